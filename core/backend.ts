@@ -1,0 +1,63 @@
+/** What a backend is: storage for elements, and programs compiled from graphs. */
+import type { DType, TypedArray } from "./dtype.ts";
+import type { Graph } from "./graph.ts";
+
+/** Elements stored on a device. Only the device that made a buffer can use it. */
+export interface Buffer {
+  /** The element type. */
+  readonly dtype: DType;
+  /** The number of elements. */
+  readonly size: number;
+  /** Copies the elements to the host. */
+  read(): Promise<TypedArray>;
+  /** Gives the storage back; the buffer is not used again. */
+  dispose(): void;
+}
+
+/** What a program is run on: a buffer of its device, or elements on the host to copy in. */
+export type Operand =
+  | { readonly kind: "buffer"; readonly buffer: Buffer }
+  | { readonly kind: "host"; readonly data: TypedArray };
+
+/** What is known of a compiled program, for benchmarks and tests. */
+export interface ProgramStatistics {
+  /** Kernels that one run executes. */
+  readonly kernels: number;
+  /** Bytes of the planned arena that holds every intermediate. */
+  readonly arenaBytes: number;
+  /** Bytes that the intermediates would take without reuse. */
+  readonly unplannedBytes: number;
+  /** Bytes of emitted code; 0 where the backend interprets. */
+  readonly codeBytes: number;
+}
+
+/** A graph compiled for a device. */
+export interface Program {
+  /** What is known of the program. */
+  readonly statistics: ProgramStatistics;
+  /**
+   * Runs the program. Operands stand in the order of the graph's inputs. Donated buffers are
+   * consumed: their storage becomes the results' or is given back.
+   *
+   * @returns One new buffer for each output of the graph.
+   */
+  run(operands: readonly Operand[]): Buffer[];
+  /** Gives the program's storage back. */
+  dispose(): void;
+}
+
+/** How a graph is to be compiled. */
+export interface ProgramOptions {
+  /** Indices of the graph's inputs whose buffers a run consumes. */
+  readonly donated: readonly number[];
+}
+
+/** A place where programs run. */
+export interface Device {
+  /** The backend's name. */
+  readonly name: "reference" | "wasm" | "webgpu";
+  /** Copies elements from the host. */
+  upload(data: TypedArray, dtype: DType): Buffer;
+  /** Compiles a graph. */
+  compile(graph: Graph, options: ProgramOptions): Program;
+}

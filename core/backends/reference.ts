@@ -1,0 +1,403 @@
+/**
+ * The reference backend: plain loops over f64 numbers, one instruction after the other. It is the
+ * oracle that the other backends are tested against, and the one that has f64 tensors.
+ */
+import type { Buffer, Device, Operand } from "../backend.ts";
+import { allocate, bytesPerElement, type DType, type TypedArray } from "../dtype.ts";
+import type { Graph, Instruction } from "../graph.ts";
+import type { Abstract, PrimitiveName, PrimitiveParameters } from "../primitives.ts";
+import { at, type Shape, sizeOf, stridesOf } from "../shape.ts";
+import { threefry2x32 } from "../threefry.ts";
+
+/** Elements and their shape. */
+interface Elements extends Abstract {
+  readonly data: TypedArray;
+}
+
+/** Computes the elements of a result, which start as zeros, from those of the operands. */
+type Kernel<P extends PrimitiveName> = (
+  inputs: readonly Elements[],
+  output: Elements,
+  parameters: PrimitiveParameters[P],
+) => void;
+
+function input(inputs: readonly Elements[], index: number): Elements {
+  const elements = inputs[index];
+  if (elements === undefined) throw new RangeError(`operand ${index} is missing`);
+  return elements;
+}
+
+/** The element at a position that is inside. */
+function get({ data }: Elements, position: number): number {
+  return data[position] ?? NaN;
+}
+
+function isInteger(dtype: DType): boolean {
+  return dtype === "i32" || dtype === "u32";
+}
+
+function map1(f: (x: number, dtype: DType) => number): Kernel<PrimitiveName> {
+  return (inputs, { data }) => {
+    const x = input(inputs, 0);
+    for (let i = 0; i < data.length; i++) data[i] = f(get(x, i), x.dtype);
+  };
+}
+
+function map2(f: (a: number, b: number, dtype: DType) => number): Kernel<PrimitiveName> {
+  return (inputs, { data }) => {
+    const [a, b] = [input(inputs, 0), input(inputs, 1)];
+    for (let i = 0; i < data.length; i++) data[i] = f(get(a, i), get(b, i), a.dtype);
+  };
+}
+
+/** Copies elements whose position in the operand is affine in the index of the result. */
+function strided(x: Elements, output: Elements, strides: readonly number[], start: number): void {
+  const index = new Array<number>(output.shape.length).fill(0);
+  let from = start;
+  for (let i = 0; i < output.data.length; i++) {
+    output.data[i] = get(x, from);
+    for (let axis = index.length - 1; axis >= 0; axis--) {
+      index[axis] = at(index, axis) + 1;
+      from += at(strides, axis);
+      if (at(index, axis) < at(output.shape, axis)) break;
+      from -= at(strides, axis) * at(output.shape, axis);
+      index[axis] = 0;
+    }
+  }
+}
+
+/** For each element of x, the position in the result that it is reduced into. */
+function reducedPositions(shape: Shape, axes: readonly number[]): Int32Array {
+  const kept = stridesOf(shape.map((size, axis) => axes.includes(axis) ? 1 : size));
+  const positions = allocate("i32", sizeOf(shape));
+  const strides = kept.map((stride, axis) => axes.includes(axis) ? 0 : stride);
+  const source: Elements = {
+    shape: [],
+    dtype: "i32",
+    data: Int32Array.from({ length: positions.length }, (_, i) => i),
+  };
+  strided(source, { shape, dtype: "i32", data: positions }, strides, 0);
+  return positions;
+}
+
+/** A slab view of an axis: outer blocks, the axis, and the contiguous elements inside. */
+function slab(shape: Shape, axis: number): { outer: number; size: number; inner: number } {
+  return {
+    outer: sizeOf(shape.slice(0, axis)),
+    size: at(shape, axis),
+    inner: sizeOf(shape.slice(axis + 1)),
+  };
+}
+
+function clampStart(start: Elements, room: number): number {
+  return Math.min(Math.max(get(start, 0), 0), room);
+}
+
+/** 2 / sqrt(pi) sum (-1)^n x^(2n+1) / (n! (2n+1)) near 0, a continued fraction of erfc beyond. */
+function erf(x: number): number {
+  const a = Math.abs(x);
+  if (Number.isNaN(x)) return NaN;
+  if (a > 6) return Math.sign(x);
+  if (a < 2.5) {
+    let term = a;
+    let total = a;
+    for (let n = 1; Math.abs(term) > 1e-18 * Math.abs(total); n++) {
+      term *= -(a * a) / n;
+      total += term / (2 * n + 1);
+    }
+    return Math.sign(x) * 2 / Math.sqrt(Math.PI) * total;
+  }
+  let fraction = 0;
+  for (let n = 60; n > 0; n--) fraction = n / 2 / (a + fraction);
+  return Math.sign(x) * (1 - Math.exp(-a * a) / (Math.sqrt(Math.PI) * (a + fraction)));
+}
+
+/** What a number becomes in another element type. */
+function convert(x: number, dtype: DType): number {
+  if (dtype === "bool") return x === 0 ? 0 : 1;
+  if (!isInteger(dtype)) return x;
+  // Saturating, as WebAssembly and WGSL do; NaN becomes 0.
+  const [low, high] = dtype === "i32" ? [-(2 ** 31), 2 ** 31 - 1] : [0, 2 ** 32 - 1];
+  return Number.isNaN(x) ? 0 : Math.min(Math.max(Math.trunc(x), low), high);
+}
+
+/** Integers multiply modulo 2^32. */
+function multiply(a: number, b: number, dtype: DType): number {
+  return isInteger(dtype) ? Math.imul(a, b) : a * b;
+}
+
+const kernels: { readonly [P in PrimitiveName]: Kernel<P> } = {
+  fill: (_, { data }, { value }) => void data.fill(value),
+  iota: (_, output, { axis }) => {
+    const stride = at(stridesOf(output.shape), axis);
+    const size = at(output.shape, axis);
+    for (let i = 0; i < output.data.length; i++) output.data[i] = Math.floor(i / stride) % size;
+  },
+  neg: map1((x) => -x),
+  abs: map1(Math.abs),
+  sign: map1((x) => x > 0 ? 1 : x < 0 ? -1 : x),
+  floor: map1(Math.floor),
+  exp: map1(Math.exp),
+  expm1: map1(Math.expm1),
+  log: map1(Math.log),
+  log1p: map1(Math.log1p),
+  sqrt: map1(Math.sqrt),
+  sin: map1(Math.sin),
+  cos: map1(Math.cos),
+  tanh: map1(Math.tanh),
+  erf: map1(erf),
+  not: map1((x) => 1 - x),
+  cast: (inputs, { data }, { dtype }) => {
+    const x = input(inputs, 0);
+    const between = isInteger(x.dtype) && isInteger(dtype);
+    // Between the integer types the bits stay; a typed array wraps by itself.
+    for (let i = 0; i < data.length; i++) data[i] = between ? get(x, i) : convert(get(x, i), dtype);
+  },
+  add: map2((a, b) => a + b),
+  sub: map2((a, b) => a - b),
+  mul: map2(multiply),
+  div: map2((a, b, dtype) => isInteger(dtype) ? (b === 0 ? 0 : Math.trunc(a / b)) : a / b),
+  pow: map2(Math.pow),
+  maximum: map2((a, b) => Math.max(a, b)),
+  minimum: map2((a, b) => Math.min(a, b)),
+  rem: map2((a, b, dtype) => isInteger(dtype) && b === 0 ? 0 : a % b),
+  equal: map2((a, b) => a === b ? 1 : 0),
+  less: map2((a, b) => a < b ? 1 : 0),
+  lessEqual: map2((a, b) => a <= b ? 1 : 0),
+  and: map2((a, b) => a & b),
+  or: map2((a, b) => a | b),
+  where: (inputs, { data }) => {
+    const [condition, a, b] = [input(inputs, 0), input(inputs, 1), input(inputs, 2)];
+    for (let i = 0; i < data.length; i++) data[i] = get(condition, i) !== 0 ? get(a, i) : get(b, i);
+  },
+  sum: (inputs, { data }, { axes }) => {
+    const x = input(inputs, 0);
+    const totals = new Float64Array(data.length);
+    const positions = reducedPositions(x.shape, axes);
+    positions.forEach((to, i) => totals[to] = (totals[to] ?? 0) + get(x, i));
+    const wraps = isInteger(x.dtype);
+    for (let i = 0; i < data.length; i++) data[i] = wraps ? (totals[i] ?? 0) | 0 : totals[i] ?? 0;
+  },
+  reduceMax: (inputs, output, { axes }) => {
+    const x = input(inputs, 0);
+    output.data.fill(x.dtype === "u32" ? 0 : x.dtype === "i32" ? -(2 ** 31) : -Infinity);
+    const positions = reducedPositions(x.shape, axes);
+    positions.forEach((to, i) => output.data[to] = Math.max(get(output, to), get(x, i)));
+  },
+  argmax: (inputs, { data }, { axis }) => {
+    const x = input(inputs, 0);
+    const { outer, size, inner } = slab(x.shape, axis);
+    for (let o = 0; o < outer; o++) {
+      for (let i = 0; i < inner; i++) {
+        let best = 0;
+        for (let k = 1; k < size; k++) {
+          const element = get(x, (o * size + k) * inner + i);
+          if (element > get(x, (o * size + best) * inner + i)) best = k;
+        }
+        data[o * inner + i] = best;
+      }
+    }
+  },
+  argsort: (inputs, { shape, data }) => {
+    const x = input(inputs, 0);
+    const size = at(shape, shape.length - 1);
+    for (let start = 0; start < data.length; start += size) {
+      const order = Array.from({ length: size }, (_, i) => i)
+        .sort((a, b) => get(x, start + a) - get(x, start + b) || a - b);
+      data.set(order, start);
+    }
+  },
+  matmul: (inputs, { shape, data }) => {
+    const [a, b] = [input(inputs, 0), input(inputs, 1)];
+    const [rows, columns] = [at(shape, shape.length - 2), at(shape, shape.length - 1)];
+    const depth = at(a.shape, a.shape.length - 1);
+    const totals = new Float64Array(columns);
+    for (let row = 0; row < data.length / Math.max(1, columns); row++) {
+      const batch = Math.floor(row / rows);
+      totals.fill(0);
+      for (let k = 0; k < depth; k++) {
+        const left = get(a, row * depth + k);
+        const from = (batch * depth + k) * columns;
+        for (let j = 0; j < columns; j++) {
+          totals[j] = (totals[j] ?? 0) + left * get(b, from + j);
+        }
+      }
+      data.set(totals, row * columns);
+    }
+  },
+  reshape: (inputs, { data }) => data.set(input(inputs, 0).data),
+  transpose: (inputs, output, { permutation }) => {
+    const x = input(inputs, 0);
+    const strides = stridesOf(x.shape);
+    strided(x, output, permutation.map((axis) => at(strides, axis)), 0);
+  },
+  expand: (inputs, output) => {
+    const x = input(inputs, 0);
+    const strides = stridesOf(x.shape).map((stride, axis) => x.shape[axis] === 1 ? 0 : stride);
+    strided(x, output, strides, 0);
+  },
+  slice: (inputs, output, { start }) => {
+    const x = input(inputs, 0);
+    const strides = stridesOf(x.shape);
+    strided(
+      x,
+      output,
+      strides,
+      start.reduce((sum, from, axis) => sum + from * at(strides, axis), 0),
+    );
+  },
+  concat: (inputs, { shape, data }, { axis }) => {
+    const { outer, size, inner } = slab(shape, axis);
+    let before = 0;
+    for (const x of inputs) {
+      const run = at(x.shape, axis) * inner;
+      for (let o = 0; o < outer; o++) {
+        data.set(x.data.subarray(o * run, (o + 1) * run), o * size * inner + before);
+      }
+      before += run;
+    }
+  },
+  gather: (inputs, { dtype, data }) => {
+    const [table, ids] = [input(inputs, 0), input(inputs, 1)];
+    const rows = at(table.shape, 0);
+    const width = sizeOf(table.shape.slice(1));
+    ids.data.forEach((id, i) => {
+      const inside = id >= 0 && id < rows;
+      if (inside) data.set(table.data.subarray(id * width, (id + 1) * width), i * width);
+      else data.fill(isInteger(dtype) ? 0 : NaN, i * width, (i + 1) * width);
+    });
+  },
+  scatterAdd: (inputs, { shape, data }, { rows }) => {
+    const [ids, updates] = [input(inputs, 0), input(inputs, 1)];
+    const width = sizeOf(shape.slice(1));
+    const totals = new Float64Array(data.length);
+    ids.data.forEach((id, i) => {
+      if (id < 0 || id >= rows) return;
+      for (let j = 0; j < width; j++) {
+        totals[id * width + j] = (totals[id * width + j] ?? 0) + get(updates, i * width + j);
+      }
+    });
+    data.set(totals);
+  },
+  dynamicSlice: (inputs, output, { axis, size }) => {
+    const [x, start] = [input(inputs, 0), input(inputs, 1)];
+    const strides = stridesOf(x.shape);
+    strided(x, output, strides, clampStart(start, at(x.shape, axis) - size) * at(strides, axis));
+  },
+  dynamicUpdate: (inputs, { shape, data }, { axis }) => {
+    const [x, update, start] = [input(inputs, 0), input(inputs, 1), input(inputs, 2)];
+    data.set(x.data);
+    const { outer, size, inner } = slab(shape, axis);
+    const length = at(update.shape, axis);
+    const first = clampStart(start, size - length);
+    for (let o = 0; o < outer; o++) {
+      const part = update.data.subarray(o * length * inner, (o + 1) * length * inner);
+      data.set(part, (o * size + first) * inner);
+    }
+  },
+  randomBits: (inputs, { data }) => {
+    const [key, counter] = [input(inputs, 0), input(inputs, 1)];
+    for (let i = 0; i < data.length; i += 2) {
+      data.set(
+        threefry2x32([get(key, 0), get(key, 1)], [
+          (get(counter, 0) + i / 2) >>> 0,
+          get(counter, 1),
+        ]).slice(0, data.length - i),
+        i,
+      );
+    }
+  },
+  stopGradient: (inputs, { data }) => data.set(input(inputs, 0).data),
+  customVjp: (inputs, { data }) => data.set(input(inputs, 0).data),
+  barrier: (inputs, { data }) => data.set(input(inputs, 0).data),
+};
+
+function execute<P extends PrimitiveName>(
+  { op, parameters, shape, dtype }: Instruction<P>,
+  inputs: readonly Elements[],
+): Elements {
+  const output: Elements = { shape, dtype, data: allocate(dtype, sizeOf(shape)) };
+  const kernel: Kernel<P> = kernels[op];
+  kernel(inputs, output, parameters);
+  return output;
+}
+
+function run(graph: Graph, operands: readonly TypedArray[]): Elements[] {
+  const values: Elements[] = [];
+  const value = (position: number): Elements => input(values, position);
+  for (const node of graph.nodes) {
+    if (node.op === "input") {
+      const data = operands[node.index];
+      if (data === undefined) throw new RangeError(`operand ${node.index} is missing`);
+      values.push({ shape: node.shape, dtype: node.dtype, data });
+    } else {
+      values.push(execute(node, node.inputs.map(value)));
+    }
+  }
+  return graph.outputs.map(value);
+}
+
+/**
+ * The reference backend as a device.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { compile, mul, reference, tensor } from "@unitune/core";
+ *
+ * const double = compile((x: ReturnType<typeof tensor>) => mul(x, 2), { device: reference() });
+ * assertEquals(await double(tensor([3], { dtype: "f64" })).data(), new Float64Array([6]));
+ * ```
+ *
+ * @returns A device of its own.
+ */
+export function reference(): Device {
+  const stored = new WeakMap<Buffer, TypedArray>();
+
+  const upload = (data: TypedArray, dtype: DType): Buffer => {
+    const buffer: Buffer = {
+      dtype,
+      size: data.length,
+      read: () => Promise.resolve(data.slice()),
+      dispose: () => void stored.delete(buffer),
+    };
+    stored.set(buffer, data);
+    return buffer;
+  };
+  const elementsOf = (operand: Operand): TypedArray => {
+    if (operand.kind === "host") return operand.data;
+    const data = stored.get(operand.buffer);
+    if (data === undefined) throw new Error("the buffer is disposed of, or another device's");
+    return data;
+  };
+
+  return {
+    name: "reference",
+    upload: (data, dtype) => upload(data.slice(), dtype),
+    compile(graph, { donated }) {
+      const bytes = graph.nodes.reduce(
+        (total, { op, shape, dtype }) =>
+          op === "input" ? total : total + sizeOf(shape) * bytesPerElement[dtype],
+        0,
+      );
+      return {
+        statistics: {
+          kernels: graph.nodes.length - graph.inputs.length,
+          arenaBytes: bytes,
+          unplannedBytes: bytes,
+          codeBytes: 0,
+        },
+        run(operands) {
+          const results = run(graph, operands.map(elementsOf));
+          for (const position of donated) {
+            const operand = operands[position];
+            if (operand?.kind === "buffer") operand.buffer.dispose();
+          }
+          // No two results may share storage, with each other or with an operand.
+          return results.map(({ data, dtype }) => upload(data.slice(), dtype));
+        },
+        dispose: () => {},
+      };
+    },
+  };
+}

@@ -1,0 +1,359 @@
+/** Loop bodies: steps of a kernel as vector code, in nests of loops. */
+import type { DType } from "../../dtype.ts";
+import type { Affine } from "../../lowering/affine.ts";
+import type { ScalarOperation, Step } from "../../lowering/kernels.ts";
+import { at, type Shape } from "../../shape.ts";
+import {
+  call,
+  type Code,
+  countFromZero,
+  countTo,
+  f32x4,
+  i32,
+  i32x4,
+  local,
+  types,
+  v128,
+} from "./instructions.ts";
+import type { MathTable } from "./math.ts";
+import type { Locals } from "./module.ts";
+
+/** Four elements at a time, or one in the first lane. */
+export type Width = 4 | 1;
+
+const c = f32x4.const;
+const word = (value: number): Code => i32x4.const(value, value, value, value);
+
+/** How truth is held in a vector: all bits of a lane, so that it selects; in memory it is 0 or 1. */
+const fromMemory = (dtype: DType, x: Code): Code => dtype === "bool" ? i32x4.ne(x, word(0)) : x;
+const toMemory = (dtype: DType, x: Code): Code => dtype === "bool" ? v128.and(x, word(1)) : x;
+
+/** A constant of an element type in all lanes. */
+export function constantVector(dtype: DType, value: number): Code {
+  if (dtype === "f32") return c(value);
+  return word(dtype === "bool" ? (value === 0 ? 0 : -1) : value);
+}
+
+/** What an operation is emitted from: its operands, their element type, and the module's functions. */
+interface Operands {
+  readonly x: readonly Code[];
+  readonly dtype: DType;
+  readonly result: DType;
+  readonly math: MathTable;
+  /** The second operand if it is a constant. */
+  readonly constant: number | undefined;
+}
+
+type Emit = (operands: Operands) => Code;
+
+function operand(x: readonly Code[], index: number): Code {
+  const code = x[index];
+  if (code === undefined) throw new RangeError(`operand ${index} is missing`);
+  return code;
+}
+
+/** An operation by element type; truth values are words. */
+function byType(
+  forms: {
+    readonly f32?: (...x: Code[]) => Code;
+    readonly i32?: (...x: Code[]) => Code;
+    readonly u32?: (...x: Code[]) => Code;
+  },
+): Emit {
+  return ({ x, dtype }) => {
+    const form = dtype === "f32" ? forms.f32 : dtype === "u32" ? forms.u32 ?? forms.i32 : forms.i32;
+    if (form === undefined) throw new Error(`no code for ${dtype}`);
+    return form(...x);
+  };
+}
+
+function calling(name: keyof MathTable): Emit {
+  return ({ x, math }) => call(math[name], ...x);
+}
+
+const conversions: Readonly<Record<DType, Readonly<Record<DType, (x: Code) => Code>>>> = (() => {
+  const same = (x: Code): Code => x;
+  const truth = (x: Code): Code => i32x4.ne(x, word(0));
+  const one = (x: Code): Code => v128.and(x, word(1));
+  const none = (): Code => {
+    throw new Error("the wasm backend computes in f32; use the reference backend for f64");
+  };
+  const f64 = { f32: none, f64: none, i32: none, u32: none, bool: none };
+  return {
+    f32: {
+      f32: same,
+      f64: none,
+      i32: i32x4.truncSatF32x4S,
+      u32: i32x4.truncSatF32x4U,
+      bool: (x) => f32x4.ne(x, c(0)),
+    },
+    i32: { f32: f32x4.convertI32x4S, f64: none, i32: same, u32: same, bool: truth },
+    u32: { f32: f32x4.convertI32x4U, f64: none, i32: same, u32: same, bool: truth },
+    bool: { f32: (x) => v128.and(x, c(1)), f64: none, i32: one, u32: one, bool: same },
+    f64,
+  };
+})();
+
+/** Division of unsigned integers by a power of two is a shift. */
+const divide: Emit = ({ x, dtype, math, constant }) => {
+  const [a, b] = [operand(x, 0), operand(x, 1)];
+  if (dtype === "f32") return f32x4.div(a, b);
+  const shift = Math.log2(constant ?? 0);
+  if (dtype === "u32" && Number.isInteger(shift)) return i32x4.shrU(a, i32.const(shift));
+  return call(dtype === "u32" ? math.divU : math.divS, a, b);
+};
+
+const operations: { readonly [O in ScalarOperation]: Emit } = {
+  neg: byType({ f32: f32x4.neg, i32: i32x4.neg }),
+  abs: byType({ f32: f32x4.abs, i32: i32x4.abs, u32: (x: Code) => x }),
+  sign: byType({
+    f32: (x: Code) =>
+      v128.bitselect(
+        f32x4.sub(v128.and(f32x4.gt(x, c(0)), c(1)), v128.and(f32x4.lt(x, c(0)), c(1))),
+        x,
+        f32x4.eq(x, x),
+      ),
+    i32: (x: Code) => i32x4.sub(i32x4.gtS(word(0), x), i32x4.gtS(x, word(0))),
+    u32: (x: Code) => v128.and(i32x4.ne(x, word(0)), word(1)),
+  }),
+  floor: byType({ f32: f32x4.floor }),
+  exp: calling("exp"),
+  expm1: calling("expm1"),
+  log: calling("log"),
+  log1p: calling("log1p"),
+  sqrt: byType({ f32: f32x4.sqrt }),
+  sin: calling("sin"),
+  cos: calling("cos"),
+  tanh: calling("tanh"),
+  erf: calling("erf"),
+  not: byType({ i32: v128.not }),
+  cast: ({ x, dtype, result }) => conversions[dtype][result](operand(x, 0)),
+  add: byType({ f32: f32x4.add, i32: i32x4.add }),
+  sub: byType({ f32: f32x4.sub, i32: i32x4.sub }),
+  mul: byType({ f32: f32x4.mul, i32: i32x4.mul }),
+  div: divide,
+  pow: calling("pow"),
+  maximum: byType({ f32: f32x4.max, i32: i32x4.maxS, u32: i32x4.maxU }),
+  minimum: byType({ f32: f32x4.min, i32: i32x4.minS, u32: i32x4.minU }),
+  rem: ({ x, dtype, math }) =>
+    call(dtype === "f32" ? math.remF : dtype === "u32" ? math.remU : math.remS, ...x),
+  equal: byType({ f32: f32x4.eq, i32: i32x4.eq }),
+  less: byType({ f32: f32x4.lt, i32: i32x4.ltS, u32: i32x4.ltU }),
+  lessEqual: byType({ f32: f32x4.le, i32: i32x4.leS, u32: i32x4.leU }),
+  and: byType({ i32: v128.and }),
+  or: byType({ i32: v128.or }),
+  where: ({ x }) => v128.bitselect(operand(x, 1), operand(x, 2), operand(x, 0)),
+};
+
+/** Everything that a nest of loops needs to know. */
+export interface Nest {
+  /** The rounds of each loop, outermost first; at least one loop. */
+  readonly domain: Shape;
+  /** The body. */
+  readonly steps: readonly Step[];
+  /** The local that holds a buffer's address. */
+  readonly base: (buffer: number) => number;
+  /** The function's locals. */
+  readonly locals: Locals;
+  /** The module's functions. */
+  readonly math: MathTable;
+}
+
+/** Addresses and values while a nest is emitted. */
+export interface Cursor {
+  /** Four elements at a time, or one. */
+  readonly width: Width;
+  /** The value of a step as a vector. */
+  value(step: number): Code;
+  /** Writes a vector at a position of a buffer. */
+  store(buffer: number, to: Affine, dtype: DType, value: Code): Code;
+  /** Reads a vector at a position of a buffer. */
+  load(buffer: number, from: Affine, dtype: DType): Code;
+}
+
+/** Code put around and into the loops. */
+export interface Hooks {
+  /** The innermost code. */
+  readonly inner: (cursor: Cursor) => Code;
+  /** Code before and after the loop of a number, inside of those around it. */
+  readonly around?: (loop: number, address: (buffer: number, of: Affine) => Code) => {
+    readonly before: Code;
+    readonly after: Code;
+  };
+}
+
+/** The innermost loop that a position depends on, -1 for none. */
+function depthOf({ strides }: Affine): number {
+  return strides.findLastIndex((stride) => stride !== 0);
+}
+
+/** The innermost loop that each step depends on. */
+function depthsOf(steps: readonly Step[]): number[] {
+  const depths: number[] = [];
+  for (const step of steps) {
+    const own = "at" in step ? depthOf(step.at) : -1;
+    const operands = "operands" in step ? step.operands.map((index) => at(depths, index)) : [];
+    depths.push(Math.max(own, ...operands));
+  }
+  return depths;
+}
+
+/**
+ * Loops over a domain. Each step is computed in the outermost loop that it allows; the last loop
+ * takes four rounds at a time and what is left one by one.
+ */
+export function emitNest(nest: Nest, hooks: Hooks): Code {
+  const { domain, steps, locals, math } = nest;
+  const last = domain.length - 1;
+  const counters = domain.map(() => locals.add(types.i32));
+  const depths = depthsOf(steps);
+  const values = steps.map(() => locals.add(types.v128));
+  const addresses = new Map<string, number>();
+  const pending: { depth: number; code: Code }[] = [];
+
+  const counter = (loop: number): Code => local.get(at(counters, loop));
+
+  /** The bytes from a buffer's start that the outer loops contribute, without the offset. */
+  const outerBytes = (of: Affine): Code | undefined => {
+    let sum: Code | undefined;
+    of.strides.slice(0, last).forEach((stride, loop) => {
+      if (stride === 0) return;
+      const term = i32.mul(counter(loop), i32.const(stride * 4));
+      sum = sum === undefined ? term : i32.add(sum, term);
+    });
+    return sum;
+  };
+
+  /** A local that holds the address at the start of the innermost loop. */
+  const rowAddress = (buffer: number, of: Affine): Code => {
+    const outer = outerBytes(of);
+    const base = local.get(nest.base(buffer));
+    if (outer === undefined) return base;
+    const key = `${buffer} ${of.strides.slice(0, last)}`;
+    const known = addresses.get(key);
+    if (known !== undefined) return local.get(known);
+    const index = locals.add(types.i32);
+    addresses.set(key, index);
+    const depth = depthOf({ offset: 0, strides: of.strides.slice(0, last) });
+    pending.push({ depth, code: local.set(index, i32.add(base, outer)) });
+    return local.get(index);
+  };
+
+  const elementAddress = (buffer: number, of: Affine): Code => {
+    const stride = at(of.strides, last);
+    const row = rowAddress(buffer, of);
+    return stride === 0 ? row : i32.add(row, i32.mul(counter(last), i32.const(stride * 4)));
+  };
+
+  const load = (buffer: number, from: Affine, dtype: DType, width: Width): Code => {
+    const address = elementAddress(buffer, from);
+    const stride = at(from.strides, last);
+    const offset = from.offset * 4;
+    let vector: Code;
+    if (stride === 0) vector = v128.load32Splat(address, offset);
+    else if (width === 1) vector = v128.load32Zero(address, offset);
+    else if (stride === 1) vector = v128.load(address, offset);
+    else {
+      vector = v128.load32Zero(address, offset);
+      for (let lane = 1; lane < 4; lane++) {
+        vector = v128.load32Lane(address, offset + lane * stride * 4, lane, vector);
+      }
+    }
+    return fromMemory(dtype, vector);
+  };
+
+  const store = (buffer: number, to: Affine, dtype: DType, value: Code, width: Width): Code => {
+    const address = elementAddress(buffer, to);
+    const stride = at(to.strides, last);
+    const offset = to.offset * 4;
+    const words = toMemory(dtype, value);
+    if (width === 1) return v128.store32Lane(address, words, 0, offset);
+    if (stride === 1) return v128.store(address, words, offset);
+    return [0, 1, 2, 3].map((lane) =>
+      v128.store32Lane(address, words, lane, offset + lane * stride * 4)
+    );
+  };
+
+  const position = ({ offset, strides }: Affine): Code => {
+    let sum: Code = i32.const(offset);
+    strides.forEach((stride, loop) => {
+      if (stride !== 0) sum = i32.add(sum, i32.mul(counter(loop), i32.const(stride)));
+    });
+    const stride = at(strides, last);
+    const lanes = i32x4.const(0, stride, 2 * stride, 3 * stride);
+    return stride === 0 ? i32x4.splat(sum) : i32x4.add(i32x4.splat(sum), lanes);
+  };
+
+  const compute = (step: Step, width: Width): Code => {
+    switch (step.kind) {
+      case "load":
+        return load(step.buffer, step.at, step.dtype, width);
+      case "constant":
+        return constantVector(step.dtype, step.value);
+      case "index":
+        return conversions.i32[step.dtype](position(step.at));
+      case "random":
+        return call(
+          math.threefry,
+          position(step.at),
+          ...step.operands.map((index) => local.get(at(values, index))),
+        );
+      case "apply": {
+        const [first = 0, second = -1] = step.operands;
+        const divisor = steps[second];
+        return operations[step.op]({
+          x: step.operands.map((index) => local.get(at(values, index))),
+          dtype: steps[first]?.dtype ?? "f32",
+          result: step.dtype,
+          math,
+          constant: divisor?.kind === "constant" ? divisor.value : undefined,
+        });
+      }
+      default:
+        return step satisfies never;
+    }
+  };
+
+  const stepsAt = (depth: number, width: Width): Code =>
+    steps.flatMap((step, index) =>
+      depths[index] === depth ? [local.set(at(values, index), compute(step, width))] : []
+    );
+
+  const cursor = (width: Width): Cursor => ({
+    width,
+    value: (step) => local.get(at(values, step)),
+    store: (buffer, to, dtype, value) => store(buffer, to, dtype, value, width),
+    load: (buffer, from, dtype) => load(buffer, from, dtype, width),
+  });
+
+  // From the inside out, so that each loop knows which addresses it must prepare.
+  const rounds = at(domain, last);
+  const whole = rounds - rounds % 4;
+  const innermost = (width: Width): Code => [stepsAt(last, width), hooks.inner(cursor(width))];
+  const outer = [-1, ...domain.keys()].slice(0, -1).map((depth) => stepsAt(depth, 4));
+  const address = (buffer: number, of: Affine): Code => {
+    const inner = at(of.strides, last);
+    if (inner !== 0) throw new Error("an address around a loop depends on the loop inside");
+    return i32.add(rowAddress(buffer, of), i32.const(of.offset * 4));
+  };
+  const hook = (loop: number) => hooks.around?.(loop, address) ?? { before: [], after: [] };
+  const hooksOf = domain.map((_, loop) => hook(loop));
+  const end = at(counters, last);
+  const single = innermost(1);
+  const vector = whole > 0 ? innermost(4) : [];
+  let code: Code = [
+    local.set(end, i32.const(0)),
+    whole > 0 ? countTo(end, i32.const(whole), 4, vector) : [],
+    whole < rounds ? countTo(end, i32.const(rounds), 1, single) : [],
+  ];
+  for (let loop = last; loop >= 0; loop--) {
+    const depth = loop - 1;
+    const ready = pending.filter((item) => item.depth === depth).map((item) => item.code);
+    const { before, after } = hooksOf[loop] ?? hook(loop);
+    code = [ready, outer[depth + 1] ?? [], before, code, after];
+    if (loop > 0) {
+      code = countFromZero(at(counters, depth), i32.const(at(domain, depth)), code);
+    }
+  }
+  return code;
+}

@@ -1,0 +1,241 @@
+/**
+ * WebAssembly instructions as nested lists of bytes. Functions are named after the instructions of
+ * the specification (WebAssembly 3.0, with 128-bit and relaxed SIMD); operands are code that pushes
+ * them, so that code reads like an expression.
+ */
+
+/** Bytes, nested to any depth. */
+export type Code = readonly (number | Code)[];
+
+/** An unsigned integer in LEB128. */
+export function unsigned(value: number): number[] {
+  const bytes: number[] = [];
+  let rest = value;
+  do {
+    const byte = rest % 128;
+    rest = Math.floor(rest / 128);
+    bytes.push(rest > 0 ? byte + 128 : byte);
+  } while (rest > 0);
+  return bytes;
+}
+
+/** A signed 32-bit integer in LEB128. */
+export function signed(value: number): number[] {
+  const bytes: number[] = [];
+  let rest = value | 0;
+  for (;;) {
+    const byte = rest & 127;
+    rest >>= 7;
+    const done = (rest === 0 && byte < 64) || (rest === -1 && byte >= 64);
+    bytes.push(done ? byte : byte + 128);
+    if (done) return bytes;
+  }
+}
+
+/** The bytes of a float, least significant first. */
+export function floatBytes(value: number): number[] {
+  return [...new Uint8Array(new Float32Array([value]).buffer)];
+}
+
+/** Types of values by their encoding. */
+export const types = { i32: 0x7f, f32: 0x7d, v128: 0x7b } as const;
+
+/** The encoding of a value's type. */
+export type ValueType = (typeof types)[keyof typeof types];
+
+type Unary = (x: Code) => Code;
+type Binary = (a: Code, b: Code) => Code;
+type Load = (address: Code, offset?: number) => Code;
+type Store = (address: Code, value: Code, offset?: number) => Code;
+type LaneLoad = (address: Code, offset: number, lane: number, into: Code) => Code;
+type LaneStore = (address: Code, value: Code, lane: number, offset?: number) => Code;
+
+const plain1 = (op: number): Unary => (x) => [x, op];
+const plain2 = (op: number): Binary => (a, b) => [a, b, op];
+const vector = (op: number): number[] => [0xfd, ...unsigned(op)];
+const vector1 = (op: number): Unary => (x) => [x, ...vector(op)];
+const vector2 = (op: number): Binary => (a, b) => [a, b, ...vector(op)];
+
+/** 32-bit integers. */
+export const i32 = {
+  const: (value: number): Code => [0x41, ...signed(value)],
+  load: ((address, offset = 0) => [address, 0x28, 2, ...unsigned(offset)]) as Load,
+  store: ((address, value, offset = 0) => [address, value, 0x36, 2, ...unsigned(offset)]) as Store,
+  eqz: plain1(0x45),
+  eq: plain2(0x46),
+  ne: plain2(0x47),
+  ltS: plain2(0x48),
+  ltU: plain2(0x49),
+  gtS: plain2(0x4a),
+  gtU: plain2(0x4b),
+  leS: plain2(0x4c),
+  geS: plain2(0x4e),
+  add: plain2(0x6a),
+  sub: plain2(0x6b),
+  mul: plain2(0x6c),
+  divS: plain2(0x6d),
+  divU: plain2(0x6e),
+  remS: plain2(0x6f),
+  remU: plain2(0x70),
+  and: plain2(0x71),
+  shl: plain2(0x74),
+  shrU: plain2(0x76),
+} as const;
+
+/** 32-bit floats. */
+export const f32 = {
+  const: (value: number): Code => [0x43, ...floatBytes(value)],
+  load: ((address, offset = 0) => [address, 0x2a, 2, ...unsigned(offset)]) as Load,
+  store: ((address, value, offset = 0) => [address, value, 0x38, 2, ...unsigned(offset)]) as Store,
+  gt: plain2(0x5e),
+  le: plain2(0x5f),
+  add: plain2(0x92),
+  max: plain2(0x97),
+} as const;
+
+/** Vectors of 128 bits, whatever is in them. */
+export const v128 = {
+  load: ((address, offset = 0) => [address, ...vector(0), 0, ...unsigned(offset)]) as Load,
+  load32Splat: ((address, offset = 0) => [address, ...vector(9), 0, ...unsigned(offset)]) as Load,
+  load32Zero: ((address, offset = 0) => [address, ...vector(0x5c), 0, ...unsigned(offset)]) as Load,
+  load32Lane: ((address, offset, lane, into) => [
+    address,
+    into,
+    ...vector(0x56),
+    0,
+    ...unsigned(offset),
+    lane,
+  ]) as LaneLoad,
+  store: ((address, value, offset = 0) => [
+    address,
+    value,
+    ...vector(11),
+    0,
+    ...unsigned(offset),
+  ]) as Store,
+  store32Lane: ((address, value, lane, offset = 0) => [
+    address,
+    value,
+    ...vector(0x5a),
+    0,
+    ...unsigned(offset),
+    lane,
+  ]) as LaneStore,
+  shuffle: (a: Code, b: Code, bytes: readonly number[]): Code => [a, b, ...vector(13), ...bytes],
+  not: vector1(0x4d),
+  and: vector2(0x4e),
+  or: vector2(0x50),
+  xor: vector2(0x51),
+  /** Bits of `a` where the mask is 1, of `b` where it is 0. */
+  bitselect: (a: Code, b: Code, mask: Code): Code => [a, b, mask, ...vector(0x52)],
+} as const;
+
+/** Four 32-bit integers. */
+export const i32x4 = {
+  const: (...lanes: [number, number, number, number]): Code => [
+    ...vector(12),
+    ...new Uint8Array(new Int32Array(lanes).buffer),
+  ],
+  splat: vector1(17),
+  extractLane: (x: Code, lane: number): Code => [x, ...vector(0x1b), lane],
+  replaceLane: (x: Code, lane: number, value: Code): Code => [x, value, ...vector(0x1c), lane],
+  eq: vector2(0x37),
+  ne: vector2(0x38),
+  ltS: vector2(0x39),
+  ltU: vector2(0x3a),
+  gtS: vector2(0x3b),
+  leS: vector2(0x3d),
+  leU: vector2(0x3e),
+  abs: vector1(0xa0),
+  neg: vector1(0xa1),
+  shl: (x: Code, bits: Code): Code => [x, bits, ...vector(0xab)],
+  shrS: (x: Code, bits: Code): Code => [x, bits, ...vector(0xac)],
+  shrU: (x: Code, bits: Code): Code => [x, bits, ...vector(0xad)],
+  add: vector2(0xae),
+  sub: vector2(0xb1),
+  mul: vector2(0xb5),
+  minS: vector2(0xb6),
+  minU: vector2(0xb7),
+  maxS: vector2(0xb8),
+  maxU: vector2(0xb9),
+  truncSatF32x4S: vector1(0xf8),
+  truncSatF32x4U: vector1(0xf9),
+} as const;
+
+/** Four 32-bit floats. */
+export const f32x4 = {
+  const: (value: number): Code => [
+    ...vector(12),
+    ...floatBytes(value),
+    ...floatBytes(value),
+    ...floatBytes(value),
+    ...floatBytes(value),
+  ],
+  splat: vector1(19),
+  extractLane: (x: Code, lane: number): Code => [x, ...vector(0x1f), lane],
+  eq: vector2(0x41),
+  ne: vector2(0x42),
+  lt: vector2(0x43),
+  gt: vector2(0x44),
+  le: vector2(0x45),
+  ge: vector2(0x46),
+  floor: vector1(0x68),
+  trunc: vector1(0x69),
+  nearest: vector1(0x6a),
+  abs: vector1(0xe0),
+  neg: vector1(0xe1),
+  sqrt: vector1(0xe3),
+  add: vector2(0xe4),
+  sub: vector2(0xe5),
+  mul: vector2(0xe6),
+  div: vector2(0xe7),
+  min: vector2(0xe8),
+  max: vector2(0xe9),
+  convertI32x4S: vector1(0xfa),
+  convertI32x4U: vector1(0xfb),
+  /** `a * b + c`, rounded once where the machine can and twice where it cannot. */
+  relaxedMadd: (a: Code, b: Code, c: Code): Code => [a, b, c, ...vector(0x105)],
+} as const;
+
+/** Local variables, by number. */
+export const local = {
+  get: (index: number): Code => [0x20, ...unsigned(index)],
+  set: (index: number, value: Code): Code => [value, 0x21, ...unsigned(index)],
+} as const;
+
+/** Copying and filling of memory, in bytes. */
+export const memory = {
+  copy: (to: Code, from: Code, bytes: Code): Code => [to, from, bytes, 0xfc, 10, 0, 0],
+  fill: (to: Code, byte: Code, bytes: Code): Code => [to, byte, bytes, 0xfc, 11, 0],
+} as const;
+
+/** Calls a function by its number. */
+export function call(index: number, ...args: Code[]): Code {
+  return [...args, 0x10, ...unsigned(index)];
+}
+
+/** One value or the other by a condition. */
+export function select(a: Code, b: Code, condition: Code): Code {
+  return [a, b, condition, 0x1b];
+}
+
+/** Runs `then` if the condition holds, `otherwise` if not. */
+export function branch(condition: Code, then: Code, otherwise: Code = []): Code {
+  return [condition, 0x04, 0x40, then, ...(otherwise.length > 0 ? [0x05, otherwise] : []), 0x0b];
+}
+
+/** Runs the body while the condition holds, which is tested first. */
+export function whileLoop(condition: Code, body: Code): Code {
+  return [0x02, 0x40, 0x03, 0x40, i32.eqz(condition), 0x0d, 1, body, 0x0c, 0, 0x0b, 0x0b];
+}
+
+/** Runs the body with a local counting from its value up to `end` (excluded) in steps. */
+export function countTo(counter: number, end: Code, step: number, body: Code): Code {
+  const next = local.set(counter, i32.add(local.get(counter), i32.const(step)));
+  return whileLoop(i32.ltS(local.get(counter), end), [body, next]);
+}
+
+/** Runs the body with a local counting from 0 to `end` (excluded). */
+export function countFromZero(counter: number, end: Code, body: Code, step = 1): Code {
+  return [local.set(counter, i32.const(0)), countTo(counter, end, step, body)];
+}

@@ -1,0 +1,211 @@
+/** `compile`: a pure function of trees of tensors as one program. */
+import type { Device, Program, ProgramStatistics } from "./backend.ts";
+import { defaultDevice } from "./devices.ts";
+import { materialise, operandOf, store } from "./evaluate.ts";
+import { type Graph, traceGraph } from "./graph.ts";
+import { showShape } from "./shape.ts";
+import { simplify } from "./simplify.ts";
+import { type Cell, makeTensor, type Tensor } from "./tensor.ts";
+import { describeTree, leavesOf, mapTree, replaceLeaves } from "./tree.ts";
+
+/** How a function is compiled. */
+export interface CompileOptions {
+  /** Where it runs; the default device unless told. */
+  readonly device?: Device;
+  /**
+   * Positions of arguments whose tensors a call consumes: their storage becomes the results', and
+   * they cannot be read afterwards. For states that a loop replaces.
+   */
+  readonly donate?: readonly number[];
+}
+
+/** A compiled function. */
+export interface Compiled<A extends readonly unknown[], R> {
+  (...args: A): R;
+  /** What is known of each program, one for each signature it was called with. */
+  statistics(): ProgramStatistics[];
+  /** Gives the programs' storage back. */
+  [Symbol.dispose](): void;
+}
+
+/** A program for one signature of a compiled function. */
+interface Specialised<R> {
+  readonly program: Program;
+  readonly captured: readonly Tensor[];
+  readonly result: R;
+  readonly outputs: readonly Tensor[];
+}
+
+/** Traces a function with arguments of the shapes of `args`. */
+function trace<A extends readonly unknown[], R>(f: (...args: A) => R, args: A): {
+  readonly graph: Graph;
+  readonly captured: readonly Tensor[];
+  readonly result: R;
+} {
+  const symbols = mapTree(
+    args,
+    (leaf) => makeTensor(leaf, { value: { kind: "argument" } }, { traced: true }),
+  );
+  const result = f(...symbols);
+  const { graph, captured } = traceGraph(leavesOf(symbols), leavesOf(result));
+  return { graph: simplify(graph), captured, result };
+}
+
+/** Indices of the leaves that belong to donated arguments. */
+function donatedLeaves(args: readonly unknown[], donate: readonly number[]): number[] {
+  let first = 0;
+  return args.flatMap((arg, position) => {
+    const count = leavesOf(arg).length;
+    const leaves = Array.from({ length: count }, (_, i) => first + i);
+    first += count;
+    return donate.includes(position) ? leaves : [];
+  });
+}
+
+/** The donated leaves whose elements no other leaf has: only theirs can be written over. */
+function withoutShared(leaves: readonly Tensor[], donated: readonly number[]): number[] {
+  if (donated.length === 0) return [];
+  const uses = new Map<Cell, number>();
+  for (const { cell } of leaves) uses.set(cell, (uses.get(cell) ?? 0) + 1);
+  return donated.filter((position) => {
+    const leaf = leaves[position];
+    return leaf !== undefined && uses.get(leaf.cell) === 1;
+  });
+}
+
+/** A function that lives on cannot give away what it refers to. */
+function refuseCaptured(
+  captured: readonly Tensor[],
+  leaves: readonly Tensor[],
+  donated: readonly number[],
+): void {
+  const given = new Set(donated.map((position) => leaves[position]?.cell));
+  const both = captured.find(({ cell }) => given.has(cell));
+  if (both !== undefined) {
+    throw new Error(
+      `a tensor of shape ${showShape(both.shape)} is donated to a compiled function that also ` +
+        `refers to it from outside its arguments: pass it as an argument only`,
+    );
+  }
+}
+
+/**
+ * Compiles a pure function of trees of tensors. It is traced once for each signature (tree,
+ * shapes, element types, static arguments) and runs as one program: nothing is read back, and
+ * intermediates live in one planned arena.
+ *
+ * Called on tensors of another function that is being traced or differentiated, it is inlined.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { add, compile, mul, tensor } from "@unitune/core";
+ *
+ * const f = compile((x: { a: ReturnType<typeof tensor> }, k: number) => ({ y: add(mul(x.a, k), 1) }));
+ * const { y } = f({ a: tensor([1, 2]) }, 3);
+ * assertEquals(await y.data(), new Float32Array([4, 7]));
+ * ```
+ *
+ * @param f A pure function; arguments are tensors, records, arrays and plain values, the result a
+ * tree of tensors.
+ * @param options The device, and the arguments to consume.
+ * @returns The compiled function.
+ */
+export function compile<A extends readonly unknown[], R>(
+  f: (...args: A) => R,
+  options: CompileOptions = {},
+): Compiled<A, R> {
+  const specialised = new Map<string, Specialised<R>>();
+
+  const specialise = (args: A, device: Device, donated: readonly number[]): Specialised<R> => {
+    const { graph, captured, result } = trace(f, args);
+    materialise(captured, device);
+    const program = device.compile(graph, { donated });
+    return { program, captured, result, outputs: leavesOf(result) };
+  };
+
+  const call = (...args: A): R => {
+    const leaves = leavesOf(args);
+    if (
+      leaves.some(({ traced, followed, cell }) => {
+        return traced || (followed && cell.value.kind === "expression");
+      })
+    ) return f(...args);
+
+    const device = options.device ?? defaultDevice("f32");
+    materialise(leaves, device);
+    const donated = donatedLeaves(args, options.donate ?? []);
+    const reusable = withoutShared(leaves, donated);
+    const tree = describeTree(args, ({ dtype, shape }) => dtype + showShape(shape));
+    const signature = `${tree} ${reusable}`;
+    const known = specialised.get(signature) ?? specialise(args, device, reusable);
+    specialised.set(signature, known);
+    refuseCaptured(known.captured, leaves, donated);
+
+    const buffers = known.program.run(
+      [...leaves, ...known.captured].map((leaf) => operandOf(leaf, device)),
+    );
+    for (const position of donated) {
+      const leaf = leaves[position];
+      if (leaf !== undefined) {
+        leaf.cell.value = { kind: "gone", why: "it was donated to a compiled function" };
+      }
+    }
+    const outputs = known.outputs.map((output, i) => {
+      const buffer = buffers[i];
+      if (buffer === undefined) throw new Error(`the program gave no result ${i}`);
+      const fresh = makeTensor(output, { value: { kind: "argument" } });
+      store(fresh, device, buffer);
+      return fresh;
+    });
+    return replaceLeaves(known.result, outputs);
+  };
+
+  return Object.assign(call, {
+    statistics: () => [...specialised.values()].map(({ program }) => program.statistics),
+    [Symbol.dispose]() {
+      for (const { program } of specialised.values()) program.dispose();
+      specialised.clear();
+    },
+  });
+}
+
+/**
+ * The simplified graph that a function compiles to; see {@linkcode showGraph}.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { graphOf, mul, showGraph, tensor } from "@unitune/core";
+ *
+ * assertStringIncludes(showGraph(graphOf((x) => mul(x, 1), [tensor([1, 2])])), "return %0");
+ * ```
+ *
+ * @param f A pure function of trees of tensors.
+ * @param args Arguments of the shapes to trace it with.
+ * @returns The graph.
+ */
+export function graphOf<A extends readonly unknown[], R>(f: (...args: A) => R, args: A): Graph {
+  return trace(f, args).graph;
+}
+
+/**
+ * Evaluates every tensor of a tree in one program, so that later uses start from elements.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { add, evaluate, tensor } from "@unitune/core";
+ *
+ * const { y } = evaluate({ y: add(tensor([1]), 1) });
+ * assertEquals(await y.item(), 2);
+ * ```
+ *
+ * @param tree Nested records and arrays of tensors.
+ * @param device Where; the device of the elements that they are made of unless told.
+ * @returns The same tree.
+ */
+export function evaluate<T>(tree: T, device?: Device): T {
+  materialise(leavesOf(tree), device);
+  return tree;
+}

@@ -1,0 +1,83 @@
+/**
+ * Element types and the typed arrays that hold them.
+ *
+ * `bool` is stored as 32-bit words that are 0 or 1, so that every backend, a GPU's storage buffers
+ * included, can address it.
+ */
+
+/** The typed array that holds the elements of each {@linkcode DType}. */
+export interface TypedArrays {
+  /** 32-bit floating point. */
+  readonly f32: Float32Array<ArrayBuffer>;
+  /** 64-bit floating point; on the reference backend only. */
+  readonly f64: Float64Array<ArrayBuffer>;
+  /** 32-bit signed integers. */
+  readonly i32: Int32Array<ArrayBuffer>;
+  /** 32-bit unsigned integers. */
+  readonly u32: Uint32Array<ArrayBuffer>;
+  /** Truth values: 0 or 1 in 32-bit words. */
+  readonly bool: Uint32Array<ArrayBuffer>;
+}
+
+/** The name of an element type. */
+export type DType = keyof TypedArrays;
+
+/** The elements of a tensor as they are read from it, in row-major order. */
+export type TypedArray = TypedArrays[DType];
+
+/** The floating-point element types. */
+export type FloatDType = "f32" | "f64";
+
+const allocators: { readonly [D in DType]: (size: number) => TypedArrays[D] } = {
+  f32: (size) => new Float32Array(size),
+  f64: (size) => new Float64Array(size),
+  i32: (size) => new Int32Array(size),
+  u32: (size) => new Uint32Array(size),
+  bool: (size) => new Uint32Array(size),
+};
+
+/**
+ * Zeros of an element type.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { allocate } from "@unitune/core";
+ *
+ * assertEquals(allocate("i32", 2), new Int32Array([0, 0]));
+ * ```
+ *
+ * @param dtype The element type.
+ * @param size The number of elements.
+ * @returns A new typed array of zeros.
+ */
+export function allocate<D extends DType>(dtype: D, size: number): TypedArrays[D] {
+  return allocators[dtype](size);
+}
+
+/** Bytes that one element takes. */
+export const bytesPerElement: Readonly<Record<DType, number>> = {
+  f32: 4,
+  f64: 8,
+  i32: 4,
+  u32: 4,
+  bool: 4,
+};
+
+/**
+ * Whether an element type is floating point, and so can carry a gradient.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { isFloat } from "@unitune/core";
+ *
+ * assert(isFloat("f32") && !isFloat("i32"));
+ * ```
+ *
+ * @param dtype The element type.
+ * @returns True for `f32` and `f64`.
+ */
+export function isFloat(dtype: DType): dtype is FloatDType {
+  return dtype === "f32" || dtype === "f64";
+}

@@ -1,0 +1,101 @@
+/** Evaluation of expressions outside `compile`: by the same compiler, when they are read. */
+import type { Buffer, Device, Operand, Program } from "./backend.ts";
+import { defaultDevice } from "./devices.ts";
+import type { TypedArray } from "./dtype.ts";
+import { showGraph, type Traced, traceGraph } from "./graph.ts";
+import { showShape } from "./shape.ts";
+import { simplify } from "./simplify.ts";
+import type { Tensor } from "./tensor.ts";
+
+/** Programs of expressions that were evaluated, so that evaluating a like one compiles nothing. */
+const programs = new WeakMap<Device, Map<string, Program>>();
+
+/** Programs kept for each device; the least recently used goes first. */
+const KEPT_PROGRAMS = 256;
+
+/** Gives a device's storage back when the cell that names it is garbage. */
+const unreachable = new FinalizationRegistry<Buffer>((buffer) => buffer.dispose());
+
+/** Puts a result into a tensor's cell. */
+export function store(tensor: Tensor, device: Device, buffer: Buffer): void {
+  tensor.cell.value = { kind: "device", device, buffer };
+  unreachable.register(tensor.cell, buffer);
+}
+
+/** Something that a program can be run on: a tensor that holds elements. */
+export function operandOf(tensor: Tensor, device: Device): Operand {
+  const { value } = tensor.cell;
+  if (value.kind === "host") return { kind: "host", data: value.data };
+  if (value.kind === "device" && value.device === device) {
+    return { kind: "buffer", buffer: value.buffer };
+  }
+  throw new Error(
+    value.kind === "device"
+      ? `a tensor of shape ${showShape(tensor.shape)} is on ${value.device.name}, the program on ` +
+        `${device.name}: move it with \`tensor(await x.data(), x)\``
+      : unreadable(tensor),
+  );
+}
+
+function unreadable(tensor: Tensor): string {
+  const { value } = tensor.cell;
+  const why = value.kind === "gone"
+    ? value.why
+    : "it depends on the arguments of a function that is being traced; return it instead";
+  return `a tensor of shape ${showShape(tensor.shape)} cannot be read: ${why}`;
+}
+
+/** The device of the elements that an expression needs; f64 is the reference backend's. */
+function chooseDevice({ graph, captured }: Traced): Device {
+  for (const { cell: { value } } of captured) if (value.kind === "device") return value.device;
+  return defaultDevice(graph.nodes.some(({ dtype }) => dtype === "f64") ? "f64" : "f32");
+}
+
+/** A compiled graph for a device, compiled now or before. */
+function programFor(device: Device, traced: Traced): Program {
+  const graph = simplify(traced.graph);
+  const known = programs.get(device) ?? new Map<string, Program>();
+  programs.set(device, known);
+  const key = showGraph(graph);
+  const program = known.get(key) ?? device.compile(graph, { donated: [] });
+  known.delete(key);
+  known.set(key, program);
+  const [oldest] = known;
+  if (known.size > KEPT_PROGRAMS && oldest !== undefined) {
+    known.delete(oldest[0]);
+    oldest[1].dispose();
+  }
+  return program;
+}
+
+/**
+ * Computes expressions in one program and keeps the elements with their tensors.
+ *
+ * @param tensors What to compute; tensors that hold elements already stay as they are.
+ * @param device Where; the device of the captured elements unless told.
+ */
+export function materialise(tensors: readonly Tensor[], device?: Device): void {
+  const pending = tensors.filter(({ cell }) => cell.value.kind === "expression");
+  if (pending.length === 0) return;
+  const traced = pending.find((tensor) => tensor.traced);
+  if (traced !== undefined) throw new Error(unreadable(traced));
+  const trace = traceGraph([], pending);
+  const chosen = device ?? chooseDevice(trace);
+  const buffers = programFor(chosen, trace).run(
+    trace.captured.map((tensor) => operandOf(tensor, chosen)),
+  );
+  // One cell may stand at several places; an output that is an input's node is copied by `run`.
+  pending.forEach((tensor, i) => {
+    const buffer = buffers[i];
+    if (buffer !== undefined) store(tensor, chosen, buffer);
+  });
+}
+
+/** The elements of a tensor, evaluated now if they were not yet. */
+export async function readElements(tensor: Tensor): Promise<TypedArray> {
+  materialise([tensor]);
+  const { value } = tensor.cell;
+  if (value.kind === "host") return value.data.slice();
+  if (value.kind === "device") return await value.buffer.read();
+  throw new Error(unreadable(tensor));
+}

@@ -1,0 +1,229 @@
+/** Kernels: what a fused graph is made of, the form that emitters work on. */
+import type { DType } from "../dtype.ts";
+import type { Shape } from "../shape.ts";
+import type { Affine } from "./affine.ts";
+
+/** Storage for the elements of one result, contiguous and in row-major order. */
+export interface BufferPlan {
+  /** The element type. */
+  readonly dtype: DType;
+  /** The number of elements. */
+  readonly size: number;
+  /** An operand of the program, a result, or something in between. */
+  readonly role:
+    | { readonly kind: "input"; readonly index: number }
+    | { readonly kind: "output"; readonly index: number }
+    | { readonly kind: "temporary" };
+}
+
+/** Primitives that work on one element at a time and need no memory. */
+export type ScalarOperation =
+  | "neg"
+  | "abs"
+  | "sign"
+  | "floor"
+  | "exp"
+  | "expm1"
+  | "log"
+  | "log1p"
+  | "sqrt"
+  | "sin"
+  | "cos"
+  | "tanh"
+  | "erf"
+  | "not"
+  | "cast"
+  | "add"
+  | "sub"
+  | "mul"
+  | "div"
+  | "pow"
+  | "maximum"
+  | "minimum"
+  | "rem"
+  | "equal"
+  | "less"
+  | "lessEqual"
+  | "and"
+  | "or"
+  | "where";
+
+/** One value of a loop's body; operands are earlier steps of the body. */
+export type Step =
+  /** The element of a buffer at a position affine in the loops' indices. */
+  | { readonly kind: "load"; readonly dtype: DType; readonly buffer: number; readonly at: Affine }
+  /** One number for all indices. */
+  | { readonly kind: "constant"; readonly dtype: DType; readonly value: number }
+  /** The position itself. */
+  | { readonly kind: "index"; readonly dtype: DType; readonly at: Affine }
+  /** Word `at mod 2` of the Threefry block `at / 2`; operands: key (2 words), counter (2 words). */
+  | {
+    readonly kind: "random";
+    readonly dtype: DType;
+    readonly at: Affine;
+    readonly operands: readonly number[];
+  }
+  /** A primitive applied to earlier steps. */
+  | {
+    readonly kind: "apply";
+    readonly dtype: DType;
+    readonly op: ScalarOperation;
+    readonly operands: readonly number[];
+  };
+
+/** An element written at each index of a loop nest. */
+export interface Store {
+  /** The buffer. */
+  readonly buffer: number;
+  /** Where in it. */
+  readonly at: Affine;
+  /** The step whose value is written. */
+  readonly value: number;
+}
+
+/** A matrix, or a batch of matrices, in a buffer. */
+export interface MatrixView {
+  /** The buffer. */
+  readonly buffer: number;
+  /** The first element. */
+  readonly offset: number;
+  /** Steps along the batch axes. */
+  readonly batch: readonly number[];
+  /** The step from row to row. */
+  readonly row: number;
+  /** The step from column to column. */
+  readonly column: number;
+}
+
+/** How elements are reduced to one. */
+export type Reduction = "sum" | "reduceMax" | "argmax";
+
+/** A piece of a program that runs without a barrier inside. */
+export type Kernel =
+  /** Evaluates the body for each index of the domain, and stores values of it. */
+  | {
+    readonly kind: "map";
+    readonly domain: Shape;
+    readonly steps: readonly Step[];
+    readonly stores: readonly Store[];
+  }
+  /** Reduces the body's `value` over the inner loops, for each index of the outer ones. */
+  | {
+    readonly kind: "reduce";
+    readonly reduction: Reduction;
+    readonly kept: Shape;
+    readonly reduced: Shape;
+    /** The body; its loops are `kept`, then `reduced`. */
+    readonly steps: readonly Step[];
+    readonly value: number;
+    readonly output: number;
+  }
+  /** `output[..., i, j] = sum_k a[..., i, k] b[..., k, j]` for k below `depth`. */
+  | {
+    readonly kind: "matmul";
+    readonly batch: Shape;
+    readonly rows: number;
+    readonly columns: number;
+    readonly depth: number;
+    readonly a: MatrixView;
+    readonly b: MatrixView;
+    readonly output: number;
+  }
+  /**
+   * `output[i, :] = table[ids[i], :]`, NaN (0 for integers) where an id is outside: `count` ids,
+   * `rows` rows of `width` elements.
+   */
+  | {
+    readonly kind: "gather";
+    readonly table: number;
+    readonly ids: number;
+    readonly output: number;
+    readonly rows: number;
+    readonly count: number;
+    readonly width: number;
+  }
+  /** `output[ids[i], :] += updates[i, :]`, from zeros; sizes as in `gather`. */
+  | {
+    readonly kind: "scatterAdd";
+    readonly ids: number;
+    readonly updates: number;
+    readonly output: number;
+    readonly rows: number;
+    readonly count: number;
+    readonly width: number;
+  }
+  /** The indices that sort each of `outer` runs of `size` elements; stable. */
+  | {
+    readonly kind: "argsort";
+    readonly input: number;
+    readonly output: number;
+    readonly outer: number;
+    readonly size: number;
+  }
+  /**
+   * `output[o, j, i] = input[o, start + j, i]`, start clamped: `[outer, size, inner]` gives
+   * `[outer, length, inner]`.
+   */
+  | {
+    readonly kind: "dynamicSlice";
+    readonly input: number;
+    readonly start: number;
+    readonly output: number;
+    readonly outer: number;
+    readonly size: number;
+    readonly length: number;
+    readonly inner: number;
+  }
+  /**
+   * `output = input`, then `output[o, start + j, i] = update[o, j, i]`, start clamped; sizes as in
+   * `dynamicSlice`, the update's being the smaller.
+   */
+  | {
+    readonly kind: "dynamicUpdate";
+    readonly input: number;
+    readonly update: number;
+    readonly start: number;
+    readonly output: number;
+    readonly outer: number;
+    readonly size: number;
+    readonly length: number;
+    readonly inner: number;
+  };
+
+/** A graph as kernels over buffers, in the order in which they run. */
+export interface Lowered {
+  /** The buffers; kernels name them by position. */
+  readonly buffers: readonly BufferPlan[];
+  /** The kernels. */
+  readonly kernels: readonly Kernel[];
+  /** The buffers of the operands. */
+  readonly inputs: readonly number[];
+  /** The buffers of the results; each is written by a kernel and no two are the same. */
+  readonly outputs: readonly number[];
+}
+
+/** The buffers that a kernel reads and those that it writes. */
+export function usedBuffers(kernel: Kernel): { reads: number[]; writes: number[] } {
+  const loads = (steps: readonly Step[]) =>
+    steps.flatMap((step) => step.kind === "load" ? [step.buffer] : []);
+  switch (kernel.kind) {
+    case "map":
+      return { reads: loads(kernel.steps), writes: kernel.stores.map(({ buffer }) => buffer) };
+    case "reduce":
+      return { reads: loads(kernel.steps), writes: [kernel.output] };
+    case "matmul":
+      return { reads: [kernel.a.buffer, kernel.b.buffer], writes: [kernel.output] };
+    case "gather":
+      return { reads: [kernel.table, kernel.ids], writes: [kernel.output] };
+    case "scatterAdd":
+      return { reads: [kernel.ids, kernel.updates], writes: [kernel.output] };
+    case "argsort":
+      return { reads: [kernel.input], writes: [kernel.output] };
+    case "dynamicSlice":
+      return { reads: [kernel.input, kernel.start], writes: [kernel.output] };
+    case "dynamicUpdate":
+      return { reads: [kernel.input, kernel.update, kernel.start], writes: [kernel.output] };
+    default:
+      return kernel satisfies never;
+  }
+}

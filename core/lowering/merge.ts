@@ -1,0 +1,123 @@
+/** Merging of map kernels: a kernel that feeds another over the same loops becomes part of it. */
+import { sameShape } from "../shape.ts";
+import type { Affine } from "./affine.ts";
+import { type BufferPlan, type Kernel, type Step, usedBuffers } from "./kernels.ts";
+
+type MapKernel = Extract<Kernel, { kind: "map" }>;
+
+/** Steps of a merged body beyond which kernels stay apart. */
+const BODY_LIMIT = 256;
+
+function sameAffine(a: Affine, b: Affine): boolean {
+  return a.offset === b.offset && sameShape(a.strides, b.strides);
+}
+
+/** Whether every load that `user` makes of what `maker` stores reads the element just stored. */
+function feeds(maker: MapKernel, user: MapKernel): boolean {
+  let fed = false;
+  for (const step of user.steps) {
+    if (step.kind !== "load") continue;
+    const store = maker.stores.find(({ buffer }) => buffer === step.buffer);
+    if (store === undefined) continue;
+    if (!sameAffine(store.at, step.at)) return false;
+    fed = true;
+  }
+  return fed;
+}
+
+/** One body that does the work of both; what `maker` stored is used without being loaded. */
+function joined(maker: MapKernel, user: MapKernel, keep: (buffer: number) => boolean): MapKernel {
+  const steps: Step[] = [];
+  const known = new Map<string, number>();
+  const add = (step: Step): number => {
+    const key = JSON.stringify(step) +
+      (step.kind === "constant" ? `${step.value}${Object.is(step.value, -0)}` : "");
+    const position = known.get(key) ?? steps.push(step) - 1;
+    known.set(key, position);
+    return position;
+  };
+  const addAll = (body: readonly Step[], given: ReadonlyMap<number, number>): number[] => {
+    const moved: number[] = [];
+    for (const step of body) {
+      const value = step.kind === "load" ? given.get(step.buffer) : undefined;
+      moved.push(
+        value ?? add(
+          "operands" in step
+            ? { ...step, operands: step.operands.map((operand) => moved[operand] ?? -1) }
+            : step,
+        ),
+      );
+    }
+    return moved;
+  };
+  const made = addAll(maker.steps, new Map());
+  const values = new Map(maker.stores.map(({ buffer, value }) => [buffer, made[value] ?? -1]));
+  const used = addAll(user.steps, values);
+  const stores = [
+    ...maker.stores.filter(({ buffer }) => keep(buffer))
+      .map((store) => ({ ...store, value: made[store.value] ?? -1 })),
+    ...user.stores.map((store) => ({ ...store, value: used[store.value] ?? -1 })),
+  ];
+  return { kind: "map", domain: user.domain, steps, stores };
+}
+
+/** The kernels with every map that can be made part of a later one made so. */
+export function mergeMaps(
+  kernels: readonly Kernel[],
+  buffers: readonly BufferPlan[],
+): Kernel[] {
+  const slots: (Kernel | undefined)[] = [...kernels];
+  const uses = slots.map((kernel) => kernel === undefined ? undefined : usedBuffers(kernel));
+  const readers = new Map<number, Set<number>>();
+  const writers = new Map<number, number>();
+  const note = (position: number) => {
+    for (const buffer of uses[position]?.reads ?? []) {
+      const set = readers.get(buffer) ?? new Set();
+      readers.set(buffer, set.add(position));
+    }
+    for (const buffer of uses[position]?.writes ?? []) writers.set(buffer, position);
+  };
+  slots.forEach((_, position) => note(position));
+  // A concatenation is written by several kernels, which must all come before its readers.
+  const writeCounts = new Map<number, number>();
+  for (const use of uses) {
+    for (const buffer of use?.writes ?? []) {
+      writeCounts.set(buffer, (writeCounts.get(buffer) ?? 0) + 1);
+    }
+  }
+
+  for (let user = 0; user < slots.length; user++) {
+    for (;;) {
+      const kernel = slots[user];
+      if (kernel?.kind !== "map") break;
+      const makers = (uses[user]?.reads ?? []).flatMap((buffer) => writers.get(buffer) ?? []);
+      const maker = makers.toSorted((a, b) => b - a).find((position) => {
+        const candidate = slots[position];
+        if (candidate?.kind !== "map" || position >= user) return false;
+        if (candidate.steps.length + kernel.steps.length > BODY_LIMIT) return false;
+        if (!sameShape(candidate.domain, kernel.domain) || !feeds(candidate, kernel)) return false;
+        // Moved down to the user, its stores must not be missed by a kernel in between.
+        return candidate.stores.every(({ buffer }) =>
+          writeCounts.get(buffer) === 1 &&
+          [...readers.get(buffer) ?? []].every((reader) => reader >= user)
+        );
+      });
+      const candidate = maker === undefined ? undefined : slots[maker];
+      if (maker === undefined || candidate?.kind !== "map") break;
+      const keep = (buffer: number) =>
+        buffers[buffer]?.role.kind === "output" ||
+        [...readers.get(buffer) ?? []].some((reader) => reader !== user);
+      const merged = joined(candidate, kernel, keep);
+      for (const set of readers.values()) {
+        set.delete(maker);
+        set.delete(user);
+      }
+      slots[maker] = undefined;
+      slots[user] = merged;
+      uses[maker] = undefined;
+      uses[user] = usedBuffers(merged);
+      note(user);
+    }
+  }
+  return slots.filter((kernel) => kernel !== undefined);
+}

@@ -1,0 +1,65 @@
+/**
+ * Immutable tensors, a closed table of primitives, and a compiler from pure functions to programs.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { compile, matmul, relu, tensor } from "@unitune/core";
+ *
+ * const layer = compile((w: ReturnType<typeof tensor>, x: ReturnType<typeof tensor>) =>
+ *   relu(matmul(x, w))
+ * );
+ * const y = layer(tensor([[1, -1], [0, 2]]), tensor([[1, 1]]));
+ * assertEquals(await y.data(), new Float32Array([1, 1]));
+ * ```
+ *
+ * @module
+ */
+export type * from "./backend.ts";
+export { reference } from "./backends/reference.ts";
+export { wasm } from "./backends/wasm/wasm.ts";
+export * from "./compile.ts";
+export * from "./devices.ts";
+export {
+  allocate,
+  bytesPerElement,
+  type DType,
+  type FloatDType,
+  isFloat,
+  type TypedArray,
+  type TypedArrays,
+} from "./dtype.ts";
+export {
+  type Graph,
+  type GraphNode,
+  type Input,
+  type Instruction,
+  nodeAt,
+  showGraph,
+  type Traced,
+  traceGraph,
+} from "./graph.ts";
+export * from "./ops/elementwise.ts";
+export * from "./ops/indexing.ts";
+export * from "./ops/reduce.ts";
+export * from "./ops/shape.ts";
+export * from "./primitives.ts";
+export * from "./random.ts";
+
+export * from "./safetensors.ts";
+export { type Shape, ShapeError, showShape, sizeOf } from "./shape.ts";
+export {
+  apply,
+  asTensor,
+  type Cell,
+  type Expression,
+  isTensor,
+  makeTensor,
+  type NestedNumbers,
+  type Tensor,
+  tensor,
+  type TensorLike,
+  type Value,
+  variable,
+} from "./tensor.ts";
+export { leafPaths, leavesOf, mapTree, replaceLeaves, type TensorTree, zipTrees } from "./tree.ts";

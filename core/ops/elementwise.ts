@@ -1,0 +1,697 @@
+/** Operations that work element by element; operands broadcast, numbers stand for filled tensors. */
+import { type DType, isFloat } from "../dtype.ts";
+import type { PrimitiveName, PrimitiveParameters } from "../primitives.ts";
+import { broadcastShapes, ShapeError } from "../shape.ts";
+import { apply, asTensor, type Tensor, type TensorLike } from "../tensor.ts";
+import { broadcastTo } from "./shape.ts";
+
+/** The primitives without parameters. */
+type Plain = {
+  [P in PrimitiveName]: Record<never, never> extends PrimitiveParameters[P] ? P : never;
+}[PrimitiveName];
+
+/** Operands as tensors of one shape; numbers take the element type of the tensors beside them. */
+function aligned(name: string, operands: readonly TensorLike[], fallback: DType = "f32"): Tensor[] {
+  const dtype = operands.find((operand) => typeof operand !== "number")?.dtype ?? fallback;
+  const tensors = operands.map((operand) => asTensor(operand, dtype));
+  const shape = tensors.map((operand) => operand.shape).reduce((a, b) =>
+    broadcastShapes(name, a, b)
+  );
+  return tensors.map((operand) => broadcastTo(operand, shape));
+}
+
+function unary(op: Plain): (x: TensorLike) => Tensor {
+  return (x) => apply(op, [asTensor(x, "f32")], {});
+}
+
+function binary(op: Plain): (a: TensorLike, b: TensorLike) => Tensor {
+  return (a, b) => apply(op, aligned(op, [a, b]), {});
+}
+
+/**
+ * `-x`, modulo 2^32 for integers.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { neg } from "@unitune/core";
+ *
+ * assertEquals(await neg(2).item(), -2);
+ * ```
+ *
+ * @throws {ShapeError} If x holds truth values.
+ */
+export const neg: (x: TensorLike) => Tensor = unary("neg");
+/**
+ * `|x|`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { abs } from "@unitune/core";
+ *
+ * assertEquals(await abs(-2).item(), 2);
+ * ```
+ *
+ * @throws {ShapeError} If x holds truth values.
+ */
+export const abs: (x: TensorLike) => Tensor = unary("abs");
+/**
+ * -1, 0 or 1 after the sign of x; NaN where x is NaN.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { sign, tensor } from "@unitune/core";
+ *
+ * assertEquals(await sign(tensor([-3, 0, 5])).data(), new Float32Array([-1, 0, 1]));
+ * ```
+ *
+ * @throws {ShapeError} If x holds truth values.
+ */
+export const sign: (x: TensorLike) => Tensor = unary("sign");
+/**
+ * The largest integer not above x, in x's element type.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { floor, tensor } from "@unitune/core";
+ *
+ * assertEquals(await floor(tensor([1.5, -1.5])).data(), new Float32Array([1, -2]));
+ * ```
+ *
+ * @throws {ShapeError} If x is not floating point.
+ */
+export const floor: (x: TensorLike) => Tensor = unary("floor");
+/**
+ * `e^x`.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { exp } from "@unitune/core";
+ *
+ * assertAlmostEquals(await exp(1).item(), Math.E, 1e-6);
+ * ```
+ *
+ * @throws {ShapeError} If x is not floating point.
+ */
+export const exp: (x: TensorLike) => Tensor = unary("exp");
+/**
+ * `e^x - 1`, exact near 0, where `sub(exp(x), 1)` loses all digits.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { expm1 } from "@unitune/core";
+ *
+ * assertAlmostEquals(await expm1(1e-8).item(), 1e-8, 1e-14);
+ * ```
+ *
+ * @throws {ShapeError} If x is not floating point.
+ */
+export const expm1: (x: TensorLike) => Tensor = unary("expm1");
+/**
+ * The natural logarithm `ln x`: -Infinity at 0, NaN below.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { log } from "@unitune/core";
+ *
+ * assertAlmostEquals(await log(Math.E).item(), 1, 1e-6);
+ * ```
+ *
+ * @throws {ShapeError} If x is not floating point.
+ */
+export const log: (x: TensorLike) => Tensor = unary("log");
+/**
+ * `ln(1 + x)`, exact near 0, where `log(add(x, 1))` loses all digits.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { log1p } from "@unitune/core";
+ *
+ * assertAlmostEquals(await log1p(1e-8).item(), 1e-8, 1e-14);
+ * ```
+ *
+ * @throws {ShapeError} If x is not floating point.
+ */
+export const log1p: (x: TensorLike) => Tensor = unary("log1p");
+/**
+ * The square root; NaN below 0.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { sqrt } from "@unitune/core";
+ *
+ * assertEquals(await sqrt(9).item(), 3);
+ * ```
+ *
+ * @throws {ShapeError} If x is not floating point.
+ */
+export const sqrt: (x: TensorLike) => Tensor = unary("sqrt");
+/**
+ * The sine of x in radians.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { sin } from "@unitune/core";
+ *
+ * assertAlmostEquals(await sin(Math.PI / 6).item(), 0.5, 1e-6);
+ * ```
+ *
+ * @throws {ShapeError} If x is not floating point.
+ */
+export const sin: (x: TensorLike) => Tensor = unary("sin");
+/**
+ * The cosine of x in radians.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { cos } from "@unitune/core";
+ *
+ * assertAlmostEquals(await cos(Math.PI / 3).item(), 0.5, 1e-6);
+ * ```
+ *
+ * @throws {ShapeError} If x is not floating point.
+ */
+export const cos: (x: TensorLike) => Tensor = unary("cos");
+/**
+ * The hyperbolic tangent `(e^2x - 1) / (e^2x + 1)`.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { tanh } from "@unitune/core";
+ *
+ * assertAlmostEquals(await tanh(Math.log(3)).item(), 0.8, 1e-6);
+ * ```
+ *
+ * @throws {ShapeError} If x is not floating point.
+ */
+export const tanh: (x: TensorLike) => Tensor = unary("tanh");
+/**
+ * The error function, `2 / sqrt(pi)` times the integral of `e^-t^2` for t from 0 to x.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { erf } from "@unitune/core";
+ *
+ * assertAlmostEquals(await erf(1).item(), 0.8427008, 1e-6);
+ * ```
+ *
+ * @throws {ShapeError} If x is not floating point.
+ */
+export const erf: (x: TensorLike) => Tensor = unary("erf");
+
+/**
+ * `a + b`, with broadcasting.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { add, tensor } from "@unitune/core";
+ *
+ * const sums = add(tensor([[1], [2]]), tensor([10, 20]));
+ * assertEquals(sums.shape, [2, 2]);
+ * assertEquals(await sums.data(), new Float32Array([11, 21, 12, 22]));
+ * ```
+ *
+ * @throws {ShapeError} If the shapes do not broadcast, or the element types differ.
+ */
+export const add: (a: TensorLike, b: TensorLike) => Tensor = binary("add");
+/**
+ * `a - b`, with broadcasting.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { sub, tensor } from "@unitune/core";
+ *
+ * assertEquals(await sub(1, tensor([1, 3])).data(), new Float32Array([0, -2]));
+ * ```
+ *
+ * @throws {ShapeError} If the shapes do not broadcast, or the element types differ.
+ */
+export const sub: (a: TensorLike, b: TensorLike) => Tensor = binary("sub");
+/**
+ * `a * b` element by element, with broadcasting; see {@linkcode matmul} for matrices.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { mul, tensor } from "@unitune/core";
+ *
+ * assertEquals(await mul(tensor([1, 2]), 3).data(), new Float32Array([3, 6]));
+ * ```
+ *
+ * @throws {ShapeError} If the shapes do not broadcast, or the element types differ.
+ */
+export const mul: (a: TensorLike, b: TensorLike) => Tensor = binary("mul");
+/**
+ * `a / b`, with broadcasting; integers truncate toward zero, and an integer divided by 0 is 0.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { div, tensor } from "@unitune/core";
+ *
+ * assertEquals(await div(tensor([1, 3]), 2).data(), new Float32Array([0.5, 1.5]));
+ * assertEquals(await div(tensor([-7], { dtype: "i32" }), 2).item(), -3);
+ * ```
+ *
+ * @throws {ShapeError} If the shapes do not broadcast, or the element types differ.
+ */
+export const div: (a: TensorLike, b: TensorLike) => Tensor = binary("div");
+/**
+ * `a^b`, with broadcasting; NaN where a is negative and b no integer.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { pow } from "@unitune/core";
+ *
+ * assertAlmostEquals(await pow(2, 0.5).item(), Math.SQRT2, 1e-6);
+ * ```
+ *
+ * @throws {ShapeError} If the shapes do not broadcast, or the element types differ or are no floats.
+ */
+export const pow: (a: TensorLike, b: TensorLike) => Tensor = binary("pow");
+/**
+ * The larger of a and b, with broadcasting; NaN where either is NaN.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { maximum, tensor } from "@unitune/core";
+ *
+ * assertEquals(await maximum(tensor([-1, 2]), 0).data(), new Float32Array([0, 2]));
+ * ```
+ *
+ * @throws {ShapeError} If the shapes do not broadcast, or the element types differ.
+ */
+export const maximum: (a: TensorLike, b: TensorLike) => Tensor = binary("maximum");
+/**
+ * The smaller of a and b, with broadcasting; NaN where either is NaN.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { minimum, tensor } from "@unitune/core";
+ *
+ * assertEquals(await minimum(tensor([-1, 2]), 0).data(), new Float32Array([-1, 0]));
+ * ```
+ *
+ * @throws {ShapeError} If the shapes do not broadcast, or the element types differ.
+ */
+export const minimum: (a: TensorLike, b: TensorLike) => Tensor = binary("minimum");
+/**
+ * The remainder `a - b trunc(a / b)`, with the sign of a and with broadcasting; an integer's remainder
+ * by 0 is 0.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { rem, tensor } from "@unitune/core";
+ *
+ * assertEquals(await rem(tensor([5, -5]), 3).data(), new Float32Array([2, -2]));
+ * ```
+ *
+ * @throws {ShapeError} If the shapes do not broadcast, or the element types differ.
+ */
+export const rem: (a: TensorLike, b: TensorLike) => Tensor = binary("rem");
+/**
+ * Truth of `a = b`, with broadcasting; false where either is NaN.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { equal, tensor } from "@unitune/core";
+ *
+ * assertEquals(await equal(tensor([1, 2]), 2).data(), new Uint32Array([0, 1]));
+ * ```
+ *
+ * @throws {ShapeError} If the shapes do not broadcast, or the element types differ.
+ */
+export const equal: (a: TensorLike, b: TensorLike) => Tensor = binary("equal");
+/**
+ * Truth of `a < b`, with broadcasting; false where either is NaN.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { less, tensor } from "@unitune/core";
+ *
+ * assertEquals(await less(tensor([1, 2]), 2).data(), new Uint32Array([1, 0]));
+ * ```
+ *
+ * @throws {ShapeError} If the shapes do not broadcast, or the element types differ.
+ */
+export const less: (a: TensorLike, b: TensorLike) => Tensor = binary("less");
+/**
+ * Truth of `a <= b`, with broadcasting; false where either is NaN.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { lessEqual, tensor } from "@unitune/core";
+ *
+ * assertEquals(await lessEqual(tensor([2, 3]), 2).data(), new Uint32Array([1, 0]));
+ * ```
+ *
+ * @throws {ShapeError} If the shapes do not broadcast, or the element types differ.
+ */
+export const lessEqual: (a: TensorLike, b: TensorLike) => Tensor = binary("lessEqual");
+/**
+ * Logical and of truth values, with broadcasting.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { and, greater, less, tensor } from "@unitune/core";
+ *
+ * const x = tensor([1, 2, 3]);
+ * assertEquals(await and(greater(x, 1), less(x, 3)).data(), new Uint32Array([0, 1, 0]));
+ * ```
+ *
+ * @throws {ShapeError} If the shapes do not broadcast, or an operand holds no truth values.
+ */
+export const and: (a: Tensor, b: Tensor) => Tensor = binary("and");
+/**
+ * Logical or of truth values, with broadcasting.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { equal, or, tensor } from "@unitune/core";
+ *
+ * const x = tensor([1, 2, 3]);
+ * assertEquals(await or(equal(x, 1), equal(x, 3)).data(), new Uint32Array([1, 0, 1]));
+ * ```
+ *
+ * @throws {ShapeError} If the shapes do not broadcast, or an operand holds no truth values.
+ */
+export const or: (a: Tensor, b: Tensor) => Tensor = binary("or");
+
+/**
+ * Logical negation of truth values.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { equal, not, tensor } from "@unitune/core";
+ *
+ * assertEquals(await not(equal(tensor([1, 2]), 2)).data(), new Uint32Array([1, 0]));
+ * ```
+ *
+ * @throws {ShapeError} If x holds no truth values.
+ */
+export function not(x: Tensor): Tensor {
+  return apply("not", [x], {});
+}
+
+/**
+ * Truth of `a != b`, with broadcasting; true where either is NaN.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { notEqual, tensor } from "@unitune/core";
+ *
+ * assertEquals(await notEqual(tensor([1, 2]), 2).data(), new Uint32Array([1, 0]));
+ * ```
+ *
+ * @throws {ShapeError} If the shapes do not broadcast, or the element types differ.
+ */
+export function notEqual(a: TensorLike, b: TensorLike): Tensor {
+  return not(equal(a, b));
+}
+
+/**
+ * Truth of `a > b`, with broadcasting; false where either is NaN.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { greater, tensor } from "@unitune/core";
+ *
+ * assertEquals(await greater(tensor([2, 3]), 2).data(), new Uint32Array([0, 1]));
+ * ```
+ *
+ * @throws {ShapeError} If the shapes do not broadcast, or the element types differ.
+ */
+export function greater(a: TensorLike, b: TensorLike): Tensor {
+  return less(b, a);
+}
+
+/**
+ * Truth of `a >= b`, with broadcasting; false where either is NaN.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { greaterEqual, tensor } from "@unitune/core";
+ *
+ * assertEquals(await greaterEqual(tensor([1, 2]), 2).data(), new Uint32Array([0, 1]));
+ * ```
+ *
+ * @throws {ShapeError} If the shapes do not broadcast, or the element types differ.
+ */
+export function greaterEqual(a: TensorLike, b: TensorLike): Tensor {
+  return lessEqual(b, a);
+}
+
+/**
+ * `a` where the condition holds, `b` elsewhere; all three broadcast. What is not chosen does not
+ * matter, not even NaN.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { greater, log, tensor, where } from "@unitune/core";
+ *
+ * const x = tensor([-1, 1]);
+ * assertEquals(await where(greater(x, 0), log(x), 0).data(), new Float32Array([0, 0]));
+ * ```
+ *
+ * @param condition Truth values.
+ * @param a What is taken where it holds.
+ * @param b What is taken elsewhere, of the element type of `a`.
+ * @returns A tensor of the shape to which all three broadcast.
+ * @throws {ShapeError} If shapes do not broadcast, the condition holds no truth values, or the element
+ * types of `a` and `b` differ.
+ */
+export function where(condition: Tensor, a: TensorLike, b: TensorLike): Tensor {
+  const [x, y] = aligned("where", [a, b]);
+  if (x === undefined || y === undefined) throw new ShapeError("where: two operands expected");
+  const shape = broadcastShapes("where", condition.shape, x.shape);
+  return apply("where", [condition, x, y].map((operand) => broadcastTo(operand, shape)), {});
+}
+
+/**
+ * The same numbers in another element type. Floats to integers truncate toward zero and stop at the
+ * type's ends, NaN becoming 0; between i32 and u32 the bits stay; to bool, all but 0 is true.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { cast, tensor } from "@unitune/core";
+ *
+ * assertEquals(await cast(tensor([1.9, -1.9]), "i32").data(), new Int32Array([1, -1]));
+ * ```
+ */
+export function cast(x: Tensor, dtype: DType): Tensor {
+  return x.dtype === dtype ? x : apply("cast", [x], { dtype });
+}
+
+/**
+ * The operand as a constant: its value is x's, and no gradient flows through it.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { stopGradient, tensor } from "@unitune/core";
+ *
+ * assertEquals(await stopGradient(tensor([3])).item(), 3);
+ * ```
+ */
+export function stopGradient(x: Tensor): Tensor {
+  return apply("stopGradient", [x], {});
+}
+
+/**
+ * `x^2`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { square, tensor } from "@unitune/core";
+ *
+ * assertEquals(await square(tensor([-3])).item(), 9);
+ * ```
+ */
+export function square(x: Tensor): Tensor {
+  return mul(x, x);
+}
+
+/**
+ * `1 / x`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { reciprocal, tensor } from "@unitune/core";
+ *
+ * assertEquals(await reciprocal(tensor([4])).item(), 0.25);
+ * ```
+ */
+export function reciprocal(x: Tensor): Tensor {
+  return div(1, x);
+}
+
+/**
+ * `1 / sqrt(x)`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { rsqrt, tensor } from "@unitune/core";
+ *
+ * assertEquals(await rsqrt(tensor([4])).item(), 0.5);
+ * ```
+ */
+export function rsqrt(x: Tensor): Tensor {
+  return div(1, sqrt(x));
+}
+
+/**
+ * x cut to an interval: `min(max(x, low), high)`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { clip, tensor } from "@unitune/core";
+ *
+ * assertEquals(await clip(tensor([-2, 0.5, 2]), -1, 1).data(), new Float32Array([-1, 0.5, 1]));
+ * ```
+ *
+ * @param x Any shape.
+ * @param low The least value of the result.
+ * @param high The greatest value of the result; where it is below `low`, it wins.
+ * @returns The shape to which x and the bounds broadcast.
+ */
+export function clip(x: Tensor, low: TensorLike, high: TensorLike): Tensor {
+  return minimum(maximum(x, low), high);
+}
+
+/**
+ * `max(x, 0)`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { relu, tensor } from "@unitune/core";
+ *
+ * assertEquals(await relu(tensor([-1, 2])).data(), new Float32Array([0, 2]));
+ * ```
+ */
+export function relu(x: Tensor): Tensor {
+  return maximum(x, 0);
+}
+
+/**
+ * `1 / (1 + e^-x)`, computed as `(1 + tanh(x / 2)) / 2`, which cannot overflow.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { sigmoid, tensor } from "@unitune/core";
+ *
+ * assertEquals(await sigmoid(tensor([-1000, 0, 1000])).data(), new Float32Array([0, 0.5, 1]));
+ * ```
+ */
+export function sigmoid(x: Tensor): Tensor {
+  return mul(add(tanh(mul(x, 0.5)), 1), 0.5);
+}
+
+/**
+ * `ln(1 + e^x)`, computed as `max(x, 0) + ln(1 + e^-|x|)`, which cannot overflow.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { softplus, tensor } from "@unitune/core";
+ *
+ * assertEquals(await softplus(tensor([-1000, 1000])).data(), new Float32Array([0, 1000]));
+ * ```
+ */
+export function softplus(x: Tensor): Tensor {
+  return add(maximum(x, 0), log1p(exp(neg(abs(x)))));
+}
+
+/**
+ * `ln(1 / (1 + e^-x)) = -softplus(-x)`: the log-probability of an event of logit x.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { logSigmoid, tensor } from "@unitune/core";
+ *
+ * assertEquals(await logSigmoid(tensor([-1000])).item(), -1000);
+ * ```
+ */
+export function logSigmoid(x: Tensor): Tensor {
+  return neg(softplus(neg(x)));
+}
+
+/** How {@linkcode gelu} computes the normal distribution's cumulative function. */
+export type GeluForm = "erf" | "tanh";
+
+/**
+ * The Gaussian error linear unit `x Phi(x)` (Hendrycks and Gimpel, arXiv 1606.08415), with Phi by erf
+ * or by GPT-2's approximation `(1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2`.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { gelu, tensor } from "@unitune/core";
+ *
+ * assertAlmostEquals(await gelu(tensor([1]), "erf").item(), 0.8413447, 1e-6);
+ * assertAlmostEquals(await gelu(tensor([1])).item(), 0.841192, 1e-6);
+ * ```
+ *
+ * @param x Floats of any shape.
+ * @param form How Phi is computed; by tanh unless told.
+ * @returns The shape of x.
+ */
+export function gelu(x: Tensor, form: GeluForm = "tanh"): Tensor {
+  const phi = form === "erf"
+    ? erf(mul(x, Math.SQRT1_2))
+    : tanh(mul(x, mul(add(mul(square(x), 0.044715), 1), Math.sqrt(2 / Math.PI))));
+  return mul(mul(x, 0.5), add(phi, 1));
+}
+
+/**
+ * Truth of "is a number": false where x is NaN.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { isNumber, tensor } from "@unitune/core";
+ *
+ * assertEquals(await isNumber(tensor([1, NaN])).data(), new Uint32Array([1, 0]));
+ * ```
+ *
+ * @throws {ShapeError} If x is not floating point.
+ */
+export function isNumber(x: Tensor): Tensor {
+  if (!isFloat(x.dtype)) throw new ShapeError(`isNumber: expected floats, got ${x.dtype}`);
+  return equal(x, x);
+}

@@ -1,0 +1,575 @@
+/**
+ * The closed table of primitives: every tensor expression is built of these and nothing else.
+ *
+ * A row holds what is known of a primitive before any data: what it computes, how many operands it
+ * takes, the shape and element type of its result, and whether it works element by element. The
+ * backends, the gradient rules and the tests are tables over the same names.
+ */
+import { type DType, isFloat } from "./dtype.ts";
+import { at, type Shape, ShapeError, showShape, sizeOf } from "./shape.ts";
+
+/** Shape and element type, all that a rule may know of an operand. */
+export interface Abstract {
+  /** The sizes of the axes. */
+  readonly shape: Shape;
+  /** The element type. */
+  readonly dtype: DType;
+}
+
+/** No parameters. */
+export type None = Record<never, never>;
+
+/** The static parameters of each primitive. */
+export interface PrimitiveParameters {
+  /** `value` everywhere. */
+  readonly fill: { readonly shape: Shape; readonly dtype: DType; readonly value: number };
+  /** The index along `axis`. */
+  readonly iota: { readonly shape: Shape; readonly dtype: DType; readonly axis: number };
+  /** `-x`. */
+  readonly neg: None;
+  /** `|x|`. */
+  readonly abs: None;
+  /** -1, 0 or 1. */
+  readonly sign: None;
+  /** The largest integer not above x. */
+  readonly floor: None;
+  /** `e^x`. */
+  readonly exp: None;
+  /** `e^x - 1`, exact near 0. */
+  readonly expm1: None;
+  /** `ln x`. */
+  readonly log: None;
+  /** `ln(1 + x)`, exact near 0. */
+  readonly log1p: None;
+  /** The square root. */
+  readonly sqrt: None;
+  /** The sine of x in radians. */
+  readonly sin: None;
+  /** The cosine of x in radians. */
+  readonly cos: None;
+  /** The hyperbolic tangent. */
+  readonly tanh: None;
+  /** The error function, 2/sqrt(pi) times the integral of e^-t^2 from 0 to x. */
+  readonly erf: None;
+  /** Logical negation. */
+  readonly not: None;
+  /** The same numbers in another element type; floats to integers truncate toward zero. */
+  readonly cast: { readonly dtype: DType };
+  /** `a + b`. */
+  readonly add: None;
+  /** `a - b`. */
+  readonly sub: None;
+  /** `a * b`. */
+  readonly mul: None;
+  /** `a / b`; integers truncate toward zero, and division by zero gives 0. */
+  readonly div: None;
+  /** `a^b`. */
+  readonly pow: None;
+  /** The larger of a and b. */
+  readonly maximum: None;
+  /** The smaller of a and b. */
+  readonly minimum: None;
+  /** The remainder of a / b, with the sign of a; integers by zero give 0. */
+  readonly rem: None;
+  /** `a = b`. */
+  readonly equal: None;
+  /** `a < b`. */
+  readonly less: None;
+  /** `a <= b`. */
+  readonly lessEqual: None;
+  /** Logical and. */
+  readonly and: None;
+  /** Logical or. */
+  readonly or: None;
+  /** `condition ? a : b`. */
+  readonly where: None;
+  /** The sum over `axes`, which go away. */
+  readonly sum: { readonly axes: readonly number[] };
+  /** The maximum over `axes`, which go away. */
+  readonly reduceMax: { readonly axes: readonly number[] };
+  /** The first index of the maximum along `axis`, which goes away. */
+  readonly argmax: { readonly axis: number };
+  /** The indices that sort the last axis in ascending order; equal elements keep their order. */
+  readonly argsort: None;
+  /** `[...batch, M, K] x [...batch, K, N] -> [...batch, M, N]`. */
+  readonly matmul: None;
+  /** The same elements in another shape. */
+  readonly reshape: { readonly shape: Shape };
+  /** Axis i of the result is axis `permutation[i]` of the operand. */
+  readonly transpose: { readonly permutation: readonly number[] };
+  /** Axes of size 1 repeated to the size that `shape` has there; the rank stays. */
+  readonly expand: { readonly shape: Shape };
+  /** The elements from `start` (included) to `end` (excluded) along every axis. */
+  readonly slice: { readonly start: readonly number[]; readonly end: readonly number[] };
+  /** The operands one after the other along `axis`. */
+  readonly concat: { readonly axis: number };
+  /**
+   * Rows of a table: `[N, ...row]` at `ids [...]` gives `[...ids, ...row]`. An id outside 0..N-1
+   * gives a row of NaN (0 for integers), so that a wrong id cannot pass unseen.
+   */
+  readonly gather: None;
+  /** The transpose of gather: `out[ids[i], ...] += updates[i, ...]`, `rows` rows; ids outside fall away. */
+  readonly scatterAdd: { readonly rows: number };
+  /** `size` elements along `axis` from a start that is data; the start is clamped to fit. */
+  readonly dynamicSlice: { readonly axis: number; readonly size: number };
+  /** The operand with `update` written along `axis` from a start that is data, clamped to fit. */
+  readonly dynamicUpdate: { readonly axis: number };
+  /**
+   * Threefry-2x32-20 (Salmon et al. 2011): element i is word `i mod 2` of block
+   * `(counter[0] + floor(i / 2), counter[1])` under the key.
+   */
+  readonly randomBits: { readonly shape: Shape };
+  /** The operand, without a gradient. */
+  readonly stopGradient: None;
+  /**
+   * The first operand, whose gradient goes to the others by `rule`, which maps the cotangent to
+   * one cotangent for each of them (null for none). `rule` is opaque here: autodiff gives it
+   * meaning, backends ignore it.
+   */
+  readonly customVjp: { readonly rule: CustomRule };
+  /** The first operand, not computed anew before the second is known (see `checkpoint`). */
+  readonly barrier: None;
+}
+
+/** An opaque handle on a gradient rule; autodiff keeps what it stands for. */
+export interface CustomRule {
+  /** A name for messages and graph prints. */
+  readonly name: string;
+}
+
+/** The name of a primitive. */
+export type PrimitiveName = keyof PrimitiveParameters;
+
+/** What is known of a primitive before any data. */
+export interface Primitive<P extends PrimitiveName> {
+  /** What the primitive computes, in one line. */
+  readonly doc: string;
+  /** The number of operands, or "any" for one or more. */
+  readonly operands: number | "any";
+  /** True if each element of the result depends only on the same element of each operand. */
+  readonly elementwise: boolean;
+  /** Checks the operands and gives the result's shape and element type. */
+  readonly infer: (inputs: readonly Abstract[], parameters: PrimitiveParameters[P]) => Abstract;
+}
+
+function show(inputs: readonly Abstract[]): string {
+  return inputs.map(({ shape, dtype }) => `${dtype}${showShape(shape)}`).join(", ");
+}
+
+function fail(operation: string, inputs: readonly Abstract[], expected: string): never {
+  throw new ShapeError(`${operation}: got ${show(inputs)}; expected ${expected}`);
+}
+
+/** The operand at `index`, whose presence `inferResult` has checked. */
+function operand(inputs: readonly Abstract[], index: number): Abstract {
+  const input = inputs[index];
+  if (input === undefined) throw new ShapeError(`operand ${index} is missing`);
+  return input;
+}
+
+type Kind = "any" | "number" | "float" | "bool";
+
+const admits: Readonly<Record<Kind, (dtype: DType) => boolean>> = {
+  any: () => true,
+  number: (dtype) => dtype !== "bool",
+  float: isFloat,
+  bool: (dtype) => dtype === "bool",
+};
+
+/** Whether a number is one of an element type; integers wrap, but none is broken. */
+const holds: Readonly<Record<DType, (value: number) => boolean>> = {
+  f32: () => true,
+  f64: () => true,
+  i32: Number.isInteger,
+  u32: Number.isInteger,
+  bool: (value) => value === 0 || value === 1,
+};
+
+/** A row for a primitive that works element by element on operands of one shape and dtype. */
+function elementwise<P extends PrimitiveName>(
+  name: P,
+  doc: string,
+  operands: number,
+  kind: Kind,
+  result?: DType,
+): Primitive<P> {
+  return {
+    doc,
+    operands,
+    elementwise: true,
+    infer(inputs) {
+      const { shape, dtype } = operand(inputs, 0);
+      const alike = inputs.every((input) =>
+        input.dtype === dtype && input.shape.length === shape.length &&
+        input.shape.every((size, axis) => size === shape[axis])
+      );
+      if (!alike || !admits[kind](dtype)) {
+        fail(
+          name,
+          inputs,
+          `operands of one shape and one ${kind === "any" ? "" : kind + " "}dtype`,
+        );
+      }
+      return { shape, dtype: result ?? dtype };
+    },
+  };
+}
+
+/** A row for a primitive that passes its first operand through. */
+function passing<P extends PrimitiveName>(doc: string, operands: number | "any"): Primitive<P> {
+  return { doc, operands, elementwise: false, infer: (inputs) => operand(inputs, 0) };
+}
+
+function withoutAxes(shape: Shape, axes: readonly number[]): number[] {
+  return shape.filter((_, axis) => !axes.includes(axis));
+}
+
+function checkAxes(name: string, inputs: readonly Abstract[], axes: readonly number[]): void {
+  const { shape } = operand(inputs, 0);
+  const valid = axes.every((axis, i) =>
+    Number.isInteger(axis) && axis >= 0 && axis < shape.length && axes.indexOf(axis) === i
+  );
+  if (!valid) fail(name, inputs, `distinct axes of the operand, not ${showShape(axes)}`);
+}
+
+function isScalarInteger({ shape, dtype }: Abstract): boolean {
+  return shape.length === 0 && dtype === "i32";
+}
+
+function checkShape(name: string, shape: Shape): void {
+  if (!shape.every((size) => Number.isInteger(size) && size >= 0)) {
+    throw new ShapeError(`${name}: ${showShape(shape)} is no shape; sizes are integers from 0`);
+  }
+}
+
+/**
+ * The closed table of primitives.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { primitives } from "@unitune/core";
+ *
+ * assertEquals(primitives.matmul.operands, 2);
+ * ```
+ */
+export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
+  fill: {
+    doc: "value everywhere",
+    operands: 0,
+    elementwise: true,
+    infer(_, { shape, dtype, value }) {
+      checkShape("fill", shape);
+      if (!holds[dtype](value)) {
+        throw new ShapeError(
+          `fill: ${value} is no ${dtype}; cast the tensor that it stands beside to f32 first`,
+        );
+      }
+      return { shape, dtype };
+    },
+  },
+  iota: {
+    doc: "the index along an axis",
+    operands: 0,
+    elementwise: true,
+    infer(_, { shape, dtype, axis }) {
+      checkShape("iota", shape);
+      checkAxes("iota", [{ shape, dtype }], [axis]);
+      if (dtype === "bool") fail("iota", [{ shape, dtype }], "a number dtype");
+      return { shape, dtype };
+    },
+  },
+  neg: elementwise("neg", "-x", 1, "number"),
+  abs: elementwise("abs", "|x|", 1, "number"),
+  sign: elementwise("sign", "-1, 0 or 1", 1, "number"),
+  floor: elementwise("floor", "the largest integer not above x", 1, "float"),
+  exp: elementwise("exp", "e^x", 1, "float"),
+  expm1: elementwise("expm1", "e^x - 1", 1, "float"),
+  log: elementwise("log", "ln x", 1, "float"),
+  log1p: elementwise("log1p", "ln(1 + x)", 1, "float"),
+  sqrt: elementwise("sqrt", "the square root", 1, "float"),
+  sin: elementwise("sin", "sine", 1, "float"),
+  cos: elementwise("cos", "cosine", 1, "float"),
+  tanh: elementwise("tanh", "hyperbolic tangent", 1, "float"),
+  erf: elementwise("erf", "error function", 1, "float"),
+  not: elementwise("not", "logical negation", 1, "bool"),
+  cast: {
+    doc: "the same numbers in another dtype",
+    operands: 1,
+    elementwise: true,
+    infer: (inputs, { dtype }) => ({ shape: operand(inputs, 0).shape, dtype }),
+  },
+  add: elementwise("add", "a + b", 2, "number"),
+  sub: elementwise("sub", "a - b", 2, "number"),
+  mul: elementwise("mul", "a * b", 2, "number"),
+  div: elementwise("div", "a / b", 2, "number"),
+  pow: elementwise("pow", "a^b", 2, "float"),
+  maximum: elementwise("maximum", "the larger of a and b", 2, "number"),
+  minimum: elementwise("minimum", "the smaller of a and b", 2, "number"),
+  rem: elementwise("rem", "the remainder of a / b", 2, "number"),
+  equal: elementwise("equal", "a = b", 2, "any", "bool"),
+  less: elementwise("less", "a < b", 2, "number", "bool"),
+  lessEqual: elementwise("lessEqual", "a <= b", 2, "number", "bool"),
+  and: elementwise("and", "logical and", 2, "bool"),
+  or: elementwise("or", "logical or", 2, "bool"),
+  where: {
+    doc: "condition ? a : b",
+    operands: 3,
+    elementwise: true,
+    infer(inputs) {
+      const [condition, a, b] = [operand(inputs, 0), operand(inputs, 1), operand(inputs, 2)];
+      const alike = condition.dtype === "bool" && a.dtype === b.dtype &&
+        showShape(condition.shape) === showShape(a.shape) &&
+        showShape(a.shape) === showShape(b.shape);
+      if (!alike) {
+        fail("where", inputs, "a bool condition and two operands of one dtype, one shape");
+      }
+      return a;
+    },
+  },
+  sum: {
+    doc: "the sum over axes",
+    operands: 1,
+    elementwise: false,
+    infer(inputs, { axes }) {
+      checkAxes("sum", inputs, axes);
+      const { shape, dtype } = operand(inputs, 0);
+      if (dtype === "bool") fail("sum", inputs, "a number dtype (cast the truth values first)");
+      return { shape: withoutAxes(shape, axes), dtype };
+    },
+  },
+  reduceMax: {
+    doc: "the maximum over axes",
+    operands: 1,
+    elementwise: false,
+    infer(inputs, { axes }) {
+      checkAxes("reduceMax", inputs, axes);
+      const { shape, dtype } = operand(inputs, 0);
+      if (dtype === "bool" || axes.some((axis) => shape[axis] === 0)) {
+        fail("reduceMax", inputs, "numbers, at least one along each reduced axis");
+      }
+      return { shape: withoutAxes(shape, axes), dtype };
+    },
+  },
+  argmax: {
+    doc: "the first index of the maximum along an axis",
+    operands: 1,
+    elementwise: false,
+    infer(inputs, { axis }) {
+      checkAxes("argmax", inputs, [axis]);
+      const { shape, dtype } = operand(inputs, 0);
+      if (dtype === "bool" || shape[axis] === 0) fail("argmax", inputs, "numbers, at least one");
+      return { shape: withoutAxes(shape, [axis]), dtype: "i32" };
+    },
+  },
+  argsort: {
+    doc: "the indices that sort the last axis in ascending order",
+    operands: 1,
+    elementwise: false,
+    infer(inputs) {
+      const { shape, dtype } = operand(inputs, 0);
+      if (shape.length === 0 || dtype === "bool") {
+        fail("argsort", inputs, "numbers of at least one axis");
+      }
+      return { shape, dtype: "i32" };
+    },
+  },
+  matmul: {
+    doc: "[...batch, M, K] x [...batch, K, N] -> [...batch, M, N]",
+    operands: 2,
+    elementwise: false,
+    infer(inputs) {
+      const [a, b] = [operand(inputs, 0), operand(inputs, 1)];
+      const rank = a.shape.length;
+      const fits = rank >= 2 && b.shape.length === rank && a.dtype === b.dtype &&
+        isFloat(a.dtype) && a.shape[rank - 1] === b.shape[rank - 2] &&
+        a.shape.slice(0, -2).every((size, axis) => size === b.shape[axis]);
+      if (!fits) {
+        fail("matmul", inputs, "floats [...batch, M, K] and [...batch, K, N] of one dtype");
+      }
+      return { shape: [...a.shape.slice(0, -1), at(b.shape, rank - 1)], dtype: a.dtype };
+    },
+  },
+  reshape: {
+    doc: "the same elements in another shape",
+    operands: 1,
+    elementwise: false,
+    infer(inputs, { shape }) {
+      checkShape("reshape", shape);
+      const { shape: from, dtype } = operand(inputs, 0);
+      if (sizeOf(from) !== sizeOf(shape)) {
+        fail("reshape", inputs, `${sizeOf(shape)} elements for shape ${showShape(shape)}`);
+      }
+      return { shape, dtype };
+    },
+  },
+  transpose: {
+    doc: "the axes in another order",
+    operands: 1,
+    elementwise: false,
+    infer(inputs, { permutation }) {
+      const { shape, dtype } = operand(inputs, 0);
+      checkAxes("transpose", inputs, permutation);
+      if (permutation.length !== shape.length) {
+        fail("transpose", inputs, `a permutation of all axes, not ${showShape(permutation)}`);
+      }
+      return { shape: permutation.map((axis) => at(shape, axis)), dtype };
+    },
+  },
+  expand: {
+    doc: "axes of size 1 repeated",
+    operands: 1,
+    elementwise: false,
+    infer(inputs, { shape }) {
+      checkShape("expand", shape);
+      const { shape: from, dtype } = operand(inputs, 0);
+      const fits = from.length === shape.length &&
+        from.every((size, axis) => size === 1 || size === shape[axis]);
+      if (!fits) fail("expand", inputs, `a shape that stretches to ${showShape(shape)}`);
+      return { shape, dtype };
+    },
+  },
+  slice: {
+    doc: "the elements from start to end along every axis",
+    operands: 1,
+    elementwise: false,
+    infer(inputs, { start, end }) {
+      const { shape, dtype } = operand(inputs, 0);
+      const fits = start.length === shape.length && end.length === shape.length &&
+        shape.every((size, axis) =>
+          0 <= at(start, axis) && at(start, axis) <= at(end, axis) && at(end, axis) <= size
+        );
+      if (!fits) {
+        fail(
+          "slice",
+          inputs,
+          `0 <= start <= end <= size, not ${showShape(start)} to ${showShape(end)}`,
+        );
+      }
+      return { shape: end.map((stop, axis) => stop - at(start, axis)), dtype };
+    },
+  },
+  concat: {
+    doc: "the operands one after the other along an axis",
+    operands: "any",
+    elementwise: false,
+    infer(inputs, { axis }) {
+      checkAxes("concat", inputs, [axis]);
+      const { shape, dtype } = operand(inputs, 0);
+      const fits = inputs.every((input) =>
+        input.dtype === dtype && input.shape.length === shape.length &&
+        input.shape.every((size, i) => i === axis || size === shape[i])
+      );
+      if (!fits) fail("concat", inputs, `operands that differ along axis ${axis} only`);
+      const joined = inputs.reduce((size, input) => size + at(input.shape, axis), 0);
+      return { shape: shape.map((size, i) => i === axis ? joined : size), dtype };
+    },
+  },
+  gather: {
+    doc: "rows of a table: [N, ...row] at ids [...] gives [...ids, ...row]",
+    operands: 2,
+    elementwise: false,
+    infer(inputs) {
+      const [table, ids] = [operand(inputs, 0), operand(inputs, 1)];
+      if (table.shape.length === 0 || ids.dtype !== "i32") {
+        fail("gather", inputs, "a table [N, ...row] and i32 ids");
+      }
+      return { shape: [...ids.shape, ...table.shape.slice(1)], dtype: table.dtype };
+    },
+  },
+  scatterAdd: {
+    doc: "out[ids[i], ...] += updates[i, ...]",
+    operands: 2,
+    elementwise: false,
+    infer(inputs, { rows }) {
+      const [ids, updates] = [operand(inputs, 0), operand(inputs, 1)];
+      checkShape("scatterAdd", [rows]);
+      const fits = ids.dtype === "i32" && isFloat(updates.dtype) &&
+        ids.shape.every((size, axis) => size === updates.shape[axis]);
+      if (!fits) fail("scatterAdd", inputs, "i32 ids [...] and float updates [...ids, ...row]");
+      return { shape: [rows, ...updates.shape.slice(ids.shape.length)], dtype: updates.dtype };
+    },
+  },
+  dynamicSlice: {
+    doc: "size elements along an axis from a start that is data",
+    operands: 2,
+    elementwise: false,
+    infer(inputs, { axis, size }) {
+      checkAxes("dynamicSlice", inputs, [axis]);
+      const [{ shape, dtype }, start] = [operand(inputs, 0), operand(inputs, 1)];
+      if (!isScalarInteger(start) || size < 0 || size > at(shape, axis)) {
+        fail("dynamicSlice", inputs, `a scalar i32 start and room for ${size} along axis ${axis}`);
+      }
+      return { shape: shape.map((full, i) => i === axis ? size : full), dtype };
+    },
+  },
+  dynamicUpdate: {
+    doc: "the operand with an update written along an axis from a start that is data",
+    operands: 3,
+    elementwise: false,
+    infer(inputs, { axis }) {
+      checkAxes("dynamicUpdate", inputs, [axis]);
+      const [whole, update, start] = [operand(inputs, 0), operand(inputs, 1), operand(inputs, 2)];
+      const fits = isScalarInteger(start) && update.dtype === whole.dtype &&
+        update.shape.length === whole.shape.length &&
+        update.shape.every((size, i) =>
+          i === axis ? size <= at(whole.shape, i) : size === whole.shape[i]
+        );
+      if (!fits) {
+        fail(
+          "dynamicUpdate",
+          inputs,
+          `an update that fits along axis ${axis} and a scalar i32 start`,
+        );
+      }
+      return whole;
+    },
+  },
+  randomBits: {
+    doc: "Threefry-2x32-20 bits",
+    operands: 2,
+    elementwise: false,
+    infer(inputs, { shape }) {
+      checkShape("randomBits", shape);
+      const fits = inputs.every((input) =>
+        input.dtype === "u32" && input.shape.length === 1 && input.shape[0] === 2
+      );
+      if (!fits) fail("randomBits", inputs, "a key u32[2] and a counter u32[2]");
+      return { shape, dtype: "u32" };
+    },
+  },
+  stopGradient: passing("the operand, without a gradient", 1),
+  customVjp: passing("the first operand, with a gradient of its own", "any"),
+  barrier: passing("the first operand, not computed anew before the second is known", 2),
+};
+
+/**
+ * The shape and element type that a primitive gives for its operands.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { inferResult } from "@unitune/core";
+ *
+ * const x = { shape: [2, 3], dtype: "f32" } as const;
+ * assertEquals(inferResult("sum", [x], { axes: [1] }), { shape: [2], dtype: "f32" });
+ * ```
+ *
+ * @param name The primitive's name.
+ * @param inputs The shapes and element types of its operands.
+ * @param parameters Its static parameters.
+ * @returns The shape and element type of its result.
+ * @throws {ShapeError} If the operands or parameters do not fit; names the operation and shapes.
+ */
+export function inferResult<P extends PrimitiveName>(
+  name: P,
+  inputs: readonly Abstract[],
+  parameters: PrimitiveParameters[P],
+): Abstract {
+  const { operands, infer }: Primitive<P> = primitives[name];
+  if (operands === "any" ? inputs.length === 0 : inputs.length !== operands) {
+    fail(name, inputs, `${operands === "any" ? "one or more" : operands} operands`);
+  }
+  const { shape, dtype } = infer(inputs, parameters);
+  return { shape: [...shape], dtype };
+}

@@ -1,0 +1,206 @@
+/**
+ * Random numbers as pure functions of a key (Threefry-2x32-20; Salmon, Moraes, Dror and Shaw,
+ * "Parallel random numbers: as easy as 1, 2, 3", 2011). The same key gives the same bits on every
+ * backend; never use one key twice, `split` or `fold` it.
+ */
+import { add, cast, cos, div, less, log, maximum, mul, neg, sqrt, sub } from "./ops/elementwise.ts";
+import { argmax } from "./ops/reduce.ts";
+import { concat, reshape, slice } from "./ops/shape.ts";
+import { type Shape, sizeOf } from "./shape.ts";
+import { apply, asTensor, type Tensor, tensor, type TensorLike } from "./tensor.ts";
+
+/** The second counter word tells the uses of a key apart, so that their bits never meet. */
+const USES = { bits: 0, split: 1, fold: 2 } as const;
+
+/**
+ * A key from a seed: `u32[2]`, the high word first.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { key } from "@unitune/core";
+ *
+ * assertEquals(await key(7).data(), new Uint32Array([0, 7]));
+ * ```
+ *
+ * @param seed An integer from 0 to 2^53 - 1.
+ * @returns The key.
+ * @throws {RangeError} If the seed is no such integer.
+ */
+export function key(seed: number): Tensor {
+  if (!Number.isSafeInteger(seed) || seed < 0) {
+    throw new RangeError(`key: expected an integer from 0 to 2^53 - 1, got ${seed}`);
+  }
+  return tensor([Math.floor(seed / 2 ** 32), seed % 2 ** 32], { dtype: "u32" });
+}
+
+/**
+ * Random 32-bit words.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { key, randomBits } from "@unitune/core";
+ *
+ * assertEquals(await randomBits(key(1), [4]).data(), await randomBits(key(1), [4]).data());
+ * ```
+ *
+ * @throws {ShapeError} If the key is not `u32[2]`.
+ */
+export function randomBits(key: Tensor, shape: Shape): Tensor {
+  return apply("randomBits", [key, tensor([0, USES.bits], { dtype: "u32" })], { shape });
+}
+
+/**
+ * Independent keys from one; the key itself is not to be used again.
+ *
+ * @example
+ * ```ts
+ * import { assertNotEquals } from "@std/assert";
+ * import { key, splitKey, uniform } from "@unitune/core";
+ *
+ * const [a = key(0), b = key(0)] = splitKey(key(1));
+ * assertNotEquals(await uniform(a, [4]).data(), await uniform(b, [4]).data());
+ * ```
+ *
+ * @throws {ShapeError} If the key is not `u32[2]`.
+ */
+export function splitKey(key: Tensor, count = 2): Tensor[] {
+  const counter = tensor([0, USES.split], { dtype: "u32" });
+  const keys = apply("randomBits", [key, counter], { shape: [count, 2] });
+  return Array.from({ length: count }, (_, i) => reshape(slice(keys, 0, i, i + 1), [2]));
+}
+
+/**
+ * A key from a key and an integer, such as a step's number, which may be data.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals, assertNotEquals } from "@std/assert";
+ * import { foldKey, key, tensor } from "@unitune/core";
+ *
+ * const step = tensor(3, { dtype: "i32" });
+ * assertEquals(await foldKey(key(1), step).data(), await foldKey(key(1), 3).data());
+ * assertNotEquals(await foldKey(key(1), 4).data(), await foldKey(key(1), 3).data());
+ * ```
+ *
+ * @param key The key.
+ * @param data One integer, taken modulo 2^32.
+ * @returns A key that is independent of those from other integers.
+ * @throws {ShapeError} If the key is not `u32[2]` or the data not one element.
+ */
+export function foldKey(key: Tensor, data: TensorLike): Tensor {
+  const word = reshape(cast(asTensor(data, "u32"), "u32"), [1]);
+  const counter = concat([word, tensor([USES.fold], { dtype: "u32" })], 0);
+  return apply("randomBits", [key, counter], { shape: [2] });
+}
+
+/**
+ * Numbers uniform on [low, high): `low + (high - low) u`, where u is a multiple of 2^-24 below 1. Where
+ * u is so near 1 that the sum rounds to `high`, the result is `high`; on [0, 1) it never is.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { key, uniform } from "@unitune/core";
+ *
+ * const numbers = await uniform(key(1), [100], { low: -1, high: 1 }).data();
+ * assert(numbers.every((number) => -1 <= number && number <= 1));
+ * ```
+ *
+ * @param key A key, used for nothing else.
+ * @param shape The shape of the result.
+ * @param options The interval; [0, 1) unless told.
+ * @returns f32 numbers.
+ * @throws {ShapeError} If the key is not `u32[2]`.
+ */
+export function uniform(
+  key: Tensor,
+  shape: Shape,
+  { low = 0, high = 1 }: { readonly low?: number; readonly high?: number } = {},
+): Tensor {
+  const unit = mul(cast(div(randomBits(key, shape), 256), "f32"), 2 ** -24);
+  return low === 0 && high === 1 ? unit : add(mul(unit, high - low), low);
+}
+
+/**
+ * Numbers of the normal distribution, by Box and Muller: `sqrt(-2 ln(1 - u)) cos(2 pi v)` for u, v
+ * uniform on [0, 1). None is farther from the mean than 5.8 deviations.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { key, mean, normal } from "@unitune/core";
+ *
+ * const numbers = normal(key(1), [10_000], { mean: 5, deviation: 2 });
+ * // Five standard errors of the mean, 2 / sqrt(10,000) each.
+ * assertAlmostEquals(await mean(numbers).item(), 5, 5 * 0.02);
+ * ```
+ *
+ * @param key A key, used for nothing else.
+ * @param shape The shape of the result.
+ * @param options The mean and the standard deviation; 0 and 1 unless told.
+ * @returns f32 numbers.
+ * @throws {ShapeError} If the key is not `u32[2]`.
+ */
+export function normal(
+  key: Tensor,
+  shape: Shape,
+  { mean = 0, deviation = 1 }: { readonly mean?: number; readonly deviation?: number } = {},
+): Tensor {
+  const size = sizeOf(shape);
+  const pairs = uniform(key, [2, size]);
+  const u = slice(pairs, 0, 0, 1);
+  const v = slice(pairs, 0, 1, 2);
+  const radius = sqrt(mul(log(sub(1, u)), -2));
+  const unit = reshape(mul(radius, cos(mul(v, 2 * Math.PI))), shape);
+  return add(mul(unit, deviation), mean);
+}
+
+/**
+ * Truth with a given probability.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { bernoulli, key } from "@unitune/core";
+ *
+ * assertEquals(await bernoulli(key(1), 1, [2]).data(), new Uint32Array([1, 1]));
+ * assertEquals(await bernoulli(key(1), 0, [2]).data(), new Uint32Array([0, 0]));
+ * ```
+ *
+ * @param key A key, used for nothing else.
+ * @param probability From 0 to 1.
+ * @param shape The shape of the result.
+ * @returns Truth values.
+ * @throws {ShapeError} If the key is not `u32[2]`.
+ */
+export function bernoulli(key: Tensor, probability: number, shape: Shape): Tensor {
+  return less(uniform(key, shape), probability);
+}
+
+/**
+ * Indices drawn with the probabilities `softmax(logits)` along the last axis, as the largest of logits
+ * plus Gumbel noise `-ln(-ln u)`: `[..., V]` gives i32 `[...]`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { categorical, key, tensor } from "@unitune/core";
+ *
+ * const logits = tensor([[0, -Infinity], [-Infinity, 0]]);
+ * assertEquals(await categorical(key(1), logits).data(), new Int32Array([0, 1]));
+ * ```
+ *
+ * @param key A key, used for nothing else.
+ * @param logits f32 `[..., V]`; -Infinity where an index must not be drawn.
+ * @returns An index for each row.
+ * @throws {ShapeError} If the key is not `u32[2]`, or the logits are not f32 with an axis that has
+ * elements.
+ */
+export function categorical(key: Tensor, logits: Tensor): Tensor {
+  // u stays above 0, so that no logarithm is infinite; it is below 1 already.
+  const u = maximum(uniform(key, logits.shape), 2 ** -25);
+  const noise = neg(log(neg(log(u))));
+  return argmax(add(logits, noise));
+}

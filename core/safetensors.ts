@@ -1,0 +1,451 @@
+/**
+ * The safetensors format: named tensors in one file, without code and without surprises.
+ *
+ * A file is the length of its header (unsigned 64-bit, little-endian), the header (JSON, padded
+ * with spaces) and the tensors' bytes, which the header's offsets cover without hole or overlap.
+ * Elements are little-endian, as on every platform that runs this package. A file may come from
+ * anywhere, so reading trusts nothing in it.
+ *
+ * Source: https://github.com/huggingface/safetensors#format
+ */
+import { allocate, type DType, type TypedArray } from "./dtype.ts";
+import { type Shape, showShape } from "./shape.ts";
+
+/** The name of an element type in a safetensors file. */
+export type RawDType =
+  | "BOOL"
+  | "U8"
+  | "I8"
+  | "F8_E4M3"
+  | "F8_E5M2"
+  | "U16"
+  | "I16"
+  | "F16"
+  | "BF16"
+  | "U32"
+  | "I32"
+  | "F32"
+  | "U64"
+  | "I64"
+  | "F64";
+
+/** A tensor as a file holds it. */
+export interface RawTensor {
+  /** The element type. */
+  readonly dtype: RawDType;
+  /** The sizes of the axes; `[]` is a scalar. */
+  readonly shape: Shape;
+  /** The elements' bytes, in row-major order and little-endian. */
+  readonly data: Uint8Array;
+}
+
+/** What a file holds. */
+export interface Safetensors {
+  /** The tensors by name, in the order of their bytes. */
+  readonly tensors: ReadonlyMap<string, RawTensor>;
+  /** Free text by name; empty where the file has none. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** A tensor's elements, read from a device or bound for one. */
+export interface TensorData {
+  /** The element type. */
+  readonly dtype: DType;
+  /** The sizes of the axes. */
+  readonly shape: Shape;
+  /** The elements in row-major order. */
+  readonly data: TypedArray;
+}
+
+/** Bytes or tensors do not follow the safetensors format. */
+export class SafetensorsError extends Error {
+  /** The name by which the error is told from others. */
+  override readonly name = "SafetensorsError";
+}
+
+/** Bytes that one element of each of the format's element types takes. */
+const itemSizes: Readonly<Record<RawDType, number>> = {
+  BOOL: 1,
+  U8: 1,
+  I8: 1,
+  F8_E4M3: 1,
+  F8_E5M2: 1,
+  U16: 2,
+  I16: 2,
+  F16: 2,
+  BF16: 2,
+  U32: 4,
+  I32: 4,
+  F32: 4,
+  U64: 8,
+  I64: 8,
+  F64: 8,
+};
+
+/** The format's own bound: a corrupt length is no reason to parse gigabytes. */
+const MAX_HEADER_BYTES = 100_000_000;
+const LENGTH_BYTES = 8;
+const METADATA = "__metadata__";
+
+/**
+ * The bytes of a safetensors file. The same tensors in the same order give the same bytes; the data
+ * starts at a multiple of 8.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { decodeSafetensors, encodeSafetensors, toRawTensor } from "@unitune/core";
+ *
+ * const bias = toRawTensor({ dtype: "f32", shape: [2], data: new Float32Array([1, 2]) });
+ * const bytes = encodeSafetensors(new Map([["bias", bias]]), { format: "pt" });
+ * const { tensors, metadata } = decodeSafetensors(bytes);
+ * assertEquals(tensors.get("bias"), bias);
+ * assertEquals(metadata, { format: "pt" });
+ * ```
+ *
+ * @param tensors The tensors by name, in the order in which they are written.
+ * @param metadata Free text by name.
+ * @returns The file's bytes.
+ * @throws {SafetensorsError} If a tensor's data does not fit its shape, or a name is reserved.
+ */
+export function encodeSafetensors(
+  tensors: ReadonlyMap<string, RawTensor>,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array<ArrayBuffer> {
+  const entries: [string, unknown][] = Object.keys(metadata).length > 0
+    ? [[METADATA, metadata]]
+    : [];
+  let dataBytes = 0;
+  for (const [name, { dtype, shape, data }] of tensors) {
+    if (name === METADATA) throw new SafetensorsError(`${METADATA} is reserved: rename the tensor`);
+    const size = byteSize(name, dtype, shape);
+    if (data.byteLength !== size) {
+      throw new SafetensorsError(
+        `${tensorNamed(name)}: ${dtype} ${showShape(shape)} takes ${size} bytes, ` +
+          `but its data has ${data.byteLength}`,
+      );
+    }
+    entries.push([name, { dtype, shape, data_offsets: [dataBytes, dataBytes + size] }]);
+    dataBytes += size;
+  }
+  const members = entries.map(([name, entry]) =>
+    `${JSON.stringify(name)}:${JSON.stringify(entry)}`
+  );
+  const header = new TextEncoder().encode(`{${members.join(",")}}`);
+  const headerBytes = Math.ceil(header.length / LENGTH_BYTES) * LENGTH_BYTES;
+  if (headerBytes > MAX_HEADER_BYTES) {
+    throw new SafetensorsError(
+      `the header takes ${headerBytes} bytes, more than the format's ${MAX_HEADER_BYTES}: ` +
+        `write fewer tensors or less metadata`,
+    );
+  }
+
+  const dataStart = LENGTH_BYTES + headerBytes;
+  const bytes = new Uint8Array(dataStart + dataBytes);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(headerBytes), true);
+  bytes.set(header, LENGTH_BYTES);
+  bytes.fill(0x20, LENGTH_BYTES + header.length, dataStart);
+  let at = dataStart;
+  for (const { data } of tensors.values()) {
+    bytes.set(data, at);
+    at += data.byteLength;
+  }
+  return bytes;
+}
+
+/**
+ * The tensors of a safetensors file, as views of its bytes.
+ *
+ * @example
+ * ```ts
+ * import { assertThrows } from "@std/assert";
+ * import { decodeSafetensors, SafetensorsError } from "@unitune/core";
+ *
+ * assertThrows(() => decodeSafetensors(new Uint8Array(3)), SafetensorsError, "truncated");
+ * ```
+ *
+ * @param bytes The file's bytes.
+ * @returns The tensors and the metadata.
+ * @throws {SafetensorsError} If the bytes are truncated, corrupt or made to mislead.
+ */
+export function decodeSafetensors(bytes: Uint8Array): Safetensors {
+  const { header, data } = splitFile(bytes);
+  const tensors: (RawTensor & { readonly name: string; readonly offsets: Offsets })[] = [];
+  let metadata: Readonly<Record<string, string>> = {};
+  for (const [name, entry] of Object.entries(parseHeader(header))) {
+    if (name === METADATA) metadata = checkedMetadata(entry);
+    else tensors.push({ name, ...checkedEntry(name, entry, data) });
+  }
+
+  // An empty tensor shares its offset with the next one, and comes before it.
+  tensors.sort((a, b) => a.offsets[0] - b.offsets[0] || a.offsets[1] - b.offsets[1]);
+  let covered = 0;
+  for (const { name, offsets: [begin, end] } of tensors) {
+    if (begin !== covered) {
+      const fault = begin < covered ? "overlaps the tensor before it" : "leaves a hole before it";
+      throw new SafetensorsError(
+        `${tensorNamed(name)} ${fault}: it begins at byte ${begin} of the data, not at ${covered}`,
+      );
+    }
+    covered = end;
+  }
+  if (covered !== data.length) {
+    throw new SafetensorsError(
+      `${data.length - covered} trailing bytes belong to no tensor: the tensors end at byte ` +
+        `${covered} of the data's ${data.length}`,
+    );
+  }
+  return {
+    tensors: new Map(tensors.map(({ name, dtype, shape, data }) => [name, { dtype, shape, data }])),
+    metadata,
+  };
+}
+
+/**
+ * A tensor's elements as a file holds them: `f32` as `F32`, `f64` as `F64`, `i32` as `I32`, `u32`
+ * as `U32`, `bool` as `BOOL`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { toRawTensor } from "@unitune/core";
+ *
+ * const mask = toRawTensor({ dtype: "bool", shape: [3], data: new Uint32Array([1, 0, 1]) });
+ * assertEquals(mask, { dtype: "BOOL", shape: [3], data: new Uint8Array([1, 0, 1]) });
+ * ```
+ *
+ * @param tensor The elements, with their type and shape.
+ * @returns Their bytes; a copy.
+ * @throws {SafetensorsError} If the array is not the one that holds the element type.
+ */
+export function toRawTensor({ dtype, shape, data }: TensorData): RawTensor {
+  if (data.constructor !== allocate(dtype, 0).constructor) {
+    throw new SafetensorsError(`${data.constructor.name} does not hold elements of type ${dtype}`);
+  }
+  return {
+    dtype: rawDTypes[dtype],
+    shape,
+    data: dtype === "bool" ? Uint8Array.from(data) : bytesOf(data),
+  };
+}
+
+/**
+ * A raw tensor's elements, widened without loss to a type that tensors have: `F16` and `BF16` to
+ * `f32`; `I8` and `I16` to `i32`; `U8` and `U16` to `u32`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { fromRawTensor } from "@unitune/core";
+ *
+ * const half = fromRawTensor({ dtype: "BF16", shape: [1], data: new Uint8Array([0x80, 0x3f]) });
+ * assertEquals(half, { dtype: "f32", shape: [1], data: new Float32Array([1]) });
+ * ```
+ *
+ * @param raw The tensor as a file holds it.
+ * @returns Its elements; a copy.
+ * @throws {SafetensorsError} If no type of tensor holds the elements without loss.
+ */
+export function fromRawTensor({ dtype, shape, data }: RawTensor): TensorData {
+  const unpack = unpackers[dtype];
+  if (!unpack) {
+    throw new SafetensorsError(
+      `elements of type ${dtype} have no type of tensor that holds them: convert them to one of ` +
+        `${Object.keys(unpackers).join(", ")}`,
+    );
+  }
+  return { shape, ...unpack(bytesOf(data).buffer) };
+}
+
+const rawDTypes = {
+  f32: "F32",
+  f64: "F64",
+  i32: "I32",
+  u32: "U32",
+  bool: "BOOL",
+} as const satisfies Record<DType, RawDType>;
+
+type Unpack = (bytes: ArrayBuffer) => Omit<TensorData, "shape">;
+
+const unpackers: { readonly [D in RawDType]?: Unpack } = {
+  F32: (bytes) => ({ dtype: "f32", data: new Float32Array(bytes) }),
+  F64: (bytes) => ({ dtype: "f64", data: new Float64Array(bytes) }),
+  I32: (bytes) => ({ dtype: "i32", data: new Int32Array(bytes) }),
+  U32: (bytes) => ({ dtype: "u32", data: new Uint32Array(bytes) }),
+  BOOL: (bytes) => ({
+    dtype: "bool",
+    data: Uint32Array.from(new Uint8Array(bytes), (byte) => byte === 0 ? 0 : 1),
+  }),
+  F16: (bytes) => ({ dtype: "f32", data: Float32Array.from(new Float16Array(bytes)) }),
+  // A bfloat16 is the upper half of a float32.
+  BF16: (bytes) => ({
+    dtype: "f32",
+    data: new Float32Array(Uint32Array.from(new Uint16Array(bytes), (half) => half << 16).buffer),
+  }),
+  I16: (bytes) => ({ dtype: "i32", data: Int32Array.from(new Int16Array(bytes)) }),
+  I8: (bytes) => ({ dtype: "i32", data: Int32Array.from(new Int8Array(bytes)) }),
+  U16: (bytes) => ({ dtype: "u32", data: Uint32Array.from(new Uint16Array(bytes)) }),
+  U8: (bytes) => ({ dtype: "u32", data: Uint32Array.from(new Uint8Array(bytes)) }),
+};
+
+/** A copy of an array's bytes, at the start of a buffer of its own. */
+function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(new Uint8Array(buffer, byteOffset, byteLength));
+}
+
+type JsonObject = Readonly<Record<string, unknown>>;
+type Offsets = readonly [begin: number, end: number];
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isRawDType(value: unknown): value is RawDType {
+  return typeof value === "string" && Object.hasOwn(itemSizes, value);
+}
+
+function isNatural(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
+function isShape(value: unknown): value is Shape {
+  return Array.isArray(value) && value.every(isNatural);
+}
+
+function isOffsets(value: unknown): value is Offsets {
+  if (!Array.isArray(value) || value.length !== 2) return false;
+  const [begin, end]: readonly unknown[] = value;
+  return isNatural(begin) && isNatural(end) && begin <= end;
+}
+
+function isTextRecord(value: unknown): value is Readonly<Record<string, string>> {
+  return isObject(value) && Object.values(value).every((text) => typeof text === "string");
+}
+
+/** A value as messages show it; what a file says can be of any length. */
+function show(value: unknown): string {
+  const text = JSON.stringify(value) ?? "nothing";
+  return text.length <= 80 ? text : `${text.slice(0, 80)}…`;
+}
+
+function tensorNamed(name: string): string {
+  return `tensor ${show(name)}`;
+}
+
+function splitFile(bytes: Uint8Array): { header: Uint8Array; data: Uint8Array } {
+  if (bytes.length < LENGTH_BYTES) {
+    throw new SafetensorsError(
+      `truncated: ${bytes.length} bytes, but the header's length alone takes ${LENGTH_BYTES}`,
+    );
+  }
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
+  if (length > MAX_HEADER_BYTES) {
+    throw new SafetensorsError(
+      `the header claims ${length} bytes, more than the format's ${MAX_HEADER_BYTES}: ` +
+        `this is no safetensors file, or a corrupt one`,
+    );
+  }
+  const dataStart = LENGTH_BYTES + Number(length);
+  if (dataStart > bytes.length) {
+    throw new SafetensorsError(
+      `truncated: the header claims ${length} bytes, but ${bytes.length - LENGTH_BYTES} follow`,
+    );
+  }
+  return { header: bytes.subarray(LENGTH_BYTES, dataStart), data: bytes.subarray(dataStart) };
+}
+
+function parseHeader(bytes: Uint8Array): JsonObject {
+  let json: string;
+  let header: unknown;
+  try {
+    json = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    header = JSON.parse(json);
+  } catch (cause) {
+    throw new SafetensorsError("the header is not JSON in UTF-8: the file is corrupt", { cause });
+  }
+  if (!isObject(header)) throw new SafetensorsError(`the header is ${show(header)}, not an object`);
+  const repeated = repeatedKey(json);
+  if (repeated !== undefined) {
+    throw new SafetensorsError(`the header has the key ${show(repeated)} twice in one object`);
+  }
+  return header;
+}
+
+/** A key that an object within valid JSON has twice; parsing silently keeps the last one. */
+function repeatedKey(json: string): string | undefined {
+  const openObjects: Set<string>[] = [];
+  for (let i = 0; i < json.length; i++) {
+    const char = json[i];
+    if (char === "{") openObjects.push(new Set());
+    else if (char === "}") openObjects.pop();
+    else if (char === '"') {
+      const start = i++;
+      while (json[i] !== '"') i += json[i] === "\\" ? 2 : 1;
+      let next = i + 1;
+      while (" \t\r\n".includes(json[next] ?? ":")) next++;
+      if (json[next] !== ":") continue;
+      const key: string = JSON.parse(json.slice(start, i + 1));
+      const keys = openObjects.at(-1);
+      if (keys?.has(key)) return key;
+      keys?.add(key);
+    }
+  }
+  return undefined;
+}
+
+function checkedMetadata(value: unknown): Readonly<Record<string, string>> {
+  if (isTextRecord(value)) return value;
+  throw new SafetensorsError(`${METADATA} is ${show(value)}, not an object of strings`);
+}
+
+function checkedEntry(
+  name: string,
+  entry: unknown,
+  data: Uint8Array,
+): RawTensor & { readonly offsets: Offsets } {
+  const where = tensorNamed(name);
+  if (!isObject(entry)) throw new SafetensorsError(`${where} is ${show(entry)}, not an object`);
+  const { dtype, shape, data_offsets: offsets } = entry;
+  if (!isRawDType(dtype)) {
+    throw new SafetensorsError(
+      `${where}: unknown dtype ${show(dtype)}, expected one of ${
+        Object.keys(itemSizes).join(", ")
+      }`,
+    );
+  }
+  if (!isShape(shape)) {
+    throw new SafetensorsError(`${where}: shape ${show(shape)} is not a list of sizes`);
+  }
+  if (!isOffsets(offsets)) {
+    throw new SafetensorsError(
+      `${where}: data_offsets ${show(offsets)} is not a begin and an end after it`,
+    );
+  }
+  const [begin, end] = offsets;
+  if (end > data.length) {
+    throw new SafetensorsError(
+      `${where} ends at byte ${end}, but the data has ${data.length}: ` +
+        `the file is truncated or corrupt`,
+    );
+  }
+  const size = byteSize(name, dtype, shape);
+  if (end - begin !== size) {
+    throw new SafetensorsError(
+      `${where}: ${dtype} ${showShape(shape)} takes ${size} bytes, ` +
+        `but data_offsets ${show(offsets)} hold ${end - begin}`,
+    );
+  }
+  return { dtype, shape, offsets, data: data.subarray(begin, end) };
+}
+
+/** Bytes that a tensor takes. */
+function byteSize(name: string, dtype: RawDType, shape: Shape): number {
+  let size = itemSizes[dtype];
+  for (const axis of shape) {
+    size *= axis;
+    if (!isNatural(axis) || !isNatural(size)) {
+      throw new SafetensorsError(`${tensorNamed(name)}: shape ${show(shape)} overflows`);
+    }
+  }
+  return size;
+}

@@ -1,0 +1,100 @@
+/** Shapes: the sizes of a tensor's axes, outermost first; elements are in row-major order. */
+
+/** The sizes of a tensor's axes; `[]` is a scalar. */
+export type Shape = readonly number[];
+
+/** An operation was given shapes, element types or parameters that do not fit it. */
+export class ShapeError extends Error {
+  /** The name by which the error is told from others. */
+  override readonly name = "ShapeError";
+}
+
+/**
+ * The number of elements of a shape: the product of its axes, 1 for a scalar.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { sizeOf } from "@unitune/core";
+ *
+ * assertEquals(sizeOf([2, 3]), 6);
+ * assertEquals(sizeOf([]), 1);
+ * ```
+ *
+ * @param shape The shape.
+ * @returns The number of elements.
+ */
+export function sizeOf(shape: Shape): number {
+  return shape.reduce((size, axis) => size * axis, 1);
+}
+
+/** Elements between neighbours along each axis of a contiguous tensor. */
+export function stridesOf(shape: Shape): number[] {
+  const strides = new Array<number>(shape.length);
+  let stride = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    strides[axis] = stride;
+    stride *= shape[axis] ?? 1;
+  }
+  return strides;
+}
+
+/** Whether two shapes are the same. */
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((size, axis) => size === b[axis]);
+}
+
+/** A shape as it is shown in messages: `[2, 3]`. */
+export function showShape(shape: Shape): string {
+  return `[${shape.join(", ")}]`;
+}
+
+/** The size of an axis that is known to exist; a fault in this package otherwise. */
+export function at(values: readonly number[], index: number): number {
+  const value = values[index];
+  if (value === undefined) {
+    throw new RangeError(`index ${index} is outside a list of ${values.length}: ${values}`);
+  }
+  return value;
+}
+
+/**
+ * Axis numbers counted from the front; negative ones count from the back.
+ *
+ * @throws {ShapeError} If an axis does not exist or is named twice.
+ */
+export function normalizeAxes(operation: string, shape: Shape, axes: readonly number[]): number[] {
+  const normal = axes.map((axis) => axis < 0 ? axis + shape.length : axis);
+  normal.forEach((axis, i) => {
+    if (!Number.isInteger(axis) || axis < 0 || axis >= shape.length) {
+      throw new ShapeError(
+        `${operation}: axis ${axes[i]} does not exist in shape ${showShape(shape)}`,
+      );
+    }
+    if (normal.indexOf(axis) !== i) {
+      throw new ShapeError(`${operation}: axis ${axes[i]} is named twice`);
+    }
+  });
+  return normal.toSorted((a, b) => a - b);
+}
+
+/**
+ * The shape that two shapes broadcast to: aligned at the last axis, an axis of size 1 (or a
+ * missing one) stretches to the other's size.
+ *
+ * @throws {ShapeError} If two aligned axes differ and neither is 1.
+ */
+export function broadcastShapes(operation: string, a: Shape, b: Shape): number[] {
+  const rank = Math.max(a.length, b.length);
+  return Array.from({ length: rank }, (_, axis) => {
+    const x = a[axis - rank + a.length] ?? 1;
+    const y = b[axis - rank + b.length] ?? 1;
+    if (x !== y && x !== 1 && y !== 1) {
+      throw new ShapeError(
+        `${operation}: shapes ${showShape(a)} and ${showShape(b)} do not broadcast ` +
+          `(axis ${axis - rank}: ${x} against ${y}; expected equal sizes or 1)`,
+      );
+    }
+    return x === 1 ? y : x;
+  });
+}

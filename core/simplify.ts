@@ -1,0 +1,329 @@
+/**
+ * Simplification: equal, constant and needless instructions go away, once, for every backend.
+ *
+ * Instructions are rebuilt in order. Each is first offered to the rule of its primitive, which may
+ * answer with an instruction that exists already; what remains is shared with any equal one.
+ */
+import type { DType } from "./dtype.ts";
+import { type Graph, type GraphNode, type Instruction, nodeAt, showParameters } from "./graph.ts";
+import { inferResult, type PrimitiveName, type PrimitiveParameters } from "./primitives.ts";
+import { at, sameShape, type Shape } from "./shape.ts";
+
+/** A graph under construction. */
+interface Builder {
+  /** The node at a position. */
+  node(position: number): GraphNode;
+  /** The position of an instruction, simplified and shared. */
+  emit<P extends PrimitiveName>(
+    op: P,
+    inputs: readonly number[],
+    parameters: PrimitiveParameters[P],
+  ): number;
+}
+
+/** The position of something equal to the instruction, or undefined if it stays as it is. */
+type Rule<P extends PrimitiveName> = (
+  builder: Builder,
+  instruction: Instruction<P>,
+) => number | undefined;
+
+/** The instruction at a position if it is of a primitive. */
+function as<P extends PrimitiveName>(
+  builder: Builder,
+  position: number,
+  op: P,
+): Extract<GraphNode, { op: P }> | undefined {
+  const node = builder.node(position);
+  const isOf = (n: GraphNode): n is Extract<GraphNode, { op: P }> => n.op === op;
+  return isOf(node) ? node : undefined;
+}
+
+/** The value of a filled tensor. */
+function constant(builder: Builder, position: number): number | undefined {
+  return as(builder, position, "fill")?.parameters.value;
+}
+
+function fill(builder: Builder, shape: Shape, dtype: DType, value: number): number {
+  return builder.emit("fill", [], { shape, dtype, value });
+}
+
+/** Elementwise arithmetic of constants, in double precision; the result is rounded to its dtype. */
+const folds: {
+  readonly [P in PrimitiveName]?: (...x: number[]) => number | undefined;
+} = {
+  neg: (x = 0) => -x,
+  abs: (x = 0) => Math.abs(x),
+  floor: (x = 0) => Math.floor(x),
+  exp: (x = 0) => Math.exp(x),
+  log: (x = 0) => Math.log(x),
+  sqrt: (x = 0) => Math.sqrt(x),
+  add: (a = 0, b = 0) => a + b,
+  sub: (a = 0, b = 0) => a - b,
+  mul: (a = 0, b = 0) => a * b,
+  div: (a = 0, b = 0) => a / b,
+  pow: (a = 0, b = 0) => Math.pow(a, b),
+  maximum: (a = 0, b = 0) => Math.max(a, b),
+  minimum: (a = 0, b = 0) => Math.min(a, b),
+};
+
+function foldConstants<P extends PrimitiveName>(
+  builder: Builder,
+  { op, inputs, shape, dtype }: Instruction<P>,
+): number | undefined {
+  const fold = folds[op];
+  if (fold === undefined || inputs.length === 0 || (dtype !== "f32" && dtype !== "f64")) {
+    return undefined;
+  }
+  const operands = inputs.map((input) => constant(builder, input));
+  const known = operands.filter((value) => value !== undefined);
+  if (known.length !== operands.length) return undefined;
+  const value = fold(...known);
+  if (value === undefined) return undefined;
+  return fill(builder, shape, dtype, dtype === "f32" ? Math.fround(value) : value);
+}
+
+function first(node: GraphNode): number {
+  return at(node.inputs, 0);
+}
+
+function second(node: GraphNode): number {
+  return at(node.inputs, 1);
+}
+
+/** Pieces of a concatenation with the interval that each covers; zeros are left out. */
+function nonZeroPieces(builder: Builder, position: number, axis: number): Piece[] | undefined {
+  const node = as(builder, position, "concat");
+  if (node === undefined || node.parameters.axis !== axis) return undefined;
+  let start = 0;
+  const pieces: Piece[] = [];
+  for (const piece of node.inputs) {
+    const end = start + at(builder.node(piece).shape, axis);
+    if (constant(builder, piece) !== 0) pieces.push({ start, end, piece });
+    start = end;
+  }
+  return pieces;
+}
+
+interface Piece {
+  readonly start: number;
+  readonly end: number;
+  readonly piece: number;
+}
+
+/** The sum of two concatenations whose non-zero pieces do not overlap, as one concatenation. */
+function mergePieces(builder: Builder, node: Instruction<"add">): number | undefined {
+  const axis = as(builder, first(node), "concat")?.parameters.axis;
+  if (axis === undefined) return undefined;
+  const [a, b] = [first(node), second(node)].map((input) => nonZeroPieces(builder, input, axis));
+  if (a === undefined || b === undefined) return undefined;
+  const pieces = [...a, ...b].toSorted((p, q) => p.start - q.start);
+  const disjoint = pieces.every((piece, i) => piece.start >= (pieces[i - 1]?.end ?? 0));
+  if (!disjoint) return undefined;
+  const size = at(node.shape, axis);
+  const inputs: number[] = [];
+  let covered = 0;
+  const coverTo = (end: number) => {
+    if (end > covered) {
+      const shape = node.shape.map((full, i) => i === axis ? end - covered : full);
+      inputs.push(fill(builder, shape, node.dtype, 0));
+    }
+  };
+  for (const { start, end, piece } of pieces) {
+    coverTo(start);
+    inputs.push(piece);
+    covered = end;
+  }
+  coverTo(size);
+  return builder.emit("concat", inputs, { axis });
+}
+
+const rules: { readonly [P in PrimitiveName]?: Rule<P> } = {
+  stopGradient: (_, node) => first(node),
+  customVjp: (_, node) => first(node),
+  neg: (builder, node) => as(builder, first(node), "neg")?.inputs[0],
+  not: (builder, node) => as(builder, first(node), "not")?.inputs[0],
+  add(builder, node) {
+    if (constant(builder, second(node)) === 0) return first(node);
+    if (constant(builder, first(node)) === 0) return second(node);
+    return mergePieces(builder, node);
+  },
+  sub: (builder, node) => constant(builder, second(node)) === 0 ? first(node) : undefined,
+  mul(builder, node) {
+    if (constant(builder, second(node)) === 1) return first(node);
+    if (constant(builder, first(node)) === 1) return second(node);
+    return undefined;
+  },
+  div: (builder, node) => constant(builder, second(node)) === 1 ? first(node) : undefined,
+  pow(builder, node) {
+    const exponent = constant(builder, second(node));
+    if (exponent === 1) return first(node);
+    if (exponent === 2) return builder.emit("mul", [first(node), first(node)], {});
+    return undefined;
+  },
+  where(builder, node) {
+    const condition = constant(builder, first(node));
+    if (condition !== undefined) return at(node.inputs, condition === 0 ? 2 : 1);
+    return second(node) === at(node.inputs, 2) ? second(node) : undefined;
+  },
+  cast(builder, node) {
+    const operand = builder.node(first(node));
+    if (operand.dtype === node.dtype) return first(node);
+    const value = constant(builder, first(node));
+    const exact = value !== undefined && Number.isInteger(value) && value >= 0 &&
+      value < 2 ** 24 && node.dtype !== "bool";
+    return exact ? fill(builder, node.shape, node.dtype, value) : undefined;
+  },
+  sum(builder, node) {
+    const { shape, dtype } = builder.node(first(node));
+    const { axes } = node.parameters;
+    if (axes.every((axis) => shape[axis] === 1)) {
+      return builder.emit("reshape", [first(node)], { shape: node.shape });
+    }
+    const value = constant(builder, first(node));
+    const count = axes.reduce((total, axis) => total * at(shape, axis), 1);
+    return value === undefined || dtype !== "f64" && dtype !== "f32"
+      ? undefined
+      : fill(builder, node.shape, dtype, value * count);
+  },
+  reshape(builder, node) {
+    const operand = builder.node(first(node));
+    if (sameShape(operand.shape, node.shape)) return first(node);
+    if (operand.op === "fill") {
+      return fill(builder, node.shape, node.dtype, operand.parameters.value);
+    }
+    return operand.op === "reshape"
+      ? builder.emit("reshape", [first(operand)], { shape: node.shape })
+      : undefined;
+  },
+  transpose(builder, node) {
+    const operand = builder.node(first(node));
+    const { permutation } = node.parameters;
+    if (permutation.every((axis, i) => axis === i)) return first(node);
+    if (operand.op === "fill") {
+      return fill(builder, node.shape, node.dtype, operand.parameters.value);
+    }
+    if (operand.op !== "transpose") return undefined;
+    const composed = permutation.map((axis) => at(operand.parameters.permutation, axis));
+    return builder.emit("transpose", [first(operand)], { permutation: composed });
+  },
+  expand(builder, node) {
+    const operand = builder.node(first(node));
+    if (sameShape(operand.shape, node.shape)) return first(node);
+    if (operand.op === "fill") {
+      return fill(builder, node.shape, node.dtype, operand.parameters.value);
+    }
+    return operand.op === "expand"
+      ? builder.emit("expand", [first(operand)], { shape: node.shape })
+      : undefined;
+  },
+  slice(builder, node) {
+    const operand = builder.node(first(node));
+    if (sameShape(operand.shape, node.shape)) return first(node);
+    if (operand.op === "fill") {
+      return fill(builder, node.shape, node.dtype, operand.parameters.value);
+    }
+    if (operand.op !== "slice") return undefined;
+    const { start, end } = node.parameters;
+    const shift = operand.parameters.start;
+    return builder.emit("slice", [first(operand)], {
+      start: start.map((from, axis) => from + at(shift, axis)),
+      end: end.map((to, axis) => to + at(shift, axis)),
+    });
+  },
+  concat(builder, node) {
+    const { axis } = node.parameters;
+    const inputs = node.inputs.filter((input) => builder.node(input).shape[axis] !== 0);
+    const [only] = inputs;
+    if (only === undefined) return undefined;
+    if (inputs.length === 1) return only;
+    return inputs.length < node.inputs.length
+      ? builder.emit("concat", inputs, { axis })
+      : undefined;
+  },
+};
+
+function simplified<P extends PrimitiveName>(
+  builder: Builder,
+  node: Instruction<P>,
+): number | undefined {
+  const rule: Rule<P> | undefined = rules[node.op];
+  return foldConstants(builder, node) ?? rule?.(builder, node);
+}
+
+/** The instructions that outputs depend on, and all inputs, in their old order. */
+function withoutDead(graph: Graph): Graph {
+  const live = new Set<number>([...graph.inputs, ...graph.outputs]);
+  for (let position = graph.nodes.length - 1; position >= 0; position--) {
+    if (live.has(position)) { for (const input of nodeAt(graph, position).inputs) live.add(input); }
+  }
+  const moved = new Map<number, number>();
+  const to = (position: number): number => moved.get(position) ?? -1;
+  const nodes: GraphNode[] = [];
+  graph.nodes.forEach((node, position) => {
+    if (!live.has(position)) return;
+    moved.set(position, nodes.length);
+    nodes.push({ ...node, inputs: node.inputs.map(to) });
+  });
+  return { nodes, inputs: graph.inputs.map(to), outputs: graph.outputs.map(to) };
+}
+
+/**
+ * An equal graph of fewer instructions: constants folded, movements composed, common
+ * subexpressions shared, dead instructions dropped. Inputs stay, used or not.
+ */
+export function simplify(graph: Graph): Graph {
+  const nodes: GraphNode[] = [];
+  const shared = new Map<string, number>();
+  const push = (node: GraphNode): number => nodes.push(node) - 1;
+
+  const builder: Builder = {
+    node: (position) => nodeAt({ ...graph, nodes }, position),
+    emit(op, inputs, parameters) {
+      const key = `${op} ${inputs} ${showParameters(parameters)}`;
+      const known = shared.get(key);
+      if (known !== undefined) return known;
+      const operands = inputs.map((input) => builder.node(input));
+      const { shape, dtype } = inferResult(op, operands, parameters);
+      const node = makeInstruction(op, inputs, parameters, shape, dtype);
+      const position = simplified(builder, node) ?? push(node);
+      shared.set(key, position);
+      return position;
+    },
+  };
+  const moved: number[] = [];
+  for (const node of graph.nodes) {
+    moved.push(node.op === "input" ? push(node) : reemit(builder, node, moved));
+  }
+  const to = (position: number): number => at(moved, position);
+  return withoutDead({
+    nodes,
+    inputs: graph.inputs.map(to),
+    outputs: graph.outputs.map(to),
+  });
+}
+
+function reemit<P extends PrimitiveName>(
+  builder: Builder,
+  { op, inputs, parameters }: Instruction<P>,
+  moved: readonly number[],
+): number {
+  return builder.emit(op, inputs.map((input) => at(moved, input)), parameters);
+}
+
+/** An instruction as a member of the union of all; see `expression` in tensor.ts. */
+function makeInstruction<P extends PrimitiveName>(
+  op: P,
+  inputs: readonly number[],
+  parameters: PrimitiveParameters[P],
+  shape: Shape,
+  dtype: DType,
+): Instruction;
+function makeInstruction(
+  op: PrimitiveName,
+  inputs: readonly number[],
+  parameters: unknown,
+  shape: Shape,
+  dtype: DType,
+): unknown {
+  return { op, inputs, parameters, shape, dtype };
+}

@@ -1,0 +1,184 @@
+/**
+ * Trees: nested records and arrays whose leaves are tensors or static values.
+ *
+ * Parameters, optimizer states and batches are trees. Records are walked in the order of their
+ * sorted keys, so that two records with the same entries are the same tree.
+ */
+import { isTensor, type Tensor } from "./tensor.ts";
+
+/** A nested record or array of tensors, such as a model's parameters. */
+export type TensorTree = Tensor | readonly TensorTree[] | { readonly [key: string]: TensorTree };
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+function mapAny(tree: unknown, path: string, f: (leaf: unknown, path: string) => unknown): unknown {
+  if (isTensor(tree)) return f(tree, path);
+  if (Array.isArray(tree)) return tree.map((child, i) => mapAny(child, `${path}[${i}]`, f));
+  if (isRecord(tree)) {
+    return Object.fromEntries(
+      Object.keys(tree).toSorted().map((key) => [
+        key,
+        mapAny(tree[key], path === "" ? key : `${path}.${key}`, f),
+      ]),
+    );
+  }
+  return f(tree, path);
+}
+
+/**
+ * The same tree with every tensor replaced; static leaves stay.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { mapTree, mul, tensor } from "@unitune/core";
+ *
+ * const doubled = mapTree({ w: tensor([1, 2]), name: "layer" }, (x) => mul(x, 2));
+ * assertEquals(await doubled.w.data(), new Float32Array([2, 4]));
+ * ```
+ *
+ * @param tree Nested records and arrays.
+ * @param f What becomes of a tensor; its path reads like `blocks[0].weight`.
+ * @returns A tree of the same structure.
+ */
+export function mapTree<T>(tree: T, f: (leaf: Tensor, path: string) => Tensor): T;
+export function mapTree(tree: unknown, f: (leaf: Tensor, path: string) => Tensor): unknown {
+  return mapAny(tree, "", (leaf, path) => isTensor(leaf) ? f(leaf, path) : leaf);
+}
+
+/**
+ * The tensors of a tree, in the order of its sorted keys.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { leavesOf, tensor } from "@unitune/core";
+ *
+ * assertEquals(leavesOf({ b: tensor([1]), a: [tensor([2]), tensor([3])] }).length, 3);
+ * ```
+ *
+ * @param tree Nested records and arrays.
+ * @returns The tensors in it.
+ */
+export function leavesOf(tree: unknown): Tensor[] {
+  const leaves: Tensor[] = [];
+  mapTree(tree, (leaf) => {
+    leaves.push(leaf);
+    return leaf;
+  });
+  return leaves;
+}
+
+/**
+ * The tensors of a tree by path, such as `blocks[0].weight`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { leafPaths, tensor } from "@unitune/core";
+ *
+ * assertEquals([...leafPaths({ blocks: [{ weight: tensor([1]) }] }).keys()], ["blocks[0].weight"]);
+ * ```
+ *
+ * @param tree Nested records and arrays.
+ * @returns A map from path to tensor, in the order of {@linkcode leavesOf}.
+ */
+export function leafPaths(tree: unknown): Map<string, Tensor> {
+  const paths = new Map<string, Tensor>();
+  mapTree(tree, (leaf, path) => {
+    paths.set(path, leaf);
+    return leaf;
+  });
+  return paths;
+}
+
+/**
+ * A tree with its tensors replaced, in order, by those of a list: the inverse of
+ * {@linkcode leavesOf}.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { replaceLeaves, tensor } from "@unitune/core";
+ *
+ * const { a } = replaceLeaves({ a: tensor([1]) }, [tensor([5])]);
+ * assertEquals(await a.item(), 5);
+ * ```
+ *
+ * @param tree The structure.
+ * @param leaves One tensor for each tensor of the tree.
+ * @returns A tree of the same structure.
+ * @throws {RangeError} If the numbers of tensors differ.
+ */
+export function replaceLeaves<T>(tree: T, leaves: readonly Tensor[]): T {
+  let next = 0;
+  const replaced = mapTree(tree, (_, path) => {
+    const leaf = leaves[next++];
+    if (leaf === undefined) {
+      throw new RangeError(`replaceLeaves: no tensor is left for ${path}; got ${leaves.length}`);
+    }
+    return leaf;
+  });
+  if (next !== leaves.length) {
+    throw new RangeError(`replaceLeaves: the tree has ${next} tensors, the list ${leaves.length}`);
+  }
+  return replaced;
+}
+
+/**
+ * Combines two trees of the same structure tensor by tensor.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { add, tensor, zipTrees } from "@unitune/core";
+ *
+ * const { w } = zipTrees({ w: tensor([1]) }, { w: tensor([2]) }, add);
+ * assertEquals(await w.item(), 3);
+ * ```
+ *
+ * @param a The tree whose structure the result has.
+ * @param b A tree with tensors at the same paths.
+ * @param f What becomes of two tensors at one path.
+ * @returns A tree of the structure of `a`.
+ * @throws {RangeError} If the paths of the tensors differ.
+ */
+export function zipTrees<T>(
+  a: T,
+  b: unknown,
+  f: (a: Tensor, b: Tensor, path: string) => Tensor,
+): T {
+  const others = leafPaths(b);
+  let shared = 0;
+  const zipped = mapTree(a, (leaf, path) => {
+    const other = others.get(path);
+    if (other === undefined) throw new RangeError(`zipTrees: the second tree has no ${path}`);
+    shared++;
+    return f(leaf, other, path);
+  });
+  if (shared !== others.size) {
+    const extra = [...others.keys()].filter((path) => !leafPaths(a).has(path));
+    throw new RangeError(`zipTrees: the first tree has no ${extra.join(", ")}`);
+  }
+  return zipped;
+}
+
+/** A tree's structure and static leaves as text, with a mark for each tensor. */
+export function describeTree(tree: unknown, mark: (leaf: Tensor) => string): string {
+  return JSON.stringify(
+    mapAny(tree, "", (leaf, path) => {
+      if (isTensor(leaf)) return { tensor: mark(leaf) };
+      if (typeof leaf === "function" || (typeof leaf === "object" && leaf !== null)) {
+        throw new TypeError(
+          `a compiled function's arguments are tensors, records, arrays and plain values; ` +
+            `${path} is ${Object.prototype.toString.call(leaf)}`,
+        );
+      }
+      return { static: typeof leaf, value: String(leaf) };
+    }),
+  );
+}

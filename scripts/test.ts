@@ -1,0 +1,48 @@
+/**
+ * Runs every test and every documented example, and ends with `N passed, N failed`.
+ * Arguments go to `deno test`: paths replace the whole, options (`--filter=NAME`) add to it.
+ */
+import { stripVTControlCharacters } from "node:util";
+
+const everything = ["tests", "core", "links"];
+
+// Tests of the commands start the same Deno as subprocesses, and write in temporary folders.
+const permissions = [
+  "--no-prompt",
+  "--allow-read",
+  "--allow-write",
+  `--allow-run=${Deno.execPath()}`,
+];
+
+/** Deno's last line: `ok | 9 passed (2 steps) | 0 failed (1s)`. */
+const SUMMARY = /^(?:ok|FAILED) \| (?<passed>\d+) passed.*? \| (?<failed>\d+) failed/gm;
+
+const options = Deno.args.filter((arg) => arg.startsWith("-"));
+const paths = Deno.args.filter((arg) => !arg.startsWith("-"));
+
+const child = new Deno.Command(Deno.execPath(), {
+  args: [
+    "test",
+    "--doc",
+    "--parallel",
+    ...permissions,
+    ...options,
+    ...(paths.length > 0 ? paths : everything),
+  ],
+  stdout: "piped",
+}).spawn();
+
+const decoder = new TextDecoder();
+let output = "";
+for await (const chunk of child.stdout) {
+  await Deno.stdout.write(chunk);
+  output += decoder.decode(chunk, { stream: true });
+}
+const { code } = await child.status;
+
+const summary = [...stripVTControlCharacters(output).matchAll(SUMMARY)].at(-1)?.groups;
+const passed = Number(summary?.passed ?? 0);
+// What keeps a module from loading, such as a type error, is a failure that no summary counts.
+const failed = Math.max(Number(summary?.failed ?? 0), code === 0 ? 0 : 1);
+console.log(`${passed} passed, ${failed} failed`);
+Deno.exit(code);
