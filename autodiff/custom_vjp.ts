@@ -1,0 +1,124 @@
+/** Functions with a gradient of their own. */
+import {
+  apply,
+  concat,
+  isFloat,
+  leavesOf,
+  replaceLeaves,
+  reshape,
+  ShapeError,
+  showShape,
+  sizeOf,
+  slice,
+  type Tensor,
+} from "@unitune/core";
+import { cotangentLeaves } from "./pull.ts";
+import { closedOver, recordCall, replay, resolve } from "./record.ts";
+import type { Cotangents, CustomVjpRule } from "./rules.ts";
+
+/** What a backward function knows of the call that it goes back through. */
+export interface Residuals<T, R> {
+  /** The argument. */
+  readonly x: T;
+  /** The value `f(x)`. */
+  readonly value: R;
+}
+
+/** Tensors of one dtype one after the other: a single one as it is, several flat. */
+function pack(tensors: readonly Tensor[]): Tensor {
+  const [first, ...rest] = tensors;
+  return first !== undefined && rest.length === 0
+    ? first
+    : concat(tensors.map((x) => reshape(x, [sizeOf(x.shape)])), 0);
+}
+
+/** The inverse of {@linkcode pack}, into the shapes of other tensors. */
+function unpack(packed: Tensor, like: readonly Tensor[]): Tensor[] {
+  if (like.length === 1) return [packed];
+  let end = 0;
+  return like.map(({ shape }) => {
+    const start = end;
+    end += sizeOf(shape);
+    return reshape(slice(packed, 0, start, end), shape);
+  });
+}
+
+/**
+ * Tensors whose cotangents go to operands by a backward function: one call of it for all.
+ *
+ * @throws {ShapeError} If the tensors are not floats of one dtype, the operand of the primitive.
+ */
+export function withBackward(
+  name: string,
+  values: readonly Tensor[],
+  operands: readonly Tensor[],
+  backward: (
+    operands: readonly Tensor[],
+    values: readonly Tensor[],
+    cotangents: readonly Tensor[],
+  ) => Cotangents,
+): Tensor[] {
+  const dtypes = new Set(values.map(({ dtype }) => dtype));
+  if (dtypes.size !== 1 || ![...dtypes].every(isFloat)) {
+    throw new ShapeError(
+      `${name}: got a result of ${[...dtypes].join(" and ") || "no tensors"}; ` +
+        `expected floats of one dtype`,
+    );
+  }
+  const rule: CustomVjpRule = {
+    name,
+    backward: (inputs, value, cotangent) =>
+      backward(inputs, unpack(value, values), unpack(cotangent, values)),
+  };
+  return unpack(apply("customVjp", [pack(values), ...operands], { rule }), values);
+}
+
+/**
+ * A function with a gradient of its own: for derivatives that are known in a better form than that
+ * of the steps, or that are meant to differ from it.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { floor, mul, sum, type Tensor, tensor } from "@unitune/core";
+ * import { customVjp, grad } from "@unitune/autodiff";
+ *
+ * // Rounds down, and lets the gradient pass as if it did not.
+ * const straightThrough = customVjp((x: Tensor) => floor(x), (_, cotangent) => cotangent);
+ * const f = (x: Tensor) => sum(mul(straightThrough(x), 3));
+ * assertEquals(await f(tensor([1.5])).item(), 3);
+ * assertEquals(await grad(f)(tensor([1.5])).data(), new Float32Array([3]));
+ * ```
+ *
+ * @param f A pure function of a tree of tensors to a tree of floats of one dtype.
+ * @param backward From argument, value and a cotangent of the value to a cotangent of the argument.
+ * It is linear in the cotangent and made of operations, so that it has gradients itself; what it
+ * gives for tensors of the argument that are no floats is ignored.
+ * @returns The function. A call throws an Error if f uses a tensor that is being differentiated and
+ * is not in its argument, since no gradient would reach it.
+ */
+export function customVjp<T, R>(
+  f: (x: T) => R,
+  backward: (residuals: Residuals<T, R>, cotangent: R) => T,
+): (x: T) => R {
+  const name = f.name || "customVjp";
+  return (x) => {
+    const leaves = leavesOf(x);
+    const { result, recording } = recordCall(f, x);
+    const [free] = closedOver(recording);
+    if (free !== undefined) {
+      throw new Error(
+        `customVjp: ${name} closes over a tensor of shape ${showShape(free.shape)} that is being ` +
+          `differentiated, which no gradient would reach: make it part of the argument`,
+      );
+    }
+    const slots = replay(recording, leaves);
+    const values = recording.results.map((source) => resolve(source, slots));
+    const attached = withBackward(name, values, leaves, (operands, results, cotangents) => {
+      const residuals = { x: replaceLeaves(x, operands), value: replaceLeaves(result, results) };
+      const cotangent = backward(residuals, replaceLeaves(result, cotangents));
+      return cotangentLeaves(`customVjp: the backward function of ${name}`, x, cotangent);
+    });
+    return replaceLeaves(result, attached);
+  };
+}

@@ -1,0 +1,63 @@
+/** Clipping by the norm of all gradients together. */
+import {
+  add,
+  cast,
+  div,
+  full,
+  leavesOf,
+  mapTree,
+  maximum,
+  mul,
+  sqrt,
+  square,
+  sum,
+  type Tensor,
+} from "@unitune/core";
+import { type GradientTransform, type Stateless, stateless } from "./transform.ts";
+
+/**
+ * `sqrt(sum x^2)` over all tensors of a tree: the norm of a gradient.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { globalNorm } from "@unitune/autodiff";
+ *
+ * assertEquals(await globalNorm({ a: tensor([3]), b: tensor([[4]]) }).item(), 5);
+ * ```
+ *
+ * @param tree Nested records and arrays of floats of one dtype.
+ * @returns A scalar.
+ */
+export function globalNorm(tree: unknown): Tensor {
+  const squares = leavesOf(tree).map((leaf) => sum(square(leaf)));
+  return squares.length === 0
+    ? full([], 0)
+    : sqrt(squares.reduce((total, part) => add(total, part)));
+}
+
+/**
+ * `update min(1, limit / norm)`, norm that of all updates together (Pascanu, Mikolov and Bengio,
+ * "On the difficulty of training recurrent neural networks", 2013).
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { clipByGlobalNorm } from "@unitune/autodiff";
+ *
+ * const x = tensor([6, 8]);
+ * assertEquals(await clipByGlobalNorm(5).update(x, {}, x).updates.data(), new Float32Array([3, 4]));
+ * ```
+ *
+ * @param limit The largest norm that is left as it is, above 0.
+ * @returns The transform.
+ */
+export function clipByGlobalNorm(limit: number): GradientTransform<Stateless> {
+  return stateless((updates) => {
+    const norm = globalNorm(updates);
+    const factor = div(limit, maximum(norm, limit));
+    return mapTree(updates, (update) => mul(update, cast(factor, update.dtype)));
+  });
+}

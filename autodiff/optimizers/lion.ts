@@ -1,0 +1,102 @@
+/** Lion. */
+import { add, mul, sign, type Tensor, zipTrees } from "@unitune/core";
+import {
+  addDecayedWeights,
+  type ByPath,
+  chain,
+  type GradientTransform,
+  type LearningRate,
+  type ParameterMask,
+  scaleByLearningRate,
+  type Stateless,
+  type StepState,
+  zerosByPath,
+} from "./transform.ts";
+
+/** How Lion's momentum is kept. */
+export interface LionMomentumOptions {
+  /** The weight of the momentum in the update; 0.9 unless told. */
+  readonly beta1?: number;
+  /** The decay of the momentum; 0.99 unless told. */
+  readonly beta2?: number;
+}
+
+/** Lion's momentum. */
+export interface LionState {
+  /** The decaying mean of gradients. */
+  readonly first: ByPath;
+}
+
+/** `decay m + (1 - decay) g`. */
+function blend(m: Tensor, g: Tensor, decay: number): Tensor {
+  return add(mul(m, decay), mul(g, 1 - decay));
+}
+
+/**
+ * Update `sign(beta1 m + (1 - beta1) g)`, then `m = beta2 m + (1 - beta2) g`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { scaleByLion } from "@unitune/autodiff";
+ *
+ * const x = tensor([-3, 0, 2]);
+ * const lion = scaleByLion();
+ * const { updates } = lion.update(x, lion.init(x), x);
+ * assertEquals(await updates.data(), new Float32Array([-1, 0, 1]));
+ * ```
+ *
+ * @param options The two weights.
+ * @returns The transform.
+ */
+export function scaleByLion(
+  { beta1 = 0.9, beta2 = 0.99 }: LionMomentumOptions = {},
+): GradientTransform<LionState> {
+  return {
+    init: (params) => ({ first: zerosByPath(params) }),
+    update: (updates, { first }) => ({
+      updates: zipTrees(updates, first, (g, m) => sign(blend(m, g, beta1))),
+      state: { first: zipTrees(first, updates, (m, g) => blend(m, g, beta2)) },
+    }),
+  };
+}
+
+/** How Lion updates. */
+export interface LionOptions extends LionMomentumOptions {
+  /** The decay of the weights, times the learning rate at each step; 0 unless told. */
+  readonly weightDecay?: number;
+  /** Which parameters decay; matrices unless told. */
+  readonly mask?: ParameterMask;
+}
+
+/**
+ * Lion (Chen et al., "Symbolic discovery of optimization algorithms", 2023):
+ * `-rate (lion + weightDecay param)`, lion being {@linkcode scaleByLion}.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { lion } from "@unitune/autodiff";
+ *
+ * const optimizer = lion(0.25);
+ * const w = tensor([1]);
+ * const { updates } = optimizer.update(tensor([4]), optimizer.init(w), w);
+ * assertAlmostEquals(await updates.item(), -0.25);
+ * ```
+ *
+ * @param rate The learning rate, a number or a schedule.
+ * @param options The two weights, weight decay and what it acts on.
+ * @returns The optimizer.
+ */
+export function lion(
+  rate: LearningRate,
+  { weightDecay = 0, mask, ...momentum }: LionOptions = {},
+): GradientTransform<readonly [LionState, Stateless, StepState]> {
+  return chain(
+    scaleByLion(momentum),
+    addDecayedWeights(weightDecay, mask),
+    scaleByLearningRate(rate),
+  );
+}

@@ -1,0 +1,71 @@
+/** The way back through a recording. */
+import {
+  add,
+  type Expression,
+  isFloat,
+  leafPaths,
+  type PrimitiveName,
+  ShapeError,
+  showShape,
+  type Tensor,
+} from "@unitune/core";
+import { type Recording, resolve } from "./record.ts";
+import { type Application, type Cotangents, type GradientRule, rules } from "./rules.ts";
+
+function applyRule<P extends PrimitiveName>(
+  { op, parameters }: Expression<P>,
+  application: Omit<Application<P>, "parameters">,
+): Cotangents {
+  const rule: GradientRule<P> = rules[op];
+  return rule({ ...application, parameters });
+}
+
+/** The cotangents of a recording's variables from those of its results. */
+export function pull(
+  { variables, steps, results }: Recording,
+  slots: readonly Tensor[],
+  seeds: Cotangents,
+): (Tensor | undefined)[] {
+  const cotangents = new Array<Tensor | undefined>(slots.length);
+  const accumulate = (slot: number, cotangent: Tensor) => {
+    const sum = cotangents[slot];
+    cotangents[slot] = sum === undefined ? cotangent : add(sum, cotangent);
+  };
+  results.forEach((source, i) => {
+    const seed = seeds[i];
+    if (typeof source === "number" && seed) accumulate(source, seed);
+  });
+  for (let step = steps.length - 1; step >= 0; step--) {
+    const slot = variables + step;
+    const cotangent = cotangents[slot];
+    const taken = steps[step];
+    if (cotangent === undefined || taken === undefined) continue;
+    const { expression, sources } = taken;
+    const inputs = sources.map((source) => resolve(source, slots));
+    const output = resolve(slot, slots);
+    applyRule(expression, { cotangent, inputs, output }).forEach((part, i) => {
+      const source = sources[i];
+      if (typeof source === "number" && part !== null) accumulate(source, part);
+    });
+  }
+  return cotangents.slice(0, variables);
+}
+
+/**
+ * The tensors of a cotangent in the order of those of a value, null where the value is no float.
+ *
+ * @throws {ShapeError} If a float of the value has no cotangent of its shape and dtype.
+ */
+export function cotangentLeaves(context: string, value: unknown, cotangent: unknown): Cotangents {
+  const given = leafPaths(cotangent);
+  return [...leafPaths(value)].map(([path, { shape, dtype }]) => {
+    if (!isFloat(dtype)) return null;
+    const part = given.get(path);
+    if (part?.dtype === dtype && showShape(part.shape) === showShape(shape)) return part;
+    const found = part === undefined ? "nothing" : part.dtype + showShape(part.shape);
+    throw new ShapeError(
+      `${context}: got ${found} as the cotangent${path === "" ? "" : ` of ${path}`}; ` +
+        `expected ${dtype}${showShape(shape)}`,
+    );
+  });
+}

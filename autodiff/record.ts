@@ -1,0 +1,137 @@
+/** Recordings: what a function did to its variables, as a list of steps that can be replayed. */
+import {
+  apply,
+  type Cell,
+  type Expression,
+  leavesOf,
+  type PrimitiveName,
+  replaceLeaves,
+  showShape,
+  stopGradient,
+  type Tensor,
+  variable,
+} from "@unitune/core";
+
+/** Where an operand comes from: a slot of the recording, or a tensor that is none of its values. */
+export type Source = number | Tensor;
+
+/** A primitive that was applied to values that depend on the variables. */
+export interface Step {
+  /** The primitive and its parameters. */
+  readonly expression: Expression;
+  /** Where its operands come from. */
+  readonly sources: readonly Source[];
+}
+
+/**
+ * The steps from variables to results, operands before their users. Slots 0 to `variables - 1` are
+ * the variables, slot `variables + i` is the value of step i.
+ */
+export interface Recording {
+  /** The number of variables. */
+  readonly variables: number;
+  /** The steps whose values depend on a variable. */
+  readonly steps: readonly Step[];
+  /** Where the results come from. */
+  readonly results: readonly Source[];
+}
+
+/**
+ * Records how results come from variables.
+ *
+ * @throws {Error} If a value between them was evaluated: the expression behind it is gone then.
+ */
+export function record(variables: readonly Tensor[], results: readonly Tensor[]): Recording {
+  const steps: Step[] = [];
+  const known = new Map<Cell, Source>(variables.map(({ cell }, slot) => [cell, slot]));
+  const sourceOf = (tensor: Tensor): Source | undefined =>
+    tensor.followed ? known.get(tensor.cell) : tensor;
+
+  // Depth-first with an explicit stack: expressions may be deeper than the call stack.
+  const visit = (root: Tensor): Source => {
+    const stack: Tensor[] = [root];
+    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+      if (sourceOf(top) !== undefined) {
+        stack.pop();
+        continue;
+      }
+      const expression = expressionOf(top);
+      const waiting = expression.inputs.filter((input) => sourceOf(input) === undefined);
+      if (waiting.length > 0) {
+        stack.push(...waiting.toReversed());
+        continue;
+      }
+      const sources = expression.inputs.map((input) => sourceOf(input) ?? input);
+      if (sources.some((source) => typeof source === "number")) {
+        known.set(top.cell, variables.length + steps.length);
+        steps.push({ expression, sources });
+      } else {
+        known.set(top.cell, top);
+      }
+      stack.pop();
+    }
+    return sourceOf(root) ?? root;
+  };
+  return { variables: variables.length, results: results.map(visit), steps };
+}
+
+function expressionOf({ cell: { value }, shape }: Tensor): Expression {
+  if (value.kind === "expression") return value;
+  throw new Error(
+    `a tensor of shape ${showShape(shape)} was read or evaluated inside the function that is ` +
+      `being differentiated, which loses its gradient: return it, and read it afterwards`,
+  );
+}
+
+/** What a function gave for variables in the place of its argument's tensors. */
+export interface RecordedCall<R> {
+  /** What stood in for the tensors of the argument. */
+  readonly variables: readonly Tensor[];
+  /** What the function returned, made of the variables. */
+  readonly result: R;
+  /** How the tensors of the result come from the variables. */
+  readonly recording: Recording;
+}
+
+/** Calls a function on variables in the place of its argument's tensors, and records it. */
+export function recordCall<T, R>(f: (x: T) => R, x: T): RecordedCall<R> {
+  // Each variable has a cell of its own, so that no other tensor of its value is taken for it.
+  const variables = leavesOf(x).map((leaf) => variable(stopGradient(leaf)));
+  const result = f(replaceLeaves(x, variables));
+  return { variables, result, recording: record(variables, leavesOf(result)) };
+}
+
+/**
+ * The tensors through which a derivative is being taken and that a recording uses beside its
+ * variables: what a function closes over.
+ */
+export function closedOver({ steps, results }: Recording): Tensor[] {
+  const sources = [...steps.flatMap((step) => step.sources), ...results];
+  const free = sources.flatMap((source) => {
+    return typeof source !== "number" && source.followed ? [source] : [];
+  });
+  return [...new Set(free)];
+}
+
+/** The value of a source, given those of the slots. */
+export function resolve(source: Source, slots: readonly Tensor[]): Tensor {
+  const value = typeof source === "number" ? slots[source] : source;
+  if (value === undefined) throw new RangeError(`the recording has no slot ${source}`);
+  return value;
+}
+
+function reapply<P extends PrimitiveName>(
+  { op, parameters }: Expression<P>,
+  inputs: readonly Tensor[],
+): Tensor {
+  return apply(op, inputs, parameters);
+}
+
+/** The values of all slots for given values of the variables. */
+export function replay({ steps }: Recording, variables: readonly Tensor[]): Tensor[] {
+  const slots = [...variables];
+  for (const { expression, sources } of steps) {
+    slots.push(reapply(expression, sources.map((source) => resolve(source, slots))));
+  }
+  return slots;
+}

@@ -1,0 +1,279 @@
+/** The gradient of every primitive: one exhaustive table. */
+import {
+  abs,
+  add,
+  and,
+  apply,
+  broadcastTo,
+  cast,
+  clip,
+  concat,
+  cos,
+  type CustomRule,
+  div,
+  dynamicSlice,
+  dynamicUpdate,
+  equal,
+  exp,
+  gather,
+  isFloat,
+  less,
+  lessEqual,
+  log,
+  matmul,
+  mul,
+  neg,
+  pow,
+  type PrimitiveName,
+  type PrimitiveParameters,
+  reshape,
+  scatterAdd,
+  type Shape,
+  sign,
+  sin,
+  square,
+  sub,
+  sum,
+  type Tensor,
+  transpose,
+  transposeLast,
+  where,
+  zeros,
+} from "@unitune/core";
+
+/** What is known where the gradient of an applied primitive is taken. */
+export interface Application<P extends PrimitiveName> {
+  /** The gradient of the loss with respect to the result, `g` in the formulas. */
+  readonly cotangent: Tensor;
+  /** The operands. */
+  readonly inputs: readonly Tensor[];
+  /** The result, `y` in the formulas. */
+  readonly output: Tensor;
+  /** The static parameters. */
+  readonly parameters: PrimitiveParameters[P];
+}
+
+/** The cotangent of each operand, null for none; operands that are no floats have none. */
+export type Cotangents = readonly (Tensor | null)[];
+
+/** From the cotangent of a result to those of the operands. */
+export type GradientRule<P extends PrimitiveName> = (application: Application<P>) => Cotangents;
+
+/** What autodiff keeps behind the opaque rule of the primitive `customVjp`. */
+export interface CustomVjpRule extends CustomRule {
+  /** The cotangents of the operands after the first. */
+  readonly backward: (
+    operands: readonly Tensor[],
+    value: Tensor,
+    cotangent: Tensor,
+  ) => Cotangents;
+}
+
+function isCustomVjpRule(rule: CustomRule): rule is CustomVjpRule {
+  return "backward" in rule && typeof rule.backward === "function";
+}
+
+function operand(inputs: readonly Tensor[], index: number): Tensor {
+  const input = inputs[index];
+  if (input === undefined) throw new RangeError(`operand ${index} is missing`);
+  return input;
+}
+
+/** A rule for a primitive of one operand: its cotangent from g, x and y. */
+function unary<P extends PrimitiveName>(
+  formula: (g: Tensor, x: Tensor, y: Tensor) => Tensor,
+): GradientRule<P> {
+  return ({ cotangent, inputs, output }) => [formula(cotangent, operand(inputs, 0), output)];
+}
+
+/** A rule for a primitive of two operands: their cotangents from g, a, b and y. */
+function binary<P extends PrimitiveName>(
+  formula: (g: Tensor, a: Tensor, b: Tensor, y: Tensor) => Cotangents,
+): GradientRule<P> {
+  return ({ cotangent, inputs, output }) =>
+    formula(cotangent, operand(inputs, 0), operand(inputs, 1), output);
+}
+
+/** A rule for a primitive whose result is constant between jumps, or not a float. */
+const none: GradientRule<PrimitiveName> = ({ inputs }) => inputs.map(() => null);
+
+/** g where a wins over b, half of it where they tie; then the rest. */
+function shared(g: Tensor, wins: Tensor, ties: Tensor): Cotangents {
+  const first = mul(g, where(ties, 0.5, cast(wins, g.dtype)));
+  return [first, sub(g, first)];
+}
+
+/** A tensor reduced over axes, repeated along them again. */
+function spread(reduced: Tensor, shape: Shape, axes: readonly number[]): Tensor {
+  const kept = shape.map((size, axis) => axes.includes(axis) ? 1 : size);
+  return broadcastTo(reshape(reduced, kept), shape);
+}
+
+/** x amid zeros of a shape, its first element at `start`. */
+function pad(x: Tensor, shape: Shape, start: readonly number[]): Tensor {
+  return shape.reduce((padded, size, axis) => {
+    const before = start[axis] ?? 0;
+    const after = size - before - (padded.shape[axis] ?? 0);
+    const gap = (width: number) =>
+      width === 0 ? [] : [zeros(padded.shape.with(axis, width), x.dtype)];
+    return concat([...gap(before), padded, ...gap(after)], axis);
+  }, x);
+}
+
+/**
+ * The gradient rules, typed by primitive: `g` is the cotangent of the result `y`, and each rule
+ * gives one cotangent for each operand. They use core's operations alone, so that a gradient has
+ * gradients itself.
+ */
+export const rules: { readonly [P in PrimitiveName]: GradientRule<P> } = {
+  fill: none,
+  iota: none,
+  // -g
+  neg: unary((g) => neg(g)),
+  // g sign x; 0 at 0
+  abs: unary((g, x) => mul(g, sign(x))),
+  sign: none,
+  floor: none,
+  // g y
+  exp: unary((g, _, y) => mul(g, y)),
+  // g (y + 1)
+  expm1: unary((g, _, y) => mul(g, add(y, 1))),
+  // g / x
+  log: unary((g, x) => div(g, x)),
+  // g / (1 + x)
+  log1p: unary((g, x) => div(g, add(x, 1))),
+  // g / (2 y)
+  sqrt: unary((g, _, y) => div(mul(g, 0.5), y)),
+  // g cos x
+  sin: unary((g, x) => mul(g, cos(x))),
+  // -g sin x
+  cos: unary((g, x) => mul(g, neg(sin(x)))),
+  // g (1 - y^2)
+  tanh: unary((g, _, y) => mul(g, sub(1, square(y)))),
+  // g 2 / sqrt(pi) e^(-x^2)
+  erf: unary((g, x) => mul(g, mul(exp(neg(square(x))), 2 / Math.sqrt(Math.PI)))),
+  not: none,
+  // g in the operand's dtype; none through integers
+  cast: ({ cotangent, inputs }) => {
+    const { dtype } = operand(inputs, 0);
+    return [isFloat(dtype) && isFloat(cotangent.dtype) ? cast(cotangent, dtype) : null];
+  },
+  // g, g
+  add: binary((g) => [g, g]),
+  // g, -g
+  sub: binary((g) => [g, neg(g)]),
+  // g b, g a
+  mul: binary((g, a, b) => [mul(g, b), mul(g, a)]),
+  // g / b, -g y / b
+  div: binary((g, _, b, y) => [div(g, b), neg(mul(g, div(y, b)))]),
+  // g b a^(b-1), g y ln a. Both are 0 at 0^0, and the second wherever a = 0: the exponent and the
+  // base are replaced before the power and the logarithm, so that no derivative of theirs is NaN.
+  pow: binary((g, a, b, y) => {
+    const atZero = equal(a, 0);
+    const exponent = where(and(atZero, equal(b, 0)), 1, sub(b, 1));
+    return [
+      mul(g, mul(b, pow(a, exponent))),
+      mul(g, mul(y, log(where(atZero, 1, a)))),
+    ];
+  }),
+  // g [a > b], g [a < b]; half each where a = b
+  maximum: binary((g, a, b) => shared(g, less(b, a), equal(a, b))),
+  // g [a < b], g [a > b]; half each where a = b
+  minimum: binary((g, a, b) => shared(g, less(a, b), equal(a, b))),
+  // y = a - b trunc(a / b): g, -g trunc(a / b) = -g (a - y) / b, the quotient being constant
+  rem: binary((g, a, b, y) => {
+    const quotient = div(sub(a, y), b);
+    const size = add(abs(quotient), 0.5);
+    return [g, neg(mul(g, mul(sign(quotient), apply("floor", [size], {}))))];
+  }),
+  equal: none,
+  less: none,
+  lessEqual: none,
+  and: none,
+  or: none,
+  // none, g where the condition holds, g elsewhere
+  where: ({ cotangent, inputs }) => {
+    const condition = operand(inputs, 0);
+    return [null, where(condition, cotangent, 0), where(condition, 0, cotangent)];
+  },
+  // g, repeated along the axes
+  sum: ({ cotangent, inputs, parameters: { axes } }) => [
+    spread(cotangent, operand(inputs, 0).shape, axes),
+  ],
+  // g to the maxima, in equal parts where several tie
+  reduceMax: ({ cotangent, inputs, output, parameters: { axes } }) => {
+    const x = operand(inputs, 0);
+    const largest = equal(x, spread(output, x.shape, axes));
+    const share = div(cotangent, sum(cast(largest, x.dtype), { axes }));
+    return [where(largest, spread(share, x.shape, axes), 0)];
+  },
+  argmax: none,
+  argsort: none,
+  // g b', a' g
+  matmul: binary((g, a, b) => [matmul(g, transposeLast(b)), matmul(transposeLast(a), g)]),
+  // g in the operand's shape
+  reshape: unary((g, x) => reshape(g, x.shape)),
+  // g with the axes back in their order
+  transpose: ({ cotangent, parameters: { permutation } }) => [
+    transpose(cotangent, permutation.map((_, axis) => permutation.indexOf(axis))),
+  ],
+  // g summed over the axes that were repeated
+  expand: unary((g, x) => {
+    const axes = x.shape.flatMap((size, axis) => size === g.shape[axis] ? [] : [axis]);
+    return sum(g, { axes, keepDims: true });
+  }),
+  // g amid zeros
+  slice: ({ cotangent, inputs, parameters: { start } }) => [
+    pad(cotangent, operand(inputs, 0).shape, start),
+  ],
+  // to each operand its part of g
+  concat: ({ cotangent, inputs, parameters: { axis } }) => {
+    let end = 0;
+    return inputs.map(({ shape }) => {
+      const start = end;
+      end += shape[axis] ?? 0;
+      return apply("slice", [cotangent], {
+        start: shape.map((_, i) => i === axis ? start : 0),
+        end: shape.map((size, i) => i === axis ? end : size),
+      });
+    });
+  },
+  // rows of g added to the rows of the table that they came from
+  gather: ({ cotangent, inputs }) => {
+    const [table, ids] = [operand(inputs, 0), operand(inputs, 1)];
+    return [scatterAdd(ids, cotangent, table.shape[0] ?? 0), null];
+  },
+  // none, the rows of g; 0 where an id is outside, since that update fell away
+  scatterAdd: ({ cotangent, inputs, parameters: { rows } }) => {
+    const [ids, updates] = [operand(inputs, 0), operand(inputs, 1)];
+    const inside = and(lessEqual(0, ids), less(ids, rows));
+    const rowAxes = updates.shape.slice(ids.shape.length).map(() => 1);
+    const found = gather(cotangent, clip(ids, 0, rows - 1));
+    return [null, where(reshape(inside, [...ids.shape, ...rowAxes]), found, 0)];
+  },
+  // g written amid zeros, none
+  dynamicSlice: ({ cotangent, inputs, parameters: { axis } }) => {
+    const [x, start] = [operand(inputs, 0), operand(inputs, 1)];
+    return [dynamicUpdate(zeros(x.shape, x.dtype), axis, start, cotangent), null];
+  },
+  // g with zeros where the update was written, that part of g, none
+  dynamicUpdate: ({ cotangent, inputs, parameters: { axis } }) => {
+    const [update, start] = [operand(inputs, 1), operand(inputs, 2)];
+    return [
+      dynamicUpdate(cotangent, axis, start, zeros(update.shape, update.dtype)),
+      dynamicSlice(cotangent, axis, start, update.shape[axis] ?? 0),
+      null,
+    ];
+  },
+  randomBits: none,
+  stopGradient: none,
+  // none, what the rule says
+  customVjp: ({ cotangent, inputs, output, parameters: { rule } }) => {
+    if (!isCustomVjpRule(rule)) {
+      throw new Error(`the rule ${rule.name} is none of autodiff's: make it with customVjp`);
+    }
+    return [null, ...rule.backward(inputs.slice(1), output, cotangent)];
+  },
+  // g, none
+  barrier: binary((g) => [g, null]),
+};
