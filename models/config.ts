@@ -1,0 +1,112 @@
+/** The sizes of a GPT. */
+
+/** The sizes of a GPT, and its dropout. */
+export interface GptConfig {
+  /** Number of tokens, V. */
+  readonly vocabulary: number;
+  /** Largest number of tokens in a sequence, C: one learned position each. */
+  readonly context: number;
+  /** Number of transformer blocks, L. */
+  readonly layers: number;
+  /** Attention heads in a block, H. */
+  readonly heads: number;
+  /** Width of the residual stream, D; a head is D / H wide. */
+  readonly width: number;
+  /** Probability that training zeroes an activation, from 0 (included) to 1 (excluded). */
+  readonly dropout: number;
+}
+
+/** The name of a preset. */
+export type GptPreset = "nano" | "nano-cpu" | "baby";
+
+/**
+ * Common sizes; the vocabulary is the tokenizer's. `nano-cpu` and `baby` are nanoGPT's
+ * configurations for a CPU and for one GPU.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { gptPresets } from "@unitune/models";
+ *
+ * assertEquals({ ...gptPresets["nano-cpu"], vocabulary: 65 }, {
+ *   vocabulary: 65,
+ *   context: 64,
+ *   layers: 4,
+ *   heads: 4,
+ *   width: 128,
+ *   dropout: 0,
+ * });
+ * ```
+ */
+export const gptPresets: Readonly<Record<GptPreset, Omit<GptConfig, "vocabulary">>> = {
+  nano: { context: 32, layers: 2, heads: 2, width: 64, dropout: 0 },
+  "nano-cpu": { context: 64, layers: 4, heads: 4, width: 128, dropout: 0 },
+  baby: { context: 256, layers: 6, heads: 6, width: 384, dropout: 0.2 },
+};
+
+/** The names of the sizes. */
+export const gptSizes = ["vocabulary", "context", "layers", "heads", "width"] as const;
+
+/**
+ * The configuration itself, if a model can have it.
+ *
+ * @example
+ * ```ts
+ * import { assertThrows } from "@std/assert";
+ * import { checkGptConfig, gptPresets } from "@unitune/models";
+ *
+ * assertThrows(
+ *   () => checkGptConfig({ ...gptPresets.nano, vocabulary: 65, heads: 3 }),
+ *   RangeError,
+ *   "64 does not divide into 3 heads",
+ * );
+ * ```
+ *
+ * @param config The configuration.
+ * @returns The same configuration.
+ * @throws {RangeError} If a size is not a positive integer, the width does not divide into the
+ * heads, or the dropout is no probability below 1.
+ */
+export function checkGptConfig(config: GptConfig): GptConfig {
+  for (const name of gptSizes) {
+    const size = config[name];
+    if (!Number.isSafeInteger(size) || size <= 0) {
+      throw new RangeError(`GPT: ${name} is ${size}, expected a positive integer`);
+    }
+  }
+  const { width, heads, dropout } = config;
+  if (width % heads !== 0) {
+    throw new RangeError(
+      `GPT: a width of ${width} does not divide into ${heads} heads; ` +
+        `the nearest widths that do are ${nearestMultiples(width, heads).join(" and ")}`,
+    );
+  }
+  if (!(dropout >= 0 && dropout < 1)) {
+    throw new RangeError(`GPT: dropout is ${dropout}, expected a number from 0 to below 1`);
+  }
+  return config;
+}
+
+function nearestMultiples(size: number, factor: number): number[] {
+  const below = Math.floor(size / factor) * factor;
+  return [below, below + factor].filter((multiple) => multiple > 0);
+}
+
+/**
+ * The number of parameters: `(V + C) D + L (12 D^2 + 13 D) + 2 D`. The head is the token embedding,
+ * counted once.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { countParameters, gptPresets } from "@unitune/models";
+ *
+ * assertEquals(countParameters({ ...gptPresets["nano-cpu"], vocabulary: 65 }), 809_856);
+ * ```
+ *
+ * @param config The sizes.
+ * @returns How many numbers {@linkcode initGpt} makes.
+ */
+export function countParameters({ vocabulary, context, layers, width }: GptConfig): number {
+  return (vocabulary + context) * width + layers * (12 * width ** 2 + 13 * width) + 2 * width;
+}

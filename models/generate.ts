@@ -1,0 +1,337 @@
+/** Generation: prompts to completions, with a cache of keys and values. */
+import {
+  add,
+  argmax,
+  compile,
+  type CompileOptions,
+  concat,
+  dynamicSlice,
+  dynamicUpdate,
+  key,
+  leavesOf,
+  reshape,
+  sub,
+  type Tensor,
+  tensor,
+  zeros,
+} from "@unitune/core";
+import { sampleTokens, type Sampling } from "./sampling.ts";
+
+/** What generation needs of a model with parameters P and a cache C of the tokens so far. */
+export interface CachedModel<P, C> {
+  /** The number of tokens, and the longest sequence of them. */
+  readonly config: { readonly vocabulary: number; readonly context: number };
+  /** A cache of a number of rows and columns, without tokens. */
+  emptyCache(batch: number, columns: number): C;
+  /**
+   * Logits `[B, V]` of the token after the last of `ids` `[B, T]`, which follow the tokens in the
+   * cache: they stand in its columns from `column` (a scalar i32) on, and the first `padding` (i32
+   * `[B]`) columns of a row hold no token.
+   */
+  decode(
+    params: P,
+    ids: Tensor,
+    cache: C,
+    place: { readonly column: Tensor; readonly padding: Tensor },
+  ): { readonly logits: Tensor; readonly cache: C };
+}
+
+/** How completions are generated. */
+export interface GenerateOptions {
+  /** Tokens generated at most for a prompt. */
+  readonly maxNewTokens: number;
+  /** Divides the logits; 0, the default, is greedy: always the most likely token. */
+  readonly temperature?: number;
+  /** Only so many most likely tokens are drawn; all unless told. No effect at temperature 0. */
+  readonly topK?: number;
+  /**
+   * Only the smallest set of most likely tokens with at least this probability is drawn; 1, all,
+   * unless told. No effect at temperature 0.
+   */
+  readonly topP?: number;
+  /** The token that ends a completion; none unless told. */
+  readonly stop?: number;
+  /** Seed of the draws, 0 unless told. */
+  readonly seed?: number;
+  /**
+   * Number of the first prompt, 0 unless told. The draws for a prompt depend on the seed and its
+   * number, so that prompts may be generated for in any batches.
+   */
+  readonly firstRow?: number;
+}
+
+/** Compiled generation. */
+export interface TokenGenerator<P> {
+  /**
+   * One completion for each prompt, without the prompt and the stop token.
+   *
+   * A completion ends at the stop token, after `maxNewTokens`, or when prompt and completion fill
+   * the context. It depends on its own prompt and number, not on the other prompts: apart from
+   * rounding, the same comes from any batch.
+   *
+   * @param params The model's parameters.
+   * @param prompts Token ids, at least one a prompt.
+   * @param options How completions are generated.
+   * @returns Token ids, one list a prompt.
+   * @throws {RangeError} If an option is out of range, or a prompt is empty, has an id outside the
+   * vocabulary, or leaves no room for a token in the context.
+   */
+  generate(
+    params: P,
+    prompts: readonly (readonly number[])[],
+    options: GenerateOptions,
+  ): Promise<number[][]>;
+  /** Gives the programs' storage back. */
+  [Symbol.dispose](): void;
+}
+
+/** What stays the same while completions grow. */
+type Run = {
+  /** Columns at the start of each row that hold no token, i32 `[B]`. */
+  readonly padding: Tensor;
+  /** Columns of padding and prompts together, a scalar i32. */
+  readonly start: Tensor;
+  /** How tokens are drawn; greedily without. */
+  readonly sampling?: Sampling;
+};
+
+/** What a step replaces. */
+type State<C> = {
+  /** Keys and values of all tokens but the last. */
+  readonly cache: C;
+  /** Prompts and completions by column, i32 `[B, S]`. */
+  readonly tokens: Tensor;
+  /** The column of the last token, a scalar i32. */
+  readonly column: Tensor;
+};
+
+/**
+ * Columns are allocated in multiples of this, so that prompts and completions of about one length
+ * share a program.
+ */
+const COLUMN_MULTIPLE = 8;
+
+/** Tokens are read from the device once in so many steps, to see whether all rows have stopped. */
+const STEPS_BETWEEN_READS = 8;
+
+/**
+ * Compiles generation for a model: one program reads the prompts, padded at the left to one length,
+ * and another one adds a token to every row, its state donated. Tokens stay on the device between
+ * steps. Programs are kept, by batch size and rounded lengths, for later calls.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { key } from "@unitune/core";
+ * import { createGenerator, gpt } from "@unitune/models";
+ *
+ * const model = gpt({ vocabulary: 11, context: 8, layers: 1, heads: 2, width: 8, dropout: 0 });
+ * const params = model.init(key(0));
+ *
+ * using generator = createGenerator(model);
+ * const [one, other] = await generator.generate(params, [[1, 2, 3, 4, 5, 6], [7]], {
+ *   maxNewTokens: 4,
+ *   temperature: 0.8,
+ *   topP: 0.9,
+ *   seed: 1,
+ * });
+ * assertEquals(one?.length, 2); // The context is full.
+ * assertEquals(other?.length, 4);
+ * ```
+ *
+ * @param model The model.
+ * @param compileOptions The device; the default one unless told.
+ * @returns The compiled generation; dispose of it to give its programs back.
+ */
+export function createGenerator<P, C>(
+  model: CachedModel<P, C>,
+  compileOptions: Pick<CompileOptions, "device"> = {},
+): TokenGenerator<P> {
+  /** The state after one more token in each row: the one that follows from the logits. */
+  const append = (
+    { start, sampling }: Run,
+    { cache, tokens, column }: State<C>,
+    logits: Tensor,
+  ): State<C> => {
+    const next = add(column, 1);
+    const token = sampling === undefined
+      ? argmax(logits)
+      : sampleTokens(logits, sampling, sub(next, start)); // [B]
+    return {
+      cache,
+      tokens: dynamicUpdate(tokens, 1, next, reshape(token, [-1, 1])),
+      column: next,
+    };
+  };
+
+  /** Reads the prompts, and adds the first token. */
+  const prefill = compile((params: P, run: Run, prompts: Tensor, columns: number): State<C> => {
+    const [batch = 0, length = 0] = prompts.shape;
+    const place = { column: tensor(0, { dtype: "i32" }), padding: run.padding };
+    const empty = model.emptyCache(batch, columns);
+    const { logits, cache } = model.decode(params, prompts, empty, place);
+    const tokens = concat([prompts, zeros([batch, columns - length], "i32")], 1); // [B, S]
+    return append(run, { cache, tokens, column: sub(run.start, 1) }, logits);
+  }, compileOptions);
+
+  /** Reads the last token, and adds one more. */
+  const step = compile((params: P, run: Run, state: State<C>): State<C> => {
+    const { column, tokens } = state;
+    const ids = dynamicSlice(tokens, 1, column, 1); // [B, 1]
+    const place = { column, padding: run.padding };
+    const { logits, cache } = model.decode(params, ids, state.cache, place);
+    return append(run, { cache, tokens, column }, logits);
+  }, { ...compileOptions, donate: [2] });
+
+  return {
+    async generate(params, prompts, options) {
+      checkOptions(model.config, options);
+      prompts.forEach((prompt, i) => checkPrompt(model.config, prompt, i));
+      if (prompts.length === 0) return [];
+
+      const layout = layOut(model.config.context, prompts, options);
+      const run = makeRun(model.config.vocabulary, layout, options);
+      let state = prefill(params, run, padLeft(prompts, layout.start), layout.columns);
+      try {
+        for (let generated = 1;; generated++) {
+          if (generated === layout.steps || generated % STEPS_BETWEEN_READS === 0) {
+            const tokens = await state.tokens.data();
+            const completions = layout.rooms.map((room, i) => {
+              const start = i * layout.columns + layout.start;
+              const row = tokens.subarray(start, start + Math.min(room, generated));
+              return completionOf(row, room, options.stop);
+            });
+            if (completions.every(({ ended }) => ended)) return completions.map(({ ids }) => ids);
+          }
+          state = step(params, run, state);
+        }
+      } finally {
+        for (const leaf of leavesOf(state)) leaf[Symbol.dispose]();
+      }
+    },
+    [Symbol.dispose]() {
+      prefill[Symbol.dispose]();
+      step[Symbol.dispose]();
+    },
+  };
+}
+
+/** Where prompts and completions stand, and how much is generated. */
+interface Layout {
+  /** Columns of padding and prompt together; completions start there. */
+  readonly start: number;
+  /** Columns altogether. */
+  readonly columns: number;
+  /** Columns at the start of each row that hold no token. */
+  readonly padding: readonly number[];
+  /** Tokens that each row may generate. */
+  readonly rooms: readonly number[];
+  /** Tokens to generate at most. */
+  readonly steps: number;
+}
+
+function layOut(
+  context: number,
+  prompts: readonly (readonly number[])[],
+  { maxNewTokens }: GenerateOptions,
+): Layout {
+  const lengths = prompts.map((prompt) => prompt.length);
+  const start = roundUp(Math.max(...lengths));
+  const rooms = lengths.map((length) => Math.min(maxNewTokens, context - length));
+  const steps = Math.max(...rooms);
+  const padding = lengths.map((length) => start - length);
+  return { start, columns: start + roundUp(steps), padding, rooms, steps };
+}
+
+/** The tokens of a row before the stop token, and whether none is to follow. */
+function completionOf(
+  row: ArrayLike<number>,
+  room: number,
+  stop: number | undefined,
+): { readonly ids: number[]; readonly ended: boolean } {
+  const ids = Array.from(row);
+  const end = stop === undefined ? -1 : ids.indexOf(stop);
+  return end < 0 ? { ids, ended: ids.length === room } : { ids: ids.slice(0, end), ended: true };
+}
+
+function roundUp(count: number): number {
+  return Math.ceil(count / COLUMN_MULTIPLE) * COLUMN_MULTIPLE;
+}
+
+/** Prompts that end at one column, behind any id: i32 `[B, length]`. */
+function padLeft(prompts: readonly (readonly number[])[], length: number): Tensor {
+  const ids = new Int32Array(prompts.length * length);
+  prompts.forEach((prompt, i) => ids.set(prompt, (i + 1) * length - prompt.length));
+  return tensor(ids, { dtype: "i32", shape: [prompts.length, length] });
+}
+
+function makeRun(
+  vocabulary: number,
+  { padding, start }: Layout,
+  { temperature = 0, topK = vocabulary, topP = 1, seed = 0, firstRow = 0 }: GenerateOptions,
+): Run {
+  return {
+    padding: tensor(padding, { dtype: "i32" }),
+    start: tensor(start, { dtype: "i32" }),
+    // A temperature that f32 rounds to 0 is 0.
+    ...(Math.fround(temperature) > 0 && {
+      sampling: {
+        temperature: tensor(temperature),
+        // What leaves every token in needs no sorting.
+        ...(topK < vocabulary && { topK: tensor(topK, { dtype: "i32" }) }),
+        ...(topP < 1 && { topP: tensor(topP) }),
+        key: key(seed),
+        firstRow: tensor(firstRow, { dtype: "u32" }),
+      },
+    }),
+  };
+}
+
+function isNatural(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
+}
+
+function checkOptions(
+  { vocabulary }: { readonly vocabulary: number },
+  { maxNewTokens, temperature = 0, topK = vocabulary, topP = 1, stop = 0, firstRow = 0 }:
+    GenerateOptions,
+): void {
+  const rules: readonly (readonly [name: string, value: number, valid: boolean, rule: string])[] = [
+    [
+      "maxNewTokens",
+      maxNewTokens,
+      isNatural(maxNewTokens) && maxNewTokens > 0,
+      "an integer from 1",
+    ],
+    ["temperature", temperature, temperature >= 0 && temperature < Infinity, "a number from 0"],
+    ["topK", topK, isNatural(topK) && topK > 0, "an integer from 1"],
+    ["topP", topP, topP > 0 && topP <= 1, "a probability above 0"],
+    ["stop", stop, isNatural(stop) && stop < vocabulary, `a token id from 0 to ${vocabulary - 1}`],
+    ["firstRow", firstRow, isNatural(firstRow), "an integer from 0"],
+  ];
+  for (const [name, value, valid, rule] of rules) {
+    if (!valid) throw new RangeError(`generate: ${name} is ${value}, expected ${rule}`);
+  }
+}
+
+function checkPrompt(
+  { vocabulary, context }: { readonly vocabulary: number; readonly context: number },
+  prompt: readonly number[],
+  index: number,
+): void {
+  if (prompt.length === 0) {
+    throw new RangeError(`generate: prompt ${index} is empty; it needs at least one token`);
+  }
+  if (prompt.length >= context) {
+    throw new RangeError(
+      `generate: prompt ${index} has ${prompt.length} tokens, which leaves no room in a context of ` +
+        `${context}: shorten it to at most ${context - 1}`,
+    );
+  }
+  const wrong = prompt.find((id) => !isNatural(id) || id >= vocabulary);
+  if (wrong !== undefined) {
+    throw new RangeError(
+      `generate: prompt ${index} has token ${wrong}; the vocabulary is 0 to ${vocabulary - 1}`,
+    );
+  }
+}

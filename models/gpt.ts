@@ -1,0 +1,415 @@
+/**
+ * GPT-2 (Radford et al. 2019, "Language models are unsupervised multitask learners"): a pre-norm
+ * transformer decoder with learned positions and a head tied to the token embedding.
+ *
+ * Shapes: B sequences, T tokens, V vocabulary, C context, D width, H heads, Dh = D / H, S columns of
+ * a cache.
+ */
+import {
+  add,
+  and,
+  arange,
+  dynamicUpdate,
+  foldKey,
+  gather,
+  gelu,
+  iota,
+  lessEqual,
+  matmul,
+  maximum,
+  minimum,
+  mul,
+  normal,
+  ones,
+  reshape,
+  type Shape,
+  ShapeError,
+  showShape,
+  slice,
+  softmax,
+  sub,
+  type Tensor,
+  transpose,
+  transposeLast,
+  where,
+  zeros,
+} from "@unitune/core";
+import { checkGptConfig, type GptConfig } from "./config.ts";
+import { type Affine, dropout, layerNorm, project } from "./layers.ts";
+
+/** Parameters of one transformer block. */
+export type GptBlock = {
+  /** Normalization before attention. */
+  readonly ln_1: Affine;
+  /** Attention. */
+  readonly attn: {
+    /** Queries, keys and values, `[D, 3 D]`. */
+    readonly c_attn: Affine;
+    /** Back to the residual stream, `[D, D]`. */
+    readonly c_proj: Affine;
+  };
+  /** Normalization before the perceptron. */
+  readonly ln_2: Affine;
+  /** Perceptron of one hidden layer. */
+  readonly mlp: {
+    /** To the hidden layer, `[D, 4 D]`. */
+    readonly c_fc: Affine;
+    /** Back to the residual stream, `[4 D, D]`. */
+    readonly c_proj: Affine;
+  };
+};
+
+/** Parameters of a GPT; the names are those of GPT-2's published tensors. */
+export type GptParameters = {
+  /** Token embedding, `[V, D]`; its transpose is the head. */
+  readonly wte: { readonly weight: Tensor };
+  /** Position embedding, `[C, D]`. */
+  readonly wpe: { readonly weight: Tensor };
+  /** The blocks, first to last. */
+  readonly h: readonly GptBlock[];
+  /** Normalization before the head. */
+  readonly ln_f: Affine;
+};
+
+/** Keys and values of the tokens so far, one entry a layer. */
+export type GptCache = readonly {
+  /** `[B, H, S, Dh]`. */
+  readonly keys: Tensor;
+  /** `[B, H, S, Dh]`. */
+  readonly values: Tensor;
+}[];
+
+/** What {@linkcode applyGpt} can be told. */
+export interface GptOptions {
+  /** A random key turns dropout on. */
+  readonly key?: Tensor;
+}
+
+/** Where tokens stand in a cache. */
+export interface CachePlace {
+  /** The column of the first token: a scalar i32. */
+  readonly column: Tensor;
+  /** Columns at the start of each row that hold no token, i32 `[B]`. */
+  readonly padding: Tensor;
+}
+
+/** A GPT of given sizes as pure functions of its parameters. */
+export interface Gpt {
+  /** The sizes. */
+  readonly config: GptConfig;
+  /** {@linkcode initGpt}. */
+  init(key: Tensor): GptParameters;
+  /** {@linkcode embedTokens}. */
+  embed(params: GptParameters, ids: Tensor): Tensor;
+  /** {@linkcode applyGpt}. */
+  logits(params: GptParameters, embeddings: Tensor, options?: GptOptions): Tensor;
+  /** {@linkcode emptyGptCache}. */
+  emptyCache(batch: number, columns: number): GptCache;
+  /** {@linkcode decodeGpt}. */
+  decode(
+    params: GptParameters,
+    ids: Tensor,
+    cache: GptCache,
+    place: CachePlace,
+  ): { readonly logits: Tensor; readonly cache: GptCache };
+}
+
+/**
+ * A score that hides a column. It is finite, so that a row that sees no column, as padding does, is
+ * finite as well.
+ */
+const HIDDEN = -1e9;
+
+/**
+ * GPT-2's initialization: weights of deviation 0.02, those that write to the residual stream
+ * divided by `sqrt(2 L)`, gains 1, offsets 0.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { key } from "@unitune/core";
+ * import { gptPresets, initGpt } from "@unitune/models";
+ *
+ * const params = initGpt(key(0), { ...gptPresets.nano, vocabulary: 65 });
+ * assertEquals(params.wte.weight.shape, [65, 64]);
+ * assertEquals(params.h[0]?.attn.c_attn.weight.shape, [64, 192]);
+ * ```
+ *
+ * @param key A random key; the same key gives the same parameters.
+ * @param config The sizes.
+ * @returns The parameters, computed when first read.
+ * @throws {RangeError} If no model has such sizes; see {@linkcode checkGptConfig}.
+ */
+export function initGpt(key: Tensor, config: GptConfig): GptParameters {
+  const { vocabulary, context, layers, width } = checkGptConfig(config);
+  const residual = 0.02 / Math.sqrt(2 * layers);
+  const weight = (from: Tensor, shape: Shape, deviation = 0.02) =>
+    normal(from, shape, { deviation });
+  const norm = (): Affine => ({ weight: ones([width]), bias: zeros([width]) });
+  const linear = (from: Tensor, input: number, output: number, deviation?: number): Affine => ({
+    weight: weight(from, [input, output], deviation),
+    bias: zeros([output]),
+  });
+  const block = (from: Tensor): GptBlock => ({
+    ln_1: norm(),
+    attn: {
+      c_attn: linear(foldKey(from, 0), width, 3 * width),
+      c_proj: linear(foldKey(from, 1), width, width, residual),
+    },
+    ln_2: norm(),
+    mlp: {
+      c_fc: linear(foldKey(from, 2), width, 4 * width),
+      c_proj: linear(foldKey(from, 3), 4 * width, width, residual),
+    },
+  });
+  return {
+    wte: { weight: weight(foldKey(key, 0), [vocabulary, width]) },
+    wpe: { weight: weight(foldKey(key, 1), [context, width]) },
+    h: Array.from({ length: layers }, (_, layer) => block(foldKey(key, 2 + layer))),
+    ln_f: norm(),
+  };
+}
+
+/**
+ * Token embeddings, without positions.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { key, tensor } from "@unitune/core";
+ * import { embedTokens, gptPresets, initGpt } from "@unitune/models";
+ *
+ * const params = initGpt(key(0), { ...gptPresets.nano, vocabulary: 65 });
+ * assertEquals(embedTokens(params, tensor([[1, 2, 3]], { dtype: "i32" })).shape, [1, 3, 64]);
+ * ```
+ *
+ * @param params The model's parameters.
+ * @param ids Token ids, i32 `[B, T]`.
+ * @returns `[B, T, D]`; NaN for an id outside the vocabulary.
+ */
+export function embedTokens(params: GptParameters, ids: Tensor): Tensor {
+  return gather(params.wte.weight, ids);
+}
+
+/**
+ * Logits of the token after each position, from token embeddings; position t sees 0 to t.
+ *
+ * Embeddings rather than ids, so that they may be mixed. Positions are added here. Dropout (on
+ * embeddings, attention weights and what each half of a block adds) happens only with a key.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { key, tensor } from "@unitune/core";
+ * import { applyGpt, embedTokens, gptPresets, initGpt } from "@unitune/models";
+ *
+ * const config = { ...gptPresets.nano, vocabulary: 65 };
+ * const params = initGpt(key(0), config);
+ * const embeddings = embedTokens(params, tensor([[1, 2, 3]], { dtype: "i32" }));
+ * assertEquals(applyGpt(config, params, embeddings).shape, [1, 3, 65]);
+ * ```
+ *
+ * @param config The sizes.
+ * @param params The model's parameters.
+ * @param embeddings Token embeddings, `[B, T, D]`.
+ * @param options `key` turns dropout on.
+ * @returns Logits, `[B, T, V]`.
+ * @throws {ShapeError} If the embeddings are of another width or longer than the context.
+ */
+export function applyGpt(
+  config: GptConfig,
+  params: GptParameters,
+  embeddings: Tensor,
+  { key }: GptOptions = {},
+): Tensor {
+  const [, length = 0, width] = embeddings.shape;
+  if (embeddings.shape.length !== 3 || width !== config.width || length > config.context) {
+    throw new ShapeError(
+      `GPT: embeddings have shape ${showShape(embeddings.shape)}; ` +
+        `expected [batch, at most ${config.context}, ${config.width}]`,
+    );
+  }
+  const drop: Drop = key === undefined || config.dropout === 0
+    ? (x) => x
+    : (x, site) => dropout(x, config.dropout, foldKey(key, site));
+  const visible = lessEqual(iota([length, length], 1), iota([length, length], 0)); // [T, T]
+
+  let x = add(embeddings, slice(params.wpe.weight, 0, 0, length)); // [B, T, D]
+  x = drop(x, 0);
+  params.h.forEach((block, layer) => {
+    const dropHere: Drop = (x, site) => drop(x, 1 + 3 * layer + site);
+    const attended = attend(projectHeads(config, block, x), visible, dropHere); // [B, T, D]
+    x = completeBlock(block, x, attended, dropHere); // [B, T, D]
+  });
+  return head(params, x); // [B, T, V]
+}
+
+/**
+ * A cache without tokens.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { emptyGptCache, gptPresets } from "@unitune/models";
+ *
+ * const cache = emptyGptCache({ ...gptPresets.nano, vocabulary: 65 }, 8, 48);
+ * assertEquals(cache.map(({ keys }) => keys.shape), [[8, 2, 48, 32], [8, 2, 48, 32]]);
+ * ```
+ *
+ * @param config The sizes.
+ * @param batch Rows, B.
+ * @param columns Columns, S: padding and tokens.
+ * @returns Zeros.
+ */
+export function emptyGptCache(config: GptConfig, batch: number, columns: number): GptCache {
+  const shape = [batch, config.heads, columns, config.width / config.heads];
+  return Array.from(
+    { length: config.layers },
+    () => ({ keys: zeros(shape), values: zeros(shape) }),
+  );
+}
+
+/**
+ * Logits of the token after the last of `ids`, which follow the tokens in a cache; the same as
+ * {@linkcode applyGpt} gives for all the tokens without padding.
+ *
+ * A position counts from the end of a row's padding; beyond the context it stays the last one.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { key, tensor } from "@unitune/core";
+ * import { decodeGpt, emptyGptCache, gptPresets, initGpt } from "@unitune/models";
+ *
+ * const config = { ...gptPresets.nano, vocabulary: 65 };
+ * const params = initGpt(key(0), config);
+ * const place = {
+ *   column: tensor(0, { dtype: "i32" }),
+ *   padding: tensor([0, 2], { dtype: "i32" }),
+ * };
+ * const ids = tensor([[7, 8, 9], [0, 0, 9]], { dtype: "i32" });
+ * const { logits } = decodeGpt(config, params, ids, emptyGptCache(config, 2, 8), place);
+ * assertEquals(logits.shape, [2, 65]);
+ * ```
+ *
+ * @param config The sizes.
+ * @param params The model's parameters.
+ * @param ids Token ids, i32 `[B, T]`; any id where a row has padding.
+ * @param cache Keys and values of the tokens before.
+ * @param place Where the tokens go in the cache.
+ * @returns Logits `[B, V]` and the cache with the tokens in it.
+ */
+export function decodeGpt(
+  config: GptConfig,
+  params: GptParameters,
+  ids: Tensor,
+  cache: GptCache,
+  { column, padding }: CachePlace,
+): { readonly logits: Tensor; readonly cache: GptCache } {
+  const [batch = 0, length = 0] = ids.shape;
+  const columns = cache[0]?.keys.shape[2] ?? 0;
+  const here = add(arange(length), column); // [T]
+  const offset = sub(here, reshape(padding, [batch, 1])); // [B, T]
+  const positions = minimum(maximum(offset, 0), config.context - 1);
+  const there = arange(columns); // [S]
+  const visible = and(
+    lessEqual(there, reshape(here, [length, 1])), // [T, S]
+    lessEqual(reshape(padding, [batch, 1, 1, 1]), there), // [B, 1, 1, S]
+  ); // [B, 1, T, S]
+
+  let x = add(embedTokens(params, ids), gather(params.wpe.weight, positions)); // [B, T, D]
+  const next = params.h.map((block, layer) => {
+    const past = cache[layer];
+    if (past === undefined) throw new ShapeError(`GPT: the cache has no layer ${layer}`);
+    const { queries, keys, values } = projectHeads(config, block, x);
+    const seen = {
+      keys: dynamicUpdate(past.keys, 2, column, keys), // [B, H, S, Dh]
+      values: dynamicUpdate(past.values, 2, column, values), // [B, H, S, Dh]
+    };
+    x = completeBlock(block, x, attend({ queries, ...seen }, visible)); // [B, T, D]
+    return seen;
+  });
+  const last = reshape(slice(x, 1, length - 1), [batch, config.width]); // [B, D]
+  return { logits: head(params, last), cache: next };
+}
+
+/** Dropout at one of a block's sites, or nothing. */
+type Drop = (x: Tensor, site: number) => Tensor;
+
+const keep: Drop = (x) => x;
+
+/** A block's dropout sites. */
+const SITES = { attention: 0, attended: 1, perceptron: 2 } as const;
+
+/** Queries, keys and values, each `[B, H, T, Dh]`. */
+interface Heads {
+  readonly queries: Tensor;
+  readonly keys: Tensor;
+  readonly values: Tensor;
+}
+
+function projectHeads({ heads, width }: GptConfig, { ln_1, attn }: GptBlock, x: Tensor): Heads {
+  const [batch = 0, length = 0] = x.shape;
+  const joined = project(layerNorm(x, ln_1), attn.c_attn); // [B, T, 3 D]
+  const parts = reshape(joined, [batch, length, 3, heads, width / heads]);
+  const byPart = transpose(parts, [2, 0, 3, 1, 4]); // [3, B, H, T, Dh]
+  const part = (index: number) =>
+    reshape(slice(byPart, 0, index, index + 1), [batch, heads, length, width / heads]);
+  return { queries: part(0), keys: part(1), values: part(2) };
+}
+
+/**
+ * `softmax(Q K^T / sqrt(Dh)) V` where visible (Vaswani et al. 2017), the heads side by side:
+ * `[B, T, D]`.
+ */
+function attend({ queries, keys, values }: Heads, visible: Tensor, drop = keep): Tensor {
+  const [batch = 0, heads = 0, length = 0, headWidth = 0] = queries.shape;
+  const scores = mul(matmul(queries, transposeLast(keys)), 1 / Math.sqrt(headWidth)); // [B, H, T, S]
+  const weights = drop(softmax(where(visible, scores, HIDDEN)), SITES.attention);
+  const byHead = matmul(weights, values); // [B, H, T, Dh]
+  return reshape(transpose(byHead, [0, 2, 1, 3]), [batch, length, heads * headWidth]);
+}
+
+/** What a block adds to the residual stream: attention's result, then the perceptron's. */
+function completeBlock(block: GptBlock, x: Tensor, attended: Tensor, drop = keep): Tensor {
+  const { attn, ln_2, mlp } = block;
+  const y = add(x, drop(project(attended, attn.c_proj), SITES.attended)); // [B, T, D]
+  const hidden = gelu(project(layerNorm(y, ln_2), mlp.c_fc)); // [B, T, 4 D]
+  return add(y, drop(project(hidden, mlp.c_proj), SITES.perceptron)); // [B, T, D]
+}
+
+/** Logits by the transpose of the token embedding: `[..., D] -> [..., V]`. */
+function head({ wte, ln_f }: GptParameters, x: Tensor): Tensor {
+  return matmul(layerNorm(x, ln_f), transposeLast(wte.weight));
+}
+
+/**
+ * A GPT as a record of pure functions: a policy for objectives, a model for generation.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { key, tensor } from "@unitune/core";
+ * import { gpt, gptPresets } from "@unitune/models";
+ *
+ * const model = gpt({ ...gptPresets.nano, vocabulary: 65 });
+ * const params = model.init(key(0));
+ * const logits = model.logits(params, model.embed(params, tensor([[1, 2]], { dtype: "i32" })));
+ * assertEquals(logits.shape, [1, 2, 65]);
+ * ```
+ *
+ * @param config The sizes.
+ * @returns The model.
+ * @throws {RangeError} If no model has such sizes; see {@linkcode checkGptConfig}.
+ */
+export function gpt(config: GptConfig): Gpt {
+  checkGptConfig(config);
+  return {
+    config,
+    init: (key) => initGpt(key, config),
+    embed: embedTokens,
+    logits: (params, embeddings, options) => applyGpt(config, params, embeddings, options),
+    emptyCache: (batch, columns) => emptyGptCache(config, batch, columns),
+    decode: (params, ids, cache, place) => decodeGpt(config, params, ids, cache, place),
+  };
+}

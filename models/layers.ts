@@ -1,0 +1,50 @@
+/** The layers that a transformer is built of. */
+import {
+  add,
+  bernoulli,
+  cast,
+  div,
+  matmul,
+  mean,
+  mul,
+  rsqrt,
+  square,
+  sub,
+  type Tensor,
+} from "@unitune/core";
+
+/** A matrix or a gain, and an offset. */
+export type Affine = {
+  /** `[in, out]` of a projection, `[D]` of a normalization. */
+  readonly weight: Tensor;
+  /** `[out]` or `[D]`. */
+  readonly bias: Tensor;
+};
+
+/** Keeps a normalization from dividing by 0; GPT-2's value. */
+export const LAYER_NORM_EPSILON = 1e-5;
+
+/** `x W + b`: `[..., in] -> [..., out]`. */
+export function project(x: Tensor, { weight, bias }: Affine): Tensor {
+  return add(matmul(x, weight), bias);
+}
+
+/**
+ * `(x - mean) / sqrt(variance + epsilon) * gain + offset` over the last axis (Ba, Kiros and Hinton
+ * 2016): `[..., D] -> [..., D]`.
+ */
+export function layerNorm(x: Tensor, { weight, bias }: Affine): Tensor {
+  const last = { axes: [-1], keepDims: true };
+  const centered = sub(x, mean(x, last));
+  const scale = rsqrt(add(mean(square(centered), last), LAYER_NORM_EPSILON));
+  return add(mul(mul(centered, scale), weight), bias);
+}
+
+/**
+ * Zeroes elements with probability `rate` and divides the others by `1 - rate`, so that the
+ * expectation stays (Srivastava et al. 2014).
+ */
+export function dropout(x: Tensor, rate: number, key: Tensor): Tensor {
+  const kept = cast(bernoulli(key, 1 - rate, x.shape), x.dtype);
+  return mul(x, div(kept, 1 - rate));
+}

@@ -1,0 +1,121 @@
+/** Choosing a token from logits. */
+import {
+  add,
+  apply,
+  argmax,
+  argsort,
+  cast,
+  concat,
+  div,
+  foldKey,
+  iota,
+  less,
+  log,
+  max,
+  maximum,
+  mul,
+  neg,
+  pick,
+  reorder,
+  reshape,
+  type Shape,
+  slice,
+  softmax,
+  sub,
+  type Tensor,
+  tensor,
+  type TensorLike,
+  where,
+  zeros,
+} from "@unitune/core";
+
+/** How tokens are drawn. Numbers are tensors, so that other numbers need no other program. */
+export type Sampling = {
+  /** Divides the logits, f32 above 0: below 1 sharper, above 1 flatter. */
+  readonly temperature: Tensor;
+  /** Only the `topK` most likely tokens are drawn, i32 (Fan et al. 2018). */
+  readonly topK?: Tensor;
+  /**
+   * Only the smallest set of most likely tokens whose probabilities add up to `topP` is drawn, f32
+   * (nucleus sampling, Holtzman et al. 2020); of those that `topK` leaves.
+   */
+  readonly topP?: Tensor;
+  /** A random key. */
+  readonly key: Tensor;
+  /** The number of the first row, u32: a row's draws depend on the key and its number alone. */
+  readonly firstRow: Tensor;
+};
+
+/** A score that no noise lifts to that of the most likely token, 0. */
+const EXCLUDED = -1e9;
+
+/**
+ * One token for each row: the largest of `logits / temperature` plus Gumbel noise, among the tokens
+ * that `topK` and `topP` leave. Tokens of equal probability rank by their ids.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { key, tensor } from "@unitune/core";
+ * import { sampleTokens } from "@unitune/models";
+ *
+ * const tokens = sampleTokens(tensor([[0, 3, 1], [2, 0, 1]]), {
+ *   temperature: tensor(1),
+ *   topK: tensor(1, { dtype: "i32" }),
+ *   key: key(0),
+ *   firstRow: tensor(0, { dtype: "u32" }),
+ * }, 0);
+ * assertEquals(await tokens.data(), new Int32Array([1, 0]));
+ * ```
+ *
+ * @param logits `[B, V]`.
+ * @param sampling How tokens are drawn.
+ * @param draw The number of the draw, for which the key is folded: a number or a scalar i32.
+ * @returns Token ids, i32 `[B]`.
+ */
+export function sampleTokens(
+  logits: Tensor,
+  { temperature, topK, topP, key, firstRow }: Sampling,
+  draw: TensorLike,
+): Tensor {
+  // Shifted first, so that no temperature overflows the most likely token's score.
+  const scores = div(sub(logits, max(logits, { axes: [-1], keepDims: true })), temperature);
+  const noise = rowNoise(foldKey(key, draw), firstRow, logits.shape);
+  if (topK === undefined && topP === undefined) return argmax(add(scores, noise));
+
+  const order = argsort(neg(scores)); // [B, V], most likely first
+  let kept = reorder(scores, order);
+  if (topK !== undefined) kept = where(less(iota(kept.shape, 1), topK), kept, EXCLUDED);
+  if (topP !== undefined) kept = where(less(sumBefore(softmax(kept)), topP), kept, EXCLUDED);
+  return pick(order, argmax(add(kept, reorder(noise, order))));
+}
+
+/** The sum of the elements before each one along the last axis, by doubling: `[B, V] -> [B, V]`. */
+function sumBefore(x: Tensor): Tensor {
+  const [rows = 0, size = 0] = x.shape;
+  const shifted = (y: Tensor, by: number) =>
+    concat([zeros([rows, by]), slice(y, 1, 0, size - by)], 1);
+  let total = shifted(x, 1);
+  for (let reach = 1; reach < size; reach *= 2) total = add(total, shifted(total, reach));
+  return total;
+}
+
+/**
+ * Gumbel noise `-ln(-ln u)` whose row i depends on the key and on `firstRow + i` only:
+ * `[B, V]`.
+ */
+function rowNoise(key: Tensor, firstRow: Tensor, shape: Shape): Tensor {
+  const [rows = 0, size = 0] = shape;
+  // A block of random bits is two words, and a row starts a block of its own.
+  const blocks = Math.ceil(size / 2);
+  const counter = concat([reshape(mul(firstRow, blocks), [1]), tensor([0], { dtype: "u32" })], 0);
+  const bits = slice(
+    apply("randomBits", [key, counter], { shape: [rows, 2 * blocks] }),
+    1,
+    0,
+    size,
+  );
+  // u = k 2^-24, kept above 0, so that no logarithm is infinite.
+  const u = maximum(mul(cast(div(bits, 256), "f32"), 2 ** -24), 2 ** -25);
+  return neg(log(neg(log(u))));
+}

@@ -1,0 +1,124 @@
+/** Trees of tensors as safetensors files, each tensor named by its path. */
+import {
+  decodeSafetensors,
+  encodeSafetensors,
+  evaluate,
+  fromRawTensor,
+  leafPaths,
+  mapTree,
+  showShape,
+  tensor,
+  type TensorData,
+  toRawTensor,
+} from "@unitune/core";
+
+/** Files hold another model, or another tree, than the one that they are read as. */
+export class CheckpointError extends Error {
+  /** The name by which the error is told from others. */
+  override readonly name = "CheckpointError";
+}
+
+/**
+ * The tensors of a tree, such as an optimizer's state, as a safetensors file: named by their paths
+ * (`h[0].ln_1.bias`), every bit kept. Static leaves are not written.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { decodeTree, encodeTree } from "@unitune/models";
+ *
+ * const state = { step: tensor(7, { dtype: "i32" }), moments: [tensor([0.5, 0.25])] };
+ * const restored = decodeTree(state, await encodeTree(state));
+ * assertEquals(await restored.step.item(), 7);
+ * ```
+ *
+ * @param tree Nested records and arrays of tensors.
+ * @returns The file's bytes; the same tree gives the same bytes.
+ */
+export async function encodeTree(tree: unknown): Promise<Uint8Array<ArrayBuffer>> {
+  const elements = await readTree(tree);
+  return encodeSafetensors(new Map([...elements].map(([path, leaf]) => [path, toRawTensor(leaf)])));
+}
+
+/**
+ * A tree from a file of {@linkcode encodeTree}.
+ *
+ * @example
+ * ```ts
+ * import { assertThrows } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { CheckpointError, decodeTree, encodeTree } from "@unitune/models";
+ *
+ * const bytes = await encodeTree({ weight: tensor([1, 2]) });
+ * assertThrows(
+ *   () => decodeTree({ weight: tensor([1, 2, 3]) }, bytes),
+ *   CheckpointError,
+ *   "weight is f32[2], expected f32[3]",
+ * );
+ * ```
+ *
+ * @param like A tree of the same structure, shapes and element types; its static leaves stay.
+ * @param bytes The file's bytes.
+ * @returns The tree with the file's tensors.
+ * @throws {CheckpointError} If the file's tensors are not those of the tree.
+ * @throws {SafetensorsError} If the bytes are corrupt.
+ */
+export function decodeTree<T>(like: T, bytes: Uint8Array): T {
+  const { tensors } = decodeSafetensors(bytes);
+  return fillTree(
+    like,
+    new Map([...tensors].map(([name, raw]) => [name, fromRawTensor(raw)])),
+    "read the file with the settings that it was written with",
+  );
+}
+
+/** The elements of a tree's tensors by path, computed in one program where they are not yet. */
+export async function readTree(tree: unknown): Promise<Map<string, TensorData>> {
+  evaluate(tree);
+  const entries = [...leafPaths(tree)].map(async ([path, leaf]) =>
+    [path, { dtype: leaf.dtype, shape: leaf.shape, data: await leaf.data() }] as const
+  );
+  return new Map(await Promise.all(entries));
+}
+
+/**
+ * A tree with elements in place of its tensors.
+ *
+ * @throws {CheckpointError} If elements are missing, unknown, or of another shape or type.
+ */
+export function fillTree<T>(
+  like: T,
+  elements: ReadonlyMap<string, TensorData>,
+  remedy: string,
+  nameOf: (path: string) => string = (path) => path,
+): T {
+  const expected = [...leafPaths(like)].map(([path, leaf]) => [nameOf(path), leaf] as const);
+  const names = new Set(expected.map(([name]) => name));
+  const faults = [
+    ...listFault("missing", [...names].filter((name) => !elements.has(name))),
+    ...listFault("unknown", [...elements.keys()].filter((name) => !names.has(name))),
+    ...expected.flatMap(([name, leaf]) => {
+      const found = elements.get(name);
+      const [is, should] = [found ?? leaf, leaf].map(({ dtype, shape }) =>
+        dtype + showShape(shape)
+      );
+      return is === should ? [] : [`${name} is ${is}, expected ${should}`];
+    }),
+  ];
+  if (faults.length > 0) throw new CheckpointError(`${summary(faults, "; ")}: ${remedy}`);
+  return mapTree(like, (leaf, path) => {
+    const { data, dtype, shape } = elements.get(nameOf(path)) ?? { ...leaf, data: [] };
+    return tensor(data, { dtype, shape });
+  });
+}
+
+function listFault(fault: string, names: readonly string[]): string[] {
+  return names.length === 0 ? [] : [`${fault} ${summary(names, ", ")}`];
+}
+
+/** The first few of what may be many. */
+function summary(texts: readonly string[], separator: string): string {
+  const more = texts.length - 3;
+  return texts.slice(0, 3).join(separator) + (more > 0 ? `${separator}and ${more} more` : "");
+}

@@ -1,0 +1,245 @@
+import { assert, assertEquals, assertLess, assertNotEquals, assertRejects } from "@std/assert";
+import {
+  add,
+  type Device,
+  evaluate,
+  oneHot,
+  reference,
+  rem,
+  reshape,
+  slice,
+  type Tensor,
+  tensor,
+} from "@unitune/core";
+import {
+  type CachedModel,
+  createGenerator,
+  type GenerateOptions,
+  gpt,
+  type GptCache,
+} from "@unitune/models";
+import fc from "fast-check";
+import { largestDifference, logitsOf, sineParameters, tinyConfig, tokenIds } from "./tiny.ts";
+
+const { vocabulary, context } = tinyConfig;
+const model = gpt(tinyConfig);
+const params = evaluate(sineParameters(tinyConfig));
+const generator = createGenerator(model);
+
+const prompt = fc.array(fc.integer({ min: 0, max: vocabulary - 1 }), {
+  minLength: 1,
+  maxLength: context - 1,
+});
+const prompts = fc.array(prompt, { minLength: 1, maxLength: 4 });
+
+/** Logits of the token after a sequence, without a cache. */
+async function naiveLogits(ids: readonly number[]): Promise<number[]> {
+  const elements = await logitsOf(tinyConfig, params, tokenIds([ids])).data();
+  return [...elements.subarray(-vocabulary)];
+}
+
+async function naiveGreedy(prompt: readonly number[], count: number): Promise<number[]> {
+  const ids = [...prompt];
+  while (ids.length < Math.min(prompt.length + count, context)) {
+    const logits = await naiveLogits(ids);
+    ids.push(logits.indexOf(Math.max(...logits)));
+  }
+  return ids.slice(prompt.length);
+}
+
+Deno.test("logits with a cache are those without, whatever the padding", async () => {
+  const sequence = [3, 1, 4, 1, 5, 2];
+  const empty = model.emptyCache(2, 12);
+  // Row 0 has 1 column of padding, row 1 has 3; then one token at a time.
+  const padding = tensor([1, 3], { dtype: "i32" });
+  const read = (ids: Tensor, cache: GptCache, column: number) =>
+    model.decode(params, ids, cache, { column: tensor(column, { dtype: "i32" }), padding });
+  let state = read(tokenIds([[6, 3, 1, 4], [6, 6, 6, 3]]), empty, 0);
+  const lengths = [3, 1];
+  for (let column = 4;; column++) {
+    const elements = await state.logits.data();
+    for (const [row, length] of lengths.entries()) {
+      const cached = elements.subarray(row * vocabulary, (row + 1) * vocabulary);
+      const naive = await naiveLogits(sequence.slice(0, length));
+      // Logits of size 1, f32: the same sums, at most in another order.
+      assertLess(largestDifference(cached, naive), 1e-5, `row ${row}, ${length} tokens`);
+    }
+    if (lengths[0] === sequence.length) break;
+    const next = lengths.map((length) => [sequence[length] ?? NaN]);
+    state = read(tokenIds(next), state.cache, column);
+    lengths.forEach((length, row) => lengths[row] = length + 1);
+  }
+});
+
+Deno.test("greedy generation is that of recomputing everything for each token", async () => {
+  await fc.assert(
+    fc.asyncProperty(prompts, fc.integer({ min: 1, max: 5 }), async (prompts, maxNewTokens) => {
+      assertEquals(
+        await generator.generate(params, prompts, { maxNewTokens }),
+        await Promise.all(prompts.map((prompt) => naiveGreedy(prompt, maxNewTokens))),
+      );
+    }),
+    { numRuns: 20 },
+  );
+});
+
+const settings: fc.Arbitrary<GenerateOptions> = fc.record({
+  maxNewTokens: fc.constant(4),
+  temperature: fc.constantFrom(0, 0.7, 2),
+  topK: fc.constantFrom(2, vocabulary),
+  topP: fc.constantFrom(0.7, 1),
+  stop: fc.constantFrom(0, 1),
+  seed: fc.nat(),
+});
+
+Deno.test("a prompt's completion does not depend on the others in the batch", async () => {
+  await fc.assert(
+    fc.asyncProperty(prompts, settings, async (prompts, options) => {
+      const together = await generator.generate(params, prompts, options);
+      const apart: number[][] = [];
+      for (const [firstRow, prompt] of prompts.entries()) {
+        apart.push(...await generator.generate(params, [prompt], { ...options, firstRow }));
+      }
+      assertEquals(together, apart);
+    }),
+    { numRuns: 25 },
+  );
+});
+
+Deno.test("the stop token ends a completion and is not in it", async () => {
+  await fc.assert(
+    fc.asyncProperty(prompts, settings, async (prompts, { stop = 0, ...options }) => {
+      const endless = await generator.generate(params, prompts, options);
+      const stopped = await generator.generate(params, prompts, { ...options, stop });
+      assertEquals(
+        stopped,
+        endless.map((ids) => ids.slice(0, ids.includes(stop) ? ids.indexOf(stop) : ids.length)),
+      );
+    }),
+    { numRuns: 20 },
+  );
+});
+
+Deno.test("a seed gives the same completions again, another seed others", async () => {
+  const run = (seed: number) =>
+    generator.generate(params, new Array(8).fill([1]), { maxNewTokens: 5, temperature: 1, seed });
+  const first = await run(1);
+  assertEquals(await run(1), first);
+  assertNotEquals(await run(2), first);
+  assert(new Set(first.map(String)).size > 1, "rows with one prompt differ");
+});
+
+/** Counts up: the token after n is n + 1, modulo the vocabulary. */
+const counting: CachedModel<Record<never, never>, Record<never, never>> = {
+  config: { vocabulary: 10, context: 40 },
+  emptyCache: () => ({}),
+  decode: (_, ids, cache) => {
+    const last = reshape(slice(ids, 1, -1), [-1]);
+    return { logits: oneHot(rem(add(last, 1), 10), 10), cache };
+  },
+};
+
+/** A device that counts programs, their runs, and the buffers that are read. */
+function counted(): { device: Device; counts: { programs: number; runs: number; reads: number } } {
+  const inner = reference();
+  const counts = { programs: 0, runs: 0, reads: 0 };
+  const device: Device = {
+    ...inner,
+    compile(graph, options) {
+      counts.programs++;
+      const program = inner.compile(graph, options);
+      return {
+        ...program,
+        run(operands) {
+          counts.runs++;
+          // A device knows its buffers by identity, so that they are changed, not wrapped.
+          return program.run(operands).map((buffer) => {
+            const read = buffer.read.bind(buffer);
+            return Object.assign(buffer, {
+              read() {
+                counts.reads++;
+                return read();
+              },
+            });
+          });
+        },
+      };
+    },
+  };
+  return { device, counts };
+}
+
+Deno.test("completions end at the context's end, each row at its own", async () => {
+  using generator = createGenerator(counting);
+  const long = Array.from({ length: 38 }, (_, i) => i % 10);
+  const completions = await generator.generate({}, [long, [3], long.slice(1)], {
+    maxNewTokens: 6,
+  });
+  assertEquals(completions, [[8, 9], [4, 5, 6, 7, 8, 9], [8, 9, 0]]);
+});
+
+Deno.test("generation stops soon after all rows have, and reads rarely", async () => {
+  const { device, counts } = counted();
+  using generator = createGenerator(counting, { device });
+  const options = { maxNewTokens: 30, stop: 0 };
+  assertEquals(await generator.generate({}, [[5], [8]], options), [[6, 7, 8, 9], [9]]);
+  assertEquals(counts, { programs: 2, runs: 8, reads: 1 });
+  const none = await generator.generate({}, [[5], [8]], { maxNewTokens: 30 });
+  assertEquals(none.map((row) => row.length), [30, 30]);
+  // Reads at 8, 16, 24 and 30 tokens.
+  assertEquals(counts, { programs: 2, runs: 38, reads: 5 });
+});
+
+Deno.test("prompts of about one length share programs", async () => {
+  const { device, counts } = counted();
+  using generator = createGenerator(counting, { device });
+  for (const length of [1, 3, 8]) {
+    for (const temperature of [0.5, 1]) {
+      const prompt = new Array<number>(length).fill(1);
+      await generator.generate({}, [prompt], { maxNewTokens: length, temperature, seed: length });
+    }
+  }
+  assertEquals(counts.programs, 2);
+});
+
+Deno.test("no prompts give no completions", async () => {
+  assertEquals(await generator.generate(params, [], { maxNewTokens: 3 }), []);
+});
+
+const good: GenerateOptions = { maxNewTokens: 3 };
+
+const refused: Record<
+  string,
+  readonly [prompts: number[][], options: GenerateOptions, message: string]
+> = {
+  "an empty prompt": [[[1], []], good, "prompt 1 is empty"],
+  "a prompt as long as the context": [
+    [[1, 2, 3, 4, 5, 6]],
+    good,
+    "prompt 0 has 6 tokens, which leaves no room in a context of 6: shorten it to at most 5",
+  ],
+  "an unknown token": [[[1, 7]], good, "prompt 0 has token 7; the vocabulary is 0 to 6"],
+  "half a token": [[[0.5]], good, "prompt 0 has token 0.5"],
+  "no new token": [[[1]], { maxNewTokens: 0 }, "maxNewTokens is 0, expected an integer from 1"],
+  "negative temperature": [[[1]], { ...good, temperature: -1 }, "temperature is -1"],
+  "endless temperature": [[[1]], { ...good, temperature: Infinity }, "temperature is Infinity"],
+  "no token to draw": [[[1]], { ...good, topK: 0 }, "topK is 0"],
+  "no probability": [[[1]], { ...good, topP: 0 }, "topP is 0, expected a probability above 0"],
+  "more than certainty": [[[1]], { ...good, topP: 1.5 }, "topP is 1.5"],
+  "an unknown stop token": [
+    [[1]],
+    { ...good, stop: 7 },
+    "stop is 7, expected a token id from 0 to 6",
+  ],
+  "a negative row": [[[1]], { ...good, firstRow: -1 }, "firstRow is -1"],
+};
+
+for (const [name, [prompts, options, message]] of Object.entries(refused)) {
+  Deno.test(`generation refuses ${name}`, async () => {
+    await assertRejects(
+      () => generator.generate(params, prompts, options),
+      RangeError,
+      message,
+    );
+  });
+}

@@ -1,0 +1,150 @@
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertGreater,
+  assertLess,
+  assertNotEquals,
+  assertThrows,
+} from "@std/assert";
+import { compile, evaluate, key, leafPaths, ShapeError, tensor } from "@unitune/core";
+import { applyGpt, embedTokens, gpt, initGpt } from "@unitune/models";
+import fc from "fast-check";
+import { largestDifference, logitsOf, sineParameters, tinyConfig, tokenIds } from "./tiny.ts";
+
+const { vocabulary, context } = tinyConfig;
+const params = evaluate(sineParameters(tinyConfig));
+const logits = compile((ids: ReturnType<typeof tensor>) => logitsOf(tinyConfig, params, ids));
+
+const sequence = fc.array(fc.integer({ min: 0, max: vocabulary - 1 }), {
+  minLength: context,
+  maxLength: context,
+});
+
+/** f32 logits of size 1 after some twenty rounded operations. */
+const TOLERANCE = 1e-5;
+
+Deno.test("logits are those of the transformers library's GPT-2", async () => {
+  // GPT2LMHeadModel (transformers 5.18, f64) on the checkpoint of these parameters.
+  const expected = [
+    [0.4546534, 0.3446857, 0.7095342, -0.7276580, -1.2213734, 0.4896096, -1.9148933],
+    [0.2852500, 0.3767986, 0.6531460, -0.7650325, -1.3000786, 0.5330976, -1.8853057],
+  ];
+  const ids = tokenIds([[1, 2, 3, 6, 0], [5, 5, 4, 0, 2]]);
+  const all = await logits(ids).data();
+  expected.forEach((row, b) => {
+    const last = all.subarray((5 * b + 4) * vocabulary, 5 * (b + 1) * vocabulary);
+    assertLess(largestDifference(last, row), TOLERANCE);
+  });
+});
+
+Deno.test("a token changes no logits before it, and all from it on", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      sequence,
+      fc.nat(context - 1),
+      fc.integer({ min: 1, max: vocabulary - 1 }),
+      async (ids, position, change) => {
+        const changed = ids.with(position, ((ids[position] ?? 0) + change) % vocabulary);
+        const [before, after] = await Promise.all(
+          [ids, changed].map((row) => logits(tokenIds([row])).data()),
+        );
+        const rows = Array.from(
+          { length: context },
+          (_, t) =>
+            [before, after].map((all) => all?.subarray(t * vocabulary, (t + 1) * vocabulary)),
+        );
+        for (const [a, b] of rows.slice(0, position)) assertEquals(a, b);
+        for (const [a, b] of rows.slice(position)) assertNotEquals(a, b);
+      },
+    ),
+    { numRuns: 30 },
+  );
+});
+
+Deno.test("rows of a batch do not see each other", async () => {
+  await fc.assert(
+    fc.asyncProperty(sequence, sequence, async (a, b) => {
+      const together = await logits(tokenIds([a, b])).data();
+      const apart = await Promise.all([a, b].map((row) => logits(tokenIds([row])).data()));
+      assertEquals([...together], apart.flatMap((row) => [...row]));
+    }),
+    { numRuns: 20 },
+  );
+});
+
+Deno.test("what follows a sequence, such as padding, changes none of its logits", async () => {
+  const short = await logits(tokenIds([[1, 2, 3]])).data();
+  const long = await logits(tokenIds([[1, 2, 3, 0, 0, 0]])).data();
+  assertLess(largestDifference(short, long.subarray(0, short.length)), TOLERANCE);
+});
+
+Deno.test("embeddings of another width or beyond the context are refused", () => {
+  const model = gpt(tinyConfig);
+  for (const shape of [[1, context + 1, 8], [1, 3, 9], [3, 8]]) {
+    const embeddings = tensor(new Float32Array(shape.reduce((a, b) => a * b)), { shape });
+    assertThrows(
+      () => model.logits(params, embeddings),
+      ShapeError,
+      "expected [batch, at most 6, 8]",
+    );
+  }
+});
+
+Deno.test("dropout happens with a key only, and the key decides it", async () => {
+  const dropping = { ...tinyConfig, dropout: 0.3 };
+  const embeddings = embedTokens(params, tokenIds([[1, 2, 3, 4]]));
+  const run = (config: typeof tinyConfig, seed?: number) =>
+    applyGpt(config, params, embeddings, seed === undefined ? {} : { key: key(seed) }).data();
+  const plain = await run(tinyConfig);
+  assertEquals(await run(dropping), plain);
+  assertEquals(await run(tinyConfig, 1), plain);
+  const dropped = await run(dropping, 1);
+  assertNotEquals(dropped, plain);
+  assertEquals(await run(dropping, 1), dropped);
+  assertNotEquals(await run(dropping, 2), dropped);
+});
+
+Deno.test("weights start with the deviations of GPT-2", async () => {
+  const config = { ...tinyConfig, vocabulary: 64, context: 64, layers: 3, width: 32 };
+  const initial = evaluate(initGpt(key(1), config));
+  for (const [path, leaf] of leafPaths(initial)) {
+    const elements = Array.from(await leaf.data());
+    if (leaf.shape.length === 1) {
+      const gain = path.includes("ln_") && path.endsWith("weight");
+      assert(elements.every((element) => element === (gain ? 1 : 0)), path);
+      continue;
+    }
+    const deviation = path.includes("c_proj") ? 0.02 / Math.sqrt(2 * 3) : 0.02;
+    const mean = elements.reduce((a, b) => a + b, 0) / elements.length;
+    const variance = elements.reduce((a, b) => a + (b - mean) ** 2, 0) / elements.length;
+    // Five standard errors of at least 1024 draws: deviation / sqrt(n) and deviation / sqrt(2 n).
+    const error = 5 * deviation / Math.sqrt(elements.length);
+    assertAlmostEquals(mean, 0, error, path);
+    assertAlmostEquals(Math.sqrt(variance), deviation, error / Math.SQRT2, path);
+  }
+});
+
+Deno.test("initial tensors share no draws, and the key decides them", async () => {
+  /** The first draws of every matrix, without its scale: 0.02, halved (1 / sqrt(2 L)) in c_proj. */
+  const firstDraws = async (seed: number) => {
+    const matrices = [...leafPaths(initGpt(key(seed), tinyConfig))]
+      .filter(([, { shape }]) => shape.length === 2);
+    return await Promise.all(matrices.map(async ([path, matrix]) => {
+      const deviation = path.includes("c_proj") ? 0.01 : 0.02;
+      const [first = NaN, second = NaN] = await matrix.data();
+      return [first, second].map((element) => (element / deviation).toFixed(4)).join();
+    }));
+  };
+  const draws = await firstDraws(1);
+  assertEquals(await firstDraws(1), draws);
+  assertEquals(new Set([...draws, ...await firstDraws(2)]).size, 2 * draws.length);
+});
+
+Deno.test("a new model's prediction is near uniform", async () => {
+  const fresh = initGpt(key(0), tinyConfig);
+  const elements = await logitsOf(tinyConfig, fresh, tokenIds([[1, 2, 3]])).data();
+  // A head of deviation 0.02 on a normalized width of 8: logits of deviation 0.06.
+  assertLess(Math.max(...elements.map(Math.abs)), 0.3);
+  assertGreater(Math.max(...elements.map(Math.abs)), 0);
+});
