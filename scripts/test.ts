@@ -4,7 +4,7 @@
  */
 import { stripVTControlCharacters } from "node:util";
 
-const everything = ["tests", "core", "autodiff", "models", "links"];
+const everything = ["tests", "core", "autodiff", "models", "objectives", "links"];
 
 // Tests of the commands start the same Deno as subprocesses, and write in temporary folders.
 const permissions = [

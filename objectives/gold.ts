@@ -1,0 +1,106 @@
+/** Demonstrations, and their own prefixes as prior states. */
+import { cast, ShapeError, showShape, slice, type Tensor } from "@unitune/core";
+import type { PriorStates, States } from "./estimation.ts";
+import { tokenMetrics } from "./metrics.ts";
+import type { Context, Model } from "./policy.ts";
+
+/** A batch of demonstrations: sequences, and which of their tokens are learned. */
+export interface Demonstrations {
+  /** Token ids `[B, T]` (i32); padding may be any token, at the end. */
+  readonly ids: Tensor;
+  /** 1 on the tokens to learn (an answer and the stop token that ends it), 0 elsewhere, `[B, T]`. */
+  readonly mask: Tensor;
+}
+
+/**
+ * Throws unless a batch holds at least one sequence of at least two tokens, with its mask.
+ *
+ * @throws {ShapeError} If it does not.
+ */
+export function checkDemonstrations({ ids, mask }: Demonstrations): void {
+  const [rows = 0, length = 0] = ids.shape;
+  const fits = ids.dtype === "i32" && ids.shape.length === 2 &&
+    showShape(ids.shape) === showShape(mask.shape);
+  if (!fits) {
+    throw new ShapeError(
+      `demonstrations: got ids ${ids.dtype}${showShape(ids.shape)} and ` +
+        `mask ${showShape(mask.shape)}; expected ids i32[B, T] and mask [B, T]`,
+    );
+  }
+  if (rows === 0 || length < 2) {
+    throw new ShapeError(
+      `demonstrations: got ${showShape(ids.shape)}; ` +
+        `expected at least one row, of at least two tokens (one to read, one to predict)`,
+    );
+  }
+}
+
+/** The tokens that are read: all but the last, `[B, T-1]`. */
+export function inputsOf(x: Tensor): Tensor {
+  return slice(x, 1, 0, -1);
+}
+
+/** The tokens that are predicted: all but the first, `[B, T-1]`. */
+export function targetsOf(x: Tensor): Tensor {
+  return slice(x, 1, 1);
+}
+
+/**
+ * What a model predicts for demonstrations that it reads through given embeddings.
+ *
+ * @param model The model; with dropout where the context has keys.
+ * @param embeddings Embeddings of the tokens that are read, `[B, T-1, D]`.
+ * @param batch The demonstrations.
+ * @param context Step and keys.
+ * @returns Logits, targets, and the targets' mask.
+ */
+export function predictions(
+  model: Model,
+  embeddings: Tensor,
+  { ids, mask }: Demonstrations,
+  { keys }: Context,
+): Omit<States, "metrics"> {
+  const logits = model.logits(embeddings, keys === undefined ? {} : { key: keys.batch });
+  return { logits, targets: targetsOf(ids), mask: cast(targetsOf(mask), logits.dtype) };
+}
+
+/**
+ * Teacher forcing: the human's prefixes stand for the model's own, `s_n = s*_n`. It believes that
+ * the model would have reached them, and so overestimates it (arXiv 2405.11870).
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { gather, tensor } from "@unitune/core";
+ * import { gold, type Model } from "@unitune/objectives";
+ *
+ * const model: Model = {
+ *   embed: (ids) => gather(tensor([[1, 0], [0, 1]]), ids),
+ *   logits: (embeddings) => embeddings,
+ * };
+ * const { logits, mask } = gold.evaluate(
+ *   model,
+ *   { ids: tensor([[0, 1, 1]], { dtype: "i32" }), mask: tensor([[0, 0, 1]]) },
+ *   { step: tensor(0, { dtype: "i32" }) },
+ * );
+ * assertEquals(logits.shape, [1, 2, 2]);
+ * assertEquals(await mask.data(), new Float32Array([0, 1]));
+ * ```
+ */
+export const gold: PriorStates<Demonstrations, Demonstrations> = {
+  description: {
+    humanStates: "s*_n",
+    modelStates: "s*_n",
+    models: ["policy"],
+    data: ["demonstration"],
+    forwardPasses: 1,
+  },
+  collect(_model, batch) {
+    checkDemonstrations(batch);
+    return batch;
+  },
+  evaluate(model, batch, context) {
+    const states = predictions(model, model.embed(inputsOf(batch.ids)), batch, context);
+    return { ...states, metrics: tokenMetrics(states.logits, states.targets, states.mask) };
+  },
+};

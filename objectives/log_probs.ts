@@ -1,0 +1,125 @@
+/** From logits to what is said of single tokens, and sums of it under a mask. */
+import {
+  cast,
+  type DType,
+  exp,
+  greater,
+  logSoftmax,
+  max,
+  mul,
+  neg,
+  notEqual,
+  pick,
+  type ReduceOptions,
+  sum,
+  type Tensor,
+  where,
+} from "@unitune/core";
+import { safeRatio } from "./loss.ts";
+
+/**
+ * The log-probability of given tokens: `log p_t = logits_t[a_t] - ln sum_a e^(logits_t[a])`.
+ *
+ * Position for position: to score a sequence by the model that reads it, give the logits at
+ * positions `0..T-2` and the ids at `1..T-1`.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { tokenLogProbs } from "@unitune/objectives";
+ *
+ * const logits = tensor([[[0, 0]]], { dtype: "f64" });
+ * const logProbs = tokenLogProbs(logits, tensor([[1]], { dtype: "i32" }));
+ * assertAlmostEquals(await logProbs.item(), -Math.LN2);
+ * ```
+ *
+ * @param logits Logits `[..., V]`.
+ * @param ids Token ids `[...]` (i32).
+ * @returns Log-probabilities `[...]` in nats.
+ * @throws {ShapeError} If the shapes do not fit.
+ */
+export function tokenLogProbs(logits: Tensor, ids: Tensor): Tensor {
+  return pick(logSoftmax(logits), ids);
+}
+
+/**
+ * The entropy of the next token: `H_t = -sum_a p_t(a) ln p_t(a)`; impossible tokens add 0.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { tokenEntropy } from "@unitune/objectives";
+ *
+ * assertAlmostEquals(await tokenEntropy(tensor([5, 5, 5], { dtype: "f64" })).item(), Math.log(3));
+ * ```
+ *
+ * @param logits Logits `[..., V]`.
+ * @returns Entropies `[...]` in nats.
+ */
+export function tokenEntropy(logits: Tensor): Tensor {
+  const logProbs = logSoftmax(logits);
+  const probs = exp(logProbs);
+  return neg(sum(mul(probs, where(greater(probs, 0), logProbs, 0)), { axes: [-1] }));
+}
+
+/** x where the mask is 1, and 0 where it is 0, whatever x is there (infinities included). */
+export function masked(x: Tensor, mask: Tensor): Tensor {
+  return where(notEqual(mask, 0), x, 0);
+}
+
+/** How many positions have a mask of 1, in a floating-point dtype. */
+export function maskedCount(mask: Tensor, dtype: DType, options: ReduceOptions = {}): Tensor {
+  return sum(cast(mask, dtype), options);
+}
+
+/** How many rows of a mask `[B, T]` have a 1 anywhere: the sequences that have an answer. */
+export function countRows(mask: Tensor, dtype: DType): Tensor {
+  return sum(max(cast(mask, dtype), { axes: [-1] }));
+}
+
+/**
+ * The sum of x over the positions where the mask is 1.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { maskedSum } from "@unitune/objectives";
+ *
+ * assertEquals(await maskedSum(tensor([1, 2, -Infinity]), tensor([1, 1, 0])).item(), 3);
+ * ```
+ *
+ * @param x Values; those under a 0 are not looked at, and may be infinite.
+ * @param mask 1 or 0 (or a truth value) for each value, in the same shape.
+ * @param options The axes to sum over; all of them unless told.
+ * @returns The sum.
+ */
+export function maskedSum(x: Tensor, mask: Tensor, options: ReduceOptions = {}): Tensor {
+  return sum(masked(x, mask), options);
+}
+
+/**
+ * The mean of x over the positions where the mask is 1; 0 where there are none.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { maskedMean } from "@unitune/objectives";
+ *
+ * const x = tensor([[1, 2, 6], [4, 5, 6]]);
+ * const mask = tensor([[1, 0, 1], [0, 0, 0]]);
+ * assertEquals(await maskedMean(x, mask).item(), 3.5);
+ * assertEquals(await maskedMean(x, mask, { axes: [-1] }).data(), new Float32Array([3.5, 0]));
+ * ```
+ *
+ * @param x Values; those under a 0 are not looked at, and may be infinite.
+ * @param mask 1 or 0 (or a truth value) for each value, in the same shape.
+ * @param options The axes to average over; all of them unless told.
+ * @returns The mean.
+ */
+export function maskedMean(x: Tensor, mask: Tensor, options: ReduceOptions = {}): Tensor {
+  return safeRatio(maskedSum(x, mask, options), maskedCount(mask, x.dtype, options));
+}

@@ -1,0 +1,81 @@
+/** What is logged beside a loss, under the field's names. */
+import { argmax, cast, equal, neg, type Tensor, zeros } from "@unitune/core";
+import { maskedCount, maskedSum, tokenEntropy, tokenLogProbs } from "./log_probs.ts";
+import { safeRatio } from "./loss.ts";
+
+/**
+ * A metric as two scalars, each additive over the rows of a batch. Its value is
+ * `total / weight`, or the total itself where the weight is 0: a count, or a mean over nothing.
+ */
+export interface Metric {
+  /** The sum. */
+  readonly total: Tensor;
+  /** What the sum is divided by; 0 for a count. */
+  readonly weight: Tensor;
+}
+
+/** Metrics by name. */
+export type Metrics = Readonly<Record<string, Metric>>;
+
+/**
+ * The values of metrics.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { metricValues } from "@unitune/objectives";
+ *
+ * const { nll, num_tokens } = metricValues({
+ *   nll: { total: tensor(6), weight: tensor(4) },
+ *   num_tokens: { total: tensor(4), weight: tensor(0) },
+ * });
+ * assertEquals([await nll?.item(), await num_tokens?.item()], [1.5, 4]);
+ * ```
+ *
+ * @param metrics Metrics, summed over as many batches as wanted.
+ * @returns A scalar for each: `total / weight`, or the total where the weight is 0.
+ */
+export function metricValues(metrics: Metrics): Readonly<Record<string, Tensor>> {
+  return Object.fromEntries(
+    Object.entries(metrics).map(([name, { total, weight }]) => [name, safeRatio(total, weight)]),
+  );
+}
+
+/**
+ * How well a model predicts given tokens: `nll`, the mean of `-log p` (plain cross-entropy, in
+ * nats); `entropy`, of its predictions, in nats; `mean_token_accuracy`, how often the token is its
+ * most likely one; and `num_tokens`, how many there are.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals, assertEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { metricValues, tokenMetrics } from "@unitune/objectives";
+ *
+ * const logits = tensor([[[0, 0], [0, 9]]], { dtype: "f64" });
+ * const ids = tensor([[0, 1]], { dtype: "i32" });
+ * const metrics = metricValues(tokenMetrics(logits, ids, tensor([[1, 0]])));
+ * assertAlmostEquals(await metrics.nll?.item() ?? NaN, Math.LN2);
+ * assertEquals(await metrics.num_tokens?.item(), 1);
+ * ```
+ *
+ * @param logits Logits `[B, T, V]`.
+ * @param ids The tokens to predict, `[B, T]` (i32).
+ * @param mask 1 where a prediction counts, 0 elsewhere, `[B, T]`.
+ * @returns The metrics.
+ */
+export function tokenMetrics(logits: Tensor, ids: Tensor, mask: Tensor): Metrics {
+  const { dtype } = logits;
+  const count = maskedCount(mask, dtype);
+  const perToken = {
+    nll: neg(tokenLogProbs(logits, ids)),
+    entropy: tokenEntropy(logits),
+    mean_token_accuracy: cast(equal(argmax(logits), ids), dtype),
+  };
+  const means = Object.entries(perToken).map(([name, values]): [string, Metric] => [
+    name,
+    { total: maskedSum(values, mask), weight: count },
+  ]);
+  return { ...Object.fromEntries(means), num_tokens: { total: count, weight: zeros([], dtype) } };
+}

@@ -1,0 +1,133 @@
+/** `objective = estimation x transition optimization`. */
+import { add, type Tensor, zipTrees } from "@unitune/core";
+import type { ObjectiveDescription } from "./description.ts";
+import type { Estimation } from "./estimation.ts";
+import { type Loss, lossValue } from "./loss.ts";
+import { type Metrics, metricValues } from "./metrics.ts";
+import type { Optimization } from "./optimization.ts";
+import { type Context, type Model, withoutGradient } from "./policy.ts";
+
+/**
+ * What an objective says of a batch, additive over its rows: the loss is the sum of
+ * `total / normalizer` over the terms.
+ */
+export interface Evaluation {
+  /** The terms of the loss, each with a normalizer of its own. */
+  readonly terms: readonly Loss[];
+  /** What is logged beside the loss. */
+  readonly metrics: Metrics;
+}
+
+/**
+ * An objective: a preference estimation and a transition optimization. Who only runs it need not
+ * know what it collects: `Objective<B>` is every objective on batches B.
+ *
+ * @typeParam B A batch of data.
+ * @typeParam C What is collected from it outside the gradient.
+ */
+export interface Objective<B, C = unknown> {
+  /** Its row of Table 1. */
+  readonly description: ObjectiveDescription;
+  /** Chooses states and scores them. No gradient flows through what it returns. */
+  readonly collect: (model: Model, batch: B, context: Context) => C;
+  /** The loss, with gradient, and metrics, of what the same objective collected. */
+  // A method, so that C may be forgotten: parameters of methods are not compared contravariantly.
+  evaluate(model: Model, collected: C, context: Context): Evaluation;
+}
+
+/**
+ * An objective from its two halves. The optimization must need no more evidence than the estimation
+ * gives; otherwise the types do not fit.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { estimate, indicator, intuitive, objective, propagated } from "@unitune/objectives";
+ *
+ * const ift = objective(estimate(intuitive({ lambda: 0.2 }), indicator), propagated({ gamma: 0.95 }));
+ * assertEquals(ift.description.forwardPasses, 2);
+ * ```
+ *
+ * @param estimation Where and with what the model is compared.
+ * @param optimization How the difference becomes a loss.
+ * @returns The objective.
+ */
+export function objective<B, C, E>(
+  estimation: Estimation<B, C, E>,
+  optimization: Optimization<NoInfer<E>>,
+): Objective<B, C> {
+  return {
+    description: { ...estimation.description, ...optimization.description },
+    collect: (model, batch, context) => estimation.collect(withoutGradient(model), batch, context),
+    evaluate(model, collected, context) {
+      const { evidence, metrics } = estimation.evaluate(model, collected, context);
+      const { total, normalizer, metrics: own } = optimization.optimize(evidence);
+      return { terms: [{ total, normalizer }], metrics: { ...metrics, ...own } };
+    },
+  };
+}
+
+/**
+ * The value of the loss: `sum_k total_k / normalizer_k`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { evaluationLoss } from "@unitune/objectives";
+ *
+ * const terms = [{ total: tensor(6), normalizer: tensor(4) }];
+ * assertEquals(await evaluationLoss({ terms, metrics: {} }).item(), 1.5);
+ * ```
+ *
+ * @param evaluation What an objective says of a batch.
+ * @returns A scalar.
+ */
+export function evaluationLoss({ terms }: Evaluation): Tensor {
+  return terms.map(lossValue).reduce((total, term) => add(total, term));
+}
+
+/**
+ * What an objective says of two batches together: everything is summed.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { addEvaluations, evaluationLoss } from "@unitune/objectives";
+ *
+ * const a = { terms: [{ total: tensor(6), normalizer: tensor(4) }], metrics: {} };
+ * const b = { terms: [{ total: tensor(3), normalizer: tensor(2) }], metrics: {} };
+ * assertEquals(await evaluationLoss(addEvaluations(a, b)).item(), 1.5);
+ * ```
+ *
+ * @param a One batch.
+ * @param b The other, by the same objective.
+ * @returns Both.
+ */
+export function addEvaluations(a: Evaluation, b: Evaluation): Evaluation {
+  return zipTrees(a, b, add);
+}
+
+/**
+ * The values to log: `loss`, and every metric.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { summarize } from "@unitune/objectives";
+ *
+ * const { loss, nll } = summarize({
+ *   terms: [{ total: tensor(6), normalizer: tensor(4) }],
+ *   metrics: { nll: { total: tensor(5), weight: tensor(4) } },
+ * });
+ * assertEquals([await loss?.item(), await nll?.item()], [1.5, 1.25]);
+ * ```
+ *
+ * @param evaluation What an objective says of one batch, or of many together.
+ * @returns A scalar for each name.
+ */
+export function summarize(evaluation: Evaluation): Readonly<Record<string, Tensor>> {
+  return { loss: evaluationLoss(evaluation), ...metricValues(evaluation.metrics) };
+}

@@ -1,0 +1,270 @@
+/**
+ * Dynamic relation propagation (arXiv 2405.11870, equation 21): the loss of a token is weighted by
+ * what follows from it. Several objectives go under this name, in the paper and in its code; here each
+ * has a name of its own.
+ */
+import {
+  add,
+  cast,
+  div,
+  equal,
+  exp,
+  greater,
+  greaterEqual,
+  iota,
+  less,
+  matmul,
+  maximum,
+  mul,
+  neg,
+  type Shape,
+  stopGradient,
+  sub,
+  sum,
+  type Tensor,
+  transposeLast,
+  where,
+} from "@unitune/core";
+import { checkInterval, checkName, checkTokens } from "./checks.ts";
+import { countRows, masked, maskedMean } from "./log_probs.ts";
+import type { Loss } from "./loss.ts";
+import type { Optimization, TokenEvidence } from "./optimization.ts";
+
+/**
+ * The forms of propagation, with `c_t = sum_{i >= t} g^(i-t) l_i` the discounted loss to go:
+ *
+ * | form | loss of a row with M answer tokens | gradient on l_k |
+ * | --- | --- | --- |
+ * | `none` | `sum_t l_t / M` | `1 / M` |
+ * | `eq21` | `sum_t c_t`, g = 1 | number of answer tokens up to k |
+ * | `eq21-decay` | `sum_t c_t` | `b_k`: on an answer without gaps `(1 - g^(k+1)) / (1 - g)` |
+ * | `as-run` | `sum_t l_t c_t / sum_t c_t` | `(c_k + a_k - L b_k) / sum_t c_t` |
+ * | `as-run-detached` | the same, weights held constant | `c_k / sum_t c_t` |
+ *
+ * where `a_k = sum_{t <= k} g^(k-t) l_t` and `b_k = sum_{t <= k, t in answer} g^(k-t)`. As run, the
+ * gradient on an easy late token can be negative: the loss falls if that token gets less likely.
+ *
+ * With g = 0 both forms as run are `none`, by definition: propagation is off, and the weights are 1.
+ * This is not their limit, which weights each token by its own loss, `sum_t l_t^2 / sum_t l_t`.
+ */
+export type PropagationForm = "none" | "eq21" | "eq21-decay" | "as-run" | "as-run-detached";
+
+/** What propagation can be told. */
+export interface PropagationOptions {
+  /** Which form; `"as-run"` unless told. */
+  readonly form?: PropagationForm;
+  /** The decay g for each position, from 0 to 1; 0.95 unless told. `none` and `eq21` ignore it. */
+  readonly gamma?: number;
+}
+
+/** `D[t, i] = g^(i-t)` for i >= t, 0 before: `[T, T]`. */
+function decays(gamma: number, { shape: [, length = 0], dtype }: Tensor): Tensor {
+  const square: Shape = [length, length];
+  const distance = sub(iota(square, 1, dtype), iota(square, 0, dtype));
+  if (gamma === 0) return cast(equal(distance, 0), dtype);
+  const decay = exp(mul(maximum(distance, 0), Math.log(gamma)));
+  return where(greaterEqual(distance, 0), decay, 0);
+}
+
+/**
+ * The discounted loss to go, `c_t = l_t + g c_{t+1} = sum_{i >= t} g^(i-t) l_i`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { lossToGo } from "@unitune/objectives";
+ *
+ * assertEquals(await lossToGo(tensor([[1, 0, 4]]), 0.5).data(), new Float32Array([2, 2, 4]));
+ * ```
+ *
+ * @param losses Losses of tokens, `[B, T]`; 0 off the answer. The decay goes on through gaps.
+ * @param gamma The decay g for each position, from 0 to 1.
+ * @returns c, `[B, T]`, at every position.
+ * @throws {RangeError} If gamma is out of range.
+ */
+export function lossToGo(losses: Tensor, gamma: number): Tensor {
+  checkInterval("gamma", gamma, 0, 1);
+  return matmul(losses, transposeLast(decays(gamma, losses)));
+}
+
+/** What a form computes: weights `[B, T]` from losses and mask, both 0 off the answer. */
+interface PropagationRule {
+  readonly transition: string;
+  readonly normalizer: string;
+  readonly formula: (gamma: number) => string;
+  readonly weights: (losses: Tensor, mask: Tensor, gamma: number) => Tensor;
+}
+
+/** M of each row, `[B, 1]`. */
+function answerLength(mask: Tensor): Tensor {
+  return sum(mask, { axes: [-1], keepDims: true });
+}
+
+/** `M b_k`, b_k being the decayed number of answer tokens up to k: the weights of eq. 21. */
+function reach(mask: Tensor, gamma: number): Tensor {
+  return mul(mul(mask, matmul(mask, decays(gamma, mask))), answerLength(mask));
+}
+
+/** `M c_t / sum_t c_t`: weights whose mean is 1. All are 1 where the sum is 0. */
+function relative(losses: Tensor, mask: Tensor, gamma: number): Tensor {
+  const toGo = mul(lossToGo(losses, gamma), mask);
+  const total = sum(toGo, { axes: [-1], keepDims: true });
+  const some = greater(total, 0);
+  const weights = div(mul(toGo, answerLength(mask)), where(some, total, 1));
+  return where(some, weights, mask);
+}
+
+const whole = "prod_{i<=n} T(s*_{i+1}, s_i) -> T*";
+
+const rules: Readonly<Record<PropagationForm, PropagationRule>> = {
+  none: {
+    transition: "T(s*_n, s_{n-1}) -> T*",
+    normalizer: "answer tokens of each sequence, then sequences",
+    formula: () => "mean_b (1/M_b) sum_t l_bt, l = -log p",
+    weights: (_, mask) => mask,
+  },
+  eq21: {
+    transition: whole,
+    normalizer: "sequences",
+    formula: () => "mean_b sum_t c_bt, c_t = sum_{i>=t} l_i",
+    weights: (_, mask) => reach(mask, 1),
+  },
+  "eq21-decay": {
+    transition: whole,
+    normalizer: "sequences",
+    formula: (gamma) => `mean_b sum_t c_bt, c_t = sum_{i>=t} ${gamma}^(i-t) l_i`,
+    weights: (_, mask, gamma) => reach(mask, gamma),
+  },
+  "as-run": {
+    transition: whole,
+    normalizer: "sum_t c_t of each sequence, then sequences",
+    formula: (gamma) => `mean_b sum_t l_bt c_bt / sum_t c_bt, c_t = sum_{i>=t} ${gamma}^(i-t) l_i`,
+    weights: relative,
+  },
+  "as-run-detached": {
+    transition: whole,
+    normalizer: "sum_t c_t of each sequence, then sequences",
+    formula: (gamma) =>
+      `mean_b sum_t l_bt sg(c_bt / sum_t c_bt), c_t = sum_{i>=t} ${gamma}^(i-t) l_i`,
+    weights: (losses, mask, gamma) => stopGradient(relative(losses, mask, gamma)),
+  },
+};
+
+/** The largest loss of a token that still takes part in the weights. */
+const LARGEST_LOSS = 3e38;
+
+/** The rule of a form, its options checked. */
+function ruleOf(name: string, form: PropagationForm, gamma: number): PropagationRule {
+  checkName(`${name}: form`, form, rules);
+  checkInterval(`${name}: gamma`, gamma, 0, 1);
+  const isOff = gamma === 0 && (form === "as-run" || form === "as-run-detached");
+  return isOff ? rules.none : rules[form];
+}
+
+/**
+ * The weights w of a form of propagation: the loss of a row is `(1/M) sum_t w_t l_t`. As run they
+ * are `M c_t / sum_t c_t` and average 1; where every answer token is certain (`sum_t c_t = 0`) they
+ * are 1. They are 0 off the answer.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { propagationWeights } from "@unitune/objectives";
+ *
+ * const logProbs = tensor([[-1, -0.5, -2, -0.3]], { dtype: "f64" });
+ * const [first, , , last] = await propagationWeights(logProbs, tensor([[1, 1, 1, 1]])).data();
+ * assertAlmostEquals(first ?? NaN, 1.6091106951, 1e-10);
+ * assertAlmostEquals(last ?? NaN, 0.1364727758, 1e-10);
+ * ```
+ *
+ * @param logProbs Log-probabilities of the target tokens, `[B, T]`, in nats.
+ * @param mask 1 on answer tokens, 0 elsewhere, `[B, T]`.
+ * @param options The form and its decay.
+ * @returns The weights, `[B, T]`.
+ * @throws {ShapeError} If the shapes differ or the batch is empty.
+ * @throws {RangeError} If the form is unknown or gamma out of range.
+ */
+export function propagationWeights(
+  logProbs: Tensor,
+  mask: Tensor,
+  { form = "as-run", gamma = 0.95 }: PropagationOptions = {},
+): Tensor {
+  checkTokens("propagationWeights", logProbs, mask);
+  const { weights } = ruleOf("propagationWeights", form, gamma);
+  return weights(masked(neg(logProbs), mask), cast(mask, logProbs.dtype), gamma);
+}
+
+/**
+ * The propagated negative log-likelihood, `mean_b (1/M_b) sum_t w_bt l_bt` with `l_t = -log p_t`
+ * and the weights of {@linkcode propagationWeights}; see {@linkcode PropagationForm}.
+ *
+ * A row without answer tokens adds nothing and is not counted. An impossible answer token (log-prob
+ * `-Infinity`) makes the loss infinite, and takes no part in the weights of the others. The value
+ * is not comparable with cross-entropy: log that beside it.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { lossValue, propagationLoss } from "@unitune/objectives";
+ *
+ * const logProbs = tensor([[-1, -0.5, -2, -0.3], [-0.2, -1.5, -0.7, 0]], { dtype: "f64" });
+ * const mask = tensor([[1, 1, 1, 1], [1, 1, 1, 0]]);
+ * const asRun = propagationLoss(logProbs, mask, { form: "as-run", gamma: 0.95 });
+ * assertAlmostEquals(await lossValue(asRun).item(), 0.9509853946, 1e-10);
+ * ```
+ *
+ * @param logProbs Log-probabilities of the target tokens, `[B, T]`, in nats.
+ * @param mask 1 on answer tokens, 0 elsewhere, `[B, T]`.
+ * @param options The form and its decay.
+ * @returns The loss; its normalizer is the number of rows with answer tokens.
+ * @throws {ShapeError} If the shapes differ or the batch is empty.
+ * @throws {RangeError} If the form is unknown or gamma out of range.
+ */
+export function propagationLoss(
+  logProbs: Tensor,
+  mask: Tensor,
+  { form = "as-run", gamma = 0.95 }: PropagationOptions = {},
+): Loss {
+  checkTokens("propagationLoss", logProbs, mask);
+  const rule = ruleOf("propagationLoss", form, gamma);
+  const all = masked(neg(logProbs), mask);
+  const possible = less(all, LARGEST_LOSS);
+  const losses = where(possible, all, 0);
+  const weights = rule.weights(losses, cast(mask, logProbs.dtype), gamma);
+  const rows = maskedMean(mul(weights, losses), mask, { axes: [-1] });
+  return {
+    total: add(sum(rows), sum(where(possible, 0, all))),
+    normalizer: countRows(mask, logProbs.dtype),
+  };
+}
+
+/**
+ * {@linkcode propagationLoss} as a transition optimization.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { propagated } from "@unitune/objectives";
+ *
+ * assertEquals(propagated({ form: "none" }).description.transition, "T(s*_n, s_{n-1}) -> T*");
+ * ```
+ *
+ * @param options The form and its decay.
+ * @returns The optimization.
+ * @throws {RangeError} If the form is unknown or gamma out of range.
+ */
+export function propagated(
+  { form = "as-run", gamma = 0.95 }: PropagationOptions = {},
+): Optimization<TokenEvidence> {
+  const { transition, normalizer, formula } = ruleOf("propagated", form, gamma);
+  return {
+    description: { transition, normalizer, formula: formula(gamma) },
+    optimize: ({ logProbs, mask }) => ({
+      ...propagationLoss(logProbs, mask, { form, gamma }),
+      metrics: {},
+    }),
+  };
+}

@@ -1,0 +1,343 @@
+/**
+ * The training step: pure functions for the caller to compile. One step, with gradient and
+ * optimizer, is one program; or one program for each micro-batch and one for the update.
+ */
+import {
+  type Accumulation,
+  applyUpdates,
+  averaged,
+  globalNorm,
+  type GradientTransform,
+  type Schedule,
+  valueAndGradAux,
+} from "@unitune/autodiff";
+import {
+  add,
+  asTensor,
+  foldKey,
+  type Tensor,
+  type TensorLike,
+  zeros,
+  zipTrees,
+} from "@unitune/core";
+import type { Loss } from "./loss.ts";
+import type { Metrics } from "./metrics.ts";
+import { type Evaluation, evaluationLoss, type Objective, summarize } from "./objective.ts";
+import { type Context, modelOf, type Policy } from "./policy.ts";
+
+/** Everything that a training carries from step to step: saved and restored, it goes on the same. */
+export interface TrainingState<P, S> {
+  /** The policy's parameters. */
+  readonly params: P;
+  /** The optimizer's state. */
+  readonly optimizer: S;
+  /** Optimizer steps done, an i32 scalar. */
+  readonly step: Tensor;
+  /** The key of the whole training, u32 `[2]`. */
+  readonly key: Tensor;
+}
+
+/** A policy and what it is compared by. */
+export interface Learner<P, B> {
+  /** The policy. */
+  readonly policy: Policy<P>;
+  /** The objective. */
+  readonly objective: Objective<B>;
+}
+
+/** A policy, what it is compared by, and how it is changed. */
+export interface Training<P, B, S> extends Learner<P, B> {
+  /** From the gradient to what is added to the parameters. */
+  readonly optimizer: GradientTransform<S>;
+  /** The schedule of the optimizer's learning rate, to be logged as `learning_rate`. */
+  readonly learningRate?: Schedule;
+}
+
+/** What an optimizer step gives. */
+export interface StepResult<P, S> {
+  /** The state for the next step. */
+  readonly state: TrainingState<P, S>;
+  /**
+   * Scalars to log: `loss`, the metrics of the objective, `grad_norm` (of the whole gradient, as the
+   * optimizer gets it), and `learning_rate` where it is known.
+   */
+  readonly metrics: Readonly<Record<string, Tensor>>;
+}
+
+/**
+ * The state before the first step.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { sgd } from "@unitune/autodiff";
+ * import { key, tensor } from "@unitune/core";
+ * import { initTrainingState } from "@unitune/objectives";
+ *
+ * const { step } = initTrainingState({ w: tensor([1]) }, sgd(0.1), key(0));
+ * assertEquals(await step.item(), 0);
+ * ```
+ *
+ * @param params The policy's parameters.
+ * @param optimizer The optimizer.
+ * @param key The key of the whole training, u32 `[2]`.
+ * @returns The state.
+ */
+export function initTrainingState<P, S>(
+  params: P,
+  optimizer: GradientTransform<S>,
+  key: Tensor,
+): TrainingState<P, S> {
+  return { params, optimizer: optimizer.init(params), step: zeros([], "i32"), key };
+}
+
+/**
+ * Step and keys for one micro-batch. Keys come from the training's key, the step and the
+ * micro-batch's index alone: so a training that is resumed draws what it would have drawn. Noise
+ * drawn once a step is the same however a batch is cut; dropout is drawn for each micro-batch, so
+ * with dropout 1 x 8 and 8 x 1 differ in their masks.
+ */
+function contextOf(
+  { step, key }: TrainingState<unknown, unknown>,
+  microBatch: TensorLike,
+): Context {
+  const stepKey = foldKey(key, step);
+  return {
+    step,
+    keys: {
+      step: foldKey(stepKey, 0),
+      batch: foldKey(stepKey, add(asTensor(microBatch, "i32"), 1)),
+    },
+  };
+}
+
+/** The gradient of one scalar of an evaluation, with the evaluation itself. */
+function gradientOf<P, B>(
+  { policy, objective }: Learner<P, B>,
+  params: P,
+  collected: unknown,
+  context: Context,
+  scalar: (evaluation: Evaluation) => Tensor,
+): { readonly evaluation: Evaluation; readonly gradient: P } {
+  const { aux, gradient } = valueAndGradAux((p: P) => {
+    const evaluation = objective.evaluate(modelOf(policy, p), collected, context);
+    return { value: scalar(evaluation), aux: evaluation };
+  })(params);
+  return { evaluation: aux, gradient };
+}
+
+function termAt(terms: readonly Loss[], k: number): Loss {
+  const term = terms[k];
+  if (term === undefined) throw new RangeError(`the objective's loss has no term ${k}`);
+  return term;
+}
+
+/** The step from a gradient: update, count and log. */
+function update<P, B, S>(
+  { optimizer, learningRate }: Training<P, B, S>,
+  { params, optimizer: optimizerState, step, key }: TrainingState<P, S>,
+  gradient: P,
+  evaluation: Evaluation,
+): StepResult<P, S> {
+  const { updates, state } = optimizer.update(gradient, optimizerState, params);
+  return {
+    state: { params: applyUpdates(params, updates), optimizer: state, step: add(step, 1), key },
+    metrics: {
+      ...summarize(evaluation),
+      grad_norm: globalNorm(gradient),
+      ...(learningRate === undefined ? {} : { learning_rate: learningRate(step) }),
+    },
+  };
+}
+
+/**
+ * One optimizer step on one batch: states are collected, the loss is differentiated, the parameters
+ * are updated. Compile it with the state donated.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { sgd } from "@unitune/autodiff";
+ * import { compile, gather, key, type Tensor, tensor, zeros } from "@unitune/core";
+ * import { initTrainingState, type Policy, sft, trainingStep } from "@unitune/objectives";
+ *
+ * const bigram: Policy<{ table: Tensor }> = {
+ *   embed: ({ table }, ids) => gather(table, ids),
+ *   logits: (_, embeddings) => embeddings,
+ * };
+ * const training = { policy: bigram, objective: sft(), optimizer: sgd(1) };
+ * const step = compile(trainingStep(training), { donate: [0] });
+ *
+ * const state = initTrainingState({ table: zeros([2, 2]) }, training.optimizer, key(0));
+ * const batch = { ids: tensor([[0, 1, 0]], { dtype: "i32" }), mask: tensor([[0, 1, 1]]) };
+ * const first = step(state, batch);
+ * const second = step(first.state, batch);
+ * const [before, after] = [first.metrics.loss, second.metrics.loss];
+ * assert(before && after && await after.item() < await before.item());
+ * ```
+ *
+ * @param training Policy, objective and optimizer.
+ * @returns The step: state and batch to the next state and metrics.
+ */
+export function trainingStep<P, B, S>(
+  training: Training<P, B, S>,
+): (state: TrainingState<P, S>, batch: B) => StepResult<P, S> {
+  const { policy, objective } = training;
+  return (state, batch) => {
+    const context = contextOf(state, 0);
+    const collected = objective.collect(modelOf(policy, state.params), batch, context);
+    const { evaluation, gradient } = gradientOf(
+      training,
+      state.params,
+      collected,
+      context,
+      evaluationLoss,
+    );
+    return update(training, state, gradient, evaluation);
+  };
+}
+
+/** The sums over some micro-batches of one step. */
+export interface Accumulated<P> {
+  /** For each term of the loss its total, its normalizer, and the gradient of the total. */
+  readonly terms: readonly Accumulation<P>[];
+  /** The metrics. */
+  readonly metrics: Metrics;
+  /** How many micro-batches these are, an i32 scalar. */
+  readonly microBatches: Tensor;
+}
+
+/**
+ * One micro-batch of a step: totals, normalizers, metrics and the gradients of the totals, added to
+ * those of the micro-batches before. Nothing is divided before {@linkcode applyAccumulated}, so that
+ * a batch has the same gradient however it is cut. Each term of the loss is differentiated by
+ * itself. Compile it with the sums donated.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { sgd } from "@unitune/autodiff";
+ * import { compile, gather, key, type Tensor, tensor, zeros } from "@unitune/core";
+ * import {
+ *   accumulateGradients,
+ *   applyAccumulated,
+ *   initTrainingState,
+ *   type Policy,
+ *   sft,
+ * } from "@unitune/objectives";
+ *
+ * const policy: Policy<{ table: Tensor }> = {
+ *   embed: ({ table }, ids) => gather(table, ids),
+ *   logits: (_, embeddings) => embeddings,
+ * };
+ * const training = { policy, objective: sft(), optimizer: sgd(1) };
+ * const accumulate = compile(accumulateGradients(training), { donate: [2] });
+ * const apply = compile(applyAccumulated(training), { donate: [0, 1] });
+ *
+ * const state = initTrainingState({ table: zeros([2, 2]) }, training.optimizer, key(0));
+ * const long = { ids: tensor([[0, 1, 0]], { dtype: "i32" }), mask: tensor([[0, 1, 1]]) };
+ * const short = { ids: tensor([[0, 0, 0]], { dtype: "i32" }), mask: tensor([[0, 1, 0]]) };
+ * const { metrics } = apply(state, accumulate(state, short, accumulate(state, long)));
+ * assertEquals(await metrics.num_tokens?.item(), 3);
+ * ```
+ *
+ * @param learner Policy and objective.
+ * @returns The function: state, micro-batch and the sums so far (none at first) to the new sums.
+ */
+export function accumulateGradients<P, B>(
+  learner: Learner<P, B>,
+): (
+  state: TrainingState<P, unknown>,
+  batch: B,
+  accumulated?: Accumulated<P>,
+) => Accumulated<P> {
+  const { policy, objective } = learner;
+  return (state, batch, accumulated) => {
+    const context = contextOf(state, accumulated?.microBatches ?? 0);
+    const collected = objective.collect(modelOf(policy, state.params), batch, context);
+    const term = (k: number) =>
+      gradientOf(learner, state.params, collected, context, ({ terms }) => termAt(terms, k).total);
+    const { evaluation: { terms, metrics }, gradient } = term(0);
+    const gradients = [gradient, ...terms.slice(1).map((_, k) => term(k + 1).gradient)];
+    const sums: Accumulated<P> = {
+      terms: gradients.map((gradient, k) => ({ ...termAt(terms, k), gradient })),
+      metrics,
+      microBatches: asTensor(1, "i32"),
+    };
+    return accumulated === undefined ? sums : zipTrees(sums, accumulated, add);
+  };
+}
+
+/**
+ * The optimizer step from the sums over all micro-batches: the gradient of
+ * `sum_k total_k / normalizer_k` is `sum_k gradient_k / normalizer_k`. Compile it with state and
+ * sums donated.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { sgd } from "@unitune/autodiff";
+ * import { gather, key, type Tensor, tensor } from "@unitune/core";
+ * import { applyAccumulated, initTrainingState, type Policy, sft } from "@unitune/objectives";
+ *
+ * const policy: Policy<{ table: Tensor }> = {
+ *   embed: ({ table }, ids) => gather(table, ids),
+ *   logits: (_, embeddings) => embeddings,
+ * };
+ * const training = { policy, objective: sft(), optimizer: sgd(1) };
+ * const params = { table: tensor([[1]]) };
+ * const after = applyAccumulated(training)(initTrainingState(params, training.optimizer, key(0)), {
+ *   terms: [{ total: tensor(6), normalizer: tensor(4), gradient: { table: tensor([[2]]) } }],
+ *   metrics: {},
+ *   microBatches: tensor(2, { dtype: "i32" }),
+ * });
+ * assertEquals(await after.metrics.loss?.item(), 1.5);
+ * assertEquals(await after.state.params.table.item(), 0.5);
+ * ```
+ *
+ * @param training Policy, objective and optimizer, as they were accumulated with.
+ * @returns The function: state and sums to the next state and metrics.
+ */
+export function applyAccumulated<P, B, S>(
+  training: Training<P, B, S>,
+): (state: TrainingState<P, S>, accumulated: Accumulated<P>) => StepResult<P, S> {
+  return (state, accumulated) => {
+    const gradient = accumulated.terms
+      .map((term) => averaged(term).gradient)
+      .reduce((total, term) => zipTrees(total, term, add));
+    return update(training, state, gradient, accumulated);
+  };
+}
+
+/**
+ * What an objective says of a batch, without training on it and without randomness: for validation.
+ * Sum the evaluations of several batches, then {@linkcode summarize} them.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { gather, type Tensor, tensor, zeros } from "@unitune/core";
+ * import { evaluationStep, type Policy, sft, summarize } from "@unitune/objectives";
+ *
+ * const bigram: Policy<{ table: Tensor }> = {
+ *   embed: ({ table }, ids) => gather(table, ids),
+ *   logits: (_, embeddings) => embeddings,
+ * };
+ * const validate = evaluationStep({ policy: bigram, objective: sft() });
+ * const batch = { ids: tensor([[0, 1]], { dtype: "i32" }), mask: tensor([[0, 1]]) };
+ * const state = { params: { table: zeros([2, 2]) }, step: tensor(0, { dtype: "i32" }) };
+ * const { nll } = summarize(validate(state, batch));
+ * assertAlmostEquals(await nll?.item() ?? NaN, Math.LN2, 1e-6);
+ * ```
+ *
+ * @param learner Policy and objective.
+ * @returns The function: parameters, step and batch to the evaluation.
+ */
+export function evaluationStep<P, B>(
+  { policy, objective }: Learner<P, B>,
+): (state: { readonly params: P; readonly step: Tensor }, batch: B) => Evaluation {
+  return ({ params, step }, batch) => {
+    const model = modelOf(policy, params);
+    return objective.evaluate(model, objective.collect(model, batch, { step }), { step });
+  };
+}

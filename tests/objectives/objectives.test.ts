@@ -1,0 +1,467 @@
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertNotEquals,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import { grad } from "@unitune/autodiff";
+import {
+  add,
+  argmax,
+  concat,
+  gather,
+  isTensor,
+  key,
+  logSigmoid,
+  mul,
+  neg,
+  ShapeError,
+  sub,
+  sum,
+  type Tensor,
+  tensor,
+  zeros,
+} from "@unitune/core";
+import {
+  catalogue,
+  type Demonstrations,
+  estimate,
+  type Estimation,
+  evaluationLoss,
+  gold,
+  ift,
+  indicator,
+  intuitive,
+  linearLambda,
+  maskedSum,
+  metricValues,
+  type Model,
+  modelOf,
+  nll,
+  noisyLambda,
+  type Objective,
+  objective,
+  type Optimization,
+  type PriorStates,
+  propagated,
+  type PropagationForm,
+  sft,
+  summarize,
+  type TokenEvidence,
+} from "@unitune/objectives";
+import fc from "fast-check";
+import {
+  assertClose,
+  cases,
+  context,
+  idsOf,
+  lossOf,
+  type Parameters,
+  policy,
+} from "./arbitrary.ts";
+
+const modest = { numRuns: 25 };
+const forms: readonly PropagationForm[] = [
+  "none",
+  "eq21",
+  "eq21-decay",
+  "as-run",
+  "as-run-detached",
+];
+const bySequence = sft({ normalizer: "sequence" });
+
+Deno.test("ift with lambda = gamma = 0 is sft by sequence, in loss and gradient", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      cases,
+      fc.constantFrom<PropagationForm>("none", "as-run", "as-run-detached"),
+      async ({ params, batch }, propagation) => {
+        const intuitive = lossOf(ift({ lambda: 0, gamma: 0, propagation }), batch);
+        const supervised = lossOf(bySequence, batch);
+        await assertClose(intuitive(params), supervised(params));
+        await assertClose(grad(intuitive)(params), grad(supervised)(params));
+      },
+    ),
+    modest,
+  );
+});
+
+Deno.test("frozen embeddings keep it from being sft in the gradient of the table (counterexample)", async () => {
+  const [sample] = fc.sample(cases, { seed: 7, numRuns: 1 });
+  assert(sample !== undefined);
+  const { params, batch } = sample;
+  const everything = { ...batch, mask: add(zeros(batch.mask.shape), 1) };
+  const frozen = lossOf(ift({ lambda: 0, gamma: 0, embeddings: "frozen" }), everything);
+  const supervised = lossOf(bySequence, everything);
+  await assertClose(frozen(params), supervised(params));
+  const [a, b] = [grad(frozen)(params), grad(supervised)(params)];
+  await assertClose(a.mixing, b.mixing);
+  assertNotEquals(await a.table.data(), await b.table.data());
+});
+
+Deno.test("live and frozen embeddings differ in gradient only, and only in the table's", async () => {
+  await fc.assert(
+    fc.asyncProperty(cases, async ({ params, batch }) => {
+      const live = lossOf(ift({ lambda: 0.4, embeddings: "live" }), batch);
+      const frozen = lossOf(ift({ lambda: 0.4, embeddings: "frozen" }), batch);
+      await assertClose(live(params), frozen(params), 0);
+      await assertClose(grad(live)(params).mixing, grad(frozen)(params).mixing);
+    }),
+    modest,
+  );
+});
+
+/** A model, and the embeddings that it was asked about. */
+function spy(model: Model): Model & { readonly asked: Tensor[] } {
+  const asked: Tensor[] = [];
+  return {
+    asked,
+    embed: model.embed,
+    logits(embeddings, options) {
+      asked.push(embeddings);
+      return model.logits(embeddings, options);
+    },
+  };
+}
+
+Deno.test("intuitive states: the prompt is untouched, answers are mixed with the own token", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      cases,
+      fc.double({ min: 0, max: 1, noNaN: true }),
+      async ({ params, batch }, lambda) => {
+        const { embed, logits, asked } = spy(modelOf(policy, params));
+        const model = { embed, logits };
+        const states = intuitive({ lambda });
+        states.evaluate(model, states.collect(model, batch, context), context);
+        assertEquals(asked.length, 2);
+        const [first, second] = asked;
+        assert(first !== undefined && second !== undefined);
+
+        const [rows = 0, length = 0, width = 0] = first.shape;
+        const predicted = await argmax(logits(first)).data();
+        const [table, ids, mask, before, after] = await Promise.all(
+          [params.table, batch.ids, batch.mask, first, second].map((x) => x.data()),
+        );
+        for (let b = 0; b < rows; b++) {
+          for (let t = 0; t < length; t++) {
+            const id = ids?.[b * (length + 1) + t] ?? NaN;
+            const own = t === 0 ? id : predicted[b * length + t - 1] ?? NaN;
+            const isAnswer = mask?.[b * (length + 1) + t] === 1;
+            for (let d = 0; d < width; d++) {
+              const gold = table?.[id * width + d] ?? NaN;
+              const mixed = (1 - lambda) * gold + lambda * (table?.[own * width + d] ?? NaN);
+              const position = (b * length + t) * width + d;
+              assertEquals(before?.[position], gold);
+              if (isAnswer) assertAlmostEquals(after?.[position] ?? NaN, mixed, 1e-12);
+              else assertEquals(after?.[position], gold);
+            }
+          }
+        }
+      },
+    ),
+    modest,
+  );
+});
+
+Deno.test("no gradient flows through what is collected", async () => {
+  // A first pass that hands its logits to the loss: all of the loss's gradient would come from it.
+  const leaky: Estimation<Demonstrations, Tensor, TokenEvidence> = {
+    description: { ...gold.description, signal: "the first pass" },
+    collect: (model, { ids }) => sum(model.logits(model.embed(ids)), { axes: [-1] }),
+    evaluate: (_model, logProbs) => ({
+      evidence: { logProbs, mask: add(zeros(logProbs.shape), 1) },
+      metrics: {},
+    }),
+  };
+  await fc.assert(
+    fc.asyncProperty(cases, async ({ params, batch }) => {
+      const gradient = grad(lossOf(objective(leaky, nll()), batch))(params);
+      await assertClose(gradient, {
+        table: zeros(params.table.shape),
+        mixing: zeros(params.mixing.shape),
+      }, 0);
+    }),
+    modest,
+  );
+});
+
+Deno.test("the gradient of ift is that of the second pass alone", async () => {
+  await fc.assert(
+    fc.asyncProperty(cases, async ({ params, batch }) => {
+      const whole = ift({ lambda: 0.3 });
+      const collected = whole.collect(modelOf(policy, params), batch, context);
+      const second = (p: Parameters) =>
+        evaluationLoss(whole.evaluate(modelOf(policy, p), collected, context));
+      await assertClose(grad(lossOf(whole, batch))(params), grad(second)(params));
+    }),
+    modest,
+  );
+});
+
+const named: Readonly<Record<string, Objective<Demonstrations>>> = {
+  "sft by token": sft(),
+  "sft by sequence": bySequence,
+  "ift": ift(),
+};
+for (const [name, method] of Object.entries(named)) {
+  Deno.test(`${name}: padding and the order of the rows change nothing`, async () => {
+    await fc.assert(
+      fc.asyncProperty(cases, fc.nat(3), async ({ params, batch: { ids, mask } }, extra) => {
+        const [rows = 0] = ids.shape;
+        const pad = (x: Tensor) => concat([x, zeros([rows, 1 + extra], x.dtype)], 1);
+        const reverse = tensor(Array.from({ length: rows }, (_, b) => rows - 1 - b), {
+          dtype: "i32",
+        });
+        const loss = (batch: Demonstrations) => lossOf(method, batch);
+        const plain = loss({ ids, mask });
+        for (
+          const other of [
+            loss({ ids: pad(ids), mask: pad(mask) }),
+            loss({ ids: gather(ids, reverse), mask: gather(mask, reverse) }),
+          ]
+        ) {
+          await assertClose(other(params), plain(params));
+          await assertClose(grad(other)(params), grad(plain)(params));
+        }
+      }),
+      modest,
+    );
+  });
+}
+
+Deno.test("the stop token is trained: the last token alone makes the loss, and has a gradient", async () => {
+  const stop = 3;
+  const logits = tensor([[[0, 0, 0, 1], [0, 0, 0, 2], [1, 2, 3, 4]]], { dtype: "f64" });
+  const batch = { ids: idsOf([[0, 1, 2, stop]]), mask: tensor([[0, 0, 0, 1]]) };
+  const model = (logits: Tensor): Model => ({
+    embed: (ids) => gather(zeros([4, 1], "f64"), ids),
+    logits: () => logits,
+  });
+  for (const objective of [sft(), bySequence]) {
+    const loss = (x: Tensor) => evaluationLoss(objective.evaluate(model(x), batch, context));
+    const partition = Math.exp(-3) + Math.exp(-2) + Math.exp(-1) + 1;
+    assertAlmostEquals(await loss(logits).item(), Math.log(partition), 1e-12);
+    const gradient = await grad(loss)(logits).data();
+    assertAlmostEquals(gradient[11] ?? NaN, 1 / partition - 1, 1e-12);
+    assertEquals([...gradient.slice(0, 8)], new Array(8).fill(0));
+  }
+});
+
+Deno.test("nll is cross-entropy on gold prefixes, whatever the objective", async () => {
+  await fc.assert(
+    fc.asyncProperty(cases, async ({ params, batch }) => {
+      const model = modelOf(policy, params);
+      const supervised = sft();
+      const expected = summarize(
+        supervised.evaluate(model, supervised.collect(model, batch, context), context),
+      );
+      await assertClose(expected.loss, expected.nll);
+      for (const propagation of forms) {
+        const objective = ift({ lambda: 0.5, propagation });
+        const { loss: _loss, lambda, ...metrics } = summarize(
+          objective.evaluate(model, objective.collect(model, batch, context), context),
+        );
+        const { loss: _nll, ...others } = expected;
+        await assertClose(metrics, others);
+        assertEquals(await lambda?.item(), 0.5);
+      }
+    }),
+    modest,
+  );
+});
+
+Deno.test("metrics of a batch by hand", async () => {
+  const logits = tensor([[[0, Math.log(3)], [5, -Infinity], [2, 2]]], { dtype: "f64" });
+  const batch = { ids: idsOf([[0, 1, 0, 1]]), mask: tensor([[0, 1, 1, 0]]) };
+  const { metrics } = gold.evaluate(
+    { embed: (ids) => gather(zeros([2, 1]), ids), logits: () => logits },
+    batch,
+    context,
+  );
+  const values = metricValues(metrics);
+  assertEquals(Object.keys(values), ["nll", "entropy", "mean_token_accuracy", "num_tokens"]);
+  // Token 1 with probability 3/4, then token 0 with certainty.
+  assertAlmostEquals(await values.nll?.item() ?? NaN, Math.log(4 / 3) / 2, 1e-12);
+  const entropy = -(0.75 * Math.log(0.75) + 0.25 * Math.log(0.25));
+  assertAlmostEquals(await values.entropy?.item() ?? NaN, entropy / 2, 1e-12);
+  assertEquals(await values.mean_token_accuracy?.item(), 1);
+  assertEquals(await values.num_tokens?.item(), 2);
+});
+
+Deno.test("lambda follows its schedule", async () => {
+  const at = async (schedule: ReturnType<typeof linearLambda>, step: number, seed?: number) => {
+    const keys = seed === undefined ? {} : { keys: { step: key(seed), batch: key(seed + 1) } };
+    const lambda = schedule.at({ step: tensor(step, { dtype: "i32" }), ...keys });
+    return isTensor(lambda) ? await lambda.item() : lambda;
+  };
+  const warmUp = linearLambda({ from: 0.1, to: 0.5, steps: 4 });
+  for (const [step, lambda] of [[0, 0.1], [1, 0.2], [4, 0.5], [100, 0.5]] as const) {
+    assertAlmostEquals(await at(warmUp, step), lambda, 1e-7);
+  }
+  const draws = await Promise.all(
+    Array.from({ length: 400 }, (_, seed) => at(noisyLambda({ lambda: 0.6 }), 0, 2 * seed)),
+  );
+  assert(draws.every((lambda) => lambda >= 0 && lambda <= 1));
+  assert(draws.includes(0) && draws.includes(1), "the noise reaches both ends");
+  // Cut at 0 and 1 from a mean of 0.6 and a deviation of 0.3: four deviations of the mean of 400.
+  assertAlmostEquals(draws.reduce((a, b) => a + b) / draws.length, 0.59, 0.06);
+  assertEquals(await at(noisyLambda({ lambda: 0.6 }), 0), 0.6);
+});
+
+Deno.test("options out of range and batches that do not fit are errors", () => {
+  const model = modelOf<null>({ embed: (_, ids) => ids, logits: (_, x) => x }, null);
+  const wrong: [() => unknown, new () => Error, string][] = [
+    [() => ift({ lambda: 1.5 }), RangeError, "lambda: expected a number from 0 to 1, got 1.5"],
+    [() => ift({ lambda: NaN }), RangeError, "lambda"],
+    [() => ift({ gamma: -0.1 }), RangeError, "gamma: expected a number from 0 to 1, got -0.1"],
+    [() => linearLambda({ from: 0, to: 2, steps: 3 }), RangeError, "lambda to"],
+    [() => linearLambda({ from: 0, to: 1, steps: 0 }), RangeError, "steps: expected an integer"],
+    [() => noisyLambda({ lambda: 0.5, scale: -1 }), RangeError, "scale"],
+    [
+      () => gold.collect(model, { ids: idsOf([[0, 1]]), mask: tensor([[1]]) }, context),
+      ShapeError,
+      "ids i32[1, 2] and mask [1, 1]",
+    ],
+    [
+      () => gold.collect(model, { ids: idsOf([[0]]), mask: tensor([[1]]) }, context),
+      ShapeError,
+      "at least two tokens",
+    ],
+    [
+      () => intuitive().collect(model, { ids: zeros([0, 4], "i32"), mask: zeros([0, 4]) }, context),
+      ShapeError,
+      "at least one row",
+    ],
+  ];
+  for (const [f, error, message] of wrong) assertThrows(f, error, message);
+  // @ts-expect-error: no such form.
+  assertThrows(() => propagated({ form: "eq22" }), RangeError, "expected one of none, eq21");
+  // @ts-expect-error: no such normalizer.
+  assertThrows(() => nll({ normalizer: "batch" }), RangeError, "expected one of token, sequence");
+  // @ts-expect-error: no such choice of own tokens.
+  assertThrows(() => intuitive({ own: "median" }), RangeError, "expected one of argmax");
+});
+
+Deno.test("a row of Table 1 comes from the parts, and says what differs", () => {
+  const [supervised, intuitiveTuning] = [catalogue.sft().description, catalogue.ift().description];
+  assertEquals(supervised.modelStates, supervised.humanStates);
+  assertNotEquals(intuitiveTuning.modelStates, intuitiveTuning.humanStates);
+  assertStringIncludes(ift({ lambda: 0.3 }).description.modelStates, "0.3");
+  assertStringIncludes(ift({ gamma: 0.9 }).description.formula, "0.9");
+  assertEquals([supervised.forwardPasses, intuitiveTuning.forwardPasses], [1, 2]);
+  assertEquals(supervised.signal, intuitiveTuning.signal);
+  assertEquals(
+    ift({ gamma: 0 }).description.formula,
+    sft({ normalizer: "sequence" }).description.formula,
+  );
+});
+
+/** The chosen and the rejected side of something. */
+interface Sides<T> {
+  readonly chosen: T;
+  readonly rejected: T;
+}
+
+/** A signal on pairs, over any prior states. */
+function pair<B, C>(
+  priorStates: PriorStates<B, C>,
+): Estimation<Sides<B>, Sides<C>, Sides<TokenEvidence>> {
+  const side = indicator(priorStates);
+  return {
+    description: { ...side.description, signal: "the chosen side over the rejected" },
+    collect: (model, { chosen, rejected }, at) => ({
+      chosen: side.collect(model, chosen, at),
+      rejected: side.collect(model, rejected, at),
+    }),
+    evaluate(model, { chosen, rejected }, at) {
+      const [a, b] = [side.evaluate(model, chosen, at), side.evaluate(model, rejected, at)];
+      return { evidence: { chosen: a.evidence, rejected: b.evidence }, metrics: a.metrics };
+    },
+  };
+}
+
+/** `-log sigmoid` of the difference of log-likelihoods. */
+const logistic: Optimization<Sides<TokenEvidence>> = {
+  description: nll().description,
+  optimize({ chosen, rejected }) {
+    const likelihood = ({ logProbs, mask }: TokenEvidence) => {
+      return maskedSum(logProbs, mask, { axes: [-1] });
+    };
+    const margins = sub(likelihood(chosen), likelihood(rejected));
+    const [rows = NaN] = margins.shape;
+    return {
+      total: neg(sum(logSigmoid(margins))),
+      normalizer: tensor(rows, { dtype: margins.dtype }),
+      metrics: {},
+    };
+  },
+};
+
+Deno.test("a signal and an optimization on pairs fit gold and intuitive states alike", async () => {
+  await fc.assert(
+    fc.asyncProperty(cases, async ({ params, batch }) => {
+      for (
+        const pairwise of [
+          objective(estimate(gold, pair), logistic),
+          objective(estimate(intuitive({ lambda: 0.3 }), pair), logistic),
+        ]
+      ) {
+        const loss = lossOf<Sides<Demonstrations>>(pairwise, { chosen: batch, rejected: batch });
+        assertAlmostEquals(await loss(params).item(), Math.LN2, 1e-12);
+      }
+    }),
+    modest,
+  );
+});
+
+Deno.test("an optimization takes every estimation that gives what it needs, and nothing else", () => {
+  const supervised = estimate(gold, indicator);
+  const needsLess: Optimization<Pick<TokenEvidence, "mask">> = {
+    description: nll().description,
+    optimize: ({ mask }) => ({ total: sum(mask), normalizer: tensor(1), metrics: {} }),
+  };
+  type Advantaged = TokenEvidence & { readonly advantages: Tensor };
+  const policyGradient: Optimization<Advantaged> = {
+    description: nll().description,
+    optimize: ({ logProbs, advantages }) => ({
+      total: neg(sum(mul(logProbs, advantages))),
+      normalizer: tensor(1),
+      metrics: {},
+    }),
+  };
+  const givesMore: Estimation<Demonstrations, Demonstrations, Advantaged> = {
+    ...supervised,
+    evaluate(model, batch, at) {
+      const { evidence, metrics } = supervised.evaluate(model, batch, at);
+      return { evidence: { ...evidence, advantages: evidence.mask }, metrics };
+    },
+  };
+
+  objective(supervised, needsLess);
+  objective(givesMore, nll());
+  objective(givesMore, policyGradient);
+  objective(estimate(intuitive(), indicator), propagated());
+
+  // @ts-expect-error: a pairwise optimization on unpaired data.
+  objective(supervised, logistic);
+  // @ts-expect-error: the same on intuitive states.
+  objective(estimate(intuitive(), indicator), logistic);
+  // @ts-expect-error: the likelihood of one side, on pairs.
+  objective(estimate(gold, pair), nll());
+  // @ts-expect-error: propagation on pairs.
+  objective(estimate(gold, pair), propagated());
+  // @ts-expect-error: a policy gradient without advantages.
+  objective(supervised, policyGradient);
+  // @ts-expect-error: an optimization is no estimation.
+  objective(nll(), nll());
+  // @ts-expect-error: prior states and signal in the wrong order.
+  assertThrows(() => estimate(indicator, gold), TypeError);
+
+  const model: Model = { embed: (ids) => ids, logits: (embeddings) => embeddings };
+  const incomplete = { ids: idsOf([[0, 1]]) };
+  // @ts-expect-error: demonstrations need a mask.
+  assertThrows(() => gold.collect(model, incomplete, context), TypeError);
+});
