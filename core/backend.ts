@@ -29,6 +29,8 @@ export interface ProgramStatistics {
   readonly unplannedBytes: number;
   /** Bytes of emitted code; 0 where the backend interprets. */
   readonly codeBytes: number;
+  /** Threads of the processor that a run uses now. */
+  readonly threads: number;
 }
 
 /** A graph compiled for a device. */
@@ -60,4 +62,6 @@ export interface Device {
   upload(data: TypedArray, dtype: DType): Buffer;
   /** Compiles a graph. */
   compile(graph: Graph, options: ProgramOptions): Program;
+  /** Ends what the device keeps running, such as threads; it is not used again. */
+  [Symbol.dispose](): void;
 }

@@ -14,7 +14,8 @@ export interface CompileOptions {
   readonly device?: Device;
   /**
    * Positions of arguments whose tensors a call consumes: their storage becomes the results', and
-   * they cannot be read afterwards. For states that a loop replaces.
+   * they cannot be read afterwards. For states that a loop replaces. The storage of a tensor that
+   * stands among the arguments twice is not written over.
    */
   readonly donate?: readonly number[];
 }
@@ -126,11 +127,7 @@ export function compile<A extends readonly unknown[], R>(
 
   const call = (...args: A): R => {
     const leaves = leavesOf(args);
-    if (
-      leaves.some(({ traced, followed, cell }) => {
-        return traced || (followed && cell.value.kind === "expression");
-      })
-    ) return f(...args);
+    if (leaves.some(({ traced, followed }) => traced || followed)) return f(...args);
 
     const device = options.device ?? defaultDevice("f32");
     materialise(leaves, device);

@@ -14,7 +14,7 @@ function lazy<T>(make: () => T): () => T {
 }
 
 const devices: Readonly<Record<"f32" | "f64", () => Device>> = {
-  f32: lazy(wasm),
+  f32: lazy(() => wasm()),
   f64: lazy(reference),
 };
 

@@ -17,7 +17,7 @@
  */
 export type * from "./backend.ts";
 export { reference } from "./backends/reference.ts";
-export { wasm } from "./backends/wasm/wasm.ts";
+export { wasm, type WasmOptions } from "./backends/wasm/wasm.ts";
 export * from "./compile.ts";
 export * from "./devices.ts";
 export {

@@ -9,8 +9,14 @@ import { concat, reshape, slice } from "./ops/shape.ts";
 import { type Shape, sizeOf } from "./shape.ts";
 import { apply, asTensor, type Tensor, tensor, type TensorLike } from "./tensor.ts";
 
-/** The second counter word tells the uses of a key apart, so that their bits never meet. */
-const USES = { bits: 0, split: 1, fold: 2 } as const;
+/** Counters; the second word tells the uses of a key apart, so that their bits never meet. */
+const COUNTERS = {
+  bits: tensor([0, 0], { dtype: "u32" }),
+  split: tensor([0, 1], { dtype: "u32" }),
+} as const;
+
+/** The second word of the counters at which a key is folded, the first being the data. */
+const FOLD = tensor([2], { dtype: "u32" });
 
 /**
  * A key from a seed: `u32[2]`, the high word first.
@@ -48,7 +54,7 @@ export function key(seed: number): Tensor {
  * @throws {ShapeError} If the key is not `u32[2]`.
  */
 export function randomBits(key: Tensor, shape: Shape): Tensor {
-  return apply("randomBits", [key, tensor([0, USES.bits], { dtype: "u32" })], { shape });
+  return apply("randomBits", [key, COUNTERS.bits], { shape });
 }
 
 /**
@@ -66,8 +72,7 @@ export function randomBits(key: Tensor, shape: Shape): Tensor {
  * @throws {ShapeError} If the key is not `u32[2]`.
  */
 export function splitKey(key: Tensor, count = 2): Tensor[] {
-  const counter = tensor([0, USES.split], { dtype: "u32" });
-  const keys = apply("randomBits", [key, counter], { shape: [count, 2] });
+  const keys = apply("randomBits", [key, COUNTERS.split], { shape: [count, 2] });
   return Array.from({ length: count }, (_, i) => reshape(slice(keys, 0, i, i + 1), [2]));
 }
 
@@ -91,7 +96,7 @@ export function splitKey(key: Tensor, count = 2): Tensor[] {
  */
 export function foldKey(key: Tensor, data: TensorLike): Tensor {
   const word = reshape(cast(asTensor(data, "u32"), "u32"), [1]);
-  const counter = concat([word, tensor([USES.fold], { dtype: "u32" })], 0);
+  const counter = concat([word, FOLD], 0);
   return apply("randomBits", [key, counter], { shape: [2] });
 }
 

@@ -373,6 +373,7 @@ export function reference(): Device {
 
   return {
     name: "reference",
+    [Symbol.dispose]: () => {},
     upload: (data, dtype) => upload(data.slice(), dtype),
     compile(graph, { donated }) {
       const bytes = graph.nodes.reduce(
@@ -386,6 +387,7 @@ export function reference(): Device {
           arenaBytes: bytes,
           unplannedBytes: bytes,
           codeBytes: 0,
+          threads: 1,
         },
         run(operands) {
           const results = run(graph, operands.map(elementsOf));

@@ -1,6 +1,7 @@
 /** Merging of map kernels: a kernel that feeds another over the same loops becomes part of it. */
 import { sameShape } from "../shape.ts";
 import type { Affine } from "./affine.ts";
+import { stepKey } from "./body.ts";
 import { type BufferPlan, type Kernel, type Step, usedBuffers } from "./kernels.ts";
 
 type MapKernel = Extract<Kernel, { kind: "map" }>;
@@ -30,8 +31,7 @@ function joined(maker: MapKernel, user: MapKernel, keep: (buffer: number) => boo
   const steps: Step[] = [];
   const known = new Map<string, number>();
   const add = (step: Step): number => {
-    const key = JSON.stringify(step) +
-      (step.kind === "constant" ? `${step.value}${Object.is(step.value, -0)}` : "");
+    const key = stepKey(step);
     const position = known.get(key) ?? steps.push(step) - 1;
     known.set(key, position);
     return position;

@@ -22,12 +22,15 @@ export interface MemoryPlan {
   readonly unplannedBytes: number;
 }
 
-/** Storage is handed out in units of a cache line. */
+/** Storage is handed out in units of a cache line unless a backend needs larger ones. */
 const ALIGNMENT = 64;
 
-/** Bytes rounded up to whole cache lines. */
-export function alignedBytes({ dtype, size }: Pick<BufferPlan, "dtype" | "size">): number {
-  return Math.max(1, Math.ceil(size * bytesPerElement[dtype] / ALIGNMENT)) * ALIGNMENT;
+/** Bytes rounded up to whole units of storage, at least one. */
+export function alignedBytes(
+  { dtype, size }: Pick<BufferPlan, "dtype" | "size">,
+  alignment = ALIGNMENT,
+): number {
+  return Math.max(1, Math.ceil(size * bytesPerElement[dtype] / alignment)) * alignment;
 }
 
 /** The first and last kernel that touch each buffer. */
@@ -111,14 +114,21 @@ function packArena(
   return { offsets, bytes };
 }
 
-/** Places for a program's buffers; `donated` are indices of inputs whose storage may be reused. */
-export function planMemory(lowered: Lowered, donated: readonly number[]): MemoryPlan {
+/**
+ * Places for a program's buffers; `donated` are indices of inputs whose storage may be reused,
+ * offsets are multiples of `alignment`.
+ */
+export function planMemory(
+  lowered: Lowered,
+  donated: readonly number[],
+  alignment = ALIGNMENT,
+): MemoryPlan {
   const spans = lifetimes(lowered);
   const donors = chooseDonors(lowered, donated, spans);
   const temporaries = lowered.buffers.flatMap((plan, buffer) => {
     const span = spans[buffer];
     return plan.role.kind === "temporary" && span !== undefined && span.last >= 0
-      ? [{ buffer, bytes: alignedBytes(plan), ...span }]
+      ? [{ buffer, bytes: alignedBytes(plan, alignment), ...span }]
       : [];
   });
   const { offsets, bytes } = packArena(temporaries);

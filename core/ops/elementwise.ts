@@ -155,7 +155,7 @@ export const log1p: (x: TensorLike) => Tensor = unary("log1p");
  */
 export const sqrt: (x: TensorLike) => Tensor = unary("sqrt");
 /**
- * The sine of x in radians.
+ * The sine of x in radians; in f32, for |x| up to 8192, beyond which digits are lost.
  *
  * @example
  * ```ts
@@ -169,7 +169,7 @@ export const sqrt: (x: TensorLike) => Tensor = unary("sqrt");
  */
 export const sin: (x: TensorLike) => Tensor = unary("sin");
 /**
- * The cosine of x in radians.
+ * The cosine of x in radians; in f32, for |x| up to 8192, beyond which digits are lost.
  *
  * @example
  * ```ts

@@ -4,19 +4,17 @@ import type { Affine } from "../../lowering/affine.ts";
 import type { ScalarOperation, Step } from "../../lowering/kernels.ts";
 import { at, type Shape } from "../../shape.ts";
 import {
-  call,
   type Code,
-  countFromZero,
   countTo,
   f32x4,
   i32,
   i32x4,
+  least,
   local,
   types,
   v128,
 } from "./instructions.ts";
-import type { MathTable } from "./math.ts";
-import type { Locals } from "./module.ts";
+import { math, type Scope } from "./math.ts";
 
 /** Four elements at a time, or one in the first lane. */
 export type Width = 4 | 1;
@@ -34,12 +32,12 @@ export function constantVector(dtype: DType, value: number): Code {
   return word(dtype === "bool" ? (value === 0 ? 0 : -1) : value);
 }
 
-/** What an operation is emitted from: its operands, their element type, and the module's functions. */
+/** What an operation is emitted from: its operands, their element type, and the kernel around. */
 interface Operands {
   readonly x: readonly Code[];
   readonly dtype: DType;
   readonly result: DType;
-  readonly math: MathTable;
+  readonly scope: Scope;
   /** The second operand if it is a constant. */
   readonly constant: number | undefined;
 }
@@ -67,8 +65,8 @@ function byType(
   };
 }
 
-function calling(name: keyof MathTable): Emit {
-  return ({ x, math }) => call(math[name], ...x);
+function calling(name: keyof typeof math): Emit {
+  return ({ x, scope }) => math[name](scope, ...x);
 }
 
 const conversions: Readonly<Record<DType, Readonly<Record<DType, (x: Code) => Code>>>> = (() => {
@@ -95,12 +93,12 @@ const conversions: Readonly<Record<DType, Readonly<Record<DType, (x: Code) => Co
 })();
 
 /** Division of unsigned integers by a power of two is a shift. */
-const divide: Emit = ({ x, dtype, math, constant }) => {
+const divide: Emit = ({ x, dtype, scope, constant }) => {
   const [a, b] = [operand(x, 0), operand(x, 1)];
   if (dtype === "f32") return f32x4.div(a, b);
   const shift = Math.log2(constant ?? 0);
   if (dtype === "u32" && Number.isInteger(shift)) return i32x4.shrU(a, i32.const(shift));
-  return call(dtype === "u32" ? math.divU : math.divS, a, b);
+  return math[dtype === "u32" ? "divU" : "divS"](scope, a, b);
 };
 
 const operations: { readonly [O in ScalarOperation]: Emit } = {
@@ -135,8 +133,8 @@ const operations: { readonly [O in ScalarOperation]: Emit } = {
   pow: calling("pow"),
   maximum: byType({ f32: f32x4.max, i32: i32x4.maxS, u32: i32x4.maxU }),
   minimum: byType({ f32: f32x4.min, i32: i32x4.minS, u32: i32x4.minU }),
-  rem: ({ x, dtype, math }) =>
-    call(dtype === "f32" ? math.remF : dtype === "u32" ? math.remU : math.remS, ...x),
+  rem: ({ x, dtype, scope }) =>
+    math[dtype === "f32" ? "remF" : dtype === "u32" ? "remU" : "remS"](scope, ...x),
   equal: byType({ f32: f32x4.eq, i32: i32x4.eq }),
   less: byType({ f32: f32x4.lt, i32: i32x4.ltS, u32: i32x4.ltU }),
   lessEqual: byType({ f32: f32x4.le, i32: i32x4.leS, u32: i32x4.leU }),
@@ -153,10 +151,20 @@ export interface Nest {
   readonly steps: readonly Step[];
   /** The local that holds a buffer's address. */
   readonly base: (buffer: number) => number;
-  /** The function's locals. */
-  readonly locals: Locals;
-  /** The module's functions. */
-  readonly math: MathTable;
+  /** The kernel that the loops belong to. */
+  readonly scope: Scope;
+  /** The rounds of one loop that are this thread's; all without. */
+  readonly share?: Share | undefined;
+}
+
+/** A part of a loop. */
+export interface Share {
+  /** The loop. */
+  readonly loop: number;
+  /** The local of its first round; a multiple of 4 where the loop is the innermost. */
+  readonly begin: number;
+  /** The local of the round after its last. */
+  readonly end: number;
 }
 
 /** Addresses and values while a nest is emitted. */
@@ -203,7 +211,8 @@ function depthsOf(steps: readonly Step[]): number[] {
  * takes four rounds at a time and what is left one by one.
  */
 export function emitNest(nest: Nest, hooks: Hooks): Code {
-  const { domain, steps, locals, math } = nest;
+  const { domain, steps, scope } = nest;
+  const { locals } = scope;
   const last = domain.length - 1;
   const counters = domain.map(() => locals.add(types.i32));
   const depths = depthsOf(steps);
@@ -293,8 +302,8 @@ export function emitNest(nest: Nest, hooks: Hooks): Code {
       case "index":
         return conversions.i32[step.dtype](position(step.at));
       case "random":
-        return call(
-          math.threefry,
+        return math.threefry(
+          scope,
           position(step.at),
           ...step.operands.map((index) => local.get(at(values, index))),
         );
@@ -305,7 +314,7 @@ export function emitNest(nest: Nest, hooks: Hooks): Code {
           x: step.operands.map((index) => local.get(at(values, index))),
           dtype: steps[first]?.dtype ?? "f32",
           result: step.dtype,
-          math,
+          scope,
           constant: divisor?.kind === "constant" ? divisor.value : undefined,
         });
       }
@@ -341,10 +350,18 @@ export function emitNest(nest: Nest, hooks: Hooks): Code {
   const end = at(counters, last);
   const single = innermost(1);
   const vector = whole > 0 ? innermost(4) : [];
+  const { share } = nest;
+  const isShared = (loop: number) => share?.loop === loop;
+  const beginOf = (loop: number): Code =>
+    share !== undefined && isShared(loop) ? local.get(share.begin) : i32.const(0);
+  const endOf = (loop: number, limit: number): Code =>
+    share !== undefined && isShared(loop)
+      ? least(local.get(share.end), i32.const(limit))
+      : i32.const(limit);
   let code: Code = [
-    local.set(end, i32.const(0)),
-    whole > 0 ? countTo(end, i32.const(whole), 4, vector) : [],
-    whole < rounds ? countTo(end, i32.const(rounds), 1, single) : [],
+    local.set(end, beginOf(last)),
+    whole > 0 ? countTo(end, endOf(last, whole), 4, vector) : [],
+    whole < rounds ? countTo(end, endOf(last, rounds), 1, single) : [],
   ];
   for (let loop = last; loop >= 0; loop--) {
     const depth = loop - 1;
@@ -352,7 +369,11 @@ export function emitNest(nest: Nest, hooks: Hooks): Code {
     const { before, after } = hooksOf[loop] ?? hook(loop);
     code = [ready, outer[depth + 1] ?? [], before, code, after];
     if (loop > 0) {
-      code = countFromZero(at(counters, depth), i32.const(at(domain, depth)), code);
+      const counter = at(counters, depth);
+      code = [
+        local.set(counter, beginOf(depth)),
+        countTo(counter, endOf(depth, at(domain, depth)), 1, code),
+      ];
     }
   }
   return code;

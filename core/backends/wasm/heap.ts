@@ -16,9 +16,13 @@ const PAGE = 65536;
 const ALIGNMENT = 64;
 const MAXIMUM_PAGES = 65536;
 
-/** An empty heap. The first bytes are never handed out, so that no address is 0. */
-export function makeHeap(): Heap {
-  const memory = new WebAssembly.Memory({ initial: 16, maximum: MAXIMUM_PAGES });
+/**
+ * An empty heap. The first bytes are never handed out, so that no address is 0.
+ *
+ * @param shared Whether threads can share the memory.
+ */
+export function makeHeap(shared: boolean): Heap {
+  const memory = new WebAssembly.Memory({ initial: 16, maximum: MAXIMUM_PAGES, shared });
   const blocks = new Map<number, number>();
   const free: { start: number; end: number }[] = [{ start: ALIGNMENT, end: 16 * PAGE }];
   let used = 0;

@@ -209,6 +209,38 @@ export const memory = {
   fill: (to: Code, byte: Code, bytes: Code): Code => [to, byte, bytes, 0xfc, 11, 0],
 } as const;
 
+const atomic = (op: number, offset: number): number[] => [0xfe, op, 2, ...unsigned(offset)];
+
+/** 32-bit words shared between threads. */
+export const atomics = {
+  load: (address: Code, offset = 0): Code => [address, ...atomic(0x10, offset)],
+  store: (address: Code, value: Code, offset = 0): Code => [
+    address,
+    value,
+    ...atomic(0x17, offset),
+  ],
+  /** Adds, and gives the value from before. */
+  add: (address: Code, value: Code, offset = 0): Code => [address, value, ...atomic(0x1e, offset)],
+  /** Sleeps while the word has a value; gives 0, 1 or 2 for woken, not equal, timed out. */
+  waitForever: (address: Code, expected: Code, offset = 0): Code => [
+    address,
+    expected,
+    [0x42, 0x7f],
+    ...atomic(0x01, offset),
+  ],
+  /** Wakes so many sleepers; gives their number. */
+  notify: (
+    address: Code,
+    count: Code,
+    offset = 0,
+  ): Code => [address, count, ...atomic(0x00, offset)],
+} as const;
+
+/** Drops a value. */
+export function drop(value: Code): Code {
+  return [value, 0x1a];
+}
+
 /** Calls a function by its number. */
 export function call(index: number, ...args: Code[]): Code {
   return [...args, 0x10, ...unsigned(index)];
@@ -217,6 +249,11 @@ export function call(index: number, ...args: Code[]): Code {
 /** One value or the other by a condition. */
 export function select(a: Code, b: Code, condition: Code): Code {
   return [a, b, condition, 0x1b];
+}
+
+/** The smaller of two integers. */
+export function least(a: Code, b: Code): Code {
+  return select(a, b, i32.ltS(a, b));
 }
 
 /** Runs `then` if the condition holds, `otherwise` if not. */

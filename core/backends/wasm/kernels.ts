@@ -2,35 +2,40 @@
 import type { Affine } from "../../lowering/affine.ts";
 import { type BufferPlan, type Kernel, type Step, usedBuffers } from "../../lowering/kernels.ts";
 import { at, type Shape, sizeOf, stridesOf } from "../../shape.ts";
-import { constantVector, emitNest, type Nest } from "./body.ts";
+import { constantVector, emitNest, type Nest, type Share } from "./body.ts";
 import {
   branch,
   call,
   type Code,
   countFromZero,
+  countTo,
   f32,
   f32x4,
   i32,
   i32x4,
+  least,
   local,
   memory,
   select,
   types,
   v128,
 } from "./instructions.ts";
-import type { MathTable } from "./math.ts";
-import { defineFunction, type Locals, type WasmFunction } from "./module.ts";
+import type { Scope } from "./math.ts";
+import { COLUMNS, ROWS } from "./matmul.ts";
+import { defineFunction, keep, type Locals, type WasmFunction } from "./module.ts";
 
 /** What kernels of a module share. */
 export interface Surroundings {
   /** The buffers that kernels name. */
   readonly buffers: readonly BufferPlan[];
-  /** Numbers of the elementary functions. */
-  readonly math: MathTable;
+  /** Whether the engine has relaxed SIMD, of which the fused multiplication is used. */
+  readonly hasRelaxedSimd: boolean;
   /** The number of the matrix multiplication. */
   readonly matmul: number;
-  /** The address of scratch memory, one use at a time. */
+  /** The address of the first thread's scratch memory. */
   readonly scratch: number;
+  /** Bytes of scratch memory for each thread. */
+  readonly scratchBytes: number;
 }
 
 /** A kernel of a kind. */
@@ -39,7 +44,32 @@ export type KernelOf<K extends Kernel["kind"]> = Extract<Kernel, { kind: K }>;
 /** A function under construction: its locals, and where its buffers' addresses are. */
 interface Frame extends Surroundings {
   readonly locals: Locals;
+  readonly scope: Scope;
   readonly base: (buffer: number) => number;
+  /**
+   * This thread's part of a loop: its first round and the one after its last, multiples of the
+   * granule but for the loop's end. Undefined where the kernel is not worth sharing.
+   */
+  readonly shareOf: (rounds: number, granule: number) => Omit<Share, "loop"> | undefined;
+  /** The address of this thread's scratch memory. */
+  readonly scratchAddress: Code;
+}
+
+/** Elements of a cache line, by which threads share an innermost loop. */
+const LINE = 16;
+
+/** A loop of some, given by number and rounds, that is good to share: an outer one if it is long. */
+function chooseLoop(rounds: readonly number[]): number {
+  const longest = rounds.indexOf(Math.max(...rounds));
+  return (rounds[0] ?? 0) >= 8 ? 0 : longest;
+}
+
+/** This thread's share of one of the first loops of a domain. */
+function shareLoop(frame: Frame, domain: Shape, candidates = domain.length): Share | undefined {
+  if (candidates === 0) return undefined;
+  const loop = chooseLoop(domain.slice(0, candidates));
+  const share = frame.shareOf(at(domain, loop), loop === domain.length - 1 ? LINE : 1);
+  return share === undefined ? undefined : { loop, ...share };
 }
 
 type Emitter<K extends Kernel["kind"]> = (kernel: KernelOf<K>, frame: Frame) => Code;
@@ -65,7 +95,12 @@ function paddedSteps(steps: readonly Step[], rank: number): Step[] {
 
 const map: Emitter<"map"> = ({ domain, steps, stores }, frame) => {
   const loops = withLoop(domain);
-  const nest: Nest = { ...frame, domain: loops, steps: paddedSteps(steps, loops.length) };
+  const nest: Nest = {
+    ...frame,
+    domain: loops,
+    steps: paddedSteps(steps, loops.length),
+    share: shareLoop(frame, loops),
+  };
   return emitNest(nest, {
     inner: (cursor) =>
       stores.map(({ buffer, at: to, value }) =>
@@ -112,14 +147,17 @@ function reduceAcross(kernel: KernelOf<"reduce">, frame: Frame): Code {
   const order = [...loops.slice(0, lastKept), ...loops.slice(kept.length), lastKept];
   const domain = [...kept, ...reduced];
   const to = permuted(padded({ offset: 0, strides: stridesOf(kept) }, rank), order);
+  // Clearing and adding up are shared alike, so that a thread touches its own results only.
+  const share = shareLoop(frame, kept);
   const nest: Nest = {
     ...frame,
     domain: order.map((loop) => at(domain, loop)),
     steps: steps.map((step) => "at" in step ? { ...step, at: permuted(step.at, order) } : step),
+    share: share && { ...share, loop: order.indexOf(share.loop) },
   };
-  const clear = emitNest({ ...frame, domain: [sizeOf(kept)], steps: [] }, {
-    inner: (cursor) =>
-      cursor.store(output, { offset: 0, strides: [1] }, dtype, constantVector(dtype, initial)),
+  const results = { offset: 0, strides: stridesOf(kept) };
+  const clear = emitNest({ ...frame, domain: kept, steps: [], share }, {
+    inner: (cursor) => cursor.store(output, results, dtype, constantVector(dtype, initial)),
   });
   const accumulate = emitNest(nest, {
     inner: (cursor) =>
@@ -146,7 +184,12 @@ function reduceAlong(kernel: KernelOf<"reduce">, frame: Frame): Code {
   const other = (bytes: number[]) => v128.shuffle(local.get(lanes), local.get(lanes), bytes);
   const lanesAt = (order: readonly number[]) =>
     order.flatMap((lane) => [0, 1, 2, 3].map((byte) => 4 * lane + byte));
-  const nest: Nest = { ...frame, domain, steps: paddedSteps(steps, domain.length) };
+  const nest: Nest = {
+    ...frame,
+    domain,
+    steps: paddedSteps(steps, domain.length),
+    share: shareLoop(frame, domain, kept.length),
+  };
   return emitNest(nest, {
     inner: (cursor) => {
       const sum = cursor.width === 4 ? lanes : single;
@@ -185,7 +228,12 @@ function argmax(kernel: KernelOf<"reduce">, frame: Frame): Code {
     : dtype === "u32"
     ? (a: Code, b: Code) => i32x4.ltU(b, a)
     : (a: Code, b: Code) => i32x4.gtS(a, b);
-  const nest: Nest = { ...frame, domain, steps: paddedSteps(steps, rank) };
+  const nest: Nest = {
+    ...frame,
+    domain,
+    steps: paddedSteps(steps, rank),
+    share: shareLoop(frame, domain, kept.length),
+  };
   return emitNest(nest, {
     inner: (cursor) => [
       branch(
@@ -218,7 +266,8 @@ const reduce: Emitter<"reduce"> = (kernel, frame) => {
   return across ? reduceAcross(kernel, frame) : reduceAlong(kernel, frame);
 };
 
-const matmul: Emitter<"matmul"> = (kernel, { locals, base, matmul, scratch }) => {
+const matmul: Emitter<"matmul"> = (kernel, frame) => {
+  const { locals, base, matmul } = frame;
   const { batch, rows, columns, depth, a, b, output } = kernel;
   const counters = batch.map(() => locals.add(types.i32));
   const outStrides = stridesOf(batch).map((stride) => stride * rows * columns);
@@ -233,19 +282,37 @@ const matmul: Emitter<"matmul"> = (kernel, { locals, base, matmul, scratch }) =>
     const bytes = i32.const(4 * sizeOf(batch) * rows * columns);
     return memory.fill(local.get(base(output)), i32.const(0), bytes);
   }
+  // Whole products where there are several; else columns or rows, whichever has more tiles.
+  const shared = (batch[0] ?? 0) >= 4
+    ? "batch"
+    : columns / COLUMNS >= rows / ROWS
+    ? "columns"
+    : "rows";
+  const share = {
+    batch: () => frame.shareOf(at(batch, 0), 1),
+    columns: () => frame.shareOf(columns, COLUMNS),
+    rows: () => frame.shareOf(rows, ROWS),
+  }[shared]();
+  const whole = (size: number): [Code, Code] => [i32.const(0), i32.const(size)];
+  const part = (of: typeof shared, size: number): [Code, Code] =>
+    share === undefined || of !== shared
+      ? whole(size)
+      : [local.get(share.begin), local.get(share.end)];
   const product = call(
     matmul,
     address(a.buffer, a.offset, a.batch),
     address(b.buffer, b.offset, b.batch),
     address(output, 0, outStrides),
-    i32.const(scratch),
+    frame.scratchAddress,
     ...[rows, columns, depth].map(i32.const),
     ...[a.row, a.column, b.row, b.column].map((step) => i32.const(4 * step)),
+    ...part("rows", rows),
+    ...part("columns", columns),
   );
-  return counters.reduceRight<Code>(
-    (body, counter, loop) => countFromZero(counter, i32.const(at(batch, loop)), body),
-    product,
-  );
+  return counters.reduceRight<Code>((body, counter, loop) => {
+    const [begin, end] = loop === 0 ? part("batch", at(batch, 0)) : whole(at(batch, loop));
+    return [local.set(counter, begin), countTo(counter, end, 1, body)];
+  }, product);
 };
 
 /** Runs `inside` with the address of each id's row, and `outside` for ids that name none. */
@@ -254,10 +321,14 @@ function eachId(
   { locals, base }: Frame,
   inside: (round: Code, rowBytes: Code) => Code,
   outside: (round: Code) => Code,
+  share?: Omit<Share, "loop">,
 ): Code {
   const [round, id] = [locals.add(types.i32), locals.add(types.i32)];
   const idAddress = i32.add(local.get(base(ids)), i32.shl(local.get(round), i32.const(2)));
-  return countFromZero(round, i32.const(count), [
+  const [begin, end] = share === undefined
+    ? [i32.const(0), i32.const(count)]
+    : [local.get(share.begin), local.get(share.end)];
+  const body: Code = [
     local.set(id, i32.load(idAddress)),
     branch(
       // Unsigned, so that negative ids are outside too.
@@ -265,7 +336,8 @@ function eachId(
       inside(local.get(round), i32.mul(local.get(id), i32.const(4 * width))),
       outside(local.get(round)),
     ),
-  ]);
+  ];
+  return [local.set(round, begin), countTo(round, end, 1, body)];
 }
 
 const gather: Emitter<"gather"> = (kernel, frame) => {
@@ -289,6 +361,7 @@ const gather: Emitter<"gather"> = (kernel, frame) => {
           f32.const(missing),
         ),
       ),
+    frame.shareOf(kernel.count, 1),
   );
 };
 
@@ -325,7 +398,7 @@ const scatterAdd: Emitter<"scatterAdd"> = (kernel, frame) => {
 
 /** Bottom-up merge sort of indices, between the output and scratch memory. */
 const argsort: Emitter<"argsort"> = ({ input, output, outer, size }, frame) => {
-  const { locals, base, scratch } = frame;
+  const { locals, base, scratchAddress } = frame;
   const dtype = dtypeOf(frame, input);
   const integer = () => locals.add(types.i32);
   const [row, width, start, middle, end, left, right, out] = [
@@ -348,7 +421,6 @@ const argsort: Emitter<"argsort"> = ({ input, output, outer, size }, frame) => {
     : dtype === "u32"
     ? i32.eqz(i32.gtU(i32.load(keyAt(get(left))), i32.load(keyAt(get(right)))))
     : i32.leS(i32.load(keyAt(get(left))), i32.load(keyAt(get(right))));
-  const least = (a: Code, b: Code) => select(a, b, i32.ltS(a, b));
   const advance = (index: number) => local.set(index, i32.add(get(index), i32.const(1)));
   const take = (index: number): Code => [
     i32.store(word(to, get(out)), i32.load(word(from, get(index)))),
@@ -377,7 +449,7 @@ const argsort: Emitter<"argsort"> = ({ input, output, outer, size }, frame) => {
   return countFromZero(row, i32.const(outer), [
     local.set(keys, i32.add(get(base(input)), i32.mul(get(row), i32.const(4 * size)))),
     local.set(from, i32.add(get(base(output)), i32.mul(get(row), i32.const(4 * size)))),
-    local.set(to, i32.const(scratch)),
+    local.set(to, scratchAddress),
     countFromZero(out, i32.const(size), i32.store(word(from, get(out)), get(out))),
     local.set(width, i32.const(1)),
     [0x02, 0x40, 0x03, 0x40, i32.eqz(i32.ltS(get(width), i32.const(size))), 0x0d, 1],
@@ -391,7 +463,7 @@ const argsort: Emitter<"argsort"> = ({ input, output, outer, size }, frame) => {
     local.set(width, i32.shl(get(width), i32.const(1))),
     [0x0c, 0, 0x0b, 0x0b],
     branch(
-      i32.eq(get(from), i32.const(scratch)),
+      i32.eq(get(from), scratchAddress),
       memory.copy(get(to), get(from), i32.const(4 * size)),
     ),
   ]);
@@ -485,20 +557,101 @@ export function kernelBuffers(kernel: Kernel): number[] {
   return [...new Set([...reads, ...writes])];
 }
 
+/** Rough number of operations in a kernel. */
+export function workOf(kernel: Kernel): number {
+  switch (kernel.kind) {
+    case "map":
+      return sizeOf(kernel.domain) * kernel.steps.length;
+    case "reduce":
+      return sizeOf(kernel.kept) * sizeOf(kernel.reduced) * kernel.steps.length;
+    case "matmul":
+      return sizeOf(kernel.batch) * kernel.rows * kernel.columns * kernel.depth;
+    case "gather":
+    case "scatterAdd":
+      return kernel.count * kernel.width;
+    case "argsort":
+      return kernel.outer * kernel.size * Math.ceil(Math.log2(kernel.size + 1));
+    case "dynamicSlice":
+    case "dynamicUpdate":
+      return kernel.outer * kernel.size * kernel.inner;
+    default:
+      return kernel satisfies never;
+  }
+}
+
+/** Operations below which a kernel is done by one thread: meeting costs more than sharing saves. */
+const SHARED_WORK = 1 << 14;
+
+/** A kernel as code. */
+export interface EmittedKernel {
+  /** A function of the buffers' addresses, then the thread's number and the number of threads. */
+  readonly code: WasmFunction;
+  /** Whether threads share the work; otherwise one of them does it all. */
+  readonly isShared: boolean;
+}
+
 /** A kernel as a function of its buffers' addresses. */
 export function emitKernel<K extends Kernel["kind"]>(
   kind: K,
   kernel: KernelOf<K>,
   buffers: readonly number[],
   surroundings: Surroundings,
-): WasmFunction {
+): EmittedKernel {
   const emitter: Emitter<K> = emitters[kind];
-  return defineFunction(buffers.map(() => types.i32), [], (locals) => {
+  let isShared = false;
+  const parameters = new Array<typeof types.i32>(buffers.length + 2).fill(types.i32);
+  const [thread, threads] = [local.get(buffers.length), local.get(buffers.length + 1)];
+  const code = defineFunction(parameters, [], (locals) => {
+    const prologue: Code[] = [];
+    const constants = new Map<string, Code>();
+    const constant = (name: string, value: Code): Code => {
+      const known = constants.get(name);
+      if (known !== undefined) return known;
+      const kept = keep(locals, types.v128, value);
+      prologue.push(kept.set);
+      constants.set(name, kept.get);
+      return kept.get;
+    };
+    const scope: Scope = {
+      locals,
+      float: (value) => constant(`f${Object.is(value, -0)}${value}`, f32x4.const(value)),
+      word: (value) => constant(`i${value}`, i32x4.const(value, value, value, value)),
+      madd: surroundings.hasRelaxedSimd
+        ? f32x4.relaxedMadd
+        : (a, b, c) => f32x4.add(f32x4.mul(a, b), c),
+    };
     const base = (buffer: number) => {
       const parameter = buffers.indexOf(buffer);
       if (parameter === -1) throw new RangeError(`buffer ${buffer} is not the kernel's`);
       return parameter;
     };
-    return emitter(kernel, { ...surroundings, locals, base });
+    const shareOf = (rounds: number, granule: number) => {
+      const units = Math.ceil(rounds / granule);
+      if (units < 2 || workOf(kernel) < SHARED_WORK) return undefined;
+      isShared = true;
+      const [begin, end] = [locals.add(types.i32), locals.add(types.i32)];
+      const unitOf = (number: Code) => i32.divU(i32.mul(number, i32.const(units)), threads);
+      const roundOf = (number: Code) => i32.mul(unitOf(number), i32.const(granule));
+      prologue.push(
+        local.set(begin, roundOf(thread)),
+        local.set(end, least(roundOf(i32.add(thread, i32.const(1))), i32.const(rounds))),
+      );
+      return { begin, end };
+    };
+    const { scratch, scratchBytes } = surroundings;
+    const scratchAddress = i32.add(
+      i32.const(scratch),
+      i32.mul(thread, i32.const(scratchBytes)),
+    );
+    const body = emitter(kernel, {
+      ...surroundings,
+      locals,
+      scope,
+      base,
+      shareOf,
+      scratchAddress,
+    });
+    return [prologue, body];
   });
+  return { code, isShared };
 }

@@ -92,11 +92,13 @@ function body({ locals, code }: WasmFunction): Code {
  *
  * @param functions All functions; calls name them by position.
  * @param exported Names of the exported functions, with their positions.
+ * @param isShared Whether the memory is shared between threads.
  * @returns The module's binary encoding.
  */
 export function encodeModule(
   functions: readonly WasmFunction[],
   exported: Readonly<Record<string, number>>,
+  isShared = false,
 ): Uint8Array<ArrayBuffer> {
   const signatures = new Map<string, number>();
   const signatureCodes: Code[] = [];
@@ -112,7 +114,10 @@ export function encodeModule(
   return new Uint8Array(bytesOf([
     [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
     section(1, list(signatureCodes)),
-    section(2, list([[text("host"), text("memory"), 0x02, 0x01, 0, ...unsigned(65536)]])),
+    section(
+      2,
+      list([[text("host"), text("memory"), 0x02, isShared ? 3 : 1, 0, ...unsigned(65536)]]),
+    ),
     section(3, list(declared)),
     section(
       7,

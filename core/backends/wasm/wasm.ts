@@ -1,23 +1,22 @@
 /** The wasm backend: a program is one WebAssembly module over one memory. */
 import type { Buffer, Device, Operand, Program, ProgramOptions } from "../../backend.ts";
-import { bytesPerElement, type DType, type TypedArray } from "../../dtype.ts";
+import { allocate, bytesPerElement, type DType, type TypedArray } from "../../dtype.ts";
 import type { Graph } from "../../graph.ts";
-import type { BufferPlan, Kernel, Lowered } from "../../lowering/kernels.ts";
+import type { BufferPlan } from "../../lowering/kernels.ts";
 import { lower } from "../../lowering/lower.ts";
 import { alignedBytes, planMemory } from "../../lowering/plan.ts";
 import { at, showShape } from "../../shape.ts";
-import { call, type Code, f32x4, i32, types } from "./instructions.ts";
 import { type Heap, makeHeap } from "./heap.ts";
-import { emitKernel, kernelBuffers, type Surroundings } from "./kernels.ts";
-import { mathFunctions } from "./math.ts";
-import { matmulFunction, matmulScratch } from "./matmul.ts";
-import { defineFunction, encodeModule, type WasmFunction } from "./module.ts";
+import { type Code, f32x4, i32, types } from "./instructions.ts";
+import { defineFunction, encodeModule } from "./module.ts";
+import { emitProgram, isParallel, scratchBytes, type Target } from "./program.ts";
+import { CONTROL_BYTES, type Pool, startPool } from "./threads.ts";
 
 /** Results up to this size are copied out after a run, so that the garbage collector sees them. */
 const SMALL_BYTES = 4096;
 
 /** Whether the engine has relaxed SIMD, of which the fused multiplication is used. */
-function hasRelaxedSimd(): boolean {
+function probeRelaxedSimd(): boolean {
   const probe = defineFunction(
     [],
     [types.v128],
@@ -31,73 +30,22 @@ type Storage =
   | { readonly kind: "heap"; readonly address: number }
   | { readonly kind: "host"; readonly data: TypedArray };
 
-/** A typed array over the elements at an address; invalid once the memory grows. */
-function view(memory: WebAssembly.Memory, dtype: DType, address: number, size: number): TypedArray {
-  const { buffer } = memory;
-  if (!(buffer instanceof ArrayBuffer)) throw new Error("the memory is shared");
-  const views: { readonly [D in DType]: () => TypedArray } = {
-    f32: () => new Float32Array(buffer, address, size),
-    f64: () => new Float64Array(buffer, address, size),
-    i32: () => new Int32Array(buffer, address, size),
-    u32: () => new Uint32Array(buffer, address, size),
-    bool: () => new Uint32Array(buffer, address, size),
-  };
-  return views[dtype]();
+/** The elements at an address, copied out. */
+function copyOut(
+  { buffer }: WebAssembly.Memory,
+  dtype: DType,
+  address: number,
+  size: number,
+): TypedArray {
+  const data = allocate(dtype, size);
+  new Uint8Array(data.buffer).set(new Uint8Array(buffer, address, data.byteLength));
+  return data;
 }
 
-/** A kernel with its buffers numbered by first use, so that like kernels have like texts. */
-function canonical(
-  kernel: Kernel,
-  buffers: readonly number[],
-  plans: readonly BufferPlan[],
-): string {
-  const rename = (buffer: number) => buffers.indexOf(buffer);
-  const names = new Set([
-    "buffer",
-    "output",
-    "input",
-    "table",
-    "ids",
-    "updates",
-    "update",
-    "start",
-  ]);
-  const text = JSON.stringify(kernel, (key, value: unknown) => {
-    if (typeof value === "number" && names.has(key)) return rename(value);
-    return typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0))
-      ? `${value}${Object.is(value, -0)}`
-      : value;
-  });
-  return `${text} ${buffers.map((buffer) => plans[buffer]?.dtype)}`;
-}
-
-/** Scratch memory that a kernel needs, in bytes. */
-function scratchBytes(kernel: Kernel): number {
-  if (kernel.kind === "matmul") return matmulScratch(kernel.columns);
-  return kernel.kind === "argsort" ? 4 * kernel.size : 0;
-}
-
-/** A program's code, and the functions that it consists of. */
-function emitProgram(
-  { buffers, kernels }: Lowered,
-  fused: boolean,
-  scratch: number,
-  addressOf: (buffer: number) => Code,
-): Uint8Array<ArrayBuffer> {
-  const { functions, table } = mathFunctions();
-  const matmul = functions.push(matmulFunction(fused)) - 1;
-  const surroundings: Surroundings = { buffers, math: table, matmul, scratch };
-  const known = new Map<string, number>();
-  const calls = kernels.map((kernel) => {
-    const used = kernelBuffers(kernel);
-    const key = canonical(kernel, used, buffers);
-    const index = known.get(key) ??
-      functions.push(emitKernel(kernel.kind, kernel, used, surroundings)) - 1;
-    known.set(key, index);
-    return call(index, ...used.map(addressOf));
-  });
-  const run: WasmFunction = { parameters: [], results: [], locals: [], code: calls };
-  return encodeModule(functions, { run: functions.push(run) - 1 });
+/** Copies elements to an address. */
+function copyIn({ buffer }: WebAssembly.Memory, address: number, data: TypedArray): void {
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  new Uint8Array(buffer, address, data.byteLength).set(bytes);
 }
 
 /** Refuses what the backend cannot compute. */
@@ -111,8 +59,21 @@ function refuseDoubles(graph: Graph): void {
   }
 }
 
+/** How the backend is set up. */
+export interface WasmOptions {
+  /**
+   * Threads, the main one included: as many as the machine has unless told. Results do not depend
+   * on it. One where memory cannot be shared, as in a page that is not isolated.
+   */
+  readonly threads?: number;
+}
+
+/** Threads beyond this many gain little on the sizes that a CPU trains. */
+const MOST_THREADS = 16;
+
 /**
- * The WebAssembly backend as a device: SIMD code emitted for each program, one memory.
+ * The WebAssembly backend as a device: SIMD code emitted for each program, one memory, threads that
+ * run the whole program together. Workers start with the first program that is large enough.
  *
  * @example
  * ```ts
@@ -123,11 +84,26 @@ function refuseDoubles(graph: Graph): void {
  * assertEquals(await double(tensor([3])).data(), new Float32Array([6]));
  * ```
  *
+ * @param options The number of threads.
  * @returns A device of its own, with a memory of its own.
+ * @throws {RangeError} If the number of threads is not a positive integer.
  */
-export function wasm(): Device {
-  const heap: Heap = makeHeap();
-  const fused = hasRelaxedSimd();
+export function wasm(options: WasmOptions = {}): Device {
+  const { threads = Math.min(navigator.hardwareConcurrency, MOST_THREADS) } = options;
+  if (!Number.isInteger(threads) || threads < 1) {
+    throw new RangeError(`wasm: threads is an integer from 1, not ${threads}`);
+  }
+  const canShare = threads > 1 && typeof SharedArrayBuffer !== "undefined";
+  const heap: Heap = makeHeap(canShare);
+  const control = canShare ? heap.allocate(CONTROL_BYTES) : undefined;
+  const target: Target = { hasRelaxedSimd: probeRelaxedSimd(), control };
+  const pool: Pool[] = [];
+  const poolNow = (): Pool | undefined => {
+    if (control === undefined) return undefined;
+    if (pool.length === 0) pool.push(startPool(heap.memory, control, threads));
+    return pool[0];
+  };
+  let programs = 0;
   const stored = new WeakMap<Buffer, Storage>();
 
   const bufferOver = (storage: Storage, dtype: DType, size: number): Buffer => {
@@ -139,7 +115,7 @@ export function wasm(): Device {
         return Promise.resolve(
           place.kind === "host"
             ? place.data.slice()
-            : view(heap.memory, dtype, place.address, size).slice(),
+            : copyOut(heap.memory, dtype, place.address, size),
         );
       },
       dispose() {
@@ -156,10 +132,6 @@ export function wasm(): Device {
     if (storage === undefined) throw new Error("the buffer is disposed of, or another device's");
     return storage;
   };
-  const write = (address: number, dtype: DType, data: TypedArray): void => {
-    view(heap.memory, dtype, address, data.length).set(data);
-  };
-
   const compileGraph = (graph: Graph, { donated }: ProgramOptions): Program => {
     refuseDoubles(graph);
     const lowered = lower(graph);
@@ -179,7 +151,8 @@ export function wasm(): Device {
       bytes += Math.ceil(size / 64) * 64;
       return offset;
     };
-    const scratch = reserve(Math.max(0, ...lowered.kernels.map(scratchBytes)));
+    const scratchSize = scratchBytes(lowered);
+    const scratch = reserve(scratchSize * (canShare ? threads : 1));
     const table = reserve(4 * (inputPlans.length + outputPlans.length));
     const donors = new Map<number, number>();
     for (const place of plan.places) {
@@ -210,7 +183,18 @@ export function wasm(): Device {
       if (place.kind === "arena") return i32.const(block + place.offset);
       return tableEntry(place.kind === "input" ? place.index : inputPlans.length + place.index);
     };
-    const code = emitProgram(lowered, fused, block + scratch, addressOf);
+    const code = emitProgram(lowered, target, {
+      scratch: block + scratch,
+      scratchBytes: scratchSize,
+      addressOf,
+    });
+    const number = ++programs;
+    const workers = isParallel(lowered) ? poolNow() : undefined;
+    // Workers read the code from the memory that they share.
+    const codeAddress = workers === undefined ? undefined : heap.allocate(code.length);
+    if (codeAddress !== undefined) {
+      new Uint8Array(heap.memory.buffer, codeAddress, code.length).set(code);
+    }
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(code), {
       host: { memory: heap.memory },
     });
@@ -232,7 +216,7 @@ export function wasm(): Device {
       }
       const isDonor = [...donors.values()].includes(index);
       const address = isDonor ? heap.allocate(alignedBytes(input)) : slotOf(index, input);
-      write(address, input.dtype, storage.data);
+      copyIn(heap.memory, address, storage.data);
       return address;
     };
 
@@ -242,6 +226,9 @@ export function wasm(): Device {
         arenaBytes: plan.arenaBytes,
         unplannedBytes: plan.unplannedBytes,
         codeBytes: code.length,
+        get threads() {
+          return workers?.ready() ?? 1;
+        },
       },
       run(operands) {
         const addresses = inputPlans.map((_, index) => place(operands[index], index));
@@ -252,8 +239,10 @@ export function wasm(): Device {
             ? block + at(outputSlots, index)
             : heap.allocate(alignedBytes(output));
         });
-        write(block + table, "i32", Int32Array.from([...addresses, ...results]));
-        run();
+        copyIn(heap.memory, block + table, Int32Array.from([...addresses, ...results]));
+        const count = workers?.ready() ?? 1;
+        if (count > 1) workers?.start(number, codeAddress ?? 0, code.length, count);
+        run(0, count);
         const taken = new Set(donors.values());
         for (const index of donated) {
           const operand = operands[index];
@@ -265,13 +254,13 @@ export function wasm(): Device {
         return outputPlans.map(({ dtype, size }, index) => {
           const address = at(results, index);
           const storage: Storage = isSmall[index]
-            ? { kind: "host", data: view(heap.memory, dtype, address, size).slice() }
+            ? { kind: "host", data: copyOut(heap.memory, dtype, address, size) }
             : { kind: "heap", address };
           return bufferOver(storage, dtype, size);
         });
       },
       dispose() {
-        for (const address of [block, ...slots.values()]) heap.free(address);
+        for (const address of [block, codeAddress ?? 0, ...slots.values()]) heap.free(address);
         slots.clear();
       },
     };
@@ -281,9 +270,12 @@ export function wasm(): Device {
     name: "wasm",
     upload(data, dtype) {
       const address = heap.allocate(alignedBytes({ dtype, size: data.length }));
-      write(address, dtype, data);
+      copyIn(heap.memory, address, data);
       return bufferOver({ kind: "heap", address }, dtype, data.length);
     },
     compile: compileGraph,
+    [Symbol.dispose]() {
+      for (const workers of pool.splice(0)) workers.dispose();
+    },
   };
 }

@@ -1,0 +1,111 @@
+/** A program as one module: kernels, and the function that runs them in order on every thread. */
+import type { BufferPlan, Kernel, Lowered } from "../../lowering/kernels.ts";
+import { branch, call, type Code, i32, local, types } from "./instructions.ts";
+import { emitKernel, kernelBuffers, type Surroundings, workOf } from "./kernels.ts";
+import { matmulFunction, matmulScratch } from "./matmul.ts";
+import { encodeModule, type WasmFunction } from "./module.ts";
+import { barrierFunction, maySleep } from "./threads.ts";
+
+/** What a module is emitted for. */
+export interface Target {
+  /** Whether the engine has relaxed SIMD. */
+  readonly hasRelaxedSimd: boolean;
+  /** The words that threads share; undefined where the memory is one thread's. */
+  readonly control: number | undefined;
+}
+
+/** Where a program's memory is. */
+export interface ProgramMemory {
+  /** The address of the first thread's scratch memory. */
+  readonly scratch: number;
+  /** Bytes of scratch memory for each thread. */
+  readonly scratchBytes: number;
+  /** Code that gives a buffer's address. */
+  readonly addressOf: (buffer: number) => Code;
+}
+
+/** A kernel with its buffers numbered by first use, so that like kernels have like texts. */
+function canonical(
+  kernel: Kernel,
+  buffers: readonly number[],
+  plans: readonly BufferPlan[],
+): string {
+  const names = new Set([
+    "buffer",
+    "output",
+    "input",
+    "table",
+    "ids",
+    "updates",
+    "update",
+    "start",
+  ]);
+  const text = JSON.stringify(kernel, (key, value: unknown) => {
+    if (typeof value === "number" && names.has(key)) return buffers.indexOf(value);
+    return typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0))
+      ? `${value}${Object.is(value, -0)}`
+      : value;
+  });
+  return `${text} ${buffers.map((buffer) => plans[buffer]?.dtype)}`;
+}
+
+/** Scratch memory that a program needs for each thread, in bytes. */
+export function scratchBytes({ kernels }: Lowered): number {
+  const bytes = kernels.map((kernel) => {
+    if (kernel.kind === "matmul") return matmulScratch(kernel.columns);
+    return kernel.kind === "argsort" ? 4 * kernel.size : 0;
+  });
+  return Math.ceil(Math.max(0, ...bytes) / 64) * 64;
+}
+
+/** Operations below which waking other threads costs more than they save. */
+const PARALLEL_WORK = 1 << 19;
+
+/** Whether a program is worth more than one thread. */
+export function isParallel({ kernels }: Lowered): boolean {
+  return kernels.reduce((total, kernel) => total + workOf(kernel), 0) >= PARALLEL_WORK;
+}
+
+/**
+ * A program's code. It exports `run(thread, threads)`, which every thread calls: kernels that are
+ * not shared are the first thread's, and threads meet wherever one could see another's work.
+ */
+export function emitProgram(
+  { buffers, kernels }: Lowered,
+  { hasRelaxedSimd, control }: Target,
+  memory: ProgramMemory,
+): Uint8Array<ArrayBuffer> {
+  const functions: WasmFunction[] = [];
+  const matmul = functions.push(matmulFunction(hasRelaxedSimd)) - 1;
+  const barrier = control === undefined
+    ? undefined
+    : functions.push(barrierFunction(control, maySleep())) - 1;
+  const surroundings: Surroundings = { buffers, hasRelaxedSimd, matmul, ...memory };
+  const [thread, threads] = [local.get(0), local.get(1)];
+  const meet: Code = barrier === undefined ? [] : call(barrier, thread, threads);
+
+  const known = new Map<string, { readonly index: number; readonly isShared: boolean }>();
+  const body: Code[] = [];
+  let before: "nothing" | "one" | "all" = "nothing";
+  for (const kernel of kernels) {
+    const used = kernelBuffers(kernel);
+    const key = canonical(kernel, used, buffers);
+    let entry = known.get(key);
+    if (entry === undefined) {
+      const { code, isShared } = emitKernel(kernel.kind, kernel, used, surroundings);
+      entry = { index: functions.push(code) - 1, isShared };
+      known.set(key, entry);
+    }
+    const run = call(entry.index, ...used.map(memory.addressOf), thread, threads);
+    if (before === "all" || (before === "one" && entry.isShared)) body.push(meet);
+    body.push(entry.isShared ? run : branch(i32.eqz(thread), run));
+    before = entry.isShared ? "all" : "one";
+  }
+  const run: WasmFunction = {
+    parameters: [types.i32, types.i32],
+    results: [],
+    locals: [],
+    code: [body, meet],
+  };
+  return encodeModule(functions, { run: functions.push(run) - 1 }, control !== undefined);
+}

@@ -1,0 +1,215 @@
+/**
+ * Threads: workers that run whole programs beside the main thread, and the barrier at which they
+ * meet. A worker gets no message after its start: it sleeps on a word of the shared memory, which
+ * tells it the next program, whose code it finds in the same memory.
+ */
+import {
+  atomics,
+  branch,
+  type Code,
+  countFromZero,
+  drop,
+  i32,
+  local,
+  types,
+  whileLoop,
+} from "./instructions.ts";
+import { defineFunction, type WasmFunction } from "./module.ts";
+
+/** Bytes of the block of words that threads share: one cache line for each word. */
+export const CONTROL_BYTES = 8 * 64;
+
+/** Byte offsets of the words. */
+const words = {
+  /** Counts runs; workers sleep on it. */
+  run: 0,
+  /** How many threads take part in the run. */
+  threads: 64,
+  /** Number, address and length of the run's program. */
+  program: 128,
+  address: 132,
+  length: 136,
+  /** How many workers have started. */
+  started: 192,
+  /** How many threads have come to the barrier. */
+  arrived: 256,
+  /** Counts barriers that all have passed. */
+  passed: 320,
+} as const;
+
+/** Looks at the barrier before a thread goes to sleep; a few microseconds. */
+const SPINS = 4000;
+
+/** Whether this thread may sleep on a word of memory: a page's main thread may not. */
+export function maySleep(): boolean {
+  try {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 1, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The barrier as a function of the thread's number and the number of threads. Threads look for a
+ * while and then sleep; the first one, if it may not sleep, goes on looking.
+ */
+export function barrierFunction(control: number, firstMaySleep: boolean): WasmFunction {
+  return defineFunction([types.i32, types.i32], [], (locals, thread = 0, threads = 1) => {
+    const [passed, spins] = [locals.add(types.i32), locals.add(types.i32)];
+    const here = i32.const(control);
+    const isWaiting = i32.eq(atomics.load(here, words.passed), local.get(passed));
+    const last: Code = [
+      atomics.store(here, i32.const(0), words.arrived),
+      drop(atomics.add(here, i32.const(1), words.passed)),
+      drop(atomics.notify(here, i32.const(-1), words.passed)),
+    ];
+    const others: Code = [
+      countFromZero(spins, i32.const(SPINS), branch(i32.eqz(isWaiting), [0x0f])),
+      whileLoop(
+        isWaiting,
+        branch(
+          firstMaySleep ? i32.const(1) : local.get(thread),
+          drop(atomics.waitForever(here, local.get(passed), words.passed)),
+        ),
+      ),
+    ];
+    return branch(i32.gtS(local.get(threads), i32.const(1)), [
+      local.set(passed, atomics.load(here, words.passed)),
+      branch(
+        i32.eq(
+          i32.add(atomics.add(here, i32.const(1), words.arrived), i32.const(1)),
+          local.get(threads),
+        ),
+        last,
+        others,
+      ),
+    ]);
+  });
+}
+
+/** What a worker does, as source text; it has the shared memory and its own number. */
+function workerSource(control: number): string {
+  return `
+const work = ({ memory, thread }) => {
+  const words = new Int32Array(memory.buffer, ${control}, ${CONTROL_BYTES / 4});
+  const word = (offset) => Atomics.load(words, offset / 4);
+  const programs = new Map();
+  const load = (program) => {
+    const bytes = new Uint8Array(memory.buffer, word(${words.address}), word(${words.length}));
+    const module = new WebAssembly.Module(bytes.slice());
+    const { run } = new WebAssembly.Instance(module, { host: { memory } }).exports;
+    if (programs.size >= ${KEPT_PROGRAMS}) programs.delete(programs.keys().next().value);
+    programs.set(program, run);
+    return run;
+  };
+  let seen = word(${words.run});
+  Atomics.add(words, ${words.started / 4}, 1);
+  for (;;) {
+    Atomics.wait(words, ${words.run / 4}, seen);
+    const now = word(${words.run});
+    if (now === seen) continue;
+    seen = now;
+    const threads = word(${words.threads});
+    if (threads === 0) break;
+    if (thread >= threads) continue;
+    const program = word(${words.program});
+    (programs.get(program) ?? load(program))(thread, threads);
+  }
+};`;
+}
+
+/** Programs that a worker keeps; an older one is loaded again if it is run again. */
+const KEPT_PROGRAMS = 64;
+
+/** Workers of one device. */
+export interface Pool {
+  /** Threads that are ready, the main one included. */
+  ready(): number;
+  /** Tells workers to run a program, whose code stands in the memory. */
+  start(program: number, address: number, length: number, threads: number): void;
+  /** Ends the workers. */
+  dispose(): void;
+}
+
+/** A started worker. */
+interface Started {
+  terminate(): void;
+}
+
+/** Node's workers, where there are some: unlike a browser's, they need not keep a process alive. */
+interface NodeWorkers {
+  Worker: new (
+    source: string,
+    options: {
+      readonly eval: true;
+      readonly workerData: unknown;
+      readonly env: Readonly<Record<string, string>>;
+    },
+  ) => { unref(): void; terminate(): unknown };
+}
+
+function isNodeWorkers(module: unknown): module is NodeWorkers {
+  return typeof module === "object" && module !== null && "Worker" in module;
+}
+
+/** `node:worker_threads` in Deno and Node; undefined in a browser. */
+function nodeWorkers(): NodeWorkers | undefined {
+  const host: { readonly process?: { readonly getBuiltinModule?: (name: string) => unknown } } =
+    globalThis;
+  const module = host.process?.getBuiltinModule?.("node:worker_threads");
+  return isNodeWorkers(module) ? module : undefined;
+}
+
+function startWorker(source: string, data: unknown): Started {
+  const node = nodeWorkers();
+  if (node !== undefined) {
+    const code = `${source}\nwork(require("node:worker_threads").workerData);`;
+    // Without an environment of its own a worker copies the process's, which takes a permission.
+    const worker = new node.Worker(code, { eval: true, workerData: data, env: {} });
+    worker.unref();
+    return { terminate: () => void worker.terminate() };
+  }
+  const code = `${source}\nonmessage = ({ data }) => work(data);`;
+  const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
+  const worker = new Worker(url, { type: "module" });
+  URL.revokeObjectURL(url);
+  worker.postMessage(data);
+  return worker;
+}
+
+/**
+ * Starts workers over a shared memory. They take part in runs once they are up.
+ *
+ * @param memory The memory.
+ * @param control The address of the words that threads share.
+ * @param threads Threads in all, the main one included.
+ */
+export function startPool(memory: WebAssembly.Memory, control: number, threads: number): Pool {
+  const view = new Int32Array(memory.buffer, control, CONTROL_BYTES / 4);
+  const at = (offset: number) => offset / 4;
+  const workers = Array.from(
+    { length: threads - 1 },
+    (_, i) => startWorker(workerSource(control), { memory, thread: i + 1 }),
+  );
+  const wake = (): void => {
+    Atomics.add(view, at(words.run), 1);
+    Atomics.notify(view, at(words.run));
+  };
+  return {
+    // Workers are numbered, so they take part only once all are up.
+    ready: () => Atomics.load(view, at(words.started)) === threads - 1 ? threads : 1,
+    start(program, address, length, count) {
+      Atomics.store(view, at(words.threads), count);
+      Atomics.store(view, at(words.program), program);
+      Atomics.store(view, at(words.address), address);
+      Atomics.store(view, at(words.length), length);
+      wake();
+    },
+    dispose() {
+      Atomics.store(view, at(words.threads), 0);
+      wake();
+      for (const worker of workers) worker.terminate();
+    },
+  };
+}

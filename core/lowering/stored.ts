@@ -1,0 +1,182 @@
+/**
+ * Which nodes of a graph are stored, and which are computed again inside the kernels that use them.
+ */
+import { type Graph, type GraphNode, nodeAt } from "../graph.ts";
+import { at } from "../shape.ts";
+import type { ScalarOperation } from "./kernels.ts";
+
+/** How a node can be used without being stored. */
+type Inlining = "free" | "movement" | "scalar" | "random" | "never";
+
+const inlinings: { readonly [P in GraphNode["op"]]: Inlining } = {
+  input: "never",
+  fill: "free",
+  iota: "free",
+  neg: "scalar",
+  abs: "scalar",
+  sign: "scalar",
+  floor: "scalar",
+  exp: "scalar",
+  expm1: "scalar",
+  log: "scalar",
+  log1p: "scalar",
+  sqrt: "scalar",
+  sin: "scalar",
+  cos: "scalar",
+  tanh: "scalar",
+  erf: "scalar",
+  not: "scalar",
+  cast: "scalar",
+  add: "scalar",
+  sub: "scalar",
+  mul: "scalar",
+  div: "scalar",
+  pow: "scalar",
+  maximum: "scalar",
+  minimum: "scalar",
+  rem: "scalar",
+  equal: "scalar",
+  less: "scalar",
+  lessEqual: "scalar",
+  and: "scalar",
+  or: "scalar",
+  where: "scalar",
+  sum: "never",
+  reduceMax: "never",
+  argmax: "never",
+  argsort: "never",
+  matmul: "never",
+  reshape: "movement",
+  transpose: "movement",
+  expand: "movement",
+  slice: "movement",
+  concat: "never",
+  gather: "never",
+  scatterAdd: "never",
+  dynamicSlice: "never",
+  dynamicUpdate: "never",
+  randomBits: "random",
+  stopGradient: "movement",
+  customVjp: "movement",
+  barrier: "movement",
+};
+
+/** Rough cost of computing an element again, in units of an addition; 1 unless named. */
+const costs: { readonly [P in GraphNode["op"]]?: number } = {
+  fill: 0,
+  iota: 0,
+  exp: 10,
+  expm1: 12,
+  log: 10,
+  log1p: 12,
+  sin: 10,
+  cos: 10,
+  tanh: 12,
+  erf: 12,
+  pow: 20,
+  div: 3,
+  sqrt: 3,
+  randomBits: 40,
+};
+
+/**
+ * A value used by several kernels is stored if computing it again, from what is stored, costs more
+ * than this: about what writing and reading an element costs.
+ */
+const RECOMPUTE_LIMIT = 16;
+
+/** An instruction that costs this much by itself is worth storing wherever several kernels use it. */
+const DEAR_INSTRUCTION = 10;
+
+/** The limit for a value that is repeated along an axis, and so computed for every repetition. */
+const REPEAT_LIMIT = 2;
+
+/** Steps of a body beyond which an operand is stored, so that no kernel grows without bound. */
+const BODY_LIMIT = 256;
+
+/** The nodes that use each node. */
+function usersOf(graph: Graph): number[][] {
+  const users = graph.nodes.map((): number[] => []);
+  graph.nodes.forEach((node, position) => {
+    for (const input of new Set(node.inputs)) users[input]?.push(position);
+  });
+  return users;
+}
+
+/**
+ * From the results backward: how many kernels would compute a node if it were not stored. `decide`
+ * is told, and may take the node out of the stored ones before those before it are counted.
+ */
+function countKernels(
+  graph: Graph,
+  users: readonly (readonly number[])[],
+  stored: ReadonlySet<number>,
+  decide: (position: number, kernels: number) => void,
+): void {
+  const roots: Set<number>[] = [];
+  for (let position = graph.nodes.length - 1; position >= 0; position--) {
+    const own = new Set<number>();
+    for (const user of users[position] ?? []) {
+      if (stored.has(user)) own.add(user);
+      else for (const root of roots[user] ?? []) own.add(root);
+    }
+    roots[position] = own;
+    decide(position, own.size);
+  }
+}
+
+/** What a chain of movements moves: the node itself if it is none. */
+export function movedFrom(graph: Graph, position: number): number {
+  const node = nodeAt(graph, position);
+  return inlinings[node.op] === "movement" ? movedFrom(graph, at(node.inputs, 0)) : position;
+}
+
+/** The nodes that are stored from the start: among them what matrix products read in place. */
+export function chooseStored(graph: Graph): Set<number> {
+  const stored = new Set<number>(graph.outputs);
+  graph.nodes.forEach((node, position) => {
+    if (inlinings[node.op] === "never") stored.add(position);
+    if (node.op === "matmul") {
+      for (const input of node.inputs) stored.add(movedFrom(graph, input));
+    }
+  });
+  const always = new Set(stored);
+  const users = usersOf(graph);
+  const kernels: number[] = [];
+  countKernels(graph, users, stored, (position, count) => kernels[position] = count);
+
+  // Forward, so that what an element costs is counted from what is stored already.
+  const cost: number[] = [];
+  const sum = (values: readonly number[], inputs: readonly number[]) =>
+    inputs.reduce((total, input) => total + at(values, input), 0);
+  const computes = ({ op }: GraphNode) => inlinings[op] === "scalar" || inlinings[op] === "random";
+  const isRepeated = (position: number) =>
+    users[position]?.some((user) => nodeAt(graph, user).op === "expand") === true;
+  graph.nodes.forEach((node, position) => {
+    const own = costs[node.op] ?? (inlinings[node.op] === "movement" ? 0 : 1);
+    const total = own + sum(cost, node.inputs);
+    const isShared = at(kernels, position) > 1;
+    const isDear = isShared && (total > RECOMPUTE_LIMIT || own >= DEAR_INSTRUCTION) ||
+      isRepeated(position) && total > REPEAT_LIMIT;
+    if (computes(node) && isDear) stored.add(position);
+    cost[position] = stored.has(position) ? 1 : total;
+  });
+
+  // What one kernel alone needs, now that later nodes are stored, is computed there.
+  countKernels(graph, users, stored, (position, count) => {
+    if (!always.has(position) && count <= 1 && !isRepeated(position)) stored.delete(position);
+  });
+
+  const steps: number[] = [];
+  graph.nodes.forEach((node, position) => {
+    const body = 1 + sum(steps, node.inputs);
+    if (computes(node) && body > BODY_LIMIT) stored.add(position);
+    steps[position] = stored.has(position) ? 1 : body;
+  });
+  return stored;
+}
+
+/** Whether an instruction is computed one element at a time, without memory. */
+export function isScalar(op: GraphNode["op"]): op is ScalarOperation {
+  return inlinings[op] === "scalar";
+}

@@ -1,0 +1,283 @@
+/** What the fuser and the memory plan make of graphs. */
+import { assert, assertAlmostEquals, assertEquals, assertLessOrEqual } from "@std/assert";
+import {
+  add,
+  bytesPerElement,
+  cast,
+  compile,
+  concat,
+  type Device,
+  div,
+  exp,
+  gelu,
+  graphOf,
+  iota,
+  key,
+  less,
+  lessEqual,
+  logSoftmax,
+  matmul,
+  mean,
+  mul,
+  neg,
+  pick,
+  pow,
+  reference,
+  relu,
+  reshape,
+  rsqrt,
+  type Shape,
+  slice,
+  softmax,
+  sqrt,
+  square,
+  sub,
+  sum,
+  tanh,
+  type Tensor,
+  transpose,
+  transposeLast,
+  uniform,
+  wasm,
+  where,
+  zeros,
+} from "@unitune/core";
+import fc from "fast-check";
+import { type Lowered, usedBuffers } from "../../core/lowering/kernels.ts";
+import { lower } from "../../core/lowering/lower.ts";
+import { type MemoryPlan, planMemory } from "../../core/lowering/plan.ts";
+import { arbitraryProgram, inputsOf, type RandomProgram, runProgram } from "./programs.ts";
+
+/** Kinds of the kernels that a function becomes, in their order. */
+function kinds<A extends readonly Tensor[]>(f: (...args: A) => unknown, args: A): () => string {
+  return () => lower(graphOf(f, args)).kernels.map(({ kind }) => kind).join(" ");
+}
+
+const x = zeros([4, 6]);
+const row = zeros([6]);
+
+/** [B, T, H D] as [B, H, T, D]. */
+function heads(x: Tensor): Tensor {
+  return transpose(reshape(x, [2, 8, 4, 3]), [0, 2, 1, 3]);
+}
+
+function layerNorm(x: Tensor, gain: Tensor, bias: Tensor): Tensor {
+  const centred = sub(x, mean(x, { axes: [-1], keepDims: true }));
+  const variance = mean(square(centred), { axes: [-1], keepDims: true });
+  return add(mul(mul(centred, rsqrt(add(variance, 1e-5))), gain), bias);
+}
+
+/** AdamW on one parameter: the new parameter and both moments. */
+function adamw(w: Tensor, g: Tensor, m: Tensor, v: Tensor, step: Tensor): Tensor[] {
+  const first = add(mul(m, 0.9), mul(g, 0.1));
+  const second = add(mul(v, 0.99), mul(square(g), 0.01));
+  const correction = sub(1, pow(0.9, cast(step, "f32")));
+  const update = div(div(first, correction), add(sqrt(second), 1e-8));
+  return [sub(w, mul(add(update, mul(w, 0.1)), 1e-3)), first, second];
+}
+
+const fusions: Readonly<Record<string, { readonly kernels: string; readonly of: () => string }>> = {
+  "a chain of elementwise operations": { kernels: "map", of: kinds((x) => gelu(x), [x]) },
+  "a broadcast operand": { kernels: "map", of: kinds((x, row) => relu(add(x, row)), [x, row]) },
+  "three results of one update": {
+    kernels: "map",
+    of: kinds(adamw, [x, x, x, x, zeros([], "i32")]),
+  },
+  "dropout, random numbers included": {
+    kernels: "map",
+    of: kinds((key, x) => where(less(uniform(key, [4, 6]), 0.9), div(x, 0.9), 0), [key(1), x]),
+  },
+  "a causal mask": {
+    kernels: "map",
+    of: kinds((scores) => {
+      return where(lessEqual(iota([5, 5], 1), iota([5, 5], 0)), scores, -Infinity);
+    }, [zeros([2, 5, 5])]),
+  },
+  "a reduction of a chain": { kernels: "reduce", of: kinds((x) => sum(square(relu(x))), [x]) },
+  "softmax: a maximum, exponentials, their sum, a quotient": {
+    kernels: "reduce map reduce map",
+    of: kinds((x) => softmax(x), [x]),
+  },
+  "layer normalisation": {
+    kernels: "reduce reduce map map",
+    of: kinds(layerNorm, [x, row, row]),
+  },
+  "a product with a transposed operand, read in place": {
+    kernels: "matmul",
+    of: kinds((a, b) => matmul(transposeLast(a), b), [x, x]),
+  },
+  "scores of attention heads, cut and turned in place": {
+    kernels: "matmul",
+    of: kinds((q, k) => matmul(heads(q), transposeLast(heads(k))), [
+      zeros([2, 8, 12]),
+      zeros([2, 8, 12]),
+    ]),
+  },
+  "a matmul with a bias and an activation": {
+    kernels: "matmul map",
+    of: kinds((x, w, b) => relu(add(matmul(x, w), b)), [x, zeros([6, 5]), zeros([5])]),
+  },
+  "a concatenation: a map for each piece, whatever computes it": {
+    kernels: "map map",
+    of: kinds((x, y) => concat([exp(x), transpose(y, [1, 0])], 0), [x, zeros([6, 2])]),
+  },
+  "a reshape that no index can follow is stored once": {
+    kernels: "map map",
+    of: kinds((x) => mul(reshape(transpose(exp(x), [1, 0]), [4, 6]), 2), [x]),
+  },
+};
+
+for (const [name, { kernels, of }] of Object.entries(fusions)) {
+  Deno.test(`${name} becomes ${kernels}`, () => assertEquals(of(), kernels));
+}
+
+Deno.test("negative log-likelihoods never store a matrix of truth values", () => {
+  const { buffers } = lower(graphOf(
+    (logits: Tensor, ids: Tensor) => neg(mean(pick(logSoftmax(logits), ids))),
+    [x, zeros([4], "i32")],
+  ));
+  assertEquals(buffers.filter(({ dtype }) => dtype === "bool"), []);
+});
+
+/** For each buffer, the first and the last kernel that touch it; undefined if none does. */
+function lifetimes({ buffers, kernels }: Lowered): ({ first: number; last: number } | undefined)[] {
+  return buffers.map((_, buffer) => {
+    const touching = kernels.flatMap((kernel, position) => {
+      const { reads, writes } = usedBuffers(kernel);
+      return reads.includes(buffer) || writes.includes(buffer) ? [position] : [];
+    });
+    const [first] = touching;
+    return first === undefined ? undefined : { first, last: touching.at(-1) ?? first };
+  });
+}
+
+/** Bytes of the arena that buffers take, with their lifetimes. */
+function intervals(lowered: Lowered, plan: MemoryPlan) {
+  const spans = lifetimes(lowered);
+  return lowered.buffers.flatMap(({ dtype, size }, buffer) => {
+    const [place, span] = [plan.places[buffer], spans[buffer]];
+    if (place?.kind !== "arena" || span === undefined) return [];
+    return [{ ...span, start: place.offset, end: place.offset + size * bytesPerElement[dtype] }];
+  });
+}
+
+function lowered(program: RandomProgram): Lowered {
+  return lower(
+    graphOf((...inputs: Tensor[]) => runProgram(program, inputs), inputsOf(program)),
+  );
+}
+
+Deno.test("buffers that live at the same time share no byte of the arena", () => {
+  fc.assert(fc.property(arbitraryProgram, (program) => {
+    const kernels = lowered(program);
+    const plan = planMemory(kernels, []);
+    const taken = intervals(kernels, plan);
+    for (const [i, a] of taken.entries()) {
+      assertLessOrEqual(a.end, plan.arenaBytes);
+      for (const b of taken.slice(i + 1)) {
+        const together = a.first <= b.last && b.first <= a.last;
+        assert(!together || a.end <= b.start || b.end <= a.start, JSON.stringify([a, b]));
+      }
+    }
+    assertLessOrEqual(plan.arenaBytes, plan.unplannedBytes);
+  }));
+});
+
+Deno.test("buffers are written before they are read, and results are written", () => {
+  fc.assert(fc.property(arbitraryProgram, (program) => {
+    const { kernels, inputs, outputs } = lowered(program);
+    const written = new Set(inputs);
+    for (const kernel of kernels) {
+      const { reads, writes } = usedBuffers(kernel);
+      assertEquals(reads.filter((buffer) => !written.has(buffer)), []);
+      for (const buffer of writes) written.add(buffer);
+    }
+    assertEquals(outputs.filter((buffer) => !written.has(buffer)), []);
+    assertEquals(new Set(outputs).size, outputs.length);
+  }));
+});
+
+Deno.test("a donated input becomes one result at most, of its size and dtype", () => {
+  fc.assert(fc.property(arbitraryProgram, (program) => {
+    const kernels = lowered(program);
+    const donated = [...kernels.inputs.keys()];
+    const donors = planMemory(kernels, donated).places.flatMap((place, buffer) => {
+      if (place.kind !== "output" || place.donor === undefined) return [];
+      const [input, output] = [
+        kernels.buffers[kernels.inputs[place.donor] ?? -1],
+        kernels.buffers[buffer],
+      ];
+      assertEquals([input?.dtype, input?.size], [output?.dtype, output?.size]);
+      return [place.donor];
+    });
+    assertEquals(new Set(donors).size, donors.length);
+  }));
+});
+
+Deno.test("a chain of temporaries needs the room of two of them", () => {
+  let y = zeros([32, 32]);
+  const graph = graphOf((x: Tensor) => {
+    y = x;
+    for (let i = 0; i < 8; i++) y = matmul(y, x);
+    return y;
+  }, [y]);
+  const plan = planMemory(lower(graph), []);
+  assertEquals(plan.arenaBytes, 2 * 4 * 32 * 32);
+  assertEquals(plan.unplannedBytes, 7 * 4 * 32 * 32);
+});
+
+// At most 16 steps, each of about two roundings of 6e-8, none of which grows (see programs.ts).
+const TOLERANCE = 2e-6;
+
+type Results = readonly { readonly shape: Shape; readonly elements: readonly number[] }[];
+
+/** What a function gives on a device for inputs that are made anew. */
+async function resultsOn(
+  device: Device,
+  f: (inputs: readonly Tensor[]) => Tensor[],
+  inputs: () => Tensor[],
+  donate: readonly number[] = [],
+): Promise<Results> {
+  using compiled = compile(f, { device, donate });
+  return await Promise.all(
+    compiled(inputs()).map(async (result) => ({
+      shape: result.shape,
+      elements: [...await result.data()],
+    })),
+  );
+}
+
+function assertAgree(actual: Results, expected: Results): void {
+  assertEquals(actual.map(({ shape }) => shape), expected.map(({ shape }) => shape));
+  for (const [i, { elements }] of expected.entries()) {
+    elements.forEach((element, j) => {
+      const other = actual[i]?.elements[j] ?? NaN;
+      assertAlmostEquals(other, element, TOLERANCE, `result ${i} at ${j}`);
+    });
+  }
+}
+
+Deno.test("random programs compute the same on wasm as on the reference, donated or not", async () => {
+  using here = wasm();
+  using there = reference();
+  await fc.assert(fc.asyncProperty(arbitraryProgram, async (program) => {
+    const f = (inputs: readonly Tensor[]) => runProgram(program, inputs);
+    const inputs = () => inputsOf(program);
+    const expected = await resultsOn(there, f, inputs);
+    assertAgree(await resultsOn(here, f, inputs), expected);
+    assertAgree(await resultsOn(here, f, inputs, [0]), expected);
+  }));
+});
+
+Deno.test("elements are read where they are, though loops look alike and views carry over rows", async () => {
+  using here = wasm();
+  using there = reference();
+  const inputs = () => [key(1), key(2)].map((key) => uniform(key, [4, 4]));
+  const f = ([x, y]: readonly Tensor[]) => {
+    if (x === undefined || y === undefined) throw new Error("there are two inputs");
+    const [stored, joined] = [exp(neg(x)), concat([exp(neg(y)), exp(neg(x))], 0)];
+    const carried = reshape(slice(reshape(tanh(transpose(y, [1, 0])), [16]), 0, 1, 13), [3, 4]);
+    return [stored, mul(transpose(stored, [1, 0]), 0.5), neg(slice(joined, 0, 2, 6)), neg(carried)];
+  };
+  assertAgree(await resultsOn(here, f, inputs), await resultsOn(there, f, inputs));
+});

@@ -1,0 +1,93 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import {
+  argmax,
+  compile,
+  type Device,
+  evaluate,
+  gather,
+  key,
+  logSoftmax,
+  matmul,
+  mean,
+  normal,
+  reshape,
+  sort,
+  sum,
+  tanh,
+  type Tensor,
+  transposeLast,
+  wasm,
+} from "@unitune/core";
+
+/** Kernels of every kind that threads share: by rows, by columns, by batches, by elements. */
+function work(x: Tensor, w: Tensor): Tensor[] {
+  const hidden = tanh(matmul(x, w));
+  const heads = reshape(hidden, [8, 30, 67]);
+  const scores = matmul(heads, transposeLast(heads));
+  return [
+    hidden,
+    scores,
+    matmul(transposeLast(x), hidden),
+    logSoftmax(scores),
+    sum(hidden, { axes: [0] }),
+    mean(hidden),
+    argmax(hidden),
+    gather(hidden, argmax(w)),
+    sort(hidden),
+  ];
+}
+
+/** Waits until a program runs on so many threads: workers take a moment to start. */
+async function ready(
+  compiled: { statistics(): { threads: number }[] },
+  threads: number,
+): Promise<void> {
+  for (let attempt = 0; attempt < 1000; attempt++) {
+    if (compiled.statistics()[0]?.threads === threads) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error(`the program does not come to run on ${threads} threads`);
+}
+
+async function results(device: Device, threads: number): Promise<Uint8Array[]> {
+  const [x, w] = evaluate([normal(key(1), [240, 130]), normal(key(2), [130, 67])], device);
+  assert(x && w);
+  const run = compile(work, { device });
+  run(x, w);
+  await ready(run, threads);
+  const tensors = run(x, w);
+  return await Promise.all(tensors.map(async (y) => new Uint8Array((await y.data()).buffer)));
+}
+
+Deno.test("one, two and three threads give the same bits", async () => {
+  const all: Uint8Array[][] = [];
+  for (const threads of [1, 2, 3]) {
+    using device = wasm({ threads });
+    all.push(await results(device, threads));
+  }
+  assertEquals(all[1], all[0]);
+  assertEquals(all[2], all[0]);
+});
+
+Deno.test("many runs and many programs find their workers", async () => {
+  using device = wasm({ threads: 2 });
+  const [x] = evaluate([normal(key(1), [128, 128])], device);
+  assert(x);
+  const sums: number[] = [];
+  for (let program = 0; program < 70; program++) {
+    // More programs than a worker keeps; each is another by its static argument.
+    using run = compile((x: Tensor, by: number) => sum(matmul(tanh(x), x), { axes: [by % 2] }), {
+      device,
+    });
+    run(x, program);
+    await ready(run, 2);
+    const [first] = await run(x, program).data();
+    sums.push(first ?? NaN);
+  }
+  assertEquals(new Set(sums).size, 2);
+});
+
+Deno.test("a number of threads that is none is refused", () => {
+  assertThrows(() => wasm({ threads: 0 }), RangeError, "threads is an integer from 1, not 0");
+  assertThrows(() => wasm({ threads: 1.5 }), RangeError, "not 1.5");
+});
