@@ -4,14 +4,24 @@
  */
 import { stripVTControlCharacters } from "node:util";
 
-const everything = ["tests", "core", "autodiff", "models", "objectives", "links"];
+const everything = [
+  "tests",
+  "core",
+  "autodiff",
+  "models",
+  "objectives",
+  "cli",
+  "links",
+  "README.md",
+];
 
-// Tests of the commands start the same Deno as subprocesses, and write in temporary folders.
+// Tests of the commands start the same Deno as subprocesses, one of them through a shell that limits
+// the size of files, and write in temporary folders.
 const permissions = [
   "--no-prompt",
   "--allow-read",
   "--allow-write",
-  `--allow-run=${Deno.execPath()}`,
+  `--allow-run=${Deno.execPath()},sh`,
 ];
 
 /** Deno's last line: `ok | 9 passed (2 steps) | 0 failed (1s)`. */

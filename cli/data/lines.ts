@@ -1,0 +1,67 @@
+/**
+ * A file's lines, one at a time: a large file is never in memory as a whole.
+ *
+ * @module
+ */
+
+/** One line of a file. */
+export interface Line {
+  /** Its number, from 1. */
+  readonly number: number;
+  /** The offset of its first byte in the file. */
+  readonly offset: number;
+  /** Its bytes, without the newline. */
+  readonly bytes: Uint8Array;
+}
+
+const newline = 0x0a;
+
+/**
+ * Splits bytes into lines at each `\n`; a last line needs none.
+ *
+ * @param chunks The bytes, cut anywhere.
+ * @returns The lines, blank ones included.
+ *
+ * @example
+ * ```ts
+ * import { linesOf } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const chunks = ["a\nb", "c\n"].map((text) => new TextEncoder().encode(text));
+ * const lines = await Array.fromAsync(linesOf(chunks));
+ * assertEquals(lines.map((line) => new TextDecoder().decode(line.bytes)), ["a", "bc"]);
+ * assertEquals(lines.map((line) => [line.number, line.offset]), [[1, 0], [2, 2]]);
+ * ```
+ */
+export async function* linesOf(
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): AsyncGenerator<Line> {
+  let number = 1;
+  let offset = 0;
+  // The parts of the line at hand that came in earlier chunks.
+  let parts: Uint8Array[] = [];
+  for await (const chunk of chunks) {
+    let start = 0;
+    for (let end; (end = chunk.indexOf(newline, start)) >= 0; start = end + 1) {
+      const bytes = concatenated([...parts, chunk.subarray(start, end)]);
+      yield { number, offset, bytes };
+      parts = [];
+      number += 1;
+      offset += bytes.length + 1;
+    }
+    if (start < chunk.length) parts.push(chunk.subarray(start));
+  }
+  if (parts.length > 0) yield { number, offset, bytes: concatenated(parts) };
+}
+
+function concatenated(parts: readonly Uint8Array[]): Uint8Array {
+  const [first] = parts;
+  if (first !== undefined && parts.length === 1) return first;
+  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}

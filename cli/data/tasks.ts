@@ -1,0 +1,273 @@
+/**
+ * Instruction tasks whose answers can be checked: what is trained on where no data is given.
+ *
+ * | task | prompt | completion |
+ * | --- | --- | --- |
+ * | reverse | `reverse bead` | `daeb` |
+ * | sort | `sort 3142` | `1234` |
+ * | add | `add 12+7` | `19` |
+ * | given | `given a3 c7: c` | `7` |
+ * | pick | `pick even 23-58` | any even number from 23 to 58 |
+ *
+ * They are small on purpose. A model of a hundred thousand parameters learns to reverse, sort and
+ * pick in 1,500 steps of 32 examples; add and given take it longer. A prompt, its completion and
+ * three special tokens are at most 32 tokens of a character tokenizer, in every split.
+ *
+ * @module
+ */
+
+import type { Conversation, Dataset } from "./dataset.ts";
+import { integerFrom, type Random, randomStream, shuffled } from "./random.ts";
+
+/** Whether a prompt is of the lengths that are trained on, or longer. */
+export type Reach = "trained" | "longer";
+
+/** A kind of instruction. */
+export interface Task {
+  /** The first word of its prompts. */
+  readonly name: string;
+  /** A random prompt and a right answer; where several are right, a random one. */
+  generate(random: Random, reach: Reach): {
+    /** The instruction. */
+    readonly prompt: string;
+    /** A right answer. */
+    readonly completion: string;
+  };
+  /** Whether an answer to one of its prompts is right. */
+  verify(prompt: string, answer: string): boolean;
+}
+
+/** A prompt with a right answer. */
+export interface TaskExample {
+  /** The name of its task. */
+  readonly task: string;
+  /** The instruction. */
+  readonly prompt: string;
+  /** A right answer; {@linkcode verifyAnswer} knows whether another one is, too. */
+  readonly completion: string;
+}
+
+const letters = "abcdefghij";
+const digits = "0123456789";
+
+/**
+ * How many letters or digits a word or a number to sort has. A single number is trained on: where
+ * lengths vary, a model this small spends its whole run on finding out where a word ends.
+ */
+const lengths: Readonly<Record<Reach, readonly [number, number]>> = {
+  trained: [4, 4],
+  longer: [5, 6],
+};
+
+/** The tasks. */
+export const tasks: readonly Task[] = [
+  oneAnswer(
+    "reverse",
+    (random, reach) => spell(random, letters, integerFrom(random, ...lengths[reach])),
+    (word) => [...word].reverse().join(""),
+  ),
+  oneAnswer(
+    "sort",
+    (random, reach) => spell(random, digits, integerFrom(random, ...lengths[reach])),
+    (number) => [...number].sort().join(""),
+  ),
+  oneAnswer(
+    "add",
+    (random, reach) => {
+      const [low, high] = reach === "trained" ? [0, 99] : [100, 999];
+      return `${integerFrom(random, low, high)}+${integerFrom(random, low, high)}`;
+    },
+    (sum) => String(sum.split("+").map(Number).reduce((a, b) => a + b, 0)),
+  ),
+  oneAnswer(
+    "given",
+    (random, reach) => {
+      const [low, high] = reach === "trained" ? [2, 2] : [3, 5];
+      const names = shuffled(random, letters.slice(0, 5)).slice(0, integerFrom(random, low, high));
+      const facts = names.map((name) => name + spell(random, digits, 1));
+      return `${facts.join(" ")}: ${spell(random, names, 1)}`;
+    },
+    (facts) => {
+      const [known = "", asked = ""] = facts.split(": ");
+      return known.split(" ").find((fact) => fact.startsWith(asked))?.slice(1) ?? "";
+    },
+  ),
+  {
+    name: "pick",
+    generate: (random, reach) => {
+      const [least, greatest] = reach === "trained" ? [10, 99] : [100, 999];
+      // Twenty numbers at the least, so that ten are right.
+      const low = integerFrom(random, least, greatest - 19);
+      const high = integerFrom(random, low + 19, greatest);
+      const remainder = integerFrom(random, 0, 1);
+      const first = low + Math.abs(low % 2 - remainder);
+      return {
+        prompt: `pick ${remainder === 0 ? "even" : "odd"} ${low}-${high}`,
+        completion: String(first + 2 * integerFrom(random, 0, Math.floor((high - first) / 2))),
+      };
+    },
+    verify: (prompt, answer) => {
+      const [, parity, low, high] = /^pick (even|odd) (\d+)-(\d+)$/.exec(prompt) ?? [];
+      if (!/^[1-9]\d*$/.test(answer)) return false;
+      const number = Number(answer);
+      return number % 2 === (parity === "even" ? 0 : 1) &&
+        Number(low) <= number && number <= Number(high);
+    },
+  },
+];
+
+/** A task whose prompts have exactly one right answer, a function of what follows the name. */
+function oneAnswer(
+  name: string,
+  argument: (random: Random, reach: Reach) => string,
+  solve: (argument: string) => string,
+): Task {
+  const answer = (prompt: string) => solve(prompt.slice(name.length + 1));
+  return {
+    name,
+    generate: (random, reach) => {
+      const prompt = `${name} ${argument(random, reach)}`;
+      return { prompt, completion: answer(prompt) };
+    },
+    verify: (prompt, given) => given === answer(prompt),
+  };
+}
+
+/** A word of random letters of an alphabet. */
+function spell(random: Random, alphabet: ArrayLike<string>, length: number): string {
+  const pick = () => alphabet[integerFrom(random, 0, alphabet.length - 1)] ?? "";
+  return Array.from({ length }, pick).join("");
+}
+
+/**
+ * Whether an answer to an example's prompt is right; it need not be the example's own.
+ *
+ * @param example The example.
+ * @param answer The answer, without a stop token.
+ * @returns True where it is right.
+ *
+ * @example
+ * ```ts
+ * import { verifyAnswer } from "@unitune/cli";
+ * import { assert } from "@std/assert";
+ *
+ * const example = { task: "pick", prompt: "pick even 23-58", completion: "40" };
+ * assert(verifyAnswer(example, "24"));
+ * assert(!verifyAnswer(example, "25"));
+ * ```
+ */
+export function verifyAnswer({ task, prompt }: TaskExample, answer: string): boolean {
+  return tasks.some(({ name, verify }) => name === task && verify(prompt, answer));
+}
+
+/** What to generate. */
+export interface TaskOptions {
+  /** The seed: the same options give the same examples. */
+  readonly seed: number;
+  /** How many training examples; 20,000, unless said. */
+  readonly size?: number;
+  /** How many held-out examples; 250, unless said. */
+  readonly heldOut?: number;
+  /** How many longer examples; 250, unless said. */
+  readonly longer?: number;
+}
+
+/** Generated examples; in each split the tasks take turns. */
+export interface TaskSplits {
+  /** What is trained on. Prompts may repeat, with the same answer or another right one. */
+  readonly train: readonly TaskExample[];
+  /** As long as what is trained on, and not in it: distinct prompts, each unseen. */
+  readonly heldOut: readonly TaskExample[];
+  /** Longer than everything that is trained on: more letters, digits or facts. */
+  readonly longer: readonly TaskExample[];
+}
+
+/**
+ * Examples of all tasks, in three splits. The held-out and the longer examples depend on the seed
+ * and on their own number, not on the size of the training set.
+ *
+ * @param options The seed and the sizes.
+ * @returns The splits.
+ * @throws {RangeError} Where more held-out or longer prompts are wanted than can be found.
+ *
+ * @example
+ * ```ts
+ * import { generateTasks, verifyAnswer } from "@unitune/cli";
+ * import { assert } from "@std/assert";
+ *
+ * const { train, heldOut } = generateTasks({ seed: 1, size: 1000 });
+ * const seen = new Set(train.map((example) => example.prompt));
+ * assert(heldOut.every((example) => !seen.has(example.prompt)));
+ * assert(heldOut.every((example) => verifyAnswer(example, example.completion)));
+ * ```
+ */
+export function generateTasks(options: TaskOptions): TaskSplits {
+  const { seed, size = 20_000, heldOut: heldOutSize = 250, longer: longerSize = 250 } = options;
+  // One stream a split, so that no split's size moves another.
+  const seeds = randomStream(seed);
+  const stream = () => randomStream(integerFrom(seeds, 0, 2 ** 32 - 1));
+  const unseen = new Set<string>();
+  const heldOut = generate(stream(), "trained", heldOutSize, unseen, true);
+  const longer = generate(stream(), "longer", longerSize, new Set(), true);
+  const train = generate(stream(), "trained", size, unseen, false);
+  return { train, heldOut, longer };
+}
+
+/** So many draws that all are taken means that there are hardly any others. */
+const patience = 1000;
+
+/**
+ * Examples of the tasks in turn, whose prompts are not among the taken ones; distinct prompts are
+ * taken as they come.
+ */
+function generate(
+  random: Random,
+  reach: Reach,
+  size: number,
+  taken: Set<string>,
+  distinct: boolean,
+): TaskExample[] {
+  const draw = (task: Task): TaskExample => {
+    for (let attempt = 0; attempt < patience; attempt++) {
+      const example = task.generate(random, reach);
+      if (taken.has(example.prompt)) continue;
+      if (distinct) taken.add(example.prompt);
+      return { task: task.name, ...example };
+    }
+    throw new RangeError(`There are not enough prompts of the task "${task.name}" for ${size}`);
+  };
+  const examples: TaskExample[] = [];
+  while (examples.length < size) {
+    examples.push(...tasks.slice(0, size - examples.length).map(draw));
+  }
+  return examples;
+}
+
+/**
+ * An example as a conversation: the prompt is the user's, the completion the assistant's.
+ *
+ * @param example The example.
+ * @returns The conversation.
+ */
+export function taskConversation({ prompt, completion }: TaskExample): Conversation {
+  return {
+    messages: [
+      { role: "user", content: prompt },
+      { role: "assistant", content: completion },
+    ],
+  };
+}
+
+/**
+ * The training and the held-out examples as a dataset.
+ *
+ * @param splits The examples.
+ * @returns The dataset; what is held out is its validation part.
+ */
+export function taskDataset({ train, heldOut }: TaskSplits): Dataset {
+  return {
+    kind: "conversations",
+    train: train.map(taskConversation),
+    validation: heldOut.map(taskConversation),
+  };
+}

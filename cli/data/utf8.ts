@@ -1,0 +1,85 @@
+/**
+ * Bytes to text, strictly: what is not UTF-8 is an error with its place.
+ *
+ * @module
+ */
+
+/**
+ * Where a byte sequence stops being UTF-8.
+ *
+ * @param bytes The bytes.
+ * @returns The offset of the first byte of the first ill-formed sequence (Unicode, table 3-7), or
+ * undefined where all is well.
+ *
+ * @example
+ * ```ts
+ * import { invalidUtf8At } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(invalidUtf8At(new TextEncoder().encode("café")), undefined);
+ * assertEquals(invalidUtf8At(Uint8Array.of(0x61, 0xff)), 1);
+ * ```
+ */
+export function invalidUtf8At(bytes: Uint8Array): number | undefined {
+  let i = 0;
+  while (i < bytes.length) {
+    const lead = bytes[i] ?? 0;
+    const form = forms.find(({ from, to }) => from <= lead && lead <= to);
+    if (form === undefined) return i;
+    for (let k = 0; k < form.following; k++) {
+      const byte = bytes[i + 1 + k] ?? 0;
+      // Only the second byte's range depends on the first: no overlong forms, surrogates or more
+      // than U+10FFFF.
+      const [low, high] = k === 0 ? form.second : [0x80, 0xbf];
+      if (byte < low || byte > high) return i;
+    }
+    i += 1 + form.following;
+  }
+  return undefined;
+}
+
+/** Well-formed UTF-8: the first byte's range, the second's, and how many follow the first. */
+const forms: readonly {
+  readonly from: number;
+  readonly to: number;
+  readonly second: readonly [number, number];
+  readonly following: number;
+}[] = [
+  { from: 0x00, to: 0x7f, second: [0, 0], following: 0 },
+  { from: 0xc2, to: 0xdf, second: [0x80, 0xbf], following: 1 },
+  { from: 0xe0, to: 0xe0, second: [0xa0, 0xbf], following: 2 },
+  { from: 0xe1, to: 0xec, second: [0x80, 0xbf], following: 2 },
+  { from: 0xed, to: 0xed, second: [0x80, 0x9f], following: 2 },
+  { from: 0xee, to: 0xef, second: [0x80, 0xbf], following: 2 },
+  { from: 0xf0, to: 0xf0, second: [0x90, 0xbf], following: 3 },
+  { from: 0xf1, to: 0xf3, second: [0x80, 0xbf], following: 3 },
+  { from: 0xf4, to: 0xf4, second: [0x80, 0x8f], following: 3 },
+];
+
+/**
+ * The text that bytes spell in UTF-8, a byte order mark at the beginning left out.
+ *
+ * @param bytes The bytes.
+ * @param invalid The error for an ill-formed sequence, from its offset and a description.
+ * @returns The text.
+ */
+export function decodeUtf8(
+  bytes: Uint8Array,
+  invalid: (offset: number, description: string) => Error,
+): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (error) {
+    const offset = invalidUtf8At(bytes);
+    // Well-formed, and yet refused: the text is longer than a string can be.
+    if (offset === undefined) throw error;
+    throw invalid(offset, describe(bytes, offset));
+  }
+}
+
+function describe(bytes: Uint8Array, offset: number): string {
+  const byte = (bytes[offset] ?? 0).toString(16).toUpperCase().padStart(2, "0");
+  const utf16 = offset === 0 &&
+    ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff));
+  return `byte 0x${byte}${utf16 ? ", as UTF-16 begins" : ""}: save the file as UTF-8`;
+}

@@ -1,0 +1,46 @@
+/**
+ * The command line, and what its commands are made of: settings, data, training runs that go on
+ * where they were interrupted, evaluation, and run folders.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { prepare, trainSettings, verifyAnswer } from "@unitune/cli";
+ *
+ * const { source, splits, tokenizer } = await prepare(trainSettings({ seed: 1 }));
+ * assert(tokenizer.decode(source.row(0).ids).length > 0);
+ * assert(splits.every(({ questions }) =>
+ *   questions.every(({ gold, isRight }) => isRight?.(gold))
+ * ));
+ * assert(verifyAnswer({ task: "sort", prompt: "sort 312", completion: "123" }, "123"));
+ * ```
+ *
+ * @module
+ */
+export * from "./batches.ts";
+export * from "./data/dataset.ts";
+export * from "./data/fit.ts";
+export * from "./data/jsonl.ts";
+export * from "./data/lines.ts";
+export * from "./data/random.ts";
+export * from "./data/read.ts";
+export * from "./data/tasks.ts";
+export * from "./data/text.ts";
+export * from "./data/utf8.ts";
+export * from "./devices.ts";
+export * from "./errors.ts";
+export * from "./evaluation.ts";
+export * from "./files.ts";
+export * from "./flags.ts";
+export * from "./help.ts";
+export * from "./journal.ts";
+export * from "./learner.ts";
+export * from "./nearest.ts";
+export * from "./prepare.ts";
+export * from "./progress.ts";
+export * from "./report.ts";
+export * from "./run_folder.ts";
+export * from "./settings.ts";
+export * from "./splits.ts";
+export * from "./trained.ts";
+export * from "./trainer.ts";

@@ -1,0 +1,106 @@
+/**
+ * `deno task sample`: asks the model of a run, or has it go on with a text.
+ *
+ * @module
+ */
+
+import { createGenerator, encodePrompt, encodeText, UnknownCharacterError } from "@unitune/models";
+import { openDevice } from "./devices.ts";
+import { runCommand, UsageError, UserError } from "./errors.ts";
+import { type FlagTable, givenFlags, parseFlags, wantsHelp } from "./flags.ts";
+import { helpText } from "./help.ts";
+import { settingFlags } from "./settings.ts";
+import { readTrainedModel, type TrainedModel } from "./trained.ts";
+
+const flags = {
+  run: { kind: "string", placeholder: "DIR", help: "The run's folder, as train printed it." },
+  prompt: {
+    kind: "string",
+    placeholder: "TEXT",
+    help: "What to ask; for a model of running text, what to go on with.",
+  },
+  "max-new-tokens": {
+    kind: "integer",
+    default: 200,
+    min: 1,
+    help: "Tokens at most; fewer where the context is full.",
+  },
+  temperature: {
+    kind: "number",
+    default: 0,
+    min: 0,
+    help: "0 takes the most likely token every time; 1 draws from the model's probabilities.",
+  },
+  "top-k": { kind: "integer", min: 1, help: "Draws from so many most likely tokens only." },
+  "top-p": {
+    kind: "number",
+    above: 0,
+    max: 1,
+    help: "Draws from the most likely tokens of this total probability only.",
+  },
+  count: { kind: "integer", default: 1, min: 1, help: "Completions." },
+  seed: { kind: "integer", default: 0, min: 0, help: "The seed of the draws." },
+  device: { ...settingFlags.device, group: "Flags" },
+} as const satisfies FlagTable;
+
+const usage = `Asks the latest model of a run.
+
+  deno task sample --run runs/sft-tasks --prompt "reverse bead"
+  deno task sample --run runs/sft-tinyshakespeare --prompt "ROMEO:" --temperature 0.8`;
+
+/** A prompt's tokens; what the model cannot read is the user's to change. */
+function promptIds({ tokenizer, kind, model }: TrainedModel, prompt: string): readonly number[] {
+  const ids = kind === "text"
+    ? known(() => encodeText(tokenizer, prompt).ids)
+    : known(() => encodePrompt(tokenizer, [{ role: "user", content: prompt }]));
+  const { context } = model.config;
+  if (ids.length < context) return ids;
+  throw new UserError(
+    `--prompt has ${ids.length} tokens, and the model sees ${context}, the answer included: ` +
+      `shorten the prompt by ${ids.length - context + 1}`,
+  );
+}
+
+function known<T>(encode: () => T): T {
+  try {
+    return encode();
+  } catch (error) {
+    if (!(error instanceof UnknownCharacterError)) throw error;
+    throw new UserError(`--prompt: ${error.message}`, { cause: error });
+  }
+}
+
+async function main(): Promise<void> {
+  if (wantsHelp(Deno.args)) {
+    console.log(helpText(flags, usage));
+    return;
+  }
+  const parsed = parseFlags(flags, Deno.args);
+  const { run, prompt, topK, topP, count, ...options } = parsed.values;
+  if (run === undefined) throw new UsageError("--run DIR is needed");
+  if (prompt === undefined) throw new UsageError('--prompt "..." is needed');
+  const draws = givenFlags(parsed).filter((flag) => drawing.includes(flag));
+  if (options.temperature === 0 && draws.length > 0) {
+    throw new UsageError(
+      `${draws.join(", ")}: nothing is drawn at temperature 0, give a --temperature above it`,
+    );
+  }
+  const trained = await readTrainedModel(run);
+  const ids = promptIds(trained, prompt);
+  const { model, params, tokenizer, kind } = trained;
+  using generator = createGenerator(model, { device: openDevice(options.device) });
+  const completions = await generator.generate(params, Array<readonly number[]>(count).fill(ids), {
+    ...options,
+    stop: tokenizer.special.stop,
+    ...(topK === undefined ? {} : { topK }),
+    ...(topP === undefined ? {} : { topP }),
+  });
+  for (const completion of completions) {
+    console.log(`${kind === "text" ? prompt : ""}${tokenizer.decode(completion)}`);
+  }
+}
+
+/** The flags that say how tokens are drawn. */
+const drawing: readonly string[] = ["--top-k", "--top-p", "--seed", "--count"];
+
+if (import.meta.main) await runCommand(main);

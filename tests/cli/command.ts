@@ -1,0 +1,168 @@
+/** The commands as a person starts them: processes of their own, with their tasks' permissions. */
+import { assert, assertEquals } from "@std/assert";
+
+/** How a command ended. */
+export interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const root = new URL("../../", import.meta.url);
+
+/** The arguments of a task's `deno`, so that the tests run with the task's own permissions. */
+function taskArguments(name: "train" | "sample"): string[] {
+  const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", root)));
+  const [deno, run, ...rest] = tasks[name].command.split(" ");
+  assertEquals([deno, run, rest.at(-1)], ["deno", "run", `cli/${name}.ts`]);
+  const script = new URL(`cli/${name}.ts`, root).pathname;
+  return ["run", "--no-prompt", ...rest.slice(0, -1), script];
+}
+
+/** The permissions that a task is given, such as `read`. */
+export function permissionsOf(name: "train" | "sample"): string[] {
+  return taskArguments(name).flatMap((argument) => /^--allow-(.*)$/.exec(argument)?.[1] ?? []);
+}
+
+const arguments_ = { train: taskArguments("train"), sample: taskArguments("sample") } as const;
+
+const decoder = new TextDecoder();
+
+/** A command that is ready to be started. */
+export function start(
+  name: "train" | "sample",
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Deno.Command {
+  return processOf(Deno.execPath(), [...arguments_[name], ...args], env);
+}
+
+/** `train` where no file can grow beyond so many blocks of 512 bytes: as if the disk were full. */
+export function startLimited(blocks: number, args: readonly string[]): Deno.Command {
+  // With the signal ignored, the write itself fails.
+  const script = `trap "" XFSZ; ulimit -f ${blocks}; exec "$0" "$@"`;
+  return processOf("sh", ["-c", script, Deno.execPath(), ...arguments_.train, ...args]);
+}
+
+function processOf(
+  program: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Deno.Command {
+  return new Deno.Command(program, {
+    args: [...args],
+    env,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  });
+}
+
+/** Runs a command to its end. */
+export async function ended(command: Deno.Command): Promise<Ended> {
+  const { code, stdout, stderr } = await command.output();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+/** Runs `train` to its end. */
+export function train(...args: readonly string[]): Promise<Ended> {
+  return ended(start("train", args));
+}
+
+/** Runs `sample` to its end. */
+export function sample(...args: readonly string[]): Promise<Ended> {
+  return ended(start("sample", args));
+}
+
+/** Runs `train`, which has to succeed. */
+export async function trained(...args: readonly string[]): Promise<Ended> {
+  const result = await train(...args);
+  assertEquals(result.code, 0, result.stderr);
+  return result;
+}
+
+/** A failure as a person should see it: one line that says why, the exit code, and no stack. */
+export function assertRefused(result: Ended, code: 1 | 2, message: string | RegExp): void {
+  const lines = result.stderr.trimEnd().split("\n");
+  const shown = `exit code ${result.code}, standard error:\n${result.stderr}`;
+  assertEquals(result.code, code, shown);
+  const errors = lines.filter((line) => line.startsWith("error: "));
+  assertEquals(errors.length, 1, shown);
+  const [error = ""] = errors;
+  assert(typeof message === "string" ? error.includes(message) : message.test(error), shown);
+  assert(!/^\s+at /m.test(result.stderr) && !result.stderr.includes("defect"), shown);
+}
+
+/** Flags of a run that takes a moment. */
+export const tiny: readonly string[] = [
+  ...["--layers", "1", "--heads", "1", "--width", "16", "--context", "24"],
+  ...["--steps", "6", "--batch-size", "4", "--warmup-steps", "0", "--logging-steps", "1"],
+];
+
+/** A test in its own folder, which is removed afterwards. */
+export function inFolder(name: string, test: (folder: string) => Promise<void>): void {
+  Deno.test(name, async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      await test(folder);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}
+
+/** Short words and what they are backwards. */
+export const reversals: readonly { readonly prompt: string; readonly completion: string }[] = [
+  ..."abcd",
+].flatMap((a) =>
+  [..."abc"].map((b) => ({ prompt: a + b + a, completion: a + b + a })).concat(
+    [..."bcd"].map((b) => ({ prompt: a + b, completion: b + a })),
+  )
+);
+
+/** A JSONL file of rows. */
+export async function writeRows(
+  path: string,
+  rows: readonly unknown[] = reversals,
+): Promise<string> {
+  await Deno.writeTextFile(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+  return path;
+}
+
+/** The rows of a JSONL file. */
+export async function readRows(path: string): Promise<Record<string, unknown>[]> {
+  const text = await Deno.readTextFile(path);
+  return text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
+}
+
+/** All files below a folder, by their paths in it. */
+export async function filesIn(folder: string, below = ""): Promise<Record<string, Uint8Array>> {
+  const files: Record<string, Uint8Array> = {};
+  for await (const { name, isDirectory } of Deno.readDir(`${folder}/${below}`)) {
+    const path = `${below}${name}`;
+    if (isDirectory) Object.assign(files, await filesIn(folder, `${path}/`));
+    else files[path] = await Deno.readFile(`${folder}/${path}`);
+  }
+  return files;
+}
+
+/** Two folders hold the same files, byte by byte; says which differ and not how. */
+export async function assertSameFiles(actual: string, expected: string): Promise<void> {
+  const [a, b] = [await filesIn(actual), await filesIn(expected)];
+  assertEquals(Object.keys(a).sort(), Object.keys(b).sort());
+  const differs = (path: string) => !areEqual(a[path] ?? new Uint8Array(), b[path]);
+  assertEquals(Object.keys(a).filter(differs), []);
+}
+
+/** Whether bytes are the same. */
+export function areEqual(a: Uint8Array, b: Uint8Array | undefined): boolean {
+  return a.length === b?.length && a.every((byte, i) => byte === b[i]);
+}
+
+/** Copies a folder with all that is in it. */
+export async function copyFolder(from: string, to: string): Promise<void> {
+  for (const path of Object.keys(await filesIn(from))) {
+    await Deno.mkdir(`${to}/${path}`.replace(/[^/]*$/, ""), { recursive: true });
+    await Deno.copyFile(`${from}/${path}`, `${to}/${path}`);
+  }
+}

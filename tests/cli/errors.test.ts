@@ -1,0 +1,70 @@
+import { assert, assertEquals, assertStrictEquals, assertStringIncludes } from "@std/assert";
+import { failureOf, fileError, UsageError, UserError } from "@unitune/cli";
+
+Deno.test("a user's error is its message, without a stack", () => {
+  assertEquals(failureOf(new UserError("data.txt is empty", { cause: new Error("hidden") })), {
+    message: "error: data.txt is empty",
+    exitCode: 1,
+  });
+});
+
+Deno.test("a wrong command line points to the help and exits with 2", () => {
+  assertEquals(failureOf(new UsageError("unknown flag --stesp")), {
+    message: "error: unknown flag --stesp\nSee --help.",
+    exitCode: 2,
+  });
+});
+
+Deno.test("a defect keeps its stack and its causes' and exits with 70", () => {
+  const error = new Error("outer", { cause: new TypeError("inner") });
+  const { message, exitCode } = failureOf(error);
+  assertEquals(exitCode, 70);
+  assertStringIncludes(message, "errors.test.ts");
+  assertStringIncludes(message, "caused by TypeError: inner");
+  assertEquals(failureOf("thrown text").exitCode, 70);
+});
+
+const endings: [string, number, string][] = [
+  ["", 0, ""],
+  [`throw new UserError("data.txt is empty")`, 1, "error: data.txt is empty\n"],
+  [`throw new UsageError("unknown flag")`, 2, "error: unknown flag\nSee --help.\n"],
+  [`await Promise.reject(new TypeError("x"))`, 70, "unexpected error (a defect of the program): "],
+];
+
+for (const [body, code, message] of endings) {
+  Deno.test(`a command that does ${body || "nothing"} exits with ${code}`, async () => {
+    const url = import.meta.resolve("../../cli/errors.ts");
+    const program = `import { runCommand, UsageError, UserError } from "${url}";
+      await runCommand(async () => { ${body} });`;
+    const command = new Deno.Command(Deno.execPath(), { args: ["eval", program] });
+    const output = await command.output();
+    assertEquals(output.code, code);
+    const shown = new TextDecoder().decode(output.stderr);
+    if (code === 70) assertStringIncludes(shown, message);
+    else assertEquals(shown, message);
+  });
+}
+
+Deno.test("a file system's error says what was tried, where and why", () => {
+  const coded = (code: string) => Object.assign(new Error("os error"), { code });
+  const rows: [Error, string][] = [
+    [coded("ENOSPC"), "can't write run/a: the disk is full: free some space"],
+    [coded("EACCES"), "can't write run/a: the permission is missing"],
+    [coded("EROFS"), "can't write run/a: the file system is read-only"],
+    [new Deno.errors.NotCapable("no"), "can't write run/a: Deno was not given the permission"],
+    [new Deno.errors.IsADirectory("no"), "can't write run/a: it is a folder"],
+    [new Error("File too large (os error 27)"), "can't write run/a: File too large"],
+  ];
+  for (const [cause, message] of rows) {
+    const error = fileError(cause, "write", "run/a");
+    assert(error instanceof UserError);
+    assertStringIncludes(error.message, message);
+    assertStrictEquals(error.cause, cause);
+  }
+});
+
+Deno.test("an error that is not the file system's stays itself", () => {
+  for (const error of [new TypeError("x"), new UserError("y"), "z", undefined]) {
+    assertStrictEquals(fileError(error, "read", "a"), error);
+  }
+});

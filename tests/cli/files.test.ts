@@ -1,0 +1,171 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  openLineFile,
+  removeDirectoryAtomically,
+  removePartial,
+  takeLock,
+  UserError,
+  writeDirectoryAtomically,
+  writeFileAtomically,
+} from "@unitune/cli";
+
+/** A test in its own folder, which is removed afterwards. */
+function inFolder(name: string, test: (folder: string) => Promise<void>): void {
+  Deno.test(name, async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      await test(folder);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}
+
+const names = (path: string) => [...Deno.readDirSync(path)].map((entry) => entry.name).sort();
+
+inFolder("a file is written, then replaced, and nothing else is left", async (folder) => {
+  const path = `${folder}/config.json`;
+  await writeFileAtomically(path, "first, and longer");
+  await writeFileAtomically(path, new Uint8Array([0x32, 0x6e, 0x64]));
+  assertEquals(await Deno.readTextFile(path), "2nd");
+  assertEquals(names(folder), ["config.json"]);
+});
+
+inFolder("what a killed write left of a file does not matter", async (folder) => {
+  await Deno.writeTextFile(`${folder}/a.partial`, "half of something much longer");
+  await writeFileAtomically(`${folder}/a`, "new");
+  assertEquals(await Deno.readTextFile(`${folder}/a`), "new");
+  assertEquals(names(folder), ["a"]);
+});
+
+inFolder("a failed write leaves the old content and nothing half-written", async (folder) => {
+  // A non-empty folder in the way lets everything succeed but the last step, the rename.
+  await Deno.mkdir(`${folder}/a/inner`, { recursive: true });
+  await assertRejects(
+    () => writeFileAtomically(`${folder}/a`, "new"),
+    UserError,
+    `can't write ${folder}/a: it is a folder`,
+  );
+  assertEquals(names(folder), ["a"]);
+  assertEquals(names(`${folder}/a`), ["inner"]);
+});
+
+inFolder("a path that can't be written is named, with the reason", async (folder) => {
+  await Deno.writeTextFile(`${folder}/file`, "");
+  const missing = `${folder}/missing`;
+  for (const write of [writeFileAtomically, writeAsFolder, openAsLines]) {
+    await assertRejects(
+      () => write(`${folder}/file/a`, ""),
+      UserError,
+      `${folder}/file/a: a part of its path is not a folder`,
+    );
+    await assertRejects(
+      () => write(`${missing}/a`, ""),
+      UserError,
+      `can't write ${missing}/a: the folder ${missing} does not exist`,
+    );
+  }
+  assertEquals(names(folder), ["file"]);
+});
+
+async function writeAsFolder(path: string, content: string): Promise<void> {
+  await writeDirectoryAtomically(path, { a: content });
+}
+
+async function openAsLines(path: string): Promise<void> {
+  using _file = await openLineFile(path, 0);
+}
+
+inFolder("a folder is written as a whole", async (folder) => {
+  const path = `${folder}/checkpoint`;
+  await writeDirectoryAtomically(path, { "config.json": "1", "a.bin": new Uint8Array([7]) });
+  assertEquals(names(folder), ["checkpoint"]);
+  assertEquals(names(path), ["a.bin", "config.json"]);
+  assertEquals(await Deno.readTextFile(`${path}/config.json`), "1");
+});
+
+inFolder("a folder whose writing fails is not there", async (folder) => {
+  // The second file's own folder does not exist, so the first is written when it fails.
+  await assertRejects(
+    () => writeDirectoryAtomically(`${folder}/checkpoint`, { a: "new", "missing/b": "new" }),
+    UserError,
+    `can't write ${folder}/checkpoint`,
+  );
+  assertEquals(names(folder), []);
+});
+
+inFolder("a folder that is there is not written over", async (folder) => {
+  const path = `${folder}/checkpoint`;
+  await writeDirectoryAtomically(path, { a: "old" });
+  await assertRejects(() => writeDirectoryAtomically(path, { b: "new" }));
+  assertEquals(names(folder), ["checkpoint"]);
+  assertEquals(await Deno.readTextFile(`${path}/a`), "old");
+});
+
+inFolder("what a killed write left of a folder does not matter", async (folder) => {
+  const path = `${folder}/checkpoint`;
+  await writeDirectoryAtomically(`${path}.partial`, { "half.bin": "ne" });
+  await writeDirectoryAtomically(path, { a: "new" });
+  assertEquals(names(folder), ["checkpoint"]);
+  assertEquals(names(path), ["a"]);
+});
+
+inFolder("a folder is removed, whatever a killed removal left", async (folder) => {
+  const path = `${folder}/checkpoint`;
+  await writeDirectoryAtomically(`${path}.partial`, { a: "half removed" });
+  await writeDirectoryAtomically(path, { a: "1", b: "2" });
+  await removeDirectoryAtomically(path);
+  assertEquals(names(folder), []);
+});
+
+inFolder("only what is partial is tidied away", async (folder) => {
+  await writeDirectoryAtomically(`${folder}/whole`, { "a.partial": "a name like any other" });
+  await writeDirectoryAtomically(`${folder}/b.partial`, { a: "1" });
+  await Deno.writeTextFile(`${folder}/c.partial`, "half");
+  await removePartial(folder);
+  assertEquals(names(folder), ["whole"]);
+  assertEquals(names(`${folder}/whole`), ["a.partial"]);
+});
+
+inFolder("a lock is one holder's until it is given back", async (folder) => {
+  const path = `${folder}/lock`;
+  {
+    using lock = await takeLock(path);
+    assert(lock !== undefined);
+    assertEquals(await takeLock(path), undefined);
+  }
+  using again = await takeLock(path);
+  assert(again !== undefined);
+});
+
+inFolder("lines are appended, and the length counts bytes", async (folder) => {
+  const path = `${folder}/metrics.jsonl`;
+  using file = await openLineFile(path, 0);
+  await file.append("one", "zwölf");
+  await file.append("three");
+  await file.sync();
+  assertEquals(await Deno.readTextFile(path), "one\nzwölf\nthree\n");
+  assertEquals(file.length, (await Deno.stat(path)).size);
+});
+
+inFolder("reopened at a length, the file goes on from there", async (folder) => {
+  const path = `${folder}/metrics.jsonl`;
+  let checkpoint = 0;
+  {
+    using first = await openLineFile(path, 0);
+    await first.append("step 1");
+    checkpoint = first.length;
+    await first.append("step 2", "step 3, from a run that was killed");
+  }
+  using second = await openLineFile(path, checkpoint);
+  assertEquals(second.length, checkpoint);
+  await second.append("step 2 again");
+  assertEquals(await Deno.readTextFile(path), "step 1\nstep 2 again\n");
+});
+
+inFolder("a file shorter than the checkpoint remembers is refused and kept", async (folder) => {
+  const path = `${folder}/metrics.jsonl`;
+  await Deno.writeTextFile(path, "abc\n");
+  await assertRejects(() => openLineFile(path, 9), UserError, "has 4 bytes, but had 9");
+  assertEquals(await Deno.readTextFile(path), "abc\n");
+});

@@ -1,0 +1,238 @@
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import {
+  editDistance,
+  type FlagTable,
+  helpText,
+  nearest,
+  parseFlags,
+  refuseInVain,
+  UsageError,
+  UserError,
+  wantsHelp,
+  withConfig,
+} from "@unitune/cli";
+
+const table = {
+  objective: {
+    kind: "choice",
+    choices: ["sft", "ift"],
+    default: "sft",
+    help: "What is minimised.",
+  },
+  data: { kind: "string", placeholder: "FILE", group: "Data", help: "A data file." },
+  steps: { kind: "integer", default: 100, min: 1, max: 1e6, group: "Training", help: "Steps." },
+  "learning-rate": { kind: "number", default: 1e-3, above: 0, group: "Training", help: "Rate." },
+  dropout: { kind: "number", default: 0, min: 0, below: 1, group: "Training", help: "Dropout." },
+  seed: { kind: "integer", group: "Training", help: "The seed." },
+  resume: { kind: "boolean", help: "Go on with a run." },
+  progress: { kind: "boolean", default: true, help: "Show no progress." },
+} as const satisfies FlagTable;
+
+const defaults = {
+  objective: "sft",
+  data: undefined,
+  steps: 100,
+  learningRate: 1e-3,
+  dropout: 0,
+  seed: undefined,
+  resume: false,
+  progress: true,
+} as const;
+
+Deno.test("without arguments, everything is at its default", () => {
+  const { values, sources } = parseFlags(table, []);
+  assertEquals(values, defaults);
+  assert(Object.values(sources).every((source) => source === "default"));
+});
+
+Deno.test("the types of the values follow from the table", () => {
+  const { values } = parseFlags(table, []);
+  const typed: {
+    objective: "sft" | "ift";
+    data: string | undefined;
+    steps: number;
+    resume: boolean;
+  } = values;
+  // @ts-expect-error: a flag without a default may be undefined.
+  const seed: number = values.seed;
+  // @ts-expect-error: there is no such flag.
+  assertEquals([typed.steps, seed, values.batchSize], [100, undefined, undefined]);
+});
+
+Deno.test("a flag that another flag's value switches off is refused where it is given", () => {
+  const switched = {
+    ...table,
+    lambda: { kind: "number", default: 0.2, when: { objective: ["ift"] }, help: "A share." },
+  } as const satisfies FlagTable;
+  const refuse = (...argv: string[]) => refuseInVain(switched, parseFlags(switched, argv));
+  refuse();
+  refuse("--objective", "ift", "--lambda", "0.5");
+  assertThrows(
+    () => refuse("--lambda", "0.2"),
+    UsageError,
+    "--lambda has an effect only with --objective ift, not with sft",
+  );
+  assertStringIncludes(helpText(switched, ""), "A share. (with --objective ift; default 0.2)");
+});
+
+const accepted: [string[], Partial<Record<keyof typeof defaults, unknown>>][] = [
+  [["--steps", "5"], { steps: 5 }],
+  [["--steps=5", "--steps=6"], { steps: 6 }],
+  [["--learning-rate", "3e-4"], { learningRate: 3e-4 }],
+  [["--seed=-1"], { seed: -1 }],
+  [["--objective", "ift", "--resume"], { objective: "ift", resume: true }],
+  [["--no-progress"], { progress: false }],
+  [["--resume=false"], { resume: false }],
+  [["--data", "a b.txt"], { data: "a b.txt" }],
+  [["--data=12"], { data: "12" }],
+];
+
+for (const [argv, changed] of accepted) {
+  Deno.test(`accepts ${argv.join(" ")}`, () => {
+    const { values, sources } = parseFlags(table, argv);
+    assertEquals<unknown>(values, { ...defaults, ...changed });
+    const given = Object.entries(sources).flatMap(([name, from]) => from === "flag" ? [name] : []);
+    assertEquals(given.sort(), Object.keys(changed).sort());
+  });
+}
+
+const refused: [string[], string][] = [
+  [["--stesp", "5"], "unknown flag --stesp: did you mean --steps?"],
+  [["--lerning-rate=1"], "unknown flag --lerning-rate: did you mean --learning-rate?"],
+  [["--no-resum"], "unknown flag --no-resum: did you mean --resume?"],
+  [["--bananas"], "unknown flag --bananas"],
+  [["--no-steps"], "unknown flag --no-steps"],
+  [["-x"], "unknown flag -x"],
+  [["data.txt"], `unexpected argument "data.txt"`],
+  [["--resume", "runs/a"], `unexpected argument "runs/a"`],
+  [["--", "--steps"], "unknown flag --steps"],
+  [["--data"], "--data needs a value"],
+  [["--data="], "--data needs a value"],
+  [["--data", "--resume"], "--data needs a value"],
+  [["--seed", "-1"], "one that starts with a dash is written --seed=-"],
+  [["--steps", "many"], `--steps must be a whole number, at least 1, at most 1000000, not "many"`],
+  [["--steps", "1.5"], "--steps must be a whole number"],
+  [["--steps", "0"], "at least 1"],
+  [["--steps", "1000001"], "at most 1000000"],
+  [["--steps", "1e99"], "--steps must be"],
+  [["--learning-rate", "0"], "--learning-rate must be a number, above 0"],
+  [["--learning-rate", "Infinity"], "--learning-rate must be"],
+  [["--learning-rate", "NaN"], "--learning-rate must be"],
+  [["--learning-rate", " "], "--learning-rate must be"],
+  [["--dropout", "1"], "--dropout must be a number, at least 0, below 1"],
+  [["--objective", "stf"], `--objective must be one of sft, ift, not "stf"`],
+  [["--resume=maybe"], `--resume must be true or false, not "maybe"`],
+];
+
+for (const [argv, message] of refused) {
+  Deno.test(`refuses ${argv.join(" ")}`, () => {
+    assertThrows(() => parseFlags(table, argv), UsageError, message);
+  });
+}
+
+Deno.test("flags win over the configuration, which wins over the defaults", () => {
+  const parsed = parseFlags(table, ["--steps", "5", "--no-progress"]);
+  const config = { steps: 7, learning_rate: 0.5, objective: "ift", progress: true };
+  const { values, sources } = withConfig(table, parsed, config, "config.json");
+  assertEquals<unknown>(values, {
+    ...defaults,
+    steps: 5,
+    learningRate: 0.5,
+    objective: "ift",
+    progress: false,
+  });
+  assertEquals(
+    [sources.steps, sources.learningRate, sources.seed, sources.progress],
+    ["flag", "config", "default", "flag"],
+  );
+});
+
+Deno.test("a configuration's keys are read in kebab, camel and snake case", () => {
+  for (const key of ["learning-rate", "learningRate", "learning_rate"]) {
+    const { values } = withConfig(table, parseFlags(table, []), { [key]: 0.5 }, "config.json");
+    assertEquals(values.learningRate, 0.5);
+  }
+});
+
+const refusedConfigs: [unknown, string][] = [
+  [[1], "config.json must hold a JSON object"],
+  [null, "config.json must hold a JSON object"],
+  [{ stesp: 5 }, `config.json: unknown key "stesp": did you mean steps?`],
+  [{ toString: 5 }, `config.json: unknown key "toString"`],
+  [{ steps: "5" }, `config.json: "steps" must be a whole number, at least 1`],
+  [{ steps: 0 }, "at least 1"],
+  [{ seed: null }, `"seed" must be a whole number, not null`],
+  [{ resume: "yes" }, `"resume" must be true or false, not "yes"`],
+  [{ objective: "stf" }, `"objective" must be one of sft, ift`],
+  [{ data: 5 }, `"data" must be a text, not 5`],
+  [{ "learning-rate": 1, learningRate: 2 }, "says learning-rate a second time"],
+];
+
+for (const [config, message] of refusedConfigs) {
+  Deno.test(`refuses the configuration ${JSON.stringify(config)}`, () => {
+    const error = assertThrows(
+      () => withConfig(table, parseFlags(table, ["--steps", "5"]), config, "config.json"),
+      UserError,
+      message,
+    );
+    assert(!(error instanceof UsageError));
+  });
+}
+
+Deno.test("help is asked for whatever else is wrong", () => {
+  assert(wantsHelp(["--stesp", "--help"]));
+  assert(wantsHelp(["-h"]));
+  assert(!wantsHelp(["--steps", "5"]));
+});
+
+Deno.test("the help names every flag with its range and default, grouped, in 80 columns", () => {
+  const usage = "deno task train [flags]\n\n" + "Trains a model on what it is given. ".repeat(4);
+  const long = {
+    ...table,
+    "a-flag-with-a-name-that-is-long": { kind: "boolean", help: "word ".repeat(40).trim() },
+  } as const;
+  const help = helpText(long, usage);
+  assert(help.split("\n").every((line) => line.length <= 80));
+  for (const name of Object.keys(table).filter((name) => name !== "progress")) {
+    assertStringIncludes(help, `--${name}`);
+  }
+  assertStringIncludes(help, "--no-progress");
+  assertStringIncludes(
+    help,
+    "\nTraining\n  --steps N                 Steps. (1 to 1000000; default 100)",
+  );
+  assertStringIncludes(help, "\nData\n  --data FILE               A data file.\n");
+  assertStringIncludes(help, "--objective sft|ift");
+});
+
+Deno.test("edit distance is a metric's: zero on the same, symmetric, at most the longer", () => {
+  // A small alphabet, so that words share letters.
+  const words = fc.string({ unit: fc.constantFrom("a", "b", "c"), maxLength: 6 });
+  fc.assert(fc.property(words, words, (a, b) => {
+    assertEquals(editDistance(a, a), 0);
+    assertEquals(editDistance(a, b), editDistance(b, a));
+    assert(a === b || editDistance(a, b) > 0);
+    assert(editDistance(a, b) <= Math.max(a.length, b.length));
+    assert(editDistance(a, b) >= Math.abs(a.length - b.length));
+  }));
+});
+
+Deno.test("edit distance counts insertions, deletions, replacements and swaps", () => {
+  const rows: [string, string, number][] = [
+    ["", "abc", 3],
+    ["kitten", "sitting", 3],
+    ["stesp", "steps", 1],
+    ["ab", "ba", 1],
+    ["abcd", "badc", 2],
+  ];
+  for (const [a, b, distance] of rows) assertEquals(editDistance(a, b), distance);
+});
+
+Deno.test("the nearest name is suggested only where it is near", () => {
+  const names = ["steps", "seed", "gradient-accumulation"];
+  assertEquals(nearest("stpes", names), "steps");
+  assertEquals(nearest("gradient-acumulation-steps", names), "gradient-accumulation");
+  assertEquals(nearest("gradient", names), undefined);
+  assertEquals(nearest("xyz", names), undefined);
+});

@@ -1,0 +1,191 @@
+import { assert, assertEquals, assertGreater, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import {
+  generateTasks,
+  integerFrom,
+  randomStream,
+  type Reach,
+  shuffled,
+  taskConversation,
+  taskDataset,
+  type TaskExample,
+  tasks,
+  verifyAnswer,
+} from "@unitune/cli";
+
+const splits = generateTasks({ seed: 1 });
+const everything = [...splits.train, ...splits.heldOut, ...splits.longer];
+const prompts = (examples: readonly TaskExample[]) => new Set(examples.map(({ prompt }) => prompt));
+
+Deno.test("the default splits have the sizes that are documented", () => {
+  const sizes = [splits.train, splits.heldOut, splits.longer].map((split) => split.length);
+  assertEquals(sizes, [20_000, 250, 250]);
+});
+
+Deno.test("no held-out or longer prompt is trained on, whatever the seed", () => {
+  fc.assert(
+    fc.property(fc.integer(), (seed) => {
+      const { train, heldOut, longer } = generateTasks({ seed, size: 2000, heldOut: 500 });
+      const trained = prompts(train);
+      for (const { prompt } of [...heldOut, ...longer]) assert(!trained.has(prompt), prompt);
+    }),
+    { numRuns: 20 },
+  );
+});
+
+Deno.test("held-out and longer prompts are distinct", () => {
+  for (const split of [splits.heldOut, splits.longer]) {
+    assertEquals(prompts(split).size, split.length);
+  }
+});
+
+Deno.test("every completion is right", () => {
+  for (const example of everything) assert(verifyAnswer(example, example.completion));
+});
+
+Deno.test("the tasks take turns in every split", () => {
+  const names = tasks.map((task) => task.name);
+  for (const split of [splits.train, splits.heldOut, splits.longer]) {
+    assertEquals(
+      split.slice(0, 7).map((example) => example.task),
+      [...names, ...names].slice(0, 7),
+    );
+  }
+});
+
+Deno.test("each task's prompts begin with its name, and no two with the same letter", () => {
+  for (const { task, prompt } of everything) assert(prompt.startsWith(`${task} `));
+  assertEquals(new Set(tasks.map((task) => task.name[0])).size, tasks.length);
+});
+
+Deno.test("longer prompts are longer than every prompt of their task that is trained on", () => {
+  for (const { name } of tasks) {
+    const lengths = (examples: readonly TaskExample[]) =>
+      examples.filter(({ task }) => task === name).map(({ prompt }) => prompt.length);
+    // "even" is longer than "odd", so picks are compared with their own kind.
+    const shortest = Math.min(...lengths(splits.longer));
+    const longest = Math.max(...lengths(splits.train));
+    if (name === "pick") assertEquals([shortest, longest], [16, 15]);
+    else assertGreater(shortest, longest);
+  }
+});
+
+Deno.test("every example has at most 32 tokens: its characters, two roles and the stop", () => {
+  for (const { prompt, completion } of everything) {
+    assert(prompt.length + completion.length + 3 <= 32, prompt);
+  }
+});
+
+const verdicts: [string, string, string, boolean][] = [
+  ["reverse", "reverse bead", "daeb", true],
+  ["reverse", "reverse bead", "bead", false],
+  ["reverse", "reverse bead", "daeb ", false],
+  ["sort", "sort 3142", "1234", true],
+  ["sort", "sort 3132", "1233", true],
+  ["sort", "sort 3132", "123", false],
+  ["add", "add 12+7", "19", true],
+  ["add", "add 12+7", "019", false],
+  ["add", "add 999+999", "1998", true],
+  ["given", "given a3 c7: c", "7", true],
+  ["given", "given a3 c7: c", "3", false],
+  ["given", "given a3 c7: d", "", true],
+  ["pick", "pick even 23-58", "24", true],
+  ["pick", "pick even 23-58", "58", true],
+  ["pick", "pick even 23-58", "25", false],
+  ["pick", "pick even 23-58", "22", false],
+  ["pick", "pick even 23-58", "60", false],
+  ["pick", "pick even 23-58", "024", false],
+  ["pick", "pick even 23-58", "24.0", false],
+  ["pick", "pick even 23-58", "", false],
+  ["pick", "pick odd 23-58", "23", true],
+  ["pick", "pick odd 23-58", "24", false],
+  ["pick", "pick any 23-58", "24", false],
+  ["none", "none 1", "1", false],
+];
+
+for (const [task, prompt, answer, right] of verdicts) {
+  Deno.test(`${prompt}: ${JSON.stringify(answer)} is ${right ? "right" : "wrong"}`, () => {
+    assertEquals(verifyAnswer({ task, prompt, completion: "" }, answer), right);
+  });
+}
+
+Deno.test("pick has many right answers, and training shows them", () => {
+  const { generate, verify } = tasks.find((task) => task.name === "pick") ?? fail();
+  fc.assert(
+    fc.property(fc.integer(), fc.constantFrom<Reach>("trained", "longer"), (seed, reach) => {
+      const { prompt } = generate(randomStream(seed), reach);
+      const right = Array.from({ length: 1000 }, (_, i) => String(i)).filter((i) =>
+        verify(prompt, i)
+      );
+      assertGreater(right.length, 9);
+    }),
+  );
+});
+
+function fail(): never {
+  throw new Error("There is no such task");
+}
+
+Deno.test("the same seed gives the same examples, another one others", () => {
+  const options = { seed: 7, size: 100, heldOut: 10, longer: 10 };
+  assertEquals(generateTasks(options), generateTasks(options));
+  assert(
+    generateTasks(options).train[0]?.prompt !==
+      generateTasks({ ...options, seed: 8 }).train[0]?.prompt,
+  );
+});
+
+Deno.test("what is held out does not depend on how much is trained on", () => {
+  const [small, large] = [100, 1000].map((size) => generateTasks({ seed: 3, size }));
+  assertEquals(small?.heldOut, large?.heldOut);
+  assertEquals(small?.longer, large?.longer);
+});
+
+Deno.test("more held-out prompts than there are is an error, not an endless search", () => {
+  assertThrows(
+    () => generateTasks({ seed: 1, size: 0, heldOut: 100_000, longer: 0 }),
+    RangeError,
+    "not enough prompts",
+  );
+});
+
+Deno.test("an example is a conversation, and what is held out is for validation", () => {
+  const small = generateTasks({ seed: 1, size: 5, heldOut: 5 });
+  const dataset = taskDataset(small);
+  assertEquals(dataset.validation, small.heldOut.map(taskConversation));
+  const [first] = dataset.train;
+  assert(typeof first === "object");
+  assertEquals(first.messages.map((message) => message.role), ["user", "assistant"]);
+});
+
+Deno.test("random numbers are uniform on [0, 1)", () => {
+  const random = randomStream(5);
+  const counts = new Array<number>(16).fill(0);
+  const draws = 160_000;
+  for (let i = 0; i < draws; i++) {
+    const number = random();
+    assert(0 <= number && number < 1);
+    const bin = Math.floor(number * 16);
+    counts[bin] = (counts[bin] ?? 0) + 1;
+  }
+  // Each count is binomial with a standard deviation of 97; 5 of them with a fixed seed.
+  for (const count of counts) assert(Math.abs(count - draws / 16) < 5 * 97);
+});
+
+Deno.test("seeds that differ anywhere give other streams", () => {
+  const seeds = [0, 1, -1, 2 ** 31, 2 ** 32, 2 ** 32 + 1, 2 ** 52];
+  const firsts = seeds.map((seed) => randomStream(seed)());
+  assertEquals(new Set(firsts).size, seeds.length);
+});
+
+Deno.test("integers are in their range and reach both ends", () => {
+  const random = randomStream(2);
+  const seen = new Set(Array.from({ length: 1000 }, () => integerFrom(random, -2, 3)));
+  assertEquals([...seen].sort((a, b) => a - b), [-2, -1, 0, 1, 2, 3]);
+});
+
+Deno.test("shuffling keeps the elements and reaches every order", () => {
+  const random = randomStream(4);
+  const orders = new Set(Array.from({ length: 500 }, () => shuffled(random, "abc").join("")));
+  assertEquals([...orders].sort(), ["abc", "acb", "bac", "bca", "cab", "cba"]);
+});
