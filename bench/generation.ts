@@ -1,0 +1,69 @@
+/** The speed of generation: greedy, with a cache of keys and values. */
+import { type Device, evaluate, key } from "@unitune/core";
+import { createGenerator, gpt } from "@unitune/models";
+import { type Clock, interleaved, type Spread } from "./measure.ts";
+import { randomTokens, type Workload } from "./workloads.ts";
+
+/** What is measured of generation for some prompts at once. */
+export interface GenerationReport {
+  /** Prompts that are completed at once. */
+  readonly batch: number;
+  /** Tokens of a prompt. */
+  readonly promptTokens: number;
+  /** Tokens that complete it. */
+  readonly newTokens: number;
+  /** Milliseconds from the prompts to all completions. */
+  readonly milliseconds: Spread;
+  /** New tokens of all prompts a second, at the median. */
+  readonly tokensPerSecond: number;
+}
+
+/** Prompts that are completed at once. */
+const BATCHES = [1, 64] as const;
+
+/** Tokens of a prompt; completions fill the rest of the context. */
+const PROMPT_TOKENS = 8;
+
+/**
+ * Measures generation from a model that was not trained: no token is a stop token, so every
+ * completion is as long as the context allows.
+ *
+ * @param workload The model.
+ * @param device Where to compute.
+ * @param rounds How often each batch is timed.
+ * @param now The clock.
+ * @returns A report for each number of prompts.
+ */
+export async function measureGeneration(
+  workload: Workload,
+  device: Device,
+  rounds: number,
+  now: Clock,
+): Promise<GenerationReport[]> {
+  const model = gpt(workload.config);
+  const params = evaluate(model.init(key(0)), device);
+  const newTokens = workload.config.context - PROMPT_TOKENS;
+  using generator = createGenerator(model, { device });
+  const subjects = BATCHES.map((batch) => {
+    const tokens = randomTokens(workload, batch * PROMPT_TOKENS);
+    const prompts = Array.from(
+      { length: batch },
+      (_, row) => tokens.slice(row * PROMPT_TOKENS, (row + 1) * PROMPT_TOKENS),
+    );
+    return {
+      batch,
+      async run() {
+        await generator.generate(params, prompts, { maxNewTokens: newTokens });
+      },
+    };
+  });
+  // The first round compiles.
+  const measured = await interleaved(subjects, { warmUp: 1, rounds, now });
+  return measured.map(({ subject: { batch }, time }) => ({
+    batch,
+    promptTokens: PROMPT_TOKENS,
+    newTokens,
+    milliseconds: time,
+    tokensPerSecond: 1000 * batch * newTokens / time.median,
+  }));
+}

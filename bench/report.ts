@@ -1,0 +1,123 @@
+/** What a benchmark has measured, and how it is shown. */
+import type { GptConfig } from "@unitune/models";
+import { alignTable } from "../cli/report.ts";
+import type { GenerationReport } from "./generation.ts";
+import type { Spread } from "./measure.ts";
+import type { TrainingReport } from "./training.ts";
+
+/** What is measured of a workload. */
+export interface WorkloadReport {
+  /** Its preset. */
+  readonly preset: string;
+  /** Sizes of the model. */
+  readonly config: GptConfig;
+  /** Parameters of the model. */
+  readonly parameters: number;
+  /** Sequences in a training batch. */
+  readonly batch: number;
+  /** Training, by objective. */
+  readonly training: readonly TrainingReport[];
+  /** Generation, by number of prompts. */
+  readonly generation: readonly GenerationReport[];
+  /** The most memory that the process ever had by the end of this workload, in bytes. */
+  readonly peakMemoryBytes: number;
+}
+
+/** What a benchmark has measured, and where. */
+export interface Report {
+  /** The version of Deno. */
+  readonly deno: string;
+  /** The backend. */
+  readonly device: string;
+  /** Logical processors of the machine. */
+  readonly processors: number;
+  /** The workloads, in the order in which they were measured. */
+  readonly workloads: readonly WorkloadReport[];
+}
+
+/** A number to three digits, with separators between thousands. */
+function brief(value: number): string {
+  const rounded = Number(value.toPrecision(3));
+  return rounded.toLocaleString("en-US", { maximumFractionDigits: 3 });
+}
+
+/** Bytes as mebibytes. */
+function mebibytes(bytes: number): string {
+  return `${brief(bytes / 2 ** 20)} MiB`;
+}
+
+/** Bytes as kibibytes. */
+function kibibytes(bytes: number): string {
+  return `${brief(bytes / 2 ** 10)} KiB`;
+}
+
+/** The quartiles of a spread. */
+function quartiles({ low, high }: Spread): string {
+  return `${brief(low)}-${brief(high)}`;
+}
+
+function trainingTable(workloads: readonly WorkloadReport[]): string[] {
+  const rows = workloads.flatMap(({ preset, training }) =>
+    training.map((report) => [
+      `${preset} ${report.objective}`,
+      brief(report.milliseconds.median),
+      quartiles(report.milliseconds),
+      report.timesSft.toFixed(2),
+      brief(report.tokensPerSecond),
+      brief(report.compileMilliseconds),
+      `${report.program.kernels}`,
+      mebibytes(report.program.arenaBytes),
+      kibibytes(report.program.codeBytes),
+    ])
+  );
+  const titles = [
+    "training step",
+    "ms",
+    "quartiles",
+    "x sft",
+    "tokens/s",
+    "compile ms",
+    "kernels",
+    "arena",
+    "code",
+  ];
+  return alignTable([titles, ...rows]);
+}
+
+function generationTable(workloads: readonly WorkloadReport[]): string[] {
+  const rows = workloads.flatMap(({ preset, generation }) =>
+    generation.map(({ batch, newTokens, milliseconds, tokensPerSecond }) => [
+      `${preset}, ${batch} x ${newTokens} tokens`,
+      brief(milliseconds.median),
+      quartiles(milliseconds),
+      brief(tokensPerSecond),
+    ])
+  );
+  return alignTable([["generation", "ms", "quartiles", "tokens/s"], ...rows]);
+}
+
+function workloadTable(workloads: readonly WorkloadReport[]): string[] {
+  const rows = workloads.map(({ preset, config, parameters, batch, peakMemoryBytes }) => [
+    preset,
+    parameters.toLocaleString("en-US"),
+    `${config.layers}x${config.heads}x${config.width}`,
+    `${config.vocabulary}`,
+    `${batch} x ${config.context}`,
+    mebibytes(peakMemoryBytes),
+  ]);
+  const titles = ["workload", "parameters", "sizes", "vocabulary", "batch", "peak memory"];
+  return alignTable([titles, ...rows]);
+}
+
+/** A report for a person: three tables under a line that says where it was measured. */
+export function reportLines({ deno, device, processors, workloads }: Report): string[] {
+  return [
+    `${device} on Deno ${deno}, ${processors} processors; medians`,
+    "",
+    ...workloadTable(workloads),
+    "",
+    ...trainingTable(workloads),
+    "",
+    ...generationTable(workloads),
+  ];
+}

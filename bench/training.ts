@@ -1,0 +1,113 @@
+/** The time of a training step: forward, backward and AdamW as one program. */
+import { compile, type Device, evaluate, key, type ProgramStatistics } from "@unitune/core";
+import { adamw, chain, clipByGlobalNorm } from "@unitune/autodiff";
+import { gpt } from "@unitune/models";
+import { ift, initTrainingState, sft, trainingStep } from "@unitune/objectives";
+import { type Clock, interleaved, type Spread, type Timed, timeOf } from "./measure.ts";
+import { trainingBatches, type Workload } from "./workloads.ts";
+
+/** What is measured of an objective. */
+export interface TrainingReport {
+  /** The objective. */
+  readonly objective: ObjectiveName;
+  /** Milliseconds of a step, from the call until its loss is known. */
+  readonly milliseconds: Spread;
+  /** The median divided by that of SFT, which was measured in turns with it. */
+  readonly timesSft: number;
+  /** Tokens a second at the median. */
+  readonly tokensPerSecond: number;
+  /**
+   * Milliseconds that the first step took longer than the median: tracing and compiling. Whichever
+   * objective is first warms the compiler itself up as well.
+   */
+  readonly compileMilliseconds: number;
+  /** What is known of the step's program. */
+  readonly program: ProgramStatistics;
+}
+
+/** The objectives with their defaults; the first is what the others are compared with. */
+const objectives = { sft: sft(), ift: ift() };
+
+/** The name of an objective that is measured. */
+export type ObjectiveName = keyof typeof objectives;
+
+const objectiveNames = ["sft", "ift"] as const satisfies readonly ObjectiveName[];
+
+/** Batches that the steps take in turns. */
+const BATCHES = 8;
+
+/** Steps that are not counted, beside the first, which compiles. */
+const WARM_UP = 3;
+
+/** A training under way; each run is a step. */
+interface Training extends Timed, Disposable {
+  readonly objective: ObjectiveName;
+  /** Of the step's program, which must be one. */
+  statistics(): ProgramStatistics;
+}
+
+function startTraining(objective: ObjectiveName, workload: Workload, device: Device): Training {
+  const policy = gpt(workload.config);
+  const rule = adamw(1e-3, { beta1: 0.9, beta2: 0.99, weightDecay: 0.1 });
+  const optimizer = chain<unknown[]>(clipByGlobalNorm(1), rule);
+  const step = compile(
+    trainingStep({ policy, objective: objectives[objective], optimizer }),
+    { device, donate: [0] },
+  );
+  const batches = trainingBatches(workload, BATCHES);
+  let state = evaluate(initTrainingState(policy.init(key(0)), optimizer, key(1)), device);
+  let done = 0;
+  return {
+    objective,
+    async run() {
+      const batch = batches[done % batches.length];
+      if (batch === undefined) throw new Error("there is no batch to train on");
+      const result = step(state, batch);
+      state = result.state;
+      done++;
+      await result.metrics.loss?.item();
+    },
+    statistics() {
+      const [program, ...others] = step.statistics();
+      if (program === undefined || others.length > 0) {
+        throw new Error(`expected a step to be one program, not ${step.statistics().length}`);
+      }
+      return program;
+    },
+    [Symbol.dispose]: () => step[Symbol.dispose](),
+  };
+}
+
+/**
+ * Measures a training step by each objective, in turns.
+ *
+ * @param workload The model and its batches.
+ * @param device Where to compute.
+ * @param steps How many steps of each are timed.
+ * @param now The clock.
+ * @returns A report for each objective, SFT first.
+ */
+export async function measureTraining(
+  workload: Workload,
+  device: Device,
+  steps: number,
+  now: Clock,
+): Promise<TrainingReport[]> {
+  using stack = new DisposableStack();
+  const trainings: (Training & { readonly first: number })[] = [];
+  for (const objective of objectiveNames) {
+    const training = stack.use(startTraining(objective, workload, device));
+    trainings.push({ ...training, first: await timeOf(training, now) });
+  }
+  const measured = await interleaved(trainings, { warmUp: WARM_UP, rounds: steps, now });
+  const [baseline] = measured;
+  const tokens = workload.batch * workload.config.context;
+  return measured.map(({ subject: { objective, first, statistics }, time }) => ({
+    objective,
+    milliseconds: time,
+    timesSft: time.median / (baseline?.time.median ?? NaN),
+    tokensPerSecond: 1000 * tokens / time.median,
+    compileMilliseconds: Math.max(0, first - time.median),
+    program: statistics(),
+  }));
+}

@@ -1,0 +1,56 @@
+/**
+ * A policy that is no GPT: a table of bigrams, trained by two objectives.
+ *
+ *     deno run examples/own_policy.ts
+ *
+ * All that an objective asks of a model is two pure functions: token ids to embeddings, and
+ * embeddings to logits. Whatever has them can be trained by every objective.
+ */
+import { compile, gather, key, matmul, normal, type Tensor, tensor } from "@unitune/core";
+import { adamw } from "@unitune/autodiff";
+import { ift, initTrainingState, type Policy, sft, trainingStep } from "@unitune/objectives";
+
+/** Parameters: an embedding for each token, and a way from there to logits. */
+interface Bigram {
+  readonly table: Tensor;
+  readonly head: Tensor;
+}
+
+const bigram: Policy<Bigram> = {
+  embed: ({ table }, ids) => gather(table, ids), // [B, T] -> [B, T, D]
+  logits: ({ head }, embeddings) => matmul(embeddings, head), // [B, T, D] -> [B, T, V]
+};
+const [vocabulary, width] = [5, 8];
+const init = (): Bigram => ({
+  table: normal(key(1), [vocabulary, width]),
+  head: normal(key(2), [width, vocabulary], { deviation: 0.1 }),
+});
+
+// Demonstrations count up to 4. Token 0 asks and pads; the mask says which tokens are the answer.
+// Which number comes first is for the model to guess, so its cross-entropy stays above ln(3) / 3:
+// three of nine answer tokens are one of three.
+const batch = {
+  ids: tensor([[0, 1, 2, 3, 4], [0, 2, 3, 4, 0], [0, 3, 4, 0, 0]], { dtype: "i32" }),
+  mask: tensor([[0, 1, 1, 1, 1], [0, 1, 1, 1, 0], [0, 1, 1, 0, 0]]),
+};
+
+for (const [name, objective] of Object.entries({ sft: sft(), ift: ift({ lambda: 0.2 }) })) {
+  const { modelStates, transition, formula } = objective.description;
+  console.log(`${name}: states ${modelStates}, transitions ${transition}\n  loss ${formula}`);
+
+  const optimizer = adamw(0.05);
+  const step = compile(trainingStep({ policy: bigram, objective, optimizer }), { donate: [0] });
+  let state = initTrainingState(init(), optimizer, key(0));
+  for (let i = 1; i <= 100; i++) {
+    const result = step(state, batch);
+    state = result.state;
+    // `nll` is the plain cross-entropy on gold prefixes, whatever the loss is: it can be compared.
+    const { loss, nll } = result.metrics;
+    if (i === 1 || i === 100) {
+      console.log(
+        `  step ${i}: loss ${(await loss?.item())?.toFixed(4)}, ` +
+          `nll ${(await nll?.item())?.toFixed(4)}`,
+      );
+    }
+  }
+}
