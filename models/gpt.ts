@@ -120,9 +120,16 @@ export interface Gpt {
  */
 const HIDDEN = -1e9;
 
+/** The width that {@linkcode DEVIATION} is GPT-2's for, in its smallest size. */
+const REFERENCE_WIDTH = 768;
+
+/** The deviation of GPT-2's weights. */
+const DEVIATION = 0.02;
+
 /**
- * GPT-2's initialization: weights of deviation 0.02, those that write to the residual stream
- * divided by `sqrt(2 L)`, gains 1, offsets 0.
+ * GPT-2's initialization, at any width: weights of deviation `0.02 sqrt(768 / D)`, so that sums over
+ * D terms are as large as in GPT-2, whose 0.02 is for D = 768; those that write to the residual
+ * stream divided by `sqrt(2 L)`, gains 1, offsets 0.
  *
  * @example
  * ```ts
@@ -142,8 +149,9 @@ const HIDDEN = -1e9;
  */
 export function initGpt(key: Tensor, config: GptConfig): GptParameters {
   const { vocabulary, context, layers, width } = checkGptConfig(config);
-  const residual = 0.02 / Math.sqrt(2 * layers);
-  const weight = (from: Tensor, shape: Shape, deviation = 0.02) =>
+  const scaled = DEVIATION * Math.sqrt(REFERENCE_WIDTH / width);
+  const residual = scaled / Math.sqrt(2 * layers);
+  const weight = (from: Tensor, shape: Shape, deviation = scaled) =>
     normal(from, shape, { deviation });
   const norm = (): Affine => ({ weight: ones([width]), bias: zeros([width]) });
   const linear = (from: Tensor, input: number, output: number, deviation?: number): Affine => ({
