@@ -18,6 +18,15 @@
 export type * from "./backend.ts";
 export { reference } from "./backends/reference.ts";
 export { wasm, type WasmOptions } from "./backends/wasm/wasm.ts";
+export {
+  type KernelTime,
+  type MemoryStatistics,
+  webgpu,
+  type WebGpuDevice,
+  type WebGpuOptions,
+  type WebGpuStatistics,
+  WebGpuUnavailableError,
+} from "./backends/webgpu/webgpu.ts";
 export * from "./compile.ts";
 export * from "./devices.ts";
 export {

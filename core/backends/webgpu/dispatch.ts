@@ -1,0 +1,93 @@
+/** What kernels are made into: WGSL modules run over grids of workgroups. */
+import type { DType } from "../../dtype.ts";
+import type { Kernel } from "../../lowering/kernels.ts";
+import type { Bound, Shader, Surroundings } from "./shader.ts";
+
+/** A module, the buffers that it binds and the size of its grid. */
+export interface Dispatch {
+  /** The kind and sizes of the kernel, for messages and profiles. */
+  readonly label: string;
+  /** The WGSL text. */
+  readonly source: string;
+  /** The buffers in the order of the bindings. */
+  readonly bindings: readonly Bound[];
+  /** Workgroups along the first two axes of the grid. */
+  readonly grid: readonly [number, number];
+}
+
+/** What suits an adapter. */
+export interface Tuning {
+  /** Invocations of a workgroup where nothing else decides. */
+  readonly workgroup: number;
+  /** Invocations in flight that keep the adapter busy. */
+  readonly invocations: number;
+  /** Whether matrices are multiplied in tiles kept in workgroup memory. */
+  readonly tiles: boolean;
+}
+
+/** Hardware has thousands of lanes and fast workgroup memory; a software adapter has neither. */
+export const tunings: Readonly<Record<"hardware" | "software", Tuning>> = {
+  hardware: { workgroup: 256, invocations: 2 ** 16, tiles: true },
+  software: { workgroup: 64, invocations: 64, tiles: false },
+};
+
+/** What kernels are emitted in. */
+export interface Context extends Surroundings {
+  readonly tuning: Tuning;
+  /** The most buffers that a shader may bind. */
+  readonly bindings: number;
+  /** A buffer that holds elements between the dispatches of one kernel; one a kernel. */
+  readonly scratch: (dtype: DType, size: number) => number;
+}
+
+/** The context for a kernel that uses given buffers: one binding for many where they are too many. */
+export function fitting(context: Context, used: readonly number[]): Context {
+  const storages = new Set(used.map(context.storageOf));
+  return storages.size <= context.bindings ? context : { ...context, bindsWhole: true };
+}
+
+/** A kernel of a kind. */
+export type KernelOf<K extends Kernel["kind"]> = Extract<Kernel, { kind: K }>;
+
+/** Makes a kernel into dispatches that run one after the other. */
+export type Emitter<K extends Kernel["kind"]> = (
+  kernel: KernelOf<K>,
+  context: Context,
+) => Dispatch[];
+
+/** The most workgroups along an axis of a grid, by WebGPU's default limits. */
+const GRID_LIMIT = 65535;
+
+/** A shader's body over so many workgroups; those beyond it must do nothing. */
+export function dispatchOf(
+  label: string,
+  shader: Shader,
+  body: readonly string[],
+  { workgroups, invocations }: { readonly workgroups: number; readonly invocations: number },
+): Dispatch[] {
+  if (workgroups === 0) return [];
+  const x = Math.min(workgroups, GRID_LIMIT);
+  return [{ label, ...shader.finish(body, invocations), grid: [x, Math.ceil(workgroups / x)] }];
+}
+
+/** A body for each of `count` elements, whose number is `element`. */
+export function overElements(
+  label: string,
+  shader: Shader,
+  count: number,
+  { workgroup }: Tuning,
+  body: readonly string[],
+): Dispatch[] {
+  const lines = [
+    `let element = workgroup * ${workgroup}u + lane;`,
+    `if (element >= ${count}u) { return; }`,
+    ...body,
+  ];
+  const size = { workgroups: Math.ceil(count / workgroup), invocations: workgroup };
+  return dispatchOf(label, shader, lines, size);
+}
+
+/** The largest power of two not above a number, at least 1. */
+export function powerBelow(value: number): number {
+  return 2 ** Math.floor(Math.log2(Math.max(1, value)));
+}

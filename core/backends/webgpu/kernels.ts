@@ -1,0 +1,225 @@
+/** Kernels as dispatches: one emitter a kind. */
+import { type Kernel, usedBuffers } from "../../lowering/kernels.ts";
+import { sizeOf } from "../../shape.ts";
+import { chooseFours, cursorIn, emitSteps, loadsOf, valueName } from "./body.ts";
+import {
+  type Context,
+  type Dispatch,
+  dispatchOf,
+  type Emitter,
+  fitting,
+  type KernelOf,
+  overElements,
+} from "./dispatch.ts";
+import { inParts } from "./parts.ts";
+import { matmul } from "./matmul.ts";
+import { reduce } from "./reduce.ts";
+import { isAligned, makeShader, type Shader, splitPosition, zeroWord } from "./shader.ts";
+
+const map: Emitter<"map"> = (kernel, context) =>
+  inParts(kernel, context).flatMap((part) => {
+    const { reads, writes } = usedBuffers(part);
+    return wholeMap(part, fitting(context, [...reads, ...writes]));
+  });
+
+const wholeMap: Emitter<"map"> = ({ domain, steps, stores }, context) => {
+  const last = domain.length - 1;
+  const inFours = last >= 0 && (domain[last] ?? 1) % 4 === 0 &&
+    stores.every(({ at }) => isAligned(at, last));
+  const vector = inFours ? last : undefined;
+  const shader = makeShader(context, inFours ? 4 : 1);
+  chooseFours(shader, [...loadsOf(steps), ...stores], vector, context.storageOf);
+  const rounds = domain.map((size, loop) => loop === vector ? size / 4 : size);
+  const loops = { variables: domain.map((_, loop) => `i${loop}`), vector };
+  const cursor = cursorIn(shader, loops);
+  return overElements(`map [${domain}]`, shader, sizeOf(rounds), context.tuning, [
+    ...splitPosition("element", rounds, loops.variables),
+    ...emitSteps(shader, steps, loops),
+    ...stores.map((store) => cursor.store(store, valueName(store.value))),
+  ]);
+};
+
+/** Copies elements, or fours where the rows are multiples of four. */
+function copier(context: Context, inner: number, copied: readonly number[]): {
+  readonly shader: Shader;
+  /** Elements copied at a time. */
+  readonly unit: 1 | 4;
+  readonly get: (buffer: number, index: string) => string;
+  readonly set: (buffer: number, index: string, value: string) => string;
+} {
+  const unit = inner % 4 === 0 ? 4 : 1;
+  const shader = makeShader(context, unit);
+  if (unit === 1) return { shader, unit, get: shader.word, set: shader.setWord };
+  copied.forEach(shader.inFours);
+  return { shader, unit, get: shader.words, set: shader.setWords };
+}
+
+const gather: Emitter<"gather"> = (kernel, context) => {
+  const { table, ids, output, rows, count, width } = kernel;
+  const { shader, unit, get, set } = copier(context, width, [table, output]);
+  const units = width / unit;
+  const dtype = shader.dtype(output);
+  const missing = dtype === "f32" ? `${shader.use("nan")}()` : zeroWord(dtype);
+  return overElements(`gather [${count}, ${width}]`, shader, count * units, context.tuning, [
+    // Unsigned, so that negative ids are outside too.
+    `let id = u32(${shader.word(ids, `element / ${units}u`)});`,
+    `if (id < ${rows}u) { ${
+      set(output, "element", get(table, `id * ${units}u + element % ${units}u`))
+    } }`,
+    `else { ${set(output, "element", missing)} }`,
+  ]);
+};
+
+/** Products of rows and ids from which on each row looks for its ids in many lanes. */
+const SEARCH_TOGETHER = 2 ** 24;
+
+/** Each row adds up the updates whose id is its own, in their order: no two write one element. */
+const scatterAdd: Emitter<"scatterAdd"> = (kernel, context) => {
+  const { ids, updates, output, rows, count, width } = kernel;
+  const { tuning } = context;
+  const { shader, unit, get, set } = copier(context, width, [updates, output]);
+  const units = width / unit;
+  const zero = zeroWord(shader.dtype(output));
+  const label = `scatterAdd [${count}, ${width}] to ${rows}`;
+  const add = (i: string, column: string) =>
+    `total += ${get(updates, `${i} * ${units}u + ${column}`)};`;
+  if (!tuning.tiles || rows * count < SEARCH_TOGETHER) {
+    return overElements(label, shader, rows * units, tuning, [
+      `let row = element / ${units}u;`,
+      `var total = ${zero};`,
+      `for (var i = 0u; i < ${count}u; i++) {`,
+      `  if (u32(${shader.word(ids, "i")}) == row) { ${add("i", `element % ${units}u`)} }`,
+      "}",
+      set(output, "element", "total"),
+    ]);
+  }
+  const lanes = 64;
+  const blocks = Math.ceil(units / lanes);
+  shader.declare(`var<workgroup> matches: array<bool, ${lanes}>;`);
+  shader.declare("var<workgroup> lastMatch: atomic<u32>;");
+  const body = [
+    `let row = workgroup / ${blocks}u;`,
+    `if (row >= ${rows}u) { return; }`,
+    `let column = min(workgroup % ${blocks}u * ${lanes}u + lane, ${units - 1}u);`,
+    `var total = ${zero};`,
+    `for (var first = 0u; first < ${count}u; first += ${lanes}u) {`,
+    "  let own = first + lane;",
+    `  let isMatch = own < ${count}u && u32(${
+      shader.word(ids, `min(own, ${count - 1}u)`)
+    }) == row;`,
+    "  matches[lane] = isMatch;",
+    "  if (isMatch) { atomicStore(&lastMatch, first + 1u); }",
+    "  workgroupBarrier();",
+    "  if (atomicLoad(&lastMatch) == first + 1u) {",
+    `    for (var j = 0u; j < ${lanes}u; j++) {`,
+    `      if (matches[j]) { ${add("(first + j)", "column")} }`,
+    "    }",
+    "  }",
+    "  workgroupBarrier();",
+    "}",
+    set(output, `row * ${units}u + column`, "total"),
+  ];
+  return dispatchOf(label, shader, body, { workgroups: rows * blocks, invocations: lanes });
+};
+
+/** Numbers as words that compare alike; -0 as 0, NaN after everything. */
+const sortKeys: Readonly<Record<"f32" | "i32" | "u32", string>> = {
+  f32: `fn sortKey(x: f32) -> u32 {
+  let bits = bitcast<u32>(x);
+  let size = bits & 0x7fffffffu;
+  let ordered = select(bits | 0x80000000u, ~bits, (bits >> 31u) == 1u && size != 0u);
+  return select(ordered, 0xffffffffu, size > 0x7f800000u);
+}`,
+  i32: "fn sortKey(x: i32) -> u32 { return bitcast<u32>(x) ^ 0x80000000u; }",
+  u32: "fn sortKey(x: u32) -> u32 { return x; }",
+};
+
+/** An element's place is the number of elements that come before it. */
+const argsort: Emitter<"argsort"> = ({ input, output, outer, size }, context) => {
+  const shader = makeShader(context, 1);
+  const dtype = shader.dtype(input);
+  shader.declare(sortKeys[dtype === "f32" || dtype === "i32" ? dtype : "u32"]);
+  return overElements(`argsort [${outer}, ${size}]`, shader, outer * size, context.tuning, [
+    `let first = element - element % ${size}u;`,
+    "let own = element - first;",
+    `let key = sortKey(${shader.word(input, "element")});`,
+    "var before = 0u;",
+    `for (var i = 0u; i < ${size}u; i++) {`,
+    `  let other = sortKey(${shader.word(input, "first + i")});`,
+    "  before += select(0u, 1u, other < key || (other == key && i < own));",
+    "}",
+    shader.setWord(output, "first + before", "i32(own)"),
+  ]);
+};
+
+/** The elements of a window of each outer block: where they are in the whole. */
+function windowLines(
+  { start, size, length, inner }: KernelOf<"dynamicSlice"> | KernelOf<"dynamicUpdate">,
+  shader: Shader,
+  unit: number,
+): string[] {
+  const [part, whole] = [length * inner / unit, size * inner / unit];
+  return [
+    `let start = u32(clamp(i32(${shader.word(start, "0u")}), 0, ${size - length}));`,
+    `let inWhole = element / ${part}u * ${whole}u + start * ${inner / unit}u + element % ${part}u;`,
+  ];
+}
+
+const dynamicSlice: Emitter<"dynamicSlice"> = (kernel, context) => {
+  const { input, output, outer, length, inner } = kernel;
+  const { shader, unit, get, set } = copier(context, inner, [input, output]);
+  const count = outer * length * inner / unit;
+  return overElements(
+    `dynamicSlice [${outer}, ${length}, ${inner}]`,
+    shader,
+    count,
+    context.tuning,
+    [
+      ...windowLines(kernel, shader, unit),
+      set(output, "element", get(input, "inWhole")),
+    ],
+  );
+};
+
+const dynamicUpdate: Emitter<"dynamicUpdate"> = (kernel, context) => {
+  const { input, update, output, outer, size, length, inner } = kernel;
+  const label = `dynamicUpdate [${outer}, ${length}, ${inner}]`;
+  const whole = copier(context, inner, [input, output]);
+  const copy = context.storageOf(input) === context.storageOf(output) ? [] : overElements(
+    `${label} copy`,
+    whole.shader,
+    outer * size * inner / whole.unit,
+    context.tuning,
+    [whole.set(output, "element", whole.get(input, "element"))],
+  );
+  const { shader, unit, get, set } = copier(context, inner, [update, output]);
+  const count = outer * length * inner / unit;
+  return [
+    ...copy,
+    ...overElements(label, shader, count, context.tuning, [
+      ...windowLines(kernel, shader, unit),
+      set(output, "inWhole", get(update, "element")),
+    ]),
+  ];
+};
+
+const emitters: { readonly [K in Kernel["kind"]]: Emitter<K> } = {
+  map,
+  reduce,
+  matmul,
+  gather,
+  scatterAdd,
+  argsort,
+  dynamicSlice,
+  dynamicUpdate,
+};
+
+/** A kernel as dispatches. */
+export function emitKernel<K extends Kernel["kind"]>(
+  kind: K,
+  kernel: KernelOf<K>,
+  context: Context,
+): Dispatch[] {
+  const emitter: Emitter<K> = emitters[kind];
+  return emitter(kernel, context);
+}

@@ -1,0 +1,42 @@
+/** Matrix multiplication, for operands with any strides, by what suits the adapter and the sizes. */
+import type { MatrixView } from "../../lowering/kernels.ts";
+import { type Shape, sizeOf } from "../../shape.ts";
+import type { Context, Dispatch, Emitter, KernelOf } from "./dispatch.ts";
+import { reduce } from "./reduce.ts";
+import { streamed } from "./streamed.ts";
+import { tiled } from "./tiled.ts";
+
+/** The product as sums over the depth: no element is used often enough to be kept. */
+function asReduction(
+  { batch, rows, columns, depth, a, b, output }: KernelOf<"matmul">,
+  context: Context,
+): Dispatch[] {
+  const load = ({ buffer, offset }: MatrixView, strides: number[]) =>
+    ({ kind: "load", dtype: "f32", buffer, at: { offset, strides } }) as const;
+  const kept: Shape = [...batch, rows, columns];
+  return reduce({
+    kind: "reduce",
+    reduction: "sum",
+    kept,
+    reduced: [depth],
+    steps: [
+      load(a, [...a.batch, a.row, 0, a.column]),
+      load(b, [...b.batch, 0, b.column, b.row]),
+      { kind: "apply", dtype: "f32", op: "mul", operands: [0, 1] },
+    ],
+    value: 2,
+    output,
+  }, context);
+}
+
+/** Rows or columns below which a product has no tiles. */
+const SKINNY = 8;
+
+/** `output[..., i, j] = sum_k a[..., i, k] b[..., k, j]`. */
+export const matmul: Emitter<"matmul"> = (kernel, context) => {
+  const { batch, rows, columns, depth } = kernel;
+  if (sizeOf(batch) * rows * columns === 0) return [];
+  if (depth === 0) return asReduction(kernel, context);
+  if (!context.tuning.tiles) return streamed(kernel, context);
+  return Math.min(rows, columns) < SKINNY ? asReduction(kernel, context) : tiled(kernel, context);
+};

@@ -1,0 +1,325 @@
+/** Reductions: lanes share an output's elements, and workgroups too where outputs are few. */
+import type { DType } from "../../dtype.ts";
+import { type Reduction, type Step, usedBuffers } from "../../lowering/kernels.ts";
+import { at, sizeOf, stridesOf } from "../../shape.ts";
+import { chooseFours, depthsOf, emitSteps, loadsOf, valueName } from "./body.ts";
+import {
+  type Context,
+  type Dispatch,
+  dispatchOf,
+  type Emitter,
+  fitting,
+  type KernelOf,
+  powerBelow,
+  type Tuning,
+} from "./dispatch.ts";
+import {
+  type Loops,
+  makeShader,
+  type Shader,
+  splitPosition,
+  wordType,
+  zeroWord,
+} from "./shader.ts";
+
+/** How outputs and elements are dealt out. */
+interface Sharing {
+  /** Outputs of a workgroup. */
+  readonly outputs: number;
+  /** Lanes that share an output. */
+  readonly lanes: number;
+  /** Workgroups that share an output. */
+  readonly splits: number;
+}
+
+/** Elements that a lane should at least have, for its overhead to be small. */
+const ELEMENTS_A_LANE = 4;
+
+function share(tuning: Tuning, across: boolean, outputs: number, elements: number): Sharing {
+  const { invocations, workgroup } = tuning;
+  const wanted = Math.min(invocations / outputs, elements / ELEMENTS_A_LANE);
+  if (wanted < 2) return { outputs: workgroup, lanes: 1, splits: 1 };
+  // Neighbouring lanes read neighbouring elements: those of one output, or of several.
+  const least = across ? Math.min(32, powerBelow(outputs)) : 1;
+  const lanes = Math.min(powerBelow(wanted), workgroup / least);
+  return {
+    outputs: Math.max(1, workgroup / lanes),
+    lanes,
+    splits: Math.min(64, powerBelow(wanted / lanes)),
+  };
+}
+
+/** Loads along a loop whose neighbours are neighbours in memory, less those that are far apart. */
+function affinity(steps: readonly Step[], loop: number): number {
+  return steps.reduce((score, step) => {
+    if (step.kind !== "load") return score;
+    const stride = at(step.at.strides, loop);
+    return stride === 1 ? score + 1 : stride === 0 ? score : score - 1;
+  }, 0);
+}
+
+/** Where a reduction starts, and how two partial results become one. */
+function combiner(reduction: Exclude<Reduction, "argmax">, dtype: DType, shader: Shader): {
+  readonly initial: string;
+  readonly combine: (a: string, b: string) => string;
+} {
+  const zero = zeroWord(dtype);
+  if (reduction === "sum") return { initial: zero, combine: (a, b) => `${a} + ${b}` };
+  if (dtype !== "f32") {
+    const initial = dtype === "u32" ? zero : "I(-2147483648)";
+    return { initial, combine: (a, b) => `max(${a}, ${b})` };
+  }
+  return {
+    initial: `-${shader.use("infinity")}()`,
+    combine: (a, b) => `${shader.use("maximumOf")}(${a}, ${b})`,
+  };
+}
+
+/** The variables of the loops, fours along one of them, and the rounds that are left. */
+function nestOf({ kept, reduced, steps }: KernelOf<"reduce">, allowFours: boolean): {
+  readonly loops: Loops;
+  readonly across: boolean;
+  readonly keptRounds: readonly number[];
+  readonly reducedRounds: readonly number[];
+} {
+  const domain = [...kept, ...reduced];
+  const [lastKept, last] = [kept.length - 1, domain.length - 1];
+  const across = kept.length > 0 &&
+    (reduced.length === 0 || affinity(steps, lastKept) > affinity(steps, last));
+  const candidate = across ? lastKept : last;
+  const inFours = allowFours && candidate >= 0 && at(domain, candidate) % 4 === 0;
+  const vector = inFours ? candidate : undefined;
+  const rounds = domain.map((size, loop) => loop === vector ? size / 4 : size);
+  return {
+    loops: { variables: domain.map((_, loop) => `i${loop}`), vector },
+    across,
+    keptRounds: rounds.slice(0, kept.length),
+    reducedRounds: rounds.slice(kept.length),
+  };
+}
+
+/** The halving of partial results in workgroup memory; lane 0 of each output ends with the whole. */
+function halve(
+  { outputs, lanes }: Sharing,
+  combine: (other: string) => readonly string[],
+): string[] {
+  const lines: string[] = ["workgroupBarrier();"];
+  for (let half = lanes / 2; half >= 1; half /= 2) {
+    lines.push(
+      `if (part < ${half}u) {`,
+      ...combine(`(lane + ${half * outputs}u)`).map((line) => `  ${line}`),
+      "}",
+      "workgroupBarrier();",
+    );
+  }
+  return lines;
+}
+
+/** The lines that name an output and a lane's part of its elements. */
+function place(
+  kernel: KernelOf<"reduce">,
+  { outputs, lanes, splits }: Sharing,
+  { loops, keptRounds }: { readonly loops: Loops; readonly keptRounds: readonly number[] },
+): string[] {
+  const count = sizeOf(keptRounds);
+  return [
+    `let block = workgroup / ${splits}u;`,
+    `let split = workgroup % ${splits}u;`,
+    `let part = ${lanes === 1 ? "0u" : `lane / ${outputs}u`};`,
+    `let output = block * ${outputs}u + lane % ${outputs}u;`,
+    `if (block >= ${Math.ceil(count / outputs)}u) { return; }`,
+    // Lanes beyond the last output do its work again, so that all meet at the barriers.
+    `let own = min(output, ${count - 1}u);`,
+    ...splitPosition("own", keptRounds, loops.variables.slice(0, kernel.kept.length)),
+  ];
+}
+
+/** The rounds of a lane around what is done in each. */
+function rounds(
+  kernel: KernelOf<"reduce">,
+  { lanes, splits }: Sharing,
+  { loops, reducedRounds }: { readonly loops: Loops; readonly reducedRounds: readonly number[] },
+  inner: readonly string[],
+): string[] {
+  const elements = sizeOf(reducedRounds);
+  const chunk = Math.ceil(elements / splits);
+  const end = splits === 1 ? `${elements}u` : `min(${elements}u, (split + 1u) * ${chunk}u)`;
+  const names = loops.variables.slice(kernel.kept.length);
+  return [
+    `for (var round = split * ${chunk}u + part; round < ${end}; round += ${lanes}u) {`,
+    ...[...splitPosition("round", reducedRounds, names), ...inner].map((line) => `  ${line}`),
+    "}",
+  ];
+}
+
+function totals(
+  kernel: KernelOf<"reduce">,
+  reduction: Exclude<Reduction, "argmax">,
+  context: Context,
+): Dispatch[] {
+  const { kept, reduced, steps, value, output } = kernel;
+  const nest = nestOf(kernel, true);
+  const { loops, across, keptRounds } = nest;
+  const vector = loops.vector;
+  const count = sizeOf(keptRounds);
+  if (count === 0) return [];
+  const sharing = share(context.tuning, across, count, sizeOf(nest.reducedRounds));
+  const { outputs, lanes, splits } = sharing;
+  const shader = makeShader(context, vector === undefined ? 1 : 4);
+  const dtype = shader.dtype(output);
+  const { initial, combine } = combiner(reduction, dtype, shader);
+  const target = splits === 1 ? output : context.scratch(dtype, splits * sizeOf(kept));
+  const to = { buffer: target, at: { offset: 0, strides: stridesOf(kept) } };
+  chooseFours(
+    shader,
+    across ? [...loadsOf(steps), to] : loadsOf(steps),
+    vector,
+    context.storageOf,
+  );
+  const depths = depthsOf(steps);
+  const isOuter = (step: number) =>
+    at(depths, step) <= kept.length && (!isAlong || isUniform(step));
+  const isAlong = vector !== undefined && !across;
+  // Values of the outer loops have all lanes alike.
+  const isUniform = (step: number) => at(depths, step) <= kept.length;
+
+  if (lanes > 1) {
+    shader.declare(`var<workgroup> partials: array<${wordType(dtype)}, ${outputs * lanes}>;`);
+  }
+  const halves = isAlong
+    ? [`total = ${combine("total", "total.zwxy")};`, `total = ${combine("total", "total.yxwz")};`]
+    : [];
+  const perSplit = across && vector !== undefined ? sizeOf(kept) / 4 : sizeOf(kept);
+  const position = splits === 1 ? "output" : `split * ${perSplit}u + output`;
+  const store = across && vector !== undefined
+    ? shader.isInFours(target)
+      ? shader.setWords(target, position, "total")
+      : [0, 1, 2, 3].map((lane) =>
+        shader.setWord(target, `(${position}) * 4u + ${lane}u`, `total[${lane}]`)
+      ).join(" ")
+    : shader.setWord(target, position, isAlong ? "total.x" : "total");
+  const body = [
+    ...place(kernel, sharing, nest),
+    ...emitSteps(shader, steps, loops, isOuter),
+    `var total = ${initial};`,
+    ...rounds(kernel, sharing, nest, [
+      ...emitSteps(shader, steps, loops, (step) => !isOuter(step)),
+      `total = ${combine("total", valueName(value))};`,
+    ]),
+    ...(lanes === 1 ? [] : [
+      "partials[lane] = total;",
+      ...halve(sharing, (other) => [
+        `partials[lane] = ${combine("partials[lane]", `partials[${other}]`)};`,
+      ]),
+      "total = partials[lane];",
+    ]),
+    ...halves,
+    `if (part == 0u && output < ${count}u) { ${store} }`,
+  ];
+  const first = dispatchOf(`${reduction} [${kept}] over [${reduced}]`, shader, body, {
+    workgroups: Math.ceil(count / outputs) * splits,
+    invocations: outputs * lanes,
+  });
+  if (splits === 1) return first;
+  const parts = { reduction, parts: target, splits, size: sizeOf(kept), output };
+  return [...first, ...combineParts(parts, context)];
+}
+
+/** Results in parts, one after the other in a buffer, that are to be made one. */
+interface Parts {
+  readonly reduction: Exclude<Reduction, "argmax">;
+  /** The buffer of the parts. */
+  readonly parts: number;
+  /** How many there are. */
+  readonly splits: number;
+  /** Elements of each. */
+  readonly size: number;
+  readonly output: number;
+}
+
+/** Each element of the output from those of the parts, by one lane. */
+export function combineParts(
+  { reduction, parts, splits, size, output }: Parts,
+  context: Context,
+): Dispatch[] {
+  const dtype = context.buffers[output]?.dtype ?? "f32";
+  const alone: Tuning = { ...context.tuning, invocations: 1 };
+  return totals(
+    {
+      kind: "reduce",
+      reduction,
+      kept: [size],
+      reduced: [splits],
+      steps: [{ kind: "load", dtype, buffer: parts, at: { offset: 0, strides: [1, size] } }],
+      value: 0,
+      output,
+    },
+    reduction,
+    { ...context, tuning: alone },
+  );
+}
+
+/** The first index of the largest element; NaN is never larger, but the first element stays. */
+function argmax(kernel: KernelOf<"reduce">, context: Context): Dispatch[] {
+  const { kept, reduced, steps, value, output } = kernel;
+  const nest = nestOf(kernel, false);
+  const { loops, across, keptRounds } = nest;
+  const count = sizeOf(keptRounds);
+  if (count === 0) return [];
+  const elements = sizeOf(nest.reducedRounds);
+  const sharing = { ...share(context.tuning, across, count, elements), splits: 1 };
+  const { outputs, lanes } = sharing;
+  const shader = makeShader(context, 1);
+  const dtype = steps[value]?.dtype ?? "f32";
+  const type = wordType(dtype);
+  const least = combiner("reduceMax", dtype, shader).initial;
+  // A first element that is NaN stays, as if none were larger.
+  const element = dtype === "f32"
+    ? `select(${valueName(value)}, ${shader.use("infinity")}(), round == 0u && ${
+      shader.use("isNan")
+    }(${valueName(value)}))`
+    : valueName(value);
+  if (lanes > 1) {
+    shader.declare(`var<workgroup> values: array<${type}, ${outputs * lanes}>;`);
+    shader.declare(`var<workgroup> indices: array<u32, ${outputs * lanes}>;`);
+  }
+  const none = "0xffffffffu";
+  const body = [
+    ...place(kernel, sharing, nest),
+    `var best = ${least};`,
+    `var index = ${none};`,
+    ...rounds(kernel, sharing, nest, [
+      ...emitSteps(shader, steps, loops),
+      `let element = ${element};`,
+      "if (element > best) { best = element; index = round; }",
+    ]),
+    ...(lanes === 1 ? [] : [
+      "values[lane] = best;",
+      "indices[lane] = index;",
+      ...halve(sharing, (other) => [
+        `let value = values[${other}];`,
+        `let rival = indices[${other}];`,
+        "if (value > values[lane] || (value == values[lane] && rival < indices[lane])) {",
+        "  values[lane] = value;",
+        "  indices[lane] = rival;",
+        "}",
+      ]),
+      "index = indices[lane];",
+    ]),
+    `if (part == 0u && output < ${count}u) {`,
+    `  ${shader.setWord(output, "output", `select(i32(index), 0, index == ${none})`)}`,
+    "}",
+  ];
+  return dispatchOf(`argmax [${kept}] over [${reduced}]`, shader, body, {
+    workgroups: Math.ceil(count / outputs),
+    invocations: outputs * lanes,
+  });
+}
+
+/** Reduces the body's value over the inner loops, for each index of the outer ones. */
+export const reduce: Emitter<"reduce"> = (kernel, context) => {
+  const { reads, writes } = usedBuffers(kernel);
+  const fit = fitting(context, [...reads, ...writes]);
+  const { reduction } = kernel;
+  return reduction === "argmax" ? argmax(kernel, fit) : totals(kernel, reduction, fit);
+};

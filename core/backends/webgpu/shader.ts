@@ -1,0 +1,265 @@
+/**
+ * WGSL modules under construction. A module works on one lane or on four at a time: its body is
+ * written over the types F, I, U and B (f32, i32, u32, bool, or vectors of four), so that one text
+ * serves both.
+ */
+import type { DType } from "../../dtype.ts";
+import type { Affine } from "../../lowering/affine.ts";
+import type { BufferPlan } from "../../lowering/kernels.ts";
+import { at } from "../../shape.ts";
+import { type MathFunction, mathSource } from "./math.ts";
+
+/** Elements that an invocation works on at a time. */
+export type Width = 1 | 4;
+
+/** An element type on this backend. */
+type Element = Exclude<DType, "f64">;
+
+/** How elements are held in storage: truth values as words that are 0 or 1. */
+const storageTypes: Readonly<Record<Element, "f32" | "i32" | "u32">> = {
+  f32: "f32",
+  i32: "i32",
+  u32: "u32",
+  bool: "u32",
+};
+
+/** How elements are held in a body. */
+const laneTypes: Readonly<Record<Element, "F" | "I" | "U" | "B">> = {
+  f32: "F",
+  i32: "I",
+  u32: "U",
+  bool: "B",
+};
+
+function element(dtype: DType): Element {
+  if (dtype === "f64") {
+    throw new TypeError(
+      "the webgpu backend computes in f32: use the reference backend for f64, or cast to f32",
+    );
+  }
+  return dtype;
+}
+
+/** The type of an element in storage. */
+export function storageType(dtype: DType): "f32" | "i32" | "u32" {
+  return storageTypes[element(dtype)];
+}
+
+/** The type of an element, or of four, in a body. */
+export function laneType(dtype: DType): "F" | "I" | "U" | "B" {
+  return laneTypes[element(dtype)];
+}
+
+const wordTypes = { f32: "F", i32: "I", u32: "U" } as const;
+
+/** The storage words of an element, or of four, as a type: truth values are words too. */
+export function wordType(dtype: DType): "F" | "I" | "U" {
+  return wordTypes[storageType(dtype)];
+}
+
+/** The storage word 0. */
+export function zeroWord(dtype: DType): string {
+  return `${wordType(dtype)}(0)`;
+}
+
+/** A buffer of a shader, in the order of its bindings. */
+export interface Bound {
+  /** One of the buffers that share the binding's storage; none for all memory of the program. */
+  readonly buffer: number | undefined;
+  /** Whether the shader writes it. */
+  readonly written: boolean;
+}
+
+/** What shaders of a program share. */
+export interface Surroundings {
+  /** The buffers that kernels name. */
+  readonly buffers: readonly BufferPlan[];
+  /** Texts that are equal where two buffers are the same storage. */
+  readonly storageOf: (buffer: number) => string;
+  /** Where in the program's own memory a buffer starts, in bytes, if it is there. */
+  readonly offsetOf: (buffer: number) => number | undefined;
+  /** Whether the program's own memory is bound as a whole, for want of bindings. */
+  readonly bindsWhole: boolean;
+}
+
+/** A WGSL module under construction. */
+export interface Shader {
+  /** Elements that an invocation works on at a time. */
+  readonly width: Width;
+  /** The element type of a buffer. */
+  dtype(buffer: number): DType;
+  /** Notes that a function is used, and gives its name. */
+  use(name: MathFunction): MathFunction;
+  /** Declares something at the module's level. */
+  declare(text: string): void;
+  /** Says that a buffer is read and written four elements at a time. */
+  inFours(buffer: number): void;
+  /** Whether a buffer is read and written four elements at a time. */
+  isInFours(buffer: number): boolean;
+  /** The storage word at an index. */
+  word(buffer: number, index: string): string;
+  /** The four storage words from four times an index on, of a buffer that is `inFours`. */
+  words(buffer: number, quad: string): string;
+  /** A statement that writes a storage word. */
+  setWord(buffer: number, index: string, value: string): string;
+  /** A statement that writes four storage words from four times an index on. */
+  setWords(buffer: number, quad: string, value: string): string;
+  /** The module around a body, and the buffers that it binds. */
+  finish(
+    body: readonly string[],
+    invocations: number,
+  ): { readonly source: string; readonly bindings: readonly Bound[] };
+}
+
+const aliases: Readonly<Record<Width, string>> = {
+  1: "alias F = f32;\nalias I = i32;\nalias U = u32;\nalias B = bool;",
+  4: "alias F = vec4<f32>;\nalias I = vec4<i32>;\nalias U = vec4<u32>;\nalias B = vec4<bool>;",
+};
+
+/** A new module. */
+export function makeShader(surroundings: Surroundings, width: Width): Shader {
+  const { buffers, storageOf, offsetOf, bindsWhole } = surroundings;
+  interface View {
+    readonly name: string;
+    readonly buffer: number | undefined;
+    readonly type: string;
+    fours: boolean;
+    written: boolean;
+  }
+  const views = new Map<string, View>();
+  const functions = new Set<MathFunction>();
+  const declarations: string[] = [];
+
+  const dtype = (buffer: number): DType => {
+    const plan = buffers[buffer];
+    if (plan === undefined) throw new RangeError(`there is no buffer ${buffer}`);
+    return plan.dtype;
+  };
+  /** Where a buffer starts in a binding of all memory, in words. */
+  const startOf = (buffer: number): number | undefined => {
+    const bytes = bindsWhole ? offsetOf(buffer) : undefined;
+    return bytes === undefined ? undefined : bytes / 4;
+  };
+  const viewOf = (buffer: number): View => {
+    const isPart = startOf(buffer) !== undefined;
+    const key = isPart ? "own" : storageOf(buffer);
+    const known = views.get(key);
+    if (known !== undefined) return known;
+    const view: View = {
+      name: `buffer${views.size}`,
+      buffer: isPart ? undefined : buffer,
+      type: isPart ? "u32" : storageType(dtype(buffer)),
+      fours: false,
+      written: false,
+    };
+    views.set(key, view);
+    return view;
+  };
+  const place = (buffer: number, index: string): string => {
+    const { name, fours } = viewOf(buffer);
+    const start = startOf(buffer);
+    if (start !== undefined) return `${name}[${index} + ${start}u]`;
+    return fours ? `${name}[(${index}) >> 2u][(${index}) & 3u]` : `${name}[${index}]`;
+  };
+  const isPart = (buffer: number) => startOf(buffer) !== undefined;
+
+  return {
+    width,
+    dtype,
+    use(name) {
+      functions.add(name);
+      return name;
+    },
+    declare: (text) => void declarations.push(text),
+    inFours(buffer) {
+      if (!isPart(buffer)) viewOf(buffer).fours = true;
+    },
+    isInFours: (buffer) => viewOf(buffer).fours,
+    word(buffer, index) {
+      const word = place(buffer, index);
+      return isPart(buffer) ? `bitcast<${storageType(dtype(buffer))}>(${word})` : word;
+    },
+    words: (buffer, quad) => `${viewOf(buffer).name}[${quad}]`,
+    setWord(buffer, index, value) {
+      viewOf(buffer).written = true;
+      const word = isPart(buffer) ? `bitcast<u32>(${value})` : value;
+      return `${place(buffer, index)} = ${word};`;
+    },
+    setWords(buffer, quad, value) {
+      const view = viewOf(buffer);
+      view.written = true;
+      return `${view.name}[${quad}] = ${value};`;
+    },
+    finish(body, invocations) {
+      const list = [...views].map(([storage, view]) => ({
+        ...view,
+        // Storage that the program writes at some time is bound for writing at all times, since
+        // one buffer must not be bound in both ways and the arena is one buffer.
+        written: view.written || !storage.startsWith("input"),
+      }));
+      const bindings = list.map(({ name, type, fours, written }, i) =>
+        `@group(0) @binding(${i}) var<storage, ${written ? "read_write" : "read"}> ${name}: ` +
+        `array<${fours ? `vec4<${type}>` : type}>;`
+      );
+      const source = [
+        aliases[width],
+        ...bindings,
+        ...declarations,
+        mathSource(functions),
+        `@compute @workgroup_size(${invocations})`,
+        "fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u," +
+        " @builtin(local_invocation_index) lane: u32) {",
+        "  let workgroup = group.x + group.y * groups.x;",
+        ...body.map((line) => `  ${line}`),
+        "}",
+      ].filter((line) => line !== "").join("\n");
+      return { source, bindings: list.map(({ buffer, written }) => ({ buffer, written })) };
+    },
+  };
+}
+
+/** The loops of a nest as text: a variable for each, counting fours along the vector loop. */
+export interface Loops {
+  /** A `u32` variable, or "0u", for each loop. */
+  readonly variables: readonly string[];
+  /** The loop along which four elements are taken at a time, if the width is 4. */
+  readonly vector: number | undefined;
+}
+
+/** `offset + sum_d strides[d] i_d`, in elements or in fours. */
+export function positionText({ offset, strides }: Affine, loops: Loops, fours: boolean): string {
+  const unit = fours ? 4 : 1;
+  const terms = strides.flatMap((stride, loop) => {
+    const variable = loops.variables[loop] ?? "0u";
+    const step = (loop === loops.vector ? 4 * stride : stride) / unit;
+    if (stride === 0 || variable === "0u") return [];
+    return [step === 1 ? variable : `${variable} * ${step}u`];
+  });
+  if (offset !== 0 || terms.length === 0) terms.unshift(`${offset / unit}u`);
+  return terms.join(" + ");
+}
+
+/** Whether four elements along the vector loop are neighbours that start at a multiple of four. */
+export function isAligned({ offset, strides }: Affine, vector: number): boolean {
+  return strides[vector] === 1 && offset % 4 === 0 &&
+    strides.every((stride, loop) => loop === vector || stride % 4 === 0);
+}
+
+/** Statements that split a position into the indices of loops: `let i0 = ...;`. */
+export function splitPosition(
+  position: string,
+  sizes: readonly number[],
+  names: readonly string[],
+): string[] {
+  const lines: string[] = [];
+  let rest = position;
+  for (let loop = sizes.length - 1; loop >= 0; loop--) {
+    const [name = "", size] = [names[loop], at(sizes, loop)];
+    if (loop === 0) lines.push(`let ${name} = ${rest};`);
+    else {
+      lines.push(`let ${name} = (${rest}) % ${size}u;`, `let ${name}rest = (${rest}) / ${size}u;`);
+      rest = `${name}rest`;
+    }
+  }
+  return lines;
+}

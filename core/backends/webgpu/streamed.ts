@@ -1,0 +1,139 @@
+/**
+ * Matrix multiplication for software adapters, which have no use for workgroup memory: an
+ * invocation reads what its block of the product needs, in blocks as large as registers allow.
+ */
+import { sizeOf } from "../../shape.ts";
+import { type Context, type Dispatch, dispatchOf, type KernelOf, powerBelow } from "./dispatch.ts";
+import { batchLines, FOUR, labelOf, position, readingsOf, upTo } from "./matrix.ts";
+import { makeShader } from "./shader.ts";
+
+/**
+ * Rows and fours of columns of an invocation when streaming. Large blocks read least, but take a
+ * software adapter a second to compile, which small products are not worth.
+ */
+const streamedBlocks = { large: { rows: 8, quads: 4 }, small: { rows: 4, quads: 1 } } as const;
+
+/** Multiplications from which a product is large. */
+const LARGE_PRODUCT = 2 ** 22;
+
+/** Invocations of a workgroup when streaming: as many as a vector of the processor has lanes. */
+const STREAMED_LANES = 8;
+
+/** A block of rows and columns of the product for each invocation, read as it is needed. */
+export function streamed(kernel: KernelOf<"matmul">, context: Context): Dispatch[] {
+  const { batch, rows, columns, depth, a, b, output } = kernel;
+  const shader = makeShader(context, 4);
+  const readings = readingsOf(kernel, context, shader);
+  const alignedOutput = columns % 4 === 0;
+  if (alignedOutput) shader.inFours(output);
+  const isLarge = sizeOf(batch) * rows * columns * depth >= LARGE_PRODUCT;
+  const limits = streamedBlocks[isLarge ? "large" : "small"];
+  const own = upTo(rows === 1 ? 1 : Math.min(limits.rows, 4 * Math.ceil(rows / 4)));
+  const allQuads = Math.ceil(columns / 4);
+  const quads = upTo(Math.min(limits.quads, powerBelow(allQuads / 2)));
+  const [rowBlocks, columnBlocks] = [
+    Math.ceil(rows / own.length),
+    Math.ceil(allQuads / quads.length),
+  ];
+  const blocks = sizeOf(batch) * rowBlocks * columnBlocks;
+  // Beyond the edges the last rows and columns are read again, and not written.
+  const rowOf = (r: number) => {
+    const last = readings.a === "column" ? rows - 4 + r % 4 : rows - 1;
+    return rows % own.length === 0 ? `firstRow + ${r}u` : `min(firstRow + ${r}u, ${last}u)`;
+  };
+  const columnOf = (q: number, c: number) => {
+    const column = `firstColumn + ${4 * q + c}u`;
+    const last = readings.b === "row" ? columns - 4 + c : columns - 1;
+    return columns % (4 * quads.length) === 0 ? column : `min(${column}, ${last}u)`;
+  };
+
+  /** Statements that add four steps (or one) of the depth to the sums. */
+  const block = (steps: readonly number[]): string[] => {
+    const lines: string[] = [];
+    const k = (step: number) => step === 0 ? "k" : `k + ${step}u`;
+    const fromA = (r: number, step: number) => position("startA", a, `row${r}`, k(step));
+    const fromB = (q: number, c: number, step: number) =>
+      position("startB", b, k(step), `column${q}_${c}`);
+    const wordsA = (from: string) => shader.words(a.buffer, `(${from}) / 4u`);
+    const wordsB = (from: string) => shader.words(b.buffer, `(${from}) / 4u`);
+    const alongA = readings.a === "row" && steps.length === 4;
+    const downA = readings.a === "column" && own.length % 4 === 0;
+    for (const r of own) {
+      if (alongA) lines.push(`let a${r} = ${wordsA(fromA(r, 0))};`);
+      else if (downA && r % 4 !== 0) continue;
+      for (const step of alongA ? [] : steps) {
+        const value = downA ? wordsA(fromA(r, step)) : shader.word(a.buffer, fromA(r, step));
+        lines.push(`let a${r}_${step} = ${value};`);
+      }
+    }
+    const elementA = (r: number, step: number): string => {
+      if (alongA) return `a${r}[${step}]`;
+      return downA ? `a${r - r % 4}_${step}[${r % 4}]` : `a${r}_${step}`;
+    };
+    for (const q of quads) {
+      const downB = readings.b === "column" && steps.length === 4;
+      if (downB) {
+        lines.push(...FOUR.map((c) => `let t${q}_${c} = ${wordsB(fromB(q, c, 0))};`));
+      }
+      for (const step of steps) {
+        const lanes = FOUR.map((c) =>
+          downB ? `t${q}_${c}[${step}]` : shader.word(b.buffer, fromB(q, c, step))
+        );
+        const value = readings.b === "row"
+          ? wordsB(fromB(q, 0, step))
+          : `vec4f(${lanes.join(", ")})`;
+        lines.push(`let b${q}_${step} = ${value};`);
+      }
+    }
+    for (const step of steps) {
+      for (const q of quads) {
+        for (const r of own) {
+          lines.push(`c${r}_${q} = fma(vec4f(${elementA(r, step)}), b${q}_${step}, c${r}_${q});`);
+        }
+      }
+    }
+    return lines;
+  };
+
+  const write = (r: number, q: number): string => {
+    const start = `startC + (firstRow + ${r}u) * ${columns}u + firstColumn + ${4 * q}u`;
+    const column = (c: number) => `firstColumn + ${4 * q + c}u`;
+    if (alignedOutput) {
+      const store = shader.setWords(output, `(${start}) / 4u`, `c${r}_${q}`);
+      return `if (${column(0)} < ${columns}u) { ${store} }`;
+    }
+    return FOUR.map((c) => {
+      const store = shader.setWord(output, `${start} + ${c}u`, `c${r}_${q}[${c}]`);
+      return `if (${column(c)} < ${columns}u) { ${store} }`;
+    }).join(" ");
+  };
+  const whole = depth - depth % 4;
+  const body = [
+    `let block = workgroup * ${STREAMED_LANES}u + lane;`,
+    `if (block >= ${blocks}u) { return; }`,
+    `let firstColumn = block % ${columnBlocks}u * ${4 * quads.length}u;`,
+    `let firstRow = block / ${columnBlocks}u % ${rowBlocks}u * ${own.length}u;`,
+    `let batch = block / ${columnBlocks * rowBlocks}u;`,
+    ...batchLines(kernel),
+    ...own.map((r) => `let row${r} = ${rowOf(r)};`),
+    ...quads.flatMap((q) => FOUR.map((c) => `let column${q}_${c} = ${columnOf(q, c)};`)),
+    ...own.flatMap((r) => quads.map((q) => `var c${r}_${q} = vec4f();`)),
+    `for (var k = 0u; k < ${whole}u; k += 4u) {`,
+    ...block(FOUR),
+    "}",
+    ...(whole === depth ? [] : [
+      `for (var k = ${whole}u; k < ${depth}u; k++) {`,
+      ...block([0]),
+      "}",
+    ]),
+    ...own.flatMap((r) => [
+      `if (firstRow + ${r}u < ${rows}u) {`,
+      ...quads.map((q) => write(r, q)),
+      "}",
+    ]),
+  ];
+  return dispatchOf(labelOf(kernel), shader, body, {
+    workgroups: Math.ceil(blocks / STREAMED_LANES),
+    invocations: STREAMED_LANES,
+  });
+}

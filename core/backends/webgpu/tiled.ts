@@ -1,0 +1,232 @@
+/**
+ * Matrix multiplication for hardware: a workgroup computes a tile of the product. Slices of both
+ * operands pass through workgroup memory, and each invocation keeps its part of the tile in
+ * registers.
+ */
+import { sizeOf } from "../../shape.ts";
+import { type Context, type Dispatch, dispatchOf, type KernelOf, powerBelow } from "./dispatch.ts";
+import { batchLines, FOUR, labelOf, position, readingsOf, upTo } from "./matrix.ts";
+import { combineParts } from "./reduce.ts";
+import { makeShader, type Shader } from "./shader.ts";
+
+/** A tile of the product: its sides, the slice of the depth, and the part of an invocation. */
+interface Tile {
+  readonly rows: number;
+  readonly columns: number;
+  readonly depth: number;
+  /** Rows and columns of an invocation, multiples of four. */
+  readonly own: readonly [number, number];
+}
+
+/** The tile for what suits no other. */
+const smallTile: Tile = { rows: 32, columns: 32, depth: 16, own: [4, 4] };
+
+/** Large tiles read least; small ones keep more workgroups busy. */
+const tiles: readonly Tile[] = [
+  { rows: 128, columns: 128, depth: 8, own: [8, 8] },
+  { rows: 64, columns: 64, depth: 16, own: [4, 4] },
+];
+
+/** Workgroups of tiles that keep hardware busy. */
+const BUSY_WORKGROUPS = 256;
+
+/** The largest tile that wastes little and gives enough workgroups, or the smallest. */
+function chooseTile({ batch, rows, columns, depth }: KernelOf<"matmul">): Tile {
+  const count = (tile: Tile) =>
+    sizeOf(batch) * Math.ceil(rows / tile.rows) * Math.ceil(columns / tile.columns);
+  // Workgroups can share a sum, down to pieces of some length.
+  const splits = Math.max(1, depth / SPLIT_DEPTH);
+  return tiles.find((tile) =>
+    rows >= tile.rows / 2 && columns >= tile.columns / 2 && count(tile) * splits >= BUSY_WORKGROUPS
+  ) ?? smallTile;
+}
+
+/** The depth that a workgroup should at least have when workgroups share the sums. */
+const SPLIT_DEPTH = 256;
+
+/** A slice of an operand in workgroup memory: some of its depth, across the side of a tile. */
+interface Slice {
+  readonly buffer: number;
+  readonly name: string;
+  /** Fours across the tile. */
+  readonly quads: number;
+  /** The first row or column of the tile, and those of the matrix. */
+  readonly first: string;
+  readonly extent: number;
+  /** The position of an element. */
+  readonly at: (across: string, k: string) => string;
+  /** Whether the operand is read in fours across the tile, or along the depth. */
+  readonly alongSlice: boolean;
+  readonly alongDepth: boolean;
+}
+
+/** Statements by which the lanes fill a slice together; what is outside of the matrix is 0. */
+function fill(slice: Slice, shader: Shader, depth: number, lanes: number): string[] {
+  const { buffer, name, quads, first, extent, at, alongSlice, alongDepth } = slice;
+  const bodyLines = (): string[] => {
+    if (alongSlice) {
+      return [
+        `let k = firstDepth + item / ${quads}u;`,
+        `let across = ${first} + item % ${quads}u * 4u;`,
+        `if (k < endDepth && across < ${extent}u) { ${name}[item] = ${
+          shader.words(buffer, `(${at("across", "k")}) / 4u`)
+        }; } else { ${name}[item] = vec4f(); }`,
+      ];
+    }
+    if (alongDepth) {
+      // Blocks of four by four are turned, so that a lane writes whole vectors.
+      const from = (c: number) => shader.words(buffer, `(${at(`across + ${c}u`, "k")}) / 4u`);
+      return [
+        `let part = item % ${depth / 4}u * 4u;`,
+        `let quad = item / ${depth / 4}u;`,
+        "let k = firstDepth + part;",
+        `let across = ${first} + quad * 4u;`,
+        ...FOUR.map((c) => `var t${c} = vec4f();`),
+        ...FOUR.map((c) =>
+          `if (k < endDepth && across + ${c}u < ${extent}u) { t${c} = ${from(c)}; }`
+        ),
+        ...FOUR.map((step) =>
+          `${name}[(part + ${step}u) * ${quads}u + quad] = vec4f(${
+            FOUR.map((c) => `t${c}[${step}]`).join(", ")
+          });`
+        ),
+      ];
+    }
+    return [
+      `let k = firstDepth + item / ${quads}u;`,
+      `let across = ${first} + item % ${quads}u * 4u;`,
+      "var four = vec4f();",
+      ...FOUR.map((c) =>
+        `if (k < endDepth && across + ${c}u < ${extent}u) { four[${c}] = ${
+          shader.word(buffer, at(`across + ${c}u`, "k"))
+        }; }`
+      ),
+      `${name}[item] = four;`,
+    ];
+  };
+  const body = bodyLines();
+  const items = alongDepth ? depth / 4 * quads : depth * quads;
+  return upTo(Math.ceil(items / lanes)).flatMap((round) => {
+    const inner = [`let item = lane + ${round * lanes}u;`, ...body];
+    return (round + 1) * lanes > items
+      ? [`if (lane < ${items - round * lanes}u) {`, ...inner, "}"]
+      : ["{", ...inner, "}"];
+  });
+}
+
+/** Tiles of the product in workgroup memory and registers. */
+export function tiled(kernel: KernelOf<"matmul">, context: Context): Dispatch[] {
+  const { batch, rows, columns, depth, a, b, output } = kernel;
+  const tile = chooseTile(kernel);
+  const [tall, wide] = tile.own;
+  const lanes = (tile.rows / tall) * (tile.columns / wide);
+  const [rowTiles, columnTiles] = [
+    Math.ceil(rows / tile.rows),
+    Math.ceil(columns / tile.columns),
+  ];
+  const products = sizeOf(batch) * rowTiles * columnTiles;
+  const splits = Math.min(
+    powerBelow(BUSY_WORKGROUPS / products),
+    powerBelow(depth / SPLIT_DEPTH),
+    64,
+  );
+  const slice = Math.ceil(depth / splits / tile.depth) * tile.depth;
+  const size = sizeOf(batch) * rows * columns;
+  const target = splits === 1 ? output : context.scratch("f32", splits * size);
+
+  const shader = makeShader(context, 4);
+  const readings = readingsOf(kernel, context, shader);
+  const alignedOutput = columns % 4 === 0;
+  if (alignedOutput) shader.inFours(target);
+  // Slices lie by depth, then by row of a or column of b, in fours.
+  const [quadsA, quadsB] = [tile.rows / 4, tile.columns / 4];
+  shader.declare(`var<workgroup> sliceA: array<vec4f, ${tile.depth * quadsA}>;`);
+  shader.declare(`var<workgroup> sliceB: array<vec4f, ${tile.depth * quadsB}>;`);
+
+  // An invocation's rows and columns come in fours that are spread over the tile, so that lanes
+  // side by side read side by side.
+  const [rowLanes, columnLanes] = [tile.rows / tall, tile.columns / wide];
+  const [rowFours, columnFours] = [upTo(tall / 4), upTo(wide / 4)];
+  const inner = [
+    ...rowFours.map((i) => `let a${i} = sliceA[d * ${quadsA}u + laneRow + ${i * rowLanes}u];`),
+    ...columnFours.map((j) =>
+      `let b${j} = sliceB[d * ${quadsB}u + laneColumn + ${j * columnLanes}u];`
+    ),
+    ...rowFours.flatMap((i) =>
+      FOUR.flatMap((r) =>
+        columnFours.map((j) =>
+          `c${4 * i + r}_${j} = fma(vec4f(a${i}[${r}]), b${j}, c${4 * i + r}_${j});`
+        )
+      )
+    ),
+  ];
+  const write = (i: number, r: number, j: number): string[] => {
+    const name = `c${4 * i + r}_${j}`;
+    const lines = [
+      `let row = firstRow + (laneRow + ${i * rowLanes}u) * 4u + ${r}u;`,
+      `let column = firstColumn + (laneColumn + ${j * columnLanes}u) * 4u;`,
+    ];
+    const place = `startC + row * ${columns}u + column`;
+    const store = alignedOutput
+      ? [`if (column < ${columns}u) { ${shader.setWords(target, `(${place}) / 4u`, name)} }`]
+      : FOUR.map((c) =>
+        `if (column + ${c}u < ${columns}u) { ${
+          shader.setWord(target, `${place} + ${c}u`, `${name}[${c}]`)
+        } }`
+      );
+    return ["{", ...lines, `if (row < ${rows}u) {`, ...store, "}", "}"];
+  };
+  const registers = rowFours.flatMap((i) =>
+    FOUR.flatMap((r) => columnFours.map((j) => ({ i, r, j })))
+  );
+  const fillWith = (slice: Slice) => fill(slice, shader, tile.depth, lanes);
+  const body = [
+    `let split = workgroup % ${splits}u;`,
+    `let tile = workgroup / ${splits}u;`,
+    `let firstColumn = tile % ${columnTiles}u * ${tile.columns}u;`,
+    `let firstRow = tile / ${columnTiles}u % ${rowTiles}u * ${tile.rows}u;`,
+    `let batch = tile / ${columnTiles * rowTiles}u;`,
+    `if (batch >= ${sizeOf(batch)}u) { return; }`,
+    ...batchLines(kernel).map((line) =>
+      splits === 1 ? line : line.replace(/^let startC = /, `let startC = split * ${size}u + `)
+    ),
+    `let laneColumn = lane % ${columnLanes}u;`,
+    `let laneRow = lane / ${columnLanes}u;`,
+    `let endDepth = min(${depth}u, (split + 1u) * ${slice}u);`,
+    ...registers.map(({ i, r, j }) => `var c${4 * i + r}_${j} = vec4f();`),
+    `for (var firstDepth = split * ${slice}u; firstDepth < (split + 1u) * ${slice}u; firstDepth += ${tile.depth}u) {`,
+    ...fillWith({
+      buffer: a.buffer,
+      name: "sliceA",
+      quads: quadsA,
+      first: "firstRow",
+      extent: rows,
+      at: (across, k) => position("startA", a, across, k),
+      alongSlice: readings.a === "column",
+      alongDepth: readings.a === "row",
+    }),
+    ...fillWith({
+      buffer: b.buffer,
+      name: "sliceB",
+      quads: quadsB,
+      first: "firstColumn",
+      extent: columns,
+      at: (across, k) => position("startB", b, k, across),
+      alongSlice: readings.b === "row",
+      alongDepth: readings.b === "column",
+    }),
+    "workgroupBarrier();",
+    `for (var d = 0u; d < ${tile.depth}u; d++) {`,
+    ...inner,
+    "}",
+    "workgroupBarrier();",
+    "}",
+    ...registers.flatMap(({ i, r, j }) => write(i, r, j)),
+  ];
+  const first = dispatchOf(labelOf(kernel), shader, body, {
+    workgroups: products * splits,
+    invocations: lanes,
+  });
+  const parts = { reduction: "sum", parts: target, splits, size, output } as const;
+  return splits === 1 ? first : [...first, ...combineParts(parts, context)];
+}

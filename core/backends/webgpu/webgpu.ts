@@ -1,0 +1,253 @@
+/** The WebGPU backend: a program is a list of WGSL dispatches over one arena. */
+import type { Buffer, Device } from "../../backend.ts";
+import { bytesPerElement, type DType } from "../../dtype.ts";
+import { tunings } from "./dispatch.ts";
+import { makeMemory, type MemoryStatistics, type Storage, wholeOf } from "./memory.ts";
+import { makePipelines } from "./pipelines.ts";
+import { type Host, makeProgram } from "./program.ts";
+import { elementsOf, makeReadback } from "./readback.ts";
+import { type KernelTime, makeTimer, type Timer } from "./timer.ts";
+
+export type { KernelTime, MemoryStatistics };
+
+/** How a WebGPU device is opened. */
+export interface WebGpuOptions {
+  /**
+   * What kernels are made for: "hardware" (tiles in workgroup memory, thousands of lanes) or
+   * "software"; what the adapter is unless told.
+   */
+  readonly tuning?: "hardware" | "software";
+  /** Which adapter is preferred where there are several. */
+  readonly powerPreference?: "low-power" | "high-performance";
+}
+
+/** What is known of a WebGPU device, for benchmarks and tests. */
+export interface WebGpuStatistics extends MemoryStatistics {
+  /** Command buffers that were submitted, those of readbacks included. */
+  readonly submits: number;
+}
+
+/** The WebGPU backend as a device. */
+export interface WebGpuDevice extends Device {
+  /** What the adapter says that it is. */
+  readonly description: string;
+  /** Whether the adapter computes on the processor, where wasm is faster. */
+  readonly isSoftware: boolean;
+  /** What is known of the device. */
+  statistics(): WebGpuStatistics;
+  /**
+   * Runs a program with a timestamp before and after each kernel.
+   *
+   * @param run Calls a compiled function of this device once.
+   * @returns The time of each kernel, longest first; nothing where the adapter has no timestamps.
+   */
+  profile(run: () => unknown): Promise<readonly KernelTime[] | undefined>;
+  /** Destroys the device and its memory; it is not used again. */
+  [Symbol.dispose](): void;
+}
+
+/** There is no WebGPU adapter, or it gives no device. */
+export class WebGpuUnavailableError extends Error {
+  /** The name by which the error is told from others. */
+  override readonly name = "WebGpuUnavailableError";
+}
+
+/** The limits that programs can use more of than WebGPU grants unasked. */
+const wantedLimits = [
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxStorageBuffersPerShaderStage",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupSizeX",
+  "maxComputeWorkgroupStorageSize",
+  "minStorageBufferOffsetAlignment",
+] as const;
+
+async function openAdapter(options: WebGpuOptions): Promise<GPUAdapter> {
+  const { powerPreference = "high-performance" } = options;
+  const adapter = await globalThis.navigator?.gpu?.requestAdapter({ powerPreference });
+  if (!adapter) {
+    throw new WebGpuUnavailableError(
+      "no WebGPU adapter was found: install a graphics driver with Vulkan, Metal or Direct3D 12 " +
+        "(on Debian, the software adapter in mesa-vulkan-drivers), or use the wasm device",
+    );
+  }
+  return adapter;
+}
+
+/** The first failure of a device, and the checks that may still bring one. */
+function makeHealth() {
+  let failure: string | undefined;
+  const checks = new Set<Promise<void>>();
+  const fail = (message: string) => {
+    failure ??= message;
+  };
+  return {
+    fail,
+    watch(error: Promise<GPUError | null>, what: string) {
+      const check = error.then(
+        (found) => {
+          if (found !== null) fail(`${what}: ${found.message}`);
+        },
+        () => {/* The device is lost, which is told elsewhere. */},
+      ).finally(() => checks.delete(check));
+      checks.add(check);
+    },
+    throwIfFailed() {
+      if (failure !== undefined) throw new Error(`the WebGPU device failed: ${failure}`);
+    },
+    async settled() {
+      await Promise.all(checks);
+    },
+  };
+}
+
+/**
+ * Opens the WebGPU backend: WGSL emitted for each program, one pass and one submit a run.
+ *
+ * Errors of the device come late, since WebGPU checks in the background: they are thrown by the
+ * next run or read, and name the kernel.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { compile, mul, tensor, webgpu, WebGpuUnavailableError } from "@unitune/core";
+ *
+ * try {
+ *   using device = await webgpu();
+ *   using double = compile((x: ReturnType<typeof tensor>) => mul(x, 2), { device });
+ *   assertEquals(await double(tensor([3])).data(), new Float32Array([6]));
+ * } catch (error) {
+ *   if (!(error instanceof WebGpuUnavailableError)) throw error; // No adapter here.
+ * }
+ * ```
+ *
+ * @param options What kernels are made for, and which adapter is preferred.
+ * @returns A device of its own, with memory of its own.
+ * @throws {WebGpuUnavailableError} If there is no adapter.
+ */
+export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuDevice> {
+  const adapter = await openAdapter(options);
+  const requiredLimits = Object.fromEntries(
+    wantedLimits.map((name) => [name, adapter.limits[name]]),
+  );
+  const hasTimestamps = adapter.features.has("timestamp-query");
+  const device = await adapter.requestDevice({
+    requiredLimits,
+    requiredFeatures: hasTimestamps ? ["timestamp-query"] : [],
+  });
+  const { info } = adapter;
+  const software = isSoftware(info);
+  const kind = options.tuning ?? (software ? "software" : "hardware");
+
+  const health = makeHealth();
+  const { throwIfFailed } = health;
+  let disposed = false;
+  let submits = 0;
+  let timer: Timer | undefined;
+  device.lost.then(({ message, reason }) => {
+    if (!disposed) health.fail(`it was lost (${message || reason}); open a new one`);
+  });
+  device.addEventListener("uncapturederror", (event) => {
+    event.preventDefault();
+    if (event instanceof GPUUncapturedErrorEvent) health.fail(event.error.message);
+  });
+  const memory = makeMemory(device, health.fail);
+  const readback = makeReadback(device, memory, () => submits++);
+  const stored = new WeakMap<Buffer, Storage>();
+
+  const storageOf = (buffer: Buffer): Storage => {
+    const storage = stored.get(buffer);
+    if (storage === undefined) throw new Error("the buffer is disposed of, or another device's");
+    return storage;
+  };
+  const bufferOver = (storage: Storage, dtype: DType, size: number): Buffer => {
+    const buffer: Buffer = {
+      dtype,
+      size,
+      async read() {
+        throwIfFailed();
+        try {
+          const bytes = await readback.read(storageOf(buffer), size * bytesPerElement[dtype]);
+          await health.settled();
+          throwIfFailed();
+          return elementsOf(bytes, dtype);
+        } catch (error) {
+          await health.settled();
+          throwIfFailed();
+          throw error;
+        }
+      },
+      dispose() {
+        const known = stored.get(buffer);
+        if (known === undefined) return;
+        stored.delete(buffer);
+        readback.flush();
+        known.lease.release();
+      },
+    };
+    stored.set(buffer, storage);
+    return buffer;
+  };
+  const host: Host = {
+    device,
+    memory,
+    pipelines: makePipelines(device, health.watch),
+    tuning: tunings[kind],
+    storageOf,
+    bufferOver,
+    write({ gpu }, data) {
+      // Deno's panics where there is nothing to write.
+      if (data.length > 0) device.queue.writeBuffer(gpu, 0, data);
+    },
+    submit(commands) {
+      submits++;
+      device.queue.submit([commands]);
+    },
+    takeTimer() {
+      const taken = timer;
+      timer = undefined;
+      return taken;
+    },
+    prepare() {
+      throwIfFailed();
+      readback.flush();
+    },
+  };
+
+  return {
+    name: "webgpu",
+    isSoftware: software,
+    description: info.description || info.device || info.vendor || "unknown adapter",
+    upload(data, dtype) {
+      throwIfFailed();
+      const lease = memory.allocate(data.byteLength, "a tensor");
+      host.write(lease, data);
+      return bufferOver(wholeOf(lease), dtype, data.length);
+    },
+    compile(graph, options) {
+      throwIfFailed();
+      return makeProgram(graph, options, host);
+    },
+    statistics: () => ({ ...memory.statistics(), submits }),
+    async profile(run) {
+      if (!hasTimestamps) return undefined;
+      const current = makeTimer(device, memory);
+      timer = current;
+      run();
+      if (timer === current) throw new Error("profile: no program ran");
+      return await current.read();
+    },
+    [Symbol.dispose]() {
+      disposed = true;
+      health.fail("it was disposed of");
+      memory.destroy();
+      device.destroy();
+    },
+  };
+}
+
+/** Whether an adapter computes on the processor. */
+function isSoftware(info: GPUAdapterInfo): boolean {
+  return info.isFallbackAdapter || /llvmpipe|swiftshader/i.test(info.description);
+}

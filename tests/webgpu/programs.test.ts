@@ -1,0 +1,206 @@
+/** Programs on WebGPU: one submit a run, memory that stays flat, errors that say what failed. */
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  add,
+  compile,
+  dynamicUpdate,
+  evaluate,
+  key,
+  matmul,
+  mul,
+  normal,
+  randomBits,
+  sum,
+  type Tensor,
+  tensor,
+  webgpu,
+  zeros,
+} from "@unitune/core";
+// Not public: a program never emits WGSL that does not compile.
+import { makePipelines } from "../../core/backends/webgpu/pipelines.ts";
+import { testOnWebGpu } from "./adapter.ts";
+
+type State = { readonly w: Tensor; readonly bias: Tensor; readonly step: Tensor };
+
+/** A step that replaces a donated state and gives a small result, as training does. */
+const update = ({ w, bias, step }: State, x: Tensor) => {
+  const y = add(matmul(x, w), bias);
+  return {
+    state: { w: mul(w, 0.999), bias: add(bias, 0.5), step: add(step, 1) },
+    loss: sum(y),
+  };
+};
+
+function initialState(): State {
+  return {
+    w: zeros([64, 32]),
+    bias: zeros([32]),
+    step: tensor(0, { dtype: "i32" }),
+  };
+}
+
+testOnWebGpu("a run is one submit, and a batch of reads another", async (device) => {
+  using step = compile(update, { device, donate: [0] });
+  const x = tensor(new Float32Array(128), { shape: [2, 64] });
+  let state = evaluate(initialState(), device);
+  const losses: Tensor[] = [];
+  const { submits } = device.statistics();
+  for (let i = 0; i < 10; i++) {
+    const result = step(state, x);
+    state = result.state;
+    losses.push(result.loss);
+  }
+  assertEquals(device.statistics().submits - submits, 10);
+  await Promise.all([...losses, state.step].map((loss) => loss.data()));
+  assertEquals(device.statistics().submits - submits, 11);
+  assertEquals(await state.step.item(), 10);
+});
+
+testOnWebGpu("memory stays flat over thousands of runs", async (device) => {
+  using step = compile(update, { device, donate: [0] });
+  const x = tensor(new Float32Array(128), { shape: [2, 64] });
+  let state = evaluate(initialState(), device);
+  const losses: Tensor[] = [];
+  const run = async (count: number) => {
+    for (let i = 0; i < count; i++) {
+      const result = step(state, x);
+      state = result.state;
+      losses.push(result.loss);
+      if (losses.length < 100) continue;
+      // A reading now and then, as a training that logs does.
+      await Promise.all(losses.map((loss) => loss.item()));
+      for (const loss of losses.splice(0)) loss[Symbol.dispose]();
+    }
+    return device.statistics();
+  };
+  // Long enough to fill the first of the buffers that small results share.
+  const before = await run(1500);
+  const after = await run(3000);
+  assertEquals(after.buffers, before.buffers);
+  assertEquals(after.bytes, before.bytes);
+  assertEquals(await state.step.item(), 4500);
+});
+
+testOnWebGpu("results that nobody disposes of share few buffers", async (device) => {
+  using double = compile((x: Tensor) => mul(x, 2), { device });
+  const before = device.statistics().buffers;
+  const results = Array.from({ length: 1000 }, (_, i) => double(tensor([i])));
+  assert(device.statistics().buffers - before <= 8);
+  assertEquals(await results[999]?.item(), 1998);
+});
+
+testOnWebGpu("a hundred programs that are disposed of leave nothing", async () => {
+  using own = await webgpu();
+  const make = async (size: number) => {
+    using program = compile((x: Tensor) => [sum(mul(x, x)), matmul(x, x)], { device: own });
+    const x = tensor(new Float32Array(size * size), { shape: [size, size] });
+    const [total, product] = program(x);
+    assertEquals(await total?.item(), 0);
+    total?.[Symbol.dispose]();
+    product?.[Symbol.dispose]();
+  };
+  for (let i = 0; i < 100; i++) await make(1 + i % 5);
+  // What is not kept for reuse is the one buffer that small results share.
+  const { bytes, keptBytes } = own.statistics();
+  assertEquals(bytes - keptBytes, 2 ** 16);
+  // As many are kept as were in use at once: a program's, its slot, its results, a readback.
+  assert(own.statistics().buffers <= 25, `${own.statistics().buffers} buffers are left`);
+});
+
+testOnWebGpu("two programs live side by side", async (device) => {
+  using a = compile((x: Tensor) => add(mul(x, x), 1), { device });
+  using b = compile((x: Tensor) => sum(mul(x, 3)), { device });
+  const x = tensor([1, 2, 3]);
+  const first = a(x);
+  const second = b(first);
+  const third = a(first);
+  assertEquals(await second.item(), 51);
+  assertEquals(await third.data(), new Float32Array([5, 26, 101]));
+  assertEquals(await first.data(), new Float32Array([2, 5, 10]));
+});
+
+testOnWebGpu("what is read before its storage is written over is what it was", async (device) => {
+  using step = compile((x: Tensor) => add(x, 1), { device, donate: [0] });
+  const first = step(evaluate(tensor(new Float32Array(2000).fill(1)), device));
+  const reading = first.data();
+  const second = step(first);
+  assertEquals((await reading)[0], 2);
+  assertEquals((await second.data())[0], 3);
+});
+
+testOnWebGpu("a result of a shared buffer can be donated", async (device) => {
+  using both = compile((x: Tensor) => [add(x, 1), add(x, 2)], { device });
+  using next = compile((x: Tensor) => mul(x, 2), { device, donate: [0] });
+  const [a, b] = both(tensor([1, 2, 3]));
+  assert(a !== undefined && b !== undefined);
+  assertEquals(await next(a).data(), new Float32Array([4, 6, 8]));
+  assertEquals(await b.data(), new Float32Array([3, 4, 5]));
+});
+
+testOnWebGpu("a cache is updated in place", async (device) => {
+  const write = (cache: Tensor, column: Tensor) =>
+    dynamicUpdate(cache, 1, column, add(zeros([2, 1, 8]), column.dtype === "i32" ? 1 : 0));
+  using step = compile(write, { device, donate: [0] });
+  let cache = evaluate(zeros([2, 6, 8]), device);
+  for (const column of [4, 1]) cache = step(cache, tensor(column, { dtype: "i32" }));
+  const expected = Array.from(
+    { length: 96 },
+    (_, i) => [1, 4].includes(Math.floor(i / 8) % 6) ? 1 : 0,
+  );
+  assertEquals([...await cache.data()], expected);
+  assertEquals(step.statistics()[0]?.kernels, 2);
+});
+
+testOnWebGpu("random bits are those of the CPU", async (...devices) => {
+  const bits = await randomBits(key(7), [1001]).data();
+  for (const device of devices) {
+    using program = compile((key: Tensor) => [randomBits(key, [1001]), normal(key, [400])], {
+      device,
+    });
+    const [own, draws] = program(key(7));
+    assertEquals(await own?.data(), bits);
+    const mean = [...await draws?.data() ?? []].reduce((total, x) => total + x / 400, 0);
+    assert(Math.abs(mean) < 0.2, `the mean of 400 draws is ${mean}`);
+  }
+});
+
+testOnWebGpu("a shader that does not compile is named", async () => {
+  const adapter = await navigator.gpu.requestAdapter();
+  const device = await adapter?.requestDevice();
+  assert(device !== undefined);
+  const found: Promise<string | undefined>[] = [];
+  const pipelines = makePipelines(device, (error, what) => {
+    found.push(error.then((error) => error === null ? undefined : what));
+  });
+  const source = "fn main() { nonsense }";
+  pipelines.acquire({ label: "map [3]", source, bindings: [], grid: [1, 1] });
+  assertEquals(await Promise.all(found), ["kernel map [3] does not compile"]);
+  device.destroy();
+});
+
+testOnWebGpu("too large a tensor is refused before anything is allocated", (device) => {
+  const before = device.statistics();
+  using program = compile((x: Tensor) => add(x, zeros([2 ** 20, 2 ** 12])), { device });
+  assertThrows(() => program(tensor([[1]])), RangeError, "the WebGPU adapter allows");
+  assertEquals(device.statistics(), before);
+  return Promise.resolve();
+});
+
+testOnWebGpu("a device that was disposed of says so", async () => {
+  const own = await webgpu();
+  const double = compile((x: Tensor) => mul(x, 2), { device: own });
+  const result = double(tensor(new Float32Array(3000)));
+  own[Symbol.dispose]();
+  await assertRejects(() => result.data(), Error, "the WebGPU device failed: it was disposed of");
+  assertThrows(() => double(tensor(new Float32Array(3000))), Error, "disposed of");
+});
+
+testOnWebGpu("a profile names the kernels", async (device) => {
+  using program = compile((a: Tensor) => sum(matmul(a, a)), { device });
+  const a = tensor(new Float32Array(1024), { shape: [32, 32] });
+  const profile = await device.profile(() => program(a));
+  if (profile === undefined) return;
+  const kernels = profile.map(({ kernel }) => kernel).toSorted();
+  assertEquals(kernels, ["matmul [32,32] x [32,32]", "sum [] over [1024]"]);
+  for (const { count, milliseconds } of profile) assert(count === 1 && milliseconds >= 0);
+});
