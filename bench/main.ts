@@ -1,8 +1,15 @@
 /** `deno task bench`: measures training steps, generation and memory. */
 import process from "node:process";
-import { type Device, reference, wasm } from "@unitune/core";
+import type { Device } from "@unitune/core";
 import { countParameters } from "@unitune/models";
-import { type FlagTable, helpText, parseFlags, runCommand, wantsHelp } from "@unitune/cli";
+import {
+  type FlagTable,
+  helpText,
+  openDevice,
+  parseFlags,
+  runCommand,
+  wantsHelp,
+} from "@unitune/cli";
 import { measureGeneration } from "./generation.ts";
 import { type Report, reportLines, type WorkloadReport } from "./report.ts";
 import { measureTraining } from "./training.ts";
@@ -27,7 +34,7 @@ const flags = {
   },
   device: {
     kind: "choice",
-    choices: ["wasm", "reference"],
+    choices: ["wasm", "webgpu", "reference"],
     default: "wasm",
     help: "Where to compute.",
   },
@@ -39,8 +46,6 @@ const flags = {
   },
   json: { kind: "boolean", help: "Print JSON." },
 } as const satisfies FlagTable;
-
-const devices = { wasm, reference } as const;
 
 async function measure(
   preset: string,
@@ -68,7 +73,7 @@ async function main(): Promise<void> {
     return;
   }
   const { values } = parseFlags(flags, Deno.args);
-  using device = devices[values.device]();
+  using device = await openDevice(values.device);
   const reports: WorkloadReport[] = [];
   for (const [preset, workload] of Object.entries(workloads)) {
     if (values.preset !== undefined && preset !== values.preset) continue;

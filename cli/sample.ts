@@ -88,7 +88,7 @@ async function main(): Promise<void> {
   const trained = await readTrainedModel(run);
   const ids = promptIds(trained, prompt);
   const { model, params, tokenizer, kind } = trained;
-  using generator = createGenerator(model, { device: openDevice(options.device) });
+  using generator = createGenerator(model, { device: await openDevice(options.device) });
   const completions = await generator.generate(params, Array<readonly number[]>(count).fill(ids), {
     ...options,
     stop: tokenizer.special.stop,

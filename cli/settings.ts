@@ -87,12 +87,12 @@ export const settingFlags = {
   },
   embeddings: {
     kind: "choice",
-    choices: ["live", "frozen"],
+    choices: ["live", "synchronised"],
     default: "live",
     group: "Objective",
     when: { objective: ["ift"] },
-    help: "Whether a gradient reaches the table through the mixed embeddings; frozen: as the " +
-      "paper's code does it.",
+    help: "Whether a gradient reaches the table through the mixed embeddings; synchronised: it " +
+      "does not, as in the paper's code.",
   },
   preset: {
     kind: "choice",
@@ -202,10 +202,11 @@ export const settingFlags = {
   },
   device: {
     kind: "choice",
-    choices: ["auto", "wasm", "reference"],
+    choices: ["auto", "wasm", "webgpu", "reference"],
     default: "auto",
     group: "Run",
-    help: "Where to compute: the fastest that there is, WebAssembly, or plain TypeScript.",
+    help: "Where to compute: on the processor by WebAssembly, on a graphics processor, or in " +
+      "plain TypeScript, slowly; auto is wasm.",
   },
   "logging-steps": {
     kind: "integer",

@@ -77,9 +77,11 @@ async function newRun(parsed: Parsed): Promise<Run> {
   const file = config === undefined ? {} : settingsIn(await readJson(config));
   const settings = settingsOf(parsed, file, config ?? "");
   const prepared = await prepare(settings);
+  // Before the folder is made, so that a missing device leaves none behind.
+  const device = await openDevice(settings.device);
   const name = `${settings.objective}-${prepared.name}`;
   const folder = await createRun(out, name, runConfig(settings, prepared));
-  return { folder, settings, prepared, device: openDevice(settings.device) };
+  return { folder, settings, prepared, device };
 }
 
 /** The run that is gone on with. */
@@ -98,7 +100,7 @@ async function oldRun(parsed: Parsed, folder: string): Promise<Run> {
       `the data of ${folder} has changed since the run began: restore it, or start a new run`,
     );
   }
-  return { folder, settings, prepared, device: openDevice(settings.device) };
+  return { folder, settings, prepared, device: await openDevice(settings.device) };
 }
 
 /** What a resumed run may be told: where things are, which changes nothing that is computed. */

@@ -72,7 +72,7 @@ const PROBES = 64;
  * const prepared = await prepare(settings);
  * const out = await Deno.makeTempDir();
  * const folder = await createRun(out, settings.objective, runConfig(settings, prepared));
- * const device = openDevice(settings.device);
+ * using device = await openDevice(settings.device);
  * const { isComplete } = await train({ folder, settings, prepared, device });
  * assert(isComplete);
  * await Deno.remove(out, { recursive: true });

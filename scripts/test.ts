@@ -16,12 +16,15 @@ const everything = [
 ];
 
 // Tests of the commands start the same Deno as subprocesses, one of them through a shell that limits
-// the size of files, and write in temporary folders.
+// the size of files, and write in temporary folders; one test starts a browser where there is one.
 const permissions = [
   "--no-prompt",
   "--allow-read",
   "--allow-write",
-  `--allow-run=${Deno.execPath()},sh`,
+  `--allow-run=${Deno.execPath()},sh,chromium`,
+  // Whether a missing graphics adapter is a failure, and the page that a browser is served.
+  "--allow-env=CI",
+  "--allow-net=127.0.0.1",
 ];
 
 /** Deno's last line: `ok | 9 passed (2 steps) | 0 failed (1s)`. */
