@@ -2,10 +2,19 @@
  * Elementary functions on four floats, as code that is put into the loops that need it. Constants
  * are set once before the loops.
  *
- * Polynomials: exp, log, sin and cos after Cephes (S. Moshier), erf's rational function as in
- * Eigen, tanh from expm1. Errors are a few units in the last place on the range that each names.
+ * Errors are a few units in the last place on the range that each names.
  */
 import { GROUPS, PARITY, ROTATIONS } from "../../threefry.ts";
+import {
+  COSINE,
+  ERF_DENOMINATOR,
+  ERF_NUMERATOR,
+  EXP_TAIL,
+  LN2_PARTS,
+  LOG_SERIES,
+  QUARTER_PARTS,
+  SINE,
+} from "../polynomials.ts";
 import { type Code, f32x4, i32, i32x4, local, types, v128 } from "./instructions.ts";
 import type { Locals } from "./module.ts";
 
@@ -61,21 +70,14 @@ function polynomial({ float, madd }: Scope, x: Code, coefficients: readonly numb
 function reduceByLn2(scope: Scope, x: Code): { code: Code; n: Code; r: Code } {
   const { float, madd } = scope;
   const n = keep(scope, f32x4.nearest(f32x4.mul(x, float(Math.LOG2E))));
-  const high = madd(n.get, float(-0.693359375), x);
-  const r = keep(scope, madd(n.get, float(2.12194440e-4), high));
+  const high = madd(n.get, float(-LN2_PARTS[0]), x);
+  const r = keep(scope, madd(n.get, float(-LN2_PARTS[1]), high));
   return { code: [n.set, r.set], n: n.get, r: r.get };
 }
 
 /** `e^r - 1` for |r| <= ln 2 / 2. */
 function nearExpm1(scope: Scope, r: Code): Code {
-  const tail = polynomial(scope, r, [
-    1.9875691500e-4,
-    1.3981999507e-3,
-    8.3334519073e-3,
-    4.1665795894e-2,
-    1.6666665459e-1,
-    5.0000001201e-1,
-  ]);
+  const tail = polynomial(scope, r, EXP_TAIL);
   return scope.madd(tail, f32x4.mul(r, r), r);
 }
 
@@ -137,20 +139,10 @@ const log = unary((scope, x) => {
   );
   const e = keep(scope, f32x4.convertI32x4S(i32x4.add(exponent.get, low.get)));
   const z = keep(scope, f32x4.mul(m.get, m.get));
-  const series = polynomial(scope, m.get, [
-    7.0376836292e-2,
-    -1.1514610310e-1,
-    1.1676998740e-1,
-    -1.2420140846e-1,
-    1.4249322787e-1,
-    -1.6668057665e-1,
-    2.0000714765e-1,
-    -2.4999993993e-1,
-    3.3333331174e-1,
-  ]);
-  const small = madd(f32x4.mul(series, m.get), z.get, f32x4.mul(e.get, float(-2.12194440e-4)));
+  const series = polynomial(scope, m.get, LOG_SERIES);
+  const small = madd(f32x4.mul(series, m.get), z.get, f32x4.mul(e.get, float(LN2_PARTS[1])));
   const corrected = madd(z.get, float(-0.5), small);
-  const finite = keep(scope, madd(e.get, float(0.693359375), f32x4.add(m.get, corrected)));
+  const finite = keep(scope, madd(e.get, float(LN2_PARTS[0]), f32x4.add(m.get, corrected)));
   const infinite = v128.bitselect(x, finite.get, f32x4.eq(x, float(Infinity)));
   const zero = v128.bitselect(float(-Infinity), infinite, f32x4.eq(x, float(0)));
   return [
@@ -177,16 +169,16 @@ function circular(shift: number): MathCode {
   return unary((scope, x) => {
     const { float, word, madd } = scope;
     const n = keep(scope, f32x4.nearest(f32x4.mul(x, float(2 / Math.PI))));
-    const parts = [1.5703125, 4.837512969970703125e-4, 7.54978995489188216e-8];
-    const r = keep(scope, parts.reduce<Code>((rest, part) => madd(n.get, float(-part), rest), x));
+    const r = keep(
+      scope,
+      QUARTER_PARTS.reduce<Code>((rest, part) => madd(n.get, float(-part), rest), x),
+    );
     const z = keep(scope, f32x4.mul(r.get, r.get));
     const quarter = keep(scope, i32x4.add(i32x4.truncSatF32x4S(n.get), word(shift)));
-    const sines = [-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1];
-    const cosines = [2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2];
-    const sine = madd(f32x4.mul(polynomial(scope, z.get, sines), z.get), r.get, r.get);
+    const sine = madd(f32x4.mul(polynomial(scope, z.get, SINE), z.get), r.get, r.get);
     const cosine = f32x4.add(
       madd(
-        polynomial(scope, z.get, cosines),
+        polynomial(scope, z.get, COSINE),
         f32x4.mul(z.get, z.get),
         f32x4.mul(z.get, float(-0.5)),
       ),
@@ -211,22 +203,8 @@ const tanh = unary((scope, x) => {
 const erf = unary((scope, x) => {
   const clamped = keep(scope, f32x4.max(f32x4.min(x, scope.float(4)), scope.float(-4)));
   const z = keep(scope, f32x4.mul(clamped.get, clamped.get));
-  const p = polynomial(scope, z.get, [
-    -2.72614225801306e-10,
-    2.77068142495902e-8,
-    -2.10102402082508e-6,
-    -5.69250639462346e-5,
-    -7.34990630326855e-4,
-    -2.95459980854025e-3,
-    -1.60960333262415e-2,
-  ]);
-  const q = polynomial(scope, z.get, [
-    -1.45660718464996e-5,
-    -2.13374055278905e-4,
-    -1.68282697438203e-3,
-    -7.37332916720468e-3,
-    -1.42647390514189e-2,
-  ]);
+  const p = polynomial(scope, z.get, ERF_NUMERATOR);
+  const q = polynomial(scope, z.get, ERF_DENOMINATOR);
   return [clamped.set, z.set, f32x4.div(f32x4.mul(clamped.get, p), q)];
 });
 

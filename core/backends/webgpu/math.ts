@@ -2,11 +2,21 @@
  * Elementary functions in WGSL, over the types F, I, U and B: one lane or four (see `wgsl.ts`).
  *
  * WGSL's own are too coarse (sin to 2^-11, log to 2^-21 near 1) and differ between drivers, so
- * these are polynomials: exp, log, sin and cos after Cephes (S. Moshier), erf's rational function
- * as in Eigen, tanh from expm1. NaN is told by its bits, since `x != x` may be folded to false,
- * and no step relies on `(1 + x) - 1`, which compilers may simplify.
+ * these are polynomials (`polynomials.ts`), tanh from expm1. NaN is told by its bits, since
+ * `x != x` may be folded to false, and no step relies on `(1 + x) - 1`, which compilers may
+ * simplify.
  */
 import { GROUPS, PARITY, ROTATIONS } from "../../threefry.ts";
+import {
+  COSINE,
+  ERF_DENOMINATOR,
+  ERF_NUMERATOR,
+  EXP_TAIL,
+  LN2_PARTS,
+  LOG_SERIES,
+  QUARTER_PARTS,
+  SINE,
+} from "../polynomials.ts";
 
 /** Functions that kernels may use. */
 export type MathFunction =
@@ -60,52 +70,15 @@ function polynomial(x: string, coefficients: readonly number[]): string {
   );
 }
 
-/** ln 2 in two parts, so that n times the first is exact. */
-const [LN2_HIGH, LN2_LOW] = [0.693359375, -2.12194440e-4];
+const expTail = polynomial("r", EXP_TAIL);
 
-/** A quarter turn in three parts. */
-const QUARTER = [1.5703125, 4.837512969970703125e-4, 7.54978995489188216e-8] as const;
+const logSeries = polynomial("m", LOG_SERIES);
 
-const expTail = polynomial("r", [
-  1.9875691500e-4,
-  1.3981999507e-3,
-  8.3334519073e-3,
-  4.1665795894e-2,
-  1.6666665459e-1,
-  5.0000001201e-1,
-]);
+const sine = polynomial("z", SINE);
+const cosine = polynomial("z", COSINE);
 
-const logSeries = polynomial("m", [
-  7.0376836292e-2,
-  -1.1514610310e-1,
-  1.1676998740e-1,
-  -1.2420140846e-1,
-  1.4249322787e-1,
-  -1.6668057665e-1,
-  2.0000714765e-1,
-  -2.4999993993e-1,
-  3.3333331174e-1,
-]);
-
-const sine = polynomial("z", [-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1]);
-const cosine = polynomial("z", [2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2]);
-
-const erfAbove = polynomial("z", [
-  -2.72614225801306e-10,
-  2.77068142495902e-8,
-  -2.10102402082508e-6,
-  -5.69250639462346e-5,
-  -7.34990630326855e-4,
-  -2.95459980854025e-3,
-  -1.60960333262415e-2,
-]);
-const erfBelow = polynomial("z", [
-  -1.45660718464996e-5,
-  -2.13374052778905e-4,
-  -1.68282697438203e-3,
-  -7.37332916720468e-3,
-  -1.42647390514189e-2,
-]);
+const erfAbove = polynomial("z", ERF_NUMERATOR);
+const erfBelow = polynomial("z", ERF_DENOMINATOR);
 
 /** sin (shift 0) or cos (shift 1): one of two polynomials, by the quarter turn. */
 function circular(name: "sinOf" | "cosOf", shift: 0 | 1): string {
@@ -165,7 +138,7 @@ fn nan() -> F { return F(bitcast<f32>(nanBits)); }`,
     source: `fn expOf(x: F) -> F {
   let clamped = min(max(x, F(-104f)), F(89f));
   let n = floor(fma(clamped, F(${literal(Math.LOG2E)}), F(0.5f)));
-  let r = fma(n, F(${literal(-LN2_LOW)}), fma(n, F(${literal(-LN2_HIGH)}), clamped));
+  let r = fma(n, F(${literal(-LN2_PARTS[1])}), fma(n, F(${literal(-LN2_PARTS[0])}), clamped));
   let whole = I(n);
   let half = whole >> U(1u);
   let scaled = (expTail(r) + F(1f)) * powerOfTwo(half) * powerOfTwo(whole - half);
@@ -183,8 +156,8 @@ fn nan() -> F { return F(bitcast<f32>(nanBits)); }`,
     needs: [],
     source: `fn logParts(m: F, e: F) -> F {
   let z = m * m;
-  let small = fma(${logSeries} * m, z, e * F(${literal(LN2_LOW)}));
-  return fma(e, F(${literal(LN2_HIGH)}), m + fma(z, F(-0.5f), small));
+  let small = fma(${logSeries} * m, z, e * F(${literal(LN2_PARTS[1])}));
+  return fma(e, F(${literal(LN2_PARTS[0])}), m + fma(z, F(-0.5f), small));
 }`,
   },
   // Subnormal numbers are scaled up by 2^23 first.
@@ -215,7 +188,7 @@ fn nan() -> F { return F(bitcast<f32>(nanBits)); }`,
   reduceByQuarter: {
     needs: [],
     source: `fn reduceByQuarter(x: F, n: F) -> F {
-  return ${QUARTER.reduce((rest, part) => `fma(n, F(${literal(-part)}), ${rest})`, "x")};
+  return ${QUARTER_PARTS.reduce((rest, part) => `fma(n, F(${literal(-part)}), ${rest})`, "x")};
 }`,
   },
   sinOf: { needs: ["reduceByQuarter"], source: circular("sinOf", 0) },

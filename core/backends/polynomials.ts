@@ -1,0 +1,68 @@
+/**
+ * Coefficients of the elementary functions in f32, highest power first; every emitter uses them.
+ *
+ * Sources: exp, log, sin and cos as in Cephes (S. Moshier), erf as in Eigen.
+ */
+
+/** ln 2 in two parts, of which the first has few digits, so that n times it is exact. */
+export const LN2_PARTS = [0.693359375, -2.12194440e-4] as const;
+
+/** A quarter turn, pi / 2, in three parts, the first two with few digits. */
+export const QUARTER_PARTS = [
+  1.5703125,
+  4.837512969970703125e-4,
+  7.54978995489188216e-8,
+] as const;
+
+/** `(e^r - 1 - r) / r^2` for |r| <= ln 2 / 2. */
+export const EXP_TAIL: readonly number[] = [
+  1.9875691500e-4,
+  1.3981999507e-3,
+  8.3334519073e-3,
+  4.1665795894e-2,
+  1.6666665459e-1,
+  5.0000001201e-1,
+];
+
+/** `(ln(1 + m) - m + m^2 / 2) / m^3` for 1 + m from sqrt(1/2) to sqrt(2). */
+export const LOG_SERIES: readonly number[] = [
+  7.0376836292e-2,
+  -1.1514610310e-1,
+  1.1676998740e-1,
+  -1.2420140846e-1,
+  1.4249322787e-1,
+  -1.6668057665e-1,
+  2.0000714765e-1,
+  -2.4999993993e-1,
+  3.3333331174e-1,
+];
+
+/** `(sin r - r) / r^3` of z = r^2, for |r| <= pi / 4. */
+export const SINE: readonly number[] = [-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1];
+
+/** `(cos r - 1 + r^2 / 2) / r^4` of z = r^2, for |r| <= pi / 4. */
+export const COSINE: readonly number[] = [
+  2.443315711809948e-5,
+  -1.388731625493765e-3,
+  4.166664568298827e-2,
+];
+
+/** P and Q of `erf x = x P(x^2) / Q(x^2)` for |x| <= 4, where erf rounds to 1 beyond. */
+export const ERF_NUMERATOR: readonly number[] = [
+  -2.72614225801306e-10,
+  2.77068142495902e-8,
+  -2.10102402082508e-6,
+  -5.69250639462346e-5,
+  -7.34990630326855e-4,
+  -2.95459980854025e-3,
+  -1.60960333262415e-2,
+];
+
+/** See {@linkcode ERF_NUMERATOR}. */
+export const ERF_DENOMINATOR: readonly number[] = [
+  -1.45660718464996e-5,
+  -2.13374055278905e-4,
+  -1.68282697438203e-3,
+  -7.37332916720468e-3,
+  -1.42647390514189e-2,
+];
