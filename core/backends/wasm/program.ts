@@ -1,7 +1,8 @@
 /** A program as one module: kernels, and the function that runs them in order on every thread. */
 import type { BufferPlan, Kernel, Lowered } from "../../lowering/kernels.ts";
 import { branch, call, type Code, i32, local, types } from "./instructions.ts";
-import { emitKernel, kernelBuffers, type Surroundings, workOf } from "./kernels.ts";
+import type { Surroundings } from "./frame.ts";
+import { emitKernel, kernelBuffers, workOf } from "./kernels.ts";
 import { matmulFunction, matmulScratch } from "./matmul.ts";
 import { encodeModule, type WasmFunction } from "./module.ts";
 import { barrierFunction, maySleep } from "./threads.ts";

@@ -1,0 +1,85 @@
+/** What the emitter of a kernel works with: its function, its buffers, its share of the work. */
+import type { Affine } from "../../lowering/affine.ts";
+import type { BufferPlan, Kernel, Step } from "../../lowering/kernels.ts";
+import { at, type Shape } from "../../shape.ts";
+import type { Share } from "./body.ts";
+import type { Scope } from "./math.ts";
+import type { Locals } from "./module.ts";
+import type { Code } from "./instructions.ts";
+
+/** What kernels of a module share. */
+export interface Surroundings {
+  /** The buffers that kernels name. */
+  readonly buffers: readonly BufferPlan[];
+  /** Whether the engine has relaxed SIMD, of which the fused multiplication is used. */
+  readonly hasRelaxedSimd: boolean;
+  /** The number of the matrix multiplication. */
+  readonly matmul: number;
+  /** The address of the first thread's scratch memory. */
+  readonly scratch: number;
+  /** Bytes of scratch memory for each thread. */
+  readonly scratchBytes: number;
+}
+
+/** A kernel of a kind. */
+export type KernelOf<K extends Kernel["kind"]> = Extract<Kernel, { kind: K }>;
+
+/** A function under construction: its locals, and where its buffers' addresses are. */
+export interface Frame extends Surroundings {
+  readonly locals: Locals;
+  readonly scope: Scope;
+  readonly base: (buffer: number) => number;
+  /**
+   * This thread's part of a loop: its first round and the one after its last, multiples of the
+   * granule but for the loop's end. Undefined where the kernel is not worth sharing.
+   */
+  readonly shareOf: (rounds: number, granule: number) => Omit<Share, "loop"> | undefined;
+  /** The address of this thread's scratch memory. */
+  readonly scratchAddress: Code;
+}
+
+/** Elements of a cache line, by which threads share an innermost loop. */
+const LINE = 16;
+
+/** A loop of some, given by number and rounds, that is good to share: an outer one if it is long. */
+function chooseLoop(rounds: readonly number[]): number {
+  const longest = rounds.indexOf(Math.max(...rounds));
+  return (rounds[0] ?? 0) >= 8 ? 0 : longest;
+}
+
+/** This thread's share of one of the first loops of a domain. */
+export function shareLoop(
+  frame: Frame,
+  domain: Shape,
+  candidates = domain.length,
+): Share | undefined {
+  if (candidates === 0) return undefined;
+  const loop = chooseLoop(domain.slice(0, candidates));
+  const share = frame.shareOf(at(domain, loop), loop === domain.length - 1 ? LINE : 1);
+  return share === undefined ? undefined : { loop, ...share };
+}
+
+/** A kernel of a kind as code. */
+export type Emitter<K extends Kernel["kind"]> = (kernel: KernelOf<K>, frame: Frame) => Code;
+
+/** The element type of a buffer. */
+export function dtypeOf({ buffers }: Frame, buffer: number): BufferPlan["dtype"] {
+  const plan = buffers[buffer];
+  if (plan === undefined) throw new RangeError(`there is no buffer ${buffer}`);
+  return plan.dtype;
+}
+
+/** At least one loop, so that there is an innermost one. */
+export function withLoop(domain: Shape): Shape {
+  return domain.length === 0 ? [1] : domain;
+}
+
+/** The same position in a nest of more loops. */
+export function padded({ offset, strides }: Affine, rank: number): Affine {
+  return { offset, strides: [...strides, ...new Array<number>(rank - strides.length).fill(0)] };
+}
+
+/** The same steps in a nest of more loops. */
+export function paddedSteps(steps: readonly Step[], rank: number): Step[] {
+  return steps.map((step) => "at" in step ? { ...step, at: padded(step.at, rank) } : step);
+}

@@ -1,0 +1,55 @@
+/** Batches of matrix products, shared among threads. */
+import { at, sizeOf, stridesOf } from "../../shape.ts";
+import type { Emitter } from "./frame.ts";
+import { COLUMNS, ROWS } from "./matmul.ts";
+import { call, type Code, countTo, i32, local, memory, types } from "./instructions.ts";
+
+/** Calls the routine for each product of the batch, or for this thread's part of one. */
+export const matmul: Emitter<"matmul"> = (kernel, frame) => {
+  const { locals, base, matmul } = frame;
+  const { batch, rows, columns, depth, a, b, output } = kernel;
+  const counters = batch.map(() => locals.add(types.i32));
+  const outStrides = stridesOf(batch).map((stride) => stride * rows * columns);
+  const address = (buffer: number, offset: number, strides: readonly number[]): Code =>
+    counters.reduce<Code>(
+      (sum, counter, loop) =>
+        i32.add(sum, i32.mul(local.get(counter), i32.const(4 * at(strides, loop)))),
+      i32.add(local.get(base(buffer)), i32.const(4 * offset)),
+    );
+  if (rows * columns === 0) return [];
+  if (depth === 0) {
+    const bytes = i32.const(4 * sizeOf(batch) * rows * columns);
+    return memory.fill(local.get(base(output)), i32.const(0), bytes);
+  }
+  // Whole products where there are several; else columns or rows, whichever has more tiles.
+  const shared = (batch[0] ?? 0) >= 4
+    ? "batch"
+    : columns / COLUMNS >= rows / ROWS
+    ? "columns"
+    : "rows";
+  const share = {
+    batch: () => frame.shareOf(at(batch, 0), 1),
+    columns: () => frame.shareOf(columns, COLUMNS),
+    rows: () => frame.shareOf(rows, ROWS),
+  }[shared]();
+  const whole = (size: number): [Code, Code] => [i32.const(0), i32.const(size)];
+  const part = (of: typeof shared, size: number): [Code, Code] =>
+    share === undefined || of !== shared
+      ? whole(size)
+      : [local.get(share.begin), local.get(share.end)];
+  const product = call(
+    matmul,
+    address(a.buffer, a.offset, a.batch),
+    address(b.buffer, b.offset, b.batch),
+    address(output, 0, outStrides),
+    frame.scratchAddress,
+    ...[rows, columns, depth].map(i32.const),
+    ...[a.row, a.column, b.row, b.column].map((step) => i32.const(4 * step)),
+    ...part("rows", rows),
+    ...part("columns", columns),
+  );
+  return counters.reduceRight<Code>((body, counter, loop) => {
+    const [begin, end] = loop === 0 ? part("batch", at(batch, 0)) : whole(at(batch, loop));
+    return [local.set(counter, begin), countTo(counter, end, 1, body)];
+  }, product);
+};

@@ -1,0 +1,85 @@
+/** Windows whose start is data. */
+import type { Emitter, Frame, KernelOf } from "./frame.ts";
+import {
+  branch,
+  type Code,
+  countFromZero,
+  i32,
+  local,
+  memory,
+  select,
+  types,
+} from "./instructions.ts";
+
+/** A start that is data, kept within 0 to `room`. */
+function clampedStart(start: number, room: number, { locals, base }: Frame): {
+  readonly set: Code;
+  readonly get: Code;
+} {
+  const index = locals.add(types.i32);
+  const raw = i32.load(local.get(base(start)));
+  return {
+    set: [
+      local.set(index, raw),
+      local.set(
+        index,
+        select(i32.const(0), local.get(index), i32.ltS(local.get(index), i32.const(0))),
+      ),
+      local.set(
+        index,
+        select(
+          i32.const(room),
+          local.get(index),
+          i32.gtS(local.get(index), i32.const(room)),
+        ),
+      ),
+    ],
+    get: local.get(index),
+  };
+}
+
+/** Copies a window of each outer block between a whole and a part. */
+function windows(
+  kernel: KernelOf<"dynamicSlice"> | KernelOf<"dynamicUpdate">,
+  frame: Frame,
+  copy: (whole: Code, part: Code, bytes: Code) => Code,
+  [whole, part]: readonly [number, number],
+): Code {
+  const { start, outer, size, length, inner } = kernel;
+  const { locals, base } = frame;
+  const first = clampedStart(start, size - length, frame);
+  const block = locals.add(types.i32);
+  const wholeAddress = i32.add(
+    i32.add(local.get(base(whole)), i32.mul(local.get(block), i32.const(4 * size * inner))),
+    i32.mul(first.get, i32.const(4 * inner)),
+  );
+  const partAddress = i32.add(
+    local.get(base(part)),
+    i32.mul(local.get(block), i32.const(4 * length * inner)),
+  );
+  return [
+    first.set,
+    countFromZero(
+      block,
+      i32.const(outer),
+      copy(wholeAddress, partAddress, i32.const(4 * length * inner)),
+    ),
+  ];
+}
+
+/** Copies windows out of the whole. */
+export const dynamicSlice: Emitter<"dynamicSlice"> = (kernel, frame) =>
+  windows(kernel, frame, (whole, part, bytes) => memory.copy(part, whole, bytes), [
+    kernel.input,
+    kernel.output,
+  ]);
+
+/** Copies the whole, unless it is written in place, and windows into it. */
+export const dynamicUpdate: Emitter<"dynamicUpdate"> = (kernel, frame) => {
+  const { input, output, outer, size, inner } = kernel;
+  const [from, to] = [local.get(frame.base(input)), local.get(frame.base(output))];
+  return [
+    branch(i32.ne(from, to), memory.copy(to, from, i32.const(4 * outer * size * inner))),
+    windows(kernel, frame, memory.copy, [output, kernel.update]),
+  ];
+};
