@@ -1,66 +1,151 @@
-/** Objectives by the field's names, each one expression of the parts. */
-import { estimate } from "./estimation.ts";
-import { type Demonstrations, gold } from "./gold.ts";
-import { indicator } from "./indicator.ts";
-import { intuitive, type IntuitiveDemonstrations, type IntuitiveOptions } from "./intuitive.ts";
-import { nll, type NllOptions } from "./nll.ts";
-import { type Objective, objective } from "./objective.ts";
-import { propagated, type PropagationForm } from "./propagation.ts";
+/** The catalogue as data: every objective at its defaults, by name. */
+import {
+  dft,
+  distillation,
+  ift,
+  iwSft,
+  scheduledSampling,
+  type ScoredDemonstrations,
+  sft,
+} from "./catalogue/demonstrations.ts";
+import {
+  aot,
+  aotUnpaired,
+  apoDown,
+  apoZero,
+  bco,
+  cpo,
+  discopop,
+  dpo,
+  exo,
+  exponential,
+  hinge,
+  intuitiveDpo,
+  ipo,
+  kto,
+  mpo,
+  nca,
+  orpo,
+  type Pairs,
+  rewardModel,
+  robust,
+  rpo,
+  type ScoredLabelledAnswers,
+  type ScoredPairs,
+  simpo,
+  sppo,
+} from "./catalogue/pairs.ts";
+import {
+  bestOfN,
+  cispo,
+  dapo,
+  drGrpo,
+  type GroupObjectiveOptions,
+  grpo,
+  grpoKl,
+  gspo,
+  intuitiveGrpo,
+  maxRlGradient,
+  onlineDpo,
+  ppo,
+  reinforce,
+  reinforcePlusPlus,
+  rloo,
+  type ScoredRollouts,
+} from "./catalogue/rollouts.ts";
+import type { Objective } from "./objective.ts";
+import type { Model } from "./policy.ts";
+
+/** A name of {@linkcode catalogue}'s, with the objective at its defaults. */
+export type Entries<B> = Readonly<Record<string, () => Objective<B>>>;
 
 /**
- * Supervised fine-tuning: the gold prefixes stand for the model's own, and each target token's
- * likelihood is raised by itself.
+ * The catalogue: objectives by name, at their defaults, in the groups of data that they read. So
+ * that Table 1 can be printed from what runs.
+ */
+export interface Catalogue {
+  /** On demonstrations, some scored by a reference. */
+  readonly demonstrations: Entries<ScoredDemonstrations>;
+  /** On pairs, some scored by a reference. */
+  readonly pairs: Entries<ScoredPairs>;
+  /** On pairs, for a policy whose only logit is a score. */
+  readonly rewardModels: Entries<Pairs>;
+  /** On unpaired answers with labels. */
+  readonly labels: Entries<ScoredLabelledAnswers>;
+  /** On rollouts in groups, some scored by a reference. */
+  readonly rollouts: Entries<ScoredRollouts>;
+  /** On rollouts, for a policy with a value head. */
+  readonly actorCritics: Entries<ScoredRollouts>;
+}
+
+/**
+ * The catalogue. Objectives that ask another model get it here.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { sft } from "@unitune/objectives";
+ * import { catalogue, type Model } from "@unitune/objectives";
  *
- * assertEquals(sft().description.modelStates, "s*_n");
+ * const other: Model = { embed: (ids) => ids, logits: (embeddings) => embeddings };
+ * const { demonstrations } = catalogue({ reference: other, groupSize: 2 });
+ * assertEquals(demonstrations.sft?.().description.models, ["policy"]);
  * ```
  *
- * @param options What the loss is divided by: `"token"` unless told.
- * @returns The objective.
+ * @param options The reference or teacher that is asked, and how many answers a prompt has.
+ * @returns The objectives.
  */
-export function sft(options: NllOptions = {}): Objective<Demonstrations, Demonstrations> {
-  return objective(estimate(gold, indicator), nll(options));
+export function catalogue(
+  { reference, groupSize = 8 }: GroupObjectiveOptions & { readonly reference: Model },
+): Catalogue {
+  const inGroups = { groupSize };
+  return {
+    demonstrations: {
+      sft,
+      dft,
+      iwSft,
+      ift,
+      scheduledSampling,
+      distillation: () => distillation(reference),
+    },
+    pairs: {
+      dpo,
+      ipo,
+      hinge,
+      exponential,
+      robust: () => robust({ labelSmoothing: 0.1 }),
+      exo,
+      nca,
+      bco,
+      sppo,
+      aot,
+      aotUnpaired,
+      apoZero,
+      apoDown,
+      discopop,
+      rpo,
+      mpo,
+      intuitiveDpo: () => intuitiveDpo(reference),
+      orpo,
+      simpo,
+      cpo,
+    },
+    rewardModels: { rewardModel },
+    labels: { kto },
+    rollouts: {
+      reinforce,
+      reinforcePlusPlus,
+      rloo: () => rloo(inGroups),
+      grpo: () => grpo(inGroups),
+      grpoKl: () => grpoKl(inGroups),
+      dapo: () => dapo(inGroups),
+      drGrpo: () => drGrpo(inGroups),
+      gspo: () => gspo(inGroups),
+      cispo: () => cispo(inGroups),
+      maxRlGradient: () => maxRlGradient(inGroups),
+      intuitiveGrpo: () => intuitiveGrpo(inGroups),
+      onlineDpo: () => onlineDpo(inGroups),
+      bestOfN: () => bestOfN(inGroups),
+    },
+    actorCritics: { ppo },
+  };
 }
-
-/** What {@linkcode ift} can be told. */
-export interface IftOptions extends IntuitiveOptions {
-  /** The decay of the propagation for each position, from 0 to 1; 0.95 unless told. */
-  readonly gamma?: number;
-  /** The form of the propagation; `"as-run"` unless told. */
-  readonly propagation?: PropagationForm;
-}
-
-/**
- * Intuitive Fine-Tuning (arXiv 2405.11870): the model is asked on states between the gold prefix
- * and its own, and a token's loss is weighted by the losses that follow from it. With
- * `lambda = gamma = 0` it is {@linkcode sft} divided by sequence.
- *
- * @example
- * ```ts
- * import { assertEquals } from "@std/assert";
- * import { ift } from "@unitune/objectives";
- *
- * assertEquals(ift({ lambda: 0.2, gamma: 0.95 }).description.forwardPasses, 2);
- * ```
- *
- * @param options Of the prior states and of the propagation.
- * @returns The objective.
- */
-export function ift(
-  { gamma = 0.95, propagation = "as-run", ...states }: IftOptions = {},
-): Objective<Demonstrations, IntuitiveDemonstrations> {
-  return objective(
-    estimate(intuitive(states), indicator),
-    propagated({ form: propagation, gamma }),
-  );
-}
-
-/**
- * The catalogue: objectives with their defaults by name, so that Table 1 can be printed from what
- * runs.
- */
-export const catalogue: { readonly sft: typeof sft; readonly ift: typeof ift } = { sft, ift };

@@ -8,6 +8,13 @@ export function checkInterval(name: string, value: number, low: number, high: nu
   }
 }
 
+/** Throws unless a hyperparameter is above 0 and finite. */
+export function checkPositive(name: string, value: number): void {
+  if (!(value > 0 && value < Infinity)) {
+    throw new RangeError(`${name}: expected a number above 0, got ${value}`);
+  }
+}
+
 /** Throws unless a hyperparameter is an integer from 1. */
 export function checkPositiveInteger(name: string, value: number): void {
   if (!Number.isInteger(value) || value < 1) {
@@ -38,5 +45,41 @@ export function checkTokens(name: string, logProbs: Tensor, mask: Tensor): void 
   }
   if (rows === 0 || length === 0) {
     throw new ShapeError(`${name}: the batch is empty; expected at least one row of one token`);
+  }
+}
+
+/** Throws unless tensors, by what they are, all have one shape of the given rank, and elements. */
+export function checkShapes(
+  name: string,
+  expected: string,
+  tensors: Readonly<Record<string, Tensor>>,
+): void {
+  const entries = Object.entries(tensors);
+  const [shape = []] = entries.map(([, x]) => x.shape);
+  const rank = expected.split(",").length;
+  const fits = entries.every(([, x]) => showShape(x.shape) === showShape(shape));
+  if (!fits || shape.length !== rank) {
+    const got = entries.map(([what, x]) => `${what} ${showShape(x.shape)}`).join(", ");
+    throw new ShapeError(`${name}: got ${got}; expected all of them ${expected}`);
+  }
+  if (shape.includes(0)) {
+    throw new ShapeError(`${name}: the batch is empty; expected at least one row`);
+  }
+}
+
+/** Throws unless rows fall into whole groups of at least two. */
+export function checkGroups(name: string, rows: number, groupSize: number): void {
+  checkPositiveInteger(`${name}: groupSize`, groupSize);
+  if (groupSize < 2) {
+    throw new RangeError(
+      `${name}: groupSize: expected at least 2, got ${groupSize}; ` +
+        `a single member has nothing to be compared with`,
+    );
+  }
+  if (rows === 0 || rows % groupSize !== 0) {
+    throw new ShapeError(
+      `${name}: got ${rows} rows; expected a positive multiple of groupSize ${groupSize}, ` +
+        `each group in consecutive rows`,
+    );
   }
 }

@@ -14,6 +14,18 @@ export interface PriorStatesDescription {
   readonly forwardPasses: number;
 }
 
+/** What is known of a signal. */
+export interface SignalDescription {
+  /** With what the model is compared. */
+  readonly signal: string;
+  /** The models that it asks on the prior states, beside the policy that learns. */
+  readonly models: readonly string[];
+  /** What it reads of a row of data, beside what the prior states read. */
+  readonly data: readonly string[];
+  /** How many more times models are asked on the prior states. */
+  readonly asks: number;
+}
+
 /** What is known of an estimation: the prior states, and what is compared on them. */
 export interface EstimationDescription extends PriorStatesDescription {
   /** With what the model is compared on these states. */
@@ -28,6 +40,8 @@ export interface OptimizationDescription {
   readonly normalizer: string;
   /** The loss. */
   readonly formula: string;
+  /** The loss where the policy is its reference, before the first step, where it is known. */
+  readonly stepZero?: number;
 }
 
 /**

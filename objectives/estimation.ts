@@ -3,9 +3,13 @@
  * signal. `estimation = prior states x signal`.
  */
 import type { Tensor } from "@unitune/core";
-import type { EstimationDescription, PriorStatesDescription } from "./description.ts";
+import type {
+  EstimationDescription,
+  PriorStatesDescription,
+  SignalDescription,
+} from "./description.ts";
 import type { Metrics } from "./metrics.ts";
-import type { Context, Model } from "./policy.ts";
+import { type Context, type Model, withoutDropout } from "./policy.ts";
 
 /** The model on prior states: what it says next there, and what is to be said. */
 export interface States {
@@ -15,6 +19,8 @@ export interface States {
   readonly targets: Tensor;
   /** 1 where the target belongs to an answer, 0 elsewhere, `[B, T-1]`, of the logits' dtype. */
   readonly mask: Tensor;
+  /** The model's values of these states, `[B, T-1]`, where it has a value head. */
+  readonly values?: Tensor;
   /** How the model does on these tokens. */
   readonly metrics: Metrics;
 }
@@ -48,22 +54,48 @@ export interface Estimation<B, C, E> {
   /** Chooses states and scores them, outside the gradient. */
   readonly collect: (model: Model, batch: B, context: Context) => C;
   /** Gives the evidence, with gradient, and what is to be logged of it. */
-  readonly evaluate: (
-    model: Model,
-    collected: C,
-    context: Context,
-  ) => { readonly evidence: E; readonly metrics: Metrics };
+  readonly evaluate: (model: Model, collected: C, context: Context) => Compared<E>;
+}
+
+/** Evidence, and what is to be logged of it. */
+export interface Compared<E> {
+  /** What a transition optimization works on. */
+  readonly evidence: E;
+  /** What is logged. */
+  readonly metrics: Metrics;
 }
 
 /**
- * A signal: given prior states, what is compared on them. It decides what a batch holds: a signal
- * on pairs asks the same prior states once for each side.
+ * A signal: with what the model is compared on prior states, whatever they are. It reads its own
+ * part of a batch, outside the gradient, and turns what the model says there into evidence.
  *
- * @typeParam B The batch of the prior states.
- * @typeParam C What they collect.
- * @typeParam X The estimation that comes of it.
+ * @typeParam B What it reads of a batch.
+ * @typeParam X What it collects, a tree of tensors.
+ * @typeParam E The evidence.
  */
-export type Signal<B, C, X> = (priorStates: PriorStates<B, C>) => X;
+export interface Signal<B, X, E> {
+  /** Its columns of Table 1. */
+  readonly description: SignalDescription;
+  /**
+   * Reads and scores, outside the gradient; `ask` gives what any model says on the prior states.
+   */
+  readonly collect: (model: Model, batch: B, ask: (model: Model) => States) => X;
+  /** The evidence, with gradient, from what the model says. */
+  readonly compare: (states: States, collected: X) => Compared<E>;
+}
+
+/** What prior states and signal collected. */
+export interface Collected<C, X> {
+  /** By the prior states. */
+  readonly states: C;
+  /** By the signal. */
+  readonly signal: X;
+}
+
+/** All of some names, each once. */
+function union(a: readonly string[], b: readonly string[]): readonly string[] {
+  return [...new Set([...a, ...b])];
+}
 
 /**
  * An estimation from its two choices.
@@ -80,6 +112,79 @@ export type Signal<B, C, X> = (priorStates: PriorStates<B, C>) => X;
  * @param signal What is compared there.
  * @returns The estimation.
  */
-export function estimate<B, C, X>(priorStates: PriorStates<B, C>, signal: Signal<B, C, X>): X {
-  return signal(priorStates);
+export function estimate<B, C, D, X, E>(
+  priorStates: PriorStates<B, C>,
+  signal: Signal<D, X, E>,
+): Estimation<B & D, Collected<C, X>, E> {
+  const { forwardPasses, models, data, ...states } = priorStates.description;
+  const { asks, ...own } = signal.description;
+  return {
+    description: {
+      ...states,
+      signal: own.signal,
+      models: union(models, own.models),
+      data: union(data, own.data),
+      forwardPasses: forwardPasses * (1 + asks),
+    },
+    collect(model, batch, context) {
+      const ask = (asked: Model) => {
+        const fixed = withoutDropout(asked);
+        return priorStates.evaluate(fixed, priorStates.collect(fixed, batch, context), context);
+      };
+      return {
+        states: priorStates.collect(model, batch, context),
+        signal: signal.collect(model, batch, ask),
+      };
+    },
+    evaluate(model, collected, context) {
+      const states = priorStates.evaluate(model, collected.states, context);
+      const { evidence, metrics } = signal.compare(states, collected.signal);
+      return { evidence, metrics: { ...states.metrics, ...metrics } };
+    },
+  };
+}
+
+/**
+ * Two signals as one: the evidence of both, from one look at the model.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { advantage, against, both, estimator } from "@unitune/objectives";
+ *
+ * const signal = both(advantage(estimator("group-z-score", 4)), against("precomputed"));
+ * assertEquals(signal.description.data, ["reward", "old log-probs", "reference log-probs"]);
+ * ```
+ *
+ * @param first One signal.
+ * @param second The other.
+ * @returns Both.
+ */
+export function both<B, X, E, C, Y, F>(
+  first: Signal<B, X, E>,
+  second: Signal<C, Y, F>,
+): Signal<B & C, { readonly first: X; readonly second: Y }, E & F> {
+  const [a, b] = [first.description, second.description];
+  return {
+    description: {
+      signal: `${a.signal}; ${b.signal}`,
+      models: union(a.models, b.models),
+      data: union(a.data, b.data),
+      asks: a.asks + b.asks,
+    },
+    collect: (model, batch, ask) => ({
+      first: first.collect(model, batch, ask),
+      second: second.collect(model, batch, ask),
+    }),
+    compare(states, collected) {
+      const [x, y] = [
+        first.compare(states, collected.first),
+        second.compare(states, collected.second),
+      ];
+      return {
+        evidence: { ...x.evidence, ...y.evidence },
+        metrics: { ...x.metrics, ...y.metrics },
+      };
+    },
+  };
 }

@@ -8,7 +8,9 @@ import type { Context, Model } from "./policy.ts";
 export interface Demonstrations {
   /** Token ids `[B, T]` (i32); padding may be any token, at the end. */
   readonly ids: Tensor;
-  /** 1 on the tokens to learn (an answer and the stop token that ends it), 0 elsewhere, `[B, T]`. */
+  /**
+   * 1 on the tokens to learn (an answer and the stop token that ends it), 0 elsewhere, `[B, T]`.
+   */
   readonly mask: Tensor;
 }
 
@@ -58,10 +60,16 @@ export function predictions(
   model: Model,
   embeddings: Tensor,
   { ids, mask }: Demonstrations,
-  { keys }: Context,
+  { keys }: Pick<Context, "keys">,
 ): Omit<States, "metrics"> {
   const logits = model.logits(embeddings, keys === undefined ? {} : { key: keys.batch });
-  return { logits, targets: targetsOf(ids), mask: cast(targetsOf(mask), logits.dtype) };
+  const values = model.values?.(embeddings);
+  return {
+    logits,
+    targets: targetsOf(ids),
+    mask: cast(targetsOf(mask), logits.dtype),
+    ...(values === undefined ? {} : { values }),
+  };
 }
 
 /**

@@ -1,21 +1,33 @@
 /** Intuitive prior states: between the human's token and the one that the model would have said. */
 import {
   add,
+  and,
+  arange,
   argmax,
   asTensor,
   cast,
+  categorical,
   concat,
+  type DType,
+  foldKey,
+  less,
+  matmul,
   mul,
   notEqual,
+  oneHot,
   ones,
+  reshape,
   slice,
+  softmax,
+  squeeze,
   stopGradient,
   sub,
   type Tensor,
+  uniform,
   unsqueeze,
   where,
 } from "@unitune/core";
-import { checkName } from "./checks.ts";
+import { checkInterval, checkName, checkPositiveInteger } from "./checks.ts";
 import type { PriorStates } from "./estimation.ts";
 import {
   checkDemonstrations,
@@ -26,17 +38,25 @@ import {
 } from "./gold.ts";
 import { fixedLambda, type LambdaSchedule } from "./lambda.ts";
 import { type Metrics, tokenMetrics } from "./metrics.ts";
-import type { Model } from "./policy.ts";
+import type { Context, Model } from "./policy.ts";
 
-/** How the model's own token is chosen from its prediction: `"argmax"`, the most likely one. */
-export type OwnToken = "argmax";
+/** What draws are for, so that each has a key of its own beside dropout's. */
+const [OWN_TOKENS, COINS, NOISE] = [1, 2, 3] as const;
 
 /**
- * Whether the gradient reaches the embedding table through the mixed embeddings. `"live"`: it does,
- * through both tokens. `"frozen"`: it does not, as in the paper's code, which mixes a copy of the
- * table that is as new as the step.
+ * How the model's own token is chosen from its prediction: `"argmax"`, the most likely one;
+ * `"sampled"`, drawn from the prediction (the most likely one where the context has no keys);
+ * `"expected"`, all of them, each embedding weighed by its probability.
  */
-export type MixedEmbeddings = "live" | "frozen";
+export type OwnToken = "argmax" | "sampled" | "expected";
+
+/**
+ * Whether the gradient reaches the embedding table through the mixed embeddings, and how new the
+ * table is: `"live"`: it does, through both tokens. `"synchronised"`: it does not, and the table
+ * that is mixed is as new as the step (the paper's code: a frozen copy, synchronised after every
+ * step). `"frozen"`: it does not, and the table is that of `table`, which stays as it was given.
+ */
+export type MixedEmbeddings = "live" | "synchronised" | "frozen";
 
 /** What {@linkcode intuitive} can be told. */
 export interface IntuitiveOptions {
@@ -44,13 +64,24 @@ export interface IntuitiveOptions {
   readonly lambda?: number | LambdaSchedule;
   /** How the own token is chosen; `"argmax"` unless told. */
   readonly own?: OwnToken;
-  /** Whether the gradient reaches the table through the mix; `"live"` unless told. */
+  /** Where the gradient goes, and which table is mixed; `"live"` unless told. */
   readonly embeddings?: MixedEmbeddings;
+  /** The embeddings that `"frozen"` mixes: token ids `[B, T]` to `[B, T, D]`. */
+  readonly table?: Model["embed"];
+  /**
+   * How often own tokens are asked for anew on the mix of the last time: 1, as the paper's code
+   * does, unless told; `"recursive"` until every own token comes from intuitive states before it,
+   * as in the paper's figure 2, which takes `T - 1` passes.
+   */
+  readonly passes?: number | "recursive";
 }
 
 /** Demonstrations, and what the model would have said in place of each token. */
 export interface IntuitiveDemonstrations extends Demonstrations {
-  /** The model's own tokens in place of those that are read, `[B, T-1]` (i32); the first is gold. */
+  /**
+   * The model's own tokens in place of those that are read, the first being gold: ids `[B, T-1]`
+   * (i32) or, where they are expected, probabilities `[B, T-1, V]`.
+   */
   readonly own: Tensor;
   /** How the model does on the gold prefixes, from the first pass. */
   readonly metrics: Metrics;
@@ -60,22 +91,50 @@ export interface IntuitiveDemonstrations extends Demonstrations {
 interface OwnTokenRule {
   readonly formula: string;
   /** Logits `[B, T-1, V]` and the ids read `[B, T-1]` to the own tokens in place of those ids. */
-  readonly choose: (logits: Tensor, ids: Tensor) => Tensor;
+  readonly choose: (logits: Tensor, ids: Tensor, keys: Context["keys"]) => Tensor;
   /** Own tokens to embeddings `[B, T-1, D]`. */
-  readonly embed: (model: Model, own: Tensor) => Tensor;
+  readonly embed: (embed: Model["embed"], own: Tensor) => Tensor;
 }
 
+/** What is predicted at t stands at t + 1; nothing predicts the first, which stays gold. */
+function shifted(first: Tensor, predicted: Tensor): Tensor {
+  return inputsOf(concat([slice(first, 1, 0, 1), predicted], 1));
+}
+
+const argmaxRule: OwnTokenRule = {
+  formula: "argmax pi(s*_{n-1})",
+  choose: (logits, ids) => shifted(ids, argmax(logits)),
+  embed: (embed, own) => embed(own),
+};
+
 const ownTokens: Readonly<Record<OwnToken, OwnTokenRule>> = {
-  argmax: {
-    formula: "argmax pi(s*_{n-1})",
-    // What is predicted at t stands at t + 1; nothing predicts the first token, which stays gold.
-    choose: (logits, ids) => inputsOf(concat([slice(ids, 1, 0, 1), argmax(logits)], 1)),
-    embed: (model, own) => model.embed(own),
+  argmax: argmaxRule,
+  sampled: {
+    ...argmaxRule,
+    formula: "a ~ pi(s*_{n-1})",
+    choose: (logits, ids, keys) =>
+      shifted(
+        ids,
+        keys === undefined
+          ? argmax(logits)
+          : categorical(foldKey(keys.batch, OWN_TOKENS), cast(logits, "f32")),
+      ),
+  },
+  expected: {
+    formula: "E pi(s*_{n-1})",
+    choose: (logits, ids) =>
+      shifted(oneHot(ids, logits.shape.at(-1) ?? 0, logits.dtype), softmax(logits)),
+    embed(embed, own) {
+      const vocabulary = own.shape.at(-1) ?? 0;
+      const table = squeeze(embed(reshape(arange(vocabulary), [1, vocabulary])), 0);
+      return matmul(own, table);
+    },
   },
 };
 
-const gradients: Readonly<Record<MixedEmbeddings, (mix: Tensor) => Tensor>> = {
+const embeddingChoices: Readonly<Record<MixedEmbeddings, (mix: Tensor) => Tensor>> = {
   live: (mix) => mix,
+  synchronised: stopGradient,
   frozen: stopGradient,
 };
 
@@ -87,8 +146,8 @@ const gradients: Readonly<Record<MixedEmbeddings, (mix: Tensor) => Tensor>> = {
  *
  * 1. The first pass, without gradient and without dropout, reads the gold embeddings; `own_t` is
  *    what the model predicts for position t from the gold prefix before it (`own_0 = x_0`).
- * 2. The second pass, with gradient, reads e'. The mix is not recursive: every own token comes from
- *    a gold prefix.
+ * 2. The second pass, with gradient, reads e'. The mix is not recursive unless told: every own
+ *    token comes from a gold prefix.
  *
  * An answer position is one whose own token is learned, `mask[b, t] = 1`, so the prompt is read as
  * it is. The metrics are those of the first pass, on gold prefixes, and so comparable with those of
@@ -116,48 +175,181 @@ const gradients: Readonly<Record<MixedEmbeddings, (mix: Tensor) => Tensor>> = {
  * @throws {RangeError} If an option is out of range.
  */
 export function intuitive(
-  { lambda = 0.2, own = "argmax", embeddings = "live" }: IntuitiveOptions = {},
+  options: IntuitiveOptions = {},
 ): PriorStates<Demonstrations, IntuitiveDemonstrations> {
+  const { lambda = 0.2, own = "argmax", embeddings = "live", table, passes = 1 } = options;
   checkName("intuitive: own", own, ownTokens);
-  checkName("intuitive: embeddings", embeddings, gradients);
+  checkName("intuitive: embeddings", embeddings, embeddingChoices);
+  if (passes !== "recursive") checkPositiveInteger("intuitive: passes", passes);
+  if ((embeddings === "frozen") !== (table !== undefined)) {
+    throw new TypeError(
+      "intuitive: embeddings: frozen embeddings and a table go together; give `table`, the " +
+        "embeddings to keep, or say synchronised",
+    );
+  }
   const schedule = typeof lambda === "number" ? fixedLambda(lambda) : lambda;
   const { formula, choose, embed } = ownTokens[own];
-  const through = gradients[embeddings];
+  const through = embeddingChoices[embeddings];
+
+  /** Embeddings to read, `[B, T-1, D]`: mixed on answer positions, gold elsewhere. */
+  function mixed(
+    model: Model,
+    { ids, mask }: Demonstrations,
+    ownTokens: Tensor,
+    share: Tensor,
+  ): Tensor {
+    const read = inputsOf(ids);
+    const goldEmbeddings = model.embed(read);
+    const source = table ?? model.embed;
+    const mix = add(mul(source(read), sub(1, share)), mul(embed(source, ownTokens), share));
+    const isAnswer = unsqueeze(notEqual(inputsOf(mask), 0), -1);
+    return where(isAnswer, through(mix), goldEmbeddings);
+  }
+
   return {
     description: {
       humanStates: "s*_n",
-      modelStates: `(1 - l) s*_n + l ${formula}, l = ${schedule.description}`,
+      modelStates: `(1 - l) s*_n + l ${
+        passes === 1 ? formula : formula.replace("s*_{n-1}", "s_{n-1}")
+      }, l = ${schedule.description}`,
       models: ["policy"],
       data: ["demonstration"],
-      forwardPasses: 2,
+      forwardPasses: passes === "recursive" ? Infinity : passes + 1,
     },
-    collect(model, batch) {
+    collect(model, batch, context) {
       checkDemonstrations(batch);
       const ids = inputsOf(batch.ids);
-      const logits = model.logits(model.embed(ids));
+      const first = model.logits(model.embed(ids));
+      const share = shareAt(schedule, context, first.dtype);
+      const [, length = 0] = ids.shape;
+      // The own token at t depends on those before it, so after T - 1 passes none changes.
+      const extra = (passes === "recursive" ? Math.max(length, 1) : passes) - 1;
+      let own = choose(first, ids, context.keys);
+      for (let pass = 0; pass < extra; pass++) {
+        own = choose(model.logits(mixed(model, batch, own, share)), ids, context.keys);
+      }
       return {
-        ...batch,
-        own: choose(logits, ids),
-        metrics: tokenMetrics(logits, targetsOf(batch.ids), targetsOf(batch.mask)),
+        ids: batch.ids,
+        mask: batch.mask,
+        own,
+        metrics: tokenMetrics(first, targetsOf(batch.ids), targetsOf(batch.mask)),
       };
     },
     evaluate(model, collected, context) {
-      const goldEmbeddings = model.embed(inputsOf(collected.ids));
-      const { dtype } = goldEmbeddings;
-      const share = cast(asTensor(schedule.at(context), dtype), dtype);
-      const mix = add(
-        mul(goldEmbeddings, sub(1, share)),
-        mul(embed(model, collected.own), share),
-      );
-      const isAnswer = unsqueeze(notEqual(inputsOf(collected.mask), 0), -1);
-      const mixed = where(isAnswer, through(mix), goldEmbeddings);
+      const { dtype } = model.embed(inputsOf(collected.ids));
+      const share = shareAt(schedule, context, dtype);
       return {
-        ...predictions(model, mixed, collected, context),
+        ...predictions(model, mixed(model, collected, collected.own, share), collected, context),
         metrics: {
           ...collected.metrics,
           lambda: { total: share, weight: ones([], dtype) },
         },
       };
+    },
+  };
+}
+
+/** The share of a step as a scalar of a dtype. */
+function shareAt(schedule: LambdaSchedule, context: Context, dtype: DType): Tensor {
+  return cast(asTensor(schedule.at(context), dtype), dtype);
+}
+
+/** What {@linkcode scheduled} can be told. */
+export interface ScheduledOptions {
+  /** The probability of the model's own token, fixed or scheduled; 0.2 unless told. */
+  readonly lambda?: number | LambdaSchedule;
+  /** How the own token is chosen; `"sampled"` unless told. */
+  readonly own?: "argmax" | "sampled";
+}
+
+/**
+ * Scheduled sampling (arXiv 1506.03099), in parallel: on answer positions each gold token is
+ * replaced, with probability lambda, by the model's own from the gold prefix before it. An
+ * intuitive state with a coin in place of the mix. Where the context has no keys nothing is
+ * replaced.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { linearLambda, scheduled } from "@unitune/objectives";
+ *
+ * const states = scheduled({ lambda: linearLambda({ from: 0, to: 0.5, steps: 100 }) });
+ * assertEquals(states.description.forwardPasses, 2);
+ * ```
+ *
+ * @param options The probability, and how own tokens are chosen.
+ * @returns The prior states.
+ * @throws {RangeError} If an option is out of range.
+ */
+export function scheduled(
+  { lambda = 0.2, own = "sampled" }: ScheduledOptions = {},
+): PriorStates<Demonstrations, IntuitiveDemonstrations> {
+  checkName("scheduled: own", own, { argmax: true, sampled: true });
+  const schedule = typeof lambda === "number" ? fixedLambda(lambda) : lambda;
+  const { formula } = ownTokens[own];
+  const states = intuitive({ lambda: schedule, own });
+  return {
+    description: {
+      ...states.description,
+      modelStates: `s*_n, or ${formula} with probability ${schedule.description}`,
+    },
+    collect: states.collect,
+    evaluate(model, collected, context) {
+      const read = inputsOf(collected.ids);
+      const share = cast(asTensor(schedule.at(context), "f32"), "f32");
+      const coins = context.keys === undefined
+        ? ones(read.shape)
+        : uniform(foldKey(context.keys.batch, COINS), read.shape);
+      const replaced = and(less(coins, share), notEqual(inputsOf(collected.mask), 0));
+      const embeddings = model.embed(where(replaced, collected.own, read));
+      return {
+        ...predictions(model, embeddings, collected, context),
+        metrics: { ...collected.metrics, lambda: { total: share, weight: ones([], "f32") } },
+      };
+    },
+  };
+}
+
+/**
+ * NEFTune (arXiv 2310.05914): uniform noise of `alpha / sqrt(L D)` on the embeddings that are read,
+ * L tokens of width D. Where the context has no keys there is none.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { estimate, gold, indicator, neftune, nll, objective } from "@unitune/objectives";
+ *
+ * const noisy = objective(estimate(neftune(gold, { alpha: 5 }), indicator), nll());
+ * assertEquals(noisy.description.modelStates, "s*_n + noise");
+ * ```
+ *
+ * @param priorStates The states.
+ * @param options The scale alpha, at least 0; 5 unless told.
+ * @returns The states with noise.
+ * @throws {RangeError} If alpha is negative.
+ */
+export function neftune<B, C>(
+  priorStates: PriorStates<B, C>,
+  { alpha = 5 }: { readonly alpha?: number } = {},
+): PriorStates<B, C> {
+  checkInterval("neftune: alpha", alpha, 0, Number.MAX_VALUE);
+  const { description } = priorStates;
+  return {
+    description: { ...description, modelStates: `${description.modelStates} + noise` },
+    collect: priorStates.collect,
+    evaluate(model, collected, context) {
+      const { keys } = context;
+      if (keys === undefined) return priorStates.evaluate(model, collected, context);
+      const noisy: Model = {
+        ...model,
+        logits(embeddings, options) {
+          const [, length = 1, width = 1] = embeddings.shape;
+          const noise = sub(mul(uniform(foldKey(keys.batch, NOISE), embeddings.shape), 2), 1);
+          const scaled = mul(noise, alpha / Math.sqrt(length * width));
+          return model.logits(add(embeddings, cast(scaled, embeddings.dtype)), options);
+        },
+      };
+      return priorStates.evaluate(noisy, collected, context);
     },
   };
 }

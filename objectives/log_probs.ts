@@ -1,6 +1,7 @@
 /** From logits to what is said of single tokens, and sums of it under a mask. */
 import {
   cast,
+  clip,
   type DType,
   exp,
   greater,
@@ -11,10 +12,12 @@ import {
   notEqual,
   pick,
   type ReduceOptions,
+  sub,
   sum,
   type Tensor,
   where,
 } from "@unitune/core";
+import { checkTokens } from "./checks.ts";
 import { safeRatio } from "./loss.ts";
 
 /**
@@ -122,4 +125,79 @@ export function maskedSum(x: Tensor, mask: Tensor, options: ReduceOptions = {}):
  */
 export function maskedMean(x: Tensor, mask: Tensor, options: ReduceOptions = {}): Tensor {
   return safeRatio(maskedSum(x, mask, options), maskedCount(mask, x.dtype, options));
+}
+
+/** What an infinite log-probability counts as: finite, with finite squares in f32. */
+const LARGEST_LOG_PROB = 1e15;
+
+/** Log-probabilities with `-Infinity` as -1e15, so that no difference of them is NaN. */
+export function bounded(logProbs: Tensor): Tensor {
+  return clip(logProbs, -LARGEST_LOG_PROB, LARGEST_LOG_PROB);
+}
+
+/** Beyond this an exponent is cut: e^80 and its products stay finite in f32. */
+const LARGEST_EXPONENT = 80;
+
+/** An exponent cut to -80..80, without gradient beyond. */
+export function boundedExponent(x: Tensor): Tensor {
+  return clip(x, -LARGEST_EXPONENT, LARGEST_EXPONENT);
+}
+
+/** `e^x` of a {@linkcode boundedExponent}: finite, with finite gradient. */
+export function boundedExp(x: Tensor): Tensor {
+  return exp(boundedExponent(x));
+}
+
+/**
+ * `log (p / q)` of the same tokens or sequences. An impossible one (log-prob `-Infinity`) counts as
+ * -1e15, without gradient: so the ratio is 0 where both are impossible, and never NaN.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { logRatio } from "@unitune/objectives";
+ *
+ * const ratio = logRatio(tensor([-1, -Infinity]), tensor([-3, -Infinity]));
+ * assertEquals(await ratio.data(), new Float32Array([2, 0]));
+ * ```
+ *
+ * @param logProbs Log-probabilities under one model, in nats.
+ * @param reference Those under another, in the same shape.
+ * @returns Their difference.
+ */
+export function logRatio(logProbs: Tensor, reference: Tensor): Tensor {
+  return sub(bounded(logProbs), bounded(reference));
+}
+
+/**
+ * The log-probability of answers: summed over their tokens, or the average of a token.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { sequenceLogProbs } from "@unitune/objectives";
+ *
+ * const logProbs = tensor([[-1, -2, -9], [-9, -4, -2]]);
+ * const mask = tensor([[1, 1, 0], [0, 1, 1]]);
+ * assertEquals(await sequenceLogProbs(logProbs, mask).data(), new Float32Array([-3, -6]));
+ * const averages = sequenceLogProbs(logProbs, mask, "mean");
+ * assertEquals(await averages.data(), new Float32Array([-1.5, -3]));
+ * ```
+ *
+ * @param logProbs Log-probabilities of tokens, `[B, T]`, in nats.
+ * @param mask 1 on answer tokens, 0 elsewhere, `[B, T]`.
+ * @param reduction `"sum"` unless told.
+ * @returns `[B]`; 0 for a row without answer tokens.
+ * @throws {ShapeError} If the shapes differ or the batch is empty.
+ */
+export function sequenceLogProbs(
+  logProbs: Tensor,
+  mask: Tensor,
+  reduction: "sum" | "mean" = "sum",
+): Tensor {
+  checkTokens("sequenceLogProbs", logProbs, mask);
+  const reduce = reduction === "sum" ? maskedSum : maskedMean;
+  return reduce(logProbs, mask, { axes: [-1] });
 }

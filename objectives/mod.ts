@@ -24,25 +24,94 @@
  *
  * @module
  */
+export {
+  type AdvantageEstimator,
+  type AdvantageForm,
+  batchZScore,
+  estimator,
+  gaeAdvantages,
+  type GaeOptions,
+  groupMeanBaseline,
+  type GroupOptions,
+  groupZScore,
+  leaveOneOut,
+  maskedWhiten,
+  maxRl,
+  tokenRewards,
+  type WhitenOptions,
+  type ZScoreOptions,
+} from "./advantages.ts";
+export { aggregate, averageOver, type Normalizer } from "./aggregation.ts";
 export * from "./catalogue.ts";
+export * from "./catalogue/demonstrations.ts";
+export * from "./catalogue/pairs.ts";
+export * from "./catalogue/rollouts.ts";
+export * from "./combinators.ts";
 export type * from "./description.ts";
+export * from "./distillation.ts";
+export { type DivergenceOptions, divergenceScore, type FDivergence } from "./divergences.ts";
 export * from "./estimation.ts";
 export { type Demonstrations, gold } from "./gold.ts";
-export { indicator } from "./indicator.ts";
+export * from "./intuitive.ts";
 export {
-  intuitive,
-  type IntuitiveDemonstrations,
-  type IntuitiveOptions,
-  type MixedEmbeddings,
-  type OwnToken,
-} from "./intuitive.ts";
+  ktoLoss,
+  type KtoOptions,
+  ktoReferencePoint,
+  type Labelled,
+  labelled,
+  type Labels,
+  prospect,
+  type ScoredLabels,
+} from "./kto.ts";
 export * from "./lambda.ts";
-export { maskedMean, maskedSum, tokenEntropy, tokenLogProbs } from "./log_probs.ts";
-export { type Loss, lossValue } from "./loss.ts";
+export {
+  logRatio,
+  maskedMean,
+  maskedSum,
+  sequenceLogProbs,
+  tokenEntropy,
+  tokenLogProbs,
+} from "./log_probs.ts";
+export { type Evaluation, type Loss, lossValue } from "./loss.ts";
 export * from "./metrics.ts";
 export * from "./nll.ts";
 export * from "./objective.ts";
 export type * from "./optimization.ts";
+export * from "./pairs.ts";
 export { type Context, type Model, modelOf, type Policy } from "./policy.ts";
+export * from "./policy_gradient.ts";
+export {
+  aotLoss,
+  aotUnpairedLoss,
+  apoDownLoss,
+  apoZeroLoss,
+  bcoLoss,
+  discopopLoss,
+  dpoLoss,
+  exoLoss,
+  exponentialLoss,
+  hingeLoss,
+  ipoLoss,
+  ncaLoss,
+  type PairLengths,
+  type PreferenceForm,
+  type PreferenceLoss,
+  type PreferenceOptions,
+  robustLoss,
+  sppoLoss,
+} from "./preference_losses.ts";
 export * from "./propagation.ts";
+export {
+  cpoLoss,
+  type CpoOptions,
+  oddsRatioLoss,
+  orpoLoss,
+  simpoLoss,
+  type SimpoOptions,
+} from "./reference_free.ts";
+export * from "./regularizers.ts";
+export * from "./reward_model.ts";
+export * from "./rollouts.ts";
+export { against, indicator, type Referenced, type ReferenceScores, teacher } from "./signals.ts";
 export * from "./training_step.ts";
+export * from "./value_loss.ts";

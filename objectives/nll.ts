@@ -1,44 +1,22 @@
-/** The negative log-likelihood of target tokens. */
-import { neg, sum, type Tensor } from "@unitune/core";
-import { checkName, checkTokens } from "./checks.ts";
-import { countRows, masked, maskedCount, maskedMean } from "./log_probs.ts";
+/** The negative log-likelihood of target tokens, and its weighted forms. */
+import { exp, minimum, mul, neg, stopGradient, type Tensor, unsqueeze } from "@unitune/core";
+import {
+  aggregate,
+  aggregateFormula,
+  checkNormalizer,
+  describeNormalizer,
+  type Normalizer,
+} from "./aggregation.ts";
+import { checkPositive, checkShapes } from "./checks.ts";
+import { bounded, boundedExp, logRatio, sequenceLogProbs } from "./log_probs.ts";
 import type { Loss } from "./loss.ts";
-import type { Optimization, TokenEvidence } from "./optimization.ts";
+import type { Optimization, ReferenceEvidence, TokenEvidence } from "./optimization.ts";
 
-/**
- * What a negative log-likelihood is divided by. `"token"`: the answer tokens of the batch, so that
- * every token counts the same. `"sequence"`: the answer tokens of each sequence, then the
- * sequences, so that every sequence counts the same.
- */
-export type NllNormalizer = "token" | "sequence";
-
-/** What {@linkcode nll} can be told. */
+/** What a negative log-likelihood can be told. */
 export interface NllOptions {
   /** What the sum is divided by; `"token"` unless told. */
-  readonly normalizer?: NllNormalizer;
+  readonly normalizer?: Normalizer;
 }
-
-interface NllRule {
-  readonly normalizer: string;
-  readonly formula: string;
-  readonly loss: (losses: Tensor, mask: Tensor) => Loss;
-}
-
-const rules: Readonly<Record<NllNormalizer, NllRule>> = {
-  token: {
-    normalizer: "answer tokens of the batch",
-    formula: "sum_b sum_t l_bt / sum_b M_b, l = -log p",
-    loss: (losses, mask) => ({ total: sum(losses), normalizer: maskedCount(mask, losses.dtype) }),
-  },
-  sequence: {
-    normalizer: "answer tokens of each sequence, then sequences",
-    formula: "mean_b (1/M_b) sum_t l_bt, l = -log p",
-    loss: (losses, mask) => ({
-      total: sum(maskedMean(losses, mask, { axes: [-1] })),
-      normalizer: countRows(mask, losses.dtype),
-    }),
-  },
-};
 
 /**
  * The negative log-likelihood of the answer tokens, `l_t = -log p_t`: by token
@@ -71,9 +49,7 @@ export function nllLoss(
   mask: Tensor,
   { normalizer = "token" }: NllOptions = {},
 ): Loss {
-  checkTokens("nllLoss", logProbs, mask);
-  checkName("nllLoss: normalizer", normalizer, rules);
-  return rules[normalizer].loss(masked(neg(logProbs), mask), mask);
+  return aggregate(neg(logProbs), mask, normalizer);
 }
 
 /**
@@ -92,13 +68,150 @@ export function nllLoss(
  * @throws {RangeError} If the normalizer is unknown.
  */
 export function nll({ normalizer = "token" }: NllOptions = {}): Optimization<TokenEvidence> {
-  checkName("nll: normalizer", normalizer, rules);
-  const { normalizer: divisor, formula } = rules[normalizer];
+  return supervised(
+    "nll",
+    normalizer,
+    "l_bt",
+    "l = -log p",
+    ({ logProbs, mask }) => nllLoss(logProbs, mask, { normalizer }),
+  );
+}
+
+/** An optimization that raises the likelihood of target tokens. */
+function supervised<E extends TokenEvidence>(
+  name: string,
+  normalizer: Normalizer,
+  token: string,
+  meaning: string,
+  loss: (evidence: E) => Loss,
+): Optimization<E> {
+  checkNormalizer(`${name}: normalizer`, normalizer);
   return {
-    description: { transition: "T(s*_n, s_{n-1}) -> T*", normalizer: divisor, formula },
-    optimize: ({ logProbs, mask }) => ({
-      ...nllLoss(logProbs, mask, { normalizer }),
-      metrics: {},
-    }),
+    description: {
+      transition: "T(s*_n, s_{n-1}) -> T*",
+      normalizer: describeNormalizer(normalizer),
+      formula: `${aggregateFormula(normalizer, token)}, ${meaning}`,
+    },
+    optimize: (evidence) => ({ terms: [loss(evidence)], metrics: {} }),
   };
+}
+
+/**
+ * Dynamic fine-tuning (arXiv 2508.05629): `-sg(p_t) log p_t`, which takes out the `1/p` by which
+ * SFT's gradient is a policy gradient with an inverse probability as reward. An impossible token
+ * weighs 0.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { dftLoss, lossValue } from "@unitune/objectives";
+ *
+ * const loss = dftLoss(tensor([[Math.log(0.5)]], { dtype: "f64" }), tensor([[1]]));
+ * assertAlmostEquals(await lossValue(loss).item(), 0.5 * Math.LN2);
+ * ```
+ *
+ * @param logProbs Log-probabilities of the target tokens, `[B, T]`, in nats.
+ * @param mask 1 on answer tokens, 0 elsewhere, `[B, T]`.
+ * @param options What the sum is divided by.
+ * @returns The loss.
+ * @throws {ShapeError} If the shapes differ or the batch is empty.
+ */
+export function dftLoss(
+  logProbs: Tensor,
+  mask: Tensor,
+  { normalizer = "token" }: NllOptions = {},
+): Loss {
+  const finite = bounded(logProbs);
+  return aggregate(neg(mul(stopGradient(exp(finite)), finite)), mask, normalizer);
+}
+
+/**
+ * {@linkcode dftLoss} as a transition optimization.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { dynamicNll } from "@unitune/objectives";
+ *
+ * const { formula } = dynamicNll().description;
+ * assertEquals(formula, "sum_b sum_t sg(p_bt) l_bt / sum_b M_b, l = -log p");
+ * ```
+ *
+ * @param options What the sum is divided by.
+ * @returns The optimization.
+ */
+export function dynamicNll({ normalizer = "token" }: NllOptions = {}): Optimization<TokenEvidence> {
+  return supervised("dynamicNll", normalizer, "sg(p_bt) l_bt", "l = -log p", (
+    { logProbs, mask },
+  ) => dftLoss(logProbs, mask, { normalizer }));
+}
+
+/** What importance-weighted SFT can be told. */
+export interface IwSftOptions extends NllOptions {
+  /** The exponent of the sequence's geometric-mean ratio; 2 unless told. */
+  readonly power?: number;
+  /** The largest weight; 16 unless told. */
+  readonly cap?: number;
+}
+
+/**
+ * Importance-weighted SFT (arXiv 2507.12856): the nll of each sequence weighs
+ * `w = sg clamp(exp(power mean_t log(pi / ref)), 0, cap)`; 1 at the reference.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { iwSftLoss, lossValue } from "@unitune/objectives";
+ *
+ * const [logProbs, reference] = [tensor([[-1, -2]]), tensor([[-2, -2]])];
+ * const loss = iwSftLoss(logProbs, reference, tensor([[1, 1]]));
+ * assertAlmostEquals(await lossValue(loss).item(), Math.E * 1.5, 1e-6);
+ * ```
+ *
+ * @param logProbs Log-probabilities of the target tokens, `[B, T]`, in nats.
+ * @param referenceLogProbs Those under the reference, `[B, T]`.
+ * @param mask 1 on answer tokens, 0 elsewhere, `[B, T]`.
+ * @param options Of the weight, and what the sum is divided by.
+ * @returns The loss.
+ * @throws {ShapeError} If the shapes differ or the batch is empty.
+ * @throws {RangeError} If an option is not positive.
+ */
+export function iwSftLoss(
+  logProbs: Tensor,
+  referenceLogProbs: Tensor,
+  mask: Tensor,
+  { normalizer = "token", power = 2, cap = 16 }: IwSftOptions = {},
+): Loss {
+  checkShapes("iwSftLoss", "[B, T]", { logProbs, referenceLogProbs, mask });
+  checkPositive("iwSftLoss: power", power);
+  checkPositive("iwSftLoss: cap", cap);
+  const ratios = sequenceLogProbs(logRatio(logProbs, referenceLogProbs), mask, "mean");
+  const weights = stopGradient(minimum(boundedExp(mul(ratios, power)), cap));
+  return aggregate(mul(unsqueeze(weights, -1), neg(bounded(logProbs))), mask, normalizer);
+}
+
+/**
+ * {@linkcode iwSftLoss} as a transition optimization.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { importanceWeightedNll } from "@unitune/objectives";
+ *
+ * assertStringIncludes(importanceWeightedNll({ cap: 8 }).description.formula, "8");
+ * ```
+ *
+ * @param options Of the weight, and what the sum is divided by.
+ * @returns The optimization.
+ */
+export function importanceWeightedNll(
+  options: IwSftOptions = {},
+): Optimization<ReferenceEvidence> {
+  const { normalizer = "token", power = 2, cap = 16 } = options;
+  const weight = `w = sg min(e^(${power} mean_t log(pi/ref)), ${cap}), l = -log p`;
+  return supervised("importanceWeightedNll", normalizer, "w_b l_bt", weight, (
+    { logProbs, referenceLogProbs, mask },
+  ) => iwSftLoss(logProbs, referenceLogProbs, mask, options));
 }

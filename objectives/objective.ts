@@ -2,21 +2,10 @@
 import { add, type Tensor, zipTrees } from "@unitune/core";
 import type { ObjectiveDescription } from "./description.ts";
 import type { Estimation } from "./estimation.ts";
-import { type Loss, lossValue } from "./loss.ts";
-import { type Metrics, metricValues } from "./metrics.ts";
+import { type Evaluation, lossValue } from "./loss.ts";
+import { metricValues } from "./metrics.ts";
 import type { Optimization } from "./optimization.ts";
 import { type Context, type Model, withoutGradient } from "./policy.ts";
-
-/**
- * What an objective says of a batch, additive over its rows: the loss is the sum of
- * `total / normalizer` over the terms.
- */
-export interface Evaluation {
-  /** The terms of the loss, each with a normalizer of its own. */
-  readonly terms: readonly Loss[];
-  /** What is logged beside the loss. */
-  readonly metrics: Metrics;
-}
 
 /**
  * An objective: a preference estimation and a transition optimization. Who only runs it need not
@@ -44,7 +33,8 @@ export interface Objective<B, C = unknown> {
  * import { assertEquals } from "@std/assert";
  * import { estimate, indicator, intuitive, objective, propagated } from "@unitune/objectives";
  *
- * const ift = objective(estimate(intuitive({ lambda: 0.2 }), indicator), propagated({ gamma: 0.95 }));
+ * const intuitiveStates = estimate(intuitive({ lambda: 0.2 }), indicator);
+ * const ift = objective(intuitiveStates, propagated({ gamma: 0.95 }));
  * assertEquals(ift.description.forwardPasses, 2);
  * ```
  *
@@ -61,8 +51,8 @@ export function objective<B, C, E>(
     collect: (model, batch, context) => estimation.collect(withoutGradient(model), batch, context),
     evaluate(model, collected, context) {
       const { evidence, metrics } = estimation.evaluate(model, collected, context);
-      const { total, normalizer, metrics: own } = optimization.optimize(evidence);
-      return { terms: [{ total, normalizer }], metrics: { ...metrics, ...own } };
+      const { terms, metrics: own } = optimization.optimize(evidence, context);
+      return { terms, metrics: { ...metrics, ...own } };
     },
   };
 }

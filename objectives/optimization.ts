@@ -1,8 +1,8 @@
 /** Transition optimization: how evidence becomes a loss. */
 import type { Tensor } from "@unitune/core";
 import type { OptimizationDescription } from "./description.ts";
-import type { Loss } from "./loss.ts";
-import type { Metrics } from "./metrics.ts";
+import type { Evaluation } from "./loss.ts";
+import type { Context } from "./policy.ts";
 
 /** Evidence on single tokens. */
 export interface TokenEvidence {
@@ -10,6 +10,68 @@ export interface TokenEvidence {
   readonly logProbs: Tensor;
   /** 1 on answer tokens, 0 elsewhere, `[B, T-1]`. */
   readonly mask: Tensor;
+}
+
+/** Evidence on whole predictions. */
+export interface DistributionEvidence {
+  /** Logits of the next token, `[B, T-1, V]`, with gradient. */
+  readonly logits: Tensor;
+  /** 1 on answer tokens, 0 elsewhere, `[B, T-1]`. */
+  readonly mask: Tensor;
+}
+
+/** Tokens under the policy and under a fixed reference. */
+export interface ReferenceEvidence extends TokenEvidence {
+  /** Log-probabilities of the target tokens under the reference, `[B, T-1]`, in nats. */
+  readonly referenceLogProbs: Tensor;
+}
+
+/** Predictions of the policy and of a teacher. */
+export interface TeacherEvidence extends DistributionEvidence {
+  /** The teacher's logits, `[B, T-1, V]`. */
+  readonly teacherLogits: Tensor;
+}
+
+/** Sampled tokens, and how much better than expected each was. */
+export interface RolloutEvidence extends TokenEvidence {
+  /** Log-probabilities under the policy that sampled them, `[B, T-1]`, in nats. */
+  readonly oldLogProbs: Tensor;
+  /** Advantages of sequences `[B]`, or of tokens `[B, T-1]`. */
+  readonly advantages: Tensor;
+}
+
+/** Values that the policy predicts, and what came. */
+export interface ValueEvidence {
+  /** Predicted values of the states, `[B, T-1]`, with gradient. */
+  readonly values: Tensor;
+  /** Those predicted when the rollouts were made, `[B, T-1]`. */
+  readonly oldValues: Tensor;
+  /** The returns to predict, `[B, T-1]`. */
+  readonly returns: Tensor;
+  /** 1 on answer tokens, 0 elsewhere, `[B, T-1]`. */
+  readonly mask: Tensor;
+}
+
+/** Answers that people liked or did not. */
+export interface LabelEvidence extends ReferenceEvidence {
+  /** 1 for a desirable answer, 0 for an undesirable one, `[B]`. */
+  readonly labels: Tensor;
+  /** The reference point of KTO, a scalar. */
+  readonly kl: Tensor;
+}
+
+/** Scores of whole sequences. */
+export interface ScoreEvidence {
+  /** `[B]`, with gradient. */
+  readonly scores: Tensor;
+}
+
+/** The chosen and the rejected side of something. */
+export interface Sides<T> {
+  /** What was preferred. */
+  readonly chosen: T;
+  /** What was not. */
+  readonly rejected: T;
 }
 
 /**
@@ -22,5 +84,5 @@ export interface Optimization<E> {
   /** Its columns of Table 1. */
   readonly description: OptimizationDescription;
   /** The loss, and what is to be logged beside it. */
-  readonly optimize: (evidence: E) => Loss & { readonly metrics: Metrics };
+  readonly optimize: (evidence: E, context: Context) => Evaluation;
 }

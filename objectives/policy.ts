@@ -19,6 +19,11 @@ export interface Policy<P> {
     embeddings: Tensor,
     options?: { readonly key?: Tensor },
   ) => Tensor;
+  /**
+   * Embeddings `[B, T, D]` to values `[B, T]`, of the state at t from positions up to t only. Who
+   * learns values needs it (PPO); nobody else does.
+   */
+  readonly values?: (params: P, embeddings: Tensor) => Tensor;
 }
 
 /** A policy at given parameters: all that an estimation sees of a model. */
@@ -27,6 +32,8 @@ export interface Model {
   readonly embed: (ids: Tensor) => Tensor;
   /** Embeddings `[B, T, D]` to logits `[B, T, V]`; random with a key only. */
   readonly logits: (embeddings: Tensor, options?: { readonly key?: Tensor }) => Tensor;
+  /** Embeddings `[B, T, D]` to values of the states, `[B, T]`; of a model with a value head. */
+  readonly values?: (embeddings: Tensor) => Tensor;
 }
 
 /**
@@ -51,19 +58,26 @@ export interface Model {
  * @param params Its parameters.
  * @returns The policy with the parameters filled in.
  */
-export function modelOf<P>(policy: Policy<P>, params: P): Model {
+export function modelOf<P>({ embed, logits, values }: Policy<P>, params: P): Model {
   return {
-    embed: (ids) => policy.embed(params, ids),
-    logits: (embeddings, options) => policy.logits(params, embeddings, options),
+    embed: (ids) => embed(params, ids),
+    logits: (embeddings, options) => logits(params, embeddings, options),
+    ...(values === undefined ? {} : { values: (embeddings) => values(params, embeddings) }),
   };
 }
 
 /** The model as a constant: no gradient reaches its parameters. */
-export function withoutGradient({ embed, logits }: Model): Model {
+export function withoutGradient({ embed, logits, values }: Model): Model {
   return {
     embed: (ids) => stopGradient(embed(ids)),
     logits: (embeddings, options) => stopGradient(logits(embeddings, options)),
+    ...(values === undefined ? {} : { values: (embeddings) => stopGradient(values(embeddings)) }),
   };
+}
+
+/** The model as a function: no dropout, whatever the key. */
+export function withoutDropout(model: Model): Model {
+  return { ...model, logits: (embeddings) => model.logits(embeddings) };
 }
 
 /**

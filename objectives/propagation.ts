@@ -1,30 +1,23 @@
 /**
  * Dynamic relation propagation (arXiv 2405.11870, equation 21): the loss of a token is weighted by
- * what follows from it. Several objectives go under this name, in the paper and in its code; here each
- * has a name of its own.
+ * what follows from it. Several objectives go under this name, in the paper and in its code; here
+ * each has a name of its own.
  */
 import {
   add,
   cast,
   div,
-  equal,
-  exp,
   greater,
-  greaterEqual,
-  iota,
   less,
   matmul,
-  maximum,
   mul,
   neg,
-  type Shape,
   stopGradient,
-  sub,
   sum,
   type Tensor,
-  transposeLast,
   where,
 } from "@unitune/core";
+import { decays, discountedSum } from "./discount.ts";
 import { checkInterval, checkName, checkTokens } from "./checks.ts";
 import { countRows, masked, maskedMean } from "./log_probs.ts";
 import type { Loss } from "./loss.ts";
@@ -44,8 +37,8 @@ import type { Optimization, TokenEvidence } from "./optimization.ts";
  * where `a_k = sum_{t <= k} g^(k-t) l_t` and `b_k = sum_{t <= k, t in answer} g^(k-t)`. As run, the
  * gradient on an easy late token can be negative: the loss falls if that token gets less likely.
  *
- * With g = 0 both forms as run are `none`, by definition: propagation is off, and the weights are 1.
- * This is not their limit, which weights each token by its own loss, `sum_t l_t^2 / sum_t l_t`.
+ * With g = 0 both forms as run are `none`, by definition: propagation is off, and the weights are
+ * 1. This is not their limit, which weights each token by its own loss, `sum_t l_t^2 / sum_t l_t`.
  */
 export type PropagationForm = "none" | "eq21" | "eq21-decay" | "as-run" | "as-run-detached";
 
@@ -55,15 +48,6 @@ export interface PropagationOptions {
   readonly form?: PropagationForm;
   /** The decay g for each position, from 0 to 1; 0.95 unless told. `none` and `eq21` ignore it. */
   readonly gamma?: number;
-}
-
-/** `D[t, i] = g^(i-t)` for i >= t, 0 before: `[T, T]`. */
-function decays(gamma: number, { shape: [, length = 0], dtype }: Tensor): Tensor {
-  const square: Shape = [length, length];
-  const distance = sub(iota(square, 1, dtype), iota(square, 0, dtype));
-  if (gamma === 0) return cast(equal(distance, 0), dtype);
-  const decay = exp(mul(maximum(distance, 0), Math.log(gamma)));
-  return where(greaterEqual(distance, 0), decay, 0);
 }
 
 /**
@@ -85,7 +69,7 @@ function decays(gamma: number, { shape: [, length = 0], dtype }: Tensor): Tensor
  */
 export function lossToGo(losses: Tensor, gamma: number): Tensor {
   checkInterval("gamma", gamma, 0, 1);
-  return matmul(losses, transposeLast(decays(gamma, losses)));
+  return discountedSum(losses, gamma);
 }
 
 /** What a form computes: weights `[B, T]` from losses and mask, both 0 off the answer. */
@@ -263,7 +247,7 @@ export function propagated(
   return {
     description: { transition, normalizer, formula: formula(gamma) },
     optimize: ({ logProbs, mask }) => ({
-      ...propagationLoss(logProbs, mask, { form, gamma }),
+      terms: [propagationLoss(logProbs, mask, { form, gamma })],
       metrics: {},
     }),
   };

@@ -20,12 +20,14 @@ import {
   zeros,
   zipTrees,
 } from "@unitune/core";
-import type { Loss } from "./loss.ts";
+import type { Evaluation, Loss } from "./loss.ts";
 import type { Metrics } from "./metrics.ts";
-import { type Evaluation, evaluationLoss, type Objective, summarize } from "./objective.ts";
+import { evaluationLoss, type Objective, summarize } from "./objective.ts";
 import { type Context, modelOf, type Policy } from "./policy.ts";
 
-/** Everything that a training carries from step to step: saved and restored, it goes on the same. */
+/**
+ * Everything that a training carries from step to step: saved and restored, it goes on the same.
+ */
 export interface TrainingState<P, S> {
   /** The policy's parameters. */
   readonly params: P;
@@ -58,8 +60,8 @@ export interface StepResult<P, S> {
   /** The state for the next step. */
   readonly state: TrainingState<P, S>;
   /**
-   * Scalars to log: `loss`, the metrics of the objective, `grad_norm` (of the whole gradient, as the
-   * optimizer gets it), and `learning_rate` where it is known.
+   * Scalars to log: `loss`, the metrics of the objective, `grad_norm` (of the whole gradient, as
+   * the optimizer gets it), and `learning_rate` where it is known.
    */
   readonly metrics: Readonly<Record<string, Tensor>>;
 }
@@ -209,8 +211,8 @@ export interface Accumulated<P> {
 
 /**
  * One micro-batch of a step: totals, normalizers, metrics and the gradients of the totals, added to
- * those of the micro-batches before. Nothing is divided before {@linkcode applyAccumulated}, so that
- * a batch has the same gradient however it is cut. Each term of the loss is differentiated by
+ * those of the micro-batches before. Nothing is divided before {@linkcode applyAccumulated}, so
+ * that a batch has the same gradient however it is cut. Each term of the loss is differentiated by
  * itself. Compile it with the sums donated.
  *
  * @example

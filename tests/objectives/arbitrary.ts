@@ -1,9 +1,10 @@
-/** Random policies and batches for the properties of objectives, in f64. */
+/** Random policies and batches for the properties of objectives, in f64 unless told. */
 import { assertAlmostEquals, assertEquals } from "@std/assert";
 import {
   cast,
   div,
   evaluate,
+  type FloatDType,
   gather,
   iota,
   key,
@@ -57,8 +58,8 @@ export interface Case {
   readonly vocabulary: number;
 }
 
-function randomMatrix(seed: number, shape: Shape): Tensor {
-  return evaluate(cast(normal(key(seed), shape, { deviation: 1.5 }), "f64"));
+function randomMatrix(seed: number, shape: Shape, dtype: FloatDType): Tensor {
+  return evaluate(cast(normal(key(seed), shape, { deviation: 1.5 }), dtype));
 }
 
 /** A tensor of token ids. */
@@ -69,31 +70,36 @@ export function idsOf(rows: readonly (readonly number[])[]): Tensor {
 /** The first step, without keys. */
 export const context: Context = { step: tensor(0, { dtype: "i32" }) };
 
-/** Demonstrations with any mask; rows may be without an answer. */
-export const cases: fc.Arbitrary<Case> = fc.record({
+const sizes = fc.record({
   seed: fc.nat(1e6),
   vocabulary: fc.integer({ min: 2, max: 5 }),
   width: fc.integer({ min: 1, max: 4 }),
   rows: fc.integer({ min: 1, max: 4 }),
   length: fc.integer({ min: 2, max: 7 }),
-}).chain(({ seed, vocabulary, width, rows, length }) => {
-  const table = <T>(cell: fc.Arbitrary<T>) =>
-    fc.array(fc.array(cell, { minLength: length, maxLength: length }), {
-      minLength: rows,
-      maxLength: rows,
-    });
-  return fc.record({
-    ids: table(fc.nat(vocabulary - 1)),
-    mask: table(fc.constantFrom<number>(0, 1, 1)),
-  }).map(({ ids, mask }) => ({
-    vocabulary,
-    params: {
-      table: randomMatrix(seed, [vocabulary, width]),
-      mixing: randomMatrix(seed + 1, [width, width]),
-    },
-    batch: { ids: idsOf(ids), mask: tensor(mask) },
-  }));
 });
+
+/** Demonstrations with any mask; rows may be without an answer. */
+export const casesIn = (dtype: FloatDType): fc.Arbitrary<Case> =>
+  sizes.chain(({ seed, vocabulary, width, rows, length }) => {
+    const table = <T>(cell: fc.Arbitrary<T>) =>
+      fc.array(fc.array(cell, { minLength: length, maxLength: length }), {
+        minLength: rows,
+        maxLength: rows,
+      });
+    return fc.record({
+      ids: table(fc.nat(vocabulary - 1)),
+      mask: table(fc.constantFrom<number>(0, 1, 1)),
+    }).map(({ ids, mask }) => ({
+      vocabulary,
+      params: {
+        table: randomMatrix(seed, [vocabulary, width], dtype),
+        mixing: randomMatrix(seed + 1, [width, width], dtype),
+      },
+      batch: { ids: idsOf(ids), mask: tensor(mask) },
+    }));
+  });
+
+export const cases: fc.Arbitrary<Case> = casesIn("f64");
 
 /** The loss of an objective on a batch as a function of parameters, both stages included. */
 export function lossOf<B>(
@@ -114,15 +120,30 @@ export async function rowsOf(x: Tensor): Promise<number[][]> {
   return Array.from({ length: rows }, (_, b) => data.slice(b * length, (b + 1) * length));
 }
 
-/** Asserts that two trees hold the same numbers, but for rounding in f64. */
-export async function assertClose(actual: unknown, expected: unknown, tolerance = 1e-10) {
+/** Asserts that two trees hold the same numbers, to what is allowed at each size. */
+async function assertWithin(
+  actual: unknown,
+  expected: unknown,
+  allowed: (value: number) => number,
+): Promise<void> {
   const [a, b] = [leafPaths(actual), leafPaths(expected)];
   assertEquals([...a.keys()], [...b.keys()]);
   for (const [path, leaf] of a) {
     const [x, y] = [await leaf.data(), await b.get(path)?.data()];
     assertEquals(x.length, y?.length);
     for (let i = 0; i < x.length; i++) {
-      assertAlmostEquals(x[i] ?? NaN, y?.[i] ?? NaN, tolerance, `${path}[${i}]`);
+      const value = y?.[i] ?? NaN;
+      assertAlmostEquals(x[i] ?? NaN, value, allowed(value), `${path}[${i}]`);
     }
   }
+}
+
+/** Asserts that two trees hold the same numbers, but for rounding in f64 unless told. */
+export function assertClose(actual: unknown, expected: unknown, tolerance = 1e-10): Promise<void> {
+  return assertWithin(actual, expected, () => tolerance);
+}
+
+/** Asserts that two trees hold the same numbers, to a tolerance relative to 1 + their size. */
+export function assertNear(actual: unknown, expected: unknown, tolerance: number): Promise<void> {
+  return assertWithin(actual, expected, (value) => tolerance * (1 + Math.abs(value)));
 }

@@ -27,6 +27,7 @@ import {
   type Objective,
   type Policy,
   sft,
+  sum,
   summarize,
   trainingStep,
 } from "@unitune/objectives";
@@ -34,14 +35,7 @@ import fc from "fast-check";
 import { assertClose, cases, idsOf, type Parameters, policy } from "./arbitrary.ts";
 
 /** SFT by token plus SFT by sequence: a loss of two terms with different normalizers. */
-const twoTerms: Objective<Demonstrations, Demonstrations> = {
-  ...sft(),
-  evaluate(model, batch, context) {
-    const byToken = sft().evaluate(model, batch, context);
-    const bySequence = sft({ normalizer: "sequence" }).evaluate(model, batch, context);
-    return { ...byToken, terms: [...byToken.terms, ...bySequence.terms] };
-  },
-};
+const twoTerms: Objective<Demonstrations> = sum(sft(), sft({ normalizer: "sequence" }));
 
 const objectives: Readonly<Record<string, Objective<Demonstrations>>> = {
   "sft by token": sft(),

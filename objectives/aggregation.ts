@@ -1,0 +1,105 @@
+/** From losses of tokens or of sequences to one loss: what it is divided by is said, and shown. */
+import { div, sum, type Tensor } from "@unitune/core";
+import { checkShapes, checkTokens } from "./checks.ts";
+import { countRows, masked, maskedCount, maskedMean } from "./log_probs.ts";
+import type { Loss } from "./loss.ts";
+
+/**
+ * What a sum over tokens is divided by; M_b is the number of answer tokens of row b, and rows
+ * without any are not counted.
+ *
+ * | normalizer | loss | also known as |
+ * | --- | --- | --- |
+ * | `"token"` | `sum_b sum_t l_bt / sum_b M_b` | token mean; BNPO, DAPO |
+ * | `"sequence"` | `mean_b (1/M_b) sum_t l_bt` | mean of token means; GRPO |
+ * | a number N | `sum_b sum_t l_bt / (B N)` | Dr. GRPO, N the longest completion; 1: sequence sums |
+ *
+ * The first counts every token the same, the second every sequence; with a number a token's weight
+ * depends on neither. All are over the whole optimizer step, whatever its micro-batches: so BNPO,
+ * which divides each micro-batch by its own tokens, is DAPO here.
+ */
+export type Normalizer = "token" | "sequence" | number;
+
+/** Throws unless a normalizer is `"token"`, `"sequence"` or a positive number. */
+export function checkNormalizer(name: string, normalizer: Normalizer): void {
+  const fits = normalizer === "token" || normalizer === "sequence" ||
+    (typeof normalizer === "number" && normalizer > 0 && normalizer < Infinity);
+  if (!fits) {
+    throw new RangeError(
+      `${name}: expected one of token, sequence or a positive number, got ${normalizer}`,
+    );
+  }
+}
+
+/** The normalizer in words. */
+export function describeNormalizer(normalizer: Normalizer): string {
+  if (normalizer === "token") return "answer tokens of the batch";
+  if (normalizer === "sequence") return "answer tokens of each sequence, then sequences";
+  return normalizer === 1 ? "sequences" : `sequences x ${normalizer}`;
+}
+
+/** The sum over tokens and its normalizer as a formula, of what stands for `l`. */
+export function aggregateFormula(normalizer: Normalizer, loss: string): string {
+  if (normalizer === "token") return `sum_b sum_t ${loss} / sum_b M_b`;
+  if (normalizer === "sequence") return `mean_b (1/M_b) sum_t ${loss}`;
+  return `mean_b sum_t ${loss}${normalizer === 1 ? "" : ` / ${normalizer}`}`;
+}
+
+/**
+ * One loss from the losses of tokens, divided as {@linkcode Normalizer} says.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { aggregate, lossValue } from "@unitune/objectives";
+ *
+ * const losses = tensor([[1, 2, 3], [4, 9, 9]]);
+ * const mask = tensor([[1, 1, 1], [1, 0, 0]]);
+ * assertEquals(await lossValue(aggregate(losses, mask, "token")).item(), 2.5);
+ * assertEquals(await lossValue(aggregate(losses, mask, "sequence")).item(), 3);
+ * assertEquals(await lossValue(aggregate(losses, mask, 4)).item(), 1.25);
+ * ```
+ *
+ * @param losses Losses of tokens, `[B, T]`; those under a 0 of the mask are not looked at.
+ * @param mask 1 on answer tokens, 0 elsewhere, `[B, T]`.
+ * @param normalizer What their sum is divided by.
+ * @returns The loss.
+ * @throws {ShapeError} If the shapes differ or the batch is empty.
+ * @throws {RangeError} If the normalizer is none.
+ */
+export function aggregate(losses: Tensor, mask: Tensor, normalizer: Normalizer): Loss {
+  checkTokens("aggregate", losses, mask);
+  checkNormalizer("aggregate: normalizer", normalizer);
+  if (normalizer === "token") {
+    return { total: sum(masked(losses, mask)), normalizer: maskedCount(mask, losses.dtype) };
+  }
+  const rows = countRows(mask, losses.dtype);
+  if (normalizer === "sequence") {
+    return { total: sum(maskedMean(losses, mask, { axes: [-1] })), normalizer: rows };
+  }
+  return { total: div(sum(masked(losses, mask)), normalizer), normalizer: rows };
+}
+
+/**
+ * The mean of losses of sequences or of pairs, over those that count.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { averageOver, lossValue } from "@unitune/objectives";
+ *
+ * const loss = averageOver(tensor([1, 2, 9]), tensor([1, 1, 0]));
+ * assertEquals(await lossValue(loss).item(), 1.5);
+ * ```
+ *
+ * @param losses Losses, `[B]`.
+ * @param counted 1 where a loss counts, 0 where it does not, `[B]`.
+ * @returns The loss, divided by the number of those that count.
+ * @throws {ShapeError} If the shapes differ or the batch is empty.
+ */
+export function averageOver(losses: Tensor, counted: Tensor): Loss {
+  checkShapes("averageOver", "[B]", { losses, counted });
+  return { total: sum(masked(losses, counted)), normalizer: maskedCount(counted, losses.dtype) };
+}

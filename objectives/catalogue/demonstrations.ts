@@ -1,0 +1,157 @@
+/** Objectives on demonstrations by the field's names, each one expression of the parts. */
+import { type DistillationOptions, distilled } from "../distillation.ts";
+import { estimate } from "../estimation.ts";
+import { type Demonstrations, gold } from "../gold.ts";
+import {
+  intuitive,
+  type IntuitiveOptions,
+  scheduled,
+  type ScheduledOptions,
+} from "../intuitive.ts";
+import {
+  dynamicNll,
+  importanceWeightedNll,
+  type IwSftOptions,
+  nll,
+  type NllOptions,
+} from "../nll.ts";
+import { type Objective, objective } from "../objective.ts";
+import type { Model } from "../policy.ts";
+import { propagated, type PropagationForm } from "../propagation.ts";
+import { against, indicator, type ReferenceScores, teacher } from "../signals.ts";
+
+/** Demonstrations whose tokens a reference has scored. */
+export interface ScoredDemonstrations extends Demonstrations, ReferenceScores {}
+
+/**
+ * Supervised fine-tuning: the gold prefixes stand for the model's own, and each target token's
+ * likelihood is raised by itself.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { sft } from "@unitune/objectives";
+ *
+ * assertEquals(sft().description.modelStates, "s*_n");
+ * ```
+ *
+ * @param options What the loss is divided by: `"token"` unless told.
+ * @returns The objective.
+ */
+export function sft(options: NllOptions = {}): Objective<Demonstrations> {
+  return objective(estimate(gold, indicator), nll(options));
+}
+
+/**
+ * Dynamic fine-tuning (arXiv 2508.05629): {@linkcode sft}, each token weighed by its probability.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { dft } from "@unitune/objectives";
+ *
+ * assertStringIncludes(dft().description.formula, "sg(p_bt)");
+ * ```
+ *
+ * @param options What the loss is divided by: `"token"` unless told.
+ * @returns The objective.
+ */
+export function dft(options: NllOptions = {}): Objective<Demonstrations> {
+  return objective(estimate(gold, indicator), dynamicNll(options));
+}
+
+/**
+ * Importance-weighted SFT (arXiv 2507.12856): {@linkcode sft}, each sequence weighed by how much
+ * likelier the policy makes it than the reference.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { iwSft } from "@unitune/objectives";
+ *
+ * assertEquals(iwSft().description.models, ["policy", "reference"]);
+ * ```
+ *
+ * @param options Of the weight, and what the loss is divided by.
+ * @returns The objective.
+ */
+export function iwSft(options: IwSftOptions = {}): Objective<ScoredDemonstrations> {
+  return objective(estimate(gold, against("precomputed")), importanceWeightedNll(options));
+}
+
+/** What {@linkcode ift} can be told. */
+export interface IftOptions extends IntuitiveOptions {
+  /** The decay of the propagation for each position, from 0 to 1; 0.95 unless told. */
+  readonly gamma?: number;
+  /** The form of the propagation; `"as-run"` unless told. */
+  readonly propagation?: PropagationForm;
+}
+
+/**
+ * Intuitive Fine-Tuning (arXiv 2405.11870): the model is asked on states between the gold prefix
+ * and its own, and a token's loss is weighted by the losses that follow from it. With
+ * `lambda = gamma = 0` it is {@linkcode sft} divided by sequence.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { ift } from "@unitune/objectives";
+ *
+ * assertEquals(ift({ lambda: 0.2, gamma: 0.95 }).description.forwardPasses, 2);
+ * ```
+ *
+ * @param options Of the prior states and of the propagation.
+ * @returns The objective.
+ */
+export function ift(
+  { gamma = 0.95, propagation = "as-run", ...states }: IftOptions = {},
+): Objective<Demonstrations> {
+  return objective(
+    estimate(intuitive(states), indicator),
+    propagated({ form: propagation, gamma }),
+  );
+}
+
+/**
+ * Scheduled sampling (arXiv 1506.03099): {@linkcode sft} on prefixes in which some tokens are the
+ * model's own.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { scheduledSampling } from "@unitune/objectives";
+ *
+ * assertEquals(scheduledSampling({ lambda: 0.5 }).description.forwardPasses, 2);
+ * ```
+ *
+ * @param options The probability of the own token, and how it is chosen.
+ * @returns The objective.
+ */
+export function scheduledSampling(options: ScheduledOptions = {}): Objective<Demonstrations> {
+  return objective(estimate(scheduled(options), indicator), nll());
+}
+
+/**
+ * Distillation (GKD, arXiv 2306.13649) on demonstrations: the teacher's predictions are what the
+ * policy's should be. On the policy's own answers it is `objective(estimate(sampled,
+ * teacher(model)), distilled())`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { distillation, type Model } from "@unitune/objectives";
+ *
+ * const model: Model = { embed: (ids) => ids, logits: (embeddings) => embeddings };
+ * assertEquals(distillation(model).description.models, ["policy", "teacher"]);
+ * ```
+ *
+ * @param model The teacher at its parameters.
+ * @param options The divergence, and what the loss is divided by.
+ * @returns The objective.
+ */
+export function distillation(
+  model: Model,
+  options: DistillationOptions = {},
+): Objective<Demonstrations> {
+  return objective(estimate(gold, teacher(model)), distilled(options));
+}

@@ -1,0 +1,435 @@
+/** Objectives on people's preferences by the field's names, each one expression of the parts. */
+import { sum, weight } from "../combinators.ts";
+import type { ScoredDemonstrations } from "./demonstrations.ts";
+import { estimate } from "../estimation.ts";
+import { type Demonstrations, gold } from "../gold.ts";
+import { intuitive, type IntuitiveOptions } from "../intuitive.ts";
+import { type KtoOptions, labelled, type Labels, prospect, type ScoredLabels } from "../kto.ts";
+import { nll } from "../nll.ts";
+import { type Objective, objective } from "../objective.ts";
+import type { Sides } from "../optimization.ts";
+import {
+  averageMargin,
+  contrastive,
+  oddsRatio,
+  onChosen,
+  paired,
+  pairwise,
+  type PairwiseOptions,
+} from "../pairs.ts";
+import type { Model } from "../policy.ts";
+import type { CpoOptions, SimpoOptions } from "../reference_free.ts";
+import { bradleyTerry, scored } from "../reward_model.ts";
+import { against, indicator } from "../signals.ts";
+
+/** Chosen and rejected answers. */
+export type Pairs = Sides<Demonstrations>;
+
+/** Chosen and rejected answers whose tokens a reference has scored. */
+export type ScoredPairs = Sides<ScoredDemonstrations>;
+
+/** Unpaired answers that people liked or did not. */
+export interface LabelledAnswers extends Demonstrations, Labels {}
+
+/** Unpaired answers that people liked or did not, whose tokens a reference has scored. */
+export interface ScoredLabelledAnswers extends Demonstrations, ScoredLabels {}
+
+/** What an objective on pairs against a reference can be told. */
+export type PreferenceObjectiveOptions = Omit<PairwiseOptions, "form">;
+
+/** An objective on pairs, against log-probabilities in the batch or against a reference policy. */
+export interface PreferenceObjective {
+  /** The batch holds the reference's log-probabilities. */
+  (options?: PreferenceObjectiveOptions): Objective<ScoredPairs>;
+  /** The reference is asked; the batch holds pairs only. */
+  (options: PreferenceObjectiveOptions & { readonly reference: Model }): Objective<Pairs>;
+}
+
+/** The one expression that all objectives on pairs against a reference are. */
+function preference(form: NonNullable<PairwiseOptions["form"]>): PreferenceObjective {
+  function of(options?: PreferenceObjectiveOptions): Objective<ScoredPairs>;
+  function of(
+    options: PreferenceObjectiveOptions & { readonly reference: Model },
+  ): Objective<Pairs>;
+  function of(
+    { reference, ...options }: PreferenceObjectiveOptions & { readonly reference?: Model } = {},
+  ): Objective<ScoredPairs> {
+    const loss = pairwise({ ...options, form });
+    return reference === undefined
+      ? objective(paired(estimate(gold, against("precomputed"))), loss)
+      : objective(paired(estimate(gold, against(reference))), loss);
+  }
+  return of;
+}
+
+/**
+ * Direct preference optimization (arXiv 2305.18290), offline: logistic in the difference of
+ * log-ratios.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { dpo } from "@unitune/objectives";
+ *
+ * assertAlmostEquals(dpo({ beta: 0.1 }).description.stepZero ?? NaN, 0.6931471806, 1e-6);
+ * ```
+ */
+export const dpo: PreferenceObjective = preference("dpo");
+
+/**
+ * Identity preference optimization (arXiv 2310.12036): the difference of average log-ratios is
+ * drawn to `1/(2 beta)`.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { ipo } from "@unitune/objectives";
+ *
+ * assertAlmostEquals(ipo({ beta: 0.1 }).description.stepZero ?? NaN, 25, 1e-6);
+ * ```
+ */
+export const ipo: PreferenceObjective = preference("ipo");
+
+/**
+ * SLiC's hinge (arXiv 2305.10425) on the difference of log-ratios.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { hinge } from "@unitune/objectives";
+ *
+ * assertAlmostEquals(hinge({ beta: 0.1 }).description.stepZero ?? NaN, 1, 1e-6);
+ * ```
+ */
+export const hinge: PreferenceObjective = preference("hinge");
+
+/**
+ * The exponential member of GPO (arXiv 2402.05749).
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { exponential } from "@unitune/objectives";
+ *
+ * assertAlmostEquals(exponential({ beta: 0.1 }).description.stepZero ?? NaN, 1, 1e-6);
+ * ```
+ */
+export const exponential: PreferenceObjective = preference("exponential");
+
+/**
+ * Provably robust DPO (arXiv 2403.00409); say how often labels are wrong as `labelSmoothing`.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { robust } from "@unitune/objectives";
+ *
+ * assertAlmostEquals(robust({ beta: 0.1 }).description.stepZero ?? NaN, 0.6931471806, 1e-6);
+ * ```
+ */
+export const robust: PreferenceObjective = preference("robust");
+
+/**
+ * Exact optimization (arXiv 2402.00856).
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { exo } from "@unitune/objectives";
+ *
+ * assertAlmostEquals(exo({ beta: 0.1 }).description.stepZero ?? NaN, 2.7612307, 1e-6);
+ * ```
+ */
+export const exo: PreferenceObjective = preference("exo");
+
+/**
+ * Noise-contrastive alignment (arXiv 2402.05369).
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { nca } from "@unitune/objectives";
+ *
+ * assertAlmostEquals(nca({ beta: 0.1 }).description.stepZero ?? NaN, 1.3862943611, 1e-6);
+ * ```
+ */
+export const nca: PreferenceObjective = preference("nca");
+
+/**
+ * Binary classifier optimization (arXiv 2404.04656), of pairs.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { bco } from "@unitune/objectives";
+ *
+ * assertAlmostEquals(bco({ beta: 0.1 }).description.stepZero ?? NaN, 1.3862943611, 1e-6);
+ * ```
+ */
+export const bco: PreferenceObjective = preference("bco");
+
+/**
+ * Self-play preference optimization (arXiv 2405.00675), hard labels.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { sppo } from "@unitune/objectives";
+ *
+ * assertAlmostEquals(sppo({ beta: 0.1 }).description.stepZero ?? NaN, 50, 1e-6);
+ * ```
+ */
+export const sppo: PreferenceObjective = preference("sppo");
+
+/**
+ * Alignment via optimal transport (arXiv 2406.05882), paired.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { aot } from "@unitune/objectives";
+ *
+ * assertAlmostEquals(aot({ beta: 0.1 }).description.stepZero ?? NaN, 0.6931471806, 1e-6);
+ * ```
+ */
+export const aot: PreferenceObjective = preference("aot");
+
+/**
+ * Alignment via optimal transport (arXiv 2406.05882), unpaired.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { aotUnpaired } from "@unitune/objectives";
+ *
+ * assertAlmostEquals(aotUnpaired({ beta: 0.1 }).description.stepZero ?? NaN, 0.6931471806, 1e-6);
+ * ```
+ */
+export const aotUnpaired: PreferenceObjective = preference("aot-unpaired");
+
+/**
+ * Anchored preference optimization (arXiv 2408.06266), for models worse than the chosen answers.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { apoZero } from "@unitune/objectives";
+ *
+ * assertAlmostEquals(apoZero({ beta: 0.1 }).description.stepZero ?? NaN, 1, 1e-6);
+ * ```
+ */
+export const apoZero: PreferenceObjective = preference("apo-zero");
+
+/**
+ * Anchored preference optimization (arXiv 2408.06266), for models better than the chosen answers.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { apoDown } from "@unitune/objectives";
+ *
+ * assertAlmostEquals(apoDown({ beta: 0.1 }).description.stepZero ?? NaN, 1, 1e-6);
+ * ```
+ */
+export const apoDown: PreferenceObjective = preference("apo-down");
+
+/**
+ * DiscoPOP's discovered loss (arXiv 2406.08414).
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { discopop } from "@unitune/objectives";
+ *
+ * assertAlmostEquals(discopop({ beta: 0.1 }).description.stepZero ?? NaN, 0.8465735903, 1e-6);
+ * ```
+ */
+export const discopop: PreferenceObjective = preference("discopop");
+
+/**
+ * RPO (arXiv 2404.19733): DPO plus the chosen answer's likelihood, divided by token.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { rpo } from "@unitune/objectives";
+ *
+ * assertStringIncludes(rpo({ alpha: 0.5 }).description.formula, "0.5 (chosen:");
+ * ```
+ *
+ * @param options Those of {@linkcode dpo}, and the weight alpha of the likelihood, 1 unless told.
+ * @returns The objective.
+ */
+export function rpo(
+  { alpha = 1, ...options }: PreferenceObjectiveOptions & { readonly alpha?: number } = {},
+): Objective<ScoredPairs> {
+  return objective(
+    paired(estimate(gold, against("precomputed"))),
+    sum(pairwise(options), weight(alpha, onChosen(nll()))),
+  );
+}
+
+/**
+ * Mixed preference optimization (arXiv 2411.10442): 0.8 DPO, 0.2 BCO and 1 likelihood of the chosen
+ * answer.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { mpo } from "@unitune/objectives";
+ *
+ * assertStringIncludes(mpo().description.formula, "0.8 (mean");
+ * ```
+ *
+ * @param options Hyperparameters of both losses of pairs.
+ * @returns The objective.
+ */
+export function mpo(options: PreferenceObjectiveOptions = {}): Objective<ScoredPairs> {
+  const losses = sum(
+    weight(0.8, pairwise({ ...options, form: "dpo" })),
+    weight(0.2, pairwise({ ...options, form: "bco" })),
+  );
+  return objective(
+    paired(estimate(gold, against("precomputed"))),
+    sum(losses, onChosen(nll())),
+  );
+}
+
+/**
+ * "Intuitive DPO", which nobody has named: DPO where policy and reference are each asked between
+ * gold prefixes and their own tokens. Both sides of Table 1 at once: intuitive states, pairwise
+ * signal.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { intuitiveDpo, type Model } from "@unitune/objectives";
+ *
+ * const reference: Model = { embed: (ids) => ids, logits: (embeddings) => embeddings };
+ * assertStringIncludes(intuitiveDpo(reference, { lambda: 0.3 }).description.modelStates, "0.3");
+ * ```
+ *
+ * @param reference The reference policy at its parameters.
+ * @param options Of the states and of the loss.
+ * @returns The objective.
+ */
+export function intuitiveDpo(
+  reference: Model,
+  { beta = 0.1, ...states }: IntuitiveOptions & { readonly beta?: number } = {},
+): Objective<Pairs> {
+  return objective(
+    paired(estimate(intuitive(states), against(reference))),
+    pairwise({ form: "dpo", beta }),
+  );
+}
+
+/**
+ * ORPO (arXiv 2403.07691): the chosen answer's likelihood, and the odds of the chosen over the
+ * rejected one. No reference.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { orpo } from "@unitune/objectives";
+ *
+ * assertStringIncludes(orpo().description.formula, "odds");
+ * ```
+ *
+ * @param options The weight beta of the odds ratio, 0.1 unless told.
+ * @returns The objective.
+ */
+export function orpo({ beta = 0.1 }: { readonly beta?: number } = {}): Objective<Pairs> {
+  return objective(
+    paired(estimate(gold, indicator)),
+    sum(onChosen(nll()), weight(beta, oddsRatio())),
+  );
+}
+
+/**
+ * SimPO (arXiv 2405.14734): average log-probabilities with a margin. No reference.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { simpo } from "@unitune/objectives";
+ *
+ * assertStringIncludes(simpo().description.formula, "aw - al");
+ * ```
+ *
+ * @param options Hyperparameters.
+ * @returns The objective.
+ */
+export function simpo(options: SimpoOptions = {}): Objective<Pairs> {
+  return objective(paired(estimate(gold, indicator)), averageMargin(options));
+}
+
+/**
+ * CPO (arXiv 2401.08417): DPO without a reference, plus the chosen answer's likelihood.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { cpo } from "@unitune/objectives";
+ *
+ * assertStringIncludes(cpo().description.formula, "lw - ll");
+ * ```
+ *
+ * @param options Hyperparameters, and the weight alpha of the likelihood, 1 unless told.
+ * @returns The objective.
+ */
+export function cpo(
+  { alpha = 1, ...options }: CpoOptions & { readonly alpha?: number } = {},
+): Objective<Pairs> {
+  return objective(
+    paired(estimate(gold, indicator)),
+    sum(contrastive(options), weight(alpha, onChosen(nll()))),
+  );
+}
+
+/**
+ * Kahneman-Tversky optimization (arXiv 2402.01306) of unpaired answers.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { kto } from "@unitune/objectives";
+ *
+ * assertStringIncludes(kto().description.signal, "desirable");
+ * ```
+ *
+ * @param options Hyperparameters.
+ * @returns The objective.
+ */
+export function kto(options?: KtoOptions): Objective<ScoredLabelledAnswers>;
+/** The same with a reference policy, which is asked, in place of its log-probabilities. */
+export function kto(
+  options: KtoOptions & { readonly reference: Model },
+): Objective<LabelledAnswers>;
+export function kto(
+  { reference, ...options }: KtoOptions & { readonly reference?: Model } = {},
+): Objective<ScoredLabelledAnswers> {
+  const loss = prospect(options);
+  return reference === undefined
+    ? objective(estimate(gold, labelled("precomputed")), loss)
+    : objective(estimate(gold, labelled(reference)), loss);
+}
+
+/**
+ * A reward model learned from pairs (Bradley-Terry): a policy whose only logit is a score.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { rewardModel } from "@unitune/objectives";
+ *
+ * assertStringIncludes(rewardModel().description.formula, "rw - rl");
+ * ```
+ *
+ * @param options The margin and the centring.
+ * @returns The objective.
+ */
+export function rewardModel(
+  options: { readonly margin?: number; readonly centering?: number } = {},
+): Objective<Pairs> {
+  return objective(paired(scored), bradleyTerry(options));
+}

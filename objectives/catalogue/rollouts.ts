@@ -1,0 +1,385 @@
+/** Objectives on sampled answers by the field's names, each one expression of the parts. */
+import { estimator } from "../advantages.ts";
+import { sum, weight } from "../combinators.ts";
+import type { ScoredDemonstrations } from "./demonstrations.ts";
+import { both, estimate } from "../estimation.ts";
+import type { Demonstrations } from "../gold.ts";
+import { intuitive, type IntuitiveOptions } from "../intuitive.ts";
+import { nll, type NllOptions } from "../nll.ts";
+import { type Objective, objective } from "../objective.ts";
+import { paired, pairwise } from "../pairs.ts";
+import type { PreferenceObjectiveOptions } from "./pairs.ts";
+import {
+  cappedPolicyGradient,
+  type CispoOptions,
+  clipped,
+  clippedDefaults,
+  type ClippedOptions,
+  policyGradient,
+  type PolicyGradientOptions,
+} from "../policy_gradient.ts";
+import { entropyBonus, kl } from "../regularizers.ts";
+import {
+  type ActorCriticOptions,
+  advantage,
+  best,
+  gae,
+  penalized,
+  ranked,
+  type RankingOptions,
+  type Rewarded,
+  type Rollouts,
+  sampled,
+  type ValueScores,
+} from "../rollouts.ts";
+import { against, indicator, type ReferenceScores } from "../signals.ts";
+import { valueRegression } from "../value_loss.ts";
+
+/** Rollouts whose tokens a reference has scored. */
+export interface ScoredRollouts extends Rollouts, ReferenceScores {}
+
+/** What objectives on groups of rollouts can be told. */
+export interface GroupObjectiveOptions {
+  /** Answers to each prompt, at least 2, in consecutive rows; 8 unless told. */
+  readonly groupSize?: number;
+}
+
+/**
+ * REINFORCE (Williams 1992): the policy gradient with raw rewards.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { reinforce } from "@unitune/objectives";
+ *
+ * assertStringIncludes(reinforce().description.formula, "-A log p");
+ * ```
+ *
+ * @param options What the loss is divided by.
+ * @returns The objective.
+ */
+export function reinforce(options: PolicyGradientOptions = {}): Objective<Rollouts> {
+  return objective(estimate(sampled, advantage(estimator("raw"))), policyGradient(options));
+}
+
+/**
+ * REINFORCE++ (arXiv 2501.03262): rewards z-scored over the batch, clipped.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { reinforcePlusPlus } from "@unitune/objectives";
+ *
+ * assertStringIncludes(reinforcePlusPlus().description.signal, "of the batch");
+ * ```
+ *
+ * @param options Clipping, and what the loss is divided by.
+ * @returns The objective.
+ */
+export function reinforcePlusPlus(options: ClippedOptions = {}): Objective<Rollouts> {
+  return objective(estimate(sampled, advantage(estimator("batch-z-score"))), clipped(options));
+}
+
+/** What {@linkcode ppo} can be told. */
+export interface PpoOptions extends ActorCriticOptions, ClippedOptions {
+  /** The weight of the KL that is taken from rewards, at least 0; 0.05 unless told. */
+  readonly penalty?: number;
+  /** The weight of the value loss; 0.1 unless told. */
+  readonly valueWeight?: number;
+  /** How far a value may move and still count; 0.2 unless told. */
+  readonly valueEpsilon?: number;
+  /** The weight of the entropy bonus; 0, none, unless told. */
+  readonly entropyWeight?: number;
+}
+
+/**
+ * PPO (arXiv 1707.06347) as post-training runs it: rewards less a KL, advantages by GAE, a clipped
+ * policy and a clipped value. The policy needs a value head.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { ppo } from "@unitune/objectives";
+ *
+ * assertStringIncludes(ppo().description.formula, "V - R");
+ * ```
+ *
+ * @param options Of advantages, clipping and weights.
+ * @returns The objective.
+ */
+export function ppo(options: PpoOptions = {}): Objective<ScoredRollouts & ValueScores> {
+  const { penalty = 0.05, valueWeight = 0.1, valueEpsilon = 0.2, entropyWeight = 0 } = options;
+  const losses = sum(
+    clipped({ ...clippedDefaults.ppo, ...options }),
+    weight(valueWeight, valueRegression({ epsilon: valueEpsilon })),
+  );
+  return objective(
+    estimate(sampled, penalized({ coefficient: penalty }, gae(options))),
+    entropyWeight === 0 ? losses : sum(losses, weight(entropyWeight, entropyBonus())),
+  );
+}
+
+/**
+ * RLOO (arXiv 2402.14740): leave-one-out advantages, ratios of whole sequences.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { rloo } from "@unitune/objectives";
+ *
+ * assertStringIncludes(rloo({ groupSize: 4 }).description.signal, "others of 4");
+ * ```
+ *
+ * @param options The size of a group, clipping, and what the loss is divided by.
+ * @returns The objective.
+ */
+export function rloo(
+  { groupSize = 8, ...options }: GroupObjectiveOptions & ClippedOptions = {},
+): Objective<Rollouts> {
+  return objective(
+    estimate(sampled, advantage(estimator("leave-one-out", groupSize))),
+    clipped({ ...clippedDefaults.rloo, ...options }),
+  );
+}
+
+/**
+ * GRPO (arXiv 2402.03300): rewards z-scored in groups, clipped token ratios, mean of token means.
+ * Its KL to a reference is {@linkcode grpoKl}.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { grpo } from "@unitune/objectives";
+ *
+ * assertStringIncludes(grpo({ groupSize: 4 }).description.signal, "of the group of 4");
+ * ```
+ *
+ * @param options The size of a group, clipping, and what the loss is divided by.
+ * @returns The objective.
+ */
+export function grpo(
+  { groupSize = 8, ...options }: GroupObjectiveOptions & ClippedOptions = {},
+): Objective<Rollouts> {
+  return objective(
+    estimate(sampled, advantage(estimator("group-z-score", groupSize))),
+    clipped({ ...clippedDefaults.grpo, ...options }),
+  );
+}
+
+/**
+ * {@linkcode grpo} with the KL to a reference as a part of the loss.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { grpoKl } from "@unitune/objectives";
+ *
+ * assertStringIncludes(grpoKl({ beta: 0.04 }).description.formula, "0.04 (");
+ * ```
+ *
+ * @param options Those of {@linkcode grpo}, and the weight beta of the KL, 0.04 unless told.
+ * @returns The objective.
+ */
+export function grpoKl(
+  { groupSize = 8, beta = 0.04, ...options }:
+    & GroupObjectiveOptions
+    & ClippedOptions
+    & { readonly beta?: number } = {},
+): Objective<ScoredRollouts> {
+  return objective(
+    estimate(
+      sampled,
+      both(advantage(estimator("group-z-score", groupSize)), against("precomputed")),
+    ),
+    sum(
+      clipped({ ...clippedDefaults.grpo, ...options }),
+      weight(beta, kl({ normalizer: "sequence" })),
+    ),
+  );
+}
+
+/**
+ * DAPO (arXiv 2503.14476): GRPO clipped higher above, every token counting the same.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { dapo } from "@unitune/objectives";
+ *
+ * assertStringIncludes(dapo({ groupSize: 4 }).description.signal, "of the group of 4");
+ * ```
+ *
+ * @param options The size of a group, clipping, and what the loss is divided by.
+ * @returns The objective.
+ */
+export function dapo(
+  { groupSize = 8, ...options }: GroupObjectiveOptions & ClippedOptions = {},
+): Objective<Rollouts> {
+  return objective(
+    estimate(sampled, advantage(estimator("group-z-score", groupSize))),
+    clipped({ ...clippedDefaults.dapo, ...options }),
+  );
+}
+
+/**
+ * Dr. GRPO (arXiv 2503.20783): no deviation in the advantage, no length in the normalizer.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { drGrpo } from "@unitune/objectives";
+ *
+ * assertStringIncludes(drGrpo({ maxLength: 64 }).description.normalizer, "sequences x 64");
+ * ```
+ *
+ * @param options The size of a group, clipping, and the longest completion, 256 unless told.
+ * @returns The objective.
+ */
+export function drGrpo(
+  { groupSize = 8, maxLength = 256, ...options }:
+    & GroupObjectiveOptions
+    & Omit<ClippedOptions, "normalizer">
+    & { readonly maxLength?: number } = {},
+): Objective<Rollouts> {
+  return objective(
+    estimate(sampled, advantage(estimator("group-mean", groupSize))),
+    clipped({ ...clippedDefaults.drGrpo, ...options, normalizer: maxLength }),
+  );
+}
+
+/**
+ * GSPO (arXiv 2507.18071): GRPO with one ratio a sequence, the geometric mean of its tokens'.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { gspo } from "@unitune/objectives";
+ *
+ * assertStringIncludes(gspo({ groupSize: 4 }).description.signal, "of the group of 4");
+ * ```
+ *
+ * @param options The size of a group, clipping, and what the loss is divided by.
+ * @returns The objective.
+ */
+export function gspo(
+  { groupSize = 8, ...options }: GroupObjectiveOptions & ClippedOptions = {},
+): Objective<Rollouts> {
+  return objective(
+    estimate(sampled, advantage(estimator("group-z-score", groupSize))),
+    clipped({ ...clippedDefaults.gspo, ...options }),
+  );
+}
+
+/**
+ * CISPO (arXiv 2506.13585): the policy gradient weighed by capped ratios, so that no token loses
+ * its gradient.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { cispo } from "@unitune/objectives";
+ *
+ * assertStringIncludes(cispo({ cap: 3 }).description.formula, "min(rho_t, 3)");
+ * ```
+ *
+ * @param options The size of a group, the cap, and what the loss is divided by.
+ * @returns The objective.
+ */
+export function cispo(
+  { groupSize = 8, ...options }: GroupObjectiveOptions & CispoOptions = {},
+): Objective<Rollouts> {
+  return objective(
+    estimate(sampled, advantage(estimator("group-z-score", groupSize))),
+    cappedPolicyGradient(options),
+  );
+}
+
+/**
+ * MaxRL: advantages `(r - m) / m`, clipped token ratios.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { maxRlGradient } from "@unitune/objectives";
+ *
+ * assertStringIncludes(maxRlGradient({ groupSize: 4 }).description.signal, "of the group of 4");
+ * ```
+ *
+ * @param options The size of a group, clipping, and what the loss is divided by.
+ * @returns The objective.
+ */
+export function maxRlGradient(
+  { groupSize = 8, ...options }: GroupObjectiveOptions & ClippedOptions = {},
+): Objective<Rollouts> {
+  return objective(
+    estimate(sampled, advantage(estimator("max-rl", groupSize))),
+    clipped({ ...clippedDefaults.ppo, ...options }),
+  );
+}
+
+/**
+ * "Intuitive GRPO", which nobody has named: group advantages where each sampled answer is asked
+ * again between its own prefixes and what the policy would now say in their place.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { intuitiveGrpo } from "@unitune/objectives";
+ *
+ * assertStringIncludes(intuitiveGrpo({ lambda: 0.3 }).description.modelStates, "0.3");
+ * ```
+ *
+ * @param options Of the states, and the size of a group.
+ * @returns The objective.
+ */
+export function intuitiveGrpo(
+  { groupSize = 8, ...states }: GroupObjectiveOptions & IntuitiveOptions = {},
+): Objective<Rollouts> {
+  return objective(
+    estimate(intuitive(states), advantage(estimator("group-z-score", groupSize))),
+    policyGradient({ normalizer: "sequence" }),
+  );
+}
+
+/**
+ * Online DPO (arXiv 2402.04792): of each prompt's sampled answers the best over the worst.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { onlineDpo } from "@unitune/objectives";
+ *
+ * assertStringIncludes(onlineDpo().description.signal, "best of 2 over worst");
+ * ```
+ *
+ * @param options The size of a group, 2 unless told, and hyperparameters of the loss.
+ * @returns The objective.
+ */
+export function onlineDpo(
+  { groupSize = 2, ...options }: RankingOptions & PreferenceObjectiveOptions = {},
+): Objective<ScoredDemonstrations & Rewarded> {
+  return objective(
+    ranked(paired(estimate(sampled, against("precomputed"))), { groupSize }),
+    pairwise({ ...options, form: "dpo" }),
+  );
+}
+
+/**
+ * Best of N (rejection sampling): the likelihood of each prompt's best sampled answer.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { bestOfN } from "@unitune/objectives";
+ *
+ * assertStringIncludes(bestOfN({ groupSize: 8 }).description.signal, "best of 8");
+ * ```
+ *
+ * @param options The size of a group, 8 unless told, and what the loss is divided by.
+ * @returns The objective.
+ */
+export function bestOfN(
+  { groupSize = 8, ...options }: RankingOptions & NllOptions = {},
+): Objective<Demonstrations & Rewarded> {
+  return objective(best(estimate(sampled, indicator), { groupSize }), nll(options));
+}

@@ -1,0 +1,326 @@
+/** Objectives and optimizations from others: sums, weights, schedules, and the gate of HPT. */
+import type { Schedule } from "@unitune/autodiff";
+import {
+  broadcastTo,
+  cast,
+  greater,
+  greaterEqual,
+  mean,
+  mul,
+  reshape,
+  ShapeError,
+  sub,
+  type Tensor,
+  type TensorLike,
+} from "@unitune/core";
+import { checkGroups, checkInterval } from "./checks.ts";
+import type { OptimizationDescription } from "./description.ts";
+import type { Demonstrations } from "./gold.ts";
+import type { Evaluation } from "./loss.ts";
+import type { Objective } from "./objective.ts";
+import type { Optimization } from "./optimization.ts";
+import type { Context } from "./policy.ts";
+
+/** The terms of both, and the metrics of both, the first's where names agree. */
+function joined(a: Evaluation, b: Evaluation): Evaluation {
+  return { terms: [...a.terms, ...b.terms], metrics: { ...b.metrics, ...a.metrics } };
+}
+
+/** Two texts with something between, or one where they are the same. */
+function between(a: string, separator: string, b: string): string {
+  return a === b ? a : `${a}${separator}${b}`;
+}
+
+function describeSum(
+  a: OptimizationDescription,
+  b: OptimizationDescription,
+): OptimizationDescription {
+  const known = a.stepZero !== undefined && b.stepZero !== undefined;
+  return {
+    transition: between(a.transition, "; ", b.transition),
+    normalizer: between(a.normalizer, "; ", b.normalizer),
+    formula: `${a.formula} + ${b.formula}`,
+    ...(known ? { stepZero: (a.stepZero ?? 0) + (b.stepZero ?? 0) } : {}),
+  };
+}
+
+/**
+ * The sum of two optimizations, on the evidence of both; or of two objectives, on one batch. Each
+ * loss keeps its own normalizer. Three are summed as `sum(sum(a, b), c)`. Where the core's `sum` is
+ * imported too, one of them needs another name.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { nll, onChosen, pairwise, sum, weight } from "@unitune/objectives";
+ *
+ * const rpo = sum(pairwise({ form: "dpo" }), weight(0.2, onChosen(nll())));
+ * assertStringIncludes(rpo.description.formula, "+ 0.2 (chosen: ");
+ * ```
+ *
+ * @param a One part.
+ * @param b The other.
+ * @returns Their sum, of the same kind.
+ */
+export function sum<E, F>(a: Optimization<E>, b: Optimization<F>): Optimization<E & F>;
+/** The sum of two objectives. */
+export function sum<B, C, D, F>(
+  a: Objective<B, C>,
+  b: Objective<D, F>,
+): Objective<B & D, readonly [C, F]>;
+export function sum<E, F, B, C, D, G>(
+  a: Optimization<E> | Objective<B, C>,
+  b: Optimization<F> | Objective<D, G>,
+): Optimization<E & F> | Objective<B & D, readonly [C, G]> {
+  if ("optimize" in a && "optimize" in b) {
+    return {
+      description: describeSum(a.description, b.description),
+      optimize: (evidence, context) =>
+        joined(a.optimize(evidence, context), b.optimize(evidence, context)),
+    };
+  }
+  if ("optimize" in a || "optimize" in b) {
+    throw new TypeError("sum: expected two optimizations or two objectives, got one of each");
+  }
+  return sumOfObjectives(a, b);
+}
+
+function sumOfObjectives<B, C, D, G>(
+  a: Objective<B, C>,
+  b: Objective<D, G>,
+): Objective<B & D, readonly [C, G]> {
+  const [x, y] = [a.description, b.description];
+  return {
+    description: {
+      ...describeSum(x, y),
+      humanStates: between(x.humanStates, "; ", y.humanStates),
+      modelStates: between(x.modelStates, "; ", y.modelStates),
+      signal: between(x.signal, "; ", y.signal),
+      models: [...new Set([...x.models, ...y.models])],
+      data: [...new Set([...x.data, ...y.data])],
+      forwardPasses: x.forwardPasses + y.forwardPasses,
+    },
+    collect: (model, batch, context) => [
+      a.collect(model, batch, context),
+      b.collect(model, batch, context),
+    ],
+    evaluate: (model, [first, second], context) =>
+      joined(a.evaluate(model, first, context), b.evaluate(model, second, context)),
+  };
+}
+
+/** An evaluation whose loss is multiplied. */
+function scaled({ terms, metrics }: Evaluation, factor: TensorLike): Evaluation {
+  return {
+    terms: terms.map(({ total, normalizer }) => ({
+      total: mul(total, typeof factor === "number" ? factor : cast(factor, total.dtype)),
+      normalizer,
+    })),
+    metrics,
+  };
+}
+
+/** What is known of a loss that is multiplied: by a number, or by one that changes. */
+function reweighed(
+  { transition, normalizer, formula, stepZero }: OptimizationDescription,
+  name: string,
+  factor: number | undefined,
+): OptimizationDescription {
+  const known = stepZero !== undefined && factor !== undefined;
+  return {
+    transition,
+    normalizer,
+    formula: `${name} (${formula})`,
+    ...(known ? { stepZero: factor * stepZero } : {}),
+  };
+}
+
+/** A part whose loss is multiplied at each step. */
+function multiplied<E, B, C>(
+  part: Optimization<E> | Objective<B, C>,
+  name: string,
+  factor: number | undefined,
+  at: (context: Context) => TensorLike,
+): Optimization<E> | Objective<B, C> {
+  const description = reweighed(part.description, name, factor);
+  if ("optimize" in part) {
+    return {
+      description,
+      optimize: (evidence, context) => scaled(part.optimize(evidence, context), at(context)),
+    };
+  }
+  const { stepZero: _unweighed, ...known } = part.description;
+  return {
+    description: { ...known, ...description },
+    collect: part.collect,
+    evaluate: (model, collected, context) =>
+      scaled(part.evaluate(model, collected, context), at(context)),
+  };
+}
+
+/**
+ * An optimization or an objective whose loss is multiplied by a number.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { pairwise, weight } from "@unitune/objectives";
+ *
+ * assertAlmostEquals(weight(0.8, pairwise()).description.stepZero ?? NaN, 0.8 * Math.LN2);
+ * ```
+ *
+ * @param factor Any finite number.
+ * @param part What is weighed.
+ * @returns The same, weighed.
+ * @throws {RangeError} If the factor is not finite.
+ */
+export function weight<E>(factor: number, part: Optimization<E>): Optimization<E>;
+/** The same of an objective. */
+export function weight<B, C>(factor: number, part: Objective<B, C>): Objective<B, C>;
+export function weight<E, B, C>(
+  factor: number,
+  part: Optimization<E> | Objective<B, C>,
+): Optimization<E> | Objective<B, C> {
+  if (!Number.isFinite(factor)) {
+    throw new RangeError(`weight: expected a finite number, got ${factor}`);
+  }
+  return multiplied(part, `${factor}`, factor, () => factor);
+}
+
+/**
+ * An optimization or an objective whose loss is multiplied by a schedule of the optimizer's steps.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { cosineDecay } from "@unitune/autodiff";
+ * import { entropyBonus, schedule } from "@unitune/objectives";
+ *
+ * const annealed = schedule(cosineDecay({ peak: 0.01, end: 0, total: 100 }), entropyBonus());
+ * assertStringIncludes(annealed.description.formula, "w(step)");
+ * ```
+ *
+ * @param at From the steps done to the weight.
+ * @param part What is weighed.
+ * @returns The same, weighed anew at each step.
+ */
+export function schedule<E>(at: Schedule, part: Optimization<E>): Optimization<E>;
+/** The same of an objective. */
+export function schedule<B, C>(at: Schedule, part: Objective<B, C>): Objective<B, C>;
+export function schedule<E, B, C>(
+  at: Schedule,
+  part: Optimization<E> | Objective<B, C>,
+): Optimization<E> | Objective<B, C> {
+  return multiplied(part, "w(step)", undefined, ({ step }) => at(step));
+}
+
+/**
+ * An objective on one field of a larger batch, so that objectives on different data can be summed.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { dpo, on, sft, sum, weight } from "@unitune/objectives";
+ *
+ * const mixed = sum(on("pairs", dpo()), weight(0.1, on("demonstrations", sft())));
+ * assertEquals(mixed.description.forwardPasses, 3);
+ * ```
+ *
+ * @param field The field's name.
+ * @param part The objective on what the field holds.
+ * @returns The objective on batches that have the field.
+ */
+export function on<K extends string, B, C>(
+  field: K,
+  part: Objective<B, C>,
+): Objective<Readonly<Record<K, B>>, C> {
+  return {
+    ...part,
+    collect: (model, batch, context) => part.collect(model, batch[field], context),
+  };
+}
+
+/** Rollouts, and a demonstration for each group of them. */
+export interface GatedBatch<R, D> {
+  /** Rollouts in groups of consecutive rows. */
+  readonly rollouts: R;
+  /** A demonstration for each group. */
+  readonly demonstrations: D;
+}
+
+/** What {@linkcode gate} can be told. */
+export interface GateOptions {
+  /** Rollouts of each prompt, at least 2, in consecutive rows. */
+  readonly groupSize: number;
+  /** The pass rate above which the rollouts teach; 0 unless told: any success. */
+  readonly threshold?: number;
+  /** The reward from which a rollout has passed; 1 unless told. */
+  readonly passing?: number;
+}
+
+/**
+ * Hybrid post-training (HPT, arXiv 2509.04419): each prompt whose rollouts pass often enough is
+ * learned from them, each other one from its demonstration. What is shut out is masked, so it is
+ * not counted either.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { gate, grpo, sft } from "@unitune/objectives";
+ *
+ * const hpt = gate({ groupSize: 8 }, grpo(), sft());
+ * assertEquals(hpt.description.data.includes("demonstration"), true);
+ * ```
+ *
+ * @param options The pass rate that decides.
+ * @param reinforced The objective on rollouts.
+ * @param supervised The objective on demonstrations.
+ * @returns The objective on both.
+ * @throws {RangeError} If the threshold is out of range.
+ */
+export function gate<
+  R extends Demonstrations & { readonly rewards: Tensor },
+  C,
+  D extends Demonstrations,
+  F,
+>(
+  { groupSize, threshold = 0, passing = 1 }: GateOptions,
+  reinforced: Objective<R, C>,
+  supervised: Objective<D, F>,
+): Objective<GatedBatch<R, D>, readonly [C, F]> {
+  checkInterval("gate: threshold", threshold, 0, 1);
+  checkGroups("gate", groupSize, groupSize);
+  const whole = sumOfObjectives(on("rollouts", reinforced), on("demonstrations", supervised));
+  const { stepZero: _ungated, ...known } = whole.description;
+  return {
+    ...whole,
+    description: {
+      ...known,
+      formula: `pass rate > ${threshold} ? ${reinforced.description.formula} : ` +
+        `${supervised.description.formula}`,
+    },
+    collect(model, { rollouts, demonstrations }, context) {
+      const [rows = 0, length = 0] = rollouts.ids.shape;
+      const [prompts = 0] = demonstrations.ids.shape;
+      checkGroups("gate", rows, groupSize);
+      if (prompts * groupSize !== rows) {
+        throw new ShapeError(
+          `gate: got ${rows} rollouts in groups of ${groupSize} and ${prompts} demonstrations; ` +
+            `expected one for each group`,
+        );
+      }
+      const passed = cast(greaterEqual(rollouts.rewards, passing), "f32");
+      const rates = mean(reshape(passed, [prompts, groupSize]), { axes: [-1], keepDims: true });
+      const open = cast(greater(rates, threshold), "f32");
+      const rowOpen = reshape(broadcastTo(open, [prompts, groupSize]), [rows, 1]);
+      const through = <B extends Demonstrations>(batch: B, share: Tensor): B => ({
+        ...batch,
+        mask: mul(batch.mask, cast(share, batch.mask.dtype)),
+      });
+      return whole.collect(model, {
+        rollouts: through(rollouts, broadcastTo(rowOpen, [rows, length])),
+        demonstrations: through(demonstrations, sub(1, open)),
+      }, context);
+    },
+  };
+}

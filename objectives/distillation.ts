@@ -1,0 +1,135 @@
+/** Learning from a teacher's predictions: the generalised Jensen-Shannon divergence. */
+import {
+  add,
+  div,
+  exp,
+  greater,
+  logSoftmax,
+  logSumExp,
+  mul,
+  ShapeError,
+  showShape,
+  stack,
+  sub,
+  sum,
+  type Tensor,
+  where,
+} from "@unitune/core";
+import {
+  aggregate,
+  aggregateFormula,
+  checkNormalizer,
+  describeNormalizer,
+  type Normalizer,
+} from "./aggregation.ts";
+import { checkInterval, checkPositive } from "./checks.ts";
+import { bounded } from "./log_probs.ts";
+import type { Optimization, TeacherEvidence } from "./optimization.ts";
+
+/** What {@linkcode generalizedJsd} can be told. */
+export interface JsdOptions {
+  /** The teacher's share in the mixture, from 0 to 1; 0.5 unless told. */
+  readonly beta?: number;
+  /** What logits are divided by, above 0; 1 unless told. */
+  readonly temperature?: number;
+}
+
+/** `KL(p, q) = sum_a p log (p / q)` of log-probabilities `[..., V]`; impossible tokens add 0. */
+function divergence(logP: Tensor, logQ: Tensor): Tensor {
+  const p = exp(logP);
+  return sum(where(greater(p, 0), mul(p, sub(logP, logQ)), 0), { axes: [-1] });
+}
+
+/**
+ * The generalised Jensen-Shannon divergence of GKD (arXiv 2306.13649) between teacher P and student
+ * Q: `b KL(P, M) + (1-b) KL(Q, M)`, `M = b P + (1-b) Q`. At its ends it is no limit but a choice:
+ * at b = 0 `KL(P, Q)`, the forward KL; at b = 1 `KL(Q, P)`, the reverse KL.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { generalizedJsd } from "@unitune/objectives";
+ *
+ * const student = tensor([[0, 0]], { dtype: "f64" });
+ * const teacher = tensor([[0, -Infinity]], { dtype: "f64" });
+ * assertAlmostEquals(await generalizedJsd(student, teacher, { beta: 0 }).item(), Math.LN2);
+ * ```
+ *
+ * @param studentLogits Logits `[..., V]`, with gradient.
+ * @param teacherLogits Logits `[..., V]`.
+ * @param options The mixture and the temperature.
+ * @returns The divergence at each position, `[...]`, in nats.
+ * @throws {ShapeError} If the shapes differ.
+ * @throws {RangeError} If an option is out of range.
+ */
+export function generalizedJsd(
+  studentLogits: Tensor,
+  teacherLogits: Tensor,
+  { beta = 0.5, temperature = 1 }: JsdOptions = {},
+): Tensor {
+  checkInterval("generalizedJsd: beta", beta, 0, 1);
+  checkPositive("generalizedJsd: temperature", temperature);
+  if (showShape(studentLogits.shape) !== showShape(teacherLogits.shape)) {
+    throw new ShapeError(
+      `generalizedJsd: got student ${showShape(studentLogits.shape)} and ` +
+        `teacher ${showShape(teacherLogits.shape)}; expected one shape [..., V]`,
+    );
+  }
+  const predict = (logits: Tensor) => bounded(logSoftmax(div(logits, temperature)));
+  const [student, teacher] = [predict(studentLogits), predict(teacherLogits)];
+  if (beta === 0) return divergence(teacher, student);
+  if (beta === 1) return divergence(student, teacher);
+  const mixture = logSumExp(
+    stack([add(teacher, Math.log(beta)), add(student, Math.log1p(-beta))]),
+    0,
+  );
+  return add(
+    mul(divergence(teacher, mixture), beta),
+    mul(divergence(student, mixture), 1 - beta),
+  );
+}
+
+/** What a distillation can be told. */
+export interface DistillationOptions extends JsdOptions {
+  /** What the sum over tokens is divided by; `"token"` unless told. */
+  readonly normalizer?: Normalizer;
+}
+
+/**
+ * {@linkcode generalizedJsd} over answer tokens as a transition optimization.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { distilled } from "@unitune/objectives";
+ *
+ * assertStringIncludes(distilled({ beta: 1 }).description.formula, "KL(student, teacher)");
+ * ```
+ *
+ * @param options The mixture, the temperature, and what the sum is divided by.
+ * @returns The optimization.
+ * @throws {RangeError} If an option is out of range.
+ */
+export function distilled(options: DistillationOptions = {}): Optimization<TeacherEvidence> {
+  const { beta = 0.5, temperature = 1, normalizer = "token" } = options;
+  checkInterval("distilled: beta", beta, 0, 1);
+  checkPositive("distilled: temperature", temperature);
+  checkNormalizer("distilled: normalizer", normalizer);
+  const name = beta === 0
+    ? "KL(teacher, student)"
+    : beta === 1
+    ? "KL(student, teacher)"
+    : `JSD_${beta}(teacher, student)`;
+  return {
+    description: {
+      transition: "T(s*_n, s_{n-1}) -> T_teacher",
+      normalizer: describeNormalizer(normalizer),
+      formula: aggregateFormula(normalizer, name),
+    },
+    optimize: ({ logits, teacherLogits, mask }) => ({
+      terms: [aggregate(generalizedJsd(logits, teacherLogits, options), mask, normalizer)],
+      metrics: {},
+    }),
+  };
+}

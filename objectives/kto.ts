@@ -1,0 +1,256 @@
+/** The loss of unpaired answers that people liked or did not (KTO, arXiv 2402.01306). */
+import {
+  cast,
+  equal,
+  max,
+  mean,
+  mul,
+  notEqual,
+  ones,
+  relu,
+  sigmoid,
+  stopGradient,
+  sub,
+  sum,
+  type Tensor,
+  type TensorLike,
+  where,
+} from "@unitune/core";
+import { averageOver } from "./aggregation.ts";
+import { checkInterval, checkPositive, checkShapes } from "./checks.ts";
+import type { Signal } from "./estimation.ts";
+import { checkDemonstrations, type Demonstrations, targetsOf } from "./gold.ts";
+import { logRatio, sequenceLogProbs } from "./log_probs.ts";
+import type {
+  DistributionEvidence,
+  LabelEvidence,
+  Optimization,
+  ReferenceEvidence,
+} from "./optimization.ts";
+import type { Model } from "./policy.ts";
+import { scoreTokens } from "./rollouts.ts";
+import { against, type Referenced, type ReferenceScores } from "./signals.ts";
+
+/** What {@linkcode ktoLoss} can be told. */
+export interface KtoOptions {
+  /** The strength b of the reference, above 0; 0.1 unless told. */
+  readonly beta?: number;
+  /** The weight of desirable answers, at least 0; 1 unless told. */
+  readonly desirableWeight?: number;
+  /** The weight of undesirable answers, at least 0; 1 unless told. */
+  readonly undesirableWeight?: number;
+}
+
+/** Throws unless the options of KTO are in range. */
+export function checkKto(
+  name: string,
+  { beta = 0.1, desirableWeight = 1, undesirableWeight = 1 }: KtoOptions,
+): void {
+  checkPositive(`${name}: beta`, beta);
+  checkInterval(`${name}: desirableWeight`, desirableWeight, 0, Number.MAX_VALUE);
+  checkInterval(`${name}: undesirableWeight`, undesirableWeight, 0, Number.MAX_VALUE);
+}
+
+/**
+ * KTO's reference point `max(0, mean(log pi - log ref))` over answers to other prompts, an estimate
+ * of the policy's KL from the reference. Without gradient.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { ktoReferencePoint } from "@unitune/objectives";
+ *
+ * assertEquals(await ktoReferencePoint(tensor([-1, -2]), tensor([-2, -2])).item(), 0.5);
+ * assertEquals(await ktoReferencePoint(tensor([-9, -9]), tensor([-2, -2])).item(), 0);
+ * ```
+ *
+ * @param mismatched Summed log-probabilities of mismatched answers, `[B]`, in nats.
+ * @param referenceMismatched Those under the reference, `[B]`.
+ * @returns A scalar, at least 0.
+ * @throws {ShapeError} If the shapes differ or the batch is empty.
+ */
+export function ktoReferencePoint(mismatched: Tensor, referenceMismatched: Tensor): Tensor {
+  checkShapes("ktoReferencePoint", "[B]", { mismatched, referenceMismatched });
+  return stopGradient(relu(mean(logRatio(mismatched, referenceMismatched))));
+}
+
+/**
+ * Kahneman-Tversky optimization (arXiv 2402.01306), with the log-ratio `D = log pi - log ref`:
+ * `1 - s(b (D - kl))` for a desirable answer, `1 - s(b (kl - D))` for an undesirable one, weighted.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { ktoLoss } from "@unitune/objectives";
+ *
+ * const logProbs = tensor([-3, -4]);
+ * const losses = ktoLoss(logProbs, logProbs, tensor([1, 0]), 0, { undesirableWeight: 2 });
+ * assertEquals(await losses.data(), new Float32Array([0.5, 1]));
+ * ```
+ *
+ * @param logProbs Summed log-probabilities of the answers, `[B]`, in nats.
+ * @param referenceLogProbs Those under the reference, `[B]`.
+ * @param labels 1 (or true) for a desirable answer, 0 for an undesirable one, `[B]`.
+ * @param kl The reference point, a scalar; see {@linkcode ktoReferencePoint}.
+ * @param options Hyperparameters.
+ * @returns The loss of each answer, `[B]`.
+ * @throws {ShapeError} If the shapes differ or the batch is empty.
+ * @throws {RangeError} If a hyperparameter is out of range.
+ */
+export function ktoLoss(
+  logProbs: Tensor,
+  referenceLogProbs: Tensor,
+  labels: Tensor,
+  kl: TensorLike,
+  options: KtoOptions = {},
+): Tensor {
+  checkShapes("ktoLoss", "[B]", { logProbs, referenceLogProbs, labels });
+  checkKto("ktoLoss", options);
+  const { beta = 0.1, desirableWeight = 1, undesirableWeight = 1 } = options;
+  const gain = mul(sub(logRatio(logProbs, referenceLogProbs), kl), beta);
+  // 1 - s(x) = s(-x).
+  return where(
+    equal(cast(labels, gain.dtype), 0),
+    mul(sigmoid(gain), undesirableWeight),
+    mul(sigmoid(mul(gain, -1)), desirableWeight),
+  );
+}
+
+/** What KTO reads of a batch, beside the answers. */
+export interface Labels {
+  /** 1 for a desirable answer, 0 for an undesirable one, `[B]`. */
+  readonly labels: Tensor;
+  /** Answers to other prompts than their own, which the reference point is estimated from. */
+  readonly mismatched: Demonstrations;
+}
+
+/** The same, both kinds of answers scored by a reference. */
+export interface ScoredLabels extends Labels, ReferenceScores {
+  /** Answers to other prompts than their own, which the reference point is estimated from. */
+  readonly mismatched: Demonstrations & ReferenceScores;
+}
+
+/** What {@linkcode labelled} collects. */
+export interface Labelled extends Referenced {
+  /** `[B]`. */
+  readonly labels: Tensor;
+  /** A scalar. */
+  readonly kl: Tensor;
+}
+
+/**
+ * Labels of unpaired answers, against a reference as {@linkcode against} has it: `"precomputed"`,
+ * or a model, which is then asked about the mismatched answers too. The reference point is
+ * estimated from the batch, so a batch that is cut into micro-batches has another loss.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { estimate, gold, labelled } from "@unitune/objectives";
+ *
+ * assertEquals(estimate(gold, labelled("precomputed")).description.forwardPasses, 2);
+ * ```
+ *
+ * @param reference `"precomputed"`, or the reference policy at its parameters.
+ * @returns The signal.
+ */
+export function labelled(
+  reference: "precomputed",
+): Signal<ScoredLabels, Labelled, LabelEvidence & DistributionEvidence>;
+/** The same with a reference policy in place of its log-probabilities. */
+export function labelled(
+  reference: Model,
+): Signal<Labels, Labelled, LabelEvidence & DistributionEvidence>;
+export function labelled(
+  reference: "precomputed" | Model,
+): Signal<ScoredLabels, Labelled, LabelEvidence & DistributionEvidence> {
+  const given = reference === "precomputed";
+  const target: Signal<
+    ReferenceScores,
+    Referenced,
+    ReferenceEvidence & DistributionEvidence
+  > = given ? against("precomputed") : against(reference);
+  const { models, data, asks } = target.description;
+  return {
+    description: {
+      signal: "desirable or not, pi against a reference",
+      models,
+      data: ["label", ...data, "mismatched answers"],
+      // Every model that is asked about the answers, the policy too, is about mismatched ones.
+      asks: 2 * asks + 1,
+    },
+    collect(model, batch, ask) {
+      const { labels, mismatched } = batch;
+      checkDemonstrations(mismatched);
+      const mask = targetsOf(mismatched.mask);
+      const logProbs = targetsOf(scoreTokens(model, mismatched.ids));
+      const scored = given ? mismatched.referenceLogProbs : scoreTokens(reference, mismatched.ids);
+      const kl = ktoReferencePoint(
+        sequenceLogProbs(logProbs, mask),
+        sequenceLogProbs(cast(targetsOf(scored), logProbs.dtype), mask),
+      );
+      return { ...target.collect(model, batch, ask), labels, kl };
+    },
+    compare(states, { labels, kl, ...referenced }) {
+      const { evidence, metrics } = target.compare(states, referenced);
+      const { dtype } = evidence.logProbs;
+      return {
+        evidence: { ...evidence, labels: cast(labels, dtype), kl: cast(kl, dtype) },
+        metrics,
+      };
+    },
+  };
+}
+
+/**
+ * {@linkcode ktoLoss} as a transition optimization. It logs `kl`, the reference point, and the
+ * implicit rewards `rewards/{chosen,rejected}` of desirable and of undesirable answers.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { prospect } from "@unitune/objectives";
+ *
+ * assertEquals(prospect().description.stepZero, 0.5);
+ * ```
+ *
+ * @param options Hyperparameters.
+ * @returns The optimization.
+ * @throws {RangeError} If a hyperparameter is out of range.
+ */
+export function prospect(options: KtoOptions = {}): Optimization<LabelEvidence> {
+  checkKto("prospect", options);
+  const { beta = 0.1, desirableWeight = 1, undesirableWeight = 1 } = options;
+  const even = desirableWeight === 1 && undesirableWeight === 1;
+  const weights = even ? "" : `, weighted ${desirableWeight} : ${undesirableWeight}`;
+  return {
+    description: {
+      transition: "T(s+_n, rho0) up, T(s-_n, rho0) down",
+      normalizer: "answers",
+      formula: `mean 1 - s(+-${beta} (D - kl))${weights}`,
+      ...(even ? { stepZero: 0.5 } : {}),
+    },
+    optimize({ logProbs, referenceLogProbs, mask, labels, kl }) {
+      const [policy, reference] = [
+        sequenceLogProbs(logProbs, mask),
+        sequenceLogProbs(referenceLogProbs, mask),
+      ];
+      const counted = max(mask, { axes: [-1] });
+      const rewards = mul(logRatio(policy, reference), beta);
+      const of = (label: Tensor) => {
+        const counts = mul(counted, cast(label, counted.dtype));
+        return { total: sum(mul(rewards, counts)), weight: sum(counts) };
+      };
+      return {
+        terms: [averageOver(ktoLoss(policy, reference, labels, kl, options), counted)],
+        metrics: {
+          "kl": { total: kl, weight: ones([], kl.dtype) },
+          "rewards/chosen": of(notEqual(labels, 0)),
+          "rewards/rejected": of(equal(labels, 0)),
+        },
+      };
+    },
+  };
+}

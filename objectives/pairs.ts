@@ -1,0 +1,308 @@
+/** Preference pairs: estimations on two sides, and the optimizations that take them. */
+import { cast, greater, max, maximum, mul, sub, type Tensor } from "@unitune/core";
+import { averageOver } from "./aggregation.ts";
+import { checkInterval, checkPositive } from "./checks.ts";
+import type { Estimation } from "./estimation.ts";
+import { logRatio, maskedCount, maskedSum, sequenceLogProbs } from "./log_probs.ts";
+import type { Metric, Metrics } from "./metrics.ts";
+import type { Optimization, ReferenceEvidence, Sides, TokenEvidence } from "./optimization.ts";
+import {
+  describePreference,
+  type PreferenceForm,
+  preferenceLoss,
+  type PreferenceOptions,
+} from "./preference_losses.ts";
+import {
+  cpoLoss,
+  type CpoOptions,
+  oddsRatioLoss,
+  simpoConstants,
+  simpoLoss,
+  type SimpoOptions,
+} from "./reference_free.ts";
+
+/**
+ * An estimation on both sides of a pair: the same question twice. Its metrics are those of the
+ * chosen side.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { estimate, gold, indicator, paired } from "@unitune/objectives";
+ *
+ * assertEquals(paired(estimate(gold, indicator)).description.forwardPasses, 2);
+ * ```
+ *
+ * @param side The estimation on one side.
+ * @returns The estimation on pairs: batch, collected and evidence have two sides.
+ */
+export function paired<B, C, E>(
+  side: Estimation<B, C, E>,
+): Estimation<Sides<B>, Sides<C>, Sides<E>> {
+  const { description } = side;
+  const { humanStates, modelStates } = description;
+  return {
+    description: {
+      ...description,
+      humanStates: `chosen ${humanStates}`,
+      modelStates: `rejected ${modelStates.replaceAll("s*_", "s-_")}`,
+      data: ["chosen and rejected", ...description.data.filter((name) => name !== "demonstration")],
+      forwardPasses: 2 * description.forwardPasses,
+    },
+    collect: (model, { chosen, rejected }, context) => ({
+      chosen: side.collect(model, chosen, context),
+      rejected: side.collect(model, rejected, context),
+    }),
+    evaluate(model, { chosen, rejected }, context) {
+      const [a, b] = [
+        side.evaluate(model, chosen, context),
+        side.evaluate(model, rejected, context),
+      ];
+      return { evidence: { chosen: a.evidence, rejected: b.evidence }, metrics: a.metrics };
+    },
+  };
+}
+
+/** 1 for each pair whose two sides have answers, `[B]`. */
+function countedPairs({ chosen, rejected }: Sides<{ readonly mask: Tensor }>): Tensor {
+  const has = ({ mask }: { readonly mask: Tensor }) => max(mask, { axes: [-1] });
+  return mul(has(chosen), has(rejected));
+}
+
+/** The mean of a value of pairs, over those that count. */
+function pairMetric(values: Tensor, counted: Tensor): Metric {
+  return {
+    total: maskedSum(values, counted),
+    weight: maskedCount(counted, values.dtype),
+  };
+}
+
+/** Log-probabilities of both sides, `logps/chosen` and `logps/rejected`, with implicit rewards. */
+function pairMetrics(
+  evidence: Sides<TokenEvidence>,
+  rewards: Sides<Tensor>,
+): Metrics {
+  const counted = countedPairs(evidence);
+  const { chosen, rejected } = evidence;
+  const wins = cast(greater(rewards.chosen, rewards.rejected), counted.dtype);
+  const values = {
+    "logps/chosen": sequenceLogProbs(chosen.logProbs, chosen.mask),
+    "logps/rejected": sequenceLogProbs(rejected.logProbs, rejected.mask),
+    "rewards/chosen": rewards.chosen,
+    "rewards/rejected": rewards.rejected,
+    "rewards/margins": sub(rewards.chosen, rewards.rejected),
+    "rewards/accuracies": wins,
+  };
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [name, pairMetric(value, counted)]),
+  );
+}
+
+/** Something of each side. */
+function onSides<T, R>({ chosen, rejected }: Sides<T>, of: (side: T) => R): Sides<R> {
+  return { chosen: of(chosen), rejected: of(rejected) };
+}
+
+const pairMean = "pairs";
+
+/** What {@linkcode pairwise} can be told. */
+export interface PairwiseOptions extends PreferenceOptions {
+  /** Which loss; `"dpo"` unless told. */
+  readonly form?: PreferenceForm;
+  /**
+   * Whether log-ratios are summed over an answer's tokens or averaged: `"mean"` for `ipo` and
+   * `"sum"` for the others unless told.
+   */
+  readonly logRatios?: "sum" | "mean";
+}
+
+/**
+ * A loss of pairs against a reference as a transition optimization; see {@linkcode PreferenceForm}.
+ * A pair counts where both sides have answers. It logs
+ * `rewards/{chosen,rejected,margins,accuracies}`, the implicit rewards being `beta log (pi / ref)`,
+ * and `logps/{chosen,rejected}`.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { pairwise } from "@unitune/objectives";
+ *
+ * assertAlmostEquals(pairwise({ form: "dpo" }).description.stepZero ?? NaN, Math.LN2);
+ * ```
+ *
+ * @param options The form and its hyperparameters.
+ * @returns The optimization.
+ * @throws {RangeError} If the form is unknown or a hyperparameter out of range.
+ */
+export function pairwise(options: PairwiseOptions = {}): Optimization<Sides<ReferenceEvidence>> {
+  const { form = "dpo", beta = 0.1 } = options;
+  const { logRatios = form === "ipo" ? "mean" : "sum" } = options;
+  const { formula, ...stepZero } = describePreference(form, options);
+  return {
+    description: {
+      transition: "T(s+_n, rho0) over T(s-_n, rho0)",
+      normalizer: logRatios === "sum" ? pairMean : `answer tokens in log-ratios, then ${pairMean}`,
+      formula: `mean ${formula}`,
+      ...stepZero,
+    },
+    optimize(evidence) {
+      const policy = onSides(evidence, ({ logProbs, mask }) => sequenceLogProbs(logProbs, mask));
+      const reference = onSides(
+        evidence,
+        ({ referenceLogProbs, mask }) => sequenceLogProbs(referenceLogProbs, mask),
+      );
+      const lengths = onSides(
+        evidence,
+        ({ mask }) => maximum(maskedCount(mask, mask.dtype, { axes: [-1] }), 1),
+      );
+      const losses = preferenceLoss(
+        form,
+        policy.chosen,
+        policy.rejected,
+        reference.chosen,
+        reference.rejected,
+        {
+          ...options,
+          ...(logRatios === "mean"
+            ? { chosenLengths: lengths.chosen, rejectedLengths: lengths.rejected }
+            : {}),
+        },
+      );
+      return {
+        terms: [averageOver(losses, countedPairs(evidence))],
+        metrics: pairMetrics(evidence, {
+          chosen: mul(logRatio(policy.chosen, reference.chosen), beta),
+          rejected: mul(logRatio(policy.rejected, reference.rejected), beta),
+        }),
+      };
+    },
+  };
+}
+
+/** An optimization on pairs without a reference, from a loss of two log-probabilities. */
+function referenceFree(
+  formula: string,
+  scale: number,
+  reduction: "sum" | "mean",
+  loss: (chosen: Tensor, rejected: Tensor) => Tensor,
+): Optimization<Sides<TokenEvidence>> {
+  return {
+    description: {
+      transition: "T(s+_n, rho0) over T(s-_n, rho0)",
+      normalizer: reduction === "sum" ? pairMean : `answer tokens in averages, then ${pairMean}`,
+      formula: `mean ${formula}`,
+    },
+    optimize(evidence) {
+      const { chosen, rejected } = onSides(
+        evidence,
+        ({ logProbs, mask }) => sequenceLogProbs(logProbs, mask, reduction),
+      );
+      return {
+        terms: [averageOver(loss(chosen, rejected), countedPairs(evidence))],
+        metrics: pairMetrics(evidence, {
+          chosen: mul(chosen, scale),
+          rejected: mul(rejected, scale),
+        }),
+      };
+    },
+  };
+}
+
+/**
+ * {@linkcode cpoLoss} as a transition optimization. Its implicit rewards are `beta log pi`.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { contrastive } from "@unitune/objectives";
+ *
+ * assertStringIncludes(contrastive({ beta: 0.3 }).description.formula, "0.3");
+ * ```
+ *
+ * @param options Hyperparameters.
+ * @returns The optimization.
+ * @throws {RangeError} If a hyperparameter is out of range.
+ */
+export function contrastive(options: CpoOptions = {}): Optimization<Sides<TokenEvidence>> {
+  const { beta = 0.1, labelSmoothing = 0 } = options;
+  checkPositive("contrastive: beta", beta);
+  checkInterval("contrastive: labelSmoothing", labelSmoothing, 0, 0.5);
+  const smoothed = labelSmoothing === 0 ? "" : `, labels smoothed by ${labelSmoothing}`;
+  return referenceFree(
+    `-log s(${beta} (lw - ll))${smoothed}`,
+    beta,
+    "sum",
+    (chosen, rejected) => cpoLoss(chosen, rejected, options),
+  );
+}
+
+/**
+ * {@linkcode simpoLoss} as a transition optimization. Its implicit rewards are beta times averages.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { averageMargin } from "@unitune/objectives";
+ *
+ * assertStringIncludes(averageMargin({ beta: 4 }).description.formula, "-log s(4 (aw - al) - 2)");
+ * ```
+ *
+ * @param options Hyperparameters.
+ * @returns The optimization.
+ * @throws {RangeError} If a hyperparameter is out of range.
+ */
+export function averageMargin(options: SimpoOptions = {}): Optimization<Sides<TokenEvidence>> {
+  const { beta, gamma } = simpoConstants("averageMargin", options);
+  return referenceFree(
+    `-log s(${beta} (aw - al) - ${gamma})`,
+    beta,
+    "mean",
+    (chosen, rejected) => simpoLoss(chosen, rejected, options),
+  );
+}
+
+/**
+ * {@linkcode oddsRatioLoss} as a transition optimization, to be weighed and added to the chosen
+ * answer's nll.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { oddsRatio } from "@unitune/objectives";
+ *
+ * assertStringIncludes(oddsRatio().description.formula, "odds");
+ * ```
+ *
+ * @returns The optimization.
+ */
+export function oddsRatio(): Optimization<Sides<TokenEvidence>> {
+  return referenceFree("-log s(log odds(aw) - log odds(al))", 1, "mean", oddsRatioLoss);
+}
+
+/**
+ * An optimization on the chosen side of pairs.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { nll, onChosen } from "@unitune/objectives";
+ *
+ * assertEquals(onChosen(nll()).description.normalizer, "chosen: answer tokens of the batch");
+ * ```
+ *
+ * @param optimization On single sequences.
+ * @returns The same on pairs, which looks at one side.
+ */
+export function onChosen<E>(
+  optimization: Optimization<E>,
+): Optimization<Pick<Sides<E>, "chosen">> {
+  const { formula, normalizer, transition } = optimization.description;
+  return {
+    description: {
+      transition,
+      formula: `chosen: ${formula}`,
+      normalizer: `chosen: ${normalizer}`,
+    },
+    optimize: ({ chosen }, context) => optimization.optimize(chosen, context),
+  };
+}

@@ -1,0 +1,535 @@
+/** Losses of sampled tokens: the policy gradient, and its importance-weighted, clipped forms. */
+import {
+  and,
+  broadcastTo,
+  cast,
+  clip,
+  greater,
+  less,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  stopGradient,
+  type Tensor,
+  unsqueeze,
+  where,
+} from "@unitune/core";
+import {
+  aggregate,
+  aggregateFormula,
+  checkNormalizer,
+  describeNormalizer,
+  type Normalizer,
+} from "./aggregation.ts";
+import { checkInterval, checkName, checkPositive, checkShapes } from "./checks.ts";
+import {
+  bounded,
+  boundedExp,
+  logRatio,
+  maskedCount,
+  maskedSum,
+  sequenceLogProbs,
+} from "./log_probs.ts";
+import type { Loss } from "./loss.ts";
+import type { Metric, Metrics } from "./metrics.ts";
+import type { Optimization, RolloutEvidence, TokenEvidence } from "./optimization.ts";
+
+/**
+ * Over what a ratio of the policy to the one that sampled is taken: `"token"`, each token by itself
+ * (PPO); `"sequence-mean"`, the geometric mean of the sequence's, `exp(mean_t log rho_t)` (GSPO);
+ * `"sequence-sum"`, their product (RLOO).
+ */
+export type RatioLevel = "token" | "sequence-mean" | "sequence-sum";
+
+const levels: Readonly<Record<RatioLevel, (logRatios: Tensor, mask: Tensor) => Tensor>> = {
+  "token": (logRatios) => logRatios,
+  "sequence-mean": (logRatios, mask) => unsqueeze(sequenceLogProbs(logRatios, mask, "mean"), -1),
+  "sequence-sum": (logRatios, mask) => unsqueeze(sequenceLogProbs(logRatios, mask), -1),
+};
+
+/**
+ * Importance ratios `rho = pi / pi_old` of sampled tokens, or of the sequences that they are in.
+ * Log-ratios are cut to -80..80, without gradient beyond.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { log, tensor, zeros } from "@unitune/core";
+ * import { importanceRatio } from "@unitune/objectives";
+ *
+ * const logProbs = log(tensor([[0.5, 1, 1.5]], { dtype: "f64" }));
+ * const old = zeros([1, 3], "f64");
+ * const ratio = importanceRatio(logProbs, old, tensor([[1, 1, 1]]), "sequence-mean");
+ * assertAlmostEquals(await ratio.item(), 0.9086, 1e-4);
+ * ```
+ *
+ * @param logProbs Log-probabilities of the sampled tokens, `[B, T]`, in nats.
+ * @param oldLogProbs Those under the policy that sampled them, `[B, T]`.
+ * @param mask 1 on answer tokens, 0 elsewhere, `[B, T]`.
+ * @param level `"token"` unless told.
+ * @returns Ratios, `[B, T]` or, of sequences, `[B, 1]`.
+ * @throws {ShapeError} If the shapes differ or the batch is empty.
+ */
+export function importanceRatio(
+  logProbs: Tensor,
+  oldLogProbs: Tensor,
+  mask: Tensor,
+  level: RatioLevel = "token",
+): Tensor {
+  checkShapes("importanceRatio", "[B, T]", { logProbs, oldLogProbs, mask });
+  checkName("importanceRatio: level", level, levels);
+  return boundedExp(levels[level](logRatio(logProbs, oldLogProbs), mask));
+}
+
+/** Advantages `[B]` as `[B, 1]`; those of tokens as they are. */
+function perToken(name: string, advantages: Tensor, logProbs: Tensor): Tensor {
+  const [rows = 0] = logProbs.shape;
+  if (advantages.shape.length === 1 && advantages.shape[0] === rows) {
+    return unsqueeze(advantages, -1);
+  }
+  checkShapes(name, "[B, T]", { logProbs, advantages });
+  return advantages;
+}
+
+/** What the plain policy gradient can be told. */
+export interface PolicyGradientOptions {
+  /** What the sum over tokens is divided by; `"token"` unless told. */
+  readonly normalizer?: Normalizer;
+}
+
+/**
+ * The policy gradient (REINFORCE, Williams 1992): `-A log p` of each sampled token.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { lossValue, reinforceLoss } from "@unitune/objectives";
+ *
+ * const loss = reinforceLoss(tensor([[-1, -3]]), tensor([2]), tensor([[1, 1]]));
+ * assertEquals(await lossValue(loss).item(), 4);
+ * ```
+ *
+ * @param logProbs Log-probabilities of the sampled tokens, `[B, T]`, in nats.
+ * @param advantages Of sequences `[B]` or of tokens `[B, T]`; no gradient flows into them.
+ * @param mask 1 on answer tokens, 0 elsewhere, `[B, T]`.
+ * @param options What the sum is divided by.
+ * @returns The loss.
+ * @throws {ShapeError} If the shapes differ or the batch is empty.
+ */
+export function reinforceLoss(
+  logProbs: Tensor,
+  advantages: Tensor,
+  mask: Tensor,
+  { normalizer = "token" }: PolicyGradientOptions = {},
+): Loss {
+  checkShapes("reinforceLoss", "[B, T]", { logProbs, mask });
+  const a = stopGradient(perToken("reinforceLoss", advantages, logProbs));
+  return aggregate(neg(mul(a, bounded(logProbs))), mask, normalizer);
+}
+
+/** What a clipped loss can be told. */
+export interface ClippedOptions {
+  /** How far below 1 a ratio still counts; 0.2 unless told; `Infinity` for no clipping. */
+  readonly epsilon?: number;
+  /** How far above 1; the same unless told. */
+  readonly epsilonHigh?: number;
+  /**
+   * For negative advantages, the ratio beyond which the loss no longer grows (above 1); none unless
+   * told.
+   */
+  readonly dualClip?: number;
+  /** Over what ratios are taken; `"token"` unless told. */
+  readonly ratio?: RatioLevel;
+  /** What the sum over tokens is divided by; `"token"` unless told. */
+  readonly normalizer?: Normalizer;
+}
+
+/** The bounds of the ratio, checked. */
+function bounds(
+  name: string,
+  { epsilon = 0.2, epsilonHigh = epsilon, dualClip }: ClippedOptions,
+): { readonly low: number; readonly high: number } {
+  checkInterval(`${name}: epsilon`, epsilon, 0, Infinity);
+  checkInterval(`${name}: epsilonHigh`, epsilonHigh, 0, Infinity);
+  if (dualClip !== undefined && !(dualClip > 1)) {
+    throw new RangeError(`${name}: dualClip: expected a number above 1, got ${dualClip}`);
+  }
+  return { low: 1 - epsilon, high: 1 + epsilonHigh };
+}
+
+/**
+ * The clipped surrogate of PPO (arXiv 1707.06347), `-min(rho A, clip(rho, 1-lo, 1+hi) A)` of each
+ * sampled token; with a dual clip c (arXiv 1912.09729), where A < 0, no more than `-c A`.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { log, tensor, zeros } from "@unitune/core";
+ * import { clippedLoss, lossValue } from "@unitune/objectives";
+ *
+ * const logProbs = log(tensor([[0.5, 1, 1.5]], { dtype: "f64" }));
+ * const advantages = tensor([[1, -1, 2]], { dtype: "f64" });
+ * const loss = clippedLoss(logProbs, zeros([1, 3], "f64"), advantages, tensor([[1, 1, 1]]));
+ * assertAlmostEquals(await lossValue(loss).item(), -0.6333, 1e-4);
+ * ```
+ *
+ * @param logProbs Log-probabilities of the sampled tokens, `[B, T]`, in nats.
+ * @param oldLogProbs Those under the policy that sampled them, `[B, T]`.
+ * @param advantages Of sequences `[B]` or of tokens `[B, T]`; no gradient flows into them.
+ * @param mask 1 on answer tokens, 0 elsewhere, `[B, T]`.
+ * @param options Clipping, ratios, and what the sum is divided by.
+ * @returns The loss.
+ * @throws {ShapeError} If the shapes differ or the batch is empty.
+ * @throws {RangeError} If a hyperparameter is out of range.
+ */
+export function clippedLoss(
+  logProbs: Tensor,
+  oldLogProbs: Tensor,
+  advantages: Tensor,
+  mask: Tensor,
+  options: ClippedOptions = {},
+): Loss {
+  const { dualClip, ratio: level = "token", normalizer = "token" } = options;
+  const { low, high } = bounds("clippedLoss", options);
+  const a = stopGradient(perToken("clippedLoss", advantages, logProbs));
+  const ratio = importanceRatio(logProbs, oldLogProbs, mask, level);
+  const clipped = maximum(neg(mul(ratio, a)), neg(mul(clip(ratio, low, high), a)));
+  const losses = dualClip === undefined
+    ? clipped
+    : where(less(a, 0), minimum(clipped, mul(a, -dualClip)), clipped);
+  return aggregate(broadcastTo(losses, mask.shape), mask, normalizer);
+}
+
+/** A clipped loss; see {@linkcode clippedLoss} for its parameters. */
+export type RolloutLoss<O> = (
+  logProbs: Tensor,
+  oldLogProbs: Tensor,
+  advantages: Tensor,
+  mask: Tensor,
+  options?: O,
+) => Loss;
+
+/** The clipped loss with other defaults. */
+function withDefaults(defaults: ClippedOptions): RolloutLoss<ClippedOptions> {
+  return (logProbs, oldLogProbs, advantages, mask, options = {}) =>
+    clippedLoss(logProbs, oldLogProbs, advantages, mask, { ...defaults, ...options });
+}
+
+/** How the named forms differ from each other: in these defaults alone. */
+export const clippedDefaults: {
+  /** Token ratios, clip 0.2, token mean. */
+  readonly ppo: ClippedOptions;
+  /** PPO's, by sequence. */
+  readonly grpo: ClippedOptions;
+  /** PPO's, clipped higher above (arXiv 2503.14476). */
+  readonly dapo: ClippedOptions;
+  /** PPO's, by a constant: give the longest completion as `normalizer`. */
+  readonly drGrpo: ClippedOptions;
+  /** Geometric means of sequences, and their far narrower clip (arXiv 2507.18071). */
+  readonly gspo: ClippedOptions;
+  /** Ratios of whole sequences (arXiv 2402.14740). */
+  readonly rloo: ClippedOptions;
+} = {
+  ppo: { epsilon: 0.2, normalizer: "token" },
+  grpo: { epsilon: 0.2, normalizer: "sequence" },
+  dapo: { epsilon: 0.2, epsilonHigh: 0.28, normalizer: "token" },
+  drGrpo: { epsilon: 0.2, normalizer: 1 },
+  gspo: { epsilon: 3e-4, epsilonHigh: 4e-4, ratio: "sequence-mean", normalizer: "sequence" },
+  rloo: { epsilon: 0.2, ratio: "sequence-sum", normalizer: "sequence" },
+};
+
+/**
+ * {@linkcode clippedLoss} as PPO has it (arXiv 1707.06347): token ratios, clip 0.2, token mean.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { log, tensor, zeros } from "@unitune/core";
+ * import { ppoLoss, lossValue } from "@unitune/objectives";
+ *
+ * const logProbs = log(tensor([[0.5, 1, 1.5]], { dtype: "f64" }));
+ * const advantages = tensor([[1, -1, 2]], { dtype: "f64" });
+ * const loss = ppoLoss(logProbs, zeros([1, 3], "f64"), advantages, tensor([[1, 1, 1]]));
+ * assertAlmostEquals(await lossValue(loss).item(), -0.6333, 1e-4);
+ * ```
+ */
+export const ppoLoss: RolloutLoss<ClippedOptions> = withDefaults(clippedDefaults.ppo);
+
+/**
+ * {@linkcode clippedLoss} as GRPO has it (arXiv 2402.03300): token ratios, clip 0.2, mean over
+ * sequences of the token mean.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { log, tensor, zeros } from "@unitune/core";
+ * import { grpoLoss, lossValue } from "@unitune/objectives";
+ *
+ * const logProbs = log(tensor([[0.5, 1, 1.5]], { dtype: "f64" }));
+ * const advantages = tensor([[1, -1, 2]], { dtype: "f64" });
+ * const loss = grpoLoss(logProbs, zeros([1, 3], "f64"), advantages, tensor([[1, 1, 1]]));
+ * assertAlmostEquals(await lossValue(loss).item(), -0.6333, 1e-4);
+ * ```
+ */
+export const grpoLoss: RolloutLoss<ClippedOptions> = withDefaults(clippedDefaults.grpo);
+
+/**
+ * {@linkcode clippedLoss} as DAPO has it (arXiv 2503.14476): clip 0.2 below and 0.28 above, token
+ * mean over the whole step (within one batch also BNPO's).
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { log, tensor, zeros } from "@unitune/core";
+ * import { dapoLoss, lossValue } from "@unitune/objectives";
+ *
+ * const logProbs = log(tensor([[0.5, 1, 1.5]], { dtype: "f64" }));
+ * const advantages = tensor([[1, -1, 2]], { dtype: "f64" });
+ * const loss = dapoLoss(logProbs, zeros([1, 3], "f64"), advantages, tensor([[1, 1, 1]]));
+ * assertAlmostEquals(await lossValue(loss).item(), -0.6867, 1e-4);
+ * ```
+ */
+export const dapoLoss: RolloutLoss<ClippedOptions> = withDefaults(clippedDefaults.dapo);
+
+/**
+ * {@linkcode clippedLoss} as Dr. GRPO has it (arXiv 2503.20783): the sum divided by rows times a
+ * constant. Give the longest completion as `normalizer`; 1, the sum of a sequence, unless told.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { log, tensor, zeros } from "@unitune/core";
+ * import { drGrpoLoss, lossValue } from "@unitune/objectives";
+ *
+ * const logProbs = log(tensor([[0.5, 1, 1.5]], { dtype: "f64" }));
+ * const advantages = tensor([[1, -1, 2]], { dtype: "f64" });
+ * const loss = drGrpoLoss(logProbs, zeros([1, 3], "f64"), advantages, tensor([[1, 1, 1]]));
+ * assertAlmostEquals(await lossValue(loss).item(), -1.9, 1e-4);
+ * ```
+ */
+export const drGrpoLoss: RolloutLoss<ClippedOptions> = withDefaults(clippedDefaults.drGrpo);
+
+/**
+ * {@linkcode clippedLoss} as GSPO has it (arXiv 2507.18071): ratios `exp(mean_t log rho_t)`, clip
+ * 3e-4 below and 4e-4 above, mean over sequences.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { log, tensor, zeros } from "@unitune/core";
+ * import { gspoLoss, lossValue } from "@unitune/objectives";
+ *
+ * const logProbs = log(tensor([[0.5, 1, 1.5]], { dtype: "f64" }));
+ * const advantages = tensor([[1, -1, 2]], { dtype: "f64" });
+ * const loss = gspoLoss(logProbs, zeros([1, 3], "f64"), advantages, tensor([[1, 1, 1]]));
+ * assertAlmostEquals(await lossValue(loss).item(), -0.5753, 1e-4);
+ * ```
+ */
+export const gspoLoss: RolloutLoss<ClippedOptions> = withDefaults(clippedDefaults.gspo);
+
+/**
+ * {@linkcode clippedLoss} as RLOO has it (arXiv 2402.14740): ratios of whole sequences, clip 0.2,
+ * mean over sequences. Advantages are leave-one-out.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { log, tensor, zeros } from "@unitune/core";
+ * import { rlooLoss, lossValue } from "@unitune/objectives";
+ *
+ * const logProbs = log(tensor([[0.5, 1, 1.5]], { dtype: "f64" }));
+ * const advantages = tensor([[1, -1, 2]], { dtype: "f64" });
+ * const loss = rlooLoss(logProbs, zeros([1, 3], "f64"), advantages, tensor([[1, 1, 1]]));
+ * assertAlmostEquals(await lossValue(loss).item(), -0.4833, 1e-4);
+ * ```
+ */
+export const rlooLoss: RolloutLoss<ClippedOptions> = withDefaults(clippedDefaults.rloo);
+
+/** What {@linkcode cispoLoss} can be told. */
+export interface CispoOptions {
+  /**
+   * The largest ratio, above 0; 5 unless told. Where a project caps at `1 + epsilon`, give that.
+   */
+  readonly cap?: number;
+  /** What the sum over tokens is divided by; `"token"` unless told. */
+  readonly normalizer?: Normalizer;
+}
+
+/**
+ * CISPO (arXiv 2506.13585): `-sg(min(rho, cap)) A log p` of each sampled token. No token loses its
+ * gradient by clipping.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { cispoLoss, lossValue } from "@unitune/objectives";
+ *
+ * const [logProbs, old] = [tensor([[-1]]), tensor([[-3]])];
+ * const loss = cispoLoss(logProbs, old, tensor([1]), tensor([[1]]), { cap: 2 });
+ * assertAlmostEquals(await lossValue(loss).item(), 2);
+ * ```
+ *
+ * @param logProbs Log-probabilities of the sampled tokens, `[B, T]`, in nats.
+ * @param oldLogProbs Those under the policy that sampled them, `[B, T]`.
+ * @param advantages Of sequences `[B]` or of tokens `[B, T]`; no gradient flows into them.
+ * @param mask 1 on answer tokens, 0 elsewhere, `[B, T]`.
+ * @param options The cap, and what the sum is divided by.
+ * @returns The loss.
+ * @throws {ShapeError} If the shapes differ or the batch is empty.
+ * @throws {RangeError} If the cap is not above 0.
+ */
+export function cispoLoss(
+  logProbs: Tensor,
+  oldLogProbs: Tensor,
+  advantages: Tensor,
+  mask: Tensor,
+  { cap = 5, normalizer = "token" }: CispoOptions = {},
+): Loss {
+  checkPositive("cispoLoss: cap", cap);
+  const a = perToken("cispoLoss", advantages, logProbs);
+  const ratio = minimum(importanceRatio(logProbs, oldLogProbs, mask), cap);
+  return aggregate(neg(mul(stopGradient(mul(ratio, a)), bounded(logProbs))), mask, normalizer);
+}
+
+/** The description of an optimization on rollouts. */
+function describe(
+  name: string,
+  normalizer: Normalizer,
+  token: string,
+): Optimization<RolloutEvidence>["description"] {
+  checkNormalizer(`${name}: normalizer`, normalizer);
+  return {
+    transition: "T(s_n, s_{n-1}) -> A-weighted T*",
+    normalizer: describeNormalizer(normalizer),
+    formula: aggregateFormula(normalizer, token),
+  };
+}
+
+/**
+ * {@linkcode reinforceLoss} as a transition optimization.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { policyGradient } from "@unitune/objectives";
+ *
+ * assertEquals(policyGradient().description.formula, "sum_b sum_t -A log p / sum_b M_b");
+ * ```
+ *
+ * @param options What the sum is divided by.
+ * @returns The optimization.
+ */
+export function policyGradient(
+  { normalizer = "token" }: PolicyGradientOptions = {},
+): Optimization<Omit<RolloutEvidence, "oldLogProbs">> {
+  return {
+    description: describe("policyGradient", normalizer, "-A log p"),
+    optimize: ({ logProbs, advantages, mask }) => ({
+      terms: [reinforceLoss(logProbs, advantages, mask, { normalizer })],
+      metrics: {},
+    }),
+  };
+}
+
+/** The share of answer tokens that something holds for. */
+function share(holds: Tensor, { logProbs: { dtype }, mask }: TokenEvidence): Metric {
+  return {
+    total: maskedSum(broadcastTo(cast(holds, dtype), mask.shape), mask),
+    weight: maskedCount(mask, dtype),
+  };
+}
+
+/** How often clipping took the gradient away, below and above. */
+function clipMetrics(evidence: RolloutEvidence, options: ClippedOptions): Metrics {
+  const { logProbs, oldLogProbs, advantages, mask } = evidence;
+  const { low, high } = bounds("clipped", options);
+  const ratio = importanceRatio(logProbs, oldLogProbs, mask, options.ratio);
+  const a = perToken("clipped", advantages, logProbs);
+  return {
+    "clip_ratio/low": share(and(less(ratio, low), less(a, 0)), evidence),
+    "clip_ratio/high": share(and(greater(ratio, high), greater(a, 0)), evidence),
+  };
+}
+
+const ratioNames: Readonly<Record<RatioLevel, string>> = {
+  "token": "rho_t = p/p_old",
+  "sequence-mean": "rho = e^(mean_t log p/p_old)",
+  "sequence-sum": "rho = prod_t p/p_old",
+};
+
+/**
+ * {@linkcode clippedLoss} as a transition optimization. It logs `clip_ratio/low` and
+ * `clip_ratio/high`: the shares of tokens that clipping left without gradient.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { clipped } from "@unitune/objectives";
+ *
+ * assertStringIncludes(clipped({ epsilon: 0.1 }).description.formula, "clip(rho, 0.9, 1.1)");
+ * ```
+ *
+ * @param options Clipping, ratios, and what the sum is divided by.
+ * @returns The optimization.
+ * @throws {RangeError} If a hyperparameter is out of range.
+ */
+export function clipped(options: ClippedOptions = {}): Optimization<RolloutEvidence> {
+  const { low, high } = bounds("clipped", options);
+  const { ratio = "token", normalizer = "token", dualClip } = options;
+  checkName("clipped: ratio", ratio, levels);
+  const [from, to] = [low, high].map((bound) => Number(bound.toPrecision(6)));
+  const dual = dualClip === undefined ? "" : `, at most ${dualClip} |A| for A < 0`;
+  const { formula, ...description } = describe(
+    "clipped",
+    normalizer,
+    `-min(rho A, clip(rho, ${from}, ${to}) A)`,
+  );
+  return {
+    description: { ...description, formula: `${formula}${dual}, ${ratioNames[ratio]}` },
+    optimize: (evidence) => {
+      const { logProbs, oldLogProbs, advantages, mask } = evidence;
+      return {
+        terms: [clippedLoss(logProbs, oldLogProbs, advantages, mask, options)],
+        metrics: clipMetrics(evidence, options),
+      };
+    },
+  };
+}
+
+/**
+ * {@linkcode cispoLoss} as a transition optimization.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { cappedPolicyGradient } from "@unitune/objectives";
+ *
+ * assertStringIncludes(cappedPolicyGradient({ cap: 3 }).description.formula, "min(rho_t, 3)");
+ * ```
+ *
+ * @param options The cap, and what the sum is divided by.
+ * @returns The optimization.
+ * @throws {RangeError} If the cap is not above 0.
+ */
+export function cappedPolicyGradient(options: CispoOptions = {}): Optimization<RolloutEvidence> {
+  const { cap = 5, normalizer = "token" } = options;
+  checkPositive("cappedPolicyGradient: cap", cap);
+  return {
+    description: describe("cappedPolicyGradient", normalizer, `-sg(min(rho_t, ${cap})) A log p`),
+    optimize: (evidence) => {
+      const { logProbs, oldLogProbs, advantages, mask } = evidence;
+      return {
+        terms: [cispoLoss(logProbs, oldLogProbs, advantages, mask, options)],
+        metrics: {
+          "clip_ratio/high": share(
+            greater(importanceRatio(logProbs, oldLogProbs, mask), cap),
+            evidence,
+          ),
+        },
+      };
+    },
+  };
+}

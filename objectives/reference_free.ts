@@ -1,0 +1,186 @@
+/** Losses of preference pairs that need no reference. */
+import {
+  add,
+  exp,
+  expm1,
+  less,
+  log,
+  log1p,
+  logSigmoid,
+  minimum,
+  mul,
+  neg,
+  sub,
+  type Tensor,
+  where,
+} from "@unitune/core";
+import { checkInterval, checkPositive, checkShapes } from "./checks.ts";
+import { bounded } from "./log_probs.ts";
+
+/** What {@linkcode cpoLoss} can be told. */
+export interface CpoOptions {
+  /** The strength b, above 0; 0.1 unless told. */
+  readonly beta?: number;
+  /** The probability e that a label is wrong, from 0 to 1/2; 0 unless told. */
+  readonly labelSmoothing?: number;
+}
+
+/**
+ * Contrastive preference optimization (arXiv 2401.08417), its preference term: with `x = b (lw -
+ * ll)`, `-(1-e) log s(x) - e log s(-x)`. The whole objective adds `alpha` times the chosen answer's
+ * nll.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { cpoLoss } from "@unitune/objectives";
+ *
+ * const same = tensor([-3], { dtype: "f64" });
+ * assertAlmostEquals(await cpoLoss(same, same).item(), Math.LN2);
+ * ```
+ *
+ * @param chosen Summed log-probabilities of the chosen answers, `[B]`, in nats.
+ * @param rejected Those of the rejected answers, `[B]`.
+ * @param options Hyperparameters.
+ * @returns The loss of each pair, `[B]`.
+ * @throws {ShapeError} If the shapes differ or the batch is empty.
+ * @throws {RangeError} If a hyperparameter is out of range.
+ */
+export function cpoLoss(
+  chosen: Tensor,
+  rejected: Tensor,
+  { beta = 0.1, labelSmoothing = 0 }: CpoOptions = {},
+): Tensor {
+  checkShapes("cpoLoss", "[B]", { chosen, rejected });
+  checkPositive("cpoLoss: beta", beta);
+  checkInterval("cpoLoss: labelSmoothing", labelSmoothing, 0, 0.5);
+  const x = mul(sub(bounded(chosen), bounded(rejected)), beta);
+  return neg(add(
+    mul(logSigmoid(x), 1 - labelSmoothing),
+    mul(logSigmoid(neg(x)), labelSmoothing),
+  ));
+}
+
+/** What {@linkcode simpoLoss} can be told. */
+export interface SimpoOptions {
+  /** The strength b, above 0; 2 unless told. */
+  readonly beta?: number;
+  /** The margin to be reached, at least 0; `beta / 2` unless told. */
+  readonly gamma?: number;
+}
+
+/** The defaults of SimPO, checked. */
+export function simpoConstants(
+  name: string,
+  { beta = 2, gamma = beta / 2 }: SimpoOptions,
+): Required<SimpoOptions> {
+  checkPositive(`${name}: beta`, beta);
+  checkInterval(`${name}: gamma`, gamma, 0, Number.MAX_VALUE);
+  return { beta, gamma };
+}
+
+/**
+ * SimPO (arXiv 2405.14734): `-log s(b (aw - al) - gamma)`, of average log-probabilities.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { simpoLoss } from "@unitune/objectives";
+ *
+ * const [chosen, rejected] = [tensor([-0.5], { dtype: "f64" }), tensor([-1], { dtype: "f64" })];
+ * assertAlmostEquals(await simpoLoss(chosen, rejected, { beta: 2, gamma: 1 }).item(), Math.LN2);
+ * ```
+ *
+ * @param averageChosen Log-probabilities of the chosen answers for each token, `[B]`, in nats.
+ * @param averageRejected Those of the rejected answers, `[B]`.
+ * @param options Hyperparameters; note that gamma is the margin itself, not its ratio to beta.
+ * @returns The loss of each pair, `[B]`.
+ * @throws {ShapeError} If the shapes differ or the batch is empty.
+ * @throws {RangeError} If a hyperparameter is out of range.
+ */
+export function simpoLoss(
+  averageChosen: Tensor,
+  averageRejected: Tensor,
+  options: SimpoOptions = {},
+): Tensor {
+  checkShapes("simpoLoss", "[B]", { averageChosen, averageRejected });
+  const { beta, gamma } = simpoConstants("simpoLoss", options);
+  const margin = sub(bounded(averageChosen), bounded(averageRejected));
+  return neg(logSigmoid(sub(mul(margin, beta), gamma)));
+}
+
+/** The largest log-probability whose odds are still told apart from certainty. */
+const ALMOST_CERTAIN = -1e-6;
+
+/** `log(1 - e^a)` for a < 0, by the one of two forms that keeps its digits. */
+function log1mexp(a: Tensor): Tensor {
+  const small = less(a, -Math.LN2);
+  return where(small, log1p(neg(exp(a))), log(neg(expm1(where(small, -1, a)))));
+}
+
+/**
+ * The log-odds of probabilities, `log(p / (1 - p))`, from their logarithms. An average above -1e-6
+ * counts as -1e-6: certainty has large odds, not infinite ones.
+ */
+function logOdds(averageLogProbs: Tensor): Tensor {
+  const below = minimum(bounded(averageLogProbs), ALMOST_CERTAIN);
+  return sub(below, log1mexp(below));
+}
+
+/**
+ * The odds ratio term of ORPO (arXiv 2403.07691), with `p = e^a` the geometric mean of the tokens'
+ * probabilities: `-log s(log odds(pw) - log odds(pl))`.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { oddsRatioLoss } from "@unitune/objectives";
+ *
+ * // Odds of 3 against odds of 1.
+ * const chosen = tensor([Math.log(3 / 4)], { dtype: "f64" });
+ * const rejected = tensor([Math.log(1 / 2)], { dtype: "f64" });
+ * assertAlmostEquals(await oddsRatioLoss(chosen, rejected).item(), Math.log(4 / 3));
+ * ```
+ *
+ * @param averageChosen Log-probabilities of the chosen answers for each token, `[B]`, in nats.
+ * @param averageRejected Those of the rejected answers, `[B]`.
+ * @returns The loss of each pair, `[B]`.
+ * @throws {ShapeError} If the shapes differ or the batch is empty.
+ */
+export function oddsRatioLoss(averageChosen: Tensor, averageRejected: Tensor): Tensor {
+  checkShapes("oddsRatioLoss", "[B]", { averageChosen, averageRejected });
+  return neg(logSigmoid(sub(logOdds(averageChosen), logOdds(averageRejected))));
+}
+
+/**
+ * ORPO (arXiv 2403.07691), nll and odds ratio of each pair:
+ * `-aw - b log s(log odds(pw) - log odds(pl))`.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { orpoLoss } from "@unitune/objectives";
+ *
+ * const same = tensor([-1], { dtype: "f64" });
+ * assertAlmostEquals(await orpoLoss(same, same, { beta: 0.1 }).item(), 1 + 0.1 * Math.LN2);
+ * ```
+ *
+ * @param averageChosen Log-probabilities of the chosen answers for each token, `[B]`, in nats.
+ * @param averageRejected Those of the rejected answers, `[B]`.
+ * @param options The weight b of the odds ratio, above 0; 0.1 unless told.
+ * @returns The loss of each pair, `[B]`.
+ * @throws {ShapeError} If the shapes differ or the batch is empty.
+ * @throws {RangeError} If beta is not above 0.
+ */
+export function orpoLoss(
+  averageChosen: Tensor,
+  averageRejected: Tensor,
+  { beta = 0.1 }: { readonly beta?: number } = {},
+): Tensor {
+  checkPositive("orpoLoss: beta", beta);
+  return sub(mul(oddsRatioLoss(averageChosen, averageRejected), beta), bounded(averageChosen));
+}

@@ -1,0 +1,184 @@
+/** Reward models: scores of whole answers, learned from pairs. */
+import {
+  add,
+  cast,
+  equal,
+  greater,
+  logSigmoid,
+  mul,
+  neg,
+  ones,
+  reshape,
+  ShapeError,
+  showShape,
+  square,
+  sub,
+  sum,
+  type Tensor,
+  tensor,
+  type TensorLike,
+  zeros,
+} from "@unitune/core";
+import { averageOver } from "./aggregation.ts";
+import { checkInterval, checkShapes } from "./checks.ts";
+import { discountedSum } from "./discount.ts";
+import type { Estimation } from "./estimation.ts";
+import { checkDemonstrations, type Demonstrations } from "./gold.ts";
+import { masked } from "./log_probs.ts";
+import type { Metric } from "./metrics.ts";
+import type { Optimization, ScoreEvidence, Sides } from "./optimization.ts";
+import type { Model } from "./policy.ts";
+import type { Reward } from "./rollouts.ts";
+
+/** What {@linkcode rewardModelLoss} can be told. */
+export interface RewardModelOptions {
+  /** By how much the chosen score should win, for all pairs or each `[B]`; 0 unless told. */
+  readonly margin?: TensorLike;
+  /** The weight c of keeping scores around 0, at least 0; 0 unless told. */
+  readonly centering?: number;
+}
+
+/**
+ * The loss of a reward model: Bradley-Terry `-log s(rw - rl - margin)`, with centring
+ * `c (rw + rl)^2` (arXiv 2312.09244).
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { rewardModelLoss } from "@unitune/objectives";
+ *
+ * const scores = tensor([0.5], { dtype: "f64" });
+ * assertAlmostEquals(await rewardModelLoss(scores, scores, { centering: 1 }).item(), Math.LN2 + 1);
+ * ```
+ *
+ * @param chosen Scores of the chosen answers, `[B]`.
+ * @param rejected Scores of the rejected answers, `[B]`.
+ * @param options The margin and the centring.
+ * @returns The loss of each pair, `[B]`.
+ * @throws {ShapeError} If the shapes differ or the batch is empty.
+ * @throws {RangeError} If the centring is negative.
+ */
+export function rewardModelLoss(
+  chosen: Tensor,
+  rejected: Tensor,
+  { margin = 0, centering = 0 }: RewardModelOptions = {},
+): Tensor {
+  checkShapes("rewardModelLoss", "[B]", { chosen, rejected });
+  checkInterval("rewardModelLoss: centering", centering, 0, Number.MAX_VALUE);
+  const loss = neg(logSigmoid(sub(sub(chosen, rejected), margin)));
+  return centering === 0 ? loss : add(loss, mul(square(add(chosen, rejected)), centering));
+}
+
+/**
+ * Scores of whole answers as an estimation: the policy is a reward model, whose only logit at an
+ * answer's last token is the answer's score; 0 for a row without answer tokens.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { gather, tensor } from "@unitune/core";
+ * import { type Model, scored } from "@unitune/objectives";
+ *
+ * const model: Model = { embed: (ids) => gather(tensor([[5], [7]]), ids), logits: (x) => x };
+ * const batch = { ids: tensor([[0, 0, 1, 0]], { dtype: "i32" }), mask: tensor([[0, 1, 1, 0]]) };
+ * const context = { step: tensor(0, { dtype: "i32" }) };
+ * const { evidence } = scored.evaluate(model, batch, context);
+ * assertEquals(await evidence.scores.data(), new Float32Array([7]));
+ * ```
+ */
+export const scored: Estimation<Demonstrations, Demonstrations, ScoreEvidence> = {
+  description: {
+    humanStates: "s*_end",
+    modelStates: "s*_end",
+    signal: "score of the answer",
+    models: ["reward model"],
+    data: ["demonstration"],
+    forwardPasses: 1,
+  },
+  collect(_model, batch) {
+    checkDemonstrations(batch);
+    return batch;
+  },
+  evaluate(model, { ids, mask }, { keys }) {
+    const logits = model.logits(model.embed(ids), keys === undefined ? {} : { key: keys.batch });
+    if (logits.shape.at(-1) !== 1) {
+      throw new ShapeError(
+        `scored: got logits ${showShape(logits.shape)}; expected [B, T, 1], a score at each token`,
+      );
+    }
+    const counts = cast(mask, logits.dtype);
+    const isLast = equal(mul(discountedSum(counts, 1), counts), 1);
+    const scores = sum(masked(reshape(logits, ids.shape), isLast), { axes: [-1] });
+    return { evidence: { scores }, metrics: {} };
+  },
+};
+
+/**
+ * {@linkcode rewardModelLoss} as a transition optimization. It logs
+ * `rewards/{chosen,rejected,margins, accuracies}`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { bradleyTerry } from "@unitune/objectives";
+ *
+ * assertEquals(bradleyTerry().description.formula, "mean -log s(rw - rl)");
+ * ```
+ *
+ * @param options The margin, the same for all pairs, and the centring.
+ * @returns The optimization.
+ * @throws {RangeError} If an option is out of range.
+ */
+export function bradleyTerry(
+  { margin = 0, centering = 0 }: { readonly margin?: number; readonly centering?: number } = {},
+): Optimization<Sides<ScoreEvidence>> {
+  checkInterval("bradleyTerry: margin", margin, -Number.MAX_VALUE, Number.MAX_VALUE);
+  checkInterval("bradleyTerry: centering", centering, 0, Number.MAX_VALUE);
+  const formula = `mean -log s(rw - rl${margin === 0 ? "" : ` - ${margin}`})` +
+    (centering === 0 ? "" : ` + ${centering} (rw + rl)^2`);
+  return {
+    description: { transition: "r(s+) over r(s-)", normalizer: "pairs", formula },
+    optimize({ chosen: { scores: chosen }, rejected: { scores: rejected } }) {
+      const counted = ones(chosen.shape, chosen.dtype);
+      const rows = sum(counted);
+      const metric = (values: Tensor): Metric => ({ total: sum(values), weight: rows });
+      return {
+        terms: [averageOver(rewardModelLoss(chosen, rejected, { margin, centering }), counted)],
+        metrics: {
+          "rewards/chosen": metric(chosen),
+          "rewards/rejected": metric(rejected),
+          "rewards/margins": metric(sub(chosen, rejected)),
+          "rewards/accuracies": metric(cast(greater(chosen, rejected), chosen.dtype)),
+        },
+      };
+    },
+  };
+}
+
+/**
+ * A reward model as a reward of sampled answers, for {@linkcode rolloutsOf}.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { gather, tensor } from "@unitune/core";
+ * import { type Model, rewardBy } from "@unitune/objectives";
+ *
+ * const model: Model = { embed: (ids) => gather(tensor([[5], [7]]), ids), logits: (x) => x };
+ * assertEquals(await rewardBy(model)({ prompt: [0], completion: [0, 1] }, 0), 7);
+ * ```
+ *
+ * @param model The reward model at its parameters; its only logit is a score.
+ * @returns The reward: an answer's score, 0 for an empty one.
+ */
+export function rewardBy(model: Model): Reward {
+  return async ({ prompt, completion }) => {
+    const batch = {
+      ids: tensor([[...prompt, ...completion]], { dtype: "i32" }),
+      mask: tensor([[...prompt.map(() => 0), ...completion.map(() => 1)]]),
+    };
+    const { evidence } = scored.evaluate(model, batch, { step: zeros([], "i32") });
+    return await evidence.scores.item();
+  };
+}

@@ -1,0 +1,563 @@
+/** Answers sampled from a policy and what they were worth, as estimations. */
+import {
+  add,
+  argmax,
+  cast,
+  concat,
+  evaluate,
+  gather,
+  iota,
+  mapTree,
+  max,
+  mean,
+  mul,
+  neg,
+  ones,
+  reshape,
+  sqrt,
+  square,
+  sub,
+  sum,
+  type Tensor,
+  tensor,
+  zeros,
+} from "@unitune/core";
+import {
+  type AdvantageEstimator,
+  answerAdvantages,
+  checkGae,
+  type GaeOptions,
+  maskedWhiten,
+  tokenRewards,
+} from "./advantages.ts";
+import { checkGroups, checkInterval, checkShapes } from "./checks.ts";
+import type { Estimation, PriorStates, Signal } from "./estimation.ts";
+import { type Demonstrations, gold, inputsOf, targetsOf } from "./gold.ts";
+import { masked, maskedCount, maskedSum, tokenLogProbs } from "./log_probs.ts";
+import type { Metric, Metrics } from "./metrics.ts";
+import type {
+  DistributionEvidence,
+  RolloutEvidence,
+  Sides,
+  ValueEvidence,
+} from "./optimization.ts";
+import type { Model } from "./policy.ts";
+import { klEstimate, type KlEstimator } from "./regularizers.ts";
+import { type ReferenceScores, seen } from "./signals.ts";
+
+/** What a signal reads of rollouts. */
+export interface RolloutScores {
+  /** 1 on the sampled tokens, 0 elsewhere, `[B, T]`. */
+  readonly mask: Tensor;
+  /** The reward of each answer, `[B]`. */
+  readonly rewards: Tensor;
+  /**
+   * Log-probabilities of the tokens under the policy that sampled them, `[B, T]`, in nats: that at
+   * t is of `ids[b, t]`.
+   */
+  readonly oldLogProbs: Tensor;
+  /** Taken from the reward at each token, `[B, T]`; none unless told. */
+  readonly penalties?: Tensor;
+}
+
+/**
+ * A batch of answers that a policy gave: sequences, which of their tokens it sampled, and what each
+ * answer was worth. Answers to the same prompt stand in consecutive rows.
+ */
+export interface Rollouts extends Demonstrations, RolloutScores {}
+
+/**
+ * The states that the model itself reaches: the prefixes of its own answers. Both sides are asked
+ * there, so the human's preference is a reward on the model's states.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { sampled } from "@unitune/objectives";
+ *
+ * assertEquals(sampled.description.humanStates, "s_n");
+ * ```
+ */
+export const sampled: PriorStates<Demonstrations, Demonstrations> = {
+  ...gold,
+  description: {
+    humanStates: "s_n",
+    modelStates: "s_n",
+    models: ["policy"],
+    data: ["rollout"],
+    forwardPasses: 1,
+  },
+};
+
+/** A mean over rows, of one number for each. */
+function rowMean(values: Tensor): Metric {
+  const [rows = 0] = values.shape;
+  return { total: sum(values), weight: mul(ones([], values.dtype), rows) };
+}
+
+/**
+ * `reward` and `reward_std`, the mean deviation within groups; `completions/{mean,min,max}_length`,
+ * the extremes being means over micro-batches.
+ */
+function rolloutMetrics(rewards: Tensor, mask: Tensor, groupSize: number): Metrics {
+  const lengths = maskedCount(mask, mask.dtype, { axes: [-1] });
+  const [rows = 0] = rewards.shape;
+  const groups = reshape(rewards, [-1, groupSize === 1 ? rows : groupSize]);
+  const centred = sub(groups, mean(groups, { axes: [-1], keepDims: true }));
+  const degrees = Math.max((groups.shape[1] ?? 1) - 1, 1);
+  const deviations = sqrt(mul(sum(square(centred), { axes: [-1] }), 1 / degrees));
+  const extreme = (value: Tensor): Metric => ({
+    total: mul(value, rows),
+    weight: mul(ones([], mask.dtype), rows),
+  });
+  return {
+    "reward": rowMean(rewards),
+    "reward_std": rowMean(deviations),
+    "completions/mean_length": rowMean(lengths),
+    "completions/min_length": extreme(neg(max(neg(lengths)))),
+    "completions/max_length": extreme(max(lengths)),
+  };
+}
+
+/** What {@linkcode advantage} collects. */
+export interface Advantaged {
+  /** The rewards, `[B]`. */
+  readonly rewards: Tensor;
+  /** Of answers, `[B]`. */
+  readonly advantages: Tensor;
+  /** Of the tokens predicted, `[B, T-1]`. */
+  readonly oldLogProbs: Tensor;
+}
+
+function checkRollouts(
+  name: string,
+  { mask, rewards, oldLogProbs, penalties }: RolloutScores,
+): void {
+  checkShapes(`${name}: rollouts`, "[B, T]", {
+    mask,
+    oldLogProbs,
+    ...(penalties === undefined ? {} : { penalties }),
+  });
+  checkShapes(`${name}: rollouts`, "[B]", {
+    rewards,
+    "the rows of the mask": max(cast(mask, "f32"), { axes: [-1] }),
+  });
+}
+
+/**
+ * Rewards of answers, turned into advantages: how much better than expected each answer was.
+ * Penalties are taken from an answer's reward as their sum.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { advantage, estimate, estimator, sampled } from "@unitune/objectives";
+ *
+ * const { signal } = estimate(sampled, advantage(estimator("leave-one-out", 4))).description;
+ * assertEquals(signal, "reward, A = r - mean of the group's others of 4");
+ * ```
+ *
+ * @param estimator From rewards to advantages.
+ * @returns The signal.
+ */
+export function advantage(
+  { description, groupSize, estimate }: AdvantageEstimator,
+): Signal<RolloutScores, Advantaged, RolloutEvidence & DistributionEvidence> {
+  return {
+    description: {
+      signal: `reward, ${description}`,
+      models: ["reward"],
+      data: ["reward", "old log-probs"],
+      asks: 0,
+    },
+    collect(_model, batch) {
+      checkRollouts("advantage", batch);
+      const { mask, penalties, oldLogProbs } = batch;
+      const rewards = penalties === undefined
+        ? batch.rewards
+        : sub(batch.rewards, cast(maskedSum(penalties, mask, { axes: [-1] }), batch.rewards.dtype));
+      return {
+        rewards: batch.rewards,
+        advantages: estimate(rewards),
+        oldLogProbs: targetsOf(oldLogProbs),
+      };
+    },
+    compare(states, { rewards, advantages, oldLogProbs }) {
+      const evidence = seen(states);
+      const { dtype } = evidence.logProbs;
+      return {
+        evidence: {
+          ...evidence,
+          advantages: cast(advantages, dtype),
+          oldLogProbs: cast(oldLogProbs, dtype),
+        },
+        metrics: rolloutMetrics(cast(rewards, dtype), evidence.mask, groupSize),
+      };
+    },
+  };
+}
+
+/** What {@linkcode gae} can be told. */
+export interface ActorCriticOptions extends GaeOptions {
+  /**
+   * Whether advantages are whitened over the batch, as PPO's code does; then a batch that is cut
+   * into micro-batches has another loss. False unless told.
+   */
+  readonly whiten?: boolean;
+}
+
+/** What {@linkcode gae} collects; all but the rewards `[B, T-1]`. */
+export interface Valued extends Advantaged {
+  /** Values when the rollouts were made. */
+  readonly oldValues: Tensor;
+  /** The returns to predict. */
+  readonly returns: Tensor;
+}
+
+/** Values of the states when the rollouts were made, where a batch is used more than once. */
+export interface ValueScores {
+  /** `[B, T]`: that at t is of the state before `ids[b, t]`; asked of the policy unless told. */
+  readonly oldValues?: Tensor;
+}
+
+/**
+ * Rewards of answers and values of states, turned into advantages of tokens by generalised
+ * advantage estimation. The reward stands at an answer's last token; penalties at each. The policy
+ * must have a value head ({@linkcode Policy}'s `values`).
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { estimate, gae, sampled } from "@unitune/objectives";
+ *
+ * const { models } = estimate(sampled, gae({ lambda: 0.9 })).description;
+ * assertEquals(models, ["policy", "reward", "value"]);
+ * ```
+ *
+ * @param options Discount, lambda, whitening.
+ * @returns The signal.
+ * @throws {RangeError} If an option is out of range.
+ */
+export function gae(
+  options: ActorCriticOptions = {},
+): Signal<
+  RolloutScores & ValueScores,
+  Valued,
+  RolloutEvidence & DistributionEvidence & ValueEvidence
+> {
+  checkGae("gae", options);
+  const { gamma = 1, lambda = 0.95, whiten = false } = options;
+  return {
+    description: {
+      signal: `reward, GAE(${gamma}, ${lambda})${whiten ? ", whitened" : ""}`,
+      models: ["reward", "value"],
+      data: ["reward", "old log-probs"],
+      asks: 1,
+    },
+    collect(model, batch, ask) {
+      checkRollouts("gae", batch);
+      const { rewards, penalties, oldLogProbs } = batch;
+      const oldValues = batch.oldValues === undefined
+        ? headOf(ask(model).values)
+        : targetsOf(batch.oldValues);
+      const { dtype } = oldValues;
+      const mask = targetsOf(batch.mask);
+      const ofTokens = tokenRewards(
+        cast(rewards, dtype),
+        mask,
+        ...(penalties === undefined ? [] : [cast(targetsOf(penalties), dtype)]),
+      );
+      const { advantages, returns } = answerAdvantages(ofTokens, oldValues, mask, options);
+      return {
+        rewards,
+        advantages: whiten ? maskedWhiten(advantages, mask) : advantages,
+        returns,
+        oldValues,
+        oldLogProbs: targetsOf(oldLogProbs),
+      };
+    },
+    compare(states, { rewards, ...collected }) {
+      const evidence = seen(states);
+      const { dtype } = evidence.logProbs;
+      return {
+        evidence: {
+          ...evidence,
+          values: headOf(states.values),
+          ...mapTree(collected, (x) => cast(x, dtype)),
+        },
+        metrics: rolloutMetrics(cast(rewards, dtype), evidence.mask, 1),
+      };
+    },
+  };
+}
+
+function headOf(values: Tensor | undefined): Tensor {
+  if (values === undefined) {
+    throw new TypeError("gae: the policy has no value head; give it a function `values`");
+  }
+  return values;
+}
+
+/** What {@linkcode penalized} is told. */
+export interface PenaltyOptions {
+  /** The weight of the KL, at least 0. */
+  readonly coefficient: number;
+  /** How it is estimated; `"k1"` unless told. */
+  readonly estimator?: KlEstimator;
+}
+
+/**
+ * A signal on rewards less a KL: at each token, `coefficient` times the estimated KL of the policy
+ * that sampled from its reference (PPO's way; as a part of the loss it is {@linkcode kl}).
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { gae, penalized } from "@unitune/objectives";
+ *
+ * const { data } = penalized({ coefficient: 0.05 }, gae()).description;
+ * assertEquals(data, ["reward", "old log-probs", "reference log-probs"]);
+ * ```
+ *
+ * @param options The coefficient and the estimator.
+ * @param signal On rewards.
+ * @returns The signal on what is left of them.
+ * @throws {RangeError} If the coefficient is negative.
+ */
+export function penalized<B extends RolloutScores, X, E>(
+  { coefficient, estimator = "k1" }: PenaltyOptions,
+  signal: Signal<B, X, E>,
+): Signal<B & ReferenceScores, X, E> {
+  checkInterval("penalized: coefficient", coefficient, 0, Number.MAX_VALUE);
+  const { description } = signal;
+  return {
+    ...signal,
+    description: {
+      ...description,
+      signal: description.signal.replace("reward", `reward - ${coefficient} KL (${estimator})`),
+      models: [...description.models, "reference"],
+      data: [...description.data, "reference log-probs"],
+    },
+    collect(model, batch, ask) {
+      const { mask, oldLogProbs, referenceLogProbs } = batch;
+      const penalty = mul(
+        masked(klEstimate(oldLogProbs, referenceLogProbs, estimator), mask),
+        coefficient,
+      );
+      const penalties = batch.penalties === undefined ? penalty : add(batch.penalties, penalty);
+      return signal.collect(model, { ...batch, penalties }, ask);
+    },
+  };
+}
+
+/**
+ * The best (or worst) row of each group of consecutive rows, `[B/G]` (i32); the first of equals.
+ */
+function extremeRows(rewards: Tensor, groupSize: number, sign: 1 | -1): Tensor {
+  checkShapes("ranked", "[B]", { rewards });
+  const [rows = 0] = rewards.shape;
+  checkGroups("ranked", rows, groupSize);
+  const groups = reshape(mul(rewards, sign), [-1, groupSize]);
+  const within = argmax(groups);
+  return add(within, mul(iota(within.shape, 0), groupSize));
+}
+
+/** Some rows of every tensor of a batch. */
+function rowsOf<B>(batch: B, rows: Tensor): B {
+  return mapTree(batch, (leaf) => gather(leaf, rows));
+}
+
+/** The rewards that answers are ranked by. */
+export interface Rewarded {
+  /** `[B]`, groups in consecutive rows. */
+  readonly rewards: Tensor;
+}
+
+/** What {@linkcode ranked} and {@linkcode best} can be told. */
+export interface RankingOptions {
+  /** Answers to each prompt, at least 2, in consecutive rows; 2 unless told. */
+  readonly groupSize?: number;
+}
+
+/**
+ * An estimation on pairs made one on groups of answers: of each group the best answer is chosen,
+ * the worst rejected. A group whose rewards agree is a pair of one answer with itself, without
+ * gradient.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { against, estimate, paired, ranked, sampled } from "@unitune/objectives";
+ *
+ * const online = ranked(paired(estimate(sampled, against("precomputed"))));
+ * assertEquals(online.description.data, ["rollout", "reference log-probs", "reward"]);
+ * ```
+ *
+ * @param pairs The estimation on pairs.
+ * @param options The size of a group.
+ * @returns The estimation on groups.
+ * @throws {RangeError} If a group has a single member.
+ */
+export function ranked<B, C, E>(
+  pairs: Estimation<Sides<B>, C, E>,
+  { groupSize = 2 }: RankingOptions = {},
+): Estimation<B & Rewarded, C, E> {
+  checkGroups("ranked", groupSize, groupSize);
+  const { description } = pairs;
+  return {
+    description: {
+      ...description,
+      signal: `${description.signal}; best of ${groupSize} over worst`,
+      models: [...description.models, "reward"],
+      data: [...description.data.filter((name) => name !== "chosen and rejected"), "reward"],
+    },
+    collect: (model, batch, context) =>
+      pairs.collect(model, {
+        chosen: rowsOf(batch, extremeRows(batch.rewards, groupSize, 1)),
+        rejected: rowsOf(batch, extremeRows(batch.rewards, groupSize, -1)),
+      }, context),
+    evaluate: pairs.evaluate,
+  };
+}
+
+/**
+ * An estimation on the best answer of each group, the first of equals.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { best, estimate, indicator, sampled } from "@unitune/objectives";
+ *
+ * const bestOfFour = best(estimate(sampled, indicator), { groupSize: 4 });
+ * assertEquals(bestOfFour.description.models, ["policy", "reward"]);
+ * ```
+ *
+ * @param estimation On single answers.
+ * @param options The size of a group.
+ * @returns The estimation on groups.
+ * @throws {RangeError} If a group has a single member.
+ */
+export function best<B, C, E>(
+  estimation: Estimation<B, C, E>,
+  { groupSize = 2 }: RankingOptions = {},
+): Estimation<B & Rewarded, C, E> {
+  checkGroups("best", groupSize, groupSize);
+  const { description } = estimation;
+  return {
+    description: {
+      ...description,
+      signal: `${description.signal}; best of ${groupSize}`,
+      models: [...description.models, "reward"],
+      data: [...description.data, "reward"],
+    },
+    collect: (model, batch, context) =>
+      estimation.collect(model, rowsOf(batch, extremeRows(batch.rewards, groupSize, 1)), context),
+    evaluate: estimation.evaluate,
+  };
+}
+
+/** A sampled answer and what it answers. */
+export interface Sample {
+  /** The prompt's token ids. */
+  readonly prompt: readonly number[];
+  /** The sampled token ids, the stop token included. */
+  readonly completion: readonly number[];
+}
+
+/** What an answer is worth: a number, or whether it is right (1 or 0). May be slow. */
+export type Reward = (sample: Sample, row: number) => number | boolean | Promise<number | boolean>;
+
+/** What {@linkcode rolloutsOf} can be told. */
+export interface RolloutOptions {
+  /** The length T that rows are padded to; that of the longest unless told. */
+  readonly length?: number;
+  /** The token that pads; 0 unless told. */
+  readonly pad?: number;
+}
+
+/**
+ * The log-probabilities of a batch's tokens under a model, as batches hold them: `[B, T]`, that at
+ * t of `ids[b, t]` after the tokens before it; 0 at the first.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { gather, tensor, zeros } from "@unitune/core";
+ * import { type Model, scoreTokens } from "@unitune/objectives";
+ *
+ * const model: Model = { embed: (ids) => gather(zeros([2, 2]), ids), logits: (x) => x };
+ * const ids = tensor([[0, 1]], { dtype: "i32" });
+ * const [first, second = NaN] = await scoreTokens(model, ids).data();
+ * assertAlmostEquals(first ?? NaN, 0);
+ * assertAlmostEquals(second, -Math.LN2, 1e-6);
+ * ```
+ *
+ * @param model The model.
+ * @param ids Token ids `[B, T]` (i32), T at least 2.
+ * @returns Log-probabilities, `[B, T]`, in nats.
+ */
+export function scoreTokens(model: Model, ids: Tensor): Tensor {
+  const logits = model.logits(model.embed(inputsOf(ids)));
+  const logProbs = tokenLogProbs(logits, targetsOf(ids));
+  const [rows = 0] = ids.shape;
+  return concat([zeros([rows, 1], logProbs.dtype), logProbs], 1);
+}
+
+/**
+ * A batch of rollouts from samples: rows are padded, answers rewarded, and their tokens scored
+ * under the model that sampled them.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { gather, zeros } from "@unitune/core";
+ * import { type Model, type Reward, rolloutsOf } from "@unitune/objectives";
+ *
+ * const model: Model = { embed: (ids) => gather(zeros([3, 3]), ids), logits: (x) => x };
+ * const samples = [{ prompt: [0], completion: [1, 2] }, { prompt: [0], completion: [2] }];
+ * const isRight: Reward = ({ completion }) => completion[0] === 1;
+ * const { mask, rewards } = await rolloutsOf(model, samples, isRight);
+ * assertEquals(await rewards.data(), new Float32Array([1, 0]));
+ * assertEquals(await mask.data(), new Float32Array([0, 1, 1, 0, 1, 0]));
+ * ```
+ *
+ * @param model The policy that sampled, at its parameters.
+ * @param samples Answers, those to one prompt one after the other.
+ * @param reward What each is worth.
+ * @param options Length and padding.
+ * @returns The batch.
+ * @throws {RangeError} If there are no samples, one does not fit, or a reward is no finite number.
+ */
+export async function rolloutsOf(
+  model: Model,
+  samples: readonly Sample[],
+  reward: Reward,
+  { length, pad = 0 }: RolloutOptions = {},
+): Promise<Rollouts> {
+  if (samples.length === 0) throw new RangeError("rolloutsOf: expected at least one sample, got 0");
+  const longest = Math.max(...samples.map((s) => s.prompt.length + s.completion.length));
+  const width = length ?? longest;
+  if (longest > width || width < 2) {
+    throw new RangeError(
+      `rolloutsOf: length: expected at least ${
+        Math.max(longest, 2)
+      }, the longest sample, got ${width}`,
+    );
+  }
+  const rewards = await Promise.all(samples.map(async (sample, row) => {
+    const value = Number(await reward(sample, row));
+    if (!Number.isFinite(value)) {
+      throw new RangeError(`rolloutsOf: expected a finite reward for row ${row}, got ${value}`);
+    }
+    return value;
+  }));
+  const row = (values: readonly number[], filler: number) =>
+    Array.from({ length: width }, (_, t) => values[t] ?? filler);
+  const ids = tensor(samples.map((s) => row([...s.prompt, ...s.completion], pad)), {
+    dtype: "i32",
+  });
+  const mask = tensor(
+    samples.map((s) => row([...s.prompt.map(() => 0), ...s.completion.map(() => 1)], 0)),
+  );
+  return { ids, mask, rewards: tensor(rewards), oldLogProbs: evaluate(scoreTokens(model, ids)) };
+}

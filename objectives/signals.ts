@@ -1,0 +1,130 @@
+/** Signals on any prior states: the target token, a reference, a teacher. */
+import { cast, type None, stopGradient, type Tensor } from "@unitune/core";
+import type { Signal, States } from "./estimation.ts";
+import { targetsOf } from "./gold.ts";
+import { tokenLogProbs } from "./log_probs.ts";
+import type {
+  DistributionEvidence,
+  ReferenceEvidence,
+  TeacherEvidence,
+  TokenEvidence,
+} from "./optimization.ts";
+import type { Model } from "./policy.ts";
+
+/**
+ * What every signal gives: the target tokens' log-probabilities, and the predictions themselves.
+ */
+export function seen({ logits, targets, mask }: States): TokenEvidence & DistributionEvidence {
+  return { logits, logProbs: tokenLogProbs(logits, targets), mask };
+}
+
+/**
+ * The indicator of the target token, `1[a = pi*(s*)]`: it is right, every other one wrong. The
+ * evidence is its log-probability on each prior state.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { estimate, gold, indicator } from "@unitune/objectives";
+ *
+ * assertEquals(estimate(gold, indicator).description.data, ["demonstration"]);
+ * ```
+ */
+export const indicator: Signal<unknown, None, TokenEvidence & DistributionEvidence> = {
+  description: { signal: "target token, 1[a = pi*(s_n)]", models: [], data: [], asks: 0 },
+  collect: () => ({}),
+  compare: (states) => ({ evidence: seen(states), metrics: {} }),
+};
+
+/** Log-probabilities of a batch's tokens under a reference, computed beforehand. */
+export interface ReferenceScores {
+  /** `[B, T]`, in nats: that at t is of `ids[b, t]`; those off the answer are not looked at. */
+  readonly referenceLogProbs: Tensor;
+}
+
+/** What {@linkcode against} collects. */
+export interface Referenced {
+  /** Log-probabilities of the targets, `[B, T-1]`. */
+  readonly referenceLogProbs: Tensor;
+}
+
+/**
+ * The target token under the policy and under a fixed reference. `"precomputed"`: the batch holds
+ * the reference's log-probabilities. A model: it is asked on its own prior states of the same kind
+ * (gold ones are the same for all; intuitive ones have the reference's own tokens), without
+ * dropout.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { against, estimate, gold } from "@unitune/objectives";
+ *
+ * const { data, forwardPasses } = estimate(gold, against("precomputed")).description;
+ * assertEquals(data, ["demonstration", "reference log-probs"]);
+ * assertEquals(forwardPasses, 1);
+ * ```
+ *
+ * @param reference `"precomputed"`, or the reference policy at its parameters.
+ * @returns The signal.
+ */
+export function against(
+  reference: "precomputed",
+): Signal<ReferenceScores, Referenced, ReferenceEvidence & DistributionEvidence>;
+/** The same with a reference policy in place of its log-probabilities. */
+export function against(
+  reference: Model,
+): Signal<unknown, Referenced, ReferenceEvidence & DistributionEvidence>;
+export function against(
+  reference: "precomputed" | Model,
+): Signal<ReferenceScores, Referenced, ReferenceEvidence & DistributionEvidence> {
+  const given = reference === "precomputed";
+  return {
+    description: {
+      signal: "target token, pi against a reference",
+      models: ["reference"],
+      data: given ? ["reference log-probs"] : [],
+      asks: given ? 0 : 1,
+    },
+    collect(_model, batch, ask) {
+      if (given) return { referenceLogProbs: targetsOf(batch.referenceLogProbs) };
+      return { referenceLogProbs: stopGradient(seen(ask(reference)).logProbs) };
+    },
+    compare(states, collected) {
+      const evidence = seen(states);
+      const referenceLogProbs = cast(collected.referenceLogProbs, evidence.logProbs.dtype);
+      return { evidence: { ...evidence, referenceLogProbs }, metrics: {} };
+    },
+  };
+}
+
+/**
+ * A teacher's predictions, asked on its own prior states of the same kind, without dropout.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { distilled, estimate, gold, type Model, objective, teacher } from "@unitune/objectives";
+ *
+ * const model: Model = { embed: (ids) => ids, logits: (embeddings) => embeddings };
+ * const distillation = objective(estimate(gold, teacher(model)), distilled());
+ * assertEquals(distillation.description.models, ["policy", "teacher"]);
+ * ```
+ *
+ * @param model The teacher at its parameters, over the policy's vocabulary.
+ * @returns The signal.
+ */
+export function teacher(
+  model: Model,
+): Signal<unknown, { readonly teacherLogits: Tensor }, TeacherEvidence & TokenEvidence> {
+  return {
+    description: { signal: "a teacher's predictions", models: ["teacher"], data: [], asks: 1 },
+    collect: (_model, _batch, ask) => ({ teacherLogits: stopGradient(ask(model).logits) }),
+    compare(states, { teacherLogits }) {
+      const evidence = seen(states);
+      return {
+        evidence: { ...evidence, teacherLogits: cast(teacherLogits, evidence.logits.dtype) },
+        metrics: {},
+      };
+    },
+  };
+}

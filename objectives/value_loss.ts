@@ -1,0 +1,97 @@
+/** The loss of a value head. */
+import { add, clip, maximum, mul, square, stopGradient, sub, type Tensor } from "@unitune/core";
+import {
+  aggregate,
+  aggregateFormula,
+  checkNormalizer,
+  describeNormalizer,
+  type Normalizer,
+} from "./aggregation.ts";
+import { checkInterval, checkShapes } from "./checks.ts";
+import type { Loss } from "./loss.ts";
+import type { Optimization, ValueEvidence } from "./optimization.ts";
+
+/** What {@linkcode valueLoss} can be told. */
+export interface ValueOptions {
+  /**
+   * How far a value may move from the old one and still count; 0.2 unless told, `Infinity` for any.
+   */
+  readonly epsilon?: number;
+  /** What the sum over tokens is divided by; `"token"` unless told. */
+  readonly normalizer?: Normalizer;
+}
+
+/**
+ * The clipped value loss of PPO: `max((V - R)^2, (clip(V, Vold - c, Vold + c) - R)^2) / 2` of each
+ * state.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { lossValue, valueLoss } from "@unitune/objectives";
+ *
+ * const [values, old, returns] = [tensor([[2]]), tensor([[0]]), tensor([[2]])];
+ * const loss = valueLoss(values, old, returns, tensor([[1]]), { epsilon: 1 });
+ * assertEquals(await lossValue(loss).item(), 0.5);
+ * ```
+ *
+ * @param values Predicted values, `[B, T]`.
+ * @param oldValues Those predicted when the rollouts were made, `[B, T]`; without gradient.
+ * @param returns The returns to predict, `[B, T]`; without gradient.
+ * @param mask 1 on answer tokens, 0 elsewhere, `[B, T]`.
+ * @param options Clipping, and what the sum is divided by.
+ * @returns The loss.
+ * @throws {ShapeError} If the shapes differ or the batch is empty.
+ * @throws {RangeError} If epsilon is negative.
+ */
+export function valueLoss(
+  values: Tensor,
+  oldValues: Tensor,
+  returns: Tensor,
+  mask: Tensor,
+  { epsilon = 0.2, normalizer = "token" }: ValueOptions = {},
+): Loss {
+  checkShapes("valueLoss", "[B, T]", { values, oldValues, returns, mask });
+  checkInterval("valueLoss: epsilon", epsilon, 0, Infinity);
+  const [old, target] = [stopGradient(oldValues), stopGradient(returns)];
+  const near = clip(values, sub(old, epsilon), add(old, epsilon));
+  const errors = maximum(square(sub(values, target)), square(sub(near, target)));
+  return aggregate(mul(errors, 0.5), mask, normalizer);
+}
+
+/**
+ * {@linkcode valueLoss} as a transition optimization, to be weighed and added to that of the
+ * policy.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { valueRegression } from "@unitune/objectives";
+ *
+ * assertStringIncludes(valueRegression({ epsilon: 0.5 }).description.formula, "0.5");
+ * ```
+ *
+ * @param options Clipping, and what the sum is divided by.
+ * @returns The optimization.
+ * @throws {RangeError} If epsilon is negative.
+ */
+export function valueRegression(options: ValueOptions = {}): Optimization<ValueEvidence> {
+  const { epsilon = 0.2, normalizer = "token" } = options;
+  checkInterval("valueRegression: epsilon", epsilon, 0, Infinity);
+  checkNormalizer("valueRegression: normalizer", normalizer);
+  return {
+    description: {
+      transition: "V -> return",
+      normalizer: describeNormalizer(normalizer),
+      formula: aggregateFormula(
+        normalizer,
+        `max((V - R)^2, (clip(V, Vold +- ${epsilon}) - R)^2)/2`,
+      ),
+    },
+    optimize: ({ values, oldValues, returns, mask }) => ({
+      terms: [valueLoss(values, oldValues, returns, mask, options)],
+      metrics: {},
+    }),
+  };
+}

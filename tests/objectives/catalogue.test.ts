@@ -1,0 +1,269 @@
+/** Every entry of the catalogue: trains, logs, describes itself, and keeps to the invariances. */
+import { assert, assertAlmostEquals, assertEquals, assertNotEquals } from "@std/assert";
+import { adamw, grad, sgd } from "@unitune/autodiff";
+import {
+  compile,
+  concat,
+  gather,
+  key,
+  leavesOf,
+  mapTree,
+  slice,
+  type Tensor,
+  tensor,
+  zeros,
+} from "@unitune/core";
+import {
+  type Accumulated,
+  accumulateGradients,
+  applyAccumulated,
+  evaluationLoss,
+  initTrainingState,
+  modelOf,
+  trainingStep,
+} from "@unitune/objectives";
+import fc from "fast-check";
+import { assertClose, assertNear, context, type Parameters } from "./arbitrary.ts";
+import { theorem } from "./theorem.ts";
+import { entriesOf, GROUP, type Parts, type World, worldOf, worlds } from "./worlds.ts";
+
+const start = worldOf({ seed: 3, distance: 0, dtype: "f32" });
+const moved = worldOf({ seed: 3, distance: 0.3, dtype: "f32" });
+
+const ofTokens = ["nll", "entropy", "mean_token_accuracy", "num_tokens"];
+const ofPairs = [
+  "logps/chosen",
+  "logps/rejected",
+  "rewards/accuracies",
+  "rewards/chosen",
+  "rewards/margins",
+  "rewards/rejected",
+];
+const ofRollouts = [
+  "reward",
+  "reward_std",
+  "completions/mean_length",
+  "completions/min_length",
+  "completions/max_length",
+];
+const clips = ["clip_ratio/low", "clip_ratio/high"];
+
+/** The metrics of an entry beside those of its tokens. */
+function metricsOf(group: string, name: string): string[] {
+  if (group === "demonstrations") {
+    return ["ift", "scheduledSampling"].includes(name) ? ["lambda"] : [];
+  }
+  if (group === "pairs") return [...ofPairs, ...name === "intuitiveDpo" ? ["lambda"] : []];
+  if (group === "rewardModels") return ofPairs.slice(2);
+  if (group === "labels") return ["kl", "rewards/chosen", "rewards/rejected"];
+  const own: Record<string, string[]> = {
+    onlineDpo: ofPairs,
+    bestOfN: [],
+    reinforce: ofRollouts,
+    cispo: [...ofRollouts, "clip_ratio/high"],
+    grpoKl: [...ofRollouts, ...clips, "kl"],
+    intuitiveGrpo: [...ofRollouts, "lambda"],
+  };
+  return own[name] ?? [...ofRollouts, ...clips];
+}
+
+for (const { group, name, use } of entriesOf(moved)) {
+  Deno.test(`${name} trains for a few steps in one program, its metrics under their names`, () =>
+    use(async ({ policy, objective, batch }) => {
+      const optimizer = adamw(0.02);
+      const step = compile(trainingStep({ policy, objective, optimizer }), { donate: [0] });
+      const params = mapTree(moved.params, (x) => slice(x, 0, 0));
+      let state = initTrainingState(params, optimizer, key(1));
+      const losses: number[] = [];
+      let names: string[] = [];
+      for (let i = 0; i < 6; i++) {
+        const result = step(state, batch);
+        state = result.state;
+        losses.push(await result.metrics.loss?.item() ?? NaN);
+        names = Object.keys(result.metrics);
+        for (const [metric, value] of Object.entries(result.metrics)) {
+          assert(Number.isFinite(await value.item()), `${metric} at step ${i}`);
+        }
+      }
+      assertEquals(step.statistics().length, 1);
+      const expected = [
+        "loss",
+        "grad_norm",
+        ...group === "rewardModels" ? [] : ofTokens,
+        ...metricsOf(group, name),
+      ];
+      assertEquals(names.toSorted(), expected.toSorted());
+      assertNotEquals(await state.params.mixing.data(), await moved.params.mixing.data());
+      const [first = NaN, last = NaN] = [losses[0], losses.at(-1)];
+      // Draws of own tokens make a loss rise and fall, and so do weights without gradient.
+      const isErratic = ["scheduledSampling", "iwSft", "cispo"].includes(name);
+      if (!isErratic) assert(last < first, `from ${first} to ${last}`);
+    }));
+}
+
+for (const { name, use } of entriesOf(start)) {
+  Deno.test(`${name} describes itself, and its step-0 value is the one that it computes`, () =>
+    use(async ({ policy, objective, batch }) => {
+      const { stepZero, ...description } = objective.description;
+      for (const [column, value] of Object.entries(description)) {
+        assert(
+          Array.isArray(value) ? value.length > 0 : value !== "" && value !== 0,
+          `${column} is empty`,
+        );
+      }
+      if (stepZero === undefined) return;
+      const model = modelOf(policy, start.params);
+      const collected = objective.collect(model, batch, context);
+      const value = await evaluationLoss(objective.evaluate(model, collected, context)).item();
+      // Rounding of f32 in sums of log-probabilities, magnified by squares of 1/(2 beta).
+      assertAlmostEquals(value, stepZero, 1e-4 * (1 + stepZero));
+    }));
+}
+
+function lossOf<B>({ policy, objective, batch }: Parts<B>): (params: Parameters) => Tensor {
+  return (params) => {
+    const model = modelOf(policy, params);
+    const collected = objective.collect(model, batch, context);
+    return evaluationLoss(objective.evaluate(model, collected, context));
+  };
+}
+
+/** Asserts that a change of the batch changes neither loss nor gradient. */
+async function assertUnchanged<B>(
+  parts: Parts<B>,
+  world: World,
+  change: (batch: B) => B,
+  exact: number,
+): Promise<void> {
+  const [plain, other] = [lossOf(parts), lossOf({ ...parts, batch: change(parts.batch) })];
+  const loss = await plain(world.params).item();
+  const tolerance = exact * (1 + Math.abs(loss));
+  await assertNear(other(world.params), plain(world.params), tolerance);
+  await assertNear(grad(other)(world.params), grad(plain)(world.params), 10 * tolerance);
+}
+
+/** Two more positions of padding, in every tensor `[B, T]`. */
+function padded<B>(batch: B): B {
+  return mapTree(batch, (x) => {
+    const [rows = 0] = x.shape;
+    return x.shape.length === 2 ? concat([x, zeros([rows, 2], x.dtype)], 1) : x;
+  });
+}
+
+/** Groups in the opposite order, and the order within them kept. */
+function reversed<B>(batch: B): B {
+  return mapTree(batch, (x) => {
+    const [rows = 0] = x.shape;
+    const order = Array.from({ length: rows }, (_, b) => {
+      return rows - GROUP * (Math.floor(b / GROUP) + 1) + b % GROUP;
+    });
+    return gather(x, tensor(order, { dtype: "i32" }));
+  });
+}
+
+/** Some rows of every tensor. */
+function rowsOf<B>(batch: B, from: number, to: number): B {
+  return mapTree(batch, (x) => slice(x, 0, from, to));
+}
+
+const names = entriesOf(start).map(({ name }) => name);
+/** Entries whose losses depend on a batch as a whole: what is cut is another batch. */
+const whole: Readonly<Record<string, string>> = {
+  aot: "sorts over the batch",
+  aotUnpaired: "sorts over the batch",
+  kto: "its reference point is a mean over the batch",
+  scheduledSampling: "draws for each micro-batch anew",
+  reinforcePlusPlus: "its advantages are z-scored over the batch",
+};
+
+for (const [index, name] of names.entries()) {
+  const runs = { f64: 3, f32: 1 };
+  const entryOf = (world: World) => {
+    const entry = entriesOf(world)[index];
+    assert(entry !== undefined);
+    return entry;
+  };
+
+  theorem(
+    `${name}: padding and the order of groups change nothing`,
+    ({ dtype, tolerance }) =>
+      fc.asyncProperty(worlds, (options) => {
+        const world = worldOf({ ...options, dtype });
+        return entryOf(world).use(async (parts) => {
+          await assertUnchanged(parts, world, padded, tolerance);
+          await assertUnchanged(parts, world, reversed, tolerance);
+        });
+      }),
+    runs,
+  );
+
+  /** The step of a batch at once and cut between groups. */
+  const steps = (world: World) =>
+    entryOf(world).use(({ policy, objective, batch }) => {
+      const training = { policy, objective, optimizer: sgd(0.1) };
+      const state = initTrainingState(world.params, training.optimizer, key(1));
+      const [rows = 0] = world.rollouts.ids.shape;
+      let sums: Accumulated<Parameters> | undefined;
+      for (let from = 0; from < rows; from += GROUP) {
+        sums = accumulateGradients({ policy, objective })(
+          state,
+          rowsOf(batch, from, from + GROUP),
+          sums,
+        );
+      }
+      assert(sums !== undefined);
+      return {
+        whole: trainingStep(training)(state, batch),
+        cut: applyAccumulated(training)(state, sums),
+      };
+    });
+  const reason = whole[name];
+  if (reason === undefined) {
+    theorem(
+      `${name}: a batch at once and cut into groups give the same step`,
+      ({ dtype, tolerance }) =>
+        fc.asyncProperty(worlds, async (options) => {
+          const { whole, cut } = steps(worldOf({ ...options, dtype }));
+          const size = 1 + Math.abs(await whole.metrics.loss?.item() ?? NaN);
+          await assertNear(cut.metrics.loss, whole.metrics.loss, tolerance);
+          await assertNear(cut.metrics.grad_norm, whole.metrics.grad_norm, tolerance * size);
+          await assertNear(cut.state.params, whole.state.params, tolerance * size);
+        }),
+      runs,
+    );
+  } else {
+    Deno.test(`${name}: cut into groups it is another loss, since it ${reason} (counterexample)`, async () => {
+      const { whole, cut } = steps(worldOf({ seed: 5, distance: 0.5 }));
+      const [a, b] = [whole.metrics.loss, cut.metrics.loss];
+      assertNotEquals(
+        (await a?.item() ?? NaN).toFixed(6),
+        (await b?.item() ?? NaN).toFixed(6),
+      );
+    });
+  }
+}
+
+Deno.test("rows without an answer change no loss; a batch of them has loss 0 and gradient 0", async () => {
+  const world = worldOf({ seed: 11, distance: 0.3 });
+  const silent = <B>(batch: B, kept: number): B =>
+    mapTree(batch, (x, path) => {
+      const [rows = 0] = x.shape;
+      if (!path.endsWith("mask") || path.includes("mismatched")) return x;
+      return concat([slice(x, 0, 0, kept), zeros([rows - kept, ...x.shape.slice(1)], x.dtype)], 0);
+    });
+  for (const { name, group, use } of entriesOf(world)) {
+    // A reward model has a score to give even where there is no answer.
+    if (group === "rewardModels") continue;
+    await use(async (parts) => {
+      const loss = lossOf({ ...parts, batch: silent(parts.batch, 0) });
+      assertAlmostEquals(await loss(world.params).item(), 0, 1e-12, name);
+      for (const leaf of leavesOf(grad(loss)(world.params))) {
+        assert((await leaf.data()).every((g) => Math.abs(g) < 1e-12), name);
+      }
+      if (whole[name] !== undefined || ["ppo"].includes(name)) return;
+      const half = lossOf({ ...parts, batch: silent(parts.batch, GROUP) });
+      const alone = lossOf({ ...parts, batch: rowsOf(parts.batch, 0, GROUP) });
+      await assertClose(half(world.params), alone(world.params), 1e-9);
+    });
+  }
+});

@@ -1,0 +1,175 @@
+/** Random policies with a batch of every kind of data, so that the whole catalogue can be run. */
+import {
+  add,
+  cast,
+  evaluate,
+  type FloatDType,
+  key,
+  matmul,
+  mul,
+  normal,
+  sum,
+  tanh,
+  tensor,
+  unsqueeze,
+} from "@unitune/core";
+import {
+  catalogue,
+  type Demonstrations,
+  modelOf,
+  type Objective,
+  type Policy,
+  type ScoredDemonstrations,
+  type ScoredLabelledAnswers,
+  type ScoredPairs,
+  type ScoredRollouts,
+  scoreTokens,
+} from "@unitune/objectives";
+import fc from "fast-check";
+import { idsOf, type Parameters, policy as wordPolicy } from "./arbitrary.ts";
+
+/** The policy of the other tests, with a value head over the same hidden states. */
+export const actorCritic: Policy<Parameters> = {
+  ...wordPolicy,
+  values: ({ mixing }, embeddings) => sum(tanh(matmul(embeddings, mixing)), { axes: [-1] }),
+};
+
+/** A reward model: its only logit is a score. */
+export const scorer: Policy<Parameters> = {
+  embed: wordPolicy.embed,
+  logits: ({ mixing }, embeddings) =>
+    unsqueeze(sum(tanh(matmul(embeddings, mixing)), { axes: [-1] }), -1),
+};
+
+/** A batch of every kind, in groups of two. */
+export interface World {
+  readonly dtype: FloatDType;
+  readonly params: Parameters;
+  readonly reference: Parameters;
+  readonly demonstrations: ScoredDemonstrations;
+  readonly pairs: ScoredPairs;
+  readonly labels: ScoredLabelledAnswers;
+  readonly rollouts: ScoredRollouts;
+}
+
+export const GROUP = 2;
+
+/** What a world is made of. */
+export interface WorldOptions {
+  readonly seed: number;
+  /** How far the reference and the old policy are from the policy; 0 for step 0. */
+  readonly distance: number;
+  readonly rows?: number;
+  readonly length?: number;
+  readonly vocabulary?: number;
+  readonly dtype?: FloatDType;
+}
+
+/** A generator of small integers, the same for the same seed. */
+function dice(seed: number): (sides: number) => number {
+  let state = seed + 1;
+  return (sides) => {
+    state = (state * 48271 + 11) % 2147483647;
+    return Math.floor(state / 65536) % sides;
+  };
+}
+
+export function worldOf(
+  { seed, distance, rows = 4, length = 6, vocabulary = 4, dtype = "f64" }: WorldOptions,
+): World {
+  const roll = dice(seed);
+  const matrix = (k: number, height: number, scale: number) =>
+    mul(cast(normal(key(seed * 8 + k), [height, 3]), dtype), scale);
+  const params = evaluate({ table: matrix(0, vocabulary, 1), mixing: matrix(1, 3, 1) });
+  const reference = evaluate({
+    table: add(params.table, matrix(2, vocabulary, distance)),
+    mixing: params.mixing,
+  });
+  const table = <T>(cell: (b: number, t: number) => T) =>
+    Array.from({ length: rows }, (_, b) => Array.from({ length }, (_, t) => cell(b, t)));
+  const answers = (): Demonstrations => {
+    // A prompt of one or two tokens, an answer of at least two, then padding.
+    const ends = Array.from({ length: rows }, () => 4 + roll(length - 3));
+    const starts = Array.from({ length: rows }, () => 1 + roll(2));
+    const inAnswer = (b: number, t: number) => t >= (starts[b] ?? 0) && t < (ends[b] ?? 0);
+    return {
+      ids: idsOf(table(() => roll(vocabulary))),
+      mask: tensor(table((b, t) => inAnswer(b, t) ? 1 : 0), { dtype }),
+    };
+  };
+  const scoredBy = (by: Parameters, { ids }: Demonstrations) =>
+    evaluate(scoreTokens(modelOf(wordPolicy, by), ids));
+  const scored = (): ScoredDemonstrations => {
+    const own = answers();
+    return { ...own, referenceLogProbs: scoredBy(reference, own) };
+  };
+  const rollouts = scored();
+  const labelled = scored();
+  return {
+    dtype,
+    params,
+    reference,
+    demonstrations: scored(),
+    pairs: { chosen: scored(), rejected: scored() },
+    labels: {
+      ...labelled,
+      labels: tensor(Array.from({ length: rows }, (_, b) => b % 2), { dtype }),
+      mismatched: scored(),
+    },
+    rollouts: {
+      ...rollouts,
+      rewards: tensor(Array.from({ length: rows }, (_, b) => b % 2 + roll(3) / 4), { dtype }),
+      oldLogProbs: scoredBy(reference, rollouts),
+    },
+  };
+}
+
+/** Worlds whose policy has moved from its reference; options, which print in a line. */
+export const worlds: fc.Arbitrary<WorldOptions> = fc.record({
+  seed: fc.nat(1e5),
+  rows: fc.constantFrom(2, 4),
+  length: fc.integer({ min: 5, max: 7 }),
+  vocabulary: fc.integer({ min: 2, max: 5 }),
+}).map((options) => ({ ...options, distance: 0.3 }));
+
+/** An entry of the catalogue, with what it runs on: whatever the data are. */
+export interface Entry {
+  readonly group: keyof ReturnType<typeof catalogue>;
+  readonly name: string;
+  /** Calls a function with the entry's parts, of which only it knows the kind of data. */
+  readonly use: <R>(f: <B>(parts: Parts<B>) => R) => R;
+}
+
+/** An objective, its policy and its batch. */
+export interface Parts<B> {
+  readonly policy: Policy<Parameters>;
+  readonly objective: Objective<B>;
+  readonly batch: B;
+}
+
+/** All entries of the catalogue in a world. */
+export function entriesOf(world: World): Entry[] {
+  const groups = catalogue({
+    reference: modelOf(wordPolicy, world.reference),
+    groupSize: GROUP,
+  });
+  const of = <B>(
+    group: Entry["group"],
+    policy: Policy<Parameters>,
+    entries: Readonly<Record<string, () => Objective<B>>>,
+    batch: B,
+  ): Entry[] =>
+    Object.entries(entries).map(([name, make]) => ({
+      group,
+      name,
+      use: (f) => f({ policy, objective: make(), batch }),
+    }));
+  return [
+    ...of("demonstrations", wordPolicy, groups.demonstrations, world.demonstrations),
+    ...of("pairs", wordPolicy, groups.pairs, world.pairs),
+    ...of("rewardModels", scorer, groups.rewardModels, world.pairs),
+    ...of("labels", wordPolicy, groups.labels, world.labels),
+    ...of("rollouts", wordPolicy, groups.rollouts, world.rollouts),
+    ...of("actorCritics", actorCritic, groups.actorCritics, world.rollouts),
+  ];
+}
