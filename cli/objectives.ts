@@ -1,0 +1,311 @@
+/**
+ * `deno task objectives`: the paper's Table 1, extended to the whole catalogue and printed from the
+ * values that run; with a name, one objective in depth.
+ *
+ * @module
+ */
+
+import { evaluate, gather, reshape, sum, type Tensor, tensor, unsqueeze } from "@unitune/core";
+import {
+  type Catalogue,
+  catalogue,
+  type Demonstrations,
+  type Model,
+  type Objective,
+  type ObjectiveDescription,
+  scoreTokens,
+  summarize,
+} from "@unitune/objectives";
+import { runCommand, UsageError } from "./errors.ts";
+import { type FlagTable, parseFlags, wantsHelp } from "./flags.ts";
+import { helpText } from "./help.ts";
+import { nearest } from "./nearest.ts";
+import { alignTable } from "./report.ts";
+
+const flags = {
+  json: { kind: "boolean", help: "Print JSON, one object, in place of text." },
+} as const satisfies FlagTable;
+
+const usage =
+  `The objectives, each as preference estimation x transition optimization: on which states the ` +
+  `human's and the model's preference are looked at, with what signal, and how the model's ` +
+  `transitions are moved there.
+
+  deno task objectives          all of them
+  deno task objectives dpo      one in depth, with its value before the first step`;
+
+/** A bigram table: the logits of the next token are a row of it. */
+const table = tensor([[0.2, -0.4, 1, 0], [0.5, 0.1, -0.3, 0.6], [-1, 0.7, 0, 0.2], [
+  0,
+  0,
+  0.4,
+  -0.2,
+]]);
+
+const policy: Model = {
+  embed: (ids) => gather(table, ids),
+  logits: (embeddings) => embeddings,
+  values: (embeddings) => sum(embeddings, { axes: [-1] }),
+};
+
+/** The same, its only logit a score. */
+const scorer: Model = {
+  embed: policy.embed,
+  logits: (embeddings) => unsqueeze(sum(embeddings, { axes: [-1] }), -1),
+};
+
+/** Four answers to two prompts, as data of every kind: the policy is its reference and its past. */
+function scored(rows: readonly (readonly number[])[]):
+  & Demonstrations
+  & Record<
+    "referenceLogProbs" | "oldLogProbs",
+    Tensor
+  > {
+  const ids = tensor(rows, { dtype: "i32" });
+  const mask = tensor(rows.map((row) => row.map((_, t) => t === 0 ? 0 : 1)));
+  const logProbs = evaluate(scoreTokens(policy, ids));
+  return { ids, mask, referenceLogProbs: logProbs, oldLogProbs: logProbs };
+}
+
+const chosen = scored([[0, 1, 2, 3], [0, 2, 1, 3], [1, 3, 0, 3], [1, 0, 0, 3]]);
+const rejected = scored([[0, 3, 3, 3], [0, 2, 2, 3], [1, 1, 1, 3], [1, 2, 0, 3]]);
+const labels = tensor([1, 0, 1, 0]);
+
+/** An objective and what it gives before the first step. */
+interface Entry {
+  readonly name: string;
+  readonly description: ObjectiveDescription;
+  readonly start: () => Readonly<Record<string, Tensor>>;
+}
+
+function entries<B>(
+  model: Model,
+  objectives: Readonly<Record<string, () => Objective<B>>>,
+  batch: B,
+): Entry[] {
+  const context = { step: reshape(tensor([0], { dtype: "i32" }), []) };
+  return Object.entries(objectives).map(([name, make]) => {
+    const objective = make();
+    return {
+      name,
+      description: objective.description,
+      start: () => {
+        const collected = objective.collect(model, batch, context);
+        return summarize(objective.evaluate(model, collected, context));
+      },
+    };
+  });
+}
+
+/** The headings of the catalogue's groups. */
+const headings: Readonly<Record<keyof Catalogue, string>> = {
+  demonstrations: "On demonstrations",
+  pairs: "On pairs",
+  rewardModels: "Reward models",
+  labels: "On labels",
+  rollouts: "On rollouts",
+  actorCritics: "On rollouts, with a value head",
+};
+
+/** Everything in the catalogue, by group. */
+function everything(): Readonly<Record<keyof Catalogue, readonly Entry[]>> {
+  const groups = catalogue({ reference: policy, groupSize: 2 });
+  const pairs = { chosen, rejected };
+  const rollouts = { ...chosen, rewards: labels };
+  return {
+    demonstrations: entries(policy, groups.demonstrations, chosen),
+    pairs: entries(policy, groups.pairs, pairs),
+    rewardModels: entries(scorer, groups.rewardModels, pairs),
+    labels: entries(policy, groups.labels, { ...chosen, labels, mismatched: rejected }),
+    rollouts: entries(policy, groups.rollouts, rollouts),
+    actorCritics: entries(policy, groups.actorCritics, rollouts),
+  };
+}
+
+/** The columns of Table 1, in order: those of a line, then those that have a line of their own. */
+const labelsOf: Readonly<Record<keyof ObjectiveDescription, string>> = {
+  humanStates: "states, human",
+  modelStates: "states, model",
+  signal: "signal",
+  transition: "transition",
+  models: "models",
+  data: "data",
+  forwardPasses: "forward passes",
+  normalizer: "divided by",
+  formula: "loss",
+  stepZero: "at step 0",
+};
+
+const WIDTH = 80;
+
+/** Words on lines of a width, later lines indented. */
+function wrapped(text: string, indent: number): string {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && indent + line.length + 1 + word.length > WIDTH) {
+      lines.push(line);
+      line = word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, line].join(`\n${" ".repeat(indent)}`);
+}
+
+function showCell(column: keyof ObjectiveDescription, description: ObjectiveDescription): string {
+  const value = description[column];
+  if (value === undefined) return "";
+  if (column === "forwardPasses" && value === Infinity) return "one a position";
+  if (typeof value === "number") return column === "stepZero" ? value.toFixed(4) : `${value}`;
+  return typeof value === "string" ? value : value.join(", ");
+}
+
+const inDepth = [
+  "humanStates",
+  "modelStates",
+  "signal",
+  "transition",
+  "formula",
+  "normalizer",
+  "models",
+  "data",
+  "forwardPasses",
+  "stepZero",
+] as const satisfies readonly (keyof ObjectiveDescription)[];
+
+const notation: Readonly<Record<string, string>> = {
+  "s*_n, s_n": "gold prefix, the model's own; s+, s- chosen and rejected",
+  "T, T*": "the model's and the human's transition matrix, T(a|s)",
+  "l, p": "loss and probability of a token, l = -log p; M_b answer tokens of row b",
+  "D, d": "log pi/ref of an answer; Dw of the chosen, Dl of the rejected one, d = Dw - Dl",
+  "lw, aw": "log pi of the chosen answer, summed and for each token; ll, al of the rejected",
+  "A, rho": "advantage; ratio of the policy to the one that sampled",
+  "s(x), sg": "sigmoid; stop-gradient",
+};
+
+/** A label and its value, wrapped beside it. */
+function field(label: string, value: string): string {
+  const indent = 18;
+  return `  ${label.padEnd(indent - 2)}${wrapped(value, indent)}`;
+}
+
+/** The whole table: a block of lines for each objective, so that it fits a terminal. */
+function wholeTable(all: Readonly<Record<keyof Catalogue, readonly Entry[]>>): string[] {
+  const summary = Object.values(all).flat().map(({ name, description }) => [
+    name,
+    showCell("forwardPasses", description),
+    showCell("stepZero", description),
+    showCell("models", description),
+  ]);
+  const blocks = Object.entries(all).flatMap(([group, entries]) => [
+    "",
+    isGroup(group) ? headings[group] : group,
+    ...entries.flatMap(({ name, description }) => [
+      "",
+      name,
+      field("states", statesOf(description)),
+      ...(["signal", "transition", "formula", "normalizer", "data"] as const).map((column) =>
+        field(labelsOf[column], showCell(column, description))
+      ),
+    ]),
+  ]);
+  return [
+    ...leftAligned([["objective", "passes", "at step 0", "models"], ...summary]),
+    ...blocks,
+    "",
+    "Notation",
+    ...Object.entries(notation).map(([symbol, meaning]) => field(symbol, meaning)),
+  ];
+}
+
+function isGroup(name: string): name is keyof Catalogue {
+  return Object.hasOwn(headings, name);
+}
+
+/** The human's states and the model's, once where they are the same. */
+function statesOf({ humanStates, modelStates }: ObjectiveDescription): string {
+  return humanStates === modelStates
+    ? `${humanStates}, human and model`
+    : `human ${humanStates}; model ${modelStates}`;
+}
+
+/** alignTable, with the last column to the left. */
+function leftAligned(rows: readonly (readonly string[])[]): string[] {
+  const lines = alignTable(rows.map((row) => row.slice(0, -1)));
+  return lines.map((line, i) => {
+    const width = Math.max(...lines.map((other) => other.length));
+    return `${line.padEnd(width)}  ${rows[i]?.at(-1) ?? ""}`;
+  });
+}
+
+/** Metrics at the start, as numbers. */
+async function numbersOf({ start }: Entry): Promise<Readonly<Record<string, number>>> {
+  const metrics = Object.entries(start());
+  return Object.fromEntries(
+    await Promise.all(metrics.map(async ([name, value]) => [name, await value.item()] as const)),
+  );
+}
+
+async function oneInDepth(entry: Entry): Promise<string[]> {
+  const { loss, ...metrics } = await numbersOf(entry);
+  const known = entry.description.stepZero;
+  return [
+    entry.name,
+    ...inDepth.filter((column) => column !== "stepZero").map((column) =>
+      field(labelsOf[column], showCell(column, entry.description))
+    ),
+    "",
+    ...wrapped(
+      "Before the first step, on four answers of a bigram table that is its own reference:",
+      0,
+    ).split("\n"),
+    field(
+      "loss",
+      `${loss?.toFixed(6)}${known === undefined ? "" : ` (by the formula ${known.toFixed(6)})`}`,
+    ),
+    ...Object.entries(metrics).map(([name, value]) => `  ${name.padEnd(28)}${value.toFixed(6)}`),
+  ];
+}
+
+async function main(): Promise<void> {
+  if (wantsHelp(Deno.args)) {
+    console.log(helpText(flags, usage));
+    return;
+  }
+  const [first = ""] = Deno.args;
+  const named = first !== "" && !first.startsWith("-");
+  const { values } = parseFlags(flags, named ? Deno.args.slice(1) : Deno.args);
+  const all = everything();
+  const flat = Object.values(all).flat();
+  if (!named) {
+    console.log(
+      values.json
+        ? JSON.stringify(
+          Object.fromEntries(flat.map(({ name, description }) => [name, description])),
+          null,
+          2,
+        )
+        : wholeTable(all).join("\n"),
+    );
+    return;
+  }
+  const entry = flat.find(({ name }) => name.toLowerCase() === first.toLowerCase());
+  if (entry === undefined) {
+    const meant = nearest(first, flat.map(({ name }) => name));
+    throw new UsageError(
+      `unknown objective ${JSON.stringify(first)}${
+        meant === undefined ? "; without a name all are listed" : `: did you mean ${meant}?`
+      }`,
+    );
+  }
+  console.log(
+    values.json
+      ? JSON.stringify(
+        { name: entry.name, ...entry.description, computed: await numbersOf(entry) },
+        null,
+        2,
+      )
+      : (await oneInDepth(entry)).join("\n"),
+  );
+}
+
+if (import.meta.main) await runCommand(main);
