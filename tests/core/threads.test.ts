@@ -11,6 +11,7 @@ import {
   mean,
   normal,
   reshape,
+  slice,
   sort,
   sum,
   tanh,
@@ -19,7 +20,7 @@ import {
   wasm,
 } from "@unitune/core";
 
-/** Kernels of every kind that threads share: by rows, by columns, by batches, by elements. */
+/** Kernels of every kind that threads share: by rows, columns, batches, elements; and of one row. */
 function work(x: Tensor, w: Tensor): Tensor[] {
   const hidden = tanh(matmul(x, w));
   const heads = reshape(hidden, [8, 30, 67]);
@@ -32,6 +33,8 @@ function work(x: Tensor, w: Tensor): Tensor[] {
     sum(hidden, { axes: [0] }),
     mean(hidden),
     argmax(hidden),
+    matmul(slice(x, 0, 0, 1), w),
+    matmul(slice(hidden, 0, 0, 1), transposeLast(hidden)),
     gather(hidden, argmax(w)),
     sort(hidden),
   ];

@@ -15,6 +15,8 @@ export interface Surroundings {
   readonly hasRelaxedSimd: boolean;
   /** The number of the matrix multiplication. */
   readonly matmul: number;
+  /** The number of the multiplication of one row and a matrix. */
+  readonly vectorMatrix: number;
   /** The address of the first thread's scratch memory. */
   readonly scratch: number;
   /** Bytes of scratch memory for each thread. */

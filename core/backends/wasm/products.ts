@@ -2,11 +2,12 @@
 import { at, sizeOf, stridesOf } from "../../shape.ts";
 import type { Emitter } from "./frame.ts";
 import { COLUMNS, ROWS } from "./matmul.ts";
+import { BLOCK } from "./vector_matrix.ts";
 import { call, type Code, countTo, i32, local, memory, types } from "./instructions.ts";
 
 /** Calls the routine for each product of the batch, or for this thread's part of one. */
 export const matmul: Emitter<"matmul"> = (kernel, frame) => {
-  const { locals, base, matmul } = frame;
+  const { locals, base, matmul, vectorMatrix } = frame;
   const { batch, rows, columns, depth, a, b, output } = kernel;
   const counters = batch.map(() => locals.add(types.i32));
   const outStrides = stridesOf(batch).map((stride) => stride * rows * columns);
@@ -21,6 +22,7 @@ export const matmul: Emitter<"matmul"> = (kernel, frame) => {
     const bytes = i32.const(4 * sizeOf(batch) * rows * columns);
     return memory.fill(local.get(base(output)), i32.const(0), bytes);
   }
+  const isRow = rows === 1;
   // Whole products where there are several; else columns or rows, whichever has more tiles.
   const shared = (batch[0] ?? 0) >= 4
     ? "batch"
@@ -29,7 +31,7 @@ export const matmul: Emitter<"matmul"> = (kernel, frame) => {
     : "rows";
   const share = {
     batch: () => frame.shareOf(at(batch, 0), 1),
-    columns: () => frame.shareOf(columns, COLUMNS),
+    columns: () => frame.shareOf(columns, isRow ? BLOCK : COLUMNS),
     rows: () => frame.shareOf(rows, ROWS),
   }[shared]();
   const whole = (size: number): [Code, Code] => [i32.const(0), i32.const(size)];
@@ -37,17 +39,33 @@ export const matmul: Emitter<"matmul"> = (kernel, frame) => {
     share === undefined || of !== shared
       ? whole(size)
       : [local.get(share.begin), local.get(share.end)];
-  const product = call(
-    matmul,
+  const [left, right, result] = [
     address(a.buffer, a.offset, a.batch),
     address(b.buffer, b.offset, b.batch),
     address(output, 0, outStrides),
-    frame.scratchAddress,
-    ...[rows, columns, depth].map(i32.const),
-    ...[a.row, a.column, b.row, b.column].map((step) => i32.const(4 * step)),
-    ...part("rows", rows),
-    ...part("columns", columns),
-  );
+  ];
+  const bytes = (steps: readonly number[]) => steps.map((step) => i32.const(4 * step));
+  const product = isRow
+    ? call(
+      vectorMatrix,
+      left,
+      right,
+      result,
+      i32.const(depth),
+      ...bytes([a.column, b.row, b.column]),
+      ...part("columns", columns),
+    )
+    : call(
+      matmul,
+      left,
+      right,
+      result,
+      frame.scratchAddress,
+      ...[rows, columns, depth].map(i32.const),
+      ...bytes([a.row, a.column, b.row, b.column]),
+      ...part("rows", rows),
+      ...part("columns", columns),
+    );
   return counters.reduceRight<Code>((body, counter, loop) => {
     const [begin, end] = loop === 0 ? part("batch", at(batch, 0)) : whole(at(batch, loop));
     return [local.set(counter, begin), countTo(counter, end, 1, body)];

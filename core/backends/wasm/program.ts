@@ -6,6 +6,7 @@ import { emitKernel, kernelBuffers, workOf } from "./kernels.ts";
 import { matmulFunction, matmulScratch } from "./matmul.ts";
 import { encodeModule, type WasmFunction } from "./module.ts";
 import { barrierFunction, maySleep } from "./threads.ts";
+import { vectorMatrixFunction } from "./vector_matrix.ts";
 
 /** What a module is emitted for. */
 export interface Target {
@@ -53,7 +54,7 @@ function canonical(
 /** Scratch memory that a program needs for each thread, in bytes. */
 export function scratchBytes({ kernels }: Lowered): number {
   const bytes = kernels.map((kernel) => {
-    if (kernel.kind === "matmul") return matmulScratch(kernel.columns);
+    if (kernel.kind === "matmul" && kernel.rows > 1) return matmulScratch(kernel.columns);
     return kernel.kind === "argsort" ? 4 * kernel.size : 0;
   });
   return Math.ceil(Math.max(0, ...bytes) / 64) * 64;
@@ -78,10 +79,17 @@ export function emitProgram(
 ): Uint8Array<ArrayBuffer> {
   const functions: WasmFunction[] = [];
   const matmul = functions.push(matmulFunction(hasRelaxedSimd)) - 1;
+  const vectorMatrix = functions.push(vectorMatrixFunction(hasRelaxedSimd)) - 1;
   const barrier = control === undefined
     ? undefined
     : functions.push(barrierFunction(control, maySleep())) - 1;
-  const surroundings: Surroundings = { buffers, hasRelaxedSimd, matmul, ...memory };
+  const surroundings: Surroundings = {
+    buffers,
+    hasRelaxedSimd,
+    matmul,
+    vectorMatrix,
+    ...memory,
+  };
   const [thread, threads] = [local.get(0), local.get(1)];
   const meet: Code = barrier === undefined ? [] : call(barrier, thread, threads);
 

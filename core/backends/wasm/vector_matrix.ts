@@ -1,0 +1,137 @@
+/**
+ * The product of one row and a matrix, as in a step of generation: no panel is packed, since every
+ * element of the matrix is used once.
+ */
+import { branch, type Code, countTo, f32, f32x4, i32, local, types, v128 } from "./instructions.ts";
+import { defineFunction, type Locals, type WasmFunction } from "./module.ts";
+
+/** Columns that are summed at once where rows of the matrix are consecutive. */
+export const BLOCK = 32;
+
+/** Vectors that are summed at once where columns of the matrix are consecutive. */
+const PARTS = 4;
+
+const get = local.get;
+
+/** Adds to a local. */
+function increase(index: number, by: Code): Code {
+  return local.set(index, i32.add(get(index), by));
+}
+
+/**
+ * `c[j] = sum_k a[k] b[k, j]` for columns j from `firstColumn` to `endColumn` (excluded): addresses
+ * of a, b and c, the depth, the steps in bytes along a and along b's rows and columns, and the
+ * columns. Each sum runs in an order of its own, whatever columns are wanted with it.
+ *
+ * @param fused Whether to multiply and add with one rounding.
+ */
+export function vectorMatrixFunction(fused: boolean): WasmFunction {
+  const madd = fused
+    ? f32x4.relaxedMadd
+    : (a: Code, b: Code, sum: Code): Code => f32x4.add(f32x4.mul(a, b), sum);
+
+  return defineFunction(
+    new Array<typeof types.i32>(9).fill(types.i32),
+    [],
+    (locals, a = 0, b = 1, c = 2, depth = 3, aStep = 4, bRow = 5, bColumn = 6, j = 7, end = 8) => {
+      const [pa, pb, k] = [locals.add(types.i32), locals.add(types.i32), locals.add(types.i32)];
+      const splat = locals.add(types.v128);
+      const out = i32.add(get(c), i32.shl(get(j), i32.const(2)));
+      const start: Code = [
+        local.set(pa, get(a)),
+        local.set(pb, i32.add(get(b), i32.mul(get(j), get(bColumn)))),
+        local.set(k, i32.const(0)),
+      ];
+      const next: Code = [increase(pa, get(aStep)), increase(pb, get(bRow))];
+
+      /** Columns j.. as vectors: each row of the matrix is read along. */
+      const alongRows = (vectors: number): Code => {
+        const sums = Array.from({ length: vectors }, () => locals.add(types.v128));
+        return [
+          start,
+          sums.map((sum) => local.set(sum, f32x4.const(0))),
+          countTo(k, get(depth), 1, [
+            local.set(splat, v128.load32Splat(get(pa))),
+            sums.map((sum, i) =>
+              local.set(sum, madd(get(splat), v128.load(get(pb), 16 * i), get(sum)))
+            ),
+            next,
+          ]),
+          sums.map((sum, i) => v128.store(out, get(sum), 16 * i)),
+        ];
+      };
+      const one = oneColumn(locals, madd, { pa, pb, k, depth, start, next, out });
+      const isAlong = i32.eq(get(bColumn), i32.const(4));
+      const room = (columns: number) => i32.sub(get(end), i32.const(columns - 1));
+      return [
+        branch(isAlong, [
+          countTo(j, room(BLOCK), BLOCK, alongRows(BLOCK / 4)),
+          countTo(j, room(4), 4, alongRows(1)),
+        ]),
+        countTo(
+          j,
+          get(end),
+          1,
+          branch(
+            i32.and(i32.eq(get(aStep), i32.const(4)), i32.eq(get(bRow), i32.const(4))),
+            one.downColumn,
+            one.anyhow,
+          ),
+        ),
+      ];
+    },
+  );
+}
+
+/** One column's sum: four at a time where it is consecutive, one by one elsewhere. */
+function oneColumn(
+  locals: Locals,
+  madd: (a: Code, b: Code, sum: Code) => Code,
+  { pa, pb, k, depth, start, next, out }: {
+    readonly pa: number;
+    readonly pb: number;
+    readonly k: number;
+    readonly depth: number;
+    readonly start: Code;
+    readonly next: Code;
+    readonly out: Code;
+  },
+): { readonly downColumn: Code; readonly anyhow: Code } {
+  const sums = Array.from({ length: PARTS }, () => locals.add(types.v128));
+  const [first = 0] = sums;
+  const single = locals.add(types.v128);
+  const step = 4 * PARTS;
+  // In the first lane only; the others multiply zeros.
+  const rest: Code = countTo(k, get(depth), 1, [
+    local.set(single, madd(v128.load32Zero(get(pa)), v128.load32Zero(get(pb)), get(single))),
+    next,
+  ]);
+  const lane = (index: number) => f32x4.extractLane(get(first), index);
+  const clear = [...sums, single].map((sum) => local.set(sum, f32x4.const(0)));
+  return {
+    downColumn: [
+      start,
+      clear,
+      countTo(k, i32.sub(get(depth), i32.const(step - 1)), step, [
+        sums.map((sum, i) =>
+          local.set(
+            sum,
+            madd(v128.load(get(pa), 16 * i), v128.load(get(pb), 16 * i), get(sum)),
+          )
+        ),
+        increase(pa, i32.const(4 * step)),
+        increase(pb, i32.const(4 * step)),
+      ]),
+      rest,
+      sums.slice(1).map((sum) => local.set(first, f32x4.add(get(first), get(sum)))),
+      f32.store(
+        out,
+        f32.add(
+          f32.add(f32.add(lane(0), lane(1)), f32.add(lane(2), lane(3))),
+          f32x4.extractLane(get(single), 0),
+        ),
+      ),
+    ],
+    anyhow: [start, clear, rest, f32.store(out, f32x4.extractLane(get(single), 0))],
+  };
+}
