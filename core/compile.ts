@@ -54,6 +54,7 @@ function trace<A extends readonly unknown[], R>(f: (...args: A) => R, args: A): 
 
 /** Indices of the leaves that belong to donated arguments. */
 function donatedLeaves(args: readonly unknown[], donate: readonly number[]): number[] {
+  if (donate.length === 0) return [];
   let first = 0;
   return args.flatMap((arg, position) => {
     const count = leavesOf(arg).length;

@@ -30,6 +30,35 @@ function mapAny(tree: unknown, path: string, f: (leaf: unknown, path: string) =>
 }
 
 /**
+ * Walks a tree without building anything, since a compiled function does so at every call: `leaf`
+ * is told of each leaf, static ones included, and `structure` of each key and bracket.
+ */
+function visit(
+  tree: unknown,
+  leaf: (leaf: unknown) => void,
+  structure: (mark: string) => void = () => {},
+): void {
+  if (isTensor(tree)) leaf(tree);
+  else if (Array.isArray(tree)) {
+    structure("[");
+    for (const child of tree) visit(child, leaf, structure);
+    structure("]");
+  } else if (isRecord(tree)) {
+    structure("{");
+    for (const key of Object.keys(tree).sort()) {
+      structure(quote(key));
+      visit(tree[key], leaf, structure);
+    }
+    structure("}");
+  } else leaf(tree);
+}
+
+/** A text behind its length, so that joined texts cannot be mistaken for others. */
+function quote(text: string): string {
+  return `${text.length}:${text}`;
+}
+
+/**
  * The same tree with every tensor replaced; static leaves stay.
  *
  * @example
@@ -66,9 +95,8 @@ export function mapTree(tree: unknown, f: (leaf: Tensor, path: string) => Tensor
  */
 export function leavesOf(tree: unknown): Tensor[] {
   const leaves: Tensor[] = [];
-  mapTree(tree, (leaf) => {
-    leaves.push(leaf);
-    return leaf;
+  visit(tree, (leaf) => {
+    if (isTensor(leaf)) leaves.push(leaf);
   });
   return leaves;
 }
@@ -167,18 +195,35 @@ export function zipTrees<T>(
   return zipped;
 }
 
-/** A tree's structure and static leaves as text, with a mark for each tensor. */
+/**
+ * A tree's structure, static leaves and tensors' marks as text: equal texts mean like trees.
+ *
+ * @throws {TypeError} If a leaf is neither a tensor nor a plain value; names its path.
+ */
 export function describeTree(tree: unknown, mark: (leaf: Tensor) => string): string {
-  return JSON.stringify(
-    mapAny(tree, "", (leaf, path) => {
-      if (isTensor(leaf)) return { tensor: mark(leaf) };
-      if (typeof leaf === "function" || (typeof leaf === "object" && leaf !== null)) {
-        throw new TypeError(
-          `a compiled function's arguments are tensors, records, arrays and plain values; ` +
-            `${path} is ${Object.prototype.toString.call(leaf)}`,
-        );
-      }
-      return { static: typeof leaf, value: String(leaf) };
-    }),
+  const parts: string[] = [];
+  visit(tree, (leaf) => {
+    if (isTensor(leaf)) parts.push(mark(leaf));
+    else if (isPlain(leaf)) parts.push(typeof leaf, quote(String(leaf)));
+    else throw unfit(tree);
+  }, (structure) => parts.push(structure));
+  return parts.join(" ");
+}
+
+function isPlain(leaf: unknown): boolean {
+  return leaf === null || (typeof leaf !== "object" && typeof leaf !== "function");
+}
+
+/** Why a tree cannot be described: its first leaf that is no plain value. */
+function unfit(tree: unknown): TypeError {
+  const faults: string[] = [];
+  mapAny(tree, "", (leaf, path) => {
+    if (!isTensor(leaf) && !isPlain(leaf)) {
+      faults.push(`${path} is ${Object.prototype.toString.call(leaf)}`);
+    }
+    return leaf;
+  });
+  return new TypeError(
+    `a compiled function's arguments are tensors, records, arrays and plain values; ${faults[0]}`,
   );
 }

@@ -69,7 +69,6 @@ export const i32 = {
   gtS: plain2(0x4a),
   gtU: plain2(0x4b),
   leS: plain2(0x4c),
-  geS: plain2(0x4e),
   add: plain2(0x6a),
   sub: plain2(0x6b),
   mul: plain2(0x6c),
@@ -79,7 +78,6 @@ export const i32 = {
   remU: plain2(0x70),
   and: plain2(0x71),
   shl: plain2(0x74),
-  shrU: plain2(0x76),
 } as const;
 
 /** 32-bit floats. */
@@ -87,10 +85,8 @@ export const f32 = {
   const: (value: number): Code => [0x43, ...floatBytes(value)],
   load: ((address, offset = 0) => [address, 0x2a, 2, ...unsigned(offset)]) as Load,
   store: ((address, value, offset = 0) => [address, value, 0x38, 2, ...unsigned(offset)]) as Store,
-  gt: plain2(0x5e),
   le: plain2(0x5f),
   add: plain2(0x92),
-  max: plain2(0x97),
 } as const;
 
 /** Vectors of 128 bits, whatever is in them. */
@@ -171,7 +167,6 @@ export const f32x4 = {
     ...floatBytes(value),
     ...floatBytes(value),
   ],
-  splat: vector1(19),
   extractLane: (x: Code, lane: number): Code => [x, ...vector(0x1f), lane],
   eq: vector2(0x41),
   ne: vector2(0x42),

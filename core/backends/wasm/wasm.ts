@@ -160,6 +160,7 @@ export function wasm(options: WasmOptions = {}): Device {
         donors.set(place.index, place.donor);
       }
     }
+    const taken = new Set(donors.values());
     const isSmall = outputPlans.map(({ dtype, size }, index) =>
       !donors.has(index) && size * bytesPerElement[dtype] <= SMALL_BYTES
     );
@@ -214,8 +215,7 @@ export function wasm(options: WasmOptions = {}): Device {
           `operand ${index} has ${storage.data.length} elements, the program expects ${input.size}`,
         );
       }
-      const isDonor = [...donors.values()].includes(index);
-      const address = isDonor ? heap.allocate(alignedBytes(input)) : slotOf(index, input);
+      const address = taken.has(index) ? heap.allocate(alignedBytes(input)) : slotOf(index, input);
       copyIn(heap.memory, address, storage.data);
       return address;
     };
@@ -243,7 +243,6 @@ export function wasm(options: WasmOptions = {}): Device {
         const count = workers?.ready() ?? 1;
         if (count > 1) workers?.start(number, codeAddress ?? 0, code.length, count);
         run(0, count);
-        const taken = new Set(donors.values());
         for (const index of donated) {
           const operand = operands[index];
           if (operand?.kind !== "buffer") continue;
