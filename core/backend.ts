@@ -54,6 +54,16 @@ export interface ProgramOptions {
   readonly donated: readonly number[];
 }
 
+/** The time that one kernel of a program took. */
+export interface KernelTime {
+  /** The kind and sizes of the kernel. */
+  readonly kernel: string;
+  /** How many of a run were such kernels. */
+  readonly count: number;
+  /** Milliseconds of all of them together. */
+  readonly milliseconds: number;
+}
+
 /** A place where programs run. */
 export interface Device {
   /** The backend's name. */
@@ -62,6 +72,15 @@ export interface Device {
   upload(data: TypedArray, dtype: DType): Buffer;
   /** Compiles a graph. */
   compile(graph: Graph, options: ProgramOptions): Program;
+  /**
+   * Times the kernels of the program that `run` starts, each by itself, so that the sum is longer
+   * than an ordinary run.
+   *
+   * @param run Calls a compiled function of this device once.
+   * @returns The time of each kernel, longest first; nothing where they cannot be told apart.
+   * @throws {Error} If no program ran.
+   */
+  profile(run: () => unknown): Promise<readonly KernelTime[] | undefined>;
   /** Ends what the device keeps running, such as threads; it is not used again. */
   [Symbol.dispose](): void;
 }

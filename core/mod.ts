@@ -19,7 +19,6 @@ export type * from "./backend.ts";
 export { reference } from "./backends/reference.ts";
 export { wasm, type WasmOptions } from "./backends/wasm/wasm.ts";
 export {
-  type KernelTime,
   type MemoryStatistics,
   webgpu,
   type WebGpuDevice,

@@ -375,6 +375,7 @@ export function reference(): Device {
     name: "reference",
     [Symbol.dispose]: () => {},
     upload: (data, dtype) => upload(data.slice(), dtype),
+    profile: () => Promise.resolve(undefined),
     compile(graph, { donated }) {
       const bytes = graph.nodes.reduce(
         (total, { op, shape, dtype }) =>

@@ -87,22 +87,32 @@ function body({ locals, code }: WasmFunction): Code {
   return [...unsigned(bytes.length), bytes];
 }
 
+/** A function that a module imports from `host`; it gives nothing back. */
+export interface ImportedFunction {
+  /** Its name. */
+  readonly name: string;
+  /** Types of the parameters. */
+  readonly parameters: readonly ValueType[];
+}
+
 /**
  * A module that imports a memory as `host.memory` and exports functions by name.
  *
- * @param functions All functions; calls name them by position.
+ * @param functions Its own functions; calls name them by position, after those that are imported.
  * @param exported Names of the exported functions, with their positions.
  * @param isShared Whether the memory is shared between threads.
+ * @param imported Functions of the host.
  * @returns The module's binary encoding.
  */
 export function encodeModule(
   functions: readonly WasmFunction[],
   exported: Readonly<Record<string, number>>,
   isShared = false,
+  imported: readonly ImportedFunction[] = [],
 ): Uint8Array<ArrayBuffer> {
   const signatures = new Map<string, number>();
   const signatureCodes: Code[] = [];
-  const signatureOf = ({ parameters, results }: WasmFunction): number => {
+  const signatureOf = ({ parameters, results }: Pick<WasmFunction, "parameters" | "results">) => {
     const key = `${parameters}>${results}`;
     const known = signatures.get(key);
     if (known !== undefined) return known;
@@ -110,13 +120,22 @@ export function encodeModule(
     const encoded = [0x60, list(parameters.map((p) => [p])), list(results.map((r) => [r]))];
     return signatureCodes.push(encoded) - 1;
   };
+  const fromHost = imported.map(({ name, parameters }) => [
+    text("host"),
+    text(name),
+    0,
+    ...unsigned(signatureOf({ parameters, results: [] })),
+  ]);
   const declared = functions.map((f) => unsigned(signatureOf(f)));
   return new Uint8Array(bytesOf([
     [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
     section(1, list(signatureCodes)),
     section(
       2,
-      list([[text("host"), text("memory"), 0x02, isShared ? 3 : 1, 0, ...unsigned(65536)]]),
+      list([
+        [text("host"), text("memory"), 0x02, isShared ? 3 : 1, 16, ...unsigned(65536)],
+        ...fromHost,
+      ]),
     ),
     section(3, list(declared)),
     section(

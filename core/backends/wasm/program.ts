@@ -4,7 +4,7 @@ import { branch, call, type Code, i32, local, types } from "./instructions.ts";
 import type { Surroundings } from "./frame.ts";
 import { emitKernel, kernelBuffers, workOf } from "./kernels.ts";
 import { matmulFunction, matmulScratch } from "./matmul.ts";
-import { encodeModule, type WasmFunction } from "./module.ts";
+import { encodeModule, type ImportedFunction, type WasmFunction } from "./module.ts";
 import { barrierFunction, maySleep } from "./threads.ts";
 import { vectorMatrixFunction } from "./vector_matrix.ts";
 
@@ -68,21 +68,26 @@ export function isParallel({ kernels }: Lowered): boolean {
   return kernels.reduce((total, kernel) => total + workOf(kernel), 0) >= PARALLEL_WORK;
 }
 
+/** Called by the first thread when all have started, and when all have done a kernel. */
+const tick: ImportedFunction = { name: "tick", parameters: [] };
+
 /**
  * A program's code. It exports `run(thread, threads)`, which every thread calls: kernels that are
- * not shared are the first thread's, and threads meet wherever one could see another's work.
+ * not shared are the first thread's, and threads meet wherever one could see another's work; if the
+ * program is timed, after each kernel.
  */
 export function emitProgram(
   { buffers, kernels }: Lowered,
   { hasRelaxedSimd, control }: Target,
   memory: ProgramMemory,
+  { isTimed = false } = {},
 ): Uint8Array<ArrayBuffer> {
+  const imported = isTimed ? [tick] : [];
   const functions: WasmFunction[] = [];
-  const matmul = functions.push(matmulFunction(hasRelaxedSimd)) - 1;
-  const vectorMatrix = functions.push(vectorMatrixFunction(hasRelaxedSimd)) - 1;
-  const barrier = control === undefined
-    ? undefined
-    : functions.push(barrierFunction(control, maySleep())) - 1;
+  const define = (code: WasmFunction): number => imported.length + functions.push(code) - 1;
+  const matmul = define(matmulFunction(hasRelaxedSimd));
+  const vectorMatrix = define(vectorMatrixFunction(hasRelaxedSimd));
+  const barrier = control === undefined ? undefined : define(barrierFunction(control, maySleep()));
   const surroundings: Surroundings = {
     buffers,
     hasRelaxedSimd,
@@ -94,7 +99,8 @@ export function emitProgram(
   const meet: Code = barrier === undefined ? [] : call(barrier, thread, threads);
 
   const known = new Map<string, { readonly index: number; readonly isShared: boolean }>();
-  const body: Code[] = [];
+  const told: Code = [meet, branch(i32.eqz(thread), call(0))];
+  const body: Code[] = isTimed ? [told] : [];
   let before: "nothing" | "one" | "all" = "nothing";
   for (const kernel of kernels) {
     const used = kernelBuffers(kernel);
@@ -102,13 +108,17 @@ export function emitProgram(
     let entry = known.get(key);
     if (entry === undefined) {
       const { code, isShared } = emitKernel(kernel.kind, kernel, used, surroundings);
-      entry = { index: functions.push(code) - 1, isShared };
+      entry = { index: define(code), isShared };
       known.set(key, entry);
     }
     const run = call(entry.index, ...used.map(memory.addressOf), thread, threads);
     if (before === "all" || (before === "one" && entry.isShared)) body.push(meet);
     body.push(entry.isShared ? run : branch(i32.eqz(thread), run));
     before = entry.isShared ? "all" : "one";
+    if (isTimed) {
+      body.push(told);
+      before = "nothing";
+    }
   }
   const run: WasmFunction = {
     parameters: [types.i32, types.i32],
@@ -116,5 +126,5 @@ export function emitProgram(
     locals: [],
     code: [body, meet],
   };
-  return encodeModule(functions, { run: functions.push(run) - 1 }, control !== undefined);
+  return encodeModule(functions, { run: define(run) }, control !== undefined, imported);
 }

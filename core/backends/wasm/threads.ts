@@ -101,7 +101,7 @@ const work = ({ memory, thread }) => {
   const load = (program) => {
     const bytes = new Uint8Array(memory.buffer, word(${words.address}), word(${words.length}));
     const module = new WebAssembly.Module(bytes.slice());
-    const { run } = new WebAssembly.Instance(module, { host: { memory } }).exports;
+    const { run } = new WebAssembly.Instance(module, { host: { memory, tick() {} } }).exports;
     if (programs.size >= ${KEPT_PROGRAMS}) programs.delete(programs.keys().next().value);
     programs.set(program, run);
     return run;

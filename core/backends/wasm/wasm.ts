@@ -1,7 +1,15 @@
 /** The wasm backend: a program is one WebAssembly module over one memory. */
-import type { Buffer, Device, Operand, Program, ProgramOptions } from "../../backend.ts";
+import type {
+  Buffer,
+  Device,
+  KernelTime,
+  Operand,
+  Program,
+  ProgramOptions,
+} from "../../backend.ts";
 import { allocate, bytesPerElement, type DType, type TypedArray } from "../../dtype.ts";
 import type { Graph } from "../../graph.ts";
+import { describeKernel } from "../../lowering/describe.ts";
 import type { BufferPlan } from "../../lowering/kernels.ts";
 import { lower } from "../../lowering/lower.ts";
 import { alignedBytes, planMemory } from "../../lowering/plan.ts";
@@ -46,6 +54,16 @@ function copyOut(
 function copyIn({ buffer }: WebAssembly.Memory, address: number, data: TypedArray): void {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   new Uint8Array(buffer, address, data.byteLength).set(bytes);
+}
+
+/** A module of a program, ready to run. */
+interface Loaded {
+  /** The size of its code. */
+  readonly bytes: number;
+  /** Runs it on every thread. */
+  run(): void;
+  /** Gives the storage of its code back. */
+  dispose(): void;
 }
 
 /** Refuses what the backend cannot compute. */
@@ -104,6 +122,8 @@ export function wasm(options: WasmOptions = {}): Device {
     return pool[0];
   };
   let programs = 0;
+  // Where the next run puts its times, if they are wanted.
+  const profile: KernelTime[][] = [];
   const stored = new WeakMap<Buffer, Storage>();
 
   const bufferOver = (storage: Storage, dtype: DType, size: number): Buffer => {
@@ -184,23 +204,56 @@ export function wasm(options: WasmOptions = {}): Device {
       if (place.kind === "arena") return i32.const(block + place.offset);
       return tableEntry(place.kind === "input" ? place.index : inputPlans.length + place.index);
     };
-    const code = emitProgram(lowered, target, {
-      scratch: block + scratch,
-      scratchBytes: scratchSize,
-      addressOf,
-    });
-    const number = ++programs;
     const workers = isParallel(lowered) ? poolNow() : undefined;
-    // Workers read the code from the memory that they share.
-    const codeAddress = workers === undefined ? undefined : heap.allocate(code.length);
-    if (codeAddress !== undefined) {
-      new Uint8Array(heap.memory.buffer, codeAddress, code.length).set(code);
-    }
-    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(code), {
-      host: { memory: heap.memory },
-    });
-    const { run } = exports;
-    if (typeof run !== "function") throw new Error("the module exports no run");
+    const load = (tick?: () => void): Loaded => {
+      const code = emitProgram(lowered, target, {
+        scratch: block + scratch,
+        scratchBytes: scratchSize,
+        addressOf,
+      }, { isTimed: tick !== undefined });
+      // Workers read the code from the memory that they share.
+      const address = workers === undefined ? undefined : heap.allocate(code.length);
+      if (address !== undefined) {
+        new Uint8Array(heap.memory.buffer, address, code.length).set(code);
+      }
+      const { exports } = new WebAssembly.Instance(new WebAssembly.Module(code), {
+        host: { memory: heap.memory, ...(tick && { tick }) },
+      });
+      const { run } = exports;
+      if (typeof run !== "function") throw new Error("the module exports no run");
+      const number = ++programs;
+      return {
+        bytes: code.length,
+        run() {
+          const count = workers?.ready() ?? 1;
+          if (count > 1) workers?.start(number, address ?? 0, code.length, count);
+          run(0, count);
+        },
+        dispose() {
+          if (address !== undefined) heap.free(address);
+        },
+      };
+    };
+    const program = load();
+
+    // A version of the program that tells when a kernel is done, made when first needed.
+    const timed: { readonly program: Loaded; readonly ends: number[] }[] = [];
+    const runTimed = (times: KernelTime[]): void => {
+      if (timed.length === 0) {
+        const ends: number[] = [];
+        timed.push({ ends, program: load(() => void ends.push(performance.now())) });
+      }
+      const labels = lowered.kernels.map(describeKernel);
+      for (const { program, ends } of timed) {
+        ends.length = 0;
+        program.run();
+        const duration = (i: number) => at(ends, i + 1) - at(ends, i);
+        for (const [kernel, positions] of Map.groupBy(labels.keys(), (i) => labels[i] ?? "")) {
+          const milliseconds = positions.reduce((total, i) => total + duration(i), 0);
+          times.push({ kernel, count: positions.length, milliseconds });
+        }
+      }
+    };
 
     /** The address of an operand's elements; those on the host are copied to the program's slot. */
     const place = (operand: Operand | undefined, index: number): number => {
@@ -225,7 +278,7 @@ export function wasm(options: WasmOptions = {}): Device {
         kernels: lowered.kernels.length,
         arenaBytes: plan.arenaBytes,
         unplannedBytes: plan.unplannedBytes,
-        codeBytes: code.length,
+        codeBytes: program.bytes,
         get threads() {
           return workers?.ready() ?? 1;
         },
@@ -240,9 +293,9 @@ export function wasm(options: WasmOptions = {}): Device {
             : heap.allocate(alignedBytes(output));
         });
         copyIn(heap.memory, block + table, Int32Array.from([...addresses, ...results]));
-        const count = workers?.ready() ?? 1;
-        if (count > 1) workers?.start(number, codeAddress ?? 0, code.length, count);
-        run(0, count);
+        const times = profile.pop();
+        if (times === undefined) program.run();
+        else runTimed(times);
         for (const index of donated) {
           const operand = operands[index];
           if (operand?.kind !== "buffer") continue;
@@ -259,7 +312,8 @@ export function wasm(options: WasmOptions = {}): Device {
         });
       },
       dispose() {
-        for (const address of [block, codeAddress ?? 0, ...slots.values()]) heap.free(address);
+        for (const loaded of [program, ...timed.map(({ program }) => program)]) loaded.dispose();
+        for (const address of [block, ...slots.values()]) heap.free(address);
         slots.clear();
       },
     };
@@ -273,6 +327,15 @@ export function wasm(options: WasmOptions = {}): Device {
       return bufferOver({ kind: "heap", address }, dtype, data.length);
     },
     compile: compileGraph,
+    async profile(run) {
+      const times: KernelTime[] = [];
+      profile.push(times);
+      run();
+      if (profile.pop() === times) throw new Error("profile: no program ran");
+      return await Promise.resolve(
+        times.toSorted((a, b) => b.milliseconds - a.milliseconds),
+      );
+    },
     [Symbol.dispose]() {
       for (const workers of pool.splice(0)) workers.dispose();
     },

@@ -1,15 +1,6 @@
 /** The time of each kernel of a run, where the adapter has timestamps. */
+import type { KernelTime } from "../../backend.ts";
 import type { Memory } from "./memory.ts";
-
-/** The time that the dispatches of one kernel took. */
-export interface KernelTime {
-  /** The kind and sizes of the kernel. */
-  readonly kernel: string;
-  /** Dispatches. */
-  readonly count: number;
-  /** Milliseconds of all of them together. */
-  readonly milliseconds: number;
-}
 
 /** Timestamps around the passes of one run. */
 export interface Timer {

@@ -6,9 +6,9 @@ import { makeMemory, type MemoryStatistics, type Storage, wholeOf } from "./memo
 import { makePipelines } from "./pipelines.ts";
 import { type Host, makeProgram } from "./program.ts";
 import { elementsOf, makeReadback } from "./readback.ts";
-import { type KernelTime, makeTimer, type Timer } from "./timer.ts";
+import { makeTimer, type Timer } from "./timer.ts";
 
-export type { KernelTime, MemoryStatistics };
+export type { MemoryStatistics };
 
 /** How a WebGPU device is opened. */
 export interface WebGpuOptions {
@@ -35,13 +35,6 @@ export interface WebGpuDevice extends Device {
   readonly isSoftware: boolean;
   /** What is known of the device. */
   statistics(): WebGpuStatistics;
-  /**
-   * Runs a program with a timestamp before and after each kernel.
-   *
-   * @param run Calls a compiled function of this device once.
-   * @returns The time of each kernel, longest first; nothing where the adapter has no timestamps.
-   */
-  profile(run: () => unknown): Promise<readonly KernelTime[] | undefined>;
   /** Destroys the device and its memory; it is not used again. */
   [Symbol.dispose](): void;
 }

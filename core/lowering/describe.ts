@@ -1,0 +1,29 @@
+/** Names of kernels, for messages and profiles. */
+import type { Kernel } from "./kernels.ts";
+
+/** A kernel's kind and sizes; kernels of one name do like work. */
+export function describeKernel(kernel: Kernel): string {
+  switch (kernel.kind) {
+    case "map": {
+      const { domain, steps, stores } = kernel;
+      return `map [${domain}], ${steps.length} steps, ${stores.length} stored`;
+    }
+    case "reduce":
+      return `${kernel.reduction} [${kernel.kept}] over [${kernel.reduced}]`;
+    case "matmul": {
+      const { batch, rows, columns, depth } = kernel;
+      return `matmul [${[...batch, rows, depth]}] x [${[...batch, depth, columns]}]`;
+    }
+    case "gather":
+      return `gather [${kernel.count}, ${kernel.width}]`;
+    case "scatterAdd":
+      return `scatterAdd [${kernel.count}, ${kernel.width}] to ${kernel.rows}`;
+    case "argsort":
+      return `argsort [${kernel.outer}, ${kernel.size}]`;
+    case "dynamicSlice":
+    case "dynamicUpdate":
+      return `${kernel.kind} [${kernel.outer}, ${kernel.length}, ${kernel.inner}]`;
+    default:
+      return kernel satisfies never;
+  }
+}

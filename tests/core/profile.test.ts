@@ -1,0 +1,48 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  compile,
+  type Device,
+  evaluate,
+  matmul,
+  reference,
+  sum,
+  type Tensor,
+  tensor,
+  wasm,
+} from "@unitune/core";
+
+/** A product and a reduction: small, or large enough for several threads. */
+function program(device: Device, size: number) {
+  const a = tensor(new Float32Array(size * size).fill(1 / size), { shape: [size, size] });
+  const f = compile((x: Tensor) => sum(matmul(x, x)), { device });
+  return { f, a: evaluate(a, device) };
+}
+
+for (const [threads, size] of [[1, 32], [2, 256]] as const) {
+  Deno.test(`wasm: a profile names the kernels, on ${threads} threads of ${size}`, async () => {
+    using device = wasm({ threads });
+    const { f, a } = program(device, size);
+    const expected = await f(a).item();
+    for (let run = 0; run < 3; run++) {
+      let total: Tensor | undefined;
+      const times = await device.profile(() => total = f(a));
+      assertEquals(times?.map(({ kernel }) => kernel).toSorted(), [
+        `matmul [${size},${size}] x [${size},${size}]`,
+        `sum [] over [${size * size}]`,
+      ]);
+      for (const { count, milliseconds } of times ?? []) assert(count === 1 && milliseconds >= 0);
+      assertEquals(await total?.item(), expected);
+    }
+  });
+}
+
+Deno.test("a profile without a program is an error, and the next run is no profile", async () => {
+  using device = wasm({ threads: 1 });
+  await assertRejects(() => device.profile(() => {}), Error, "profile: no program ran");
+  const { f, a } = program(device, 4);
+  assertEquals(await f(a).item(), 4);
+});
+
+Deno.test("the reference cannot tell kernels apart", async () => {
+  assertEquals(await reference().profile(() => {}), undefined);
+});
