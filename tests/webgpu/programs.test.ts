@@ -173,7 +173,7 @@ testOnWebGpu("a shader that does not compile is named", async () => {
     found.push(error.then((error) => error === null ? undefined : what));
   });
   const source = "fn main() { nonsense }";
-  pipelines.acquire({ label: "map [3]", source, bindings: [], grid: [1, 1] });
+  pipelines.acquire({ source, bindings: [], grid: [1, 1] }, "map [3]");
   assertEquals(await Promise.all(found), ["kernel map [3] does not compile"]);
   device.destroy();
 });

@@ -5,8 +5,6 @@ import type { Bound, Shader, Surroundings } from "./shader.ts";
 
 /** A module, the buffers that it binds and the size of its grid. */
 export interface Dispatch {
-  /** The kind and sizes of the kernel, for messages and profiles. */
-  readonly label: string;
   /** The WGSL text. */
   readonly source: string;
   /** The buffers in the order of the bindings. */
@@ -17,18 +15,38 @@ export interface Dispatch {
 
 /** What suits an adapter. */
 export interface Tuning {
+  /** Invocations that run in step, and read neighbouring elements at once. */
+  readonly vector: number;
   /** Invocations of a workgroup where nothing else decides. */
   readonly workgroup: number;
+  /** Workgroups that keep the adapter busy. */
+  readonly workgroups: number;
   /** Invocations in flight that keep the adapter busy. */
   readonly invocations: number;
+  /** Elements of a sum that a lane should at least have, for sharing it to pay. */
+  readonly elementsALane: number;
   /** Whether matrices are multiplied in tiles kept in workgroup memory. */
   readonly tiles: boolean;
 }
 
 /** Hardware has thousands of lanes and fast workgroup memory; a software adapter has neither. */
 export const tunings: Readonly<Record<"hardware" | "software", Tuning>> = {
-  hardware: { workgroup: 256, invocations: 2 ** 16, tiles: true },
-  software: { workgroup: 64, invocations: 64, tiles: false },
+  hardware: {
+    vector: 32,
+    workgroup: 256,
+    workgroups: 256,
+    invocations: 2 ** 16,
+    elementsALane: 4,
+    tiles: true,
+  },
+  software: {
+    vector: 8,
+    workgroup: 64,
+    workgroups: 8,
+    invocations: 64,
+    elementsALane: 1024,
+    tiles: false,
+  },
 };
 
 /** What kernels are emitted in. */
@@ -60,19 +78,17 @@ const GRID_LIMIT = 65535;
 
 /** A shader's body over so many workgroups; those beyond it must do nothing. */
 export function dispatchOf(
-  label: string,
   shader: Shader,
   body: readonly string[],
   { workgroups, invocations }: { readonly workgroups: number; readonly invocations: number },
 ): Dispatch[] {
   if (workgroups === 0) return [];
   const x = Math.min(workgroups, GRID_LIMIT);
-  return [{ label, ...shader.finish(body, invocations), grid: [x, Math.ceil(workgroups / x)] }];
+  return [{ ...shader.finish(body, invocations), grid: [x, Math.ceil(workgroups / x)] }];
 }
 
 /** A body for each of `count` elements, whose number is `element`. */
 export function overElements(
-  label: string,
   shader: Shader,
   count: number,
   { workgroup }: Tuning,
@@ -84,7 +100,7 @@ export function overElements(
     ...body,
   ];
   const size = { workgroups: Math.ceil(count / workgroup), invocations: workgroup };
-  return dispatchOf(label, shader, lines, size);
+  return dispatchOf(shader, lines, size);
 }
 
 /** The largest power of two not above a number, at least 1. */

@@ -1,43 +1,17 @@
 /** Kernels as dispatches: one emitter a kind. */
-import { type Kernel, usedBuffers } from "../../lowering/kernels.ts";
-import { sizeOf } from "../../shape.ts";
-import { chooseFours, cursorIn, emitSteps, loadsOf, valueName } from "./body.ts";
+import type { Kernel } from "../../lowering/kernels.ts";
 import {
   type Context,
   type Dispatch,
   dispatchOf,
   type Emitter,
-  fitting,
   type KernelOf,
   overElements,
 } from "./dispatch.ts";
-import { inParts } from "./parts.ts";
+import { map } from "./map.ts";
 import { matmul } from "./matmul.ts";
 import { reduce } from "./reduce.ts";
-import { isAligned, makeShader, type Shader, splitPosition, zeroWord } from "./shader.ts";
-
-const map: Emitter<"map"> = (kernel, context) =>
-  inParts(kernel, context).flatMap((part) => {
-    const { reads, writes } = usedBuffers(part);
-    return wholeMap(part, fitting(context, [...reads, ...writes]));
-  });
-
-const wholeMap: Emitter<"map"> = ({ domain, steps, stores }, context) => {
-  const last = domain.length - 1;
-  const inFours = last >= 0 && (domain[last] ?? 1) % 4 === 0 &&
-    stores.every(({ at }) => isAligned(at, last));
-  const vector = inFours ? last : undefined;
-  const shader = makeShader(context, inFours ? 4 : 1);
-  chooseFours(shader, [...loadsOf(steps), ...stores], vector, context.storageOf);
-  const rounds = domain.map((size, loop) => loop === vector ? size / 4 : size);
-  const loops = { variables: domain.map((_, loop) => `i${loop}`), vector };
-  const cursor = cursorIn(shader, loops);
-  return overElements(`map [${domain}]`, shader, sizeOf(rounds), context.tuning, [
-    ...splitPosition("element", rounds, loops.variables),
-    ...emitSteps(shader, steps, loops),
-    ...stores.map((store) => cursor.store(store, valueName(store.value))),
-  ]);
-};
+import { makeShader, type Shader, zeroWord } from "./shader.ts";
 
 /** Copies elements, or fours where the rows are multiples of four. */
 function copier(context: Context, inner: number, copied: readonly number[]): {
@@ -60,7 +34,7 @@ const gather: Emitter<"gather"> = (kernel, context) => {
   const units = width / unit;
   const dtype = shader.dtype(output);
   const missing = dtype === "f32" ? `${shader.use("nan")}()` : zeroWord(dtype);
-  return overElements(`gather [${count}, ${width}]`, shader, count * units, context.tuning, [
+  return overElements(shader, count * units, context.tuning, [
     // Unsigned, so that negative ids are outside too.
     `let id = u32(${shader.word(ids, `element / ${units}u`)});`,
     `if (id < ${rows}u) { ${
@@ -80,11 +54,10 @@ const scatterAdd: Emitter<"scatterAdd"> = (kernel, context) => {
   const { shader, unit, get, set } = copier(context, width, [updates, output]);
   const units = width / unit;
   const zero = zeroWord(shader.dtype(output));
-  const label = `scatterAdd [${count}, ${width}] to ${rows}`;
   const add = (i: string, column: string) =>
     `total += ${get(updates, `${i} * ${units}u + ${column}`)};`;
   if (!tuning.tiles || rows * count < SEARCH_TOGETHER) {
-    return overElements(label, shader, rows * units, tuning, [
+    return overElements(shader, rows * units, tuning, [
       `let row = element / ${units}u;`,
       `var total = ${zero};`,
       `for (var i = 0u; i < ${count}u; i++) {`,
@@ -119,7 +92,7 @@ const scatterAdd: Emitter<"scatterAdd"> = (kernel, context) => {
     "}",
     set(output, `row * ${units}u + column`, "total"),
   ];
-  return dispatchOf(label, shader, body, { workgroups: rows * blocks, invocations: lanes });
+  return dispatchOf(shader, body, { workgroups: rows * blocks, invocations: lanes });
 };
 
 /** Numbers as words that compare alike; -0 as 0, NaN after everything. */
@@ -139,7 +112,7 @@ const argsort: Emitter<"argsort"> = ({ input, output, outer, size }, context) =>
   const shader = makeShader(context, 1);
   const dtype = shader.dtype(input);
   shader.declare(sortKeys[dtype === "f32" || dtype === "i32" ? dtype : "u32"]);
-  return overElements(`argsort [${outer}, ${size}]`, shader, outer * size, context.tuning, [
+  return overElements(shader, outer * size, context.tuning, [
     `let first = element - element % ${size}u;`,
     "let own = element - first;",
     `let key = sortKey(${shader.word(input, "element")});`,
@@ -170,7 +143,6 @@ const dynamicSlice: Emitter<"dynamicSlice"> = (kernel, context) => {
   const { shader, unit, get, set } = copier(context, inner, [input, output]);
   const count = outer * length * inner / unit;
   return overElements(
-    `dynamicSlice [${outer}, ${length}, ${inner}]`,
     shader,
     count,
     context.tuning,
@@ -183,10 +155,8 @@ const dynamicSlice: Emitter<"dynamicSlice"> = (kernel, context) => {
 
 const dynamicUpdate: Emitter<"dynamicUpdate"> = (kernel, context) => {
   const { input, update, output, outer, size, length, inner } = kernel;
-  const label = `dynamicUpdate [${outer}, ${length}, ${inner}]`;
   const whole = copier(context, inner, [input, output]);
   const copy = context.storageOf(input) === context.storageOf(output) ? [] : overElements(
-    `${label} copy`,
     whole.shader,
     outer * size * inner / whole.unit,
     context.tuning,
@@ -196,7 +166,7 @@ const dynamicUpdate: Emitter<"dynamicUpdate"> = (kernel, context) => {
   const count = outer * length * inner / unit;
   return [
     ...copy,
-    ...overElements(label, shader, count, context.tuning, [
+    ...overElements(shader, count, context.tuning, [
       ...windowLines(kernel, shader, unit),
       set(output, "inWhole", get(update, "element")),
     ]),

@@ -2,6 +2,7 @@
 import type { MatrixView } from "../../lowering/kernels.ts";
 import { type Shape, sizeOf } from "../../shape.ts";
 import type { Context, Dispatch, Emitter, KernelOf } from "./dispatch.ts";
+import { blocked, transposedElements } from "./blocked.ts";
 import { reduce } from "./reduce.ts";
 import { streamed } from "./streamed.ts";
 import { tiled } from "./tiled.ts";
@@ -32,11 +33,30 @@ function asReduction(
 /** Rows or columns below which a product has no tiles. */
 const SKINNY = 8;
 
+/** Multiplications from which blocks are worth compiling. */
+const LARGE_PRODUCT = 2 ** 20;
+
+/** Multiplications for an element that has to be transposed for blocks, from which that pays. */
+const TRANSPOSED_REUSE = 24;
+
+/** Elements that no product should transpose more of: they take memory beside the arena. */
+const TRANSPOSED_LIMIT = 2 ** 24;
+
+function isWorthBlocks(kernel: KernelOf<"matmul">): boolean {
+  const { batch, rows, columns, depth } = kernel;
+  const multiplications = sizeOf(batch) * rows * columns * depth;
+  const elements = transposedElements(kernel);
+  return Math.min(rows, columns) >= SKINNY && multiplications >= LARGE_PRODUCT &&
+    elements <= Math.min(TRANSPOSED_LIMIT, multiplications / TRANSPOSED_REUSE);
+}
+
 /** `output[..., i, j] = sum_k a[..., i, k] b[..., k, j]`. */
 export const matmul: Emitter<"matmul"> = (kernel, context) => {
   const { batch, rows, columns, depth } = kernel;
   if (sizeOf(batch) * rows * columns === 0) return [];
   if (depth === 0) return asReduction(kernel, context);
-  if (!context.tuning.tiles) return streamed(kernel, context);
+  if (!context.tuning.tiles) {
+    return isWorthBlocks(kernel) ? blocked(kernel, context) : streamed(kernel, context);
+  }
   return Math.min(rows, columns) < SKINNY ? asReduction(kernel, context) : tiled(kernel, context);
 };

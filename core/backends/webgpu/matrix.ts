@@ -1,6 +1,6 @@
 /** What the ways to multiply matrices share: how operands with any strides are read. */
 import type { MatrixView } from "../../lowering/kernels.ts";
-import { at, stridesOf } from "../../shape.ts";
+import { at, type Shape, stridesOf } from "../../shape.ts";
 import type { Context, KernelOf } from "./dispatch.ts";
 import { type Shader, splitPosition } from "./shader.ts";
 
@@ -16,7 +16,7 @@ export function upTo(count: number): number[] {
 export type Contiguous = "row" | "column" | "none";
 
 /** Whether a view's elements can be read in fours, along its rows or down its columns. */
-function contiguity(
+export function contiguity(
   { offset, batch, row, column }: MatrixView,
   rows: number,
   columns: number,
@@ -41,26 +41,29 @@ export function readingsOf(
   return readings;
 }
 
-/** Statements that name where the batch's matrices start. */
-export function batchLines({ batch, a, b, rows, columns }: KernelOf<"matmul">): string[] {
-  const names = batch.map((_, axis) => `batch${axis}`);
-  const start = (offset: number, steps: readonly number[]) =>
-    [`${offset}u`, ...names.map((name, axis) => `${name} * ${at(steps, axis)}u`)].join(" + ");
-  return [
-    ...splitPosition("batch", batch, names),
-    `let startA = ${start(a.offset, a.batch)};`,
-    `let startB = ${start(b.offset, b.batch)};`,
-    `let startC = ${start(0, stridesOf(batch).map((step) => step * rows * columns))};`,
-  ];
+/** Statements that split the number of a matrix into indices of the batch's axes. */
+export function batchIndices(batch: Shape, matrix: string): string[] {
+  return splitPosition(matrix, batch, batchNames(batch));
+}
+
+function batchNames(batch: Shape): string[] {
+  return batch.map((_, axis) => `batch${axis}`);
+}
+
+/** Where an operand's matrix starts, by the indices of the batch's axes. */
+export function startOf(batch: Shape, view: Pick<MatrixView, "offset" | "batch">): string {
+  const steps = batchNames(batch).map((name, axis) => `${name} * ${at(view.batch, axis)}u`);
+  return [`${view.offset}u`, ...steps].join(" + ");
+}
+
+/** Where the matrix of the product starts in a buffer that holds nothing else. */
+export function startOfProduct({ batch, rows, columns }: KernelOf<"matmul">): string {
+  const steps = stridesOf(batch).map((step) => step * rows * columns);
+  return startOf(batch, { offset: 0, batch: steps });
 }
 
 /** The position of an element in a view. */
 export function position(start: string, { row, column }: MatrixView, i: string, j: string): string {
   const term = (index: string, step: number) => step === 1 ? index : `(${index}) * ${step}u`;
   return `${start} + ${term(i, row)} + ${term(j, column)}`;
-}
-
-/** A product's name, by the shapes of its operands. */
-export function labelOf({ batch, rows, columns, depth }: KernelOf<"matmul">): string {
-  return `matmul [${[...batch, rows, depth]}] x [${[...batch, depth, columns]}]`;
 }

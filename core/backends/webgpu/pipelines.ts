@@ -9,8 +9,8 @@ export interface Pipeline {
 
 /** The compiled modules of a device. */
 export interface Pipelines {
-  /** The pipeline of a dispatch, compiled now or before; to be released once. */
-  acquire(dispatch: Dispatch): Pipeline;
+  /** The pipeline of a kernel's dispatch, compiled now or before; to be released once. */
+  acquire(dispatch: Dispatch, kernel: string): Pipeline;
   release(dispatch: Dispatch): void;
 }
 
@@ -41,22 +41,24 @@ export function makePipelines(
     return layout;
   };
 
-  const make = (dispatch: Dispatch): Pipeline => {
-    const { label, source: code } = dispatch;
+  const make = (dispatch: Dispatch, label: string): Pipeline => {
     device.pushErrorScope("validation");
     const layout = layoutOf(dispatch);
     const gpu = device.createComputePipeline({
       label,
       layout: device.createPipelineLayout({ label, bindGroupLayouts: [layout] }),
-      compute: { module: device.createShaderModule({ label, code }), entryPoint: "main" },
+      compute: {
+        module: device.createShaderModule({ label, code: dispatch.source }),
+        entryPoint: "main",
+      },
     });
     watch(device.popErrorScope(), `kernel ${label} does not compile`);
     return { gpu, layout };
   };
 
   return {
-    acquire(dispatch) {
-      const entry = known.get(dispatch.source) ?? { pipeline: make(dispatch), users: 0 };
+    acquire(dispatch, kernel) {
+      const entry = known.get(dispatch.source) ?? { pipeline: make(dispatch, kernel), users: 0 };
       known.set(dispatch.source, entry);
       entry.users++;
       return entry.pipeline;

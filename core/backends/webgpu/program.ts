@@ -2,6 +2,7 @@
 import type { Buffer, Operand, Program, ProgramOptions } from "../../backend.ts";
 import { bytesPerElement, type DType, type TypedArray } from "../../dtype.ts";
 import type { Graph } from "../../graph.ts";
+import { describeKernel } from "../../lowering/describe.ts";
 import type { BufferPlan } from "../../lowering/kernels.ts";
 import { lower } from "../../lowering/lower.ts";
 import { alignedBytes, planMemory } from "../../lowering/plan.ts";
@@ -45,9 +46,15 @@ type Place =
   /** In the program's own memory. */
   | { readonly kind: "own"; readonly offset: number; readonly bytes: number };
 
+/** The dispatches of a kernel. */
+interface Named<D extends Dispatch> {
+  /** The kind and sizes of the kernel, for messages and profiles. */
+  readonly name: string;
+  readonly dispatches: readonly D[];
+}
+
 /** A dispatch with what it needs to be encoded. */
-interface Prepared extends Pipeline {
-  readonly dispatch: Dispatch;
+interface Prepared extends Pipeline, Dispatch {
   /** Places by binding. */
   readonly places: readonly Place[];
   /** Bind groups by the storage of inputs and outputs. */
@@ -67,7 +74,7 @@ function refuseDoubles(graph: Graph): void {
 /** Refuses what is beyond the device's limits, before anything is allocated. */
 function checkLimits(
   buffers: readonly BufferPlan[],
-  dispatches: readonly Dispatch[],
+  kernels: readonly Named<Dispatch>[],
   { maxStorageBuffersPerShaderStage, maxStorageBufferBindingSize }: GPUSupportedLimits,
 ): void {
   for (const { dtype, size } of buffers) {
@@ -79,10 +86,11 @@ function checkLimits(
       );
     }
   }
-  for (const { label, bindings } of dispatches) {
-    if (bindings.length > maxStorageBuffersPerShaderStage) {
+  for (const { name, dispatches } of kernels) {
+    const bindings = Math.max(0, ...dispatches.map(({ bindings }) => bindings.length));
+    if (bindings > maxStorageBuffersPerShaderStage) {
       throw new RangeError(
-        `kernel ${label} needs ${bindings.length} buffers, and the WebGPU adapter allows ` +
+        `kernel ${name} needs ${bindings} buffers, and the WebGPU adapter allows ` +
           `${maxStorageBuffersPerShaderStage}: use the wasm device`,
       );
     }
@@ -157,19 +165,29 @@ export function makeProgram(graph: Graph, { donated }: ProgramOptions, host: Hos
     },
   };
 
-  const dispatches = lowered.kernels.flatMap((kernel) => emitKernel(kernel.kind, kernel, context));
-  checkLimits(buffers, dispatches, device.limits);
+  const kernels = lowered.kernels.map((kernel): Named<Dispatch> => ({
+    name: describeKernel(kernel),
+    dispatches: emitKernel(kernel.kind, kernel, context),
+  }));
+  checkLimits(buffers, kernels, device.limits);
   const own = memory.allocate(ownBytes, "the memory of a program");
-  const prepared = dispatches.map((dispatch): Prepared => {
-    const places = dispatch.bindings.map(({ buffer }): Place =>
+  const prepare = (dispatch: Dispatch, name: string): Prepared => ({
+    ...dispatch,
+    ...pipelines.acquire(dispatch, name),
+    places: dispatch.bindings.map(({ buffer }): Place =>
       buffer === undefined ? { kind: "own", offset: 0, bytes: ownBytes } : placeOf(buffer)
-    );
-    return { ...pipelines.acquire(dispatch), dispatch, places, groups: new Map() };
+    ),
+    groups: new Map(),
   });
+  const prepared = kernels.map(({ name, dispatches }): Named<Prepared> => ({
+    name,
+    dispatches: dispatches.map((dispatch) => prepare(dispatch, name)),
+  }));
+  const all = prepared.flatMap(({ dispatches }) => dispatches);
   const slots = new Map<number, Lease>();
 
   const groupFor = (
-    { dispatch, layout, places, groups }: Prepared,
+    { layout, places, groups }: Prepared,
     inputs: readonly Storage[],
     outputs: readonly (Storage | undefined)[],
   ): GPUBindGroup => {
@@ -183,7 +201,6 @@ export function makeProgram(graph: Graph, { donated }: ProgramOptions, host: Hos
     const known = groups.get(key);
     if (known !== undefined) return known;
     const group = device.createBindGroup({
-      label: dispatch.label,
       layout,
       entries: storages.map(({ lease, offset, bytes }, binding) => ({
         binding,
@@ -237,11 +254,11 @@ export function makeProgram(graph: Graph, { donated }: ProgramOptions, host: Hos
 
   return {
     statistics: {
-      kernels: prepared.length,
+      kernels: all.length,
       arenaBytes: plan.arenaBytes,
       unplannedBytes: plan.unplannedBytes,
       threads: 1,
-      codeBytes: [...new Set(prepared.map(({ dispatch }) => dispatch.source))]
+      codeBytes: [...new Set(all.map(({ source }) => source))]
         .reduce((total, { length }) => total + length, 0),
     },
     run(operands) {
@@ -257,17 +274,17 @@ export function makeProgram(graph: Graph, { donated }: ProgramOptions, host: Hos
       const encode = (pass: GPUComputePassEncoder, item: Prepared) => {
         pass.setPipeline(item.gpu);
         pass.setBindGroup(0, groupFor(item, inputs, outputs));
-        pass.dispatchWorkgroups(...item.dispatch.grid);
+        pass.dispatchWorkgroups(...item.grid);
       };
       const timer = host.takeTimer();
       if (timer === undefined) {
         const pass = encoder.beginComputePass({ label: "a run" });
-        for (const item of prepared) encode(pass, item);
+        for (const item of all) encode(pass, item);
         pass.end();
       } else {
-        for (const item of prepared) {
-          const pass = timer.pass(encoder, item.dispatch.label);
-          encode(pass, item);
+        for (const { name, dispatches } of prepared) {
+          const pass = timer.pass(encoder, name);
+          for (const item of dispatches) encode(pass, item);
           pass.end();
         }
         timer.resolve(encoder);
@@ -304,9 +321,9 @@ export function makeProgram(graph: Graph, { donated }: ProgramOptions, host: Hos
       return results;
     },
     dispose() {
-      for (const { dispatch, groups } of prepared) {
-        pipelines.release(dispatch);
-        groups.clear();
+      for (const item of all) {
+        pipelines.release(item);
+        item.groups.clear();
       }
       for (const lease of [own, ...slots.values()]) lease.release();
       slots.clear();

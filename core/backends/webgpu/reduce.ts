@@ -32,21 +32,17 @@ interface Sharing {
   readonly splits: number;
 }
 
-/** Elements that a lane should at least have, for its overhead to be small. */
-const ELEMENTS_A_LANE = 4;
-
 function share(tuning: Tuning, across: boolean, outputs: number, elements: number): Sharing {
-  const { invocations, workgroup } = tuning;
-  const wanted = Math.min(invocations / outputs, elements / ELEMENTS_A_LANE);
-  if (wanted < 2) return { outputs: workgroup, lanes: 1, splits: 1 };
+  const { invocations, vector, workgroup, workgroups, elementsALane } = tuning;
+  const wanted = Math.min(invocations / outputs, elements / elementsALane);
+  const shared = powerBelow(wanted);
+  // Workgroups as large as leaves enough of them.
+  const size = Math.min(workgroup, Math.max(vector, powerBelow(outputs * shared / workgroups)));
+  if (shared === 1) return { outputs: size, lanes: 1, splits: 1 };
   // Neighbouring lanes read neighbouring elements: those of one output, or of several.
-  const least = across ? Math.min(32, powerBelow(outputs)) : 1;
-  const lanes = Math.min(powerBelow(wanted), workgroup / least);
-  return {
-    outputs: Math.max(1, workgroup / lanes),
-    lanes,
-    splits: Math.min(64, powerBelow(wanted / lanes)),
-  };
+  const least = across ? Math.min(vector, powerBelow(outputs)) : 1;
+  const lanes = Math.min(shared, size / least);
+  return { outputs: size / lanes, lanes, splits: Math.min(64, shared / lanes) };
 }
 
 /** Loads along a loop whose neighbours are neighbours in memory, less those that are far apart. */
@@ -157,7 +153,7 @@ function totals(
   reduction: Exclude<Reduction, "argmax">,
   context: Context,
 ): Dispatch[] {
-  const { kept, reduced, steps, value, output } = kernel;
+  const { kept, steps, value, output } = kernel;
   const nest = nestOf(kernel, true);
   const { loops, across, keptRounds } = nest;
   const vector = loops.vector;
@@ -216,7 +212,7 @@ function totals(
     ...halves,
     `if (part == 0u && output < ${count}u) { ${store} }`,
   ];
-  const first = dispatchOf(`${reduction} [${kept}] over [${reduced}]`, shader, body, {
+  const first = dispatchOf(shader, body, {
     workgroups: Math.ceil(count / outputs) * splits,
     invocations: outputs * lanes,
   });
@@ -261,7 +257,7 @@ export function combineParts(
 
 /** The first index of the largest element; NaN is never larger, but the first element stays. */
 function argmax(kernel: KernelOf<"reduce">, context: Context): Dispatch[] {
-  const { kept, reduced, steps, value, output } = kernel;
+  const { steps, value, output } = kernel;
   const nest = nestOf(kernel, false);
   const { loops, across, keptRounds } = nest;
   const count = sizeOf(keptRounds);
@@ -310,7 +306,7 @@ function argmax(kernel: KernelOf<"reduce">, context: Context): Dispatch[] {
     `  ${shader.setWord(output, "output", `select(i32(index), 0, index == ${none})`)}`,
     "}",
   ];
-  return dispatchOf(`argmax [${kept}] over [${reduced}]`, shader, body, {
+  return dispatchOf(shader, body, {
     workgroups: Math.ceil(count / outputs),
     invocations: outputs * lanes,
   });

@@ -1,20 +1,28 @@
 /**
- * Matrix multiplication for software adapters, which have no use for workgroup memory: an
- * invocation reads what its block of the product needs, in blocks as large as registers allow.
+ * Multiplication of small matrices for software adapters, which have no use for workgroup memory:
+ * an invocation reads what its block of the product needs, where it lies.
  */
 import { sizeOf } from "../../shape.ts";
 import { type Context, type Dispatch, dispatchOf, type KernelOf, powerBelow } from "./dispatch.ts";
-import { batchLines, FOUR, labelOf, position, readingsOf, upTo } from "./matrix.ts";
+import {
+  batchIndices,
+  FOUR,
+  position,
+  readingsOf,
+  startOf,
+  startOfProduct,
+  upTo,
+} from "./matrix.ts";
 import { makeShader } from "./shader.ts";
 
 /**
- * Rows and fours of columns of an invocation when streaming. Large blocks read least, but take a
- * software adapter a second to compile, which small products are not worth.
+ * Rows and fours of columns of an invocation. Large blocks read least, but take longer to compile,
+ * which small products are not worth.
  */
-const streamedBlocks = { large: { rows: 8, quads: 4 }, small: { rows: 4, quads: 1 } } as const;
+const streamedBlocks = { large: { rows: 8, quads: 2 }, small: { rows: 4, quads: 1 } } as const;
 
 /** Multiplications from which a product is large. */
-const LARGE_PRODUCT = 2 ** 22;
+const LARGE_PRODUCT = 2 ** 20;
 
 /** Invocations of a workgroup when streaming: as many as a vector of the processor has lanes. */
 const STREAMED_LANES = 8;
@@ -114,7 +122,10 @@ export function streamed(kernel: KernelOf<"matmul">, context: Context): Dispatch
     `let firstColumn = block % ${columnBlocks}u * ${4 * quads.length}u;`,
     `let firstRow = block / ${columnBlocks}u % ${rowBlocks}u * ${own.length}u;`,
     `let batch = block / ${columnBlocks * rowBlocks}u;`,
-    ...batchLines(kernel),
+    ...batchIndices(batch, "batch"),
+    `let startA = ${startOf(batch, a)};`,
+    `let startB = ${startOf(batch, b)};`,
+    `let startC = ${startOfProduct(kernel)};`,
     ...own.map((r) => `let row${r} = ${rowOf(r)};`),
     ...quads.flatMap((q) => FOUR.map((c) => `let column${q}_${c} = ${columnOf(q, c)};`)),
     ...own.flatMap((r) => quads.map((q) => `var c${r}_${q} = vec4f();`)),
@@ -132,7 +143,7 @@ export function streamed(kernel: KernelOf<"matmul">, context: Context): Dispatch
       "}",
     ]),
   ];
-  return dispatchOf(labelOf(kernel), shader, body, {
+  return dispatchOf(shader, body, {
     workgroups: Math.ceil(blocks / STREAMED_LANES),
     invocations: STREAMED_LANES,
   });

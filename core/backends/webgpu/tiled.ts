@@ -5,7 +5,15 @@
  */
 import { sizeOf } from "../../shape.ts";
 import { type Context, type Dispatch, dispatchOf, type KernelOf, powerBelow } from "./dispatch.ts";
-import { batchLines, FOUR, labelOf, position, readingsOf, upTo } from "./matrix.ts";
+import {
+  batchIndices,
+  FOUR,
+  position,
+  readingsOf,
+  startOf,
+  startOfProduct,
+  upTo,
+} from "./matrix.ts";
 import { combineParts } from "./reduce.ts";
 import { makeShader, type Shader } from "./shader.ts";
 
@@ -187,9 +195,10 @@ export function tiled(kernel: KernelOf<"matmul">, context: Context): Dispatch[] 
     `let firstRow = tile / ${columnTiles}u % ${rowTiles}u * ${tile.rows}u;`,
     `let batch = tile / ${columnTiles * rowTiles}u;`,
     `if (batch >= ${sizeOf(batch)}u) { return; }`,
-    ...batchLines(kernel).map((line) =>
-      splits === 1 ? line : line.replace(/^let startC = /, `let startC = split * ${size}u + `)
-    ),
+    ...batchIndices(batch, "batch"),
+    `let startA = ${startOf(batch, a)};`,
+    `let startB = ${startOf(batch, b)};`,
+    `let startC = split * ${size}u + ${startOfProduct(kernel)};`,
     `let laneColumn = lane % ${columnLanes}u;`,
     `let laneRow = lane / ${columnLanes}u;`,
     `let endDepth = min(${depth}u, (split + 1u) * ${slice}u);`,
@@ -223,7 +232,7 @@ export function tiled(kernel: KernelOf<"matmul">, context: Context): Dispatch[] 
     "}",
     ...registers.flatMap(({ i, r, j }) => write(i, r, j)),
   ];
-  const first = dispatchOf(labelOf(kernel), shader, body, {
+  const first = dispatchOf(shader, body, {
     workgroups: products * splits,
     invocations: lanes,
   });

@@ -1,0 +1,31 @@
+/** Loops over elements: an invocation computes one, or four neighbours. */
+import { usedBuffers } from "../../lowering/kernels.ts";
+import { sizeOf } from "../../shape.ts";
+import { chooseFours, cursorIn, emitSteps, loadsOf, valueName } from "./body.ts";
+import { type Emitter, fitting, overElements } from "./dispatch.ts";
+import { inParts } from "./parts.ts";
+import { isAligned, makeShader, splitPosition } from "./shader.ts";
+
+/** Evaluates the body for each index of the domain, and stores values of it. */
+export const map: Emitter<"map"> = (kernel, context) =>
+  inParts(kernel, context).flatMap((part) => {
+    const { reads, writes } = usedBuffers(part);
+    return wholeMap(part, fitting(context, [...reads, ...writes]));
+  });
+
+const wholeMap: Emitter<"map"> = ({ domain, steps, stores }, context) => {
+  const last = domain.length - 1;
+  const inFours = last >= 0 && (domain[last] ?? 1) % 4 === 0 &&
+    stores.every(({ at }) => isAligned(at, last));
+  const vector = inFours ? last : undefined;
+  const shader = makeShader(context, inFours ? 4 : 1);
+  chooseFours(shader, [...loadsOf(steps), ...stores], vector, context.storageOf);
+  const rounds = domain.map((size, loop) => loop === vector ? size / 4 : size);
+  const loops = { variables: domain.map((_, loop) => `i${loop}`), vector };
+  const cursor = cursorIn(shader, loops);
+  return overElements(shader, sizeOf(rounds), context.tuning, [
+    ...splitPosition("element", rounds, loops.variables),
+    ...emitSteps(shader, steps, loops),
+    ...stores.map((store) => cursor.store(store, valueName(store.value))),
+  ]);
+};
