@@ -68,7 +68,16 @@ export interface Tensor extends Abstract {
 /** A tensor, or a number that stands for a tensor filled with it. */
 export type TensorLike = Tensor | number;
 
-const tensors = new WeakSet<object>();
+/**
+ * Under this key a tensor names itself, which a copy of its properties does not. A set of all tensors
+ * would say as much, but the garbage collector pays for every entry.
+ */
+const self = Symbol("tensor");
+
+/** A tensor as it is made. */
+interface Branded extends Tensor {
+  [self]?: Tensor;
+}
 
 /**
  * Whether a value is a tensor.
@@ -82,7 +91,7 @@ const tensors = new WeakSet<object>();
  * ```
  */
 export function isTensor(value: unknown): value is Tensor {
-  return typeof value === "object" && value !== null && tensors.has(value);
+  return typeof value === "object" && value !== null && self in value && value[self] === value;
 }
 
 /**
@@ -107,15 +116,15 @@ export function makeTensor(
   cell: Cell,
   { traced = false, followed = false }: { traced?: boolean; followed?: boolean } = {},
 ): Tensor {
-  const self: Tensor = {
+  const tensor: Branded = {
     shape,
     dtype,
     cell,
     traced,
     followed,
-    data: () => readElements(self),
+    data: () => readElements(tensor),
     async item() {
-      const [element, ...rest] = await readElements(self);
+      const [element, ...rest] = await readElements(tensor);
       if (element === undefined || rest.length > 0) {
         throw new ShapeError(`item: expected one element, got shape ${showShape(shape)}`);
       }
@@ -126,8 +135,8 @@ export function makeTensor(
       cell.value = { kind: "gone", why: "it was disposed of" };
     },
   };
-  tensors.add(self);
-  return self;
+  tensor[self] = tensor;
+  return tensor;
 }
 
 /**

@@ -38,6 +38,14 @@ type Storage =
   | { readonly kind: "heap"; readonly address: number }
   | { readonly kind: "host"; readonly data: TypedArray };
 
+/** A buffer of this backend. */
+interface WasmBuffer extends Buffer {
+  /** The heap of its device. */
+  readonly heap: Heap;
+  /** Where its elements are; undefined once they were given back. */
+  storage: Storage | undefined;
+}
+
 /** The elements at an address, copied out. */
 function copyOut(
   { buffer }: WebAssembly.Memory,
@@ -124,12 +132,20 @@ export function wasm(options: WasmOptions = {}): Device {
   let programs = 0;
   // Where the next run puts its times, if they are wanted.
   const profile: KernelTime[][] = [];
-  const stored = new WeakMap<Buffer, Storage>();
 
+  const isOwn = (buffer: Buffer): buffer is WasmBuffer => "heap" in buffer && buffer.heap === heap;
+  const storageOf = (buffer: Buffer): Storage => {
+    if (!isOwn(buffer) || buffer.storage === undefined) {
+      throw new Error("the buffer is disposed of, or another device's");
+    }
+    return buffer.storage;
+  };
   const bufferOver = (storage: Storage, dtype: DType, size: number): Buffer => {
-    const buffer: Buffer = {
+    const buffer: WasmBuffer = {
       dtype,
       size,
+      heap,
+      storage,
       read() {
         const place = storageOf(buffer);
         return Promise.resolve(
@@ -139,18 +155,11 @@ export function wasm(options: WasmOptions = {}): Device {
         );
       },
       dispose() {
-        const place = stored.get(buffer);
-        if (place?.kind === "heap") heap.free(place.address);
-        stored.delete(buffer);
+        if (buffer.storage?.kind === "heap") heap.free(buffer.storage.address);
+        buffer.storage = undefined;
       },
     };
-    stored.set(buffer, storage);
     return buffer;
-  };
-  const storageOf = (buffer: Buffer): Storage => {
-    const storage = stored.get(buffer);
-    if (storage === undefined) throw new Error("the buffer is disposed of, or another device's");
-    return storage;
   };
   const compileGraph = (graph: Graph, { donated }: ProgramOptions): Program => {
     refuseDoubles(graph);
@@ -300,7 +309,7 @@ export function wasm(options: WasmOptions = {}): Device {
           const operand = operands[index];
           if (operand?.kind !== "buffer") continue;
           // The storage of a donor lives on as a result's.
-          if (taken.has(index)) stored.delete(operand.buffer);
+          if (taken.has(index) && isOwn(operand.buffer)) operand.buffer.storage = undefined;
           else operand.buffer.dispose();
         }
         return outputPlans.map(({ dtype, size }, index) => {
