@@ -155,6 +155,8 @@ export interface Nest {
   readonly scope: Scope;
   /** The rounds of one loop that are this thread's; all without. */
   readonly share?: Share | undefined;
+  /** Whether the innermost loop, of a multiple of 4 rounds, is written out. */
+  readonly isUnrolled?: boolean;
 }
 
 /** A part of a loop. */
@@ -171,6 +173,8 @@ export interface Share {
 export interface Cursor {
   /** Four elements at a time, or one. */
   readonly width: Width;
+  /** The first of these where the innermost loop is written out, else 0. */
+  readonly round: number;
   /** The value of a step as a vector. */
   value(step: number): Code;
   /** Writes a vector at a position of a buffer. */
@@ -328,8 +332,9 @@ export function emitNest(nest: Nest, hooks: Hooks): Code {
       depths[index] === depth ? [local.set(at(values, index), compute(step, width))] : []
     );
 
-  const cursor = (width: Width): Cursor => ({
+  const cursor = (width: Width, round = 0): Cursor => ({
     width,
+    round,
     value: (step) => local.get(at(values, step)),
     store: (buffer, to, dtype, value) => store(buffer, to, dtype, value, width),
     load: (buffer, from, dtype) => load(buffer, from, dtype, width),
@@ -338,7 +343,10 @@ export function emitNest(nest: Nest, hooks: Hooks): Code {
   // From the inside out, so that each loop knows which addresses it must prepare.
   const rounds = at(domain, last);
   const whole = rounds - rounds % 4;
-  const innermost = (width: Width): Code => [stepsAt(last, width), hooks.inner(cursor(width))];
+  const innermost = (width: Width, round?: number): Code => [
+    stepsAt(last, width),
+    hooks.inner(cursor(width, round)),
+  ];
   const outer = [-1, ...domain.keys()].slice(0, -1).map((depth) => stepsAt(depth, 4));
   const address = (buffer: number, of: Affine): Code => {
     const inner = at(of.strides, last);
@@ -348,9 +356,7 @@ export function emitNest(nest: Nest, hooks: Hooks): Code {
   const hook = (loop: number) => hooks.around?.(loop, address) ?? { before: [], after: [] };
   const hooksOf = domain.map((_, loop) => hook(loop));
   const end = at(counters, last);
-  const single = innermost(1);
-  const vector = whole > 0 ? innermost(4) : [];
-  const { share } = nest;
+  const { share, isUnrolled = false } = nest;
   const isShared = (loop: number) => share?.loop === loop;
   const beginOf = (loop: number): Code =>
     share !== undefined && isShared(loop) ? local.get(share.begin) : i32.const(0);
@@ -358,11 +364,16 @@ export function emitNest(nest: Nest, hooks: Hooks): Code {
     share !== undefined && isShared(loop)
       ? least(local.get(share.end), i32.const(limit))
       : i32.const(limit);
-  let code: Code = [
-    local.set(end, beginOf(last)),
-    whole > 0 ? countTo(end, endOf(last, whole), 4, vector) : [],
-    whole < rounds ? countTo(end, endOf(last, rounds), 1, single) : [],
-  ];
+  let code: Code = isUnrolled
+    ? Array.from(
+      { length: whole / 4 },
+      (_, i) => [local.set(end, i32.const(4 * i)), innermost(4, 4 * i)],
+    )
+    : [
+      local.set(end, beginOf(last)),
+      whole > 0 ? countTo(end, endOf(last, whole), 4, innermost(4)) : [],
+      whole < rounds ? countTo(end, endOf(last, rounds), 1, innermost(1)) : [],
+    ];
   for (let loop = last; loop >= 0; loop--) {
     const depth = loop - 1;
     const ready = pending.filter((item) => item.depth === depth).map((item) => item.code);

@@ -42,39 +42,78 @@ function permuted({ offset, strides }: Affine, order: readonly number[]): Affine
   return { offset, strides: order.map((loop) => at(strides, loop)) };
 }
 
-/** Four neighbouring results at a time, held in memory while the reduced loops run over them. */
-function reduceAcross(kernel: KernelOf<"reduce">, frame: Frame): Code {
+/** The most results that are held in registers, eight vectors, while reduced loops run over them. */
+const STRIP = 32;
+
+/** A position in a nest whose last kept loop is split into strips, which move inside. */
+function stripped(
+  { offset, strides }: Affine,
+  kept: number,
+  { begin, size }: { readonly begin: number; readonly size: number },
+): Affine {
+  const stride = at(strides, kept - 1);
+  return {
+    offset: offset + begin * stride,
+    strides: [...strides.slice(0, kept - 1), size * stride, ...strides.slice(kept), stride],
+  };
+}
+
+/** Neighbouring results at a time, held in registers while the reduced loops run over them. */
+function reduceStrips(
+  kernel: KernelOf<"reduce">,
+  frame: Frame,
+  strips: { readonly begin: number; readonly size: number; readonly count: number },
+): Code {
   const { kept, reduced, steps, output, value } = kernel;
   const dtype = dtypeOf(frame, output);
   const { initial, combine } = combiner(kernel.reduction === "sum" ? "sum" : "reduceMax", dtype);
-  const rank = kept.length + reduced.length;
-  const loops = Array.from({ length: rank }, (_, loop) => loop);
-  const lastKept = kept.length - 1;
-  const order = [...loops.slice(0, lastKept), ...loops.slice(kept.length), lastKept];
-  const domain = [...kept, ...reduced];
-  const to = permuted(padded({ offset: 0, strides: stridesOf(kept) }, rank), order);
-  // Clearing and adding up are shared alike, so that a thread touches its own results only.
-  const share = shareLoop(frame, kept);
+  const domain = [...kept.slice(0, -1), strips.count, ...reduced, strips.size];
+  const results = padded({ offset: 0, strides: stridesOf(kept) }, kept.length + reduced.length);
+  const to = stripped(results, kept.length, strips);
+  const isUnrolled = strips.size % 4 === 0;
+  const sums = Array.from(
+    { length: Math.ceil(strips.size / 4) },
+    () => frame.locals.add(types.v128),
+  );
+  const sumAt = (round: number) => sums[round / 4] ?? 0;
   const nest: Nest = {
     ...frame,
-    domain: order.map((loop) => at(domain, loop)),
-    steps: steps.map((step) => "at" in step ? { ...step, at: permuted(step.at, order) } : step),
-    share: share && { ...share, loop: order.indexOf(share.loop) },
+    domain,
+    steps: steps.map((step) =>
+      "at" in step ? { ...step, at: stripped(step.at, kept.length, strips) } : step
+    ),
+    share: shareLoop(frame, domain, kept.length),
+    isUnrolled,
   };
-  const results = { offset: 0, strides: stridesOf(kept) };
-  const clear = emitNest({ ...frame, domain: kept, steps: [], share }, {
-    inner: (cursor) => cursor.store(output, results, dtype, constantVector(dtype, initial)),
+  return emitNest(nest, {
+    inner: ({ value: valueOf, round }) =>
+      local.set(sumAt(round), combine(local.get(sumAt(round)), valueOf(value))),
+    around: (loop, address) => {
+      if (loop !== kept.length) return { before: [], after: [] };
+      const start = address(output, { ...to, strides: to.strides.with(-1, 0) });
+      return {
+        before: sums.map((sum) => local.set(sum, constantVector(dtype, initial))),
+        after: sums.map((sum, i) =>
+          isUnrolled
+            ? v128.store(start, local.get(sum), 16 * i)
+            : v128.store32Lane(start, local.get(sum), 0)
+        ),
+      };
+    },
   });
-  const accumulate = emitNest(nest, {
-    inner: (cursor) =>
-      cursor.store(
-        output,
-        to,
-        dtype,
-        combine(cursor.load(output, to, dtype), cursor.value(value)),
-      ),
+}
+
+/** Strips as wide as they can be, then narrower ones, then single results. */
+function reduceAcross(kernel: KernelOf<"reduce">, frame: Frame): Code {
+  const width = at(kernel.kept, kernel.kept.length - 1);
+  let begin = 0;
+  return [STRIP, STRIP / 2, 4, 1].flatMap((size) => {
+    const count = Math.floor((width - begin) / size);
+    if (count === 0) return [];
+    const strips = { begin, size, count };
+    begin += count * size;
+    return [reduceStrips(kernel, frame, strips)];
   });
-  return [clear, accumulate];
 }
 
 /** One result at a time, in four partial results while the reduced loops run. */
