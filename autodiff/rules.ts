@@ -40,6 +40,7 @@ import {
   where,
   zeros,
 } from "@unitune/core";
+import { secondGradient } from "./attention.ts";
 
 /** What is known where the gradient of an applied primitive is taken. */
 export interface Application<P extends PrimitiveName> {
@@ -211,6 +212,13 @@ export const rules: { readonly [P in PrimitiveName]: GradientRule<P> } = {
   argsort: none,
   // g b', a' g
   matmul: binary((g, a, b) => [matmul(g, transposeLast(b)), matmul(transposeLast(a), g)]),
+  // the gradient for g
+  causalAttention: ({ cotangent, inputs, parameters }) => [
+    apply("causalAttentionGradient", [operand(inputs, 0), cotangent], parameters),
+  ],
+  // see secondGradient
+  causalAttentionGradient: ({ cotangent, inputs, parameters: { scale } }) =>
+    secondGradient(operand(inputs, 0), operand(inputs, 1), cotangent, scale),
   // g in the operand's shape
   reshape: unary((g, x) => reshape(g, x.shape)),
   // g with the axes back in their order

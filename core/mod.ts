@@ -47,6 +47,7 @@ export {
   type Traced,
   traceGraph,
 } from "./graph.ts";
+export * from "./ops/attention.ts";
 export * from "./ops/elementwise.ts";
 export * from "./ops/indexing.ts";
 export * from "./ops/reduce.ts";

@@ -6,7 +6,7 @@
  * backends, the gradient rules and the tests are tables over the same names.
  */
 import { type DType, isFloat } from "./dtype.ts";
-import { at, type Shape, ShapeError, showShape, sizeOf } from "./shape.ts";
+import { at, sameShape, type Shape, ShapeError, showShape, sizeOf } from "./shape.ts";
 
 /** Shape and element type, all that a rule may know of an operand. */
 export interface Abstract {
@@ -93,6 +93,17 @@ export interface PrimitiveParameters {
   readonly argsort: None;
   /** `[...batch, M, K] x [...batch, K, N] -> [...batch, M, N]`. */
   readonly matmul: None;
+  /**
+   * Causal attention of every head (Vaswani et al. 2017): with queries, keys and values side by side
+   * in `x [B, T, 3, H, D]`, `y[b, t, h] = sum_{s <= t} p_ts v_s [B, T, H, D]`, where `p_t` is the
+   * softmax of `scale q_t . k_s` over `s <= t`.
+   */
+  readonly causalAttention: AttentionParameters;
+  /**
+   * The gradient of `sum(g * causalAttention(x))` with respect to `x [B, T, 3, H, D]`, for a
+   * cotangent `g [B, T, H, D]`.
+   */
+  readonly causalAttentionGradient: AttentionParameters;
   /** The same elements in another shape. */
   readonly reshape: { readonly shape: Shape };
   /** Axis i of the result is axis `permutation[i]` of the operand. */
@@ -129,6 +140,12 @@ export interface PrimitiveParameters {
   readonly customVjp: { readonly rule: CustomRule };
   /** The first operand, not computed anew before the second is known (see `checkpoint`). */
   readonly barrier: None;
+}
+
+/** How attention scores queries. */
+export interface AttentionParameters {
+  /** What the products of queries and keys are multiplied by. */
+  readonly scale: number;
 }
 
 /** An opaque handle on a gradient rule; autodiff keeps what it stands for. */
@@ -234,6 +251,22 @@ function checkAxes(name: string, inputs: readonly Abstract[], axes: readonly num
 
 function isScalarInteger({ shape, dtype }: Abstract): boolean {
   return shape.length === 0 && dtype === "i32";
+}
+
+/** The sizes of queries, keys and values side by side. */
+function packedHeads(name: string, inputs: readonly Abstract[]): {
+  readonly batch: number;
+  readonly length: number;
+  readonly heads: number;
+  readonly width: number;
+  readonly dtype: DType;
+} {
+  const { shape, dtype } = operand(inputs, 0);
+  if (shape.length !== 5 || shape[2] !== 3 || !isFloat(dtype)) {
+    fail(name, inputs, "floats [B, T, 3, H, D]: queries, keys and values side by side");
+  }
+  const [batch = 0, length = 0, , heads = 0, width = 0] = shape;
+  return { batch, length, heads, width, dtype };
 }
 
 function checkShape(name: string, shape: Shape): void {
@@ -388,6 +421,31 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
         fail("matmul", inputs, "floats [...batch, M, K] and [...batch, K, N] of one dtype");
       }
       return { shape: [...a.shape.slice(0, -1), at(b.shape, rank - 1)], dtype: a.dtype };
+    },
+  },
+  causalAttention: {
+    doc: "causal attention of every head: [B, T, 3, H, D] -> [B, T, H, D]",
+    operands: 1,
+    elementwise: false,
+    infer(inputs) {
+      const { batch, length, heads, width, dtype } = packedHeads("causalAttention", inputs);
+      return { shape: [batch, length, heads, width], dtype };
+    },
+  },
+  causalAttentionGradient: {
+    doc: "the gradient of causal attention: [B, T, 3, H, D], [B, T, H, D] -> [B, T, 3, H, D]",
+    operands: 2,
+    elementwise: false,
+    infer(inputs) {
+      const name = "causalAttentionGradient";
+      const { batch, length, heads, width, dtype } = packedHeads(name, inputs);
+      const cotangent = operand(inputs, 1);
+      if (
+        cotangent.dtype !== dtype || !sameShape(cotangent.shape, [batch, length, heads, width])
+      ) {
+        fail(name, inputs, "[B, T, 3, H, D] and a cotangent [B, T, H, D] of one dtype");
+      }
+      return operand(inputs, 0);
     },
   },
   reshape: {

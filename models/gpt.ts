@@ -9,6 +9,7 @@ import {
   add,
   and,
   arange,
+  causalAttention,
   dynamicUpdate,
   foldKey,
   gather,
@@ -237,16 +238,15 @@ export function applyGpt(
         `expected [batch, at most ${config.context}, ${config.width}]`,
     );
   }
-  const drop: Drop = key === undefined || config.dropout === 0
-    ? (x) => x
+  const drop: Drop | undefined = key === undefined || config.dropout === 0
+    ? undefined
     : (x, site) => dropout(x, config.dropout, foldKey(key, site));
-  const visible = lessEqual(iota([length, length], 1), iota([length, length], 0)); // [T, T]
 
   let x = add(embeddings, slice(params.wpe.weight, 0, 0, length)); // [B, T, D]
-  x = drop(x, 0);
+  x = drop?.(x, 0) ?? x;
   params.h.forEach((block, layer) => {
-    const dropHere: Drop = (x, site) => drop(x, 1 + 3 * layer + site);
-    const attended = attend(projectHeads(config, block, x), visible, dropHere); // [B, T, D]
+    const dropHere: Drop | undefined = drop && ((x, site) => drop(x, 1 + 3 * layer + site));
+    const attended = attendCausally(projectHeads(config, block, x), dropHere); // [B, T, D]
     x = completeBlock(block, x, attended, dropHere); // [B, T, D]
   });
   return head(params, x); // [B, T, V]
@@ -329,7 +329,7 @@ export function decodeGpt(
   const next = params.h.map((block, layer) => {
     const past = cache[layer];
     if (past === undefined) throw new ShapeError(`GPT: the cache has no layer ${layer}`);
-    const { queries, keys, values } = projectHeads(config, block, x);
+    const { queries, keys, values } = splitHeads(projectHeads(config, block, x));
     const seen = {
       keys: dynamicUpdate(past.keys, 2, column, keys), // [B, H, S, Dh]
       values: dynamicUpdate(past.values, 2, column, values), // [B, H, S, Dh]
@@ -356,13 +356,18 @@ interface Heads {
   readonly values: Tensor;
 }
 
-function projectHeads({ heads, width }: GptConfig, { ln_1, attn }: GptBlock, x: Tensor): Heads {
+/** Queries, keys and values side by side, `[B, T, 3, H, Dh]`. */
+function projectHeads({ heads, width }: GptConfig, { ln_1, attn }: GptBlock, x: Tensor): Tensor {
   const [batch = 0, length = 0] = x.shape;
   const joined = project(layerNorm(x, ln_1), attn.c_attn); // [B, T, 3 D]
-  const parts = reshape(joined, [batch, length, 3, heads, width / heads]);
-  const byPart = transpose(parts, [2, 0, 3, 1, 4]); // [3, B, H, T, Dh]
+  return reshape(joined, [batch, length, 3, heads, width / heads]);
+}
+
+function splitHeads(packed: Tensor): Heads {
+  const [batch = 0, length = 0, , heads = 0, headWidth = 0] = packed.shape;
+  const byPart = transpose(packed, [2, 0, 3, 1, 4]); // [3, B, H, T, Dh]
   const part = (index: number) =>
-    reshape(slice(byPart, 0, index, index + 1), [batch, heads, length, width / heads]);
+    reshape(slice(byPart, 0, index, index + 1), [batch, heads, length, headWidth]);
   return { queries: part(0), keys: part(1), values: part(2) };
 }
 
@@ -376,6 +381,16 @@ function attend({ queries, keys, values }: Heads, visible: Tensor, drop = keep):
   const weights = drop(softmax(where(visible, scores, HIDDEN)), SITES.attention);
   const byHead = matmul(weights, values); // [B, H, T, Dh]
   return reshape(transpose(byHead, [0, 2, 1, 3]), [batch, length, heads * headWidth]);
+}
+
+/** Attention to the positions so far: one primitive, unless weights are dropped inside of it. */
+function attendCausally(packed: Tensor, drop?: Drop): Tensor {
+  const [batch = 0, length = 0, , heads = 0, headWidth = 0] = packed.shape;
+  if (drop === undefined) {
+    return reshape(causalAttention(packed), [batch, length, heads * headWidth]);
+  }
+  const visible = lessEqual(iota([length, length], 1), iota([length, length], 0)); // [T, T]
+  return attend(splitHeads(packed), visible, drop);
 }
 
 /** What a block adds to the residual stream: attention's result, then the perceptron's. */

@@ -7,6 +7,7 @@ import { allocate, bytesPerElement, type DType, type TypedArray } from "../dtype
 import type { Graph, Instruction } from "../graph.ts";
 import type { Abstract, PrimitiveName, PrimitiveParameters } from "../primitives.ts";
 import { at, type Shape, sizeOf, stridesOf } from "../shape.ts";
+import { attend, attendGradient } from "./reference_attention.ts";
 import { threefry2x32 } from "../threefry.ts";
 
 /** Elements and their shape. */
@@ -224,6 +225,14 @@ const kernels: { readonly [P in PrimitiveName]: Kernel<P> } = {
       }
       data.set(totals, row * columns);
     }
+  },
+  causalAttention: (inputs, { data }, { scale }) => {
+    const x = input(inputs, 0);
+    data.set(attend(x.data, x.shape, scale));
+  },
+  causalAttentionGradient: (inputs, { data }, { scale }) => {
+    const [x, cotangent] = [input(inputs, 0), input(inputs, 1)];
+    data.set(attendGradient(x.data, cotangent.data, x.shape, scale));
   },
   reshape: (inputs, { data }) => data.set(input(inputs, 0).data),
   transpose: (inputs, output, { permutation }) => {

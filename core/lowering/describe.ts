@@ -14,6 +14,11 @@ export function describeKernel(kernel: Kernel): string {
       const { batch, rows, columns, depth } = kernel;
       return `matmul [${[...batch, rows, depth]}] x [${[...batch, depth, columns]}]`;
     }
+    case "attention":
+    case "attentionGradient": {
+      const { batch, length, heads, width } = kernel;
+      return `${kernel.kind} [${[batch, length, heads, width]}]`;
+    }
     case "gather":
       return `gather [${kernel.count}, ${kernel.width}]`;
     case "scatterAdd":

@@ -98,6 +98,19 @@ export interface MatrixView {
 /** How elements are reduced to one. */
 export type Reduction = "sum" | "reduceMax" | "argmax";
 
+/** The sizes of attention, and what scores are multiplied by. */
+export interface AttentionSizes {
+  /** Sequences, B. */
+  readonly batch: number;
+  /** Positions of each, T. */
+  readonly length: number;
+  /** Heads, H. */
+  readonly heads: number;
+  /** Elements of a head's query, key or value, D. */
+  readonly width: number;
+  readonly scale: number;
+}
+
 /** A piece of a program that runs without a barrier inside. */
 export type Kernel =
   /** Evaluates the body for each index of the domain, and stores values of it. */
@@ -127,6 +140,19 @@ export type Kernel =
     readonly depth: number;
     readonly a: MatrixView;
     readonly b: MatrixView;
+    readonly output: number;
+  }
+  /** Causal attention of every head: `output [B, T, H, D]` of `input [B, T, 3, H, D]`. */
+  | AttentionSizes & {
+    readonly kind: "attention";
+    readonly input: number;
+    readonly output: number;
+  }
+  /** The gradient of attention: `output [B, T, 3, H, D]` for a `cotangent [B, T, H, D]`. */
+  | AttentionSizes & {
+    readonly kind: "attentionGradient";
+    readonly input: number;
+    readonly cotangent: number;
     readonly output: number;
   }
   /**
@@ -213,6 +239,10 @@ export function usedBuffers(kernel: Kernel): { reads: number[]; writes: number[]
       return { reads: loads(kernel.steps), writes: [kernel.output] };
     case "matmul":
       return { reads: [kernel.a.buffer, kernel.b.buffer], writes: [kernel.output] };
+    case "attention":
+      return { reads: [kernel.input], writes: [kernel.output] };
+    case "attentionGradient":
+      return { reads: [kernel.input, kernel.cotangent], writes: [kernel.output] };
     case "gather":
       return { reads: [kernel.table, kernel.ids], writes: [kernel.output] };
     case "scatterAdd":

@@ -12,7 +12,14 @@ import { at, type Shape, sizeOf } from "../shape.ts";
 import { type Affine, combine, identityMap, type IndexMap, linearize, shiftMap } from "./affine.ts";
 import { access, type Body, contiguous, inlined, newBody, type Placement } from "./body.ts";
 import { coalesce } from "./coalesce.ts";
-import type { BufferPlan, Kernel, Lowered, MatrixView, Reduction } from "./kernels.ts";
+import type {
+  AttentionSizes,
+  BufferPlan,
+  Kernel,
+  Lowered,
+  MatrixView,
+  Reduction,
+} from "./kernels.ts";
 import { mergeMaps } from "./merge.ts";
 import { chooseStored, movedFrom } from "./stored.ts";
 
@@ -118,6 +125,35 @@ const matmul: Emitter<"matmul"> = (placement, node, output) => {
   }];
 };
 
+/** The sizes of `x [B, T, 3, H, D]`. */
+function attentionSizes(
+  [batch = 0, length = 0, , heads = 0, width = 0]: Shape,
+  scale: number,
+): AttentionSizes {
+  return { batch, length, heads, width, scale };
+}
+
+const causalAttention: Emitter<"causalAttention"> = (placement, node, output) => {
+  const [x = 0] = node.inputs;
+  return [{
+    kind: "attention",
+    input: needed(placement, x),
+    output,
+    ...attentionSizes(nodeAt(placement.graph, x).shape, node.parameters.scale),
+  }];
+};
+
+const causalAttentionGradient: Emitter<"causalAttentionGradient"> = (placement, node, output) => {
+  const [x = 0, cotangent = 0] = node.inputs;
+  return [{
+    kind: "attentionGradient",
+    input: needed(placement, x),
+    cotangent: needed(placement, cotangent),
+    output,
+    ...attentionSizes(node.shape, node.parameters.scale),
+  }];
+};
+
 const gather: Emitter<"gather"> = (placement, { inputs: [table = 0, ids = 0] }, output) => {
   const { shape } = nodeAt(placement.graph, table);
   return [{
@@ -195,6 +231,8 @@ const emitters: { readonly [P in PrimitiveName]?: Emitter<P> } = {
   reduceMax: reduce,
   argmax: reduce,
   matmul,
+  causalAttention,
+  causalAttentionGradient,
   gather,
   scatterAdd,
   argsort,

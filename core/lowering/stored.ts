@@ -46,6 +46,8 @@ const inlinings: { readonly [P in GraphNode["op"]]: Inlining } = {
   argmax: "never",
   argsort: "never",
   matmul: "never",
+  causalAttention: "never",
+  causalAttentionGradient: "never",
   reshape: "movement",
   transpose: "movement",
   expand: "movement",

@@ -54,6 +54,11 @@ const accumulated: Tolerance = {
   reason: "tens of terms of size 1 summed in f32 in any order, half a unit of 6e-8 lost at each",
 };
 
+const attended: Tolerance = {
+  value: 4e-5,
+  reason: "a softmax of scores up to 40, each off by some units of 2e-6 in the last place",
+};
+
 /** Numbers uniform on [0, 1), the same for the same text. */
 function random(text: string): () => number {
   let state = [...text].reduce((hash, { length }, i) => {
@@ -136,6 +141,14 @@ function makeCase(
       }),
   };
 }
+
+/** Queries, keys and values; larger ones are in attention.test.ts. */
+const attentionShapes: readonly Shape[] = [
+  [1, 1, 3, 1, 1],
+  [2, 5, 3, 2, 3],
+  [1, 9, 3, 1, 4],
+  [2, 0, 3, 1, 2],
+];
 
 /** The primitive with given parameters, as a function of its operands. */
 function on<P extends PrimitiveName>(op: P, parameters: PrimitiveParameters[P]): Case["apply"] {
@@ -384,6 +397,17 @@ export const cases: { readonly [P in PrimitiveName]: readonly Case[] } = {
     [[0, 3], [3, 2]],
   ] satisfies [Shape, Shape][]).map(([a, b]) =>
     makeCase([float(a), float(b)], on("matmul", {}), 2, accumulated)
+  ),
+  causalAttention: attentionShapes.map((shape) =>
+    makeCase([float(shape)], on("causalAttention", { scale: 0.7 }), 2, attended)
+  ),
+  causalAttentionGradient: attentionShapes.map((shape) =>
+    makeCase(
+      [float(shape), float(shape.toSpliced(2, 1))],
+      on("causalAttentionGradient", { scale: 0.7 }),
+      2,
+      attended,
+    )
   ),
   reshape: [
     makeCase([float([2, 6])], on("reshape", { shape: [3, 1, 4] }), 2, exact),

@@ -77,6 +77,7 @@ export const i32 = {
   remS: plain2(0x6f),
   remU: plain2(0x70),
   and: plain2(0x71),
+  or: plain2(0x72),
   shl: plain2(0x74),
 } as const;
 
@@ -109,6 +110,15 @@ export const v128 = {
     0,
     ...unsigned(offset),
   ]) as Store,
+  load64Zero: ((address, offset = 0) => [address, ...vector(0x5d), 0, ...unsigned(offset)]) as Load,
+  store64Lane: ((address, value, lane, offset = 0) => [
+    address,
+    value,
+    ...vector(0x5b),
+    0,
+    ...unsigned(offset),
+    lane,
+  ]) as LaneStore,
   store32Lane: ((address, value, lane, offset = 0) => [
     address,
     value,
@@ -186,6 +196,10 @@ export const f32x4 = {
   div: vector2(0xe7),
   min: vector2(0xe8),
   max: vector2(0xe9),
+  /** `b < a ? b : a`, and so the first where one is NaN; one machine instruction. */
+  pmin: vector2(0xea),
+  /** `a < b ? b : a`, likewise. */
+  pmax: vector2(0xeb),
   convertI32x4S: vector1(0xfa),
   convertI32x4U: vector1(0xfb),
   /** `a * b + c`, rounded once where the machine can and twice where it cannot. */
@@ -249,6 +263,11 @@ export function select(a: Code, b: Code, condition: Code): Code {
 /** The smaller of two integers. */
 export function least(a: Code, b: Code): Code {
   return select(a, b, i32.ltS(a, b));
+}
+
+/** The larger of two integers. */
+export function most(a: Code, b: Code): Code {
+  return select(b, a, i32.ltS(a, b));
 }
 
 /** Runs `then` if the condition holds, `otherwise` if not. */

@@ -1,6 +1,7 @@
 /** Kernels as functions of the module: parameters are the addresses of their buffers. */
 import { type Kernel, usedBuffers } from "../../lowering/kernels.ts";
 import { sizeOf } from "../../shape.ts";
+import { attention, attentionGradient } from "./attention.ts";
 import type { Emitter, KernelOf, Surroundings } from "./frame.ts";
 import { gather, scatterAdd } from "./indexing.ts";
 import { type Code, f32x4, i32, i32x4, least, local, types } from "./instructions.ts";
@@ -16,6 +17,8 @@ const emitters: { readonly [K in Kernel["kind"]]: Emitter<K> } = {
   map,
   reduce,
   matmul,
+  attention,
+  attentionGradient,
   gather,
   scatterAdd,
   argsort,
@@ -38,6 +41,11 @@ export function workOf(kernel: Kernel): number {
       return sizeOf(kernel.kept) * sizeOf(kernel.reduced) * kernel.steps.length;
     case "matmul":
       return sizeOf(kernel.batch) * kernel.rows * kernel.columns * kernel.depth;
+    case "attention":
+    case "attentionGradient": {
+      const products = kernel.kind === "attention" ? 2 : 5;
+      return kernel.batch * kernel.heads * kernel.width * kernel.length ** 2 * products / 2;
+    }
     case "gather":
     case "scatterAdd":
       return kernel.count * kernel.width;

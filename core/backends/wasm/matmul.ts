@@ -2,12 +2,17 @@
  * Matrix multiplication: one routine for all sizes and strides.
  *
  * A tile of 6 x 8 results is held in 12 vector registers, which with two for B and one for A stays
- * below the machine's 16. B is packed in panels of 8 columns, in slices of up to 256 along the
- * depth, so that the innermost loop reads it consecutively. A is read in place where its rows or
- * its columns are consecutive, six splats at a time, and packed in a panel of 6 rows elsewhere.
+ * below the machine's 16. B is packed in panels of 8 columns, in slices along the depth, so that the
+ * innermost loop reads it consecutively. A is read in place where its rows are consecutive, six
+ * splats at a time, and packed in a panel of 6 rows elsewhere: down columns that are far apart every
+ * element would be another cache line, again for every panel of B.
+ *
+ * Triangular products, of which causal attention is made, leave out the tiles that are not wanted
+ * and the terms that are zero.
  */
 import {
   branch,
+  call,
   type Code,
   countFromZero,
   countTo,
@@ -16,6 +21,7 @@ import {
   i32,
   least,
   local,
+  most,
   types,
   v128,
 } from "./instructions.ts";
@@ -28,15 +34,31 @@ export const ROWS = 6;
 export const COLUMNS = 8;
 
 /** The longest slice along the depth; a packed panel of B of this depth fits the first cache. */
-const DEPTH = 256;
+export const DEPTH = 512;
 
 /** Rounds of the innermost loop that are written out. */
 const UNROLL = 4;
 
-/** Bytes of scratch memory that a product of `columns` columns needs: packed B, packed A, a tile. */
-export function matmulScratch(columns: number): number {
-  return 4 * (DEPTH * (Math.ceil(columns / COLUMNS) * COLUMNS + ROWS) + ROWS * COLUMNS);
+/** Offsets in scratch memory: a tile, packed A, packed B. */
+const PANEL_A = 4 * ROWS * COLUMNS;
+const PANELS_B = PANEL_A + 4 * ROWS * DEPTH;
+
+/** Bytes of scratch memory that a product needs: a tile, packed A, packed B. */
+export function matmulScratch(columns: number, depth: number): number {
+  return PANELS_B + 4 * Math.min(depth, DEPTH) * Math.ceil(columns / COLUMNS) * COLUMNS;
 }
+
+/** What is known to be triangular in a product, by the number that tells the routine. */
+export const triangles = {
+  /** Nothing. */
+  none: 0,
+  /** Results are wanted where `j <= i + diagonal`; right of that, some are computed and some not. */
+  result: 1,
+  /** `a[i, k] = 0` where `k > i + diagonal`. */
+  lower: 2,
+  /** `a[i, k] = 0` where `k < i - diagonal`; the depth is one slice. */
+  upper: 3,
+} as const;
 
 const bytes = (count: number): number => 4 * count;
 const plus = (a: Code, ...terms: Code[]): Code =>
@@ -53,8 +75,9 @@ function fromTo(counter: number, begin: Code, end: Code, step: number, body: Cod
   return [local.set(counter, begin), countTo(counter, end, step, body)];
 }
 
-/** Names of the routine's parameters, in order; steps are in bytes. */
+/** Names of the routine's parameters, in order. */
 const names = [
+  /** Addresses of the operands, the result and scratch memory. */
   "a",
   "b",
   "c",
@@ -62,17 +85,33 @@ const names = [
   "rows",
   "columns",
   "depth",
+  /** Steps in bytes along rows and columns; the result's columns are consecutive. */
   "aRow",
   "aColumn",
   "bRow",
   "bColumn",
+  "cRow",
+  /** Rows and columns that are wanted, from (a tile's first) and to (excluded). */
   "firstRow",
   "endRow",
   "firstColumn",
   "endColumn",
+  /** One of `triangles`, and its diagonal. */
+  "triangle",
+  "diagonal",
+  /** Whether the product is added to the result. */
+  "adds",
 ] as const;
 
-type Parameters = Readonly<Record<(typeof names)[number], Code>>;
+/** What the routine is told. */
+export type MatmulArguments = Readonly<Record<(typeof names)[number], Code>>;
+
+/** Calls the routine, which is the module's function of a number. */
+export function callMatmul(index: number, args: MatmulArguments): Code {
+  return call(index, ...names.map((name) => args[name]));
+}
+
+type Parameters = MatmulArguments;
 
 /** Locals that the parts of the routine share. */
 interface Cursor {
@@ -82,13 +121,16 @@ interface Cursor {
   /** First of the slice along the depth, and its length. */
   readonly start: number;
   readonly slice: number;
+  /** The part of the slice in which the tile's rows of A are not zero. */
+  readonly from: number;
+  readonly to: number;
   /** A counter along the slice. */
   readonly k: number;
 }
 
 /** The address of the packed panel of B at column j. */
 function panelOfB({ scratch }: Parameters, { j, slice }: Cursor): Code {
-  return plus(scratch, i32.mul(get(j), i32.mul(get(slice), i32.const(4))));
+  return plus(scratch, i32.const(PANELS_B), i32.mul(get(j), i32.mul(get(slice), i32.const(4))));
 }
 
 /** Four rows of four as their transpose: two rounds of interleaving. */
@@ -197,24 +239,37 @@ function rowAddress({ a, rows, aRow, aColumn }: Parameters, { start }: Cursor, r
   return plus(a, i32.mul(get(start), aColumn), i32.mul(inside, aRow));
 }
 
-/** A's rows i..i+5 over the slice, which start at `rows`, as columns of 6. */
+/** A's rows i..i+5 over the tile's part of the slice as columns of 6; the rows start at `starts`. */
 function packA(
   locals: Locals,
-  { aColumn }: Parameters,
-  { k, slice }: Cursor,
-  rows: readonly number[],
-  packed: Code,
+  { aRow, aColumn }: Parameters,
+  { k, from, to }: Cursor,
+  starts: readonly number[],
+  isWhole: Code,
+  panel: Code,
 ): Code {
-  const [to, from] = [locals.add(types.i32), locals.add(types.i32)];
-  return [
-    local.set(to, packed),
-    local.set(from, i32.const(0)),
-    countFromZero(k, get(slice), [
-      rows.map((row, r) => f32.store(get(to), f32.load(plus(get(row), get(from))), bytes(r))),
-      increase(to, i32.const(bytes(ROWS))),
-      increase(from, aColumn),
+  const [out, at] = [locals.add(types.i32), locals.add(types.i32)];
+  const [first = 0] = starts;
+  const columns = (copy: Code): Code => [
+    local.set(out, plus(panel, i32.mul(get(from), i32.const(bytes(ROWS))))),
+    local.set(at, i32.mul(get(from), aColumn)),
+    fromTo(k, get(from), get(to), 1, [
+      copy,
+      increase(out, i32.const(bytes(ROWS))),
+      increase(at, aColumn),
     ]),
   ];
+  const source = plus(get(first), get(at));
+  return branch(
+    i32.and(i32.eq(aRow, i32.const(4)), isWhole),
+    columns([
+      v128.store(get(out), v128.load(source)),
+      v128.store64Lane(get(out), v128.load64Zero(source, 16), 0, 16),
+    ]),
+    columns(
+      starts.map((row, r) => f32.store(get(out), f32.load(plus(get(row), get(at))), bytes(r))),
+    ),
+  );
 }
 
 /** The 12 sums of a tile. */
@@ -226,8 +281,7 @@ interface Reading {
   readonly prepare: Code;
   /** The address and the offset of row r in an unrolled round. */
   readonly at: (r: number, round: number) => readonly [Code, number];
-  /** Code after a round, and after all that are written out. */
-  readonly afterRound: Code;
+  /** Code after the rounds that are written out. */
   readonly afterRounds: (rounds: number) => Code;
 }
 
@@ -236,9 +290,9 @@ function accumulate(
   locals: Locals,
   madd: (a: Code, b: Code, sum: Code) => Code,
   tile: Tile,
-  { k, slice }: Cursor,
+  { k, from, to }: Cursor,
   panel: Code,
-  { prepare, at, afterRound, afterRounds }: Reading,
+  { prepare, at, afterRounds }: Reading,
 ): Code {
   const pb = locals.add(types.i32);
   const [b0, b1, splat] = [types.v128, types.v128, types.v128].map((type) => locals.add(type));
@@ -251,7 +305,6 @@ function accumulate(
       local.set(left, madd(get(splat), get(b0), get(left))),
       local.set(right, madd(get(splat), get(b1), get(right))),
     ]),
-    afterRound,
   ];
   const rounds = (count: number): Code => [
     Array.from({ length: count }, (_, round) => rank1(round)),
@@ -260,38 +313,52 @@ function accumulate(
   ];
   return [
     prepare,
-    local.set(pb, panel),
+    local.set(pb, plus(panel, i32.mul(get(from), i32.const(bytes(COLUMNS))))),
     tile.flat().map((sum) => local.set(sum, f32x4.const(0))),
-    local.set(k, i32.const(0)),
-    countTo(k, i32.sub(get(slice), i32.const(UNROLL - 1)), UNROLL, rounds(UNROLL)),
-    countTo(k, get(slice), 1, rounds(1)),
+    local.set(k, get(from)),
+    countTo(k, i32.sub(get(to), i32.const(UNROLL - 1)), UNROLL, rounds(UNROLL)),
+    countTo(k, get(to), 1, rounds(1)),
   ];
 }
 
-/** The tile into c: in the first slice as it is, later added to what is there. */
+/** The tile into c: in the first slice as it is unless it is to be added, later added. */
 function writeTile(
   locals: Locals,
-  { c, rows, columns }: Parameters,
+  { c, rows, columns, cRow, adds, scratch: spill }: Parameters,
   { i, j, start }: Cursor,
   tile: Tile,
-  spill: Code,
 ): Code {
-  const integers = Array.from({ length: 5 }, () => locals.add(types.i32));
-  const [out = 0, limit = 0, row = 0, lane = 0, element = 0] = integers;
-  const isFirst = i32.eqz(get(start));
-  const rowOf = (r: number) => plus(get(out), i32.mul(columns, i32.const(bytes(r))));
+  const integers = Array.from({ length: 6 }, () => locals.add(types.i32));
+  const [out = 0, limit = 0, height = 0, row = 0, lane = 0, element = 0] = integers;
+  const replaces = i32.eqz(i32.or(get(start), adds));
+  const rowOf = (r: number) => plus(get(out), i32.mul(cRow, i32.const(r)));
+  const eachRow = (write: (r: number) => Code): Code => {
+    const lines = tile.map((_, r) => write(r));
+    return branch(
+      i32.leS(i32.const(ROWS), get(height)),
+      lines,
+      lines.map((line, r) => branch(i32.ltS(i32.const(r), get(height)), line)),
+    );
+  };
+  const sumsOf = (r: number): readonly [Code, Code] => {
+    const [left = 0, right = 0] = tile[r] ?? [];
+    return [get(left), get(right)];
+  };
   const whole = branch(
-    isFirst,
-    tile.map(([left, right], r) => [
-      v128.store(rowOf(r), get(left)),
-      v128.store(rowOf(r), get(right), 16),
-    ]),
-    tile.map(([left, right], r) => [
-      v128.store(rowOf(r), f32x4.add(v128.load(rowOf(r)), get(left))),
-      v128.store(rowOf(r), f32x4.add(v128.load(rowOf(r), 16), get(right)), 16),
-    ]),
+    replaces,
+    eachRow((r) => {
+      const [left, right] = sumsOf(r);
+      return [v128.store(rowOf(r), left), v128.store(rowOf(r), right, 16)];
+    }),
+    eachRow((r) => {
+      const [left, right] = sumsOf(r);
+      return [
+        v128.store(rowOf(r), f32x4.add(v128.load(rowOf(r)), left)),
+        v128.store(rowOf(r), f32x4.add(v128.load(rowOf(r), 16), right), 16),
+      ];
+    }),
   );
-  // Over the edge: by way of scratch memory, element by element.
+  // Beyond the last column: by way of scratch memory, element by element.
   const source = plus(
     spill,
     i32.shl(i32.add(i32.mul(get(row), i32.const(COLUMNS)), get(lane)), i32.const(2)),
@@ -303,14 +370,14 @@ function writeTile(
     ]),
     countFromZero(
       row,
-      least(i32.sub(rows, get(i)), i32.const(ROWS)),
+      least(get(height), i32.const(ROWS)),
       countFromZero(lane, get(limit), [
         local.set(
           element,
-          plus(get(out), i32.shl(i32.add(i32.mul(get(row), columns), get(lane)), i32.const(2))),
+          plus(get(out), i32.mul(get(row), cRow), i32.shl(get(lane), i32.const(2))),
         ),
         branch(
-          isFirst,
+          replaces,
           f32.store(get(element), f32.load(source)),
           f32.store(get(element), f32.add(f32.load(get(element)), f32.load(source))),
         ),
@@ -318,24 +385,16 @@ function writeTile(
     ),
   ];
   return [
-    local.set(out, plus(c, i32.shl(i32.add(i32.mul(get(i), columns), get(j)), i32.const(2)))),
+    local.set(out, plus(c, i32.mul(get(i), cRow), i32.shl(get(j), i32.const(2)))),
     local.set(limit, least(i32.sub(columns, get(j)), i32.const(COLUMNS))),
-    branch(
-      i32.and(
-        i32.eq(get(limit), i32.const(COLUMNS)),
-        i32.leS(i32.add(get(i), i32.const(ROWS)), rows),
-      ),
-      whole,
-      edge,
-    ),
+    local.set(height, i32.sub(rows, get(i))),
+    branch(i32.eq(get(limit), i32.const(COLUMNS)), whole, edge),
   ];
 }
 
 /**
- * `c[i, j] = sum_k a[i, k] b[k, j]`: addresses of a, b, c and scratch memory, then rows, columns,
- * depth, and the steps in bytes along a's rows and columns and along b's rows and columns; c is
- * contiguous. Last come the rows and columns that are wanted, from (a tile's first) and to
- * (excluded): however a product is shared among threads, each element is the same sum.
+ * `c[i, j] = sum_k a[i, k] b[k, j]`, or that added to c, as a function of {@linkcode
+ * MatmulArguments}. However a product is shared among threads, each element is the same sum.
  *
  * @param fused Whether to multiply and add with one rounding.
  */
@@ -359,12 +418,16 @@ export function matmulFunction(fused: boolean): WasmFunction {
       aColumn: parameter("aColumn"),
       bRow: parameter("bRow"),
       bColumn: parameter("bColumn"),
+      cRow: parameter("cRow"),
       firstRow: parameter("firstRow"),
       endRow: parameter("endRow"),
       firstColumn: parameter("firstColumn"),
       endColumn: parameter("endColumn"),
+      triangle: parameter("triangle"),
+      diagonal: parameter("diagonal"),
+      adds: parameter("adds"),
     };
-    const { scratch, rows, columns, depth, aRow, aColumn } = parameters;
+    const { scratch, rows, depth, aColumn, triangle, diagonal } = parameters;
     const { firstRow, endRow, firstColumn, endColumn } = parameters;
     const integer = () => locals.add(types.i32);
     const cursor: Cursor = {
@@ -372,16 +435,12 @@ export function matmulFunction(fused: boolean): WasmFunction {
       j: integer(),
       start: integer(),
       slice: integer(),
+      from: integer(),
+      to: integer(),
       k: integer(),
     };
-    const { i, j, start, slice } = cursor;
-    const [packed, panel, step, spill, pa] = [
-      integer(),
-      integer(),
-      integer(),
-      integer(),
-      integer(),
-    ];
+    const { i, j, start, slice, from, to } = cursor;
+    const [wanted, pa] = [integer(), integer()];
     const rowStarts = Array.from({ length: ROWS }, integer);
     const pointers = Array.from({ length: ROWS }, integer);
     const tile: Tile = Array.from(
@@ -391,56 +450,56 @@ export function matmulFunction(fused: boolean): WasmFunction {
 
     /** Along consecutive elements of six rows. */
     const alongRows: Reading = {
-      prepare: pointers.map((pointer, r) => local.set(pointer, get(rowStarts[r] ?? 0))),
+      prepare: pointers.map((pointer, r) =>
+        local.set(pointer, plus(get(rowStarts[r] ?? 0), i32.shl(get(from), i32.const(2))))
+      ),
       at: (r, round) => [get(pointers[r] ?? 0), bytes(round)],
-      afterRound: [],
       afterRounds: (rounds) =>
         pointers.map((pointer) => increase(pointer, i32.const(bytes(rounds)))),
     };
-    /** Down columns whose six elements are consecutive: packed ones, or A's own. */
-    const downColumns: Reading = {
-      prepare: local.set(pa, get(panel)),
-      at: (r) => [get(pa), bytes(r)],
-      afterRound: increase(pa, get(step)),
-      afterRounds: () => [],
+    /** Down the packed panel. */
+    const panel = plus(scratch, i32.const(PANEL_A));
+    const downPanel: Reading = {
+      prepare: local.set(pa, plus(panel, i32.mul(get(from), i32.const(bytes(ROWS))))),
+      at: (r, round) => [get(pa), bytes(round * ROWS + r)],
+      afterRounds: (rounds) => increase(pa, i32.const(bytes(rounds * ROWS))),
     };
     const isWholeTile = i32.leS(i32.add(get(i), i32.const(ROWS)), rows);
     const tiles = (reading: Reading): Code =>
-      fromTo(j, firstColumn, endColumn, COLUMNS, [
+      fromTo(j, firstColumn, get(wanted), COLUMNS, [
         accumulate(locals, madd, tile, cursor, panelOfB(parameters, cursor), reading),
-        writeTile(locals, parameters, cursor, tile, get(spill)),
+        writeTile(locals, parameters, cursor, tile),
       ]);
+    const isTriangle = (name: keyof typeof triangles) =>
+      i32.eq(triangle, i32.const(triangles[name]));
+    /** The place after the tile's last row on the diagonal. */
+    const corner = plus(get(i), diagonal, i32.const(ROWS));
 
     return [
-      local.set(
-        packed,
-        plus(
-          scratch,
-          i32.mul(
-            i32.divS(i32.add(columns, i32.const(COLUMNS - 1)), i32.const(COLUMNS)),
-            i32.const(bytes(COLUMNS * DEPTH)),
-          ),
-        ),
-      ),
-      local.set(spill, plus(get(packed), i32.const(bytes(DEPTH * ROWS)))),
       countFromZero(start, depth, [
         local.set(slice, least(i32.sub(depth, get(start)), i32.const(DEPTH))),
         fromTo(j, firstColumn, endColumn, COLUMNS, packB(locals, parameters, cursor)),
         fromTo(i, firstRow, endRow, ROWS, [
+          local.set(wanted, endColumn),
+          local.set(from, i32.const(0)),
+          local.set(to, get(slice)),
+          branch(triangle, [
+            branch(isTriangle("result"), local.set(wanted, least(endColumn, corner))),
+            branch(
+              isTriangle("lower"),
+              local.set(to, least(get(slice), most(i32.sub(corner, get(start)), i32.const(0)))),
+            ),
+            branch(
+              isTriangle("upper"),
+              local.set(from, most(i32.sub(get(i), diagonal), i32.const(0))),
+            ),
+          ]),
           rowStarts.map((row, r) =>
             local.set(row, rowAddress(parameters, cursor, i32.add(get(i), i32.const(r))))
           ),
           branch(i32.eq(aColumn, i32.const(4)), tiles(alongRows), [
-            branch(
-              i32.and(i32.eq(aRow, i32.const(4)), isWholeTile),
-              [local.set(panel, get(rowStarts[0] ?? 0)), local.set(step, aColumn)],
-              [
-                packA(locals, parameters, cursor, rowStarts, get(packed)),
-                local.set(panel, get(packed)),
-                local.set(step, i32.const(bytes(ROWS))),
-              ],
-            ),
-            tiles(downColumns),
+            packA(locals, parameters, cursor, rowStarts, isWholeTile, panel),
+            tiles(downPanel),
           ]),
         ]),
       ], DEPTH),

@@ -1,7 +1,7 @@
 /** Batches of matrix products, shared among threads. */
 import { at, sizeOf, stridesOf } from "../../shape.ts";
 import type { Emitter } from "./frame.ts";
-import { COLUMNS, ROWS } from "./matmul.ts";
+import { callMatmul, COLUMNS, ROWS, triangles } from "./matmul.ts";
 import { BLOCK } from "./vector_matrix.ts";
 import { call, type Code, countTo, i32, local, memory, types } from "./instructions.ts";
 
@@ -44,7 +44,8 @@ export const matmul: Emitter<"matmul"> = (kernel, frame) => {
     address(b.buffer, b.offset, b.batch),
     address(output, 0, outStrides),
   ];
-  const bytes = (steps: readonly number[]) => steps.map((step) => i32.const(4 * step));
+  const [firstRow, endRow] = part("rows", rows);
+  const [firstColumn, endColumn] = part("columns", columns);
   const product = isRow
     ? call(
       vectorMatrix,
@@ -52,20 +53,31 @@ export const matmul: Emitter<"matmul"> = (kernel, frame) => {
       right,
       result,
       i32.const(depth),
-      ...bytes([a.column, b.row, b.column]),
-      ...part("columns", columns),
+      ...[a.column, b.row, b.column].map((step) => i32.const(4 * step)),
+      firstColumn,
+      endColumn,
     )
-    : call(
-      matmul,
-      left,
-      right,
-      result,
-      frame.scratchAddress,
-      ...[rows, columns, depth].map(i32.const),
-      ...bytes([a.row, a.column, b.row, b.column]),
-      ...part("rows", rows),
-      ...part("columns", columns),
-    );
+    : callMatmul(matmul, {
+      a: left,
+      b: right,
+      c: result,
+      scratch: frame.scratchAddress,
+      rows: i32.const(rows),
+      columns: i32.const(columns),
+      depth: i32.const(depth),
+      aRow: i32.const(4 * a.row),
+      aColumn: i32.const(4 * a.column),
+      bRow: i32.const(4 * b.row),
+      bColumn: i32.const(4 * b.column),
+      cRow: i32.const(4 * columns),
+      firstRow,
+      endRow,
+      firstColumn,
+      endColumn,
+      triangle: i32.const(triangles.none),
+      diagonal: i32.const(0),
+      adds: i32.const(0),
+    });
   return counters.reduceRight<Code>((body, counter, loop) => {
     const [begin, end] = loop === 0 ? part("batch", at(batch, 0)) : whole(at(batch, loop));
     return [local.set(counter, begin), countTo(counter, end, 1, body)];

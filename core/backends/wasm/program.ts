@@ -1,6 +1,7 @@
 /** A program as one module: kernels, and the function that runs them in order on every thread. */
 import type { BufferPlan, Kernel, Lowered } from "../../lowering/kernels.ts";
 import { branch, call, type Code, i32, local, types } from "./instructions.ts";
+import { attentionScratch } from "./attention.ts";
 import type { Surroundings } from "./frame.ts";
 import { emitKernel, kernelBuffers, workOf } from "./kernels.ts";
 import { matmulFunction, matmulScratch } from "./matmul.ts";
@@ -41,6 +42,7 @@ function canonical(
     "updates",
     "update",
     "start",
+    "cotangent",
   ]);
   const text = JSON.stringify(kernel, (key, value: unknown) => {
     if (typeof value === "number" && names.has(key)) return buffers.indexOf(value);
@@ -54,7 +56,11 @@ function canonical(
 /** Scratch memory that a program needs for each thread, in bytes. */
 export function scratchBytes({ kernels }: Lowered): number {
   const bytes = kernels.map((kernel) => {
-    if (kernel.kind === "matmul" && kernel.rows > 1) return matmulScratch(kernel.columns);
+    if (kernel.kind === "matmul" && kernel.rows > 1) {
+      return matmulScratch(kernel.columns, kernel.depth);
+    }
+    if (kernel.kind === "attention") return attentionScratch(kernel, 1);
+    if (kernel.kind === "attentionGradient") return attentionScratch(kernel, 2);
     return kernel.kind === "argsort" ? 4 * kernel.size : 0;
   });
   return Math.ceil(Math.max(0, ...bytes) / 64) * 64;

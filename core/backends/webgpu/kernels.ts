@@ -1,5 +1,6 @@
 /** Kernels as dispatches: one emitter a kind. */
 import type { Kernel } from "../../lowering/kernels.ts";
+import { attention, attentionGradient } from "./attention.ts";
 import {
   type Context,
   type Dispatch,
@@ -177,6 +178,8 @@ const emitters: { readonly [K in Kernel["kind"]]: Emitter<K> } = {
   map,
   reduce,
   matmul,
+  attention,
+  attentionGradient,
   gather,
   scatterAdd,
   argsort,
