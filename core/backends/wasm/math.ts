@@ -66,13 +66,26 @@ function polynomial({ float, madd }: Scope, x: Code, coefficients: readonly numb
   return rest.reduce<Code>((sum, next) => madd(sum, x, float(next)), float(first));
 }
 
-/** x = n ln 2 + r with |r| <= ln 2 / 2; ln 2 in two parts, so that n ln 2 is nearly exact. */
-function reduceByLn2(scope: Scope, x: Code): { code: Code; n: Code; r: Code } {
+/** Added to a number below 2^22, this leaves the nearest integer in the lowest bits. */
+const ROUNDER = 1.5 * 2 ** 23;
+const ROUNDER_BITS = 0x4b400000;
+
+/**
+ * x = n ln 2 + r with |r| <= ln 2 / 2; ln 2 in two parts, so that n ln 2 is nearly exact. `bits` is
+ * the integer n, to which those of the rounder are added.
+ */
+function reduceByLn2(scope: Scope, x: Code): { code: Code; bits: Code; r: Code } {
   const { float, madd } = scope;
-  const n = keep(scope, f32x4.nearest(f32x4.mul(x, float(Math.LOG2E))));
+  const rounded = keep(scope, madd(x, float(Math.LOG2E), float(ROUNDER)));
+  const n = keep(scope, f32x4.sub(rounded.get, float(ROUNDER)));
   const high = madd(n.get, float(-LN2_PARTS[0]), x);
   const r = keep(scope, madd(n.get, float(-LN2_PARTS[1]), high));
-  return { code: [n.set, r.set], n: n.get, r: r.get };
+  return { code: [rounded.set, n.set, r.set], bits: rounded.get, r: r.get };
+}
+
+/** x between two numbers; NaN stays what it is. */
+function clamp({ float }: Scope, x: Code, low: number, high: number): Code {
+  return f32x4.pmax(f32x4.pmin(x, float(high)), float(low));
 }
 
 /** `e^r - 1` for |r| <= ln 2 / 2. */
@@ -87,10 +100,10 @@ function powerOfTwo({ word }: Scope, n: Code): Code {
 }
 
 const exp = unary((scope, x) => {
-  const { float } = scope;
-  const clamped = keep(scope, f32x4.max(f32x4.min(x, float(89)), float(-104)));
-  const { code, n, r } = reduceByLn2(scope, clamped.get);
-  const whole = keep(scope, i32x4.truncSatF32x4S(n));
+  const { float, word } = scope;
+  const clamped = keep(scope, clamp(scope, x, -104, 89));
+  const { code, bits, r } = reduceByLn2(scope, clamped.get);
+  const whole = keep(scope, i32x4.sub(bits, word(ROUNDER_BITS)));
   const half = keep(scope, i32x4.shrS(whole.get, i32.const(1)));
   const mantissa = f32x4.add(nearExpm1(scope, r), float(1));
   // The scale in two steps, since 2^n itself may be out of range where the result is not.
@@ -101,15 +114,16 @@ const exp = unary((scope, x) => {
 
 /** `2^n (e^r - 1) + (2^n - 1)` for |x| <= 80, where 2^n is in range. */
 function expm1Within(scope: Scope, x: Code): Code {
-  const { code, n, r } = reduceByLn2(scope, x);
-  const scale = keep(scope, powerOfTwo(scope, i32x4.truncSatF32x4S(n)));
+  const { code, bits, r } = reduceByLn2(scope, x);
+  // What is above the integer n falls off.
+  const scale = keep(scope, powerOfTwo(scope, bits));
   const rest = f32x4.sub(scale.get, scope.float(1));
   return [code, scale.set, scope.madd(scale.get, nearExpm1(scope, r), rest)];
 }
 
 const expm1 = unary((scope, x) => {
   const { float } = scope;
-  const clamped = keep(scope, f32x4.max(f32x4.min(x, float(80)), float(-80)));
+  const clamped = keep(scope, clamp(scope, x, -80, 80));
   const near = keep(scope, expm1Within(scope, clamped.get));
   return [
     clamped.set,
@@ -193,7 +207,7 @@ function circular(shift: number): MathCode {
 /** `e / (e + 2)` with e = e^(2|x|) - 1, and the sign of x. */
 const tanh = unary((scope, x) => {
   const { float, word } = scope;
-  const twice = keep(scope, f32x4.mul(f32x4.min(f32x4.abs(x), float(20)), float(2)));
+  const twice = keep(scope, f32x4.mul(f32x4.pmin(f32x4.abs(x), float(20)), float(2)));
   const e = keep(scope, expm1Within(scope, twice.get));
   const size = f32x4.div(e.get, f32x4.add(e.get, float(2)));
   return [twice.set, e.set, v128.or(size, v128.and(x, word(0x80000000 | 0)))];
@@ -201,7 +215,7 @@ const tanh = unary((scope, x) => {
 
 /** x P(x^2) / Q(x^2) for |x| <= 4, where erf rounds to 1 beyond. */
 const erf = unary((scope, x) => {
-  const clamped = keep(scope, f32x4.max(f32x4.min(x, scope.float(4)), scope.float(-4)));
+  const clamped = keep(scope, clamp(scope, x, -4, 4));
   const z = keep(scope, f32x4.mul(clamped.get, clamped.get));
   const p = polynomial(scope, z.get, ERF_NUMERATOR);
   const q = polynomial(scope, z.get, ERF_DENOMINATOR);
