@@ -38,10 +38,6 @@ function affinity(steps: readonly Step[], loop: number): number {
   }, 0);
 }
 
-function permuted({ offset, strides }: Affine, order: readonly number[]): Affine {
-  return { offset, strides: order.map((loop) => at(strides, loop)) };
-}
-
 /** The most results that are held in registers, eight vectors, while reduced loops run over them. */
 const STRIP = 32;
 
