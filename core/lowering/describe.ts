@@ -11,8 +11,9 @@ export function describeKernel(kernel: Kernel): string {
     case "reduce":
       return `${kernel.reduction} [${kernel.kept}] over [${kernel.reduced}]`;
     case "matmul": {
-      const { batch, rows, columns, depth } = kernel;
-      return `matmul [${[...batch, rows, depth]}] x [${[...batch, depth, columns]}]`;
+      const { batch, rows, columns, depth, epilogue } = kernel;
+      const sizes = `[${[...batch, rows, depth]}] x [${[...batch, depth, columns]}]`;
+      return `matmul ${sizes}${epilogue === undefined ? "" : `, ${epilogue.steps.length} steps`}`;
     }
     case "attention":
     case "attentionGradient": {

@@ -98,6 +98,12 @@ export interface MatrixView {
 /** How elements are reduced to one. */
 export type Reduction = "sum" | "reduceMax" | "argmax";
 
+/** What is done with each element of a matrix product: a body over `[rows, columns]`. */
+export interface Epilogue {
+  readonly steps: readonly Step[];
+  readonly stores: readonly Store[];
+}
+
 /** The sizes of attention, and what scores are multiplied by. */
 export interface AttentionSizes {
   /** Sequences, B. */
@@ -131,7 +137,10 @@ export type Kernel =
     readonly value: number;
     readonly output: number;
   }
-  /** `output[..., i, j] = sum_k a[..., i, k] b[..., k, j]` for k below `depth`. */
+  /**
+   * `output[..., i, j] = sum_k a[..., i, k] b[..., k, j]` for k below `depth`; then, without a batch,
+   * the epilogue for each `[i, j]`, which finds the product in `output` and may replace it there.
+   */
   | {
     readonly kind: "matmul";
     readonly batch: Shape;
@@ -141,6 +150,7 @@ export type Kernel =
     readonly a: MatrixView;
     readonly b: MatrixView;
     readonly output: number;
+    readonly epilogue?: Epilogue;
   }
   /** Causal attention of every head: `output [B, T, H, D]` of `input [B, T, 3, H, D]`. */
   | AttentionSizes & {
@@ -216,6 +226,9 @@ export type Kernel =
     readonly inner: number;
   };
 
+/** A kernel of a kind. */
+export type KernelOf<K extends Kernel["kind"]> = Extract<Kernel, { kind: K }>;
+
 /** A graph as kernels over buffers, in the order in which they run. */
 export interface Lowered {
   /** The buffers; kernels name them by position. */
@@ -237,8 +250,17 @@ export function usedBuffers(kernel: Kernel): { reads: number[]; writes: number[]
       return { reads: loads(kernel.steps), writes: kernel.stores.map(({ buffer }) => buffer) };
     case "reduce":
       return { reads: loads(kernel.steps), writes: [kernel.output] };
-    case "matmul":
-      return { reads: [kernel.a.buffer, kernel.b.buffer], writes: [kernel.output] };
+    case "matmul": {
+      const { steps = [], stores = [] } = kernel.epilogue ?? {};
+      return {
+        reads: [
+          kernel.a.buffer,
+          kernel.b.buffer,
+          ...loads(steps).filter((buffer) => buffer !== kernel.output),
+        ],
+        writes: [...new Set([kernel.output, ...stores.map(({ buffer }) => buffer)])],
+      };
+    }
     case "attention":
       return { reads: [kernel.input], writes: [kernel.output] };
     case "attentionGradient":

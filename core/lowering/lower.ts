@@ -12,6 +12,7 @@ import { at, type Shape, sizeOf } from "../shape.ts";
 import { type Affine, combine, identityMap, type IndexMap, linearize, shiftMap } from "./affine.ts";
 import { access, type Body, contiguous, inlined, newBody, type Placement } from "./body.ts";
 import { coalesce } from "./coalesce.ts";
+import { fuseEpilogues } from "./epilogue.ts";
 import type {
   AttentionSizes,
   BufferPlan,
@@ -295,13 +296,14 @@ function attempt(graph: Graph, stored: ReadonlySet<number>): Lowered | { missing
 }
 
 /** A graph as fused kernels. */
-export function lower(graph: Graph): Lowered {
+export function lower(graph: Graph, { hasEpilogues = true } = {}): Lowered {
   const stored = chooseStored(graph);
   for (;;) {
     const result = attempt(graph, stored);
     if (!("missing" in result)) {
-      const kernels = mergeMaps(result.kernels, result.buffers).map(coalesce);
-      return { ...result, kernels };
+      const { buffers } = result;
+      const kernels = mergeMaps(result.kernels, buffers).map(coalesce);
+      return { ...result, kernels: hasEpilogues ? fuseEpilogues(kernels, buffers) : kernels };
     }
     const before = stored.size;
     for (const position of result.missing) stored.add(position);

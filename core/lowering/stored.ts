@@ -149,6 +149,8 @@ export function chooseStored(graph: Graph): Set<number> {
 
   // Forward, so that what an element costs is counted from what is stored already.
   const cost: number[] = [];
+  // What is computed from a product: stored by the product's own kernel, it costs next to nothing.
+  const follows: boolean[] = [];
   const sum = (values: readonly number[], inputs: readonly number[]) =>
     inputs.reduce((total, input) => total + at(values, input), 0);
   const computes = ({ op }: GraphNode) => inlinings[op] === "scalar" || inlinings[op] === "random";
@@ -158,9 +160,11 @@ export function chooseStored(graph: Graph): Set<number> {
     const own = costs[node.op] ?? (inlinings[node.op] === "movement" ? 0 : 1);
     const total = own + sum(cost, node.inputs);
     const isShared = at(kernels, position) > 1;
-    const isDear = isShared && (total > RECOMPUTE_LIMIT || own >= DEAR_INSTRUCTION) ||
+    const isEpilogue = node.inputs.some((input) => follows[input] === true);
+    const isDear = isShared && (isEpilogue || total > RECOMPUTE_LIMIT || own >= DEAR_INSTRUCTION) ||
       isRepeated(position) && total > REPEAT_LIMIT;
     if (computes(node) && isDear) stored.add(position);
+    follows[position] = node.op === "matmul" || isEpilogue && !stored.has(position);
     cost[position] = stored.has(position) ? 1 : total;
   });
 

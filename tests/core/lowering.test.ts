@@ -43,14 +43,16 @@ import {
   zeros,
 } from "@unitune/core";
 import fc from "fast-check";
-import { type Lowered, usedBuffers } from "../../core/lowering/kernels.ts";
+import { type Kernel, type Lowered, usedBuffers } from "../../core/lowering/kernels.ts";
 import { lower } from "../../core/lowering/lower.ts";
 import { type MemoryPlan, planMemory } from "../../core/lowering/plan.ts";
 import { arbitraryProgram, inputsOf, type RandomProgram, runProgram } from "./programs.ts";
 
-/** Kinds of the kernels that a function becomes, in their order. */
+/** Kinds of the kernels that a function becomes, in their order; a product with its epilogue. */
 function kinds<A extends readonly Tensor[]>(f: (...args: A) => unknown, args: A): () => string {
-  return () => lower(graphOf(f, args)).kernels.map(({ kind }) => kind).join(" ");
+  const kindOf = (kernel: Kernel) =>
+    kernel.kind === "matmul" && kernel.epilogue !== undefined ? "matmul+map" : kernel.kind;
+  return () => lower(graphOf(f, args)).kernels.map(kindOf).join(" ");
 }
 
 const x = zeros([4, 6]);
@@ -113,9 +115,33 @@ const fusions: Readonly<Record<string, { readonly kernels: string; readonly of: 
       zeros([2, 8, 12]),
     ]),
   },
-  "a matmul with a bias and an activation": {
-    kernels: "matmul map",
+  "a product with a bias and an activation": {
+    kernels: "matmul+map",
     of: kinds((x, w, b) => relu(add(matmul(x, w), b)), [x, zeros([6, 5]), zeros([5])]),
+  },
+  "a product that is a result, and so is what follows from it": {
+    kernels: "matmul+map",
+    of: kinds((x, w) => [matmul(x, w), relu(matmul(x, w))], [x, zeros([6, 5])]),
+  },
+  "a residual that several reductions need, stored by the product's kernel": {
+    kernels: "matmul+map reduce reduce map map",
+    of: kinds((x, w, y) => layerNorm(add(y, matmul(x, w)), row, row), [x, zeros([6, 6]), x]),
+  },
+  "a sum of two products": {
+    kernels: "matmul matmul+map",
+    of: kinds((x, a, b) => add(matmul(x, a), matmul(x, b)), [x, zeros([6, 5]), zeros([6, 5])]),
+  },
+  "a product that is used turned": {
+    kernels: "matmul map",
+    of: kinds((x, w) => relu(transpose(matmul(x, w), [1, 0])), [x, zeros([6, 5])]),
+  },
+  "a product that is reduced": {
+    kernels: "matmul reduce",
+    of: kinds((x, w) => sum(relu(matmul(x, w))), [x, zeros([6, 5])]),
+  },
+  "products of a batch": {
+    kernels: "matmul map",
+    of: kinds((x) => relu(matmul(x, transposeLast(x))), [zeros([2, 4, 6])]),
   },
   "a concatenation: a map for each piece, whatever computes it": {
     kernels: "map map",

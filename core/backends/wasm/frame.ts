@@ -1,6 +1,6 @@
 /** What the emitter of a kernel works with: its function, its buffers, its share of the work. */
 import type { Affine } from "../../lowering/affine.ts";
-import type { BufferPlan, Kernel, Step } from "../../lowering/kernels.ts";
+import type { BufferPlan, Kernel, KernelOf, Step } from "../../lowering/kernels.ts";
 import { at, type Shape } from "../../shape.ts";
 import type { Share } from "./body.ts";
 import type { Scope } from "./math.ts";
@@ -23,8 +23,7 @@ export interface Surroundings {
   readonly scratchBytes: number;
 }
 
-/** A kernel of a kind. */
-export type KernelOf<K extends Kernel["kind"]> = Extract<Kernel, { kind: K }>;
+export type { KernelOf };
 
 /** A function under construction: its locals, and where its buffers' addresses are. */
 export interface Frame extends Surroundings {

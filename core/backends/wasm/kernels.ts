@@ -40,7 +40,8 @@ export function workOf(kernel: Kernel): number {
     case "reduce":
       return sizeOf(kernel.kept) * sizeOf(kernel.reduced) * kernel.steps.length;
     case "matmul":
-      return sizeOf(kernel.batch) * kernel.rows * kernel.columns * kernel.depth;
+      return sizeOf(kernel.batch) * kernel.rows * kernel.columns *
+        (kernel.depth + (kernel.epilogue?.steps.length ?? 0));
     case "attention":
     case "attentionGradient": {
       const products = kernel.kind === "attention" ? 2 : 5;

@@ -1,20 +1,35 @@
 /** Loops that write each element once. */
-import { emitNest, type Nest } from "./body.ts";
-import { dtypeOf, type Emitter, padded, paddedSteps, shareLoop, withLoop } from "./frame.ts";
+import { emitNest, type Nest, type Share } from "./body.ts";
+import {
+  dtypeOf,
+  type Emitter,
+  type Frame,
+  type KernelOf,
+  padded,
+  paddedSteps,
+  shareLoop,
+  withLoop,
+} from "./frame.ts";
+import type { Code } from "./instructions.ts";
 
-/** Evaluates the body for each index of the domain, and stores its values. */
-export const map: Emitter<"map"> = ({ domain, steps, stores }, frame) => {
-  const loops = withLoop(domain);
-  const nest: Nest = {
-    ...frame,
-    domain: loops,
-    steps: paddedSteps(steps, loops.length),
-    share: shareLoop(frame, loops),
-  };
+/** A body evaluated for each index of its loops, of which one may be shared. */
+export function emitBody(
+  { domain, steps, stores }: Pick<KernelOf<"map">, "domain" | "steps" | "stores">,
+  frame: Frame,
+  share: Share | undefined,
+): Code {
+  const rank = domain.length;
+  const nest: Nest = { ...frame, domain, steps: paddedSteps(steps, rank), share };
   return emitNest(nest, {
     inner: (cursor) =>
       stores.map(({ buffer, at: to, value }) =>
-        cursor.store(buffer, padded(to, loops.length), dtypeOf(frame, buffer), cursor.value(value))
+        cursor.store(buffer, padded(to, rank), dtypeOf(frame, buffer), cursor.value(value))
       ),
   });
+}
+
+/** Evaluates the body for each index of the domain, and stores its values. */
+export const map: Emitter<"map"> = (kernel, frame) => {
+  const domain = withLoop(kernel.domain);
+  return emitBody({ ...kernel, domain }, frame, shareLoop(frame, domain));
 };

@@ -1,6 +1,7 @@
 /** Batches of matrix products, shared among threads. */
 import { at, sizeOf, stridesOf } from "../../shape.ts";
 import type { Emitter } from "./frame.ts";
+import { emitBody } from "./map.ts";
 import { callMatmul, COLUMNS, ROWS, triangles } from "./matmul.ts";
 import { BLOCK } from "./vector_matrix.ts";
 import { call, type Code, countTo, i32, local, memory, types } from "./instructions.ts";
@@ -8,7 +9,7 @@ import { call, type Code, countTo, i32, local, memory, types } from "./instructi
 /** Calls the routine for each product of the batch, or for this thread's part of one. */
 export const matmul: Emitter<"matmul"> = (kernel, frame) => {
   const { locals, base, matmul, vectorMatrix } = frame;
-  const { batch, rows, columns, depth, a, b, output } = kernel;
+  const { batch, rows, columns, depth, a, b, output, epilogue } = kernel;
   const counters = batch.map(() => locals.add(types.i32));
   const outStrides = stridesOf(batch).map((stride) => stride * rows * columns);
   const address = (buffer: number, offset: number, strides: readonly number[]): Code =>
@@ -18,10 +19,11 @@ export const matmul: Emitter<"matmul"> = (kernel, frame) => {
       i32.add(local.get(base(buffer)), i32.const(4 * offset)),
     );
   if (rows * columns === 0) return [];
-  if (depth === 0) {
-    const bytes = i32.const(4 * sizeOf(batch) * rows * columns);
-    return memory.fill(local.get(base(output)), i32.const(0), bytes);
-  }
+  const emptySum = memory.fill(
+    local.get(base(output)),
+    i32.const(0),
+    i32.const(4 * sizeOf(batch) * rows * columns),
+  );
   const isRow = rows === 1;
   // Whole products where there are several; else columns or rows, whichever has more tiles.
   const shared = (batch[0] ?? 0) >= 4
@@ -78,8 +80,18 @@ export const matmul: Emitter<"matmul"> = (kernel, frame) => {
       diagonal: i32.const(0),
       adds: i32.const(0),
     });
-  return counters.reduceRight<Code>((body, counter, loop) => {
+  const products = depth === 0 ? emptySum : counters.reduceRight<Code>((body, counter, loop) => {
     const [begin, end] = loop === 0 ? part("batch", at(batch, 0)) : whole(at(batch, loop));
     return [local.set(counter, begin), countTo(counter, end, 1, body)];
   }, product);
+  if (epilogue === undefined) return products;
+  const loop = shared === "rows" ? 0 : 1;
+  return [
+    products,
+    emitBody(
+      { ...epilogue, domain: [rows, columns] },
+      frame,
+      share === undefined ? undefined : { loop, ...share },
+    ),
+  ];
 };
