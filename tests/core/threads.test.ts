@@ -94,3 +94,59 @@ Deno.test("a number of threads that is none is refused", () => {
   assertThrows(() => wasm({ threads: 0 }), RangeError, "threads is an integer from 1, not 0");
   assertThrows(() => wasm({ threads: 1.5 }), RangeError, "not 1.5");
 });
+
+Deno.test({
+  name: "no worker is left behind",
+  // Where the system tells of a process's threads.
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const running = () => {
+      const args = ["-c", `ls /proc/${Deno.pid}/task | wc -l`];
+      const { stdout } = new Deno.Command("sh", { args }).outputSync();
+      return Number(new TextDecoder().decode(stdout));
+    };
+    const device = wasm({ threads: 3 });
+    const [x] = evaluate([normal(key(1), [128, 128])], device);
+    assert(x);
+    const run = compile((x: Tensor) => matmul(x, x), { device });
+    run(x);
+    await ready(run, 3);
+    const before = running();
+    run[Symbol.dispose]();
+    device[Symbol.dispose]();
+    for (let wait = 0; wait < 1000 && running() > before - 2; wait++) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    assert(running() <= before - 2, `${running()} threads run, ${before} did before`);
+  },
+});
+
+Deno.test("without relaxed SIMD every sum is rounded twice, and near the same", async () => {
+  const of = async (relaxedSimd: boolean) => {
+    using device = wasm({ threads: 2, relaxedSimd });
+    return (await results(device, 2)).map(({ buffer }) => new Float32Array(buffer));
+  };
+  const [plain, relaxed] = [await of(false), await of(true)];
+  assertEquals(plain.length, relaxed.length);
+  // Floats only: ids and orders of near elements may differ. Sums of 240 terms below 20.
+  for (const i of [0, 1, 2, 3, 4, 5, 7, 8]) {
+    const [a, b] = [plain[i], relaxed[i]];
+    assert(a && b);
+    for (const [j, x] of a.entries()) assert(Math.abs(x - (b[j] ?? NaN)) < 2e-4, `${i}: ${x}`);
+  }
+});
+
+Deno.test("without shared memory one thread does all", async () => {
+  const source = `
+    Reflect.deleteProperty(globalThis, "SharedArrayBuffer");
+    const { compile, matmul, ones, wasm } = await import("@unitune/core");
+    const run = compile((x) => matmul(x, x), { device: wasm({ threads: 2 }) });
+    const [first] = await run(ones([200, 200])).data();
+    console.log(first, run.statistics()[0].threads);
+  `;
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--no-check", source],
+    cwd: new URL("../..", import.meta.url),
+  }).output();
+  assertEquals(new TextDecoder().decode(stdout), "200 1\n", new TextDecoder().decode(stderr));
+});

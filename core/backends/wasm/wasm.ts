@@ -92,6 +92,12 @@ export interface WasmOptions {
    * on it. One where memory cannot be shared, as in a page that is not isolated.
    */
   readonly threads?: number;
+  /**
+   * Whether to use relaxed SIMD where the engine has it, which it does unless told. It multiplies and
+   * adds with one rounding on machines that can; without it all machines give the same bits, and
+   * products take about twice as long.
+   */
+  readonly relaxedSimd?: boolean;
 }
 
 /** Threads beyond this many gain little on the sizes that a CPU trains. */
@@ -110,19 +116,20 @@ const MOST_THREADS = 16;
  * assertEquals(await double(tensor([3])).data(), new Float32Array([6]));
  * ```
  *
- * @param options The number of threads.
+ * @param options The number of threads, and the instructions to use.
  * @returns A device of its own, with a memory of its own.
  * @throws {RangeError} If the number of threads is not a positive integer.
  */
 export function wasm(options: WasmOptions = {}): Device {
-  const { threads = Math.min(navigator.hardwareConcurrency, MOST_THREADS) } = options;
+  const { threads = Math.min(navigator.hardwareConcurrency, MOST_THREADS), relaxedSimd = true } =
+    options;
   if (!Number.isInteger(threads) || threads < 1) {
     throw new RangeError(`wasm: threads is an integer from 1, not ${threads}`);
   }
   const canShare = threads > 1 && typeof SharedArrayBuffer !== "undefined";
   const heap: Heap = makeHeap(canShare);
   const control = canShare ? heap.allocate(CONTROL_BYTES) : undefined;
-  const target: Target = { hasRelaxedSimd: probeRelaxedSimd(), control };
+  const target: Target = { hasRelaxedSimd: relaxedSimd && probeRelaxedSimd(), control };
   const pool: Pool[] = [];
   const poolNow = (): Pool | undefined => {
     if (control === undefined) return undefined;
