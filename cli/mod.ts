@@ -36,6 +36,7 @@ export * from "./help.ts";
 export * from "./journal.ts";
 export * from "./learner.ts";
 export * from "./nearest.ts";
+export * from "./page.ts";
 export * from "./prepare.ts";
 export * from "./progress.ts";
 export * from "./report.ts";

@@ -1,0 +1,316 @@
+/**
+ * Pages that stand by themselves: one file of HTML, in light, dark and on paper, on a phone and on
+ * a desk, that asks for nothing.
+ *
+ * @example
+ * ```ts
+ * import { html, page, table } from "@unitune/cli";
+ * import { assertStringIncludes } from "@std/assert";
+ *
+ * const text = page({
+ *   title: "A comparison",
+ *   sections: [{
+ *     title: "Results",
+ *     body: html`<p>${"a < b"}</p>${table({ header: ["objective", "loss"], rows: [["sft", 0.5]] })}`,
+ *   }],
+ * });
+ * assertStringIncludes(text, "a &lt; b");
+ * ```
+ *
+ * @module
+ */
+
+/** Markup, as it is to stand in a page. */
+export interface Html {
+  /** The markup. */
+  readonly html: string;
+}
+
+/** What {@linkcode html} takes between its pieces of markup. */
+export type HtmlContent = Html | string | number | readonly HtmlContent[];
+
+const entities: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
+
+/**
+ * A text as it stands in HTML, XML or an attribute's quotes.
+ *
+ * @param text The text.
+ * @returns It, escaped.
+ *
+ * @example
+ * ```ts
+ * import { escapeHtml } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(escapeHtml("<b> & 'c'"), "&lt;b&gt; &amp; &#39;c&#39;");
+ * ```
+ */
+export function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => entities[character] ?? character);
+}
+
+function markupOf(content: HtmlContent): string {
+  if (typeof content === "string") return escapeHtml(content);
+  if (typeof content === "number") return String(content);
+  return "html" in content ? content.html : content.map(markupOf).join("");
+}
+
+/**
+ * Markup from a template: texts between its pieces are escaped, markup stays.
+ *
+ * @param pieces The pieces.
+ * @param contents What stands between them.
+ * @returns The markup.
+ *
+ * @example
+ * ```ts
+ * import { html } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const items = ["<1>", "2"].map((item) => html`<li>${item}</li>`);
+ * assertEquals(html`<ul>${items}</ul>`.html, "<ul><li>&lt;1&gt;</li><li>2</li></ul>");
+ * ```
+ */
+export function html(pieces: TemplateStringsArray, ...contents: readonly HtmlContent[]): Html {
+  const text = pieces.map((piece, i) => {
+    const content = contents[i];
+    return content === undefined ? piece : piece + markupOf(content);
+  });
+  return { html: text.join("") };
+}
+
+/** A table's cells. */
+export interface TableContent {
+  /** The heads of its columns. */
+  readonly header: readonly HtmlContent[];
+  /** Its rows. The first cell of each is its name; numbers and texts of numbers go to the right. */
+  readonly rows: readonly (readonly HtmlContent[])[];
+  /** What it shows. */
+  readonly caption?: HtmlContent;
+}
+
+/**
+ * A table, which scrolls by itself where it is wider than the page.
+ *
+ * @param content Its cells.
+ * @returns The markup.
+ *
+ * @example
+ * ```ts
+ * import { table } from "@unitune/cli";
+ * import { assertStringIncludes } from "@std/assert";
+ *
+ * const { html } = table({ header: ["", "loss"], rows: [["sft", 0.5]] });
+ * assertStringIncludes(html, `<th scope="row">sft</th><td>0.5</td>`);
+ * ```
+ */
+export function table({ header, rows, caption }: TableContent): Html {
+  const head = header.map((cell) => html`<th scope="col">${cell}</th>`);
+  const body = rows.map(([name = "", ...cells]) =>
+    html`<tr><th scope="row">${name}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>\n`
+  );
+  const above = caption === undefined ? [] : html`<caption>${caption}</caption>`;
+  return html`
+    <div class="table">
+      <table>${above}<thead><tr>${head}</tr></thead>
+    <tbody>
+    ${body}</tbody></table>
+    </div>
+  `;
+}
+
+/**
+ * A figure that is drawn twice, for a desk and for a phone, so that its letters have the same size
+ * on both.
+ *
+ * @param draw Draws it in a width, as an `svg` element.
+ * @param caption What it shows.
+ * @returns The markup.
+ *
+ * @example
+ * ```ts
+ * import { figure } from "@unitune/cli";
+ * import { assertStringIncludes } from "@std/assert";
+ *
+ * const { html } = figure((width) => `<svg width="${width}"></svg>`, "Nothing, twice");
+ * assertStringIncludes(html, "<figcaption>Nothing, twice</figcaption>");
+ * ```
+ */
+export function figure(draw: (width: number) => string, caption: HtmlContent): Html {
+  const [wide, narrow] = [{ html: draw(WIDE) }, { html: draw(NARROW) }];
+  return html`
+    <figure>
+      <div class="wide">${wide}</div>
+      <div class="narrow">${narrow}</div>
+      <figcaption>${caption}</figcaption>
+    </figure>
+  `;
+}
+
+/** The widths of figures, in pixels. */
+const [WIDE, NARROW] = [720, 360] as const;
+
+/** A part of a page. */
+export interface PageSection {
+  /** Its heading, by which it is found. */
+  readonly title: string;
+  /** What it holds. */
+  readonly body: Html;
+}
+
+/** A page. */
+export interface PageContent {
+  /** The page's title. */
+  readonly title: string;
+  /** What stands before the sections. */
+  readonly lead?: Html;
+  /** The sections. */
+  readonly sections: readonly PageSection[];
+  /** Style rules besides the page's own. They may use its custom properties. */
+  readonly style?: string;
+  /** A script, at the end. The page must make sense without it. */
+  readonly script?: string;
+}
+
+/** A name for a heading to be linked by. */
+function anchor(title: string): string {
+  return title.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "");
+}
+
+/**
+ * A page: title, contents, sections. Its own policy forbids the browser every request.
+ *
+ * @param content What it holds.
+ * @returns The file's text.
+ * @throws {TypeError} If a style or script would end its own element.
+ *
+ * @example
+ * ```ts
+ * import { html, page } from "@unitune/cli";
+ * import { assert } from "@std/assert";
+ *
+ * const text = page({ title: "T", sections: [{ title: "First", body: html`<p>1</p>` }] });
+ * assert(text.startsWith("<!doctype html>"));
+ * assert(text.includes(`<section id="first">`));
+ * ```
+ */
+export function page({ title, lead, sections, style = "", script = "" }: PageContent): string {
+  for (const [name, text] of Object.entries({ style, script })) {
+    if (/<\/(?:style|script)|<!--/i.test(text)) {
+      throw new TypeError(`page: the ${name} would end its element; write < as \\u003c in it`);
+    }
+  }
+  const contents = sections.map(({ title }) =>
+    html`<li><a href="#${anchor(title)}">${title}</a></li>`
+  );
+  const body = sections.map(({ title, body }) =>
+    html`
+      <section id="${anchor(title)}">
+      <h2>${title}</h2>
+      ${body}
+      </section>
+    `
+  );
+  const navigation = sections.length < 2 ? [] : html`
+    <nav>
+      <ul>${contents}</ul>
+    </nav>
+  `;
+  const program = script === "" ? [] : html`<script>${{ html: script }}</script>\n`;
+  const { html: text } = html`
+    <!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8">
+        <meta name="viewport" content="width=device-width, initial-scale=1">
+        <meta http-equiv="Content-Security-Policy" content="${POLICY}">
+        <meta name="color-scheme" content="light dark">
+        <title>${title}</title>
+        <style>${{ html: PAGE_STYLE + style }}</style>
+      </head>
+      <body>
+    <header>
+    <h1>${title}</h1>
+    ${lead ?? []}
+    ${navigation}
+    </header>
+    <main>
+    ${body}</main>
+    ${program}</body>
+    </html>
+  `;
+  return `${text.trim()}\n`;
+}
+
+/** Nothing is fetched; styles and scripts are those in the page. */
+const POLICY =
+  "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
+
+/** Each colour on white, at a contrast of at least 4.5, and on the dark background. */
+const series: readonly (readonly [light: string, dark: string])[] = [
+  ["#0b62a8", "#6cb2f0"],
+  ["#b34700", "#f29552"],
+  ["#00735a", "#45c9a3"],
+  ["#8a3a9c", "#d58fe6"],
+  ["#7a6000", "#dfc04a"],
+  ["#b3264a", "#ff8aa0"],
+  ["#007184", "#56cadb"],
+  ["#5c646e", "#a9b2bd"],
+];
+
+const seriesColors = (shade: 0 | 1): string =>
+  series.map((shades, i) => `--series-${i}:${shades[shade]};`).join("");
+
+const LIGHT = `--text:#1c2024;--quiet:#59626c;--line:#d5dae0;--back:#fff;--panel:#f4f6f8;` +
+  `--accent:#0b62a8;${seriesColors(0)}`;
+
+const DARK = `--text:#e4e8ec;--quiet:#a2acb6;--line:#3a424b;--back:#14181c;--panel:#1e242a;` +
+  `--accent:#6cb2f0;${seriesColors(1)}`;
+
+const PAGE_STYLE = `
+:root{${LIGHT}color-scheme:light dark}
+@media screen and (prefers-color-scheme:dark){:root{${DARK}}}
+*{box-sizing:border-box}
+body{margin:0 auto;max-width:860px;padding:24px 20px 64px;background:var(--back);color:var(--text);
+font:16px/1.55 system-ui,sans-serif;overflow-wrap:break-word}
+h1{font-size:1.7rem;line-height:1.2;margin:0 0 12px}
+h2{font-size:1.25rem;line-height:1.3;margin:44px 0 12px;padding-top:12px;
+border-top:1px solid var(--line)}
+h3{font-size:1rem;margin:24px 0 8px}
+p,ul,ol,dl{margin:0 0 14px;max-width:68ch}
+a{color:var(--accent)}
+code{font-family:ui-monospace,monospace;font-size:.9em;background:var(--panel);padding:1px 4px;
+border-radius:3px}
+nav ul{display:flex;flex-wrap:wrap;gap:4px 18px;list-style:none;margin:16px 0 0;padding:0;
+max-width:none}
+.table{overflow-x:auto;margin:0 0 16px}
+table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}
+caption{text-align:left;color:var(--quiet);padding:0 0 6px}
+th,td{padding:5px 12px 5px 0;text-align:right;border-bottom:1px solid var(--line);
+white-space:nowrap}
+th[scope=row],thead th:first-child{text-align:left;font-weight:500}
+thead th{color:var(--quiet);font-weight:500;vertical-align:bottom}
+figure{margin:0 0 20px}
+figcaption{color:var(--quiet);font-size:.9rem;max-width:68ch}
+figure svg{display:block;max-width:100%;height:auto}
+.narrow{display:none}
+@media screen and (max-width:560px){
+body{padding:16px 14px 48px}
+.wide{display:none}
+.narrow{display:block}
+}
+@media print{
+body{max-width:none;padding:0;font-size:10pt}
+nav{display:none}
+figure,tr{break-inside:avoid}
+h2,h3{break-after:avoid}
+.table{overflow:visible}
+a{color:inherit}
+}
+`;

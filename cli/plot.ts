@@ -1,0 +1,391 @@
+/**
+ * Plots as SVG text, for pages and documents: curves with bands, values with intervals. Drawn by
+ * Observable Plot; what is drawn holds no script and asks for nothing.
+ *
+ * Colours are the custom properties `--series-0` to `--series-7`, and `currentColor` for the rest.
+ * A `page` of `@unitune/cli` sets them for light, dark and paper; {@linkcode standaloneSvg} sets them
+ * for a file.
+ *
+ * @example
+ * ```ts
+ * import { curves } from "@unitune/cli/plot";
+ * import { assertStringIncludes } from "@std/assert";
+ *
+ * const svg = curves(
+ *   [{ name: "sft", points: [{ x: 0, y: 2, low: 1.8, high: 2.2 }, { x: 100, y: 1 }] }],
+ *   { title: "Loss", x: { label: "step" }, y: { label: "nats", scale: "log" } },
+ * );
+ * assertStringIncludes(svg, "<svg");
+ * ```
+ *
+ * @module
+ */
+
+import * as Plot from "@observablehq/plot";
+import { DOMParser } from "linkedom";
+import { escapeHtml } from "./page.ts";
+
+/** A point of a curve. What is not finite is left out: a curve has a gap there. */
+export interface CurvePoint {
+  /** Where. */
+  readonly x: number;
+  /** How much. */
+  readonly y: number;
+  /** The lower end of the band, where there is one. */
+  readonly low?: number;
+  /** Its upper end. */
+  readonly high?: number;
+}
+
+/** What is drawn in one colour. */
+export interface Coloured {
+  /** Its name in the legend. */
+  readonly name: string;
+  /** The number of its colour, 0 to 7; its place among the series unless told. */
+  readonly color?: number;
+}
+
+/** A curve. */
+export interface Curve extends Coloured {
+  /** Its points, in order. */
+  readonly points: readonly CurvePoint[];
+  /** Whether it is dashed; from the ninth on unless told. */
+  readonly dashed?: boolean;
+}
+
+/** A value with an interval. */
+export interface IntervalRow {
+  /** The row it stands in. */
+  readonly name: string;
+  /** The value. */
+  readonly value: number;
+  /** The lower end of its interval, where there is one. */
+  readonly low?: number;
+  /** Its upper end. */
+  readonly high?: number;
+}
+
+/** Values of one kind, one for each row. */
+export interface IntervalSeries extends Coloured {
+  /** The values. */
+  readonly rows: readonly IntervalRow[];
+}
+
+/** An axis. */
+export interface Axis {
+  /** What is measured, with its unit. */
+  readonly label: string;
+  /** Linear unless told. On a logarithmic axis what is not above 0 is left out. */
+  readonly scale?: "linear" | "log";
+  /** From where to where; all of the data unless told. */
+  readonly domain?: readonly [number, number];
+}
+
+/** A line that values are compared with. */
+export interface Reference {
+  /** Its value. */
+  readonly value: number;
+  /** What it stands for. */
+  readonly label: string;
+}
+
+/** What every plot is told. */
+export interface PlotOptions {
+  /** What the plot shows, for whoever cannot see it. */
+  readonly title: string;
+  /** Width in pixels; 720 unless told. */
+  readonly width?: number;
+  /** A line that values are compared with. */
+  readonly reference?: Reference;
+}
+
+/** What {@linkcode curves} is told. */
+export interface CurvesOptions extends PlotOptions {
+  /** The horizontal axis. */
+  readonly x: Axis;
+  /** The vertical axis. */
+  readonly y: Axis;
+  /** Height of the drawing without its legend, in pixels; 320 unless told. */
+  readonly height?: number;
+}
+
+/** What {@linkcode intervals} is told. */
+export interface IntervalsOptions extends PlotOptions {
+  /** The axis of the values. */
+  readonly x: Axis;
+  /** Whether values are bars from 0 in place of dots. */
+  readonly bars?: boolean;
+}
+
+/** How many colours there are. */
+const COLORS = 8;
+
+const FONT_SIZE = 12;
+
+/** An upper bound of the mean width of a character of the sans-serif font, in pixels. */
+const CHARACTER = 0.6 * FONT_SIZE;
+
+function colorOf({ color }: Coloured, index: number): string {
+  return `var(--series-${(color ?? index) % COLORS})`;
+}
+
+/** A value where it can stand on an axis, else NaN, which is left out. */
+function onAxis(value: number, { scale }: Axis): number {
+  return Number.isFinite(value) && (scale !== "log" || value > 0) ? value : NaN;
+}
+
+/** Points as they stand on the axes; what does not is a gap. */
+function placed(points: readonly CurvePoint[], x: Axis, y: Axis): Required<CurvePoint>[] {
+  return points.map((point) => ({
+    x: onAxis(point.x, x),
+    y: onAxis(point.y, y),
+    low: onAxis(point.low ?? NaN, y),
+    high: onAxis(point.high ?? NaN, y),
+  }));
+}
+
+function scaleOf({ label, scale = "linear", domain }: Axis): Plot.ScaleOptions {
+  return {
+    label,
+    type: scale,
+    labelArrow: "none",
+    // Plot's own would write 0.05 as 50m.
+    ...(scale === "log" ? { tickFormat: "~g" } : {}),
+    ...(domain === undefined ? {} : { domain }),
+  };
+}
+
+/** Marks drawn by Plot, as an `svg` element. */
+function draw(options: Plot.PlotOptions): string {
+  const document = new DOMParser().parseFromString("<html></html>", "text/html");
+  const figure: { readonly outerHTML: string } = Plot.plot({
+    document,
+    style: { fontSize: `${FONT_SIZE}px`, background: "none" },
+    ...options,
+  });
+  return figure.outerHTML;
+}
+
+/** What a legend's key looks like. */
+interface Key {
+  readonly name: string;
+  readonly color: string;
+  readonly dashed: boolean;
+}
+
+const KEY = 24;
+const LINE = 20;
+
+/** Keys from left to right, in as many lines as they take, and the height of these. */
+function legend(keys: readonly Key[], width: number): { svg: string; height: number } {
+  let [left, top] = [0, 0];
+  const drawn = keys.map(({ name, color, dashed }) => {
+    const size = KEY + name.length * CHARACTER + FONT_SIZE;
+    if (left > 0 && left + size > width) [left, top] = [0, top + LINE];
+    const dash = dashed ? ` stroke-dasharray="5 3"` : "";
+    const key = `<g transform="translate(${left.toFixed(1)},${top})">` +
+      `<path d="M1 10H18" stroke="${color}" stroke-width="3"${dash}/>` +
+      `<text x="${KEY}" y="14">${escapeHtml(name)}</text></g>`;
+    left += size;
+    return key;
+  });
+  return { svg: drawn.join(""), height: keys.length === 0 ? 0 : top + LINE + 4 };
+}
+
+/** A drawing under its legend. */
+function framed(title: string, keys: readonly Key[], width: number, height: number, inner: string) {
+  const above = legend(keys, width);
+  const total = above.height + height;
+  return `<svg xmlns="http://www.w3.org/2000/svg" class="plot" viewBox="0 0 ${width} ${total}" ` +
+    `width="${width}" height="${total}" role="img" fill="currentColor" ` +
+    `font-family="system-ui, sans-serif" font-size="${FONT_SIZE}">` +
+    `<title>${escapeHtml(title)}</title>${above.svg}` +
+    `<g transform="translate(0,${above.height})">${inner}</g></svg>`;
+}
+
+/** Where there is nothing to draw. */
+function empty(width: number, height: number): string {
+  return `<text x="${width / 2}" y="${height / 2}" text-anchor="middle">no data</text>`;
+}
+
+/**
+ * Curves, each with a band where its points have one.
+ *
+ * @param series The curves.
+ * @param options Title, axes and size.
+ * @returns An `svg` element.
+ *
+ * @example
+ * ```ts
+ * import { curves } from "@unitune/cli/plot";
+ * import { assertStringIncludes } from "@std/assert";
+ *
+ * const axes = { x: { label: "tokens", scale: "log" }, y: { label: "ms" } } as const;
+ * const points = [{ x: 256, y: 1 }, { x: 512, y: NaN }, { x: 1024, y: 5 }];
+ * const svg = curves([{ name: "a < b", points }], { title: "Growth", ...axes });
+ * assertStringIncludes(svg, "a &lt; b");
+ * assertStringIncludes(curves([], { title: "Growth", ...axes }), "no data");
+ * ```
+ */
+export function curves(series: readonly Curve[], options: CurvesOptions): string {
+  const { title, x, y, width = 720, height = 320, reference } = options;
+  const drawn = series.map((curve, i) => ({
+    name: curve.name,
+    color: colorOf(curve, i),
+    dashed: curve.dashed ?? i >= COLORS,
+    points: placed(curve.points, x, y),
+  }));
+  const isEmpty = drawn.every(({ points }) => points.every((p) => Number.isNaN(p.x + p.y)));
+  const inner = isEmpty ? empty(width, height) : draw({
+    width,
+    height,
+    marginLeft: 60,
+    marginBottom: 40,
+    x: scaleOf(x),
+    y: { ...scaleOf(y), grid: true },
+    marks: [
+      ...referenceMarks(reference, "y"),
+      ...drawn.filter(({ points }) => points.some(({ low, high }) => !Number.isNaN(low + high)))
+        .map(({ points, color }) =>
+          Plot.areaY(points, { x: "x", y1: "low", y2: "high", fill: color, fillOpacity: 0.15 })
+        ),
+      ...drawn.map(({ points, color, dashed }) =>
+        Plot.lineY(points, {
+          x: "x",
+          y: "y",
+          stroke: color,
+          strokeWidth: 2,
+          ...(dashed ? { strokeDasharray: "5 3" } : {}),
+        })
+      ),
+    ],
+  });
+  return framed(title, drawn, width, height, inner);
+}
+
+/** A reference as a line with its label. */
+function referenceMarks(reference: Reference | undefined, axis: "x" | "y"): Plot.Markish[] {
+  if (reference === undefined) return [];
+  const { value, label } = reference;
+  const style = { stroke: "currentColor", strokeDasharray: "2 3", strokeOpacity: 0.7 };
+  return axis === "y"
+    ? [
+      Plot.ruleY([value], style),
+      Plot.text([label], { y: [value], frameAnchor: "right", textAnchor: "end", dy: -7 }),
+    ]
+    : [
+      Plot.ruleX([value], style),
+      Plot.text([label], { x: [value], frameAnchor: "top", textAnchor: "start", dx: 4, dy: -8 }),
+    ];
+}
+
+const ROW = 22;
+
+/**
+ * Values with their intervals, a row for each name; or bars from 0.
+ *
+ * @param series Values of one kind each; several kinds stand below one another in a row.
+ * @param options Title, axis and width; the height follows from the rows.
+ * @returns An `svg` element.
+ *
+ * @example
+ * ```ts
+ * import { intervals } from "@unitune/cli/plot";
+ * import { assertStringIncludes } from "@std/assert";
+ *
+ * const rows = [{ name: "sft", value: 0.62, low: 0.58, high: 0.66 }, { name: "ift", value: 0.7 }];
+ * const x = { label: "exact match" };
+ * const svg = intervals([{ name: "held-out", rows }], { title: "Exact match", x });
+ * assertStringIncludes(svg, "ift");
+ * ```
+ */
+export function intervals(series: readonly IntervalSeries[], options: IntervalsOptions): string {
+  const { title, x, width = 720, bars = false, reference } = options;
+  const drawn = series.map((one, i) => ({
+    name: one.name,
+    color: colorOf(one, i),
+    dashed: false,
+    shift: (i - (series.length - 1) / 2) * (ROW / 2),
+    rows: one.rows.map((row) => ({
+      name: row.name,
+      value: onAxis(row.value, x),
+      low: onAxis(row.low ?? NaN, x),
+      high: onAxis(row.high ?? NaN, x),
+    })),
+  }));
+  const names = [...new Set(drawn.flatMap(({ rows }) => rows.map(({ name }) => name)))];
+  const isEmpty = drawn.every(({ rows }) => rows.every(({ value }) => Number.isNaN(value)));
+  const step = ROW * (1 + (series.length - 1) / 2);
+  const [marginTop, marginBottom] = [reference === undefined ? 4 : 20, 44];
+  const height = isEmpty ? 80 : marginTop + marginBottom + step * names.length;
+  const longest = Math.max(0, ...names.map((name) => name.length));
+  const inner = isEmpty ? empty(width, height) : draw({
+    width,
+    height,
+    marginTop,
+    marginBottom,
+    marginLeft: Math.min(20 + longest * CHARACTER, width / 2),
+    marginRight: 24,
+    x: { ...scaleOf(x), grid: true, nice: true },
+    y: { domain: names, label: null, tickSize: 0 },
+    marks: [
+      ...referenceMarks(reference, "x"),
+      ...drawn.flatMap(({ rows, color, shift }) => [
+        bars
+          ? Plot.ruleY(rows, {
+            y: "name",
+            x1: 0,
+            x2: "value",
+            stroke: color,
+            strokeWidth: ROW / 2 - 2,
+            strokeOpacity: 0.8,
+            dy: shift,
+          })
+          : Plot.dot(rows, { y: "name", x: "value", fill: color, r: 4, dy: shift }),
+        Plot.ruleY(rows.filter(({ low, high }) => !Number.isNaN(low + high)), {
+          y: "name",
+          x1: "low",
+          x2: "high",
+          stroke: bars ? "currentColor" : color,
+          strokeWidth: 2,
+          dy: shift,
+        }),
+      ]),
+    ],
+  });
+  return framed(title, series.length > 1 ? drawn : [], width, height, inner);
+}
+
+/** Colours of middling lightness: a contrast of at least 3 with white and with black alike. */
+const middling = [
+  "#3b82c4",
+  "#d1671f",
+  "#1a9a74",
+  "#b45fc0",
+  "#a98800",
+  "#d64f6a",
+  "#2a96a8",
+  "#848d97",
+] as const;
+
+/**
+ * A plot as a file of its own, in colours that are legible on white and on black.
+ *
+ * @param svg An `svg` element of this module.
+ * @returns The file's text.
+ *
+ * @example
+ * ```ts
+ * import { curves, standaloneSvg } from "@unitune/cli/plot";
+ * import { assert } from "@std/assert";
+ *
+ * const options = { title: "Growth", x: { label: "tokens" }, y: { label: "ms" } };
+ * const svg = curves([{ name: "step", points: [{ x: 1, y: 1 }, { x: 2, y: 4 }] }], options);
+ * assert(standaloneSvg(svg).startsWith("<?xml"));
+ * ```
+ */
+export function standaloneSvg(svg: string): string {
+  const colors = middling.map((color, i) => `--series-${i}:${color}`).join(";");
+  const styled = svg.replace("<svg ", `<svg style="color:#7d8590;${colors}" `);
+  return `<?xml version="1.0" encoding="UTF-8"?>\n${styled}\n`;
+}

@@ -1,0 +1,115 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { curves, intervals, standaloneSvg } from "@unitune/cli/plot";
+import fc from "fast-check";
+import { requestsOf } from "./requests.ts";
+
+const axes = { title: "A plot", x: { label: "step" }, y: { label: "nats" } } as const;
+
+/** What is drawn as lines or areas: the `d` of their paths. */
+function paths(svg: string, mark: "line" | "area"): string[] {
+  const pattern = new RegExp(`aria-label="${mark}"[^>]*><path [^>]*?d="([^"]*)"`, "g");
+  return [...svg.matchAll(pattern)].map((match) => match[1] ?? "");
+}
+
+Deno.test("a curve has a line and, where points have bands, an area", () => {
+  const points = [{ x: 0, y: 1, low: 0.5, high: 2 }, { x: 10, y: 2, low: 1, high: 3 }];
+  const banded = curves([{ name: "a", points }], axes);
+  const plain = curves([{ name: "a", points: points.map(({ x, y }) => ({ x, y })) }], axes);
+  assertEquals(paths(banded, "area").length, 1);
+  assertEquals(paths(plain, "area").length, 0);
+  assertEquals(paths(plain, "line").length, 1);
+});
+
+Deno.test("a value that cannot stand on an axis is a gap", () => {
+  const at = (y: number, scale: "linear" | "log") => {
+    const points = [1, 2, y, 4, 5].map((value, x) => ({ x: x + 1, y: value }));
+    return paths(curves([{ name: "a", points }], { ...axes, y: { label: "y", scale } }), "line")
+      .at(-1) ?? "";
+  };
+  const moves = (path: string) => [...path.matchAll(/M/g)].length;
+  assertEquals(moves(at(3, "linear")), 1);
+  for (const y of [NaN, Infinity, -Infinity]) assertEquals(moves(at(y, "linear")), 2);
+  assertEquals(moves(at(0, "linear")), 1);
+  assertEquals(moves(at(0, "log")), 2);
+  assertEquals(moves(at(-1, "log")), 2);
+});
+
+Deno.test("nothing to draw is said", () => {
+  const nothing = [[], [{ name: "a", points: [] }], [{ name: "a", points: [{ x: 1, y: NaN }] }]];
+  for (const series of nothing) assertStringIncludes(curves(series, axes), "no data");
+  assertStringIncludes(intervals([], axes), "no data");
+  const rows = [{ name: "r", value: NaN }];
+  assertStringIncludes(intervals([{ name: "a", rows }], axes), "no data");
+});
+
+Deno.test("every plot is finite, escaped, in its width, the same again, and fetches nothing", () => {
+  const value = fc.double();
+  const text = fc.string({ maxLength: 12 });
+  const series = fc.array(
+    fc.record({
+      name: text,
+      points: fc.array(fc.record({ x: value, y: value }), { maxLength: 5 }),
+    }),
+    { maxLength: 3 },
+  );
+  const scale = fc.constantFrom("linear" as const, "log" as const);
+  fc.assert(
+    fc.property(
+      series,
+      text,
+      scale,
+      fc.integer({ min: 200, max: 900 }),
+      (all, label, kind, width) => {
+        const options = { title: label, width, x: { label }, y: { label, scale: kind } };
+        const bounded = all.map(({ name, points }) => ({
+          name,
+          points: points.map(({ x, y }) => ({ x: x % 1e6, y: y % 1e6 })),
+        }));
+        const svg = curves(bounded, options);
+        assertEquals(curves(bounded, options), svg);
+        assert(
+          !/NaN|Infinity|undefined/.test(
+            svg.replaceAll(/<text.*?<\/text>|<title>.*?<\/title>|aria-[a-z]+="[^"]*"/gs, ""),
+          ),
+        );
+        assertStringIncludes(svg, `viewBox="0 0 ${width} `);
+        assertEquals(requestsOf(svg), []);
+      },
+    ),
+    { numRuns: 40 },
+  );
+});
+
+Deno.test("intervals stand in the rows of their names", () => {
+  const rows = ["sft", "ift"].map((name, i) => ({ name, value: i + 1, low: i, high: i + 2 }));
+  const svg = intervals([{ name: "best", rows }, { name: "final", rows }], {
+    ...axes,
+    reference: { value: 1, label: "start" },
+  });
+  assertEquals([...svg.matchAll(/<circle/g)].length, 4);
+  for (const name of ["sft", "ift", "best", "final", "start"]) {
+    assertStringIncludes(svg, `>${name}<`);
+  }
+});
+
+/** The relative luminance of a colour, as WCAG 2 has it. */
+function luminance(color: string): number {
+  const channels = [1, 3, 5].map((i) => parseInt(color.slice(i, i + 2), 16) / 255);
+  const [r = 0, g = 0, b = 0] = channels.map((c) =>
+    c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4
+  );
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}
+
+Deno.test("a standalone drawing's colours are legible on white and on black", () => {
+  const svg = standaloneSvg(curves([{ name: "a", points: [{ x: 1, y: 1 }] }], axes));
+  assertStringIncludes(svg, `xmlns="http://www.w3.org/2000/svg"`);
+  const [, style = ""] = svg.match(/<svg style="([^"]*)"/) ?? [];
+  const colors = style.match(/#[0-9a-f]{6}/g) ?? [];
+  assertEquals(colors.length, 9);
+  // 3 is WCAG's least contrast of what is drawn.
+  for (const color of colors) {
+    const own = luminance(color) + 0.05;
+    assert(1.05 / own >= 3 && own / 0.05 >= 3, color);
+  }
+});
