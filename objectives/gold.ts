@@ -12,6 +12,11 @@ export interface Demonstrations {
    * 1 on the tokens to learn (an answer and the stop token that ends it), 0 elsewhere, `[B, T]`.
    */
   readonly mask: Tensor;
+  /**
+   * What a policy in a world reads in place of each token: what the world answered to it, `[B, T]`
+   * (i32). In a text that is the token itself, and so it is unless told.
+   */
+  readonly observations?: Tensor;
 }
 
 /**
@@ -19,7 +24,7 @@ export interface Demonstrations {
  *
  * @throws {ShapeError} If it does not.
  */
-export function checkDemonstrations({ ids, mask }: Demonstrations): void {
+export function checkDemonstrations({ ids, mask, observations }: Demonstrations): void {
   const [rows = 0, length = 0] = ids.shape;
   const fits = ids.dtype === "i32" && ids.shape.length === 2 &&
     showShape(ids.shape) === showShape(mask.shape);
@@ -27,6 +32,15 @@ export function checkDemonstrations({ ids, mask }: Demonstrations): void {
     throw new ShapeError(
       `demonstrations: got ids ${ids.dtype}${showShape(ids.shape)} and ` +
         `mask ${showShape(mask.shape)}; expected ids i32[B, T] and mask [B, T]`,
+    );
+  }
+  if (
+    observations !== undefined &&
+    (observations.dtype !== "i32" || showShape(observations.shape) !== showShape(ids.shape))
+  ) {
+    throw new ShapeError(
+      `demonstrations: got observations ${observations.dtype}${showShape(observations.shape)}; ` +
+        `expected i32${showShape(ids.shape)}, one for each token`,
     );
   }
   if (rows === 0 || length < 2) {
@@ -37,9 +51,16 @@ export function checkDemonstrations({ ids, mask }: Demonstrations): void {
   }
 }
 
-/** The tokens that are read: all but the last, `[B, T-1]`. */
+/** Of the positions that are read: all but the last, `[B, T-1]`. */
 export function inputsOf(x: Tensor): Tensor {
   return slice(x, 1, 0, -1);
+}
+
+/** The ids that a policy reads, `[B, T-1]`: tokens, or what the world answered to them. */
+export function readOf(
+  { ids, observations = ids }: Pick<Demonstrations, "ids" | "observations">,
+): Tensor {
+  return inputsOf(observations);
 }
 
 /** The tokens that are predicted: all but the first, `[B, T-1]`. */
@@ -108,7 +129,7 @@ export const gold: PriorStates<Demonstrations, Demonstrations> = {
     return batch;
   },
   evaluate(model, batch, context) {
-    const states = predictions(model, model.embed(inputsOf(batch.ids)), batch, context);
+    const states = predictions(model, model.embed(readOf(batch)), batch, context);
     return { ...states, metrics: tokenMetrics(states.logits, states.targets, states.mask) };
   },
 };

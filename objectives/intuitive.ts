@@ -34,6 +34,7 @@ import {
   type Demonstrations,
   inputsOf,
   predictions,
+  readOf,
   targetsOf,
 } from "./gold.ts";
 import { fixedLambda, type LambdaSchedule } from "./lambda.ts";
@@ -41,7 +42,7 @@ import { type Metrics, tokenMetrics } from "./metrics.ts";
 import type { Context, Model } from "./policy.ts";
 
 /** What draws are for, so that each has a key of its own beside dropout's. */
-const [OWN_TOKENS, COINS, NOISE] = [1, 2, 3] as const;
+const [OWN_TOKENS, COINS, NOISE, OUTCOMES] = [1, 2, 3, 4] as const;
 
 /**
  * How the model's own token is chosen from its prediction: `"argmax"`, the most likely one;
@@ -57,6 +58,24 @@ export type OwnToken = "argmax" | "sampled" | "expected";
  * step). `"frozen"`: it does not, and the table is that of `table`, which stays as it was given.
  */
 export type MixedEmbeddings = "live" | "synchronised" | "frozen";
+
+/**
+ * A world: what is read after an action. In a text the next state is the prefix with one more
+ * token, so what is read next is the token said; in a world it is what the world makes of it.
+ *
+ * @param observed What was read before, ids `[B, T]` (i32).
+ * @param actions What is done there, ids `[B, T]` (i32).
+ * @param options A key (u32 `[2]`) where the world may be random.
+ * @returns What is read next, ids `[B, T]` (i32).
+ */
+export type Environment = (
+  observed: Tensor,
+  actions: Tensor,
+  options: { readonly key?: Tensor },
+) => Tensor;
+
+/** A text: what is said is what is read next. */
+const text: Environment = (_observed, actions) => actions;
 
 /** What {@linkcode intuitive} can be told. */
 export interface IntuitiveOptions {
@@ -74,13 +93,19 @@ export interface IntuitiveOptions {
    * as in the paper's figure 2, which takes `T - 1` passes.
    */
   readonly passes?: number | "recursive";
+  /**
+   * What is read after an own action, from what the human read before it: the own state is
+   * `step(s*_{n-1}, own action)`. Unless told, a text, where that is the own token. It needs own
+   * actions, not expected ones.
+   */
+  readonly environment?: Environment;
 }
 
 /** Demonstrations, and what the model would have said in place of each token. */
 export interface IntuitiveDemonstrations extends Demonstrations {
   /**
-   * The model's own tokens in place of those that are read, the first being gold: ids `[B, T-1]`
-   * (i32) or, where they are expected, probabilities `[B, T-1, V]`.
+   * What the model's own tokens give to read in place of what is read, the first being gold: ids
+   * `[B, T-1]` (i32) or, where they are expected, probabilities `[B, T-1, V]`.
    */
   readonly own: Tensor;
   /** How the model does on the gold prefixes, from the first pass. */
@@ -90,8 +115,10 @@ export interface IntuitiveDemonstrations extends Demonstrations {
 /** How own tokens are chosen and embedded. */
 interface OwnTokenRule {
   readonly formula: string;
-  /** Logits `[B, T-1, V]` and the ids read `[B, T-1]` to the own tokens in place of those ids. */
-  readonly choose: (logits: Tensor, ids: Tensor, keys: Context["keys"]) => Tensor;
+  /** From logits `[B, T-1, V]` to own tokens, where they are predicted. */
+  readonly choose: (logits: Tensor, keys: Context["keys"]) => Tensor;
+  /** The ids read `[B, T-1]` in the form of own tokens. */
+  readonly asOwn: (ids: Tensor, logits: Tensor) => Tensor;
   /** Own tokens to embeddings `[B, T-1, D]`. */
   readonly embed: (embed: Model["embed"], own: Tensor) => Tensor;
 }
@@ -103,7 +130,8 @@ function shifted(first: Tensor, predicted: Tensor): Tensor {
 
 const argmaxRule: OwnTokenRule = {
   formula: "argmax pi(s*_{n-1})",
-  choose: (logits, ids) => shifted(ids, argmax(logits)),
+  choose: (logits) => argmax(logits),
+  asOwn: (ids) => ids,
   embed: (embed, own) => embed(own),
 };
 
@@ -112,18 +140,15 @@ const ownTokens: Readonly<Record<OwnToken, OwnTokenRule>> = {
   sampled: {
     ...argmaxRule,
     formula: "a ~ pi(s*_{n-1})",
-    choose: (logits, ids, keys) =>
-      shifted(
-        ids,
-        keys === undefined
-          ? argmax(logits)
-          : categorical(foldKey(keys.batch, OWN_TOKENS), cast(logits, "f32")),
-      ),
+    choose: (logits, keys) =>
+      keys === undefined
+        ? argmax(logits)
+        : categorical(foldKey(keys.batch, OWN_TOKENS), cast(logits, "f32")),
   },
   expected: {
     formula: "E pi(s*_{n-1})",
-    choose: (logits, ids) =>
-      shifted(oneHot(ids, logits.shape.at(-1) ?? 0, logits.dtype), softmax(logits)),
+    choose: (logits) => softmax(logits),
+    asOwn: (ids, logits) => oneHot(ids, logits.shape.at(-1) ?? 0, logits.dtype),
     embed(embed, own) {
       const vocabulary = own.shape.at(-1) ?? 0;
       const table = squeeze(embed(reshape(arange(vocabulary), [1, vocabulary])), 0);
@@ -131,6 +156,12 @@ const ownTokens: Readonly<Record<OwnToken, OwnTokenRule>> = {
     },
   },
 };
+
+/** The own state, as it is described. */
+function ownFormula(own: OwnToken, environment: Environment): string {
+  const { formula } = ownTokens[own];
+  return environment === text ? formula : `step(s*_{n-1}, ${formula})`;
+}
 
 const embeddingChoices: Readonly<Record<MixedEmbeddings, (mix: Tensor) => Tensor>> = {
   live: (mix) => mix,
@@ -178,6 +209,7 @@ export function intuitive(
   options: IntuitiveOptions = {},
 ): PriorStates<Demonstrations, IntuitiveDemonstrations> {
   const { lambda = 0.2, own = "argmax", embeddings = "live", table, passes = 1 } = options;
+  const { environment = text } = options;
   checkName("intuitive: own", own, ownTokens);
   checkName("intuitive: embeddings", embeddings, embeddingChoices);
   if (passes !== "recursive") checkPositiveInteger("intuitive: passes", passes);
@@ -187,18 +219,32 @@ export function intuitive(
         "embeddings to keep, or say synchronised",
     );
   }
+  if (environment !== text && own === "expected") {
+    throw new TypeError(
+      "intuitive: own: an environment answers to an action, not to a distribution of them; " +
+        "give argmax or sampled",
+    );
+  }
   const schedule = typeof lambda === "number" ? fixedLambda(lambda) : lambda;
-  const { formula, choose, embed } = ownTokens[own];
+  const { choose, asOwn, embed } = ownTokens[own];
+  const formula = ownFormula(own, environment);
   const through = embeddingChoices[embeddings];
+
+  /** What own tokens, by given logits, give to read in place of the ids that are read. */
+  function ownOf(logits: Tensor, read: Tensor, keys: Context["keys"]): Tensor {
+    const chosen = choose(logits, keys);
+    const key = keys === undefined ? {} : { key: foldKey(keys.batch, OUTCOMES) };
+    return shifted(asOwn(read, logits), environment(read, chosen, key));
+  }
 
   /** Embeddings to read, `[B, T-1, D]`: mixed on answer positions, gold elsewhere. */
   function mixed(
     model: Model,
-    { ids, mask }: Demonstrations,
+    { mask, ...batch }: Demonstrations,
     ownTokens: Tensor,
     share: Tensor,
   ): Tensor {
-    const read = inputsOf(ids);
+    const read = readOf(batch);
     const goldEmbeddings = model.embed(read);
     const source = table ?? model.embed;
     const mix = add(mul(source(read), sub(1, share)), mul(embed(source, ownTokens), share));
@@ -210,7 +256,7 @@ export function intuitive(
     description: {
       humanStates: "s*_n",
       modelStates: `(1 - l) s*_n + l ${
-        passes === 1 ? formula : formula.replace("s*_{n-1}", "s_{n-1}")
+        passes === 1 ? formula : formula.replaceAll("s*_{n-1}", "s_{n-1}")
       }, l = ${schedule.description}`,
       models: ["policy"],
       data: ["demonstration"],
@@ -218,25 +264,26 @@ export function intuitive(
     },
     collect(model, batch, context) {
       checkDemonstrations(batch);
-      const ids = inputsOf(batch.ids);
-      const first = model.logits(model.embed(ids));
+      const read = readOf(batch);
+      const first = model.logits(model.embed(read));
       const share = shareAt(schedule, context, first.dtype);
-      const [, length = 0] = ids.shape;
+      const [, length = 0] = read.shape;
       // The own token at t depends on those before it, so after T - 1 passes none changes.
       const extra = (passes === "recursive" ? Math.max(length, 1) : passes) - 1;
-      let own = choose(first, ids, context.keys);
+      let own = ownOf(first, read, context.keys);
       for (let pass = 0; pass < extra; pass++) {
-        own = choose(model.logits(mixed(model, batch, own, share)), ids, context.keys);
+        own = ownOf(model.logits(mixed(model, batch, own, share)), read, context.keys);
       }
       return {
         ids: batch.ids,
         mask: batch.mask,
+        ...(batch.observations === undefined ? {} : { observations: batch.observations }),
         own,
         metrics: tokenMetrics(first, targetsOf(batch.ids), targetsOf(batch.mask)),
       };
     },
     evaluate(model, collected, context) {
-      const { dtype } = model.embed(inputsOf(collected.ids));
+      const { dtype } = model.embed(readOf(collected));
       const share = shareAt(schedule, context, dtype);
       return {
         ...predictions(model, mixed(model, collected, collected.own, share), collected, context),
@@ -260,6 +307,8 @@ export interface ScheduledOptions {
   readonly lambda?: number | LambdaSchedule;
   /** How the own token is chosen; `"sampled"` unless told. */
   readonly own?: "argmax" | "sampled";
+  /** What is read after an own action; a text unless told. */
+  readonly environment?: Environment;
 }
 
 /**
@@ -282,12 +331,12 @@ export interface ScheduledOptions {
  * @throws {RangeError} If an option is out of range.
  */
 export function scheduled(
-  { lambda = 0.2, own = "sampled" }: ScheduledOptions = {},
+  { lambda = 0.2, own = "sampled", environment = text }: ScheduledOptions = {},
 ): PriorStates<Demonstrations, IntuitiveDemonstrations> {
   checkName("scheduled: own", own, { argmax: true, sampled: true });
   const schedule = typeof lambda === "number" ? fixedLambda(lambda) : lambda;
-  const { formula } = ownTokens[own];
-  const states = intuitive({ lambda: schedule, own });
+  const formula = ownFormula(own, environment);
+  const states = intuitive({ lambda: schedule, own, environment });
   return {
     description: {
       ...states.description,
@@ -295,7 +344,7 @@ export function scheduled(
     },
     collect: states.collect,
     evaluate(model, collected, context) {
-      const read = inputsOf(collected.ids);
+      const read = readOf(collected);
       const share = cast(asTensor(schedule.at(context), "f32"), "f32");
       const coins = context.keys === undefined
         ? ones(read.shape)

@@ -185,8 +185,11 @@ export function labelled(
       const { labels, mismatched } = batch;
       checkDemonstrations(mismatched);
       const mask = targetsOf(mismatched.mask);
-      const logProbs = targetsOf(scoreTokens(model, mismatched.ids));
-      const scored = given ? mismatched.referenceLogProbs : scoreTokens(reference, mismatched.ids);
+      const { ids, observations } = mismatched;
+      const logProbs = targetsOf(scoreTokens(model, ids, observations));
+      const scored = given
+        ? mismatched.referenceLogProbs
+        : scoreTokens(reference, ids, observations);
       const kl = ktoReferencePoint(
         sequenceLogProbs(logProbs, mask),
         sequenceLogProbs(cast(targetsOf(scored), logProbs.dtype), mask),

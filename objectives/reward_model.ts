@@ -100,8 +100,9 @@ export const scored: Estimation<Demonstrations, Demonstrations, ScoreEvidence> =
     checkDemonstrations(batch);
     return batch;
   },
-  evaluate(model, { ids, mask }, { keys }) {
-    const logits = model.logits(model.embed(ids), keys === undefined ? {} : { key: keys.batch });
+  evaluate(model, { ids, observations = ids, mask }, { keys }) {
+    const embeddings = model.embed(observations);
+    const logits = model.logits(embeddings, keys === undefined ? {} : { key: keys.batch });
     if (logits.shape.at(-1) !== 1) {
       throw new ShapeError(
         `scored: got logits ${showShape(logits.shape)}; expected [B, T, 1], a score at each token`,

@@ -32,7 +32,7 @@ import {
 } from "./advantages.ts";
 import { checkGroups, checkInterval, checkShapes } from "./checks.ts";
 import type { Estimation, PriorStates, Signal } from "./estimation.ts";
-import { type Demonstrations, gold, inputsOf, targetsOf } from "./gold.ts";
+import { type Demonstrations, gold, readOf, targetsOf } from "./gold.ts";
 import { masked, maskedCount, maskedSum, tokenLogProbs } from "./log_probs.ts";
 import type { Metric, Metrics } from "./metrics.ts";
 import type {
@@ -462,6 +462,8 @@ export interface Sample {
   readonly prompt: readonly number[];
   /** The sampled token ids, the stop token included. */
   readonly completion: readonly number[];
+  /** What a world answered to each token of both; the tokens themselves unless told. */
+  readonly observations?: readonly number[];
 }
 
 /** What an answer is worth: a number, or whether it is right (1 or 0). May be slow. */
@@ -494,10 +496,11 @@ export interface RolloutOptions {
  *
  * @param model The model.
  * @param ids Token ids `[B, T]` (i32), T at least 2.
+ * @param observations What the model reads in place of the tokens; the tokens unless told.
  * @returns Log-probabilities, `[B, T]`, in nats.
  */
-export function scoreTokens(model: Model, ids: Tensor): Tensor {
-  const logits = model.logits(model.embed(inputsOf(ids)));
+export function scoreTokens(model: Model, ids: Tensor, observations: Tensor = ids): Tensor {
+  const logits = model.logits(model.embed(readOf({ ids, observations })));
   const logProbs = tokenLogProbs(logits, targetsOf(ids));
   const [rows = 0] = ids.shape;
   return concat([zeros([rows, 1], logProbs.dtype), logProbs], 1);
@@ -559,5 +562,18 @@ export async function rolloutsOf(
   const mask = tensor(
     samples.map((s) => row([...s.prompt.map(() => 0), ...s.completion.map(() => 1)], 0)),
   );
-  return { ids, mask, rewards: tensor(rewards), oldLogProbs: evaluate(scoreTokens(model, ids)) };
+  const isInWorld = samples.some((s) => s.observations !== undefined);
+  const observations = isInWorld
+    ? tensor(
+      samples.map((s) => row(s.observations ?? [...s.prompt, ...s.completion], pad)),
+      { dtype: "i32" },
+    )
+    : ids;
+  return {
+    ids,
+    mask,
+    rewards: tensor(rewards),
+    oldLogProbs: evaluate(scoreTokens(model, ids, observations)),
+    ...(isInWorld ? { observations } : {}),
+  };
 }

@@ -10,6 +10,7 @@ import {
   normal,
   sum,
   tanh,
+  type Tensor,
   tensor,
   unsqueeze,
 } from "@unitune/core";
@@ -63,6 +64,8 @@ export interface WorldOptions {
   readonly length?: number;
   readonly vocabulary?: number;
   readonly dtype?: FloatDType;
+  /** What the policy reads in place of tokens; the tokens unless told. */
+  readonly observe?: (ids: Tensor) => Tensor;
 }
 
 /** A generator of small integers, the same for the same seed. */
@@ -75,7 +78,7 @@ function dice(seed: number): (sides: number) => number {
 }
 
 export function worldOf(
-  { seed, distance, rows = 4, length = 6, vocabulary = 4, dtype = "f64" }: WorldOptions,
+  { seed, distance, rows = 4, length = 6, vocabulary = 4, dtype = "f64", observe }: WorldOptions,
 ): World {
   const roll = dice(seed);
   const matrix = (k: number, height: number, scale: number) =>
@@ -92,8 +95,10 @@ export function worldOf(
     const ends = Array.from({ length: rows }, () => 4 + roll(length - 3));
     const starts = Array.from({ length: rows }, () => 1 + roll(2));
     const inAnswer = (b: number, t: number) => t >= (starts[b] ?? 0) && t < (ends[b] ?? 0);
+    const ids = idsOf(table(() => roll(vocabulary)));
     return {
-      ids: idsOf(table(() => roll(vocabulary))),
+      ids,
+      ...(observe === undefined ? {} : { observations: observe(ids) }),
       mask: tensor(table((b, t) => inAnswer(b, t) ? 1 : 0), { dtype }),
     };
   };
