@@ -4,38 +4,18 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { wasm } from "@unitune/core";
+import { findBrowser, quietly } from "../browser.ts";
 import { train } from "./training.ts";
 
-/** A software adapter, and no network but the page's. */
+/** A software adapter. */
 const flags = [
-  "--headless=new",
-  "--no-sandbox",
+  ...quietly,
   "--enable-unsafe-webgpu",
   "--use-webgpu-adapter=swiftshader",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-  "--disable-quic",
-  "--no-first-run",
 ];
 
 /** How long the page may take to train. */
 const PATIENCE_MILLISECONDS = 120_000;
-
-/** The path of the browser, if the tests may start one and there is one. */
-async function findBrowser(): Promise<string | undefined> {
-  for (const command of ["chromium", "chromium-browser", "google-chrome"]) {
-    const { state } = await Deno.permissions.query({ name: "run", command });
-    if (state !== "granted") continue;
-    try {
-      const { success } = await new Deno.Command(command, { args: ["--version"] }).output();
-      if (success) return command;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
-  }
-  return undefined;
-}
 
 /** The page's script. */
 async function bundle(): Promise<string> {
