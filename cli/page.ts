@@ -89,7 +89,7 @@ export function html(pieces: TemplateStringsArray, ...contents: readonly HtmlCon
 export interface TableContent {
   /** The heads of its columns. */
   readonly header: readonly HtmlContent[];
-  /** Its rows. The first cell of each is its name; numbers and texts of numbers go to the right. */
+  /** Its rows. The first cell of each is its name. Columns of numbers go to the right. */
   readonly rows: readonly (readonly HtmlContent[])[];
   /** What it shows. */
   readonly caption?: HtmlContent;
@@ -111,18 +111,29 @@ export interface TableContent {
  * ```
  */
 export function table({ header, rows, caption }: TableContent): Html {
-  const head = header.map((cell) => html`<th scope="col">${cell}</th>`);
-  const body = rows.map(([name = "", ...cells]) =>
-    html`<tr><th scope="row">${name}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>\n`
+  const isText = header.map((_, i) => rows.some((row) => isWords(row[i] ?? "")));
+  const attributes = (i: number) => ({ html: isText[i] ? ` class="text"` : "" });
+  const head = header.map((cell, i) =>
+    html`
+      <th scope="col" ${attributes(i)}>${cell}</th>
+    `
   );
+  const body = rows.map(([name = "", ...cells]) => {
+    const rest = cells.map((cell, i) => html`<td${attributes(i + 1)}>${cell}</td>`);
+    return html`<tr><th scope="row">${name}</th>${rest}</tr>`;
+  });
   const above = caption === undefined ? [] : html`<caption>${caption}</caption>`;
   return html`
     <div class="table">
       <table>${above}<thead><tr>${head}</tr></thead>
-    <tbody>
-    ${body}</tbody></table>
+    <tbody>${body}</tbody></table>
     </div>
   `;
+}
+
+/** Whether a cell holds words in place of numbers. */
+function isWords(cell: HtmlContent): boolean {
+  return typeof cell === "string" && /\p{L}{2}/u.test(cell) && cell !== "NaN";
 }
 
 /**
@@ -294,7 +305,8 @@ table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem
 caption{text-align:left;color:var(--quiet);padding:0 0 6px}
 th,td{padding:5px 12px 5px 0;text-align:right;border-bottom:1px solid var(--line);
 white-space:nowrap}
-th[scope=row],thead th:first-child{text-align:left;font-weight:500}
+th[scope=row],thead th:first-child,.text{text-align:left}
+th[scope=row]{font-weight:500}
 thead th{color:var(--quiet);font-weight:500;vertical-align:bottom}
 figure{margin:0 0 20px}
 figcaption{color:var(--quiet);font-size:.9rem;max-width:68ch}

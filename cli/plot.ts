@@ -134,6 +134,11 @@ function onAxis(value: number, { scale }: Axis): number {
   return Number.isFinite(value) && (scale !== "log" || value > 0) ? value : NaN;
 }
 
+/** A value, or the end of the axis that it is beyond. */
+function within(value: number, { domain: [from, to] = [-Infinity, Infinity] }: Axis): number {
+  return Math.min(Math.max(value, Math.min(from, to)), Math.max(from, to));
+}
+
 /** Points as they stand on the axes; what does not is a gap. */
 function placed(points: readonly CurvePoint[], x: Axis, y: Axis): Required<CurvePoint>[] {
   return points.map((point) => ({
@@ -309,8 +314,8 @@ export function intervals(series: readonly IntervalSeries[], options: IntervalsO
     rows: one.rows.map((row) => ({
       name: row.name,
       value: onAxis(row.value, x),
-      low: onAxis(row.low ?? NaN, x),
-      high: onAxis(row.high ?? NaN, x),
+      low: within(onAxis(row.low ?? NaN, x), x),
+      high: within(onAxis(row.high ?? NaN, x), x),
     })),
   }));
   const names = [...new Set(drawn.flatMap(({ rows }) => rows.map(({ name }) => name)))];
