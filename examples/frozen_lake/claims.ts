@@ -1,0 +1,144 @@
+/** What the paper says of Frozen Lake (arXiv 2405.11870, 5.3, B.2, figure 3), and what holds. */
+import type { MethodRuns, Run } from "./experiment.ts";
+import { type Estimate, estimate, meanOf } from "./statistics.ts";
+
+/** Whether a claim holds: its interval is on the claim's side of 0, on the other, or on both. */
+export type Verdict = "holds" | "does not hold" | "undecided";
+
+/** A claim that some difference is not below 0, and what it was found to be. */
+export interface Finding {
+  readonly claim: string;
+  /** What was measured, seed by seed; above 0 is as claimed. */
+  readonly measured: string;
+  readonly difference: Estimate;
+  readonly verdict: Verdict;
+}
+
+/** A claim as a number of each seed, which it says is above 0. */
+export interface Claim {
+  readonly claim: string;
+  readonly measured: string;
+  /** The method of whose run the value is taken. */
+  readonly of: string;
+  /** The method whose value is taken from it; none unless told. */
+  readonly less?: string;
+  readonly value: (run: Run) => number;
+}
+
+/** The least distance of a run. */
+export function bestDistance({ distances }: Run): number {
+  return Math.min(...distances);
+}
+
+/** The distance at the end of a run. */
+export function lastDistance({ distances }: Run): number {
+  return distances.at(-1) ?? NaN;
+}
+
+function nearer(better: string, worse: string): Claim {
+  return {
+    claim: `${better} comes nearer to the optimal policy than ${worse}`,
+    measured: `best distance, ${worse} - ${better}`,
+    of: worse,
+    less: better,
+    value: bestDistance,
+  };
+}
+
+/** How much of the start's distance a fall and a rise must be to count. */
+const LEAST_MOVE = 0.005;
+
+function turns(name: string): Claim {
+  return {
+    claim: `${name} first comes nearer, then goes away again`,
+    measured: `the lesser of the fall to the best distance and the rise after it, less ` +
+      `${100 * LEAST_MOVE} % of the start's distance`,
+    of: name,
+    value(run) {
+      const [start = NaN] = run.distances;
+      const best = bestDistance(run);
+      return Math.min(start - best, lastDistance(run) - best) - LEAST_MOVE * start;
+    },
+  };
+}
+
+function exploresMore(name: string): Claim {
+  return {
+    claim: `${name} explores more cells than SFT`,
+    measured: `distinct cells that were read, ${name} - SFT`,
+    of: name,
+    less: "SFT",
+    value: ({ explored }) => explored,
+  };
+}
+
+function closer(nearer: string, farther: string): Claim {
+  return {
+    claim: `the cells that ${nearer} reads are closer to the policy's own than ${farther}'s`,
+    measured: `closeness, ${nearer} - ${farther}`,
+    of: nearer,
+    less: farther,
+    value: ({ closeness }) => closeness,
+  };
+}
+
+/** The ordering of best distances. */
+export const ordering: readonly Claim[] = [
+  nearer("DPO", "IFT"),
+  nearer("IFT", "ORPO"),
+  nearer("ORPO", "SFT"),
+  nearer("IFT", "SFT"),
+];
+
+/** All claims. */
+export const claims: readonly Claim[] = [
+  ...ordering,
+  ...["SFT", "ORPO", "IFT", "DPO"].map(turns),
+  ...["IFT", "DPO", "ORPO"].map(exploresMore),
+  {
+    claim: "IFT copes better with a wrong step of its own than SFT",
+    measured: "probability to reach the goal after one, at the end, IFT - SFT",
+    of: "IFT",
+    less: "SFT",
+    value: ({ last }) => last.recovery,
+  },
+  closer("DPO", "IFT"),
+  closer("IFT", "ORPO"),
+  closer("ORPO", "SFT"),
+  {
+    claim: "SFT overestimates the model: teacher forcing sees more than the policy can do",
+    measured: "mean over training of teacher-forced probability - probability to reach the goal",
+    of: "SFT",
+    value: ({ snapshots }) =>
+      meanOf(snapshots.slice(1).map(({ forced, success }) => forced - success)),
+  },
+];
+
+/** How far from 0 counts as a difference: what rounding in f32 may leave of two equal runs. */
+const ROUNDING = 1e-9;
+
+/** The verdict on an estimate that is claimed to be above 0. */
+export function verdictOf({ low, high }: Estimate): Verdict {
+  if (low > ROUNDING) return "holds";
+  return high < -ROUNDING ? "does not hold" : "undecided";
+}
+
+/**
+ * What was found on some claims, by the differences between runs of the same seed.
+ *
+ * @param results The runs.
+ * @param which The claims; all unless told.
+ * @returns The findings.
+ */
+export function findingsOf(
+  results: readonly MethodRuns[],
+  which: readonly Claim[] = claims,
+): readonly Finding[] {
+  const valuesOf = (name: string, value: Claim["value"]) =>
+    results.find(({ method }) => method.name === name)?.runs.map(value) ?? [];
+  return which.map(({ claim, measured, of, less, value }) => {
+    const taken = less === undefined ? [] : valuesOf(less, value);
+    const difference = estimate(valuesOf(of, value).map((x, i) => x - (taken[i] ?? 0)));
+    return { claim, measured, difference, verdict: verdictOf(difference) };
+  });
+}

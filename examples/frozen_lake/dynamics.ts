@@ -1,0 +1,55 @@
+/** The rules of the game as an exact table of transitions. */
+import { actions, isTerminal, type Lake, neighbour } from "./lake.ts";
+
+/** One thing that may come of a move. */
+export interface Outcome {
+  readonly probability: number;
+  readonly next: number;
+  /** 1 on entering the goal, 0 else. */
+  readonly reward: number;
+  /** Whether the game is over then. */
+  readonly done: boolean;
+}
+
+/** What may come of each move in each cell: `transitions[cell][action]`. */
+export type Transitions = readonly (readonly (readonly Outcome[])[])[];
+
+/** A lake with its rules. */
+export interface Game {
+  readonly lake: Lake;
+  /** Whether one slips. */
+  readonly slippery: boolean;
+  readonly transitions: Transitions;
+}
+
+/**
+ * A lake with its exact table of transitions, as Gymnasium's FrozenLake-v1 has it. On a slippery
+ * lake one goes where one wants to, or to either side of it, with 1/3 each. A game that is over
+ * stays where it is.
+ *
+ * @param lake The lake.
+ * @param slippery Whether one slips.
+ * @returns The game.
+ */
+export function gameOf(lake: Lake, slippery: boolean): Game {
+  const count = actions.length;
+  const outcomes = (cell: number, action: number): Outcome[] => {
+    if (isTerminal(lake, cell)) return [{ probability: 1, next: cell, reward: 0, done: true }];
+    const moves = slippery
+      ? [(action + count - 1) % count, action, (action + 1) % count]
+      : [action];
+    return moves.map((move) => {
+      const next = neighbour(lake, cell, move);
+      return {
+        probability: 1 / moves.length,
+        next,
+        reward: lake.cells[next] === "G" ? 1 : 0,
+        done: isTerminal(lake, next),
+      };
+    });
+  };
+  const transitions = lake.cells.map((_, cell) =>
+    [...actions.keys()].map((action) => outcomes(cell, action))
+  );
+  return { lake, slippery, transitions };
+}
