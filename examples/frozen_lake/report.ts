@@ -343,7 +343,7 @@ function settingsSection({ problem, budget, results }: Report): Html {
 const style = `
 :root{--hole:#dfe3e8;--goal:#e3f3ec}
 @media screen and (prefers-color-scheme:dark){:root{--hole:#2b323a;--goal:#17382d}}
-.claims th[scope=row]{white-space:normal;min-width:15em}
+.claims th[scope=row]{white-space:normal;min-width:11em}
 .claims small{display:block;color:var(--quiet);font-weight:400}
 .claims td{vertical-align:top}
 .claims thead th{white-space:normal}
