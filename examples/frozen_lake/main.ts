@@ -216,7 +216,7 @@ async function main(): Promise<void> {
     "",
     ...resultLines(results),
     "",
-    "What the paper claims, and what holds here (the difference that should be above 0):",
+    "What the paper claims or implies, and what holds here (the difference that should be above 0):",
     "",
     ...findingLines(findings),
     "",

@@ -374,7 +374,7 @@ ${
         ? ""
         : "not "
     }slippery) by one objective or another, all from the same starts.
-Of ${findings.length} claims of arXiv 2405.11870, section 5.3, <strong>${
+Of ${findings.length} claims that arXiv 2405.11870, section 5.3, makes or implies, <strong>${
       found("holds")
     } hold here, ${found("does not hold")} do not, and ${
       found("undecided")
