@@ -1,7 +1,7 @@
 /**
  * Threads: workers that run whole programs beside the main thread, and the barrier at which they
- * meet. A worker gets no message after its start: it sleeps on a word of the shared memory, which
- * tells it the next program, whose code it finds in the same memory.
+ * meet. A worker gets no message after its start: it looks at, and then sleeps on, a word of the
+ * shared memory, which tells it the next program, whose code it finds in the same memory.
  */
 import {
   atomics,
@@ -42,6 +42,12 @@ const words = {
  * costs half of that, hundreds of times a step.
  */
 const SPINS = 100_000;
+
+/**
+ * Looks for the next run before a worker goes to sleep: some hundred microseconds, which is longer
+ * than what lies between two steps of training or two tokens of generation.
+ */
+const LOOKS = 300_000;
 
 /** Whether this thread may sleep on a word of memory: a page's main thread may not. */
 export function maySleep(): boolean {
@@ -109,6 +115,7 @@ const work = ({ memory, thread }) => {
   let seen = word(${words.run});
   Atomics.add(words, ${words.started / 4}, 1);
   for (;;) {
+    for (let looks = 0; looks < ${LOOKS} && word(${words.run}) === seen; looks++);
     Atomics.wait(words, ${words.run / 4}, seen);
     const now = word(${words.run});
     if (now === seen) continue;
