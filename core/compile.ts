@@ -6,7 +6,7 @@ import { type Graph, traceGraph } from "./graph.ts";
 import { showShape } from "./shape.ts";
 import { simplify } from "./simplify.ts";
 import { type Cell, makeTensor, type Tensor } from "./tensor.ts";
-import { describeTree, leavesOf, mapTree, replaceLeaves } from "./tree.ts";
+import { describeTree, leavesOf, mapTree, replaceLeaves, unfitTree } from "./tree.ts";
 
 /** How a function is compiled. */
 export interface CompileOptions {
@@ -52,21 +52,19 @@ function trace<A extends readonly unknown[], R>(f: (...args: A) => R, args: A): 
   return { graph: simplify(graph), captured, result };
 }
 
-/** Indices of the leaves that belong to donated arguments. */
-function donatedLeaves(args: readonly unknown[], donate: readonly number[]): number[] {
-  if (donate.length === 0) return [];
-  let first = 0;
-  return args.flatMap((arg, position) => {
-    const count = leavesOf(arg).length;
-    const leaves = Array.from({ length: count }, (_, i) => first + i);
-    first += count;
-    return donate.includes(position) ? leaves : [];
-  });
+/** What a program depends on of a tensor. */
+function markOf({ dtype, shape }: Tensor): string {
+  return dtype + showShape(shape);
 }
 
 /** The donated leaves whose elements no other leaf has: only theirs can be written over. */
-function withoutShared(leaves: readonly Tensor[], donated: readonly number[]): number[] {
-  if (donated.length === 0) return [];
+function withoutShared(
+  leaves: readonly Tensor[],
+  donated: readonly number[],
+): readonly number[] {
+  if (donated.length === 0 || new Set(leaves.map(({ cell }) => cell)).size === leaves.length) {
+    return donated;
+  }
   const uses = new Map<Cell, number>();
   for (const { cell } of leaves) uses.set(cell, (uses.get(cell) ?? 0) + 1);
   return donated.filter((position) => {
@@ -81,6 +79,7 @@ function refuseCaptured(
   leaves: readonly Tensor[],
   donated: readonly number[],
 ): void {
+  if (captured.length === 0) return;
   const given = new Set(donated.map((position) => leaves[position]?.cell));
   const both = captured.find(({ cell }) => given.has(cell));
   if (both !== undefined) {
@@ -127,15 +126,22 @@ export function compile<A extends readonly unknown[], R>(
   };
 
   const call = (...args: A): R => {
-    const leaves = leavesOf(args);
+    const described = args.map((arg) => describeTree(arg, markOf));
+    const leaves = described.flatMap((arg) => arg.leaves);
     if (leaves.some(({ traced, followed }) => traced || followed)) return f(...args);
+    if (described.some(({ isUnfit }) => isUnfit)) throw unfitTree(args);
 
     const device = options.device ?? defaultDevice("f32");
     materialise(leaves, device);
-    const donated = donatedLeaves(args, options.donate ?? []);
+    let end = 0;
+    const donated = described.flatMap((arg, position) => {
+      const start = end;
+      end += arg.leaves.length;
+      if (options.donate?.includes(position) !== true) return [];
+      return arg.leaves.map((_, i) => start + i);
+    });
     const reusable = withoutShared(leaves, donated);
-    const tree = describeTree(args, ({ dtype, shape }) => dtype + showShape(shape));
-    const signature = `${tree} ${reusable}`;
+    const signature = `${described.map(({ text }) => text).join(" ")} ${reusable}`;
     const known = specialised.get(signature) ?? specialise(args, device, reusable);
     specialised.set(signature, known);
     refuseCaptured(known.captured, leaves, donated);

@@ -144,13 +144,7 @@ export function leafPaths(tree: unknown): Map<string, Tensor> {
  */
 export function replaceLeaves<T>(tree: T, leaves: readonly Tensor[]): T {
   let next = 0;
-  const replaced = mapTree(tree, (_, path) => {
-    const leaf = leaves[next++];
-    if (leaf === undefined) {
-      throw new RangeError(`replaceLeaves: no tensor is left for ${path}; got ${leaves.length}`);
-    }
-    return leaf;
-  });
+  const replaced = mapTree(tree, (leaf) => leaves[next++] ?? leaf);
   if (next !== leaves.length) {
     throw new RangeError(`replaceLeaves: the tree has ${next} tensors, the list ${leaves.length}`);
   }
@@ -195,27 +189,37 @@ export function zipTrees<T>(
   return zipped;
 }
 
-/**
- * A tree's structure, static leaves and tensors' marks as text: equal texts mean like trees.
- *
- * @throws {TypeError} If a leaf is neither a tensor nor a plain value; names its path.
- */
-export function describeTree(tree: unknown, mark: (leaf: Tensor) => string): string {
+/** What a compiled function needs to know of an argument. */
+export interface TreeDescription {
+  /** The tensors, in the order of {@linkcode leavesOf}. */
+  readonly leaves: readonly Tensor[];
+  /** Structure, static leaves and tensors' marks: equal texts mean like trees. */
+  readonly text: string;
+  /** Whether a leaf is neither a tensor nor a plain value. */
+  readonly isUnfit: boolean;
+}
+
+/** A tree described in one walk; `mark` is what a tensor adds to the text. */
+export function describeTree(tree: unknown, mark: (leaf: Tensor) => string): TreeDescription {
   const parts: string[] = [];
+  const leaves: Tensor[] = [];
+  let isUnfit = false;
   visit(tree, (leaf) => {
-    if (isTensor(leaf)) parts.push(mark(leaf));
-    else if (isPlain(leaf)) parts.push(typeof leaf, quote(String(leaf)));
-    else throw unfit(tree);
+    if (isTensor(leaf)) {
+      leaves.push(leaf);
+      parts.push(mark(leaf));
+    } else if (isPlain(leaf)) parts.push(typeof leaf, quote(String(leaf)));
+    else isUnfit = true;
   }, (structure) => parts.push(structure));
-  return parts.join(" ");
+  return { leaves, text: parts.join(" "), isUnfit };
 }
 
 function isPlain(leaf: unknown): boolean {
   return leaf === null || (typeof leaf !== "object" && typeof leaf !== "function");
 }
 
-/** Why a tree cannot be described: its first leaf that is no plain value. */
-function unfit(tree: unknown): TypeError {
+/** Why a tree cannot be an argument: its first leaf that is neither a tensor nor a plain value. */
+export function unfitTree(tree: unknown): TypeError {
   const faults: string[] = [];
   mapAny(tree, "", (leaf, path) => {
     if (!isTensor(leaf) && !isPlain(leaf)) {
