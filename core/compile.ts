@@ -37,6 +37,16 @@ interface Specialised<R> {
   readonly outputs: readonly Tensor[];
 }
 
+/**
+ * Gives programs back when the compiled function that ran them is garbage: the collector does not
+ * see how much memory a device keeps for them.
+ */
+const unreachable = new FinalizationRegistry<ReadonlyMap<string, { readonly program: Program }>>(
+  (specialised) => {
+    for (const { program } of specialised.values()) program.dispose();
+  },
+);
+
 /** Traces a function with arguments of the shapes of `args`. */
 function trace<A extends readonly unknown[], R>(f: (...args: A) => R, args: A): {
   readonly graph: Graph;
@@ -165,13 +175,15 @@ export function compile<A extends readonly unknown[], R>(
     return replaceLeaves(known.result, outputs);
   };
 
-  return Object.assign(call, {
+  const compiled: Compiled<A, R> = Object.assign(call, {
     statistics: () => [...specialised.values()].map(({ program }) => program.statistics),
     [Symbol.dispose]() {
       for (const { program } of specialised.values()) program.dispose();
       specialised.clear();
     },
   });
+  unreachable.register(compiled, specialised);
+  return compiled;
 }
 
 /**

@@ -495,3 +495,23 @@ Deno.test("graphOf counts primitives as the function wrote them, less what is ne
     outputs: [0],
   });
 });
+
+Deno.test("compiled functions that are garbage give their memory back", async () => {
+  // Together they would need more than the 4 GiB that a wasm memory can have.
+  const source = `
+    const { compile, evaluate, matmul, ones, sum, transposeLast, wasm } = await import("@unitune/core");
+    const device = wasm({ threads: 1 });
+    const column = evaluate(ones([6000, 1]), device);
+    for (let i = 0; i < 36; i++) {
+      compile((x) => sum(matmul(x, transposeLast(x))), { device })(column);
+      gc();
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    console.log("done");
+  `;
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--no-check", "--v8-flags=--expose-gc", source],
+    cwd: new URL("../..", import.meta.url),
+  }).output();
+  assertEquals(new TextDecoder().decode(stdout), "done\n", new TextDecoder().decode(stderr));
+});

@@ -63,7 +63,11 @@ Deno.test("replaceLeaves is the inverse of leavesOf", () => {
 });
 
 Deno.test("replaceLeaves takes exactly as many tensors as there are", () => {
-  assertThrows(() => replaceLeaves({ w: a, x: b }, [c]), RangeError, "the tree has 2 tensors, the list 1");
+  assertThrows(
+    () => replaceLeaves({ w: a, x: b }, [c]),
+    RangeError,
+    "the tree has 2 tensors, the list 1",
+  );
   assertThrows(() => replaceLeaves([a], [b, c]), RangeError, "the tree has 1 tensors, the list 2");
 });
 
