@@ -8,36 +8,57 @@ import { type Device, reference, wasm, webgpu, WebGpuUnavailableError } from "@u
 import { UserError } from "./errors.ts";
 import type { TrainSettings } from "./settings.ts";
 
-/** The name of a device. */
-export type DeviceName = Exclude<TrainSettings["device"], "auto">;
+/** The name of a device, or `"auto"`. */
+type Setting = TrainSettings["device"];
 
-const devices: { readonly [Name in DeviceName]: () => Device | Promise<Device> } = {
-  wasm,
-  webgpu,
-  reference,
+/** Told why a device was chosen that is not the first choice. */
+type Note = (sentence: string) => void;
+
+/** A graphics processor, or else the processor, by WebAssembly. */
+async function openBest(note: Note): Promise<Device> {
+  try {
+    const device = await webgpu();
+    if (!device.isSoftware) return device;
+    note(
+      `computing on wasm: the only WebGPU adapter, ${device.description}, is software and slower`,
+    );
+    device[Symbol.dispose]();
+  } catch (error) {
+    if (!(error instanceof WebGpuUnavailableError)) throw error;
+    note(`computing on wasm: ${error.message}`);
+  }
+  return wasm();
+}
+
+const devices: { readonly [Name in Setting]: (note: Note) => Device | Promise<Device> } = {
+  auto: openBest,
+  wasm: () => wasm(),
+  webgpu: () => webgpu(),
+  reference: () => reference(),
 };
 
 /**
- * The device that a setting stands for. A run keeps its name, so that it goes on where it began:
- * the same numbers come from the same device only.
+ * A device of its own for a command. A run keeps the name of what `"auto"` gave, so that it goes on
+ * where it began: the same numbers come from the same device only.
  *
- * @param setting A name, or `"auto"`: wasm, the fastest that was measured for models of these sizes.
- * @returns The name.
- */
-export function chooseDevice(setting: TrainSettings["device"]): DeviceName {
-  return setting === "auto" ? "wasm" : setting;
-}
-
-/**
- * A device of its own for a command.
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { openDevice } from "@unitune/cli";
  *
- * @param setting A name, or `"auto"` for the fastest that there is.
+ * const sentences: string[] = [];
+ * using device = await openDevice("auto", (sentence) => sentences.push(sentence));
+ * assert(device.name === "webgpu" || sentences.length === 1);
+ * ```
+ *
+ * @param setting A name, or `"auto"`: a graphics processor where there is one, else wasm.
+ * @param note Told in a sentence why `"auto"` is not a graphics processor.
  * @returns The device.
  * @throws {UserError} If the machine has no such device.
  */
-export async function openDevice(setting: TrainSettings["device"]): Promise<Device> {
+export async function openDevice(setting: Setting, note: Note = () => {}): Promise<Device> {
   try {
-    return await devices[chooseDevice(setting)]();
+    return await devices[setting](note);
   } catch (error) {
     if (!(error instanceof WebGpuUnavailableError)) throw error;
     throw new UserError(`--device ${setting}: ${error.message}`, { cause: error });

@@ -88,7 +88,9 @@ async function main(): Promise<void> {
   const trained = await readTrainedModel(run);
   const ids = promptIds(trained, prompt);
   const { model, params, tokenizer, kind } = trained;
-  using generator = createGenerator(model, { device: await openDevice(options.device) });
+  using generator = createGenerator(model, {
+    device: await openDevice(options.device, console.warn),
+  });
   const completions = await generator.generate(params, Array<readonly number[]>(count).fill(ids), {
     ...options,
     stop: tokenizer.special.stop,

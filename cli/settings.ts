@@ -206,7 +206,7 @@ export const settingFlags = {
     default: "auto",
     group: "Run",
     help: "Where to compute: on the processor by WebAssembly, on a graphics processor, or in " +
-      "plain TypeScript, slowly; auto is wasm.",
+      "plain TypeScript, slowly; auto is a graphics processor where there is one, else wasm.",
   },
   "logging-steps": {
     kind: "integer",

@@ -4,8 +4,9 @@
  * @module
  */
 
+import type { Device } from "@unitune/core";
 import { countParameters } from "@unitune/models";
-import { chooseDevice, openDevice } from "./devices.ts";
+import { openDevice } from "./devices.ts";
 import { runCommand, UsageError, UserError } from "./errors.ts";
 import {
   type FlagTable,
@@ -78,10 +79,10 @@ async function newRun(parsed: Parsed): Promise<Run> {
   const settings = settingsOf(parsed, file, config ?? "");
   const prepared = await prepare(settings);
   // Before the folder is made, so that a missing device leaves none behind.
-  const device = await openDevice(settings.device);
+  const { device, chosen } = await deviceFor(settings);
   const name = `${settings.objective}-${prepared.name}`;
-  const folder = await createRun(out, name, runConfig(settings, prepared));
-  return { folder, settings, prepared, device };
+  const folder = await createRun(out, name, runConfig(chosen, prepared));
+  return { folder, settings: chosen, prepared, device };
 }
 
 /** The run that is gone on with. */
@@ -100,7 +101,17 @@ async function oldRun(parsed: Parsed, folder: string): Promise<Run> {
       `the data of ${folder} has changed since the run began: restore it, or start a new run`,
     );
   }
-  return { folder, settings, prepared, device: await openDevice(settings.device) };
+  const { device, chosen } = await deviceFor(settings);
+  return { folder, settings: chosen, prepared, device };
+}
+
+/** The device that the settings ask for, and the settings with its name. */
+async function deviceFor(settings: TrainSettings): Promise<{
+  readonly device: Device;
+  readonly chosen: TrainSettings;
+}> {
+  const device = await openDevice(settings.device, console.warn);
+  return { device, chosen: { ...settings, device: device.name } };
 }
 
 /** What a resumed run may be told: where things are, which changes nothing that is computed. */
@@ -118,7 +129,7 @@ function settingsOf(parsed: Parsed, file: unknown, path: string): TrainSettings 
   refuseInVain(flags, parsed);
   const { values } = withConfig(settingFlags, parsed, file, path);
   checkSettings(values);
-  return { ...values, device: chooseDevice(values.device) };
+  return values;
 }
 
 /** What is about to be done. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Device, Tensor } from "@unitune/core";
+import { type Device, type Tensor, WebGpuFailedError, WebGpuLimitError } from "@unitune/core";
 import { UserError } from "./errors.ts";
 import { createEvaluator, readScalars, type SplitReport } from "./evaluation.ts";
 import { openJournal } from "./journal.ts";
@@ -60,8 +60,8 @@ const PROBES = 64;
  *
  * @param run The run.
  * @returns How it ended.
- * @throws {UserError} If the loss is no longer a number, a file cannot be written, or another
- * process has the run; the checkpoints stay as they are.
+ * @throws {UserError} If the loss is no longer a number, the device fails, a file cannot be written,
+ * or another process has the run; the checkpoints stay as they are.
  *
  * @example
  * ```ts
@@ -144,34 +144,54 @@ export async function train(run: Run): Promise<RunResult> {
     return saved;
   };
 
-  if (saved === undefined) {
-    await evaluate(splits.length);
-    saved = await save();
-  }
-  progress.update(done);
-  let turn = performance.now();
-  while (done < steps && !signal?.aborted) {
-    const result = learner.step(state, done);
-    state = result.state;
-    done++;
-    unread.push({ step: done, metrics: result.metrics });
-    const isEvaluated = isDue(done, evalSteps);
-    const isSaved = isDue(done, saveSteps);
-    const isRead = isDue(done, loggingSteps) || isEvaluated || isSaved;
-    progress.update(done, isRead ? await readSteps() : undefined);
-    if (isEvaluated) reports = await evaluate(done === steps ? splits.length : 1);
-    if (isSaved) await save();
-    if (performance.now() - turn > TURN_MS) {
-      await new Promise((resolve) => setTimeout(resolve, 0));
-      turn = performance.now();
+  try {
+    if (saved === undefined) {
+      await evaluate(splits.length);
+      saved = await save();
     }
-  }
-  if (saved.position.step < done) {
-    await readSteps();
-    saved = await save();
+    progress.update(done);
+    let turn = performance.now();
+    while (done < steps && !signal?.aborted) {
+      const result = learner.step(state, done);
+      state = result.state;
+      done++;
+      unread.push({ step: done, metrics: result.metrics });
+      const isEvaluated = isDue(done, evalSteps);
+      const isSaved = isDue(done, saveSteps);
+      const isRead = isDue(done, loggingSteps) || isEvaluated || isSaved;
+      progress.update(done, isRead ? await readSteps() : undefined);
+      if (isEvaluated) reports = await evaluate(done === steps ? splits.length : 1);
+      if (isSaved) await save();
+      if (performance.now() - turn > TURN_MS) {
+        await new Promise((resolve) => setTimeout(resolve, 0));
+        turn = performance.now();
+      }
+    }
+    if (saved.position.step < done) {
+      await readSteps();
+      saved = await save();
+    }
+  } catch (error) {
+    throw deviceFailure(error, folder, done, saved) ?? error;
   }
   const isComplete = done === steps;
   return { isComplete, checkpoint: saved, reports: isComplete ? reports : [] };
+}
+
+/** Why a run stops whose device cannot go on, and how to go on with it; nothing for other errors. */
+function deviceFailure(
+  error: unknown,
+  folder: string,
+  step: number,
+  saved: SavedCheckpoint | undefined,
+): UserError | undefined {
+  if (!(error instanceof WebGpuFailedError || error instanceof WebGpuLimitError)) return undefined;
+  const left = saved === undefined ? "" : `; the last good checkpoint is ${saved.path}`;
+  return new UserError(
+    `training stopped at step ${step}: ${error.message}${left}. Go on with: train --resume ` +
+      `${folder}, on another device with --device wasm`,
+    { cause: error },
+  );
 }
 
 /** Why a run stops that has lost its way, and what is left. */

@@ -18,13 +18,13 @@
 export type * from "./backend.ts";
 export { reference } from "./backends/reference.ts";
 export { wasm, type WasmOptions } from "./backends/wasm/wasm.ts";
+export * from "./backends/webgpu/errors.ts";
 export {
   type MemoryStatistics,
   webgpu,
   type WebGpuDevice,
   type WebGpuOptions,
   type WebGpuStatistics,
-  WebGpuUnavailableError,
 } from "./backends/webgpu/webgpu.ts";
 export * from "./compile.ts";
 export * from "./devices.ts";

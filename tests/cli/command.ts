@@ -95,6 +95,8 @@ export function assertRefused(result: Ended, code: 1 | 2, message: string | RegE
 
 /** Flags of a run that takes a moment. */
 export const tiny: readonly string[] = [
+  // Not auto: the same wherever there is a graphics processor.
+  ...["--device", "wasm"],
   ...["--layers", "1", "--heads", "1", "--width", "16", "--context", "24"],
   ...["--steps", "6", "--batch-size", "4", "--warmup-steps", "0", "--logging-steps", "1"],
 ];

@@ -1,5 +1,7 @@
 /** Device memory: WebGPU's buffers, which no garbage collector sees, counted and reused. */
 
+import { WebGpuLimitError } from "./errors.ts";
+
 /** A part of the device's memory, given back when nobody holds it any more. */
 export interface Lease {
   /** Tells leases' buffers apart. */
@@ -81,7 +83,7 @@ export function makeMemory(device: GPUDevice, fail: (message: string) => void): 
   };
   const create = (size: number, kind: keyof typeof usages, what: string): GPUBuffer => {
     if (size > maxBufferSize) {
-      throw new RangeError(
+      throw new WebGpuLimitError(
         `${what} needs ${size} bytes in one buffer, and the WebGPU adapter allows ${maxBufferSize}: ` +
           `use smaller batches or a smaller model, or the wasm device`,
       );

@@ -8,6 +8,7 @@ import { lower } from "../../lowering/lower.ts";
 import { alignedBytes, planMemory } from "../../lowering/plan.ts";
 import { showShape } from "../../shape.ts";
 import type { Context, Dispatch, Tuning } from "./dispatch.ts";
+import { WebGpuLimitError } from "./errors.ts";
 import { emitKernel } from "./kernels.ts";
 import { type Lease, type Memory, type Storage, wholeOf } from "./memory.ts";
 import type { Pipeline, Pipelines } from "./pipelines.ts";
@@ -29,6 +30,8 @@ export interface Host {
   readonly storageOf: (buffer: Buffer) => Storage;
   /** A buffer over storage, which it holds from now on. */
   readonly bufferOver: (storage: Storage, dtype: DType, size: number) => Buffer;
+  /** Looks at an error scope once it is known what is in it. */
+  readonly watch: (error: Promise<GPUError | null>, what: string) => void;
   /** Copies elements from the host to the start of a lease. */
   readonly write: (lease: Lease, data: TypedArray) => void;
   /** Runs commands. */
@@ -55,6 +58,8 @@ interface Named<D extends Dispatch> {
 
 /** A dispatch with what it needs to be encoded. */
 interface Prepared extends Pipeline, Dispatch {
+  /** The name of its kernel. */
+  readonly kernel: string;
   /** Places by binding. */
   readonly places: readonly Place[];
   /** Bind groups by the storage of inputs and outputs. */
@@ -75,12 +80,16 @@ function refuseDoubles(graph: Graph): void {
 function checkLimits(
   buffers: readonly BufferPlan[],
   kernels: readonly Named<Dispatch>[],
-  { maxStorageBuffersPerShaderStage, maxStorageBufferBindingSize }: GPUSupportedLimits,
+  {
+    maxComputeWorkgroupsPerDimension,
+    maxStorageBuffersPerShaderStage,
+    maxStorageBufferBindingSize,
+  }: GPUSupportedLimits,
 ): void {
   for (const { dtype, size } of buffers) {
     const bytes = size * bytesPerElement[dtype];
     if (bytes > maxStorageBufferBindingSize) {
-      throw new RangeError(
+      throw new WebGpuLimitError(
         `a tensor of ${size} elements has ${bytes} bytes, and the WebGPU adapter allows ` +
           `${maxStorageBufferBindingSize}: use smaller batches, or the wasm device`,
       );
@@ -88,8 +97,14 @@ function checkLimits(
   }
   for (const { name, dispatches } of kernels) {
     const bindings = Math.max(0, ...dispatches.map(({ bindings }) => bindings.length));
+    if (dispatches.some(({ grid }) => Math.max(...grid) > maxComputeWorkgroupsPerDimension)) {
+      throw new WebGpuLimitError(
+        `kernel ${name} needs more workgroups than the WebGPU adapter allows: use smaller ` +
+          `batches, or the wasm device`,
+      );
+    }
     if (bindings > maxStorageBuffersPerShaderStage) {
-      throw new RangeError(
+      throw new WebGpuLimitError(
         `kernel ${name} needs ${bindings} buffers, and the WebGPU adapter allows ` +
           `${maxStorageBuffersPerShaderStage}: use the wasm device`,
       );
@@ -174,6 +189,7 @@ export function makeProgram(graph: Graph, { donated }: ProgramOptions, host: Hos
   const prepare = (dispatch: Dispatch, name: string): Prepared => ({
     ...dispatch,
     ...pipelines.acquire(dispatch, name),
+    kernel: name,
     places: dispatch.bindings.map(({ buffer }): Place =>
       buffer === undefined ? { kind: "own", offset: 0, bytes: ownBytes } : placeOf(buffer)
     ),
@@ -187,7 +203,7 @@ export function makeProgram(graph: Graph, { donated }: ProgramOptions, host: Hos
   const slots = new Map<number, Lease>();
 
   const groupFor = (
-    { layout, places, groups }: Prepared,
+    { kernel, layout, places, groups }: Prepared,
     inputs: readonly Storage[],
     outputs: readonly (Storage | undefined)[],
   ): GPUBindGroup => {
@@ -200,13 +216,16 @@ export function makeProgram(graph: Graph, { donated }: ProgramOptions, host: Hos
     const key = storages.map(({ lease, offset }) => `${lease.id}+${offset}`).join(" ");
     const known = groups.get(key);
     if (known !== undefined) return known;
+    device.pushErrorScope("validation");
     const group = device.createBindGroup({
+      label: kernel,
       layout,
       entries: storages.map(({ lease, offset, bytes }, binding) => ({
         binding,
         resource: { buffer: lease.gpu, offset, size: bytes },
       })),
     });
+    host.watch(device.popErrorScope(), `kernel ${kernel} cannot be given its buffers`);
     const [oldest] = groups.keys();
     if (groups.size >= KEPT_GROUPS && oldest !== undefined) groups.delete(oldest);
     groups.set(key, group);

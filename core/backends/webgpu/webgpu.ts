@@ -2,6 +2,7 @@
 import type { Buffer, Device } from "../../backend.ts";
 import { bytesPerElement, type DType } from "../../dtype.ts";
 import { tunings } from "./dispatch.ts";
+import { WebGpuFailedError, WebGpuUnavailableError } from "./errors.ts";
 import { makeMemory, type MemoryStatistics, type Storage, wholeOf } from "./memory.ts";
 import { makePipelines } from "./pipelines.ts";
 import { type Host, makeProgram } from "./program.ts";
@@ -39,11 +40,8 @@ export interface WebGpuDevice extends Device {
   [Symbol.dispose](): void;
 }
 
-/** There is no WebGPU adapter, or it gives no device. */
-export class WebGpuUnavailableError extends Error {
-  /** The name by which the error is told from others. */
-  override readonly name = "WebGpuUnavailableError";
-}
+/** How long after a failed reading the news of a lost device may come. */
+const LOSS_MILLISECONDS = 100;
 
 /** The limits that programs can use more of than WebGPU grants unasked. */
 const wantedLimits = [
@@ -87,7 +85,9 @@ function makeHealth() {
       checks.add(check);
     },
     throwIfFailed() {
-      if (failure !== undefined) throw new Error(`the WebGPU device failed: ${failure}`);
+      if (failure !== undefined) {
+        throw new WebGpuFailedError(`the WebGPU device failed: ${failure}`);
+      }
     },
     async settled() {
       await Promise.all(checks);
@@ -99,7 +99,7 @@ function makeHealth() {
  * Opens the WebGPU backend: WGSL emitted for each program, one pass and one submit a run.
  *
  * Errors of the device come late, since WebGPU checks in the background: they are thrown by the
- * next run or read, and name the kernel.
+ * next run or read as {@linkcode WebGpuFailedError}, and name the kernel.
  *
  * @example
  * ```ts
@@ -138,9 +138,17 @@ export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuDevice>
   let disposed = false;
   let submits = 0;
   let timer: Timer | undefined;
-  device.lost.then(({ message, reason }) => {
+  const lost = device.lost.then(({ message, reason }) => {
     if (!disposed) health.fail(`it was lost (${message || reason}); open a new one`);
   });
+  /** Waits until it is known why a reading failed. */
+  const explained = async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, LOSS_MILLISECONDS);
+    await Promise.race([lost, promise]);
+    clearTimeout(timer);
+    await health.settled();
+  };
   device.addEventListener("uncapturederror", (event) => {
     event.preventDefault();
     if (event instanceof GPUUncapturedErrorEvent) health.fail(event.error.message);
@@ -166,7 +174,9 @@ export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuDevice>
           throwIfFailed();
           return elementsOf(bytes, dtype);
         } catch (error) {
-          await health.settled();
+          await explained();
+          // Only a device that failed does not map memory.
+          if (error instanceof DOMException) health.fail(`a reading failed: ${error.message}`);
           throwIfFailed();
           throw error;
         }
@@ -186,6 +196,7 @@ export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuDevice>
     device,
     memory,
     pipelines: makePipelines(device, health.watch),
+    watch: health.watch,
     tuning: tunings[kind],
     storageOf,
     bufferOver,

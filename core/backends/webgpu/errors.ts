@@ -1,0 +1,22 @@
+/** What can go wrong with WebGPU, for those who can do without it. */
+
+/** There is no WebGPU adapter, or it gives no device. */
+export class WebGpuUnavailableError extends Error {
+  /** The name by which the error is told from others. */
+  override readonly name = "WebGpuUnavailableError";
+}
+
+/** A program is larger than the adapter allows; nothing was allocated for it. */
+export class WebGpuLimitError extends RangeError {
+  /** The name by which the error is told from others. */
+  override readonly name = "WebGpuLimitError";
+}
+
+/**
+ * A WebGPU device can no longer be used: it was lost, has no memory left, or refused a kernel, which
+ * the message names. What was read before is sound.
+ */
+export class WebGpuFailedError extends Error {
+  /** The name by which the error is told from others. */
+  override readonly name = "WebGpuFailedError";
+}

@@ -1,0 +1,49 @@
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { openDevice, UserError } from "@unitune/cli";
+import { matmul, tensor } from "@unitune/core";
+
+/** Runs a test on a machine without an adapter. */
+async function withoutAdapter(test: () => Promise<void>): Promise<void> {
+  const { requestAdapter } = GPU.prototype;
+  GPU.prototype.requestAdapter = () => Promise.resolve(null);
+  try {
+    await test();
+  } finally {
+    GPU.prototype.requestAdapter = requestAdapter;
+  }
+}
+
+Deno.test("without an adapter, auto is wasm and says so in a sentence", async () => {
+  await withoutAdapter(async () => {
+    const sentences: string[] = [];
+    using device = await openDevice("auto", (sentence) => sentences.push(sentence));
+    assertEquals([device.name, sentences.length], ["wasm", 1]);
+    assertMatch(sentences[0] ?? "", /^computing on wasm: no WebGPU adapter was found: install /);
+  });
+});
+
+Deno.test("without an adapter, webgpu is an error", async () => {
+  await withoutAdapter(async () => {
+    await assertRejects(
+      () => openDevice("webgpu"),
+      UserError,
+      "--device webgpu: no WebGPU adapter was found",
+    );
+  });
+});
+
+Deno.test("auto is a graphics processor, or a sentence says why not", async () => {
+  const sentences: string[] = [];
+  using device = await openDevice("auto", (sentence) => sentences.push(sentence));
+  assertEquals(sentences.length, device.name === "webgpu" ? 0 : 1);
+});
+
+Deno.test("devices that are named are opened without a word", async () => {
+  for (const name of ["wasm", "reference"] as const) {
+    using device = await openDevice(name, (sentence) => {
+      throw new Error(sentence);
+    });
+    assertEquals(device.name, name);
+    assertEquals(await matmul(tensor([[2]]), tensor([[3]])).item(), 6);
+  }
+});
