@@ -89,7 +89,7 @@ async function main(): Promise<void> {
   const ids = promptIds(trained, prompt);
   const { model, params, tokenizer, kind } = trained;
   using generator = createGenerator(model, {
-    device: await openDevice(options.device, console.warn),
+    device: await openDevice(options.device),
   });
   const completions = await generator.generate(params, Array<readonly number[]>(count).fill(ids), {
     ...options,

@@ -232,6 +232,24 @@ export function makeProgram(graph: Graph, { donated }: ProgramOptions, host: Hos
     return group;
   };
 
+  // Storage mostly comes back in a few patterns, whose groups are then looked up all at once.
+  const patterns = new Map<string, readonly GPUBindGroup[]>();
+  const groupsFor = (
+    inputs: readonly Storage[],
+    outputs: readonly (Storage | undefined)[],
+  ): readonly GPUBindGroup[] => {
+    const pattern = [...inputs, ...outputs].map((storage) =>
+      storage === undefined ? "" : `${storage.lease.id}+${storage.offset}`
+    ).join(" ");
+    const known = patterns.get(pattern);
+    if (known !== undefined) return known;
+    const groups = all.map((item) => groupFor(item, inputs, outputs));
+    const [oldest] = patterns.keys();
+    if (patterns.size >= KEPT_GROUPS && oldest !== undefined) patterns.delete(oldest);
+    patterns.set(pattern, groups);
+    return groups;
+  };
+
   const isDonor = (index: number) => [...donors.values()].includes(index);
 
   /** Elements on the host are copied to the program's slot, or to storage that a result takes. */
@@ -290,10 +308,11 @@ export function makeProgram(graph: Graph, { donated }: ProgramOptions, host: Hos
         if (smallOffsets[index] !== undefined) return undefined;
         return wholeOf(memory.allocate(bytesOf(output), `result ${index}`));
       });
-      const encode = (pass: GPUComputePassEncoder, item: Prepared) => {
-        pass.setPipeline(item.gpu);
-        pass.setBindGroup(0, groupFor(item, inputs, outputs));
-        pass.dispatchWorkgroups(...item.grid);
+      const groups = groupsFor(inputs, outputs).values();
+      const encode = (pass: GPUComputePassEncoder, { gpu, grid }: Prepared) => {
+        pass.setPipeline(gpu);
+        pass.setBindGroup(0, groups.next().value ?? null);
+        pass.dispatchWorkgroups(...grid);
       };
       const timer = host.takeTimer();
       if (timer === undefined) {
@@ -344,6 +363,7 @@ export function makeProgram(graph: Graph, { donated }: ProgramOptions, host: Hos
         pipelines.release(item);
         item.groups.clear();
       }
+      patterns.clear();
       for (const lease of [own, ...slots.values()]) lease.release();
       slots.clear();
     },
