@@ -25,6 +25,8 @@ export interface Tuning {
   readonly invocations: number;
   /** Elements of a sum that a lane should at least have, for sharing it to pay. */
   readonly elementsALane: number;
+  /** Rounds of a sum that are read together, where the hardware does not see ahead by itself. */
+  readonly roundsAtOnce: number;
   /** Whether matrices are multiplied in tiles kept in workgroup memory. */
   readonly tiles: boolean;
 }
@@ -37,6 +39,7 @@ export const tunings: Readonly<Record<"hardware" | "software", Tuning>> = {
     workgroups: 256,
     invocations: 2 ** 16,
     elementsALane: 4,
+    roundsAtOnce: 1,
     tiles: true,
   },
   software: {
@@ -45,6 +48,7 @@ export const tunings: Readonly<Record<"hardware" | "software", Tuning>> = {
     workgroups: 8,
     invocations: 64,
     elementsALane: 1024,
+    roundsAtOnce: 2,
     tiles: false,
   },
 };

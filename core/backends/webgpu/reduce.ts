@@ -130,20 +130,29 @@ function place(
   ];
 }
 
-/** The rounds of a lane around what is done in each. */
+/** The rounds of a lane around what is done in each, several at a time where they come out even. */
 function rounds(
   kernel: KernelOf<"reduce">,
   { lanes, splits }: Sharing,
   { loops, reducedRounds }: { readonly loops: Loops; readonly reducedRounds: readonly number[] },
+  { roundsAtOnce }: Tuning,
   inner: readonly string[],
 ): string[] {
   const elements = sizeOf(reducedRounds);
   const chunk = Math.ceil(elements / splits);
   const end = splits === 1 ? `${elements}u` : `min(${elements}u, (split + 1u) * ${chunk}u)`;
   const names = loops.variables.slice(kernel.kept.length);
+  const isEven = elements === splits * chunk && chunk % (lanes * roundsAtOnce) === 0;
+  const step = lanes * (isEven ? roundsAtOnce : 1);
   return [
-    `for (var round = split * ${chunk}u + part; round < ${end}; round += ${lanes}u) {`,
-    ...[...splitPosition("round", reducedRounds, names), ...inner].map((line) => `  ${line}`),
+    `for (var first = split * ${chunk}u + part; first < ${end}; first += ${step}u) {`,
+    ...Array.from({ length: step / lanes }, (_, number) => [
+      "{",
+      `let round = first + ${number * lanes}u;`,
+      ...splitPosition("round", reducedRounds, names),
+      ...inner,
+      "}",
+    ]).flat(),
     "}",
   ];
 }
@@ -198,7 +207,7 @@ function totals(
     ...place(kernel, sharing, nest),
     ...emitSteps(shader, steps, loops, isOuter),
     `var total = ${initial};`,
-    ...rounds(kernel, sharing, nest, [
+    ...rounds(kernel, sharing, nest, context.tuning, [
       ...emitSteps(shader, steps, loops, (step) => !isOuter(step)),
       `total = ${combine("total", valueName(value))};`,
     ]),
@@ -284,7 +293,7 @@ function argmax(kernel: KernelOf<"reduce">, context: Context): Dispatch[] {
     ...place(kernel, sharing, nest),
     `var best = ${least};`,
     `var index = ${none};`,
-    ...rounds(kernel, sharing, nest, [
+    ...rounds(kernel, sharing, nest, context.tuning, [
       ...emitSteps(shader, steps, loops),
       `let element = ${element};`,
       "if (element > best) { best = element; index = round; }",
