@@ -4,15 +4,9 @@
  * product as large as still compiles quickly, and reads fours across it; an operand that lies the
  * other way is transposed first.
  */
-import type { MatrixView } from "../../lowering/kernels.ts";
+import type { KernelOf, MatrixView } from "../../lowering/kernels.ts";
 import { sizeOf, stridesOf } from "../../shape.ts";
-import {
-  type Context,
-  type Dispatch,
-  dispatchOf,
-  type KernelOf,
-  overElements,
-} from "./dispatch.ts";
+import { type Context, type Dispatch, dispatchOf, overElements } from "./dispatch.ts";
 import { map } from "./map.ts";
 import {
   batchIndices,

@@ -1,6 +1,6 @@
 /** What kernels are made into: WGSL modules run over grids of workgroups. */
 import type { DType } from "../../dtype.ts";
-import type { Kernel } from "../../lowering/kernels.ts";
+import type { Kernel, KernelOf } from "../../lowering/kernels.ts";
 import type { Bound, Shader, Surroundings } from "./shader.ts";
 
 /** A module, the buffers that it binds and the size of its grid. */
@@ -67,9 +67,6 @@ export function fitting(context: Context, used: readonly number[]): Context {
   const storages = new Set(used.map(context.storageOf));
   return storages.size <= context.bindings ? context : { ...context, bindsWhole: true };
 }
-
-/** A kernel of a kind. */
-export type KernelOf<K extends Kernel["kind"]> = Extract<Kernel, { kind: K }>;
 
 /** Makes a kernel into dispatches that run one after the other. */
 export type Emitter<K extends Kernel["kind"]> = (

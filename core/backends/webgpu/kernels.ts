@@ -1,14 +1,7 @@
 /** Kernels as dispatches: one emitter a kind. */
-import type { Kernel } from "../../lowering/kernels.ts";
+import type { Kernel, KernelOf } from "../../lowering/kernels.ts";
 import { attention, attentionGradient } from "./attention.ts";
-import {
-  type Context,
-  type Dispatch,
-  dispatchOf,
-  type Emitter,
-  type KernelOf,
-  overElements,
-} from "./dispatch.ts";
+import { type Context, type Dispatch, dispatchOf, type Emitter, overElements } from "./dispatch.ts";
 import { map } from "./map.ts";
 import { matmul } from "./matmul.ts";
 import { reduce } from "./reduce.ts";

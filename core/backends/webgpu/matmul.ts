@@ -1,7 +1,7 @@
 /** Matrix multiplication, for operands with any strides, by what suits the adapter and the sizes. */
-import type { MatrixView } from "../../lowering/kernels.ts";
+import type { KernelOf, MatrixView } from "../../lowering/kernels.ts";
 import { type Shape, sizeOf } from "../../shape.ts";
-import type { Context, Dispatch, Emitter, KernelOf } from "./dispatch.ts";
+import type { Context, Dispatch, Emitter } from "./dispatch.ts";
 import { blocked, transposedElements } from "./blocked.ts";
 import { reduce } from "./reduce.ts";
 import { streamed } from "./streamed.ts";

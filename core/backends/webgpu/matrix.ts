@@ -1,7 +1,7 @@
 /** What the ways to multiply matrices share: how operands with any strides are read. */
-import type { MatrixView } from "../../lowering/kernels.ts";
+import type { KernelOf, MatrixView } from "../../lowering/kernels.ts";
 import { at, type Shape, stridesOf } from "../../shape.ts";
-import type { Context, KernelOf } from "./dispatch.ts";
+import type { Context } from "./dispatch.ts";
 import { type Shader, splitPosition } from "./shader.ts";
 
 /** The lanes of a vector. */

@@ -1,6 +1,6 @@
 /** Maps over more buffers than a shader may bind, as several maps over fewer. */
-import type { Step, Store } from "../../lowering/kernels.ts";
-import type { Context, KernelOf } from "./dispatch.ts";
+import type { KernelOf, Step, Store } from "../../lowering/kernels.ts";
+import type { Context } from "./dispatch.ts";
 
 /** A part of a map: some of its stores, and the steps and storages that they need. */
 interface Part {

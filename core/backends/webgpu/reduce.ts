@@ -1,6 +1,6 @@
 /** Reductions: lanes share an output's elements, and workgroups too where outputs are few. */
 import type { DType } from "../../dtype.ts";
-import { type Reduction, type Step, usedBuffers } from "../../lowering/kernels.ts";
+import { type KernelOf, type Reduction, type Step, usedBuffers } from "../../lowering/kernels.ts";
 import { at, sizeOf, stridesOf } from "../../shape.ts";
 import { chooseFours, depthsOf, emitSteps, loadsOf, valueName } from "./body.ts";
 import {
@@ -9,7 +9,6 @@ import {
   dispatchOf,
   type Emitter,
   fitting,
-  type KernelOf,
   powerBelow,
   type Tuning,
 } from "./dispatch.ts";

@@ -2,8 +2,9 @@
  * Multiplication of small matrices for software adapters, which have no use for workgroup memory:
  * an invocation reads what its block of the product needs, where it lies.
  */
+import type { KernelOf } from "../../lowering/kernels.ts";
 import { sizeOf } from "../../shape.ts";
-import { type Context, type Dispatch, dispatchOf, type KernelOf, powerBelow } from "./dispatch.ts";
+import { type Context, type Dispatch, dispatchOf, powerBelow } from "./dispatch.ts";
 import {
   batchIndices,
   FOUR,

@@ -3,8 +3,9 @@
  * operands pass through workgroup memory, and each invocation keeps its part of the tile in
  * registers.
  */
+import type { KernelOf } from "../../lowering/kernels.ts";
 import { sizeOf } from "../../shape.ts";
-import { type Context, type Dispatch, dispatchOf, type KernelOf, powerBelow } from "./dispatch.ts";
+import { type Context, type Dispatch, dispatchOf, powerBelow } from "./dispatch.ts";
 import {
   batchIndices,
   FOUR,
