@@ -28,6 +28,9 @@ const QUADS = 4;
 /** Large blocks of a product from which on there is one for each lane of some processors. */
 const MANY_BLOCKS = 64;
 
+/** Fours in a cache line. */
+const LINE_QUADS = 4;
+
 /** Invocations of a workgroup: as many as a vector of the processor has lanes. */
 const LANES = 8;
 
@@ -91,8 +94,13 @@ function copy(
       `(${startOf(batch, to)} + (part * 4u + ${step}u) * ${to.row}u) / 4u + quad`,
       `vec4f(${FOUR.map((c) => `t${c}[${step}]`).join(", ")})`,
     );
-  return overElements(shader, sizeOf(batch) * quads * parts, context.tuning, [
-    ...splitPosition("element", [sizeOf(batch), quads, parts], ["matrix", "quad", "part"]),
+  // Neighbouring lanes write neighbouring fours, a cache line of them, and read on along the depth.
+  const lines = Math.ceil(quads / LINE_QUADS);
+  const rounds = [sizeOf(batch), lines, parts, LINE_QUADS];
+  return overElements(shader, sizeOf(rounds), context.tuning, [
+    ...splitPosition("element", rounds, ["matrix", "line", "part", "inLine"]),
+    `let quad = line * ${LINE_QUADS}u + inLine;`,
+    ...(quads % LINE_QUADS === 0 ? [] : [`if (quad >= ${quads}u) { return; }`]),
     ...batchIndices(batch, "matrix"),
     ...FOUR.flatMap((c) =>
       extent % 4 === 0
