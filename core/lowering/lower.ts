@@ -297,7 +297,7 @@ function attempt(graph: Graph, stored: ReadonlySet<number>): Lowered | { missing
 
 /** A graph as fused kernels. */
 export function lower(graph: Graph, { hasEpilogues = true } = {}): Lowered {
-  const stored = chooseStored(graph);
+  const stored = chooseStored(graph, { hasEpilogues });
   for (;;) {
     const result = attempt(graph, stored);
     if (!("missing" in result)) {
