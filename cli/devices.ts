@@ -8,14 +8,8 @@ import { type Device, reference, wasm, webgpu, WebGpuUnavailableError } from "@u
 import { UserError } from "./errors.ts";
 import type { TrainSettings } from "./settings.ts";
 
-/** The name of a device, or `"auto"`. */
-type Setting = TrainSettings["device"];
-
-/** Told why a device was chosen that is not the first choice. */
-type Note = (sentence: string) => void;
-
 /** A graphics processor, or else the processor, by WebAssembly. */
-async function openBest(note: Note): Promise<Device> {
+async function openBest(note: (sentence: string) => void): Promise<Device> {
   try {
     const device = await webgpu();
     if (!device.isSoftware) return device;
@@ -30,7 +24,11 @@ async function openBest(note: Note): Promise<Device> {
   return wasm();
 }
 
-const devices: { readonly [Name in Setting]: (note: Note) => Device | Promise<Device> } = {
+const devices: {
+  readonly [Name in TrainSettings["device"]]: (
+    note: (sentence: string) => void,
+  ) => Device | Promise<Device>;
+} = {
   auto: openBest,
   wasm: () => wasm(),
   webgpu: () => webgpu(),
@@ -56,7 +54,10 @@ const devices: { readonly [Name in Setting]: (note: Note) => Device | Promise<De
  * @returns The device.
  * @throws {UserError} If the machine has no such device.
  */
-export async function openDevice(setting: Setting, note: Note = () => {}): Promise<Device> {
+export async function openDevice(
+  setting: TrainSettings["device"],
+  note: (sentence: string) => void = () => {},
+): Promise<Device> {
   try {
     return await devices[setting](note);
   } catch (error) {
