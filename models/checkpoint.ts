@@ -1,6 +1,7 @@
 /**
  * Checkpoints in the layout of Hugging Face's GPT-2, which other tools read: `config.json` and
  * `model.safetensors`, the tensors under GPT-2's names. Projections are `[in, out]` there as here.
+ * Parameters with a head of one number are written as a GPT2ForSequenceClassification of one label.
  */
 import {
   decodeSafetensors,
@@ -13,6 +14,7 @@ import {
 import { checkGptConfig, type GptConfig, gptSizes } from "./config.ts";
 import { type GptParameters, initGpt } from "./gpt.ts";
 import { LAYER_NORM_EPSILON } from "./layers.ts";
+import { hasScore, type ScoringGptParameters, withScore } from "./scores.ts";
 import { CheckpointError, fillTree, readTree } from "./tree_file.ts";
 
 /** The tokens that begin and end a text, where a model has such. */
@@ -27,8 +29,8 @@ export interface TextTokens {
 export interface Checkpoint {
   /** The sizes. */
   readonly config: GptConfig;
-  /** The parameters. */
-  readonly params: GptParameters;
+  /** The parameters; see {@linkcode hasScore} for a head of one number. */
+  readonly params: GptParameters | ScoringGptParameters;
   /** The tokens that begin and end a text. */
   readonly tokens: TextTokens;
 }
@@ -37,6 +39,7 @@ const CONFIG = "config.json";
 const WEIGHTS = "model.safetensors";
 const PREFIX = "transformer.";
 const HEAD = "lm_head.weight";
+const SCORE = "score.weight";
 
 /** The settings of `config.json` that hold sizes, by our names. */
 const sizeSettings = {
@@ -98,9 +101,11 @@ export async function encodeCheckpoint(
   const elements = new Map(
     [...await readTree(params)].map(([path, leaf]) => [nameOf(path), leaf]),
   );
-  fillTree(skeleton(config), elements, "save parameters with their own configuration", nameOf);
+  const like = hasScore(params) ? withScore(skeleton(config)) : skeleton(config);
+  fillTree(like, elements, "save parameters with their own configuration", nameOf);
   const settings = {
-    architectures: ["GPT2LMHeadModel"],
+    architectures: [hasScore(params) ? "GPT2ForSequenceClassification" : "GPT2LMHeadModel"],
+    ...(hasScore(params) && { num_labels: 1 }),
     model_type: "gpt2",
     ...Object.fromEntries(gptSizes.map((size) => [sizeSettings[size], config[size]])),
     ...Object.fromEntries(dropoutSettings.map((setting) => [setting, config.dropout])),
@@ -111,7 +116,7 @@ export async function encodeCheckpoint(
     eos_token_id: tokens.eos ?? null,
   };
   const tensors = new Map(
-    [...elements].map(([name, leaf]) => [PREFIX + name, toRawTensor(leaf)]),
+    [...elements].map(([name, leaf]) => [name === SCORE ? name : PREFIX + name, toRawTensor(leaf)]),
   );
   return new Map([
     [CONFIG, new TextEncoder().encode(JSON.stringify(settings, null, 2) + "\n")],
@@ -156,7 +161,7 @@ export function decodeCheckpoint(files: ReadonlyMap<string, Uint8Array>): Checkp
     );
   }
   const params = fillTree(
-    skeleton(config),
+    elements.has(SCORE) ? withScore(skeleton(config)) : skeleton(config),
     elements,
     `${WEIGHTS} is not of the sizes in ${CONFIG}: take both files from one checkpoint of GPT-2, ` +
       `its floats F32, F16 or BF16`,

@@ -229,6 +229,16 @@ export function applyGpt(
   config: GptConfig,
   params: GptParameters,
   embeddings: Tensor,
+  options: GptOptions = {},
+): Tensor {
+  return unembed(params, hiddenStates(config, params, embeddings, options)); // [B, T, V]
+}
+
+/** The last block's output at each position, normalized: what heads read, `[B, T, D]`. */
+export function hiddenStates(
+  config: GptConfig,
+  params: GptParameters,
+  embeddings: Tensor,
   { key }: GptOptions = {},
 ): Tensor {
   const [, length = 0, width] = embeddings.shape;
@@ -249,7 +259,7 @@ export function applyGpt(
     const attended = attendCausally(projectHeads(config, block, x), dropHere); // [B, T, D]
     x = completeBlock(block, x, attended, dropHere); // [B, T, D]
   });
-  return head(params, x); // [B, T, V]
+  return layerNorm(x, params.ln_f); // [B, T, D]
 }
 
 /**
@@ -338,7 +348,7 @@ export function decodeGpt(
     return seen;
   });
   const last = reshape(slice(x, 1, length - 1), [batch, config.width]); // [B, D]
-  return { logits: head(params, last), cache: next };
+  return { logits: unembed(params, layerNorm(last, params.ln_f)), cache: next };
 }
 
 /** Dropout at one of a block's sites, or nothing. */
@@ -402,8 +412,8 @@ function completeBlock(block: GptBlock, x: Tensor, attended: Tensor, drop = keep
 }
 
 /** Logits by the transpose of the token embedding: `[..., D] -> [..., V]`. */
-function head({ wte, ln_f }: GptParameters, x: Tensor): Tensor {
-  return matmul(layerNorm(x, ln_f), transposeLast(wte.weight));
+function unembed({ wte }: GptParameters, hidden: Tensor): Tensor {
+  return matmul(hidden, transposeLast(wte.weight));
 }
 
 /**

@@ -45,9 +45,23 @@ export {
   gptPresets,
 } from "./config.ts";
 export * from "./generate.ts";
-export * from "./gpt.ts";
+export {
+  applyGpt,
+  type CachePlace,
+  decodeGpt,
+  embedTokens,
+  emptyGptCache,
+  type Gpt,
+  gpt,
+  type GptBlock,
+  type GptCache,
+  type GptOptions,
+  type GptParameters,
+  initGpt,
+} from "./gpt.ts";
 export type { Affine } from "./layers.ts";
 export * from "./sampling.ts";
+export * from "./scores.ts";
 export * from "./template.ts";
 export * from "./tokenizer.ts";
 export { CheckpointError, decodeTree, encodeTree } from "./tree_file.ts";

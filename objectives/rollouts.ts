@@ -30,7 +30,7 @@ import {
   maskedWhiten,
   tokenRewards,
 } from "./advantages.ts";
-import { checkGroups, checkInterval, checkShapes } from "./checks.ts";
+import { checkGroups, checkInterval, checkPositiveInteger, checkShapes } from "./checks.ts";
 import type { Estimation, PriorStates, Signal } from "./estimation.ts";
 import { type Demonstrations, gold, readOf, targetsOf } from "./gold.ts";
 import { masked, maskedCount, maskedSum, tokenLogProbs } from "./log_probs.ts";
@@ -466,15 +466,102 @@ export interface Sample {
   readonly observations?: readonly number[];
 }
 
-/** What an answer is worth: a number, or whether it is right (1 or 0). May be slow. */
-export type Reward = (sample: Sample, row: number) => number | boolean | Promise<number | boolean>;
+/**
+ * What an answer is worth: a number, or whether it is right (1 or 0); null where nobody can say. May
+ * be slow.
+ */
+export type Reward = (
+  sample: Sample,
+  row: number,
+) => number | boolean | null | Promise<number | boolean | null>;
 
-/** What {@linkcode rolloutsOf} can be told. */
+/** What {@linkcode packSamples} can be told. */
 export interface RolloutOptions {
   /** The length T that rows are padded to; that of the longest unless told. */
   readonly length?: number;
   /** The token that pads; 0 unless told. */
   readonly pad?: number;
+  /** Answers to each prompt, in consecutive rows; all rows are one group unless told. */
+  readonly groupSize?: number;
+}
+
+/** Samples as rows, not yet scored by the policy that gave them. */
+export interface PackedSamples extends Demonstrations, Rewarded {}
+
+/**
+ * Samples and what they were worth as the rows of a batch. An answer that nobody can score teaches
+ * nothing: its tokens are masked, and it counts as the mean of its group's scored answers, so that
+ * theirs is what is expected of the group; 0 where none is scored.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { packSamples } from "@unitune/objectives";
+ *
+ * const sample = { prompt: [0], completion: [1, 2] };
+ * const { mask, rewards } = packSamples([sample, sample, sample], [1, null, 0]);
+ * assertEquals(await rewards.data(), new Float32Array([1, 0.5, 0]));
+ * assertEquals(await mask.data(), new Float32Array([0, 1, 1, 0, 0, 0, 0, 1, 1]));
+ * ```
+ *
+ * @param samples Answers, those to one prompt one after the other.
+ * @param rewards What each is worth.
+ * @param options Length, padding and groups.
+ * @returns The rows.
+ * @throws {RangeError} If there are no samples, one does not fit, or a reward is no finite number.
+ */
+export function packSamples(
+  samples: readonly Sample[],
+  rewards: readonly (number | null)[],
+  { length, pad = 0, groupSize = samples.length }: RolloutOptions = {},
+): PackedSamples {
+  if (samples.length === 0) {
+    throw new RangeError("packSamples: expected at least one sample, got 0");
+  }
+  checkPositiveInteger("packSamples: groupSize", groupSize);
+  if (samples.length % groupSize !== 0) {
+    throw new RangeError(
+      `packSamples: expected a multiple of groupSize ${groupSize} samples, got ${samples.length}`,
+    );
+  }
+  const longest = Math.max(...samples.map((s) => s.prompt.length + s.completion.length));
+  const width = length ?? longest;
+  if (longest > width || width < 2) {
+    throw new RangeError(
+      `packSamples: length: expected at least ${
+        Math.max(longest, 2)
+      }, the longest sample, got ${width}`,
+    );
+  }
+  const wrong = rewards.findIndex((value) => value !== null && !Number.isFinite(value));
+  if (wrong >= 0 || rewards.length !== samples.length) {
+    throw new RangeError(
+      wrong >= 0
+        ? `packSamples: expected a finite reward for row ${wrong}, got ${rewards[wrong]}`
+        : `packSamples: expected ${samples.length} rewards, got ${rewards.length}`,
+    );
+  }
+  const row = (values: readonly number[], filler: number) =>
+    Array.from({ length: width }, (_, t) => values[t] ?? filler);
+  const isScored = (i: number) => rewards[i] !== null;
+  const values = rewards.map((value, i) => {
+    if (value !== null) return value;
+    const first = i - i % groupSize;
+    const scored = rewards.slice(first, first + groupSize).filter((other) => other !== null);
+    return scored.reduce((total, other) => total + other, 0) / Math.max(scored.length, 1);
+  });
+  const tokensOf = (of: (sample: Sample) => readonly number[]) =>
+    tensor(samples.map((sample) => row(of(sample), pad)), { dtype: "i32" });
+  const said = (s: Sample) => [...s.prompt, ...s.completion];
+  const isInWorld = samples.some((s) => s.observations !== undefined);
+  return {
+    ids: tokensOf(said),
+    mask: tensor(samples.map((s, i) =>
+      row([...s.prompt.map(() => 0), ...s.completion.map(() => isScored(i) ? 1 : 0)], 0)
+    )),
+    rewards: tensor(values),
+    ...(isInWorld ? { observations: tokensOf((s) => s.observations ?? said(s)) } : {}),
+  };
 }
 
 /**
@@ -527,7 +614,7 @@ export function scoreTokens(model: Model, ids: Tensor, observations: Tensor = id
  * @param model The policy that sampled, at its parameters.
  * @param samples Answers, those to one prompt one after the other.
  * @param reward What each is worth.
- * @param options Length and padding.
+ * @param options Length, padding and groups.
  * @returns The batch.
  * @throws {RangeError} If there are no samples, one does not fit, or a reward is no finite number.
  */
@@ -535,45 +622,15 @@ export async function rolloutsOf(
   model: Model,
   samples: readonly Sample[],
   reward: Reward,
-  { length, pad = 0 }: RolloutOptions = {},
+  options: RolloutOptions = {},
 ): Promise<Rollouts> {
-  if (samples.length === 0) throw new RangeError("rolloutsOf: expected at least one sample, got 0");
-  const longest = Math.max(...samples.map((s) => s.prompt.length + s.completion.length));
-  const width = length ?? longest;
-  if (longest > width || width < 2) {
-    throw new RangeError(
-      `rolloutsOf: length: expected at least ${
-        Math.max(longest, 2)
-      }, the longest sample, got ${width}`,
-    );
-  }
   const rewards = await Promise.all(samples.map(async (sample, row) => {
-    const value = Number(await reward(sample, row));
-    if (!Number.isFinite(value)) {
-      throw new RangeError(`rolloutsOf: expected a finite reward for row ${row}, got ${value}`);
-    }
-    return value;
+    const value = await reward(sample, row);
+    return value === null ? null : Number(value);
   }));
-  const row = (values: readonly number[], filler: number) =>
-    Array.from({ length: width }, (_, t) => values[t] ?? filler);
-  const ids = tensor(samples.map((s) => row([...s.prompt, ...s.completion], pad)), {
-    dtype: "i32",
-  });
-  const mask = tensor(
-    samples.map((s) => row([...s.prompt.map(() => 0), ...s.completion.map(() => 1)], 0)),
-  );
-  const isInWorld = samples.some((s) => s.observations !== undefined);
-  const observations = isInWorld
-    ? tensor(
-      samples.map((s) => row(s.observations ?? [...s.prompt, ...s.completion], pad)),
-      { dtype: "i32" },
-    )
-    : ids;
+  const packed = packSamples(samples, rewards, options);
   return {
-    ids,
-    mask,
-    rewards: tensor(rewards),
-    oldLogProbs: evaluate(scoreTokens(model, ids, observations)),
-    ...(isInWorld ? { observations } : {}),
+    ...packed,
+    oldLogProbs: evaluate(scoreTokens(model, packed.ids, packed.observations)),
   };
 }
