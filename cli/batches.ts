@@ -12,9 +12,9 @@ import { longestRow } from "./data/fit.ts";
 import { integerFrom, randomStream, shuffled } from "./data/random.ts";
 
 /** Where training rows come from. */
-export interface RowSource {
-  /** The row of a number, counted from 0 since the start of the run. */
-  row(number: number): EncodedSequence;
+export interface RowSource<Row = EncodedSequence> {
+  /** The row of a number, counted from 0 since the start of the stage. */
+  row(number: number): Row;
   /** The tokens that a row is padded to. */
   readonly length: number;
   /** How often the data was seen after so many rows. */
@@ -22,7 +22,20 @@ export interface RowSource {
 }
 
 /** The random streams of a run's seed, each for a purpose of its own. */
-const purposes = { order: 0, place: 1 } as const;
+const purposes = { order: 0, place: 1, stage: 2 } as const;
+
+/**
+ * The seed of a stage's rows: the run's for the first, so that a run of one stage is that stage.
+ *
+ * @param seed The run's seed.
+ * @param stage The stage, from 0.
+ * @returns The seed.
+ */
+export function stageSeed(seed: number, stage: number): number {
+  return stage === 0
+    ? seed
+    : integerFrom(randomStream(seed, purposes.stage, stage), 0, 2 ** 32 - 1);
+}
 
 /**
  * Rows as a batch, padded at their ends. Padding is masked, so its id does not matter.
@@ -92,10 +105,37 @@ function byEpoch<T>(
 }
 
 /**
- * Sequences in a new random order each epoch; every one is seen once before any is seen again.
+ * Rows in a new random order each epoch; every one is seen once before any is seen again.
+ *
+ * @param rows What there is; at least one.
+ * @param seed The stage's seed.
+ * @param length The tokens that a row is padded to.
+ * @returns The source.
+ *
+ * @example
+ * ```ts
+ * import { inRandomOrder } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const source = inRandomOrder(["a", "b", "c"], 0, 8);
+ * assertEquals([0, 1, 2].map((number) => source.row(number)).toSorted(), ["a", "b", "c"]);
+ * ```
+ */
+export function inRandomOrder<Row>(
+  rows: readonly Row[],
+  seed: number,
+  length: number,
+): RowSource<Row> {
+  const { length: count } = rows;
+  const rowOf = byEpoch((epoch) => shuffled(randomStream(seed, purposes.order, epoch), rows));
+  return { length, epoch: (seen) => seen / count, row: (number) => rowOf(number, count) };
+}
+
+/**
+ * Sequences in a new random order each epoch, padded to the length of the longest.
  *
  * @param sequences What there is; at least one.
- * @param seed The run's seed.
+ * @param seed The stage's seed.
  * @param context The tokens that the model sees.
  * @returns The source.
  *
@@ -116,13 +156,7 @@ export function shuffledRows(
   seed: number,
   context: number,
 ): RowSource {
-  const { length: count } = sequences;
-  const rowOf = byEpoch((epoch) => shuffled(randomStream(seed, purposes.order, epoch), sequences));
-  return {
-    length: paddedLength(sequences, context),
-    epoch: (rows) => rows / count,
-    row: (number) => rowOf(number, count),
-  };
+  return inRandomOrder(sequences, seed, paddedLength(sequences, context));
 }
 
 /**

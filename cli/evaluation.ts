@@ -62,7 +62,7 @@ export interface SplitReport {
 
 /** Evaluates parameters of one model. */
 export interface Evaluator extends Disposable {
-  /** The loss on some sequences, in nats a learned token: the plain cross-entropy. */
+  /** The loss on some sequences, at least one, in nats a learned token: the plain cross-entropy. */
   loss(params: GptParameters, sequences: readonly EncodedSequence[]): Promise<number>;
   /** Everything that there is to know of a split. */
   evaluate(params: GptParameters, split: Split): Promise<SplitReport>;
@@ -129,7 +129,11 @@ export function createEvaluator(model: Gpt, tokenizer: Tokenizer, device: Device
     for (const rows of chunks(sequences, size)) yield toBatch(rows, { length, padding: pad, size });
   };
 
-  const predict = async (params: GptParameters, sequences: readonly EncodedSequence[]) => {
+  const predict = async (
+    params: GptParameters,
+    sequences: readonly EncodedSequence[],
+  ): Promise<Readonly<Record<string, number>>> => {
+    if (sequences.length === 0) return {};
     const parts = [...batchesOf(sequences)].map((batch) => score({ params, step }, batch));
     const whole = summarize(parts.reduce(addEvaluations));
     const { nll: _, ...metrics } = await readScalars(whole);

@@ -40,7 +40,7 @@ export async function writeFileAtomically(path: string, content: FileContent): P
  * them or nothing.
  *
  * @param path Where; its parent folder exists, and nothing is there yet.
- * @param files The content of each file, by name.
+ * @param files The content of each file, by name; a name with a slash is of a file in a folder.
  * @throws {UserError} Where it can't be written; nothing is left.
  */
 export async function writeDirectoryAtomically(
@@ -52,7 +52,10 @@ export async function writeDirectoryAtomically(
     await removeIfThere(beside);
     await Deno.mkdir(beside);
     for (const [name, content] of Object.entries(files)) {
-      await writeSynced(`${beside}/${name}`, content);
+      const path = `${beside}/${name}`;
+      await Deno.mkdir(parent(path), { recursive: true });
+      await writeSynced(path, content);
+      if (parent(path) !== beside) await syncDirectory(parent(path));
     }
     await syncDirectory(beside);
     await Deno.rename(beside, path);

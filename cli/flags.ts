@@ -17,6 +17,8 @@ export interface FlagBase {
   readonly group?: string;
   /** The flag has an effect only where another flag, by its name, has one of these values. */
   readonly when?: Readonly<Record<string, readonly string[]>>;
+  /** These values in words, where they are many. */
+  readonly scope?: string;
 }
 
 /** A flag that takes a text. */
@@ -59,6 +61,8 @@ export interface ChoiceFlag extends FlagBase {
   readonly kind: "choice";
   /** The words. */
   readonly choices: readonly string[];
+  /** What stands for the value in the help, in place of all the words. */
+  readonly placeholder?: string;
   /** The value without the flag. */
   readonly default?: string;
 }
@@ -307,24 +311,42 @@ export function givenFlags({ sources }: Pick<ParsedFlags<FlagTable>, "sources">)
  * );
  * ```
  */
-export function refuseInVain(
-  table: FlagTable,
-  { values, sources }: {
-    readonly values: object;
-    readonly sources: ParsedFlags<FlagTable>["sources"];
-  },
-): void {
+export function refuseInVain(table: FlagTable, parsed: Resolved): void {
+  const [message] = flagsInVain(table, parsed).values();
+  if (message !== undefined) throw new UsageError(message);
+}
+
+/** Values and where they come from. */
+export interface Resolved {
+  /** The values, by name in camel case. */
+  readonly values: object;
+  /** Where each comes from. */
+  readonly sources: ParsedFlags<FlagTable>["sources"];
+}
+
+/**
+ * The flags that the command line gives in vain, and why each is.
+ *
+ * @param table The flags that there are.
+ * @param parsed The values and their sources.
+ * @returns By the flags' names: what is wrong.
+ */
+export function flagsInVain(table: FlagTable, { values, sources }: Resolved): Map<string, string> {
   const valueOf = new Map<string, unknown>(Object.entries(values));
-  for (const [name, { when = {} }] of Object.entries(table)) {
-    if (sources[camelCase(name)] !== "flag") continue;
-    for (const [other, needed] of Object.entries(when)) {
-      const value = String(valueOf.get(camelCase(other)));
-      if (needed.includes(value)) continue;
-      throw new UsageError(
-        `--${name} has an effect only with --${other} ${needed.join(" or ")}, not with ${value}`,
-      );
-    }
-  }
+  const given = Object.entries(table).filter(([name]) => sources[camelCase(name)] === "flag");
+  return new Map(
+    given.flatMap(([name, { when = {}, scope }]) =>
+      Object.entries(when).flatMap(([other, needed]): [string, string][] => {
+        const value = String(valueOf.get(camelCase(other)));
+        return needed.includes(value) ? [] : [[
+          name,
+          `--${name} has an effect only with ${
+            scope ?? `--${other} ${needed.join(" or ")}`
+          }, not with ${value}`,
+        ]];
+      })
+    ),
+  );
 }
 
 function wrongValue(name: string, flag: Flag, given: unknown): UsageError {

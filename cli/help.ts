@@ -73,7 +73,7 @@ function label(name: string, flag: Flag): string {
     case "boolean":
       return flag.default === true ? `--no-${name}` : `--${name}`;
     case "choice":
-      return `--${name} ${flag.choices.join("|")}`;
+      return `--${name} ${flag.placeholder ?? flag.choices.join("|")}`;
     case "integer":
       return `--${name} N`;
     case "number":
@@ -89,7 +89,7 @@ function label(name: string, flag: Flag): string {
 function about(flag: Flag): string {
   const numeric = flag.kind === "number" || flag.kind === "integer";
   const notes = Object.entries(flag.when ?? {}).map(([name, values]) =>
-    `with --${name} ${values.join(" or ")}`
+    `with ${flag.scope ?? `--${name} ${values.join(" or ")}`}`
   );
   if (numeric) notes.push(...range(flag));
   if (flag.kind !== "boolean" && flag.default !== undefined) notes.push(`default ${flag.default}`);

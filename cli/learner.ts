@@ -1,194 +1,556 @@
 /**
- * From settings to what learns: the objective, the optimizer, and the step of a run as compiled
- * programs.
+ * What learns in a stage: the policy, the objective and the optimizer as compiled programs, and the
+ * feed of their batches.
  *
  * @module
  */
 
+import type { GradientTransform, Schedule } from "@unitune/autodiff";
 import {
-  adamw,
-  chain,
-  clipByGlobalNorm,
-  type GradientTransform,
-  lion,
-  rmsprop,
-  type Schedule,
-  sgd,
-  warmupCosine,
-} from "@unitune/autodiff";
-import { compile, type Device, evaluate, key, splitKey } from "@unitune/core";
-import { type Gpt, gpt, type GptParameters } from "@unitune/models";
+  compile,
+  type Device,
+  evaluate,
+  foldKey,
+  key,
+  splitKey,
+  type Tensor,
+  tensor,
+} from "@unitune/core";
+import {
+  actorCriticGpt,
+  type Gpt,
+  gpt,
+  type GptParameters,
+  rewardGpt,
+  type ScoringGptParameters,
+  type Tokenizer,
+  withoutScore,
+  withScore,
+} from "@unitune/models";
 import {
   accumulateGradients,
+  addEvaluations,
   applyAccumulated,
-  type Demonstrations,
-  fixedLambda,
-  ift,
+  evaluationStep,
   initTrainingState,
-  type LambdaSchedule,
-  linearLambda,
-  noisyLambda,
+  modelOf,
   type Objective,
-  sft,
+  type ObjectiveDescription,
+  type Policy,
+  type ScoredPairs,
   type StepResult,
+  summarize,
+  type Training,
+  type TrainingState,
   trainingStep,
 } from "@unitune/objectives";
-import { toBatch } from "./batches.ts";
-import type { Prepared } from "./prepare.ts";
-import type { TrainSettings } from "./settings.ts";
-import type { RunState } from "./trained.ts";
+import { stageSeed } from "./batches.ts";
+import { addCost, type Cost } from "./cost.ts";
+import { UserError } from "./errors.ts";
+import { readScalars } from "./evaluation.ts";
+import type { Feed, RolloutSample } from "./feed.ts";
+import { checkIdentities, identitiesOf } from "./identities.ts";
+import { copyTree, type Models } from "./models.ts";
+import {
+  demonstrationFeed,
+  labelFeed,
+  type Layout,
+  needsReference,
+  pairBatch,
+  pairFeed,
+  pairLength,
+  type Reference,
+  withOwnAnswers,
+} from "./offline_feed.ts";
+import { optimizerOf, scheduleOf } from "./optimizer.ts";
+import type { Prepared, PreparedStage } from "./prepare.ts";
+import { recipeOf } from "./recipes.ts";
+import {
+  editSimilarity,
+  exactMatch,
+  formatReward,
+  lengthPenalty,
+  parseRewards,
+  type RewardTerm,
+} from "./rewards.ts";
+import { rewardModelReward, rolloutFeed, type RolloutPlan } from "./rollout_feed.ts";
+import { createScorer, type Scores } from "./scoring.ts";
+import { groupSizeOf, type TrainSettings } from "./settings.ts";
+import { readJudge } from "./trained.ts";
+import { dataOf, type EncodedPair, type PairCandidate } from "./training_data.ts";
 
-const lambdaSchedules: {
-  readonly [Name in TrainSettings["lambdaSchedule"]]: (settings: TrainSettings) => LambdaSchedule;
-} = {
-  fixed: ({ lambda }) => fixedLambda(lambda),
-  linear: ({ lambda, warmupSteps }) =>
-    linearLambda({ from: 0, to: lambda, steps: Math.max(1, warmupSteps) }),
-  noisy: ({ lambda }) => noisyLambda({ lambda }),
-};
-
-const objectives: {
-  readonly [Name in TrainSettings["objective"]]: (
-    settings: TrainSettings,
-  ) => Objective<Demonstrations>;
-} = {
-  sft: ({ normalizer }) => sft({ normalizer }),
-  ift: (settings) =>
-    ift({
-      lambda: lambdaSchedules[settings.lambdaSchedule](settings),
-      gamma: settings.gamma,
-      propagation: settings.propagation,
-      embeddings: settings.embeddings,
-    }),
-};
-
-/**
- * The objective that the settings name.
- *
- * @param settings The run's settings.
- * @returns The objective.
- *
- * @example
- * ```ts
- * import { objectiveOf, trainSettings } from "@unitune/cli";
- * import { assertEquals } from "@std/assert";
- *
- * const { normalizer } = objectiveOf(trainSettings()).description;
- * assertEquals(normalizer, "answer tokens of the batch");
- * ```
- */
-export function objectiveOf(settings: TrainSettings): Objective<Demonstrations> {
-  return objectives[settings.objective](settings);
+/** What a step gives. */
+export interface StepOutcome<S> {
+  /** The state for the next step. */
+  readonly state: S;
+  /** Scalars to log. */
+  readonly metrics: Readonly<Record<string, Tensor>>;
+  /** Answers that were sampled for the step. */
+  readonly samples: readonly RolloutSample[];
+  /** What the step costs. */
+  readonly cost: Cost;
 }
 
 /**
- * The learning rate: a linear warm-up to the peak, then half a cosine down to the least rate at the
- * last step.
+ * What learns in a stage. Who only runs it need not know what its state is.
  *
- * @param settings The run's settings.
- * @returns The schedule.
+ * @typeParam S The state, a tree of tensors.
  */
-export function scheduleOf(settings: TrainSettings): Schedule {
-  const { learningRate: peak, minLearningRate: end = peak / 10, warmupSteps, steps } = settings;
-  return warmupCosine({ peak, end, warmup: Math.min(warmupSteps, steps), total: steps });
-}
-
-const rules: {
-  readonly [Name in TrainSettings["optimizer"]]: (
-    settings: TrainSettings,
-    rate: Schedule,
-  ) => GradientTransform<unknown>;
-} = {
-  adamw: ({ beta1, beta2, weightDecay }, rate) => adamw(rate, { beta1, beta2, weightDecay }),
-  rmsprop: ({ beta2 }, rate) => rmsprop(rate, { decay: beta2 }),
-  lion: ({ beta1, beta2, weightDecay }, rate) => lion(rate, { beta1, beta2, weightDecay }),
-  sgd: ({ beta1 }, rate) => sgd(rate, { momentum: beta1 }),
-};
-
-/**
- * The optimizer that the settings name, behind a limit on the gradient's norm.
- *
- * @param settings The run's settings.
- * @returns The optimizer.
- */
-export function optimizerOf(settings: TrainSettings): GradientTransform<unknown> {
-  const rule = rules[settings.optimizer](settings, scheduleOf(settings));
-  return settings.gradientClip === 0
-    ? rule
-    : chain<unknown[]>(clipByGlobalNorm(settings.gradientClip), rule);
-}
-
-/** What learns: a run's model and its step. */
-export interface Learner extends Disposable {
-  /** The model. */
+export interface Learner<S = unknown> extends Disposable {
+  /** The model that answers. */
   readonly model: Gpt;
-  /** The state before the first step. */
-  init(): RunState;
-  /** One optimizer step, the `index`-th from 0. The state is consumed. */
-  step(state: RunState, index: number): StepResult<GptParameters, unknown>;
+  /** What had to be computed before the first step. */
+  readonly setUp: Cost;
+  /** How often the data was seen after some steps. */
+  epoch(steps: number): number;
+  /** The state before the first step, which consumes it; there is one. */
+  init(): S;
+  /** One optimizer step, the `index`-th of the stage from 0. The state is consumed. */
+  // Methods, so that S may be forgotten.
+  step(state: S, index: number): Promise<StepOutcome<S>>;
+  /** The models as they are now. They live as long as the state does. */
+  models(state: S): Models;
+  /** What the objective says of data that is kept aside; nothing where there is none of its kind. */
+  validate(state: S): Promise<Readonly<Record<string, number>>>;
+}
+
+/** All that a stage carries from step to step: saved and restored, it goes on the same. */
+interface StageState<P, E> {
+  /** Parameters, optimizer, step and key. */
+  readonly training: TrainingState<P, unknown>;
+  /** What the feed carries. */
+  readonly experience: E;
+}
+
+/** What {@linkcode createLearner} is told. */
+export interface StagePlan {
+  /** The settings of the stage. */
+  readonly settings: TrainSettings;
+  /** Its number, from 0. */
+  readonly stage: number;
+  /** What the run trains on. */
+  readonly prepared: Prepared;
+  /** The models before the stage. They stay as they are. */
+  readonly start: Models;
+  /** Where to compute. */
+  readonly device: Device;
 }
 
 /**
- * The learner of a run. A step is one program; with gradient accumulation it is one for each
+ * The parameters that a run starts from, where it starts from none that were trained.
+ *
+ * @param settings The settings of the first stage.
+ * @param prepared What it trains on.
+ * @returns The models.
+ */
+export function initialModels({ seed }: TrainSettings, { config }: Prepared): Models {
+  const [initKey = key(seed)] = splitKey(key(seed));
+  return { policy: gpt(config).init(initKey) };
+}
+
+/** The key of a stage's training. */
+function trainingKey(seed: number, stage: number): Tensor {
+  const [, own = key(seed)] = splitKey(key(seed));
+  return stage === 0 ? own : foldKey(own, stage);
+}
+
+/**
+ * The learner of a stage. A step is one program; with gradient accumulation it is one for each
  * micro-batch and one for the update. They are compiled when first needed.
  *
- * @param settings The run's settings.
- * @param prepared What it trains on.
- * @param device Where it computes.
+ * @param plan The stage.
  * @returns The learner.
+ * @throws {UserError} Where the data does not suffice, or a reward cannot be given.
  */
-export function createLearner(
-  settings: TrainSettings,
-  { config, source, tokenizer }: Prepared,
-  device: Device,
-): Learner {
+export async function createLearner(plan: StagePlan): Promise<Learner> {
+  const { settings, stage, prepared, start, device } = plan;
+  const { config, tokenizer } = prepared;
+  const own = prepared.stages[stage];
+  if (own === undefined) throw new RangeError(`there is no stage ${stage}`);
   const model = gpt(config);
-  const training = {
+  const seed = stageSeed(settings.seed, stage);
+  const reference: Reference = { model, start, device };
+  const layout: Layout = {
+    batchSize: settings.batchSize,
+    microBatches: settings.gradientAccumulation,
+    steps: settings.steps,
+    padding: tokenizer.special.pad,
+  };
+  const recipe = recipeOf(settings);
+  const startModel = modelOf(model, start.policy);
+  const common = { settings, stage, model, device, reference };
+  const asPolicy = {
+    ...common,
     policy: model,
-    objective: objectiveOf(settings),
-    optimizer: optimizerOf(settings),
-    learningRate: scheduleOf(settings),
+    params: start.policy,
+    models: (policy: GptParameters) => ({ ...start, policy: withoutScore(policy) }),
   };
-  const { batchSize, gradientAccumulation, seed } = settings;
+  const { data } = own;
 
-  /** The rows of the `index`-th forward pass since the start of the run. */
-  const batch = (index: number): Demonstrations => {
-    const rows = Array.from({ length: batchSize }, (_, i) => source.row(index * batchSize + i));
-    return toBatch(rows, { length: source.length, padding: tokenizer.special.pad });
-  };
-  const init = () => {
-    const [initKey = key(seed), trainingKey = key(seed)] = splitKey(key(seed));
-    return evaluate(
-      initTrainingState(model.init(initKey), training.optimizer, trainingKey),
-      device,
-    );
-  };
+  switch (recipe.group) {
+    case "demonstrations": {
+      const objective = recipe.objective(startModel);
+      const { source } = dataOf(data, "demonstrations");
+      const feed = await demonstrationFeed(source, objective.description, layout, reference);
+      return learnerOf({ ...asPolicy, objective, feed });
+    }
+    case "pairs": {
+      const objective = recipe.objective(startModel);
+      const { train, validation } = dataOf(data, "pairs");
+      const { pairs, cost } = await ownPairs(train, settings, tokenizer, seed, reference);
+      const feed = await pairFeed(pairs, seed, objective.description, layout, reference);
+      return learnerOf({
+        ...asPolicy,
+        objective,
+        feed: { ...feed, setUp: addCost(feed.setUp, cost) },
+        validation: await pairValidation({ ...asPolicy, objective }, validation, layout.padding),
+      });
+    }
+    case "rewardModels": {
+      const objective = recipe.objective(startModel);
+      const { train, validation } = dataOf(data, "pairs");
+      const { pairs, cost } = await ownPairs(train, settings, tokenizer, seed, reference);
+      const feed = await pairFeed(pairs, seed, objective.description, layout, reference);
+      const asJudge = {
+        ...common,
+        policy: rewardGpt(config),
+        params: withScore(start.policy),
+        models: (rewardModel: ScoringGptParameters) => ({ ...start, rewardModel }),
+      };
+      return learnerOf({
+        ...asJudge,
+        objective,
+        feed: { ...feed, setUp: addCost(feed.setUp, cost) },
+        validation: await pairValidation({ ...asJudge, objective }, validation, layout.padding),
+      });
+    }
+    case "labels": {
+      const objective = recipe.objective(startModel);
+      const { train, pairs: candidates } = dataOf(data, "labels");
+      const { pairs, cost } = await ownPairs(candidates, settings, tokenizer, seed, reference);
+      const answers = [
+        ...train,
+        ...pairs.flatMap(({ chosen, rejected }) => [
+          { sequence: chosen, label: true },
+          { sequence: rejected, label: false },
+        ]),
+      ];
+      const feed = await labelFeed(answers, seed, objective.description, layout, reference);
+      return learnerOf({
+        ...asPolicy,
+        objective,
+        feed: { ...feed, setUp: addCost(feed.setUp, cost) },
+      });
+    }
+    case "rollouts": {
+      const objective = recipe.objective(startModel);
+      const sampling = rolloutPlan(settings, own, seed, objective.description, start);
+      const feed = rolloutFeed<GptParameters>(sampling, model, tokenizer, start, device);
+      return learnerOf({ ...asPolicy, objective, feed });
+    }
+    case "actorCritics": {
+      const objective = recipe.objective(startModel);
+      const sampling = rolloutPlan(settings, own, seed, objective.description, start);
+      const feed = rolloutFeed<ScoringGptParameters>(sampling, model, tokenizer, start, device);
+      return learnerOf({
+        ...asPolicy,
+        policy: actorCriticGpt(config),
+        params: withScore(start.policy),
+        objective,
+        feed,
+      });
+    }
+    default:
+      return recipe satisfies never;
+  }
+}
 
-  if (gradientAccumulation === 1) {
+/** Pairs, with rejected answers of the model's own where the data has none. */
+function ownPairs(
+  candidates: readonly PairCandidate[],
+  { steps, batchSize, gradientAccumulation }: TrainSettings,
+  tokenizer: Tokenizer,
+  seed: number,
+  reference: Reference,
+): Promise<{ readonly pairs: readonly EncodedPair[]; readonly cost: Cost }> {
+  const needed = steps * batchSize * gradientAccumulation;
+  return withOwnAnswers(candidates, needed, tokenizer, seed, reference);
+}
+
+/** Steps on the same answers, where the settings do not say. */
+const PPO_EPOCHS = 4;
+
+/** Tokens that an answer may be longer than the longest that is known, its stop token included. */
+const ROOM = 4;
+
+/** Tokens of an answer at most, where none is known. */
+const UNKNOWN_LENGTH = 64;
+
+function rolloutPlan(
+  settings: TrainSettings,
+  own: PreparedStage,
+  seed: number,
+  description: ObjectiveDescription,
+  { rewardModel }: Models,
+): RolloutPlan {
+  const { objective, batchSize, gradientAccumulation, temperature } = settings;
+  const { train, longestAnswer, longestText } = dataOf(own.data, "prompts");
+  const groupSize = groupSizeOf(settings);
+  const isCritic = description.models.includes("value");
+  const learned: Readonly<Record<string, number>> = {
+    "online-dpo": 2 / groupSize,
+    "best-of-n": 1 / groupSize,
+  };
+  const rewards = rewardTerms(settings, own, longestText);
+  requireJudge(settings, rewards, rewardModel !== undefined);
+  return {
+    prompts: train,
+    rewards,
+    groupSize,
+    batchSize,
+    microBatches: gradientAccumulation,
+    epochs: settings.rolloutEpochs ?? (isCritic ? PPO_EPOCHS : 1),
+    maxNewTokens: settings.maxNewTokens ??
+      (longestAnswer === 0 ? UNKNOWN_LENGTH : longestAnswer + ROOM),
+    temperature,
+    seed,
+    hasReference: needsReference(description),
+    hasValues: isCritic,
+    // Values are asked when answers are sampled, and both sides of a pair are one answer each.
+    forwardPasses: isCritic || objective === "online-dpo" ? 1 : description.forwardPasses,
+    learnedShare: learned[objective] ?? 1,
+  };
+}
+
+/** Refuses to ask a reward model that there is none of. */
+function requireJudge(
+  { objective }: TrainSettings,
+  rewards: readonly RewardTerm[],
+  hasJudge: boolean,
+): void {
+  if (hasJudge || rewards.every(({ reward }) => reward !== rewardModelReward)) return;
+  throw new UserError(
+    `--rewards names reward-model, and there is none: train one in a stage before ${objective}, ` +
+      `or name a run that has by --reward-model`,
+  );
+}
+
+/**
+ * Refuses stages whose rewards cannot be given, before anything is trained.
+ *
+ * @param stages The settings of each stage.
+ * @param prepared What they train on.
+ * @param start The models that the run starts from, if it starts from any.
+ * @throws {UserError} Where a reward is unknown, or a reward model is missing or of other tokens.
+ */
+export async function checkRewards(
+  stages: readonly TrainSettings[],
+  prepared: Prepared,
+  start?: Models,
+): Promise<void> {
+  let hasJudge = start?.rewardModel !== undefined;
+  for (const [stage, settings] of stages.entries()) {
+    const own = prepared.stages[stage];
+    if (settings.objective === "reward-model") hasJudge = true;
+    if (own?.data.kind !== "prompts") continue;
+    if (settings.rewardModel !== undefined) await readJudge(settings.rewardModel, prepared);
+    const rewards = rewardTerms(settings, own, own.data.longestText);
+    requireJudge(settings, rewards, hasJudge || settings.rewardModel !== undefined);
+  }
+}
+
+/** The rewards that the settings name. */
+function rewardTerms(
+  { rewards, format: pattern }: TrainSettings,
+  { judges, format }: PreparedStage,
+  longestText: number,
+): readonly RewardTerm[] {
+  const form = pattern === undefined ? format : wholePattern(pattern);
+  const known = [
+    ...judges,
+    exactMatch,
+    editSimilarity,
+    ...(form === undefined ? [] : [formatReward(form)]),
+    lengthPenalty(longestText === 0 ? UNKNOWN_LENGTH : longestText),
+    rewardModelReward,
+  ];
+  const [first = exactMatch] = judges;
+  return parseRewards(rewards ?? first.name, known);
+}
+
+/** A regular expression that a text matches from its beginning to its end. */
+function wholePattern(pattern: string): RegExp {
+  try {
+    return new RegExp(`^(?:${pattern})$`, "su");
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new UserError(`--format: ${why}`, { cause: error });
+  }
+}
+
+/** The parts of a learner. */
+interface Parts<P, B> {
+  readonly settings: TrainSettings;
+  readonly stage: number;
+  readonly model: Gpt;
+  readonly device: Device;
+  readonly policy: Policy<P>;
+  readonly params: P;
+  readonly objective: Objective<B>;
+  readonly models: (params: P) => Models;
+}
+
+/** Steps of one stage: a program, or two where gradients are accumulated. */
+interface Steps<P, B> extends Disposable {
+  (state: TrainingState<P, unknown>, batches: readonly B[]): StepResult<P, unknown>;
+}
+
+function compileSteps<P, B>(
+  training: Training<P, B, unknown>,
+  microBatches: number,
+  device: Device,
+): Steps<P, B> {
+  if (microBatches === 1) {
     const step = compile(trainingStep(training), { device, donate: [0] });
-    return {
-      model,
-      init,
-      step: (state, index) => step(state, batch(index)),
-      [Symbol.dispose]: () => step[Symbol.dispose](),
-    };
+    return Object.assign(
+      (state: TrainingState<P, unknown>, batches: readonly B[]) => step(state, only(batches)),
+      { [Symbol.dispose]: () => step[Symbol.dispose]() },
+    );
   }
   const accumulate = compile(accumulateGradients(training), { device, donate: [2] });
   const update = compile(applyAccumulated(training), { device, donate: [0, 1] });
-  return {
-    model,
-    init,
-    step: (state, index) => {
-      const first = index * gradientAccumulation;
-      let sums = accumulate(state, batch(first));
-      for (let part = 1; part < gradientAccumulation; part++) {
-        sums = accumulate(state, batch(first + part), sums);
-      }
+  return Object.assign(
+    (state: TrainingState<P, unknown>, batches: readonly B[]) => {
+      const [first, ...rest] = batches;
+      if (first === undefined) throw new RangeError("a step without a batch");
+      let sums = accumulate(state, first);
+      for (const batch of rest) sums = accumulate(state, batch, sums);
       return update(state, sums);
     },
-    [Symbol.dispose]() {
-      accumulate[Symbol.dispose]();
-      update[Symbol.dispose]();
+    {
+      [Symbol.dispose]() {
+        accumulate[Symbol.dispose]();
+        update[Symbol.dispose]();
+      },
     },
+  );
+}
+
+function only<T>(elements: readonly T[]): T {
+  const [first] = elements;
+  if (first === undefined) throw new RangeError("a step without a batch");
+  return first;
+}
+
+/** A learner from its parts. */
+function learnerOf<P, B, E>(
+  parts: Parts<P, B> & {
+    readonly feed: Feed<P, B, E>;
+    readonly validation?: Validation<P>;
+  },
+): Promise<Learner<StageState<P, E>>> {
+  const { settings, stage, model, device, policy, objective, feed } = parts;
+  const optimizer: GradientTransform<unknown> = optimizerOf(settings);
+  const learningRate: Schedule = scheduleOf(settings);
+  const training = { policy, objective, optimizer, learningRate };
+  const steps = compileSteps(training, settings.gradientAccumulation, device);
+  const identities = identitiesOf(settings, objective.description);
+  const params = copyTree(parts.params);
+
+  /** What is known of the metrics before the first step holds. */
+  const checkStart = async (params: P, batch: B) => {
+    if (identities.length === 0) return;
+    using score = compile(evaluationStep({ policy, objective }), { device });
+    const evaluation = score({ params, step: tensor(0, { dtype: "i32" }) }, batch);
+    const metrics = await readScalars(summarize(evaluation));
+    checkIdentities(settings.objective, identities, metrics);
+  };
+
+  return params.then((params) => ({
+    model,
+    setUp: feed.setUp,
+    epoch: feed.epoch,
+    init: () => ({
+      training: evaluate(
+        initTrainingState(params, optimizer, trainingKey(settings.seed, stage)),
+        device,
+      ),
+      experience: feed.empty,
+    }),
+    async step({ training, experience: before }, index) {
+      const { batches, experience, metrics, samples, cost } = await feed.next(
+        training.params,
+        before,
+        index,
+      );
+      if (index === 0) await checkStart(training.params, only(batches));
+      const result = steps(training, batches);
+      return {
+        state: { training: result.state, experience },
+        metrics: { ...metrics, ...result.metrics },
+        samples,
+        cost,
+      };
+    },
+    models: ({ training: { params } }) => parts.models(params),
+    validate: ({ training: { params } }) =>
+      parts.validation?.metrics(params) ?? Promise.resolve({}),
+    [Symbol.dispose]() {
+      parts.validation?.[Symbol.dispose]();
+      steps[Symbol.dispose]();
+      feed[Symbol.dispose]();
+    },
+  }));
+}
+
+/** What an objective says of data that is kept aside. */
+interface Validation<P> extends Disposable {
+  metrics(params: P): Promise<Readonly<Record<string, number>>>;
+}
+
+/** Pairs that are looked at in an evaluation. */
+const PAIRS = 256;
+
+/** Pairs that are looked at at once. */
+const PAIR_ROWS = 32;
+
+/**
+ * What an objective on pairs says of pairs that are kept aside: how often and by how much the
+ * preferred answer wins.
+ */
+async function pairValidation<P>(
+  { policy, objective, device, reference }:
+    & Pick<Parts<P, ScoredPairs>, "policy" | "objective" | "device">
+    & { readonly reference: Reference },
+  kept: readonly EncodedPair[],
+  padding: number,
+): Promise<Validation<P>> {
+  const pairs = kept.slice(0, PAIRS);
+  // Whole batches only, so that padding is no pair; of few pairs, all of them in one batch.
+  const size = Math.min(PAIR_ROWS, pairs.length);
+  if (size === 0) return { metrics: () => Promise.resolve({}), [Symbol.dispose]: () => {} };
+  const length = pairLength(pairs, reference.model.config.context);
+  let scores: Scores | undefined;
+  if (needsReference(objective.description)) {
+    using scorer = createScorer(reference.model, device);
+    const sequences = pairs.flatMap(({ chosen, rejected }) => [chosen, rejected]);
+    scores = await scorer.scoreAll(reference.start.policy, sequences, { length, padding });
+  }
+  const batches = Array.from(
+    { length: Math.floor(pairs.length / size) },
+    (_, i) => pairBatch(pairs.slice(i * size, (i + 1) * size), { length, padding, scores }),
+  );
+  const score = compile(evaluationStep({ policy, objective }), { device });
+  const step = tensor(0, { dtype: "i32" });
+  return {
+    metrics: async (params) => {
+      const whole = batches.map((batch) => score({ params, step }, batch)).reduce(addEvaluations);
+      const metrics = Object.entries(await readScalars(summarize(whole)));
+      return Object.fromEntries(
+        metrics.filter(([name]) => /^(?:rewards|logps)\//.test(name))
+          .map(([name, value]) => [`eval_${name}`, value]),
+      );
+    },
+    [Symbol.dispose]: () => score[Symbol.dispose](),
   };
 }

@@ -4,11 +4,11 @@
  *
  * @example
  * ```ts
- * import { assert } from "@std/assert";
+ * import { assert, assertEquals } from "@std/assert";
  * import { prepare, trainSettings, verifyAnswer } from "@unitune/cli";
  *
- * const { source, splits, tokenizer } = await prepare(trainSettings({ seed: 1 }));
- * assert(tokenizer.decode(source.row(0).ids).length > 0);
+ * const { stages, splits } = await prepare(trainSettings({ seed: 1 }));
+ * assertEquals(stages.map(({ data }) => data.kind), ["demonstrations"]);
  * assert(splits.every(({ questions }) =>
  *   questions.every(({ gold, isRight }) => isRight?.(gold))
  * ));
@@ -18,6 +18,7 @@
  * @module
  */
 export * from "./batches.ts";
+export * from "./cost.ts";
 export * from "./data/dataset.ts";
 export * from "./data/fit.ts";
 export * from "./data/jsonl.ts";
@@ -30,18 +31,30 @@ export * from "./data/utf8.ts";
 export * from "./devices.ts";
 export * from "./errors.ts";
 export * from "./evaluation.ts";
+export * from "./feed.ts";
 export * from "./files.ts";
 export * from "./flags.ts";
 export * from "./help.ts";
+export * from "./identities.ts";
 export * from "./journal.ts";
 export * from "./learner.ts";
+export * from "./models.ts";
 export * from "./nearest.ts";
+export * from "./objective_names.ts";
+export * from "./offline_feed.ts";
+export * from "./optimizer.ts";
 export * from "./page.ts";
 export * from "./prepare.ts";
 export * from "./progress.ts";
+export * from "./recipes.ts";
 export * from "./report.ts";
+export * from "./rewards.ts";
+export * from "./rollout_feed.ts";
 export * from "./run_folder.ts";
+export * from "./scoring.ts";
 export * from "./settings.ts";
 export * from "./splits.ts";
+export * from "./stages.ts";
 export * from "./trained.ts";
 export * from "./trainer.ts";
+export * from "./training_data.ts";

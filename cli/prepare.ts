@@ -14,21 +14,51 @@ import {
   gptPresets,
   type Tokenizer,
 } from "@unitune/models";
-import { type RowSource, shuffledRows, windowRows } from "./batches.ts";
-import { charactersOf, type Dataset } from "./data/dataset.ts";
+import { shuffledRows, stageSeed, windowRows } from "./batches.ts";
+import { charactersOf, type Dataset, type RowKind, type Rows } from "./data/dataset.ts";
 import { describeFit, fitConversations, requireFit } from "./data/fit.ts";
+import { randomStream } from "./data/random.ts";
 import { readDataset } from "./data/read.ts";
 import {
   generateTasks,
+  mistakeFor,
+  reformatted,
+  taskCharacters,
   taskConversation,
   taskDataset,
   type TaskExample,
+  tasks,
   verifyAnswer,
+  verifyPrompt,
+  withNoise,
 } from "./data/tasks.ts";
 import { UserError } from "./errors.ts";
+import { recipeOf } from "./recipes.ts";
+import { GOLD, type TextReward, verifierReward } from "./rewards.ts";
 import type { RunData } from "./run_folder.ts";
 import type { TrainSettings } from "./settings.ts";
-import { conversationSplit, type Exam, type Split, textSplit } from "./splits.ts";
+import { conversationSplit, type Exam, promptSplit, type Split, textSplit } from "./splits.ts";
+import {
+  conversationsOf,
+  type Example,
+  exampleOf,
+  labelsOf,
+  longestAnswer,
+  pairsOf,
+  promptsOf,
+  requireRows,
+  type StageData,
+} from "./training_data.ts";
+
+/** What a stage trains on, and what is known of answers to it. */
+export interface PreparedStage {
+  /** The rows. */
+  readonly data: StageData;
+  /** Judges that the data brings along, beside those that there always are. */
+  readonly judges: readonly TextReward[];
+  /** What answers look like, where that is known. */
+  readonly format?: RegExp;
+}
 
 /** Everything that a run trains and evaluates on. */
 export interface Prepared {
@@ -40,28 +70,47 @@ export interface Prepared {
   readonly tokenizer: Tokenizer;
   /** The sizes of the model. */
   readonly config: GptConfig;
-  /** What is trained on. */
-  readonly source: RowSource;
+  /** What each stage trains on. */
+  readonly stages: readonly PreparedStage[];
   /** What is kept aside; the first is looked at during training, all of them before and after. */
   readonly splits: readonly Split[];
   /** What the user should know of the data. */
   readonly notes: readonly string[];
 }
 
-/** A dataset, and how what it keeps aside is judged. */
+/** A model that was trained, whose tokens and sizes are kept. */
+export interface BaseModel {
+  /** Its tokenizer. */
+  readonly tokenizer: Tokenizer;
+  /** Its sizes. */
+  readonly config: GptConfig;
+}
+
+/** A dataset, how what it keeps aside is judged, and what is known of answers. */
 interface Material {
   readonly name: string;
   readonly dataset: Dataset;
+  /** What it is written with. */
+  readonly characters: ReadonlySet<string>;
+  /** Its rows as examples, and those of what it keeps aside. */
+  readonly examples: {
+    readonly train: readonly Example[];
+    readonly validation: readonly Example[];
+  };
   /** The splits of conversations, by name. */
   readonly exams: ReadonlyMap<string, readonly Exam[]>;
+  readonly judges: readonly TextReward[];
+  readonly format?: RegExp;
 }
 
 /**
  * Reads the data and prepares everything that a run trains and evaluates on.
  *
- * @param settings The run's settings.
+ * @param settings The settings of the run, or of each of its stages.
+ * @param base The model that is trained on, if it is none of the run's own.
  * @returns What to train and evaluate on.
- * @throws {UserError} If the data cannot be read or does not fit the model.
+ * @throws {UserError} If the data cannot be read, does not fit the model or is none that the
+ * objective can read.
  *
  * @example
  * ```ts
@@ -70,30 +119,102 @@ interface Material {
  *
  * const { config, splits } = await prepare(trainSettings({ layers: 1 }));
  * assertEquals([config.layers, config.context], [1, 32]);
- * assertEquals(splits.map(({ name }) => name), ["held-out", "longer"]);
+ * assertEquals(splits.map(({ name }) => name), ["held-out", "longer", "reformatted"]);
  * ```
  */
-export async function prepare(settings: TrainSettings): Promise<Prepared> {
-  const { name, dataset, exams } = settings.data === undefined
-    ? builtIn(settings.seed)
-    : await fromFile(settings.data, settings);
-  const tokenizer = settings.tokenizer === "bytes"
-    ? byteTokenizer()
-    : characterTokenizer(charactersOf(dataset));
-  const config = modelConfig(settings, tokenizer.size);
+export async function prepare(
+  settings: TrainSettings | readonly TrainSettings[],
+  base?: BaseModel,
+): Promise<Prepared> {
+  const stages: readonly TrainSettings[] = [settings].flat();
+  const known = new Map<string, Material>();
+  const materials: Material[] = [];
+  for (const stage of stages) {
+    const key = JSON.stringify(materialSettings(stage));
+    const material = known.get(key) ??
+      (stage.data === undefined ? builtIn(stage) : await fromFile(stage.data, stage));
+    known.set(key, material);
+    materials.push(material);
+  }
+  const [first] = stages;
+  const last = materials.at(-1);
+  if (first === undefined || last === undefined) throw new UserError("there is no stage");
+  const tokenizer = base?.tokenizer ??
+    (first.tokenizer === "bytes"
+      ? byteTokenizer()
+      : characterTokenizer(new Set(materials.flatMap(({ characters }) => [...characters]))));
+  const config = base === undefined
+    ? modelConfig(first, tokenizer.size)
+    : { ...base.config, dropout: first.dropout ?? base.config.dropout };
   const { context } = config;
-  const data = { kind: dataset.kind, digest: digestOf(dataset) };
-  const common = { name, data, tokenizer, config };
 
+  const prepared = stages.map((stage, i) => {
+    const material = materials[i] ?? last;
+    const seed = stageSeed(stage.seed, i);
+    return { material, ...stageData(stage, material, tokenizer, context, seed) };
+  });
+  const judged = materials.findLast(({ dataset }) => dataset.kind !== "prompts") ?? last;
+  return {
+    name: [...new Set(materials.map(({ name }) => name))].join("-"),
+    data: { kind: last.dataset.kind, digest: digestOf([...known.values()]) },
+    tokenizer,
+    config,
+    stages: prepared.map(({ material: { judges, format }, data }) => ({
+      data,
+      judges,
+      ...(format !== undefined && { format }),
+    })),
+    splits: splitsOf(judged, tokenizer, context, first),
+    notes: prepared.flatMap(({ notes }, i) =>
+      stages.length === 1 ? notes : notes.map((note) => `stage ${i + 1}: ${note}`)
+    ),
+  };
+}
+
+/** The settings that a stage's data depends on. */
+function materialSettings(
+  { data, promptColumn, completionColumn, seed, dataSeed, tasks, examples, noise }: TrainSettings,
+) {
+  return { data, promptColumn, completionColumn, seed, dataSeed, tasks, examples, noise };
+}
+
+/** What is kept aside of a dataset. */
+function splitsOf(
+  { dataset, exams, examples }: Material,
+  tokenizer: Tokenizer,
+  context: number,
+  { data }: TrainSettings,
+): Split[] {
   if (dataset.kind === "text") {
-    const train = encoded(tokenizer, dataset.train, `the training part of ${settings.data}`);
-    const validation = encoded(tokenizer, dataset.validation, `the last tenth of ${settings.data}`);
+    const validation = encoded(tokenizer, dataset.validation, `the last tenth of ${data}`);
+    return [textSplit("validation", validation, tokenizer, context)];
+  }
+  if (dataset.kind === "prompts") {
+    return [promptSplit("validation", examples.validation, tokenizer, context)];
+  }
+  return [...exams].map(([name, own]) => conversationSplit(name, own, tokenizer, context));
+}
+
+/** A stage's rows in the form that its objective reads, and what there is to say of them. */
+function stageData(
+  settings: TrainSettings,
+  { dataset, examples }: Material,
+  tokenizer: Tokenizer,
+  context: number,
+  seed: number,
+): { readonly data: StageData; readonly notes: readonly string[] } {
+  const { objective, data: path = "the built-in tasks" } = settings;
+  const { group } = recipeOf(settings);
+  if (dataset.kind === "text") {
+    if (group !== "demonstrations") {
+      throw new UserError(`${objective} needs questions and answers, and ${path} is running text`);
+    }
+    const train = encoded(tokenizer, dataset.train, `the training part of ${path}`);
+    const { length } = encoded(tokenizer, dataset.validation, `the last tenth of ${path}`);
     return {
-      ...common,
-      source: windowRows(train, settings.seed, context),
-      splits: [textSplit("validation", validation, tokenizer, context)],
+      data: { kind: "demonstrations", source: windowRows(train, seed, context) },
       notes: [
-        `${train.length} tokens to train on, ${validation.length} for validation`,
+        `${train.length} tokens to train on, ${length} for validation`,
         ...(train.length <= context
           ? [`The text is shorter than the context of ${context} tokens: a row is all of it.`]
           : []),
@@ -101,39 +222,171 @@ export async function prepare(settings: TrainSettings): Promise<Prepared> {
     };
   }
 
-  const fitted = fitConversations(tokenizer, dataset.train, context);
-  requireFit(fitted, "training examples");
-  return {
-    ...common,
-    source: shuffledRows(fitted.sequences, settings.seed, context),
-    splits: [...exams].map(([name, own]) => conversationSplit(name, own, tokenizer, context)),
-    notes: [
-      `${fitted.sequences.length} examples to train on, ${dataset.validation.length} for validation`,
-      describeFit(fitted, "training examples") ?? [],
-      describeFit(
-        fitConversations(tokenizer, dataset.validation, context),
-        "validation examples",
-      ) ?? [],
-    ].flat(),
-  };
+  const kept = `${dataset.validation.length} for validation`;
+  switch (group) {
+    case "demonstrations": {
+      const conversations = conversationsOf(dataset.train);
+      if (conversations.length === 0) {
+        throw new UserError(`${objective} learns from answers, and ${path} has none`);
+      }
+      const fitted = fitConversations(tokenizer, conversations, context);
+      requireFit(fitted, "training examples");
+      return {
+        data: {
+          kind: "demonstrations",
+          source: shuffledRows(fitted.sequences, seed, context),
+        },
+        notes: [
+          `${fitted.sequences.length} examples to train on, ${kept}`,
+          describeFit(fitted, "training examples") ?? [],
+          describeFit(
+            fitConversations(tokenizer, conversationsOf(dataset.validation), context),
+            "validation examples",
+          ) ?? [],
+        ].flat(),
+      };
+    }
+    case "pairs":
+    case "rewardModels": {
+      const pairs = pairsOf(tokenizer, context, withRejected(settings, examples.train));
+      requireRows(pairs, "pairs", context);
+      const validation = pairsOf(tokenizer, context, withRejected(settings, examples.validation));
+      return {
+        data: {
+          kind: "pairs",
+          train: pairs.rows,
+          validation: validation.rows.flatMap(({ chosen, rejected }) =>
+            rejected === undefined ? [] : [{ chosen, rejected }]
+          ),
+        },
+        notes: [`${pairs.rows.length} pairs to train on, ${kept}`, ...skippedNote(pairs)],
+      };
+    }
+    case "labels": {
+      if (dataset.kind === "labels") {
+        const labels = labelsOf(tokenizer, context, examples.train);
+        requireRows(labels, "answers", context);
+        return {
+          data: { kind: "labels", train: labels.rows, pairs: [] },
+          notes: [`${labels.rows.length} answers to train on, ${kept}`, ...skippedNote(labels)],
+        };
+      }
+      const pairs = pairsOf(tokenizer, context, withRejected(settings, examples.train));
+      requireRows(pairs, "pairs", context);
+      return {
+        data: { kind: "labels", train: [], pairs: pairs.rows },
+        notes: [`${pairs.rows.length} pairs as labels, ${kept}`, ...skippedNote(pairs)],
+      };
+    }
+    case "rollouts":
+    case "actorCritics": {
+      const prompts = promptsOf(tokenizer, context, examples.train);
+      requireRows(prompts, "prompts", context);
+      const longest = longestAnswer(tokenizer, examples.train);
+      return {
+        data: {
+          kind: "prompts",
+          train: prompts.rows,
+          longestAnswer: longest.tokens,
+          longestText: longest.characters,
+        },
+        notes: [`${prompts.rows.length} prompts to train on, ${kept}`, ...skippedNote(prompts)],
+      };
+    }
+    default:
+      return group satisfies never;
+  }
 }
 
+function skippedNote({ skipped }: { readonly skipped: number }): string[] {
+  return skipped === 0 ? [] : [`${skipped} rows were skipped: no answer, or no room for one`];
+}
+
+/**
+ * Examples as they are where their rejected answers are those of the data; without them where these
+ * are to be the model's own, and only mistakes are known.
+ */
+function withRejected(
+  { objective, rejected, data }: TrainSettings,
+  examples: readonly Example[],
+): readonly Example[] {
+  const preferred = examples.filter(({ chosen }) => chosen !== undefined);
+  const given = preferred.filter(({ rejected }) => rejected !== undefined);
+  if (data !== undefined && given.length === 0 && preferred.length > 0 && rejected !== "model") {
+    throw new UserError(
+      `${objective} compares two answers, and ${data} has one to a prompt: give rows with prompt, ` +
+        `chosen and rejected, or --rejected model for wrong answers of the model's own`,
+    );
+  }
+  if (rejected !== "model") return given;
+  return preferred.map(({ rejected: _, ...example }) => example);
+}
+
+/** Examples of the built-in tasks: each has a mistake beside its answer. */
+function taskExamples(examples: readonly TaskExample[], seed: number): Example[] {
+  const said = (role: "user" | "assistant", content: string) => [{ role, content }];
+  return examples.map((example, i) => ({
+    prompt: said("user", example.prompt),
+    chosen: said("assistant", example.completion),
+    // Where noise has put a wrong answer first, the preference is the wrong way round, too.
+    rejected: said(
+      "assistant",
+      example.intended ?? mistakeFor(example, randomStream(seed, REJECTED, i)),
+    ),
+    columns: { [GOLD]: example.completion },
+    isRight: (answer: string) => verifyAnswer(example, answer),
+  }));
+}
+
+/** The streams of a data seed for what is added to the generated examples. */
+const NOISE = 1;
+const REJECTED = 2;
+
+/** What answers to the built-in tasks look like. */
+const TASK_FORMAT = /^(?:[a-j]+|\d+)$/;
+
 /** The built-in tasks, asked in a way that a right answer other than the example's counts. */
-function builtIn(seed: number): Material {
-  const splits = generateTasks({ seed });
-  const exam = (example: TaskExample): Exam => ({
-    conversation: taskConversation(example),
+function builtIn(settings: TrainSettings): Material {
+  const seed = settings.dataSeed ?? settings.seed;
+  const names = settings.tasks === undefined ? undefined : taskNames(settings.tasks);
+  const splits = generateTasks({
+    seed,
+    size: settings.examples,
+    ...(names !== undefined && { tasks: names }),
+  });
+  const train = withNoise(splits.train, settings.noise, randomStream(seed, NOISE)() * 2 ** 32);
+  const exam = (example: TaskExample, prompt = example.prompt): Exam => ({
+    conversation: taskConversation({ ...example, prompt }),
     kind: example.task,
     isRight: (answer) => verifyAnswer(example, answer),
   });
   return {
     name: "tasks",
-    dataset: taskDataset(splits),
+    dataset: taskDataset({ ...splits, train }),
+    characters: taskCharacters,
+    examples: {
+      train: taskExamples(train, seed),
+      validation: taskExamples(splits.heldOut, seed),
+    },
     exams: new Map([
-      ["held-out", splits.heldOut.map(exam)],
-      ["longer", splits.longer.map(exam)],
+      ["held-out", splits.heldOut.map((example) => exam(example))],
+      ["longer", splits.longer.map((example) => exam(example))],
+      ["reformatted", splits.heldOut.map((example) => exam(example, reformatted(example.prompt)))],
     ]),
+    judges: [verifierReward(verifyPrompt)],
+    format: TASK_FORMAT,
   };
+}
+
+/** The names of tasks in a setting. */
+function taskNames(text: string): readonly string[] {
+  const names = text.split("+");
+  const unknown = names.find((name) => tasks.every((task) => task.name !== name));
+  if (unknown === undefined) return names;
+  throw new UserError(
+    `--tasks: there is no task ${JSON.stringify(unknown)}; there are ` +
+      tasks.map(({ name }) => name).join(", "),
+  );
 }
 
 async function fromFile(path: string, settings: TrainSettings): Promise<Material> {
@@ -141,11 +394,17 @@ async function fromFile(path: string, settings: TrainSettings): Promise<Material
     prompt: settings.promptColumn,
     completion: settings.completionColumn,
   });
-  const kept = dataset.kind === "text" ? [] : dataset.validation;
+  const rows = (part: string | readonly Rows[RowKind][]) => typeof part === "string" ? [] : part;
+  const examples = (part: string | readonly Rows[RowKind][]) =>
+    rows(part).flatMap((row) => exampleOf(row) ?? []);
+  const kept = conversationsOf(rows(dataset.validation));
   return {
     name: path.replace(/^.*[/\\]/, "").replace(/\.[^.]*$/, "") || "data",
     dataset,
+    characters: charactersOf(dataset),
+    examples: { train: examples(dataset.train), validation: examples(dataset.validation) },
     exams: new Map([["validation", kept.map((conversation) => ({ conversation, kind: "all" }))]]),
+    judges: [],
   };
 }
 
@@ -182,12 +441,30 @@ export function modelConfig(settings: TrainSettings, vocabulary: number): GptCon
 }
 
 /** A digest of what the data says, wherever it is read from. */
-function digestOf(dataset: Dataset): string {
+function digestOf(materials: readonly Material[]): string {
   const hash = createHash("sha256");
-  for (const part of [dataset.train, dataset.validation]) {
-    if (typeof part === "string") hash.update(part);
-    else for (const { messages } of part) hash.update(`${JSON.stringify(messages)}\n`);
-    hash.update("\0");
+  for (const { dataset, examples } of materials) {
+    for (const part of [dataset.train, dataset.validation]) {
+      if (typeof part === "string") hash.update(part);
+      // Every kind of row but a conversation says more than its messages.
+      else {
+        for (const row of part) {
+          hash.update(`${JSON.stringify("messages" in row ? row.messages : withoutSource(row))}\n`);
+        }
+      }
+      hash.update("\0");
+    }
+    // The mistakes of the built-in tasks are data as well.
+    if (dataset.kind === "conversations") {
+      for (const { rejected } of examples.train) {
+        if (rejected !== undefined) hash.update(`${JSON.stringify(rejected)}\n`);
+      }
+    }
   }
   return hash.digest("hex");
+}
+
+/** A row without the place that it was read from. */
+function withoutSource({ source: _, ...row }: Rows[RowKind]): unknown {
+  return row;
 }

@@ -6,6 +6,7 @@
  * metrics.jsonl            what was measured, a line for each measured step
  * samples.jsonl            what the model answered, a line an answer
  * checkpoints/step-000250/ config.json, model.safetensors   as Hugging Face's GPT-2
+ *                          reward_model/                     the same, once one is trained
  *                          tokenizer.json                    characters and special tokens
  *                          training.safetensors, run.json    what resuming needs
  * lock                     empty; held by the process that works on the run
@@ -18,7 +19,8 @@
  */
 
 import type { GptConfig } from "@unitune/models";
-import type { Dataset } from "./data/dataset.ts";
+import type { Cost } from "./cost.ts";
+import { type Dataset, datasetKinds } from "./data/dataset.ts";
 import { fileError, UserError } from "./errors.ts";
 import {
   type FileContent,
@@ -36,8 +38,12 @@ const KEPT_CHECKPOINTS = 2;
 
 /** What `config.json` keeps of a run. */
 export interface RunConfig {
-  /** The settings, by name. */
-  readonly settings: Readonly<Record<string, unknown>>;
+  /** The settings by name; of several stages a list. */
+  readonly settings:
+    | Readonly<Record<string, unknown>>
+    | readonly Readonly<
+      Record<string, unknown>
+    >[];
   /** The sizes of the model, which follow from the settings and the data. */
   readonly model: GptConfig;
   /** What the data was. */
@@ -47,20 +53,26 @@ export interface RunConfig {
 /**
  * What `config.json` keeps of a run.
  *
- * @param settings The settings; those that are undefined are left out.
+ * @param settings The settings, or those of each stage; those that are undefined are left out.
  * @param prepared What the run trains on.
  * @returns The configuration.
  */
 export function runConfig(
-  settings: TrainSettings,
+  settings: TrainSettings | readonly TrainSettings[],
   { config, data }: Pick<Prepared, "config" | "data">,
 ): RunConfig {
-  return { settings, model: config, data };
+  const stages = [settings].flat();
+  const [only] = stages;
+  return {
+    settings: only !== undefined && stages.length === 1 ? only : stages,
+    model: config,
+    data,
+  };
 }
 
 /** What a run knows of its data. */
 export interface RunData {
-  /** Running text, or conversations. */
+  /** What is trained on last. */
   readonly kind: Dataset["kind"];
   /** A digest of the content, so that a resumed run knows its own. */
   readonly digest: string;
@@ -74,6 +86,8 @@ export interface RunPosition {
   readonly metricsLength: number;
   /** Bytes of `samples.jsonl` that belong to these steps. */
   readonly samplesLength: number;
+  /** What these steps have cost. */
+  readonly cost: Cost;
 }
 
 /** A checkpoint on the disk. */
@@ -207,8 +221,9 @@ export async function readRunConfig(folder: string): Promise<RunConfig> {
 function isRunConfig(value: unknown): value is RunConfig {
   if (!isRecord(value)) return false;
   const { settings, model, data } = value;
-  return isRecord(settings) && isRecord(model) && isRecord(data) &&
-    (data.kind === "text" || data.kind === "conversations") && typeof data.digest === "string";
+  return (isRecord(settings) || (Array.isArray(settings) && settings.every(isRecord))) &&
+    isRecord(model) && isRecord(data) && datasetKinds.some((kind) => kind === data.kind) &&
+    typeof data.digest === "string";
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -273,29 +288,53 @@ export async function saveCheckpoint(
   return { path, position };
 }
 
+/** Which checkpoints a run keeps. */
+export interface KeptSteps {
+  /** Whether every run of the settings has a checkpoint at a step. */
+  readonly isRegular: (step: number) => boolean;
+  /** Whether a stage starts from a step, whose models it needs until its end. */
+  readonly isStart: (step: number) => boolean;
+}
+
 /**
  * Removes checkpoints that are no longer needed, and what a killed process left. The latest stays,
- * and the two latest of those that every run of these settings has: so an interruption leaves no
- * trace in the end.
+ * those that a stage starts from, and the two latest of those that every run of these settings has:
+ * so an interruption leaves no trace in the end.
  *
  * @param folder The run's folder.
- * @param settings Its settings.
+ * @param kept Which are kept.
  * @throws {UserError} If something cannot be removed.
  */
 export async function tidyCheckpoints(
   folder: string,
-  { steps, saveSteps }: Pick<TrainSettings, "steps" | "saveSteps">,
+  { isRegular, isStart }: KeptSteps,
 ): Promise<void> {
-  const isRegular = (step: number) => step % saveSteps === 0 || step === steps;
   await removePartial(runPaths(folder).checkpoints);
   const all = await checkpointFolders(folder);
   const kept = new Set([
     ...all.slice(-1),
+    ...all.filter(({ step }) => isStart(step)),
     ...all.filter(({ step }) => isRegular(step)).slice(-KEPT_CHECKPOINTS),
   ]);
   for (const checkpoint of all) {
     if (!kept.has(checkpoint)) await removeDirectoryAtomically(checkpoint.path);
   }
+}
+
+/**
+ * The checkpoint of a run at a step.
+ *
+ * @param folder The run's folder.
+ * @param step The step.
+ * @returns The checkpoint.
+ * @throws {UserError} If it is not there or cannot be read.
+ */
+export async function checkpointAt(folder: string, step: number): Promise<SavedCheckpoint> {
+  const found = (await checkpointFolders(folder)).find((checkpoint) => checkpoint.step === step);
+  if (found !== undefined) return await readCheckpoint(found.path);
+  throw new UserError(
+    `${folder} has no checkpoint of step ${step}, which a stage starts from: it was removed`,
+  );
 }
 
 /**
@@ -307,7 +346,10 @@ export async function tidyCheckpoints(
  */
 export async function latestCheckpoint(folder: string): Promise<SavedCheckpoint | undefined> {
   const path = (await checkpointFolders(folder)).at(-1)?.path;
-  if (path === undefined) return undefined;
+  return path === undefined ? undefined : await readCheckpoint(path);
+}
+
+async function readCheckpoint(path: string): Promise<SavedCheckpoint> {
   const position = await readJson(`${path}/run.json`);
   if (isPosition(position)) return { path, position };
   throw new UserError(`${path}/run.json is not a checkpoint's: it was changed`);
@@ -315,9 +357,11 @@ export async function latestCheckpoint(folder: string): Promise<SavedCheckpoint 
 
 function isPosition(value: unknown): value is RunPosition {
   if (!isRecord(value)) return false;
-  const { step, metricsLength, samplesLength } = value;
-  return [step, metricsLength, samplesLength].every((count) =>
-    typeof count === "number" && Number.isSafeInteger(count) && count >= 0
+  const { step, metricsLength, samplesLength, cost } = value;
+  if (!isRecord(cost)) return false;
+  const { examples, forwardTokens, backwardTokens } = cost;
+  return [step, metricsLength, samplesLength, examples, forwardTokens, backwardTokens].every(
+    (count) => typeof count === "number" && Number.isSafeInteger(count) && count >= 0,
   );
 }
 

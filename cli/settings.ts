@@ -7,6 +7,41 @@
 
 import { UsageError } from "./errors.ts";
 import { type FlagTable, type FlagValues, parseFlags, withConfig } from "./flags.ts";
+import {
+  allObjectives,
+  inGroups,
+  type ObjectiveName,
+  objectiveNames,
+  onPairs,
+  onRollouts,
+} from "./objective_names.ts";
+
+/** The objectives that mix the model's own tokens into prior states. */
+const intuitive: readonly ObjectiveName[] = [
+  "ift",
+  "scheduled-sampling",
+  "intuitive-dpo",
+  "intuitive-grpo",
+];
+
+/** Those with a strength of the preference, beta. */
+const withBeta: readonly ObjectiveName[] = [
+  ...objectiveNames.pairs,
+  ...objectiveNames.labels,
+  "online-dpo",
+];
+
+/** Those that clip the ratio of the policy to the one that sampled. */
+const clipping = onRollouts.filter((name) =>
+  !["reinforce", "cispo", "intuitive-grpo", "online-dpo", "best-of-n"].includes(name)
+);
+
+/** The objectives by what they learn from. */
+const objectiveHelp = "What is minimized; `deno task objectives` tells of each. " +
+  `On answers: ${objectiveNames.demonstrations.join(", ")}. On pairs: ${onPairs.join(", ")}. ` +
+  `On labels: ${objectiveNames.labels.join(", ")}. On rollouts, rewarded answers of the model's ` +
+  `own: ${onRollouts.join(", ")}. Several, joined by commas, are stages of one run; then any ` +
+  `setting of a stage may have a value for each, as in --steps 900,300.`;
 
 /** The settings of a run: flags of `train`, and all that a configuration file may hold. */
 export const settingFlags = {
@@ -14,7 +49,9 @@ export const settingFlags = {
     kind: "string",
     placeholder: "FILE",
     group: "Data",
-    help: "Plain text (.txt) or rows (.jsonl) with text, messages, or prompt and completion. " +
+    help:
+      "Plain text (.txt) or rows (.jsonl) with text, messages, prompt and completion, or what " +
+      "the objective reads: prompt, chosen and rejected; prompt, completion and label; prompt. " +
       "Without it, the built-in instruction tasks.",
   },
   "prompt-column": {
@@ -36,19 +73,59 @@ export const settingFlags = {
     group: "Data",
     help: "One token a character of the data, or one a byte of UTF-8.",
   },
+  tasks: {
+    kind: "string",
+    placeholder: "NAMES",
+    group: "Data",
+    help:
+      "Which of the built-in tasks, joined by +: reverse, sort, add, given, pick. All unless told.",
+  },
+  examples: {
+    kind: "integer",
+    default: 20_000,
+    min: 2,
+    group: "Data",
+    help: "Examples of the built-in tasks to train on.",
+  },
+  noise: {
+    kind: "number",
+    default: 0,
+    min: 0,
+    max: 1,
+    group: "Data",
+    help: "The share of the built-in tasks' training answers that are wrong.",
+  },
+  "data-seed": {
+    kind: "integer",
+    min: 0,
+    group: "Data",
+    help: "The seed of the built-in tasks' examples; that of the run unless told.",
+  },
+  rejected: {
+    kind: "choice",
+    choices: ["mistakes", "model"],
+    default: "mistakes",
+    group: "Data",
+    when: { objective: [...onPairs, ...objectiveNames.labels] as readonly string[] },
+    scope: "objectives on pairs or labels",
+    help:
+      "Where the data holds none, rejected answers are plausible mistakes, or wrong ones that " +
+      "the model gives before it is trained on them.",
+  },
   objective: {
     kind: "choice",
-    choices: ["sft", "ift"],
+    choices: allObjectives as readonly ObjectiveName[],
+    placeholder: "NAME",
     default: "sft",
     group: "Objective",
-    help: "Supervised fine-tuning, or Intuitive Fine-Tuning (arXiv 2405.11870).",
+    help: objectiveHelp as string,
   },
   normalizer: {
     kind: "choice",
     choices: ["token", "sequence"],
     default: "token",
     group: "Objective",
-    when: { objective: ["sft"] },
+    when: { objective: ["sft", "dft"] },
     help: "The loss is a mean over all answer tokens, or over sequences of their means.",
   },
   lambda: {
@@ -57,7 +134,8 @@ export const settingFlags = {
     min: 0,
     max: 1,
     group: "Objective",
-    when: { objective: ["ift"] },
+    when: { objective: intuitive as readonly string[] },
+    scope: "--objective ift, scheduled-sampling or intuitive-*",
     help: "The share of the model's own token in each prior state.",
   },
   "lambda-schedule": {
@@ -65,7 +143,8 @@ export const settingFlags = {
     choices: ["fixed", "linear", "noisy"],
     default: "fixed",
     group: "Objective",
-    when: { objective: ["ift"] },
+    when: { objective: intuitive as readonly string[] },
+    scope: "--objective ift, scheduled-sampling or intuitive-*",
     help: "Lambda at every step, in a straight line from 0 over the warm-up, or with noise.",
   },
   gamma: {
@@ -90,9 +169,145 @@ export const settingFlags = {
     choices: ["live", "synchronised"],
     default: "live",
     group: "Objective",
-    when: { objective: ["ift"] },
+    when: { objective: ["ift", "intuitive-dpo", "intuitive-grpo"] },
     help: "Whether a gradient reaches the table through the mixed embeddings; synchronised: it " +
       "does not, as in the paper's code.",
+  },
+  beta: {
+    kind: "number",
+    above: 0,
+    group: "Objective",
+    when: { objective: withBeta as readonly string[] },
+    scope: "objectives on pairs or labels, and online-dpo",
+    help:
+      "The strength of the reference, or of the preference where there is none; 0.1, and 2 for " +
+      "simpo, unless told.",
+  },
+  "label-smoothing": {
+    kind: "number",
+    min: 0,
+    below: 0.5,
+    group: "Objective",
+    when: { objective: ["dpo", "robust", "exo", "cpo"] },
+    help: "The probability that a preference is the wrong way round; 0, 0.1 for robust and 0.001 " +
+      "for exo, unless told.",
+  },
+  "target-margin": {
+    kind: "number",
+    min: 0,
+    group: "Objective",
+    when: { objective: ["simpo", "reward-model"] },
+    help: "By how much the chosen answer is to win; half of beta for simpo, 0 for reward-model, " +
+      "unless told.",
+  },
+  rewards: {
+    kind: "string",
+    placeholder: "TERMS",
+    group: "Rollouts",
+    when: { objective: onRollouts as readonly string[] },
+    scope: "objectives on rollouts",
+    help:
+      "What an answer is worth: a weighted sum such as verifier+0.2*length-penalty of verifier, " +
+      "exact-match, edit-similarity, format, length-penalty, reward-model. verifier for the " +
+      "built-in tasks, exact-match for others, unless told.",
+  },
+  "reward-model": {
+    kind: "string",
+    placeholder: "DIR",
+    group: "Rollouts",
+    when: { objective: onRollouts as readonly string[] },
+    scope: "objectives on rollouts",
+    help: "The run whose reward model judges; that of an earlier stage unless told.",
+  },
+  "group-size": {
+    kind: "integer",
+    min: 1,
+    group: "Rollouts",
+    when: { objective: inGroups as readonly string[] },
+    scope: "objectives on groups of rollouts",
+    help: "Answers to each prompt; 8, 2 for online-dpo, unless told.",
+  },
+  temperature: {
+    kind: "number",
+    default: 1,
+    above: 0,
+    group: "Rollouts",
+    when: { objective: onRollouts as readonly string[] },
+    scope: "objectives on rollouts",
+    help: "What divides the logits when answers are sampled.",
+  },
+  "max-new-tokens": {
+    kind: "integer",
+    min: 1,
+    group: "Rollouts",
+    when: { objective: onRollouts as readonly string[] },
+    scope: "objectives on rollouts",
+    help: "Tokens of an answer at most; 4 more than the longest answer in the data unless told.",
+  },
+  "rollout-epochs": {
+    kind: "integer",
+    min: 1,
+    group: "Rollouts",
+    when: { objective: onRollouts as readonly string[] },
+    scope: "objectives on rollouts",
+    help: "Optimizer steps on the same answers before new ones are sampled; 4 for ppo, 1 for " +
+      "others, unless told.",
+  },
+  "clip-range": {
+    kind: "number",
+    above: 0,
+    group: "Rollouts",
+    when: { objective: clipping as readonly string[] },
+    scope: "objectives on rollouts that clip",
+    help: "How far a ratio may be from 1 and still count; 0.2, and 0.0003 for gspo, unless told.",
+  },
+  format: {
+    kind: "string",
+    placeholder: "REGEXP",
+    group: "Rollouts",
+    when: { objective: onRollouts as readonly string[] },
+    scope: "objectives on rollouts",
+    help:
+      "What an answer looks like from its beginning to its end, for the reward format; letters " +
+      "or digits for the built-in tasks unless told.",
+  },
+  "kl-weight": {
+    kind: "number",
+    min: 0,
+    group: "Rollouts",
+    when: { objective: ["ppo", "grpo-kl"] },
+    help: "The weight of the divergence from the policy before the stage; 0.05 for ppo, 0.04 for " +
+      "grpo-kl, unless told.",
+  },
+  "value-weight": {
+    kind: "number",
+    default: 0.1,
+    min: 0,
+    group: "Rollouts",
+    when: { objective: ["ppo"] },
+    help: "The weight of the value loss.",
+  },
+  "gae-lambda": {
+    kind: "number",
+    default: 0.95,
+    min: 0,
+    max: 1,
+    group: "Rollouts",
+    when: { objective: ["ppo"] },
+    help: "How far advantages look ahead: 0 to the next value, 1 to the end.",
+  },
+  whiten: {
+    kind: "boolean",
+    default: true,
+    group: "Rollouts",
+    when: { objective: ["ppo"] },
+    help: "Takes advantages as they are, in place of their z-scores over the batch.",
+  },
+  from: {
+    kind: "string",
+    placeholder: "DIR",
+    group: "Model",
+    help: "The run whose model is trained on; its sizes and its tokens are kept.",
   },
   preset: {
     kind: "choice",
@@ -231,8 +446,14 @@ export const settingFlags = {
   },
 } as const satisfies FlagTable;
 
-/** The settings of a run. */
+/** The settings of a run, or of one stage of it. */
 export type TrainSettings = FlagValues<typeof settingFlags>;
+
+/** How many answers to a prompt are compared. */
+export function groupSizeOf({ objective, groupSize }: TrainSettings): number {
+  if (!inGroups.includes(objective)) return 1;
+  return groupSize ?? (objective === "online-dpo" ? 2 : 8);
+}
 
 /**
  * Settings with defaults in place of what is not given.
@@ -266,14 +487,37 @@ export function trainSettings(given: Partial<TrainSettings> = {}): TrainSettings
  */
 export function checkSettings(settings: TrainSettings): void {
   const { data, promptColumn, completionColumn, learningRate, minLearningRate } = settings;
+  const { tasks, noise, dataSeed, objective, batchSize, from } = settings;
   if (data === undefined && (promptColumn !== undefined || completionColumn !== undefined)) {
     throw new UsageError(
       "--prompt-column and --completion-column name columns of a --data file, and none is given",
     );
   }
+  if (data !== undefined && (tasks !== undefined || noise > 0 || dataSeed !== undefined)) {
+    throw new UsageError(
+      "--tasks, --noise and --data-seed are of the built-in tasks: leave them out with --data",
+    );
+  }
   if (minLearningRate !== undefined && minLearningRate > learningRate) {
     throw new UsageError(
       `--min-learning-rate ${minLearningRate} is above --learning-rate ${learningRate}`,
+    );
+  }
+  const groupSize = groupSizeOf(settings);
+  if (inGroups.includes(objective) && groupSize < 2) {
+    throw new UsageError(`--group-size must be at least 2: ${objective} compares answers`);
+  }
+  if (onRollouts.includes(objective) && batchSize % groupSize !== 0) {
+    throw new UsageError(
+      `--batch-size ${batchSize} is no multiple of --group-size ${groupSize}: all answers to a ` +
+        `prompt are in one batch`,
+    );
+  }
+  const sizes = ["layers", "heads", "width", "context"] as const;
+  const own = sizes.filter((size) => settings[size] !== undefined);
+  if (from !== undefined && own.length > 0) {
+    throw new UsageError(
+      `--from keeps the sizes of its model: leave out ${own.map((size) => `--${size}`).join(", ")}`,
     );
   }
 }

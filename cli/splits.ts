@@ -8,6 +8,7 @@ import { type EncodedSequence, encodePrompt, type Tokenizer } from "@unitune/mod
 import { windowAt } from "./batches.ts";
 import type { Conversation } from "./data/dataset.ts";
 import { fitConversations, longestRow, requireFit } from "./data/fit.ts";
+import { type Example, promptText } from "./training_data.ts";
 
 /** A prompt, and how an answer to it is judged. */
 export interface Question {
@@ -29,7 +30,7 @@ export interface Question {
 export interface Split {
   /** Its name in metrics and reports. */
   readonly name: string;
-  /** What is predicted with the right prefix at hand; at least one. */
+  /** What is predicted with the right prefix at hand; none where no right answer is known. */
   readonly sequences: readonly EncodedSequence[];
   /** What is answered freely. */
   readonly questions: readonly Question[];
@@ -109,7 +110,7 @@ export function questionOf(
   if (sequence === undefined || truncated > 0 || ids.length >= context) return undefined;
   return {
     kind,
-    prompt: asked.map(({ content }) => content).join("\n"),
+    prompt: promptText(asked),
     gold,
     ids,
     sequence,
@@ -140,6 +141,30 @@ export function textSplit(
   const sequences = spread(windows, MOST_SEQUENCES);
   const openings = length < 4 ? [] : spread(sequences, MOST_OPENINGS);
   return { name, sequences, questions: openings.map((window) => opening(window, tokenizer)) };
+}
+
+/**
+ * Prompts without right answers as a split: nothing is predicted, and the answers are not judged.
+ *
+ * @param name The split's name.
+ * @param examples The prompts.
+ * @param tokenizer The tokenizer.
+ * @param context The tokens that the model sees.
+ * @returns The split.
+ */
+export function promptSplit(
+  name: string,
+  examples: readonly Example[],
+  tokenizer: Tokenizer,
+  context: number,
+): Split {
+  const questions = spread(examples, MOST_QUESTIONS).flatMap(({ prompt }): Question[] => {
+    const ids = encodePrompt(tokenizer, prompt);
+    if (ids.length >= context) return [];
+    const sequence = { ids, mask: ids.map(() => false) };
+    return [{ kind: "all", prompt: promptText(prompt), gold: "", ids, sequence }];
+  });
+  return { name, sequences: [], questions };
 }
 
 /** The first half of a window, to be gone on with. */

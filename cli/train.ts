@@ -8,17 +8,9 @@ import type { Device } from "@unitune/core";
 import { countParameters } from "@unitune/models";
 import { openDevice } from "./devices.ts";
 import { runCommand, UsageError, UserError } from "./errors.ts";
-import {
-  type FlagTable,
-  givenFlags,
-  type ParsedFlags,
-  parseFlags,
-  refuseInVain,
-  wantsHelp,
-  withConfig,
-} from "./flags.ts";
+import { type FlagTable, givenFlags, type ParsedFlags, parseFlags, wantsHelp } from "./flags.ts";
 import { helpText } from "./help.ts";
-import { objectiveOf } from "./learner.ts";
+import { checkRewards } from "./learner.ts";
 import { prepare } from "./prepare.ts";
 import { formatDuration, progressReporter, standardProgress } from "./progress.ts";
 import { beforeAndAfter, matchByKind, readEvaluations, sampleLines } from "./report.ts";
@@ -30,8 +22,11 @@ import {
   runConfig,
   runPaths,
 } from "./run_folder.ts";
-import { checkSettings, settingFlags, type TrainSettings } from "./settings.ts";
-import { type Run, type RunResult, train } from "./trainer.ts";
+import { describeObjective } from "./recipes.ts";
+import { settingFlags, type TrainSettings } from "./settings.ts";
+import { splitStages, stageSettings, stagesName } from "./stages.ts";
+import { readBase } from "./trained.ts";
+import { type Run, type RunResult, timetableOf, train } from "./trainer.ts";
 
 /** The settings, and where a run is kept and what it goes on from. */
 const flags = {
@@ -56,10 +51,13 @@ const flags = {
   },
 } as const satisfies FlagTable;
 
-const usage = `Trains a GPT by supervised or by Intuitive Fine-Tuning.
+const usage =
+  `Trains a GPT: by supervised or Intuitive Fine-Tuning, on preferences, or on rewarded answers of its own.
 
   deno task train                                 the built-in tasks, about a minute
   deno task train --objective ift                 the same by Intuitive Fine-Tuning
+  deno task train --objective sft,dpo --steps 900,300 --learning-rate 3e-3,3e-4
+  deno task train --objective grpo --from runs/sft-tasks --learning-rate 3e-4
   deno task train --data book.txt --preset nano-cpu
   deno task train --data rows.jsonl --prompt-column question --completion-column answer
   deno task train --resume runs/sft-tasks`;
@@ -73,20 +71,29 @@ const INTERRUPTED = 130;
 const LINES = 20;
 
 /** The settings of a new run, and the run itself once its data are read. */
-async function newRun(parsed: Parsed): Promise<Run> {
+async function newRun(parsed: Parsed, argv: readonly string[]): Promise<Run> {
   const { config, out } = parsed.values;
   const file = config === undefined ? {} : settingsIn(await readJson(config));
-  const settings = settingsOf(parsed, file, config ?? "");
-  const prepared = await prepare(settings);
+  const stages = settingsOf(argv, file, config ?? "");
+  const from = stages[0]?.from;
+  const base = from === undefined ? undefined : await readBase(from);
+  const prepared = await prepare(stages, base);
+  await checkRewards(stages, prepared, base?.models);
   // Before the folder is made, so that a missing device leaves none behind.
-  const { device, chosen } = await deviceFor(settings);
-  const name = `${settings.objective}-${prepared.name}`;
+  const { device, chosen } = await deviceFor(stages);
+  const name = `${stagesName(stages)}-${prepared.name}`;
   const folder = await createRun(out, name, runConfig(chosen, prepared));
-  return { folder, settings: chosen, prepared, device };
+  return {
+    folder,
+    stages: chosen,
+    prepared,
+    device,
+    ...(base !== undefined && { start: base.models }),
+  };
 }
 
 /** The run that is gone on with. */
-async function oldRun(parsed: Parsed, folder: string): Promise<Run> {
+async function oldRun(parsed: Parsed, argv: readonly string[], folder: string): Promise<Run> {
   const elsewhere = givenFlags(parsed).filter((flag) => !mayChange.includes(flag));
   if (elsewhere.length > 0) {
     throw new UsageError(
@@ -94,28 +101,38 @@ async function oldRun(parsed: Parsed, folder: string): Promise<Run> {
     );
   }
   const stored = await readRunConfig(folder);
-  const settings = settingsOf(parsed, stored.settings, runPaths(folder).config);
-  const prepared = await prepare(settings);
+  const stages = settingsOf(argv, stored.settings, runPaths(folder).config);
+  const from = stages[0]?.from;
+  // Once it has a checkpoint, a run needs the one that it came from no more.
+  const isUnderWay = await latestCheckpoint(folder) !== undefined;
+  const base = from === undefined ? undefined : await readBase(isUnderWay ? folder : from);
+  const prepared = await prepare(stages, base);
   if (stored.data.digest !== prepared.data.digest) {
     throw new UserError(
       `the data of ${folder} has changed since the run began: restore it, or start a new run`,
     );
   }
-  const { device, chosen } = await deviceFor(settings);
-  return { folder, settings: chosen, prepared, device };
+  const { device, chosen } = await deviceFor(stages);
+  return {
+    folder,
+    stages: chosen,
+    prepared,
+    device,
+    ...(base !== undefined && { start: base.models }),
+  };
 }
 
-/** The device that the settings ask for, and the settings with its name. */
-async function deviceFor(settings: TrainSettings): Promise<{
+/** The device that the settings ask for, and the stages' settings with its name. */
+async function deviceFor(stages: readonly TrainSettings[]): Promise<{
   readonly device: Device;
-  readonly chosen: TrainSettings;
+  readonly chosen: readonly TrainSettings[];
 }> {
-  const device = await openDevice(settings.device, console.warn);
-  return { device, chosen: { ...settings, device: device.name } };
+  const device = await openDevice(stages[0]?.device ?? "auto", console.warn);
+  return { device, chosen: stages.map((settings) => ({ ...settings, device: device.name })) };
 }
 
 /** What a resumed run may be told: where things are, which changes nothing that is computed. */
-const mayChange: readonly string[] = ["--resume", "--device", "--data"];
+const mayChange: readonly string[] = ["--resume", "--device", "--data", "--from", "--reward-model"];
 
 /** The settings in a configuration file: a person's, or a run's own, which has more in it. */
 function settingsIn(config: unknown): unknown {
@@ -124,23 +141,29 @@ function settingsIn(config: unknown): unknown {
     : config;
 }
 
-/** The settings of the command line over those of a file. */
-function settingsOf(parsed: Parsed, file: unknown, path: string): TrainSettings {
-  refuseInVain(flags, parsed);
-  const { values } = withConfig(settingFlags, parsed, file, path);
-  checkSettings(values);
-  return values;
+/** The settings of each stage: those of the command line over those of a file. */
+function settingsOf(
+  argv: readonly string[],
+  file: unknown,
+  path: string,
+): readonly TrainSettings[] {
+  const lines = splitStages(argv, Array.isArray(file) ? file.length || 1 : 1);
+  return stageSettings(lines.map((line) => parseFlags(flags, line)), file, path);
 }
 
 /** What is about to be done. */
-function introduction({ folder, settings, prepared, device }: Run, done: number): string {
+function introduction({ folder, stages, prepared, device }: Run, done: number): string {
   const { config, name, notes } = prepared;
-  const { formula, normalizer } = objectiveOf(settings).description;
+  const losses = stages.map((settings) => {
+    const { formula, normalizer } = describeObjective(settings);
+    const label = stages.length === 1 ? "loss" : `loss of ${settings.objective}`;
+    return `${label}: ${formula} (divided by ${normalizer})`;
+  });
   const parameters = countParameters(config).toLocaleString("en-US");
   return [
-    `${settings.objective} on ${name}: ${notes[0]}`,
+    `${stages.map(({ objective }) => objective).join(", ")} on ${name}: ${notes[0]}`,
     ...notes.slice(1),
-    `loss: ${formula} (divided by ${normalizer})`,
+    ...losses,
     `evaluation: cross-entropy in nats a token; guessing gives ln ${config.vocabulary} = ` +
     Math.log(config.vocabulary).toFixed(4),
     `model: GPT of ${parameters} parameters (layers ${config.layers}, heads ${config.heads}, ` +
@@ -170,7 +193,8 @@ async function conclusion(
 
 /** Trains, with its progress shown, until it is done or interrupted. */
 async function carryOut(run: Run): Promise<RunResult> {
-  const { steps, loggingSteps } = run.settings;
+  const { total: steps } = timetableOf(run.stages);
+  const loggingSteps = run.stages[0]?.loggingSteps ?? 1;
   const lineEvery = Math.max(loggingSteps, Math.ceil(steps / LINES));
   using progress = progressReporter(standardProgress(), steps, lineEvery);
   const controller = new AbortController();
@@ -194,10 +218,14 @@ async function main(): Promise<number> {
     return 0;
   }
   const started = performance.now();
-  const parsed = parseFlags(flags, Deno.args);
+  const [line = []] = splitStages(Deno.args);
+  const parsed = parseFlags(flags, line);
   const { resume } = parsed.values;
-  const run = resume === undefined ? await newRun(parsed) : await oldRun(parsed, resume);
-  const { folder, settings: { steps } } = run;
+  const run = resume === undefined
+    ? await newRun(parsed, Deno.args)
+    : await oldRun(parsed, Deno.args, resume);
+  const { folder } = run;
+  const { total: steps } = timetableOf(run.stages);
   const done = (await latestCheckpoint(folder))?.position.step ?? 0;
   if (done === steps) {
     // What a kill left after the last checkpoint is tidied up all the same.

@@ -7,6 +7,7 @@
 
 import { SafetensorsError } from "@unitune/core";
 import {
+  type Checkpoint,
   CheckpointError,
   decodeCheckpoint,
   decodeTree,
@@ -14,14 +15,18 @@ import {
   encodeTree,
   type Gpt,
   gpt,
+  type GptConfig,
   type GptParameters,
+  hasScore,
+  type ScoringGptParameters,
   type Tokenizer,
   tokenizerFromJSON,
 } from "@unitune/models";
-import type { TrainingState } from "@unitune/objectives";
 import type { Dataset } from "./data/dataset.ts";
 import { UserError } from "./errors.ts";
 import type { FileContent } from "./files.ts";
+import type { Models } from "./models.ts";
+import type { BaseModel } from "./prepare.ts";
 import {
   latestCheckpoint,
   readCheckpointFiles,
@@ -30,8 +35,11 @@ import {
   type SavedCheckpoint,
 } from "./run_folder.ts";
 
-/** Parameters, optimizer, step and key: all that a run carries from step to step. */
-export type RunState = TrainingState<GptParameters, unknown>;
+/** The folder of the reward model in a checkpoint. */
+const REWARD_MODEL = "reward_model";
+
+/** The files of a model. */
+const MODEL = ["config.json", "model.safetensors"] as const;
 
 const TOKENIZER = "tokenizer.json";
 const TRAINING = "training.safetensors";
@@ -48,37 +56,160 @@ const isTokenizerFault = (error: unknown): error is Error => error instanceof Ty
  *
  * @param model The model.
  * @param tokenizer Its tokenizer.
- * @param state The training state.
+ * @param models The models as they are now.
+ * @param state The learner's state.
  * @returns The files by name.
  */
 export async function checkpointFiles(
   model: Gpt,
   tokenizer: Tokenizer,
-  state: RunState,
+  { policy, rewardModel }: Models,
+  state: unknown,
 ): Promise<Record<string, FileContent>> {
   const tokens = { eos: tokenizer.special.stop };
+  const judge = rewardModel === undefined
+    ? []
+    : [...await encodeCheckpoint(model.config, rewardModel, tokens)];
   return {
-    ...Object.fromEntries(await encodeCheckpoint(model.config, state.params, tokens)),
+    ...Object.fromEntries(await encodeCheckpoint(model.config, policy, tokens)),
+    ...Object.fromEntries(judge.map(([name, bytes]) => [`${REWARD_MODEL}/${name}`, bytes])),
     [TOKENIZER]: `${JSON.stringify(tokenizer)}\n`,
     [TRAINING]: await encodeTree(state),
   };
 }
 
 /**
- * Reads the training state of a checkpoint.
+ * Reads the state of a checkpoint's learner.
  *
  * @param checkpoint The checkpoint.
- * @param like A state of the same model and optimizer.
+ * @param like A state of the same learner.
  * @returns The state.
  * @throws {UserError} If the file is missing, corrupt, or of another model or optimizer.
  */
-export async function readState(checkpoint: SavedCheckpoint, like: RunState): Promise<RunState> {
+export async function readState<S>(checkpoint: SavedCheckpoint, like: S): Promise<S> {
   const files = await readCheckpointFiles(checkpoint, [TRAINING]);
   const path = `${checkpoint.path}/${TRAINING}`;
   return reading(
     path,
     () => decodeTree(like, files.get(TRAINING) ?? new Uint8Array()),
     isTensorFault,
+  );
+}
+
+/** Reads a model of a checkpoint. */
+async function readModel(checkpoint: SavedCheckpoint, folder = ""): Promise<Checkpoint> {
+  const read = await readCheckpointFiles(checkpoint, MODEL.map((name) => folder + name));
+  const files = new Map([...read].map(([name, bytes]) => [name.slice(folder.length), bytes]));
+  return reading(`${checkpoint.path}/${folder}`, () => decodeCheckpoint(files), isTensorFault);
+}
+
+/** Reads the reward model of a checkpoint, where it has one. */
+async function readRewardModel(
+  checkpoint: SavedCheckpoint,
+): Promise<ScoringGptParameters | undefined> {
+  const folder = `${checkpoint.path}/${REWARD_MODEL}`;
+  if (!await isThere(folder)) return undefined;
+  const { params } = await readModel(checkpoint, `${REWARD_MODEL}/`);
+  if (hasScore(params)) return params;
+  throw new UserError(`${folder} is no reward model: it has no head of one number`);
+}
+
+/**
+ * Reads the models of a checkpoint.
+ *
+ * @param checkpoint The checkpoint.
+ * @param expected The sizes that they must have; any unless told.
+ * @returns The models.
+ * @throws {UserError} If files are missing or corrupt, or of other sizes.
+ */
+export async function readModels(
+  checkpoint: SavedCheckpoint,
+  expected?: GptConfig,
+): Promise<Models> {
+  const { params: policy, config } = await readModel(checkpoint);
+  const sizes = (config: GptConfig) => gptSizesOf(config).join(", ");
+  if (expected !== undefined && sizes(config) !== sizes(expected)) {
+    throw new UserError(
+      `${checkpoint.path} holds a model of other sizes than the run: ${
+        sizes(config)
+      } in place of ` +
+        `${sizes(expected)}; restore the run's config.json`,
+    );
+  }
+  const rewardModel = await readRewardModel(checkpoint);
+  return { policy, ...(rewardModel !== undefined && { rewardModel }) };
+}
+
+/** The sizes of a model, by name. */
+function gptSizesOf({ vocabulary, context, layers, heads, width }: GptConfig): string[] {
+  return Object.entries({ vocabulary, context, layers, heads, width })
+    .map(([name, size]) => `${name} ${size}`);
+}
+
+/** The latest checkpoint of a run. */
+async function latestOf(folder: string): Promise<SavedCheckpoint> {
+  const checkpoint = await latestCheckpoint(folder);
+  if (checkpoint !== undefined) return checkpoint;
+  throw new UserError(`${folder} has no model yet: go on with it by train --resume ${folder}`);
+}
+
+/** The tokenizer of a checkpoint. */
+async function readTokenizer(path: string, vocabulary: number): Promise<Tokenizer> {
+  const saved = await readJson(`${path}/${TOKENIZER}`);
+  const tokenizer = reading(
+    `${path}/${TOKENIZER}`,
+    () => tokenizerFromJSON(saved),
+    isTokenizerFault,
+  );
+  if (tokenizer.size === vocabulary) return tokenizer;
+  throw new UserError(
+    `${path}: the model has ${vocabulary} tokens, but ${TOKENIZER} ${tokenizer.size}: ` +
+      `take both from one checkpoint`,
+  );
+}
+
+/** What a run starts from that goes on with the model of another. */
+export interface TrainedBase extends BaseModel {
+  /** Its models. */
+  readonly models: Models;
+}
+
+/**
+ * Reads what another run has trained, to go on with it.
+ *
+ * @param folder The run's folder.
+ * @returns Its latest models, with tokenizer and sizes.
+ * @throws {UserError} If there are none, or files are corrupt.
+ */
+export async function readBase(folder: string): Promise<TrainedBase> {
+  await readRunConfig(folder);
+  const checkpoint = await latestOf(folder);
+  const { config } = await readModel(checkpoint);
+  const tokenizer = await readTokenizer(checkpoint.path, config.vocabulary);
+  return { tokenizer, config, models: await readModels(checkpoint) };
+}
+
+/**
+ * Reads the reward model that a run has trained.
+ *
+ * @param folder The run's folder.
+ * @param base The tokens and sizes that it must have.
+ * @returns The parameters.
+ * @throws {UserError} If there is none, or it reads other tokens.
+ */
+export async function readJudge(
+  folder: string,
+  base: BaseModel,
+): Promise<ScoringGptParameters> {
+  const { tokenizer, config, models: { rewardModel } } = await readBase(folder);
+  if (rewardModel === undefined) {
+    throw new UserError(`${folder} has trained no reward model: --objective reward-model does`);
+  }
+  const identity = (model: BaseModel) =>
+    JSON.stringify([model.tokenizer, { ...model.config, dropout: 0 }]);
+  if (identity({ tokenizer, config }) === identity(base)) return rewardModel;
+  throw new UserError(
+    `the reward model of ${folder} has other tokens or sizes than the policy: train both from one run`,
   );
 }
 
@@ -103,26 +234,18 @@ export interface TrainedModel {
  */
 export async function readTrainedModel(folder: string): Promise<TrainedModel> {
   const { data: { kind } } = await readRunConfig(folder);
-  const checkpoint = await latestCheckpoint(folder);
-  if (checkpoint === undefined) {
-    throw new UserError(`${folder} has no model yet: go on with it by train --resume ${folder}`);
-  }
-  const { path } = checkpoint;
-  const files = await readCheckpointFiles(checkpoint, ["config.json", "model.safetensors"]);
-  const { config, params } = reading(path, () => decodeCheckpoint(files), isTensorFault);
-  const saved = await readJson(`${path}/${TOKENIZER}`);
-  const tokenizer = reading(
-    `${path}/${TOKENIZER}`,
-    () => tokenizerFromJSON(saved),
-    isTokenizerFault,
-  );
-  if (tokenizer.size !== config.vocabulary) {
-    throw new UserError(
-      `${path}: the model has ${config.vocabulary} tokens, but ${TOKENIZER} ${tokenizer.size}: ` +
-        `take both from one checkpoint`,
-    );
-  }
+  const { config, tokenizer, models: { policy: params } } = await readBase(folder);
   return { model: gpt(config), params, tokenizer, kind };
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 /** What is wrong with a file is the user's to put right, and told with its place. */

@@ -5,14 +5,21 @@
  */
 
 import { type Device, type Tensor, WebGpuFailedError, WebGpuLimitError } from "@unitune/core";
+import { gpt } from "@unitune/models";
+import { addCost, type Cost, noCost } from "./cost.ts";
 import { UserError } from "./errors.ts";
 import { createEvaluator, readScalars, type SplitReport } from "./evaluation.ts";
 import { openJournal } from "./journal.ts";
-import { createLearner } from "./learner.ts";
+import { createLearner, initialModels, type Learner } from "./learner.ts";
+import type { Models } from "./models.ts";
+import { needsReference } from "./offline_feed.ts";
 import type { Prepared } from "./prepare.ts";
 import { type ProgressReporter, silentProgress } from "./progress.ts";
+import { describeObjective, recipeOf } from "./recipes.ts";
 import { describeReport } from "./report.ts";
 import {
+  checkpointAt,
+  type KeptSteps,
   latestCheckpoint,
   lockRun,
   saveCheckpoint,
@@ -20,16 +27,18 @@ import {
   tidyCheckpoints,
 } from "./run_folder.ts";
 import type { TrainSettings } from "./settings.ts";
-import { checkpointFiles, readState } from "./trained.ts";
+import { checkpointFiles, readJudge, readModels, readState } from "./trained.ts";
 
 /** A run that is to be carried out. */
 export interface Run {
   /** Its folder, as {@linkcode createRun} made it. */
   readonly folder: string;
-  /** Its settings. */
-  readonly settings: TrainSettings;
+  /** The settings of its stages, at least one, in order. */
+  readonly stages: readonly TrainSettings[];
   /** What it trains and evaluates on. */
   readonly prepared: Prepared;
+  /** The models that it starts from; new ones unless told. */
+  readonly start?: Models;
   /** Where it computes. */
   readonly device: Device;
   /** Where its progress is shown; nowhere without. */
@@ -54,48 +63,90 @@ const TURN_MS = 50;
 /** Validation sequences that a model has to predict before it is saved. */
 const PROBES = 64;
 
+/** When the stages of a run begin, and when it ends. */
+export interface Timetable {
+  /** Steps before each stage. */
+  readonly starts: readonly number[];
+  /** Steps in all. */
+  readonly total: number;
+}
+
 /**
- * Carries out a run, from its last checkpoint on if it has one. Whatever interrupts it, the next call
- * goes on, and it ends with the same bytes as a run that is not interrupted.
+ * When the stages of a run begin, and when it ends.
+ *
+ * @param stages The settings of each stage.
+ * @returns Steps since the start of the run.
+ *
+ * @example
+ * ```ts
+ * import { timetableOf, trainSettings } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const stages = [trainSettings({ steps: 9 }), trainSettings({ steps: 3 })];
+ * assertEquals(timetableOf(stages), { starts: [0, 9], total: 12 });
+ * ```
+ */
+export function timetableOf(stages: readonly Pick<TrainSettings, "steps">[]): Timetable {
+  const ends = stages.map((_, i) =>
+    stages.slice(0, i + 1).reduce((total, { steps }) => total + steps, 0)
+  );
+  return { starts: [0, ...ends.slice(0, -1)], total: ends.at(-1) ?? 0 };
+}
+
+/** Whether a stage looks back at the models that it started from. */
+function looksBack(settings: TrainSettings): boolean {
+  return recipeOf(settings).group !== "demonstrations" ||
+    needsReference(describeObjective(settings));
+}
+
+/**
+ * Carries out a run, from its last checkpoint on if it has one. Whatever interrupts it, in whatever
+ * stage, the next call goes on, and it ends with the same bytes as a run that is not interrupted.
  *
  * @param run The run.
  * @returns How it ended.
- * @throws {UserError} If the loss is no longer a number, the device fails, a file cannot be written,
- * or another process has the run; the checkpoints stay as they are.
+ * @throws {UserError} If what has to hold at a stage's start does not, the loss is no longer a
+ * number, the device fails, a file cannot be written, or another process has the run; the
+ * checkpoints stay as they are.
  *
  * @example
  * ```ts
  * import { createRun, openDevice, prepare, runConfig, train, trainSettings } from "@unitune/cli";
  * import { assert } from "@std/assert";
  *
- * const settings = trainSettings({ steps: 2, batchSize: 1, layers: 1, heads: 1, width: 8 });
- * const prepared = await prepare(settings);
+ * const tiny = { steps: 2, batchSize: 2, layers: 1, heads: 1, width: 8 };
+ * const stages = [trainSettings(tiny), trainSettings({ ...tiny, objective: "dpo" })];
+ * const prepared = await prepare(stages);
  * const out = await Deno.makeTempDir();
- * const folder = await createRun(out, settings.objective, runConfig(settings, prepared));
- * using device = await openDevice(settings.device);
- * const { isComplete } = await train({ folder, settings, prepared, device });
+ * const folder = await createRun(out, "sft-dpo", runConfig(stages, prepared));
+ * using device = await openDevice("wasm");
+ * const { isComplete } = await train({ folder, stages, prepared, device });
  * assert(isComplete);
  * await Deno.remove(out, { recursive: true });
  * ```
  */
 export async function train(run: Run): Promise<RunResult> {
-  const { folder, settings, prepared, device, progress = silentProgress, signal } = run;
-  const { steps, loggingSteps, evalSteps, saveSteps, batchSize, gradientAccumulation } = settings;
-  const { source, splits, tokenizer } = prepared;
-  const isDue = (step: number, every: number) => step % every === 0 || step === steps;
+  const { folder, stages, prepared, device, progress = silentProgress, signal } = run;
+  const { splits, tokenizer, config } = prepared;
+  const { starts, total } = timetableOf(stages);
+  const [first] = stages;
+  if (first === undefined) throw new RangeError("train: a run has at least one stage");
+  const { loggingSteps, evalSteps, saveSteps } = first;
+  const isEnd = (step: number) => step === total || starts.includes(step);
+  const isDue = (step: number, every: number) => step % every === 0 || isEnd(step);
+  const kept: KeptSteps = {
+    isRegular: (step) => isDue(step, saveSteps),
+    isStart: (step) => step === 0 ? looksBack(first) : starts.includes(step),
+  };
+  const model = gpt(config);
 
   using _lock = await lockRun(folder);
-  await tidyCheckpoints(folder, settings);
-  const checkpoint = await latestCheckpoint(folder);
-  using journal = await openJournal(folder, checkpoint?.position);
-  using learner = createLearner(settings, prepared, device);
-  using evaluator = createEvaluator(learner.model, tokenizer, device);
-
-  const fresh = learner.init();
-  let state = checkpoint === undefined ? fresh : await readState(checkpoint, fresh);
-  let done = checkpoint?.position.step ?? 0;
-  let saved = checkpoint;
-  let unread: { readonly step: number; readonly metrics: Readonly<Record<string, Tensor>> }[] = [];
+  await tidyCheckpoints(folder, kept);
+  let saved = await latestCheckpoint(folder);
+  using journal = await openJournal(folder, saved?.position);
+  using evaluator = createEvaluator(model, tokenizer, device);
+  let done = saved?.position.step ?? 0;
+  let cost = saved?.position.cost ?? noCost;
   let reports: readonly SplitReport[] = [];
 
   const refuseNonFinite = (step: number, values: Readonly<Record<string, number>>) => {
@@ -103,78 +154,129 @@ export async function train(run: Run): Promise<RunResult> {
     throw divergence(folder, step, values, saved);
   };
 
-  /** Reads and writes down what the steps since the last time have measured. */
-  const readSteps = async () => {
-    const read = await Promise.all(unread.map(async ({ step, metrics }) => ({
-      step,
-      values: await readScalars(metrics),
-    })));
-    unread = [];
-    for (const { step, values } of read) {
-      const { loss = NaN, grad_norm: norm = NaN } = values;
-      refuseNonFinite(step, { loss, "gradient's norm": norm });
-      if (!isDue(step, loggingSteps)) continue;
-      const epoch = source.epoch(step * batchSize * gradientAccumulation);
-      await journal.addStep(step, { epoch, ...values });
-    }
-    return read.at(-1)?.values.loss;
+  /** The models before a stage. */
+  const modelsBefore = async (stage: number, settings: TrainSettings): Promise<Models> => {
+    const models = saved === undefined
+      ? run.start ?? initialModels(first, prepared)
+      : await readModels(await checkpointAt(folder, starts[stage] ?? 0), config);
+    return settings.rewardModel === undefined
+      ? models
+      : { ...models, rewardModel: await readJudge(settings.rewardModel, prepared) };
   };
 
-  const evaluate = async (count: number) => {
-    const given: SplitReport[] = [];
-    for (const split of splits.slice(0, count)) {
-      progress.phase(`evaluating on ${split.name}`);
-      const report = await evaluator.evaluate(state.params, split);
-      refuseNonFinite(done, { [`loss on ${split.name}`]: report.metrics.eval_loss ?? NaN });
-      await journal.addReport(done, report);
-      progress.print(`step ${done}/${steps} · ${describeReport(report)}`);
-      given.push(report);
-    }
-    return given;
-  };
+  /** One stage, to its end or to an interruption. */
+  const runStage = async (stage: number, settings: TrainSettings) => {
+    const begin = starts[stage] ?? 0;
+    const name = stages.length === 1 ? undefined : settings.objective;
+    const isOver = () => done === begin + settings.steps;
+    // A stage that needs nothing of its start does without that checkpoint.
+    const isForgotten = saved !== undefined && done > begin && !kept.isStart(begin);
+    const start = isForgotten && saved !== undefined
+      ? await readModels(saved, config)
+      : await modelsBefore(stage, settings);
+    progress.phase("preparing");
+    using learner: Learner = await createLearner({ settings, stage, prepared, start, device });
+    const fresh = learner.init();
+    let state = saved !== undefined && done > begin ? await readState(saved, fresh) : fresh;
+    let unread: {
+      readonly step: number;
+      readonly metrics: Readonly<Record<string, Tensor>>;
+      readonly cost: Cost;
+    }[] = [];
 
-  const save = async (): Promise<SavedCheckpoint> => {
-    progress.phase("saving");
-    // A step's loss is that of the weights before it: those after it may be beyond repair.
-    const probes = splits[0]?.sequences.slice(0, PROBES) ?? [];
-    refuseNonFinite(done, { "validation loss": await evaluator.loss(state.params, probes) });
-    const files = await checkpointFiles(learner.model, tokenizer, state);
-    saved = await saveCheckpoint(folder, await journal.mark(done), files);
-    await tidyCheckpoints(folder, settings);
-    return saved;
-  };
+    /** Reads and writes down what the steps since the last time have measured. */
+    const readSteps = async () => {
+      const read = await Promise.all(unread.map(async ({ step, metrics, cost }) => ({
+        step,
+        cost,
+        values: await readScalars(metrics),
+      })));
+      unread = [];
+      for (const { step, cost, values } of read) {
+        const { loss = NaN, grad_norm: norm = NaN } = values;
+        refuseNonFinite(step, { loss, "gradient's norm": norm });
+        if (!isDue(step, loggingSteps)) continue;
+        const epoch = learner.epoch(step - begin);
+        await journal.addStep(step, { epoch, ...values, ...costMetrics(cost) }, name);
+      }
+      return read.at(-1)?.values.loss;
+    };
 
-  try {
+    const evaluate = async (count: number) => {
+      const given: SplitReport[] = [];
+      const { policy } = learner.models(state);
+      for (const [i, split] of splits.slice(0, count).entries()) {
+        progress.phase(`evaluating on ${split.name}`);
+        const report = await evaluator.evaluate(policy, split);
+        const { eval_loss: loss } = report.metrics;
+        if (loss !== undefined) refuseNonFinite(done, { [`loss on ${split.name}`]: loss });
+        const more = i === 0 ? await learner.validate(state) : {};
+        const whole = { ...report, metrics: { ...report.metrics, ...more } };
+        await journal.addReport(done, whole, name);
+        progress.print(`step ${done}/${total} · ${describeReport(whole)}`);
+        given.push(whole);
+      }
+      return given;
+    };
+
+    const save = async (): Promise<SavedCheckpoint> => {
+      progress.phase("saving");
+      const models = learner.models(state);
+      // A step's loss is that of the weights before it: those after it may be beyond repair.
+      const probes = splits[0]?.sequences.slice(0, PROBES) ?? [];
+      if (probes.length > 0) {
+        refuseNonFinite(done, { "validation loss": await evaluator.loss(models.policy, probes) });
+      }
+      const files = await checkpointFiles(model, tokenizer, models, state);
+      saved = await saveCheckpoint(folder, await journal.mark(done, cost), files);
+      await tidyCheckpoints(folder, kept);
+      return saved;
+    };
+
     if (saved === undefined) {
       await evaluate(splits.length);
-      saved = await save();
+      await save();
     }
     progress.update(done);
     let turn = performance.now();
-    while (done < steps && !signal?.aborted) {
-      const result = learner.step(state, done);
+    while (!isOver() && !signal?.aborted) {
+      const result = await learner.step(state, done - begin);
       state = result.state;
+      // What was computed for the stage is counted when it is first used.
+      if (done === begin) cost = addCost(cost, learner.setUp);
+      cost = addCost(cost, result.cost);
       done++;
-      unread.push({ step: done, metrics: result.metrics });
+      unread.push({ step: done, metrics: result.metrics, cost });
       const isEvaluated = isDue(done, evalSteps);
       const isSaved = isDue(done, saveSteps);
       const isRead = isDue(done, loggingSteps) || isEvaluated || isSaved;
+      if (isWritten(result.samples.length, done - begin, loggingSteps)) {
+        await journal.addRollouts(done, result.samples, name);
+      }
       progress.update(done, isRead ? await readSteps() : undefined);
-      if (isEvaluated) reports = await evaluate(done === steps ? splits.length : 1);
+      if (isEvaluated) reports = await evaluate(isEnd(done) ? splits.length : 1);
       if (isSaved) await save();
       if (performance.now() - turn > TURN_MS) {
         await new Promise((resolve) => setTimeout(resolve, 0));
         turn = performance.now();
       }
     }
-    if (saved.position.step < done) {
+    if (saved === undefined || saved.position.step < done) {
       await readSteps();
-      saved = await save();
+      await save();
+    }
+  };
+
+  try {
+    for (const [stage, settings] of stages.entries()) {
+      const end = (starts[stage] ?? 0) + settings.steps;
+      if (done < end && !signal?.aborted) await runStage(stage, settings);
     }
   } catch (error) {
     throw deviceFailure(error, folder, done, saved) ?? error;
   }
-  const isComplete = done === steps;
+  if (saved === undefined) throw new RangeError("train: a run ended without a checkpoint");
+  const isComplete = done === total;
   return { isComplete, checkpoint: saved, reports: isComplete ? reports : [] };
 }
 
@@ -193,6 +295,27 @@ function deviceFailure(
     { cause: error },
   );
 }
+
+/** Costs under their names in `metrics.jsonl`. */
+function costMetrics({ examples, forwardTokens, backwardTokens }: Cost): Record<string, number> {
+  return {
+    "cost/examples": examples,
+    "cost/forward_tokens": forwardTokens,
+    "cost/backward_tokens": backwardTokens,
+  };
+}
+
+/**
+ * Whether answers that a step was trained on are written down: those of the first steps of a stage,
+ * and about as often as metrics are. It depends on the step alone, so that a resumed run writes the
+ * same.
+ */
+function isWritten(sampled: number, step: number, loggingSteps: number): boolean {
+  return sampled > 0 && (step - 1) % loggingSteps < Math.min(loggingSteps, ROLLOUT_STEPS);
+}
+
+/** Of as many steps as lie between two lines of metrics, those whose answers are written down. */
+const ROLLOUT_STEPS = 4;
 
 /** Why a run stops that has lost its way, and what is left. */
 function divergence(

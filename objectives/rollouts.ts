@@ -556,9 +556,11 @@ export function packSamples(
   const isInWorld = samples.some((s) => s.observations !== undefined);
   return {
     ids: tokensOf(said),
-    mask: tensor(samples.map((s, i) =>
-      row([...s.prompt.map(() => 0), ...s.completion.map(() => isScored(i) ? 1 : 0)], 0)
-    )),
+    mask: tensor(
+      samples.map((s, i) =>
+        row([...s.prompt.map(() => 0), ...s.completion.map(() => isScored(i) ? 1 : 0)], 0)
+      ),
+    ),
     rewards: tensor(values),
     ...(isInWorld ? { observations: tokensOf((s) => s.observations ?? said(s)) } : {}),
   };

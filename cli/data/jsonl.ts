@@ -4,18 +4,22 @@
  * | columns | a row is |
  * | --- | --- |
  * | `messages` | a conversation: a list of `{role, content}` |
- * | `prompt`, `completion` | a question and its answer: texts, or lists of messages |
+ * | `prompt`, `chosen`, `rejected` | a question and two answers, the first preferred |
+ * | `prompt`, `completion`, `label` | a question and an answer, liked (`true`) or not |
+ * | `prompt`, `completion` | a question and its answer |
  * | `text` | a piece of running text |
+ * | `prompt` | a question; other columns are handed to rewards |
  *
- * A row that has several is read as the first of them. Other columns are ignored. All rows of a file
- * are of one format, which the first row decides.
+ * Questions and answers are texts, or lists of messages. A row that has several is read as the first
+ * of them. Other columns are ignored, unless a row is a prompt. All rows of a file are of one format,
+ * which the first row decides.
  *
  * @module
  */
 
 import { type Message, type Role, roles } from "@unitune/models";
 import { UserError } from "../errors.ts";
-import { type Conversation, type Dataset, type Source, trainingLength } from "./dataset.ts";
+import { type Dataset, type Source, trainingLength } from "./dataset.ts";
 import type { Line } from "./lines.ts";
 import { textDataset } from "./text.ts";
 import { decodeUtf8 } from "./utf8.ts";
@@ -28,21 +32,22 @@ export interface Columns {
   readonly completion?: string | undefined;
 }
 
-/** What one row gives. */
-type Row =
-  | { readonly kind: "text"; readonly text: string }
-  | { readonly kind: "conversations"; readonly conversation: Conversation };
-
 type JsonObject = Readonly<Record<string, unknown>>;
 
-/** How rows of one format are read. */
+/** What is gathered of a file's rows. */
+interface Gathering {
+  add(row: JsonObject, source: Source): void;
+  dataset(file: string): Dataset;
+}
+
+/** A format, and how rows of it are gathered. */
 interface Format {
   readonly columns: readonly string[];
-  readonly read: (row: JsonObject, source: Source) => Row;
+  readonly gather: () => Gathering;
 }
 
 /**
- * A JSONL file as a dataset. The last 10 % of its conversations, and at least one, are for
+ * A JSONL file as a dataset. The last 10 % of its rows, and at least one, are for
  * validation; rows of `text` are joined by newlines and cut as one text. Blank lines are skipped.
  *
  * @param lines The lines of the file.
@@ -58,66 +63,148 @@ export async function parseJsonl(
   columns: Columns = {},
 ): Promise<Dataset> {
   const known = formats(columns);
-  let format: Format | undefined;
-  const texts: string[] = [];
-  const conversations: Conversation[] = [];
+  let reading: { readonly format: Format; readonly gathered: Gathering } | undefined;
   for await (const line of lines) {
     const source: Source = { file, line: line.number };
     const text = lineText(line, source);
     if (text.trim() === "") continue;
     const object = parseObject(text, source);
-    format ??= formatOf(object, known, source);
-    requireColumns(object, format, known, source);
-    const row = format.read(object, source);
-    if (row.kind === "text") texts.push(row.text);
-    else conversations.push(row.conversation);
+    if (reading === undefined) {
+      const format = formatOf(object, known, source);
+      reading = { format, gathered: format.gather() };
+    }
+    requireColumns(object, reading.format, known, source);
+    reading.gathered.add(object, source);
   }
-  if (texts.length > 0) return textDataset(texts.join("\n"), file);
-  const rows = conversations.length;
-  if (rows === 0) throw new UserError(`${file} is empty: there is nothing to train on`);
-  if (rows === 1) throw new UserError(`${file} has 1 row: it takes 2, one of them for validation`);
-  const cut = trainingLength(rows);
+  if (reading === undefined) throw new UserError(`${file} is empty: there is nothing to train on`);
+  return reading.gathered.dataset(file);
+}
+
+/** Rows that are cut in two, one by one. */
+function rowsOf<T>(
+  columns: readonly string[],
+  read: (row: JsonObject, source: Source) => T,
+  datasetOf: (train: readonly T[], validation: readonly T[]) => Dataset,
+): Format {
   return {
-    kind: "conversations",
-    train: conversations.slice(0, cut),
-    validation: conversations.slice(cut),
+    columns,
+    gather: () => {
+      const rows: T[] = [];
+      return {
+        add: (row, source) => rows.push(read(row, source)),
+        dataset: (file) => {
+          if (rows.length === 1) {
+            throw new UserError(`${file} has 1 row: it takes 2, one of them for validation`);
+          }
+          const cut = trainingLength(rows.length);
+          return datasetOf(rows.slice(0, cut), rows.slice(cut));
+        },
+      };
+    },
   };
 }
 
-/** The formats, in order of preference. Columns that were named are the only ones looked for. */
+/**
+ * The formats, in order of preference. Where a prompt and a completion are named, no other is looked
+ * for; where the prompt is, none that has no prompt.
+ */
 function formats({ prompt, completion }: Columns): readonly Format[] {
-  const pair = promptAndCompletion(prompt ?? "prompt", completion ?? "completion");
-  return prompt === undefined && completion === undefined ? [messages, pair, text] : [pair];
+  const ask = prompt ?? "prompt";
+  const answer = completion ?? "completion";
+  const withCompletion = [labels(ask, answer), promptAndCompletion(ask, answer)];
+  if (completion !== undefined) return withCompletion;
+  const withPrompt = [pairs(ask), ...withCompletion];
+  return prompt === undefined
+    ? [messages, ...withPrompt, text, prompts(ask)]
+    : [...withPrompt, prompts(ask)];
 }
 
-const messages: Format = {
-  columns: ["messages"],
-  read: (row, source) => ({
-    kind: "conversations",
-    conversation: conversation(messageList(row.messages, "messages", source), source),
-  }),
-};
+const messages: Format = rowsOf(
+  ["messages"],
+  (row, source) => {
+    const said = messageList(row.messages, "messages", source);
+    if (said.some((message) => message.role === "assistant")) return { messages: said, source };
+    throw wrong(source, "there is no message of the assistant: nothing to learn from");
+  },
+  (train, validation) => ({ kind: "conversations", train, validation }),
+);
 
 const text: Format = {
   columns: ["text"],
-  read: (row, source) => ({ kind: "text", text: string(row.text, "text", source) }),
+  gather: () => {
+    const texts: string[] = [];
+    return {
+      add: (row, source) => texts.push(string(row.text, "text", source)),
+      dataset: (file) => textDataset(texts.join("\n"), file),
+    };
+  },
 };
 
+/** A column of a question or of an answer: a text, or a list of messages. */
+function side(row: JsonObject, column: string, role: Role, source: Source): Message[] {
+  return Array.isArray(row[column])
+    ? messageList(row[column], column, source)
+    : [{ role, content: string(row[column], column, source) }];
+}
+
+/** An answer, which the assistant gives. */
+function answerIn(row: JsonObject, column: string, source: Source): Message[] {
+  const said = side(row, column, "assistant", source);
+  if (said.some((message) => message.role === "assistant")) return said;
+  throw wrong(source, `"${column}" has no message of the assistant: nothing to learn from`);
+}
+
 function promptAndCompletion(prompt: string, completion: string): Format {
-  const side = (row: JsonObject, column: string, role: Role, source: Source): Message[] =>
-    Array.isArray(row[column])
-      ? messageList(row[column], column, source)
-      : [{ role, content: string(row[column], column, source) }];
-  return {
-    columns: [prompt, completion],
-    read: (row, source) => ({
-      kind: "conversations",
-      conversation: conversation([
+  return rowsOf(
+    [prompt, completion],
+    (row, source) => ({
+      messages: [
         ...side(row, prompt, "user", source),
-        ...side(row, completion, "assistant", source),
-      ], source),
+        ...answerIn(row, completion, source),
+      ],
+      source,
     }),
-  };
+    (train, validation) => ({ kind: "conversations", train, validation }),
+  );
+}
+
+function pairs(prompt: string): Format {
+  return rowsOf(
+    [prompt, "chosen", "rejected"],
+    (row, source) => {
+      const chosen = answerIn(row, "chosen", source);
+      const rejected = answerIn(row, "rejected", source);
+      if (JSON.stringify(chosen) === JSON.stringify(rejected)) {
+        throw wrong(source, `"chosen" and "rejected" are the same: no preference to learn from`);
+      }
+      return { prompt: side(row, prompt, "user", source), chosen, rejected, source };
+    },
+    (train, validation) => ({ kind: "pairs", train, validation }),
+  );
+}
+
+function labels(prompt: string, completion: string): Format {
+  return rowsOf(
+    [prompt, completion, "label"],
+    (row, source) => ({
+      prompt: side(row, prompt, "user", source),
+      completion: answerIn(row, completion, source),
+      label: truth(row.label, "label", source),
+      source,
+    }),
+    (train, validation) => ({ kind: "labels", train, validation }),
+  );
+}
+
+function prompts(prompt: string): Format {
+  return rowsOf(
+    [prompt],
+    (row, source) => {
+      const { [prompt]: _, ...columns } = row;
+      return { prompt: side(row, prompt, "user", source), columns, source };
+    },
+    (train, validation) => ({ kind: "prompts", train, validation }),
+  );
 }
 
 function lineText(line: Line, source: Source): string {
@@ -157,7 +244,10 @@ function requireColumns(
 ): void {
   if (has(row, format)) return;
   const missing = format.columns.filter((column) => !Object.hasOwn(row, column));
-  const other = known.find((format) => has(row, format));
+  // A row that merely lacks some of the columns is not of another format.
+  const other = known.find((other) =>
+    has(row, other) && other.columns.some((column) => !format.columns.includes(column))
+  );
   throw wrong(
     source,
     other === undefined
@@ -173,13 +263,6 @@ const has = (row: JsonObject, format: Format) =>
 function columnsOf(row: JsonObject): string {
   const names = Object.keys(row);
   return names.length === 0 ? "none" : quoted(names, ", ");
-}
-
-function conversation(messages: readonly Message[], source: Source): Conversation {
-  if (!messages.some((message) => message.role === "assistant")) {
-    throw wrong(source, "there is no message of the assistant: nothing to learn from");
-  }
-  return { messages, source };
 }
 
 function messageList(value: unknown, column: string, source: Source): Message[] {
@@ -207,6 +290,13 @@ function string(value: unknown, column: string, source: Source): string {
   // JSON can escape half a surrogate pair, which is no character and has no UTF-8.
   if (!value.isWellFormed()) throw wrong(source, `"${column}" has half a surrogate pair (\\ud…)`);
   return value;
+}
+
+/** True or false; 1 and 0 stand for them. */
+function truth(value: unknown, column: string, source: Source): boolean {
+  if (value === true || value === 1) return true;
+  if (value === false || value === 0) return false;
+  throw wrong(source, `"${column}" is true or false, not ${JSON.stringify(value)}`);
 }
 
 function isObject(value: unknown): value is JsonObject {

@@ -16,7 +16,7 @@
  * @module
  */
 
-import type { Conversation, Dataset } from "./dataset.ts";
+import type { Conversation, RowDataset } from "./dataset.ts";
 import { integerFrom, type Random, randomStream, shuffled } from "./random.ts";
 
 /** Whether a prompt is of the lengths that are trained on, or longer. */
@@ -35,6 +35,8 @@ export interface Task {
   };
   /** Whether an answer to one of its prompts is right. */
   verify(prompt: string, answer: string): boolean;
+  /** Answers that someone might give by mistake, to a prompt and from a right answer to it. */
+  slips(random: Random, prompt: string, right: string): readonly string[];
 }
 
 /** A prompt with a right answer. */
@@ -45,10 +47,17 @@ export interface TaskExample {
   readonly prompt: string;
   /** A right answer; {@linkcode verifyAnswer} knows whether another one is, too. */
   readonly completion: string;
+  /** Where noise has put a wrong answer in its place: the right one that stood there. */
+  readonly intended?: string;
 }
 
 const letters = "abcdefghij";
 const digits = "0123456789";
+
+/** The characters of all tasks, so that one model can be asked every one of them. */
+export const taskCharacters: ReadonlySet<string> = new Set(
+  `reverse sort add given pick even odd +-:${letters}${digits}`,
+);
 
 /**
  * How many letters or digits a word or a number to sort has. A single number is trained on: where
@@ -65,11 +74,13 @@ export const tasks: readonly Task[] = [
     "reverse",
     (random, reach) => spell(random, letters, integerFrom(random, ...lengths[reach])),
     (word) => [...word].reverse().join(""),
+    (random, word, right) => [word, swapped(random, right), mistyped(random, right, letters)],
   ),
   oneAnswer(
     "sort",
     (random, reach) => spell(random, digits, integerFrom(random, ...lengths[reach])),
     (number) => [...number].sort().join(""),
+    (random, number, right) => [number, [...right].reverse().join(""), swapped(random, right)],
   ),
   oneAnswer(
     "add",
@@ -78,6 +89,8 @@ export const tasks: readonly Task[] = [
       return `${integerFrom(random, low, high)}+${integerFrom(random, low, high)}`;
     },
     (sum) => String(sum.split("+").map(Number).reduce((a, b) => a + b, 0)),
+    (_random, _sum, right) =>
+      [1, -1, 10, -10].map((off) => Number(right) + off).filter((sum) => sum >= 0).map(String),
   ),
   oneAnswer(
     "given",
@@ -91,6 +104,10 @@ export const tasks: readonly Task[] = [
       const [known = "", asked = ""] = facts.split(": ");
       return known.split(" ").find((fact) => fact.startsWith(asked))?.slice(1) ?? "";
     },
+    (random, facts, right) => [
+      ...facts.replace(/:.*/, "").split(" ").map((fact) => fact.slice(1)),
+      mistyped(random, right, digits),
+    ],
   ),
   {
     name: "pick",
@@ -113,6 +130,12 @@ export const tasks: readonly Task[] = [
       return number % 2 === (parity === "even" ? 0 : 1) &&
         Number(low) <= number && number <= Number(high);
     },
+    slips: (random, prompt, right) => {
+      const [, low, high] = /(\d+)-(\d+)$/.exec(prompt)?.map(Number) ?? [];
+      const number = Number(right);
+      const beyond = [(low ?? number) - 1, (high ?? number) + 1];
+      return [number + 1, number - 1, ...shuffled(random, beyond)].map(String);
+    },
   },
 ];
 
@@ -121,8 +144,10 @@ function oneAnswer(
   name: string,
   argument: (random: Random, reach: Reach) => string,
   solve: (argument: string) => string,
+  slips: (random: Random, argument: string, right: string) => readonly string[],
 ): Task {
-  const answer = (prompt: string) => solve(prompt.slice(name.length + 1));
+  const argumentOf = (prompt: string) => prompt.slice(name.length + 1);
+  const answer = (prompt: string) => solve(argumentOf(prompt));
   return {
     name,
     generate: (random, reach) => {
@@ -130,7 +155,20 @@ function oneAnswer(
       return { prompt, completion: answer(prompt) };
     },
     verify: (prompt, given) => given === answer(prompt),
+    slips: (random, prompt, right) => slips(random, argumentOf(prompt), right),
   };
+}
+
+/** A text whose letters at one place have changed places. */
+function swapped(random: Random, text: string): string {
+  const at = integerFrom(random, 0, Math.max(0, text.length - 2));
+  return text.slice(0, at) + [...text.slice(at, at + 2)].reverse().join("") + text.slice(at + 2);
+}
+
+/** A text with another letter at one place. */
+function mistyped(random: Random, text: string, alphabet: ArrayLike<string>): string {
+  const at = integerFrom(random, 0, Math.max(0, text.length - 1));
+  return text.slice(0, at) + spell(random, alphabet, 1) + text.slice(at + 1);
 }
 
 /** A word of random letters of an alphabet. */
@@ -160,6 +198,107 @@ export function verifyAnswer({ task, prompt }: TaskExample, answer: string): boo
   return tasks.some(({ name, verify }) => name === task && verify(prompt, answer));
 }
 
+/**
+ * A wrong answer to an example's prompt that is easily given by mistake: letters swapped, a sum off
+ * by one, another fact's number, a number of the wrong parity.
+ *
+ * @param example The example.
+ * @param random Which of several mistakes.
+ * @returns The answer; never a right one.
+ *
+ * @example
+ * ```ts
+ * import { mistakeFor, randomStream, verifyAnswer } from "@unitune/cli";
+ * import { assert } from "@std/assert";
+ *
+ * const example = { task: "add", prompt: "add 12+7", completion: "19" };
+ * const mistake = mistakeFor(example, randomStream(1));
+ * assert(["18", "20", "9", "29"].includes(mistake) && !verifyAnswer(example, mistake));
+ * ```
+ */
+export function mistakeFor(example: TaskExample, random: Random): string {
+  const task = tasks.find(({ name }) => name === example.task);
+  const right = example.intended ?? example.completion;
+  // Twins, as in the word "aa", have no slip: a letter too many is always one.
+  const slips = [
+    ...shuffled(random, task?.slips(random, example.prompt, right) ?? []),
+    right + "a",
+  ];
+  return slips.find((slip) => !verifyAnswer(example, slip)) ?? "";
+}
+
+/**
+ * Examples of which a share has a wrong answer in place of the right one, as data has it that people
+ * wrote in haste.
+ *
+ * @param examples The examples.
+ * @param rate The probability that an example's answer is wrong.
+ * @param seed Which examples, and what mistakes.
+ * @returns As many examples, in the same order.
+ *
+ * @example
+ * ```ts
+ * import { generateTasks, verifyAnswer, withNoise } from "@unitune/cli";
+ * import { assert } from "@std/assert";
+ *
+ * const noisy = withNoise(generateTasks({ seed: 1, size: 1000 }).train, 0.2, 7);
+ * const wrong = noisy.filter((example) => !verifyAnswer(example, example.completion));
+ * assert(wrong.length > 150 && wrong.length < 250);
+ * ```
+ */
+export function withNoise(
+  examples: readonly TaskExample[],
+  rate: number,
+  seed: number,
+): readonly TaskExample[] {
+  if (rate === 0) return examples;
+  return examples.map((example, number) => {
+    const random = randomStream(seed, number);
+    if (random() >= rate) return example;
+    const { completion: intended } = example;
+    return { ...example, completion: mistakeFor(example, random), intended };
+  });
+}
+
+/**
+ * An example's prompt in a format that is not trained on: `reverse: bead` for `reverse bead`.
+ *
+ * @param prompt A prompt.
+ * @returns The same question in another form.
+ *
+ * @example
+ * ```ts
+ * import { reformatted } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(reformatted("pick even 23-58"), "pick: even 23-58");
+ * ```
+ */
+export function reformatted(prompt: string): string {
+  return prompt.replace(" ", ": ");
+}
+
+/**
+ * Whether an answer to a prompt of any task is right: the judge that rewards use.
+ *
+ * @param prompt The prompt, as it was generated.
+ * @param answer The answer, without a stop token.
+ * @returns Whether it is right; undefined where no task has such prompts.
+ *
+ * @example
+ * ```ts
+ * import { verifyPrompt } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(verifyPrompt("sort 3142", "1234"), true);
+ * assertEquals(verifyPrompt("translate bead", "perle"), undefined);
+ * ```
+ */
+export function verifyPrompt(prompt: string, answer: string): boolean | undefined {
+  const task = tasks.find(({ name }) => prompt.startsWith(`${name} `));
+  return task?.verify(prompt, answer);
+}
+
 /** What to generate. */
 export interface TaskOptions {
   /** The seed: the same options give the same examples. */
@@ -170,6 +309,8 @@ export interface TaskOptions {
   readonly heldOut?: number;
   /** How many longer examples; 250, unless said. */
   readonly longer?: number;
+  /** The names of the tasks; all, unless said. */
+  readonly tasks?: readonly string[];
 }
 
 /** Generated examples; in each split the tasks take turns. */
@@ -203,13 +344,15 @@ export interface TaskSplits {
  */
 export function generateTasks(options: TaskOptions): TaskSplits {
   const { seed, size = 20_000, heldOut: heldOutSize = 250, longer: longerSize = 250 } = options;
+  const own = tasks.filter(({ name }) => options.tasks?.includes(name) ?? true);
+  if (own.length === 0) throw new RangeError("There is no task to generate examples of");
   // One stream a split, so that no split's size moves another.
   const seeds = randomStream(seed);
   const stream = () => randomStream(integerFrom(seeds, 0, 2 ** 32 - 1));
   const unseen = new Set<string>();
-  const heldOut = generate(stream(), "trained", heldOutSize, unseen, true);
-  const longer = generate(stream(), "longer", longerSize, new Set(), true);
-  const train = generate(stream(), "trained", size, unseen, false);
+  const heldOut = generate(own, stream(), "trained", heldOutSize, unseen, true);
+  const longer = generate(own, stream(), "longer", longerSize, new Set(), true);
+  const train = generate(own, stream(), "trained", size, unseen, false);
   return { train, heldOut, longer };
 }
 
@@ -221,6 +364,7 @@ const patience = 1000;
  * taken as they come.
  */
 function generate(
+  own: readonly Task[],
   random: Random,
   reach: Reach,
   size: number,
@@ -238,7 +382,7 @@ function generate(
   };
   const examples: TaskExample[] = [];
   while (examples.length < size) {
-    examples.push(...tasks.slice(0, size - examples.length).map(draw));
+    examples.push(...own.slice(0, size - examples.length).map(draw));
   }
   return examples;
 }
@@ -264,7 +408,9 @@ export function taskConversation({ prompt, completion }: TaskExample): Conversat
  * @param splits The examples.
  * @returns The dataset; what is held out is its validation part.
  */
-export function taskDataset({ train, heldOut }: TaskSplits): Dataset {
+export function taskDataset(
+  { train, heldOut }: Pick<TaskSplits, "train" | "heldOut">,
+): RowDataset<"conversations"> {
   return {
     kind: "conversations",
     train: train.map(taskConversation),

@@ -202,7 +202,8 @@ const refused: [string, readonly unknown[], string][] = [
   [
     "unknown columns",
     [{ question: "a", answer: "b" }],
-    `data.jsonl:1: there is no "messages", or "prompt" and "completion", or "text"; the columns ` +
+    `data.jsonl:1: there is no "messages", or "prompt" and "chosen" and "rejected", or "prompt" ` +
+    `and "completion" and "label", or "prompt" and "completion", or "text", or "prompt"; the columns ` +
     `are "question", "answer"; name others with --prompt-column and --completion-column`,
   ],
   ["no columns", [{}], "the columns are none"],
@@ -257,7 +258,8 @@ Deno.test("jsonl: named columns that are missing are the only ones asked for", a
   await assertRejects(
     () => jsonl([good], { prompt: "question", completion: "answer" }),
     UserError,
-    `data.jsonl:1: there is no "question" and "answer"; the columns are "prompt", "completion"`,
+    `data.jsonl:1: there is no "question" and "answer" and "label", or "question" and "answer"; ` +
+      `the columns are "prompt", "completion"`,
   );
 });
 

@@ -85,9 +85,9 @@ inFolder("a folder is written as a whole", async (folder) => {
 });
 
 inFolder("a folder whose writing fails is not there", async (folder) => {
-  // The second file's own folder does not exist, so the first is written when it fails.
+  // The second file's own folder is a file, so the first is written when it fails.
   await assertRejects(
-    () => writeDirectoryAtomically(`${folder}/checkpoint`, { a: "new", "missing/b": "new" }),
+    () => writeDirectoryAtomically(`${folder}/checkpoint`, { a: "new", "a/b": "new" }),
     UserError,
     `can't write ${folder}/checkpoint`,
   );

@@ -1,7 +1,8 @@
 /** What a run trains on: rows, batches, masks, and what is kept aside. */
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, fail } from "@std/assert";
 import {
   conversationSplit,
+  dataOf,
   paddedLength,
   prepare,
   questionOf,
@@ -132,7 +133,8 @@ Deno.test("validation windows learn each token once, but for a rest", () => {
 
 inFolder("answers and their stop are learned, prompts and padding are not", async (folder) => {
   const data = await writeRows(`${folder}/rows.jsonl`);
-  const { source, tokenizer } = await prepare(trainSettings({ data }));
+  const { stages: [stage = fail()], tokenizer } = await prepare(trainSettings({ data }));
+  const { source } = dataOf(stage.data, "demonstrations");
   const { stop, user, assistant } = tokenizer.special;
   for (const number of places(100)) {
     const { ids, mask } = source.row(number);

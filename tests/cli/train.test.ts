@@ -17,6 +17,9 @@ import {
 } from "./command.ts";
 
 const stepMetrics = [
+  "cost/backward_tokens",
+  "cost/examples",
+  "cost/forward_tokens",
   "entropy",
   "epoch",
   "grad_norm",
@@ -263,11 +266,11 @@ inFolder("without arguments the built-in tasks, before and after", async (folder
   const { stdout } = await trained(
     ...["--layers", "1", "--heads", "1", "--width", "8", "--steps", "2", "--out", out],
   );
-  for (const split of ["held-out", "longer"]) {
+  for (const split of ["held-out", "longer", "reformatted"]) {
     assertStringIncludes(stdout, `\n${split}, before `);
     assertStringIncludes(stdout, `\n${split}, after `);
   }
-  assertStringIncludes(stdout, "\nexact match       reverse  sort   add  given  pick\n");
+  assertStringIncludes(stdout, "\nexact match          reverse  sort   add  given  pick\n");
   assertStringIncludes(stdout, "\nreverse ");
   const lines = await readRows(`${out}/metrics.jsonl`);
   assertGreater(lines.filter((line) => "eval_exact_match/pick" in line).length, 0);

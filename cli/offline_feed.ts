@@ -1,0 +1,331 @@
+/**
+ * Batches of data that was there before the training: answers, pairs and labels, scored beforehand
+ * by the model that the stage starts from, where the objective compares with it.
+ *
+ * @module
+ */
+
+import { type Device, type None, tensor } from "@unitune/core";
+import { createGenerator, type EncodedSequence, type Gpt, type Tokenizer } from "@unitune/models";
+import type {
+  ObjectiveDescription,
+  ScoredDemonstrations,
+  ScoredLabelledAnswers,
+  ScoredPairs,
+} from "@unitune/objectives";
+import { inRandomOrder, paddedLength, type RowSource, toBatch } from "./batches.ts";
+import { type Cost, noCost, tokensOf } from "./cost.ts";
+import { fitSequence, longestRow } from "./data/fit.ts";
+import { UserError } from "./errors.ts";
+import type { Feed } from "./feed.ts";
+import type { Models } from "./models.ts";
+import { createScorer, type Scores, scoresOf } from "./scoring.ts";
+import type { EncodedLabel, EncodedPair, PairCandidate } from "./training_data.ts";
+
+/** How rows become batches. */
+export interface Layout {
+  /** Rows of a micro-batch. */
+  readonly batchSize: number;
+  /** Micro-batches of a step. */
+  readonly microBatches: number;
+  /** Steps of the stage. */
+  readonly steps: number;
+  /** The id that pads. */
+  readonly padding: number;
+}
+
+/** What is needed to score rows beforehand. */
+export interface Reference {
+  /** The sizes and functions of the model. */
+  readonly model: Gpt;
+  /** Its parameters before the stage. */
+  readonly start: Models;
+  /** Where to compute. */
+  readonly device: Device;
+}
+
+/** How rows of one kind are read: the sequences in them, and the batch that they make. */
+interface RowForm<Row, B> {
+  /** Those that a reference scores, and that are paid for. */
+  readonly sequences: (row: Row) => readonly EncodedSequence[];
+  /** Those that a gradient is taken through. */
+  readonly learned: (row: Row) => readonly EncodedSequence[];
+  readonly batch: (rows: readonly Row[], options: BatchOptions) => B;
+}
+
+/** How sequences become a batch. */
+export interface BatchOptions {
+  /** The tokens of a row. */
+  readonly length: number;
+  /** The id that pads. */
+  readonly padding: number;
+  /** What a reference says of the sequences, where the objective reads it. */
+  readonly scores: Scores | undefined;
+}
+
+/** Sequences as a batch with their scores. */
+function scoredBatch(
+  rows: readonly EncodedSequence[],
+  { length, padding, scores }: BatchOptions,
+): ScoredDemonstrations {
+  return {
+    ...toBatch(rows, { length, padding }),
+    referenceLogProbs: scoresOf(rows, scores, length),
+  };
+}
+
+/** Whether an objective reads a reference's log-probabilities. */
+export function needsReference({ data }: Pick<ObjectiveDescription, "data">): boolean {
+  return data.includes("reference log-probs");
+}
+
+/**
+ * Rows in the order of a source as micro-batches. Where the objective needs it, all that the stage
+ * will read is scored first.
+ */
+async function offlineFeed<Row, B>(
+  source: RowSource<Row>,
+  form: RowForm<Row, B>,
+  { description, forward }: {
+    readonly description: ObjectiveDescription;
+    readonly forward: number;
+  },
+  { batchSize, microBatches, steps, padding }: Layout,
+  { model, start, device }: Reference,
+): Promise<Feed<unknown, B, None>> {
+  const { length } = source;
+  let scores: Scores | undefined;
+  let setUp: Cost = noCost;
+  if (needsReference(description)) {
+    const numbers = Array.from({ length: steps * microBatches * batchSize }, (_, i) => i);
+    const sequences = [...new Set(numbers.flatMap((i) => form.sequences(source.row(i))))];
+    using scorer = createScorer(model, device);
+    scores = await scorer.scoreAll(start.policy, sequences, { length, padding });
+    setUp = { ...noCost, forwardTokens: tokensOf(sequences) };
+  }
+  return {
+    empty: {},
+    setUp,
+    epoch: (done) => source.epoch(done * microBatches * batchSize),
+    next: (_params, experience, index) => {
+      const batches = Array.from({ length: microBatches }, (_, part) => {
+        const first = (index * microBatches + part) * batchSize;
+        return Array.from({ length: batchSize }, (_, i) => source.row(first + i));
+      });
+      const rows = batches.flat();
+      return Promise.resolve({
+        batches: batches.map((own) => form.batch(own, { length, padding, scores })),
+        experience,
+        metrics: {},
+        samples: [],
+        cost: {
+          examples: rows.length,
+          forwardTokens: forward * tokensOf(rows.flatMap(form.sequences)),
+          backwardTokens: tokensOf(rows.flatMap(form.learned)),
+        },
+      });
+    },
+    [Symbol.dispose]: () => {},
+  };
+}
+
+/**
+ * Right answers.
+ *
+ * @param source The rows.
+ * @param description What the objective says of itself.
+ * @param layout How rows become batches.
+ * @param reference What scores them.
+ * @returns The feed.
+ */
+export function demonstrationFeed(
+  source: RowSource<EncodedSequence>,
+  description: ObjectiveDescription,
+  layout: Layout,
+  reference: Reference,
+): Promise<Feed<unknown, ScoredDemonstrations, None>> {
+  const form = {
+    sequences: (row: EncodedSequence) => [row],
+    learned: (row: EncodedSequence) => [row],
+    batch: scoredBatch,
+  };
+  const { forwardPasses: forward } = description;
+  return offlineFeed(source, form, { description, forward }, layout, reference);
+}
+
+/** Both sides of a pair. */
+const sides = ({ chosen, rejected }: EncodedPair) => [chosen, rejected];
+
+/**
+ * Pairs as a batch.
+ *
+ * @param pairs The pairs.
+ * @param options The tokens of a row, the id that pads, and the scores of the sequences.
+ * @returns Both sides.
+ */
+export function pairBatch(pairs: readonly EncodedPair[], options: BatchOptions): ScoredPairs {
+  return {
+    chosen: scoredBatch(pairs.map(({ chosen }) => chosen), options),
+    rejected: scoredBatch(pairs.map(({ rejected }) => rejected), options),
+  };
+}
+
+/**
+ * The tokens that all pairs are padded to.
+ *
+ * @param pairs Pairs.
+ * @param context The tokens that the model sees.
+ * @returns The number of tokens.
+ */
+export function pairLength(pairs: readonly EncodedPair[], context: number): number {
+  return paddedLength(pairs.flatMap(sides), context);
+}
+
+/**
+ * Pairs.
+ *
+ * @param pairs The pairs.
+ * @param seed The stage's seed.
+ * @param description What the objective says of itself.
+ * @param layout How rows become batches.
+ * @param reference What scores them.
+ * @returns The feed.
+ */
+export function pairFeed(
+  pairs: readonly EncodedPair[],
+  seed: number,
+  description: ObjectiveDescription,
+  layout: Layout,
+  reference: Reference,
+): Promise<Feed<unknown, ScoredPairs, None>> {
+  const source = inRandomOrder(pairs, seed, pairLength(pairs, reference.model.config.context));
+  const form = { sequences: sides, learned: sides, batch: pairBatch };
+  const forward = description.forwardPasses / 2;
+  return offlineFeed(source, form, { description, forward }, layout, reference);
+}
+
+/** An answer with a label, and the same prompt with another prompt's answer. */
+interface MatchedLabel extends EncodedLabel {
+  readonly mismatched: EncodedSequence;
+}
+
+/** A prompt with the answer to another one. */
+function mismatch(
+  { sequence: { ids, mask } }: EncodedLabel,
+  { sequence: other }: EncodedLabel,
+  context: number,
+): EncodedSequence {
+  const own = mask.indexOf(true);
+  const answer = other.ids.slice(other.mask.indexOf(true));
+  const whole = {
+    ids: [...ids.slice(0, own), ...answer],
+    mask: [...ids.slice(0, own).map(() => false), ...answer.map(() => true)],
+  };
+  return fitSequence(whole, longestRow(context)) ?? whole;
+}
+
+/**
+ * Answers with labels. Each is mismatched with the answer of another row, whatever the batch.
+ *
+ * @param answers The answers; at least two.
+ * @param seed The stage's seed.
+ * @param description What the objective says of itself.
+ * @param layout How rows become batches.
+ * @param reference What scores them.
+ * @returns The feed.
+ */
+export function labelFeed(
+  answers: readonly EncodedLabel[],
+  seed: number,
+  description: ObjectiveDescription,
+  layout: Layout,
+  reference: Reference,
+): Promise<Feed<unknown, ScoredLabelledAnswers, None>> {
+  const { context } = reference.model.config;
+  // Two rows on, since the two answers of a pair stand side by side.
+  const matched = answers.map((row, i): MatchedLabel => ({
+    ...row,
+    mismatched: mismatch(row, answers[(i + 2) % answers.length] ?? row, context),
+  }));
+  const length = paddedLength(
+    matched.flatMap(({ sequence, mismatched }) => [sequence, mismatched]),
+    context,
+  );
+  const form: RowForm<MatchedLabel, ScoredLabelledAnswers> = {
+    sequences: ({ sequence, mismatched }) => [sequence, mismatched],
+    learned: ({ sequence }) => [sequence],
+    batch: (rows, options) => ({
+      ...scoredBatch(rows.map(({ sequence }) => sequence), options),
+      labels: tensor(rows.map(({ label }) => Number(label))),
+      mismatched: scoredBatch(rows.map(({ mismatched }) => mismatched), options),
+    }),
+  };
+  const forward = description.forwardPasses / 2;
+  return offlineFeed(
+    inRandomOrder(matched, seed, length),
+    form,
+    { description, forward },
+    layout,
+    reference,
+  );
+}
+
+/** Answers that a model is asked for at once. */
+const ASKED = 256;
+
+/**
+ * Pairs whose rejected answers are there: those of the data, and where it has none, wrong answers of
+ * the model's own. A prompt that the model answers rightly gives no pair.
+ *
+ * @param candidates The pairs, rejected answers missing.
+ * @param needed How many are needed at most; of more candidates only so many are asked.
+ * @param tokenizer The tokenizer.
+ * @param seed The seed of the answers.
+ * @param reference The model that answers.
+ * @returns The pairs, and what they have cost.
+ * @throws {UserError} Where none is left.
+ */
+export async function withOwnAnswers(
+  candidates: readonly PairCandidate[],
+  needed: number,
+  tokenizer: Tokenizer,
+  seed: number,
+  { model, start, device }: Reference,
+): Promise<{ readonly pairs: readonly EncodedPair[]; readonly cost: Cost }> {
+  const known = candidates.flatMap(({ chosen, rejected }) =>
+    rejected === undefined ? [] : [{ chosen, rejected }]
+  );
+  if (known.length === candidates.length) return { pairs: known, cost: noCost };
+  using generator = createGenerator(model, { device });
+  const { stop } = tokenizer.special;
+  const pairs: EncodedPair[] = [];
+  let forwardTokens = 0;
+  for (let first = 0; first < candidates.length && pairs.length < needed; first += ASKED) {
+    const asked = candidates.slice(first, first + ASKED);
+    const longest = Math.max(
+      ...asked.map(({ prompt, chosen }) => chosen.ids.length - prompt.length),
+    );
+    const answers = await generator.generate(start.policy, asked.map(({ prompt }) => prompt), {
+      maxNewTokens: longest + 4,
+      stop,
+      temperature: 1,
+      seed,
+      firstRow: first,
+    });
+    asked.forEach(({ prompt, chosen, isRight }, i) => {
+      const answer = answers[i] ?? [];
+      forwardTokens += prompt.length + answer.length;
+      if (isRight(tokenizer.decode(answer))) return;
+      const ids = [...prompt, ...answer, stop];
+      const whole = { ids, mask: ids.map((_, t) => t >= prompt.length) };
+      const rejected = fitSequence(whole, longestRow(model.config.context));
+      if (rejected !== undefined) pairs.push({ chosen, rejected });
+    });
+  }
+  if (pairs.length === 0) {
+    throw new UserError(
+      "the model gives no wrong answer to any prompt: there is nothing for it to reject",
+    );
+  }
+  return { pairs, cost: { ...noCost, forwardTokens } };
+}

@@ -1,0 +1,80 @@
+/**
+ * Log-probabilities of given tokens under a fixed model, computed once and kept.
+ *
+ * @module
+ */
+
+import { compile, type Device, type Tensor, tensor } from "@unitune/core";
+import type { EncodedSequence } from "@unitune/models";
+import { modelOf, type Policy, scoreTokens } from "@unitune/objectives";
+import { toBatch } from "./batches.ts";
+
+/** Scores tokens under a policy. */
+export interface TokenScorer<P> extends Disposable {
+  /** Log-probabilities of the tokens of a batch, `[B, T]`; see {@linkcode scoreTokens}. */
+  score(params: P, ids: Tensor): Tensor;
+  /** The same of sequences, one list a sequence, as long as `length`. */
+  scoreAll(
+    params: P,
+    sequences: readonly EncodedSequence[],
+    layout: { readonly length: number; readonly padding: number },
+  ): Promise<Scores>;
+}
+
+/** Log-probabilities by sequence: at t that of the t-th token, 0 at the first. */
+export type Scores = ReadonlyMap<EncodedSequence, Float32Array>;
+
+/** Sequences that are scored at once. */
+const ROWS = 64;
+
+/**
+ * Prepares the scoring of tokens, compiled when first needed.
+ *
+ * @param policy The policy.
+ * @param device Where to compute.
+ * @returns The scorer.
+ */
+export function createScorer<P>(policy: Policy<P>, device: Device): TokenScorer<P> {
+  const score = compile(
+    (params: P, ids: Tensor) => scoreTokens(modelOf(policy, params), ids),
+    { device },
+  );
+  return {
+    score,
+    async scoreAll(params, sequences, { length, padding }) {
+      const scores = new Map<EncodedSequence, Float32Array>();
+      const distinct = [...new Set(sequences)];
+      for (let first = 0; first < distinct.length; first += ROWS) {
+        const rows = distinct.slice(first, first + ROWS);
+        // One size, so that one program serves all.
+        const { ids } = toBatch(rows, { length, padding, size: ROWS });
+        const values = Float32Array.from(await score(params, ids).data());
+        rows.forEach((row, i) => scores.set(row, values.slice(i * length, (i + 1) * length)));
+      }
+      return scores;
+    },
+    [Symbol.dispose]: () => score[Symbol.dispose](),
+  };
+}
+
+/**
+ * The log-probabilities of a batch's rows, as a batch holds them.
+ *
+ * @param rows The sequences.
+ * @param scores Theirs; where there are none, NaN, so that whoever looks at them all the same is
+ * found out.
+ * @param length The tokens of a row.
+ * @returns `[B, T]`.
+ */
+export function scoresOf(
+  rows: readonly EncodedSequence[],
+  scores: Scores | undefined,
+  length: number,
+): Tensor {
+  const values = new Float32Array(rows.length * length).fill(NaN);
+  rows.forEach((row, i) => {
+    const own = scores?.get(row);
+    if (own !== undefined) values.set(own, i * length);
+  });
+  return tensor(values, { shape: [rows.length, length] });
+}

@@ -1,0 +1,262 @@
+/** Rewards and what they may see; identities at the start; splits that do not leak. */
+import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  allObjectives,
+  type Answered,
+  checkIdentities,
+  createLearner,
+  dataOf,
+  describeObjective,
+  editSimilarity,
+  exactMatch,
+  formatReward,
+  GOLD,
+  identitiesOf,
+  initialModels,
+  lengthPenalty,
+  mistakeFor,
+  openDevice,
+  parseRewards,
+  prepare,
+  type Prepared,
+  randomStream,
+  reformatted,
+  rolloutFeed,
+  type RolloutPlan,
+  type TaskExample,
+  tasks,
+  type TextReward,
+  trainSettings,
+  UserError,
+  verifierReward,
+  verifyAnswer,
+  verifyPrompt,
+  worthOf,
+} from "@unitune/cli";
+import { gpt } from "@unitune/models";
+import fc from "fast-check";
+
+const answered: Answered = { prompt: "sort 21", answer: "12", isEnded: true, columns: {} };
+
+Deno.test("a reward is given the columns that it reads and no others", async () => {
+  const seen: Answered[] = [];
+  const spy = (name: string, reads: readonly string[]): TextReward => ({
+    name,
+    reads,
+    score: (answered) => {
+      seen.push(answered);
+      return 1;
+    },
+  });
+  const terms = [spy("a", []), spy("b", [GOLD]), spy("c", ["none"])]
+    .map((reward) => ({ reward, weight: 1 }));
+  const columns = { [GOLD]: "12", secret: "the answer to everything" };
+  await worthOf(terms, { ...answered, columns });
+  assertEquals(seen.map(({ columns }) => columns), [{}, { [GOLD]: "12" }, {}]);
+  for (const { columns: _, ...rest } of seen) {
+    const { columns: __, ...asked } = answered;
+    assertEquals(rest, asked);
+  }
+});
+
+Deno.test("rewards that come with the command: what each reads", () => {
+  const read = [exactMatch, editSimilarity, formatReward(/./), lengthPenalty(3)]
+    .map(({ name, reads }) => [name, reads]);
+  assertEquals(read, [
+    ["exact-match", [GOLD]],
+    ["edit-similarity", [GOLD]],
+    ["format", []],
+    ["length-penalty", []],
+  ]);
+  assertEquals(verifierReward(verifyPrompt).reads, []);
+});
+
+Deno.test("a sum leaves out what cannot be said, and is null where nothing can", async () => {
+  const terms = parseRewards("2*exact-match+-0.5*length-penalty", [exactMatch, lengthPenalty(1)]);
+  assertEquals((await worthOf(terms, { ...answered, columns: { [GOLD]: "12" } })).total, 2.5);
+  assertEquals((await worthOf(terms, answered)).total, 0.5);
+  assertEquals((await worthOf(terms.slice(0, 1), answered)).total, null);
+});
+
+Deno.test("similarity is 1 for the gold answer alone, and symmetric", () => {
+  const word = fc.string({ maxLength: 8 });
+  const score = (answer: string, gold: string) =>
+    editSimilarity.score({ ...answered, answer, columns: { [GOLD]: gold } });
+  fc.assert(fc.property(word, word, (a, b) => {
+    const value = Number(score(a, b));
+    assert(value >= 0 && value <= 1);
+    assertEquals(value === 1, a === b);
+    assertEquals(value, score(b, a));
+  }));
+});
+
+Deno.test("names of rewards that make no sense are refused", () => {
+  const known = [exactMatch, lengthPenalty(3)];
+  for (const text of ["", "exact-match+", "exact", "a*exact-match", "exact-match+exact-match"]) {
+    assertThrows(() => parseRewards(text, known), UserError, "--rewards");
+  }
+});
+
+Deno.test("a mistake is wrong, whatever the prompt", () => {
+  fc.assert(
+    fc.property(fc.constantFrom(...tasks), fc.integer(), (task, seed) => {
+      const random = randomStream(seed);
+      const example: TaskExample = { task: task.name, ...task.generate(random, "trained") };
+      const mistake = mistakeFor(example, random);
+      assert(!verifyAnswer(example, mistake), `${example.prompt}: ${mistake}`);
+      assert(mistake.length > 0);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+/** Every text that a run may train on. */
+function trainedOn({ stages, tokenizer }: Prepared): Set<string> {
+  const prompts = new Set<string>();
+  const add = (ids: readonly number[]) => prompts.add(tokenizer.decode(ids));
+  for (const { data } of stages) {
+    if (data.kind === "prompts") { for (const { ids } of data.train) add(ids); }
+    else if (data.kind === "demonstrations") {
+      // An epoch has every row once.
+      for (let i = 0; data.source.epoch(i) < 1; i++) {
+        const { ids, mask } = data.source.row(i);
+        add(ids.slice(0, mask.indexOf(true)));
+      }
+    } else {
+      for (const { prompt } of data.kind === "pairs" ? data.train : data.pairs) add(prompt);
+    }
+  }
+  return prompts;
+}
+
+Deno.test("no prompt that is kept aside is trained on, by any kind of objective", async () => {
+  for (const dataSeed of [0, 1, 2]) {
+    const kinds = ["sft", "dpo", "reward-model", "kto", "grpo", "ppo"] as const;
+    const stages = kinds.map((objective) =>
+      trainSettings({ objective, dataSeed, examples: 3000, noise: 0.1 })
+    );
+    const prepared = await prepare(stages);
+    const seen = trainedOn(prepared);
+    assert(seen.size > 1000);
+    for (const { name, questions } of prepared.splits) {
+      for (const { ids, prompt } of questions) {
+        assert(!seen.has(prepared.tokenizer.decode(ids)), `${name}: ${prompt}`);
+      }
+    }
+    // Nor the pairs that are kept aside, nor the same questions in another form.
+    const pairs = prepared.stages[1]?.data;
+    assert(pairs?.kind === "pairs");
+    for (const { chosen: { ids, mask } } of pairs.validation) {
+      assert(!seen.has(prepared.tokenizer.decode(ids.slice(0, mask.indexOf(true)))));
+    }
+  }
+});
+
+Deno.test("what is kept aside does not depend on how much is trained on, nor on its noise", async () => {
+  const splits = async (examples: number, noise: number) =>
+    (await prepare(trainSettings({ dataSeed: 5, examples, noise }))).splits.map(({ questions }) =>
+      questions.map(({ prompt, gold }) => [prompt, gold])
+    );
+  assertEquals(await splits(100, 0), await splits(1000, 0.5));
+});
+
+Deno.test("questions in another form are the held-out ones, judged by the same rule", async () => {
+  const { splits } = await prepare(trainSettings({ examples: 100 }));
+  const of = (name: string) => splits.find((split) => split.name === name)?.questions ?? [];
+  assertEquals(
+    of("reformatted").map(({ prompt }) => prompt),
+    of("held-out").map(({ prompt }) => reformatted(prompt)),
+  );
+  assert(of("reformatted").every(({ gold, isRight }) => isRight?.(gold)));
+});
+
+Deno.test("noise is as much as was asked for, and turns preferences round", async () => {
+  const prepared = await prepare(trainSettings({ objective: "dpo", examples: 2000, noise: 0.3 }));
+  const { train } = dataOf(prepared.stages[0]?.data ?? never(), "pairs");
+  const answer = ({ ids, mask }: { ids: readonly number[]; mask: readonly boolean[] }) =>
+    prepared.tokenizer.decode(ids.slice(mask.indexOf(true), -1));
+  const wrong = train.filter(({ chosen, isRight }) => !isRight(answer(chosen)));
+  assert(Math.abs(wrong.length / train.length - 0.3) < 0.04, `${wrong.length}`);
+  for (const { rejected, isRight } of wrong) assert(rejected && isRight(answer(rejected)));
+});
+
+function never(): never {
+  throw new Error("unreachable");
+}
+
+Deno.test("rollouts: rewards see the prompt's own row, and the reward model's word where asked", async () => {
+  const settings = trainSettings({ objective: "grpo", layers: 1, heads: 1, width: 8 });
+  const prepared = await prepare(settings);
+  const { config, tokenizer } = prepared;
+  const seen: Answered[] = [];
+  const spy: TextReward = {
+    name: "spy",
+    reads: [GOLD],
+    score: (answered) => {
+      seen.push(answered);
+      return answered.answer.length;
+    },
+  };
+  const { train } = dataOf(prepared.stages[0]?.data ?? never(), "prompts");
+  const plan: RolloutPlan = {
+    prompts: train.slice(0, 3),
+    rewards: [{ reward: spy, weight: 1 }],
+    ...{ groupSize: 2, batchSize: 4, microBatches: 1, epochs: 2, maxNewTokens: 4, temperature: 1 },
+    ...{ seed: 1, hasReference: false, hasValues: false, forwardPasses: 1, learnedShare: 1 },
+  };
+  using device = await openDevice("wasm");
+  const start = initialModels(settings, prepared);
+  using feed = rolloutFeed(plan, gpt(config), tokenizer, start, device);
+  const first = await feed.next(start.policy, feed.empty, 0);
+  assertEquals(seen.length, 4);
+  for (const { prompt, columns } of seen) {
+    const row = train.find((row) => row.prompt === prompt);
+    assertEquals(columns, { [GOLD]: row?.columns[GOLD] });
+  }
+  // The second step uses the same answers, the third new ones; the same number gives the same.
+  const second = await feed.next(start.policy, first.experience, 1);
+  assertEquals([seen.length, second.samples.length], [4, 0]);
+  const third = await feed.next(start.policy, second.experience, 2);
+  assertEquals(seen.length, 8);
+  const again = await feed.next(start.policy, feed.empty, 2);
+  assertEquals(again.samples, third.samples);
+  assertNotEquals(first.samples, third.samples);
+});
+
+Deno.test("every objective starts where its formula says, or is stopped with an explanation", () => {
+  for (const objective of allObjectives) {
+    const settings = trainSettings({ objective, batchSize: 8 });
+    for (const { metric, value } of identitiesOf(settings, describeObjective(settings))) {
+      checkIdentities(objective, [{ metric, value, because: "", otherwise: "" }], {
+        [metric]: value * (1 + 1e-5),
+      });
+      assertThrows(
+        () =>
+          checkIdentities(objective, identitiesOf(settings, describeObjective(settings)), {
+            [metric]: value + 0.01 * Math.max(1, value),
+          }),
+        UserError,
+        `${objective} was stopped before its first step: its ${metric} is `,
+      );
+    }
+  }
+});
+
+Deno.test("a policy that is not its reference is not trained by DPO", async () => {
+  const tiny = { layers: 1, heads: 1, width: 8, examples: 50, batchSize: 4, steps: 1 };
+  const settings = trainSettings({ objective: "dpo", ...tiny });
+  const prepared = await prepare(settings);
+  using device = await openDevice("wasm");
+  const start = initialModels(settings, prepared);
+  using learner = await createLearner({ settings, stage: 0, prepared, start, device });
+  const other = initialModels(trainSettings({ ...tiny, seed: 9 }), prepared);
+  using wrong = await createLearner({ settings, stage: 0, prepared, start: other, device });
+  const state = learner.init();
+  await assertRejects(
+    // The state of one learner, given to another with another reference.
+    () => wrong.step(state, 0),
+    UserError,
+    "and has to be 0.693147, since the policy is its own reference",
+  );
+  await learner.step(state, 0);
+});
