@@ -74,9 +74,9 @@ export function identitiesOf(
 /**
  * How far a value may be from what it should be, relative to 1 or to the value if that is larger:
  * the policy and its reference are asked by two programs, which round differently. Of f32 with sums
- * over tens of tokens, a thousandth is far more than rounding and far less than any mistake.
+ * over tens of tokens that is a hundred times their rounding.
  */
-const TOLERANCE = 1e-3;
+const TOLERANCE = 1e-4;
 
 /**
  * Refuses a start at which something does not hold.

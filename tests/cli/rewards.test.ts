@@ -244,7 +244,7 @@ Deno.test("every objective starts where its formula says, or is stopped with an 
 
 Deno.test("a policy that is not its reference is not trained by DPO", async () => {
   const tiny = { layers: 1, heads: 1, width: 8, examples: 50, batchSize: 4, steps: 1 };
-  const settings = trainSettings({ objective: "dpo", ...tiny });
+  const settings = trainSettings({ objective: "dpo", beta: 1, ...tiny });
   const prepared = await prepare(settings);
   using device = await openDevice("wasm");
   const start = initialModels(settings, prepared);
