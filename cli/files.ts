@@ -64,6 +64,39 @@ export async function writeDirectoryAtomically(
 }
 
 /**
+ * Makes a folder and those that it lies in, where they are missing.
+ *
+ * @param path The folder.
+ * @throws {UserError} Where it can't be made.
+ */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await Deno.mkdir(path, { recursive: true });
+  } catch (error) {
+    throw fileError(error, "make the folder", path);
+  }
+}
+
+/**
+ * Whether there is something at a path.
+ *
+ * @param path The path.
+ * @returns True where there is.
+ * @throws {UserError} Where that cannot be seen.
+ */
+export async function isThere(path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch (error) {
+    const isAbsent = error instanceof Deno.errors.NotFound ||
+      error instanceof Deno.errors.NotADirectory;
+    if (isAbsent) return false;
+    throw fileError(error, "look at", path);
+  }
+}
+
+/**
  * Removes a folder so that, at any moment and after any crash, its path holds all of it or nothing.
  *
  * @param path The folder.

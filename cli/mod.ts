@@ -18,6 +18,11 @@
  * @module
  */
 export * from "./batches.ts";
+export * from "./compare/arms.ts";
+export * from "./compare/measures.ts";
+export * from "./compare/statistics.ts";
+export * from "./compare/study.ts";
+export * from "./compare/table.ts";
 export * from "./cost.ts";
 export * from "./data/dataset.ts";
 export * from "./data/fit.ts";
@@ -34,6 +39,7 @@ export * from "./evaluation.ts";
 export * from "./feed.ts";
 export * from "./files.ts";
 export * from "./flags.ts";
+export * from "./glossary.ts";
 export * from "./help.ts";
 export * from "./identities.ts";
 export * from "./journal.ts";

@@ -74,6 +74,8 @@ export interface Prepared {
   readonly stages: readonly PreparedStage[];
   /** What is kept aside; the first is looked at during training, all of them before and after. */
   readonly splits: readonly Split[];
+  /** What is kept aside for a test after all choices, where the data is large enough to have it. */
+  readonly test: readonly Split[];
   /** What the user should know of the data. */
   readonly notes: readonly string[];
 }
@@ -99,6 +101,8 @@ interface Material {
   };
   /** The splits of conversations, by name. */
   readonly exams: ReadonlyMap<string, readonly Exam[]>;
+  /** Those that nothing is chosen by. */
+  readonly test: ReadonlyMap<string, readonly Exam[]>;
   readonly judges: readonly TextReward[];
   readonly format?: RegExp;
 }
@@ -165,6 +169,7 @@ export async function prepare(
       ...(format !== undefined && { format }),
     })),
     splits: splitsOf(judged, tokenizer, context, first),
+    test: [...judged.test].map(([name, own]) => conversationSplit(name, own, tokenizer, context)),
     notes: prepared.flatMap(({ notes }, i) =>
       stages.length === 1 ? notes : notes.map((note) => `stage ${i + 1}: ${note}`)
     ),
@@ -373,6 +378,11 @@ function builtIn(settings: TrainSettings): Material {
       ["longer", splits.longer.map((example) => exam(example))],
       ["reformatted", splits.heldOut.map((example) => exam(example, reformatted(example.prompt)))],
     ]),
+    test: new Map([
+      ["test", splits.test.map((example) => exam(example))],
+      ["longer", splits.longer.map((example) => exam(example))],
+      ["reformatted", splits.test.map((example) => exam(example, reformatted(example.prompt)))],
+    ]),
     judges: [verifierReward(verifyPrompt)],
     format: TASK_FORMAT,
   };
@@ -404,6 +414,7 @@ async function fromFile(path: string, settings: TrainSettings): Promise<Material
     characters: charactersOf(dataset),
     examples: { train: examples(dataset.train), validation: examples(dataset.validation) },
     exams: new Map([["validation", kept.map((conversation) => ({ conversation, kind: "all" }))]]),
+    test: new Map(),
     judges: [],
   };
 }

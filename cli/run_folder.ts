@@ -24,6 +24,8 @@ import { type Dataset, datasetKinds } from "./data/dataset.ts";
 import { fileError, UserError } from "./errors.ts";
 import {
   type FileContent,
+  isThere,
+  makeFolder,
   removeDirectoryAtomically,
   removePartial,
   takeLock,
@@ -144,7 +146,7 @@ export async function createRun(
 ): Promise<string> {
   const folder = out ?? await makeNumberedFolder(`runs/${name}`);
   const paths = runPaths(folder);
-  if (await exists(paths.config)) {
+  if (await isThere(paths.config)) {
     throw new UserError(
       `${folder} holds a run already: go on with it by --resume ${folder}, or choose another --out`,
     );
@@ -170,26 +172,6 @@ async function makeNumberedFolder(name: string): Promise<string> {
   }
 }
 
-async function makeFolder(path: string): Promise<void> {
-  try {
-    await Deno.mkdir(path, { recursive: true });
-  } catch (error) {
-    throw fileError(error, "make the folder", path);
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch (error) {
-    const isAbsent = error instanceof Deno.errors.NotFound ||
-      error instanceof Deno.errors.NotADirectory;
-    if (isAbsent) return false;
-    throw fileError(error, "look at", path);
-  }
-}
-
 /**
  * Takes a run for this process alone, so that no two write the same files.
  *
@@ -212,7 +194,7 @@ export async function lockRun(folder: string): Promise<Disposable> {
  */
 export async function readRunConfig(folder: string): Promise<RunConfig> {
   const { config } = runPaths(folder);
-  if (!await exists(config)) throw new UserError(`${folder} holds no run: there is no ${config}`);
+  if (!await isThere(config)) throw new UserError(`${folder} holds no run: there is no ${config}`);
   const value = await readJson(config);
   if (isRunConfig(value)) return value;
   throw new UserError(`${config} is not a run's configuration: it was changed`);

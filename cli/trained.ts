@@ -24,7 +24,7 @@ import {
 } from "@unitune/models";
 import type { Dataset } from "./data/dataset.ts";
 import { UserError } from "./errors.ts";
-import type { FileContent } from "./files.ts";
+import { type FileContent, isThere } from "./files.ts";
 import type { Models } from "./models.ts";
 import type { BaseModel } from "./prepare.ts";
 import {
@@ -236,16 +236,6 @@ export async function readTrainedModel(folder: string): Promise<TrainedModel> {
   const { data: { kind } } = await readRunConfig(folder);
   const { config, tokenizer, models: { policy: params } } = await readBase(folder);
   return { model: gpt(config), params, tokenizer, kind };
-}
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }
 
 /** What is wrong with a file is the user's to put right, and told with its place. */

@@ -270,7 +270,9 @@ export async function train(run: Run): Promise<RunResult> {
   try {
     for (const [stage, settings] of stages.entries()) {
       const end = (starts[stage] ?? 0) + settings.steps;
-      if (done < end && !signal?.aborted) await runStage(stage, settings);
+      // Even a run that is stopped at once leaves where it starts from.
+      const isStopped = signal?.aborted === true && saved !== undefined;
+      if (done < end && !isStopped) await runStage(stage, settings);
     }
   } catch (error) {
     throw deviceFailure(error, folder, done, saved) ?? error;

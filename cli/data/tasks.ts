@@ -35,6 +35,8 @@ export interface Task {
   };
   /** Whether an answer to one of its prompts is right. */
   verify(prompt: string, answer: string): boolean;
+  /** Whether every prompt has one right answer only. */
+  readonly hasOneAnswer: boolean;
   /** Answers that someone might give by mistake, to a prompt and from a right answer to it. */
   slips(random: Random, prompt: string, right: string): readonly string[];
 }
@@ -111,6 +113,7 @@ export const tasks: readonly Task[] = [
   ),
   {
     name: "pick",
+    hasOneAnswer: false,
     generate: (random, reach) => {
       const [least, greatest] = reach === "trained" ? [10, 99] : [100, 999];
       // Twenty numbers at the least, so that ten are right.
@@ -150,6 +153,7 @@ function oneAnswer(
   const answer = (prompt: string) => solve(argumentOf(prompt));
   return {
     name,
+    hasOneAnswer: true,
     generate: (random, reach) => {
       const prompt = `${name} ${argument(random, reach)}`;
       return { prompt, completion: answer(prompt) };
@@ -307,6 +311,8 @@ export interface TaskOptions {
   readonly size?: number;
   /** How many held-out examples; 250, unless said. */
   readonly heldOut?: number;
+  /** How many more held-out examples for a test; 250, unless said. */
+  readonly test?: number;
   /** How many longer examples; 250, unless said. */
   readonly longer?: number;
   /** The names of the tasks; all, unless said. */
@@ -319,6 +325,8 @@ export interface TaskSplits {
   readonly train: readonly TaskExample[];
   /** As long as what is trained on, and not in it: distinct prompts, each unseen. */
   readonly heldOut: readonly TaskExample[];
+  /** More of these: where choices were made by what is held out, they are judged by the test. */
+  readonly test: readonly TaskExample[];
   /** Longer than everything that is trained on: more letters, digits or facts. */
   readonly longer: readonly TaskExample[];
 }
@@ -343,17 +351,23 @@ export interface TaskSplits {
  * ```
  */
 export function generateTasks(options: TaskOptions): TaskSplits {
-  const { seed, size = 20_000, heldOut: heldOutSize = 250, longer: longerSize = 250 } = options;
+  const { seed, size = 20_000, heldOut: heldOutSize = 250 } = options;
+  const { test: testSize = 250, longer: longerSize = 250 } = options;
   const own = tasks.filter(({ name }) => options.tasks?.includes(name) ?? true);
   if (own.length === 0) throw new RangeError("There is no task to generate examples of");
   // One stream a split, so that no split's size moves another.
   const seeds = randomStream(seed);
   const stream = () => randomStream(integerFrom(seeds, 0, 2 ** 32 - 1));
   const unseen = new Set<string>();
-  const heldOut = generate(own, stream(), "trained", heldOutSize, unseen, true);
+  const keptAside = generate(own, stream(), "trained", heldOutSize + testSize, unseen, true);
   const longer = generate(own, stream(), "longer", longerSize, new Set(), true);
   const train = generate(own, stream(), "trained", size, unseen, false);
-  return { train, heldOut, longer };
+  return {
+    train,
+    heldOut: keptAside.slice(0, heldOutSize),
+    test: keptAside.slice(heldOutSize),
+    longer,
+  };
 }
 
 /** So many draws that all are taken means that there are hardly any others. */

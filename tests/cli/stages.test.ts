@@ -3,6 +3,7 @@ import { assert, assertAlmostEquals, assertEquals, assertGreater } from "@std/as
 import {
   createRun,
   latestCheckpoint,
+  meaningOf,
   openDevice,
   parseFlags,
   prepare,
@@ -80,6 +81,10 @@ inFolder("killed in any stage and resumed, a pipeline ends with the same bytes",
     stages.map(({ objective }) => objective),
   );
   assertEquals(lines.at(-1)?.step, total);
+  const names = new Set(lines.flatMap((line) => Object.keys(line)));
+  for (const name of names.difference(new Set(["step", "stage", "split"]))) {
+    assert(meaningOf(name) !== undefined, `${name} is not in the glossary`);
+  }
   const costs = lines.flatMap(({ "cost/forward_tokens": tokens }) =>
     typeof tokens === "number" ? [tokens] : []
   );

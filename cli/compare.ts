@@ -1,0 +1,167 @@
+/**
+ * `deno task compare`: what further training does to one model, by supervised fine-tuning, by
+ * preferences, by rewards and by Intuitive Fine-Tuning.
+ *
+ * @module
+ */
+
+import { arms } from "./compare/arms.ts";
+import { studyPage } from "./compare/page.ts";
+import {
+  carryOutStudy,
+  countTrainings,
+  type StudyPlan,
+  type StudyResults,
+} from "./compare/study.ts";
+import { studyLines, studyMarkdown, studyRemarks, studyRows } from "./compare/table.ts";
+import { openDevice } from "./devices.ts";
+import { runCommand, UserError } from "./errors.ts";
+import { writeFileAtomically } from "./files.ts";
+import { type FlagTable, type FlagValues, parseFlags, wantsHelp } from "./flags.ts";
+import { helpText } from "./help.ts";
+import { formatDuration, progressReporter, standardProgress } from "./progress.ts";
+import { commitOf } from "./compare/commit.ts";
+
+const flags = {
+  quick: {
+    kind: "boolean",
+    help: "A smaller study, of some arms, in at most five minutes on two cores.",
+  },
+  out: {
+    kind: "string",
+    placeholder: "DIR",
+    help: "The study's folder; runs/study-quick or runs/study unless told. What is done in it is " +
+      "not done again.",
+  },
+  seeds: { kind: "integer", default: 5, min: 2, help: "Seeds, each with its own data." },
+  arms: {
+    kind: "string",
+    placeholder: "NAMES",
+    help: `Some of the arms, joined by commas: ${arms.map(({ name }) => name).join(", ")}.`,
+  },
+  noise: {
+    kind: "number",
+    default: 0,
+    min: 0,
+    max: 1,
+    help: "The share of training answers that are wrong.",
+  },
+  device: {
+    kind: "choice",
+    choices: ["auto", "wasm", "webgpu"],
+    default: "auto",
+    help: "Where to compute.",
+  },
+} as const satisfies FlagTable;
+
+const usage =
+  `Goes on from one undertrained model in many ways, on the same prompts and answers and for
+as many steps, and says what came of each: exact match, recovery from a wrong token, longer
+prompts, distance from the start, cost. Differences are taken seed by seed, with 95 % intervals.
+
+  deno task compare --quick         some arms, small models, minutes
+  deno task compare                 all arms, hours; interrupt it and go on as you like`;
+
+/** The arms of the quick form. */
+const QUICK = ["sft", "dft", "ift", "dpo", "orpo", "ppo", "grpo"];
+
+/** What the flags ask for. */
+function planOf({ quick, seeds, arms: names, noise }: FlagValues<typeof flags>): StudyPlan {
+  const wanted = names?.split(",") ?? (quick ? QUICK : arms.map(({ name }) => name));
+  const unknown = wanted.find((name) => arms.every((arm) => arm.name !== name));
+  if (unknown !== undefined) {
+    throw new UserError(
+      `--arms: there is no arm ${JSON.stringify(unknown)}; there are ` +
+        arms.map(({ name }) => name).join(", "),
+    );
+  }
+  const own = arms.filter(({ name }) => name === "sft" || wanted.includes(name));
+  // Few examples, so that learning them by heart does not do, of a task with many right answers.
+  const data = quick ? { tasks: "pick", examples: 100, noise } : { examples: 2000, noise };
+  const common = quick
+    ? { ...data, evalSteps: 60, warmupSteps: 10 }
+    : { ...data, evalSteps: 100, warmupSteps: 20 };
+  return {
+    seeds,
+    selectionSeeds: quick ? 1 : 2,
+    arms: own,
+    rates: quick ? [1e-3, 3e-3] : [1e-4, 3e-4, 1e-3, 3e-3],
+    isWholeGrid: !quick,
+    base: quick ? { ...common, steps: 50, learningRate: 1e-3 } : { ...common, steps: 150 },
+    shared: { ...common, steps: quick ? 200 : 400 },
+    samples: quick ? 4 : 8,
+  };
+}
+
+/** What a study's document says, above and below its table. */
+async function documentOf(
+  command: string,
+  plan: StudyPlan,
+  results: StudyResults,
+): Promise<string> {
+  const rows = studyRows(plan, results);
+  const commit = await commitOf(".");
+  return [
+    `Command: \`${command}\`  `,
+    `Commit: ${commit ?? "unknown"}  `,
+    `Seeds: 0 to ${plan.seeds - 1}; the settings of each arm are the best on validation data of ` +
+    `seeds 0 to ${plan.selectionSeeds - 1}, of learning rates ${plan.rates.join(", ")}`,
+    "",
+    studyMarkdown(rows),
+    "",
+    ...studyRemarks(plan, results).map((remark) => `- ${remark}`),
+    "",
+    "Runs:",
+    "",
+    ...results.results.filter(({ arm, point }) => point === (results.chosen[arm] ?? ""))
+      .map(({ run, measures }) => `- \`${run}\`: exact match ${measures.exact_match?.toFixed(3)}`),
+    "",
+  ].join("\n");
+}
+
+async function main(): Promise<number> {
+  if (wantsHelp(Deno.args)) {
+    console.log(helpText(flags, usage));
+    return 0;
+  }
+  const started = performance.now();
+  const { values } = parseFlags(flags, Deno.args);
+  const plan = planOf(values);
+  const folder = values.out ?? (values.quick ? "runs/study-quick" : "runs/study");
+  const command = ["deno task compare", ...Deno.args].join(" ");
+  using device = await openDevice(values.device);
+  const total = countTrainings(plan);
+  console.log(
+    `${plan.arms.length} arms, ${plan.seeds} seeds, ${total} trainings at most, in ${folder}`,
+  );
+  const controller = new AbortController();
+  const interrupt = () => {
+    Deno.removeSignalListener("SIGINT", interrupt);
+    controller.abort();
+  };
+  Deno.addSignalListener("SIGINT", interrupt);
+  const { signal } = controller;
+  let results: StudyResults | undefined;
+  {
+    using progress = progressReporter(standardProgress(), total, 1);
+    results = await carryOutStudy({ folder, plan, device, progress, signal });
+  }
+  if (results === undefined) {
+    console.log(`interrupted; go on with: ${command}`);
+    return 130;
+  }
+  Deno.removeSignalListener("SIGINT", interrupt);
+  const rows = studyRows(plan, results);
+  console.log(`\n${studyLines(rows).join("\n")}\n`);
+  for (const remark of studyRemarks(plan, results)) console.log(remark);
+  await writeFileAtomically(`${folder}/study.md`, await documentOf(command, plan, results));
+  await writeFileAtomically(
+    `${folder}/report.html`,
+    await studyPage({ folder, command, plan, results, device }),
+  );
+  console.log(`\n${folder}/report.html shows it, ${folder}/study.md tells of it`);
+  console.log(`${formatDuration((performance.now() - started) / 1000)} in all`);
+  return 0;
+}
+
+if (import.meta.main) await runCommand(main);

@@ -1,0 +1,258 @@
+/**
+ * The page of a study: what is compared, how sure it is, how it came about, and what the models
+ * believe.
+ *
+ * @module
+ */
+
+import { compile, type Device, logSoftmax, slice, type Tensor } from "@unitune/core";
+import { gpt, type GptParameters } from "@unitune/models";
+import { figure, html, page, type PageSection, table } from "../page.ts";
+import { type Curve, curves, intervals } from "../plot.ts";
+import { toBatch } from "../batches.ts";
+import { prepare } from "../prepare.ts";
+import { readEvaluations } from "../report.ts";
+import { runPaths } from "../run_folder.ts";
+import { trainSettings } from "../settings.ts";
+import { readBase } from "../trained.ts";
+import { metricsSection } from "../glossary.ts";
+import { BASELINE } from "./arms.ts";
+import { estimateOf, pairedDifference } from "./statistics.ts";
+import { measuresBySeed, type Result, type StudyPlan, type StudyResults } from "./study.ts";
+import { studyCells, studyRemarks, studyRows } from "./table.ts";
+
+/** What {@linkcode studyPage} is told. */
+export interface StudyPageContent {
+  /** The study's folder. */
+  readonly folder: string;
+  /** The command that made it. */
+  readonly command: string;
+  /** What was planned. */
+  readonly plan: StudyPlan;
+  /** What came of it. */
+  readonly results: StudyResults;
+  /** Where models are asked. */
+  readonly device: Device;
+}
+
+/** The runs of an arm's chosen settings. */
+function runsOf({ chosen, results }: StudyResults, arm: string): readonly Result[] {
+  return results.filter((result) => result.arm === arm && result.point === (chosen[arm] ?? ""));
+}
+
+/** Validation exact match by step, the mean over seeds with its interval. */
+async function progressOf(folder: string, results: StudyResults, arm: string): Promise<Curve> {
+  const bySteps = new Map<number, number[]>();
+  for (const { run } of runsOf(results, arm)) {
+    for (
+      const { step, split, metrics } of await readEvaluations(runPaths(`${folder}/${run}`).metrics)
+    ) {
+      const { eval_exact_match: match } = metrics;
+      if (split !== "held-out" || match === undefined) continue;
+      bySteps.set(step, [...bySteps.get(step) ?? [], match]);
+    }
+  }
+  return {
+    name: arm,
+    points: [...bySteps].map(([x, values]) => {
+      const { mean, low, high } = estimateOf(values);
+      return Number.isNaN(low) ? { x, y: mean } : { x, y: mean, low, high };
+    }),
+  };
+}
+
+/** Differences from further supervised training, arm by arm, with intervals. */
+function differences(plan: StudyPlan, results: StudyResults, measure: string) {
+  const baseline = measuresBySeed(results, BASELINE, measure);
+  return plan.arms.flatMap(({ name }) => {
+    const difference = name === BASELINE
+      ? undefined
+      : pairedDifference(measuresBySeed(results, name, measure), baseline);
+    if (difference === undefined) return [];
+    const { mean: value, low, high } = difference;
+    return [Number.isNaN(low) ? { name, value } : { name, value, low, high }];
+  });
+}
+
+/** The arms whose beliefs are shown, the checkpoint first. */
+const BELIEVERS = ["base", "sft", "dpo", "ift"];
+
+/** What is said of one token. */
+interface Belief {
+  readonly gold: string;
+  readonly chance: number;
+  readonly own: string;
+  readonly ownChance: number;
+}
+
+/** How likely a model holds each token of a right answer, and what it would say in its place. */
+async function beliefs(
+  { folder, results, device }: StudyPageContent,
+): Promise<PageSection | undefined> {
+  const arms = BELIEVERS.filter((arm) => runsOf(results, arm).length > 0);
+  const [first] = runsOf(results, "base");
+  if (first === undefined) return undefined;
+  const base = await readBase(`${folder}/${first.run}`);
+  const { tokenizer, config } = base;
+  const settings = trainSettings({ ...await settingsOf(folder), dataSeed: first.seed });
+  const { test: [test] } = await prepare(settings, base);
+  const question = test?.questions.find(({ gold }) => gold.length > 2) ?? test?.questions[0];
+  if (question === undefined) return undefined;
+  const model = gpt(config);
+  using read = compile((params: GptParameters, ids: Tensor) => {
+    const embeddings = model.embed(params, slice(ids, 1, 0, -1));
+    return logSoftmax(model.logits(params, embeddings));
+  }, { device });
+  const { ids, mask } = question.sequence;
+  const { ids: batch } = toBatch([question.sequence], {
+    length: ids.length,
+    padding: tokenizer.special.pad,
+  });
+  const show = (id: number) => tokenizer.tokens[id] ?? String(id);
+  const rows: (readonly string[])[] = [];
+  for (const arm of arms) {
+    const run = runsOf(results, arm).find(({ seed }) => seed === first.seed);
+    if (run === undefined) continue;
+    const { models: { policy } } = await readBase(`${folder}/${run.run}`);
+    const logProbs = await read(policy, batch).data();
+    const said = ids.flatMap((id, t): Belief[] => {
+      if (mask[t] !== true) return [];
+      const at = Array.from(logProbs.slice((t - 1) * config.vocabulary, t * config.vocabulary));
+      const own = at.indexOf(Math.max(...at));
+      return [{
+        gold: show(id),
+        chance: Math.exp(at[id] ?? NaN),
+        own: show(own),
+        ownChance: Math.exp(at[own] ?? NaN),
+      }];
+    });
+    rows.push([
+      arm,
+      ...said.map(({ gold, chance, own, ownChance }) =>
+        `${chance.toFixed(2)}${gold === own ? "" : ` (${own} ${ownChance.toFixed(2)})`}`
+      ),
+    ]);
+  }
+  const header = ["", ...ids.flatMap((id, t) => mask[t] === true ? [show(id)] : [])];
+  return {
+    title: "What the models believe",
+    body:
+      html`<p>The prompt is <code>${question.prompt}</code>, a right answer <code>${question.gold}</code>.
+      Each column is a token of it: how likely the model holds it after the tokens before it, and in
+      brackets the token that it would say in its place. That token is what the temporal residual of
+      IFT mixes into the next state; SFT goes on as if it had said the right one.</p>${
+        table({ header, rows })
+      }`,
+  };
+}
+
+/** The settings that a study's data comes from. */
+async function settingsOf(folder: string) {
+  const plan: unknown = JSON.parse(await Deno.readTextFile(`${folder}/study.json`));
+  return typeof plan === "object" && plan !== null && "base" in plan &&
+      typeof plan.base === "object" && plan.base !== null
+    ? plan.base
+    : {};
+}
+
+/** Answers of several arms to the same questions. */
+async function samples({ folder, results, plan }: StudyPageContent): Promise<PageSection> {
+  const answers = new Map<string, Map<string, string>>();
+  const names = ["base", ...plan.arms.map(({ name }) => name)];
+  for (const arm of names) {
+    const [run] = runsOf(results, arm);
+    if (run === undefined) continue;
+    const text = await Deno.readTextFile(runPaths(`${folder}/${run.run}`).samples);
+    const lines = text.split("\n").flatMap((line) => line === "" ? [] : [JSON.parse(line)]);
+    const last = lines.at(-1)?.step;
+    for (const { step, split, prompt, answer, right } of lines) {
+      if (step !== last || split !== "held-out") continue;
+      const own = answers.get(prompt) ?? new Map<string, string>();
+      own.set(arm, `${answer}${right === true ? " ✓" : " ✗"}`);
+      answers.set(prompt, own);
+    }
+  }
+  return {
+    title: "Answers side by side",
+    body: table({
+      header: ["prompt", ...names],
+      rows: [...answers].map(([prompt, own]) => [
+        prompt,
+        ...names.map((name) => own.get(name) ?? ""),
+      ]),
+      caption: "Greedy answers of seed 0 to validation prompts, ✓ right and ✗ wrong",
+    }),
+  };
+}
+
+/**
+ * The page of a study.
+ *
+ * @param content The study.
+ * @returns The file's text.
+ */
+export async function studyPage(content: StudyPageContent): Promise<string> {
+  const { folder, command, plan, results } = content;
+  const [head = [], ...rows] = studyCells(studyRows(plan, results));
+  const lines = await Promise.all(
+    plan.arms.map(({ name }) => progressOf(folder, results, name)),
+  );
+  const measured = [
+    { measure: "exact_match", name: "greedy" },
+    { measure: "mean@k", name: "sampled (mean@k)" },
+  ];
+  const belief = await beliefs(content);
+  const baseline = estimateOf([...measuresBySeed(results, BASELINE, "exact_match").values()]);
+  return page({
+    title: "SFT, RLHF and IFT on the same data",
+    lead:
+      html`<p>Made by <code>${command}</code>: ${plan.arms.length} ways to go on from one undertrained
+      model, ${plan.seeds} seeds. Further supervised training ends at an exact match of
+      ${baseline.mean.toFixed(3)}. Differences from it are taken seed by seed; intervals are
+      Student's, 95 %.</p>`,
+    sections: [
+      {
+        title: "Differences from more SFT",
+        body: figure(
+          (width) =>
+            intervals(
+              measured.map(({ measure, name }) => ({
+                name,
+                rows: differences(plan, results, measure),
+              })),
+              {
+                title: "Exact match less that of further SFT",
+                x: { label: "exact match less that of further SFT" },
+                reference: { value: 0, label: "SFT" },
+                width,
+              },
+            ),
+          "Test exact match less that of further SFT, the mean over seeds and its 95 % interval",
+        ),
+      },
+      {
+        title: "On the way",
+        body: figure(
+          (width) =>
+            curves(lines, {
+              title: "Validation exact match by step",
+              x: { label: "step" },
+              y: { label: "validation exact match", domain: [0, 1] },
+              width,
+            }),
+          "Exact match on validation data, the mean over seeds with its 95 % interval",
+        ),
+      },
+      { title: "The table", body: table({ header: head, rows }) },
+      {
+        title: "What it says",
+        body: html`<ul>${
+          studyRemarks(plan, results).map((remark) => html`<li>${remark}</li>`)
+        }</ul>`,
+      },
+      ...(belief === undefined ? [] : [belief]),
+      await samples(content),
+      metricsSection(),
+    ],
+  });
+}

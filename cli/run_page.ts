@@ -1,0 +1,205 @@
+/**
+ * The page of a run: curves of what was measured, the splits before and after, answers then and now.
+ *
+ * @module
+ */
+
+import { metricsSection } from "./glossary.ts";
+import { figure, html, page, type PageSection, table } from "./page.ts";
+import { type Curve, curves } from "./plot.ts";
+import { fileError } from "./errors.ts";
+import { runPaths } from "./run_folder.ts";
+
+/** A line of a run's files. */
+type Line = Readonly<Record<string, unknown>>;
+
+/** The lines of a file of JSON lines. */
+async function linesIn(path: string): Promise<readonly Line[]> {
+  try {
+    const text = await Deno.readTextFile(path);
+    return text.split("\n").flatMap((line): Line[] => line === "" ? [] : [JSON.parse(line)]);
+  } catch (error) {
+    throw fileError(error, "read", path);
+  }
+}
+
+const numberIn = (line: Line, name: string): number | undefined => {
+  const value = line[name];
+  return typeof value === "number" ? value : undefined;
+};
+
+/** A figure of a run: some metrics over steps. */
+interface Chart {
+  readonly title: string;
+  readonly unit: string;
+  readonly metrics: readonly string[];
+}
+
+const charts: readonly Chart[] = [
+  { title: "Loss", unit: "loss", metrics: ["loss"] },
+  { title: "Prediction", unit: "nats a token", metrics: ["nll", "entropy"] },
+  { title: "Rewards of answers", unit: "reward", metrics: ["reward", "reward_std"] },
+  { title: "Distance from the reference", unit: "nats a token", metrics: ["kl"] },
+  {
+    title: "Implicit rewards",
+    unit: "reward",
+    metrics: ["rewards/chosen", "rewards/rejected", "rewards/margins"],
+  },
+  {
+    title: "Log-probabilities of answers",
+    unit: "nats an answer",
+    metrics: ["logps/chosen", "logps/rejected"],
+  },
+  { title: "Length of answers", unit: "tokens", metrics: ["completions/mean_length"] },
+  { title: "Gradient", unit: "norm", metrics: ["grad_norm"] },
+];
+
+function curveOf(lines: readonly Line[], metric: string, name = metric): Curve {
+  return {
+    name,
+    points: lines.flatMap((line) => {
+      const [x, y] = [numberIn(line, "step"), numberIn(line, metric)];
+      return x === undefined || y === undefined ? [] : [{ x, y }];
+    }),
+  };
+}
+
+function chartSection({ title, unit, metrics }: Chart, lines: readonly Line[]): PageSection[] {
+  const drawn = metrics.map((metric) => curveOf(lines, metric))
+    .filter(({ points }) => points.length > 1);
+  if (drawn.length === 0) return [];
+  return [{
+    title,
+    body: figure(
+      (width) => curves(drawn, { title, x: { label: "step" }, y: { label: unit }, width }),
+      drawn.map(({ name }) => name).join(", "),
+    ),
+  }];
+}
+
+/** Exact match of each split over steps, where answers were judged. */
+function matchSection(evaluations: readonly Line[]): PageSection[] {
+  const metric = "eval_exact_match";
+  const splits = [...new Set(evaluations.map(({ split }) => String(split)))];
+  const drawn = splits
+    .map((name) => curveOf(evaluations.filter(({ split }) => split === name), metric, name))
+    .filter(({ points }) => points.length > 1);
+  if (drawn.length === 0) return [];
+  return [{
+    title: "Exact match",
+    body: figure(
+      (width) =>
+        curves(drawn, {
+          title: "Exact match",
+          x: { label: "step" },
+          y: { label: "exact match", domain: [0, 1] },
+          width,
+        }),
+      "Answers given freely and greedily that are right",
+    ),
+  }];
+}
+
+/** Every split's metrics at the first and the last evaluation. */
+function splitSection(evaluations: readonly Line[]): PageSection {
+  const shown = [
+    "eval_loss",
+    "eval_mean_token_accuracy",
+    "eval_exact_match",
+    "eval_exact_match_gap",
+  ]
+    .filter((metric) => evaluations.some((line) => metric in line));
+  const splits = [...new Set(evaluations.map(({ split }) => String(split)))];
+  const rows = splits.flatMap((name) => {
+    const own = evaluations.filter(({ split }) => split === name);
+    const ends = own.length > 1 ? [own.at(0), own.at(-1)] : [own.at(0)];
+    return ends.flatMap((line) =>
+      line === undefined ? [] : [[
+        `${name}, step ${line.step}`,
+        ...shown.map((metric) => numberIn(line, metric)?.toFixed(4) ?? ""),
+      ]]
+    );
+  });
+  return {
+    title: "Before and after",
+    body: table({ header: ["", ...shown.map((name) => name.replace("eval_", ""))], rows }),
+  };
+}
+
+/** Answers of the first and the last evaluation, side by side. */
+function answerSection(samples: readonly Line[]): PageSection[] {
+  const judged = samples.filter(({ split }) => split !== "rollouts");
+  const [first, last] = [judged.at(0)?.step, judged.at(-1)?.step];
+  const at = (step: unknown) => judged.filter((line) => line.step === step);
+  const mark = ({ answer, right }: Line) =>
+    `${answer}${right === undefined ? "" : right === true ? " ✓" : " ✗"}`;
+  const rows = at(last).map((line) => {
+    const before = at(first).find(({ prompt, split }) =>
+      prompt === line.prompt && split === line.split
+    );
+    return [
+      String(line.prompt),
+      String(line.gold),
+      before === undefined ? "" : mark(before),
+      mark(line),
+    ];
+  });
+  if (rows.length === 0) return [];
+  return [{
+    title: "Answers",
+    body: table({ header: ["prompt", "gold", `step ${first}`, `step ${last}`], rows }),
+  }];
+}
+
+/** Answers that were sampled and rewarded, the latest. */
+function rolloutSection(samples: readonly Line[]): PageSection[] {
+  const sampled = samples.filter(({ split }) => split === "rollouts").slice(-12);
+  if (sampled.length === 0) return [];
+  return [{
+    title: "Rewarded answers",
+    body: table({
+      header: ["prompt", "answer", "reward", "step"],
+      rows: sampled.map(({ prompt, answer, reward, step }) => [
+        String(prompt),
+        String(answer),
+        typeof reward === "number" ? reward.toFixed(2) : "unscorable",
+        String(step),
+      ]),
+    }),
+  }];
+}
+
+/**
+ * The page of a run.
+ *
+ * @param folder The run's folder.
+ * @returns The file's text.
+ * @throws {UserError} If the run's files cannot be read.
+ */
+export async function runPage(folder: string): Promise<string> {
+  const paths = runPaths(folder);
+  const metrics = await linesIn(paths.metrics);
+  const samples = await linesIn(paths.samples);
+  const evaluations = metrics.filter((line) => "split" in line);
+  const steps = metrics.filter((line) => !("split" in line));
+  const stages = [
+    ...new Set(metrics.flatMap(({ stage }) => stage === undefined ? [] : [`${stage}`])),
+  ];
+  const named = [...new Set(metrics.flatMap((line) => Object.keys(line)))]
+    .filter((name) => !["step", "stage", "split"].includes(name));
+  const last = steps.at(-1);
+  return page({
+    title: folder.replace(/^.*\//, ""),
+    lead: html`<p>${stages.length === 0 ? "A run" : `Stages: ${stages.join(", then ")};`} of ${
+      String(last?.step ?? 0)
+    } steps in <code>${folder}</code>.</p>`,
+    sections: [
+      ...matchSection(evaluations),
+      splitSection(evaluations),
+      ...charts.flatMap((chart) => chartSection(chart, steps)),
+      ...answerSection(samples),
+      ...rolloutSection(samples),
+      metricsSection(named),
+    ],
+  });
+}

@@ -1,0 +1,146 @@
+/** Studies: intervals, choices by validation data only, going on, the page. */
+import { assert, assertAlmostEquals, assertEquals, assertGreater } from "@std/assert";
+import {
+  arms,
+  carryOutStudy,
+  countTrainings,
+  estimateOf,
+  glossary,
+  glossaryMarkdown,
+  gridOf,
+  meaningOf,
+  openDevice,
+  pairedDifference,
+  prepare,
+  silentProgress,
+  type StudyPlan,
+  studyRows,
+  trainSettings,
+} from "@unitune/cli";
+import fc from "fast-check";
+import { filesIn, inFolder, readRows } from "./command.ts";
+
+Deno.test("an interval is Student's, of published data", () => {
+  // Student's sleep data (Biometrika 1908): the extra hours of ten patients, two drugs; the paired
+  // difference is 1.58 with the 95 % interval [0.70, 2.46].
+  const first = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0, 2];
+  const second = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4];
+  const bySeed = (values: readonly number[]) => new Map(values.map((value, seed) => [seed, value]));
+  const { mean = NaN, low = NaN, high = NaN } = pairedDifference(bySeed(second), bySeed(first)) ??
+    {};
+  assertAlmostEquals(mean, 1.58, 1e-9);
+  assertAlmostEquals(low, 0.7001, 1e-3);
+  assertAlmostEquals(high, 2.4599, 1e-3);
+});
+
+Deno.test("an interval moves with its values, and holds their mean", () => {
+  const values = fc.array(fc.double({ min: -1, max: 1, noNaN: true }), { minLength: 2 });
+  fc.assert(fc.property(values, fc.integer({ min: -9, max: 9 }), (values, shift) => {
+    const [a, b] = [estimateOf(values), estimateOf(values.map((value) => value + shift))];
+    assert(a.low <= a.mean && a.mean <= a.high);
+    assertAlmostEquals(b.mean - a.mean, shift, 1e-9);
+    assertAlmostEquals(b.high - b.low, a.high - a.low, 1e-6);
+  }));
+});
+
+Deno.test("all arms see the same data for as many steps, and every setting of theirs is one", () => {
+  assertEquals(new Set(arms.map(({ name }) => name)).size, arms.length);
+  for (const arm of arms) {
+    for (const name of ["steps", "examples", "tasks", "data", "noise", "dataSeed", "seed"]) {
+      assert(!(name in arm.settings) && !(name in (arm.tried ?? {})), `${arm.name}: ${name}`);
+    }
+    const grid = gridOf(arm, [1e-3, 1e-2], true);
+    assertEquals(new Set(grid.map(({ name }) => name)).size, grid.length);
+    for (const { settings } of grid) trainSettings({ ...arm.settings, ...settings });
+  }
+});
+
+const tiny = { layers: 1, heads: 1, width: 8 };
+const data = { tasks: "pick", examples: 40, warmupSteps: 0, batchSize: 8 };
+const plan: StudyPlan = {
+  seeds: 2,
+  selectionSeeds: 1,
+  arms: arms.filter(({ name }) => ["sft", "dpo"].includes(name)),
+  rates: [1e-3, 1e-2],
+  isWholeGrid: false,
+  base: { ...tiny, ...data, steps: 4 },
+  shared: { ...data, steps: 3 },
+  samples: 2,
+};
+
+inFolder("a study that was interrupted goes on, and ends with the same results", async (folder) => {
+  using device = await openDevice("wasm");
+  const study = (name: string, signal: AbortSignal, update: (step: number) => void = () => {}) =>
+    carryOutStudy({
+      folder: `${folder}/${name}`,
+      plan,
+      device,
+      progress: { ...silentProgress, update },
+      signal,
+    });
+  const controller = new AbortController();
+  let done = 0;
+  const cut = await study("cut", controller.signal, (step) => {
+    done = step;
+    if (step === 4) controller.abort();
+  });
+  assertEquals([cut, done], [undefined, 4]);
+  const running = new AbortController().signal;
+  const results = await study("cut", running);
+  const whole = await study("whole", running, (step) => done = step);
+  assertEquals(results, whole);
+  assert(done <= countTrainings(plan));
+
+  // Each number has a run, and each run's checkpoint is the one that was measured.
+  const files = await filesIn(`${folder}/whole`);
+  for (const { run, measures, arm } of whole?.results ?? []) {
+    assert(`${run}/config.json` in files, run);
+    for (const name of Object.keys(measures)) assert(meaningOf(name) !== undefined, name);
+    const lines = await readRows(`${folder}/whole/${run}/metrics.jsonl`);
+    const last = lines.findLast(({ split }) => split === "held-out");
+    assertEquals(measures["validation/exact_match"], last?.eval_exact_match);
+    if (arm === "dpo") assertEquals(measures["pairs/margin_before"], 0);
+  }
+  // What was chosen is the best on validation data of the first seed, and the first of equals.
+  for (const [arm, point] of Object.entries(whole?.chosen ?? {})) {
+    const scores = (whole ?? never()).results.filter((result) =>
+      result.arm === arm && result.seed === 0
+    )
+      .map(({ point, measures }) => ({ point, score: measures["validation/exact_match"] ?? NaN }));
+    const best = Math.max(...scores.map(({ score }) => score));
+    assertEquals(point, scores.find(({ score }) => score === best)?.point);
+  }
+  assertEquals(studyRows(plan, whole ?? never()).map(({ arm }) => arm), ["base", "sft", "dpo"]);
+});
+
+function never(): never {
+  throw new Error("unreachable");
+}
+
+Deno.test("the test is kept from training and from choices", async () => {
+  const { test, splits, stages } = await prepare(trainSettings({ examples: 5000 }));
+  const prompts = (of: typeof test, name: string) =>
+    new Set(of.find((split) => split.name === name)?.questions.map(({ prompt }) => prompt));
+  const [tested, chosenBy] = [prompts(test, "test"), prompts(splits, "held-out")];
+  assertEquals([tested.size, tested.isDisjointFrom(chosenBy)], [250, true]);
+  const { data } = stages[0] ?? never();
+  assert(data.kind === "demonstrations");
+  const ids = new Set(
+    Array.from({ length: 5000 }, (_, i) => {
+      const { ids, mask } = data.source.row(i);
+      return ids.slice(0, mask.indexOf(true)).join();
+    }),
+  );
+  for (const { questions } of test) {
+    for (const { ids: prompt } of questions) assert(!ids.has(prompt.join()));
+  }
+});
+
+Deno.test("docs/metrics.md is the glossary, and no name stands twice", async () => {
+  const text = await Deno.readTextFile(new URL("../../docs/metrics.md", import.meta.url));
+  const words = (text: string) => text.replaceAll(/\s+/g, " ");
+  assertEquals(words(text), words(glossaryMarkdown()));
+  const names = glossary.flatMap(({ entries }) => entries.map(({ name }) => name));
+  assertEquals(new Set(names).size, names.length);
+  assertGreater(names.length, 40);
+});

@@ -1,0 +1,71 @@
+/** Pages of runs and of studies: what they show, and that they stand by themselves. */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { ended, inFolder, tiny, trained, writeRows } from "./command.ts";
+import { runPage } from "../../cli/run_page.ts";
+import { requestsOf } from "./requests.ts";
+
+inFolder("a run's page stands by itself and shows every stage", async (folder) => {
+  const run = `${folder}/run`;
+  await trained(
+    ...["--layers", "1", "--heads", "1", "--width", "8", "--tasks", "pick", "--examples", "40"],
+    ...["--objective", "sft,dpo,grpo", "--steps", "4,2,2", "--batch-size", "8"],
+    ...["--logging-steps", "1", "--warmup-steps", "0", "--out", run],
+  );
+  const page = await runPage(run);
+  assertEquals(requestsOf(page), []);
+  for (
+    const shown of [
+      "Stages: sft, then dpo, then grpo; of 8 steps",
+      "held-out, step 8",
+      "rewards/margins",
+      "Rewarded answers",
+      "<code>clip_ratio/low</code>",
+    ]
+  ) assertStringIncludes(page, shown);
+});
+
+inFolder("a run of supervised training has no figures of what it does not do", async (folder) => {
+  const data = await writeRows(`${folder}/rows.jsonl`);
+  await trained("--data", data, ...tiny, "--out", `${folder}/run`);
+  const page = await runPage(`${folder}/run`);
+  for (const absent of ["Implicit rewards", "Rewarded answers", "clip_ratio"]) {
+    assert(!page.includes(absent), absent);
+  }
+});
+
+/** A task's command, with its own permissions and no other. */
+async function run(task: "report" | "compare", ...args: readonly string[]) {
+  const config = new URL("../../deno.json", import.meta.url);
+  const { tasks } = JSON.parse(await Deno.readTextFile(config));
+  const command: string = tasks[task].command;
+  const [, ...rest] = command.split(" ");
+  const script = rest.pop() ?? "";
+  return await ended(
+    new Deno.Command(Deno.execPath(), {
+      args: [
+        ...rest.toSpliced(1, 0, "--no-prompt"),
+        new URL(script, config).pathname,
+        ...args,
+      ],
+      stdout: "piped",
+      stderr: "piped",
+    }),
+  );
+}
+
+inFolder("the commands: a page of a run, and what makes no sense", async (folder) => {
+  const data = await writeRows(`${folder}/rows.jsonl`);
+  await trained("--data", data, ...tiny, "--out", `${folder}/run`);
+  const { code, stdout, stderr } = await run("report", "--run", `${folder}/run`);
+  assertEquals({ code, stderr }, { code: 0, stderr: "" });
+  assertStringIncludes(stdout, `${folder}/run/report.html`);
+  assertEquals(requestsOf(await Deno.readTextFile(`${folder}/run/report.html`)), []);
+
+  assertEquals((await run("report", "--run", `${folder}/none`)).code, 1);
+  const unknown = await run("compare", "--arms", "sft,dop", "--out", `${folder}/study`);
+  assertEquals(unknown.code, 1);
+  assertStringIncludes(unknown.stderr, `--arms: there is no arm "dop"`);
+  const help = await run("compare", "--help");
+  assertStringIncludes(help.stdout, "--quick");
+  assert(help.stdout.split("\n").every((line) => line.length <= 100));
+});
