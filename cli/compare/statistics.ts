@@ -64,8 +64,8 @@ export function estimateOf(values: readonly number[]): Estimate {
  * import { assertEquals } from "@std/assert";
  *
  * const values = (of: number[]) => new Map(of.map((value, seed) => [seed, value]));
- * const { mean, count } = pairedDifference(values([2, 4, 6]), values([1, 2, 3, 9]));
- * assertEquals([mean, count], [2, 3]);
+ * const difference = pairedDifference(values([2, 4, 6]), values([1, 2, 3, 9]));
+ * assertEquals([difference?.mean, difference?.count], [2, 3]);
  * ```
  *
  * @param arm Values by seed.
