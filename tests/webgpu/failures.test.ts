@@ -83,7 +83,7 @@ testOnWebGpu("training stops with its last checkpoint, and goes on elsewhere", a
       },
     };
     const error = await assertRejects(() =>
-      train({ folder, settings, prepared, device, progress })
+      train({ folder, stages: [settings], prepared, device, progress })
     );
     assert(error instanceof Error);
     assertMatch(error.message, /^training stopped at step [789]: the WebGPU device failed: it was/);
@@ -94,7 +94,7 @@ testOnWebGpu("training stops with its last checkpoint, and goes on elsewhere", a
 
     const goOn = async (folder: string, device: Device) => {
       using own = device;
-      return await train({ folder, settings, prepared, device: own });
+      return await train({ folder, stages: [settings], prepared, device: own });
     };
     const resumed = await goOn(folder, wasm());
     assert(resumed.isComplete);
