@@ -1,7 +1,7 @@
 /** `compile`: a pure function of trees of tensors as one program. */
 import type { Device, Program, ProgramStatistics } from "./backend.ts";
 import { defaultDevice } from "./devices.ts";
-import { materialise, operandOf, store } from "./evaluate.ts";
+import { giveUp, materialise, operandOf, store } from "./evaluate.ts";
 import { type Graph, traceGraph } from "./graph.ts";
 import { showShape } from "./shape.ts";
 import { simplify } from "./simplify.ts";
@@ -161,9 +161,7 @@ export function compile<A extends readonly unknown[], R>(
     );
     for (const position of donated) {
       const leaf = leaves[position];
-      if (leaf !== undefined) {
-        leaf.cell.value = { kind: "gone", why: "it was donated to a compiled function" };
-      }
+      if (leaf !== undefined) giveUp(leaf, "it was donated to a compiled function");
     }
     const outputs = known.outputs.map((output, i) => {
       const buffer = buffers[i];

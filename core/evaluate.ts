@@ -19,7 +19,19 @@ const unreachable = new FinalizationRegistry<Buffer>((buffer) => buffer.dispose(
 /** Puts a result into a tensor's cell. */
 export function store(tensor: Tensor, device: Device, buffer: Buffer): void {
   tensor.cell.value = { kind: "device", device, buffer };
-  unreachable.register(tensor.cell, buffer);
+  unreachable.register(tensor.cell, buffer, tensor.cell);
+}
+
+/**
+ * Takes the elements from a tensor whose storage a program has taken over.
+ *
+ * The collector then has nothing to give back when the tensor is garbage. It gives back only between
+ * tasks, which a loop of steps that awaits nothing but its losses never lets begin: what is
+ * registered would be kept, tensor by tensor and step by step.
+ */
+export function giveUp({ cell }: Tensor, why: string): void {
+  unreachable.unregister(cell);
+  cell.value = { kind: "gone", why };
 }
 
 /** Something that a program can be run on: a tensor that holds elements. */

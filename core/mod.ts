@@ -17,7 +17,12 @@
  */
 export type * from "./backend.ts";
 export { reference } from "./backends/reference.ts";
-export { wasm, type WasmOptions } from "./backends/wasm/wasm.ts";
+export {
+  wasm,
+  type WasmDevice,
+  type WasmOptions,
+  type WasmStatistics,
+} from "./backends/wasm/wasm.ts";
 export * from "./backends/webgpu/errors.ts";
 export {
   type MemoryStatistics,

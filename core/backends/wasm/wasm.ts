@@ -100,6 +100,20 @@ export interface WasmOptions {
   readonly relaxedSimd?: boolean;
 }
 
+/** What is known of the backend's memory, for benchmarks and tests. */
+export interface WasmStatistics {
+  /** Bytes of the WebAssembly memory, which never shrinks. */
+  readonly bytes: number;
+  /** Of these, bytes that are free for reuse: the rest holds tensors and programs. */
+  readonly keptBytes: number;
+}
+
+/** The wasm backend as a device. */
+export interface WasmDevice extends Device {
+  /** What is known of the device's memory. */
+  statistics(): WasmStatistics;
+}
+
 /** Threads beyond this many gain little on the sizes that a CPU trains. */
 const MOST_THREADS = 16;
 
@@ -120,7 +134,7 @@ const MOST_THREADS = 16;
  * @returns A device of its own, with a memory of its own.
  * @throws {RangeError} If the number of threads is not a positive integer.
  */
-export function wasm(options: WasmOptions = {}): Device {
+export function wasm(options: WasmOptions = {}): WasmDevice {
   const { threads = Math.min(navigator.hardwareConcurrency, MOST_THREADS), relaxedSimd = true } =
     options;
   if (!Number.isInteger(threads) || threads < 1) {
@@ -343,6 +357,10 @@ export function wasm(options: WasmOptions = {}): Device {
       return bufferOver({ kind: "heap", address }, dtype, data.length);
     },
     compile: compileGraph,
+    statistics() {
+      const bytes = heap.memory.buffer.byteLength;
+      return { bytes, keptBytes: bytes - heap.used() };
+    },
     async profile(run) {
       const times: KernelTime[] = [];
       profile.push(times);
