@@ -1,7 +1,7 @@
 /** The speed of generation: greedy, with a cache of keys and values. */
 import { type Device, evaluate, key } from "@unitune/core";
 import { createGenerator, gpt } from "@unitune/models";
-import { type Clock, interleaved, type Spread } from "./measure.ts";
+import { interleaved, type Measuring, type Spread } from "./measure.ts";
 import { randomTokens, type Workload } from "./workloads.ts";
 
 /** What is measured of generation for some prompts at once. */
@@ -30,15 +30,13 @@ const PROMPT_TOKENS = 8;
  *
  * @param workload The model.
  * @param device Where to compute.
- * @param rounds How often each batch is timed.
- * @param now The clock.
+ * @param measuring How often each batch is timed.
  * @returns A report for each number of prompts.
  */
 export async function measureGeneration(
   workload: Workload,
   device: Device,
-  rounds: number,
-  now: Clock,
+  measuring: Measuring,
 ): Promise<GenerationReport[]> {
   const model = gpt(workload.config);
   const params = evaluate(model.init(key(0)), device);
@@ -57,8 +55,7 @@ export async function measureGeneration(
       },
     };
   });
-  // The first round compiles.
-  const measured = await interleaved(subjects, { warmUp: 1, rounds, now });
+  const measured = await interleaved(subjects, measuring);
   return measured.map(({ subject: { batch }, time }) => ({
     batch,
     promptTokens: PROMPT_TOKENS,

@@ -10,18 +10,29 @@ import {
   runCommand,
   wantsHelp,
 } from "@unitune/cli";
+import { measureEndurance } from "./endurance.ts";
 import { measureGeneration } from "./generation.ts";
+import { permissionsOfGrowth } from "./growth/flags.ts";
+import type { Measuring } from "./measure.ts";
+import { permissionsOfPeers } from "./peers/flags.ts";
+import { measureProduct } from "./products.ts";
+import { withProgress } from "./progress.ts";
 import { type Report, reportLines, type WorkloadReport } from "./report.ts";
 import { measureTraining } from "./training.ts";
-import { type Workload, workloads } from "./workloads.ts";
+import { chosenWorkloads, type Workload, workloads } from "./workloads.ts";
 
-const usage = `Measures training steps by SFT and by IFT in turns, generation, and memory.
+const usage = `Measures training steps by SFT and by IFT in turns, generation, a product of \
+matrices, and memory.
 
   deno task bench
-  deno task bench --preset nano --json
+  deno task bench --preset nano-cpu --profile
+  deno task bench --preset nano --memory-steps 10000
+  deno task bench --peers --python .venv/bin/python --jax-js ../jaxjs
+  deno task bench --growth
 
 A step is timed from its call until its loss is known: forward, backward, clipping and AdamW. \
-Generation is greedy, from 8 tokens to a full context.
+Generation is greedy, from 8 tokens to a full context. GFLOP/s count what the arithmetic needs; \
+docs/performance.md has the formula.
 
 Peak memory is the most that the process had so far: --preset measures a workload alone. The \
 quartiles tell how quiet the machine was; close what else is running.`;
@@ -30,7 +41,7 @@ const flags = {
   preset: {
     kind: "choice",
     choices: Object.keys(workloads),
-    help: "The workload; all of them unless told.",
+    help: "The workload; all but baby, which takes minutes, unless told.",
   },
   device: {
     kind: "choice",
@@ -40,50 +51,142 @@ const flags = {
   },
   steps: {
     kind: "integer",
-    default: 20,
+    default: 50,
     min: 1,
     help: "Timed steps of each objective; generation is timed a quarter as often.",
   },
+  "warm-up": {
+    kind: "number",
+    default: 2,
+    min: 0,
+    help: "Seconds that each thing is run before it is timed: the engine compiles what runs for " +
+      "long a second time, and better.",
+  },
+  profile: { kind: "boolean", help: "Print the share of each kernel in a step." },
+  "memory-steps": {
+    kind: "integer",
+    min: 1,
+    help: "Print the memory of a training that runs on for so many steps.",
+  },
   json: { kind: "boolean", help: "Print JSON." },
+  peers: {
+    kind: "boolean",
+    help: "Measure PyTorch and jax-js beside this, in turns; --peers --help lists its flags.",
+  },
+  growth: {
+    kind: "boolean",
+    help: "Measure how cost grows with width, depth, context and batch, and write docs/growth.md " +
+      "and docs/growth.svg; --growth --help lists its flags.",
+  },
 } as const satisfies FlagTable;
+
+/** What is measured by a program of its own, with the permissions that it needs and others don't. */
+const programs: readonly {
+  readonly flag: string;
+  readonly file: string;
+  permissions(args: readonly string[]): string[];
+}[] = [
+  { flag: "--peers", file: "peers/main.ts", permissions: permissionsOfPeers },
+  { flag: "--growth", file: "growth/main.ts", permissions: permissionsOfGrowth },
+];
+
+/** Runs another program of this folder to its end, in this terminal. */
+async function runProgram(file: string, permissions: string[], args: string[]): Promise<number> {
+  const path = new URL(file, import.meta.url).href;
+  const { code } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", ...permissions, path, ...args],
+    stdin: "inherit",
+    stdout: "inherit",
+    stderr: "inherit",
+  }).spawn().status;
+  return code;
+}
+
+/** What is asked for beside the usual. */
+interface Extras {
+  readonly withProfile: boolean;
+  readonly memorySteps: number | undefined;
+}
 
 async function measure(
   preset: string,
   workload: Workload,
   device: Device,
-  steps: number,
+  measuring: Measuring,
+  { withProfile, memorySteps }: Extras,
 ): Promise<WorkloadReport> {
-  const now = () => performance.now();
-  const training = await measureTraining(workload, device, steps, now);
-  const generation = await measureGeneration(workload, device, Math.ceil(steps / 4), now);
+  const training = await withProgress(
+    `${preset}: training`,
+    (progress) => measureTraining(workload, device, { ...measuring, progress }, { withProfile }),
+  );
+  const rounds = Math.ceil(measuring.rounds / 4);
+  const generation = await withProgress(
+    `${preset}: generation`,
+    (progress) => measureGeneration(workload, device, { ...measuring, rounds, progress }),
+  );
+  // Counted in KiB.
+  const peakMemoryBytes = process.resourceUsage().maxRSS * 1024;
+  const endurance = memorySteps === undefined
+    ? undefined
+    : await endure(preset, workload, device.name, memorySteps);
   return {
     preset,
     ...workload,
     parameters: countParameters(workload.config),
     training,
     generation,
-    // Counted in KiB.
-    peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
+    peakMemoryBytes,
+    ...(endurance && { endurance }),
   };
 }
 
-async function main(): Promise<void> {
+/** Trains on a device of its own, which holds nothing else. */
+async function endure(preset: string, workload: Workload, name: Device["name"], steps: number) {
+  using device = await openDevice(name);
+  return await withProgress(
+    `${preset}: memory`,
+    (progress) => measureEndurance(workload, device, steps, (step) => progress(step, steps)),
+  );
+}
+
+/** Rows and columns of the matrices that are multiplied. */
+const PRODUCT_SIZE = 1024;
+
+async function main(): Promise<number | void> {
+  for (const { flag, file, permissions } of programs) {
+    if (!Deno.args.includes(flag)) continue;
+    const rest = Deno.args.filter((arg) => arg !== flag);
+    return await runProgram(file, permissions(rest), rest);
+  }
   if (wantsHelp(Deno.args)) {
     console.log(helpText(flags, usage));
     return;
   }
   const { values } = parseFlags(flags, Deno.args);
+  const measuring: Measuring = {
+    warmUp: { runs: 1, milliseconds: 1000 * values.warmUp },
+    rounds: values.steps,
+    now: () => performance.now(),
+  };
+  const extras: Extras = { withProfile: values.profile, memorySteps: values.memorySteps };
   using device = await openDevice(values.device);
   const reports: WorkloadReport[] = [];
-  for (const [preset, workload] of Object.entries(workloads)) {
-    if (values.preset !== undefined && preset !== values.preset) continue;
-    reports.push(await measure(preset, workload, device, values.steps));
+  for (const [preset, workload] of chosenWorkloads(values.preset)) {
+    reports.push(await measure(preset, workload, device, measuring, extras));
+  }
+  const isUntold = values.profile &&
+    reports.some(({ training }) => training.some(({ profile }) => profile === undefined));
+  if (isUntold) {
+    console.error(`--profile: the ${device.name} device cannot tell kernels apart (no timestamps)`);
   }
   const report: Report = {
     deno: Deno.version.deno,
     device: device.name,
     processors: navigator.hardwareConcurrency,
     workloads: reports,
+    // A graphics device returns before it has multiplied; profiles tell its rates.
+    ...(device.name === "wasm" &&
+      { product: await measureProduct(device, PRODUCT_SIZE, measuring) }),
   };
   console.log(values.json ? JSON.stringify(report, null, 2) : reportLines(report).join("\n"));
 }

@@ -1,8 +1,11 @@
 /** What a benchmark has measured, and how it is shown. */
 import type { GptConfig } from "@unitune/models";
 import { alignTable } from "../cli/report.ts";
+import type { MemorySample } from "./endurance.ts";
 import type { GenerationReport } from "./generation.ts";
 import type { Spread } from "./measure.ts";
+import type { ProductReport } from "./products.ts";
+import type { KernelShare } from "./profile.ts";
 import type { TrainingReport } from "./training.ts";
 
 /** What is measured of a workload. */
@@ -19,6 +22,8 @@ export interface WorkloadReport {
   readonly training: readonly TrainingReport[];
   /** Generation, by number of prompts. */
   readonly generation: readonly GenerationReport[];
+  /** The memory of a training that runs on, if that was asked for. */
+  readonly endurance?: readonly MemorySample[];
   /** The most memory that the process ever had by the end of this workload, in bytes. */
   readonly peakMemoryBytes: number;
 }
@@ -33,10 +38,12 @@ export interface Report {
   readonly processors: number;
   /** The workloads, in the order in which they were measured. */
   readonly workloads: readonly WorkloadReport[];
+  /** A product of matrices by itself, on a processor. */
+  readonly product?: ProductReport;
 }
 
 /** A number to three digits, with separators between thousands. */
-function brief(value: number): string {
+export function brief(value: number): string {
   const rounded = Number(value.toPrecision(3));
   return rounded.toLocaleString("en-US", { maximumFractionDigits: 3 });
 }
@@ -52,7 +59,7 @@ function kibibytes(bytes: number): string {
 }
 
 /** The quartiles of a spread. */
-function quartiles({ low, high }: Spread): string {
+export function quartiles({ low, high }: Spread): string {
   return `${brief(low)}-${brief(high)}`;
 }
 
@@ -64,6 +71,7 @@ function trainingTable(workloads: readonly WorkloadReport[]): string[] {
       quartiles(report.milliseconds),
       report.timesSft.toFixed(2),
       brief(report.tokensPerSecond),
+      brief(report.gigaflops),
       brief(report.compileMilliseconds),
       `${report.program.kernels}`,
       mebibytes(report.program.arenaBytes),
@@ -76,6 +84,7 @@ function trainingTable(workloads: readonly WorkloadReport[]): string[] {
     "quartiles",
     "x sft",
     "tokens/s",
+    "GFLOP/s",
     "compile ms",
     "kernels",
     "arena",
@@ -109,8 +118,57 @@ function workloadTable(workloads: readonly WorkloadReport[]): string[] {
   return alignTable([titles, ...rows]);
 }
 
-/** A report for a person: three tables under a line that says where it was measured. */
-export function reportLines({ deno, device, processors, workloads }: Report): string[] {
+function productTable({ size, milliseconds, gigaflops }: ProductReport): string[] {
+  return alignTable([["product", "ms", "quartiles", "GFLOP/s"], [
+    `${size} x ${size} x ${size}`,
+    brief(milliseconds.median),
+    quartiles(milliseconds),
+    brief(gigaflops),
+  ]]);
+}
+
+/** Kernels that a profile shows one by one. */
+const SHOWN = 15;
+
+function shareTable(title: string, shares: readonly KernelShare[]): string[] {
+  const rows = shares.map(({ kernel, count, milliseconds, share, gigaflops }) => [
+    kernel,
+    `${count}`,
+    milliseconds.toFixed(3),
+    `${(100 * share).toFixed(1)} %`,
+    gigaflops === undefined ? "" : brief(gigaflops),
+  ]);
+  return alignTable([[title, "count", "ms", "share", "GFLOP/s"], ...rows]);
+}
+
+function profileTables({ preset, training }: WorkloadReport): string[] {
+  return training.flatMap(({ objective, profile }) => {
+    if (profile === undefined) return [];
+    const { milliseconds, kinds, kernels } = profile;
+    const left = kernels.length - SHOWN;
+    return [
+      "",
+      `${preset} ${objective}, each kernel by itself: ${brief(milliseconds)} ms`,
+      ...shareTable("kind", kinds),
+      "",
+      ...shareTable("kernel", kernels.slice(0, SHOWN)),
+      ...(left > 0 ? [`and ${left} more`] : []),
+    ];
+  });
+}
+
+function enduranceTable({ preset, endurance }: WorkloadReport): string[] {
+  if (endurance === undefined) return [];
+  const rows = endurance.map(({ step, residentBytes, deviceBytes }) => [
+    step.toLocaleString("en-US"),
+    mebibytes(residentBytes),
+    deviceBytes === undefined ? "unknown" : `${deviceBytes.toLocaleString("en-US")} bytes`,
+  ]);
+  return ["", ...alignTable([[`${preset} sft, steps`, "process", "device"], ...rows])];
+}
+
+/** A report for a person: tables under a line that says where it was measured. */
+export function reportLines({ deno, device, processors, workloads, product }: Report): string[] {
   return [
     `${device} on Deno ${deno}, ${processors} processors; medians`,
     "",
@@ -119,5 +177,8 @@ export function reportLines({ deno, device, processors, workloads }: Report): st
     ...trainingTable(workloads),
     "",
     ...generationTable(workloads),
+    ...(product === undefined ? [] : ["", ...productTable(product)]),
+    ...workloads.flatMap(profileTables),
+    ...workloads.flatMap(enduranceTable),
   ];
 }

@@ -3,7 +3,9 @@ import { compile, type Device, evaluate, key, type ProgramStatistics } from "@un
 import { adamw, chain, clipByGlobalNorm } from "@unitune/autodiff";
 import { gpt } from "@unitune/models";
 import { ift, initTrainingState, sft, trainingStep } from "@unitune/objectives";
-import { type Clock, interleaved, type Spread, type Timed, timeOf } from "./measure.ts";
+import { gigaflops, stepOperations } from "./arithmetic.ts";
+import { interleaved, type Measuring, type Spread, type Timed, timeOf } from "./measure.ts";
+import { measureProfile, type Profile } from "./profile.ts";
 import { trainingBatches, type Workload } from "./workloads.ts";
 
 /** What is measured of an objective. */
@@ -16,6 +18,8 @@ export interface TrainingReport {
   readonly timesSft: number;
   /** Tokens a second at the median. */
   readonly tokensPerSecond: number;
+  /** Operations a nanosecond at the median, of those that {@linkcode stepOperations} counts. */
+  readonly gigaflops: number;
   /**
    * Milliseconds that the first step took longer than the median: tracing and compiling. Whichever
    * objective is first warms the compiler itself up as well.
@@ -23,6 +27,8 @@ export interface TrainingReport {
   readonly compileMilliseconds: number;
   /** What is known of the step's program. */
   readonly program: ProgramStatistics;
+  /** Where the time goes, if that was asked for and the device can tell. */
+  readonly profile?: Profile;
 }
 
 /** The objectives with their defaults; the first is what the others are compared with. */
@@ -36,17 +42,20 @@ const objectiveNames = ["sft", "ift"] as const satisfies readonly ObjectiveName[
 /** Batches that the steps take in turns. */
 const BATCHES = 8;
 
-/** Steps that are not counted, beside the first, which compiles. */
-const WARM_UP = 3;
-
 /** A training under way; each run is a step. */
-interface Training extends Timed, Disposable {
+export interface Training extends Timed, Disposable {
+  /** What it trains by. */
   readonly objective: ObjectiveName;
   /** Of the step's program, which must be one. */
   statistics(): ProgramStatistics;
 }
 
-function startTraining(objective: ObjectiveName, workload: Workload, device: Device): Training {
+/** A training from a new model; its first step compiles. */
+export function startTraining(
+  objective: ObjectiveName,
+  workload: Workload,
+  device: Device,
+): Training {
   const policy = gpt(workload.config);
   const rule = adamw(1e-3, { beta1: 0.9, beta2: 0.99, weightDecay: 0.1 });
   const optimizer = chain<unknown[]>(clipByGlobalNorm(1), rule);
@@ -83,31 +92,39 @@ function startTraining(objective: ObjectiveName, workload: Workload, device: Dev
  *
  * @param workload The model and its batches.
  * @param device Where to compute.
- * @param steps How many steps of each are timed.
- * @param now The clock.
+ * @param measuring How many steps of each, and the clock.
+ * @param options Whether to tell the kernels apart, which is done after the steps are timed.
  * @returns A report for each objective, SFT first.
  */
 export async function measureTraining(
   workload: Workload,
   device: Device,
-  steps: number,
-  now: Clock,
+  measuring: Measuring,
+  { withProfile = false } = {},
 ): Promise<TrainingReport[]> {
   using stack = new DisposableStack();
   const trainings: (Training & { readonly first: number })[] = [];
   for (const objective of objectiveNames) {
     const training = stack.use(startTraining(objective, workload, device));
-    trainings.push({ ...training, first: await timeOf(training, now) });
+    trainings.push({ ...training, first: await timeOf(training, measuring.now) });
   }
-  const measured = await interleaved(trainings, { warmUp: WARM_UP, rounds: steps, now });
+  const measured = await interleaved(trainings, measuring);
   const [baseline] = measured;
   const tokens = workload.batch * workload.config.context;
-  return measured.map(({ subject: { objective, first, statistics }, time }) => ({
-    objective,
-    milliseconds: time,
-    timesSft: time.median / (baseline?.time.median ?? NaN),
-    tokensPerSecond: 1000 * tokens / time.median,
-    compileMilliseconds: Math.max(0, first - time.median),
-    program: statistics(),
-  }));
+  const reports: TrainingReport[] = [];
+  for (const { subject: training, time } of measured) {
+    const { objective, first } = training;
+    const profile = withProfile ? await measureProfile(training, device, measuring) : undefined;
+    reports.push({
+      objective,
+      milliseconds: time,
+      timesSft: time.median / (baseline?.time.median ?? NaN),
+      tokensPerSecond: 1000 * tokens / time.median,
+      gigaflops: gigaflops(stepOperations(workload, objective), time.median),
+      compileMilliseconds: Math.max(0, first - time.median),
+      program: training.statistics(),
+      ...(profile && { profile }),
+    });
+  }
+  return reports;
 }

@@ -10,17 +10,31 @@ export interface Workload {
   readonly config: GptConfig;
   /** Sequences in a batch; each as long as the context. */
   readonly batch: number;
+  /** Whether it takes so long that it is measured only when asked for. */
+  readonly isLong?: boolean;
 }
 
 /**
  * The workloads by the names of their presets, in the order in which they are measured. The sizes
- * are those that other libraries were measured with; `nano-cpu` is nanoGPT's configuration for a
- * CPU.
+ * are those that other libraries were measured with: `nano-cpu` is nanoGPT's configuration for a
+ * CPU, `baby` the one for a GPU, with a smaller batch and, as benchmarks have it, without dropout.
  */
 export const workloads: Readonly<Record<string, Workload>> = {
   nano: { config: { ...gptPresets.nano, vocabulary: 32 }, batch: 16 },
   "nano-cpu": { config: { ...gptPresets["nano-cpu"], vocabulary: 65 }, batch: 12 },
+  baby: {
+    config: { ...gptPresets.baby, vocabulary: 65, dropout: 0 },
+    batch: 8,
+    isLong: true,
+  },
 };
+
+/** The workloads of one preset; without a name, all that do not take long. */
+export function chosenWorkloads(preset: string | undefined): [string, Workload][] {
+  return Object.entries(workloads).filter(([name, { isLong = false }]) =>
+    preset === undefined ? !isLong : name === preset
+  );
+}
 
 /** Random tokens; the same ones for the same seed. */
 export function randomTokens(workload: Workload, length: number, seed = 0): number[] {

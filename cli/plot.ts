@@ -79,6 +79,8 @@ export interface Axis {
   readonly scale?: "linear" | "log";
   /** From where to where; all of the data unless told. */
   readonly domain?: readonly [number, number];
+  /** The base of a logarithmic axis, whose powers are marked first; 10 unless told. */
+  readonly base?: number;
 }
 
 /** A line that values are compared with. */
@@ -149,13 +151,13 @@ function placed(points: readonly CurvePoint[], x: Axis, y: Axis): Required<Curve
   }));
 }
 
-function scaleOf({ label, scale = "linear", domain }: Axis): Plot.ScaleOptions {
+function scaleOf({ label, scale = "linear", domain, base = 10 }: Axis): Plot.ScaleOptions {
   return {
     label,
     type: scale,
     labelArrow: "none",
     // Plot's own would write 0.05 as 50m.
-    ...(scale === "log" ? { tickFormat: "~g" } : {}),
+    ...(scale === "log" ? { base, tickFormat: "~g" } : {}),
     ...(domain === undefined ? {} : { domain }),
   };
 }

@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 
-/** Runs `deno task bench` as it is run: without any permission. */
+/** Runs the benchmark with the permission of its task: to run itself, for what needs others. */
 async function bench(...flags: string[]): Promise<{ code: number; out: string; err: string }> {
   const file = new URL("../../bench/main.ts", import.meta.url);
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", file.href, ...flags],
+    args: ["run", "--no-prompt", `--allow-run=${Deno.execPath()}`, file.href, ...flags],
     env: { NO_COLOR: "1" },
   }).output();
   const decoder = new TextDecoder();
@@ -20,7 +20,10 @@ function at(value: unknown, ...path: string[]): unknown {
 }
 
 Deno.test("bench: JSON with everything that was measured", async () => {
-  const { code, out, err } = await bench("--preset", "nano", "--steps", "1", "--json");
+  const { code, out, err } = await bench(
+    ...["--preset", "nano", "--steps", "1", "--warm-up", "0", "--json"],
+    ...["--profile", "--memory-steps", "12"],
+  );
   assertEquals(code, 0, err);
   const report: unknown = JSON.parse(out);
   assertEquals(at(report, "device"), "wasm");
@@ -37,11 +40,15 @@ Deno.test("bench: JSON with everything that was measured", async () => {
       ["training", "0", "milliseconds", "median"],
       ["training", "1", "timesSft"],
       ["training", "1", "tokensPerSecond"],
+      ["training", "1", "gigaflops"],
+      ["training", "1", "profile", "kinds", "0", "share"],
+      ["training", "1", "profile", "kernels", "0", "gigaflops"],
       ["training", "1", "program", "kernels"],
       ["training", "1", "program", "arenaBytes"],
       ["training", "1", "program", "codeBytes"],
       ["generation", "0", "tokensPerSecond"],
       ["generation", "1", "milliseconds", "high"],
+      ["endurance", "0", "residentBytes"],
     ]
   ) {
     const value = at(workload, ...path);
@@ -49,16 +56,44 @@ Deno.test("bench: JSON with everything that was measured", async () => {
   }
   assertEquals(at(workload, "generation", "0", "batch"), 1);
   assertEquals(at(workload, "generation", "1", "batch"), 64);
+  assertEquals(at(report, "product", "size"), 1024);
+  // A running step takes no more of the device's memory than its first did.
+  const [first, last] = ["0", "11"].map((n) => at(workload, "endurance", n, "deviceBytes"));
+  assertEquals(at(workload, "endurance", "11", "step"), 12);
+  assert(typeof first === "number" && typeof last === "number" && last <= first);
 });
 
 Deno.test("bench: help", async () => {
   const { code, out } = await bench("--help");
   assertEquals(code, 0);
-  for (const flag of ["--preset", "--device", "--steps", "--json"]) assertStringIncludes(out, flag);
+  for (const flag of ["--preset", "--device", "--steps", "--json", "--peers", "--growth"]) {
+    assertStringIncludes(out, flag);
+  }
 });
 
 Deno.test("bench: an unknown flag is an error, with the nearest", async () => {
   const { code, err } = await bench("--presets", "nano");
   assertEquals(code, 2);
   assertStringIncludes(err, "unknown flag --presets: did you mean --preset?");
+});
+
+Deno.test("bench: peers that are not there are named, and ours is measured", async () => {
+  const { code, out, err } = await bench(
+    ...["--peers", "--preset", "nano", "--rounds", "1", "--warm-up", "0", "--turn", "0.01"],
+    ...["--python", "./no-such-python", "--jax-js", "./no-such-folder"],
+  );
+  assertEquals(code, 0, err);
+  assertStringIncludes(out, "unitune");
+  assertStringIncludes(out, "PyTorch eager: not measured: ./no-such-python is not there");
+  assertStringIncludes(out, "jax-js is not installed in ./no-such-folder");
+});
+
+Deno.test("bench: programs of their own have their own help and their own errors", async () => {
+  const growth = await bench("--growth", "--help");
+  assertStringIncludes(growth.out, "--out FOLDER");
+  const peers = await bench("--help", "--peers");
+  assertStringIncludes(peers.out, "--jax-js FOLDER");
+  const wrong = await bench("--peers", "--pyton", "x");
+  assertEquals(wrong.code, 2);
+  assertStringIncludes(wrong.err, "unknown flag --pyton: did you mean --python?");
 });

@@ -6,6 +6,7 @@ const training = {
   milliseconds: { median: 17.25, low: 16.8, high: 18.04 },
   timesSft: 1,
   tokensPerSecond: 29_681.2,
+  gigaflops: 18.46,
   compileMilliseconds: 225.4,
   program: {
     kernels: 240,
@@ -42,21 +43,66 @@ const report: Report = {
   }],
 };
 
+const tables = [
+  "wasm on Deno 2.9.6, 2 processors; medians",
+  "",
+  "workload  parameters   sizes  vocabulary    batch  peak memory",
+  "nano         104,192  2x2x64          32  16 x 32      138 MiB",
+  "",
+  "training step    ms  quartiles  x sft  tokens/s  GFLOP/s  compile ms  kernels   arena    code",
+  "nano sft       17.3    16.8-18   1.00    29,700     18.5         225      240  11 MiB  32 KiB",
+  "nano ift       23.1  22.9-23.5   1.34    29,700     18.5         225      240  11 MiB  32 KiB",
+  "",
+  "generation              ms  quartiles  tokens/s",
+  "nano, 64 x 24 tokens  50.8    50.1-52    30,200",
+];
+
 Deno.test("report: tables whose columns line up", () => {
+  assertEquals(reportLines(report).join("\n"), tables.join("\n"));
+});
+
+Deno.test("report: what was asked for comes after", () => {
+  const product = {
+    size: 1024,
+    milliseconds: { median: 30.04, low: 30, high: 31 },
+    gigaflops: 71.5,
+  };
+  const matmul = { kernel: "matmul [2,3] x [3,4]", count: 4, milliseconds: 1.5, share: 0.75 };
+  const map = { kernel: "map [6], 1 steps, 1 stored", count: 2, milliseconds: 0.5, share: 0.25 };
+  const profile = {
+    milliseconds: 2,
+    kinds: [{ ...matmul, kernel: "matmul" }, { ...map, kernel: "map" }],
+    kernels: [{ ...matmul, gigaflops: 66.7 }, map],
+  };
+  const endurance = [
+    { step: 1, residentBytes: 100 * 2 ** 20, deviceBytes: 12_345_600 },
+    { step: 10_000, residentBytes: 101 * 2 ** 20, deviceBytes: 12_345_600 },
+  ];
+  const workloads = report.workloads.map((workload) => ({
+    ...workload,
+    training: workload.training.slice(0, 1).map((training) => ({ ...training, profile })),
+    endurance,
+  }));
+  const lines = reportLines({ ...report, workloads, product });
   assertEquals(
-    reportLines(report).join("\n"),
+    lines.slice(lines.indexOf("") + 9).join("\n"),
     [
-      "wasm on Deno 2.9.6, 2 processors; medians",
       "",
-      "workload  parameters   sizes  vocabulary    batch  peak memory",
-      "nano         104,192  2x2x64          32  16 x 32      138 MiB",
+      "product             ms  quartiles  GFLOP/s",
+      "1024 x 1024 x 1024  30      30-31     71.5",
       "",
-      "training step    ms  quartiles  x sft  tokens/s  compile ms  kernels   arena    code",
-      "nano sft       17.3    16.8-18   1.00    29,700         225      240  11 MiB  32 KiB",
-      "nano ift       23.1  22.9-23.5   1.34    29,700         225      240  11 MiB  32 KiB",
+      "nano sft, each kernel by itself: 2 ms",
+      "kind    count     ms   share  GFLOP/s",
+      "matmul      4  1.500  75.0 %",
+      "map         2  0.500  25.0 %",
       "",
-      "generation              ms  quartiles  tokens/s",
-      "nano, 64 x 24 tokens  50.8    50.1-52    30,200",
+      "kernel                      count     ms   share  GFLOP/s",
+      "matmul [2,3] x [3,4]            4  1.500  75.0 %     66.7",
+      "map [6], 1 steps, 1 stored      2  0.500  25.0 %",
+      "",
+      "nano sft, steps  process            device",
+      "1                100 MiB  12,345,600 bytes",
+      "10,000           101 MiB  12,345,600 bytes",
     ].join("\n"),
   );
 });

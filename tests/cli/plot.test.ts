@@ -113,3 +113,13 @@ Deno.test("a standalone drawing's colours are legible on white and on black", ()
     assert(1.05 / own >= 3 && own / 0.05 >= 3, color);
   }
 });
+
+Deno.test("a logarithmic axis of base 2 is marked at powers of 2", () => {
+  const points = [{ x: 0.5, y: 1 }, { x: 8, y: 2 }];
+  const x = { label: "size", scale: "log", base: 2 } as const;
+  const svg = curves([{ name: "a", points }], { ...axes, x });
+  const marks = /aria-label="x-axis tick label"[^>]*>(.*?)<\/g>/s.exec(svg)?.[1] ?? "";
+  assertEquals([...marks.matchAll(/<text[^>]*>([^<]*)</g)].map(([, text]) => text), [
+    ...["0.5", "1", "2", "4", "8"],
+  ]);
+});

@@ -1,0 +1,47 @@
+/** `deno task bench --growth`: cost by width, depth, context and batch, as a table and a plot. */
+import { wasm } from "@unitune/core";
+import { helpText, parseFlags, runCommand, wantsHelp, writeFileAtomically } from "@unitune/cli";
+import type { Measuring } from "../measure.ts";
+import { withProgress } from "../progress.ts";
+import { growthFlags } from "./flags.ts";
+import { growthDocument, growthLines, growthPlot, type GrowthReport } from "./report.ts";
+import { base, measureGrowth, sweeps } from "./sweeps.ts";
+
+const usage =
+  `Measures how the cost of a training step grows with width, layers, context and batch, \
+prints it, and writes growth.md and its plot growth.svg.
+
+  deno task bench --growth`;
+
+const PLOT = "growth.svg";
+const DOCUMENT = "growth.md";
+
+async function main(): Promise<void> {
+  if (wantsHelp(Deno.args)) {
+    console.log(helpText(growthFlags, usage));
+    return;
+  }
+  const { values } = parseFlags(growthFlags, Deno.args);
+  const measuring: Measuring = {
+    warmUp: { runs: 1, milliseconds: 1000 * values.warmUp },
+    rounds: values.steps,
+    now: () => performance.now(),
+  };
+  using device = wasm();
+  const report: GrowthReport = {
+    deno: Deno.version.deno,
+    device: device.name,
+    processors: navigator.hardwareConcurrency,
+    command: ["deno task bench --growth", ...Deno.args].join(" "),
+    base,
+    growth: await withProgress(
+      "growth",
+      (progress) => measureGrowth(device, sweeps, { ...measuring, progress }),
+    ),
+  };
+  await writeFileAtomically(`${values.out}/${PLOT}`, growthPlot(report));
+  await writeFileAtomically(`${values.out}/${DOCUMENT}`, growthDocument(report, PLOT));
+  console.log(growthLines(report).join("\n"));
+}
+
+if (import.meta.main) await runCommand(main);

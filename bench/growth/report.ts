@@ -1,0 +1,124 @@
+/** How growth is shown: lines for a terminal, a document and its plot. */
+import { curves, standaloneSvg } from "@unitune/cli/plot";
+import { alignTable } from "../../cli/report.ts";
+import { gigaflops } from "../arithmetic.ts";
+import { brief, quartiles } from "../report.ts";
+import type { Workload } from "../workloads.ts";
+import type { Growth, GrowthPoint } from "./sweeps.ts";
+
+/** What was measured, and where. */
+export interface GrowthReport {
+  /** The version of Deno. */
+  readonly deno: string;
+  /** The backend. */
+  readonly device: string;
+  /** Logical processors of the machine. */
+  readonly processors: number;
+  /** The command that measured it. */
+  readonly command: string;
+  /** The workload that the sweeps have in common. */
+  readonly base: Workload;
+  /** The sweeps. */
+  readonly growth: readonly Growth[];
+}
+
+const titles = ["size", "value", "GFLOP", "ms", "quartiles", "GFLOP/s"] as const;
+
+function pointCells(size: string, { value, operations, milliseconds }: GrowthPoint): string[] {
+  return [
+    size,
+    `${value}`,
+    brief(operations / 1e9),
+    brief(milliseconds.median),
+    quartiles(milliseconds),
+    brief(gigaflops(operations, milliseconds.median)),
+  ];
+}
+
+const powerTitles = ["size", "time grows by the power", "arithmetic"] as const;
+
+function powerCells({ size, exponent, expected }: Growth): string[] {
+  return [size, exponent.toFixed(2), expected.toFixed(2)];
+}
+
+function pointRows(growth: readonly Growth[]): string[][] {
+  return growth.flatMap(({ size, points }) => points.map((point) => pointCells(size, point)));
+}
+
+/** The report for a terminal. */
+export function growthLines({ growth }: GrowthReport): string[] {
+  return [
+    ...alignTable([titles, ...pointRows(growth)]),
+    "",
+    ...alignTable([powerTitles, ...growth.map(powerCells)]),
+  ];
+}
+
+/** Rows of cells as a table whose first column is text and whose others are numbers. */
+function markdownTable([head = [], ...body]: readonly (readonly string[])[]): string[] {
+  const rule = head.map((_, i) => i === 0 ? "---" : "---:");
+  const cells = [head, rule, ...body].map((row) => row.flatMap((cell) => ["|", cell]).concat("|"));
+  return cells.map((row) => row.join(" "));
+}
+
+/** The report as a document, beside the plot. */
+export function growthDocument(report: GrowthReport, plotFile: string): string {
+  const { deno, device, processors, command, base, growth } = report;
+  const { config: { vocabulary, context, layers, heads, width }, batch } = base;
+  return [
+    "# Growth of cost",
+    "",
+    "One size of a model or of its batches grows, the others stay:",
+    `${layers} layers, width ${width} (${heads} heads of ${
+      width / heads
+    }; a wider model has more),`,
+    `context ${context}, batch ${batch}, vocabulary ${vocabulary}.`,
+    "Times are medians of a step by SFT (forward, backward, clipping, AdamW), all workloads in turns,",
+    `on ${device}, Deno ${deno}, ${processors} processors.`,
+    "Operations are those of the formula in [performance.md](./performance.md).",
+    "",
+    "```sh",
+    command,
+    "```",
+    "",
+    "Powers are slopes of logarithms by least squares: 1 is linear.",
+    "The arithmetic's are those of the operations: below 2 in the width, since narrow models have more",
+    "of the head and of attention; below 1 in the layers, since there is one head; above 1 in the",
+    "context, by attention's term.",
+    "What a step costs whatever its batch (AdamW, clipping, threads that meet) and what elements cost",
+    "that are not multiplied by matrices are not among the operations: they weigh most in small steps,",
+    "which are therefore slower than the arithmetic says, and so the powers smaller.",
+    "",
+    ...markdownTable([powerTitles, ...growth.map(powerCells)]),
+    "",
+    `![Time of a step by size, measured and by arithmetic](./${plotFile})`,
+    "",
+    ...markdownTable([titles, ...pointRows(growth)]),
+    "",
+  ].join("\n");
+}
+
+/** Times of each sweep as multiples of the base's, over the size as a multiple of the base's. */
+export function growthPlot({ growth, base }: GrowthReport): string {
+  const bases: Readonly<Record<string, number>> = { ...base.config, batch: base.batch };
+  const series = growth.flatMap(({ size, points }, color) => {
+    const from = points.find(({ value }) => value === bases[size]);
+    if (from === undefined) throw new RangeError(`growth of ${size}: the base was not measured`);
+    const curve = (name: string, dashed: boolean, cost: (point: GrowthPoint) => number) => ({
+      name,
+      color,
+      dashed,
+      points: points.map((point) => ({ x: point.value / from.value, y: cost(point) / cost(from) })),
+    });
+    return [
+      curve(size, false, ({ milliseconds }) => milliseconds.median),
+      curve(`${size}, arithmetic`, true, ({ operations }) => operations),
+    ];
+  });
+  return standaloneSvg(curves(series, {
+    title: "Time of a training step by size, measured and by arithmetic",
+    height: 420,
+    x: { label: "size, multiple of the base", scale: "log", base: 2 },
+    y: { label: "time of a step, multiple of the base", scale: "log", base: 2 },
+  }));
+}

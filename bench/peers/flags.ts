@@ -1,0 +1,54 @@
+/** What `deno task bench --peers` can be told. */
+import { type FlagTable, parseFlags, wantsHelp } from "@unitune/cli";
+import { workloads } from "../workloads.ts";
+
+/** The flags. */
+export const peersFlags = {
+  preset: {
+    kind: "choice",
+    choices: Object.keys(workloads),
+    help: "The workload; all but baby, which takes minutes, unless told.",
+  },
+  python: {
+    kind: "string",
+    default: "python3",
+    placeholder: "PATH",
+    help: "The Python that has PyTorch.",
+  },
+  "torch-compile": {
+    kind: "boolean",
+    help: "Measure PyTorch with torch.compile as well, which needs a C++ compiler.",
+  },
+  "jax-js": {
+    kind: "string",
+    placeholder: "FOLDER",
+    help: "The folder in which npm installed @jax-js/jax.",
+  },
+  rounds: {
+    kind: "integer",
+    default: 11,
+    min: 1,
+    help: "Rounds in which each has its turn; the medians are over them.",
+  },
+  turn: {
+    kind: "number",
+    default: 0.3,
+    above: 0,
+    help: "Seconds of a turn: as many steps as fit, at least one.",
+  },
+  "warm-up": {
+    kind: "number",
+    default: 2,
+    min: 0,
+    help: "Seconds that each is run before it is timed.",
+  },
+  json: { kind: "boolean", help: "Print JSON." },
+} as const satisfies FlagTable;
+
+/** The permissions for the programs that the flags name: Python, and Deno for jax-js. */
+export function permissionsOfPeers(args: readonly string[]): string[] {
+  const { python } = wantsHelp(args)
+    ? { python: peersFlags.python.default }
+    : parseFlags(peersFlags, args).values;
+  return [`--allow-run=${python},${Deno.execPath()}`];
+}

@@ -1,0 +1,171 @@
+/** `deno task bench --peers`: training steps of PyTorch and of jax-js beside ours, in turns. */
+import { wasm } from "@unitune/core";
+import { countParameters } from "@unitune/models";
+import { helpText, parseFlags, runCommand, wantsHelp } from "@unitune/cli";
+import { alignTable } from "../../cli/report.ts";
+import { gigaflops, stepOperations } from "../arithmetic.ts";
+import type { Measuring } from "../measure.ts";
+import { withProgress } from "../progress.ts";
+import { brief, quartiles } from "../report.ts";
+import { startTraining } from "../training.ts";
+import { chosenWorkloads, type Workload } from "../workloads.ts";
+import { peersFlags } from "./flags.ts";
+import { type Missing, type Peer, type PeerCommand, sizesOf, startPeer } from "./peer.ts";
+import { measureTurns, type Steppable, type TurnReport } from "./turns.ts";
+
+const usage = `Measures a training step by SFT of PyTorch and of jax-js beside ours: the same GPT, \
+forward, backward, clipping and AdamW, on all processors, until the loss is known.
+
+  deno task bench --peers
+  deno task bench --peers --python .venv/bin/python --jax-js ../jaxjs --preset nano-cpu
+
+Each library has a process of its own that is started once and takes steps when its turn comes. All \
+are warmed up for as long; in every round each has a turn, forward and backward. Ratios are those of \
+the medians.`;
+
+/** What ours is called. */
+const OURS = "unitune";
+
+/** What is measured of a workload. */
+interface ComparisonReport {
+  readonly preset: string;
+  readonly parameters: number;
+  readonly turns: readonly (TurnReport & {
+    readonly version: string;
+    readonly gigaflops: number;
+    /** How many times as long as ours a step takes. */
+    readonly timesOurs: number;
+  })[];
+  readonly missing: readonly Missing[];
+}
+
+const isPeer = (peer: Peer | Missing): peer is Peer => "run" in peer;
+
+function peersOf(
+  workload: Workload,
+  { python, jaxJs, torchCompile }: {
+    readonly python: string;
+    readonly jaxJs: string | undefined;
+    readonly torchCompile: boolean;
+  },
+): (PeerCommand | Missing)[] {
+  const path = (file: string) => new URL(file, import.meta.url).pathname;
+  const sizes = sizesOf(workload);
+  const torch = (label: string, compile: boolean): PeerCommand => ({
+    name: label,
+    program: python,
+    args: [path("torch_gpt.py"), JSON.stringify({ ...sizes, compile })],
+  });
+  const jax = jaxJs === undefined
+    ? { name: "jax-js", missing: "name the folder in which npm installed it: --jax-js FOLDER" }
+    : {
+      name: "jax-js wasm",
+      program: Deno.execPath(),
+      args: [
+        "run",
+        "--no-prompt",
+        "--no-config",
+        `--allow-read=${jaxJs}`,
+        path("jaxjs_gpt.ts"),
+        jaxJs,
+        JSON.stringify(sizes),
+      ],
+    };
+  return [
+    torch("PyTorch eager", false),
+    ...(torchCompile ? [torch("PyTorch compiled", true)] : []),
+    jax,
+  ];
+}
+
+async function compare(
+  preset: string,
+  workload: Workload,
+  commands: readonly (PeerCommand | Missing)[],
+  measuring: Measuring,
+  turnMilliseconds: number,
+): Promise<ComparisonReport> {
+  await using stack = new AsyncDisposableStack();
+  const peers: Peer[] = [];
+  const missing: Missing[] = [];
+  for (const command of commands) {
+    const peer = "missing" in command ? command : await startPeer(command);
+    if (isPeer(peer)) peers.push(stack.use(peer));
+    else missing.push(peer);
+  }
+  using device = wasm();
+  using training = startTraining("sft", workload, device);
+  const ours: Steppable = {
+    name: OURS,
+    async run(steps) {
+      for (let step = 0; step < steps; step++) await training.run();
+    },
+  };
+  const parameters = countParameters(workload.config);
+  const other = peers.find((peer) => peer.parameters !== parameters);
+  if (other !== undefined) {
+    throw new Error(`${other.name} has ${other.parameters} parameters, ours ${parameters}`);
+  }
+  const turns = await measureTurns([ours, ...peers], measuring, turnMilliseconds);
+  const own = turns.find((turn) => turn.name === OURS)?.milliseconds.median ?? NaN;
+  const versions = new Map(peers.map((peer) => [peer.name, peer.version]));
+  return {
+    preset,
+    parameters,
+    missing,
+    turns: turns.map((turn) => ({
+      ...turn,
+      version: versions.get(turn.name) ?? `Deno ${Deno.version.deno}`,
+      gigaflops: gigaflops(stepOperations(workload, "sft"), turn.milliseconds.median),
+      timesOurs: turn.milliseconds.median / own,
+    })),
+  };
+}
+
+/** A comparison for a person. */
+export function comparisonLines(report: ComparisonReport): string[] {
+  const { preset, parameters, turns, missing } = report;
+  const own = turns.find((turn) => turn.name === OURS)?.milliseconds.median ?? NaN;
+  const rows = turns.map(({ name, version, milliseconds, gigaflops, timesOurs }) => [
+    name,
+    brief(milliseconds.median),
+    quartiles(milliseconds),
+    brief(gigaflops),
+    timesOurs.toFixed(2),
+    (own / milliseconds.median).toFixed(2),
+    version,
+  ]);
+  const titles = ["ms", "quartiles", "GFLOP/s", "its / ours", "ours / its", "version"];
+  return [
+    ...alignTable([[`${preset} sft step`, ...titles], ...rows]),
+    `${parameters.toLocaleString("en-US")} parameters in each`,
+    ...missing.map(({ name, missing }) => `${name}: not measured: ${missing}`),
+  ];
+}
+
+async function main(): Promise<void> {
+  if (wantsHelp(Deno.args)) {
+    console.log(helpText(peersFlags, usage));
+    return;
+  }
+  const { values } = parseFlags(peersFlags, Deno.args);
+  const measuring: Measuring = {
+    warmUp: { runs: 1, milliseconds: 1000 * values.warmUp },
+    rounds: values.rounds,
+    now: () => performance.now(),
+  };
+  const reports: ComparisonReport[] = [];
+  for (const [preset, workload] of chosenWorkloads(values.preset)) {
+    const commands = peersOf(workload, values);
+    const turn = 1000 * values.turn;
+    const report = await withProgress(
+      `${preset}: training by each library`,
+      (progress) => compare(preset, workload, commands, { ...measuring, progress }, turn),
+    );
+    reports.push(report);
+    if (!values.json) console.log([...comparisonLines(report), ""].join("\n"));
+  }
+  if (values.json) console.log(JSON.stringify(reports, null, 2));
+}
+
+if (import.meta.main) await runCommand(main);

@@ -1,0 +1,50 @@
+/** Trainings of several libraries, measured in turns. */
+import { interleaved, type Measuring, type Spread, timeOf, warm } from "../measure.ts";
+
+/** A training that takes steps when it is told to. */
+export interface Steppable {
+  /** What it is called. */
+  readonly name: string;
+  /** Takes a number of steps. */
+  run(steps: number): Promise<unknown>;
+}
+
+/** What is measured of a training. */
+export interface TurnReport {
+  /** What it is called. */
+  readonly name: string;
+  /** Milliseconds of a step. */
+  readonly milliseconds: Spread;
+  /** Steps of a turn. */
+  readonly stepsPerTurn: number;
+}
+
+/**
+ * How long a step of each takes, in turns of several steps, so that a turn is long enough for
+ * processor and caches to be its own.
+ *
+ * @param trainings What is measured.
+ * @param measuring Rounds, and what comes before them.
+ * @param turnMilliseconds How long a turn is: as many steps as fit, at least one.
+ */
+export async function measureTurns(
+  trainings: readonly Steppable[],
+  measuring: Measuring,
+  turnMilliseconds: number,
+): Promise<TurnReport[]> {
+  const { warmUp, now } = measuring;
+  const turns = [];
+  for (const training of trainings) {
+    const step = { run: async () => void await training.run(1) };
+    await warm(step, warmUp, now);
+    const steps = Math.max(1, Math.floor(turnMilliseconds / await timeOf(step, now)));
+    turns.push({ training, steps, run: async () => void await training.run(steps) });
+  }
+  const cold = { runs: 0, milliseconds: 0 };
+  const measured = await interleaved(turns, { ...measuring, warmUp: cold });
+  return measured.map(({ subject: { training, steps }, time: { median, low, high } }) => ({
+    name: training.name,
+    stepsPerTurn: steps,
+    milliseconds: { median: median / steps, low: low / steps, high: high / steps },
+  }));
+}

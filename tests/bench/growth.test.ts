@@ -1,0 +1,97 @@
+import { assert, assertAlmostEquals, assertEquals, assertStringIncludes } from "@std/assert";
+import { wasm } from "@unitune/core";
+import {
+  growthDocument,
+  growthLines,
+  growthPlot,
+  type GrowthReport,
+} from "../../bench/growth/report.ts";
+import { base, growthOf, measureGrowth, sweeps } from "../../bench/growth/sweeps.ts";
+import { stepOperations } from "../../bench/arithmetic.ts";
+import type { Workload } from "../../bench/workloads.ts";
+
+const at = (median: number) => ({ median, low: median, high: median });
+
+Deno.test("growth: each sweep has the base among its workloads, and changes one size", () => {
+  for (const sweep of sweeps) {
+    const same = sweep.values.map(sweep.with).filter((workload) =>
+      JSON.stringify(workload) === JSON.stringify(base)
+    );
+    assertEquals(same.length, 1, sweep.size);
+    assertEquals(new Set(sweep.values).size, sweep.values.length);
+  }
+});
+
+Deno.test("growth: the powers of time and of operations", () => {
+  const points = [1, 2, 4].map((value) => ({
+    value,
+    operations: 5 * value ** 2,
+    milliseconds: at(3 * value ** 1.5),
+  }));
+  const { exponent, expected } = growthOf("width", points);
+  assertAlmostEquals(exponent, 1.5, 1e-12);
+  assertAlmostEquals(expected, 2, 1e-12);
+});
+
+Deno.test("growth: a step of every workload is measured", async () => {
+  using device = wasm({ threads: 1 });
+  const tiny = (batch: number): Workload => ({
+    config: { vocabulary: 5, context: 4, layers: 1, heads: 1, width: 4, dropout: 0 },
+    batch,
+  });
+  const growth = await measureGrowth(device, [{ size: "batch", values: [1, 2], with: tiny }], {
+    warmUp: { runs: 1, milliseconds: 0 },
+    rounds: 1,
+    now: () => performance.now(),
+  });
+  assertEquals(growth.map(({ size }) => size), ["batch"]);
+  const points = growth[0]?.points ?? [];
+  assertEquals(points.map(({ value }) => value), [1, 2]);
+  for (const { value, operations, milliseconds } of points) {
+    assertEquals(operations, stepOperations(tiny(value), "sft"));
+    assert(milliseconds.median > 0);
+  }
+});
+
+const report: GrowthReport = {
+  deno: "2.9.6",
+  device: "wasm",
+  processors: 2,
+  command: "deno task bench --growth",
+  base,
+  growth: [
+    growthOf("batch", [
+      { value: 4, operations: 1e9, milliseconds: at(12) },
+      { value: 8, operations: 2e9, milliseconds: at(20) },
+    ]),
+  ],
+};
+
+Deno.test("growth: lines for a terminal", () => {
+  assertEquals(growthLines(report), [
+    "size   value  GFLOP  ms  quartiles  GFLOP/s",
+    "batch      4      1  12      12-12     83.3",
+    "batch      8      2  20      20-20      100",
+    "",
+    "size   time grows by the power  arithmetic",
+    "batch                     0.74        1.00",
+  ]);
+});
+
+Deno.test("growth: a document that names its command and shows its plot", () => {
+  const text = growthDocument(report, "growth.svg");
+  for (
+    const part of [
+      "deno task bench --growth",
+      "](./growth.svg)",
+      "| batch | 0.74 | 1.00 |",
+      "| batch | 8 | 2 | 20 | 20-20 | 100 |",
+    ]
+  ) assertStringIncludes(text, part);
+});
+
+Deno.test("growth: a plot of the measured and the counted", () => {
+  const svg = growthPlot(report);
+  assertStringIncludes(svg, "batch, arithmetic");
+  assertEquals(svg.match(/aria-label="line"/g)?.length, 2);
+});

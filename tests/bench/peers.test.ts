@@ -1,0 +1,94 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { type Missing, type Peer, type PeerCommand, startPeer } from "../../bench/peers/peer.ts";
+import { measureTurns } from "../../bench/peers/turns.ts";
+
+/** A peer whose process is a few lines of TypeScript. */
+async function withPeer(
+  source: string,
+  test: (peer: Peer | Missing) => Promise<void>,
+): Promise<void> {
+  const file = await Deno.makeTempFile({ suffix: ".ts" });
+  try {
+    await Deno.writeTextFile(file, source);
+    const command: PeerCommand = {
+      name: "fake",
+      program: Deno.execPath(),
+      args: ["run", "--no-prompt", "--no-config", file],
+    };
+    const peer = await startPeer(command);
+    try {
+      await test(peer);
+    } finally {
+      if ("run" in peer) await peer[Symbol.asyncDispose]();
+    }
+  } finally {
+    await Deno.remove(file);
+  }
+}
+
+const READY = `console.log(JSON.stringify({ version: "fake 1", parameters: 7 }));`;
+
+Deno.test("peer: takes steps when it is told to, and ends", async () => {
+  const source = `${READY}
+    let done = 0;
+    for await (const text of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
+      done += Number(text);
+      console.log(done);
+    }`;
+  await withPeer(source, async (peer) => {
+    assert("run" in peer, JSON.stringify(peer));
+    assertEquals([peer.name, peer.version, peer.parameters], ["fake", "fake 1", 7]);
+    assertEquals(await peer.run(3), 3);
+    assertEquals(await peer.run(4), 7);
+  });
+});
+
+Deno.test("peer: says why it is missing", async () => {
+  const source = `console.log(JSON.stringify({ missing: "fake is not installed" }));`;
+  await withPeer(source, async (peer) => {
+    assertEquals(peer, { name: "fake", missing: "fake is not installed" });
+    await Promise.resolve();
+  });
+});
+
+Deno.test("peer: one that fails before it is ready is missing, with its last words", async () => {
+  const source = `console.error("out of luck"); Deno.exit(3);`;
+  await withPeer(source, async (peer) => {
+    assertEquals(peer, { name: "fake", missing: "fake ended with code 3: out of luck" });
+    await Promise.resolve();
+  });
+});
+
+Deno.test("peer: one that fails later is an error", async () => {
+  const source = `${READY}
+    for await (const _ of Deno.stdin.readable) {
+      console.error("out of memory");
+      Deno.exit(4);
+    }`;
+  await withPeer(source, async (peer) => {
+    assert("run" in peer, JSON.stringify(peer));
+    await assertRejects(() => peer.run(1), Error, "fake ended with code 4: out of memory");
+  });
+});
+
+Deno.test("turns: as many steps as fit, at least one, and times of one step", async () => {
+  let time = 0;
+  const turns: string[] = [];
+  const training = (name: string, milliseconds: number) => ({
+    name,
+    run(steps: number) {
+      time += steps * milliseconds;
+      turns.push(`${name}${steps}`);
+      return Promise.resolve();
+    },
+  });
+  const measuring = { warmUp: { runs: 1, milliseconds: 0 }, rounds: 2, now: () => time };
+  const measured = await measureTurns([training("a", 4), training("b", 90)], measuring, 20);
+  const all = (median: number) => ({ median, low: median, high: median });
+  assertEquals(measured, [
+    { name: "a", stepsPerTurn: 5, milliseconds: all(4) },
+    { name: "b", stepsPerTurn: 1, milliseconds: all(90) },
+  ]);
+  // Warmed up and timed once each; then in turns, forward and backward.
+  assertEquals(turns.join(" "), "a1 a1 b1 b1 a5 b1 b1 a5");
+});
