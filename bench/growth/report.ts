@@ -98,6 +98,14 @@ export function growthDocument(report: GrowthReport, plotFile: string): string {
   ].join("\n");
 }
 
+/** From one power of two to another around some values, so that an axis has marks at its ends. */
+function aroundOf(values: readonly number[]): [number, number] {
+  return [
+    2 ** Math.floor(Math.log2(Math.min(...values))),
+    2 ** Math.ceil(Math.log2(Math.max(...values))),
+  ];
+}
+
 /** Times of each sweep as multiples of the base's, over the size as a multiple of the base's. */
 export function growthPlot({ growth, base }: GrowthReport): string {
   const bases: Readonly<Record<string, number>> = { ...base.config, batch: base.batch };
@@ -115,10 +123,16 @@ export function growthPlot({ growth, base }: GrowthReport): string {
       curve(`${size}, arithmetic`, true, ({ operations }) => operations),
     ];
   });
+  const times = series.flatMap(({ points }) => points.map(({ y }) => y));
   return standaloneSvg(curves(series, {
     title: "Time of a training step by size, measured and by arithmetic",
     height: 420,
     x: { label: "size, multiple of the base", scale: "log", base: 2 },
-    y: { label: "time of a step, multiple of the base", scale: "log", base: 2 },
+    y: {
+      label: "time of a step, multiple of the base",
+      scale: "log",
+      base: 2,
+      domain: aroundOf(times),
+    },
   }));
 }
