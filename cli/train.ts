@@ -80,16 +80,10 @@ async function newRun(parsed: Parsed, argv: readonly string[]): Promise<Run> {
   const prepared = await prepare(stages, base);
   await checkRewards(stages, prepared, base?.models);
   // Before the folder is made, so that a missing device leaves none behind.
-  const { device, chosen } = await deviceFor(stages);
+  const placed = await onDevice(stages);
   const name = `${stagesName(stages)}-${prepared.name}`;
-  const folder = await createRun(out, name, runConfig(chosen, prepared));
-  return {
-    folder,
-    stages: chosen,
-    prepared,
-    device,
-    ...(base !== undefined && { start: base.models }),
-  };
+  const folder = await createRun(out, name, runConfig(placed.stages, prepared));
+  return { folder, prepared, ...placed, ...(base !== undefined && { start: base.models }) };
 }
 
 /** The run that is gone on with. */
@@ -112,23 +106,17 @@ async function oldRun(parsed: Parsed, argv: readonly string[], folder: string): 
       `the data of ${folder} has changed since the run began: restore it, or start a new run`,
     );
   }
-  const { device, chosen } = await deviceFor(stages);
-  return {
-    folder,
-    stages: chosen,
-    prepared,
-    device,
-    ...(base !== undefined && { start: base.models }),
-  };
+  const placed = await onDevice(stages);
+  return { folder, prepared, ...placed, ...(base !== undefined && { start: base.models }) };
 }
 
 /** The device that the settings ask for, and the stages' settings with its name. */
-async function deviceFor(stages: readonly TrainSettings[]): Promise<{
+async function onDevice(stages: readonly TrainSettings[]): Promise<{
   readonly device: Device;
-  readonly chosen: readonly TrainSettings[];
+  readonly stages: readonly TrainSettings[];
 }> {
   const device = await openDevice(stages[0]?.device ?? "auto", console.warn);
-  return { device, chosen: stages.map((settings) => ({ ...settings, device: device.name })) };
+  return { device, stages: stages.map((settings) => ({ ...settings, device: device.name })) };
 }
 
 /** What a resumed run may be told: where things are, which changes nothing that is computed. */
