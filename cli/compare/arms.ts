@@ -39,9 +39,18 @@ export const BASELINE = "sft";
  */
 const [PAIRS, ROLLOUTS] = [0.1, 0.3] as const;
 
-/** The arms. All see the same prompts and the same right answers, for as many steps. */
+/**
+ * The arms. All see the same prompts and the same right answers, for as many steps; but the early
+ * end of SFT, which tells what of a difference is overfitting.
+ */
 export const arms: readonly Arm[] = [
   { name: "sft", about: "more of the same", settings: { objective: "sft" } },
+  {
+    name: "sft-early",
+    about: "less of the same, before it learns by heart",
+    settings: { objective: "sft" },
+    tried: { steps: [50, 100, 200] },
+  },
   { name: "dft", about: "tokens weighed by their probability", settings: { objective: "dft" } },
   { name: "ift", about: "IFT as its code runs", settings: { objective: "ift" } },
   {
