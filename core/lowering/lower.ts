@@ -22,6 +22,7 @@ import type {
   Reduction,
 } from "./kernels.ts";
 import { mergeMaps } from "./merge.ts";
+import { schedule } from "./schedule.ts";
 import { chooseStored, movedFrom } from "./stored.ts";
 
 /** The kernels that write a node's elements to a buffer. */
@@ -303,7 +304,8 @@ export function lower(graph: Graph, { hasEpilogues = true } = {}): Lowered {
     if (!("missing" in result)) {
       const { buffers } = result;
       const kernels = mergeMaps(result.kernels, buffers).map(coalesce);
-      return { ...result, kernels: hasEpilogues ? fuseEpilogues(kernels, buffers) : kernels };
+      const fused = hasEpilogues ? fuseEpilogues(kernels, buffers) : kernels;
+      return { ...result, kernels: schedule(fused, buffers) };
     }
     const before = stored.size;
     for (const position of result.missing) stored.add(position);

@@ -2,7 +2,7 @@
  * Which nodes of a graph are stored, and which are computed again inside the kernels that use them.
  */
 import { type Graph, type GraphNode, nodeAt } from "../graph.ts";
-import { at } from "../shape.ts";
+import { at, sizeOf } from "../shape.ts";
 import type { ScalarOperation } from "./kernels.ts";
 
 /** How a node can be used without being stored. */
@@ -156,10 +156,17 @@ export function chooseStored(graph: Graph, { hasEpilogues = true } = {}): Set<nu
   const computes = ({ op }: GraphNode) => inlinings[op] === "scalar" || inlinings[op] === "random";
   const isRepeated = (position: number) =>
     users[position]?.some((user) => nodeAt(graph, user).op === "expand") === true;
+  // Where all that use a node go by way of one instruction, its result serves them better.
+  const goesOn = (position: number) => {
+    const [only = -1, ...others] = users[position] ?? [];
+    const user = graph.nodes[only];
+    return user !== undefined && others.length === 0 && !always.has(position) && computes(user) &&
+      sizeOf(user.shape) <= sizeOf(nodeAt(graph, position).shape);
+  };
   graph.nodes.forEach((node, position) => {
     const own = costs[node.op] ?? (inlinings[node.op] === "movement" ? 0 : 1);
     const total = own + sum(cost, node.inputs);
-    const isShared = at(kernels, position) > 1;
+    const isShared = at(kernels, position) > 1 && !goesOn(position);
     const isEpilogue = node.inputs.some((input) => follows[input] === true);
     const isDear = isShared && (isEpilogue || total > RECOMPUTE_LIMIT || own >= DEAR_INSTRUCTION) ||
       isRepeated(position) && total > REPEAT_LIMIT;

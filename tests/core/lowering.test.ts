@@ -165,6 +165,41 @@ Deno.test("negative log-likelihoods never store a matrix of truth values", () =>
   assertEquals(buffers.filter(({ dtype }) => dtype === "bool"), []);
 });
 
+Deno.test("what follows a residual reads it, not all that was added up to it", () => {
+  const { buffers, kernels, inputs } = lower(graphOf((x, w, bias) => {
+    let stream = x;
+    for (let layer = 0; layer < 3; layer++) stream = add(stream, add(matmul(stream, w), bias));
+    return layerNorm(stream, bias, bias);
+  }, [x, zeros([6, 6]), row]));
+  const last = kernels.findLastIndex(({ kind }) => kind === "matmul");
+  const [before, after] = [kernels.slice(0, last + 1), kernels.slice(last + 1)];
+  const earlier = new Set([...inputs, ...before.flatMap((kernel) => usedBuffers(kernel).writes)]);
+  const read = after.flatMap((kernel) => usedBuffers(kernel).reads)
+    .filter((buffer) => earlier.has(buffer) && buffers[buffer]?.size === 4 * 6);
+  assertEquals(new Set(read).size, 1);
+});
+
+Deno.test("gradients of weights come when their operands do, and hold nothing back", () => {
+  const [layers, size] = [6, 16];
+  const w = zeros([size, size]);
+  const graph = graphOf((x: Tensor) => {
+    const activations = [x];
+    for (let layer = 0; layer < layers; layer++) {
+      activations.push(tanh(matmul(activations.at(-1) ?? x, w)));
+    }
+    const gradients: Tensor[] = [];
+    let cotangent = mul(activations.at(-1) ?? x, 2);
+    for (const activation of activations.slice(0, -1).toReversed()) {
+      gradients.unshift(matmul(transposeLast(activation), cotangent));
+      cotangent = mul(matmul(cotangent, transposeLast(w)), activation);
+    }
+    return gradients;
+  }, [zeros([4 * size, size])]);
+  const { arenaBytes } = planMemory(lower(graph), []);
+  // The activations, one cotangent and the one before it; never the cotangents of all layers.
+  assertLessOrEqual(arenaBytes, (layers + 2) * 4 * 4 * size * size);
+});
+
 /** For each buffer, the first and the last kernel that touch it; undefined if none does. */
 function lifetimes({ buffers, kernels }: Lowered): ({ first: number; last: number } | undefined)[] {
   return buffers.map((_, buffer) => {
