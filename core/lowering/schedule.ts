@@ -33,8 +33,7 @@ export function schedule(
     const { dtype = "f32", size = 0 } = buffers[buffer] ?? {};
     return size * bytesPerElement[dtype];
   };
-  const total = (some: readonly number[]) =>
-    some.reduce((sum, buffer) => sum + bytesOf(buffer), 0);
+  const total = (some: readonly number[]) => some.reduce((sum, buffer) => sum + bytesOf(buffer), 0);
   const isTemporary = (buffer: number) => buffers[buffer]?.role.kind === "temporary";
 
   const isReady = (position: number) =>
