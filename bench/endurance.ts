@@ -34,13 +34,6 @@ function sample(step: number, device: MeasurableDevice): MemorySample {
 const SAMPLES = 11;
 
 /**
- * Steps between two pauses. The collector's orders to give storage back are carried out between
- * tasks, and no task begins in a loop that awaits nothing but losses. A training that writes its
- * metrics to a file pauses so, too.
- */
-const PAUSE = 100;
-
-/**
  * Trains by SFT for a number of steps and looks at the memory now and then.
  *
  * @param workload The model and its batches.
@@ -61,7 +54,6 @@ export async function measureEndurance(
   for (let step = 1; step <= steps; step++) {
     await training.run();
     progress(step);
-    if (step % PAUSE === 0) await new Promise((resolve) => setTimeout(resolve));
     if ((step - 1) % every === 0 || step === steps) samples.push(sample(step, device));
   }
   return samples;

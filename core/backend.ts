@@ -8,6 +8,8 @@ export interface Buffer {
   readonly dtype: DType;
   /** The number of elements. */
   readonly size: number;
+  /** Whether it takes storage that has to be given back: not where the host's collector sees it. */
+  readonly isHeld: boolean;
   /** Copies the elements to the host. */
   read(): Promise<TypedArray>;
   /** Gives the storage back; the buffer is not used again. */

@@ -19,7 +19,7 @@ const unreachable = new FinalizationRegistry<Buffer>((buffer) => buffer.dispose(
 /** Puts a result into a tensor's cell. */
 export function store(tensor: Tensor, device: Device, buffer: Buffer): void {
   tensor.cell.value = { kind: "device", device, buffer };
-  unreachable.register(tensor.cell, buffer, tensor.cell);
+  if (buffer.isHeld) unreachable.register(tensor.cell, buffer, tensor.cell);
 }
 
 /**

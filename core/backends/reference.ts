@@ -367,6 +367,7 @@ export function reference(): Device {
     const buffer: Buffer = {
       dtype,
       size: data.length,
+      isHeld: false,
       read: () => Promise.resolve(data.slice()),
       dispose: () => void stored.delete(buffer),
     };

@@ -108,7 +108,8 @@ Deno.test("memory: a donated tensor leaves nothing behind, even in a loop that n
   }).output();
   const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   assertEquals(code, 0, decode(stderr));
-  // A step donates 50 tensors, which would leave 300 bytes each; what it leaves is that of its loss.
+  // A step donates 50 tensors and gives a loss, each of which would leave 300 bytes. What else the
+  // engine takes over the steps, for code above all, was 0 to 15 bytes a step.
   const bytes = Number(decode(stdout));
-  assert(bytes < 2000, `a step leaves ${bytes} bytes`);
+  assert(bytes < 100, `a step leaves ${bytes} bytes`);
 });

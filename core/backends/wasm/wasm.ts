@@ -167,6 +167,7 @@ export function wasm(options: WasmOptions = {}): WasmDevice {
       size,
       heap,
       storage,
+      isHeld: storage.kind === "heap",
       read() {
         const place = storageOf(buffer);
         return Promise.resolve(

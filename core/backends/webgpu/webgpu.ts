@@ -166,6 +166,7 @@ export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuDevice>
     const buffer: Buffer = {
       dtype,
       size,
+      isHeld: true,
       async read() {
         throwIfFailed();
         try {
