@@ -42,7 +42,6 @@ Deno.test("bench: JSON with everything that was measured", async () => {
       ["training", "1", "tokensPerSecond"],
       ["training", "1", "gigaflops"],
       ["training", "1", "profile", "kinds", "0", "share"],
-      ["training", "1", "profile", "kernels", "0", "gigaflops"],
       ["training", "1", "program", "kernels"],
       ["training", "1", "program", "arenaBytes"],
       ["training", "1", "program", "codeBytes"],
@@ -54,6 +53,11 @@ Deno.test("bench: JSON with everything that was measured", async () => {
     const value = at(workload, ...path);
     assert(typeof value === "number" && value > 0, `${path.join(".")} is ${value}`);
   }
+  // Which kernel takes longest, and so stands first, is a matter of the machine.
+  const kernels = Object.values(at(workload, "training", "1", "profile", "kernels") ?? {});
+  const products = kernels.filter((kernel) => `${at(kernel, "kernel")}`.startsWith("matmul"));
+  assert(products.length > 0);
+  for (const product of products) assert(Number(at(product, "gigaflops")) > 0);
   assertEquals(at(workload, "generation", "0", "batch"), 1);
   assertEquals(at(workload, "generation", "1", "batch"), 64);
   assertEquals(at(report, "product", "size"), 1024);
