@@ -51,7 +51,8 @@ function processOf(
 ): Deno.Command {
   return new Deno.Command(program, {
     args: [...args],
-    env,
+    // Where it is not set, graphics drivers of Linux write errors of their own to standard error.
+    env: { XDG_RUNTIME_DIR: "/tmp", ...env },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
