@@ -40,6 +40,10 @@ export const glossary: readonly GlossaryGroup[] = [
         "the share of answer tokens that are the model's likeliest there",
       ),
       entry("num_tokens", "answer tokens of the step"),
+      entry(
+        "teacher_agreement",
+        "of distillation, the share of answer tokens at which the model's likeliest is the teacher's",
+      ),
       entry("lambda", "the share of the model's own token in intuitive states"),
       entry("grad_norm", "the norm of the whole gradient before clipping"),
       entry("learning_rate", "that of the step"),

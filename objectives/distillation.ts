@@ -1,7 +1,10 @@
 /** Learning from a teacher's predictions: the generalised Jensen-Shannon divergence. */
 import {
   add,
+  argmax,
+  cast,
   div,
+  equal,
   exp,
   greater,
   logSoftmax,
@@ -23,7 +26,7 @@ import {
   type Normalizer,
 } from "./aggregation.ts";
 import { checkInterval, checkPositive } from "./checks.ts";
-import { bounded } from "./log_probs.ts";
+import { bounded, maskedCount, maskedSum } from "./log_probs.ts";
 import type { Optimization, TeacherEvidence } from "./optimization.ts";
 
 /** What {@linkcode generalizedJsd} can be told. */
@@ -97,7 +100,8 @@ export interface DistillationOptions extends JsdOptions {
 }
 
 /**
- * {@linkcode generalizedJsd} over answer tokens as a transition optimization.
+ * {@linkcode generalizedJsd} over answer tokens as a transition optimization. Beside it,
+ * `teacher_agreement`: how often the likeliest token of both is the same.
  *
  * @example
  * ```ts
@@ -127,9 +131,17 @@ export function distilled(options: DistillationOptions = {}): Optimization<Teach
       normalizer: describeNormalizer(normalizer),
       formula: aggregateFormula(normalizer, name),
     },
-    optimize: ({ logits, teacherLogits, mask }) => ({
-      terms: [aggregate(generalizedJsd(logits, teacherLogits, options), mask, normalizer)],
-      metrics: {},
-    }),
+    optimize({ logits, teacherLogits, mask }) {
+      const agrees = cast(equal(argmax(logits), argmax(teacherLogits)), logits.dtype);
+      return {
+        terms: [aggregate(generalizedJsd(logits, teacherLogits, options), mask, normalizer)],
+        metrics: {
+          teacher_agreement: {
+            total: maskedSum(agrees, mask),
+            weight: maskedCount(mask, logits.dtype),
+          },
+        },
+      };
+    },
   };
 }

@@ -51,6 +51,7 @@ const clips = ["clip_ratio/low", "clip_ratio/high"];
 /** The metrics of an entry beside those of its tokens. */
 function metricsOf(group: string, name: string): string[] {
   if (group === "demonstrations") {
+    if (name === "distillation") return ["teacher_agreement"];
     return ["ift", "scheduledSampling"].includes(name) ? ["lambda"] : [];
   }
   if (group === "pairs") return [...ofPairs, ...name === "intuitiveDpo" ? ["lambda"] : []];
