@@ -64,7 +64,7 @@ import {
 } from "./offline_feed.ts";
 import { optimizerOf, scheduleOf } from "./optimizer.ts";
 import type { Prepared, PreparedStage } from "./prepare.ts";
-import { recipeOf } from "./recipes.ts";
+import { type Asked, recipeOf } from "./recipes.ts";
 import {
   editSimilarity,
   exactMatch,
@@ -76,7 +76,7 @@ import {
 import { rewardModelReward, rolloutFeed, type RolloutPlan } from "./rollout_feed.ts";
 import { createScorer, type Scores } from "./scoring.ts";
 import { groupSizeOf, type TrainSettings } from "./settings.ts";
-import { readJudge } from "./trained.ts";
+import { lentModels } from "./trained.ts";
 import { dataOf, type EncodedPair, type PairCandidate } from "./training_data.ts";
 
 /** What a step gives. */
@@ -177,25 +177,29 @@ export async function createLearner(plan: StagePlan): Promise<Learner> {
     padding: tokenizer.special.pad,
   };
   const recipe = recipeOf(settings);
-  const startModel = modelOf(model, start.policy);
+  const { teacher, ...handedOn } = start;
+  const asked: Asked = {
+    start: modelOf(model, start.policy),
+    teacher: teacher && modelOf(gpt(teacher.config), teacher.params),
+  };
   const common = { settings, stage, model, device, reference };
   const asPolicy = {
     ...common,
     policy: model,
     params: start.policy,
-    models: (policy: GptParameters) => ({ ...start, policy: withoutScore(policy) }),
+    models: (policy: GptParameters) => ({ ...handedOn, policy: withoutScore(policy) }),
   };
   const { data } = own;
 
   switch (recipe.group) {
     case "demonstrations": {
-      const objective = recipe.objective(startModel);
+      const objective = recipe.objective(asked);
       const { source } = dataOf(data, "demonstrations");
       const feed = await demonstrationFeed(source, objective.description, layout, reference);
       return learnerOf({ ...asPolicy, objective, feed });
     }
     case "pairs": {
-      const objective = recipe.objective(startModel);
+      const objective = recipe.objective(asked);
       const { train, validation } = dataOf(data, "pairs");
       const { pairs, cost } = await ownPairs(train, settings, tokenizer, seed, reference);
       const feed = await pairFeed(pairs, seed, objective.description, layout, reference);
@@ -207,7 +211,7 @@ export async function createLearner(plan: StagePlan): Promise<Learner> {
       });
     }
     case "rewardModels": {
-      const objective = recipe.objective(startModel);
+      const objective = recipe.objective(asked);
       const { train, validation } = dataOf(data, "pairs");
       const { pairs, cost } = await ownPairs(train, settings, tokenizer, seed, reference);
       const feed = await pairFeed(pairs, seed, objective.description, layout, reference);
@@ -215,7 +219,7 @@ export async function createLearner(plan: StagePlan): Promise<Learner> {
         ...common,
         policy: rewardGpt(config),
         params: withScore(start.policy),
-        models: (rewardModel: ScoringGptParameters) => ({ ...start, rewardModel }),
+        models: (rewardModel: ScoringGptParameters) => ({ ...handedOn, rewardModel }),
       };
       return learnerOf({
         ...asJudge,
@@ -225,7 +229,7 @@ export async function createLearner(plan: StagePlan): Promise<Learner> {
       });
     }
     case "labels": {
-      const objective = recipe.objective(startModel);
+      const objective = recipe.objective(asked);
       const { train, pairs: candidates } = dataOf(data, "labels");
       const { pairs, cost } = await ownPairs(candidates, settings, tokenizer, seed, reference);
       const answers = [
@@ -243,13 +247,13 @@ export async function createLearner(plan: StagePlan): Promise<Learner> {
       });
     }
     case "rollouts": {
-      const objective = recipe.objective(startModel);
+      const objective = recipe.objective(asked);
       const sampling = rolloutPlan(settings, own, seed, objective.description, start);
       const feed = rolloutFeed<GptParameters>(sampling, model, tokenizer, start, device);
       return learnerOf({ ...asPolicy, objective, feed });
     }
     case "actorCritics": {
-      const objective = recipe.objective(startModel);
+      const objective = recipe.objective(asked);
       const sampling = rolloutPlan(settings, own, seed, objective.description, start);
       const feed = rolloutFeed<ScoringGptParameters>(sampling, model, tokenizer, start, device);
       return learnerOf({
@@ -336,14 +340,16 @@ function requireJudge(
 }
 
 /**
- * Refuses stages whose rewards cannot be given, before anything is trained.
+ * Refuses stages whose rewards cannot be given or whose models are not there, before anything is
+ * trained.
  *
  * @param stages The settings of each stage.
  * @param prepared What they train on.
  * @param start The models that the run starts from, if it starts from any.
- * @throws {UserError} Where a reward is unknown, or a reward model is missing or of other tokens.
+ * @throws {UserError} Where a reward is unknown, or a reward model or a teacher is missing or of
+ * other tokens.
  */
-export async function checkRewards(
+export async function checkModels(
   stages: readonly TrainSettings[],
   prepared: Prepared,
   start?: Models,
@@ -351,11 +357,10 @@ export async function checkRewards(
   let hasJudge = start?.rewardModel !== undefined;
   for (const [stage, settings] of stages.entries()) {
     const own = prepared.stages[stage];
-    if (settings.objective === "reward-model") hasJudge = true;
+    const { rewardModel } = await lentModels(stage, settings, prepared);
+    hasJudge ||= settings.objective === "reward-model" || rewardModel !== undefined;
     if (own?.data.kind !== "prompts") continue;
-    if (settings.rewardModel !== undefined) await readJudge(settings.rewardModel, prepared);
-    const rewards = rewardTerms(settings, own, own.data.longestText);
-    requireJudge(settings, rewards, hasJudge || settings.rewardModel !== undefined);
+    requireJudge(settings, rewardTerms(settings, own, own.data.longestText), hasJudge);
   }
 }
 

@@ -5,7 +5,7 @@
  */
 
 import { evaluate, leafPaths, mapTree, tensor, type TensorData } from "@unitune/core";
-import type { GptParameters, ScoringGptParameters } from "@unitune/models";
+import type { GptConfig, GptParameters, ScoringGptParameters } from "@unitune/models";
 
 /** The models of a run. */
 export interface Models {
@@ -13,6 +13,16 @@ export interface Models {
   readonly policy: GptParameters;
   /** What judges answers, once it has been trained. */
   readonly rewardModel?: ScoringGptParameters;
+  /** Whose predictions a stage learns from. It is that stage's, and not handed on. */
+  readonly teacher?: Teacher;
+}
+
+/** A model of the policy's tokens, and of sizes of its own. */
+export interface Teacher {
+  /** Its sizes. */
+  readonly config: GptConfig;
+  /** Its parameters. */
+  readonly params: GptParameters;
 }
 
 /**

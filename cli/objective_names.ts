@@ -7,7 +7,7 @@
 /** The names, in the groups of `@unitune/objectives`' catalogue. */
 export const objectiveNames = {
   /** Learned from right answers. */
-  demonstrations: ["sft", "dft", "iw-sft", "ift", "scheduled-sampling"],
+  demonstrations: ["sft", "dft", "iw-sft", "ift", "scheduled-sampling", "distillation"],
   /** Learned from a preferred answer and another one. */
   pairs: [
     "dpo",

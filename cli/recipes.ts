@@ -16,6 +16,7 @@ import {
   dapo,
   dft,
   discopop,
+  distillation,
   dpo,
   drGrpo,
   exo,
@@ -111,11 +112,19 @@ export interface Batches {
 /** A batch of a group's objectives. */
 export type BatchOf<Group extends ObjectiveGroup> = Batches[Group];
 
-/** The objectives of a group from the settings, and the policy before the stage, where it is asked. */
+/** The models that objectives ask in a step, beside the policy. */
+export interface Asked {
+  /** The policy before the stage. */
+  readonly start: Model;
+  /** Whose predictions are learned from; undefined where the stage has no teacher. */
+  readonly teacher: Model | undefined;
+}
+
+/** The objectives of a group from the settings and the models that they ask. */
 type Table<Group extends ObjectiveGroup> = {
   readonly [Name in NameIn<Group>]: (
     settings: TrainSettings,
-    start: Model,
+    asked: Asked,
   ) => Objective<BatchOf<Group>>;
 };
 
@@ -130,6 +139,10 @@ const demonstrations: Table<"demonstrations"> = {
       propagation: settings.propagation,
     }),
   "scheduled-sampling": (settings) => scheduledSampling({ lambda: lambdaOf(settings) }),
+  "distillation": ({ teacherShare: beta, temperature, normalizer }, { teacher }) => {
+    if (teacher === undefined) throw new RangeError("distillation: there is no teacher");
+    return distillation(teacher, { beta, temperature, normalizer });
+  },
 };
 
 const pairs: Table<"pairs"> = {
@@ -149,7 +162,7 @@ const pairs: Table<"pairs"> = {
   "discopop": (settings) => discopop(strength(settings)),
   "rpo": (settings) => rpo(strength(settings)),
   "mpo": (settings) => mpo(strength(settings)),
-  "intuitive-dpo": (settings, start) =>
+  "intuitive-dpo": (settings, { start }) =>
     intuitiveDpo(start, { ...intuitiveStates(settings), ...strength(settings) }),
   "orpo": (settings) => orpo(strength(settings)),
   "simpo": (settings) =>
@@ -210,8 +223,8 @@ export type Recipe = {
   [Group in ObjectiveGroup]: {
     /** The data that it reads. */
     readonly group: Group;
-    /** The objective; the policy before the stage is asked by some. */
-    readonly objective: (start: Model) => Objective<BatchOf<Group>>;
+    /** The objective; some ask other models. */
+    readonly objective: (asked: Asked) => Objective<BatchOf<Group>>;
   };
 }[ObjectiveGroup];
 
@@ -235,7 +248,7 @@ export function recipeOf(settings: TrainSettings): Recipe {
     const make = makers.get(settings.objective);
     return make === undefined
       ? undefined
-      : { group, objective: (start: Model) => make(settings, start) };
+      : { group, objective: (asked: Asked) => make(settings, asked) };
   };
   const recipe = among("demonstrations", demonstrations) ?? among("pairs", pairs) ??
     among("rewardModels", rewardModels) ?? among("labels", labels) ??
@@ -262,5 +275,23 @@ const nobody: Model = { embed: (ids) => ids, logits: (embeddings) => embeddings 
  * ```
  */
 export function describeObjective(settings: TrainSettings): ObjectiveDescription {
-  return recipeOf(settings).objective(nobody).description;
+  return recipeOf(settings).objective({ start: nobody, teacher: nobody }).description;
+}
+
+/**
+ * Whether the objective that the settings name learns from a teacher's predictions.
+ *
+ * @param settings The settings of a stage.
+ * @returns Whether it does.
+ *
+ * @example
+ * ```ts
+ * import { asksTeacher, trainSettings } from "@unitune/cli";
+ * import { assert } from "@std/assert";
+ *
+ * assert(asksTeacher(trainSettings({ objective: "distillation", teacher: "runs/sft-tasks" })));
+ * ```
+ */
+export function asksTeacher(settings: TrainSettings): boolean {
+  return describeObjective(settings).models.includes("teacher");
 }

@@ -6,7 +6,8 @@
  * metrics.jsonl            what was measured, a line for each measured step
  * samples.jsonl            what the model answered, a line an answer
  * checkpoints/step-000250/ config.json, model.safetensors   as Hugging Face's GPT-2
- *                          reward_model/                     the same, once one is trained
+ *                          reward_model/, teacher/           the same, where there is one; a
+ *                                                            teacher where its stage begins
  *                          tokenizer.json                    characters and special tokens
  *                          training.safetensors, run.json    what resuming needs
  * lock                     empty; held by the process that works on the run

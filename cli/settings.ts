@@ -125,7 +125,7 @@ export const settingFlags = {
     choices: ["token", "sequence"],
     default: "token",
     group: "Objective",
-    when: { objective: ["sft", "dft"] },
+    when: { objective: ["sft", "dft", "distillation"] },
     help: "The loss is a mean over all answer tokens, or over sequences of their means.",
   },
   lambda: {
@@ -200,6 +200,23 @@ export const settingFlags = {
     help: "By how much the chosen answer is to win; half of beta for simpo, 0 for reward-model, " +
       "unless told.",
   },
+  teacher: {
+    kind: "string",
+    placeholder: "DIR",
+    group: "Objective",
+    when: { objective: ["distillation"] },
+    help: "The run whose policy is learned from, of the same tokens and of any size.",
+  },
+  "teacher-share": {
+    kind: "number",
+    default: 0.5,
+    min: 0,
+    max: 1,
+    group: "Objective",
+    when: { objective: ["distillation"] },
+    help: "The teacher's share in the mixture that both are compared with; at 0 the loss is " +
+      "KL(teacher, student), at 1 KL(student, teacher).",
+  },
   rewards: {
     kind: "string",
     placeholder: "TERMS",
@@ -232,9 +249,10 @@ export const settingFlags = {
     default: 1,
     above: 0,
     group: "Rollouts",
-    when: { objective: onRollouts as readonly string[] },
-    scope: "objectives on rollouts",
-    help: "What divides the logits when answers are sampled.",
+    when: { objective: [...onRollouts, "distillation"] as readonly string[] },
+    scope: "objectives on rollouts, and distillation",
+    help:
+      "What divides the logits when answers are sampled; of distillation, those of both models.",
   },
   "max-new-tokens": {
     kind: "integer",
@@ -487,7 +505,7 @@ export function trainSettings(given: Partial<TrainSettings> = {}): TrainSettings
  */
 export function checkSettings(settings: TrainSettings): void {
   const { data, promptColumn, completionColumn, learningRate, minLearningRate } = settings;
-  const { tasks, noise, dataSeed, objective, batchSize, from } = settings;
+  const { tasks, noise, dataSeed, objective, batchSize, from, teacher } = settings;
   if (data === undefined && (promptColumn !== undefined || completionColumn !== undefined)) {
     throw new UsageError(
       "--prompt-column and --completion-column name columns of a --data file, and none is given",
@@ -501,6 +519,11 @@ export function checkSettings(settings: TrainSettings): void {
   if (minLearningRate !== undefined && minLearningRate > learningRate) {
     throw new UsageError(
       `--min-learning-rate ${minLearningRate} is above --learning-rate ${learningRate}`,
+    );
+  }
+  if (objective === "distillation" && teacher === undefined) {
+    throw new UsageError(
+      "distillation learns from a teacher's predictions: name the run that trained one by --teacher",
     );
   }
   const groupSize = groupSizeOf(settings);

@@ -10,7 +10,7 @@ import { openDevice } from "./devices.ts";
 import { runCommand, UsageError, UserError } from "./errors.ts";
 import { type FlagTable, givenFlags, type ParsedFlags, parseFlags, wantsHelp } from "./flags.ts";
 import { helpText } from "./help.ts";
-import { checkRewards } from "./learner.ts";
+import { checkModels } from "./learner.ts";
 import { prepare } from "./prepare.ts";
 import { formatDuration, progressReporter, standardProgress } from "./progress.ts";
 import { beforeAndAfter, matchByKind, readEvaluations, sampleLines } from "./report.ts";
@@ -78,7 +78,7 @@ async function newRun(parsed: Parsed, argv: readonly string[]): Promise<Run> {
   const from = stages[0]?.from;
   const base = from === undefined ? undefined : await readBase(from);
   const prepared = await prepare(stages, base);
-  await checkRewards(stages, prepared, base?.models);
+  await checkModels(stages, prepared, base?.models);
   // Before the folder is made, so that a missing device leaves none behind.
   const placed = await onDevice(stages);
   const name = `${stagesName(stages)}-${prepared.name}`;
@@ -120,7 +120,14 @@ async function onDevice(stages: readonly TrainSettings[]): Promise<{
 }
 
 /** What a resumed run may be told: where things are, which changes nothing that is computed. */
-const mayChange: readonly string[] = ["--resume", "--device", "--data", "--from", "--reward-model"];
+const mayChange: readonly string[] = [
+  "--resume",
+  "--device",
+  "--data",
+  "--from",
+  "--reward-model",
+  "--teacher",
+];
 
 /** The settings in a configuration file: a person's, or a run's own, which has more in it. */
 function settingsIn(config: unknown): unknown {

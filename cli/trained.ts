@@ -23,10 +23,12 @@ import {
   tokenizerFromJSON,
 } from "@unitune/models";
 import type { Dataset } from "./data/dataset.ts";
+import { longestRow } from "./data/fit.ts";
 import { UserError } from "./errors.ts";
 import { type FileContent, isThere } from "./files.ts";
-import type { Models } from "./models.ts";
-import type { BaseModel } from "./prepare.ts";
+import type { Models, Teacher } from "./models.ts";
+import type { BaseModel, Prepared } from "./prepare.ts";
+import { asksTeacher } from "./recipes.ts";
 import {
   latestCheckpoint,
   readCheckpointFiles,
@@ -34,9 +36,11 @@ import {
   readRunConfig,
   type SavedCheckpoint,
 } from "./run_folder.ts";
+import type { TrainSettings } from "./settings.ts";
 
-/** The folder of the reward model in a checkpoint. */
+/** The folders of other models than the policy in a checkpoint. */
 const REWARD_MODEL = "reward_model";
+const TEACHER = "teacher";
 
 /** The files of a model. */
 const MODEL = ["config.json", "model.safetensors"] as const;
@@ -63,16 +67,21 @@ const isTokenizerFault = (error: unknown): error is Error => error instanceof Ty
 export async function checkpointFiles(
   model: Gpt,
   tokenizer: Tokenizer,
-  { policy, rewardModel }: Models,
+  { policy, rewardModel, teacher }: Models,
   state: unknown,
 ): Promise<Record<string, FileContent>> {
-  const tokens = { eos: tokenizer.special.stop };
-  const judge = rewardModel === undefined
-    ? []
-    : [...await encodeCheckpoint(model.config, rewardModel, tokens)];
+  const { config } = model;
+  const encoded = async (
+    { config, params }: Pick<Checkpoint, "config" | "params">,
+    folder = "",
+  ): Promise<Record<string, Uint8Array>> => {
+    const files = await encodeCheckpoint(config, params, { eos: tokenizer.special.stop });
+    return Object.fromEntries([...files].map(([name, bytes]) => [folder + name, bytes]));
+  };
   return {
-    ...Object.fromEntries(await encodeCheckpoint(model.config, policy, tokens)),
-    ...Object.fromEntries(judge.map(([name, bytes]) => [`${REWARD_MODEL}/${name}`, bytes])),
+    ...await encoded({ config, params: policy }),
+    ...rewardModel && await encoded({ config, params: rewardModel }, `${REWARD_MODEL}/`),
+    ...teacher && await encoded(teacher, `${TEACHER}/`),
     [TOKENIZER]: `${JSON.stringify(tokenizer)}\n`,
     [TRAINING]: await encodeTree(state),
   };
@@ -103,15 +112,24 @@ async function readModel(checkpoint: SavedCheckpoint, folder = ""): Promise<Chec
   return reading(`${checkpoint.path}/${folder}`, () => decodeCheckpoint(files), isTensorFault);
 }
 
+/** Reads the model in a folder of a checkpoint, where it has one. */
+async function readOther(
+  checkpoint: SavedCheckpoint,
+  folder: string,
+): Promise<Checkpoint | undefined> {
+  if (!await isThere(`${checkpoint.path}/${folder}`)) return undefined;
+  return await readModel(checkpoint, `${folder}/`);
+}
+
 /** Reads the reward model of a checkpoint, where it has one. */
 async function readRewardModel(
   checkpoint: SavedCheckpoint,
 ): Promise<ScoringGptParameters | undefined> {
-  const folder = `${checkpoint.path}/${REWARD_MODEL}`;
-  if (!await isThere(folder)) return undefined;
-  const { params } = await readModel(checkpoint, `${REWARD_MODEL}/`);
-  if (hasScore(params)) return params;
-  throw new UserError(`${folder} is no reward model: it has no head of one number`);
+  const params = (await readOther(checkpoint, REWARD_MODEL))?.params;
+  if (params === undefined || hasScore(params)) return params;
+  throw new UserError(
+    `${checkpoint.path}/${REWARD_MODEL} is no reward model: it has no head of one number`,
+  );
 }
 
 /**
@@ -137,7 +155,8 @@ export async function readModels(
     );
   }
   const rewardModel = await readRewardModel(checkpoint);
-  return { policy, ...(rewardModel !== undefined && { rewardModel }) };
+  const teacher = await readOther(checkpoint, TEACHER);
+  return { policy, ...rewardModel && { rewardModel }, ...teacher && { teacher } };
 }
 
 /** The sizes of a model, by name. */
@@ -211,6 +230,78 @@ export async function readJudge(
   throw new UserError(
     `the reward model of ${folder} has other tokens or sizes than the policy: train both from one run`,
   );
+}
+
+/** How the tokens of a model differ from others, in words; undefined where they do not. */
+function tokensApart(its: Tokenizer, others: Tokenizer): string | undefined {
+  const [own, other] = [its, others].map((tokenizer) => tokenizer.toJSON());
+  if (own === undefined || other === undefined) return undefined;
+  if (own.kind !== other.kind) return `reads ${own.kind}, and the policy ${other.kind}`;
+  if (own.kind === "bytes" || other.kind === "bytes") return undefined;
+  const [mine, theirs] = [new Set(own.characters), new Set(other.characters)];
+  const list = (characters: ReadonlySet<string>) => JSON.stringify([...characters].join(""));
+  const [more, less] = [mine.difference(theirs), theirs.difference(mine)];
+  const parts = [
+    ...(less.size > 0 ? [`does not know ${list(less)}`] : []),
+    ...(more.size > 0 ? [`knows ${list(more)}, which the policy does not`] : []),
+  ];
+  return parts.length === 0 ? undefined : parts.join(" and ");
+}
+
+/**
+ * Reads the policy that a run has trained, to learn from its predictions.
+ *
+ * @param folder The run's folder.
+ * @param student The tokens that it must have.
+ * @param length The tokens of the longest row that it is to read.
+ * @returns The policy and its sizes.
+ * @throws {UserError} If there is none, or it reads other tokens or fewer of them at once.
+ */
+export async function readTeacher(
+  folder: string,
+  { tokenizer }: Pick<BaseModel, "tokenizer">,
+  length: number,
+): Promise<Teacher> {
+  const teacher = await readBase(folder);
+  const apart = tokensApart(teacher.tokenizer, tokenizer);
+  if (apart !== undefined) {
+    throw new UserError(
+      `the teacher of ${folder} ${apart}: its predictions are of other tokens. Train both on the ` +
+        `same data, both with --tokenizer bytes, or one --from the other`,
+    );
+  }
+  const { config, models: { policy: params } } = teacher;
+  if (length <= longestRow(config.context)) return { config, params };
+  throw new UserError(
+    `the teacher of ${folder} sees ${config.context} tokens, and rows have ${length - 1}: take a ` +
+      `smaller --context, or a teacher that was trained with a larger one`,
+  );
+}
+
+/**
+ * The models of other runs that a stage's settings name.
+ *
+ * @param stage The number of the stage, from 0.
+ * @param settings Its settings.
+ * @param prepared What the run trains on.
+ * @returns Those that there are.
+ * @throws {UserError} If one is not there, or of other tokens.
+ */
+export async function lentModels(
+  stage: number,
+  settings: TrainSettings,
+  prepared: Prepared,
+): Promise<Omit<Models, "policy">> {
+  const { rewardModel, teacher } = settings;
+  const data = prepared.stages[stage]?.data;
+  return {
+    ...rewardModel !== undefined && data?.kind === "prompts" && {
+      rewardModel: await readJudge(rewardModel, prepared),
+    },
+    ...teacher !== undefined && asksTeacher(settings) && data?.kind === "demonstrations" && {
+      teacher: await readTeacher(teacher, prepared, data.source.length),
+    },
+  };
 }
 
 /** A model that was trained, ready to be asked. */

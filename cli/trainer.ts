@@ -11,11 +11,11 @@ import { UserError } from "./errors.ts";
 import { createEvaluator, readScalars, type SplitReport } from "./evaluation.ts";
 import { openJournal } from "./journal.ts";
 import { createLearner, initialModels, type Learner } from "./learner.ts";
-import type { Models } from "./models.ts";
+import { copyTree, type Models } from "./models.ts";
 import { needsReference } from "./offline_feed.ts";
 import type { Prepared } from "./prepare.ts";
 import { type ProgressReporter, silentProgress } from "./progress.ts";
-import { describeObjective, recipeOf } from "./recipes.ts";
+import { asksTeacher, describeObjective, recipeOf } from "./recipes.ts";
 import { describeReport } from "./report.ts";
 import {
   checkpointAt,
@@ -27,7 +27,7 @@ import {
   tidyCheckpoints,
 } from "./run_folder.ts";
 import type { TrainSettings } from "./settings.ts";
-import { checkpointFiles, readJudge, readModels, readState } from "./trained.ts";
+import { checkpointFiles, lentModels, readModels, readState } from "./trained.ts";
 
 /** A run that is to be carried out. */
 export interface Run {
@@ -95,7 +95,7 @@ export function timetableOf(stages: readonly Pick<TrainSettings, "steps">[]): Ti
 
 /** Whether a stage looks back at the models that it started from. */
 function looksBack(settings: TrainSettings): boolean {
-  return recipeOf(settings).group !== "demonstrations" ||
+  return recipeOf(settings).group !== "demonstrations" || asksTeacher(settings) ||
     needsReference(describeObjective(settings));
 }
 
@@ -154,14 +154,14 @@ export async function train(run: Run): Promise<RunResult> {
     throw divergence(folder, step, values, saved);
   };
 
-  /** The models before a stage. */
-  const modelsBefore = async (stage: number, settings: TrainSettings): Promise<Models> => {
-    const models = saved === undefined
-      ? run.start ?? initialModels(first, prepared)
-      : await readModels(await checkpointAt(folder, starts[stage] ?? 0), config);
-    return settings.rewardModel === undefined
-      ? models
-      : { ...models, rewardModel: await readJudge(settings.rewardModel, prepared) };
+  /** What a stage starts from: the models that are handed on to it, and those of other runs. */
+  const startOf = async (stage: number, { policy, rewardModel }: Models): Promise<Models> => {
+    const settings = stages[stage];
+    return {
+      policy,
+      ...rewardModel && { rewardModel },
+      ...settings && await lentModels(stage, settings, prepared),
+    };
   };
 
   /** One stage, to its end or to an interruption. */
@@ -171,9 +171,9 @@ export async function train(run: Run): Promise<RunResult> {
     const isOver = () => done === begin + settings.steps;
     // A stage that needs nothing of its start does without that checkpoint.
     const isForgotten = saved !== undefined && done > begin && !kept.isStart(begin);
-    const start = isForgotten && saved !== undefined
-      ? await readModels(saved, config)
-      : await modelsBefore(stage, settings);
+    const start = saved === undefined
+      ? await startOf(stage, await copyTree(run.start ?? initialModels(first, prepared)))
+      : await readModels(isForgotten ? saved : await checkpointAt(folder, begin), config);
     progress.phase("preparing");
     using learner: Learner = await createLearner({ settings, stage, prepared, start, device });
     const fresh = learner.init();
@@ -221,7 +221,11 @@ export async function train(run: Run): Promise<RunResult> {
 
     const save = async (): Promise<SavedCheckpoint> => {
       progress.phase("saving");
-      const models = learner.models(state);
+      // Where a stage begins, a checkpoint holds all that it starts from, whatever becomes of other
+      // runs.
+      const models = done === begin
+        ? start
+        : await startOf(isOver() ? stage + 1 : stages.length, learner.models(state));
       // A step's loss is that of the weights before it: those after it may be beyond repair.
       const probes = splits[0]?.sequences.slice(0, PROBES) ?? [];
       if (probes.length > 0) {

@@ -225,7 +225,7 @@ Deno.test("rollouts: rewards see the prompt's own row, and the reward model's wo
 
 Deno.test("every objective starts where its formula says, or is stopped with an explanation", () => {
   for (const objective of allObjectives) {
-    const settings = trainSettings({ objective, batchSize: 8 });
+    const settings = trainSettings({ objective, batchSize: 8, teacher: "runs/teacher" });
     for (const { metric, value } of identitiesOf(settings, describeObjective(settings))) {
       checkIdentities(objective, [{ metric, value, because: "", otherwise: "" }], {
         [metric]: value * (1 + 1e-5),
