@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertGreater, assertLess, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertGreater, assertLess, assertStringIncludes } from "@std/assert";
 import {
   assertRefused,
   assertSameFiles,
@@ -11,6 +11,7 @@ import {
   trained,
   writeRows,
 } from "./command.ts";
+import { killed, sizeOf, until } from "./kill.ts";
 
 /** Logging, evaluation and checkpoints at steps of their own, dropout, and an uneven last epoch. */
 const args = (data: string, steps: number) => [
@@ -18,25 +19,6 @@ const args = (data: string, steps: number) => [
   ...["--gradient-accumulation", "2", "--logging-steps", "3"],
   ...["--eval-steps", "4", "--save-steps", "5"],
 ];
-
-const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-
-/** Waits for something that a process does; fails where it takes suspiciously long. */
-async function until(condition: () => boolean): Promise<void> {
-  for (const end = Date.now() + 20_000; !condition();) {
-    assertLess(Date.now(), end, "nothing happened");
-    await pause(2);
-  }
-}
-
-/** The bytes of a file so far. */
-function sizeOf(path: string): number {
-  try {
-    return Deno.statSync(path).size;
-  } catch {
-    return 0;
-  }
-}
 
 inFolder("interrupted and resumed, a run ends with the same bytes", async (folder) => {
   const data = await writeRows(`${folder}/rows.jsonl`);
@@ -69,32 +51,24 @@ inFolder("killed and resumed over and over, a run ends with the same bytes", asy
   await trained(...everyStep, "--out", whole);
 
   let kills = 0;
-  let code = -1;
-  while (code !== 0) {
+  for (let isDone = false; !isDone;) {
     const isNew = sizeOf(`${cut}/config.json`) === 0;
-    const process = start("train", isNew ? [...everyStep, "--out", cut] : ["--resume", cut]);
-    const child = process.spawn();
     const before = sizeOf(`${cut}/metrics.jsonl`);
-    const ended = child.output();
-    let isRunning = true;
-    ended.finally(() => isRunning = false);
     // Killed once it has done something, so that the test comes to its end.
-    await until(() => !isRunning || sizeOf(`${cut}/metrics.jsonl`) > before + 300 * (kills % 4));
-    await pause(kills % 7);
-    if (isRunning) {
-      child.kill("SIGKILL");
-      kills++;
-    }
-    const { success, signal, stderr } = await ended;
-    assert(success || signal === "SIGKILL", new TextDecoder().decode(stderr));
-    code = success ? 0 : -1;
+    const hasDone = () => sizeOf(`${cut}/metrics.jsonl`) > before + 300 * (kills % 4);
+    isDone = !await killed(
+      isNew ? [...everyStep, "--out", cut] : ["--resume", cut],
+      hasDone,
+      kills % 7,
+    );
+    if (!isDone) kills++;
   }
   assertGreater(kills, 2);
   await assertSameFiles(cut, whole);
 });
 
 /** What a kill can leave of a run of 20 steps with a checkpoint every 5, and how it was done. */
-const killed: Record<string, (run: string) => Promise<void>> = {
+const leftovers: Record<string, (run: string) => Promise<void>> = {
   "before anything was measured": async (run) => {
     for (const file of ["lock", "metrics.jsonl", "samples.jsonl"]) {
       await Deno.remove(`${run}/${file}`);
@@ -135,7 +109,7 @@ inFolder("whatever a kill left, the resumed run ends with the same bytes", async
   const data = await writeRows(`${folder}/rows.jsonl`);
   const whole = `${folder}/whole`;
   await trained(...args(data, 20), "--out", whole);
-  for (const [when, cut] of Object.entries(killed)) {
+  for (const [when, cut] of Object.entries(leftovers)) {
     const run = `${folder}/${when}`;
     await copyFolder(whole, run);
     await cut(run);
