@@ -4,7 +4,7 @@
  * @module
  */
 
-import { html, type PageSection, table } from "./page.ts";
+import { html, type PageSection } from "./page.ts";
 
 /** A metric. */
 export interface GlossaryEntry {
@@ -207,8 +207,8 @@ export function metricsSection(names?: readonly string[]): PageSection {
   const wanted = names === undefined
     ? undefined
     : new Set(names.flatMap((name) => meaningOf(name) ?? []));
-  const rows = glossary.flatMap(({ entries }) => entries)
+  const terms = glossary.flatMap(({ entries }) => entries)
     .filter((entry) => wanted?.has(entry) ?? true)
-    .map(({ name, meaning }) => [html`<code>${name}</code>`, meaning]);
-  return { title: "What the metrics are", body: table({ header: ["metric", "is"], rows }) };
+    .map(({ name, meaning }) => html`<dt><code>${name}</code></dt><dd>${meaning}</dd>\n`);
+  return { title: "What the metrics are", body: html`<dl class="terms">\n${terms}</dl>\n` };
 }

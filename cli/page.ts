@@ -85,11 +85,32 @@ export function html(pieces: TemplateStringsArray, ...contents: readonly HtmlCon
   return { html: text.join("") };
 }
 
+/**
+ * A text as it was said, letter by letter.
+ *
+ * @param text The text.
+ * @returns The markup; a sign for nothing where it is empty.
+ *
+ * @example
+ * ```ts
+ * import { verbatim } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([verbatim("a<b").html, verbatim("").html], ["<code>a&lt;b</code>", "∅"]);
+ * ```
+ */
+export function verbatim(text: string): Html {
+  return text === "" ? html`∅` : html`<code>${text}</code>`;
+}
+
 /** A table's cells. */
 export interface TableContent {
   /** The heads of its columns. */
   readonly header: readonly HtmlContent[];
-  /** Its rows. The first cell of each is its name. Columns of numbers go to the right. */
+  /**
+   * Its rows. The first cell of each is its name. Columns with words or markup go to the left, those
+   * of numbers to the right.
+   */
   readonly rows: readonly (readonly HtmlContent[])[];
   /** What it shows. */
   readonly caption?: HtmlContent;
@@ -131,9 +152,11 @@ export function table({ header, rows, caption }: TableContent): Html {
   `;
 }
 
-/** Whether a cell holds words in place of numbers. */
+/** Whether a cell holds words or markup in place of numbers. */
 function isWords(cell: HtmlContent): boolean {
-  return typeof cell === "string" && /\p{L}{2}/u.test(cell) && cell !== "NaN";
+  return typeof cell === "string"
+    ? /\p{L}{2}/u.test(cell) && cell !== "NaN"
+    : typeof cell === "object";
 }
 
 /**
@@ -298,22 +321,28 @@ p,ul,ol,dl{margin:0 0 14px;max-width:68ch}
 a{color:var(--accent)}
 code{font-family:ui-monospace,monospace;font-size:.9em;background:var(--panel);padding:1px 4px;
 border-radius:3px}
+td code,th code{white-space:pre}
 nav ul{display:flex;flex-wrap:wrap;gap:4px 18px;list-style:none;margin:16px 0 0;padding:0;
 max-width:none}
 .table{overflow-x:auto;margin:0 0 16px}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}
-caption{text-align:left;color:var(--quiet);padding:0 0 6px}
+caption{text-align:left;color:var(--quiet);padding:0 0 6px;max-width:calc(100vw - 40px)}
 th,td{padding:5px 12px 5px 0;text-align:right;border-bottom:1px solid var(--line);
 white-space:nowrap}
 th[scope=row],thead th:first-child,.text{text-align:left}
 th[scope=row]{font-weight:500}
+.terms{display:grid;grid-template-columns:max-content 1fr;gap:6px 20px;max-width:none;font-size:.9rem}
+.terms dd{margin:0;max-width:68ch}
 thead th{color:var(--quiet);font-weight:500;vertical-align:bottom}
 figure{margin:0 0 20px}
-figcaption{color:var(--quiet);font-size:.9rem;max-width:68ch}
+figcaption{margin-top:6px;color:var(--quiet);font-size:.9rem;max-width:68ch}
 figure svg{display:block;max-width:100%;height:auto}
 .narrow{display:none}
 @media screen and (max-width:560px){
 body{padding:16px 14px 48px}
+th[scope=row]{position:sticky;left:0;background:var(--back)}
+.terms{display:block}
+.terms dd{margin:2px 0 10px}
 .wide{display:none}
 .narrow{display:block}
 }

@@ -109,6 +109,8 @@ export interface CurvesOptions extends PlotOptions {
   readonly y: Axis;
   /** Height of the drawing without its legend, in pixels; 320 unless told. */
   readonly height?: number;
+  /** Places on the horizontal axis where something begins. */
+  readonly beginnings?: readonly Reference[];
 }
 
 /** What {@linkcode intervals} is told. */
@@ -235,7 +237,7 @@ function empty(width: number, height: number): string {
  * ```
  */
 export function curves(series: readonly Curve[], options: CurvesOptions): string {
-  const { title, x, y, width = 720, height = 320, reference } = options;
+  const { title, x, y, width = 720, height = 320, reference, beginnings = [] } = options;
   const drawn = series.map((curve, i) => ({
     name: curve.name,
     color: colorOf(curve, i),
@@ -252,6 +254,7 @@ export function curves(series: readonly Curve[], options: CurvesOptions): string
     y: { ...scaleOf(y), grid: true },
     marks: [
       ...referenceMarks(reference, "y"),
+      Plot.ruleX(beginnings, { x: "value", stroke: "currentColor", strokeOpacity: 0.3 }),
       ...drawn.filter(({ points }) => points.some(({ low, high }) => !Number.isNaN(low + high)))
         .map(({ points, color }) =>
           Plot.areaY(points, { x: "x", y1: "low", y2: "high", fill: color, fillOpacity: 0.15 })
@@ -265,6 +268,15 @@ export function curves(series: readonly Curve[], options: CurvesOptions): string
           ...(dashed ? { strokeDasharray: "5 3" } : {}),
         })
       ),
+      Plot.text(beginnings, {
+        x: "value",
+        text: "label",
+        frameAnchor: "top",
+        textAnchor: "start",
+        dx: 4,
+        dy: 2,
+        fillOpacity: 0.7,
+      }),
     ],
   });
   return framed(title, drawn, width, height, inner);

@@ -4,11 +4,11 @@
  * @module
  */
 
-import { metricsSection } from "./glossary.ts";
-import { figure, html, page, type PageSection, table } from "./page.ts";
+import { meaningOf, metricsSection } from "./glossary.ts";
+import { figure, html, page, type PageSection, table, verbatim } from "./page.ts";
 import { type Curve, curves } from "./plot.ts";
 import { fileError } from "./errors.ts";
-import { runPaths } from "./run_folder.ts";
+import { readRunConfig, type RunConfig, runPaths } from "./run_folder.ts";
 
 /** A line of a run's files. */
 type Line = Readonly<Record<string, unknown>>;
@@ -28,6 +28,26 @@ const numberIn = (line: Line, name: string): number | undefined => {
   return typeof value === "number" ? value : undefined;
 };
 
+/** A stage, and the last steps before it and of it. */
+interface StageSpan {
+  readonly name: string;
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** The stages that a run's settings tell of; none of a run that has only one. */
+function spansOf({ settings }: RunConfig): readonly StageSpan[] {
+  const stages = [settings].flat();
+  if (stages.length === 1) return [];
+  let begin = 0;
+  return stages.map(({ objective, steps }): StageSpan => {
+    const end = begin + Number(steps);
+    const span = { name: String(objective), begin, end };
+    begin = end;
+    return span;
+  });
+}
+
 /** A figure of a run: some metrics over steps. */
 interface Chart {
   readonly title: string;
@@ -38,6 +58,7 @@ interface Chart {
 const charts: readonly Chart[] = [
   { title: "Loss", unit: "loss", metrics: ["loss"] },
   { title: "Prediction", unit: "nats a token", metrics: ["nll", "entropy"] },
+  { title: "Agreement with the teacher", unit: "share", metrics: ["teacher_agreement"] },
   { title: "Rewards of answers", unit: "reward", metrics: ["reward", "reward_std"] },
   { title: "Distance from the reference", unit: "nats a token", metrics: ["kl"] },
   {
@@ -64,21 +85,53 @@ function curveOf(lines: readonly Line[], metric: string, name = metric): Curve {
   };
 }
 
-function chartSection({ title, unit, metrics }: Chart, lines: readonly Line[]): PageSection[] {
+/** A curve with a gap between stages: what they measure is not the same. */
+function inStages({ points, ...curve }: Curve, spans: readonly StageSpan[]): Curve {
+  const stageOf = (x: number) => spans.findIndex(({ end }) => x <= end);
+  const parted = points.flatMap((point, i) => {
+    const before = points[i - 1];
+    return before === undefined || stageOf(before.x) === stageOf(point.x)
+      ? [point]
+      : [{ x: point.x, y: NaN }, point];
+  });
+  return { ...curve, points: parted };
+}
+
+function chartSection(
+  { title, unit, metrics }: Chart,
+  lines: readonly Line[],
+  spans: readonly StageSpan[],
+): PageSection[] {
   const drawn = metrics.map((metric) => curveOf(lines, metric))
     .filter(({ points }) => points.length > 1);
   if (drawn.length === 0) return [];
+  const measured = drawn.flatMap(({ points }) => points.map(({ x }) => x));
+  // Of a metric that only some stages have, only these.
+  const own = spans.filter(({ begin, end }) => measured.some((x) => begin < x && x <= end));
+  const meanings = drawn.map(({ name }, i) =>
+    html`${i === 0 ? "" : html`<br>`}<code>${name}</code>: ${meaningOf(name)?.meaning ?? ""}`
+  );
   return [{
     title,
     body: figure(
-      (width) => curves(drawn, { title, x: { label: "step" }, y: { label: unit }, width }),
-      drawn.map(({ name }) => name).join(", "),
+      (width) =>
+        curves(drawn.map((curve) => inStages(curve, spans)), {
+          title,
+          x: { label: "step" },
+          y: { label: unit },
+          width,
+          beginnings: own.map(({ name, begin }) => ({ value: begin, label: name })),
+        }),
+      meanings,
     ),
   }];
 }
 
 /** Exact match of each split over steps, where answers were judged. */
-function matchSection(evaluations: readonly Line[]): PageSection[] {
+function matchSection(
+  evaluations: readonly Line[],
+  spans: readonly StageSpan[],
+): PageSection[] {
   const metric = "eval_exact_match";
   const splits = [...new Set(evaluations.map(({ split }) => String(split)))];
   const drawn = splits
@@ -94,6 +147,7 @@ function matchSection(evaluations: readonly Line[]): PageSection[] {
           x: { label: "step" },
           y: { label: "exact match", domain: [0, 1] },
           width,
+          beginnings: spans.map(({ name, begin }) => ({ value: begin, label: name })),
         }),
       "Answers given freely and greedily that are right",
     ),
@@ -132,14 +186,14 @@ function answerSection(samples: readonly Line[]): PageSection[] {
   const [first, last] = [judged.at(0)?.step, judged.at(-1)?.step];
   const at = (step: unknown) => judged.filter((line) => line.step === step);
   const mark = ({ answer, right }: Line) =>
-    `${answer}${right === undefined ? "" : right === true ? " ✓" : " ✗"}`;
+    html`${verbatim(String(answer))}${right === undefined ? "" : right === true ? " ✓" : " ✗"}`;
   const rows = at(last).map((line) => {
     const before = at(first).find(({ prompt, split }) =>
       prompt === line.prompt && split === line.split
     );
     return [
-      String(line.prompt),
-      String(line.gold),
+      verbatim(String(line.prompt)),
+      verbatim(String(line.gold)),
       before === undefined ? "" : mark(before),
       mark(line),
     ];
@@ -160,8 +214,8 @@ function rolloutSection(samples: readonly Line[]): PageSection[] {
     body: table({
       header: ["prompt", "answer", "reward", "step"],
       rows: sampled.map(({ prompt, answer, reward, step }) => [
-        String(prompt),
-        String(answer),
+        verbatim(String(prompt)),
+        verbatim(String(answer)),
         typeof reward === "number" ? reward.toFixed(2) : "unscorable",
         String(step),
       ]),
@@ -178,25 +232,25 @@ function rolloutSection(samples: readonly Line[]): PageSection[] {
  */
 export async function runPage(folder: string): Promise<string> {
   const paths = runPaths(folder);
+  const spans = spansOf(await readRunConfig(folder));
   const metrics = await linesIn(paths.metrics);
   const samples = await linesIn(paths.samples);
   const evaluations = metrics.filter((line) => "split" in line);
   const steps = metrics.filter((line) => !("split" in line));
-  const stages = [
-    ...new Set(metrics.flatMap(({ stage }) => stage === undefined ? [] : [`${stage}`])),
-  ];
   const named = [...new Set(metrics.flatMap((line) => Object.keys(line)))]
     .filter((name) => !["step", "stage", "split"].includes(name));
   const last = steps.at(-1);
+  const stages = spans.map(({ name }) => name).join(", then ");
+  const parts = stages === "" ? "" : `in the stages ${stages}, `;
   return page({
     title: folder.replace(/^.*\//, ""),
-    lead: html`<p>${stages.length === 0 ? "A run" : `Stages: ${stages.join(", then ")};`} of ${
+    lead: html`<p>A run of ${
       String(last?.step ?? 0)
-    } steps in <code>${folder}</code>.</p>`,
+    } steps, ${parts}in <code>${folder}</code>.</p>`,
     sections: [
-      ...matchSection(evaluations),
+      ...matchSection(evaluations, spans),
       splitSection(evaluations),
-      ...charts.flatMap((chart) => chartSection(chart, steps)),
+      ...charts.flatMap((chart) => chartSection(chart, steps, spans)),
       ...answerSection(samples),
       ...rolloutSection(samples),
       metricsSection(named),

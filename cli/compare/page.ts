@@ -7,7 +7,7 @@
 
 import { compile, type Device, logSoftmax, slice, type Tensor } from "@unitune/core";
 import { gpt, type GptParameters } from "@unitune/models";
-import { figure, html, page, type PageSection, table } from "../page.ts";
+import { figure, type Html, html, page, type PageSection, table, verbatim } from "../page.ts";
 import { type Curve, curves, intervals } from "../plot.ts";
 import { toBatch } from "../batches.ts";
 import { prepare } from "../prepare.ts";
@@ -157,7 +157,7 @@ async function settingsOf(folder: string) {
 
 /** Answers of several arms to the same questions. */
 async function samples({ folder, results, plan }: StudyPageContent): Promise<PageSection> {
-  const answers = new Map<string, Map<string, string>>();
+  const answers = new Map<string, Map<string, Html>>();
   const names = ["base", ...plan.arms.map(({ name }) => name)];
   for (const arm of names) {
     const [run] = runsOf(results, arm);
@@ -167,8 +167,8 @@ async function samples({ folder, results, plan }: StudyPageContent): Promise<Pag
     const last = lines.at(-1)?.step;
     for (const { step, split, prompt, answer, right } of lines) {
       if (step !== last || split !== "held-out") continue;
-      const own = answers.get(prompt) ?? new Map<string, string>();
-      own.set(arm, `${answer}${right === true ? " ✓" : " ✗"}`);
+      const own = answers.get(prompt) ?? new Map<string, Html>();
+      own.set(arm, html`${verbatim(answer)}${right === true ? " ✓" : " ✗"}`);
       answers.set(prompt, own);
     }
   }
@@ -177,7 +177,7 @@ async function samples({ folder, results, plan }: StudyPageContent): Promise<Pag
     body: table({
       header: ["prompt", ...names],
       rows: [...answers].map(([prompt, own]) => [
-        prompt,
+        verbatim(prompt),
         ...names.map((name) => own.get(name) ?? ""),
       ]),
       caption: "Greedy answers of seed 0 to validation prompts, ✓ right and ✗ wrong",

@@ -15,13 +15,22 @@ inFolder("a run's page stands by itself and shows every stage", async (folder) =
   assertEquals(requestsOf(page), []);
   for (
     const shown of [
-      "Stages: sft, then dpo, then grpo; of 8 steps",
+      "A run of 8 steps, in the stages sft, then dpo, then grpo, in ",
       "held-out, step 8",
       "rewards/margins",
       "Rewarded answers",
-      "<code>clip_ratio/low</code>",
+      "<dt><code>clip_ratio/low</code></dt>",
     ]
   ) assertStringIncludes(page, shown);
+  // What only some stages measure is drawn with their names; no line leads from one to the next.
+  const figureOf = (title: string) =>
+    new RegExp(`<h2>${title}</h2>.*?</figure>`, "s").exec(page)?.[0] ?? "";
+  const namesIn = (title: string) =>
+    ["sft", "dpo", "grpo"].filter((name) => figureOf(title).includes(`>${name}</text>`));
+  assertEquals(namesIn("Loss"), ["sft", "dpo", "grpo"]);
+  assertEquals(namesIn("Implicit rewards"), ["dpo"]);
+  const [, line = ""] = /aria-label="line"[^>]*><path d="([^"]*)"/.exec(figureOf("Loss")) ?? [];
+  assertEquals(line.match(/M/g)?.length, 3);
 });
 
 inFolder("a run of supervised training has no figures of what it does not do", async (folder) => {
