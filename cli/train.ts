@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { Device } from "@unitune/core";
 import { countParameters } from "@unitune/models";
 import { openDevice } from "./devices.ts";
 import { runCommand, UsageError, UserError } from "./errors.ts";
@@ -70,20 +69,33 @@ const INTERRUPTED = 130;
 /** Plain lines of progress that a run has at most, about. */
 const LINES = 20;
 
-/** The settings of a new run, and the run itself once its data are read. */
+/** All of a run but its folder: its data, the models of a run that it goes on from, its device. */
+async function equip(
+  stages: readonly TrainSettings[],
+  from: string | undefined,
+): Promise<Omit<Run, "folder">> {
+  const base = from === undefined ? undefined : await readBase(from);
+  const prepared = await prepare(stages, base);
+  const device = await openDevice(stages[0]?.device ?? "auto", console.warn);
+  return {
+    // The device that a run is on, in place of "auto".
+    stages: stages.map((settings) => ({ ...settings, device: device.name })),
+    prepared,
+    device,
+    ...base && { start: base.models },
+  };
+}
+
+/** A new run, whose folder is made once there is all that it needs. */
 async function newRun(parsed: Parsed, argv: readonly string[]): Promise<Run> {
   const { config, out } = parsed.values;
   const file = config === undefined ? {} : settingsIn(await readJson(config));
-  const stages = settingsOf(argv, file, config ?? "");
-  const from = stages[0]?.from;
-  const base = from === undefined ? undefined : await readBase(from);
-  const prepared = await prepare(stages, base);
-  await checkModels(stages, prepared, base?.models);
-  // Before the folder is made, so that a missing device leaves none behind.
-  const placed = await onDevice(stages);
+  const settings = settingsOf(argv, file, config ?? "");
+  const run = await equip(settings, settings[0]?.from);
+  const { stages, prepared, start } = run;
+  await checkModels(stages, prepared, start);
   const name = `${stagesName(stages)}-${prepared.name}`;
-  const folder = await createRun(out, name, runConfig(placed.stages, prepared));
-  return { folder, prepared, ...placed, ...(base !== undefined && { start: base.models }) };
+  return { folder: await createRun(out, name, runConfig(stages, prepared)), ...run };
 }
 
 /** The run that is gone on with. */
@@ -95,28 +107,17 @@ async function oldRun(parsed: Parsed, argv: readonly string[], folder: string): 
     );
   }
   const stored = await readRunConfig(folder);
-  const stages = settingsOf(argv, stored.settings, runPaths(folder).config);
-  const from = stages[0]?.from;
+  const settings = settingsOf(argv, stored.settings, runPaths(folder).config);
+  const from = settings[0]?.from;
   // Once it has a checkpoint, a run needs the one that it came from no more.
   const isUnderWay = await latestCheckpoint(folder) !== undefined;
-  const base = from === undefined ? undefined : await readBase(isUnderWay ? folder : from);
-  const prepared = await prepare(stages, base);
-  if (stored.data.digest !== prepared.data.digest) {
+  const run = await equip(settings, from !== undefined && isUnderWay ? folder : from);
+  if (stored.data.digest !== run.prepared.data.digest) {
     throw new UserError(
       `the data of ${folder} has changed since the run began: restore it, or start a new run`,
     );
   }
-  const placed = await onDevice(stages);
-  return { folder, prepared, ...placed, ...(base !== undefined && { start: base.models }) };
-}
-
-/** The device that the settings ask for, and the stages' settings with its name. */
-async function onDevice(stages: readonly TrainSettings[]): Promise<{
-  readonly device: Device;
-  readonly stages: readonly TrainSettings[];
-}> {
-  const device = await openDevice(stages[0]?.device ?? "auto", console.warn);
-  return { device, stages: stages.map((settings) => ({ ...settings, device: device.name })) };
+  return { folder, ...run };
 }
 
 /** What a resumed run may be told: where things are, which changes nothing that is computed. */
