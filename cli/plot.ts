@@ -133,9 +133,13 @@ function colorOf({ color }: Coloured, index: number): string {
   return `var(--series-${(color ?? index) % COLORS})`;
 }
 
+/** Below this a value is drawn as 0: the reciprocal of a tick's step would be beyond all numbers. */
+const TINIEST = 1e-280;
+
 /** A value where it can stand on an axis, else NaN, which is left out. */
 function onAxis(value: number, { scale }: Axis): number {
-  return Number.isFinite(value) && (scale !== "log" || value > 0) ? value : NaN;
+  const drawn = Math.abs(value) < TINIEST ? 0 : value;
+  return Number.isFinite(drawn) && (scale !== "log" || drawn > 0) ? drawn : NaN;
 }
 
 /** A value, or the end of the axis that it is beyond. */

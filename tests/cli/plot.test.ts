@@ -76,7 +76,16 @@ Deno.test("every plot is finite, escaped, in its width, the same again, and fetc
         assertEquals(requestsOf(svg), []);
       },
     ),
-    { numRuns: 40 },
+    {
+      numRuns: 40,
+      // No ticks lie between the smallest numbers that there are.
+      examples: [[
+        [{ name: "", points: [{ x: 0, y: -5e-324 }, { x: 0, y: 5e-324 }] }],
+        "",
+        "linear",
+        200,
+      ]],
+    },
   );
 });
 
