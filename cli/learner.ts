@@ -77,7 +77,7 @@ import { rewardModelReward, rolloutFeed, type RolloutPlan } from "./rollout_feed
 import { createScorer, type Scores } from "./scoring.ts";
 import { groupSizeOf, type TrainSettings } from "./settings.ts";
 import { lentModels } from "./trained.ts";
-import { dataOf, type EncodedPair, type PairCandidate } from "./training_data.ts";
+import { dataOf, type EncodedPair, type PairCandidate, type StageData } from "./training_data.ts";
 
 /** What a step gives. */
 export interface StepOutcome<S> {
@@ -198,35 +198,26 @@ export async function createLearner(plan: StagePlan): Promise<Learner> {
       const feed = await demonstrationFeed(source, objective.description, layout, reference);
       return learnerOf({ ...asPolicy, objective, feed });
     }
-    case "pairs": {
-      const objective = recipe.objective(asked);
-      const { train, validation } = dataOf(data, "pairs");
-      const { pairs, cost } = await ownPairs(train, settings, tokenizer, seed, reference);
-      const feed = await pairFeed(pairs, seed, objective.description, layout, reference);
-      return learnerOf({
-        ...asPolicy,
-        objective,
-        feed: { ...feed, setUp: addCost(feed.setUp, cost) },
-        validation: await pairValidation({ ...asPolicy, objective }, validation, layout.padding),
-      });
-    }
+    case "pairs":
+      return pairLearner(
+        { ...asPolicy, objective: recipe.objective(asked) },
+        dataOf(data, "pairs"),
+        layout,
+        tokenizer,
+      );
     case "rewardModels": {
-      const objective = recipe.objective(asked);
-      const { train, validation } = dataOf(data, "pairs");
-      const { pairs, cost } = await ownPairs(train, settings, tokenizer, seed, reference);
-      const feed = await pairFeed(pairs, seed, objective.description, layout, reference);
       const asJudge = {
         ...common,
         policy: rewardGpt(config),
         params: withScore(start.policy),
         models: (rewardModel: ScoringGptParameters) => ({ ...handedOn, rewardModel }),
       };
-      return learnerOf({
-        ...asJudge,
-        objective,
-        feed: { ...feed, setUp: addCost(feed.setUp, cost) },
-        validation: await pairValidation({ ...asJudge, objective }, validation, layout.padding),
-      });
+      return pairLearner(
+        { ...asJudge, objective: recipe.objective(asked) },
+        dataOf(data, "pairs"),
+        layout,
+        tokenizer,
+      );
     }
     case "labels": {
       const objective = recipe.objective(asked);
@@ -267,6 +258,24 @@ export async function createLearner(plan: StagePlan): Promise<Learner> {
     default:
       return recipe satisfies never;
   }
+}
+
+/** What learns from pairs, and is asked about those that are kept aside. */
+async function pairLearner<P>(
+  parts: Parts<P, ScoredPairs> & { readonly reference: Reference },
+  { train, validation }: Extract<StageData, { readonly kind: "pairs" }>,
+  layout: Layout,
+  tokenizer: Tokenizer,
+): Promise<Learner> {
+  const { settings, stage, objective, reference } = parts;
+  const seed = stageSeed(settings.seed, stage);
+  const { pairs, cost } = await ownPairs(train, settings, tokenizer, seed, reference);
+  const feed = await pairFeed(pairs, seed, objective.description, layout, reference);
+  return learnerOf({
+    ...parts,
+    feed: { ...feed, setUp: addCost(feed.setUp, cost) },
+    validation: await pairValidation(parts, validation, layout.padding),
+  });
 }
 
 /** Pairs, with rejected answers of the model's own where the data has none. */

@@ -8,18 +8,7 @@ import {
   writeDirectoryAtomically,
   writeFileAtomically,
 } from "@unitune/cli";
-
-/** A test in its own folder, which is removed afterwards. */
-function inFolder(name: string, test: (folder: string) => Promise<void>): void {
-  Deno.test(name, async () => {
-    const folder = await Deno.makeTempDir();
-    try {
-      await test(folder);
-    } finally {
-      await Deno.remove(folder, { recursive: true });
-    }
-  });
-}
+import { inFolder } from "./command.ts";
 
 const names = (path: string) => [...Deno.readDirSync(path)].map((entry) => entry.name).sort();
 
