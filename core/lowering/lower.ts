@@ -297,15 +297,14 @@ function attempt(graph: Graph, stored: ReadonlySet<number>): Lowered | { missing
 }
 
 /** A graph as fused kernels. */
-export function lower(graph: Graph, { hasEpilogues = true } = {}): Lowered {
-  const stored = chooseStored(graph, { hasEpilogues });
+export function lower(graph: Graph): Lowered {
+  const stored = chooseStored(graph);
   for (;;) {
     const result = attempt(graph, stored);
     if (!("missing" in result)) {
       const { buffers } = result;
       const kernels = mergeMaps(result.kernels, buffers).map(coalesce);
-      const fused = hasEpilogues ? fuseEpilogues(kernels, buffers) : kernels;
-      return { ...result, kernels: schedule(fused, buffers) };
+      return { ...result, kernels: schedule(fuseEpilogues(kernels, buffers), buffers) };
     }
     const before = stored.size;
     for (const position of result.missing) stored.add(position);

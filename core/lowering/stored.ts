@@ -134,7 +134,7 @@ export function movedFrom(graph: Graph, position: number): number {
 }
 
 /** The nodes that are stored from the start: among them what matrix products read in place. */
-export function chooseStored(graph: Graph, { hasEpilogues = true } = {}): Set<number> {
+export function chooseStored(graph: Graph): Set<number> {
   const stored = new Set<number>(graph.outputs);
   graph.nodes.forEach((node, position) => {
     if (inlinings[node.op] === "never") stored.add(position);
@@ -171,8 +171,7 @@ export function chooseStored(graph: Graph, { hasEpilogues = true } = {}): Set<nu
     const isDear = isShared && (isEpilogue || total > RECOMPUTE_LIMIT || own >= DEAR_INSTRUCTION) ||
       isRepeated(position) && total > REPEAT_LIMIT;
     if (computes(node) && isDear) stored.add(position);
-    follows[position] = hasEpilogues &&
-      (node.op === "matmul" || isEpilogue && !stored.has(position));
+    follows[position] = node.op === "matmul" || isEpilogue && !stored.has(position);
     cost[position] = stored.has(position) ? 1 : total;
   });
 

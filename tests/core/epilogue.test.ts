@@ -21,6 +21,7 @@ import {
   wasm,
   where,
 } from "@unitune/core";
+import { device as software, hardware } from "../webgpu/adapter.ts";
 
 type Layer = (x: Tensor, w: Tensor, b: Tensor, y: Tensor) => Tensor | Tensor[];
 
@@ -33,7 +34,7 @@ const layers: Readonly<Record<string, Layer>> = {
   },
   "a product that is reduced later": (x, w, b) => {
     const product = matmul(x, w);
-    return [sub(product, b), sum(product)];
+    return [sub(product, b), sum(product, { axes: [1] })];
   },
   "a result of another type": (x, w, b) => cast(greater(matmul(x, w), b), "i32"),
   "several results, a mask among them": (x, w, b, y) => {
@@ -47,6 +48,11 @@ const sizes: readonly (readonly [rows: number, depth: number, columns: number])[
   [1, 40, 70],
   [100, 40, 70],
   [8, 30, 300],
+  // Blocks, tiles and sums that workgroups share, with whole fours and without.
+  [132, 130, 68],
+  [130, 132, 70],
+  [40, 520, 36],
+  [3, 1100, 10],
   [5, 0, 7],
 ];
 
@@ -66,20 +72,32 @@ async function results(
   return (await Promise.all(made.map(async (result) => [...await result.data()]))).flat();
 }
 
-for (const [name, layer] of Object.entries(layers)) {
-  Deno.test(`epilogue: ${name}`, async () => {
-    using device = wasm({ threads: 2 });
-    for (const size of sizes) {
-      const [ours, expected] = [
-        await results(layer, size, device),
-        await results(layer, size, reference()),
-      ];
-      assert(ours.length === expected.length && ours.length > 0);
-      // Forty terms of size 1 in f32, half a unit of 6e-8 lost at each; sums of 7,000 of these.
-      const scale = Math.max(1, ...expected.map(Math.abs));
-      for (const [i, value] of ours.entries()) {
-        assert(Math.abs(value - (expected[i] ?? NaN)) < 1e-5 * scale, `${size}: element ${i}`);
-      }
-    }
-  });
+const backends: readonly (readonly [name: string, device: Device | undefined])[] = [
+  ["wasm", wasm({ threads: 2 })],
+  ["webgpu", software],
+  ["webgpu for hardware", hardware],
+];
+
+for (const [backend, device] of backends) {
+  for (const [name, layer] of Object.entries(layers)) {
+    Deno.test({
+      name: `epilogue on ${backend}: ${name}`,
+      ignore: device === undefined,
+      async fn() {
+        assert(device !== undefined);
+        for (const size of sizes) {
+          const [ours, expected] = [
+            await results(layer, size, device),
+            await results(layer, size, reference()),
+          ];
+          assert(ours.length === expected.length && ours.length > 0);
+          // Up to 1,100 terms of size 1 in f32, half a unit of 6e-8 lost at each; sums of 300 of these.
+          const scale = Math.max(1, ...expected.map(Math.abs));
+          for (const [i, value] of ours.entries()) {
+            assert(Math.abs(value - (expected[i] ?? NaN)) < 1e-5 * scale, `${size}: element ${i}`);
+          }
+        }
+      },
+    });
+  }
 }

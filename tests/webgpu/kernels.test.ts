@@ -9,6 +9,7 @@ import {
   equal,
   evaluate,
   gather,
+  graphOf,
   matmul,
   max,
   maximum,
@@ -23,6 +24,8 @@ import {
   transposeLast,
 } from "@unitune/core";
 import fc from "fast-check";
+// Not public: what the kernels are made of.
+import { lower } from "../../core/lowering/lower.ts";
 import { testOnWebGpu } from "./adapter.ts";
 import { assertLikeReference } from "./compare.ts";
 
@@ -201,6 +204,21 @@ testOnWebGpu("a map over more buffers than a shader can bind", async (...devices
     summed(45),
     "45 operands",
   );
+});
+
+testOnWebGpu("an epilogue over more buffers than a shader can bind", async (...devices) => {
+  const others = Array.from({ length: 20 }, (_, i) => numbers([12, 20], i + 1));
+  const runningSums = ([x, w, ...addends]: readonly Tensor[]) => {
+    if (x === undefined || w === undefined) return [];
+    const [first, ...rest] = addends.map((y, i) => mul(y, i));
+    const sums = [add(matmul(x, w), first ?? 0)];
+    for (const y of rest) sums.push(add(sums.at(-1) ?? 0, y));
+    return sums;
+  };
+  const operands = [numbers([12, 30]), numbers([30, 20]), ...others];
+  const { kernels } = lower(graphOf((...tensors: Tensor[]) => runningSums(tensors), operands));
+  assertEquals(kernels.map(({ kind }) => kind), ["matmul"]);
+  await assertLikeReference(devices, runningSums, () => operands, summed(50), "20 addends");
 });
 
 testOnWebGpu("a window is written into a larger one", async (...devices) => {

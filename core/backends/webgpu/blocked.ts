@@ -7,6 +7,7 @@
 import type { KernelOf, MatrixView } from "../../lowering/kernels.ts";
 import { sizeOf, stridesOf } from "../../shape.ts";
 import { type Context, type Dispatch, dispatchOf, overElements } from "./dispatch.ts";
+import { finishBlock } from "./epilogue.ts";
 import { map } from "./map.ts";
 import {
   batchIndices,
@@ -185,6 +186,7 @@ export function blocked(kernel: KernelOf<"matmul">, context: Context): Dispatch[
     });
     return rows % height === 0 ? stores : [`if (firstRow + ${r}u < ${rows}u) {`, ...stores, "}"];
   };
+  const finish = finishBlock(kernel, { rows: height, quads: QUADS }, shader, context);
   const body = [
     `let block = workgroup * ${LANES}u + lane;`,
     `if (block >= ${blocks}u) { return; }`,
@@ -208,6 +210,7 @@ export function blocked(kernel: KernelOf<"matmul">, context: Context): Dispatch[
     `bStart += ${b.view.row / 4}u;`,
     "}",
     ...own.flatMap(write),
+    ...finish,
   ];
   const size = { workgroups: Math.ceil(blocks / LANES), invocations: LANES };
   return [...before, ...dispatchOf(shader, body, size)];

@@ -189,23 +189,33 @@ export interface Cursor {
   load(access: Access): string;
   /** A statement that writes the element, or four, to a place. */
   store(access: Access, value: string): string;
+  /** A statement that writes one of four. */
+  storeLane(access: Access, value: string, lane: number): string;
   /** The position itself. */
   position(place: Affine): string;
 }
 
-/** Accesses in loops; buffers are read in fours where `inFours` is true for the place. */
+/** Accesses in loops; in fours where the buffer is accessed so and the place is aligned. */
 export function cursorIn(shader: Shader, loops: Loops): Cursor {
   const { vector } = loops;
   const scalar = (place: Affine) => positionText(place, loops, false);
+  const isFour = ({ buffer, at }: Access) =>
+    vector !== undefined && shader.isInFours(buffer) && isAligned(at, vector);
+  const storeLane = ({ buffer, at: place }: Access, value: string, lane: number) => {
+    const stride = vector === undefined ? 0 : at(place.strides, vector);
+    const index = scalar({ ...place, offset: place.offset + lane * stride });
+    return shader.setWord(buffer, index, `(${toWords(shader.dtype(buffer), value)})[${lane}]`);
+  };
   return {
-    load({ buffer, at: place }) {
+    load(access) {
+      const { buffer, at: place } = access;
       const dtype = shader.dtype(buffer);
       const stride = vector === undefined ? 0 : at(place.strides, vector);
       const type = wordType(dtype);
       if (vector === undefined || stride === 0) {
         return fromWords(dtype, `${type}(${shader.word(buffer, scalar(place))})`);
       }
-      if (shader.isInFours(buffer)) {
+      if (isFour(access)) {
         return fromWords(dtype, shader.words(buffer, positionText(place, loops, true)));
       }
       const lanes = [0, 1, 2, 3].map((lane) =>
@@ -213,21 +223,20 @@ export function cursorIn(shader: Shader, loops: Loops): Cursor {
       );
       return fromWords(dtype, `${type}(${lanes.join(", ")})`);
     },
-    store({ buffer, at: place }, value) {
-      const words = toWords(shader.dtype(buffer), value);
-      if (vector === undefined) return shader.setWord(buffer, scalar(place), words);
-      if (shader.isInFours(buffer)) {
+    store(access, value) {
+      const { buffer, at: place } = access;
+      if (isFour(access)) {
+        const words = toWords(shader.dtype(buffer), value);
         return shader.setWords(buffer, positionText(place, loops, true), words);
       }
-      const stride = at(place.strides, vector);
-      return [0, 1, 2, 3].map((lane) =>
-        shader.setWord(
-          buffer,
-          scalar({ ...place, offset: place.offset + lane * stride }),
-          `(${words})[${lane}]`,
-        )
-      ).join(" ");
+      if (vector !== undefined) {
+        return [0, 1, 2, 3].map((lane) => storeLane(access, value, lane)).join(" ");
+      }
+      // A module that works on four lanes may still store one for all.
+      if (shader.width === 4) return storeLane(access, value, 0);
+      return shader.setWord(buffer, scalar(place), toWords(shader.dtype(buffer), value));
     },
+    storeLane,
     position(place) {
       const first = `U(${scalar(place)})`;
       const stride = vector === undefined ? 0 : at(place.strides, vector);
@@ -253,12 +262,20 @@ export function valueName(step: number): string {
   return `v${step}`;
 }
 
-/** Statements that compute those steps for which `wanted` is true. */
+/** Which steps are computed, and which are known already. */
+export interface Emission {
+  /** Whether a step is computed here; all are unless told. */
+  readonly wanted?: (step: number) => boolean;
+  /** What a step is worth, if that is known without computing it. */
+  readonly given?: (step: Step) => string | undefined;
+}
+
+/** Statements that compute steps. */
 export function emitSteps(
   shader: Shader,
   steps: readonly Step[],
   loops: Loops,
-  wanted: (step: number) => boolean = () => true,
+  { wanted = () => true, given = () => undefined }: Emission = {},
 ): string[] {
   const { load, position } = cursorIn(shader, loops);
   const expression = (step: Step): string => {
@@ -289,6 +306,6 @@ export function emitSteps(
     }
   };
   return steps.flatMap((step, index) =>
-    wanted(index) ? [`let ${valueName(index)} = ${expression(step)};`] : []
+    wanted(index) ? [`let ${valueName(index)} = ${given(step) ?? expression(step)};`] : []
   );
 }

@@ -3,19 +3,21 @@ import type { KernelOf, MatrixView } from "../../lowering/kernels.ts";
 import { type Shape, sizeOf } from "../../shape.ts";
 import type { Context, Dispatch, Emitter } from "./dispatch.ts";
 import { blocked, transposedElements } from "./blocked.ts";
-import { reduce } from "./reduce.ts";
+import { apart, bindsAll } from "./epilogue.ts";
+import { map } from "./map.ts";
+import { sums } from "./reduce.ts";
 import { streamed } from "./streamed.ts";
 import { tiled } from "./tiled.ts";
 
 /** The product as sums over the depth: no element is used often enough to be kept. */
 function asReduction(
-  { batch, rows, columns, depth, a, b, output }: KernelOf<"matmul">,
+  { batch, rows, columns, depth, a, b, output, epilogue }: KernelOf<"matmul">,
   context: Context,
 ): Dispatch[] {
   const load = ({ buffer, offset }: MatrixView, strides: number[]) =>
     ({ kind: "load", dtype: "f32", buffer, at: { offset, strides } }) as const;
   const kept: Shape = [...batch, rows, columns];
-  return reduce({
+  const kernel = {
     kind: "reduce",
     reduction: "sum",
     kept,
@@ -27,7 +29,8 @@ function asReduction(
     ],
     value: 2,
     output,
-  }, context);
+  } as const;
+  return sums(kernel, context, epilogue);
 }
 
 /** Rows or columns below which a product has no tiles. */
@@ -50,8 +53,16 @@ function isWorthBlocks(kernel: KernelOf<"matmul">): boolean {
     elements <= Math.min(TRANSPOSED_LIMIT, multiplications / TRANSPOSED_REUSE);
 }
 
-/** `output[..., i, j] = sum_k a[..., i, k] b[..., k, j]`. */
+/** `output[..., i, j] = sum_k a[..., i, k] b[..., k, j]`, and what the epilogue makes of it. */
 export const matmul: Emitter<"matmul"> = (kernel, context) => {
+  // An epilogue that brings more buffers than a shader binds is done by a map, in parts if need be.
+  const last = bindsAll(kernel, context) ? undefined : apart(kernel);
+  if (last === undefined) return product(kernel, context);
+  const { epilogue: _, ...alone } = kernel;
+  return [...product(alone, context), ...map(last, context)];
+};
+
+function product(kernel: KernelOf<"matmul">, context: Context): Dispatch[] {
   const { batch, rows, columns, depth } = kernel;
   if (sizeOf(batch) * rows * columns === 0) return [];
   if (depth === 0) return asReduction(kernel, context);
@@ -59,4 +70,4 @@ export const matmul: Emitter<"matmul"> = (kernel, context) => {
     return isWorthBlocks(kernel) ? blocked(kernel, context) : streamed(kernel, context);
   }
   return Math.min(rows, columns) < SKINNY ? asReduction(kernel, context) : tiled(kernel, context);
-};
+}

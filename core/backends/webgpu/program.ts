@@ -117,7 +117,7 @@ export function makeProgram(graph: Graph, { donated }: ProgramOptions, host: Hos
   refuseDoubles(graph);
   const { device, memory, pipelines } = host;
   const { alignment } = memory;
-  const lowered = lower(graph, { hasEpilogues: false });
+  const lowered = lower(graph);
   const plan = planMemory(lowered, donated, alignment);
   // Buffers beyond the graph's: what kernels keep between their own dispatches.
   const buffers: BufferPlan[] = [...lowered.buffers];

@@ -1,7 +1,13 @@
 /** Reductions: lanes share an output's elements, and workgroups too where outputs are few. */
 import type { DType } from "../../dtype.ts";
-import { type KernelOf, type Reduction, type Step, usedBuffers } from "../../lowering/kernels.ts";
-import { at, sizeOf, stridesOf } from "../../shape.ts";
+import {
+  type Epilogue,
+  type KernelOf,
+  type Reduction,
+  type Step,
+  usedBuffers,
+} from "../../lowering/kernels.ts";
+import { at, type Shape, sizeOf, stridesOf } from "../../shape.ts";
 import { chooseFours, depthsOf, emitSteps, loadsOf, valueName } from "./body.ts";
 import {
   type Context,
@@ -12,6 +18,7 @@ import {
   powerBelow,
   type Tuning,
 } from "./dispatch.ts";
+import { declareFinish, keepsProduct } from "./epilogue.ts";
 import {
   type Loops,
   makeShader,
@@ -156,10 +163,12 @@ function rounds(
   ];
 }
 
+/** Sums or maxima; those that are a product `[rows, columns]` may have an epilogue. */
 function totals(
   kernel: KernelOf<"reduce">,
   reduction: Exclude<Reduction, "argmax">,
   context: Context,
+  epilogue?: Epilogue,
 ): Dispatch[] {
   const { kept, steps, value, output } = kernel;
   const nest = nestOf(kernel, true);
@@ -180,6 +189,9 @@ function totals(
     vector,
     context.storageOf,
   );
+  const product = { columns: kept[1] ?? 1, output, epilogue: splits === 1 ? epilogue : undefined };
+  const unit = across && vector !== undefined ? "four" : "element";
+  const finish = declareFinish(product, unit, shader, context);
   const depths = depthsOf(steps);
   const isOuter = (step: number) =>
     at(depths, step) <= kept.length && (!isAlong || isUniform(step));
@@ -202,12 +214,16 @@ function totals(
         shader.setWord(target, `(${position}) * 4u + ${lane}u`, `total[${lane}]`)
       ).join(" ")
     : shader.setWord(target, position, isAlong ? "total.x" : "total");
+  const ending = [
+    ...(keepsProduct(product) ? [store] : []),
+    ...(finish === undefined ? [] : [finish("i0", "i1", "total")]),
+  ].join(" ");
   const body = [
     ...place(kernel, sharing, nest),
-    ...emitSteps(shader, steps, loops, isOuter),
+    ...emitSteps(shader, steps, loops, { wanted: isOuter }),
     `var total = ${initial};`,
     ...rounds(kernel, sharing, nest, context.tuning, [
-      ...emitSteps(shader, steps, loops, (step) => !isOuter(step)),
+      ...emitSteps(shader, steps, loops, { wanted: (step) => !isOuter(step) }),
       `total = ${combine("total", valueName(value))};`,
     ]),
     ...(lanes === 1 ? [] : [
@@ -218,15 +234,16 @@ function totals(
       "total = partials[lane];",
     ]),
     ...halves,
-    `if (part == 0u && output < ${count}u) { ${store} }`,
+    `if (part == 0u && output < ${count}u) { ${ending} }`,
   ];
   const first = dispatchOf(shader, body, {
     workgroups: Math.ceil(count / outputs) * splits,
     invocations: outputs * lanes,
   });
   if (splits === 1) return first;
-  const parts = { reduction, parts: target, splits, size: sizeOf(kept), output };
-  return [...first, ...combineParts(parts, context)];
+  const whole = epilogue === undefined ? [sizeOf(kept)] : kept;
+  const parts = { reduction, parts: target, splits, kept: whole, output };
+  return [...first, ...combineParts(parts, context, epilogue)];
 }
 
 /** Results in parts, one after the other in a buffer, that are to be made one. */
@@ -236,30 +253,33 @@ interface Parts {
   readonly parts: number;
   /** How many there are. */
   readonly splits: number;
-  /** Elements of each. */
-  readonly size: number;
+  /** The shape of each. */
+  readonly kept: Shape;
   readonly output: number;
 }
 
 /** Each element of the output from those of the parts, by one lane. */
 export function combineParts(
-  { reduction, parts, splits, size, output }: Parts,
+  { reduction, parts, splits, kept, output }: Parts,
   context: Context,
+  epilogue?: Epilogue,
 ): Dispatch[] {
   const dtype = context.buffers[output]?.dtype ?? "f32";
+  const strides = [...stridesOf(kept), sizeOf(kept)];
   const alone: Tuning = { ...context.tuning, invocations: 1 };
   return totals(
     {
       kind: "reduce",
       reduction,
-      kept: [size],
+      kept,
       reduced: [splits],
-      steps: [{ kind: "load", dtype, buffer: parts, at: { offset: 0, strides: [1, size] } }],
+      steps: [{ kind: "load", dtype, buffer: parts, at: { offset: 0, strides } }],
       value: 0,
       output,
     },
     reduction,
     { ...context, tuning: alone },
+    epilogue,
   );
 }
 
@@ -318,6 +338,15 @@ function argmax(kernel: KernelOf<"reduce">, context: Context): Dispatch[] {
     workgroups: Math.ceil(count / outputs),
     invocations: outputs * lanes,
   });
+}
+
+/** A product as sums over its depth, `kept` being `[rows, columns]` where it has an epilogue. */
+export function sums(
+  kernel: KernelOf<"reduce">,
+  context: Context,
+  epilogue: Epilogue | undefined,
+): Dispatch[] {
+  return totals(kernel, "sum", context, epilogue);
 }
 
 /** Reduces the body's value over the inner loops, for each index of the outer ones. */

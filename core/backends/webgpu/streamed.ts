@@ -5,6 +5,7 @@
 import type { KernelOf } from "../../lowering/kernels.ts";
 import { sizeOf } from "../../shape.ts";
 import { type Context, type Dispatch, dispatchOf, powerBelow } from "./dispatch.ts";
+import { finishBlock } from "./epilogue.ts";
 import {
   batchIndices,
   FOUR,
@@ -117,6 +118,12 @@ export function streamed(kernel: KernelOf<"matmul">, context: Context): Dispatch
     }).join(" ");
   };
   const whole = depth - depth % 4;
+  const finish = finishBlock(
+    kernel,
+    { rows: own.length, quads: quads.length },
+    shader,
+    context,
+  );
   const body = [
     `let block = workgroup * ${STREAMED_LANES}u + lane;`,
     `if (block >= ${blocks}u) { return; }`,
@@ -143,6 +150,7 @@ export function streamed(kernel: KernelOf<"matmul">, context: Context): Dispatch
       ...quads.map((q) => write(r, q)),
       "}",
     ]),
+    ...finish,
   ];
   return dispatchOf(shader, body, {
     workgroups: Math.ceil(blocks / STREAMED_LANES),

@@ -15,6 +15,7 @@ import {
   startOfProduct,
   upTo,
 } from "./matrix.ts";
+import { declareFinish, keepsProduct } from "./epilogue.ts";
 import { combineParts } from "./reduce.ts";
 import { makeShader, type Shader } from "./shader.ts";
 
@@ -147,6 +148,9 @@ export function tiled(kernel: KernelOf<"matmul">, context: Context): Dispatch[] 
   const readings = readingsOf(kernel, context, shader);
   const alignedOutput = columns % 4 === 0;
   if (alignedOutput) shader.inFours(target);
+  // Workgroups that share sums leave the epilogue to who adds them up.
+  const finish = splits === 1 ? declareFinish(kernel, "four", shader, context) : undefined;
+  const storesProduct = finish === undefined || keepsProduct(kernel);
   // Slices lie by depth, then by row of a or column of b, in fours.
   const [quadsA, quadsB] = [tile.rows / 4, tile.columns / 4];
   shader.declare(`var<workgroup> sliceA: array<vec4f, ${tile.depth * quadsA}>;`);
@@ -176,13 +180,18 @@ export function tiled(kernel: KernelOf<"matmul">, context: Context): Dispatch[] 
       `let column = firstColumn + (laneColumn + ${j * columnLanes}u) * 4u;`,
     ];
     const place = `startC + row * ${columns}u + column`;
-    const store = alignedOutput
+    const store = !storesProduct
+      ? []
+      : alignedOutput
       ? [`if (column < ${columns}u) { ${shader.setWords(target, `(${place}) / 4u`, name)} }`]
       : FOUR.map((c) =>
         `if (column + ${c}u < ${columns}u) { ${
           shader.setWord(target, `${place} + ${c}u`, `${name}[${c}]`)
         } }`
       );
+    if (finish !== undefined) {
+      store.push(`if (column < ${columns}u) { ${finish("row", "column / 4u", name)} }`);
+    }
     return ["{", ...lines, `if (row < ${rows}u) {`, ...store, "}", "}"];
   };
   const registers = rowFours.flatMap((i) =>
@@ -237,6 +246,7 @@ export function tiled(kernel: KernelOf<"matmul">, context: Context): Dispatch[] 
     workgroups: products * splits,
     invocations: lanes,
   });
-  const parts = { reduction: "sum", parts: target, splits, size, output } as const;
-  return splits === 1 ? first : [...first, ...combineParts(parts, context)];
+  const kept = kernel.epilogue === undefined ? [size] : [rows, columns];
+  const parts = { reduction: "sum", parts: target, splits, kept, output } as const;
+  return splits === 1 ? first : [...first, ...combineParts(parts, context, kernel.epilogue)];
 }

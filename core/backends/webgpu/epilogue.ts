@@ -1,0 +1,104 @@
+/**
+ * Epilogues of matrix products: a function of the module that is given an element of the product,
+ * or four neighbours of a row, and stores what is made of it.
+ */
+import { type Epilogue, type KernelOf, usedBuffers } from "../../lowering/kernels.ts";
+import { chooseFours, cursorIn, emitSteps, loadsOf, valueName } from "./body.ts";
+import type { Context } from "./dispatch.ts";
+import { FOUR } from "./matrix.ts";
+import type { Shader } from "./shader.ts";
+
+/** A product's sizes, where it is stored, and what is done with it. */
+interface Product {
+  readonly columns: number;
+  readonly output: number;
+  readonly epilogue?: Epilogue | undefined;
+}
+
+/** Statements that finish elements of a product: `column` counts elements, or fours. */
+export type Finish = (row: string, column: string, value: string) => string;
+
+/** Whether somebody finds the product where the kernel stores it: no result takes its place. */
+export function keepsProduct({ output, epilogue }: Product): boolean {
+  return epilogue?.stores.every(({ buffer }) => buffer !== output) ?? true;
+}
+
+/** Whether a shader can bind all that a product with its epilogue uses. */
+export function bindsAll(kernel: KernelOf<"matmul">, { storageOf, bindings }: Context): boolean {
+  const { reads, writes } = usedBuffers(kernel);
+  return new Set([...reads, ...writes].map(storageOf)).size <= bindings;
+}
+
+/** The epilogue as a kernel of its own, after the product was stored. */
+export function apart(kernel: KernelOf<"matmul">): KernelOf<"map"> | undefined {
+  const { rows, columns, epilogue } = kernel;
+  return epilogue && { kind: "map", domain: [rows, columns], ...epilogue };
+}
+
+/**
+ * Declares the epilogue's function, if there is an epilogue. Nothing of the module is written before,
+ * since this decides which buffers are accessed in fours.
+ *
+ * @param unit What it is given at a time: an element, or four neighbours, of which those beyond the
+ * last column are not stored.
+ */
+export function declareFinish(
+  { columns, output, epilogue }: Product,
+  unit: "element" | "four",
+  shader: Shader,
+  { storageOf }: Context,
+): Finish | undefined {
+  if (epilogue === undefined) return undefined;
+  const { steps, stores } = epilogue;
+  const vector = unit === "four" ? 1 : undefined;
+  const loads = loadsOf(steps).filter(({ buffer }) => buffer !== output);
+  chooseFours(shader, [...loads, ...stores], vector, storageOf);
+  const loops = { variables: ["row", "column"], vector };
+  const cursor = cursorIn(shader, loops);
+  const isWhole = vector === undefined || columns % 4 === 0;
+  const store = (access: (typeof stores)[number]): readonly string[] => {
+    const value = valueName(access.value);
+    if (isWhole) return [cursor.store(access, value)];
+    return FOUR.map((lane) =>
+      `if (column * 4u + ${lane}u < ${columns}u) { ${cursor.storeLane(access, value, lane)} }`
+    );
+  };
+  const lines = [
+    ...emitSteps(shader, steps, loops, {
+      given: (step) => step.kind === "load" && step.buffer === output ? "product" : undefined,
+    }),
+    ...stores.flatMap(store),
+  ];
+  shader.declare(
+    ["fn finish(row: u32, column: u32, product: F) {", ...lines.map((line) => `  ${line}`), "}"]
+      .join("\n"),
+  );
+  return (row, column, value) => `finish(${row}, ${column}, ${value});`;
+}
+
+/**
+ * Statements by which an invocation goes over its block of a product once it is stored. Copies of
+ * the epilogue for all elements in registers would take long to compile.
+ */
+export function finishBlock(
+  kernel: KernelOf<"matmul">,
+  { rows, quads }: { readonly rows: number; readonly quads: number },
+  shader: Shader,
+  context: Context,
+): string[] {
+  const { columns, output } = kernel;
+  const finish = declareFinish(kernel, "four", shader, context);
+  if (finish === undefined) return [];
+  const place = `row * ${columns}u + quad * 4u`;
+  const product = columns % 4 === 0
+    ? shader.words(output, `(${place}) / 4u`)
+    : `vec4f(${FOUR.map((lane) => shader.word(output, `${place} + ${lane}u`)).join(", ")})`;
+  return [
+    `for (var row = firstRow; row < min(firstRow + ${rows}u, ${kernel.rows}u); row++) {`,
+    `let endQuad = min(firstColumn / 4u + ${quads}u, ${Math.ceil(columns / 4)}u);`,
+    "for (var quad = firstColumn / 4u; quad < endQuad; quad++) {",
+    finish("row", "quad", product),
+    "}",
+    "}",
+  ];
+}
