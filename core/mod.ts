@@ -28,6 +28,7 @@ export {
   type MemoryStatistics,
   webgpu,
   type WebGpuDevice,
+  type WebGpuFeature,
   type WebGpuOptions,
   type WebGpuStatistics,
 } from "./backends/webgpu/webgpu.ts";

@@ -1,5 +1,15 @@
-/** What runs in the browser: the small training on WebGPU, or on wasm where there is no adapter. */
-import { type Device, wasm, webgpu, WebGpuUnavailableError } from "@unitune/core";
+/**
+ * What runs in the browser: the small training on WebGPU, or on wasm where there is no adapter, and
+ * reductions with the adapter's subgroups and without.
+ */
+import {
+  type Device,
+  wasm,
+  webgpu,
+  type WebGpuFeature,
+  WebGpuUnavailableError,
+} from "@unitune/core";
+import { checkReductions, reduceTwice } from "./reductions.ts";
 import { train } from "./training.ts";
 
 async function openDevice(): Promise<Device> {
@@ -11,11 +21,22 @@ async function openDevice(): Promise<Device> {
   }
 }
 
+/** The features of the adapter, once reductions were as they should with subgroups and without. */
+async function checkedFeatures(): Promise<readonly WebGpuFeature[]> {
+  using hardware = await webgpu({ tuning: "hardware" });
+  using plain = await webgpu({ tuning: "hardware", without: ["subgroups"] });
+  await checkReductions([hardware, plain]);
+  const [first, second] = await reduceTwice(hardware);
+  if (String(first) !== String(second)) throw new Error("the same sums have other bits");
+  return hardware.features;
+}
+
 async function report(): Promise<unknown> {
   try {
     const device = await openDevice();
     const { losses } = await train(device, 8);
-    return { device: device.name, losses };
+    const features = device.name === "webgpu" ? await checkedFeatures() : [];
+    return { device: device.name, losses, features };
   } catch (error) {
     return { error: error instanceof Error ? `${error.message}\n${error.stack}` : String(error) };
   }

@@ -1,5 +1,4 @@
-/** Results on WebGPU against the reference's. */
-import { assert, assertEquals } from "@std/assert";
+/** Results on WebGPU against the reference's, in Deno and in browsers: without Deno's API. */
 import { compile, type Device, reference, type Tensor, type TypedArray } from "@unitune/core";
 import type { Tolerance } from "../core/primitives_table.ts";
 
@@ -28,6 +27,11 @@ export function difference(a: TypedArray, b: TypedArray): number {
   return worst;
 }
 
+/** What a result is, its values aside. */
+function kindOf(tensor: Tensor | undefined, data: TypedArray | undefined): string {
+  return `${data?.constructor.name}[${data?.length}], shape [${tensor?.shape}]`;
+}
+
 /** Asserts that devices give the reference's results. */
 export async function assertLikeReference(
   devices: readonly Device[],
@@ -41,15 +45,17 @@ export async function assertLikeReference(
     const actual = await resultsOn(device, f, build());
     actual.tensors.forEach((tensor, i) => {
       const [got, wanted] = [actual.data[i], expected.data[i]];
-      assert(got !== undefined && wanted !== undefined);
-      assertEquals(tensor.shape, expected.tensors[i]?.shape);
-      assertEquals(got.constructor, wanted.constructor);
-      assertEquals(got.length, wanted.length);
+      const where = `${name}, result ${i}, device ${number}`;
+      const kind = kindOf(tensor, got);
+      const wantedKind = kindOf(expected.tensors[i], wanted);
+      if (got === undefined || wanted === undefined || kind !== wantedKind) {
+        throw new Error(`${where}: is ${kind}, expected ${wantedKind}`);
+      }
       const worst = difference(got, wanted);
-      assert(
-        worst <= value,
-        `${name}, result ${i}, device ${number}: differs by ${worst}, more than ${value} ` +
-          `(${reason}): [${got.slice(0, 50)}] against [${wanted.slice(0, 50)}]`,
+      if (worst <= value) return;
+      throw new Error(
+        `${where}: differs by ${worst}, more than ${value} (${reason}): ` +
+          `[${got.slice(0, 50)}] against [${wanted.slice(0, 50)}]`,
       );
     });
   }

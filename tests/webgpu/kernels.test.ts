@@ -20,7 +20,6 @@ import {
   sum,
   type Tensor,
   tensor,
-  transpose,
   transposeLast,
 } from "@unitune/core";
 import fc from "fast-check";
@@ -28,21 +27,10 @@ import fc from "fast-check";
 import { lower } from "../../core/lowering/lower.ts";
 import { testOnWebGpu } from "./adapter.ts";
 import { assertLikeReference } from "./compare.ts";
+import { numbers, summed } from "./numbers.ts";
+import { checkReductions } from "./reductions.ts";
 
 const exact = { value: 0, reason: "elements are moved, compared or counted as they are" };
-/** Sums of n terms of size 1 in f32; the errors of the terms add up like a random walk at worst. */
-const summed = (terms: number) => ({
-  value: 2e-6 * Math.sqrt(terms + 1),
-  reason: `${terms} terms of size 1 summed in f32`,
-});
-
-/** Numbers between -1 and 1 that no shape repeats. */
-function numbers(shape: readonly number[], seed = 1): Tensor {
-  const size = shape.reduce((product, axis) => product * axis, 1);
-  const data = Float32Array.from({ length: size }, (_, i) => Math.sin(1.7 * i * seed + i * i));
-  return tensor(data, { shape });
-}
-
 function tensorOf(tensors: readonly Tensor[], index: number): Tensor {
   const found = tensors[index];
   if (found === undefined) throw new RangeError(`there is no tensor ${index}`);
@@ -112,26 +100,7 @@ testOnWebGpu("a matrix is multiplied by its own transpose and by slices", async 
 });
 
 testOnWebGpu("reductions over any axes", async (...devices) => {
-  const shapes = [[3, 700], [700, 3], [700, 64], [5, 9, 33], [40, 6, 40], [1, 9000], [9000]];
-  for (const shape of shapes) {
-    for (const axis of shape.keys()) {
-      await assertLikeReference(
-        devices,
-        (inputs) => {
-          const x = tensorOf(inputs, 0);
-          return [
-            sum(mul(x, x), { axes: [axis] }),
-            max(add(x, 1), { axes: [axis] }),
-            argmax(x, axis),
-            sum(transpose(x, [...shape.keys()].toReversed())),
-          ];
-        },
-        () => [numbers(shape)],
-        summed(9000),
-        `[${shape}] over ${axis}`,
-      );
-    }
-  }
+  await checkReductions(devices);
 });
 
 testOnWebGpu("NaN and infinities go through maxima, comparisons and sums", async (...devices) => {

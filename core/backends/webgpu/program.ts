@@ -9,6 +9,7 @@ import { alignedBytes, planMemory } from "../../lowering/plan.ts";
 import { showShape } from "../../shape.ts";
 import type { Context, Dispatch, Tuning } from "./dispatch.ts";
 import { WebGpuLimitError } from "./errors.ts";
+import type { Features } from "./features.ts";
 import { emitKernel } from "./kernels.ts";
 import { type Lease, type Memory, type Storage, wholeOf } from "./memory.ts";
 import type { Pipeline, Pipelines } from "./pipelines.ts";
@@ -26,6 +27,8 @@ export interface Host {
   readonly memory: Memory;
   readonly pipelines: Pipelines;
   readonly tuning: Tuning;
+  /** What the adapter can do beyond what WebGPU promises. */
+  readonly features: Features;
   /** The storage of a buffer of this device. */
   readonly storageOf: (buffer: Buffer) => Storage;
   /** A buffer over storage, which it holds from now on. */
@@ -166,6 +169,7 @@ export function makeProgram(graph: Graph, { donated }: ProgramOptions, host: Hos
   const context: Context = {
     buffers,
     tuning: host.tuning,
+    features: host.features,
     bindings: device.limits.maxStorageBuffersPerShaderStage,
     storageOf(buffer) {
       const place = placeOf(buffer);

@@ -18,6 +18,7 @@ import {
   powerBelow,
   type Tuning,
 } from "./dispatch.ts";
+import { upTo } from "./matrix.ts";
 import { declareFinish, keepsProduct } from "./epilogue.ts";
 import {
   type Loops,
@@ -100,21 +101,70 @@ function nestOf({ kept, reduced, steps }: KernelOf<"reduce">, allowFours: boolea
   };
 }
 
-/** The halving of partial results in workgroup memory; lane 0 of each output ends with the whole. */
-function halve(
+/** What each lane has of an output, and the workgroup memory in which others find it. */
+interface Partial {
+  readonly name: string;
+  readonly shared: string;
+  readonly type: string;
+}
+
+/** The largest subgroup that WebGPU allows. */
+const LARGEST_SUBGROUP = 128;
+
+/**
+ * Statements by which the lanes of each output join what they have; its first lane ends with the
+ * whole. The lanes of a subgroup exchange directly, where the adapter can: first those of a
+ * subgroup, in pairs at doubling distances, then the first lane over the subgroups, whose size is
+ * known only while running. Elsewhere halves meet in workgroup memory.
+ *
+ * @param combine Statements that join what another lane has, by the names it is given.
+ */
+function join(
+  shader: Shader,
   { outputs, lanes }: Sharing,
-  combine: (other: string) => readonly string[],
+  { tuning, features }: Context,
+  partials: readonly Partial[],
+  combine: (others: readonly string[]) => readonly string[],
 ): string[] {
-  const lines: string[] = ["workgroupBarrier();"];
-  for (let half = lanes / 2; half >= 1; half /= 2) {
-    lines.push(
+  if (lanes === 1) return [];
+  const all = outputs * lanes;
+  for (const { shared, type } of partials) {
+    shader.declare(`var<workgroup> ${shared}: array<${type}, ${all}>;`);
+  }
+  const share = partials.map(({ name, shared }) => `${shared}[lane] = ${name};`);
+  const found = (other: string) => combine(partials.map(({ shared }) => `${shared}[${other}]`));
+  const doublings = upTo(Math.log2(lanes)).map((power) => 2 ** power);
+  if (!tuning.tiles || !features.found.has("subgroups")) {
+    const halvings = doublings.toReversed().flatMap((half) => [
       `if (part < ${half}u) {`,
-      ...combine(`(lane + ${half * outputs}u)`).map((line) => `  ${line}`),
+      ...found(`lane + ${half * outputs}u`),
+      ...share,
       "}",
       "workgroupBarrier();",
-    );
+    ]);
+    return [...share, "workgroupBarrier();", ...halvings];
   }
-  return lines;
+  shader.require("subgroups");
+  const distances = doublings.map((lanes) => lanes * outputs)
+    .filter((distance) => distance < LARGEST_SUBGROUP);
+  return [
+    ...distances.flatMap((distance) => [
+      `if (${distance}u < subgroupSize) {`,
+      ...partials.map(({ name }) =>
+        `let other_${name} = subgroupShuffleXor(${name}, ${distance}u);`
+      ),
+      ...combine(partials.map(({ name }) => `other_${name}`)),
+      "}",
+    ]),
+    ...share,
+    "workgroupBarrier();",
+    `let joined = max(subgroupSize, ${outputs}u);`,
+    "if (part == 0u) {",
+    `for (var other = lane + joined; other < ${all}u; other += joined) {`,
+    ...found("other"),
+    "}",
+    "}",
+  ];
 }
 
 /** The lines that name an output and a lane's part of its elements. */
@@ -199,9 +249,6 @@ function totals(
   // Values of the outer loops have all lanes alike.
   const isUniform = (step: number) => at(depths, step) <= kept.length;
 
-  if (lanes > 1) {
-    shader.declare(`var<workgroup> partials: array<${wordType(dtype)}, ${outputs * lanes}>;`);
-  }
   const halves = isAlong
     ? [`total = ${combine("total", "total.zwxy")};`, `total = ${combine("total", "total.yxwz")};`]
     : [];
@@ -226,13 +273,13 @@ function totals(
       ...emitSteps(shader, steps, loops, { wanted: (step) => !isOuter(step) }),
       `total = ${combine("total", valueName(value))};`,
     ]),
-    ...(lanes === 1 ? [] : [
-      "partials[lane] = total;",
-      ...halve(sharing, (other) => [
-        `partials[lane] = ${combine("partials[lane]", `partials[${other}]`)};`,
-      ]),
-      "total = partials[lane];",
-    ]),
+    ...join(
+      shader,
+      sharing,
+      context,
+      [{ name: "total", shared: "partials", type: wordType(dtype) }],
+      ([other = ""]) => [`total = ${combine("total", other)};`],
+    ),
     ...halves,
     `if (part == 0u && output < ${count}u) { ${ending} }`,
   ];
@@ -303,10 +350,6 @@ function argmax(kernel: KernelOf<"reduce">, context: Context): Dispatch[] {
       shader.use("isNan")
     }(${valueName(value)}))`
     : valueName(value);
-  if (lanes > 1) {
-    shader.declare(`var<workgroup> values: array<${type}, ${outputs * lanes}>;`);
-    shader.declare(`var<workgroup> indices: array<u32, ${outputs * lanes}>;`);
-  }
   const none = "0xffffffffu";
   const body = [
     ...place(kernel, sharing, nest),
@@ -317,19 +360,21 @@ function argmax(kernel: KernelOf<"reduce">, context: Context): Dispatch[] {
       `let element = ${element};`,
       "if (element > best) { best = element; index = round; }",
     ]),
-    ...(lanes === 1 ? [] : [
-      "values[lane] = best;",
-      "indices[lane] = index;",
-      ...halve(sharing, (other) => [
-        `let value = values[${other}];`,
-        `let rival = indices[${other}];`,
-        "if (value > values[lane] || (value == values[lane] && rival < indices[lane])) {",
-        "  values[lane] = value;",
-        "  indices[lane] = rival;",
+    ...join(
+      shader,
+      sharing,
+      context,
+      [
+        { name: "best", shared: "values", type },
+        { name: "index", shared: "indices", type: "u32" },
+      ],
+      ([value = "", rival = ""]) => [
+        `if (${value} > best || (${value} == best && ${rival} < index)) {`,
+        `  best = ${value};`,
+        `  index = ${rival};`,
         "}",
-      ]),
-      "index = indices[lane];",
-    ]),
+      ],
+    ),
     `if (part == 0u && output < ${count}u) {`,
     `  ${shader.setWord(output, "output", `select(i32(index), 0, index == ${none})`)}`,
     "}",

@@ -7,6 +7,7 @@ import type { DType } from "../../dtype.ts";
 import type { Affine } from "../../lowering/affine.ts";
 import type { BufferPlan } from "../../lowering/kernels.ts";
 import { at } from "../../shape.ts";
+import type { Features, WebGpuFeature } from "./features.ts";
 import { type MathFunction, mathSource } from "./math.ts";
 
 /** Elements that an invocation works on at a time. */
@@ -80,6 +81,8 @@ export interface Surroundings {
   readonly offsetOf: (buffer: number) => number | undefined;
   /** Whether the program's own memory is bound as a whole, for want of bindings. */
   readonly bindsWhole: boolean;
+  /** What the adapter can do beyond what WebGPU promises. */
+  readonly features: Features;
 }
 
 /** A WGSL module under construction. */
@@ -90,6 +93,8 @@ export interface Shader {
   dtype(buffer: number): DType;
   /** Notes that a function is used, and gives its name. */
   use(name: MathFunction): MathFunction;
+  /** Notes that a feature of the adapter is used; with subgroups comes `subgroupSize`. */
+  require(feature: WebGpuFeature): void;
   /** Declares something at the module's level. */
   declare(text: string): void;
   /** Says that a buffer is read and written four elements at a time. */
@@ -118,7 +123,7 @@ const aliases: Readonly<Record<Width, string>> = {
 
 /** A new module. */
 export function makeShader(surroundings: Surroundings, width: Width): Shader {
-  const { buffers, storageOf, offsetOf, bindsWhole } = surroundings;
+  const { buffers, storageOf, offsetOf, bindsWhole, features } = surroundings;
   interface View {
     readonly name: string;
     readonly buffer: number | undefined;
@@ -128,6 +133,7 @@ export function makeShader(surroundings: Surroundings, width: Width): Shader {
   }
   const views = new Map<string, View>();
   const functions = new Set<MathFunction>();
+  const required = new Set<WebGpuFeature>();
   const declarations: string[] = [];
 
   const dtype = (buffer: number): DType => {
@@ -170,6 +176,7 @@ export function makeShader(surroundings: Surroundings, width: Width): Shader {
       functions.add(name);
       return name;
     },
+    require: (feature) => void required.add(feature),
     declare: (text) => void declarations.push(text),
     inFours(buffer) {
       if (!isPart(buffer)) viewOf(buffer).fours = true;
@@ -202,13 +209,15 @@ export function makeShader(surroundings: Surroundings, width: Width): Shader {
         `array<${fours ? `vec4<${type}>` : type}>;`
       );
       const source = [
+        ...[...required].map((feature) => features.headers.get(feature) ?? ""),
         aliases[width],
         ...bindings,
         ...declarations,
         mathSource(functions),
         `@compute @workgroup_size(${invocations})`,
         "fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u," +
-        " @builtin(local_invocation_index) lane: u32) {",
+        " @builtin(local_invocation_index) lane: u32" +
+        `${required.has("subgroups") ? ", @builtin(subgroup_size) subgroupSize: u32" : ""}) {`,
         "  let workgroup = group.x + group.y * groups.x;",
         ...body.map((line) => `  ${line}`),
         "}",

@@ -2,6 +2,7 @@
 import type { Buffer, Device } from "../../backend.ts";
 import { bytesPerElement, type DType } from "../../dtype.ts";
 import { tunings } from "./dispatch.ts";
+import { probeFeatures, requestDevice, type WebGpuFeature, webGpuFeatures } from "./features.ts";
 import { WebGpuFailedError, WebGpuUnavailableError } from "./errors.ts";
 import { makeMemory, type MemoryStatistics, type Storage, wholeOf } from "./memory.ts";
 import { makePipelines } from "./pipelines.ts";
@@ -9,7 +10,7 @@ import { type Host, makeProgram } from "./program.ts";
 import { elementsOf, makeReadback } from "./readback.ts";
 import { makeTimer, type Timer } from "./timer.ts";
 
-export type { MemoryStatistics };
+export type { MemoryStatistics, WebGpuFeature };
 
 /** How a WebGPU device is opened. */
 export interface WebGpuOptions {
@@ -20,6 +21,8 @@ export interface WebGpuOptions {
   readonly tuning?: "hardware" | "software";
   /** Which adapter is preferred where there are several. */
   readonly powerPreference?: "low-power" | "high-performance";
+  /** Features to do without although the adapter may have them: to compare, or to find a fault. */
+  readonly without?: readonly WebGpuFeature[];
 }
 
 /** What is known of a WebGPU device, for benchmarks and tests. */
@@ -34,6 +37,8 @@ export interface WebGpuDevice extends Device {
   readonly description: string;
   /** Whether the adapter computes on the processor, where wasm is faster. */
   readonly isSoftware: boolean;
+  /** What the adapter was found to do beyond what WebGPU promises, by trying. */
+  readonly features: readonly WebGpuFeature[];
   /** What is known of the device. */
   statistics(): WebGpuStatistics;
   /** Destroys the device and its memory; it is not used again. */
@@ -124,11 +129,7 @@ export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuDevice>
   const requiredLimits = Object.fromEntries(
     wantedLimits.map((name) => [name, adapter.limits[name]]),
   );
-  const hasTimestamps = adapter.features.has("timestamp-query");
-  const device = await adapter.requestDevice({
-    requiredLimits,
-    requiredFeatures: hasTimestamps ? ["timestamp-query"] : [],
-  });
+  const device = await requestDevice(adapter, requiredLimits, options.without ?? []);
   const { info } = adapter;
   const software = isSoftware(info);
   const kind = options.tuning ?? (software ? "software" : "hardware");
@@ -153,6 +154,7 @@ export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuDevice>
     event.preventDefault();
     if (event instanceof GPUUncapturedErrorEvent) health.fail(event.error.message);
   });
+  const features = await probeFeatures(device);
   const memory = makeMemory(device, health.fail);
   const readback = makeReadback(device, memory, () => submits++);
   const stored = new WeakMap<Buffer, Storage>();
@@ -199,6 +201,7 @@ export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuDevice>
     pipelines: makePipelines(device, health.watch),
     watch: health.watch,
     tuning: tunings[kind],
+    features,
     storageOf,
     bufferOver,
     write({ gpu }, data) {
@@ -223,6 +226,7 @@ export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuDevice>
   return {
     name: "webgpu",
     isSoftware: software,
+    features: webGpuFeatures.filter((feature) => features.found.has(feature)),
     description: info.description || info.device || info.vendor || "unknown adapter",
     upload(data, dtype) {
       throwIfFailed();
@@ -236,7 +240,7 @@ export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuDevice>
     },
     statistics: () => ({ ...memory.statistics(), submits }),
     async profile(run) {
-      if (!hasTimestamps) return undefined;
+      if (!features.found.has("timestamps")) return undefined;
       const current = makeTimer(device, memory);
       timer = current;
       run();
