@@ -45,9 +45,9 @@ const flags = {
   },
   device: {
     kind: "choice",
-    choices: ["wasm", "webgpu", "reference"],
+    choices: ["wasm", "auto", "webgpu", "reference"],
     default: "wasm",
-    help: "Where to compute.",
+    help: "Where to compute; auto is a graphics processor where there is one, else wasm.",
   },
   steps: {
     kind: "integer",
@@ -149,6 +149,12 @@ async function endure(preset: string, workload: Workload, name: Device["name"], 
   );
 }
 
+/** A device that may tell what it computes on. */
+interface TellingDevice extends Device {
+  readonly description?: string;
+  readonly features?: readonly string[];
+}
+
 /** Rows and columns of the matrices that are multiplied. */
 const PRODUCT_SIZE = 1024;
 
@@ -169,7 +175,7 @@ async function main(): Promise<number | void> {
     now: () => performance.now(),
   };
   const extras: Extras = { withProfile: values.profile, memorySteps: values.memorySteps };
-  using device = await openDevice(values.device);
+  using device: TellingDevice = await openDevice(values.device, console.warn);
   const reports: WorkloadReport[] = [];
   for (const [preset, workload] of chosenWorkloads(values.preset)) {
     reports.push(await measure(preset, workload, device, measuring, extras));
@@ -182,6 +188,8 @@ async function main(): Promise<number | void> {
   const report: Report = {
     deno: Deno.version.deno,
     device: device.name,
+    ...(device.description !== undefined && { adapter: device.description }),
+    ...(device.features !== undefined && { features: device.features }),
     processors: navigator.hardwareConcurrency,
     workloads: reports,
     // A graphics device returns before it has multiplied; profiles tell its rates.

@@ -34,6 +34,10 @@ export interface Report {
   readonly deno: string;
   /** The backend. */
   readonly device: string;
+  /** What a graphics device says that it is. */
+  readonly adapter?: string;
+  /** What it was found to do beyond what WebGPU promises. */
+  readonly features?: readonly string[];
   /** Logical processors of the machine. */
   readonly processors: number;
   /** The workloads, in the order in which they were measured. */
@@ -168,9 +172,11 @@ function enduranceTable({ preset, endurance }: WorkloadReport): string[] {
 }
 
 /** A report for a person: tables under a line that says where it was measured. */
-export function reportLines({ deno, device, processors, workloads, product }: Report): string[] {
+export function reportLines(report: Report): string[] {
+  const { deno, device, adapter, features, processors, workloads, product } = report;
   return [
     `${device} on Deno ${deno}, ${processors} processors; medians`,
+    ...(adapter === undefined ? [] : [`${adapter}; features: ${features?.join(", ") || "none"}`]),
     "",
     ...workloadTable(workloads),
     "",
