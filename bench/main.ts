@@ -49,6 +49,12 @@ const flags = {
     default: "wasm",
     help: "Where to compute; auto is a graphics processor where there is one, else wasm.",
   },
+  precision: {
+    kind: "choice",
+    choices: ["f32", "f16"],
+    default: "f32",
+    help: "What operands of products are rounded to, on a graphics processor that has f16.",
+  },
   steps: {
     kind: "integer",
     default: 50,
@@ -106,6 +112,7 @@ async function runProgram(file: string, permissions: string[], args: string[]): 
 interface Extras {
   readonly withProfile: boolean;
   readonly memorySteps: number | undefined;
+  readonly precision: "f32" | "f16";
 }
 
 async function measure(
@@ -113,7 +120,7 @@ async function measure(
   workload: Workload,
   device: Device,
   measuring: Measuring,
-  { withProfile, memorySteps }: Extras,
+  { withProfile, memorySteps, precision }: Extras,
 ): Promise<WorkloadReport> {
   const training = await withProgress(
     `${preset}: training`,
@@ -128,7 +135,7 @@ async function measure(
   const peakMemoryBytes = process.resourceUsage().maxRSS * 1024;
   const endurance = memorySteps === undefined
     ? undefined
-    : await endure(preset, workload, device.name, memorySteps);
+    : await endure(preset, workload, device.name, precision, memorySteps);
   return {
     preset,
     ...workload,
@@ -141,8 +148,14 @@ async function measure(
 }
 
 /** Trains on a device of its own, which holds nothing else. */
-async function endure(preset: string, workload: Workload, name: Device["name"], steps: number) {
-  using device = await openDevice(name);
+async function endure(
+  preset: string,
+  workload: Workload,
+  name: Device["name"],
+  precision: "f32" | "f16",
+  steps: number,
+) {
+  using device = await openDevice(name, console.warn, precision);
   return await withProgress(
     `${preset}: memory`,
     (progress) => measureEndurance(workload, device, steps, (step) => progress(step, steps)),
@@ -174,8 +187,12 @@ async function main(): Promise<number | void> {
     rounds: values.steps,
     now: () => performance.now(),
   };
-  const extras: Extras = { withProfile: values.profile, memorySteps: values.memorySteps };
-  using device: TellingDevice = await openDevice(values.device, console.warn);
+  const extras: Extras = {
+    withProfile: values.profile,
+    memorySteps: values.memorySteps,
+    precision: values.precision,
+  };
+  using device: TellingDevice = await openDevice(values.device, console.warn, values.precision);
   const reports: WorkloadReport[] = [];
   for (const [preset, workload] of chosenWorkloads(values.preset)) {
     reports.push(await measure(preset, workload, device, measuring, extras));

@@ -9,9 +9,12 @@ import { UserError } from "./errors.ts";
 import type { TrainSettings } from "./settings.ts";
 
 /** A graphics processor, or else the processor, by WebAssembly. */
-async function openBest(note: (sentence: string) => void): Promise<Device> {
+async function openBest(
+  note: (sentence: string) => void,
+  precision: TrainSettings["precision"],
+): Promise<Device> {
   try {
-    const device = await webgpu();
+    const device = await webgpu({ precision });
     if (!device.isSoftware) return device;
     note(
       `computing on wasm: the only WebGPU adapter, ${device.description}, is software and slower`,
@@ -27,11 +30,12 @@ async function openBest(note: (sentence: string) => void): Promise<Device> {
 const devices: {
   readonly [Name in TrainSettings["device"]]: (
     note: (sentence: string) => void,
+    precision: TrainSettings["precision"],
   ) => Device | Promise<Device>;
 } = {
   auto: openBest,
   wasm: () => wasm(),
-  webgpu: () => webgpu(),
+  webgpu: (_, precision) => webgpu({ precision }),
   reference: () => reference(),
 };
 
@@ -51,15 +55,23 @@ const devices: {
  *
  * @param setting A name, or `"auto"`: a graphics processor where there is one, else wasm.
  * @param note Told in a sentence why `"auto"` is not a graphics processor.
+ * @param precision What operands of products are rounded to, on a graphics processor.
  * @returns The device.
- * @throws {UserError} If the machine has no such device.
+ * @throws {UserError} If the machine has no such device, or none with this precision.
  */
 export async function openDevice(
   setting: TrainSettings["device"],
   note: (sentence: string) => void = () => {},
+  precision: TrainSettings["precision"] = "f32",
 ): Promise<Device> {
   try {
-    return await devices[setting](note);
+    const device = await devices[setting](note, precision);
+    if (precision === "f32" || device.name === "webgpu") return device;
+    device[Symbol.dispose]();
+    throw new UserError(
+      `--precision ${precision}: --device ${setting} computes on ${device.name} here, in f32 only: ` +
+        `give --device webgpu, or leave --precision out`,
+    );
   } catch (error) {
     if (!(error instanceof WebGpuUnavailableError)) throw error;
     throw new UserError(`--device ${setting}: ${error.message}`, { cause: error });

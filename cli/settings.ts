@@ -441,6 +441,14 @@ export const settingFlags = {
     help: "Where to compute: on the processor by WebAssembly, on a graphics processor, or in " +
       "plain TypeScript, slowly; auto is a graphics processor where there is one, else wasm.",
   },
+  precision: {
+    kind: "choice",
+    choices: ["f32", "f16"],
+    default: "f32",
+    group: "Run",
+    help: "What operands of products are rounded to, on a graphics processor that has f16; sums, " +
+      "parameters and the optimizer's state are f32 in any case.",
+  },
   "logging-steps": {
     kind: "integer",
     default: 10,

@@ -21,6 +21,7 @@ const shared: readonly string[] = [
   "from",
   "seed",
   "device",
+  "precision",
   "logging-steps",
   "eval-steps",
   "save-steps",

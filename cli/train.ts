@@ -76,7 +76,8 @@ async function equip(
 ): Promise<Omit<Run, "folder">> {
   const base = from === undefined ? undefined : await readBase(from);
   const prepared = await prepare(stages, base);
-  const device = await openDevice(stages[0]?.device ?? "auto", console.warn);
+  const [first] = stages;
+  const device = await openDevice(first?.device ?? "auto", console.warn, first?.precision);
   return {
     // The device that a run is on, in place of "auto".
     stages: stages.map((settings) => ({ ...settings, device: device.name })),

@@ -25,3 +25,15 @@ export async function findBrowser(): Promise<string | undefined> {
   }
   return undefined;
 }
+
+/** Removes a browser's folder, in which its processes may still write for a moment. */
+export async function removeProfile(folder: string): Promise<void> {
+  for (let attempts = 50; attempts > 0; attempts--) {
+    try {
+      return await Deno.remove(folder, { recursive: true });
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+  await Deno.remove(folder, { recursive: true });
+}

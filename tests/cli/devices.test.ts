@@ -47,3 +47,16 @@ Deno.test("devices that are named are opened without a word", async () => {
     assertEquals(await matmul(tensor([[2]]), tensor([[3]])).item(), 6);
   }
 });
+
+Deno.test("a precision that the device does not compute in is refused", async () => {
+  for (const name of ["wasm", "reference"] as const) {
+    await assertRejects(
+      () => openDevice(name, () => {}, "f16"),
+      UserError,
+      `--precision f16: --device ${name} computes on ${name} here, in f32 only: give --device webgpu`,
+    );
+  }
+  await withoutAdapter(async () => {
+    await assertRejects(() => openDevice("auto", () => {}, "f16"), UserError, "on wasm here");
+  });
+});

@@ -106,6 +106,7 @@ const lines: [flags: string, code: 1 | 2, message: string][] = [
   ["--learning-rate fast", 2, `--learning-rate must be a number, above 0, not "fast"`],
   ["--objective dop", 2, `--objective must be one of sft, dft, `],
   ["--device webgl", 2, "--device must be one of "],
+  ["--device wasm --precision f16", 1, "--precision f16: --device wasm computes on wasm here"],
   ["book.txt", 2, `unexpected argument "book.txt"`],
   ["--lambda 0.5", 2, "--lambda has an effect only with --objective ift, scheduled-sampling or "],
   ["--objective ift --normalizer token", 2, "--normalizer has an effect only with --objective sft"],

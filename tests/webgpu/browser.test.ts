@@ -4,7 +4,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { wasm } from "@unitune/core";
-import { findBrowser, quietly } from "../browser.ts";
+import { findBrowser, quietly, removeProfile } from "../browser.ts";
 import { train } from "./training.ts";
 
 /** A software adapter. */
@@ -73,7 +73,7 @@ async function runPage(browser: string, script: string): Promise<Report> {
     clearTimeout(timer);
     child.kill();
     await child.status;
-    await Deno.remove(profile, { recursive: true });
+    await removeProfile(profile);
   }
 }
 

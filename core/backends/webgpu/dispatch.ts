@@ -58,7 +58,9 @@ export interface Context extends Surroundings {
   readonly tuning: Tuning;
   /** The most buffers that a shader may bind. */
   readonly bindings: number;
-  /** A buffer that holds elements between the dispatches of one kernel; one a kernel. */
+  /** What operands of products in tiles are rounded to; their sums are f32. */
+  readonly precision: "f32" | "f16";
+  /** A buffer that holds elements between the dispatches of one kernel. */
   readonly scratch: (dtype: DType, size: number) => number;
 }
 

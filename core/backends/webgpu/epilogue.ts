@@ -24,9 +24,13 @@ export function keepsProduct({ output, epilogue }: Product): boolean {
 }
 
 /** Whether a shader can bind all that a product with its epilogue uses. */
-export function bindsAll(kernel: KernelOf<"matmul">, { storageOf, bindings }: Context): boolean {
+export function bindsAll(
+  kernel: KernelOf<"matmul">,
+  { storageOf, bindings, precision }: Context,
+): boolean {
   const { reads, writes } = usedBuffers(kernel);
-  return new Set([...reads, ...writes].map(storageOf)).size <= bindings;
+  const scales = precision === "f16" ? 2 : 0;
+  return new Set([...reads, ...writes].map(storageOf)).size + scales <= bindings;
 }
 
 /** The epilogue as a kernel of its own, after the product was stored. */

@@ -66,8 +66,11 @@ function product(kernel: KernelOf<"matmul">, context: Context): Dispatch[] {
   const { batch, rows, columns, depth } = kernel;
   if (sizeOf(batch) * rows * columns === 0) return [];
   if (depth === 0) return asReduction(kernel, context);
+  const isSkinny = Math.min(rows, columns) < SKINNY;
+  // Operands are rounded where they pass through workgroup memory, whatever suits the adapter.
+  if (context.precision === "f16" && !isSkinny) return tiled(kernel, context);
   if (!context.tuning.tiles) {
     return isWorthBlocks(kernel) ? blocked(kernel, context) : streamed(kernel, context);
   }
-  return Math.min(rows, columns) < SKINNY ? asReduction(kernel, context) : tiled(kernel, context);
+  return isSkinny ? asReduction(kernel, context) : tiled(kernel, context);
 }

@@ -29,6 +29,8 @@ export interface Host {
   readonly tuning: Tuning;
   /** What the adapter can do beyond what WebGPU promises. */
   readonly features: Features;
+  /** What operands of products are rounded to. */
+  readonly precision: "f32" | "f16";
   /** The storage of a buffer of this device. */
   readonly storageOf: (buffer: Buffer) => Storage;
   /** A buffer over storage, which it holds from now on. */
@@ -150,11 +152,16 @@ export function makeProgram(graph: Graph, { donated }: ProgramOptions, host: Hos
   });
   const smallBytes = ownBytes - smallStart;
   const scratchStart = ownBytes;
+  // Kernels take scratch memory from the same start, since they run one after the other.
+  const scratchOffsets = new Map<number, number>();
+  let scratchUsed = 0;
 
   const placeOf = (buffer: number): Place => {
     const bytes = bytesOf(planOf(buffer));
     const place = plan.places[buffer];
-    if (place === undefined) return { kind: "own", offset: scratchStart, bytes };
+    if (place === undefined) {
+      return { kind: "own", offset: scratchStart + (scratchOffsets.get(buffer) ?? 0), bytes };
+    }
     if (place.kind === "arena") return { kind: "own", offset: place.offset, bytes };
     if (place.kind === "input") return place;
     if (place.donor !== undefined) return { kind: "input", index: place.donor };
@@ -170,6 +177,7 @@ export function makeProgram(graph: Graph, { donated }: ProgramOptions, host: Hos
     buffers,
     tuning: host.tuning,
     features: host.features,
+    precision: host.precision,
     bindings: device.limits.maxStorageBuffersPerShaderStage,
     storageOf(buffer) {
       const place = placeOf(buffer);
@@ -179,15 +187,21 @@ export function makeProgram(graph: Graph, { donated }: ProgramOptions, host: Hos
     bindsWhole: false,
     scratch(dtype, size) {
       const buffer: BufferPlan = { dtype, size, role: { kind: "temporary" } };
-      ownBytes = Math.max(ownBytes, scratchStart + bytesOf(buffer));
-      return buffers.push(buffer) - 1;
+      const position = buffers.push(buffer) - 1;
+      scratchOffsets.set(position, scratchUsed);
+      scratchUsed += bytesOf(buffer);
+      ownBytes = Math.max(ownBytes, scratchStart + scratchUsed);
+      return position;
     },
   };
 
-  const kernels = lowered.kernels.map((kernel): Named<Dispatch> => ({
-    name: describeKernel(kernel),
-    dispatches: emitKernel(kernel.kind, kernel, context),
-  }));
+  const kernels = lowered.kernels.map((kernel): Named<Dispatch> => {
+    scratchUsed = 0;
+    return {
+      name: describeKernel(kernel),
+      dispatches: emitKernel(kernel.kind, kernel, context),
+    };
+  });
   checkLimits(buffers, kernels, device.limits);
   const own = memory.allocate(ownBytes, "the memory of a program");
   const prepare = (dispatch: Dispatch, name: string): Prepared => ({

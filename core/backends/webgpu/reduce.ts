@@ -3,6 +3,7 @@ import type { DType } from "../../dtype.ts";
 import {
   type Epilogue,
   type KernelOf,
+  type MatrixView,
   type Reduction,
   type Step,
   usedBuffers,
@@ -392,6 +393,36 @@ export function sums(
   epilogue: Epilogue | undefined,
 ): Dispatch[] {
   return totals(kernel, "sum", context, epilogue);
+}
+
+/** The largest magnitude of a view's elements, for a buffer of one; NaN if one is NaN. */
+export function largest(
+  { buffer, offset }: Pick<MatrixView, "buffer" | "offset">,
+  shape: Shape,
+  strides: readonly number[],
+  output: number,
+  context: Context,
+): Dispatch[] {
+  // Along the shortest steps last, so that neighbouring lanes read neighbours.
+  const axes = [...shape.keys()].filter((axis) => at(strides, axis) !== 0)
+    .toSorted((a, b) => at(strides, b) - at(strides, a));
+  const along = (values: readonly number[]) => axes.map((axis) => at(values, axis));
+  return totals(
+    {
+      kind: "reduce",
+      reduction: "reduceMax",
+      kept: [],
+      reduced: along(shape),
+      steps: [
+        { kind: "load", dtype: "f32", buffer, at: { offset, strides: along(strides) } },
+        { kind: "apply", dtype: "f32", op: "abs", operands: [0] },
+      ],
+      value: 1,
+      output,
+    },
+    "reduceMax",
+    context,
+  );
 }
 
 /** Reduces the body's value over the inner loops, for each index of the outer ones. */

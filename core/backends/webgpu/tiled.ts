@@ -16,7 +16,7 @@ import {
   upTo,
 } from "./matrix.ts";
 import { declareFinish, keepsProduct } from "./epilogue.ts";
-import { combineParts } from "./reduce.ts";
+import { combineParts, largest } from "./reduce.ts";
 import { makeShader, type Shader } from "./shader.ts";
 
 /** A tile of the product: its sides, the slice of the depth, and the part of an invocation. */
@@ -68,19 +68,21 @@ interface Slice {
   /** Whether the operand is read in fours across the tile, or along the depth. */
   readonly alongSlice: boolean;
   readonly alongDepth: boolean;
+  /** A four as it is kept. */
+  readonly keep: (four: string) => string;
 }
 
 /** Statements by which the lanes fill a slice together; what is outside of the matrix is 0. */
 function fill(slice: Slice, shader: Shader, depth: number, lanes: number): string[] {
-  const { buffer, name, quads, first, extent, at, alongSlice, alongDepth } = slice;
+  const { buffer, name, quads, first, extent, at, alongSlice, alongDepth, keep } = slice;
   const bodyLines = (): string[] => {
     if (alongSlice) {
       return [
         `let k = firstDepth + item / ${quads}u;`,
         `let across = ${first} + item % ${quads}u * 4u;`,
         `if (k < endDepth && across < ${extent}u) { ${name}[item] = ${
-          shader.words(buffer, `(${at("across", "k")}) / 4u`)
-        }; } else { ${name}[item] = vec4f(); }`,
+          keep(shader.words(buffer, `(${at("across", "k")}) / 4u`))
+        }; } else { ${name}[item] = ${keep("vec4f()")}; }`,
       ];
     }
     if (alongDepth) {
@@ -96,9 +98,9 @@ function fill(slice: Slice, shader: Shader, depth: number, lanes: number): strin
           `if (k < endDepth && across + ${c}u < ${extent}u) { t${c} = ${from(c)}; }`
         ),
         ...FOUR.map((step) =>
-          `${name}[(part + ${step}u) * ${quads}u + quad] = vec4f(${
-            FOUR.map((c) => `t${c}[${step}]`).join(", ")
-          });`
+          `${name}[(part + ${step}u) * ${quads}u + quad] = ${
+            keep(`vec4f(${FOUR.map((c) => `t${c}[${step}]`).join(", ")})`)
+          };`
         ),
       ];
     }
@@ -111,7 +113,7 @@ function fill(slice: Slice, shader: Shader, depth: number, lanes: number): strin
           shader.word(buffer, at(`across + ${c}u`, "k"))
         }; }`
       ),
-      `${name}[item] = four;`,
+      `${name}[item] = ${keep("four")};`,
     ];
   };
   const body = bodyLines();
@@ -122,6 +124,67 @@ function fill(slice: Slice, shader: Shader, depth: number, lanes: number): strin
       ? [`if (lane < ${items - round * lanes}u) {`, ...inner, "}"]
       : ["{", ...inner, "}"];
   });
+}
+
+/** How operands are kept in workgroup memory. */
+interface Rounding {
+  /** The type of a four. */
+  readonly type: string;
+  readonly keepA: (four: string) => string;
+  readonly keepB: (four: string) => string;
+  /** What has to be known before the product. */
+  readonly before: readonly Dispatch[];
+  /** Statements before the sums, and one that undoes to a sum what was done to the operands. */
+  readonly start: readonly string[];
+  readonly restore: (sum: string) => string;
+}
+
+const exact: Rounding = {
+  type: "vec4f",
+  keepA: (four) => four,
+  keepB: (four) => four,
+  before: [],
+  start: [],
+  restore: () => "",
+};
+
+/**
+ * Operands as f16, each scaled by the power of two that brings its largest magnitude to between
+ * 2^14 and 2^15. So none overflows, and what is above 2^-29 of the largest keeps 11 bits, however
+ * small gradients are. Where an operand is not finite, or is 0 throughout, nothing is scaled.
+ */
+function roundOperands(
+  { batch, rows, columns, depth, a, b }: KernelOf<"matmul">,
+  shader: Shader,
+  context: Context,
+): Rounding {
+  const sizes = { a: [...batch, rows, depth], b: [...batch, depth, columns] };
+  const before: Dispatch[] = [];
+  const start = (["a", "b"] as const).flatMap((operand) => {
+    const view = { a, b }[operand];
+    const size = context.scratch("f32", 1);
+    const strides = [...view.batch, view.row, view.column];
+    before.push(...largest(view, sizes[operand], strides, size, context));
+    return [
+      `let scale_${operand} = scaleFor(${shader.word(size, "0u")});`,
+      // Powers of two: the inverse is exact.
+      `let back_${operand} = 1f / scale_${operand};`,
+    ];
+  });
+  shader.require("f16");
+  shader.declare(`fn scaleFor(largest: f32) -> f32 {
+  let exponent = (bitcast<u32>(largest) >> 23u) & 0xffu;
+  let scale = bitcast<f32>(min(268u - exponent, 252u) << 23u);
+  return select(scale, 1f, exponent == 0u || exponent == 255u);
+}`);
+  return {
+    type: "vec4<f16>",
+    keepA: (four) => `vec4<f16>(${four} * scale_a)`,
+    keepB: (four) => `vec4<f16>(${four} * scale_b)`,
+    before,
+    start,
+    restore: (sum) => `${sum} = ${sum} * back_a * back_b;`,
+  };
 }
 
 /** Tiles of the product in workgroup memory and registers. */
@@ -153,17 +216,21 @@ export function tiled(kernel: KernelOf<"matmul">, context: Context): Dispatch[] 
   const storesProduct = finish === undefined || keepsProduct(kernel);
   // Slices lie by depth, then by row of a or column of b, in fours.
   const [quadsA, quadsB] = [tile.rows / 4, tile.columns / 4];
-  shader.declare(`var<workgroup> sliceA: array<vec4f, ${tile.depth * quadsA}>;`);
-  shader.declare(`var<workgroup> sliceB: array<vec4f, ${tile.depth * quadsB}>;`);
+  const rounding = context.precision === "f16" ? roundOperands(kernel, shader, context) : exact;
+  const { type, keepA, keepB, before } = rounding;
+  shader.declare(`var<workgroup> sliceA: array<${type}, ${tile.depth * quadsA}>;`);
+  shader.declare(`var<workgroup> sliceB: array<${type}, ${tile.depth * quadsB}>;`);
 
   // An invocation's rows and columns come in fours that are spread over the tile, so that lanes
   // side by side read side by side.
   const [rowLanes, columnLanes] = [tile.rows / tall, tile.columns / wide];
   const [rowFours, columnFours] = [upTo(tall / 4), upTo(wide / 4)];
   const inner = [
-    ...rowFours.map((i) => `let a${i} = sliceA[d * ${quadsA}u + laneRow + ${i * rowLanes}u];`),
+    ...rowFours.map((i) =>
+      `let a${i} = vec4f(sliceA[d * ${quadsA}u + laneRow + ${i * rowLanes}u]);`
+    ),
     ...columnFours.map((j) =>
-      `let b${j} = sliceB[d * ${quadsB}u + laneColumn + ${j * columnLanes}u];`
+      `let b${j} = vec4f(sliceB[d * ${quadsB}u + laneColumn + ${j * columnLanes}u]);`
     ),
     ...rowFours.flatMap((i) =>
       FOUR.flatMap((r) =>
@@ -211,6 +278,7 @@ export function tiled(kernel: KernelOf<"matmul">, context: Context): Dispatch[] 
     `let startC = split * ${size}u + ${startOfProduct(kernel)};`,
     `let laneColumn = lane % ${columnLanes}u;`,
     `let laneRow = lane / ${columnLanes}u;`,
+    ...rounding.start,
     `let endDepth = min(${depth}u, (split + 1u) * ${slice}u);`,
     ...registers.map(({ i, r, j }) => `var c${4 * i + r}_${j} = vec4f();`),
     `for (var firstDepth = split * ${slice}u; firstDepth < (split + 1u) * ${slice}u; firstDepth += ${tile.depth}u) {`,
@@ -223,6 +291,7 @@ export function tiled(kernel: KernelOf<"matmul">, context: Context): Dispatch[] 
       at: (across, k) => position("startA", a, across, k),
       alongSlice: readings.a === "column",
       alongDepth: readings.a === "row",
+      keep: keepA,
     }),
     ...fillWith({
       buffer: b.buffer,
@@ -233,6 +302,7 @@ export function tiled(kernel: KernelOf<"matmul">, context: Context): Dispatch[] 
       at: (across, k) => position("startB", b, k, across),
       alongSlice: readings.b === "row",
       alongDepth: readings.b === "column",
+      keep: keepB,
     }),
     "workgroupBarrier();",
     `for (var d = 0u; d < ${tile.depth}u; d++) {`,
@@ -240,12 +310,13 @@ export function tiled(kernel: KernelOf<"matmul">, context: Context): Dispatch[] 
     "}",
     "workgroupBarrier();",
     "}",
+    ...registers.map(({ i, r, j }) => rounding.restore(`c${4 * i + r}_${j}`)),
     ...registers.flatMap(({ i, r, j }) => write(i, r, j)),
   ];
-  const first = dispatchOf(shader, body, {
-    workgroups: products * splits,
-    invocations: lanes,
-  });
+  const first = [
+    ...before,
+    ...dispatchOf(shader, body, { workgroups: products * splits, invocations: lanes }),
+  ];
   const kept = kernel.epilogue === undefined ? [size] : [rows, columns];
   const parts = { reduction: "sum", parts: target, splits, kept, output } as const;
   return splits === 1 ? first : [...first, ...combineParts(parts, context, kernel.epilogue)];

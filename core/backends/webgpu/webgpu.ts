@@ -21,6 +21,13 @@ export interface WebGpuOptions {
   readonly tuning?: "hardware" | "software";
   /** Which adapter is preferred where there are several. */
   readonly powerPreference?: "low-power" | "high-performance";
+  /**
+   * What operands of matrix products are rounded to: "f32" (not at all) unless told. With "f16"
+   * each keeps 11 bits, a relative error of at most 2^-11, while it passes through workgroup memory;
+   * everything else, sums, what is stored and the products of less than 8 rows or columns, is f32.
+   * Operands are scaled by powers of two, so that finite ones neither overflow nor vanish.
+   */
+  readonly precision?: "f32" | "f16";
   /** Features to do without although the adapter may have them: to compare, or to find a fault. */
   readonly without?: readonly WebGpuFeature[];
 }
@@ -122,7 +129,7 @@ function makeHealth() {
  *
  * @param options What kernels are made for, and which adapter is preferred.
  * @returns A device of its own, with memory of its own.
- * @throws {WebGpuUnavailableError} If there is no adapter.
+ * @throws {WebGpuUnavailableError} If there is no adapter, or none with the precision asked for.
  */
 export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuDevice> {
   const adapter = await openAdapter(options);
@@ -155,6 +162,15 @@ export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuDevice>
     if (event instanceof GPUUncapturedErrorEvent) health.fail(event.error.message);
   });
   const features = await probeFeatures(device);
+  const { precision = "f32" } = options;
+  if (precision === "f16" && !features.found.has("f16")) {
+    disposed = true;
+    device.destroy();
+    throw new WebGpuUnavailableError(
+      "the WebGPU adapter has no numbers of 16 bits (shader-f16), or gets them wrong: compute with " +
+        "precision f32",
+    );
+  }
   const memory = makeMemory(device, health.fail);
   const readback = makeReadback(device, memory, () => submits++);
   const stored = new WeakMap<Buffer, Storage>();
@@ -202,6 +218,7 @@ export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuDevice>
     watch: health.watch,
     tuning: tunings[kind],
     features,
+    precision,
     storageOf,
     bufferOver,
     write({ gpu }, data) {
