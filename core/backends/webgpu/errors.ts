@@ -1,6 +1,6 @@
 /** What can go wrong with WebGPU, for those who can do without it. */
 
-/** There is no WebGPU adapter, or it gives no device. */
+/** There is no WebGPU adapter, it gives no device, or lacks what was asked for. */
 export class WebGpuUnavailableError extends Error {
   /** The name by which the error is told from others. */
   override readonly name = "WebGpuUnavailableError";
