@@ -4,11 +4,11 @@
  * whose results are looked at, and is used only where they are right.
  */
 
-/** Features that are used where they are found, and never required. */
-export const webGpuFeatures = ["f16", "subgroups", "timestamps"] as const;
-
 /** Numbers of 16 bits, exchange between the lanes of a subgroup, and times of kernels. */
-export type WebGpuFeature = (typeof webGpuFeatures)[number];
+export type WebGpuFeature = "f16" | "subgroups" | "timestamps";
+
+/** Features that are used where they are found, and never required. */
+export const webGpuFeatures: readonly WebGpuFeature[] = ["f16", "subgroups", "timestamps"];
 
 /** What was found of a device. */
 export interface Features {
