@@ -52,6 +52,12 @@ const flags = {
     default: "auto",
     help: "Where to compute.",
   },
+  jobs: {
+    kind: "integer",
+    min: 1,
+    help: "Trainings at a time, each with its share of the processors; as many as there are " +
+      "processors unless told, and 1 on webgpu. Results do not depend on it.",
+  },
 } as const satisfies FlagTable;
 
 const usage =
@@ -130,9 +136,11 @@ async function main(): Promise<number> {
   const folder = values.out ?? (values.quick ? "runs/study-quick" : "runs/study");
   const command = ["deno task compare", ...Deno.args].join(" ");
   using device = await openDevice(values.device);
+  const { jobs = device.name === "wasm" ? navigator.hardwareConcurrency : 1 } = values;
   const total = countTrainings(plan);
   console.log(
-    `${plan.arms.length} arms, ${plan.seeds} seeds, ${total} trainings at most, in ${folder}`,
+    `${plan.arms.length} arms, ${plan.seeds} seeds, ${total} trainings at most, ${jobs} at a time, ` +
+      `in ${folder}`,
   );
   const controller = new AbortController();
   const interrupt = () => {
@@ -144,7 +152,10 @@ async function main(): Promise<number> {
   let results: StudyResults | undefined;
   {
     using progress = progressReporter(standardProgress(), total, 1);
-    results = await carryOutStudy({ folder, plan, device, progress, signal });
+    results = await carryOutStudy({
+      ...{ folder, plan, jobs, progress, signal },
+      device: device.name,
+    });
   }
   if (results === undefined) {
     console.log(`interrupted; go on with: ${command}`);

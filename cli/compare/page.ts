@@ -18,7 +18,8 @@ import { readBase } from "../trained.ts";
 import { metricsSection } from "../glossary.ts";
 import { BASELINE } from "./arms.ts";
 import { estimateOf, pairedDifference } from "./statistics.ts";
-import { measuresBySeed, type Result, type StudyPlan, type StudyResults } from "./study.ts";
+import { measuresBySeed, type StudyPlan, type StudyResults } from "./study.ts";
+import type { Result } from "./training.ts";
 import { studyCells, studyRemarks, studyRows } from "./table.ts";
 
 /** What {@linkcode studyPage} is told. */

@@ -14,20 +14,14 @@
  * @module
  */
 
-import type { Device } from "@unitune/core";
-import { gpt } from "@unitune/models";
-import type { Cost } from "../cost.ts";
 import { UserError } from "../errors.ts";
 import { isThere, makeFolder, writeFileAtomically } from "../files.ts";
-import { prepare } from "../prepare.ts";
 import type { ProgressReporter } from "../progress.ts";
-import { readEvaluations } from "../report.ts";
-import { createRun, readJson, runConfig, runPaths } from "../run_folder.ts";
+import { readJson } from "../run_folder.ts";
 import { type TrainSettings, trainSettings } from "../settings.ts";
-import { readBase } from "../trained.ts";
-import { train } from "../trainer.ts";
 import { type Arm, gridOf, type GridPoint, rewardModelArm } from "./arms.ts";
-import { createExaminer, type Measures } from "./measures.ts";
+import { readResult, type Result, type Training } from "./training.ts";
+import { startWorkers } from "./workers.ts";
 
 /** What a study does. */
 export interface StudyPlan {
@@ -49,22 +43,6 @@ export interface StudyPlan {
   readonly samples: number;
 }
 
-/** What was measured of one training. */
-export interface Result {
-  /** The arm; `base` for the checkpoint. */
-  readonly arm: string;
-  /** The point of its grid. */
-  readonly point: string;
-  /** The seed. */
-  readonly seed: number;
-  /** Its run's folder, in the study's. */
-  readonly run: string;
-  /** What was measured. */
-  readonly measures: Measures;
-  /** What it has cost, beyond the checkpoint. */
-  readonly cost: Cost;
-}
-
 /** What came of a study. */
 export interface StudyResults {
   /** The point of each arm's grid that was the best on validation data. */
@@ -79,20 +57,14 @@ export interface StudyRun {
   readonly folder: string;
   /** What it does. */
   readonly plan: StudyPlan;
-  /** Where to compute. */
-  readonly device: Device;
+  /** Where to compute, by its name. */
+  readonly device: TrainSettings["device"];
+  /** How many trainings at a time, each with its share of the processors; 1 unless told. */
+  readonly jobs?: number;
   /** Where its progress is shown. */
   readonly progress: ProgressReporter;
-  /** Stops it after the step that it is at. */
+  /** Stops it after the steps that it is at. */
   readonly signal: AbortSignal;
-}
-
-/** One training of a study. */
-interface Training {
-  readonly arm: string;
-  readonly point: string;
-  readonly seed: number;
-  readonly settings: TrainSettings;
 }
 
 const BASE = "base";
@@ -116,74 +88,108 @@ export function countTrainings(
   return 2 * seeds + tried * selectionSeeds + arms.length * (seeds - selectionSeeds);
 }
 
+/** What came of one arm. */
+interface ArmResults {
+  readonly arm: string;
+  readonly chosen: string;
+  readonly results: readonly Result[];
+}
+
 /**
- * Carries out a study, or what is left of it.
+ * Carries out a study, or what is left of it: a training as soon as what it starts from is there and
+ * a worker is free. The results depend on neither the order nor the number of workers.
  *
  * @param study The study.
  * @returns What came of it; undefined where it was interrupted.
  * @throws {UserError} Where the folder holds another study, or a run fails.
  */
 export async function carryOutStudy(study: StudyRun): Promise<StudyResults | undefined> {
-  const { folder, plan, device, progress, signal } = study;
+  const { folder, plan, device, jobs = 1, progress, signal } = study;
   await keepPlan(folder, plan);
-  const results: Result[] = [];
-  const baseOf = (seed: number) => `${folder}/runs/${BASE}/seed-${seed}`;
+  await using workers = startWorkers({
+    ...{ jobs, device, folder, samples: plan.samples, signal },
+    onChange: (running) => progress.phase(describe(running)),
+  });
   let done = 0;
 
-  const settle = async (training: Training): Promise<Result | undefined> => {
-    progress.phase(`${training.arm} ${training.point}, seed ${training.seed}`);
-    const result = await carryOutTraining(training, folder, plan, device, signal);
-    if (result === undefined) return undefined;
-    results.push(result);
-    progress.update(++done);
+  const settle = async (training: Training): Promise<Result> => {
+    const known = await readResult(folder, training);
+    if (known === undefined) await workers.carryOut(training);
+    const result = known ?? await readResult(folder, training);
+    if (result === undefined) throw new Error(`${training.arm} was not measured`);
+    done++;
+    // What was done before says nothing of how long the rest takes.
+    if (known === undefined) progress.update(done);
     return result;
   };
-  const armTraining = (arm: Arm, { name, settings }: GridPoint, seed: number): Training => ({
-    arm: arm.name,
-    point: name,
-    seed,
-    settings: trainSettings({
-      ...quiet,
-      ...plan.shared,
-      ...arm.settings,
-      ...settings,
-      from: baseOf(seed),
-      seed: ARM_SEED + seed,
-      dataSeed: seed,
-    }),
-  });
 
-  for (let seed = 0; seed < plan.seeds; seed++) {
-    const settings = trainSettings({ ...quiet, ...plan.base, seed, dataSeed: seed });
-    if (await settle({ arm: BASE, point: "", seed, settings }) === undefined) return undefined;
-  }
-  const chosen: Record<string, string> = {};
-  for (const arm of [...plan.arms, rewardModelArm]) {
-    const isJudge = arm === rewardModelArm;
-    const grid = isJudge
-      ? [{ name: "as-it-is", settings: {} }]
-      : gridOf(arm, plan.rates, plan.isWholeGrid);
-    const scores: { readonly point: GridPoint; readonly score: number }[] = [];
-    for (const point of grid) {
-      let score = 0;
-      for (let seed = 0; seed < plan.selectionSeeds; seed++) {
-        const result = await settle(armTraining(arm, point, seed));
-        if (result === undefined) return undefined;
-        score += result.measures["validation/exact_match"] ?? 0;
-      }
-      scores.push({ point, score });
-    }
+  const starts = Array.from({ length: plan.seeds }, (_, seed) => ({
+    seed,
+    base: settle({
+      ...{ arm: BASE, point: "", seed },
+      settings: trainSettings({ ...quiet, ...plan.base, seed, dataSeed: seed }),
+    }),
+  }));
+
+  const settleAll = (arm: Arm, point: GridPoint, from: typeof starts) =>
+    Promise.all(from.map(async ({ seed, base }) => {
+      const settings = trainSettings({
+        ...quiet,
+        ...plan.shared,
+        ...arm.settings,
+        ...point.settings,
+        from: `${folder}/${(await base).run}`,
+        seed: ARM_SEED + seed,
+        dataSeed: seed,
+      });
+      return await settle({ arm: arm.name, point: point.name, seed, settings });
+    }));
+
+  /** Every point on the first seeds, then the best of them on the others. */
+  const settleArm = async (arm: Arm, grid: readonly GridPoint[]): Promise<ArmResults> => {
+    const tried = await Promise.all(grid.map(async (point) => {
+      const results = await settleAll(arm, point, starts.slice(0, plan.selectionSeeds));
+      return { point, results, score: validationScore(results) };
+    }));
     // The first of equals.
-    const best = scores.toSorted((a, b) => b.score - a.score)[0]?.point;
-    if (best === undefined) continue;
-    chosen[arm.name] = best.name;
-    for (let seed = plan.selectionSeeds; seed < plan.seeds; seed++) {
-      if (await settle(armTraining(arm, best, seed)) === undefined) return undefined;
-    }
+    const [best] = tried.toSorted((a, b) => b.score - a.score);
+    if (best === undefined) throw new RangeError(`${arm.name}: a grid without points`);
+    const others = await settleAll(arm, best.point, starts.slice(plan.selectionSeeds));
+    const results = [...tried.flatMap(({ results }) => results), ...others];
+    return { arm: arm.name, chosen: best.point.name, results };
+  };
+
+  try {
+    const [checkpoints, ...arms] = await Promise.all([
+      Promise.all(starts.map(({ base }) => base)),
+      ...plan.arms.map((arm) => settleArm(arm, gridOf(arm, plan.rates, plan.isWholeGrid))),
+      settleArm(rewardModelArm, [{ name: "as-it-is", settings: {} }]),
+    ]);
+    const all: StudyResults = {
+      chosen: Object.fromEntries(arms.map(({ arm, chosen }) => [arm, chosen])),
+      results: [...checkpoints, ...arms.flatMap(({ results }) => results)],
+    };
+    await writeFileAtomically(`${folder}/results.json`, `${JSON.stringify(all, null, 1)}\n`);
+    return all;
+  } catch (error) {
+    if (signal.aborted && error === signal.reason) return undefined;
+    throw error;
   }
-  const all = { chosen, results };
-  await writeFileAtomically(`${folder}/results.json`, `${JSON.stringify(all, null, 1)}\n`);
-  return all;
+}
+
+/** Exact match on validation data, added up. */
+function validationScore(results: readonly Result[]): number {
+  return results.reduce(
+    (total, { measures }) => total + (measures["validation/exact_match"] ?? 0),
+    0,
+  );
+}
+
+/** What is being trained, in few words: `ppo, seed 3, and 1 more`. */
+function describe([first, ...others]: readonly Training[]): string {
+  if (first === undefined) return "waiting";
+  const more = others.length === 0 ? "" : `, and ${others.length} more`;
+  return `${first.arm}, seed ${first.seed}${more}`;
 }
 
 /** Writes the plan down, or sees that it is the one that was begun. */
@@ -198,75 +204,6 @@ async function keepPlan(folder: string, plan: StudyPlan): Promise<void> {
     );
   }
   await writeFileAtomically(path, text);
-}
-
-/** Trains and measures; what was measured before is read. */
-async function carryOutTraining(
-  { arm, point, seed, settings }: Training,
-  folder: string,
-  plan: StudyPlan,
-  device: Device,
-  signal: AbortSignal,
-): Promise<Result | undefined> {
-  const place = [arm, ...(point === "" ? [] : [point])].join("/");
-  const run = `runs/${place}/seed-${seed}`;
-  const measured = `${folder}/measures/${place}`;
-  const path = `${measured}/seed-${seed}.json`;
-  if (await isThere(path)) {
-    const known = await readJson(path);
-    if (isResult(known)) return known;
-    throw new UserError(`${path} is no result: remove it, and what it holds is measured again`);
-  }
-  if (signal.aborted) return undefined;
-  const base = settings.from === undefined ? undefined : await readBase(settings.from);
-  const prepared = await prepare(settings, base);
-  const runFolder = `${folder}/${run}`;
-  if (!await isThere(runPaths(runFolder).config)) {
-    await createRun(runFolder, arm, runConfig(settings, prepared));
-  }
-  const { isComplete, checkpoint } = await train({
-    folder: runFolder,
-    stages: [settings],
-    prepared,
-    device,
-    signal,
-    ...(base !== undefined && { start: base.models }),
-  });
-  if (!isComplete) return undefined;
-
-  const { models: { policy } } = await readBase(runFolder);
-  const [validation] = prepared.splits;
-  if (validation === undefined) throw new RangeError("a study without validation data");
-  const examination = { validation, test: prepared.test, samples: plan.samples, seed };
-  using examiner = createExaminer(examination, gpt(prepared.config), prepared.tokenizer, device);
-  const measures = {
-    ...await examiner.validate(policy),
-    ...await examiner.examine(policy, base?.models.policy ?? policy),
-    ...await preferences(runFolder),
-  };
-  const result = { arm, point, seed, run, measures, cost: checkpoint.position.cost };
-  await makeFolder(measured);
-  await writeFileAtomically(path, `${JSON.stringify(result, null, 1)}\n`);
-  return result;
-}
-
-/** How preferences between answers that were kept aside went, at the start and at the end. */
-async function preferences(run: string): Promise<Measures> {
-  const lines = (await readEvaluations(runPaths(run).metrics)).filter(({ metrics }) =>
-    "eval_rewards/accuracies" in metrics
-  );
-  const [first, last] = [lines.at(0)?.metrics, lines.at(-1)?.metrics];
-  if (first === undefined || last === undefined) return {};
-  return {
-    "pairs/accuracy": last["eval_rewards/accuracies"] ?? NaN,
-    "pairs/margin_before": first["eval_rewards/margins"] ?? NaN,
-    "pairs/margin": last["eval_rewards/margins"] ?? NaN,
-  };
-}
-
-function isResult(value: unknown): value is Result {
-  return typeof value === "object" && value !== null && "arm" in value && "measures" in value &&
-    "cost" in value && "seed" in value;
 }
 
 /** What was measured of an arm's chosen settings, by seed. */

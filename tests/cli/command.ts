@@ -10,38 +10,40 @@ export interface Ended {
 
 const root = new URL("../../", import.meta.url);
 
+/** The tasks that are commands of the command line. */
+export type Task = "train" | "sample" | "report" | "compare";
+
+const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", root)));
+
 /** The arguments of a task's `deno`, so that the tests run with the task's own permissions. */
-function taskArguments(name: "train" | "sample"): string[] {
-  const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", root)));
-  const [deno, run, ...rest] = tasks[name].command.split(" ");
-  assertEquals([deno, run, rest.at(-1)], ["deno", "run", `cli/${name}.ts`]);
-  const script = new URL(`cli/${name}.ts`, root).pathname;
-  return ["run", "--no-prompt", ...rest.slice(0, -1), script];
+function taskArguments(task: Task): string[] {
+  const [deno, run, ...rest]: string[] = tasks[task].command.split(" ");
+  const script = rest.pop() ?? "";
+  assertEquals([deno, run, script.startsWith("cli/")], ["deno", "run", true]);
+  return ["run", "--no-prompt", ...rest, new URL(script, root).pathname];
 }
 
 /** The permissions that a task is given, such as `read`. */
-export function permissionsOf(name: "train" | "sample"): string[] {
-  return taskArguments(name).flatMap((argument) => /^--allow-(.*)$/.exec(argument)?.[1] ?? []);
+export function permissionsOf(task: Task): string[] {
+  return taskArguments(task).flatMap((argument) => /^--allow-(.*)$/.exec(argument)?.[1] ?? []);
 }
-
-const arguments_ = { train: taskArguments("train"), sample: taskArguments("sample") } as const;
 
 const decoder = new TextDecoder();
 
 /** A command that is ready to be started. */
 export function start(
-  name: "train" | "sample",
+  task: Task,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Deno.Command {
-  return processOf(Deno.execPath(), [...arguments_[name], ...args], env);
+  return processOf(Deno.execPath(), [...taskArguments(task), ...args], env);
 }
 
 /** `train` where no file can grow beyond so many blocks of 512 bytes: as if the disk were full. */
 export function startLimited(blocks: number, args: readonly string[]): Deno.Command {
   // With the signal ignored, the write itself fails.
   const script = `trap "" XFSZ; ulimit -f ${blocks}; exec "$0" "$@"`;
-  return processOf("sh", ["-c", script, Deno.execPath(), ...arguments_.train, ...args]);
+  return processOf("sh", ["-c", script, Deno.execPath(), ...taskArguments("train"), ...args]);
 }
 
 function processOf(

@@ -1,5 +1,13 @@
 /** Studies: intervals, choices by validation data only, going on, the page. */
-import { assert, assertAlmostEquals, assertEquals, assertGreater } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertGreater,
+  assertLess,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import {
   arms,
   carryOutStudy,
@@ -9,16 +17,17 @@ import {
   glossaryMarkdown,
   gridOf,
   meaningOf,
-  openDevice,
   pairedDifference,
   prepare,
   silentProgress,
   type StudyPlan,
   studyRows,
   trainSettings,
+  UserError,
 } from "@unitune/cli";
 import fc from "fast-check";
-import { filesIn, inFolder, readRows } from "./command.ts";
+import { pooled } from "../../cli/compare/workers.ts";
+import { filesIn, inFolder, readRows, start } from "./command.ts";
 
 Deno.test("an interval is Student's, of published data", () => {
   // Student's sleep data (Biometrika 1908): the extra hours of ten patients, two drugs; the paired
@@ -46,7 +55,8 @@ Deno.test("an interval moves with its values, and holds their mean", () => {
 Deno.test("all arms see the same data for as many steps, and every setting of theirs is one", () => {
   assertEquals(new Set(arms.map(({ name }) => name)).size, arms.length);
   for (const arm of arms) {
-    for (const name of ["steps", "examples", "tasks", "data", "noise", "dataSeed", "seed"]) {
+    const common = ["examples", "tasks", "data", "noise", "dataSeed", "seed"];
+    for (const name of arm.name === "sft-early" ? common : ["steps", ...common]) {
       assert(!(name in arm.settings) && !(name in (arm.tried ?? {})), `${arm.name}: ${name}`);
     }
     const grid = gridOf(arm, [1e-3, 1e-2], true);
@@ -68,28 +78,36 @@ const plan: StudyPlan = {
   samples: 2,
 };
 
-inFolder("a study that was interrupted goes on, and ends with the same results", async (folder) => {
-  using device = await openDevice("wasm");
-  const study = (name: string, signal: AbortSignal, update: (step: number) => void = () => {}) =>
-    carryOutStudy({
-      folder: `${folder}/${name}`,
-      plan,
-      device,
-      progress: { ...silentProgress, update },
-      signal,
-    });
-  const controller = new AbortController();
+/** Carries the study out, several trainings at a time. */
+function study(
+  folder: string,
+  jobs: number,
+  signal: AbortSignal = new AbortController().signal,
+  update: (step: number) => void = () => {},
+) {
+  const progress = { ...silentProgress, update };
+  return carryOutStudy({ folder, plan, device: "wasm", jobs, progress, signal });
+}
+
+inFolder("a study comes to the same results at once, in turns, and interrupted", async (folder) => {
   let done = 0;
-  const cut = await study("cut", controller.signal, (step) => {
+  const controller = new AbortController();
+  const cut = await study(`${folder}/cut`, 2, controller.signal, (step) => {
     done = step;
     if (step === 4) controller.abort();
   });
-  assertEquals([cut, done], [undefined, 4]);
-  const running = new AbortController().signal;
-  const results = await study("cut", running);
-  const whole = await study("whole", running, (step) => done = step);
+  assertEquals(cut, undefined);
+  assertLess(done, countTrainings(plan));
+  assert(!("results.json" in await filesIn(`${folder}/cut`)));
+
+  const results = await study(`${folder}/cut`, 2);
+  const whole = await study(`${folder}/whole`, 1, undefined, (step) => done = step);
+  assertEquals(done, countTrainings(plan));
   assertEquals(results, whole);
-  assert(done <= countTrainings(plan));
+  assertEquals(
+    await Deno.readTextFile(`${folder}/cut/results.json`),
+    await Deno.readTextFile(`${folder}/whole/results.json`),
+  );
 
   // Each number has a run, and each run's checkpoint is the one that was measured.
   const files = await filesIn(`${folder}/whole`);
@@ -111,6 +129,64 @@ inFolder("a study that was interrupted goes on, and ends with the same results",
     assertEquals(point, scores.find(({ score }) => score === best)?.point);
   }
   assertEquals(studyRows(plan, whole ?? never()).map(({ arm }) => arm), ["base", "sft", "dpo"]);
+
+  // What is wrong in one of several workers ends the study, in words, and no other is left behind.
+  const { measures: _, ...run } = (whole ?? never()).results.at(-1) ?? never();
+  await Deno.remove(`${folder}/whole/measures/${run.arm}`, { recursive: true });
+  const config = `${folder}/whole/runs/base/seed-1/config.json`;
+  await Deno.writeTextFile(config, "{}");
+  await assertRejects(() => study(`${folder}/whole`, 2), UserError, `${config} is not a run's`);
+});
+
+inFolder("Ctrl+C stops all trainings of a study and says how to go on", async (folder) => {
+  const out = `${folder}/study`;
+  const args = ["--quick", "--arms", "sft", "--seeds", "2", "--jobs", "2", "--out", out];
+  const command = start("compare", args).spawn();
+  const bases = [0, 1].map((seed) => `runs/base/seed-${seed}`);
+  const isTraining = async () => {
+    const files = await filesIn(out).catch(() => ({}));
+    return bases.every((run) => `${run}/checkpoints/step-000000/model.safetensors` in files);
+  };
+  while (!await isTraining()) await new Promise((resolve) => setTimeout(resolve, 20));
+  command.kill("SIGINT");
+  const { code, stdout } = await command.output();
+  assertEquals(code, 130);
+  const told = new TextDecoder().decode(stdout);
+  assertStringIncludes(told, `interrupted; go on with: deno task compare ${args.join(" ")}`);
+  // Neither has come to its end, and both have kept the step that they were at.
+  const files = Object.keys(await filesIn(out));
+  assert(!files.some((path) => path.startsWith("measures/")));
+  for (const run of bases) {
+    const steps = files.flatMap((path) =>
+      path.startsWith(run) ? /step-(\d+)/.exec(path)?.[1] ?? [] : []
+    );
+    assertGreater(Math.max(...steps.map(Number)), 0);
+  }
+});
+
+Deno.test("tasks are begun in their order, as many at once as there are hands", async () => {
+  const steps = fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 20 });
+  await fc.assert(fc.asyncProperty(steps, fc.integer({ min: 1, max: 4 }), async (tasks, count) => {
+    const begun: number[] = [];
+    let [now, most] = [0, 0];
+    const hand = async ([number, length]: readonly [number: number, length: number]) => {
+      begun.push(number);
+      most = Math.max(most, ++now);
+      for (let i = 0; i < length; i++) await Promise.resolve();
+      now--;
+      if (length === 3) throw new RangeError(`${number}`);
+      return number;
+    };
+    const pool = pooled(Array.from({ length: count }, () => hand));
+    const ends = await Promise.allSettled(tasks.map((length, i) => pool([i, length])));
+    assertEquals(begun, [...tasks.keys()]);
+    assertEquals(most, Math.min(count, tasks.length));
+    // A task that fails takes no hand with it.
+    assertEquals(
+      ends.map((end) => end.status === "fulfilled" ? end.value : end.reason.message),
+      tasks.map((length, i) => length === 3 ? `${i}` : i),
+    );
+  }));
 });
 
 function never(): never {

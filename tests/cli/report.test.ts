@@ -1,6 +1,6 @@
 /** Pages of runs and of studies: what they show, and that they stand by themselves. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { ended, inFolder, tiny, trained, writeRows } from "./command.ts";
+import { ended, inFolder, start, tiny, trained, writeRows } from "./command.ts";
 import { runPage } from "../../cli/run_page.ts";
 import { requestsOf } from "./requests.ts";
 
@@ -42,25 +42,8 @@ inFolder("a run of supervised training has no figures of what it does not do", a
   }
 });
 
-/** A task's command, with its own permissions and no other. */
-async function run(task: "report" | "compare", ...args: readonly string[]) {
-  const config = new URL("../../deno.json", import.meta.url);
-  const { tasks } = JSON.parse(await Deno.readTextFile(config));
-  const command: string = tasks[task].command;
-  const [, ...rest] = command.split(" ");
-  const script = rest.pop() ?? "";
-  return await ended(
-    new Deno.Command(Deno.execPath(), {
-      args: [
-        ...rest.toSpliced(1, 0, "--no-prompt"),
-        new URL(script, config).pathname,
-        ...args,
-      ],
-      stdout: "piped",
-      stderr: "piped",
-    }),
-  );
-}
+/** Runs a task's command to its end. */
+const run = (task: "report" | "compare", ...args: readonly string[]) => ended(start(task, args));
 
 inFolder("the commands: a page of a run, and what makes no sense", async (folder) => {
   const data = await writeRows(`${folder}/rows.jsonl`);
