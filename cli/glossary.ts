@@ -127,6 +127,10 @@ export const glossary: readonly GlossaryGroup[] = [
       entry("exact_match", "test answers given freely and greedily that are right"),
       entry("exact_match/NAME", "the same of one kind of question"),
       entry("NAME/exact_match", "the same of another split: longer, reformatted, validation"),
+      entry(
+        "mistaught/exact_match",
+        "right answers to training prompts whose answers noise has made wrong",
+      ),
       entry("mean@k", "the share of k answers sampled at temperature 1 that are right"),
       entry("pass@k", "the share of prompts of whose k sampled answers one is right"),
       entry("gap", "teacher-forced less free exact match: the gap of exposure"),

@@ -76,6 +76,11 @@ export interface Prepared {
   readonly splits: readonly Split[];
   /** What is kept aside for a test after all choices, where the data is large enough to have it. */
   readonly test: readonly Split[];
+  /**
+   * Training prompts whose answers are wrong on purpose, where there are some: a model that is right
+   * there has not believed its data.
+   */
+  readonly mistaught: readonly Split[];
   /** What the user should know of the data. */
   readonly notes: readonly string[];
 }
@@ -103,6 +108,8 @@ interface Material {
   readonly exams: ReadonlyMap<string, readonly Exam[]>;
   /** Those that nothing is chosen by. */
   readonly test: ReadonlyMap<string, readonly Exam[]>;
+  /** What is trained on with wrong answers, and how right ones are told. */
+  readonly mistaught: readonly Exam[];
   readonly judges: readonly TextReward[];
   readonly format?: RegExp;
 }
@@ -158,6 +165,8 @@ export async function prepare(
     return { material, ...stageData(stage, material, tokenizer, context, seed) };
   });
   const judged = materials.findLast(({ dataset }) => dataset.kind !== "prompts") ?? last;
+  const asSplit = (name: string, own: readonly Exam[]) =>
+    conversationSplit(name, own, tokenizer, context);
   return {
     name: [...new Set(materials.map(({ name }) => name))].join("-"),
     data: { kind: last.dataset.kind, digest: digestOf([...known.values()]) },
@@ -169,7 +178,8 @@ export async function prepare(
       ...(format !== undefined && { format }),
     })),
     splits: splitsOf(judged, tokenizer, context, first),
-    test: [...judged.test].map(([name, own]) => conversationSplit(name, own, tokenizer, context)),
+    test: [...judged.test].map(([name, own]) => asSplit(name, own)),
+    mistaught: judged.mistaught.length === 0 ? [] : [asSplit("mistaught", judged.mistaught)],
     notes: prepared.flatMap(({ notes }, i) =>
       stages.length === 1 ? notes : notes.map((note) => `stage ${i + 1}: ${note}`)
     ),
@@ -383,6 +393,8 @@ function builtIn(settings: TrainSettings): Material {
       ["longer", splits.longer.map((example) => exam(example))],
       ["reformatted", splits.test.map((example) => exam(example, reformatted(example.prompt)))],
     ]),
+    mistaught: train.filter(({ intended }) => intended !== undefined)
+      .map((example) => exam(example)),
     judges: [verifierReward(verifyPrompt)],
     format: TASK_FORMAT,
   };
@@ -415,6 +427,7 @@ async function fromFile(path: string, settings: TrainSettings): Promise<Material
     examples: { train: examples(dataset.train), validation: examples(dataset.validation) },
     exams: new Map([["validation", kept.map((conversation) => ({ conversation, kind: "all" }))]]),
     test: new Map(),
+    mistaught: [],
     judges: [],
   };
 }

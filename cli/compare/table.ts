@@ -29,6 +29,7 @@ export const shownMeasures: readonly Shown[] = [
   { measure: "recovery", title: "recovery", digits: 3 },
   { measure: "longer/exact_match", title: "longer", digits: 3 },
   { measure: "reformatted/exact_match", title: "reformatted", digits: 3 },
+  { measure: "mistaught/exact_match", title: "mistaught", digits: 3 },
   { measure: "kl_to_start", title: "KL", digits: 3 },
   { measure: "sampled_entropy", title: "entropy", digits: 2 },
   { measure: "length", title: "length", digits: 2 },
@@ -160,8 +161,14 @@ export function studyRemarks(plan: StudyPlan, results: StudyResults): string[] {
   const measure = baseline.size > 0 ? many : "exact_match";
   const where = baseline.size > 0 ? "on pick, which has many right answers" : "on the test";
   const against = measuresBySeed(results, BASELINE, measure);
+  const { noise = 0 } = plan.shared;
   const rewarded = plan.arms.filter(({ name }) => ["ppo", "grpo", "rloo"].includes(name));
   return [
+    ...(noise === 0 ? [] : [
+      `${noise} of the training answers are wrong, the same ones for all arms; where two answers ` +
+      `are compared, the wrong one is preferred there. Verifiers, validation data and the test are ` +
+      `not misled; mistaught are right answers to the prompts that wrong ones were trained on`,
+    ]),
     `exact match of the checkpoints on validation data: ${
       list(perSeed("base", "validation/exact_match"))
     }`,

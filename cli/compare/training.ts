@@ -69,7 +69,8 @@ export async function readResult(folder: string, training: Training): Promise<Re
   throw new UserError(`${path} is no result: remove it, and what it holds is measured again`);
 }
 
-function isResult(value: unknown): value is Result {
+/** Whether a value of a file is the result of a training. */
+export function isResult(value: unknown): value is Result {
   return typeof value === "object" && value !== null && "arm" in value && "measures" in value &&
     "cost" in value && "seed" in value;
 }
@@ -118,7 +119,8 @@ export async function carryOutTraining(run: TrainingRun): Promise<boolean> {
   const { models: { policy } } = await readBase(runFolder);
   const [validation] = prepared.splits;
   if (validation === undefined) throw new RangeError("a study without validation data");
-  const examination = { validation, test: prepared.test, samples, seed };
+  const test = [...prepared.test, ...prepared.mistaught];
+  const examination = { validation, test, samples, seed };
   using examiner = createExaminer(examination, gpt(prepared.config), prepared.tokenizer, device);
   const measures = {
     ...await examiner.validate(policy),

@@ -153,11 +153,14 @@ Deno.test("no prompt that is kept aside is trained on, by any kind of objective"
 });
 
 Deno.test("what is kept aside does not depend on how much is trained on, nor on its noise", async () => {
-  const splits = async (examples: number, noise: number) =>
-    (await prepare(trainSettings({ dataSeed: 5, examples, noise }))).splits.map(({ questions }) =>
-      questions.map(({ prompt, gold }) => [prompt, gold])
-    );
-  assertEquals(await splits(100, 0), await splits(1000, 0.5));
+  const kept = async (examples: number, noise: number) => {
+    const { splits, test } = await prepare(trainSettings({ dataSeed: 5, examples, noise }));
+    return [...splits, ...test].map(({ questions }) => {
+      assert(questions.every(({ gold, isRight }) => isRight?.(gold)));
+      return questions.map(({ prompt, gold }) => [prompt, gold]);
+    });
+  };
+  assertEquals(await kept(100, 0), await kept(1000, 0.5));
 });
 
 Deno.test("questions in another form are the held-out ones, judged by the same rule", async () => {
@@ -178,6 +181,14 @@ Deno.test("noise is as much as was asked for, and turns preferences round", asyn
   const wrong = train.filter(({ chosen, isRight }) => !isRight(answer(chosen)));
   assert(Math.abs(wrong.length / train.length - 0.3) < 0.04, `${wrong.length}`);
   for (const { rejected, isRight } of wrong) assert(rejected && isRight(answer(rejected)));
+  // Those that a model is asked again are of these, and a right answer is one that is right.
+  const ids = new Set(wrong.map(({ prompt }) => prompt.join()));
+  const [{ questions } = never()] = prepared.mistaught;
+  assert(questions.length > 200);
+  for (const { ids: prompt, gold, isRight } of questions) {
+    assert(ids.has(prompt.join()) && isRight?.(gold) === false);
+  }
+  assertEquals((await prepare(trainSettings({ examples: 100 }))).mistaught, []);
 });
 
 function never(): never {
