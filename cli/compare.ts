@@ -10,6 +10,7 @@ import { studyPage } from "./compare/page.ts";
 import {
   carryOutStudy,
   countTrainings,
+  seedsOf,
   type StudyPlan,
   type StudyResults,
 } from "./compare/study.ts";
@@ -34,6 +35,12 @@ const flags = {
       "not done again.",
   },
   seeds: { kind: "integer", default: 5, min: 2, help: "Seeds, each with its own data." },
+  "first-seed": {
+    kind: "integer",
+    default: 0,
+    min: 0,
+    help: "The first seed: others than those that anything was chosen by confirm what was found.",
+  },
   arms: {
     kind: "string",
     placeholder: "NAMES",
@@ -69,10 +76,12 @@ prompts, distance from the start, cost. Differences are taken seed by seed, with
   deno task compare                 all arms, hours; interrupt it and go on as you like`;
 
 /** The arms of the quick form. */
-const QUICK = ["sft", "dft", "ift", "dpo", "orpo", "ppo", "grpo"];
+const QUICK = ["sft", "sft-early", "dft", "ift", "dpo", "orpo", "ppo", "grpo"];
 
 /** What the flags ask for. */
-function planOf({ quick, seeds, arms: names, noise }: FlagValues<typeof flags>): StudyPlan {
+function planOf(
+  { quick, firstSeed, seeds, arms: names, noise }: FlagValues<typeof flags>,
+): StudyPlan {
   const wanted = names?.split(",") ?? (quick ? QUICK : arms.map(({ name }) => name));
   const unknown = wanted.find((name) => arms.every((arm) => arm.name !== name));
   if (unknown !== undefined) {
@@ -88,6 +97,8 @@ function planOf({ quick, seeds, arms: names, noise }: FlagValues<typeof flags>):
     ? { ...data, evalSteps: 60, warmupSteps: 10 }
     : { ...data, evalSteps: 100, warmupSteps: 20 };
   return {
+    // Left out where it is 0, as in studies that were begun before there was a choice.
+    ...(firstSeed > 0 && { firstSeed }),
     seeds,
     selectionSeeds: quick ? 1 : 2,
     arms: own,
@@ -99,6 +110,10 @@ function planOf({ quick, seeds, arms: names, noise }: FlagValues<typeof flags>):
   };
 }
 
+/** `0 to 4`; a single number by itself. */
+const range = (numbers: readonly number[]) =>
+  [...new Set([numbers.at(0), numbers.at(-1)])].join(" to ");
+
 /** What a study's document says, above and below its table. */
 async function documentOf(
   command: string,
@@ -107,11 +122,14 @@ async function documentOf(
 ): Promise<string> {
   const rows = studyRows(plan, results);
   const commit = await commitOf(".");
+  const seeds = seedsOf(plan);
+  const chosenBy = seeds.slice(0, plan.selectionSeeds);
   return [
     `Command: \`${command}\`  `,
     `Commit: ${commit ?? "unknown"}  `,
-    `Seeds: 0 to ${plan.seeds - 1}; the settings of each arm are the best on validation data of ` +
-    `seeds 0 to ${plan.selectionSeeds - 1}, of learning rates ${plan.rates.join(", ")}`,
+    `Seeds: ${range(seeds)}; the settings of each arm are the best on validation data of ` +
+    `${chosenBy.length === 1 ? "seed" : "seeds"} ${range(chosenBy)}, of learning rates ` +
+    plan.rates.join(", "),
     "",
     studyMarkdown(rows),
     "",
@@ -153,7 +171,7 @@ async function main(): Promise<number> {
   {
     using progress = progressReporter(standardProgress(), total, 1);
     results = await carryOutStudy({
-      ...{ folder, plan, jobs, progress, signal },
+      ...{ folder, plan, command, jobs, progress, signal },
       device: device.name,
     });
   }

@@ -20,14 +20,16 @@ import type { ProgressReporter } from "../progress.ts";
 import { readJson } from "../run_folder.ts";
 import { type TrainSettings, trainSettings } from "../settings.ts";
 import { type Arm, gridOf, type GridPoint, rewardModelArm } from "./arms.ts";
-import { readResult, type Result, type Training } from "./training.ts";
+import { isResult, readResult, type Result, type Training } from "./training.ts";
 import { startWorkers } from "./workers.ts";
 
 /** What a study does. */
 export interface StudyPlan {
-  /** Seeds, from 0. */
+  /** The first seed; 0 unless told. */
+  readonly firstSeed?: number;
+  /** Seeds, from the first one on. */
   readonly seeds: number;
-  /** The seeds, from 0, that the best settings of an arm are chosen by, on validation data. */
+  /** The first so many of them choose the best settings of an arm, on validation data. */
   readonly selectionSeeds: number;
   /** The arms. */
   readonly arms: readonly Arm[];
@@ -57,6 +59,8 @@ export interface StudyRun {
   readonly folder: string;
   /** What it does. */
   readonly plan: StudyPlan;
+  /** What somebody types to begin it, kept for those who read its folder. */
+  readonly command?: string;
   /** Where to compute, by its name. */
   readonly device: TrainSettings["device"];
   /** How many trainings at a time, each with its share of the processors; 1 unless told. */
@@ -74,6 +78,26 @@ const quiet = { evalSteps: 1_000_000, saveSteps: 250, loggingSteps: 20 };
 
 /** The seed of an arm's order of rows: another than the checkpoint's, so that rows are not repeated. */
 const ARM_SEED = 1000;
+
+/**
+ * The seeds of a study.
+ *
+ * @param plan The plan.
+ * @returns The seeds, in order.
+ *
+ * @example
+ * ```ts
+ * import { seedsOf } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(seedsOf({ firstSeed: 100, seeds: 3 }), [100, 101, 102]);
+ * ```
+ */
+export function seedsOf(
+  { firstSeed = 0, seeds }: Pick<StudyPlan, "firstSeed" | "seeds">,
+): readonly number[] {
+  return Array.from({ length: seeds }, (_, i) => firstSeed + i);
+}
 
 /**
  * How many trainings a study is, at most.
@@ -104,8 +128,8 @@ interface ArmResults {
  * @throws {UserError} Where the folder holds another study, or a run fails.
  */
 export async function carryOutStudy(study: StudyRun): Promise<StudyResults | undefined> {
-  const { folder, plan, device, jobs = 1, progress, signal } = study;
-  await keepPlan(folder, plan);
+  const { folder, plan, command, device, jobs = 1, progress, signal } = study;
+  await keepPlan(folder, plan, command);
   await using workers = startWorkers({
     ...{ jobs, device, folder, samples: plan.samples, signal },
     onChange: (running) => progress.phase(describe(running)),
@@ -123,7 +147,7 @@ export async function carryOutStudy(study: StudyRun): Promise<StudyResults | und
     return result;
   };
 
-  const starts = Array.from({ length: plan.seeds }, (_, seed) => ({
+  const starts = seedsOf(plan).map((seed) => ({
     seed,
     base: settle({
       ...{ arm: BASE, point: "", seed },
@@ -147,29 +171,33 @@ export async function carryOutStudy(study: StudyRun): Promise<StudyResults | und
 
   /** Every point on the first seeds, then the best of them on the others. */
   const settleArm = async (arm: Arm, grid: readonly GridPoint[]): Promise<ArmResults> => {
+    // A choice of one waits for nothing.
+    const first = grid.length === 1 ? plan.seeds : plan.selectionSeeds;
     const tried = await Promise.all(grid.map(async (point) => {
-      const results = await settleAll(arm, point, starts.slice(0, plan.selectionSeeds));
+      const results = await settleAll(arm, point, starts.slice(0, first));
       return { point, results, score: validationScore(results) };
     }));
     // The first of equals.
     const [best] = tried.toSorted((a, b) => b.score - a.score);
     if (best === undefined) throw new RangeError(`${arm.name}: a grid without points`);
-    const others = await settleAll(arm, best.point, starts.slice(plan.selectionSeeds));
+    const others = await settleAll(arm, best.point, starts.slice(first));
     const results = [...tried.flatMap(({ results }) => results), ...others];
     return { arm: arm.name, chosen: best.point.name, results };
   };
 
   try {
-    const [checkpoints, ...arms] = await Promise.all([
+    const [checkpoints, judge, ...own] = await Promise.all([
       Promise.all(starts.map(({ base }) => base)),
-      ...plan.arms.map((arm) => settleArm(arm, gridOf(arm, plan.rates, plan.isWholeGrid))),
+      // The longest first, so that no worker is left waiting for it at the end.
       settleArm(rewardModelArm, [{ name: "as-it-is", settings: {} }]),
+      ...plan.arms.map((arm) => settleArm(arm, gridOf(arm, plan.rates, plan.isWholeGrid))),
     ]);
+    const arms = [...own, judge];
     const all: StudyResults = {
       chosen: Object.fromEntries(arms.map(({ arm, chosen }) => [arm, chosen])),
       results: [...checkpoints, ...arms.flatMap(({ results }) => results)],
     };
-    await writeFileAtomically(`${folder}/results.json`, `${JSON.stringify(all, null, 1)}\n`);
+    await writeFileAtomically(studyPaths(folder).results, `${JSON.stringify(all, null, 1)}\n`);
     return all;
   } catch (error) {
     if (signal.aborted && error === signal.reason) return undefined;
@@ -192,18 +220,82 @@ function describe([first, ...others]: readonly Training[]): string {
   return `${first.arm}, seed ${first.seed}${more}`;
 }
 
-/** Writes the plan down, or sees that it is the one that was begun. */
-async function keepPlan(folder: string, plan: StudyPlan): Promise<void> {
-  await makeFolder(folder);
-  const path = `${folder}/study.json`;
-  const text = `${JSON.stringify(plan, null, 1)}\n`;
-  if (await isThere(path)) {
-    if (JSON.stringify(await readJson(path)) === JSON.stringify(JSON.parse(text))) return;
-    throw new UserError(
-      `${folder} holds another study: go on with it by the command that began it, or give --out`,
-    );
+/** Where a study keeps its plan and what came of it. */
+const studyPaths = (folder: string) => ({
+  plan: `${folder}/study.json`,
+  results: `${folder}/results.json`,
+});
+
+/** A study as its folder has it. */
+export interface SavedStudy {
+  /** What began it. */
+  readonly command: string;
+  /** What it does. */
+  readonly plan: StudyPlan;
+  /** What came of it. */
+  readonly results: StudyResults;
+}
+
+/** Whether a folder is a study's. */
+export function holdsStudy(folder: string): Promise<boolean> {
+  return isThere(studyPaths(folder).plan);
+}
+
+/**
+ * Reads a study that was carried out.
+ *
+ * @param folder Its folder.
+ * @returns The study.
+ * @throws {UserError} If it has not come to its end, or files are none of a study.
+ */
+export async function readStudy(folder: string): Promise<SavedStudy> {
+  const paths = studyPaths(folder);
+  const { command = "deno task compare", ...plan } = await readPlan(folder);
+  if (!await isThere(paths.results)) {
+    throw new UserError(`the study in ${folder} is not finished: go on with it by ${command}`);
   }
-  await writeFileAtomically(path, text);
+  const results = await readJson(paths.results);
+  if (isStudyResults(results)) return { command, plan, results };
+  throw new UserError(`${paths.results} is not a study's results: it was changed`);
+}
+
+/** Reads a study's plan, and what began it. */
+async function readPlan(folder: string): Promise<StudyPlan & { readonly command?: string }> {
+  const { plan: path } = studyPaths(folder);
+  const plan = await readJson(path);
+  if (isPlan(plan)) return plan;
+  throw new UserError(`${path} is not a study's plan: it was changed`);
+}
+
+function isPlan(value: unknown): value is StudyPlan & { readonly command?: string } {
+  return typeof value === "object" && value !== null && "arms" in value && "seeds" in value &&
+    "base" in value && "shared" in value && Array.isArray(value.arms) &&
+    (!("command" in value) || typeof value.command === "string");
+}
+
+function isStudyResults(value: unknown): value is StudyResults {
+  return typeof value === "object" && value !== null && "chosen" in value && "results" in value &&
+    Array.isArray(value.results) && value.results.every(isResult);
+}
+
+/** Writes the plan down, or sees that it is the one that was begun. */
+async function keepPlan(
+  folder: string,
+  plan: StudyPlan,
+  command: string | undefined,
+): Promise<void> {
+  await makeFolder(folder);
+  if (!await holdsStudy(folder)) {
+    const text = `${JSON.stringify({ command, ...plan }, null, 1)}\n`;
+    return await writeFileAtomically(studyPaths(folder).plan, text);
+  }
+  const { command: begunBy, ...begun } = await readPlan(folder);
+  if (JSON.stringify(begun) === JSON.stringify(plan)) return;
+  throw new UserError(
+    `${folder} holds another study: go on with it by ${
+      begunBy ?? "the command that began it"
+    }, or give --out`,
+  );
 }
 
 /** What was measured of an arm's chosen settings, by seed. */
