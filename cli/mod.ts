@@ -53,6 +53,7 @@ export * from "./optimizer.ts";
 export * from "./page.ts";
 export * from "./prepare.ts";
 export * from "./progress.ts";
+export * from "./prompts.ts";
 export * from "./recipes.ts";
 export * from "./report.ts";
 export * from "./rewards.ts";

@@ -4,13 +4,14 @@
  * @module
  */
 
-import { createGenerator, encodePrompt, encodeText, UnknownCharacterError } from "@unitune/models";
+import { createGenerator } from "@unitune/models";
 import { openDevice } from "./devices.ts";
-import { runCommand, UsageError, UserError } from "./errors.ts";
+import { runCommand, UsageError } from "./errors.ts";
 import { type FlagTable, givenFlags, parseFlags, wantsHelp } from "./flags.ts";
 import { helpText } from "./help.ts";
+import { readPrompt } from "./prompts.ts";
 import { settingFlags } from "./settings.ts";
-import { readTrainedModel, type TrainedModel } from "./trained.ts";
+import { readTrainedModel } from "./trained.ts";
 
 const flags = {
   run: { kind: "string", placeholder: "DIR", help: "The run's folder, as train printed it." },
@@ -48,28 +49,6 @@ const usage = `Asks the latest model of a run.
   deno task sample --run runs/sft-tasks --prompt "reverse bead"
   deno task sample --run runs/sft-tinyshakespeare --prompt "ROMEO:" --temperature 0.8`;
 
-/** A prompt's tokens; what the model cannot read is the user's to change. */
-function promptIds({ tokenizer, kind, model }: TrainedModel, prompt: string): readonly number[] {
-  const ids = kind === "text"
-    ? known(() => encodeText(tokenizer, prompt).ids)
-    : known(() => encodePrompt(tokenizer, [{ role: "user", content: prompt }]));
-  const { context } = model.config;
-  if (ids.length < context) return ids;
-  throw new UserError(
-    `--prompt has ${ids.length} tokens, and the model sees ${context}, the answer included: ` +
-      `shorten the prompt by ${ids.length - context + 1}`,
-  );
-}
-
-function known<T>(encode: () => T): T {
-  try {
-    return encode();
-  } catch (error) {
-    if (!(error instanceof UnknownCharacterError)) throw error;
-    throw new UserError(`--prompt: ${error.message}`, { cause: error });
-  }
-}
-
 async function main(): Promise<void> {
   if (wantsHelp(Deno.args)) {
     console.log(helpText(flags, usage));
@@ -86,8 +65,8 @@ async function main(): Promise<void> {
     );
   }
   const trained = await readTrainedModel(run);
-  const ids = promptIds(trained, prompt);
   const { model, params, tokenizer, kind } = trained;
+  const ids = readPrompt({ tokenizer, kind, context: model.config.context }, prompt);
   using generator = createGenerator(model, {
     device: await openDevice(options.device),
   });

@@ -6,11 +6,13 @@
  */
 
 import { compile, type Device, logSoftmax, slice, type Tensor } from "@unitune/core";
-import { gpt, type GptParameters } from "@unitune/models";
+import { createGenerator, type EncodedSequence, gpt, type GptParameters } from "@unitune/models";
 import { figure, type Html, html, page, type PageSection, table, verbatim } from "../page.ts";
 import { type Curve, curves, intervals } from "../plot.ts";
 import { toBatch } from "../batches.ts";
-import { prepare } from "../prepare.ts";
+import { verifyPrompt } from "../data/tasks.ts";
+import { type BaseModel, prepare } from "../prepare.ts";
+import { readPrompt } from "../prompts.ts";
 import { readEvaluations } from "../report.ts";
 import { runPaths } from "../run_folder.ts";
 import { trainSettings } from "../settings.ts";
@@ -18,7 +20,7 @@ import { readBase } from "../trained.ts";
 import { metricsSection } from "../glossary.ts";
 import { BASELINE } from "./arms.ts";
 import { estimateOf, pairedDifference } from "./statistics.ts";
-import { measuresBySeed, type StudyPlan, type StudyResults } from "./study.ts";
+import { measuresBySeed, seedsOf, type StudyPlan, type StudyResults } from "./study.ts";
 import type { Result } from "./training.ts";
 import { studyCells, studyRemarks, studyRows } from "./table.ts";
 
@@ -34,6 +36,8 @@ export interface StudyPageContent {
   readonly results: StudyResults;
   /** Where models are asked. */
   readonly device: Device;
+  /** What they are asked, to see what they believe; a question of the test unless told. */
+  readonly prompt?: string;
 }
 
 /** The runs of an arm's chosen settings. */
@@ -86,36 +90,93 @@ interface Belief {
   readonly ownChance: number;
 }
 
-/** How likely a model holds each token of a right answer, and what it would say in its place. */
-async function beliefs(
-  { folder, results, device }: StudyPageContent,
-): Promise<PageSection | undefined> {
-  const arms = BELIEVERS.filter((arm) => runsOf(results, arm).length > 0);
+/** A model that is asked what it believes. */
+interface Believer {
+  readonly arm: string;
+  readonly params: GptParameters;
+}
+
+/** An answer whose tokens are looked at, as a whole sequence. */
+interface Asked {
+  readonly prompt: string;
+  readonly answer: string;
+  /** Whether the answer is right; undefined where nobody knows. */
+  readonly isRight: boolean | undefined;
+  readonly sequence: EncodedSequence;
+}
+
+/** A question of the test, of more than one step where there is one. */
+async function testQuestion(
+  { plan }: StudyPageContent,
+  seed: number,
+  base: BaseModel,
+): Promise<Asked | undefined> {
+  const settings = trainSettings({ ...plan.base, dataSeed: seed });
+  const { test: [test] } = await prepare(settings, base);
+  const question = test?.questions.find(({ gold }) => gold.length > 2) ?? test?.questions[0];
+  if (question === undefined) return undefined;
+  const { prompt, gold: answer, sequence } = question;
+  return { prompt, answer, isRight: true, sequence };
+}
+
+/**
+ * A prompt of somebody's own with the first right answer of the models', or the first answer where
+ * none of them is known to be right.
+ */
+async function ownQuestion(
+  prompt: string,
+  models: readonly Believer[],
+  { tokenizer, config }: BaseModel,
+  device: Device,
+): Promise<Asked | undefined> {
+  const { context } = config;
+  const ids = readPrompt({ tokenizer, context, kind: "conversations" }, prompt);
+  const { stop } = tokenizer.special;
+  using generator = createGenerator(gpt(config), { device });
+  const given: Asked[] = [];
+  for (const { params } of models) {
+    const [own = []] = await generator.generate(params, [ids], { maxNewTokens: context, stop });
+    const answer = tokenizer.decode(own);
+    const all = [...ids, ...own, stop].slice(0, context + 1);
+    const sequence = { ids: all, mask: all.map((_, t) => t >= ids.length) };
+    given.push({ prompt, answer, isRight: verifyPrompt(prompt, answer), sequence });
+  }
+  return given.find(({ isRight }) => isRight === true) ?? given[0];
+}
+
+/** How likely each model holds each token of an answer, and what it would say in its place. */
+async function beliefs(content: StudyPageContent): Promise<PageSection | undefined> {
+  const { folder, results, device, prompt } = content;
   const [first] = runsOf(results, "base");
   if (first === undefined) return undefined;
   const base = await readBase(`${folder}/${first.run}`);
   const { tokenizer, config } = base;
-  const settings = trainSettings({ ...await settingsOf(folder), dataSeed: first.seed });
-  const { test: [test] } = await prepare(settings, base);
-  const question = test?.questions.find(({ gold }) => gold.length > 2) ?? test?.questions[0];
-  if (question === undefined) return undefined;
+  const models: Believer[] = [];
+  for (const arm of BELIEVERS) {
+    const run = runsOf(results, arm).find(({ seed }) => seed === first.seed);
+    if (run === undefined) continue;
+    const { models: { policy } } = await readBase(`${folder}/${run.run}`);
+    models.push({ arm, params: policy });
+  }
+  const asked = prompt === undefined
+    ? await testQuestion(content, first.seed, base)
+    : await ownQuestion(prompt, models, base, device);
+  if (asked === undefined) return undefined;
+
   const model = gpt(config);
   using read = compile((params: GptParameters, ids: Tensor) => {
     const embeddings = model.embed(params, slice(ids, 1, 0, -1));
     return logSoftmax(model.logits(params, embeddings));
   }, { device });
-  const { ids, mask } = question.sequence;
-  const { ids: batch } = toBatch([question.sequence], {
+  const { ids, mask } = asked.sequence;
+  const { ids: batch } = toBatch([asked.sequence], {
     length: ids.length,
     padding: tokenizer.special.pad,
   });
   const show = (id: number) => tokenizer.tokens[id] ?? String(id);
   const rows: (readonly string[])[] = [];
-  for (const arm of arms) {
-    const run = runsOf(results, arm).find(({ seed }) => seed === first.seed);
-    if (run === undefined) continue;
-    const { models: { policy } } = await readBase(`${folder}/${run.run}`);
-    const logProbs = await read(policy, batch).data();
+  for (const { arm, params } of models) {
+    const logProbs = await read(params, batch).data();
     const said = ids.flatMap((id, t): Belief[] => {
       if (mask[t] !== true) return [];
       const at = Array.from(logProbs.slice((t - 1) * config.vocabulary, t * config.vocabulary));
@@ -135,25 +196,16 @@ async function beliefs(
     ]);
   }
   const header = ["", ...ids.flatMap((id, t) => mask[t] === true ? [show(id)] : [])];
+  const kind = asked.isRight === true ? "a right answer" : `an answer of ${models[0]?.arm}`;
   return {
     title: "What the models believe",
-    body:
-      html`<p>The prompt is <code>${question.prompt}</code>, a right answer <code>${question.gold}</code>.
+    body: html`<p>The prompt is <code>${asked.prompt}</code>, ${kind} <code>${asked.answer}</code>.
       Each column is a token of it: how likely the model holds it after the tokens before it, and in
       brackets the token that it would say in its place. That token is what the temporal residual of
       IFT mixes into the next state; SFT goes on as if it had said the right one.</p>${
-        table({ header, rows })
-      }`,
+      table({ header, rows })
+    }`,
   };
-}
-
-/** The settings that a study's data comes from. */
-async function settingsOf(folder: string) {
-  const plan: unknown = JSON.parse(await Deno.readTextFile(`${folder}/study.json`));
-  return typeof plan === "object" && plan !== null && "base" in plan &&
-      typeof plan.base === "object" && plan.base !== null
-    ? plan.base
-    : {};
 }
 
 /** Answers of several arms to the same questions. */
@@ -181,7 +233,9 @@ async function samples({ folder, results, plan }: StudyPageContent): Promise<Pag
         verbatim(prompt),
         ...names.map((name) => own.get(name) ?? ""),
       ]),
-      caption: "Greedy answers of seed 0 to validation prompts, ✓ right and ✗ wrong",
+      caption: `Greedy answers of seed ${
+        seedsOf(plan)[0]
+      } to validation prompts, ✓ right and ✗ wrong`,
     }),
   };
 }

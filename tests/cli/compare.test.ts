@@ -21,13 +21,15 @@ import {
   prepare,
   silentProgress,
   type StudyPlan,
+  studyRemarks,
   studyRows,
   trainSettings,
   UserError,
 } from "@unitune/cli";
 import fc from "fast-check";
 import { pooled } from "../../cli/compare/workers.ts";
-import { filesIn, inFolder, readRows, start } from "./command.ts";
+import { assertRefused, ended, filesIn, inFolder, readRows, start } from "./command.ts";
+import { requestsOf } from "./requests.ts";
 
 Deno.test("an interval is Student's, of published data", () => {
   // Student's sleep data (Biometrika 1908): the extra hours of ten patients, two drugs; the paired
@@ -66,8 +68,9 @@ Deno.test("all arms see the same data for as many steps, and every setting of th
 });
 
 const tiny = { layers: 1, heads: 1, width: 8 };
-const data = { tasks: "pick", examples: 40, warmupSteps: 0, batchSize: 8 };
+const data = { tasks: "pick", examples: 40, noise: 0.2, warmupSteps: 0, batchSize: 8 };
 const plan: StudyPlan = {
+  firstSeed: 3,
   seeds: 2,
   selectionSeeds: 1,
   arms: arms.filter(({ name }) => ["sft", "dpo"].includes(name)),
@@ -86,7 +89,8 @@ function study(
   update: (step: number) => void = () => {},
 ) {
   const progress = { ...silentProgress, update };
-  return carryOutStudy({ folder, plan, device: "wasm", jobs, progress, signal });
+  const command = "deno task compare --tiny";
+  return carryOutStudy({ folder, plan, command, device: "wasm", jobs, progress, signal });
 }
 
 inFolder("a study comes to the same results at once, in turns, and interrupted", async (folder) => {
@@ -99,6 +103,11 @@ inFolder("a study comes to the same results at once, in turns, and interrupted",
   assertEquals(cut, undefined);
   assertLess(done, countTrainings(plan));
   assert(!("results.json" in await filesIn(`${folder}/cut`)));
+  assertRefused(
+    await ended(start("report", ["--run", `${folder}/cut`])),
+    1,
+    `the study in ${folder}/cut is not finished: go on with it by deno task compare --tiny`,
+  );
 
   const results = await study(`${folder}/cut`, 2);
   const whole = await study(`${folder}/whole`, 1, undefined, (step) => done = step);
@@ -122,18 +131,40 @@ inFolder("a study comes to the same results at once, in turns, and interrupted",
   // What was chosen is the best on validation data of the first seed, and the first of equals.
   for (const [arm, point] of Object.entries(whole?.chosen ?? {})) {
     const scores = (whole ?? never()).results.filter((result) =>
-      result.arm === arm && result.seed === 0
+      result.arm === arm && result.seed === 3
     )
       .map(({ point, measures }) => ({ point, score: measures["validation/exact_match"] ?? NaN }));
     const best = Math.max(...scores.map(({ score }) => score));
     assertEquals(point, scores.find(({ score }) => score === best)?.point);
   }
   assertEquals(studyRows(plan, whole ?? never()).map(({ arm }) => arm), ["base", "sft", "dpo"]);
+  assertStringIncludes(
+    studyRemarks(plan, whole ?? never())[0] ?? "",
+    "0.2 of the training answers are wrong",
+  );
+  assert((whole ?? never()).results.every(({ measures }) => "mistaught/exact_match" in measures));
+
+  // The page, with a prompt that somebody chose.
+  const report = (...args: readonly string[]) =>
+    ended(start("report", ["--run", `${folder}/whole`, ...args]));
+  const { code, stdout, stderr } = await report("--prompt", "pick even 23-58");
+  assertEquals({ code, stderr }, { code: 0, stderr: "" });
+  assertEquals(stdout, `${folder}/whole/report.html shows the comparison\n`);
+  const page = await Deno.readTextFile(`${folder}/whole/report.html`);
+  assertEquals(requestsOf(page), []);
+  assertStringIncludes(page, "<code>deno task compare --tiny</code>");
+  assertStringIncludes(page, "The prompt is <code>pick even 23-58</code>");
+  assertRefused(
+    await report("--prompt", "pick 2€"),
+    1,
+    '--prompt: The character "€" (U+20AC) at position 6 is not in the vocabulary',
+  );
+  assertRefused(await report("--prompt", "pick ".repeat(9)), 1, "shorten the prompt by 16");
 
   // What is wrong in one of several workers ends the study, in words, and no other is left behind.
   const { measures: _, ...run } = (whole ?? never()).results.at(-1) ?? never();
   await Deno.remove(`${folder}/whole/measures/${run.arm}`, { recursive: true });
-  const config = `${folder}/whole/runs/base/seed-1/config.json`;
+  const config = `${folder}/whole/runs/base/seed-4/config.json`;
   await Deno.writeTextFile(config, "{}");
   await assertRejects(() => study(`${folder}/whole`, 2), UserError, `${config} is not a run's`);
 });
