@@ -67,10 +67,10 @@ const flags = {
   },
 } as const satisfies FlagTable;
 
-const usage =
-  `Goes on from one undertrained model in many ways, on the same prompts and answers and for
-as many steps, and says what came of each: exact match, recovery from a wrong token, longer
-prompts, distance from the start, cost. Differences are taken seed by seed, with 95 % intervals.
+const usage = `Goes on from one undertrained model in many ways, on the same prompts and
+answers and for as many steps, and says what came of each: exact match, recovery
+from a wrong token, longer prompts, distance from the start, cost. Differences
+are taken seed by seed, with 95 % intervals.
 
   deno task compare --quick         some arms, small models, minutes
   deno task compare                 all arms, hours; interrupt it and go on as you like`;
@@ -115,13 +115,13 @@ const range = (numbers: readonly number[]) =>
   [...new Set([numbers.at(0), numbers.at(-1)])].join(" to ");
 
 /** What a study's document says, above and below its table. */
-async function documentOf(
+function documentOf(
   command: string,
+  commit: string | undefined,
   plan: StudyPlan,
   results: StudyResults,
-): Promise<string> {
+): string {
   const rows = studyRows(plan, results);
-  const commit = await commitOf(".");
   const seeds = seedsOf(plan);
   const chosenBy = seeds.slice(0, plan.selectionSeeds);
   return [
@@ -149,6 +149,8 @@ async function main(): Promise<number> {
     return 0;
   }
   const started = performance.now();
+  // Now: it may be another one once the study is done.
+  const commit = await commitOf(".");
   const { values } = parseFlags(flags, Deno.args);
   const plan = planOf(values);
   const folder = values.out ?? (values.quick ? "runs/study-quick" : "runs/study");
@@ -183,7 +185,7 @@ async function main(): Promise<number> {
   const rows = studyRows(plan, results);
   console.log(`\n${studyLines(rows).join("\n")}\n`);
   for (const remark of studyRemarks(plan, results)) console.log(remark);
-  await writeFileAtomically(`${folder}/study.md`, await documentOf(command, plan, results));
+  await writeFileAtomically(`${folder}/study.md`, documentOf(command, commit, plan, results));
   await writeFileAtomically(
     `${folder}/report.html`,
     await studyPage({ folder, command, plan, results, device }),
