@@ -14,7 +14,7 @@ import {
   type StudyPlan,
   type StudyResults,
 } from "./compare/study.ts";
-import { studyLines, studyMarkdown, studyRemarks, studyRows } from "./compare/table.ts";
+import { studyLines, studyMarkdown, studyRemarks, studyRows, studyRuns } from "./compare/table.ts";
 import { openDevice } from "./devices.ts";
 import { runCommand, UserError } from "./errors.ts";
 import { writeFileAtomically } from "./files.ts";
@@ -121,7 +121,6 @@ function documentOf(
   plan: StudyPlan,
   results: StudyResults,
 ): string {
-  const rows = studyRows(plan, results);
   const seeds = seedsOf(plan);
   const chosenBy = seeds.slice(0, plan.selectionSeeds);
   return [
@@ -131,14 +130,13 @@ function documentOf(
     `${chosenBy.length === 1 ? "seed" : "seeds"} ${range(chosenBy)}, of learning rates ` +
     plan.rates.join(", "),
     "",
-    studyMarkdown(rows),
+    studyMarkdown(plan, results),
     "",
     ...studyRemarks(plan, results).map((remark) => `- ${remark}`),
     "",
-    "Runs:",
+    `Runs, and the exact match of each seed, ${range(seeds)}:`,
     "",
-    ...results.results.filter(({ arm, point }) => point === (results.chosen[arm] ?? ""))
-      .map(({ run, measures }) => `- \`${run}\`: exact match ${measures.exact_match?.toFixed(3)}`),
+    ...studyRuns(plan, results).map((runs) => `- ${runs}`),
     "",
   ].join("\n");
 }

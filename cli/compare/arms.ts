@@ -30,6 +30,9 @@ export interface Arm {
   >;
 }
 
+/** The checkpoint that all arms go on from, as if it were one. */
+export const BASE = "base";
+
 /** Further supervised training: what all others are compared with. */
 export const BASELINE = "sft";
 

@@ -18,7 +18,7 @@ import { runPaths } from "../run_folder.ts";
 import { trainSettings } from "../settings.ts";
 import { readBase } from "../trained.ts";
 import { metricsSection } from "../glossary.ts";
-import { BASELINE } from "./arms.ts";
+import { BASE, BASELINE } from "./arms.ts";
 import { estimateOf, pairedDifference } from "./statistics.ts";
 import { measuresBySeed, seedsOf, type StudyPlan, type StudyResults } from "./study.ts";
 import type { Result } from "./training.ts";
@@ -80,7 +80,7 @@ function differences(plan: StudyPlan, results: StudyResults, measure: string) {
 }
 
 /** The arms whose beliefs are shown, the checkpoint first. */
-const BELIEVERS = ["base", "sft", "dpo", "ift"];
+const BELIEVERS = [BASE, BASELINE, "dpo", "ift"];
 
 /** What is said of one token. */
 interface Belief {
@@ -147,7 +147,7 @@ async function ownQuestion(
 /** How likely each model holds each token of an answer, and what it would say in its place. */
 async function beliefs(content: StudyPageContent): Promise<PageSection | undefined> {
   const { folder, results, device, prompt } = content;
-  const [first] = runsOf(results, "base");
+  const [first] = runsOf(results, BASE);
   if (first === undefined) return undefined;
   const base = await readBase(`${folder}/${first.run}`);
   const { tokenizer, config } = base;
@@ -211,7 +211,7 @@ async function beliefs(content: StudyPageContent): Promise<PageSection | undefin
 /** Answers of several arms to the same questions. */
 async function samples({ folder, results, plan }: StudyPageContent): Promise<PageSection> {
   const answers = new Map<string, Map<string, Html>>();
-  const names = ["base", ...plan.arms.map(({ name }) => name)];
+  const names = [BASE, ...plan.arms.map(({ name }) => name)];
   for (const arm of names) {
     const [run] = runsOf(results, arm);
     if (run === undefined) continue;

@@ -19,7 +19,7 @@ import { isThere, makeFolder, writeFileAtomically } from "../files.ts";
 import type { ProgressReporter } from "../progress.ts";
 import { readJson } from "../run_folder.ts";
 import { type TrainSettings, trainSettings } from "../settings.ts";
-import { type Arm, gridOf, type GridPoint, rewardModelArm } from "./arms.ts";
+import { type Arm, BASE, gridOf, type GridPoint, rewardModelArm } from "./arms.ts";
 import { isResult, readResult, type Result, type Training } from "./training.ts";
 import { startWorkers } from "./workers.ts";
 
@@ -70,8 +70,6 @@ export interface StudyRun {
   /** Stops it after the steps that it is at. */
   readonly signal: AbortSignal;
 }
-
-const BASE = "base";
 
 /** The settings of runs in a study: nothing on the way, one checkpoint, metrics now and then. */
 const quiet = { evalSteps: 1_000_000, saveSteps: 250, loggingSteps: 20 };

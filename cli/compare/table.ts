@@ -6,9 +6,9 @@
  */
 
 import { alignTable } from "../report.ts";
-import { BASELINE } from "./arms.ts";
+import { BASE, BASELINE } from "./arms.ts";
 import { type Estimate, estimateOf, pairedDifference } from "./statistics.ts";
-import { measuresBySeed, type StudyPlan, type StudyResults } from "./study.ts";
+import { measuresBySeed, seedsOf, type StudyPlan, type StudyResults } from "./study.ts";
 
 /** A measure, and how it is shown. */
 export interface Shown {
@@ -65,7 +65,7 @@ export function studyRows(
   measure = "exact_match",
 ): readonly StudyRow[] {
   const baseline = measuresBySeed(results, BASELINE, measure);
-  return ["base", ...plan.arms.map(({ name }) => name)].map((arm) => {
+  return [BASE, ...plan.arms.map(({ name }) => name)].map((arm) => {
     const own = measuresBySeed(results, arm, measure);
     const means = shownMeasures.flatMap(({ measure }): [string, Estimate][] => {
       const values = [...measuresBySeed(results, arm, measure).values()];
@@ -129,7 +129,7 @@ export function studyCells(rows: readonly StudyRow[]): readonly (readonly string
       row.arm,
       ...shownHere.slice(0, 1).map((shown) => cell(row, shown)),
       showDifference(row.difference),
-      row.arm === BASELINE || row.arm === "base" ? "" : row.wins.join("/"),
+      row.arm === BASELINE || row.arm === BASE ? "" : row.wins.join("/"),
       ...shownHere.slice(1).map((shown) => cell(row, shown)),
       ...row.cost.map((count) => count.toFixed(0)),
       row.point.replaceAll("learningRate-", "lr ").replaceAll("-", " ").replaceAll(",", ", "),
@@ -142,12 +142,55 @@ export function studyLines(rows: readonly StudyRow[]): string[] {
   return alignTable(studyCells(rows));
 }
 
-/** The table for a document. */
-export function studyMarkdown(rows: readonly StudyRow[]): string {
+/** What is shown of every arm beside the table, in a second one: kinds of questions, validation. */
+function sideCells(plan: StudyPlan, results: StudyResults): readonly (readonly string[])[] {
+  const kinds = [
+    ...new Set(
+      results.results.flatMap(({ measures }) =>
+        Object.keys(measures).filter((name) => name.startsWith("exact_match/"))
+      ),
+    ),
+  ];
+  const chosenBy = "validation/exact_match";
+  const mean = (arm: string, measure: string) => {
+    const values = [...measuresBySeed(results, arm, measure).values()];
+    return values.length === 0 ? "" : estimateOf(values).mean.toFixed(3);
+  };
+  const baseline = measuresBySeed(results, BASELINE, chosenBy);
+  return [
+    ["", `validation - ${BASELINE}`, "nll", ...kinds.map((kind) => kind.replace(/^.*\//, ""))],
+    ...[BASE, ...plan.arms.map(({ name }) => name)].map((arm) => [
+      arm,
+      arm === BASELINE
+        ? ""
+        : showDifference(pairedDifference(measuresBySeed(results, arm, chosenBy), baseline)),
+      ...["nll", ...kinds].map((measure) => mean(arm, measure)),
+    ]),
+  ];
+}
+
+/** A table for a document: the head, a line, the rows. */
+function markdown([head = [], ...body]: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  const [head = [], ...body] = studyCells(rows);
   return [line(head), line(head.map((_, i) => i === 0 ? "---" : "--:")), ...body.map(line)]
     .join("\n");
+}
+
+/** The tables for a document: the one that is printed, and what stands beside it. */
+export function studyMarkdown(plan: StudyPlan, results: StudyResults): string {
+  const tables = [studyCells(studyRows(plan, results)), sideCells(plan, results)];
+  return tables.map(markdown).join("\n\n");
+}
+
+/** The runs of a study, an arm's chosen settings a line, with the exact match of each seed. */
+export function studyRuns(plan: StudyPlan, results: StudyResults): string[] {
+  const seeds = seedsOf(plan);
+  return [BASE, ...Object.keys(results.chosen)].map((arm) => {
+    const matches = measuresBySeed(results, arm, "exact_match");
+    const runs = [`runs/${arm}`, results.chosen[arm] ?? "", "seed-N"].filter((part) => part !== "");
+    const values = seeds.map((seed) => matches.get(seed)?.toFixed(3) ?? "none");
+    return `\`${runs.join("/")}\`: ${values.join(", ")}`;
+  });
 }
 
 /** Measures of single kinds of questions, and of preferences: what is said beside the table. */
@@ -170,13 +213,13 @@ export function studyRemarks(plan: StudyPlan, results: StudyResults): string[] {
       `not misled; mistaught are right answers to the prompts that wrong ones were trained on`,
     ]),
     `exact match of the checkpoints on validation data: ${
-      list(perSeed("base", "validation/exact_match"))
+      list(perSeed(BASE, "validation/exact_match"))
     }`,
     ...rewarded.flatMap(({ name }) => {
       const own = measuresBySeed(results, name, measure);
       if (own.size === 0) return [];
       const wins = [...own].filter(([seed, value]) => value > (against.get(seed) ?? Infinity));
-      const start = estimateOf(perSeed("base", measure));
+      const start = estimateOf(perSeed(BASE, measure));
       return [
         `${name} ${where}: ${
           showDifference(pairedDifference(own, against))
