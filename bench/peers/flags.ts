@@ -9,6 +9,12 @@ export const peersFlags = {
     choices: Object.keys(workloads),
     help: "The workload; all but baby, which takes minutes, unless told.",
   },
+  device: {
+    kind: "choice",
+    choices: ["wasm", "webgpu"],
+    default: "wasm",
+    help: "Where ours and jax-js compute; PyTorch is on the processor.",
+  },
   python: {
     kind: "string",
     default: "python3",

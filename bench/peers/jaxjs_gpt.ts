@@ -237,7 +237,7 @@ async function load(folder: string): Promise<{ jax: Jax; version: string } | und
   }
 }
 
-const [folder = ".", sizes = "{}"] = Deno.args;
+const [folder = ".", sizes = "{}", device = "wasm"] = Deno.args;
 const loaded = await load(folder);
 if (loaded === undefined) {
   console.log(JSON.stringify({ missing: `jax-js is not installed in ${folder}` }));
@@ -245,7 +245,7 @@ if (loaded === undefined) {
 }
 const { jax, version } = loaded;
 await jax.init();
-jax.defaultDevice("wasm");
+jax.defaultDevice(device);
 const { parameters, step } = makeTraining(jax, JSON.parse(sizes));
 const loss = await step();
 console.log(JSON.stringify({

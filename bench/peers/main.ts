@@ -1,7 +1,13 @@
 /** `deno task bench --peers`: training steps of PyTorch and of jax-js beside ours, in turns. */
-import { wasm } from "@unitune/core";
 import { countParameters } from "@unitune/models";
-import { helpText, parseFlags, runCommand, wantsHelp } from "@unitune/cli";
+import {
+  type FlagValues,
+  helpText,
+  openDevice,
+  parseFlags,
+  runCommand,
+  wantsHelp,
+} from "@unitune/cli";
 import { alignTable } from "../../cli/report.ts";
 import { gigaflops, stepOperations } from "../arithmetic.ts";
 import type { Measuring } from "../measure.ts";
@@ -18,10 +24,14 @@ forward, backward, clipping and AdamW, on all processors, until the loss is know
 
   deno task bench --peers
   deno task bench --peers --python .venv/bin/python --jax-js ../jaxjs --preset nano-cpu
+  deno task bench --peers --device webgpu --jax-js ../jaxjs --preset nano-cpu
 
 Each library has a process of its own that is started once and takes steps when its turn comes. All \
 are warmed up for as long; in every round each has a turn, forward and backward. Ratios are those of \
 the medians.`;
+
+/** Where ours and jax-js compute. */
+type DeviceName = FlagValues<typeof peersFlags>["device"];
 
 /** What ours is called. */
 const OURS = "unitune";
@@ -43,7 +53,8 @@ const isPeer = (peer: Peer | Missing): peer is Peer => "run" in peer;
 
 function peersOf(
   workload: Workload,
-  { python, jaxJs, torchCompile }: {
+  { device, python, jaxJs, torchCompile }: {
+    readonly device: DeviceName;
     readonly python: string;
     readonly jaxJs: string | undefined;
     readonly torchCompile: boolean;
@@ -59,7 +70,7 @@ function peersOf(
   const jax = jaxJs === undefined
     ? { name: "jax-js", missing: "name the folder in which npm installed it: --jax-js FOLDER" }
     : {
-      name: "jax-js wasm",
+      name: `jax-js ${device}`,
       program: Deno.execPath(),
       args: [
         "run",
@@ -69,6 +80,7 @@ function peersOf(
         path("jaxjs_gpt.ts"),
         jaxJs,
         JSON.stringify(sizes),
+        device,
       ],
     };
   return [
@@ -81,6 +93,7 @@ function peersOf(
 async function compare(
   preset: string,
   workload: Workload,
+  deviceName: DeviceName,
   commands: readonly (PeerCommand | Missing)[],
   measuring: Measuring,
   turnMilliseconds: number,
@@ -93,7 +106,7 @@ async function compare(
     if (isPeer(peer)) peers.push(stack.use(peer));
     else missing.push(peer);
   }
-  using device = wasm();
+  using device = await openDevice(deviceName);
   using training = startTraining("sft", workload, device);
   const ours: Steppable = {
     name: OURS,
@@ -160,7 +173,8 @@ async function main(): Promise<void> {
     const turn = 1000 * values.turn;
     const report = await withProgress(
       `${preset}: training by each library`,
-      (progress) => compare(preset, workload, commands, { ...measuring, progress }, turn),
+      (progress) =>
+        compare(preset, workload, values.device, commands, { ...measuring, progress }, turn),
     );
     reports.push(report);
     if (!values.json) console.log([...comparisonLines(report), ""].join("\n"));
