@@ -66,6 +66,14 @@ async function progressOf(folder: string, results: StudyResults, arm: string): P
   };
 }
 
+/** Curves beyond which bands hide each other. */
+const MOST_BANDS = 8;
+
+/** A curve's means alone. */
+function withoutBand({ name, points }: Curve): Curve {
+  return { name, points: points.map(({ x, y }) => ({ x, y })) };
+}
+
 /** Differences from further supervised training, arm by arm, with intervals. */
 function differences(plan: StudyPlan, results: StudyResults, measure: string) {
   const baseline = measuresBySeed(results, BASELINE, measure);
@@ -252,6 +260,7 @@ export async function studyPage(content: StudyPageContent): Promise<string> {
   const lines = await Promise.all(
     plan.arms.map(({ name }) => progressOf(folder, results, name)),
   );
+  const hasBands = lines.length <= MOST_BANDS;
   const measured = [
     { measure: "exact_match", name: "greedy" },
     { measure: "mean@k", name: "sampled (mean@k)" },
@@ -289,13 +298,15 @@ export async function studyPage(content: StudyPageContent): Promise<string> {
         title: "On the way",
         body: figure(
           (width) =>
-            curves(lines, {
+            curves(hasBands ? lines : lines.map(withoutBand), {
               title: "Validation exact match by step",
               x: { label: "step" },
-              y: { label: "validation exact match", domain: [0, 1] },
+              y: { label: "validation exact match" },
               width,
             }),
-          "Exact match on validation data, the mean over seeds with its 95 % interval",
+          `Exact match on validation data, the mean over seeds${
+            hasBands ? " with its 95 % interval" : ""
+          }`,
         ),
       },
       { title: "The table", body: table({ header: head, rows }) },
