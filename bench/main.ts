@@ -13,13 +13,13 @@ import {
 import { measureEndurance } from "./endurance.ts";
 import { measureGeneration } from "./generation.ts";
 import { permissionsOfGrowth } from "./growth/flags.ts";
-import type { Measuring } from "./measure.ts";
+import { type Measuring, measuringFor } from "./measure.ts";
 import { permissionsOfPeers } from "./peers/flags.ts";
 import { measureProduct } from "./products.ts";
 import { withProgress } from "./progress.ts";
 import { type Report, reportLines, type WorkloadReport } from "./report.ts";
 import { measureTraining } from "./training.ts";
-import { chosenWorkloads, type Workload, workloads } from "./workloads.ts";
+import { chosenWorkloads, presetFlag, type Workload } from "./workloads.ts";
 
 const usage = `Measures training steps by SFT and by IFT in turns, generation, a product of \
 matrices, and memory.
@@ -38,11 +38,7 @@ Peak memory is the most that the process had so far: --preset measures a workloa
 quartiles tell how quiet the machine was; close what else is running.`;
 
 const flags = {
-  preset: {
-    kind: "choice",
-    choices: Object.keys(workloads),
-    help: "The workload; all but baby, which takes minutes, unless told.",
-  },
+  preset: presetFlag,
   device: {
     kind: "choice",
     choices: ["wasm", "auto", "webgpu", "reference"],
@@ -182,11 +178,7 @@ async function main(): Promise<number | void> {
     return;
   }
   const { values } = parseFlags(flags, Deno.args);
-  const measuring: Measuring = {
-    warmUp: { runs: 1, milliseconds: 1000 * values.warmUp },
-    rounds: values.steps,
-    now: () => performance.now(),
-  };
+  const measuring = measuringFor({ warmUp: values.warmUp, rounds: values.steps });
   const extras: Extras = {
     withProfile: values.profile,
     memorySteps: values.memorySteps,

@@ -83,6 +83,17 @@ export interface Measuring {
   readonly progress?: (done: number, all: number) => void;
 }
 
+/** How things are measured that are warmed up for some seconds, by the clock. */
+export function measuringFor(
+  { warmUp, rounds }: { readonly warmUp: number; readonly rounds: number },
+): Measuring {
+  return {
+    warmUp: { runs: 1, milliseconds: 1000 * warmUp },
+    rounds,
+    now: () => performance.now(),
+  };
+}
+
 /** How long something takes. */
 export interface Measured<S> {
   /** What was timed. */

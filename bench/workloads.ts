@@ -29,6 +29,13 @@ export const workloads: Readonly<Record<string, Workload>> = {
   },
 };
 
+/** The flag by which a benchmark is told its workload. */
+export const presetFlag = {
+  kind: "choice",
+  choices: Object.keys(workloads),
+  help: "The workload; all but baby, which takes minutes, unless told.",
+} as const;
+
 /** The workloads of one preset; without a name, all that do not take long. */
 export function chosenWorkloads(preset: string | undefined): [string, Workload][] {
   return Object.entries(workloads).filter(([name, { isLong = false }]) =>

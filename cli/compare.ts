@@ -14,7 +14,14 @@ import {
   type StudyPlan,
   type StudyResults,
 } from "./compare/study.ts";
-import { studyLines, studyMarkdown, studyRemarks, studyRows, studyRuns } from "./compare/table.ts";
+import {
+  studyLines,
+  studyMarkdown,
+  studyRemarks,
+  studyRows,
+  studyRuns,
+  studyTried,
+} from "./compare/table.ts";
 import { openDevice } from "./devices.ts";
 import { runCommand, UserError } from "./errors.ts";
 import { writeFileAtomically } from "./files.ts";
@@ -133,6 +140,10 @@ function documentOf(
     studyMarkdown(plan, results),
     "",
     ...studyRemarks(plan, results).map((remark) => `- ${remark}`),
+    "",
+    "What was tried, and its exact match on the validation data that chose:",
+    "",
+    ...studyTried(plan, results).map((tried) => `- ${tried}`),
     "",
     `Runs, and the exact match of each seed, ${range(seeds)}:`,
     "",

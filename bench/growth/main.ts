@@ -1,7 +1,7 @@
 /** `deno task bench --growth`: cost by width, depth, context and batch, as a table and a plot. */
 import { wasm } from "@unitune/core";
 import { helpText, parseFlags, runCommand, wantsHelp, writeFileAtomically } from "@unitune/cli";
-import type { Measuring } from "../measure.ts";
+import { measuringFor } from "../measure.ts";
 import { withProgress } from "../progress.ts";
 import { growthFlags } from "./flags.ts";
 import { growthDocument, growthLines, growthPlot, type GrowthReport } from "./report.ts";
@@ -22,11 +22,7 @@ async function main(): Promise<void> {
     return;
   }
   const { values } = parseFlags(growthFlags, Deno.args);
-  const measuring: Measuring = {
-    warmUp: { runs: 1, milliseconds: 1000 * values.warmUp },
-    rounds: values.steps,
-    now: () => performance.now(),
-  };
+  const measuring = measuringFor({ warmUp: values.warmUp, rounds: values.steps });
   using device = wasm();
   const report: GrowthReport = {
     deno: Deno.version.deno,

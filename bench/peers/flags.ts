@@ -1,14 +1,10 @@
 /** What `deno task bench --peers` can be told. */
 import { type FlagTable, parseFlags, wantsHelp } from "@unitune/cli";
-import { workloads } from "../workloads.ts";
+import { presetFlag } from "../workloads.ts";
 
 /** The flags. */
 export const peersFlags = {
-  preset: {
-    kind: "choice",
-    choices: Object.keys(workloads),
-    help: "The workload; all but baby, which takes minutes, unless told.",
-  },
+  preset: presetFlag,
   device: {
     kind: "choice",
     choices: ["wasm", "webgpu"],

@@ -10,7 +10,7 @@ import {
 } from "@unitune/cli";
 import { alignTable } from "../../cli/report.ts";
 import { gigaflops, stepOperations } from "../arithmetic.ts";
-import type { Measuring } from "../measure.ts";
+import { type Measuring, measuringFor } from "../measure.ts";
 import { withProgress } from "../progress.ts";
 import { brief, quartiles } from "../report.ts";
 import { startTraining } from "../training.ts";
@@ -162,11 +162,7 @@ async function main(): Promise<void> {
     return;
   }
   const { values } = parseFlags(peersFlags, Deno.args);
-  const measuring: Measuring = {
-    warmUp: { runs: 1, milliseconds: 1000 * values.warmUp },
-    rounds: values.rounds,
-    now: () => performance.now(),
-  };
+  const measuring = measuringFor(values);
   const reports: ComparisonReport[] = [];
   for (const [preset, workload] of chosenWorkloads(values.preset)) {
     const commands = peersOf(workload, values);

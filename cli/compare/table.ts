@@ -104,6 +104,11 @@ export function showDifference(estimate: Estimate | undefined, digits = 3): stri
   return Number.isNaN(low) ? signed(mean) : `${signed(mean)} [${signed(low)}, ${signed(high)}]`;
 }
 
+/** `lr 0.001, beta 0.1`. */
+function showPoint(point: string): string {
+  return point.replaceAll("learningRate-", "lr ").replaceAll("-", " ").replaceAll(",", ", ");
+}
+
 /** The cells of a study's table, its head first. */
 export function studyCells(rows: readonly StudyRow[]): readonly (readonly string[])[] {
   // Not every task has all measures.
@@ -132,7 +137,7 @@ export function studyCells(rows: readonly StudyRow[]): readonly (readonly string
       row.arm === BASELINE || row.arm === BASE ? "" : row.wins.join("/"),
       ...shownHere.slice(1).map((shown) => cell(row, shown)),
       ...row.cost.map((count) => count.toFixed(0)),
-      row.point.replaceAll("learningRate-", "lr ").replaceAll("-", " ").replaceAll(",", ", "),
+      showPoint(row.point),
     ]),
   ];
 }
@@ -142,31 +147,53 @@ export function studyLines(rows: readonly StudyRow[]): string[] {
   return alignTable(studyCells(rows));
 }
 
-/** What is shown of every arm beside the table, in a second one: kinds of questions, validation. */
+/** Differences from further supervised training that stand in a document's second table. */
+const sideDifferences = ["validation/exact_match", "recovery", "length"] as const;
+
+/** What is shown of every arm beside the table, in a second one: other differences, and kinds. */
 function sideCells(plan: StudyPlan, results: StudyResults): readonly (readonly string[])[] {
-  const kinds = [
-    ...new Set(
-      results.results.flatMap(({ measures }) =>
-        Object.keys(measures).filter((name) => name.startsWith("exact_match/"))
-      ),
-    ),
-  ];
-  const chosenBy = "validation/exact_match";
-  const mean = (arm: string, measure: string) => {
-    const values = [...measuresBySeed(results, arm, measure).values()];
-    return values.length === 0 ? "" : estimateOf(values).mean.toFixed(3);
-  };
-  const baseline = measuresBySeed(results, BASELINE, chosenBy);
+  const arms = [BASE, ...plan.arms.map(({ name }) => name)];
+  const known = new Set(
+    results.results.filter(({ arm }) => arms.includes(arm))
+      .flatMap(({ measures }) => Object.keys(measures)),
+  );
+  const differences = sideDifferences.filter((measure) => known.has(measure));
+  const means = ["nll", ...[...known].filter((name) => name.startsWith("exact_match/"))];
+  const bySeed = (arm: string, measure: string) => measuresBySeed(results, arm, measure);
+  const mean = (values: readonly number[]) =>
+    values.length === 0 ? "" : estimateOf(values).mean.toFixed(3);
   return [
-    ["", `validation - ${BASELINE}`, "nll", ...kinds.map((kind) => kind.replace(/^.*\//, ""))],
-    ...[BASE, ...plan.arms.map(({ name }) => name)].map((arm) => [
+    [
+      "",
+      ...differences.map((measure) => `${measure.replace(/\/.*$/, "")} - ${BASELINE}`),
+      ...means.map((measure) => measure.replace(/^.*\//, "")),
+    ],
+    ...arms.map((arm) => [
       arm,
-      arm === BASELINE
-        ? ""
-        : showDifference(pairedDifference(measuresBySeed(results, arm, chosenBy), baseline)),
-      ...["nll", ...kinds].map((measure) => mean(arm, measure)),
+      ...differences.map((measure) =>
+        arm === BASELINE
+          ? ""
+          : showDifference(pairedDifference(bySeed(arm, measure), bySeed(BASELINE, measure)))
+      ),
+      ...means.map((measure) => mean([...bySeed(arm, measure).values()])),
     ]),
   ];
+}
+
+/** What was tried of each arm, a line each: exact match on the validation data that chose. */
+export function studyTried(plan: StudyPlan, results: StudyResults): string[] {
+  const chosenBy = seedsOf(plan).slice(0, plan.selectionSeeds);
+  return plan.arms.map(({ name }) => {
+    const tried = Map.groupBy(
+      results.results.filter(({ arm, seed }) => arm === name && chosenBy.includes(seed)),
+      ({ point }) => point,
+    );
+    const scores = [...tried].map(([point, ofPoint]) => {
+      const values = ofPoint.map(({ measures }) => measures["validation/exact_match"] ?? NaN);
+      return `${showPoint(point)}: ${estimateOf(values).mean.toFixed(3)}`;
+    });
+    return `${name}: ${scores.join("; ")}`;
+  });
 }
 
 /** A table for a document: the head, a line, the rows. */
@@ -204,6 +231,7 @@ export function studyRemarks(plan: StudyPlan, results: StudyResults): string[] {
   const measure = baseline.size > 0 ? many : "exact_match";
   const where = baseline.size > 0 ? "on pick, which has many right answers" : "on the test";
   const against = measuresBySeed(results, BASELINE, measure);
+  const early = measuresBySeed(results, "sft-early", measure);
   const { noise = 0 } = plan.shared;
   const rewarded = plan.arms.filter(({ name }) => ["ppo", "grpo", "rloo"].includes(name));
   return [
@@ -225,7 +253,10 @@ export function studyRemarks(plan: StudyPlan, results: StudyResults): string[] {
           showDifference(pairedDifference(own, against))
         } over ${BASELINE}, more ` +
         `on ${wins.length} of ${own.size} seeds (from ${start.mean.toFixed(3)}: ` +
-        `${list([...own.values()])} against ${list([...against.values()])})`,
+        `${list([...own.values()])} against ${list([...against.values()])})` +
+        (early.size === 0
+          ? ""
+          : `; ${showDifference(pairedDifference(own, early))} over sft-early`),
       ];
     }),
     ...["dpo", "ipo"].flatMap((name) => {

@@ -20,9 +20,12 @@ import {
   pairedDifference,
   prepare,
   silentProgress,
+  studyMarkdown,
   type StudyPlan,
   studyRemarks,
   studyRows,
+  studyRuns,
+  studyTried,
   trainSettings,
   UserError,
 } from "@unitune/cli";
@@ -80,6 +83,50 @@ const plan: StudyPlan = {
   shared: { ...data, steps: 3 },
   samples: 2,
 };
+
+Deno.test("a document has differences seed by seed, what was tried, and the runs of what was chosen", () => {
+  const cost = { examples: 0, forwardTokens: 0, backwardTokens: 0 };
+  const result = (
+    arm: string,
+    point: string,
+    seed: number,
+    validation: number,
+    length: number,
+  ) => ({
+    ...{ arm, point, seed, run: `runs/${arm}/${point}/seed-${seed}`, cost },
+    measures: { "exact_match": validation / 2, "validation/exact_match": validation, length },
+  });
+  const results = {
+    chosen: { sft: "learningRate-0.001", dpo: "learningRate-0.0001,beta-0.1" },
+    results: [
+      result("base", "", 3, 0.25, 2),
+      result("base", "", 4, 0.25, 2),
+      result("sft", "learningRate-0.001", 3, 0.5, 2),
+      result("sft", "learningRate-0.01", 3, 0.375, 2),
+      result("sft", "learningRate-0.001", 4, 0.75, 3),
+      result("dpo", "learningRate-0.0001,beta-0.1", 3, 0.75, 4),
+      result("dpo", "learningRate-0.0001,beta-0.1", 4, 1, 5),
+    ],
+  };
+  // The second seed chooses nothing.
+  assertEquals(studyTried(plan, results), [
+    "sft: lr 0.001: 0.500; lr 0.01: 0.375",
+    "dpo: lr 0.0001, beta 0.1: 0.750",
+  ]);
+  assertEquals(studyRuns(plan, results), [
+    "`runs/base/seed-N`: 0.125, 0.125",
+    "`runs/sft/learningRate-0.001/seed-N`: 0.250, 0.375",
+    "`runs/dpo/learningRate-0.0001,beta-0.1/seed-N`: 0.375, 0.500",
+  ]);
+  const [, side = ""] = studyMarkdown(plan, results).split("\n\n");
+  assertEquals(side.split("\n"), [
+    "|  | validation - sft | length - sft | nll |",
+    "| --- | --: | --: | --: |",
+    "| base | -0.375 [-1.963, +1.213] | -0.500 [-6.853, +5.853] |  |",
+    "| sft |  |  |  |",
+    "| dpo | +0.250 [+0.250, +0.250] | +2.000 [+2.000, +2.000] |  |",
+  ]);
+});
 
 /** Carries the study out, several trainings at a time. */
 function study(
