@@ -69,6 +69,7 @@ export const i32 = {
   gtS: plain2(0x4a),
   gtU: plain2(0x4b),
   leS: plain2(0x4c),
+  leU: plain2(0x4d),
   add: plain2(0x6a),
   sub: plain2(0x6b),
   mul: plain2(0x6c),

@@ -2,10 +2,12 @@
  * Matrix multiplication: one routine for all sizes and strides.
  *
  * A tile of 6 x 8 results is held in 12 vector registers, which with two for B and one for A stays
- * below the machine's 16. B is packed in panels of 8 columns, in slices along the depth, so that the
- * innermost loop reads it consecutively. A is read in place where its rows are consecutive, six
- * splats at a time, and packed in a panel of 6 rows elsewhere: down columns that are far apart every
- * element would be another cache line, again for every panel of B.
+ * below the machine's 16. The depth is taken in slices.
+ *
+ * B is read in panels of 8 columns: in place where its rows are consecutive and near one another,
+ * for then a packed copy costs more than it saves; packed elsewhere. A is read in place where its
+ * rows are consecutive, six splats at a time, and packed in a panel of 6 rows elsewhere: down columns
+ * that are far apart every element would be another cache line, again for every panel of B.
  *
  * Triangular products, of which causal attention is made, leave out the tiles that are not wanted
  * and the terms that are zero.
@@ -35,6 +37,12 @@ export const COLUMNS = 8;
 
 /** The longest slice along the depth; a packed panel of B of this depth fits the first cache. */
 export const DEPTH = 512;
+
+/**
+ * The most bytes from a row of B to the next at which it is read in place: farther apart, the rows
+ * of a slice fall on too many pages and on too few sets of the second cache.
+ */
+const NEAR = 2048;
 
 /** Rounds of the innermost loop that are written out. */
 const UNROLL = 4;
@@ -129,8 +137,18 @@ interface Cursor {
 }
 
 /** The address of the packed panel of B at column j. */
-function panelOfB({ scratch }: Parameters, { j, slice }: Cursor): Code {
+function packedPanel({ scratch }: Parameters, { j, slice }: Cursor): Code {
   return plus(scratch, i32.const(PANELS_B), i32.mul(get(j), i32.mul(get(slice), i32.const(4))));
+}
+
+/** The address of B at column j and the slice's first row. */
+function placeInB({ b, bRow, bColumn }: Parameters, { j, start }: Cursor): Code {
+  return plus(b, i32.mul(get(start), bRow), i32.mul(get(j), bColumn));
+}
+
+/** Whether all columns of the panel at column j exist. */
+function isWholePanel({ columns }: Parameters, { j }: Cursor): Code {
+  return i32.leS(i32.add(get(j), i32.const(COLUMNS)), columns);
 }
 
 /** Four rows of four as their transpose: two rounds of interleaving. */
@@ -161,8 +179,8 @@ function transposed4(locals: Locals, rows: readonly Code[]): { set: Code; get: C
 
 /** B's columns j..j+7 over the slice as rows of 8; columns outside are 0. */
 function packB(locals: Locals, parameters: Parameters, cursor: Cursor): Code {
-  const { b, columns, bRow, bColumn } = parameters;
-  const { j, k, start, slice } = cursor;
+  const { columns, bRow, bColumn } = parameters;
+  const { j, k, slice } = cursor;
   const [to, from, lane] = [locals.add(types.i32), locals.add(types.i32), locals.add(types.i32)];
   const next = (rounds: number): Code => [
     increase(to, i32.const(bytes(rounds * COLUMNS))),
@@ -215,10 +233,10 @@ function packB(locals: Locals, parameters: Parameters, cursor: Cursor): Code {
     next(1),
   ]);
   return [
-    local.set(from, plus(b, i32.mul(get(start), bRow), i32.mul(get(j), bColumn))),
-    local.set(to, panelOfB(parameters, cursor)),
+    local.set(from, placeInB(parameters, cursor)),
+    local.set(to, packedPanel(parameters, cursor)),
     branch(
-      i32.leS(i32.add(get(j), i32.const(COLUMNS)), columns),
+      isWholePanel(parameters, cursor),
       branch(
         i32.eq(bColumn, i32.const(4)),
         rowsAreConsecutive,
@@ -275,6 +293,12 @@ function packA(
 /** The 12 sums of a tile. */
 type Tile = readonly (readonly [number, number])[];
 
+/** How the innermost loop reads B: where the panel begins, and the bytes from a row to the next. */
+interface Panel {
+  readonly begin: Code;
+  readonly step: Code;
+}
+
 /** How the innermost loop reads A. */
 interface Reading {
   /** Code before the loop. */
@@ -291,15 +315,16 @@ function accumulate(
   madd: (a: Code, b: Code, sum: Code) => Code,
   tile: Tile,
   { k, from, to }: Cursor,
-  panel: Code,
+  { begin, step }: Panel,
   { prepare, at, afterRounds }: Reading,
 ): Code {
   const pb = locals.add(types.i32);
   const [b0, b1, splat] = [types.v128, types.v128, types.v128].map((type) => locals.add(type));
   if (b0 === undefined || b1 === undefined || splat === undefined) return [];
   const rank1 = (round: number): Code => [
-    local.set(b0, v128.load(get(pb), bytes(round * COLUMNS))),
-    local.set(b1, v128.load(get(pb), bytes(round * COLUMNS + 4))),
+    local.set(b0, v128.load(get(pb))),
+    local.set(b1, v128.load(get(pb), 16)),
+    increase(pb, step),
     tile.map(([left, right], r) => [
       local.set(splat, v128.load32Splat(...at(r, round))),
       local.set(left, madd(get(splat), get(b0), get(left))),
@@ -309,11 +334,10 @@ function accumulate(
   const rounds = (count: number): Code => [
     Array.from({ length: count }, (_, round) => rank1(round)),
     afterRounds(count),
-    increase(pb, i32.const(bytes(count * COLUMNS))),
   ];
   return [
     prepare,
-    local.set(pb, plus(panel, i32.mul(get(from), i32.const(bytes(COLUMNS))))),
+    local.set(pb, plus(begin, i32.mul(get(from), step))),
     tile.flat().map((sum) => local.set(sum, f32x4.const(0))),
     local.set(k, get(from)),
     countTo(k, i32.sub(get(to), i32.const(UNROLL - 1)), UNROLL, rounds(UNROLL)),
@@ -427,7 +451,7 @@ export function matmulFunction(fused: boolean): WasmFunction {
       diagonal: parameter("diagonal"),
       adds: parameter("adds"),
     };
-    const { scratch, rows, depth, aColumn, triangle, diagonal } = parameters;
+    const { scratch, rows, depth, aColumn, bRow, bColumn, triangle, diagonal } = parameters;
     const { firstRow, endRow, firstColumn, endColumn } = parameters;
     const integer = () => locals.add(types.i32);
     const cursor: Cursor = {
@@ -441,6 +465,7 @@ export function matmulFunction(fused: boolean): WasmFunction {
     };
     const { i, j, start, slice, from, to } = cursor;
     const [wanted, pa] = [integer(), integer()];
+    const [isNear, begin, step] = [integer(), integer(), integer()];
     const rowStarts = Array.from({ length: ROWS }, integer);
     const pointers = Array.from({ length: ROWS }, integer);
     const tile: Tile = Array.from(
@@ -465,9 +490,18 @@ export function matmulFunction(fused: boolean): WasmFunction {
       afterRounds: (rounds) => increase(pa, i32.const(bytes(rounds * ROWS))),
     };
     const isWholeTile = i32.leS(i32.add(get(i), i32.const(ROWS)), rows);
+    const isInPlace = i32.and(get(isNear), isWholePanel(parameters, cursor));
     const tiles = (reading: Reading): Code =>
       fromTo(j, firstColumn, get(wanted), COLUMNS, [
-        accumulate(locals, madd, tile, cursor, panelOfB(parameters, cursor), reading),
+        branch(
+          isInPlace,
+          [local.set(begin, placeInB(parameters, cursor)), local.set(step, bRow)],
+          [
+            local.set(begin, packedPanel(parameters, cursor)),
+            local.set(step, i32.const(bytes(COLUMNS))),
+          ],
+        ),
+        accumulate(locals, madd, tile, cursor, { begin: get(begin), step: get(step) }, reading),
         writeTile(locals, parameters, cursor, tile),
       ]);
     const isTriangle = (name: keyof typeof triangles) =>
@@ -476,9 +510,19 @@ export function matmulFunction(fused: boolean): WasmFunction {
     const corner = plus(get(i), diagonal, i32.const(ROWS));
 
     return [
+      local.set(
+        isNear,
+        i32.and(i32.eq(bColumn, i32.const(4)), i32.leU(bRow, i32.const(NEAR))),
+      ),
       countFromZero(start, depth, [
         local.set(slice, least(i32.sub(depth, get(start)), i32.const(DEPTH))),
-        fromTo(j, firstColumn, endColumn, COLUMNS, packB(locals, parameters, cursor)),
+        fromTo(
+          j,
+          firstColumn,
+          endColumn,
+          COLUMNS,
+          branch(isInPlace, [], packB(locals, parameters, cursor)),
+        ),
         fromTo(i, firstRow, endRow, ROWS, [
           local.set(wanted, endColumn),
           local.set(from, i32.const(0)),
