@@ -672,9 +672,10 @@ export type GeluForm = "erf" | "tanh";
  * @returns The shape of x.
  */
 export function gelu(x: Tensor, form: GeluForm = "tanh"): Tensor {
+  const slope = Math.sqrt(2 / Math.PI); // of the tanh's argument at 0
   const phi = form === "erf"
     ? erf(mul(x, Math.SQRT1_2))
-    : tanh(mul(x, mul(add(mul(square(x), 0.044715), 1), Math.sqrt(2 / Math.PI))));
+    : tanh(mul(x, add(mul(square(x), 0.044715 * slope), slope)));
   return mul(mul(x, 0.5), add(phi, 1));
 }
 

@@ -95,6 +95,23 @@ for (const [name, { of, is }] of Object.entries(identities)) {
   });
 }
 
+Deno.test("tanh on wasm is within 6 units in the last place, and at most 1, which it reaches", async () => {
+  // A geometric sequence from 1e-5 to 12.
+  const x = Float32Array.from({ length: 1 << 18 }, (_, i) => 1e-5 * 1.2e6 ** (i / (1 << 18)));
+  for (const relaxedSimd of [true, false]) {
+    using device = wasm({ threads: 1, relaxedSimd });
+    const run = compile((x: Tensor) => [tanh(x), tanh(neg(x))], { device });
+    const [ofX = [], ofMinusX = []] = await Promise.all(run(tensor(x)).map((y) => y.data()));
+    x.forEach((given, i) => {
+      const [y = NaN, exact] = [ofX[i], Math.tanh(given)];
+      const unit = 2 ** (Math.floor(Math.log2(exact)) - 23);
+      assert(Math.abs(y - exact) <= 6 * unit && y <= 1, `tanh(${given}) is ${y}, not ${exact}`);
+      assert(given < 9.5 || y === 1, `tanh(${given}) is ${y}, not 1`);
+      assertStrictEquals(ofMinusX[i], -y);
+    });
+  }
+});
+
 Deno.test("the two forms of gelu are near each other", async () => {
   const x = tensor(Array.from({ length: 81 }, (_, i) => i / 10 - 4));
   const [byErf, byTanh] = [await gelu(x, "erf").data(), await gelu(x, "tanh").data()];

@@ -14,6 +14,8 @@ import {
   LOG_SERIES,
   QUARTER_PARTS,
   SINE,
+  TANH_DENOMINATOR,
+  TANH_NUMERATOR,
 } from "../polynomials.ts";
 import { type Code, f32x4, i32, i32x4, local, types, v128 } from "./instructions.ts";
 import type { Locals } from "./module.ts";
@@ -204,23 +206,28 @@ function circular(shift: number): MathCode {
   });
 }
 
-/** `e / (e + 2)` with e = e^(2|x|) - 1, and the sign of x. */
-const tanh = unary((scope, x) => {
-  const { float, word } = scope;
-  const twice = keep(scope, f32x4.mul(f32x4.pmin(f32x4.abs(x), float(20)), float(2)));
-  const e = keep(scope, expm1Within(scope, twice.get));
-  const size = f32x4.div(e.get, f32x4.add(e.get, float(2)));
-  return [twice.set, e.set, v128.or(size, v128.and(x, word(0x80000000 | 0)))];
-});
-
-/** x P(x^2) / Q(x^2) for |x| <= 4, where erf rounds to 1 beyond. */
-const erf = unary((scope, x) => {
-  const clamped = keep(scope, clamp(scope, x, -4, 4));
+/** `x P(x^2) / Q(x^2)`, with x held within a limit. */
+function rational(
+  scope: Scope,
+  x: Code,
+  limit: number,
+  numerator: readonly number[],
+  denominator: readonly number[],
+): Code {
+  const clamped = keep(scope, clamp(scope, x, -limit, limit));
   const z = keep(scope, f32x4.mul(clamped.get, clamped.get));
-  const p = polynomial(scope, z.get, ERF_NUMERATOR);
-  const q = polynomial(scope, z.get, ERF_DENOMINATOR);
+  const p = polynomial(scope, z.get, numerator);
+  const q = polynomial(scope, z.get, denominator);
   return [clamped.set, z.set, f32x4.div(f32x4.mul(clamped.get, p), q)];
-});
+}
+
+/** Within 6 units in the last place; beyond the limit 1, since no rounding is large enough there. */
+const tanh = unary((scope, x) =>
+  clamp(scope, rational(scope, x, 9.5, TANH_NUMERATOR, TANH_DENOMINATOR), -1, 1)
+);
+
+/** Beyond the limit erf rounds to 1. */
+const erf = unary((scope, x) => rational(scope, x, 4, ERF_NUMERATOR, ERF_DENOMINATOR));
 
 /** `e^(b ln |a|)`, negative for negative a and odd b, NaN for negative a and broken b. */
 const pow = binary((scope, a, b) => {
