@@ -1,8 +1,9 @@
 /**
  * Coefficients of the elementary functions in f32, highest power first; every emitter uses them.
  *
- * Sources: exp, log, sin and cos as in Cephes (S. Moshier), erf as in Eigen. Those of tanh are
- * fitted: least in their largest relative error, 2.1e-8 for |x| <= 9.02, by Lawson's iteration.
+ * Sources: exp, log, sin and cos as in Cephes (S. Moshier), erf as in Eigen. Those of tanh and of
+ * powers of 2 are fitted: least in their largest relative error, which each names, by Lawson's
+ * iteration.
  */
 
 /** ln 2 in two parts, of which the first has few digits, so that n times it is exact. */
@@ -23,6 +24,17 @@ export const EXP_TAIL: readonly number[] = [
   4.1665795894e-2,
   1.6666665459e-1,
   5.0000001201e-1,
+];
+
+/** `2^f` for |f| <= 1/2, within 1.9e-9. */
+export const EXP2: readonly number[] = [
+  1.5345812024e-4,
+  1.3399931387e-3,
+  9.6184889585e-3,
+  5.5503287766e-2,
+  2.4022646891e-1,
+  6.9314720574e-1,
+  1,
 ];
 
 /** `(ln(1 + m) - m + m^2 / 2) / m^3` for 1 + m from sqrt(1/2) to sqrt(2). */
@@ -69,8 +81,8 @@ export const ERF_DENOMINATOR: readonly number[] = [
 ];
 
 /**
- * P and Q of `tanh x = x P(x^2) / Q(x^2)` for |x| <= 9.5, from 9 on up to a rounding more or less
- * than 1. All are positive, so that nothing cancels.
+ * P and Q of `tanh x = x P(x^2) / Q(x^2)` within 2.1e-8 for |x| <= 9.02; from there to 9.5 it is 1 but
+ * for roundings. All are positive, so that nothing cancels.
  */
 export const TANH_NUMERATOR: readonly number[] = [
   1.331889887e-8,

@@ -100,6 +100,25 @@ Deno.test("attention is the softmax of products times values, and so is its grad
   assert(await largestDifference(ours, expected) < TOLERANCE);
 });
 
+Deno.test("weights are right in their own last places, however small", async () => {
+  // Position 1 has query 1; position 0 has key 0 and value 1, position 1 has key d and value 0.
+  const distances = Array.from({ length: 421 }, (_, i) => i / 4);
+  const x = tensor(distances.flatMap((d) => [0, 0, 1, 1, d, 0]), {
+    shape: [distances.length, 2, 3, 1, 1],
+  });
+  using device = wasm({ threads: 1 });
+  const weights = await compile((x: Tensor) => slice(causalAttention(x), 1, 1), { device })(x)
+    .data();
+  distances.forEach((d, i) => {
+    const exact = 1 / (1 + Math.exp(d));
+    // The distance in powers of 2 is rounded, as is what it is multiplied by; then some units are
+    // lost, and what is below 2^-126.
+    const tolerance = exact * (d * (2 ** -24 + 2 ** -25) + 4e-7) + 2 ** -126;
+    const weight = weights[i] ?? NaN;
+    assert(Math.abs(weight - exact) <= tolerance, `at a distance of ${d}: ${weight}, not ${exact}`);
+  });
+});
+
 Deno.test("what comes later changes nothing before", async () => {
   const x = normal(key(3), [1, 50, 3, 2, 8]);
   const whole = causalAttention(x);

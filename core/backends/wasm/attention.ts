@@ -155,9 +155,12 @@ function toWeights(head: Head, scores: Code): Code {
       fours(frame, row, end, (at) => [
         local.set(
           x,
-          math.exp(
+          math.exp2OfNegative(
             scope,
-            f32x4.mul(f32x4.sub(v128.load(at), get(largest)), scope.float(sizes.scale)),
+            f32x4.mul(
+              f32x4.sub(v128.load(at), get(largest)),
+              scope.float(sizes.scale * Math.LOG2E),
+            ),
           ),
         ),
         local.set(total, f32x4.add(get(total), get(x))),

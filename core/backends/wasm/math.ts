@@ -9,6 +9,7 @@ import {
   COSINE,
   ERF_DENOMINATOR,
   ERF_NUMERATOR,
+  EXP2,
   EXP_TAIL,
   LN2_PARTS,
   LOG_SERIES,
@@ -112,6 +113,22 @@ const exp = unary((scope, x) => {
   const scaled = f32x4.mul(mantissa, powerOfTwo(scope, half.get));
   const rest = powerOfTwo(scope, i32x4.sub(whole.get, half.get));
   return [clamped.set, code, whole.set, half.set, f32x4.mul(scaled, rest)];
+});
+
+/**
+ * `2^x` for x <= 0, and 0 below -126.5, where what float32 could hold has lost its digits: half the
+ * instructions of {@linkcode exp}.
+ */
+const exp2OfNegative = unary((scope, x) => {
+  const { float } = scope;
+  const clamped = keep(scope, f32x4.pmax(x, float(-127)));
+  const rounded = keep(scope, f32x4.add(clamped.get, float(ROUNDER)));
+  const n = f32x4.sub(rounded.get, float(ROUNDER));
+  const fraction = keep(scope, f32x4.sub(clamped.get, n));
+  // Of n as an integer, what is above it falls off; 2^-127 is 0.
+  const scale = powerOfTwo(scope, rounded.get);
+  const power = f32x4.mul(polynomial(scope, fraction.get, EXP2), scale);
+  return [clamped.set, rounded.set, fraction.set, power];
 });
 
 /** `2^n (e^r - 1) + (2^n - 1)` for |x| <= 80, where 2^n is in range. */
@@ -328,6 +345,7 @@ const threefry: MathCode = (scope, ...x) => {
 /** The elementary functions. */
 export const math = {
   exp,
+  exp2OfNegative,
   expm1,
   log,
   log1p,
