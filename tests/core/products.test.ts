@@ -21,8 +21,9 @@ function whole(rows: number, columns: number): Tensor {
   return tensor(data, { shape: [rows, columns] });
 }
 
-/** Rows, depth and columns: whole and broken tiles, panels and slices; rows near and far apart. */
+/** Rows, depth and columns: whole and broken tiles, panels and slices; rows few, many, far apart. */
 const sizes = [
+  [13, 530, 250],
   [13, 530, 509],
   [13, 530, 515],
   [6, 1030, 512],

@@ -4,10 +4,10 @@
  * A tile of 6 x 8 results is held in 12 vector registers, which with two for B and one for A stays
  * below the machine's 16. The depth is taken in slices.
  *
- * B is read in panels of 8 columns: in place where its rows are consecutive and near one another,
- * for then a packed copy costs more than it saves; packed elsewhere. A is read in place where its
- * rows are consecutive, six splats at a time, and packed in a panel of 6 rows elsewhere: down columns
- * that are far apart every element would be another cache line, again for every panel of B.
+ * B is read in panels of 8 columns: in place where its rows are consecutive, near one another and
+ * few, for then a packed copy costs more than it saves; packed elsewhere. A is read in place where
+ * its rows are consecutive, six splats at a time, and packed in a panel of 6 rows elsewhere: down
+ * columns that are far apart every element would be another cache line, again for every panel of B.
  *
  * Triangular products, of which causal attention is made, leave out the tiles that are not wanted
  * and the terms that are zero.
@@ -43,6 +43,9 @@ export const DEPTH = 512;
  * of a slice fall on too many pages and on too few sets of the second cache.
  */
 const NEAR = 2048;
+
+/** The most elements of a slice of B that is read in place: half of a second cache of 1 MiB. */
+const SMALL = 2 ** 17;
 
 /** Rounds of the innermost loop that are written out. */
 const UNROLL = 4;
@@ -465,7 +468,7 @@ export function matmulFunction(fused: boolean): WasmFunction {
     };
     const { i, j, start, slice, from, to } = cursor;
     const [wanted, pa] = [integer(), integer()];
-    const [isNear, begin, step] = [integer(), integer(), integer()];
+    const [isHandy, begin, step] = [integer(), integer(), integer()];
     const rowStarts = Array.from({ length: ROWS }, integer);
     const pointers = Array.from({ length: ROWS }, integer);
     const tile: Tile = Array.from(
@@ -490,7 +493,7 @@ export function matmulFunction(fused: boolean): WasmFunction {
       afterRounds: (rounds) => increase(pa, i32.const(bytes(rounds * ROWS))),
     };
     const isWholeTile = i32.leS(i32.add(get(i), i32.const(ROWS)), rows);
-    const isInPlace = i32.and(get(isNear), isWholePanel(parameters, cursor));
+    const isInPlace = i32.and(get(isHandy), isWholePanel(parameters, cursor));
     const tiles = (reading: Reading): Code =>
       fromTo(j, firstColumn, get(wanted), COLUMNS, [
         branch(
@@ -510,12 +513,16 @@ export function matmulFunction(fused: boolean): WasmFunction {
     const corner = plus(get(i), diagonal, i32.const(ROWS));
 
     return [
-      local.set(
-        isNear,
-        i32.and(i32.eq(bColumn, i32.const(4)), i32.leU(bRow, i32.const(NEAR))),
-      ),
       countFromZero(start, depth, [
         local.set(slice, least(i32.sub(depth, get(start)), i32.const(DEPTH))),
+        local.set(
+          isHandy,
+          [
+            i32.eq(bColumn, i32.const(4)),
+            i32.leU(bRow, i32.const(NEAR)),
+            i32.leS(i32.mul(get(slice), i32.sub(endColumn, firstColumn)), i32.const(SMALL)),
+          ].reduce(i32.and),
+        ),
         fromTo(
           j,
           firstColumn,
