@@ -493,6 +493,7 @@ export function matmulFunction(fused: boolean): WasmFunction {
       afterRounds: (rounds) => increase(pa, i32.const(bytes(rounds * ROWS))),
     };
     const isWholeTile = i32.leS(i32.add(get(i), i32.const(ROWS)), rows);
+    /** Whether the panel at column j is read in place; `isHandy` says so of the slice. */
     const isInPlace = i32.and(get(isHandy), isWholePanel(parameters, cursor));
     const tiles = (reading: Reading): Code =>
       fromTo(j, firstColumn, get(wanted), COLUMNS, [
