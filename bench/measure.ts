@@ -98,8 +98,10 @@ export function measuringFor(
 export interface Measured<S> {
   /** What was timed. */
   readonly subject: S;
-  /** Its times in milliseconds. */
+  /** The middle of its times, in milliseconds. */
   readonly time: Spread;
+  /** Its time in each round, in milliseconds. */
+  readonly times: readonly number[];
 }
 
 /**
@@ -125,7 +127,7 @@ export async function interleaved<S extends Timed>(
     }
     tell();
   }
-  return measured.map(({ subject, times }) => ({ subject, time: spreadOf(times) }));
+  return measured.map(({ subject, times }) => ({ subject, time: spreadOf(times), times }));
 }
 
 /**

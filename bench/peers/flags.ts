@@ -26,6 +26,11 @@ export const peersFlags = {
     placeholder: "FOLDER",
     help: "The folder in which npm installed @jax-js/jax.",
   },
+  checkout: {
+    kind: "string",
+    placeholder: "FOLDER",
+    help: "Another checkout of this repository, such as one before a change.",
+  },
   rounds: {
     kind: "integer",
     default: 11,
@@ -47,10 +52,14 @@ export const peersFlags = {
   json: { kind: "boolean", help: "Print JSON." },
 } as const satisfies FlagTable;
 
-/** The permissions for the programs that the flags name: Python, and Deno for jax-js. */
+/** The permissions for the programs that the flags name: Python, and Deno for the others. */
 export function permissionsOfPeers(args: readonly string[]): string[] {
-  const { python } = wantsHelp(args)
-    ? { python: peersFlags.python.default }
+  const { python, checkout } = wantsHelp(args)
+    ? { python: peersFlags.python.default, checkout: undefined }
     : parseFlags(peersFlags, args).values;
-  return [`--allow-run=${python},${Deno.execPath()}`];
+  return [
+    `--allow-run=${python},${Deno.execPath()}`,
+    // Where the folder of the other checkout is, by a path that does not depend on where one stands.
+    ...(checkout === undefined ? [] : [`--allow-read=${checkout}`]),
+  ];
 }

@@ -1,9 +1,9 @@
 /** `deno task bench --peers`: training steps of PyTorch and of jax-js beside ours, in turns. */
 import { countParameters } from "@unitune/models";
 import {
+  type Estimate,
   type FlagValues,
   helpText,
-  openDevice,
   parseFlags,
   runCommand,
   wantsHelp,
@@ -13,11 +13,10 @@ import { gigaflops, stepOperations } from "../arithmetic.ts";
 import { type Measuring, measuringFor } from "../measure.ts";
 import { withProgress } from "../progress.ts";
 import { brief, quartiles } from "../report.ts";
-import { startTraining } from "../training.ts";
 import { chosenWorkloads, type Workload } from "../workloads.ts";
 import { peersFlags } from "./flags.ts";
 import { type Missing, type Peer, type PeerCommand, sizesOf, startPeer } from "./peer.ts";
-import { measureTurns, type Steppable, type TurnReport } from "./turns.ts";
+import { measureTurns, pairedRatio, type TurnReport } from "./turns.ts";
 
 const usage = `Measures a training step by SFT of PyTorch and of jax-js beside ours: the same GPT, \
 forward, backward, clipping and AdamW, on all processors, until the loss is known.
@@ -25,10 +24,11 @@ forward, backward, clipping and AdamW, on all processors, until the loss is know
   deno task bench --peers
   deno task bench --peers --python .venv/bin/python --jax-js ../jaxjs --preset nano-cpu
   deno task bench --peers --device webgpu --jax-js ../jaxjs --preset nano-cpu
+  git worktree add ../before HEAD~1 && deno task bench --peers --checkout ../before
 
 Each library has a process of its own that is started once and takes steps when its turn comes. All \
 are warmed up for as long; in every round each has a turn, forward and backward. Ratios are those of \
-the medians.`;
+the medians; the interval is Student's, of 95 %, of the ratios within each round.`;
 
 /** Where ours and jax-js compute. */
 type DeviceName = FlagValues<typeof peersFlags>["device"];
@@ -45,6 +45,8 @@ interface ComparisonReport {
     readonly gigaflops: number;
     /** How many times as long as ours a step takes. */
     readonly timesOurs: number;
+    /** How many times as long ours takes, round by round. */
+    readonly paired: Estimate;
   })[];
   readonly missing: readonly Missing[];
 }
@@ -53,15 +55,31 @@ const isPeer = (peer: Peer | Missing): peer is Peer => "run" in peer;
 
 function peersOf(
   workload: Workload,
-  { device, python, jaxJs, torchCompile }: {
+  { device, python, jaxJs, torchCompile, checkout, preset }: {
     readonly device: DeviceName;
     readonly python: string;
     readonly jaxJs: string | undefined;
     readonly torchCompile: boolean;
+    readonly checkout: string | undefined;
+    readonly preset: string;
   },
 ): (PeerCommand | Missing)[] {
   const path = (file: string) => new URL(file, import.meta.url).pathname;
   const sizes = sizesOf(workload);
+  const unitune = (name: string, folder: string): PeerCommand => ({
+    name,
+    program: Deno.execPath(),
+    args: [
+      "run",
+      "--no-prompt",
+      `--allow-read=${folder}`,
+      `--config=${folder}/deno.json`,
+      path("unitune_gpt.ts"),
+      folder,
+      preset,
+      device,
+    ],
+  });
   const torch = (label: string, compile: boolean): PeerCommand => ({
     name: label,
     program: python,
@@ -84,6 +102,8 @@ function peersOf(
       ],
     };
   return [
+    unitune(OURS, path("../..")),
+    ...(checkout === undefined ? [] : [unitune(checkout, Deno.realPathSync(checkout))]),
     torch("PyTorch eager", false),
     ...(torchCompile ? [torch("PyTorch compiled", true)] : []),
     jax,
@@ -93,7 +113,6 @@ function peersOf(
 async function compare(
   preset: string,
   workload: Workload,
-  deviceName: DeviceName,
   commands: readonly (PeerCommand | Missing)[],
   measuring: Measuring,
   turnMilliseconds: number,
@@ -106,21 +125,14 @@ async function compare(
     if (isPeer(peer)) peers.push(stack.use(peer));
     else missing.push(peer);
   }
-  using device = await openDevice(deviceName);
-  using training = startTraining("sft", workload, device);
-  const ours: Steppable = {
-    name: OURS,
-    async run(steps) {
-      for (let step = 0; step < steps; step++) await training.run();
-    },
-  };
   const parameters = countParameters(workload.config);
   const other = peers.find((peer) => peer.parameters !== parameters);
   if (other !== undefined) {
     throw new Error(`${other.name} has ${other.parameters} parameters, ours ${parameters}`);
   }
-  const turns = await measureTurns([ours, ...peers], measuring, turnMilliseconds);
-  const own = turns.find((turn) => turn.name === OURS)?.milliseconds.median ?? NaN;
+  const turns = await measureTurns(peers, measuring, turnMilliseconds);
+  const ours = turns.find((turn) => turn.name === OURS);
+  if (ours === undefined) throw new Error(`${OURS} did not start: ${missing[0]?.missing}`);
   const versions = new Map(peers.map((peer) => [peer.name, peer.version]));
   return {
     preset,
@@ -128,9 +140,10 @@ async function compare(
     missing,
     turns: turns.map((turn) => ({
       ...turn,
-      version: versions.get(turn.name) ?? `Deno ${Deno.version.deno}`,
+      version: versions.get(turn.name) ?? "",
       gigaflops: gigaflops(stepOperations(workload, "sft"), turn.milliseconds.median),
-      timesOurs: turn.milliseconds.median / own,
+      timesOurs: turn.milliseconds.median / ours.milliseconds.median,
+      paired: pairedRatio(ours, turn),
     })),
   };
 }
@@ -139,16 +152,19 @@ async function compare(
 export function comparisonLines(report: ComparisonReport): string[] {
   const { preset, parameters, turns, missing } = report;
   const own = turns.find((turn) => turn.name === OURS)?.milliseconds.median ?? NaN;
-  const rows = turns.map(({ name, version, milliseconds, gigaflops, timesOurs }) => [
+  const rows = turns.map(({ name, version, milliseconds, gigaflops, timesOurs, paired }) => [
     name,
     brief(milliseconds.median),
     quartiles(milliseconds),
     brief(gigaflops),
     timesOurs.toFixed(2),
     (own / milliseconds.median).toFixed(2),
+    name === OURS
+      ? ""
+      : `${paired.mean.toFixed(3)} [${paired.low.toFixed(3)}, ${paired.high.toFixed(3)}]`,
     version,
   ]);
-  const titles = ["ms", "quartiles", "GFLOP/s", "its / ours", "ours / its", "version"];
+  const titles = ["ms", "quartiles", "GFLOP/s", "its / ours", "ours / its", "by rounds", "version"];
   return [
     ...alignTable([[`${preset} sft step`, ...titles], ...rows]),
     `${parameters.toLocaleString("en-US")} parameters in each`,
@@ -165,12 +181,11 @@ async function main(): Promise<void> {
   const measuring = measuringFor(values);
   const reports: ComparisonReport[] = [];
   for (const [preset, workload] of chosenWorkloads(values.preset)) {
-    const commands = peersOf(workload, values);
+    const commands = peersOf(workload, { ...values, preset });
     const turn = 1000 * values.turn;
     const report = await withProgress(
       `${preset}: training by each library`,
-      (progress) =>
-        compare(preset, workload, values.device, commands, { ...measuring, progress }, turn),
+      (progress) => compare(preset, workload, commands, { ...measuring, progress }, turn),
     );
     reports.push(report);
     if (!values.json) console.log([...comparisonLines(report), ""].join("\n"));

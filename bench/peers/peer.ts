@@ -19,7 +19,7 @@ export interface Peer extends AsyncDisposable {
   readonly version: string;
   /** Parameters of its model. */
   readonly parameters: number;
-  /** Takes a number of steps; returns the loss of the last. */
+  /** Takes a number of steps; returns the loss of the last, or NaN from a peer that keeps it. */
   run(steps: number): Promise<number>;
 }
 
@@ -38,7 +38,9 @@ export function sizesOf({ config, batch }: Workload): Record<string, number> {
 }
 
 /** Lines of a stream, one by one. */
-async function* linesOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
+export async function* linesOf(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+): AsyncGenerator<string> {
   let text = "";
   for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
     const lines = (text + chunk).split("\n");

@@ -1,4 +1,5 @@
 /** Trainings of several libraries, measured in turns. */
+import { type Estimate, estimateOf } from "@unitune/cli";
 import { interleaved, type Measuring, type Spread, timeOf, warm } from "../measure.ts";
 
 /** A training that takes steps when it is told to. */
@@ -15,6 +16,8 @@ export interface TurnReport {
   readonly name: string;
   /** Milliseconds of a step. */
   readonly milliseconds: Spread;
+  /** Milliseconds of a step in each round. */
+  readonly rounds: readonly number[];
   /** Steps of a turn. */
   readonly stepsPerTurn: number;
 }
@@ -42,9 +45,28 @@ export async function measureTurns(
   }
   const cold = { runs: 0, milliseconds: 0 };
   const measured = await interleaved(turns, { ...measuring, warmUp: cold });
-  return measured.map(({ subject: { training, steps }, time: { median, low, high } }) => ({
+  return measured.map(({ subject: { training, steps }, time: { median, low, high }, times }) => ({
     name: training.name,
     stepsPerTurn: steps,
+    rounds: times.map((time) => time / steps),
     milliseconds: { median: median / steps, low: low / steps, high: high / steps },
   }));
+}
+
+/**
+ * How many times as long one training takes as another: the geometric mean of the ratios within each
+ * round, whose two turns follow one another, with Student's 95 % interval of their logarithms.
+ *
+ * @throws {RangeError} If the two have not had the same number of rounds.
+ */
+export function pairedRatio(one: TurnReport, other: TurnReport): Estimate {
+  if (one.rounds.length !== other.rounds.length) {
+    throw new RangeError(
+      `pairedRatio: expected as many rounds of ${one.name} as of ${other.name}, ` +
+        `got ${one.rounds.length} and ${other.rounds.length}`,
+    );
+  }
+  const logs = one.rounds.map((time, round) => Math.log(time / (other.rounds[round] ?? NaN)));
+  const { mean, low, high, count } = estimateOf(logs);
+  return { mean: Math.exp(mean), low: Math.exp(low), high: Math.exp(high), count };
 }

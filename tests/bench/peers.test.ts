@@ -1,6 +1,6 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { type Missing, type Peer, type PeerCommand, startPeer } from "../../bench/peers/peer.ts";
-import { measureTurns } from "../../bench/peers/turns.ts";
+import { measureTurns, pairedRatio, type TurnReport } from "../../bench/peers/turns.ts";
 
 /** A peer whose process is a few lines of TypeScript. */
 async function withPeer(
@@ -86,9 +86,42 @@ Deno.test("turns: as many steps as fit, at least one, and times of one step", as
   const measured = await measureTurns([training("a", 4), training("b", 90)], measuring, 20);
   const all = (median: number) => ({ median, low: median, high: median });
   assertEquals(measured, [
-    { name: "a", stepsPerTurn: 5, milliseconds: all(4) },
-    { name: "b", stepsPerTurn: 1, milliseconds: all(90) },
+    { name: "a", stepsPerTurn: 5, rounds: [4, 4], milliseconds: all(4) },
+    { name: "b", stepsPerTurn: 1, rounds: [90, 90], milliseconds: all(90) },
   ]);
   // Warmed up and timed once each; then in turns, forward and backward.
   assertEquals(turns.join(" "), "a1 a1 b1 b1 a5 b1 b1 a5");
+});
+
+const turnsOf = (name: string, rounds: readonly number[]): TurnReport => ({
+  name,
+  rounds,
+  stepsPerTurn: 1,
+  milliseconds: { median: NaN, low: NaN, high: NaN },
+});
+
+Deno.test("paired ratio: a machine that slows down between rounds does not widen it", () => {
+  const speeds = [1, 7, 2, 30];
+  const of = (name: string, time: number) => turnsOf(name, speeds.map((speed) => time * speed));
+  const { mean, low, high, count } = pairedRatio(of("a", 3), of("b", 2));
+  // A mean of four equal logarithms is off by a few units in the last place.
+  assertAlmostEquals(mean, 1.5, 1e-12);
+  assertAlmostEquals(high - low, 0, 1e-12);
+  assertEquals(count, 4);
+});
+
+Deno.test("paired ratio: the interval is Student's, of the logarithms", () => {
+  const { mean, low, high } = pairedRatio(turnsOf("a", [1, 4]), turnsOf("b", [1, 1]));
+  assertAlmostEquals(mean, 2, 1e-12);
+  // Logarithms 0 and 2 ln 2: their standard error is ln 2, and t is 12.706 for one degree of freedom.
+  assertAlmostEquals(high, 2 * 2 ** 12.706, 1e-6);
+  assertAlmostEquals(low, 2 / 2 ** 12.706, 1e-12);
+});
+
+Deno.test("paired ratio: rounds that are not pairs are refused", () => {
+  assertThrows(
+    () => pairedRatio(turnsOf("a", [1]), turnsOf("b", [1, 1])),
+    RangeError,
+    "expected as many rounds of a as of b, got 1 and 2",
+  );
 });

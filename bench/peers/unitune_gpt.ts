@@ -1,0 +1,35 @@
+/**
+ * A training step by SFT of a checkout of this repository, as bench/training.ts there has it: a peer
+ * to measure beside others; see `startPeer` for the lines that it prints and reads.
+ *
+ *     deno run --allow-read=FOLDER --config=FOLDER/deno.json unitune_gpt.ts FOLDER PRESET DEVICE
+ */
+import { linesOf } from "./peer.ts";
+
+const [folder = "", preset = "", device = ""] = Deno.args;
+
+/** A module of the checkout, which is expected to have what this one has. */
+const moduleOf = (path: string) => import(`file://${folder}/${path}`);
+
+const { openDevice }: typeof import("@unitune/cli") = await moduleOf("cli/mod.ts");
+const { countParameters }: typeof import("@unitune/models") = await moduleOf("models/mod.ts");
+const { startTraining }: typeof import("../training.ts") = await moduleOf("bench/training.ts");
+const { workloads }: typeof import("../workloads.ts") = await moduleOf("bench/workloads.ts");
+
+const workload = workloads[preset];
+if (workload === undefined || device !== "wasm" && device !== "webgpu") {
+  console.log(JSON.stringify({ missing: `it has no workload ${preset} on ${device}` }));
+  Deno.exit(0);
+}
+const training = startTraining("sft", workload, await openDevice(device));
+await training.run();
+console.log(JSON.stringify({
+  version: `Deno ${Deno.version.deno}`,
+  parameters: countParameters(workload.config),
+}));
+for await (const line of linesOf(Deno.stdin.readable)) {
+  for (let step = 0; step < Number(line); step++) await training.run();
+  // A line says that the steps are done; the loss was awaited in each of them.
+  console.log(NaN);
+}
+Deno.exit(0);
