@@ -1,100 +1,147 @@
 /** From rewards to advantages: how much better than expected a sampled answer was. */
 import {
   add,
+  and,
   cast,
   concat,
   div,
   equal,
   maximum,
-  mean,
   mul,
+  notEqual,
   reshape,
   rsqrt,
   ShapeError,
   showShape,
   slice,
-  sqrt,
-  square,
   sub,
-  sum,
   type Tensor,
   where,
   zeros,
 } from "@unitune/core";
 import {
   checkGroups,
-  checkInterval,
   checkName,
-  checkPositiveInteger,
+  checkOptions,
+  checkRange,
   checkShapes,
+  integerFrom,
+  nonNegative,
+  share,
 } from "./checks.ts";
 import { discountedSum } from "./discount.ts";
 import { masked, maskedCount, maskedMean, maskedSum } from "./log_probs.ts";
 import { safeRatio } from "./loss.ts";
+import { centred, fromOneOf, standardDeviation, varianceOf } from "./moments.ts";
 
-/** Rewards `[B]` as groups `[B/G, G]`, checked. */
-function grouped(name: string, rewards: Tensor, groupSize: number): Tensor {
-  checkShapes(name, "[B]", { rewards });
-  checkGroups(name, rewards.shape[0] ?? 0, groupSize);
-  return reshape(rewards, [-1, groupSize]);
+/** Rewards in groups, and which of them count. */
+interface Groups {
+  /** `[N, G]`. */
+  readonly rewards: Tensor;
+  /** 1 where a reward counts, 0 elsewhere, `[N, G]`. */
+  readonly counted: Tensor;
 }
-
-const ungrouped = (advantages: Tensor): Tensor => reshape(advantages, [-1]);
 
 const overGroup = { axes: [-1], keepDims: true } as const;
 
-/** The unbiased deviation of each group `[N, 1]`. */
-function deviation(groups: Tensor): Tensor {
-  const [, size = 2] = groups.shape;
-  const centred = sub(groups, mean(groups, overGroup));
-  return sqrt(div(sum(square(centred), overGroup), size - 1));
+/** 1 for each reward that counts: it is a number, and its answer is not left out. `[B]`. */
+function countedOf(name: string, rewards: Tensor, counted: Tensor | undefined): Tensor {
+  checkShapes(name, "[B]", { rewards, ...(counted === undefined ? {} : { counted }) });
+  const isNumber = equal(rewards, rewards);
+  const counts = counted === undefined ? isNumber : and(isNumber, notEqual(counted, 0));
+  return cast(counts, rewards.dtype);
+}
+
+/** Rewards `[B]` in groups of consecutive rows; the whole batch as one unless a size is told. */
+function grouped(
+  name: string,
+  rewards: Tensor,
+  counted: Tensor | undefined,
+  groupSize?: number,
+): Groups {
+  const counts = countedOf(name, rewards, counted);
+  const [rows = 0] = rewards.shape;
+  if (groupSize !== undefined) checkGroups(name, rows, groupSize);
+  const shape = [-1, groupSize ?? rows];
+  return { rewards: reshape(rewards, shape), counted: reshape(counts, shape) };
+}
+
+/** Advantages `[B]` of groups `[N, G]`: 0 where a reward does not count. */
+function ungrouped(advantages: Tensor, counted: Tensor): Tensor {
+  return reshape(masked(advantages, counted), [-1]);
+}
+
+/** `r - mean` of each group. */
+const centredGroups = ({ rewards, counted }: Groups): Tensor =>
+  centred(rewards, counted, overGroup);
+
+/** The unbiased deviation of each group, `[N, 1]`. */
+const deviationOf = (groups: Groups): Tensor =>
+  standardDeviation(centredGroups(groups), groups.counted, overGroup);
+
+/** Which rewards an estimator looks at. */
+export interface CountedOptions {
+  /**
+   * 1 for each reward that counts, 0 for the others, `[B]`; all of them unless told. A reward that
+   * does not count, and one that is NaN (nobody can give it), takes no part in means and
+   * deviations; its advantage is 0.
+   */
+  readonly counted?: Tensor | undefined;
 }
 
 /** What group advantages are told: which rows answer the same prompt. */
-export interface GroupOptions {
+export interface GroupOptions extends CountedOptions {
   /** Answers to each prompt, at least 2, in consecutive rows. */
   readonly groupSize: number;
 }
 
 /** What a z-score is told. */
 export interface ZScoreOptions {
-  /** What is added to the deviation, so that equal rewards give 0; 1e-4 unless told. */
+  /**
+   * What is added to the deviation, at least 0, so that rewards that all but agree are not blown
+   * up; 1e-4 unless told. Rewards that agree give 0 whatever it is.
+   */
   readonly epsilon?: number;
 }
 
+const zScoreRanges = { epsilon: nonNegative };
+
 /**
  * GRPO's advantages (arXiv 2402.03300): `(r - mean) / (std + epsilon)` in each group, std unbiased.
- * 0 where all rewards of a group agree.
+ * Exactly 0 where all rewards of a group agree.
  *
  * @example
  * ```ts
- * import { assertAlmostEquals } from "@std/assert";
+ * import { assertAlmostEquals, assertEquals } from "@std/assert";
  * import { tensor } from "@unitune/core";
  * import { groupZScore } from "@unitune/objectives";
  *
  * const rewards = tensor([0.2, 0.5, 0, 0.4], { dtype: "f64" });
  * const [first = NaN] = await groupZScore(rewards, { groupSize: 4, epsilon: 1e-6 }).data();
  * assertAlmostEquals(first, -0.3382392, 1e-7);
+ * const equal = groupZScore(tensor([0.7, 0.7, 0.7]), { groupSize: 3 });
+ * assertEquals(await equal.data(), new Float32Array([0, 0, 0]));
  * ```
  *
  * @param rewards `[B]`, groups in consecutive rows.
- * @param options The size of a group, at least 2, and epsilon.
+ * @param options The size of a group, at least 2, epsilon, and which rewards count.
  * @returns Advantages, `[B]`.
  * @throws {ShapeError} If the rows are not whole groups.
  * @throws {RangeError} If a group has a single member, or epsilon is negative.
  */
 export function groupZScore(
   rewards: Tensor,
-  { groupSize, epsilon = 1e-4 }: GroupOptions & ZScoreOptions,
+  { groupSize, counted, epsilon = 1e-4 }: GroupOptions & ZScoreOptions,
 ): Tensor {
-  checkInterval("groupZScore: epsilon", epsilon, 0, Number.MAX_VALUE);
-  const groups = grouped("groupZScore", rewards, groupSize);
-  const centred = sub(groups, mean(groups, overGroup));
-  return ungrouped(safeRatio(centred, add(deviation(groups), epsilon)));
+  checkOptions("groupZScore", zScoreRanges, { epsilon });
+  const groups = grouped("groupZScore", rewards, counted, groupSize);
+  const scale = add(deviationOf(groups), epsilon);
+  return ungrouped(safeRatio(centredGroups(groups), scale), groups.counted);
 }
 
 /**
- * Dr. GRPO's advantages (arXiv 2503.20783): `r - mean` in each group.
+ * Dr. GRPO's advantages (arXiv 2503.20783): `r - mean` in each group. Exactly 0 where all rewards
+ * of a group agree.
  *
  * @example
  * ```ts
@@ -107,19 +154,58 @@ export function groupZScore(
  * ```
  *
  * @param rewards `[B]`, groups in consecutive rows.
- * @param options The size of a group, at least 2.
+ * @param options The size of a group, at least 2, and which rewards count.
  * @returns Advantages, `[B]`.
  * @throws {ShapeError} If the rows are not whole groups.
  * @throws {RangeError} If a group has a single member.
  */
-export function groupMeanBaseline(rewards: Tensor, { groupSize }: GroupOptions): Tensor {
-  const groups = grouped("groupMeanBaseline", rewards, groupSize);
-  return ungrouped(sub(groups, mean(groups, overGroup)));
+export function groupMeanBaseline(
+  rewards: Tensor,
+  { groupSize, counted }: GroupOptions,
+): Tensor {
+  const groups = grouped("groupMeanBaseline", rewards, counted, groupSize);
+  return ungrouped(centredGroups(groups), groups.counted);
+}
+
+/**
+ * GRPO's advantages with the deviation of the whole batch (arXiv 2508.08221; TRL's
+ * `scale_rewards="batch"`): `(r - mean of the group) / (std of the batch + epsilon)`, std unbiased.
+ * The mean is the prompt's, as in {@linkcode groupZScore}; {@linkcode batchZScore} takes the
+ * batch's away as well. Exactly 0 where all rewards of a group agree.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { groupMeanBatchStd } from "@unitune/objectives";
+ *
+ * // Deviations of 0.5 in the first group and of 0 in the second; of 2.0616 in the batch.
+ * const rewards = tensor([1, 0, 4, 4], { dtype: "f64" });
+ * const [first = NaN, , last] = await groupMeanBatchStd(rewards, { groupSize: 2 }).data();
+ * assertAlmostEquals(first, 0.5 / (Math.sqrt(12.75 / 3) + 1e-4));
+ * assertAlmostEquals(last ?? NaN, 0);
+ * ```
+ *
+ * @param rewards `[B]`, groups in consecutive rows.
+ * @param options The size of a group, at least 2, epsilon, and which rewards count.
+ * @returns Advantages, `[B]`.
+ * @throws {ShapeError} If the rows are not whole groups.
+ * @throws {RangeError} If a group has a single member, or epsilon is negative.
+ */
+export function groupMeanBatchStd(
+  rewards: Tensor,
+  { groupSize, counted, epsilon = 1e-4 }: GroupOptions & ZScoreOptions,
+): Tensor {
+  checkOptions("groupMeanBatchStd", zScoreRanges, { epsilon });
+  const groups = grouped("groupMeanBatchStd", rewards, counted, groupSize);
+  const batch = grouped("groupMeanBatchStd", rewards, counted);
+  const scale = add(deviationOf(batch), epsilon);
+  return ungrouped(safeRatio(centredGroups(groups), scale), groups.counted);
 }
 
 /**
  * RLOO's advantages (arXiv 2402.14740): r minus the mean of the group's other rewards, which is
- * `G/(G-1) (r - mean)`.
+ * `G/(G-1) (r - mean)`. Exactly 0 where all rewards of a group agree, or a single one counts.
  *
  * @example
  * ```ts
@@ -132,19 +218,24 @@ export function groupMeanBaseline(rewards: Tensor, { groupSize }: GroupOptions):
  * ```
  *
  * @param rewards `[B]`, groups in consecutive rows.
- * @param options The size of a group, at least 2.
+ * @param options The size of a group, at least 2, and which rewards count.
  * @returns Advantages, `[B]`.
  * @throws {ShapeError} If the rows are not whole groups.
  * @throws {RangeError} If a group has a single member.
  */
-export function leaveOneOut(rewards: Tensor, { groupSize }: GroupOptions): Tensor {
-  const groups = grouped("leaveOneOut", rewards, groupSize);
-  const others = div(sub(sum(groups, overGroup), groups), groupSize - 1);
-  return ungrouped(sub(groups, others));
+export function leaveOneOut(rewards: Tensor, { groupSize, counted }: GroupOptions): Tensor {
+  const groups = grouped("leaveOneOut", rewards, counted, groupSize);
+  // Of differences from one of the group's rewards, so that equal rewards leave nothing.
+  const own = fromOneOf(groups.rewards, groups.counted, overGroup);
+  const total = maskedSum(own, groups.counted, overGroup);
+  const size = maskedCount(groups.counted, own.dtype, overGroup);
+  const others = div(sub(total, own), maximum(sub(size, 1), 1));
+  return ungrouped(sub(own, others), groups.counted);
 }
 
 /**
  * MaxRL's advantages: `(r - m) / m`, m the group's mean; 0 where the mean is 0. For rewards from 0.
+ * Exactly 0 where all rewards of a group agree.
  *
  * @example
  * ```ts
@@ -157,20 +248,21 @@ export function leaveOneOut(rewards: Tensor, { groupSize }: GroupOptions): Tenso
  * ```
  *
  * @param rewards `[B]`, at least 0, groups in consecutive rows.
- * @param options The size of a group, at least 2.
+ * @param options The size of a group, at least 2, and which rewards count.
  * @returns Advantages, `[B]`.
  * @throws {ShapeError} If the rows are not whole groups.
  * @throws {RangeError} If a group has a single member.
  */
-export function maxRl(rewards: Tensor, { groupSize }: GroupOptions): Tensor {
-  const groups = grouped("maxRl", rewards, groupSize);
-  const average = mean(groups, overGroup);
-  return ungrouped(where(equal(average, 0), 0, safeRatio(sub(groups, average), average)));
+export function maxRl(rewards: Tensor, { groupSize, counted }: GroupOptions): Tensor {
+  const groups = grouped("maxRl", rewards, counted, groupSize);
+  const average = maskedMean(groups.rewards, groups.counted, overGroup);
+  const relative = where(equal(average, 0), 0, safeRatio(centredGroups(groups), average));
+  return ungrouped(relative, groups.counted);
 }
 
 /**
  * REINFORCE++'s advantages (arXiv 2501.03262): `(r - mean) / (std + epsilon)` over the whole batch,
- * std unbiased; 0 for a single row.
+ * std unbiased. Exactly 0 where all rewards agree, and for a single row.
  *
  * @example
  * ```ts
@@ -183,18 +275,19 @@ export function maxRl(rewards: Tensor, { groupSize }: GroupOptions): Tensor {
  * ```
  *
  * @param rewards `[B]`.
- * @param options What is added to the deviation; 1e-8 unless told.
+ * @param options What is added to the deviation, 1e-8 unless told, and which rewards count.
  * @returns Advantages, `[B]`.
  * @throws {ShapeError} If the batch is empty.
+ * @throws {RangeError} If epsilon is negative.
  */
-export function batchZScore(rewards: Tensor, { epsilon = 1e-8 }: ZScoreOptions = {}): Tensor {
-  checkShapes("batchZScore", "[B]", { rewards });
-  checkInterval("batchZScore: epsilon", epsilon, 0, Number.MAX_VALUE);
-  const [rows = 0] = rewards.shape;
-  if (rows === 1) return sub(rewards, rewards);
-  const group = reshape(rewards, [1, -1]);
-  const centred = sub(group, mean(group, overGroup));
-  return ungrouped(safeRatio(centred, add(deviation(group), epsilon)));
+export function batchZScore(
+  rewards: Tensor,
+  { counted, epsilon = 1e-8 }: CountedOptions & ZScoreOptions = {},
+): Tensor {
+  checkOptions("batchZScore", zScoreRanges, { epsilon });
+  const batch = grouped("batchZScore", rewards, counted);
+  const scale = add(deviationOf(batch), epsilon);
+  return ungrouped(safeRatio(centredGroups(batch), scale), batch.counted);
 }
 
 /** What generalised advantage estimation can be told. */
@@ -205,10 +298,13 @@ export interface GaeOptions {
   readonly lambda?: number;
 }
 
-/** Throws unless the options of GAE are in range. */
-export function checkGae(name: string, { gamma = 1, lambda = 0.95 }: GaeOptions): void {
-  checkInterval(`${name}: gamma`, gamma, 0, 1);
-  checkInterval(`${name}: lambda`, lambda, 0, 1);
+/** The options of GAE, checked, its defaults filled in. */
+export function gaeConstants(
+  name: string,
+  { gamma = 1, lambda = 0.95 }: GaeOptions,
+): Required<GaeOptions> {
+  checkOptions(name, { gamma: share, lambda: share }, { gamma, lambda });
+  return { gamma, lambda };
 }
 
 /**
@@ -239,7 +335,7 @@ export function checkGae(name: string, { gamma = 1, lambda = 0.95 }: GaeOptions)
  * @throws {RangeError} If an option is out of range.
  */
 export function gaeAdvantages(rewards: Tensor, values: Tensor, options: GaeOptions = {}): Tensor {
-  checkGae("gaeAdvantages", options);
+  const { gamma, lambda } = gaeConstants("gaeAdvantages", options);
   checkShapes("gaeAdvantages", "[B, T]", { rewards });
   const [rows = 0, length = 0] = rewards.shape;
   if (showShape(values.shape) !== showShape([rows, length + 1])) {
@@ -248,7 +344,6 @@ export function gaeAdvantages(rewards: Tensor, values: Tensor, options: GaeOptio
         `${showShape(values.shape)}; expected [B, T] and [B, T+1]`,
     );
   }
-  const { gamma = 1, lambda = 0.95 } = options;
   const next = mul(slice(values, 1, 1), gamma);
   const errors = sub(add(rewards, next), slice(values, 1, 0, -1));
   return discountedSum(errors, gamma * lambda);
@@ -321,7 +416,7 @@ export interface WhitenOptions {
 
 /**
  * `(x - mean) / sqrt(var + epsilon)` over the positions where the mask is 1, var unbiased (0 where
- * fewer than two positions count).
+ * fewer than two positions count). Values that agree become exactly 0.
  *
  * @example
  * ```ts
@@ -344,13 +439,12 @@ export function maskedWhiten(
   mask: Tensor,
   { shiftMean = true, epsilon = 1e-8 }: WhitenOptions = {},
 ): Tensor {
-  checkInterval("maskedWhiten: epsilon", epsilon, 0, Number.MAX_VALUE);
-  const centre = maskedMean(x, mask);
-  const centred = sub(x, centre);
-  const degrees = maximum(sub(maskedCount(mask, x.dtype), 1), 1);
-  const variance = div(maskedSum(square(centred), mask), degrees);
-  const white = mul(centred, rsqrt(add(variance, epsilon)));
-  return shiftMean ? white : add(white, centre);
+  checkOptions("maskedWhiten", zScoreRanges, { epsilon });
+  const deviations = centred(x, mask, {});
+  const scale = add(varianceOf(deviations, mask, {}), epsilon);
+  // Without an epsilon, values that agree have no scale, and none is needed.
+  const white = mul(deviations, rsqrt(where(equal(scale, 0), 1, scale)));
+  return shiftMean ? white : add(white, maskedMean(x, mask));
 }
 
 /** How rewards become advantages, as a part of an objective. */
@@ -359,8 +453,11 @@ export interface AdvantageEstimator {
   readonly description: string;
   /** How many consecutive rows are compared; a batch may be cut between such groups only. */
   readonly groupSize: number;
-  /** Rewards `[B]` to advantages `[B]`. */
-  readonly estimate: (rewards: Tensor) => Tensor;
+  /**
+   * Rewards `[B]` to advantages `[B]`. Those that are not counted (0 in `counted`, `[B]`) take no
+   * part in means and deviations, and their advantage is 0.
+   */
+  readonly estimate: (rewards: Tensor, counted?: Tensor) => Tensor;
 }
 
 /** How an answer's reward is compared; see {@linkcode estimator}. */
@@ -368,6 +465,7 @@ export type AdvantageForm =
   | "raw"
   | "group-z-score"
   | "group-mean"
+  | "group-mean-batch-std"
   | "leave-one-out"
   | "batch-z-score"
   | "max-rl";
@@ -379,7 +477,11 @@ interface AdvantageRule {
 }
 
 const forms: Readonly<Record<AdvantageForm, AdvantageRule>> = {
-  "raw": { description: "A = r", inGroups: false, estimate: (rewards) => rewards },
+  "raw": {
+    description: "A = r",
+    inGroups: false,
+    estimate: (rewards, { counted }) => masked(rewards, countedOf("raw", rewards, counted)),
+  },
   "group-z-score": {
     description: "A = (r - mean)/(std + 1e-4) of the group",
     inGroups: true,
@@ -390,6 +492,11 @@ const forms: Readonly<Record<AdvantageForm, AdvantageRule>> = {
     inGroups: true,
     estimate: groupMeanBaseline,
   },
+  "group-mean-batch-std": {
+    description: "A = (r - mean)/(std of the batch + 1e-4), mean of the group",
+    inGroups: true,
+    estimate: groupMeanBatchStd,
+  },
   "leave-one-out": {
     description: "A = r - mean of the group's others",
     inGroups: true,
@@ -398,7 +505,7 @@ const forms: Readonly<Record<AdvantageForm, AdvantageRule>> = {
   "batch-z-score": {
     description: "A = (r - mean)/(std + 1e-8) of the batch",
     inGroups: false,
-    estimate: (rewards) => batchZScore(rewards),
+    estimate: (rewards, { counted }) => batchZScore(rewards, { counted }),
   },
   "max-rl": {
     description: "A = (r - mean)/mean of the group",
@@ -409,8 +516,8 @@ const forms: Readonly<Record<AdvantageForm, AdvantageRule>> = {
 
 /**
  * An advantage estimator by its name, with its usual constants: `raw` (the reward itself),
- * {@linkcode groupZScore}, {@linkcode groupMeanBaseline}, {@linkcode leaveOneOut},
- * {@linkcode batchZScore} or {@linkcode maxRl}.
+ * {@linkcode groupZScore}, {@linkcode groupMeanBaseline}, {@linkcode groupMeanBatchStd},
+ * {@linkcode leaveOneOut}, {@linkcode batchZScore} or {@linkcode maxRl}.
  *
  * @example
  * ```ts
@@ -429,12 +536,12 @@ const forms: Readonly<Record<AdvantageForm, AdvantageRule>> = {
  */
 export function estimator(form: AdvantageForm, groupSize = 8): AdvantageEstimator {
   checkName("estimator: form", form, forms);
-  checkPositiveInteger("estimator: groupSize", groupSize);
+  checkRange("estimator: groupSize", groupSize, integerFrom(1));
   const { description, inGroups, estimate } = forms[form];
   if (inGroups) checkGroups("estimator", groupSize, groupSize);
   return {
     description: inGroups ? `${description} of ${groupSize}` : description,
     groupSize: inGroups ? groupSize : 1,
-    estimate: (rewards) => estimate(rewards, { groupSize }),
+    estimate: (rewards, counted) => estimate(rewards, { groupSize, counted }),
   };
 }

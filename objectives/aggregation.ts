@@ -1,18 +1,22 @@
 /** From losses of tokens or of sequences to one loss: what it is divided by is said, and shown. */
-import { div, sum, type Tensor } from "@unitune/core";
+import { div, mul, ones, sum, type Tensor } from "@unitune/core";
 import { checkShapes, checkTokens } from "./checks.ts";
 import { countRows, masked, maskedCount, maskedMean } from "./log_probs.ts";
 import type { Loss } from "./loss.ts";
 
 /**
- * What a sum over tokens is divided by; M_b is the number of answer tokens of row b, and rows
- * without any are not counted.
+ * What a sum over tokens is divided by; M_b is the number of answer tokens of row b, B the number of
+ * rows.
  *
  * | normalizer | loss | also known as |
  * | --- | --- | --- |
  * | `"token"` | `sum_b sum_t l_bt / sum_b M_b` | token mean; BNPO, DAPO |
  * | `"sequence"` | `mean_b (1/M_b) sum_t l_bt` | mean of token means; GRPO |
  * | a number N | `sum_b sum_t l_bt / (B N)` | Dr. GRPO, N the longest completion; 1: sequence sums |
+ *
+ * A mean of token means is one over the rows that have answer tokens. A number is a constant: every
+ * row counts, so that masking one (an answer cut off, or one that nobody can score) changes no other
+ * token's weight.
  *
  * The first counts every token the same, the second every sequence; with a number a token's weight
  * depends on neither. All are over the whole optimizer step, whatever its micro-batches: so BNPO,
@@ -59,6 +63,10 @@ export function aggregateFormula(normalizer: Normalizer, loss: string): string {
  * assertEquals(await lossValue(aggregate(losses, mask, "token")).item(), 2.5);
  * assertEquals(await lossValue(aggregate(losses, mask, "sequence")).item(), 3);
  * assertEquals(await lossValue(aggregate(losses, mask, 4)).item(), 1.25);
+ * // Of a constant, a row without a token is one of the rows; of a mean, it is none.
+ * const silent = tensor([[1, 1, 1], [0, 0, 0]]);
+ * assertEquals(await lossValue(aggregate(losses, silent, "sequence")).item(), 2);
+ * assertEquals(await lossValue(aggregate(losses, silent, 3)).item(), 1);
  * ```
  *
  * @param losses Losses of tokens, `[B, T]`; those under a 0 of the mask are not looked at.
@@ -74,11 +82,17 @@ export function aggregate(losses: Tensor, mask: Tensor, normalizer: Normalizer):
   if (normalizer === "token") {
     return { total: sum(masked(losses, mask)), normalizer: maskedCount(mask, losses.dtype) };
   }
-  const rows = countRows(mask, losses.dtype);
   if (normalizer === "sequence") {
-    return { total: sum(maskedMean(losses, mask, { axes: [-1] })), normalizer: rows };
+    return {
+      total: sum(maskedMean(losses, mask, { axes: [-1] })),
+      normalizer: countRows(mask, losses.dtype),
+    };
   }
-  return { total: div(sum(masked(losses, mask)), normalizer), normalizer: rows };
+  const [rows = 0] = mask.shape;
+  return {
+    total: div(sum(masked(losses, mask)), normalizer),
+    normalizer: mul(ones([], losses.dtype), rows),
+  };
 }
 
 /**

@@ -112,7 +112,7 @@ export function catalogue(
       ipo,
       hinge,
       exponential,
-      robust: () => robust({ labelSmoothing: 0.1 }),
+      robust,
       exo,
       nca,
       bco,

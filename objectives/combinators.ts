@@ -5,15 +5,15 @@ import {
   cast,
   greater,
   greaterEqual,
-  mean,
   mul,
   reshape,
   ShapeError,
   sub,
+  sum as sumOver,
   type Tensor,
   type TensorLike,
 } from "@unitune/core";
-import { checkGroups, checkInterval } from "./checks.ts";
+import { checkGroups, checkOptions, checkRange, finite, share } from "./checks.ts";
 import type { OptimizationDescription } from "./description.ts";
 import type { Demonstrations } from "./gold.ts";
 import type { Evaluation } from "./loss.ts";
@@ -181,9 +181,7 @@ export function weight<E, B, C>(
   factor: number,
   part: Optimization<E> | Objective<B, C>,
 ): Optimization<E> | Objective<B, C> {
-  if (!Number.isFinite(factor)) {
-    throw new RangeError(`weight: expected a finite number, got ${factor}`);
-  }
+  checkRange("weight: factor", factor, finite);
   return multiplied(part, `${factor}`, factor, () => factor);
 }
 
@@ -261,7 +259,7 @@ export interface GateOptions {
 /**
  * Hybrid post-training (HPT, arXiv 2509.04419): each prompt whose rollouts pass often enough is
  * learned from them, each other one from its demonstration. What is shut out is masked, so it is
- * not counted either.
+ * not counted either, but by a normalizer that is a constant.
  *
  * @example
  * ```ts
@@ -276,7 +274,7 @@ export interface GateOptions {
  * @param reinforced The objective on rollouts.
  * @param supervised The objective on demonstrations.
  * @returns The objective on both.
- * @throws {RangeError} If the threshold is out of range.
+ * @throws {RangeError} If the threshold is out of range, or the passing reward not finite.
  */
 export function gate<
   R extends Demonstrations & { readonly rewards: Tensor },
@@ -288,7 +286,7 @@ export function gate<
   reinforced: Objective<R, C>,
   supervised: Objective<D, F>,
 ): Objective<GatedBatch<R, D>, readonly [C, F]> {
-  checkInterval("gate: threshold", threshold, 0, 1);
+  checkOptions("gate", { threshold: share, passing: finite }, { threshold, passing });
   checkGroups("gate", groupSize, groupSize);
   const whole = sumOfObjectives(on("rollouts", reinforced), on("demonstrations", supervised));
   const { stepZero: _ungated, ...known } = whole.description;
@@ -310,8 +308,9 @@ export function gate<
         );
       }
       const passed = cast(greaterEqual(rollouts.rewards, passing), "f32");
-      const rates = mean(reshape(passed, [prompts, groupSize]), { axes: [-1], keepDims: true });
-      const open = cast(greater(rates, threshold), "f32");
+      // Counts are compared, as they are exact where rates are rounded.
+      const passes = sumOver(reshape(passed, [prompts, groupSize]), { axes: [-1], keepDims: true });
+      const open = cast(greater(passes, threshold * groupSize), "f32");
       const rowOpen = reshape(broadcastTo(open, [prompts, groupSize]), [rows, 1]);
       const through = <B extends Demonstrations>(batch: B, share: Tensor): B => ({
         ...batch,

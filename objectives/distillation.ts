@@ -25,7 +25,7 @@ import {
   describeNormalizer,
   type Normalizer,
 } from "./aggregation.ts";
-import { checkInterval, checkPositive } from "./checks.ts";
+import { checkOptions, positive, share } from "./checks.ts";
 import { bounded, maskedCount, maskedSum } from "./log_probs.ts";
 import type { Optimization, TeacherEvidence } from "./optimization.ts";
 
@@ -35,6 +35,15 @@ export interface JsdOptions {
   readonly beta?: number;
   /** What logits are divided by, above 0; 1 unless told. */
   readonly temperature?: number;
+}
+
+/** The options of the divergence, checked, its defaults filled in. */
+function jsdConstants(
+  name: string,
+  { beta = 0.5, temperature = 1 }: JsdOptions,
+): Required<JsdOptions> {
+  checkOptions(name, { beta: share, temperature: positive }, { beta, temperature });
+  return { beta, temperature };
 }
 
 /** `KL(p, q) = sum_a p log (p / q)` of log-probabilities `[..., V]`; impossible tokens add 0. */
@@ -69,10 +78,9 @@ function divergence(logP: Tensor, logQ: Tensor): Tensor {
 export function generalizedJsd(
   studentLogits: Tensor,
   teacherLogits: Tensor,
-  { beta = 0.5, temperature = 1 }: JsdOptions = {},
+  options: JsdOptions = {},
 ): Tensor {
-  checkInterval("generalizedJsd: beta", beta, 0, 1);
-  checkPositive("generalizedJsd: temperature", temperature);
+  const { beta, temperature } = jsdConstants("generalizedJsd", options);
   if (showShape(studentLogits.shape) !== showShape(teacherLogits.shape)) {
     throw new ShapeError(
       `generalizedJsd: got student ${showShape(studentLogits.shape)} and ` +
@@ -116,9 +124,8 @@ export interface DistillationOptions extends JsdOptions {
  * @throws {RangeError} If an option is out of range.
  */
 export function distilled(options: DistillationOptions = {}): Optimization<TeacherEvidence> {
-  const { beta = 0.5, temperature = 1, normalizer = "token" } = options;
-  checkInterval("distilled: beta", beta, 0, 1);
-  checkPositive("distilled: temperature", temperature);
+  const { beta } = jsdConstants("distilled", options);
+  const { normalizer = "token" } = options;
   checkNormalizer("distilled: normalizer", normalizer);
   const name = beta === 0
     ? "KL(teacher, student)"

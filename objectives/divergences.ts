@@ -1,45 +1,63 @@
 /** Scores of log-ratios for other divergences than the reverse KL (f-DPO, arXiv 2309.16240). */
-import { div, expm1, logSigmoid, mul, neg, type Tensor } from "@unitune/core";
-import { checkName, checkPositive } from "./checks.ts";
-import { boundedExp, boundedExponent } from "./log_probs.ts";
+import { add, div, expm1, logSigmoid, mul, neg, type Tensor } from "@unitune/core";
+import { checkName, checkOptions, finite } from "./checks.ts";
+import { boundedExponent } from "./log_probs.ts";
 
 /**
- * The divergence that regularises a preference objective; its score `f'(u)` takes the place of the
- * log-ratio D, `u = e^D`, constants left out where they cancel; exponents are cut to -80..80:
+ * The divergence that regularises a preference objective; its score `f'(u)`, `u = pi / ref = e^D`,
+ * takes the place of the log-ratio D; exponents are cut to -80..80:
  *
- * | divergence | score |
- * | --- | --- |
- * | `"reverse-kl"` | `D` |
- * | `"forward-kl"` | `-e^-D` |
- * | `"jensen-shannon"` | `log s(D)` |
- * | `"alpha"` | `(1 - e^(-alpha D)) / alpha`: D as alpha goes to 0, forward KL at 1 |
+ * | divergence | score | `f(u)`, up to `c (u - 1)` |
+ * | --- | --- | --- |
+ * | `"reverse-kl"` | `D` | `u log u` |
+ * | `"forward-kl"` | `1 - e^-D` | `-log u` |
+ * | `"jensen-shannon"` | `log 2 + log s(D)` | `u log u - (u + 1) log((u + 1) / 2)` |
+ * | `"alpha"` | `(e^((a-1) D) - 1) / (a - 1)`, any a | `(u^a - a u + a - 1) / (a (a - 1))` |
+ *
+ * Adding `c (u - 1)` to f changes no divergence, and its score by the constant c. Here c is such
+ * that `f'(1) = 0`, so every score is 0 where the policy is its reference. In differences of scores c
+ * cancels. In losses that read scores one by one (`nca`, `bco`, `sppo`, `apo-zero`, `apo-down`) it
+ * gives them the same value at the reference under every divergence.
+ *
+ * These are TRL's scores. TRL 1.13 takes them in differences only: the optimal policy's score holds
+ * a term of the prompt, `log Z`, that cancels nowhere else. Losses that read scores one by one take
+ * that term to be 0 under the reverse KL already; here they do so under every divergence.
+ *
+ * Alpha is TRL's: the reverse KL at 1, the forward KL at 0; above 1 the score of an answer that
+ * gets unlikely is bounded below, and that of one that gets likely grows exponentially.
  */
 export type FDivergence = "reverse-kl" | "forward-kl" | "jensen-shannon" | "alpha";
 
 type Score = (logRatio: Tensor, alpha: number) => Tensor;
 
+/** `(e^(k D) - 1) / k`, and its limit D at k = 0. */
+function powerScore(logRatio: Tensor, k: number): Tensor {
+  return k === 0 ? logRatio : div(expm1(boundedExponent(mul(logRatio, k))), k);
+}
+
 const scores: Readonly<Record<FDivergence, Score>> = {
   "reverse-kl": (logRatio) => logRatio,
-  "forward-kl": (logRatio) => neg(boundedExp(neg(logRatio))),
-  "jensen-shannon": logSigmoid,
-  "alpha": (logRatio, alpha) => div(expm1(boundedExponent(mul(logRatio, -alpha))), -alpha),
+  "forward-kl": (logRatio) => neg(expm1(boundedExponent(neg(logRatio)))),
+  "jensen-shannon": (logRatio) => add(logSigmoid(logRatio), Math.LN2),
+  "alpha": (logRatio, alpha) => powerScore(logRatio, alpha - 1),
 };
 
 /** What a divergence can be told. */
 export interface DivergenceOptions {
   /** Which; `"reverse-kl"` unless told. */
   readonly divergence?: FDivergence;
-  /** The alpha of `"alpha"`, above 0; 1 unless told. */
+  /** The a of `"alpha"`, any finite number; 0.5 unless told, as in TRL. */
   readonly alpha?: number;
 }
 
-/** Throws unless a divergence exists and its alpha is above 0. */
-export function checkDivergence(
+/** The options of a divergence, checked, its defaults filled in. */
+export function divergenceConstants(
   name: string,
-  { divergence = "reverse-kl", alpha = 1 }: DivergenceOptions,
-): void {
+  { divergence = "reverse-kl", alpha = 0.5 }: DivergenceOptions,
+): Required<DivergenceOptions> {
   checkName(`${name}: divergence`, divergence, scores);
-  checkPositive(`${name}: alpha`, alpha);
+  checkOptions(name, { alpha: finite }, { alpha });
+  return { divergence, alpha };
 }
 
 /**
@@ -51,17 +69,20 @@ export function checkDivergence(
  * import { tensor } from "@unitune/core";
  * import { divergenceScore } from "@unitune/objectives";
  *
- * const score = divergenceScore(tensor([0], { dtype: "f64" }), { divergence: "jensen-shannon" });
- * assertAlmostEquals(await score.item(), -Math.LN2);
+ * const D = tensor([0, Math.log(2)], { dtype: "f64" });
+ * const [reference, twice = NaN] = await divergenceScore(D, { divergence: "forward-kl" }).data();
+ * assertAlmostEquals(reference ?? NaN, 0);
+ * assertAlmostEquals(twice, 1 - 1 / 2);
+ * const steep = divergenceScore(D, { divergence: "alpha", alpha: 2 });
+ * assertAlmostEquals((await steep.data())[1] ?? NaN, 2 - 1);
  * ```
  *
  * @param logRatio `log (pi / ref)`, any shape, in nats.
  * @param options The divergence.
  * @returns The score, in the same shape.
- * @throws {RangeError} If the divergence is unknown or alpha not above 0.
+ * @throws {RangeError} If the divergence is unknown or alpha not finite.
  */
 export function divergenceScore(logRatio: Tensor, options: DivergenceOptions = {}): Tensor {
-  checkDivergence("divergenceScore", options);
-  const { divergence = "reverse-kl", alpha = 1 } = options;
+  const { divergence, alpha } = divergenceConstants("divergenceScore", options);
   return scores[divergence](logRatio, alpha);
 }

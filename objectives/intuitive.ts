@@ -27,7 +27,7 @@ import {
   unsqueeze,
   where,
 } from "@unitune/core";
-import { checkInterval, checkName, checkPositiveInteger } from "./checks.ts";
+import { checkName, checkOptions, integerFrom, nonNegative } from "./checks.ts";
 import type { PriorStates } from "./estimation.ts";
 import {
   checkDemonstrations,
@@ -212,7 +212,7 @@ export function intuitive(
   const { environment = text } = options;
   checkName("intuitive: own", own, ownTokens);
   checkName("intuitive: embeddings", embeddings, embeddingChoices);
-  if (passes !== "recursive") checkPositiveInteger("intuitive: passes", passes);
+  if (passes !== "recursive") checkOptions("intuitive", { passes: integerFrom(1) }, { passes });
   if ((embeddings === "frozen") !== (table !== undefined)) {
     throw new TypeError(
       "intuitive: embeddings: frozen embeddings and a table go together; give `table`, the " +
@@ -381,7 +381,7 @@ export function neftune<B, C>(
   priorStates: PriorStates<B, C>,
   { alpha = 5 }: { readonly alpha?: number } = {},
 ): PriorStates<B, C> {
-  checkInterval("neftune: alpha", alpha, 0, Number.MAX_VALUE);
+  checkOptions("neftune", { alpha: nonNegative }, { alpha });
   const { description } = priorStates;
   return {
     description: { ...description, modelStates: `${description.modelStates} + noise` },

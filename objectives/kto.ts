@@ -3,7 +3,6 @@ import {
   cast,
   equal,
   max,
-  mean,
   mul,
   notEqual,
   ones,
@@ -17,10 +16,10 @@ import {
   where,
 } from "@unitune/core";
 import { averageOver } from "./aggregation.ts";
-import { checkInterval, checkPositive, checkShapes } from "./checks.ts";
+import { checkOptions, checkShapes, nonNegative, positive } from "./checks.ts";
 import type { Signal } from "./estimation.ts";
 import { checkDemonstrations, type Demonstrations, targetsOf } from "./gold.ts";
-import { logRatio, sequenceLogProbs } from "./log_probs.ts";
+import { logRatio, maskedMean, sequenceLogProbs } from "./log_probs.ts";
 import type {
   DistributionEvidence,
   LabelEvidence,
@@ -41,14 +40,15 @@ export interface KtoOptions {
   readonly undesirableWeight?: number;
 }
 
-/** Throws unless the options of KTO are in range. */
-export function checkKto(
+/** The options of KTO, checked, its defaults filled in. */
+export function ktoConstants(
   name: string,
   { beta = 0.1, desirableWeight = 1, undesirableWeight = 1 }: KtoOptions,
-): void {
-  checkPositive(`${name}: beta`, beta);
-  checkInterval(`${name}: desirableWeight`, desirableWeight, 0, Number.MAX_VALUE);
-  checkInterval(`${name}: undesirableWeight`, undesirableWeight, 0, Number.MAX_VALUE);
+): Required<KtoOptions> {
+  const constants = { beta, desirableWeight, undesirableWeight };
+  const ranges = { beta: positive, desirableWeight: nonNegative, undesirableWeight: nonNegative };
+  checkOptions(name, ranges, constants);
+  return constants;
 }
 
 /**
@@ -67,12 +67,17 @@ export function checkKto(
  *
  * @param mismatched Summed log-probabilities of mismatched answers, `[B]`, in nats.
  * @param referenceMismatched Those under the reference, `[B]`.
- * @returns A scalar, at least 0.
+ * @param counted 1 for each row that has an answer, 0 for the others, `[B]`; all of them unless told.
+ * @returns A scalar, at least 0; 0 where no row counts.
  * @throws {ShapeError} If the shapes differ or the batch is empty.
  */
-export function ktoReferencePoint(mismatched: Tensor, referenceMismatched: Tensor): Tensor {
-  checkShapes("ktoReferencePoint", "[B]", { mismatched, referenceMismatched });
-  return stopGradient(relu(mean(logRatio(mismatched, referenceMismatched))));
+export function ktoReferencePoint(
+  mismatched: Tensor,
+  referenceMismatched: Tensor,
+  counted: Tensor = ones(mismatched.shape, mismatched.dtype),
+): Tensor {
+  checkShapes("ktoReferencePoint", "[B]", { mismatched, referenceMismatched, counted });
+  return stopGradient(relu(maskedMean(logRatio(mismatched, referenceMismatched), counted)));
 }
 
 /**
@@ -107,8 +112,7 @@ export function ktoLoss(
   options: KtoOptions = {},
 ): Tensor {
   checkShapes("ktoLoss", "[B]", { logProbs, referenceLogProbs, labels });
-  checkKto("ktoLoss", options);
-  const { beta = 0.1, desirableWeight = 1, undesirableWeight = 1 } = options;
+  const { beta, desirableWeight, undesirableWeight } = ktoConstants("ktoLoss", options);
   const gain = mul(sub(logRatio(logProbs, referenceLogProbs), kl), beta);
   // 1 - s(x) = s(-x).
   return where(
@@ -193,6 +197,7 @@ export function labelled(
       const kl = ktoReferencePoint(
         sequenceLogProbs(logProbs, mask),
         sequenceLogProbs(cast(targetsOf(scored), logProbs.dtype), mask),
+        max(mask, { axes: [-1] }),
       );
       return { ...target.collect(model, batch, ask), labels, kl };
     },
@@ -224,8 +229,7 @@ export function labelled(
  * @throws {RangeError} If a hyperparameter is out of range.
  */
 export function prospect(options: KtoOptions = {}): Optimization<LabelEvidence> {
-  checkKto("prospect", options);
-  const { beta = 0.1, desirableWeight = 1, undesirableWeight = 1 } = options;
+  const { beta, desirableWeight, undesirableWeight } = ktoConstants("prospect", options);
   const even = desirableWeight === 1 && undesirableWeight === 1;
   const weights = even ? "" : `, weighted ${desirableWeight} : ${undesirableWeight}`;
   return {

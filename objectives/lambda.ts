@@ -1,6 +1,6 @@
 /** The share of the model's own token in an intuitive state, over the steps of a training. */
 import { add, cast, clip, div, minimum, mul, normal, type TensorLike } from "@unitune/core";
-import { checkInterval, checkPositiveInteger } from "./checks.ts";
+import { checkOptions, checkRange, integerFrom, nonNegative, share } from "./checks.ts";
 import type { Context } from "./policy.ts";
 
 /**
@@ -31,7 +31,7 @@ export interface LambdaSchedule {
  * @throws {RangeError} If the share is out of range.
  */
 export function fixedLambda(lambda: number): LambdaSchedule {
-  checkInterval("lambda", lambda, 0, 1);
+  checkOptions("fixedLambda", { lambda: share }, { lambda });
   return { description: `${lambda}`, at: () => lambda };
 }
 
@@ -56,9 +56,9 @@ export function fixedLambda(lambda: number): LambdaSchedule {
 export function linearLambda(
   { from, to, steps }: { readonly from: number; readonly to: number; readonly steps: number },
 ): LambdaSchedule {
-  checkInterval("lambda from", from, 0, 1);
-  checkInterval("lambda to", to, 0, 1);
-  checkPositiveInteger("lambda steps", steps);
+  checkRange("linearLambda: lambda from", from, share);
+  checkRange("linearLambda: lambda to", to, share);
+  checkRange("linearLambda: steps", steps, integerFrom(1));
   return {
     description: `(${from} to ${to} in ${steps} steps)`,
     at: ({ step }) => add(mul(minimum(div(cast(step, "f32"), steps), 1), to - from), from),
@@ -85,8 +85,7 @@ export function linearLambda(
 export function noisyLambda(
   { lambda, scale = 0.5 }: { readonly lambda: number; readonly scale?: number },
 ): LambdaSchedule {
-  checkInterval("lambda", lambda, 0, 1);
-  checkInterval("lambda scale", scale, 0, Number.MAX_VALUE);
+  checkOptions("noisyLambda", { lambda: share, scale: nonNegative }, { lambda, scale });
   return {
     description: `${lambda} (1 + ${scale} N(0, 1))`,
     at: ({ keys }) =>

@@ -28,10 +28,12 @@ export {
   type AdvantageEstimator,
   type AdvantageForm,
   batchZScore,
+  type CountedOptions,
   estimator,
   gaeAdvantages,
   type GaeOptions,
   groupMeanBaseline,
+  groupMeanBatchStd,
   type GroupOptions,
   groupZScore,
   leaveOneOut,
@@ -106,10 +108,19 @@ export {
   type CpoOptions,
   oddsRatioLoss,
   orpoLoss,
+  type OrpoOptions,
   simpoLoss,
   type SimpoOptions,
 } from "./reference_free.ts";
-export * from "./regularizers.ts";
+export {
+  entropyBonus,
+  entropyLoss,
+  kl,
+  klEstimate,
+  type KlEstimator,
+  klLoss,
+  type KlOptions,
+} from "./regularizers.ts";
 export * from "./reward_model.ts";
 export * from "./rollouts.ts";
 export { against, indicator, type Referenced, type ReferenceScores, teacher } from "./signals.ts";

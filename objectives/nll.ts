@@ -7,7 +7,7 @@ import {
   describeNormalizer,
   type Normalizer,
 } from "./aggregation.ts";
-import { checkPositive, checkShapes } from "./checks.ts";
+import { checkOptions, checkShapes, positive } from "./checks.ts";
 import { bounded, boundedExp, logRatio, sequenceLogProbs } from "./log_probs.ts";
 import type { Loss } from "./loss.ts";
 import type { Optimization, ReferenceEvidence, TokenEvidence } from "./optimization.ts";
@@ -155,6 +155,16 @@ export interface IwSftOptions extends NllOptions {
   readonly cap?: number;
 }
 
+/** The options of importance-weighted SFT, checked, its defaults filled in. */
+function iwSftConstants(
+  name: string,
+  { normalizer = "token", power = 2, cap = 16 }: IwSftOptions,
+): Required<IwSftOptions> {
+  checkOptions(name, { power: positive, cap: positive }, { power, cap });
+  checkNormalizer(`${name}: normalizer`, normalizer);
+  return { normalizer, power, cap };
+}
+
 /**
  * Importance-weighted SFT (arXiv 2507.12856): the nll of each sequence weighs
  * `w = sg clamp(exp(power mean_t log(pi / ref)), 0, cap)`; 1 at the reference.
@@ -182,11 +192,10 @@ export function iwSftLoss(
   logProbs: Tensor,
   referenceLogProbs: Tensor,
   mask: Tensor,
-  { normalizer = "token", power = 2, cap = 16 }: IwSftOptions = {},
+  options: IwSftOptions = {},
 ): Loss {
   checkShapes("iwSftLoss", "[B, T]", { logProbs, referenceLogProbs, mask });
-  checkPositive("iwSftLoss: power", power);
-  checkPositive("iwSftLoss: cap", cap);
+  const { normalizer, power, cap } = iwSftConstants("iwSftLoss", options);
   const ratios = sequenceLogProbs(logRatio(logProbs, referenceLogProbs), mask, "mean");
   const weights = stopGradient(minimum(boundedExp(mul(ratios, power)), cap));
   return aggregate(mul(unsqueeze(weights, -1), neg(bounded(logProbs))), mask, normalizer);
@@ -205,11 +214,12 @@ export function iwSftLoss(
  *
  * @param options Of the weight, and what the sum is divided by.
  * @returns The optimization.
+ * @throws {RangeError} If an option is not positive.
  */
 export function importanceWeightedNll(
   options: IwSftOptions = {},
 ): Optimization<ReferenceEvidence> {
-  const { normalizer = "token", power = 2, cap = 16 } = options;
+  const { normalizer, power, cap } = iwSftConstants("importanceWeightedNll", options);
   const weight = `w = sg min(e^(${power} mean_t log(pi/ref)), ${cap}), l = -log p`;
   return supervised("importanceWeightedNll", normalizer, "w_b l_bt", weight, (
     { logProbs, referenceLogProbs, mask },

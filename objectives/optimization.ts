@@ -64,6 +64,8 @@ export interface LabelEvidence extends ReferenceEvidence {
 export interface ScoreEvidence {
   /** `[B]`, with gradient. */
   readonly scores: Tensor;
+  /** 1 for each sequence that has an answer, 0 for the others, `[B]`; all of them unless told. */
+  readonly counted?: Tensor;
 }
 
 /** The chosen and the rejected side of something. */

@@ -1,18 +1,21 @@
 /** Preference pairs: estimations on two sides, and the optimizations that take them. */
-import { cast, greater, max, maximum, mul, sub, type Tensor } from "@unitune/core";
+import { cast, greater, max, mul, sub, type Tensor } from "@unitune/core";
 import { averageOver } from "./aggregation.ts";
-import { checkInterval, checkPositive } from "./checks.ts";
+import { checkName } from "./checks.ts";
 import type { Estimation } from "./estimation.ts";
 import { logRatio, maskedCount, maskedSum, sequenceLogProbs } from "./log_probs.ts";
 import type { Metric, Metrics } from "./metrics.ts";
 import type { Optimization, ReferenceEvidence, Sides, TokenEvidence } from "./optimization.ts";
 import {
   describePreference,
+  preferenceConstants,
   type PreferenceForm,
   preferenceLoss,
   type PreferenceOptions,
+  usualLogRatios,
 } from "./preference_losses.ts";
 import {
+  cpoConstants,
   cpoLoss,
   type CpoOptions,
   oddsRatioLoss,
@@ -135,15 +138,17 @@ export interface PairwiseOptions extends PreferenceOptions {
  * @throws {RangeError} If the form is unknown or a hyperparameter out of range.
  */
 export function pairwise(options: PairwiseOptions = {}): Optimization<Sides<ReferenceEvidence>> {
-  const { form = "dpo", beta = 0.1 } = options;
-  const { logRatios = form === "ipo" ? "mean" : "sum" } = options;
-  const { formula, ...stepZero } = describePreference(form, options);
+  const { form = "dpo" } = options;
+  const { beta } = preferenceConstants("pairwise", form, options);
+  const { logRatios = usualLogRatios(form) } = options;
+  checkName("pairwise: logRatios", logRatios, { sum: true, mean: true });
+  const { formula, stepZero } = describePreference(form, options);
   return {
     description: {
       transition: "T(s+_n, rho0) over T(s-_n, rho0)",
       normalizer: logRatios === "sum" ? pairMean : `answer tokens in log-ratios, then ${pairMean}`,
       formula: `mean ${formula}`,
-      ...stepZero,
+      stepZero,
     },
     optimize(evidence) {
       const policy = onSides(evidence, ({ logProbs, mask }) => sequenceLogProbs(logProbs, mask));
@@ -153,7 +158,7 @@ export function pairwise(options: PairwiseOptions = {}): Optimization<Sides<Refe
       );
       const lengths = onSides(
         evidence,
-        ({ mask }) => maximum(maskedCount(mask, mask.dtype, { axes: [-1] }), 1),
+        ({ mask }) => maskedCount(mask, mask.dtype, { axes: [-1] }),
       );
       const losses = preferenceLoss(
         form,
@@ -224,9 +229,7 @@ function referenceFree(
  * @throws {RangeError} If a hyperparameter is out of range.
  */
 export function contrastive(options: CpoOptions = {}): Optimization<Sides<TokenEvidence>> {
-  const { beta = 0.1, labelSmoothing = 0 } = options;
-  checkPositive("contrastive: beta", beta);
-  checkInterval("contrastive: labelSmoothing", labelSmoothing, 0, 0.5);
+  const { beta, labelSmoothing } = cpoConstants("contrastive", options);
   const smoothed = labelSmoothing === 0 ? "" : `, labels smoothed by ${labelSmoothing}`;
   return referenceFree(
     `-log s(${beta} (lw - ll))${smoothed}`,

@@ -22,7 +22,14 @@ import {
   describeNormalizer,
   type Normalizer,
 } from "./aggregation.ts";
-import { checkInterval, checkName, checkPositive, checkShapes } from "./checks.ts";
+import {
+  checkName,
+  checkOptions,
+  checkShapes,
+  positive,
+  type Range,
+  upToInfinity,
+} from "./checks.ts";
 import {
   bounded,
   boundedExp,
@@ -136,8 +143,8 @@ export interface ClippedOptions {
   /** How far above 1; the same unless told. */
   readonly epsilonHigh?: number;
   /**
-   * For negative advantages, the ratio beyond which the loss no longer grows (above 1); none unless
-   * told.
+   * For negative advantages, the ratio beyond which the loss no longer grows, above 1 and finite;
+   * none unless told.
    */
   readonly dualClip?: number;
   /** Over what ratios are taken; `"token"` unless told. */
@@ -146,17 +153,33 @@ export interface ClippedOptions {
   readonly normalizer?: Normalizer;
 }
 
-/** The bounds of the ratio, checked. */
-function bounds(
+const clippedRanges: Readonly<Record<"epsilon" | "epsilonHigh" | "dualClip", Range>> = {
+  epsilon: upToInfinity,
+  epsilonHigh: upToInfinity,
+  dualClip: { words: "a finite number above 1", holds: (c) => c > 1 && c < Infinity },
+};
+
+/** The bounds of the ratio, and the other options of a clipped loss; all of them checked. */
+interface ClippedConstants extends Required<Pick<ClippedOptions, "ratio" | "normalizer">> {
+  readonly low: number;
+  readonly high: number;
+  readonly dualClip: number | undefined;
+}
+
+function clippedConstants(
   name: string,
-  { epsilon = 0.2, epsilonHigh = epsilon, dualClip }: ClippedOptions,
-): { readonly low: number; readonly high: number } {
-  checkInterval(`${name}: epsilon`, epsilon, 0, Infinity);
-  checkInterval(`${name}: epsilonHigh`, epsilonHigh, 0, Infinity);
-  if (dualClip !== undefined && !(dualClip > 1)) {
-    throw new RangeError(`${name}: dualClip: expected a number above 1, got ${dualClip}`);
-  }
-  return { low: 1 - epsilon, high: 1 + epsilonHigh };
+  {
+    epsilon = 0.2,
+    epsilonHigh = epsilon,
+    dualClip,
+    ratio = "token",
+    normalizer = "token",
+  }: ClippedOptions,
+): ClippedConstants {
+  checkOptions(name, clippedRanges, { epsilon, epsilonHigh, dualClip });
+  checkName(`${name}: ratio`, ratio, levels);
+  checkNormalizer(`${name}: normalizer`, normalizer);
+  return { low: 1 - epsilon, high: 1 + epsilonHigh, dualClip, ratio, normalizer };
 }
 
 /**
@@ -191,15 +214,14 @@ export function clippedLoss(
   mask: Tensor,
   options: ClippedOptions = {},
 ): Loss {
-  const { dualClip, ratio: level = "token", normalizer = "token" } = options;
-  const { low, high } = bounds("clippedLoss", options);
+  const { low, high, dualClip, ...known } = clippedConstants("clippedLoss", options);
   const a = stopGradient(perToken("clippedLoss", advantages, logProbs));
-  const ratio = importanceRatio(logProbs, oldLogProbs, mask, level);
+  const ratio = importanceRatio(logProbs, oldLogProbs, mask, known.ratio);
   const clipped = maximum(neg(mul(ratio, a)), neg(mul(clip(ratio, low, high), a)));
   const losses = dualClip === undefined
     ? clipped
     : where(less(a, 0), minimum(clipped, mul(a, -dualClip)), clipped);
-  return aggregate(broadcastTo(losses, mask.shape), mask, normalizer);
+  return aggregate(broadcastTo(losses, mask.shape), mask, known.normalizer);
 }
 
 /** A clipped loss; see {@linkcode clippedLoss} for its parameters. */
@@ -295,7 +317,8 @@ export const dapoLoss: RolloutLoss<ClippedOptions> = withDefaults(clippedDefault
 
 /**
  * {@linkcode clippedLoss} as Dr. GRPO has it (arXiv 2503.20783): the sum divided by rows times a
- * constant. Give the longest completion as `normalizer`; 1, the sum of a sequence, unless told.
+ * constant, rows without an answer included. Give the longest completion as `normalizer`; 1, the sum
+ * of a sequence, unless told.
  *
  * @example
  * ```ts
@@ -357,6 +380,16 @@ export interface CispoOptions {
   readonly normalizer?: Normalizer;
 }
 
+/** The options of CISPO, checked, its defaults filled in. */
+function cispoConstants(
+  name: string,
+  { cap = 5, normalizer = "token" }: CispoOptions,
+): Required<CispoOptions> {
+  checkOptions(name, { cap: positive }, { cap });
+  checkNormalizer(`${name}: normalizer`, normalizer);
+  return { cap, normalizer };
+}
+
 /**
  * CISPO (arXiv 2506.13585): `-sg(min(rho, cap)) A log p` of each sampled token. No token loses its
  * gradient by clipping.
@@ -386,9 +419,9 @@ export function cispoLoss(
   oldLogProbs: Tensor,
   advantages: Tensor,
   mask: Tensor,
-  { cap = 5, normalizer = "token" }: CispoOptions = {},
+  options: CispoOptions = {},
 ): Loss {
-  checkPositive("cispoLoss: cap", cap);
+  const { cap, normalizer } = cispoConstants("cispoLoss", options);
   const a = perToken("cispoLoss", advantages, logProbs);
   const ratio = minimum(importanceRatio(logProbs, oldLogProbs, mask), cap);
   return aggregate(neg(mul(stopGradient(mul(ratio, a)), bounded(logProbs))), mask, normalizer);
@@ -396,11 +429,9 @@ export function cispoLoss(
 
 /** The description of an optimization on rollouts. */
 function describe(
-  name: string,
   normalizer: Normalizer,
   token: string,
 ): Optimization<RolloutEvidence>["description"] {
-  checkNormalizer(`${name}: normalizer`, normalizer);
   return {
     transition: "T(s_n, s_{n-1}) -> A-weighted T*",
     normalizer: describeNormalizer(normalizer),
@@ -425,8 +456,9 @@ function describe(
 export function policyGradient(
   { normalizer = "token" }: PolicyGradientOptions = {},
 ): Optimization<Omit<RolloutEvidence, "oldLogProbs">> {
+  checkNormalizer("policyGradient: normalizer", normalizer);
   return {
-    description: describe("policyGradient", normalizer, "-A log p"),
+    description: describe(normalizer, "-A log p"),
     optimize: ({ logProbs, advantages, mask }) => ({
       terms: [reinforceLoss(logProbs, advantages, mask, { normalizer })],
       metrics: {},
@@ -445,8 +477,8 @@ function share(holds: Tensor, { logProbs: { dtype }, mask }: TokenEvidence): Met
 /** How often clipping took the gradient away, below and above. */
 function clipMetrics(evidence: RolloutEvidence, options: ClippedOptions): Metrics {
   const { logProbs, oldLogProbs, advantages, mask } = evidence;
-  const { low, high } = bounds("clipped", options);
-  const ratio = importanceRatio(logProbs, oldLogProbs, mask, options.ratio);
+  const { low, high, ratio: level } = clippedConstants("clipped", options);
+  const ratio = importanceRatio(logProbs, oldLogProbs, mask, level);
   const a = perToken("clipped", advantages, logProbs);
   return {
     "clip_ratio/low": share(and(less(ratio, low), less(a, 0)), evidence),
@@ -477,13 +509,10 @@ const ratioNames: Readonly<Record<RatioLevel, string>> = {
  * @throws {RangeError} If a hyperparameter is out of range.
  */
 export function clipped(options: ClippedOptions = {}): Optimization<RolloutEvidence> {
-  const { low, high } = bounds("clipped", options);
-  const { ratio = "token", normalizer = "token", dualClip } = options;
-  checkName("clipped: ratio", ratio, levels);
+  const { low, high, dualClip, ratio, normalizer } = clippedConstants("clipped", options);
   const [from, to] = [low, high].map((bound) => Number(bound.toPrecision(6)));
   const dual = dualClip === undefined ? "" : `, at most ${dualClip} |A| for A < 0`;
   const { formula, ...description } = describe(
-    "clipped",
     normalizer,
     `-min(rho A, clip(rho, ${from}, ${to}) A)`,
   );
@@ -515,10 +544,9 @@ export function clipped(options: ClippedOptions = {}): Optimization<RolloutEvide
  * @throws {RangeError} If the cap is not above 0.
  */
 export function cappedPolicyGradient(options: CispoOptions = {}): Optimization<RolloutEvidence> {
-  const { cap = 5, normalizer = "token" } = options;
-  checkPositive("cappedPolicyGradient: cap", cap);
+  const { cap, normalizer } = cispoConstants("cappedPolicyGradient", options);
   return {
-    description: describe("cappedPolicyGradient", normalizer, `-sg(min(rho_t, ${cap})) A log p`),
+    description: describe(normalizer, `-sg(min(rho_t, ${cap})) A log p`),
     optimize: (evidence) => {
       const { logProbs, oldLogProbs, advantages, mask } = evidence;
       return {

@@ -6,6 +6,7 @@ import {
   add,
   div,
   logSigmoid,
+  maximum,
   mul,
   neg,
   relu,
@@ -15,9 +16,17 @@ import {
   sub,
   type Tensor,
 } from "@unitune/core";
-import { checkInterval, checkName, checkPositive, checkShapes } from "./checks.ts";
-import { checkDivergence, type DivergenceOptions, divergenceScore } from "./divergences.ts";
-import { bounded, boundedExp } from "./log_probs.ts";
+import {
+  between,
+  checkName,
+  checkOptions,
+  checkRange,
+  checkShapes,
+  positive,
+  type Range,
+} from "./checks.ts";
+import { divergenceConstants, type DivergenceOptions, divergenceScore } from "./divergences.ts";
+import { bounded, boundedExp, logRatio } from "./log_probs.ts";
 
 /**
  * The losses of a pair, with the log-ratios `Dw = log pi(w) - log ref(w)` of the chosen answer and
@@ -27,7 +36,7 @@ import { bounded, boundedExp } from "./log_probs.ts";
  * | --- | --- | --- |
  * | `dpo` | `-(1-e) log s(bd) - e log s(-bd)` | arXiv 2305.18290 |
  * | `hinge` | `relu(1 - bd)` | SLiC, 2305.10425 |
- * | `ipo` | `(d - 1/(2b))^2` | 2310.12036 |
+ * | `ipo` | `(d - 1/(2b))^2`, `D` averaged over tokens unless told | 2310.12036 |
  * | `exponential` | `e^(-bd)` | GPO, 2402.05749 |
  * | `robust` | `(-(1-e) log s(bd) + e log s(-bd)) / (1-2e)` | 2403.00409 |
  * | `exo` | `q (log q - log(1-e)) + (1-q) (log(1-q) - log e)`, `q = s(bd)` | 2402.00856 |
@@ -65,14 +74,18 @@ export interface PreferenceOptions extends DivergenceOptions {
   readonly beta?: number;
   /**
    * The probability e that a label is wrong, from 0 to 1/2; `robust` takes less than 1/2, `exo`
-   * more than 0. 0 unless told; 0.001 for `exo`. Forms without e ignore it.
+   * more than 0. 0 unless told; 0.1 for `robust`, which is DPO at 0, and 0.001 for `exo`. Forms
+   * without e ignore it.
    */
   readonly labelSmoothing?: number;
   /** The temperature of discopop's mixture; 0.05 unless told. */
   readonly temperature?: number;
 }
 
-/** Token counts `[B]` that log-probabilities are divided by: then D is an average of a token. */
+/**
+ * Token counts `[B]` of answers whose log-probabilities are sums: scores D are divided by them, and
+ * so are averages of a token. A count of 0 is taken as 1.
+ */
 export interface PairLengths {
   /** Of the chosen answers. */
   readonly chosenLengths?: Tensor;
@@ -97,7 +110,13 @@ interface PreferenceConstants {
 
 interface PreferenceRule {
   readonly formula: string;
-  /** The loss where policy and reference agree. */
+  /** The probabilities e that a label may be wrong with; from 0 to 1/2 unless told. */
+  readonly smoothing?: Range;
+  /** The e that is taken unless told; 0 unless told here. */
+  readonly usualSmoothing?: number;
+  /** Whether log-ratios are averaged over an answer's tokens unless told; summed unless told here. */
+  readonly usualLogRatios?: "mean";
+  /** The loss where policy and reference agree, under every divergence. */
   readonly stepZero: (constants: PreferenceConstants) => number;
   readonly loss: (margins: Margins, constants: PreferenceConstants) => Tensor;
 }
@@ -122,6 +141,7 @@ const rules: Readonly<Record<PreferenceForm, PreferenceRule>> = {
   },
   ipo: {
     formula: "(d - 1/(2b))^2",
+    usualLogRatios: "mean",
     stepZero: ({ b }) => 1 / (4 * b * b),
     loss: ({ margin }, { b }) => square(sub(margin, 1 / (2 * b))),
   },
@@ -132,6 +152,8 @@ const rules: Readonly<Record<PreferenceForm, PreferenceRule>> = {
   },
   robust: {
     formula: "(-(1-e) log s(bd) + e log s(-bd)) / (1-2e)",
+    smoothing: { words: "a number from 0 to less than 0.5", holds: (e) => e >= 0 && e < 0.5 },
+    usualSmoothing: 0.1,
     stepZero: () => Math.LN2,
     loss: ({ margin }, { b, e }) => {
       const x = mul(margin, b);
@@ -141,6 +163,8 @@ const rules: Readonly<Record<PreferenceForm, PreferenceRule>> = {
   },
   exo: {
     formula: "q (log q - log(1-e)) + (1-q) (log(1-q) - log e), q = s(bd)",
+    smoothing: { words: "a number of more than 0, up to 0.5", holds: (e) => e > 0 && e <= 0.5 },
+    usualSmoothing: 1e-3,
     stepZero: ({ e }) => -Math.LN2 - (Math.log1p(-e) + Math.log(e)) / 2,
     loss: ({ margin }, { b, e }) => {
       const x = mul(margin, b);
@@ -205,63 +229,66 @@ const rules: Readonly<Record<PreferenceForm, PreferenceRule>> = {
   },
 };
 
+/** A probability that a label is wrong. */
+const smoothingRange = between(0, 0.5);
+
 /** The options of a form, checked, its defaults filled in. */
-function constantsOf(
+export function preferenceConstants(
   name: string,
   form: PreferenceForm,
   options: PreferenceOptions,
-): PreferenceConstants {
+): Required<PreferenceOptions> {
   checkName(`${name}: form`, form, rules);
-  const {
-    beta = 0.1,
-    labelSmoothing = form === "exo" ? 1e-3 : 0,
-    temperature = 0.05,
-    divergence = "reverse-kl",
-  } = options;
-  checkPositive(`${name}: beta`, beta);
-  checkPositive(`${name}: temperature`, temperature);
-  checkInterval(`${name}: labelSmoothing`, labelSmoothing, 0, 0.5);
-  if (form === "robust" && labelSmoothing === 0.5) {
-    throw new RangeError(`${name}: labelSmoothing: expected less than 0.5, got 0.5`);
-  }
-  if (form === "exo" && labelSmoothing === 0) {
-    throw new RangeError(`${name}: labelSmoothing: expected more than 0, got 0`);
-  }
-  checkDivergence(name, options);
+  const { smoothing = smoothingRange, usualSmoothing = 0 } = rules[form];
+  const { beta = 0.1, labelSmoothing = usualSmoothing, temperature = 0.05 } = options;
+  checkOptions(name, { beta: positive, temperature: positive }, { beta, temperature });
+  checkRange(`${name}: labelSmoothing`, labelSmoothing, smoothing);
+  const ofDivergence = divergenceConstants(name, options);
+  const { divergence } = ofDivergence;
   if (form === "aot" && divergence !== "reverse-kl") {
     throw new RangeError(`${name}: divergence: aot has no log-ratios to score; got ${divergence}`);
   }
+  return { beta, labelSmoothing, temperature, ...ofDivergence };
+}
+
+/** The constants of a formula by its letters. */
+function lettersOf(
+  { beta, labelSmoothing, temperature }: Required<PreferenceOptions>,
+): PreferenceConstants {
   return { b: beta, e: labelSmoothing, temperature };
+}
+
+/** Whether a form's log-ratios are summed over an answer's tokens or averaged, unless told. */
+export function usualLogRatios(form: PreferenceForm): "sum" | "mean" {
+  return rules[form].usualLogRatios ?? "sum";
 }
 
 /** What a form says of itself. */
 export function describePreference(
   form: PreferenceForm,
   options: PreferenceOptions,
-): { readonly formula: string; readonly stepZero?: number } {
-  const constants = constantsOf("pairwise", form, options);
+): { readonly formula: string; readonly stepZero: number } {
+  const known = preferenceConstants("pairwise", form, options);
+  const { beta, labelSmoothing: e, divergence, alpha } = known;
   const { formula, stepZero } = rules[form];
-  const { divergence = "reverse-kl", alpha = 1 } = options;
-  const known = [
-    `b = ${constants.b}`,
-    ...(/\be\b(?!\^)/.test(formula) && constants.e > 0 ? [`e = ${constants.e}`] : []),
+  const told = [
+    `b = ${beta}`,
+    ...(/\be\b(?!\^)/.test(formula) && e > 0 ? [`e = ${e}`] : []),
     ...(divergence === "alpha" ? [`alpha ${alpha}`] : []),
     ...(divergence === "reverse-kl" ? [] : [`D scored by ${divergence}`]),
   ];
-  const plain = constants.e === 0 ? formula.replace(smoothed, "-log s(bd)") : formula;
-  return {
-    formula: `${plain}, ${known.join(", ")}`,
-    ...(divergence === "reverse-kl" ? { stepZero: stepZero(constants) } : {}),
-  };
+  const plain = e === 0 ? formula.replace(smoothed, "-log s(bd)") : formula;
+  return { formula: `${plain}, ${told.join(", ")}`, stepZero: stepZero(lettersOf(known)) };
 }
 
 /**
- * A loss of pairs from summed log-probabilities; see {@linkcode PreferenceForm}. With lengths, each
- * log-probability is divided by its answer's. An impossible answer (`-Infinity`) counts as -1e15,
+ * A loss of pairs from log-probabilities of answers; see {@linkcode PreferenceForm}. With lengths,
+ * each score D is divided by its answer's. An impossible answer (`-Infinity`) counts as -1e15,
  * and exponents are cut to -80..80: losses are large, finite and never NaN.
  *
  * @param form Which loss.
- * @param policyChosen `log pi` of the chosen answers, `[B]`, in nats.
+ * @param policyChosen `log pi` of the chosen answers, `[B]`, in nats: of all their tokens or, of
+ * `ipo` without lengths, the average of a token.
  * @param policyRejected `log pi` of the rejected answers, `[B]`.
  * @param referenceChosen `log ref` of the chosen answers, `[B]`.
  * @param referenceRejected `log ref` of the rejected answers, `[B]`.
@@ -279,7 +306,7 @@ export function preferenceLoss(
   options: PreferenceOptions & PairLengths = {},
 ): Tensor {
   const name = `${form} loss`;
-  const constants = constantsOf(name, form, options);
+  const constants = lettersOf(preferenceConstants(name, form, options));
   const { chosenLengths, rejectedLengths } = options;
   checkShapes(name, "[B]", {
     policyChosen,
@@ -290,24 +317,28 @@ export function preferenceLoss(
     ...(rejectedLengths === undefined ? {} : { rejectedLengths }),
   });
   const by = (x: Tensor, lengths: Tensor | undefined) =>
-    lengths === undefined ? bounded(x) : div(bounded(x), lengths);
-  const [lw, ll] = [by(policyChosen, chosenLengths), by(policyRejected, rejectedLengths)];
-  const [rw, rl] = [by(referenceChosen, chosenLengths), by(referenceRejected, rejectedLengths)];
+    lengths === undefined ? x : div(x, maximum(lengths, 1));
   // Cut again: the score of an impossible answer may be infinite.
-  const chosen = bounded(divergenceScore(sub(lw, rw), options));
-  const rejected = bounded(divergenceScore(sub(ll, rl), options));
+  const score = (policy: Tensor, reference: Tensor, lengths: Tensor | undefined) =>
+    by(bounded(divergenceScore(logRatio(policy, reference), options)), lengths);
+  const chosen = score(policyChosen, referenceChosen, chosenLengths);
+  const rejected = score(policyRejected, referenceRejected, rejectedLengths);
+  const over = (w: Tensor, l: Tensor) =>
+    sub(by(bounded(w), chosenLengths), by(bounded(l), rejectedLengths));
   return rules[form].loss({
     chosen,
     rejected,
     margin: sub(chosen, rejected),
-    policyMargin: sub(lw, ll),
-    referenceMargin: sub(rw, rl),
+    policyMargin: over(policyChosen, policyRejected),
+    referenceMargin: over(referenceChosen, referenceRejected),
   }, constants);
 }
 
 /**
- * A loss of pairs, from the summed log-probabilities `[B]` of the chosen and the rejected answers
- * under the policy, then of both under the reference, to `[B]`; see {@linkcode preferenceLoss}.
+ * A loss of pairs, from the log-probabilities `[B]` of the chosen and the rejected answers under the
+ * policy, then of both under the reference, to `[B]`; see {@linkcode PreferenceForm}.
+ * Log-probabilities are sums over an answer's tokens, those of {@linkcode ipoLoss} averages; with
+ * lengths, sums.
  */
 export type PreferenceLoss = (
   policyChosen: Tensor,
@@ -362,18 +393,31 @@ export const dpoLoss: PreferenceLoss = loss("dpo");
 export const hingeLoss: PreferenceLoss = loss("hinge");
 
 /**
- * Identity preference optimization (arXiv 2310.12036): `(d - 1/(2b))^2`; with lengths, `d = Dw/nw -
- * Dl/nl`.
+ * Identity preference optimization (arXiv 2310.12036): `(d - 1/(2b))^2`, `d = Dw/nw - Dl/nl`.
+ *
+ * The log-ratios are averages of a token, as IPO's authors and TRL have it (the paper does not tell;
+ * summed, the loss grows with the square of an answer's length). So give average log-probabilities;
+ * or sums, and the lengths.
  *
  * @example
  * ```ts
  * import { assertAlmostEquals } from "@std/assert";
- * import { tensor } from "@unitune/core";
+ * import { mul, tensor } from "@unitune/core";
  * import { ipoLoss } from "@unitune/objectives";
  *
- * // Where the policy is its reference.
  * const [w, l] = [tensor([-3], { dtype: "f64" }), tensor([-4], { dtype: "f64" })];
- * assertAlmostEquals(await ipoLoss(w, l, w, l, { beta: 0.1 }).item(), 25, 1e-6);
+ * const reference = [tensor([-5], { dtype: "f64" }), tensor([-3], { dtype: "f64" })] as const;
+ * const loss = ipoLoss(w, l, ...reference, { beta: 0.1 });
+ * assertAlmostEquals(await loss.item(), (2 - -1 - 5) ** 2);
+ * // Answers of two tokens: sums are twice the averages.
+ * const lengths = tensor([2], { dtype: "f64" });
+ * const [rw, rl] = reference;
+ * const ofSums = ipoLoss(mul(w, 2), mul(l, 2), mul(rw, 2), mul(rl, 2), {
+ *   beta: 0.1,
+ *   chosenLengths: lengths,
+ *   rejectedLengths: lengths,
+ * });
+ * assertAlmostEquals(await ofSums.item(), await loss.item());
  * ```
  */
 export const ipoLoss: PreferenceLoss = loss("ipo");

@@ -18,7 +18,7 @@ import {
   where,
 } from "@unitune/core";
 import { decays, discountedSum } from "./discount.ts";
-import { checkInterval, checkName, checkTokens } from "./checks.ts";
+import { checkName, checkOptions, checkTokens, share } from "./checks.ts";
 import { countRows, masked, maskedMean } from "./log_probs.ts";
 import type { Loss } from "./loss.ts";
 import type { Optimization, TokenEvidence } from "./optimization.ts";
@@ -68,7 +68,7 @@ export interface PropagationOptions {
  * @throws {RangeError} If gamma is out of range.
  */
 export function lossToGo(losses: Tensor, gamma: number): Tensor {
-  checkInterval("gamma", gamma, 0, 1);
+  checkOptions("lossToGo", { gamma: share }, { gamma });
   return discountedSum(losses, gamma);
 }
 
@@ -141,7 +141,7 @@ const LARGEST_LOSS = 3e38;
 /** The rule of a form, its options checked. */
 function ruleOf(name: string, form: PropagationForm, gamma: number): PropagationRule {
   checkName(`${name}: form`, form, rules);
-  checkInterval(`${name}: gamma`, gamma, 0, 1);
+  checkOptions(name, { gamma: share }, { gamma });
   const isOff = gamma === 0 && (form === "as-run" || form === "as-run-detached");
   return isOff ? rules.none : rules[form];
 }

@@ -14,7 +14,7 @@ import {
   type Tensor,
   where,
 } from "@unitune/core";
-import { checkInterval, checkPositive, checkShapes } from "./checks.ts";
+import { between, checkOptions, checkShapes, nonNegative, positive } from "./checks.ts";
 import { bounded } from "./log_probs.ts";
 
 /** What {@linkcode cpoLoss} can be told. */
@@ -23,6 +23,16 @@ export interface CpoOptions {
   readonly beta?: number;
   /** The probability e that a label is wrong, from 0 to 1/2; 0 unless told. */
   readonly labelSmoothing?: number;
+}
+
+/** The options of CPO, checked, its defaults filled in. */
+export function cpoConstants(
+  name: string,
+  { beta = 0.1, labelSmoothing = 0 }: CpoOptions,
+): Required<CpoOptions> {
+  const constants = { beta, labelSmoothing };
+  checkOptions(name, { beta: positive, labelSmoothing: between(0, 0.5) }, constants);
+  return constants;
 }
 
 /**
@@ -50,11 +60,10 @@ export interface CpoOptions {
 export function cpoLoss(
   chosen: Tensor,
   rejected: Tensor,
-  { beta = 0.1, labelSmoothing = 0 }: CpoOptions = {},
+  options: CpoOptions = {},
 ): Tensor {
   checkShapes("cpoLoss", "[B]", { chosen, rejected });
-  checkPositive("cpoLoss: beta", beta);
-  checkInterval("cpoLoss: labelSmoothing", labelSmoothing, 0, 0.5);
+  const { beta, labelSmoothing } = cpoConstants("cpoLoss", options);
   const x = mul(sub(bounded(chosen), bounded(rejected)), beta);
   return neg(add(
     mul(logSigmoid(x), 1 - labelSmoothing),
@@ -75,8 +84,7 @@ export function simpoConstants(
   name: string,
   { beta = 2, gamma = beta / 2 }: SimpoOptions,
 ): Required<SimpoOptions> {
-  checkPositive(`${name}: beta`, beta);
-  checkInterval(`${name}: gamma`, gamma, 0, Number.MAX_VALUE);
+  checkOptions(name, { beta: positive, gamma: nonNegative }, { beta, gamma });
   return { beta, gamma };
 }
 
@@ -155,9 +163,26 @@ export function oddsRatioLoss(averageChosen: Tensor, averageRejected: Tensor): T
   return neg(logSigmoid(sub(logOdds(averageChosen), logOdds(averageRejected))));
 }
 
+/** What ORPO can be told. */
+export interface OrpoOptions {
+  /** The weight b of the odds ratio, above 0; 0.1 unless told. */
+  readonly beta?: number;
+}
+
+/** The options of ORPO, checked, its defaults filled in. */
+export function orpoConstants(
+  name: string,
+  { beta = 0.1 }: OrpoOptions,
+): Required<OrpoOptions> {
+  checkOptions(name, { beta: positive }, { beta });
+  return { beta };
+}
+
 /**
  * ORPO (arXiv 2403.07691), nll and odds ratio of each pair:
- * `-aw - b log s(log odds(pw) - log odds(pl))`.
+ * `-aw - b log s(log odds(pw) - log odds(pl))`. Its mean over pairs is the paper's objective, in
+ * which an answer's likelihood is that of a token on average; TRL divides the nll by the tokens of
+ * all chosen answers.
  *
  * @example
  * ```ts
@@ -171,7 +196,7 @@ export function oddsRatioLoss(averageChosen: Tensor, averageRejected: Tensor): T
  *
  * @param averageChosen Log-probabilities of the chosen answers for each token, `[B]`, in nats.
  * @param averageRejected Those of the rejected answers, `[B]`.
- * @param options The weight b of the odds ratio, above 0; 0.1 unless told.
+ * @param options The weight b of the odds ratio.
  * @returns The loss of each pair, `[B]`.
  * @throws {ShapeError} If the shapes differ or the batch is empty.
  * @throws {RangeError} If beta is not above 0.
@@ -179,8 +204,8 @@ export function oddsRatioLoss(averageChosen: Tensor, averageRejected: Tensor): T
 export function orpoLoss(
   averageChosen: Tensor,
   averageRejected: Tensor,
-  { beta = 0.1 }: { readonly beta?: number } = {},
+  options: OrpoOptions = {},
 ): Tensor {
-  checkPositive("orpoLoss: beta", beta);
+  const { beta } = orpoConstants("orpoLoss", options);
   return sub(mul(oddsRatioLoss(averageChosen, averageRejected), beta), bounded(averageChosen));
 }

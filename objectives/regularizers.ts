@@ -38,6 +38,11 @@ const estimators: Readonly<Record<KlEstimator, { formula: string; of: (x: Tensor
   },
 };
 
+/** Throws unless an estimator exists. */
+export function checkKlEstimator(name: string, estimator: KlEstimator): void {
+  checkName(`${name}: estimator`, estimator, estimators);
+}
+
 /**
  * The estimated KL of the policy from its reference at each sampled token; see {@linkcode
  * KlEstimator}.
@@ -65,7 +70,7 @@ export function klEstimate(
   referenceLogProbs: Tensor,
   estimator: KlEstimator = "k3",
 ): Tensor {
-  checkName("klEstimate: estimator", estimator, estimators);
+  checkKlEstimator("klEstimate", estimator);
   return estimators[estimator].of(logRatio(logProbs, referenceLogProbs));
 }
 
@@ -127,7 +132,7 @@ export function klLoss(
 export function kl(
   { estimator = "k3", normalizer = "token" }: KlOptions = {},
 ): Optimization<ReferenceEvidence> {
-  checkName("kl: estimator", estimator, estimators);
+  checkKlEstimator("kl", estimator);
   checkNormalizer("kl: normalizer", normalizer);
   const token = estimators[estimator].formula;
   return {

@@ -4,7 +4,9 @@ import {
   cast,
   equal,
   greater,
+  isTensor,
   logSigmoid,
+  max,
   mul,
   neg,
   ones,
@@ -20,11 +22,11 @@ import {
   zeros,
 } from "@unitune/core";
 import { averageOver } from "./aggregation.ts";
-import { checkInterval, checkShapes } from "./checks.ts";
+import { checkOptions, checkShapes, finite, nonNegative } from "./checks.ts";
 import { discountedSum } from "./discount.ts";
 import type { Estimation } from "./estimation.ts";
 import { checkDemonstrations, type Demonstrations } from "./gold.ts";
-import { masked } from "./log_probs.ts";
+import { masked, maskedCount, maskedSum } from "./log_probs.ts";
 import type { Metric } from "./metrics.ts";
 import type { Optimization, ScoreEvidence, Sides } from "./optimization.ts";
 import type { Model } from "./policy.ts";
@@ -36,6 +38,14 @@ export interface RewardModelOptions {
   readonly margin?: TensorLike;
   /** The weight c of keeping scores around 0, at least 0; 0 unless told. */
   readonly centering?: number;
+}
+
+/** Throws unless the numbers that a reward model's loss is told are in range. */
+function checkRewardModel(
+  name: string,
+  options: { readonly margin?: number; readonly centering: number },
+): void {
+  checkOptions(name, { margin: finite, centering: nonNegative }, options);
 }
 
 /**
@@ -65,7 +75,7 @@ export function rewardModelLoss(
   { margin = 0, centering = 0 }: RewardModelOptions = {},
 ): Tensor {
   checkShapes("rewardModelLoss", "[B]", { chosen, rejected });
-  checkInterval("rewardModelLoss: centering", centering, 0, Number.MAX_VALUE);
+  checkRewardModel("rewardModelLoss", { ...(isTensor(margin) ? {} : { margin }), centering });
   const loss = neg(logSigmoid(sub(sub(chosen, rejected), margin)));
   return centering === 0 ? loss : add(loss, mul(square(add(chosen, rejected)), centering));
 }
@@ -111,13 +121,13 @@ export const scored: Estimation<Demonstrations, Demonstrations, ScoreEvidence> =
     const counts = cast(mask, logits.dtype);
     const isLast = equal(mul(discountedSum(counts, 1), counts), 1);
     const scores = sum(masked(reshape(logits, ids.shape), isLast), { axes: [-1] });
-    return { evidence: { scores }, metrics: {} };
+    return { evidence: { scores, counted: max(counts, { axes: [-1] }) }, metrics: {} };
   },
 };
 
 /**
- * {@linkcode rewardModelLoss} as a transition optimization. It logs
- * `rewards/{chosen,rejected,margins, accuracies}`.
+ * {@linkcode rewardModelLoss} as a transition optimization. A pair counts where both sides have
+ * answers. It logs `rewards/{chosen,rejected,margins,accuracies}`.
  *
  * @example
  * ```ts
@@ -134,16 +144,20 @@ export const scored: Estimation<Demonstrations, Demonstrations, ScoreEvidence> =
 export function bradleyTerry(
   { margin = 0, centering = 0 }: { readonly margin?: number; readonly centering?: number } = {},
 ): Optimization<Sides<ScoreEvidence>> {
-  checkInterval("bradleyTerry: margin", margin, -Number.MAX_VALUE, Number.MAX_VALUE);
-  checkInterval("bradleyTerry: centering", centering, 0, Number.MAX_VALUE);
+  checkRewardModel("bradleyTerry", { margin, centering });
   const formula = `mean -log s(rw - rl${margin === 0 ? "" : ` - ${margin}`})` +
     (centering === 0 ? "" : ` + ${centering} (rw + rl)^2`);
   return {
     description: { transition: "r(s+) over r(s-)", normalizer: "pairs", formula },
-    optimize({ chosen: { scores: chosen }, rejected: { scores: rejected } }) {
-      const counted = ones(chosen.shape, chosen.dtype);
-      const rows = sum(counted);
-      const metric = (values: Tensor): Metric => ({ total: sum(values), weight: rows });
+    optimize(evidence) {
+      const [chosen, rejected] = [evidence.chosen.scores, evidence.rejected.scores];
+      const counts = ({ scores, counted = ones(scores.shape, scores.dtype) }: ScoreEvidence) =>
+        counted;
+      const counted = mul(counts(evidence.chosen), counts(evidence.rejected));
+      const metric = (values: Tensor): Metric => ({
+        total: maskedSum(values, counted),
+        weight: maskedCount(counted, values.dtype),
+      });
       return {
         terms: [averageOver(rewardModelLoss(chosen, rejected, { margin, centering }), counted)],
         metrics: {

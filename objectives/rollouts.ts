@@ -4,37 +4,45 @@ import {
   argmax,
   cast,
   concat,
+  equal,
   evaluate,
   gather,
+  greater,
   iota,
   mapTree,
   max,
-  mean,
   mul,
   neg,
   ones,
   reshape,
-  sqrt,
-  square,
+  stopGradient,
   sub,
-  sum,
   type Tensor,
   tensor,
+  where,
   zeros,
 } from "@unitune/core";
 import {
   type AdvantageEstimator,
   answerAdvantages,
-  checkGae,
+  gaeConstants,
   type GaeOptions,
   maskedWhiten,
   tokenRewards,
 } from "./advantages.ts";
-import { checkGroups, checkInterval, checkPositiveInteger, checkShapes } from "./checks.ts";
+import {
+  checkGroups,
+  checkOptions,
+  checkShapes,
+  integerFrom,
+  nonNegative,
+  type Range,
+} from "./checks.ts";
 import type { Estimation, PriorStates, Signal } from "./estimation.ts";
 import { type Demonstrations, gold, readOf, targetsOf } from "./gold.ts";
 import { masked, maskedCount, maskedSum, tokenLogProbs } from "./log_probs.ts";
 import type { Metric, Metrics } from "./metrics.ts";
+import { centred, standardDeviation } from "./moments.ts";
 import type {
   DistributionEvidence,
   RolloutEvidence,
@@ -42,7 +50,7 @@ import type {
   ValueEvidence,
 } from "./optimization.ts";
 import type { Model } from "./policy.ts";
-import { klEstimate, type KlEstimator } from "./regularizers.ts";
+import { checkKlEstimator, klEstimate, type KlEstimator } from "./regularizers.ts";
 import { type ReferenceScores, seen } from "./signals.ts";
 
 /** What a signal reads of rollouts. */
@@ -89,33 +97,43 @@ export const sampled: PriorStates<Demonstrations, Demonstrations> = {
   },
 };
 
-/** A mean over rows, of one number for each. */
-function rowMean(values: Tensor): Metric {
-  const [rows = 0] = values.shape;
-  return { total: sum(values), weight: mul(ones([], values.dtype), rows) };
+/** 1 for each row that has an answer, 0 for the others: `[B]` of a mask `[B, T]`. */
+function answered(mask: Tensor): Tensor {
+  return max(mask, { axes: [-1] });
+}
+
+/** A mean over the rows or the groups that count, of one number for each. */
+function meanOf(values: Tensor, counted: Tensor): Metric {
+  return { total: maskedSum(values, counted), weight: maskedCount(counted, values.dtype) };
 }
 
 /**
  * `reward` and `reward_std`, the mean deviation within groups; `completions/{mean,min,max}_length`,
- * the extremes being means over micro-batches.
+ * the extremes being means over micro-batches. All of them are of the answers that count.
  */
 function rolloutMetrics(rewards: Tensor, mask: Tensor, groupSize: number): Metrics {
-  const lengths = maskedCount(mask, mask.dtype, { axes: [-1] });
   const [rows = 0] = rewards.shape;
-  const groups = reshape(rewards, [-1, groupSize === 1 ? rows : groupSize]);
-  const centred = sub(groups, mean(groups, { axes: [-1], keepDims: true }));
-  const degrees = Math.max((groups.shape[1] ?? 1) - 1, 1);
-  const deviations = sqrt(mul(sum(square(centred), { axes: [-1] }), 1 / degrees));
+  const counted = answered(mask);
+  const lengths = maskedCount(mask, mask.dtype, { axes: [-1] });
+  const groups = (x: Tensor) => reshape(x, [-1, groupSize === 1 ? rows : groupSize]);
+  const over = { axes: [-1], keepDims: true };
+  const deviations = centred(groups(rewards), groups(counted), over);
   const extreme = (value: Tensor): Metric => ({
     total: mul(value, rows),
     weight: mul(ones([], mask.dtype), rows),
   });
+  // A row without an answer is as long as the longest, so that it is never the shortest.
+  const longest = max(lengths);
+  const shortest = neg(max(neg(where(greater(lengths, 0), lengths, longest))));
   return {
-    "reward": rowMean(rewards),
-    "reward_std": rowMean(deviations),
-    "completions/mean_length": rowMean(lengths),
-    "completions/min_length": extreme(neg(max(neg(lengths)))),
-    "completions/max_length": extreme(max(lengths)),
+    "reward": meanOf(rewards, counted),
+    "reward_std": meanOf(
+      standardDeviation(deviations, groups(counted), over),
+      max(groups(counted), over),
+    ),
+    "completions/mean_length": meanOf(lengths, counted),
+    "completions/min_length": extreme(shortest),
+    "completions/max_length": extreme(longest),
   };
 }
 
@@ -146,7 +164,8 @@ function checkRollouts(
 
 /**
  * Rewards of answers, turned into advantages: how much better than expected each answer was.
- * Penalties are taken from an answer's reward as their sum.
+ * Penalties are taken from an answer's reward as their sum. A row without answer tokens, such as an
+ * answer that nobody can score, takes no part in what is expected of the others.
  *
  * @example
  * ```ts
@@ -178,7 +197,7 @@ export function advantage(
         : sub(batch.rewards, cast(maskedSum(penalties, mask, { axes: [-1] }), batch.rewards.dtype));
       return {
         rewards: batch.rewards,
-        advantages: estimate(rewards),
+        advantages: estimate(rewards, answered(targetsOf(mask))),
         oldLogProbs: targetsOf(oldLogProbs),
       };
     },
@@ -245,8 +264,8 @@ export function gae(
   Valued,
   RolloutEvidence & DistributionEvidence & ValueEvidence
 > {
-  checkGae("gae", options);
-  const { gamma = 1, lambda = 0.95, whiten = false } = options;
+  const { gamma, lambda } = gaeConstants("gae", options);
+  const { whiten = false } = options;
   return {
     description: {
       signal: `reward, GAE(${gamma}, ${lambda})${whiten ? ", whitened" : ""}`,
@@ -328,7 +347,8 @@ export function penalized<B extends RolloutScores, X, E>(
   { coefficient, estimator = "k1" }: PenaltyOptions,
   signal: Signal<B, X, E>,
 ): Signal<B & ReferenceScores, X, E> {
-  checkInterval("penalized: coefficient", coefficient, 0, Number.MAX_VALUE);
+  checkOptions("penalized", { coefficient: nonNegative }, { coefficient });
+  checkKlEstimator("penalized", estimator);
   const { description } = signal;
   return {
     ...signal,
@@ -379,10 +399,26 @@ export interface RankingOptions {
   readonly groupSize?: number;
 }
 
+/** What {@linkcode ranked} collects beside its pairs. */
+export interface Ties {
+  /** Whether the best and the worst answer of a group are worth the same, `[B/G]` (bool). */
+  readonly tied: Tensor;
+}
+
+/** Evidence on pairs, what is tied as a constant: its gradients would cancel but for rounding. */
+function withoutTies<E>(evidence: E, tied: Tensor): E {
+  const [pairs = 0] = tied.shape;
+  return mapTree(evidence, (x) => {
+    if (x.shape[0] !== pairs) return x;
+    const isTied = reshape(tied, [pairs, ...x.shape.slice(1).map(() => 1)]);
+    return where(isTied, stopGradient(x), x);
+  });
+}
+
 /**
  * An estimation on pairs made one on groups of answers: of each group the best answer is chosen,
- * the worst rejected. A group whose rewards agree is a pair of one answer with itself, without
- * gradient.
+ * the worst rejected. A group whose rewards agree is a pair of one answer with itself, whose
+ * gradient is exactly 0.
  *
  * @example
  * ```ts
@@ -398,10 +434,10 @@ export interface RankingOptions {
  * @returns The estimation on groups.
  * @throws {RangeError} If a group has a single member.
  */
-export function ranked<B, C, E>(
+export function ranked<B, C extends object, E>(
   pairs: Estimation<Sides<B>, C, E>,
   { groupSize = 2 }: RankingOptions = {},
-): Estimation<B & Rewarded, C, E> {
+): Estimation<B & Rewarded, C & Ties, E> {
   checkGroups("ranked", groupSize, groupSize);
   const { description } = pairs;
   return {
@@ -411,12 +447,16 @@ export function ranked<B, C, E>(
       models: [...description.models, "reward"],
       data: [...description.data.filter((name) => name !== "chosen and rejected"), "reward"],
     },
-    collect: (model, batch, context) =>
-      pairs.collect(model, {
-        chosen: rowsOf(batch, extremeRows(batch.rewards, groupSize, 1)),
-        rejected: rowsOf(batch, extremeRows(batch.rewards, groupSize, -1)),
-      }, context),
-    evaluate: pairs.evaluate,
+    collect(model, batch, context) {
+      const chosen = rowsOf(batch, extremeRows(batch.rewards, groupSize, 1));
+      const rejected = rowsOf(batch, extremeRows(batch.rewards, groupSize, -1));
+      const tied = equal(chosen.rewards, rejected.rewards);
+      return { ...pairs.collect(model, { chosen, rejected }, context), tied };
+    },
+    evaluate(model, collected, context) {
+      const { evidence, metrics } = pairs.evaluate(model, collected, context);
+      return { evidence: withoutTies(evidence, collected.tied), metrics };
+    },
   };
 }
 
@@ -485,13 +525,25 @@ export interface RolloutOptions {
   readonly groupSize?: number;
 }
 
+const rolloutRanges: Readonly<Record<keyof RolloutOptions, Range>> = {
+  length: integerFrom(2),
+  pad: integerFrom(0),
+  groupSize: integerFrom(1),
+};
+
 /** Samples as rows, not yet scored by the policy that gave them. */
 export interface PackedSamples extends Demonstrations, Rewarded {}
 
+/** The mean of numbers; of numbers that agree, that number exactly. 0 of none. */
+function exactMean([first = 0, ...others]: readonly number[]): number {
+  const beyond = others.reduce((total, other) => total + (other - first), 0);
+  return first + beyond / (others.length + 1);
+}
+
 /**
  * Samples and what they were worth as the rows of a batch. An answer that nobody can score teaches
- * nothing: its tokens are masked, and it counts as the mean of its group's scored answers, so that
- * theirs is what is expected of the group; 0 where none is scored.
+ * nothing: its tokens are masked, so that {@linkcode advantage} leaves it out of its group. Its
+ * reward is shown as the mean of its group's scored answers, 0 where none is scored.
  *
  * @example
  * ```ts
@@ -518,7 +570,7 @@ export function packSamples(
   if (samples.length === 0) {
     throw new RangeError("packSamples: expected at least one sample, got 0");
   }
-  checkPositiveInteger("packSamples: groupSize", groupSize);
+  checkOptions("packSamples", rolloutRanges, { length, pad, groupSize });
   if (samples.length % groupSize !== 0) {
     throw new RangeError(
       `packSamples: expected a multiple of groupSize ${groupSize} samples, got ${samples.length}`,
@@ -547,8 +599,7 @@ export function packSamples(
   const values = rewards.map((value, i) => {
     if (value !== null) return value;
     const first = i - i % groupSize;
-    const scored = rewards.slice(first, first + groupSize).filter((other) => other !== null);
-    return scored.reduce((total, other) => total + other, 0) / Math.max(scored.length, 1);
+    return exactMean(rewards.slice(first, first + groupSize).filter((other) => other !== null));
   });
   const tokensOf = (of: (sample: Sample) => readonly number[]) =>
     tensor(samples.map((sample) => row(of(sample), pad)), { dtype: "i32" });

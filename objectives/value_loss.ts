@@ -7,7 +7,7 @@ import {
   describeNormalizer,
   type Normalizer,
 } from "./aggregation.ts";
-import { checkInterval, checkShapes } from "./checks.ts";
+import { checkOptions, checkShapes, upToInfinity } from "./checks.ts";
 import type { Loss } from "./loss.ts";
 import type { Optimization, ValueEvidence } from "./optimization.ts";
 
@@ -19,6 +19,16 @@ export interface ValueOptions {
   readonly epsilon?: number;
   /** What the sum over tokens is divided by; `"token"` unless told. */
   readonly normalizer?: Normalizer;
+}
+
+/** The options of a value loss, checked, its defaults filled in. */
+function valueConstants(
+  name: string,
+  { epsilon = 0.2, normalizer = "token" }: ValueOptions,
+): Required<ValueOptions> {
+  checkOptions(name, { epsilon: upToInfinity }, { epsilon });
+  checkNormalizer(`${name}: normalizer`, normalizer);
+  return { epsilon, normalizer };
 }
 
 /**
@@ -50,10 +60,10 @@ export function valueLoss(
   oldValues: Tensor,
   returns: Tensor,
   mask: Tensor,
-  { epsilon = 0.2, normalizer = "token" }: ValueOptions = {},
+  options: ValueOptions = {},
 ): Loss {
   checkShapes("valueLoss", "[B, T]", { values, oldValues, returns, mask });
-  checkInterval("valueLoss: epsilon", epsilon, 0, Infinity);
+  const { epsilon, normalizer } = valueConstants("valueLoss", options);
   const [old, target] = [stopGradient(oldValues), stopGradient(returns)];
   const near = clip(values, sub(old, epsilon), add(old, epsilon));
   const errors = maximum(square(sub(values, target)), square(sub(near, target)));
@@ -77,9 +87,7 @@ export function valueLoss(
  * @throws {RangeError} If epsilon is negative.
  */
 export function valueRegression(options: ValueOptions = {}): Optimization<ValueEvidence> {
-  const { epsilon = 0.2, normalizer = "token" } = options;
-  checkInterval("valueRegression: epsilon", epsilon, 0, Infinity);
-  checkNormalizer("valueRegression: normalizer", normalizer);
+  const { epsilon, normalizer } = valueConstants("valueRegression", options);
   return {
     description: {
       transition: "V -> return",

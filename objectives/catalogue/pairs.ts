@@ -1,10 +1,12 @@
 /** Objectives on people's preferences by the field's names, each one expression of the parts. */
+import { checkOptions, nonNegative } from "../checks.ts";
 import { sum, weight } from "../combinators.ts";
 import type { ScoredDemonstrations } from "./demonstrations.ts";
 import { estimate } from "../estimation.ts";
 import { type Demonstrations, gold } from "../gold.ts";
 import { intuitive, type IntuitiveOptions } from "../intuitive.ts";
 import { type KtoOptions, labelled, type Labels, prospect, type ScoredLabels } from "../kto.ts";
+import type { Normalizer } from "../aggregation.ts";
 import { nll } from "../nll.ts";
 import { type Objective, objective } from "../objective.ts";
 import type { Sides } from "../optimization.ts";
@@ -18,7 +20,12 @@ import {
   type PairwiseOptions,
 } from "../pairs.ts";
 import type { Model } from "../policy.ts";
-import type { CpoOptions, SimpoOptions } from "../reference_free.ts";
+import {
+  type CpoOptions,
+  orpoConstants,
+  type OrpoOptions,
+  type SimpoOptions,
+} from "../reference_free.ts";
 import { bradleyTerry, scored } from "../reward_model.ts";
 import { against, indicator } from "../signals.ts";
 
@@ -117,7 +124,8 @@ export const hinge: PreferenceObjective = preference("hinge");
 export const exponential: PreferenceObjective = preference("exponential");
 
 /**
- * Provably robust DPO (arXiv 2403.00409); say how often labels are wrong as `labelSmoothing`.
+ * Provably robust DPO (arXiv 2403.00409); say how often labels are wrong as `labelSmoothing`, 0.1
+ * unless told.
  *
  * @example
  * ```ts
@@ -257,12 +265,17 @@ export const discopop: PreferenceObjective = preference("discopop");
  * assertStringIncludes(rpo({ alpha: 0.5 }).description.formula, "0.5 (chosen:");
  * ```
  *
- * @param options Those of {@linkcode dpo}, and the weight alpha of the likelihood, 1 unless told.
+ * @param options Those of {@linkcode dpo}, and the weight alpha of the likelihood, at least 0; 1
+ * unless told. (That of an alpha-divergence is its default.)
  * @returns The objective.
+ * @throws {RangeError} If an option is out of range.
  */
 export function rpo(
-  { alpha = 1, ...options }: PreferenceObjectiveOptions & { readonly alpha?: number } = {},
+  { alpha = 1, ...options }:
+    & Omit<PreferenceObjectiveOptions, "alpha">
+    & { readonly alpha?: number } = {},
 ): Objective<ScoredPairs> {
+  checkOptions("rpo", { alpha: nonNegative }, { alpha });
   return objective(
     paired(estimate(gold, against("precomputed"))),
     sum(pairwise(options), weight(alpha, onChosen(nll()))),
@@ -315,17 +328,28 @@ export function mpo(options: PreferenceObjectiveOptions = {}): Objective<ScoredP
  */
 export function intuitiveDpo(
   reference: Model,
-  { beta = 0.1, ...states }: IntuitiveOptions & { readonly beta?: number } = {},
+  options: IntuitiveOptions & { readonly beta?: number } = {},
 ): Objective<Pairs> {
+  const { beta } = options;
   return objective(
-    paired(estimate(intuitive(states), against(reference))),
-    pairwise({ form: "dpo", beta }),
+    paired(estimate(intuitive(options), against(reference))),
+    pairwise({ form: "dpo", ...(beta === undefined ? {} : { beta }) }),
   );
+}
+
+/** What {@linkcode orpo} can be told. */
+export interface OrpoObjectiveOptions extends OrpoOptions {
+  /**
+   * What the sum of the chosen answers' nll is divided by: `"sequence"` unless told, as in the
+   * paper, whose likelihood of an answer is that of a token on average. TRL has `"token"`, for all
+   * chosen answers of a batch, and counts the prompts' tokens as well.
+   */
+  readonly normalizer?: Normalizer;
 }
 
 /**
  * ORPO (arXiv 2403.07691): the chosen answer's likelihood, and the odds of the chosen over the
- * rejected one. No reference.
+ * rejected one. No reference. It is the mean over pairs of {@linkcode orpoLoss}.
  *
  * @example
  * ```ts
@@ -335,13 +359,17 @@ export function intuitiveDpo(
  * assertStringIncludes(orpo().description.formula, "odds");
  * ```
  *
- * @param options The weight beta of the odds ratio, 0.1 unless told.
+ * @param options The weight beta of the odds ratio, and what the likelihood is divided by.
  * @returns The objective.
+ * @throws {RangeError} If an option is out of range.
  */
-export function orpo({ beta = 0.1 }: { readonly beta?: number } = {}): Objective<Pairs> {
+export function orpo(
+  { normalizer = "sequence", ...options }: OrpoObjectiveOptions = {},
+): Objective<Pairs> {
+  const { beta } = orpoConstants("orpo", options);
   return objective(
     paired(estimate(gold, indicator)),
-    sum(onChosen(nll()), weight(beta, oddsRatio())),
+    sum(onChosen(nll({ normalizer })), weight(beta, oddsRatio())),
   );
 }
 
@@ -374,12 +402,14 @@ export function simpo(options: SimpoOptions = {}): Objective<Pairs> {
  * assertStringIncludes(cpo().description.formula, "lw - ll");
  * ```
  *
- * @param options Hyperparameters, and the weight alpha of the likelihood, 1 unless told.
+ * @param options Hyperparameters, and the weight alpha of the likelihood, at least 0; 1 unless told.
  * @returns The objective.
+ * @throws {RangeError} If an option is out of range.
  */
 export function cpo(
   { alpha = 1, ...options }: CpoOptions & { readonly alpha?: number } = {},
 ): Objective<Pairs> {
+  checkOptions("cpo", { alpha: nonNegative }, { alpha });
   return objective(
     paired(estimate(gold, indicator)),
     sum(contrastive(options), weight(alpha, onChosen(nll()))),

@@ -1,5 +1,18 @@
 /** Objectives on sampled answers by the field's names, each one expression of the parts. */
-import { estimator } from "../advantages.ts";
+import {
+  type AdvantageEstimator,
+  type AdvantageForm,
+  estimator,
+  gaeConstants,
+} from "../advantages.ts";
+import {
+  checkName,
+  checkOptions,
+  nonNegative,
+  positive,
+  type Range,
+  upToInfinity,
+} from "../checks.ts";
 import { sum, weight } from "../combinators.ts";
 import type { ScoredDemonstrations } from "./demonstrations.ts";
 import { both, estimate } from "../estimation.ts";
@@ -45,6 +58,34 @@ export interface GroupObjectiveOptions {
 }
 
 /**
+ * What a reward less the mean of its group is divided by: `"group"`, the group's deviation + 1e-4
+ * (GRPO); `"batch"`, the batch's deviation + 1e-4 (arXiv 2508.08221), so that a batch that is cut
+ * into micro-batches has another loss; `"none"`, nothing (Dr. GRPO). As TRL's `scale_rewards`.
+ */
+export type RewardScale = "group" | "batch" | "none";
+
+const scaledBy: Readonly<Record<RewardScale, AdvantageForm>> = {
+  group: "group-z-score",
+  batch: "group-mean-batch-std",
+  none: "group-mean",
+};
+
+/** What GRPO and its kin can be told of advantages. */
+export interface ScaledGroupOptions extends GroupObjectiveOptions {
+  /** What advantages are divided by; `"group"` unless told. */
+  readonly scaleRewards?: RewardScale;
+}
+
+/** GRPO's advantages, scaled as told. */
+function scaledAdvantages(
+  name: string,
+  { groupSize = 8, scaleRewards = "group" }: ScaledGroupOptions,
+): AdvantageEstimator {
+  checkName(`${name}: scaleRewards`, scaleRewards, scaledBy);
+  return estimator(scaledBy[scaleRewards], groupSize);
+}
+
+/**
  * REINFORCE (Williams 1992): the policy gradient with raw rewards.
  *
  * @example
@@ -82,19 +123,43 @@ export function reinforcePlusPlus(options: ClippedOptions = {}): Objective<Rollo
 
 /** What {@linkcode ppo} can be told. */
 export interface PpoOptions extends ActorCriticOptions, ClippedOptions {
+  /**
+   * Whether advantages are whitened over the batch; then a batch that is cut into micro-batches has
+   * another loss. True unless told: the paper does not, post-training's PPO does (arXiv 1909.08593
+   * and TRL).
+   */
+  readonly whiten?: boolean;
   /** The weight of the KL that is taken from rewards, at least 0; 0.05 unless told. */
   readonly penalty?: number;
-  /** The weight of the value loss; 0.1 unless told. */
+  /** The weight of the value loss, at least 0; 0.1 unless told. */
   readonly valueWeight?: number;
-  /** How far a value may move and still count; 0.2 unless told. */
+  /** How far a value may move and still count, from 0, to `Infinity`; 0.2 unless told. */
   readonly valueEpsilon?: number;
-  /** The weight of the entropy bonus; 0, none, unless told. */
+  /** The weight of the entropy bonus, at least 0; 0, none, unless told. */
   readonly entropyWeight?: number;
 }
 
+/** The defaults of {@linkcode ppo}, but for clipping's ({@linkcode clippedDefaults}). */
+export const ppoDefaults: Required<Omit<PpoOptions, keyof ClippedOptions>> = {
+  ...gaeConstants("ppo", {}),
+  whiten: true,
+  penalty: 0.05,
+  valueWeight: 0.1,
+  valueEpsilon: 0.2,
+  entropyWeight: 0,
+};
+
+const ppoRanges = {
+  penalty: nonNegative,
+  valueWeight: nonNegative,
+  valueEpsilon: upToInfinity,
+  entropyWeight: nonNegative,
+};
+
 /**
- * PPO (arXiv 1707.06347) as post-training runs it: rewards less a KL, advantages by GAE, a clipped
- * policy and a clipped value. The policy needs a value head.
+ * PPO (arXiv 1707.06347) as post-training runs it: rewards less a KL, advantages by GAE, whitened, a
+ * clipped policy and a clipped value. The sums over tokens of policy, value and entropy are all
+ * divided by the same normalizer. The policy needs a value head.
  *
  * @example
  * ```ts
@@ -106,16 +171,23 @@ export interface PpoOptions extends ActorCriticOptions, ClippedOptions {
  *
  * @param options Of advantages, clipping and weights.
  * @returns The objective.
+ * @throws {RangeError} If an option is out of range.
  */
 export function ppo(options: PpoOptions = {}): Objective<ScoredRollouts & ValueScores> {
-  const { penalty = 0.05, valueWeight = 0.1, valueEpsilon = 0.2, entropyWeight = 0 } = options;
+  const { penalty, valueWeight, valueEpsilon, entropyWeight, ...advantages } = {
+    ...ppoDefaults,
+    ...options,
+  };
+  checkOptions("ppo", ppoRanges, options);
+  const clipping = { ...clippedDefaults.ppo, ...options };
+  const normalized = clipping.normalizer === undefined ? {} : { normalizer: clipping.normalizer };
   const losses = sum(
-    clipped({ ...clippedDefaults.ppo, ...options }),
-    weight(valueWeight, valueRegression({ epsilon: valueEpsilon })),
+    clipped(clipping),
+    weight(valueWeight, valueRegression({ epsilon: valueEpsilon, ...normalized })),
   );
   return objective(
-    estimate(sampled, penalized({ coefficient: penalty }, gae(options))),
-    entropyWeight === 0 ? losses : sum(losses, weight(entropyWeight, entropyBonus())),
+    estimate(sampled, penalized({ coefficient: penalty }, gae(advantages))),
+    entropyWeight === 0 ? losses : sum(losses, weight(entropyWeight, entropyBonus(normalized))),
   );
 }
 
@@ -154,20 +226,20 @@ export function rloo(
  * assertStringIncludes(grpo({ groupSize: 4 }).description.signal, "of the group of 4");
  * ```
  *
- * @param options The size of a group, clipping, and what the loss is divided by.
+ * @param options The size of a group, the scale of rewards, clipping, and what the loss is divided
+ * by.
  * @returns The objective.
  */
-export function grpo(
-  { groupSize = 8, ...options }: GroupObjectiveOptions & ClippedOptions = {},
-): Objective<Rollouts> {
+export function grpo(options: ScaledGroupOptions & ClippedOptions = {}): Objective<Rollouts> {
   return objective(
-    estimate(sampled, advantage(estimator("group-z-score", groupSize))),
+    estimate(sampled, advantage(scaledAdvantages("grpo", options))),
     clipped({ ...clippedDefaults.grpo, ...options }),
   );
 }
 
 /**
- * {@linkcode grpo} with the KL to a reference as a part of the loss.
+ * {@linkcode grpo} with the KL to a reference as a part of the loss: the mean of each token's
+ * surrogate and KL, both divided by the same normalizer.
  *
  * @example
  * ```ts
@@ -177,24 +249,26 @@ export function grpo(
  * assertStringIncludes(grpoKl({ beta: 0.04 }).description.formula, "0.04 (");
  * ```
  *
- * @param options Those of {@linkcode grpo}, and the weight beta of the KL, 0.04 unless told.
+ * @param options Those of {@linkcode grpo}, and the weight beta of the KL, at least 0; 0.04 unless
+ * told.
  * @returns The objective.
+ * @throws {RangeError} If an option is out of range.
  */
 export function grpoKl(
-  { groupSize = 8, beta = 0.04, ...options }:
-    & GroupObjectiveOptions
+  { beta = 0.04, ...options }:
+    & ScaledGroupOptions
     & ClippedOptions
     & { readonly beta?: number } = {},
 ): Objective<ScoredRollouts> {
+  checkOptions("grpoKl", { beta: nonNegative }, { beta });
+  const clipping = { ...clippedDefaults.grpo, ...options };
+  const normalized = clipping.normalizer === undefined ? {} : { normalizer: clipping.normalizer };
   return objective(
     estimate(
       sampled,
-      both(advantage(estimator("group-z-score", groupSize)), against("precomputed")),
+      both(advantage(scaledAdvantages("grpoKl", options)), against("precomputed")),
     ),
-    sum(
-      clipped({ ...clippedDefaults.grpo, ...options }),
-      weight(beta, kl({ normalizer: "sequence" })),
-    ),
+    sum(clipped(clipping), weight(beta, kl(normalized))),
   );
 }
 
@@ -209,20 +283,23 @@ export function grpoKl(
  * assertStringIncludes(dapo({ groupSize: 4 }).description.signal, "of the group of 4");
  * ```
  *
- * @param options The size of a group, clipping, and what the loss is divided by.
+ * @param options The size of a group, the scale of rewards, clipping, and what the loss is divided
+ * by.
  * @returns The objective.
  */
-export function dapo(
-  { groupSize = 8, ...options }: GroupObjectiveOptions & ClippedOptions = {},
-): Objective<Rollouts> {
+export function dapo(options: ScaledGroupOptions & ClippedOptions = {}): Objective<Rollouts> {
   return objective(
-    estimate(sampled, advantage(estimator("group-z-score", groupSize))),
+    estimate(sampled, advantage(scaledAdvantages("dapo", options))),
     clipped({ ...clippedDefaults.dapo, ...options }),
   );
 }
 
+/** The longest completion that Dr. GRPO divides by. */
+const longest: Range = { words: "a positive number", holds: positive.holds };
+
 /**
- * Dr. GRPO (arXiv 2503.20783): no deviation in the advantage, no length in the normalizer.
+ * Dr. GRPO (arXiv 2503.20783): no deviation in the advantage, no length in the normalizer, which is
+ * a constant: all rows, with an answer or without, times the longest completion.
  *
  * @example
  * ```ts
@@ -241,6 +318,7 @@ export function drGrpo(
     & Omit<ClippedOptions, "normalizer">
     & { readonly maxLength?: number } = {},
 ): Objective<Rollouts> {
+  checkOptions("drGrpo", { maxLength: longest }, { maxLength });
   return objective(
     estimate(sampled, advantage(estimator("group-mean", groupSize))),
     clipped({ ...clippedDefaults.drGrpo, ...options, normalizer: maxLength }),
@@ -258,14 +336,13 @@ export function drGrpo(
  * assertStringIncludes(gspo({ groupSize: 4 }).description.signal, "of the group of 4");
  * ```
  *
- * @param options The size of a group, clipping, and what the loss is divided by.
+ * @param options The size of a group, the scale of rewards, clipping, and what the loss is divided
+ * by.
  * @returns The objective.
  */
-export function gspo(
-  { groupSize = 8, ...options }: GroupObjectiveOptions & ClippedOptions = {},
-): Objective<Rollouts> {
+export function gspo(options: ScaledGroupOptions & ClippedOptions = {}): Objective<Rollouts> {
   return objective(
-    estimate(sampled, advantage(estimator("group-z-score", groupSize))),
+    estimate(sampled, advantage(scaledAdvantages("gspo", options))),
     clipped({ ...clippedDefaults.gspo, ...options }),
   );
 }
@@ -282,14 +359,12 @@ export function gspo(
  * assertStringIncludes(cispo({ cap: 3 }).description.formula, "min(rho_t, 3)");
  * ```
  *
- * @param options The size of a group, the cap, and what the loss is divided by.
+ * @param options The size of a group, the scale of rewards, the cap, and what the loss is divided by.
  * @returns The objective.
  */
-export function cispo(
-  { groupSize = 8, ...options }: GroupObjectiveOptions & CispoOptions = {},
-): Objective<Rollouts> {
+export function cispo(options: ScaledGroupOptions & CispoOptions = {}): Objective<Rollouts> {
   return objective(
-    estimate(sampled, advantage(estimator("group-z-score", groupSize))),
+    estimate(sampled, advantage(scaledAdvantages("cispo", options))),
     cappedPolicyGradient(options),
   );
 }
@@ -329,14 +404,14 @@ export function maxRlGradient(
  * assertStringIncludes(intuitiveGrpo({ lambda: 0.3 }).description.modelStates, "0.3");
  * ```
  *
- * @param options Of the states, and the size of a group.
+ * @param options Of the states, the size of a group, and the scale of rewards.
  * @returns The objective.
  */
 export function intuitiveGrpo(
-  { groupSize = 8, ...states }: GroupObjectiveOptions & IntuitiveOptions = {},
+  options: ScaledGroupOptions & IntuitiveOptions = {},
 ): Objective<Rollouts> {
   return objective(
-    estimate(intuitive(states), advantage(estimator("group-z-score", groupSize))),
+    estimate(intuitive(options), advantage(scaledAdvantages("intuitiveGrpo", options))),
     policyGradient({ normalizer: "sequence" }),
   );
 }

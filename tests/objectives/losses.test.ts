@@ -3,6 +3,7 @@ import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/ass
 import { checkGradients, grad } from "@unitune/autodiff";
 import {
   add,
+  div,
   exp,
   log,
   logSoftmax,
@@ -29,6 +30,7 @@ import {
   discopopLoss,
   divergenceScore,
   dpoLoss,
+  drGrpoLoss,
   entropyLoss,
   estimator,
   exoLoss,
@@ -80,6 +82,11 @@ const vector = (values: readonly number[]) => tensor(values, f64);
 const row = (values: readonly number[]) => tensor([values], f64);
 const modest = { numRuns: 30 };
 const number = (min: number, max: number) => fc.double({ min, max, noNaN: true });
+
+function namesOf<K extends string>(table: Readonly<Record<K, unknown>>): K[] {
+  const isName = (name: string): name is K => Object.hasOwn(table, name);
+  return Object.keys(table).filter(isName);
+}
 
 Deno.test("NeMo-RL: PPO, GSPO and KL", async () => {
   const [old, mask] = [zeros([1, 3], "f64"), tensor([[1, 1, 1]])];
@@ -227,31 +234,36 @@ Deno.test("aot: DPO's loss of sorted margins", async () => {
   );
 });
 
+/** All losses of pairs, and what they are where the policy is its reference, beta being 0.2. */
+const atReference: Readonly<Record<PreferenceForm, [PreferenceLoss, number]>> = {
+  dpo: [dpoLoss, Math.LN2],
+  hinge: [hingeLoss, 1],
+  ipo: [ipoLoss, 1 / (4 * 0.2 * 0.2)],
+  exponential: [exponentialLoss, 1],
+  robust: [robustLoss, Math.LN2],
+  exo: [exoLoss, -Math.LN2 - (Math.log1p(-1e-3) + Math.log(1e-3)) / 2],
+  nca: [ncaLoss, 2 * Math.LN2],
+  bco: [bcoLoss, 2 * Math.LN2],
+  // Two squares of 1/(2b).
+  sppo: [sppoLoss, 1 / (2 * 0.2 * 0.2)],
+  aot: [aotLoss, Math.LN2],
+  "aot-unpaired": [aotUnpairedLoss, Math.LN2],
+  "apo-zero": [apoZeroLoss, 1],
+  "apo-down": [apoDownLoss, 1],
+  discopop: [discopopLoss, (Math.LN2 + 1) / 2],
+};
+
+const divergences = [
+  "reverse-kl",
+  "forward-kl",
+  "jensen-shannon",
+  "alpha",
+] as const satisfies readonly FDivergence[];
+
 Deno.test("step 0: what each loss of pairs is where the policy is its reference", async () => {
-  const forms: Readonly<Record<PreferenceForm, [PreferenceLoss, number]>> = {
-    dpo: [dpoLoss, Math.LN2],
-    hinge: [hingeLoss, 1],
-    ipo: [ipoLoss, 1 / (4 * 0.04)],
-    exponential: [exponentialLoss, 1],
-    robust: [robustLoss, Math.LN2],
-    exo: [exoLoss, -Math.LN2 - (Math.log1p(-1e-3) + Math.log(1e-3)) / 2],
-    nca: [ncaLoss, 2 * Math.LN2],
-    bco: [bcoLoss, 2 * Math.LN2],
-    // Two squares of 1/(2b).
-    sppo: [sppoLoss, 0.5 / 0.04],
-    aot: [aotLoss, Math.LN2],
-    "aot-unpaired": [aotUnpairedLoss, Math.LN2],
-    "apo-zero": [apoZeroLoss, 1],
-    "apo-down": [apoDownLoss, 1],
-    discopop: [discopopLoss, (Math.LN2 + 1) / 2],
-  };
   const [w, l] = [vector([-3, -7]), vector([-4, -1])];
-  for (const [loss, value] of Object.values(forms)) {
+  for (const [loss, value] of Object.values(atReference)) {
     await assertClose(loss(w, l, w, l, { beta: 0.2 }), vector([value, value]), 1e-9);
-  }
-  for (const form of ["dpo", "ipo", "exo", "sppo", "discopop"] as const) {
-    const { stepZero = NaN } = pairwise({ form, beta: 0.2 }).description;
-    assertAlmostEquals(stepZero, forms[form][1], 1e-12);
   }
 });
 
@@ -259,20 +271,102 @@ Deno.test("divergences: scores, and alpha between reverse and forward KL", async
   const ratio = vector([-1, 0, 0.7]);
   const expected: Readonly<Record<FDivergence, (d: number) => number>> = {
     "reverse-kl": (d) => d,
-    "forward-kl": (d) => -Math.exp(-d),
-    "jensen-shannon": ls,
-    alpha: (d) => (1 - Math.exp(-0.5 * d)) / 0.5,
+    "forward-kl": (d) => 1 - Math.exp(-d),
+    "jensen-shannon": (d) => Math.LN2 + ls(d),
+    alpha: (d) => (Math.exp(1.7 * d) - 1) / 1.7,
   };
-  for (const divergence of ["reverse-kl", "forward-kl", "jensen-shannon", "alpha"] as const) {
+  for (const divergence of divergences) {
     const values = [...await ratio.data()].map(expected[divergence]);
-    await assertClose(divergenceScore(ratio, { divergence, alpha: 0.5 }), vector(values), 1e-12);
+    await assertClose(divergenceScore(ratio, { divergence, alpha: 2.7 }), vector(values), 1e-12);
   }
-  await assertClose(divergenceScore(ratio, { divergence: "alpha", alpha: 1e-9 }), ratio, 1e-8);
-  await assertClose(
-    divergenceScore(ratio, { divergence: "alpha", alpha: 1 }),
-    add(divergenceScore(ratio, { divergence: "forward-kl" }), 1),
-    1e-12,
-  );
+  const alpha = (alpha: number) => divergenceScore(ratio, { divergence: "alpha", alpha });
+  await assertClose(alpha(1), ratio, 0);
+  for (const near of [1 - 1e-9, 1 + 1e-9]) await assertClose(alpha(near), ratio, 1e-8);
+  await assertClose(alpha(0), divergenceScore(ratio, { divergence: "forward-kl" }), 1e-12);
+  await assertClose(divergenceScore(ratio, { divergence: "alpha" }), alpha(0.5), 0);
+});
+
+theorem(
+  "at its reference every loss of pairs is worth the same under every divergence",
+  ({ dtype, tolerance }) =>
+    fc.asyncProperty(
+      side,
+      side,
+      number(0.05, 2),
+      number(-3, 3),
+      async (chosen, rejected, beta, alpha) => {
+        const [w, l] = [tensor([chosen], { dtype }), tensor([rejected], { dtype })];
+        for (const [form, [loss]] of Object.entries(atReference)) {
+          const plain = await loss(w, l, w, l, { beta }).item();
+          for (const divergence of divergences) {
+            // It compares sorted log-probabilities, not log-ratios.
+            if (form === "aot") continue;
+            const value = await loss(w, l, w, l, { beta, divergence, alpha }).item();
+            assertAlmostEquals(value, plain, tolerance * (1 + plain), `${form}, ${divergence}`);
+          }
+        }
+      },
+    ),
+);
+
+Deno.test("every loss of pairs says what it is at its reference under every divergence", () => {
+  for (const form of namesOf(atReference)) {
+    const { stepZero } = pairwise({ form, beta: 0.2 }).description;
+    assertEquals(stepZero, atReference[form][1]);
+    if (form === "aot") continue;
+    for (const divergence of divergences) {
+      assertEquals(pairwise({ form, beta: 0.2, divergence }).description.stepZero, stepZero);
+    }
+  }
+});
+
+Deno.test("TRL 1.13: losses of other divergences, alpha on both sides of 1, with lengths", async () => {
+  // DPOTrainer's loss of three pairs, beta 0.3, in f32; gradients on one token of the first chosen
+  // and of the first rejected answer.
+  const of = (values: readonly number[]) => vector(values);
+  const policy = [
+    of([-3.495333433151245, -2.5237674713134766, -4.688253879547119]),
+    of([-1.586864709854126, -1.7657551765441895, -3.014166831970215]),
+  ] as const;
+  const reference = [
+    of([-5.223081111907959, -3.138810157775879, -6.231012344360352]),
+    of([-1.6977524757385254, -0.18275558948516846, -3.930215835571289]),
+  ] as const;
+  const lengths = { chosenLengths: of([4, 3, 5]), rejectedLengths: of([2, 1, 3]) };
+  const alpha = (alpha: number) => ({ divergence: "alpha", alpha }) as const;
+  const [forward, js] = [{ divergence: "forward-kl" }, { divergence: "jensen-shannon" }] as const;
+  const printed = [
+    [dpoLoss, forward, 0.49940189719200134, -0.007931911386549473, 0.039955005049705505],
+    [dpoLoss, js, 0.6029324531555176, -0.0070064314641058445, 0.021933142095804214],
+    [dpoLoss, alpha(0.5), 0.5125520825386047, -0.017786802724003792, 0.039920371025800705],
+    [dpoLoss, alpha(2), 0.3751126825809479, -0.11556817591190338, 0.022942721843719482],
+    [dpoLoss, alpha(-0.5), 0.47188615798950195, -0.0034564402885735035, 0.0390767976641655],
+    [ipoLoss, forward, 3.5878846645355225, -0.04482284560799599, 0.4515675902366638],
+    [ipoLoss, js, 1.8439682722091675, -0.0392584428191185, 0.24579161405563354],
+    [ipoLoss, alpha(0.5), 1.9265308380126953, -0.10055956244468689, 0.45138803124427795],
+    [ipoLoss, alpha(2), 0.9057714343070984, -0.5330718159675598, 0.211652010679245],
+    [discopopLoss, alpha(2), 0.4630880355834961, -0.14543214440345764, 0.02887134812772274],
+  ] as const;
+  for (const [loss, options, value, chosen, rejected] of printed) {
+    const told = { beta: 0.3, ...options, ...(loss === ipoLoss ? lengths : {}) };
+    const mean = ([w, l]: readonly [Tensor, Tensor]) => div(sum(loss(w, l, ...reference, told)), 3);
+    // A few roundings of f32 in the source.
+    assertAlmostEquals(await mean(policy).item(), value, 1e-6 * (1 + value));
+    const [ofChosen, ofRejected] = grad(mean)(policy);
+    assertAlmostEquals((await ofChosen.data())[0] ?? NaN, chosen, 1e-6);
+    assertAlmostEquals((await ofRejected.data())[0] ?? NaN, rejected, 1e-6);
+  }
+});
+
+Deno.test("an answer without tokens has an average of 0, and no loss of pairs is NaN", async () => {
+  const [w, l, none] = [vector([-3]), vector([0]), vector([0])];
+  const lengths = { chosenLengths: vector([3]), rejectedLengths: none };
+  for (const [form, [loss]] of Object.entries(atReference)) {
+    const value = ([x, y]: readonly [Tensor, Tensor]) => sum(loss(x, y, w, l, lengths));
+    assert(Number.isFinite(await value([w, l]).item()), form);
+    const [a, b] = grad(value)([w, l] as const);
+    assert(Number.isFinite(await a.item()) && Number.isFinite(await b.item()), form);
+  }
 });
 
 Deno.test("reference-free losses and kto by hand", async () => {
@@ -315,9 +409,43 @@ Deno.test("aggregation: the same terms divided in each way", async () => {
     lossValue(aggregate(losses, mask, normalizer)).item();
   assertAlmostEquals(await value("token"), 10 / 4);
   assertAlmostEquals(await value("sequence"), (2 + 4) / 2);
-  // The masked row is not counted.
-  assertAlmostEquals(await value(5), 10 / 2 / 5);
-  assertAlmostEquals(await value(1), 10 / 2);
+  // The masked row is one of the three rows of a constant.
+  assertAlmostEquals(await value(5), 10 / 3 / 5);
+  assertAlmostEquals(await value(1), 10 / 3);
+});
+
+Deno.test("TRL 1.13: Dr. GRPO divides by a constant, a row without tokens or not", async () => {
+  // GRPOTrainer's dr_grpo, in f32; the third row is masked.
+  const logProbs = tensor([
+    [-0.008527040481567383, -0.21113872528076172, -0.5716849565505981],
+    [-0.12023258209228516, -1.543731689453125, -1.4873987436294556],
+    [-0.9020626544952393, -1.598981261253357, -0.29968178272247314],
+    [-0.9188104867935181, -0.35121047496795654, -1.8983657360076904],
+  ], f64);
+  const old = tensor([
+    [0.08045921474695206, -0.38228410482406616, -0.3021019399166107],
+    [-0.30760347843170166, -1.6680848598480225, -1.4275795221328735],
+    [-1.0455348491668701, -1.4158780574798584, -0.5160645246505737],
+    [-1.0664360523223877, -0.43003490567207336, -2.1957712173461914],
+  ], f64);
+  const mask = tensor([[1, 1, 1], [1, 1, 0], [0, 0, 0], [1, 1, 1]]);
+  const loss = (x: Tensor) =>
+    lossValue(drGrpoLoss(x, old, vector([1.2, -0.7, 0.9, -0.4]), mask, { normalizer: 7 }));
+  await assertClose(
+    grad(loss)(logProbs),
+    tensor([
+      [-0.03920821100473404, -0.05085700377821922, -0.03272991254925728],
+      [0.030151862651109695, 0.028310393914580345, 0],
+      [0, 0, 0],
+      [0.016558270901441574, 0.01545734889805317, 0.01923373155295849],
+    ], f64),
+    // A few roundings of f32 in the source.
+    1e-7,
+  );
+  // All of a batch masked: nothing, divided by a constant.
+  const nobody = drGrpoLoss(logProbs, old, vector([1, 1, 1, 1]), zeros([4, 3]), { normalizer: 7 });
+  assertEquals(await nobody.normalizer.item(), 4);
+  assertEquals(await lossValue(nobody).item(), 0);
 });
 
 Deno.test("sampled losses by hand", async () => {
@@ -433,8 +561,10 @@ Deno.test("gradients are those of central differences", async () => {
       [a, b] as const,
     );
   }
-  for (const divergence of ["forward-kl", "jensen-shannon", "alpha"] as const) {
-    await checkGradients((w: Tensor) => dpoLoss(w, b, c, d, { divergence, alpha: 0.4 }), a);
+  for (const divergence of divergences) {
+    for (const alpha of [-0.5, 0.4, 1, 2]) {
+      await checkGradients((w: Tensor) => dpoLoss(w, b, c, d, { divergence, alpha }), a);
+    }
   }
   await checkGradients((w: Tensor) => aotLoss(w, b, c, d), a);
   await checkGradients((w: Tensor) => simpoLoss(w, b), a);
@@ -564,6 +694,8 @@ Deno.test("groups: equal rewards give 0, a single member is an error", async () 
   await assertClose(maxRl(vector([0, 0]), { groupSize: 2 }), vector([0, 0]), 0);
   await assertClose(batchZScore(vector([7])), vector([0]), 0);
   await assertClose(maskedWhiten(row([3, 9]), tensor([[1, 0]])), row([0, 6e4]), 1e-6);
+  const kept = maskedWhiten(row([3, 9]), tensor([[1, 0]]), { shiftMean: false, epsilon: 0 });
+  await assertClose(kept, row([3, 9]), 0);
   assertThrows(() => estimator("group-z-score", 1), RangeError, "single member");
 });
 
@@ -582,7 +714,7 @@ Deno.test("hyperparameters out of range and shapes that differ are errors", () =
     [() => exoLoss(a, a, a, a, { labelSmoothing: 0 }), RangeError, "more than 0"],
     [() => discopopLoss(a, a, a, a, { temperature: 0 }), RangeError, "temperature"],
     [() => aotLoss(a, a, a, a, { divergence: "alpha" }), RangeError, "aot has no log-ratios"],
-    [() => divergenceScore(a, { divergence: "alpha", alpha: 0 }), RangeError, "alpha"],
+    [() => divergenceScore(a, { divergence: "alpha", alpha: NaN }), RangeError, "alpha"],
     [() => simpoLoss(a, a, { gamma: -1 }), RangeError, "gamma"],
     [() => cpoLoss(a, b), ShapeError, "rejected [1]"],
     [() => orpoLoss(a, a, { beta: -1 }), RangeError, "beta"],

@@ -216,7 +216,7 @@ Deno.test("gamma = 0 is no propagation; as gamma goes to 0 it is not (kept count
 
 /** Rows that have no proper value by the formulas alone; what each loss makes of them. */
 const losses: readonly [string, typeof nllLoss][] = [
-  ...(["token", "sequence", 2] satisfies Normalizer[]).map((
+  ...(["token", "sequence"] satisfies Normalizer[]).map((
     normalizer,
   ): [string, typeof nllLoss] => [
     `nll by ${normalizer}`,
@@ -227,6 +227,14 @@ const losses: readonly [string, typeof nllLoss][] = [
     (logProbs, mask) => propagationLoss(logProbs, mask, { form }),
   ]),
 ];
+
+Deno.test("nll by a constant: a row without an answer adds nothing, and is one of the rows", async () => {
+  const f64 = { dtype: "f64" } as const;
+  const [logProbs, mask] = [tensor([[-1, -2], [-3, -4]], f64), tensor([[1, 1], [0, 0]])];
+  const loss = nllLoss(logProbs, mask, { normalizer: 2 });
+  assertEquals([await loss.total.item(), await loss.normalizer.item()], [3 / 2, 2]);
+});
+
 for (const [name, loss] of losses) {
   const f64 = { dtype: "f64" } as const;
 

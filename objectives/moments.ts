@@ -1,0 +1,64 @@
+/**
+ * Deviations from a mean, over the values that count. Values that agree deviate by exactly 0, so
+ * that nothing is left for an epsilon or an optimizer to magnify: a mean of equal numbers is in
+ * general not that number (`3 x 0.7 / 3` is not 0.7), their differences from one of them are 0.
+ */
+import {
+  add,
+  div,
+  equal,
+  max,
+  maximum,
+  notEqual,
+  type ReduceOptions,
+  sqrt,
+  square,
+  stopGradient,
+  sub,
+  type Tensor,
+  where,
+} from "@unitune/core";
+import { masked, maskedCount, maskedMean, maskedSum } from "./log_probs.ts";
+
+/** One of the values that count: their largest, 0 where there are none. It carries no gradient. */
+function oneOf(x: Tensor, counted: Tensor, over: ReduceOptions): Tensor {
+  const isNone = equal(maskedCount(counted, x.dtype, over), 0);
+  const largest = max(where(notEqual(counted, 0), x, -Infinity), over);
+  return stopGradient(where(isNone, 0, largest));
+}
+
+/** `x - y`, y one of the values that count; 0 where a value does not. */
+export function fromOneOf(x: Tensor, counted: Tensor, over: ReduceOptions): Tensor {
+  return masked(sub(x, oneOf(x, counted, over)), counted);
+}
+
+/**
+ * `x - mean`, the mean over the values that count: exactly 0 where those agree. The first mean is
+ * rounded to the size of the values, the second one to that of their deviations; so deviations that
+ * are small beside the values keep their digits.
+ *
+ * @param x Values, any shape.
+ * @param counted 1 where a value counts, 0 elsewhere, in the same shape.
+ * @param over The axes that are averaged over, kept.
+ * @returns The deviations, those of values that do not count as well.
+ */
+export function centred(x: Tensor, counted: Tensor, over: ReduceOptions): Tensor {
+  const one = oneOf(x, counted, over);
+  const about = sub(x, add(one, maskedMean(sub(x, one), counted, over)));
+  return sub(about, maskedMean(about, counted, over));
+}
+
+/** The unbiased variance from deviations that count; 0 where fewer than two do. */
+export function varianceOf(deviations: Tensor, counted: Tensor, over: ReduceOptions): Tensor {
+  const degrees = maximum(sub(maskedCount(counted, deviations.dtype, over), 1), 1);
+  return div(maskedSum(square(deviations), counted, over), degrees);
+}
+
+/** The unbiased standard deviation from deviations that count; exactly 0 where values agree. */
+export function standardDeviation(
+  deviations: Tensor,
+  counted: Tensor,
+  over: ReduceOptions,
+): Tensor {
+  return sqrt(varianceOf(deviations, counted, over));
+}
