@@ -93,6 +93,11 @@ const clipping = (settings: TrainSettings) => ({
   ...(settings.clipRange !== undefined && { epsilon: settings.clipRange }),
 });
 
+const clippingGroups = (settings: TrainSettings) => ({
+  ...clipping(settings),
+  scaleRewards: settings.scaleRewards,
+});
+
 /** What the objectives of each group read. */
 export interface Batches {
   /** Answers. */
@@ -150,7 +155,7 @@ const pairs: Table<"pairs"> = {
   "ipo": (settings) => ipo(strength(settings)),
   "hinge": (settings) => hinge(strength(settings)),
   "exponential": (settings) => exponential(strength(settings)),
-  "robust": (settings) => robust({ labelSmoothing: 0.1, ...preference(settings) }),
+  "robust": (settings) => robust(preference(settings)),
   "exo": (settings) => exo(preference(settings)),
   "nca": (settings) => nca(strength(settings)),
   "bco": (settings) => bco(strength(settings)),
@@ -185,23 +190,28 @@ const rollouts: Table<"rollouts"> = {
   "reinforce": () => reinforce(),
   "reinforce-plus-plus": (settings) => reinforcePlusPlus(clipping(settings)),
   "rloo": (settings) => rloo(clipping(settings)),
-  "grpo": (settings) => grpo(clipping(settings)),
+  "grpo": (settings) => grpo(clippingGroups(settings)),
   "grpo-kl": (settings) =>
     grpoKl({
-      ...clipping(settings),
+      ...clippingGroups(settings),
       ...(settings.klWeight !== undefined && { beta: settings.klWeight }),
     }),
-  "dapo": (settings) => dapo(clipping(settings)),
+  "dapo": (settings) => dapo(clippingGroups(settings)),
   "dr-grpo": (settings) =>
     drGrpo({
       ...clipping(settings),
       ...(settings.maxNewTokens !== undefined && { maxLength: settings.maxNewTokens }),
     }),
-  "gspo": (settings) => gspo(clipping(settings)),
-  "cispo": (settings) => cispo({ groupSize: groupSizeOf(settings) }),
+  "gspo": (settings) => gspo(clippingGroups(settings)),
+  "cispo": (settings) =>
+    cispo({ groupSize: groupSizeOf(settings), scaleRewards: settings.scaleRewards }),
   "max-rl": (settings) => maxRlGradient(clipping(settings)),
   "intuitive-grpo": (settings) =>
-    intuitiveGrpo({ ...intuitiveStates(settings), groupSize: groupSizeOf(settings) }),
+    intuitiveGrpo({
+      ...intuitiveStates(settings),
+      groupSize: groupSizeOf(settings),
+      scaleRewards: settings.scaleRewards,
+    }),
   "online-dpo": (settings) =>
     onlineDpo({ ...strength(settings), groupSize: groupSizeOf(settings) }),
   "best-of-n": (settings) => bestOfN({ groupSize: groupSizeOf(settings) }),

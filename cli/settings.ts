@@ -5,6 +5,7 @@
  * @module
  */
 
+import { ppoDefaults } from "@unitune/objectives";
 import { UsageError } from "./errors.ts";
 import { type FlagTable, type FlagValues, parseFlags, withConfig } from "./flags.ts";
 import {
@@ -35,6 +36,16 @@ const withBeta: readonly ObjectiveName[] = [
 const clipping = onRollouts.filter((name) =>
   !["reinforce", "cispo", "intuitive-grpo", "online-dpo", "best-of-n"].includes(name)
 );
+
+/** Those whose advantages are rewards less the mean of their group, scaled. */
+const scaling: readonly ObjectiveName[] = [
+  "grpo",
+  "grpo-kl",
+  "dapo",
+  "gspo",
+  "cispo",
+  "intuitive-grpo",
+];
 
 /** The objectives by what they learn from. */
 const objectiveHelp = "What is minimized; `deno task objectives` tells of each. " +
@@ -244,6 +255,16 @@ export const settingFlags = {
     scope: "objectives on groups of rollouts",
     help: "Answers to each prompt; 8, 2 for online-dpo, unless told.",
   },
+  "scale-rewards": {
+    kind: "choice",
+    choices: ["group", "batch", "none"],
+    default: "group",
+    group: "Rollouts",
+    when: { objective: scaling as readonly string[] },
+    scope: "grpo and its kin",
+    help: "Advantages are rewards less the mean of their group, divided by the deviation of the " +
+      "group, by that of the (micro-)batch, or by nothing.",
+  },
   temperature: {
     kind: "number",
     default: 1,
@@ -299,7 +320,7 @@ export const settingFlags = {
   },
   "value-weight": {
     kind: "number",
-    default: 0.1,
+    default: ppoDefaults.valueWeight,
     min: 0,
     group: "Rollouts",
     when: { objective: ["ppo"] },
@@ -307,7 +328,7 @@ export const settingFlags = {
   },
   "gae-lambda": {
     kind: "number",
-    default: 0.95,
+    default: ppoDefaults.lambda,
     min: 0,
     max: 1,
     group: "Rollouts",
@@ -316,7 +337,7 @@ export const settingFlags = {
   },
   whiten: {
     kind: "boolean",
-    default: true,
+    default: ppoDefaults.whiten,
     group: "Rollouts",
     when: { objective: ["ppo"] },
     help: "Takes advantages as they are, in place of their z-scores over the batch.",

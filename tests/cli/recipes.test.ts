@@ -1,0 +1,53 @@
+/** Objectives as the command makes them: the library's, with the library's defaults. */
+import { assert, assertEquals } from "@std/assert";
+import { describeObjective, type TrainSettings, trainSettings } from "@unitune/cli";
+import { catalogue, type Model, type Objective } from "@unitune/objectives";
+import { allObjectives, type ObjectiveName } from "../../cli/objective_names.ts";
+
+const nobody: Model = { embed: (ids) => ids, logits: (embeddings) => embeddings };
+
+/** The catalogue's names where they are not the command's in another spelling. */
+const spelled: Readonly<Record<string, string>> = { "max-rl": "maxRlGradient" };
+
+function inCatalogue(name: string): string {
+  return spelled[name] ?? name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** The defaults of an objective. */
+function settingsOf(objective: ObjectiveName, told: Partial<TrainSettings> = {}): TrainSettings {
+  const needed = objective === "distillation" ? { teacher: "runs/a" } : {};
+  return trainSettings({ objective, ...needed, ...told });
+}
+
+for (const name of allObjectives) {
+  Deno.test(`${name}: the command's defaults are the library's`, () => {
+    // Pairs are ranked from groups of two unless told, others compared in groups of eight.
+    const groupSize = name === "online-dpo" ? 2 : 8;
+    const groups = catalogue({ reference: nobody, groupSize });
+    const entries: Readonly<Record<string, () => Pick<Objective<never>, "description">>> = {
+      ...groups.demonstrations,
+      ...groups.pairs,
+      ...groups.rewardModels,
+      ...groups.labels,
+      ...groups.rollouts,
+      ...groups.actorCritics,
+    };
+    const make = entries[inCatalogue(name)];
+    assert(make !== undefined, `${inCatalogue(name)} is not in the catalogue`);
+    assertEquals(describeObjective(settingsOf(name)), make().description);
+  });
+}
+
+Deno.test("--scale-rewards reaches every objective that scales rewards", () => {
+  for (const objective of allObjectives) {
+    const plain = describeObjective(settingsOf(objective)).signal;
+    const scales = plain.includes("(std + 1e-4) of the group");
+    if (!scales) continue;
+    const { signal } = describeObjective(settingsOf(objective, { scaleRewards: "batch" }));
+    assertEquals(
+      signal,
+      plain.replace("(std + 1e-4) of", "(std of the batch + 1e-4), mean of"),
+      objective,
+    );
+  }
+});
