@@ -17,12 +17,14 @@ import { LAYER_NORM_EPSILON } from "./layers.ts";
 import { hasScore, type ScoringGptParameters, withScore } from "./scores.ts";
 import { CheckpointError, fillTree, readTree } from "./tree_file.ts";
 
-/** The tokens that begin and end a text, where a model has such. */
+/** The tokens that begin, end and fill up a text, where a model has such. */
 export interface TextTokens {
   /** Id of the token that begins a text. */
   readonly bos?: number;
   /** Id of the token that ends a text: the stop token. */
   readonly eos?: number;
+  /** Id of the token that fills rows up, of which a head of one number reads nothing. */
+  readonly pad?: number;
 }
 
 /** What a checkpoint holds. */
@@ -31,7 +33,7 @@ export interface Checkpoint {
   readonly config: GptConfig;
   /** The parameters; see {@linkcode hasScore} for a head of one number. */
   readonly params: GptParameters | ScoringGptParameters;
-  /** The tokens that begin and end a text. */
+  /** The tokens that begin, end and fill up a text. */
   readonly tokens: TextTokens;
 }
 
@@ -89,7 +91,7 @@ function nameOf(path: string): string {
  *
  * @param config The sizes.
  * @param params The parameters.
- * @param tokens The tokens that begin and end a text.
+ * @param tokens The tokens that begin, end and fill up a text.
  * @returns The files' bytes by name.
  * @throws {CheckpointError} If the parameters are not of the sizes.
  */
@@ -114,6 +116,7 @@ export async function encodeCheckpoint(
     ),
     bos_token_id: tokens.bos ?? null,
     eos_token_id: tokens.eos ?? null,
+    ...(tokens.pad !== undefined && { pad_token_id: tokens.pad }),
   };
   const tensors = new Map(
     [...elements].map(([name, leaf]) => [name === SCORE ? name : PREFIX + name, toRawTensor(leaf)]),
@@ -146,8 +149,8 @@ function skeleton(config: GptConfig): GptParameters {
  * @param files The files' bytes by name; others than `config.json` and `model.safetensors` may be
  * among them.
  * @returns The sizes, the parameters and the tokens that begin and end a text.
- * @throws {CheckpointError} If a file is missing, the model is no GPT-2, or tensors are missing,
- * unknown or of another shape than the sizes tell.
+ * @throws {CheckpointError} If a file is missing, the weights are sharded over several files, the
+ * model is no GPT-2, or tensors are missing, unknown or of another shape than the sizes tell.
  * @throws {SafetensorsError} If `model.safetensors` is corrupt.
  */
 export function decodeCheckpoint(files: ReadonlyMap<string, Uint8Array>): Checkpoint {
@@ -167,13 +170,14 @@ export function decodeCheckpoint(files: ReadonlyMap<string, Uint8Array>): Checkp
       `its floats F32, F16 or BF16`,
     nameOf,
   );
-  const { bos_token_id: bos, eos_token_id: eos } = settings;
+  const { bos_token_id: bos, eos_token_id: eos, pad_token_id: pad } = settings;
   return {
     config,
     params,
     tokens: {
       ...(typeof bos === "number" && { bos }),
       ...(typeof eos === "number" && { eos }),
+      ...(typeof pad === "number" && { pad }),
     },
   };
 }
@@ -181,6 +185,13 @@ export function decodeCheckpoint(files: ReadonlyMap<string, Uint8Array>): Checkp
 function fileNamed(files: ReadonlyMap<string, Uint8Array>, name: string): Uint8Array {
   const bytes = files.get(name);
   if (bytes !== undefined) return bytes;
+  if (files.has(`${name}.index.json`)) {
+    throw new CheckpointError(
+      `${name} is missing: the weights are in several files, which ${name}.index.json lists, and ` +
+        `such a sharded checkpoint is not read; save the model in one file (save_pretrained with a ` +
+        `larger max_shard_size)`,
+    );
+  }
   const found = [...files.keys()].join(", ") || "none";
   throw new CheckpointError(`${name} is missing; the files are: ${found}`);
 }

@@ -115,6 +115,24 @@ Deno.test("what is saved is what is restored, to the bit", async () => {
   assertEquals(await encodeCheckpoint(tinyConfig, restored.params, restored.tokens), files);
 });
 
+Deno.test("the token that fills rows up is where other tools look for it", async () => {
+  // Without it, transformers refuses batches for a model with a head of one number.
+  const padded = await encodeCheckpoint(tinyConfig, params, { eos: 1, pad: 0 });
+  assertEquals(settingsOf(padded).pad_token_id, 0);
+  assertEquals(decodeCheckpoint(padded).tokens, { eos: 1, pad: 0 });
+});
+
+Deno.test("weights in several files are called so", () => {
+  const sharded = new Map(files);
+  sharded.delete("model.safetensors");
+  sharded.set("model.safetensors.index.json", new TextEncoder().encode("{}"));
+  assertThrows(
+    () => decodeCheckpoint(sharded),
+    CheckpointError,
+    "such a sharded checkpoint is not",
+  );
+});
+
 Deno.test("a model without such tokens has none after restoring", async () => {
   assertEquals(decodeCheckpoint(await encodeCheckpoint(tinyConfig, params)).tokens, {});
 });
