@@ -24,10 +24,12 @@ import {
 } from "./compare/table.ts";
 import { openDevice } from "./devices.ts";
 import { runCommand, UserError } from "./errors.ts";
-import { writeFileAtomically } from "./files.ts";
 import { type FlagTable, type FlagValues, parseFlags, wantsHelp } from "./flags.ts";
 import { helpText } from "./help.ts";
-import { formatDuration, progressReporter, standardProgress } from "./progress.ts";
+import { formatDuration, progressReporter, say, standardProgress } from "./progress.ts";
+import { requireReplaceable, writeSealed } from "./sealed.ts";
+import { shellWord } from "./shell.ts";
+import { interruptible } from "./interruption.ts";
 import { commitOf } from "./compare/commit.ts";
 
 const flags = {
@@ -163,7 +165,11 @@ async function main(): Promise<number> {
   const { values } = parseFlags(flags, Deno.args);
   const plan = planOf(values);
   const folder = values.out ?? (values.quick ? "runs/study-quick" : "runs/study");
-  const command = ["deno task compare", ...Deno.args].join(" ");
+  const command = ["deno task compare", ...Deno.args.map(shellWord)].join(" ");
+  const [document, report] = [`${folder}/study.md`, `${folder}/report.html`];
+  const instead = "choose another --out";
+  // Now, rather than when all is done.
+  for (const path of [document, report]) await requireReplaceable(path, instead);
   using device = await openDevice(values.device);
   const { jobs = device.name === "wasm" ? navigator.hardwareConcurrency : 1 } = values;
   const total = countTrainings(plan);
@@ -171,13 +177,8 @@ async function main(): Promise<number> {
     `${plan.arms.length} arms, ${plan.seeds} seeds, ${total} trainings at most, ${jobs} at a time, ` +
       `in ${folder}`,
   );
-  const controller = new AbortController();
-  const interrupt = () => {
-    Deno.removeSignalListener("SIGINT", interrupt);
-    controller.abort();
-  };
-  Deno.addSignalListener("SIGINT", interrupt);
-  const { signal } = controller;
+  using interruption = interruptible();
+  const { signal } = interruption;
   let results: StudyResults | undefined;
   {
     using progress = progressReporter(standardProgress(), total, 1);
@@ -187,19 +188,17 @@ async function main(): Promise<number> {
     });
   }
   if (results === undefined) {
-    console.log(`interrupted; go on with: ${command}`);
-    return 130;
+    say(`interrupted; go on with: ${command}`);
+    return interruption.exitCode;
   }
-  Deno.removeSignalListener("SIGINT", interrupt);
+  interruption[Symbol.dispose]();
   const rows = studyRows(plan, results);
   console.log(`\n${studyLines(rows).join("\n")}\n`);
   for (const remark of studyRemarks(plan, results)) console.log(remark);
-  await writeFileAtomically(`${folder}/study.md`, documentOf(command, commit, plan, results));
-  await writeFileAtomically(
-    `${folder}/report.html`,
-    await studyPage({ folder, command, plan, results, device }),
-  );
-  console.log(`\n${folder}/report.html shows it, ${folder}/study.md tells of it`);
+  await writeSealed(document, documentOf(command, commit, plan, results), instead);
+  const page = await studyPage({ folder, command, plan, results, device });
+  await writeSealed(report, page, instead);
+  console.log(`\n${report} shows it, ${document} tells of it`);
   console.log(`${formatDuration((performance.now() - started) / 1000)} in all`);
   return 0;
 }

@@ -239,7 +239,7 @@ const clearToEnd = "\x1b[K";
 
 /**
  * Standard error as an output: progress stays out of what a command prints as its result. A reader
- * that is gone is no reason to stop.
+ * or a terminal that is gone, or a full disk behind a redirection, is no reason to stop.
  *
  * @returns The output.
  */
@@ -249,12 +249,33 @@ export function standardProgress(): ProgressOutput {
     write: (text) => {
       try {
         Deno.stderr.writeSync(encoder.encode(text));
-      } catch (error) {
-        if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+      } catch {
+        // Nobody reads it any more.
       }
     },
-    // A terminal that does not know its size says 0.
-    columns: () => Deno.stderr.isTerminal() ? Deno.consoleSize().columns || 80 : undefined,
+    columns: () => {
+      if (!Deno.stderr.isTerminal()) return undefined;
+      try {
+        // A terminal that does not know its size says 0.
+        return Deno.consoleSize().columns || 80;
+      } catch {
+        return undefined;
+      }
+    },
     now: () => performance.now(),
   };
+}
+
+/**
+ * Says something on standard output, if anybody is still there: a terminal that was closed is why a
+ * command is asked to stop, and no reason for another exit code.
+ *
+ * @param text The text.
+ */
+export function say(text: string): void {
+  try {
+    console.log(text);
+  } catch {
+    // Nobody reads it any more.
+  }
 }

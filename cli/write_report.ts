@@ -8,11 +8,11 @@ import { studyPage } from "./compare/page.ts";
 import { holdsStudy, readStudy } from "./compare/study.ts";
 import { openDevice } from "./devices.ts";
 import { runCommand, UsageError } from "./errors.ts";
-import { writeFileAtomically } from "./files.ts";
 import { type FlagTable, parseFlags, wantsHelp } from "./flags.ts";
 import { helpText } from "./help.ts";
 import { readRunConfig } from "./run_folder.ts";
 import { runPage } from "./run_page.ts";
+import { requireReplaceable, writeSealed } from "./sealed.ts";
 
 const flags = {
   run: {
@@ -65,9 +65,11 @@ async function main(): Promise<void> {
   const { values: { run: folder, out, prompt } } = parseFlags(flags, Deno.args);
   if (folder === undefined) throw new UsageError("--run DIR is needed");
   const isStudy = await holdsStudy(folder);
-  const page = await (isStudy ? comparisonPage : ownPage)(folder, prompt);
   const path = out ?? `${folder}/report.html`;
-  await writeFileAtomically(path, page);
+  const instead = "write the page elsewhere by --out FILE";
+  await requireReplaceable(path, instead);
+  const page = await (isStudy ? comparisonPage : ownPage)(folder, prompt);
+  await writeSealed(path, page, instead);
   console.log(`${path} shows the ${isStudy ? "comparison" : "run"}`);
 }
 

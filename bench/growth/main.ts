@@ -1,6 +1,13 @@
 /** `deno task bench --growth`: cost by width, depth, context and batch, as a table and a plot. */
 import { wasm } from "@unitune/core";
-import { helpText, parseFlags, runCommand, wantsHelp, writeFileAtomically } from "@unitune/cli";
+import {
+  helpText,
+  parseFlags,
+  requireReplaceable,
+  runCommand,
+  wantsHelp,
+  writeSealed,
+} from "@unitune/cli";
 import { measuringFor } from "../measure.ts";
 import { withProgress } from "../progress.ts";
 import { growthFlags } from "./flags.ts";
@@ -23,6 +30,10 @@ async function main(): Promise<void> {
   }
   const { values } = parseFlags(growthFlags, Deno.args);
   const measuring = measuringFor({ warmUp: values.warmUp, rounds: values.steps });
+  const [plot, text] = [`${values.out}/${PLOT}`, `${values.out}/${DOCUMENT}`];
+  const instead = "choose another --out";
+  // Now, rather than when all is measured.
+  for (const path of [plot, text]) await requireReplaceable(path, instead);
   using device = wasm();
   const report: GrowthReport = {
     deno: Deno.version.deno,
@@ -35,8 +46,8 @@ async function main(): Promise<void> {
       (progress) => measureGrowth(device, sweeps, { ...measuring, progress }),
     ),
   };
-  await writeFileAtomically(`${values.out}/${PLOT}`, growthPlot(report));
-  await writeFileAtomically(`${values.out}/${DOCUMENT}`, growthDocument(report, PLOT));
+  await writeSealed(plot, growthPlot(report), instead);
+  await writeSealed(text, growthDocument(report, PLOT), instead);
   console.log(growthLines(report).join("\n"));
 }
 

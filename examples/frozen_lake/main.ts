@@ -8,14 +8,16 @@ import {
   fileError,
   type FlagTable,
   helpText,
+  makeFolder,
   nearest,
   parseFlags,
   progressReporter,
+  requireReplaceable,
   runCommand,
   standardProgress,
   UsageError,
   wantsHelp,
-  writeFileAtomically,
+  writeSealed,
 } from "@unitune/cli";
 import { findingsOf, ordering } from "./claims.ts";
 import { gameOf } from "./dynamics.ts";
@@ -164,11 +166,11 @@ async function main(): Promise<void> {
   const { width, activation, input, optimizer, learningRate } = values;
   const setting = { width, activation, input, optimizer, learningRate };
   const problem = await problemOf(game, setting);
-  try {
-    await Deno.mkdir(out, { recursive: true });
-  } catch (error) {
-    throw fileError(error, "make", out);
-  }
+  await makeFolder(out);
+  const [path, plot] = [`${out}/report.html`, `${out}/distance.svg`];
+  const instead = "choose another --out";
+  // Now, rather than when all is done.
+  for (const written of [path, plot]) await requireReplaceable(written, instead);
   const budget = { steps, seeds: Array.from({ length: seeds }, (_, i) => seed + i) };
   const small = {
     steps: sweepSteps,
@@ -196,10 +198,9 @@ async function main(): Promise<void> {
     }
   }
   const findings = findingsOf(results);
-  const path = `${out}/report.html`;
   const report = { map: values.map, problem, budget, results, findings, sweep, sweepBudget: small };
-  await writeFileAtomically(path, reportPage(report));
-  await writeFileAtomically(`${out}/distance.svg`, distanceSvg(report));
+  await writeSealed(path, reportPage(report), instead);
+  await writeSealed(plot, distanceSvg(report), instead);
 
   const [run] = results.find(({ method }) => method === shown)?.runs ?? [];
   const { optimal, suboptimal } = problem.trajectories;

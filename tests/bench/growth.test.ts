@@ -1,5 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals, assertStringIncludes } from "@std/assert";
+import { isSealed } from "@unitune/cli";
 import { wasm } from "@unitune/core";
+import { permissionsOfGrowth } from "../../bench/growth/flags.ts";
 import {
   growthDocument,
   growthLines,
@@ -95,3 +97,31 @@ Deno.test("growth: a plot of the measured and the counted", () => {
   assertStringIncludes(svg, "batch, arithmetic");
   assertEquals(svg.match(/aria-label="line"/g)?.length, 2);
 });
+
+Deno.test("growth: a document takes the place of nothing but an unchanged one", async () => {
+  const out = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${out}/growth.md`, "mine");
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", "--no-prompt", "--no-check", "--config", config],
+        ...[...permissionsOfGrowth(["--out", out]), program, "--out", out],
+      ],
+    }).output();
+    assertEquals(code, 1);
+    const told = new TextDecoder().decode(stderr);
+    assertStringIncludes(told, `error: ${out}/growth.md is there already`);
+    assertEquals(await Deno.readTextFile(`${out}/growth.md`), "mine");
+  } finally {
+    await Deno.remove(out, { recursive: true });
+  }
+});
+
+Deno.test("growth: the documents of this project may be replaced by new measurements", async () => {
+  for (const name of ["growth.md", "growth.svg"]) {
+    assert(isSealed(await Deno.readTextFile(new URL(`../../docs/${name}`, import.meta.url))), name);
+  }
+});
+
+const program = new URL("../../bench/growth/main.ts", import.meta.url).href;
+const config = new URL("../../deno.json", import.meta.url).pathname;

@@ -54,6 +54,27 @@ Deno.test("the same seed gives the same table and the same report, to the bit", 
   await checkSlider(first.report);
 });
 
+Deno.test("a report takes the place of nothing but an unchanged report", async () => {
+  const out = await Deno.makeTempDir();
+  try {
+    for (const name of ["report.html", "distance.svg"]) {
+      await Deno.writeTextFile(`${out}/${name}`, "mine");
+      const { code, stderr } = await frozenLake(...short, "--out", out);
+      assertEquals(code, 1);
+      assertStringIncludes(stderr, `error: ${out}/${name} is there already`);
+      assertEquals(stderr.trimEnd().split("\n").length, 1);
+      assertEquals([...Deno.readDirSync(out)].map((entry) => entry.name), [name]);
+      assertEquals(await Deno.readTextFile(`${out}/${name}`), "mine");
+      await Deno.remove(`${out}/${name}`);
+    }
+    for (let time = 0; time < 2; time++) {
+      assertEquals((await frozenLake(...short, "--out", out)).code, 0);
+    }
+  } finally {
+    await Deno.remove(out, { recursive: true });
+  }
+});
+
 const browser = await findBrowser();
 if (browser === undefined) console.warn("the slider is not tried: there is no Chromium to run");
 
