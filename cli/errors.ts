@@ -7,10 +7,18 @@
  * @module
  */
 
+import { OutOfMemoryError } from "@unitune/core";
+
 /** A failure that the user can put right: the message says what was wrong, where, and what to do. */
 export class UserError extends Error {
   /** The kind of error. */
   override readonly name: string = "UserError";
+}
+
+/** A file or folder that cannot be read or written: it may be possible another time. */
+export class FileError extends UserError {
+  /** The kind of error. */
+  override readonly name = "FileError";
 }
 
 /** A command line that can't be understood. */
@@ -46,7 +54,9 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof UsageError) {
     return { message: `error: ${error.message}\nSee --help.`, exitCode: 2 };
   }
-  if (error instanceof UserError) return { message: `error: ${error.message}`, exitCode: 1 };
+  if (error instanceof UserError || error instanceof OutOfMemoryError) {
+    return { message: `error: ${error.message}`, exitCode: 1 };
+  }
   const detail = error instanceof Error ? describe(error) : String(error);
   return { message: `unexpected error (a defect of the program): ${detail}`, exitCode: 70 };
 }
@@ -100,7 +110,7 @@ export function fileError(error: unknown, doing: string, path: string): unknown 
   // Not every error of the system has a code that Deno knows.
   const why = reasons[code] ?? /^(.+?) \(os error \d+\)/.exec(error.message)?.[1];
   if (why === undefined) return error;
-  return new UserError(`can't ${doing} ${path}: ${why}`, { cause: error });
+  return new FileError(`can't ${doing} ${path}: ${why}`, { cause: error });
 }
 
 /** Why a file operation failed and what to do, by the system's code or Deno's error name. */
@@ -118,7 +128,10 @@ const reasons: Readonly<Record<string, string>> = {
   EROFS: "the file system is read-only",
   ENOSPC: "the disk is full: free some space",
   EDQUOT: "the disk quota is used up: free some space",
-  EMFILE: "too many files are open",
+  EEXIST: "a file of this name is there already",
+  AlreadyExists: "a file of this name is there already",
+  EMFILE: "too many files are open: close some, or allow more (ulimit -n)",
+  ENFILE: "too many files are open on this machine: close some programs",
   ENAMETOOLONG: "its name is too long",
   EIO: "the disk reports an input/output error",
 };

@@ -1,13 +1,15 @@
 /**
  * Files that are whole or not there: write beside, sync, rename.
  *
- * While a file or folder `x` is written or removed, what there is of it is in `x.partial`. What a
- * killed process left there counts for nothing. One process at a time writes a path.
+ * While a file `x` is written, what there is of it is in `x.NUMBER.partial`, a name that nothing else
+ * has; while a folder `x` is written or removed, in `x.partial`, so such folders lie where nobody
+ * else writes. What a killed process left there counts for nothing.
  *
  * @module
  */
 
-import { fileError, UserError } from "./errors.ts";
+import { beginDigest, type RunningDigest } from "./digest.ts";
+import { FileError, fileError, UserError } from "./errors.ts";
 
 /** What a file holds. */
 export type FileContent = string | Uint8Array;
@@ -27,7 +29,7 @@ const withoutSlash = (path: string) => path.replace(/[/\\]+$/, "");
  * @throws {UserError} Where it can't be written; the old content is untouched and nothing is left.
  */
 export async function writeFileAtomically(path: string, content: FileContent): Promise<void> {
-  const beside = partial(path);
+  const beside = partial(`${withoutSlash(path)}.${crypto.randomUUID().slice(0, 8)}`);
   await writing(path, beside, async () => {
     await writeSynced(beside, content);
     await Deno.rename(beside, path);
@@ -41,22 +43,29 @@ export async function writeFileAtomically(path: string, content: FileContent): P
  *
  * @param path Where; its parent folder exists, and nothing is there yet.
  * @param files The content of each file, by name; a name with a slash is of a file in a folder.
+ * @param last More files, by what the digests of the first are.
  * @throws {UserError} Where it can't be written; nothing is left.
  */
 export async function writeDirectoryAtomically(
   path: string,
   files: Readonly<Record<string, FileContent>>,
+  last: (digests: Readonly<Record<string, string>>) => Readonly<Record<string, FileContent>> =
+    () => ({}),
 ): Promise<void> {
   const beside = partial(path);
+  const write = async (name: string, content: FileContent): Promise<string> => {
+    const path = `${beside}/${name}`;
+    await Deno.mkdir(parent(path), { recursive: true });
+    const digest = await writeSynced(path, content);
+    if (parent(path) !== beside) await syncDirectory(parent(path));
+    return digest;
+  };
   await writing(path, beside, async () => {
     await removeIfThere(beside);
     await Deno.mkdir(beside);
-    for (const [name, content] of Object.entries(files)) {
-      const path = `${beside}/${name}`;
-      await Deno.mkdir(parent(path), { recursive: true });
-      await writeSynced(path, content);
-      if (parent(path) !== beside) await syncDirectory(parent(path));
-    }
+    const digests: Record<string, string> = {};
+    for (const [name, content] of Object.entries(files)) digests[name] = await write(name, content);
+    for (const [name, content] of Object.entries(last(digests))) await write(name, content);
     await syncDirectory(beside);
     await Deno.rename(beside, path);
     await syncDirectory(parent(path));
@@ -67,11 +76,15 @@ export async function writeDirectoryAtomically(
  * Makes a folder and those that it lies in, where they are missing.
  *
  * @param path The folder.
+ * @returns Those that were missing, the innermost first.
  * @throws {UserError} Where it can't be made.
  */
-export async function makeFolder(path: string): Promise<void> {
+export async function makeFolder(path: string): Promise<readonly string[]> {
   try {
+    const missing: string[] = [];
+    for (let at = path; !await isThere(at); at = parent(at)) missing.push(at);
     await Deno.mkdir(path, { recursive: true });
+    return missing;
   } catch (error) {
     throw fileError(error, "make the folder", path);
   }
@@ -117,17 +130,28 @@ export async function removeDirectoryAtomically(path: string): Promise<void> {
  * Removes what killed processes left of writes to, and removals from, a folder.
  *
  * @param path The folder.
+ * @param isOwn Of which files and folders, by their names; of all unless told.
  * @throws {UserError} Where it can't be read, or something can't be removed.
  */
-export async function removePartial(path: string): Promise<void> {
+export async function removePartial(
+  path: string,
+  isOwn: (name: string) => boolean = () => true,
+): Promise<void> {
+  const whole = (name: string) => name.slice(0, -PARTIAL.length).replace(/\.[0-9a-f]{8}$/, "");
   try {
     const entries = await Array.fromAsync(Deno.readDir(path));
     for (const { name } of entries) {
-      if (name.endsWith(PARTIAL)) await removeIfThere(`${path}/${name}`);
+      if (name.endsWith(PARTIAL) && isOwn(whole(name))) await removeIfThere(`${path}/${name}`);
     }
   } catch (error) {
     throw fileError(error, "tidy", path);
   }
+}
+
+/** A lock that this process has; dispose of it to give it back. */
+export interface Lock extends Disposable {
+  /** Whether its file was made for it. */
+  readonly isNew: boolean;
 }
 
 /**
@@ -135,17 +159,60 @@ export async function removePartial(path: string): Promise<void> {
  * however it ends.
  *
  * @param path An empty file that stands for the lock; created where it is missing.
- * @returns The lock; dispose of it to give it back. Undefined where another process has it.
- * @throws {UserError} Where the file can't be opened.
+ * @returns The lock. Undefined where another process has it.
+ * @throws {UserError} Where the file can't be opened, or is no empty file.
  */
-export async function takeLock(path: string): Promise<Disposable | undefined> {
+export async function takeLock(path: string): Promise<Lock | undefined> {
   try {
-    const file = await Deno.open(path, { write: true, create: true });
-    if (await file.tryLock(true)) return file;
-    file.close();
-    return undefined;
+    for (;;) {
+      const opened = await openLock(path);
+      if (opened === undefined) continue;
+      const { file, isNew } = opened;
+      if (!await file.tryLock(true)) {
+        file.close();
+        return undefined;
+      }
+      if (await isAt(file, path)) return { isNew, [Symbol.dispose]: () => file.close() };
+      // Whoever had it has taken the file away: a lock on it means nothing any more.
+      file.close();
+    }
   } catch (error) {
     throw writeError(error, path);
+  }
+}
+
+/** Opens the file of a lock; undefined where it was taken away meanwhile. */
+async function openLock(
+  path: string,
+): Promise<{ readonly file: Deno.FsFile; readonly isNew: boolean } | undefined> {
+  try {
+    return { file: await Deno.open(path, { write: true, createNew: true }), isNew: true };
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  }
+  try {
+    const { isFile, size } = await Deno.lstat(path);
+    if (!isFile || size > 0) {
+      throw new UserError(
+        `${path} is not the empty file that a lock is: move it away, or choose another folder`,
+      );
+    }
+    return { file: await Deno.open(path, { write: true }), isNew: false };
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** Whether an open file is the one at a path. */
+async function isAt(file: Deno.FsFile, path: string): Promise<boolean> {
+  try {
+    const [own, there] = [await file.stat(), await Deno.lstat(path)];
+    // Windows has no such numbers, and does not let go of an open file.
+    return own.ino === there.ino && own.dev === there.dev;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
   }
 }
 
@@ -163,23 +230,40 @@ async function writing(path: string, beside: string, write: () => Promise<void>)
 /** "Not found" while writing is about the folder, since the file itself need not exist. */
 function writeError(error: unknown, path: string): unknown {
   return error instanceof Deno.errors.NotFound
-    ? new UserError(`can't write ${path}: the folder ${parent(path)} does not exist`, {
+    ? new FileError(`can't write ${path}: the folder ${parent(path)} does not exist`, {
       cause: error,
     })
     : fileError(error, "write", path);
 }
 
-async function writeSynced(path: string, content: FileContent): Promise<void> {
-  using file = await Deno.open(path, { write: true, create: true, truncate: true });
-  await writeAll(file, content);
+/** Bytes that are written, or read, at once. */
+const PIECE = 1 << 22;
+
+/** Writes a new file, and returns the digest of its content. */
+async function writeSynced(path: string, content: FileContent): Promise<string> {
+  using file = await Deno.open(path, { write: true, createNew: true });
+  const digest = beginDigest();
+  await writeAll(file, content, digest);
   await file.sync();
+  return digest.value();
 }
 
-async function writeAll(file: Deno.FsFile, content: FileContent): Promise<number> {
+/** Writes all of a content; while the system takes a piece, its digest is computed. */
+async function writeAll(
+  file: Deno.FsFile,
+  content: FileContent,
+  digest: RunningDigest,
+): Promise<number> {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-  let written = 0;
-  while (written < bytes.length) written += await file.write(bytes.subarray(written));
-  return written;
+  for (let begin = 0; begin < bytes.length; begin += PIECE) {
+    const piece = bytes.subarray(begin, begin + PIECE);
+    const first = file.write(piece);
+    digest.add(piece);
+    for (let written = await first; written < piece.length;) {
+      written += await file.write(piece.subarray(written));
+    }
+  }
+  return bytes.length;
 }
 
 /** A rename is on the disk only once its folder is. Windows can't open a folder, and need not. */
@@ -189,7 +273,8 @@ async function syncDirectory(path: string): Promise<void> {
   await folder.sync();
 }
 
-async function removeIfThere(path: string): Promise<void> {
+/** Removes a file or folder, with all in it, where it is there. */
+export async function removeIfThere(path: string): Promise<void> {
   try {
     await Deno.remove(path, { recursive: true });
   } catch (error) {
@@ -204,26 +289,80 @@ function parent(path: string): string {
   return slash === 0 ? "/" : trimmed.slice(0, slash);
 }
 
+/** The beginning of a file of lines, as a checkpoint remembers it. */
+export interface Beginning {
+  /** Bytes. */
+  readonly length: number;
+  /** Their digest; see {@linkcode digestOf}. */
+  readonly digest: string;
+}
+
+/** The beginning of a file that holds nothing yet. */
+export const noBeginning: Beginning = { length: 0, digest: beginDigest().value() };
+
 /** A file of lines that grows, such as `metrics.jsonl`; it is closed by being disposed of. */
 export interface LineFile extends Disposable {
-  /** The file's length in bytes: what a checkpoint remembers to cut it back to. */
-  readonly length: number;
+  /** All that it holds: what a checkpoint remembers to cut it back to. */
+  readonly beginning: Beginning;
   /** Adds lines, each ended by a newline, in one write. */
   append(...lines: string[]): Promise<void>;
   /** Returns once everything appended is on the disk. */
   sync(): Promise<void>;
 }
 
+/** Refuses a file that does not begin as a checkpoint remembers; returns the digest so far. */
+async function readBeginning(
+  file: Deno.FsFile,
+  path: string,
+  { length, digest: expected }: Beginning,
+): Promise<RunningDigest> {
+  const { size } = await file.stat();
+  if (size < length) {
+    throw new UserError(
+      `${path} has ${size} bytes, but had ${length} at the checkpoint: it was changed since`,
+    );
+  }
+  const digest = beginDigest();
+  const buffer = new Uint8Array(Math.min(length, PIECE));
+  for (let at = 0; at < length;) {
+    const count = await file.read(buffer.subarray(0, Math.min(buffer.length, length - at)));
+    if (count === null) break;
+    digest.add(buffer.subarray(0, count));
+    at += count;
+  }
+  if (digest.value() === expected) return digest;
+  throw new UserError(
+    `${path} is damaged: its first ${length} bytes are not those that it had at the checkpoint`,
+  );
+}
+
 /**
- * Opens a file of lines for appending, after cutting it back to a length that a checkpoint
- * remembers: a resumed run then rewrites exactly the lines that came after the checkpoint.
+ * Refuses a file that does not begin as a checkpoint remembers.
+ *
+ * @param path The file; it may be missing where nothing is remembered of it.
+ * @param beginning What is remembered.
+ * @throws {UserError} If the file is shorter, was changed, or cannot be read.
+ */
+export async function requireBeginning(path: string, beginning: Beginning): Promise<void> {
+  if (beginning.length === 0) return;
+  try {
+    using file = await Deno.open(path);
+    await readBeginning(file, path, beginning);
+  } catch (error) {
+    throw fileError(error, "read", path);
+  }
+}
+
+/**
+ * Opens a file of lines for appending, after cutting it back to what a checkpoint remembers: a
+ * resumed run then rewrites exactly the lines that came after the checkpoint.
  *
  * @param path The file; created where it is missing.
- * @param length How many bytes of it to keep. 0 starts afresh.
+ * @param beginning What of it is kept; {@linkcode noBeginning} starts afresh.
  * @returns The file; declare it with `using`.
- * @throws {UserError} Where it can't be written, or is shorter than what is to be kept.
+ * @throws {UserError} Where it can't be written, or does not begin with what is to be kept.
  */
-export async function openLineFile(path: string, length: number): Promise<LineFile> {
+export async function openLineFile(path: string, beginning: Beginning): Promise<LineFile> {
   const trying = async <T>(action: () => Promise<T>): Promise<T> => {
     try {
       return await action();
@@ -231,37 +370,35 @@ export async function openLineFile(path: string, length: number): Promise<LineFi
       throw writeError(error, path);
     }
   };
-  const file = await trying(() => Deno.open(path, { write: true, create: true }));
-  let end = length;
+  const file = await trying(() => Deno.open(path, { read: true, write: true, create: true }));
+  let end = beginning.length;
+  let digest: RunningDigest;
   try {
-    await trying(async () => {
-      const { size } = await file.stat();
-      if (size < length) {
-        throw new UserError(
-          `${path} has ${size} bytes, but had ${length} at the checkpoint: it was changed since. ` +
-            `Restore it, or start a new run`,
-        );
-      }
-      await file.truncate(length);
+    digest = await trying(async () => {
+      const known = await readBeginning(file, path, beginning);
+      await file.truncate(end);
       await file.seek(0, Deno.SeekMode.End);
+      return known;
     });
   } catch (error) {
     file.close();
     throw error;
   }
   return {
-    get length() {
-      return end;
+    get beginning() {
+      return { length: end, digest: digest.value() };
     },
     append: (...lines) =>
       trying(async () => {
+        const bytes = new TextEncoder().encode(lines.map((line) => `${line}\n`).join(""));
         try {
-          end += await writeAll(file, lines.map((line) => `${line}\n`).join(""));
+          end += await writeAll(file, bytes, beginDigest());
         } catch (error) {
           // What the disk still took of a line is half a line.
           await file.truncate(end).catch(() => {});
           throw error;
         }
+        digest.add(bytes);
       }),
     sync: () => trying(() => file.sync()),
     [Symbol.dispose]: () => file.close(),

@@ -5,10 +5,11 @@
  */
 
 import type { SplitReport } from "./evaluation.ts";
+import { fileError, UserError } from "./errors.ts";
 import { openLineFile } from "./files.ts";
 import type { Cost } from "./cost.ts";
 import type { RolloutSample } from "./feed.ts";
-import { runPaths, type RunPosition } from "./run_folder.ts";
+import { beginningsOf, runPaths, type RunPosition } from "./run_folder.ts";
 
 /** Answers of a split that are written down. */
 const SAMPLES = 10;
@@ -38,13 +39,17 @@ export interface Journal extends Disposable {
  * @param folder The run's folder.
  * @param position The last checkpoint's: what was written later is cut off, to be written again.
  * @returns The journal.
- * @throws {UserError} If a file cannot be written, or is shorter than it was at the checkpoint.
+ * @throws {UserError} If a file cannot be written, or is not what it was at the checkpoint.
  */
 export async function openJournal(folder: string, position?: RunPosition): Promise<Journal> {
   const paths = runPaths(folder);
+  const kept = beginningsOf(position);
+  if (position === undefined) {
+    for (const path of [paths.metrics, paths.samples]) await requireOwnStart(path);
+  }
   using opened = new DisposableStack();
-  const metrics = opened.use(await openLineFile(paths.metrics, position?.metricsLength ?? 0));
-  const samples = opened.use(await openLineFile(paths.samples, position?.samplesLength ?? 0));
+  const metrics = opened.use(await openLineFile(paths.metrics, kept.metrics));
+  const samples = opened.use(await openLineFile(paths.samples, kept.samples));
   const files = opened.move();
   const at = (step: number, stage: string | undefined) => ({
     step,
@@ -75,8 +80,39 @@ export async function openJournal(folder: string, position?: RunPosition): Promi
       ),
     mark: async (step, cost) => {
       await Promise.all([metrics.sync(), samples.sync()]);
-      return { step, metricsLength: metrics.length, samplesLength: samples.length, cost };
+      const [measured, answered] = [metrics.beginning, samples.beginning];
+      return {
+        step,
+        metricsLength: measured.length,
+        metricsDigest: measured.digest,
+        samplesLength: answered.length,
+        samplesDigest: answered.digest,
+        cost,
+      };
     },
     [Symbol.dispose]: () => files.dispose(),
   };
+}
+
+/** What every line of a run begins with that was written before its first checkpoint. */
+const START = new TextEncoder().encode(`{"step":0,`);
+
+/**
+ * Before the first checkpoint, a run begins its files of lines anew: only those that a run has begun
+ * before, as a killed process leaves them.
+ */
+async function requireOwnStart(path: string): Promise<void> {
+  const found = new Uint8Array(START.length);
+  let length: number;
+  try {
+    using file = await Deno.open(path);
+    length = await file.read(found) ?? 0;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    throw fileError(error, "read", path);
+  }
+  if (found.subarray(0, length).every((byte, i) => byte === START[i])) return;
+  throw new UserError(
+    `${path} was not written by a run, and is never written over: move it away`,
+  );
 }

@@ -24,6 +24,7 @@ export * from "./compare/statistics.ts";
 export * from "./compare/study.ts";
 export * from "./compare/table.ts";
 export * from "./compare/training.ts";
+export * from "./claims.ts";
 export * from "./cost.ts";
 export * from "./data/dataset.ts";
 export * from "./data/fit.ts";

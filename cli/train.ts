@@ -11,18 +11,13 @@ import { type FlagTable, givenFlags, type ParsedFlags, parseFlags, wantsHelp } f
 import { helpText } from "./help.ts";
 import { checkModels } from "./learner.ts";
 import { prepare } from "./prepare.ts";
-import { formatDuration, progressReporter, standardProgress } from "./progress.ts";
+import { formatDuration, progressReporter, say, standardProgress } from "./progress.ts";
 import { beforeAndAfter, matchByKind, readEvaluations, sampleLines } from "./report.ts";
-import {
-  createRun,
-  latestCheckpoint,
-  readJson,
-  readRunConfig,
-  runConfig,
-  runPaths,
-} from "./run_folder.ts";
+import { type HeldRun, holdRun, readJson, runConfig, runPaths, startRun } from "./run_folder.ts";
 import { describeObjective } from "./recipes.ts";
+import { interruptible } from "./interruption.ts";
 import { settingFlags, type TrainSettings } from "./settings.ts";
+import { shellWord } from "./shell.ts";
 import { splitStages, stageSettings, stagesName } from "./stages.ts";
 import { readBase } from "./trained.ts";
 import { type Run, type RunResult, timetableOf, train } from "./trainer.ts";
@@ -41,6 +36,12 @@ const flags = {
     placeholder: "DIR",
     group: "Run",
     help: "Goes on with the run in a folder, from its last checkpoint and with its own settings.",
+  },
+  "from-step": {
+    kind: "integer",
+    min: 0,
+    group: "Run",
+    help: "With --resume: goes on from the checkpoint of this step, and makes later ones again.",
   },
   config: {
     kind: "string",
@@ -63,17 +64,17 @@ const usage =
 
 type Parsed = ParsedFlags<typeof flags>;
 
-/** What a run that is interrupted by SIGINT exits with, as a shell would have it. */
-const INTERRUPTED = 130;
-
 /** Plain lines of progress that a run has at most, about. */
 const LINES = 20;
+
+/** A run that this process has for itself, ready to be carried out. */
+type ReadyRun = Run & { readonly held: HeldRun };
 
 /** All of a run but its folder: its data, the models of a run that it goes on from, its device. */
 async function equip(
   stages: readonly TrainSettings[],
   from: string | undefined,
-): Promise<Omit<Run, "folder">> {
+): Promise<Omit<Run, "folder" | "held">> {
   const base = from === undefined ? undefined : await readBase(from);
   const prepared = await prepare(stages, base);
   const [first] = stages;
@@ -88,42 +89,56 @@ async function equip(
 }
 
 /** A new run, whose folder is made once there is all that it needs. */
-async function newRun(parsed: Parsed, argv: readonly string[]): Promise<Run> {
-  const { config, out } = parsed.values;
+async function newRun(parsed: Parsed, argv: readonly string[]): Promise<ReadyRun> {
+  const { config, out, fromStep } = parsed.values;
+  if (fromStep !== undefined) {
+    throw new UsageError("--from-step is of a run that is gone on with: name it by --resume");
+  }
   const file = config === undefined ? {} : settingsIn(await readJson(config));
   const settings = settingsOf(argv, file, config ?? "");
   const run = await equip(settings, settings[0]?.from);
   const { stages, prepared, start } = run;
   await checkModels(stages, prepared, start);
   const name = `${stagesName(stages)}-${prepared.name}`;
-  return { folder: await createRun(out, name, runConfig(stages, prepared)), ...run };
+  const held = await startRun(out, name, runConfig(stages, prepared));
+  return { folder: held.folder, held, ...run };
 }
 
-/** The run that is gone on with. */
-async function oldRun(parsed: Parsed, argv: readonly string[], folder: string): Promise<Run> {
+/** The run that is gone on with, taken before anything else is looked at. */
+async function oldRun(parsed: Parsed, argv: readonly string[], folder: string): Promise<ReadyRun> {
   const elsewhere = givenFlags(parsed).filter((flag) => !mayChange.includes(flag));
   if (elsewhere.length > 0) {
     throw new UsageError(
       `--resume goes on with the run's own settings: leave out ${elsewhere.join(", ")}`,
     );
   }
-  const stored = await readRunConfig(folder);
-  const settings = settingsOf(argv, stored.settings, runPaths(folder).config);
+  const held = await holdRun(folder, parsed.values.fromStep);
+  const settings = settingsOf(argv, held.config.settings, runPaths(folder).config);
   const from = settings[0]?.from;
   // Once it has a checkpoint, a run needs the one that it came from no more.
-  const isUnderWay = await latestCheckpoint(folder) !== undefined;
+  const isUnderWay = held.saved !== undefined;
   const run = await equip(settings, from !== undefined && isUnderWay ? folder : from);
-  if (stored.data.digest !== run.prepared.data.digest) {
+  if (held.config.data.digest !== run.prepared.data.digest) {
     throw new UserError(
       `the data of ${folder} has changed since the run began: restore it, or start a new run`,
     );
   }
-  return { folder, ...run };
+  const [made, stored] = [run.prepared.config, held.config.model].map((model) =>
+    JSON.stringify(Object.entries(model).toSorted())
+  );
+  if (made !== stored) {
+    throw new UserError(
+      `${runPaths(folder).config} tells of a model of other sizes than its settings give: it was ` +
+        `changed, put it back`,
+    );
+  }
+  return { folder, held, ...run };
 }
 
 /** What a resumed run may be told: where things are, which changes nothing that is computed. */
 const mayChange: readonly string[] = [
   "--resume",
+  "--from-step",
   "--device",
   "--data",
   "--from",
@@ -184,29 +199,21 @@ async function conclusion(
   return [
     ...blocks.filter((block) => block.length > 0).map((block) => `\n${block.join("\n")}`),
     `\nthe model is in ${path}`,
-    `ask it: deno task sample --run ${folder} --prompt "..."`,
+    `ask it: deno task sample --run ${shellWord(folder)} --prompt "..."`,
   ].join("\n");
 }
 
-/** Trains, with its progress shown, until it is done or interrupted. */
-async function carryOut(run: Run): Promise<RunResult> {
+/** Trains, with its progress shown, until it is done or interrupted; says what by. */
+async function carryOut(run: Run): Promise<RunResult & { readonly exitCode: number }> {
   const { total: steps } = timetableOf(run.stages);
   const loggingSteps = run.stages[0]?.loggingSteps ?? 1;
   const lineEvery = Math.max(loggingSteps, Math.ceil(steps / LINES));
   using progress = progressReporter(standardProgress(), steps, lineEvery);
-  const controller = new AbortController();
-  // The second interruption is the system's, which ends the process at once.
-  const interrupt = () => {
-    Deno.removeSignalListener("SIGINT", interrupt);
-    progress.print("stopping after this step, with a checkpoint (once more: at once)");
-    controller.abort();
-  };
-  Deno.addSignalListener("SIGINT", interrupt);
-  try {
-    return await train({ ...run, progress, signal: controller.signal });
-  } finally {
-    if (!controller.signal.aborted) Deno.removeSignalListener("SIGINT", interrupt);
-  }
+  using interruption = interruptible(() =>
+    progress.print("stopping after this step, with a checkpoint (once more: at once)")
+  );
+  const result = await train({ ...run, progress, signal: interruption.signal });
+  return { ...result, exitCode: interruption.exitCode };
 }
 
 async function main(): Promise<number> {
@@ -222,22 +229,27 @@ async function main(): Promise<number> {
     ? await newRun(parsed, Deno.args)
     : await oldRun(parsed, Deno.args, resume);
   const { folder } = run;
+  using held = run.held;
   const { total: steps } = timetableOf(run.stages);
-  const done = (await latestCheckpoint(folder))?.position.step ?? 0;
+  const done = held.saved?.position.step ?? 0;
   if (done === steps) {
     // What a kill left after the last checkpoint is tidied up all the same.
     await train(run);
-    console.log(`${folder} is complete: all ${steps} steps are done.`);
+    console.log(
+      `${folder} is complete: all ${steps} steps are done.\n` +
+        `A run keeps its settings; to train its model further, start another from it: ` +
+        `deno task train --from ${shellWord(folder)}`,
+    );
     return 0;
   }
   console.log(introduction(run, done));
   const result = await carryOut(run);
   if (!result.isComplete) {
-    console.log(
+    say(
       `interrupted after step ${result.checkpoint.position.step}; go on with: ` +
-        `deno task train --resume ${folder}`,
+        `deno task train --resume ${shellWord(folder)}`,
     );
-    return INTERRUPTED;
+    return result.exitCode;
   }
   console.log(await conclusion(run, result));
   console.log(`${formatDuration((performance.now() - started) / 1000)} in all`);

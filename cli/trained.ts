@@ -25,18 +25,19 @@ import {
 import type { Dataset } from "./data/dataset.ts";
 import { longestRow } from "./data/fit.ts";
 import { UserError } from "./errors.ts";
-import { type FileContent, isThere } from "./files.ts";
+import type { FileContent } from "./files.ts";
 import type { Models, Teacher } from "./models.ts";
 import type { BaseModel, Prepared } from "./prepare.ts";
 import { asksTeacher } from "./recipes.ts";
 import {
   latestCheckpoint,
+  offeringOlder,
   readCheckpointFiles,
-  readJson,
   readRunConfig,
   type SavedCheckpoint,
 } from "./run_folder.ts";
 import type { TrainSettings } from "./settings.ts";
+import { shellWord } from "./shell.ts";
 
 /** The folders of other models than the policy in a checkpoint. */
 const REWARD_MODEL = "reward_model";
@@ -53,7 +54,8 @@ const isTensorFault = (error: unknown): error is Error =>
   error instanceof CheckpointError || error instanceof SafetensorsError;
 
 /** What a tokenizer's configuration is refused with. */
-const isTokenizerFault = (error: unknown): error is Error => error instanceof TypeError;
+const isTokenizerFault = (error: unknown): error is Error =>
+  error instanceof TypeError || error instanceof SyntaxError;
 
 /**
  * The files of a checkpoint.
@@ -75,7 +77,8 @@ export async function checkpointFiles(
     { config, params }: Pick<Checkpoint, "config" | "params">,
     folder = "",
   ): Promise<Record<string, Uint8Array>> => {
-    const files = await encodeCheckpoint(config, params, { eos: tokenizer.special.stop });
+    const { stop: eos, pad } = tokenizer.special;
+    const files = await encodeCheckpoint(config, params, { eos, pad });
     return Object.fromEntries([...files].map(([name, bytes]) => [folder + name, bytes]));
   };
   return {
@@ -117,7 +120,7 @@ async function readOther(
   checkpoint: SavedCheckpoint,
   folder: string,
 ): Promise<Checkpoint | undefined> {
-  if (!await isThere(`${checkpoint.path}/${folder}`)) return undefined;
+  if (!MODEL.some((name) => `${folder}/${name}` in checkpoint.files)) return undefined;
   return await readModel(checkpoint, `${folder}/`);
 }
 
@@ -169,20 +172,23 @@ function gptSizesOf({ vocabulary, context, layers, heads, width }: GptConfig): s
 async function latestOf(folder: string): Promise<SavedCheckpoint> {
   const checkpoint = await latestCheckpoint(folder);
   if (checkpoint !== undefined) return checkpoint;
-  throw new UserError(`${folder} has no model yet: go on with it by train --resume ${folder}`);
+  throw new UserError(
+    `${folder} has no model yet: go on with it by train --resume ${shellWord(folder)}`,
+  );
 }
 
 /** The tokenizer of a checkpoint. */
-async function readTokenizer(path: string, vocabulary: number): Promise<Tokenizer> {
-  const saved = await readJson(`${path}/${TOKENIZER}`);
+async function readTokenizer(checkpoint: SavedCheckpoint, vocabulary: number): Promise<Tokenizer> {
+  const path = `${checkpoint.path}/${TOKENIZER}`;
+  const files = await readCheckpointFiles(checkpoint, [TOKENIZER]);
   const tokenizer = reading(
-    `${path}/${TOKENIZER}`,
-    () => tokenizerFromJSON(saved),
+    path,
+    () => tokenizerFromJSON(JSON.parse(new TextDecoder().decode(files.get(TOKENIZER)))),
     isTokenizerFault,
   );
   if (tokenizer.size === vocabulary) return tokenizer;
   throw new UserError(
-    `${path}: the model has ${vocabulary} tokens, but ${TOKENIZER} ${tokenizer.size}: ` +
+    `${checkpoint.path}: the model has ${vocabulary} tokens, but ${TOKENIZER} ${tokenizer.size}: ` +
       `take both from one checkpoint`,
   );
 }
@@ -202,10 +208,12 @@ export interface TrainedBase extends BaseModel {
  */
 export async function readBase(folder: string): Promise<TrainedBase> {
   await readRunConfig(folder);
-  const checkpoint = await latestOf(folder);
-  const { config } = await readModel(checkpoint);
-  const tokenizer = await readTokenizer(checkpoint.path, config.vocabulary);
-  return { tokenizer, config, models: await readModels(checkpoint) };
+  return await offeringOlder(folder, async () => {
+    const checkpoint = await latestOf(folder);
+    const { config } = await readModel(checkpoint);
+    const tokenizer = await readTokenizer(checkpoint, config.vocabulary);
+    return { tokenizer, config, models: await readModels(checkpoint) };
+  });
 }
 
 /**

@@ -4,10 +4,16 @@
  * @module
  */
 
-import { type Device, type Tensor, WebGpuFailedError, WebGpuLimitError } from "@unitune/core";
+import {
+  type Device,
+  OutOfMemoryError,
+  type Tensor,
+  WebGpuFailedError,
+  WebGpuLimitError,
+} from "@unitune/core";
 import { gpt } from "@unitune/models";
 import { addCost, type Cost, noCost } from "./cost.ts";
-import { UserError } from "./errors.ts";
+import { FileError, UserError } from "./errors.ts";
 import { createEvaluator, readScalars, type SplitReport } from "./evaluation.ts";
 import { openJournal } from "./journal.ts";
 import { createLearner, initialModels, type Learner } from "./learner.ts";
@@ -19,20 +25,24 @@ import { asksTeacher, describeObjective, recipeOf } from "./recipes.ts";
 import { describeReport } from "./report.ts";
 import {
   checkpointAt,
+  goBackTo,
+  type HeldRun,
+  holdRun,
   type KeptSteps,
-  latestCheckpoint,
-  lockRun,
   saveCheckpoint,
   type SavedCheckpoint,
   tidyCheckpoints,
 } from "./run_folder.ts";
 import type { TrainSettings } from "./settings.ts";
+import { shellWord } from "./shell.ts";
 import { checkpointFiles, lentModels, readModels, readState } from "./trained.ts";
 
 /** A run that is to be carried out. */
 export interface Run {
   /** Its folder, as {@linkcode createRun} made it. */
   readonly folder: string;
+  /** The run as this process has it already; it is taken for the time of the training unless told. */
+  readonly held?: HeldRun;
   /** The settings of its stages, at least one, in order. */
   readonly stages: readonly TrainSettings[];
   /** What it trains and evaluates on. */
@@ -107,7 +117,8 @@ function looksBack(settings: TrainSettings): boolean {
  * @returns How it ended.
  * @throws {UserError} If what has to hold at a stage's start does not, the loss is no longer a
  * number, the device fails, a file cannot be written, or another process has the run; the
- * checkpoints stay as they are.
+ * checkpoints stay as they are. Of a run that was new and has not come to its first step nothing
+ * stays, unless it may come further another time.
  *
  * @example
  * ```ts
@@ -140,9 +151,12 @@ export async function train(run: Run): Promise<RunResult> {
   };
   const model = gpt(config);
 
-  using _lock = await lockRun(folder);
+  const held = run.held ?? await holdRun(folder);
+  // Who has given it to this training keeps it.
+  using _own = run.held === undefined ? held : undefined;
+  let { saved } = held;
+  if (saved !== undefined) await goBackTo(folder, saved);
   await tidyCheckpoints(folder, kept);
-  let saved = await latestCheckpoint(folder);
   using journal = await openJournal(folder, saved?.position);
   using evaluator = createEvaluator(model, tokenizer, device);
   let done = saved?.position.step ?? 0;
@@ -232,7 +246,7 @@ export async function train(run: Run): Promise<RunResult> {
         refuseNonFinite(done, { "validation loss": await evaluator.loss(models.policy, probes) });
       }
       const files = await checkpointFiles(model, tokenizer, models, state);
-      saved = await saveCheckpoint(folder, await journal.mark(done, cost), files);
+      saved = await saveCheckpoint(folder, held.config, await journal.mark(done, cost), files);
       await tidyCheckpoints(folder, kept);
       return saved;
     };
@@ -279,11 +293,19 @@ export async function train(run: Run): Promise<RunResult> {
       if (done < end && !isStopped) await runStage(stage, settings);
     }
   } catch (error) {
-    throw deviceFailure(error, folder, done, saved) ?? error;
+    const failure = deviceFailure(error, folder, done, saved) ?? error;
+    if (done === 0 && !mayPass(error)) await held.discard();
+    throw failure;
   }
   if (saved === undefined) throw new RangeError("train: a run ended without a checkpoint");
   const isComplete = done === total;
   return { isComplete, checkpoint: saved, reports: isComplete ? reports : [] };
+}
+
+/** Whether what went wrong may go well another time, or on another device. */
+function mayPass(error: unknown): boolean {
+  return error instanceof FileError || error instanceof WebGpuFailedError ||
+    error instanceof WebGpuLimitError;
 }
 
 /** Why a run stops whose device cannot go on, and how to go on with it; nothing for other errors. */
@@ -293,11 +315,14 @@ function deviceFailure(
   step: number,
   saved: SavedCheckpoint | undefined,
 ): UserError | undefined {
+  if (error instanceof OutOfMemoryError) {
+    return new UserError(`training stopped at step ${step}: ${error.message}`, { cause: error });
+  }
   if (!(error instanceof WebGpuFailedError || error instanceof WebGpuLimitError)) return undefined;
   const left = saved === undefined ? "" : `; the last good checkpoint is ${saved.path}`;
   return new UserError(
     `training stopped at step ${step}: ${error.message}${left}. Go on with: train --resume ` +
-      `${folder}, on another device with --device wasm`,
+      `${shellWord(folder)}, on another device with --device wasm`,
     { cause: error },
   );
 }
@@ -331,9 +356,13 @@ function divergence(
   saved: SavedCheckpoint | undefined,
 ): UserError {
   const facts = Object.entries(values).map(([name, value]) => `the ${name} is ${value}`);
+  const happened = `training stopped at step ${step}, where ${facts.join(" and ")}`;
+  if (step === 0) {
+    return new UserError(`${happened}: the model that it starts from is broken, take another`);
+  }
   const left = saved === undefined ? "" : `; the last good checkpoint is ${saved.path}`;
   return new UserError(
-    `training stopped at step ${step}, where ${facts.join(" and ")}${left}. A lower rate usually ` +
-      `helps: train --config ${folder}/config.json --learning-rate X`,
+    `${happened}${left}. A lower rate usually helps: train --config ` +
+      `${shellWord(`${folder}/config.json`)} --learning-rate X`,
   );
 }

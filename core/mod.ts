@@ -53,6 +53,7 @@ export {
   type Traced,
   traceGraph,
 } from "./graph.ts";
+export * from "./memory_error.ts";
 export * from "./ops/attention.ts";
 export * from "./ops/elementwise.ts";
 export * from "./ops/indexing.ts";

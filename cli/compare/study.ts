@@ -15,7 +15,8 @@
  */
 
 import { UserError } from "../errors.ts";
-import { isThere, makeFolder, writeFileAtomically } from "../files.ts";
+import { type Claim, claimFolder, holdFolder } from "../claims.ts";
+import { isThere, writeFileAtomically } from "../files.ts";
 import type { ProgressReporter } from "../progress.ts";
 import { readJson } from "../run_folder.ts";
 import { type TrainSettings, trainSettings } from "../settings.ts";
@@ -127,7 +128,7 @@ interface ArmResults {
  */
 export async function carryOutStudy(study: StudyRun): Promise<StudyResults | undefined> {
   const { folder, plan, command, device, jobs = 1, progress, signal } = study;
-  await keepPlan(folder, plan, command);
+  using _claim = await keepPlan(folder, plan, command);
   await using workers = startWorkers({
     ...{ jobs, device, folder, samples: plan.samples, signal },
     onChange: (running) => progress.phase(describe(running)),
@@ -276,24 +277,46 @@ function isStudyResults(value: unknown): value is StudyResults {
     Array.isArray(value.results) && value.results.every(isResult);
 }
 
-/** Writes the plan down, or sees that it is the one that was begun. */
+/** What a study's folder is claimed for. */
+const studyUse = {
+  what: "study",
+  names: ["study.json", "results.json", "study.md", "report.html", "runs", "measures"],
+  others: ["config.json"],
+} as const;
+
+/** Claims a folder and writes the plan down, or sees that it is the one that was begun there. */
 async function keepPlan(
   folder: string,
   plan: StudyPlan,
   command: string | undefined,
-): Promise<void> {
-  await makeFolder(folder);
+): Promise<Claim> {
   if (!await holdsStudy(folder)) {
-    const text = `${JSON.stringify({ command, ...plan }, null, 1)}\n`;
-    return await writeFileAtomically(studyPaths(folder).plan, text);
+    const claim = await claimFolder(folder, studyUse);
+    try {
+      const text = `${JSON.stringify({ command, ...plan }, null, 1)}\n`;
+      await writeFileAtomically(studyPaths(folder).plan, text);
+      return claim;
+    } catch (error) {
+      await claim.discard();
+      claim[Symbol.dispose]();
+      throw error;
+    }
   }
-  const { command: begunBy, ...begun } = await readPlan(folder);
-  if (JSON.stringify(begun) === JSON.stringify(plan)) return;
-  throw new UserError(
-    `${folder} holds another study: go on with it by ${
-      begunBy ?? "the command that began it"
-    }, or give --out`,
-  );
+  // A folder that is no study gets no lock.
+  await readPlan(folder);
+  const claim = await holdFolder(folder);
+  try {
+    const { command: begunBy, ...begun } = await readPlan(folder);
+    if (JSON.stringify(begun) === JSON.stringify(plan)) return claim;
+    throw new UserError(
+      `${folder} holds another study: go on with it by ${
+        begunBy ?? "the command that began it"
+      }, or give --out`,
+    );
+  } catch (error) {
+    claim[Symbol.dispose]();
+    throw error;
+  }
 }
 
 /** What was measured of an arm's chosen settings, by seed. */

@@ -12,7 +12,7 @@ import { UserError } from "../errors.ts";
 import { isThere, makeFolder, writeFileAtomically } from "../files.ts";
 import { prepare } from "../prepare.ts";
 import { readEvaluations } from "../report.ts";
-import { createRun, readJson, runConfig, runPaths } from "../run_folder.ts";
+import { holdRun, readJson, runConfig, runPaths, startRun } from "../run_folder.ts";
 import type { TrainSettings } from "../settings.ts";
 import { readBase } from "../trained.ts";
 import { train } from "../trainer.ts";
@@ -103,11 +103,12 @@ export async function carryOutTraining(run: TrainingRun): Promise<boolean> {
   const base = settings.from === undefined ? undefined : await readBase(settings.from);
   const prepared = await prepare(settings, base);
   const runFolder = `${folder}/${places.run}`;
-  if (!await isThere(runPaths(runFolder).config)) {
-    await createRun(runFolder, arm, runConfig(settings, prepared));
-  }
+  using held = await isThere(runPaths(runFolder).config)
+    ? await holdRun(runFolder)
+    : await startRun(runFolder, arm, runConfig(settings, prepared));
   const { isComplete, checkpoint } = await train({
     folder: runFolder,
+    held,
     stages: [settings],
     prepared,
     device,

@@ -46,6 +46,12 @@ export function startLimited(blocks: number, args: readonly string[]): Deno.Comm
   return processOf("sh", ["-c", script, Deno.execPath(), ...taskArguments("train"), ...args]);
 }
 
+/** `train` where no more than so many files can be open at once. */
+export function startWithFiles(files: number, args: readonly string[]): Deno.Command {
+  const script = `ulimit -n ${files}; exec "$0" "$@"`;
+  return processOf("sh", ["-c", script, Deno.execPath(), ...taskArguments("train"), ...args]);
+}
+
 function processOf(
   program: string,
   args: readonly string[],

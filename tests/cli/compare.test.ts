@@ -30,6 +30,7 @@ import {
   UserError,
 } from "@unitune/cli";
 import fc from "fast-check";
+import { pause } from "./kill.ts";
 import { pooled } from "../../cli/compare/workers.ts";
 import { assertRefused, ended, filesIn, inFolder, readRows, start } from "./command.ts";
 import { requestsOf } from "./requests.ts";
@@ -225,7 +226,9 @@ inFolder("Ctrl+C stops all trainings of a study and says how to go on", async (f
     const files = await filesIn(out).catch(() => ({}));
     return bases.every((run) => `${run}/checkpoints/step-000000/model.safetensors` in files);
   };
-  while (!await isTraining()) await new Promise((resolve) => setTimeout(resolve, 20));
+  while (!await isTraining()) await pause(20);
+  // Once their first checkpoint is there, they turn to their first step.
+  await pause(100);
   command.kill("SIGINT");
   const { code, stdout } = await command.output();
   assertEquals(code, 130);

@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
+  digestOf,
+  noBeginning,
   openLineFile,
   removeDirectoryAtomically,
   removePartial,
@@ -21,10 +23,18 @@ inFolder("a file is written, then replaced, and nothing else is left", async (fo
 });
 
 inFolder("what a killed write left of a file does not matter", async (folder) => {
-  await Deno.writeTextFile(`${folder}/a.partial`, "half of something much longer");
+  await Deno.writeTextFile(`${folder}/a.0123abcd.partial`, "half of something much longer");
   await writeFileAtomically(`${folder}/a`, "new");
   assertEquals(await Deno.readTextFile(`${folder}/a`), "new");
+  await removePartial(folder, (name) => name === "a");
   assertEquals(names(folder), ["a"]);
+});
+
+inFolder("a write takes no name that somebody may have given", async (folder) => {
+  await Deno.writeTextFile(`${folder}/a.partial`, "mine");
+  await writeFileAtomically(`${folder}/a`, "new");
+  assertEquals(await Deno.readTextFile(`${folder}/a.partial`), "mine");
+  assertEquals(names(folder), ["a", "a.partial"]);
 });
 
 inFolder("a failed write leaves the old content and nothing half-written", async (folder) => {
@@ -62,7 +72,7 @@ async function writeAsFolder(path: string, content: string): Promise<void> {
 }
 
 async function openAsLines(path: string): Promise<void> {
-  using _file = await openLineFile(path, 0);
+  using _file = await openLineFile(path, noBeginning);
 }
 
 inFolder("a folder is written as a whole", async (folder) => {
@@ -127,27 +137,54 @@ inFolder("a lock is one holder's until it is given back", async (folder) => {
   assert(again !== undefined);
 });
 
+inFolder("a lock whose file was taken away meanwhile is taken anew", async (folder) => {
+  const path = `${folder}/lock`;
+  for (let round = 0; round < 50; round++) {
+    // Those that wait for a lock hold the old file, and its next owner may make a new one.
+    const taking = Array.from({ length: 4 }, () => takeLock(path));
+    if (round % 2 === 1) await Deno.remove(path).catch(() => {});
+    const taken = (await Promise.all(taking)).filter((lock) => lock !== undefined);
+    using last = await takeLock(path);
+    if (round % 2 === 0) assertEquals([taken.length, last], [1, undefined]);
+    for (const lock of taken) lock[Symbol.dispose]();
+  }
+});
+
+inFolder("a lock is an empty file: what else has its name is left alone", async (folder) => {
+  const path = `${folder}/lock`;
+  await Deno.writeTextFile(path, "mine");
+  await assertRejects(() => takeLock(path), UserError, "is not the empty file that a lock is");
+  assertEquals(await Deno.readTextFile(path), "mine");
+  await Deno.remove(path);
+  await Deno.symlink(`${folder}/nowhere`, path);
+  await assertRejects(() => takeLock(path), UserError, "is not the empty file that a lock is");
+  assertEquals(names(folder), ["lock"]);
+});
+
 inFolder("lines are appended, and the length counts bytes", async (folder) => {
   const path = `${folder}/metrics.jsonl`;
-  using file = await openLineFile(path, 0);
+  using file = await openLineFile(path, noBeginning);
   await file.append("one", "zwölf");
   await file.append("three");
   await file.sync();
   assertEquals(await Deno.readTextFile(path), "one\nzwölf\nthree\n");
-  assertEquals(file.length, (await Deno.stat(path)).size);
+  assertEquals(file.beginning, {
+    length: (await Deno.stat(path)).size,
+    digest: digestOf("one\nzwölf\nthree\n"),
+  });
 });
 
 inFolder("reopened at a length, the file goes on from there", async (folder) => {
   const path = `${folder}/metrics.jsonl`;
-  let checkpoint = 0;
+  let checkpoint = noBeginning;
   {
-    using first = await openLineFile(path, 0);
+    using first = await openLineFile(path, noBeginning);
     await first.append("step 1");
-    checkpoint = first.length;
+    checkpoint = first.beginning;
     await first.append("step 2", "step 3, from a run that was killed");
   }
   using second = await openLineFile(path, checkpoint);
-  assertEquals(second.length, checkpoint);
+  assertEquals(second.beginning, checkpoint);
   await second.append("step 2 again");
   assertEquals(await Deno.readTextFile(path), "step 1\nstep 2 again\n");
 });
@@ -155,6 +192,33 @@ inFolder("reopened at a length, the file goes on from there", async (folder) => 
 inFolder("a file shorter than the checkpoint remembers is refused and kept", async (folder) => {
   const path = `${folder}/metrics.jsonl`;
   await Deno.writeTextFile(path, "abc\n");
-  await assertRejects(() => openLineFile(path, 9), UserError, "has 4 bytes, but had 9");
+  await assertRejects(
+    () => openLineFile(path, { length: 9, digest: digestOf("abc\n123\n?") }),
+    UserError,
+    "has 4 bytes, but had 9",
+  );
   assertEquals(await Deno.readTextFile(path), "abc\n");
+});
+
+inFolder("a file that begins otherwise than the checkpoint remembers is kept", async (folder) => {
+  const path = `${folder}/metrics.jsonl`;
+  await Deno.writeTextFile(path, "abd\nmore\n");
+  const beginning = { length: 4, digest: digestOf("abc\n") };
+  await assertRejects(() => openLineFile(path, beginning), UserError, `${path} is damaged`);
+  assertEquals(await Deno.readTextFile(path), "abd\nmore\n");
+});
+
+inFolder("a folder's last files tell of the digests of its first", async (folder) => {
+  // More than is written at once.
+  const large = new Uint8Array((1 << 23) + 3).fill(7);
+  await writeDirectoryAtomically(
+    `${folder}/a`,
+    { "b/large": large, text: "zwölf" },
+    (digests) => ({ digests: JSON.stringify(digests) }),
+  );
+  assertEquals(JSON.parse(await Deno.readTextFile(`${folder}/a/digests`)), {
+    "b/large": digestOf(large),
+    text: digestOf("zwölf"),
+  });
+  assertEquals((await Deno.readFile(`${folder}/a/b/large`)).length, large.length);
 });

@@ -46,6 +46,30 @@ inFolder("a student comes to expect what its teacher does", async (folder) => {
   assertEquals(await measured(twin, "teacher_agreement"), [1]);
 });
 
+inFolder("a folder that is no run, but a model of another tool, is called so", async (folder) => {
+  const run = `${folder}/run`;
+  await trained(...tiny, "--context", "32", "--objective", "reward-model", "--out", run);
+  const checkpoint = `${run}/checkpoints/step-000006`;
+  const settings = JSON.parse(await Deno.readTextFile(`${checkpoint}/reward_model/config.json`));
+  assertEquals([settings.num_labels, settings.eos_token_id, settings.pad_token_id], [1, 1, 0]);
+
+  const next = ["--steps", "1", "--out", `${folder}/next`];
+  assertRefused(
+    await train("--from", checkpoint, ...next),
+    1,
+    `${checkpoint} is one checkpoint of a run: name the run's own folder, ${run}`,
+  );
+  const other = `${folder}/gpt2`;
+  await Deno.mkdir(other);
+  await Deno.copyFile(`${checkpoint}/config.json`, `${other}/config.json`);
+  const message = `${other} holds no run, but a model in the layout of Hugging Face`;
+  assertRefused(await train("--from", other, ...next), 1, `${message}: a run's folder`);
+  await Deno.writeTextFile(`${other}/model.safetensors.index.json`, "{}");
+  assertRefused(await train("--from", other, ...next), 1, `${message}, sharded over several files`);
+  assertRefused(await train("--resume", other), 1, message);
+  assertEquals([...Deno.readDirSync(other)].length, 2);
+});
+
 /** Stages that need a model of another run, LENT, and what trains one. */
 const borrowing = {
   "a teacher": {

@@ -1,5 +1,6 @@
 /** What a person can get wrong: one line that says what to do, a failed exit code, nothing written. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { reseal } from "./checkpoints.ts";
 import {
   assertRefused,
   assertSameFiles,
@@ -137,8 +138,9 @@ const lines: [flags: string, code: 1 | 2, message: string][] = [
     `rows.jsonl:1: there is no "q" and "chosen" and "rejected", or "q" and "comp`,
   ],
   ["--data FILE --width 17 --heads 2", 1, "a width of 17 does not divide into 2 heads"],
-  ["--data FILE --out FILE", 1, "can't make the folder FILE/checkpoints"],
+  ["--data FILE --out FILE", 1, "can't make the folder FILE: a file of this name is there already"],
   ["--data FILE --out FILE/run", 1, "a part of its path is not a folder"],
+  ["--data FILE --from-step 3", 2, "--from-step is of a run that is gone on with"],
   ["--data FILE --config FOLDER/none.json", 1, "can't read FOLDER/none.json: it does not exist"],
   ["--data FILE --config FILE", 1, "FILE is not JSON"],
 ];
@@ -202,6 +204,40 @@ inFolder("a loss that is no number stops a run, and its last good model stays", 
   assertRefused(await train("--resume", run), 1, "training stopped at step ");
   const again = ["--config", `${run}/config.json`, "--learning-rate", "1e-3"];
   await trained(...again, "--out", `${folder}/again`);
+});
+
+inFolder("a run that the machine has no room for leaves nothing", async (folder) => {
+  const data = await writeRows(`${folder}/rows.jsonl`);
+  const large = ["--device", "wasm", "--width", "20000", "--context", "24"];
+  const result = await train("--data", data, ...large, "--out", `${folder}/new/run`);
+  assertRefused(result, 1, "training stopped at step 0: the wasm backend is out of memory");
+  assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name), ["rows.jsonl"]);
+  // What was there before stays.
+  await Deno.mkdir(`${folder}/old`);
+  await Deno.writeTextFile(`${folder}/old/notes.md`, "mine");
+  assertRefused(
+    await train("--data", data, ...large, "--out", `${folder}/old`),
+    1,
+    "the wasm backend is out of memory",
+  );
+  assertEquals([...Deno.readDirSync(`${folder}/old`)].map(({ name }) => name), ["notes.md"]);
+  await trained("--data", data, ...tiny, "--out", `${folder}/old`);
+});
+
+inFolder("a folder that may not be written is told in a sentence, and left", async (folder) => {
+  const data = await writeRows(`${folder}/rows.jsonl`);
+  const closed = `${folder}/closed`;
+  await Deno.mkdir(closed);
+  await Deno.chmod(closed, 0o500);
+  // The superuser may write anywhere.
+  const isClosed = await Deno.mkdir(`${closed}/trial`).then(() => false, () => true);
+  if (isClosed) {
+    for (const out of [closed, `${closed}/run`]) {
+      assertRefused(await train("--data", data, ...tiny, "--out", out), 1, "the permission");
+    }
+    assertEquals([...Deno.readDirSync(closed)], []);
+  }
+  await Deno.chmod(closed, 0o700);
 });
 
 inFolder("a disk that is full stops a run, and it goes on with more room", async (folder) => {
@@ -308,17 +344,24 @@ inFolder("sample refuses what it cannot read or understand", async (folder) => {
   const weights = await Deno.readFile(`${checkpoint}/model.safetensors`);
   for (const [what, [corrupt, message]] of Object.entries(corruptions)) {
     await Deno.writeFile(`${checkpoint}/model.safetensors`, corrupt(weights));
+    assertRefused(await ask(), 1, `${checkpoint}/model.safetensors is damaged`);
+    // By somebody who knows of the digests.
+    await reseal(checkpoint);
     const result = await ask();
     assertRefused(result, 1, `can't read ${checkpoint}`);
     assertStringIncludes(result.stderr, message, what);
   }
   await Deno.writeFile(`${checkpoint}/model.safetensors`, weights);
+  await reseal(checkpoint);
 
   const rewrite = async (file: string, from: string, to: string, message: string) => {
     const text = await Deno.readTextFile(`${checkpoint}/${file}`);
     await Deno.writeTextFile(`${checkpoint}/${file}`, text.replace(from, to));
+    assertRefused(await ask(), 1, `${checkpoint}/${file} is damaged`);
+    if (file !== "run.json") await reseal(checkpoint);
     assertRefused(await ask(), 1, message);
     await Deno.writeTextFile(`${checkpoint}/${file}`, text);
+    if (file !== "run.json") await reseal(checkpoint);
   };
   await rewrite("config.json", `"n_embd": 16`, `"n_embd": 32`, "expected f32[");
   await rewrite("config.json", `"n_layer": 1`, `"n_layer": 2000000000`, "2000000000 layers");
@@ -326,8 +369,11 @@ inFolder("sample refuses what it cannot read or understand", async (folder) => {
   await rewrite("config.json", "{", "[", "config.json is not JSON");
   await rewrite("tokenizer.json", "abcd", "abcde", "the model has 9 tokens, but tokenizer.json 10");
   await rewrite("tokenizer.json", "abcd", "dcba", "by code point");
-  await rewrite("tokenizer.json", "{", "", "tokenizer.json is not JSON");
-  await rewrite("run.json", `"step":6`, `"step":-1`, "run.json is not a checkpoint's");
+  await rewrite("tokenizer.json", "{", "", `can't read ${checkpoint}/tokenizer.json: `);
+  await rewrite("run.json", `"step":6`, `"step":-1`, "run.json is damaged");
+  await reseal(checkpoint, { step: 5 });
+  assertRefused(await ask(), 1, `${checkpoint} holds the checkpoint of step 5: it was renamed`);
+  await reseal(checkpoint, { step: 6 });
   await Deno.remove(`${checkpoint}/tokenizer.json`);
   assertRefused(await ask(), 1, `can't read ${checkpoint}/tokenizer.json: it does not exist`);
 

@@ -11,6 +11,7 @@ import {
   trained,
   writeRows,
 } from "./command.ts";
+import { reseal } from "./checkpoints.ts";
 import { killed, sizeOf, until } from "./kill.ts";
 
 /** Logging, evaluation and checkpoints at steps of their own, dropout, and an uneven last epoch. */
@@ -124,8 +125,35 @@ inFolder("a complete run is left as it is", async (folder) => {
   await trained("--data", data, ...tiny, "--out", run);
   await copyFolder(run, before);
   const { stdout } = await trained("--resume", run);
-  assertEquals(stdout, `${run} is complete: all 6 steps are done.\n`);
+  const [first, second = ""] = stdout.split("\n");
+  assertEquals(first, `${run} is complete: all 6 steps are done.`);
+  assertStringIncludes(second, `deno task train --from ${run}`);
   await assertSameFiles(run, before);
+});
+
+inFolder("a complete run whose settings were changed is not gone on with", async (folder) => {
+  const data = await writeRows(`${folder}/rows.jsonl`);
+  const [run, before] = [`${folder}/run`, `${folder}/before`];
+  await trained("--data", data, ...tiny, "--out", run);
+  const config = `${run}/config.json`;
+  const settings = await Deno.readTextFile(config);
+  await Deno.writeTextFile(config, settings.replace(`"steps": 6`, `"steps": 9`));
+  await copyFolder(run, before);
+  const result = await train("--resume", run);
+  assertRefused(result, 1, `${config} was changed since step 6 was saved: settings.steps is 9 and`);
+  assertRefused(result, 1, `--from ${run}`);
+  await assertSameFiles(run, before);
+});
+
+inFolder("sizes that were changed before the first checkpoint are refused", async (folder) => {
+  const data = await writeRows(`${folder}/rows.jsonl`);
+  const run = `${folder}/run`;
+  await trained("--data", data, ...tiny, "--out", run);
+  await Deno.remove(`${run}/checkpoints`, { recursive: true });
+  const config = `${run}/config.json`;
+  const settings = await Deno.readTextFile(config);
+  await Deno.writeTextFile(config, settings.replace(`"width": 16`, `"width": 32`));
+  assertRefused(await train("--resume", run), 1, `${config} tells of a model of other sizes than`);
 });
 
 inFolder("a resumed run may be told another device and place of its data", async (folder) => {
@@ -139,6 +167,23 @@ inFolder("a resumed run may be told another device and place of its data", async
   const { stdout } = await trained("--resume", run, ...told);
   assertStringIncludes(stdout, "on reference\n");
 });
+
+/** What is changed in a run's configuration, and what is said of it. */
+const edits: readonly [from: string, to: string, change: string][] = [
+  [`"width": 16`, `"width": 32`, "settings.width is 32 and was 16"],
+  [
+    `"width": 16`,
+    `"widht": 16`,
+    "settings.width is missing and was 16, settings.widht is 16 and was",
+  ],
+  // Below the checkpoint's step, at it, and beyond what was to be.
+  [`"steps": 6`, `"steps": 2`, "settings.steps is 2 and was 6"],
+  [`"steps": 6`, `"steps": 3`, "settings.steps is 3 and was 6"],
+  [`"steps": 6`, `"steps": 9`, "settings.steps is 9 and was 6"],
+  [`"learningRate": 0.003`, `"learningRate": 0.03`, "settings.learningRate is 0.03 and was 0.003"],
+  [`"seed": 0`, `"seed": 1`, "settings.seed is 1 and was 0"],
+  [`"device": "wasm"`, `"device": "reference"`, `settings.device is "reference" and was "wasm"`],
+];
 
 inFolder("what cannot be resumed says why, and stays as it is", async (folder) => {
   const data = await writeRows(`${folder}/rows.jsonl`);
@@ -161,21 +206,28 @@ inFolder("what cannot be resumed says why, and stays as it is", async (folder) =
   const state = `${run}/checkpoints/step-000003/training.safetensors`;
   const bytes = await Deno.readFile(state);
   await Deno.writeFile(state, bytes.subarray(0, bytes.length / 2));
+  assertRefused(await train("--resume", run), 1, `${state} is damaged`);
+  await reseal(`${run}/checkpoints/step-000003`);
   assertRefused(await train("--resume", run), 1, `can't read ${state}: `);
   await Deno.remove(state);
   assertRefused(await train("--resume", run), 1, `can't read ${state}: it does not exist`);
   await Deno.writeFile(state, bytes);
+  await reseal(`${run}/checkpoints/step-000003`);
 
   const config = `${run}/config.json`;
   const settings = await Deno.readTextFile(config);
-  await Deno.writeTextFile(config, settings.replace(`"width": 16`, `"width": 32`));
-  assertRefused(await train("--resume", run), 1, "width 16 in place of vocabulary 9, context 24");
-  await Deno.writeTextFile(config, settings.replace(`"width": 16`, `"widht": 16`));
-  assertRefused(await train("--resume", run), 1, `unknown key "widht": did you mean width?`);
+  for (const [from, to, change] of edits) {
+    await Deno.writeTextFile(config, settings.replace(from, to));
+    assertRefused(await train("--resume", run), 1, `since step 3 was saved: ${change}`);
+  }
   await Deno.writeTextFile(config, settings.slice(0, 99));
   assertRefused(await train("--resume", run), 1, `${config} is not JSON`);
   await Deno.writeTextFile(config, `{"steps": 3}`);
   assertRefused(await train("--resume", run), 1, `${config} is not a run's configuration`);
+  // Its form means nothing.
+  await Deno.writeTextFile(config, JSON.stringify(JSON.parse(settings)));
+  await copyFolder(run, `${folder}/reformatted`);
+  await trained("--resume", `${folder}/reformatted`);
   await Deno.writeTextFile(config, settings);
 
   await Deno.truncate(`${run}/metrics.jsonl`, 10);

@@ -1,5 +1,7 @@
 /** Storage within one WebAssembly memory: first fit, neighbouring free blocks joined. */
 
+import { OutOfMemoryError } from "../../memory_error.ts";
+
 /** Storage that is handed out and taken back, in bytes. */
 export interface Heap {
   /** The memory. */
@@ -35,7 +37,7 @@ export function makeHeap(shared: boolean): Heap {
     try {
       memory.grow(Math.max(possible, Math.ceil(bytes / PAGE)));
     } catch {
-      throw new RangeError(
+      throw new OutOfMemoryError(
         `the wasm backend is out of memory: ${used} bytes are in use and ${bytes} more are needed ` +
           `(the limit is 4 GiB); make the model or the batch smaller`,
       );
