@@ -81,3 +81,12 @@ export const bytesPerElement: Readonly<Record<DType, number>> = {
 export function isFloat(dtype: DType): dtype is FloatDType {
   return dtype === "f32" || dtype === "f64";
 }
+
+/**
+ * The number that an element type has for a number: floats go to the nearest, integers modulo 2^32.
+ * Every literal becomes it before anything is computed.
+ */
+export function rounded(dtype: DType, value: number): number {
+  const [own = value] = allocate(dtype, 1).fill(value);
+  return own;
+}

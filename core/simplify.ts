@@ -4,7 +4,7 @@
  * Instructions are rebuilt in order. Each is first offered to the rule of its primitive, which may
  * answer with an instruction that exists already; what remains is shared with any equal one.
  */
-import type { DType } from "./dtype.ts";
+import { type DType, isFloat, rounded } from "./dtype.ts";
 import { type Graph, type GraphNode, type Instruction, nodeAt, showParameters } from "./graph.ts";
 import { inferResult, type PrimitiveName, type PrimitiveParameters } from "./primitives.ts";
 import { at, sameShape, type Shape } from "./shape.ts";
@@ -47,7 +47,32 @@ function fill(builder: Builder, shape: Shape, dtype: DType, value: number): numb
   return builder.emit("fill", [], { shape, dtype, value });
 }
 
-/** Elementwise arithmetic of constants, in double precision; the result is rounded to its dtype. */
+/** Whether a node is +0 everywhere, which is not what adds nothing: that is -0. */
+function isZero(builder: Builder, position: number): boolean {
+  return Object.is(constant(builder, position), 0);
+}
+
+/** Whether no element can be -0, so that adding +0 changes nothing. */
+function isNeverNegativeZero(builder: Builder, position: number): boolean {
+  const node = builder.node(position);
+  if (!isFloat(node.dtype)) return true;
+  if (node.op === "fill") return !Object.is(node.parameters.value, -0);
+  if (node.op === "cast") return !isFloat(builder.node(first(node)).dtype);
+  return node.op === "abs" || node.op === "exp" || node.op === "iota" ||
+    node.op === "add" && node.inputs.some((input) => isZero(builder, input));
+}
+
+/** `x + 0`: what is left of x where -0 became 0. */
+function plusZero(builder: Builder, position: number): number {
+  const { shape, dtype } = builder.node(position);
+  return builder.emit("add", [position, fill(builder, shape, dtype, 0)], {});
+}
+
+/**
+ * Elementwise arithmetic of constants, which are of their dtype, in double precision. The result is
+ * rounded to its dtype once: for sums, products, quotients and roots that is what f32 arithmetic
+ * gives (Figueroa, "When is double rounding innocuous?", 1995).
+ */
 const folds: {
   readonly [P in PrimitiveName]?: (...x: number[]) => number | undefined;
 } = {
@@ -79,7 +104,7 @@ function foldConstants<P extends PrimitiveName>(
   if (known.length !== operands.length) return undefined;
   const value = fold(...known);
   if (value === undefined) return undefined;
-  return fill(builder, shape, dtype, dtype === "f32" ? Math.fround(value) : value);
+  return fill(builder, shape, dtype, value);
 }
 
 function first(node: GraphNode): number {
@@ -90,7 +115,7 @@ function second(node: GraphNode): number {
   return at(node.inputs, 1);
 }
 
-/** Pieces of a concatenation with the interval that each covers; zeros are left out. */
+/** Pieces of a concatenation with the interval that each covers; gaps of +0 are left out. */
 function nonZeroPieces(builder: Builder, position: number, axis: number): Piece[] | undefined {
   const node = as(builder, position, "concat");
   if (node === undefined || node.parameters.axis !== axis) return undefined;
@@ -98,7 +123,7 @@ function nonZeroPieces(builder: Builder, position: number, axis: number): Piece[
   const pieces: Piece[] = [];
   for (const piece of node.inputs) {
     const end = start + at(builder.node(piece).shape, axis);
-    if (constant(builder, piece) !== 0) pieces.push({ start, end, piece });
+    if (!isZero(builder, piece)) pieces.push({ start, end, piece });
     start = end;
   }
   return pieces;
@@ -110,7 +135,10 @@ interface Piece {
   readonly piece: number;
 }
 
-/** The sum of two concatenations whose non-zero pieces do not overlap, as one concatenation. */
+/**
+ * The sum of two concatenations whose non-zero pieces do not overlap, as one concatenation; each
+ * piece has the other one's 0 added, which is free in the loop that copies it.
+ */
 function mergePieces(builder: Builder, node: Instruction<"add">): number | undefined {
   const axis = as(builder, first(node), "concat")?.parameters.axis;
   if (axis === undefined) return undefined;
@@ -130,7 +158,7 @@ function mergePieces(builder: Builder, node: Instruction<"add">): number | undef
   };
   for (const { start, end, piece } of pieces) {
     coverTo(start);
-    inputs.push(piece);
+    inputs.push(plusZero(builder, piece));
     covered = end;
   }
   coverTo(size);
@@ -142,12 +170,21 @@ const rules: { readonly [P in PrimitiveName]?: Rule<P> } = {
   customVjp: (_, node) => first(node),
   neg: (builder, node) => as(builder, first(node), "neg")?.inputs[0],
   not: (builder, node) => as(builder, first(node), "not")?.inputs[0],
+  fill(builder, { shape, dtype, parameters: { value } }) {
+    const own = rounded(dtype, value);
+    return Object.is(own, value) ? undefined : fill(builder, shape, dtype, own);
+  },
+  // x + (-0) is x, and so is x + 0 but for x = -0.
   add(builder, node) {
-    if (constant(builder, second(node)) === 0) return first(node);
-    if (constant(builder, first(node)) === 0) return second(node);
+    const isNeutral = (position: number, other: number) =>
+      Object.is(constant(builder, position), -0) ||
+      isZero(builder, position) && isNeverNegativeZero(builder, other);
+    if (isNeutral(second(node), first(node))) return first(node);
+    if (isNeutral(first(node), second(node))) return second(node);
     return mergePieces(builder, node);
   },
-  sub: (builder, node) => constant(builder, second(node)) === 0 ? first(node) : undefined,
+  // x - 0 is x, and so is x - (-0) but for x = -0.
+  sub: (builder, node) => isZero(builder, second(node)) ? first(node) : undefined,
   mul(builder, node) {
     if (constant(builder, second(node)) === 1) return first(node);
     if (constant(builder, first(node)) === 1) return second(node);
@@ -176,14 +213,16 @@ const rules: { readonly [P in PrimitiveName]?: Rule<P> } = {
   sum(builder, node) {
     const { shape, dtype } = builder.node(first(node));
     const { axes } = node.parameters;
+    // A sum begins with 0, and so is never -0.
     if (axes.every((axis) => shape[axis] === 1)) {
-      return builder.emit("reshape", [first(node)], { shape: node.shape });
+      return plusZero(builder, builder.emit("reshape", [first(node)], { shape: node.shape }));
     }
     const value = constant(builder, first(node));
     const count = axes.reduce((total, axis) => total * at(shape, axis), 1);
-    return value === undefined || dtype !== "f64" && dtype !== "f32"
+    if (count === 0) return fill(builder, node.shape, dtype, 0);
+    return value === undefined || !isFloat(dtype)
       ? undefined
-      : fill(builder, node.shape, dtype, value * count);
+      : fill(builder, node.shape, dtype, value * count + 0);
   },
   reshape(builder, node) {
     const operand = builder.node(first(node));

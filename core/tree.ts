@@ -208,10 +208,15 @@ export function describeTree(tree: unknown, mark: (leaf: Tensor) => string): Tre
     if (isTensor(leaf)) {
       leaves.push(leaf);
       parts.push(mark(leaf));
-    } else if (isPlain(leaf)) parts.push(typeof leaf, quote(String(leaf)));
+    } else if (isPlain(leaf)) parts.push(typeof leaf, quote(shown(leaf)));
     else isUnfit = true;
   }, (structure) => parts.push(structure));
   return { leaves, text: parts.join(" "), isUnfit };
+}
+
+/** A plain value as text, in which -0 is not 0. */
+function shown(leaf: unknown): string {
+  return Object.is(leaf, -0) ? "-0" : String(leaf);
 }
 
 function isPlain(leaf: unknown): boolean {
