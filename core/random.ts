@@ -198,7 +198,8 @@ export function bernoulli(key: Tensor, probability: number, shape: Shape): Tenso
  * ```
  *
  * @param key A key, used for nothing else.
- * @param logits f32 `[..., V]`; -Infinity where an index must not be drawn.
+ * @param logits f32 `[..., V]`; -Infinity where an index must not be drawn, Infinity where the first such
+ * index must be. Where all are -Infinity, the index is 0.
  * @returns An index for each row.
  * @throws {ShapeError} If the key is not `u32[2]`, or the logits are not f32 with an axis that has
  * elements.

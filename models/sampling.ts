@@ -1,5 +1,6 @@
 /** Choosing a token from logits. */
 import {
+  abs,
   add,
   apply,
   argmax,
@@ -46,12 +47,14 @@ export type Sampling = {
   readonly firstRow: Tensor;
 };
 
-/** A score that no noise lifts to that of the most likely token, 0. */
-const EXCLUDED = -1e9;
+/** A score that no noise lifts. */
+const EXCLUDED = -Infinity;
 
 /**
  * One token for each row: the largest of `logits / temperature` plus Gumbel noise, among the tokens
- * that `topK` and `topP` leave. Tokens of equal probability rank by their ids.
+ * that `topK` and `topP` leave. Tokens of equal probability rank by their ids. A token whose logit is
+ * -Infinity is never drawn, and one whose logit is Infinity always, the first of several. Where all
+ * are -Infinity, it is token 0.
  *
  * @example
  * ```ts
@@ -79,7 +82,9 @@ export function sampleTokens(
   draw: TensorLike,
 ): Tensor {
   // Shifted first, so that no temperature overflows the most likely token's score.
-  const scores = div(sub(logits, max(logits, { axes: [-1], keepDims: true })), temperature);
+  const largest = max(logits, { axes: [-1], keepDims: true });
+  const shift = where(less(abs(largest), Infinity), largest, 0);
+  const scores = div(sub(logits, shift), temperature);
   const noise = rowNoise(foldKey(key, draw), firstRow, logits.shape);
   if (topK === undefined && topP === undefined) return argmax(add(scores, noise));
 

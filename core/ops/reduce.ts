@@ -2,7 +2,7 @@
 import { isFloat } from "../dtype.ts";
 import { at, broadcastShapes, normalizeAxes, ShapeError, showShape, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
-import { add, div, exp, log, mul, stopGradient, sub } from "./elementwise.ts";
+import { abs, add, div, exp, less, log, mul, stopGradient, sub, where } from "./elementwise.ts";
 import { broadcastTo, reshape, squeeze, unsqueeze } from "./shape.ts";
 
 /** Which axes are reduced, and whether they stay with size 1. */
@@ -42,7 +42,8 @@ export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
 }
 
 /**
- * The maximum over axes; NaN where an element is NaN.
+ * The maximum over axes; NaN where an element is NaN. Elements that tie have equal parts of the
+ * gradient.
  *
  * @example
  * ```ts
@@ -117,7 +118,8 @@ export function argsort(x: Tensor): Tensor {
 }
 
 /**
- * `ln sum_i e^x_i` along an axis, shifted by the maximum so that it cannot overflow.
+ * `ln sum_i e^x_i` along an axis, shifted by the maximum so that it cannot overflow: Infinity where an
+ * element is, -Infinity where all are. As in PyTorch, the gradient of such infinite elements is NaN.
  *
  * @example
  * ```ts
@@ -134,14 +136,18 @@ export function argsort(x: Tensor): Tensor {
  * @throws {ShapeError} If the axis does not exist or is empty.
  */
 export function logSumExp(x: Tensor, axis = -1, options: { keepDims?: boolean } = {}): Tensor {
-  const shift = stopGradient(max(x, { axes: [axis], keepDims: true }));
+  const largest = stopGradient(max(x, { axes: [axis], keepDims: true }));
+  // Infinity less itself is NaN; by 0, nothing is shifted.
+  const shift = where(less(abs(largest), Infinity), largest, 0);
   const total = sum(exp(sub(x, shift)), { axes: [axis], keepDims: true });
   const result = add(log(total), shift);
   return options.keepDims === true ? result : squeeze(result, axis);
 }
 
 /**
- * `x_i - ln sum_j e^x_j` along an axis: log-probabilities from logits, of the shape of x.
+ * `x_i - ln sum_j e^x_j` along an axis: log-probabilities from logits, of the shape of x. An element
+ * that is -Infinity stays so, without a gradient through the others. Where all are, or one is Infinity,
+ * the row is NaN, as in PyTorch.
  *
  * @example
  * ```ts
@@ -160,7 +166,9 @@ export function logSoftmax(x: Tensor, axis = -1): Tensor {
 }
 
 /**
- * `e^x_i / sum_j e^x_j` along an axis: probabilities from logits, of the shape of x.
+ * `e^x_i / sum_j e^x_j` along an axis: probabilities from logits, of the shape of x. An element that is
+ * -Infinity has probability and gradient 0. Where all are, or one is Infinity, the row is NaN, as in
+ * PyTorch.
  *
  * @example
  * ```ts

@@ -146,3 +146,17 @@ Deno.test("a low temperature draws the most likely token, without overflow", asy
     }
   }
 });
+
+Deno.test("masked tokens are never drawn and infinite ones always, filtered or not", async () => {
+  const I = Infinity;
+  const logits = [[-I, 3, -I], [0, I, 50], [-I, I, I], [-I, -I, -I], [I, -I, I]];
+  const filters: Numbers[] = [{}, { topK: 2 }, { topP: 0.9 }, { topK: 3, topP: 0.5 }];
+  for (const filter of filters) {
+    for (const temperature of [1, 1e-6, 30]) {
+      for (const seed of [1, 2, 3]) {
+        const tokens = await draw(logits, { ...filter, temperature, seed });
+        assertEquals(tokens, [1, 1, 1, 0, 0], JSON.stringify({ ...filter, temperature }));
+      }
+    }
+  }
+});
