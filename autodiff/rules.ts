@@ -16,6 +16,9 @@ import {
   equal,
   exp,
   gather,
+  gaussian,
+  GELU_CUBIC,
+  GELU_LINEAR,
   isFloat,
   less,
   lessEqual,
@@ -137,8 +140,8 @@ export const rules: { readonly [P in PrimitiveName]: GradientRule<P> } = {
   floor: none,
   // g y
   exp: unary((g, _, y) => mul(g, y)),
-  // g (y + 1)
-  expm1: unary((g, _, y) => mul(g, add(y, 1))),
+  // g e^x, which is not y + 1 where y is near -1
+  expm1: unary((g, x) => mul(g, exp(x))),
   // g / x
   log: unary((g, x) => div(g, x)),
   // g / (1 + x)
@@ -149,10 +152,22 @@ export const rules: { readonly [P in PrimitiveName]: GradientRule<P> } = {
   sin: unary((g, x) => mul(g, cos(x))),
   // -g sin x
   cos: unary((g, x) => mul(g, neg(sin(x)))),
-  // g (1 - y^2)
-  tanh: unary((g, _, y) => mul(g, sub(1, square(y)))),
+  // g (1 - y^2) = g 4 e / (1 + e)^2 with e = e^-2|x|, of which no digit cancels where y is near 1
+  tanh: unary((g, x) => {
+    const e = exp(mul(abs(x), -2));
+    return mul(g, div(mul(e, 4), square(add(e, 1))));
+  }),
   // g 2 / sqrt(pi) e^(-x^2)
-  erf: unary((g, x) => mul(g, mul(exp(neg(square(x))), 2 / Math.sqrt(Math.PI)))),
+  erf: unary((g, x) => mul(g, mul(square(gaussian(x)), 2 / Math.sqrt(Math.PI)))),
+  // -g sign(x) u' y with u' = a + 3 b x^2; 0 at 0
+  geluDecay: unary((g, x, y) => {
+    const steepness = add(mul(square(x), 3 * GELU_CUBIC), GELU_LINEAR);
+    return neg(mul(g, mul(mul(sign(x), steepness), y)));
+  }),
+  // -g sign(x) e^(-x^2 / 2) / sqrt(2 pi); 0 at 0
+  normalTail: unary((g, x) =>
+    neg(mul(g, mul(mul(sign(x), gaussian(x)), 1 / Math.sqrt(2 * Math.PI))))
+  ),
   not: none,
   // g in the operand's dtype; none through integers
   cast: ({ cotangent, inputs }) => {
@@ -167,14 +182,15 @@ export const rules: { readonly [P in PrimitiveName]: GradientRule<P> } = {
   mul: binary((g, a, b) => [mul(g, b), mul(g, a)]),
   // g / b, -g y / b
   div: binary((g, _, b, y) => [div(g, b), neg(mul(g, div(y, b)))]),
-  // g b a^(b-1), g y ln a. Both are 0 at 0^0, and the second wherever a = 0: the exponent and the
-  // base are replaced before the power and the logarithm, so that no derivative of theirs is NaN.
+  // g b a^(b-1), g y ln a. Both are 0 at 0^0, and the second wherever a = 0 and b >= 0: the exponent
+  // and the base are replaced before the power and the logarithm, so that no derivative of theirs is
+  // NaN.
   pow: binary((g, a, b, y) => {
     const atZero = equal(a, 0);
     const exponent = where(and(atZero, equal(b, 0)), 1, sub(b, 1));
     return [
       mul(g, mul(b, pow(a, exponent))),
-      mul(g, mul(y, log(where(atZero, 1, a)))),
+      mul(g, mul(y, log(where(and(atZero, lessEqual(0, b)), 1, a)))),
     ];
   }),
   // g [a > b], g [a < b]; half each where a = b

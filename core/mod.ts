@@ -54,6 +54,7 @@ export {
   traceGraph,
 } from "./graph.ts";
 export * from "./memory_error.ts";
+export * from "./ops/activations.ts";
 export * from "./ops/attention.ts";
 export * from "./ops/elementwise.ts";
 export * from "./ops/indexing.ts";

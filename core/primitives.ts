@@ -51,6 +51,13 @@ export interface PrimitiveParameters {
   readonly tanh: None;
   /** The error function, 2/sqrt(pi) times the integral of e^-t^2 from 0 to x. */
   readonly erf: None;
+  /**
+   * `e^-|u|` with `u = sqrt(2 / pi) (x + 0.044715 x^3)`, from which GPT-2's GELU is made: in one piece,
+   * since the error of a rounded u would be one of small results.
+   */
+  readonly geluDecay: None;
+  /** `Phi(-|x|)`: the normal distribution beyond |x|, `erfc(|x| / sqrt(2)) / 2`, with all its digits. */
+  readonly normalTail: None;
   /** Logical negation. */
   readonly not: None;
   /** The same numbers in another element type; floats to integers truncate toward zero. */
@@ -156,6 +163,12 @@ export interface CustomRule {
 
 /** The name of a primitive. */
 export type PrimitiveName = keyof PrimitiveParameters;
+
+/** The factor of x in the exponent of `geluDecay`: `sqrt(2 / pi)`. */
+export const GELU_LINEAR: number = Math.sqrt(2 / Math.PI);
+
+/** The factor of `x^3` in the exponent of `geluDecay`. */
+export const GELU_CUBIC: number = 0.044715 * GELU_LINEAR;
 
 /** What is known of a primitive before any data. */
 export interface Primitive<P extends PrimitiveName> {
@@ -325,6 +338,8 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
   cos: elementwise("cos", "cosine", 1, "float"),
   tanh: elementwise("tanh", "hyperbolic tangent", 1, "float"),
   erf: elementwise("erf", "error function", 1, "float"),
+  geluDecay: elementwise("geluDecay", "e^-|sqrt(2 / pi) (x + 0.044715 x^3)|", 1, "float"),
+  normalTail: elementwise("normalTail", "the normal distribution beyond |x|", 1, "float"),
   not: elementwise("not", "logical negation", 1, "bool"),
   cast: {
     doc: "the same numbers in another dtype",

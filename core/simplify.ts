@@ -6,6 +6,7 @@
  */
 import { type DType, isFloat, rounded } from "./dtype.ts";
 import { type Graph, type GraphNode, type Instruction, nodeAt, showParameters } from "./graph.ts";
+import { power } from "./power.ts";
 import { inferResult, type PrimitiveName, type PrimitiveParameters } from "./primitives.ts";
 import { at, sameShape, type Shape } from "./shape.ts";
 
@@ -86,7 +87,7 @@ const folds: {
   sub: (a = 0, b = 0) => a - b,
   mul: (a = 0, b = 0) => a * b,
   div: (a = 0, b = 0) => a / b,
-  pow: (a = 0, b = 0) => Math.pow(a, b),
+  pow: (a = 0, b = 0) => power(a, b),
   maximum: (a = 0, b = 0) => Math.max(a, b),
   minimum: (a = 0, b = 0) => Math.min(a, b),
 };

@@ -1,10 +1,10 @@
 /**
- * Coefficients of the elementary functions in f32, highest power first, for all emitters, of which
- * not every one uses all: that of WebGPU makes tanh from expm1.
+ * Coefficients of the elementary functions, highest power first, in f32 unless they say otherwise.
+ * All emitters share them, and not every one uses all.
  *
- * Sources: exp, log, sin and cos as in Cephes (S. Moshier), erf as in Eigen. Those of tanh and of
- * powers of 2 are fitted, for the least largest relative error, by Lawson's iteration; what they
- * name is the error that is left when they are rounded to f32.
+ * Sources: exp, log, sin and cos as in Cephes (S. Moshier), erf as in Eigen. Those of tanh, of powers
+ * of 2 and of logarithms in integers are fitted, for the least largest relative error, by Lawson's
+ * iteration; what they name is the error that is left when they are rounded to f32.
  */
 
 /** ln 2 in two parts, of which the first has few digits, so that n times it is exact. */
@@ -51,6 +51,45 @@ export const LOG_SERIES: readonly number[] = [
   3.3333331174e-1,
 ];
 
+/**
+ * `ln((1 + s) / (1 - s)) / (s ln 2)` of z = s^2, a Taylor series within 2e-15 for |s| <= 0.172, so
+ * that `s LOG2_SERIES(s^2)` is the binary logarithm of `(1 + s) / (1 - s)`. For f64.
+ */
+export const LOG2_SERIES: readonly number[] = Array.from(
+  { length: 9 },
+  (_, i) => 2 / Math.LN2 / (2 * (8 - i) + 1),
+);
+
+/**
+ * `ln(1 + t) / (t ln 2)` for 1 + t from sqrt(1/2) to sqrt(2), in units of 2^-30 and within 4e-12
+ * before they are rounded to them. For integers.
+ */
+export const LOG2_UNITS: readonly number[] = [
+  -77001914,
+  143953888,
+  -144303078,
+  139443212,
+  -152987836,
+  172075337,
+  -193746526,
+  221303758,
+  -258177192,
+  309816219,
+  -387270540,
+  516360670,
+  -774541002,
+  1549082005,
+];
+
+/** `2^f` for |f| <= 1/2, a Taylor series within 3e-13. For f64. */
+export const EXP2_SERIES: readonly number[] = Array.from({ length: 11 }, (_, i) => {
+  const power = 10 - i;
+  return Array.from({ length: power }, (_, k) => Math.LN2 / (k + 1)).reduce((a, b) => a * b, 1);
+});
+
+/** The first 256 bits of 2 / pi. */
+export const QUARTERS = 0xa2f9836e4e441529fc2757d1f534ddc0db6295993c439041fe5163abdebbc561n;
+
 /** `(sin r - r) / r^3` of z = r^2, for |r| <= pi / 4. */
 export const SINE: readonly number[] = [-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1];
 
@@ -81,6 +120,25 @@ export const ERF_DENOMINATOR: readonly number[] = [
   -1.42647390514189e-2,
 ];
 
+/** P and Q of `Phi(-t) e^(t^2 / 2) = P(t) / Q(t)` within 3.2e-8 for t from 0 to 13.5. */
+export const TAIL_NUMERATOR: readonly number[] = [
+  4.037081079e-3,
+  4.009861108e-2,
+  1.816474477e-1,
+  4.361483973e-1,
+  0.5,
+];
+
+/** See {@linkcode TAIL_NUMERATOR}. */
+export const TAIL_DENOMINATOR: readonly number[] = [
+  1.011932275e-2,
+  1.005195215e-1,
+  4.652794955e-1,
+  1.195902861,
+  1.670181724,
+  1,
+];
+
 /**
  * P and Q of `tanh x = x P(x^2) / Q(x^2)` within 4.2e-8 for |x| <= 9.02, and from there to 9.5 within
  * 4e-7. All are positive, so that nothing cancels.
@@ -101,3 +159,6 @@ export const TANH_DENOMINATOR: readonly number[] = [
   4.671302736e-1,
   1,
 ];
+
+/** Above minus this, the exponent of `geluDecay` is small enough for its rounding to be so, too. */
+export const GELU_NEAR = 3;

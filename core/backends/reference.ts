@@ -5,7 +5,14 @@
 import type { Buffer, Device, Operand } from "../backend.ts";
 import { allocate, bytesPerElement, type DType, type TypedArray } from "../dtype.ts";
 import type { Graph, Instruction } from "../graph.ts";
-import type { Abstract, PrimitiveName, PrimitiveParameters } from "../primitives.ts";
+import {
+  type Abstract,
+  GELU_CUBIC,
+  GELU_LINEAR,
+  type PrimitiveName,
+  type PrimitiveParameters,
+} from "../primitives.ts";
+import { power } from "../power.ts";
 import { at, type Shape, sizeOf, stridesOf } from "../shape.ts";
 import { attend, attendGradient } from "./reference_attention.ts";
 import { threefry2x32 } from "../threefry.ts";
@@ -108,9 +115,19 @@ function erf(x: number): number {
     }
     return Math.sign(x) * 2 / Math.sqrt(Math.PI) * total;
   }
+  return Math.sign(x) * (1 - farErfc(a));
+}
+
+/** `1 - erf a` for a from 2 on. */
+function farErfc(a: number): number {
   let fraction = 0;
   for (let n = 60; n > 0; n--) fraction = n / 2 / (a + fraction);
-  return Math.sign(x) * (1 - Math.exp(-a * a) / (Math.sqrt(Math.PI) * (a + fraction)));
+  return Math.exp(-a * a) / (Math.sqrt(Math.PI) * (a + fraction));
+}
+
+function normalTail(x: number): number {
+  const a = Math.abs(x) / Math.SQRT2;
+  return (a < 2 ? 1 - erf(a) : farErfc(a)) / 2;
 }
 
 /** What a number becomes in another element type. */
@@ -136,7 +153,7 @@ const kernels: { readonly [P in PrimitiveName]: Kernel<P> } = {
   },
   neg: map1((x) => -x),
   abs: map1(Math.abs),
-  sign: map1((x) => x > 0 ? 1 : x < 0 ? -1 : x),
+  sign: map1((x) => x === 0 ? 0 : x > 0 ? 1 : x < 0 ? -1 : x),
   floor: map1(Math.floor),
   exp: map1(Math.exp),
   expm1: map1(Math.expm1),
@@ -147,6 +164,8 @@ const kernels: { readonly [P in PrimitiveName]: Kernel<P> } = {
   cos: map1(Math.cos),
   tanh: map1(Math.tanh),
   erf: map1(erf),
+  geluDecay: map1((x) => Math.exp(-Math.abs(x * (GELU_LINEAR + GELU_CUBIC * x * x)))),
+  normalTail: map1(normalTail),
   not: map1((x) => 1 - x),
   cast: (inputs, { data }, { dtype }) => {
     const x = input(inputs, 0);
@@ -158,7 +177,7 @@ const kernels: { readonly [P in PrimitiveName]: Kernel<P> } = {
   sub: map2((a, b) => a - b),
   mul: map2(multiply),
   div: map2((a, b, dtype) => isInteger(dtype) ? (b === 0 ? 0 : Math.trunc(a / b)) : a / b),
-  pow: map2(Math.pow),
+  pow: map2(power),
   maximum: map2((a, b) => Math.max(a, b)),
   minimum: map2((a, b) => Math.min(a, b)),
   rem: map2((a, b, dtype) => isInteger(dtype) && b === 0 ? 0 : a % b),

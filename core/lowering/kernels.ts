@@ -31,6 +31,8 @@ export type ScalarOperation =
   | "cos"
   | "tanh"
   | "erf"
+  | "geluDecay"
+  | "normalTail"
   | "not"
   | "cast"
   | "add"

@@ -259,6 +259,26 @@ export const cases: { readonly [P in PrimitiveName]: readonly Case[] } = {
     ...smooth("erf", reals),
     makeCase([float([4], constantly(-6, -1e-5, 3, 100))], on("erf", {}), 2, approximated, "far"),
   ],
+  geluDecay: [
+    ...smooth("geluDecay", nonzero),
+    makeCase(
+      [float([4], constantly(-6, -0.3, 3, 100))],
+      on("geluDecay", {}),
+      2,
+      approximated,
+      "far",
+    ),
+  ],
+  normalTail: [
+    ...smooth("normalTail", nonzero),
+    makeCase(
+      [float([4], constantly(-6, -0.3, 3, 100))],
+      on("normalTail", {}),
+      2,
+      approximated,
+      "far",
+    ),
+  ],
   not: elementwise("not", (shape) => [bool(shape)], 0, exact),
   cast: [
     makeCase([float([11], between)], on("cast", { dtype: "i32" }), 0, exact, "to i32"),

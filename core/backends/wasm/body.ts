@@ -14,7 +14,8 @@ import {
   types,
   v128,
 } from "./instructions.ts";
-import { math, type Scope } from "./math.ts";
+import { math } from "./math.ts";
+import type { Scope } from "./scope.ts";
 
 /** Four elements at a time, or one in the first lane. */
 export type Width = 4 | 1;
@@ -124,6 +125,8 @@ const operations: { readonly [O in ScalarOperation]: Emit } = {
   cos: calling("cos"),
   tanh: calling("tanh"),
   erf: calling("erf"),
+  geluDecay: calling("geluDecay"),
+  normalTail: calling("normalTail"),
   not: byType({ i32: v128.not }),
   cast: ({ x, dtype, result }) => conversions[dtype][result](operand(x, 0)),
   add: byType({ f32: f32x4.add, i32: i32x4.add }),

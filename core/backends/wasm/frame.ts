@@ -3,7 +3,7 @@ import type { Affine } from "../../lowering/affine.ts";
 import type { BufferPlan, Kernel, KernelOf, Step } from "../../lowering/kernels.ts";
 import { at, type Shape } from "../../shape.ts";
 import type { Share } from "./body.ts";
-import type { Scope } from "./math.ts";
+import type { Scope } from "./scope.ts";
 import type { Locals } from "./module.ts";
 import type { Code } from "./instructions.ts";
 

@@ -32,13 +32,26 @@ export function signed(value: number): number[] {
   }
 }
 
+/** A signed 64-bit integer in LEB128. */
+function signed64(value: bigint): number[] {
+  const bytes: number[] = [];
+  let rest = BigInt.asIntN(64, value);
+  for (;;) {
+    const byte = Number(rest & 127n);
+    rest >>= 7n;
+    const done = (rest === 0n && byte < 64) || (rest === -1n && byte >= 64);
+    bytes.push(done ? byte : byte + 128);
+    if (done) return bytes;
+  }
+}
+
 /** The bytes of a float, least significant first. */
 export function floatBytes(value: number): number[] {
   return [...new Uint8Array(new Float32Array([value]).buffer)];
 }
 
 /** Types of values by their encoding. */
-export const types = { i32: 0x7f, f32: 0x7d, v128: 0x7b } as const;
+export const types = { i32: 0x7f, i64: 0x7e, f32: 0x7d, v128: 0x7b } as const;
 
 /** The encoding of a value's type. */
 export type ValueType = (typeof types)[keyof typeof types];
@@ -80,6 +93,23 @@ export const i32 = {
   and: plain2(0x71),
   or: plain2(0x72),
   shl: plain2(0x74),
+  shrU: plain2(0x76),
+} as const;
+
+/** 64-bit integers. */
+export const i64 = {
+  const: (value: bigint): Code => [0x42, ...signed64(value)],
+  add: plain2(0x7c),
+  sub: plain2(0x7d),
+  mul: plain2(0x7e),
+  or: plain2(0x84),
+  xor: plain2(0x85),
+  shl: plain2(0x86),
+  shrS: plain2(0x87),
+  shrU: plain2(0x88),
+  extendI32U: plain1(0xad),
+  /** The lower half, as a 32-bit integer. */
+  wrap: plain1(0xa7),
 } as const;
 
 /** 32-bit floats. */
@@ -89,6 +119,8 @@ export const f32 = {
   store: ((address, value, offset = 0) => [address, value, 0x38, 2, ...unsigned(offset)]) as Store,
   le: plain2(0x5f),
   add: plain2(0x92),
+  mul: plain2(0x94),
+  convertI64S: plain1(0xb4),
 } as const;
 
 /** Vectors of 128 bits, whatever is in them. */
@@ -130,6 +162,8 @@ export const v128 = {
   ]) as LaneStore,
   shuffle: (a: Code, b: Code, bytes: readonly number[]): Code => [a, b, ...vector(13), ...bytes],
   not: vector1(0x4d),
+  /** Whether any bit is 1, as a 32-bit integer. */
+  anyTrue: vector1(0x53),
   and: vector2(0x4e),
   or: vector2(0x50),
   xor: vector2(0x51),
@@ -179,6 +213,7 @@ export const f32x4 = {
     ...floatBytes(value),
   ],
   extractLane: (x: Code, lane: number): Code => [x, ...vector(0x1f), lane],
+  replaceLane: (x: Code, lane: number, value: Code): Code => [x, value, ...vector(0x20), lane],
   eq: vector2(0x41),
   ne: vector2(0x42),
   lt: vector2(0x43),
@@ -205,6 +240,38 @@ export const f32x4 = {
   convertI32x4U: vector1(0xfb),
   /** `a * b + c`, rounded once where the machine can and twice where it cannot. */
   relaxedMadd: (a: Code, b: Code, c: Code): Code => [a, b, c, ...vector(0x105)],
+} as const;
+
+/** Two 64-bit floats. */
+export const f64x2 = {
+  const: (value: number): Code => {
+    const bytes = new Uint8Array(new Float64Array([value]).buffer);
+    return [...vector(12), ...bytes, ...bytes];
+  },
+  lt: vector2(0x49),
+  trunc: vector1(0x7a),
+  nearest: vector1(0x94),
+  add: vector2(0xf0),
+  sub: vector2(0xf1),
+  mul: vector2(0xf2),
+  div: vector2(0xf3),
+  pmin: vector2(0xf6),
+  pmax: vector2(0xf7),
+  /** The first two of four 32-bit floats. */
+  promoteLow: vector1(0x5f),
+  /** As the first two of four 32-bit floats, beside zeros. */
+  demoteZero: vector1(0x5e),
+} as const;
+
+/** Two 64-bit integers. */
+export const i64x2 = {
+  const: (value: bigint): Code => {
+    const bytes = new Uint8Array(new BigInt64Array([value]).buffer);
+    return [...vector(12), ...bytes, ...bytes];
+  },
+  shl: (x: Code, bits: Code): Code => [x, bits, ...vector(0xcb)],
+  shrU: (x: Code, bits: Code): Code => [x, bits, ...vector(0xcd)],
+  add: vector2(0xce),
 } as const;
 
 /** Local variables, by number. */

@@ -6,7 +6,7 @@ import type { Emitter, KernelOf, Surroundings } from "./frame.ts";
 import { gather, scatterAdd } from "./indexing.ts";
 import { type Code, f32x4, i32, i32x4, least, local, types } from "./instructions.ts";
 import { map } from "./map.ts";
-import type { Scope } from "./math.ts";
+import type { Scope } from "./scope.ts";
 import { defineFunction, keep, type WasmFunction } from "./module.ts";
 import { matmul } from "./products.ts";
 import { reduce } from "./reduce.ts";

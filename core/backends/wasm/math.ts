@@ -4,6 +4,7 @@
  *
  * Errors are a few units in the last place on the range that each names.
  */
+import { GELU_CUBIC, GELU_LINEAR } from "../../primitives.ts";
 import { GROUPS, PARITY, ROTATIONS } from "../../threefry.ts";
 import {
   COSINE,
@@ -11,41 +12,22 @@ import {
   ERF_NUMERATOR,
   EXP2,
   EXP_TAIL,
+  GELU_NEAR,
   LN2_PARTS,
   LOG_SERIES,
   QUARTER_PARTS,
   SINE,
+  TAIL_DENOMINATOR,
+  TAIL_NUMERATOR,
   TANH_DENOMINATOR,
   TANH_NUMERATOR,
 } from "../polynomials.ts";
-import { type Code, f32x4, i32, i32x4, local, types, v128 } from "./instructions.ts";
-import type { Locals } from "./module.ts";
-
-/** A kernel that code is emitted into. */
-export interface Scope {
-  /** Its locals. */
-  readonly locals: Locals;
-  /** A float in all lanes, set once before the loops. */
-  readonly float: (value: number) => Code;
-  /** An integer in all lanes, set once before the loops. */
-  readonly word: (value: number) => Code;
-  /** `a * b + c`, with one rounding where the machine can. */
-  readonly madd: (a: Code, b: Code, c: Code) => Code;
-}
-
-/** A value in a new local: the code that sets it, and the code that reads it. */
-interface Kept {
-  readonly set: Code;
-  readonly get: Code;
-}
+import { branch, type Code, f32x4, i32, i32x4, local, types, v128 } from "./instructions.ts";
+import { DECAYED, pow, reduceDecay, reduceFar, remainder } from "./doubles.ts";
+import { keep, type Scope } from "./scope.ts";
 
 /** Code that leaves one vector, from operands that are cheap to repeat. */
 export type MathCode = (scope: Scope, ...x: Code[]) => Code;
-
-function keep({ locals }: Scope, value: Code): Kept {
-  const index = locals.add(types.v128);
-  return { set: local.set(index, value), get: local.get(index) };
-}
 
 function operand(x: readonly Code[], index: number): Code {
   const code = x[index];
@@ -144,11 +126,9 @@ const expm1 = unary((scope, x) => {
   const { float } = scope;
   const clamped = keep(scope, clamp(scope, x, -80, 80));
   const near = keep(scope, expm1Within(scope, clamped.get));
-  return [
-    clamped.set,
-    near.set,
-    v128.bitselect(exp(scope, x), near.get, f32x4.gt(x, float(60))),
-  ];
+  const far = v128.bitselect(exp(scope, x), near.get, f32x4.gt(x, float(60)));
+  // e^-0 - 1 is -0, which the steps lose.
+  return [clamped.set, near.set, v128.bitselect(x, far, f32x4.eq(x, float(0)))];
 });
 
 const log = unary((scope, x) => {
@@ -194,21 +174,23 @@ const log1p = unary((scope, x) => {
   return [u.set, d.set, v128.bitselect(x, quotient, exact)];
 });
 
+/** Up to here quarter turns are taken off in f32; their number has 13 bits. */
+const NEAR = 8192;
+
 /**
- * sin (shift 0) or cos (shift 1) for |x| up to 8192: quarter turns are taken off, then one of two
- * polynomials. The quarter turn in three parts, so that few digits are lost.
+ * sin (shift 0) or cos (shift 1): quarter turns are taken off, then one of two polynomials. The quarter
+ * turn is in three parts, so that few digits are lost; far from 0 it takes more.
  */
-function circular(shift: number): MathCode {
+function circular(shift: 0 | 1): MathCode {
   return unary((scope, x) => {
-    const { float, word, madd } = scope;
+    const { float, word, madd, locals } = scope;
     const n = keep(scope, f32x4.nearest(f32x4.mul(x, float(2 / Math.PI))));
-    const r = keep(
-      scope,
-      QUARTER_PARTS.reduce<Code>((rest, part) => madd(n.get, float(-part), rest), x),
-    );
-    const z = keep(scope, f32x4.mul(r.get, r.get));
-    const quarter = keep(scope, i32x4.add(i32x4.truncSatF32x4S(n.get), word(shift)));
-    const sine = madd(f32x4.mul(polynomial(scope, z.get, SINE), z.get), r.get, r.get);
+    const [rest, quarter] = [locals.add(types.v128), locals.add(types.v128)];
+    const r = local.get(rest);
+    const reduced = QUARTER_PARTS.reduce<Code>((rest, part) => madd(n.get, float(-part), rest), x);
+    const z = keep(scope, f32x4.mul(r, r));
+    const turned = keep(scope, i32x4.add(local.get(quarter), word(shift)));
+    const sine = madd(f32x4.mul(polynomial(scope, z.get, SINE), z.get), r, r);
     const cosine = f32x4.add(
       madd(
         polynomial(scope, z.get, COSINE),
@@ -217,9 +199,22 @@ function circular(shift: number): MathCode {
       ),
       float(1),
     );
-    const odd = i32x4.eq(v128.and(quarter.get, word(1)), word(1));
-    const sign = i32x4.shl(v128.and(quarter.get, word(2)), i32.const(30));
-    return [n.set, r.set, z.set, quarter.set, v128.xor(v128.bitselect(cosine, sine, odd), sign)];
+    const odd = i32x4.eq(v128.and(turned.get, word(1)), word(1));
+    const sign = i32x4.shl(v128.and(turned.get, word(2)), i32.const(30));
+    const value = v128.xor(v128.bitselect(cosine, sine, odd), sign);
+    return [
+      n.set,
+      local.set(rest, reduced),
+      local.set(quarter, i32x4.truncSatF32x4S(n.get)),
+      branch(
+        v128.anyTrue(f32x4.gt(f32x4.abs(x), float(NEAR))),
+        reduceFar(scope, x, NEAR, rest, quarter),
+      ),
+      z.set,
+      turned.set,
+      // sin of -0 is -0, which the parts lose.
+      shift === 0 ? v128.bitselect(x, value, f32x4.eq(x, float(0))) : value,
+    ];
   });
 }
 
@@ -246,21 +241,57 @@ const tanh = unary((scope, x) =>
 /** Beyond the limit erf rounds to 1. */
 const erf = unary((scope, x) => rational(scope, x, 4, ERF_NUMERATOR, ERF_DENOMINATOR));
 
-/** `e^(b ln |a|)`, negative for negative a and odd b, NaN for negative a and broken b. */
-const pow = binary((scope, a, b) => {
-  const { float } = scope;
-  const power = keep(scope, f32x4.mul(b, log(scope, f32x4.abs(a))));
-  const size = keep(scope, exp(scope, power.get));
-  const half = f32x4.mul(b, float(0.5));
-  const isOdd = f32x4.ne(f32x4.floor(half), half);
-  const isWhole = f32x4.eq(f32x4.floor(b), b);
-  const negative = f32x4.lt(a, float(0));
-  const signed = v128.bitselect(
-    v128.bitselect(v128.bitselect(f32x4.neg(size.get), size.get, isOdd), float(NaN), isWhole),
-    size.get,
-    negative,
+/** `e^-|u|` as a power of 2; below 2^-126.5 it is 0. */
+const geluDecay = unary((scope, x) => {
+  const { float, madd, locals } = scope;
+  const size = keep(scope, f32x4.abs(x));
+  const factor = madd(
+    f32x4.mul(size.get, size.get),
+    float(GELU_CUBIC * Math.LOG2E),
+    float(GELU_LINEAR * Math.LOG2E),
   );
-  return [power.set, size.set, v128.bitselect(float(1), signed, f32x4.eq(b, float(0)))];
+  const w = keep(scope, f32x4.pmin(f32x4.mul(size.get, factor), float(DECAYED)));
+  const [whole, rest] = [locals.add(types.v128), locals.add(types.v128)];
+  // Of the whole number as an integer, what is above it falls off.
+  const scale = powerOfTwo(scope, f32x4.sub(float(ROUNDER), local.get(whole)));
+  return [
+    size.set,
+    w.set,
+    local.set(whole, f32x4.nearest(w.get)),
+    local.set(rest, f32x4.sub(local.get(whole), w.get)),
+    branch(
+      v128.anyTrue(f32x4.lt(x, float(-GELU_NEAR))),
+      reduceDecay(scope, size.get, whole, rest),
+    ),
+    f32x4.mul(polynomial(scope, local.get(rest), EXP2), scale),
+  ];
+});
+
+/**
+ * `e^(-x^2 / 2) P(|x|) / Q(|x|)`, with `x^2 = h^2 + (x - h)(x + h)` for the first 12 digits h of x, of
+ * whose square none is lost. What is left of the scale is taken off last, since the result may be a
+ * subnormal number.
+ */
+const normalTail = unary((scope, x) => {
+  const { float, word } = scope;
+  const size = keep(scope, f32x4.pmin(f32x4.abs(x), float(16)));
+  const h = keep(scope, v128.and(size.get, word(~0xfff)));
+  const half = float(-0.5);
+  const exact = keep(scope, f32x4.mul(f32x4.mul(h.get, h.get), half));
+  const { code, bits, r } = reduceByLn2(scope, exact.get);
+  const rest = f32x4.mul(
+    f32x4.mul(f32x4.sub(size.get, h.get), f32x4.add(size.get, h.get)),
+    half,
+  );
+  const whole = keep(scope, f32x4.add(r, rest));
+  const mantissa = f32x4.add(nearExpm1(scope, whole.get), float(1));
+  const scale = powerOfTwo(scope, i32x4.add(bits, word(64)));
+  const ratio = f32x4.div(
+    polynomial(scope, size.get, TAIL_NUMERATOR),
+    polynomial(scope, size.get, TAIL_DENOMINATOR),
+  );
+  const scaled = f32x4.mul(f32x4.mul(mantissa, scale), ratio);
+  return [size.set, h.set, exact.set, code, whole.set, f32x4.mul(scaled, float(2 ** -64))];
 });
 
 /** One integer or the other by a condition. */
@@ -295,8 +326,6 @@ function byLanes(operation: (a: Code, b: Code) => Code): MathCode {
 function divideSigned(a: Code, b: Code): Code {
   return choose(i32.eq(b, i32.const(-1)), i32.sub(i32.const(0), a), i32.divS(a, b));
 }
-
-const remF = binary((_, a, b) => f32x4.sub(a, f32x4.mul(f32x4.trunc(f32x4.div(a, b)), b)));
 
 /**
  * The words at positions, which count words of blocks, under a key of two and a counter of two
@@ -353,11 +382,13 @@ export const math = {
   cos: circular(1),
   tanh,
   erf,
-  pow,
+  geluDecay,
+  normalTail,
+  pow: binary(pow),
   divS: byLanes(divideSigned),
   divU: byLanes(i32.divU),
   remS: byLanes(i32.remS),
   remU: byLanes(i32.remU),
-  remF,
+  remF: binary(remainder),
   threefry,
 } as const satisfies Readonly<Record<string, MathCode>>;

@@ -72,7 +72,7 @@ const conversions: { readonly [D in DType]?: { readonly [D in DType]?: Emit } } 
     f32: written("a"),
     i32: calling("toI"),
     u32: calling("toU"),
-    bool: written("(a != F(0f))"),
+    bool: calling("toB"),
   },
   i32: {
     f32: written("F(a)"),
@@ -107,6 +107,8 @@ const operations: { readonly [O in ScalarOperation]: Emit } = {
   cos: calling("cosOf"),
   tanh: calling("tanhOf"),
   erf: calling("erfOf"),
+  geluDecay: calling("geluDecayOf"),
+  normalTail: calling("normalTailOf"),
   not: written("!a"),
   cast: (operands) => {
     const form = conversions[operands.dtype]?.[operands.result];

@@ -1,0 +1,289 @@
+/**
+ * Functions on four floats for which four floats are not enough: they go by way of two pairs of
+ * 64-bit floats, or by 64-bit integers, and are rounded to f32 once.
+ */
+import { GELU_CUBIC, GELU_LINEAR } from "../../primitives.ts";
+import { EXP2_SERIES, LOG2_SERIES, QUARTERS } from "../polynomials.ts";
+import {
+  branch,
+  type Code,
+  f32,
+  f32x4,
+  f64x2,
+  i32,
+  i32x4,
+  i64,
+  i64x2,
+  local,
+  types,
+  v128,
+} from "./instructions.ts";
+import { keep, type Scope } from "./scope.ts";
+
+/** Which pair of four. */
+type Half = 0 | 1;
+
+const HALVES: readonly Half[] = [0, 1];
+
+/** A pair of four floats as 64-bit floats. */
+function promote(x: Code, half: Half): Code {
+  const bytes = Array.from({ length: 16 }, (_, i) => i % 8 + 8);
+  return f64x2.promoteLow(half === 0 ? x : v128.shuffle(x, x, bytes));
+}
+
+/** Two pairs of 64-bit floats as four floats. */
+function demote(low: Code, high: Code): Code {
+  const bytes = Array.from({ length: 16 }, (_, i) => i < 8 ? i : i + 8);
+  return v128.shuffle(f64x2.demoteZero(low), f64x2.demoteZero(high), bytes);
+}
+
+/** `c[0] x^n + ... + c[n]` of a pair, by Horner's rule. */
+function polynomial(x: Code, coefficients: readonly number[]): Code {
+  const [first = 0, ...rest] = coefficients;
+  return rest.reduce<Code>(
+    (sum, next) => f64x2.add(f64x2.mul(sum, x), f64x2.const(next)),
+    f64x2.const(first),
+  );
+}
+
+/** Added to a number below 2^51, this leaves the nearest integer in the lowest bits. */
+const ROUNDER = 1.5 * 2 ** 52;
+const ROUNDER_BITS = 0x4338000000000000n;
+
+/** `2^(b log2 a)` of pairs of normal numbers, a above 0: within some units of 2^-44. */
+function powerOfPair(scope: Scope, a: Code, b: Code): Code {
+  const part = keep(
+    scope,
+    v128.or(
+      v128.and(a, i64x2.const(0x000fffffffffffffn)),
+      i64x2.const(0x3fe0000000000000n),
+    ),
+  );
+  // a = 2^e m with m from sqrt(1/2) to sqrt(2).
+  const low = keep(scope, f64x2.lt(part.get, f64x2.const(Math.SQRT1_2)));
+  const m = keep(scope, f64x2.add(part.get, v128.and(low.get, part.get)));
+  const exponent = i64x2.add(
+    i64x2.shrU(a, i32.const(52)),
+    i64x2.add(low.get, i64x2.const(ROUNDER_BITS - 1022n)),
+  );
+  const e = keep(scope, f64x2.sub(exponent, f64x2.const(ROUNDER)));
+  const one = f64x2.const(1);
+  const s = keep(scope, f64x2.div(f64x2.sub(m.get, one), f64x2.add(m.get, one)));
+  const z = keep(scope, f64x2.mul(s.get, s.get));
+  const logarithm = f64x2.add(e.get, f64x2.mul(s.get, polynomial(z.get, LOG2_SERIES)));
+  // Beyond these f32 has ended, and f64 has not.
+  const y = keep(
+    scope,
+    f64x2.pmax(f64x2.pmin(f64x2.mul(b, logarithm), f64x2.const(400)), f64x2.const(-400)),
+  );
+  const rounded = keep(scope, f64x2.add(y.get, f64x2.const(ROUNDER)));
+  const f = keep(scope, f64x2.sub(y.get, f64x2.sub(rounded.get, f64x2.const(ROUNDER))));
+  return [
+    ...[part, low, m, e, s, z, y, rounded, f].map(({ set }) => set),
+    i64x2.add(polynomial(f.get, EXP2_SERIES), i64x2.shl(rounded.get, i32.const(52))),
+  ];
+}
+
+/**
+ * `a^b` as the nearest float, but where it is within 2^-40 of the middle of two: so whole powers that
+ * a float holds are exact. Special cases as in IEEE 754.
+ */
+export function pow(scope: Scope, a: Code, b: Code): Code {
+  const { float, word } = scope;
+  const size = keep(scope, f32x4.abs(a));
+  const [low, high] = HALVES.map((half) => {
+    const base = keep(scope, promote(size.get, half));
+    const exponent = keep(scope, promote(b, half));
+    return [base.set, exponent.set, powerOfPair(scope, base.get, exponent.get)];
+  });
+  const power = keep(scope, demote(low ?? [], high ?? []));
+  const isUnbounded = keep(scope, f32x4.eq(f32x4.abs(b), float(Infinity)));
+  const isEnd = v128.or(
+    isUnbounded.get,
+    v128.or(f32x4.eq(size.get, float(0)), f32x4.eq(size.get, float(Infinity))),
+  );
+  // Infinite where a base above 1 is raised, or one below 1 lowered.
+  const end = v128.and(
+    v128.not(v128.xor(f32x4.gt(size.get, float(1)), f32x4.gt(b, float(0)))),
+    float(Infinity),
+  );
+  const magnitude = v128.bitselect(end, power.get, isEnd);
+  const isWhole = keep(scope, f32x4.eq(f32x4.floor(b), b));
+  const half = keep(scope, f32x4.mul(b, float(0.5)));
+  const isOdd = v128.and(isWhole.get, f32x4.ne(f32x4.floor(half.get), half.get));
+  const signed = v128.xor(magnitude, v128.and(v128.and(isOdd, a), word(-(2 ** 31))));
+  const isNegative = v128.and(f32x4.lt(a, float(0)), f32x4.gt(a, float(-Infinity)));
+  const isUndefined = v128.or(
+    v128.and(isNegative, v128.not(isWhole.get)),
+    v128.or(f32x4.ne(a, a), f32x4.ne(b, b)),
+  );
+  const isOne = v128.or(
+    v128.or(f32x4.eq(b, float(0)), f32x4.eq(a, float(1))),
+    v128.and(f32x4.eq(size.get, float(1)), isUnbounded.get),
+  );
+  return [
+    ...[size, power, isUnbounded, isWhole, half].map(({ set }) => set),
+    v128.bitselect(float(1), v128.bitselect(float(NaN), signed, isUndefined), isOne),
+  ];
+}
+
+/**
+ * `|u|` of `geluDecay`, times log2 e, as the nearest integer less the rest: in f64, since the error of a
+ * rounded exponent is one of the result.
+ */
+export function reduceDecay(scope: Scope, size: Code, whole: number, rest: number): Code {
+  const halves = HALVES.map((half) => {
+    const x = keep(scope, promote(size, half));
+    const factor = f64x2.add(
+      f64x2.mul(f64x2.mul(x.get, x.get), f64x2.const(GELU_CUBIC * Math.LOG2E)),
+      f64x2.const(GELU_LINEAR * Math.LOG2E),
+    );
+    const w = keep(scope, f64x2.pmin(f64x2.mul(x.get, factor), f64x2.const(DECAYED)));
+    const n = keep(scope, f64x2.nearest(w.get));
+    return { set: [x.set, w.set, n.set], n: n.get, rest: f64x2.sub(n.get, w.get) };
+  });
+  const [low, high] = halves;
+  return [
+    halves.map(({ set }) => set),
+    local.set(whole, demote(low?.n ?? [], high?.n ?? [])),
+    local.set(rest, demote(low?.rest ?? [], high?.rest ?? [])),
+  ];
+}
+
+/** `2^-127`, whose exponent has no bits, is 0. */
+export const DECAYED = 127;
+
+/** Bits of a quotient that one step of a remainder takes off: a 24-bit divisor times it is exact. */
+const STEP = 26;
+
+/** Steps that take the largest float below the smallest one, beside the last. */
+const STEPS = Math.ceil((128 + 149) / STEP) - 1;
+
+/**
+ * The remainder of `a / b` as C's fmod, exact: `|a| - q |b|` for truncated quotients q of the pairs, of
+ * 26 bits at most. Where a quotient is longer, multiples of `2^(26 k) |b|` are taken off before.
+ */
+export function remainder(scope: Scope, a: Code, b: Code): Code {
+  const { float, word } = scope;
+  const [x, y] = [keep(scope, f32x4.abs(a)), keep(scope, f32x4.abs(b))];
+  const pairs = HALVES.map((half) => ({
+    rest: keep(scope, promote(x.get, half)),
+    divisor: keep(scope, promote(y.get, half)),
+  }));
+  const takeOff = (scale: number): Code =>
+    pairs.map(({ rest, divisor }) => {
+      const multiple = scale === 1 ? divisor.get : f64x2.mul(divisor.get, f64x2.const(scale));
+      const quotient = f64x2.trunc(f64x2.div(rest.get, multiple));
+      return rest.reset(f64x2.sub(rest.get, f64x2.mul(quotient, multiple)));
+    });
+  const long = Array.from({ length: STEPS }, (_, i) => takeOff(2 ** (STEP * (STEPS - i))));
+  const isLong = f32x4.ge(x.get, f32x4.mul(y.get, float(2 ** STEP)));
+  const [low, high] = pairs.map(({ rest }) => rest.get);
+  const rest = v128.or(demote(low ?? [], high ?? []), v128.and(a, word(-(2 ** 31))));
+  const isWhole = v128.and(
+    f32x4.eq(y.get, float(Infinity)),
+    f32x4.lt(x.get, float(Infinity)),
+  );
+  return [
+    x.set,
+    y.set,
+    pairs.map(({ rest, divisor }) => [rest.set, divisor.set]),
+    branch(v128.anyTrue(isLong), long),
+    takeOff(1),
+    v128.bitselect(a, rest, isWhole),
+  ];
+}
+
+/** Zero bits in front of those of 2 / pi, so that every float finds 64 of them. */
+const FRONT = 16;
+
+/** The bits of a 64-bit word of `2 / pi`, behind zeros. */
+function quarters(index: number): bigint {
+  return BigInt.asIntN(64, QUARTERS >> BigInt(256 + FRONT - 64 * (index + 1)));
+}
+
+/** A 64-bit word of quarters by its number, 0 to 2. */
+function quartersAt(index: Code): Code {
+  return [2, 1].reduce<Code>(
+    (other, number) => [
+      i64.const(quarters(number)),
+      other,
+      i32.eq(index, i32.const(number)),
+      0x1b,
+    ],
+    i64.const(quarters(0)),
+  );
+}
+
+/**
+ * x less the nearest multiple of a quarter turn, and its number modulo 4, for lanes of finite x beyond a
+ * limit of at least 1 (Payne and Hanek, 1983): x = m 2^s times `2 / pi`, of which the 64 bits from the
+ * second before the point on decide.
+ */
+export function reduceFar(
+  { locals }: Scope,
+  x: Code,
+  limit: number,
+  rest: number,
+  quarter: number,
+): Code {
+  const [limitBits = 0] = new Int32Array(new Float32Array([limit]).buffer);
+  const [bits, place] = [locals.add(types.i32), locals.add(types.i32)];
+  const turns = locals.add(types.i64);
+  const beyond = (value: Code, from: number) => i32.sub(value, i32.const(from));
+  const get = local.get;
+  const shift = i64.extendI32U(i32.and(get(place), i32.const(63)));
+  const word = i32.shrU(get(place), i32.const(6));
+  const window = i64.or(
+    i64.shl(quartersAt(word), shift),
+    i64.shrU(
+      i64.shrU(quartersAt(i32.add(word, i32.const(1))), i64.const(1n)),
+      i64.sub(i64.const(63n), shift),
+    ),
+  );
+  const mantissa = i64.extendI32U(
+    i32.or(i32.and(get(bits), i32.const(0x7fffff)), i32.const(0x800000)),
+  );
+  const isNegative = i64.sub(i64.const(0n), i64.extendI32U(i32.shrU(get(bits), i32.const(31))));
+  const nearest = i64.shrS(i64.add(get(turns), i64.const(1n << 61n)), i64.const(62n));
+  return [0, 1, 2, 3].map((lane): Code => [
+    local.set(bits, i32x4.extractLane(x, lane)),
+    branch(
+      i32.ltU(
+        beyond(i32.and(get(bits), i32.const(0x7fffffff)), limitBits),
+        i32.const(0x7f800000 - limitBits),
+      ),
+      [
+        // s = exponent - 150, and the window begins two bits before the point.
+        local.set(
+          place,
+          beyond(
+            i32.and(i32.shrU(get(bits), i32.const(23)), i32.const(255)),
+            150 + 2 - FRONT,
+          ),
+        ),
+        local.set(turns, i64.mul(mantissa, window)),
+        // -t where x is negative: (t xor -1) + 1.
+        local.set(
+          turns,
+          i64.sub(i64.xor(get(turns), isNegative), isNegative),
+        ),
+        local.set(
+          quarter,
+          i32x4.replaceLane(get(quarter), lane, i64.wrap(nearest)),
+        ),
+        local.set(
+          rest,
+          f32x4.replaceLane(
+            get(rest),
+            lane,
+            f32.mul(
+              f32.convertI64S(i64.sub(get(turns), i64.shl(nearest, i64.const(62n)))),
+              f32.const(Math.PI / 2 / 2 ** 62),
+            ),
+          ),
+        ),
+      ],
+    ),
+  ]);
+}
