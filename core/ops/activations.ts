@@ -180,23 +180,25 @@ const cumulative: Readonly<Record<GeluForm, (x: Tensor) => Tensor>> = {
   },
   tanh(x) {
     const { h, part } = decayByTanh(x);
-    const value = where(lessEqual(0, x), part, mul(square(h), part));
+    const value = where(lessEqual(0, x), part, mul(h, mul(h, part)));
     return withSlope(value, x, densityByTanh);
   },
 };
 
 /** `x Phi(x)`: where h^2 is too small for its digits, its product with x may not be. */
 function geluByTanh(x: Tensor): Tensor {
-  const { h, part } = decayByTanh(x);
-  const above = mul(x, part);
-  return where(lessEqual(0, x), above, mul(mul(above, h), h));
+  const h = apply("geluDecay", [x], {});
+  return div(where(lessEqual(0, x), x, mul(mul(x, h), h)), add(square(h), 1));
 }
 
-/** `Phi(x) + x Phi'(x)`, its products in the same order. */
+/** `Phi(x) + x Phi'(x)`, with x in every product that it does not overflow. */
 function slopeByTanh(x: Tensor): Tensor {
   const { h, part } = decayByTanh(x);
-  const product = mul(mul(mul(mul(x, h), steepness(x)), square(part)), h);
-  return add(cumulative.tanh(x), product);
+  const root = mul(h, part);
+  const near = mul(x, root);
+  const far = mul(mul(near, x), x);
+  const steep = add(mul(near, 2 * GELU_LINEAR), mul(far, 6 * GELU_CUBIC));
+  return add(cumulative.tanh(x), mul(steep, root));
 }
 
 /**

@@ -251,17 +251,21 @@ const geluDecay = unary((scope, x) => {
     float(GELU_LINEAR * Math.LOG2E),
   );
   const w = keep(scope, f32x4.pmin(f32x4.mul(size.get, factor), float(DECAYED)));
-  const [whole, rest] = [locals.add(types.v128), locals.add(types.v128)];
-  // Of the whole number as an integer, what is above it falls off.
-  const scale = powerOfTwo(scope, f32x4.sub(float(ROUNDER), local.get(whole)));
+  // With the bias of exponents, so that the lowest bits are those of the scale.
+  const rounder = float(ROUNDER + DECAYED);
+  const [rounded, rest] = [locals.add(types.v128), locals.add(types.v128)];
+  const scale = i32x4.shl(local.get(rounded), i32.const(23));
   return [
     size.set,
     w.set,
-    local.set(whole, f32x4.nearest(w.get)),
-    local.set(rest, f32x4.sub(local.get(whole), w.get)),
+    local.set(rounded, f32x4.sub(rounder, w.get)),
+    local.set(rest, f32x4.sub(f32x4.sub(rounder, local.get(rounded)), w.get)),
     branch(
       v128.anyTrue(f32x4.lt(x, float(-GELU_NEAR))),
-      reduceDecay(scope, size.get, whole, rest),
+      [
+        reduceDecay(scope, size.get, rounded, rest),
+        local.set(rounded, f32x4.sub(rounder, local.get(rounded))),
+      ],
     ),
     f32x4.mul(polynomial(scope, local.get(rest), EXP2), scale),
   ];
