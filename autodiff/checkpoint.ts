@@ -30,6 +30,7 @@ export function checkpoint<A extends readonly unknown[], R>(
   f: (...args: A) => R,
 ): (...args: A) => R {
   return (...args) => {
+    // deno-lint-ignore unitune/no-spread-of-data -- what a caller has written
     const { variables, result, recording: call } = recordCall((given: A) => f(...given), args);
     const free = closedOver(call);
     const recording = record([...variables, ...free], leavesOf(result));

@@ -58,7 +58,7 @@ export function record(variables: readonly Tensor[], results: readonly Tensor[])
       const expression = expressionOf(top);
       const waiting = expression.inputs.filter((input) => sourceOf(input) === undefined);
       if (waiting.length > 0) {
-        stack.push(...waiting.toReversed());
+        for (const input of waiting.toReversed()) stack.push(input);
         continue;
       }
       const sources = expression.inputs.map((input) => sourceOf(input) ?? input);

@@ -50,6 +50,7 @@ export function kindOf(kernel: string): string {
 export function productOperations(kernel: string): number | undefined {
   const sizes = [...kernel.matchAll(/\[([\d,]+)\]/g)]
     .map(([, list = ""]) => list.split(",").map(Number));
+  // deno-lint-ignore unitune/no-spread-of-data -- the axes of a shape
   return byKind[kindOf(kernel)]?.(...sizes);
 }
 

@@ -32,6 +32,7 @@ import {
   summarize,
 } from "@unitune/objectives";
 import { paddedLength, toBatch } from "./batches.ts";
+import { longest } from "./longest.ts";
 import type { Question, Split } from "./splits.ts";
 
 /** One free answer. */
@@ -143,18 +144,21 @@ export function createEvaluator(model: Gpt, tokenizer: Tokenizer, device: Device
   const answer = async (params: GptParameters, questions: readonly Question[]) => {
     const sequences = questions.map(({ sequence }) => sequence);
     const flags: number[] = [];
-    for (const batch of batchesOf(sequences)) flags.push(...await forced(params, batch).data());
-    const longest = Math.max(
-      ...questions.map(({ ids, sequence }) => sequence.ids.length - ids.length),
+    for (const batch of batchesOf(sequences)) {
+      for (const flag of await forced(params, batch).data()) flags.push(flag);
+    }
+    const longestAnswer = longest(
+      questions,
+      ({ ids, sequence }) => sequence.ids.length - ids.length,
     );
     const texts: string[] = [];
     for (const asked of chunks(questions, 4 * ROWS)) {
       const completions = await generator.generate(params, asked.map(({ ids }) => ids), {
-        maxNewTokens: longest + EXTRA_TOKENS,
+        maxNewTokens: longestAnswer + EXTRA_TOKENS,
         stop,
         temperature: asked.every(({ isRight }) => isRight === undefined) ? TEXT_TEMPERATURE : 0,
       });
-      texts.push(...completions.map((ids) => tokenizer.decode(ids)));
+      for (const ids of completions) texts.push(tokenizer.decode(ids));
     }
     return questions.map((question, i): Answer => {
       const text = texts[i] ?? "";
@@ -218,9 +222,9 @@ function answerMetrics(answers: readonly Answer[]): Record<string, number> {
   return {
     ...all,
     eval_exact_match_gap: (all.eval_forced_exact_match ?? 0) - (all.eval_exact_match ?? 0),
-    ...(kinds.size === 1
-      ? {}
-      : Object.assign({}, ...[...kinds].map(([kind, own]) => matches(own, `/${kind}`)))),
+    ...(kinds.size === 1 ? {} : Object.fromEntries(
+      [...kinds].flatMap(([kind, own]) => Object.entries(matches(own, `/${kind}`))),
+    )),
   };
 }
 

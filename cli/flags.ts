@@ -152,7 +152,7 @@ export function parseFlags(table: FlagTable, argv: readonly string[]): ParsedFla
   });
 
   // Left behind by `--`, after which nothing counts as a flag.
-  if (Array.isArray(given._)) strays.push(...given._.map(String));
+  if (Array.isArray(given._)) { for (const argument of given._) strays.push(String(argument)); }
 
   const values: Record<string, FlagValue<Flag>> = {};
   const sources: Record<string, FlagSource> = {};

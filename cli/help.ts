@@ -51,8 +51,10 @@ export function helpText(table: FlagTable, usage: string): string {
   );
   const groups = Map.groupBy(Object.entries(table), ([, flag]) => flag.group ?? "Flags");
   for (const [group, flags] of groups) {
+    // deno-lint-ignore unitune/no-spread-of-data -- flags of a table
     lines.push("", group, ...flags.flatMap(([name, flag]) => row(label(name, flag), about(flag))));
   }
+  // deno-lint-ignore unitune/no-spread-of-data -- lines of one flag
   lines.push("", "Help", ...row("--help, -h", "Show this text."));
   return lines.join("\n");
 }
@@ -91,6 +93,7 @@ function about(flag: Flag): string {
   const notes = Object.entries(flag.when ?? {}).map(([name, values]) =>
     `with ${flag.scope ?? `--${name} ${values.join(" or ")}`}`
   );
+  // deno-lint-ignore unitune/no-spread-of-data -- a limit or none
   if (numeric) notes.push(...range(flag));
   if (flag.kind !== "boolean" && flag.default !== undefined) notes.push(`default ${flag.default}`);
   return notes.length === 0 ? flag.help : `${flag.help} (${notes.join("; ")})`;

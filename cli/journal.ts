@@ -70,10 +70,12 @@ export async function openJournal(folder: string, position?: RunPosition): Promi
           right: isRight,
         })
       );
+      // deno-lint-ignore unitune/no-spread-of-data -- SAMPLES at most
       await samples.append(...lines);
     },
     addRollouts: (step, given, stage) =>
       samples.append(
+        // deno-lint-ignore unitune/no-spread-of-data -- ROLLOUTS at most
         ...given.slice(0, ROLLOUTS).map((sample) =>
           JSON.stringify({ ...at(step, stage), split: "rollouts", ...sample })
         ),

@@ -19,6 +19,7 @@ import {
 import { runCommand, UsageError } from "./errors.ts";
 import { type FlagTable, parseFlags, wantsHelp } from "./flags.ts";
 import { helpText } from "./help.ts";
+import { longest } from "./longest.ts";
 import { nearest } from "./nearest.ts";
 import { alignTable } from "./report.ts";
 
@@ -232,7 +233,7 @@ function statesOf({ humanStates, modelStates }: ObjectiveDescription): string {
 function leftAligned(rows: readonly (readonly string[])[]): string[] {
   const lines = alignTable(rows.map((row) => row.slice(0, -1)));
   return lines.map((line, i) => {
-    const width = Math.max(...lines.map((other) => other.length));
+    const width = longest(lines, (other) => other.length);
     return `${line.padEnd(width)}  ${rows[i]?.at(-1) ?? ""}`;
   });
 }

@@ -18,6 +18,7 @@ import { type Cost, noCost, tokensOf } from "./cost.ts";
 import { fitSequence, longestRow } from "./data/fit.ts";
 import { UserError } from "./errors.ts";
 import type { Feed } from "./feed.ts";
+import { longest } from "./longest.ts";
 import type { Models } from "./models.ts";
 import { createScorer, type Scores, scoresOf } from "./scoring.ts";
 import type { EncodedLabel, EncodedPair, PairCandidate } from "./training_data.ts";
@@ -302,11 +303,12 @@ export async function withOwnAnswers(
   let forwardTokens = 0;
   for (let first = 0; first < candidates.length && pairs.length < needed; first += ASKED) {
     const asked = candidates.slice(first, first + ASKED);
-    const longest = Math.max(
-      ...asked.map(({ prompt, chosen }) => chosen.ids.length - prompt.length),
+    const longestAnswer = longest(
+      asked,
+      ({ prompt, chosen }) => chosen.ids.length - prompt.length,
     );
     const answers = await generator.generate(start.policy, asked.map(({ prompt }) => prompt), {
-      maxNewTokens: longest + 4,
+      maxNewTokens: longestAnswer + 4,
       stop,
       temperature: 1,
       seed,

@@ -341,7 +341,7 @@ export function intervals(series: readonly IntervalSeries[], options: IntervalsO
   const step = ROW * (1 + (series.length - 1) / 2);
   const [marginTop, marginBottom] = [reference === undefined ? 4 : 20, 44];
   const height = isEmpty ? 80 : marginTop + marginBottom + step * names.length;
-  const longest = Math.max(0, ...names.map((name) => name.length));
+  const longest = names.reduce((most, name) => Math.max(most, name.length), 0);
   const inner = isEmpty ? empty(width, height) : draw({
     width,
     height,

@@ -6,6 +6,7 @@
 
 import { fileError } from "./errors.ts";
 import type { Answer, SplitReport } from "./evaluation.ts";
+import { longest } from "./longest.ts";
 
 /** An evaluation, as `metrics.jsonl` has it. */
 export interface EvaluationLine {
@@ -125,10 +126,10 @@ export function alignTable(rows: readonly (readonly string[])[]): string[] {
 }
 
 function columnWidths(rows: readonly (readonly string[])[]): number[] {
-  const count = Math.max(0, ...rows.map((row) => row.length));
+  const count = longest(rows, (row) => row.length);
   return Array.from(
     { length: count },
-    (_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)),
+    (_, i) => longest(rows, (row) => row[i]?.length ?? 0),
   );
 }
 

@@ -29,6 +29,7 @@ import { type Cost, noCost } from "./cost.ts";
 import { longestRow } from "./data/fit.ts";
 import { integerFrom, randomStream } from "./data/random.ts";
 import type { Feed, RolloutSample } from "./feed.ts";
+import { longest } from "./longest.ts";
 import type { Models } from "./models.ts";
 import { type RewardTerm, type TextReward, type Worth, worthOf } from "./rewards.ts";
 import { createScorer } from "./scoring.ts";
@@ -126,7 +127,7 @@ export function rolloutFeed<P extends GptParameters>(
   const { context } = model.config;
   const answers = batchSize * microBatches;
   const asked = answers / groupSize;
-  const longestPrompt = Math.max(...plan.prompts.map(({ ids }) => ids.length));
+  const longestPrompt = longest(plan.prompts, ({ ids }) => ids.length);
   const length = Math.min(longestRow(context), Math.ceil((longestPrompt + maxNewTokens) / 8) * 8);
   const source = inRandomOrder(plan.prompts, plan.seed, length);
   const samplingSeed = integerFrom(randomStream(plan.seed, SAMPLING), 0, 2 ** 32 - 1);

@@ -524,7 +524,9 @@ async function othersIn(path: string): Promise<readonly string[]> {
   try {
     for await (const { name, isDirectory } of Deno.readDir(path)) {
       if (!checkpointNames.has(name)) others.push(name);
-      else if (isDirectory) others.push(...(await othersIn(`${path}/${name}`)));
+      else if (isDirectory) {
+        for (const other of await othersIn(`${path}/${name}`)) others.push(other);
+      }
     }
   } catch (error) {
     throw fileError(error, "read", path);

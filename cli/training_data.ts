@@ -15,6 +15,7 @@ import type { RowSource } from "./batches.ts";
 import type { RowKind, Rows } from "./data/dataset.ts";
 import { fitSequence, longestRow } from "./data/fit.ts";
 import { UserError } from "./errors.ts";
+import { longest } from "./longest.ts";
 import { GOLD } from "./rewards.ts";
 
 /** Two answers to a prompt as tokens; each is learned, the prompt is not. */
@@ -327,7 +328,7 @@ export function longestAnswer(
 ): { readonly tokens: number; readonly characters: number } {
   const answers = examples.map(({ chosen }) => chosen?.at(-1)?.content ?? "");
   return {
-    tokens: Math.max(0, ...answers.map((answer) => tokenizer.encode(answer).length)),
-    characters: Math.max(0, ...answers.map((answer) => answer.length)),
+    tokens: longest(answers, (answer) => tokenizer.encode(answer).length),
+    characters: longest(answers, (answer) => answer.length),
   };
 }

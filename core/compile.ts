@@ -57,6 +57,7 @@ function trace<A extends readonly unknown[], R>(f: (...args: A) => R, args: A): 
     args,
     (leaf) => makeTensor(leaf, { value: { kind: "argument" } }, { traced: true }),
   );
+  // deno-lint-ignore unitune/no-spread-of-data -- what a caller has written
   const result = f(...symbols);
   const { graph, captured } = traceGraph(leavesOf(symbols), leavesOf(result));
   return { graph: simplify(graph), captured, result };

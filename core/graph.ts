@@ -130,7 +130,7 @@ export function traceGraph(args: readonly Tensor[], results: readonly Tensor[]):
         case "expression": {
           const waiting = value.inputs.filter((input) => !positions.has(input.cell));
           if (waiting.length > 0) {
-            stack.push(...waiting.toReversed());
+            for (const input of waiting.toReversed()) stack.push(input);
             break;
           }
           positions.set(cell, nodes.length);

@@ -103,6 +103,7 @@ function foldConstants<P extends PrimitiveName>(
   const operands = inputs.map((input) => constant(builder, input));
   const known = operands.filter((value) => value !== undefined);
   if (known.length !== operands.length) return undefined;
+  // deno-lint-ignore unitune/no-spread-of-data -- operands of an instruction
   const value = fold(...known);
   if (value === undefined) return undefined;
   return fill(builder, shape, dtype, value);

@@ -236,9 +236,10 @@ function layOut(
   { maxNewTokens }: GenerateOptions,
 ): Layout {
   const lengths = prompts.map((prompt) => prompt.length);
-  const start = roundUp(Math.max(...lengths));
+  const largest = (counts: readonly number[]) => counts.reduce((a, b) => Math.max(a, b), 0);
+  const start = roundUp(largest(lengths));
   const rooms = lengths.map((length) => Math.min(maxNewTokens, context - length));
-  const steps = Math.max(...rooms);
+  const steps = largest(rooms);
   const padding = lengths.map((length) => start - length);
   return { start, columns: start + roundUp(steps), padding, rooms, steps };
 }

@@ -576,7 +576,10 @@ export function packSamples(
       `packSamples: expected a multiple of groupSize ${groupSize} samples, got ${samples.length}`,
     );
   }
-  const longest = Math.max(...samples.map((s) => s.prompt.length + s.completion.length));
+  const longest = samples.reduce(
+    (most, { prompt, completion }) => Math.max(most, prompt.length + completion.length),
+    0,
+  );
   const width = length ?? longest;
   if (longest > width || width < 2) {
     throw new RangeError(

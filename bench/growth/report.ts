@@ -101,8 +101,8 @@ export function growthDocument(report: GrowthReport, plotFile: string): string {
 /** From one power of two to another around some values, so that an axis has marks at its ends. */
 function aroundOf(values: readonly number[]): [number, number] {
   return [
-    2 ** Math.floor(Math.log2(Math.min(...values))),
-    2 ** Math.ceil(Math.log2(Math.max(...values))),
+    2 ** Math.floor(Math.log2(values.reduce((least, value) => Math.min(least, value)))),
+    2 ** Math.ceil(Math.log2(values.reduce((most, value) => Math.max(most, value)))),
   ];
 }
 

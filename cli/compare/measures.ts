@@ -21,6 +21,7 @@ import { maskedSum, tokenEntropy } from "@unitune/objectives";
 import { paddedLength, toBatch } from "../batches.ts";
 import { tasks } from "../data/tasks.ts";
 import { createEvaluator } from "../evaluation.ts";
+import { longest } from "../longest.ts";
 import type { Question, Split } from "../splits.ts";
 
 /** Numbers by name; see docs/metrics.md. */
@@ -117,13 +118,13 @@ export function createExaminer(
     const given: number[][] = [];
     for (const [i, some] of chunksOf(prompts).entries()) {
       const options = { maxNewTokens, stop, temperature, seed, firstRow: i * ROWS };
-      given.push(...await generator.generate(params, some, options));
+      for (const ids of await generator.generate(params, some, options)) given.push(ids);
     }
     return given;
   };
 
   const longestOf = (questions: readonly Question[]) =>
-    Math.max(...questions.map(({ ids, sequence }) => sequence.ids.length - ids.length));
+    longest(questions, ({ ids, sequence }) => sequence.ids.length - ids.length);
 
   /** Sampled answers: how many are right, how long they are, and how far the model has moved. */
   const sampled = async (

@@ -188,7 +188,7 @@ async function beliefs(content: StudyPageContent): Promise<PageSection | undefin
     const said = ids.flatMap((id, t): Belief[] => {
       if (mask[t] !== true) return [];
       const at = Array.from(logProbs.slice((t - 1) * config.vocabulary, t * config.vocabulary));
-      const own = at.indexOf(Math.max(...at));
+      const own = at.indexOf(at.reduce((most, value) => Math.max(most, value), -Infinity));
       return [{
         gold: show(id),
         chance: Math.exp(at[id] ?? NaN),

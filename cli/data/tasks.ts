@@ -74,12 +74,14 @@ const lengths: Readonly<Record<Reach, readonly [number, number]>> = {
 export const tasks: readonly Task[] = [
   oneAnswer(
     "reverse",
+    // deno-lint-ignore unitune/no-spread-of-data -- a pair of bounds
     (random, reach) => spell(random, letters, integerFrom(random, ...lengths[reach])),
     (word) => [...word].reverse().join(""),
     (random, word, right) => [word, swapped(random, right), mistyped(random, right, letters)],
   ),
   oneAnswer(
     "sort",
+    // deno-lint-ignore unitune/no-spread-of-data -- a pair of bounds
     (random, reach) => spell(random, digits, integerFrom(random, ...lengths[reach])),
     (number) => [...number].sort().join(""),
     (random, number, right) => [number, [...right].reverse().join(""), swapped(random, right)],
@@ -396,7 +398,7 @@ function generate(
   };
   const examples: TaskExample[] = [];
   while (examples.length < size) {
-    examples.push(...own.slice(0, size - examples.length).map(draw));
+    for (const task of own.slice(0, size - examples.length)) examples.push(draw(task));
   }
   return examples;
 }

@@ -102,10 +102,12 @@ export function reshapeMap(
     const [shapeTo, shapeFrom] = [to.slice(t, runTo.end), from.slice(f, runFrom.end)];
     const position = linearize(domain.length, shapeTo, index.slice(t, runTo.end));
     if (shapeFrom.length === 1) result.push(position);
+    // deno-lint-ignore unitune/no-spread-of-data -- axes of a shape
     else if (shapeFrom.every((size) => size === 1)) result.push(...shapeFrom.map(() => zero));
     else {
       const split = delinearize(domain, shapeFrom, position);
       if (split === undefined) return undefined;
+      // deno-lint-ignore unitune/no-spread-of-data -- axes of a shape
       result.push(...split);
     }
     [t, f] = [runTo.end, runFrom.end];

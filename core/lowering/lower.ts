@@ -279,7 +279,7 @@ function attempt(graph: Graph, stored: ReadonlySet<number>): Lowered | { missing
     } else if (stored.has(position)) {
       const index = graph.outputs.indexOf(position);
       const output = addBuffer(node, index < 0 ? { kind: "temporary" } : { kind: "output", index });
-      kernels.push(...emit(placement, node, output));
+      for (const kernel of emit(placement, node, output)) kernels.push(kernel);
       bufferOf.set(position, output);
     }
   });

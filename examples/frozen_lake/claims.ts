@@ -27,7 +27,7 @@ export interface Claim {
 
 /** The least distance of a run. */
 export function bestDistance({ distances }: Run): number {
-  return Math.min(...distances);
+  return distances.reduce((least, distance) => Math.min(least, distance), Infinity);
 }
 
 /** The distance at the end of a run. */

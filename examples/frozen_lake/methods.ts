@@ -49,7 +49,7 @@ function paddedTensor(
   rows: readonly (readonly number[])[],
   { dtype = "f32", length }: { readonly dtype?: "f32" | "i32"; readonly length?: number } = {},
 ): Tensor {
-  const width = length ?? Math.max(...rows.map((row) => row.length));
+  const width = length ?? rows.reduce((longest, row) => Math.max(longest, row.length), 0);
   const padded = rows.map((row) => Array.from({ length: width }, (_, t) => row[t] ?? 0));
   return tensor(padded, { dtype });
 }
@@ -111,6 +111,7 @@ function intuitiveCourse(
 /** Where the likeliest move leads, as far as is known without the step's key: if nobody slips. */
 function wayOf({ lake }: Game, cell: number, matrix: PolicyMatrix): number {
   const row = matrix[cell] ?? [];
+  // deno-lint-ignore unitune/no-spread-of-data -- the actions of the game
   return neighbour(lake, cell, row.indexOf(Math.max(...row)));
 }
 

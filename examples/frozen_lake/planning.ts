@@ -48,7 +48,9 @@ export function valueIteration(
 ): number[] {
   let values = game.lake.cells.map(() => 0);
   for (let change = Infinity; change > tolerance;) {
+    // deno-lint-ignore unitune/no-spread-of-data -- the actions of the game
     const next = actionValues(game, values, gamma).map((row) => Math.max(...row));
+    // deno-lint-ignore unitune/no-spread-of-data -- the cells of the lake
     change = Math.max(...next.map((value, cell) => Math.abs(value - (values[cell] ?? 0))));
     values = next;
   }
@@ -67,6 +69,7 @@ const TIE = 1e-9;
  */
 export function greedyPolicy(values: readonly (readonly number[])[]): number[][] {
   return values.map((row) => {
+    // deno-lint-ignore unitune/no-spread-of-data -- the actions of the game
     const best = Math.max(...row);
     const isBest = row.map((value) => value >= best - TIE * Math.abs(best) ? 1 : 0);
     const count = isBest.reduce<number>((sum, x) => sum + x, 0);

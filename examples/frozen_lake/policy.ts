@@ -131,6 +131,7 @@ export function matrixOf(logits: ArrayLike<number>): PolicyMatrix {
   const count = actions.length;
   return Array.from({ length: logits.length / count }, (_, cell) => {
     const row = Array.from({ length: count }, (_, action) => logits[cell * count + action] ?? NaN);
+    // deno-lint-ignore unitune/no-spread-of-data -- the actions of the game
     const highest = Math.max(...row);
     const weights = row.map((x) => Math.exp(x - highest));
     const total = weights.reduce((sum, x) => sum + x, 0);

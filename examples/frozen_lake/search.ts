@@ -18,6 +18,7 @@ export function distancesToGoal(lake: Lake): readonly number[] {
     lake.cells.forEach((_, cell) => {
       if (isTerminal(lake, cell)) return;
       const steps = actions.map((_, action) => 1 + (distances[neighbour(lake, cell, action)] ?? 0));
+      // deno-lint-ignore unitune/no-spread-of-data -- the actions of the game
       const least = Math.min(...steps);
       if (least < (distances[cell] ?? 0)) {
         distances[cell] = least;

@@ -11,6 +11,7 @@ export const arrows = ["←", "↓", "→", "↑"] as const;
 
 /** The likeliest move of a cell. */
 export function likeliest(row: readonly number[]): number {
+  // deno-lint-ignore unitune/no-spread-of-data -- the actions of the game
   return row.indexOf(Math.max(...row));
 }
 

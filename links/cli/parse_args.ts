@@ -217,7 +217,7 @@ export function parseArgs(
     } else {
       if (options.unknown?.(arg) !== false) result._.push(texts.has("_") ? arg : number(arg));
       if (options.stopEarly) {
-        result._.push(...parsed.slice(i + 1));
+        for (const next of parsed.slice(i + 1)) result._.push(next);
         break;
       }
     }
@@ -232,7 +232,7 @@ export function parseArgs(
   for (const name of texts) if (missing(name) && gathered.has(name)) result[name] = [];
 
   if (options["--"]) result["--"] = [...rest];
-  else result._.push(...rest);
+  else for (const argument of rest) result._.push(argument);
   return result;
 }
 

@@ -62,11 +62,13 @@ function byType(
   return ({ x, dtype }) => {
     const form = dtype === "f32" ? forms.f32 : dtype === "u32" ? forms.u32 ?? forms.i32 : forms.i32;
     if (form === undefined) throw new Error(`no code for ${dtype}`);
+    // deno-lint-ignore unitune/no-spread-of-data -- operands of an instruction
     return form(...x);
   };
 }
 
 function calling(name: keyof typeof math): Emit {
+  // deno-lint-ignore unitune/no-spread-of-data -- operands of an instruction
   return ({ x, scope }) => math[name](scope, ...x);
 }
 
@@ -137,6 +139,7 @@ const operations: { readonly [O in ScalarOperation]: Emit } = {
   maximum: byType({ f32: f32x4.max, i32: i32x4.maxS, u32: i32x4.maxU }),
   minimum: byType({ f32: f32x4.min, i32: i32x4.minS, u32: i32x4.minU }),
   rem: ({ x, dtype, scope }) =>
+    // deno-lint-ignore unitune/no-spread-of-data -- operands of an instruction
     math[dtype === "f32" ? "remF" : dtype === "u32" ? "remU" : "remS"](scope, ...x),
   equal: byType({ f32: f32x4.eq, i32: i32x4.eq }),
   less: byType({ f32: f32x4.lt, i32: i32x4.ltS, u32: i32x4.ltU }),
@@ -208,6 +211,7 @@ function depthsOf(steps: readonly Step[]): number[] {
   for (const step of steps) {
     const own = "at" in step ? depthOf(step.at) : -1;
     const operands = "operands" in step ? step.operands.map((index) => at(depths, index)) : [];
+    // deno-lint-ignore unitune/no-spread-of-data -- operands of an instruction
     depths.push(Math.max(own, ...operands));
   }
   return depths;
@@ -312,6 +316,7 @@ export function emitNest(nest: Nest, hooks: Hooks): Code {
         return math.threefry(
           scope,
           position(step.at),
+          // deno-lint-ignore unitune/no-spread-of-data -- the two words of a key
           ...step.operands.map((index) => local.get(at(values, index))),
         );
       case "apply": {

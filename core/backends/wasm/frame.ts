@@ -44,6 +44,7 @@ const LINE = 16;
 
 /** A loop of some, given by number and rounds, that is good to share: an outer one if it is long. */
 function chooseLoop(rounds: readonly number[]): number {
+  // deno-lint-ignore unitune/no-spread-of-data -- loops of a kernel
   const longest = rounds.indexOf(Math.max(...rounds));
   return (rounds[0] ?? 0) >= 8 ? 0 : longest;
 }

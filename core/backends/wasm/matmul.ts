@@ -119,6 +119,7 @@ export type MatmulArguments = Readonly<Record<(typeof names)[number], Code>>;
 
 /** Calls the routine, which is the module's function of a number. */
 export function callMatmul(index: number, args: MatmulArguments): Code {
+  // deno-lint-ignore unitune/no-spread-of-data -- names of a table
   return call(index, ...names.map((name) => args[name]));
 }
 
@@ -329,6 +330,7 @@ function accumulate(
     local.set(b1, v128.load(get(pb), 16)),
     increase(pb, step),
     tile.map(([left, right], r) => [
+      // deno-lint-ignore unitune/no-spread-of-data -- an address and an offset
       local.set(splat, v128.load32Splat(...at(r, round))),
       local.set(left, madd(get(splat), get(b0), get(left))),
       local.set(right, madd(get(splat), get(b1), get(right))),

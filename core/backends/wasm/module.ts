@@ -34,6 +34,7 @@ export function defineFunction(
   body: (locals: Locals, ...parameters: number[]) => Code,
 ): WasmFunction {
   const locals = newLocals(parameters.length);
+  // deno-lint-ignore unitune/no-spread-of-data -- parameters of a routine
   const code = body(locals, ...parameters.map((_, index) => index));
   return { parameters, results, locals: locals.types, code };
 }

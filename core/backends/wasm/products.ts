@@ -55,6 +55,7 @@ export const matmul: Emitter<"matmul"> = (kernel, frame) => {
       right,
       result,
       i32.const(depth),
+      // deno-lint-ignore unitune/no-spread-of-data -- three strides
       ...[a.column, b.row, b.column].map((step) => i32.const(4 * step)),
       firstColumn,
       endColumn,

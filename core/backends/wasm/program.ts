@@ -63,7 +63,7 @@ export function scratchBytes({ kernels }: Lowered): number {
     if (kernel.kind === "attentionGradient") return attentionScratch(kernel, 2);
     return kernel.kind === "argsort" ? 4 * kernel.size : 0;
   });
-  return Math.ceil(Math.max(0, ...bytes) / 64) * 64;
+  return Math.ceil(bytes.reduce((most, size) => Math.max(most, size), 0) / 64) * 64;
 }
 
 /** Operations below which waking other threads costs more than they save. */
@@ -117,6 +117,7 @@ export function emitProgram(
       entry = { index: define(code), isShared };
       known.set(key, entry);
     }
+    // deno-lint-ignore unitune/no-spread-of-data -- buffers of a kernel
     const run = call(entry.index, ...used.map(memory.addressOf), thread, threads);
     if (before === "all" || (before === "one" && entry.isShared)) body.push(meet);
     body.push(entry.isShared ? run : branch(i32.eqz(thread), run));

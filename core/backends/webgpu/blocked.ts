@@ -144,6 +144,7 @@ export function blocked(kernel: KernelOf<"matmul">, context: Context): Dispatch[
       column: 1,
     };
     used += sizeOf(batch) * depth * row;
+    // deno-lint-ignore unitune/no-spread-of-data -- passes before a product
     before.push(...copy(kernel, side.extent, side.view, view, lies === "along", context));
     return { view, extent: side.extent };
   };

@@ -254,6 +254,7 @@ export function depthsOf(steps: readonly Step[]): number[] {
   for (const step of steps) {
     const own = "at" in step ? 1 + step.at.strides.findLastIndex((stride) => stride !== 0) : 0;
     const operands = "operands" in step ? step.operands.map((index) => at(depths, index)) : [];
+    // deno-lint-ignore unitune/no-spread-of-data -- operands of an instruction
     depths.push(Math.max(own, ...operands));
   }
   return depths;

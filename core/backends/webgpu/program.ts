@@ -101,7 +101,8 @@ function checkLimits(
     }
   }
   for (const { name, dispatches } of kernels) {
-    const bindings = Math.max(0, ...dispatches.map(({ bindings }) => bindings.length));
+    const bindings = dispatches.reduce((most, { bindings }) => Math.max(most, bindings.length), 0);
+    // deno-lint-ignore unitune/no-spread-of-data -- three numbers
     if (dispatches.some(({ grid }) => Math.max(...grid) > maxComputeWorkgroupsPerDimension)) {
       throw new WebGpuLimitError(
         `kernel ${name} needs more workgroups than the WebGPU adapter allows: use smaller ` +
@@ -330,6 +331,7 @@ export function makeProgram(graph: Graph, { donated }: ProgramOptions, host: Hos
       const encode = (pass: GPUComputePassEncoder, { gpu, grid }: Prepared) => {
         pass.setPipeline(gpu);
         pass.setBindGroup(0, groups.next().value ?? null);
+        // deno-lint-ignore unitune/no-spread-of-data -- three numbers
         pass.dispatchWorkgroups(...grid);
       };
       const timer = host.takeTimer();

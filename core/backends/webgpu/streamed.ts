@@ -83,6 +83,7 @@ export function streamed(kernel: KernelOf<"matmul">, context: Context): Dispatch
     for (const q of quads) {
       const downB = readings.b === "column" && steps.length === 4;
       if (downB) {
+        // deno-lint-ignore unitune/no-spread-of-data -- four lines
         lines.push(...FOUR.map((c) => `let t${q}_${c} = ${wordsB(fromB(q, c, 0))};`));
       }
       for (const step of steps) {

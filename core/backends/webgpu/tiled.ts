@@ -164,6 +164,7 @@ function roundOperands(
     const view = { a, b }[operand];
     const size = context.scratch("f32", 1);
     const strides = [...view.batch, view.row, view.column];
+    // deno-lint-ignore unitune/no-spread-of-data -- passes before a product
     before.push(...largest(view, sizes[operand], strides, size, context));
     return [
       `let scale_${operand} = scaleFor(${shader.word(size, "0u")});`,
