@@ -85,7 +85,7 @@ export const glossary: readonly GlossaryGroup[] = [
       entry("unscorable", "the share of answers that no reward can judge; they teach nothing"),
       entry(
         "kl",
-        "the estimated divergence of the policy from the one before the stage: the mean of k3 over answer tokens, in nats; of KTO, its reference point",
+        "the estimated divergence of the policy from the one before the stage: the mean of k3 over answer tokens, in nats, both at the sampling temperature; of KTO, its reference point",
       ),
       entry("clip_ratio/low", "the share of tokens that clipping below left without gradient"),
       entry("clip_ratio/high", "the share that clipping above did"),

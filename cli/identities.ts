@@ -20,6 +20,8 @@ export interface Identity {
   readonly because: string;
   /** What is wrong where it has not. */
   readonly otherwise: string;
+  /** How far it may be from its value, where that is not the rounding of losses. */
+  readonly tolerance?: number;
 }
 
 /**
@@ -43,7 +45,7 @@ export function identitiesOf(
   settings: TrainSettings,
   { stepZero }: Pick<ObjectiveDescription, "stepZero">,
 ): readonly Identity[] {
-  const { objective, targetMargin = 0 } = settings;
+  const { objective, targetMargin = 0, temperature } = settings;
   if (objective === "reward-model") {
     return [{
       metric: "loss",
@@ -62,14 +64,30 @@ export function identitiesOf(
     }];
   }
   if (!onRollouts.includes(objective)) return [];
-  return ["clip_ratio/low", "clip_ratio/high"].map((metric) => ({
-    metric,
+  const sampled = {
     value: 0,
     because:
       "the answers were sampled by the policy that learns from them, so that every ratio is 1",
     otherwise: "the log-probabilities of the answers are not those of the policy",
-  }));
+  };
+  // Logits are divided by the temperature, and their rounding with them.
+  const tolerance = LOG_RATIO_TOLERANCE * Math.max(1, 1 / temperature);
+  return [
+    { metric: LOG_RATIO, tolerance, ...sampled },
+    { metric: "clip_ratio/low", ...sampled },
+    { metric: "clip_ratio/high", ...sampled },
+  ];
 }
+
+/** The name of the mean `|log p - log p_old|` over the tokens of answers. */
+export const LOG_RATIO = "log_ratio";
+
+/**
+ * How far the log-probabilities of answers may be from those that they were sampled with, on average
+ * over tokens and at temperature 1. In f32 two programs differ by some 1e-6; where products take
+ * operands in f16, an operand may round to a neighbour, 2^-11 of it away.
+ */
+const LOG_RATIO_TOLERANCE = 1e-3;
 
 /**
  * How far a value may be from what it should be, relative to 1 or to the value if that is larger:
@@ -103,11 +121,11 @@ export function checkIdentities(
   identities: readonly Identity[],
   metrics: Readonly<Record<string, number>>,
 ): void {
-  for (const { metric, value, because, otherwise } of identities) {
+  for (const { metric, value, because, otherwise, tolerance = TOLERANCE } of identities) {
     const found = metrics[metric];
     // Not every objective on rollouts clips on both sides.
     if (found === undefined) continue;
-    if (Math.abs(found - value) <= TOLERANCE * Math.max(1, Math.abs(value))) continue;
+    if (Math.abs(found - value) <= tolerance * Math.max(1, Math.abs(value))) continue;
     throw new UserError(
       `${objective} was stopped before its first step: its ${metric} is ${found.toPrecision(6)}, ` +
         `and has to be ${value.toPrecision(6)}, since ${because}. So ${otherwise}`,

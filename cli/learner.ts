@@ -7,14 +7,22 @@
 
 import type { GradientTransform, Schedule } from "@unitune/autodiff";
 import {
+  abs,
+  cast,
   compile,
   type Device,
+  div,
   evaluate,
   foldKey,
   key,
+  maximum,
+  notEqual,
   splitKey,
+  sub,
+  sum,
   type Tensor,
   tensor,
+  where,
 } from "@unitune/core";
 import {
   actorCriticGpt,
@@ -33,13 +41,17 @@ import {
   applyAccumulated,
   evaluationStep,
   initTrainingState,
+  type Model,
   modelOf,
   type Objective,
   type ObjectiveDescription,
   type Policy,
+  type Rollouts,
   type ScoredPairs,
+  scoreTokens,
   type StepResult,
   summarize,
+  tempered,
   type Training,
   type TrainingState,
   trainingStep,
@@ -49,7 +61,7 @@ import { addCost, type Cost } from "./cost.ts";
 import { UserError } from "./errors.ts";
 import { readScalars } from "./evaluation.ts";
 import type { Feed, RolloutSample } from "./feed.ts";
-import { checkIdentities, identitiesOf } from "./identities.ts";
+import { checkIdentities, identitiesOf, LOG_RATIO } from "./identities.ts";
 import { copyTree, type Models } from "./models.ts";
 import {
   demonstrationFeed,
@@ -241,7 +253,13 @@ export async function createLearner(plan: StagePlan): Promise<Learner> {
       const objective = recipe.objective(asked);
       const sampling = rolloutPlan(settings, own, seed, objective.description, start);
       const feed = rolloutFeed<GptParameters>(sampling, model, tokenizer, start, device);
-      return learnerOf({ ...asPolicy, objective, feed });
+      return learnerOf({
+        ...asPolicy,
+        policy: tempered(model, settings.temperature),
+        objective,
+        feed,
+        startMetrics: ratioAtStart,
+      });
     }
     case "actorCritics": {
       const objective = recipe.objective(asked);
@@ -249,15 +267,27 @@ export async function createLearner(plan: StagePlan): Promise<Learner> {
       const feed = rolloutFeed<ScoringGptParameters>(sampling, model, tokenizer, start, device);
       return learnerOf({
         ...asPolicy,
-        policy: actorCriticGpt(config),
+        policy: tempered(actorCriticGpt(config), settings.temperature),
         params: withScore(start.policy),
         objective,
         feed,
+        startMetrics: ratioAtStart,
       });
     }
     default:
       return recipe satisfies never;
   }
+}
+
+/**
+ * The mean of `|log p - log p_old|` over the tokens of answers: 0 before the first step, since the
+ * policy that learns is the one that has sampled, at its temperature.
+ */
+function ratioAtStart(model: Model, batch: Rollouts): Readonly<Record<string, Tensor>> {
+  const difference = abs(sub(scoreTokens(model, batch.ids), batch.oldLogProbs));
+  const answer = notEqual(batch.mask, 0);
+  const tokens = maximum(sum(cast(answer, "f32")), 1);
+  return { [LOG_RATIO]: div(sum(where(answer, difference, 0)), tokens) };
 }
 
 /** What learns from pairs, and is asked about those that are kept aside. */
@@ -461,6 +491,8 @@ function learnerOf<P, B, E>(
   parts: Parts<P, B> & {
     readonly feed: Feed<P, B, E>;
     readonly validation?: Validation<P>;
+    /** More that is known before the first step, for {@linkcode identitiesOf}. */
+    readonly startMetrics?: (model: Model, batch: B) => Readonly<Record<string, Tensor>>;
   },
 ): Promise<Learner<StageState<P, E>>> {
   const { settings, stage, model, device, policy, objective, feed } = parts;
@@ -474,9 +506,13 @@ function learnerOf<P, B, E>(
   /** What is known of the metrics before the first step holds. */
   const checkStart = async (params: P, batch: B) => {
     if (identities.length === 0) return;
-    using score = compile(evaluationStep({ policy, objective }), { device });
-    const evaluation = score({ params, step: tensor(0, { dtype: "i32" }) }, batch);
-    const metrics = await readScalars(summarize(evaluation));
+    const evaluated = evaluationStep({ policy, objective });
+    // One program, so that the policy is asked once for all of it.
+    using score = compile((params: P, step: Tensor, batch: B) => ({
+      ...summarize(evaluated({ params, step }, batch)),
+      ...parts.startMetrics?.(modelOf(policy, params), batch),
+    }), { device });
+    const metrics = await readScalars(score(params, tensor(0, { dtype: "i32" }), batch));
     checkIdentities(settings.objective, identities, metrics);
   };
 

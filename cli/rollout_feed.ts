@@ -22,6 +22,7 @@ import {
   type Sample,
   scored,
   type ScoredRollouts,
+  tempered,
   type ValueScores,
 } from "@unitune/objectives";
 import { inRandomOrder, toBatch } from "./batches.ts";
@@ -64,7 +65,7 @@ export interface RolloutPlan {
   readonly epochs: number;
   /** Tokens of an answer at most, the stop token included. */
   readonly maxNewTokens: number;
-  /** What divides the logits. */
+  /** What divides the logits, of samples and of all log-probabilities. */
   readonly temperature: number;
   /** The stage's seed. */
   readonly seed: number;
@@ -135,7 +136,8 @@ export function rolloutFeed<P extends GptParameters>(
   const isJudged = judges.includes(rewardModelReward);
 
   const generator = createGenerator(model, { device });
-  const scorer = createScorer(model, device);
+  // The policy that is trained is the one that samples.
+  const scorer = createScorer(tempered(model, plan.temperature), device);
   const critic = actorCriticGpt(model.config);
   const value = compile((params: ScoringGptParameters, ids: Tensor) => {
     const read = slice(ids, 1, 0, -1);

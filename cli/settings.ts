@@ -47,6 +47,12 @@ const scaling: readonly ObjectiveName[] = [
   "intuitive-grpo",
 ];
 
+/**
+ * The least temperature of rollouts. Below, logits that differ by a tenth are 10 nats apart: what is
+ * sampled is the most likely token, and gradients are a hundred times those at temperature 1.
+ */
+const LEAST_TEMPERATURE = 0.01;
+
 /** The objectives by what they learn from. */
 const objectiveHelp = "What is minimized; `deno task objectives` tells of each. " +
   `On answers: ${objectiveNames.demonstrations.join(", ")}. On pairs: ${onPairs.join(", ")}. ` +
@@ -268,12 +274,13 @@ export const settingFlags = {
   temperature: {
     kind: "number",
     default: 1,
-    above: 0,
+    min: 0,
     group: "Rollouts",
     when: { objective: [...onRollouts, "distillation"] as readonly string[] },
     scope: "objectives on rollouts, and distillation",
     help:
-      "What divides the logits when answers are sampled; of distillation, those of both models.",
+      "Divides the logits of the policy that samples answers, at least 0.01 for rollouts; every " +
+      "log-probability, ratio and KL is of that policy. Of distillation: of both models.",
   },
   "max-new-tokens": {
     kind: "integer",
@@ -534,7 +541,7 @@ export function trainSettings(given: Partial<TrainSettings> = {}): TrainSettings
  */
 export function checkSettings(settings: TrainSettings): void {
   const { data, promptColumn, completionColumn, learningRate, minLearningRate } = settings;
-  const { tasks, noise, dataSeed, objective, batchSize, from, teacher } = settings;
+  const { tasks, noise, dataSeed, objective, batchSize, from, teacher, temperature } = settings;
   if (data === undefined && (promptColumn !== undefined || completionColumn !== undefined)) {
     throw new UsageError(
       "--prompt-column and --completion-column name columns of a --data file, and none is given",
@@ -554,6 +561,15 @@ export function checkSettings(settings: TrainSettings): void {
     throw new UsageError(
       "distillation learns from a teacher's predictions: name the run that trained one by --teacher",
     );
+  }
+  if (onRollouts.includes(objective) && temperature < LEAST_TEMPERATURE) {
+    throw new UsageError(
+      `--temperature ${temperature} is below ${LEAST_TEMPERATURE}, where all answers to a prompt ` +
+        `are the same and ${objective} has nothing to compare: give 1, or a little less`,
+    );
+  }
+  if (temperature <= 0) {
+    throw new UsageError(`--temperature must be above 0 for ${objective}, not ${temperature}`);
   }
   const groupSize = groupSizeOf(settings);
   if (inGroups.includes(objective) && groupSize < 2) {

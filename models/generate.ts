@@ -40,7 +40,11 @@ export interface CachedModel<P, C> {
 export interface GenerateOptions {
   /** Tokens generated at most for a prompt. */
   readonly maxNewTokens: number;
-  /** Divides the logits; 0, the default, is greedy: always the most likely token. */
+  /**
+   * Divides the logits; 0, the default, is greedy: always the most likely token. The policy that
+   * samples is the one of `logits / temperature`; topK and topP cut what is drawn, and are no part
+   * of its log-probabilities.
+   */
   readonly temperature?: number;
   /** Only so many most likely tokens are drawn; all unless told. No effect at temperature 0. */
   readonly topK?: number;

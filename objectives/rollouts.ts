@@ -60,8 +60,8 @@ export interface RolloutScores {
   /** The reward of each answer, `[B]`. */
   readonly rewards: Tensor;
   /**
-   * Log-probabilities of the tokens under the policy that sampled them, `[B, T]`, in nats: that at
-   * t is of `ids[b, t]`.
+   * Log-probabilities of the tokens under the policy that sampled them, at its temperature, `[B, T]`,
+   * in nats: that at t is of `ids[b, t]`.
    */
   readonly oldLogProbs: Tensor;
   /** Taken from the reward at each token, `[B, T]`; none unless told. */
@@ -667,7 +667,8 @@ export function scoreTokens(model: Model, ids: Tensor, observations: Tensor = id
  * assertEquals(await mask.data(), new Float32Array([0, 1, 1, 0, 1, 0]));
  * ```
  *
- * @param model The policy that sampled, at its parameters.
+ * @param model The policy that sampled, at its parameters, and at its temperature where that is not
+ * 1; see {@linkcode tempered}.
  * @param samples Answers, those to one prompt one after the other.
  * @param reward What each is worth.
  * @param options Length, padding and groups.
