@@ -31,6 +31,7 @@ import {
   sft,
   summarize,
 } from "@unitune/objectives";
+import { type GivenAnswer, givenAnswer, roomFor } from "./answers.ts";
 import { paddedLength, toBatch } from "./batches.ts";
 import { longest } from "./longest.ts";
 import type { Question, Split } from "./splits.ts";
@@ -39,7 +40,7 @@ import type { Question, Split } from "./splits.ts";
 export interface Answer {
   /** What was asked. */
   readonly question: Question;
-  /** The model's answer. */
+  /** The model's answer; special tokens in it are shown by name, and make it wrong. */
   readonly text: string;
   /** Whether it is right; undefined where nothing is right or wrong. */
   readonly isRight?: boolean | undefined;
@@ -151,18 +152,23 @@ export function createEvaluator(model: Gpt, tokenizer: Tokenizer, device: Device
       questions,
       ({ ids, sequence }) => sequence.ids.length - ids.length,
     );
-    const texts: string[] = [];
+    const maxNewTokens = longestAnswer + EXTRA_TOKENS;
+    const given: GivenAnswer[] = [];
     for (const asked of chunks(questions, 4 * ROWS)) {
       const completions = await generator.generate(params, asked.map(({ ids }) => ids), {
-        maxNewTokens: longestAnswer + EXTRA_TOKENS,
+        maxNewTokens,
         stop,
         temperature: asked.every(({ isRight }) => isRight === undefined) ? TEXT_TEMPERATURE : 0,
       });
-      for (const ids of completions) texts.push(tokenizer.decode(ids));
+      asked.forEach(({ ids }, i) => {
+        const room = roomFor(ids, maxNewTokens, context);
+        given.push(givenAnswer(tokenizer, completions[i] ?? [], room));
+      });
     }
     return questions.map((question, i): Answer => {
-      const text = texts[i] ?? "";
-      return { question, text, isRight: question.isRight?.(text), isRightForced: flags[i] === 1 };
+      const { text = "", isText = true } = given[i] ?? {};
+      const isRight = question.isRight && (isText && question.isRight(text));
+      return { question, text, isRight, isRightForced: flags[i] === 1 };
     });
   };
 

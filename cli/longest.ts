@@ -14,7 +14,7 @@
  *
  * @example
  * ```ts
- * import { longest } from "./longest.ts";
+ * import { longest } from "@unitune/cli";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(longest(["a", "abc"], (word) => word.length), 3);

@@ -17,6 +17,7 @@
  *
  * @module
  */
+export * from "./answers.ts";
 export * from "./batches.ts";
 export * from "./compare/arms.ts";
 export * from "./compare/measures.ts";
@@ -43,10 +44,12 @@ export * from "./feed.ts";
 export * from "./files.ts";
 export * from "./flags.ts";
 export * from "./glossary.ts";
+export * from "./graphemes.ts";
 export * from "./help.ts";
 export * from "./identities.ts";
 export * from "./journal.ts";
 export * from "./learner.ts";
+export * from "./longest.ts";
 export * from "./models.ts";
 export * from "./nearest.ts";
 export * from "./objective_names.ts";

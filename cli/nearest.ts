@@ -4,9 +4,11 @@
  * @module
  */
 
+import { graphemesOf } from "./graphemes.ts";
+
 /**
- * How many letters to insert, delete, replace or swap with their neighbour to turn one word into
- * the other (optimal string alignment distance).
+ * How many characters to insert, delete, replace or swap with their neighbour to turn one word into
+ * the other (optimal string alignment distance). Characters are grapheme clusters.
  *
  * @param a A word.
  * @param b Another.
@@ -22,6 +24,10 @@
  * ```
  */
 export function editDistance(a: string, b: string): number {
+  return distance(graphemesOf(a), graphemesOf(b));
+}
+
+function distance(a: readonly string[], b: readonly string[]): number {
   // Row i holds the distances of the first i letters of a to every prefix of b.
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, j) => j);

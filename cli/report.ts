@@ -6,6 +6,7 @@
 
 import { fileError } from "./errors.ts";
 import type { Answer, SplitReport } from "./evaluation.ts";
+import { shortened } from "./graphemes.ts";
 import { longest } from "./longest.ts";
 
 /** An evaluation, as `metrics.jsonl` has it. */
@@ -218,5 +219,5 @@ function continuationLines({ question, text }: Answer): string[] {
 /** A text on one line of at most 40 characters. */
 function brief(text: string): string {
   const oneLine = text.replaceAll(/\s+/g, " ");
-  return oneLine.length <= 40 ? oneLine : `${oneLine.slice(0, 39)}…`;
+  return shortened(oneLine, 40);
 }

@@ -9,15 +9,16 @@
  */
 
 import { UserError } from "./errors.ts";
+import { graphemeCount } from "./graphemes.ts";
 import { editDistance, nearest } from "./nearest.ts";
 
 /** An answer as a reward sees it. */
 export interface Answered {
   /** What was asked. */
   readonly prompt: string;
-  /** What was answered, without the stop token. */
+  /** The answer, without the stop token at its end; other special tokens by name, as `<user>`. */
   readonly answer: string;
-  /** Whether the answer came to its own end, by a stop token, before it was cut off. */
+  /** Whether the answer is text that a stop token ends: not cut off, no special token inside. */
   readonly isEnded: boolean;
   /** Of the prompt's row, the columns that the reward reads. */
   readonly columns: Readonly<Record<string, unknown>>;
@@ -68,8 +69,9 @@ export const exactMatch: TextReward = {
 };
 
 /**
- * `1 - d / n` with d the edits that lead from the answer to the gold one, and n the length of the
+ * `1 - d / n` with d the edits that lead from the answer to the gold one, and n the characters of the
  * longer: 1 for the gold answer, 0 for one that has nothing of it. Null without a gold answer.
+ * Characters are grapheme clusters: one emoji in place of another is one edit.
  *
  * @example
  * ```ts
@@ -88,7 +90,7 @@ export const editSimilarity: TextReward = {
   score: (answered) => {
     const gold = goldOf(answered);
     if (gold === null) return null;
-    const longest = Math.max(gold.length, answered.answer.length);
+    const longest = Math.max(graphemeCount(gold), graphemeCount(answered.answer));
     return longest === 0 ? 1 : 1 - editDistance(answered.answer, gold) / longest;
   },
 };
@@ -118,8 +120,8 @@ export function formatReward(form: RegExp): TextReward {
 }
 
 /**
- * `-max(0, n - free) / free`: nothing up to a length of `free` characters, and less the longer an
- * answer is beyond it.
+ * `-max(0, n - free) / free`: nothing up to a length of `free` characters (grapheme clusters), and
+ * less the longer an answer is beyond it.
  *
  * @example
  * ```ts
@@ -138,7 +140,10 @@ export function lengthPenalty(free: number): TextReward {
   return {
     name: "length-penalty",
     reads: [],
-    score: ({ answer }) => answer.length <= free ? 0 : (free - answer.length) / free,
+    score: ({ answer }) => {
+      const length = graphemeCount(answer);
+      return length <= free ? 0 : (free - length) / free;
+    },
   };
 }
 

@@ -25,6 +25,7 @@ import {
   tempered,
   type ValueScores,
 } from "@unitune/objectives";
+import { type GivenAnswer, givenAnswer, roomFor } from "./answers.ts";
 import { inRandomOrder, toBatch } from "./batches.ts";
 import { type Cost, noCost } from "./cost.ts";
 import { longestRow } from "./data/fit.ts";
@@ -83,7 +84,7 @@ export interface RolloutPlan {
 const SAMPLING = 7;
 
 /** The column in which the reward model's judgment reaches its reward. */
-const JUDGMENT = "reward model";
+export const JUDGMENT = "reward model";
 
 /** The reward model's score of an answer. */
 export const rewardModelReward: TextReward = {
@@ -92,11 +93,9 @@ export const rewardModelReward: TextReward = {
   score: ({ columns: { [JUDGMENT]: score } }) => typeof score === "number" ? score : null,
 };
 
-/** An answer, and whether it came to its end. */
-interface GivenAnswer {
+/** An answer, and the prompt and the answer as a sample. */
+interface SampledAnswer extends GivenAnswer {
   readonly sample: Sample;
-  readonly text: string;
-  readonly isEnded: boolean;
 }
 
 /** What `[B, T]` holds of the state before each token, from values of states `[B, T-1]`. */
@@ -150,7 +149,7 @@ export function rolloutFeed<P extends GptParameters>(
   }, { device });
 
   /** Answers to the prompts of the `number`-th collection. */
-  const answer = async (params: P, number: number): Promise<readonly GivenAnswer[]> => {
+  const answer = async (params: P, number: number): Promise<readonly SampledAnswer[]> => {
     const prompts = Array.from(
       { length: answers },
       (_, i) => source.row(number * asked + Math.floor(i / groupSize)),
@@ -163,15 +162,14 @@ export function rolloutFeed<P extends GptParameters>(
       firstRow: number * answers,
     });
     return prompts.map(({ ids: prompt }, i) => {
-      const ids = completions[i] ?? [];
-      const isEnded = ids.length < Math.min(maxNewTokens, context - prompt.length);
-      const completion = isEnded ? [...ids, stop] : ids;
-      return { sample: { prompt, completion }, text: tokenizer.decode(ids), isEnded };
+      const room = roomFor(prompt, maxNewTokens, context);
+      const given = givenAnswer(tokenizer, completions[i] ?? [], room);
+      return { sample: { prompt, completion: given.ids }, ...given };
     });
   };
 
   /** The reward model's scores, where one of the rewards is its. */
-  const judgments = async (given: readonly GivenAnswer[]): Promise<readonly number[]> => {
+  const judgments = async (given: readonly SampledAnswer[]): Promise<readonly number[]> => {
     if (!isJudged || start.rewardModel === undefined) return [];
     const rows = given.map(({ sample: { prompt, completion } }) => ({
       ids: [...prompt, ...completion],
@@ -184,12 +182,12 @@ export function rolloutFeed<P extends GptParameters>(
   const collect = async (params: P, number: number) => {
     const given = await answer(params, number);
     const scores = await judgments(given);
-    const worths = await Promise.all(given.map(({ text, isEnded }, i) => {
+    const worths = await Promise.all(given.map(({ text, isEnded, isText }, i) => {
       const { prompt, columns } = source.row(number * asked + Math.floor(i / groupSize));
       return worthOf(plan.rewards, {
         prompt,
         answer: text,
-        isEnded,
+        isEnded: isEnded && isText,
         columns: isJudged ? { ...columns, [JUDGMENT]: scores[i] } : columns,
       });
     }));
@@ -292,7 +290,7 @@ function scalars(values: Readonly<Record<string, number>>): Readonly<Record<stri
  */
 function rewardReport(
   judges: readonly TextReward[],
-  given: readonly GivenAnswer[],
+  given: readonly SampledAnswer[],
   worths: readonly Worth[],
 ): Record<string, number> {
   const mean = (values: readonly number[]) =>

@@ -27,6 +27,12 @@ export type TokenizerConfig =
     readonly kind: "bytes";
   };
 
+/** How ids are decoded. */
+export interface DecodeOptions {
+  /** Whether special tokens are left out, or shown by name: `<user>` (default "skipped"). */
+  readonly special?: "skipped" | "shown";
+}
+
 /** A reversible map between text and token ids. */
 export interface Tokenizer {
   /** What an ordinary token stands for. */
@@ -44,12 +50,13 @@ export interface Tokenizer {
    */
   encode(text: string): number[];
   /**
-   * The text of ids. Special tokens are skipped; bytes are joined and read as UTF-8, in which an
-   * ill-formed sequence (a generation cut inside a character, say) reads as U+FFFD.
+   * The text of ids. Special tokens are skipped unless the options say otherwise; bytes are joined
+   * and read as UTF-8, in which an ill-formed sequence (a generation cut inside a character, say)
+   * reads as U+FFFD.
    *
    * @throws {RangeError} Where an id is not in the vocabulary.
    */
-  decode(ids: Iterable<number>): string;
+  decode(ids: Iterable<number>, options?: DecodeOptions): string;
   /** What {@linkcode tokenizerFromJSON} needs to build the same tokenizer again. */
   toJSON(): TokenizerConfig;
 }
@@ -97,14 +104,29 @@ const offset = specialTokens.length;
 
 const specialDisplay: readonly string[] = specialTokens.map((name) => `<${name}>`);
 
-/** The ids that are not special tokens', each checked to be in the vocabulary. */
-function* ordinary(ids: Iterable<number>, size: number): Iterable<number> {
+/**
+ * The text of ids: runs of ordinary ones by a function of their own, special ones by name or not at
+ * all. Each id is checked to be in the vocabulary.
+ */
+function decodeRuns(
+  ids: Iterable<number>,
+  size: number,
+  { special = "skipped" }: DecodeOptions,
+  textOf: (run: readonly number[]) => string,
+): string {
+  let text = "";
+  let run: number[] = [];
   for (const id of ids) {
     if (!Number.isInteger(id) || id < 0 || id >= size) {
       throw new RangeError(`${id} is not a token id: the vocabulary is 0 … ${size - 1}`);
     }
-    if (id >= offset) yield id;
+    if (id >= offset) run.push(id);
+    else if (special === "shown") {
+      text += textOf(run) + specialDisplay[id];
+      run = [];
+    }
   }
+  return text + textOf(run);
 }
 
 /**
@@ -148,11 +170,8 @@ export function characterTokenizer(characters: Iterable<string>): Tokenizer {
         if (id === undefined) throw new UnknownCharacterError(character, position);
         return id;
       }),
-    decode: (sequence) => {
-      let text = "";
-      for (const id of ordinary(sequence, tokens.length)) text += tokens[id];
-      return text;
-    },
+    decode: (sequence, options = {}) =>
+      decodeRuns(sequence, tokens.length, options, (run) => run.map((id) => tokens[id]).join("")),
     toJSON: () => ({ kind: "characters", characters: sorted.join("") }),
   };
 }
@@ -195,10 +214,15 @@ export function byteTokenizer(): Tokenizer {
     special,
     tokens,
     encode: (text) => Array.from(new TextEncoder().encode(text), (byte) => byte + offset),
-    decode: (sequence) => {
-      const bytes = Uint8Array.from(ordinary(sequence, tokens.length), (id) => id - offset);
+    decode: (sequence, options = {}) => {
       // A byte order mark inside a text is one of its characters, so it is kept.
-      return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+      const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+      return decodeRuns(
+        sequence,
+        tokens.length,
+        options,
+        (run) => utf8.decode(Uint8Array.from(run, (id) => id - offset)),
+      );
     },
     toJSON: () => ({ kind: "bytes" }),
   };

@@ -18,6 +18,7 @@ import {
 } from "@unitune/core";
 import { createGenerator, type Gpt, type GptParameters, type Tokenizer } from "@unitune/models";
 import { maskedSum, tokenEntropy } from "@unitune/objectives";
+import { type GivenAnswer, givenAnswer, roomFor } from "../answers.ts";
 import { paddedLength, toBatch } from "../batches.ts";
 import { tasks } from "../data/tasks.ts";
 import { createEvaluator } from "../evaluation.ts";
@@ -115,10 +116,14 @@ export function createExaminer(
     maxNewTokens: number,
     temperature: number,
   ) => {
-    const given: number[][] = [];
+    const given: GivenAnswer[] = [];
     for (const [i, some] of chunksOf(prompts).entries()) {
       const options = { maxNewTokens, stop, temperature, seed, firstRow: i * ROWS };
-      for (const ids of await generator.generate(params, some, options)) given.push(ids);
+      const generated = await generator.generate(params, some, options);
+      some.forEach((prompt, row) => {
+        const room = roomFor(prompt, maxNewTokens, model.config.context);
+        given.push(givenAnswer(tokenizer, generated[row] ?? [], room));
+      });
     }
     return given;
   };
@@ -139,12 +144,10 @@ export function createExaminer(
       longestOf(questions) + ROOM,
       1,
     );
-    const right = asked.map(({ isRight }, i) =>
-      isRight?.(tokenizer.decode(given[i] ?? [])) === true
-    );
+    const right = asked.map(({ isRight }, i) => isRightText(given[i], (text) => isRight?.(text)));
     const groups = questions.map((_, i) => right.slice(i * samples, (i + 1) * samples));
     const rows = asked.map(({ ids: prompt }, i) => {
-      const ids = [...prompt, ...given[i] ?? [], stop].slice(0, model.config.context + 1);
+      const ids = [...prompt, ...given[i]?.ids ?? []];
       return { ids, mask: ids.map((_, t) => t >= prompt.length) };
     });
     const length = paddedLength(rows, model.config.context);
@@ -159,7 +162,8 @@ export function createExaminer(
     return {
       "mean@k": share(right),
       "pass@k": share(groups.map((group) => group.includes(true))),
-      "length": given.reduce((total, ids) => total + ids.length, 0) / Math.max(given.length, 1),
+      "length": given.reduce((total, { ids, isEnded }) => total + ids.length - Number(isEnded), 0) /
+        Math.max(given.length, 1),
       "kl_to_start": kl / tokens,
       "sampled_entropy": entropy / tokens,
     };
@@ -177,7 +181,9 @@ export function createExaminer(
       ...tokenizer.encode(otherThan(gold.slice(0, 1))),
     ]);
     const given = await answers(params, prompts, longestOf(asked) + ROOM, 0);
-    const right = asked.map(({ gold }, i) => tokenizer.decode(given[i] ?? []) === gold.slice(1));
+    const right = asked.map(({ gold }, i) =>
+      isRightText(given[i], (text) => text === gold.slice(1))
+    );
     return { recovery: share(right) };
   };
 
@@ -217,6 +223,14 @@ export function createExaminer(
       for (const disposable of [evaluator, generator, distances]) disposable[Symbol.dispose]();
     },
   };
+}
+
+/** Whether an answer is text, and right. */
+function isRightText(
+  given: GivenAnswer | undefined,
+  isRight: (text: string) => boolean | undefined,
+): boolean {
+  return given !== undefined && given.isText && isRight(given.text) === true;
 }
 
 function share(flags: readonly boolean[]): number {

@@ -9,6 +9,7 @@ import { compile, type Device, logSoftmax, slice, type Tensor } from "@unitune/c
 import { createGenerator, type EncodedSequence, gpt, type GptParameters } from "@unitune/models";
 import { figure, type Html, html, page, type PageSection, table, verbatim } from "../page.ts";
 import { type Curve, curves, intervals } from "../plot.ts";
+import { givenAnswer, roomFor } from "../answers.ts";
 import { toBatch } from "../batches.ts";
 import { verifyPrompt } from "../data/tasks.ts";
 import { type BaseModel, prepare } from "../prepare.ts";
@@ -144,10 +145,11 @@ async function ownQuestion(
   const given: Asked[] = [];
   for (const { params } of models) {
     const [own = []] = await generator.generate(params, [ids], { maxNewTokens: context, stop });
-    const answer = tokenizer.decode(own);
-    const all = [...ids, ...own, stop].slice(0, context + 1);
+    const said = givenAnswer(tokenizer, own, roomFor(ids, context, context));
+    const all = [...ids, ...said.ids];
     const sequence = { ids: all, mask: all.map((_, t) => t >= ids.length) };
-    given.push({ prompt, answer, isRight: verifyPrompt(prompt, answer), sequence });
+    const verdict = verifyPrompt(prompt, said.text);
+    given.push({ prompt, answer: said.text, isRight: verdict && said.isText, sequence });
   }
   return given.find(({ isRight }) => isRight === true) ?? given[0];
 }

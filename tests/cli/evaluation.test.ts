@@ -12,6 +12,7 @@ import {
   textSplit,
 } from "@unitune/cli";
 import { characterTokenizer, gpt } from "@unitune/models";
+import { scripted } from "./scripted.ts";
 
 const device = reference();
 const tokenizer = characterTokenizer("abc");
@@ -60,6 +61,10 @@ Deno.test("a loss is the mean over all learned tokens, however they are batched"
 });
 
 Deno.test("exact match is the share of answers that are judged right, in all and by kind", async () => {
+  // Answers of text throughout: others are wrong, whatever the judge says.
+  const [letter = 0] = tokenizer.encode("a");
+  const text = Array.from({ length: sizes.context }, () => letter);
+  const { model, params } = scripted(tokenizer, sizes.context, text);
   using evaluator = createEvaluator(model, tokenizer, device);
   const isRight = (i: number) => i % 5 === 0;
   const judged = conversationSplit(
