@@ -67,6 +67,7 @@ import {
   demonstrationFeed,
   labelFeed,
   type Layout,
+  mismatchedAnswers,
   needsReference,
   pairBatch,
   pairFeed,
@@ -77,19 +78,19 @@ import {
 import { optimizerOf, scheduleOf } from "./optimizer.ts";
 import type { Prepared, PreparedStage } from "./prepare.ts";
 import { type Asked, recipeOf } from "./recipes.ts";
-import {
-  editSimilarity,
-  exactMatch,
-  formatReward,
-  lengthPenalty,
-  parseRewards,
-  type RewardTerm,
-} from "./rewards.ts";
+import { requireScorable, rewardTerms, UNKNOWN_LENGTH, unscorable } from "./reward_terms.ts";
+import type { RewardTerm } from "./rewards.ts";
 import { rewardModelReward, rolloutFeed, type RolloutPlan } from "./rollout_feed.ts";
 import { createScorer, type Scores } from "./scoring.ts";
 import { groupSizeOf, type TrainSettings } from "./settings.ts";
 import { lentModels } from "./trained.ts";
-import { dataOf, type EncodedPair, type PairCandidate, type StageData } from "./training_data.ts";
+import {
+  dataOf,
+  type EncodedLabel,
+  type EncodedPair,
+  type PairCandidate,
+  type StageData,
+} from "./training_data.ts";
 
 /** What a step gives. */
 export interface StepOutcome<S> {
@@ -235,13 +236,7 @@ export async function createLearner(plan: StagePlan): Promise<Learner> {
       const objective = recipe.objective(asked);
       const { train, pairs: candidates } = dataOf(data, "labels");
       const { pairs, cost } = await ownPairs(candidates, settings, tokenizer, seed, reference);
-      const answers = [
-        ...train,
-        ...pairs.flatMap(({ chosen, rejected }) => [
-          { sequence: chosen, label: true },
-          { sequence: rejected, label: false },
-        ]),
-      ];
+      const answers = labelledAnswers(train, pairs);
       const feed = await labelFeed(answers, seed, objective.description, layout, reference);
       return learnerOf({
         ...asPolicy,
@@ -251,7 +246,7 @@ export async function createLearner(plan: StagePlan): Promise<Learner> {
     }
     case "rollouts": {
       const objective = recipe.objective(asked);
-      const sampling = rolloutPlan(settings, own, seed, objective.description, start);
+      const sampling = await rolloutPlan(settings, own, seed, objective.description, start);
       const feed = rolloutFeed<GptParameters>(sampling, model, tokenizer, start, device);
       return learnerOf({
         ...asPolicy,
@@ -263,7 +258,7 @@ export async function createLearner(plan: StagePlan): Promise<Learner> {
     }
     case "actorCritics": {
       const objective = recipe.objective(asked);
-      const sampling = rolloutPlan(settings, own, seed, objective.description, start);
+      const sampling = await rolloutPlan(settings, own, seed, objective.description, start);
       const feed = rolloutFeed<ScoringGptParameters>(sampling, model, tokenizer, start, device);
       return learnerOf({
         ...asPolicy,
@@ -288,6 +283,20 @@ function ratioAtStart(model: Model, batch: Rollouts): Readonly<Record<string, Te
   const answer = notEqual(batch.mask, 0);
   const tokens = maximum(sum(cast(answer, "f32")), 1);
   return { [LOG_RATIO]: div(sum(where(answer, difference, 0)), tokens) };
+}
+
+/** Answers with labels, and pairs as two of them each: the chosen one is liked. */
+function labelledAnswers(
+  labels: readonly EncodedLabel[],
+  pairs: readonly EncodedPair[],
+): readonly EncodedLabel[] {
+  return [
+    ...labels,
+    ...pairs.flatMap(({ chosen, rejected }) => [
+      { sequence: chosen, label: true },
+      { sequence: rejected, label: false },
+    ]),
+  ];
 }
 
 /** What learns from pairs, and is asked about those that are kept aside. */
@@ -326,16 +335,13 @@ const PPO_EPOCHS = 4;
 /** Tokens that an answer may be longer than the longest that is known, its stop token included. */
 const ROOM = 4;
 
-/** Tokens of an answer at most, where none is known. */
-const UNKNOWN_LENGTH = 64;
-
-function rolloutPlan(
+async function rolloutPlan(
   settings: TrainSettings,
   own: PreparedStage,
   seed: number,
   description: ObjectiveDescription,
   { rewardModel }: Models,
-): RolloutPlan {
+): Promise<RolloutPlan> {
   const { objective, batchSize, gradientAccumulation, temperature } = settings;
   const { train, longestAnswer, longestText } = dataOf(own.data, "prompts");
   const groupSize = groupSizeOf(settings);
@@ -344,8 +350,9 @@ function rolloutPlan(
     "online-dpo": 2 / groupSize,
     "best-of-n": 1 / groupSize,
   };
-  const rewards = rewardTerms(settings, own, longestText);
+  const rewards = rewardTerms(settings, { ...own, longestText });
   requireJudge(settings, rewards, rewardModel !== undefined);
+  requireScorable(objective, await unscorable(rewards, train), train);
   return {
     prompts: train,
     rewards,
@@ -385,8 +392,8 @@ function requireJudge(
  * @param stages The settings of each stage.
  * @param prepared What they train on.
  * @param start The models that the run starts from, if it starts from any.
- * @throws {UserError} Where a reward is unknown, or a reward model or a teacher is missing or of
- * other tokens.
+ * @throws {UserError} Where a reward is unknown or can judge no answer, a reward model or a teacher
+ * is missing or of other tokens, or all labels are of answers to one prompt.
  */
 export async function checkModels(
   stages: readonly TrainSettings[],
@@ -398,37 +405,19 @@ export async function checkModels(
     const own = prepared.stages[stage];
     const { rewardModel } = await lentModels(stage, settings, prepared);
     hasJudge ||= settings.objective === "reward-model" || rewardModel !== undefined;
+    if (own?.data.kind === "labels") {
+      const { train, pairs } = own.data;
+      // Rejected answers of the model's own are not there yet.
+      const known = pairs.flatMap(({ chosen, rejected }) =>
+        rejected === undefined ? [] : [{ chosen, rejected }]
+      );
+      if (known.length === pairs.length) mismatchedAnswers(labelledAnswers(train, known));
+    }
     if (own?.data.kind !== "prompts") continue;
-    requireJudge(settings, rewardTerms(settings, own, own.data.longestText), hasJudge);
-  }
-}
-
-/** The rewards that the settings name. */
-function rewardTerms(
-  { rewards, format: pattern }: TrainSettings,
-  { judges, format }: PreparedStage,
-  longestText: number,
-): readonly RewardTerm[] {
-  const form = pattern === undefined ? format : wholePattern(pattern);
-  const known = [
-    ...judges,
-    exactMatch,
-    editSimilarity,
-    ...(form === undefined ? [] : [formatReward(form)]),
-    lengthPenalty(longestText === 0 ? UNKNOWN_LENGTH : longestText),
-    rewardModelReward,
-  ];
-  const [first = exactMatch] = judges;
-  return parseRewards(rewards ?? first.name, known);
-}
-
-/** A regular expression that a text matches from its beginning to its end. */
-function wholePattern(pattern: string): RegExp {
-  try {
-    return new RegExp(`^(?:${pattern})$`, "su");
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new UserError(`--format: ${why}`, { cause: error });
+    const { train, longestText } = own.data;
+    const terms = rewardTerms(settings, { ...own, longestText });
+    requireJudge(settings, terms, hasJudge);
+    requireScorable(settings.objective, await unscorable(terms, train), train);
   }
 }
 
@@ -558,9 +547,6 @@ interface Validation<P> extends Disposable {
   metrics(params: P): Promise<Readonly<Record<string, number>>>;
 }
 
-/** Pairs that are looked at in an evaluation. */
-const PAIRS = 256;
-
 /** Pairs that are looked at at once. */
 const PAIR_ROWS = 32;
 
@@ -572,13 +558,10 @@ async function pairValidation<P>(
   { policy, objective, device, reference }:
     & Pick<Parts<P, ScoredPairs>, "policy" | "objective" | "device">
     & { readonly reference: Reference },
-  kept: readonly EncodedPair[],
+  pairs: readonly EncodedPair[],
   padding: number,
 ): Promise<Validation<P>> {
-  const pairs = kept.slice(0, PAIRS);
-  // Whole batches only, so that padding is no pair; of few pairs, all of them in one batch.
-  const size = Math.min(PAIR_ROWS, pairs.length);
-  if (size === 0) return { metrics: () => Promise.resolve({}), [Symbol.dispose]: () => {} };
+  if (pairs.length === 0) return { metrics: () => Promise.resolve({}), [Symbol.dispose]: () => {} };
   const length = pairLength(pairs, reference.model.config.context);
   let scores: Scores | undefined;
   if (needsReference(objective.description)) {
@@ -586,10 +569,11 @@ async function pairValidation<P>(
     const sequences = pairs.flatMap(({ chosen, rejected }) => [chosen, rejected]);
     scores = await scorer.scoreAll(reference.start.policy, sequences, { length, padding });
   }
-  const batches = Array.from(
-    { length: Math.floor(pairs.length / size) },
-    (_, i) => pairBatch(pairs.slice(i * size, (i + 1) * size), { length, padding, scores }),
-  );
+  // The last batch is smaller, not padded: some objectives compare the pairs of a batch.
+  const batches = Array.from({ length: Math.ceil(pairs.length / PAIR_ROWS) }, (_, i) => {
+    const own = pairs.slice(i * PAIR_ROWS, (i + 1) * PAIR_ROWS);
+    return pairBatch(own, { length, padding, scores });
+  });
   const score = compile(evaluationStep({ policy, objective }), { device });
   const step = tensor(0, { dtype: "i32" });
   return {

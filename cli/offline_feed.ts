@@ -13,9 +13,10 @@ import type {
   ScoredLabelledAnswers,
   ScoredPairs,
 } from "@unitune/objectives";
+import { givenAnswer, roomFor } from "./answers.ts";
 import { inRandomOrder, paddedLength, type RowSource, toBatch } from "./batches.ts";
 import { type Cost, noCost, tokensOf } from "./cost.ts";
-import { fitSequence, longestRow } from "./data/fit.ts";
+import { fitSequence, isSameSequence, longestRow } from "./data/fit.ts";
 import { UserError } from "./errors.ts";
 import type { Feed } from "./feed.ts";
 import { longest } from "./longest.ts";
@@ -210,6 +211,57 @@ interface MatchedLabel extends EncodedLabel {
   readonly mismatched: EncodedSequence;
 }
 
+/** The prompt's tokens of an answer, as a text by which prompts are told apart. */
+function promptKey({ sequence: { ids, mask } }: EncodedLabel): string {
+  return ids.slice(0, mask.indexOf(true)).join();
+}
+
+/**
+ * For each answer one to another prompt, by number. The answers to a prompt are given those to the
+ * prompts after it, in turn; so the two answers of a pair get the two of the next one.
+ *
+ * @param answers The answers.
+ * @returns The numbers of the other answers.
+ * @throws {UserError} Where all answers are to one prompt.
+ *
+ * @example
+ * ```ts
+ * import { mismatchedAnswers } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const answer = (prompt: number) => ({
+ *   sequence: { ids: [prompt, 7], mask: [false, true] },
+ *   label: true,
+ * });
+ * assertEquals(mismatchedAnswers([answer(1), answer(1), answer(2), answer(2)]), [2, 3, 0, 1]);
+ * ```
+ */
+export function mismatchedAnswers(answers: readonly EncodedLabel[]): readonly number[] {
+  const numbers = answers.map((_, i) => i);
+  const byPrompt = [...Map.groupBy(numbers, (i) => promptKey(answers[i] ?? never())).values()];
+  if (byPrompt.length < 2) {
+    throw new UserError(
+      `kto compares answers with answers to other prompts, and all ${answers.length} answers are ` +
+        `to one prompt: add rows with other prompts`,
+    );
+  }
+  const inTurn = byPrompt.flat();
+  const others = new Array<number>(answers.length);
+  let end = 0;
+  for (const own of byPrompt) {
+    end += own.length;
+    const foreign = answers.length - own.length;
+    own.forEach((number, i) => {
+      others[number] = inTurn[(end + i % foreign) % answers.length] ?? never();
+    });
+  }
+  return others;
+}
+
+function never(): never {
+  throw new RangeError("an answer that is none");
+}
+
 /** A prompt with the answer to another one. */
 function mismatch(
   { sequence: { ids, mask } }: EncodedLabel,
@@ -226,14 +278,16 @@ function mismatch(
 }
 
 /**
- * Answers with labels. Each is mismatched with the answer of another row, whatever the batch.
+ * Answers with labels. Each is mismatched with an answer to another prompt, whatever the batch. A
+ * mismatched answer that does not fit behind the prompt is cut at its end.
  *
- * @param answers The answers; at least two.
+ * @param answers The answers; to two prompts at least.
  * @param seed The stage's seed.
  * @param description What the objective says of itself.
  * @param layout How rows become batches.
  * @param reference What scores them.
  * @returns The feed.
+ * @throws {UserError} Where all answers are to one prompt.
  */
 export function labelFeed(
   answers: readonly EncodedLabel[],
@@ -243,10 +297,10 @@ export function labelFeed(
   reference: Reference,
 ): Promise<Feed<unknown, ScoredLabelledAnswers, None>> {
   const { context } = reference.model.config;
-  // Two rows on, since the two answers of a pair stand side by side.
+  const others = mismatchedAnswers(answers);
   const matched = answers.map((row, i): MatchedLabel => ({
     ...row,
-    mismatched: mismatch(row, answers[(i + 2) % answers.length] ?? row, context),
+    mismatched: mismatch(row, answers[others[i] ?? -1] ?? never(), context),
   }));
   const length = paddedLength(
     matched.flatMap(({ sequence, mismatched }) => [sequence, mismatched]),
@@ -274,9 +328,13 @@ export function labelFeed(
 /** Answers that a model is asked for at once. */
 const ASKED = 256;
 
+/** Tokens that an own answer may be longer than the longest preferred one. */
+const ROOM = 4;
+
 /**
  * Pairs whose rejected answers are there: those of the data, and where it has none, wrong answers of
- * the model's own. A prompt that the model answers rightly gives no pair.
+ * the model's own. A prompt that the model answers rightly gives no pair. An answer that was cut off
+ * has no stop token: the model has not said one.
  *
  * @param candidates The pairs, rejected answers missing.
  * @param needed How many are needed at most; of more candidates only so many are asked.
@@ -307,8 +365,9 @@ export async function withOwnAnswers(
       asked,
       ({ prompt, chosen }) => chosen.ids.length - prompt.length,
     );
+    const maxNewTokens = longestAnswer + ROOM;
     const answers = await generator.generate(start.policy, asked.map(({ prompt }) => prompt), {
-      maxNewTokens: longestAnswer + 4,
+      maxNewTokens,
       stop,
       temperature: 1,
       seed,
@@ -317,11 +376,13 @@ export async function withOwnAnswers(
     asked.forEach(({ prompt, chosen, isRight }, i) => {
       const answer = answers[i] ?? [];
       forwardTokens += prompt.length + answer.length;
-      if (isRight(tokenizer.decode(answer))) return;
-      const ids = [...prompt, ...answer, stop];
-      const whole = { ids, mask: ids.map((_, t) => t >= prompt.length) };
-      const rejected = fitSequence(whole, longestRow(model.config.context));
-      if (rejected !== undefined) pairs.push({ chosen, rejected });
+      const room = roomFor(prompt, maxNewTokens, model.config.context);
+      const given = givenAnswer(tokenizer, answer, room);
+      if (given.isText && isRight(given.text)) return;
+      const ids = [...prompt, ...given.ids];
+      const rejected = { ids, mask: ids.map((_, t) => t >= prompt.length) };
+      // A preferred answer that was cut, or is wrong itself, may be what the model says.
+      if (!isSameSequence(chosen, rejected)) pairs.push({ chosen, rejected });
     });
   }
   if (pairs.length === 0) {

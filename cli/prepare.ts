@@ -16,9 +16,10 @@ import {
 } from "@unitune/models";
 import { shuffledRows, stageSeed, windowRows } from "./batches.ts";
 import { charactersOf, type Dataset, type RowKind, type Rows } from "./data/dataset.ts";
-import { describeFit, fitConversations, requireFit } from "./data/fit.ts";
+import { describeFit, fitConversations, type Fitted, requireFit } from "./data/fit.ts";
+import type { FormatName } from "./data/jsonl.ts";
 import { randomStream } from "./data/random.ts";
-import { readDataset } from "./data/read.ts";
+import { datasetFormat, readDataset } from "./data/read.ts";
 import {
   generateTasks,
   mistakeFor,
@@ -32,12 +33,24 @@ import {
   verifyPrompt,
   withNoise,
 } from "./data/tasks.ts";
+import { forEachTold, processHeap, tooLarge, type Watch, watchMemory } from "./data/watch.ts";
 import { UserError } from "./errors.ts";
+import type { ObjectiveGroup } from "./objective_names.ts";
 import { recipeOf } from "./recipes.ts";
+import { rewardTerms, unscorable, unscorableNotes } from "./reward_terms.ts";
 import { GOLD, type TextReward, verifierReward } from "./rewards.ts";
 import type { RunData } from "./run_folder.ts";
 import type { TrainSettings } from "./settings.ts";
-import { conversationSplit, type Exam, promptSplit, type Split, textSplit } from "./splits.ts";
+import {
+  conversationSplit,
+  type Exam,
+  MOST_SEQUENCES,
+  promptSplit,
+  type Split,
+  spread,
+  spreadNote,
+  textSplit,
+} from "./splits.ts";
 import {
   conversationsOf,
   type Example,
@@ -46,7 +59,6 @@ import {
   longestAnswer,
   pairsOf,
   promptsOf,
-  requireRows,
   type StageData,
 } from "./training_data.ts";
 
@@ -93,6 +105,12 @@ export interface BaseModel {
   readonly config: GptConfig;
 }
 
+/** What a preparation can be told. */
+export interface PrepareOptions {
+  /** Follows it: told how far it is, and asked whether memory will do. */
+  readonly watch?: Watch;
+}
+
 /** A dataset, how what it keeps aside is judged, and what is known of answers. */
 interface Material {
   readonly name: string;
@@ -103,9 +121,13 @@ interface Material {
   readonly examples: {
     readonly train: readonly Example[];
     readonly validation: readonly Example[];
+    /** Rows without an answer at their end, which are no examples. */
+    readonly unanswered: { readonly train: number; readonly validation: number };
   };
   /** The splits of conversations, by name. */
   readonly exams: ReadonlyMap<string, readonly Exam[]>;
+  /** Rows kept aside that have no right answer. */
+  readonly unjudged: number;
   /** Those that nothing is chosen by. */
   readonly test: ReadonlyMap<string, readonly Exam[]>;
   /** What is trained on with wrong answers, and how right ones are told. */
@@ -119,9 +141,10 @@ interface Material {
  *
  * @param settings The settings of the run, or of each of its stages.
  * @param base The model that is trained on, if it is none of the run's own.
+ * @param options Who follows the preparation.
  * @returns What to train and evaluate on.
- * @throws {UserError} If the data cannot be read, does not fit the model or is none that the
- * objective can read.
+ * @throws {UserError} If the data cannot be read, fits neither the model nor memory, or is none that
+ * the objective can read.
  *
  * @example
  * ```ts
@@ -136,14 +159,15 @@ interface Material {
 export async function prepare(
   settings: TrainSettings | readonly TrainSettings[],
   base?: BaseModel,
+  { watch = watchMemory() }: PrepareOptions = {},
 ): Promise<Prepared> {
   const stages: readonly TrainSettings[] = [settings].flat();
   const known = new Map<string, Material>();
   const materials: Material[] = [];
   for (const stage of stages) {
-    const key = JSON.stringify(materialSettings(stage));
+    const key = JSON.stringify(await materialSettings(stage));
     const material = known.get(key) ??
-      (stage.data === undefined ? builtIn(stage) : await fromFile(stage.data, stage));
+      (stage.data === undefined ? builtIn(stage, watch) : await fromFile(stage.data, stage, watch));
     known.set(key, material);
     materials.push(material);
   }
@@ -159,14 +183,17 @@ export async function prepare(
     : { ...base.config, dropout: first.dropout ?? base.config.dropout };
   const { context } = config;
 
-  const prepared = stages.map((stage, i) => {
+  const prepared: (StageMaterial & { readonly material: Material })[] = [];
+  for (const [i, stage] of stages.entries()) {
     const material = materials[i] ?? last;
     const seed = stageSeed(stage.seed, i);
-    return { material, ...stageData(stage, material, tokenizer, context, seed) };
-  });
+    const own = await stageData(stage, material, { tokenizer, context, seed, watch });
+    prepared.push({ material, ...own });
+  }
   const judged = materials.findLast(({ dataset }) => dataset.kind !== "prompts") ?? last;
   const asSplit = (name: string, own: readonly Exam[]) =>
     conversationSplit(name, own, tokenizer, context);
+  const splits = splitsOf(judged, tokenizer, context, first);
   return {
     name: [...new Set(materials.map(({ name }) => name))].join("-"),
     data: { kind: last.dataset.kind, digest: digestOf([...known.values()]) },
@@ -177,25 +204,47 @@ export async function prepare(
       judges,
       ...(format !== undefined && { format }),
     })),
-    splits: splitsOf(judged, tokenizer, context, first),
+    splits,
     test: [...judged.test].map(([name, own]) => asSplit(name, own)),
     mistaught: judged.mistaught.length === 0 ? [] : [asSplit("mistaught", judged.mistaught)],
-    notes: prepared.flatMap(({ notes }, i) =>
-      stages.length === 1 ? notes : notes.map((note) => `stage ${i + 1}: ${note}`)
-    ),
+    notes: [
+      ...prepared.flatMap(({ notes }, i) =>
+        stages.length === 1 ? notes : notes.map((note) => `stage ${i + 1}: ${note}`)
+      ),
+      ...splits.flatMap(({ notes }) => notes),
+    ],
   };
 }
 
-/** The settings that a stage's data depends on. */
-function materialSettings(
-  { data, promptColumn, completionColumn, seed, dataSeed, tasks, examples, noise }: TrainSettings,
-) {
-  return { data, promptColumn, completionColumn, seed, dataSeed, tasks, examples, noise };
+/** The formats that the objectives of a group read first, where the rows of a file fit several. */
+const neededFormats: Readonly<Record<ObjectiveGroup, readonly FormatName[]>> = {
+  // With labels, a completion may be one that nobody liked.
+  demonstrations: ["messages", "labels", "completions"],
+  pairs: ["pairs"],
+  rewardModels: ["pairs"],
+  labels: ["labels", "pairs"],
+  // The completion is what answers are compared with.
+  rollouts: ["labels", "completions", "pairs", "messages", "prompts"],
+  actorCritics: ["labels", "completions", "pairs", "messages", "prompts"],
+};
+
+/** How a stage reads its file. */
+function readingOf(settings: TrainSettings) {
+  const { promptColumn: prompt, completionColumn: completion } = settings;
+  return { columns: { prompt, completion }, needs: neededFormats[recipeOf(settings).group] };
+}
+
+/** All that a stage's data depends on. */
+async function materialSettings(settings: TrainSettings) {
+  const { data, promptColumn, completionColumn, seed, dataSeed, tasks, examples, noise } = settings;
+  const { columns, needs } = readingOf(settings);
+  const format = data === undefined ? undefined : await datasetFormat(data, columns, needs);
+  return { data, promptColumn, completionColumn, seed, dataSeed, tasks, examples, noise, format };
 }
 
 /** What is kept aside of a dataset. */
 function splitsOf(
-  { dataset, exams, examples }: Material,
+  { dataset, exams, unjudged, examples }: Material,
   tokenizer: Tokenizer,
   context: number,
   { data }: TrainSettings,
@@ -207,17 +256,32 @@ function splitsOf(
   if (dataset.kind === "prompts") {
     return [promptSplit("validation", examples.validation, tokenizer, context)];
   }
-  return [...exams].map(([name, own]) => conversationSplit(name, own, tokenizer, context));
+  return [...exams].map(([name, own]) =>
+    conversationSplit(name, own, tokenizer, context, unjudged)
+  );
+}
+
+/** A stage's rows, and what the user should know of them. */
+interface StageMaterial {
+  readonly data: StageData;
+  readonly notes: readonly string[];
+}
+
+/** How a stage's rows become tokens. */
+interface Encoding {
+  readonly tokenizer: Tokenizer;
+  readonly context: number;
+  /** The stage's seed. */
+  readonly seed: number;
+  readonly watch: Watch;
 }
 
 /** A stage's rows in the form that its objective reads, and what there is to say of them. */
-function stageData(
+async function stageData(
   settings: TrainSettings,
-  { dataset, examples }: Material,
-  tokenizer: Tokenizer,
-  context: number,
-  seed: number,
-): { readonly data: StageData; readonly notes: readonly string[] } {
+  { dataset, examples, judges, format }: Material,
+  { tokenizer, context, seed, watch }: Encoding,
+): Promise<StageMaterial> {
   const { objective, data: path = "the built-in tasks" } = settings;
   const { group } = recipeOf(settings);
   if (dataset.kind === "text") {
@@ -237,75 +301,83 @@ function stageData(
     };
   }
 
+  const tell = watch.begin({ doing: `encoding ${path}`, subject: path });
   const kept = `${dataset.validation.length} for validation`;
+  /** The rows that are trained on, and what is told of them. */
+  const withNotes = <T>(fitted: Fitted<T>, what: string, header = what) => {
+    requireFit(fitted, `training ${what}`);
+    if (fitted.rows.length === 0) throw new UserError(`${path} has no ${what} for ${objective}`);
+    const told = describeFit(fitted, `training ${what}`) ?? [];
+    return [`${fitted.rows.length} ${header}, ${kept}`, told].flat();
+  };
   switch (group) {
     case "demonstrations": {
       const conversations = conversationsOf(dataset.train);
       if (conversations.length === 0) {
         throw new UserError(`${objective} learns from answers, and ${path} has none`);
       }
-      const fitted = fitConversations(tokenizer, conversations, context);
-      requireFit(fitted, "training examples");
+      const unanswered = dataset.train.length - conversations.length;
+      const fitted = fitConversations(tokenizer, conversations, context, { unanswered, tell });
       return {
-        data: {
-          kind: "demonstrations",
-          source: shuffledRows(fitted.sequences, seed, context),
-        },
-        notes: [
-          `${fitted.sequences.length} examples to train on, ${kept}`,
-          describeFit(fitted, "training examples") ?? [],
-          describeFit(
-            fitConversations(tokenizer, conversationsOf(dataset.validation), context),
-            "validation examples",
-          ) ?? [],
-        ].flat(),
+        notes: withNotes(fitted, "examples", "examples to train on"),
+        data: { kind: "demonstrations", source: shuffledRows(fitted.rows, seed, context) },
       };
     }
     case "pairs":
     case "rewardModels": {
-      const pairs = pairsOf(tokenizer, context, withRejected(settings, examples.train));
-      requireRows(pairs, "pairs", context);
-      const validation = pairsOf(tokenizer, context, withRejected(settings, examples.validation));
+      const { train, validation } = trainingPairs(settings, examples);
+      const pairs = pairsOf(tokenizer, context, train.examples, { ...train, tell });
+      const aside = pairsOf(tokenizer, context, validation.examples, validation);
+      const whole = aside.rows.flatMap(({ chosen, rejected }) =>
+        rejected === undefined ? [] : [{ chosen, rejected }]
+      );
       return {
-        data: {
-          kind: "pairs",
-          train: pairs.rows,
-          validation: validation.rows.flatMap(({ chosen, rejected }) =>
-            rejected === undefined ? [] : [{ chosen, rejected }]
-          ),
-        },
-        notes: [`${pairs.rows.length} pairs to train on, ${kept}`, ...skippedNote(pairs)],
+        notes: [
+          withNotes(pairs, "pairs", "pairs to train on"),
+          describeFit(aside, "validation pairs") ?? [],
+          spreadNote(whole.length, MOST_SEQUENCES, "validation pairs") ?? [],
+        ].flat(),
+        data: { kind: "pairs", train: pairs.rows, validation: spread(whole, MOST_SEQUENCES) },
       };
     }
     case "labels": {
       if (dataset.kind === "labels") {
-        const labels = labelsOf(tokenizer, context, examples.train);
-        requireRows(labels, "answers", context);
+        const labels = labelsOf(tokenizer, context, examples.train, { tell });
         return {
+          notes: withNotes(labels, "answers", "answers to train on"),
           data: { kind: "labels", train: labels.rows, pairs: [] },
-          notes: [`${labels.rows.length} answers to train on, ${kept}`, ...skippedNote(labels)],
         };
       }
-      const pairs = pairsOf(tokenizer, context, withRejected(settings, examples.train));
-      requireRows(pairs, "pairs", context);
+      const { train } = trainingPairs(settings, examples);
+      const pairs = pairsOf(tokenizer, context, train.examples, { ...train, tell });
       return {
+        notes: withNotes(pairs, "pairs", "pairs as labels"),
         data: { kind: "labels", train: [], pairs: pairs.rows },
-        notes: [`${pairs.rows.length} pairs as labels, ${kept}`, ...skippedNote(pairs)],
       };
     }
     case "rollouts":
     case "actorCritics": {
-      const prompts = promptsOf(tokenizer, context, examples.train);
-      requireRows(prompts, "prompts", context);
-      const longest = longestAnswer(tokenizer, examples.train);
+      const { unanswered } = examples;
+      const prompts = promptsOf(tokenizer, context, examples.train, {
+        unanswered: unanswered.train,
+        tell,
+      });
+      const notes = withNotes(prompts, "prompts", "prompts to train on");
+      const { tokens, characters } = longestAnswer(tokenizer, examples.train);
+      const terms = rewardTerms(settings, {
+        judges,
+        longestText: characters,
+        ...(format !== undefined && { format }),
+      });
+      const found = await unscorable(terms, prompts.rows);
       return {
+        notes: [...notes, ...unscorableNotes(found, terms, prompts.rows.length)],
         data: {
           kind: "prompts",
           train: prompts.rows,
-          longestAnswer: longest.tokens,
-          longestText: longest.characters,
+          longestAnswer: tokens,
+          longestText: characters,
         },
-        notes: [`${prompts.rows.length} prompts to train on, ${kept}`, ...skippedNote(prompts)],
       };
     }
     default:
@@ -313,8 +385,22 @@ function stageData(
   }
 }
 
-function skippedNote({ skipped }: { readonly skipped: number }): string[] {
-  return skipped === 0 ? [] : [`${skipped} rows were skipped: no answer, or no room for one`];
+/** Examples to make pairs of, and how many have no answers for that. */
+interface PairMaterial {
+  readonly examples: readonly Example[];
+  readonly unanswered: number;
+}
+
+/** The examples that pairs are made of. */
+function trainingPairs(
+  settings: TrainSettings,
+  { train, validation, unanswered }: Material["examples"],
+): { readonly train: PairMaterial; readonly validation: PairMaterial } {
+  const of = (own: readonly Example[], without: number): PairMaterial => {
+    const examples = withRejected(settings, own);
+    return { examples, unanswered: without + own.length - examples.length };
+  };
+  return { train: of(train, unanswered.train), validation: of(validation, unanswered.validation) };
 }
 
 /**
@@ -361,12 +447,18 @@ const REJECTED = 2;
 const TASK_FORMAT = /^(?:[a-j]+|\d+)$/;
 
 /** The built-in tasks, asked in a way that a right answer other than the example's counts. */
-function builtIn(settings: TrainSettings): Material {
+function builtIn(settings: TrainSettings, watch: Watch): Material {
+  requireExamples(settings.examples);
   const seed = settings.dataSeed ?? settings.seed;
   const names = settings.tasks === undefined ? undefined : taskNames(settings.tasks);
   const splits = generateTasks({
     seed,
     size: settings.examples,
+    tell: watch.begin({
+      doing: "generating examples",
+      subject: `--examples ${settings.examples}`,
+      later: LATER,
+    }),
     ...(names !== undefined && { tasks: names }),
   });
   const train = withNoise(splits.train, settings.noise, randomStream(seed, NOISE)() * 2 ** 32);
@@ -382,12 +474,14 @@ function builtIn(settings: TrainSettings): Material {
     examples: {
       train: taskExamples(train, seed),
       validation: taskExamples(splits.heldOut, seed),
+      unanswered: { train: 0, validation: 0 },
     },
     exams: new Map([
       ["held-out", splits.heldOut.map((example) => exam(example))],
       ["longer", splits.longer.map((example) => exam(example))],
       ["reformatted", splits.heldOut.map((example) => exam(example, reformatted(example.prompt)))],
     ]),
+    unjudged: 0,
     test: new Map([
       ["test", splits.test.map((example) => exam(example))],
       ["longer", splits.longer.map((example) => exam(example))],
@@ -398,6 +492,19 @@ function builtIn(settings: TrainSettings): Material {
     judges: [verifierReward(verifyPrompt)],
     format: TASK_FORMAT,
   };
+}
+
+/**
+ * Bytes of memory of an example of the built-in tasks, whatever it is learned by: its texts, its
+ * mistake, and the tokens and masks of both answers, measured as the heap's growth.
+ */
+const EXAMPLE_BYTES = 2500;
+
+/** Refuses more examples than memory will hold, before the first is generated. */
+function requireExamples(count: number): void {
+  const { used, limit } = processHeap();
+  if (used + count * EXAMPLE_BYTES <= 0.8 * limit) return;
+  throw tooLarge(`--examples ${count}`, used + count * EXAMPLE_BYTES, limit);
 }
 
 /** The names of tasks in a setting. */
@@ -411,29 +518,53 @@ function taskNames(text: string): readonly string[] {
   );
 }
 
-async function fromFile(path: string, settings: TrainSettings): Promise<Material> {
-  const dataset = await readDataset(path, {
-    prompt: settings.promptColumn,
-    completion: settings.completionColumn,
-  });
+async function fromFile(path: string, settings: TrainSettings, watch: Watch): Promise<Material> {
+  const { columns, needs } = readingOf(settings);
+  const dataset = await readDataset(path, columns, { needs, watch });
   const rows = (part: string | readonly Rows[RowKind][]) => typeof part === "string" ? [] : part;
-  const examples = (part: string | readonly Rows[RowKind][]) =>
-    rows(part).flatMap((row) => exampleOf(row) ?? []);
-  const kept = conversationsOf(rows(dataset.validation));
+  const tell = watch.begin({ doing: `sorting ${path}`, subject: path, later: LATER });
+  const examplesOf = (own: readonly Rows[RowKind][]) => {
+    const found: Example[] = [];
+    forEachTold(own, tell, (row) => {
+      const example = exampleOf(row);
+      if (example !== undefined) found.push(example);
+    });
+    return found;
+  };
+  const [own, kept] = [rows(dataset.train), rows(dataset.validation)];
+  const [train, validation] = [examplesOf(own), examplesOf(kept)];
+  const right = conversationsOf(kept);
   return {
     name: path.replace(/^.*[/\\]/, "").replace(/\.[^.]*$/, "") || "data",
     dataset,
     characters: charactersOf(dataset),
-    examples: { train: examples(dataset.train), validation: examples(dataset.validation) },
-    exams: new Map([["validation", kept.map((conversation) => ({ conversation, kind: "all" }))]]),
+    examples: {
+      train,
+      validation,
+      unanswered: {
+        train: own.length - train.length,
+        validation: kept.length - validation.length,
+      },
+    },
+    exams: new Map([["validation", right.map((conversation) => ({ conversation, kind: "all" }))]]),
+    unjudged: kept.length - right.length,
     test: new Map(),
     mistaught: [],
     judges: [],
   };
 }
 
+/** Memory that encoding takes for each byte of what is sorted. */
+const LATER = 4;
+
+/** Bytes of the heap for each code unit of a text that is encoded: a list of ids, while it grows. */
+const ENCODING_BYTES = 24;
+
 /** A text's tokens; one is read and one is predicted at the least. */
 function encoded(tokenizer: Tokenizer, text: string, part: string): Int32Array {
+  const { used, limit } = processHeap();
+  const needed = used + ENCODING_BYTES * text.length;
+  if (needed > limit) throw tooLarge(part, needed, limit);
   const ids = Int32Array.from(tokenizer.encode(text));
   if (ids.length >= 2) return ids;
   throw new UserError(`${part} has ${ids.length} token: it takes 2 to predict one, add more text`);

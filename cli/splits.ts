@@ -7,8 +7,8 @@
 import { type EncodedSequence, encodePrompt, type Tokenizer } from "@unitune/models";
 import { windowAt } from "./batches.ts";
 import type { Conversation } from "./data/dataset.ts";
-import { fitConversations, longestRow, requireFit } from "./data/fit.ts";
-import { type Example, promptText } from "./training_data.ts";
+import { describeFit, fitConversations, longestRow, requireFit } from "./data/fit.ts";
+import { type Example, promptsOf, promptText } from "./training_data.ts";
 
 /** A prompt, and how an answer to it is judged. */
 export interface Question {
@@ -34,6 +34,8 @@ export interface Split {
   readonly sequences: readonly EncodedSequence[];
   /** What is answered freely. */
   readonly questions: readonly Question[];
+  /** What was cut, skipped or left out of it, for the user. */
+  readonly notes: readonly string[];
 }
 
 /** A conversation kept aside. */
@@ -46,8 +48,8 @@ export interface Exam {
   readonly isRight?: (answer: string) => boolean;
 }
 
-/** The most sequences that are looked at, evenly spread. */
-const MOST_SEQUENCES = 1024;
+/** The most sequences, or pairs, that are looked at, evenly spread. */
+export const MOST_SEQUENCES = 1024;
 
 /** The most questions that are asked, evenly spread. */
 const MOST_QUESTIONS = 256;
@@ -60,9 +62,10 @@ const MOST_OPENINGS = 3;
  * freely, where it fits as a whole.
  *
  * @param name The split's name.
- * @param exams The conversations; at least one.
+ * @param exams The conversations.
  * @param tokenizer The tokenizer.
  * @param context The tokens that the model sees.
+ * @param unanswered Rows that were left out before, since they have no right answer (default 0).
  * @returns The split.
  * @throws {UserError} Where none fits the context.
  */
@@ -71,6 +74,7 @@ export function conversationSplit(
   exams: readonly Exam[],
   tokenizer: Tokenizer,
   context: number,
+  unanswered = 0,
 ): Split {
   const fitted = fitConversations(
     tokenizer,
@@ -80,10 +84,14 @@ export function conversationSplit(
   requireFit(fitted, `${name} examples`);
   return {
     name,
-    sequences: spread(fitted.sequences, MOST_SEQUENCES),
+    sequences: spread(fitted.rows, MOST_SEQUENCES),
     questions: spread(exams, MOST_QUESTIONS).flatMap((exam) =>
       questionOf(exam, tokenizer, context) ?? []
     ),
+    notes: [
+      describeFit({ ...fitted, unanswered }, `${name} examples`) ?? [],
+      spreadNote(fitted.rows.length, MOST_SEQUENCES, `${name} examples`) ?? [],
+    ].flat(),
   };
 }
 
@@ -105,7 +113,7 @@ export function questionOf(
   const last = messages.at(-1);
   if (last?.role !== "assistant") return undefined;
   const { content: gold } = last;
-  const { sequences: [sequence], truncated } = fitConversations(tokenizer, [conversation], context);
+  const { rows: [sequence], truncated } = fitConversations(tokenizer, [conversation], context);
   const ids = encodePrompt(tokenizer, asked);
   if (sequence === undefined || truncated > 0 || ids.length >= context) return undefined;
   return {
@@ -119,8 +127,8 @@ export function questionOf(
 }
 
 /**
- * A text as a split: windows side by side are predicted, and a few are gone on with from their
- * middle.
+ * A text as a split: windows side by side are predicted, the last one shorter where the text ends,
+ * and a few are gone on with from their middle.
  *
  * @param name The split's name.
  * @param ids The text's tokens; at least two.
@@ -138,9 +146,16 @@ export function textSplit(
   // Neighbours share a token: the first of a window is given, and learned as the last of the one before.
   const count = Math.floor((ids.length - 1) / (length - 1));
   const windows = Array.from({ length: count }, (_, i) => windowAt(ids, i * (length - 1), length));
-  const sequences = spread(windows, MOST_SEQUENCES);
-  const openings = length < 4 ? [] : spread(sequences, MOST_OPENINGS);
-  return { name, sequences, questions: openings.map((window) => opening(window, tokenizer)) };
+  const rest = ids.length - count * (length - 1);
+  const last = rest < 2 ? [] : [windowAt(ids, ids.length - rest, rest)];
+  const openings = length < 4 ? [] : spread(spread(windows, MOST_SEQUENCES), MOST_OPENINGS);
+  const all = [...windows, ...last];
+  return {
+    name,
+    sequences: spread(all, MOST_SEQUENCES),
+    questions: openings.map((window) => opening(window, tokenizer)),
+    notes: [spreadNote(all.length, MOST_SEQUENCES, `windows of the ${name} text`) ?? []].flat(),
+  };
 }
 
 /**
@@ -158,13 +173,20 @@ export function promptSplit(
   tokenizer: Tokenizer,
   context: number,
 ): Split {
-  const questions = spread(examples, MOST_QUESTIONS).flatMap(({ prompt }): Question[] => {
-    const ids = encodePrompt(tokenizer, prompt);
-    if (ids.length >= context) return [];
+  const fitted = promptsOf(tokenizer, context, examples);
+  const questions = spread(fitted.rows, MOST_QUESTIONS).map(({ ids, prompt }): Question => {
     const sequence = { ids, mask: ids.map(() => false) };
-    return [{ kind: "all", prompt: promptText(prompt), gold: "", ids, sequence }];
+    return { kind: "all", prompt, gold: "", ids, sequence };
   });
-  return { name, sequences: [], questions };
+  return {
+    name,
+    sequences: [],
+    questions,
+    notes: [
+      describeFit(fitted, `${name} prompts`) ?? [],
+      spreadNote(fitted.rows.length, MOST_QUESTIONS, `${name} prompts`) ?? [],
+    ].flat(),
+  };
 }
 
 /** The first half of a window, to be gone on with. */
@@ -180,8 +202,15 @@ function opening(sequence: EncodedSequence, tokenizer: Tokenizer): Question {
   };
 }
 
+/** What is told of a split of which only so many are looked at. */
+export function spreadNote(count: number, most: number, examples: string): string | undefined {
+  return count <= most
+    ? undefined
+    : `evaluations look at ${most} of ${count} ${examples}, evenly spread.`;
+}
+
 /** At most so many elements, evenly spread. */
-function spread<T>(elements: readonly T[], most: number): readonly T[] {
+export function spread<T>(elements: readonly T[], most: number): readonly T[] {
   if (elements.length <= most) return elements;
   const places = Array.from({ length: most }, (_, i) => Math.floor(i * elements.length / most));
   return places.flatMap((place) => elements.slice(place, place + 1));

@@ -12,9 +12,17 @@ import {
   type Tokenizer,
 } from "@unitune/models";
 import type { RowSource } from "./batches.ts";
-import type { RowKind, Rows } from "./data/dataset.ts";
-import { fitSequence, longestRow } from "./data/fit.ts";
-import { UserError } from "./errors.ts";
+import type { RowKind, Rows, Source } from "./data/dataset.ts";
+import {
+  fitOne,
+  type FitOptions,
+  fitRows,
+  type Fitted,
+  isSameSequence,
+  naming,
+  type RowFit,
+} from "./data/fit.ts";
+import { graphemeCount } from "./graphemes.ts";
 import { longest } from "./longest.ts";
 import { GOLD } from "./rewards.ts";
 
@@ -165,6 +173,8 @@ export interface Example {
   readonly columns: Readonly<Record<string, unknown>>;
   /** Whether an answer is right; the chosen one is, unless said. */
   readonly isRight?: (answer: string) => boolean;
+  /** Where it was read. */
+  readonly source?: Source;
 }
 
 /**
@@ -174,43 +184,33 @@ export interface Example {
  * @returns The example.
  */
 export function exampleOf(row: Rows[RowKind]): Example | undefined {
+  const source = row.source === undefined ? {} : { source: row.source };
   if ("messages" in row) {
     const last = row.messages.at(-1);
     if (last?.role !== "assistant") return undefined;
     const prompt = row.messages.slice(0, -1);
-    return { prompt, chosen: [last], columns: { [GOLD]: last.content } };
+    return { prompt, chosen: [last], columns: { [GOLD]: last.content }, ...source };
   }
   if ("chosen" in row) {
     const { prompt, chosen, rejected } = row;
-    return { prompt, chosen, rejected, columns: { [GOLD]: chosen.at(-1)?.content } };
+    return { prompt, chosen, rejected, columns: { [GOLD]: chosen.at(-1)?.content }, ...source };
   }
   if ("completion" in row) {
     const { prompt, completion, label } = row;
     return label
-      ? { prompt, chosen: completion, columns: { [GOLD]: completion.at(-1)?.content } }
-      : { prompt, rejected: completion, columns: {} };
+      ? { prompt, chosen: completion, columns: { [GOLD]: completion.at(-1)?.content }, ...source }
+      : { prompt, rejected: completion, columns: {}, ...source };
   }
-  return { prompt: row.prompt, columns: row.columns };
+  return { prompt: row.prompt, columns: row.columns, ...source };
 }
 
-/** What is made of some rows, and how many did not fit. */
-export interface Made<T> {
-  /** What was made. */
-  readonly rows: readonly T[];
-  /** How many had no room for an answer in the context, or no answer. */
-  readonly skipped: number;
-}
-
-/** What is made of each, where something is. */
-function made<T>(
-  examples: readonly Example[],
-  make: (example: Example) => readonly T[] | undefined,
-): Made<T> {
-  const all = examples.map(make);
-  return {
-    rows: all.flatMap((rows) => rows ?? []),
-    skipped: all.filter((rows) => rows === undefined).length,
-  };
+/** The tokens of a prompt and an answer to it, or a refusal that names the line. */
+function wholeAnswer(
+  tokenizer: Tokenizer,
+  { prompt, source }: Example,
+  answer: readonly Message[],
+): EncodedSequence {
+  return naming(source, () => encodeAnswer(tokenizer, prompt, answer));
 }
 
 /**
@@ -218,32 +218,51 @@ function made<T>(
  *
  * @param tokenizer The tokenizer.
  * @param context The tokens that the model sees.
- * @param examples The examples; those without a preferred answer are skipped.
- * @returns The pairs.
+ * @param examples The examples, each with a preferred answer.
+ * @param options Rows that were left out before, and who is told how far it is.
+ * @returns The pairs and the counts.
+ * @throws {UserError} Where a character is unknown, with file and line.
  */
 export function pairsOf(
   tokenizer: Tokenizer,
   context: number,
   examples: readonly Example[],
-): Made<PairCandidate> {
-  const fit = (prompt: readonly Message[], answer: readonly Message[]) =>
-    fitSequence(encodeAnswer(tokenizer, prompt, answer), longestRow(context));
-  return made(examples, ({ prompt, chosen = [], rejected, isRight }) => {
-    const [a, b] = [
-      fit(prompt, chosen),
-      rejected === undefined ? undefined : fit(prompt, rejected),
-    ];
+  options: FitOptions = {},
+): Fitted<PairCandidate> {
+  return fitRows(examples, context, (example): RowFit<PairCandidate> => {
+    const { prompt, chosen = [], rejected, isRight } = example;
+    const a = fitOne(wholeAnswer(tokenizer, example, chosen), context);
     const ids = encodePrompt(tokenizer, prompt);
-    if (a === undefined || (rejected !== undefined && b === undefined)) return undefined;
-    if (ids.length >= context) return undefined;
     const gold = chosen.at(-1)?.content;
-    return [{
-      prompt: ids,
-      chosen: a,
-      ...(b !== undefined && { rejected: b }),
-      isRight: isRight ?? ((answer) => answer === gold),
-    }];
-  });
+    const candidate = { prompt: ids, isRight: isRight ?? ((answer: string) => answer === gold) };
+    if (rejected === undefined) {
+      // The model's own answer is generated, so that its first token has to be read, too.
+      const made: RowFit<PairCandidate>["made"] = "skipped" in a.made || ids.length >= context
+        ? { skipped: "no room" }
+        : { row: { ...candidate, chosen: a.made.row } };
+      const least = ids.length + 1;
+      return { made, isCut: a.isCut, least, whole: Math.max(a.whole, least) };
+    }
+    const b = fitOne(wholeAnswer(tokenizer, example, rejected), context);
+    return {
+      made: pairOf(candidate, a.made, b.made),
+      isCut: a.isCut || b.isCut,
+      least: Math.max(a.least, b.least),
+      whole: Math.max(a.whole, b.whole),
+    };
+  }, options);
+}
+
+/** A pair from both of its sides, or why there is none. */
+function pairOf(
+  candidate: Pick<PairCandidate, "prompt" | "isRight">,
+  a: RowFit<EncodedSequence>["made"],
+  b: RowFit<EncodedSequence>["made"],
+): RowFit<PairCandidate>["made"] {
+  if ("skipped" in a || "skipped" in b) return { skipped: "no room" };
+  return isSameSequence(a.row, b.row)
+    ? { skipped: "equal" }
+    : { row: { ...candidate, chosen: a.row, rejected: b.row } };
 }
 
 /**
@@ -252,42 +271,57 @@ export function pairsOf(
  * @param tokenizer The tokenizer.
  * @param context The tokens that the model sees.
  * @param examples The examples.
- * @returns The prompts.
+ * @param options Rows that were left out before, and who is told how far it is.
+ * @returns The prompts and the counts: a prompt that leaves no room for an answer is skipped.
+ * @throws {UserError} Where a character is unknown, with file and line.
  */
 export function promptsOf(
   tokenizer: Tokenizer,
   context: number,
   examples: readonly Example[],
-): Made<TrainingPrompt> {
-  return made(examples, ({ prompt, columns }) => {
-    const ids = encodePrompt(tokenizer, prompt);
-    return ids.length >= context ? undefined : [{ ids, prompt: promptText(prompt), columns }];
-  });
+  options: FitOptions = {},
+): Fitted<TrainingPrompt> {
+  return fitRows(examples, context, ({ prompt, columns, chosen, source }) => {
+    const ids = naming(source, () => encodePrompt(tokenizer, prompt));
+    const answer = naming(source, () => tokenizer.encode(chosen?.at(-1)?.content ?? ""));
+    return {
+      made: ids.length >= context
+        ? { skipped: "no room" }
+        : { row: { ids, prompt: promptText(prompt), columns } },
+      isCut: false,
+      least: ids.length + 1,
+      // An answer that is known has a stop token, which is predicted and not read.
+      whole: ids.length + Math.max(1, answer.length),
+    };
+  }, options);
 }
 
 /**
- * Rows with labels as answers.
+ * Examples with labels as answers.
  *
  * @param tokenizer The tokenizer.
  * @param context The tokens that the model sees.
  * @param examples The examples: a preferred answer is liked, another one is not.
- * @returns The answers.
+ * @param options Rows that were left out before, and who is told how far it is.
+ * @returns The answers and the counts, of answers.
+ * @throws {UserError} Where a character is unknown, with file and line.
  */
 export function labelsOf(
   tokenizer: Tokenizer,
   context: number,
   examples: readonly Example[],
-): Made<EncodedLabel> {
-  return made(examples, ({ prompt, chosen, rejected }) => {
-    const answers = [{ answer: chosen, label: true }, { answer: rejected, label: false }];
-    const rows = answers.flatMap(({ answer, label }) => {
-      if (answer === undefined) return [];
-      const whole = encodeAnswer(tokenizer, prompt, answer);
-      const sequence = fitSequence(whole, longestRow(context));
-      return sequence === undefined ? [] : [{ sequence, label }];
-    });
-    return rows.length === 0 ? undefined : rows;
-  });
+  options: FitOptions = {},
+): Fitted<EncodedLabel> {
+  const answers = examples.flatMap((example) => [
+    ...(example.chosen === undefined ? [] : [{ example, answer: example.chosen, label: true }]),
+    ...(example.rejected === undefined
+      ? []
+      : [{ example, answer: example.rejected, label: false }]),
+  ]);
+  return fitRows(answers, context, ({ example, answer, label }) => {
+    const { made, ...fit } = fitOne(wholeAnswer(tokenizer, example, answer), context);
+    return { ...fit, made: "skipped" in made ? made : { row: { sequence: made.row, label } } };
+  }, options);
 }
 
 /**
@@ -310,17 +344,6 @@ export function conversationsOf(rows: readonly Rows[RowKind][]): readonly Rows["
   });
 }
 
-/** Refuses data of which nothing is left. */
-export function requireRows<T>({ rows, skipped }: Made<T>, what: string, context: number): void {
-  if (rows.length > 0) return;
-  throw new UserError(
-    skipped === 0
-      ? `the data has no ${what}`
-      : `none of the ${skipped} rows of the data gives ${what} in a context of ${context} tokens: ` +
-        `give a larger --context, or rows with answers`,
-  );
-}
-
 /** The tokens and the characters of the longest preferred answer. */
 export function longestAnswer(
   tokenizer: Tokenizer,
@@ -329,6 +352,6 @@ export function longestAnswer(
   const answers = examples.map(({ chosen }) => chosen?.at(-1)?.content ?? "");
   return {
     tokens: longest(answers, (answer) => tokenizer.encode(answer).length),
-    characters: longest(answers, (answer) => answer.length),
+    characters: longest(answers, graphemeCount),
   };
 }

@@ -10,9 +10,11 @@
  * | `text` | a piece of running text |
  * | `prompt` | a question; other columns are handed to rewards |
  *
- * Questions and answers are texts, or lists of messages. A row that has several is read as the first
- * of them. Other columns are ignored, unless a row is a prompt. All rows of a file are of one format,
- * which the first row decides.
+ * Questions and answers are texts, or lists of messages; an answer whose messages repeat the prompt
+ * is read from behind it, and turns before the prompt belong to it. Other columns are ignored,
+ * unless a row is a prompt. All rows of a file are of one format, which the first row decides: where
+ * it fits several, the one that the objective needs, else the first of the table. A column that is
+ * null counts as missing there.
  *
  * @module
  */
@@ -21,7 +23,7 @@ import { type Message, type Role, roles } from "@unitune/models";
 import { UserError } from "../errors.ts";
 import { type Dataset, type Source, trainingLength } from "./dataset.ts";
 import type { Line } from "./lines.ts";
-import { textDataset } from "./text.ts";
+import { longestText, textDataset } from "./text.ts";
 import { decodeUtf8 } from "./utf8.ts";
 
 /** Which columns hold the prompt and the completion, where they have names of their own. */
@@ -40,8 +42,12 @@ interface Gathering {
   dataset(file: string): Dataset;
 }
 
+/** The formats of rows, by what they hold. */
+export type FormatName = "messages" | "pairs" | "labels" | "completions" | "text" | "prompts";
+
 /** A format, and how rows of it are gathered. */
 interface Format {
+  readonly name: FormatName;
   readonly columns: readonly string[];
   readonly gather: () => Gathering;
 }
@@ -53,6 +59,7 @@ interface Format {
  * @param lines The lines of the file.
  * @param file Its name, for errors.
  * @param columns Where the prompt and the completion are, under other names.
+ * @param options What is read first where the first row fits several, and who is told how far it is.
  * @returns The dataset.
  * @throws {UserError} Where a line is not UTF-8 or not a JSON object, lacks a column or has
  * something else than text in it (with file and line), or where there is too little to be cut in two.
@@ -61,16 +68,21 @@ export async function parseJsonl(
   lines: AsyncIterable<Line> | Iterable<Line>,
   file: string,
   columns: Columns = {},
+  { needs = [], tell = () => {} }: ReadOptions = {},
 ): Promise<Dataset> {
   const known = formats(columns);
+  let next = STRIDE;
   let reading: { readonly format: Format; readonly gathered: Gathering } | undefined;
   for await (const line of lines) {
+    if (line.offset >= next) {
+      tell(line.offset);
+      next = line.offset + STRIDE;
+    }
     const source: Source = { file, line: line.number };
-    const text = lineText(line, source);
-    if (text.trim() === "") continue;
-    const object = parseObject(text, source);
+    const object = rowIn(line, source);
+    if (object === undefined) continue;
     if (reading === undefined) {
-      const format = formatOf(object, known, source);
+      const format = formatOf(object, known, needs, source);
       reading = { format, gathered: format.gather() };
     }
     requireColumns(object, reading.format, known, source);
@@ -80,13 +92,68 @@ export async function parseJsonl(
   return reading.gathered.dataset(file);
 }
 
+/** How rows are read. */
+export interface ReadOptions {
+  /** The formats to read first, where the first row fits several (default: none). */
+  readonly needs?: readonly FormatName[];
+  /** Told now and then how many bytes are read. */
+  readonly tell?: (bytes: number) => void;
+}
+
+/** Bytes between two looks at how far the reading is. */
+const STRIDE = 2 ** 18;
+
+/**
+ * The format in which {@linkcode parseJsonl} reads a file, by its first row alone.
+ *
+ * @param lines The lines of the file.
+ * @param file Its name, for errors.
+ * @param columns Where the prompt and the completion are, under other names.
+ * @param needs The formats that are read first where the row fits several.
+ * @returns The format.
+ * @throws {UserError} Where the first row is of no format, or there is none.
+ *
+ * @example
+ * ```ts
+ * import { jsonlFormat, linesOf } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const row = { prompt: "1+1", completion: "2", chosen: "2", rejected: "3" };
+ * const lines = () => linesOf([new TextEncoder().encode(JSON.stringify(row))]);
+ * assertEquals(await jsonlFormat(lines(), "rows.jsonl", {}, ["pairs"]), "pairs");
+ * assertEquals(await jsonlFormat(lines(), "rows.jsonl", {}, ["completions"]), "completions");
+ * ```
+ */
+export async function jsonlFormat(
+  lines: AsyncIterable<Line> | Iterable<Line>,
+  file: string,
+  columns: Columns = {},
+  needs: readonly FormatName[] = [],
+): Promise<FormatName> {
+  const known = formats(columns);
+  for await (const line of lines) {
+    const source: Source = { file, line: line.number };
+    const object = rowIn(line, source);
+    if (object !== undefined) return formatOf(object, known, needs, source).name;
+  }
+  throw new UserError(`${file} is empty: there is nothing to train on`);
+}
+
+/** The row in a line; undefined in a blank one. */
+function rowIn(line: Line, source: Source): JsonObject | undefined {
+  const text = lineText(line, source);
+  return text.trim() === "" ? undefined : parseObject(text, source);
+}
+
 /** Rows that are cut in two, one by one. */
 function rowsOf<T>(
+  name: FormatName,
   columns: readonly string[],
   read: (row: JsonObject, source: Source) => T,
   datasetOf: (train: readonly T[], validation: readonly T[]) => Dataset,
 ): Format {
   return {
+    name,
     columns,
     gather: () => {
       const rows: T[] = [];
@@ -120,6 +187,7 @@ function formats({ prompt, completion }: Columns): readonly Format[] {
 }
 
 const messages: Format = rowsOf(
+  "messages",
   ["messages"],
   (row, source) => {
     const said = messageList(row.messages, "messages", source);
@@ -130,11 +198,24 @@ const messages: Format = rowsOf(
 );
 
 const text: Format = {
+  name: "text",
   columns: ["text"],
   gather: () => {
     const texts: string[] = [];
+    let length = 0;
     return {
-      add: (row, source) => texts.push(string(row.text, "text", source)),
+      add: (row, source) => {
+        const own = string(row.text, "text", source);
+        length += own.length + 1;
+        if (length > longestText) {
+          throw wrong(
+            source,
+            `the texts up to here have more than ${longestText} characters, the most that one ` +
+              `text can have: cut the file in pieces`,
+          );
+        }
+        texts.push(own);
+      },
       dataset: (file) => textDataset(texts.join("\n"), file),
     };
   },
@@ -147,57 +228,154 @@ function side(row: JsonObject, column: string, role: Role, source: Source): Mess
     : [{ role, content: string(row[column], column, source) }];
 }
 
-/** An answer, which the assistant gives. */
-function answerIn(row: JsonObject, column: string, source: Source): Message[] {
+/** A prompt and an answer to it. */
+interface Answered {
+  readonly prompt: readonly Message[];
+  readonly answer: readonly Message[];
+}
+
+/** A conversation as what the system says first, and the rest. */
+function withoutSystem(messages: readonly Message[]) {
+  const start = messages.findIndex(({ role }) => role !== "system");
+  const end = start < 0 ? messages.length : start;
+  return { system: messages.slice(0, end), rest: messages.slice(end) };
+}
+
+/** Whether some messages stand in a list at a place. */
+function standAt(part: readonly Message[], list: readonly Message[], place: number): boolean {
+  return part.every(({ role, content }, i) => {
+    const other = list[place + i];
+    return role === other?.role && content === other.content;
+  });
+}
+
+const isAnswered = (messages: readonly Message[]) =>
+  messages.some(({ role }) => role === "assistant");
+
+/**
+ * How much of a conversation the prompt takes, where it is repeated there: all of it, after earlier
+ * turns or not, or its last turns, from one of the user's on. Messages of the system are left out on
+ * both sides. Undefined where the conversation is an answer alone.
+ */
+function repeated(
+  prompt: readonly Message[],
+  said: readonly Message[],
+): { readonly end: number; readonly isWhole: boolean } | undefined {
+  const { length } = prompt;
+  if (length === 0) return undefined;
+  const whole = said.findIndex((_, place) =>
+    standAt(prompt, said, place) && isAnswered(said.slice(place + length)) &&
+    (place === 0 || said[0]?.role === "user")
+  );
+  if (whole >= 0) return { end: whole + length, isWhole: true };
+  if (said[0]?.role !== "user") return undefined;
+  const first = prompt.findIndex((_, i) => standAt(prompt.slice(i), said, 0));
+  return first < 0 ? undefined : { end: length - first, isWhole: false };
+}
+
+/**
+ * A prompt and the answer in a column, which the assistant gives. Where the messages of the answer
+ * repeat the prompt, they are read from behind it; earlier turns and what the system says there
+ * belong to the prompt.
+ */
+function answerIn(
+  row: JsonObject,
+  prompt: readonly Message[],
+  column: string,
+  source: Source,
+): Answered {
   const said = side(row, column, "assistant", source);
-  if (said.some((message) => message.role === "assistant")) return said;
-  throw wrong(source, `"${column}" has no message of the assistant: nothing to learn from`);
+  const [asked, given] = [withoutSystem(prompt), withoutSystem(said)];
+  const place = repeated(asked.rest, given.rest);
+  if (place === undefined) {
+    if (isAnswered(said)) return { prompt, answer: said };
+    throw wrong(source, `"${column}" has no message of the assistant: nothing to learn from`);
+  }
+  const { end, isWhole } = place;
+  const [own, other] = [asked.system, given.system];
+  if (own.length > 0 && other.length > 0 && JSON.stringify(own) !== JSON.stringify(other)) {
+    throw wrong(source, `"${column}" repeats the prompt with another message of the system`);
+  }
+  const answer = given.rest.slice(end);
+  if (!isAnswered(answer)) {
+    throw wrong(source, `"${column}" has no message of the assistant: nothing to learn from`);
+  }
+  const system = own.length > 0 ? own : other;
+  return {
+    prompt: [...system, ...(isWhole ? given.rest.slice(0, end) : asked.rest)],
+    answer,
+  };
 }
 
 function promptAndCompletion(prompt: string, completion: string): Format {
   return rowsOf(
+    "completions",
     [prompt, completion],
-    (row, source) => ({
-      messages: [
-        ...side(row, prompt, "user", source),
-        ...answerIn(row, completion, source),
-      ],
-      source,
-    }),
+    (row, source) => {
+      const asked = side(row, prompt, "user", source);
+      const answered = answerIn(row, asked, completion, source);
+      return { messages: [...answered.prompt, ...answered.answer], source };
+    },
     (train, validation) => ({ kind: "conversations", train, validation }),
   );
 }
 
 function pairs(prompt: string): Format {
   return rowsOf(
+    "pairs",
     [prompt, "chosen", "rejected"],
     (row, source) => {
-      const chosen = answerIn(row, "chosen", source);
-      const rejected = answerIn(row, "rejected", source);
-      if (JSON.stringify(chosen) === JSON.stringify(rejected)) {
+      const asked = side(row, prompt, "user", source);
+      const chosen = answerIn(row, asked, "chosen", source);
+      const rejected = answerIn(row, asked, "rejected", source);
+      if (JSON.stringify(chosen.answer) === JSON.stringify(rejected.answer)) {
         throw wrong(source, `"chosen" and "rejected" are the same: no preference to learn from`);
       }
-      return { prompt: side(row, prompt, "user", source), chosen, rejected, source };
+      return {
+        prompt: samePrompt(asked, chosen, rejected, source),
+        chosen: chosen.answer,
+        rejected: rejected.answer,
+        source,
+      };
     },
     (train, validation) => ({ kind: "pairs", train, validation }),
   );
 }
 
+/** The prompt of a pair, from both of its answers: one of them may tell what was said before it. */
+function samePrompt(
+  asked: readonly Message[],
+  chosen: Answered,
+  rejected: Answered,
+  source: Source,
+): readonly Message[] {
+  const told = [chosen.prompt, rejected.prompt].filter((own) => own.length > asked.length);
+  const [first = asked, second = first] = told;
+  if (JSON.stringify(first) === JSON.stringify(second)) return first;
+  throw wrong(source, `"chosen" and "rejected" have different messages before the prompt`);
+}
+
 function labels(prompt: string, completion: string): Format {
   return rowsOf(
+    "labels",
     [prompt, completion, "label"],
-    (row, source) => ({
-      prompt: side(row, prompt, "user", source),
-      completion: answerIn(row, completion, source),
-      label: truth(row.label, "label", source),
-      source,
-    }),
+    (row, source) => {
+      const asked = side(row, prompt, "user", source);
+      const answered = answerIn(row, asked, completion, source);
+      return {
+        prompt: answered.prompt,
+        completion: answered.answer,
+        label: truth(row.label, "label", source),
+        source,
+      };
+    },
     (train, validation) => ({ kind: "labels", train, validation }),
   );
 }
 
 function prompts(prompt: string): Format {
   return rowsOf(
+    "prompts",
     [prompt],
     (row, source) => {
       const { [prompt]: _, ...columns } = row;
@@ -227,8 +405,17 @@ function parseObject(text: string, source: Source): JsonObject {
   return value;
 }
 
-function formatOf(row: JsonObject, known: readonly Format[], source: Source): Format {
-  const format = known.find((format) => has(row, format));
+/** The format of a row: the first that is needed of those that it fits, else the first of all. */
+function formatOf(
+  row: JsonObject,
+  known: readonly Format[],
+  needs: readonly FormatName[],
+  source: Source,
+): Format {
+  const isWhole = ({ columns }: Format) => columns.every((column) => row[column] !== null);
+  const fitting = known.filter((format) => has(row, format));
+  const needed = needs.flatMap((name) => fitting.filter((format) => format.name === name));
+  const format = [...needed, ...fitting].find(isWhole) ?? fitting[0];
   if (format !== undefined) return format;
   const expected = known.map((format) => quoted(format.columns, " and ")).join(", or ");
   const hint = known.length > 1 ? "; name others with --prompt-column and --completion-column" : "";

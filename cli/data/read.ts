@@ -6,48 +6,115 @@
 
 import { fileError, UserError } from "../errors.ts";
 import type { Dataset } from "./dataset.ts";
-import { type Columns, parseJsonl } from "./jsonl.ts";
+import { type Columns, type FormatName, jsonlFormat, parseJsonl } from "./jsonl.ts";
 import { linesOf } from "./lines.ts";
-import { parseText, textDataset } from "./text.ts";
+import { longestText, parseText, textDataset } from "./text.ts";
+import { type Watch, watchMemory } from "./watch.ts";
 
-/** The most characters that a string of the JavaScript engine can have. */
-const longestText = 2 ** 29 - 24;
+/** How a file is read. */
+export interface DataOptions {
+  /** The formats to read first, where rows fit several (default: none). */
+  readonly needs?: readonly FormatName[];
+  /** Follows the reading. */
+  readonly watch?: Watch;
+}
 
-/** How a file is read, by the end of its name. */
-type Reader = (path: string, columns: Columns) => Promise<Dataset>;
+/** A kind of file: how its format is told, and how it is read. */
+interface Reader {
+  readonly formatOf: (
+    path: string,
+    columns: Columns,
+    needs: DataOptions["needs"],
+  ) => Promise<FormatName>;
+  readonly read: (path: string, columns: Columns, options: DataOptions) => Promise<Dataset>;
+}
+
+/** Memory that preparing rows takes beside them, for each byte of theirs: tokens and masks. */
+const LATER = 4;
 
 const readers: Readonly<Record<string, Reader>> = {
-  ".txt": async (path, columns) => {
-    if (columns.prompt !== undefined || columns.completion !== undefined) {
-      throw new UserError(
-        `${path} is plain text and has no columns: leave out --prompt-column and ` +
-          `--completion-column`,
-      );
-    }
-    const { size } = await Deno.stat(path);
-    if (size > longestText) {
-      throw new UserError(
-        `${path} has ${size} bytes, and a text has at most ${longestText}: cut it in pieces`,
-      );
-    }
-    const bytes = await Deno.readFile(path);
-    return textDataset(parseText(bytes, path), path);
+  ".txt": {
+    formatOf: () => Promise.resolve("text"),
+    read: async (path, columns) => {
+      if (columns.prompt !== undefined || columns.completion !== undefined) {
+        throw new UserError(
+          `${path} is plain text and has no columns: leave out --prompt-column and ` +
+            `--completion-column`,
+        );
+      }
+      const { size } = await Deno.stat(path);
+      if (size > longestText) {
+        throw new UserError(
+          `${path} has ${size} bytes, and a text has at most ${longestText}: cut it in pieces`,
+        );
+      }
+      const bytes = await Deno.readFile(path);
+      return textDataset(parseText(bytes, path), path);
+    },
   },
-  ".jsonl": async (path, columns) => {
-    const file = await Deno.open(path);
-    return await parseJsonl(linesOf(file.readable), path, columns);
+  ".jsonl": {
+    formatOf: async (path, columns, needs) => {
+      using file = await Deno.open(path);
+      return await jsonlFormat(linesOf(chunksOf(file)), path, columns, needs);
+    },
+    read: async (path, columns, { needs = [], watch = watchMemory() }) => {
+      using file = await Deno.open(path);
+      const { size } = await file.stat();
+      const tell = watch.begin({ doing: `reading ${path}`, subject: path, later: LATER });
+      return await parseJsonl(linesOf(chunksOf(file)), path, columns, {
+        needs,
+        tell: (bytes) => tell(bytes, size),
+      });
+    },
   },
 };
+
+/** The bytes of an open file, in pieces of 64 KiB. */
+async function* chunksOf(file: Deno.FsFile): AsyncGenerator<Uint8Array> {
+  for (;;) {
+    const chunk = new Uint8Array(2 ** 16);
+    const read = await file.read(chunk);
+    if (read === null) return;
+    yield chunk.subarray(0, read);
+  }
+}
 
 /**
  * Reads a data file: `.txt` as running text, `.jsonl` as text or conversations.
  *
  * @param path The file.
  * @param columns Where the prompt and the completion of a `.jsonl` are, under other names.
+ * @param options What to read first where rows fit several formats, and who follows the reading.
  * @returns The dataset.
+ * @throws {UserError} Where the file can't be read, is empty, is not what its name says or does not
+ * fit into memory.
+ */
+export function readDataset(
+  path: string,
+  columns: Columns = {},
+  options: DataOptions = {},
+): Promise<Dataset> {
+  return withReader(path, (reader) => reader.read(path, columns, options));
+}
+
+/**
+ * The format in which {@linkcode readDataset} reads a file, from its beginning alone.
+ *
+ * @param path The file.
+ * @param columns Where the prompt and the completion of a `.jsonl` are, under other names.
+ * @param needs The formats to read first where rows fit several.
+ * @returns The format.
  * @throws {UserError} Where the file can't be read, is empty or is not what its name says.
  */
-export async function readDataset(path: string, columns: Columns = {}): Promise<Dataset> {
+export function datasetFormat(
+  path: string,
+  columns: Columns = {},
+  needs: readonly FormatName[] = [],
+): Promise<FormatName> {
+  return withReader(path, (reader) => reader.formatOf(path, columns, needs));
+}
+
+async function withReader<T>(path: string, use: (reader: Reader) => Promise<T>): Promise<T> {
   try {
     // Told apart first, because a folder may have any name.
     if ((await Deno.stat(path)).isDirectory) {
@@ -60,7 +127,7 @@ export async function readDataset(path: string, columns: Columns = {}): Promise<
         `${path}: a data file is named ${Object.keys(readers).join(" or ")}: rename or convert it`,
       );
     }
-    return await reader(path, columns);
+    return await use(reader);
   } catch (error) {
     throw fileError(error, "read", path);
   }

@@ -18,6 +18,7 @@
 
 import type { Conversation, RowDataset } from "./dataset.ts";
 import { integerFrom, type Random, randomStream, shuffled } from "./random.ts";
+import type { Tell } from "./watch.ts";
 
 /** Whether a prompt is of the lengths that are trained on, or longer. */
 export type Reach = "trained" | "longer";
@@ -319,6 +320,8 @@ export interface TaskOptions {
   readonly longer?: number;
   /** The names of the tasks; all, unless said. */
   readonly tasks?: readonly string[];
+  /** Told now and then how many training examples there are. */
+  readonly tell?: Tell;
 }
 
 /** Generated examples; in each split the tasks take turns. */
@@ -363,7 +366,7 @@ export function generateTasks(options: TaskOptions): TaskSplits {
   const unseen = new Set<string>();
   const keptAside = generate(own, stream(), "trained", heldOutSize + testSize, unseen, true);
   const longer = generate(own, stream(), "longer", longerSize, new Set(), true);
-  const train = generate(own, stream(), "trained", size, unseen, false);
+  const train = generate(own, stream(), "trained", size, unseen, false, options.tell);
   return {
     train,
     heldOut: keptAside.slice(0, heldOutSize),
@@ -371,6 +374,9 @@ export function generateTasks(options: TaskOptions): TaskSplits {
     longer,
   };
 }
+
+/** Examples between two looks at how far the generation is. */
+const STRIDE = 1024;
 
 /** So many draws that all are taken means that there are hardly any others. */
 const patience = 1000;
@@ -386,6 +392,7 @@ function generate(
   size: number,
   taken: Set<string>,
   distinct: boolean,
+  tell: Tell = () => {},
 ): TaskExample[] {
   const draw = (task: Task): TaskExample => {
     for (let attempt = 0; attempt < patience; attempt++) {
@@ -398,7 +405,10 @@ function generate(
   };
   const examples: TaskExample[] = [];
   while (examples.length < size) {
-    for (const task of own.slice(0, size - examples.length)) examples.push(draw(task));
+    for (const task of own.slice(0, size - examples.length)) {
+      examples.push(draw(task));
+      if (examples.length % STRIDE === 0) tell(examples.length, size);
+    }
   }
   return examples;
 }

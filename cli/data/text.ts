@@ -8,6 +8,9 @@ import { UserError } from "../errors.ts";
 import { type Dataset, trainingLength } from "./dataset.ts";
 import { decodeUtf8 } from "./utf8.ts";
 
+/** The most characters that a string of the JavaScript engine can have. */
+export const longestText: number = 2 ** 29 - 24;
+
 /**
  * A text file's bytes as text: UTF-8, without a byte order mark, with `\n` for `\r\n`.
  *

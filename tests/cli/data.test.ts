@@ -336,13 +336,13 @@ Deno.test("a long answer loses its end and its stop; a long prompt is skipped; b
   // <user> and <assistant> are two tokens, <stop> one; the last token of a row is only predicted.
   const examples = [example("ab", "cd"), example("ab", "cdefgh"), example("abcdef", "g")];
   const fitted = fitConversations(tokenizer, examples, 7);
-  assertEquals(fitted.sequences.map(({ ids }) => tokenizer.decode(ids)), ["abcd", "abcdef"]);
-  assertEquals(fitted.sequences.map(({ ids }) => ids.includes(tokenizer.special.stop)), [
+  assertEquals(fitted.rows.map(({ ids }) => tokenizer.decode(ids)), ["abcd", "abcdef"]);
+  assertEquals(fitted.rows.map(({ ids }) => ids.includes(tokenizer.special.stop)), [
     true,
     false,
   ]);
   const { total, truncated, skipped, wholeContext } = fitted;
-  assertEquals({ total, truncated, skipped, wholeContext }, {
+  assertEquals({ total, truncated, skipped: skipped["no room"], wholeContext }, {
     total: 3,
     truncated: 1,
     skipped: 1,
@@ -367,7 +367,7 @@ Deno.test("the context that is named fits everything, and the least fits somethi
     Number(n)
   );
   assertEquals([least, whole], [5, 11]);
-  assertEquals([least - 1, least].map((context) => fit(context).sequences.length), [0, 1]);
+  assertEquals([least - 1, least].map((context) => fit(context).rows.length), [0, 1]);
   assert(describeFit(fit(whole - 1), "examples") !== undefined);
   assertEquals(describeFit(fit(whole), "examples"), undefined);
   requireFit(fit(least), "training examples");
