@@ -57,6 +57,7 @@ export * from "./objective_names.ts";
 export * from "./offline_feed.ts";
 export * from "./optimizer.ts";
 export * from "./page.ts";
+export * from "./preparation.ts";
 export * from "./prepare.ts";
 export * from "./progress.ts";
 export * from "./prompts.ts";

@@ -10,7 +10,8 @@ import { runCommand, UsageError, UserError } from "./errors.ts";
 import { type FlagTable, givenFlags, type ParsedFlags, parseFlags, wantsHelp } from "./flags.ts";
 import { helpText } from "./help.ts";
 import { checkModels } from "./learner.ts";
-import { prepare } from "./prepare.ts";
+import { shownWatch } from "./preparation.ts";
+import { type BaseModel, prepare, type Prepared } from "./prepare.ts";
 import { formatDuration, progressReporter, say, standardProgress } from "./progress.ts";
 import { beforeAndAfter, matchByKind, readEvaluations, sampleLines } from "./report.ts";
 import { type HeldRun, holdRun, readJson, runConfig, runPaths, startRun } from "./run_folder.ts";
@@ -76,7 +77,7 @@ async function equip(
   from: string | undefined,
 ): Promise<Omit<Run, "folder" | "held">> {
   const base = from === undefined ? undefined : await readBase(from);
-  const prepared = await prepare(stages, base);
+  const prepared = await prepareShown(stages, base);
   const [first] = stages;
   const device = await openDevice(first?.device ?? "auto", console.warn, first?.precision);
   return {
@@ -86,6 +87,12 @@ async function equip(
     device,
     ...base && { start: base.models },
   };
+}
+
+/** Prepares the data of a run, with its progress shown where that takes long. */
+async function prepareShown(stages: readonly TrainSettings[], base?: BaseModel): Promise<Prepared> {
+  using watch = shownWatch(standardProgress());
+  return await prepare(stages, base, { watch });
 }
 
 /** A new run, whose folder is made once there is all that it needs. */

@@ -38,6 +38,7 @@ const child = new Deno.Command(Deno.execPath(), {
     "test",
     "--doc",
     "--parallel",
+    "--ignore=tests/slow",
     ...permissions,
     ...options,
     ...(paths.length > 0 ? paths : everything),
