@@ -7,6 +7,7 @@
 import type { AttentionSizes } from "../../lowering/kernels.ts";
 import type { Emitter, Frame } from "./frame.ts";
 import {
+  addressTo,
   type Code,
   countFromZero,
   countTo,
@@ -125,7 +126,7 @@ function eachRow(
 /** Runs `body` for every four elements from an address to another one, the last beyond it. */
 function fours(frame: Frame, from: number, end: Code, body: (at: Code) => Code): Code {
   const at = frame.locals.add(types.i32);
-  return [local.set(at, get(from)), countTo(at, end, 16, body(get(at)))];
+  return [local.set(at, get(from)), addressTo(at, end, 16, body(get(at)))];
 }
 
 /**

@@ -8,6 +8,14 @@ export interface Heap {
   readonly memory: WebAssembly.Memory;
   /** The address of free storage, aligned to 64 bytes; the memory grows as needed. */
   allocate(bytes: number): number;
+  /**
+   * Refuses what cannot fit, before any of it is allocated.
+   *
+   * @param bytes What is going to be allocated in all.
+   * @param what What it is for, as the message names it.
+   * @throws {OutOfMemoryError} If no more than that is free, with what is needed and what there is.
+   */
+  refuseBeyond(bytes: number, what: string): void;
   /** Takes storage back. */
   free(address: number): void;
   /** Bytes that are handed out. */
@@ -16,7 +24,17 @@ export interface Heap {
 
 const PAGE = 65536;
 const ALIGNMENT = 64;
+/** The most that 32-bit addresses reach: 4 GiB. */
 const MAXIMUM_PAGES = 65536;
+/** The last page is never handed out: the address after a block is a number of 32 bits, too. */
+const LIMIT = (MAXIMUM_PAGES - 1) * PAGE;
+
+/** Bytes for people, in units of 1024: `1.50 GiB`. */
+function showBytes(bytes: number): string {
+  const units = ["bytes", "KiB", "MiB", "GiB"] as const;
+  const power = Math.min(3, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
+  return `${(bytes / 1024 ** power).toFixed(power === 0 ? 0 : 2)} ${units[power]}`;
+}
 
 /**
  * An empty heap. The first bytes are never handed out, so that no address is 0.
@@ -29,20 +47,42 @@ export function makeHeap(shared: boolean): Heap {
   const free: { start: number; end: number }[] = [{ start: ALIGNMENT, end: 16 * PAGE }];
   let used = 0;
 
+  const outOfMemory = (bytes: number, what: string, room: number, why: string): OutOfMemoryError =>
+    new OutOfMemoryError(
+      `the wasm backend is out of memory: ${what} needs ${showBytes(bytes)}, and ` +
+        `${showBytes(room)} fit beside the ${showBytes(used)} in use (${why}); ` +
+        `make the model, the batch or the context smaller`,
+    );
   const grow = (bytes: number): void => {
     const before = memory.buffer.byteLength;
-    // By at least a quarter, so that growing is rare.
-    const pages = Math.max(Math.ceil(bytes / PAGE), Math.ceil(before / PAGE / 4));
-    const possible = Math.min(pages, MAXIMUM_PAGES - before / PAGE);
-    try {
-      memory.grow(Math.max(possible, Math.ceil(bytes / PAGE)));
-    } catch {
-      throw new OutOfMemoryError(
-        `the wasm backend is out of memory: ${used} bytes are in use and ${bytes} more are needed ` +
-          `(the limit is 4 GiB); make the model or the batch smaller`,
+    // What is free at the end counts towards the block.
+    const last = free.at(-1);
+    const start = last !== undefined && last.end === before ? last.start : before;
+    if (start + bytes > LIMIT) {
+      const rooms = [LIMIT - start, ...free.map((block) => block.end - block.start)];
+      throw outOfMemory(
+        bytes,
+        "a block",
+        Math.max(0, ...rooms),
+        "in one piece; a WebAssembly memory has at most 4 GiB",
       );
     }
+    const needed = Math.ceil((start + bytes - before) / PAGE);
+    // By at least a quarter, so that growing is rare.
+    const wanted = Math.max(needed, Math.ceil(before / PAGE / 4));
+    const pages = Math.min(wanted, (LIMIT - before) / PAGE);
+    if (!grows(pages) && !grows(needed)) {
+      throw outOfMemory(bytes, "a block", before - start, "the system gives no more");
+    }
     release(before, memory.buffer.byteLength);
+  };
+  const grows = (pages: number): boolean => {
+    try {
+      memory.grow(pages);
+      return true;
+    } catch {
+      return false;
+    }
   };
   const release = (start: number, end: number): void => {
     const next = free.findIndex((block) => block.start >= end);
@@ -61,6 +101,12 @@ export function makeHeap(shared: boolean): Heap {
   return {
     memory,
     used: () => used,
+    refuseBeyond(bytes, what) {
+      const room = LIMIT - ALIGNMENT - used;
+      if (bytes > room) {
+        throw outOfMemory(bytes, what, room, "a WebAssembly memory has at most 4 GiB");
+      }
+    },
     allocate(bytes) {
       const size = Math.max(1, Math.ceil(bytes / ALIGNMENT)) * ALIGNMENT;
       const fits = ({ start, end }: { start: number; end: number }) => end - start >= size;

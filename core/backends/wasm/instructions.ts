@@ -348,10 +348,16 @@ export function whileLoop(condition: Code, body: Code): Code {
   return [0x02, 0x40, 0x03, 0x40, i32.eqz(condition), 0x0d, 1, body, 0x0c, 0, 0x0b, 0x0b];
 }
 
-/** Runs the body with a local counting from its value up to `end` (excluded) in steps. */
+/** Runs the body with a local counting from its value up to `end` (excluded), both signed. */
 export function countTo(counter: number, end: Code, step: number, body: Code): Code {
   const next = local.set(counter, i32.add(local.get(counter), i32.const(step)));
   return whileLoop(i32.ltS(local.get(counter), end), [body, next]);
+}
+
+/** Runs the body with a local moving from its address up to `end` (excluded), both unsigned. */
+export function addressTo(pointer: number, end: Code, step: number, body: Code): Code {
+  const next = local.set(pointer, i32.add(local.get(pointer), i32.const(step)));
+  return whileLoop(i32.ltU(local.get(pointer), end), [body, next]);
 }
 
 /** Runs the body with a local counting from 0 to `end` (excluded). */

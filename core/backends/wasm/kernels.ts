@@ -63,6 +63,9 @@ export function workOf(kernel: Kernel): number {
 /** Operations below which a kernel is done by one thread: meeting costs more than sharing saves. */
 const SHARED_WORK = 1 << 14;
 
+/** The most parts that a loop is cut into: their number times that of threads has 32 bits. */
+const MOST_PARTS = 1 << 20;
+
 /** A kernel as code. */
 export interface EmittedKernel {
   /** A function of the buffers' addresses, then the thread's number and the number of threads. */
@@ -106,7 +109,8 @@ export function emitKernel<K extends Kernel["kind"]>(
       if (parameter === -1) throw new RangeError(`buffer ${buffer} is not the kernel's`);
       return parameter;
     };
-    const shareOf = (rounds: number, granule: number) => {
+    const shareOf = (rounds: number, smallest: number) => {
+      const granule = smallest * Math.ceil(rounds / smallest / MOST_PARTS);
       const units = Math.ceil(rounds / granule);
       if (units < 2 || workOf(kernel) < SHARED_WORK) return undefined;
       isShared = true;

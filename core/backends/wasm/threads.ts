@@ -105,7 +105,8 @@ const work = ({ memory, thread }) => {
   const word = (offset) => Atomics.load(words, offset / 4);
   const programs = new Map();
   const load = (program) => {
-    const bytes = new Uint8Array(memory.buffer, word(${words.address}), word(${words.length}));
+    // A word is signed, an address is not.
+    const bytes = new Uint8Array(memory.buffer, word(${words.address}) >>> 0, word(${words.length}));
     const module = new WebAssembly.Module(bytes.slice());
     const { run } = new WebAssembly.Instance(module, { host: { memory, tick() {} } }).exports;
     if (programs.size >= ${KEPT_PROGRAMS}) programs.delete(programs.keys().next().value);
@@ -163,12 +164,43 @@ function isNodeWorkers(module: unknown): module is NodeWorkers {
   return typeof module === "object" && module !== null && "Worker" in module;
 }
 
-/** `node:worker_threads` in Deno and Node; undefined in a browser. */
+/** What this module may find in its surroundings: Deno, Node or a browser. */
+interface Host {
+  readonly process?: { readonly getBuiltinModule?: (name: string) => unknown };
+  readonly navigator?: { readonly hardwareConcurrency?: number };
+  readonly Worker?: unknown;
+}
+
+const host: Host = globalThis;
+
+/**
+ * `node:worker_threads` in Deno and Node; undefined in a browser, and in Node before 20.16, which
+ * has no way to it but an import, which a browser would fail at.
+ */
 function nodeWorkers(): NodeWorkers | undefined {
-  const host: { readonly process?: { readonly getBuiltinModule?: (name: string) => unknown } } =
-    globalThis;
   const module = host.process?.getBuiltinModule?.("node:worker_threads");
   return isNodeWorkers(module) ? module : undefined;
+}
+
+/** Whether there are workers to start, of either kind. */
+export function canStartWorkers(): boolean {
+  return nodeWorkers() !== undefined || host.Worker !== undefined;
+}
+
+interface NodeSystem {
+  availableParallelism(): number;
+}
+
+function isNodeSystem(module: unknown): module is NodeSystem {
+  return typeof module === "object" && module !== null && "availableParallelism" in module;
+}
+
+/** The machine's processors; `navigator` came to Node with version 21. */
+export function processors(): number {
+  const told = host.navigator?.hardwareConcurrency;
+  if (told !== undefined) return told;
+  const system = host.process?.getBuiltinModule?.("node:os");
+  return isNodeSystem(system) ? system.availableParallelism() : 1;
 }
 
 function startWorker(source: string, data: unknown): Started {

@@ -13,12 +13,13 @@ import { describeKernel } from "../../lowering/describe.ts";
 import type { BufferPlan } from "../../lowering/kernels.ts";
 import { lower } from "../../lowering/lower.ts";
 import { alignedBytes, planMemory } from "../../lowering/plan.ts";
-import { at, showShape } from "../../shape.ts";
+import { OutOfMemoryError } from "../../memory_error.ts";
+import { at, showShape, sizeOf } from "../../shape.ts";
 import { type Heap, makeHeap } from "./heap.ts";
 import { type Code, f32x4, i32, types } from "./instructions.ts";
 import { defineFunction, encodeModule } from "./module.ts";
 import { emitProgram, isParallel, scratchBytes, type Target } from "./program.ts";
-import { CONTROL_BYTES, type Pool, startPool } from "./threads.ts";
+import { canStartWorkers, CONTROL_BYTES, type Pool, processors, startPool } from "./threads.ts";
 
 /** Results up to this size are copied out after a run, so that the garbage collector sees them. */
 const SMALL_BYTES = 4096;
@@ -85,6 +86,17 @@ function refuseDoubles(graph: Graph): void {
   }
 }
 
+/** Refuses tensors whose elements a signed counter cannot number, though none of them be stored. */
+function refuseUncountable(graph: Graph): void {
+  const node = graph.nodes.find(({ shape }) => sizeOf(shape) >= 2 ** 31);
+  if (node !== undefined) {
+    throw new OutOfMemoryError(
+      `the wasm backend counts up to 2^31 - 1 elements, and ${node.op} gives ` +
+        `${showShape(node.shape)}: make the model, the batch or the context smaller`,
+    );
+  }
+}
+
 /** How the backend is set up. */
 export interface WasmOptions {
   /**
@@ -135,13 +147,27 @@ const MOST_THREADS = 16;
  * @throws {RangeError} If the number of threads is not a positive integer.
  */
 export function wasm(options: WasmOptions = {}): WasmDevice {
-  const { threads = Math.min(navigator.hardwareConcurrency, MOST_THREADS), relaxedSimd = true } =
-    options;
+  const { threads = Math.min(processors(), MOST_THREADS) } = options;
   if (!Number.isInteger(threads) || threads < 1) {
     throw new RangeError(`wasm: threads is an integer from 1, not ${threads}`);
   }
-  const canShare = threads > 1 && typeof SharedArrayBuffer !== "undefined";
-  const heap: Heap = makeHeap(canShare);
+  const canShare = threads > 1 && typeof SharedArrayBuffer !== "undefined" && canStartWorkers();
+  return wasmOn(makeHeap(canShare), canShare ? threads : 1, options);
+}
+
+/**
+ * The device over a heap, which is its own from now on.
+ *
+ * @param heap The memory, shared where there are several threads.
+ * @param threads Threads, the main one included.
+ * @param options The instructions to use.
+ */
+export function wasmOn(
+  heap: Heap,
+  threads: number,
+  { relaxedSimd = true }: Pick<WasmOptions, "relaxedSimd"> = {},
+): WasmDevice {
+  const canShare = threads > 1;
   const control = canShare ? heap.allocate(CONTROL_BYTES) : undefined;
   const target: Target = { hasRelaxedSimd: relaxedSimd && probeRelaxedSimd(), control };
   const pool: Pool[] = [];
@@ -203,7 +229,7 @@ export function wasm(options: WasmOptions = {}): WasmDevice {
       return offset;
     };
     const scratchSize = scratchBytes(lowered);
-    const scratch = reserve(scratchSize * (canShare ? threads : 1));
+    const scratch = reserve(scratchSize * threads);
     const table = reserve(4 * (inputPlans.length + outputPlans.length));
     const donors = new Map<number, number>();
     for (const place of plan.places) {
@@ -218,6 +244,14 @@ export function wasm(options: WasmOptions = {}): WasmDevice {
     const outputSlots = outputPlans.map((output, index) =>
       isSmall[index] ? reserve(alignedBytes(output)) : 0
     );
+    // Of results, what no operand makes room for.
+    const resultBytes = outputPlans.reduce(
+      (total, output, index) =>
+        isSmall[index] || donors.has(index) ? total : total + alignedBytes(output),
+      0,
+    );
+    heap.refuseBeyond(bytes + resultBytes, "a program with its results");
+    refuseUncountable(graph);
     const block = heap.allocate(bytes);
 
     // Slots for operands that come from the host, made when first needed.
@@ -315,6 +349,7 @@ export function wasm(options: WasmOptions = {}): WasmDevice {
         },
       },
       run(operands) {
+        heap.refuseBeyond(resultBytes, "the results of a program");
         const addresses = inputPlans.map((_, index) => place(operands[index], index));
         const results = outputPlans.map((output, index) => {
           const donor = donors.get(index);
@@ -353,6 +388,7 @@ export function wasm(options: WasmOptions = {}): WasmDevice {
   return {
     name: "wasm",
     upload(data, dtype) {
+      heap.refuseBeyond(data.byteLength, "a tensor");
       const address = heap.allocate(alignedBytes({ dtype, size: data.length }));
       copyIn(heap.memory, address, data);
       return bufferOver({ kind: "heap", address }, dtype, data.length);

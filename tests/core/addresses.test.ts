@@ -1,0 +1,173 @@
+/**
+ * The wasm backend where addresses are above 2 GiB, and so negative as signed words: every primitive
+ * and every way of sharing work gives there what it gives at the beginning of a memory.
+ */
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import {
+  add,
+  broadcastTo,
+  causalAttention,
+  compile,
+  evaluate,
+  gather,
+  key,
+  matmul,
+  normal,
+  ones,
+  OutOfMemoryError,
+  reshape,
+  slice,
+  softmax,
+  sort,
+  sum,
+  type Tensor,
+  tensor,
+  transposeLast,
+  wasm,
+  type WasmDevice,
+} from "@unitune/core";
+import { grad } from "@unitune/autodiff";
+import { type Heap, makeHeap } from "../../core/backends/wasm/heap.ts";
+import { wasmOn } from "../../core/backends/wasm/wasm.ts";
+import { cases } from "./primitives_table.ts";
+
+const GIB = 2 ** 30;
+
+/** A heap whose first bytes are taken, so that the next ones are at `first`; pages are not touched. */
+function heapFrom(first: number, shared: boolean): Heap {
+  const heap = makeHeap(shared);
+  const room = 64;
+  heap.allocate(first - room);
+  assertEquals(heap.allocate(64), first);
+  return heap;
+}
+
+/** Where addresses are negative, where they become so, and where they end. */
+const places = {
+  "above 2 GiB": 2 * GIB + 64,
+  "across 2 GiB": 2 * GIB - 3 * 4096 - 64,
+  "at the end of 4 GiB": 4 * GIB - 2 ** 24,
+} as const;
+
+/** The bytes of all results of a function on a device. */
+async function bytesOn(
+  device: WasmDevice,
+  f: (...inputs: Tensor[]) => readonly Tensor[],
+  inputs: readonly Tensor[],
+  threads = 1,
+): Promise<Uint8Array[]> {
+  using program = compile(f, { device });
+  let results = program(...inputs);
+  for (let attempt = 0; program.statistics()[0]?.threads !== threads; attempt++) {
+    assert(attempt < 1000, `the program does not come to run on ${threads} threads`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    results = program(...inputs);
+  }
+  results = program(...inputs);
+  return await Promise.all(results.map(async (x) => new Uint8Array((await x.data()).buffer)));
+}
+
+for (const [name, first] of Object.entries(places)) {
+  Deno.test(`addresses ${name}: every primitive gives the same bits`, async () => {
+    using low = wasm({ threads: 1 });
+    using high = wasmOn(heapFrom(first, false), 1);
+    for (const [primitive, list] of Object.entries(cases)) {
+      for (const { name, build, apply } of list) {
+        const f = (...inputs: Tensor[]) => [apply(inputs)];
+        assertEquals(
+          await bytesOn(high, f, build("f32")),
+          await bytesOn(low, f, build("f32")),
+          `${primitive}: ${name}`,
+        );
+      }
+    }
+  });
+}
+
+/** Kernels of every kind that threads share, large enough to be shared, and their gradients. */
+function work(x: Tensor, w: Tensor): readonly Tensor[] {
+  const hidden = softmax(matmul(x, w));
+  const packed = reshape(matmul(x, slice(w, 1, 0, 60)), [4, 60, 3, 2, 10]);
+  const attended = grad((y: Tensor) => sum(causalAttention(y)))(packed);
+  const ids = tensor([5, 5, 239, 0], { dtype: "i32" });
+  return [
+    hidden,
+    matmul(transposeLast(x), hidden),
+    attended,
+    sum(hidden, { axes: [0] }),
+    sort(hidden),
+    grad((table: Tensor) => sum(gather(table, ids)))(hidden),
+    matmul(slice(x, 0, 0, 1), w),
+  ];
+}
+
+Deno.test("addresses above 2 GiB: threads find their programs and share their work", async () => {
+  const inputs = evaluate([normal(key(1), [240, 130]), normal(key(2), [130, 67])]);
+  const hosted = await Promise.all(
+    inputs.map(async (x) => tensor(await x.data(), { shape: x.shape })),
+  );
+  using low = wasm({ threads: 1 });
+  const expected = await bytesOn(low, work, hosted);
+  for (const first of Object.values(places)) {
+    using high = wasmOn(heapFrom(first, true), 2);
+    assertEquals(await bytesOn(high, work, hosted, 2), expected);
+  }
+});
+
+Deno.test("addresses across 2 GiB: a row of attention may lie on both sides", async () => {
+  const x = tensor(await normal(key(3), [1, 96, 3, 1, 8]).data(), { shape: [1, 96, 3, 1, 8] });
+  const f = (x: Tensor) => [causalAttention(x), grad((y: Tensor) => sum(causalAttention(y)))(x)];
+  using low = wasm({ threads: 1 });
+  const expected = await bytesOn(low, f, [x]);
+  // A program's first bytes are its arena and then its scores: 96 rows of 416 bytes, twice.
+  for (const before of [16, 32, 48, 64, 80, 96]) {
+    using high = wasmOn(heapFrom(2 * GIB - before * 1024, false), 1);
+    assertEquals(await bytesOn(high, f, [x]), expected, `${before} KiB before`);
+  }
+});
+
+Deno.test("memory: what does not fit is refused with what is needed and what there is", () => {
+  using device = wasm({ threads: 1 });
+  const oneGiB = (x: Tensor) => add(broadcastTo(x, [2 ** 28]), 1);
+  const five = compile((x: Tensor) => Array.from({ length: 5 }, (_, i) => add(oneGiB(x), i)), {
+    device,
+  });
+  assertThrows(
+    () => five(tensor([1])),
+    OutOfMemoryError,
+    "the wasm backend is out of memory: a program with its results needs 5.00 GiB, and 4.00 GiB " +
+      "fit beside the 0 bytes in use (a WebAssembly memory has at most 4 GiB); make the model, the " +
+      "batch or the context smaller",
+  );
+  // Refused before anything of it was allocated, and nothing else is kept from running.
+  const { bytes, keptBytes } = device.statistics();
+  assert(bytes < GIB && bytes - keptBytes < GIB, `${bytes} bytes, ${keptBytes} of them free`);
+  assertEquals(evaluate(add(ones([3]), 1), device).shape, [3]);
+});
+
+Deno.test("memory: a block is refused where there is room for it in pieces only", () => {
+  const heap = makeHeap(false);
+  const [first] = [heap.allocate(GIB), heap.allocate(2 * GIB)];
+  heap.free(first);
+  // One GiB before the second block, and somewhat less than one after it.
+  assertThrows(
+    () => heap.allocate(1.5 * GIB),
+    OutOfMemoryError,
+    "a block needs 1.50 GiB, and 1.00 GiB fit beside the 2.00 GiB in use (in one piece;",
+  );
+  assertEquals(heap.allocate(GIB), first);
+  const last = heap.allocate(0.9 * GIB);
+  assert(last + 0.9 * GIB <= 2 ** 32 - 65536, "the address after the last block has 32 bits");
+  assertThrows(() => heap.allocate(0.1 * GIB), OutOfMemoryError, "fit beside the 3.90 GiB in use");
+});
+
+Deno.test("memory: more elements than a signed counter counts are refused, stored or not", () => {
+  using device = wasm({ threads: 1 });
+  const total = compile((x: Tensor) => sum(broadcastTo(x, [2 ** 16, 2 ** 15])), { device });
+  // An operand that cannot be folded into a constant.
+  assertThrows(
+    () => total(tensor([[1]])),
+    OutOfMemoryError,
+    "counts up to 2^31 - 1 elements, and expand gives [65536, 32768]",
+  );
+});
