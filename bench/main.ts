@@ -13,6 +13,7 @@ import {
 import { measureEndurance } from "./endurance.ts";
 import { measureGeneration } from "./generation.ts";
 import { permissionsOfGrowth } from "./growth/flags.ts";
+import { permissionsOfLosses } from "./losses/flags.ts";
 import { type Measuring, measuringFor } from "./measure.ts";
 import { permissionsOfPeers } from "./peers/flags.ts";
 import { measureProduct } from "./products.ts";
@@ -28,6 +29,7 @@ matrices, and memory.
   deno task bench --preset nano-cpu --profile
   deno task bench --preset nano --memory-steps 10000
   deno task bench --peers --python .venv/bin/python --jax-js ../jaxjs
+  deno task bench --losses --python .venv/bin/python
   deno task bench --growth
 
 A step is timed from its call until its loss is known: forward, backward, clipping and AdamW. \
@@ -75,6 +77,10 @@ const flags = {
     kind: "boolean",
     help: "Measure PyTorch and jax-js beside this, in turns; --peers --help lists its flags.",
   },
+  losses: {
+    kind: "boolean",
+    help: "Compare the losses of a few steps with PyTorch's; --losses --help lists its flags.",
+  },
   growth: {
     kind: "boolean",
     help: "Measure how cost grows with width, depth, context and batch, and write docs/growth.md " +
@@ -89,6 +95,7 @@ const programs: readonly {
   permissions(args: readonly string[]): string[];
 }[] = [
   { flag: "--peers", file: "peers/main.ts", permissions: permissionsOfPeers },
+  { flag: "--losses", file: "losses/main.ts", permissions: permissionsOfLosses },
   { flag: "--growth", file: "growth/main.ts", permissions: permissionsOfGrowth },
 ];
 

@@ -1,5 +1,6 @@
 /**
- * Runs every test and every documented example, and ends with `N passed, N failed`.
+ * Runs every test and every documented example, and ends with `N passed, N failed`. Those of
+ * `tests/slow`, which take minutes or gigabytes, are run by `deno task test:slow` alone.
  * Arguments go to `deno test`: paths replace the whole, options (`--filter=NAME`) add to it.
  */
 import { stripVTControlCharacters } from "node:util";
@@ -16,12 +17,13 @@ const everything = [
 ];
 
 // Tests of the commands start the same Deno as subprocesses, one of them through a shell that limits
-// the size of files, and write in temporary folders; one test starts a browser where there is one.
+// the size of files, and write in temporary folders; one test starts a browser where there is one, and
+// one starts Node.
 const permissions = [
   "--no-prompt",
   "--allow-read",
   "--allow-write",
-  `--allow-run=${Deno.execPath()},sh,chromium`,
+  `--allow-run=${Deno.execPath()},sh,chromium,node`,
   // Whether a missing graphics adapter is a failure, and the page that a browser is served.
   "--allow-env=CI",
   "--allow-net=127.0.0.1",

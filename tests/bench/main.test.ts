@@ -92,11 +92,32 @@ Deno.test("bench: peers that are not there are named, and ours is measured", asy
   assertStringIncludes(out, "jax-js is not installed in ./no-such-folder");
 });
 
+Deno.test("bench: losses are compared with a PyTorch that is there, else a sentence says so", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const { code, err } = await bench(
+      ...["--losses", "--python", "./no-such-python", "--out", folder],
+    );
+    assertEquals(code, 1);
+    assertStringIncludes(err, "error: ./no-such-python is not there: name the Python with PyTorch");
+    // What PyTorch would have read.
+    assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name).toSorted(), [
+      "batch.safetensors",
+      "config.json",
+      "model.safetensors",
+    ]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("bench: programs of their own have their own help and their own errors", async () => {
   const growth = await bench("--growth", "--help");
   assertStringIncludes(growth.out, "--out FOLDER");
   const peers = await bench("--help", "--peers");
   assertStringIncludes(peers.out, "--jax-js FOLDER");
+  const losses = await bench("--losses", "--help");
+  assertStringIncludes(losses.out, "gpt2-small");
   const wrong = await bench("--peers", "--pyton", "x");
   assertEquals(wrong.code, 2);
   assertStringIncludes(wrong.err, "unknown flag --pyton: did you mean --python?");

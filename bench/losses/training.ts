@@ -1,0 +1,53 @@
+/** Losses of a few training steps on one batch, as `torch_losses.py` computes them too. */
+import { compile, type Device, evaluate, key } from "@unitune/core";
+import { adamw, chain, clipByGlobalNorm } from "@unitune/autodiff";
+import { gpt, type GptConfig, type GptParameters } from "@unitune/models";
+import { type Demonstrations, initTrainingState, sft, trainingStep } from "@unitune/objectives";
+
+/** How it is trained: AdamW with its decay on matrices, after clipping by the norm of all. */
+export const recipe = {
+  rate: 3e-4,
+  beta1: 0.9,
+  beta2: 0.99,
+  epsilon: 1e-8,
+  weightDecay: 0.1,
+  clip: 1,
+} as const;
+
+/** New parameters, on the device. */
+export function newParameters(config: GptConfig, device: Device): GptParameters {
+  return evaluate(gpt(config).init(key(0)), device);
+}
+
+/**
+ * The losses before each of some steps of SFT on one batch. The parameters are given up.
+ *
+ * @param config The sizes.
+ * @param params The parameters to begin with.
+ * @param batch The batch.
+ * @param device Where to compute.
+ * @param steps How many steps.
+ * @returns The loss that each step began with.
+ */
+export async function lossesOf(
+  config: GptConfig,
+  params: GptParameters,
+  batch: Demonstrations,
+  device: Device,
+  steps: number,
+): Promise<number[]> {
+  const { rate, clip, ...adam } = recipe;
+  const optimizer = chain<unknown[]>(clipByGlobalNorm(clip), adamw(rate, adam));
+  using step = compile(
+    trainingStep({ policy: gpt(config), objective: sft(), optimizer }),
+    { device, donate: [0] },
+  );
+  let state = evaluate(initTrainingState(params, optimizer, key(1)), device);
+  const losses: number[] = [];
+  for (let i = 0; i < steps; i++) {
+    const result = step(state, batch);
+    state = result.state;
+    losses.push(await result.metrics.loss?.item() ?? NaN);
+  }
+  return losses;
+}
