@@ -80,8 +80,9 @@ export async function checkGradients<T>(
   const paths = [...leafPaths(x).keys()];
   const device = reference();
   const scalar = (at: T) => weightedSum(f(at));
-  using value = compile(scalar, { device });
-  using gradient = compile(grad(scalar), { device });
+  // Programs of the reference hold nothing that has to be given back.
+  const value = compile(scalar, { device });
+  const gradient = compile(grad(scalar), { device });
 
   const found = leavesOf(gradient(replaceLeaves(x, points)));
   let worst = { error: 0, message: "" };

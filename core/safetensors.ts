@@ -9,6 +9,7 @@
  * Source: https://github.com/huggingface/safetensors#format
  */
 import { allocate, type DType, type TypedArray } from "./dtype.ts";
+import { halvesToFloats } from "./half.ts";
 import { type Shape, showShape } from "./shape.ts";
 
 /** The name of an element type in a safetensors file. */
@@ -276,7 +277,7 @@ const unpackers: { readonly [D in RawDType]?: Unpack } = {
     dtype: "bool",
     data: Uint32Array.from(new Uint8Array(bytes), (byte) => byte === 0 ? 0 : 1),
   }),
-  F16: (bytes) => ({ dtype: "f32", data: Float32Array.from(new Float16Array(bytes)) }),
+  F16: (bytes) => ({ dtype: "f32", data: halvesToFloats(new Uint16Array(bytes)) }),
   // A bfloat16 is the upper half of a float32.
   BF16: (bytes) => ({
     dtype: "f32",

@@ -369,3 +369,17 @@ Deno.test("what does not fit together is not written", () => {
     "Float32Array does not hold elements of type f64",
   );
 });
+
+Deno.test("safetensors: each of the 65,536 halves is widened exactly, without Float16Array", () => {
+  const halves = Uint16Array.from({ length: 2 ** 16 }, (_, bits) => bits);
+  const { data } = fromRawTensor({
+    dtype: "F16",
+    shape: [halves.length],
+    data: new Uint8Array(halves.buffer),
+  });
+  const expected = new Float16Array(halves.buffer);
+  const wrong = [...data].findIndex((value, bits) => !Object.is(value, expected[bits]));
+  assertEquals(wrong, -1, `half ${wrong} is ${data[wrong]}, not ${expected[wrong]}`);
+  // Subnormal, the largest, infinite, not a number.
+  assertEquals([...data.subarray(0x7bff, 0x7c02), data[1]], [65504, Infinity, NaN, 2 ** -24]);
+});

@@ -9,6 +9,7 @@ import type {
 } from "../../backend.ts";
 import { allocate, bytesPerElement, type DType, type TypedArray } from "../../dtype.ts";
 import type { Graph } from "../../graph.ts";
+import { groupBy } from "../../groups.ts";
 import { describeKernel } from "../../lowering/describe.ts";
 import type { BufferPlan } from "../../lowering/kernels.ts";
 import { lower } from "../../lowering/lower.ts";
@@ -313,7 +314,7 @@ export function wasmOn(
         ends.length = 0;
         program.run();
         const duration = (i: number) => at(ends, i + 1) - at(ends, i);
-        for (const [kernel, positions] of Map.groupBy(labels.keys(), (i) => labels[i] ?? "")) {
+        for (const [kernel, positions] of groupBy(labels.keys(), (i) => labels[i] ?? "")) {
           const milliseconds = positions.reduce((total, i) => total + duration(i), 0);
           times.push({ kernel, count: positions.length, milliseconds });
         }

@@ -3,6 +3,7 @@
  * and translators differ in what they accept and get right: each feature is tried on a small kernel
  * whose results are looked at, and is used only where they are right.
  */
+import { groupBy } from "../../groups.ts";
 
 /** Numbers of 16 bits, exchange between the lanes of a subgroup, and times of kernels. */
 export type WebGpuFeature = "f16" | "subgroups" | "timestamps";
@@ -213,8 +214,8 @@ export async function probeFeatures(device: GPUDevice): Promise<Features> {
   const [begin = 0n, end = 0n] = new BigUint64Array(read, 0, 2);
   if (hasTimestamps && begin > 0n && end >= begin) found.add("timestamps");
   // A header counts where every probe that begins with it is right.
-  for (const [feature, ofFeature] of Map.groupBy(ran, ({ probe }) => probe.feature)) {
-    for (const [header, tried] of Map.groupBy(ofFeature, ({ probe }) => probe.header)) {
+  for (const [feature, ofFeature] of groupBy(ran, ({ probe }) => probe.feature)) {
+    for (const [header, tried] of groupBy(ofFeature, ({ probe }) => probe.header)) {
       const wanted = granted.filter((probe) =>
         probe.feature === feature && probe.header === header
       );

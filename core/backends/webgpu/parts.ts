@@ -22,11 +22,15 @@ function cone(steps: readonly Step[], value: number): Set<number> {
   return found;
 }
 
-function union(a: Part, b: Part): Part {
+function union<T>(a: ReadonlySet<T>, b: ReadonlySet<T>): Set<T> {
+  return new Set([...a, ...b]);
+}
+
+function together(a: Part, b: Part): Part {
   return {
     stores: [...a.stores, ...b.stores],
-    steps: a.steps.union(b.steps),
-    storages: a.storages.union(b.storages),
+    steps: union(a.steps, b.steps),
+    storages: union(a.storages, b.storages),
   };
 }
 
@@ -76,7 +80,7 @@ export function inParts(kernel: KernelOf<"map">, context: Context): KernelOf<"ma
       for (let i = joined.length - 1; i >= 0; i--) {
         const other = joined[i];
         if (other === undefined || !mayJoin(other, whole)) continue;
-        whole = union(other, whole);
+        whole = together(other, whole);
         joined.splice(i, 1);
       }
       joined.push(whole);
@@ -89,6 +93,6 @@ export function inParts(kernel: KernelOf<"map">, context: Context): KernelOf<"ma
     before = parts.length;
     join((a, b) => overwrites(a, b) || overwrites(b, a));
   } while (parts.length < before);
-  join((a, b) => a.storages.union(b.storages).size <= bindings);
+  join((a, b) => union(a.storages, b.storages).size <= bindings);
   return parts.map((part) => partOf(kernel, part));
 }

@@ -1,5 +1,6 @@
 /** The time of each kernel of a run, where the adapter has timestamps. */
 import type { KernelTime } from "../../backend.ts";
+import { groupBy } from "../../groups.ts";
 import type { Memory } from "./memory.ts";
 
 /** Timestamps around the passes of one run. */
@@ -49,7 +50,7 @@ export function makeTimer(device: GPUDevice, memory: Memory): Timer {
       staging.release();
       resolved.destroy();
       querySet.destroy();
-      const byKernel = Map.groupBy(labels.keys(), (index) => labels[index] ?? "");
+      const byKernel = groupBy(labels.keys(), (index) => labels[index] ?? "");
       return [...byKernel].map(([kernel, runs]) => ({
         kernel,
         count: runs.length,

@@ -151,9 +151,11 @@ export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuDevice>
   });
   /** Waits until it is known why a reading failed. */
   const explained = async () => {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, LOSS_MILLISECONDS);
-    await Promise.race([lost, promise]);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const patience = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, LOSS_MILLISECONDS);
+    });
+    await Promise.race([lost, patience]);
     clearTimeout(timer);
     await health.settled();
   };

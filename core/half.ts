@@ -1,0 +1,24 @@
+/** Numbers of 16 bits as f32, by their bits: `Float16Array` came to Node with version 24. */
+
+/** Exponents of f32 and of half precision are biased by 127 and by 15. */
+const REBIAS = 2 ** (127 - 15);
+
+/**
+ * The f32 of every half (IEEE 754 binary16: a sign, 5 bits of exponent, 10 of fraction), exactly.
+ *
+ * Moved to the place that f32 has them at, exponent and fraction are the number times 2^-112, also
+ * where it is subnormal; where the exponent is all ones, it is infinite or NaN.
+ */
+export function halvesToFloats(halves: Uint16Array): Float32Array<ArrayBuffer> {
+  const floats = new Float32Array(halves.length);
+  const words = new Uint32Array(floats.buffer);
+  for (let i = 0; i < halves.length; i++) {
+    const half = halves[i] ?? 0;
+    const magnitude = half & 0x7fff;
+    words[i] = magnitude << 13;
+    if (magnitude >= 0x7c00) words[i] = magnitude << 13 | 0x7f800000;
+    else floats[i] = (floats[i] ?? 0) * REBIAS;
+    words[i] = (words[i] ?? 0) | (half & 0x8000) << 16;
+  }
+  return floats;
+}
