@@ -64,6 +64,24 @@ export const bytesPerElement: Readonly<Record<DType, number>> = {
   bool: 4,
 };
 
+/** Whether a number is one of an element type; floats are rounded, and so each is one. */
+export const holds: Readonly<Record<DType, (value: number) => boolean>> = {
+  f32: (value) => typeof value === "number",
+  f64: (value) => typeof value === "number",
+  i32: (value) => Number.isInteger(value) && value >= -(2 ** 31) && value < 2 ** 31,
+  u32: (value) => Number.isInteger(value) && value >= 0 && value < 2 ** 32,
+  bool: (value) => value === 0 || value === 1,
+};
+
+/** The numbers that an element type has, in words. */
+export const numbersOf: Readonly<Record<DType, string>> = {
+  f32: "numbers",
+  f64: "numbers",
+  i32: "integers from -2147483648 to 2147483647",
+  u32: "integers from 0 to 4294967295",
+  bool: "0 and 1",
+};
+
 /**
  * Whether an element type is floating point, and so can carry a gradient.
  *

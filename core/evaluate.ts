@@ -42,11 +42,17 @@ export function operandOf(tensor: Tensor, device: Device): Operand {
     return { kind: "buffer", buffer: value.buffer };
   }
   throw new Error(
-    value.kind === "device"
-      ? `a tensor of shape ${showShape(tensor.shape)} is on ${value.device.name}, the program on ` +
-        `${device.name}: move it with \`tensor(await x.data(), x)\``
-      : unreadable(tensor),
+    value.kind === "device" ? elsewhere(tensor, value.device, device) : unreadable(tensor),
   );
+}
+
+/** What is said of elements on another device, which may be one of the same kind. */
+function elsewhere({ shape }: Tensor, { name }: Device, wanted: Device): string {
+  const [there, here] = name === wanted.name
+    ? [`one ${name} device`, `another, which has a memory of its own`]
+    : [name, wanted.name];
+  return `a tensor of shape ${showShape(shape)} is on ${there}, the program on ${here}: ` +
+    `move it with \`tensor(await x.data(), x)\`, or use one device for both`;
 }
 
 function unreadable(tensor: Tensor): string {

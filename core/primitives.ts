@@ -5,8 +5,9 @@
  * takes, the shape and element type of its result, and whether it works element by element. The
  * backends, the gradient rules and the tests are tables over the same names.
  */
-import { type DType, isFloat } from "./dtype.ts";
-import { at, sameShape, type Shape, ShapeError, showShape, sizeOf } from "./shape.ts";
+import { type DType, holds, isFloat, numbersOf } from "./dtype.ts";
+import { nameOf } from "./names.ts";
+import { at, checkShape, sameShape, type Shape, ShapeError, showShape, sizeOf } from "./shape.ts";
 
 /** Shape and element type, all that a rule may know of an operand. */
 export interface Abstract {
@@ -206,15 +207,6 @@ const admits: Readonly<Record<Kind, (dtype: DType) => boolean>> = {
   bool: (dtype) => dtype === "bool",
 };
 
-/** Whether a number is one of an element type; integers wrap, but none is broken. */
-const holds: Readonly<Record<DType, (value: number) => boolean>> = {
-  f32: () => true,
-  f64: () => true,
-  i32: Number.isInteger,
-  u32: Number.isInteger,
-  bool: (value) => value === 0 || value === 1,
-};
-
 /** A row for a primitive that works element by element on operands of one shape and dtype. */
 function elementwise<P extends PrimitiveName>(
   name: P,
@@ -282,12 +274,6 @@ function packedHeads(name: string, inputs: readonly Abstract[]): {
   return { batch, length, heads, width, dtype };
 }
 
-function checkShape(name: string, shape: Shape): void {
-  if (!shape.every((size) => Number.isInteger(size) && size >= 0)) {
-    throw new ShapeError(`${name}: ${showShape(shape)} is no shape; sizes are integers from 0`);
-  }
-}
-
 /**
  * The closed table of primitives.
  *
@@ -308,7 +294,8 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
       checkShape("fill", shape);
       if (!holds[dtype](value)) {
         throw new ShapeError(
-          `fill: ${value} is no ${dtype}; cast the tensor that it stands beside to f32 first`,
+          `fill: ${nameOf(value)} is no ${dtype}, which holds ${numbersOf[dtype]} only; ` +
+            `cast the tensor that it stands beside to f32 first`,
         );
       }
       return { shape, dtype };
@@ -509,6 +496,7 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
     infer(inputs, { start, end }) {
       const { shape, dtype } = operand(inputs, 0);
       const fits = start.length === shape.length && end.length === shape.length &&
+        [...start, ...end].every(Number.isInteger) &&
         shape.every((size, axis) =>
           0 <= at(start, axis) && at(start, axis) <= at(end, axis) && at(end, axis) <= size
         );
@@ -516,7 +504,7 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
         fail(
           "slice",
           inputs,
-          `0 <= start <= end <= size, not ${showShape(start)} to ${showShape(end)}`,
+          `integers 0 <= start <= end <= size, not ${showShape(start)} to ${showShape(end)}`,
         );
       }
       return { shape: end.map((stop, axis) => stop - at(start, axis)), dtype };
@@ -570,7 +558,8 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
     infer(inputs, { axis, size }) {
       checkAxes("dynamicSlice", inputs, [axis]);
       const [{ shape, dtype }, start] = [operand(inputs, 0), operand(inputs, 1)];
-      if (!isScalarInteger(start) || size < 0 || size > at(shape, axis)) {
+      const fits = Number.isInteger(size) && size >= 0 && size <= at(shape, axis);
+      if (!fits || !isScalarInteger(start)) {
         fail("dynamicSlice", inputs, `a scalar i32 start and room for ${size} along axis ${axis}`);
       }
       return { shape: shape.map((full, i) => i === axis ? size : full), dtype };
@@ -644,5 +633,6 @@ export function inferResult<P extends PrimitiveName>(
     fail(name, inputs, `${operands === "any" ? "one or more" : operands} operands`);
   }
   const { shape, dtype } = infer(inputs, parameters);
+  checkShape(name, shape);
   return { shape: [...shape], dtype };
 }

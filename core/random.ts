@@ -6,7 +6,7 @@
 import { add, cast, cos, div, less, log, maximum, mul, neg, sqrt, sub } from "./ops/elementwise.ts";
 import { argmax } from "./ops/reduce.ts";
 import { concat, reshape, slice } from "./ops/shape.ts";
-import { type Shape, sizeOf } from "./shape.ts";
+import { checkShape, type Shape, sizeOf } from "./shape.ts";
 import { apply, asTensor, type Tensor, tensor, type TensorLike } from "./tensor.ts";
 
 /** Counters; the second word tells the uses of a key apart, so that their bits never meet. */
@@ -14,6 +14,9 @@ const COUNTERS = {
   bits: tensor([0, 0], { dtype: "u32" }),
   split: tensor([0, 1], { dtype: "u32" }),
 } as const;
+
+/** How many numbers a word of 32 bits has. */
+const WORD = 2 ** 32;
 
 /** The second word of the counters at which a key is folded, the first being the data. */
 const FOLD = tensor([2], { dtype: "u32" });
@@ -72,6 +75,7 @@ export function randomBits(key: Tensor, shape: Shape): Tensor {
  * @throws {ShapeError} If the key is not `u32[2]`.
  */
 export function splitKey(key: Tensor, count = 2): Tensor[] {
+  checkShape("splitKey", [count]);
   const keys = apply("randomBits", [key, COUNTERS.split], { shape: [count, 2] });
   return Array.from({ length: count }, (_, i) => reshape(slice(keys, 0, i, i + 1), [2]));
 }
@@ -93,9 +97,14 @@ export function splitKey(key: Tensor, count = 2): Tensor[] {
  * @param data One integer, taken modulo 2^32.
  * @returns A key that is independent of those from other integers.
  * @throws {ShapeError} If the key is not `u32[2]` or the data not one element.
+ * @throws {RangeError} If the data is a number and no integer.
  */
 export function foldKey(key: Tensor, data: TensorLike): Tensor {
-  const word = reshape(cast(asTensor(data, "u32"), "u32"), [1]);
+  if (typeof data === "number" && !Number.isSafeInteger(data)) {
+    throw new RangeError(`foldKey: expected an integer of at most 53 bits, got ${data}`);
+  }
+  const whole = typeof data === "number" ? data - WORD * Math.floor(data / WORD) : data;
+  const word = reshape(cast(asTensor(whole, "u32"), "u32"), [1]);
   const counter = concat([word, FOLD], 0);
   return apply("randomBits", [key, counter], { shape: [2] });
 }
@@ -117,13 +126,17 @@ export function foldKey(key: Tensor, data: TensorLike): Tensor {
  * @param shape The shape of the result.
  * @param options The interval; [0, 1) unless told.
  * @returns f32 numbers.
- * @throws {ShapeError} If the key is not `u32[2]`.
+ * @throws {ShapeError} If the key is not `u32[2]` or the shape is none.
+ * @throws {RangeError} If the interval is none.
  */
 export function uniform(
   key: Tensor,
   shape: Shape,
   { low = 0, high = 1 }: { readonly low?: number; readonly high?: number } = {},
 ): Tensor {
+  if (!(low <= high && Number.isFinite(low) && Number.isFinite(high))) {
+    throw new RangeError(`uniform: expected finite numbers low <= high, got ${low} and ${high}`);
+  }
   const unit = mul(cast(div(randomBits(key, shape), 256), "f32"), 2 ** -24);
   return low === 0 && high === 1 ? unit : add(mul(unit, high - low), low);
 }
@@ -146,13 +159,20 @@ export function uniform(
  * @param shape The shape of the result.
  * @param options The mean and the standard deviation; 0 and 1 unless told.
  * @returns f32 numbers.
- * @throws {ShapeError} If the key is not `u32[2]`.
+ * @throws {ShapeError} If the key is not `u32[2]` or the shape is none.
+ * @throws {RangeError} If mean or deviation are not finite, or the deviation is negative.
  */
 export function normal(
   key: Tensor,
   shape: Shape,
   { mean = 0, deviation = 1 }: { readonly mean?: number; readonly deviation?: number } = {},
 ): Tensor {
+  checkShape("normal", shape);
+  if (!(Number.isFinite(mean) && Number.isFinite(deviation) && deviation >= 0)) {
+    throw new RangeError(
+      `normal: expected a finite mean and a finite deviation from 0, got ${mean} and ${deviation}`,
+    );
+  }
   const size = sizeOf(shape);
   const pairs = uniform(key, [2, size]);
   const u = slice(pairs, 0, 0, 1);
@@ -178,9 +198,13 @@ export function normal(
  * @param probability From 0 to 1.
  * @param shape The shape of the result.
  * @returns Truth values.
- * @throws {ShapeError} If the key is not `u32[2]`.
+ * @throws {ShapeError} If the key is not `u32[2]` or the shape is none.
+ * @throws {RangeError} If the probability is none.
  */
 export function bernoulli(key: Tensor, probability: number, shape: Shape): Tensor {
+  if (!(probability >= 0 && probability <= 1)) {
+    throw new RangeError(`bernoulli: expected a probability from 0 to 1, got ${probability}`);
+  }
   return less(uniform(key, shape), probability);
 }
 

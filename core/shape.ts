@@ -58,19 +58,56 @@ export function at(values: readonly number[], index: number): number {
   return value;
 }
 
+/** The largest position: positions are i32. */
+const LAST_POSITION = 2 ** 31 - 1;
+
 /**
- * Axis numbers counted from the front; negative ones count from the back.
+ * Refuses what is no shape.
+ *
+ * @throws {ShapeError} If a size is negative or no integer.
+ */
+export function checkShape(operation: string, shape: Shape): void {
+  // By index, since `every` leaves out what an array has holes for.
+  for (let axis = 0; axis < shape.length; axis++) {
+    if (Number.isInteger(shape[axis]) && (shape[axis] ?? -1) >= 0) continue;
+    throw new ShapeError(
+      `${operation}: ${showShape(shape)} is no shape: ${shape[axis]} is no size; ` +
+        `sizes are integers from 0`,
+    );
+  }
+}
+
+/**
+ * Refuses a number that should be a position or a count and is no integer.
+ *
+ * @throws {ShapeError} If it is none, or outside i32.
+ */
+export function checkPosition(operation: string, what: string, value: number): void {
+  if (Number.isInteger(value) && Math.abs(value) <= LAST_POSITION) return;
+  throw new ShapeError(`${operation}: ${what} is ${value}; expected an integer below 2^31 in size`);
+}
+
+/**
+ * An axis number counted from the front; a negative one counts from the back.
+ *
+ * @throws {ShapeError} If the axis does not exist.
+ */
+export function normalizeAxis(operation: string, shape: Shape, axis: number): number {
+  const normal = axis < 0 ? axis + shape.length : axis;
+  if (!Number.isInteger(axis) || normal < 0 || normal >= shape.length) {
+    throw new ShapeError(`${operation}: axis ${axis} does not exist in shape ${showShape(shape)}`);
+  }
+  return normal;
+}
+
+/**
+ * Axis numbers counted from the front, in ascending order; negative ones count from the back.
  *
  * @throws {ShapeError} If an axis does not exist or is named twice.
  */
 export function normalizeAxes(operation: string, shape: Shape, axes: readonly number[]): number[] {
-  const normal = axes.map((axis) => axis < 0 ? axis + shape.length : axis);
+  const normal = Array.from(axes, (axis) => normalizeAxis(operation, shape, axis));
   normal.forEach((axis, i) => {
-    if (!Number.isInteger(axis) || axis < 0 || axis >= shape.length) {
-      throw new ShapeError(
-        `${operation}: axis ${axes[i]} does not exist in shape ${showShape(shape)}`,
-      );
-    }
     if (normal.indexOf(axis) !== i) {
       throw new ShapeError(`${operation}: axis ${axes[i]} is named twice`);
     }

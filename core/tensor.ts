@@ -1,6 +1,14 @@
 /** Tensors: immutable values, either elements or an expression over the table of primitives. */
 import type { Buffer, Device } from "./backend.ts";
-import { allocate, type DType, type TypedArray } from "./dtype.ts";
+import {
+  allocate,
+  bytesPerElement,
+  type DType,
+  holds,
+  isFloat,
+  numbersOf,
+  type TypedArray,
+} from "./dtype.ts";
 import { readElements } from "./evaluate.ts";
 import {
   type Abstract,
@@ -8,7 +16,9 @@ import {
   type PrimitiveName,
   type PrimitiveParameters,
 } from "./primitives.ts";
-import { type Shape, ShapeError, showShape, sizeOf } from "./shape.ts";
+import { denoInspect, inspect, nodeInspect } from "./inspect.ts";
+import { nameOf } from "./names.ts";
+import { checkShape, type Shape, ShapeError, showShape, sizeOf } from "./shape.ts";
 
 /** A primitive applied to tensors: a node of an expression. */
 export type Expression<P extends PrimitiveName = PrimitiveName> = {
@@ -77,6 +87,8 @@ const self = Symbol("tensor");
 /** A tensor as it is made. */
 interface Branded extends Tensor {
   [self]?: Tensor;
+  readonly [denoInspect]: typeof inspect;
+  readonly [nodeInspect]: typeof inspect;
 }
 
 /**
@@ -124,8 +136,8 @@ export function makeTensor(
     followed,
     data: () => readElements(tensor),
     async item() {
-      const [element, ...rest] = await readElements(tensor);
-      if (element === undefined || rest.length > 0) {
+      const [element] = sizeOf(shape) === 1 ? await readElements(tensor) : [];
+      if (element === undefined) {
         throw new ShapeError(`item: expected one element, got shape ${showShape(shape)}`);
       }
       return element;
@@ -134,6 +146,8 @@ export function makeTensor(
       if (cell.value.kind === "device") cell.value.buffer.dispose();
       cell.value = { kind: "gone", why: "it was disposed of" };
     },
+    [denoInspect]: inspect,
+    [nodeInspect]: inspect,
   };
   tensor[self] = tensor;
   return tensor;
@@ -186,12 +200,17 @@ function expression(op: PrimitiveName, inputs: readonly Tensor[], parameters: un
  * @param parameters Its static parameters.
  * @returns The tensor that it gives.
  * @throws {ShapeError} If the operands or parameters do not fit; names the operation and shapes.
+ * @throws {TypeError} If an operand is no tensor.
  */
 export function apply<P extends PrimitiveName>(
   op: P,
   inputs: readonly Tensor[],
   parameters: PrimitiveParameters[P],
 ): Tensor {
+  for (const [index, input] of inputs.entries()) {
+    if (isTensor(input)) continue;
+    throw new TypeError(`${op}: operand ${index} is ${nameOf(input)}; expected a tensor`);
+  }
   const result = inferResult(op, inputs, parameters);
   return makeTensor(result, { value: expression(op, inputs, parameters) }, {
     traced: inputs.some((input) => input.traced),
@@ -202,71 +221,143 @@ export function apply<P extends PrimitiveName>(
 /** Numbers, nested to any depth. */
 export type NestedNumbers = number | readonly NestedNumbers[];
 
-function nestedShape(values: NestedNumbers): number[] {
-  if (typeof values === "number") return [];
-  const [first] = values;
-  return [values.length, ...(first === undefined ? [] : nestedShape(first))];
+/** The deepest nesting that is read; an array that contains itself has none. */
+const MOST_AXES = 64;
+
+/** The sizes along the first element of each array. */
+function nestedShape(values: unknown): number[] {
+  const shape: number[] = [];
+  for (let inner = values; Array.isArray(inner); inner = inner[0]) {
+    if (shape.length === MOST_AXES) {
+      throw new ShapeError(
+        `tensor: arrays are nested more than ${MOST_AXES} deep, or contain themselves`,
+      );
+    }
+    shape.push(inner.length);
+  }
+  return shape;
 }
 
-function flattenInto(values: NestedNumbers, shape: Shape, out: number[]): void {
-  if (typeof values === "number" ? shape.length !== 0 : values.length !== shape[0]) {
+/** Where an element stands, as one would write it: `[1][0]`. */
+const showPlace = (place: readonly number[]): string => place.map((i) => `[${i}]`).join("");
+
+/** The numbers of nested arrays in row-major order. */
+function flattenInto(
+  values: unknown,
+  shape: Shape,
+  place: number[],
+  dtype: DType,
+  out: number[],
+): void {
+  const axis = place.length;
+  if (axis < shape.length && Array.isArray(values) && values.length === shape[axis]) {
+    // By index, since an array may have holes.
+    for (let i = 0; i < values.length; i++) {
+      place.push(i);
+      flattenInto(values[i], shape, place, dtype, out);
+      place.pop();
+    }
+    return;
+  }
+  if (Array.isArray(values) || (axis < shape.length && typeof values === "number")) {
+    const got = Array.isArray(values) ? `a row of ${values.length}` : "a number";
     throw new ShapeError(
-      `tensor: rows differ in length or depth; expected ${showShape(shape)} throughout`,
+      `tensor: rows differ in length or depth; expected ${showShape(shape)} throughout, ` +
+        `got ${got} at ${showPlace(place)}`,
     );
   }
-  if (typeof values === "number") out.push(values);
-  else for (const value of values) flattenInto(value, shape.slice(1), out);
+  out.push(checkElement(values, dtype, place));
+}
+
+/** An element, if it is a number that the element type has. */
+function checkElement(value: unknown, dtype: DType, place: readonly number[]): number {
+  const where = place.length === 0 ? "the number" : `element ${showPlace(place)}`;
+  if (typeof value !== "number") {
+    throw new TypeError(
+      place.length === 0
+        ? `tensor: expected a number, nested arrays of numbers or a typed array, got ${
+          nameOf(value)
+        }`
+        : `tensor: ${where} is ${nameOf(value)}; expected a number`,
+    );
+  }
+  if (!holds[dtype](value)) {
+    throw new RangeError(
+      `tensor: ${where} is ${value}, and ${dtype} holds ${numbersOf[dtype]} only`,
+    );
+  }
+  return value;
+}
+
+/** A list of numbers by index, such as a typed array. */
+function isNumberList(values: NestedNumbers | ArrayLike<number>): values is ArrayLike<number> {
+  return typeof values === "object" && values !== null && !Array.isArray(values) &&
+    Number.isInteger(values.length) && values.length >= 0;
+}
+
+/** Whether a list can hold no number that the element type does not have. */
+function hasOnly(dtype: DType, elements: ArrayLike<number>): boolean {
+  return dtype !== "bool" && elements.constructor === allocate(dtype, 0).constructor ||
+    isFloat(dtype) && (elements instanceof Float32Array || elements instanceof Float64Array);
 }
 
 /**
- * A tensor of given numbers.
+ * A tensor of given numbers. Floats are rounded to the element type; the integers and truth values of
+ * other element types have to be such.
  *
  * @example
  * ```ts
- * import { assertEquals } from "@std/assert";
+ * import { assertEquals, assertThrows } from "@std/assert";
  * import { tensor } from "@unitune/core";
  *
  * const x = tensor([[1, 2], [3, 4]]);
  * assertEquals(x.shape, [2, 2]);
  * assertEquals(await x.data(), new Float32Array([1, 2, 3, 4]));
  * assertEquals(tensor(new Int32Array(6), { shape: [2, 3], dtype: "i32" }).shape, [2, 3]);
+ * assertThrows(() => tensor([1.5], { dtype: "i32" }), RangeError, "element [0] is 1.5");
  * ```
  *
  * @param values A number, nested arrays of numbers, or a typed array in row-major order.
  * @param options `dtype` (f32 unless told) and `shape` (that of the nesting unless told).
  * @returns The tensor, its elements copied.
  * @throws {ShapeError} If rows differ in length or the shape does not hold as many elements.
+ * @throws {TypeError} If something is no number, with its place.
+ * @throws {RangeError} If the element type does not have a number, with its place.
  */
 export function tensor(
   values: NestedNumbers | ArrayLike<number>,
   options: { readonly dtype?: DType; readonly shape?: Shape } = {},
 ): Tensor {
   const { dtype = "f32" } = options;
+  if (!Object.hasOwn(bytesPerElement, dtype)) {
+    throw new TypeError(
+      `tensor: ${nameOf(dtype)} is no element type; expected one of ` +
+        Object.keys(bytesPerElement).join(", "),
+    );
+  }
   const flat: number[] = [];
-  const isNested = typeof values === "number" || Array.isArray(values);
   let elements: ArrayLike<number> = flat;
   let natural: readonly number[];
-  if (isNested) {
-    natural = nestedShape(values);
-    flattenInto(values, natural, flat);
+  if (isNumberList(values)) {
+    elements = values;
+    natural = [values.length];
   } else {
-    elements = isArrayLike(values) ? values : flat;
-    natural = [elements.length];
+    natural = nestedShape(values);
+    flattenInto(values, natural, [], dtype, flat);
   }
   const shape = options.shape ?? natural;
+  checkShape("tensor", shape);
   if (sizeOf(shape) !== elements.length) {
     throw new ShapeError(
       `tensor: shape ${showShape(shape)} holds ${sizeOf(shape)} elements, got ${elements.length}`,
     );
   }
+  if (elements !== flat && !hasOnly(dtype, elements)) {
+    for (let i = 0; i < elements.length; i++) checkElement(elements[i], dtype, [i]);
+  }
   const data = allocate(dtype, elements.length);
-  if (dtype === "bool") { for (let i = 0; i < elements.length; i++) data[i] = elements[i] ? 1 : 0; }
-  else data.set(elements);
+  data.set(elements);
   return makeTensor({ shape: [...shape], dtype }, { value: { kind: "host", data } });
-}
-
-function isArrayLike(values: NestedNumbers | ArrayLike<number>): values is ArrayLike<number> {
-  return typeof values === "object" && !Array.isArray(values);
 }
 
 /**
@@ -281,7 +372,10 @@ function isArrayLike(values: NestedNumbers | ArrayLike<number>): values is Array
  * ```
  *
  * @throws {ShapeError} If the element type does not have the number.
+ * @throws {TypeError} If the value is neither.
  */
 export function asTensor(value: TensorLike, dtype: DType): Tensor {
-  return typeof value === "number" ? apply("fill", [], { shape: [], dtype, value }) : value;
+  if (typeof value === "number") return apply("fill", [], { shape: [], dtype, value });
+  if (isTensor(value)) return value;
+  throw new TypeError(`expected a tensor or a number, got ${nameOf(value)}`);
 }

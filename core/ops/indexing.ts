@@ -1,6 +1,14 @@
 /** Reading and writing at positions that are data. */
 import type { DType } from "../dtype.ts";
-import { at, normalizeAxes, ShapeError, showShape, sizeOf } from "../shape.ts";
+import {
+  at,
+  checkPosition,
+  checkShape,
+  normalizeAxes,
+  ShapeError,
+  showShape,
+  sizeOf,
+} from "../shape.ts";
 import { apply, asTensor, type Tensor, type TensorLike } from "../tensor.ts";
 import { cast, equal, where } from "./elementwise.ts";
 import { iota, reshape, unsqueeze } from "./shape.ts";
@@ -45,6 +53,7 @@ export function gather(table: Tensor, ids: Tensor): Tensor {
  * @throws {ShapeError} If the ids are not i32, the updates no floats, or their shapes do not fit.
  */
 export function scatterAdd(ids: Tensor, updates: Tensor, rows: number): Tensor {
+  checkShape("scatterAdd", [rows]);
   return apply("scatterAdd", [ids, updates], { rows });
 }
 
@@ -60,9 +69,10 @@ export function scatterAdd(ids: Tensor, updates: Tensor, rows: number): Tensor {
  * assertEquals(await oneHot(ids, 2).data(), new Float32Array([0, 1, 1, 0]));
  * ```
  *
- * @throws {ShapeError} If the ids are not i32.
+ * @throws {ShapeError} If the ids are not i32 or the size is none.
  */
 export function oneHot(ids: Tensor, size: number, dtype: DType = "f32"): Tensor {
+  checkShape("oneHot", [size]);
   return cast(equal(unsqueeze(ids, -1), iota([...ids.shape, size], -1)), dtype);
 }
 
@@ -117,6 +127,8 @@ export function pick(x: Tensor, ids: Tensor): Tensor {
  */
 export function dynamicSlice(x: Tensor, axis: number, start: TensorLike, size: number): Tensor {
   const [position = 0] = normalizeAxes("dynamicSlice", x.shape, [axis]);
+  if (typeof start === "number") checkPosition("dynamicSlice", "start", start);
+  checkPosition("dynamicSlice", "size", size);
   return apply("dynamicSlice", [x, asTensor(start, "i32")], { axis: position, size });
 }
 
@@ -144,6 +156,7 @@ export function dynamicSlice(x: Tensor, axis: number, start: TensorLike, size: n
  */
 export function dynamicUpdate(x: Tensor, axis: number, start: TensorLike, update: Tensor): Tensor {
   const [position = 0] = normalizeAxes("dynamicUpdate", x.shape, [axis]);
+  if (typeof start === "number") checkPosition("dynamicUpdate", "start", start);
   return apply("dynamicUpdate", [x, update, asTensor(start, "i32")], { axis: position });
 }
 

@@ -2,7 +2,10 @@
 import type { DType } from "../dtype.ts";
 import {
   at,
+  checkPosition,
+  checkShape,
   normalizeAxes,
+  normalizeAxis,
   sameShape,
   type Shape,
   ShapeError,
@@ -77,7 +80,8 @@ export function ones(shape: Shape, dtype: DType = "f32"): Tensor {
  * @throws {ShapeError} If the axis does not exist.
  */
 export function iota(shape: Shape, axis: number, dtype: DType = "i32"): Tensor {
-  return apply("iota", [], { shape, dtype, axis: axis < 0 ? axis + shape.length : axis });
+  checkShape("iota", shape);
+  return apply("iota", [], { shape, dtype, axis: normalizeAxis("iota", shape, axis) });
 }
 
 /**
@@ -94,6 +98,7 @@ export function iota(shape: Shape, axis: number, dtype: DType = "i32"): Tensor {
  * @throws {ShapeError} If the size is negative or broken.
  */
 export function arange(size: number, dtype: DType = "i32"): Tensor {
+  checkShape("arange", [size]);
   return iota([size], 0, dtype);
 }
 
@@ -108,9 +113,10 @@ export function arange(size: number, dtype: DType = "i32"): Tensor {
  * assertEquals(reshape(arange(6), [2, -1]).shape, [2, 3]);
  * ```
  *
- * @throws {ShapeError} If the shape does not hold as many elements as x has.
+ * @throws {ShapeError} If the shape does not hold as many elements as x has, or is none.
  */
 export function reshape(x: Tensor, shape: Shape): Tensor {
+  checkShape("reshape", shape.map((axis) => axis === -1 ? 1 : axis));
   const known = shape.reduce((size, axis) => axis === -1 ? size : size * axis, 1);
   const free = shape.filter((axis) => axis === -1).length;
   if (free > 1) throw new ShapeError(`reshape: only one axis may be -1 in ${showShape(shape)}`);
@@ -139,7 +145,7 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
  * @throws {ShapeError} If the permutation does not name each axis once.
  */
 export function transpose(x: Tensor, permutation: readonly number[]): Tensor {
-  const axes = permutation.map((axis) => axis < 0 ? axis + x.shape.length : axis);
+  const axes = Array.from(permutation, (axis) => normalizeAxis("transpose", x.shape, axis));
   return apply("transpose", [x], { permutation: axes });
 }
 
@@ -179,6 +185,7 @@ export function transposeLast(x: Tensor): Tensor {
  * @throws {ShapeError} If an axis of x is neither 1 nor what the shape has there.
  */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
+  checkShape("broadcastTo", shape);
   if (sameShape(x.shape, shape)) return x;
   const missing = shape.length - x.shape.length;
   const fits = missing >= 0 &&
@@ -249,10 +256,13 @@ export function squeeze(x: Tensor, axis: number): Tensor {
  * @param start The first position; a negative one counts from the end.
  * @param end The position after the last; a negative one counts from the end, which it is unless told.
  * @returns The shape of x but for `end - start` along the axis.
- * @throws {ShapeError} If the axis does not exist, or not `0 <= start <= end <= size`.
+ * @throws {ShapeError} If the axis does not exist, a position is no integer, or not
+ * `0 <= start <= end <= size`.
  */
 export function slice(x: Tensor, axis: number, start: number, end?: number): Tensor {
-  const [position = 0] = normalizeAxes("slice", x.shape, [axis]);
+  const position = normalizeAxis("slice", x.shape, axis);
+  checkPosition("slice", "start", start);
+  if (end !== undefined) checkPosition("slice", "end", end);
   const size = at(x.shape, position);
   const from = start < 0 ? start + size : start;
   const to = end === undefined ? size : end < 0 ? end + size : end;
@@ -314,12 +324,13 @@ export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
  * assertEquals(await second?.data(), new Int32Array([2, 3]));
  * ```
  *
- * @throws {ShapeError} If the axis does not exist or is not cut evenly.
+ * @throws {ShapeError} If the axis does not exist, the parts are no integer from 1, or do not cut it
+ * evenly.
  */
 export function split(x: Tensor, parts: number, axis: number): Tensor[] {
   const [position = 0] = normalizeAxes("split", x.shape, [axis]);
   const size = at(x.shape, position) / parts;
-  if (!Number.isInteger(size)) {
+  if (!Number.isInteger(parts) || parts < 1 || !Number.isInteger(size)) {
     throw new ShapeError(`split: axis ${axis} of ${showShape(x.shape)} has no ${parts} even parts`);
   }
   return Array.from(

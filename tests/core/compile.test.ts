@@ -299,6 +299,19 @@ Deno.test("tensors of two devices do not mix, and the message says how to move o
   await assertRejects(() => add(x, y).data(), Error, "move it with");
 });
 
+Deno.test("tensors of two devices of one kind do not mix, and the message says that they are two", () => {
+  using here = wasm({ threads: 1 });
+  using there = wasm({ threads: 1 });
+  const x = evaluate(add(tensor([1, 2]), 1), there);
+  const f = compile((x: Tensor) => add(x, 1), { device: here });
+  assertThrows(
+    () => f(x),
+    Error,
+    "a tensor of shape [2] is on one wasm device, the program on another, which has a memory of its " +
+      "own: move it with `tensor(await x.data(), x)`, or use one device for both",
+  );
+});
+
 // Donation
 
 Deno.test("a donated tensor cannot be read afterwards, and says why", async () => {

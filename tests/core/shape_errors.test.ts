@@ -37,7 +37,7 @@ const cases: Readonly<Record<string, { of: () => unknown; tells: readonly string
   },
   "isNumber of integers": { of: () => core.isNumber(ids), tells: ["isNumber", "i32", "floats"] },
   "a negative size": { of: () => zeros([2, -1]), tells: ["fill", "[2, -1] is no shape"] },
-  "iota along no axis": { of: () => core.iota([2, 3], 2), tells: ["iota", "[2, 3]", "not [2]"] },
+  "iota along no axis": { of: () => core.iota([2, 3], 2), tells: ["iota", "[2, 3]", "axis 2"] },
   "reshape to another size": {
     of: () => core.reshape(zeros([2, 3]), [4]),
     tells: ["reshape", "f32[2, 3]", "4 elements for shape [4]"],
