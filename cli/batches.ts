@@ -44,6 +44,7 @@ export function stageSeed(seed: number, stage: number): number {
  * @param options The tokens of a row, the id that stands for padding, and how many rows the batch
  * has: those that are missing are padding throughout. As many as given, unless told.
  * @returns Ids and mask, `[B, T]`.
+ * @throws {RangeError} If an id is no integer from 0, or a row has another length than its mask.
  *
  * @example
  * ```ts
@@ -67,11 +68,27 @@ export function toBatch(
   const ids = new Int32Array(size * length).fill(padding);
   const mask = new Float32Array(size * length);
   rows.forEach((row, i) => {
+    checkRow(row, i);
     ids.set(row.ids, i * length);
     mask.set(row.mask.map(Number), i * length);
   });
   const shape = [size, length];
   return { ids: tensor(ids, { shape, dtype: "i32" }), mask: tensor(mask, { shape }) };
+}
+
+/** Refuses what a typed array would bend into some token. */
+function checkRow({ ids, mask }: EncodedSequence, row: number): void {
+  if (ids.length !== mask.length) {
+    throw new RangeError(
+      `toBatch: row ${row} has ${ids.length} ids and a mask of ${mask.length}; expected as many`,
+    );
+  }
+  const wrong = ids.findIndex((id) => !Number.isInteger(id) || id < 0 || id >= 2 ** 31);
+  if (wrong !== -1) {
+    throw new RangeError(
+      `toBatch: row ${row} has the id ${ids[wrong]} at ${wrong}; expected an integer from 0`,
+    );
+  }
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Checks of hyperparameters and shapes, so that a wrong one is an error and never a silent NaN. */
 import { ShapeError, showShape, type Tensor } from "@unitune/core";
+import { checkMask } from "./host.ts";
 
 /** The numbers that a hyperparameter may be. */
 export interface Range {
@@ -101,6 +102,7 @@ export function checkTokens(name: string, logProbs: Tensor, mask: Tensor): void 
   if (rows === 0 || length === 0) {
     throw new ShapeError(`${name}: the batch is empty; expected at least one row of one token`);
   }
+  checkMask(name, mask);
 }
 
 /** Throws unless tensors, by what they are, all have one shape of the given rank, and elements. */
@@ -120,6 +122,7 @@ export function checkShapes(
   if (shape.includes(0)) {
     throw new ShapeError(`${name}: the batch is empty; expected at least one row`);
   }
+  for (const [what, x] of entries) if (what === "mask" || what === "counted") checkMask(name, x);
 }
 
 /** Throws unless rows fall into whole groups of at least two. */

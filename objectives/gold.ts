@@ -1,6 +1,7 @@
 /** Demonstrations, and their own prefixes as prior states. */
 import { cast, ShapeError, showShape, slice, type Tensor } from "@unitune/core";
 import type { PriorStates, States } from "./estimation.ts";
+import { checkMask, checkTargets } from "./host.ts";
 import { tokenMetrics } from "./metrics.ts";
 import type { Context, Model } from "./policy.ts";
 
@@ -9,7 +10,9 @@ export interface Demonstrations {
   /** Token ids `[B, T]` (i32); padding may be any token, at the end. */
   readonly ids: Tensor;
   /**
-   * 1 on the tokens to learn (an answer and the stop token that ends it), 0 elsewhere, `[B, T]`.
+   * 1 on the tokens to learn (an answer and the stop token that ends it), 0 elsewhere, `[B, T]`. Other
+   * numbers are refused where the mask is on the host; on a device they are not looked for, and have
+   * no meaning.
    */
   readonly mask: Tensor;
   /**
@@ -23,6 +26,7 @@ export interface Demonstrations {
  * Throws unless a batch holds at least one sequence of at least two tokens, with its mask.
  *
  * @throws {ShapeError} If it does not.
+ * @throws {RangeError} If the mask is on the host and neither 0 nor 1 somewhere.
  */
 export function checkDemonstrations({ ids, mask, observations }: Demonstrations): void {
   const [rows = 0, length = 0] = ids.shape;
@@ -49,6 +53,7 @@ export function checkDemonstrations({ ids, mask, observations }: Demonstrations)
         `expected at least one row, of at least two tokens (one to read, one to predict)`,
     );
   }
+  checkMask("demonstrations", mask);
 }
 
 /** Of the positions that are read: all but the last, `[B, T-1]`. */
@@ -76,6 +81,7 @@ export function targetsOf(x: Tensor): Tensor {
  * @param batch The demonstrations.
  * @param context Step and keys.
  * @returns Logits, targets, and the targets' mask.
+ * @throws {RangeError} If a token that is learned is on the host and outside the vocabulary.
  */
 export function predictions(
   model: Model,
@@ -84,6 +90,7 @@ export function predictions(
   { keys }: Pick<Context, "keys">,
 ): Omit<States, "metrics"> {
   const logits = model.logits(embeddings, keys === undefined ? {} : { key: keys.batch });
+  checkTargets("demonstrations", ids, mask, logits.shape.at(-1) ?? 0);
   const values = model.values?.(embeddings);
   return {
     logits,

@@ -39,7 +39,7 @@ import { safeRatio } from "./loss.ts";
  *
  * @param logits Logits `[..., V]`.
  * @param ids Token ids `[...]` (i32).
- * @returns Log-probabilities `[...]` in nats.
+ * @returns Log-probabilities `[...]` in nats; NaN for an id that is no token.
  * @throws {ShapeError} If the shapes do not fit.
  */
 export function tokenLogProbs(logits: Tensor, ids: Tensor): Tensor {

@@ -1,5 +1,5 @@
 /** Reading and writing at positions that are data. */
-import type { DType } from "../dtype.ts";
+import { type DType, isFloat } from "../dtype.ts";
 import {
   at,
   checkPosition,
@@ -10,7 +10,7 @@ import {
   sizeOf,
 } from "../shape.ts";
 import { apply, asTensor, type Tensor, type TensorLike } from "../tensor.ts";
-import { cast, equal, where } from "./elementwise.ts";
+import { and, cast, equal, less, lessEqual, where } from "./elementwise.ts";
 import { iota, reshape, unsqueeze } from "./shape.ts";
 import { argsort, sum } from "./reduce.ts";
 
@@ -58,7 +58,8 @@ export function scatterAdd(ids: Tensor, updates: Tensor, rows: number): Tensor {
 }
 
 /**
- * 1 at each id along a new last axis of a given size, 0 elsewhere: `[...]` gives `[..., size]`.
+ * 1 at each id along a new last axis of a given size, 0 elsewhere: `[...]` gives `[..., size]`. An id
+ * outside 0..size-1 has its 1 nowhere.
  *
  * @example
  * ```ts
@@ -78,7 +79,8 @@ export function oneHot(ids: Tensor, size: number, dtype: DType = "f32"): Tensor 
 
 /**
  * The element of the last axis at each id: `x [..., V]` at `ids [...]` gives `[...]`, such as the
- * log-probabilities of given tokens. An id outside 0..V-1 gives 0.
+ * log-probabilities of given tokens. As with {@linkcode gather}, an id outside 0..V-1 gives NaN (0 for
+ * integers), so that a wrong id cannot pass unseen.
  *
  * @example
  * ```ts
@@ -86,8 +88,8 @@ export function oneHot(ids: Tensor, size: number, dtype: DType = "f32"): Tensor 
  * import { pick, tensor } from "@unitune/core";
  *
  * const logProbs = tensor([[-1, -2], [-3, -4]]);
- * const tokens = tensor([1, 0], { dtype: "i32" });
- * assertEquals(await pick(logProbs, tokens).data(), new Float32Array([-2, -3]));
+ * const tokens = tensor([1, 2], { dtype: "i32" });
+ * assertEquals(await pick(logProbs, tokens).data(), new Float32Array([-2, NaN]));
  * ```
  *
  * @throws {ShapeError} If the shapes do not fit or the ids are not i32.
@@ -101,7 +103,9 @@ export function pick(x: Tensor, ids: Tensor): Tensor {
     );
   }
   const chosen = equal(unsqueeze(ids, -1), iota([...ids.shape, size], -1));
-  return sum(where(chosen, x, 0), { axes: [-1] });
+  const picked = sum(where(chosen, x, 0), { axes: [-1] });
+  if (!isFloat(x.dtype)) return picked;
+  return where(and(lessEqual(0, ids), less(ids, size)), picked, NaN);
 }
 
 /**

@@ -1,5 +1,5 @@
 /** What a run trains on: rows, batches, masks, and what is kept aside. */
-import { assert, assertEquals, assertNotEquals, fail } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertThrows, fail } from "@std/assert";
 import {
   conversationSplit,
   dataOf,
@@ -198,5 +198,21 @@ Deno.test("built-in tasks are asked so that every right answer counts", async ()
     right.every((number) =>
       low <= number && number <= high && number % 2 === Number(pick?.gold) % 2
     ),
+  );
+});
+
+Deno.test("ids that a typed array would bend into some token are refused", () => {
+  for (const id of [NaN, 1.5, -1, 2 ** 31, Infinity]) {
+    const rows = [{ ids: [1], mask: [true] }, { ids: [1, id], mask: [false, true] }];
+    assertThrows(
+      () => toBatch(rows, { length: 4, padding: 0 }),
+      RangeError,
+      `row 1 has the id ${id} at 1; expected an integer from 0`,
+    );
+  }
+  assertThrows(
+    () => toBatch([{ ids: [1, 2], mask: [true] }], { length: 4, padding: 0 }),
+    RangeError,
+    "row 0 has 2 ids and a mask of 1",
   );
 });

@@ -100,15 +100,16 @@ Deno.test("pick takes one element a row, and is the sum against oneHot", async (
   await fc.assert(fc.asyncProperty(picks, async ({ x, ids }) => {
     const size = x.shape[x.shape.length - 1] ?? 0;
     const [values, positions] = [toTensor(x), toTensor(ids, "i32")];
-    const expected: Naive = {
+    const expected = (outside: number): Naive => ({
       shape: ids.shape,
       at: (index) => {
         const id = ids.at(index);
-        return id < 0 || id >= size ? 0 : x.at([...index, id]);
+        return id < 0 || id >= size ? outside : x.at([...index, id]);
       },
-    };
-    await assertIs(pick(values, positions), expected);
-    await assertIs(sum(mul(values, oneHot(positions, size)), { axes: [-1] }), expected);
+    });
+    await assertIs(pick(values, positions), expected(NaN));
+    await assertIs(sum(mul(values, oneHot(positions, size)), { axes: [-1] }), expected(0));
+    await assertIs(pick(toTensor(x, "i32"), positions), expected(0));
   }));
 });
 

@@ -219,7 +219,7 @@ Deno.test("NEFTune's noise is there with keys only, bounded by alpha / sqrt(L D)
   const noisy = neftune(gold, { alpha: 3 });
   let seen: Tensor | undefined;
   const spy: Model = {
-    embed: (ids) => gather(zeros([4, 3], "f64"), ids),
+    embed: (ids) => gather(zeros([4, 4], "f64"), ids),
     logits: (x) => seen = x,
   };
   noisy.evaluate(spy, world.demonstrations, context);
