@@ -1,5 +1,6 @@
 /** Schedules: hyperparameters, such as the learning rate, as functions of the step. */
 import { add, cast, clip, cos, div, full, less, mul, type Tensor, where } from "@unitune/core";
+import { checkOptions, finite, steps } from "./checks.ts";
 
 /**
  * A hyperparameter over training: from the number of updates done before (`i32[]`, from 0) to its
@@ -26,8 +27,10 @@ function progress(step: Tensor, length: number): Tensor {
  *
  * @param value The value.
  * @returns The schedule.
+ * @throws {RangeError} If the value is not finite.
  */
 export function constant(value: number): Schedule {
+  checkOptions("constant", { value }, { value: finite });
   return () => full([], value);
 }
 
@@ -56,8 +59,10 @@ export interface WarmupOptions {
  *
  * @param options The peak and the steps to it.
  * @returns The schedule.
+ * @throws {RangeError} If the peak is not finite, or the steps are no integer from 0.
  */
 export function linearWarmup({ peak, warmup }: WarmupOptions): Schedule {
+  checkOptions("linearWarmup", { peak, warmup }, { peak: finite, warmup: steps });
   return (step) => mul(progress(add(step, 1), warmup + 1), peak);
 }
 
@@ -87,8 +92,10 @@ export interface CosineOptions {
  *
  * @param options The ends of the fall and its length.
  * @returns The schedule.
+ * @throws {RangeError} If an end is not finite, or the length no integer from 0.
  */
 export function cosineDecay({ peak, end, total }: CosineOptions): Schedule {
+  checkOptions("cosineDecay", { peak, end, total }, { peak: finite, end: finite, total: steps });
   return (step) => {
     const left = mul(add(cos(mul(progress(step, total), Math.PI)), 1), 0.5);
     return add(mul(left, peak - end), end);
@@ -121,8 +128,15 @@ export interface WarmupCosineOptions extends WarmupOptions {
  *
  * @param options Peak and end, and the steps to them.
  * @returns The schedule.
+ * @throws {RangeError} If peak or end are not finite, or not `0 <= warmup <= total` in whole steps.
  */
 export function warmupCosine({ peak, end, warmup, total }: WarmupCosineOptions): Schedule {
+  checkOptions("warmupCosine", { warmup, total }, { warmup: steps, total: steps });
+  if (warmup > total) {
+    throw new RangeError(
+      `warmupCosine: warmup: expected at most the total of ${total} steps, got ${warmup}`,
+    );
+  }
   const rise = linearWarmup({ peak, warmup });
   const fall = cosineDecay({ peak, end, total: total - warmup });
   return (step) => where(less(step, warmup), rise(step), fall(add(step, -warmup)));

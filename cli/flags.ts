@@ -350,7 +350,16 @@ export function flagsInVain(table: FlagTable, { values, sources }: Resolved): Ma
 }
 
 function wrongValue(name: string, flag: Flag, given: unknown): UsageError {
-  return new UsageError(`--${name} must be ${expected(flag)}, not ${JSON.stringify(given)}`);
+  return new UsageError(
+    `--${name} must be ${expected(flag)}, not ${JSON.stringify(given)}${inSingle(flag, given)}`,
+  );
+}
+
+/** What f32, in which is computed, makes of a number, where that is another one altogether. */
+function inSingle(flag: Flag, given: unknown): string {
+  const value = Number(fromText(flag, given));
+  if (flag.kind !== "number" || !Number.isFinite(value) || !inRange(flag, value)) return "";
+  return `, which is ${Math.fround(value)} in 32 bits`;
 }
 
 /** What a flag takes, for an error: `a whole number, at least 1`. */
@@ -410,7 +419,7 @@ function checked(flag: Flag, value: unknown, error: () => Error): string | numbe
       }
       break;
     case "number":
-      if (typeof value === "number" && Number.isFinite(value) && inRange(flag, value)) return value;
+      if (typeof value === "number" && inRange(flag, value) && isKept(flag, value)) return value;
       break;
     default:
       flag satisfies never;
@@ -421,6 +430,13 @@ function checked(flag: Flag, value: unknown, error: () => Error): string | numbe
 function inRange(flag: NumberFlag, value: number): boolean {
   const { min = -Infinity, max = Infinity, above = -Infinity, below = Infinity } = flag;
   return min <= value && value <= max && above < value && value < below;
+}
+
+/** Whether f32 has a number, at most rounded, and within limits that are not reached. */
+function isKept({ above = -Infinity, below = Infinity }: NumberFlag, value: number): boolean {
+  const single = Math.fround(value);
+  return Number.isFinite(single) && (single !== 0 || value === 0) &&
+    above < single && single < below;
 }
 
 function defaultOf(flag: Flag): string | number | boolean | undefined {

@@ -11,6 +11,7 @@ import {
   type Tensor,
   zipTrees,
 } from "@unitune/core";
+import { checkOptions, decay, nonNegative } from "../checks.ts";
 import {
   addDecayedWeights,
   type ByPath,
@@ -69,10 +70,16 @@ function biasCorrection(beta: number, step: Tensor, like: Tensor): Tensor {
  *
  * @param options The decays and epsilon.
  * @returns The transform.
+ * @throws {RangeError} If a decay is not from 0 to below 1, or epsilon is negative or not finite.
  */
 export function scaleByAdam(
   { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamOptions = {},
 ): GradientTransform<AdamState> {
+  checkOptions("Adam", { beta1, beta2, epsilon }, {
+    beta1: decay,
+    beta2: decay,
+    epsilon: nonNegative,
+  });
   return {
     init: (params) => ({ ...firstStep(), first: zerosByPath(params), second: zerosByPath(params) }),
     update(updates, state) {
@@ -126,6 +133,8 @@ export interface AdamWOptions extends AdamOptions {
  * @param rate The learning rate, a number or a schedule.
  * @param options Decays, epsilon, weight decay and what it acts on.
  * @returns The optimizer.
+ * @throws {RangeError} If rate, epsilon or weight decay are negative or not finite, or a decay is not
+ * from 0 to below 1.
  */
 export function adamw(
   rate: LearningRate,

@@ -5,14 +5,16 @@ import {
   div,
   full,
   leavesOf,
+  lessEqual,
   mapTree,
-  maximum,
   mul,
   sqrt,
   square,
   sum,
   type Tensor,
+  where,
 } from "@unitune/core";
+import { checkOptions, limit as limitRange } from "../checks.ts";
 import { type GradientTransform, type Stateless, stateless } from "./transform.ts";
 
 /**
@@ -38,7 +40,7 @@ export function globalNorm(tree: unknown): Tensor {
 }
 
 /**
- * `update min(1, limit / norm)`, norm that of all updates together (Pascanu, Mikolov and Bengio,
+ * `update min(1, limit / norm)`, with `Infinity` every update as it is; norm is that of all updates together (Pascanu, Mikolov and Bengio,
  * "On the difficulty of training recurrent neural networks", 2013).
  *
  * @example
@@ -51,13 +53,17 @@ export function globalNorm(tree: unknown): Tensor {
  * assertEquals(await clipByGlobalNorm(5).update(x, {}, x).updates.data(), new Float32Array([3, 4]));
  * ```
  *
- * @param limit The largest norm that is left as it is, above 0.
+ * @param limit The largest norm that is left as it is, above 0; `Infinity` for no clipping.
  * @returns The transform.
+ * @throws {RangeError} If the limit is not above 0.
  */
 export function clipByGlobalNorm(limit: number): GradientTransform<Stateless> {
+  checkOptions("clipByGlobalNorm", { limit }, { limit: limitRange });
   return stateless((updates) => {
+    if (limit === Infinity) return updates;
     const norm = globalNorm(updates);
-    const factor = div(limit, maximum(norm, limit));
+    // Not a quotient with the larger of both, which has no value where f32 rounds the limit to Infinity.
+    const factor = where(lessEqual(norm, limit), 1, div(limit, norm));
     return mapTree(updates, (update) => mul(update, cast(factor, update.dtype)));
   });
 }

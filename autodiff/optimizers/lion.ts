@@ -1,5 +1,6 @@
 /** Lion. */
 import { add, mul, sign, type Tensor, zipTrees } from "@unitune/core";
+import { checkOptions, decay } from "../checks.ts";
 import {
   addDecayedWeights,
   type ByPath,
@@ -27,9 +28,9 @@ export interface LionState {
   readonly first: ByPath;
 }
 
-/** `decay m + (1 - decay) g`. */
-function blend(m: Tensor, g: Tensor, decay: number): Tensor {
-  return add(mul(m, decay), mul(g, 1 - decay));
+/** `beta m + (1 - beta) g`. */
+function blend(m: Tensor, g: Tensor, beta: number): Tensor {
+  return add(mul(m, beta), mul(g, 1 - beta));
 }
 
 /**
@@ -49,10 +50,12 @@ function blend(m: Tensor, g: Tensor, decay: number): Tensor {
  *
  * @param options The two weights.
  * @returns The transform.
+ * @throws {RangeError} If a weight is not from 0 to below 1.
  */
 export function scaleByLion(
   { beta1 = 0.9, beta2 = 0.99 }: LionMomentumOptions = {},
 ): GradientTransform<LionState> {
+  checkOptions("Lion", { beta1, beta2 }, { beta1: decay, beta2: decay });
   return {
     init: (params) => ({ first: zerosByPath(params) }),
     update: (updates, { first }) => ({
@@ -89,6 +92,8 @@ export interface LionOptions extends LionMomentumOptions {
  * @param rate The learning rate, a number or a schedule.
  * @param options The two weights, weight decay and what it acts on.
  * @returns The optimizer.
+ * @throws {RangeError} If rate or weight decay are negative or not finite, or a weight is not from 0 to
+ * below 1.
  */
 export function lion(
   rate: LearningRate,

@@ -1,5 +1,6 @@
 /** RMSprop. */
 import { add, div, mul, sqrt, square, zipTrees } from "@unitune/core";
+import { checkOptions, decay as below1, nonNegative } from "../checks.ts";
 import { addMomentum, type MomentumOptions, type MomentumState } from "./sgd.ts";
 import {
   type ByPath,
@@ -42,10 +43,12 @@ export interface RmsState {
  *
  * @param options The decay and epsilon.
  * @returns The transform.
+ * @throws {RangeError} If the decay is not from 0 to below 1, or epsilon is negative or not finite.
  */
 export function scaleByRms(
   { decay = 0.99, epsilon = 1e-8 }: RmsOptions = {},
 ): GradientTransform<RmsState> {
+  checkOptions("RMSprop", { decay, epsilon }, { decay: below1, epsilon: nonNegative });
   return {
     init: (params) => ({ second: zerosByPath(params) }),
     update(updates, state) {
@@ -80,6 +83,8 @@ export interface RmspropOptions extends RmsOptions, MomentumOptions {}
  * @param rate The learning rate, a number or a schedule.
  * @param options Decay, epsilon and momentum.
  * @returns The optimizer.
+ * @throws {RangeError} If rate or epsilon are negative or not finite, or decay or momentum are not from
+ * 0 to below 1.
  */
 export function rmsprop(
   rate: LearningRate,

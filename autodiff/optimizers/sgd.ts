@@ -1,5 +1,6 @@
 /** Stochastic gradient descent, with momentum. */
 import { add, mul, zipTrees } from "@unitune/core";
+import { checkOptions, decay } from "../checks.ts";
 import {
   type ByPath,
   chain,
@@ -42,10 +43,12 @@ export interface MomentumState {
  *
  * @param options The decay, and whether to look ahead.
  * @returns The transform.
+ * @throws {RangeError} If the decay is not from 0 to below 1.
  */
 export function addMomentum(
   { momentum = 0, nesterov = false }: MomentumOptions = {},
 ): GradientTransform<MomentumState> {
+  checkOptions("momentum", { momentum }, { momentum: decay });
   return {
     init: (params) => ({ sum: momentum === 0 ? {} : zerosByPath(params) }),
     update(updates, state) {
@@ -75,6 +78,7 @@ export function addMomentum(
  * @param rate The learning rate, a number or a schedule.
  * @param options The momentum.
  * @returns The optimizer.
+ * @throws {RangeError} If the rate is negative or not finite, or the momentum not from 0 to below 1.
  */
 export function sgd(
   rate: LearningRate,

@@ -11,6 +11,7 @@ import {
   zeros,
   zipTrees,
 } from "@unitune/core";
+import { checkOptions, finite, nonNegative } from "../checks.ts";
 import type { Schedule } from "../schedules.ts";
 
 /** What an update gives. */
@@ -127,8 +128,10 @@ export function applyUpdates<P>(params: P, updates: P): P {
  *
  * @param factor A number; negative to descend.
  * @returns The transform.
+ * @throws {RangeError} If the factor is not finite.
  */
 export function scale(factor: number): GradientTransform<Stateless> {
+  checkOptions("scale", { factor }, { factor: finite });
   return stateless((updates) => mapTree(updates, (update) => mul(update, factor)));
 }
 
@@ -192,9 +195,11 @@ export type LearningRate = number | Schedule;
  *
  * @param rate The learning rate.
  * @returns The transform; its state counts the steps, whether the rate is a number or a schedule.
+ * @throws {RangeError} If the rate is a number, and negative or not finite.
  */
 export function scaleByLearningRate(rate: LearningRate): GradientTransform<StepState> {
   if (typeof rate === "function") return scaleBySchedule((step) => neg(rate(step)));
+  checkOptions("learning rate", { rate }, { rate: nonNegative });
   const { update } = scale(-rate);
   return {
     init: firstStep,
@@ -247,11 +252,13 @@ export function onlyMatrices(_path: string, { shape }: Tensor): boolean {
  * @param rate The weight decay.
  * @param mask Which parameters decay; {@linkcode onlyMatrices} unless told.
  * @returns The transform.
+ * @throws {RangeError} If the weight decay is negative or not finite.
  */
 export function addDecayedWeights(
   rate: number,
   mask: ParameterMask = onlyMatrices,
 ): GradientTransform<Stateless> {
+  checkOptions("weight decay", { rate }, { rate: nonNegative });
   return stateless((updates, params) =>
     rate === 0 ? updates : zipTrees(
       updates,

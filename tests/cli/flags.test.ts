@@ -236,3 +236,37 @@ Deno.test("the nearest name is suggested only where it is near", () => {
   assertEquals(nearest("gradient", names), undefined);
   assertEquals(nearest("xyz", names), undefined);
 });
+
+Deno.test("numbers that 32 bits make 0 or Infinity, or that reach a limit, are refused", () => {
+  const table = {
+    clip: { kind: "number", min: 0, help: "" },
+    rate: { kind: "number", above: 0, help: "" },
+    beta: { kind: "number", min: 0, below: 1, help: "" },
+    seed: { kind: "integer", help: "" },
+  } as const;
+  const wrong: readonly (readonly [string, string, string])[] = [
+    [
+      "--clip",
+      "1e300",
+      "--clip must be a number, at least 0, not 1e300, which is Infinity in 32 bits",
+    ],
+    ["--clip", "1e-300", "which is 0 in 32 bits"],
+    ["--rate", "1e-50", "--rate must be a number, above 0, not 1e-50, which is 0 in 32 bits"],
+    ["--beta", "0.9999999999", "which is 1 in 32 bits"],
+    ["--clip", "-1", "--clip must be a number, at least 0, not -1"],
+    ["--clip", "NaN", "--clip must be a number, at least 0, not "],
+  ];
+  for (const [flag, value, message] of wrong) {
+    const error = assertThrows(() => parseFlags(table, [`${flag}=${value}`]), UsageError);
+    assertStringIncludes(error.message.replaceAll('"', ""), message);
+  }
+  const { values } = parseFlags(table, [
+    "--clip",
+    "0",
+    "--rate",
+    "1e-30",
+    "--seed",
+    "9007199254740991",
+  ]);
+  assertEquals([values.clip, values.rate, values.seed], [0, 1e-30, 2 ** 53 - 1]);
+});
