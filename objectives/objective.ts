@@ -4,7 +4,7 @@ import type { ObjectiveDescription } from "./description.ts";
 import type { Estimation } from "./estimation.ts";
 import { type Evaluation, lossValue } from "./loss.ts";
 import { metricValues } from "./metrics.ts";
-import type { Optimization } from "./optimization.ts";
+import type { Reading } from "./optimization.ts";
 import { type Context, type Model, withoutGradient } from "./policy.ts";
 
 /**
@@ -26,7 +26,8 @@ export interface Objective<B, C = unknown> {
 
 /**
  * An objective from its two halves. The optimization must need no more evidence than the estimation
- * gives; otherwise the types do not fit.
+ * gives, and read what each of its signals is for (the advantages of a reward, the log-probabilities
+ * of a reference, a teacher's logits, labels); otherwise the types do not fit.
  *
  * @example
  * ```ts
@@ -42,9 +43,9 @@ export interface Objective<B, C = unknown> {
  * @param optimization How the difference becomes a loss.
  * @returns The objective.
  */
-export function objective<B, C, E>(
-  estimation: Estimation<B, C, E>,
-  optimization: Optimization<NoInfer<E>>,
+export function objective<B, C, G extends N, N>(
+  estimation: Estimation<B, C, G>,
+  optimization: Reading<G, N>,
 ): Objective<B, C> {
   return {
     description: { ...estimation.description, ...optimization.description },

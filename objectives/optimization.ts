@@ -68,6 +68,44 @@ export interface ScoreEvidence {
   readonly counted?: Tensor;
 }
 
+/**
+ * Evidence that every optimization may leave unread: what any look at the model gives, and what only
+ * comes with an advantage, a return or a label.
+ */
+export type IncidentalEvidence =
+  | keyof TokenEvidence
+  | keyof DistributionEvidence
+  | "oldLogProbs"
+  | "values"
+  | "oldValues"
+  | "kl";
+
+/** The names of evidence, those of both sides where it is of pairs. */
+export type EvidenceNames<E> = E extends { readonly chosen: infer X }
+  ? keyof X | (E extends { readonly rejected: infer Y } ? keyof Y : never)
+  : keyof E;
+
+/** What evidence is for, by its name: returns are of rewards, as advantages are. */
+export type Purpose<Name> = Name extends "returns" ? "advantages" : Name;
+
+/**
+ * What a signal is for and an optimization does not look at, such as the advantages under a
+ * likelihood: the description would name what the loss has no use for.
+ *
+ * @typeParam G The evidence that is given.
+ * @typeParam N The evidence that the optimization needs.
+ */
+export type Ignored<G, N> = Exclude<
+  Purpose<EvidenceNames<G>>,
+  Purpose<EvidenceNames<N>> | IncidentalEvidence
+>;
+
+/** An optimization of evidence N that leaves nothing of the signals behind evidence G unread. */
+export type Reading<G, N> =
+  & Optimization<N>
+  & ([Ignored<G, N>] extends [never] ? unknown
+    : { readonly "the optimization ignores what the signal gives": Ignored<G, N> });
+
 /** The chosen and the rejected side of something. */
 export interface Sides<T> {
   /** What was preferred. */

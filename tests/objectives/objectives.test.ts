@@ -24,6 +24,7 @@ import {
   advantage,
   against,
   averageMargin,
+  best,
   both,
   clipped,
   type Demonstrations,
@@ -33,11 +34,13 @@ import {
   type Estimation,
   estimator,
   evaluationLoss,
+  gae,
   gold,
   ift,
   indicator,
   intuitive,
   kl,
+  labelled,
   linearLambda,
   metricValues,
   type Model,
@@ -46,6 +49,7 @@ import {
   noisyLambda,
   type Objective,
   objective,
+  oddsRatio,
   onChosen,
   type Optimization,
   paired,
@@ -60,6 +64,7 @@ import {
   scheduled,
   scored,
   sft,
+  type Signal,
   sum as sumOf,
   summarize,
   teacher,
@@ -397,14 +402,25 @@ Deno.test("an optimization takes every estimation that gives what it needs, and 
     }),
   };
 
+  const twoSignals = estimate(
+    sampled,
+    both(advantage(estimator("raw")), against("precomputed")),
+  );
+  const ownSignal: Signal<unknown, unknown, TokenEvidence & { readonly difficulty: Tensor }> = {
+    ...indicator,
+    compare: (states) => ({
+      evidence: { ...indicator.compare(states, {}).evidence, difficulty: states.mask },
+      metrics: {},
+    }),
+  };
+
   objective(supervised, needsLess);
+  objective(twoSignals, sumOf(policyGradient(), kl()));
   objective(supervised, entropyBonus());
   objective(estimate(intuitive(), indicator), propagated());
   objective(pairs, averageMargin());
   objective(pairs, onChosen(propagated()));
   objective(referenced, pairwise());
-  objective(referenced, averageMargin());
-  objective(rollouts, nll());
   objective(rollouts, sumOf(clipped(), weight(0.01, entropyBonus())));
   objective(ranked(referenced), pairwise());
   objective(estimate(intuitive(), teacher(reference)), distilled());
@@ -412,6 +428,14 @@ Deno.test("an optimization takes every estimation that gives what it needs, and 
   objective(paired(estimate(intuitive(), against(reference))), pairwise({ form: "hinge" }));
   objective(estimate(intuitive(), advantage(estimator("max-rl", 2))), clipped());
   objective(estimate(scheduled(), both(indicator, teacher(reference))), sumOf(nll(), distilled()));
+
+  objective(estimate(sampled, gae()), clipped());
+  objective(estimate(sampled, gae()), sumOf(clipped(), valueRegression()));
+  objective(estimate(sampled, gae()), valueRegression());
+  objective(rollouts, policyGradient());
+  objective(best(supervised), nll());
+  objective(referenced, sumOf(averageMargin(), onChosen(kl())));
+  objective(estimate(gold, labelled("precomputed")), sumOf(prospect(), entropyBonus()));
 
   // @ts-expect-error: a pairwise optimization on unpaired data.
   objective(supervised, averageMargin());
@@ -435,6 +459,32 @@ Deno.test("an optimization takes every estimation that gives what it needs, and 
   objective(supervised, distilled());
   // @ts-expect-error: KTO without labels.
   objective(estimate(gold, against("precomputed")), prospect());
+  // @ts-expect-error: the likelihood of own answers, whatever they are rewarded with.
+  objective(rollouts, nll());
+  // @ts-expect-error: the same for advantages on gold prefixes.
+  objective(estimate(gold, advantage(estimator("group-z-score", 8))), nll());
+  // @ts-expect-error: the same propagated, on intuitive states.
+  objective(estimate(intuitive(), advantage(estimator("raw"))), propagated());
+  // @ts-expect-error: the same where only the entropy is looked at.
+  objective(rollouts, weight(0.1, entropyBonus()));
+  // @ts-expect-error: the same for advantages by a critic.
+  objective(estimate(sampled, gae()), nll());
+  // @ts-expect-error: a margin without the reference that was asked.
+  objective(referenced, averageMargin());
+  // @ts-expect-error: the same where only the chosen side is looked at.
+  objective(referenced, onChosen(nll()));
+  // @ts-expect-error: odds without the reference of ranked answers.
+  objective(ranked(referenced), oddsRatio());
+  // @ts-expect-error: a likelihood without the teacher that was asked.
+  objective(estimate(gold, teacher(reference)), nll());
+  // @ts-expect-error: one of two signals.
+  objective(twoSignals, clipped());
+  // @ts-expect-error: the other one.
+  objective(twoSignals, kl());
+  // @ts-expect-error: a divergence from the reference without the labels.
+  objective(estimate(gold, labelled("precomputed")), kl());
+  // @ts-expect-error: a signal of one's own.
+  objective(estimate(gold, ownSignal), nll());
   // @ts-expect-error: scores of a reward model as tokens' log-probabilities.
   objective(paired(scored), averageMargin());
   // @ts-expect-error: ranking what is not in pairs.

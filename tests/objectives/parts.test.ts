@@ -10,6 +10,7 @@ import {
   both,
   clipped,
   type Context,
+  distilled,
   dpo,
   drGrpo,
   estimate,
@@ -21,6 +22,7 @@ import {
   grpo,
   grpoKl,
   indicator,
+  kl,
   kto,
   type Model,
   modelOf,
@@ -43,6 +45,7 @@ import {
   scheduledSampling,
   sft,
   sum,
+  sum as sumOf,
   summarize,
   teacher,
   weight,
@@ -319,7 +322,7 @@ Deno.test("both signals ask the policy once, each other model once", () => {
   const other: Model = { ...model, logits: (x) => (others++, mul(model.logits(x), 0.5)) };
   const whole = objective(
     estimate(gold, both(teacher(other), against(other))),
-    nll(),
+    sumOf(distilled(), kl()),
   );
   evaluated(whole, world.demonstrations, context, counting);
   assertEquals([asked, others], [1, 2]);

@@ -516,16 +516,17 @@ theorem(
   ({ dtype, tolerance }) =>
     fc.asyncProperty(worlds, number(-2, 2), async (options, factor) => {
       const { params, rollouts } = worldOf({ ...options, dtype });
-      const signal = both(advantage(estimator("group-z-score", 2)), against("precomputed"));
-      const estimation = estimate(sampled, signal);
+      const rewarded = advantage(estimator("group-z-score", 2));
+      const referred = against("precomputed");
+      const estimation = estimate(sampled, both(rewarded, referred));
       const whole = lossOf(
         objective(estimation, sumOf(clipped(), weight(factor, kl()))),
         rollouts,
       );
       const parts = (p: Parameters) =>
         add(
-          lossOf(objective(estimation, clipped()), rollouts)(p),
-          mul(lossOf(objective(estimation, kl()), rollouts)(p), factor),
+          lossOf(objective(estimate(sampled, rewarded), clipped()), rollouts)(p),
+          mul(lossOf(objective(estimate(sampled, referred), kl()), rollouts)(p), factor),
         );
       await assertNear(whole(params), parts(params), tolerance);
       await assertNear(grad(whole)(params), grad(parts)(params), tolerance);
