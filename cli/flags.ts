@@ -452,9 +452,6 @@ function strayError(table: FlagTable, argument: string): UsageError {
   }
   const written = argument.split("=", 1).join("");
   const name = written.replace(/^-+(no-)?/, "");
-  if (Object.hasOwn(table, name) && argument === `${written}=`) {
-    return new UsageError(`--${name} needs a value`);
-  }
   return new UsageError(`unknown flag ${written}${suggestion(name, table, "--")}`);
 }
 

@@ -1,24 +1,59 @@
 import { types } from "node:util";
 
-type TypedArray = Exclude<ArrayBufferView, DataView> & ArrayLike<number | bigint>;
+type Elements = Exclude<ArrayBufferView, DataView> & ArrayLike<number | bigint>;
 
-function isTypedArray(value: object): value is TypedArray {
+function isTypedArray(value: object): value is Elements {
   return types.isTypedArray(value);
 }
 
-/** An object without a prototype counts as a plain object, as in the published package. */
-function constructorOf(value: object): unknown {
-  return value.constructor ?? Object;
+/** An object without a prototype counts as a plain object. */
+function prototypeOf(value: object): object {
+  return Object.getPrototypeOf(value) ?? Object.prototype;
 }
+
+/** Classes whose instances are what their text says. */
+const texts: readonly object[] = [RegExp, URL, URLSearchParams, Intl.Locale]
+  .map(({ prototype }) => prototype);
 
 /** `===`, except that `NaN` equals itself; so `0` equals `-0`. */
 function samePrimitive(a: unknown, b: unknown): boolean {
-  return a === b || (Number.isNaN(a) && Number.isNaN(b));
+  return a === b || Object.is(a, b);
+}
+
+function sameElements(x: ArrayLike<unknown>, y: ArrayLike<unknown>): boolean {
+  if (x.length !== y.length) return false;
+  for (let i = 0; i < x.length; i++) if (!samePrimitive(x[i], y[i])) return false;
+  return true;
 }
 
 /**
- * Whether two values are structurally equal: same constructors, keys and contents, recursively.
- * Maps and sets compare without regard to order, their keys structurally too.
+ * The keys by which two values of one prototype are compared: of plain objects and arrays those that
+ * are enumerable, of other objects all, those of their classes included, as an error's `message` is.
+ */
+function comparedKeys(value: object): Set<string | symbol> {
+  const prototype = prototypeOf(value);
+  if (prototype === Object.prototype || prototype === Array.prototype) {
+    return new Set(
+      Reflect.ownKeys(value).filter((key) =>
+        Object.prototype.propertyIsEnumerable.call(value, key)
+      ),
+    );
+  }
+  const keys = new Set<string | symbol>();
+  for (
+    let owner: object | null = value;
+    owner !== null && owner !== Object.prototype && owner !== Array.prototype;
+    owner = Object.getPrototypeOf(owner)
+  ) {
+    for (const key of Reflect.ownKeys(owner)) keys.add(key);
+  }
+  return keys;
+}
+
+/**
+ * Whether two values are structurally equal: same prototypes, keys and contents, recursively. Maps and
+ * sets compare without regard to order, their keys structurally too. Of errors the message counts, and
+ * the place where they were made.
  *
  * @param a one value
  * @param b the other
@@ -31,70 +66,53 @@ function samePrimitive(a: unknown, b: unknown): boolean {
  * assert(equal({ shape: [2, 3] }, { shape: [2, 3] }));
  * assert(!equal([1, 2], [2, 1]));
  * ```
+ *
+ * @throws {TypeError} If two weak maps or sets are compared, which nobody can look into.
  */
 export function equal(a: unknown, b: unknown): boolean {
-  // Pairs under comparison count as equal, which is what lets cyclic structures end.
-  const compared = new Map<object, Set<object>>();
+  // A pair under comparison counts as equal, which is what lets cyclic structures end.
+  const compared = new Map<object, object>();
 
-  function alreadyCompared(x: object, y: object): boolean {
-    const partners = compared.get(x) ?? new Set();
-    compared.set(x, partners);
-    const seen = partners.has(y);
-    partners.add(y);
-    return seen;
-  }
-
-  function equalArrays(x: TypedArray, y: TypedArray): boolean {
-    if (x.length !== y.length) return false;
-    for (let i = 0; i < x.length; i++) if (!samePrimitive(x[i], y[i])) return false;
-    return true;
-  }
-
-  /** Every entry of `x` is matched with a different entry of `y`. */
-  function equalEntries(
-    x: Iterable<[unknown, unknown]>,
-    y: Iterable<[unknown, unknown]>,
-  ): boolean {
-    const unmatched = [...y];
-    for (const [key, value] of x) {
-      const at = unmatched.findIndex(([k, v]) => compare(key, k) && compare(value, v));
-      if (at < 0) return false;
-      unmatched.splice(at, 1);
-    }
-    return unmatched.length === 0;
+  /** Every entry of `x` is one of `y`, which has as many. */
+  function equalEntries(x: Iterable<[unknown, unknown]>, y: Map<unknown, unknown>): boolean {
+    return [...x].every(([key, value]) => {
+      const isPrimitive = typeof key !== "object" || key === null;
+      return isPrimitive
+        ? y.has(key) && compare(value, y.get(key))
+        : [...y].some(([k, v]) => compare(key, k) && compare(value, v));
+    });
   }
 
   function equalProperties(x: object, y: object): boolean {
-    const keys = enumerableKeys(x);
-    return keys.length === enumerableKeys(y).length &&
-      keys.every((key) =>
-        Object.prototype.propertyIsEnumerable.call(y, key) &&
-        compare(Reflect.get(x, key), Reflect.get(y, key))
-      );
+    const keys = comparedKeys(x).union(comparedKeys(y));
+    return [...keys].every((key) =>
+      key in x && key in y && compare(Reflect.get(x, key), Reflect.get(y, key))
+    );
   }
 
   function compare(x: unknown, y: unknown): boolean {
     if (samePrimitive(x, y)) return true;
     if (typeof x !== "object" || typeof y !== "object" || x === null || y === null) return false;
     if (x instanceof Date && y instanceof Date) return samePrimitive(x.getTime(), y.getTime());
-    if ((x instanceof RegExp && y instanceof RegExp) || (x instanceof URL && y instanceof URL)) {
-      return String(x) === String(y);
+    if (prototypeOf(x) !== prototypeOf(y)) return false;
+    if (isTypedArray(x) && isTypedArray(y)) return sameElements(x, y);
+    if (types.isAnyArrayBuffer(x) && types.isAnyArrayBuffer(y)) {
+      return sameElements(new Uint8Array(x), new Uint8Array(y));
     }
-    if (constructorOf(x) !== constructorOf(y)) return false;
-    if (isTypedArray(x) && isTypedArray(y)) return equalArrays(x, y);
-    if (alreadyCompared(x, y)) return true;
-    if (x instanceof Map && y instanceof Map) return equalEntries(x.entries(), y.entries());
-    if (x instanceof Set && y instanceof Set) return equalEntries(x.entries(), y.entries());
+    if (x instanceof WeakMap || x instanceof WeakSet) {
+      throw new TypeError(`Cannot compare ${x.constructor.name} instances`);
+    }
+    if (x instanceof WeakRef && y instanceof WeakRef) return compare(x.deref(), y.deref());
+    if (compared.get(x) === y) return true;
+    if (Object.keys(x).length !== Object.keys(y).length) return false;
+    compared.set(x, y);
+    if (x instanceof Map && y instanceof Map) return x.size === y.size && equalEntries(x, y);
+    if (x instanceof Set && y instanceof Set) {
+      return x.size === y.size && equalEntries(x.entries(), new Map(y.entries()));
+    }
+    if (texts.includes(prototypeOf(x))) return String(x) === String(y);
     return equalProperties(x, y);
   }
 
   return compare(a, b);
-}
-
-function enumerableKeys(value: object): (string | symbol)[] {
-  const symbols = Object.getOwnPropertySymbols(value);
-  return [
-    ...Object.keys(value),
-    ...symbols.filter((key) => Object.prototype.propertyIsEnumerable.call(value, key)),
-  ];
 }

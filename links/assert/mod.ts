@@ -14,7 +14,7 @@
  */
 
 import { AssertionError as NodeAssertionError } from "node:assert";
-import { inspect } from "node:util";
+import { inspect, stripVTControlCharacters } from "node:util";
 import { equal } from "./equal.ts";
 
 export { equal };
@@ -253,7 +253,9 @@ function assertError<E extends Error>(
       { cause: error },
     );
   }
-  if (msgIncludes !== undefined && !error.message.includes(msgIncludes)) {
+  const hasPart = stripVTControlCharacters(error.message)
+    .includes(stripVTControlCharacters(msgIncludes ?? ""));
+  if (!hasPart) {
     throw new AssertionError(
       `Expected error message to include ${inspect(msgIncludes)}, but got ` +
         `${inspect(error.message)}${suffix(msg)}`,

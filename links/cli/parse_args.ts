@@ -69,8 +69,7 @@ export type Args<
   }
   & (DoubleDash extends true ? { "--": string[] } : unknown);
 
-const NUMBER = /^(0[xX][0-9a-fA-F]+|[-+]?(\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?)$/;
-const LONG = /^--(?<no>no-)?(?<key>.+?)(=(?<value>.+))?$/s;
+const LONG = /^--(?<no>no-)?(?<key>.+?)(=(?<value>.*))?$/s;
 const SHORT = /^-(?<letters>[^-].*)$/s;
 
 /** What a regular expression's named groups matched. */
@@ -85,7 +84,7 @@ const list = <T extends string>(names: Names<T> | undefined): readonly T[] =>
  * `--key value`, `--key=value`, `--flag`, `-k value`, `-k=value`, `-k5` and grouped `-abc` are
  * options; an option followed by no value is `true`, or `""` if named in `string`. What is no option
  * is in `_`, as is everything after `--`. Values and other arguments that read as numbers become
- * numbers, unless named in `string` (`_` for the others). Unlike the published function, dots in
+ * numbers, unless named in `string` (`_` for the others); `--key=` and `-k=` give an empty text. Unlike the published function, dots in
  * names do not nest.
  *
  * @param args the arguments, such as `Deno.args`
@@ -133,10 +132,12 @@ export function parseArgs(
   const rest = end < 0 ? [] : args.slice(end + 1);
   const result: { [name: string]: unknown; _: (string | number)[] } = { _: [] };
 
-  const number = (text: string): string | number => NUMBER.test(text) ? Number(text) : text;
+  /** A finite number as JavaScript reads one, whatever its notation; else the text. */
+  const number = (text: string): string | number =>
+    /\S/.test(text) && Number.isFinite(Number(text)) ? Number(text) : text;
 
   function isKnown(key: string, arg: string): boolean {
-    return flags.has(key) || texts.has(key) || aliases.has(key) ||
+    return flags.has(key) || texts.has(key) || aliases.has(key) || gathered.has(key) ||
       (allFlags && /^--[^=]+$/.test(arg));
   }
 
@@ -144,6 +145,7 @@ export function parseArgs(
     if (!isKnown(key, arg) && options.unknown?.(arg, key, raw) === false) return;
     const value = typeof raw === "string" && !texts.has(key) ? number(raw) : raw;
     for (const name of [key, ...(aliases.get(key) ?? [])]) {
+      if (isOfPrototype(name)) continue;
       const before = Object.hasOwn(result, name) ? result[name] : undefined;
       result[name] = !(collect && gathered.has(key))
         ? value
@@ -226,7 +228,9 @@ export function parseArgs(
   const missing = (name: string): boolean => !Object.hasOwn(result, name);
   for (const [name, value] of Object.entries(options.default ?? {})) {
     if (!missing(name)) continue;
-    for (const alias of [name, ...(aliases.get(name) ?? [])]) result[alias] = value;
+    for (const alias of [name, ...(aliases.get(name) ?? [])]) {
+      if (!isOfPrototype(alias)) result[alias] = value;
+    }
   }
   for (const name of flags) if (missing(name)) result[name] = gathered.has(name) ? [] : false;
   for (const name of texts) if (missing(name) && gathered.has(name)) result[name] = [];
@@ -248,11 +252,18 @@ function aliasGroups(
   );
 }
 
-/** The value that follows a letter within a group of letters: `-k=v`, `-k5`, `-k/path`, `-k-`. */
+/** Names that an object has from its prototype and that would change it: they are left out. */
+function isOfPrototype(name: string): boolean {
+  return name === "__proto__" || name === "constructor";
+}
+
+/** The value that follows a letter within a group: `-k=v`, `-k=`, `-k5`, `-k/path`, `-k-`. */
 function attachedValue(letter: string, tail: string, hasMore: boolean): string | undefined {
   if (tail === "-") return tail;
+  if (tail === "=") return "";
   if (/[a-z]/i.test(letter)) {
-    if (tail.includes("=")) return tail.slice(tail.indexOf("=") + 1);
+    const value = /=(?<value>.+)/.exec(tail)?.groups?.value;
+    if (value !== undefined) return value;
     if (/-?\d+(\.\d*)?(e-?\d+)?$/.test(tail)) return tail;
   }
   return hasMore && /^\W/.test(tail) ? tail : undefined;

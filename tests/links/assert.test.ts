@@ -25,6 +25,24 @@ class Point {
   constructor(readonly x: number) {}
 }
 
+/** What it holds is behind a getter of its class. */
+class Sized {
+  readonly #size: number;
+  constructor(size: number) {
+    this.#size = size;
+  }
+  get size(): number {
+    return this.#size;
+  }
+}
+
+/** Errors as if made at one place, since stacks are compared; with a cause where one is given. */
+const made = (message: string, cause?: unknown): Error => {
+  const error = cause === undefined ? new Error(message) : new Error(message, { cause });
+  error.stack = "at one place";
+  return error;
+};
+
 const cyclic = (value: number): unknown => {
   const node: { value: number; self?: unknown } = { value };
   node.self = node;
@@ -66,6 +84,20 @@ const pairs: readonly { a: unknown; b: unknown; equal: boolean }[] = [
   { a: /a/g, b: /a/g, equal: true },
   { a: /a/g, b: /a/i, equal: false },
   { a: new URL("https://a.test"), b: new URL("https://b.test"), equal: false },
+  { a: new Error("a"), b: new Error("b"), equal: false },
+  { a: made("a"), b: made("a"), equal: true },
+  { a: made("a", 1), b: made("a", 2), equal: false },
+  { a: new Error("a"), b: new RangeError("a"), equal: false },
+  { a: Object.assign(made("a"), { code: 1 }), b: made("a"), equal: false },
+  { a: new Sized(1), b: new Sized(1), equal: true },
+  { a: new Sized(1), b: new Sized(2), equal: false },
+  { a: { constructor: Point }, b: new Point(1), equal: false },
+  { a: new ArrayBuffer(2), b: new ArrayBuffer(2), equal: true },
+  { a: new Uint8Array([1]).buffer, b: new Uint8Array([2]).buffer, equal: false },
+  { a: new URLSearchParams("a=1"), b: new URLSearchParams("a=2"), equal: false },
+  { a: new Map([[{ a: 1 }, 1]]), b: new Map([[{ a: 1 }, 1]]), equal: true },
+  { a: new Map([[{ a: 1 }, 1]]), b: new Map([[{ a: 2 }, 1]]), equal: false },
+  { a: () => 1, b: () => 1, equal: false },
   { a: cyclic(1), b: cyclic(1), equal: true },
   { a: cyclic(1), b: cyclic(2), equal: false },
 ];
@@ -176,4 +208,18 @@ Deno.test("assertRejects wants a promise that rejects", async () => {
     AssertionError,
     "TypeError",
   );
+});
+
+Deno.test("what nobody can look into is not compared", () => {
+  assertThrows(() => equal(new WeakMap(), new WeakMap()), TypeError, "WeakMap");
+  assertThrows(() => equal(new WeakSet(), new WeakSet()), TypeError, "WeakSet");
+  assert(!equal(new WeakMap(), new WeakSet()));
+  assert(equal(new WeakRef({ a: 1 }), new WeakRef({ a: 1 })));
+});
+
+Deno.test("colours of a message do not matter", () => {
+  const raise = () => {
+    throw new Error("\x1b[31mred\x1b[0m alert");
+  };
+  assertThrows(raise, Error, "red alert");
 });
