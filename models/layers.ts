@@ -8,7 +8,9 @@ import {
   mean,
   mul,
   rsqrt,
+  slice,
   square,
+  stopGradient,
   sub,
   type Tensor,
 } from "@unitune/core";
@@ -31,11 +33,15 @@ export function project(x: Tensor, { weight, bias }: Affine): Tensor {
 
 /**
  * `(x - mean) / sqrt(variance + epsilon) * gain + offset` over the last axis (Ba, Kiros and Hinton
- * 2016): `[..., D] -> [..., D]`.
+ * 2016): `[..., D] -> [..., D]`. A row of equal elements gives exactly the offset.
+ *
+ * The mean is taken of the differences from the row's first element, which are exactly 0 where the
+ * elements are equal. What is subtracted before does not change the result, so it has no gradient.
  */
 export function layerNorm(x: Tensor, { weight, bias }: Affine): Tensor {
   const last = { axes: [-1], keepDims: true };
-  const centered = sub(x, mean(x, last));
+  const origin = stopGradient(slice(x, -1, 0, 1));
+  const centered = sub(x, add(origin, mean(sub(x, origin), last)));
   const scale = rsqrt(add(mean(square(centered), last), LAYER_NORM_EPSILON));
   return add(mul(mul(centered, scale), weight), bias);
 }

@@ -94,8 +94,11 @@ const RECOMPUTE_LIMIT = 16;
 /** An instruction that costs this much by itself is worth storing wherever several kernels use it. */
 const DEAR_INSTRUCTION = 10;
 
-/** The limit for a value that is repeated along an axis, and so computed for every repetition. */
-const REPEAT_LIMIT = 2;
+/**
+ * The limit for a value that is repeated along an axis, and so computed for every repetition: a mean
+ * may be, and one of differences from an element.
+ */
+const REPEAT_LIMIT = 4;
 
 /** Steps of a body beyond which an operand is stored, so that no kernel grows without bound. */
 const BODY_LIMIT = 256;
@@ -167,8 +170,13 @@ export function chooseStored(graph: Graph): Set<number> {
     return user !== undefined && others.length === 0 && !always.has(position) && computes(user) &&
       sizeOf(user.shape) <= sizeOf(nodeAt(graph, position).shape);
   };
+  // Divisions by a constant are those of means, of few elements: as good as products.
+  const isMean = ({ op, inputs }: GraphNode) =>
+    op === "div" && nodeAt(graph, at(inputs, 1)).op === "fill";
+  const ownCost = (node: GraphNode) =>
+    isMean(node) ? 1 : costs[node.op] ?? (inlinings[node.op] === "movement" ? 0 : 1);
   graph.nodes.forEach((node, position) => {
-    const own = costs[node.op] ?? (inlinings[node.op] === "movement" ? 0 : 1);
+    const own = ownCost(node);
     const total = own + sum(cost, node.inputs);
     const isShared = at(kernels, position) > 1 && !goesOn(position);
     const isEpilogue = node.inputs.some((input) => follows[input] === true);

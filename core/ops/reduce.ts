@@ -2,7 +2,7 @@
 import { isFloat } from "../dtype.ts";
 import { at, broadcastShapes, normalizeAxes, ShapeError, showShape, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
-import { abs, add, div, exp, less, log, mul, stopGradient, sub, where } from "./elementwise.ts";
+import { abs, add, div, exp, less, log, stopGradient, sub, where } from "./elementwise.ts";
 import { broadcastTo, reshape, squeeze, unsqueeze } from "./shape.ts";
 
 /** Which axes are reduced, and whether they stay with size 1. */
@@ -62,7 +62,8 @@ export function max(x: Tensor, options: ReduceOptions = {}): Tensor {
 }
 
 /**
- * The mean over axes; NaN over none.
+ * The mean over axes, `sum(x) / n`; NaN over none. The mean of equal integers is that integer, as
+ * far as the device divides exactly: WebGPU allows a quotient 2.5 units in the last place.
  *
  * @example
  * ```ts
@@ -78,7 +79,7 @@ export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
   if (!isFloat(x.dtype)) throw new ShapeError(`mean: expected floats, got ${x.dtype}`);
   const total = sum(x, options);
   const count = sizeOf(x.shape) / Math.max(1, sizeOf(total.shape));
-  return mul(total, 1 / count);
+  return div(total, count);
 }
 
 /**
