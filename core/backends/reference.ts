@@ -15,12 +15,16 @@ import {
 import { power } from "../power.ts";
 import { at, type Shape, sizeOf, stridesOf } from "../shape.ts";
 import { attend, attendGradient } from "./reference_attention.ts";
+import { makeSums } from "./reference_sums.ts";
 import { threefry2x32 } from "../threefry.ts";
 
 /** Elements and their shape. */
 interface Elements extends Abstract {
   readonly data: TypedArray;
 }
+
+/** Terms of a slice of a product's depth, whose total is added to those before. */
+const SLICE = 4096;
 
 /** Computes the elements of a result, which start as zeros, from those of the operands. */
 type Kernel<P extends PrimitiveName> = (
@@ -192,11 +196,10 @@ const kernels: { readonly [P in PrimitiveName]: Kernel<P> } = {
   },
   sum: (inputs, { data }, { axes }) => {
     const x = input(inputs, 0);
-    const totals = new Float64Array(data.length);
-    const positions = reducedPositions(x.shape, axes);
-    positions.forEach((to, i) => totals[to] = (totals[to] ?? 0) + get(x, i));
+    const sums = makeSums(data.length);
+    reducedPositions(x.shape, axes).forEach((to, i) => sums.add(to, get(x, i)));
     const wraps = isInteger(x.dtype);
-    for (let i = 0; i < data.length; i++) data[i] = wraps ? (totals[i] ?? 0) | 0 : totals[i] ?? 0;
+    for (let i = 0; i < data.length; i++) data[i] = wraps ? sums.total(i) | 0 : sums.total(i);
   },
   reduceMax: (inputs, output, { axes }) => {
     const x = input(inputs, 0);
@@ -231,16 +234,20 @@ const kernels: { readonly [P in PrimitiveName]: Kernel<P> } = {
     const [a, b] = [input(inputs, 0), input(inputs, 1)];
     const [rows, columns] = [at(shape, shape.length - 2), at(shape, shape.length - 1)];
     const depth = at(a.shape, a.shape.length - 1);
-    const totals = new Float64Array(columns);
+    const [slice, totals] = [new Float64Array(columns), new Float64Array(columns)];
     for (let row = 0; row < data.length / Math.max(1, columns); row++) {
       const batch = Math.floor(row / rows);
       totals.fill(0);
-      for (let k = 0; k < depth; k++) {
-        const left = get(a, row * depth + k);
-        const from = (batch * depth + k) * columns;
-        for (let j = 0; j < columns; j++) {
-          totals[j] = (totals[j] ?? 0) + left * get(b, from + j);
+      for (let start = 0; start < depth; start += SLICE) {
+        slice.fill(0);
+        for (let k = start; k < Math.min(start + SLICE, depth); k++) {
+          const left = get(a, row * depth + k);
+          const from = (batch * depth + k) * columns;
+          for (let j = 0; j < columns; j++) {
+            slice[j] = (slice[j] ?? 0) + left * get(b, from + j);
+          }
         }
+        for (let j = 0; j < columns; j++) totals[j] = (totals[j] ?? 0) + (slice[j] ?? 0);
       }
       data.set(totals, row * columns);
     }
@@ -298,14 +305,12 @@ const kernels: { readonly [P in PrimitiveName]: Kernel<P> } = {
   scatterAdd: (inputs, { shape, data }, { rows }) => {
     const [ids, updates] = [input(inputs, 0), input(inputs, 1)];
     const width = sizeOf(shape.slice(1));
-    const totals = new Float64Array(data.length);
+    const sums = makeSums(data.length);
     ids.data.forEach((id, i) => {
       if (id < 0 || id >= rows) return;
-      for (let j = 0; j < width; j++) {
-        totals[id * width + j] = (totals[id * width + j] ?? 0) + get(updates, i * width + j);
-      }
+      for (let j = 0; j < width; j++) sums.add(id * width + j, get(updates, i * width + j));
     });
-    data.set(totals);
+    for (let i = 0; i < data.length; i++) data[i] = sums.total(i);
   },
   dynamicSlice: (inputs, output, { axis, size }) => {
     const [x, start] = [input(inputs, 0), input(inputs, 1)];

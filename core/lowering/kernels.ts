@@ -138,6 +138,8 @@ export type Kernel =
     readonly steps: readonly Step[];
     readonly value: number;
     readonly output: number;
+    /** Where in the output the results begin. */
+    readonly outputStart: number;
   }
   /**
    * `output[..., i, j] = sum_k a[..., i, k] b[..., k, j]` for k below `depth`; then, without a batch,
@@ -152,6 +154,8 @@ export type Kernel =
     readonly a: MatrixView;
     readonly b: MatrixView;
     readonly output: number;
+    /** Where in the output the products begin; 0 where there is an epilogue. */
+    readonly outputStart: number;
     readonly epilogue?: Epilogue;
   }
   /** Causal attention of every head: `output [B, T, H, D]` of `input [B, T, 3, H, D]`. */

@@ -23,6 +23,7 @@ import type {
 } from "./kernels.ts";
 import { mergeMaps } from "./merge.ts";
 import { schedule } from "./schedule.ts";
+import { splitLong } from "./split.ts";
 import { chooseStored, movedFrom } from "./stored.ts";
 
 /** The kernels that write a node's elements to a buffer. */
@@ -92,7 +93,10 @@ const reduce: Emitter<Reduction> = (placement, node, output) => {
   const value = access(placement, body, input, index);
   const reduced = axes.map((axis) => at(shape, axis));
   const { steps } = body;
-  return [{ kind: "reduce", reduction: node.op, kept: node.shape, reduced, steps, value, output }];
+  const { op: reduction, shape: left } = node;
+  return [
+    { kind: "reduce", reduction, kept: left, reduced, steps, value, output, outputStart: 0 },
+  ];
 };
 
 /** A stored matrix or a view of one; what is no view is noted as missing. */
@@ -124,6 +128,7 @@ const matmul: Emitter<"matmul"> = (placement, node, output) => {
     a: matrixView(placement, left),
     b: matrixView(placement, right),
     output,
+    outputStart: 0,
   }];
 };
 
@@ -302,9 +307,9 @@ export function lower(graph: Graph): Lowered {
   for (;;) {
     const result = attempt(graph, stored);
     if (!("missing" in result)) {
-      const { buffers } = result;
-      const kernels = mergeMaps(result.kernels, buffers).map(coalesce);
-      return { ...result, kernels: schedule(fuseEpilogues(kernels, buffers), buffers) };
+      const merged = mergeMaps(result.kernels, result.buffers).map(coalesce);
+      const { kernels, buffers } = splitLong(merged, result.buffers);
+      return { ...result, buffers, kernels: schedule(fuseEpilogues(kernels, buffers), buffers) };
     }
     const before = stored.size;
     for (const position of result.missing) stored.add(position);

@@ -35,7 +35,8 @@ export function gather(table: Tensor, ids: Tensor): Tensor {
 
 /**
  * The transpose of {@linkcode gather}: `out[ids[i], ...] += updates[i, ...]` into `rows` rows of
- * zeros. Ids outside 0..rows-1 fall away.
+ * zeros. Ids outside 0..rows-1 fall away. In f32, an element of up to 2^24 terms is off by at most
+ * 2^-13 of the sum of their magnitudes.
  *
  * @example
  * ```ts

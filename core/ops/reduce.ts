@@ -25,6 +25,11 @@ function reduction(op: "sum" | "reduceMax", x: Tensor, options: ReduceOptions): 
 /**
  * The sum over axes; 0 over none. Integers wrap modulo 2^32.
  *
+ * Floats are added up in blocks of blocks, so that no term goes through more than some hundred
+ * additions. In f32, the sum of up to 2^28 terms is off by at most `2^-14 sum_i |x_i|`, whatever
+ * their order, and by about a hundredth of that in practice. The reference backend adds in f64 and
+ * rounds once.
+ *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
@@ -188,7 +193,8 @@ export function softmax(x: Tensor, axis = -1): Tensor {
 
 /**
  * The product of matrices `[..., M, K] x [..., K, N] -> [..., M, N]`. Batch axes broadcast; a
- * matrix `[K, N]` on the right is applied to all rows of the left at once.
+ * matrix `[K, N]` on the right is applied to all rows of the left at once. In f32, an element is off by
+ * at most `2^-12 sum_k |a_ik b_kj|`, for K up to 2^24.
  *
  * @example
  * ```ts

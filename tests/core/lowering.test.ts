@@ -96,6 +96,18 @@ const fusions: Readonly<Record<string, { readonly kernels: string; readonly of: 
     }, [zeros([2, 5, 5])]),
   },
   "a reduction of a chain": { kernels: "reduce", of: kinds((x) => sum(square(relu(x))), [x]) },
+  "a long sum of what is computed on the way: parts, the rest, and their sum": {
+    kernels: "reduce reduce reduce",
+    of: kinds((x) => sum(exp(x)), [zeros([70_001])]),
+  },
+  "the sum over a vocabulary": {
+    kernels: "reduce",
+    of: kinds((x) => sum(exp(x), { axes: [1] }), [zeros([2, 50_257])]),
+  },
+  "a product of long matrices: parts, and their sum": {
+    kernels: "matmul reduce",
+    of: kinds(matmul, [zeros([2, 2 ** 20]), zeros([2 ** 20, 3])]),
+  },
   "softmax: a maximum, exponentials, their sum, a quotient": {
     kernels: "reduce map reduce map",
     of: kinds((x) => softmax(x), [x]),

@@ -5,12 +5,15 @@ import {
   type Device,
   evaluate,
   gather,
+  iota,
   key,
   logSoftmax,
   matmul,
   mean,
   normal,
+  rem,
   reshape,
+  scatterAdd,
   slice,
   sort,
   sum,
@@ -21,7 +24,7 @@ import {
 } from "@unitune/core";
 
 /** Kernels of every kind that threads share: by rows, columns, batches, elements; and of one row. */
-function work(x: Tensor, w: Tensor): Tensor[] {
+function work(x: Tensor, w: Tensor, long: Tensor): Tensor[] {
   const hidden = tanh(matmul(x, w));
   const heads = reshape(hidden, [8, 30, 67]);
   const scores = matmul(heads, transposeLast(heads));
@@ -37,6 +40,10 @@ function work(x: Tensor, w: Tensor): Tensor[] {
     matmul(slice(hidden, 0, 0, 1), transposeLast(hidden)),
     gather(hidden, argmax(w)),
     sort(hidden),
+    sum(long),
+    sum(long, { axes: [0] }),
+    scatterAdd(rem(iota([70_000], 0), 50), long, 40),
+    matmul(slice(transposeLast(long), 0, 0, 3), long),
   ];
 }
 
@@ -53,12 +60,15 @@ async function ready(
 }
 
 async function results(device: Device, threads: number): Promise<Uint8Array[]> {
-  const [x, w] = evaluate([normal(key(1), [240, 130]), normal(key(2), [130, 67])], device);
-  assert(x && w);
+  const [x, w, long] = evaluate(
+    [normal(key(1), [240, 130]), normal(key(2), [130, 67]), normal(key(3), [70_000, 33])],
+    device,
+  );
+  assert(x && w && long);
   const run = compile(work, { device });
-  run(x, w);
+  run(x, w, long);
   await ready(run, threads);
-  const tensors = run(x, w);
+  const tensors = run(x, w, long);
   return await Promise.all(tensors.map(async (y) => new Uint8Array((await y.data()).buffer)));
 }
 

@@ -9,6 +9,7 @@ import {
   type WebGpuFeature,
   WebGpuUnavailableError,
 } from "@unitune/core";
+import { checkContext, checkUpdates } from "./ranges.ts";
 import { checkReductions, reduceTwice } from "./reductions.ts";
 import { train } from "./training.ts";
 
@@ -21,11 +22,16 @@ async function openDevice(): Promise<Device> {
   }
 }
 
-/** The features of the adapter, once reductions were as they should with subgroups and without. */
+/**
+ * The features of the adapter, once reductions were as they should with subgroups and without, and
+ * loops that are cut into ranges.
+ */
 async function checkedFeatures(): Promise<readonly WebGpuFeature[]> {
   using hardware = await webgpu({ tuning: "hardware" });
   using plain = await webgpu({ tuning: "hardware", without: ["subgroups"] });
   await checkReductions([hardware, plain]);
+  await checkUpdates([hardware], 70_000, [[250, 4]]);
+  await checkContext([hardware], 1100);
   const [first, second] = await reduceTwice(hardware);
   if (String(first) !== String(second)) throw new Error("the same sums have other bits");
   return hardware.features;

@@ -5,6 +5,7 @@
  * computed again.
  */
 import type { AttentionSizes } from "../../lowering/kernels.ts";
+import { CHAIN } from "../../lowering/levels.ts";
 import type { Emitter, Frame } from "./frame.ts";
 import {
   addressTo,
@@ -15,8 +16,10 @@ import {
   i32,
   least,
   local,
+  select,
   types,
   v128,
+  whileLoop,
 } from "./instructions.ts";
 import { math } from "./math.ts";
 import {
@@ -130,6 +133,40 @@ function fours(frame: Frame, from: number, end: Code, body: (at: Code) => Code):
 }
 
 /**
+ * Adds up a vector for every four elements from an address to another one, in runs of `CHAIN`
+ * whose totals are added up; `term` adds its own to the local that it is given.
+ */
+function sumOfFours(
+  { frame, sizes }: Head,
+  total: number,
+  from: number,
+  end: Code,
+  term: (at: Code, sum: number) => Code,
+): Code {
+  const clear = local.set(total, f32x4.const(0));
+  if (sizes.length <= 4 * CHAIN) {
+    return [clear, fours(frame, from, end, (at) => term(at, total))];
+  }
+  const { locals } = frame;
+  const [at, until] = [locals.add(types.i32), locals.add(types.i32)];
+  const sum = locals.add(types.v128);
+  const next = plus(get(at), i32.const(16 * CHAIN));
+  return [
+    clear,
+    local.set(at, get(from)),
+    whileLoop(i32.ltU(get(at), end), [
+      local.set(until, select(next, end, i32.ltU(next, end))),
+      local.set(sum, f32x4.const(0)),
+      whileLoop(i32.ltU(get(at), get(until)), [
+        term(get(at), sum),
+        local.set(at, plus(get(at), i32.const(16))),
+      ]),
+      local.set(total, f32x4.add(get(total), get(sum))),
+    ]),
+  ];
+}
+
+/**
  * Scores of the block's rows as weights: `softmax(scale s)` up to the diagonal, and zeros in the rest
  * of its tile.
  */
@@ -152,8 +189,7 @@ function toWeights(head: Head, scores: Code): Code {
         (at) => local.set(largest, f32x4.pmax(get(largest), v128.load(at))),
       ),
       acrossLanes(largest, f32x4.pmax),
-      local.set(total, f32x4.const(0)),
-      fours(frame, row, end, (at) => [
+      sumOfFours(head, total, row, end, (at, sum) => [
         local.set(
           x,
           math.exp2OfNegative(
@@ -164,7 +200,7 @@ function toWeights(head: Head, scores: Code): Code {
             ),
           ),
         ),
-        local.set(total, f32x4.add(get(total), get(x))),
+        local.set(sum, f32x4.add(get(sum), get(x))),
         v128.store(at, get(x)),
       ]),
       acrossLanes(total, f32x4.add),
@@ -196,12 +232,12 @@ function toScoreGradients(head: Head, weights: Code, gradients: Code): Code {
       const of = (at: Code) => plus(at, get(away));
       return [
         v128.store(of(get(diagonal)), zero),
-        local.set(mean, zero),
-        fours(
-          frame,
+        sumOfFours(
+          head,
+          mean,
           row,
           get(diagonal),
-          (at) => local.set(mean, madd(v128.load(at), v128.load(of(at)), get(mean))),
+          (at, sum) => local.set(sum, madd(v128.load(at), v128.load(of(at)), get(sum))),
         ),
         acrossLanes(mean, f32x4.add),
         fours(frame, row, get(diagonal), (at) =>

@@ -2,6 +2,7 @@
 import type { DType } from "../../dtype.ts";
 import type { Affine } from "../../lowering/affine.ts";
 import type { ScalarOperation, Step } from "../../lowering/kernels.ts";
+import type { Cut } from "../../lowering/levels.ts";
 import { at, type Shape } from "../../shape.ts";
 import {
   type Code,
@@ -13,6 +14,7 @@ import {
   local,
   types,
   v128,
+  whileLoop,
 } from "./instructions.ts";
 import { math } from "./math.ts";
 import type { Scope } from "./scope.ts";
@@ -198,6 +200,14 @@ export interface Hooks {
     readonly before: Code;
     readonly after: Code;
   };
+  /** Blocks of loops with code before and after each. */
+  readonly blocks?: readonly Block[];
+}
+
+/** A loop in blocks of rounds; of several of one loop, the shorter ones lie in the longer ones. */
+export interface Block extends Cut {
+  readonly before: Code;
+  readonly after: Code;
 }
 
 /** The innermost loop that a position depends on, -1 for none. */
@@ -372,6 +382,24 @@ export function emitNest(nest: Nest, hooks: Hooks): Code {
     share !== undefined && isShared(loop)
       ? least(local.get(share.end), i32.const(limit))
       : i32.const(limit);
+  /** A loop's rounds up to its end, in blocks if it is cut. */
+  const roundsOf = (loop: number, limit: Code, step: number, body: Code): Code => {
+    const counted = at(counters, loop);
+    const upTo = (blocks: readonly Block[], stop: Code): Code => {
+      const block = blocks.at(-1);
+      if (block === undefined) return countTo(counted, stop, step, body);
+      const until = locals.add(types.i32);
+      const length = i32.const(step * block.rounds);
+      return whileLoop(i32.ltS(local.get(counted), stop), [
+        local.set(until, least(i32.add(local.get(counted), length), stop)),
+        block.before,
+        upTo(blocks.slice(0, -1), local.get(until)),
+        block.after,
+      ]);
+    };
+    const blocks = hooks.blocks?.filter((block) => block.loop === loop) ?? [];
+    return upTo(blocks.toSorted((a, b) => a.rounds - b.rounds), limit);
+  };
   let code: Code = isUnrolled
     ? Array.from(
       { length: whole / 4 },
@@ -379,7 +407,7 @@ export function emitNest(nest: Nest, hooks: Hooks): Code {
     )
     : [
       local.set(end, beginOf(last)),
-      whole > 0 ? countTo(end, endOf(last, whole), 4, innermost(4)) : [],
+      whole > 0 ? roundsOf(last, endOf(last, whole), 4, innermost(4)) : [],
       whole < rounds ? countTo(end, endOf(last, rounds), 1, innermost(1)) : [],
     ];
   for (let loop = last; loop >= 0; loop--) {
@@ -391,7 +419,7 @@ export function emitNest(nest: Nest, hooks: Hooks): Code {
       const counter = at(counters, depth);
       code = [
         local.set(counter, beginOf(depth)),
-        countTo(counter, endOf(depth, at(domain, depth)), 1, code),
+        roundsOf(depth, endOf(depth, at(domain, depth)), 1, code),
       ];
     }
   }

@@ -26,13 +26,13 @@ type Half = 0 | 1;
 const HALVES: readonly Half[] = [0, 1];
 
 /** A pair of four floats as 64-bit floats. */
-function promote(x: Code, half: Half): Code {
+export function promote(x: Code, half: Half): Code {
   const bytes = Array.from({ length: 16 }, (_, i) => i % 8 + 8);
   return f64x2.promoteLow(half === 0 ? x : v128.shuffle(x, x, bytes));
 }
 
 /** Two pairs of 64-bit floats as four floats. */
-function demote(low: Code, high: Code): Code {
+export function demote(low: Code, high: Code): Code {
   const bytes = Array.from({ length: 16 }, (_, i) => i < 8 ? i : i + 8);
   return v128.shuffle(f64x2.demoteZero(low), f64x2.demoteZero(high), bytes);
 }

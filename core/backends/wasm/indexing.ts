@@ -1,6 +1,7 @@
 /** Rows at ids that are data. */
 import type { Share } from "./body.ts";
-import { dtypeOf, type Emitter, type Frame } from "./frame.ts";
+import { demote, promote } from "./doubles.ts";
+import { dtypeOf, type Emitter, type Frame, type KernelOf } from "./frame.ts";
 import {
   branch,
   type Code,
@@ -8,7 +9,9 @@ import {
   countTo,
   f32,
   f32x4,
+  f64x2,
   i32,
+  least,
   local,
   memory,
   types,
@@ -66,8 +69,32 @@ export const gather: Emitter<"gather"> = (kernel, frame) => {
   );
 };
 
+/** Ids up to which updates are added in f32: a row's sum then has no more terms. */
+const FEW_IDS = 256;
+
+/** Columns that are added up at once: a cache line of updates. */
+const STRIP = 16;
+
+/** Bytes of the rows in f64 that are held at once: about what a second cache holds. */
+const TABLE_BYTES = 2 ** 22;
+
+/** The rows of a strip of columns that are held at once, in f64. */
+function tableOf({ rows, width }: KernelOf<"scatterAdd">): {
+  readonly height: number;
+  readonly rowBytes: number;
+} {
+  const rowBytes = 8 * Math.min(STRIP, width);
+  return { height: Math.min(rows, Math.floor(TABLE_BYTES / Math.max(1, rowBytes))), rowBytes };
+}
+
+/** Bytes of scratch memory that a thread needs to add up updates. */
+export function scatterScratch(kernel: KernelOf<"scatterAdd">): number {
+  const { height, rowBytes } = tableOf(kernel);
+  return kernel.count <= FEW_IDS ? 0 : height * rowBytes;
+}
+
 /** Clears the rows, then adds each update to the row of its id, in order. */
-export const scatterAdd: Emitter<"scatterAdd"> = (kernel, frame) => {
+const scatterFew: Emitter<"scatterAdd"> = (kernel, frame) => {
   const { updates, output, rows, width } = kernel;
   const { locals, base } = frame;
   const [to, from, column] = [locals.add(types.i32), locals.add(types.i32), locals.add(types.i32)];
@@ -96,4 +123,119 @@ export const scatterAdd: Emitter<"scatterAdd"> = (kernel, frame) => {
         )),
     ], () => []),
   ];
+};
+
+/** Adds columns of an update to a row in f64, four at a time, then one by one. */
+function addColumns(frame: Frame, to: number, from: number, columns: number): Code {
+  const x = frame.locals.add(types.v128);
+  const add = (offset: number, part: Code): Code =>
+    v128.store(
+      local.get(to),
+      f64x2.add(v128.load(local.get(to), offset), part),
+      offset,
+    );
+  const whole = columns - columns % 4;
+  return [
+    Array.from({ length: whole / 4 }, (_, four) => [
+      local.set(x, v128.load(local.get(from), 16 * four)),
+      add(32 * four, promote(local.get(x), 0)),
+      add(32 * four + 16, promote(local.get(x), 1)),
+    ]),
+    Array.from({ length: columns - whole }, (_, rest) => {
+      const [element, offset] = [whole + rest, 8 * (whole + rest)];
+      const term = f64x2.promoteLow(v128.load32Zero(local.get(from), 4 * element));
+      const sum = f64x2.add(v128.load64Zero(local.get(to), offset), term);
+      return v128.store64Lane(local.get(to), sum, 0, offset);
+    }),
+  ];
+}
+
+/** Rounds a row in f64 to columns of the output. */
+function roundColumns(from: number, to: number, columns: number): Code {
+  const half = (offset: number) => v128.load(local.get(from), offset);
+  const whole = columns - columns % 4;
+  return [
+    Array.from({ length: whole / 4 }, (_, four) =>
+      v128.store(
+        local.get(to),
+        demote(half(32 * four), half(32 * four + 16)),
+        16 * four,
+      )),
+    Array.from({ length: columns - whole }, (_, rest) => {
+      const element = whole + rest;
+      const sum = f64x2.demoteZero(v128.load64Zero(local.get(from), 8 * element));
+      return v128.store32Lane(local.get(to), sum, 0, 4 * element);
+    }),
+  ];
+}
+
+/**
+ * Strips of columns, which threads share out: their rows are added up in f64, in the order of the
+ * updates, as many rows at a time as the cache holds.
+ */
+const scatterMany: Emitter<"scatterAdd"> = (kernel, frame) => {
+  const { ids, updates, output, rows, count, width } = kernel;
+  const { locals, base, scratchAddress } = frame;
+  const { height, rowBytes } = tableOf(kernel);
+  const integer = () => locals.add(types.i32);
+  const [strip, first, here, row] = [integer(), integer(), integer(), integer()];
+  const [round, id, to, from] = [integer(), integer(), integer(), integer()];
+  const strips = Math.ceil(width / STRIP);
+  const share = frame.shareOf(strips, 1);
+  const [begin, end] = share === undefined
+    ? [i32.const(0), i32.const(strips)]
+    : [local.get(share.begin), local.get(share.end)];
+  const times = (index: number, bytes: number): Code => i32.mul(local.get(index), i32.const(bytes));
+  /** The address of a row of the output or the updates, at the strip. */
+  const place = (buffer: number, index: Code): Code =>
+    i32.add(
+      i32.add(local.get(base(buffer)), times(strip, 4 * STRIP)),
+      i32.mul(index, i32.const(4 * width)),
+    );
+  const rowsOf = (columns: number): Code => [
+    memory.fill(scratchAddress, i32.const(0), times(here, rowBytes)),
+    countFromZero(round, i32.const(count), [
+      local.set(
+        id,
+        i32.sub(
+          i32.load(i32.add(local.get(base(ids)), i32.shl(local.get(round), i32.const(2)))),
+          local.get(first),
+        ),
+      ),
+      // Unsigned, so that ids before the first row are outside too.
+      branch(i32.ltU(local.get(id), local.get(here)), [
+        local.set(to, i32.add(scratchAddress, times(id, rowBytes))),
+        local.set(from, place(updates, local.get(round))),
+        addColumns(frame, to, from, columns),
+      ]),
+    ]),
+    countFromZero(row, local.get(here), [
+      local.set(from, i32.add(scratchAddress, times(row, rowBytes))),
+      local.set(to, place(output, i32.add(local.get(first), local.get(row)))),
+      roundColumns(from, to, columns),
+    ]),
+  ];
+  const rest = width % STRIP;
+  return [
+    local.set(strip, begin),
+    countTo(
+      strip,
+      end,
+      1,
+      countFromZero(first, i32.const(rows), [
+        local.set(here, least(i32.sub(i32.const(rows), local.get(first)), i32.const(height))),
+        branch(
+          i32.ltS(local.get(strip), i32.const(strips - Math.sign(rest))),
+          strips > Math.sign(rest) ? rowsOf(STRIP) : [],
+          rest === 0 ? [] : rowsOf(rest),
+        ),
+      ], height),
+    ),
+  ];
+};
+
+/** Adds each update to the row of its id, in order: `output[ids[i], :] += updates[i, :]`. */
+export const scatterAdd: Emitter<"scatterAdd"> = (kernel, frame) => {
+  if (kernel.rows * kernel.width === 0) return [];
+  return (kernel.count <= FEW_IDS ? scatterFew : scatterMany)(kernel, frame);
 };

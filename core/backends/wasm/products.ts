@@ -9,7 +9,7 @@ import { call, type Code, countTo, i32, local, memory, types } from "./instructi
 /** Calls the routine for each product of the batch, or for this thread's part of one. */
 export const matmul: Emitter<"matmul"> = (kernel, frame) => {
   const { locals, base, matmul, vectorMatrix } = frame;
-  const { batch, rows, columns, depth, a, b, output, epilogue } = kernel;
+  const { batch, rows, columns, depth, a, b, output, outputStart, epilogue } = kernel;
   const counters = batch.map(() => locals.add(types.i32));
   const outStrides = stridesOf(batch).map((stride) => stride * rows * columns);
   const address = (buffer: number, offset: number, strides: readonly number[]): Code =>
@@ -44,7 +44,7 @@ export const matmul: Emitter<"matmul"> = (kernel, frame) => {
   const [left, right, result] = [
     address(a.buffer, a.offset, a.batch),
     address(b.buffer, b.offset, b.batch),
-    address(output, 0, outStrides),
+    address(output, outputStart, outStrides),
   ];
   const [firstRow, endRow] = part("rows", rows);
   const [firstColumn, endColumn] = part("columns", columns);

@@ -3,6 +3,7 @@ import type { BufferPlan, Kernel, Lowered } from "../../lowering/kernels.ts";
 import { branch, call, type Code, i32, local, types } from "./instructions.ts";
 import { attentionScratch } from "./attention.ts";
 import type { Surroundings } from "./frame.ts";
+import { scatterScratch } from "./indexing.ts";
 import { emitKernel, kernelBuffers, workOf } from "./kernels.ts";
 import { matmulFunction, matmulScratch } from "./matmul.ts";
 import { encodeModule, type ImportedFunction, type WasmFunction } from "./module.ts";
@@ -61,6 +62,7 @@ export function scratchBytes({ kernels }: Lowered): number {
     }
     if (kernel.kind === "attention") return attentionScratch(kernel, 1);
     if (kernel.kind === "attentionGradient") return attentionScratch(kernel, 2);
+    if (kernel.kind === "scatterAdd") return scatterScratch(kernel);
     return kernel.kind === "argsort" ? 4 * kernel.size : 0;
   });
   return Math.ceil(bytes.reduce((most, size) => Math.max(most, size), 0) / 64) * 64;

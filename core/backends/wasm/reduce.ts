@@ -1,8 +1,9 @@
 /** Sums, maxima and their indices. */
 import type { Affine } from "../../lowering/affine.ts";
 import type { BufferPlan, Step } from "../../lowering/kernels.ts";
-import { at, stridesOf } from "../../shape.ts";
-import { constantVector, emitNest, type Nest } from "./body.ts";
+import { levelsOf } from "../../lowering/levels.ts";
+import { at, type Shape, stridesOf } from "../../shape.ts";
+import { type Block, constantVector, emitNest, type Nest } from "./body.ts";
 import {
   dtypeOf,
   type Emitter,
@@ -16,17 +17,61 @@ import {
 import { branch, type Code, f32x4, i32, i32x4, local, types, v128 } from "./instructions.ts";
 
 /** Combining two vectors of partial results, and where the reduction starts. */
-function combiner(reduction: "sum" | "reduceMax", dtype: BufferPlan["dtype"]): {
-  readonly initial: number;
+interface Combiner {
+  readonly initial: Code;
   readonly combine: (a: Code, b: Code) => Code;
-} {
+  /** Whether combining rounds, so that its order matters. */
+  readonly isRounded: boolean;
+}
+
+function combiner(reduction: "sum" | "reduceMax", dtype: BufferPlan["dtype"]): Combiner {
+  const from = (initial: number, combine: Combiner["combine"], isRounded = false): Combiner => ({
+    initial: constantVector(dtype, initial),
+    combine,
+    isRounded,
+  });
   if (reduction === "sum") {
-    return { initial: 0, combine: dtype === "f32" ? f32x4.add : i32x4.add };
+    return dtype === "f32" ? from(0, f32x4.add, true) : from(0, i32x4.add);
   }
-  if (dtype === "f32") return { initial: -Infinity, combine: f32x4.max };
-  return dtype === "u32"
-    ? { initial: 0, combine: i32x4.maxU }
-    : { initial: -(2 ** 31), combine: i32x4.maxS };
+  if (dtype === "f32") return from(-Infinity, f32x4.max);
+  return dtype === "u32" ? from(0, i32x4.maxU) : from(-(2 ** 31), i32x4.maxS);
+}
+
+/** Partial results in registers, and how they go from level to level. */
+interface Levels {
+  /** What the elements are combined with. */
+  readonly first: readonly number[];
+  /** What has the results in the end. */
+  readonly last: readonly number[];
+  readonly blocks: readonly Block[];
+}
+
+/**
+ * Accumulators for the levels of a reduction's loops, so many vectors at each; only sums of floats
+ * have more than one level. The rounds are those of the reduced loops, the first of which is the
+ * nest's loop `kept`.
+ */
+function levels(
+  { locals }: Frame,
+  { initial, combine, isRounded }: Combiner,
+  rounds: Shape,
+  kept: number,
+  vectors: number,
+): Levels {
+  const fresh = () => Array.from({ length: vectors }, () => locals.add(types.v128));
+  const first = fresh();
+  let last = first;
+  const blocks = (isRounded ? levelsOf(rounds) : []).map(({ loop, rounds }): Block => {
+    const [from, to] = [last, fresh()];
+    last = to;
+    return {
+      loop: kept + loop,
+      rounds,
+      before: from.map((sum) => local.set(sum, initial)),
+      after: to.map((sum, i) => local.set(sum, combine(local.get(sum), local.get(at(from, i))))),
+    };
+  });
+  return { first, last, blocks };
 }
 
 /** Loads along a loop whose neighbours are neighbours in memory, less those that are far apart. */
@@ -60,18 +105,22 @@ function reduceStrips(
   frame: Frame,
   strips: { readonly begin: number; readonly size: number; readonly count: number },
 ): Code {
-  const { kept, reduced, steps, output, value } = kernel;
-  const dtype = dtypeOf(frame, output);
-  const { initial, combine } = combiner(kernel.reduction === "sum" ? "sum" : "reduceMax", dtype);
+  const { kept, reduced, steps, output, outputStart, value } = kernel;
+  const combining = combiner(
+    kernel.reduction === "sum" ? "sum" : "reduceMax",
+    dtypeOf(frame, output),
+  );
+  const { initial, combine } = combining;
   const domain = [...kept.slice(0, -1), strips.count, ...reduced, strips.size];
-  const results = padded({ offset: 0, strides: stridesOf(kept) }, kept.length + reduced.length);
+  const results = padded(
+    { offset: outputStart, strides: stridesOf(kept) },
+    kept.length + reduced.length,
+  );
   const to = stripped(results, kept.length, strips);
   const isUnrolled = strips.size % 4 === 0;
-  const sums = Array.from(
-    { length: Math.ceil(strips.size / 4) },
-    () => frame.locals.add(types.v128),
-  );
-  const sumAt = (round: number) => sums[round / 4] ?? 0;
+  const vectors = Math.ceil(strips.size / 4);
+  const { first, last, blocks } = levels(frame, combining, reduced, kept.length, vectors);
+  const sumAt = (round: number) => first[round / 4] ?? 0;
   const nest: Nest = {
     ...frame,
     domain,
@@ -88,14 +137,15 @@ function reduceStrips(
       if (loop !== kept.length) return { before: [], after: [] };
       const start = address(output, { ...to, strides: to.strides.with(-1, 0) });
       return {
-        before: sums.map((sum) => local.set(sum, constantVector(dtype, initial))),
-        after: sums.map((sum, i) =>
+        before: last.map((sum) => local.set(sum, initial)),
+        after: last.map((sum, i) =>
           isUnrolled
             ? v128.store(start, local.get(sum), 16 * i)
             : v128.store32Lane(start, local.get(sum), 0)
         ),
       };
     },
+    blocks,
   });
 }
 
@@ -114,14 +164,22 @@ function reduceAcross(kernel: KernelOf<"reduce">, frame: Frame): Code {
 
 /** One result at a time, in four partial results while the reduced loops run. */
 function reduceAlong(kernel: KernelOf<"reduce">, frame: Frame): Code {
-  const { kept, steps, output, value } = kernel;
-  const { locals } = frame;
-  const dtype = dtypeOf(frame, output);
-  const { initial, combine } = combiner(kernel.reduction === "sum" ? "sum" : "reduceMax", dtype);
+  const { kept, steps, output, outputStart, value } = kernel;
+  const combining = combiner(
+    kernel.reduction === "sum" ? "sum" : "reduceMax",
+    dtypeOf(frame, output),
+  );
+  const { initial, combine } = combining;
   const reduced = withLoop(kernel.reduced);
   const domain = [...kept, ...reduced];
-  const to = padded({ offset: 0, strides: stridesOf(kept) }, domain.length);
-  const [lanes, single] = [locals.add(types.v128), locals.add(types.v128)];
+  const to = padded({ offset: outputStart, strides: stridesOf(kept) }, domain.length);
+  // Elements that fill no vector are added up by themselves: fewer than four for each run of rounds.
+  const size = at(reduced, reduced.length - 1);
+  const [outer, vectors, singles] = [reduced.slice(0, -1), Math.floor(size / 4), size % 4];
+  const inLanes = levels(frame, combining, [...outer, vectors], kept.length, 1);
+  const alone = levels(frame, combining, [...outer, singles], kept.length, 1);
+  const [lanes = 0] = inLanes.last;
+  const [single = 0] = alone.last;
   const other = (bytes: number[]) => v128.shuffle(local.get(lanes), local.get(lanes), bytes);
   const lanesAt = (order: readonly number[]) =>
     order.flatMap((lane) => [0, 1, 2, 3].map((byte) => 4 * lane + byte));
@@ -133,13 +191,13 @@ function reduceAlong(kernel: KernelOf<"reduce">, frame: Frame): Code {
   };
   return emitNest(nest, {
     inner: (cursor) => {
-      const sum = cursor.width === 4 ? lanes : single;
+      const [sum = 0] = (cursor.width === 4 ? inLanes : alone).first;
       return local.set(sum, combine(local.get(sum), cursor.value(value)));
     },
     around: (loop, address) => {
       if (loop !== kept.length) return { before: [], after: [] };
       return {
-        before: [lanes, single].map((sum) => local.set(sum, constantVector(dtype, initial))),
+        before: [lanes, single].map((sum) => local.set(sum, initial)),
         after: [
           local.set(lanes, combine(local.get(lanes), other(lanesAt([2, 3, 0, 1])))),
           local.set(lanes, combine(local.get(lanes), other(lanesAt([1, 0, 3, 2])))),
@@ -147,17 +205,18 @@ function reduceAlong(kernel: KernelOf<"reduce">, frame: Frame): Code {
         ],
       };
     },
+    blocks: [...inLanes.blocks, ...alone.blocks],
   });
 }
 
 /** The first index of the largest element, one element at a time. */
 function argmax(kernel: KernelOf<"reduce">, frame: Frame): Code {
-  const { kept, reduced, steps, output, value } = kernel;
+  const { kept, reduced, steps, output, outputStart, value } = kernel;
   const { locals } = frame;
   // One extra loop of a single round keeps the body to one element at a time.
   const domain = [...kept, ...reduced, 1];
   const rank = domain.length;
-  const to = padded({ offset: 0, strides: stridesOf(kept) }, rank);
+  const to = padded({ offset: outputStart, strides: stridesOf(kept) }, rank);
   const dtype = steps[value]?.dtype ?? "f32";
   const [best, index, round] = [
     locals.add(types.v128),

@@ -2,7 +2,19 @@
  * The product of one row and a matrix, as in a step of generation: no panel is packed, since every
  * element of the matrix is used once.
  */
-import { branch, type Code, countTo, f32, f32x4, i32, local, types, v128 } from "./instructions.ts";
+import {
+  branch,
+  type Code,
+  countTo,
+  f32,
+  f32x4,
+  i32,
+  least,
+  local,
+  types,
+  v128,
+  whileLoop,
+} from "./instructions.ts";
 import { defineFunction, type Locals, type WasmFunction } from "./module.ts";
 
 /** Columns that are summed at once where rows of the matrix are consecutive. */
@@ -10,6 +22,9 @@ export const BLOCK = 32;
 
 /** Vectors that are summed at once where columns of the matrix are consecutive. */
 const PARTS = 4;
+
+/** Terms of a slice of the depth, whose sum is added to those before: a multiple of all steps. */
+const SLICE = 512;
 
 const get = local.get;
 
@@ -21,7 +36,8 @@ function increase(index: number, by: Code): Code {
 /**
  * `c[j] = sum_k a[k] b[k, j]` for columns j from `firstColumn` to `endColumn` (excluded): addresses
  * of a, b and c, the depth, the steps in bytes along a and along b's rows and columns, and the
- * columns. Each sum runs in an order of its own, whatever columns are wanted with it.
+ * columns. Each sum runs in an order of its own, whatever columns are wanted with it, and in slices
+ * of the depth.
  *
  * @param fused Whether to multiply and add with one rounding.
  */
@@ -43,24 +59,39 @@ export function vectorMatrixFunction(fused: boolean): WasmFunction {
         local.set(k, i32.const(0)),
       ];
       const next: Code = [increase(pa, get(aStep)), increase(pb, get(bRow))];
+      const stop = locals.add(types.i32);
+      /** A slice of the depth after the other; `slice` ends with its totals in `sums`. */
+      const inSlices = (sums: readonly number[], slice: Code): Code => {
+        const totals = sums.map(() => locals.add(types.v128));
+        return [
+          start,
+          totals.map((total) => local.set(total, f32x4.const(0))),
+          whileLoop(i32.ltS(get(k), get(depth)), [
+            local.set(stop, least(i32.add(get(k), i32.const(SLICE)), get(depth))),
+            sums.map((sum) => local.set(sum, f32x4.const(0))),
+            slice,
+            totals.map((total, i) => local.set(total, f32x4.add(get(total), get(sums[i] ?? 0)))),
+          ]),
+          totals.map((total, i) => local.set(sums[i] ?? 0, get(total))),
+        ];
+      };
 
       /** Columns j.. as vectors: each row of the matrix is read along. */
       const alongRows = (vectors: number): Code => {
         const sums = Array.from({ length: vectors }, () => locals.add(types.v128));
+        const slice = countTo(k, get(stop), 1, [
+          local.set(splat, v128.load32Splat(get(pa))),
+          sums.map((sum, i) =>
+            local.set(sum, madd(get(splat), v128.load(get(pb), 16 * i), get(sum)))
+          ),
+          next,
+        ]);
         return [
-          start,
-          sums.map((sum) => local.set(sum, f32x4.const(0))),
-          countTo(k, get(depth), 1, [
-            local.set(splat, v128.load32Splat(get(pa))),
-            sums.map((sum, i) =>
-              local.set(sum, madd(get(splat), v128.load(get(pb), 16 * i), get(sum)))
-            ),
-            next,
-          ]),
+          inSlices(sums, slice),
           sums.map((sum, i) => v128.store(out, get(sum), 16 * i)),
         ];
       };
-      const one = oneColumn(locals, madd, { pa, pb, k, depth, start, next, out });
+      const one = oneColumn(locals, madd, { pa, pb, k, stop, inSlices, next, out });
       const isAlong = i32.eq(get(bColumn), i32.const(4));
       const room = (columns: number) => i32.sub(get(end), i32.const(columns - 1));
       return [
@@ -87,12 +118,12 @@ export function vectorMatrixFunction(fused: boolean): WasmFunction {
 function oneColumn(
   locals: Locals,
   madd: (a: Code, b: Code, sum: Code) => Code,
-  { pa, pb, k, depth, start, next, out }: {
+  { pa, pb, k, stop, inSlices, next, out }: {
     readonly pa: number;
     readonly pb: number;
     readonly k: number;
-    readonly depth: number;
-    readonly start: Code;
+    readonly stop: number;
+    readonly inSlices: (sums: readonly number[], slice: Code) => Code;
     readonly next: Code;
     readonly out: Code;
   },
@@ -102,27 +133,24 @@ function oneColumn(
   const single = locals.add(types.v128);
   const step = 4 * PARTS;
   // In the first lane only; the others multiply zeros.
-  const rest: Code = countTo(k, get(depth), 1, [
+  const rest: Code = countTo(k, get(stop), 1, [
     local.set(single, madd(v128.load32Zero(get(pa)), v128.load32Zero(get(pb)), get(single))),
     next,
   ]);
   const lane = (index: number) => f32x4.extractLane(get(first), index);
-  const clear = [...sums, single].map((sum) => local.set(sum, f32x4.const(0)));
+  const inFours = countTo(k, i32.sub(get(stop), i32.const(step - 1)), step, [
+    sums.map((sum, i) =>
+      local.set(
+        sum,
+        madd(v128.load(get(pa), 16 * i), v128.load(get(pb), 16 * i), get(sum)),
+      )
+    ),
+    increase(pa, i32.const(4 * step)),
+    increase(pb, i32.const(4 * step)),
+  ]);
   return {
     downColumn: [
-      start,
-      clear,
-      countTo(k, i32.sub(get(depth), i32.const(step - 1)), step, [
-        sums.map((sum, i) =>
-          local.set(
-            sum,
-            madd(v128.load(get(pa), 16 * i), v128.load(get(pb), 16 * i), get(sum)),
-          )
-        ),
-        increase(pa, i32.const(4 * step)),
-        increase(pb, i32.const(4 * step)),
-      ]),
-      rest,
+      inSlices([...sums, single], [inFours, rest]),
       sums.slice(1).map((sum) => local.set(first, f32x4.add(get(first), get(sum)))),
       f32.store(
         out,
@@ -132,6 +160,6 @@ function oneColumn(
         ),
       ),
     ],
-    anyhow: [start, clear, rest, f32.store(out, f32x4.extractLane(get(single), 0))],
+    anyhow: [inSlices([single], rest), f32.store(out, f32x4.extractLane(get(single), 0))],
   };
 }

@@ -16,6 +16,7 @@ import {
   overElements,
   powerBelow,
 } from "./dispatch.ts";
+import { inRanges, LOOP_ROUNDS, type Range, type RangeOf } from "./loops.ts";
 import { literal } from "./math.ts";
 import { FOUR, upTo } from "./matrix.ts";
 import { makeShader, type Shader } from "./shader.ts";
@@ -38,6 +39,12 @@ const registers: Readonly<Record<"hardware" | "software", Registers>> = {
 
 /** Invocations of a workgroup on hardware, each with a row. */
 const HARDWARE_LANES = 64;
+
+/**
+ * Others that a row sees in one dispatch: sums of longer contexts are made of those of such ranges,
+ * as in FlashAttention, so that no more terms are added one after the other.
+ */
+const SEEN_AT_ONCE = 1024;
 
 /** Pieces that pass through workgroup memory at once. */
 const TILE_PIECES = 512;
@@ -65,8 +72,6 @@ interface Tools {
 
 /** What is done to a row. */
 interface RowSteps {
-  /** What every row starts with. */
-  readonly start: (row: number) => readonly string[];
   /** What four others do to a row; `isSeen` has a truth value for each. */
   readonly step: (row: number, isSeen: string) => readonly string[];
   /** What is written of a row in the end; the first pass of several writes what all compute. */
@@ -79,8 +84,11 @@ interface Pass {
   readonly own: Readonly<Record<string, Vectors>>;
   /** Vectors of the others. */
   readonly others: Readonly<Record<string, Vectors>>;
-  /** Sums of vectors, by name. */
+  /** Sums of vectors, by name, and at most three of numbers. */
   readonly sums: readonly string[];
+  readonly scalars: readonly string[];
+  /** Whether all sums are relative to the row's largest score so far, `largest`. */
+  readonly isRelative: boolean;
   /** Whether the others come before a row, as keys come before a query, or after. */
   readonly sees: "earlier" | "later";
   readonly steps: (tools: Tools) => RowSteps;
@@ -118,26 +126,50 @@ function accessTo({ length, heads, width }: AttentionSizes, shader: Shader) {
 
 /** The passes over all rows of all heads: one, or one for each slice of long sums. */
 function emitPass(sizes: AttentionSizes, pass: Pass, context: Context): Dispatch[] {
+  const { batch, length, heads, width } = sizes;
   const kept = registers[context.tuning.tiles ? "hardware" : "software"];
-  const pieces = upTo(Math.ceil(sizes.width / 4));
+  const pieces = upTo(Math.ceil(width / 4));
   const span = Math.floor(kept.sums / pass.sums.length);
-  return upTo(Math.ceil(pieces.length / span)).flatMap((slice) =>
-    emitSlice(sizes, pass, pieces.slice(slice * span, (slice + 1) * span), kept, context)
-  );
+  // Long vectors are read piece by piece, in loops for both products of each row.
+  const roundsOfFour = 3 * (1 + pieces.length);
+  const seen = 4 * powerBelow(Math.min(SEEN_AT_ONCE / 4, LOOP_ROUNDS / roundsOfFour));
+  return upTo(Math.ceil(pieces.length / span)).flatMap((number) => {
+    const slice = pieces.slice(number * span, (number + 1) * span);
+    const fours = pass.sums.length * slice.length + 1;
+    const state = length <= seen
+      ? undefined
+      : context.scratch("f32", 4 * fours * batch * heads * length);
+    return inRanges(
+      length,
+      seen,
+      context,
+      (rangeOf) => emitSlice(sizes, pass, { slice, kept, state, rangeOf }, context),
+    );
+  });
 }
 
-/** A pass that computes some pieces of its sums. */
+/** Some pieces of a pass's sums, over a range of the others. */
+interface Part {
+  readonly slice: readonly number[];
+  readonly kept: Registers;
+  /** Where each row's sums wait for the next range: all vectors, then what numbers there are. */
+  readonly state: number | undefined;
+  readonly rangeOf: RangeOf;
+}
+
+/** A pass that computes a part. */
 function emitSlice(
   sizes: AttentionSizes,
-  { own, others, sums, sees, steps }: Pass,
-  slice: readonly number[],
-  kept: Registers,
+  { own, others, sums, scalars, isRelative, sees, steps }: Pass,
+  { slice, kept, state, rangeOf }: Part,
   context: Context,
 ): Dispatch[] {
   const { batch, length, heads, width } = sizes;
   const { tuning } = context;
   const shader = makeShader(context, 4);
   shader.use("expOf");
+  if (state !== undefined) shader.inFours(state);
+  const range = rangeOf(shader, tuning.tiles);
   const { open, startOf, read, write } = accessTo(sizes, shader);
   const pieces = upTo(Math.ceil(width / 4));
   const isWhole = pieces.length <= kept.whole;
@@ -191,7 +223,7 @@ function emitSlice(
       return slice.map((p) => write(to, startOf(to, position), p, value(p)));
     },
   };
-  const { start, step, finish } = steps(tools);
+  const { step, finish } = steps(tools);
 
   const begin = [
     `let sequence = headNumber / ${heads}u;`,
@@ -206,7 +238,8 @@ function emitSlice(
         ),
       ]),
       ...sums.flatMap((name) => slice.map((p) => `var ${name}${row}_${p} = vec4f();`)),
-      ...start(row),
+      ...(isRelative ? [`var largest${row} = ${LOWEST};`] : []),
+      ...scalars.map((name) => `var ${name}${row} = 0f;`),
     ]),
   ];
   const four = "vec4u(first, first + 1u, first + 2u, first + 3u)";
@@ -226,22 +259,63 @@ function emitSlice(
       return ["{", ...step(row, isSeen), "}"];
     }),
   ];
+  const vectorsOf = (row: number) => sums.flatMap((name) => slice.map((p) => `${name}${row}_${p}`));
+  const count = sums.length * slice.length;
+  /** Adds a row's sums up with those of the ranges before, and leaves them to those after. */
+  const carry = (row: number, state: number, { isFirst = "true", isLast = "true" }: Range) => {
+    const place = (i: number) => `state + ${i}u`;
+    const numbers = [
+      isRelative ? `largest${row}` : "0f",
+      ...scalars.map((name) => `${name}${row}`),
+    ];
+    const scaled = (before: string, own: string) =>
+      isRelative ? `${own} = ${before} * partBefore + ${own} * partOwn;` : `${own} += ${before};`;
+    return [
+      `let state = (headNumber * ${length}u + position${row}) * ${count + 1}u;`,
+      `if (!(${isFirst})) {`,
+      `let known = ${shader.words(state, place(count))};`,
+      ...(isRelative
+        ? [
+          `let largest = max(known.x, largest${row});`,
+          "let partBefore = expOf(vec4f(known.x - largest)).x;",
+          `let partOwn = expOf(vec4f(largest${row} - largest)).x;`,
+          `largest${row} = largest;`,
+        ]
+        : []),
+      ...scalars.map((name, i) => scaled(`known[${i + 1}]`, `${name}${row}`)),
+      ...vectorsOf(row).map((name, i) => scaled(shader.words(state, place(i)), name)),
+      "}",
+      `if (${isLast}) {`,
+      ...finish(row, `position${row}`, slice[0] === 0),
+      "} else {",
+      ...vectorsOf(row).map((name, i) => shader.setWords(state, place(i), name)),
+      shader.setWords(
+        state,
+        place(count),
+        `vec4f(${[...numbers, "0f", "0f", "0f"].slice(0, 4).join(", ")})`,
+      ),
+      "}",
+    ];
+  };
   const end = rows.flatMap((row) => [
     `if (firstRow + ${row}u < ${length}u) {`,
-    ...finish(row, `position${row}`, slice[0] === 0),
+    ...(state === undefined
+      ? finish(row, `position${row}`, slice[0] === 0)
+      : carry(row, state, range)),
     "}",
   ]);
 
   if (!tuning.tiles) {
     const blocks = Math.ceil(length / rows.length);
-    const range = sees === "earlier"
-      ? `var first = 0u; first <= position${rows.length - 1}; first += 4u`
-      : `var first = position0 & ~3u; first < ${length}u; first += 4u`;
+    const fours = sees === "earlier"
+      ? `var first = ${range.begin}; first < min(position${rows.length - 1} + 1u, ${range.end});`
+      : `var first = max(position0 & ~3u, ${range.begin}); first < ${range.end};`;
     return overElements(shader, batch * heads * blocks, { ...tuning, workgroup: tuning.vector }, [
+      ...range.lines,
       `let headNumber = element / ${blocks}u;`,
       `let firstRow = element % ${blocks}u * ${rows.length}u;`,
       ...begin,
-      `for (${range}) {`,
+      `for (${fours} first += 4u) {`,
       ...see,
       "}",
       ...end,
@@ -254,8 +328,9 @@ function emitSlice(
   }
   // All lanes of a workgroup meet at the barriers, so that they see the same tiles.
   const tiles = sees === "earlier"
-    ? `var tileStart = 0u; tileStart < min(blockStart + ${lanes}u, ${length}u)`
-    : `var tileStart = blockStart / ${tileRows}u * ${tileRows}u; tileStart < ${length}u`;
+    ? `var tileStart = ${range.begin}; tileStart < min(blockStart + ${lanes}u, ${range.end})`
+    : `var tileStart = max(blockStart / ${tileRows}u * ${tileRows}u, ${range.begin});` +
+      ` tileStart < ${range.end}`;
   const isNear = sees === "earlier" ? "first <= position0" : "first + 3u >= position0";
   const fill = vectors.flatMap(([name, from]) => [
     `for (var item = lane; item < ${tileRows * pieces.length}u; item += ${lanes}u) {`,
@@ -265,6 +340,7 @@ function emitSlice(
     "}",
   ]);
   const body = [
+    ...range.lines,
     `let headNumber = workgroup / ${workgroups}u;`,
     `if (headNumber >= ${batch * heads}u) { return; }`,
     `let blockStart = workgroup % ${workgroups}u * ${lanes}u;`,
@@ -309,9 +385,10 @@ export const attention: Emitter<"attention"> = (kernel, context) => {
     own: { q: { buffer: input, part: 0 } },
     others: { k: { buffer: input, part: 1 }, v: { buffer: input, part: 2 } },
     sums: ["o"],
+    scalars: ["total"],
+    isRelative: true,
     sees: "earlier",
     steps: (tools) => ({
-      start: (row) => [`var largest${row} = ${LOWEST};`, `var total${row} = 0f;`],
       step: (row, isSeen) => [
         ...weigh(tools, row, scale, isSeen),
         ...tools.add("o", row, "v", "weights", "correction"),
@@ -347,15 +424,12 @@ export const attentionGradient: Emitter<"attentionGradient"> = (kernel, context)
     others: { k, v },
     // Sums of weighted slopes times keys, and of weighted keys.
     sums: ["sk", "wk"],
+    scalars: ["total", "slopes"],
+    isRelative: true,
     sees: "earlier",
     steps: (tools) => {
       tools.shader.inFours(statistics);
       return {
-        start: (row) => [
-          `var largest${row} = ${LOWEST};`,
-          `var total${row} = 0f;`,
-          `var slopes${row} = 0f;`,
-        ],
         step: (row, isSeen) => [
           ...weigh(tools, row, scale, isSeen),
           ...tools.dots("slopes", "g", row, "v"),
@@ -387,11 +461,12 @@ export const attentionGradient: Emitter<"attentionGradient"> = (kernel, context)
     own: { k, v },
     others: { q, g },
     sums: ["dk", "dv"],
+    scalars: [],
+    isRelative: false,
     sees: "later",
     steps: (tools) => {
       tools.shader.inFours(statistics);
       return {
-        start: () => [],
         step: (row, isSeen) => [
           `let isSeen = ${isSeen};`,
           ...FOUR.map((c) =>

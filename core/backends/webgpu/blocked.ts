@@ -8,15 +8,20 @@ import type { KernelOf, MatrixView } from "../../lowering/kernels.ts";
 import { sizeOf, stridesOf } from "../../shape.ts";
 import { type Context, type Dispatch, dispatchOf, overElements } from "./dispatch.ts";
 import { finishBlock } from "./epilogue.ts";
+import { inRanges, LOOP_ROUNDS, type RangeOf } from "./loops.ts";
 import { map } from "./map.ts";
 import {
   batchIndices,
   contiguity,
   type Contiguous,
   FOUR,
+  inLast,
+  inSlices,
+  SLICE_DEPTH,
   startOf,
   startOfProduct,
   upTo,
+  withRunsBefore,
 } from "./matrix.ts";
 import { makeShader, splitPosition } from "./shader.ts";
 
@@ -38,11 +43,14 @@ const LANES = 8;
 /** How the elements of an operand lie that are read together: those across a block. */
 const ACROSS: Readonly<Record<"a" | "b", Contiguous>> = { a: "column", b: "row" };
 
-/** An operand seen as `[batch, depth, extent]`, whichever it is. */
-function seenByDepth(kernel: KernelOf<"matmul">, operand: "a" | "b"): {
+/** An operand as `[batch, depth, extent]`. */
+interface Side {
   readonly view: MatrixView;
   readonly extent: number;
-} {
+}
+
+/** An operand seen by depth, whichever it is. */
+function seenByDepth(kernel: KernelOf<"matmul">, operand: "a" | "b"): Side {
   const { a, b, rows, columns } = kernel;
   return operand === "a"
     ? { view: { ...a, row: a.column, column: a.row }, extent: rows }
@@ -124,14 +132,14 @@ export function transposedElements(kernel: KernelOf<"matmul">): number {
 
 /** The product, in blocks. */
 export function blocked(kernel: KernelOf<"matmul">, context: Context): Dispatch[] {
-  const { batch, rows, columns, depth, output } = kernel;
+  const { batch, depth } = kernel;
   const before: Dispatch[] = [];
   const elements = transposedElements(kernel);
   const scratch = elements === 0 ? undefined : context.scratch("f32", elements);
   let used = 0;
 
   /** The operand as it is, or transposed. */
-  const sideOf = (operand: "a" | "b"): { readonly view: MatrixView; readonly extent: number } => {
+  const sideOf = (operand: "a" | "b"): Side => {
     const side = seenByDepth(kernel, operand);
     const lies = liesOf(kernel, operand);
     if (scratch === undefined || lies === "across") return side;
@@ -148,9 +156,22 @@ export function blocked(kernel: KernelOf<"matmul">, context: Context): Dispatch[
     before.push(...copy(kernel, side.extent, side.view, view, lies === "along", context));
     return { view, extent: side.extent };
   };
-  const [a, b] = [sideOf("a"), sideOf("b")];
+  const sides = { a: sideOf("a"), b: sideOf("b") };
+  const range = (rangeOf: RangeOf) => blockedRange(kernel, sides, context, rangeOf);
+  return [...before, ...inRanges(depth, LOOP_ROUNDS, context, range)];
+}
 
+/** What a range of the depth adds to the product. */
+function blockedRange(
+  kernel: KernelOf<"matmul">,
+  { a, b }: Readonly<Record<"a" | "b", Side>>,
+  context: Context,
+  rangeOf: RangeOf,
+): Dispatch[] {
+  const { batch, rows, columns, depth, output, outputStart } = kernel;
   const shader = makeShader(context, 4);
+  const range = rangeOf(shader);
+  const isSliced = depth > SLICE_DEPTH.software;
   shader.inFours(a.view.buffer);
   shader.inFours(b.view.buffer);
   const isAligned = columns % 4 === 0;
@@ -178,17 +199,24 @@ export function blocked(kernel: KernelOf<"matmul">, context: Context): Dispatch[
         columns % (4 * QUADS) === 0
           ? store
           : `if (firstColumn + ${4 * q + c}u < ${columns}u) { ${store} }`;
+      const total = (before: string, run: string, zero: string) =>
+        isSliced ? withRunsBefore(before, run, zero) : run;
       if (isAligned) {
-        return guarded(0, shader.setWords(output, `(${start}) / 4u`, `c${r}_${q}`));
+        const place = `(${start}) / 4u`;
+        const sum = total(shader.words(output, place), `c${r}_${q}`, "vec4f()");
+        return guarded(0, shader.setWords(output, place, sum));
       }
-      return FOUR.map((c) =>
-        guarded(c, shader.setWord(output, `${start} + ${c}u`, `c${r}_${q}[${c}]`))
-      ).join(" ");
+      return FOUR.map((c) => {
+        const place = `${start} + ${c}u`;
+        const sum = total(shader.word(output, place), `c${r}_${q}[${c}]`, "0f");
+        return guarded(c, shader.setWord(output, place, sum));
+      }).join(" ");
     });
     return rows % height === 0 ? stores : [`if (firstRow + ${r}u < ${rows}u) {`, ...stores, "}"];
   };
   const finish = finishBlock(kernel, { rows: height, quads: QUADS }, shader, context);
   const body = [
+    ...range.lines,
     `let block = workgroup * ${LANES}u + lane;`,
     `if (block >= ${blocks}u) { return; }`,
     `let firstColumn = block % ${columnBlocks}u * ${4 * QUADS}u;`,
@@ -197,22 +225,31 @@ export function blocked(kernel: KernelOf<"matmul">, context: Context): Dispatch[
     ...batchIndices(batch, "matrix"),
     `var aStart = (${startOf(batch, a.view)}) / 4u;`,
     `var bStart = (${startOf(batch, b.view)}) / 4u;`,
-    `let startC = ${startOfProduct(kernel)};`,
+    `let startC = ${startOfProduct(kernel, outputStart)};`,
+    `aStart += ${range.begin} * ${a.view.row / 4}u;`,
+    `bStart += ${range.begin} * ${b.view.row / 4}u;`,
     ...upTo(height / 4).map((q) => `let aPlace${q} = ${place("firstRow", rows, height, q)};`),
     ...quads.map((q) => `let bPlace${q} = ${place("firstColumn", columns, 4 * QUADS, q)};`),
     ...own.flatMap((r) => quads.map((q) => `var c${r}_${q} = vec4f();`)),
-    `for (var k = 0u; k < ${depth}u; k++) {`,
-    ...quads.map((q) => read("b", b, q)),
-    ...own.flatMap((r) => [
-      ...(r % 4 === 0 ? [read("a", a, r / 4)] : []),
-      ...quads.map((q) => `c${r}_${q} = fma(vec4f(a${r >> 2}[${r & 3}]), b${q}, c${r}_${q});`),
-    ]),
-    `aStart += ${a.view.row / 4}u;`,
-    `bStart += ${b.view.row / 4}u;`,
-    "}",
-    ...own.flatMap(write),
-    ...finish,
+    ...inSlices(
+      range,
+      isSliced,
+      own.flatMap((r) => quads.map((q) => `c${r}_${q} = vec4f();`)),
+      (begin, end) => [
+        `for (var k = ${begin}; k < ${end}; k++) {`,
+        ...quads.map((q) => read("b", b, q)),
+        ...own.flatMap((r) => [
+          ...(r % 4 === 0 ? [read("a", a, r / 4)] : []),
+          ...quads.map((q) => `c${r}_${q} = fma(vec4f(a${r >> 2}[${r & 3}]), b${q}, c${r}_${q});`),
+        ]),
+        `aStart += ${a.view.row / 4}u;`,
+        `bStart += ${b.view.row / 4}u;`,
+        "}",
+        ...own.flatMap(write),
+      ],
+    ),
+    ...inLast(range, finish),
   ];
   const size = { workgroups: Math.ceil(blocks / LANES), invocations: LANES };
-  return [...before, ...dispatchOf(shader, body, size)];
+  return dispatchOf(shader, body, size);
 }

@@ -2,6 +2,7 @@
 import type { Kernel, KernelOf } from "../../lowering/kernels.ts";
 import { attention, attentionGradient } from "./attention.ts";
 import { type Context, type Dispatch, dispatchOf, type Emitter, overElements } from "./dispatch.ts";
+import { inLevels, inRanges, LOOP_ROUNDS, type Range, type RangeOf } from "./loops.ts";
 import { map } from "./map.ts";
 import { matmul } from "./matmul.ts";
 import { reduce } from "./reduce.ts";
@@ -43,48 +44,96 @@ const SEARCH_TOGETHER = 2 ** 24;
 
 /** Each row adds up the updates whose id is its own, in their order: no two write one element. */
 const scatterAdd: Emitter<"scatterAdd"> = (kernel, context) => {
-  const { ids, updates, output, rows, count, width } = kernel;
-  const { tuning } = context;
+  const { count } = kernel;
+  const isTogether = context.tuning.tiles && kernel.rows * count >= SEARCH_TOGETHER;
+  const addRange = isTogether ? searchTogether : searchAlone;
+  return inRanges(count, LOOP_ROUNDS, context, (rangeOf) => addRange(kernel, context, rangeOf));
+};
+
+/** Adds up the updates of a range of ids. */
+type AddRange = (
+  kernel: KernelOf<"scatterAdd">,
+  context: Context,
+  rangeOf: RangeOf,
+) => Dispatch[];
+
+/** What rows are added up with. */
+function adderOf({ updates, output, width }: KernelOf<"scatterAdd">, context: Context) {
   const { shader, unit, get, set } = copier(context, width, [updates, output]);
   const units = width / unit;
   const zero = zeroWord(shader.dtype(output));
-  const add = (i: string, column: string) =>
-    `total += ${get(updates, `${i} * ${units}u + ${column}`)};`;
-  if (!tuning.tiles || rows * count < SEARCH_TOGETHER) {
-    return overElements(shader, rows * units, tuning, [
-      `let row = element / ${units}u;`,
-      `var total = ${zero};`,
-      `for (var i = 0u; i < ${count}u; i++) {`,
-      `  if (u32(${shader.word(ids, "i")}) == row) { ${add("i", `element % ${units}u`)} }`,
-      "}",
-      set(output, "element", "total"),
-    ]);
-  }
+  return {
+    shader,
+    units,
+    zero,
+    add: (total: string, i: string, column: string) =>
+      `${total} += ${get(updates, `${i} * ${units}u + ${column}`)};`,
+    /** What other ranges have added up is there already. */
+    finish: (place: string, { isFirst }: Range) => {
+      const before = isFirst === undefined
+        ? ""
+        : `select(${get(output, place)}, ${zero}, ${isFirst}) + `;
+      return set(output, place, `${before}total`);
+    },
+  };
+}
+
+const searchAlone: AddRange = (kernel, context, rangeOf) => {
+  const { ids, rows, count } = kernel;
+  const { shader, units, zero, add, finish } = adderOf(kernel, context);
+  const range = rangeOf(shader);
+  const loop = {
+    total: "total",
+    zero,
+    variable: "i",
+    begin: range.begin,
+    end: range.end,
+    step: 1,
+    rounds: Math.min(count, LOOP_ROUNDS),
+  };
+  return overElements(shader, rows * units, context.tuning, [
+    ...range.lines,
+    `let row = element / ${units}u;`,
+    `var total = ${zero};`,
+    ...inLevels(loop, (total) => [
+      `  if (u32(${shader.word(ids, "i")}) == row) { ${add(total, "i", `element % ${units}u`)} }`,
+    ]),
+    finish("element", range),
+  ]);
+};
+
+const searchTogether: AddRange = (kernel, context, rangeOf) => {
+  const { ids, rows, count } = kernel;
+  const { shader, units, zero, add, finish } = adderOf(kernel, context);
+  const range = rangeOf(shader, true);
   const lanes = 64;
   const blocks = Math.ceil(units / lanes);
   shader.declare(`var<workgroup> matches: array<bool, ${lanes}>;`);
   shader.declare("var<workgroup> lastMatch: atomic<u32>;");
   const body = [
+    ...range.lines,
     `let row = workgroup / ${blocks}u;`,
     `if (row >= ${rows}u) { return; }`,
-    `let column = min(workgroup % ${blocks}u * ${lanes}u + lane, ${units - 1}u);`,
+    `let own = workgroup % ${blocks}u * ${lanes}u + lane;`,
+    // Lanes beyond the last column look for ids too, so that all meet at the barriers.
+    `let column = min(own, ${units - 1}u);`,
     `var total = ${zero};`,
-    `for (var first = 0u; first < ${count}u; first += ${lanes}u) {`,
-    "  let own = first + lane;",
-    `  let isMatch = own < ${count}u && u32(${
-      shader.word(ids, `min(own, ${count - 1}u)`)
-    }) == row;`,
+    `for (var first = ${range.begin}; first < ${range.end}; first += ${lanes}u) {`,
+    "  let i = first + lane;",
+    `  let isMatch = i < ${count}u && u32(${shader.word(ids, `min(i, ${count - 1}u)`)}) == row;`,
     "  matches[lane] = isMatch;",
     "  if (isMatch) { atomicStore(&lastMatch, first + 1u); }",
     "  workgroupBarrier();",
     "  if (atomicLoad(&lastMatch) == first + 1u) {",
+    `    var part = ${zero};`,
     `    for (var j = 0u; j < ${lanes}u; j++) {`,
-    `      if (matches[j]) { ${add("(first + j)", "column")} }`,
+    `      if (matches[j]) { ${add("part", "(first + j)", "column")} }`,
     "    }",
+    "    total += part;",
     "  }",
     "  workgroupBarrier();",
     "}",
-    set(output, `row * ${units}u + column`, "total"),
+    `if (own < ${units}u) { ${finish(`row * ${units}u + column`, range)} }`,
   ];
   return dispatchOf(shader, body, { workgroups: rows * blocks, invocations: lanes });
 };
@@ -103,20 +152,30 @@ const sortKeys: Readonly<Record<"f32" | "i32" | "u32", string>> = {
 
 /** An element's place is the number of elements that come before it. */
 const argsort: Emitter<"argsort"> = ({ input, output, outer, size }, context) => {
-  const shader = makeShader(context, 1);
-  const dtype = shader.dtype(input);
-  shader.declare(sortKeys[dtype === "f32" || dtype === "i32" ? dtype : "u32"]);
-  return overElements(shader, outer * size, context.tuning, [
-    `let first = element - element % ${size}u;`,
-    "let own = element - first;",
-    `let key = sortKey(${shader.word(input, "element")});`,
-    "var before = 0u;",
-    `for (var i = 0u; i < ${size}u; i++) {`,
-    `  let other = sortKey(${shader.word(input, "first + i")});`,
-    "  before += select(0u, 1u, other < key || (other == key && i < own));",
-    "}",
-    shader.setWord(output, "first + before", "i32(own)"),
-  ]);
+  const dtype = context.buffers[input]?.dtype;
+  const counts = size <= LOOP_ROUNDS ? undefined : context.scratch("u32", outer * size);
+  return inRanges(size, LOOP_ROUNDS, context, (rangeOf) => {
+    const shader = makeShader(context, 1);
+    shader.declare(sortKeys[dtype === "f32" || dtype === "i32" ? dtype : "u32"]);
+    const { lines, begin, end, isFirst, isLast } = rangeOf(shader);
+    const place = shader.setWord(output, "first + before", "i32(own)");
+    return overElements(shader, outer * size, context.tuning, [
+      ...lines,
+      `let first = element - element % ${size}u;`,
+      "let own = element - first;",
+      `let key = sortKey(${shader.word(input, "element")});`,
+      counts === undefined || isFirst === undefined
+        ? "var before = 0u;"
+        : `var before = select(${shader.word(counts, "element")}, 0u, ${isFirst});`,
+      `for (var i = ${begin}; i < ${end}; i++) {`,
+      `  let other = sortKey(${shader.word(input, "first + i")});`,
+      "  before += select(0u, 1u, other < key || (other == key && i < own));",
+      "}",
+      ...(counts === undefined || isLast === undefined ? [place] : [
+        `if (${isLast}) { ${place} } else { ${shader.setWord(counts, "element", "before")} }`,
+      ]),
+    ]);
+  });
 };
 
 /** The elements of a window of each outer block: where they are in the whole. */

@@ -11,7 +11,7 @@ import { tiled } from "./tiled.ts";
 
 /** The product as sums over the depth: no element is used often enough to be kept. */
 function asReduction(
-  { batch, rows, columns, depth, a, b, output, epilogue }: KernelOf<"matmul">,
+  { batch, rows, columns, depth, a, b, output, outputStart, epilogue }: KernelOf<"matmul">,
   context: Context,
 ): Dispatch[] {
   const load = ({ buffer, offset }: MatrixView, strides: number[]) =>
@@ -29,6 +29,7 @@ function asReduction(
     ],
     value: 2,
     output,
+    outputStart,
   } as const;
   return sums(kernel, context, epilogue);
 }

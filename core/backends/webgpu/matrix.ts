@@ -2,6 +2,7 @@
 import type { KernelOf, MatrixView } from "../../lowering/kernels.ts";
 import { at, type Shape, stridesOf } from "../../shape.ts";
 import type { Context } from "./dispatch.ts";
+import type { Range } from "./loops.ts";
 import { type Shader, splitPosition } from "./shader.ts";
 
 /** The lanes of a vector. */
@@ -56,14 +57,55 @@ export function startOf(batch: Shape, view: Pick<MatrixView, "offset" | "batch">
   return [`${view.offset}u`, ...steps].join(" + ");
 }
 
-/** Where the matrix of the product starts in a buffer that holds nothing else. */
-export function startOfProduct({ batch, rows, columns }: KernelOf<"matmul">): string {
+/** Where the matrix of the product starts in its buffer, from an offset on. */
+export function startOfProduct(
+  { batch, rows, columns }: KernelOf<"matmul">,
+  offset: number,
+): string {
   const steps = stridesOf(batch).map((step) => step * rows * columns);
-  return startOf(batch, { offset: 0, batch: steps });
+  return startOf(batch, { offset, batch: steps });
 }
 
 /** The position of an element in a view. */
 export function position(start: string, { row, column }: MatrixView, i: string, j: string): string {
   const term = (index: string, step: number) => step === 1 ? index : `(${index}) * ${step}u`;
   return `${start} + ${term(i, row)} + ${term(j, column)}`;
+}
+
+/**
+ * The longest run of a product's depth that is added up in registers: the totals of runs are added
+ * in memory, which is little beside what a run reads.
+ */
+export const SLICE_DEPTH = { software: 1024, hardware: 2048 } as const;
+
+/** A run's total with those of the runs before, as text: what stands where the total goes. */
+export function withRunsBefore(before: string, total: string, zero: string): string {
+  return `select(${before}, ${zero}, sliceStart == 0u) + ${total}`;
+}
+
+/**
+ * Statements for a range of a product's depth, slice by slice if it is sliced. `sums` clear the sums
+ * in registers; `slice` adds up a slice, and writes {@linkcode withRunsBefore}.
+ */
+export function inSlices(
+  { begin, end }: Range,
+  isSliced: boolean,
+  sums: readonly string[],
+  slice: (begin: string, end: string) => readonly string[],
+): string[] {
+  if (!isSliced) return [...slice(begin, end)];
+  return [
+    `for (var sliceStart = ${begin}; sliceStart < ${end}; sliceStart += ${SLICE_DEPTH.software}u) {`,
+    `let sliceEnd = min(sliceStart + ${SLICE_DEPTH.software}u, ${end});`,
+    ...sums,
+    ...slice("sliceStart", "sliceEnd"),
+    "}",
+  ];
+}
+
+/** Statements for the last range only. */
+export function inLast({ isLast }: Range, lines: readonly string[]): string[] {
+  return isLast === undefined || lines.length === 0
+    ? [...lines]
+    : [`if (${isLast}) {`, ...lines, "}"];
 }

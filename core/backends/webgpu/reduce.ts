@@ -16,9 +16,11 @@ import {
   dispatchOf,
   type Emitter,
   fitting,
+  overElements,
   powerBelow,
   type Tuning,
 } from "./dispatch.ts";
+import { inLevels, LOOP_ROUNDS } from "./loops.ts";
 import { upTo } from "./matrix.ts";
 import { declareFinish, keepsProduct } from "./epilogue.ts";
 import {
@@ -44,13 +46,15 @@ function share(tuning: Tuning, across: boolean, outputs: number, elements: numbe
   const { invocations, vector, workgroup, workgroups, elementsALane } = tuning;
   const wanted = Math.min(invocations / outputs, elements / elementsALane);
   const shared = powerBelow(wanted);
+  const needed = (lanes: number) => Math.ceil(elements / lanes / LOOP_ROUNDS);
   // Workgroups as large as leaves enough of them.
   const size = Math.min(workgroup, Math.max(vector, powerBelow(outputs * shared / workgroups)));
-  if (shared === 1) return { outputs: size, lanes: 1, splits: 1 };
+  if (shared === 1) return { outputs: size, lanes: 1, splits: Math.max(1, needed(1)) };
   // Neighbouring lanes read neighbouring elements: those of one output, or of several.
   const least = across ? Math.min(vector, powerBelow(outputs)) : 1;
   const lanes = Math.min(shared, size / least);
-  return { outputs: size / lanes, lanes, splits: Math.min(64, shared / lanes) };
+  const splits = Math.max(Math.min(64, shared / lanes), needed(lanes));
+  return { outputs: size / lanes, lanes, splits };
 }
 
 /** Loads along a loop whose neighbours are neighbours in memory, less those that are far apart. */
@@ -187,13 +191,23 @@ function place(
   ];
 }
 
-/** The rounds of a lane around what is done in each, several at a time where they come out even. */
+/**
+ * The rounds of a lane around what is done in each, several at a time where they come out even.
+ *
+ * @param total The variable that the rounds change, and what it starts with, if they add up floats.
+ * @param inner Statements of a round, for the variable that they change.
+ */
 function rounds(
   kernel: KernelOf<"reduce">,
   { lanes, splits }: Sharing,
   { loops, reducedRounds }: { readonly loops: Loops; readonly reducedRounds: readonly number[] },
   { roundsAtOnce }: Tuning,
-  inner: readonly string[],
+  { total, zero, isRounded }: {
+    readonly total: string;
+    readonly zero: string;
+    readonly isRounded: boolean;
+  },
+  inner: (total: string) => readonly string[],
 ): string[] {
   const elements = sizeOf(reducedRounds);
   const chunk = Math.ceil(elements / splits);
@@ -201,17 +215,23 @@ function rounds(
   const names = loops.variables.slice(kernel.kept.length);
   const isEven = elements === splits * chunk && chunk % (lanes * roundsAtOnce) === 0;
   const step = lanes * (isEven ? roundsAtOnce : 1);
-  return [
-    `for (var first = split * ${chunk}u + part; first < ${end}; first += ${step}u) {`,
-    ...Array.from({ length: step / lanes }, (_, number) => [
+  const loop = {
+    total,
+    zero,
+    variable: "first",
+    begin: `split * ${chunk}u + part`,
+    end,
+    step,
+    rounds: isRounded ? Math.ceil(chunk / lanes) : 1,
+  };
+  return inLevels(loop, (sum) =>
+    Array.from({ length: step / lanes }, (_, number) => [
       "{",
       `let round = first + ${number * lanes}u;`,
       ...splitPosition("round", reducedRounds, names),
-      ...inner,
+      ...inner(sum),
       "}",
-    ]).flat(),
-    "}",
-  ];
+    ]).flat());
 }
 
 /** Sums or maxima; those that are a product `[rows, columns]` may have an epilogue. */
@@ -221,7 +241,7 @@ function totals(
   context: Context,
   epilogue?: Epilogue,
 ): Dispatch[] {
-  const { kept, steps, value, output } = kernel;
+  const { kept, steps, value, output, outputStart } = kernel;
   const nest = nestOf(kernel, true);
   const { loops, across, keptRounds } = nest;
   const vector = loops.vector;
@@ -232,15 +252,17 @@ function totals(
   const shader = makeShader(context, vector === undefined ? 1 : 4);
   const dtype = shader.dtype(output);
   const { initial, combine } = combiner(reduction, dtype, shader);
-  const target = splits === 1 ? output : context.scratch(dtype, splits * sizeOf(kept));
-  const to = { buffer: target, at: { offset: 0, strides: stridesOf(kept) } };
+  const isWhole = splits === 1;
+  const target = isWhole ? output : context.scratch(dtype, splits * sizeOf(kept));
+  const start = isWhole ? outputStart : 0;
+  const to = { buffer: target, at: { offset: start, strides: stridesOf(kept) } };
   chooseFours(
     shader,
     across ? [...loadsOf(steps), to] : loadsOf(steps),
     vector,
     context.storageOf,
   );
-  const product = { columns: kept[1] ?? 1, output, epilogue: splits === 1 ? epilogue : undefined };
+  const product = { columns: kept[1] ?? 1, output, epilogue: isWhole ? epilogue : undefined };
   const unit = across && vector !== undefined ? "four" : "element";
   const finish = declareFinish(product, unit, shader, context);
   const depths = depthsOf(steps);
@@ -254,14 +276,16 @@ function totals(
     ? [`total = ${combine("total", "total.zwxy")};`, `total = ${combine("total", "total.yxwz")};`]
     : [];
   const perSplit = across && vector !== undefined ? sizeOf(kept) / 4 : sizeOf(kept);
-  const position = splits === 1 ? "output" : `split * ${perSplit}u + output`;
+  const position = isWhole ? "output" : `split * ${perSplit}u + output`;
+  const after = (position: string, start: number) =>
+    start === 0 ? position : `${position} + ${start}u`;
   const store = across && vector !== undefined
     ? shader.isInFours(target)
-      ? shader.setWords(target, position, "total")
+      ? shader.setWords(target, after(position, start / 4), "total")
       : [0, 1, 2, 3].map((lane) =>
-        shader.setWord(target, `(${position}) * 4u + ${lane}u`, `total[${lane}]`)
+        shader.setWord(target, `(${position}) * 4u + ${start + lane}u`, `total[${lane}]`)
       ).join(" ")
-    : shader.setWord(target, position, isAlong ? "total.x" : "total");
+    : shader.setWord(target, after(position, start), isAlong ? "total.x" : "total");
   const ending = [
     ...(keepsProduct(product) ? [store] : []),
     ...(finish === undefined ? [] : [finish("i0", "i1", "total")]),
@@ -270,10 +294,17 @@ function totals(
     ...place(kernel, sharing, nest),
     ...emitSteps(shader, steps, loops, { wanted: isOuter }),
     `var total = ${initial};`,
-    ...rounds(kernel, sharing, nest, context.tuning, [
-      ...emitSteps(shader, steps, loops, { wanted: (step) => !isOuter(step) }),
-      `total = ${combine("total", valueName(value))};`,
-    ]),
+    ...rounds(
+      kernel,
+      sharing,
+      nest,
+      context.tuning,
+      { total: "total", zero: initial, isRounded: reduction === "sum" && dtype === "f32" },
+      (sum) => [
+        ...emitSteps(shader, steps, loops, { wanted: (step) => !isOuter(step) }),
+        `${sum} = ${combine(sum, valueName(value))};`,
+      ],
+    ),
     ...join(
       shader,
       sharing,
@@ -288,9 +319,9 @@ function totals(
     workgroups: Math.ceil(count / outputs) * splits,
     invocations: outputs * lanes,
   });
-  if (splits === 1) return first;
+  if (isWhole) return first;
   const whole = epilogue === undefined ? [sizeOf(kept)] : kept;
-  const parts = { reduction, parts: target, splits, kept: whole, output };
+  const parts = { reduction, parts: target, splits, kept: whole, output, outputStart };
   return [...first, ...combineParts(parts, context, epilogue)];
 }
 
@@ -304,11 +335,13 @@ interface Parts {
   /** The shape of each. */
   readonly kept: Shape;
   readonly output: number;
+  /** Where in the output the results begin. */
+  readonly outputStart: number;
 }
 
 /** Each element of the output from those of the parts, by one lane. */
 export function combineParts(
-  { reduction, parts, splits, kept, output }: Parts,
+  { reduction, parts, splits, kept, output, outputStart }: Parts,
   context: Context,
   epilogue?: Epilogue,
 ): Dispatch[] {
@@ -324,11 +357,20 @@ export function combineParts(
       steps: [{ kind: "load", dtype, buffer: parts, at: { offset: 0, strides } }],
       value: 0,
       output,
+      outputStart,
     },
     reduction,
     { ...context, tuning: alone },
     epilogue,
   );
+}
+
+/** The index where no element is larger than the least number. */
+const NO_INDEX = "0xffffffffu";
+
+/** A statement that writes the index that was found. */
+function setIndex(shader: Shader, output: number, position: string): string {
+  return shader.setWord(output, position, `select(i32(index), 0, index == ${NO_INDEX})`);
 }
 
 /** The first index of the largest element; NaN is never larger, but the first element stays. */
@@ -339,7 +381,9 @@ function argmax(kernel: KernelOf<"reduce">, context: Context): Dispatch[] {
   const count = sizeOf(keptRounds);
   if (count === 0) return [];
   const elements = sizeOf(nest.reducedRounds);
-  const sharing = { ...share(context.tuning, across, count, elements), splits: 1 };
+  const shared = share(context.tuning, across, count, elements);
+  const splits = Math.max(1, Math.ceil(elements / shared.lanes / LOOP_ROUNDS));
+  const sharing = { ...shared, splits };
   const { outputs, lanes } = sharing;
   const shader = makeShader(context, 1);
   const dtype = steps[value]?.dtype ?? "f32";
@@ -351,16 +395,33 @@ function argmax(kernel: KernelOf<"reduce">, context: Context): Dispatch[] {
       shader.use("isNan")
     }(${valueName(value)}))`
     : valueName(value);
-  const none = "0xffffffffu";
+  // Each split has its largest element, and then its index.
+  const found = splits === 1 ? undefined : {
+    values: context.scratch(dtype, splits * count),
+    indices: context.scratch("u32", splits * count),
+  };
+  const better = (value: string, rival: string) => [
+    `if (${value} > best || (${value} == best && ${rival} < index)) {`,
+    `  best = ${value};`,
+    `  index = ${rival};`,
+    "}",
+  ];
   const body = [
     ...place(kernel, sharing, nest),
     `var best = ${least};`,
-    `var index = ${none};`,
-    ...rounds(kernel, sharing, nest, context.tuning, [
-      ...emitSteps(shader, steps, loops),
-      `let element = ${element};`,
-      "if (element > best) { best = element; index = round; }",
-    ]),
+    `var index = ${NO_INDEX};`,
+    ...rounds(
+      kernel,
+      sharing,
+      nest,
+      context.tuning,
+      { total: "best", zero: least, isRounded: false },
+      () => [
+        ...emitSteps(shader, steps, loops),
+        `let element = ${element};`,
+        "if (element > best) { best = element; index = round; }",
+      ],
+    ),
     ...join(
       shader,
       sharing,
@@ -369,21 +430,35 @@ function argmax(kernel: KernelOf<"reduce">, context: Context): Dispatch[] {
         { name: "best", shared: "values", type },
         { name: "index", shared: "indices", type: "u32" },
       ],
-      ([value = "", rival = ""]) => [
-        `if (${value} > best || (${value} == best && ${rival} < index)) {`,
-        `  best = ${value};`,
-        `  index = ${rival};`,
-        "}",
-      ],
+      ([value = "", rival = ""]) => better(value, rival),
     ),
     `if (part == 0u && output < ${count}u) {`,
-    `  ${shader.setWord(output, "output", `select(i32(index), 0, index == ${none})`)}`,
+    ...(found === undefined ? [setIndex(shader, output, "output")] : [
+      shader.setWord(found.values, `split * ${count}u + output`, "best"),
+      shader.setWord(found.indices, `split * ${count}u + output`, "index"),
+    ]),
     "}",
   ];
-  return dispatchOf(shader, body, {
-    workgroups: Math.ceil(count / outputs),
+  const first = dispatchOf(shader, body, {
+    workgroups: Math.ceil(count / outputs) * splits,
     invocations: outputs * lanes,
   });
+  if (found === undefined) return first;
+  const joining = makeShader(context, 1);
+  const part = `split * ${count}u + element`;
+  return [
+    ...first,
+    ...overElements(joining, count, context.tuning, [
+      `var best = ${combiner("reduceMax", dtype, joining).initial};`,
+      `var index = ${NO_INDEX};`,
+      `for (var split = 0u; split < ${splits}u; split++) {`,
+      `let value = ${joining.word(found.values, part)};`,
+      `let rival = ${joining.word(found.indices, part)};`,
+      ...better("value", "rival"),
+      "}",
+      setIndex(joining, output, "element"),
+    ]),
+  ];
 }
 
 /** A product as sums over its depth, `kept` being `[rows, columns]` where it has an epilogue. */
@@ -419,6 +494,7 @@ export function largest(
       ],
       value: 1,
       output,
+      outputStart: 0,
     },
     "reduceMax",
     context,

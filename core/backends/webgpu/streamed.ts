@@ -9,12 +9,17 @@ import { finishBlock } from "./epilogue.ts";
 import {
   batchIndices,
   FOUR,
+  inLast,
+  inSlices,
   position,
   readingsOf,
+  SLICE_DEPTH,
   startOf,
   startOfProduct,
   upTo,
+  withRunsBefore,
 } from "./matrix.ts";
+import { inRanges, LOOP_ROUNDS, type RangeOf } from "./loops.ts";
 import { makeShader } from "./shader.ts";
 
 /**
@@ -31,8 +36,24 @@ const STREAMED_LANES = 8;
 
 /** A block of rows and columns of the product for each invocation, read as it is needed. */
 export function streamed(kernel: KernelOf<"matmul">, context: Context): Dispatch[] {
-  const { batch, rows, columns, depth, a, b, output } = kernel;
+  return inRanges(
+    kernel.depth,
+    LOOP_ROUNDS,
+    context,
+    (rangeOf) => streamedRange(kernel, context, rangeOf),
+  );
+}
+
+/** What a range of the depth adds to the product. */
+function streamedRange(
+  kernel: KernelOf<"matmul">,
+  context: Context,
+  rangeOf: RangeOf,
+): Dispatch[] {
+  const { batch, rows, columns, depth, a, b, output, outputStart } = kernel;
   const shader = makeShader(context, 4);
+  const range = rangeOf(shader);
+  const isSliced = depth > SLICE_DEPTH.software;
   const readings = readingsOf(kernel, context, shader);
   const alignedOutput = columns % 4 === 0;
   if (alignedOutput) shader.inFours(output);
@@ -109,16 +130,19 @@ export function streamed(kernel: KernelOf<"matmul">, context: Context): Dispatch
   const write = (r: number, q: number): string => {
     const start = `startC + (firstRow + ${r}u) * ${columns}u + firstColumn + ${4 * q}u`;
     const column = (c: number) => `firstColumn + ${4 * q + c}u`;
+    const total = (before: string, run: string, zero: string) =>
+      isSliced ? withRunsBefore(before, run, zero) : run;
     if (alignedOutput) {
-      const store = shader.setWords(output, `(${start}) / 4u`, `c${r}_${q}`);
-      return `if (${column(0)} < ${columns}u) { ${store} }`;
+      const place = `(${start}) / 4u`;
+      const sum = total(shader.words(output, place), `c${r}_${q}`, "vec4f()");
+      return `if (${column(0)} < ${columns}u) { ${shader.setWords(output, place, sum)} }`;
     }
     return FOUR.map((c) => {
-      const store = shader.setWord(output, `${start} + ${c}u`, `c${r}_${q}[${c}]`);
-      return `if (${column(c)} < ${columns}u) { ${store} }`;
+      const place = `${start} + ${c}u`;
+      const sum = total(shader.word(output, place), `c${r}_${q}[${c}]`, "0f");
+      return `if (${column(c)} < ${columns}u) { ${shader.setWord(output, place, sum)} }`;
     }).join(" ");
   };
-  const whole = depth - depth % 4;
   const finish = finishBlock(
     kernel,
     { rows: own.length, quads: quads.length },
@@ -126,6 +150,7 @@ export function streamed(kernel: KernelOf<"matmul">, context: Context): Dispatch
     context,
   );
   const body = [
+    ...range.lines,
     `let block = workgroup * ${STREAMED_LANES}u + lane;`,
     `if (block >= ${blocks}u) { return; }`,
     `let firstColumn = block % ${columnBlocks}u * ${4 * quads.length}u;`,
@@ -134,24 +159,28 @@ export function streamed(kernel: KernelOf<"matmul">, context: Context): Dispatch
     ...batchIndices(batch, "batch"),
     `let startA = ${startOf(batch, a)};`,
     `let startB = ${startOf(batch, b)};`,
-    `let startC = ${startOfProduct(kernel)};`,
+    `let startC = ${startOfProduct(kernel, outputStart)};`,
     ...own.map((r) => `let row${r} = ${rowOf(r)};`),
     ...quads.flatMap((q) => FOUR.map((c) => `let column${q}_${c} = ${columnOf(q, c)};`)),
     ...own.flatMap((r) => quads.map((q) => `var c${r}_${q} = vec4f();`)),
-    `for (var k = 0u; k < ${whole}u; k += 4u) {`,
-    ...block(FOUR),
-    "}",
-    ...(whole === depth ? [] : [
-      `for (var k = ${whole}u; k < ${depth}u; k++) {`,
-      ...block([0]),
-      "}",
-    ]),
-    ...own.flatMap((r) => [
-      `if (firstRow + ${r}u < ${rows}u) {`,
-      ...quads.map((q) => write(r, q)),
-      "}",
-    ]),
-    ...finish,
+    ...inSlices(
+      range,
+      isSliced,
+      own.flatMap((r) => quads.map((q) => `c${r}_${q} = vec4f();`)),
+      (begin, end) => [
+        `var k = ${begin};`,
+        `for (; k + 3u < ${end}; k += 4u) {`,
+        ...block(FOUR),
+        "}",
+        ...(depth % 4 === 0 ? [] : [`for (; k < ${end}; k++) {`, ...block([0]), "}"]),
+        ...own.flatMap((r) => [
+          `if (firstRow + ${r}u < ${rows}u) {`,
+          ...quads.map((q) => write(r, q)),
+          "}",
+        ]),
+      ],
+    ),
+    ...inLast(range, finish),
   ];
   return dispatchOf(shader, body, {
     workgroups: Math.ceil(blocks / STREAMED_LANES),

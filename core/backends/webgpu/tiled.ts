@@ -11,10 +11,12 @@ import {
   FOUR,
   position,
   readingsOf,
+  SLICE_DEPTH,
   startOf,
   startOfProduct,
   upTo,
 } from "./matrix.ts";
+import { LOOP_ROUNDS } from "./loops.ts";
 import { declareFinish, keepsProduct } from "./epilogue.ts";
 import { combineParts, largest } from "./reduce.ts";
 import { makeShader, type Shader } from "./shader.ts";
@@ -190,7 +192,7 @@ function roundOperands(
 
 /** Tiles of the product in workgroup memory and registers. */
 export function tiled(kernel: KernelOf<"matmul">, context: Context): Dispatch[] {
-  const { batch, rows, columns, depth, a, b, output } = kernel;
+  const { batch, rows, columns, depth, a, b, output, outputStart } = kernel;
   const tile = chooseTile(kernel);
   const [tall, wide] = tile.own;
   const lanes = (tile.rows / tall) * (tile.columns / wide);
@@ -199,14 +201,14 @@ export function tiled(kernel: KernelOf<"matmul">, context: Context): Dispatch[] 
     Math.ceil(columns / tile.columns),
   ];
   const products = sizeOf(batch) * rowTiles * columnTiles;
-  const splits = Math.min(
-    powerBelow(BUSY_WORKGROUPS / products),
-    powerBelow(depth / SPLIT_DEPTH),
-    64,
+  const splits = Math.max(
+    Math.min(powerBelow(BUSY_WORKGROUPS / products), powerBelow(depth / SPLIT_DEPTH), 64),
+    Math.ceil(depth * (1 + 1 / tile.depth) / LOOP_ROUNDS),
   );
   const slice = Math.ceil(depth / splits / tile.depth) * tile.depth;
   const size = sizeOf(batch) * rows * columns;
   const target = splits === 1 ? output : context.scratch("f32", splits * size);
+  const isSliced = slice > SLICE_DEPTH.hardware;
 
   const shader = makeShader(context, 4);
   const readings = readingsOf(kernel, context, shader);
@@ -248,19 +250,36 @@ export function tiled(kernel: KernelOf<"matmul">, context: Context): Dispatch[] 
       `let column = firstColumn + (laneColumn + ${j * columnLanes}u) * 4u;`,
     ];
     const place = `startC + row * ${columns}u + column`;
-    const store = !storesProduct
+    const quad = `(${place}) / 4u`;
+    const eachColumn = (statement: (c: number) => string) =>
+      FOUR.map((c) => `if (column + ${c}u < ${columns}u) { ${statement(c)} }`);
+    const before = !isSliced
       ? []
       : alignedOutput
-      ? [`if (column < ${columns}u) { ${shader.setWords(target, `(${place}) / 4u`, name)} }`]
-      : FOUR.map((c) =>
-        `if (column + ${c}u < ${columns}u) { ${
-          shader.setWord(target, `${place} + ${c}u`, `${name}[${c}]`)
-        } }`
-      );
-    if (finish !== undefined) {
-      store.push(`if (column < ${columns}u) { ${finish("row", "column / 4u", name)} }`);
-    }
-    return ["{", ...lines, `if (row < ${rows}u) {`, ...store, "}", "}"];
+      ? [`if (column < ${columns}u) { ${name} += ${shader.words(target, quad)}; }`]
+      : eachColumn((c) => `${name}[${c}] += ${shader.word(target, `${place} + ${c}u`)};`);
+    const store = alignedOutput
+      ? [`if (column < ${columns}u) { ${shader.setWords(target, quad, name)} }`]
+      : eachColumn((c) => shader.setWord(target, `${place} + ${c}u`, `${name}[${c}]`));
+    const last = finish === undefined
+      ? []
+      : [`if (column < ${columns}u) { ${finish("row", "column / 4u", name)} }`];
+    return [
+      "{",
+      ...lines,
+      `if (row < ${rows}u) {`,
+      ...(isSliced
+        ? [
+          "if (sliceStart > firstSlice) {",
+          ...before,
+          "}",
+          ...(storesProduct ? store : ["if (sliceEnd < endSplit) {", ...store, "}"]),
+          ...(last.length === 0 ? [] : ["if (sliceEnd == endSplit) {", ...last, "}"]),
+        ]
+        : [...(storesProduct ? store : []), ...last]),
+      "}",
+      "}",
+    ];
   };
   const registers = rowFours.flatMap((i) =>
     FOUR.flatMap((r) => columnFours.map((j) => ({ i, r, j })))
@@ -276,13 +295,22 @@ export function tiled(kernel: KernelOf<"matmul">, context: Context): Dispatch[] 
     ...batchIndices(batch, "batch"),
     `let startA = ${startOf(batch, a)};`,
     `let startB = ${startOf(batch, b)};`,
-    `let startC = split * ${size}u + ${startOfProduct(kernel)};`,
+    `let startC = split * ${size}u + ${startOfProduct(kernel, splits === 1 ? outputStart : 0)};`,
     `let laneColumn = lane % ${columnLanes}u;`,
     `let laneRow = lane / ${columnLanes}u;`,
     ...rounding.start,
     `let endDepth = min(${depth}u, (split + 1u) * ${slice}u);`,
     ...registers.map(({ i, r, j }) => `var c${4 * i + r}_${j} = vec4f();`),
-    `for (var firstDepth = split * ${slice}u; firstDepth < (split + 1u) * ${slice}u; firstDepth += ${tile.depth}u) {`,
+    `let firstSlice = split * ${slice}u;`,
+    `let endSplit = firstSlice + ${slice}u;`,
+    ...(isSliced
+      ? [
+        `for (var sliceStart = firstSlice; sliceStart < endSplit; sliceStart += ${SLICE_DEPTH.hardware}u) {`,
+        `let sliceEnd = min(sliceStart + ${SLICE_DEPTH.hardware}u, endSplit);`,
+        ...registers.map(({ i, r, j }) => `c${4 * i + r}_${j} = vec4f();`),
+      ]
+      : ["let sliceStart = firstSlice;", "let sliceEnd = endSplit;"]),
+    `for (var firstDepth = sliceStart; firstDepth < sliceEnd; firstDepth += ${tile.depth}u) {`,
     ...fillWith({
       buffer: a.buffer,
       name: "sliceA",
@@ -313,12 +341,13 @@ export function tiled(kernel: KernelOf<"matmul">, context: Context): Dispatch[] 
     "}",
     ...registers.map(({ i, r, j }) => rounding.restore(`c${4 * i + r}_${j}`)),
     ...registers.flatMap(({ i, r, j }) => write(i, r, j)),
+    ...(isSliced ? ["}"] : []),
   ];
   const first = [
     ...before,
     ...dispatchOf(shader, body, { workgroups: products * splits, invocations: lanes }),
   ];
   const kept = kernel.epilogue === undefined ? [size] : [rows, columns];
-  const parts = { reduction: "sum", parts: target, splits, kept, output } as const;
+  const parts = { reduction: "sum", parts: target, splits, kept, output, outputStart } as const;
   return splits === 1 ? first : [...first, ...combineParts(parts, context, kernel.epilogue)];
 }
