@@ -24,7 +24,7 @@ const PART_DEPTH = 2 ** 16;
 type Allocate = (dtype: DType, size: number) => number;
 
 /** The reduction of `count` parts, one after the other in a buffer, each of the shape `kept`. */
-function joined(
+export function joined(
   { reduction, output, outputStart }: Pick<
     KernelOf<"reduce">,
     "reduction" | "output" | "outputStart"

@@ -8,6 +8,7 @@ import {
   type Step,
   usedBuffers,
 } from "../../lowering/kernels.ts";
+import { joined } from "../../lowering/split.ts";
 import { at, type Shape, sizeOf, stridesOf } from "../../shape.ts";
 import { chooseFours, depthsOf, emitSteps, loadsOf, valueName } from "./body.ts";
 import {
@@ -346,19 +347,9 @@ export function combineParts(
   epilogue?: Epilogue,
 ): Dispatch[] {
   const dtype = context.buffers[output]?.dtype ?? "f32";
-  const strides = [...stridesOf(kept), sizeOf(kept)];
   const alone: Tuning = { ...context.tuning, invocations: 1 };
   return totals(
-    {
-      kind: "reduce",
-      reduction,
-      kept,
-      reduced: [splits],
-      steps: [{ kind: "load", dtype, buffer: parts, at: { offset: 0, strides } }],
-      value: 0,
-      output,
-      outputStart,
-    },
+    joined({ reduction, output, outputStart }, kept, dtype, parts, splits),
     reduction,
     { ...context, tuning: alone },
     epilogue,
