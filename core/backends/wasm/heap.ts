@@ -59,11 +59,14 @@ export function makeHeap(shared: boolean): Heap {
     const last = free.at(-1);
     const start = last !== undefined && last.end === before ? last.start : before;
     if (start + bytes > LIMIT) {
-      const rooms = [LIMIT - start, ...free.map((block) => block.end - block.start)];
+      const room = free.reduce(
+        (most, block) => Math.max(most, block.end - block.start),
+        Math.max(0, LIMIT - start),
+      );
       throw outOfMemory(
         bytes,
         "a block",
-        Math.max(0, ...rooms),
+        room,
         "in one piece; a WebAssembly memory has at most 4 GiB",
       );
     }
