@@ -157,13 +157,30 @@ function placed(points: readonly CurvePoint[], x: Axis, y: Axis): Required<Curve
   }));
 }
 
+/** Powers of ten between which a tick's label needs no exponent. */
+const PLAIN = { from: 1e-3, to: 1e6 } as const;
+
+/** Significant digits of a tick's label at most: what follows them is rounding. */
+const DIGITS = 12;
+
+/** A tick's label in as few characters as its value takes: `1,500`, `0.25`, `2e-6`. */
+function tickLabel(value: number): string {
+  const rounded = Number(value.toPrecision(DIGITS));
+  const size = Math.abs(rounded);
+  const isPlain = size === 0 || size >= PLAIN.from && size < PLAIN.to;
+  const text = isPlain
+    ? rounded.toLocaleString("en-US", { maximumFractionDigits: DIGITS })
+    : rounded.toExponential().replace("e+", "e");
+  return text.replaceAll("-", "\u2212");
+}
+
 function scaleOf({ label, scale = "linear", domain, base = 10 }: Axis): Plot.ScaleOptions {
   return {
     label,
     type: scale,
     labelArrow: "none",
-    // Plot's own would write 0.05 as 50m.
-    ...(scale === "log" ? { base, tickFormat: "~g" } : {}),
+    // Plot's own would write 0.05 as 50m on a logarithmic axis, and 2e-6 as 0.0000020 on a linear one.
+    ...(scale === "log" ? { base, tickFormat: "~g" } : { tickFormat: tickLabel }),
     ...(domain === undefined ? {} : { domain }),
   };
 }
@@ -177,6 +194,29 @@ function draw(options: Plot.PlotOptions): string {
     ...options,
   });
   return figure.outerHTML;
+}
+
+/** The longest label of an axis's ticks in a drawing, in pixels at most. */
+function longestTick(drawing: string, axis: "x" | "y"): number {
+  const group = new RegExp(`aria-label="${axis}-axis tick label"[^>]*>(.*?)</g>`, "s");
+  const labels = [...(group.exec(drawing)?.[1] ?? "").matchAll(/<text[^>]*>([^<]*)</g)];
+  return labels.reduce((most, [, text = ""]) => Math.max(most, text.length), 0) * CHARACTER;
+}
+
+/** Pixels between a tick's label and the axis, and between the label and the edge. */
+const TICK = 14;
+
+/** Marks drawn by Plot, with margins in which every tick's label is whole. */
+function drawWithTicks(options: Plot.PlotOptions & { readonly marginLeft: number }): string {
+  const margins = (drawing: string) => ({
+    marginLeft: Math.max(options.marginLeft, longestTick(drawing, "y") + TICK),
+    // A label is centred on its tick, which may stand at the very end of the axis.
+    marginRight: Math.max(options.marginRight ?? 20, longestTick(drawing, "x") / 2),
+  });
+  const first = draw(options);
+  const { marginLeft, marginRight } = margins(first);
+  const fits = marginLeft === options.marginLeft && marginRight === (options.marginRight ?? 20);
+  return fits ? first : draw({ ...options, marginLeft, marginRight });
 }
 
 /** What a legend's key looks like. */
@@ -249,7 +289,7 @@ export function curves(series: readonly Curve[], options: CurvesOptions): string
     points: placed(curve.points, x, y),
   }));
   const isEmpty = drawn.every(({ points }) => points.every((p) => Number.isNaN(p.x + p.y)));
-  const inner = isEmpty ? empty(width, height) : draw({
+  const inner = isEmpty ? empty(width, height) : drawWithTicks({
     width,
     height,
     marginLeft: 60,
@@ -342,7 +382,7 @@ export function intervals(series: readonly IntervalSeries[], options: IntervalsO
   const [marginTop, marginBottom] = [reference === undefined ? 4 : 20, 44];
   const height = isEmpty ? 80 : marginTop + marginBottom + step * names.length;
   const longest = names.reduce((most, name) => Math.max(most, name.length), 0);
-  const inner = isEmpty ? empty(width, height) : draw({
+  const inner = isEmpty ? empty(width, height) : drawWithTicks({
     width,
     height,
     marginTop,

@@ -132,3 +132,63 @@ Deno.test("a logarithmic axis of base 2 is marked at powers of 2", () => {
     ...["0.5", "1", "2", "4", "8"],
   ]);
 });
+
+/** A text of a drawing: what it says, where it stands, and how it is anchored there. */
+interface Label {
+  readonly text: string;
+  readonly x: number;
+  readonly anchor: string;
+}
+
+/** The labels of an axis's ticks. */
+function ticksOf(svg: string, axis: "x" | "y"): Label[] {
+  const pattern = new RegExp(`<g([^>]*aria-label="${axis}-axis tick label"[^>]*)>(.*?)</g>`, "s");
+  const [, group = "", inner = ""] = pattern.exec(svg) ?? [];
+  const shift = Number(/transform="translate\(([-\d.e]+)/.exec(group)?.[1] ?? 0);
+  const anchor = /text-anchor="(\w+)"/.exec(group)?.[1] ?? "middle";
+  return [...inner.matchAll(/<text([^>]*)>([^<]*)</g)].map(([, own = "", text = ""]) => ({
+    text,
+    x: shift + Number(/translate\(([-\d.e]+)/.exec(own)?.[1] ?? NaN),
+    anchor,
+  }));
+}
+
+Deno.test("no label of a tick is cut, whatever is measured", () => {
+  const size = fc.integer({ min: -12, max: 12 }).map((power) => 10 ** power);
+  const number = fc.tuple(fc.double({ min: -9, max: 9, noNaN: true }), size).map(([a, b]) => a * b);
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(number, number), { minLength: 2, maxLength: 5 }),
+      fc.constantFrom(0, 1, 1e6),
+      fc.constantFrom(340, 720),
+      (pairs, offset, width) => {
+        const points = pairs.map(([x, y]) => ({ x, y: y + offset }));
+        const svg = curves([{ name: "a", points }], { ...axes, width });
+        const labels = [...ticksOf(svg, "x"), ...ticksOf(svg, "y")];
+        // Only where all points are at one place is there no more than a tick for each axis.
+        assert(labels.length >= 2, svg);
+        for (const { text, x, anchor } of labels) {
+          // Half an em a character: about the width of a digit in sans-serif fonts, at 12 pixels.
+          const span = 6 * text.length;
+          const left = anchor === "end" ? x - span : x - span / 2;
+          const right = anchor === "end" ? x : x + span / 2;
+          assert(left >= 0 && right <= width, `${JSON.stringify(text)} at ${left} to ${right}`);
+          assert(text.length <= 18, text);
+        }
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+Deno.test("ticks of tiny and of large values are short, and those between are plain", () => {
+  const labels = (values: readonly number[]) =>
+    ticksOf(
+      curves([{ name: "a", points: values.map((y, x) => ({ x: 500 * x, y })) }], axes),
+      "y",
+    ).map(({ text }) => text);
+  assertEquals(labels([0, 2e-6]).at(-1), "2e\u22126");
+  assertEquals(labels([0, 2e7]).at(-1), "2e7");
+  assertEquals(labels([-1, 1]).at(0), "\u22121");
+  assertEquals(labels([0, 1500]).at(-1), "1,400");
+});
