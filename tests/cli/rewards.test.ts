@@ -253,6 +253,22 @@ Deno.test("every objective starts where its formula says, or is stopped with an 
   }
 });
 
+Deno.test("an identity holds to a ten-thousandth, and no further, in both directions", () => {
+  const settings = trainSettings({ objective: "dpo" });
+  // By what a value may be off: a ten-thousandth of 1, or of a value that is larger.
+  for (const value of [0, Math.LN2, 1, 52]) {
+    const identity = { metric: "loss", value, because: "", otherwise: "" };
+    const check = (off: number) =>
+      checkIdentities(settings.objective, [identity], {
+        loss: value + off * 1e-4 * Math.max(1, value),
+      });
+    for (const off of [0, 0.9, -0.9]) check(off);
+    for (const off of [1.1, -1.1, 10, -10, NaN, Infinity]) {
+      assertThrows(() => check(off), UserError, "its loss is ");
+    }
+  }
+});
+
 Deno.test("a policy that is not its reference is not trained by DPO", async () => {
   const tiny = { layers: 1, heads: 1, width: 8, examples: 50, batchSize: 4, steps: 1 };
   const settings = trainSettings({ objective: "dpo", beta: 1, ...tiny });

@@ -10,6 +10,7 @@ import {
 import { compile, evaluate, key, leafPaths, ShapeError, tensor } from "@unitune/core";
 import { applyGpt, embedTokens, gpt, initGpt } from "@unitune/models";
 import fc from "fast-check";
+import { dropout } from "../../models/layers.ts";
 import { largestDifference, logitsOf, sineParameters, tinyConfig, tokenIds } from "./tiny.ts";
 
 const { vocabulary, context } = tinyConfig;
@@ -103,6 +104,25 @@ Deno.test("dropout happens with a key only, and the key decides it", async () =>
   assertNotEquals(dropped, plain);
   assertEquals(await run(dropping, 1), dropped);
   assertNotEquals(await run(dropping, 2), dropped);
+});
+
+Deno.test("dropout keeps the expectation: what it leaves is divided by the share that it leaves", async () => {
+  const count = 4096;
+  for (const rate of [0.1, 0.5, 0.9]) {
+    const elements = Array.from({ length: count }, (_, i) => 1 + i / count);
+    const dropped = Array.from(await dropout(tensor(elements), rate, key(7)).data());
+    const kept = dropped.flatMap((element, i) =>
+      element === 0 ? [] : [element / (elements[i] ?? NaN)]
+    );
+    // A product and a quotient, each rounded to f32.
+    for (const factor of kept) assertAlmostEquals(factor * (1 - rate), 1, 4 * 2 ** -24);
+    // Five standard errors of a share: sqrt(p (1 - p) / n).
+    const error = Math.sqrt(rate * (1 - rate) / count);
+    assertAlmostEquals(kept.length / count, 1 - rate, 5 * error);
+    // The mean of x is 1.5 and of x^2 7/3: five standard errors of the mean of what is left.
+    const mean = dropped.reduce((total, element) => total + element, 0) / count;
+    assertAlmostEquals(mean, 1.5, 5 * Math.sqrt(7 / 3 * rate / (1 - rate) / count));
+  }
 });
 
 Deno.test("weights start with the deviations of GPT-2, scaled to the width", async () => {

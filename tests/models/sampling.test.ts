@@ -90,6 +90,25 @@ Deno.test("exactly the tokens that top-k and top-p leave are drawn, ties by id",
   );
 });
 
+Deno.test("top-p cuts where the sum reaches it: a thousandth above takes one token more", async () => {
+  // Four probabilities of exactly 1/4, whose sums are exact in f32.
+  const uniform = [0, 0, 0, 0];
+  const drawn = async (logits: readonly number[], topP: number) =>
+    new Set(await draw(repeat(logits, 1024), { topP, seed: 5 })).size;
+  for (const count of [1, 2, 3]) {
+    assertEquals(await drawn(uniform, count / 4 - 1e-3), count);
+    assertEquals(await drawn(uniform, count / 4), count);
+    assertEquals(await drawn(uniform, count / 4 + 1e-3), count + 1);
+  }
+  // 1/2, 1/4, 1/8, 1/8; the sums are off by rounding, which is less than a thousandth.
+  const halves = [3, 2, 1, 1].map((power) => power * Math.LN2);
+  for (const [sum, count] of [[0.5, 1], [0.75, 2], [0.875, 3]] as const) {
+    assertEquals(await drawn(halves, sum - 1e-3), count);
+    assertEquals(await drawn(halves, sum + 1e-3), count + 1);
+  }
+  assertEquals(await drawn(halves, 1), 4);
+});
+
 const rowsOf = (width: number) =>
   fc.array(
     fc.array(fc.double({ min: -3, max: 3, noNaN: true }), { minLength: width, maxLength: width }),
