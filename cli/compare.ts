@@ -26,41 +26,49 @@ import { openDevice } from "./devices.ts";
 import { runCommand, UserError } from "./errors.ts";
 import { type FlagTable, type FlagValues, parseFlags, wantsHelp } from "./flags.ts";
 import { helpText } from "./help.ts";
-import { formatDuration, progressReporter, say, standardProgress } from "./progress.ts";
+import { nearest, sameName } from "./nearest.ts";
+import { formatDuration, progressReporter, standardProgress } from "./progress.ts";
 import { requireReplaceable, writeSealed } from "./sealed.ts";
-import { shellWord } from "./shell.ts";
+import { shellQuote } from "./shell.ts";
 import { interruptible } from "./interruption.ts";
+import { say, tell } from "./terminal.ts";
 import { commitOf } from "./compare/commit.ts";
 
 const flags = {
   quick: {
     kind: "boolean",
-    help: "A smaller study, of some arms, in at most five minutes on two cores.",
+    help: "Runs a smaller study, of some arms, in at most five minutes on two cores.",
   },
   out: {
     kind: "string",
     placeholder: "DIR",
-    help: "The study's folder; runs/study-quick or runs/study unless told. What is done in it is " +
-      "not done again.",
+    help: "The folder of the study. Trainings that are finished in it are not repeated.",
+    defaultHelp: "runs/study-quick or runs/study",
   },
-  seeds: { kind: "integer", default: 5, min: 2, help: "Seeds, each with its own data." },
+  seeds: {
+    kind: "integer",
+    default: 5,
+    min: 2,
+    help: "The number of seeds; each has data of its own.",
+  },
   "first-seed": {
     kind: "integer",
     default: 0,
     min: 0,
-    help: "The first seed: others than those that anything was chosen by confirm what was found.",
+    help: "The first seed. Seeds that no setting was chosen by can confirm a finding.",
   },
   arms: {
     kind: "string",
     placeholder: "NAMES",
     help: `Some of the arms, joined by commas: ${arms.map(({ name }) => name).join(", ")}.`,
+    defaultHelp: "all of them; with --quick, some",
   },
   noise: {
     kind: "number",
     default: 0,
     min: 0,
     max: 1,
-    help: "The share of training answers that are wrong.",
+    help: "The fraction of training answers that are made wrong.",
   },
   device: {
     kind: "choice",
@@ -71,18 +79,22 @@ const flags = {
   jobs: {
     kind: "integer",
     min: 1,
-    help: "Trainings at a time, each with its share of the processors; as many as there are " +
-      "processors unless told, and 1 on webgpu. Results do not depend on it.",
+    help:
+      "The number of trainings at a time, which share the processors. It does not change results.",
+    defaultHelp: "the number of processors; 1 on webgpu",
   },
 } as const satisfies FlagTable;
 
-const usage = `Goes on from one undertrained model in many ways, on the same prompts and
-answers and for as many steps, and says what came of each: exact match, recovery
-from a wrong token, longer prompts, distance from the start, cost. Differences
-are taken seed by seed, with 95 % intervals.
+const usage =
+  `Trains one undertrained model further in many ways, on the same prompts and answers and for the ` +
+  `same number of steps, and reports what became of each: exact match, recovery from a wrong ` +
+  `token, longer prompts, distance from the start, and cost. Differences are paired by seed and ` +
+  `have 95 % intervals.
 
-  deno task compare --quick         some arms, small models, minutes
-  deno task compare                 all arms, hours; interrupt it and go on as you like`;
+  deno task compare --quick    some arms and a small model, in minutes
+  deno task compare            all arms, in hours
+
+The same command continues a study that was interrupted.`;
 
 /** The arms of the quick form. */
 const QUICK = ["sft", "sft-early", "dft", "ift", "dpo", "orpo", "ppo", "grpo"];
@@ -91,14 +103,17 @@ const QUICK = ["sft", "sft-early", "dft", "ift", "dpo", "orpo", "ppo", "grpo"];
 function planOf(
   { quick, firstSeed, seeds, arms: names, noise }: FlagValues<typeof flags>,
 ): StudyPlan {
-  const wanted = names?.split(",") ?? (quick ? QUICK : arms.map(({ name }) => name));
-  const unknown = wanted.find((name) => arms.every((arm) => arm.name !== name));
-  if (unknown !== undefined) {
+  const known = arms.map(({ name }) => name);
+  const wanted = (names?.split(",") ?? (quick ? QUICK : known)).map((word) => {
+    const name = sameName(word, known);
+    if (name !== undefined) return name;
+    const meant = nearest(word, known);
     throw new UserError(
-      `--arms: there is no arm ${JSON.stringify(unknown)}; there are ` +
-        arms.map(({ name }) => name).join(", "),
+      `--arms: there is no arm ${JSON.stringify(word)}${
+        meant === undefined ? `; there are ${known.join(", ")}` : `: did you mean ${meant}?`
+      }`,
     );
-  }
+  });
   const own = arms.filter(({ name }) => name === "sft" || wanted.includes(name));
   // Few examples, so that learning them by heart does not do, of a task with many right answers.
   const data = quick ? { tasks: "pick", examples: 100, noise } : { examples: 2000, noise };
@@ -165,17 +180,17 @@ async function main(): Promise<number> {
   const { values } = parseFlags(flags, Deno.args);
   const plan = planOf(values);
   const folder = values.out ?? (values.quick ? "runs/study-quick" : "runs/study");
-  const command = ["deno task compare", ...Deno.args.map(shellWord)].join(" ");
+  const command = ["deno task compare", ...Deno.args.map(shellQuote)].join(" ");
   const [document, report] = [`${folder}/study.md`, `${folder}/report.html`];
   const instead = "choose another --out";
   // Now, rather than when all is done.
   for (const path of [document, report]) await requireReplaceable(path, instead);
-  using device = await openDevice(values.device);
+  using device = await openDevice(values.device, tell);
   const { jobs = device.name === "wasm" ? navigator.hardwareConcurrency : 1 } = values;
   const total = countTrainings(plan);
-  console.log(
-    `${plan.arms.length} arms, ${plan.seeds} seeds, ${total} trainings at most, ${jobs} at a time, ` +
-      `in ${folder}`,
+  say(
+    `${plan.arms.length} arms, ${plan.seeds} seeds, at most ${total} trainings, ${jobs} at a ` +
+      `time, in ${folder}`,
   );
   using interruption = interruptible();
   const { signal } = interruption;
@@ -188,17 +203,17 @@ async function main(): Promise<number> {
     });
   }
   if (results === undefined) {
-    say(`interrupted; go on with: ${command}`);
+    say(`interrupted; go on with\n  ${command}`);
     return interruption.exitCode;
   }
   interruption[Symbol.dispose]();
   const rows = studyRows(plan, results);
   console.log(`\n${studyLines(rows).join("\n")}\n`);
-  for (const remark of studyRemarks(plan, results)) console.log(remark);
+  for (const remark of studyRemarks(plan, results)) say(remark);
   await writeSealed(document, documentOf(command, commit, plan, results), instead);
   const page = await studyPage({ folder, command, plan, results, device });
   await writeSealed(report, page, instead);
-  console.log(`\n${report} shows it, ${document} tells of it`);
+  console.log(`\nreports: ${report}\n         ${document}`);
   console.log(`${formatDuration((performance.now() - started) / 1000)} in all`);
   return 0;
 }

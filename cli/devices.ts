@@ -27,6 +27,20 @@ async function openBest(
   return wasm();
 }
 
+/** The adapter that WebGPU gives, and a word of warning where it is none of hardware. */
+async function openGraphics(
+  note: (sentence: string) => void,
+  precision: TrainSettings["precision"],
+): Promise<Device> {
+  const device = await webgpu({ precision });
+  if (device.isSoftware) {
+    note(
+      `computing on webgpu by ${device.description}, a software adapter: --device wasm is faster`,
+    );
+  }
+  return device;
+}
+
 const devices: {
   readonly [Name in TrainSettings["device"]]: (
     note: (sentence: string) => void,
@@ -35,7 +49,7 @@ const devices: {
 } = {
   auto: openBest,
   wasm: () => wasm(),
-  webgpu: (_, precision) => webgpu({ precision }),
+  webgpu: openGraphics,
   reference: () => reference(),
 };
 
@@ -54,7 +68,8 @@ const devices: {
  * ```
  *
  * @param setting A name, or `"auto"`: a graphics processor where there is one, else wasm.
- * @param note Told in a sentence why `"auto"` is not a graphics processor.
+ * @param note Told in a sentence why `"auto"` is not a graphics processor, and that `"webgpu"` is none
+ * of hardware.
  * @param precision What operands of products are rounded to, on a graphics processor.
  * @returns The device.
  * @throws {UserError} If the machine has no such device, or none with this precision.

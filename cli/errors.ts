@@ -8,6 +8,7 @@
  */
 
 import { OutOfMemoryError } from "@unitune/core";
+import { tell } from "./terminal.ts";
 
 /** A failure that the user can put right: the message says what was wrong, where, and what to do. */
 export class UserError extends Error {
@@ -82,7 +83,7 @@ export async function runCommand(
     if (exitCode !== 0) Deno.exit(exitCode);
   } catch (error) {
     const { message, exitCode } = failureOf(error);
-    console.error(message);
+    tell(message);
     Deno.exit(exitCode);
   }
 }

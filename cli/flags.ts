@@ -7,7 +7,7 @@
 
 import { parseArgs } from "@std/cli";
 import { UsageError, UserError } from "./errors.ts";
-import { nearest } from "./nearest.ts";
+import { nearest, sameName } from "./nearest.ts";
 
 /** What every flag has. */
 export interface FlagBase {
@@ -19,6 +19,8 @@ export interface FlagBase {
   readonly when?: Readonly<Record<string, readonly string[]>>;
   /** These values in words, where they are many. */
   readonly scope?: string;
+  /** The value without the flag, in words, where it depends on others. */
+  readonly defaultHelp?: string;
 }
 
 /** A flag that takes a text. */
@@ -61,6 +63,8 @@ export interface ChoiceFlag extends FlagBase {
   readonly kind: "choice";
   /** The words. */
   readonly choices: readonly string[];
+  /** Other words for some of them. */
+  readonly aliases?: Readonly<Record<string, string>>;
   /** What stands for the value in the help, in place of all the words. */
   readonly placeholder?: string;
   /** The value without the flag. */
@@ -106,7 +110,8 @@ export interface ParsedFlags<Table extends FlagTable> {
 }
 
 /**
- * The values of the flags on a command line. A flag that is given twice has its last value.
+ * The values of the flags on a command line. A flag that is given twice has its last value. A choice
+ * may be spelled in any case, with or without hyphens.
  *
  * @param table The flags that there are.
  * @param argv The arguments, as in `Deno.args`.
@@ -236,10 +241,11 @@ export function withConfig(
     }
     if (seen.has(name)) throw new UserError(`${file}: "${written}" says ${name} a second time`);
     seen.add(name);
-    const right = checked(flag, value, () => {
-      const got = JSON.stringify(value);
-      return new UserError(`${file}: "${written}" must be ${expected(flag)}, not ${got}`);
-    });
+    const right = checked(
+      flag,
+      value,
+      () => new UserError(`${file}: "${written}" ${wrongText(flag, value)}`),
+    );
     const key = camelCase(name);
     if (sources[key] === "flag") continue;
     values[key] = right;
@@ -349,10 +355,41 @@ export function flagsInVain(table: FlagTable, { values, sources }: Resolved): Ma
   );
 }
 
+/**
+ * The choice of a flag that a word stands for, in whatever spelling.
+ *
+ * @param flag The flag.
+ * @param word The word.
+ * @returns The choice; undefined where the word stands for none.
+ *
+ * @example
+ * ```ts
+ * import { choiceNamed, settingFlags } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(choiceNamed(settingFlags.objective, "iwSft"), "iw-sft");
+ * assertEquals(choiceNamed(settingFlags.objective, "REINFORCE++"), "reinforce-plus-plus");
+ * ```
+ */
+export function choiceNamed(
+  { choices, aliases = {} }: Pick<ChoiceFlag, "choices" | "aliases">,
+  word: string,
+): string | undefined {
+  const alias = sameName(word, Object.keys(aliases));
+  return sameName(word, choices) ?? (alias === undefined ? undefined : aliases[alias]);
+}
+
+/** What is wrong with a value, and what may have been meant. */
+function wrongText(flag: Flag, given: unknown): string {
+  const meant = flag.kind === "choice" && typeof given === "string"
+    ? nearest(given, flag.choices)
+    : undefined;
+  const why = meant === undefined ? inSingle(flag, given) : `: did you mean ${meant}?`;
+  return `must be ${expected(flag)}, not ${JSON.stringify(given)}${why}`;
+}
+
 function wrongValue(name: string, flag: Flag, given: unknown): UsageError {
-  return new UsageError(
-    `--${name} must be ${expected(flag)}, not ${JSON.stringify(given)}${inSingle(flag, given)}`,
-  );
+  return new UsageError(`--${name} ${wrongText(flag, given)}`);
 }
 
 /** What f32, in which is computed, makes of a number, where that is another one altogether. */
@@ -410,9 +447,11 @@ function checked(flag: Flag, value: unknown, error: () => Error): string | numbe
     case "boolean":
       if (typeof value === "boolean") return value;
       break;
-    case "choice":
-      if (typeof value === "string" && flag.choices.includes(value)) return value;
+    case "choice": {
+      const choice = typeof value === "string" ? choiceNamed(flag, value) : undefined;
+      if (choice !== undefined) return choice;
       break;
+    }
     case "integer":
       if (typeof value === "number" && Number.isSafeInteger(value) && inRange(flag, value)) {
         return value;

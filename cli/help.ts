@@ -5,9 +5,7 @@
  */
 
 import type { Flag, FlagTable, NumberFlag } from "./flags.ts";
-
-/** The width of the help text, in columns. */
-const width = 80;
+import { WIDTH, wrapText, wrapWords } from "./layout.ts";
 
 /** The column where descriptions begin; a longer flag has a line of its own. */
 const indent = 28;
@@ -46,9 +44,7 @@ const indent = 28;
  * ```
  */
 export function helpText(table: FlagTable, usage: string): string {
-  const lines = usage.split("\n").flatMap((line) =>
-    line.startsWith(" ") ? [line] : wrap(line, width)
-  );
+  const lines = wrapText(usage).split("\n");
   const groups = Map.groupBy(Object.entries(table), ([, flag]) => flag.group ?? "Flags");
   for (const [group, flags] of groups) {
     // deno-lint-ignore unitune/no-spread-of-data -- flags of a table
@@ -61,7 +57,7 @@ export function helpText(table: FlagTable, usage: string): string {
 
 /** A flag beside its description, or above it where it is too long. */
 function row(left: string, description: string): string[] {
-  const [first = "", ...rest] = wrap(description, width - indent);
+  const [first = "", ...rest] = wrapWords(description, WIDTH - indent);
   const beside = `  ${left}`.padEnd(indent);
   const continued = rest.map((line) => " ".repeat(indent) + line);
   return beside.length > indent || !beside.endsWith("  ")
@@ -91,11 +87,12 @@ function label(name: string, flag: Flag): string {
 function about(flag: Flag): string {
   const numeric = flag.kind === "number" || flag.kind === "integer";
   const notes = Object.entries(flag.when ?? {}).map(([name, values]) =>
-    `with ${flag.scope ?? `--${name} ${values.join(" or ")}`}`
+    `with ${flag.scope ?? `--${name} ${alternatives(values)}`}`
   );
   // deno-lint-ignore unitune/no-spread-of-data -- a limit or none
   if (numeric) notes.push(...range(flag));
-  if (flag.kind !== "boolean" && flag.default !== undefined) notes.push(`default ${flag.default}`);
+  const byDefault = flag.kind === "boolean" ? flag.defaultHelp : flag.default ?? flag.defaultHelp;
+  if (byDefault !== undefined) notes.push(`default ${byDefault}`);
   return notes.length === 0 ? flag.help : `${flag.help} (${notes.join("; ")})`;
 }
 
@@ -106,17 +103,8 @@ function range({ min, max, above, below }: NumberFlag): string[] {
   return to === undefined ? [] : [`${from} to ${to}`.trim()];
 }
 
-/** Breaks a text at spaces into lines of at most some columns, where its words allow. */
-function wrap(text: string, columns: number): string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    if (line !== "" && line.length + 1 + word.length > columns) {
-      lines.push(line);
-      line = word;
-    } else {
-      line = line === "" ? word : `${line} ${word}`;
-    }
-  }
-  return [...lines, line];
+/** `a`, `a or b`, `a, b or c`. */
+function alternatives(words: readonly string[]): string {
+  const last = words.at(-1) ?? "";
+  return words.length < 2 ? last : `${words.slice(0, -1).join(", ")} or ${last}`;
 }

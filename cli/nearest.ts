@@ -46,8 +46,39 @@ function distance(a: readonly string[], b: readonly string[]): number {
   return last[b.length] ?? 0;
 }
 
+/** A name without what spellings differ in: case, hyphens, underscores, dots and spaces. */
+function squeezed(name: string): string {
+  return name.toLowerCase().replace(/[-_.\s]/g, "");
+}
+
 /**
- * The name that someone may have meant.
+ * The name that is written in another spelling: in kebab, camel or snake case, in capitals, with or
+ * without hyphens.
+ *
+ * @param word What was written.
+ * @param names The names, no two of which differ in spelling only.
+ * @returns The name; undefined where the word is none of them.
+ *
+ * @example
+ * ```ts
+ * import { sameName } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(sameName("rewardModel", ["ppo", "reward-model"]), "reward-model");
+ * assertEquals(sameName("reward", ["ppo", "reward-model"]), undefined);
+ * ```
+ */
+export function sameName<Name extends string>(
+  word: string,
+  names: Iterable<Name>,
+): Name | undefined {
+  const own = squeezed(word);
+  for (const name of names) if (name === word || squeezed(name) === own) return name;
+  return undefined;
+}
+
+/**
+ * The name that someone may have meant. Spelling (case, hyphens) counts for nothing.
  *
  * @param word What was written.
  * @param names What could have been.
@@ -64,8 +95,9 @@ function distance(a: readonly string[], b: readonly string[]): number {
  */
 export function nearest(word: string, names: Iterable<string>): string | undefined {
   let best: { name: string; distance: number } | undefined;
+  const written = squeezed(word);
   for (const name of names) {
-    const distance = editDistance(word, name);
+    const distance = editDistance(written, squeezed(name));
     const allowed = Math.max(2, Math.floor(name.length / 3));
     if (distance > allowed || distance >= name.length) continue;
     if (best === undefined || distance < best.distance) best = { name, distance };

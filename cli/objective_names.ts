@@ -67,6 +67,12 @@ export type ObjectiveName = NameIn<ObjectiveGroup>;
 /** All names. */
 export const allObjectives: readonly ObjectiveName[] = Object.values(objectiveNames).flat();
 
+/** Names that objectives have elsewhere: in papers, and as functions of `@unitune/objectives`. */
+export const objectiveAliases: Readonly<Record<string, ObjectiveName>> = {
+  "max-rl-gradient": "max-rl",
+  "reinforce++": "reinforce-plus-plus",
+};
+
 /** Those that learn from rewarded answers of their own. */
 export const onRollouts: readonly ObjectiveName[] = [
   ...objectiveNames.rollouts,

@@ -7,8 +7,6 @@
 
 import { evaluate, gather, reshape, sum, type Tensor, tensor, unsqueeze } from "@unitune/core";
 import {
-  type Catalogue,
-  catalogue,
   type Demonstrations,
   type Model,
   type Objective,
@@ -17,23 +15,31 @@ import {
   summarize,
 } from "@unitune/objectives";
 import { runCommand, UsageError } from "./errors.ts";
-import { type FlagTable, parseFlags, wantsHelp } from "./flags.ts";
+import { choiceNamed, type FlagTable, parseFlags, wantsHelp } from "./flags.ts";
 import { helpText } from "./help.ts";
+import { alignTable, WIDTH, wrapText, wrapWords } from "./layout.ts";
 import { longest } from "./longest.ts";
 import { nearest } from "./nearest.ts";
-import { alignTable } from "./report.ts";
+import {
+  allObjectives,
+  inGroups,
+  type ObjectiveGroup,
+  type ObjectiveName,
+} from "./objective_names.ts";
+import { type Asked, type BatchOf, type Recipe, recipeOf } from "./recipes.ts";
+import { settingFlags, trainSettings } from "./settings.ts";
 
 const flags = {
-  json: { kind: "boolean", help: "Print JSON, one object, in place of text." },
+  json: { kind: "boolean", help: "Prints one JSON object instead of text." },
 } as const satisfies FlagTable;
 
 const usage =
-  `The objectives, each as preference estimation x transition optimization: on which states the ` +
-  `human's and the model's preference are looked at, with what signal, and how the model's ` +
-  `transitions are moved there.
+  `Prints the objectives, each as preference estimation x transition optimization: the states at ` +
+  `which the preferences of human and model are estimated, the signal, and how the model's ` +
+  `transitions are optimized there.
 
-  deno task objectives          all of them
-  deno task objectives dpo      one in depth, with its value before the first step`;
+  deno task objectives        all objectives
+  deno task objectives dpo    one of them, with its value before the first step`;
 
 /** A bigram table: the logits of the next token are a row of it. */
 const table = tensor([[0.2, -0.4, 1, 0], [0.5, 0.1, -0.3, 0.6], [-1, 0.7, 0, 0.2], [
@@ -74,32 +80,32 @@ const labels = tensor([1, 0, 1, 0]);
 
 /** An objective and what it gives before the first step. */
 interface Entry {
-  readonly name: string;
+  readonly name: ObjectiveName;
+  readonly group: ObjectiveGroup;
   readonly description: ObjectiveDescription;
   readonly start: () => Readonly<Record<string, Tensor>>;
 }
 
-function entries<B>(
+function entryOf<B>(
+  { name, group }: Pick<Entry, "name" | "group">,
   model: Model,
-  objectives: Readonly<Record<string, () => Objective<B>>>,
+  objective: Objective<B>,
   batch: B,
-): Entry[] {
+): Entry {
   const context = { step: reshape(tensor([0], { dtype: "i32" }), []) };
-  return Object.entries(objectives).map(([name, make]) => {
-    const objective = make();
-    return {
-      name,
-      description: objective.description,
-      start: () => {
-        const collected = objective.collect(model, batch, context);
-        return summarize(objective.evaluate(model, collected, context));
-      },
-    };
-  });
+  return {
+    name,
+    group,
+    description: objective.description,
+    start: () => {
+      const collected = objective.collect(model, batch, context);
+      return summarize(objective.evaluate(model, collected, context));
+    },
+  };
 }
 
-/** The headings of the catalogue's groups. */
-const headings: Readonly<Record<keyof Catalogue, string>> = {
+/** The headings of the groups. */
+const headings: Readonly<Record<ObjectiveGroup, string>> = {
   demonstrations: "On demonstrations",
   pairs: "On pairs",
   rewardModels: "Reward models",
@@ -108,19 +114,47 @@ const headings: Readonly<Record<keyof Catalogue, string>> = {
   actorCritics: "On rollouts, with a value head",
 };
 
-/** Everything in the catalogue, by group. */
-function everything(): Readonly<Record<keyof Catalogue, readonly Entry[]>> {
-  const groups = catalogue({ reference: policy, groupSize: 2 });
-  const pairs = { chosen, rejected };
-  const rollouts = { ...chosen, rewards: labels };
-  return {
-    demonstrations: entries(policy, groups.demonstrations, chosen),
-    pairs: entries(policy, groups.pairs, pairs),
-    rewardModels: entries(scorer, groups.rewardModels, pairs),
-    labels: entries(policy, groups.labels, { ...chosen, labels, mismatched: rejected }),
-    rollouts: entries(policy, groups.rollouts, rollouts),
-    actorCritics: entries(policy, groups.actorCritics, rollouts),
-  };
+/** Data of every kind. */
+const batches: { readonly [Group in ObjectiveGroup]: BatchOf<Group> } = {
+  demonstrations: chosen,
+  pairs: { chosen, rejected },
+  rewardModels: { chosen, rejected },
+  labels: { ...chosen, labels, mismatched: rejected },
+  rollouts: { ...chosen, rewards: labels },
+  actorCritics: { ...chosen, rewards: labels },
+};
+
+/** What `train` minimizes where it is told no more than the objective's name. */
+function recipeNamed(objective: ObjectiveName): Recipe {
+  return recipeOf(trainSettings({
+    objective,
+    ...(objective === "distillation" && { teacher: "the reference" }),
+    // The data has two answers to each prompt.
+    ...(inGroups.includes(objective) && { groupSize: 2 }),
+  }));
+}
+
+/** The entry of a name of the command line's. */
+function entryNamed(name: ObjectiveName): Entry {
+  const recipe = recipeNamed(name);
+  const own = { name, group: recipe.group };
+  const asked: Asked = { start: policy, teacher: policy };
+  switch (recipe.group) {
+    case "demonstrations":
+      return entryOf(own, policy, recipe.objective(asked), batches.demonstrations);
+    case "pairs":
+      return entryOf(own, policy, recipe.objective(asked), batches.pairs);
+    case "rewardModels":
+      return entryOf(own, scorer, recipe.objective(asked), batches.rewardModels);
+    case "labels":
+      return entryOf(own, policy, recipe.objective(asked), batches.labels);
+    case "rollouts":
+      return entryOf(own, policy, recipe.objective(asked), batches.rollouts);
+    case "actorCritics":
+      return entryOf(own, policy, recipe.objective(asked), batches.actorCritics);
+    default:
+      return recipe satisfies never;
+  }
 }
 
 /** The columns of Table 1, in order: those of a line, then those that have a line of their own. */
@@ -136,21 +170,6 @@ const labelsOf: Readonly<Record<keyof ObjectiveDescription, string>> = {
   formula: "loss",
   stepZero: "at step 0",
 };
-
-const WIDTH = 80;
-
-/** Words on lines of a width, later lines indented. */
-function wrapped(text: string, indent: number): string {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    if (line !== "" && indent + line.length + 1 + word.length > WIDTH) {
-      lines.push(line);
-      line = word;
-    } else line = line === "" ? word : `${line} ${word}`;
-  }
-  return [...lines, line].join(`\n${" ".repeat(indent)}`);
-}
 
 function showCell(column: keyof ObjectiveDescription, description: ObjectiveDescription): string {
   const value = description[column];
@@ -186,20 +205,22 @@ const notation: Readonly<Record<string, string>> = {
 /** A label and its value, wrapped beside it. */
 function field(label: string, value: string): string {
   const indent = 18;
-  return `  ${label.padEnd(indent - 2)}${wrapped(value, indent)}`;
+  const lines = wrapWords(value, WIDTH - indent);
+  return `  ${label.padEnd(indent - 2)}${lines.join(`\n${" ".repeat(indent)}`)}`;
 }
 
 /** The whole table: a block of lines for each objective, so that it fits a terminal. */
-function wholeTable(all: Readonly<Record<keyof Catalogue, readonly Entry[]>>): string[] {
-  const summary = Object.values(all).flat().map(({ name, description }) => [
+function wholeTable(): string[] {
+  const all = Map.groupBy(allObjectives.map(entryNamed), ({ group }) => group);
+  const summary = [...all.values()].flat().map(({ name, description }) => [
     name,
     showCell("forwardPasses", description),
     showCell("stepZero", description),
     showCell("models", description),
   ]);
-  const blocks = Object.entries(all).flatMap(([group, entries]) => [
+  const blocks = [...all].flatMap(([group, entries]) => [
     "",
-    isGroup(group) ? headings[group] : group,
+    headings[group],
     ...entries.flatMap(({ name, description }) => [
       "",
       name,
@@ -216,10 +237,6 @@ function wholeTable(all: Readonly<Record<keyof Catalogue, readonly Entry[]>>): s
     "Notation",
     ...Object.entries(notation).map(([symbol, meaning]) => field(symbol, meaning)),
   ];
-}
-
-function isGroup(name: string): name is keyof Catalogue {
-  return Object.hasOwn(headings, name);
 }
 
 /** The human's states and the model's, once where they are the same. */
@@ -255,10 +272,7 @@ async function oneInDepth(entry: Entry): Promise<string[]> {
       field(labelsOf[column], showCell(column, entry.description))
     ),
     "",
-    ...wrapped(
-      "Before the first step, on four answers of a bigram table that is its own reference:",
-      0,
-    ).split("\n"),
+    wrapText("Before the first step, on four answers of a bigram table that is its own reference:"),
     field(
       "loss",
       `${loss?.toFixed(6)}${known === undefined ? "" : ` (by the formula ${known.toFixed(6)})`}`,
@@ -272,36 +286,32 @@ async function main(): Promise<void> {
     console.log(helpText(flags, usage));
     return;
   }
-  const [first = ""] = Deno.args;
-  const named = first !== "" && !first.startsWith("-");
-  const { values } = parseFlags(flags, named ? Deno.args.slice(1) : Deno.args);
-  const all = everything();
-  const flat = Object.values(all).flat();
-  if (!named) {
+  const word = Deno.args.find((argument) => !argument.startsWith("-"));
+  const { values } = parseFlags(flags, Deno.args.filter((argument) => argument !== word));
+  if (word === undefined) {
+    const described = () => allObjectives.map((name) => [name, entryNamed(name).description]);
     console.log(
       values.json
-        ? JSON.stringify(
-          Object.fromEntries(flat.map(({ name, description }) => [name, description])),
-          null,
-          2,
-        )
-        : wholeTable(all).join("\n"),
+        ? JSON.stringify(Object.fromEntries(described()), null, 2)
+        : wholeTable().join("\n"),
     );
     return;
   }
-  const entry = flat.find(({ name }) => name.toLowerCase() === first.toLowerCase());
-  if (entry === undefined) {
-    const meant = nearest(first, flat.map(({ name }) => name));
+  const named = choiceNamed(settingFlags.objective, word);
+  const name = allObjectives.find((one) => one === named);
+  if (name === undefined) {
+    const meant = nearest(word, allObjectives);
     throw new UsageError(
-      `unknown objective ${JSON.stringify(first)}${
-        meant === undefined ? "; without a name all are listed" : `: did you mean ${meant}?`
+      `unknown objective ${JSON.stringify(word)}${
+        meant === undefined ? "; `deno task objectives` lists them all" : `: did you mean ${meant}?`
       }`,
     );
   }
+  const entry = entryNamed(name);
   console.log(
     values.json
       ? JSON.stringify(
-        { name: entry.name, ...entry.description, computed: await numbersOf(entry) },
+        { name, ...entry.description, computed: await numbersOf(entry) },
         null,
         2,
       )

@@ -4,14 +4,22 @@
  * @module
  */
 
+import { wrapText } from "./layout.ts";
+
+/** What the latest steps have measured. */
+export interface Measured {
+  /** The loss, where it is known by now. */
+  readonly loss?: number | undefined;
+  /** The mean reward of answers, where answers are rewarded. */
+  readonly reward?: number | undefined;
+}
+
 /** How far a run is. */
-export interface Progress {
+export interface Progress extends Measured {
   /** Steps done. */
   readonly step: number;
   /** Steps in all. */
   readonly steps: number;
-  /** The latest loss, where there is one. */
-  readonly loss?: number | undefined;
   /** Steps a second, where two steps have been timed. */
   readonly rate?: number | undefined;
   /** What is done between two steps, if anything. */
@@ -60,11 +68,36 @@ export function formatRate(rate: number): string {
   return rate >= 1 ? `${rate.toFixed(1)} steps/s` : `${(1 / rate).toFixed(1)} s/step`;
 }
 
+/**
+ * A measured number in few characters that do not hide it: four decimals, or two significant digits
+ * and an exponent where four decimals would show less than two of them.
+ *
+ * @param value The number.
+ * @returns `"0.6931"`, `"-3.1e-6"`, `"0"`.
+ *
+ * @example
+ * ```ts
+ * import { formatMeasured } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([Math.LN2, -3.14e-6, -0].map(formatMeasured), ["0.6931", "-3.1e-6", "0"]);
+ * ```
+ */
+export function formatMeasured(value: number): string {
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  return size >= 1e-3 && size < 1e6 || !Number.isFinite(value)
+    ? value.toFixed(4)
+    : value.toExponential(1);
+}
+
 /** What is known about a run, from the most to the least important. */
-function facts({ step, steps, loss, rate, phase }: Progress): string[] {
+function facts({ step, steps, reward, loss, rate, phase }: Progress): string[] {
   const known = [`${step}/${steps}`];
   if (phase !== undefined) known.push(phase);
-  if (loss !== undefined) known.push(`loss ${loss.toFixed(4)}`);
+  // The loss of rewarded answers is about 0 whatever they are worth.
+  if (reward !== undefined) known.push(`reward ${formatMeasured(reward)}`);
+  if (loss !== undefined) known.push(`loss ${formatMeasured(loss)}`);
   if (rate !== undefined && rate > 0) {
     known.push(`${formatDuration((steps - step) / rate)} left`, formatRate(rate));
   }
@@ -131,8 +164,8 @@ export interface ProgressOutput {
 
 /** Shows how far a run is. */
 export interface ProgressReporter extends Disposable {
-  /** Steps done, with the latest loss, where it is known by now. */
-  update(step: number, loss?: number): void;
+  /** Steps done, and what the latest have measured; unless told, what was shown before. */
+  update(step: number, measured?: Measured): void;
   /** What is done until the next step. */
   phase(name: string): void;
   /** Prints lines that stay, above the bar. */
@@ -174,7 +207,7 @@ const redrawEvery = 100;
  * const output = { write, columns: () => undefined, now: () => 0 };
  * {
  *   using progress = progressReporter(output, 2, 1);
- *   progress.update(1, 0.5);
+ *   progress.update(1, { loss: 0.5 });
  * }
  * assertEquals(written, ["step 1/2 · loss 0.5000\n"]);
  * ```
@@ -196,13 +229,13 @@ export function progressReporter(
   const draw = (columns: number) => show(`\r${clearToEnd}${formatBar(latest, columns)}`);
 
   return {
-    update(step, loss = latest.loss) {
+    update(step, measured = { loss: latest.loss, reward: latest.reward }) {
       const time = output.now();
       begun ??= step;
       if (step > begun) start ??= { step, time };
       const elapsed = start === undefined ? 0 : (time - start.time) / 1000;
       const rate = start !== undefined && elapsed > 0 ? (step - start.step) / elapsed : undefined;
-      latest = { step, steps, loss, rate };
+      latest = { ...measured, step, steps, rate };
       const columns = output.columns();
       if (columns === undefined) {
         if (step > 0 && (step % lineEvery === 0 || step === steps)) show(`${formatLine(latest)}\n`);
@@ -217,8 +250,12 @@ export function progressReporter(
     },
     print(text) {
       const columns = output.columns();
-      output.write(columns === undefined ? `${text}\n` : `\r${clearToEnd}${text}\n`);
-      if (columns !== undefined) draw(columns);
+      if (columns === undefined) {
+        output.write(`${text}\n`);
+      } else {
+        output.write(`\r${clearToEnd}${wrapText(text, "  ", columns)}\n`);
+        draw(columns);
+      }
     },
     [Symbol.dispose]() {
       const columns = output.columns();
@@ -264,18 +301,4 @@ export function standardProgress(): ProgressOutput {
     },
     now: () => performance.now(),
   };
-}
-
-/**
- * Says something on standard output, if anybody is still there: a terminal that was closed is why a
- * command is asked to stop, and no reason for another exit code.
- *
- * @param text The text.
- */
-export function say(text: string): void {
-  try {
-    console.log(text);
-  } catch {
-    // Nobody reads it any more.
-  }
 }

@@ -7,7 +7,8 @@
 import { fileError } from "./errors.ts";
 import type { Answer, SplitReport } from "./evaluation.ts";
 import { shortened } from "./graphemes.ts";
-import { longest } from "./longest.ts";
+import { columnWidths, fitTable, WIDTH, wrapWords } from "./layout.ts";
+import type { TrainSettings } from "./settings.ts";
 
 /** An evaluation, as `metrics.jsonl` has it. */
 export interface EvaluationLine {
@@ -104,86 +105,123 @@ export function describeReport({ split, metrics }: SplitReport): string {
   return `${split}: ${shown.join(", ")}`;
 }
 
+/** A moment at which every split of a run is evaluated. */
+export interface Moment {
+  /** Optimizer steps done. */
+  readonly step: number;
+  /** What it is called in a table: `before`, `after`, `after dpo`. */
+  readonly name: string;
+}
+
 /**
- * Rows of cells, padded so that columns line up: the first to the left, the others to the right.
+ * The start of a run and the end of each of its stages.
  *
- * @param rows The cells.
+ * @param stages The settings of each stage.
+ * @returns The moments; a stage is named where there are several, with its number where two of them
+ * have one objective.
+ *
+ * @example
+ * ```ts
+ * import { momentsOf, trainSettings } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const stages = [trainSettings({ steps: 9 }), trainSettings({ objective: "dpo", steps: 3 })];
+ * assertEquals(momentsOf(stages), [
+ *   { step: 0, name: "before" },
+ *   { step: 9, name: "after sft" },
+ *   { step: 12, name: "after dpo" },
+ * ]);
+ * ```
+ */
+export function momentsOf(
+  stages: readonly Pick<TrainSettings, "objective" | "steps">[],
+): readonly Moment[] {
+  let step = 0;
+  const ends = stages.map(({ objective, steps }, i) => {
+    step += steps;
+    const isShared = stages.some((other, j) => j !== i && other.objective === objective);
+    const stage = isShared ? `stage ${i + 1}, ${objective}` : objective;
+    return { step, name: stages.length === 1 ? "after" : `after ${stage}` };
+  });
+  return [{ step: 0, name: "before" }, ...ends];
+}
+
+/**
+ * The table of splits before training and after each stage of it.
+ *
+ * @param evaluations The run's evaluations.
+ * @param moments Its start and the ends of its stages.
  * @returns The lines.
  *
  * @example
  * ```ts
- * import { alignTable } from "@unitune/cli";
+ * import { beforeAndAfter } from "@unitune/cli";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(alignTable([["", "loss"], ["after", "0.5"]]), ["       loss", "after   0.5"]);
+ * const at = (step: number, loss: number) => ({
+ *   step,
+ *   split: "held-out",
+ *   metrics: { eval_loss: loss },
+ * });
+ * const moments = [{ step: 0, name: "before" }, { step: 8, name: "after" }];
+ * assertEquals(beforeAndAfter([at(0, 3), at(4, 2), at(8, 1)], moments), [
+ *   "                    loss",
+ *   "held-out, before  3.0000",
+ *   "held-out, after   1.0000",
+ * ]);
  * ```
- */
-export function alignTable(rows: readonly (readonly string[])[]): string[] {
-  const widths = columnWidths(rows);
-  return rows.map((row) =>
-    row.map((cell, i) => i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))
-      .join("  ").trimEnd()
-  );
-}
-
-function columnWidths(rows: readonly (readonly string[])[]): number[] {
-  const count = longest(rows, (row) => row.length);
-  return Array.from(
-    { length: count },
-    (_, i) => longest(rows, (row) => row[i]?.length ?? 0),
-  );
-}
-
-/**
- * The table of splits before and after training.
- *
- * @param evaluations The run's evaluations.
- * @param lastStep Its last step.
- * @returns The lines.
  */
 export function beforeAndAfter(
   evaluations: readonly EvaluationLine[],
-  lastStep: number,
+  moments: readonly Moment[],
 ): string[] {
   const shown = columns.filter(({ metric }) =>
     evaluations.some(({ metrics }) => metrics[metric] !== undefined)
   );
-  return comparison("", shown, evaluations, lastStep);
+  return comparison("", shown, evaluations, moments);
 }
 
 /** What the metrics of a kind of question begin with. */
 const KIND = "eval_exact_match/";
 
 /**
- * Exact match by kind of question before and after training, where there are several kinds.
+ * Exact match by kind of question before training and after each stage, where there are several
+ * kinds.
  *
  * @param evaluations The run's evaluations.
- * @param lastStep Its last step.
+ * @param moments Its start and the ends of its stages.
  * @returns The lines; none where there are no kinds.
  */
-export function matchByKind(evaluations: readonly EvaluationLine[], lastStep: number): string[] {
+export function matchByKind(
+  evaluations: readonly EvaluationLine[],
+  moments: readonly Moment[],
+): string[] {
   const names = evaluations.flatMap(({ metrics }) => Object.keys(metrics));
   const kinds = [...new Set(names)].filter((name) => name.startsWith(KIND));
   if (kinds.length === 0) return [];
   const shown = kinds.map((metric) => ({ metric, title: metric.slice(KIND.length), digits: 2 }));
-  return comparison("exact match", shown, evaluations, lastStep);
+  return comparison("exact match", shown, evaluations, moments);
 }
 
-/** A line for each split before and after training, a column for each metric. */
+/** A line for each split at each moment, a column for each metric. */
 function comparison(
   title: string,
   shown: readonly Column[],
   evaluations: readonly EvaluationLine[],
-  lastStep: number,
+  moments: readonly Moment[],
 ): string[] {
-  const rows = evaluations
-    .filter(({ step }) => step === 0 || step === lastStep)
-    .toSorted((a, b) => a.split.localeCompare(b.split) || a.step - b.step)
-    .map(({ step, split, metrics }) => [
-      `${split}, ${step === 0 ? "before" : "after"}`,
-      ...shown.map(({ metric, digits }) => metrics[metric]?.toFixed(digits) ?? ""),
-    ]);
-  return alignTable([[title, ...shown.map((column) => column.title)], ...rows]);
+  const splits = [...new Set(evaluations.map(({ split }) => split))]
+    .toSorted((a, b) => a.localeCompare(b));
+  const rows = splits.flatMap((split) =>
+    moments.flatMap(({ step, name }) => {
+      const metrics = evaluations.find((one) => one.split === split && one.step === step)?.metrics;
+      return metrics === undefined ? [] : [[
+        `${split}, ${name}`,
+        ...shown.map(({ metric, digits }) => metrics[metric]?.toFixed(digits) ?? ""),
+      ]];
+    })
+  );
+  return fitTable([[title, ...shown.map((column) => column.title)], ...rows]);
 }
 
 /** Answers of a kind that are shown, where there are several kinds and where there is one. */
@@ -202,10 +240,10 @@ export function sampleLines(answers: readonly Answer[]): string[] {
   const judged = shown.filter(({ isRight }) => isRight !== undefined);
   if (judged.length < shown.length) return shown.flatMap(continuationLines);
   const rows = judged.map(({ question, text, isRight }) => [
-    brief(question.prompt),
+    brief(question.prompt, LONGEST.prompt),
     "->",
-    brief(text),
-    isRight ? "right" : `wrong, e.g. ${brief(question.gold)}`,
+    brief(text, LONGEST.answer),
+    isRight ? "right" : `wrong, e.g. ${brief(question.gold, LONGEST.answer)}`,
   ]);
   const widths = columnWidths(rows);
   return rows.map((row) => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join("  ").trimEnd());
@@ -213,11 +251,15 @@ export function sampleLines(answers: readonly Answer[]): string[] {
 
 /** A text and how the model goes on with it, from `>>` on. */
 function continuationLines({ question, text }: Answer): string[] {
-  return [...`${question.prompt}>>${text}`.trimEnd().split("\n"), "---"];
+  const lines = `${question.prompt}>>${text}`.trimEnd().split("\n");
+  return [...lines.flatMap((line) => wrapWords(line, WIDTH)), "---"];
 }
 
-/** A text on one line of at most 40 characters. */
-function brief(text: string): string {
+/** Characters of a text at most, so that a question, an answer and a right one fit on a line. */
+const LONGEST = { prompt: 24, answer: 18 } as const;
+
+/** A text on one line of at most so many characters. */
+function brief(text: string, longest: number): string {
   const oneLine = text.replaceAll(/\s+/g, " ");
-  return shortened(oneLine, 40);
+  return shortened(oneLine, longest);
 }

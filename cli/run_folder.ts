@@ -45,7 +45,7 @@ import {
 } from "./files.ts";
 import type { Prepared } from "./prepare.ts";
 import type { TrainSettings } from "./settings.ts";
-import { shellWord } from "./shell.ts";
+import { shellQuote, taskCommand } from "./shell.ts";
 
 /** Checkpoints at regular steps that are kept; older ones are removed once a new one is safe. */
 const KEPT_CHECKPOINTS = 2;
@@ -223,8 +223,8 @@ async function describeHolder(folder: string): Promise<string | undefined> {
     if (error instanceof UserError) return undefined;
     throw error;
   }
-  return `${folder} holds a run already: go on with it by --resume ${shellWord(folder)}, or ` +
-    `choose another --out`;
+  return `${folder} holds a run already: choose another --out, or go on with it by\n  ` +
+    taskCommand("train", { resume: folder });
 }
 
 /**
@@ -296,7 +296,7 @@ function requireSettings(
       more > 0 ? ` and ${more} more` : ""
     }. Put it back: a run keeps its settings. Only --device, --data, --from, --reward-model and ` +
       `--teacher may be others, on the command line of --resume; for anything else, start a new ` +
-      `run by --config ${shellWord(config)} or --from ${shellWord(folder)}`,
+      `run by --config ${shellQuote(config)} or --from ${shellQuote(folder)}`,
   );
 }
 
@@ -364,7 +364,7 @@ export async function readRunConfig(folder: string): Promise<RunConfig> {
 async function describeModel(folder: string): Promise<string> {
   if (await isThere(`${folder}/${RECORD}`)) {
     return `${folder} is one checkpoint of a run: name the run's own folder, ${
-      shellWord(folder.replace(/[/\\]checkpoints[/\\][^/\\]+[/\\]*$/, ""))
+      shellQuote(folder.replace(/[/\\]checkpoints[/\\][^/\\]+[/\\]*$/, ""))
     }`;
   }
   const isSharded = await isThere(`${folder}/model.safetensors.index.json`);
@@ -697,7 +697,7 @@ export async function offeringOlder<T>(folder: string, use: () => Promise<T>): P
     const remedy = step === undefined
       ? "Restore it from a copy, or start a new run: no checkpoint of this one is whole"
       : `Restore it from a copy, or go on from step ${step}, which is whole, by: deno task train ` +
-        `--resume ${shellWord(folder)} --from-step ${step}`;
+        `--resume ${shellQuote(folder)} --from-step ${step}`;
     throw new UserError(`${error.message}. ${remedy}`, { cause: error });
   }
 }

@@ -154,8 +154,8 @@ function matchSection(
   }];
 }
 
-/** Every split's metrics at the first and the last evaluation. */
-function splitSection(evaluations: readonly Line[]): PageSection {
+/** Every split's metrics before training, and at the end of every stage as far as the run is. */
+function splitSection(evaluations: readonly Line[], spans: readonly StageSpan[]): PageSection {
   const shown = [
     "eval_loss",
     "eval_mean_token_accuracy",
@@ -166,13 +166,15 @@ function splitSection(evaluations: readonly Line[]): PageSection {
   const splits = [...new Set(evaluations.map(({ split }) => String(split)))];
   const rows = splits.flatMap((name) => {
     const own = evaluations.filter(({ split }) => split === name);
-    const ends = own.length > 1 ? [own.at(0), own.at(-1)] : [own.at(0)];
-    return ends.flatMap((line) =>
-      line === undefined ? [] : [[
-        `${name}, step ${line.step}`,
+    const last = own.at(-1)?.step;
+    const shownSteps = [0, ...spans.map(({ end }) => end), last];
+    return own.filter(({ step }) => shownSteps.some((one) => one === step)).map((line) => {
+      const stage = spans.find(({ end }) => end === line.step);
+      return [
+        `${name}, step ${line.step}${stage === undefined ? "" : `, after ${stage.name}`}`,
         ...shown.map((metric) => numberIn(line, metric)?.toFixed(4) ?? ""),
-      ]]
-    );
+      ];
+    });
   });
   return {
     title: "Before and after",
@@ -249,7 +251,7 @@ export async function runPage(folder: string): Promise<string> {
     } steps, ${parts}in <code>${folder}</code>.</p>`,
     sections: [
       ...matchSection(evaluations, spans),
-      splitSection(evaluations),
+      splitSection(evaluations, spans),
       ...charts.flatMap((chart) => chartSection(chart, steps, spans)),
       ...answerSection(samples),
       ...rolloutSection(samples),

@@ -11,43 +11,44 @@ import { type FlagTable, givenFlags, parseFlags, wantsHelp } from "./flags.ts";
 import { helpText } from "./help.ts";
 import { readPrompt } from "./prompts.ts";
 import { settingFlags } from "./settings.ts";
+import { tell } from "./terminal.ts";
 import { readTrainedModel } from "./trained.ts";
 
 const flags = {
-  run: { kind: "string", placeholder: "DIR", help: "The run's folder, as train printed it." },
+  run: { kind: "string", placeholder: "DIR", help: "The folder of the run, as train printed it." },
   prompt: {
     kind: "string",
     placeholder: "TEXT",
-    help: "What to ask; for a model of running text, what to go on with.",
+    help: "The prompt; for a model of running text, the text to continue.",
   },
   "max-new-tokens": {
     kind: "integer",
     default: 200,
     min: 1,
-    help: "Tokens at most; fewer where the context is full.",
+    help: "The most tokens to generate; generation also ends where the context is full.",
   },
   temperature: {
     kind: "number",
     default: 0,
     min: 0,
-    help: "0 takes the most likely token every time; 1 draws from the model's probabilities.",
+    help: "0 always takes the most likely token; 1 samples from the model's probabilities.",
   },
-  "top-k": { kind: "integer", min: 1, help: "Draws from so many most likely tokens only." },
+  "top-k": { kind: "integer", min: 1, help: "Samples from the K most likely tokens only." },
   "top-p": {
     kind: "number",
     above: 0,
     max: 1,
-    help: "Draws from the most likely tokens of this total probability only.",
+    help: "Samples from the smallest set of most likely tokens with this total probability.",
   },
-  count: { kind: "integer", default: 1, min: 1, help: "Completions." },
-  seed: { kind: "integer", default: 0, min: 0, help: "The seed of the draws." },
+  count: { kind: "integer", default: 1, min: 1, help: "The number of completions." },
+  seed: { kind: "integer", default: 0, min: 0, help: "The seed of the sampling." },
   device: { ...settingFlags.device, group: "Flags" },
 } as const satisfies FlagTable;
 
-const usage = `Asks the latest model of a run.
+const usage = `Generates from the latest checkpoint of a run.
 
   deno task sample --run runs/sft-tasks --prompt "reverse bead"
-  deno task sample --run runs/sft-tinyshakespeare --prompt "ROMEO:" --temperature 0.8`;
+  deno task sample --run runs/sft-book --prompt "Once" --temperature 0.8`;
 
 async function main(): Promise<void> {
   if (wantsHelp(Deno.args)) {
@@ -68,7 +69,8 @@ async function main(): Promise<void> {
   const { model, params, tokenizer, kind } = trained;
   const ids = readPrompt({ tokenizer, kind, context: model.config.context }, prompt);
   using generator = createGenerator(model, {
-    device: await openDevice(options.device),
+    // Why auto is wasm matters less than the answer.
+    device: await openDevice(options.device, options.device === "auto" ? undefined : tell),
   });
   const completions = await generator.generate(params, Array<readonly number[]>(count).fill(ids), {
     ...options,

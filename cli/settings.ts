@@ -11,6 +11,7 @@ import { type FlagTable, type FlagValues, parseFlags, withConfig } from "./flags
 import {
   allObjectives,
   inGroups,
+  objectiveAliases,
   type ObjectiveName,
   objectiveNames,
   onPairs,
@@ -54,11 +55,11 @@ const scaling: readonly ObjectiveName[] = [
 const LEAST_TEMPERATURE = 0.01;
 
 /** The objectives by what they learn from. */
-const objectiveHelp = "What is minimized; `deno task objectives` tells of each. " +
+const objectiveHelp = "What is minimized; `deno task objectives` explains each. " +
   `On answers: ${objectiveNames.demonstrations.join(", ")}. On pairs: ${onPairs.join(", ")}. ` +
-  `On labels: ${objectiveNames.labels.join(", ")}. On rollouts, rewarded answers of the model's ` +
-  `own: ${onRollouts.join(", ")}. Several, joined by commas, are stages of one run; then any ` +
-  `setting of a stage may have a value for each, as in --steps 900,300.`;
+  `On labels: ${objectiveNames.labels.join(", ")}. On rollouts (sampled and rewarded answers): ` +
+  `${onRollouts.join(", ")}. Several, joined by commas, are the stages of one run; other flags ` +
+  `then take one value, or one for each stage, as in --steps 900,300.`;
 
 /** The settings of a run: flags of `train`, and all that a configuration file may hold. */
 export const settingFlags = {
@@ -66,10 +67,10 @@ export const settingFlags = {
     kind: "string",
     placeholder: "FILE",
     group: "Data",
-    help:
-      "Plain text (.txt) or rows (.jsonl) with text, messages, prompt and completion, or what " +
-      "the objective reads: prompt, chosen and rejected; prompt, completion and label; prompt. " +
-      "Without it, the built-in instruction tasks.",
+    help: "A data file. Plain text (.txt), or rows (.jsonl) with the columns that the objective " +
+      "reads: text; messages; prompt and completion; prompt, chosen and rejected; prompt, " +
+      "completion and label; or prompt alone.",
+    defaultHelp: "the built-in tasks",
   },
   "prompt-column": {
     kind: "string",
@@ -88,21 +89,22 @@ export const settingFlags = {
     choices: ["characters", "bytes"],
     default: "characters",
     group: "Data",
-    help: "One token a character of the data, or one a byte of UTF-8.",
+    help: "characters makes one token of each character of the data, bytes one of each byte of " +
+      "UTF-8.",
   },
   tasks: {
     kind: "string",
     placeholder: "NAMES",
     group: "Data",
-    help:
-      "Which of the built-in tasks, joined by +: reverse, sort, add, given, pick. All unless told.",
+    help: "Some of the built-in tasks, joined by +: reverse, sort, add, given, pick.",
+    defaultHelp: "all of them",
   },
   examples: {
     kind: "integer",
     default: 20_000,
     min: 2,
     group: "Data",
-    help: "Examples of the built-in tasks to train on.",
+    help: "The number of training examples of the built-in tasks.",
   },
   noise: {
     kind: "number",
@@ -110,13 +112,14 @@ export const settingFlags = {
     min: 0,
     max: 1,
     group: "Data",
-    help: "The share of the built-in tasks' training answers that are wrong.",
+    help: "The fraction of the built-in tasks' training answers that are made wrong.",
   },
   "data-seed": {
     kind: "integer",
     min: 0,
     group: "Data",
-    help: "The seed of the built-in tasks' examples; that of the run unless told.",
+    help: "The seed of the built-in tasks' examples.",
+    defaultHelp: "the seed of the run",
   },
   rejected: {
     kind: "choice",
@@ -125,13 +128,13 @@ export const settingFlags = {
     group: "Data",
     when: { objective: [...onPairs, ...objectiveNames.labels] as readonly string[] },
     scope: "objectives on pairs or labels",
-    help:
-      "Where the data holds none, rejected answers are plausible mistakes, or wrong ones that " +
-      "the model gives before it is trained on them.",
+    help: "The source of rejected answers where the data has none: plausible mistakes, or wrong " +
+      "answers that the model gave before the stage.",
   },
   objective: {
     kind: "choice",
     choices: allObjectives as readonly ObjectiveName[],
+    aliases: objectiveAliases,
     placeholder: "NAME",
     default: "sft",
     group: "Objective",
@@ -143,7 +146,8 @@ export const settingFlags = {
     default: "token",
     group: "Objective",
     when: { objective: ["sft", "dft", "distillation"] },
-    help: "The loss is a mean over all answer tokens, or over sequences of their means.",
+    help: "Whether the loss is averaged over all answer tokens of the batch, or over each " +
+      "sequence first and then over sequences.",
   },
   lambda: {
     kind: "number",
@@ -153,7 +157,7 @@ export const settingFlags = {
     group: "Objective",
     when: { objective: intuitive as readonly string[] },
     scope: "--objective ift, scheduled-sampling or intuitive-*",
-    help: "The share of the model's own token in each prior state.",
+    help: "The weight of the model's own token in each prior state.",
   },
   "lambda-schedule": {
     kind: "choice",
@@ -162,7 +166,8 @@ export const settingFlags = {
     group: "Objective",
     when: { objective: intuitive as readonly string[] },
     scope: "--objective ift, scheduled-sampling or intuitive-*",
-    help: "Lambda at every step, in a straight line from 0 over the warm-up, or with noise.",
+    help: "fixed keeps lambda constant, linear raises it from 0 over the warm-up, noisy adds " +
+      "noise to it.",
   },
   gamma: {
     kind: "number",
@@ -171,7 +176,8 @@ export const settingFlags = {
     max: 1,
     group: "Objective",
     when: { objective: ["ift"] },
-    help: "How much of a later token's loss reaches an earlier one, for each position.",
+    help: "The decay by which the loss of a later token reaches an earlier one, for each " +
+      "position between them.",
   },
   propagation: {
     kind: "choice",
@@ -179,7 +185,7 @@ export const settingFlags = {
     default: "as-run",
     group: "Objective",
     when: { objective: ["ift"] },
-    help: "The form of the relation propagation; see the documentation of the objectives.",
+    help: "The form of the relation propagation; docs of @unitune/objectives give the formulas.",
   },
   embeddings: {
     kind: "choice",
@@ -187,8 +193,8 @@ export const settingFlags = {
     default: "live",
     group: "Objective",
     when: { objective: ["ift", "intuitive-dpo", "intuitive-grpo"] },
-    help: "Whether a gradient reaches the table through the mixed embeddings; synchronised: it " +
-      "does not, as in the paper's code.",
+    help: "live lets the gradient reach the embedding table through the mixed embeddings; " +
+      "synchronised does not, as in the paper's code.",
   },
   beta: {
     kind: "number",
@@ -196,9 +202,9 @@ export const settingFlags = {
     group: "Objective",
     when: { objective: withBeta as readonly string[] },
     scope: "objectives on pairs or labels, and online-dpo",
-    help:
-      "The strength of the reference, or of the preference where there is none; 0.1, and 2 for " +
-      "simpo, unless told.",
+    help: "The strength of the reference, or of the preference for objectives without a " +
+      "reference.",
+    defaultHelp: "0.1; 2 for simpo",
   },
   "label-smoothing": {
     kind: "number",
@@ -206,23 +212,23 @@ export const settingFlags = {
     below: 0.5,
     group: "Objective",
     when: { objective: ["dpo", "robust", "exo", "cpo"] },
-    help: "The probability that a preference is the wrong way round; 0, 0.1 for robust and 0.001 " +
-      "for exo, unless told.",
+    help: "The assumed probability that a preference is reversed.",
+    defaultHelp: "0; 0.1 for robust, 0.001 for exo",
   },
   "target-margin": {
     kind: "number",
     min: 0,
     group: "Objective",
     when: { objective: ["simpo", "reward-model"] },
-    help: "By how much the chosen answer is to win; half of beta for simpo, 0 for reward-model, " +
-      "unless told.",
+    help: "The margin by which the chosen answer is to win.",
+    defaultHelp: "half of beta for simpo, 0 for reward-model",
   },
   teacher: {
     kind: "string",
     placeholder: "DIR",
     group: "Objective",
     when: { objective: ["distillation"] },
-    help: "The run whose policy is learned from, of the same tokens and of any size.",
+    help: "The run whose policy is the teacher. It must have the same tokens; its size is free.",
   },
   "teacher-share": {
     kind: "number",
@@ -231,8 +237,8 @@ export const settingFlags = {
     max: 1,
     group: "Objective",
     when: { objective: ["distillation"] },
-    help: "The teacher's share in the mixture that both are compared with; at 0 the loss is " +
-      "KL(teacher, student), at 1 KL(student, teacher).",
+    help: "The teacher's weight in the mixture that both models are compared with: 0 gives " +
+      "KL(teacher, student), 1 gives KL(student, teacher).",
   },
   rewards: {
     kind: "string",
@@ -240,10 +246,9 @@ export const settingFlags = {
     group: "Rollouts",
     when: { objective: onRollouts as readonly string[] },
     scope: "objectives on rollouts",
-    help:
-      "What an answer is worth: a weighted sum such as verifier+0.2*length-penalty of verifier, " +
-      "exact-match, edit-similarity, format, length-penalty, reward-model. verifier for the " +
-      "built-in tasks, exact-match for others, unless told.",
+    help: "The reward of an answer: a weighted sum, such as verifier+0.2*length-penalty, of " +
+      "verifier, exact-match, edit-similarity, format, length-penalty and reward-model.",
+    defaultHelp: "verifier for the built-in tasks, else exact-match",
   },
   "reward-model": {
     kind: "string",
@@ -251,7 +256,8 @@ export const settingFlags = {
     group: "Rollouts",
     when: { objective: onRollouts as readonly string[] },
     scope: "objectives on rollouts",
-    help: "The run whose reward model judges; that of an earlier stage unless told.",
+    help: "The run whose reward model judges answers.",
+    defaultHelp: "the reward model of an earlier stage",
   },
   "group-size": {
     kind: "integer",
@@ -259,7 +265,8 @@ export const settingFlags = {
     group: "Rollouts",
     when: { objective: inGroups as readonly string[] },
     scope: "objectives on groups of rollouts",
-    help: "Answers to each prompt; 8, 2 for online-dpo, unless told.",
+    help: "The number of answers to each prompt.",
+    defaultHelp: "8; 2 for online-dpo",
   },
   "scale-rewards": {
     kind: "choice",
@@ -288,7 +295,8 @@ export const settingFlags = {
     group: "Rollouts",
     when: { objective: onRollouts as readonly string[] },
     scope: "objectives on rollouts",
-    help: "Tokens of an answer at most; 4 more than the longest answer in the data unless told.",
+    help: "The most tokens of an answer.",
+    defaultHelp: "4 more than the longest answer in the data",
   },
   "rollout-epochs": {
     kind: "integer",
@@ -296,8 +304,8 @@ export const settingFlags = {
     group: "Rollouts",
     when: { objective: onRollouts as readonly string[] },
     scope: "objectives on rollouts",
-    help: "Optimizer steps on the same answers before new ones are sampled; 4 for ppo, 1 for " +
-      "others, unless told.",
+    help: "Optimizer steps on the same answers before new ones are sampled.",
+    defaultHelp: "1; 4 for ppo",
   },
   "clip-range": {
     kind: "number",
@@ -305,7 +313,8 @@ export const settingFlags = {
     group: "Rollouts",
     when: { objective: clipping as readonly string[] },
     scope: "objectives on rollouts that clip",
-    help: "How far a ratio may be from 1 and still count; 0.2, and 0.0003 for gspo, unless told.",
+    help: "How far a ratio may move from 1 before it is clipped.",
+    defaultHelp: "0.2; 0.0003 for gspo",
   },
   format: {
     kind: "string",
@@ -313,17 +322,16 @@ export const settingFlags = {
     group: "Rollouts",
     when: { objective: onRollouts as readonly string[] },
     scope: "objectives on rollouts",
-    help:
-      "What an answer looks like from its beginning to its end, for the reward format; letters " +
-      "or digits for the built-in tasks unless told.",
+    help: "The regular expression that a whole answer must match, for the reward format.",
+    defaultHelp: "letters or digits for the built-in tasks",
   },
   "kl-weight": {
     kind: "number",
     min: 0,
     group: "Rollouts",
     when: { objective: ["ppo", "grpo-kl"] },
-    help: "The weight of the divergence from the policy before the stage; 0.05 for ppo, 0.04 for " +
-      "grpo-kl, unless told.",
+    help: "The weight of the divergence from the policy that the stage started with.",
+    defaultHelp: "0.05 for ppo, 0.04 for grpo-kl",
   },
   "value-weight": {
     kind: "number",
@@ -340,66 +348,93 @@ export const settingFlags = {
     max: 1,
     group: "Rollouts",
     when: { objective: ["ppo"] },
-    help: "How far advantages look ahead: 0 to the next value, 1 to the end.",
+    help: "The lambda of generalised advantage estimation: 0 looks ahead to the next value, 1 " +
+      "to the end of the answer.",
   },
   whiten: {
     kind: "boolean",
     default: ppoDefaults.whiten,
     group: "Rollouts",
     when: { objective: ["ppo"] },
-    help: "Takes advantages as they are, in place of their z-scores over the batch.",
+    help: "Uses advantages as they are, without normalising them to z-scores over the batch.",
   },
   from: {
     kind: "string",
     placeholder: "DIR",
     group: "Model",
-    help: "The run whose model is trained on; its sizes and its tokens are kept.",
+    help: "The run whose model is trained further. Its sizes and its tokens are kept.",
   },
   preset: {
     kind: "choice",
     choices: ["nano", "nano-cpu", "baby"],
     default: "nano",
     group: "Model",
-    help: "Sizes of the GPT: 2 layers of 64, 4 of 128, or 6 of 384.",
+    help: "The size of the GPT: 2 layers of width 64, 4 of 128, or 6 of 384.",
   },
-  layers: { kind: "integer", min: 1, group: "Model", help: "Transformer blocks." },
-  heads: { kind: "integer", min: 1, group: "Model", help: "Attention heads in a block." },
-  width: { kind: "integer", min: 1, group: "Model", help: "Width of the residual stream." },
-  context: { kind: "integer", min: 1, group: "Model", help: "Tokens that the model can see." },
+  layers: {
+    kind: "integer",
+    min: 1,
+    group: "Model",
+    help: "The number of transformer blocks.",
+    defaultHelp: "that of the preset",
+  },
+  heads: {
+    kind: "integer",
+    min: 1,
+    group: "Model",
+    help: "The number of attention heads in a block.",
+    defaultHelp: "that of the preset",
+  },
+  width: {
+    kind: "integer",
+    min: 1,
+    group: "Model",
+    help: "The width of the residual stream.",
+    defaultHelp: "that of the preset",
+  },
+  context: {
+    kind: "integer",
+    min: 1,
+    group: "Model",
+    help: "The number of tokens that the model can see.",
+    defaultHelp: "that of the preset",
+  },
   dropout: {
     kind: "number",
     min: 0,
     below: 1,
     group: "Model",
-    help: "Probability that training zeroes an activation.",
+    help: "The probability with which training zeroes an activation.",
+    defaultHelp: "that of the preset",
   },
   steps: {
     kind: "integer",
     default: 1500,
     min: 1,
     group: "Optimization",
-    help: "Optimizer steps.",
+    help: "The number of optimizer steps.",
   },
   "batch-size": {
     kind: "integer",
     default: 32,
     min: 1,
     group: "Optimization",
-    help: "Sequences in a forward pass.",
+    help: "The number of sequences in a forward pass.",
   },
   "gradient-accumulation": {
     kind: "integer",
     default: 1,
     min: 1,
     group: "Optimization",
-    help: "Forward passes in a step; but for dropout, 8 of 1 sequence are the step of 1 of 8.",
+    help: "The number of forward passes in a step. Without dropout, 8 passes of 1 sequence " +
+      "equal 1 pass of 8.",
   },
   optimizer: {
     kind: "choice",
     choices: ["adamw", "rmsprop", "lion", "sgd"],
     default: "adamw",
     group: "Optimization",
-    help: "The rule that turns gradients into updates.",
+    help: "The optimizer.",
   },
   "learning-rate": {
     kind: "number",
@@ -412,14 +447,15 @@ export const settingFlags = {
     kind: "number",
     min: 0,
     group: "Optimization",
-    help: "The learning rate at the end of the cosine; a tenth of the peak unless told.",
+    help: "The learning rate at the end of the cosine schedule.",
+    defaultHelp: "a tenth of the peak",
   },
   "warmup-steps": {
     kind: "integer",
     default: 100,
     min: 0,
     group: "Optimization",
-    help: "Steps in which the learning rate rises to its peak.",
+    help: "The number of steps over which the learning rate rises to its peak.",
   },
   "weight-decay": {
     kind: "number",
@@ -427,7 +463,8 @@ export const settingFlags = {
     min: 0,
     group: "Optimization",
     when: { optimizer: ["adamw", "lion"] },
-    help: "Decay of weight matrices for each step, times the learning rate.",
+    help: "Decoupled weight decay of the weight matrices; each step multiplies it by the " +
+      "learning rate.",
   },
   beta1: {
     kind: "number",
@@ -436,7 +473,7 @@ export const settingFlags = {
     below: 1,
     group: "Optimization",
     when: { optimizer: ["adamw", "lion", "sgd"] },
-    help: "Decay of the mean of gradients; sgd's momentum.",
+    help: "The decay of the mean of the gradients; for sgd, the momentum.",
   },
   beta2: {
     kind: "number",
@@ -445,14 +482,14 @@ export const settingFlags = {
     below: 1,
     group: "Optimization",
     when: { optimizer: ["adamw", "rmsprop", "lion"] },
-    help: "Decay of the mean of squared gradients.",
+    help: "The decay of the mean of the squared gradients.",
   },
   "gradient-clip": {
     kind: "number",
     default: 1,
     min: 0,
     group: "Optimization",
-    help: "The largest norm of a gradient; 0 for any.",
+    help: "The largest allowed norm of the gradient; 0 disables clipping.",
   },
   seed: {
     kind: "integer",
@@ -466,37 +503,37 @@ export const settingFlags = {
     choices: ["auto", "wasm", "webgpu", "reference"],
     default: "auto",
     group: "Run",
-    help: "Where to compute: on the processor by WebAssembly, on a graphics processor, or in " +
-      "plain TypeScript, slowly; auto is a graphics processor where there is one, else wasm.",
+    help: "Where to compute: wasm is the processor, webgpu a graphics processor, reference " +
+      "plain TypeScript (slow); auto is a graphics processor where there is one, else wasm.",
   },
   precision: {
     kind: "choice",
     choices: ["f32", "f16"],
     default: "f32",
     group: "Run",
-    help: "What operands of products are rounded to, on a graphics processor that has f16; sums, " +
-      "parameters and the optimizer's state are f32 in any case.",
+    help: "The format that operands of matrix products are rounded to, on a graphics processor " +
+      "that has f16. Sums, parameters and the optimizer's state are always f32.",
   },
   "logging-steps": {
     kind: "integer",
     default: 10,
     min: 1,
     group: "Run",
-    help: "Steps between two lines of metrics.jsonl.",
+    help: "The number of steps between two lines of metrics.jsonl.",
   },
   "eval-steps": {
     kind: "integer",
     default: 250,
     min: 1,
     group: "Run",
-    help: "Steps between two evaluations on validation data.",
+    help: "The number of steps between two evaluations on validation data.",
   },
   "save-steps": {
     kind: "integer",
     default: 250,
     min: 1,
     group: "Run",
-    help: "Steps between two checkpoints.",
+    help: "The number of steps between two checkpoints.",
   },
 } as const satisfies FlagTable;
 

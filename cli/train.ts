@@ -12,15 +12,16 @@ import { helpText } from "./help.ts";
 import { checkModels } from "./learner.ts";
 import { shownWatch } from "./preparation.ts";
 import { type BaseModel, prepare, type Prepared } from "./prepare.ts";
-import { formatDuration, progressReporter, say, standardProgress } from "./progress.ts";
-import { beforeAndAfter, matchByKind, readEvaluations, sampleLines } from "./report.ts";
+import { formatDuration, progressReporter, standardProgress } from "./progress.ts";
+import { beforeAndAfter, matchByKind, momentsOf, readEvaluations, sampleLines } from "./report.ts";
 import { type HeldRun, holdRun, readJson, runConfig, runPaths, startRun } from "./run_folder.ts";
 import { describeObjective } from "./recipes.ts";
 import { interruptible } from "./interruption.ts";
 import { settingFlags, type TrainSettings } from "./settings.ts";
-import { shellWord } from "./shell.ts";
 import { splitStages, stageSettings, stagesName } from "./stages.ts";
 import { readBase } from "./trained.ts";
+import { taskCommand } from "./shell.ts";
+import { say, tell } from "./terminal.ts";
 import { type Run, type RunResult, timetableOf, train } from "./trainer.ts";
 
 /** The settings, and where a run is kept and what it goes on from. */
@@ -30,13 +31,14 @@ const flags = {
     kind: "string",
     placeholder: "DIR",
     group: "Run",
-    help: "The run's folder; a new one under runs/ unless told.",
+    help: "The folder of the run.",
+    defaultHelp: "a new one under runs/",
   },
   resume: {
     kind: "string",
     placeholder: "DIR",
     group: "Run",
-    help: "Goes on with the run in a folder, from its last checkpoint and with its own settings.",
+    help: "Resumes the run in a folder from its last checkpoint, with the run's own settings.",
   },
   "from-step": {
     kind: "integer",
@@ -48,19 +50,20 @@ const flags = {
     kind: "string",
     placeholder: "FILE",
     group: "Run",
-    help: "A JSON file of settings; flags win over it. A run's own config.json will do.",
+    help: "A JSON file of settings, such as a run's config.json. Flags override it.",
   },
 } as const satisfies FlagTable;
 
 const usage =
-  `Trains a GPT: by supervised or Intuitive Fine-Tuning, on preferences, or on rewarded answers of its own.
+  `Trains a GPT by supervised or Intuitive Fine-Tuning, on preferences, or by reinforcement ` +
+  `learning on its own answers. Without flags it trains on the built-in tasks for about a minute.
 
-  deno task train                                 the built-in tasks, about a minute
-  deno task train --objective ift                 the same by Intuitive Fine-Tuning
+  deno task train
+  deno task train --objective ift
   deno task train --objective sft,dpo --steps 900,300 --learning-rate 3e-3,3e-4
   deno task train --objective grpo --from runs/sft-tasks --learning-rate 3e-4
   deno task train --data book.txt --preset nano-cpu
-  deno task train --data rows.jsonl --prompt-column question --completion-column answer
+  deno task train --data rows.jsonl --prompt-column q --completion-column a
   deno task train --resume runs/sft-tasks`;
 
 type Parsed = ParsedFlags<typeof flags>;
@@ -79,7 +82,7 @@ async function equip(
   const base = from === undefined ? undefined : await readBase(from);
   const prepared = await prepareShown(stages, base);
   const [first] = stages;
-  const device = await openDevice(first?.device ?? "auto", console.warn, first?.precision);
+  const device = await openDevice(first?.device ?? "auto", tell, first?.precision);
   return {
     // The device that a run is on, in place of "auto".
     stages: stages.map((settings) => ({ ...settings, device: device.name })),
@@ -183,8 +186,8 @@ function introduction({ folder, stages, prepared, device }: Run, done: number): 
     `${stages.map(({ objective }) => objective).join(", ")} on ${name}: ${notes[0]}`,
     ...notes.slice(1),
     ...losses,
-    `evaluation: cross-entropy in nats a token; guessing gives ln ${config.vocabulary} = ` +
-    Math.log(config.vocabulary).toFixed(4),
+    `evaluation: cross-entropy in nats per token; uniform guessing gives ` +
+    `ln ${config.vocabulary} = ${Math.log(config.vocabulary).toFixed(4)}`,
     `model: GPT of ${parameters} parameters (layers ${config.layers}, heads ${config.heads}, ` +
     `width ${config.width}, context ${config.context}, vocabulary ${config.vocabulary}) on ` +
     device.name,
@@ -194,19 +197,20 @@ function introduction({ folder, stages, prepared, device }: Run, done: number): 
 
 /** What came of it. */
 async function conclusion(
-  { folder }: Run,
-  { checkpoint: { path, position }, reports }: RunResult,
+  { folder, stages }: Run,
+  { checkpoint: { path }, reports }: RunResult,
 ): Promise<string> {
   const evaluations = await readEvaluations(runPaths(folder).metrics);
+  const moments = momentsOf(stages);
   const blocks = [
-    beforeAndAfter(evaluations, position.step),
-    matchByKind(evaluations, position.step),
+    beforeAndAfter(evaluations, moments),
+    matchByKind(evaluations, moments),
     sampleLines(reports[0]?.answers ?? []),
   ];
   return [
     ...blocks.filter((block) => block.length > 0).map((block) => `\n${block.join("\n")}`),
-    `\nthe model is in ${path}`,
-    `ask it: deno task sample --run ${shellWord(folder)} --prompt "..."`,
+    `\nthe model is in ${path}; ask it:`,
+    `  ${taskCommand("sample", { run: folder })} --prompt "..."`,
   ].join("\n");
 }
 
@@ -242,23 +246,23 @@ async function main(): Promise<number> {
   if (done === steps) {
     // What a kill left after the last checkpoint is tidied up all the same.
     await train(run);
-    console.log(
+    say(
       `${folder} is complete: all ${steps} steps are done.\n` +
-        `A run keeps its settings; to train its model further, start another from it: ` +
-        `deno task train --from ${shellWord(folder)}`,
+        `A run keeps its settings; to train its model further, start another from it:\n  ` +
+        taskCommand("train", { from: folder }),
     );
     return 0;
   }
-  console.log(introduction(run, done));
+  say(introduction(run, done));
   const result = await carryOut(run);
   if (!result.isComplete) {
     say(
-      `interrupted after step ${result.checkpoint.position.step}; go on with: ` +
-        `deno task train --resume ${shellWord(folder)}`,
+      `interrupted after step ${result.checkpoint.position.step}; go on with\n  ` +
+        taskCommand("train", { resume: folder }),
     );
     return result.exitCode;
   }
-  console.log(await conclusion(run, result));
+  say(await conclusion(run, result));
   console.log(`${formatDuration((performance.now() - started) / 1000)} in all`);
   return 0;
 }

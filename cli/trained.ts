@@ -37,7 +37,7 @@ import {
   type SavedCheckpoint,
 } from "./run_folder.ts";
 import type { TrainSettings } from "./settings.ts";
-import { shellWord } from "./shell.ts";
+import { taskCommand } from "./shell.ts";
 
 /** The folders of other models than the policy in a checkpoint. */
 const REWARD_MODEL = "reward_model";
@@ -173,7 +173,7 @@ async function latestOf(folder: string): Promise<SavedCheckpoint> {
   const checkpoint = await latestCheckpoint(folder);
   if (checkpoint !== undefined) return checkpoint;
   throw new UserError(
-    `${folder} has no model yet: go on with it by train --resume ${shellWord(folder)}`,
+    `${folder} has no model yet: go on with it by\n  ${taskCommand("train", { resume: folder })}`,
   );
 }
 

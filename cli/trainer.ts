@@ -20,7 +20,7 @@ import { createLearner, initialModels, type Learner } from "./learner.ts";
 import { copyTree, type Models } from "./models.ts";
 import { needsReference } from "./offline_feed.ts";
 import type { Prepared } from "./prepare.ts";
-import { type ProgressReporter, silentProgress } from "./progress.ts";
+import { type Measured, type ProgressReporter, silentProgress } from "./progress.ts";
 import { asksTeacher, describeObjective, recipeOf } from "./recipes.ts";
 import { describeReport } from "./report.ts";
 import {
@@ -34,7 +34,7 @@ import {
   tidyCheckpoints,
 } from "./run_folder.ts";
 import type { TrainSettings } from "./settings.ts";
-import { shellWord } from "./shell.ts";
+import { taskCommand } from "./shell.ts";
 import { checkpointFiles, lentModels, readModels, readState } from "./trained.ts";
 
 /** A run that is to be carried out. */
@@ -213,7 +213,7 @@ export async function train(run: Run): Promise<RunResult> {
         const epoch = learner.epoch(step - begin);
         await journal.addStep(step, { epoch, ...values, ...costMetrics(cost) }, name);
       }
-      return read.at(-1)?.values.loss;
+      return measuredBy(read.map(({ values }) => values));
     };
 
     const evaluate = async (count: number) => {
@@ -255,7 +255,8 @@ export async function train(run: Run): Promise<RunResult> {
       await evaluate(splits.length);
       await save();
     }
-    progress.update(done);
+    // What the stage before has measured is not this one's.
+    progress.update(done, {});
     let turn = performance.now();
     while (!isOver() && !signal?.aborted) {
       const result = await learner.step(state, done - begin);
@@ -321,10 +322,17 @@ function deviceFailure(
   if (!(error instanceof WebGpuFailedError || error instanceof WebGpuLimitError)) return undefined;
   const left = saved === undefined ? "" : `; the last good checkpoint is ${saved.path}`;
   return new UserError(
-    `training stopped at step ${step}: ${error.message}${left}. Go on with: train --resume ` +
-      `${shellWord(folder)}, on another device with --device wasm`,
+    `training stopped at step ${step}: ${error.message}${left}. Go on, on another device with ` +
+      `--device wasm, by\n  ${taskCommand("train", { resume: folder })}`,
     { cause: error },
   );
+}
+
+/** What some steps have measured: the last loss, and the mean of their rewards. */
+function measuredBy(steps: readonly Readonly<Record<string, number>>[]): Measured {
+  const rewards = steps.flatMap(({ reward = NaN }) => Number.isNaN(reward) ? [] : [reward]);
+  const reward = rewards.reduce((total, one) => total + one, 0) / rewards.length;
+  return { loss: steps.at(-1)?.loss, ...(rewards.length > 0 && { reward }) };
 }
 
 /** Costs under their names in `metrics.jsonl`. */
@@ -362,7 +370,7 @@ function divergence(
   }
   const left = saved === undefined ? "" : `; the last good checkpoint is ${saved.path}`;
   return new UserError(
-    `${happened}${left}. A lower rate usually helps: train --config ` +
-      `${shellWord(`${folder}/config.json`)} --learning-rate X`,
+    `${happened}${left}. A lower rate usually helps:\n  ` +
+      `${taskCommand("train", { config: `${folder}/config.json` })} --learning-rate X`,
   );
 }

@@ -13,29 +13,32 @@ import { helpText } from "./help.ts";
 import { readRunConfig } from "./run_folder.ts";
 import { runPage } from "./run_page.ts";
 import { requireReplaceable, writeSealed } from "./sealed.ts";
+import { taskCommand } from "./shell.ts";
 
 const flags = {
   run: {
     kind: "string",
     placeholder: "DIR",
-    help: "The run's folder, as train printed it, or that of a comparison.",
+    help: "The folder of a run, as train printed it, or of a comparison.",
   },
   out: {
     kind: "string",
     placeholder: "FILE",
-    help: "The page; report.html in the folder unless told.",
+    help: "Where the page is written.",
+    defaultHelp: "report.html in the folder",
   },
   prompt: {
     kind: "string",
     placeholder: "TEXT",
     help:
-      "Of a comparison: what its models are asked, to show what each believes token by token; " +
-      "a question of its test unless told.",
+      "For a comparison: the prompt for which the page shows every model's predictions token by token.",
+    defaultHelp: "a question of the test",
   },
 } as const satisfies FlagTable;
 
-const usage = `Writes the page of a run: curves, splits before and after, answers, and what the
-metrics are; or that of a comparison. It stands by itself, in one file.
+const usage =
+  `Writes an HTML page of a run (curves, results before and after, answers, what the metrics mean) ` +
+  `or of a comparison. The page is one file and loads nothing.
 
   deno task report --run runs/sft-tasks
   deno task report --run runs/study-quick --prompt "pick even 23-58"`;
@@ -52,8 +55,8 @@ async function ownPage(run: string, prompt: string | undefined): Promise<string>
   await readRunConfig(run);
   if (prompt === undefined) return await runPage(run);
   throw new UsageError(
-    `--prompt is for the folder of a comparison, and ${run} is a run: ask it by ` +
-      `deno task sample --run ${run} --prompt ${JSON.stringify(prompt)}`,
+    `--prompt is for the folder of a comparison, and ${run} is a run: ask it by\n  ` +
+      taskCommand("sample", { run, prompt }),
   );
 }
 

@@ -5,6 +5,7 @@ import {
   parseFlags,
   requireReplaceable,
   runCommand,
+  shellQuote,
   wantsHelp,
   writeSealed,
 } from "@unitune/cli";
@@ -39,7 +40,7 @@ async function main(): Promise<void> {
     deno: Deno.version.deno,
     device: device.name,
     processors: navigator.hardwareConcurrency,
-    command: ["deno task bench --growth", ...Deno.args].join(" "),
+    command: ["deno task bench --growth", ...Deno.args.map(shellQuote)].join(" "),
     base,
     growth: await withProgress(
       "growth",

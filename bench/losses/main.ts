@@ -2,7 +2,7 @@
 import { encodeSafetensors, toRawTensor, wasm } from "@unitune/core";
 import { countParameters, encodeCheckpoint } from "@unitune/models";
 import { helpText, parseFlags, runCommand, UserError, wantsHelp } from "@unitune/cli";
-import { alignTable } from "../../cli/report.ts";
+import { alignTable } from "../../cli/layout.ts";
 import { trainingBatches } from "../workloads.ts";
 import { lossesFlags, lossWorkloads } from "./flags.ts";
 import { lossesOf, newParameters, recipe } from "./training.ts";

@@ -8,7 +8,7 @@ import {
   runCommand,
   wantsHelp,
 } from "@unitune/cli";
-import { alignTable } from "../../cli/report.ts";
+import { alignTable } from "../../cli/layout.ts";
 import { gigaflops, stepOperations } from "../arithmetic.ts";
 import { type Measuring, measuringFor } from "../measure.ts";
 import { withProgress } from "../progress.ts";
@@ -22,7 +22,7 @@ const usage = `Measures a training step by SFT of PyTorch and of jax-js beside o
 forward, backward, clipping and AdamW, on all processors, until the loss is known.
 
   deno task bench --peers
-  deno task bench --peers --python .venv/bin/python --jax-js ../jaxjs --preset nano-cpu
+  deno task bench --peers --python .venv/bin/python --preset nano-cpu
   deno task bench --peers --device webgpu --jax-js ../jaxjs --preset nano-cpu
   git worktree add ../before HEAD~1 && deno task bench --peers --checkout ../before
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { alignTable } from "../report.ts";
+import { fitTable } from "../layout.ts";
 import { BASE, BASELINE } from "./arms.ts";
 import { type Estimate, estimateOf, pairedDifference } from "./statistics.ts";
 import { measuresBySeed, seedsOf, type StudyPlan, type StudyResults } from "./study.ts";
@@ -144,7 +144,7 @@ export function studyCells(rows: readonly StudyRow[]): readonly (readonly string
 
 /** The table for a terminal. */
 export function studyLines(rows: readonly StudyRow[]): string[] {
-  return alignTable(studyCells(rows));
+  return fitTable(studyCells(rows));
 }
 
 /** Differences from further supervised training that stand in a document's second table. */

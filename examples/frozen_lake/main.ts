@@ -14,6 +14,7 @@ import {
   progressReporter,
   requireReplaceable,
   runCommand,
+  say,
   standardProgress,
   UsageError,
   wantsHelp,
@@ -36,7 +37,10 @@ const flags = {
     placeholder: "NAME|FILE",
     help: `A map: ${Object.keys(maps).join(", ")}, or a file of rows of S, F, H and G.`,
   },
-  slippery: { kind: "boolean", help: "One goes where one wants to only one time in three." },
+  slippery: {
+    kind: "boolean",
+    help: "Makes the lake slippery: only one move in three goes where it was meant to.",
+  },
   show: {
     kind: "string",
     default: "IFT",
@@ -47,16 +51,22 @@ const flags = {
     kind: "string",
     default: "runs/frozen-lake",
     placeholder: "DIR",
-    help: "Where report.html and distance.svg are written.",
+    help: "The folder for report.html and distance.svg.",
   },
-  steps: { kind: "integer", default: 400, min: 1, group: "Training", help: "Optimizer steps." },
+  steps: {
+    kind: "integer",
+    default: 400,
+    min: 1,
+    group: "Training",
+    help: "The number of optimizer steps.",
+  },
   seeds: {
     kind: "integer",
     default: 10,
     min: 2,
     max: MOST_SEEDS,
     group: "Training",
-    help: "How often each method is trained, from different weights.",
+    help: "The number of seeds: each method is trained once for each, from other weights.",
   },
   seed: { kind: "integer", default: 0, min: 0, group: "Training", help: "The first seed." },
   width: {
@@ -71,14 +81,14 @@ const flags = {
     choices: ["none", "relu", "tanh"],
     default: "relu",
     group: "Training",
-    help: "What follows the first layer.",
+    help: "The activation after the first layer.",
   },
   input: {
     kind: "choice",
     choices: ["cell", "row-column"],
     default: "cell",
     group: "Training",
-    help: "What the policy reads: the cell as one of all, or its row and its column.",
+    help: "What the policy reads: the cell as a one-hot vector, or its row and its column.",
   },
   optimizer: {
     kind: "choice",
@@ -92,7 +102,7 @@ const flags = {
     default: 0.002,
     above: 0,
     group: "Training",
-    help: "Its learning rate.",
+    help: "The learning rate.",
   },
   "sweep-seeds": {
     kind: "integer",
@@ -100,20 +110,21 @@ const flags = {
     min: 0,
     max: MOST_SEEDS,
     group: "Sweep",
-    help: "Seeds for each setting of the sweep; 0 leaves it out.",
+    help: "The number of seeds for each setting of the sweep; 0 skips the sweep.",
   },
   "sweep-steps": {
     kind: "integer",
     default: 160,
     min: 1,
     group: "Sweep",
-    help: "Optimizer steps for each; the paper's figure shows 160.",
+    help: "The number of optimizer steps for each setting; the paper's figure shows 160.",
   },
 } as const satisfies FlagTable;
 
 const usage =
   `Trains a policy of two layers on Frozen Lake by SFT, DPO, ORPO, IFT and others, and compares ` +
-  `them with the optimal policy, exactly and over seeds (arXiv 2405.11870, section 5.3).
+  `each with the optimal policy, exactly and over seeds (arXiv 2405.11870, section 5.3). It takes ` +
+  `about a minute.
 
   deno task frozen-lake
   deno task frozen-lake --map 4x4 --slippery --show PPO
@@ -212,12 +223,14 @@ async function main(): Promise<void> {
     "",
     "start, best, end: mean squared difference from the optimal policy's matrix",
     "±, [a, b]: 95 % interval over seeds",
-    "success: exact probability to reach the goal, at the end; after a slip: where one wrong step",
-    "leads; cells: that were read; closeness: of these to where the policy goes, 0 to 1",
+    "success: exact probability of reaching the goal, at the end of training",
+    "after a slip: the same probability, from the cells to which one wrong step leads",
+    "cells: the number of cells that were read in training",
+    "closeness: of these cells to the cells that the policy visits, 0 to 1",
     "",
     ...resultLines(results),
     "",
-    "What the paper claims or implies, and what holds here (the difference that should be above 0):",
+    "The paper's claims; one holds where the difference below it is above 0:",
     "",
     ...findingLines(findings),
     "",
@@ -235,7 +248,7 @@ async function main(): Promise<void> {
     ]),
     `report: ${path}`,
   ];
-  console.log(lines.join("\n"));
+  say(lines.join("\n"));
 }
 
 if (import.meta.main) await runCommand(main);

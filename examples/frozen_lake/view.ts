@@ -1,5 +1,5 @@
 /** What was found, as text for a terminal. */
-import { alignTable } from "@unitune/cli";
+import { alignTable, fitTable } from "@unitune/cli";
 import { bestDistance, type Finding, lastDistance } from "./claims.ts";
 import type { MethodRuns, Problem, Run, Snapshot } from "./experiment.ts";
 import { isTerminal } from "./lake.ts";
@@ -70,21 +70,18 @@ export function cellsOf({ runs }: MethodRuns): string[] {
 
 /** The table of all methods. */
 export function resultLines(results: readonly MethodRuns[]): string[] {
-  return alignTable([
+  return fitTable([
     ["", ...columns.map(({ title }) => title)],
     ...results.map((result) => [result.method.name, ...cellsOf(result)]),
   ]);
 }
 
-/** The paper's claims, each with what was found. */
+/** The paper's claims, each with what was found on a line below it. */
 export function findingLines(findings: readonly Finding[]): string[] {
-  return alignTable(
-    findings.map(({ claim, verdict, difference }) => [
-      claim,
-      verdict,
-      showEstimate(difference),
-    ]),
+  const found = alignTable(
+    findings.map(({ verdict, difference }) => [`  ${verdict}`, showEstimate(difference)]),
   );
+  return findings.flatMap(({ claim }, i) => [claim, found[i] ?? ""]);
 }
 
 /** A sweep's settings where nobody slips, and where one does. */
@@ -116,7 +113,7 @@ export function sweepLines(
 ): string[] {
   return sweepParts(sweep).flatMap(({ name, part }) => [
     ...alignTable([
-      [`${part.length} settings, ${name}`, "holds", "undecided", "does not hold"],
+      [`${part.length} settings, ${name}`, "holds", "undecided", "fails"],
       ...sweepCounts(part, claims).map((row) => row.map(String)),
     ]),
     "",

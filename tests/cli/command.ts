@@ -11,7 +11,7 @@ export interface Ended {
 const root = new URL("../../", import.meta.url);
 
 /** The tasks that are commands of the command line. */
-export type Task = "train" | "sample" | "report" | "compare";
+export type Task = "train" | "sample" | "report" | "compare" | "objectives";
 
 const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", root)));
 

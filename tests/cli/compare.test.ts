@@ -233,7 +233,7 @@ inFolder("Ctrl+C stops all trainings of a study and says how to go on", async (f
   const { code, stdout } = await command.output();
   assertEquals(code, 130);
   const told = new TextDecoder().decode(stdout);
-  assertStringIncludes(told, `interrupted; go on with: deno task compare ${args.join(" ")}`);
+  assertStringIncludes(told, `interrupted; go on with\n  deno task compare ${args.join(" ")}`);
   // Neither has come to its end, and both have kept the step that they were at.
   const files = Object.keys(await filesIn(out));
   assert(!files.some((path) => path.startsWith("measures/")));

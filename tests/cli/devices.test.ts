@@ -1,6 +1,7 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { openDevice, UserError } from "@unitune/cli";
 import { matmul, tensor } from "@unitune/core";
+import { testOnWebGpu } from "../webgpu/adapter.ts";
 
 /** Runs a test on a machine without an adapter. */
 async function withoutAdapter(test: () => Promise<void>): Promise<void> {
@@ -37,6 +38,22 @@ Deno.test("auto is a graphics processor, or a sentence says why not", async () =
   using device = await openDevice("auto", (sentence) => sentences.push(sentence));
   assertEquals(sentences.length, device.name === "webgpu" ? 0 : 1);
 });
+
+testOnWebGpu(
+  "a software adapter that is asked for is used, and called slow once",
+  async ({ isSoftware }) => {
+    const sentences: string[] = [];
+    using device = await openDevice("webgpu", (sentence) => sentences.push(sentence));
+    assertEquals(device.name, "webgpu");
+    assertEquals(sentences.length, isSoftware ? 1 : 0);
+    for (const sentence of sentences) {
+      assertMatch(
+        sentence,
+        /^computing on webgpu by .*, a software adapter: --device wasm is faster$/,
+      );
+    }
+  },
+);
 
 Deno.test("devices that are named are opened without a word", async () => {
   for (const name of ["wasm", "reference"] as const) {

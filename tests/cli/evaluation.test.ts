@@ -8,8 +8,10 @@ import {
   describeReport,
   type Exam,
   matchByKind,
+  momentsOf,
   sampleLines,
   textSplit,
+  trainSettings,
 } from "@unitune/cli";
 import { characterTokenizer, gpt } from "@unitune/models";
 import { scripted } from "./scripted.ts";
@@ -107,22 +109,44 @@ const lines = [
 ];
 
 Deno.test("the tables have the first and the last evaluation of each split", () => {
-  assertEquals(beforeAndAfter(lines, 9), [
+  const moments = momentsOf([trainSettings({ steps: 9 })]);
+  assertEquals(beforeAndAfter(lines, moments), [
     "             loss",
     "a, before  3.0000",
     "a, after   1.0000",
     "b, before  2.0000",
     "b, after   1.5000",
   ]);
-  assertEquals(matchByKind(lines, 9), [
+  assertEquals(matchByKind(lines, moments), [
     "exact match  sort",
     "a, before    0.25",
     "a, after     1.00",
     "b, before    0.00",
     "b, after     0.75",
   ]);
-  assertEquals(matchByKind([{ step: 0, split: "a", metrics: { eval_loss: 1 } }], 0), []);
+  assertEquals(matchByKind([{ step: 0, split: "a", metrics: { eval_loss: 1 } }], moments), []);
   assertEquals(alignTable([]), []);
+});
+
+Deno.test("the tables of a run in stages have the end of each stage", () => {
+  const stages = [
+    trainSettings({ steps: 5 }),
+    trainSettings({ objective: "dpo", steps: 3 }),
+    trainSettings({ steps: 1 }),
+  ];
+  assertEquals(beforeAndAfter(lines, momentsOf(stages)), [
+    "                         loss",
+    "a, before              3.0000",
+    "a, after stage 1, sft  2.5000",
+    "a, after stage 3, sft  1.0000",
+    "b, before              2.0000",
+    "b, after stage 3, sft  1.5000",
+  ]);
+  assertEquals(momentsOf(stages.slice(0, 2)), [
+    { step: 0, name: "before" },
+    { step: 5, name: "after sft" },
+    { step: 8, name: "after dpo" },
+  ]);
 });
 
 Deno.test("samples are on a line each, of each kind a few", () => {
@@ -142,9 +166,9 @@ Deno.test("samples are on a line each, of each kind a few", () => {
       answer("sort", "2", true),
     ]),
     [
-      `1+1  ->  2${" ".repeat(39)}  right`,
-      `1+1  ->  ${"x yx yx yx yx yx yx yx yx yx yx yx yx yx yx".slice(0, 39)}…  wrong, e.g. 2`,
-      `1+1  ->  2${" ".repeat(39)}  right`,
+      `1+1  ->  2${" ".repeat(17)}  right`,
+      `1+1  ->  ${"x yx yx yx yx yx yx".slice(0, 17)}…  wrong, e.g. 2`,
+      `1+1  ->  2${" ".repeat(17)}  right`,
     ],
   );
 });

@@ -4,6 +4,7 @@ import {
   formatBar,
   formatDuration,
   formatLine,
+  formatMeasured,
   formatRate,
   type ProgressOutput,
   progressReporter,
@@ -78,7 +79,7 @@ Deno.test("elsewhere than on a terminal: lines at every so many steps and the la
   const reporter = progressReporter(output, 5, 2);
   reporter.update(0);
   for (let step = 1; step <= 5; step++) {
-    reporter.update(step, 1 / step);
+    reporter.update(step, { loss: 1 / step });
     clock.now += 500;
   }
   reporter.print("done");
@@ -98,7 +99,7 @@ Deno.test("elsewhere than on a terminal: lines at every so many steps and the la
 Deno.test("a run that stops between two lines says where", () => {
   const { output, text } = recorder(undefined);
   const reporter = progressReporter(output, 100, 10);
-  reporter.update(7, 0.5);
+  reporter.update(7, { loss: 0.5 });
   reporter[Symbol.dispose]();
   assertEquals(text(), "step 7/100 · loss 0.5000\n");
 });
@@ -117,7 +118,7 @@ Deno.test("the rate is that of this run: a resumed one does not count the steps 
 Deno.test("a step without a loss keeps the loss before it", () => {
   const { output, text } = recorder(undefined);
   const reporter = progressReporter(output, 100, 1);
-  reporter.update(1, 0.5);
+  reporter.update(1, { loss: 0.5 });
   reporter.update(2);
   assertEquals(text(), "step 1/100 · loss 0.5000\nstep 2/100 · loss 0.5000\n");
 });
@@ -126,7 +127,7 @@ Deno.test("on a terminal: printed lines stay, and the bar is below them", () => 
   const { output, clock, text } = recorder(60);
   const reporter = progressReporter(output, 100, 10);
   for (let step = 1; step <= 100; step++) {
-    reporter.update(step, 0.5);
+    reporter.update(step, { loss: 0.5 });
     clock.now += 30;
     if (step === 50) reporter.print("validation loss 0.6");
   }
@@ -146,4 +147,53 @@ Deno.test("on a terminal: the bar is drawn at most ten times a second", () => {
     clock.now += 1;
   }
   assertEquals(written.length, 10);
+});
+
+Deno.test("a measured number never reads as 0 unless it is, nor as more than it is", () => {
+  const number = fc.oneof(
+    fc.double({ min: -1e300, max: 1e300, noNaN: true }),
+    fc.double({ min: -2, max: 2, noNaN: true }),
+    fc.constantFrom(-0.00001, -0.00004, 0.00095, -1e-9, -0),
+  );
+  fc.assert(fc.property(number, (value) => {
+    const text = formatMeasured(value);
+    assert(!/^-0\.?0*$/.test(text), text);
+    assertEquals(Number(text) === 0, value === 0, text);
+    // Half a unit of the second digit is a twentieth at most; and what JavaScript rounds, half a bit.
+    assert(Math.abs(Number(text) - value) <= 0.0501 * Math.abs(value), `${value}: ${text}`);
+    assert(text.length <= 12, text);
+  }));
+  assertEquals([0.73125, -2.3e-7, 1, NaN].map(formatMeasured), [
+    "0.7312",
+    "-2.3e-7",
+    "1.0000",
+    "NaN",
+  ]);
+});
+
+Deno.test("rewards are shown before the loss, and by no step that has none", () => {
+  const { output, text } = recorder(undefined);
+  const reporter = progressReporter(output, 9, 1);
+  reporter.update(1, { loss: -0.00002, reward: 0.75 });
+  reporter.update(2);
+  reporter.update(3, { loss: 0.5 });
+  reporter.update(4, {});
+  reporter[Symbol.dispose]();
+  assertEquals(text().split("\n").slice(0, 4), [
+    "step 1/9 · reward 0.7500 · loss -2.0e-5",
+    "step 2/9 · reward 0.7500 · loss -2.0e-5",
+    "step 3/9 · loss 0.5000",
+    "step 4/9",
+  ]);
+});
+
+Deno.test("on a terminal: what is printed is broken between words", () => {
+  const { output, text } = recorder(40);
+  const reporter = progressReporter(output, 2, 1);
+  reporter.print("validation: loss 0.6000, token accuracy 0.500, exact match 0.250");
+  reporter[Symbol.dispose]();
+  assertEquals(screen(text()).split("\n").slice(0, 2), [
+    "validation: loss 0.6000, token accuracy",
+    "  0.500, exact match 0.250",
+  ]);
 });

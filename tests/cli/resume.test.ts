@@ -33,7 +33,7 @@ inFolder("interrupted and resumed, a run ends with the same bytes", async (folde
   const { code, stdout } = await process.output();
   const shown = new TextDecoder().decode(stdout);
   assertEquals(code, 130, shown);
-  const [, step = ""] = /interrupted after step (\d+); go on with: (.*)/.exec(shown) ?? [];
+  const [, step = ""] = /interrupted after step (\d+); go on with\n {2}(.*)/.exec(shown) ?? [];
   assertGreater(Number(step), 0);
   assertLess(Number(step), 240);
   assertStringIncludes(shown, `deno task train --resume ${cut}`);

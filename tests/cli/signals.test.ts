@@ -20,7 +20,7 @@ for (const [signal, exitCode] of signals) {
     const told = new TextDecoder().decode(stderr);
     assertEquals(code, exitCode, told);
     assertStringIncludes(told, "stopping after this step, with a checkpoint (once more: at once)");
-    const [, step = ""] = /interrupted after step (\d+); go on with: (.*)/.exec(shown) ?? [];
+    const [, step = ""] = /interrupted after step (\d+); go on with\n {2}(.*)/.exec(shown) ?? [];
     assertStringIncludes(shown, `deno task train --resume '${cut}'`);
     assertStringIncludes((await trained("--resume", cut)).stdout, `resumed at step ${step}`);
     await assertSameFiles(cut, whole);

@@ -1,6 +1,7 @@
 /** The command: its output, its report, and its errors. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { findBrowser, quietly } from "../browser.ts";
+import { assertFits } from "../cli/fits.ts";
 import { requestsOf } from "../cli/requests.ts";
 
 const main = new URL("../../examples/frozen_lake/main.ts", import.meta.url).href;
@@ -47,6 +48,7 @@ Deno.test("the same seed gives the same table and the same report, to the bit", 
   assertStringIncludes(first.stdout, "DPO comes nearer to the optimal policy than IFT");
   assertStringIncludes(first.stdout, "IFT, seed 0, at its best");
   assertStringIncludes(first.stdout, "report: OUT/report.html");
+  for (const { stdout } of [first, other]) assertFits(stdout);
   assertStringIncludes(other.stdout, "4x4 map, slippery");
   assertStringIncludes(other.stdout, "PPO, seed 5");
   assert(/^step (\d+)\/\1 /m.test(first.stderr), "the last step is told");
