@@ -99,11 +99,14 @@ const programs: readonly {
   { flag: "--growth", file: "growth/main.ts", permissions: permissionsOfGrowth },
 ];
 
+/** The versions of the packages that draw. */
+const LOCK = new URL("../deno.lock", import.meta.url).pathname;
+
 /** Runs another program of this folder to its end, in this terminal. */
 async function runProgram(file: string, permissions: string[], args: string[]): Promise<number> {
   const path = new URL(file, import.meta.url).href;
   const { code } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", ...permissions, path, ...args],
+    args: ["run", "--no-prompt", `--lock=${LOCK}`, "--frozen", ...permissions, path, ...args],
     stdin: "inherit",
     stdout: "inherit",
     stderr: "inherit",

@@ -21,8 +21,8 @@
  * @module
  */
 
-import * as Plot from "@observablehq/plot";
-import { DOMParser } from "linkedom";
+import * as Plot from "npm:@observablehq/plot@^0.6";
+import { DOMParser } from "npm:linkedom@^0.18";
 import { escapeHtml } from "./page.ts";
 
 /** A point of a curve. What is not finite is left out: a curve has a gap there. */

@@ -38,6 +38,8 @@ const paths = Deno.args.filter((arg) => !arg.startsWith("-"));
 const child = new Deno.Command(Deno.execPath(), {
   args: [
     "test",
+    "--lock=deno.lock",
+    "--frozen",
     "--doc",
     "--parallel",
     "--ignore=tests/slow",

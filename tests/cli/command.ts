@@ -20,7 +20,9 @@ function taskArguments(task: Task): string[] {
   const [deno, run, ...rest]: string[] = tasks[task].command.split(" ");
   const script = rest.pop() ?? "";
   assertEquals([deno, run, script.startsWith("cli/")], ["deno", "run", true]);
-  return ["run", "--no-prompt", ...rest, new URL(script, root).pathname];
+  // A path of the task's is one of the repository's, wherever the tests are run.
+  const flags = rest.map((flag) => flag.replace(/^--lock=/, `--lock=${root.pathname}`));
+  return ["run", "--no-prompt", ...flags, new URL(script, root).pathname];
 }
 
 /** The permissions that a task is given, such as `read`. */

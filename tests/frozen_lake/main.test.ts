@@ -6,12 +6,13 @@ import { requestsOf } from "../cli/requests.ts";
 
 const main = new URL("../../examples/frozen_lake/main.ts", import.meta.url).href;
 const config = new URL("../../deno.json", import.meta.url).pathname;
+const lock = new URL("../../deno.lock", import.meta.url).pathname;
 
 /** Runs the command with the permissions of its task. */
 async function frozenLake(...args: readonly string[]) {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "--no-prompt", "--no-check", "--config", config],
+      ...["run", "--no-prompt", "--no-check", "--config", config, `--lock=${lock}`, "--frozen"],
       ...["--allow-read", "--allow-write", main, ...args],
     ],
     env: { NO_COLOR: "1" },
