@@ -61,7 +61,9 @@ const usage =
   deno task train
   deno task train --objective ift
   deno task train --objective sft,dpo --steps 900,300 --learning-rate 3e-3,3e-4
-  deno task train --objective grpo --from runs/sft-tasks --learning-rate 3e-4
+  deno task train --objective sft,grpo --steps 150,300 --batch-size 32,128 \\
+    --learning-rate 3e-3,5e-4
+  deno task train --objective ift --from runs/sft-tasks --learning-rate 3e-4
   deno task train --data book.txt --preset nano-cpu
   deno task train --data rows.jsonl --prompt-column q --completion-column a
   deno task train --resume runs/sft-tasks`;
