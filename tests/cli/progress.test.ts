@@ -1,14 +1,23 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import {
+  createRun,
   formatBar,
   formatDuration,
   formatLine,
   formatMeasured,
   formatRate,
+  type Measured,
+  openDevice,
+  prepare,
   type ProgressOutput,
   progressReporter,
+  runConfig,
+  silentProgress,
+  train,
+  trainSettings,
 } from "@unitune/cli";
+import { inFolder } from "./command.ts";
 
 /** An output that keeps what is written, on a clock that the test moves. */
 function recorder(columns: number | undefined) {
@@ -196,4 +205,31 @@ Deno.test("on a terminal: what is printed is broken between words", () => {
     "validation: loss 0.6000, token accuracy",
     "  0.500, exact match 0.250",
   ]);
+});
+
+inFolder("a stage of rollouts shows its rewards, and no other does", async (folder) => {
+  const tiny = {
+    ...{ layers: 1, heads: 1, width: 8, examples: 20, tasks: "pick", loggingSteps: 1 },
+    ...{ steps: 2, batchSize: 4, warmupSteps: 0 },
+  };
+  const stages = [
+    trainSettings(tiny),
+    trainSettings({ ...tiny, objective: "grpo", groupSize: 2 }),
+    trainSettings(tiny),
+  ];
+  const prepared = await prepare(stages);
+  using device = await openDevice("wasm");
+  const seen: [step: number, measured: Measured | undefined][] = [];
+  const progress = {
+    ...silentProgress,
+    update: (step: number, measured?: Measured) => void seen.push([step, measured]),
+  };
+  const run = await createRun(`${folder}/run`, "", runConfig(stages, prepared));
+  await train({ folder: run, stages, prepared, device, progress });
+  const rewarded = seen.flatMap(([step, measured]) => measured?.reward === undefined ? [] : [step]);
+  assertEquals(rewarded, [3, 4]);
+  const lossless = seen.flatMap(([step, measured]) => measured?.loss === undefined ? [step] : []);
+  // Where a stage begins, nothing of it is measured, and what was shown before is not its own.
+  assertEquals(lossless, [0, 2, 4]);
+  for (const [, measured] of seen) assert(measured !== undefined);
 });

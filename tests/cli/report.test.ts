@@ -16,7 +16,10 @@ inFolder("a run's page stands by itself and shows every stage", async (folder) =
   for (
     const shown of [
       "A run of 8 steps, in the stages sft, then dpo, then grpo, in ",
-      "held-out, step 8",
+      "held-out, step 0<",
+      "held-out, step 4, after sft",
+      "held-out, step 6, after dpo",
+      "held-out, step 8, after grpo",
       "rewards/margins",
       "Rewarded answers",
       "<dt><code>clip_ratio/low</code></dt>",
