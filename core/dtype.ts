@@ -5,6 +5,8 @@
  * included, can address it.
  */
 
+import { OutOfMemoryError } from "./memory_error.ts";
+
 /** The typed array that holds the elements of each {@linkcode DType}. */
 export interface TypedArrays {
   /** 32-bit floating point. */
@@ -50,9 +52,19 @@ const allocators: { readonly [D in DType]: (size: number) => TypedArrays[D] } = 
  * @param dtype The element type.
  * @param size The number of elements.
  * @returns A new typed array of zeros.
+ * @throws {OutOfMemoryError} If there is not that much memory.
  */
 export function allocate<D extends DType>(dtype: D, size: number): TypedArrays[D] {
-  return allocators[dtype](size);
+  try {
+    return allocators[dtype](size);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new OutOfMemoryError(
+      `${size} elements of ${dtype} take ${size * bytesPerElement[dtype]} bytes, more than there ` +
+        `are: make the model or the batch smaller`,
+      { cause },
+    );
+  }
 }
 
 /** Bytes that one element takes. */

@@ -79,4 +79,5 @@ export {
   type Value,
   variable,
 } from "./tensor.ts";
+export * from "./text.ts";
 export { leafPaths, leavesOf, mapTree, replaceLeaves, type TensorTree, zipTrees } from "./tree.ts";

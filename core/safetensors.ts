@@ -11,6 +11,7 @@
 import { allocate, type DType, type TypedArray } from "./dtype.ts";
 import { halvesToFloats } from "./half.ts";
 import { type Shape, showShape } from "./shape.ts";
+import { clipped, quoted } from "./text.ts";
 
 /** The name of an element type in a safetensors file. */
 export type RawDType =
@@ -122,7 +123,7 @@ export function encodeSafetensors(
     const size = byteSize(name, dtype, shape);
     if (data.byteLength !== size) {
       throw new SafetensorsError(
-        `${tensorNamed(name)}: ${dtype} ${showShape(shape)} takes ${size} bytes, ` +
+        `${tensorNamed(name)}: ${dtype} ${clipped(showShape(shape), 80)} takes ${size} bytes, ` +
           `but its data has ${data.byteLength}`,
       );
     }
@@ -323,14 +324,13 @@ function isTextRecord(value: unknown): value is Readonly<Record<string, string>>
   return isObject(value) && Object.values(value).every((text) => typeof text === "string");
 }
 
-/** A value as messages show it; what a file says can be of any length. */
-function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? "nothing";
-  return text.length <= 80 ? text : `${text.slice(0, 80)}…`;
+/** A field of the header, which may be missing. */
+function shown(value: unknown): string {
+  return value === undefined ? "nothing" : quoted(value);
 }
 
 function tensorNamed(name: string): string {
-  return `tensor ${show(name)}`;
+  return `tensor ${quoted(name)}`;
 }
 
 function splitFile(bytes: Uint8Array): { header: Uint8Array; data: Uint8Array } {
@@ -355,7 +355,53 @@ function splitFile(bytes: Uint8Array): { header: Uint8Array; data: Uint8Array } 
   return { header: bytes.subarray(LENGTH_BYTES, dataStart), data: bytes.subarray(dataStart) };
 }
 
+/** What a header may hold: more than any file has, and less than would fill the memory. */
+const MOST = { depth: 8, listed: 1_000, members: 4_000_000 } as const;
+
+/**
+ * Refuses a header that would take much more memory than its own size: its members, the elements of
+ * each list and the depth are counted before it is parsed.
+ */
+function refuseCrowded(bytes: Uint8Array): void {
+  // Elements so far of each open list or object.
+  const open: { readonly isList: boolean; commas: number }[] = [];
+  let members = 0;
+  let isQuoted = false;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i];
+    if (isQuoted) {
+      if (byte === BACKSLASH) i++;
+      else if (byte === QUOTE) isQuoted = false;
+      continue;
+    }
+    if (byte === QUOTE) isQuoted = true;
+    else if (byte === BRACE || byte === BRACKET) {
+      open.push({ isList: byte === BRACKET, commas: 0 });
+      members++;
+    } else if (byte === END_OF_BRACE || byte === END_OF_BRACKET) open.pop();
+    else if (byte === COMMA) {
+      members++;
+      const inner = open.at(-1);
+      if (inner?.isList && ++inner.commas >= MOST.listed) {
+        throw new SafetensorsError(`the header has a list of more than ${MOST.listed} elements`);
+      }
+    }
+    if (open.length > MOST.depth) {
+      throw new SafetensorsError(
+        `the header is not JSON that tells of tensors: it is nested more than ${MOST.depth} deep`,
+      );
+    }
+    if (members > MOST.members) {
+      throw new SafetensorsError(`the header has more than ${MOST.members} members`);
+    }
+  }
+}
+
+const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];
+const [BRACE, END_OF_BRACE, BRACKET, END_OF_BRACKET] = [0x7b, 0x7d, 0x5b, 0x5d];
+
 function parseHeader(bytes: Uint8Array): JsonObject {
+  refuseCrowded(bytes);
   let json: string;
   let header: unknown;
   try {
@@ -364,10 +410,12 @@ function parseHeader(bytes: Uint8Array): JsonObject {
   } catch (cause) {
     throw new SafetensorsError("the header is not JSON in UTF-8: the file is corrupt", { cause });
   }
-  if (!isObject(header)) throw new SafetensorsError(`the header is ${show(header)}, not an object`);
+  if (!isObject(header)) {
+    throw new SafetensorsError(`the header is ${quoted(header)}, not an object`);
+  }
   const repeated = repeatedKey(json);
   if (repeated !== undefined) {
-    throw new SafetensorsError(`the header has the key ${show(repeated)} twice in one object`);
+    throw new SafetensorsError(`the header has the key ${quoted(repeated)} twice in one object`);
   }
   return header;
 }
@@ -396,7 +444,7 @@ function repeatedKey(json: string): string | undefined {
 
 function checkedMetadata(value: unknown): Readonly<Record<string, string>> {
   if (isTextRecord(value)) return value;
-  throw new SafetensorsError(`${METADATA} is ${show(value)}, not an object of strings`);
+  throw new SafetensorsError(`${METADATA} is ${quoted(value)}, not an object of strings`);
 }
 
 function checkedEntry(
@@ -405,21 +453,21 @@ function checkedEntry(
   data: Uint8Array,
 ): RawTensor & { readonly offsets: Offsets } {
   const where = tensorNamed(name);
-  if (!isObject(entry)) throw new SafetensorsError(`${where} is ${show(entry)}, not an object`);
+  if (!isObject(entry)) throw new SafetensorsError(`${where} is ${quoted(entry)}, not an object`);
   const { dtype, shape, data_offsets: offsets } = entry;
   if (!isRawDType(dtype)) {
     throw new SafetensorsError(
-      `${where}: unknown dtype ${show(dtype)}, expected one of ${
+      `${where}: unknown dtype ${shown(dtype)}, expected one of ${
         Object.keys(itemSizes).join(", ")
       }`,
     );
   }
   if (!isShape(shape)) {
-    throw new SafetensorsError(`${where}: shape ${show(shape)} is not a list of sizes`);
+    throw new SafetensorsError(`${where}: shape ${shown(shape)} is not a list of sizes`);
   }
   if (!isOffsets(offsets)) {
     throw new SafetensorsError(
-      `${where}: data_offsets ${show(offsets)} is not a begin and an end after it`,
+      `${where}: data_offsets ${shown(offsets)} is not a begin and an end after it`,
     );
   }
   const [begin, end] = offsets;
@@ -432,8 +480,8 @@ function checkedEntry(
   const size = byteSize(name, dtype, shape);
   if (end - begin !== size) {
     throw new SafetensorsError(
-      `${where}: ${dtype} ${showShape(shape)} takes ${size} bytes, ` +
-        `but data_offsets ${show(offsets)} hold ${end - begin}`,
+      `${where}: ${dtype} ${clipped(showShape(shape), 80)} takes ${size} bytes, ` +
+        `but data_offsets ${quoted(offsets)} hold ${end - begin}`,
     );
   }
   return { dtype, shape, offsets, data: data.subarray(begin, end) };
@@ -445,7 +493,7 @@ function byteSize(name: string, dtype: RawDType, shape: Shape): number {
   for (const axis of shape) {
     size *= axis;
     if (!isNatural(axis) || !isNatural(size)) {
-      throw new SafetensorsError(`${tensorNamed(name)}: shape ${show(shape)} overflows`);
+      throw new SafetensorsError(`${tensorNamed(name)}: shape ${quoted(shape)} overflows`);
     }
   }
   return size;

@@ -9,6 +9,13 @@ type MapKernel = Extract<Kernel, { kind: "map" }>;
 /** Steps of a merged body beyond which kernels stay apart. */
 const BODY_LIMIT = 256;
 
+/**
+ * Stores of a merged kernel beyond which kernels stay apart: its function takes the address of each,
+ * and engines take 1,000 parameters. The zeros of an optimizer's moments are one value with a store
+ * for each vector of a model.
+ */
+const STORE_LIMIT = 256;
+
 function sameAffine(a: Affine, b: Affine): boolean {
   return a.offset === b.offset && sameShape(a.strides, b.strides);
 }
@@ -95,6 +102,7 @@ export function mergeMaps(
         const candidate = slots[position];
         if (candidate?.kind !== "map" || position >= user) return false;
         if (candidate.steps.length + kernel.steps.length > BODY_LIMIT) return false;
+        if (candidate.stores.length + kernel.stores.length > STORE_LIMIT) return false;
         if (!sameShape(candidate.domain, kernel.domain) || !feeds(candidate, kernel)) return false;
         // Moved down to the user, its stores must not be missed by a kernel in between.
         return candidate.stores.every(({ buffer }) =>

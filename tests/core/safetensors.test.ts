@@ -383,3 +383,31 @@ Deno.test("safetensors: each of the 65,536 halves is widened exactly, without Fl
   // Subnormal, the largest, infinite, not a number.
   assertEquals([...data.subarray(0x7bff, 0x7c02), data[1]], [65504, Infinity, NaN, 2 ** -24]);
 });
+
+Deno.test("a header that would fill the memory is refused before it is parsed", () => {
+  const crowded: Record<string, string> = {
+    [`{"a":[${"[],".repeat(5e5)}[]]}`]: "a list of more than 1000 elements",
+    [`{"a":${"[".repeat(1e5)}${"]".repeat(1e5)}}`]: "nested more than 8 deep",
+    [`{${'"a":[],'.repeat(2.1e6)}"b":0}`]: "more than 4000000 members",
+  };
+  for (const [header, message] of Object.entries(crowded)) {
+    assertThrows(() => decodeSafetensors(fileOf(header)), SafetensorsError, message);
+  }
+});
+
+Deno.test("no message about a file passes on what controls a terminal", () => {
+  const evil = fc.constantFrom("\x1b]0;t\x07", "\u202e", "\0", "\x9b31m", "\n", "\u2028");
+  const name = fc.tuple(fc.string(), evil, fc.string()).map((parts) => parts.join(""));
+  const entry = fc.oneof(
+    fc.jsonValue(),
+    fc.record({ dtype: name, shape: fc.constant([1]), data_offsets: fc.constant([0, 4]) }),
+    fc.record({ dtype: fc.constant("F32"), shape: fc.jsonValue(), data_offsets: fc.jsonValue() }),
+  );
+  fc.assert(fc.property(name, entry, (name, entry) => {
+    const bytes = fileOf(JSON.stringify({ [name]: entry }));
+    const { message } = assertThrows(() => decodeSafetensors(bytes), SafetensorsError);
+    // deno-lint-ignore no-control-regex
+    assert(!/[\x00-\x1f\x7f-\x9f\u2028-\u202e]/.test(message), JSON.stringify(message));
+    assert(message.length < 500);
+  }));
+});
