@@ -5,6 +5,7 @@
  * @module
  */
 
+import { quoted } from "@unitune/core";
 import { arms } from "./compare/arms.ts";
 import { studyPage } from "./compare/page.ts";
 import {
@@ -31,7 +32,7 @@ import { formatDuration, progressReporter, standardProgress } from "./progress.t
 import { requireReplaceable, writeSealed } from "./sealed.ts";
 import { shellQuote } from "./shell.ts";
 import { interruptible } from "./interruption.ts";
-import { say, tell } from "./terminal.ts";
+import { print, say, tell } from "./terminal.ts";
 import { commitOf } from "./compare/commit.ts";
 
 const flags = {
@@ -109,7 +110,7 @@ function planOf(
     if (name !== undefined) return name;
     const meant = nearest(word, known);
     throw new UserError(
-      `--arms: there is no arm ${JSON.stringify(word)}${
+      `--arms: there is no arm ${quoted(word)}${
         meant === undefined ? `; there are ${known.join(", ")}` : `: did you mean ${meant}?`
       }`,
     );
@@ -208,13 +209,13 @@ async function main(): Promise<number> {
   }
   interruption[Symbol.dispose]();
   const rows = studyRows(plan, results);
-  console.log(`\n${studyLines(rows).join("\n")}\n`);
+  print(`\n${studyLines(rows).join("\n")}\n`);
   for (const remark of studyRemarks(plan, results)) say(remark);
   await writeSealed(document, documentOf(command, commit, plan, results), instead);
   const page = await studyPage({ folder, command, plan, results, device });
   await writeSealed(report, page, instead);
-  console.log(`\nreports: ${report}\n         ${document}`);
-  console.log(`${formatDuration((performance.now() - started) / 1000)} in all`);
+  print(`\nreports: ${report}\n         ${document}`);
+  print(`${formatDuration((performance.now() - started) / 1000)} in all`);
   return 0;
 }
 

@@ -1,19 +1,42 @@
 /**
  * Errors for people, and how a command ends.
  *
- * What the user can put right (a missing file, a wrong flag) is a {@linkcode UserError}: its message
- * is all that is shown. Anything else is a defect and keeps its stack.
+ * What the user can put right (a missing file, a wrong flag, a damaged checkpoint, a model that the
+ * memory has no room for) ends with its message alone. Anything else is a defect and keeps its stack.
  *
  * @module
  */
 
-import { OutOfMemoryError } from "@unitune/core";
+import {
+  clipped,
+  OutOfMemoryError,
+  printable,
+  printableLines,
+  SafetensorsError,
+} from "@unitune/core";
+import { CheckpointError, NonFiniteLogitsError } from "@unitune/models";
 import { tell } from "./terminal.ts";
 
-/** A failure that the user can put right: the message says what was wrong, where, and what to do. */
+/** Characters of a message that are shown; names in it are cut to less. */
+const LONGEST_MESSAGE = 800;
+
+/**
+ * A failure that the user can put right: the message says what was wrong, where, and what to do. It
+ * is one line of bounded length without control characters, whatever the names are that it quotes.
+ */
 export class UserError extends Error {
   /** The kind of error. */
   override readonly name: string = "UserError";
+
+  /**
+   * The error with a message.
+   *
+   * @param message What was wrong, where, and what to do.
+   * @param options The cause.
+   */
+  constructor(message: string, options?: ErrorOptions) {
+    super(clipped(printable(message), LONGEST_MESSAGE), options);
+  }
 }
 
 /** A file or folder that cannot be read or written: it may be possible another time. */
@@ -55,12 +78,83 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof UsageError) {
     return { message: `error: ${error.message}\nSee --help.`, exitCode: 2 };
   }
-  if (error instanceof UserError || error instanceof OutOfMemoryError) {
-    return { message: `error: ${error.message}`, exitCode: 1 };
-  }
-  const detail = error instanceof Error ? describe(error) : String(error);
-  return { message: `unexpected error (a defect of the program): ${detail}`, exitCode: 70 };
+  const told = userErrorOf(error);
+  if (told !== undefined) return { message: `error: ${told.message}`, exitCode: 1 };
+  const detail = printableLines(error instanceof Error ? describe(error) : String(error));
+  return {
+    message: `unexpected error (a defect of the program): ${clipped(detail, LONGEST_STACK)}`,
+    exitCode: 70,
+  };
 }
+
+/** Characters of a defect's stack that are shown. */
+const LONGEST_STACK = 20_000;
+
+/** What packages refuse to read, to compute or to hold: no defect, though nobody gave it a place. */
+const circumstances = [OutOfMemoryError, SafetensorsError, CheckpointError, NonFiniteLogitsError];
+
+/**
+ * What the user can put right of a failure: a {@linkcode UserError} itself, and what packages refuse
+ * to read, to compute or to hold.
+ *
+ * @param error What was thrown.
+ * @returns The error to show; undefined where it is a defect.
+ *
+ * @example
+ * ```ts
+ * import { userErrorOf } from "@unitune/cli";
+ * import { SafetensorsError } from "@unitune/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(userErrorOf(new SafetensorsError("truncated"))?.message, "truncated");
+ * assertEquals(userErrorOf(new TypeError("x is undefined")), undefined);
+ * ```
+ */
+export function userErrorOf(error: unknown): UserError | undefined {
+  if (error instanceof UserError) return error;
+  if (!(error instanceof Error)) return undefined;
+  if (circumstances.some((kind) => error instanceof kind)) {
+    return new UserError(error.message, { cause: error });
+  }
+  if (!isOutOfMemory(error)) return undefined;
+  return new UserError(
+    `there is not enough memory for this (${error.message}): make the model, the batch or the data ` +
+      `smaller`,
+    { cause: error },
+  );
+}
+
+/**
+ * Whether something failed because there is not enough memory.
+ *
+ * @param error What was thrown.
+ * @returns True where it says so.
+ *
+ * @example
+ * ```ts
+ * import { isOutOfMemory } from "@unitune/cli";
+ * import { assert, assertThrows } from "@std/assert";
+ *
+ * assert(isOutOfMemory(assertThrows(() => new ArrayBuffer(2 ** 50))));
+ * ```
+ */
+export function isOutOfMemory(error: unknown): boolean {
+  return error instanceof OutOfMemoryError ||
+    (error instanceof RangeError && EXHAUSTED.test(error.message));
+}
+
+/** The engine's words for memory that it has not: nothing else tells such an error from others. */
+const EXHAUSTED = new RegExp(
+  `^(?:${
+    [
+      "Array buffer allocation failed",
+      "Invalid string length",
+      "Invalid (?:typed )?array length(?:: \\d+)?",
+      "(?:Map|Set) maximum size exceeded",
+      "WebAssembly\\.Memory(?:\\.grow)?\\(\\): .*memory.*",
+    ].join("|")
+  })$`,
+);
 
 /** The stack, and those of the causes. */
 function describe(error: Error): string {

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { decodeUtf8 } from "./data/utf8.ts";
 import { beginDigest, type RunningDigest } from "./digest.ts";
 import { FileError, fileError, UserError } from "./errors.ts";
 
@@ -216,6 +217,74 @@ async function isAt(file: Deno.FsFile, path: string): Promise<boolean> {
   }
 }
 
+/**
+ * The bytes of a file, which has to be one of the disk: a pipe or a device has no end that can be
+ * waited for, and cannot be read a second time.
+ *
+ * @param path The file.
+ * @param most The most bytes that it may have.
+ * @returns Its bytes.
+ * @throws {UserError} Where it can't be read, is something else than a file, or larger.
+ */
+export async function readBytes(path: string, most = LARGEST_FILE): Promise<Uint8Array> {
+  try {
+    await requireFile(path, most);
+    return await Deno.readFile(path);
+  } catch (error) {
+    throw fileError(error, "read", path);
+  }
+}
+
+/**
+ * The text of a file in UTF-8, a byte order mark at its beginning left out.
+ *
+ * @param path The file.
+ * @param most The most bytes that it may have.
+ * @returns Its text.
+ * @throws {UserError} Where it can't be read, is something else than a file, larger, or not UTF-8.
+ */
+export async function readText(path: string, most = LARGEST_TEXT): Promise<string> {
+  return decodeUtf8(
+    await readBytes(path, most),
+    (offset, description) =>
+      new UserError(`${path} is not UTF-8: at byte ${offset} there is the ${description}`),
+  );
+}
+
+/**
+ * Refuses what is no file of the disk, and files that are too large.
+ *
+ * @param path What is to be opened.
+ * @param most The most bytes that it may have.
+ * @throws {UserError} Where it is a folder, a pipe, a device, or larger.
+ * @throws {Deno.errors.NotFound} Where it is not there.
+ */
+export async function requireFile(path: string, most = Infinity): Promise<void> {
+  const { isFile, isDirectory, size } = await Deno.stat(path);
+  if (isDirectory) throw new UserError(`can't open ${path}: it is a folder`);
+  if (!isFile) {
+    throw new UserError(
+      `can't open ${path}: it is a pipe or a device, save what it gives in a file`,
+    );
+  }
+  if (size > most) {
+    throw new UserError(
+      `${path} has ${size} bytes, more than the ${most} that are read of such a file`,
+    );
+  }
+}
+
+/** The most bytes that are read of a file: as many as the memory of the wasm backend has. */
+const LARGEST_FILE = 2 ** 32;
+
+/** The most bytes that are read of a text as a whole, such as a configuration. */
+const LARGEST_TEXT = 2 ** 24;
+
+/** Refuses to open for writing what is there and no file. */
+async function requireWritable(path: string): Promise<void> {
+  if (await isThere(path)) await requireFile(path);
+}
+
 /** Runs a write; where it fails, nothing half-written is left and the user is told why. */
 async function writing(path: string, beside: string, write: () => Promise<void>): Promise<void> {
   try {
@@ -346,6 +415,7 @@ async function readBeginning(
 export async function requireBeginning(path: string, beginning: Beginning): Promise<void> {
   if (beginning.length === 0) return;
   try {
+    await requireFile(path);
     using file = await Deno.open(path);
     await readBeginning(file, path, beginning);
   } catch (error) {
@@ -370,7 +440,10 @@ export async function openLineFile(path: string, beginning: Beginning): Promise<
       throw writeError(error, path);
     }
   };
-  const file = await trying(() => Deno.open(path, { read: true, write: true, create: true }));
+  const file = await trying(async () => {
+    await requireWritable(path);
+    return await Deno.open(path, { read: true, write: true, create: true });
+  });
   let end = beginning.length;
   let digest: RunningDigest;
   try {

@@ -6,6 +6,7 @@
  */
 
 import { parseArgs } from "@std/cli";
+import { clipped, quoted } from "@unitune/core";
 import { UsageError, UserError } from "./errors.ts";
 import { nearest, sameName } from "./nearest.ts";
 
@@ -237,14 +238,16 @@ export function withConfig(
     const name = kebabCase(written);
     const flag = Object.hasOwn(table, name) ? table[name] : undefined;
     if (flag === undefined) {
-      throw new UserError(`${file}: unknown key "${written}"${suggestion(name, table, "")}`);
+      throw new UserError(`${file}: unknown key ${quoted(written)}${suggestion(name, table, "")}`);
     }
-    if (seen.has(name)) throw new UserError(`${file}: "${written}" says ${name} a second time`);
+    if (seen.has(name)) {
+      throw new UserError(`${file}: ${quoted(written)} says ${name} a second time`);
+    }
     seen.add(name);
     const right = checked(
       flag,
       value,
-      () => new UserError(`${file}: "${written}" ${wrongText(flag, value)}`),
+      () => new UserError(`${file}: ${quoted(written)} ${wrongText(flag, value)}`),
     );
     const key = camelCase(name);
     if (sources[key] === "flag") continue;
@@ -385,7 +388,7 @@ function wrongText(flag: Flag, given: unknown): string {
     ? nearest(given, flag.choices)
     : undefined;
   const why = meant === undefined ? inSingle(flag, given) : `: did you mean ${meant}?`;
-  return `must be ${expected(flag)}, not ${JSON.stringify(given)}${why}`;
+  return `must be ${expected(flag)}, not ${quoted(given)}${why}`;
 }
 
 function wrongValue(name: string, flag: Flag, given: unknown): UsageError {
@@ -486,12 +489,15 @@ function defaultOf(flag: Flag): string | number | boolean | undefined {
 function strayError(table: FlagTable, argument: string): UsageError {
   if (!/^-./.test(argument)) {
     return new UsageError(
-      `unexpected argument ${JSON.stringify(argument)}: a value follows its flag`,
+      `unexpected argument ${quoted(argument)}: a value follows its flag`,
     );
   }
   const written = argument.split("=", 1).join("");
   const name = written.replace(/^-+(no-)?/, "");
-  return new UsageError(`unknown flag ${written}${suggestion(name, table, "--")}`);
+  if (Object.hasOwn(table, name) && argument === `${written}=`) {
+    return new UsageError(`--${name} needs a value`);
+  }
+  return new UsageError(`unknown flag ${clipped(written, 80)}${suggestion(name, table, "--")}`);
 }
 
 function suggestion(name: string, table: FlagTable, dashes: string): string {

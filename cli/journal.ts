@@ -6,7 +6,7 @@
 
 import type { SplitReport } from "./evaluation.ts";
 import { fileError, UserError } from "./errors.ts";
-import { openLineFile } from "./files.ts";
+import { openLineFile, requireFile } from "./files.ts";
 import type { Cost } from "./cost.ts";
 import type { RolloutSample } from "./feed.ts";
 import { beginningsOf, runPaths, type RunPosition } from "./run_folder.ts";
@@ -107,6 +107,7 @@ async function requireOwnStart(path: string): Promise<void> {
   const found = new Uint8Array(START.length);
   let length: number;
   try {
+    await requireFile(path);
     using file = await Deno.open(path);
     length = await file.read(found) ?? 0;
   } catch (error) {

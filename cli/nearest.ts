@@ -97,8 +97,10 @@ export function nearest(word: string, names: Iterable<string>): string | undefin
   let best: { name: string; distance: number } | undefined;
   const written = squeezed(word);
   for (const name of names) {
-    const distance = editDistance(written, squeezed(name));
     const allowed = Math.max(2, Math.floor(name.length / 3));
+    // A word takes at least as many edits as it has more letters, and may be of any length.
+    if (Math.abs(written.length - squeezed(name).length) > allowed) continue;
+    const distance = editDistance(written, squeezed(name));
     if (distance > allowed || distance >= name.length) continue;
     if (best === undefined || distance < best.distance) best = { name, distance };
   }

@@ -99,8 +99,7 @@ async function offlineFeed<Row, B>(
   let scores: Scores | undefined;
   let setUp: Cost = noCost;
   if (needsReference(description)) {
-    const numbers = Array.from({ length: steps * microBatches * batchSize }, (_, i) => i);
-    const sequences = [...new Set(numbers.flatMap((i) => form.sequences(source.row(i))))];
+    const sequences = sequencesOf(source, form.sequences, steps * microBatches * batchSize);
     using scorer = createScorer(model, device);
     scores = await scorer.scoreAll(start.policy, sequences, { length, padding });
     setUp = { ...noCost, forwardTokens: tokensOf(sequences) };
@@ -129,6 +128,32 @@ async function offlineFeed<Row, B>(
     },
     [Symbol.dispose]: () => {},
   };
+}
+
+/** Tokens that a reference scores beforehand at most: two lists of numbers of each are kept. */
+const MOST_SCORED = 2 ** 28;
+
+/** The distinct sequences of the first rows of a source, in the order in which they come. */
+function sequencesOf<Row>(
+  source: RowSource<Row>,
+  of: (row: Row) => readonly EncodedSequence[],
+  rows: number,
+): readonly EncodedSequence[] {
+  const sequences = new Set<EncodedSequence>();
+  // Where the rows of a whole epoch are known, so are those of later ones.
+  const epoch = Math.ceil(1 / source.epoch(1));
+  for (let row = 0, latest = 0; row < rows && row - latest <= epoch; row++) {
+    const before = sequences.size;
+    for (const sequence of of(source.row(row))) sequences.add(sequence);
+    if (sequences.size > before) latest = row;
+    if (sequences.size * source.length > MOST_SCORED) {
+      throw new UserError(
+        `the first model has to score every row beforehand, and ${rows} rows of ${source.length} ` +
+          `tokens are more than there is memory for: take fewer --steps`,
+      );
+    }
+  }
+  return [...sequences];
 }
 
 /**

@@ -20,6 +20,8 @@
  * @module
  */
 
+import { printableLines } from "@unitune/core";
+
 /** Markup, as it is to stand in a page. */
 export interface Html {
   /** The markup. */
@@ -56,7 +58,8 @@ export function escapeHtml(text: string): string {
 }
 
 function markupOf(content: HtmlContent): string {
-  if (typeof content === "string") return escapeHtml(content);
+  // Control characters are no HTML, and overrides of direction would turn what stands around them.
+  if (typeof content === "string") return escapeHtml(printableLines(content));
   if (typeof content === "number") return String(content);
   return "html" in content ? content.html : content.map(markupOf).join("");
 }

@@ -6,6 +6,7 @@
  */
 
 import { createHash } from "node:crypto";
+import { quoted } from "@unitune/core";
 import {
   byteTokenizer,
   characterTokenizer,
@@ -513,7 +514,7 @@ function taskNames(text: string): readonly string[] {
   const unknown = names.find((name) => tasks.every((task) => task.name !== name));
   if (unknown === undefined) return names;
   throw new UserError(
-    `--tasks: there is no task ${JSON.stringify(unknown)}; there are ` +
+    `--tasks: there is no task ${quoted(unknown)}; there are ` +
       tasks.map(({ name }) => name).join(", "),
   );
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { clipped, printable, printableLines } from "@unitune/core";
 import { wrapText } from "./layout.ts";
 
 /** What the latest steps have measured. */
@@ -182,6 +183,9 @@ export const silentProgress: ProgressReporter = {
   [Symbol.dispose]: () => {},
 };
 
+/** Characters of a phase's name that are shown. */
+const LONGEST_PHASE = 80;
+
 /** A terminal's bar is drawn at most this often, in milliseconds. */
 const redrawEvery = 100;
 
@@ -244,11 +248,12 @@ export function progressReporter(
       }
     },
     phase(name) {
-      latest = { ...latest, phase: name };
+      latest = { ...latest, phase: printable(clipped(name, LONGEST_PHASE)) };
       const columns = output.columns();
       if (columns !== undefined) draw(columns);
     },
-    print(text) {
+    print(given) {
+      const text = printableLines(given);
       const columns = output.columns();
       if (columns === undefined) {
         output.write(`${text}\n`);

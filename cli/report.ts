@@ -4,9 +4,9 @@
  * @module
  */
 
-import { fileError } from "./errors.ts";
 import type { Answer, SplitReport } from "./evaluation.ts";
 import { shortened } from "./graphemes.ts";
+import { type JsonLine, readJsonLines } from "./json_lines.ts";
 import { columnWidths, fitTable, WIDTH, wrapWords } from "./layout.ts";
 import type { TrainSettings } from "./settings.ts";
 
@@ -28,17 +28,13 @@ export interface EvaluationLine {
  * @throws {UserError} If the file cannot be read.
  */
 export async function readEvaluations(path: string): Promise<EvaluationLine[]> {
-  try {
-    return evaluationsIn(await Deno.readTextFile(path));
-  } catch (error) {
-    throw fileError(error, "read", path);
-  }
+  return evaluationsIn(await readJsonLines(path));
 }
 
 /**
  * The evaluations among the lines of a `metrics.jsonl`.
  *
- * @param text The file.
+ * @param lines The lines.
  * @returns The evaluations, in order.
  *
  * @example
@@ -46,22 +42,20 @@ export async function readEvaluations(path: string): Promise<EvaluationLine[]> {
  * import { evaluationsIn } from "@unitune/cli";
  * import { assertEquals } from "@std/assert";
  *
- * const text = `{"step":1,"loss":2}\n{"step":1,"split":"validation","eval_loss":3}\n`;
- * assertEquals(evaluationsIn(text), [
+ * const lines = [{ step: 1, loss: 2 }, { step: 1, split: "validation", eval_loss: 3 }];
+ * assertEquals(evaluationsIn(lines), [
  *   { step: 1, split: "validation", metrics: { eval_loss: 3 } },
  * ]);
  * ```
  */
-export function evaluationsIn(text: string): EvaluationLine[] {
-  return text.split("\n").flatMap((line) => {
-    const parsed: unknown = line === "" ? undefined : JSON.parse(line);
-    if (typeof parsed !== "object" || parsed === null || !("split" in parsed)) return [];
-    const { split } = parsed;
-    const numbers = Object.entries(parsed).filter((entry): entry is [string, number] =>
-      typeof entry[1] === "number"
+export function evaluationsIn(lines: readonly JsonLine[]): EvaluationLine[] {
+  return lines.flatMap(({ split, ...line }) => {
+    if (typeof split !== "string") return [];
+    const numbers = Object.entries(line).filter((entry): entry is [string, number] =>
+      typeof entry[1] === "number" && Number.isFinite(entry[1])
     );
     const { step = 0, ...metrics } = Object.fromEntries(numbers);
-    return typeof split === "string" ? [{ step, split, metrics }] : [];
+    return [{ step, split, metrics }];
   });
 }
 

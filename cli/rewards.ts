@@ -8,6 +8,7 @@
  * @module
  */
 
+import { quoted } from "@unitune/core";
 import { UserError } from "./errors.ts";
 import { graphemeCount } from "./graphemes.ts";
 import { editDistance, nearest } from "./nearest.ts";
@@ -257,11 +258,11 @@ export function parseRewards(text: string, known: readonly TextReward[]): readon
     if (reward === undefined) {
       const meant = nearest(name, names);
       const hint = meant === undefined ? `there are ${names.join(", ")}` : `did you mean ${meant}?`;
-      throw new UserError(`--rewards: unknown reward ${JSON.stringify(name || term)}: ${hint}`);
+      throw new UserError(`--rewards: unknown reward ${quoted(name || term)}: ${hint}`);
     }
     if (!Number.isFinite(weight)) {
       throw new UserError(
-        `--rewards: a weight is a number, not ${JSON.stringify(factor)}: as in 0.5*${name}`,
+        `--rewards: a weight is a number, not ${quoted(factor)}: as in 0.5*${name}`,
       );
     }
     return { weight, reward };

@@ -37,12 +37,16 @@ import {
   isThere,
   makeFolder,
   noBeginning,
+  readBytes,
+  readText,
   removeDirectoryAtomically,
   removePartial,
   requireBeginning,
+  requireFile,
   writeDirectoryAtomically,
   writeFileAtomically,
 } from "./files.ts";
+import { isRecord } from "./guards.ts";
 import type { Prepared } from "./prepare.ts";
 import type { TrainSettings } from "./settings.ts";
 import { shellQuote, taskCommand } from "./shell.ts";
@@ -385,10 +389,6 @@ function isRunConfig(value: unknown): value is RunConfig {
     typeof data.digest === "string";
 }
 
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 /**
  * The value of a JSON file.
  *
@@ -397,12 +397,7 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
  * @throws {UserError} If the file cannot be read or is not JSON.
  */
 export async function readJson(path: string): Promise<unknown> {
-  let text: string;
-  try {
-    text = await Deno.readTextFile(path);
-  } catch (error) {
-    throw fileError(error, "read", path);
-  }
+  const text = await readText(path);
   try {
     return JSON.parse(text);
   } catch (error) {
@@ -586,7 +581,7 @@ async function readCheckpoint(
   { path, step }: { readonly path: string; readonly step: number },
 ): Promise<SavedCheckpoint> {
   const file = `${path}/${RECORD}`;
-  const text = await readCheckpointFile(file, Deno.readTextFile);
+  const text = await readCheckpointFile(file, readText);
   const record = parsed(text);
   if (record === undefined) {
     throw new DamagedCheckpointError(`${file} is damaged: it is not a checkpoint's`);
@@ -652,6 +647,7 @@ async function requireWhole(
 }
 
 async function digestOfFile(path: string): Promise<string> {
+  await requireFile(path);
   using file = await Deno.open(path);
   const digest = beginDigest();
   const buffer = new Uint8Array(1 << 20);
@@ -747,7 +743,7 @@ export async function readCheckpointFiles(
   const files = new Map<string, Uint8Array>();
   for (const name of names) {
     const file = `${path}/${name}`;
-    const bytes = await readCheckpointFile(file, Deno.readFile);
+    const bytes = await readCheckpointFile(file, readBytes);
     if (digestOf(bytes) !== digests[name]) throw damaged(file);
     files.set(name, bytes);
   }

@@ -7,25 +7,12 @@
 import { meaningOf, metricsSection } from "./glossary.ts";
 import { figure, html, page, type PageSection, table, verbatim } from "./page.ts";
 import { type Curve, curves } from "./plot.ts";
-import { fileError } from "./errors.ts";
+import { type JsonLine, readJsonLines } from "./json_lines.ts";
 import { readRunConfig, type RunConfig, runPaths } from "./run_folder.ts";
 
-/** A line of a run's files. */
-type Line = Readonly<Record<string, unknown>>;
-
-/** The lines of a file of JSON lines. */
-async function linesIn(path: string): Promise<readonly Line[]> {
-  try {
-    const text = await Deno.readTextFile(path);
-    return text.split("\n").flatMap((line): Line[] => line === "" ? [] : [JSON.parse(line)]);
-  } catch (error) {
-    throw fileError(error, "read", path);
-  }
-}
-
-const numberIn = (line: Line, name: string): number | undefined => {
+const numberIn = (line: JsonLine, name: string): number | undefined => {
   const value = line[name];
-  return typeof value === "number" ? value : undefined;
+  return typeof value === "number" && Number.isFinite(value) ? value : undefined;
 };
 
 /** A stage, and the last steps before it and of it. */
@@ -75,7 +62,7 @@ const charts: readonly Chart[] = [
   { title: "Gradient", unit: "norm", metrics: ["grad_norm"] },
 ];
 
-function curveOf(lines: readonly Line[], metric: string, name = metric): Curve {
+function curveOf(lines: readonly JsonLine[], metric: string, name = metric): Curve {
   return {
     name,
     points: lines.flatMap((line) => {
@@ -99,7 +86,7 @@ function inStages({ points, ...curve }: Curve, spans: readonly StageSpan[]): Cur
 
 function chartSection(
   { title, unit, metrics }: Chart,
-  lines: readonly Line[],
+  lines: readonly JsonLine[],
   spans: readonly StageSpan[],
 ): PageSection[] {
   const drawn = metrics.map((metric) => curveOf(lines, metric))
@@ -129,7 +116,7 @@ function chartSection(
 
 /** Exact match of each split over steps, where answers were judged. */
 function matchSection(
-  evaluations: readonly Line[],
+  evaluations: readonly JsonLine[],
   spans: readonly StageSpan[],
 ): PageSection[] {
   const metric = "eval_exact_match";
@@ -155,7 +142,10 @@ function matchSection(
 }
 
 /** Every split's metrics before training, and at the end of every stage as far as the run is. */
-function splitSection(evaluations: readonly Line[], spans: readonly StageSpan[]): PageSection {
+function splitSection(
+  evaluations: readonly JsonLine[],
+  spans: readonly StageSpan[],
+): PageSection {
   const shown = [
     "eval_loss",
     "eval_mean_token_accuracy",
@@ -183,11 +173,11 @@ function splitSection(evaluations: readonly Line[], spans: readonly StageSpan[])
 }
 
 /** Answers of the first and the last evaluation, side by side. */
-function answerSection(samples: readonly Line[]): PageSection[] {
+function answerSection(samples: readonly JsonLine[]): PageSection[] {
   const judged = samples.filter(({ split }) => split !== "rollouts");
   const [first, last] = [judged.at(0)?.step, judged.at(-1)?.step];
   const at = (step: unknown) => judged.filter((line) => line.step === step);
-  const mark = ({ answer, right }: Line) =>
+  const mark = ({ answer, right }: JsonLine) =>
     html`${verbatim(String(answer))}${right === undefined ? "" : right === true ? " ✓" : " ✗"}`;
   const rows = at(last).map((line) => {
     const before = at(first).find(({ prompt, split }) =>
@@ -208,7 +198,7 @@ function answerSection(samples: readonly Line[]): PageSection[] {
 }
 
 /** Answers that were sampled and rewarded, the latest. */
-function rolloutSection(samples: readonly Line[]): PageSection[] {
+function rolloutSection(samples: readonly JsonLine[]): PageSection[] {
   const sampled = samples.filter(({ split }) => split === "rollouts").slice(-12);
   if (sampled.length === 0) return [];
   return [{
@@ -235,8 +225,8 @@ function rolloutSection(samples: readonly Line[]): PageSection[] {
 export async function runPage(folder: string): Promise<string> {
   const paths = runPaths(folder);
   const spans = spansOf(await readRunConfig(folder));
-  const metrics = await linesIn(paths.metrics);
-  const samples = await linesIn(paths.samples);
+  const metrics = await readJsonLines(paths.metrics);
+  const samples = await readJsonLines(paths.samples);
   const evaluations = metrics.filter((line) => "split" in line);
   const steps = metrics.filter((line) => !("split" in line));
   const named = [...new Set(metrics.flatMap((line) => Object.keys(line)))]

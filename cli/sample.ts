@@ -11,7 +11,7 @@ import { type FlagTable, givenFlags, parseFlags, wantsHelp } from "./flags.ts";
 import { helpText } from "./help.ts";
 import { readPrompt } from "./prompts.ts";
 import { settingFlags } from "./settings.ts";
-import { tell } from "./terminal.ts";
+import { print, tell } from "./terminal.ts";
 import { readTrainedModel } from "./trained.ts";
 
 const flags = {
@@ -42,6 +42,11 @@ const flags = {
   },
   count: { kind: "integer", default: 1, min: 1, help: "The number of completions." },
   seed: { kind: "integer", default: 0, min: 0, help: "The seed of the sampling." },
+  raw: {
+    kind: "boolean",
+    help: "Prints completions as they are. Without it, control characters stand as escapes, such " +
+      "as \\u001b, so that no completion controls a terminal.",
+  },
   device: { ...settingFlags.device, group: "Flags" },
 } as const satisfies FlagTable;
 
@@ -56,7 +61,7 @@ async function main(): Promise<void> {
     return;
   }
   const parsed = parseFlags(flags, Deno.args);
-  const { run, prompt, topK, topP, count, ...options } = parsed.values;
+  const { run, prompt, topK, topP, count, raw, ...options } = parsed.values;
   if (run === undefined) throw new UsageError("--run DIR is needed");
   if (prompt === undefined) throw new UsageError('--prompt "..." is needed');
   const draws = givenFlags(parsed).filter((flag) => drawing.includes(flag));
@@ -72,16 +77,24 @@ async function main(): Promise<void> {
     // Why auto is wasm matters less than the answer.
     device: await openDevice(options.device, options.device === "auto" ? undefined : tell),
   });
-  const completions = await generator.generate(params, Array<readonly number[]>(count).fill(ids), {
-    ...options,
-    stop: tokenizer.special.stop,
-    ...(topK === undefined ? {} : { topK }),
-    ...(topP === undefined ? {} : { topP }),
-  });
-  for (const completion of completions) {
-    console.log(`${kind === "text" ? prompt : ""}${tokenizer.decode(completion)}`);
+  const show = raw ? console.log : print;
+  for (let firstRow = 0; firstRow < count; firstRow += AT_ONCE) {
+    const prompts = Array<readonly number[]>(Math.min(AT_ONCE, count - firstRow)).fill(ids);
+    const completions = await generator.generate(params, prompts, {
+      ...options,
+      firstRow,
+      stop: tokenizer.special.stop,
+      ...(topK === undefined ? {} : { topK }),
+      ...(topP === undefined ? {} : { topP }),
+    });
+    for (const completion of completions) {
+      show(`${kind === "text" ? prompt : ""}${tokenizer.decode(completion)}`);
+    }
   }
 }
+
+/** Completions that are generated together. */
+const AT_ONCE = 64;
 
 /** The flags that say how tokens are drawn. */
 const drawing: readonly string[] = ["--top-k", "--top-p", "--seed", "--count"];

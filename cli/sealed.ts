@@ -53,7 +53,8 @@ export async function requireReplaceable(path: string, instead: string): Promise
   let text: string;
   try {
     // A link is replaced with the file that it leads to left as it is; it is somebody's all the same.
-    if (!(await Deno.lstat(path)).isFile) throw foreign(path, instead);
+    const { isFile, size } = await Deno.lstat(path);
+    if (!isFile || size > LARGEST) throw foreign(path, instead);
     text = await Deno.readTextFile(path);
   } catch (error) {
     const isAbsent = error instanceof Deno.errors.NotFound ||
@@ -63,6 +64,9 @@ export async function requireReplaceable(path: string, instead: string): Promise
   }
   if (!isSealed(text)) throw foreign(path, instead);
 }
+
+/** Bytes that no page of ours has. */
+const LARGEST = 2 ** 28;
 
 function foreign(path: string, instead: string): UserError {
   return new UserError(

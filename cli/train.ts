@@ -20,8 +20,9 @@ import { interruptible } from "./interruption.ts";
 import { settingFlags, type TrainSettings } from "./settings.ts";
 import { splitStages, stageSettings, stagesName } from "./stages.ts";
 import { readBase } from "./trained.ts";
+import { requireRoom } from "./room.ts";
 import { taskCommand } from "./shell.ts";
-import { say, tell } from "./terminal.ts";
+import { print, say, tell } from "./terminal.ts";
 import { type Run, type RunResult, timetableOf, train } from "./trainer.ts";
 
 /** The settings, and where a run is kept and what it goes on from. */
@@ -85,6 +86,7 @@ async function equip(
   const prepared = await prepareShown(stages, base);
   const [first] = stages;
   const device = await openDevice(first?.device ?? "auto", tell, first?.precision);
+  requireRoom(stages, prepared, device.name);
   return {
     // The device that a run is on, in place of "auto".
     stages: stages.map((settings) => ({ ...settings, device: device.name })),
@@ -265,7 +267,7 @@ async function main(): Promise<number> {
     return result.exitCode;
   }
   say(await conclusion(run, result));
-  console.log(`${formatDuration((performance.now() - started) / 1000)} in all`);
+  print(`${formatDuration((performance.now() - started) / 1000)} in all`);
   return 0;
 }
 

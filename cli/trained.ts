@@ -5,7 +5,7 @@
  * @module
  */
 
-import { SafetensorsError } from "@unitune/core";
+import { leafPaths, quoted, SafetensorsError } from "@unitune/core";
 import {
   type Checkpoint,
   CheckpointError,
@@ -112,7 +112,25 @@ export async function readState<S>(checkpoint: SavedCheckpoint, like: S): Promis
 async function readModel(checkpoint: SavedCheckpoint, folder = ""): Promise<Checkpoint> {
   const read = await readCheckpointFiles(checkpoint, MODEL.map((name) => folder + name));
   const files = new Map([...read].map(([name, bytes]) => [name.slice(folder.length), bytes]));
-  return reading(`${checkpoint.path}/${folder}`, () => decodeCheckpoint(files), isTensorFault);
+  const path = `${checkpoint.path}/${folder}`;
+  const model = reading(path, () => decodeCheckpoint(files), isTensorFault);
+  await refuseNonFinite(path, model);
+  return model;
+}
+
+/** A weight that is no number makes every answer none: such a model is of no use to anybody. */
+async function refuseNonFinite(path: string, { params }: Checkpoint): Promise<void> {
+  for (const [name, leaf] of leafPaths(params)) {
+    const data = await leaf.data();
+    const place = data.findIndex((element) => !Number.isFinite(element));
+    if (place < 0) continue;
+    throw new UserError(
+      `can't use the model in ${path}: element ${place} of ${name} is ${
+        data[place]
+      }: the file is ` +
+        `damaged, or its training has diverged; take another checkpoint`,
+    );
+  }
 }
 
 /** Reads the model in a folder of a checkpoint, where it has one. */
@@ -247,7 +265,7 @@ function tokensApart(its: Tokenizer, others: Tokenizer): string | undefined {
   if (own.kind !== other.kind) return `reads ${own.kind}, and the policy ${other.kind}`;
   if (own.kind === "bytes" || other.kind === "bytes") return undefined;
   const [mine, theirs] = [new Set(own.characters), new Set(other.characters)];
-  const list = (characters: ReadonlySet<string>) => JSON.stringify([...characters].join(""));
+  const list = (characters: ReadonlySet<string>) => quoted([...characters].join(""));
   const [more, less] = [mine.difference(theirs), theirs.difference(mine)];
   const parts = [
     ...(less.size > 0 ? [`does not know ${list(less)}`] : []),

@@ -14,6 +14,7 @@ import { readRunConfig } from "./run_folder.ts";
 import { runPage } from "./run_page.ts";
 import { requireReplaceable, writeSealed } from "./sealed.ts";
 import { taskCommand } from "./shell.ts";
+import { print } from "./terminal.ts";
 
 const flags = {
   run: {
@@ -73,7 +74,7 @@ async function main(): Promise<void> {
   await requireReplaceable(path, instead);
   const page = await (isStudy ? comparisonPage : ownPage)(folder, prompt);
   await writeSealed(path, page, instead);
-  console.log(`${path} shows the ${isStudy ? "comparison" : "run"}`);
+  print(`${path} shows the ${isStudy ? "comparison" : "run"}`);
 }
 
 if (import.meta.main) await runCommand(main);

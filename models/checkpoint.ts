@@ -4,10 +4,13 @@
  * Parameters with a head of one number are written as a GPT2ForSequenceClassification of one label.
  */
 import {
+  clipped,
   decodeSafetensors,
   encodeSafetensors,
   fromRawTensor,
   key,
+  printable,
+  quoted,
   type TensorData,
   toRawTensor,
 } from "@unitune/core";
@@ -156,13 +159,7 @@ function skeleton(config: GptConfig): GptParameters {
 export function decodeCheckpoint(files: ReadonlyMap<string, Uint8Array>): Checkpoint {
   const settings = parseSettings(fileNamed(files, CONFIG));
   const elements = decodeWeights(fileNamed(files, WEIGHTS));
-  const config = configFrom(settings);
-  if (config.layers > elements.size) {
-    throw new CheckpointError(
-      `${CONFIG} tells of ${config.layers} layers, but ${WEIGHTS} has ${elements.size} tensors: ` +
-        `take both files from one checkpoint`,
-    );
-  }
+  const config = configFrom(settings, elements.size);
   const params = fillTree(
     elements.has(SCORE) ? withScore(skeleton(config)) : skeleton(config),
     elements,
@@ -192,7 +189,7 @@ function fileNamed(files: ReadonlyMap<string, Uint8Array>, name: string): Uint8A
         `larger max_shard_size)`,
     );
   }
-  const found = [...files.keys()].join(", ") || "none";
+  const found = clipped(printable([...files.keys()].join(", ")), 200) || "none";
   throw new CheckpointError(`${name} is missing; the files are: ${found}`);
 }
 
@@ -213,7 +210,8 @@ function parseSettings(bytes: Uint8Array): Settings {
   return settings;
 }
 
-function configFrom(settings: Settings): GptConfig {
+/** The configuration that settings tell of, for weights of so many tensors. */
+function configFrom(settings: Settings, tensors: number): GptConfig {
   if (settings.model_type !== "gpt2") {
     throw wrongSetting("model_type", settings.model_type, `"gpt2"`);
   }
@@ -244,6 +242,12 @@ function configFrom(settings: Settings): GptConfig {
   if (hidden !== undefined && hidden !== null && hidden !== 4 * config.width) {
     throw wrongSetting("n_inner", hidden, `null or ${4 * config.width}`);
   }
+  if (config.layers > tensors) {
+    throw new CheckpointError(
+      `${CONFIG} tells of ${config.layers} layers, but ${WEIGHTS} has ${tensors} tensors: ` +
+        `take both files from one checkpoint`,
+    );
+  }
   try {
     return checkGptConfig(config);
   } catch (cause) {
@@ -254,7 +258,9 @@ function configFrom(settings: Settings): GptConfig {
 
 function wrongSetting(name: string, value: unknown, expected: string): CheckpointError {
   return new CheckpointError(
-    `${CONFIG}: ${name} is ${JSON.stringify(value) ?? "missing"}, expected ${expected}: ` +
+    `${CONFIG}: ${name} is ${
+      value === undefined ? "missing" : quoted(value)
+    }, expected ${expected}: ` +
       `only GPT-2's own architecture can be read`,
   );
 }
@@ -267,7 +273,9 @@ function decodeWeights(bytes: Uint8Array): Map<string, TensorData> {
     if (MASK_BUFFER.test(name)) continue;
     if (elements.has(name)) {
       throw new CheckpointError(
-        `${WEIGHTS} has ${name} both with and without the prefix ${PREFIX}: remove one`,
+        `${WEIGHTS} has ${
+          printable(clipped(name, 80))
+        } both with and without the prefix ${PREFIX}: remove one`,
       );
     }
     elements.set(name, fromRawTensor(raw));

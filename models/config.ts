@@ -44,6 +44,9 @@ export const gptPresets: Readonly<Record<GptPreset, Omit<GptConfig, "vocabulary"
   baby: { context: 256, layers: 6, heads: 6, width: 384, dropout: 0.2 },
 };
 
+/** Blocks at most: some four times as many as the deepest language models have. */
+const MOST_LAYERS = 512;
+
 /** The names of the sizes. */
 export const gptSizes = ["vocabulary", "context", "layers", "heads", "width"] as const;
 
@@ -64,7 +67,7 @@ export const gptSizes = ["vocabulary", "context", "layers", "heads", "width"] as
  *
  * @param config The configuration.
  * @returns The same configuration.
- * @throws {RangeError} If a size is not a positive integer, the width does not divide into the
+ * @throws {RangeError} If a size is not a positive integer, there are more than 512 layers, the width does not divide into the
  * heads, or the dropout is no probability below 1.
  */
 export function checkGptConfig(config: GptConfig): GptConfig {
@@ -74,7 +77,12 @@ export function checkGptConfig(config: GptConfig): GptConfig {
       throw new RangeError(`GPT: ${name} is ${size}, expected a positive integer`);
     }
   }
-  const { width, heads, dropout } = config;
+  const { width, heads, layers, dropout } = config;
+  if (layers > MOST_LAYERS) {
+    throw new RangeError(
+      `GPT: layers is ${layers}, expected at most ${MOST_LAYERS}: a program has code for each layer`,
+    );
+  }
   if (width % heads !== 0) {
     throw new RangeError(
       `GPT: a width of ${width} does not divide into ${heads} heads; ` +

@@ -1,5 +1,6 @@
 /** Generation: prompts to completions, with a cache of keys and values. */
 import {
+  abs,
   add,
   argmax,
   compile,
@@ -9,10 +10,13 @@ import {
   dynamicUpdate,
   key,
   leavesOf,
+  less,
   reshape,
   sub,
+  sum,
   type Tensor,
   tensor,
+  where,
   zeros,
 } from "@unitune/core";
 import { sampleTokens, type Sampling } from "./sampling.ts";
@@ -35,6 +39,18 @@ export interface CachedModel<P, C> {
     place: { readonly column: Tensor; readonly padding: Tensor },
   ): { readonly logits: Tensor; readonly cache: C };
 }
+
+/** A model's logits are not numbers, so that no token follows from them. */
+export class NonFiniteLogitsError extends Error {
+  /** The name by which the error is told from others. */
+  override readonly name = "NonFiniteLogitsError";
+}
+
+/** What stands in place of a token where there is none. */
+const NO_TOKEN = -1;
+
+/** What a sum of logits is below, as long as it is a number: next to the largest of f32. */
+const LARGEST = 3.4e38;
 
 /** How completions are generated. */
 export interface GenerateOptions {
@@ -79,6 +95,7 @@ export interface TokenGenerator<P> {
    * @returns Token ids, one list a prompt.
    * @throws {RangeError} If an option is out of range, or a prompt is empty, has an id outside the
    * vocabulary, or leaves no room for a token in the context.
+   * @throws {NonFiniteLogitsError} If the model's logits are NaN or infinite.
    */
   generate(
     params: P,
@@ -158,9 +175,12 @@ export function createGenerator<P, C>(
     logits: Tensor,
   ): State<C> => {
     const next = add(column, 1);
-    const token = sampling === undefined
+    const chosen = sampling === undefined
       ? argmax(logits)
       : sampleTokens(logits, sampling, sub(next, start)); // [B]
+    // Of logits that are not finite nothing is most likely: no token, which no vocabulary has.
+    const isFinite = less(abs(sum(logits, { axes: [-1] })), LARGEST);
+    const token = where(isFinite, chosen, NO_TOKEN);
     return {
       cache,
       tokens: dynamicUpdate(tokens, 1, next, reshape(token, [-1, 1])),
@@ -203,7 +223,9 @@ export function createGenerator<P, C>(
             const completions = layout.rooms.map((room, i) => {
               const start = i * layout.columns + layout.start;
               const row = tokens.subarray(start, start + Math.min(room, generated));
-              return completionOf(row, room, options.stop);
+              const completion = completionOf(row, room, options.stop);
+              refuseMissing(completion.ids, i);
+              return completion;
             });
             if (completions.every(({ ended }) => ended)) return completions.map(({ ids }) => ids);
           }
@@ -257,6 +279,17 @@ function completionOf(
   const ids = Array.from(row);
   const end = stop === undefined ? -1 : ids.indexOf(stop);
   return end < 0 ? { ids, ended: ids.length === room } : { ids: ids.slice(0, end), ended: true };
+}
+
+function refuseMissing(ids: readonly number[], row: number): void {
+  const place = ids.indexOf(NO_TOKEN);
+  if (place < 0) return;
+  throw new NonFiniteLogitsError(
+    `the model's logits for token ${place + 1} of completion ${
+      row + 1
+    } are not finite: its weights ` +
+      `are damaged, or its training has diverged; take an earlier checkpoint`,
+  );
 }
 
 function roundUp(count: number): number {

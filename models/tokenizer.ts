@@ -8,6 +8,8 @@
  * @module
  */
 
+import { quoted } from "@unitune/core";
+
 /** The names of the special tokens; a name's index is its id, in every tokenizer. */
 export const specialTokens = ["pad", "stop", "system", "user", "assistant"] as const;
 
@@ -76,7 +78,7 @@ export class UnknownCharacterError extends Error {
    */
   constructor(character: string, position: number) {
     super(
-      `The character ${JSON.stringify(character)} (${codePointName(character)}) at position ` +
+      `The character ${quoted(character)} (${codePointName(character)}) at position ` +
         `${position} is not in the vocabulary: remove it, train with it in the data, or use a ` +
         `byte tokenizer, which knows every text`,
     );
@@ -154,7 +156,7 @@ export function characterTokenizer(characters: Iterable<string>): Tokenizer {
   if (sorted.length === 0) throw new RangeError("A character tokenizer needs a character");
   for (const character of sorted) {
     if (!isCharacter(character)) {
-      throw new RangeError(`${JSON.stringify(character)} is not a single character`);
+      throw new RangeError(`${quoted(character)} is not a single character`);
     }
   }
   const tokens = [...specialDisplay, ...sorted];
@@ -254,13 +256,13 @@ function showByte(byte: number): string {
 export function tokenizerFromJSON(config: unknown): Tokenizer {
   if (typeof config !== "object" || config === null || !("kind" in config)) {
     throw new TypeError(
-      `A tokenizer's configuration is an object with a "kind", not ${JSON.stringify(config)}`,
+      `A tokenizer's configuration is an object with a "kind", not ${quoted(config)}`,
     );
   }
   if (config.kind === "bytes") return byteTokenizer();
   if (config.kind !== "characters") {
     throw new TypeError(
-      `A tokenizer's kind is "characters" or "bytes", not ${JSON.stringify(config.kind)}`,
+      `A tokenizer's kind is "characters" or "bytes", not ${quoted(config.kind)}`,
     );
   }
   const characters = "characters" in config ? config.characters : undefined;

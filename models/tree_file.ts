@@ -1,11 +1,13 @@
 /** Trees of tensors as safetensors files, each tensor named by its path. */
 import {
+  clipped,
   decodeSafetensors,
   encodeSafetensors,
   evaluate,
   fromRawTensor,
   leafPaths,
   mapTree,
+  printable,
   showShape,
   tensor,
   type TensorData,
@@ -101,9 +103,9 @@ export function fillTree<T>(
     ...expected.flatMap(([name, leaf]) => {
       const found = elements.get(name);
       const [is, should] = [found ?? leaf, leaf].map(({ dtype, shape }) =>
-        dtype + showShape(shape)
+        dtype + clipped(showShape(shape), LONGEST_NAME)
       );
-      return is === should ? [] : [`${name} is ${is}, expected ${should}`];
+      return is === should ? [] : [`${named(name)} is ${is}, expected ${should}`];
     }),
   ];
   if (faults.length > 0) throw new CheckpointError(`${summary(faults, "; ")}: ${remedy}`);
@@ -114,7 +116,14 @@ export function fillTree<T>(
 }
 
 function listFault(fault: string, names: readonly string[]): string[] {
-  return names.length === 0 ? [] : [`${fault} ${summary(names, ", ")}`];
+  return names.length === 0 ? [] : [`${fault} ${summary(names.map(named), ", ")}`];
+}
+
+/** Characters that are shown of a name or of a shape, which a file may have of any length. */
+const LONGEST_NAME = 80;
+
+function named(name: string): string {
+  return printable(clipped(name, LONGEST_NAME));
 }
 
 /** The first few of what may be many. */

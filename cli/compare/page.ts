@@ -12,6 +12,7 @@ import { type Curve, curves, intervals } from "../plot.ts";
 import { givenAnswer, roomFor } from "../answers.ts";
 import { toBatch } from "../batches.ts";
 import { verifyPrompt } from "../data/tasks.ts";
+import { readJsonLines } from "../json_lines.ts";
 import { type BaseModel, prepare } from "../prepare.ts";
 import { readPrompt } from "../prompts.ts";
 import { readEvaluations } from "../report.ts";
@@ -225,11 +226,11 @@ async function samples({ folder, results, plan }: StudyPageContent): Promise<Pag
   for (const arm of names) {
     const [run] = runsOf(results, arm);
     if (run === undefined) continue;
-    const text = await Deno.readTextFile(runPaths(`${folder}/${run.run}`).samples);
-    const lines = text.split("\n").flatMap((line) => line === "" ? [] : [JSON.parse(line)]);
+    const lines = await readJsonLines(runPaths(`${folder}/${run.run}`).samples);
     const last = lines.at(-1)?.step;
     for (const { step, split, prompt, answer, right } of lines) {
       if (step !== last || split !== "held-out") continue;
+      if (typeof prompt !== "string" || typeof answer !== "string") continue;
       const own = answers.get(prompt) ?? new Map<string, Html>();
       own.set(arm, html`${verbatim(answer)}${right === true ? " ✓" : " ✗"}`);
       answers.set(prompt, own);

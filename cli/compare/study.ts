@@ -16,6 +16,7 @@
 
 import { UserError } from "../errors.ts";
 import { type Claim, claimFolder, holdFolder } from "../claims.ts";
+import { isNatural, isNumber, isRecord } from "../guards.ts";
 import { isThere, writeFileAtomically } from "../files.ts";
 import type { ProgressReporter } from "../progress.ts";
 import { readJson } from "../run_folder.ts";
@@ -266,15 +267,29 @@ async function readPlan(folder: string): Promise<StudyPlan & { readonly command?
   throw new UserError(`${path} is not a study's plan: it was changed`);
 }
 
+/** Seeds of a study at most: a plan that was changed is no reason to make lists without end. */
+const MOST_SEEDS = 10_000;
+
 function isPlan(value: unknown): value is StudyPlan & { readonly command?: string } {
-  return typeof value === "object" && value !== null && "arms" in value && "seeds" in value &&
-    "base" in value && "shared" in value && Array.isArray(value.arms) &&
-    (!("command" in value) || typeof value.command === "string");
+  if (!isRecord(value)) return false;
+  const { arms, seeds, selectionSeeds, firstSeed = 0, rates, base, shared, samples, command } =
+    value;
+  const counts = [seeds, selectionSeeds, firstSeed, samples];
+  return Array.isArray(arms) && arms.every(isArm) && Array.isArray(rates) &&
+    rates.every(isNumber) &&
+    counts.every(isNatural) && Number(seeds) <= MOST_SEEDS && isRecord(base) && isRecord(shared) &&
+    (command === undefined || typeof command === "string");
+}
+
+function isArm(value: unknown): boolean {
+  return isRecord(value) && typeof value.name === "string" && isRecord(value.settings);
 }
 
 function isStudyResults(value: unknown): value is StudyResults {
-  return typeof value === "object" && value !== null && "chosen" in value && "results" in value &&
-    Array.isArray(value.results) && value.results.every(isResult);
+  if (!isRecord(value)) return false;
+  const { chosen, results } = value;
+  return isRecord(chosen) && Object.values(chosen).every((point) => typeof point === "string") &&
+    Array.isArray(results) && results.every(isResult);
 }
 
 /** What a study's folder is claimed for. */
@@ -328,7 +343,7 @@ export function measuresBySeed(
   return new Map(
     results.filter((result) => result.arm === arm && result.point === (chosen[arm] ?? ""))
       .flatMap(({ seed, measures: { [measure]: value } }): [number, number][] =>
-        value === undefined ? [] : [[seed, value]]
+        Number.isFinite(value) && value !== undefined ? [[seed, value]] : []
       ),
   );
 }

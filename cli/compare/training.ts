@@ -9,6 +9,7 @@ import type { Device } from "@unitune/core";
 import { gpt } from "@unitune/models";
 import type { Cost } from "../cost.ts";
 import { UserError } from "../errors.ts";
+import { isNatural, isNumber, isRecord } from "../guards.ts";
 import { isThere, makeFolder, writeFileAtomically } from "../files.ts";
 import { prepare } from "../prepare.ts";
 import { readEvaluations } from "../report.ts";
@@ -71,8 +72,16 @@ export async function readResult(folder: string, training: Training): Promise<Re
 
 /** Whether a value of a file is the result of a training. */
 export function isResult(value: unknown): value is Result {
-  return typeof value === "object" && value !== null && "arm" in value && "measures" in value &&
-    "cost" in value && "seed" in value;
+  if (!isRecord(value)) return false;
+  const { arm, point, seed, run, measures, cost } = value;
+  return [arm, point, run].every((text) => typeof text === "string") && isNatural(seed) &&
+    isRecord(measures) && Object.values(measures).every(isMeasure) && isRecord(cost) &&
+    [cost.examples, cost.forwardTokens, cost.backwardTokens].every(isNumber);
+}
+
+/** JSON writes null for a measure that is not a number. */
+function isMeasure(value: unknown): boolean {
+  return value === null || isNumber(value);
 }
 
 /** What {@linkcode carryOutTraining} is told. */

@@ -7,7 +7,7 @@
 
 import { type Device, wasm } from "@unitune/core";
 import { openDevice } from "../devices.ts";
-import { UserError } from "../errors.ts";
+import { userErrorOf } from "../errors.ts";
 import { carryOutTraining } from "./training.ts";
 import type { Order, Reply, TrainingOrder } from "./workers.ts";
 
@@ -38,9 +38,10 @@ function serve(scope: WorkerScope): void {
       const isComplete = await carryOutTraining({ ...order, device, signal: stopping.signal });
       return { kind: isComplete ? "done" : "stopped" };
     } catch (error) {
-      const isUserError = error instanceof UserError;
-      const { message, stack } = error instanceof Error ? error : new Error(String(error));
-      return { kind: "failed", isUserError, message, stack };
+      const told = userErrorOf(error);
+      const { message, stack } = told ??
+        (error instanceof Error ? error : new Error(String(error)));
+      return { kind: "failed", isUserError: told !== undefined, message, stack };
     }
   };
 

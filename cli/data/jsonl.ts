@@ -19,6 +19,7 @@
  * @module
  */
 
+import { quoted } from "@unitune/core";
 import { type Message, type Role, roles } from "@unitune/models";
 import { UserError } from "../errors.ts";
 import { type Dataset, type Source, trainingLength } from "./dataset.ts";
@@ -289,16 +290,16 @@ function answerIn(
   const place = repeated(asked.rest, given.rest);
   if (place === undefined) {
     if (isAnswered(said)) return { prompt, answer: said };
-    throw wrong(source, `"${column}" has no message of the assistant: nothing to learn from`);
+    throw wrong(source, `${quoted(column)} has no message of the assistant: nothing to learn from`);
   }
   const { end, isWhole } = place;
   const [own, other] = [asked.system, given.system];
   if (own.length > 0 && other.length > 0 && JSON.stringify(own) !== JSON.stringify(other)) {
-    throw wrong(source, `"${column}" repeats the prompt with another message of the system`);
+    throw wrong(source, `${quoted(column)} repeats the prompt with another message of the system`);
   }
   const answer = given.rest.slice(end);
   if (!isAnswered(answer)) {
-    throw wrong(source, `"${column}" has no message of the assistant: nothing to learn from`);
+    throw wrong(source, `${quoted(column)} has no message of the assistant: nothing to learn from`);
   }
   const system = own.length > 0 ? own : other;
   return {
@@ -417,7 +418,7 @@ function formatOf(
   const needed = needs.flatMap((name) => fitting.filter((format) => format.name === name));
   const format = [...needed, ...fitting].find(isWhole) ?? fitting[0];
   if (format !== undefined) return format;
-  const expected = known.map((format) => quoted(format.columns, " and ")).join(", or ");
+  const expected = known.map((format) => listed(format.columns, " and ")).join(", or ");
   const hint = known.length > 1 ? "; name others with --prompt-column and --completion-column" : "";
   throw wrong(source, `there is no ${expected}; the columns are ${columnsOf(row)}${hint}`);
 }
@@ -438,9 +439,9 @@ function requireColumns(
   throw wrong(
     source,
     other === undefined
-      ? `there is no ${quoted(missing, " and ")}; the columns are ${columnsOf(row)}`
-      : `this row has ${quoted(other.columns, " and ")}, but the rows before it have ` +
-        `${quoted(format.columns, " and ")}: keep one format in a file`,
+      ? `there is no ${listed(missing, " and ")}; the columns are ${columnsOf(row)}`
+      : `this row has ${listed(other.columns, " and ")}, but the rows before it have ` +
+        `${listed(format.columns, " and ")}: keep one format in a file`,
   );
 }
 
@@ -449,22 +450,22 @@ const has = (row: JsonObject, format: Format) =>
 
 function columnsOf(row: JsonObject): string {
   const names = Object.keys(row);
-  return names.length === 0 ? "none" : quoted(names, ", ");
+  return names.length === 0 ? "none" : listed(names, ", ");
 }
 
 function messageList(value: unknown, column: string, source: Source): Message[] {
   if (!Array.isArray(value)) {
-    throw wrong(source, `"${column}" is a list of messages, not ${kindOf(value)}`);
+    throw wrong(source, `${quoted(column)} is a list of messages, not ${kindOf(value)}`);
   }
   return value.map((message: unknown, index) => {
     const name = `${column}[${index}]`;
     if (!isObject(message)) {
-      throw wrong(source, `"${name}" is an object, not ${kindOf(message)}`);
+      throw wrong(source, `${quoted(name)} is an object, not ${kindOf(message)}`);
     }
     const role = roles.find((role) => role === message.role);
     if (role === undefined) {
-      const given = JSON.stringify(message.role) ?? "missing";
-      throw wrong(source, `"${name}.role" is one of ${roles.join(", ")}, not ${given}`);
+      const given = message.role === undefined ? "missing" : quoted(message.role);
+      throw wrong(source, `${quoted(`${name}.role`)} is one of ${roles.join(", ")}, not ${given}`);
     }
     return { role, content: string(message.content, `${name}.content`, source) };
   });
@@ -472,10 +473,12 @@ function messageList(value: unknown, column: string, source: Source): Message[] 
 
 function string(value: unknown, column: string, source: Source): string {
   if (typeof value !== "string") {
-    throw wrong(source, `"${column}" is a text, not ${kindOf(value)}`);
+    throw wrong(source, `${quoted(column)} is a text, not ${kindOf(value)}`);
   }
   // JSON can escape half a surrogate pair, which is no character and has no UTF-8.
-  if (!value.isWellFormed()) throw wrong(source, `"${column}" has half a surrogate pair (\\ud…)`);
+  if (!value.isWellFormed()) {
+    throw wrong(source, `${quoted(column)} has half a surrogate pair (\\ud…)`);
+  }
   return value;
 }
 
@@ -483,7 +486,7 @@ function string(value: unknown, column: string, source: Source): string {
 function truth(value: unknown, column: string, source: Source): boolean {
   if (value === true || value === 1) return true;
   if (value === false || value === 0) return false;
-  throw wrong(source, `"${column}" is true or false, not ${JSON.stringify(value)}`);
+  throw wrong(source, `${quoted(column)} is true or false, not ${quoted(value)}`);
 }
 
 function isObject(value: unknown): value is JsonObject {
@@ -497,8 +500,15 @@ function kindOf(value: unknown): string {
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
-const quoted = (names: readonly string[], separator: string) =>
-  names.map((name) => `"${name}"`).join(separator);
+/** Columns that are named in a message. */
+const MOST_NAMED = 12;
+
+/** Names of columns, which a file may have many of, of any length. */
+function listed(names: readonly string[], separator: string): string {
+  const more = names.length - MOST_NAMED;
+  const shown = names.slice(0, MOST_NAMED).map((name) => quoted(name, 40)).join(separator);
+  return more > 0 ? `${shown}${separator}and ${more} more` : shown;
+}
 
 function wrong({ file, line }: Source, why: string): UserError {
   return new UserError(`${file}:${line}: ${why}`);

@@ -14,12 +14,21 @@ export interface Line {
   readonly bytes: Uint8Array;
 }
 
+/** How long a line may be. */
+export interface LineLimit {
+  /** The most bytes of a line, without its newline. */
+  readonly bytes: number;
+  /** The error for a longer one, from its number. */
+  refuse(line: number): Error;
+}
+
 const newline = 0x0a;
 
 /**
  * Splits bytes into lines at each `\n`; a last line needs none.
  *
  * @param chunks The bytes, cut anywhere.
+ * @param limit How long a line may be; of any length unless told.
  * @returns The lines, blank ones included.
  *
  * @example
@@ -35,21 +44,31 @@ const newline = 0x0a;
  */
 export async function* linesOf(
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  limit?: LineLimit,
 ): AsyncGenerator<Line> {
   let number = 1;
   let offset = 0;
   // The parts of the line at hand that came in earlier chunks.
   let parts: Uint8Array[] = [];
+  let length = 0;
+  const grow = (by: number) => {
+    length += by;
+    if (limit !== undefined && length > limit.bytes) throw limit.refuse(number);
+  };
   for await (const chunk of chunks) {
     let start = 0;
     for (let end; (end = chunk.indexOf(newline, start)) >= 0; start = end + 1) {
+      grow(end - start);
       const bytes = concatenated([...parts, chunk.subarray(start, end)]);
       yield { number, offset, bytes };
       parts = [];
+      length = 0;
       number += 1;
       offset += bytes.length + 1;
     }
-    if (start < chunk.length) parts.push(chunk.subarray(start));
+    if (start === chunk.length) continue;
+    grow(chunk.length - start);
+    parts.push(chunk.subarray(start));
   }
   if (parts.length > 0) yield { number, offset, bytes: concatenated(parts) };
 }

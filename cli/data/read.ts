@@ -5,9 +5,10 @@
  */
 
 import { fileError, UserError } from "../errors.ts";
+import { readBytes, requireFile } from "../files.ts";
 import type { Dataset } from "./dataset.ts";
 import { type Columns, type FormatName, jsonlFormat, parseJsonl } from "./jsonl.ts";
-import { linesOf } from "./lines.ts";
+import { type LineLimit, linesOf } from "./lines.ts";
 import { longestText, parseText, textDataset } from "./text.ts";
 import { type Watch, watchMemory } from "./watch.ts";
 
@@ -29,6 +30,21 @@ interface Reader {
   readonly read: (path: string, columns: Columns, options: DataOptions) => Promise<Dataset>;
 }
 
+/** The most bytes of a row: JSON takes some twenty times its size in memory at the worst. */
+const largestRow = 2 ** 25;
+
+/** How long the lines of a file of rows may be. */
+function limitFor(path: string): LineLimit {
+  return {
+    bytes: largestRow,
+    refuse: (line) =>
+      new UserError(
+        `${path}:${line}: the line has more than ${largestRow} bytes, the most that a row can ` +
+          `have: write a row on each line`,
+      ),
+  };
+}
+
 /** Memory that preparing rows takes beside them, for each byte of theirs: tokens and masks. */
 const LATER = 4;
 
@@ -48,20 +64,21 @@ const readers: Readonly<Record<string, Reader>> = {
           `${path} has ${size} bytes, and a text has at most ${longestText}: cut it in pieces`,
         );
       }
-      const bytes = await Deno.readFile(path);
-      return textDataset(parseText(bytes, path), path);
+      return textDataset(parseText(await readBytes(path), path), path);
     },
   },
   ".jsonl": {
     formatOf: async (path, columns, needs) => {
+      await requireFile(path);
       using file = await Deno.open(path);
-      return await jsonlFormat(linesOf(chunksOf(file)), path, columns, needs);
+      return await jsonlFormat(linesOf(chunksOf(file), limitFor(path)), path, columns, needs);
     },
     read: async (path, columns, { needs = [], watch = watchMemory() }) => {
+      await requireFile(path);
       using file = await Deno.open(path);
       const { size } = await file.stat();
       const tell = watch.begin({ doing: `reading ${path}`, subject: path, later: LATER });
-      return await parseJsonl(linesOf(chunksOf(file)), path, columns, {
+      return await parseJsonl(linesOf(chunksOf(file), limitFor(path)), path, columns, {
         needs,
         tell: (bytes) => tell(bytes, size),
       });

@@ -22,6 +22,10 @@ const impossible: Record<string, readonly [change: Partial<GptConfig>, message: 
   ],
   "more heads than width": [{ width: 3, heads: 4 }, "the nearest widths that do are 4"],
   "certain dropout": [{ dropout: 1 }, "dropout is 1, expected a number from 0 to below 1"],
+  "more layers than a program has room for": [
+    { layers: 100_000 },
+    "layers is 100000, expected at most 512",
+  ],
   "negative dropout": [{ dropout: -0.1 }, "dropout is -0.1"],
   "dropout that is not a number": [{ dropout: NaN }, "dropout is NaN"],
 };

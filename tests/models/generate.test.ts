@@ -17,6 +17,7 @@ import {
   type GenerateOptions,
   gpt,
   type GptCache,
+  NonFiniteLogitsError,
 } from "@unitune/models";
 import fc from "fast-check";
 import { largestDifference, logitsOf, sineParameters, tinyConfig, tokenIds } from "./tiny.ts";
@@ -242,4 +243,20 @@ for (const [name, [prompts, options, message]] of Object.entries(refused)) {
       message,
     );
   });
+}
+
+for (
+  const [name, value] of Object.entries({ NaN, infinity: Infinity, "minus infinity": -Infinity })
+) {
+  for (const temperature of [0, 1]) {
+    Deno.test(`${name} in the weights gives an error, not a token, at temperature ${temperature}`, async () => {
+      const bias = tensor(new Float32Array(tinyConfig.width).fill(value));
+      const damaged = { ...params, ln_f: { ...params.ln_f, bias } };
+      await assertRejects(
+        () => generator.generate(damaged, [[1, 2]], { maxNewTokens: 3, temperature }),
+        NonFiniteLogitsError,
+        "the model's logits for token 1 of completion 1 are not finite",
+      );
+    });
+  }
 }
