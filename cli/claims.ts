@@ -34,8 +34,8 @@ export interface FolderUse {
  *
  * @param folder The folder.
  * @param use What it is for.
- * @param describe Says why the folder cannot be had, where it holds a file of these names; undefined
- * for the usual words.
+ * @param refusal Why the folder cannot be had, where it holds a file of these names; undefined for the
+ * usual words.
  * @returns The claim.
  * @throws {UserError} If another process has the folder, it holds anything of these names already,
  * or it cannot be written.
@@ -59,7 +59,7 @@ export interface FolderUse {
 export async function claimFolder(
   folder: string,
   use: FolderUse,
-  describe: (name: string) => Promise<string | undefined> = () => Promise.resolve(undefined),
+  refusal: (name: string) => Promise<UserError | undefined> = () => Promise.resolve(undefined),
 ): Promise<Claim> {
   const { lock, made } = await claimLock(folder);
   const discard = async (names: readonly string[]) => {
@@ -76,12 +76,9 @@ export async function claimFolder(
     const found = await namesIn(folder, [...use.names, ...use.others]);
     const [first] = found;
     if (first !== undefined) {
-      throw new UserError(
-        await describe(first) ??
-          `${folder} holds ${
-              found.join(", ")
-            }, and no ${use.what}: what is there is never written ` +
-            `over; choose another --out`,
+      throw await refusal(first) ?? new UserError(
+        `${folder} holds ${found.join(", ")}, and no ${use.what}: what is there is never written ` +
+          `over; choose another --out`,
       );
     }
   } catch (error) {

@@ -208,7 +208,7 @@ export async function startRun(
   config: RunConfig,
 ): Promise<HeldRun> {
   const folder = out ?? await makeNumberedFolder(`runs/${name}`);
-  const claim = await claimFolder(folder, runUse, () => describeHolder(folder));
+  const claim = await claimFolder(folder, runUse, () => refusalOfHolder(folder));
   try {
     await writeFileAtomically(runPaths(folder).config, `${JSON.stringify(config, null, 2)}\n`);
   } catch (error) {
@@ -220,15 +220,17 @@ export async function startRun(
 }
 
 /** Why a folder is no place for a new run, where it holds a run. */
-async function describeHolder(folder: string): Promise<string | undefined> {
+async function refusalOfHolder(folder: string): Promise<UserError | undefined> {
   try {
     await readRunConfig(folder);
   } catch (error) {
     if (error instanceof UserError) return undefined;
     throw error;
   }
-  return `${folder} holds a run already: choose another --out, or go on with it by\n  ` +
-    taskCommand("train", { resume: folder });
+  return new UserError(
+    `${folder} holds a run already: choose another --out, or go on with it by`,
+    { command: taskCommand("train", { resume: folder }) },
+  );
 }
 
 /**
@@ -690,11 +692,17 @@ export async function offeringOlder<T>(folder: string, use: () => Promise<T>): P
   } catch (error) {
     if (!(error instanceof DamagedCheckpointError)) throw error;
     const step = await latestWhole(folder);
-    const remedy = step === undefined
-      ? "Restore it from a copy, or start a new run: no checkpoint of this one is whole"
-      : `Restore it from a copy, or go on from step ${step}, which is whole, by: deno task train ` +
-        `--resume ${shellQuote(folder)} --from-step ${step}`;
-    throw new UserError(`${error.message}. ${remedy}`, { cause: error });
+    if (step === undefined) {
+      throw new UserError(
+        `${error.message}. Restore it from a copy, or start a new run: no checkpoint of this one ` +
+          `is whole`,
+        { cause: error },
+      );
+    }
+    throw new UserError(
+      `${error.message}. Restore it from a copy, or go on from step ${step}, which is whole, by`,
+      { cause: error, command: taskCommand("train", { resume: folder, "from-step": `${step}` }) },
+    );
   }
 }
 

@@ -190,9 +190,9 @@ function gptSizesOf({ vocabulary, context, layers, heads, width }: GptConfig): s
 async function latestOf(folder: string): Promise<SavedCheckpoint> {
   const checkpoint = await latestCheckpoint(folder);
   if (checkpoint !== undefined) return checkpoint;
-  throw new UserError(
-    `${folder} has no model yet: go on with it by\n  ${taskCommand("train", { resume: folder })}`,
-  );
+  throw new UserError(`${folder} has no model yet: go on with it by`, {
+    command: taskCommand("train", { resume: folder }),
+  });
 }
 
 /** The tokenizer of a checkpoint. */

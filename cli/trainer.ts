@@ -323,8 +323,8 @@ function deviceFailure(
   const left = saved === undefined ? "" : `; the last good checkpoint is ${saved.path}`;
   return new UserError(
     `training stopped at step ${step}: ${error.message}${left}. Go on, on another device with ` +
-      `--device wasm, by\n  ${taskCommand("train", { resume: folder })}`,
-    { cause: error },
+      `--device wasm, by`,
+    { cause: error, command: taskCommand("train", { resume: folder }) },
   );
 }
 
@@ -370,7 +370,7 @@ function divergence(
   }
   const left = saved === undefined ? "" : `; the last good checkpoint is ${saved.path}`;
   return new UserError(
-    `${happened}${left}. A lower rate usually helps:\n  ` +
-      `${taskCommand("train", { config: `${folder}/config.json` })} --learning-rate X`,
+    `${happened}${left}. A lower rate usually helps:`,
+    { command: `${taskCommand("train", { config: `${folder}/config.json` })} --learning-rate X` },
   );
 }

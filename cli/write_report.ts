@@ -56,8 +56,8 @@ async function ownPage(run: string, prompt: string | undefined): Promise<string>
   await readRunConfig(run);
   if (prompt === undefined) return await runPage(run);
   throw new UsageError(
-    `--prompt is for the folder of a comparison, and ${run} is a run: ask it by\n  ` +
-      taskCommand("sample", { run, prompt }),
+    `--prompt is for the folder of a comparison, and ${run} is a run: ask it by`,
+    { command: taskCommand("sample", { run, prompt }) },
   );
 }
 

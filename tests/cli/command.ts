@@ -92,14 +92,33 @@ export async function trained(...args: readonly string[]): Promise<Ended> {
   return result;
 }
 
-/** A failure as a person should see it: one line that says why, the exit code, and no stack. */
+/** The words that a shell reads in a line. */
+export async function wordsOf(line: string): Promise<string[]> {
+  const { stdout } = await new Deno.Command("sh", {
+    args: ["-c", `for word in ${line}; do printf '%s\\0' "$word"; done`],
+    stdout: "piped",
+  }).output();
+  return new TextDecoder().decode(stdout).split("\0").slice(0, -1);
+}
+
+/** The commands in a text, each on a line of its own. */
+export function commandsIn(text: string): string[] {
+  return text.split("\n").filter((line) => line.startsWith("  deno task ")).map((line) =>
+    line.trim()
+  );
+}
+
+/**
+ * A failure as a person should see it: one line that says why, perhaps a command that helps on the
+ * next, the exit code, and no stack.
+ */
 export function assertRefused(result: Ended, code: 1 | 2, message: string | RegExp): void {
   const lines = result.stderr.trimEnd().split("\n");
   const shown = `exit code ${result.code}, standard error:\n${result.stderr}`;
   assertEquals(result.code, code, shown);
   const errors = lines.filter((line) => line.startsWith("error: "));
   assertEquals(errors.length, 1, shown);
-  const [error = ""] = errors;
+  const error = [...errors, ...commandsIn(result.stderr)].join("\n");
   assert(typeof message === "string" ? error.includes(message) : message.test(error), shown);
   assert(!/^\s+at /m.test(result.stderr) && !result.stderr.includes("defect"), shown);
 }

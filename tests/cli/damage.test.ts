@@ -5,6 +5,7 @@ import { flipBit, reseal } from "./checkpoints.ts";
 import {
   assertRefused,
   assertSameFiles,
+  commandsIn,
   copyFolder,
   type Ended,
   filesIn,
@@ -13,6 +14,7 @@ import {
   tiny,
   train,
   trained,
+  wordsOf,
   writeRows,
 } from "./command.ts";
 
@@ -99,9 +101,7 @@ inFolder(
       await flipBit(`${run}/checkpoints/step-000006/${file}`, 9, 1);
       const result = await train("--resume", run);
       assertRefused(result, 1, `${run}/checkpoints/step-000006/${file} is damaged`);
-      // As a shell reads it.
-      const [, command = ""] = /by: deno task train (.*)$/m.exec(result.stderr) ?? [];
-      const words = [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, a, b]) => a ?? b ?? "");
+      const [, , , ...words] = await wordsOf(commandsIn(result.stderr).join(""));
       assertEquals(words, ["--resume", run, "--from-step", "4"]);
       const { stdout } = await trained(...words);
       assertStringIncludes(stdout, "resumed at step 4");

@@ -2,16 +2,17 @@
 import { assert, assertEquals } from "@std/assert";
 import { shellQuote, taskCommand } from "@unitune/cli";
 import fc from "fast-check";
-import { inFolder, sample, start, tiny, train, trained, writeRows } from "./command.ts";
-
-/** The words that a shell reads in a line. */
-async function wordsOf(line: string): Promise<string[]> {
-  const { stdout } = await new Deno.Command("sh", {
-    args: ["-c", `for word in ${line}; do printf '%s\\0' "$word"; done`],
-    stdout: "piped",
-  }).output();
-  return new TextDecoder().decode(stdout).split("\0").slice(0, -1);
-}
+import {
+  commandsIn,
+  inFolder,
+  sample,
+  start,
+  tiny,
+  train,
+  trained,
+  wordsOf,
+  writeRows,
+} from "./command.ts";
 
 Deno.test("a shell reads quoted words as they were", async () => {
   // Everything but control characters, for which not every `sh` has escapes.
@@ -56,13 +57,6 @@ Deno.test("a value that begins with a dash is joined to its flag", () => {
   );
   assertEquals(taskCommand("train"), "deno task train");
 });
-
-/** The commands in a text, each on a line of its own. */
-function commandsIn(text: string): string[] {
-  return text.split("\n").filter((line) => line.startsWith("  deno task ")).map((line) =>
-    line.trim()
-  );
-}
 
 inFolder("what a run and its errors suggest can be pasted, whatever its folder", async (folder) => {
   const run = `${folder}/it's a run #1`;

@@ -89,7 +89,7 @@ testOnWebGpu("training stops with its last checkpoint, and goes on elsewhere", a
     assertMatch(error.message, /^training stopped at step [789]: the WebGPU device failed: it was/);
     assertMatch(
       error.message,
-      /the last good checkpoint is .*step-000004. Go on with: train --res/,
+      /the last good checkpoint is .*step-000004. Go on, .*--device wasm, by\n {2}deno task train --res/,
     );
 
     const goOn = async (folder: string, device: Device) => {
