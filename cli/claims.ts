@@ -72,7 +72,8 @@ export async function claimFolder(
     }
   };
   try {
-    await removePartial(folder, (name) => use.names.includes(name));
+    // Whoever was killed here has left the lock, too: what lies in a folder without one is somebody's.
+    if (!lock.isNew) await removePartial(folder, { isFile: (name) => use.names.includes(name) });
     const found = await namesIn(folder, [...use.names, ...use.others]);
     const [first] = found;
     if (first !== undefined) {

@@ -127,23 +127,34 @@ export async function removeDirectoryAtomically(path: string): Promise<void> {
   }
 }
 
+/** What is written in a folder of ours: the names of its files and of its folders. */
+export interface OwnNames {
+  /** Whether a file is written under a name (default: none is). */
+  readonly isFile?: (name: string) => boolean;
+  /** Whether a folder is (default: none is). */
+  readonly isFolder?: (name: string) => boolean;
+}
+
 /**
- * Removes what killed processes left of writes to, and removals from, a folder.
+ * Removes what killed processes left of writes to, and removals from, a folder: nothing but what has
+ * the name and the kind that such a write gives it.
  *
  * @param path The folder.
- * @param isOwn Of which files and folders, by their names; of all unless told.
+ * @param own What is written there.
  * @throws {UserError} Where it can't be read, or something can't be removed.
  */
 export async function removePartial(
   path: string,
-  isOwn: (name: string) => boolean = () => true,
+  { isFile = () => false, isFolder = () => false }: OwnNames,
 ): Promise<void> {
-  const whole = (name: string) => name.slice(0, -PARTIAL.length).replace(/\.[0-9a-f]{8}$/, "");
+  const isLeft = (entry: Deno.DirEntry) => {
+    const file = entry.isFile ? /^(.+)\.[0-9a-f]{8}\.partial$/.exec(entry.name)?.[1] : undefined;
+    const folder = entry.isDirectory ? /^(.+)\.partial$/.exec(entry.name)?.[1] : undefined;
+    return (file !== undefined && isFile(file)) || (folder !== undefined && isFolder(folder));
+  };
   try {
     const entries = await Array.fromAsync(Deno.readDir(path));
-    for (const { name } of entries) {
-      if (name.endsWith(PARTIAL) && isOwn(whole(name))) await removeIfThere(`${path}/${name}`);
-    }
+    for (const { name } of entries.filter(isLeft)) await removeIfThere(`${path}/${name}`);
   } catch (error) {
     throw fileError(error, "tidy", path);
   }

@@ -491,7 +491,7 @@ export async function tidyCheckpoints(
 ): Promise<void> {
   const { checkpoints } = runPaths(folder);
   await makeFolder(checkpoints);
-  await removePartial(checkpoints, (name) => namePattern.test(name));
+  await removePartial(checkpoints, { isFolder: (name) => namePattern.test(name) });
   const all = await checkpointFolders(folder);
   const kept = new Set([
     ...all.slice(-1),

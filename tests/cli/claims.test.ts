@@ -43,6 +43,33 @@ inFolder("train leaves a folder alone that holds a run's names and is no run", a
 });
 
 inFolder(
+  "a claim removes nothing of a user's that bears the name of a half-written file",
+  async (folder) => {
+    const use = { what: "run", names: ["samples.jsonl", "checkpoints"], others: [] };
+    const theirs = [
+      "samples.jsonl.partial",
+      "samples.jsonl.0123abcd.partial",
+      "checkpoints.partial/a",
+    ];
+    for (const name of theirs) await put(`${folder}/out/${name}`, "mine");
+    await copyFolder(`${folder}/out`, `${folder}/before`);
+    {
+      using claim = await claimFolder(`${folder}/out`, use);
+      await claim.discard();
+    }
+    await assertSameFiles(`${folder}/out`, `${folder}/before`);
+    // Beside the lock of a process that was killed, what it has half-written is taken away.
+    await put(`${folder}/out/lock`, "");
+    using _claim = await claimFolder(`${folder}/out`, use);
+    assertEquals(Object.keys(await filesIn(`${folder}/out`)).toSorted(), [
+      "checkpoints.partial/a",
+      "lock",
+      "samples.jsonl.partial",
+    ]);
+  },
+);
+
+inFolder(
   "train leaves its own data alone, and links, and the run that it comes from",
   async (folder) => {
     const data = await writeRows(`${folder}/rows.jsonl`);

@@ -26,7 +26,7 @@ inFolder("what a killed write left of a file does not matter", async (folder) =>
   await Deno.writeTextFile(`${folder}/a.0123abcd.partial`, "half of something much longer");
   await writeFileAtomically(`${folder}/a`, "new");
   assertEquals(await Deno.readTextFile(`${folder}/a`), "new");
-  await removePartial(folder, (name) => name === "a");
+  await removePartial(folder, { isFile: (name) => name === "a" });
   assertEquals(names(folder), ["a"]);
 });
 
@@ -120,9 +120,16 @@ inFolder("a folder is removed, whatever a killed removal left", async (folder) =
 inFolder("only what is partial is tidied away", async (folder) => {
   await writeDirectoryAtomically(`${folder}/whole`, { "a.partial": "a name like any other" });
   await writeDirectoryAtomically(`${folder}/b.partial`, { a: "1" });
-  await Deno.writeTextFile(`${folder}/c.partial`, "half");
-  await removePartial(folder);
-  assertEquals(names(folder), ["whole"]);
+  await Deno.writeTextFile(`${folder}/c.0123abcd.partial`, "half");
+  // What somebody else may have called so: a download, a folder of notes, a link.
+  await Deno.writeTextFile(`${folder}/c.partial`, "mine");
+  await writeDirectoryAtomically(`${folder}/c.89abcdef.partial`, { a: "mine" });
+  await Deno.symlink(`${folder}/whole`, `${folder}/d.partial`);
+  await removePartial(folder, {
+    isFile: (name) => name === "c",
+    isFolder: (name) => ["b", "d"].includes(name),
+  });
+  assertEquals(names(folder), ["c.89abcdef.partial", "c.partial", "d.partial", "whole"]);
   assertEquals(names(`${folder}/whole`), ["a.partial"]);
 });
 
