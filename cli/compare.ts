@@ -11,6 +11,8 @@ import { studyPage } from "./compare/page.ts";
 import {
   carryOutStudy,
   countTrainings,
+  LAST_FIRST_SEED,
+  MOST_SEEDS,
   seedsOf,
   type StudyPlan,
   type StudyResults,
@@ -50,12 +52,14 @@ const flags = {
     kind: "integer",
     default: 5,
     min: 2,
+    max: MOST_SEEDS,
     help: "The number of seeds; each has data of its own.",
   },
   "first-seed": {
     kind: "integer",
     default: 0,
     min: 0,
+    max: LAST_FIRST_SEED,
     help: "The first seed. Seeds that no setting was chosen by can confirm a finding.",
   },
   arms: {

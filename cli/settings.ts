@@ -61,6 +61,9 @@ const objectiveHelp = "What is minimized; `deno task objectives` explains each. 
   `${onRollouts.join(", ")}. Several, joined by commas, are the stages of one run; other flags ` +
   `then take one value, or one for each stage, as in --steps 900,300.`;
 
+/** Steps of a stage at most: devices count them in i32. */
+const MOST_STEPS = 2 ** 31 - 1;
+
 /** The settings of a run: flags of `train`, and all that a configuration file may hold. */
 export const settingFlags = {
   data: {
@@ -411,6 +414,7 @@ export const settingFlags = {
     kind: "integer",
     default: 1500,
     min: 1,
+    max: MOST_STEPS,
     group: "Optimization",
     help: "The number of optimizer steps.",
   },

@@ -79,6 +79,12 @@ const quiet = { evalSteps: 1_000_000, saveSteps: 250, loggingSteps: 20 };
 /** The seed of an arm's order of rows: another than the checkpoint's, so that rows are not repeated. */
 const ARM_SEED = 1000;
 
+/** Seeds of a study at most: as many lists are made, also of a plan that was changed. */
+export const MOST_SEEDS = 10_000;
+
+/** The first seed of a study at most: those after it are whole numbers that are told apart. */
+export const LAST_FIRST_SEED = 2 ** 31 - 1;
+
 /**
  * The seeds of a study.
  *
@@ -267,9 +273,6 @@ async function readPlan(folder: string): Promise<StudyPlan & { readonly command?
   throw new UserError(`${path} is not a study's plan: it was changed`);
 }
 
-/** Seeds of a study at most: a plan that was changed is no reason to make lists without end. */
-const MOST_SEEDS = 10_000;
-
 function isPlan(value: unknown): value is StudyPlan & { readonly command?: string } {
   if (!isRecord(value)) return false;
   const { arms, seeds, selectionSeeds, firstSeed = 0, rates, base, shared, samples, command } =
@@ -277,7 +280,8 @@ function isPlan(value: unknown): value is StudyPlan & { readonly command?: strin
   const counts = [seeds, selectionSeeds, firstSeed, samples];
   return Array.isArray(arms) && arms.every(isArm) && Array.isArray(rates) &&
     rates.every(isNumber) &&
-    counts.every(isNatural) && Number(seeds) <= MOST_SEEDS && isRecord(base) && isRecord(shared) &&
+    counts.every(isNatural) && Number(seeds) <= MOST_SEEDS &&
+    Number(firstSeed) <= LAST_FIRST_SEED && isRecord(base) && isRecord(shared) &&
     (command === undefined || typeof command === "string");
 }
 

@@ -217,6 +217,16 @@ inFolder("a study comes to the same results at once, in turns, and interrupted",
   await assertRejects(() => study(`${folder}/whole`, 2), UserError, `${config} is not a run's`);
 });
 
+inFolder("a study of seeds without end is refused, and leaves nothing", async (folder) => {
+  const out = ["--out", `${folder}/study`];
+  for (const count of ["10001", "1e15"]) {
+    assertRefused(await ended(start("compare", ["--seeds", count, ...out])), 2, "at most 10000");
+  }
+  const first = await ended(start("compare", ["--first-seed", "9007199254740991", ...out]));
+  assertRefused(first, 2, "--first-seed must be a whole number, at least 0, at most 2147483647");
+  assertEquals([...Deno.readDirSync(folder)], []);
+});
+
 inFolder("Ctrl+C stops all trainings of a study and says how to go on", async (folder) => {
   const out = `${folder}/study`;
   const args = ["--quick", "--arms", "sft", "--seeds", "2", "--jobs", "2", "--out", out];

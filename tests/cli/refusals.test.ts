@@ -131,6 +131,7 @@ const lines: [flags: string, code: 1 | 2, message: string][] = [
   ["--from FOLDER/none", 1, "FOLDER/none holds no run"],
   ["--from FOLDER/none --width 8", 2, "--from keeps the sizes of its model: leave out --width"],
   ["--prompt-column q", 2, "--prompt-column and --completion-column name columns of a --data"],
+  ["--steps 2147483648", 2, "--steps must be a whole number, at least 1, at most 2147483647"],
   ["--min-learning-rate 1", 2, "--min-learning-rate 1 is above --learning-rate 0.003"],
   [
     "--data FILE --prompt-column q",
@@ -160,7 +161,7 @@ inFolder("train refuses command lines that make no sense", async (folder) => {
 const configs: [unknown, string][] = [
   [[], "must hold a JSON object"],
   [{ stesp: 5 }, `unknown key "stesp": did you mean steps?`],
-  [{ steps: "5" }, `"steps" must be a whole number, at least 1, not "5"`],
+  [{ steps: "5" }, `"steps" must be a whole number, at least 1, at most 2147483647, not "5"`],
   [{ resume: "runs/a" }, `unknown key "resume"`],
   [{ "learning-rate": 1, learning_rate: 2 }, "says learning-rate a second time"],
   [{ learningRate: 1e-3, minLearningRate: 1 }, "--min-learning-rate 1 is above --learning-rate"],
