@@ -46,6 +46,8 @@ export interface Feed<P, B, E> extends Disposable {
   readonly empty: E;
   /** What had to be computed before the first step. */
   readonly setUp: Cost;
+  /** What became of the data before the first step, for the user. */
+  readonly notes: readonly string[];
   /** How often the data was seen after some steps. */
   readonly epoch: (steps: number) => number;
   /** What the `index`-th step, from 0, trains on. */

@@ -56,6 +56,7 @@ import {
   type TrainingState,
   trainingStep,
 } from "@unitune/objectives";
+import { maxNewTokensOf, withAnswerLength } from "./answer_length.ts";
 import { stageSeed } from "./batches.ts";
 import { addCost, type Cost } from "./cost.ts";
 import { UserError } from "./errors.ts";
@@ -69,6 +70,7 @@ import {
   type Layout,
   mismatchedAnswers,
   needsReference,
+  type OwnPairs,
   pairBatch,
   pairFeed,
   pairLength,
@@ -78,7 +80,7 @@ import {
 import { optimizerOf, scheduleOf } from "./optimizer.ts";
 import type { Prepared, PreparedStage } from "./prepare.ts";
 import { type Asked, recipeOf } from "./recipes.ts";
-import { requireScorable, rewardTerms, UNKNOWN_LENGTH, unscorable } from "./reward_terms.ts";
+import { requireScorable, rewardTerms, unscorable } from "./reward_terms.ts";
 import type { RewardTerm } from "./rewards.ts";
 import { rewardModelReward, rolloutFeed, type RolloutPlan } from "./rollout_feed.ts";
 import { createScorer, type Scores } from "./scoring.ts";
@@ -114,6 +116,8 @@ export interface Learner<S = unknown> extends Disposable {
   readonly model: Gpt;
   /** What had to be computed before the first step. */
   readonly setUp: Cost;
+  /** What became of the data before the first step, for the user. */
+  readonly notes: readonly string[];
   /** How often the data was seen after some steps. */
   epoch(steps: number): number;
   /** The state before the first step, which consumes it; there is one. */
@@ -176,10 +180,11 @@ function trainingKey(seed: number, stage: number): Tensor {
  * @throws {UserError} Where the data does not suffice, or a reward cannot be given.
  */
 export async function createLearner(plan: StagePlan): Promise<Learner> {
-  const { settings, stage, prepared, start, device } = plan;
+  const { stage, prepared, start, device } = plan;
   const { config, tokenizer } = prepared;
   const own = prepared.stages[stage];
   if (own === undefined) throw new RangeError(`there is no stage ${stage}`);
+  const settings = withAnswerLength(plan.settings, own.data);
   const model = gpt(config);
   const seed = stageSeed(settings.seed, stage);
   const reference: Reference = { model, start, device };
@@ -235,13 +240,23 @@ export async function createLearner(plan: StagePlan): Promise<Learner> {
     case "labels": {
       const objective = recipe.objective(asked);
       const { train, pairs: candidates } = dataOf(data, "labels");
-      const { pairs, cost } = await ownPairs(candidates, settings, tokenizer, seed, reference);
+      const { pairs, cost, notes } = await ownPairs(
+        candidates,
+        settings,
+        tokenizer,
+        seed,
+        reference,
+      );
       const answers = labelledAnswers(train, pairs);
       const feed = await labelFeed(answers, seed, objective.description, layout, reference);
       return learnerOf({
         ...asPolicy,
         objective,
-        feed: { ...feed, setUp: addCost(feed.setUp, cost) },
+        feed: {
+          ...feed,
+          setUp: addCost(feed.setUp, cost),
+          notes: [...notes, ...feed.notes],
+        },
       });
     }
     case "rollouts": {
@@ -308,11 +323,11 @@ async function pairLearner<P>(
 ): Promise<Learner> {
   const { settings, stage, objective, reference } = parts;
   const seed = stageSeed(settings.seed, stage);
-  const { pairs, cost } = await ownPairs(train, settings, tokenizer, seed, reference);
+  const { pairs, cost, notes } = await ownPairs(train, settings, tokenizer, seed, reference);
   const feed = await pairFeed(pairs, seed, objective.description, layout, reference);
   return learnerOf({
     ...parts,
-    feed: { ...feed, setUp: addCost(feed.setUp, cost) },
+    feed: { ...feed, setUp: addCost(feed.setUp, cost), notes },
     validation: await pairValidation(parts, validation, layout.padding),
   });
 }
@@ -324,16 +339,13 @@ function ownPairs(
   tokenizer: Tokenizer,
   seed: number,
   reference: Reference,
-): Promise<{ readonly pairs: readonly EncodedPair[]; readonly cost: Cost }> {
+): Promise<OwnPairs> {
   const needed = steps * batchSize * gradientAccumulation;
   return withOwnAnswers(candidates, needed, tokenizer, seed, reference);
 }
 
 /** Steps on the same answers, where the settings do not say. */
 const PPO_EPOCHS = 4;
-
-/** Tokens that an answer may be longer than the longest that is known, its stop token included. */
-const ROOM = 4;
 
 async function rolloutPlan(
   settings: TrainSettings,
@@ -343,7 +355,8 @@ async function rolloutPlan(
   { rewardModel }: Models,
 ): Promise<RolloutPlan> {
   const { objective, batchSize, gradientAccumulation, temperature } = settings;
-  const { train, longestAnswer, longestText } = dataOf(own.data, "prompts");
+  const data = dataOf(own.data, "prompts");
+  const { train, longestText } = data;
   const groupSize = groupSizeOf(settings);
   const isCritic = description.models.includes("value");
   const learned: Readonly<Record<string, number>> = {
@@ -360,8 +373,7 @@ async function rolloutPlan(
     batchSize,
     microBatches: gradientAccumulation,
     epochs: settings.rolloutEpochs ?? (isCritic ? PPO_EPOCHS : 1),
-    maxNewTokens: settings.maxNewTokens ??
-      (longestAnswer === 0 ? UNKNOWN_LENGTH : longestAnswer + ROOM),
+    maxNewTokens: maxNewTokensOf(settings, data),
     temperature,
     seed,
     hasReference: needsReference(description),
@@ -508,6 +520,7 @@ function learnerOf<P, B, E>(
   return params.then((params) => ({
     model,
     setUp: feed.setUp,
+    notes: feed.notes,
     epoch: feed.epoch,
     init: () => ({
       training: evaluate(

@@ -17,6 +17,7 @@
  *
  * @module
  */
+export * from "./answer_length.ts";
 export * from "./answers.ts";
 export * from "./batches.ts";
 export * from "./compare/arms.ts";

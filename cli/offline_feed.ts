@@ -16,7 +16,7 @@ import type {
 import { givenAnswer, roomFor } from "./answers.ts";
 import { inRandomOrder, paddedLength, type RowSource, toBatch } from "./batches.ts";
 import { type Cost, noCost, tokensOf } from "./cost.ts";
-import { fitSequence, isSameSequence, longestRow } from "./data/fit.ts";
+import { fitOne, fitRows, isSameSequence } from "./data/fit.ts";
 import { UserError } from "./errors.ts";
 import type { Feed } from "./feed.ts";
 import { longest } from "./longest.ts";
@@ -107,6 +107,7 @@ async function offlineFeed<Row, B>(
   return {
     empty: {},
     setUp,
+    notes: [],
     epoch: (done) => source.epoch(done * microBatches * batchSize),
     next: (_params, experience, index) => {
       const batches = Array.from({ length: microBatches }, (_, part) => {
@@ -291,20 +292,18 @@ function never(): never {
 function mismatch(
   { sequence: { ids, mask } }: EncodedLabel,
   { sequence: other }: EncodedLabel,
-  context: number,
 ): EncodedSequence {
   const own = mask.indexOf(true);
   const answer = other.ids.slice(other.mask.indexOf(true));
-  const whole = {
+  return {
     ids: [...ids.slice(0, own), ...answer],
     mask: [...ids.slice(0, own).map(() => false), ...answer.map(() => true)],
   };
-  return fitSequence(whole, longestRow(context)) ?? whole;
 }
 
 /**
  * Answers with labels. Each is mismatched with an answer to another prompt, whatever the batch. A
- * mismatched answer that does not fit behind the prompt is cut at its end.
+ * mismatched answer that does not fit behind the prompt is cut at its end, which the notes tell.
  *
  * @param answers The answers; to two prompts at least.
  * @param seed The stage's seed.
@@ -314,7 +313,7 @@ function mismatch(
  * @returns The feed.
  * @throws {UserError} Where all answers are to one prompt.
  */
-export function labelFeed(
+export async function labelFeed(
   answers: readonly EncodedLabel[],
   seed: number,
   description: ObjectiveDescription,
@@ -323,10 +322,12 @@ export function labelFeed(
 ): Promise<Feed<unknown, ScoredLabelledAnswers, None>> {
   const { context } = reference.model.config;
   const others = mismatchedAnswers(answers);
-  const matched = answers.map((row, i): MatchedLabel => ({
-    ...row,
-    mismatched: mismatch(row, answers[others[i] ?? -1] ?? never(), context),
-  }));
+  const couples = answers.map((row, i) => ({ row, other: answers[others[i] ?? -1] ?? never() }));
+  const fitted = fitRows(couples, context, ({ row, other }) => {
+    const { made, ...fit } = fitOne(mismatch(row, other), context);
+    return { ...fit, made: "skipped" in made ? made : { row: { ...row, mismatched: made.row } } };
+  });
+  const matched: readonly MatchedLabel[] = fitted.rows;
   const length = paddedLength(
     matched.flatMap(({ sequence, mismatched }) => [sequence, mismatched]),
     context,
@@ -341,13 +342,21 @@ export function labelFeed(
     }),
   };
   const forward = description.forwardPasses / 2;
-  return offlineFeed(
+  const feed = await offlineFeed(
     inRandomOrder(matched, seed, length),
     form,
     { description, forward },
     layout,
     reference,
   );
+  const { truncated, total } = fitted;
+  return {
+    ...feed,
+    notes: truncated === 0 ? [] : [
+      `${truncated} of ${total} mismatched answers, those to other prompts, exceed the context of ` +
+      `${context} tokens behind their prompt: they are cut at their end.`,
+    ],
+  };
 }
 
 /** Answers that a model is asked for at once. */
@@ -355,6 +364,16 @@ const ASKED = 256;
 
 /** Tokens that an own answer may be longer than the longest preferred one. */
 const ROOM = 4;
+
+/** Pairs, and what it took to have them. */
+export interface OwnPairs {
+  /** The pairs. */
+  readonly pairs: readonly EncodedPair[];
+  /** What they have cost. */
+  readonly cost: Cost;
+  /** How many prompts give no pair, and why, for the user; nothing where each gives one. */
+  readonly notes: readonly string[];
+}
 
 /**
  * Pairs whose rejected answers are there: those of the data, and where it has none, wrong answers of
@@ -366,7 +385,7 @@ const ROOM = 4;
  * @param tokenizer The tokenizer.
  * @param seed The seed of the answers.
  * @param reference The model that answers.
- * @returns The pairs, and what they have cost.
+ * @returns The pairs, what they have cost, and which prompts give none.
  * @throws {UserError} Where none is left.
  */
 export async function withOwnAnswers(
@@ -375,17 +394,19 @@ export async function withOwnAnswers(
   tokenizer: Tokenizer,
   seed: number,
   { model, start, device }: Reference,
-): Promise<{ readonly pairs: readonly EncodedPair[]; readonly cost: Cost }> {
+): Promise<OwnPairs> {
   const known = candidates.flatMap(({ chosen, rejected }) =>
     rejected === undefined ? [] : [{ chosen, rejected }]
   );
-  if (known.length === candidates.length) return { pairs: known, cost: noCost };
+  if (known.length === candidates.length) return { pairs: known, cost: noCost, notes: [] };
   using generator = createGenerator(model, { device });
   const { stop } = tokenizer.special;
   const pairs: EncodedPair[] = [];
   let forwardTokens = 0;
+  let [total, right, same] = [0, 0, 0];
   for (let first = 0; first < candidates.length && pairs.length < needed; first += ASKED) {
     const asked = candidates.slice(first, first + ASKED);
+    total += asked.length;
     const longestAnswer = longest(
       asked,
       ({ prompt, chosen }) => chosen.ids.length - prompt.length,
@@ -403,11 +424,15 @@ export async function withOwnAnswers(
       forwardTokens += prompt.length + answer.length;
       const room = roomFor(prompt, maxNewTokens, model.config.context);
       const given = givenAnswer(tokenizer, answer, room);
-      if (given.isText && isRight(given.text)) return;
+      if (given.isText && isRight(given.text)) {
+        right += 1;
+        return;
+      }
       const ids = [...prompt, ...given.ids];
       const rejected = { ids, mask: ids.map((_, t) => t >= prompt.length) };
       // A preferred answer that was cut, or is wrong itself, may be what the model says.
-      if (!isSameSequence(chosen, rejected)) pairs.push({ chosen, rejected });
+      if (isSameSequence(chosen, rejected)) same += 1;
+      else pairs.push({ chosen, rejected });
     });
   }
   if (pairs.length === 0) {
@@ -415,5 +440,22 @@ export async function withOwnAnswers(
       "the model gives no wrong answer to any prompt: there is nothing for it to reject",
     );
   }
-  return { pairs, cost: { ...noCost, forwardTokens } };
+  return { pairs, cost: { ...noCost, forwardTokens }, notes: noteOfLost({ total, right, same }) };
+}
+
+/** What is told of prompts that give no pair. */
+function noteOfLost(
+  { total, right, same }: {
+    readonly total: number;
+    readonly right: number;
+    readonly same: number;
+  },
+): readonly string[] {
+  const why = [
+    ...(right > 0 ? [`the model answers ${right} rightly`] : []),
+    ...(same > 0 ? [`it gives the preferred answer itself to ${same}`] : []),
+  ];
+  return why.length === 0
+    ? []
+    : [`${right + same} of ${total} prompts give no pair: ${why.join(", and ")}.`];
 }

@@ -246,6 +246,7 @@ export function rolloutFeed<P extends GptParameters>(
       tokens: tensor(0),
     },
     setUp: noCost,
+    notes: [],
     epoch: (steps) => source.epoch(Math.ceil(steps / epochs) * asked),
     next: async (params, before, index) => {
       const collected = index % epochs === 0

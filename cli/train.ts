@@ -5,6 +5,7 @@
  */
 
 import { countParameters } from "@unitune/models";
+import { withAnswerLength } from "./answer_length.ts";
 import { openDevice } from "./devices.ts";
 import { runCommand, UsageError, UserError } from "./errors.ts";
 import { type FlagTable, givenFlags, type ParsedFlags, parseFlags, wantsHelp } from "./flags.ts";
@@ -180,8 +181,10 @@ function settingsOf(
 /** What is about to be done. */
 function introduction({ folder, stages, prepared, device }: Run, done: number): string {
   const { config, name, notes } = prepared;
-  const losses = stages.map((settings) => {
-    const { formula, normalizer } = describeObjective(settings);
+  const losses = stages.map((settings, i) => {
+    const data = prepared.stages[i]?.data;
+    const told = data === undefined ? settings : withAnswerLength(settings, data);
+    const { formula, normalizer } = describeObjective(told);
     const label = stages.length === 1 ? "loss" : `loss of ${settings.objective}`;
     return `${label}: ${formula} (divided by ${normalizer})`;
   });

@@ -190,6 +190,9 @@ export async function train(run: Run): Promise<RunResult> {
       : await readModels(isForgotten ? saved : await checkpointAt(folder, begin), config);
     progress.phase("preparing");
     using learner: Learner = await createLearner({ settings, stage, prepared, start, device });
+    for (const note of learner.notes) {
+      progress.print(stages.length === 1 ? note : `stage ${stage + 1}: ${note}`);
+    }
     const fresh = learner.init();
     let state = saved !== undefined && done > begin ? await readState(saved, fresh) : fresh;
     let unread: {

@@ -21,6 +21,7 @@ import {
   lengthPenalty,
   mismatchedAnswers,
   openDevice,
+  type PairCandidate,
   prepare,
   questionOf,
   rolloutFeed,
@@ -32,7 +33,7 @@ import {
 } from "@unitune/cli";
 import { byteTokenizer, characterTokenizer, encodePrompt } from "@unitune/models";
 import fc from "fast-check";
-import { assertRefused, inFolder, tiny, train, writeRows } from "./command.ts";
+import { assertRefused, inFolder, tiny, train, trained, writeRows } from "./command.ts";
 import { scripted } from "./scripted.ts";
 
 const tokenizer = characterTokenizer("abcd");
@@ -159,6 +160,59 @@ Deno.test("a rejected answer of the model's own ends by a stop token only if it 
     assert(message.includes("gives no wrong answer"), message);
   }
 });
+
+Deno.test("prompts that give no pair of the model's own are counted and told", async () => {
+  using device = await openDevice("wasm");
+  const candidate = (isRight: boolean, ...answer: readonly number[]) => ({
+    prompt,
+    chosen: { ids: [...prompt, ...answer, stop], mask: [false, false, false, true, true, true] },
+    isRight: () => isRight,
+  });
+  // The model says "cd" to each of them.
+  const { model, params } = scripted(tokenizer, context, after(c, d, stop));
+  const reference = { model, start: { policy: params }, device };
+  const notesOf = async (candidates: readonly PairCandidate[]) =>
+    (await withOwnAnswers(candidates, candidates.length, tokenizer, 0, reference)).notes;
+  const [wrong, right, same] = [
+    candidate(false, d, c),
+    candidate(true, c, d),
+    candidate(false, c, d),
+  ];
+  assertEquals(await notesOf([wrong, wrong]), []);
+  assertEquals(await notesOf([wrong, right, right, same]), [
+    "3 of 4 prompts give no pair: the model answers 2 rightly, and it gives the preferred answer " +
+    "itself to 1.",
+  ]);
+  assertEquals(await notesOf([wrong, same]), [
+    "1 of 2 prompts give no pair: it gives the preferred answer itself to 1.",
+  ]);
+});
+
+inFolder(
+  "kto tells how many mismatched answers are cut, in each stage that has some",
+  async (folder) => {
+    // Of 20 training rows every other is a long prompt: the long answer does not fit behind it.
+    const rows = Array.from({ length: 22 }, (_, i) => ({
+      prompt: i % 2 === 0 ? "a".repeat(8) : "b",
+      completion: i % 2 === 0 ? "b" : "a".repeat(6),
+      label: i % 3 !== 0,
+    }));
+    const data = await writeRows(`${folder}/rows.jsonl`, rows);
+    const kto = [...["--data", data, "--batch-size", "4"], ...tiny];
+    const note = "mismatched answers, those to other prompts, exceed the context of ";
+    const told = async (name: string, objective: string, context: string) => {
+      const args = ["--objective", objective, "--context", context, "--out", `${folder}/${name}`];
+      const { stdout, stderr } = await trained(...kto, ...args);
+      return (stdout + stderr).split("\n").filter((line) => line.includes(note));
+    };
+    assertEquals(await told("cut", "kto", "14"), [
+      `10 of 19 ${note}14 tokens behind their prompt: they are cut at their end.`,
+    ]);
+    assertEquals(await told("whole", "kto", "24"), []);
+    const [line = ""] = await told("stages", "sft,kto", "14");
+    assert(line.startsWith("stage 2: 10 of 19 "), line);
+  },
+);
 
 Deno.test("what is measured of sampled answers is of what was said", async () => {
   using device = await openDevice("wasm");

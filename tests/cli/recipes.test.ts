@@ -1,8 +1,9 @@
 /** Objectives as the command makes them: the library's, with the library's defaults. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describeObjective, type TrainSettings, trainSettings } from "@unitune/cli";
 import { catalogue, type Model, type Objective } from "@unitune/objectives";
 import { allObjectives, type ObjectiveName } from "../../cli/objective_names.ts";
+import { inFolder, readRows, tiny, trained, writeRows } from "./command.ts";
 
 const nobody: Model = { embed: (ids) => ids, logits: (embeddings) => embeddings };
 
@@ -50,4 +51,26 @@ Deno.test("--scale-rewards reaches every objective that scales rewards", () => {
       objective,
     );
   }
+});
+
+inFolder("dr-grpo divides by the longest answer that the run samples", async (folder) => {
+  // The longest answer has 3 characters, so that 4 more tokens are sampled at most.
+  const rows = Array.from({ length: 12 }, (_, i) => ({
+    prompt: "ab",
+    completion: "b".repeat(1 + i % 3),
+  }));
+  const data = await writeRows(`${folder}/rows.jsonl`, rows);
+  const run = async (name: string, ...flags: readonly string[]) => {
+    const own = ["--objective", "dr-grpo", "--group-size", "4", "--rewards", "length-penalty"];
+    const out = `${folder}/${name}`;
+    const { stdout } = await trained("--data", data, ...tiny, ...own, ...flags, "--out", out);
+    return { stdout, steps: await readRows(`${out}/metrics.jsonl`) };
+  };
+  const known = await run("known");
+  assertStringIncludes(known.stdout, "(divided by sequences x 7)");
+  const given = await run("given", "--max-new-tokens", "7");
+  assertStringIncludes(given.stdout, "(divided by sequences x 7)");
+  // What is trained is what is said: the loss of each step is divided by the same.
+  assertEquals(known.steps, given.steps);
+  assert(known.steps.some(({ grad_norm: norm }) => typeof norm === "number" && norm > 0));
 });
