@@ -5,7 +5,6 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
 import { quoted } from "@unitune/core";
 import {
   byteTokenizer,
@@ -35,6 +34,7 @@ import {
   withNoise,
 } from "./data/tasks.ts";
 import { forEachTold, processHeap, tooLarge, type Watch, watchMemory } from "./data/watch.ts";
+import { beginDigest } from "./digest.ts";
 import { UserError } from "./errors.ts";
 import type { ObjectiveGroup } from "./objective_names.ts";
 import { recipeOf } from "./recipes.ts";
@@ -409,15 +409,20 @@ function trainingPairs(
  * are to be the model's own, and only mistakes are known.
  */
 function withRejected(
-  { objective, rejected, data }: TrainSettings,
+  settings: TrainSettings,
   examples: readonly Example[],
 ): readonly Example[] {
+  const { objective, rejected, data } = settings;
   const preferred = examples.filter(({ chosen }) => chosen !== undefined);
   const given = preferred.filter(({ rejected }) => rejected !== undefined);
   if (data !== undefined && given.length === 0 && preferred.length > 0 && rejected !== "model") {
+    const labelled = recipeOf(settings).group === "labels"
+      ? "prompt, completion and label, or "
+      : "";
     throw new UserError(
-      `${objective} compares two answers, and ${data} has one to a prompt: give rows with prompt, ` +
-        `chosen and rejected, or --rejected model for wrong answers of the model's own`,
+      `${objective} compares two answers, and ${data} has one to a prompt: give rows with ` +
+        `${labelled}prompt, chosen and rejected, or --rejected model for wrong answers of the ` +
+        `model's own`,
     );
   }
   if (rejected !== "model") return given;
@@ -598,26 +603,28 @@ export function modelConfig(settings: TrainSettings, vocabulary: number): GptCon
 
 /** A digest of what the data says, wherever it is read from. */
 function digestOf(materials: readonly Material[]): string {
-  const hash = createHash("sha256");
+  const digest = beginDigest();
+  const encoder = new TextEncoder();
+  const add = (text: string) => digest.add(encoder.encode(text));
   for (const { dataset, examples } of materials) {
     for (const part of [dataset.train, dataset.validation]) {
-      if (typeof part === "string") hash.update(part);
+      if (typeof part === "string") add(part);
       // Every kind of row but a conversation says more than its messages.
       else {
         for (const row of part) {
-          hash.update(`${JSON.stringify("messages" in row ? row.messages : withoutSource(row))}\n`);
+          add(`${JSON.stringify("messages" in row ? row.messages : withoutSource(row))}\n`);
         }
       }
-      hash.update("\0");
+      add("\0");
     }
     // The mistakes of the built-in tasks are data as well.
     if (dataset.kind === "conversations") {
       for (const { rejected } of examples.train) {
-        if (rejected !== undefined) hash.update(`${JSON.stringify(rejected)}\n`);
+        if (rejected !== undefined) add(`${JSON.stringify(rejected)}\n`);
       }
     }
   }
-  return hash.digest("hex");
+  return digest.value();
 }
 
 /** A row without the place that it was read from. */

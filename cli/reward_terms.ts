@@ -4,8 +4,8 @@
  * @module
  */
 
+import { quoted } from "@unitune/core";
 import { UserError } from "./errors.ts";
-import { shortened } from "./graphemes.ts";
 import {
   editSimilarity,
   exactMatch,
@@ -136,12 +136,14 @@ export function requireScorable(
   const columns = Object.keys(prompts[0]?.columns ?? {});
   const there = columns.length === 0
     ? "there are no columns but the prompt"
-    : `there are ${columns.slice(0, SHOWN).map(quoted).join(", ")}${
+    : `there are ${columns.slice(0, SHOWN).map((name) => quoted(name, LONGEST_NAME)).join(", ")}${
       columns.length > SHOWN ? " and others" : ""
     }`;
   throw new UserError(
     `${objective} cannot train on these prompts: the reward ${name} reads a text in the column ` +
-      `${reads.map(quoted).join(" and ")}, which no row has (${there}). Name the column of right ` +
+      `${
+        reads.map((name) => quoted(name)).join(" and ")
+      }, which no row has (${there}). Name the column of right ` +
       `answers by --completion-column, or another reward by --rewards`,
   );
 }
@@ -163,7 +165,9 @@ export function unscorableNotes(
     ? "answers to them teach nothing"
     : "it is left out of the sum there";
   return found.map(({ reward: { name, reads }, count }) => {
-    const why = reads.length === 0 ? "" : `, whose rows have no ${reads.map(quoted).join(" and ")}`;
+    const why = reads.length === 0
+      ? ""
+      : `, whose rows have no ${reads.map((name) => quoted(name)).join(" and ")}`;
     return `the reward ${name} cannot judge answers to ${count} of ${total} prompts${why}: ${effect}.`;
   });
 }
@@ -171,7 +175,5 @@ export function unscorableNotes(
 /** Columns that an error names. */
 const SHOWN = 6;
 
-/** The name of a column in quotes, cut where it is long. */
-function quoted(name: string): string {
-  return JSON.stringify(shortened(name, 40));
-}
+/** Characters of such a column's name. */
+const LONGEST_NAME = 40;

@@ -121,6 +121,8 @@ inFolder("what each kind of rows can teach, and what it cannot", async (folder) 
   assertRefused(none, 1, `sft learns from answers, and ${files.questions} has none`);
   const one = await train("--objective", "dpo", "--data", files.prompts, ...out);
   assertRefused(one, 1, "or --rejected model for wrong answers of the model's own");
+  const bare = await train("--objective", "kto", "--data", files.prompts, ...out);
+  assertRefused(bare, 1, "give rows with prompt, completion and label, or prompt, chosen and rej");
 });
 
 inFolder(
