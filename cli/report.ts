@@ -80,7 +80,7 @@ const columns: readonly Column[] = [
  * An evaluation on one line.
  *
  * @param report The evaluation.
- * @returns The split and its main numbers.
+ * @returns The split and its main numbers, or that there are none.
  *
  * @example
  * ```ts
@@ -96,7 +96,7 @@ export function describeReport({ split, metrics }: SplitReport): string {
     const value = metrics[metric];
     return value === undefined || isDetail ? [] : [`${title} ${value.toFixed(digits)}`];
   });
-  return `${split}: ${shown.join(", ")}`;
+  return `${split}: ${shown.length === 0 ? "no right answers to compare with" : shown.join(", ")}`;
 }
 
 /** A moment at which every split of a run is evaluated. */
@@ -197,13 +197,14 @@ export function matchByKind(
   return comparison("exact match", shown, evaluations, moments);
 }
 
-/** A line for each split at each moment, a column for each metric. */
+/** A line for each split at each moment, a column for each metric; none without metrics. */
 function comparison(
   title: string,
   shown: readonly Column[],
   evaluations: readonly EvaluationLine[],
   moments: readonly Moment[],
 ): string[] {
+  if (shown.length === 0) return [];
   const splits = [...new Set(evaluations.map(({ split }) => split))]
     .toSorted((a, b) => a.localeCompare(b));
   const rows = splits.flatMap((split) =>

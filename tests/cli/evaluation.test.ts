@@ -177,4 +177,9 @@ Deno.test("an evaluation on one line leaves details to the table", () => {
   const metrics = { eval_loss: 1, eval_exact_match: 0.5, eval_exact_match_gap: 0.1 };
   const report = { split: "held-out", metrics, answers: [] };
   assertEquals(describeReport(report), "held-out: loss 1.0000, exact match 0.500");
+  // Prompts alone have nothing that an answer is compared with.
+  const bare = { ...report, metrics: { eval_entropy: 1 } };
+  assertEquals(describeReport(bare), "held-out: no right answers to compare with");
+  const evaluation = { step: 0, split: "held-out", metrics: bare.metrics };
+  assertEquals(beforeAndAfter([evaluation], [{ step: 0, name: "before" }]), []);
 });
