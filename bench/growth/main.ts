@@ -1,6 +1,7 @@
 /** `deno task bench --growth`: cost by width, depth, context and batch, as a table and a plot. */
 import { wasm } from "@unitune/core";
 import {
+  fileError,
   helpText,
   parseFlags,
   requireReplaceable,
@@ -34,6 +35,11 @@ async function main(): Promise<void> {
   const [plot, text] = [`${values.out}/${PLOT}`, `${values.out}/${DOCUMENT}`];
   const instead = "choose another --out";
   // Now, rather than when all is measured.
+  try {
+    await Deno.mkdir(values.out, { recursive: true });
+  } catch (error) {
+    throw fileError(error, "make the folder", values.out);
+  }
   for (const path of [plot, text]) await requireReplaceable(path, instead);
   using device = wasm();
   const report: GrowthReport = {

@@ -34,7 +34,7 @@ export const lossesFlags = {
     kind: "string",
     default: "runs/losses",
     placeholder: "FOLDER",
-    help: "Where the weights and the batch are written for PyTorch to read.",
+    help: "Where the weights and the batch are written for PyTorch to read, by the preset.",
   },
   json: { kind: "boolean", help: "Print JSON." },
 } as const satisfies FlagTable;

@@ -5,6 +5,7 @@ import { helpText, parseFlags, runCommand, UserError, wantsHelp } from "@unitune
 import { alignTable } from "../../cli/layout.ts";
 import { trainingBatches } from "../workloads.ts";
 import { lossesFlags, lossWorkloads } from "./flags.ts";
+import { handFiles } from "./handed.ts";
 import { lossesOf, newParameters, recipe } from "./training.ts";
 
 const usage = `Trains a new model for a few steps on one batch of random tokens, by AdamW after \
@@ -70,16 +71,17 @@ async function main(): Promise<void> {
 
   using device = wasm();
   const params = newParameters(config, device);
-  await Deno.mkdir(out, { recursive: true });
   const ids = { shape: batch.ids.shape, dtype: batch.ids.dtype, data: await batch.ids.data() };
   const files = new Map([
     ...await encodeCheckpoint(config, params),
     ["batch.safetensors", encodeSafetensors(new Map([["ids", toRawTensor(ids)]]))] as const,
   ]);
-  for (const [name, bytes] of files) await Deno.writeFile(`${out}/${name}`, bytes);
+  // Another model's files are others.
+  const folder = `${out}/${preset}`;
+  await handFiles(folder, files);
   files.clear();
   const ours = await lossesOf(config, params, batch, device, steps);
-  const peer = await peerLosses(python, out, steps);
+  const peer = await peerLosses(python, folder, steps);
   const parameters = countParameters(config);
   if (peer.parameters !== parameters) {
     throw new Error(`PyTorch's model has ${peer.parameters} parameters, ours ${parameters}`);
@@ -99,7 +101,7 @@ async function main(): Promise<void> {
   ]);
   console.log([
     ...alignTable([["step", "ours", peer.version, "difference"], ...rows]),
-    `${parameters.toLocaleString("en-US")} parameters, from one checkpoint, which is in ${out}`,
+    `${parameters.toLocaleString("en-US")} parameters, from one checkpoint, which is in ${folder}`,
   ].join("\n"));
 }
 

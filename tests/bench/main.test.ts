@@ -101,7 +101,7 @@ Deno.test("bench: losses are compared with a PyTorch that is there, else a sente
     assertEquals(code, 1);
     assertStringIncludes(err, "error: ./no-such-python is not there: name the Python with PyTorch");
     // What PyTorch would have read.
-    assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name).toSorted(), [
+    assertEquals([...Deno.readDirSync(`${folder}/nano`)].map(({ name }) => name).toSorted(), [
       "batch.safetensors",
       "config.json",
       "model.safetensors",
