@@ -165,6 +165,14 @@ export async function readModels(
   checkpoint: SavedCheckpoint,
   expected?: GptConfig,
 ): Promise<Models> {
+  return (await readSizedModels(checkpoint, expected)).models;
+}
+
+/** The models of a checkpoint, and the sizes of the policy. */
+async function readSizedModels(
+  checkpoint: SavedCheckpoint,
+  expected?: GptConfig,
+): Promise<{ readonly config: GptConfig; readonly models: Models }> {
   const { params: policy, config } = await readModel(checkpoint);
   const sizes = (config: GptConfig) => gptSizesOf(config).join(", ");
   if (expected !== undefined && sizes(config) !== sizes(expected)) {
@@ -177,7 +185,10 @@ export async function readModels(
   }
   const rewardModel = await readRewardModel(checkpoint);
   const teacher = await readOther(checkpoint, TEACHER);
-  return { policy, ...rewardModel && { rewardModel }, ...teacher && { teacher } };
+  return {
+    config,
+    models: { policy, ...rewardModel && { rewardModel }, ...teacher && { teacher } },
+  };
 }
 
 /** The sizes of a model, by name. */
@@ -228,9 +239,8 @@ export async function readBase(folder: string): Promise<TrainedBase> {
   await readRunConfig(folder);
   return await offeringOlder(folder, async () => {
     const checkpoint = await latestOf(folder);
-    const { config } = await readModel(checkpoint);
-    const tokenizer = await readTokenizer(checkpoint, config.vocabulary);
-    return { tokenizer, config, models: await readModels(checkpoint) };
+    const { config, models } = await readSizedModels(checkpoint);
+    return { tokenizer: await readTokenizer(checkpoint, config.vocabulary), config, models };
   });
 }
 
