@@ -369,6 +369,24 @@ function parent(path: string): string {
   return slash === 0 ? "/" : trimmed.slice(0, slash);
 }
 
+/**
+ * The last name in a path.
+ *
+ * @param path The path; slashes at its end count for nothing.
+ * @returns The name; the path itself where it has none.
+ *
+ * @example
+ * ```ts
+ * import { nameOf } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(["runs/a", "runs/a/", "a.txt", "/"].map(nameOf), ["a", "a", "a.txt", "/"]);
+ * ```
+ */
+export function nameOf(path: string): string {
+  return withoutSlash(path).replace(/^.*[/\\]/, "") || path;
+}
+
 /** The beginning of a file of lines, as a checkpoint remembers it. */
 export interface Beginning {
   /** Bytes. */

@@ -36,6 +36,7 @@ import {
 import { forEachTold, processHeap, tooLarge, type Watch, watchMemory } from "./data/watch.ts";
 import { beginDigest } from "./digest.ts";
 import { UserError } from "./errors.ts";
+import { nameOf } from "./files.ts";
 import type { ObjectiveGroup } from "./objective_names.ts";
 import { recipeOf } from "./recipes.ts";
 import { rewardTerms, unscorable, unscorableNotes } from "./reward_terms.ts";
@@ -541,7 +542,7 @@ async function fromFile(path: string, settings: TrainSettings, watch: Watch): Pr
   const [train, validation] = [examplesOf(own), examplesOf(kept)];
   const right = conversationsOf(kept);
   return {
-    name: path.replace(/^.*[/\\]/, "").replace(/\.[^.]*$/, "") || "data",
+    name: nameOf(path).replace(/\.[^.]*$/, "") || "data",
     dataset,
     characters: charactersOf(dataset),
     examples: {

@@ -8,6 +8,7 @@ import { meaningOf, metricsSection } from "./glossary.ts";
 import { figure, html, page, type PageSection, table, verbatim } from "./page.ts";
 import { type Curve, curves } from "./plot.ts";
 import { type JsonLine, readJsonLines } from "./json_lines.ts";
+import { nameOf } from "./files.ts";
 import { readRunConfig, type RunConfig, runPaths } from "./run_folder.ts";
 
 const numberIn = (line: JsonLine, name: string): number | undefined => {
@@ -235,7 +236,7 @@ export async function runPage(folder: string): Promise<string> {
   const stages = spans.map(({ name }) => name).join(", then ");
   const parts = stages === "" ? "" : `in the stages ${stages}, `;
   return page({
-    title: folder.replace(/^.*\//, ""),
+    title: nameOf(folder),
     lead: html`<p>A run of ${
       String(last?.step ?? 0)
     } steps, ${parts}in <code>${folder}</code>.</p>`,

@@ -43,6 +43,10 @@ inFolder("a run of supervised training has no figures of what it does not do", a
   for (const absent of ["Implicit rewards", "Rewarded answers", "clip_ratio"]) {
     assert(!page.includes(absent), absent);
   }
+  // Named by its folder, also where a shell has completed the name with a slash.
+  for (const path of [`${folder}/run`, `${folder}/run/`]) {
+    assertStringIncludes(await runPage(path), "<h1>run</h1>");
+  }
 });
 
 /** Runs a task's command to its end. */
