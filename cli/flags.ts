@@ -382,11 +382,17 @@ export function choiceNamed(
   return sameName(word, choices) ?? (alias === undefined ? undefined : aliases[alias]);
 }
 
+/** Choices that an error lists beside the one that was meant. */
+const MOST_LISTED = 8;
+
 /** What is wrong with a value, and what may have been meant. */
 function wrongText(flag: Flag, given: unknown): string {
   const meant = flag.kind === "choice" && typeof given === "string"
     ? nearest(given, flag.choices)
     : undefined;
+  // The one that was meant is not to be looked for behind forty others; --help has them all.
+  const isLong = flag.kind === "choice" && flag.choices.length > MOST_LISTED;
+  if (meant !== undefined && isLong) return `can't be ${quoted(given)}: did you mean ${meant}?`;
   const why = meant === undefined ? inSingle(flag, given) : `: did you mean ${meant}?`;
   return `must be ${expected(flag)}, not ${quoted(given)}${why}`;
 }

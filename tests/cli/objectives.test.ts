@@ -113,7 +113,7 @@ Deno.test("a mistyped name is answered by the nearest, in whatever spelling it i
     assertThrows(
       () => parseFlags(settingFlags, ["--objective", word]),
       UserError,
-      `, not "${word}": did you mean ${meant}?`,
+      `--objective can't be "${word}": did you mean ${meant}?`,
     );
   }
   assertThrows(
