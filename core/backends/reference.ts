@@ -105,6 +105,12 @@ function clampStart(start: Elements, room: number): number {
   return Math.min(Math.max(get(start, 0), 0), room);
 }
 
+/** Below 0 where a comes before b, above 0 where b does; NaN after everything. */
+function compareNumbers(a: number, b: number): number {
+  const [isLast, isOtherLast] = [Number.isNaN(a), Number.isNaN(b)];
+  return isLast || isOtherLast ? Number(isLast) - Number(isOtherLast) : a < b ? -1 : Number(a > b);
+}
+
 /** 2 / sqrt(pi) sum (-1)^n x^(2n+1) / (n! (2n+1)) near 0, a continued fraction of erfc beyond. */
 function erf(x: number): number {
   const a = Math.abs(x);
@@ -226,7 +232,7 @@ const kernels: { readonly [P in PrimitiveName]: Kernel<P> } = {
     const size = at(shape, shape.length - 1);
     for (let start = 0; start < data.length; start += size) {
       const order = Array.from({ length: size }, (_, i) => i)
-        .sort((a, b) => get(x, start + a) - get(x, start + b) || a - b);
+        .sort((a, b) => compareNumbers(get(x, start + a), get(x, start + b)) || a - b);
       data.set(order, start);
     }
   },

@@ -106,8 +106,8 @@ export function argmax(x: Tensor, axis = -1): Tensor {
 }
 
 /**
- * The indices, as i32, that sort the last axis in ascending order; equal elements keep their order.
- * Where elements are NaN, the order is not defined.
+ * The indices, as i32, that sort the last axis in ascending order; equal elements keep their order,
+ * and NaN comes last.
  *
  * @example
  * ```ts

@@ -84,6 +84,8 @@ const nonzero = each((u) => u < 0.5 ? -0.2 - 4 * u : 0.2 + 4 * (u - 0.5));
 const halves = each((u) => Math.floor(13 * u) / 2 - 3);
 /** Multiples of 1/2 without 0. */
 const nonzeroHalves = each((u) => (u < 0.5 ? -1 : 1) * (1 + Math.floor(12 * u) % 5) / 2);
+/** Numbers of all kinds, and NaN. */
+const withNaN = each((u) => [NaN, -0, 0, Infinity, -Infinity, 1, -1][Math.floor(7 * u)] ?? NaN);
 /** Odd multiples of 1/4: never a multiple of 1/2, nor within 1/4 of one. */
 const between = each((u) => Math.floor(13 * u) / 2 - 2.75);
 const integers = each((u) => Math.floor(19 * u) - 9);
@@ -402,6 +404,7 @@ export const cases: { readonly [P in PrimitiveName]: readonly Case[] } = {
     makeCase([float([3, 17], halves)], on("argsort", {}), 0, exact, "with ties"),
     makeCase([float([2, 3, 1])], on("argsort", {}), 0, exact),
     makeCase([float([3, 0])], on("argsort", {}), 0, exact),
+    makeCase([float([3, 70], withNaN)], on("argsort", {}), 0, exact, "with NaN and infinities"),
     makeCase([i32([4, 9])], on("argsort", {}), 0, exact, "with ties"),
     makeCase([u32([4, 9], wideNaturals)], on("argsort", {}), 0, exact),
   ],

@@ -3,6 +3,7 @@ import {
   add,
   argmax,
   argsort,
+  compile,
   exp,
   logSoftmax,
   logSumExp,
@@ -10,10 +11,13 @@ import {
   matvec,
   max,
   mean,
+  reference,
   type Shape,
   softmax,
   sum,
+  type Tensor,
   tensor,
+  wasm,
 } from "@unitune/core";
 import fc from "fast-check";
 import {
@@ -177,6 +181,24 @@ Deno.test("argsort is stable and sorts, argmax finds the first of the largest", 
         },
       });
     }));
+  }
+});
+
+Deno.test("argsort puts NaN last, and what is not NaN in order before it", async () => {
+  const element = fc.constantFrom(NaN, -0, 0, 1, -1, Infinity, -Infinity);
+  const rank = (x: number) => Number.isNaN(x) ? Infinity : Math.atan(x);
+  for (const device of [reference(), wasm({ threads: 1 })]) {
+    await fc.assert(
+      fc.asyncProperty(fc.array(element, { minLength: 1, maxLength: 70 }), async (x) => {
+        const expected = x.map((_, i) => i)
+          .toSorted((i, j) => {
+            const [a, b] = [rank(x[i] ?? 0), rank(x[j] ?? 0)];
+            return a === b ? i - j : a < b ? -1 : 1;
+          });
+        using program = compile((y: Tensor) => argsort(y), { device });
+        assertEquals(await program(tensor(x)).data(), Int32Array.from(expected));
+      }),
+    );
   }
 });
 

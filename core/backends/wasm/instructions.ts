@@ -117,6 +117,7 @@ export const f32 = {
   const: (value: number): Code => [0x43, ...floatBytes(value)],
   load: ((address, offset = 0) => [address, 0x2a, 2, ...unsigned(offset)]) as Load,
   store: ((address, value, offset = 0) => [address, value, 0x38, 2, ...unsigned(offset)]) as Store,
+  ne: plain2(0x5c),
   le: plain2(0x5f),
   add: plain2(0x92),
   mul: plain2(0x94),

@@ -32,8 +32,10 @@ export const argsort: Emitter<"argsort"> = ({ input, output, outer, size }, fram
   const word = (pointer: number, index: Code) =>
     i32.add(get(pointer), i32.shl(index, i32.const(2)));
   const keyAt = (position: Code) => word(keys, i32.load(word(from, position)));
+  const float = (position: number) => f32.load(keyAt(get(position)));
+  // NaN comes after everything: whatever is left of it goes first.
   const takesLeft = dtype === "f32"
-    ? f32.le(f32.load(keyAt(get(left))), f32.load(keyAt(get(right))))
+    ? i32.or(f32.le(float(left), float(right)), f32.ne(float(right), float(right)))
     : dtype === "u32"
     ? i32.eqz(i32.gtU(i32.load(keyAt(get(left))), i32.load(keyAt(get(right)))))
     : i32.leS(i32.load(keyAt(get(left))), i32.load(keyAt(get(right))));
