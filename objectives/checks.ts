@@ -10,19 +10,22 @@ export interface Range {
   readonly holds: (value: number) => boolean;
 }
 
-/** Any finite number. */
-export const finite: Range = { words: "a finite number", holds: Number.isFinite };
+/** Whether a number is finite in f32, in which is computed. */
+const isFinite32 = (value: number): boolean => Number.isFinite(Math.fround(value));
 
-/** Above 0 and finite. */
+/** Any finite number. */
+export const finite: Range = { words: "a finite number of 32 bits", holds: isFinite32 };
+
+/** Above 0 and finite, and so in f32: one that is rounded to 0 is no divisor. */
 export const positive: Range = {
-  words: "a number above 0",
-  holds: (value) => value > 0 && value < Infinity,
+  words: "a number above 0 that 32 bits hold",
+  holds: (value) => Math.fround(value) > 0 && isFinite32(value),
 };
 
 /** At least 0 and finite. */
 export const nonNegative: Range = {
-  words: "a finite number from 0",
-  holds: (value) => value >= 0 && value < Infinity,
+  words: "a finite number of 32 bits, from 0",
+  holds: (value) => value >= 0 && isFinite32(value),
 };
 
 /** At least 0; infinite where something is to have no bound. */

@@ -156,7 +156,7 @@ export interface ClippedOptions {
 const clippedRanges: Readonly<Record<"epsilon" | "epsilonHigh" | "dualClip", Range>> = {
   epsilon: upToInfinity,
   epsilonHigh: upToInfinity,
-  dualClip: { words: "a finite number above 1", holds: (c) => c > 1 && c < Infinity },
+  dualClip: { words: "a finite number above 1", holds: (c) => c > 1 && positive.holds(c) },
 };
 
 /** The bounds of the ratio, and the other options of a clipped loss; all of them checked. */

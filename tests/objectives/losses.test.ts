@@ -706,7 +706,11 @@ Deno.test("hyperparameters out of range and shapes that differ are errors", () =
     [() => dpoLoss(a, b, a, a), ShapeError, "policyRejected [1]"],
     [() => dpoLoss(x, x, x, x), ShapeError, "expected all of them [B]"],
     [() => dpoLoss(vector([]), vector([]), vector([]), vector([])), ShapeError, "empty"],
-    [() => dpoLoss(a, a, a, a, { beta: 0 }), RangeError, "beta: expected a number above 0, got 0"],
+    [
+      () => dpoLoss(a, a, a, a, { beta: 0 }),
+      RangeError,
+      "beta: expected a number above 0 that 32 bits hold, got 0",
+    ],
     [() => dpoLoss(a, a, a, a, { beta: NaN }), RangeError, "beta"],
     [() => dpoLoss(a, a, a, a, { labelSmoothing: 0.6 }), RangeError, "from 0 to 0.5"],
     [() => dpoLoss(a, a, a, a, { chosenLengths: b }), ShapeError, "chosenLengths [1]"],

@@ -83,9 +83,9 @@ const nobody: Model = { embed: (ids) => ids, logits: (embeddings) => embeddings 
 const scores = tensor([1, 0]);
 const rows = tensor([[1, 0]]);
 
-/** Numbers that are out of every range but those that have no bound above. */
-const never = [NaN, -Infinity, Infinity];
-const notPositive = [...never, 0, -1];
+/** Numbers that are out of every range but those that have no bound above: f32 does not have 1e39. */
+const never = [NaN, -Infinity, Infinity, 1e39];
+const notPositive = [...never, 0, -1, 1e-46];
 const negative = [...never, -0.1];
 const noShare = [...negative, 1.1];
 const noBound = [NaN, -Infinity, -0.1];
@@ -197,7 +197,7 @@ Deno.test("a number out of its range is refused when it is told, with its name, 
 
 Deno.test("what is no number is refused as well", () => {
   // @ts-expect-error: a text is no number.
-  assertThrows(() => simpo({ beta: "2" }), RangeError, `beta: expected a number above 0, got "2"`);
+  assertThrows(() => simpo({ beta: "2" }), RangeError, `that 32 bits hold, got "2"`);
   // @ts-expect-error: null is no number.
   assertThrows(() => grpoKl({ beta: null }), RangeError, "beta: expected a finite number");
   // @ts-expect-error: no such scale.
