@@ -9,14 +9,15 @@ import {
   gather,
   greater,
   iota,
+  isNumber,
   mapTree,
   max,
   mul,
   neg,
-  ones,
   reshape,
   stopGradient,
   sub,
+  sum,
   type Tensor,
   tensor,
   where,
@@ -109,27 +110,27 @@ function meanOf(values: Tensor, counted: Tensor): Metric {
 
 /**
  * `reward` and `reward_std`, the mean deviation within groups; `completions/{mean,min,max}_length`,
- * the extremes being means over micro-batches. All of them are of the answers that count.
+ * the extremes being means over micro-batches, weighted by their answers. All of them are of the
+ * answers that count, and rewards are of those that have one.
  */
 function rolloutMetrics(rewards: Tensor, mask: Tensor, groupSize: number): Metrics {
   const [rows = 0] = rewards.shape;
   const counted = answered(mask);
+  const scored = where(isNumber(rewards), counted, 0);
   const lengths = maskedCount(mask, mask.dtype, { axes: [-1] });
   const groups = (x: Tensor) => reshape(x, [-1, groupSize === 1 ? rows : groupSize]);
   const over = { axes: [-1], keepDims: true };
-  const deviations = centred(groups(rewards), groups(counted), over);
-  const extreme = (value: Tensor): Metric => ({
-    total: mul(value, rows),
-    weight: mul(ones([], mask.dtype), rows),
-  });
+  const deviations = centred(groups(rewards), groups(scored), over);
+  const weight = sum(counted);
+  const extreme = (value: Tensor): Metric => ({ total: mul(value, weight), weight });
   // A row without an answer is as long as the longest, so that it is never the shortest.
   const longest = max(lengths);
   const shortest = neg(max(neg(where(greater(lengths, 0), lengths, longest))));
   return {
-    "reward": meanOf(rewards, counted),
+    "reward": meanOf(rewards, scored),
     "reward_std": meanOf(
-      standardDeviation(deviations, groups(counted), over),
-      max(groups(counted), over),
+      standardDeviation(deviations, groups(scored), over),
+      max(groups(scored), over),
     ),
     "completions/mean_length": meanOf(lengths, counted),
     "completions/min_length": extreme(shortest),

@@ -1,16 +1,28 @@
 /** Advantages: signals that should cancel do, exactly; those that nearly do keep their digits. */
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { adamw } from "@unitune/autodiff";
-import { compile, type FloatDType, key, type Tensor, tensor } from "@unitune/core";
 import {
+  compile,
+  type FloatDType,
+  key,
+  mapTree,
+  mul,
+  slice,
+  type Tensor,
+  tensor,
+} from "@unitune/core";
+import {
+  accumulateGradients,
   advantage,
   type AdvantageForm,
+  applyAccumulated,
   batchZScore,
   estimate,
   estimator,
   gate,
   groupMeanBatchStd,
   groupZScore,
+  grpo,
   initTrainingState,
   maskedWhiten,
   modelOf,
@@ -280,6 +292,36 @@ Deno.test("rewards and lengths are logged of the answers that count", async () =
   assertAlmostEquals(await value("completions/mean_length") ?? NaN, 5 / 3, 1e-6);
   assertEquals(await value("completions/min_length"), 1);
   assertEquals(await value("completions/max_length"), 2);
+});
+
+Deno.test("a reward that is NaN is in no metric, as it is in no mean of an estimator", async () => {
+  const world = worldOf({ seed: 3, distance: 0.3, rows: 4 });
+  const rewards = tensor([1, NaN, 0.5, 0], { dtype: "f64" });
+  const training = { policy, objective: grpo({ groupSize: 2 }), optimizer: adamw(1e-2) };
+  const state = initTrainingState(world.params, training.optimizer, key(1));
+  const { metrics } = trainingStep(training)(state, { ...world.rollouts, rewards });
+  assertEquals(await metrics.reward?.item(), 0.5);
+  assertAlmostEquals(await metrics.reward_std?.item() ?? NaN, 0.5 * Math.SQRT1_2 / 2, 1e-6);
+});
+
+Deno.test("micro-batches without an answer have no say in the extremes of lengths", async () => {
+  const { params, rollouts } = worldOf({ seed: 3, distance: 0.3, rows: 4 });
+  const silent = {
+    ...rollouts,
+    mask: mul(rollouts.mask, tensor([[1], [1], [0], [0]], { dtype: "f64" })),
+  };
+  const training = { policy, objective: grpo({ groupSize: 2 }), optimizer: adamw(1e-2) };
+  const state = initTrainingState(params, training.optimizer, key(1));
+  const accumulate = accumulateGradients(training);
+  const half = (from: number) => mapTree(silent, (x) => slice(x, 0, from, from + 2));
+  const cut = applyAccumulated(training)(
+    state,
+    accumulate(state, half(2), accumulate(state, half(0))),
+  );
+  const whole = trainingStep(training)(state, silent);
+  for (const name of ["completions/min_length", "completions/max_length"]) {
+    assertEquals(await cut.metrics[name]?.item(), await whole.metrics[name]?.item(), name);
+  }
 });
 
 Deno.test("a pass rate that is the threshold does not pass, whatever it is rounded to", async () => {
