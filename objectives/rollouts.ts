@@ -372,13 +372,15 @@ export function penalized<B extends RolloutScores, X, E>(
 }
 
 /**
- * The best (or worst) row of each group of consecutive rows, `[B/G]` (i32); the first of equals.
+ * The best (or worst) row of each group of consecutive rows, `[B/G]` (i32), of those that have an
+ * answer; the first of equals.
  */
-function extremeRows(rewards: Tensor, groupSize: number, sign: 1 | -1): Tensor {
-  checkShapes("ranked", "[B]", { rewards });
+function extremeRows({ rewards, mask }: Rewarded, groupSize: number, sign: 1 | -1): Tensor {
+  const has = answered(targetsOf(mask));
+  checkShapes("ranked", "[B]", { rewards, "the rows of the mask": has });
   const [rows = 0] = rewards.shape;
   checkGroups("ranked", rows, groupSize);
-  const groups = reshape(mul(rewards, sign), [-1, groupSize]);
+  const groups = reshape(where(greater(has, 0), mul(rewards, sign), -Infinity), [-1, groupSize]);
   const within = argmax(groups);
   return add(within, mul(iota(within.shape, 0), groupSize));
 }
@@ -388,8 +390,10 @@ function rowsOf<B>(batch: B, rows: Tensor): B {
   return mapTree(batch, (leaf) => gather(leaf, rows));
 }
 
-/** The rewards that answers are ranked by. */
+/** What answers are ranked by. */
 export interface Rewarded {
+  /** 1 on the sampled tokens, 0 elsewhere, `[B, T]`; a row without any is neither best nor worst. */
+  readonly mask: Tensor;
   /** `[B]`, groups in consecutive rows. */
   readonly rewards: Tensor;
 }
@@ -449,8 +453,8 @@ export function ranked<B, C extends object, E>(
       data: [...description.data.filter((name) => name !== "chosen and rejected"), "reward"],
     },
     collect(model, batch, context) {
-      const chosen = rowsOf(batch, extremeRows(batch.rewards, groupSize, 1));
-      const rejected = rowsOf(batch, extremeRows(batch.rewards, groupSize, -1));
+      const chosen = rowsOf(batch, extremeRows(batch, groupSize, 1));
+      const rejected = rowsOf(batch, extremeRows(batch, groupSize, -1));
       const tied = equal(chosen.rewards, rejected.rewards);
       return { ...pairs.collect(model, { chosen, rejected }, context), tied };
     },
@@ -492,7 +496,7 @@ export function best<B, C, E>(
       data: [...description.data, "reward"],
     },
     collect: (model, batch, context) =>
-      estimation.collect(model, rowsOf(batch, extremeRows(batch.rewards, groupSize, 1)), context),
+      estimation.collect(model, rowsOf(batch, extremeRows(batch, groupSize, 1)), context),
     evaluate: estimation.evaluate,
   };
 }

@@ -1,6 +1,6 @@
 /** Advantages: signals that should cancel do, exactly; those that nearly do keep their digits. */
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import { adamw } from "@unitune/autodiff";
+import { adamw, sgd } from "@unitune/autodiff";
 import {
   compile,
   type FloatDType,
@@ -17,6 +17,7 @@ import {
   type AdvantageForm,
   applyAccumulated,
   batchZScore,
+  bestOfN,
   estimate,
   estimator,
   gate,
@@ -27,6 +28,7 @@ import {
   maskedWhiten,
   modelOf,
   objective,
+  onlineDpo,
   packSamples,
   policyGradient,
   reinforcePlusPlus,
@@ -256,6 +258,30 @@ Deno.test("an unscorable answer among equal ones leaves the weights untouched", 
         throw new Error("nothing is asked");
       });
     await assertZero(advantages, "leave-one-out");
+  }
+});
+
+Deno.test("an unscorable answer is never the best or the worst of its group", async () => {
+  const sample = (...completion: number[]) => ({ prompt: [0], completion });
+  const samples = [sample(3, 1), sample(1, 2)];
+  const stepOf = (rewards: readonly (number | null)[], rows: typeof samples) => {
+    const packed = packSamples(rows, rewards, { length: 3, groupSize: rows.length });
+    const batch = { ...packed, referenceLogProbs: packed.mask };
+    const steps = [bestOfN, onlineDpo].map((make) => {
+      const training = { policy, objective: make({ groupSize: rows.length }), optimizer: sgd(1) };
+      return trainingStep(training)(initTrainingState(world.params, sgd(1), key(1)), batch);
+    });
+    return steps;
+  };
+  const [best, pair] = stepOf([null, 1, 1], [sample(2, 2), ...samples]);
+  const [scoredBest, scoredPair] = stepOf([1, 1], samples);
+  for (const [actual, expected] of [[best, scoredBest], [pair, scoredPair]]) {
+    await assertClose(actual?.state.params, expected?.state.params, 1e-6);
+    assertAlmostEquals(
+      await actual?.metrics.loss?.item() ?? NaN,
+      await expected?.metrics.loss?.item() ?? Infinity,
+      1e-6,
+    );
   }
 });
 
