@@ -30,6 +30,7 @@ import {
   share,
 } from "./checks.ts";
 import { discountedSum } from "./discount.ts";
+import { checkMask } from "./host.ts";
 import { masked, maskedCount, maskedMean, maskedSum } from "./log_probs.ts";
 import { safeRatio } from "./loss.ts";
 import { centred, fromOneOf, standardDeviation, varianceOf } from "./moments.ts";
@@ -433,6 +434,7 @@ export interface WhitenOptions {
  * @param mask 1 where a value counts, 0 elsewhere, in the same shape.
  * @param options Whether the mean is taken away, and epsilon.
  * @returns The whitened values, in the same shape.
+ * @throws {RangeError} If epsilon is negative, or the mask is on the host and neither 0 nor 1 somewhere.
  */
 export function maskedWhiten(
   x: Tensor,
@@ -440,6 +442,7 @@ export function maskedWhiten(
   { shiftMean = true, epsilon = 1e-8 }: WhitenOptions = {},
 ): Tensor {
   checkOptions("maskedWhiten", zScoreRanges, { epsilon });
+  checkMask("maskedWhiten", mask);
   const deviations = centred(x, mask, {});
   const scale = add(varianceOf(deviations, mask, {}), epsilon);
   // Without an epsilon, values that agree have no scale, and none is needed.

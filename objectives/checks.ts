@@ -108,6 +108,13 @@ export function checkTokens(name: string, logProbs: Tensor, mask: Tensor): void 
   checkMask(name, mask);
 }
 
+/** What holds 0 and 1 only, and how an error calls an element of it. */
+const flags: Readonly<Record<string, string>> = {
+  mask: "the mask",
+  counted: "the mask",
+  labels: "the label",
+};
+
 /** Throws unless tensors, by what they are, all have one shape of the given rank, and elements. */
 export function checkShapes(
   name: string,
@@ -125,7 +132,10 @@ export function checkShapes(
   if (shape.includes(0)) {
     throw new ShapeError(`${name}: the batch is empty; expected at least one row`);
   }
-  for (const [what, x] of entries) if (what === "mask" || what === "counted") checkMask(name, x);
+  for (const [what, x] of entries) {
+    const called = flags[what];
+    if (called !== undefined) checkMask(name, x, called);
+  }
 }
 
 /** Throws unless rows fall into whole groups of at least two. */

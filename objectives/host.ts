@@ -23,14 +23,15 @@ function showPosition(index: number, { shape }: Tensor): string {
 /**
  * Refuses a mask with anything but 0 and 1, where its elements are on the host.
  *
+ * @param what How the error calls an element.
  * @throws {RangeError} If an element is neither; names it and its position.
  */
-export function checkMask(name: string, mask: Tensor): void {
+export function checkMask(name: string, mask: Tensor, what = "the mask"): void {
   const elements = hostElements(mask) ?? [];
   for (let i = 0; i < elements.length; i++) {
     if (elements[i] === 0 || elements[i] === 1) continue;
     throw new RangeError(
-      `${name}: the mask is ${elements[i]} at ${showPosition(i, mask)}; expected 0 or 1`,
+      `${name}: ${what} is ${elements[i]} at ${showPosition(i, mask)}; expected 0 or 1`,
     );
   }
 }

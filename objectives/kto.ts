@@ -102,7 +102,7 @@ export function ktoReferencePoint(
  * @param options Hyperparameters.
  * @returns The loss of each answer, `[B]`.
  * @throws {ShapeError} If the shapes differ or the batch is empty.
- * @throws {RangeError} If a hyperparameter is out of range.
+ * @throws {RangeError} If a hyperparameter is out of range, or a label on the host neither 0 nor 1.
  */
 export function ktoLoss(
   logProbs: Tensor,
@@ -111,8 +111,8 @@ export function ktoLoss(
   kl: TensorLike,
   options: KtoOptions = {},
 ): Tensor {
-  checkShapes("ktoLoss", "[B]", { logProbs, referenceLogProbs, labels });
   const { beta, desirableWeight, undesirableWeight } = ktoConstants("ktoLoss", options);
+  checkShapes("ktoLoss", "[B]", { logProbs, referenceLogProbs, labels });
   const gain = mul(sub(logRatio(logProbs, referenceLogProbs), kl), beta);
   // 1 - s(x) = s(-x).
   return where(
@@ -187,6 +187,7 @@ export function labelled(
     },
     collect(model, batch, ask) {
       const { labels, mismatched } = batch;
+      checkShapes("labelled", "[B]", { labels });
       checkDemonstrations(mismatched);
       const mask = targetsOf(mismatched.mask);
       const { ids, observations } = mismatched;

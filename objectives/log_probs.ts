@@ -18,6 +18,7 @@ import {
   where,
 } from "@unitune/core";
 import { checkTokens } from "./checks.ts";
+import { checkMask } from "./host.ts";
 import { safeRatio } from "./loss.ts";
 
 /**
@@ -98,8 +99,10 @@ export function countRows(mask: Tensor, dtype: DType): Tensor {
  * @param mask 1 or 0 (or a truth value) for each value, in the same shape.
  * @param options The axes to sum over; all of them unless told.
  * @returns The sum.
+ * @throws {RangeError} If the mask is on the host and neither 0 nor 1 somewhere.
  */
 export function maskedSum(x: Tensor, mask: Tensor, options: ReduceOptions = {}): Tensor {
+  checkMask("maskedSum", mask);
   return sum(masked(x, mask), options);
 }
 
@@ -122,9 +125,11 @@ export function maskedSum(x: Tensor, mask: Tensor, options: ReduceOptions = {}):
  * @param mask 1 or 0 (or a truth value) for each value, in the same shape.
  * @param options The axes to average over; all of them unless told.
  * @returns The mean.
+ * @throws {RangeError} If the mask is on the host and neither 0 nor 1 somewhere.
  */
 export function maskedMean(x: Tensor, mask: Tensor, options: ReduceOptions = {}): Tensor {
-  return safeRatio(maskedSum(x, mask, options), maskedCount(mask, x.dtype, options));
+  checkMask("maskedMean", mask);
+  return safeRatio(sum(masked(x, mask), options), maskedCount(mask, x.dtype, options));
 }
 
 /** What an infinite log-probability counts as: finite, with finite squares in f32. */

@@ -74,7 +74,11 @@ export function rewardModelLoss(
   rejected: Tensor,
   { margin = 0, centering = 0 }: RewardModelOptions = {},
 ): Tensor {
-  checkShapes("rewardModelLoss", "[B]", { chosen, rejected });
+  checkShapes("rewardModelLoss", "[B]", {
+    chosen,
+    rejected,
+    ...(isTensor(margin) && margin.shape.length > 0 ? { margin } : {}),
+  });
   checkRewardModel("rewardModelLoss", { ...(isTensor(margin) ? {} : { margin }), centering });
   const loss = neg(logSigmoid(sub(sub(chosen, rejected), margin)));
   return centering === 0 ? loss : add(loss, mul(square(add(chosen, rejected)), centering));

@@ -1,16 +1,23 @@
 /** Tokens that are none, and masks that are none: an error where they are at hand, NaN elsewhere. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { grad } from "@unitune/autodiff";
-import { compile, gather, key, normal, type Tensor, tensor } from "@unitune/core";
+import { compile, gather, key, normal, ShapeError, type Tensor, tensor } from "@unitune/core";
 import {
   aggregate,
   averageOver,
   type Context,
   type Demonstrations,
   evaluationLoss,
+  groupZScore,
   ift,
   klLoss,
+  kto,
+  ktoLoss,
+  maskedMean,
+  maskedSum,
+  maskedWhiten,
   type Model,
+  rewardModelLoss,
   sequenceLogProbs,
   sft,
   tokenLogProbs,
@@ -109,4 +116,36 @@ Deno.test("masks other than 0 and 1 are refused where they are on the host, with
     take(tensor([[0, 1], [1, 0]]));
   }
   assertThrows(() => averageOver(tensor([1, 2]), tensor([1, 3])), RangeError, "is 3 at [1]");
+});
+
+Deno.test("what is neither 0 nor 1 is refused wherever it tells what counts", () => {
+  const x = tensor([1, 2]);
+  for (const wrong of [0.5, 2, -1, NaN]) {
+    const flags = tensor([1, wrong]);
+    const refused: readonly (() => unknown)[] = [
+      () => maskedSum(x, flags),
+      () => maskedMean(x, flags),
+      () => maskedWhiten(x, flags),
+      () => groupZScore(x, { groupSize: 2, counted: flags }),
+      () => ktoLoss(x, x, flags, 0),
+      () => {
+        const ids = [[0, 1], [0, 1]];
+        const batch = { ids: tensor(ids, { dtype: "i32" }), mask: tensor(ids) };
+        const objective = kto({ reference: modelOf(table) });
+        objective.collect(modelOf(table), { ...batch, labels: flags, mismatched: batch }, context);
+      },
+    ];
+    for (const make of refused) {
+      assertThrows(make, RangeError, ` is ${wrong} at [1]; expected 0 or 1`);
+    }
+  }
+});
+
+Deno.test("a margin is one number for each pair, or one for all", async () => {
+  const [chosen, rejected] = [tensor([1, 2]), tensor([0, 0])];
+  const loss = (margin: Tensor) => rewardModelLoss(chosen, rejected, { margin });
+  for (const margin of [tensor([[1], [2]]), tensor([1]), tensor([[1, 2]])]) {
+    assertThrows(() => loss(margin), ShapeError, "rewardModelLoss");
+  }
+  assertEquals(await loss(tensor(1)).data(), await loss(tensor([1, 1])).data());
 });
