@@ -1,4 +1,5 @@
 /** Shapes: the sizes of a tensor's axes, outermost first; elements are in row-major order. */
+import { nameOf } from "./names.ts";
 
 /** The sizes of a tensor's axes; `[]` is a scalar. */
 export type Shape = readonly number[];
@@ -67,6 +68,9 @@ const LAST_POSITION = 2 ** 31 - 1;
  * @throws {ShapeError} If a size is negative or no integer.
  */
 export function checkShape(operation: string, shape: Shape): void {
+  if (!Array.isArray(shape)) {
+    throw new ShapeError(`${operation}: expected a shape, such as [2, 3], got ${nameOf(shape)}`);
+  }
   // By index, since `every` leaves out what an array has holes for.
   for (let axis = 0; axis < shape.length; axis++) {
     if (Number.isInteger(shape[axis]) && (shape[axis] ?? -1) >= 0) continue;

@@ -8,6 +8,7 @@ import {
   type Tensor,
   tensor,
   wasm,
+  zeros,
 } from "@unitune/core";
 import fc from "fast-check";
 import { arbitraryNaive, arbitraryShape, type Naive, toTensor } from "./naive.ts";
@@ -111,4 +112,13 @@ Deno.test("f64 is computed in f64, and the wasm backend refuses it", async () =>
   assertEquals(await add(x, 0.2).data(), new Float64Array([0.1 + 0.2]));
   assertEquals(await evaluate(add(x, 0.2), reference()).item(), 0.1 + 0.2);
   assertThrows(() => evaluate(add(x, 0.2), wasm()), TypeError, "use the reference backend");
+});
+
+Deno.test("what is no list of sizes is no shape", () => {
+  for (const shape of [3, "2", { length: 1, 0: 2 }]) {
+    // @ts-expect-error: none of them is a list of numbers.
+    assertThrows(() => zeros(shape), ShapeError, "fill: expected a shape, such as [2, 3], got");
+    // @ts-expect-error: none of them is a list of numbers.
+    assertThrows(() => tensor([1, 2], { shape }), ShapeError, "tensor: expected a shape");
+  }
 });
