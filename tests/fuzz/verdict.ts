@@ -21,7 +21,7 @@ export function faultOf(error: unknown): Fault {
 function faultIn(message: string): Fault {
   if (message.length > LONGEST) return `a message of ${message.length} characters`;
   if (CONTROL.test(message)) return `a control character in: ${JSON.stringify(message)}`;
-  const lines = message.replace(/\nSee --help\.$/, "").split("\n");
+  const lines = message.replace(/\n(?:See --help\.| {2}deno task .*)$/, "").split("\n");
   if (lines.length > 1) return `${lines.length} lines: ${JSON.stringify(message)}`;
   return undefined;
 }
