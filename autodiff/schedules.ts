@@ -1,6 +1,18 @@
 /** Schedules: hyperparameters, such as the learning rate, as functions of the step. */
-import { add, cast, clip, cos, div, full, less, mul, type Tensor, where } from "@unitune/core";
-import { checkOptions, finite, steps } from "./checks.ts";
+import {
+  add,
+  cast,
+  checkOptions,
+  clip,
+  cos,
+  div,
+  full,
+  less,
+  mul,
+  ranges,
+  type Tensor,
+  where,
+} from "@unitune/core";
 
 /**
  * A hyperparameter over training: from the number of updates done before (`i32[]`, from 0) to its
@@ -30,7 +42,7 @@ function progress(step: Tensor, length: number): Tensor {
  * @throws {RangeError} If the value is not finite.
  */
 export function constant(value: number): Schedule {
-  checkOptions("constant", { value }, { value: finite });
+  checkOptions("constant", { value: ranges.finite }, { value });
   return () => full([], value);
 }
 
@@ -62,7 +74,7 @@ export interface WarmupOptions {
  * @throws {RangeError} If the peak is not finite, or the steps are no integer from 0.
  */
 export function linearWarmup({ peak, warmup }: WarmupOptions): Schedule {
-  checkOptions("linearWarmup", { peak, warmup }, { peak: finite, warmup: steps });
+  checkOptions("linearWarmup", { peak: ranges.finite, warmup: ranges.steps }, { peak, warmup });
   return (step) => mul(progress(add(step, 1), warmup + 1), peak);
 }
 
@@ -95,7 +107,11 @@ export interface CosineOptions {
  * @throws {RangeError} If an end is not finite, or the length no integer from 0.
  */
 export function cosineDecay({ peak, end, total }: CosineOptions): Schedule {
-  checkOptions("cosineDecay", { peak, end, total }, { peak: finite, end: finite, total: steps });
+  checkOptions("cosineDecay", { peak: ranges.finite, end: ranges.finite, total: ranges.steps }, {
+    peak,
+    end,
+    total,
+  });
   return (step) => {
     const left = mul(add(cos(mul(progress(step, total), Math.PI)), 1), 0.5);
     return add(mul(left, peak - end), end);
@@ -131,7 +147,7 @@ export interface WarmupCosineOptions extends WarmupOptions {
  * @throws {RangeError} If peak or end are not finite, or not `0 <= warmup <= total` in whole steps.
  */
 export function warmupCosine({ peak, end, warmup, total }: WarmupCosineOptions): Schedule {
-  checkOptions("warmupCosine", { warmup, total }, { warmup: steps, total: steps });
+  checkOptions("warmupCosine", { warmup: ranges.steps, total: ranges.steps }, { warmup, total });
   if (warmup > total) {
     throw new RangeError(
       `warmupCosine: warmup: expected at most the total of ${total} steps, got ${warmup}`,

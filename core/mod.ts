@@ -62,6 +62,7 @@ export * from "./ops/reduce.ts";
 export * from "./ops/shape.ts";
 export * from "./primitives.ts";
 export * from "./random.ts";
+export * from "./ranges.ts";
 
 export * from "./safetensors.ts";
 export { type Shape, ShapeError, showShape, sizeOf } from "./shape.ts";

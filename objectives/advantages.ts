@@ -3,12 +3,15 @@ import {
   add,
   and,
   cast,
+  checkOptions,
+  checkRange,
   concat,
   div,
   equal,
   maximum,
   mul,
   notEqual,
+  ranges,
   reshape,
   rsqrt,
   ShapeError,
@@ -19,16 +22,7 @@ import {
   where,
   zeros,
 } from "@unitune/core";
-import {
-  checkGroups,
-  checkName,
-  checkOptions,
-  checkRange,
-  checkShapes,
-  integerFrom,
-  nonNegative,
-  share,
-} from "./checks.ts";
+import { checkGroups, checkName, checkShapes } from "./checks.ts";
 import { discountedSum } from "./discount.ts";
 import { checkMask } from "./host.ts";
 import { masked, maskedCount, maskedMean, maskedSum } from "./log_probs.ts";
@@ -105,7 +99,7 @@ export interface ZScoreOptions {
   readonly epsilon?: number;
 }
 
-const zScoreRanges = { epsilon: nonNegative };
+const zScoreRanges = { epsilon: ranges.nonNegative };
 
 /**
  * GRPO's advantages (arXiv 2402.03300): `(r - mean) / (std + epsilon)` in each group, std unbiased.
@@ -304,7 +298,7 @@ export function gaeConstants(
   name: string,
   { gamma = 1, lambda = 0.95 }: GaeOptions,
 ): Required<GaeOptions> {
-  checkOptions(name, { gamma: share, lambda: share }, { gamma, lambda });
+  checkOptions(name, { gamma: ranges.share, lambda: ranges.share }, { gamma, lambda });
   return { gamma, lambda };
 }
 
@@ -539,7 +533,7 @@ const forms: Readonly<Record<AdvantageForm, AdvantageRule>> = {
  */
 export function estimator(form: AdvantageForm, groupSize = 8): AdvantageEstimator {
   checkName("estimator: form", form, forms);
-  checkRange("estimator: groupSize", groupSize, integerFrom(1));
+  checkRange("estimator: groupSize", groupSize, ranges.integerFrom(1));
   const { description, inGroups, estimate } = forms[form];
   if (inGroups) checkGroups("estimator", groupSize, groupSize);
   return {

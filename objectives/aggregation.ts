@@ -1,6 +1,6 @@
 /** From losses of tokens or of sequences to one loss: what it is divided by is said, and shown. */
-import { div, mul, ones, sum, type Tensor } from "@unitune/core";
-import { checkShapes, checkTokens, positive } from "./checks.ts";
+import { div, mul, ones, ranges, sum, type Tensor } from "@unitune/core";
+import { checkShapes, checkTokens } from "./checks.ts";
 import { countRows, masked, maskedCount, maskedMean } from "./log_probs.ts";
 import type { Loss } from "./loss.ts";
 
@@ -27,7 +27,7 @@ export type Normalizer = "token" | "sequence" | number;
 /** Throws unless a normalizer is `"token"`, `"sequence"` or a positive number. */
 export function checkNormalizer(name: string, normalizer: Normalizer): void {
   const fits = normalizer === "token" || normalizer === "sequence" ||
-    (typeof normalizer === "number" && positive.holds(normalizer));
+    (typeof normalizer === "number" && ranges.positive.holds(normalizer));
   if (!fits) {
     throw new RangeError(
       `${name}: expected one of token, sequence or a positive number, got ${normalizer}`,

@@ -3,9 +3,12 @@ import type { Schedule } from "@unitune/autodiff";
 import {
   broadcastTo,
   cast,
+  checkOptions,
+  checkRange,
   greater,
   greaterEqual,
   mul,
+  ranges,
   reshape,
   ShapeError,
   sub,
@@ -13,7 +16,7 @@ import {
   type Tensor,
   type TensorLike,
 } from "@unitune/core";
-import { checkGroups, checkOptions, checkRange, finite, share } from "./checks.ts";
+import { checkGroups } from "./checks.ts";
 import type { OptimizationDescription } from "./description.ts";
 import type { Demonstrations } from "./gold.ts";
 import type { Evaluation } from "./loss.ts";
@@ -181,7 +184,7 @@ export function weight<E, B, C>(
   factor: number,
   part: Optimization<E> | Objective<B, C>,
 ): Optimization<E> | Objective<B, C> {
-  checkRange("weight: factor", factor, finite);
+  checkRange("weight: factor", factor, ranges.finite);
   return multiplied(part, `${factor}`, factor, () => factor);
 }
 
@@ -286,7 +289,7 @@ export function gate<
   reinforced: Objective<R, C>,
   supervised: Objective<D, F>,
 ): Objective<GatedBatch<R, D>, readonly [C, F]> {
-  checkOptions("gate", { threshold: share, passing: finite }, { threshold, passing });
+  checkOptions("gate", { threshold: ranges.share, passing: ranges.finite }, { threshold, passing });
   checkGroups("gate", groupSize, groupSize);
   const whole = sumOfObjectives(on("rollouts", reinforced), on("demonstrations", supervised));
   const { stepZero: _ungated, ...known } = whole.description;

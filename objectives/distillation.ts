@@ -3,6 +3,7 @@ import {
   add,
   argmax,
   cast,
+  checkOptions,
   div,
   equal,
   exp,
@@ -10,6 +11,7 @@ import {
   logSoftmax,
   logSumExp,
   mul,
+  ranges,
   ShapeError,
   showShape,
   stack,
@@ -25,7 +27,6 @@ import {
   describeNormalizer,
   type Normalizer,
 } from "./aggregation.ts";
-import { checkOptions, positive, share } from "./checks.ts";
 import { bounded, maskedCount, maskedSum } from "./log_probs.ts";
 import type { Optimization, TeacherEvidence } from "./optimization.ts";
 
@@ -42,7 +43,7 @@ function jsdConstants(
   name: string,
   { beta = 0.5, temperature = 1 }: JsdOptions,
 ): Required<JsdOptions> {
-  checkOptions(name, { beta: share, temperature: positive }, { beta, temperature });
+  checkOptions(name, { beta: ranges.share, temperature: ranges.positive }, { beta, temperature });
   return { beta, temperature };
 }
 

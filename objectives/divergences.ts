@@ -1,6 +1,16 @@
 /** Scores of log-ratios for other divergences than the reverse KL (f-DPO, arXiv 2309.16240). */
-import { add, div, expm1, logSigmoid, mul, neg, type Tensor } from "@unitune/core";
-import { checkName, checkOptions, finite } from "./checks.ts";
+import {
+  add,
+  checkOptions,
+  div,
+  expm1,
+  logSigmoid,
+  mul,
+  neg,
+  ranges,
+  type Tensor,
+} from "@unitune/core";
+import { checkName } from "./checks.ts";
 import { boundedExponent } from "./log_probs.ts";
 
 /**
@@ -56,7 +66,7 @@ export function divergenceConstants(
   { divergence = "reverse-kl", alpha = 0.5 }: DivergenceOptions,
 ): Required<DivergenceOptions> {
   checkName(`${name}: divergence`, divergence, scores);
-  checkOptions(name, { alpha: finite }, { alpha });
+  checkOptions(name, { alpha: ranges.finite }, { alpha });
   return { divergence, alpha };
 }
 

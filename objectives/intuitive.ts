@@ -7,6 +7,7 @@ import {
   asTensor,
   cast,
   categorical,
+  checkOptions,
   concat,
   type DType,
   foldKey,
@@ -16,6 +17,7 @@ import {
   notEqual,
   oneHot,
   ones,
+  ranges,
   reshape,
   slice,
   softmax,
@@ -27,7 +29,7 @@ import {
   unsqueeze,
   where,
 } from "@unitune/core";
-import { checkName, checkOptions, integerFrom, nonNegative } from "./checks.ts";
+import { checkName } from "./checks.ts";
 import type { PriorStates } from "./estimation.ts";
 import {
   checkDemonstrations,
@@ -212,7 +214,9 @@ export function intuitive(
   const { environment = text } = options;
   checkName("intuitive: own", own, ownTokens);
   checkName("intuitive: embeddings", embeddings, embeddingChoices);
-  if (passes !== "recursive") checkOptions("intuitive", { passes: integerFrom(1) }, { passes });
+  if (passes !== "recursive") {
+    checkOptions("intuitive", { passes: ranges.integerFrom(1) }, { passes });
+  }
   if ((embeddings === "frozen") !== (table !== undefined)) {
     throw new TypeError(
       "intuitive: embeddings: frozen embeddings and a table go together; give `table`, the " +
@@ -381,7 +385,7 @@ export function neftune<B, C>(
   priorStates: PriorStates<B, C>,
   { alpha = 5 }: { readonly alpha?: number } = {},
 ): PriorStates<B, C> {
-  checkOptions("neftune", { alpha: nonNegative }, { alpha });
+  checkOptions("neftune", { alpha: ranges.nonNegative }, { alpha });
   const { description } = priorStates;
   return {
     description: { ...description, modelStates: `${description.modelStates} + noise` },

@@ -1,11 +1,13 @@
 /** The loss of unpaired answers that people liked or did not (KTO, arXiv 2402.01306). */
 import {
   cast,
+  checkOptions,
   equal,
   max,
   mul,
   notEqual,
   ones,
+  ranges,
   relu,
   sigmoid,
   stopGradient,
@@ -16,7 +18,7 @@ import {
   where,
 } from "@unitune/core";
 import { averageOver } from "./aggregation.ts";
-import { checkOptions, checkShapes, nonNegative, positive } from "./checks.ts";
+import { checkShapes } from "./checks.ts";
 import type { Signal } from "./estimation.ts";
 import { checkDemonstrations, type Demonstrations, targetsOf } from "./gold.ts";
 import { logRatio, maskedMean, sequenceLogProbs } from "./log_probs.ts";
@@ -46,8 +48,12 @@ export function ktoConstants(
   { beta = 0.1, desirableWeight = 1, undesirableWeight = 1 }: KtoOptions,
 ): Required<KtoOptions> {
   const constants = { beta, desirableWeight, undesirableWeight };
-  const ranges = { beta: positive, desirableWeight: nonNegative, undesirableWeight: nonNegative };
-  checkOptions(name, ranges, constants);
+  const weight = ranges.nonNegative;
+  checkOptions(
+    name,
+    { beta: ranges.positive, desirableWeight: weight, undesirableWeight: weight },
+    constants,
+  );
   return constants;
 }
 

@@ -1,6 +1,17 @@
 /** The share of the model's own token in an intuitive state, over the steps of a training. */
-import { add, cast, clip, div, minimum, mul, normal, type TensorLike } from "@unitune/core";
-import { checkOptions, checkRange, integerFrom, nonNegative, share } from "./checks.ts";
+import {
+  add,
+  cast,
+  checkOptions,
+  checkRange,
+  clip,
+  div,
+  minimum,
+  mul,
+  normal,
+  ranges,
+  type TensorLike,
+} from "@unitune/core";
 import type { Context } from "./policy.ts";
 
 /**
@@ -31,7 +42,7 @@ export interface LambdaSchedule {
  * @throws {RangeError} If the share is out of range.
  */
 export function fixedLambda(lambda: number): LambdaSchedule {
-  checkOptions("fixedLambda", { lambda: share }, { lambda });
+  checkOptions("fixedLambda", { lambda: ranges.share }, { lambda });
   return { description: `${lambda}`, at: () => lambda };
 }
 
@@ -56,9 +67,9 @@ export function fixedLambda(lambda: number): LambdaSchedule {
 export function linearLambda(
   { from, to, steps }: { readonly from: number; readonly to: number; readonly steps: number },
 ): LambdaSchedule {
-  checkRange("linearLambda: lambda from", from, share);
-  checkRange("linearLambda: lambda to", to, share);
-  checkRange("linearLambda: steps", steps, integerFrom(1));
+  checkRange("linearLambda: lambda from", from, ranges.share);
+  checkRange("linearLambda: lambda to", to, ranges.share);
+  checkRange("linearLambda: steps", steps, ranges.integerFrom(1));
   return {
     description: `(${from} to ${to} in ${steps} steps)`,
     at: ({ step }) => add(mul(minimum(div(cast(step, "f32"), steps), 1), to - from), from),
@@ -85,7 +96,10 @@ export function linearLambda(
 export function noisyLambda(
   { lambda, scale = 0.5 }: { readonly lambda: number; readonly scale?: number },
 ): LambdaSchedule {
-  checkOptions("noisyLambda", { lambda: share, scale: nonNegative }, { lambda, scale });
+  checkOptions("noisyLambda", { lambda: ranges.share, scale: ranges.nonNegative }, {
+    lambda,
+    scale,
+  });
   return {
     description: `${lambda} (1 + ${scale} N(0, 1))`,
     at: ({ keys }) =>

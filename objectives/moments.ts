@@ -4,11 +4,13 @@
  * general not that number (`3 x 0.7 / 3` is not 0.7), their differences from one of them are 0.
  */
 import {
+  abs,
   add,
   div,
   equal,
   max,
   maximum,
+  mul,
   notEqual,
   type ReduceOptions,
   sqrt,
@@ -27,9 +29,14 @@ function oneOf(x: Tensor, counted: Tensor, over: ReduceOptions): Tensor {
   return stopGradient(where(isNone, 0, largest));
 }
 
+/** `x - y`; 0 where they are equal, infinite ones too. */
+function minus(x: Tensor, y: Tensor): Tensor {
+  return where(equal(x, y), 0, sub(x, y));
+}
+
 /** `x - y`, y one of the values that count; 0 where a value does not. */
 export function fromOneOf(x: Tensor, counted: Tensor, over: ReduceOptions): Tensor {
-  return masked(sub(x, oneOf(x, counted, over)), counted);
+  return masked(minus(x, oneOf(x, counted, over)), counted);
 }
 
 /**
@@ -44,7 +51,7 @@ export function fromOneOf(x: Tensor, counted: Tensor, over: ReduceOptions): Tens
  */
 export function centred(x: Tensor, counted: Tensor, over: ReduceOptions): Tensor {
   const one = oneOf(x, counted, over);
-  const about = sub(x, add(one, maskedMean(sub(x, one), counted, over)));
+  const about = minus(x, add(one, maskedMean(minus(x, one), counted, over)));
   return sub(about, maskedMean(about, counted, over));
 }
 
@@ -54,11 +61,16 @@ export function varianceOf(deviations: Tensor, counted: Tensor, over: ReduceOpti
   return div(maskedSum(square(deviations), counted, over), degrees);
 }
 
-/** The unbiased standard deviation from deviations that count; exactly 0 where values agree. */
+/**
+ * The unbiased standard deviation from deviations that count; exactly 0 where values agree. The
+ * largest is taken out before squares are made, which would be infinite, or 0, long before it is.
+ */
 export function standardDeviation(
   deviations: Tensor,
   counted: Tensor,
   over: ReduceOptions,
 ): Tensor {
-  return sqrt(varianceOf(deviations, counted, over));
+  const largest = stopGradient(max(masked(abs(deviations), counted), over));
+  const scale = where(equal(largest, 0), 1, largest);
+  return mul(sqrt(varianceOf(div(deviations, scale), counted, over)), scale);
 }

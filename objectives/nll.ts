@@ -1,5 +1,15 @@
 /** The negative log-likelihood of target tokens, and its weighted forms. */
-import { exp, minimum, mul, neg, stopGradient, type Tensor, unsqueeze } from "@unitune/core";
+import {
+  checkOptions,
+  exp,
+  minimum,
+  mul,
+  neg,
+  ranges,
+  stopGradient,
+  type Tensor,
+  unsqueeze,
+} from "@unitune/core";
 import {
   aggregate,
   aggregateFormula,
@@ -7,7 +17,7 @@ import {
   describeNormalizer,
   type Normalizer,
 } from "./aggregation.ts";
-import { checkOptions, checkShapes, positive } from "./checks.ts";
+import { checkShapes } from "./checks.ts";
 import { bounded, boundedExp, logRatio, sequenceLogProbs } from "./log_probs.ts";
 import type { Loss } from "./loss.ts";
 import type { Optimization, ReferenceEvidence, TokenEvidence } from "./optimization.ts";
@@ -160,7 +170,7 @@ function iwSftConstants(
   name: string,
   { normalizer = "token", power = 2, cap = 16 }: IwSftOptions,
 ): Required<IwSftOptions> {
-  checkOptions(name, { power: positive, cap: positive }, { power, cap });
+  checkOptions(name, { power: ranges.positive, cap: ranges.positive }, { power, cap });
   checkNormalizer(`${name}: normalizer`, normalizer);
   return { normalizer, power, cap };
 }

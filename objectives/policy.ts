@@ -1,6 +1,5 @@
 /** What an objective needs of a model. */
-import { div, stopGradient, type Tensor } from "@unitune/core";
-import { checkRange, positive } from "./checks.ts";
+import { checkRange, div, ranges, stopGradient, type Tensor } from "@unitune/core";
 
 /**
  * A policy: pure functions from parameters and token ids, by way of embeddings, to the logits of
@@ -96,7 +95,7 @@ export function modelOf<P>({ embed, logits, values }: Policy<P>, params: P): Mod
  * @throws {RangeError} If the temperature is not a number above 0.
  */
 export function tempered<P>(policy: Policy<P>, temperature: number): Policy<P> {
-  checkRange("tempered: temperature", temperature, positive);
+  checkRange("tempered: temperature", temperature, ranges.positive);
   if (temperature === 1) return policy;
   return {
     ...policy,

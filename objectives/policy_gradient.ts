@@ -3,6 +3,7 @@ import {
   and,
   broadcastTo,
   cast,
+  checkOptions,
   clip,
   greater,
   less,
@@ -10,6 +11,8 @@ import {
   minimum,
   mul,
   neg,
+  type Range,
+  ranges,
   stopGradient,
   type Tensor,
   unsqueeze,
@@ -22,14 +25,7 @@ import {
   describeNormalizer,
   type Normalizer,
 } from "./aggregation.ts";
-import {
-  checkName,
-  checkOptions,
-  checkShapes,
-  positive,
-  type Range,
-  upToInfinity,
-} from "./checks.ts";
+import { checkName, checkShapes } from "./checks.ts";
 import {
   bounded,
   boundedExp,
@@ -154,9 +150,9 @@ export interface ClippedOptions {
 }
 
 const clippedRanges: Readonly<Record<"epsilon" | "epsilonHigh" | "dualClip", Range>> = {
-  epsilon: upToInfinity,
-  epsilonHigh: upToInfinity,
-  dualClip: { words: "a finite number above 1", holds: (c) => c > 1 && positive.holds(c) },
+  epsilon: ranges.upToInfinity,
+  epsilonHigh: ranges.upToInfinity,
+  dualClip: { words: "a finite number above 1", holds: (c) => c > 1 && ranges.positive.holds(c) },
 };
 
 /** The bounds of the ratio, and the other options of a clipped loss; all of them checked. */
@@ -385,7 +381,7 @@ function cispoConstants(
   name: string,
   { cap = 5, normalizer = "token" }: CispoOptions,
 ): Required<CispoOptions> {
-  checkOptions(name, { cap: positive }, { cap });
+  checkOptions(name, { cap: ranges.positive }, { cap });
   checkNormalizer(`${name}: normalizer`, normalizer);
   return { cap, normalizer };
 }

@@ -4,11 +4,15 @@
  */
 import {
   add,
+  checkOptions,
+  checkRange,
   div,
   logSigmoid,
   maximum,
   mul,
   neg,
+  type Range,
+  ranges,
   relu,
   sigmoid,
   sort,
@@ -16,15 +20,7 @@ import {
   sub,
   type Tensor,
 } from "@unitune/core";
-import {
-  between,
-  checkName,
-  checkOptions,
-  checkRange,
-  checkShapes,
-  positive,
-  type Range,
-} from "./checks.ts";
+import { checkName, checkShapes } from "./checks.ts";
 import { divergenceConstants, type DivergenceOptions, divergenceScore } from "./divergences.ts";
 import { bounded, boundedExp, logRatio } from "./log_probs.ts";
 
@@ -230,7 +226,7 @@ const rules: Readonly<Record<PreferenceForm, PreferenceRule>> = {
 };
 
 /** A probability that a label is wrong. */
-const smoothingRange = between(0, 0.5);
+const smoothingRange = ranges.between(0, 0.5);
 
 /** The options of a form, checked, its defaults filled in. */
 export function preferenceConstants(
@@ -241,7 +237,10 @@ export function preferenceConstants(
   checkName(`${name}: form`, form, rules);
   const { smoothing = smoothingRange, usualSmoothing = 0 } = rules[form];
   const { beta = 0.1, labelSmoothing = usualSmoothing, temperature = 0.05 } = options;
-  checkOptions(name, { beta: positive, temperature: positive }, { beta, temperature });
+  checkOptions(name, { beta: ranges.positive, temperature: ranges.positive }, {
+    beta,
+    temperature,
+  });
   checkRange(`${name}: labelSmoothing`, labelSmoothing, smoothing);
   const ofDivergence = divergenceConstants(name, options);
   const { divergence } = ofDivergence;

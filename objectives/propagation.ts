@@ -6,19 +6,21 @@
 import {
   add,
   cast,
+  checkOptions,
   div,
   greater,
   less,
   matmul,
   mul,
   neg,
+  ranges,
   stopGradient,
   sum,
   type Tensor,
   where,
 } from "@unitune/core";
 import { decays, discountedSum } from "./discount.ts";
-import { checkName, checkOptions, checkTokens, share } from "./checks.ts";
+import { checkName, checkTokens } from "./checks.ts";
 import { countRows, masked, maskedMean } from "./log_probs.ts";
 import type { Loss } from "./loss.ts";
 import type { Optimization, TokenEvidence } from "./optimization.ts";
@@ -68,7 +70,7 @@ export interface PropagationOptions {
  * @throws {RangeError} If gamma is out of range.
  */
 export function lossToGo(losses: Tensor, gamma: number): Tensor {
-  checkOptions("lossToGo", { gamma: share }, { gamma });
+  checkOptions("lossToGo", { gamma: ranges.share }, { gamma });
   return discountedSum(losses, gamma);
 }
 
@@ -141,7 +143,7 @@ const LARGEST_LOSS = 3e38;
 /** The rule of a form, its options checked. */
 function ruleOf(name: string, form: PropagationForm, gamma: number): PropagationRule {
   checkName(`${name}: form`, form, rules);
-  checkOptions(name, { gamma: share }, { gamma });
+  checkOptions(name, { gamma: ranges.share }, { gamma });
   const isOff = gamma === 0 && (form === "as-run" || form === "as-run-detached");
   return isOff ? rules.none : rules[form];
 }

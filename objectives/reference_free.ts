@@ -1,6 +1,7 @@
 /** Losses of preference pairs that need no reference. */
 import {
   add,
+  checkOptions,
   exp,
   expm1,
   less,
@@ -10,11 +11,12 @@ import {
   minimum,
   mul,
   neg,
+  ranges,
   sub,
   type Tensor,
   where,
 } from "@unitune/core";
-import { between, checkOptions, checkShapes, nonNegative, positive } from "./checks.ts";
+import { checkShapes } from "./checks.ts";
 import { bounded } from "./log_probs.ts";
 
 /** What {@linkcode cpoLoss} can be told. */
@@ -31,7 +33,7 @@ export function cpoConstants(
   { beta = 0.1, labelSmoothing = 0 }: CpoOptions,
 ): Required<CpoOptions> {
   const constants = { beta, labelSmoothing };
-  checkOptions(name, { beta: positive, labelSmoothing: between(0, 0.5) }, constants);
+  checkOptions(name, { beta: ranges.positive, labelSmoothing: ranges.between(0, 0.5) }, constants);
   return constants;
 }
 
@@ -84,7 +86,7 @@ export function simpoConstants(
   name: string,
   { beta = 2, gamma = beta / 2 }: SimpoOptions,
 ): Required<SimpoOptions> {
-  checkOptions(name, { beta: positive, gamma: nonNegative }, { beta, gamma });
+  checkOptions(name, { beta: ranges.positive, gamma: ranges.nonNegative }, { beta, gamma });
   return { beta, gamma };
 }
 
@@ -174,7 +176,7 @@ export function orpoConstants(
   name: string,
   { beta = 0.1 }: OrpoOptions,
 ): Required<OrpoOptions> {
-  checkOptions(name, { beta: positive }, { beta });
+  checkOptions(name, { beta: ranges.positive }, { beta });
   return { beta };
 }
 

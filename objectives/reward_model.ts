@@ -2,6 +2,7 @@
 import {
   add,
   cast,
+  checkOptions,
   equal,
   greater,
   isTensor,
@@ -10,6 +11,7 @@ import {
   mul,
   neg,
   ones,
+  ranges,
   reshape,
   ShapeError,
   showShape,
@@ -22,7 +24,7 @@ import {
   zeros,
 } from "@unitune/core";
 import { averageOver } from "./aggregation.ts";
-import { checkOptions, checkShapes, finite, nonNegative } from "./checks.ts";
+import { checkShapes } from "./checks.ts";
 import { discountedSum } from "./discount.ts";
 import type { Estimation } from "./estimation.ts";
 import { checkDemonstrations, type Demonstrations } from "./gold.ts";
@@ -45,7 +47,7 @@ function checkRewardModel(
   name: string,
   options: { readonly margin?: number; readonly centering: number },
 ): void {
-  checkOptions(name, { margin: finite, centering: nonNegative }, options);
+  checkOptions(name, { margin: ranges.finite, centering: ranges.nonNegative }, options);
 }
 
 /**

@@ -3,6 +3,7 @@ import {
   add,
   argmax,
   cast,
+  checkOptions,
   concat,
   equal,
   evaluate,
@@ -14,6 +15,8 @@ import {
   max,
   mul,
   neg,
+  type Range,
+  ranges,
   reshape,
   stopGradient,
   sub,
@@ -31,14 +34,7 @@ import {
   maskedWhiten,
   tokenRewards,
 } from "./advantages.ts";
-import {
-  checkGroups,
-  checkOptions,
-  checkShapes,
-  integerFrom,
-  nonNegative,
-  type Range,
-} from "./checks.ts";
+import { checkGroups, checkShapes } from "./checks.ts";
 import type { Estimation, PriorStates, Signal } from "./estimation.ts";
 import { type Demonstrations, gold, readOf, targetsOf } from "./gold.ts";
 import { masked, maskedCount, maskedSum, tokenLogProbs } from "./log_probs.ts";
@@ -348,7 +344,7 @@ export function penalized<B extends RolloutScores, X, E>(
   { coefficient, estimator = "k1" }: PenaltyOptions,
   signal: Signal<B, X, E>,
 ): Signal<B & ReferenceScores, X, E> {
-  checkOptions("penalized", { coefficient: nonNegative }, { coefficient });
+  checkOptions("penalized", { coefficient: ranges.nonNegative }, { coefficient });
   checkKlEstimator("penalized", estimator);
   const { description } = signal;
   return {
@@ -531,9 +527,9 @@ export interface RolloutOptions {
 }
 
 const rolloutRanges: Readonly<Record<keyof RolloutOptions, Range>> = {
-  length: integerFrom(2),
-  pad: integerFrom(0),
-  groupSize: integerFrom(1),
+  length: ranges.integerFrom(2),
+  pad: ranges.integerFrom(0),
+  groupSize: ranges.integerFrom(1),
 };
 
 /** Samples as rows, not yet scored by the policy that gave them. */

@@ -1,5 +1,16 @@
 /** The loss of a value head. */
-import { add, clip, maximum, mul, square, stopGradient, sub, type Tensor } from "@unitune/core";
+import {
+  add,
+  checkOptions,
+  clip,
+  maximum,
+  mul,
+  ranges,
+  square,
+  stopGradient,
+  sub,
+  type Tensor,
+} from "@unitune/core";
 import {
   aggregate,
   aggregateFormula,
@@ -7,7 +18,7 @@ import {
   describeNormalizer,
   type Normalizer,
 } from "./aggregation.ts";
-import { checkOptions, checkShapes, upToInfinity } from "./checks.ts";
+import { checkShapes } from "./checks.ts";
 import type { Loss } from "./loss.ts";
 import type { Optimization, ValueEvidence } from "./optimization.ts";
 
@@ -26,7 +37,7 @@ function valueConstants(
   name: string,
   { epsilon = 0.2, normalizer = "token" }: ValueOptions,
 ): Required<ValueOptions> {
-  checkOptions(name, { epsilon: upToInfinity }, { epsilon });
+  checkOptions(name, { epsilon: ranges.upToInfinity }, { epsilon });
   checkNormalizer(`${name}: normalizer`, normalizer);
   return { epsilon, normalizer };
 }

@@ -2,16 +2,17 @@
 import {
   add,
   cast,
+  checkOptions,
   div,
   expm1,
   mul,
   neg,
+  ranges,
   sqrt,
   square,
   type Tensor,
   zipTrees,
 } from "@unitune/core";
-import { checkOptions, decay, nonNegative } from "../checks.ts";
 import {
   addDecayedWeights,
   type ByPath,
@@ -75,11 +76,11 @@ function biasCorrection(beta: number, step: Tensor, like: Tensor): Tensor {
 export function scaleByAdam(
   { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamOptions = {},
 ): GradientTransform<AdamState> {
-  checkOptions("Adam", { beta1, beta2, epsilon }, {
-    beta1: decay,
-    beta2: decay,
-    epsilon: nonNegative,
-  });
+  checkOptions("Adam", {
+    beta1: ranges.decay,
+    beta2: ranges.decay,
+    epsilon: ranges.nonNegative,
+  }, { beta1, beta2, epsilon });
   return {
     init: (params) => ({ ...firstStep(), first: zerosByPath(params), second: zerosByPath(params) }),
     update(updates, state) {

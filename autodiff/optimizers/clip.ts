@@ -2,19 +2,20 @@
 import {
   add,
   cast,
+  checkOptions,
   div,
   full,
   leavesOf,
   lessEqual,
   mapTree,
   mul,
+  ranges,
   sqrt,
   square,
   sum,
   type Tensor,
   where,
 } from "@unitune/core";
-import { checkOptions, limit as limitRange } from "../checks.ts";
 import { type GradientTransform, type Stateless, stateless } from "./transform.ts";
 
 /**
@@ -58,7 +59,7 @@ export function globalNorm(tree: unknown): Tensor {
  * @throws {RangeError} If the limit is not above 0.
  */
 export function clipByGlobalNorm(limit: number): GradientTransform<Stateless> {
-  checkOptions("clipByGlobalNorm", { limit }, { limit: limitRange });
+  checkOptions("clipByGlobalNorm", { limit: ranges.limit }, { limit });
   return stateless((updates) => {
     if (limit === Infinity) return updates;
     const norm = globalNorm(updates);

@@ -1,6 +1,5 @@
 /** Lion. */
-import { add, mul, sign, type Tensor, zipTrees } from "@unitune/core";
-import { checkOptions, decay } from "../checks.ts";
+import { add, checkOptions, mul, ranges, sign, type Tensor, zipTrees } from "@unitune/core";
 import {
   addDecayedWeights,
   type ByPath,
@@ -55,7 +54,7 @@ function blend(m: Tensor, g: Tensor, beta: number): Tensor {
 export function scaleByLion(
   { beta1 = 0.9, beta2 = 0.99 }: LionMomentumOptions = {},
 ): GradientTransform<LionState> {
-  checkOptions("Lion", { beta1, beta2 }, { beta1: decay, beta2: decay });
+  checkOptions("Lion", { beta1: ranges.decay, beta2: ranges.decay }, { beta1, beta2 });
   return {
     init: (params) => ({ first: zerosByPath(params) }),
     update: (updates, { first }) => ({

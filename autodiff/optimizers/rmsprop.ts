@@ -1,6 +1,5 @@
 /** RMSprop. */
-import { add, div, mul, sqrt, square, zipTrees } from "@unitune/core";
-import { checkOptions, decay as below1, nonNegative } from "../checks.ts";
+import { add, checkOptions, div, mul, ranges, sqrt, square, zipTrees } from "@unitune/core";
 import { addMomentum, type MomentumOptions, type MomentumState } from "./sgd.ts";
 import {
   type ByPath,
@@ -48,7 +47,7 @@ export interface RmsState {
 export function scaleByRms(
   { decay = 0.99, epsilon = 1e-8 }: RmsOptions = {},
 ): GradientTransform<RmsState> {
-  checkOptions("RMSprop", { decay, epsilon }, { decay: below1, epsilon: nonNegative });
+  checkOptions("RMSprop", { decay: ranges.decay, epsilon: ranges.nonNegative }, { decay, epsilon });
   return {
     init: (params) => ({ second: zerosByPath(params) }),
     update(updates, state) {

@@ -1,6 +1,5 @@
 /** Stochastic gradient descent, with momentum. */
-import { add, mul, zipTrees } from "@unitune/core";
-import { checkOptions, decay } from "../checks.ts";
+import { add, checkOptions, mul, ranges, zipTrees } from "@unitune/core";
 import {
   type ByPath,
   chain,
@@ -48,7 +47,7 @@ export interface MomentumState {
 export function addMomentum(
   { momentum = 0, nesterov = false }: MomentumOptions = {},
 ): GradientTransform<MomentumState> {
-  checkOptions("momentum", { momentum }, { momentum: decay });
+  checkOptions("momentum", { momentum: ranges.decay }, { momentum });
   return {
     init: (params) => ({ sum: momentum === 0 ? {} : zerosByPath(params) }),
     update(updates, state) {

@@ -2,16 +2,17 @@
 import {
   add,
   cast,
+  checkOptions,
   full,
   leafPaths,
   mapTree,
   mul,
   neg,
+  ranges,
   type Tensor,
   zeros,
   zipTrees,
 } from "@unitune/core";
-import { checkOptions, finite, nonNegative } from "../checks.ts";
 import type { Schedule } from "../schedules.ts";
 
 /** What an update gives. */
@@ -131,7 +132,7 @@ export function applyUpdates<P>(params: P, updates: P): P {
  * @throws {RangeError} If the factor is not finite.
  */
 export function scale(factor: number): GradientTransform<Stateless> {
-  checkOptions("scale", { factor }, { factor: finite });
+  checkOptions("scale", { factor: ranges.finite }, { factor });
   return stateless((updates) => mapTree(updates, (update) => mul(update, factor)));
 }
 
@@ -199,7 +200,7 @@ export type LearningRate = number | Schedule;
  */
 export function scaleByLearningRate(rate: LearningRate): GradientTransform<StepState> {
   if (typeof rate === "function") return scaleBySchedule((step) => neg(rate(step)));
-  checkOptions("learning rate", { rate }, { rate: nonNegative });
+  checkOptions("learning rate", { rate: ranges.nonNegative }, { rate });
   const { update } = scale(-rate);
   return {
     init: firstStep,
@@ -258,7 +259,7 @@ export function addDecayedWeights(
   rate: number,
   mask: ParameterMask = onlyMatrices,
 ): GradientTransform<Stateless> {
-  checkOptions("weight decay", { rate }, { rate: nonNegative });
+  checkOptions("weight decay", { rate: ranges.nonNegative }, { rate });
   return stateless((updates, params) =>
     rate === 0 ? updates : zipTrees(
       updates,

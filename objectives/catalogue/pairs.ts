@@ -1,5 +1,5 @@
 /** Objectives on people's preferences by the field's names, each one expression of the parts. */
-import { checkOptions, nonNegative } from "../checks.ts";
+import { checkOptions, ranges } from "@unitune/core";
 import { sum, weight } from "../combinators.ts";
 import type { ScoredDemonstrations } from "./demonstrations.ts";
 import { estimate } from "../estimation.ts";
@@ -275,7 +275,7 @@ export function rpo(
     & Omit<PreferenceObjectiveOptions, "alpha">
     & { readonly alpha?: number } = {},
 ): Objective<ScoredPairs> {
-  checkOptions("rpo", { alpha: nonNegative }, { alpha });
+  checkOptions("rpo", { alpha: ranges.nonNegative }, { alpha });
   return objective(
     paired(estimate(gold, against("precomputed"))),
     sum(pairwise(options), weight(alpha, onChosen(nll()))),
@@ -409,7 +409,7 @@ export function simpo(options: SimpoOptions = {}): Objective<Pairs> {
 export function cpo(
   { alpha = 1, ...options }: CpoOptions & { readonly alpha?: number } = {},
 ): Objective<Pairs> {
-  checkOptions("cpo", { alpha: nonNegative }, { alpha });
+  checkOptions("cpo", { alpha: ranges.nonNegative }, { alpha });
   return objective(
     paired(estimate(gold, indicator)),
     sum(contrastive(options), weight(alpha, onChosen(nll()))),

@@ -1,18 +1,12 @@
 /** Objectives on sampled answers by the field's names, each one expression of the parts. */
+import { checkOptions, type Range, ranges } from "@unitune/core";
 import {
   type AdvantageEstimator,
   type AdvantageForm,
   estimator,
   gaeConstants,
 } from "../advantages.ts";
-import {
-  checkName,
-  checkOptions,
-  nonNegative,
-  positive,
-  type Range,
-  upToInfinity,
-} from "../checks.ts";
+import { checkName } from "../checks.ts";
 import { sum, weight } from "../combinators.ts";
 import type { ScoredDemonstrations } from "./demonstrations.ts";
 import { both, estimate } from "../estimation.ts";
@@ -150,10 +144,10 @@ export const ppoDefaults: Required<Omit<PpoOptions, keyof ClippedOptions>> = {
 };
 
 const ppoRanges = {
-  penalty: nonNegative,
-  valueWeight: nonNegative,
-  valueEpsilon: upToInfinity,
-  entropyWeight: nonNegative,
+  penalty: ranges.nonNegative,
+  valueWeight: ranges.nonNegative,
+  valueEpsilon: ranges.upToInfinity,
+  entropyWeight: ranges.nonNegative,
 };
 
 /**
@@ -260,7 +254,7 @@ export function grpoKl(
     & ClippedOptions
     & { readonly beta?: number } = {},
 ): Objective<ScoredRollouts> {
-  checkOptions("grpoKl", { beta: nonNegative }, { beta });
+  checkOptions("grpoKl", { beta: ranges.nonNegative }, { beta });
   const clipping = { ...clippedDefaults.grpo, ...options };
   const normalized = clipping.normalizer === undefined ? {} : { normalizer: clipping.normalizer };
   return objective(
@@ -295,7 +289,7 @@ export function dapo(options: ScaledGroupOptions & ClippedOptions = {}): Objecti
 }
 
 /** The longest completion that Dr. GRPO divides by. */
-const longest: Range = { words: "a positive number", holds: positive.holds };
+const longest: Range = { words: "a positive number", holds: ranges.positive.holds };
 
 /**
  * Dr. GRPO (arXiv 2503.20783): no deviation in the advantage, no length in the normalizer, which is

@@ -67,7 +67,7 @@ for (const dtype of ["f32", "f64"] as const) {
       fc.asyncProperty(
         sizes,
         fc.integer({ min: 1, max: 3 }),
-        anyNumber,
+        fc.oneof(anyNumber, fc.constantFrom(Infinity, -Infinity)),
         fc.array(fc.constantFrom("counts", "left out", "unscorable"), { maxLength: 9 }),
         async (groupSize, groups, reward, fates) => {
           const rows = Array.from({ length: groupSize * groups }, (_, i) => fates[i] ?? "counts");
@@ -367,5 +367,22 @@ Deno.test("a pass rate that is the threshold does not pass, whatever it is round
     ];
     await assertClose(loss(passing / of), demonstrated);
     await assertClose(loss((passing - 0.5) / of), sampled);
+  }
+});
+
+Deno.test("rewards whose squares no float holds have the z-scores of their ratios", async () => {
+  for (const size of [1e20, 1e-30]) {
+    const rewards = tensor([size, -size]);
+    // Two deviations of 1 from their mean have a standard deviation of sqrt(2).
+    const expected = [Math.SQRT1_2, -Math.SQRT1_2];
+    for (
+      const z of [
+        groupZScore(rewards, { groupSize: 2, epsilon: 0 }),
+        batchZScore(rewards, { epsilon: 0 }),
+      ]
+    ) {
+      // A few roundings in f32 of numbers below 1.
+      await assertClose(z, tensor(expected), 1e-6);
+    }
   }
 });
