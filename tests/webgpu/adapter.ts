@@ -24,6 +24,12 @@ async function open(options: WebGpuOptions): Promise<WebGpuDevice | undefined> {
 /** Devices with the adapter's own kernels and with those made for hardware. */
 export const [device, hardware] = [await open({}), await open({ tuning: "hardware" })];
 
+// A driver whose devices are still there when the process ends may fail while it is torn down.
+Deno.test.afterAll(() => {
+  device?.[Symbol.dispose]();
+  hardware?.[Symbol.dispose]();
+});
+
 /** A test that needs a WebGPU adapter. */
 export function testOnWebGpu(
   name: string,
