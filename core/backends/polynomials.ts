@@ -160,5 +160,5 @@ export const TANH_DENOMINATOR: readonly number[] = [
   1,
 ];
 
-/** Above minus this, the exponent of `geluDecay` is small enough for its rounding to be so, too. */
+/** Up to this size of x, the exponent of `geluDecay` is small enough for its rounding to be so, too. */
 export const GELU_NEAR = 3;

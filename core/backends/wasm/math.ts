@@ -250,7 +250,7 @@ const geluDecay = unary((scope, x) => {
     float(GELU_CUBIC * Math.LOG2E),
     float(GELU_LINEAR * Math.LOG2E),
   );
-  const w = keep(scope, f32x4.pmin(f32x4.mul(size.get, factor), float(DECAYED)));
+  const w = keep(scope, f32x4.mul(size.get, factor));
   // With the bias of exponents, so that the lowest bits are those of the scale.
   const rounder = float(ROUNDER + DECAYED);
   const [rounded, rest] = [locals.add(types.v128), locals.add(types.v128)];
@@ -261,7 +261,7 @@ const geluDecay = unary((scope, x) => {
     local.set(rounded, f32x4.sub(rounder, w.get)),
     local.set(rest, f32x4.sub(f32x4.sub(rounder, local.get(rounded)), w.get)),
     branch(
-      v128.anyTrue(f32x4.lt(x, float(-GELU_NEAR))),
+      v128.anyTrue(f32x4.gt(size.get, float(GELU_NEAR))),
       [
         reduceDecay(scope, size.get, rounded, rest),
         local.set(rounded, f32x4.sub(rounder, local.get(rounded))),
