@@ -184,6 +184,32 @@ Deno.test("argsort is stable and sorts, argmax finds the first of the largest", 
   }
 });
 
+Deno.test("argmax passes over NaN, unless it is the first, on every backend", async () => {
+  const rows = (elements: readonly number[]) =>
+    fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 19 })).chain(
+      ([count, size]) => {
+        const row = fc.array(fc.constantFrom(...elements), { minLength: size, maxLength: size });
+        return fc.array(row, { minLength: count, maxLength: count });
+      },
+    );
+  const first = (row: readonly number[]) =>
+    row.reduce((best, x, i) => x > (row[best] ?? NaN) ? i : best, 0);
+  const extremes = {
+    f32: [NaN, -0, 0, 1, Infinity, -Infinity],
+    i32: [-(2 ** 31), -1, 0, 2 ** 31 - 1],
+    u32: [0, 1, 2 ** 31, 2 ** 32 - 1],
+  };
+  for (const device of [reference(), wasm({ threads: 1 })]) {
+    for (const dtype of ["f32", "i32", "u32"] as const) {
+      using program = compile((y: Tensor) => argmax(y), { device });
+      await fc.assert(fc.asyncProperty(rows(extremes[dtype]), async (x) => {
+        const result = program(tensor(x, { dtype }));
+        assertEquals(await result.data(), Int32Array.from(x, first));
+      }));
+    }
+  }
+});
+
 Deno.test("argsort puts NaN last, and what is not NaN in order before it", async () => {
   const element = fc.constantFrom(NaN, -0, 0, 1, -1, Infinity, -Infinity);
   const rank = (x: number) => Number.isNaN(x) ? Infinity : Math.atan(x);

@@ -14,7 +14,7 @@ import {
   shareLoop,
   withLoop,
 } from "./frame.ts";
-import { branch, type Code, f32x4, i32, i32x4, local, types, v128 } from "./instructions.ts";
+import { type Code, f32x4, i32, i32x4, local, types, v128 } from "./instructions.ts";
 
 /** Combining two vectors of partial results, and where the reduction starts. */
 interface Combiner {
@@ -162,6 +162,12 @@ function reduceAcross(kernel: KernelOf<"reduce">, frame: Frame): Code {
   });
 }
 
+/** The lanes of a vector in another order. */
+function turned(vector: number, order: readonly number[]): Code {
+  const bytes = order.flatMap((lane) => [0, 1, 2, 3].map((byte) => 4 * lane + byte));
+  return v128.shuffle(local.get(vector), local.get(vector), bytes);
+}
+
 /** One result at a time, in four partial results while the reduced loops run. */
 function reduceAlong(kernel: KernelOf<"reduce">, frame: Frame): Code {
   const { kept, steps, output, outputStart, value } = kernel;
@@ -180,9 +186,6 @@ function reduceAlong(kernel: KernelOf<"reduce">, frame: Frame): Code {
   const alone = levels(frame, combining, [...outer, singles], kept.length, 1);
   const [lanes = 0] = inLanes.last;
   const [single = 0] = alone.last;
-  const other = (bytes: number[]) => v128.shuffle(local.get(lanes), local.get(lanes), bytes);
-  const lanesAt = (order: readonly number[]) =>
-    order.flatMap((lane) => [0, 1, 2, 3].map((byte) => 4 * lane + byte));
   const nest: Nest = {
     ...frame,
     domain,
@@ -199,8 +202,8 @@ function reduceAlong(kernel: KernelOf<"reduce">, frame: Frame): Code {
       return {
         before: [lanes, single].map((sum) => local.set(sum, initial)),
         after: [
-          local.set(lanes, combine(local.get(lanes), other(lanesAt([2, 3, 0, 1])))),
-          local.set(lanes, combine(local.get(lanes), other(lanesAt([1, 0, 3, 2])))),
+          local.set(lanes, combine(local.get(lanes), turned(lanes, [2, 3, 0, 1]))),
+          local.set(lanes, combine(local.get(lanes), turned(lanes, [1, 0, 3, 2]))),
           v128.store32Lane(address(output, to), combine(local.get(lanes), local.get(single)), 0),
         ],
       };
@@ -209,50 +212,82 @@ function reduceAlong(kernel: KernelOf<"reduce">, frame: Frame): Code {
   });
 }
 
-/** The first index of the largest element, one element at a time. */
+/** The largest elements so far, lane by lane, and their indices. */
+interface Largest {
+  readonly best: number;
+  readonly index: number;
+}
+
+/**
+ * The first index of the largest element, in four partial results while the reduced loops run. An
+ * element that is not a number is passed over, unless it is the first.
+ */
 function argmax(kernel: KernelOf<"reduce">, frame: Frame): Code {
-  const { kept, reduced, steps, output, outputStart, value } = kernel;
+  const { kept, steps, output, outputStart, value } = kernel;
   const { locals } = frame;
-  // One extra loop of a single round keeps the body to one element at a time.
-  const domain = [...kept, ...reduced, 1];
-  const rank = domain.length;
-  const to = padded({ offset: outputStart, strides: stridesOf(kept) }, rank);
+  const domain = [...kept, ...withLoop(kernel.reduced)];
+  const to = padded({ offset: outputStart, strides: stridesOf(kept) }, domain.length);
   const dtype = steps[value]?.dtype ?? "f32";
-  const [best, index, round] = [
+  const { initial, combine } = combiner("reduceMax", dtype);
+  const less = dtype === "f32" ? f32x4.lt : dtype === "u32" ? i32x4.ltU : i32x4.ltS;
+  const largest = (): Largest => ({ best: locals.add(types.v128), index: locals.add(types.v128) });
+  const [inLanes, alone] = [largest(), largest()];
+  const round = locals.add(types.i32);
+  const [place, isLarger, most] = [
     locals.add(types.v128),
-    locals.add(types.i32),
-    locals.add(types.i32),
+    locals.add(types.v128),
+    locals.add(types.v128),
   ];
-  const greater = dtype === "f32"
-    ? (a: Code, b: Code) => f32x4.gt(a, b)
-    : dtype === "u32"
-    ? (a: Code, b: Code) => i32x4.ltU(b, a)
-    : (a: Code, b: Code) => i32x4.gtS(a, b);
+  const none = i32x4.const(0, 0, 0, 0);
   const nest: Nest = {
     ...frame,
     domain,
-    steps: paddedSteps(steps, rank),
+    steps: paddedSteps(steps, domain.length),
     share: shareLoop(frame, domain, kept.length),
   };
+  const across = (x: number, pair: (a: Code, b: Code) => Code): Code => [
+    local.set(x, pair(local.get(x), turned(x, [2, 3, 0, 1]))),
+    local.set(x, pair(local.get(x), turned(x, [1, 0, 3, 2]))),
+  ];
+  /** The indices of the elements that are the largest, elsewhere more than any index. */
+  const indices = ({ best, index }: Largest): Code =>
+    v128.or(local.get(index), less(local.get(best), local.get(most)));
   return emitNest(nest, {
-    inner: (cursor) => [
-      branch(
-        i32x4.extractLane(
-          v128.or(
-            greater(cursor.value(value), local.get(best)),
-            i32x4.splat(i32.sub(i32.const(0), i32.eqz(local.get(round)))),
-          ),
-          0,
-        ),
-        [local.set(best, cursor.value(value)), local.set(index, local.get(round))],
-      ),
-      local.set(round, i32.add(local.get(round), i32.const(1))),
-    ],
+    inner: (cursor) => {
+      const { best, index } = cursor.width === 4 ? inLanes : alone;
+      const isFirst = i32x4.eq(local.get(place), none);
+      const pick = (x: Code, y: number) =>
+        local.set(y, v128.bitselect(x, local.get(y), local.get(isLarger)));
+      return [
+        local.set(place, i32x4.add(i32x4.splat(local.get(round)), i32x4.const(0, 1, 2, 3))),
+        local.set(isLarger, v128.or(less(local.get(best), cursor.value(value)), isFirst)),
+        pick(local.get(place), index),
+        pick(cursor.value(value), best),
+        local.set(round, i32.add(local.get(round), i32.const(cursor.width))),
+      ];
+    },
     around: (loop, address) => {
       if (loop !== kept.length) return { before: [], after: [] };
       return {
-        before: [local.set(index, i32.const(0)), local.set(round, i32.const(0))],
-        after: i32.store(address(output, to), local.get(index)),
+        before: [
+          local.set(round, i32.const(0)),
+          [inLanes, alone].map(({ best, index }) => [
+            local.set(best, initial),
+            local.set(index, none),
+          ]),
+        ],
+        after: [
+          local.set(most, local.get(inLanes.best)),
+          across(most, combine),
+          local.set(most, combine(local.get(most), turned(alone.best, [0, 0, 0, 0]))),
+          local.set(place, indices(inLanes)),
+          across(place, i32x4.minU),
+          v128.store32Lane(
+            address(output, to),
+            i32x4.minU(local.get(place), indices(alone)),
+            0,
+          ),
+        ],
       };
     },
   });
