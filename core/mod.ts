@@ -34,6 +34,7 @@ export {
 } from "./backends/webgpu/webgpu.ts";
 export * from "./compile.ts";
 export * from "./devices.ts";
+export * from "./dims.ts";
 export {
   allocate,
   bytesPerElement,
