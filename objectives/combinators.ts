@@ -19,7 +19,7 @@ import {
 import { checkGroups } from "./checks.ts";
 import type { OptimizationDescription } from "./description.ts";
 import type { Demonstrations } from "./gold.ts";
-import type { Evaluation } from "./loss.ts";
+import type { Evaluation } from "./evaluation.ts";
 import type { Objective } from "./objective.ts";
 import type { Optimization } from "./optimization.ts";
 import type { Context } from "./policy.ts";

@@ -1,6 +1,5 @@
 /** A loss as a sum and what it is divided by. */
 import { div, equal, type Tensor, where } from "@unitune/core";
-import type { Metrics } from "./metrics.ts";
 
 /**
  * A loss as two scalars, `loss = total / normalizer`, each additive over the rows of a batch. So a
@@ -11,17 +10,6 @@ export interface Loss {
   readonly total: Tensor;
   /** What the sum is divided by: a count of tokens, or of sequences. It carries no gradient. */
   readonly normalizer: Tensor;
-}
-
-/**
- * What an objective says of a batch, additive over its rows: the loss is the sum of
- * `total / normalizer` over the terms.
- */
-export interface Evaluation {
-  /** The terms of the loss, each with a normalizer of its own. */
-  readonly terms: readonly Loss[];
-  /** What is logged beside the loss. */
-  readonly metrics: Metrics;
 }
 
 /** `a / b`, and `a` where b is 0: the mean over nothing is 0, not NaN. */

@@ -53,6 +53,7 @@ export type * from "./description.ts";
 export * from "./distillation.ts";
 export { type DivergenceOptions, divergenceScore, type FDivergence } from "./divergences.ts";
 export * from "./estimation.ts";
+export type * from "./evaluation.ts";
 export { type Demonstrations, gold } from "./gold.ts";
 export * from "./intuitive.ts";
 export {
@@ -74,7 +75,7 @@ export {
   tokenEntropy,
   tokenLogProbs,
 } from "./log_probs.ts";
-export { type Evaluation, type Loss, lossValue } from "./loss.ts";
+export { type Loss, lossValue } from "./loss.ts";
 export * from "./metrics.ts";
 export * from "./nll.ts";
 export * from "./objective.ts";

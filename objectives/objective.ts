@@ -2,7 +2,8 @@
 import { add, type Tensor, zipTrees } from "@unitune/core";
 import type { ObjectiveDescription } from "./description.ts";
 import type { Estimation } from "./estimation.ts";
-import { type Evaluation, lossValue } from "./loss.ts";
+import type { Evaluation } from "./evaluation.ts";
+import { lossValue } from "./loss.ts";
 import { metricValues } from "./metrics.ts";
 import type { Reading } from "./optimization.ts";
 import { type Context, type Model, withoutGradient } from "./policy.ts";

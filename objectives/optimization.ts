@@ -1,7 +1,7 @@
 /** Transition optimization: how evidence becomes a loss. */
 import type { Tensor } from "@unitune/core";
 import type { OptimizationDescription } from "./description.ts";
-import type { Evaluation } from "./loss.ts";
+import type { Evaluation } from "./evaluation.ts";
 import type { Context } from "./policy.ts";
 
 /** Evidence on single tokens. */

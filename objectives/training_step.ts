@@ -20,7 +20,8 @@ import {
   zeros,
   zipTrees,
 } from "@unitune/core";
-import type { Evaluation, Loss } from "./loss.ts";
+import type { Evaluation } from "./evaluation.ts";
+import type { Loss } from "./loss.ts";
 import type { Metrics } from "./metrics.ts";
 import { evaluationLoss, type Objective, summarize } from "./objective.ts";
 import { type Context, modelOf, type Policy } from "./policy.ts";
