@@ -1,10 +1,10 @@
 /** `deno task bench`: measures training steps, generation and memory. */
 import process from "node:process";
-import type { Device } from "@unitune/core";
 import { countParameters } from "@unitune/models";
 import {
   type FlagTable,
   helpText,
+  type NamedDevice,
   openDevice,
   parseFlags,
   runCommand,
@@ -124,7 +124,7 @@ interface Extras {
 async function measure(
   preset: string,
   workload: Workload,
-  device: Device,
+  device: NamedDevice,
   measuring: Measuring,
   { withProfile, memorySteps, precision }: Extras,
 ): Promise<WorkloadReport> {
@@ -157,7 +157,7 @@ async function measure(
 async function endure(
   preset: string,
   workload: Workload,
-  name: Device["name"],
+  name: NamedDevice["name"],
   precision: "f32" | "f16",
   steps: number,
 ) {
@@ -169,10 +169,10 @@ async function endure(
 }
 
 /** A device that may tell what it computes on. */
-interface TellingDevice extends Device {
+type TellingDevice = NamedDevice & {
   readonly description?: string;
   readonly features?: readonly string[];
-}
+};
 
 /** Rows and columns of the matrices that are multiplied. */
 const PRODUCT_SIZE = 1024;

@@ -4,15 +4,26 @@
  * @module
  */
 
-import { type Device, reference, wasm, webgpu, WebGpuUnavailableError } from "@unitune/core";
+import {
+  reference,
+  type ReferenceDevice,
+  wasm,
+  type WasmDevice,
+  webgpu,
+  type WebGpuDevice,
+  WebGpuUnavailableError,
+} from "@unitune/core";
 import { UserError } from "./errors.ts";
 import type { TrainSettings } from "./settings.ts";
+
+/** A device that commands open, under the name by which they open the same one again. */
+export type NamedDevice = ReferenceDevice | WasmDevice | WebGpuDevice;
 
 /** A graphics processor, or else the processor, by WebAssembly. */
 async function openBest(
   note: (sentence: string) => void,
   precision: TrainSettings["precision"],
-): Promise<Device> {
+): Promise<NamedDevice> {
   try {
     const device = await webgpu({ precision });
     if (!device.isSoftware) return device;
@@ -31,7 +42,7 @@ async function openBest(
 async function openGraphics(
   note: (sentence: string) => void,
   precision: TrainSettings["precision"],
-): Promise<Device> {
+): Promise<NamedDevice> {
   const device = await webgpu({ precision });
   if (device.isSoftware) {
     note(
@@ -45,7 +56,7 @@ const devices: {
   readonly [Name in TrainSettings["device"]]: (
     note: (sentence: string) => void,
     precision: TrainSettings["precision"],
-  ) => Device | Promise<Device>;
+  ) => NamedDevice | Promise<NamedDevice>;
 } = {
   auto: openBest,
   wasm: () => wasm(),
@@ -78,7 +89,7 @@ export async function openDevice(
   setting: TrainSettings["device"],
   note: (sentence: string) => void = () => {},
   precision: TrainSettings["precision"] = "f32",
-): Promise<Device> {
+): Promise<NamedDevice> {
   try {
     const device = await devices[setting](note, precision);
     if (precision === "f32" || device.name === "webgpu") return device;

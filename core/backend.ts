@@ -68,8 +68,8 @@ export interface KernelTime {
 
 /** A place where programs run. */
 export interface Device {
-  /** The backend's name. */
-  readonly name: "reference" | "wasm" | "webgpu";
+  /** The backend's name, as messages give it. */
+  readonly name: string;
   /** Copies elements from the host. */
   upload(data: TypedArray, dtype: DType): Buffer;
   /** Compiles a graph. */

@@ -2,11 +2,13 @@
 import type { Device, Program, ProgramStatistics } from "./backend.ts";
 import { defaultDevice } from "./devices.ts";
 import { giveUp, materialise, operandOf, store } from "./evaluate.ts";
-import { type Graph, traceGraph } from "./graph.ts";
+import type { Graph } from "./graph.ts";
 import { showShape } from "./shape.ts";
 import { simplify } from "./simplify.ts";
-import { type Cell, makeTensor, type Tensor } from "./tensor.ts";
+import { makeTensor } from "./tensor.ts";
+import { traceGraph } from "./trace.ts";
 import { describeTree, leavesOf, mapTree, replaceLeaves, unfitTree } from "./tree.ts";
+import type { Cell, Tensor } from "./value.ts";
 
 /** How a function is compiled. */
 export interface CompileOptions {

@@ -2,10 +2,11 @@
 import type { Buffer, Device, Operand, Program } from "./backend.ts";
 import { defaultDevice } from "./devices.ts";
 import type { TypedArray } from "./dtype.ts";
-import { showGraph, type Traced, traceGraph } from "./graph.ts";
+import { showGraph } from "./graph.ts";
 import { showShape } from "./shape.ts";
 import { simplify } from "./simplify.ts";
-import type { Tensor } from "./tensor.ts";
+import { type Traced, traceGraph } from "./trace.ts";
+import type { Tensor } from "./value.ts";
 
 /** Programs of expressions that were evaluated, so that evaluating a like one compiles nothing. */
 const programs = new WeakMap<Device, Map<string, Program>>();

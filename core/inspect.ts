@@ -1,7 +1,7 @@
 /** Tensors as consoles show them: one line, for which nothing is computed. */
 import type { DType, TypedArray } from "./dtype.ts";
 import { type Shape, showShape } from "./shape.ts";
-import type { Tensor } from "./tensor.ts";
+import type { Tensor } from "./value.ts";
 
 /** The most elements that are shown. */
 const MOST_SHOWN = 16;

@@ -16,7 +16,7 @@
  * @module
  */
 export type * from "./backend.ts";
-export { reference } from "./backends/reference.ts";
+export { reference, type ReferenceDevice } from "./backends/reference.ts";
 export {
   wasm,
   type WasmDevice,
@@ -51,8 +51,6 @@ export {
   type Instruction,
   nodeAt,
   showGraph,
-  type Traced,
-  traceGraph,
 } from "./graph.ts";
 export * from "./memory_error.ts";
 export * from "./ops/activations.ts";
@@ -70,16 +68,14 @@ export { type Shape, ShapeError, showShape, sizeOf } from "./shape.ts";
 export {
   apply,
   asTensor,
-  type Cell,
-  type Expression,
   isTensor,
   makeTensor,
   type NestedNumbers,
-  type Tensor,
   tensor,
   type TensorLike,
-  type Value,
   variable,
 } from "./tensor.ts";
 export * from "./text.ts";
+export * from "./trace.ts";
 export { leafPaths, leavesOf, mapTree, replaceLeaves, type TensorTree, zipTrees } from "./tree.ts";
+export type * from "./value.ts";

@@ -7,7 +7,8 @@ import { add, cast, cos, div, less, log, maximum, mul, neg, sqrt, sub } from "./
 import { argmax } from "./ops/reduce.ts";
 import { concat, reshape, slice } from "./ops/shape.ts";
 import { checkShape, type Shape, sizeOf } from "./shape.ts";
-import { apply, asTensor, type Tensor, tensor, type TensorLike } from "./tensor.ts";
+import { apply, asTensor, tensor, type TensorLike } from "./tensor.ts";
+import type { Tensor } from "./value.ts";
 
 /** Counters; the second word tells the uses of a key apart, so that their bits never meet. */
 const COUNTERS = {

@@ -4,7 +4,8 @@
  * Parameters, optimizer states and batches are trees. Records are walked in the order of their
  * sorted keys, so that two records with the same entries are the same tree.
  */
-import { isTensor, type Tensor } from "./tensor.ts";
+import { isTensor } from "./tensor.ts";
+import type { Tensor } from "./value.ts";
 
 /** A nested record or array of tensors, such as a model's parameters. */
 export type TensorTree = Tensor | readonly TensorTree[] | { readonly [key: string]: TensorTree };

@@ -376,6 +376,12 @@ function run(graph: Graph, operands: readonly TypedArray[]): Elements[] {
   return graph.outputs.map(value);
 }
 
+/** The reference backend as a device. */
+export interface ReferenceDevice extends Device {
+  /** The backend's name. */
+  readonly name: "reference";
+}
+
 /**
  * The reference backend as a device.
  *
@@ -390,7 +396,7 @@ function run(graph: Graph, operands: readonly TypedArray[]): Elements[] {
  *
  * @returns A device of its own.
  */
-export function reference(): Device {
+export function reference(): ReferenceDevice {
   const stored = new WeakMap<Buffer, TypedArray>();
 
   const upload = (data: TypedArray, dtype: DType): Buffer => {

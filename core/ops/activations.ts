@@ -1,6 +1,7 @@
 /** Functions with a kink or a tail: cut ones, and those made of exponentials. */
 import { GELU_CUBIC, GELU_LINEAR } from "../primitives.ts";
-import { apply, type Tensor, type TensorLike } from "../tensor.ts";
+import { apply, type TensorLike } from "../tensor.ts";
+import type { Tensor } from "../value.ts";
 import {
   abs,
   add,

@@ -1,6 +1,7 @@
 /** Attention. */
 import { ShapeError, showShape } from "../shape.ts";
-import { apply, type Tensor } from "../tensor.ts";
+import { apply } from "../tensor.ts";
+import type { Tensor } from "../value.ts";
 
 /** How attention scores queries. */
 export interface CausalAttentionOptions {

@@ -2,7 +2,8 @@
 import { type DType, isFloat } from "../dtype.ts";
 import type { PrimitiveName, PrimitiveParameters } from "../primitives.ts";
 import { broadcastShapes, ShapeError } from "../shape.ts";
-import { apply, asTensor, type Tensor, type TensorLike } from "../tensor.ts";
+import { apply, asTensor, type TensorLike } from "../tensor.ts";
+import type { Tensor } from "../value.ts";
 import { broadcastTo } from "./shape.ts";
 
 /** The primitives without parameters. */

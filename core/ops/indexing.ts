@@ -9,7 +9,8 @@ import {
   showShape,
   sizeOf,
 } from "../shape.ts";
-import { apply, asTensor, type Tensor, type TensorLike } from "../tensor.ts";
+import { apply, asTensor, type TensorLike } from "../tensor.ts";
+import type { Tensor } from "../value.ts";
 import { and, cast, equal, less, lessEqual, where } from "./elementwise.ts";
 import { iota, reshape, unsqueeze } from "./shape.ts";
 import { argsort, sum } from "./reduce.ts";

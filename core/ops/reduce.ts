@@ -1,7 +1,8 @@
 /** Operations over axes: sums, maxima, products of matrices, and what is composed of them. */
 import { isFloat } from "../dtype.ts";
 import { at, broadcastShapes, normalizeAxes, ShapeError, showShape, sizeOf } from "../shape.ts";
-import { apply, type Tensor } from "../tensor.ts";
+import { apply } from "../tensor.ts";
+import type { Tensor } from "../value.ts";
 import { abs, add, div, exp, less, log, stopGradient, sub, where } from "./elementwise.ts";
 import { broadcastTo, reshape, squeeze, unsqueeze } from "./shape.ts";
 

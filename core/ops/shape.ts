@@ -12,7 +12,8 @@ import {
   showShape,
   sizeOf,
 } from "../shape.ts";
-import { apply, type Tensor } from "../tensor.ts";
+import { apply } from "../tensor.ts";
+import type { Tensor } from "../value.ts";
 
 /**
  * One value everywhere.

@@ -123,6 +123,8 @@ export interface WasmStatistics {
 
 /** The wasm backend as a device. */
 export interface WasmDevice extends Device {
+  /** The backend's name. */
+  readonly name: "wasm";
   /** What is known of the device's memory. */
   statistics(): WasmStatistics;
 }

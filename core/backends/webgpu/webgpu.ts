@@ -40,6 +40,8 @@ export interface WebGpuStatistics extends MemoryStatistics {
 
 /** The WebGPU backend as a device. */
 export interface WebGpuDevice extends Device {
+  /** The backend's name. */
+  readonly name: "webgpu";
   /** What the adapter says that it is. */
   readonly description: string;
   /** Whether the adapter computes on the processor, where wasm is faster. */

@@ -1,0 +1,119 @@
+/** Tracing: from the expressions that stand behind tensors to a graph. */
+import type { Graph, GraphNode, Instruction } from "./graph.ts";
+import type { Abstract, PrimitiveName } from "./primitives.ts";
+import { showShape, sizeOf } from "./shape.ts";
+import type { Expression, Tensor } from "./value.ts";
+
+function instruction<P extends PrimitiveName>(
+  { op, parameters }: Expression<P>,
+  inputs: readonly number[],
+  { shape, dtype }: Abstract,
+): Instruction<P> {
+  return { op, parameters, inputs, shape, dtype };
+}
+
+/** A graph and the tensors whose elements it needs beside its arguments. */
+export interface Traced {
+  /** The graph; its inputs are the arguments, then the captured tensors. */
+  readonly graph: Graph;
+  /** Tensors that hold elements and that the expressions refer to. */
+  readonly captured: readonly Tensor[];
+}
+
+/**
+ * The graph that computes tensors from arguments, as it is before it is simplified.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { add, tensor, traceGraph } from "@unitune/core";
+ *
+ * const [x, y] = [tensor([1, 2]), tensor([3, 4])];
+ * const { graph, captured } = traceGraph([x], [add(x, y)]);
+ * assertEquals(graph.nodes.map(({ op }) => op), ["input", "input", "add"]);
+ * assertEquals(captured, [y]);
+ * ```
+ *
+ * @param args Tensors to be inputs, whatever stands behind them.
+ * @param results The tensors to compute.
+ * @returns The graph, and the elements that it captured.
+ * @throws {Error} If an expression refers to a tensor that is gone or to another trace's argument.
+ */
+export function traceGraph(args: readonly Tensor[], results: readonly Tensor[]): Traced {
+  const nodes: GraphNode[] = [];
+  const inputs: number[] = [];
+  const captured: Tensor[] = [];
+  const positions = new Map<object, number>();
+
+  const addInput = ({ cell, shape, dtype }: Tensor): number => {
+    const position = nodes.length;
+    nodes.push({ op: "input", index: inputs.length, inputs: [], shape, dtype });
+    inputs.push(position);
+    positions.set(cell, position);
+    return position;
+  };
+  for (const arg of args) addInput(arg);
+
+  // Depth-first with an explicit stack: expressions may be deeper than the call stack.
+  const visit = (root: Tensor): number => {
+    const stack: Tensor[] = [root];
+    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+      const { cell } = top;
+      if (positions.has(cell)) {
+        stack.pop();
+        continue;
+      }
+      const { value } = cell;
+      switch (value.kind) {
+        case "expression": {
+          const waiting = value.inputs.filter((input) => !positions.has(input.cell));
+          if (waiting.length > 0) {
+            for (const input of waiting.toReversed()) stack.push(input);
+            break;
+          }
+          positions.set(cell, nodes.length);
+          nodes.push(
+            instruction(value, value.inputs.map((input) => positions.get(input.cell) ?? -1), top),
+          );
+          stack.pop();
+          break;
+        }
+        case "host": {
+          const [element] = value.data;
+          if (value.data.length === 1 && sizeOf(top.shape) === 1 && element !== undefined) {
+            const { shape, dtype } = top;
+            positions.set(cell, nodes.length);
+            nodes.push({
+              op: "fill",
+              parameters: { shape, dtype, value: element },
+              inputs: [],
+              shape,
+              dtype,
+            });
+          } else {
+            addInput(top);
+            captured.push(top);
+          }
+          stack.pop();
+          break;
+        }
+        case "device":
+          addInput(top);
+          captured.push(top);
+          stack.pop();
+          break;
+        case "argument":
+          throw new Error(
+            "a tensor of one traced function was used in another: return it instead of keeping it",
+          );
+        case "gone":
+          throw new Error(`a tensor of shape ${showShape(top.shape)} is gone: ${value.why}`);
+        default:
+          value satisfies never;
+      }
+    }
+    return positions.get(root.cell) ?? -1;
+  };
+  const outputs = results.map(visit);
+  return { graph: { nodes, inputs, outputs }, captured };
+}

@@ -1,0 +1,62 @@
+/**
+ * What a tensor is: a shape, an element type, and a cell with its value, which is either elements or
+ * an expression over the table of primitives.
+ */
+import type { Buffer, Device } from "./backend.ts";
+import type { TypedArray } from "./dtype.ts";
+import type { Abstract, PrimitiveName, PrimitiveParameters } from "./primitives.ts";
+
+/** A primitive applied to tensors: a node of an expression. */
+export type Expression<P extends PrimitiveName = PrimitiveName> = {
+  [Q in P]: {
+    /** Tells expressions from elements. */
+    readonly kind: "expression";
+    /** The primitive. */
+    readonly op: Q;
+    /** Its operands. */
+    readonly inputs: readonly Tensor[];
+    /** Its static parameters. */
+    readonly parameters: PrimitiveParameters[Q];
+  };
+}[P];
+
+/** What stands behind a tensor. */
+export type Value =
+  /** Elements on the host. */
+  | { readonly kind: "host"; readonly data: TypedArray }
+  /** Elements on a device. */
+  | { readonly kind: "device"; readonly device: Device; readonly buffer: Buffer }
+  /** A primitive applied to tensors. */
+  | Expression
+  /** An argument of a function that is being traced. */
+  | { readonly kind: "argument" }
+  /** Elements that were given away or disposed of. */
+  | { readonly kind: "gone"; readonly why: string };
+
+/**
+ * Where a tensor's value is kept. The value that it stands for never changes; how it is kept does:
+ * an expression becomes elements once it was evaluated.
+ */
+export interface Cell {
+  /** How the value is kept now. */
+  value: Value;
+}
+
+/**
+ * An immutable tensor. Use it as often as you like; nothing is to be freed, but `using` gives a
+ * device's storage back early.
+ */
+export interface Tensor extends Abstract {
+  /** Where the value is kept. */
+  readonly cell: Cell;
+  /** True if the value depends on an argument of a function that is being traced. */
+  readonly traced: boolean;
+  /** True if a derivative is being taken through the value, so that compiled functions inline. */
+  readonly followed: boolean;
+  /** The elements in row-major order, evaluated now if they were not yet. */
+  data(): Promise<TypedArray>;
+  /** The element of a tensor of one element. */
+  item(): Promise<number>;
+  /** Gives the device's storage back; the tensor cannot be read afterwards. */
+  [Symbol.dispose](): void;
+}
