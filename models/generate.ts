@@ -6,6 +6,7 @@ import {
   compile,
   type CompileOptions,
   concat,
+  dims,
   dynamicSlice,
   dynamicUpdate,
   key,
@@ -190,11 +191,11 @@ export function createGenerator<P, C>(
 
   /** Reads the prompts, and adds the first token. */
   const prefill = compile((params: P, run: Run, prompts: Tensor, columns: number): State<C> => {
-    const [batch = 0, length = 0] = prompts.shape;
+    const { B, T } = dims(prompts, "B T", "generate: prompts");
     const place = { column: tensor(0, { dtype: "i32" }), padding: run.padding };
-    const empty = model.emptyCache(batch, columns);
+    const empty = model.emptyCache(B, columns);
     const { logits, cache } = model.decode(params, prompts, empty, place);
-    const tokens = concat([prompts, zeros([batch, columns - length], "i32")], 1); // [B, S]
+    const tokens = concat([prompts, zeros([B, columns - T], "i32")], 1); // [B, S]
     return append(run, { cache, tokens, column: sub(run.start, 1) }, logits);
   }, compileOptions);
 

@@ -10,6 +10,7 @@ import {
   and,
   arange,
   causalAttention,
+  dims,
   dynamicUpdate,
   foldKey,
   gather,
@@ -25,7 +26,6 @@ import {
   reshape,
   type Shape,
   ShapeError,
-  showShape,
   slice,
   softmax,
   sub,
@@ -241,18 +241,17 @@ export function hiddenStates(
   embeddings: Tensor,
   { key }: GptOptions = {},
 ): Tensor {
-  const [, length = 0, width] = embeddings.shape;
-  if (embeddings.shape.length !== 3 || width !== config.width || length > config.context) {
+  const { T } = dims(embeddings, `B T ${config.width}`, "GPT: embeddings");
+  if (T > config.context) {
     throw new ShapeError(
-      `GPT: embeddings have shape ${showShape(embeddings.shape)}; ` +
-        `expected [batch, at most ${config.context}, ${config.width}]`,
+      `GPT: embeddings: got ${T} tokens; expected at most ${config.context}, the model's context`,
     );
   }
   const drop: Drop | undefined = key === undefined || config.dropout === 0
     ? undefined
     : (x, site) => dropout(x, config.dropout, foldKey(key, site));
 
-  let x = add(embeddings, slice(params.wpe.weight, 0, 0, length)); // [B, T, D]
+  let x = add(embeddings, slice(params.wpe.weight, 0, 0, T)); // [B, T, D]
   x = drop?.(x, 0) ?? x;
   params.h.forEach((block, layer) => {
     const dropHere: Drop | undefined = drop && ((x, site) => drop(x, 1 + 3 * layer + site));
@@ -324,15 +323,17 @@ export function decodeGpt(
   cache: GptCache,
   { column, padding }: CachePlace,
 ): { readonly logits: Tensor; readonly cache: GptCache } {
-  const [batch = 0, length = 0] = ids.shape;
-  const columns = cache[0]?.keys.shape[2] ?? 0;
-  const here = add(arange(length), column); // [T]
-  const offset = sub(here, reshape(padding, [batch, 1])); // [B, T]
+  const { B, T } = dims(ids, "B T", "GPT: ids");
+  const [first] = cache;
+  if (first === undefined) throw new ShapeError("GPT: the cache has no layers");
+  const { S } = dims(first.keys, `${B} H S Dh`, "GPT: cached keys");
+  const here = add(arange(T), column); // [T]
+  const offset = sub(here, reshape(padding, [B, 1])); // [B, T]
   const positions = minimum(maximum(offset, 0), config.context - 1);
-  const there = arange(columns); // [S]
+  const there = arange(S); // [S]
   const visible = and(
-    lessEqual(there, reshape(here, [length, 1])), // [T, S]
-    lessEqual(reshape(padding, [batch, 1, 1, 1]), there), // [B, 1, 1, S]
+    lessEqual(there, reshape(here, [T, 1])), // [T, S]
+    lessEqual(reshape(padding, [B, 1, 1, 1]), there), // [B, 1, 1, S]
   ); // [B, 1, T, S]
 
   let x = add(embedTokens(params, ids), gather(params.wpe.weight, positions)); // [B, T, D]
@@ -347,7 +348,7 @@ export function decodeGpt(
     x = completeBlock(block, x, attend({ queries, ...seen }, visible)); // [B, T, D]
     return seen;
   });
-  const last = reshape(slice(x, 1, length - 1), [batch, config.width]); // [B, D]
+  const last = reshape(slice(x, 1, T - 1), [B, config.width]); // [B, D]
   return { logits: unembed(params, layerNorm(last, params.ln_f)), cache: next };
 }
 

@@ -7,6 +7,7 @@ import {
   argsort,
   cast,
   concat,
+  dims,
   div,
   foldKey,
   iota,
@@ -97,11 +98,10 @@ export function sampleTokens(
 
 /** The sum of the elements before each one along the last axis, by doubling: `[B, V] -> [B, V]`. */
 function sumBefore(x: Tensor): Tensor {
-  const [rows = 0, size = 0] = x.shape;
-  const shifted = (y: Tensor, by: number) =>
-    concat([zeros([rows, by]), slice(y, 1, 0, size - by)], 1);
+  const { B, V } = dims(x, "B V", "sampleTokens");
+  const shifted = (y: Tensor, by: number) => concat([zeros([B, by]), slice(y, 1, 0, V - by)], 1);
   let total = shifted(x, 1);
-  for (let reach = 1; reach < size; reach *= 2) total = add(total, shifted(total, reach));
+  for (let reach = 1; reach < V; reach *= 2) total = add(total, shifted(total, reach));
   return total;
 }
 
@@ -110,15 +110,15 @@ function sumBefore(x: Tensor): Tensor {
  * `[B, V]`.
  */
 function rowNoise(key: Tensor, firstRow: Tensor, shape: Shape): Tensor {
-  const [rows = 0, size = 0] = shape;
+  const { B, V } = dims(shape, "B V", "sampleTokens");
   // A block of random bits is two words, and a row starts a block of its own.
-  const blocks = Math.ceil(size / 2);
+  const blocks = Math.ceil(V / 2);
   const counter = concat([reshape(mul(firstRow, blocks), [1]), tensor([0], { dtype: "u32" })], 0);
   const bits = slice(
-    apply("randomBits", [key, counter], { shape: [rows, 2 * blocks] }),
+    apply("randomBits", [key, counter], { shape: [B, 2 * blocks] }),
     1,
     0,
-    size,
+    V,
   );
   // u = k 2^-24, kept above 0, so that no logarithm is infinite.
   const u = maximum(mul(cast(div(bits, 256), "f32"), 2 ** -24), 2 ** -25);

@@ -3,7 +3,7 @@
  * answer. The head reads what the token head reads, so a policy and its critic share a trunk; under
  * Hugging Face's name for it, a reward model is a GPT2ForSequenceClassification of one label.
  */
-import { matmul, reshape, type Tensor, transposeLast, zeros } from "@unitune/core";
+import { dims, matmul, reshape, type Tensor, transposeLast, zeros } from "@unitune/core";
 import type { GptConfig } from "./config.ts";
 import {
   embedTokens,
@@ -38,8 +38,8 @@ export type ScoringGptParameters = GptParameters & {
  * @returns The same with the head, in place of the one that they may have.
  */
 export function withScore(params: GptParameters): ScoringGptParameters {
-  const [, width = 0] = params.wte.weight.shape;
-  return { ...params, score: { weight: zeros([1, width]) } };
+  const { D } = dims(params.wte.weight, "V D", "withScore: wte");
+  return { ...params, score: { weight: zeros([1, D]) } };
 }
 
 /**
@@ -112,9 +112,9 @@ export function scoreGpt(
   embeddings: Tensor,
   options: GptOptions = {},
 ): Tensor {
-  const [batch = 0, length = 0] = embeddings.shape;
+  const { B, T } = dims(embeddings, "B T D", "GPT: embeddings");
   const hidden = hiddenStates(config, params, embeddings, options); // [B, T, D]
-  return reshape(matmul(hidden, transposeLast(params.score.weight)), [batch, length]);
+  return reshape(matmul(hidden, transposeLast(params.score.weight)), [B, T]);
 }
 
 /** A GPT with a value head: an actor and its critic, for PPO. */
@@ -188,8 +188,8 @@ export function rewardGpt(config: GptConfig): RewardGpt {
     config,
     embed: embedTokens,
     logits: (params, embeddings, options) => {
-      const [batch = 0, length = 0] = embeddings.shape;
-      return reshape(scoreGpt(config, params, embeddings, options), [batch, length, 1]);
+      const { B, T } = dims(embeddings, "B T D", "GPT: embeddings");
+      return reshape(scoreGpt(config, params, embeddings, options), [B, T, 1]);
     },
   };
 }

@@ -88,9 +88,15 @@ export class UnknownCharacterError extends Error {
   }
 }
 
+/** The first code point of a character. */
+function codePointOf(character: string): number {
+  const codePoint = character.codePointAt(0);
+  if (codePoint === undefined) throw new RangeError("expected a character, got an empty text");
+  return codePoint;
+}
+
 function codePointName(character: string): string {
-  const codePoint = character.codePointAt(0) ?? 0;
-  return `U+${codePoint.toString(16).toUpperCase().padStart(4, "0")}`;
+  return `U+${codePointOf(character).toString(16).toUpperCase().padStart(4, "0")}`;
 }
 
 const special: Readonly<Record<SpecialToken, number>> = {
@@ -179,7 +185,7 @@ export function characterTokenizer(characters: Iterable<string>): Tokenizer {
 }
 
 function byCodePoint(a: string, b: string): number {
-  return (a.codePointAt(0) ?? 0) - (b.codePointAt(0) ?? 0);
+  return codePointOf(a) - codePointOf(b);
 }
 
 /** One code point and not half a surrogate pair, which would merge with a neighbour when joined. */

@@ -7,8 +7,16 @@ import {
   assertNotEquals,
   assertThrows,
 } from "@std/assert";
-import { compile, evaluate, key, leafPaths, ShapeError, tensor } from "@unitune/core";
-import { applyGpt, embedTokens, gpt, initGpt } from "@unitune/models";
+import { compile, evaluate, key, leafPaths, ShapeError, tensor, zeros } from "@unitune/core";
+import {
+  applyGpt,
+  decodeGpt,
+  embedTokens,
+  emptyGptCache,
+  gpt,
+  type GptCache,
+  initGpt,
+} from "@unitune/models";
 import fc from "fast-check";
 import { dropout } from "../../models/layers.ts";
 import { largestDifference, logitsOf, sineParameters, tinyConfig, tokenIds } from "./tiny.ts";
@@ -82,14 +90,27 @@ Deno.test("what follows a sequence, such as padding, changes none of its logits"
 
 Deno.test("embeddings of another width or beyond the context are refused", () => {
   const model = gpt(tinyConfig);
-  for (const shape of [[1, context + 1, 8], [1, 3, 9], [3, 8]]) {
-    const embeddings = tensor(new Float32Array(shape.reduce((a, b) => a * b)), { shape });
-    assertThrows(
-      () => model.logits(params, embeddings),
-      ShapeError,
-      "expected [batch, at most 6, 8]",
-    );
+  const refused: readonly (readonly [number[], string])[] = [
+    [[1, context + 1, 8], "GPT: embeddings: got 7 tokens; expected at most 6"],
+    [[1, 3, 9], "GPT: embeddings: got shape [1, 3, 9]; expected [B, T, 8]"],
+    [[3, 8], "GPT: embeddings: got shape [3, 8]; expected [B, T, 8]"],
+  ];
+  for (const [shape, message] of refused) {
+    assertThrows(() => model.logits(params, zeros(shape)), ShapeError, message);
   }
+});
+
+Deno.test("decoding refuses a cache of other rows, and one without layers", () => {
+  const place = { column: zeros([], "i32"), padding: zeros([2], "i32") };
+  const decode = (cache: GptCache) =>
+    decodeGpt(tinyConfig, params, tokenIds([[1, 2], [3, 4]]), cache, place);
+  assertEquals(decode(emptyGptCache(tinyConfig, 2, 5)).logits.shape, [2, vocabulary]);
+  assertThrows(
+    () => decode(emptyGptCache(tinyConfig, 3, 5)),
+    ShapeError,
+    "GPT: cached keys: got shape [3, ",
+  );
+  assertThrows(() => decode([]), ShapeError, "GPT: the cache has no layers");
 });
 
 Deno.test("dropout happens with a key only, and the key decides it", async () => {
