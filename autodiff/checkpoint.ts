@@ -23,7 +23,7 @@ import { closedOver, record, recordCall, replay, resolve } from "./record.ts";
  * );
  * ```
  *
- * @param f A pure function to a tree of floats of one dtype.
+ * @param f A pure function to a tree of floats.
  * @returns The function of the same value and gradient.
  */
 export function checkpoint<A extends readonly unknown[], R>(
@@ -38,7 +38,7 @@ export function checkpoint<A extends readonly unknown[], R>(
     const slots = replay(recording, operands);
     const values = recording.results.map((source) => resolve(source, slots));
     const attached = withBackward("checkpoint", values, operands, (inputs, _, cotangents) => {
-      // Behind a barrier that waits for the cotangent, the steps are not those of the way forward.
+      // Behind a barrier that waits for a cotangent, the steps are not those of the way forward.
       const anew = inputs.map((input) => apply("barrier", [input, resolve(0, cotangents)], {}));
       const pulled = pull(recording, replay(recording, anew), cotangents);
       return pulled.map((cotangent) => cotangent ?? null);

@@ -1,20 +1,16 @@
 /** Functions with a gradient of their own. */
 import {
-  apply,
-  concat,
+  applyAll,
   isFloat,
   leavesOf,
   replaceLeaves,
-  reshape,
   ShapeError,
   showShape,
-  sizeOf,
-  slice,
   type Tensor,
 } from "@unitune/core";
 import { cotangentLeaves } from "./pull.ts";
 import { closedOver, recordCall, replay, resolve } from "./record.ts";
-import type { Cotangents, CustomVjpRule } from "./rules.ts";
+import type { CustomVjpRule } from "./rules.ts";
 
 /** What a backward function knows of the call that it goes back through. */
 export interface Residuals<T, R> {
@@ -24,53 +20,25 @@ export interface Residuals<T, R> {
   readonly value: R;
 }
 
-/** Tensors of one dtype one after the other: a single one as it is, several flat. */
-function pack(tensors: readonly Tensor[]): Tensor {
-  const [first, ...rest] = tensors;
-  return first !== undefined && rest.length === 0
-    ? first
-    : concat(tensors.map((x) => reshape(x, [sizeOf(x.shape)])), 0);
-}
-
-/** The inverse of {@linkcode pack}, into the shapes of other tensors. */
-function unpack(packed: Tensor, like: readonly Tensor[]): Tensor[] {
-  if (like.length === 1) return [packed];
-  let end = 0;
-  return like.map(({ shape }) => {
-    const start = end;
-    end += sizeOf(shape);
-    return reshape(slice(packed, 0, start, end), shape);
-  });
-}
-
 /**
  * Tensors whose cotangents go to operands by a backward function: one call of it for all.
  *
- * @throws {ShapeError} If the tensors are not floats of one dtype, the operand of the primitive.
+ * @throws {ShapeError} If there are no tensors, or one of them has no gradient.
  */
 export function withBackward(
   name: string,
   values: readonly Tensor[],
   operands: readonly Tensor[],
-  backward: (
-    operands: readonly Tensor[],
-    values: readonly Tensor[],
-    cotangents: readonly Tensor[],
-  ) => Cotangents,
-): Tensor[] {
-  const dtypes = new Set(values.map(({ dtype }) => dtype));
-  if (dtypes.size !== 1 || ![...dtypes].every(isFloat)) {
+  backward: CustomVjpRule["backward"],
+): readonly Tensor[] {
+  const other = values.find(({ dtype }) => !isFloat(dtype));
+  if (values.length === 0 || other !== undefined) {
     throw new ShapeError(
-      `${name}: got a result of ${[...dtypes].join(" and ") || "no tensors"}; ` +
-        `expected floats of one dtype`,
+      `${name}: got a result of ${other?.dtype ?? "no tensors"}; expected floats`,
     );
   }
-  const rule: CustomVjpRule = {
-    name,
-    backward: (inputs, value, cotangent) =>
-      backward(inputs, unpack(value, values), unpack(cotangent, values)),
-  };
-  return unpack(apply("customVjp", [pack(values), ...operands], { rule }), values);
+  const rule: CustomVjpRule = { name, backward };
+  return applyAll("customVjp", [...values, ...operands], { rule, values: values.length });
 }
 
 /**
@@ -90,7 +58,7 @@ export function withBackward(
  * assertEquals(await grad(f)(tensor([1.5])).data(), new Float32Array([3]));
  * ```
  *
- * @param f A pure function of a tree of tensors to a tree of floats of one dtype.
+ * @param f A pure function of a tree of tensors to a tree of floats.
  * @param backward From argument, value and a cotangent of the value to a cotangent of the argument.
  * It is linear in the cotangent and made of operations, so that it has gradients itself; what it
  * gives for tensors of the argument that are no floats is ignored.

@@ -8,6 +8,7 @@ import {
   ShapeError,
   showShape,
   type Tensor,
+  zeros,
 } from "@unitune/core";
 import { type Recording, resolve } from "./record.ts";
 import { type Application, type Cotangents, type GradientRule, rules } from "./rules.ts";
@@ -35,15 +36,13 @@ export function pull(
     const seed = seeds[i];
     if (typeof source === "number" && seed) accumulate(source, seed);
   });
-  for (let step = steps.length - 1; step >= 0; step--) {
-    const slot = variables + step;
-    const cotangent = cotangents[slot];
-    const taken = steps[step];
-    if (cotangent === undefined || taken === undefined) continue;
-    const { expression, sources } = taken;
+  for (const { expression, sources, first, count } of steps.toReversed()) {
+    const own = cotangents.slice(first, first + count);
+    if (own.every((cotangent) => cotangent === undefined)) continue;
     const inputs = sources.map((source) => resolve(source, slots));
-    const output = resolve(slot, slots);
-    applyRule(expression, { cotangent, inputs, output }).forEach((part, i) => {
+    const outputs = slots.slice(first, first + count);
+    const given = outputs.map(({ shape, dtype }, i) => own[i] ?? zeros(shape, dtype));
+    applyRule(expression, { cotangents: given, inputs, outputs }).forEach((part, i) => {
       const source = sources[i];
       if (typeof source === "number" && part !== null) accumulate(source, part);
     });

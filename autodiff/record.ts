@@ -1,6 +1,6 @@
 /** Recordings: what a function did to its variables, as a list of steps that can be replayed. */
 import {
-  apply,
+  applyAll,
   type Cell,
   type Expression,
   leavesOf,
@@ -21,11 +21,14 @@ export interface Step {
   readonly expression: Expression;
   /** Where its operands come from. */
   readonly sources: readonly Source[];
+  /** The slot of its first result, and the number of its results, whose slots follow each other. */
+  readonly first: number;
+  readonly count: number;
 }
 
 /**
  * The steps from variables to results, operands before their users. Slots 0 to `variables - 1` are
- * the variables, slot `variables + i` is the value of step i.
+ * the variables; those of the steps' results follow in the order of the steps.
  */
 export interface Recording {
   /** The number of variables. */
@@ -43,7 +46,10 @@ export interface Recording {
  */
 export function record(variables: readonly Tensor[], results: readonly Tensor[]): Recording {
   const steps: Step[] = [];
+  let slots = variables.length;
   const known = new Map<Cell, Source>(variables.map(({ cell }, slot) => [cell, slot]));
+  // The first slots of what gives several results, each of which has a cell.
+  const firstSlots = new Map<Expression, number>();
   const sourceOf = (tensor: Tensor): Source | undefined =>
     tensor.followed ? known.get(tensor.cell) : tensor;
 
@@ -55,7 +61,7 @@ export function record(variables: readonly Tensor[], results: readonly Tensor[])
         stack.pop();
         continue;
       }
-      const expression = expressionOf(top);
+      const { expression, index, count } = applicationOf(top);
       const waiting = expression.inputs.filter((input) => sourceOf(input) === undefined);
       if (waiting.length > 0) {
         for (const input of waiting.toReversed()) stack.push(input);
@@ -63,8 +69,13 @@ export function record(variables: readonly Tensor[], results: readonly Tensor[])
       }
       const sources = expression.inputs.map((input) => sourceOf(input) ?? input);
       if (sources.some((source) => typeof source === "number")) {
-        known.set(top.cell, variables.length + steps.length);
-        steps.push({ expression, sources });
+        const first = firstSlots.get(expression) ?? slots;
+        if (first === slots) {
+          steps.push({ expression, sources, first, count });
+          slots += count;
+          firstSlots.set(expression, first);
+        }
+        known.set(top.cell, first + index);
       } else {
         known.set(top.cell, top);
       }
@@ -75,8 +86,16 @@ export function record(variables: readonly Tensor[], results: readonly Tensor[])
   return { variables: variables.length, results: results.map(visit), steps };
 }
 
-function expressionOf({ cell: { value }, shape }: Tensor): Expression {
-  if (value.kind === "expression") return value;
+/** What a tensor was computed by, which of its results it is, and of how many. */
+function applicationOf({ cell: { value }, shape }: Tensor): {
+  readonly expression: Expression;
+  readonly index: number;
+  readonly count: number;
+} {
+  if (value.kind === "expression") return { expression: value, index: 0, count: 1 };
+  if (value.kind === "result") {
+    return { expression: value.of, index: value.index, count: value.results.length };
+  }
   throw new Error(
     `a tensor of shape ${showShape(shape)} was read or evaluated inside the function that is ` +
       `being differentiated, which loses its gradient: return it, and read it afterwards`,
@@ -123,15 +142,16 @@ export function resolve(source: Source, slots: readonly Tensor[]): Tensor {
 function reapply<P extends PrimitiveName>(
   { op, parameters }: Expression<P>,
   inputs: readonly Tensor[],
-): Tensor {
-  return apply(op, inputs, parameters);
+): readonly Tensor[] {
+  return applyAll(op, inputs, parameters);
 }
 
 /** The values of all slots for given values of the variables. */
 export function replay({ steps }: Recording, variables: readonly Tensor[]): Tensor[] {
   const slots = [...variables];
   for (const { expression, sources } of steps) {
-    slots.push(reapply(expression, sources.map((source) => resolve(source, slots))));
+    const inputs = sources.map((source) => resolve(source, slots));
+    for (const result of reapply(expression, inputs)) slots.push(result);
   }
   return slots;
 }

@@ -47,12 +47,15 @@ import { secondGradient } from "./attention.ts";
 
 /** What is known where the gradient of an applied primitive is taken. */
 export interface Application<P extends PrimitiveName> {
-  /** The gradient of the loss with respect to the result, `g` in the formulas. */
-  readonly cotangent: Tensor;
+  /**
+   * The gradient of the loss with respect to each result, `g` in the formulas where there is one;
+   * zeros for a result on which the loss does not depend.
+   */
+  readonly cotangents: readonly Tensor[];
   /** The operands. */
   readonly inputs: readonly Tensor[];
-  /** The result, `y` in the formulas. */
-  readonly output: Tensor;
+  /** The results, `y` in the formulas where there is one. */
+  readonly outputs: readonly Tensor[];
   /** The static parameters. */
   readonly parameters: PrimitiveParameters[P];
 }
@@ -60,16 +63,16 @@ export interface Application<P extends PrimitiveName> {
 /** The cotangent of each operand, null for none; operands that are no floats have none. */
 export type Cotangents = readonly (Tensor | null)[];
 
-/** From the cotangent of a result to those of the operands. */
+/** From the cotangents of the results to those of the operands. */
 export type GradientRule<P extends PrimitiveName> = (application: Application<P>) => Cotangents;
 
 /** What autodiff keeps behind the opaque rule of the primitive `customVjp`. */
 export interface CustomVjpRule extends CustomRule {
-  /** The cotangents of the operands after the first. */
+  /** The cotangents of the operands after the values. */
   readonly backward: (
     operands: readonly Tensor[],
-    value: Tensor,
-    cotangent: Tensor,
+    values: readonly Tensor[],
+    cotangents: readonly Tensor[],
   ) => Cotangents;
 }
 
@@ -83,19 +86,24 @@ function operand(inputs: readonly Tensor[], index: number): Tensor {
   return input;
 }
 
+/** The tensor of the only result, or its cotangent. */
+const only = (cotangents: readonly Tensor[]): Tensor => operand(cotangents, 0);
+
 /** A rule for a primitive of one operand: its cotangent from g, x and y. */
 function unary<P extends PrimitiveName>(
   formula: (g: Tensor, x: Tensor, y: Tensor) => Tensor,
 ): GradientRule<P> {
-  return ({ cotangent, inputs, output }) => [formula(cotangent, operand(inputs, 0), output)];
+  return ({ cotangents, inputs, outputs }) => [
+    formula(only(cotangents), operand(inputs, 0), only(outputs)),
+  ];
 }
 
 /** A rule for a primitive of two operands: their cotangents from g, a, b and y. */
 function binary<P extends PrimitiveName>(
   formula: (g: Tensor, a: Tensor, b: Tensor, y: Tensor) => Cotangents,
 ): GradientRule<P> {
-  return ({ cotangent, inputs, output }) =>
-    formula(cotangent, operand(inputs, 0), operand(inputs, 1), output);
+  return ({ cotangents, inputs, outputs }) =>
+    formula(only(cotangents), operand(inputs, 0), operand(inputs, 1), only(outputs));
 }
 
 /** A rule for a primitive whose result is constant between jumps, or not a float. */
@@ -170,7 +178,8 @@ export const rules: { readonly [P in PrimitiveName]: GradientRule<P> } = {
   ),
   not: none,
   // g in the operand's dtype; none through integers
-  cast: ({ cotangent, inputs }) => {
+  cast: ({ cotangents, inputs }) => {
+    const cotangent = only(cotangents);
     const { dtype } = operand(inputs, 0);
     return [isFloat(dtype) && isFloat(cotangent.dtype) ? cast(cotangent, dtype) : null];
   },
@@ -209,19 +218,20 @@ export const rules: { readonly [P in PrimitiveName]: GradientRule<P> } = {
   and: none,
   or: none,
   // none, g where the condition holds, g elsewhere
-  where: ({ cotangent, inputs }) => {
+  where: ({ cotangents, inputs }) => {
+    const cotangent = only(cotangents);
     const condition = operand(inputs, 0);
     return [null, where(condition, cotangent, 0), where(condition, 0, cotangent)];
   },
   // g, repeated along the axes
-  sum: ({ cotangent, inputs, parameters: { axes } }) => [
-    spread(cotangent, operand(inputs, 0).shape, axes),
+  sum: ({ cotangents, inputs, parameters: { axes } }) => [
+    spread(only(cotangents), operand(inputs, 0).shape, axes),
   ],
   // g to the maxima, in equal parts where several tie
-  reduceMax: ({ cotangent, inputs, output, parameters: { axes } }) => {
+  reduceMax: ({ cotangents, inputs, outputs, parameters: { axes } }) => {
     const x = operand(inputs, 0);
-    const largest = equal(x, spread(output, x.shape, axes));
-    const share = div(cotangent, sum(cast(largest, x.dtype), { axes }));
+    const largest = equal(x, spread(only(outputs), x.shape, axes));
+    const share = div(only(cotangents), sum(cast(largest, x.dtype), { axes }));
     return [where(largest, spread(share, x.shape, axes), 0)];
   },
   argmax: none,
@@ -229,17 +239,17 @@ export const rules: { readonly [P in PrimitiveName]: GradientRule<P> } = {
   // g b', a' g
   matmul: binary((g, a, b) => [matmul(g, transposeLast(b)), matmul(transposeLast(a), g)]),
   // the gradient for g
-  causalAttention: ({ cotangent, inputs, parameters }) => [
-    apply("causalAttentionGradient", [operand(inputs, 0), cotangent], parameters),
+  causalAttention: ({ cotangents, inputs, parameters }) => [
+    apply("causalAttentionGradient", [operand(inputs, 0), only(cotangents)], parameters),
   ],
   // see secondGradient
-  causalAttentionGradient: ({ cotangent, inputs, parameters: { scale } }) =>
-    secondGradient(operand(inputs, 0), operand(inputs, 1), cotangent, scale),
+  causalAttentionGradient: ({ cotangents, inputs, parameters: { scale } }) =>
+    secondGradient(operand(inputs, 0), operand(inputs, 1), only(cotangents), scale),
   // g in the operand's shape
   reshape: unary((g, x) => reshape(g, x.shape)),
   // g with the axes back in their order
-  transpose: ({ cotangent, parameters: { permutation } }) => [
-    transpose(cotangent, permutation.map((_, axis) => permutation.indexOf(axis))),
+  transpose: ({ cotangents, parameters: { permutation } }) => [
+    transpose(only(cotangents), permutation.map((_, axis) => permutation.indexOf(axis))),
   ],
   // g summed over the axes that were repeated
   expand: unary((g, x) => {
@@ -247,41 +257,42 @@ export const rules: { readonly [P in PrimitiveName]: GradientRule<P> } = {
     return sum(g, { axes, keepDims: true });
   }),
   // g amid zeros
-  slice: ({ cotangent, inputs, parameters: { start } }) => [
-    pad(cotangent, operand(inputs, 0).shape, start),
+  slice: ({ cotangents, inputs, parameters: { start } }) => [
+    pad(only(cotangents), operand(inputs, 0).shape, start),
   ],
   // to each operand its part of g
-  concat: ({ cotangent, inputs, parameters: { axis } }) => {
+  concat: ({ cotangents, inputs, parameters: { axis } }) => {
     let end = 0;
     return inputs.map(({ shape }) => {
       const start = end;
       end += shape[axis] ?? 0;
-      return apply("slice", [cotangent], {
+      return apply("slice", [only(cotangents)], {
         start: shape.map((_, i) => i === axis ? start : 0),
         end: shape.map((size, i) => i === axis ? end : size),
       });
     });
   },
   // rows of g added to the rows of the table that they came from
-  gather: ({ cotangent, inputs }) => {
+  gather: ({ cotangents, inputs }) => {
     const [table, ids] = [operand(inputs, 0), operand(inputs, 1)];
-    return [scatterAdd(ids, cotangent, table.shape[0] ?? 0), null];
+    return [scatterAdd(ids, only(cotangents), table.shape[0] ?? 0), null];
   },
   // none, the rows of g; 0 where an id is outside, since that update fell away
-  scatterAdd: ({ cotangent, inputs, parameters: { rows } }) => {
+  scatterAdd: ({ cotangents, inputs, parameters: { rows } }) => {
     const [ids, updates] = [operand(inputs, 0), operand(inputs, 1)];
     const inside = and(lessEqual(0, ids), less(ids, rows));
     const rowAxes = updates.shape.slice(ids.shape.length).map(() => 1);
-    const found = gather(cotangent, clip(ids, 0, rows - 1));
+    const found = gather(only(cotangents), clip(ids, 0, rows - 1));
     return [null, where(reshape(inside, [...ids.shape, ...rowAxes]), found, 0)];
   },
   // g written amid zeros, none
-  dynamicSlice: ({ cotangent, inputs, parameters: { axis } }) => {
+  dynamicSlice: ({ cotangents, inputs, parameters: { axis } }) => {
     const [x, start] = [operand(inputs, 0), operand(inputs, 1)];
-    return [dynamicUpdate(zeros(x.shape, x.dtype), axis, start, cotangent), null];
+    return [dynamicUpdate(zeros(x.shape, x.dtype), axis, start, only(cotangents)), null];
   },
   // g with zeros where the update was written, that part of g, none
-  dynamicUpdate: ({ cotangent, inputs, parameters: { axis } }) => {
+  dynamicUpdate: ({ cotangents, inputs, parameters: { axis } }) => {
+    const cotangent = only(cotangents);
     const [update, start] = [operand(inputs, 1), operand(inputs, 2)];
     return [
       dynamicUpdate(cotangent, axis, start, zeros(update.shape, update.dtype)),
@@ -291,12 +302,13 @@ export const rules: { readonly [P in PrimitiveName]: GradientRule<P> } = {
   },
   randomBits: none,
   stopGradient: none,
-  // none, what the rule says
-  customVjp: ({ cotangent, inputs, output, parameters: { rule } }) => {
+  // none for the values, what the rule says for the others
+  customVjp: ({ cotangents, inputs, outputs, parameters: { rule, values } }) => {
     if (!isCustomVjpRule(rule)) {
       throw new Error(`the rule ${rule.name} is none of autodiff's: make it with customVjp`);
     }
-    return [null, ...rule.backward(inputs.slice(1), output, cotangent)];
+    const others = rule.backward(inputs.slice(values), outputs, cotangents);
+    return [...outputs.map(() => null), ...others];
   },
   // g, none
   barrier: binary((g) => [g, null]),

@@ -94,7 +94,9 @@ function programFor(device: Device, traced: Traced): Program {
  * @param device Where; the device of the captured elements unless told.
  */
 export function materialise(tensors: readonly Tensor[], device?: Device): void {
-  const pending = tensors.filter(({ cell }) => cell.value.kind === "expression");
+  const pending = tensors.filter(({ cell: { value } }) =>
+    value.kind === "expression" || value.kind === "result"
+  );
   if (pending.length === 0) return;
   const traced = pending.find((tensor) => tensor.traced);
   if (traced !== undefined) throw new Error(unreadable(traced));

@@ -1,6 +1,6 @@
 /** Graphs: expressions as flat lists of instructions, the form that compilers work on. */
 import type { DType } from "./dtype.ts";
-import type { PrimitiveName, PrimitiveParameters } from "./primitives.ts";
+import type { Abstract, PrimitiveName, PrimitiveParameters } from "./primitives.ts";
 import { type Shape, showShape } from "./shape.ts";
 
 /** A primitive applied to earlier instructions of a graph. */
@@ -12,10 +12,12 @@ export type Instruction<P extends PrimitiveName = PrimitiveName> = {
     readonly parameters: PrimitiveParameters[Q];
     /** Positions of its operands in the graph's nodes; all earlier than its own. */
     readonly inputs: readonly number[];
-    /** The shape of its result. */
+    /** The shape of its result, the first one if there are several. */
     readonly shape: Shape;
-    /** The element type of its result. */
+    /** The element type of its result, the first one if there are several. */
     readonly dtype: DType;
+    /** The results after the first, for which nodes of their own stand. */
+    readonly others: readonly Abstract[];
   };
 }[P];
 
@@ -33,8 +35,22 @@ export interface Input {
   readonly dtype: DType;
 }
 
-/** A node of a graph. */
-export type GraphNode = Instruction | Input;
+/** A result after the first of an instruction that gives several; the first is the instruction. */
+export interface Result {
+  /** Tells further results from instructions. */
+  readonly op: "result";
+  /** Which of the instruction's results, from 1 on. */
+  readonly index: number;
+  /** The position of the instruction. */
+  readonly inputs: readonly [number];
+  /** The shape of the result. */
+  readonly shape: Shape;
+  /** The element type of the result. */
+  readonly dtype: DType;
+}
+
+/** A node of a graph: a value. */
+export type GraphNode = Instruction | Input | Result;
 
 /** A pure function of its inputs, as a list of instructions in the order of their use. */
 export interface Graph {
@@ -63,6 +79,20 @@ export function nodeAt(graph: Graph, position: number): GraphNode {
   const node = graph.nodes[position];
   if (node === undefined) throw new RangeError(`the graph has no node ${position}`);
   return node;
+}
+
+/** The nodes of the results after the first of an instruction. */
+export function furtherResults(
+  { others }: Pick<Instruction, "others">,
+  position: number,
+): Result[] {
+  return others.map(({ shape, dtype }, i) => ({
+    op: "result",
+    index: 1 + i,
+    inputs: [position],
+    shape,
+    dtype,
+  }));
 }
 
 /** Static parameters as text; equal texts mean equal parameters, the odd numbers included. */
@@ -99,6 +129,7 @@ export function showGraph(graph: Graph): string {
   const lines = graph.nodes.map((node, position) => {
     const result = `%${position}: ${node.dtype}${showShape(node.shape)}`;
     if (node.op === "input") return `${result} = input ${node.index}`;
+    if (node.op === "result") return `${result} = result ${node.index} of %${node.inputs[0]}`;
     const operands = node.inputs.map((input) => ` %${input}`).join("");
     return `${result} = ${node.op}${operands}${showParameters(node.parameters)}`;
   });

@@ -43,6 +43,7 @@ function showTensor(tensor: Tensor): string {
     case "device":
       return `${name} (on ${value.device.name}; read it with \`await x.data()\`)`;
     case "expression":
+    case "result":
       return `${name} (not computed yet; read it with \`await x.data()\`)`;
     case "argument":
       return `${name} (an argument of a function that is being traced)`;

@@ -50,6 +50,7 @@ export {
   type Input,
   type Instruction,
   nodeAt,
+  type Result,
   showGraph,
 } from "./graph.ts";
 export * from "./memory_error.ts";
@@ -67,6 +68,7 @@ export * from "./safetensors.ts";
 export { type Shape, ShapeError, showShape, sizeOf } from "./shape.ts";
 export {
   apply,
+  applyAll,
   asTensor,
   isTensor,
   makeTensor,

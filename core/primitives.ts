@@ -2,7 +2,7 @@
  * The closed table of primitives: every tensor expression is built of these and nothing else.
  *
  * A row holds what is known of a primitive before any data: what it computes, how many operands it
- * takes, the shape and element type of its result, and whether it works element by element. The
+ * takes, the shape and element type of each of its results, and whether it works element by element. The
  * backends, the gradient rules and the tests are tables over the same names.
  */
 import { type DType, holds, isFloat, numbersOf } from "./dtype.ts";
@@ -19,6 +19,9 @@ export interface Abstract {
 
 /** No parameters. */
 export type None = Record<never, never>;
+
+/** What is known of the results of a primitive, of which there is at least one. */
+export type Results = readonly [Abstract, ...Abstract[]];
 
 /** The static parameters of each primitive. */
 export interface PrimitiveParameters {
@@ -141,11 +144,11 @@ export interface PrimitiveParameters {
   /** The operand, without a gradient. */
   readonly stopGradient: None;
   /**
-   * The first operand, whose gradient goes to the others by `rule`, which maps the cotangent to
-   * one cotangent for each of them (null for none). `rule` is opaque here: autodiff gives it
-   * meaning, backends ignore it.
+   * The first `values` operands, each a result, whose gradients go to the other operands by `rule`,
+   * which maps a cotangent for each result to one for each of those (null for none). `rule` is
+   * opaque here: autodiff gives it meaning, backends ignore it.
    */
-  readonly customVjp: { readonly rule: CustomRule };
+  readonly customVjp: { readonly rule: CustomRule; readonly values: number };
   /** The first operand, not computed anew before the second is known (see `checkpoint`). */
   readonly barrier: None;
 }
@@ -179,8 +182,11 @@ export interface Primitive<P extends PrimitiveName> {
   readonly operands: number | "any";
   /** True if each element of the result depends only on the same element of each operand. */
   readonly elementwise: boolean;
-  /** Checks the operands and gives the result's shape and element type. */
-  readonly infer: (inputs: readonly Abstract[], parameters: PrimitiveParameters[P]) => Abstract;
+  /** Checks the operands and gives the shape and element type of the result, or of each. */
+  readonly infer: (
+    inputs: readonly Abstract[],
+    parameters: PrimitiveParameters[P],
+  ) => Abstract | Results;
 }
 
 function show(inputs: readonly Abstract[]): string {
@@ -191,7 +197,7 @@ function fail(operation: string, inputs: readonly Abstract[], expected: string):
   throw new ShapeError(`${operation}: got ${show(inputs)}; expected ${expected}`);
 }
 
-/** The operand at `index`, whose presence `inferResult` has checked. */
+/** The operand at `index`, whose presence `inferResults` has checked. */
 function operand(inputs: readonly Abstract[], index: number): Abstract {
   const input = inputs[index];
   if (input === undefined) throw new ShapeError(`operand ${index} is missing`);
@@ -601,38 +607,53 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
     },
   },
   stopGradient: passing("the operand, without a gradient", 1),
-  customVjp: passing("the first operand, with a gradient of its own", "any"),
+  customVjp: {
+    doc: "the first operands, with a gradient of their own",
+    operands: "any",
+    elementwise: false,
+    infer(inputs, { values }) {
+      const [first, ...others] = inputs.slice(0, values);
+      if (first === undefined || others.length + 1 !== values) {
+        fail("customVjp", inputs, `at least ${values} operands, and one value or more`);
+      }
+      return [first, ...others];
+    },
+  },
   barrier: passing("the first operand, not computed anew before the second is known", 2),
 };
 
 /**
- * The shape and element type that a primitive gives for its operands.
+ * The shapes and element types of the results that a primitive gives for its operands.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { inferResult } from "@unitune/core";
+ * import { inferResults } from "@unitune/core";
  *
  * const x = { shape: [2, 3], dtype: "f32" } as const;
- * assertEquals(inferResult("sum", [x], { axes: [1] }), { shape: [2], dtype: "f32" });
+ * assertEquals(inferResults("sum", [x], { axes: [1] }), [{ shape: [2], dtype: "f32" }]);
  * ```
  *
  * @param name The primitive's name.
  * @param inputs The shapes and element types of its operands.
  * @param parameters Its static parameters.
- * @returns The shape and element type of its result.
+ * @returns The shape and element type of each result.
  * @throws {ShapeError} If the operands or parameters do not fit; names the operation and shapes.
  */
-export function inferResult<P extends PrimitiveName>(
+export function inferResults<P extends PrimitiveName>(
   name: P,
   inputs: readonly Abstract[],
   parameters: PrimitiveParameters[P],
-): Abstract {
+): Results {
   const { operands, infer }: Primitive<P> = primitives[name];
   if (operands === "any" ? inputs.length === 0 : inputs.length !== operands) {
     fail(name, inputs, `${operands === "any" ? "one or more" : operands} operands`);
   }
-  const { shape, dtype } = infer(inputs, parameters);
-  checkShape(name, shape);
-  return { shape: [...shape], dtype };
+  const inferred = infer(inputs, parameters);
+  const [first, ...others]: Results = "shape" in inferred ? [inferred] : inferred;
+  const checked = ({ shape, dtype }: Abstract): Abstract => {
+    checkShape(name, shape);
+    return { shape: [...shape], dtype };
+  };
+  return [checked(first), ...others.map(checked)];
 }

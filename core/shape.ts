@@ -50,11 +50,11 @@ export function showShape(shape: Shape): string {
   return `[${shape.join(", ")}]`;
 }
 
-/** The size of an axis that is known to exist; a fault in this package otherwise. */
-export function at(values: readonly number[], index: number): number {
+/** An entry of a list that is known to exist; a fault in this package otherwise. */
+export function at<T>(values: readonly T[], index: number): T {
   const value = values[index];
   if (value === undefined) {
-    throw new RangeError(`index ${index} is outside a list of ${values.length}: ${values}`);
+    throw new RangeError(`index ${index} is outside a list of ${values.length}`);
   }
   return value;
 }

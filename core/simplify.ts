@@ -5,16 +5,28 @@
  * answer with an instruction that exists already; what remains is shared with any equal one.
  */
 import { type DType, isFloat, rounded } from "./dtype.ts";
-import { type Graph, type GraphNode, type Instruction, nodeAt, showParameters } from "./graph.ts";
+import {
+  furtherResults,
+  type Graph,
+  type GraphNode,
+  type Instruction,
+  nodeAt,
+  showParameters,
+} from "./graph.ts";
 import { power } from "./power.ts";
-import { inferResult, type PrimitiveName, type PrimitiveParameters } from "./primitives.ts";
+import {
+  inferResults,
+  type PrimitiveName,
+  type PrimitiveParameters,
+  type Results,
+} from "./primitives.ts";
 import { at, sameShape, type Shape } from "./shape.ts";
 
 /** A graph under construction. */
 interface Builder {
   /** The node at a position. */
   node(position: number): GraphNode;
-  /** The position of an instruction, simplified and shared. */
+  /** The position of an instruction's first result, simplified and shared. */
   emit<P extends PrimitiveName>(
     op: P,
     inputs: readonly number[],
@@ -22,11 +34,23 @@ interface Builder {
   ): number;
 }
 
-/** The position of something equal to the instruction, or undefined if it stays as it is. */
+/** A builder that gives the positions of all results of an instruction. */
+interface ResultsBuilder extends Builder {
+  emitAll<P extends PrimitiveName>(
+    op: P,
+    inputs: readonly number[],
+    parameters: PrimitiveParameters[P],
+  ): readonly number[];
+}
+
+/**
+ * The position of something equal to the instruction, or of something equal to each of its results;
+ * undefined if it stays as it is.
+ */
 type Rule<P extends PrimitiveName> = (
   builder: Builder,
   instruction: Instruction<P>,
-) => number | undefined;
+) => number | readonly number[] | undefined;
 
 /** The instruction at a position if it is of a primitive. */
 function as<P extends PrimitiveName>(
@@ -169,7 +193,7 @@ function mergePieces(builder: Builder, node: Instruction<"add">): number | undef
 
 const rules: { readonly [P in PrimitiveName]?: Rule<P> } = {
   stopGradient: (_, node) => first(node),
-  customVjp: (_, node) => first(node),
+  customVjp: (_, { inputs, parameters: { values } }) => inputs.slice(0, values),
   neg: (builder, node) => as(builder, first(node), "neg")?.inputs[0],
   not: (builder, node) => as(builder, first(node), "not")?.inputs[0],
   fill(builder, { shape, dtype, parameters: { value } }) {
@@ -286,7 +310,7 @@ const rules: { readonly [P in PrimitiveName]?: Rule<P> } = {
 function simplified<P extends PrimitiveName>(
   builder: Builder,
   node: Instruction<P>,
-): number | undefined {
+): number | readonly number[] | undefined {
   const rule: Rule<P> | undefined = rules[node.op];
   return foldConstants(builder, node) ?? rule?.(builder, node);
 }
@@ -303,7 +327,11 @@ function withoutDead(graph: Graph): Graph {
   graph.nodes.forEach((node, position) => {
     if (!live.has(position)) return;
     moved.set(position, nodes.length);
-    nodes.push({ ...node, inputs: node.inputs.map(to) });
+    nodes.push(
+      node.op === "result"
+        ? { ...node, inputs: [to(node.inputs[0])] }
+        : { ...node, inputs: node.inputs.map(to) },
+    );
   });
   return { nodes, inputs: graph.inputs.map(to), outputs: graph.outputs.map(to) };
 }
@@ -314,26 +342,39 @@ function withoutDead(graph: Graph): Graph {
  */
 export function simplify(graph: Graph): Graph {
   const nodes: GraphNode[] = [];
-  const shared = new Map<string, number>();
+  const shared = new Map<string, readonly number[]>();
   const push = (node: GraphNode): number => nodes.push(node) - 1;
+  const pushInstruction = (node: Instruction): readonly number[] => {
+    const position = push(node);
+    return [position, ...furtherResults(node, position).map(push)];
+  };
 
-  const builder: Builder = {
+  const builder: ResultsBuilder = {
     node: (position) => nodeAt({ ...graph, nodes }, position),
-    emit(op, inputs, parameters) {
+    emit: (op, inputs, parameters) => at(builder.emitAll(op, inputs, parameters), 0),
+    emitAll(op, inputs, parameters) {
       const key = `${op} ${inputs} ${showParameters(parameters)}`;
       const known = shared.get(key);
       if (known !== undefined) return known;
       const operands = inputs.map((input) => builder.node(input));
-      const { shape, dtype } = inferResult(op, operands, parameters);
-      const node = makeInstruction(op, inputs, parameters, shape, dtype);
-      const position = simplified(builder, node) ?? push(node);
-      shared.set(key, position);
-      return position;
+      const node = makeInstruction(op, inputs, parameters, inferResults(op, operands, parameters));
+      const found = simplified(builder, node) ?? pushInstruction(node);
+      const positions = typeof found === "number" ? [found] : found;
+      shared.set(key, positions);
+      return positions;
     },
   };
+  // What is equal to all results of each instruction, and to each node.
+  const results: (readonly number[])[] = [];
   const moved: number[] = [];
   for (const node of graph.nodes) {
-    moved.push(node.op === "input" ? push(node) : reemit(builder, node, moved));
+    const own = node.op === "result"
+      ? [at(at(results, node.inputs[0]), node.index)]
+      : node.op === "input"
+      ? [push(node)]
+      : reemit(builder, node, moved);
+    results.push(own);
+    moved.push(at(own, 0));
   }
   const to = (position: number): number => at(moved, position);
   return withoutDead({
@@ -344,11 +385,11 @@ export function simplify(graph: Graph): Graph {
 }
 
 function reemit<P extends PrimitiveName>(
-  builder: Builder,
+  builder: ResultsBuilder,
   { op, inputs, parameters }: Instruction<P>,
   moved: readonly number[],
-): number {
-  return builder.emit(op, inputs.map((input) => at(moved, input)), parameters);
+): readonly number[] {
+  return builder.emitAll(op, inputs.map((input) => at(moved, input)), parameters);
 }
 
 /** An instruction as a member of the union of all; see `expression` in tensor.ts. */
@@ -356,15 +397,13 @@ function makeInstruction<P extends PrimitiveName>(
   op: P,
   inputs: readonly number[],
   parameters: PrimitiveParameters[P],
-  shape: Shape,
-  dtype: DType,
+  results: Results,
 ): Instruction;
 function makeInstruction(
   op: PrimitiveName,
   inputs: readonly number[],
   parameters: unknown,
-  shape: Shape,
-  dtype: DType,
+  [{ shape, dtype }, ...others]: Results,
 ): unknown {
-  return { op, inputs, parameters, shape, dtype };
+  return { op, inputs, parameters, shape, dtype, others };
 }

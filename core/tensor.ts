@@ -3,7 +3,7 @@ import { allocate, bytesPerElement, type DType, holds, isFloat, numbersOf } from
 import { readElements } from "./evaluate.ts";
 import {
   type Abstract,
-  inferResult,
+  inferResults,
   type PrimitiveName,
   type PrimitiveParameters,
 } from "./primitives.ts";
@@ -120,8 +120,8 @@ function expression(op: PrimitiveName, inputs: readonly Tensor[], parameters: un
 }
 
 /**
- * A primitive applied to tensors: an expression, evaluated when it is read. What the operations of
- * this package are made of; they broadcast, primitives do not.
+ * A primitive of one result applied to tensors: an expression, evaluated when it is read. What the
+ * operations of this package are made of; they broadcast, primitives do not.
  *
  * @example
  * ```ts
@@ -137,22 +137,58 @@ function expression(op: PrimitiveName, inputs: readonly Tensor[], parameters: un
  * @param parameters Its static parameters.
  * @returns The tensor that it gives.
  * @throws {ShapeError} If the operands or parameters do not fit; names the operation and shapes.
- * @throws {TypeError} If an operand is no tensor.
+ * @throws {TypeError} If an operand is no tensor, or the primitive gives several results.
  */
 export function apply<P extends PrimitiveName>(
   op: P,
   inputs: readonly Tensor[],
   parameters: PrimitiveParameters[P],
 ): Tensor {
+  const [result, ...others] = applyAll(op, inputs, parameters);
+  if (others.length === 0) return result;
+  throw new TypeError(`${op} gives ${1 + others.length} results: use applyAll`);
+}
+
+/**
+ * A primitive applied to tensors, with all of its results.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { applyAll, tensor } from "@unitune/core";
+ *
+ * const [x, y] = [tensor([1, 2]), tensor([[3]])];
+ * const results = applyAll("customVjp", [x, y], { rule: { name: "none" }, values: 2 });
+ * assertEquals(results.map(({ shape }) => shape), [[2], [1, 1]]);
+ * ```
+ *
+ * @param op The primitive's name.
+ * @param inputs Its operands.
+ * @param parameters Its static parameters.
+ * @returns The tensors that it gives.
+ * @throws {ShapeError} If the operands or parameters do not fit; names the operation and shapes.
+ * @throws {TypeError} If an operand is no tensor.
+ */
+export function applyAll<P extends PrimitiveName>(
+  op: P,
+  inputs: readonly Tensor[],
+  parameters: PrimitiveParameters[P],
+): readonly [Tensor, ...Tensor[]] {
   for (const [index, input] of inputs.entries()) {
     if (isTensor(input)) continue;
     throw new TypeError(`${op}: operand ${index} is ${nameOf(input)}; expected a tensor`);
   }
-  const result = inferResult(op, inputs, parameters);
-  return makeTensor(result, { value: expression(op, inputs, parameters) }, {
+  const results = inferResults(op, inputs, parameters);
+  const [first, ...others] = results;
+  const of = expression(op, inputs, parameters);
+  const flags = {
     traced: inputs.some((input) => input.traced),
     followed: inputs.some((input) => input.followed),
-  });
+  };
+  if (others.length === 0) return [makeTensor(first, { value: of }, flags)];
+  const result = (abstract: Abstract, index: number): Tensor =>
+    makeTensor(abstract, { value: { kind: "result", of, results, index } }, flags);
+  return [result(first, 0), ...others.map((other, i) => result(other, 1 + i))];
 }
 
 /** Numbers, nested to any depth. */

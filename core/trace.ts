@@ -1,15 +1,15 @@
 /** Tracing: from the expressions that stand behind tensors to a graph. */
-import type { Graph, GraphNode, Instruction } from "./graph.ts";
-import type { Abstract, PrimitiveName } from "./primitives.ts";
+import { furtherResults, type Graph, type GraphNode, type Instruction } from "./graph.ts";
+import type { PrimitiveName, Results } from "./primitives.ts";
 import { showShape, sizeOf } from "./shape.ts";
 import type { Expression, Tensor } from "./value.ts";
 
 function instruction<P extends PrimitiveName>(
   { op, parameters }: Expression<P>,
   inputs: readonly number[],
-  { shape, dtype }: Abstract,
+  [{ shape, dtype }, ...others]: Results,
 ): Instruction<P> {
-  return { op, parameters, inputs, shape, dtype };
+  return { op, parameters, inputs, shape, dtype, others };
 }
 
 /** A graph and the tensors whose elements it needs beside its arguments. */
@@ -43,6 +43,7 @@ export function traceGraph(args: readonly Tensor[], results: readonly Tensor[]):
   const nodes: GraphNode[] = [];
   const inputs: number[] = [];
   const captured: Tensor[] = [];
+  // Of cells, and of the expressions of which several cells are results.
   const positions = new Map<object, number>();
 
   const addInput = ({ cell, shape, dtype }: Tensor): number => {
@@ -53,6 +54,16 @@ export function traceGraph(args: readonly Tensor[], results: readonly Tensor[]):
     return position;
   };
   for (const arg of args) addInput(arg);
+
+  /** The position of an instruction, behind which its further results stand. */
+  const addInstruction = (of: Expression, results: Results): number => {
+    const inputs = of.inputs.map((input) => positions.get(input.cell) ?? -1);
+    const position = nodes.length;
+    const node = instruction(of, inputs, results);
+    nodes.push(node);
+    for (const result of furtherResults(node, position)) nodes.push(result);
+    return position;
+  };
 
   // Depth-first with an explicit stack: expressions may be deeper than the call stack.
   const visit = (root: Tensor): number => {
@@ -65,16 +76,19 @@ export function traceGraph(args: readonly Tensor[], results: readonly Tensor[]):
       }
       const { value } = cell;
       switch (value.kind) {
-        case "expression": {
-          const waiting = value.inputs.filter((input) => !positions.has(input.cell));
+        case "expression":
+        case "result": {
+          const [of, results]: [Expression, Results] = value.kind === "result"
+            ? [value.of, value.results]
+            : [value, [top]];
+          const waiting = of.inputs.filter((input) => !positions.has(input.cell));
           if (waiting.length > 0) {
             for (const input of waiting.toReversed()) stack.push(input);
             break;
           }
-          positions.set(cell, nodes.length);
-          nodes.push(
-            instruction(value, value.inputs.map((input) => positions.get(input.cell) ?? -1), top),
-          );
+          const first = positions.get(of) ?? addInstruction(of, results);
+          positions.set(of, first);
+          positions.set(cell, value.kind === "result" ? first + value.index : first);
           stack.pop();
           break;
         }
@@ -89,6 +103,7 @@ export function traceGraph(args: readonly Tensor[], results: readonly Tensor[]):
               inputs: [],
               shape,
               dtype,
+              others: [],
             });
           } else {
             addInput(top);

@@ -4,7 +4,7 @@
  */
 import type { Buffer, Device } from "./backend.ts";
 import type { TypedArray } from "./dtype.ts";
-import type { Abstract, PrimitiveName, PrimitiveParameters } from "./primitives.ts";
+import type { Abstract, PrimitiveName, PrimitiveParameters, Results } from "./primitives.ts";
 
 /** A primitive applied to tensors: a node of an expression. */
 export type Expression<P extends PrimitiveName = PrimitiveName> = {
@@ -20,6 +20,18 @@ export type Expression<P extends PrimitiveName = PrimitiveName> = {
   };
 }[P];
 
+/** One of the results of a primitive that gives several. */
+export interface SharedResult {
+  /** Tells it from what is a tensor's own. */
+  readonly kind: "result";
+  /** The primitive applied to tensors: one object for all of its results. */
+  readonly of: Expression;
+  /** What is known of all of its results. */
+  readonly results: Results;
+  /** Which of them. */
+  readonly index: number;
+}
+
 /** What stands behind a tensor. */
 export type Value =
   /** Elements on the host. */
@@ -28,6 +40,8 @@ export type Value =
   | { readonly kind: "device"; readonly device: Device; readonly buffer: Buffer }
   /** A primitive applied to tensors. */
   | Expression
+  /** One of several results of a primitive applied to tensors. */
+  | SharedResult
   /** An argument of a function that is being traced. */
   | { readonly kind: "argument" }
   /** Elements that were given away or disposed of. */

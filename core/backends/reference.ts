@@ -26,11 +26,12 @@ interface Elements extends Abstract {
 /** Terms of a slice of a product's depth, whose total is added to those before. */
 const SLICE = 4096;
 
-/** Computes the elements of a result, which start as zeros, from those of the operands. */
+/** Computes the elements of results, which start as zeros, from those of the operands. */
 type Kernel<P extends PrimitiveName> = (
   inputs: readonly Elements[],
   output: Elements,
   parameters: PrimitiveParameters[P],
+  others: readonly Elements[],
 ) => void;
 
 function input(inputs: readonly Elements[], index: number): Elements {
@@ -347,30 +348,40 @@ const kernels: { readonly [P in PrimitiveName]: Kernel<P> } = {
     }
   },
   stopGradient: (inputs, { data }) => data.set(input(inputs, 0).data),
-  customVjp: (inputs, { data }) => data.set(input(inputs, 0).data),
+  customVjp: (inputs, output, _, others) =>
+    [output, ...others].forEach(({ data }, i) => data.set(input(inputs, i).data)),
   barrier: (inputs, { data }) => data.set(input(inputs, 0).data),
 };
 
 function execute<P extends PrimitiveName>(
-  { op, parameters, shape, dtype }: Instruction<P>,
+  { op, parameters, shape, dtype, others }: Instruction<P>,
   inputs: readonly Elements[],
-): Elements {
-  const output: Elements = { shape, dtype, data: allocate(dtype, sizeOf(shape)) };
+): Elements[] {
+  const empty = ({ shape, dtype }: Abstract): Elements => ({
+    shape,
+    dtype,
+    data: allocate(dtype, sizeOf(shape)),
+  });
+  const output = empty({ shape, dtype });
+  const further = others.map(empty);
   const kernel: Kernel<P> = kernels[op];
-  kernel(inputs, output, parameters);
-  return output;
+  kernel(inputs, output, parameters, further);
+  return [output, ...further];
 }
 
 function run(graph: Graph, operands: readonly TypedArray[]): Elements[] {
-  const values: Elements[] = [];
-  const value = (position: number): Elements => input(values, position);
+  // All results of each node: an instruction's are those of its further nodes as well.
+  const results: Elements[][] = [];
+  const value = (position: number): Elements => input(at(results, position), 0);
   for (const node of graph.nodes) {
     if (node.op === "input") {
       const data = operands[node.index];
       if (data === undefined) throw new RangeError(`operand ${node.index} is missing`);
-      values.push({ shape: node.shape, dtype: node.dtype, data });
+      results.push([{ shape: node.shape, dtype: node.dtype, data }]);
+    } else if (node.op === "result") {
+      results.push([input(at(results, node.inputs[0]), node.index)]);
     } else {
-      values.push(execute(node, node.inputs.map(value)));
+      results.push(execute(node, node.inputs.map(value)));
     }
   }
   return graph.outputs.map(value);

@@ -6,8 +6,8 @@
  * changes of the affine index at which their operand is read. Where an index would not be affine,
  * the operand is stored after all and lowering starts again with that knowledge.
  */
-import { type Graph, type GraphNode, type Instruction, nodeAt } from "../graph.ts";
-import type { PrimitiveName } from "../primitives.ts";
+import { type Graph, type Instruction, nodeAt } from "../graph.ts";
+import type { Abstract, PrimitiveName } from "../primitives.ts";
 import { at, type Shape, sizeOf } from "../shape.ts";
 import { type Affine, combine, identityMap, type IndexMap, linearize, shiftMap } from "./affine.ts";
 import { access, type Body, contiguous, inlined, newBody, type Placement } from "./body.ts";
@@ -26,11 +26,14 @@ import { schedule } from "./schedule.ts";
 import { splitLong } from "./split.ts";
 import { chooseStored, movedFrom } from "./stored.ts";
 
-/** The kernels that write a node's elements to a buffer. */
+/** The buffers of a node's results. */
+type Outputs = readonly [number, ...number[]];
+
+/** The kernels that write the elements of a node's results to buffers. */
 type Emitter<P extends PrimitiveName> = (
   placement: Placement,
   node: Instruction<P>,
-  output: number,
+  outputs: Outputs,
 ) => Kernel[];
 
 /** A node's buffer; a node that has none is noted as missing. */
@@ -59,7 +62,7 @@ function inOrder(shape: Shape): (index: IndexMap) => Affine {
   return (index) => linearize(shape.length, shape, index);
 }
 
-const concat: Emitter<"concat"> = (placement, node, output) => {
+const concat: Emitter<"concat"> = (placement, node, [output]) => {
   const { axis } = node.parameters;
   let start = 0;
   return node.inputs.map((piece) => {
@@ -80,7 +83,7 @@ function reducedAxes(node: Instruction<Reduction>): readonly number[] {
   return node.op === "argmax" ? [node.parameters.axis] : node.parameters.axes;
 }
 
-const reduce: Emitter<Reduction> = (placement, node, output) => {
+const reduce: Emitter<Reduction> = (placement, node, [output]) => {
   const [input = 0] = node.inputs;
   const { shape } = nodeAt(placement.graph, input);
   const axes = reducedAxes(node);
@@ -116,7 +119,7 @@ function matrixView(placement: Placement, position: number): MatrixView {
   return { buffer: step.buffer, offset, batch: strides.slice(0, -2), row, column };
 }
 
-const matmul: Emitter<"matmul"> = (placement, node, output) => {
+const matmul: Emitter<"matmul"> = (placement, node, [output]) => {
   const [left = 0, right = 0] = node.inputs;
   const { shape } = nodeAt(placement.graph, left);
   return [{
@@ -140,7 +143,7 @@ function attentionSizes(
   return { batch, length, heads, width, scale };
 }
 
-const causalAttention: Emitter<"causalAttention"> = (placement, node, output) => {
+const causalAttention: Emitter<"causalAttention"> = (placement, node, [output]) => {
   const [x = 0] = node.inputs;
   return [{
     kind: "attention",
@@ -150,7 +153,7 @@ const causalAttention: Emitter<"causalAttention"> = (placement, node, output) =>
   }];
 };
 
-const causalAttentionGradient: Emitter<"causalAttentionGradient"> = (placement, node, output) => {
+const causalAttentionGradient: Emitter<"causalAttentionGradient"> = (placement, node, [output]) => {
   const [x = 0, cotangent = 0] = node.inputs;
   return [{
     kind: "attentionGradient",
@@ -161,7 +164,7 @@ const causalAttentionGradient: Emitter<"causalAttentionGradient"> = (placement, 
   }];
 };
 
-const gather: Emitter<"gather"> = (placement, { inputs: [table = 0, ids = 0] }, output) => {
+const gather: Emitter<"gather"> = (placement, { inputs: [table = 0, ids = 0] }, [output]) => {
   const { shape } = nodeAt(placement.graph, table);
   return [{
     kind: "gather",
@@ -174,7 +177,7 @@ const gather: Emitter<"gather"> = (placement, { inputs: [table = 0, ids = 0] }, 
   }];
 };
 
-const scatterAdd: Emitter<"scatterAdd"> = (placement, node, output) => {
+const scatterAdd: Emitter<"scatterAdd"> = (placement, node, [output]) => {
   const [ids = 0, updates = 0] = node.inputs;
   return [{
     kind: "scatterAdd",
@@ -187,7 +190,7 @@ const scatterAdd: Emitter<"scatterAdd"> = (placement, node, output) => {
   }];
 };
 
-const argsort: Emitter<"argsort"> = (placement, { inputs: [input = 0], shape }, output) => [{
+const argsort: Emitter<"argsort"> = (placement, { inputs: [input = 0], shape }, [output]) => [{
   kind: "argsort",
   input: needed(placement, input),
   output,
@@ -204,7 +207,7 @@ function around(shape: Shape, axis: number): { outer: number; size: number; inne
   };
 }
 
-const dynamicSlice: Emitter<"dynamicSlice"> = (placement, node, output) => {
+const dynamicSlice: Emitter<"dynamicSlice"> = (placement, node, [output]) => {
   const [input = 0, start = 0] = node.inputs;
   const { axis, size } = node.parameters;
   return [{
@@ -217,7 +220,7 @@ const dynamicSlice: Emitter<"dynamicSlice"> = (placement, node, output) => {
   }];
 };
 
-const dynamicUpdate: Emitter<"dynamicUpdate"> = (placement, node, output) => {
+const dynamicUpdate: Emitter<"dynamicUpdate"> = (placement, node, [output]) => {
   const [input = 0, update = 0, start = 0] = node.inputs;
   const { axis } = node.parameters;
   return [{
@@ -251,17 +254,31 @@ const emitters: { readonly [P in PrimitiveName]?: Emitter<P> } = {
 function ownKernels<P extends PrimitiveName>(
   placement: Placement,
   node: Instruction<P>,
-  output: number,
+  outputs: Outputs,
 ): Kernel[] | undefined {
   const emitter: Emitter<P> | undefined = emitters[node.op];
-  return emitter?.(placement, node, output);
+  return emitter?.(placement, node, outputs);
 }
 
-/** The kernels that store a node. */
-function emit(placement: Placement, node: Instruction, output: number): Kernel[] {
+/** The kernels that store a node's results; what has no kernels of its own has one result. */
+function emit(placement: Placement, node: Instruction, outputs: Outputs): Kernel[] {
   const compute = (body: Body, index: IndexMap) => inlined(placement, body, node, index);
-  return ownKernels(placement, node, output) ??
-    [map(node.shape, output, inOrder(node.shape), compute)];
+  return ownKernels(placement, node, outputs) ??
+    [map(node.shape, outputs[0], inOrder(node.shape), compute)];
+}
+
+/** The positions of the nodes of an instruction's further results; undefined for those unused. */
+function furtherPositions(
+  { nodes }: Graph,
+  { others }: Instruction,
+  position: number,
+): (number | undefined)[] {
+  return others.map((_, i) => {
+    const found = nodes.findIndex((node) =>
+      node.op === "result" && node.inputs[0] === position && node.index === 1 + i
+    );
+    return found < 0 ? undefined : found;
+  });
 }
 
 /** Kernels for a graph, or the nodes that must be stored before there can be. */
@@ -272,20 +289,31 @@ function attempt(graph: Graph, stored: ReadonlySet<number>): Lowered | { missing
   const missing = new Set<number>();
   const placement: Placement = { graph, bufferOf, missing };
   const outputs: number[] = [];
-  const addBuffer = ({ dtype, shape }: GraphNode, role: BufferPlan["role"]): number => {
+  const addBuffer = ({ dtype, shape }: Abstract, role: BufferPlan["role"]): number => {
     const buffer = buffers.push({ dtype, size: sizeOf(shape), role }) - 1;
     if (role.kind === "output") outputs[role.index] = buffer;
     return buffer;
+  };
+  /** A buffer for a result of an instruction, for which a node stands if it is used. */
+  const addResult = (result: Abstract, position: number | undefined): number => {
+    const index = position === undefined ? -1 : graph.outputs.indexOf(position);
+    return addBuffer(result, index < 0 ? { kind: "temporary" } : { kind: "output", index });
   };
 
   graph.nodes.forEach((node, position) => {
     if (node.op === "input") {
       bufferOf.set(position, addBuffer(node, { kind: "input", index: node.index }));
-    } else if (stored.has(position)) {
-      const index = graph.outputs.indexOf(position);
-      const output = addBuffer(node, index < 0 ? { kind: "temporary" } : { kind: "output", index });
-      for (const kernel of emit(placement, node, output)) kernels.push(kernel);
-      bufferOf.set(position, output);
+    } else if (node.op !== "result" && stored.has(position)) {
+      const further = furtherPositions(graph, node, position);
+      const results: Outputs = [
+        addResult(node, position),
+        ...node.others.map((other, i) => addResult(other, further[i])),
+      ];
+      for (const kernel of emit(placement, node, results)) kernels.push(kernel);
+      // Only now: no body may read what it is to compute.
+      [position, ...further].forEach((own, i) => {
+        if (own !== undefined) bufferOf.set(own, at(results, i));
+      });
     }
   });
   // A result that is an operand, or stands twice, is copied: no two results share storage.

@@ -10,6 +10,7 @@ type Inlining = "free" | "movement" | "scalar" | "random" | "never";
 
 const inlinings: { readonly [P in GraphNode["op"]]: Inlining } = {
   input: "never",
+  result: "never",
   fill: "free",
   iota: "free",
   neg: "scalar",

@@ -116,10 +116,10 @@ export function logSigmoid(x: Tensor): Tensor {
 function withSlope(value: Tensor, x: Tensor, slope: (x: Tensor) => Tensor): Tensor {
   const rule = {
     name: slope.name,
-    backward: ([x]: readonly Tensor[], _: Tensor, cotangent: Tensor) =>
-      x === undefined ? [] : [mul(cotangent, slope(x))],
+    backward: ([x]: readonly Tensor[], _: readonly Tensor[], [cotangent]: readonly Tensor[]) =>
+      x === undefined || cotangent === undefined ? [] : [mul(cotangent, slope(x))],
   };
-  return apply("customVjp", [value, x], { rule });
+  return apply("customVjp", [value, x], { rule, values: 1 });
 }
 
 /** Digits behind the point, base 2, of the part of x that is squared without a rounding. */

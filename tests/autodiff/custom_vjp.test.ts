@@ -1,5 +1,5 @@
 /** Functions with gradients of their own. */
-import { checkGradients, customVjp, grad, valueAndGrad } from "@unitune/autodiff";
+import { checkGradients, customVjp, grad, valueAndGrad, vjp } from "@unitune/autodiff";
 import {
   add,
   exp,
@@ -64,5 +64,25 @@ Deno.test("customVjp: refuses what it could not differentiate", () => {
   assertThrows(() => grad((x: Tensor) => sum(misshapen(x)))(f64([1, 2])), ShapeError, "f64[2]");
 
   const whole = customVjp((x: Tensor) => x, (_, cotangent) => cotangent);
-  assertThrows(() => whole(tensor([1], { dtype: "i32" })), ShapeError, "floats of one dtype");
+  assertThrows(() => whole(tensor([1], { dtype: "i32" })), ShapeError, "expected floats");
+});
+
+Deno.test("results of several dtypes and shapes, those without a cotangent at 0", async () => {
+  const seen: string[][] = [];
+  const both = customVjp(
+    ({ x, y }: { x: Tensor; y: Tensor }) => ({ x: mul(x, 2), y: mul(y, 3) }),
+    (_, cotangent) => {
+      seen.push([cotangent.x.dtype, cotangent.y.dtype]);
+      return { x: mul(cotangent.x, 20), y: mul(cotangent.y, 30) };
+    },
+  );
+  const inputs = { x: tensor([1, 2]), y: tensor([[3]], { dtype: "f64" }) };
+  const { value, pullback } = vjp(both, inputs);
+  const gradient = pullback({ x: tensor([1, 10]), y: tensor([[100]], { dtype: "f64" }) });
+  assertEquals([...await value.x.data(), ...await value.y.data()], [2, 4, 9]);
+  assertEquals(await gradient.x.data(), new Float32Array([20, 200]));
+  assertEquals(await gradient.y.data(), new Float64Array([3000]));
+  const one = grad((given: typeof inputs) => sum(both(given).x))(inputs);
+  assertEquals(await one.y.data(), new Float64Array([0]));
+  assertEquals(seen, [["f32", "f64"], ["f32", "f64"]]);
 });

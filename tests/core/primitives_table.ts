@@ -209,8 +209,11 @@ function comparison(op: Elementwise): Case[] {
 
 const square = {
   name: "square",
-  backward: ([x]: readonly Tensor[], _: Tensor, cotangent: Tensor): Tensor[] =>
-    x === undefined ? [] : [mul(cotangent, mul(x, 2))],
+  backward: (
+    [x]: readonly Tensor[],
+    _: readonly Tensor[],
+    [cotangent]: readonly Tensor[],
+  ): Tensor[] => x === undefined || cotangent === undefined ? [] : [mul(cotangent, mul(x, 2))],
 };
 
 /** The cases of every primitive. */
@@ -548,7 +551,11 @@ export const cases: { readonly [P in PrimitiveName]: readonly Case[] } = {
   customVjp: shapes.map((shape) =>
     makeCase(
       [float(shape)],
-      ([x]) => apply("customVjp", x === undefined ? [] : [mul(x, x), x], { rule: square }),
+      ([x]) =>
+        apply("customVjp", x === undefined ? [] : [mul(x, x), x], {
+          rule: square,
+          values: 1,
+        }),
       2,
       rounded,
     )
