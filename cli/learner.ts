@@ -51,7 +51,6 @@ import {
   scoreTokens,
   type StepResult,
   summarize,
-  tempered,
   type Training,
   type TrainingState,
   trainingStep,
@@ -265,7 +264,6 @@ export async function createLearner(plan: StagePlan): Promise<Learner> {
       const feed = rolloutFeed<GptParameters>(sampling, model, tokenizer, start, device);
       return learnerOf({
         ...asPolicy,
-        policy: tempered(model, settings.temperature),
         objective,
         feed,
         startMetrics: ratioAtStart,
@@ -277,7 +275,7 @@ export async function createLearner(plan: StagePlan): Promise<Learner> {
       const feed = rolloutFeed<ScoringGptParameters>(sampling, model, tokenizer, start, device);
       return learnerOf({
         ...asPolicy,
-        policy: tempered(actorCriticGpt(config), settings.temperature),
+        policy: actorCriticGpt(config),
         params: withScore(start.policy),
         objective,
         feed,
@@ -294,7 +292,7 @@ export async function createLearner(plan: StagePlan): Promise<Learner> {
  * policy that learns is the one that has sampled, at its temperature.
  */
 function ratioAtStart(model: Model, batch: Rollouts): Readonly<Record<string, Tensor>> {
-  const difference = abs(sub(scoreTokens(model, batch.ids), batch.oldLogProbs));
+  const difference = abs(sub(scoreTokens(model, batch), batch.oldLogProbs));
   const answer = notEqual(batch.mask, 0);
   const tokens = maximum(sum(cast(answer, "f32")), 1);
   return { [LOG_RATIO]: div(sum(where(answer, difference, 0)), tokens) };

@@ -70,13 +70,14 @@ function scored(rows: readonly (readonly number[])[]):
   > {
   const ids = tensor(rows, { dtype: "i32" });
   const mask = tensor(rows.map((row) => row.map((_, t) => t === 0 ? 0 : 1)));
-  const logProbs = evaluate(scoreTokens(policy, ids));
+  const logProbs = evaluate(scoreTokens(policy, { ids }));
   return { ids, mask, referenceLogProbs: logProbs, oldLogProbs: logProbs };
 }
 
 const chosen = scored([[0, 1, 2, 3], [0, 2, 1, 3], [1, 3, 0, 3], [1, 0, 0, 3]]);
 const rejected = scored([[0, 3, 3, 3], [0, 2, 2, 3], [1, 1, 1, 3], [1, 2, 0, 3]]);
 const labels = tensor([1, 0, 1, 0]);
+const answers = { ...chosen, rewards: labels, temperature: 1 };
 
 /** An objective and what it gives before the first step. */
 interface Entry {
@@ -120,8 +121,8 @@ const batches: { readonly [Group in ObjectiveGroup]: BatchOf<Group> } = {
   pairs: { chosen, rejected },
   rewardModels: { chosen, rejected },
   labels: { ...chosen, labels, mismatched: rejected },
-  rollouts: { ...chosen, rewards: labels },
-  actorCritics: { ...chosen, rewards: labels },
+  rollouts: answers,
+  actorCritics: answers,
 };
 
 /** What `train` minimizes where it is told no more than the objective's name. */

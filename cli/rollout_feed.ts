@@ -22,7 +22,6 @@ import {
   type Sample,
   scored,
   type ScoredRollouts,
-  tempered,
   type ValueScores,
 } from "@unitune/objectives";
 import { type GivenAnswer, givenAnswer, roomFor } from "./answers.ts";
@@ -66,7 +65,7 @@ export interface RolloutPlan {
   readonly epochs: number;
   /** Tokens of an answer at most, the stop token included. */
   readonly maxNewTokens: number;
-  /** What divides the logits, of samples and of all log-probabilities. */
+  /** The temperature that answers are sampled at. */
   readonly temperature: number;
   /** The stage's seed. */
   readonly seed: number;
@@ -135,8 +134,7 @@ export function rolloutFeed<P extends GptParameters>(
   const isJudged = judges.includes(rewardModelReward);
 
   const generator = createGenerator(model, { device });
-  // The policy that is trained is the one that samples.
-  const scorer = createScorer(tempered(model, plan.temperature), device);
+  const scorer = createScorer(model, device);
   const critic = actorCriticGpt(model.config);
   const value = compile((params: ScoringGptParameters, ids: Tensor) => {
     const read = slice(ids, 1, 0, -1);
@@ -198,13 +196,14 @@ export function rolloutFeed<P extends GptParameters>(
         own(worths).map(({ total }) => total),
         { length, pad, groupSize },
       );
+      const tokens = { ...packed, temperature: plan.temperature };
       return {
-        ...packed,
-        oldLogProbs: scorer.score(params, packed.ids),
+        ...tokens,
+        oldLogProbs: scorer.score(params, tokens),
         referenceLogProbs: plan.hasReference
-          ? scorer.score(start.policy, packed.ids)
+          ? scorer.score(start.policy, tokens)
           : unread(batchSize, length),
-        ...(plan.hasValues && hasScore(params) && { oldValues: value(params, packed.ids) }),
+        ...(plan.hasValues && hasScore(params) && { oldValues: value(params, tokens.ids) }),
       };
     });
     const report = {
@@ -235,6 +234,7 @@ export function rolloutFeed<P extends GptParameters>(
         ids: zeros([batchSize, length], "i32"),
         mask: zeros([batchSize, length]),
         rewards: zeros([batchSize]),
+        temperature: plan.temperature,
         oldLogProbs: zeros([batchSize, length]),
         referenceLogProbs: zeros([batchSize, length]),
         ...(plan.hasValues && { oldValues: zeros([batchSize, length]) }),

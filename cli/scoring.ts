@@ -6,13 +6,13 @@
 
 import { compile, type Device, type Tensor, tensor } from "@unitune/core";
 import type { EncodedSequence } from "@unitune/models";
-import { modelOf, type Policy, scoreTokens } from "@unitune/objectives";
+import { type Demonstrations, modelOf, type Policy, scoreTokens } from "@unitune/objectives";
 import { toBatch } from "./batches.ts";
 
 /** Scores tokens under a policy. */
 export interface TokenScorer<P> extends Disposable {
   /** Log-probabilities of the tokens of a batch, `[B, T]`; see {@linkcode scoreTokens}. */
-  score(params: P, ids: Tensor): Tensor;
+  score(params: P, batch: Pick<Demonstrations, "ids" | "temperature">): Tensor;
   /** The same of sequences, one list a sequence, as long as `length`. */
   scoreAll(
     params: P,
@@ -36,11 +36,13 @@ const ROWS = 64;
  */
 export function createScorer<P>(policy: Policy<P>, device: Device): TokenScorer<P> {
   const score = compile(
-    (params: P, ids: Tensor) => scoreTokens(modelOf(policy, params), ids),
+    (params: P, batch: Parameters<TokenScorer<P>["score"]>[1]) =>
+      scoreTokens(modelOf(policy, params), batch),
     { device },
   );
   return {
-    score,
+    // A program's arguments are copied to the device: the rest of the batch is none.
+    score: (params, { ids, temperature = 1 }) => score(params, { ids, temperature }),
     async scoreAll(params, sequences, { length, padding }) {
       const scores = new Map<EncodedSequence, Float32Array>();
       const distinct = [...new Set(sequences)];
@@ -48,7 +50,7 @@ export function createScorer<P>(policy: Policy<P>, device: Device): TokenScorer<
         const rows = distinct.slice(first, first + ROWS);
         // One size, so that one program serves all.
         const { ids } = toBatch(rows, { length, padding, size: ROWS });
-        const values = Float32Array.from(await score(params, ids).data());
+        const values = Float32Array.from(await score(params, { ids }).data());
         rows.forEach((row, i) => scores.set(row, values.slice(i * length, (i + 1) * length)));
       }
       return scores;

@@ -3,7 +3,7 @@ import { cast, ShapeError, showShape, slice, type Tensor } from "@unitune/core";
 import type { PriorStates, States } from "./estimation.ts";
 import { checkMask, checkTargets } from "./host.ts";
 import { tokenMetrics } from "./metrics.ts";
-import type { Context, Model } from "./policy.ts";
+import { atTemperature, type Context, type Model } from "./policy.ts";
 
 /** A batch of demonstrations: sequences, and which of their tokens are learned. */
 export interface Demonstrations {
@@ -20,6 +20,21 @@ export interface Demonstrations {
    * (i32). In a text that is the token itself, and so it is unless told.
    */
   readonly observations?: Tensor;
+  /**
+   * The temperature T, above 0, at which every model is asked about these tokens: its predictions are
+   * `softmax(logits / T)` (default 1). Sampled tokens have the temperature that sampled them.
+   */
+  readonly temperature?: number;
+}
+
+/** The part of a batch that prior states are made of, without the scores beside it. */
+export function tokensOf({ ids, mask, observations, temperature }: Demonstrations): Demonstrations {
+  return {
+    ids,
+    mask,
+    ...(observations === undefined ? {} : { observations }),
+    ...(temperature === undefined ? {} : { temperature }),
+  };
 }
 
 /**
@@ -76,7 +91,8 @@ export function targetsOf(x: Tensor): Tensor {
 /**
  * What a model predicts for demonstrations that it reads through given embeddings.
  *
- * @param model The model; with dropout where the context has keys.
+ * @param model The model, which is asked at the batch's temperature; with dropout where the context
+ * has keys.
  * @param embeddings Embeddings of the tokens that are read, `[B, T-1, D]`.
  * @param batch The demonstrations.
  * @param context Step and keys.
@@ -86,10 +102,11 @@ export function targetsOf(x: Tensor): Tensor {
 export function predictions(
   model: Model,
   embeddings: Tensor,
-  { ids, mask }: Demonstrations,
+  { ids, mask, temperature = 1 }: Demonstrations,
   { keys }: Pick<Context, "keys">,
 ): Omit<States, "metrics"> {
-  const logits = model.logits(embeddings, keys === undefined ? {} : { key: keys.batch });
+  const asked = atTemperature(model, temperature);
+  const logits = asked.logits(embeddings, keys === undefined ? {} : { key: keys.batch });
   checkTargets("demonstrations", ids, mask, logits.shape.at(-1) ?? 0);
   const values = model.values?.(embeddings);
   return {

@@ -38,10 +38,11 @@ import {
   predictions,
   readOf,
   targetsOf,
+  tokensOf,
 } from "./gold.ts";
 import { fixedLambda, type LambdaSchedule } from "./lambda.ts";
 import { type Metrics, tokenMetrics } from "./metrics.ts";
-import type { Context, Model } from "./policy.ts";
+import { atTemperature, type Context, type Model } from "./policy.ts";
 
 /** What draws are for, so that each has a key of its own beside dropout's. */
 const [OWN_TOKENS, COINS, NOISE, OUTCOMES] = [1, 2, 3, 4] as const;
@@ -269,19 +270,18 @@ export function intuitive(
     collect(model, batch, context) {
       checkDemonstrations(batch);
       const read = readOf(batch);
-      const first = model.logits(model.embed(read));
+      const asked = atTemperature(model, batch.temperature ?? 1);
+      const first = asked.logits(asked.embed(read));
       const share = shareAt(schedule, context, first.dtype);
       const [, length = 0] = read.shape;
       // The own token at t depends on those before it, so after T - 1 passes none changes.
       const extra = (passes === "recursive" ? Math.max(length, 1) : passes) - 1;
       let own = ownOf(first, read, context.keys);
       for (let pass = 0; pass < extra; pass++) {
-        own = ownOf(model.logits(mixed(model, batch, own, share)), read, context.keys);
+        own = ownOf(asked.logits(mixed(model, batch, own, share)), read, context.keys);
       }
       return {
-        ids: batch.ids,
-        mask: batch.mask,
-        ...(batch.observations === undefined ? {} : { observations: batch.observations }),
+        ...tokensOf(batch),
         own,
         metrics: tokenMetrics(first, targetsOf(batch.ids), targetsOf(batch.mask)),
       };

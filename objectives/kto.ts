@@ -196,11 +196,8 @@ export function labelled(
       checkShapes("labelled", "[B]", { labels });
       checkDemonstrations(mismatched);
       const mask = targetsOf(mismatched.mask);
-      const { ids, observations } = mismatched;
-      const logProbs = targetsOf(scoreTokens(model, ids, observations));
-      const scored = given
-        ? mismatched.referenceLogProbs
-        : scoreTokens(reference, ids, observations);
+      const logProbs = targetsOf(scoreTokens(model, mismatched));
+      const scored = given ? mismatched.referenceLogProbs : scoreTokens(reference, mismatched);
       const kl = ktoReferencePoint(
         sequenceLogProbs(logProbs, mask),
         sequenceLogProbs(cast(targetsOf(scored), logProbs.dtype), mask),

@@ -81,7 +81,7 @@ export * from "./nll.ts";
 export * from "./objective.ts";
 export type * from "./optimization.ts";
 export * from "./pairs.ts";
-export { type Context, type Model, modelOf, type Policy, tempered } from "./policy.ts";
+export { type Context, type Model, modelOf, type Policy } from "./policy.ts";
 export * from "./policy_gradient.ts";
 export {
   aotLoss,

@@ -67,40 +67,21 @@ export function modelOf<P>({ embed, logits, values }: Policy<P>, params: P): Mod
 }
 
 /**
- * A policy at a sampling temperature: `pi_T(a | s) = softmax(logits / T)`. Whoever learns from
- * answers drawn at a temperature learns about this policy: its log-probabilities, old, new and of
- * the reference, their ratios, KL and entropy are all of `logits / T`.
+ * A model at a temperature: `pi_T(a | s) = softmax(logits / T)`. Batches hold the temperature
+ * (`temperature` of {@linkcode Demonstrations}); whatever reads logits asks the model through this
+ * function.
  *
- * Top-k and top-p do not enter log-probabilities. They cut the distribution that is drawn from, and
- * a ratio of two cut distributions is 0 or infinite where the cuts differ.
- *
- * @example
- * ```ts
- * import { assertAlmostEquals } from "@std/assert";
- * import { gather, tensor } from "@unitune/core";
- * import { modelOf, type Policy, scoreTokens, tempered } from "@unitune/objectives";
- *
- * const policy: Policy<null> = {
- *   embed: (_, ids) => gather(tensor([[0, 3], [0, 3]]), ids),
- *   logits: (_, embeddings) => embeddings,
- * };
- * const ids = tensor([[0, 1]], { dtype: "i32" });
- * const [, atThree = NaN] = await scoreTokens(modelOf(tempered(policy, 3), null), ids).data();
- * assertAlmostEquals(atThree, -Math.log1p(Math.exp(-1)), 1e-6);
- * ```
- *
- * @param policy The policy at temperature 1.
- * @param temperature The divisor T of the logits, above 0; at 1 the policy is returned as it is.
- * @returns The policy at that temperature; its embeddings and values are the same.
+ * @param model The model.
+ * @param temperature The divisor T of the logits, above 0; at 1 the model is returned as it is.
+ * @returns The model at that temperature; its embeddings and values are the same.
  * @throws {RangeError} If the temperature is not a number above 0.
  */
-export function tempered<P>(policy: Policy<P>, temperature: number): Policy<P> {
-  checkRange("tempered: temperature", temperature, ranges.positive);
-  if (temperature === 1) return policy;
+export function atTemperature(model: Model, temperature: number): Model {
+  checkRange("temperature", temperature, ranges.positive);
+  if (temperature === 1) return model;
   return {
-    ...policy,
-    logits: (params, embeddings, options) =>
-      div(policy.logits(params, embeddings, options), temperature),
+    ...model,
+    logits: (embeddings, options) => div(model.logits(embeddings, options), temperature),
   };
 }
 

@@ -36,7 +36,7 @@ import {
 } from "./advantages.ts";
 import { checkGroups, checkShapes } from "./checks.ts";
 import type { Estimation, PriorStates, Signal } from "./estimation.ts";
-import { type Demonstrations, gold, readOf, targetsOf } from "./gold.ts";
+import { checkDemonstrations, type Demonstrations, gold, readOf, targetsOf } from "./gold.ts";
 import { masked, maskedCount, maskedSum, tokenLogProbs } from "./log_probs.ts";
 import type { Metric, Metrics } from "./metrics.ts";
 import { centred, standardDeviation } from "./moments.ts";
@@ -46,34 +46,49 @@ import type {
   Sides,
   ValueEvidence,
 } from "./optimization.ts";
-import type { Model } from "./policy.ts";
+import { atTemperature, type Model } from "./policy.ts";
 import { checkKlEstimator, klEstimate, type KlEstimator } from "./regularizers.ts";
 import { type ReferenceScores, seen } from "./signals.ts";
 
-/** What a signal reads of rollouts. */
-export interface RolloutScores {
+/**
+ * Tokens that a policy sampled: sequences, which of their tokens it sampled, at what temperature, and
+ * how likely it found them. {@linkcode rolloutsOf} makes such a batch from samples. Demonstrations
+ * are none: nobody knows the policy that they come from.
+ *
+ * A sampler draws from `pi_T(a | s) = softmax(logits / T)`, so whoever learns from its answers learns
+ * about pi_T. The batch holds T, and every model is asked at it: log-probabilities, old, new and of
+ * the reference, their ratios, KL and entropy are all of `logits / T`.
+ *
+ * Top-k and top-p do not enter log-probabilities. They cut the distribution that is drawn from, and
+ * a ratio of two cut distributions is 0 or infinite where the cuts differ.
+ */
+export interface SampledTokens extends Demonstrations {
   /** 1 on the sampled tokens, 0 elsewhere, `[B, T]`. */
   readonly mask: Tensor;
-  /** The reward of each answer, `[B]`. */
-  readonly rewards: Tensor;
+  /** The temperature that the tokens were sampled at, above 0. */
+  readonly temperature: number;
   /**
-   * Log-probabilities of the tokens under the policy that sampled them, at its temperature, `[B, T]`,
-   * in nats: that at t is of `ids[b, t]`.
+   * Log-probabilities of the tokens under the policy that sampled them, at that temperature,
+   * `[B, T]`, in nats: that at t is of `ids[b, t]`.
    */
   readonly oldLogProbs: Tensor;
+}
+
+/** What a signal reads of rollouts. */
+export interface RolloutScores extends Pick<SampledTokens, "mask" | "oldLogProbs"> {
+  /** The reward of each answer, `[B]`. */
+  readonly rewards: Tensor;
   /** Taken from the reward at each token, `[B, T]`; none unless told. */
   readonly penalties?: Tensor;
 }
 
-/**
- * A batch of answers that a policy gave: sequences, which of their tokens it sampled, and what each
- * answer was worth. Answers to the same prompt stand in consecutive rows.
- */
-export interface Rollouts extends Demonstrations, RolloutScores {}
+/** Sampled answers and their rewards. Answers to the same prompt stand in consecutive rows. */
+export interface Rollouts extends SampledTokens, RolloutScores {}
 
 /**
  * The states that the model itself reaches: the prefixes of its own answers. Both sides are asked
- * there, so the human's preference is a reward on the model's states.
+ * there, so the human's preference is a reward on the model's states. The model is asked at the
+ * temperature that sampled the answers.
  *
  * @example
  * ```ts
@@ -83,8 +98,7 @@ export interface Rollouts extends Demonstrations, RolloutScores {}
  * assertEquals(sampled.description.humanStates, "s_n");
  * ```
  */
-export const sampled: PriorStates<Demonstrations, Demonstrations> = {
-  ...gold,
+export const sampled: PriorStates<SampledTokens, SampledTokens> = {
   description: {
     humanStates: "s_n",
     modelStates: "s_n",
@@ -92,6 +106,12 @@ export const sampled: PriorStates<Demonstrations, Demonstrations> = {
     data: ["rollout"],
     forwardPasses: 1,
   },
+  collect(_model, batch) {
+    checkDemonstrations(batch);
+    checkShapes("sampled", "[B, T]", { mask: batch.mask, oldLogProbs: batch.oldLogProbs });
+    return batch;
+  },
+  evaluate: gold.evaluate,
 };
 
 /** 1 for each row that has an answer, 0 for the others: `[B]` of a mask `[B, T]`. */
@@ -517,7 +537,7 @@ export type Reward = (
 ) => number | boolean | null | Promise<number | boolean | null>;
 
 /** What {@linkcode packSamples} can be told. */
-export interface RolloutOptions {
+export interface PackOptions {
   /** The length T that rows are padded to; that of the longest unless told. */
   readonly length?: number;
   /** The token that pads; 0 unless told. */
@@ -526,7 +546,7 @@ export interface RolloutOptions {
   readonly groupSize?: number;
 }
 
-const rolloutRanges: Readonly<Record<keyof RolloutOptions, Range>> = {
+const packRanges: Readonly<Record<keyof PackOptions, Range>> = {
   length: ranges.integerFrom(2),
   pad: ranges.integerFrom(0),
   groupSize: ranges.integerFrom(1),
@@ -566,12 +586,12 @@ function exactMean([first = 0, ...others]: readonly number[]): number {
 export function packSamples(
   samples: readonly Sample[],
   rewards: readonly (number | null)[],
-  { length, pad = 0, groupSize = samples.length }: RolloutOptions = {},
+  { length, pad = 0, groupSize = samples.length }: PackOptions = {},
 ): PackedSamples {
   if (samples.length === 0) {
     throw new RangeError("packSamples: expected at least one sample, got 0");
   }
-  checkOptions("packSamples", rolloutRanges, { length, pad, groupSize });
+  checkOptions("packSamples", packRanges, { length, pad, groupSize });
   if (samples.length % groupSize !== 0) {
     throw new RangeError(
       `packSamples: expected a multiple of groupSize ${groupSize} samples, got ${samples.length}`,
@@ -622,8 +642,8 @@ export function packSamples(
 }
 
 /**
- * The log-probabilities of a batch's tokens under a model, as batches hold them: `[B, T]`, that at
- * t of `ids[b, t]` after the tokens before it; 0 at the first.
+ * The log-probabilities of a batch's tokens under a model, at the batch's temperature, as batches
+ * hold them: `[B, T]`, that at t of `ids[b, t]` after the tokens before it; 0 at the first.
  *
  * @example
  * ```ts
@@ -633,26 +653,37 @@ export function packSamples(
  *
  * const model: Model = { embed: (ids) => gather(zeros([2, 2]), ids), logits: (x) => x };
  * const ids = tensor([[0, 1]], { dtype: "i32" });
- * const [first, second = NaN] = await scoreTokens(model, ids).data();
+ * const [first, second = NaN] = await scoreTokens(model, { ids }).data();
  * assertAlmostEquals(first ?? NaN, 0);
  * assertAlmostEquals(second, -Math.LN2, 1e-6);
  * ```
  *
  * @param model The model.
- * @param ids Token ids `[B, T]` (i32), T at least 2.
- * @param observations What the model reads in place of the tokens; the tokens unless told.
+ * @param batch Token ids `[B, T]` (i32), T at least 2, with the observations and the temperature if
+ * the batch has them.
  * @returns Log-probabilities, `[B, T]`, in nats.
+ * @throws {RangeError} If the temperature is not a number above 0.
  */
-export function scoreTokens(model: Model, ids: Tensor, observations: Tensor = ids): Tensor {
-  const logits = model.logits(model.embed(readOf({ ids, observations })));
-  const logProbs = tokenLogProbs(logits, targetsOf(ids));
+export function scoreTokens(
+  model: Model,
+  batch: Pick<Demonstrations, "ids" | "observations" | "temperature">,
+): Tensor {
+  const { ids, temperature = 1 } = batch;
+  const asked = atTemperature(model, temperature);
+  const logProbs = tokenLogProbs(asked.logits(asked.embed(readOf(batch))), targetsOf(ids));
   const [rows = 0] = ids.shape;
   return concat([zeros([rows, 1], logProbs.dtype), logProbs], 1);
 }
 
+/** What {@linkcode rolloutsOf} can be told. */
+export interface RolloutOptions extends PackOptions {
+  /** The temperature that the samples were drawn at, above 0 (default 1). */
+  readonly temperature?: number;
+}
+
 /**
  * A batch of rollouts from samples: rows are padded, answers rewarded, and their tokens scored
- * under the model that sampled them.
+ * under the model that sampled them, at the temperature that it sampled at.
  *
  * @example
  * ```ts
@@ -668,27 +699,24 @@ export function scoreTokens(model: Model, ids: Tensor, observations: Tensor = id
  * assertEquals(await mask.data(), new Float32Array([0, 1, 1, 0, 1, 0]));
  * ```
  *
- * @param model The policy that sampled, at its parameters, and at its temperature where that is not
- * 1; see {@linkcode tempered}.
+ * @param model The policy that sampled, at its parameters.
  * @param samples Answers, those to one prompt one after the other.
  * @param reward What each is worth.
- * @param options Length, padding and groups.
+ * @param options The temperature, length, padding and groups.
  * @returns The batch.
- * @throws {RangeError} If there are no samples, one does not fit, or a reward is no finite number.
+ * @throws {RangeError} If there are no samples, one does not fit, a reward is no finite number, or
+ * the temperature is not above 0.
  */
 export async function rolloutsOf(
   model: Model,
   samples: readonly Sample[],
   reward: Reward,
-  options: RolloutOptions = {},
+  { temperature = 1, ...options }: RolloutOptions = {},
 ): Promise<Rollouts> {
   const rewards = await Promise.all(samples.map(async (sample, row) => {
     const value = await reward(sample, row);
     return value === null ? null : Number(value);
   }));
-  const packed = packSamples(samples, rewards, options);
-  return {
-    ...packed,
-    oldLogProbs: evaluate(scoreTokens(model, packed.ids, packed.observations)),
-  };
+  const batch = { ...packSamples(samples, rewards, options), temperature };
+  return { ...batch, oldLogProbs: evaluate(scoreTokens(model, batch)) };
 }

@@ -215,6 +215,7 @@ function rolloutsOf(
     oldLogProbs: scores(matrix),
     referenceLogProbs: scores(reference),
     rewards: tensor(games.map(({ reward }) => reward)),
+    temperature: 1,
   };
 }
 

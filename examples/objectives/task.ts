@@ -80,5 +80,5 @@ export function scoredBy(
   model: Model,
   batch: Demonstrations,
 ): Demonstrations & { readonly referenceLogProbs: Tensor } {
-  return { ...batch, referenceLogProbs: cast(evaluate(scoreTokens(model, batch.ids)), "f32") };
+  return { ...batch, referenceLogProbs: cast(evaluate(scoreTokens(model, batch)), "f32") };
 }

@@ -8,9 +8,7 @@ import {
 } from "../advantages.ts";
 import { checkName } from "../checks.ts";
 import { sum, weight } from "../combinators.ts";
-import type { ScoredDemonstrations } from "./demonstrations.ts";
 import { both, estimate } from "../estimation.ts";
-import type { Demonstrations } from "../gold.ts";
 import { intuitive, type IntuitiveOptions } from "../intuitive.ts";
 import { nll, type NllOptions } from "../nll.ts";
 import { type Objective, objective } from "../objective.ts";
@@ -37,6 +35,7 @@ import {
   type Rewarded,
   type Rollouts,
   sampled,
+  type SampledTokens,
   type ValueScores,
 } from "../rollouts.ts";
 import { against, indicator, type ReferenceScores } from "../signals.ts";
@@ -426,7 +425,7 @@ export function intuitiveGrpo(
  */
 export function onlineDpo(
   { groupSize = 2, ...options }: RankingOptions & PreferenceObjectiveOptions = {},
-): Objective<ScoredDemonstrations & Rewarded> {
+): Objective<SampledTokens & ReferenceScores & Rewarded> {
   return objective(
     ranked(paired(estimate(sampled, against("precomputed"))), { groupSize }),
     pairwise({ ...options, form: "dpo" }),
@@ -449,6 +448,6 @@ export function onlineDpo(
  */
 export function bestOfN(
   { groupSize = 8, ...options }: RankingOptions & NllOptions = {},
-): Objective<Demonstrations & Rewarded> {
+): Objective<SampledTokens & Rewarded> {
   return objective(best(estimate(sampled, indicator), { groupSize }), nll(options));
 }

@@ -18,7 +18,7 @@ import {
 } from "@unitune/cli";
 import { mapTree, mul, slice, tensor } from "@unitune/core";
 import { createGenerator, gpt, withScore } from "@unitune/models";
-import { modelOf, scoreTokens, tempered } from "@unitune/objectives";
+import { modelOf, scoreTokens } from "@unitune/objectives";
 import fc from "fast-check";
 import { assertRefused, inFolder, readRows, tiny, train, trained } from "./command.ts";
 
@@ -104,24 +104,16 @@ Deno.test("what is sampled at a temperature is as likely as the tempered policy 
     const frequency = new Map<number, number>();
     for (const [id = -1] of drawn) frequency.set(id, (frequency.get(id) ?? 0) + 1);
     const all = Array.from({ length: config.vocabulary }, (_, id) => [...prompt, id]);
-    const scores = await scoreTokens(
-      modelOf(tempered(model, temperature), policy),
-      tensor(all, { dtype: "i32" }),
-    ).data();
+    const scores = await scoreTokens(modelOf(model, policy), {
+      ids: tensor(all, { dtype: "i32" }),
+      temperature,
+    }).data();
     for (let id = 0; id < tokenizer.size; id++) {
       const p = Math.exp(scores[(id + 1) * (prompt.length + 1) - 1] ?? NaN);
       const deviation = Math.sqrt(count * p * (1 - p));
       // Five deviations, and one draw of a token that is hardly ever drawn.
       assert(Math.abs((frequency.get(id) ?? 0) - count * p) <= 5 * deviation + 1, `${id} at ${p}`);
     }
-  }
-});
-
-Deno.test("a policy at temperature 1 is the policy, and no temperature is 0", () => {
-  const model = gpt({ vocabulary: 7, context: 8, layers: 1, heads: 1, width: 8, dropout: 0 });
-  assertEquals(tempered(model, 1), model);
-  for (const temperature of [0, -1, NaN, Infinity]) {
-    assertThrows(() => tempered(model, temperature), RangeError, "tempered: temperature");
   }
 });
 
@@ -165,11 +157,11 @@ Deno.test("the policy at another temperature than its answers' is far from them"
   using feed = rolloutFeed(plan(3, prepared), gpt(config), tokenizer, start, device);
   const { batches: [batch] } = await feed.next(start.policy, feed.empty, 0);
   assert(batch !== undefined);
-  const other = modelOf(gpt(config), start.policy);
-  const own = modelOf(tempered(gpt(config), 3), start.policy);
-  const distance = async (model: typeof own) => {
+  const model = modelOf(gpt(config), start.policy);
+  const distance = async (temperature: number) => {
     const [scores, old, mask] = await Promise.all(
-      [scoreTokens(model, batch.ids), batch.oldLogProbs, batch.mask].map((x) => x.data()),
+      [scoreTokens(model, { ...batch, temperature }), batch.oldLogProbs, batch.mask]
+        .map((x) => x.data()),
     );
     assert(scores && old && mask);
     return Array.from(scores).reduce(
@@ -177,8 +169,8 @@ Deno.test("the policy at another temperature than its answers' is far from them"
       0,
     );
   };
-  assert(await distance(own) < 1e-4);
-  assert(await distance(other) > 0.5);
+  assert(await distance(batch.temperature) < 1e-4);
+  assert(await distance(1) > 0.5);
 });
 
 inFolder("a temperature of the command line is that of the whole objective", async (folder) => {

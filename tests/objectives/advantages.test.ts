@@ -247,7 +247,7 @@ Deno.test("an unscorable answer among equal ones leaves the weights untouched", 
   // Of groups of one, as REINFORCE++ has them, nothing is known of an unscorable answer.
   for (const groupSize of [1, 2, 4]) {
     const packed = packSamples(samples, [0.7, null, 0.7, 0.7], { groupSize });
-    const batch: Rollouts = { ...packed, oldLogProbs: packed.mask };
+    const batch: Rollouts = { ...packed, oldLogProbs: packed.mask, temperature: 1 };
     await assertUntouched(
       { policy, objective: reinforcePlusPlus(), batch },
       world.params,
@@ -266,7 +266,12 @@ Deno.test("an unscorable answer is never the best or the worst of its group", as
   const samples = [sample(3, 1), sample(1, 2)];
   const stepOf = (rewards: readonly (number | null)[], rows: typeof samples) => {
     const packed = packSamples(rows, rewards, { length: 3, groupSize: rows.length });
-    const batch = { ...packed, referenceLogProbs: packed.mask };
+    const batch = {
+      ...packed,
+      oldLogProbs: packed.mask,
+      referenceLogProbs: packed.mask,
+      temperature: 1,
+    };
     const steps = [bestOfN, onlineDpo].map((make) => {
       const training = { policy, objective: make({ groupSize: rows.length }), optimizer: sgd(1) };
       return trainingStep(training)(initTrainingState(world.params, sgd(1), key(1)), batch);
@@ -302,7 +307,7 @@ Deno.test("rewards and lengths are logged of the answers that count", async () =
     [1, null, 0.5, 0],
     { groupSize: 2 },
   );
-  const batch: Rollouts = { ...packed, oldLogProbs: packed.mask };
+  const batch: Rollouts = { ...packed, oldLogProbs: packed.mask, temperature: 1 };
   const model = modelOf(policy, world.params);
   const signal = objective(
     estimate(sampled, advantage(estimator("group-mean", 2))),

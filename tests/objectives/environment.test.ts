@@ -220,7 +220,7 @@ Deno.test("rollouts in a world are scored on what was read", async () => {
   const batch = await rolloutsOf(model, samples, () => 1);
   assert(batch.observations !== undefined);
   assertEquals(await batch.observations.data(), new Int32Array([0, 2, 3, 0, 0, 0, 1, 2]));
-  await assertClose(batch.oldLogProbs, scoreTokens(model, batch.ids, batch.observations));
+  await assertClose(batch.oldLogProbs, scoreTokens(model, batch));
   const { logits } = gold.evaluate(model, batch, context);
   await assertClose(logits, model.logits(model.embed(idsOf([[0, 2, 3], [0, 0, 1]]))));
 });

@@ -105,6 +105,7 @@ Deno.test("metrics of rollouts by hand: rewards, their deviation in groups, leng
     ids: idsOf([[0, 1, 1, 0], [0, 1, 1, 0]]),
     mask: tensor([[0, 1, 1, 1], [0, 1, 0, 0]]),
     rewards: tensor([1, 0], f64),
+    temperature: 1,
     oldLogProbs: tensor([[0, -2, -0.1, -1], [0, -0.1, 0, 0]], f64),
     referenceLogProbs: zeros([2, 4], "f64"),
   };
@@ -135,6 +136,7 @@ Deno.test("a penalty is taken from the reward of the whole answer, or token by t
     mask: tensor([[0, 1, 1], [0, 1, 0]]),
     // In f32, as rolloutsOf gives them whatever the policy's dtype.
     rewards: tensor([2, 1]),
+    temperature: 1,
     oldLogProbs: tensor([[0, -1, -1], [0, -1, -9]], f64),
     referenceLogProbs: tensor([[0, -2, -2], [0, -3, 0]], f64),
   };

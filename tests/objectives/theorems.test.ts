@@ -139,7 +139,7 @@ theorem(
       const target = seed % answers.length;
       const ids = idsOf(answers);
       const mask = tensor(answers.map(() => [0, 1, 1]));
-      const at = (p: Parameters) => scoreTokens(modelOf(policy, p), ids);
+      const at = (p: Parameters) => scoreTokens(modelOf(policy, p), { ids });
       const likelihood = exp(sequenceLogProbs(at(params), mask));
       const isTarget = tensor(answers.map((_, y) => y === target ? 1 : 0), { dtype });
       // The expectation over y ~ pi is a sum weighted by pi(y): pi(y) 1[y = y*] / pi(y).
@@ -160,7 +160,7 @@ theorem(
   ({ dtype, tolerance }) =>
     fc.asyncProperty(worlds, async (options) => {
       const { params, demonstrations: { ids, mask } } = worldOf({ ...options, dtype });
-      const along = await rowsOf(mul(scoreTokens(modelOf(policy, params), ids), mask));
+      const along = await rowsOf(mul(scoreTokens(modelOf(policy, params), { ids }), mask));
       for (const row of along) {
         let reached = 0;
         for (const logProb of row) {

@@ -66,6 +66,8 @@ export interface WorldOptions {
   readonly dtype?: FloatDType;
   /** What the policy reads in place of tokens; the tokens unless told. */
   readonly observe?: (ids: Tensor) => Tensor;
+  /** The temperature that rollouts were sampled at (default 1). */
+  readonly temperature?: number;
 }
 
 /** A generator of small integers, the same for the same seed. */
@@ -78,7 +80,8 @@ function dice(seed: number): (sides: number) => number {
 }
 
 export function worldOf(
-  { seed, distance, rows = 4, length = 6, vocabulary = 4, dtype = "f64", observe }: WorldOptions,
+  { seed, distance, rows = 4, length = 6, vocabulary = 4, dtype = "f64", observe, temperature = 1 }:
+    WorldOptions,
 ): World {
   const roll = dice(seed);
   const matrix = (k: number, height: number, scale: number) =>
@@ -102,13 +105,14 @@ export function worldOf(
       mask: tensor(table((b, t) => inAnswer(b, t) ? 1 : 0), { dtype }),
     };
   };
-  const scoredBy = (by: Parameters, { ids }: Demonstrations) =>
-    evaluate(scoreTokens(modelOf(wordPolicy, by), ids));
-  const scored = (): ScoredDemonstrations => {
-    const own = answers();
+  // On the tokens, whatever is observed: scores are data here.
+  const scoredBy = (by: Parameters, { observations: _unread, ...batch }: Demonstrations) =>
+    evaluate(scoreTokens(modelOf(wordPolicy, by), batch));
+  const scored = (beside: Pick<Demonstrations, "temperature"> = {}): ScoredDemonstrations => {
+    const own = { ...answers(), ...beside };
     return { ...own, referenceLogProbs: scoredBy(reference, own) };
   };
-  const rollouts = scored();
+  const rollouts = scored({ temperature });
   const labelled = scored();
   return {
     dtype,
@@ -124,6 +128,7 @@ export function worldOf(
     rollouts: {
       ...rollouts,
       rewards: tensor(Array.from({ length: rows }, (_, b) => b % 2 + roll(3) / 4), { dtype }),
+      temperature,
       oldLogProbs: scoredBy(reference, rollouts),
     },
   };
