@@ -6,6 +6,7 @@ import {
   checkOptions,
   checkRange,
   concat,
+  dims,
   div,
   equal,
   maximum,
@@ -14,8 +15,6 @@ import {
   ranges,
   reshape,
   rsqrt,
-  ShapeError,
-  showShape,
   slice,
   sub,
   type Tensor,
@@ -55,9 +54,9 @@ function grouped(
   groupSize?: number,
 ): Groups {
   const counts = countedOf(name, rewards, counted);
-  const [rows = 0] = rewards.shape;
-  if (groupSize !== undefined) checkGroups(name, rows, groupSize);
-  const shape = [-1, groupSize ?? rows];
+  const { B } = dims(rewards, "B", name);
+  if (groupSize !== undefined) checkGroups(name, B, groupSize);
+  const shape = [-1, groupSize ?? B];
   return { rewards: reshape(rewards, shape), counted: reshape(counts, shape) };
 }
 
@@ -332,13 +331,8 @@ export function gaeConstants(
 export function gaeAdvantages(rewards: Tensor, values: Tensor, options: GaeOptions = {}): Tensor {
   const { gamma, lambda } = gaeConstants("gaeAdvantages", options);
   checkShapes("gaeAdvantages", "[B, T]", { rewards });
-  const [rows = 0, length = 0] = rewards.shape;
-  if (showShape(values.shape) !== showShape([rows, length + 1])) {
-    throw new ShapeError(
-      `gaeAdvantages: got rewards ${showShape(rewards.shape)} and values ` +
-        `${showShape(values.shape)}; expected [B, T] and [B, T+1]`,
-    );
-  }
+  const { B, T } = dims(rewards, "B T");
+  dims(values, `${B} ${T + 1}`, "gaeAdvantages: values");
   const next = mul(slice(values, 1, 1), gamma);
   const errors = sub(add(rewards, next), slice(values, 1, 0, -1));
   return discountedSum(errors, gamma * lambda);
@@ -394,9 +388,9 @@ export function answerAdvantages(
   mask: Tensor,
   options: GaeOptions,
 ): { readonly advantages: Tensor; readonly returns: Tensor } {
-  const [rows = 0] = values.shape;
+  const { B } = dims(values, "B T", "gaeAdvantages: values");
   const own = masked(values, mask);
-  const padded = concat([own, zeros([rows, 1], values.dtype)], 1);
+  const padded = concat([own, zeros([B, 1], values.dtype)], 1);
   const advantages = masked(gaeAdvantages(masked(rewards, mask), padded, options), mask);
   return { advantages, returns: add(advantages, own) };
 }

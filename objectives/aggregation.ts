@@ -1,5 +1,5 @@
 /** From losses of tokens or of sequences to one loss: what it is divided by is said, and shown. */
-import { div, mul, ones, ranges, sum, type Tensor } from "@unitune/core";
+import { dims, div, mul, ones, ranges, sum, type Tensor } from "@unitune/core";
 import { checkShapes, checkTokens } from "./checks.ts";
 import { countRows, masked, maskedCount, maskedMean } from "./log_probs.ts";
 import type { Loss } from "./loss.ts";
@@ -88,10 +88,10 @@ export function aggregate(losses: Tensor, mask: Tensor, normalizer: Normalizer):
       normalizer: countRows(mask, losses.dtype),
     };
   }
-  const [rows = 0] = mask.shape;
+  const { B } = dims(mask, "B T", "aggregate: mask");
   return {
     total: div(sum(masked(losses, mask)), normalizer),
-    normalizer: mul(ones([], losses.dtype), rows),
+    normalizer: mul(ones([], losses.dtype), B),
   };
 }
 

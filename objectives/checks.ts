@@ -1,5 +1,5 @@
 /** Checks of shapes, names and groups, so that a wrong one is an error and never a silent NaN. */
-import { checkRange, ranges, ShapeError, showShape, type Tensor } from "@unitune/core";
+import { checkRange, ranges, ShapeError, showShape, sizeOf, type Tensor } from "@unitune/core";
 import { checkMask } from "./host.ts";
 
 /** Throws unless a hyperparameter is one of a table's names. */
@@ -15,7 +15,6 @@ export function checkName(
 
 /** Throws unless log-probs and mask are both `[B, T]`, with at least one row and one token. */
 export function checkTokens(name: string, logProbs: Tensor, mask: Tensor): void {
-  const [rows = 0, length = 0] = logProbs.shape;
   const fits = logProbs.shape.length === 2 && showShape(logProbs.shape) === showShape(mask.shape);
   if (!fits) {
     throw new ShapeError(
@@ -23,7 +22,7 @@ export function checkTokens(name: string, logProbs: Tensor, mask: Tensor): void 
         `expected both [B, T]`,
     );
   }
-  if (rows === 0 || length === 0) {
+  if (sizeOf(logProbs.shape) === 0) {
     throw new ShapeError(`${name}: the batch is empty; expected at least one row of one token`);
   }
   checkMask(name, mask);
@@ -43,14 +42,13 @@ export function checkShapes(
   tensors: Readonly<Record<string, Tensor>>,
 ): void {
   const entries = Object.entries(tensors);
-  const [shape = []] = entries.map(([, x]) => x.shape);
+  const shapes = new Set(entries.map(([, x]) => showShape(x.shape)));
   const rank = expected.split(",").length;
-  const fits = entries.every(([, x]) => showShape(x.shape) === showShape(shape));
-  if (!fits || shape.length !== rank) {
+  if (shapes.size > 1 || entries.some(([, x]) => x.shape.length !== rank)) {
     const got = entries.map(([what, x]) => `${what} ${showShape(x.shape)}`).join(", ");
     throw new ShapeError(`${name}: got ${got}; expected all of them ${expected}`);
   }
-  if (shape.includes(0)) {
+  if (entries.some(([, x]) => sizeOf(x.shape) === 0)) {
     throw new ShapeError(`${name}: the batch is empty; expected at least one row`);
   }
   for (const [what, x] of entries) {

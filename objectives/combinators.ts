@@ -5,6 +5,7 @@ import {
   cast,
   checkOptions,
   checkRange,
+  dims,
   greater,
   greaterEqual,
   mul,
@@ -38,12 +39,13 @@ function describeSum(
   a: OptimizationDescription,
   b: OptimizationDescription,
 ): OptimizationDescription {
-  const known = a.stepZero !== undefined && b.stepZero !== undefined;
   return {
     transition: between(a.transition, "; ", b.transition),
     normalizer: between(a.normalizer, "; ", b.normalizer),
     formula: `${a.formula} + ${b.formula}`,
-    ...(known ? { stepZero: (a.stepZero ?? 0) + (b.stepZero ?? 0) } : {}),
+    ...(a.stepZero !== undefined && b.stepZero !== undefined
+      ? { stepZero: a.stepZero + b.stepZero }
+      : {}),
   };
 }
 
@@ -301,12 +303,12 @@ export function gate<
         `${supervised.description.formula}`,
     },
     collect(model, { rollouts, demonstrations }, context) {
-      const [rows = 0, length = 0] = rollouts.ids.shape;
-      const [prompts = 0] = demonstrations.ids.shape;
-      checkGroups("gate", rows, groupSize);
-      if (prompts * groupSize !== rows) {
+      const { B, T } = dims(rollouts.ids, "B T", "gate: rollouts");
+      const { B: prompts } = dims(demonstrations.ids, "B T", "gate: demonstrations");
+      checkGroups("gate", B, groupSize);
+      if (prompts * groupSize !== B) {
         throw new ShapeError(
-          `gate: got ${rows} rollouts in groups of ${groupSize} and ${prompts} demonstrations; ` +
+          `gate: got ${B} rollouts in groups of ${groupSize} and ${prompts} demonstrations; ` +
             `expected one for each group`,
         );
       }
@@ -314,13 +316,13 @@ export function gate<
       // Counts are compared, as they are exact where rates are rounded.
       const passes = sumOver(reshape(passed, [prompts, groupSize]), { axes: [-1], keepDims: true });
       const open = cast(greater(passes, threshold * groupSize), "f32");
-      const rowOpen = reshape(broadcastTo(open, [prompts, groupSize]), [rows, 1]);
+      const rowOpen = reshape(broadcastTo(open, [prompts, groupSize]), [B, 1]);
       const through = <B extends Demonstrations>(batch: B, share: Tensor): B => ({
         ...batch,
         mask: mul(batch.mask, cast(share, batch.mask.dtype)),
       });
       return whole.collect(model, {
-        rollouts: through(rollouts, broadcastTo(rowOpen, [rows, length])),
+        rollouts: through(rollouts, broadcastTo(rowOpen, [B, T])),
         demonstrations: through(demonstrations, sub(1, open)),
       }, context);
     },

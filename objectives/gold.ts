@@ -1,5 +1,5 @@
 /** Demonstrations, and their own prefixes as prior states. */
-import { cast, ShapeError, showShape, slice, type Tensor } from "@unitune/core";
+import { cast, dims, ShapeError, showShape, slice, type Tensor } from "@unitune/core";
 import type { PriorStates, States } from "./estimation.ts";
 import { checkMask, checkTargets } from "./host.ts";
 import { tokenMetrics } from "./metrics.ts";
@@ -44,7 +44,6 @@ export function tokensOf({ ids, mask, observations, temperature }: Demonstration
  * @throws {RangeError} If the mask is on the host and neither 0 nor 1 somewhere.
  */
 export function checkDemonstrations({ ids, mask, observations }: Demonstrations): void {
-  const [rows = 0, length = 0] = ids.shape;
   const fits = ids.dtype === "i32" && ids.shape.length === 2 &&
     showShape(ids.shape) === showShape(mask.shape);
   if (!fits) {
@@ -62,7 +61,8 @@ export function checkDemonstrations({ ids, mask, observations }: Demonstrations)
         `expected i32${showShape(ids.shape)}, one for each token`,
     );
   }
-  if (rows === 0 || length < 2) {
+  const { B, T } = dims(ids, "B T");
+  if (B === 0 || T < 2) {
     throw new ShapeError(
       `demonstrations: got ${showShape(ids.shape)}; ` +
         `expected at least one row, of at least two tokens (one to read, one to predict)`,
@@ -107,7 +107,7 @@ export function predictions(
 ): Omit<States, "metrics"> {
   const asked = atTemperature(model, temperature);
   const logits = asked.logits(embeddings, keys === undefined ? {} : { key: keys.batch });
-  checkTargets("demonstrations", ids, mask, logits.shape.at(-1) ?? 0);
+  checkTargets("demonstrations", ids, mask, dims(logits, "... V", "demonstrations: logits").V);
   const values = model.values?.(embeddings);
   return {
     logits,

@@ -49,8 +49,8 @@ export function checkTargets(name: string, ids: Tensor, mask: Tensor, vocabulary
   const [elements, learned] = [hostElements(ids), hostElements(mask)];
   if (elements === undefined || learned === undefined) return;
   for (let i = 0; i < elements.length; i++) {
-    const id = elements[i] ?? -1;
-    if (learned[i] === 0 || (id >= 0 && id < vocabulary)) continue;
+    const id = elements[i];
+    if (learned[i] === 0 || (id !== undefined && id >= 0 && id < vocabulary)) continue;
     throw new RangeError(
       `${name}: the token at ${showPosition(i, ids)} is ${id}, and the model has tokens 0 to ` +
         `${vocabulary - 1}: encode the data with the model's own tokenizer`,

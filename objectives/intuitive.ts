@@ -9,6 +9,7 @@ import {
   categorical,
   checkOptions,
   concat,
+  dims,
   type DType,
   foldKey,
   less,
@@ -19,6 +20,7 @@ import {
   ones,
   ranges,
   reshape,
+  sizeOf,
   slice,
   softmax,
   squeeze,
@@ -151,10 +153,10 @@ const ownTokens: Readonly<Record<OwnToken, OwnTokenRule>> = {
   expected: {
     formula: "E pi(s*_{n-1})",
     choose: (logits) => softmax(logits),
-    asOwn: (ids, logits) => oneHot(ids, logits.shape.at(-1) ?? 0, logits.dtype),
+    asOwn: (ids, logits) => oneHot(ids, dims(logits, "... V", "intuitive: logits").V, logits.dtype),
     embed(embed, own) {
-      const vocabulary = own.shape.at(-1) ?? 0;
-      const table = squeeze(embed(reshape(arange(vocabulary), [1, vocabulary])), 0);
+      const { V } = dims(own, "... V", "intuitive: own tokens");
+      const table = squeeze(embed(reshape(arange(V), [1, V])), 0);
       return matmul(own, table);
     },
   },
@@ -273,9 +275,9 @@ export function intuitive(
       const asked = atTemperature(model, batch.temperature ?? 1);
       const first = asked.logits(asked.embed(read));
       const share = shareAt(schedule, context, first.dtype);
-      const [, length = 0] = read.shape;
+      const { T } = dims(read, "B T", "intuitive: tokens read");
       // The own token at t depends on those before it, so after T - 1 passes none changes.
-      const extra = (passes === "recursive" ? Math.max(length, 1) : passes) - 1;
+      const extra = (passes === "recursive" ? T : passes) - 1;
       let own = ownOf(first, read, context.keys);
       for (let pass = 0; pass < extra; pass++) {
         own = ownOf(asked.logits(mixed(model, batch, own, share)), read, context.keys);
@@ -396,9 +398,8 @@ export function neftune<B, C>(
       const noisy: Model = {
         ...model,
         logits(embeddings, options) {
-          const [, length = 1, width = 1] = embeddings.shape;
           const noise = sub(mul(uniform(foldKey(keys.batch, NOISE), embeddings.shape), 2), 1);
-          const scaled = mul(noise, alpha / Math.sqrt(length * width));
+          const scaled = mul(noise, alpha / Math.sqrt(sizeOf(embeddings.shape.slice(1))));
           return model.logits(add(embeddings, cast(scaled, embeddings.dtype)), options);
         },
       };

@@ -87,8 +87,7 @@ export function importanceRatio(
 
 /** Advantages `[B]` as `[B, 1]`; those of tokens as they are. */
 function perToken(name: string, advantages: Tensor, logProbs: Tensor): Tensor {
-  const [rows = 0] = logProbs.shape;
-  if (advantages.shape.length === 1 && advantages.shape[0] === rows) {
+  if (advantages.shape.length === 1 && advantages.shape[0] === logProbs.shape[0]) {
     return unsqueeze(advantages, -1);
   }
   checkShapes(name, "[B, T]", { logProbs, advantages });

@@ -5,6 +5,7 @@ import {
   cast,
   checkOptions,
   concat,
+  dims,
   equal,
   evaluate,
   gather,
@@ -130,11 +131,11 @@ function meanOf(values: Tensor, counted: Tensor): Metric {
  * answers that count, and rewards are of those that have one.
  */
 function rolloutMetrics(rewards: Tensor, mask: Tensor, groupSize: number): Metrics {
-  const [rows = 0] = rewards.shape;
+  const { B } = dims(rewards, "B", "sampled: rewards");
   const counted = answered(mask);
   const scored = where(isNumber(rewards), counted, 0);
   const lengths = maskedCount(mask, mask.dtype, { axes: [-1] });
-  const groups = (x: Tensor) => reshape(x, [-1, groupSize === 1 ? rows : groupSize]);
+  const groups = (x: Tensor) => reshape(x, [-1, groupSize === 1 ? B : groupSize]);
   const over = { axes: [-1], keepDims: true };
   const deviations = centred(groups(rewards), groups(scored), over);
   const weight = sum(counted);
@@ -394,8 +395,7 @@ export function penalized<B extends RolloutScores, X, E>(
 function extremeRows({ rewards, mask }: Rewarded, groupSize: number, sign: 1 | -1): Tensor {
   const has = answered(targetsOf(mask));
   checkShapes("ranked", "[B]", { rewards, "the rows of the mask": has });
-  const [rows = 0] = rewards.shape;
-  checkGroups("ranked", rows, groupSize);
+  checkGroups("ranked", dims(rewards, "B").B, groupSize);
   const groups = reshape(where(greater(has, 0), mul(rewards, sign), -Infinity), [-1, groupSize]);
   const within = argmax(groups);
   return add(within, mul(iota(within.shape, 0), groupSize));
@@ -428,10 +428,10 @@ export interface Ties {
 
 /** Evidence on pairs, what is tied as a constant: its gradients would cancel but for rounding. */
 function withoutTies<E>(evidence: E, tied: Tensor): E {
-  const [pairs = 0] = tied.shape;
+  const { B } = dims(tied, "B", "ranked: tied");
   return mapTree(evidence, (x) => {
-    if (x.shape[0] !== pairs) return x;
-    const isTied = reshape(tied, [pairs, ...x.shape.slice(1).map(() => 1)]);
+    if (x.shape[0] !== B) return x;
+    const isTied = reshape(tied, [B, ...x.shape.slice(1).map(() => 1)]);
     return where(isTied, stopGradient(x), x);
   });
 }
@@ -671,8 +671,8 @@ export function scoreTokens(
   const { ids, temperature = 1 } = batch;
   const asked = atTemperature(model, temperature);
   const logProbs = tokenLogProbs(asked.logits(asked.embed(readOf(batch))), targetsOf(ids));
-  const [rows = 0] = ids.shape;
-  return concat([zeros([rows, 1], logProbs.dtype), logProbs], 1);
+  const { B } = dims(ids, "B T", "scoreTokens: ids");
+  return concat([zeros([B, 1], logProbs.dtype), logProbs], 1);
 }
 
 /** What {@linkcode rolloutsOf} can be told. */

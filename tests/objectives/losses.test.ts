@@ -733,7 +733,11 @@ Deno.test("hyperparameters out of range and shapes that differ are errors", () =
     [() => ppoLoss(x, x, vector([1]), mask, { dualClip: 1 }), RangeError, "above 1"],
     [() => ppoLoss(x, x, vector([1]), mask, { normalizer: 0 }), RangeError, "normalizer"],
     [() => cispoLoss(x, x, vector([1]), mask, { cap: 0 }), RangeError, "cap"],
-    [() => gaeAdvantages(x, x), ShapeError, "[B, T+1]"],
+    [
+      () => gaeAdvantages(x, x),
+      ShapeError,
+      "gaeAdvantages: values: got shape [1, 2]; expected [1, 3]",
+    ],
     [() => gaeAdvantages(x, row([0, 0, 0]), { gamma: 2 }), RangeError, "gamma"],
     [() => valueLoss(x, x, y, mask), ShapeError, "returns [1, 1]"],
     [() => generalizedJsd(x, y), ShapeError, "expected one shape"],
