@@ -4,6 +4,7 @@ import {
   add,
   and,
   apply,
+  at,
   broadcastTo,
   cast,
   clip,
@@ -124,8 +125,8 @@ function spread(reduced: Tensor, shape: Shape, axes: readonly number[]): Tensor 
 /** x amid zeros of a shape, its first element at `start`. */
 function pad(x: Tensor, shape: Shape, start: readonly number[]): Tensor {
   return shape.reduce((padded, size, axis) => {
-    const before = start[axis] ?? 0;
-    const after = size - before - (padded.shape[axis] ?? 0);
+    const before = at(start, axis);
+    const after = size - before - at(padded.shape, axis);
     const gap = (width: number) =>
       width === 0 ? [] : [zeros(padded.shape.with(axis, width), x.dtype)];
     return concat([...gap(before), padded, ...gap(after)], axis);
@@ -265,7 +266,7 @@ export const rules: { readonly [P in PrimitiveName]: GradientRule<P> } = {
     let end = 0;
     return inputs.map(({ shape }) => {
       const start = end;
-      end += shape[axis] ?? 0;
+      end += at(shape, axis);
       return apply("slice", [only(cotangents)], {
         start: shape.map((_, i) => i === axis ? start : 0),
         end: shape.map((size, i) => i === axis ? end : size),
@@ -275,7 +276,7 @@ export const rules: { readonly [P in PrimitiveName]: GradientRule<P> } = {
   // rows of g added to the rows of the table that they came from
   gather: ({ cotangents, inputs }) => {
     const [table, ids] = [operand(inputs, 0), operand(inputs, 1)];
-    return [scatterAdd(ids, only(cotangents), table.shape[0] ?? 0), null];
+    return [scatterAdd(ids, only(cotangents), at(table.shape, 0)), null];
   },
   // none, the rows of g; 0 where an id is outside, since that update fell away
   scatterAdd: ({ cotangents, inputs, parameters: { rows } }) => {
@@ -296,7 +297,7 @@ export const rules: { readonly [P in PrimitiveName]: GradientRule<P> } = {
     const [update, start] = [operand(inputs, 1), operand(inputs, 2)];
     return [
       dynamicUpdate(cotangent, axis, start, zeros(update.shape, update.dtype)),
-      dynamicSlice(cotangent, axis, start, update.shape[axis] ?? 0),
+      dynamicSlice(cotangent, axis, start, at(update.shape, axis)),
       null,
     ];
   },

@@ -65,7 +65,7 @@ export * from "./random.ts";
 export * from "./ranges.ts";
 
 export * from "./safetensors.ts";
-export { type Shape, ShapeError, showShape, sizeOf } from "./shape.ts";
+export { at, type Shape, ShapeError, showShape, sizeOf } from "./shape.ts";
 export {
   apply,
   applyAll,

@@ -50,7 +50,23 @@ export function showShape(shape: Shape): string {
   return `[${shape.join(", ")}]`;
 }
 
-/** An entry of a list that is known to exist; a fault in this package otherwise. */
+/**
+ * An entry of a list that has to exist, such as the size of an axis that was checked before.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals, assertThrows } from "@std/assert";
+ * import { at } from "@unitune/core";
+ *
+ * assertEquals(at([2, 3], 1), 3);
+ * assertThrows(() => at([2, 3], 2), RangeError, "index 2 is outside a list of 2");
+ * ```
+ *
+ * @param values The list.
+ * @param index The index, from 0.
+ * @returns The entry.
+ * @throws {RangeError} If there is none, which is a fault of the caller.
+ */
 export function at<T>(values: readonly T[], index: number): T {
   const value = values[index];
   if (value === undefined) {
