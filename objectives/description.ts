@@ -1,42 +1,71 @@
-/** What the parts of an objective say of themselves: a row of the paper's Table 1. */
+/**
+ * What the parts of an objective say of themselves: a row of the paper's Table 1.
+ *
+ * The models and the data that a part reads are names of a union, so that others can ask for them.
+ * Formulas are text for people. Where one part's formula stands in another's, it is a function of the
+ * symbol that differs there; no text is searched or edited.
+ */
 
-/** What is known of where the model and the human are compared. */
+/** The models that an objective asks: \`"reward"\` judges answers, \`"value"\` predicts returns. */
+export type ModelRole = "policy" | "reference" | "teacher" | "reward" | "value" | "reward model";
+
+/** What an objective reads of a row of data. */
+export type DataField =
+  | "demonstration"
+  | "chosen and rejected"
+  | "rollout"
+  | "reward"
+  | "old log-probs"
+  | "reference log-probs"
+  | "label"
+  | "mismatched answers";
+
+/**
+ * A state as a formula in the symbol of the demonstrated state: \`s*\`, and \`s-\` for the rejected side
+ * of a pair.
+ */
+export type StateFormula = (demonstrated: string) => string;
+
+/** A signal as a formula in the symbol of an answer's reward; others have no use for it. */
+export type SignalFormula = (reward: string) => string;
+
+/** The description of prior states, on which the model and the human are compared. */
 export interface PriorStatesDescription {
   /** The states s*_n in the surrogate of the human's preference. */
-  readonly humanStates: string;
+  readonly humanStates: StateFormula;
   /** The states s_n in the surrogate of the model's preference. */
-  readonly modelStates: string;
-  /** The models that are looked at. */
-  readonly models: readonly string[];
-  /** What a row of data holds. */
-  readonly data: readonly string[];
+  readonly modelStates: StateFormula;
+  /** The models that are asked. */
+  readonly models: readonly ModelRole[];
+  /** The data that is read of a row. */
+  readonly data: readonly DataField[];
   /** Forward passes over a batch, with and without gradient. */
   readonly forwardPasses: number;
 }
 
-/** What is known of a signal. */
+/** The description of a signal. */
 export interface SignalDescription {
-  /** With what the model is compared. */
-  readonly signal: string;
+  /** The signal that the model is compared with. */
+  readonly signal: SignalFormula;
   /** The models that it asks on the prior states, beside the policy that learns. */
-  readonly models: readonly string[];
-  /** What it reads of a row of data, beside what the prior states read. */
-  readonly data: readonly string[];
+  readonly models: readonly ModelRole[];
+  /** The data that it reads of a row, beside that of the prior states. */
+  readonly data: readonly DataField[];
   /** How many more times models are asked on the prior states. */
   readonly asks: number;
 }
 
-/** What is known of an estimation: the prior states, and what is compared on them. */
+/** The description of an estimation: of the prior states, and of the signal on them. */
 export interface EstimationDescription extends PriorStatesDescription {
-  /** With what the model is compared on these states. */
+  /** The signal that the model is compared with on these states. */
   readonly signal: string;
 }
 
-/** What is known of a transition optimization. */
+/** The description of a transition optimization. */
 export interface OptimizationDescription {
   /** How the transition matrix T is moved toward the target's, T*. */
   readonly transition: string;
-  /** What the loss is divided by. */
+  /** The number that the loss is divided by. */
   readonly normalizer: string;
   /** The loss. */
   readonly formula: string;
@@ -48,4 +77,10 @@ export interface OptimizationDescription {
  * An objective as a row of the paper's Table 1 (arXiv 2405.11870), extended: the columns of its
  * estimation and of its optimization. It is data, made by the parts that compute the loss.
  */
-export interface ObjectiveDescription extends EstimationDescription, OptimizationDescription {}
+export interface ObjectiveDescription
+  extends Omit<EstimationDescription, "humanStates" | "modelStates">, OptimizationDescription {
+  /** The states s*_n in the surrogate of the human's preference. */
+  readonly humanStates: string;
+  /** The states s_n in the surrogate of the model's preference. */
+  readonly modelStates: string;
+}

@@ -93,7 +93,7 @@ export interface Collected<C, X> {
 }
 
 /** All of some names, each once. */
-function union(a: readonly string[], b: readonly string[]): readonly string[] {
+function union<Name>(a: readonly Name[], b: readonly Name[]): readonly Name[] {
   return [...new Set([...a, ...b])];
 }
 
@@ -105,7 +105,7 @@ function union(a: readonly string[], b: readonly string[]): readonly string[] {
  * import { assertEquals } from "@std/assert";
  * import { estimate, gold, indicator } from "@unitune/objectives";
  *
- * assertEquals(estimate(gold, indicator).description.modelStates, "s*_n");
+ * assertEquals(estimate(gold, indicator).description.models, ["policy"]);
  * ```
  *
  * @param priorStates On which states.
@@ -121,7 +121,7 @@ export function estimate<B, C, D, X, E>(
   return {
     description: {
       ...states,
-      signal: own.signal,
+      signal: own.signal("reward"),
       models: union(models, own.models),
       data: union(data, own.data),
       forwardPasses: forwardPasses * (1 + asks),
@@ -167,7 +167,7 @@ export function both<B, X, E, C, Y, F>(
   const [a, b] = [first.description, second.description];
   return {
     description: {
-      signal: `${a.signal}; ${b.signal}`,
+      signal: (reward) => `${a.signal(reward)}; ${b.signal(reward)}`,
       models: union(a.models, b.models),
       data: union(a.data, b.data),
       asks: a.asks + b.asks,

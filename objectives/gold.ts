@@ -142,8 +142,8 @@ export function predictions(
  */
 export const gold: PriorStates<Demonstrations, Demonstrations> = {
   description: {
-    humanStates: "s*_n",
-    modelStates: "s*_n",
+    humanStates: (s) => `${s}_n`,
+    modelStates: (s) => `${s}_n`,
     models: ["policy"],
     data: ["demonstration"],
     forwardPasses: 1,

@@ -32,6 +32,7 @@ import {
   where,
 } from "@unitune/core";
 import { checkName } from "./checks.ts";
+import type { StateFormula } from "./description.ts";
 import type { PriorStates } from "./estimation.ts";
 import {
   checkDemonstrations,
@@ -119,7 +120,8 @@ export interface IntuitiveDemonstrations extends Demonstrations {
 
 /** How own tokens are chosen and embedded. */
 interface OwnTokenRule {
-  readonly formula: string;
+  /** The own token at the state of a symbol. */
+  readonly formula: StateFormula;
   /** From logits `[B, T-1, V]` to own tokens, where they are predicted. */
   readonly choose: (logits: Tensor, keys: Context["keys"]) => Tensor;
   /** The ids read `[B, T-1]` in the form of own tokens. */
@@ -134,7 +136,7 @@ function shifted(first: Tensor, predicted: Tensor): Tensor {
 }
 
 const argmaxRule: OwnTokenRule = {
-  formula: "argmax pi(s*_{n-1})",
+  formula: (s) => `argmax pi(${s}_{n-1})`,
   choose: (logits) => argmax(logits),
   asOwn: (ids) => ids,
   embed: (embed, own) => embed(own),
@@ -144,14 +146,14 @@ const ownTokens: Readonly<Record<OwnToken, OwnTokenRule>> = {
   argmax: argmaxRule,
   sampled: {
     ...argmaxRule,
-    formula: "a ~ pi(s*_{n-1})",
+    formula: (s) => `a ~ pi(${s}_{n-1})`,
     choose: (logits, keys) =>
       keys === undefined
         ? argmax(logits)
         : categorical(foldKey(keys.batch, OWN_TOKENS), cast(logits, "f32")),
   },
   expected: {
-    formula: "E pi(s*_{n-1})",
+    formula: (s) => `E pi(${s}_{n-1})`,
     choose: (logits) => softmax(logits),
     asOwn: (ids, logits) => oneHot(ids, dims(logits, "... V", "intuitive: logits").V, logits.dtype),
     embed(embed, own) {
@@ -162,10 +164,18 @@ const ownTokens: Readonly<Record<OwnToken, OwnTokenRule>> = {
   },
 };
 
-/** The own state, as it is described. */
-function ownFormula(own: OwnToken, environment: Environment): string {
+/**
+ * The own state as a formula in the symbols of the demonstrated state, where an environment answers,
+ * and of the state at which the model is asked.
+ */
+function ownFormula(
+  own: OwnToken,
+  environment: Environment,
+): (demonstrated: string, asked: string) => string {
   const { formula } = ownTokens[own];
-  return environment === text ? formula : `step(s*_{n-1}, ${formula})`;
+  return environment === text
+    ? (_demonstrated, asked) => formula(asked)
+    : (demonstrated, asked) => `step(${demonstrated}_{n-1}, ${formula(asked)})`;
 }
 
 const embeddingChoices: Readonly<Record<MixedEmbeddings, (mix: Tensor) => Tensor>> = {
@@ -261,10 +271,10 @@ export function intuitive(
 
   return {
     description: {
-      humanStates: "s*_n",
-      modelStates: `(1 - l) s*_n + l ${
-        passes === 1 ? formula : formula.replaceAll("s*_{n-1}", "s_{n-1}")
-      }, l = ${schedule.description}`,
+      humanStates: (s) => `${s}_n`,
+      // Of more than one pass, own tokens are those at the model's mixed states.
+      modelStates: (s) =>
+        `(1 - l) ${s}_n + l ${formula(s, passes === 1 ? s : "s")}, l = ${schedule.description}`,
       models: ["policy"],
       data: ["demonstration"],
       forwardPasses: passes === "recursive" ? Infinity : passes + 1,
@@ -346,7 +356,7 @@ export function scheduled(
   return {
     description: {
       ...states.description,
-      modelStates: `s*_n, or ${formula} with probability ${schedule.description}`,
+      modelStates: (s) => `${s}_n, or ${formula(s, s)} with probability ${schedule.description}`,
     },
     collect: states.collect,
     evaluate(model, collected, context) {
@@ -390,7 +400,7 @@ export function neftune<B, C>(
   checkOptions("neftune", { alpha: ranges.nonNegative }, { alpha });
   const { description } = priorStates;
   return {
-    description: { ...description, modelStates: `${description.modelStates} + noise` },
+    description: { ...description, modelStates: (s) => `${description.modelStates(s)} + noise` },
     collect: priorStates.collect,
     evaluate(model, collected, context) {
       const { keys } = context;

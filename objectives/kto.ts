@@ -185,7 +185,7 @@ export function labelled(
   const { models, data, asks } = target.description;
   return {
     description: {
-      signal: "desirable or not, pi against a reference",
+      signal: () => "desirable or not, pi against a reference",
       models,
       data: ["label", ...data, "mismatched answers"],
       // Every model that is asked about the answers, the policy too, is about mismatched ones.

@@ -25,6 +25,9 @@ export interface Objective<B, C = unknown> {
   evaluate(model: Model, collected: C, context: Context): Evaluation;
 }
 
+/** The symbol of a demonstrated state. */
+const DEMONSTRATED = "s*";
+
 /**
  * An objective from its two halves. The optimization must need no more evidence than the estimation
  * gives, and read what each of its signals is for (the advantages of a reward, the log-probabilities
@@ -48,8 +51,14 @@ export function objective<B, C, G extends N, N>(
   estimation: Estimation<B, C, G>,
   optimization: Reading<G, N>,
 ): Objective<B, C> {
+  const { humanStates, modelStates, ...estimated } = estimation.description;
   return {
-    description: { ...estimation.description, ...optimization.description },
+    description: {
+      ...estimated,
+      humanStates: humanStates(DEMONSTRATED),
+      modelStates: modelStates(DEMONSTRATED),
+      ...optimization.description,
+    },
     collect: (model, batch, context) => estimation.collect(withoutGradient(model), batch, context),
     evaluate(model, collected, context) {
       const { evidence, metrics } = estimation.evaluate(model, collected, context);

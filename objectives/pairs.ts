@@ -24,6 +24,9 @@ import {
   type SimpoOptions,
 } from "./reference_free.ts";
 
+/** The symbol of the states of the rejected side. */
+const REJECTED = "s-";
+
 /**
  * An estimation on both sides of a pair: the same question twice. Its metrics are those of the
  * chosen side.
@@ -47,8 +50,8 @@ export function paired<B, C, E>(
   return {
     description: {
       ...description,
-      humanStates: `chosen ${humanStates}`,
-      modelStates: `rejected ${modelStates.replaceAll("s*_", "s-_")}`,
+      humanStates: (s) => `chosen ${humanStates(s)}`,
+      modelStates: () => `rejected ${modelStates(REJECTED)}`,
       data: ["chosen and rejected", ...description.data.filter((name) => name !== "demonstration")],
       forwardPasses: 2 * description.forwardPasses,
     },

@@ -104,12 +104,16 @@ interface PreferenceConstants {
   readonly temperature: number;
 }
 
+/** The probability e that a label is wrong. */
+interface LabelSmoothing {
+  readonly range: Range;
+  readonly usual: number;
+}
+
 interface PreferenceRule {
-  readonly formula: string;
-  /** The probabilities e that a label may be wrong with; from 0 to 1/2 unless told. */
-  readonly smoothing?: Range;
-  /** The e that is taken unless told; 0 unless told here. */
-  readonly usualSmoothing?: number;
+  readonly formula: (constants: PreferenceConstants) => string;
+  /** The label smoothing e, of a form that reads it. */
+  readonly smoothing?: LabelSmoothing;
   /** Whether log-ratios are averaged over an answer's tokens unless told; summed unless told here. */
   readonly usualLogRatios?: "mean";
   /** The loss where policy and reference agree, under every divergence. */
@@ -122,34 +126,42 @@ function logistic(x: Tensor, e: number): Tensor {
   return neg(add(mul(logSigmoid(x), 1 - e), mul(logSigmoid(neg(x)), e)));
 }
 
-const smoothed = "-(1-e) log s(bd) - e log s(-bd)";
+/** {@linkcode logistic} of `bd` as text. */
+function logisticFormula(e: number): string {
+  return e === 0 ? "-log s(bd)" : "-(1-e) log s(bd) - e log s(-bd)";
+}
+
+const anySmoothing: LabelSmoothing = { range: ranges.between(0, 0.5), usual: 0 };
 
 const rules: Readonly<Record<PreferenceForm, PreferenceRule>> = {
   dpo: {
-    formula: smoothed,
+    formula: ({ e }) => logisticFormula(e),
+    smoothing: anySmoothing,
     stepZero: () => Math.LN2,
     loss: ({ margin }, { b, e }) => logistic(mul(margin, b), e),
   },
   hinge: {
-    formula: "relu(1 - bd)",
+    formula: () => "relu(1 - bd)",
     stepZero: () => 1,
     loss: ({ margin }, { b }) => relu(sub(1, mul(margin, b))),
   },
   ipo: {
-    formula: "(d - 1/(2b))^2",
+    formula: () => "(d - 1/(2b))^2",
     usualLogRatios: "mean",
     stepZero: ({ b }) => 1 / (4 * b * b),
     loss: ({ margin }, { b }) => square(sub(margin, 1 / (2 * b))),
   },
   exponential: {
-    formula: "e^(-bd)",
+    formula: () => "e^(-bd)",
     stepZero: () => 1,
     loss: ({ margin }, { b }) => boundedExp(mul(margin, -b)),
   },
   robust: {
-    formula: "(-(1-e) log s(bd) + e log s(-bd)) / (1-2e)",
-    smoothing: { words: "a number from 0 to less than 0.5", holds: (e) => e >= 0 && e < 0.5 },
-    usualSmoothing: 0.1,
+    formula: () => "(-(1-e) log s(bd) + e log s(-bd)) / (1-2e)",
+    smoothing: {
+      range: { words: "a number from 0 to less than 0.5", holds: (e) => e >= 0 && e < 0.5 },
+      usual: 0.1,
+    },
     stepZero: () => Math.LN2,
     loss: ({ margin }, { b, e }) => {
       const x = mul(margin, b);
@@ -158,9 +170,11 @@ const rules: Readonly<Record<PreferenceForm, PreferenceRule>> = {
     },
   },
   exo: {
-    formula: "q (log q - log(1-e)) + (1-q) (log(1-q) - log e), q = s(bd)",
-    smoothing: { words: "a number of more than 0, up to 0.5", holds: (e) => e > 0 && e <= 0.5 },
-    usualSmoothing: 1e-3,
+    formula: () => "q (log q - log(1-e)) + (1-q) (log(1-q) - log e), q = s(bd)",
+    smoothing: {
+      range: { words: "a number of more than 0, up to 0.5", holds: (e) => e > 0 && e <= 0.5 },
+      usual: 1e-3,
+    },
     stepZero: ({ e }) => -Math.LN2 - (Math.log1p(-e) + Math.log(e)) / 2,
     loss: ({ margin }, { b, e }) => {
       const x = mul(margin, b);
@@ -171,7 +185,7 @@ const rules: Readonly<Record<PreferenceForm, PreferenceRule>> = {
     },
   },
   nca: {
-    formula: "-log s(bDw) - log s(-bDw)/2 - log s(-bDl)/2",
+    formula: () => "-log s(bDw) - log s(-bDw)/2 - log s(-bDl)/2",
     stepZero: () => 2 * Math.LN2,
     loss: ({ chosen, rejected }, { b }) => {
       const negatives = add(logSigmoid(mul(chosen, -b)), logSigmoid(mul(rejected, -b)));
@@ -179,41 +193,43 @@ const rules: Readonly<Record<PreferenceForm, PreferenceRule>> = {
     },
   },
   bco: {
-    formula: "-log s(bDw) - log s(-bDl)",
+    formula: () => "-log s(bDw) - log s(-bDl)",
     stepZero: () => 2 * Math.LN2,
     loss: ({ chosen, rejected }, { b }) =>
       neg(add(logSigmoid(mul(chosen, b)), logSigmoid(mul(rejected, -b)))),
   },
   sppo: {
-    formula: "(Dw - 1/(2b))^2 + (Dl + 1/(2b))^2",
+    formula: () => "(Dw - 1/(2b))^2 + (Dl + 1/(2b))^2",
     stepZero: ({ b }) => 1 / (2 * b * b),
     loss: ({ chosen, rejected }, { b }) =>
       add(square(sub(chosen, 1 / (2 * b))), square(add(rejected, 1 / (2 * b)))),
   },
   aot: {
-    formula: `${smoothed}, d = sort(lw - ll) - sort(rw - rl)`,
+    formula: ({ e }) => `${logisticFormula(e)}, d = sort(lw - ll) - sort(rw - rl)`,
+    smoothing: anySmoothing,
     stepZero: () => Math.LN2,
     loss: ({ policyMargin, referenceMargin }, { b, e }) =>
       logistic(mul(sub(sort(policyMargin), sort(referenceMargin)), b), e),
   },
   "aot-unpaired": {
-    formula: `${smoothed}, d = sort(Dw) - sort(Dl)`,
+    formula: ({ e }) => `${logisticFormula(e)}, d = sort(Dw) - sort(Dl)`,
+    smoothing: anySmoothing,
     stepZero: () => Math.LN2,
     loss: ({ chosen, rejected }, { b, e }) =>
       logistic(mul(sub(sort(chosen), sort(rejected)), b), e),
   },
   "apo-zero": {
-    formula: "1 - s(bDw) + s(bDl)",
+    formula: () => "1 - s(bDw) + s(bDl)",
     stepZero: () => 1,
     loss: ({ chosen, rejected }, { b }) => add(sigmoid(mul(chosen, -b)), sigmoid(mul(rejected, b))),
   },
   "apo-down": {
-    formula: "s(bDw) + 1 - s(bd)",
+    formula: () => "s(bDw) + 1 - s(bd)",
     stepZero: () => 1,
     loss: ({ chosen, margin }, { b }) => add(sigmoid(mul(chosen, b)), sigmoid(mul(margin, -b))),
   },
   discopop: {
-    formula: "(1-m)(-log s(bd)) + m e^(-bd), m = s(bd / temperature)",
+    formula: () => "(1-m)(-log s(bd)) + m e^(-bd), m = s(bd / temperature)",
     stepZero: () => (Math.LN2 + 1) / 2,
     // m e^-x as one exponential: apart, the one vanishes while the other overflows.
     loss: ({ margin }, { b, temperature }) => {
@@ -225,9 +241,6 @@ const rules: Readonly<Record<PreferenceForm, PreferenceRule>> = {
   },
 };
 
-/** A probability that a label is wrong. */
-const smoothingRange = ranges.between(0, 0.5);
-
 /** The options of a form, checked, its defaults filled in. */
 export function preferenceConstants(
   name: string,
@@ -235,13 +248,13 @@ export function preferenceConstants(
   options: PreferenceOptions,
 ): Required<PreferenceOptions> {
   checkName(`${name}: form`, form, rules);
-  const { smoothing = smoothingRange, usualSmoothing = 0 } = rules[form];
-  const { beta = 0.1, labelSmoothing = usualSmoothing, temperature = 0.05 } = options;
+  const { smoothing = anySmoothing } = rules[form];
+  const { beta = 0.1, labelSmoothing = smoothing.usual, temperature = 0.05 } = options;
   checkOptions(name, { beta: ranges.positive, temperature: ranges.positive }, {
     beta,
     temperature,
   });
-  checkRange(`${name}: labelSmoothing`, labelSmoothing, smoothing);
+  checkRange(`${name}: labelSmoothing`, labelSmoothing, smoothing.range);
   const ofDivergence = divergenceConstants(name, options);
   const { divergence } = ofDivergence;
   if (form === "aot" && divergence !== "reverse-kl") {
@@ -269,15 +282,18 @@ export function describePreference(
 ): { readonly formula: string; readonly stepZero: number } {
   const known = preferenceConstants("pairwise", form, options);
   const { beta, labelSmoothing: e, divergence, alpha } = known;
-  const { formula, stepZero } = rules[form];
+  const { formula, smoothing, stepZero } = rules[form];
+  const constants = lettersOf(known);
   const told = [
     `b = ${beta}`,
-    ...(/\be\b(?!\^)/.test(formula) && e > 0 ? [`e = ${e}`] : []),
+    ...(smoothing !== undefined && e > 0 ? [`e = ${e}`] : []),
     ...(divergence === "alpha" ? [`alpha ${alpha}`] : []),
     ...(divergence === "reverse-kl" ? [] : [`D scored by ${divergence}`]),
   ];
-  const plain = e === 0 ? formula.replace(smoothed, "-log s(bd)") : formula;
-  return { formula: `${plain}, ${told.join(", ")}`, stepZero: stepZero(lettersOf(known)) };
+  return {
+    formula: `${formula(constants)}, ${told.join(", ")}`,
+    stepZero: stepZero(constants),
+  };
 }
 
 /**

@@ -105,8 +105,8 @@ export function rewardModelLoss(
  */
 export const scored: Estimation<Demonstrations, Demonstrations, ScoreEvidence> = {
   description: {
-    humanStates: "s*_end",
-    modelStates: "s*_end",
+    humanStates: (s) => `${s}_end`,
+    modelStates: (s) => `${s}_end`,
     signal: "score of the answer",
     models: ["reward model"],
     data: ["demonstration"],

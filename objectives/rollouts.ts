@@ -96,13 +96,13 @@ export interface Rollouts extends SampledTokens, RolloutScores {}
  * import { assertEquals } from "@std/assert";
  * import { sampled } from "@unitune/objectives";
  *
- * assertEquals(sampled.description.humanStates, "s_n");
+ * assertEquals(sampled.description.data, ["rollout"]);
  * ```
  */
 export const sampled: PriorStates<SampledTokens, SampledTokens> = {
   description: {
-    humanStates: "s_n",
-    modelStates: "s_n",
+    humanStates: () => "s_n",
+    modelStates: () => "s_n",
     models: ["policy"],
     data: ["rollout"],
     forwardPasses: 1,
@@ -202,7 +202,7 @@ export function advantage(
 ): Signal<RolloutScores, Advantaged, RolloutEvidence & DistributionEvidence> {
   return {
     description: {
-      signal: `reward, ${description}`,
+      signal: (reward) => `${reward}, ${description}`,
       models: ["reward"],
       data: ["reward", "old log-probs"],
       asks: 0,
@@ -286,7 +286,7 @@ export function gae(
   const { whiten = false } = options;
   return {
     description: {
-      signal: `reward, GAE(${gamma}, ${lambda})${whiten ? ", whitened" : ""}`,
+      signal: (reward) => `${reward}, GAE(${gamma}, ${lambda})${whiten ? ", whitened" : ""}`,
       models: ["reward", "value"],
       data: ["reward", "old log-probs"],
       asks: 1,
@@ -372,7 +372,7 @@ export function penalized<B extends RolloutScores, X, E>(
     ...signal,
     description: {
       ...description,
-      signal: description.signal.replace("reward", `reward - ${coefficient} KL (${estimator})`),
+      signal: (reward) => description.signal(`${reward} - ${coefficient} KL (${estimator})`),
       models: [...description.models, "reference"],
       data: [...description.data, "reference log-probs"],
     },

@@ -31,7 +31,7 @@ export function seen({ logits, targets, mask }: States): TokenEvidence & Distrib
  * ```
  */
 export const indicator: Signal<unknown, None, TokenEvidence & DistributionEvidence> = {
-  description: { signal: "target token, 1[a = pi*(s_n)]", models: [], data: [], asks: 0 },
+  description: { signal: () => "target token, 1[a = pi*(s_n)]", models: [], data: [], asks: 0 },
   collect: () => ({}),
   compare: (states) => ({ evidence: seen(states), metrics: {} }),
 };
@@ -80,7 +80,7 @@ export function against(
   const given = reference === "precomputed";
   return {
     description: {
-      signal: "target token, pi against a reference",
+      signal: () => "target token, pi against a reference",
       models: ["reference"],
       data: given ? ["reference log-probs"] : [],
       asks: given ? 0 : 1,
@@ -117,7 +117,12 @@ export function teacher(
   model: Model,
 ): Signal<unknown, { readonly teacherLogits: Tensor }, TeacherEvidence & TokenEvidence> {
   return {
-    description: { signal: "a teacher's predictions", models: ["teacher"], data: [], asks: 1 },
+    description: {
+      signal: () => "a teacher's predictions",
+      models: ["teacher"],
+      data: [],
+      asks: 1,
+    },
     collect: (_model, _batch, ask) => ({ teacherLogits: stopGradient(ask(model).logits) }),
     compare(states, { teacherLogits }) {
       const evidence = seen(states);

@@ -169,7 +169,7 @@ Deno.test("the own state is the world's answer to the own action from the human'
     new Float32Array([1, 0, 0, 0.25, 0, 0.75, 0.75, 0.25, 0]),
   );
   assertEquals(
-    states.description.modelStates,
+    states.description.modelStates("s*"),
     "(1 - l) s*_n + l step(s*_{n-1}, argmax pi(s*_{n-1})), l = 0.25",
   );
 });

@@ -322,6 +322,19 @@ Deno.test("every loss of pairs says what it is at its reference under every dive
   }
 });
 
+Deno.test("a loss of pairs tells the label smoothing where it reads it, and only there", async () => {
+  const [w, l] = [vector([-3, -1]), vector([-4, -5])];
+  for (const form of namesOf(atReference)) {
+    const [loss] = atReference[form];
+    const at = (labelSmoothing: number) => loss(w, l, l, w, { labelSmoothing }).data();
+    const isRead = String(await at(0.2)) !== String(await at(0.3));
+    const { formula } = pairwise({ form, labelSmoothing: 0.2 }).description;
+    assertEquals(formula.includes("e = 0.2"), isRead, form);
+    assertEquals(formula.includes("(1-e)") || formula.includes("(1-2e)"), isRead, form);
+  }
+  assertEquals(pairwise({ form: "dpo" }).description.formula, "mean -log s(bd), b = 0.1");
+});
+
 Deno.test("TRL 1.13: losses of other divergences, alpha on both sides of 1, with lengths", async () => {
   // DPOTrainer's loss of three pairs, beta 0.3, in f32; gradients on one token of the first chosen
   // and of the first rejected answer.

@@ -30,6 +30,7 @@ import {
   type Demonstrations,
   distilled,
   entropyBonus,
+  type Environment,
   estimate,
   type Estimation,
   estimator,
@@ -54,6 +55,7 @@ import {
   type Optimization,
   paired,
   pairwise,
+  penalized,
   policyGradient,
   ppo,
   propagated,
@@ -191,9 +193,8 @@ Deno.test("intuitive states: the prompt is untouched, answers are mixed with the
 
 Deno.test("no gradient flows through what is collected", async () => {
   // A first pass that hands its logits to the loss: all of the loss's gradient would come from it.
-  const { signal } = indicator.description;
   const leaky: Estimation<Demonstrations, Tensor, TokenEvidence> = {
-    description: { ...gold.description, signal },
+    description: estimate(gold, indicator).description,
     collect: (model, { ids }) => sum(model.logits(model.embed(ids)), { axes: [-1] }),
     evaluate: (_model, logProbs) => ({
       evidence: { logProbs, mask: add(zeros(logProbs.shape), 1) },
@@ -388,6 +389,33 @@ Deno.test("a row of Table 1 comes from the parts, and says what differs", () => 
   );
 });
 
+Deno.test("states and signals stand in the formulas of others with their symbols in place", () => {
+  const world: Environment = (_observed, actions) => actions;
+  const recursive = intuitive({ passes: 2, environment: world });
+  const row = objective(paired(estimate(recursive, against("precomputed"))), pairwise());
+  // The world answers from the state that was demonstrated, to an action at a state of the model's.
+  assertEquals(
+    [row.description.humanStates, row.description.modelStates],
+    [
+      "chosen s*_n",
+      "rejected (1 - l) s-_n + l step(s-_{n-1}, argmax pi(s_{n-1})), l = 0.2",
+    ],
+  );
+  const twice = penalized(
+    { coefficient: 0.1, estimator: "k3" },
+    penalized({ coefficient: 0.5 }, both(against("precomputed"), advantage(estimator("raw")))),
+  );
+  assertEquals(
+    estimate(sampled, twice).description.signal,
+    "target token, pi against a reference; reward - 0.1 KL (k3) - 0.5 KL (k1), A = r",
+  );
+  const { data, models } = sft().description;
+  // @ts-expect-error: no such data.
+  assertEquals(data.includes("reference logprobs"), false);
+  // @ts-expect-error: no such model.
+  assertEquals(models.includes("critic"), false);
+});
+
 Deno.test("an optimization takes every estimation that gives what it needs, and nothing else", () => {
   const supervised = estimate(gold, indicator);
   const pairs = paired(supervised);
@@ -490,9 +518,9 @@ Deno.test("an optimization takes every estimation that gives what it needs, and 
   // @ts-expect-error: ranking what is not in pairs.
   ranked(supervised);
   // @ts-expect-error: an optimization is no estimation.
-  objective(nll(), nll());
+  assertThrows(() => objective(nll(), nll()), TypeError);
   // @ts-expect-error: prior states and signal in the wrong order.
-  estimate(indicator, gold);
+  assertThrows(() => estimate(indicator, gold), TypeError);
   // @ts-expect-error: an optimization and an objective make no sum.
   assertThrows(() => sumOf(nll(), sft()), TypeError, "got one of each");
   // @ts-expect-error: a PPO that gets no rewards has nothing to learn from.
