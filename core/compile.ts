@@ -1,5 +1,5 @@
 /** `compile`: a pure function of trees of tensors as one program. */
-import type { Device, Program, ProgramStatistics } from "./backend.ts";
+import type { Device, Program, ProgramStatistics } from "./backend/device.ts";
 import { defaultDevice } from "./devices.ts";
 import { giveUp, materialise, operandOf, store } from "./evaluate.ts";
 import type { Graph } from "./graph.ts";

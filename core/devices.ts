@@ -1,5 +1,5 @@
 /** The devices that are used where none is named. */
-import type { Device } from "./backend.ts";
+import type { Device } from "./backend/device.ts";
 import { reference } from "./backends/reference.ts";
 import { wasm } from "./backends/wasm/wasm.ts";
 

@@ -1,5 +1,5 @@
 /** Evaluation of expressions outside `compile`: by the same compiler, when they are read. */
-import type { Buffer, Device, Operand, Program } from "./backend.ts";
+import type { Buffer, Device, Operand, Program } from "./backend/device.ts";
 import { defaultDevice } from "./devices.ts";
 import type { TypedArray } from "./dtype.ts";
 import { showGraph } from "./graph.ts";
@@ -24,7 +24,7 @@ export function store(tensor: Tensor, device: Device, buffer: Buffer): void {
 }
 
 /**
- * Takes the elements from a tensor whose storage a program has taken over.
+ * Takes the elements from a tensor that was given to a program.
  *
  * The collector then has nothing to give back when the tensor is garbage. It gives back only between
  * tasks, which a loop of steps that awaits nothing but its losses never lets begin: what is
@@ -32,6 +32,8 @@ export function store(tensor: Tensor, device: Device, buffer: Buffer): void {
  */
 export function giveUp({ cell }: Tensor, why: string): void {
   unreachable.unregister(cell);
+  // Storage that no program could take over, since the tensor stood among the arguments twice.
+  if (cell.value.kind === "device") cell.value.buffer.dispose();
   cell.value = { kind: "gone", why };
 }
 

@@ -15,7 +15,7 @@
  *
  * @module
  */
-export type * from "./backend.ts";
+export type * from "./backend/device.ts";
 export { reference, type ReferenceDevice } from "./backends/reference.ts";
 export {
   wasm,

@@ -2,7 +2,7 @@
  * What a tensor is: a shape, an element type, and a cell with its value, which is either elements or
  * an expression over the table of primitives.
  */
-import type { Buffer, Device } from "./backend.ts";
+import type { Buffer, Device } from "./backend/device.ts";
 import type { TypedArray } from "./dtype.ts";
 import type { Abstract, PrimitiveName, PrimitiveParameters, Results } from "./primitives.ts";
 

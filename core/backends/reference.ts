@@ -2,7 +2,8 @@
  * The reference backend: plain loops over f64 numbers, one instruction after the other. It is the
  * oracle that the other backends are tested against, and the one that has f64 tensors.
  */
-import type { Buffer, Device, Operand } from "../backend.ts";
+import { makeBuffers } from "../backend/buffers.ts";
+import type { Device, Operand } from "../backend/device.ts";
 import { allocate, bytesPerElement, type DType, type TypedArray } from "../dtype.ts";
 import type { Graph, Instruction } from "../graph.ts";
 import {
@@ -408,30 +409,18 @@ export interface ReferenceDevice extends Device {
  * @returns A device of its own.
  */
 export function reference(): ReferenceDevice {
-  const stored = new WeakMap<Buffer, TypedArray>();
-
-  const upload = (data: TypedArray, dtype: DType): Buffer => {
-    const buffer: Buffer = {
-      dtype,
-      size: data.length,
-      isHeld: false,
-      read: () => Promise.resolve(data.slice()),
-      dispose: () => void stored.delete(buffer),
-    };
-    stored.set(buffer, data);
-    return buffer;
-  };
+  const buffers = makeBuffers<TypedArray>({ read: (data) => Promise.resolve(data.slice()) });
+  const over = (data: TypedArray, dtype: DType) =>
+    buffers.over({ kind: "storage", storage: data }, dtype, data.length);
   const elementsOf = (operand: Operand): TypedArray => {
-    if (operand.kind === "host") return operand.data;
-    const data = stored.get(operand.buffer);
-    if (data === undefined) throw new Error("the buffer is disposed of, or another device's");
-    return data;
+    const elements = operand.kind === "host" ? operand : buffers.elementsOf(operand.buffer);
+    return elements.kind === "host" ? elements.data : elements.storage;
   };
 
   return {
     name: "reference",
     [Symbol.dispose]: () => {},
-    upload: (data, dtype) => upload(data.slice(), dtype),
+    upload: (data, dtype) => over(data.slice(), dtype),
     profile: () => Promise.resolve(undefined),
     compile(graph, { donated }) {
       const bytes = graph.nodes.reduce(
@@ -454,7 +443,7 @@ export function reference(): ReferenceDevice {
             if (operand?.kind === "buffer") operand.buffer.dispose();
           }
           // No two results may share storage, with each other or with an operand.
-          return results.map(({ data, dtype }) => upload(data.slice(), dtype));
+          return results.map(({ data, dtype }) => over(data.slice(), dtype));
         },
         dispose: () => {},
       };

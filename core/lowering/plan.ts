@@ -1,29 +1,44 @@
 /** The memory plan: where each buffer of a program lives. */
 import { bytesPerElement } from "../dtype.ts";
-import { sameShape } from "../shape.ts";
+import { at, sameShape } from "../shape.ts";
 import { type BufferPlan, type Kernel, type Lowered, usedBuffers } from "./kernels.ts";
 
 /** Where a buffer lives. */
 export type Place =
-  /** In the storage of an operand. */
-  | { readonly kind: "input"; readonly index: number }
-  /** In the storage of a result, which may be a donated operand's. */
-  | { readonly kind: "output"; readonly index: number; readonly donor: number | undefined }
-  /** In the program's arena, at an offset in bytes. */
-  | { readonly kind: "arena"; readonly offset: number };
+  /** In the storage of an operand, which a result may have taken over. */
+  | { readonly kind: "operand"; readonly index: number }
+  /** In storage that is allocated for each run; `index` counts the results that have some. */
+  | { readonly kind: "allocated"; readonly index: number }
+  /** In the program's own memory, at an offset in bytes. */
+  | { readonly kind: "own"; readonly offset: number };
+
+/** A result that stands in the program's own memory after a run. */
+export interface SmallResult extends Pick<BufferPlan, "dtype" | "size"> {
+  /** Where it begins, in bytes. */
+  readonly offset: number;
+}
 
 /** The places of all buffers. */
 export interface MemoryPlan {
-  /** A place for each buffer. */
-  readonly places: readonly Place[];
-  /** Bytes of the arena. */
+  /** A place for each buffer; undefined where no kernel touches it. */
+  readonly places: readonly (Place | undefined)[];
+  /** Bytes of the arena, in which temporary buffers live: the program's own memory begins with it. */
   readonly arenaBytes: number;
   /** Bytes of the arena's buffers if none shared storage. */
   readonly unplannedBytes: number;
+  /** Bytes of the program's own memory: the arena, then the small results. */
+  readonly ownBytes: number;
+  /** The small results, in the order of all results; the host copies them out after each run. */
+  readonly small: readonly SmallResult[];
+  /** Bytes that are allocated for the results of each run. */
+  readonly allocatedBytes: number;
 }
 
 /** Storage is handed out in units of a cache line unless a backend needs larger ones. */
 const ALIGNMENT = 64;
+
+/** Results up to this size are copied out of the program's memory after each run. */
+const SMALL_BYTES = 4096;
 
 /** Bytes rounded up to whole units of storage, at least one. */
 export function alignedBytes(
@@ -33,16 +48,19 @@ export function alignedBytes(
   return Math.max(1, Math.ceil(size * bytesPerElement[dtype] / alignment)) * alignment;
 }
 
-/** The first and last kernel that touch each buffer. */
-function lifetimes({ buffers, kernels }: Lowered): { first: number; last: number }[] {
-  const spans = buffers.map(() => ({ first: Infinity, last: -1 }));
+/** The first and the last kernel that touch a buffer. */
+interface Span {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** The kernels that touch each buffer; undefined where none does. */
+function lifetimes({ buffers, kernels }: Lowered): (Span | undefined)[] {
+  const spans = buffers.map((): Span | undefined => undefined);
   kernels.forEach((kernel, position) => {
     const { reads, writes } = usedBuffers(kernel);
     for (const buffer of [...reads, ...writes]) {
-      const span = spans[buffer];
-      if (span === undefined) continue;
-      span.first = Math.min(span.first, position);
-      span.last = position;
+      spans[buffer] = { first: spans[buffer]?.first ?? position, last: position };
     }
   });
   return spans;
@@ -64,30 +82,30 @@ function worksInPlace(kernel: Kernel, input: number, output: number): boolean {
     );
 }
 
-/** For each result, the donated operand whose storage it takes. */
+/** For each result by its buffer, the donated operand whose storage it takes. */
 function chooseDonors(
   { buffers, kernels, inputs, outputs }: Lowered,
   donated: readonly number[],
-  spans: readonly { first: number; last: number }[],
+  spans: readonly (Span | undefined)[],
 ): Map<number, number> {
   const donors = new Map<number, number>();
   const free = new Set(donated);
-  outputs.forEach((output, index) => {
-    const span = spans[output];
-    const plan = buffers[output];
-    const kernel = kernels[span?.first ?? -1];
-    if (span === undefined || plan === undefined || kernel === undefined) return;
+  for (const output of outputs) {
+    const [{ dtype, size }, span] = [at(buffers, output), spans[output]];
+    if (span === undefined) continue;
     // A result that several kernels write must not take storage that is still to be read.
     const donor = [...free].find((candidate) => {
-      const input = inputs[candidate] ?? -1;
-      const operand = buffers[input];
-      return operand?.dtype === plan.dtype && operand.size === plan.size &&
-        (spans[input]?.last ?? -1) <= span.first && worksInPlace(kernel, input, output);
+      const input = at(inputs, candidate);
+      const operand = at(buffers, input);
+      const last = spans[input]?.last;
+      return operand.dtype === dtype && operand.size === size &&
+        (last === undefined || last <= span.first) &&
+        worksInPlace(at(kernels, span.first), input, output);
     });
-    if (donor === undefined) return;
+    if (donor === undefined) continue;
     free.delete(donor);
-    donors.set(index, donor);
-  });
+    donors.set(output, donor);
+  }
   return donors;
 }
 
@@ -115,29 +133,52 @@ function packArena(
 }
 
 /**
- * Places for a program's buffers; `donated` are indices of inputs whose storage may be reused,
- * offsets are multiples of `alignment`.
+ * Places for a program's buffers. A result takes the storage of a donated operand where one fits;
+ * else it stays in the program's own memory where it is small, for the host to copy out, and has
+ * storage of its own where it is not.
+ *
+ * @param lowered The kernels and their buffers.
+ * @param donated Indices of the operands whose storage results may take over.
+ * @param alignment Offsets are multiples of this many bytes.
+ * @returns A place for each buffer, and the sizes of the program's own memory.
  */
 export function planMemory(
   lowered: Lowered,
   donated: readonly number[],
-  alignment = ALIGNMENT,
+  alignment: number = ALIGNMENT,
 ): MemoryPlan {
   const spans = lifetimes(lowered);
   const donors = chooseDonors(lowered, donated, spans);
   const temporaries = lowered.buffers.flatMap((plan, buffer) => {
     const span = spans[buffer];
-    return plan.role.kind === "temporary" && span !== undefined && span.last >= 0
+    return plan.role.kind === "temporary" && span !== undefined
       ? [{ buffer, bytes: alignedBytes(plan, alignment), ...span }]
       : [];
   });
-  const { offsets, bytes } = packArena(temporaries);
-  return {
-    places: lowered.buffers.map(({ role }, buffer): Place => {
-      if (role.kind === "temporary") return { kind: "arena", offset: offsets.get(buffer) ?? 0 };
-      return role.kind === "output" ? { ...role, donor: donors.get(role.index) } : role;
-    }),
-    arenaBytes: bytes,
-    unplannedBytes: temporaries.reduce((total, { bytes }) => total + bytes, 0),
+  const { offsets, bytes: arenaBytes } = packArena(temporaries);
+  const small: SmallResult[] = [];
+  let [ownBytes, allocated, allocatedBytes] = [arenaBytes, 0, 0];
+  const placeResult = (buffer: number): Place => {
+    const donor = donors.get(buffer);
+    if (donor !== undefined) return { kind: "operand", index: donor };
+    const { dtype, size } = at(lowered.buffers, buffer);
+    const bytes = alignedBytes({ dtype, size }, alignment);
+    if (size * bytesPerElement[dtype] > SMALL_BYTES) {
+      allocatedBytes += bytes;
+      return { kind: "allocated", index: allocated++ };
+    }
+    const offset = ownBytes;
+    ownBytes += bytes;
+    small.push({ dtype, size, offset });
+    return { kind: "own", offset };
   };
+  const results = new Map(lowered.outputs.map((buffer) => [buffer, placeResult(buffer)]));
+  const places = lowered.buffers.map(({ role }, buffer): Place | undefined => {
+    if (role.kind === "input") return { kind: "operand", index: role.index };
+    if (role.kind === "output") return results.get(buffer);
+    const offset = offsets.get(buffer);
+    return offset === undefined ? undefined : { kind: "own", offset };
+  });
+  const unplannedBytes = temporaries.reduce((total, { bytes }) => total + bytes, 0);
+  return { places, arenaBytes, unplannedBytes, ownBytes, small, allocatedBytes };
 }

@@ -119,7 +119,7 @@ Deno.test("addresses across 2 GiB: a row of attention may lie on both sides", as
   const f = (x: Tensor) => [causalAttention(x), grad((y: Tensor) => sum(causalAttention(y)))(x)];
   using low = wasm({ threads: 1 });
   const expected = await bytesOn(low, f, [x]);
-  // A program's first bytes are its arena and then its scores: 96 rows of 416 bytes, twice.
+  // A program's first bytes are its arena, the small result and its scores: 96 rows of 416 bytes, twice.
   for (const before of [16, 32, 48, 64, 80, 96]) {
     using high = wasmOn(heapFrom(2 * GIB - before * 1024, false), 1);
     assertEquals(await bytesOn(high, f, [x]), expected, `${before} KiB before`);

@@ -224,13 +224,16 @@ function lifetimes({ buffers, kernels }: Lowered): ({ first: number; last: numbe
   });
 }
 
-/** Bytes of the arena that buffers take, with their lifetimes. */
+/** Bytes of the program's own memory that buffers take, with their lifetimes. */
 function intervals(lowered: Lowered, plan: MemoryPlan) {
   const spans = lifetimes(lowered);
-  return lowered.buffers.flatMap(({ dtype, size }, buffer) => {
+  return lowered.buffers.flatMap(({ dtype, size, role }, buffer) => {
     const [place, span] = [plan.places[buffer], spans[buffer]];
-    if (place?.kind !== "arena" || span === undefined) return [];
-    return [{ ...span, start: place.offset, end: place.offset + size * bytesPerElement[dtype] }];
+    if (place?.kind !== "own" || span === undefined) return [];
+    const end = place.offset + size * bytesPerElement[dtype];
+    // A small result is copied out after the last kernel.
+    const last = role.kind === "output" ? lowered.kernels.length : span.last;
+    return [{ first: span.first, last, start: place.offset, end }];
   });
 }
 
@@ -240,13 +243,13 @@ function lowered(program: RandomProgram): Lowered {
   );
 }
 
-Deno.test("buffers that live at the same time share no byte of the arena", () => {
+Deno.test("buffers that live at the same time share no byte of a program's own memory", () => {
   fc.assert(fc.property(arbitraryProgram, (program) => {
     const kernels = lowered(program);
     const plan = planMemory(kernels, []);
     const taken = intervals(kernels, plan);
     for (const [i, a] of taken.entries()) {
-      assertLessOrEqual(a.end, plan.arenaBytes);
+      assertLessOrEqual(a.end, plan.ownBytes);
       for (const b of taken.slice(i + 1)) {
         const together = a.first <= b.last && b.first <= a.last;
         assert(!together || a.end <= b.start || b.end <= a.start, JSON.stringify([a, b]));
@@ -274,14 +277,16 @@ Deno.test("a donated input becomes one result at most, of its size and dtype", (
   fc.assert(fc.property(arbitraryProgram, (program) => {
     const kernels = lowered(program);
     const donated = [...kernels.inputs.keys()];
-    const donors = planMemory(kernels, donated).places.flatMap((place, buffer) => {
-      if (place.kind !== "output" || place.donor === undefined) return [];
+    const { places } = planMemory(kernels, donated);
+    const donors = kernels.outputs.flatMap((buffer) => {
+      const place = places[buffer];
+      if (place?.kind !== "operand") return [];
       const [input, output] = [
-        kernels.buffers[kernels.inputs[place.donor] ?? -1],
+        kernels.buffers[kernels.inputs[place.index] ?? -1],
         kernels.buffers[buffer],
       ];
       assertEquals([input?.dtype, input?.size], [output?.dtype, output?.size]);
-      return [place.donor];
+      return [place.index];
     });
     assertEquals(new Set(donors).size, donors.length);
   }));

@@ -1,19 +1,12 @@
 /** The wasm backend: a program is one WebAssembly module over one memory. */
-import type {
-  Buffer,
-  Device,
-  KernelTime,
-  Operand,
-  Program,
-  ProgramOptions,
-} from "../../backend.ts";
-import { allocate, bytesPerElement, type DType, type TypedArray } from "../../dtype.ts";
+import type { Device, KernelTime } from "../../backend/device.ts";
+import { type Backend, type Code as Emitted, makeHost } from "../../backend/host.ts";
+import { allocate, type DType, type TypedArray } from "../../dtype.ts";
 import type { Graph } from "../../graph.ts";
 import { groupBy } from "../../groups.ts";
 import { describeKernel } from "../../lowering/describe.ts";
-import type { BufferPlan } from "../../lowering/kernels.ts";
-import { lower } from "../../lowering/lower.ts";
-import { alignedBytes, planMemory } from "../../lowering/plan.ts";
+import type { Lowered } from "../../lowering/kernels.ts";
+import type { MemoryPlan } from "../../lowering/plan.ts";
 import { OutOfMemoryError } from "../../memory_error.ts";
 import { at, showShape, sizeOf } from "../../shape.ts";
 import { type Heap, makeHeap } from "./heap.ts";
@@ -21,9 +14,6 @@ import { type Code, f32x4, i32, types } from "./instructions.ts";
 import { defineFunction, encodeModule } from "./module.ts";
 import { emitProgram, isParallel, scratchBytes, type Target } from "./program.ts";
 import { canStartWorkers, CONTROL_BYTES, type Pool, processors, startPool } from "./threads.ts";
-
-/** Results up to this size are copied out after a run, so that the garbage collector sees them. */
-const SMALL_BYTES = 4096;
 
 /** Whether the engine has relaxed SIMD, of which the fused multiplication is used. */
 function probeRelaxedSimd(): boolean {
@@ -33,19 +23,6 @@ function probeRelaxedSimd(): boolean {
     () => f32x4.relaxedMadd(f32x4.const(1), f32x4.const(1), f32x4.const(1)),
   );
   return WebAssembly.validate(encodeModule([probe], {}));
-}
-
-/** Where a buffer's elements are: in the device's memory, or on the host where they are few. */
-type Storage =
-  | { readonly kind: "heap"; readonly address: number }
-  | { readonly kind: "host"; readonly data: TypedArray };
-
-/** A buffer of this backend. */
-interface WasmBuffer extends Buffer {
-  /** The heap of its device. */
-  readonly heap: Heap;
-  /** Where its elements are; undefined once they were given back. */
-  storage: Storage | undefined;
 }
 
 /** The elements at an address, copied out. */
@@ -74,17 +51,6 @@ interface Loaded {
   run(): void;
   /** Gives the storage of its code back. */
   dispose(): void;
-}
-
-/** Refuses what the backend cannot compute. */
-function refuseDoubles(graph: Graph): void {
-  const node = graph.nodes.find(({ dtype }) => dtype === "f64");
-  if (node !== undefined) {
-    throw new TypeError(
-      `the wasm backend computes in f32, and ${node.op} gives f64${showShape(node.shape)}: ` +
-        `use the reference backend, or cast to f32`,
-    );
-  }
 }
 
 /** Refuses tensors whose elements a signed counter cannot number, though none of them be stored. */
@@ -183,94 +149,27 @@ export function wasmOn(
   // Where the next run puts its times, if they are wanted.
   const profile: KernelTime[][] = [];
 
-  const isOwn = (buffer: Buffer): buffer is WasmBuffer => "heap" in buffer && buffer.heap === heap;
-  const storageOf = (buffer: Buffer): Storage => {
-    if (!isOwn(buffer) || buffer.storage === undefined) {
-      throw new Error("the buffer is disposed of, or another device's");
-    }
-    return buffer.storage;
-  };
-  const bufferOver = (storage: Storage, dtype: DType, size: number): Buffer => {
-    const buffer: WasmBuffer = {
-      dtype,
-      size,
-      heap,
-      storage,
-      isHeld: storage.kind === "heap",
-      read() {
-        const place = storageOf(buffer);
-        return Promise.resolve(
-          place.kind === "host"
-            ? place.data.slice()
-            : copyOut(heap.memory, dtype, place.address, size),
-        );
-      },
-      dispose() {
-        if (buffer.storage?.kind === "heap") heap.free(buffer.storage.address);
-        buffer.storage = undefined;
-      },
-    };
-    return buffer;
-  };
-  const compileGraph = (graph: Graph, { donated }: ProgramOptions): Program => {
-    refuseDoubles(graph);
-    const lowered = lower(graph);
-    const plan = planMemory(lowered, donated);
-    const planOf = (buffer: number): BufferPlan => {
-      const found = lowered.buffers[buffer];
-      if (found === undefined) throw new RangeError(`there is no buffer ${buffer}`);
-      return found;
-    };
-    const inputPlans = lowered.inputs.map(planOf);
-    const outputPlans = lowered.outputs.map(planOf);
-
-    // One block: the arena, scratch memory, the table of addresses, slots for small results.
-    let bytes = plan.arenaBytes;
+  const emit = (lowered: Lowered, plan: MemoryPlan): Emitted<number> => {
+    // One block: the program's own memory, scratch memory, the table of addresses.
+    let bytes = plan.ownBytes;
     const reserve = (size: number): number => {
       const offset = bytes;
       bytes += Math.ceil(size / 64) * 64;
       return offset;
     };
+    const operands = lowered.inputs.length;
     const scratchSize = scratchBytes(lowered);
     const scratch = reserve(scratchSize * threads);
-    const table = reserve(4 * (inputPlans.length + outputPlans.length));
-    const donors = new Map<number, number>();
-    for (const place of plan.places) {
-      if (place.kind === "output" && place.donor !== undefined) {
-        donors.set(place.index, place.donor);
-      }
-    }
-    const taken = new Set(donors.values());
-    const isSmall = outputPlans.map(({ dtype, size }, index) =>
-      !donors.has(index) && size * bytesPerElement[dtype] <= SMALL_BYTES
-    );
-    const outputSlots = outputPlans.map((output, index) =>
-      isSmall[index] ? reserve(alignedBytes(output)) : 0
-    );
-    // Of results, what no operand makes room for.
-    const resultBytes = outputPlans.reduce(
-      (total, output, index) =>
-        isSmall[index] || donors.has(index) ? total : total + alignedBytes(output),
-      0,
-    );
-    heap.refuseBeyond(bytes + resultBytes, "a program with its results");
-    refuseUncountable(graph);
+    const table = reserve(4 * (operands + lowered.outputs.length));
+    heap.refuseBeyond(bytes + plan.allocatedBytes, "a program with its results");
     const block = heap.allocate(bytes);
-
-    // Slots for operands that come from the host, made when first needed.
-    const slots = new Map<number, number>();
-    const slotOf = (index: number, input: BufferPlan): number => {
-      const slot = slots.get(index) ?? heap.allocate(alignedBytes(input));
-      slots.set(index, slot);
-      return slot;
-    };
 
     const tableEntry = (index: number): Code => i32.load(i32.const(block + table + 4 * index));
     const addressOf = (buffer: number): Code => {
       const place = plan.places[buffer];
       if (place === undefined) throw new RangeError(`buffer ${buffer} has no place`);
-      if (place.kind === "arena") return i32.const(block + place.offset);
-      return tableEntry(place.kind === "input" ? place.index : inputPlans.length + place.index);
+      if (place.kind === "own") return i32.const(block + place.offset);
+      return tableEntry(place.kind === "operand" ? place.index : operands + place.index);
     };
     const workers = isParallel(lowered) ? poolNow() : undefined;
     const load = (tick?: () => void): Loaded => {
@@ -323,80 +222,51 @@ export function wasmOn(
       }
     };
 
-    /** The address of an operand's elements; those on the host are copied to the program's slot. */
-    const place = (operand: Operand | undefined, index: number): number => {
-      const input = inputPlans[index];
-      if (operand === undefined || input === undefined) {
-        throw new RangeError(`operand ${index} is missing`);
-      }
-      const storage = operand.kind === "buffer" ? storageOf(operand.buffer) : operand;
-      if (storage.kind === "heap") return storage.address;
-      if (storage.data.length !== input.size) {
-        throw new RangeError(
-          `operand ${index} has ${storage.data.length} elements, the program expects ${input.size}`,
-        );
-      }
-      const address = taken.has(index) ? heap.allocate(alignedBytes(input)) : slotOf(index, input);
-      copyIn(heap.memory, address, storage.data);
-      return address;
-    };
-
     return {
-      statistics: {
-        kernels: lowered.kernels.length,
-        arenaBytes: plan.arenaBytes,
-        unplannedBytes: plan.unplannedBytes,
-        codeBytes: program.bytes,
-        get threads() {
-          return workers?.ready() ?? 1;
-        },
+      kernels: lowered.kernels.length,
+      codeBytes: program.bytes,
+      get threads() {
+        return workers?.ready() ?? 1;
       },
-      run(operands) {
-        heap.refuseBeyond(resultBytes, "the results of a program");
-        const addresses = inputPlans.map((_, index) => place(operands[index], index));
-        const results = outputPlans.map((output, index) => {
-          const donor = donors.get(index);
-          if (donor !== undefined) return at(addresses, donor);
-          return isSmall[index]
-            ? block + at(outputSlots, index)
-            : heap.allocate(alignedBytes(output));
-        });
-        copyIn(heap.memory, block + table, Int32Array.from([...addresses, ...results]));
+      run({ operands, allocated }) {
+        copyIn(heap.memory, block + table, Int32Array.from([...operands, ...allocated]));
         const times = profile.pop();
         if (times === undefined) program.run();
         else runTimed(times);
-        for (const index of donated) {
-          const operand = operands[index];
-          if (operand?.kind !== "buffer") continue;
-          // The storage of a donor lives on as a result's.
-          if (taken.has(index) && isOwn(operand.buffer)) operand.buffer.storage = undefined;
-          else operand.buffer.dispose();
-        }
-        return outputPlans.map(({ dtype, size }, index) => {
-          const address = at(results, index);
-          const storage: Storage = isSmall[index]
-            ? { kind: "host", data: copyOut(heap.memory, dtype, address, size) }
-            : { kind: "heap", address };
-          return bufferOver(storage, dtype, size);
-        });
+        // On the host, where the garbage collector sees them.
+        return plan.small.map(({ dtype, size, offset }) => ({
+          kind: "host",
+          data: copyOut(heap.memory, dtype, block + offset, size),
+        }));
       },
       dispose() {
         for (const loaded of [program, ...timed.map(({ program }) => program)]) loaded.dispose();
-        for (const address of [block, ...slots.values()]) heap.free(address);
-        slots.clear();
+        heap.free(block);
       },
     };
   };
+  // Storage is an address.
+  const backend: Backend<number> = {
+    name: "wasm",
+    emit,
+    allocate(bytes, what) {
+      heap.refuseBeyond(bytes, what);
+      return heap.allocate(bytes);
+    },
+    free: heap.free,
+    write: (address, data) => copyIn(heap.memory, address, data),
+    read: (address, dtype, size) => Promise.resolve(copyOut(heap.memory, dtype, address, size)),
+    prepare: (bytes) => heap.refuseBeyond(bytes, "the results of a program"),
+  };
+  const host = makeHost(backend);
 
   return {
+    ...host,
     name: "wasm",
-    upload(data, dtype) {
-      heap.refuseBeyond(data.byteLength, "a tensor");
-      const address = heap.allocate(alignedBytes({ dtype, size: data.length }));
-      copyIn(heap.memory, address, data);
-      return bufferOver({ kind: "heap", address }, dtype, data.length);
+    compile(graph, options) {
+      refuseUncountable(graph);
+      return host.compile(graph, options);
     },
-    compile: compileGraph,
     statistics() {
       const bytes = heap.memory.buffer.byteLength;
       return { bytes, keptBytes: bytes - heap.used() };

@@ -1,28 +1,24 @@
 /** Programs: dispatches over a planned arena, encoded in one pass and submitted once a run. */
-import type { Buffer, Operand, Program, ProgramOptions } from "../../backend.ts";
-import { bytesPerElement, type DType, type TypedArray } from "../../dtype.ts";
-import type { Graph } from "../../graph.ts";
+import type { Elements } from "../../backend/buffers.ts";
+import type { Code, Run } from "../../backend/host.ts";
+import { bytesPerElement } from "../../dtype.ts";
 import { describeKernel } from "../../lowering/describe.ts";
-import type { BufferPlan } from "../../lowering/kernels.ts";
-import { lower } from "../../lowering/lower.ts";
-import { alignedBytes, planMemory } from "../../lowering/plan.ts";
-import { showShape } from "../../shape.ts";
+import type { BufferPlan, Lowered } from "../../lowering/kernels.ts";
+import { alignedBytes, type MemoryPlan, type Place } from "../../lowering/plan.ts";
+import { at } from "../../shape.ts";
 import type { Context, Dispatch, Tuning } from "./dispatch.ts";
 import { WebGpuLimitError } from "./errors.ts";
 import type { Features } from "./features.ts";
 import { emitKernel } from "./kernels.ts";
-import { type Lease, type Memory, type Storage, wholeOf } from "./memory.ts";
+import type { Memory, Storage } from "./memory.ts";
 import type { Pipeline, Pipelines } from "./pipelines.ts";
 import type { Timer } from "./timer.ts";
-
-/** Results up to this size are copied to one buffer a run, so that few buffers are needed. */
-const SMALL_BYTES = 4096;
 
 /** Bind groups kept for each dispatch, for storage that changes from run to run. */
 const KEPT_GROUPS = 8;
 
 /** What a program needs of its device. */
-export interface Host {
+export interface Surroundings {
   readonly device: GPUDevice;
   readonly memory: Memory;
   readonly pipelines: Pipelines;
@@ -31,28 +27,16 @@ export interface Host {
   readonly features: Features;
   /** What operands of products are rounded to. */
   readonly precision: "f32" | "f16";
-  /** The storage of a buffer of this device. */
-  readonly storageOf: (buffer: Buffer) => Storage;
-  /** A buffer over storage, which it holds from now on. */
-  readonly bufferOver: (storage: Storage, dtype: DType, size: number) => Buffer;
   /** Looks at an error scope once it is known what is in it. */
   readonly watch: (error: Promise<GPUError | null>, what: string) => void;
-  /** Copies elements from the host to the start of a lease. */
-  readonly write: (lease: Lease, data: TypedArray) => void;
   /** Runs commands. */
   readonly submit: (commands: GPUCommandBuffer) => void;
   /** What times the dispatches of the next run, if something does. */
   readonly takeTimer: () => Timer | undefined;
-  /** To be called before a run: reads what waits to be read, and throws if the device failed. */
-  readonly prepare: () => void;
 }
 
-/** Where a buffer of a program is. */
-type Place =
-  | { readonly kind: "input"; readonly index: number }
-  | { readonly kind: "output"; readonly index: number }
-  /** In the program's own memory. */
-  | { readonly kind: "own"; readonly offset: number; readonly bytes: number };
+/** Where a buffer of a program is, and how many bytes it has there. */
+type Region = Place & { readonly bytes: number };
 
 /** The dispatches of a kernel. */
 interface Named<D extends Dispatch> {
@@ -65,20 +49,10 @@ interface Named<D extends Dispatch> {
 interface Prepared extends Pipeline, Dispatch {
   /** The name of its kernel. */
   readonly kernel: string;
-  /** Places by binding. */
-  readonly places: readonly Place[];
-  /** Bind groups by the storage of inputs and outputs. */
+  /** Regions by binding. */
+  readonly regions: readonly Region[];
+  /** Bind groups by the storage of operands and results. */
   readonly groups: Map<string, GPUBindGroup>;
-}
-
-function refuseDoubles(graph: Graph): void {
-  const node = graph.nodes.find(({ dtype }) => dtype === "f64");
-  if (node !== undefined) {
-    throw new TypeError(
-      `the webgpu backend computes in f32, and ${node.op} gives f64${showShape(node.shape)}: ` +
-        `use the reference backend, or cast to f32`,
-    );
-  }
 }
 
 /** Refuses what is beyond the device's limits, before anything is allocated. */
@@ -118,61 +92,33 @@ function checkLimits(
   }
 }
 
-/** Compiles a graph. */
-export function makeProgram(graph: Graph, { donated }: ProgramOptions, host: Host): Program {
-  refuseDoubles(graph);
+/** Emits a program's kernels. */
+export function emitProgram(
+  lowered: Lowered,
+  plan: MemoryPlan,
+  host: Surroundings,
+): Code<Storage> {
   const { device, memory, pipelines } = host;
   const { alignment } = memory;
-  const lowered = lower(graph);
-  const plan = planMemory(lowered, donated, alignment);
   // Buffers beyond the graph's: what kernels keep between their own dispatches.
   const buffers: BufferPlan[] = [...lowered.buffers];
-  const planOf = (buffer: number): BufferPlan => {
-    const found = buffers[buffer];
-    if (found === undefined) throw new RangeError(`there is no buffer ${buffer}`);
-    return found;
-  };
-  const bytesOf = (buffer: BufferPlan) => alignedBytes(buffer, alignment);
-  const inputPlans = lowered.inputs.map(planOf);
-  const outputPlans = lowered.outputs.map(planOf);
-  const donors = new Map<number, number>();
-  for (const place of plan.places) {
-    if (place.kind === "output" && place.donor !== undefined) donors.set(place.index, place.donor);
-  }
-
-  // The program's own memory: the arena, then small results, then scratch.
-  let ownBytes = plan.arenaBytes;
-  const smallStart = ownBytes;
-  const smallOffsets = outputPlans.map((output, index) => {
-    const isSmall = !donors.has(index) &&
-      output.size * bytesPerElement[output.dtype] <= SMALL_BYTES;
-    if (!isSmall) return undefined;
-    const offset = ownBytes;
-    ownBytes += bytesOf(output);
-    return offset;
-  });
-  const smallBytes = ownBytes - smallStart;
-  const scratchStart = ownBytes;
-  // Kernels take scratch memory from the same start, since they run one after the other.
+  const bytesOf = (buffer: Pick<BufferPlan, "dtype" | "size">) => alignedBytes(buffer, alignment);
+  // Scratch comes last; kernels take it from the same start, since they run one after the other.
+  const scratchStart = plan.ownBytes;
   const scratchOffsets = new Map<number, number>();
-  let scratchUsed = 0;
+  let [ownBytes, scratchUsed] = [scratchStart, 0];
 
-  const placeOf = (buffer: number): Place => {
-    const bytes = bytesOf(planOf(buffer));
+  const regionOf = (buffer: number): Region => {
+    const bytes = bytesOf(at(buffers, buffer));
     const place = plan.places[buffer];
-    if (place === undefined) {
-      return { kind: "own", offset: scratchStart + (scratchOffsets.get(buffer) ?? 0), bytes };
-    }
-    if (place.kind === "arena") return { kind: "own", offset: place.offset, bytes };
-    if (place.kind === "input") return place;
-    if (place.donor !== undefined) return { kind: "input", index: place.donor };
-    const offset = smallOffsets[place.index];
-    if (offset !== undefined) return { kind: "own", offset, bytes };
-    return { kind: "output", index: place.index };
+    if (place !== undefined) return { ...place, bytes };
+    const offset = scratchOffsets.get(buffer);
+    if (offset === undefined) throw new RangeError(`buffer ${buffer} has no place`);
+    return { kind: "own", offset: scratchStart + offset, bytes };
   };
   const offsetOf = (buffer: number): number | undefined => {
-    const place = placeOf(buffer);
-    return place.kind === "own" ? place.offset : undefined;
+    const region = regionOf(buffer);
+    return region.kind === "own" ? region.offset : undefined;
   };
   const context: Context = {
     buffers,
@@ -181,8 +127,8 @@ export function makeProgram(graph: Graph, { donated }: ProgramOptions, host: Hos
     precision: host.precision,
     bindings: device.limits.maxStorageBuffersPerShaderStage,
     storageOf(buffer) {
-      const place = placeOf(buffer);
-      return "index" in place ? `${place.kind} ${place.index}` : `own ${offsetOf(buffer)}`;
+      const region = regionOf(buffer);
+      return `${region.kind} ${region.kind === "own" ? region.offset : region.index}`;
     },
     offsetOf,
     bindsWhole: false,
@@ -209,8 +155,8 @@ export function makeProgram(graph: Graph, { donated }: ProgramOptions, host: Hos
     ...dispatch,
     ...pipelines.acquire(dispatch, name),
     kernel: name,
-    places: dispatch.bindings.map(({ buffer }): Place =>
-      buffer === undefined ? { kind: "own", offset: 0, bytes: ownBytes } : placeOf(buffer)
+    regions: dispatch.bindings.map(({ buffer }): Region =>
+      buffer === undefined ? { kind: "own", offset: 0, bytes: ownBytes } : regionOf(buffer)
     ),
     groups: new Map(),
   });
@@ -219,19 +165,16 @@ export function makeProgram(graph: Graph, { donated }: ProgramOptions, host: Hos
     dispatches: dispatches.map((dispatch) => prepare(dispatch, name)),
   }));
   const all = prepared.flatMap(({ dispatches }) => dispatches);
-  const slots = new Map<number, Lease>();
 
   const groupFor = (
-    { kernel, layout, places, groups }: Prepared,
-    inputs: readonly Storage[],
-    outputs: readonly (Storage | undefined)[],
+    { kernel, layout, regions, groups }: Prepared,
+    { operands, allocated }: Run<Storage>,
   ): GPUBindGroup => {
-    const storages = places.map((place): Storage => {
-      if (place.kind === "own") return { lease: own, ...place };
-      const storage = (place.kind === "input" ? inputs : outputs)[place.index];
-      if (storage === undefined) throw new RangeError(`${place.kind} ${place.index} is missing`);
-      return storage;
-    });
+    const storages = regions.map((region): Storage =>
+      region.kind === "own"
+        ? { lease: own, ...region }
+        : at(region.kind === "operand" ? operands : allocated, region.index)
+    );
     const key = storages.map(({ lease, offset }) => `${lease.id}+${offset}`).join(" ");
     const known = groups.get(key);
     if (known !== undefined) return known;
@@ -253,81 +196,44 @@ export function makeProgram(graph: Graph, { donated }: ProgramOptions, host: Hos
 
   // Storage mostly comes back in a few patterns, whose groups are then looked up all at once.
   const patterns = new Map<string, readonly GPUBindGroup[]>();
-  const groupsFor = (
-    inputs: readonly Storage[],
-    outputs: readonly (Storage | undefined)[],
-  ): readonly GPUBindGroup[] => {
-    const pattern = [...inputs, ...outputs].map((storage) =>
-      storage === undefined ? "" : `${storage.lease.id}+${storage.offset}`
-    ).join(" ");
+  const groupsFor = (run: Run<Storage>): readonly GPUBindGroup[] => {
+    const pattern = [...run.operands, ...run.allocated]
+      .map(({ lease, offset }) => `${lease.id}+${offset}`).join(" ");
     const known = patterns.get(pattern);
     if (known !== undefined) return known;
-    const groups = all.map((item) => groupFor(item, inputs, outputs));
+    const groups = all.map((item) => groupFor(item, run));
     const [oldest] = patterns.keys();
     if (patterns.size >= KEPT_GROUPS && oldest !== undefined) patterns.delete(oldest);
     patterns.set(pattern, groups);
     return groups;
   };
 
-  const isDonor = (index: number) => [...donors.values()].includes(index);
-
-  /** Elements on the host are copied to the program's slot, or to storage that a result takes. */
-  const upload = (data: TypedArray, index: number, input: BufferPlan): Storage => {
-    if (data.length !== input.size) {
-      throw new RangeError(
-        `operand ${index} has ${data.length} elements, the program expects ${input.size}`,
-      );
-    }
-    const allocate = () => memory.allocate(bytesOf(input), `operand ${index}`);
-    const lease = isDonor(index) ? allocate() : slots.get(index) ?? allocate();
-    if (!isDonor(index)) slots.set(index, lease);
-    host.write(lease, data);
-    return wholeOf(lease);
-  };
-
-  /** The storage of an operand; a part of a shared buffer is moved out to be written over. */
-  const place = (
-    operand: Operand | undefined,
-    index: number,
-    encoder: GPUCommandEncoder,
-  ): Storage => {
-    const input = inputPlans[index];
-    if (operand === undefined || input === undefined) {
-      throw new RangeError(`operand ${index} is missing`);
-    }
-    if (operand.kind === "host") return upload(operand.data, index, input);
-    const storage = host.storageOf(operand.buffer);
-    if (!isDonor(index)) return storage;
-    if (storage.bytes === storage.lease.gpu.size) {
-      storage.lease.hold();
-      return storage;
-    }
-    const bytes = bytesOf(input);
-    const lease = memory.allocate(bytes, `operand ${index}`);
-    encoder.copyBufferToBuffer(storage.lease.gpu, storage.offset, lease.gpu, 0, bytes);
-    return wholeOf(lease);
+  /** Copies the small results to one buffer, so that few buffers are needed. */
+  const copySmall = (encoder: GPUCommandEncoder): Elements<Storage>[] => {
+    const bytes = plan.ownBytes - plan.arenaBytes;
+    if (bytes === 0) return [];
+    const { lease, offset: start } = memory.share(bytes);
+    encoder.copyBufferToBuffer(own.gpu, plan.arenaBytes, lease.gpu, start, bytes);
+    const small = plan.small.map(({ dtype, size, offset }): Elements<Storage> => {
+      lease.hold();
+      const part = { lease, offset: start + offset - plan.arenaBytes };
+      return { kind: "storage", storage: { ...part, bytes: bytesOf({ dtype, size }) } };
+    });
+    lease.release();
+    return small;
   };
 
   return {
-    statistics: {
-      kernels: all.length,
-      arenaBytes: plan.arenaBytes,
-      unplannedBytes: plan.unplannedBytes,
-      threads: 1,
-      codeBytes: [...new Set(all.map(({ source }) => source))]
-        .reduce((total, { length }) => total + length, 0),
-    },
-    run(operands) {
-      host.prepare();
+    kernels: all.length,
+    threads: 1,
+    codeBytes: [...new Set(all.map(({ source }) => source))]
+      .reduce((total, { length }) => total + length, 0),
+    run(run) {
       const encoder = device.createCommandEncoder({ label: "a run" });
-      const inputs = inputPlans.map((_, index) => place(operands[index], index, encoder));
-      const outputs = outputPlans.map((output, index): Storage | undefined => {
-        const donor = donors.get(index);
-        if (donor !== undefined) return inputs[donor];
-        if (smallOffsets[index] !== undefined) return undefined;
-        return wholeOf(memory.allocate(bytesOf(output), `result ${index}`));
-      });
-      const groups = groupsFor(inputs, outputs).values();
+      for (const { from, to, bytes } of run.moves) {
+        encoder.copyBufferToBuffer(from.lease.gpu, from.offset, to.lease.gpu, to.offset, bytes);
+      }
+      const groups = groupsFor(run).values();
       const encode = (pass: GPUComputePassEncoder, { gpu, grid }: Prepared) => {
         pass.setPipeline(gpu);
         pass.setBindGroup(0, groups.next().value ?? null);
@@ -347,36 +253,9 @@ export function makeProgram(graph: Graph, { donated }: ProgramOptions, host: Hos
         }
         timer.resolve(encoder);
       }
-      const small = smallBytes === 0 ? undefined : memory.share(smallBytes);
-      if (small !== undefined) {
-        const { lease, offset } = small;
-        encoder.copyBufferToBuffer(own.gpu, smallStart, lease.gpu, offset, smallBytes);
-      }
+      const small = copySmall(encoder);
       host.submit(encoder.finish());
-      for (const index of donated) {
-        const operand = operands[index];
-        if (operand?.kind === "buffer") operand.buffer.dispose();
-      }
-      const results = outputPlans.map((output, index) => {
-        const offset = smallOffsets[index];
-        const storage = outputs[index];
-        if (storage !== undefined) return host.bufferOver(storage, output.dtype, output.size);
-        if (small === undefined || offset === undefined) {
-          throw new RangeError("a result is missing");
-        }
-        small.lease.hold();
-        return host.bufferOver(
-          {
-            lease: small.lease,
-            offset: small.offset + offset - smallStart,
-            bytes: bytesOf(output),
-          },
-          output.dtype,
-          output.size,
-        );
-      });
-      small?.lease.release();
-      return results;
+      return small;
     },
     dispose() {
       for (const item of all) {
@@ -384,8 +263,7 @@ export function makeProgram(graph: Graph, { donated }: ProgramOptions, host: Hos
         item.groups.clear();
       }
       patterns.clear();
-      for (const lease of [own, ...slots.values()]) lease.release();
-      slots.clear();
+      own.release();
     },
   };
 }

@@ -1,5 +1,5 @@
 /** The time of each kernel of a run, where the adapter has timestamps. */
-import type { KernelTime } from "../../backend.ts";
+import type { KernelTime } from "../../backend/device.ts";
 import { groupBy } from "../../groups.ts";
 import type { Memory } from "./memory.ts";
 

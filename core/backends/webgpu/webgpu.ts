@@ -1,12 +1,13 @@
 /** The WebGPU backend: a program is a list of WGSL dispatches over one arena. */
-import type { Buffer, Device } from "../../backend.ts";
-import { bytesPerElement, type DType } from "../../dtype.ts";
+import type { Device } from "../../backend/device.ts";
+import { type Backend, makeHost } from "../../backend/host.ts";
+import { bytesPerElement } from "../../dtype.ts";
 import { tunings } from "./dispatch.ts";
 import { probeFeatures, requestDevice, type WebGpuFeature, webGpuFeatures } from "./features.ts";
 import { WebGpuFailedError, WebGpuUnavailableError } from "./errors.ts";
 import { makeMemory, type MemoryStatistics, type Storage, wholeOf } from "./memory.ts";
 import { makePipelines } from "./pipelines.ts";
-import { type Host, makeProgram } from "./program.ts";
+import { emitProgram, type Surroundings } from "./program.ts";
 import { elementsOf, makeReadback } from "./readback.ts";
 import { makeTimer, type Timer } from "./timer.ts";
 
@@ -177,45 +178,7 @@ export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuDevice>
   }
   const memory = makeMemory(device, health.fail);
   const readback = makeReadback(device, memory, () => submits++);
-  const stored = new WeakMap<Buffer, Storage>();
-
-  const storageOf = (buffer: Buffer): Storage => {
-    const storage = stored.get(buffer);
-    if (storage === undefined) throw new Error("the buffer is disposed of, or another device's");
-    return storage;
-  };
-  const bufferOver = (storage: Storage, dtype: DType, size: number): Buffer => {
-    const buffer: Buffer = {
-      dtype,
-      size,
-      isHeld: true,
-      async read() {
-        throwIfFailed();
-        try {
-          const bytes = await readback.read(storageOf(buffer), size * bytesPerElement[dtype]);
-          await health.settled();
-          throwIfFailed();
-          return elementsOf(bytes, dtype);
-        } catch (error) {
-          await explained();
-          // Only a device that failed does not map memory.
-          if (error instanceof DOMException) health.fail(`a reading failed: ${error.message}`);
-          throwIfFailed();
-          throw error;
-        }
-      },
-      dispose() {
-        const known = stored.get(buffer);
-        if (known === undefined) return;
-        stored.delete(buffer);
-        readback.flush();
-        known.lease.release();
-      },
-    };
-    stored.set(buffer, storage);
-    return buffer;
-  };
-  const host: Host = {
+  const surroundings: Surroundings = {
     device,
     memory,
     pipelines: makePipelines(device, health.watch),
@@ -223,12 +186,6 @@ export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuDevice>
     tuning: tunings[kind],
     features,
     precision,
-    storageOf,
-    bufferOver,
-    write({ gpu }, data) {
-      // Deno's panics where there is nothing to write.
-      if (data.length > 0) device.queue.writeBuffer(gpu, 0, data);
-    },
     submit(commands) {
       submits++;
       device.queue.submit([commands]);
@@ -238,11 +195,43 @@ export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuDevice>
       timer = undefined;
       return taken;
     },
+  };
+  const backend: Backend<Storage> = {
+    name: "webgpu",
+    alignment: memory.alignment,
+    emit: (lowered, plan) => emitProgram(lowered, plan, surroundings),
+    allocate: (bytes, what) => wholeOf(memory.allocate(bytes, what)),
+    free({ lease }) {
+      // What is to be read is copied first.
+      readback.flush();
+      lease.release();
+    },
+    isPart: ({ lease, bytes }) => bytes !== lease.gpu.size,
+    write({ lease }, data) {
+      // Deno's panics where there is nothing to write.
+      if (data.length > 0) device.queue.writeBuffer(lease.gpu, 0, data);
+    },
+    async read(storage, dtype, size) {
+      throwIfFailed();
+      try {
+        const bytes = await readback.read(storage, size * bytesPerElement[dtype]);
+        await health.settled();
+        throwIfFailed();
+        return elementsOf(bytes, dtype);
+      } catch (error) {
+        await explained();
+        // Only a device that failed does not map memory.
+        if (error instanceof DOMException) health.fail(`a reading failed: ${error.message}`);
+        throwIfFailed();
+        throw error;
+      }
+    },
     prepare() {
       throwIfFailed();
       readback.flush();
     },
   };
+  const host = makeHost(backend);
 
   return {
     name: "webgpu",
@@ -251,13 +240,11 @@ export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuDevice>
     description: info.description || info.device || info.vendor || "unknown adapter",
     upload(data, dtype) {
       throwIfFailed();
-      const lease = memory.allocate(data.byteLength, "a tensor");
-      host.write(lease, data);
-      return bufferOver(wholeOf(lease), dtype, data.length);
+      return host.upload(data, dtype);
     },
     compile(graph, options) {
       throwIfFailed();
-      return makeProgram(graph, options, host);
+      return host.compile(graph, options);
     },
     statistics: () => ({ ...memory.statistics(), submits }),
     async profile(run) {

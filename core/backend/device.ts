@@ -1,6 +1,6 @@
 /** What a backend is: storage for elements, and programs compiled from graphs. */
-import type { DType, TypedArray } from "./dtype.ts";
-import type { Graph } from "./graph.ts";
+import type { DType, TypedArray } from "../dtype.ts";
+import type { Graph } from "../graph.ts";
 
 /** Elements stored on a device. Only the device that made a buffer can use it. */
 export interface Buffer {
@@ -12,7 +12,7 @@ export interface Buffer {
   readonly isHeld: boolean;
   /** Copies the elements to the host. */
   read(): Promise<TypedArray>;
-  /** Gives the storage back; the buffer is not used again. */
+  /** Gives the storage back, unless a program has consumed it; the buffer is not used again. */
   dispose(): void;
 }
 

@@ -1,0 +1,80 @@
+/** Buffers of a device: whose they are, and where their elements are. */
+import type { DType, TypedArray } from "../dtype.ts";
+import type { Buffer } from "./device.ts";
+
+/** Where elements are: in a backend's storage, or on the host, as those of few elements may be. */
+export type Elements<S> =
+  | { readonly kind: "storage"; readonly storage: S }
+  | { readonly kind: "host"; readonly data: TypedArray };
+
+/** Storage of a backend, as far as it is read and given back. */
+export interface Readable<S> {
+  /** Copies elements from the start of storage to the host. */
+  read(storage: S, dtype: DType, size: number): Promise<TypedArray>;
+  /** Gives storage back; absent where the host's garbage collector does. */
+  free?(storage: S): void;
+}
+
+/** The buffers of one device. */
+export interface Buffers<S> {
+  /** A buffer over elements, which belong to it from now on. */
+  over(elements: Elements<S>, dtype: DType, size: number): Buffer;
+  /**
+   * The elements of a buffer.
+   *
+   * @throws {Error} If it was disposed of, or is another device's.
+   */
+  elementsOf(buffer: Buffer): Elements<S>;
+  /** Takes the elements from a buffer, which is then as if it was disposed of. */
+  take(buffer: Buffer): Elements<S>;
+}
+
+/** A buffer of a device that `makeBuffers` made the buffers of. */
+interface OwnBuffer<S> extends Buffer {
+  readonly owner: Readable<S>;
+  /** Undefined once they were given back or taken. */
+  elements: Elements<S> | undefined;
+}
+
+/** The buffers of a device over storage that is read and given back by `owner`. */
+export function makeBuffers<S>(owner: Readable<S>): Buffers<S> {
+  const isOwn = (buffer: Buffer): buffer is OwnBuffer<S> =>
+    "owner" in buffer && buffer.owner === owner;
+  const own = (
+    buffer: Buffer,
+  ): { readonly buffer: OwnBuffer<S>; readonly elements: Elements<S> } => {
+    if (isOwn(buffer) && buffer.elements !== undefined) {
+      return { buffer, elements: buffer.elements };
+    }
+    throw new Error("the buffer is disposed of, or another device's");
+  };
+  return {
+    over(elements, dtype, size) {
+      const buffer: OwnBuffer<S> = {
+        owner,
+        elements,
+        dtype,
+        size,
+        isHeld: elements.kind === "storage" && owner.free !== undefined,
+        async read() {
+          const { elements } = own(buffer);
+          return elements.kind === "host"
+            ? elements.data.slice()
+            : await owner.read(elements.storage, dtype, size);
+        },
+        dispose() {
+          const { elements } = buffer;
+          buffer.elements = undefined;
+          if (elements?.kind === "storage") owner.free?.(elements.storage);
+        },
+      };
+      return buffer;
+    },
+    elementsOf: (buffer) => own(buffer).elements,
+    take(given) {
+      const { buffer, elements } = own(given);
+      buffer.elements = undefined;
+      return elements;
+    },
+  };
+}

@@ -1,0 +1,232 @@
+/**
+ * The host half of a device: what is the same for every backend that emits code. Operands are checked
+ * and copied in, results take over donated storage or are allocated, small ones are copied out, and
+ * what a program holds is given back.
+ */
+import type { TypedArray } from "../dtype.ts";
+import type { Graph } from "../graph.ts";
+import type { BufferPlan, Lowered } from "../lowering/kernels.ts";
+import { lower } from "../lowering/lower.ts";
+import { alignedBytes, type MemoryPlan, planMemory } from "../lowering/plan.ts";
+import { at, showShape } from "../shape.ts";
+import { type Buffers, type Elements, makeBuffers, type Readable } from "./buffers.ts";
+import type { Device, Operand, Program, ProgramOptions } from "./device.ts";
+
+/** A donated operand in storage that others share: a result takes over a copy. */
+export interface Move<S> {
+  /** The operand's storage. */
+  readonly from: S;
+  /** Storage that was allocated for it. */
+  readonly to: S;
+  /** How much is copied. */
+  readonly bytes: number;
+}
+
+/** The storage that a run works on. */
+export interface Run<S> {
+  /** That of each operand; a result may be written over one that is donated. */
+  readonly operands: readonly S[];
+  /** That of the results which are allocated, in the order of all results. */
+  readonly allocated: readonly S[];
+  /** What is copied before anything else is done. */
+  readonly moves: readonly Move<S>[];
+}
+
+/** A program as a backend emitted it. */
+export interface Code<S> {
+  /** Kernels that one run executes. */
+  readonly kernels: number;
+  /** Bytes of emitted code. */
+  readonly codeBytes: number;
+  /** Threads of the processor that a run uses now. */
+  readonly threads: number;
+  /**
+   * Runs the kernels.
+   *
+   * @returns The plan's small results, copied out of the program's own memory.
+   */
+  run(run: Run<S>): readonly Elements<S>[];
+  /** Gives the program's own memory and its code back. */
+  dispose(): void;
+}
+
+/** What one backend does in its own way: storage, and code for kernels. */
+export interface Backend<S> extends Readable<S> {
+  /** The backend's name, as messages give it. */
+  readonly name: string;
+  /** Offsets in the program's own memory are multiples of this many bytes (default 64). */
+  readonly alignment?: number;
+  /**
+   * Storage for some bytes.
+   *
+   * @param bytes A multiple of the alignment.
+   * @param what What it is for, as messages name it.
+   */
+  allocate(bytes: number, what: string): S;
+  /** Copies elements from the host to the start of storage. */
+  write(storage: S, data: TypedArray): void;
+  /** Emits code for a program. */
+  emit(lowered: Lowered, plan: MemoryPlan): Code<S>;
+  /**
+   * Whether storage is a part of what other buffers share, so that no result takes it over; none is
+   * unless this says so.
+   */
+  isPart?(storage: S): boolean;
+  /**
+   * Called before each run.
+   *
+   * @param bytes What is going to be allocated for the results.
+   * @throws {Error} If the device cannot run any more, or has no room for them.
+   */
+  prepare?(bytes: number): void;
+}
+
+/** The host half of a device. */
+export type Host = Pick<Device, "name" | "upload" | "compile">;
+
+/** Refuses what no emitted code computes. */
+function refuseDoubles(name: string, graph: Graph): void {
+  const node = graph.nodes.find(({ dtype }) => dtype === "f64");
+  if (node !== undefined) {
+    throw new TypeError(
+      `the ${name} backend computes in f32, and ${node.op} gives f64${showShape(node.shape)}: ` +
+        `use the reference backend, or cast to f32`,
+    );
+  }
+}
+
+/** Refuses elements of another number or type than those that a program was compiled for. */
+function checkOperand(index: number, operand: Operand, { dtype, size }: BufferPlan): void {
+  const { kind } = operand;
+  const got = kind === "host" ? operand.data.length : operand.buffer.size;
+  if (got !== size) {
+    throw new RangeError(`operand ${index} has ${got} elements, the program expects ${size}`);
+  }
+  if (kind === "buffer" && operand.buffer.dtype !== dtype) {
+    throw new TypeError(
+      `operand ${index} is ${operand.buffer.dtype}, the program expects ${dtype}`,
+    );
+  }
+}
+
+/** Compiles a graph: the program as emitted, between operands that go in and results that come out. */
+function makeProgram<S>(
+  graph: Graph,
+  { donated }: ProgramOptions,
+  backend: Backend<S>,
+  buffers: Buffers<S>,
+): Program {
+  refuseDoubles(backend.name, graph);
+  const lowered = lower(graph);
+  const plan = planMemory(lowered, donated, backend.alignment);
+  const code = backend.emit(lowered, plan);
+  const inputs = lowered.inputs.map((buffer) => at(lowered.buffers, buffer));
+  const outputs = lowered.outputs.map((buffer) => {
+    const place = plan.places[buffer];
+    if (place === undefined) throw new Error(`no kernel writes the result in buffer ${buffer}`);
+    return { ...at(lowered.buffers, buffer), place };
+  });
+  const donors = new Set(
+    outputs.flatMap(({ place }) => place.kind === "operand" ? [place.index] : []),
+  );
+  const allocate = (what: string, of: BufferPlan): S =>
+    backend.allocate(alignedBytes(of, backend.alignment), what);
+  // Where operands from the host are copied to, made when first needed.
+  const slots = new Map<number, S>();
+  const slotOf = (index: number, input: BufferPlan): S => {
+    const slot = slots.get(index) ?? allocate(`operand ${index}`, input);
+    slots.set(index, slot);
+    return slot;
+  };
+
+  /** The storage of operands, of which that of donors can be written over. */
+  const placeOperands = (operands: readonly Operand[], moves: Move<S>[], fresh: S[]): S[] =>
+    inputs.map((input, index) => {
+      const operand = operands[index];
+      if (operand === undefined) throw new RangeError(`operand ${index} is missing`);
+      checkOperand(index, operand, input);
+      const elements = operand.kind === "host" ? operand : buffers.elementsOf(operand.buffer);
+      const isDonor = donors.has(index);
+      if (elements.kind === "storage") {
+        const { storage } = elements;
+        if (!isDonor || backend.isPart?.(storage) !== true) return storage;
+      }
+      const storage = isDonor ? allocate(`operand ${index}`, input) : slotOf(index, input);
+      if (isDonor) fresh.push(storage);
+      if (elements.kind === "host") backend.write(storage, elements.data);
+      else {
+        const bytes = alignedBytes(input, backend.alignment);
+        moves.push({ from: elements.storage, to: storage, bytes });
+      }
+      return storage;
+    });
+
+  /** Gives back the donated operands whose storage is no result's. */
+  const consume = (operands: readonly Operand[], placed: readonly S[]): void => {
+    for (const index of donated) {
+      const operand = operands[index];
+      if (operand?.kind !== "buffer") continue;
+      const elements = buffers.elementsOf(operand.buffer);
+      const isTaken = donors.has(index) && elements.kind === "storage" &&
+        elements.storage === placed[index];
+      if (isTaken) buffers.take(operand.buffer);
+      else operand.buffer.dispose();
+    }
+  };
+
+  return {
+    get statistics() {
+      const { kernels, codeBytes, threads } = code;
+      const { arenaBytes, unplannedBytes } = plan;
+      return { kernels, arenaBytes, unplannedBytes, codeBytes, threads };
+    },
+    run(operands) {
+      backend.prepare?.(plan.allocatedBytes);
+      const moves: Move<S>[] = [];
+      const fresh: S[] = [];
+      try {
+        const placed = placeOperands(operands, moves, fresh);
+        const allocated = outputs.flatMap((output, index) => {
+          if (output.place.kind !== "allocated") return [];
+          const storage = allocate(`result ${index}`, output);
+          fresh.push(storage);
+          return [storage];
+        });
+        const small = code.run({ operands: placed, allocated, moves }).values();
+        consume(operands, placed);
+        return outputs.map(({ dtype, size, place }) => {
+          if (place.kind === "own") {
+            const { value } = small.next();
+            if (value === undefined) throw new Error("the code gave too few small results");
+            return buffers.over(value, dtype, size);
+          }
+          const storage = at(place.kind === "operand" ? placed : allocated, place.index);
+          return buffers.over({ kind: "storage", storage }, dtype, size);
+        });
+      } catch (error) {
+        for (const storage of fresh) backend.free?.(storage);
+        throw error;
+      }
+    },
+    dispose() {
+      code.dispose();
+      for (const slot of slots.values()) backend.free?.(slot);
+      slots.clear();
+    },
+  };
+}
+
+/** The host half of a device, over what its backend does in its own way. */
+export function makeHost<S>(backend: Backend<S>): Host {
+  const buffers = makeBuffers(backend);
+  return {
+    name: backend.name,
+    upload(data, dtype) {
+      const plan = { dtype, size: data.length };
+      const storage = backend.allocate(alignedBytes(plan, backend.alignment), "a tensor");
+      backend.write(storage, data);
+      return buffers.over({ kind: "storage", storage }, dtype, data.length);
+    },
+    compile: (graph, options) => makeProgram(graph, options, backend, buffers),
+  };
+}
