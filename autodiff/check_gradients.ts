@@ -18,12 +18,12 @@ import { grad } from "./vjp.ts";
 
 /** How gradients are checked. */
 export interface CheckOptions {
-  /** 1 for gradients, 2 for gradients of gradients as well; 1 unless told. */
+  /** 1 for gradients, 2 for gradients of gradients as well (default 1). */
   readonly order?: 1 | 2;
-  /** The step h of the differences; 1e-5 unless told. */
+  /** The step h of the differences (default 1e-5). */
   readonly step?: number;
   /**
-   * The largest `|gradient - difference| / max(1, |difference|)`; 1e-6 unless told. The
+   * The largest `|gradient - difference| / max(1, |difference|)` (default 1e-6). The
    * differences are off by about `h^2 |f'''| / 6` (1e-11) and by rounding, `1e-16 |f| / h` (1e-11).
    */
   readonly tolerance?: number;

@@ -12,7 +12,7 @@ import { cotangentLeaves } from "./pull.ts";
 import { closedOver, recordCall, replay, resolve } from "./record.ts";
 import type { CustomVjpRule } from "./rules.ts";
 
-/** What a backward function knows of the call that it goes back through. */
+/** The call that a backward function goes back through. */
 export interface Residuals<T, R> {
   /** The argument. */
   readonly x: T;

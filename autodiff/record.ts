@@ -16,7 +16,7 @@ import {
 export type Source = number | Tensor;
 
 /** A primitive that was applied to values that depend on the variables. */
-export interface Step {
+export interface RecordedStep {
   /** The primitive and its parameters. */
   readonly expression: Expression;
   /** Where its operands come from. */
@@ -34,7 +34,7 @@ export interface Recording {
   /** The number of variables. */
   readonly variables: number;
   /** The steps whose values depend on a variable. */
-  readonly steps: readonly Step[];
+  readonly steps: readonly RecordedStep[];
   /** Where the results come from. */
   readonly results: readonly Source[];
 }
@@ -45,7 +45,7 @@ export interface Recording {
  * @throws {Error} If a value between them was evaluated: the expression behind it is gone then.
  */
 export function record(variables: readonly Tensor[], results: readonly Tensor[]): Recording {
-  const steps: Step[] = [];
+  const steps: RecordedStep[] = [];
   let slots = variables.length;
   const known = new Map<Cell, Source>(variables.map(({ cell }, slot) => [cell, slot]));
   // The first slots of what gives several results, each of which has a cell.
@@ -86,7 +86,7 @@ export function record(variables: readonly Tensor[], results: readonly Tensor[])
   return { variables: variables.length, results: results.map(visit), steps };
 }
 
-/** What a tensor was computed by, which of its results it is, and of how many. */
+/** The expression that computed a tensor, which of its results the tensor is, and of how many. */
 function applicationOf({ cell: { value }, shape }: Tensor): {
   readonly expression: Expression;
   readonly index: number;
@@ -102,11 +102,11 @@ function applicationOf({ cell: { value }, shape }: Tensor): {
   );
 }
 
-/** What a function gave for variables in the place of its argument's tensors. */
+/** The result of a function on variables in the place of its argument's tensors. */
 export interface RecordedCall<R> {
-  /** What stood in for the tensors of the argument. */
+  /** The variables in the place of the argument's tensors. */
   readonly variables: readonly Tensor[];
-  /** What the function returned, made of the variables. */
+  /** The function's result, made of the variables. */
   readonly result: R;
   /** How the tensors of the result come from the variables. */
   readonly recording: Recording;

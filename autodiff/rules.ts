@@ -46,7 +46,7 @@ import {
 } from "@unitune/core";
 import { secondGradient } from "./attention.ts";
 
-/** What is known where the gradient of an applied primitive is taken. */
+/** An applied primitive whose gradient is taken. */
 export interface Application<P extends PrimitiveName> {
   /**
    * The gradient of the loss with respect to each result, `g` in the formulas where there is one;
@@ -67,7 +67,7 @@ export type Cotangents = readonly (Tensor | null)[];
 /** From the cotangents of the results to those of the operands. */
 export type GradientRule<P extends PrimitiveName> = (application: Application<P>) => Cotangents;
 
-/** What autodiff keeps behind the opaque rule of the primitive `customVjp`. */
+/** The backward function that autodiff keeps behind the opaque rule of `customVjp`. */
 export interface CustomVjpRule extends CustomRule {
   /** The cotangents of the operands after the values. */
   readonly backward: (

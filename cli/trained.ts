@@ -17,6 +17,7 @@ import {
   gpt,
   type GptConfig,
   type GptParameters,
+  gptSizes,
   hasScore,
   type ScoringGptParameters,
   type Tokenizer,
@@ -174,7 +175,7 @@ async function readSizedModels(
   expected?: GptConfig,
 ): Promise<{ readonly config: GptConfig; readonly models: Models }> {
   const { params: policy, config } = await readModel(checkpoint);
-  const sizes = (config: GptConfig) => gptSizesOf(config).join(", ");
+  const sizes = (config: GptConfig) => gptSizes.map((name) => `${name} ${config[name]}`).join(", ");
   if (expected !== undefined && sizes(config) !== sizes(expected)) {
     throw new UserError(
       `${checkpoint.path} holds a model of other sizes than the run: ${
@@ -189,12 +190,6 @@ async function readSizedModels(
     config,
     models: { policy, ...rewardModel && { rewardModel }, ...teacher && { teacher } },
   };
-}
-
-/** The sizes of a model, by name. */
-function gptSizesOf({ vocabulary, context, layers, heads, width }: GptConfig): string[] {
-  return Object.entries({ vocabulary, context, layers, heads, width })
-    .map(([name, size]) => `${name} ${size}`);
 }
 
 /** The latest checkpoint of a run. */

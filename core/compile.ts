@@ -12,7 +12,7 @@ import type { Cell, Tensor } from "./value.ts";
 
 /** How a function is compiled. */
 export interface CompileOptions {
-  /** Where it runs; the default device unless told. */
+  /** Where it runs (default {@linkcode defaultDevice}). */
   readonly device?: Device;
   /**
    * Positions of arguments whose tensors a call consumes: their storage becomes the results', and
@@ -25,7 +25,7 @@ export interface CompileOptions {
 /** A compiled function. */
 export interface Compiled<A extends readonly unknown[], R> {
   (...args: A): R;
-  /** What is known of each program, one for each signature it was called with. */
+  /** Sizes and counts of each program, one for each signature that it was called with. */
   statistics(): ProgramStatistics[];
   /** Gives the programs' storage back. */
   [Symbol.dispose](): void;
@@ -65,7 +65,7 @@ function trace<A extends readonly unknown[], R>(f: (...args: A) => R, args: A): 
   return { graph: simplify(graph), captured, result };
 }
 
-/** What a program depends on of a tensor. */
+/** The properties of a tensor that a program depends on. */
 function markOf({ dtype, shape }: Tensor): string {
   return dtype + showShape(shape);
 }
@@ -219,7 +219,7 @@ export function graphOf<A extends readonly unknown[], R>(f: (...args: A) => R, a
  * ```
  *
  * @param tree Nested records and arrays of tensors.
- * @param device Where; the device of the elements that they are made of unless told.
+ * @param device The device to compute on (default: that of the elements that they are made of).
  * @returns The same tree.
  */
 export function evaluate<T>(tree: T, device?: Device): T {

@@ -49,7 +49,7 @@ export function operandOf(tensor: Tensor, device: Device): Operand {
   );
 }
 
-/** What is said of elements on another device, which may be one of the same kind. */
+/** The error for elements on another device, which may be one of the same kind. */
 function elsewhere({ shape }: Tensor, { name }: Device, wanted: Device): string {
   const [there, here] = name === wanted.name
     ? [`one ${name} device`, `another, which has a memory of its own`]
@@ -93,7 +93,7 @@ function programFor(device: Device, traced: Traced): Program {
  * Computes expressions in one program and keeps the elements with their tensors.
  *
  * @param tensors What to compute; tensors that hold elements already stay as they are.
- * @param device Where; the device of the captured elements unless told.
+ * @param device The device to compute on (default: that of the captured elements).
  */
 export function materialise(tensors: readonly Tensor[], device?: Device): void {
   const pending = tensors.filter(({ cell: { value } }) =>

@@ -20,7 +20,7 @@ export interface Abstract {
 /** No parameters. */
 export type None = Record<never, never>;
 
-/** What is known of the results of a primitive, of which there is at least one. */
+/** The shapes and element types of a primitive's results, of which there is at least one. */
 export type Results = readonly [Abstract, ...Abstract[]];
 
 /** The static parameters of each primitive. */
@@ -174,9 +174,9 @@ export const GELU_LINEAR: number = Math.sqrt(2 / Math.PI);
 /** The factor of `x^3` in the exponent of `geluDecay`. */
 export const GELU_CUBIC: number = 0.044715 * GELU_LINEAR;
 
-/** What is known of a primitive before any data. */
+/** The rules of a primitive that need no data. */
 export interface Primitive<P extends PrimitiveName> {
-  /** What the primitive computes, in one line. */
+  /** The value that the primitive computes, in one line. */
   readonly doc: string;
   /** The number of operands, or "any" for one or more. */
   readonly operands: number | "any";

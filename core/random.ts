@@ -125,7 +125,7 @@ export function foldKey(key: Tensor, data: TensorLike): Tensor {
  *
  * @param key A key, used for nothing else.
  * @param shape The shape of the result.
- * @param options The interval; [0, 1) unless told.
+ * @param options The interval (default [0, 1)).
  * @returns f32 numbers.
  * @throws {ShapeError} If the key is not `u32[2]` or the shape is none.
  * @throws {RangeError} If the interval is none.
@@ -158,7 +158,7 @@ export function uniform(
  *
  * @param key A key, used for nothing else.
  * @param shape The shape of the result.
- * @param options The mean and the standard deviation; 0 and 1 unless told.
+ * @param options The mean and the standard deviation (defaults 0 and 1).
  * @returns f32 numbers.
  * @throws {ShapeError} If the key is not `u32[2]` or the shape is none.
  * @throws {RangeError} If mean or deviation are not finite, or the deviation is negative.

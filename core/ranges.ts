@@ -20,7 +20,7 @@ export interface Ranges {
   readonly upToInfinity: Range;
   /** Above 0; infinite where there is to be no limit. */
   readonly limit: Range;
-  /** What remains of a mean or a sum after a step: at least 0 and below 1. */
+  /** The share of a mean or a sum that remains after a step: at least 0 and below 1. */
   readonly decay: Range;
   /** A share, or a probability: from 0 to 1. */
   readonly share: Range;

@@ -41,7 +41,7 @@ export interface RawTensor {
   readonly data: Uint8Array;
 }
 
-/** What a file holds. */
+/** The contents of a file. */
 export interface Safetensors {
   /** The tensors by name, in the order of their bytes. */
   readonly tensors: ReadonlyMap<string, RawTensor>;
@@ -355,7 +355,7 @@ function splitFile(bytes: Uint8Array): { header: Uint8Array; data: Uint8Array } 
   return { header: bytes.subarray(LENGTH_BYTES, dataStart), data: bytes.subarray(dataStart) };
 }
 
-/** What a header may hold: more than any file has, and less than would fill the memory. */
+/** The limits of a header: more than any file has, and less than would fill the memory. */
 const MOST = { depth: 8, listed: 1_000, members: 4_000_000 } as const;
 
 /**

@@ -291,7 +291,7 @@ function hasOnly(dtype: DType, elements: ArrayLike<number>): boolean {
  * ```
  *
  * @param values A number, nested arrays of numbers, or a typed array in row-major order.
- * @param options `dtype` (f32 unless told) and `shape` (that of the nesting unless told).
+ * @param options `dtype` (default f32) and `shape` (default: that of the nesting).
  * @returns The tensor, its elements copied.
  * @throws {ShapeError} If rows differ in length or the shape does not hold as many elements.
  * @throws {TypeError} If something is no number, with its place.

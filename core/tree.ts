@@ -190,7 +190,7 @@ export function zipTrees<T>(
   return zipped;
 }
 
-/** What a compiled function needs to know of an argument. */
+/** An argument of a compiled function: its leaves, and its structure as text. */
 export interface TreeDescription {
   /** The tensors, in the order of {@linkcode leavesOf}. */
   readonly leaves: readonly Tensor[];

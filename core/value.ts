@@ -26,13 +26,13 @@ export interface SharedResult {
   readonly kind: "result";
   /** The primitive applied to tensors: one object for all of its results. */
   readonly of: Expression;
-  /** What is known of all of its results. */
+  /** The shapes and element types of all of its results. */
   readonly results: Results;
   /** Which of them. */
   readonly index: number;
 }
 
-/** What stands behind a tensor. */
+/** How the value of a tensor is kept. */
 export type Value =
   /** Elements on the host. */
   | { readonly kind: "host"; readonly data: TypedArray }

@@ -30,7 +30,7 @@ export interface TextTokens {
   readonly pad?: number;
 }
 
-/** What a checkpoint holds. */
+/** The contents of a checkpoint. */
 export interface Checkpoint {
   /** The sizes. */
   readonly config: GptConfig;

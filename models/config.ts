@@ -47,7 +47,18 @@ export const gptPresets: Readonly<Record<GptPreset, Omit<GptConfig, "vocabulary"
 /** Blocks at most: some four times as many as the deepest language models have. */
 const MOST_LAYERS = 512;
 
-/** The names of the sizes. */
+/**
+ * The names of the sizes, in the order in which they are shown.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { gptPresets, gptSizes } from "@unitune/models";
+ *
+ * const config = { ...gptPresets.nano, vocabulary: 65 };
+ * assertEquals(gptSizes.map((name) => config[name]), [65, 32, 2, 2, 64]);
+ * ```
+ */
 export const gptSizes = ["vocabulary", "context", "layers", "heads", "width"] as const;
 
 /**

@@ -22,7 +22,7 @@ import {
 } from "@unitune/core";
 import { sampleTokens, type Sampling } from "./sampling.ts";
 
-/** What generation needs of a model with parameters P and a cache C of the tokens so far. */
+/** A model that generates, with parameters P and a cache C of the tokens so far. */
 export interface CachedModel<P, C> {
   /** The number of tokens, and the longest sequence of them. */
   readonly config: { readonly vocabulary: number; readonly context: number };
@@ -47,10 +47,10 @@ export class NonFiniteLogitsError extends Error {
   override readonly name = "NonFiniteLogitsError";
 }
 
-/** What stands in place of a token where there is none. */
+/** Stands in place of a token where there is none. */
 const NO_TOKEN = -1;
 
-/** What a sum of logits is below, as long as it is a number: next to the largest of f32. */
+/** A sum of logits is below this as long as it is a number: next to the largest f32. */
 const LARGEST = 3.4e38;
 
 /** How completions are generated. */
@@ -63,19 +63,19 @@ export interface GenerateOptions {
    * of its log-probabilities.
    */
   readonly temperature?: number;
-  /** Only so many most likely tokens are drawn; all unless told. No effect at temperature 0. */
+  /** Draws among so many of the likeliest tokens (default: all). No effect at temperature 0. */
   readonly topK?: number;
   /**
-   * Only the smallest set of most likely tokens with at least this probability is drawn; 1, all,
-   * unless told. No effect at temperature 0.
+   * Draws among the smallest set of likeliest tokens with at least this probability (default 1: all
+   * of them). No effect at temperature 0.
    */
   readonly topP?: number;
-  /** The token that ends a completion; none unless told. */
+  /** The token that ends a completion (default: none). */
   readonly stop?: number;
-  /** Seed of the draws, 0 unless told. */
+  /** Seed of the draws (default 0). */
   readonly seed?: number;
   /**
-   * Number of the first prompt, 0 unless told. The draws for a prompt depend on the seed and its
+   * Number of the first prompt (default 0). The draws for a prompt depend on the seed and its
    * number, so that prompts may be generated for in any batches.
    */
   readonly firstRow?: number;
@@ -107,7 +107,7 @@ export interface TokenGenerator<P> {
   [Symbol.dispose](): void;
 }
 
-/** What stays the same while completions grow. */
+/** The arguments that stay the same while completions grow. */
 type Run = {
   /** Columns at the start of each row that hold no token, i32 `[B]`. */
   readonly padding: Tensor;
@@ -117,7 +117,7 @@ type Run = {
   readonly sampling?: Sampling;
 };
 
-/** What a step replaces. */
+/** The state that a step replaces. */
 type State<C> = {
   /** Keys and values of all tokens but the last. */
   readonly cache: C;
@@ -162,7 +162,7 @@ const STEPS_BETWEEN_READS = 8;
  * ```
  *
  * @param model The model.
- * @param compileOptions The device; the default one unless told.
+ * @param compileOptions The device (default: that of `defaultDevice`).
  * @returns The compiled generation; dispose of it to give its programs back.
  */
 export function createGenerator<P, C>(
@@ -316,7 +316,7 @@ function makeRun(
     ...(Math.fround(temperature) > 0 && {
       sampling: {
         temperature: tensor(temperature),
-        // What leaves every token in needs no sorting.
+        // A cut that keeps every token needs no sorting.
         ...(topK < vocabulary && { topK: tensor(topK, { dtype: "i32" }) }),
         ...(topP < 1 && { topP: tensor(topP) }),
         key: key(seed),

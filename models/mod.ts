@@ -14,6 +14,7 @@
  *   encodePrompt,
  *   gpt,
  *   gptPresets,
+  gptSizes,
  * } from "@unitune/models";
  *
  * const tokenizer = characterTokenizer("abc");
@@ -43,6 +44,7 @@ export {
   type GptConfig,
   type GptPreset,
   gptPresets,
+  gptSizes,
 } from "./config.ts";
 export * from "./generate.ts";
 export {

@@ -10,17 +10,17 @@
 
 import type { Tokenizer } from "./tokenizer.ts";
 
-/** Who speaks, in order of appearance. */
+/** The roles of speakers, in order of appearance. */
 export const roles = ["system", "user", "assistant"] as const;
 
-/** Who speaks. */
+/** The role of a speaker. */
 export type Role = typeof roles[number];
 
 /** One turn of a conversation. */
 export interface Message {
-  /** Who speaks. */
+  /** The role of the speaker. */
   readonly role: Role;
-  /** What is said. */
+  /** The text of the turn. */
   readonly content: string;
 }
 

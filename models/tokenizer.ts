@@ -37,7 +37,7 @@ export interface DecodeOptions {
 
 /** A reversible map between text and token ids. */
 export interface Tokenizer {
-  /** What an ordinary token stands for. */
+  /** The text or byte that an ordinary token stands for. */
   readonly kind: TokenizerConfig["kind"];
   /** The size of the vocabulary, special tokens included: ids are `0 … size - 1`. */
   readonly size: number;
@@ -59,7 +59,7 @@ export interface Tokenizer {
    * @throws {RangeError} Where an id is not in the vocabulary.
    */
   decode(ids: Iterable<number>, options?: DecodeOptions): string;
-  /** What {@linkcode tokenizerFromJSON} needs to build the same tokenizer again. */
+  /** The data from which {@linkcode tokenizerFromJSON} builds the same tokenizer again. */
   toJSON(): TokenizerConfig;
 }
 
@@ -246,7 +246,7 @@ function showByte(byte: number): string {
 /**
  * The tokenizer that a saved configuration describes.
  *
- * @param config What {@linkcode Tokenizer.toJSON} returned, after a way through JSON.
+ * @param config The result of {@linkcode Tokenizer.toJSON}, after a way through JSON.
  * @returns A tokenizer with the same ids.
  * @throws {TypeError} Where the value is not a tokenizer's configuration.
  *

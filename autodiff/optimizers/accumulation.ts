@@ -22,7 +22,7 @@ import type { ValueAndGradient } from "../vjp.ts";
 export interface Accumulation<P> {
   /** The sum of losses, a scalar. */
   readonly total: Tensor;
-  /** What the sum is divided by, such as a count of tokens; a scalar. */
+  /** The normalizer of the sum, such as a count of tokens; a scalar. */
   readonly normalizer: Tensor;
   /** The gradient of the total. */
   readonly gradient: P;

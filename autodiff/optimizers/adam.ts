@@ -29,11 +29,11 @@ import {
 
 /** How Adam's moments are kept. */
 export interface AdamOptions {
-  /** The decay of the mean of gradients; 0.9 unless told. */
+  /** The decay of the mean of gradients (default 0.9). */
   readonly beta1?: number;
-  /** The decay of the mean of squared gradients; 0.999 unless told. */
+  /** The decay of the mean of squared gradients (default 0.999). */
   readonly beta2?: number;
-  /** Added to the root, against division by 0; 1e-8 unless told. */
+  /** Added to the root, against division by 0 (default 1e-8). */
   readonly epsilon?: number;
 }
 
@@ -102,9 +102,9 @@ export function scaleByAdam(
 
 /** How AdamW updates. */
 export interface AdamWOptions extends AdamOptions {
-  /** The decay of the weights, times the learning rate at each step; 0.01 unless told. */
+  /** The decay of the weights, times the learning rate at each step (default 0.01). */
   readonly weightDecay?: number;
-  /** Which parameters decay; matrices unless told. */
+  /** The parameters that decay (default: matrices). */
   readonly mask?: ParameterMask;
 }
 

@@ -15,9 +15,9 @@ import {
 
 /** How Lion's momentum is kept. */
 export interface LionMomentumOptions {
-  /** The weight of the momentum in the update; 0.9 unless told. */
+  /** The weight of the momentum in the update (default 0.9). */
   readonly beta1?: number;
-  /** The decay of the momentum; 0.99 unless told. */
+  /** The decay of the momentum (default 0.99). */
   readonly beta2?: number;
 }
 
@@ -66,9 +66,9 @@ export function scaleByLion(
 
 /** How Lion updates. */
 export interface LionOptions extends LionMomentumOptions {
-  /** The decay of the weights, times the learning rate at each step; 0 unless told. */
+  /** The decay of the weights, times the learning rate at each step (default 0). */
   readonly weightDecay?: number;
-  /** Which parameters decay; matrices unless told. */
+  /** The parameters that decay (default: matrices). */
   readonly mask?: ParameterMask;
 }
 

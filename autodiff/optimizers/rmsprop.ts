@@ -13,9 +13,9 @@ import {
 
 /** How the mean of squares is kept. */
 export interface RmsOptions {
-  /** The decay of the mean of squared gradients; 0.99 unless told. */
+  /** The decay of the mean of squared gradients (default 0.99). */
   readonly decay?: number;
-  /** Added to the root, against division by 0; 1e-8 unless told. */
+  /** Added to the root, against division by 0 (default 1e-8). */
   readonly epsilon?: number;
 }
 

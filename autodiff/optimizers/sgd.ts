@@ -12,9 +12,9 @@ import {
 
 /** How momentum is kept. */
 export interface MomentumOptions {
-  /** The decay of the sum of updates; 0 unless told, which keeps none. */
+  /** The decay of the sum of updates (default 0: no sum is kept). */
   readonly momentum?: number;
-  /** Whether the update looks ahead along the momentum, after Nesterov; false unless told. */
+  /** Whether the update looks ahead along the momentum, after Nesterov (default false). */
   readonly nesterov?: boolean;
 }
 

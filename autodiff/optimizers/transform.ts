@@ -15,9 +15,9 @@ import {
 } from "@unitune/core";
 import type { Schedule } from "../schedules.ts";
 
-/** What an update gives. */
+/** The result of an update. */
 export interface Updated<P, S> {
-  /** What is left to add to the parameters, in their structure. */
+  /** The step to add to the parameters, in their structure. */
   readonly updates: P;
   /** The state for the next update. */
   readonly state: S;
@@ -107,7 +107,7 @@ export function chain(
  * ```
  *
  * @param params The parameters.
- * @param updates What to add, in their structure.
+ * @param updates The steps to add, in their structure.
  * @returns The parameters after the update.
  */
 export function applyUpdates<P>(params: P, updates: P): P {
@@ -251,7 +251,7 @@ export function onlyMatrices(_path: string, { shape }: Tensor): boolean {
  * ```
  *
  * @param rate The weight decay.
- * @param mask Which parameters decay; {@linkcode onlyMatrices} unless told.
+ * @param mask The parameters that decay (default {@linkcode onlyMatrices}).
  * @returns The transform.
  * @throws {RangeError} If the weight decay is negative or not finite.
  */

@@ -167,7 +167,7 @@ function decayByTanh(x: Tensor): { readonly h: Tensor; readonly part: Tensor } {
   return { h, part: div(1, add(square(h), 1)) };
 }
 
-/** What the tanh form has for the density, the derivative of `1 / (1 + e^-2u)`. */
+/** The density of the tanh form: the derivative of `1 / (1 + e^-2u)`. */
 function densityByTanh(x: Tensor): Tensor {
   const { h, part } = decayByTanh(x);
   return mul(steepness(x), square(mul(h, part)));
@@ -217,7 +217,7 @@ function slopeByTanh(x: Tensor): Tensor {
  * ```
  *
  * @param x Floats of any shape.
- * @param form How Phi is computed; by tanh unless told.
+ * @param form How Phi is computed (default `"tanh"`).
  * @returns The shape of x.
  */
 export function gelu(x: Tensor, form: GeluForm = "tanh"): Tensor {

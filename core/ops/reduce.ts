@@ -8,7 +8,7 @@ import { broadcastTo, reshape, squeeze, unsqueeze } from "./shape.ts";
 
 /** Which axes are reduced, and whether they stay with size 1. */
 export interface ReduceOptions {
-  /** The axes, negative ones from the back; all of them unless told. */
+  /** The axes, negative ones from the back (default: all of them). */
   readonly axes?: readonly number[];
   /** Whether reduced axes stay, with size 1. */
   readonly keepDims?: boolean;
@@ -137,7 +137,7 @@ export function argsort(x: Tensor): Tensor {
  * ```
  *
  * @param x Floats.
- * @param axis The axis, the last unless told; a negative one counts from the back.
+ * @param axis The axis (default: the last); a negative one counts from the back.
  * @param options `keepDims`: whether the axis stays, with size 1.
  * @returns The shape of x without the axis.
  * @throws {ShapeError} If the axis does not exist or is empty.

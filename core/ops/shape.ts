@@ -255,7 +255,7 @@ export function squeeze(x: Tensor, axis: number): Tensor {
  * @param x Any shape with that axis.
  * @param axis The axis; a negative one counts from the back.
  * @param start The first position; a negative one counts from the end.
- * @param end The position after the last; a negative one counts from the end, which it is unless told.
+ * @param end The position after the last; a negative one counts from the end (default: the end).
  * @returns The shape of x but for `end - start` along the axis.
  * @throws {ShapeError} If the axis does not exist, a position is no integer, or not
  * `0 <= start <= end <= size`.

@@ -67,12 +67,12 @@ function refuseUncountable(graph: Graph): void {
 /** How the backend is set up. */
 export interface WasmOptions {
   /**
-   * Threads, the main one included: as many as the machine has unless told. Results do not depend
+   * Threads, the main one included (default: as many as the machine has). Results do not depend
    * on it. One where memory cannot be shared, as in a page that is not isolated.
    */
   readonly threads?: number;
   /**
-   * Whether to use relaxed SIMD where the engine has it, which it does unless told. It multiplies and
+   * Whether to use relaxed SIMD where the engine has it (default true). It multiplies and
    * adds with one rounding on machines that can; without it all machines give the same bits, and
    * products take about twice as long.
    */

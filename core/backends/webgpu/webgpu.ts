@@ -17,13 +17,13 @@ export type { MemoryStatistics, WebGpuFeature };
 export interface WebGpuOptions {
   /**
    * What kernels are made for: "hardware" (tiles in workgroup memory, thousands of lanes) or
-   * "software"; what the adapter is unless told.
+   * "software" (default: the adapter's kind).
    */
   readonly tuning?: "hardware" | "software";
   /** Which adapter is preferred where there are several. */
   readonly powerPreference?: "low-power" | "high-performance";
   /**
-   * What operands of matrix products are rounded to: "f32" (not at all) unless told. With "f16"
+   * The type that operands of matrix products are rounded to (default "f32": not at all). With "f16"
    * each keeps 11 bits, a relative error of at most 2^-11, while it passes through workgroup memory;
    * everything else, sums, what is stored and the products of less than 8 rows or columns, is f32.
    * Operands are scaled by powers of two, so that finite ones neither overflow nor vanish.
