@@ -216,7 +216,40 @@ function makeProgram<S>(
   };
 }
 
-/** The host half of a device, over what its backend does in its own way. */
+/**
+ * The host half of a device, over what its backend does in its own way. The device itself adds how
+ * kernels are timed and what it ends when it is disposed of.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { compile, type Device, type Tensor, tensor, zeros } from "@unitune/core";
+ * import { makeHost } from "@unitune/core/backend";
+ *
+ * // A device whose programs compute nothing: their results are zeros.
+ * const host = makeHost<Float32Array<ArrayBuffer>>({
+ *   name: "idle",
+ *   allocate: (bytes) => new Float32Array(bytes / 4),
+ *   write: (storage, data) => storage.set(data),
+ *   read: (storage, _, size) => Promise.resolve(storage.slice(0, size)),
+ *   emit: ({ kernels }, { small }) => ({
+ *     ...{ kernels: kernels.length, codeBytes: 0, threads: 1 },
+ *     run: () => small.map(({ size }) => ({ kind: "host", data: new Float32Array(size) })),
+ *     dispose() {},
+ *   }),
+ * });
+ * const device: Device = {
+ *   ...host,
+ *   profile: () => Promise.resolve(undefined),
+ *   [Symbol.dispose]() {},
+ * };
+ * using program = compile((x: Tensor) => zeros(x.shape), { device });
+ * assertEquals(await program(tensor([1, 2])).data(), new Float32Array(2));
+ * ```
+ *
+ * @param backend Storage, and an emitter of code.
+ * @returns The host half.
+ */
 export function makeHost<S>(backend: Backend<S>): Host {
   const buffers = makeBuffers(backend);
   return {

@@ -1,7 +1,22 @@
 /** Names of kernels, for messages and profiles. */
 import type { Kernel } from "./kernels.ts";
 
-/** A kernel's kind and sizes; kernels of one name do like work. */
+/**
+ * A kernel's kind and sizes; kernels of one name do like work.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { graphOf, matmul, zeros } from "@unitune/core";
+ * import { describeKernel, lower } from "@unitune/core/backend";
+ *
+ * const { kernels } = lower(graphOf(matmul, [zeros([2, 3]), zeros([3, 4])]));
+ * assertEquals(kernels.map(describeKernel), ["matmul [2,3] x [3,4]"]);
+ * ```
+ *
+ * @param kernel The kernel.
+ * @returns Its name, for messages and profiles.
+ */
 export function describeKernel(kernel: Kernel): string {
   switch (kernel.kind) {
     case "map": {

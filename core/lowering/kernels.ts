@@ -102,11 +102,13 @@ export type Reduction = "sum" | "reduceMax" | "argmax";
 
 /** What is done with each element of a matrix product: a body over `[rows, columns]`. */
 export interface Epilogue {
+  /** The steps, whose loops are the rows and the columns. */
   readonly steps: readonly Step[];
+  /** The elements that are written for each element of the product. */
   readonly stores: readonly Store[];
 }
 
-/** The sizes of attention, and what scores are multiplied by. */
+/** The sizes of attention, and the scale of its scores. */
 export interface AttentionSizes {
   /** Sequences, B. */
   readonly batch: number;
@@ -116,6 +118,7 @@ export interface AttentionSizes {
   readonly heads: number;
   /** Elements of a head's query, key or value, D. */
   readonly width: number;
+  /** What scores are multiplied by. */
   readonly scale: number;
 }
 
@@ -247,7 +250,22 @@ export interface Lowered {
   readonly outputs: readonly number[];
 }
 
-/** The buffers that a kernel reads and those that it writes. */
+/**
+ * The buffers that a kernel reads and those that it writes.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { graphOf, neg, tensor } from "@unitune/core";
+ * import { lower, usedBuffers } from "@unitune/core/backend";
+ *
+ * const { kernels, inputs, outputs } = lower(graphOf(neg, [tensor([1, 2])]));
+ * assertEquals(kernels.map(usedBuffers), [{ reads: [...inputs], writes: [...outputs] }]);
+ * ```
+ *
+ * @param kernel The kernel.
+ * @returns Positions in the program's list of buffers, some more than once.
+ */
 export function usedBuffers(kernel: Kernel): { reads: number[]; writes: number[] } {
   const loads = (steps: readonly Step[]) =>
     steps.flatMap((step) => step.kind === "load" ? [step.buffer] : []);

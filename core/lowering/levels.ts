@@ -24,9 +24,20 @@ function parts(size: number, part: number): number {
 
 /**
  * Where nested loops that add up a value a round are cut, innermost blocks first. Blocks of a loop
- * lie within one another. Loops of at most {@linkcode CHAIN} rounds in all are not cut.
+ * lie within one another. Loops of at most 64 rounds in all are not cut.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { levelsOf } from "@unitune/core/backend";
+ *
+ * // 1,000 rounds: totals of 64 each, of which there are 16.
+ * assertEquals(levelsOf([1000]), [{ loop: 0, rounds: 64 }]);
+ * assertEquals(levelsOf([8, 8]), []);
+ * ```
  *
  * @param rounds The rounds of the loops, outermost first.
+ * @returns The blocks.
  */
 export function levelsOf(rounds: readonly number[]): Cut[] {
   const cuts: Cut[] = [];

@@ -329,7 +329,25 @@ function attempt(graph: Graph, stored: ReadonlySet<number>): Lowered | { missing
   return { buffers, kernels, inputs, outputs };
 }
 
-/** A graph as fused kernels. */
+/**
+ * A graph as fused kernels: what is cheap is computed in the loops that use it, movements are read in
+ * place, long sums are cut into parts, and the first user of a product is its epilogue.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { add, graphOf, relu, tensor } from "@unitune/core";
+ * import { lower } from "@unitune/core/backend";
+ *
+ * const x = tensor([1, 2]);
+ * const { kernels, buffers } = lower(graphOf((x, y) => relu(add(x, y)), [x, x]));
+ * assertEquals(kernels.map(({ kind }) => kind), ["map"]);
+ * assertEquals(buffers.map(({ role }) => role.kind), ["input", "input", "output"]);
+ * ```
+ *
+ * @param graph The graph, simplified or not.
+ * @returns The kernels in the order in which they run, and the buffers that they work on.
+ */
 export function lower(graph: Graph): Lowered {
   const stored = chooseStored(graph);
   for (;;) {

@@ -40,7 +40,22 @@ const ALIGNMENT = 64;
 /** Results up to this size are copied out of the program's memory after each run. */
 const SMALL_BYTES = 4096;
 
-/** Bytes rounded up to whole units of storage, at least one. */
+/**
+ * The bytes of a buffer, rounded up to whole units of storage, at least one.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { alignedBytes } from "@unitune/core/backend";
+ *
+ * assertEquals(alignedBytes({ dtype: "f32", size: 17 }), 128);
+ * assertEquals(alignedBytes({ dtype: "f32", size: 17 }, 256), 256);
+ * ```
+ *
+ * @param buffer Its element type and its number of elements.
+ * @param alignment Bytes of a unit (default 64, a cache line).
+ * @returns The bytes.
+ */
 export function alignedBytes(
   { dtype, size }: Pick<BufferPlan, "dtype" | "size">,
   alignment = ALIGNMENT,
@@ -137,9 +152,22 @@ function packArena(
  * else it stays in the program's own memory where it is small, for the host to copy out, and has
  * storage of its own where it is not.
  *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { graphOf, neg, zeros } from "@unitune/core";
+ * import { lower, planMemory } from "@unitune/core/backend";
+ *
+ * const lowered = lower(graphOf(neg, [zeros([2000])]));
+ * const kindsOf = (donated: number[]) => planMemory(lowered, donated).places.map((x) => x?.kind);
+ * assertEquals(kindsOf([]), ["operand", "allocated"]);
+ * // The donated operand is written over.
+ * assertEquals(kindsOf([0]), ["operand", "operand"]);
+ * ```
+ *
  * @param lowered The kernels and their buffers.
  * @param donated Indices of the operands whose storage results may take over.
- * @param alignment Offsets are multiples of this many bytes.
+ * @param alignment Offsets are multiples of this many bytes (default 64).
  * @returns A place for each buffer, and the sizes of the program's own memory.
  */
 export function planMemory(

@@ -13,8 +13,7 @@ import {
   tensor,
   zeros,
 } from "@unitune/core";
-// Until it is exported.
-import { type Backend, makeHost, type Run } from "../../core/backend/host.ts";
+import { type Backend, makeHost, type Run } from "@unitune/core/backend";
 
 /** Storage, by its number. */
 interface Storage {
