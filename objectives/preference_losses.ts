@@ -3,26 +3,27 @@
  * log-probabilities. One table holds them all.
  */
 import {
-  add,
   checkOptions,
   checkRange,
   div,
-  logSigmoid,
   maximum,
-  mul,
-  neg,
   type Range,
   ranges,
-  relu,
-  sigmoid,
-  sort,
-  square,
   sub,
   type Tensor,
 } from "@unitune/core";
+import {
+  type Arithmetic,
+  type Constant,
+  type Formula,
+  letter,
+  onFormulas,
+  onNumbers,
+  onTensors,
+} from "./arithmetic.ts";
 import { checkName, checkShapes } from "./checks.ts";
 import { divergenceConstants, type DivergenceOptions, divergenceScore } from "./divergences.ts";
-import { bounded, boundedExp, logRatio } from "./log_probs.ts";
+import { bounded, logRatio } from "./log_probs.ts";
 
 /**
  * The losses of a pair, with the log-ratios `Dw = log pi(w) - log ref(w)` of the chosen answer and
@@ -30,20 +31,20 @@ import { bounded, boundedExp, logRatio } from "./log_probs.ts";
  *
  * | form | loss | source |
  * | --- | --- | --- |
- * | `dpo` | `-(1-e) log s(bd) - e log s(-bd)` | arXiv 2305.18290 |
+ * | `dpo` | `-((1-e) log s(bd) + e log s(-bd))` | arXiv 2305.18290 |
  * | `hinge` | `relu(1 - bd)` | SLiC, 2305.10425 |
- * | `ipo` | `(d - 1/(2b))^2`, `D` averaged over tokens unless told | 2310.12036 |
+ * | `ipo` | `(d - 1/(2b))^2`, `D` averaged over tokens by default | 2310.12036 |
  * | `exponential` | `e^(-bd)` | GPO, 2402.05749 |
- * | `robust` | `(-(1-e) log s(bd) + e log s(-bd)) / (1-2e)` | 2403.00409 |
- * | `exo` | `q (log q - log(1-e)) + (1-q) (log(1-q) - log e)`, `q = s(bd)` | 2402.00856 |
- * | `nca` | `-log s(bDw) - log s(-bDw) / 2 - log s(-bDl) / 2` | 2402.05369 |
- * | `bco` | `-log s(bDw) - log s(-bDl)` | 2404.04656 |
+ * | `robust` | `(e log s(-bd) - (1-e) log s(bd))/(1-2e)` | 2403.00409 |
+ * | `exo` | `s(bd) (log s(bd) - log(1-e)) + s(-bd) (log s(-bd) - log e)` | 2402.00856 |
+ * | `nca` | `-(log s(bDw) + 1/2 (log s(-bDw) + log s(-bDl)))` | 2402.05369 |
+ * | `bco` | `-(log s(bDw) + log s(-bDl))` | 2404.04656 |
  * | `sppo` | `(Dw - 1/(2b))^2 + (Dl + 1/(2b))^2` | hard labels, 2405.00675 |
- * | `aot` | dpo, d from `sort(lw - ll) - sort(rw - rl)` over the batch | 2406.05882 |
- * | `aot-unpaired` | dpo, d from `sort(Dw) - sort(Dl)` over the batch | 2406.05882 |
- * | `apo-zero` | `1 - s(bDw) + s(bDl)` | 2408.06266 |
- * | `apo-down` | `s(bDw) + 1 - s(bd)` | 2408.06266 |
- * | `discopop` | `(1-m) (-log s(bd)) + m e^(-bd)`, `m = s(bd / temperature)` | 2406.08414 |
+ * | `aot` | `-log s(b (sort(lw - ll) - sort(rw - rl)))`, smoothed as dpo | 2406.05882 |
+ * | `aot-unpaired` | `-log s(b (sort(Dw) - sort(Dl)))`, smoothed as dpo | 2406.05882 |
+ * | `apo-zero` | `s(-bDw) + s(bDl)`, that is `1 - s(bDw) + s(bDl)` | 2408.06266 |
+ * | `apo-down` | `s(bDw) + s(-bd)`, that is `s(bDw) + 1 - s(bd)` | 2408.06266 |
+ * | `discopop` | `e^(log s(bd/t) - bd) - s(-bd/t) log s(bd)`, t the temperature | 2406.08414 |
  *
  * The two forms of AOT compare distributions, not pairs: their losses depend on the whole batch, so
  * a batch that is cut into micro-batches has another loss.
@@ -89,19 +90,32 @@ export interface PairLengths {
   readonly rejectedLengths?: Tensor;
 }
 
-/** What a form sees: the scores of both sides, their difference, and AOT's two margins. */
-interface Margins {
-  readonly chosen: Tensor;
-  readonly rejected: Tensor;
-  readonly margin: Tensor;
-  readonly policyMargin: Tensor;
-  readonly referenceMargin: Tensor;
+/** The variables of a form: the scores of both sides, their difference, and AOT's two margins. */
+interface Margins<X> {
+  readonly chosen: X;
+  readonly rejected: X;
+  readonly margin: X;
+  readonly policyMargin: X;
+  readonly referenceMargin: X;
 }
 
+/** The constants of the formulas. */
 interface PreferenceConstants {
-  readonly b: number;
-  readonly e: number;
-  readonly temperature: number;
+  /** beta, and with the opposite sign. */
+  readonly b: Constant;
+  readonly minusB: Constant;
+  /** `1 / (2b)`. */
+  readonly target: Constant;
+  /** The probabilities that a label is wrong, and that it is right. */
+  readonly e: Constant;
+  readonly right: Constant;
+  /** The logarithms of both. */
+  readonly logE: Constant;
+  readonly logRight: Constant;
+  /** `1 - 2e`. */
+  readonly unbiased: Constant;
+  /** The temperature of discopop's mixture. */
+  readonly t: Constant;
 }
 
 /** The probability e that a label is wrong. */
@@ -111,134 +125,132 @@ interface LabelSmoothing {
 }
 
 interface PreferenceRule {
-  readonly formula: (constants: PreferenceConstants) => string;
+  /** The loss, over any arithmetic: it is the formula and the value before the first step, too. */
+  readonly loss: <X>(on: Arithmetic<X>, margins: Margins<X>, constants: PreferenceConstants) => X;
   /** The label smoothing e, of a form that reads it. */
   readonly smoothing?: LabelSmoothing;
-  /** Whether log-ratios are averaged over an answer's tokens unless told; summed unless told here. */
+  /** Whether the form reads the temperature. */
+  readonly mixes?: true;
+  /** Whether log-ratios are averaged over an answer's tokens by default (default: summed). */
   readonly usualLogRatios?: "mean";
-  /** The loss where policy and reference agree, under every divergence. */
-  readonly stepZero: (constants: PreferenceConstants) => number;
-  readonly loss: (margins: Margins, constants: PreferenceConstants) => Tensor;
 }
 
 /** `-(1-e) log s(x) - e log s(-x)`. */
-function logistic(x: Tensor, e: number): Tensor {
-  return neg(add(mul(logSigmoid(x), 1 - e), mul(logSigmoid(neg(x)), e)));
+function logistic<X>(on: Arithmetic<X>, x: X, { e, right }: PreferenceConstants): X {
+  return on.neg(on.add(
+    on.mul(right, on.logSigmoid(x)),
+    on.mul(e, on.logSigmoid(on.neg(x))),
+  ));
 }
 
-/** {@linkcode logistic} of `bd` as text. */
-function logisticFormula(e: number): string {
-  return e === 0 ? "-log s(bd)" : "-(1-e) log s(bd) - e log s(-bd)";
-}
+const one: Constant = { constant: 1, name: "1" };
+const half: Constant = { constant: 0.5, name: "1/2" };
 
 const anySmoothing: LabelSmoothing = { range: ranges.between(0, 0.5), usual: 0 };
 
 const rules: Readonly<Record<PreferenceForm, PreferenceRule>> = {
   dpo: {
-    formula: ({ e }) => logisticFormula(e),
     smoothing: anySmoothing,
-    stepZero: () => Math.LN2,
-    loss: ({ margin }, { b, e }) => logistic(mul(margin, b), e),
+    loss: (on, { margin }, k) => logistic(on, on.mul(k.b, margin), k),
   },
   hinge: {
-    formula: () => "relu(1 - bd)",
-    stepZero: () => 1,
-    loss: ({ margin }, { b }) => relu(sub(1, mul(margin, b))),
+    loss: (on, { margin }, { b }) => on.relu(on.sub(one, on.mul(b, margin))),
   },
   ipo: {
-    formula: () => "(d - 1/(2b))^2",
     usualLogRatios: "mean",
-    stepZero: ({ b }) => 1 / (4 * b * b),
-    loss: ({ margin }, { b }) => square(sub(margin, 1 / (2 * b))),
+    loss: (on, { margin }, { target }) => on.square(on.sub(margin, target)),
   },
   exponential: {
-    formula: () => "e^(-bd)",
-    stepZero: () => 1,
-    loss: ({ margin }, { b }) => boundedExp(mul(margin, -b)),
+    loss: (on, { margin }, { minusB }) => on.exp(on.mul(minusB, margin)),
   },
   robust: {
-    formula: () => "(-(1-e) log s(bd) + e log s(-bd)) / (1-2e)",
     smoothing: {
       range: { words: "a number from 0 to less than 0.5", holds: (e) => e >= 0 && e < 0.5 },
       usual: 0.1,
     },
-    stepZero: () => Math.LN2,
-    loss: ({ margin }, { b, e }) => {
-      const x = mul(margin, b);
-      const difference = sub(mul(logSigmoid(neg(x)), e), mul(logSigmoid(x), 1 - e));
-      return div(difference, 1 - 2 * e);
+    loss: (on, { margin }, { b, e, right, unbiased }) => {
+      const x = on.mul(b, margin);
+      const wrong = on.mul(e, on.logSigmoid(on.neg(x)));
+      return on.div(on.sub(wrong, on.mul(right, on.logSigmoid(x))), unbiased);
     },
   },
   exo: {
-    formula: () => "q (log q - log(1-e)) + (1-q) (log(1-q) - log e), q = s(bd)",
     smoothing: {
       range: { words: "a number of more than 0, up to 0.5", holds: (e) => e > 0 && e <= 0.5 },
       usual: 1e-3,
     },
-    stepZero: ({ e }) => -Math.LN2 - (Math.log1p(-e) + Math.log(e)) / 2,
-    loss: ({ margin }, { b, e }) => {
-      const x = mul(margin, b);
-      return add(
-        mul(sigmoid(x), sub(logSigmoid(x), Math.log1p(-e))),
-        mul(sigmoid(neg(x)), sub(logSigmoid(neg(x)), Math.log(e))),
+    loss: (on, { margin }, { b, logRight, logE }) => {
+      const x = on.mul(b, margin);
+      const y = on.neg(x);
+      return on.add(
+        on.mul(on.sigmoid(x), on.sub(on.logSigmoid(x), logRight)),
+        on.mul(on.sigmoid(y), on.sub(on.logSigmoid(y), logE)),
       );
     },
   },
   nca: {
-    formula: () => "-log s(bDw) - log s(-bDw)/2 - log s(-bDl)/2",
-    stepZero: () => 2 * Math.LN2,
-    loss: ({ chosen, rejected }, { b }) => {
-      const negatives = add(logSigmoid(mul(chosen, -b)), logSigmoid(mul(rejected, -b)));
-      return neg(add(logSigmoid(mul(chosen, b)), mul(negatives, 0.5)));
+    loss: (on, { chosen, rejected }, { b, minusB }) => {
+      const [away, fromRejected] = [on.mul(minusB, chosen), on.mul(minusB, rejected)];
+      const negatives = on.add(on.logSigmoid(away), on.logSigmoid(fromRejected));
+      return on.neg(on.add(on.logSigmoid(on.mul(b, chosen)), on.mul(half, negatives)));
     },
   },
   bco: {
-    formula: () => "-log s(bDw) - log s(-bDl)",
-    stepZero: () => 2 * Math.LN2,
-    loss: ({ chosen, rejected }, { b }) =>
-      neg(add(logSigmoid(mul(chosen, b)), logSigmoid(mul(rejected, -b)))),
+    loss: (on, { chosen, rejected }, { b, minusB }) =>
+      on.neg(
+        on.add(on.logSigmoid(on.mul(b, chosen)), on.logSigmoid(on.mul(minusB, rejected))),
+      ),
   },
   sppo: {
-    formula: () => "(Dw - 1/(2b))^2 + (Dl + 1/(2b))^2",
-    stepZero: ({ b }) => 1 / (2 * b * b),
-    loss: ({ chosen, rejected }, { b }) =>
-      add(square(sub(chosen, 1 / (2 * b))), square(add(rejected, 1 / (2 * b)))),
+    loss: (on, { chosen, rejected }, { target }) =>
+      on.add(on.square(on.sub(chosen, target)), on.square(on.add(rejected, target))),
   },
   aot: {
-    formula: ({ e }) => `${logisticFormula(e)}, d = sort(lw - ll) - sort(rw - rl)`,
     smoothing: anySmoothing,
-    stepZero: () => Math.LN2,
-    loss: ({ policyMargin, referenceMargin }, { b, e }) =>
-      logistic(mul(sub(sort(policyMargin), sort(referenceMargin)), b), e),
+    loss: (on, { policyMargin, referenceMargin }, k) =>
+      logistic(on, on.mul(k.b, on.sub(on.sort(policyMargin), on.sort(referenceMargin))), k),
   },
   "aot-unpaired": {
-    formula: ({ e }) => `${logisticFormula(e)}, d = sort(Dw) - sort(Dl)`,
     smoothing: anySmoothing,
-    stepZero: () => Math.LN2,
-    loss: ({ chosen, rejected }, { b, e }) =>
-      logistic(mul(sub(sort(chosen), sort(rejected)), b), e),
+    loss: (on, { chosen, rejected }, k) =>
+      logistic(on, on.mul(k.b, on.sub(on.sort(chosen), on.sort(rejected))), k),
   },
   "apo-zero": {
-    formula: () => "1 - s(bDw) + s(bDl)",
-    stepZero: () => 1,
-    loss: ({ chosen, rejected }, { b }) => add(sigmoid(mul(chosen, -b)), sigmoid(mul(rejected, b))),
+    loss: (on, { chosen, rejected }, { b, minusB }) =>
+      on.add(on.sigmoid(on.mul(minusB, chosen)), on.sigmoid(on.mul(b, rejected))),
   },
   "apo-down": {
-    formula: () => "s(bDw) + 1 - s(bd)",
-    stepZero: () => 1,
-    loss: ({ chosen, margin }, { b }) => add(sigmoid(mul(chosen, b)), sigmoid(mul(margin, -b))),
+    loss: (on, { chosen, margin }, { b, minusB }) =>
+      on.add(on.sigmoid(on.mul(b, chosen)), on.sigmoid(on.mul(minusB, margin))),
   },
   discopop: {
-    formula: () => "(1-m)(-log s(bd)) + m e^(-bd), m = s(bd / temperature)",
-    stepZero: () => (Math.LN2 + 1) / 2,
+    mixes: true,
     // m e^-x as one exponential: apart, the one vanishes while the other overflows.
-    loss: ({ margin }, { b, temperature }) => {
-      const x = mul(margin, b);
-      const y = div(x, temperature);
-      const exponential = boundedExp(sub(logSigmoid(y), x));
-      return sub(exponential, mul(sigmoid(neg(y)), logSigmoid(x)));
+    loss: (on, { margin }, { b, t }) => {
+      const x = on.mul(b, margin);
+      const y = on.div(x, t);
+      const exponential = on.exp(on.sub(on.logSigmoid(y), x));
+      return on.sub(exponential, on.mul(on.sigmoid(on.neg(y)), on.logSigmoid(x)));
     },
   },
+};
+
+/** The variables as letters. */
+const letters: Margins<Formula> = {
+  chosen: letter("Dw"),
+  rejected: letter("Dl"),
+  margin: letter("d"),
+  policyMargin: letter("lw - ll"),
+  referenceMargin: letter("rw - rl"),
+};
+
+/** The variables where the policy is its reference, under every divergence. */
+const atReference: Margins<number> = {
+  chosen: 0,
+  rejected: 0,
+  margin: 0,
+  policyMargin: 0,
+  referenceMargin: 0,
 };
 
 /** The options of a form, checked, its defaults filled in. */
@@ -263,11 +275,21 @@ export function preferenceConstants(
   return { beta, labelSmoothing, temperature, ...ofDivergence };
 }
 
-/** The constants of a formula by its letters. */
-function lettersOf(
-  { beta, labelSmoothing, temperature }: Required<PreferenceOptions>,
+/** The constants of the formulas from the options. */
+function constantsOf(
+  { beta, labelSmoothing: e, temperature }: Required<PreferenceOptions>,
 ): PreferenceConstants {
-  return { b: beta, e: labelSmoothing, temperature };
+  return {
+    b: { constant: beta, name: "b" },
+    minusB: { constant: -beta, name: "-b" },
+    target: { constant: 1 / (2 * beta), name: "1/(2b)" },
+    e: { constant: e, name: "e" },
+    right: { constant: 1 - e, name: "(1-e)" },
+    logE: { constant: Math.log(e), name: "log e" },
+    logRight: { constant: Math.log1p(-e), name: "log(1-e)" },
+    unbiased: { constant: 1 - 2 * e, name: "(1-2e)" },
+    t: { constant: temperature, name: "t" },
+  };
 }
 
 /** Whether a form's log-ratios are summed over an answer's tokens or averaged, unless told. */
@@ -281,18 +303,19 @@ export function describePreference(
   options: PreferenceOptions,
 ): { readonly formula: string; readonly stepZero: number } {
   const known = preferenceConstants("pairwise", form, options);
-  const { beta, labelSmoothing: e, divergence, alpha } = known;
-  const { formula, smoothing, stepZero } = rules[form];
-  const constants = lettersOf(known);
+  const { beta, labelSmoothing: e, temperature, divergence, alpha } = known;
+  const { loss, smoothing, mixes } = rules[form];
+  const constants = constantsOf(known);
   const told = [
     `b = ${beta}`,
     ...(smoothing !== undefined && e > 0 ? [`e = ${e}`] : []),
+    ...(mixes ? [`t = ${temperature}`] : []),
     ...(divergence === "alpha" ? [`alpha ${alpha}`] : []),
     ...(divergence === "reverse-kl" ? [] : [`D scored by ${divergence}`]),
   ];
   return {
-    formula: `${formula(constants)}, ${told.join(", ")}`,
-    stepZero: stepZero(constants),
+    formula: `${loss(onFormulas, letters, constants).text}, ${told.join(", ")}`,
+    stepZero: loss(onNumbers, atReference, constants),
   };
 }
 
@@ -321,7 +344,7 @@ export function preferenceLoss(
   options: PreferenceOptions & PairLengths = {},
 ): Tensor {
   const name = `${form} loss`;
-  const constants = lettersOf(preferenceConstants(name, form, options));
+  const constants = constantsOf(preferenceConstants(name, form, options));
   const { chosenLengths, rejectedLengths } = options;
   checkShapes(name, "[B]", {
     policyChosen,
@@ -340,7 +363,7 @@ export function preferenceLoss(
   const rejected = score(policyRejected, referenceRejected, rejectedLengths);
   const over = (w: Tensor, l: Tensor) =>
     sub(by(bounded(w), chosenLengths), by(bounded(l), rejectedLengths));
-  return rules[form].loss({
+  return rules[form].loss(onTensors, {
     chosen,
     rejected,
     margin: sub(chosen, rejected),

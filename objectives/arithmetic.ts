@@ -1,0 +1,145 @@
+/**
+ * Losses that are written once, over any arithmetic: on tensors they train, on numbers they give the
+ * value before the first step, on formulas they say what they compute.
+ */
+import {
+  add,
+  div,
+  logSigmoid,
+  mul,
+  neg,
+  relu,
+  sigmoid,
+  sort,
+  square,
+  sub,
+  type Tensor,
+} from "@unitune/core";
+import { boundedExp } from "./log_probs.ts";
+
+/** A number that has a name in formulas, such as beta. */
+export interface Constant {
+  /** The number. */
+  readonly constant: number;
+  /** Its name, a letter or an expression; or the number itself. */
+  readonly name: string;
+}
+
+/** The operations that losses of pairs are made of, on values X. */
+export interface Arithmetic<X> {
+  readonly neg: (x: X) => X;
+  readonly add: (a: X, b: X | Constant) => X;
+  readonly sub: (a: X | Constant, b: X | Constant) => X;
+  readonly mul: (a: X | Constant, b: X) => X;
+  readonly div: (x: X, by: Constant) => X;
+  readonly square: (x: X) => X;
+  /** `max(x, 0)`. */
+  readonly relu: (x: X) => X;
+  /** `s(x) = 1 / (1 + e^-x)`. */
+  readonly sigmoid: (x: X) => X;
+  /** `log s(x)`. */
+  readonly logSigmoid: (x: X) => X;
+  /** `e^x`; on tensors the exponent is cut to -80..80. */
+  readonly exp: (x: X) => X;
+  /** The values of a batch in ascending order. */
+  readonly sort: (x: X) => X;
+}
+
+function isConstant(x: unknown): x is Constant {
+  return typeof x === "object" && x !== null && "constant" in x;
+}
+
+/** Constants as values. */
+function lifting<X, Y>(lift: (constant: Constant) => Y): (x: X | Constant) => X | Y {
+  return (x) => isConstant(x) ? lift(x) : x;
+}
+
+const numberOf = ({ constant }: Constant) => constant;
+const operand = lifting<Tensor, number>(numberOf);
+const number = lifting<number, number>(numberOf);
+
+/** On tensors. */
+export const onTensors: Arithmetic<Tensor> = {
+  neg,
+  add: (a, b) => add(a, operand(b)),
+  sub: (a, b) => sub(operand(a), operand(b)),
+  mul: (a, b) => mul(operand(a), b),
+  div: (x, { constant }) => div(x, constant),
+  square,
+  relu,
+  sigmoid,
+  logSigmoid,
+  exp: boundedExp,
+  sort,
+};
+
+/** On numbers, each a batch of one. */
+export const onNumbers: Arithmetic<number> = {
+  neg: (x) => -x,
+  add: (a, b) => a + number(b),
+  sub: (a, b) => number(a) - number(b),
+  mul: (a, b) => number(a) * b,
+  div: (x, { constant }) => x / constant,
+  square: (x) => x * x,
+  relu: (x) => Math.max(x, 0),
+  sigmoid: (x) => 1 / (1 + Math.exp(-x)),
+  logSigmoid: (x) => Math.min(x, 0) - Math.log1p(Math.exp(-Math.abs(x))),
+  exp: Math.exp,
+  sort: (x) => x,
+};
+
+/** A formula: its text, and how closely its outermost operation binds. */
+export interface Formula {
+  /** The text. */
+  readonly text: string;
+  /** A letter or a call binds more closely than a product, and that more closely than a sum. */
+  readonly binding: "letter" | "call" | "product" | "sum";
+}
+
+/** A variable of formulas. */
+export function letter(text: string): Formula {
+  return { text, binding: "letter" };
+}
+
+const call = (text: string): Formula => ({ text, binding: "call" });
+const product = (text: string): Formula => ({ text, binding: "product" });
+const sum = (text: string): Formula => ({ text, binding: "sum" });
+const formula = lifting<Formula, Formula>(({ name }) => letter(name));
+
+const ZERO = "0";
+
+/** In parentheses, where it is a sum. */
+function factor({ text, binding }: Formula): string {
+  return binding === "sum" ? `(${text})` : text;
+}
+
+/**
+ * On formulas. A sum with a product by 0 is what is left, a product by 1 its other factor; so a
+ * smoothing of 0 does not show.
+ */
+export const onFormulas: Arithmetic<Formula> = {
+  neg: (x) => sum(`-${factor(x)}`),
+  add(a, b) {
+    const [left, right] = [a, formula(b)];
+    if (left.text === ZERO) return right;
+    return right.text === ZERO ? left : sum(`${left.text} + ${right.text}`);
+  },
+  sub(a, b) {
+    const left = formula(a).text;
+    const right = factor(formula(b));
+    return sum(left === ZERO ? `-${right}` : `${left} - ${right}`);
+  },
+  mul(a, b) {
+    if (isConstant(a) && a.constant === 0) return letter(ZERO);
+    if (isConstant(a) && a.constant === 1) return b;
+    const space = b.binding === "letter" ? "" : " ";
+    return product(`${factor(formula(a))}${space}${factor(b)}`);
+  },
+  div: (x, { name }) => product(`${factor(x)}/${name}`),
+  square: (x) => call(x.binding === "letter" ? `${x.text}^2` : `(${x.text})^2`),
+  relu: ({ text }) => call(`relu(${text})`),
+  sigmoid: ({ text }) => call(`s(${text})`),
+  logSigmoid: ({ text }) => call(`log s(${text})`),
+  exp: ({ text }) => call(`e^(${text})`),
+  sort: ({ text }) => call(`sort(${text})`),
+};
