@@ -57,6 +57,7 @@ export * from "./memory_error.ts";
 export * from "./ops/activations.ts";
 export * from "./ops/attention.ts";
 export * from "./ops/elementwise.ts";
+export * from "./ops/head.ts";
 export * from "./ops/indexing.ts";
 export * from "./ops/reduce.ts";
 export * from "./ops/shape.ts";
