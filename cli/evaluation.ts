@@ -5,7 +5,6 @@
  */
 
 import {
-  argmax,
   cast,
   compile,
   type Device,
@@ -28,6 +27,7 @@ import {
   addEvaluations,
   type Demonstrations,
   evaluationStep,
+  modelOf,
   sft,
   summarize,
 } from "@unitune/objectives";
@@ -209,8 +209,9 @@ export async function readScalars(
 
 /** Whether every learned token of a row is the model's most likely one: 1 or 0, f32 `[B]`. */
 function allRight(model: Gpt, params: GptParameters, { ids, mask }: Demonstrations): Tensor {
-  const logits = model.logits(params, model.embed(params, slice(ids, 1, 0, -1))); // [B, T-1, V]
-  const right = cast(equal(argmax(logits), slice(ids, 1, 1)), "f32");
+  const policy = modelOf(model, params);
+  const { argmax } = policy.predict(policy.embed(slice(ids, 1, 0, -1)));
+  const right = cast(equal(argmax(), slice(ids, 1, 1)), "f32"); // [B, T-1]
   const missed = where(equal(slice(mask, 1, 1), 0), 0, sub(1, right));
   return sub(1, max(missed, { axes: [1] }));
 }

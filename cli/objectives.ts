@@ -5,12 +5,14 @@
  * @module
  */
 
-import { evaluate, gather, reshape, sum, type Tensor, tensor, unsqueeze } from "@unitune/core";
+import { evaluate, gather, type Head, reshape, sum, type Tensor, tensor } from "@unitune/core";
 import {
   type Demonstrations,
   type Model,
+  modelOf,
   type Objective,
   type ObjectiveDescription,
+  type Policy,
   scoreTokens,
   summarize,
 } from "@unitune/objectives";
@@ -49,17 +51,19 @@ const table = tensor([[0.2, -0.4, 1, 0], [0.5, 0.1, -0.3, 0.6], [-1, 0.7, 0, 0.2
   -0.2,
 ]]);
 
-const policy: Model = {
-  embed: (ids) => gather(table, ids),
-  logits: (embeddings) => embeddings,
-  values: (embeddings) => sum(embeddings, { axes: [-1] }),
+const total: Head = (hidden) => sum(hidden, { axes: [-1], keepDims: true });
+
+const bigram: Policy<Tensor> = {
+  embed: gather,
+  hidden: (_, embeddings) => embeddings,
+  head: () => (hidden) => hidden,
+  value: () => total,
 };
 
-/** The same, its only logit a score. */
-const scorer: Model = {
-  embed: policy.embed,
-  logits: (embeddings) => unsqueeze(sum(embeddings, { axes: [-1] }), -1),
-};
+const policy = modelOf(bigram, table);
+
+/** The same table as a reward model: its head has one output. */
+const scorer = modelOf({ ...bigram, head: () => total }, table);
 
 /** Four answers to two prompts, as data of every kind: the policy is its reference and its past. */
 function scored(rows: readonly (readonly number[])[]):

@@ -37,6 +37,7 @@ import {
   linearLambda,
   maxRlGradient,
   type Model,
+  modelOfLogits,
   mpo,
   nca,
   noisyLambda,
@@ -268,7 +269,7 @@ export function recipeOf(settings: TrainSettings): Recipe {
 }
 
 /** Stands for a model where nothing is asked. */
-const nobody: Model = { embed: (ids) => ids, logits: (embeddings) => embeddings };
+const nobody = modelOfLogits({ embed: (ids) => ids, logits: (embeddings) => embeddings });
 
 /**
  * What the objective that the settings name says of itself.

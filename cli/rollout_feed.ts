@@ -137,8 +137,8 @@ export function rolloutFeed<P extends GptParameters>(
   const scorer = createScorer(model, device);
   const critic = actorCriticGpt(model.config);
   const value = compile((params: ScoringGptParameters, ids: Tensor) => {
-    const read = slice(ids, 1, 0, -1);
-    return beforeTokens(critic.values(params, critic.embed(params, read)));
+    const { embed, predict } = modelOf(critic, params);
+    return beforeTokens(predict(embed(slice(ids, 1, 0, -1))).values());
   }, { device });
   const judge = compile((params: ScoringGptParameters, ids: Tensor, mask: Tensor) => {
     const rewarder = modelOf(rewardGpt(model.config), params);

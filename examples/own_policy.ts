@@ -3,12 +3,12 @@
  *
  *     deno run examples/own_policy.ts
  *
- * All that an objective asks of a model is two pure functions: token ids to embeddings, and
- * embeddings to logits. Whatever has them can be trained by every objective.
+ * A model that is two pure functions, from token ids to embeddings and from embeddings to logits, is
+ * a policy by `policyOfLogits`, and can be trained by every objective.
  */
 import { compile, gather, key, matmul, normal, type Tensor, tensor } from "@unitune/core";
 import { adamw } from "@unitune/autodiff";
-import { ift, initTrainingState, type Policy, sft, trainingStep } from "@unitune/objectives";
+import { ift, initTrainingState, policyOfLogits, sft, trainingStep } from "@unitune/objectives";
 
 /** Parameters: an embedding for each token, and a way from there to logits. */
 interface Bigram {
@@ -16,10 +16,10 @@ interface Bigram {
   readonly head: Tensor;
 }
 
-const bigram: Policy<Bigram> = {
+const bigram = policyOfLogits<Bigram>({
   embed: ({ table }, ids) => gather(table, ids), // [B, T] -> [B, T, D]
   logits: ({ head }, embeddings) => matmul(embeddings, head), // [B, T, D] -> [B, T, V]
-};
+});
 const [vocabulary, width] = [5, 8];
 const init = (): Bigram => ({
   table: normal(key(1), [vocabulary, width]),

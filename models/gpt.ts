@@ -15,8 +15,10 @@ import {
   foldKey,
   gather,
   gelu,
+  headLogits,
   iota,
   lessEqual,
+  type LinearHead,
   matmul,
   maximum,
   minimum,
@@ -80,7 +82,7 @@ export type GptCache = readonly {
   readonly values: Tensor;
 }[];
 
-/** What {@linkcode applyGpt} can be told. */
+/** Options of {@linkcode hiddenStates}. */
 export interface GptOptions {
   /** A random key turns dropout on. */
   readonly key?: Tensor;
@@ -102,8 +104,10 @@ export interface Gpt {
   init(key: Tensor): GptParameters;
   /** {@linkcode embedTokens}. */
   embed(params: GptParameters, ids: Tensor): Tensor;
-  /** {@linkcode applyGpt}. */
-  logits(params: GptParameters, embeddings: Tensor, options?: GptOptions): Tensor;
+  /** {@linkcode hiddenStates}. */
+  hidden(params: GptParameters, embeddings: Tensor, options?: GptOptions): Tensor;
+  /** {@linkcode tiedHead}. */
+  head(params: GptParameters): LinearHead;
   /** {@linkcode emptyGptCache}. */
   emptyCache(batch: number, columns: number): GptCache;
   /** {@linkcode decodeGpt}. */
@@ -201,10 +205,79 @@ export function embedTokens(params: GptParameters, ids: Tensor): Tensor {
 }
 
 /**
- * Logits of the token after each position, from token embeddings; position t sees 0 to t.
+ * The last block's output at each position, normalized: the states that heads read. Position t sees
+ * 0 to t.
  *
  * Embeddings rather than ids, so that they may be mixed. Positions are added here. Dropout (on
  * embeddings, attention weights and what each half of a block adds) happens only with a key.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { key, tensor } from "@unitune/core";
+ * import { embedTokens, gptPresets, hiddenStates, initGpt } from "@unitune/models";
+ *
+ * const config = { ...gptPresets.nano, vocabulary: 65 };
+ * const params = initGpt(key(0), config);
+ * const embeddings = embedTokens(params, tensor([[1, 2, 3]], { dtype: "i32" }));
+ * assertEquals(hiddenStates(config, params, embeddings).shape, [1, 3, 64]);
+ * ```
+ *
+ * @param config The sizes.
+ * @param params The model's parameters.
+ * @param embeddings Token embeddings, `[B, T, D]`.
+ * @param options `key` turns dropout on.
+ * @returns Hidden states, `[B, T, D]`.
+ * @throws {ShapeError} If the embeddings are of another width or longer than the context.
+ */
+export function hiddenStates(
+  config: GptConfig,
+  params: GptParameters,
+  embeddings: Tensor,
+  { key }: GptOptions = {},
+): Tensor {
+  const { T } = dims(embeddings, `B T ${config.width}`, "GPT: embeddings");
+  if (T > config.context) {
+    throw new ShapeError(
+      `GPT: embeddings: got ${T} tokens; expected at most ${config.context}, the model's context`,
+    );
+  }
+  const drop: Drop | undefined = key === undefined || config.dropout === 0
+    ? undefined
+    : (x, site) => dropout(x, config.dropout, foldKey(key, site));
+
+  let x = add(embeddings, slice(params.wpe.weight, 0, 0, T)); // [B, T, D]
+  x = drop?.(x, 0) ?? x;
+  params.h.forEach((block, layer) => {
+    const dropHere: Drop | undefined = drop && ((x, site) => drop(x, 1 + 3 * layer + site));
+    const attended = attendCausally(projectHeads(config, block, x), dropHere); // [B, T, D]
+    x = completeBlock(block, x, attended, dropHere); // [B, T, D]
+  });
+  return layerNorm(x, params.ln_f); // [B, T, D]
+}
+
+/**
+ * The head of a GPT: the token embedding, without bias.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { key } from "@unitune/core";
+ * import { gptPresets, initGpt, tiedHead } from "@unitune/models";
+ *
+ * const params = initGpt(key(0), { ...gptPresets.nano, vocabulary: 65 });
+ * assertEquals(tiedHead(params).weight.shape, [65, 64]);
+ * ```
+ *
+ * @param params The model's parameters.
+ * @returns The head.
+ */
+export function tiedHead({ wte }: GptParameters): LinearHead {
+  return { weight: wte.weight };
+}
+
+/**
+ * Logits of the token after each position, from token embeddings: the head on the hidden states.
  *
  * @example
  * ```ts
@@ -231,34 +304,7 @@ export function applyGpt(
   embeddings: Tensor,
   options: GptOptions = {},
 ): Tensor {
-  return unembed(params, hiddenStates(config, params, embeddings, options)); // [B, T, V]
-}
-
-/** The last block's output at each position, normalized: what heads read, `[B, T, D]`. */
-export function hiddenStates(
-  config: GptConfig,
-  params: GptParameters,
-  embeddings: Tensor,
-  { key }: GptOptions = {},
-): Tensor {
-  const { T } = dims(embeddings, `B T ${config.width}`, "GPT: embeddings");
-  if (T > config.context) {
-    throw new ShapeError(
-      `GPT: embeddings: got ${T} tokens; expected at most ${config.context}, the model's context`,
-    );
-  }
-  const drop: Drop | undefined = key === undefined || config.dropout === 0
-    ? undefined
-    : (x, site) => dropout(x, config.dropout, foldKey(key, site));
-
-  let x = add(embeddings, slice(params.wpe.weight, 0, 0, T)); // [B, T, D]
-  x = drop?.(x, 0) ?? x;
-  params.h.forEach((block, layer) => {
-    const dropHere: Drop | undefined = drop && ((x, site) => drop(x, 1 + 3 * layer + site));
-    const attended = attendCausally(projectHeads(config, block, x), dropHere); // [B, T, D]
-    x = completeBlock(block, x, attended, dropHere); // [B, T, D]
-  });
-  return layerNorm(x, params.ln_f); // [B, T, D]
+  return headLogits(tiedHead(params), hiddenStates(config, params, embeddings, options));
 }
 
 /**
@@ -349,7 +395,7 @@ export function decodeGpt(
     return seen;
   });
   const last = reshape(slice(x, 1, T - 1), [B, config.width]); // [B, D]
-  return { logits: unembed(params, layerNorm(last, params.ln_f)), cache: next };
+  return { logits: headLogits(tiedHead(params), layerNorm(last, params.ln_f)), cache: next };
 }
 
 /** Dropout at one of a block's sites, or nothing. */
@@ -412,24 +458,19 @@ function completeBlock(block: GptBlock, x: Tensor, attended: Tensor, drop = keep
   return add(y, drop(project(hidden, mlp.c_proj), SITES.perceptron)); // [B, T, D]
 }
 
-/** Logits by the transpose of the token embedding: `[..., D] -> [..., V]`. */
-function unembed({ wte }: GptParameters, hidden: Tensor): Tensor {
-  return matmul(hidden, transposeLast(wte.weight));
-}
-
 /**
  * A GPT as a record of pure functions: a policy for objectives, a model for generation.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { key, tensor } from "@unitune/core";
+ * import { headLogits, key, tensor } from "@unitune/core";
  * import { gpt, gptPresets } from "@unitune/models";
  *
  * const model = gpt({ ...gptPresets.nano, vocabulary: 65 });
  * const params = model.init(key(0));
- * const logits = model.logits(params, model.embed(params, tensor([[1, 2]], { dtype: "i32" })));
- * assertEquals(logits.shape, [1, 2, 65]);
+ * const hidden = model.hidden(params, model.embed(params, tensor([[1, 2]], { dtype: "i32" })));
+ * assertEquals(headLogits(model.head(params), hidden).shape, [1, 2, 65]);
  * ```
  *
  * @param config The sizes.
@@ -442,7 +483,8 @@ export function gpt(config: GptConfig): Gpt {
     config,
     init: (key) => initGpt(key, config),
     embed: embedTokens,
-    logits: (params, embeddings, options) => applyGpt(config, params, embeddings, options),
+    hidden: (params, embeddings, options) => hiddenStates(config, params, embeddings, options),
+    head: tiedHead,
     emptyCache: (batch, columns) => emptyGptCache(config, batch, columns),
     decode: (params, ids, cache, place) => decodeGpt(config, params, ids, cache, place),
   };

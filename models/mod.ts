@@ -59,7 +59,9 @@ export {
   type GptCache,
   type GptOptions,
   type GptParameters,
+  hiddenStates,
   initGpt,
+  tiedHead,
 } from "./gpt.ts";
 export type { Affine } from "./layers.ts";
 export * from "./sampling.ts";

@@ -3,16 +3,9 @@
  * answer. The head reads what the token head reads, so a policy and its critic share a trunk; under
  * Hugging Face's name for it, a reward model is a GPT2ForSequenceClassification of one label.
  */
-import { dims, matmul, reshape, type Tensor, transposeLast, zeros } from "@unitune/core";
+import { type LinearHead, type Tensor, zeros } from "@unitune/core";
 import type { GptConfig } from "./config.ts";
-import {
-  embedTokens,
-  type Gpt,
-  gpt,
-  type GptOptions,
-  type GptParameters,
-  hiddenStates,
-} from "./gpt.ts";
+import { type Gpt, gpt, type GptOptions, type GptParameters } from "./gpt.ts";
 
 /** Parameters of a GPT and of its head of one number. */
 export type ScoringGptParameters = GptParameters & {
@@ -38,8 +31,8 @@ export type ScoringGptParameters = GptParameters & {
  * @returns The same with the head, in place of the one that they may have.
  */
 export function withScore(params: GptParameters): ScoringGptParameters {
-  const { D } = dims(params.wte.weight, "V D", "withScore: wte");
-  return { ...params, score: { weight: zeros([1, D]) } };
+  const [, width = 0] = params.wte.weight.shape;
+  return { ...params, score: { weight: zeros([1, width]) } };
 }
 
 /**
@@ -83,62 +76,51 @@ export function hasScore(params: GptParameters): params is ScoringGptParameters 
 }
 
 /**
- * The number at each position: `h_t . w`, with h the trunk's last state, normalized; that at t from
- * tokens 0 to t.
+ * The head of one number at each position: `h_t . w`, with h the GPT's hidden states.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { key, tensor } from "@unitune/core";
- * import { embedTokens, gptPresets, initGpt, scoreGpt, withScore } from "@unitune/models";
+ * import { headScores, key, tensor } from "@unitune/core";
+ * import { actorCriticGpt, gptPresets, scoreHead } from "@unitune/models";
  *
- * const config = { ...gptPresets.nano, vocabulary: 65 };
- * const params = withScore(initGpt(key(0), config));
- * const embeddings = embedTokens(params, tensor([[1, 2, 3]], { dtype: "i32" }));
- * const scores = scoreGpt(config, params, embeddings);
+ * const model = actorCriticGpt({ ...gptPresets.nano, vocabulary: 65 });
+ * const params = model.init(key(0));
+ * const hidden = model.hidden(params, model.embed(params, tensor([[1, 2, 3]], { dtype: "i32" })));
+ * const scores = headScores(scoreHead(params), hidden);
  * assertEquals(await scores.data(), new Float32Array([0, 0, 0]));
  * ```
  *
- * @param config The sizes.
  * @param params The parameters.
- * @param embeddings Token embeddings, `[B, T, D]`.
- * @param options `key` turns dropout on.
- * @returns `[B, T]`.
- * @throws {ShapeError} If the embeddings are of another width or longer than the context.
+ * @returns The head.
  */
-export function scoreGpt(
-  config: GptConfig,
-  params: ScoringGptParameters,
-  embeddings: Tensor,
-  options: GptOptions = {},
-): Tensor {
-  const { B, T } = dims(embeddings, "B T D", "GPT: embeddings");
-  const hidden = hiddenStates(config, params, embeddings, options); // [B, T, D]
-  return reshape(matmul(hidden, transposeLast(params.score.weight)), [B, T]);
+export function scoreHead({ score }: ScoringGptParameters): LinearHead {
+  return score;
 }
 
 /** A GPT with a value head: an actor and its critic, for PPO. */
 export interface ActorCriticGpt extends Omit<Gpt, "init"> {
   /** A GPT's initialization, with a head that gives 0. */
   init(key: Tensor): ScoringGptParameters;
-  /** {@linkcode scoreGpt}. */
-  values(params: ScoringGptParameters, embeddings: Tensor): Tensor;
+  /** {@linkcode scoreHead}: the values of the states. */
+  value(params: ScoringGptParameters): LinearHead;
 }
 
 /**
- * A GPT with a value head as a record of pure functions. Where logits and values are asked together,
- * the trunk is computed once: equal expressions are one instruction of a program.
+ * A GPT with a value head as a record of pure functions. Both heads read the same hidden states: one
+ * pass through the trunk, with the same dropout.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { key, tensor } from "@unitune/core";
+ * import { headLogits, headScores, key, tensor } from "@unitune/core";
  * import { actorCriticGpt, gptPresets } from "@unitune/models";
  *
  * const model = actorCriticGpt({ ...gptPresets.nano, vocabulary: 65 });
  * const params = model.init(key(0));
- * const values = model.values(params, model.embed(params, tensor([[1, 2]], { dtype: "i32" })));
- * assertEquals(values.shape, [1, 2]);
+ * const hidden = model.hidden(params, model.embed(params, tensor([[1, 2]], { dtype: "i32" })));
+ * assertEquals(headLogits(model.head(params), hidden).shape, [1, 2, 65]);
+ * assertEquals(headScores(model.value(params), hidden).shape, [1, 2]);
  * ```
  *
  * @param config The sizes.
@@ -147,21 +129,19 @@ export interface ActorCriticGpt extends Omit<Gpt, "init"> {
  */
 export function actorCriticGpt(config: GptConfig): ActorCriticGpt {
   const model = gpt(config);
-  return {
-    ...model,
-    init: (key) => withScore(model.init(key)),
-    values: (params, embeddings) => scoreGpt(config, params, embeddings),
-  };
+  return { ...model, init: (key) => withScore(model.init(key)), value: scoreHead };
 }
 
-/** A GPT whose only logit is a score: a reward model. */
+/** A GPT with a head of one output in place of the token head: a reward model. */
 export interface RewardGpt {
   /** The sizes. */
   readonly config: GptConfig;
-  /** {@linkcode embedTokens}. */
+  /** Token embeddings, as a GPT's. */
   embed(params: ScoringGptParameters, ids: Tensor): Tensor;
-  /** {@linkcode scoreGpt}, as `[B, T, 1]`. */
-  logits(params: ScoringGptParameters, embeddings: Tensor, options?: GptOptions): Tensor;
+  /** Hidden states, as a GPT's. */
+  hidden(params: ScoringGptParameters, embeddings: Tensor, options?: GptOptions): Tensor;
+  /** {@linkcode scoreHead}: the score of an answer that ends at a position. */
+  head(params: ScoringGptParameters): LinearHead;
 }
 
 /**
@@ -170,26 +150,21 @@ export interface RewardGpt {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { key, tensor } from "@unitune/core";
+ * import { headScores, key, tensor } from "@unitune/core";
  * import { gptPresets, initGpt, rewardGpt, withScore } from "@unitune/models";
  *
  * const config = { ...gptPresets.nano, vocabulary: 65 };
  * const model = rewardGpt(config);
  * const params = withScore(initGpt(key(0), config));
- * const logits = model.logits(params, model.embed(params, tensor([[1, 2]], { dtype: "i32" })));
- * assertEquals(logits.shape, [1, 2, 1]);
+ * const hidden = model.hidden(params, model.embed(params, tensor([[1, 2]], { dtype: "i32" })));
+ * assertEquals(headScores(model.head(params), hidden).shape, [1, 2]);
  * ```
  *
  * @param config The sizes.
  * @returns The model.
+ * @throws {RangeError} If no model has such sizes.
  */
 export function rewardGpt(config: GptConfig): RewardGpt {
-  return {
-    config,
-    embed: embedTokens,
-    logits: (params, embeddings, options) => {
-      const { B, T } = dims(embeddings, "B T D", "GPT: embeddings");
-      return reshape(scoreGpt(config, params, embeddings, options), [B, T, 1]);
-    },
-  };
+  const { embed, hidden } = gpt(config);
+  return { config, embed, hidden, head: scoreHead };
 }

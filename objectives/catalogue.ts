@@ -84,9 +84,9 @@ export interface Catalogue {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { catalogue, type Model } from "@unitune/objectives";
+ * import { catalogue, modelOfLogits } from "@unitune/objectives";
  *
- * const other: Model = { embed: (ids) => ids, logits: (embeddings) => embeddings };
+ * const other = modelOfLogits({ embed: (ids) => ids, logits: (embeddings) => embeddings });
  * const { demonstrations } = catalogue({ reference: other, groupSize: 2 });
  * assertEquals(demonstrations.sft?.().description.models, ["policy"]);
  * ```

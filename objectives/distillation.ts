@@ -1,7 +1,7 @@
 /** Learning from a teacher's predictions: the generalised Jensen-Shannon divergence. */
 import {
   add,
-  argmax,
+  argmax as mostLikely,
   cast,
   checkOptions,
   div,
@@ -139,14 +139,15 @@ export function distilled(options: DistillationOptions = {}): Optimization<Teach
       normalizer: describeNormalizer(normalizer),
       formula: aggregateFormula(normalizer, name),
     },
-    optimize({ logits, teacherLogits, mask }) {
-      const agrees = cast(equal(argmax(logits), argmax(teacherLogits)), logits.dtype);
+    optimize({ logits, argmax, teacherLogits, mask }) {
+      const student = logits();
+      const agrees = cast(equal(argmax(), mostLikely(teacherLogits)), student.dtype);
       return {
-        terms: [aggregate(generalizedJsd(logits, teacherLogits, options), mask, normalizer)],
+        terms: [aggregate(generalizedJsd(student, teacherLogits, options), mask, normalizer)],
         metrics: {
           teacher_agreement: {
             total: maskedSum(agrees, mask),
-            weight: maskedCount(mask, logits.dtype),
+            weight: maskedCount(mask, student.dtype),
           },
         },
       };

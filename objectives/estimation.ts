@@ -2,7 +2,6 @@
  * Preference estimation: on which states the model and the human are compared, and with what
  * signal. `estimation = prior states x signal`.
  */
-import type { Tensor } from "@unitune/core";
 import type {
   EstimationDescription,
   PriorStatesDescription,
@@ -10,19 +9,12 @@ import type {
 } from "./description.ts";
 import type { Metrics } from "./metrics.ts";
 import { type Context, type Model, withoutDropout } from "./policy.ts";
+import type { TargetPrediction } from "./prediction.ts";
 
-/** The model on prior states: what it says next there, and what is to be said. */
-export interface States {
-  /** The model's logits after each of T - 1 prior states, `[B, T-1, V]`. */
-  readonly logits: Tensor;
-  /** The target tokens there, `[B, T-1]` (i32). */
-  readonly targets: Tensor;
-  /** 1 where the target belongs to an answer, 0 elsewhere, `[B, T-1]`, of the logits' dtype. */
-  readonly mask: Tensor;
-  /** The model's values of these states, `[B, T-1]`, where it has a value head. */
-  readonly values?: Tensor;
-  /** How the model does on these tokens. */
-  readonly metrics: Metrics;
+/** What a model says on prior states, and how it does there. */
+export interface States extends TargetPrediction {
+  /** The metrics of the model on these targets. */
+  readonly metrics: () => Metrics;
 }
 
 /**
@@ -139,7 +131,7 @@ export function estimate<B, C, D, X, E>(
     evaluate(model, collected, context) {
       const states = priorStates.evaluate(model, collected.states, context);
       const { evidence, metrics } = signal.compare(states, collected.signal);
-      return { evidence, metrics: { ...states.metrics, ...metrics } };
+      return { evidence, metrics: { ...states.metrics(), ...metrics } };
     },
   };
 }

@@ -1,9 +1,10 @@
 /** Demonstrations, and their own prefixes as prior states. */
 import { cast, dims, ShapeError, showShape, slice, type Tensor } from "@unitune/core";
-import type { PriorStates, States } from "./estimation.ts";
+import type { PriorStates } from "./estimation.ts";
 import { checkMask, checkTargets } from "./host.ts";
 import { tokenMetrics } from "./metrics.ts";
-import { atTemperature, type Context, type Model } from "./policy.ts";
+import type { Context, Model } from "./policy.ts";
+import { once, type Prediction, type TargetPrediction } from "./prediction.ts";
 
 /** A batch of demonstrations: sequences, and which of their tokens are learned. */
 export interface Demonstrations {
@@ -89,31 +90,43 @@ export function targetsOf(x: Tensor): Tensor {
 }
 
 /**
- * What a model predicts for demonstrations that it reads through given embeddings.
+ * A model that reads embeddings `[B, T-1, E]`, at the temperature of the batch; with dropout where
+ * the context has keys.
  *
- * @param model The model, which is asked at the batch's temperature; with dropout where the context
- * has keys.
- * @param embeddings Embeddings of the tokens that are read, `[B, T-1, D]`.
- * @param batch The demonstrations.
- * @param context Step and keys.
- * @returns Logits, targets, and the targets' mask.
- * @throws {RangeError} If a token that is learned is on the host and outside the vocabulary.
+ * @throws {RangeError} If the temperature is not a number above 0.
  */
-export function predictions(
+export function predicted(
   model: Model,
   embeddings: Tensor,
-  { ids, mask, temperature = 1 }: Demonstrations,
+  { temperature = 1 }: Pick<Demonstrations, "temperature">,
   { keys }: Pick<Context, "keys">,
-): Omit<States, "metrics"> {
-  const asked = atTemperature(model, temperature);
-  const logits = asked.logits(embeddings, keys === undefined ? {} : { key: keys.batch });
-  checkTargets("demonstrations", ids, mask, dims(logits, "... V", "demonstrations: logits").V);
-  const values = model.values?.(embeddings);
+): Prediction {
+  return model.predict(embeddings, {
+    temperature,
+    ...(keys === undefined ? {} : { key: keys.batch }),
+  });
+}
+
+/**
+ * A prediction on demonstrations, of their targets. Asking for log-probabilities throws a RangeError
+ * if a token that is learned is on the host and outside the vocabulary.
+ */
+export function onTargets(
+  { hidden, vocabulary, logProbs, entropy, argmax, logits, values }: Prediction,
+  { ids, mask }: Demonstrations,
+): TargetPrediction {
+  const targets = targetsOf(ids);
   return {
+    targets,
+    mask: cast(targetsOf(mask), hidden.dtype),
+    logProbs: once(() => {
+      checkTargets("demonstrations", ids, mask, vocabulary());
+      return logProbs(targets);
+    }),
+    entropy,
+    argmax,
     logits,
-    targets: targetsOf(ids),
-    mask: cast(targetsOf(mask), logits.dtype),
-    ...(values === undefined ? {} : { values }),
+    values,
   };
 }
 
@@ -125,18 +138,18 @@ export function predictions(
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { gather, tensor } from "@unitune/core";
- * import { gold, type Model } from "@unitune/objectives";
+ * import { gold, modelOfLogits } from "@unitune/objectives";
  *
- * const model: Model = {
+ * const model = modelOfLogits({
  *   embed: (ids) => gather(tensor([[1, 0], [0, 1]]), ids),
  *   logits: (embeddings) => embeddings,
- * };
- * const { logits, mask } = gold.evaluate(
+ * });
+ * const { argmax, mask } = gold.evaluate(
  *   model,
  *   { ids: tensor([[0, 1, 1]], { dtype: "i32" }), mask: tensor([[0, 0, 1]]) },
  *   { step: tensor(0, { dtype: "i32" }) },
  * );
- * assertEquals(logits.shape, [1, 2, 2]);
+ * assertEquals(await argmax().data(), new Int32Array([0, 1]));
  * assertEquals(await mask.data(), new Float32Array([0, 1]));
  * ```
  */
@@ -153,7 +166,7 @@ export const gold: PriorStates<Demonstrations, Demonstrations> = {
     return batch;
   },
   evaluate(model, batch, context) {
-    const states = predictions(model, model.embed(readOf(batch)), batch, context);
-    return { ...states, metrics: tokenMetrics(states.logits, states.targets, states.mask) };
+    const states = onTargets(predicted(model, model.embed(readOf(batch)), batch, context), batch);
+    return { ...states, metrics: () => tokenMetrics(states) };
   },
 };

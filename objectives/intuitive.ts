@@ -3,7 +3,6 @@ import {
   add,
   and,
   arange,
-  argmax,
   asTensor,
   cast,
   categorical,
@@ -38,14 +37,15 @@ import {
   checkDemonstrations,
   type Demonstrations,
   inputsOf,
-  predictions,
+  onTargets,
+  predicted,
   readOf,
-  targetsOf,
   tokensOf,
 } from "./gold.ts";
 import { fixedLambda, type LambdaSchedule } from "./lambda.ts";
 import { type Metrics, tokenMetrics } from "./metrics.ts";
-import { atTemperature, type Context, type Model } from "./policy.ts";
+import type { Context, Model } from "./policy.ts";
+import type { Prediction } from "./prediction.ts";
 
 /** What draws are for, so that each has a key of its own beside dropout's. */
 const [OWN_TOKENS, COINS, NOISE, OUTCOMES] = [1, 2, 3, 4] as const;
@@ -122,10 +122,10 @@ export interface IntuitiveDemonstrations extends Demonstrations {
 interface OwnTokenRule {
   /** The own token at the state of a symbol. */
   readonly formula: StateFormula;
-  /** From logits `[B, T-1, V]` to own tokens, where they are predicted. */
-  readonly choose: (logits: Tensor, keys: Context["keys"]) => Tensor;
+  /** Own tokens, where they are predicted, `[B, T-1]`. */
+  readonly choose: (prediction: Prediction, keys: Context["keys"]) => Tensor;
   /** The ids read `[B, T-1]` in the form of own tokens. */
-  readonly asOwn: (ids: Tensor, logits: Tensor) => Tensor;
+  readonly asOwn: (ids: Tensor, prediction: Prediction) => Tensor;
   /** Own tokens to embeddings `[B, T-1, D]`. */
   readonly embed: (embed: Model["embed"], own: Tensor) => Tensor;
 }
@@ -137,7 +137,7 @@ function shifted(first: Tensor, predicted: Tensor): Tensor {
 
 const argmaxRule: OwnTokenRule = {
   formula: (s) => `argmax pi(${s}_{n-1})`,
-  choose: (logits) => argmax(logits),
+  choose: ({ argmax }) => argmax(),
   asOwn: (ids) => ids,
   embed: (embed, own) => embed(own),
 };
@@ -147,15 +147,15 @@ const ownTokens: Readonly<Record<OwnToken, OwnTokenRule>> = {
   sampled: {
     ...argmaxRule,
     formula: (s) => `a ~ pi(${s}_{n-1})`,
-    choose: (logits, keys) =>
+    choose: ({ argmax, logits }, keys) =>
       keys === undefined
-        ? argmax(logits)
-        : categorical(foldKey(keys.batch, OWN_TOKENS), cast(logits, "f32")),
+        ? argmax()
+        : categorical(foldKey(keys.batch, OWN_TOKENS), cast(logits(), "f32")),
   },
   expected: {
     formula: (s) => `E pi(${s}_{n-1})`,
-    choose: (logits) => softmax(logits),
-    asOwn: (ids, logits) => oneHot(ids, dims(logits, "... V", "intuitive: logits").V, logits.dtype),
+    choose: ({ logits }) => softmax(logits()),
+    asOwn: (ids, { vocabulary, hidden }) => oneHot(ids, vocabulary(), hidden.dtype),
     embed(embed, own) {
       const { V } = dims(own, "... V", "intuitive: own tokens");
       const table = squeeze(embed(reshape(arange(V), [1, V])), 0);
@@ -203,13 +203,13 @@ const embeddingChoices: Readonly<Record<MixedEmbeddings, (mix: Tensor) => Tensor
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { argmax, gather, tensor } from "@unitune/core";
- * import { intuitive, type Model } from "@unitune/objectives";
+ * import { intuitive, modelOfLogits } from "@unitune/objectives";
  *
  * // A model that predicts the token after the one that it reads.
- * const model: Model = {
+ * const model = modelOfLogits({
  *   embed: (ids) => gather(tensor([[1, 0, 0], [0, 1, 0], [0, 0, 1]]), ids),
  *   logits: (x) => gather(tensor([[0, 1, 0], [0, 0, 1], [1, 0, 0]]), argmax(x)),
- * };
+ * });
  * const context = { step: tensor(0, { dtype: "i32" }) };
  * const batch = { ids: tensor([[0, 2, 0]], { dtype: "i32" }), mask: tensor([[0, 1, 1]]) };
  * const { own } = intuitive({ lambda: 0.2 }).collect(model, batch, context);
@@ -247,11 +247,11 @@ export function intuitive(
   const formula = ownFormula(own, environment);
   const through = embeddingChoices[embeddings];
 
-  /** What own tokens, by given logits, give to read in place of the ids that are read. */
-  function ownOf(logits: Tensor, read: Tensor, keys: Context["keys"]): Tensor {
-    const chosen = choose(logits, keys);
+  /** What own tokens, by a prediction, give to read in place of the ids that are read. */
+  function ownOf(prediction: Prediction, read: Tensor, keys: Context["keys"]): Tensor {
+    const chosen = choose(prediction, keys);
     const key = keys === undefined ? {} : { key: foldKey(keys.batch, OUTCOMES) };
-    return shifted(asOwn(read, logits), environment(read, chosen, key));
+    return shifted(asOwn(read, prediction), environment(read, chosen, key));
   }
 
   /** Embeddings to read, `[B, T-1, D]`: mixed on answer positions, gold elsewhere. */
@@ -282,31 +282,34 @@ export function intuitive(
     collect(model, batch, context) {
       checkDemonstrations(batch);
       const read = readOf(batch);
-      const asked = atTemperature(model, batch.temperature ?? 1);
-      const first = asked.logits(asked.embed(read));
-      const share = shareAt(schedule, context, first.dtype);
+      const ask = (embeddings: Tensor) => predicted(model, embeddings, batch, {});
+      const first = ask(model.embed(read));
+      const share = shareAt(schedule, context, first.hidden.dtype);
       const { T } = dims(read, "B T", "intuitive: tokens read");
       // The own token at t depends on those before it, so after T - 1 passes none changes.
       const extra = (passes === "recursive" ? T : passes) - 1;
       let own = ownOf(first, read, context.keys);
       for (let pass = 0; pass < extra; pass++) {
-        own = ownOf(asked.logits(mixed(model, batch, own, share)), read, context.keys);
+        own = ownOf(ask(mixed(model, batch, own, share)), read, context.keys);
       }
       return {
         ...tokensOf(batch),
         own,
-        metrics: tokenMetrics(first, targetsOf(batch.ids), targetsOf(batch.mask)),
+        metrics: tokenMetrics(onTargets(first, batch)),
       };
     },
     evaluate(model, collected, context) {
       const { dtype } = model.embed(readOf(collected));
       const share = shareAt(schedule, context, dtype);
       return {
-        ...predictions(model, mixed(model, collected, collected.own, share), collected, context),
-        metrics: {
+        ...onTargets(
+          predicted(model, mixed(model, collected, collected.own, share), collected, context),
+          collected,
+        ),
+        metrics: () => ({
           ...collected.metrics,
           lambda: { total: share, weight: ones([], dtype) },
-        },
+        }),
       };
     },
   };
@@ -368,8 +371,11 @@ export function scheduled(
       const replaced = and(less(coins, share), notEqual(inputsOf(collected.mask), 0));
       const embeddings = model.embed(where(replaced, collected.own, read));
       return {
-        ...predictions(model, embeddings, collected, context),
-        metrics: { ...collected.metrics, lambda: { total: share, weight: ones([], "f32") } },
+        ...onTargets(predicted(model, embeddings, collected, context), collected),
+        metrics: () => ({
+          ...collected.metrics,
+          lambda: { total: share, weight: ones([], "f32") },
+        }),
       };
     },
   };
@@ -406,11 +412,11 @@ export function neftune<B, C>(
       const { keys } = context;
       if (keys === undefined) return priorStates.evaluate(model, collected, context);
       const noisy: Model = {
-        ...model,
-        logits(embeddings, options) {
+        embed: model.embed,
+        predict(embeddings, options) {
           const noise = sub(mul(uniform(foldKey(keys.batch, NOISE), embeddings.shape), 2), 1);
           const scaled = mul(noise, alpha / Math.sqrt(sizeOf(embeddings.shape.slice(1))));
-          return model.logits(add(embeddings, cast(scaled, embeddings.dtype)), options);
+          return model.predict(add(embeddings, cast(scaled, embeddings.dtype)), options);
         },
       };
       return priorStates.evaluate(noisy, collected, context);

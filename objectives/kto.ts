@@ -23,9 +23,9 @@ import type { Signal } from "./estimation.ts";
 import { checkDemonstrations, type Demonstrations, targetsOf } from "./gold.ts";
 import { logRatio, maskedMean, sequenceLogProbs } from "./log_probs.ts";
 import type {
-  DistributionEvidence,
   LabelEvidence,
   Optimization,
+  PolicyEvidence,
   ReferenceEvidence,
 } from "./optimization.ts";
 import type { Model } from "./policy.ts";
@@ -168,19 +168,19 @@ export interface Labelled extends Referenced {
  */
 export function labelled(
   reference: "precomputed",
-): Signal<ScoredLabels, Labelled, LabelEvidence & DistributionEvidence>;
+): Signal<ScoredLabels, Labelled, LabelEvidence & PolicyEvidence>;
 /** The same with a reference policy in place of its log-probabilities. */
 export function labelled(
   reference: Model,
-): Signal<Labels, Labelled, LabelEvidence & DistributionEvidence>;
+): Signal<Labels, Labelled, LabelEvidence & PolicyEvidence>;
 export function labelled(
   reference: "precomputed" | Model,
-): Signal<ScoredLabels, Labelled, LabelEvidence & DistributionEvidence> {
+): Signal<ScoredLabels, Labelled, LabelEvidence & PolicyEvidence> {
   const given = reference === "precomputed";
   const target: Signal<
     ReferenceScores,
     Referenced,
-    ReferenceEvidence & DistributionEvidence
+    ReferenceEvidence & PolicyEvidence
   > = given ? against("precomputed") : against(reference);
   const { models, data, asks } = target.description;
   return {
@@ -207,7 +207,7 @@ export function labelled(
     },
     compare(states, { labels, kl, ...referenced }) {
       const { evidence, metrics } = target.compare(states, referenced);
-      const { dtype } = evidence.logProbs;
+      const { dtype } = evidence.mask;
       return {
         evidence: { ...evidence, labels: cast(labels, dtype), kl: cast(kl, dtype) },
         metrics,
@@ -245,7 +245,7 @@ export function prospect(options: KtoOptions = {}): Optimization<LabelEvidence> 
     },
     optimize({ logProbs, referenceLogProbs, mask, labels, kl }) {
       const [policy, reference] = [
-        sequenceLogProbs(logProbs, mask),
+        sequenceLogProbs(logProbs(), mask),
         sequenceLogProbs(referenceLogProbs, mask),
       ];
       const counted = max(mask, { axes: [-1] });

@@ -1,7 +1,8 @@
 /** What is logged beside a loss, under the field's names. */
-import { argmax, cast, equal, neg, type Tensor, zeros } from "@unitune/core";
-import { maskedCount, maskedSum, tokenEntropy, tokenLogProbs } from "./log_probs.ts";
+import { cast, equal, neg, type Tensor, zeros } from "@unitune/core";
+import { maskedCount, maskedSum } from "./log_probs.ts";
 import { safeRatio } from "./loss.ts";
+import type { TargetPrediction } from "./prediction.ts";
 
 /**
  * A metric as two scalars, each additive over the rows of a batch. Its value is
@@ -43,9 +44,10 @@ export function metricValues(metrics: Metrics): Readonly<Record<string, Tensor>>
 }
 
 /**
- * How well a model predicts given tokens: `nll`, the mean of `-log p` (plain cross-entropy, in
- * nats); `entropy`, of its predictions, in nats; `mean_token_accuracy`, how often the token is its
- * most likely one; and `num_tokens`, how many there are.
+ * How well a model predicts the targets on prior states: `nll`, the mean of `-log p` (plain
+ * cross-entropy, in nats); `entropy`, of its predictions, in nats; `mean_token_accuracy`, how often
+ * the target is its most likely token; and `num_tokens`, how many there are. It asks for
+ * log-probabilities, entropies and arg max, and for no logits.
  *
  * @example
  * ```ts
@@ -53,25 +55,33 @@ export function metricValues(metrics: Metrics): Readonly<Record<string, Tensor>>
  * import { tensor } from "@unitune/core";
  * import { metricValues, tokenMetrics } from "@unitune/objectives";
  *
- * const logits = tensor([[[0, 0], [0, 9]]], { dtype: "f64" });
- * const ids = tensor([[0, 1]], { dtype: "i32" });
- * const metrics = metricValues(tokenMetrics(logits, ids, tensor([[1, 0]])));
- * assertAlmostEquals(await metrics.nll?.item() ?? NaN, Math.LN2);
+ * const metrics = metricValues(tokenMetrics({
+ *   targets: tensor([[0, 1]], { dtype: "i32" }),
+ *   mask: tensor([[1, 0]], { dtype: "f64" }),
+ *   logProbs: () => tensor([[-0.5, -9]], { dtype: "f64" }),
+ *   entropy: () => tensor([[0.6, 0.1]], { dtype: "f64" }),
+ *   argmax: () => tensor([[0, 0]], { dtype: "i32" }),
+ * }));
+ * assertAlmostEquals(await metrics.nll?.item() ?? NaN, 0.5);
  * assertEquals(await metrics.num_tokens?.item(), 1);
  * ```
  *
- * @param logits Logits `[B, T, V]`.
- * @param ids The tokens to predict, `[B, T]` (i32).
- * @param mask 1 where a prediction counts, 0 elsewhere, `[B, T]`.
+ * @param prediction What the model says of the targets.
  * @returns The metrics.
  */
-export function tokenMetrics(logits: Tensor, ids: Tensor, mask: Tensor): Metrics {
-  const { dtype } = logits;
+export function tokenMetrics(
+  { targets, mask, logProbs, entropy, argmax }: Pick<
+    TargetPrediction,
+    "targets" | "mask" | "logProbs" | "entropy" | "argmax"
+  >,
+): Metrics {
+  const nll = neg(logProbs());
+  const { dtype } = nll;
   const count = maskedCount(mask, dtype);
   const perToken = {
-    nll: neg(tokenLogProbs(logits, ids)),
-    entropy: tokenEntropy(logits),
-    mean_token_accuracy: cast(equal(argmax(logits), ids), dtype),
+    nll,
+    entropy: entropy(),
+    mean_token_accuracy: cast(equal(argmax(), targets), dtype),
   };
   const means = Object.entries(perToken).map(([name, values]): [string, Metric] => [
     name,

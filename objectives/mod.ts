@@ -7,11 +7,11 @@
  * ```ts
  * import { assertAlmostEquals } from "@std/assert";
  * import { gather, tensor } from "@unitune/core";
- * import { evaluationLoss, ift, type Model, sft } from "@unitune/objectives";
+ * import { evaluationLoss, ift, modelOfLogits, sft } from "@unitune/objectives";
  *
  * // A bigram table: the logits of the next token are the embedding of the last.
  * const table = tensor([[0, 1, 2], [2, 0, 3], [1, 2, 0]], { dtype: "f64" });
- * const bigram: Model = { embed: (ids) => gather(table, ids), logits: (embeddings) => embeddings };
+ * const bigram = modelOfLogits({ embed: (ids) => gather(table, ids), logits: (embeddings) => embeddings });
  * const batch = { ids: tensor([[0, 1, 2]], { dtype: "i32" }), mask: tensor([[0, 1, 1]]) };
  * const context = { step: tensor(0, { dtype: "i32" }) };
  *
@@ -81,7 +81,17 @@ export * from "./nll.ts";
 export * from "./objective.ts";
 export type * from "./optimization.ts";
 export * from "./pairs.ts";
-export { type Context, type Model, modelOf, type Policy } from "./policy.ts";
+export {
+  type Context,
+  type LogitsPolicy,
+  type Model,
+  modelOf,
+  modelOfLogits,
+  type Policy,
+  policyOfLogits,
+  type PredictOptions,
+  type ReadOptions,
+} from "./policy.ts";
 export * from "./policy_gradient.ts";
 export {
   aotLoss,
@@ -122,6 +132,7 @@ export {
   klLoss,
   type KlOptions,
 } from "./regularizers.ts";
+export type { Prediction, TargetPrediction } from "./prediction.ts";
 export * from "./reward_model.ts";
 export * from "./rollouts.ts";
 export { against, indicator, type Referenced, type ReferenceScores, teacher } from "./signals.ts";

@@ -83,7 +83,7 @@ export function nll({ normalizer = "token" }: NllOptions = {}): Optimization<Tok
     normalizer,
     "l_bt",
     "l = -log p",
-    ({ logProbs, mask }) => nllLoss(logProbs, mask, { normalizer }),
+    ({ logProbs, mask }) => nllLoss(logProbs(), mask, { normalizer }),
   );
 }
 
@@ -154,7 +154,7 @@ export function dftLoss(
 export function dynamicNll({ normalizer = "token" }: NllOptions = {}): Optimization<TokenEvidence> {
   return supervised("dynamicNll", normalizer, "sg(p_bt) l_bt", "l = -log p", (
     { logProbs, mask },
-  ) => dftLoss(logProbs, mask, { normalizer }));
+  ) => dftLoss(logProbs(), mask, { normalizer }));
 }
 
 /** What importance-weighted SFT can be told. */
@@ -233,5 +233,5 @@ export function importanceWeightedNll(
   const weight = `w = sg min(e^(${power} mean_t log(pi/ref)), ${cap}), l = -log p`;
   return supervised("importanceWeightedNll", normalizer, "w_b l_bt", weight, (
     { logProbs, referenceLogProbs, mask },
-  ) => iwSftLoss(logProbs, referenceLogProbs, mask, options));
+  ) => iwSftLoss(logProbs(), referenceLogProbs, mask, options));
 }

@@ -4,21 +4,37 @@ import type { OptimizationDescription } from "./description.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { Context } from "./policy.ts";
 
-/** Evidence on single tokens. */
+/** Evidence on single tokens. What the model says is computed when it is asked for, once. */
 export interface TokenEvidence {
   /** Log-probabilities of the target tokens, `[B, T-1]`, in nats, with gradient. */
-  readonly logProbs: Tensor;
+  readonly logProbs: () => Tensor;
+  /** 1 on answer tokens, 0 elsewhere, `[B, T-1]`. */
+  readonly mask: Tensor;
+}
+
+/** How uncertain predictions are. */
+export interface EntropyEvidence {
+  /** Entropies of the predictions, `[B, T-1]`, in nats, with gradient. */
+  readonly entropy: () => Tensor;
   /** 1 on answer tokens, 0 elsewhere, `[B, T-1]`. */
   readonly mask: Tensor;
 }
 
 /** Evidence on whole predictions. */
 export interface DistributionEvidence {
+  /** The most likely tokens, `[B, T-1]` (i32). */
+  readonly argmax: () => Tensor;
   /** Logits of the next token, `[B, T-1, V]`, with gradient. */
-  readonly logits: Tensor;
+  readonly logits: () => Tensor;
   /** 1 on answer tokens, 0 elsewhere, `[B, T-1]`. */
   readonly mask: Tensor;
 }
+
+/**
+ * The evidence that every signal gives: log-probabilities of the target tokens, and the predictions'
+ * entropies, most likely tokens and logits.
+ */
+export interface PolicyEvidence extends TokenEvidence, EntropyEvidence, DistributionEvidence {}
 
 /** Tokens under the policy and under a fixed reference. */
 export interface ReferenceEvidence extends TokenEvidence {
@@ -43,7 +59,7 @@ export interface RolloutEvidence extends TokenEvidence {
 /** Values that the policy predicts, and what came. */
 export interface ValueEvidence {
   /** Predicted values of the states, `[B, T-1]`, with gradient. */
-  readonly values: Tensor;
+  readonly values: () => Tensor;
   /** Those predicted when the rollouts were made, `[B, T-1]`. */
   readonly oldValues: Tensor;
   /** The returns to predict, `[B, T-1]`. */
@@ -73,8 +89,7 @@ export interface ScoreEvidence {
  * comes with an advantage, a return or a label.
  */
 export type IncidentalEvidence =
-  | keyof TokenEvidence
-  | keyof DistributionEvidence
+  | keyof PolicyEvidence
   | "oldLogProbs"
   | "values"
   | "oldValues"

@@ -92,8 +92,8 @@ function pairMetrics(
   const { chosen, rejected } = evidence;
   const wins = cast(greater(rewards.chosen, rewards.rejected), counted.dtype);
   const values = {
-    "logps/chosen": sequenceLogProbs(chosen.logProbs, chosen.mask),
-    "logps/rejected": sequenceLogProbs(rejected.logProbs, rejected.mask),
+    "logps/chosen": sequenceLogProbs(chosen.logProbs(), chosen.mask),
+    "logps/rejected": sequenceLogProbs(rejected.logProbs(), rejected.mask),
     "rewards/chosen": rewards.chosen,
     "rewards/rejected": rewards.rejected,
     "rewards/margins": sub(rewards.chosen, rewards.rejected),
@@ -154,7 +154,7 @@ export function pairwise(options: PairwiseOptions = {}): Optimization<Sides<Refe
       stepZero,
     },
     optimize(evidence) {
-      const policy = onSides(evidence, ({ logProbs, mask }) => sequenceLogProbs(logProbs, mask));
+      const policy = onSides(evidence, ({ logProbs, mask }) => sequenceLogProbs(logProbs(), mask));
       const reference = onSides(
         evidence,
         ({ referenceLogProbs, mask }) => sequenceLogProbs(referenceLogProbs, mask),
@@ -203,7 +203,7 @@ function referenceFree(
     optimize(evidence) {
       const { chosen, rejected } = onSides(
         evidence,
-        ({ logProbs, mask }) => sequenceLogProbs(logProbs, mask, reduction),
+        ({ logProbs, mask }) => sequenceLogProbs(logProbs(), mask, reduction),
       );
       return {
         terms: [averageOver(loss(chosen, rejected), countedPairs(evidence))],

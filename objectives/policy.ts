@@ -1,39 +1,108 @@
 /** What an objective needs of a model. */
-import { checkRange, div, ranges, stopGradient, type Tensor } from "@unitune/core";
+import { type Head, stopGradient, type Tensor } from "@unitune/core";
+import { mapPrediction, type Prediction, predictionOf } from "./prediction.ts";
+
+/** What a policy can be told when it reads embeddings. */
+export interface ReadOptions {
+  /** A key (u32 `[2]`) by which the policy may be random (dropout); without one it is a function. */
+  readonly key?: Tensor;
+}
 
 /**
- * A policy: pure functions from parameters and token ids, by way of embeddings, to the logits of
- * the next token. Embeddings and logits are apart because intuitive states are mixed embeddings.
+ * A policy: pure functions from parameters and token ids, by way of embeddings and hidden states, to
+ * the logits of the next token. Embeddings are apart because intuitive states are mixed embeddings;
+ * hidden states are apart because several heads may read them, and because the log-probabilities of
+ * a linear head can be computed without holding its logits.
+ *
+ * A policy that is one function to logits is made by {@linkcode policyOfLogits}.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { gather, tanh, type Tensor, tensor } from "@unitune/core";
+ * import { modelOf, type Policy } from "@unitune/objectives";
+ *
+ * // A head that is tied to the embedding, and a critic on the same hidden states.
+ * const policy: Policy<{ table: Tensor; value: Tensor }> = {
+ *   embed: ({ table }, ids) => gather(table, ids),
+ *   hidden: (_, embeddings) => tanh(embeddings),
+ *   head: ({ table }) => ({ weight: table }),
+ *   value: ({ value }) => ({ weight: value }),
+ * };
+ * const params = { table: tensor([[0, 1], [2, 0], [0, 0]]), value: tensor([[1, 1]]) };
+ * const model = modelOf(policy, params);
+ * const { logits, values } = model.predict(model.embed(tensor([[1, 0]], { dtype: "i32" })));
+ * assertEquals([logits().shape, values().shape], [[1, 2, 3], [1, 2]]);
+ * ```
  *
  * @typeParam P The tree of parameters.
  */
 export interface Policy<P> {
-  /** Token ids `[B, T]` (i32) to token embeddings `[B, T, D]`. */
+  /** Token ids `[B, T]` (i32) to token embeddings `[B, T, E]`. */
   readonly embed: (params: P, ids: Tensor) => Tensor;
+  /** Embeddings `[B, T, E]` to hidden states `[B, T, D]`, those at t from positions up to t only. */
+  readonly hidden: (params: P, embeddings: Tensor, options?: ReadOptions) => Tensor;
   /**
-   * Embeddings `[B, T, D]` to logits `[B, T, V]`, those at t from positions up to t only. With a
-   * key (u32 `[2]`) the policy may be random (dropout); without one it is a function.
+   * The head: from hidden states to the logits of the next token. A reward model's has one output,
+   * the score of an answer that ends at the position.
    */
-  readonly logits: (
-    params: P,
-    embeddings: Tensor,
-    options?: { readonly key?: Tensor },
-  ) => Tensor;
+  readonly head: (params: P) => Head;
+  /** A head of one output, the value of the state: the critic. Only PPO needs it. */
+  readonly value?: (params: P) => Head;
+}
+
+/** A policy that is one function from embeddings to logits. */
+export interface LogitsPolicy<P> {
+  /** Token ids `[B, T]` (i32) to token embeddings `[B, T, E]`. */
+  readonly embed: (params: P, ids: Tensor) => Tensor;
+  /** Embeddings `[B, T, E]` to logits `[B, T, V]`, those at t from positions up to t only. */
+  readonly logits: (params: P, embeddings: Tensor, options?: ReadOptions) => Tensor;
+}
+
+/**
+ * A policy from one function to logits: its hidden states are the logits, and its head leaves them
+ * as they are.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { gather, matmul, type Tensor, tensor } from "@unitune/core";
+ * import { modelOf, policyOfLogits } from "@unitune/objectives";
+ *
+ * const bigram = policyOfLogits<{ table: Tensor; head: Tensor }>({
+ *   embed: ({ table }, ids) => gather(table, ids),
+ *   logits: ({ head }, embeddings) => matmul(embeddings, head),
+ * });
+ * const model = modelOf(bigram, { table: tensor([[1], [2]]), head: tensor([[3, 4]]) });
+ * const { logits } = model.predict(model.embed(tensor([[1, 0]], { dtype: "i32" })));
+ * assertEquals(await logits().data(), new Float32Array([6, 8, 3, 4]));
+ * ```
+ *
+ * @param policy Embeddings, and logits of them.
+ * @returns The policy.
+ */
+export function policyOfLogits<P>({ embed, logits }: LogitsPolicy<P>): Policy<P> {
+  return { embed, hidden: logits, head: () => (hidden) => hidden };
+}
+
+/** How a model is asked. */
+export interface PredictOptions extends ReadOptions {
   /**
-   * Embeddings `[B, T, D]` to values `[B, T]`, of the state at t from positions up to t only. Who
-   * learns values needs it (PPO); nobody else does.
+   * The temperature T, above 0 (default 1): what the model says is of `softmax(logits / T)`. Values
+   * and scores have none.
    */
-  readonly values?: (params: P, embeddings: Tensor) => Tensor;
+  readonly temperature?: number;
 }
 
 /** A policy at given parameters: all that an estimation sees of a model. */
 export interface Model {
-  /** Token ids `[B, T]` (i32) to token embeddings `[B, T, D]`. */
+  /** Token ids `[B, T]` (i32) to token embeddings `[B, T, E]`. */
   readonly embed: (ids: Tensor) => Tensor;
-  /** Embeddings `[B, T, D]` to logits `[B, T, V]`; random with a key only. */
-  readonly logits: (embeddings: Tensor, options?: { readonly key?: Tensor }) => Tensor;
-  /** Embeddings `[B, T, D]` to values of the states, `[B, T]`; of a model with a value head. */
-  readonly values?: (embeddings: Tensor) => Tensor;
+  /**
+   * What the model says after each position, from embeddings `[B, T, E]`: one pass through the
+   * hidden states; random with a key only.
+   */
+  readonly predict: (embeddings: Tensor, options?: PredictOptions) => Prediction;
 }
 
 /**
@@ -42,61 +111,77 @@ export interface Model {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { gather, matmul, type Tensor, tensor } from "@unitune/core";
- * import { modelOf, type Policy } from "@unitune/objectives";
+ * import { gather, type Tensor, tensor } from "@unitune/core";
+ * import { modelOf, policyOfLogits } from "@unitune/objectives";
  *
- * const bigram: Policy<{ table: Tensor; head: Tensor }> = {
+ * const bigram = policyOfLogits<{ table: Tensor }>({
  *   embed: ({ table }, ids) => gather(table, ids),
- *   logits: ({ head }, embeddings) => matmul(embeddings, head),
- * };
- * const model = modelOf(bigram, { table: tensor([[1], [2]]), head: tensor([[3, 4]]) });
- * const logits = model.logits(model.embed(tensor([[1, 0]], { dtype: "i32" })));
- * assertEquals(await logits.data(), new Float32Array([6, 8, 3, 4]));
+ *   logits: (_, embeddings) => embeddings,
+ * });
+ * const model = modelOf(bigram, { table: tensor([[0, 3], [1, 0]]) });
+ * const { argmax } = model.predict(model.embed(tensor([[0, 1]], { dtype: "i32" })));
+ * assertEquals(await argmax().data(), new Int32Array([1, 0]));
  * ```
  *
  * @param policy The policy.
  * @param params Its parameters.
  * @returns The policy with the parameters filled in.
  */
-export function modelOf<P>({ embed, logits, values }: Policy<P>, params: P): Model {
+export function modelOf<P>({ embed, hidden, head, value }: Policy<P>, params: P): Model {
   return {
     embed: (ids) => embed(params, ids),
-    logits: (embeddings, options) => logits(params, embeddings, options),
-    ...(values === undefined ? {} : { values: (embeddings) => values(params, embeddings) }),
+    predict: (embeddings, { temperature = 1, ...options } = {}) =>
+      predictionOf(hidden(params, embeddings, options), {
+        head: head(params),
+        temperature,
+        ...(value === undefined ? {} : { value: value(params) }),
+      }),
   };
 }
 
 /**
- * A model at a temperature: `pi_T(a | s) = softmax(logits / T)`. Batches hold the temperature
- * (`temperature` of {@linkcode Demonstrations}); whatever reads logits asks the model through this
- * function.
+ * A model without parameters from one function to logits, as a test or a fixed teacher has it.
  *
- * @param model The model.
- * @param temperature The divisor T of the logits, above 0; at 1 the model is returned as it is.
- * @returns The model at that temperature; its embeddings and values are the same.
- * @throws {RangeError} If the temperature is not a number above 0.
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { gather, tensor } from "@unitune/core";
+ * import { modelOfLogits } from "@unitune/objectives";
+ *
+ * const table = tensor([[0, 3], [1, 0]]);
+ * const model = modelOfLogits({ embed: (ids) => gather(table, ids), logits: (x) => x });
+ * const { logits } = model.predict(model.embed(tensor([[1]], { dtype: "i32" })));
+ * assertEquals(await logits().data(), new Float32Array([1, 0]));
+ * ```
+ *
+ * @param model Embeddings, and logits of them.
+ * @returns The model.
  */
-export function atTemperature(model: Model, temperature: number): Model {
-  checkRange("temperature", temperature, ranges.positive);
-  if (temperature === 1) return model;
-  return {
-    ...model,
-    logits: (embeddings, options) => div(model.logits(embeddings, options), temperature),
-  };
+export function modelOfLogits({ embed, logits }: {
+  readonly embed: (ids: Tensor) => Tensor;
+  readonly logits: (embeddings: Tensor, options?: ReadOptions) => Tensor;
+}): Model {
+  const policy = policyOfLogits<null>({
+    embed: (_, ids) => embed(ids),
+    logits: (_, embeddings, options) => logits(embeddings, options),
+  });
+  return modelOf(policy, null);
 }
 
 /** The model as a constant: no gradient reaches its parameters. */
-export function withoutGradient({ embed, logits, values }: Model): Model {
+export function withoutGradient({ embed, predict }: Model): Model {
   return {
     embed: (ids) => stopGradient(embed(ids)),
-    logits: (embeddings, options) => stopGradient(logits(embeddings, options)),
-    ...(values === undefined ? {} : { values: (embeddings) => stopGradient(values(embeddings)) }),
+    predict: (embeddings, options) => mapPrediction(predict(embeddings, options), stopGradient),
   };
 }
 
 /** The model as a function: no dropout, whatever the key. */
-export function withoutDropout(model: Model): Model {
-  return { ...model, logits: (embeddings) => model.logits(embeddings) };
+export function withoutDropout({ embed, predict }: Model): Model {
+  return {
+    embed,
+    predict: (embeddings, { key: _key, ...options } = {}) => predict(embeddings, options),
+  };
 }
 
 /**

@@ -36,7 +36,7 @@ import {
 } from "./log_probs.ts";
 import type { Loss } from "./loss.ts";
 import type { Metric, Metrics } from "./metrics.ts";
-import type { Optimization, RolloutEvidence, TokenEvidence } from "./optimization.ts";
+import type { Optimization, RolloutEvidence } from "./optimization.ts";
 
 /**
  * Over what a ratio of the policy to the one that sampled is taken: `"token"`, each token by itself
@@ -455,14 +455,15 @@ export function policyGradient(
   return {
     description: describe(normalizer, "-A log p"),
     optimize: ({ logProbs, advantages, mask }) => ({
-      terms: [reinforceLoss(logProbs, advantages, mask, { normalizer })],
+      terms: [reinforceLoss(logProbs(), advantages, mask, { normalizer })],
       metrics: {},
     }),
   };
 }
 
 /** The share of answer tokens that something holds for. */
-function share(holds: Tensor, { logProbs: { dtype }, mask }: TokenEvidence): Metric {
+function share(holds: Tensor, mask: Tensor): Metric {
+  const { dtype } = mask;
   return {
     total: maskedSum(broadcastTo(cast(holds, dtype), mask.shape), mask),
     weight: maskedCount(mask, dtype),
@@ -470,14 +471,16 @@ function share(holds: Tensor, { logProbs: { dtype }, mask }: TokenEvidence): Met
 }
 
 /** How often clipping took the gradient away, below and above. */
-function clipMetrics(evidence: RolloutEvidence, options: ClippedOptions): Metrics {
-  const { logProbs, oldLogProbs, advantages, mask } = evidence;
+function clipMetrics(
+  { logProbs, oldLogProbs, advantages, mask }: RolloutEvidence,
+  options: ClippedOptions,
+): Metrics {
   const { low, high, ratio: level } = clippedConstants("clipped", options);
-  const ratio = importanceRatio(logProbs, oldLogProbs, mask, level);
-  const a = perToken("clipped", advantages, logProbs);
+  const ratio = importanceRatio(logProbs(), oldLogProbs, mask, level);
+  const a = perToken("clipped", advantages, logProbs());
   return {
-    "clip_ratio/low": share(and(less(ratio, low), less(a, 0)), evidence),
-    "clip_ratio/high": share(and(greater(ratio, high), greater(a, 0)), evidence),
+    "clip_ratio/low": share(and(less(ratio, low), less(a, 0)), mask),
+    "clip_ratio/high": share(and(greater(ratio, high), greater(a, 0)), mask),
   };
 }
 
@@ -516,7 +519,7 @@ export function clipped(options: ClippedOptions = {}): Optimization<RolloutEvide
     optimize: (evidence) => {
       const { logProbs, oldLogProbs, advantages, mask } = evidence;
       return {
-        terms: [clippedLoss(logProbs, oldLogProbs, advantages, mask, options)],
+        terms: [clippedLoss(logProbs(), oldLogProbs, advantages, mask, options)],
         metrics: clipMetrics(evidence, options),
       };
     },
@@ -542,16 +545,11 @@ export function cappedPolicyGradient(options: CispoOptions = {}): Optimization<R
   const { cap, normalizer } = cispoConstants("cappedPolicyGradient", options);
   return {
     description: describe(normalizer, `-sg(min(rho_t, ${cap})) A log p`),
-    optimize: (evidence) => {
-      const { logProbs, oldLogProbs, advantages, mask } = evidence;
+    optimize({ logProbs, oldLogProbs, advantages, mask }) {
+      const ratio = importanceRatio(logProbs(), oldLogProbs, mask);
       return {
-        terms: [cispoLoss(logProbs, oldLogProbs, advantages, mask, options)],
-        metrics: {
-          "clip_ratio/high": share(
-            greater(importanceRatio(logProbs, oldLogProbs, mask), cap),
-            evidence,
-          ),
-        },
+        terms: [cispoLoss(logProbs(), oldLogProbs, advantages, mask, options)],
+        metrics: { "clip_ratio/high": share(greater(ratio, cap), mask) },
       };
     },
   };

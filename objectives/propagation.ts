@@ -249,7 +249,7 @@ export function propagated(
   return {
     description: { transition, normalizer, formula: formula(gamma) },
     optimize: ({ logProbs, mask }) => ({
-      terms: [propagationLoss(logProbs, mask, { form, gamma })],
+      terms: [propagationLoss(logProbs(), mask, { form, gamma })],
       metrics: {},
     }),
   };

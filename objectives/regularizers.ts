@@ -8,9 +8,9 @@ import {
   type Normalizer,
 } from "./aggregation.ts";
 import { checkName, checkShapes } from "./checks.ts";
-import { boundedExponent, logRatio, maskedCount, maskedSum, tokenEntropy } from "./log_probs.ts";
+import { boundedExponent, logRatio, maskedCount, maskedSum } from "./log_probs.ts";
 import type { Loss } from "./loss.ts";
-import type { DistributionEvidence, Optimization, ReferenceEvidence } from "./optimization.ts";
+import type { EntropyEvidence, Optimization, ReferenceEvidence } from "./optimization.ts";
 
 /**
  * Estimators of `KL(pi, ref)` from a sampled token (Schulman, "Approximating KL divergence", 2020),
@@ -141,15 +141,18 @@ export function kl(
       normalizer: describeNormalizer(normalizer),
       formula: `${aggregateFormula(normalizer, token)}, x = log p/p_ref`,
     },
-    optimize: ({ logProbs, referenceLogProbs, mask }) => ({
-      terms: [klLoss(logProbs, referenceLogProbs, mask, { estimator, normalizer })],
-      metrics: {
-        kl: {
-          total: maskedSum(klEstimate(logProbs, referenceLogProbs), mask),
-          weight: maskedCount(mask, logProbs.dtype),
+    optimize({ logProbs, referenceLogProbs, mask }) {
+      const own = logProbs();
+      return {
+        terms: [klLoss(own, referenceLogProbs, mask, { estimator, normalizer })],
+        metrics: {
+          kl: {
+            total: maskedSum(klEstimate(own, referenceLogProbs), mask),
+            weight: maskedCount(mask, own.dtype),
+          },
         },
-      },
-    }),
+      };
+    },
   };
 }
 
@@ -159,25 +162,26 @@ export function kl(
  * @example
  * ```ts
  * import { assertAlmostEquals } from "@std/assert";
- * import { zeros } from "@unitune/core";
- * import { entropyLoss, lossValue } from "@unitune/objectives";
+ * import { tensor, zeros } from "@unitune/core";
+ * import { entropyLoss, lossValue, tokenEntropy } from "@unitune/objectives";
  *
- * const loss = entropyLoss(zeros([1, 2, 4], "f64"), zeros([1, 2]));
- * assertAlmostEquals(await lossValue(loss).item(), 0);
+ * const entropy = tokenEntropy(zeros([1, 2, 4], "f64"));
+ * const loss = entropyLoss(entropy, tensor([[1, 0]]));
+ * assertAlmostEquals(await lossValue(loss).item(), -Math.log(4));
  * ```
  *
- * @param logits Logits `[B, T, V]`.
+ * @param entropy Entropies of the predictions, `[B, T]`, in nats; see {@linkcode tokenEntropy}.
  * @param mask 1 on answer tokens, 0 elsewhere, `[B, T]`.
  * @param options What the sum is divided by: `normalizer`, `"token"` unless told.
  * @returns The loss.
  * @throws {ShapeError} If the shapes differ or the batch is empty.
  */
 export function entropyLoss(
-  logits: Tensor,
+  entropy: Tensor,
   mask: Tensor,
   { normalizer = "token" }: { readonly normalizer?: Normalizer } = {},
 ): Loss {
-  return aggregate(neg(tokenEntropy(logits)), mask, normalizer);
+  return aggregate(neg(entropy), mask, normalizer);
 }
 
 /**
@@ -196,7 +200,7 @@ export function entropyLoss(
  */
 export function entropyBonus(
   { normalizer = "token" }: { readonly normalizer?: Normalizer } = {},
-): Optimization<DistributionEvidence> {
+): Optimization<EntropyEvidence> {
   checkNormalizer("entropyBonus: normalizer", normalizer);
   return {
     description: {
@@ -204,8 +208,8 @@ export function entropyBonus(
       normalizer: describeNormalizer(normalizer),
       formula: aggregateFormula(normalizer, "-H_bt"),
     },
-    optimize: ({ logits, mask }) => ({
-      terms: [entropyLoss(logits, mask, { normalizer })],
+    optimize: ({ entropy, mask }) => ({
+      terms: [entropyLoss(entropy(), mask, { normalizer })],
       metrics: {},
     }),
   };

@@ -12,9 +12,6 @@ import {
   neg,
   ones,
   ranges,
-  reshape,
-  ShapeError,
-  showShape,
   square,
   sub,
   sum,
@@ -27,7 +24,7 @@ import { averageOver } from "./aggregation.ts";
 import { checkShapes } from "./checks.ts";
 import { discountedSum } from "./discount.ts";
 import type { Estimation } from "./estimation.ts";
-import { checkDemonstrations, type Demonstrations } from "./gold.ts";
+import { checkDemonstrations, type Demonstrations, predicted } from "./gold.ts";
 import { masked, maskedCount, maskedSum } from "./log_probs.ts";
 import type { Metric } from "./metrics.ts";
 import type { Optimization, ScoreEvidence, Sides } from "./optimization.ts";
@@ -87,16 +84,19 @@ export function rewardModelLoss(
 }
 
 /**
- * Scores of whole answers as an estimation: the policy is a reward model, whose only logit at an
- * answer's last token is the answer's score; 0 for a row without answer tokens.
+ * Scores of whole answers as an estimation: the policy is a reward model, whose head has one output,
+ * at an answer's last token the score of the answer; 0 for a row without answer tokens.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { gather, tensor } from "@unitune/core";
- * import { type Model, scored } from "@unitune/objectives";
+ * import { modelOfLogits, scored } from "@unitune/objectives";
  *
- * const model: Model = { embed: (ids) => gather(tensor([[5], [7]]), ids), logits: (x) => x };
+ * const model = modelOfLogits({
+ *   embed: (ids) => gather(tensor([[5], [7]]), ids),
+ *   logits: (x) => x,
+ * });
  * const batch = { ids: tensor([[0, 0, 1, 0]], { dtype: "i32" }), mask: tensor([[0, 1, 1, 0]]) };
  * const context = { step: tensor(0, { dtype: "i32" }) };
  * const { evidence } = scored.evaluate(model, batch, context);
@@ -116,17 +116,11 @@ export const scored: Estimation<Demonstrations, Demonstrations, ScoreEvidence> =
     checkDemonstrations(batch);
     return batch;
   },
-  evaluate(model, { ids, observations = ids, mask }, { keys }) {
-    const embeddings = model.embed(observations);
-    const logits = model.logits(embeddings, keys === undefined ? {} : { key: keys.batch });
-    if (logits.shape.at(-1) !== 1) {
-      throw new ShapeError(
-        `scored: got logits ${showShape(logits.shape)}; expected [B, T, 1], a score at each token`,
-      );
-    }
-    const counts = cast(mask, logits.dtype);
+  evaluate(model, { ids, observations = ids, mask }, context) {
+    const ofTokens = predicted(model, model.embed(observations), {}, context).scores(); // [B, T]
+    const counts = cast(mask, ofTokens.dtype);
     const isLast = equal(mul(discountedSum(counts, 1), counts), 1);
-    const scores = sum(masked(reshape(logits, ids.shape), isLast), { axes: [-1] });
+    const scores = sum(masked(ofTokens, isLast), { axes: [-1] });
     return { evidence: { scores, counted: max(counts, { axes: [-1] }) }, metrics: {} };
   },
 };
@@ -184,13 +178,16 @@ export function bradleyTerry(
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { gather, tensor } from "@unitune/core";
- * import { type Model, rewardBy } from "@unitune/objectives";
+ * import { modelOfLogits, rewardBy } from "@unitune/objectives";
  *
- * const model: Model = { embed: (ids) => gather(tensor([[5], [7]]), ids), logits: (x) => x };
+ * const model = modelOfLogits({
+ *   embed: (ids) => gather(tensor([[5], [7]]), ids),
+ *   logits: (x) => x,
+ * });
  * assertEquals(await rewardBy(model)({ prompt: [0], completion: [0, 1] }, 0), 7);
  * ```
  *
- * @param model The reward model at its parameters; its only logit is a score.
+ * @param model The reward model at its parameters; its head has one output.
  * @returns The reward: an answer's score, 0 for an empty one.
  */
 export function rewardBy(model: Model): Reward {

@@ -37,17 +37,20 @@ import {
 } from "./advantages.ts";
 import { checkGroups, checkShapes } from "./checks.ts";
 import type { Estimation, PriorStates, Signal } from "./estimation.ts";
-import { checkDemonstrations, type Demonstrations, gold, readOf, targetsOf } from "./gold.ts";
-import { masked, maskedCount, maskedSum, tokenLogProbs } from "./log_probs.ts";
+import {
+  checkDemonstrations,
+  type Demonstrations,
+  gold,
+  predicted,
+  readOf,
+  targetsOf,
+} from "./gold.ts";
+import { masked, maskedCount, maskedSum } from "./log_probs.ts";
 import type { Metric, Metrics } from "./metrics.ts";
 import { centred, standardDeviation } from "./moments.ts";
-import type {
-  DistributionEvidence,
-  RolloutEvidence,
-  Sides,
-  ValueEvidence,
-} from "./optimization.ts";
-import { atTemperature, type Model } from "./policy.ts";
+import type { PolicyEvidence, RolloutEvidence, Sides, ValueEvidence } from "./optimization.ts";
+import type { Model } from "./policy.ts";
+import { mapPrediction } from "./prediction.ts";
 import { checkKlEstimator, klEstimate, type KlEstimator } from "./regularizers.ts";
 import { type ReferenceScores, seen } from "./signals.ts";
 
@@ -199,7 +202,7 @@ function checkRollouts(
  */
 export function advantage(
   { description, groupSize, estimate }: AdvantageEstimator,
-): Signal<RolloutScores, Advantaged, RolloutEvidence & DistributionEvidence> {
+): Signal<RolloutScores, Advantaged, RolloutEvidence & PolicyEvidence> {
   return {
     description: {
       signal: (reward) => `${reward}, ${description}`,
@@ -221,7 +224,7 @@ export function advantage(
     },
     compare(states, { rewards, advantages, oldLogProbs }) {
       const evidence = seen(states);
-      const { dtype } = evidence.logProbs;
+      const { dtype } = evidence.mask;
       return {
         evidence: {
           ...evidence,
@@ -260,7 +263,7 @@ export interface ValueScores {
 /**
  * Rewards of answers and values of states, turned into advantages of tokens by generalised
  * advantage estimation. The reward stands at an answer's last token; penalties at each. The policy
- * must have a value head ({@linkcode Policy}'s `values`).
+ * must have a value head ({@linkcode Policy}'s `value`).
  *
  * @example
  * ```ts
@@ -280,7 +283,7 @@ export function gae(
 ): Signal<
   RolloutScores & ValueScores,
   Valued,
-  RolloutEvidence & DistributionEvidence & ValueEvidence
+  RolloutEvidence & PolicyEvidence & ValueEvidence
 > {
   const { gamma, lambda } = gaeConstants("gae", options);
   const { whiten = false } = options;
@@ -295,7 +298,7 @@ export function gae(
       checkRollouts("gae", batch);
       const { rewards, penalties, oldLogProbs } = batch;
       const oldValues = batch.oldValues === undefined
-        ? headOf(ask(model).values)
+        ? ask(model).values()
         : targetsOf(batch.oldValues);
       const { dtype } = oldValues;
       const mask = targetsOf(batch.mask);
@@ -315,24 +318,17 @@ export function gae(
     },
     compare(states, { rewards, ...collected }) {
       const evidence = seen(states);
-      const { dtype } = evidence.logProbs;
+      const { dtype } = evidence.mask;
       return {
         evidence: {
           ...evidence,
-          values: headOf(states.values),
+          values: states.values,
           ...mapTree(collected, (x) => cast(x, dtype)),
         },
         metrics: rolloutMetrics(cast(rewards, dtype), evidence.mask, 1),
       };
     },
   };
-}
-
-function headOf(values: Tensor | undefined): Tensor {
-  if (values === undefined) {
-    throw new TypeError("gae: the policy has no value head; give it a function `values`");
-  }
-  return values;
 }
 
 /** What {@linkcode penalized} is told. */
@@ -426,14 +422,20 @@ export interface Ties {
   readonly tied: Tensor;
 }
 
-/** Evidence on pairs, what is tied as a constant: its gradients would cancel but for rounding. */
-function withoutTies<E>(evidence: E, tied: Tensor): E {
+/**
+ * A model that is asked about pairs, and is a constant on tied ones: there the gradients of the two
+ * sides would cancel but for rounding.
+ */
+function constantOnTies({ embed, predict }: Model, tied: Tensor): Model {
   const { B } = dims(tied, "B", "ranked: tied");
-  return mapTree(evidence, (x) => {
-    if (x.shape[0] !== B) return x;
+  const settled = (x: Tensor) => {
     const isTied = reshape(tied, [B, ...x.shape.slice(1).map(() => 1)]);
     return where(isTied, stopGradient(x), x);
-  });
+  };
+  return {
+    embed,
+    predict: (embeddings, options) => mapPrediction(predict(embeddings, options), settled),
+  };
 }
 
 /**
@@ -474,10 +476,8 @@ export function ranked<B, C extends object, E>(
       const tied = equal(chosen.rewards, rejected.rewards);
       return { ...pairs.collect(model, { chosen, rejected }, context), tied };
     },
-    evaluate(model, collected, context) {
-      const { evidence, metrics } = pairs.evaluate(model, collected, context);
-      return { evidence: withoutTies(evidence, collected.tied), metrics };
-    },
+    evaluate: (model, collected, context) =>
+      pairs.evaluate(constantOnTies(model, collected.tied), collected, context),
   };
 }
 
@@ -649,9 +649,9 @@ export function packSamples(
  * ```ts
  * import { assertAlmostEquals } from "@std/assert";
  * import { gather, tensor, zeros } from "@unitune/core";
- * import { type Model, scoreTokens } from "@unitune/objectives";
+ * import { modelOfLogits, scoreTokens } from "@unitune/objectives";
  *
- * const model: Model = { embed: (ids) => gather(zeros([2, 2]), ids), logits: (x) => x };
+ * const model = modelOfLogits({ embed: (ids) => gather(zeros([2, 2]), ids), logits: (x) => x });
  * const ids = tensor([[0, 1]], { dtype: "i32" });
  * const [first, second = NaN] = await scoreTokens(model, { ids }).data();
  * assertAlmostEquals(first ?? NaN, 0);
@@ -668,10 +668,9 @@ export function scoreTokens(
   model: Model,
   batch: Pick<Demonstrations, "ids" | "observations" | "temperature">,
 ): Tensor {
-  const { ids, temperature = 1 } = batch;
-  const asked = atTemperature(model, temperature);
-  const logProbs = tokenLogProbs(asked.logits(asked.embed(readOf(batch))), targetsOf(ids));
+  const { ids } = batch;
   const { B } = dims(ids, "B T", "scoreTokens: ids");
+  const logProbs = predicted(model, model.embed(readOf(batch)), batch, {}).logProbs(targetsOf(ids));
   return concat([zeros([B, 1], logProbs.dtype), logProbs], 1);
 }
 
@@ -689,9 +688,9 @@ export interface RolloutOptions extends PackOptions {
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { gather, zeros } from "@unitune/core";
- * import { type Model, type Reward, rolloutsOf } from "@unitune/objectives";
+ * import { modelOfLogits, type Reward, rolloutsOf } from "@unitune/objectives";
  *
- * const model: Model = { embed: (ids) => gather(zeros([3, 3]), ids), logits: (x) => x };
+ * const model = modelOfLogits({ embed: (ids) => gather(zeros([3, 3]), ids), logits: (x) => x });
  * const samples = [{ prompt: [0], completion: [1, 2] }, { prompt: [0], completion: [2] }];
  * const isRight: Reward = ({ completion }) => completion[0] === 1;
  * const { mask, rewards } = await rolloutsOf(model, samples, isRight);

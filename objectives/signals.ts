@@ -2,20 +2,12 @@
 import { cast, type None, stopGradient, type Tensor } from "@unitune/core";
 import type { Signal, States } from "./estimation.ts";
 import { targetsOf } from "./gold.ts";
-import { tokenLogProbs } from "./log_probs.ts";
-import type {
-  DistributionEvidence,
-  ReferenceEvidence,
-  TeacherEvidence,
-  TokenEvidence,
-} from "./optimization.ts";
+import type { PolicyEvidence, ReferenceEvidence, TeacherEvidence } from "./optimization.ts";
 import type { Model } from "./policy.ts";
 
-/**
- * What every signal gives: the target tokens' log-probabilities, and the predictions themselves.
- */
-export function seen({ logits, targets, mask }: States): TokenEvidence & DistributionEvidence {
-  return { logits, logProbs: tokenLogProbs(logits, targets), mask };
+/** The evidence that every signal gives, each part computed when it is asked for. */
+export function seen({ logProbs, entropy, argmax, logits, mask }: States): PolicyEvidence {
+  return { logProbs, entropy, argmax, logits, mask };
 }
 
 /**
@@ -30,7 +22,7 @@ export function seen({ logits, targets, mask }: States): TokenEvidence & Distrib
  * assertEquals(estimate(gold, indicator).description.data, ["demonstration"]);
  * ```
  */
-export const indicator: Signal<unknown, None, TokenEvidence & DistributionEvidence> = {
+export const indicator: Signal<unknown, None, PolicyEvidence> = {
   description: { signal: () => "target token, 1[a = pi*(s_n)]", models: [], data: [], asks: 0 },
   collect: () => ({}),
   compare: (states) => ({ evidence: seen(states), metrics: {} }),
@@ -69,14 +61,14 @@ export interface Referenced {
  */
 export function against(
   reference: "precomputed",
-): Signal<ReferenceScores, Referenced, ReferenceEvidence & DistributionEvidence>;
+): Signal<ReferenceScores, Referenced, ReferenceEvidence & PolicyEvidence>;
 /** The same with a reference policy in place of its log-probabilities. */
 export function against(
   reference: Model,
-): Signal<unknown, Referenced, ReferenceEvidence & DistributionEvidence>;
+): Signal<unknown, Referenced, ReferenceEvidence & PolicyEvidence>;
 export function against(
   reference: "precomputed" | Model,
-): Signal<ReferenceScores, Referenced, ReferenceEvidence & DistributionEvidence> {
+): Signal<ReferenceScores, Referenced, ReferenceEvidence & PolicyEvidence> {
   const given = reference === "precomputed";
   return {
     description: {
@@ -87,11 +79,11 @@ export function against(
     },
     collect(_model, batch, ask) {
       if (given) return { referenceLogProbs: targetsOf(batch.referenceLogProbs) };
-      return { referenceLogProbs: stopGradient(seen(ask(reference)).logProbs) };
+      return { referenceLogProbs: stopGradient(ask(reference).logProbs()) };
     },
     compare(states, collected) {
       const evidence = seen(states);
-      const referenceLogProbs = cast(collected.referenceLogProbs, evidence.logProbs.dtype);
+      const referenceLogProbs = cast(collected.referenceLogProbs, evidence.mask.dtype);
       return { evidence: { ...evidence, referenceLogProbs }, metrics: {} };
     },
   };
@@ -103,9 +95,16 @@ export function against(
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { distilled, estimate, gold, type Model, objective, teacher } from "@unitune/objectives";
+ * import {
+ *   distilled,
+ *   estimate,
+ *   gold,
+ *   modelOfLogits,
+ *   objective,
+ *   teacher,
+ * } from "@unitune/objectives";
  *
- * const model: Model = { embed: (ids) => ids, logits: (embeddings) => embeddings };
+ * const model = modelOfLogits({ embed: (ids) => ids, logits: (embeddings) => embeddings });
  * const distillation = objective(estimate(gold, teacher(model)), distilled());
  * assertEquals(distillation.description.models, ["policy", "teacher"]);
  * ```
@@ -115,7 +114,7 @@ export function against(
  */
 export function teacher(
   model: Model,
-): Signal<unknown, { readonly teacherLogits: Tensor }, TeacherEvidence & TokenEvidence> {
+): Signal<unknown, { readonly teacherLogits: Tensor }, TeacherEvidence & PolicyEvidence> {
   return {
     description: {
       signal: () => "a teacher's predictions",
@@ -123,11 +122,11 @@ export function teacher(
       data: [],
       asks: 1,
     },
-    collect: (_model, _batch, ask) => ({ teacherLogits: stopGradient(ask(model).logits) }),
+    collect: (_model, _batch, ask) => ({ teacherLogits: stopGradient(ask(model).logits()) }),
     compare(states, { teacherLogits }) {
       const evidence = seen(states);
       return {
-        evidence: { ...evidence, teacherLogits: cast(teacherLogits, evidence.logits.dtype) },
+        evidence: { ...evidence, teacherLogits: cast(teacherLogits, evidence.mask.dtype) },
         metrics: {},
       };
     },

@@ -162,12 +162,12 @@ function update<P, B, S>(
  * import { assert } from "@std/assert";
  * import { sgd } from "@unitune/autodiff";
  * import { compile, gather, key, type Tensor, tensor, zeros } from "@unitune/core";
- * import { initTrainingState, type Policy, sft, trainingStep } from "@unitune/objectives";
+ * import { initTrainingState, policyOfLogits, sft, trainingStep } from "@unitune/objectives";
  *
- * const bigram: Policy<{ table: Tensor }> = {
+ * const bigram = policyOfLogits<{ table: Tensor }>({
  *   embed: ({ table }, ids) => gather(table, ids),
  *   logits: (_, embeddings) => embeddings,
- * };
+ * });
  * const training = { policy: bigram, objective: sft(), optimizer: sgd(1) };
  * const step = compile(trainingStep(training), { donate: [0] });
  *
@@ -225,14 +225,14 @@ export interface Accumulated<P> {
  *   accumulateGradients,
  *   applyAccumulated,
  *   initTrainingState,
- *   type Policy,
+ *   policyOfLogits,
  *   sft,
  * } from "@unitune/objectives";
  *
- * const policy: Policy<{ table: Tensor }> = {
+ * const policy = policyOfLogits<{ table: Tensor }>({
  *   embed: ({ table }, ids) => gather(table, ids),
  *   logits: (_, embeddings) => embeddings,
- * };
+ * });
  * const training = { policy, objective: sft(), optimizer: sgd(1) };
  * const accumulate = compile(accumulateGradients(training), { donate: [2] });
  * const apply = compile(applyAccumulated(training), { donate: [0, 1] });
@@ -281,12 +281,12 @@ export function accumulateGradients<P, B>(
  * import { assertEquals } from "@std/assert";
  * import { sgd } from "@unitune/autodiff";
  * import { gather, key, type Tensor, tensor } from "@unitune/core";
- * import { applyAccumulated, initTrainingState, type Policy, sft } from "@unitune/objectives";
+ * import { applyAccumulated, initTrainingState, policyOfLogits, sft } from "@unitune/objectives";
  *
- * const policy: Policy<{ table: Tensor }> = {
+ * const policy = policyOfLogits<{ table: Tensor }>({
  *   embed: ({ table }, ids) => gather(table, ids),
  *   logits: (_, embeddings) => embeddings,
- * };
+ * });
  * const training = { policy, objective: sft(), optimizer: sgd(1) };
  * const params = { table: tensor([[1]]) };
  * const after = applyAccumulated(training)(initTrainingState(params, training.optimizer, key(0)), {
@@ -320,12 +320,12 @@ export function applyAccumulated<P, B, S>(
  * ```ts
  * import { assertAlmostEquals } from "@std/assert";
  * import { gather, type Tensor, tensor, zeros } from "@unitune/core";
- * import { evaluationStep, type Policy, sft, summarize } from "@unitune/objectives";
+ * import { evaluationStep, policyOfLogits, sft, summarize } from "@unitune/objectives";
  *
- * const bigram: Policy<{ table: Tensor }> = {
+ * const bigram = policyOfLogits<{ table: Tensor }>({
  *   embed: ({ table }, ids) => gather(table, ids),
  *   logits: (_, embeddings) => embeddings,
- * };
+ * });
  * const validate = evaluationStep({ policy: bigram, objective: sft() });
  * const batch = { ids: tensor([[0, 1]], { dtype: "i32" }), mask: tensor([[0, 1]]) };
  * const state = { params: { table: zeros([2, 2]) }, step: tensor(0, { dtype: "i32" }) };

@@ -109,7 +109,7 @@ export function valueRegression(options: ValueOptions = {}): Optimization<ValueE
       ),
     },
     optimize: ({ values, oldValues, returns, mask }) => ({
-      terms: [valueLoss(values, oldValues, returns, mask, options)],
+      terms: [valueLoss(values(), oldValues, returns, mask, options)],
       metrics: {},
     }),
   };

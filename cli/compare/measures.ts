@@ -17,7 +17,7 @@ import {
   type Tensor,
 } from "@unitune/core";
 import { createGenerator, type Gpt, type GptParameters, type Tokenizer } from "@unitune/models";
-import { maskedSum, tokenEntropy } from "@unitune/objectives";
+import { maskedSum, modelOf } from "@unitune/objectives";
 import { type GivenAnswer, givenAnswer, roomFor } from "../answers.ts";
 import { paddedLength, toBatch } from "../batches.ts";
 import { tasks } from "../data/tasks.ts";
@@ -93,13 +93,16 @@ export function createExaminer(
   ) => {
     const read = slice(ids, 1, 0, -1);
     const counted = cast(slice(mask, 1, 1), "f32");
-    const own = model.logits(params, model.embed(params, read));
-    const logP = logSoftmax(own);
-    const logQ = logSoftmax(model.logits(start, model.embed(start, read)));
+    const predicted = (of: GptParameters) => {
+      const policy = modelOf(model, of);
+      return policy.predict(policy.embed(read));
+    };
+    const own = predicted(params);
+    const [logP, logQ] = [logSoftmax(own.logits()), logSoftmax(predicted(start).logits())];
     const kl = sum(mul(exp(logP), sub(logP, logQ)), { axes: [-1] });
     return {
       kl: maskedSum(kl, counted),
-      entropy: maskedSum(tokenEntropy(own), counted),
+      entropy: maskedSum(own.entropy(), counted),
       tokens: sum(counted),
     };
   }, { device });

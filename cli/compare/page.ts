@@ -7,6 +7,7 @@
 
 import { compile, type Device, logSoftmax, slice, type Tensor } from "@unitune/core";
 import { createGenerator, type EncodedSequence, gpt, type GptParameters } from "@unitune/models";
+import { modelOf } from "@unitune/objectives";
 import { figure, type Html, html, page, type PageSection, table, verbatim } from "../page.ts";
 import { type Curve, curves, intervals } from "../plot.ts";
 import { givenAnswer, roomFor } from "../answers.ts";
@@ -176,8 +177,8 @@ async function beliefs(content: StudyPageContent): Promise<PageSection | undefin
 
   const model = gpt(config);
   using read = compile((params: GptParameters, ids: Tensor) => {
-    const embeddings = model.embed(params, slice(ids, 1, 0, -1));
-    return logSoftmax(model.logits(params, embeddings));
+    const policy = modelOf(model, params);
+    return logSoftmax(policy.predict(policy.embed(slice(ids, 1, 0, -1))).logits());
   }, { device });
   const { ids, mask } = asked.sequence;
   const { ids: batch } = toBatch([asked.sequence], {

@@ -78,12 +78,12 @@ export function lakePolicy(
   return {
     embed: ({ first, firstBias }, ids) =>
       gather(add(input === "cell" ? first : matmul(features, first), firstBias), ids),
-    logits: ({ second, secondBias }, embeddings) =>
-      add(matmul(act(embeddings), second), secondBias),
+    hidden: (_, embeddings) => act(embeddings),
+    head: ({ second, secondBias }) => (hidden) => add(matmul(hidden, second), secondBias),
     ...(hasValues
       ? {
-        values: ({ value, valueBias }, embeddings) =>
-          add(sum(mul(act(embeddings), value), { axes: [-1] }), valueBias),
+        value: ({ value, valueBias }) => (hidden) =>
+          add(sum(mul(hidden, value), { axes: [-1], keepDims: true }), valueBias),
       }
       : {}),
   };

@@ -4,7 +4,8 @@ import { compile, evaluate, gather, key, tensor } from "@unitune/core";
 import {
   distillation,
   initTrainingState,
-  type Model,
+  modelOf,
+  modelOfLogits,
   type Objective,
   type TrainingState,
   trainingStep,
@@ -107,7 +108,10 @@ function trainerBy<B, S>(
 ): Trainer {
   const policy = lakePolicy(lake, architecture, hasValues);
   const cells = allCells(lake);
-  const logitsOf = (weights: Weights) => policy.logits(weights, policy.embed(weights, cells));
+  const logitsOf = (weights: Weights) => {
+    const model = modelOf(policy, weights);
+    return model.predict(model.embed(cells)).logits();
+  };
   const look = compile(logitsOf);
   const advance = trainingStep({ policy, objective, optimizer });
   const step = compile((state: TrainingState<Weights, S>, batch: B) => {
@@ -191,7 +195,7 @@ export async function parameterisedOptimum(
   };
   // e^-30 is as good as 0 beside 1 in f32.
   const table = tensor(optimal.map((row) => row.map((p) => p > 0 ? Math.log(p) : -30)));
-  const teacher: Model = { embed: (cells) => gather(table, cells), logits: (rows) => rows };
+  const teacher = modelOfLogits({ embed: (cells) => gather(table, cells), logits: (rows) => rows });
   using trainer = trainerOf(game, { ...setting, optimizer: "adam", learningRate: 0.03 }, {
     objective: distillation(teacher, { beta: 0 }),
     feed: () => () => ({ batch, read: [] }),

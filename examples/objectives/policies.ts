@@ -1,6 +1,6 @@
 /**
- * Two policies that are not this project's GPT: a bigram table and a small recurrent net. An
- * objective asks two functions of them: token ids to embeddings, and embeddings to logits.
+ * Two policies that are not this project's GPT: a bigram table, which is one function from embeddings
+ * to logits, and a small recurrent net with hidden states and a tied head.
  */
 import {
   add,
@@ -13,18 +13,17 @@ import {
   stack,
   tanh,
   type Tensor,
-  transposeLast,
 } from "@unitune/core";
-import type { Policy } from "@unitune/objectives";
+import { type Policy, policyOfLogits } from "@unitune/objectives";
 
 /** The parameters of {@linkcode bigram}. */
 export type BigramParameters = { readonly table: Tensor };
 
 /** A table `[V, V]`: the embedding of a token is the logits of the next. */
-export const bigram: Policy<BigramParameters> = {
+export const bigram: Policy<BigramParameters> = policyOfLogits({
   embed: ({ table }, ids) => gather(table, ids),
   logits: (_, embeddings) => embeddings,
-};
+});
 
 export function initBigram(key: Tensor, vocabulary: number): BigramParameters {
   return { table: normal(key, [vocabulary, vocabulary], { deviation: 0.1 }) };
@@ -37,10 +36,10 @@ export type RecurrentParameters = {
   readonly state: Tensor; // [D, D]
 };
 
-/** An Elman net: `h_t = tanh(x_t U + h_{t-1} W)`, logits `h_t E'` by the tied embedding. */
+/** An Elman net: `h_t = tanh(x_t U + h_{t-1} W)`, with logits `h_t E'`: its head is the embedding. */
 export const recurrent: Policy<RecurrentParameters> = {
   embed: ({ embedding }, ids) => gather(embedding, ids),
-  logits({ embedding, input, state }, embeddings) {
+  hidden({ input, state }, embeddings) {
     const [, length = 0] = embeddings.shape;
     const inputs = matmul(embeddings, input); // [B, T, D]
     const states: Tensor[] = [];
@@ -49,8 +48,9 @@ export const recurrent: Policy<RecurrentParameters> = {
       const before = states.at(-1);
       states.push(tanh(before === undefined ? x : add(x, matmul(before, state))));
     }
-    return matmul(stack(states, 1), transposeLast(embedding)); // [B, T, V]
+    return stack(states, 1); // [B, T, D]
   },
+  head: ({ embedding }) => ({ weight: embedding }), // [V, D]
 };
 
 export function initRecurrent(key: Tensor, vocabulary: number, width = 16): RecurrentParameters {

@@ -8,7 +8,6 @@ import {
   rolloutsOf,
   type Sample,
   scoreTokens,
-  tokenLogProbs,
 } from "@unitune/objectives";
 
 /** Digits 0..5 and a stop token. */
@@ -53,12 +52,12 @@ export async function rollOut(model: Model, each: number, seed: number): Promise
   const drafts = Array.from({ length: DIGITS * each }, (_, row) => [Math.floor(row / each)]);
   for (let t = 0; t < 3; t++) {
     const ids = tensor(drafts, { dtype: "i32" });
-    const logits = model.logits(model.embed(ids));
+    const { logProbs } = model.predict(model.embed(ids));
     // The probability of every token after each draft, one token after the other.
     const columns = await Promise.all(
       Array.from({ length: VOCABULARY }, (_, token) => {
         const same = tensor(drafts.map((draft) => draft.map(() => token)), { dtype: "i32" });
-        return tokenLogProbs(logits, same).data();
+        return logProbs(same).data();
       }),
     );
     drafts.forEach((draft, row) => {

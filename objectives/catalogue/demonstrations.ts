@@ -139,9 +139,9 @@ export function scheduledSampling(options: ScheduledOptions = {}): Objective<Dem
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { distillation, type Model } from "@unitune/objectives";
+ * import { distillation, modelOfLogits } from "@unitune/objectives";
  *
- * const model: Model = { embed: (ids) => ids, logits: (embeddings) => embeddings };
+ * const model = modelOfLogits({ embed: (ids) => ids, logits: (embeddings) => embeddings });
  * assertEquals(distillation(model).description.models, ["policy", "teacher"]);
  * ```
  *

@@ -316,9 +316,9 @@ export function mpo(options: PreferenceObjectiveOptions = {}): Objective<ScoredP
  * @example
  * ```ts
  * import { assertStringIncludes } from "@std/assert";
- * import { intuitiveDpo, type Model } from "@unitune/objectives";
+ * import { intuitiveDpo, modelOfLogits } from "@unitune/objectives";
  *
- * const reference: Model = { embed: (ids) => ids, logits: (embeddings) => embeddings };
+ * const reference = modelOfLogits({ embed: (ids) => ids, logits: (embeddings) => embeddings });
  * assertStringIncludes(intuitiveDpo(reference, { lambda: 0.3 }).description.modelStates, "0.3");
  * ```
  *

@@ -12,7 +12,7 @@ import {
   withConfig,
 } from "@unitune/cli";
 import { tensor } from "@unitune/core";
-import { catalogue } from "@unitune/objectives";
+import { catalogue, modelOfLogits } from "@unitune/objectives";
 
 const cli = new URL("../../cli/objectives.ts", import.meta.url);
 const decoder = new TextDecoder();
@@ -82,7 +82,7 @@ Deno.test("every objective is found by every spelling, and by its name in the li
       assertEquals(choiceNamed(objective, spelling), name, spelling);
     }
   }
-  const other = { embed: () => chosen, logits: () => chosen };
+  const other = modelOfLogits({ embed: () => chosen, logits: () => chosen });
   const chosen = tensor(0);
   const groups = catalogue({ reference: other, groupSize: 2 });
   const names = Object.values(groups).flatMap((group) => Object.keys(group));

@@ -1,11 +1,11 @@
 /** Objectives as the command makes them: the library's, with the library's defaults. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describeObjective, type TrainSettings, trainSettings } from "@unitune/cli";
-import { catalogue, type Model, type Objective } from "@unitune/objectives";
+import { catalogue, modelOfLogits, type Objective } from "@unitune/objectives";
 import { allObjectives, type ObjectiveName } from "../../cli/objective_names.ts";
 import { inFolder, readRows, tiny, trained, writeRows } from "./command.ts";
 
-const nobody: Model = { embed: (ids) => ids, logits: (embeddings) => embeddings };
+const nobody = modelOfLogits({ embed: (ids) => ids, logits: (embeddings) => embeddings });
 
 /** The catalogue's names where they are not the command's in another spelling. */
 const spelled: Readonly<Record<string, string>> = { "max-rl": "maxRlGradient" };

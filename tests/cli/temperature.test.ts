@@ -62,7 +62,8 @@ Deno.test("old and reference log-probabilities are those of logits / T", async (
     const { batches: [batch] } = await feed.next(params, feed.empty, 0);
     assert(batch !== undefined);
     const { ids, mask, oldLogProbs, referenceLogProbs } = batch;
-    const logits = model.logits(params, model.embed(params, slice(ids, 1, 0, -1)));
+    const { embed, predict } = modelOf(model, params);
+    const logits = predict(embed(slice(ids, 1, 0, -1))).logits();
     const [rows = 0, length = 0] = ids.shape;
     const [flat, said, counted, old, reference] = await Promise.all(
       [logits, ids, mask, oldLogProbs, referenceLogProbs].map((x) => x.data()),

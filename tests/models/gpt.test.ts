@@ -96,7 +96,7 @@ Deno.test("embeddings of another width or beyond the context are refused", () =>
     [[3, 8], "GPT: embeddings: got shape [3, 8]; expected [B, T, 8]"],
   ];
   for (const [shape, message] of refused) {
-    assertThrows(() => model.logits(params, zeros(shape)), ShapeError, message);
+    assertThrows(() => model.hidden(params, zeros(shape)), ShapeError, message);
   }
 });
 

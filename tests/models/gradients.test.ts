@@ -15,7 +15,7 @@ import {
   type Tensor,
   zipTrees,
 } from "@unitune/core";
-import { gpt, type GptConfig, type GptParameters } from "@unitune/models";
+import { applyGpt, embedTokens, gpt, type GptConfig, type GptParameters } from "@unitune/models";
 import { logitsOf, sineParameters, tinyConfig, tokenIds } from "./tiny.ts";
 
 /** Mean negative log-probability of every token but the first. */
@@ -35,10 +35,9 @@ Deno.test("gradients are central differences'", async () => {
 
 Deno.test("with dropout too, its choices fixed by the key", async () => {
   const config = { vocabulary: 3, context: 2, layers: 1, heads: 1, width: 4, dropout: 0.4 };
-  const model = gpt(config);
   const ids = tokenIds([[2, 1]]);
   await checkGradients(
-    (params: GptParameters) => model.logits(params, model.embed(params, ids), { key: key(2) }),
+    (params: GptParameters) => applyGpt(config, params, embedTokens(params, ids), { key: key(2) }),
     sineParameters(config),
   );
 });

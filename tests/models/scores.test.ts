@@ -1,7 +1,7 @@
 /** A GPT with a head of one number: values, rewards, and their checkpoints. */
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { grad } from "@unitune/autodiff";
-import { key, leafPaths, normal, slice, sum, tensor } from "@unitune/core";
+import { key, leafPaths, normal, slice, sum, type Tensor, tensor } from "@unitune/core";
 import {
   actorCriticGpt,
   decodeCheckpoint,
@@ -13,7 +13,7 @@ import {
   withoutScore,
   withScore,
 } from "@unitune/models";
-import { modelOf, type Policy } from "@unitune/objectives";
+import { type Model, modelOf, type Policy } from "@unitune/objectives";
 
 const config = { vocabulary: 7, context: 6, layers: 2, heads: 2, width: 8, dropout: 0 };
 const start = withScore(gpt(config).init(key(1)));
@@ -23,35 +23,37 @@ const params: ScoringGptParameters = {
 };
 const ids = tensor([[1, 2, 3, 4], [5, 6, 0, 1]], { dtype: "i32" });
 
+function valuesOf(params: ScoringGptParameters, ids: Tensor): Tensor {
+  const model = modelOf(actorCriticGpt(config), params);
+  return model.predict(model.embed(ids)).values();
+}
+
 Deno.test("an actor-critic and a reward model are policies", () => {
   const actor: Policy<ScoringGptParameters> = actorCriticGpt(config);
   const rewards: Policy<ScoringGptParameters> = rewardGpt(config);
   const [model, scorer] = [modelOf(actor, params), modelOf(rewards, params)];
-  assertEquals(model.values?.(model.embed(ids)).shape, [2, 4]);
-  assertEquals(scorer.logits(scorer.embed(ids)).shape, [2, 4, 1]);
-  assertEquals(scorer.values, undefined);
+  const { logits, values } = model.predict(model.embed(ids));
+  assertEquals([logits().shape, values().shape], [[2, 4, 7], [2, 4]]);
+  const { scores, values: none } = scorer.predict(scorer.embed(ids));
+  assertEquals(scores().shape, [2, 4]);
+  assertThrows(none, TypeError, "no value head");
 });
 
 Deno.test("a value depends on the tokens up to its own only, and so does not leak the future", async () => {
-  const model = actorCriticGpt(config);
-  const valuesOf = async (rows: number[][]) => {
-    const values = model.values(params, model.embed(params, tensor(rows, { dtype: "i32" })));
-    return await slice(values, 1, 0, 2).data();
+  const firstTwo = async (rows: number[][]) => {
+    return await slice(valuesOf(params, tensor(rows, { dtype: "i32" })), 1, 0, 2).data();
   };
-  assertEquals(await valuesOf([[1, 2, 3, 4]]), await valuesOf([[1, 2, 6, 0]]));
-  assertNotEquals(await valuesOf([[1, 2, 3, 4]]), await valuesOf([[1, 3, 3, 4]]));
+  assertEquals(await firstTwo([[1, 2, 3, 4]]), await firstTwo([[1, 2, 6, 0]]));
+  assertNotEquals(await firstTwo([[1, 2, 3, 4]]), await firstTwo([[1, 3, 3, 4]]));
 });
 
 Deno.test("the head leaves the policy as it was, and learns together with the trunk", async () => {
-  const [model, plain] = [actorCriticGpt(config), gpt(config)];
-  const [with_, without] = [
-    model.logits(params, model.embed(params, ids)),
-    plain.logits(withoutScore(params), plain.embed(params, ids)),
-  ];
-  assertEquals(await with_.data(), await without.data());
-  const gradient = grad((p: ScoringGptParameters) => sum(model.values(p, model.embed(p, ids))))(
-    params,
+  const logitsOf = (model: Model) => model.predict(model.embed(ids)).logits().data();
+  assertEquals(
+    await logitsOf(modelOf(actorCriticGpt(config), params)),
+    await logitsOf(modelOf(gpt(config), withoutScore(params))),
   );
+  const gradient = grad((p: ScoringGptParameters) => sum(valuesOf(p, ids)))(params);
   for (const [path, leaf] of leafPaths(gradient)) {
     // A layer normalization's own offset does not reach a key, nor a value an unread position.
     const isMoved = (await leaf.data()).some((x) => x !== 0);

@@ -1,6 +1,6 @@
 /** A GPT small enough for the reference backend, and what its tests share. */
 import { mapTree, type Tensor, tensor } from "@unitune/core";
-import { gpt, type GptConfig, type GptParameters } from "@unitune/models";
+import { applyGpt, embedTokens, gpt, type GptConfig, type GptParameters } from "@unitune/models";
 
 export const tinyConfig: GptConfig = {
   vocabulary: 7,
@@ -33,8 +33,7 @@ export function tokenIds(rows: readonly (readonly number[])[]): Tensor {
 
 /** Logits `[B, T, V]` of token ids, without a cache. */
 export function logitsOf(config: GptConfig, params: GptParameters, ids: Tensor): Tensor {
-  const model = gpt(config);
-  return model.logits(params, model.embed(params, ids));
+  return applyGpt(config, params, embedTokens(params, ids));
 }
 
 export function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {

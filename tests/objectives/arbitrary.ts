@@ -18,7 +18,6 @@ import {
   tanh,
   type Tensor,
   tensor,
-  transposeLast,
   where,
 } from "@unitune/core";
 import {
@@ -45,10 +44,9 @@ function averaging({ shape: [, length = 0], dtype }: Tensor): Tensor {
 /** A small causal policy with tied embeddings, whose predictions depend on the whole prefix. */
 export const policy: Policy<Parameters> = {
   embed: ({ table }, ids) => gather(table, ids),
-  logits({ table, mixing }, embeddings) {
-    const hidden = tanh(matmul(matmul(averaging(embeddings), embeddings), mixing));
-    return matmul(hidden, transposeLast(table));
-  },
+  hidden: ({ mixing }, embeddings) =>
+    tanh(matmul(matmul(averaging(embeddings), embeddings), mixing)),
+  head: ({ table }) => ({ weight: table }),
 };
 
 /** A random policy and a batch for it. */

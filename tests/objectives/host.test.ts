@@ -16,7 +16,7 @@ import {
   maskedMean,
   maskedSum,
   maskedWhiten,
-  type Model,
+  modelOfLogits,
   rewardModelLoss,
   sequenceLogProbs,
   sft,
@@ -26,10 +26,8 @@ import fc from "fast-check";
 
 const VOCABULARY = 4;
 const table = normal(key(0), [VOCABULARY, VOCABULARY]);
-const modelOf = (weights: Tensor): Model => ({
-  embed: (ids) => gather(weights, ids),
-  logits: (embeddings) => embeddings,
-});
+const modelOf = (weights: Tensor) =>
+  modelOfLogits({ embed: (ids) => gather(weights, ids), logits: (embeddings) => embeddings });
 const context: Context = { step: tensor(0, { dtype: "i32" }) };
 
 function batchOf(ids: readonly number[], mask: readonly number[]): Demonstrations {

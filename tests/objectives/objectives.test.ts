@@ -46,6 +46,7 @@ import {
   metricValues,
   type Model,
   modelOf,
+  modelOfLogits,
   nll,
   noisyLambda,
   type Objective,
@@ -144,9 +145,9 @@ function spy(model: Model): Model & { readonly asked: Tensor[] } {
   return {
     asked,
     embed: model.embed,
-    logits(embeddings, options) {
+    predict(embeddings, options) {
       asked.push(embeddings);
-      return model.logits(embeddings, options);
+      return model.predict(embeddings, options);
     },
   };
 }
@@ -157,8 +158,8 @@ Deno.test("intuitive states: the prompt is untouched, answers are mixed with the
       cases,
       fc.double({ min: 0, max: 1, noNaN: true }),
       async ({ params, batch }, lambda) => {
-        const { embed, logits, asked } = spy(modelOf(policy, params));
-        const model = { embed, logits };
+        const { embed, predict, asked } = spy(modelOf(policy, params));
+        const model = { embed, predict };
         const states = intuitive({ lambda });
         states.evaluate(model, states.collect(model, batch, context), context);
         assertEquals(asked.length, 2);
@@ -166,7 +167,7 @@ Deno.test("intuitive states: the prompt is untouched, answers are mixed with the
         assert(first !== undefined && second !== undefined);
 
         const [rows = 0, length = 0, width = 0] = first.shape;
-        const predicted = await argmax(logits(first)).data();
+        const predicted = await argmax(predict(first).logits()).data();
         const [table, ids, mask, before, after] = await Promise.all(
           [params.table, batch.ids, batch.mask, first, second].map((x) => x.data()),
         );
@@ -195,9 +196,9 @@ Deno.test("no gradient flows through what is collected", async () => {
   // A first pass that hands its logits to the loss: all of the loss's gradient would come from it.
   const leaky: Estimation<Demonstrations, Tensor, TokenEvidence> = {
     description: estimate(gold, indicator).description,
-    collect: (model, { ids }) => sum(model.logits(model.embed(ids)), { axes: [-1] }),
+    collect: (model, { ids }) => sum(model.predict(model.embed(ids)).logits(), { axes: [-1] }),
     evaluate: (_model, logProbs) => ({
-      evidence: { logProbs, mask: add(zeros(logProbs.shape), 1) },
+      evidence: { logProbs: () => logProbs, mask: add(zeros(logProbs.shape), 1) },
       metrics: {},
     }),
   };
@@ -261,10 +262,8 @@ Deno.test("the stop token is trained: the last token alone makes the loss, and h
   const stop = 3;
   const logits = tensor([[[0, 0, 0, 1], [0, 0, 0, 2], [1, 2, 3, 4]]], { dtype: "f64" });
   const batch = { ids: idsOf([[0, 1, 2, stop]]), mask: tensor([[0, 0, 0, 1]]) };
-  const model = (logits: Tensor): Model => ({
-    embed: (ids) => gather(zeros([4, 1], "f64"), ids),
-    logits: () => logits,
-  });
+  const model = (logits: Tensor) =>
+    modelOfLogits({ embed: (ids) => gather(zeros([4, 1], "f64"), ids), logits: () => logits });
   for (const objective of [sft(), bySequence]) {
     const loss = (x: Tensor) => {
       const collected = objective.collect(model(x), batch, context);
@@ -305,11 +304,11 @@ Deno.test("metrics of a batch by hand", async () => {
   const logits = tensor([[[0, Math.log(3)], [5, -Infinity], [2, 2]]], { dtype: "f64" });
   const batch = { ids: idsOf([[0, 1, 0, 1]]), mask: tensor([[0, 1, 1, 0]]) };
   const { metrics } = gold.evaluate(
-    { embed: (ids) => gather(zeros([2, 1]), ids), logits: () => logits },
+    modelOfLogits({ embed: (ids) => gather(zeros([2, 1]), ids), logits: () => logits }),
     batch,
     context,
   );
-  const values = metricValues(metrics);
+  const values = metricValues(metrics());
   assertEquals(Object.keys(values), ["nll", "entropy", "mean_token_accuracy", "num_tokens"]);
   // Token 1 with probability 3/4, then token 0 with certainty.
   assertAlmostEquals(await values.nll?.item() ?? NaN, Math.log(4 / 3) / 2, 1e-12);
@@ -340,7 +339,7 @@ Deno.test("lambda follows its schedule", async () => {
 });
 
 Deno.test("options out of range and batches that do not fit are errors", () => {
-  const model = modelOf<null>({ embed: (_, ids) => ids, logits: (_, x) => x }, null);
+  const model = modelOfLogits({ embed: (ids) => ids, logits: (x) => x });
   const wrong: [() => unknown, new () => Error, string][] = [
     [() => ift({ lambda: 1.5 }), RangeError, "lambda: expected a number from 0 to 1, got 1.5"],
     [() => ift({ lambda: NaN }), RangeError, "lambda"],
@@ -421,7 +420,7 @@ Deno.test("an optimization takes every estimation that gives what it needs, and 
   const pairs = paired(supervised);
   const referenced = paired(estimate(gold, against("precomputed")));
   const rollouts = estimate(sampled, advantage(estimator("leave-one-out", 2)));
-  const reference = modelOf<null>({ embed: (_, ids) => ids, logits: (_, x) => x }, null);
+  const reference = modelOfLogits({ embed: (ids) => ids, logits: (x) => x });
   const needsLess: Optimization<Pick<TokenEvidence, "mask">> = {
     description: nll().description,
     optimize: ({ mask }) => ({
@@ -527,7 +526,7 @@ Deno.test("an optimization takes every estimation that gives what it needs, and 
   const wrongBatch: Objective<Demonstrations> = ppo();
   assertEquals(typeof wrongBatch, "object");
 
-  const model: Model = { embed: (ids) => ids, logits: (embeddings) => embeddings };
+  const model = modelOfLogits({ embed: (ids) => ids, logits: (embeddings) => embeddings });
   const incomplete = { ids: idsOf([[0, 1]]) };
   // @ts-expect-error: demonstrations need a mask.
   assertThrows(() => gold.collect(model, incomplete, context), TypeError);

@@ -45,8 +45,8 @@ import {
   linearLambda,
   lossToGo,
   maskedWhiten,
-  type Model,
   modelOf,
+  modelOfLogits,
   neftune,
   nll,
   noisyLambda,
@@ -79,7 +79,7 @@ import { assertNear, context, lossOf, policy } from "./arbitrary.ts";
 import { theorem } from "./theorem.ts";
 import { worldOf, worlds } from "./worlds.ts";
 
-const nobody: Model = { embed: (ids) => ids, logits: (embeddings) => embeddings };
+const nobody = modelOfLogits({ embed: (ids) => ids, logits: (embeddings) => embeddings });
 const scores = tensor([1, 0]);
 const rows = tensor([[1, 0]]);
 
@@ -216,7 +216,9 @@ theorem(
         const estimation = estimate(gold, against("precomputed"));
         const collected = estimation.collect(model, pairs[side], context);
         const { evidence } = estimation.evaluate(model, collected, context);
-        return sequenceLogProbs(evidence[of], evidence.mask, "mean");
+        const { logProbs, referenceLogProbs, mask } = evidence;
+        const values = { logProbs: logProbs(), referenceLogProbs };
+        return sequenceLogProbs(values[of], mask, "mean");
       };
       const mean = async (losses: Tensor) => {
         const values = [...await losses.data()];

@@ -1,7 +1,7 @@
 /** Signals, combinators and rollouts, one by one: what they read, log and refuse. */
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { grad, linearWarmup } from "@unitune/autodiff";
-import { gather, key, mul, ones, ShapeError, type Tensor, tensor, zeros } from "@unitune/core";
+import { gather, key, ones, ShapeError, type Tensor, tensor, zeros } from "@unitune/core";
 import {
   advantage,
   against,
@@ -26,6 +26,7 @@ import {
   kto,
   type Model,
   modelOf,
+  modelOfLogits,
   neftune,
   nll,
   type Objective,
@@ -35,6 +36,7 @@ import {
   paired,
   pairwise,
   penalized,
+  type Policy,
   ppo,
   ranked,
   rewardModel,
@@ -50,7 +52,7 @@ import {
   teacher,
   weight,
 } from "@unitune/objectives";
-import { assertClose, context, idsOf, lossOf, policy } from "./arbitrary.ts";
+import { assertClose, context, idsOf, lossOf, type Parameters, policy } from "./arbitrary.ts";
 import { actorCritic, worldOf } from "./worlds.ts";
 
 const f64 = { dtype: "f64" } as const;
@@ -71,7 +73,10 @@ async function numbers(metrics: Readonly<Record<string, Tensor>>) {
 /** A model whose predictions are given: the log-probabilities of tokens 0 and 1. */
 function saying(probabilities: readonly number[]): Model {
   const logits = [probabilities.map((p) => [Math.log(1 - p), Math.log(p)])];
-  return { embed: (ids) => gather(zeros([2, 1], "f64"), ids), logits: () => tensor(logits, f64) };
+  return modelOfLogits({
+    embed: (ids) => gather(zeros([2, 1], "f64"), ids),
+    logits: () => tensor(logits, f64),
+  });
 }
 
 Deno.test("metrics of pairs by hand: implicit rewards, their margins, log-probabilities", async () => {
@@ -109,10 +114,10 @@ Deno.test("metrics of rollouts by hand: rewards, their deviation in groups, leng
     oldLogProbs: tensor([[0, -2, -0.1, -1], [0, -0.1, 0, 0]], f64),
     referenceLogProbs: zeros([2, 4], "f64"),
   };
-  const sure: Model = {
+  const sure = modelOfLogits({
     embed: (ids) => gather(zeros([2, 1], "f64"), ids),
     logits: (x) => zeros([...x.shape.slice(0, 2), 2], "f64"),
-  };
+  });
   const metrics = await numbers(
     summarize(evaluated(grpoKl({ groupSize: 2 }), rollouts, context, sure)),
   );
@@ -140,10 +145,11 @@ Deno.test("a penalty is taken from the reward of the whole answer, or token by t
     oldLogProbs: tensor([[0, -1, -1], [0, -1, -9]], f64),
     referenceLogProbs: tensor([[0, -2, -2], [0, -3, 0]], f64),
   };
-  const by: Model = {
-    ...model,
-    values: ({ shape: [rows = 0, length = 0] }) => zeros([rows, length], "f64"),
+  const indifferent: Policy<Parameters> = {
+    ...policy,
+    value: () => (hidden) => zeros([...hidden.shape.slice(0, -1), 1], hidden.dtype),
   };
+  const by = modelOf(indifferent, world.params);
   const raw = estimate(sampled, penalized({ coefficient: 0.5 }, advantage(estimator("raw"))));
   const { signal } = raw.collect(by, rollouts, context);
   await assertClose(signal.advantages, tensor([2 - 0.5 * 2, 1 - 0.5 * 2], f64));
@@ -216,17 +222,20 @@ Deno.test("scheduled sampling replaces by its probability: none, all, and none w
     all.collect(model, world.demonstrations, context),
     context,
   );
-  assert(await assertClose(logits, gentle).then(() => false, () => true), "own tokens were read");
+  assert(
+    await assertClose(logits(), gentle()).then(() => false, () => true),
+    "own tokens were read",
+  );
 });
 
 Deno.test("NEFTune's noise is there with keys only, bounded by alpha / sqrt(L D)", async () => {
   const keys = { step: key(1), batch: key(2) };
   const noisy = neftune(gold, { alpha: 3 });
   let seen: Tensor | undefined;
-  const spy: Model = {
+  const spy = modelOfLogits({
     embed: (ids) => gather(zeros([4, 4], "f64"), ids),
     logits: (x) => seen = x,
-  };
+  });
   noisy.evaluate(spy, world.demonstrations, context);
   assertEquals((await seen?.data())?.some((x) => x !== 0), false);
   noisy.evaluate(spy, world.demonstrations, { ...context, keys });
@@ -290,8 +299,8 @@ Deno.test("ranking takes the best over the worst; equal rewards teach nothing", 
 Deno.test("what a batch or a model lacks is named", () => {
   const { rollouts, pairs } = world;
   const wrong: readonly [() => unknown, new () => Error, string][] = [
-    [() => evaluated(ppo(), rollouts), TypeError, "give it a function `values`"],
-    [() => evaluated(rewardModel(), pairs), ShapeError, "expected [B, T, 1]"],
+    [() => evaluated(ppo(), rollouts), TypeError, "give it a head `value`"],
+    [() => evaluated(rewardModel(), pairs), ShapeError, "expected [..., 1]"],
     [
       () => evaluated(grpo({ groupSize: 2 }), { ...rollouts, rewards: ones([3], "f64") }),
       ShapeError,
@@ -319,9 +328,12 @@ Deno.test("what a batch or a model lacks is named", () => {
 
 Deno.test("both signals ask the policy once, each other model once", () => {
   let asked = 0;
-  const counting: Model = { ...model, logits: (x) => (asked++, model.logits(x)) };
+  const counting: Model = { ...model, predict: (x) => (asked++, model.predict(x)) };
   let others = 0;
-  const other: Model = { ...model, logits: (x) => (others++, mul(model.logits(x), 0.5)) };
+  const other: Model = {
+    ...model,
+    predict: (x) => (others++, model.predict(x, { temperature: 2 })),
+  };
   const whole = objective(
     estimate(gold, both(teacher(other), against(other))),
     sumOf(distilled(), kl()),

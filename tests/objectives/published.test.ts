@@ -10,12 +10,12 @@ const program = `
 import { compile, gather, key, tensor, zeros, type Tensor } from "@unitune/core";
 import { sgd } from "@unitune/autodiff";
 import { dpo, ift, objective, initTrainingState, trainingStep } from "@unitune/objectives";
-import { estimate, gold, indicator, nll, type Policy } from "@unitune/objectives";
+import { estimate, gold, indicator, nll, policyOfLogits } from "@unitune/objectives";
 
-const policy: Policy<{ table: Tensor }> = {
+const policy = policyOfLogits<{ table: Tensor }>({
   embed: ({ table }, ids) => gather(table, ids),
   logits: (_, embeddings) => embeddings,
-};
+});
 const batch = { ids: tensor([[0, 1, 0]], { dtype: "i32" }), mask: tensor([[0, 1, 1]]) };
 const optimizer = sgd(1);
 for (const method of [ift(), objective(estimate(gold, indicator), nll())]) {

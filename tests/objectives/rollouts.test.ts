@@ -1,7 +1,7 @@
 /** Rollouts as a type: tokens that a policy sampled, and the temperature that they were sampled at. */
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { grad } from "@unitune/autodiff";
-import { add, compile, div, leafPaths, type Tensor, tensor } from "@unitune/core";
+import { add, compile, div, headLogits, leafPaths, type Tensor, tensor } from "@unitune/core";
 import { decodeTree, encodeTree } from "@unitune/models";
 import {
   best,
@@ -40,7 +40,10 @@ const temperatures = fc.constantFrom(0.25, 0.5, 2, 3);
 
 /** The policy whose logits are divided by a number. */
 function divided(policy: Policy<Parameters>, by: number): Policy<Parameters> {
-  return { ...policy, logits: (...args) => div(policy.logits(...args), by) };
+  return {
+    ...policy,
+    head: (params) => (hidden) => div(headLogits(policy.head(params), hidden), by),
+  };
 }
 
 /** Everything that an objective says of a batch, and the gradient of its loss. */

@@ -143,15 +143,15 @@ Deno.test("metrics have the field's names, and only those that are known", async
   assertAlmostEquals(await first.metrics.grad_norm?.item() ?? NaN, 4 * await norm.item(), 1e-12);
 });
 
-/** Logits that are noise of the key, so that a test sees which key a forward pass was given. */
+/** Hidden states that are noise of the key: a test sees which key a forward pass was given. */
 const noisyPolicy: Policy<Parameters> = {
-  embed: policy.embed,
-  logits(params, embeddings, options) {
-    const logits = policy.logits(params, embeddings);
+  ...policy,
+  hidden(params, embeddings, options) {
+    const hidden = policy.hidden(params, embeddings);
     const { key: dropout } = options ?? {};
     return dropout === undefined
-      ? logits
-      : where(cast(zeros([]), "bool"), logits, cast(uniform(dropout, logits.shape), "f64"));
+      ? hidden
+      : where(cast(zeros([]), "bool"), hidden, cast(uniform(dropout, hidden.shape), "f64"));
   },
 };
 

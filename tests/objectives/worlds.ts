@@ -4,15 +4,13 @@ import {
   cast,
   evaluate,
   type FloatDType,
+  type Head,
   key,
-  matmul,
   mul,
   normal,
   sum,
-  tanh,
   type Tensor,
   tensor,
-  unsqueeze,
 } from "@unitune/core";
 import {
   catalogue,
@@ -29,18 +27,16 @@ import {
 import fc from "fast-check";
 import { idsOf, type Parameters, policy as wordPolicy } from "./arbitrary.ts";
 
+const total: Head = (hidden) => sum(hidden, { axes: [-1], keepDims: true });
+
 /** The policy of the other tests, with a value head over the same hidden states. */
 export const actorCritic: Policy<Parameters> = {
   ...wordPolicy,
-  values: ({ mixing }, embeddings) => sum(tanh(matmul(embeddings, mixing)), { axes: [-1] }),
+  value: () => total,
 };
 
-/** A reward model: its only logit is a score. */
-export const scorer: Policy<Parameters> = {
-  embed: wordPolicy.embed,
-  logits: ({ mixing }, embeddings) =>
-    unsqueeze(sum(tanh(matmul(embeddings, mixing)), { axes: [-1] }), -1),
-};
+/** A reward model: its head has one output. */
+export const scorer: Policy<Parameters> = { ...wordPolicy, head: () => total };
 
 /** A batch of every kind, in groups of two. */
 export interface World {
@@ -157,12 +153,12 @@ export interface Parts<B> {
   readonly batch: B;
 }
 
-/** All entries of the catalogue in a world. */
-export function entriesOf(world: World): Entry[] {
-  const groups = catalogue({
-    reference: modelOf(wordPolicy, world.reference),
-    groupSize: GROUP,
-  });
+/** All entries of the catalogue in a world, and the model that some of them ask. */
+export function entriesOf(
+  world: World,
+  reference = modelOf(wordPolicy, world.reference),
+): Entry[] {
+  const groups = catalogue({ reference, groupSize: GROUP });
   const of = <B>(
     group: Entry["group"],
     policy: Policy<Parameters>,
