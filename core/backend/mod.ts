@@ -21,10 +21,13 @@
  */
 export type { Affine } from "../lowering/affine.ts";
 export * from "../lowering/describe.ts";
+export { resolve, type Resolved } from "../lowering/elementary/elementary.ts";
+export { expand } from "../lowering/elementary/expand.ts";
 export * from "../lowering/kernels.ts";
 export { type Cut, levelsOf } from "../lowering/levels.ts";
 export { lower } from "../lowering/lower.ts";
 export * from "../lowering/plan.ts";
+export type * from "../lowering/operations.ts";
 export type { Elements, Readable } from "./buffers.ts";
 export type * from "./device.ts";
 export * from "./host.ts";

@@ -2,6 +2,7 @@
 import type { DType } from "../dtype.ts";
 import type { Shape } from "../shape.ts";
 import type { Affine } from "./affine.ts";
+import type { ScalarOperation } from "./operations.ts";
 
 /** Storage for the elements of one result, contiguous and in row-major order. */
 export interface BufferPlan {
@@ -15,40 +16,6 @@ export interface BufferPlan {
     | { readonly kind: "output"; readonly index: number }
     | { readonly kind: "temporary" };
 }
-
-/** Primitives that work on one element at a time and need no memory. */
-export type ScalarOperation =
-  | "neg"
-  | "abs"
-  | "sign"
-  | "floor"
-  | "exp"
-  | "expm1"
-  | "log"
-  | "log1p"
-  | "sqrt"
-  | "sin"
-  | "cos"
-  | "tanh"
-  | "erf"
-  | "geluDecay"
-  | "normalTail"
-  | "not"
-  | "cast"
-  | "add"
-  | "sub"
-  | "mul"
-  | "div"
-  | "pow"
-  | "maximum"
-  | "minimum"
-  | "rem"
-  | "equal"
-  | "less"
-  | "lessEqual"
-  | "and"
-  | "or"
-  | "where";
 
 /** One value of a loop's body; operands are earlier steps of the body. */
 export type Step =
@@ -65,7 +32,7 @@ export type Step =
     readonly at: Affine;
     readonly operands: readonly number[];
   }
-  /** A primitive applied to earlier steps. */
+  /** An operation on earlier steps. */
   | {
     readonly kind: "apply";
     readonly dtype: DType;

@@ -3,7 +3,7 @@
  */
 import { type Graph, type GraphNode, nodeAt } from "../graph.ts";
 import { at, sizeOf } from "../shape.ts";
-import type { ScalarOperation } from "./kernels.ts";
+import type { ScalarOperation } from "./operations.ts";
 
 /** How a node can be used without being stored. */
 type Inlining = "free" | "movement" | "scalar" | "random" | "never";
@@ -203,6 +203,6 @@ export function chooseStored(graph: Graph): Set<number> {
 }
 
 /** Whether an instruction is computed one element at a time, without memory. */
-export function isScalar(op: GraphNode["op"]): op is ScalarOperation {
+export function isScalar(op: GraphNode["op"]): op is GraphNode["op"] & ScalarOperation {
   return inlinings[op] === "scalar";
 }

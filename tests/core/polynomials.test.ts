@@ -9,7 +9,7 @@ import {
   TAIL_NUMERATOR,
   TANH_DENOMINATOR,
   TANH_NUMERATOR,
-} from "../../core/backends/polynomials.ts";
+} from "../../core/lowering/elementary/polynomials.ts";
 
 function polynomial(coefficients: readonly number[], x: number, own = Math.fround): number {
   return coefficients.reduce((sum, next) => sum * x + own(next), 0);

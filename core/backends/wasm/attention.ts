@@ -21,7 +21,6 @@ import {
   v128,
   whileLoop,
 } from "./instructions.ts";
-import { math } from "./math.ts";
 import {
   callMatmul,
   COLUMNS,
@@ -31,6 +30,7 @@ import {
   ROWS,
   triangles,
 } from "./matmul.ts";
+import { callFunction } from "./operations.ts";
 
 /** Queries of a block: a multiple of a tile's rows, and one slice along the depth. */
 const BLOCK = 16 * ROWS;
@@ -192,13 +192,12 @@ function toWeights(head: Head, scores: Code): Code {
       sumOfFours(head, total, row, end, (at, sum) => [
         local.set(
           x,
-          math.exp2OfNegative(
-            scope,
+          callFunction("exp2OfNegative", scope, [
             f32x4.mul(
               f32x4.sub(v128.load(at), get(largest)),
               scope.float(sizes.scale * Math.LOG2E),
             ),
-          ),
+          ]),
         ),
         local.set(sum, f32x4.add(get(sum), get(x))),
         v128.store(at, get(x)),

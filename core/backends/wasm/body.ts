@@ -1,13 +1,12 @@
 /** Loop bodies: steps of a kernel as vector code, in nests of loops. */
 import type { DType } from "../../dtype.ts";
 import type { Affine } from "../../lowering/affine.ts";
-import type { ScalarOperation, Step } from "../../lowering/kernels.ts";
+import type { Step } from "../../lowering/kernels.ts";
 import type { Cut } from "../../lowering/levels.ts";
 import { at, type Shape } from "../../shape.ts";
 import {
   type Code,
   countTo,
-  f32x4,
   i32,
   i32x4,
   least,
@@ -16,140 +15,19 @@ import {
   v128,
   whileLoop,
 } from "./instructions.ts";
-import { math } from "./math.ts";
+import {
+  applied,
+  callFunction,
+  constantVector,
+  fromIntegers,
+  fromMemory,
+  type Operand,
+  toMemory,
+} from "./operations.ts";
 import type { Scope } from "./scope.ts";
 
 /** Four elements at a time, or one in the first lane. */
 export type Width = 4 | 1;
-
-const c = f32x4.const;
-const word = (value: number): Code => i32x4.const(value, value, value, value);
-
-/** How truth is held in a vector: all bits of a lane, so that it selects; in memory it is 0 or 1. */
-const fromMemory = (dtype: DType, x: Code): Code => dtype === "bool" ? i32x4.ne(x, word(0)) : x;
-const toMemory = (dtype: DType, x: Code): Code => dtype === "bool" ? v128.and(x, word(1)) : x;
-
-/** A constant of an element type in all lanes. */
-export function constantVector(dtype: DType, value: number): Code {
-  if (dtype === "f32") return c(value);
-  return word(dtype === "bool" ? (value === 0 ? 0 : -1) : value);
-}
-
-/** What an operation is emitted from: its operands, their element type, and the kernel around. */
-interface Operands {
-  readonly x: readonly Code[];
-  readonly dtype: DType;
-  readonly result: DType;
-  readonly scope: Scope;
-  /** The second operand if it is a constant. */
-  readonly constant: number | undefined;
-}
-
-type Emit = (operands: Operands) => Code;
-
-function operand(x: readonly Code[], index: number): Code {
-  const code = x[index];
-  if (code === undefined) throw new RangeError(`operand ${index} is missing`);
-  return code;
-}
-
-/** An operation by element type; truth values are words. */
-function byType(
-  forms: {
-    readonly f32?: (...x: Code[]) => Code;
-    readonly i32?: (...x: Code[]) => Code;
-    readonly u32?: (...x: Code[]) => Code;
-  },
-): Emit {
-  return ({ x, dtype }) => {
-    const form = dtype === "f32" ? forms.f32 : dtype === "u32" ? forms.u32 ?? forms.i32 : forms.i32;
-    if (form === undefined) throw new Error(`no code for ${dtype}`);
-    // deno-lint-ignore unitune/no-spread-of-data -- operands of an instruction
-    return form(...x);
-  };
-}
-
-function calling(name: keyof typeof math): Emit {
-  // deno-lint-ignore unitune/no-spread-of-data -- operands of an instruction
-  return ({ x, scope }) => math[name](scope, ...x);
-}
-
-const conversions: Readonly<Record<DType, Readonly<Record<DType, (x: Code) => Code>>>> = (() => {
-  const same = (x: Code): Code => x;
-  const truth = (x: Code): Code => i32x4.ne(x, word(0));
-  const one = (x: Code): Code => v128.and(x, word(1));
-  const none = (): Code => {
-    throw new Error("the wasm backend computes in f32; use the reference backend for f64");
-  };
-  const f64 = { f32: none, f64: none, i32: none, u32: none, bool: none };
-  return {
-    f32: {
-      f32: same,
-      f64: none,
-      i32: i32x4.truncSatF32x4S,
-      u32: i32x4.truncSatF32x4U,
-      bool: (x) => f32x4.ne(x, c(0)),
-    },
-    i32: { f32: f32x4.convertI32x4S, f64: none, i32: same, u32: same, bool: truth },
-    u32: { f32: f32x4.convertI32x4U, f64: none, i32: same, u32: same, bool: truth },
-    bool: { f32: (x) => v128.and(x, c(1)), f64: none, i32: one, u32: one, bool: same },
-    f64,
-  };
-})();
-
-/** Division of unsigned integers by a power of two is a shift. */
-const divide: Emit = ({ x, dtype, scope, constant }) => {
-  const [a, b] = [operand(x, 0), operand(x, 1)];
-  if (dtype === "f32") return f32x4.div(a, b);
-  const shift = Math.log2(constant ?? 0);
-  if (dtype === "u32" && Number.isInteger(shift)) return i32x4.shrU(a, i32.const(shift));
-  return math[dtype === "u32" ? "divU" : "divS"](scope, a, b);
-};
-
-const operations: { readonly [O in ScalarOperation]: Emit } = {
-  neg: byType({ f32: f32x4.neg, i32: i32x4.neg }),
-  abs: byType({ f32: f32x4.abs, i32: i32x4.abs, u32: (x: Code) => x }),
-  sign: byType({
-    f32: (x: Code) =>
-      v128.bitselect(
-        f32x4.sub(v128.and(f32x4.gt(x, c(0)), c(1)), v128.and(f32x4.lt(x, c(0)), c(1))),
-        x,
-        f32x4.eq(x, x),
-      ),
-    i32: (x: Code) => i32x4.sub(i32x4.gtS(word(0), x), i32x4.gtS(x, word(0))),
-    u32: (x: Code) => v128.and(i32x4.ne(x, word(0)), word(1)),
-  }),
-  floor: byType({ f32: f32x4.floor }),
-  exp: calling("exp"),
-  expm1: calling("expm1"),
-  log: calling("log"),
-  log1p: calling("log1p"),
-  sqrt: byType({ f32: f32x4.sqrt }),
-  sin: calling("sin"),
-  cos: calling("cos"),
-  tanh: calling("tanh"),
-  erf: calling("erf"),
-  geluDecay: calling("geluDecay"),
-  normalTail: calling("normalTail"),
-  not: byType({ i32: v128.not }),
-  cast: ({ x, dtype, result }) => conversions[dtype][result](operand(x, 0)),
-  add: byType({ f32: f32x4.add, i32: i32x4.add }),
-  sub: byType({ f32: f32x4.sub, i32: i32x4.sub }),
-  mul: byType({ f32: f32x4.mul, i32: i32x4.mul }),
-  div: divide,
-  pow: calling("pow"),
-  maximum: byType({ f32: f32x4.max, i32: i32x4.maxS, u32: i32x4.maxU }),
-  minimum: byType({ f32: f32x4.min, i32: i32x4.minS, u32: i32x4.minU }),
-  rem: ({ x, dtype, scope }) =>
-    // deno-lint-ignore unitune/no-spread-of-data -- operands of an instruction
-    math[dtype === "f32" ? "remF" : dtype === "u32" ? "remU" : "remS"](scope, ...x),
-  equal: byType({ f32: f32x4.eq, i32: i32x4.eq }),
-  less: byType({ f32: f32x4.lt, i32: i32x4.ltS, u32: i32x4.ltU }),
-  lessEqual: byType({ f32: f32x4.le, i32: i32x4.leS, u32: i32x4.leU }),
-  and: byType({ i32: v128.and }),
-  or: byType({ i32: v128.or }),
-  where: ({ x }) => v128.bitselect(operand(x, 1), operand(x, 2), operand(x, 0)),
-};
 
 /** Everything that a nest of loops needs to know. */
 export interface Nest {
@@ -314,6 +192,13 @@ export function emitNest(nest: Nest, hooks: Hooks): Code {
     return stride === 0 ? i32x4.splat(sum) : i32x4.add(i32x4.splat(sum), lanes);
   };
 
+  const operand = (index: number): Operand => {
+    const step = steps[index];
+    if (step === undefined) throw new RangeError(`there is no step ${index}`);
+    const constant = step.kind === "constant" ? step.value : undefined;
+    return { code: local.get(at(values, index)), dtype: step.dtype, constant };
+  };
+
   const compute = (step: Step, width: Width): Code => {
     switch (step.kind) {
       case "load":
@@ -321,25 +206,18 @@ export function emitNest(nest: Nest, hooks: Hooks): Code {
       case "constant":
         return constantVector(step.dtype, step.value);
       case "index":
-        return conversions.i32[step.dtype](position(step.at));
+        return fromIntegers(position(step.at), step.dtype);
       case "random":
-        return math.threefry(
-          scope,
+        return callFunction("threefry", scope, [
           position(step.at),
-          // deno-lint-ignore unitune/no-spread-of-data -- the two words of a key
           ...step.operands.map((index) => local.get(at(values, index))),
-        );
-      case "apply": {
-        const [first = 0, second = -1] = step.operands;
-        const divisor = steps[second];
-        return operations[step.op]({
-          x: step.operands.map((index) => local.get(at(values, index))),
-          dtype: steps[first]?.dtype ?? "f32",
-          result: step.dtype,
+        ]);
+      case "apply":
+        return applied(
+          step,
+          step.operands.map(operand),
           scope,
-          constant: divisor?.kind === "constant" ? divisor.value : undefined,
-        });
-      }
+        );
       default:
         return step satisfies never;
     }

@@ -3,21 +3,8 @@
  * 64-bit floats, or by 64-bit integers, and are rounded to f32 once.
  */
 import { GELU_CUBIC, GELU_LINEAR } from "../../primitives.ts";
-import { EXP2_SERIES, LOG2_SERIES, QUARTERS } from "../polynomials.ts";
-import {
-  branch,
-  type Code,
-  f32,
-  f32x4,
-  f64x2,
-  i32,
-  i32x4,
-  i64,
-  i64x2,
-  local,
-  types,
-  v128,
-} from "./instructions.ts";
+import { EXP2_SERIES, LOG2_SERIES } from "../../lowering/elementary/polynomials.ts";
+import { branch, type Code, f32x4, f64x2, i32, i64x2, local, v128 } from "./instructions.ts";
 import { keep, type Scope } from "./scope.ts";
 
 /** Which pair of four. */
@@ -192,98 +179,4 @@ export function remainder(scope: Scope, a: Code, b: Code): Code {
     takeOff(1),
     v128.bitselect(a, rest, isWhole),
   ];
-}
-
-/** Zero bits in front of those of 2 / pi, so that every float finds 64 of them. */
-const FRONT = 16;
-
-/** The bits of a 64-bit word of `2 / pi`, behind zeros. */
-function quarters(index: number): bigint {
-  return BigInt.asIntN(64, QUARTERS >> BigInt(256 + FRONT - 64 * (index + 1)));
-}
-
-/** A 64-bit word of quarters by its number, 0 to 2. */
-function quartersAt(index: Code): Code {
-  return [2, 1].reduce<Code>(
-    (other, number) => [
-      i64.const(quarters(number)),
-      other,
-      i32.eq(index, i32.const(number)),
-      0x1b,
-    ],
-    i64.const(quarters(0)),
-  );
-}
-
-/**
- * x less the nearest multiple of a quarter turn, and its number modulo 4, for lanes of finite x beyond a
- * limit of at least 1 (Payne and Hanek, 1983): x = m 2^s times `2 / pi`, of which the 64 bits from the
- * second before the point on decide.
- */
-export function reduceFar(
-  { locals }: Scope,
-  x: Code,
-  limit: number,
-  rest: number,
-  quarter: number,
-): Code {
-  const [limitBits = 0] = new Int32Array(new Float32Array([limit]).buffer);
-  const [bits, place] = [locals.add(types.i32), locals.add(types.i32)];
-  const turns = locals.add(types.i64);
-  const beyond = (value: Code, from: number) => i32.sub(value, i32.const(from));
-  const get = local.get;
-  const shift = i64.extendI32U(i32.and(get(place), i32.const(63)));
-  const word = i32.shrU(get(place), i32.const(6));
-  const window = i64.or(
-    i64.shl(quartersAt(word), shift),
-    i64.shrU(
-      i64.shrU(quartersAt(i32.add(word, i32.const(1))), i64.const(1n)),
-      i64.sub(i64.const(63n), shift),
-    ),
-  );
-  const mantissa = i64.extendI32U(
-    i32.or(i32.and(get(bits), i32.const(0x7fffff)), i32.const(0x800000)),
-  );
-  const isNegative = i64.sub(i64.const(0n), i64.extendI32U(i32.shrU(get(bits), i32.const(31))));
-  const nearest = i64.shrS(i64.add(get(turns), i64.const(1n << 61n)), i64.const(62n));
-  return [0, 1, 2, 3].map((lane): Code => [
-    local.set(bits, i32x4.extractLane(x, lane)),
-    branch(
-      i32.ltU(
-        beyond(i32.and(get(bits), i32.const(0x7fffffff)), limitBits),
-        i32.const(0x7f800000 - limitBits),
-      ),
-      [
-        // s = exponent - 150, and the window begins two bits before the point.
-        local.set(
-          place,
-          beyond(
-            i32.and(i32.shrU(get(bits), i32.const(23)), i32.const(255)),
-            150 + 2 - FRONT,
-          ),
-        ),
-        local.set(turns, i64.mul(mantissa, window)),
-        // -t where x is negative: (t xor -1) + 1.
-        local.set(
-          turns,
-          i64.sub(i64.xor(get(turns), isNegative), isNegative),
-        ),
-        local.set(
-          quarter,
-          i32x4.replaceLane(get(quarter), lane, i64.wrap(nearest)),
-        ),
-        local.set(
-          rest,
-          f32x4.replaceLane(
-            get(rest),
-            lane,
-            f32.mul(
-              f32.convertI64S(i64.sub(get(turns), i64.shl(nearest, i64.const(62n)))),
-              f32.const(Math.PI / 2 / 2 ** 62),
-            ),
-          ),
-        ),
-      ],
-    ),
-  ]);
 }

@@ -75,6 +75,7 @@ export const i32 = {
   load: ((address, offset = 0) => [address, 0x28, 2, ...unsigned(offset)]) as Load,
   store: ((address, value, offset = 0) => [address, value, 0x36, 2, ...unsigned(offset)]) as Store,
   eqz: plain1(0x45),
+  clz: plain1(0x67),
   eq: plain2(0x46),
   ne: plain2(0x47),
   ltS: plain2(0x48),
@@ -93,6 +94,7 @@ export const i32 = {
   and: plain2(0x71),
   or: plain2(0x72),
   shl: plain2(0x74),
+  shrS: plain2(0x75),
   shrU: plain2(0x76),
 } as const;
 

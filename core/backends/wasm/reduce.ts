@@ -3,7 +3,7 @@ import type { Affine } from "../../lowering/affine.ts";
 import type { BufferPlan, Step } from "../../lowering/kernels.ts";
 import { levelsOf } from "../../lowering/levels.ts";
 import { at, type Shape, stridesOf } from "../../shape.ts";
-import { type Block, constantVector, emitNest, type Nest } from "./body.ts";
+import { type Block, emitNest, type Nest } from "./body.ts";
 import {
   dtypeOf,
   type Emitter,
@@ -15,6 +15,7 @@ import {
   withLoop,
 } from "./frame.ts";
 import { type Code, f32x4, i32, i32x4, local, types, v128 } from "./instructions.ts";
+import { constantVector } from "./operations.ts";
 
 /** Combining two vectors of partial results, and where the reduction starts. */
 interface Combiner {

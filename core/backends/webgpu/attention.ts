@@ -167,7 +167,7 @@ function emitSlice(
   const { batch, length, heads, width } = sizes;
   const { tuning } = context;
   const shader = makeShader(context, 4);
-  shader.use("expOf");
+  shader.use("exp");
   if (state !== undefined) shader.inFours(state);
   const range = rangeOf(shader, tuning.tiles);
   const { open, startOf, read, write } = accessTo(sizes, shader);

@@ -1,152 +1,11 @@
 /** Loop bodies: steps of a kernel as WGSL statements. */
 import type { DType } from "../../dtype.ts";
 import type { Affine } from "../../lowering/affine.ts";
-import type { ScalarOperation, Step } from "../../lowering/kernels.ts";
+import type { Step } from "../../lowering/kernels.ts";
 import { at } from "../../shape.ts";
-import { literal, type MathFunction } from "./math.ts";
-import { isAligned, laneType, type Loops, positionText, type Shader, wordType } from "./shader.ts";
-
-/** What an operation is emitted from. */
-interface Operands {
-  /** Its operands as expressions. */
-  readonly x: readonly string[];
-  /** Their element type. */
-  readonly dtype: DType;
-  /** The element type of the result. */
-  readonly result: DType;
-  readonly use: (name: MathFunction) => string;
-}
-
-type Emit = (operands: Operands) => string;
-
-/** A text with `a`, `b` and `c` standing for the operands. */
-function written(template: string): Emit {
-  return ({ x }) => template.replace(/\b[abc]\b/g, (name) => x["abc".indexOf(name)] ?? name);
-}
-
-function calling(name: MathFunction): Emit {
-  return ({ x, use }) => `${use(name)}(${x.join(", ")})`;
-}
-
-/** An operation by element type. */
-function byType(forms: { readonly [D in DType]?: Emit }): Emit {
-  return (operands) => {
-    const form = forms[operands.dtype];
-    if (form === undefined) throw new TypeError(`no code for ${operands.dtype}`);
-    return form(operands);
-  };
-}
-
-/** One text for all number types, or for all element types. */
-const numbers = (template: string): Emit => {
-  const form = written(template);
-  return byType({ f32: form, i32: form, u32: form });
-};
-
-/** An element type's constant. */
-function constant(dtype: DType, value: number, use: (name: MathFunction) => string): string {
-  switch (dtype) {
-    case "f32":
-    case "f64": {
-      const rounded = Math.fround(value);
-      if (Number.isNaN(rounded)) return `${use("nan")}()`;
-      if (Number.isFinite(rounded)) return `${laneType(dtype)}(${literal(value)})`;
-      return `${rounded < 0 ? "-" : ""}${use("infinity")}()`;
-    }
-    case "i32":
-      return `I(${value | 0})`;
-    case "u32":
-      return `U(${value >>> 0}u)`;
-    case "bool":
-      return `B(${value !== 0})`;
-    default:
-      return dtype satisfies never;
-  }
-}
-
-const choose = (type: "F" | "I" | "U"): Emit => written(`select(${type}(0), ${type}(1), a)`);
-
-/** Conversions by the operand's type, then by the result's. */
-const conversions: { readonly [D in DType]?: { readonly [D in DType]?: Emit } } = {
-  f32: {
-    f32: written("a"),
-    i32: calling("toI"),
-    u32: calling("toU"),
-    bool: calling("toB"),
-  },
-  i32: {
-    f32: written("F(a)"),
-    i32: written("a"),
-    u32: written("U(a)"),
-    bool: written("(a != I(0))"),
-  },
-  u32: {
-    f32: written("F(a)"),
-    i32: written("I(a)"),
-    u32: written("a"),
-    bool: written("(a != U(0))"),
-  },
-  bool: { f32: choose("F"), i32: choose("I"), u32: choose("U"), bool: written("a") },
-};
-
-const operations: { readonly [O in ScalarOperation]: Emit } = {
-  neg: byType({ f32: written("-a"), i32: written("-a"), u32: written("(U(0u) - a)") }),
-  abs: byType({ f32: written("abs(a)"), i32: written("abs(a)"), u32: written("a") }),
-  sign: byType({
-    f32: calling("signOf"),
-    i32: written("sign(a)"),
-    u32: written("min(a, U(1u))"),
-  }),
-  floor: byType({ f32: written("floor(a)") }),
-  exp: calling("expOf"),
-  expm1: calling("expm1Of"),
-  log: calling("logOf"),
-  log1p: calling("log1pOf"),
-  sqrt: byType({ f32: written("sqrt(a)") }),
-  sin: calling("sinOf"),
-  cos: calling("cosOf"),
-  tanh: calling("tanhOf"),
-  erf: calling("erfOf"),
-  geluDecay: calling("geluDecayOf"),
-  normalTail: calling("normalTailOf"),
-  not: written("!a"),
-  cast: (operands) => {
-    const form = conversions[operands.dtype]?.[operands.result];
-    if (form === undefined) throw new TypeError("the webgpu backend has no f64");
-    return form(operands);
-  },
-  add: numbers("(a + b)"),
-  sub: numbers("(a - b)"),
-  mul: numbers("(a * b)"),
-  div: byType({ f32: written("(a / b)"), i32: calling("divideI"), u32: calling("divideU") }),
-  pow: calling("powOf"),
-  maximum: byType({
-    f32: calling("maximumOf"),
-    i32: written("max(a, b)"),
-    u32: written("max(a, b)"),
-  }),
-  minimum: byType({
-    f32: calling("minimumOf"),
-    i32: written("min(a, b)"),
-    u32: written("min(a, b)"),
-  }),
-  rem: byType({
-    f32: calling("remainderF"),
-    i32: calling("remainderI"),
-    u32: calling("remainderU"),
-  }),
-  // A number that is compared with itself is one with NaN: `x == x` may be folded to true.
-  equal: (operands) => {
-    const [a, b] = operands.x;
-    if (operands.dtype === "f32" && a === b) return `!${operands.use("isNan")}(${a})`;
-    return written("(a == b)")(operands);
-  },
-  less: numbers("(a < b)"),
-  lessEqual: numbers("(a <= b)"),
-  and: written("(a & b)"),
-  or: written("(a | b)"),
-  where: written("select(c, b, a)"),
-};
+import { applied, constant } from "./operations.ts";
+import { isAligned, type Loops, positionText, type Shader } from "./shader.ts";
+import { laneType, wordType } from "./types.ts";
 
 /** A value of an element type from storage words, and back. */
 export function fromWords(dtype: DType, words: string): string {
@@ -296,13 +155,11 @@ export function emitSteps(
         return `${shader.use("threefry")}(${[position(step.at), ...words].join(", ")})`;
       }
       case "apply": {
-        const [first = 0] = step.operands;
-        return operations[step.op]({
-          x: step.operands.map(valueName),
-          dtype: steps[first]?.dtype ?? "f32",
-          result: step.dtype,
-          use: shader.use,
-        });
+        const operands = step.operands.map((index) => ({
+          text: valueName(index),
+          dtype: steps[index]?.dtype ?? step.dtype,
+        }));
+        return applied(step, operands, shader.use);
       }
       default:
         return step satisfies never;

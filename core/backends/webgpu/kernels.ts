@@ -6,7 +6,8 @@ import { inLevels, inRanges, LOOP_ROUNDS, type Range, type RangeOf } from "./loo
 import { map } from "./map.ts";
 import { matmul } from "./matmul.ts";
 import { reduce } from "./reduce.ts";
-import { makeShader, type Shader, zeroWord } from "./shader.ts";
+import { makeShader, type Shader } from "./shader.ts";
+import { zeroWord } from "./types.ts";
 
 /** Copies elements, or fours where the rows are multiples of four. */
 function copier(context: Context, inner: number, copied: readonly number[]): {

@@ -24,14 +24,8 @@ import {
 import { inLevels, LOOP_ROUNDS } from "./loops.ts";
 import { upTo } from "./matrix.ts";
 import { declareFinish, keepsProduct } from "./epilogue.ts";
-import {
-  type Loops,
-  makeShader,
-  type Shader,
-  splitPosition,
-  wordType,
-  zeroWord,
-} from "./shader.ts";
+import { type Loops, makeShader, type Shader, splitPosition } from "./shader.ts";
+import { wordType, zeroWord } from "./types.ts";
 
 /** How outputs and elements are dealt out. */
 interface Sharing {

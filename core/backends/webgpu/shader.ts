@@ -8,60 +8,13 @@ import type { Affine } from "../../lowering/affine.ts";
 import type { BufferPlan } from "../../lowering/kernels.ts";
 import { at } from "../../shape.ts";
 import type { Features, WebGpuFeature } from "./features.ts";
-import { type MathFunction, mathSource } from "./math.ts";
+import { mathSource } from "./functions.ts";
+import type { MathFunction } from "./math.ts";
+import { nameOf, type Use } from "./operations.ts";
+import { storageType } from "./types.ts";
 
 /** Elements that an invocation works on at a time. */
 export type Width = 1 | 4;
-
-/** An element type on this backend. */
-type Element = Exclude<DType, "f64">;
-
-/** How elements are held in storage: truth values as words that are 0 or 1. */
-const storageTypes: Readonly<Record<Element, "f32" | "i32" | "u32">> = {
-  f32: "f32",
-  i32: "i32",
-  u32: "u32",
-  bool: "u32",
-};
-
-/** How elements are held in a body. */
-const laneTypes: Readonly<Record<Element, "F" | "I" | "U" | "B">> = {
-  f32: "F",
-  i32: "I",
-  u32: "U",
-  bool: "B",
-};
-
-function element(dtype: DType): Element {
-  if (dtype === "f64") {
-    throw new TypeError(
-      "the webgpu backend computes in f32: use the reference backend for f64, or cast to f32",
-    );
-  }
-  return dtype;
-}
-
-/** The type of an element in storage. */
-export function storageType(dtype: DType): "f32" | "i32" | "u32" {
-  return storageTypes[element(dtype)];
-}
-
-/** The type of an element, or of four, in a body. */
-export function laneType(dtype: DType): "F" | "I" | "U" | "B" {
-  return laneTypes[element(dtype)];
-}
-
-const wordTypes = { f32: "F", i32: "I", u32: "U" } as const;
-
-/** The storage words of an element, or of four, as a type: truth values are words too. */
-export function wordType(dtype: DType): "F" | "I" | "U" {
-  return wordTypes[storageType(dtype)];
-}
-
-/** The storage word 0. */
-export function zeroWord(dtype: DType): string {
-  return `${wordType(dtype)}(0)`;
-}
 
 /** A buffer of a shader, in the order of its bindings. */
 export interface Bound {
@@ -92,7 +45,7 @@ export interface Shader {
   /** The element type of a buffer. */
   dtype(buffer: number): DType;
   /** Notes that a function is used, and gives its name. */
-  use(name: MathFunction): MathFunction;
+  readonly use: Use;
   /** Notes that a feature of the adapter is used; with subgroups comes `subgroupSize`. */
   require(feature: WebGpuFeature): void;
   /** Declares something at the module's level. */
@@ -174,7 +127,7 @@ export function makeShader(surroundings: Surroundings, width: Width): Shader {
     dtype,
     use(name) {
       functions.add(name);
-      return name;
+      return nameOf(name);
     },
     require: (feature) => void required.add(feature),
     declare: (text) => void declarations.push(text),

@@ -1,0 +1,78 @@
+/**
+ * The operations of loop bodies: what every emitter has an instruction for, and the functions that
+ * `elementary/` takes apart into those.
+ */
+
+/** Operations that every emitter has, on one element at a time. */
+export type NativeOperation =
+  | "neg"
+  | "abs"
+  | "sign"
+  | "floor"
+  | "sqrt"
+  | "cast"
+  | "add"
+  | "sub"
+  | "mul"
+  | "div"
+  | "maximum"
+  | "minimum"
+  | "equal"
+  | "less"
+  | "lessEqual"
+  /** Of truth values. */
+  | "not"
+  /** Of truth values, and of the bits of integers. */
+  | "and"
+  | "or"
+  | "where"
+  /** The remainder of integers; that of floats is the function `remainder`. */
+  | "rem"
+  /** `a b + c`, rounded once or twice. */
+  | "multiplyAdd"
+  /** `low < x ? x : low` of x and low; NaN stays. One instruction where `maximum` is several. */
+  | "atLeast"
+  /** `x < high ? x : high` of x and high; NaN stays. */
+  | "atMost"
+  /** The same 32 bits as another element type: f32, i32 or u32. */
+  | "bitcast"
+  /** Bits that differ, of integers. */
+  | "xor"
+  /** Bits moved up by a u32 below 32. */
+  | "shiftLeft"
+  /** Bits moved down by a u32 below 32, with copies of the sign of an i32, with zeros in a u32. */
+  | "shiftRight"
+  /** The number of zero bits before the first 1 of a u32; 32 of 0. */
+  | "leadingZeros";
+
+/** Functions that are taken apart where an emitter has nothing better. */
+export type ElementaryFunction =
+  | "exp"
+  | "expm1"
+  | "log"
+  | "log1p"
+  | "sin"
+  | "cos"
+  | "tanh"
+  | "erf"
+  | "geluDecay"
+  | "normalTail"
+  | "pow"
+  /** The operation `rem` of floats. */
+  | "remainder"
+  /** Parts of those above. */
+  | "expSum"
+  | "geluFar"
+  | "nearest"
+  | "quarterRest"
+  | "farTurns"
+  | "binaryPower"
+  | "multiplyHigh"
+  | "takeOff"
+  /** `2^x` for x <= 0, as attention needs it. */
+  | "exp2OfNegative"
+  /** The step `random`: of a position, two words of a key and two of a counter. */
+  | "threefry";
+
+/** What a step of a body may apply. */
+export type ScalarOperation = NativeOperation | ElementaryFunction;
