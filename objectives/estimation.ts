@@ -11,7 +11,7 @@ import type { Metrics } from "./metrics.ts";
 import { type Context, type Model, withoutDropout } from "./policy.ts";
 import type { TargetPrediction } from "./prediction.ts";
 
-/** What a model says on prior states, and how it does there. */
+/** The prediction of a model on prior states, and its metrics there. */
 export interface States extends TargetPrediction {
   /** The metrics of the model on these targets. */
   readonly metrics: () => Metrics;

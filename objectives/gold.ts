@@ -90,7 +90,7 @@ export function targetsOf(x: Tensor): Tensor {
 }
 
 /**
- * A model that reads embeddings `[B, T-1, E]`, at the temperature of the batch; with dropout where
+ * The prediction from embeddings `[B, T-1, E]`, at the temperature of the batch, with dropout where
  * the context has keys.
  *
  * @throws {RangeError} If the temperature is not a number above 0.
@@ -108,8 +108,8 @@ export function predicted(
 }
 
 /**
- * A prediction on demonstrations, of their targets. Asking for log-probabilities throws a RangeError
- * if a token that is learned is on the host and outside the vocabulary.
+ * A prediction of the targets of demonstrations. Its `logProbs` throws a RangeError if a token that is
+ * learned is on the host and outside the vocabulary.
  */
 export function onTargets(
   { hidden, vocabulary, logProbs, entropy, argmax, logits, values }: Prediction,

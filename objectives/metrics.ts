@@ -66,7 +66,7 @@ export function metricValues(metrics: Metrics): Readonly<Record<string, Tensor>>
  * assertEquals(await metrics.num_tokens?.item(), 1);
  * ```
  *
- * @param prediction What the model says of the targets.
+ * @param prediction The model's prediction of the targets.
  * @returns The metrics.
  */
 export function tokenMetrics(

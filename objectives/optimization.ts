@@ -4,7 +4,7 @@ import type { OptimizationDescription } from "./description.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { Context } from "./policy.ts";
 
-/** Evidence on single tokens. What the model says is computed when it is asked for, once. */
+/** Evidence on single tokens. A function is evidence that is computed when it is first asked for. */
 export interface TokenEvidence {
   /** Log-probabilities of the target tokens, `[B, T-1]`, in nats, with gradient. */
   readonly logProbs: () => Tensor;
@@ -12,7 +12,7 @@ export interface TokenEvidence {
   readonly mask: Tensor;
 }
 
-/** How uncertain predictions are. */
+/** Evidence on the uncertainty of predictions. */
 export interface EntropyEvidence {
   /** Entropies of the predictions, `[B, T-1]`, in nats, with gradient. */
   readonly entropy: () => Tensor;

@@ -1,20 +1,20 @@
-/** What an objective needs of a model. */
+/** Policies, and models: policies at given parameters. */
 import { type Head, stopGradient, type Tensor } from "@unitune/core";
 import { mapPrediction, type Prediction, predictionOf } from "./prediction.ts";
 
-/** What a policy can be told when it reads embeddings. */
+/** Options of a pass through a policy. */
 export interface ReadOptions {
-  /** A key (u32 `[2]`) by which the policy may be random (dropout); without one it is a function. */
+  /** A key (u32 `[2]`) for dropout (default none: the policy is deterministic). */
   readonly key?: Tensor;
 }
 
 /**
- * A policy: pure functions from parameters and token ids, by way of embeddings and hidden states, to
- * the logits of the next token. Embeddings are apart because intuitive states are mixed embeddings;
- * hidden states are apart because several heads may read them, and because the log-probabilities of
- * a linear head can be computed without holding its logits.
+ * A policy: pure functions of parameters, from token ids to embeddings, from embeddings to hidden
+ * states, and from hidden states to the logits of the next token. Intuitive states mix embeddings, so
+ * they are a step of their own. Hidden states are one because several heads may read them, and
+ * because the log-probabilities of a linear head can be computed without holding its logits.
  *
- * A policy that is one function to logits is made by {@linkcode policyOfLogits}.
+ * {@linkcode policyOfLogits} makes a policy of one function to logits.
  *
  * @example
  * ```ts
@@ -43,11 +43,11 @@ export interface Policy<P> {
   /** Embeddings `[B, T, E]` to hidden states `[B, T, D]`, those at t from positions up to t only. */
   readonly hidden: (params: P, embeddings: Tensor, options?: ReadOptions) => Tensor;
   /**
-   * The head: from hidden states to the logits of the next token. A reward model's has one output,
-   * the score of an answer that ends at the position.
+   * The head: from hidden states to the logits of the next token. The head of a reward model has one
+   * output, the score of an answer that ends at the position.
    */
   readonly head: (params: P) => Head;
-  /** A head of one output, the value of the state: the critic. Only PPO needs it. */
+  /** The critic, a head of one output: the value of the state. Only PPO needs it. */
   readonly value?: (params: P) => Head;
 }
 
@@ -85,11 +85,11 @@ export function policyOfLogits<P>({ embed, logits }: LogitsPolicy<P>): Policy<P>
   return { embed, hidden: logits, head: () => (hidden) => hidden };
 }
 
-/** How a model is asked. */
+/** Options of a prediction. */
 export interface PredictOptions extends ReadOptions {
   /**
-   * The temperature T, above 0 (default 1): what the model says is of `softmax(logits / T)`. Values
-   * and scores have none.
+   * The temperature T, above 0 (default 1): the prediction is `softmax(logits / T)`. Values and scores
+   * do not depend on it.
    */
   readonly temperature?: number;
 }
@@ -99,8 +99,8 @@ export interface Model {
   /** Token ids `[B, T]` (i32) to token embeddings `[B, T, E]`. */
   readonly embed: (ids: Tensor) => Tensor;
   /**
-   * What the model says after each position, from embeddings `[B, T, E]`: one pass through the
-   * hidden states; random with a key only.
+   * The prediction after each position, from embeddings `[B, T, E]`. A call is one pass through the
+   * hidden states.
    */
   readonly predict: (embeddings: Tensor, options?: PredictOptions) => Prediction;
 }
@@ -140,7 +140,7 @@ export function modelOf<P>({ embed, hidden, head, value }: Policy<P>, params: P)
 }
 
 /**
- * A model without parameters from one function to logits, as a test or a fixed teacher has it.
+ * A model of one function to logits, such as a fixed teacher.
  *
  * @example
  * ```ts

@@ -1,4 +1,4 @@
-/** What a model says at the states that it is asked about, each answer when it is asked for. */
+/** The predictions of a model, of which each part is computed when it is asked for. */
 import {
   argmax,
   checkRange,
@@ -13,9 +13,10 @@ import {
 import { tokenEntropy, tokenLogProbs } from "./log_probs.ts";
 
 /**
- * What a model says after each of T positions. Every answer is made from the same hidden states,
- * which are computed once, and only when it is asked for: log-probabilities of given tokens, entropy
- * and arg max do without logits in memory wherever the head can.
+ * The prediction of a model after each of T positions. All answers come from the same hidden states,
+ * which are computed once. Each answer is computed when it is asked for, and log-probabilities,
+ * entropies and arg max are questions of their own: a head that can answer them without holding the
+ * logits may do so.
  */
 export interface Prediction {
   /** The hidden states that all heads read, `[B, T, D]`. */
@@ -31,7 +32,7 @@ export interface Prediction {
   /** Logits of the next token, `[B, T, V]`. */
   readonly logits: () => Tensor;
   /**
-   * The scores of a reward model, whose head has one output, `[B, T]`.
+   * The scores of a reward model, `[B, T]`: the only output of its head.
    *
    * @throws {ShapeError} If the head has another number of outputs.
    */
@@ -45,33 +46,26 @@ export interface Prediction {
 }
 
 /**
- * A prediction on the targets of T - 1 prior states. Each answer of the model is computed when it is
- * asked for, once: who needs log-probabilities only asks for no logits.
+ * A prediction of the targets of T - 1 prior states. Each answer is computed once, when it is first
+ * asked for, so a loss that needs only log-probabilities asks for no logits.
  */
-export interface TargetPrediction {
+export interface TargetPrediction
+  extends Pick<Prediction, "entropy" | "argmax" | "logits" | "values"> {
   /** The target tokens, `[B, T-1]` (i32). */
   readonly targets: Tensor;
   /** 1 where the target belongs to an answer, 0 elsewhere, `[B, T-1]`, of the model's dtype. */
   readonly mask: Tensor;
-  /** Log-probabilities of the targets, `[B, T-1]`, in nats. */
+  /** The log-probabilities of the targets, `[B, T-1]`, in nats. */
   readonly logProbs: () => Tensor;
-  /** Entropies of the predictions, `[B, T-1]`, in nats. */
-  readonly entropy: () => Tensor;
-  /** The most likely tokens, `[B, T-1]` (i32). */
-  readonly argmax: () => Tensor;
-  /** Logits, `[B, T-1, V]`. */
-  readonly logits: () => Tensor;
-  /** Values of the states, `[B, T-1]`; a TypeError where the policy has no value head. */
-  readonly values: () => Tensor;
 }
 
-/** A function whose result is made at the first call, and kept. */
+/** A function that computes its result at the first call, and keeps it. */
 export function once<T>(make: () => T): () => T {
   let made: { readonly result: T } | undefined;
   return () => (made ??= { result: make() }).result;
 }
 
-/** The head, or its logits divided by a temperature. */
+/** A head whose logits are divided by a temperature. */
 function tempered(head: Head, temperature: number): Head {
   checkRange("temperature", temperature, ranges.positive);
   if (temperature === 1) return head;
@@ -80,7 +74,7 @@ function tempered(head: Head, temperature: number): Head {
   return { ...head, temperature: own * temperature };
 }
 
-/** What heads say of hidden states `[B, T, D]`, the token head at a temperature. */
+/** The prediction of heads that read hidden states `[B, T, D]`, the token head at a temperature. */
 export function predictionOf(
   hidden: Tensor,
   { head, value, temperature = 1 }: {

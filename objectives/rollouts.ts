@@ -423,8 +423,8 @@ export interface Ties {
 }
 
 /**
- * A model that is asked about pairs, and is a constant on tied ones: there the gradients of the two
- * sides would cancel but for rounding.
+ * A model that is a constant on tied pairs: there the gradients of the two sides would cancel but for
+ * rounding.
  */
 function constantOnTies({ embed, predict }: Model, tied: Tensor): Model {
   const { B } = dims(tied, "B", "ranked: tied");

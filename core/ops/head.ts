@@ -1,4 +1,4 @@
-/** Heads: what a model's last hidden states are turned into, such as logits over a vocabulary. */
+/** Heads: from the last hidden states of a model to its outputs, such as the logits of a vocabulary. */
 import { dims } from "../dims.ts";
 import { checkOptions, ranges } from "../ranges.ts";
 import type { Tensor } from "../value.ts";
@@ -7,7 +7,7 @@ import { matmul } from "./reduce.ts";
 import { squeeze, transposeLast } from "./shape.ts";
 
 /**
- * A linear head as data, so that its logits need not be in memory to use them:
+ * A linear head as data, so that log-probabilities can be computed without its logits in memory:
  *
  *     logits = softcap(scale (h W^T + b)) / temperature,   softcap(x) = c tanh(x / c)
  *

@@ -21,11 +21,13 @@ import { actorCritic, entriesOf, worldOf } from "./worlds.ts";
 /** The answers that a model can be asked for. */
 type Question = Exclude<keyof Prediction, "hidden" | "vocabulary">;
 
-/** How often a model was asked to read, and what it was asked for then. */
+/** The passes of a model, each with its key, and the answers that it was asked for. */
 interface Notes {
-  passes: number;
+  readonly passes: (Tensor | undefined)[];
   readonly asked: Set<Question>;
 }
+
+const noNotes = (): Notes => ({ passes: [], asked: new Set() });
 
 /** A model whose questions are noted. */
 function noted(model: Model, notes: Notes): Model {
@@ -39,9 +41,9 @@ function noted(model: Model, notes: Notes): Model {
   };
   return {
     embed: model.embed,
-    predict(...args) {
-      notes.passes++;
-      const prediction = model.predict(...args);
+    predict(embeddings, options) {
+      notes.passes.push(options?.key);
+      const prediction = model.predict(embeddings, options);
       return {
         ...prediction,
         logProbs: noting("logProbs", prediction.logProbs),
@@ -58,13 +60,25 @@ function noted(model: Model, notes: Notes): Model {
 const world = worldOf({ seed: 13, distance: 0.3 });
 
 /** With keys, so that own tokens are drawn where they are sampled. */
-const random: Context = { ...context, keys: { step: key(1), batch: key(2) } };
+const dropout = key(2);
+const random: Context = { ...context, keys: { step: key(1), batch: dropout } };
 
-function notesOf<B>(objective: Objective<B>, policy: Policy<Parameters>, batch: B): Notes {
-  const notes: Notes = { passes: 0, asked: new Set() };
-  const model = noted(modelOf(policy, world.params), notes);
-  objective.evaluate(model, objective.collect(model, batch, random), random);
-  return notes;
+/** The notes of both stages of an objective. */
+function notesOf<B>(
+  objective: Objective<B>,
+  policy: Policy<Parameters>,
+  batch: B,
+): { readonly collecting: Notes; readonly evaluating: Notes } {
+  const [collecting, evaluating] = [noNotes(), noNotes()];
+  const model = modelOf(policy, world.params);
+  const collected = objective.collect(noted(model, collecting), batch, random);
+  objective.evaluate(noted(model, evaluating), collected, random);
+  return { collecting, evaluating };
+}
+
+/** The questions of several notes, in order. */
+function questionsOf(...notes: readonly Notes[]): Question[] {
+  return [...new Set(notes.flatMap(({ asked }) => [...asked]))].toSorted();
 }
 
 /** The loss of nearly every objective asks for log-probabilities, the metrics for the others. */
@@ -87,30 +101,35 @@ const toOthers: Readonly<Record<string, readonly Question[]>> = {
   intuitiveDpo: usual,
 };
 
-const others: Notes = { passes: 0, asked: new Set() };
+const others = noNotes();
 
 for (const { name, use } of entriesOf(world, noted(modelOf(policy, world.reference), others))) {
   Deno.test(`${name} asks models for no more than it needs, in as many passes as it says`, () =>
     use(({ policy, objective, batch }) => {
-      others.passes = 0;
+      others.passes.length = 0;
       others.asked.clear();
-      const { passes, asked } = notesOf(objective, policy, batch);
-      assertEquals([...asked].toSorted(), toPolicy[name] ?? usual);
-      assertEquals([...others.asked].toSorted(), toOthers[name] ?? []);
-      assertEquals(passes + others.passes, objective.description.forwardPasses);
+      const { collecting, evaluating } = notesOf(objective, policy, batch);
+      assertEquals(questionsOf(collecting, evaluating), toPolicy[name] ?? usual);
+      assertEquals(questionsOf(others), toOthers[name] ?? []);
+      const withoutGradient = [...collecting.passes, ...others.passes];
+      const { forwardPasses } = objective.description;
+      assertEquals(withoutGradient.length + evaluating.passes.length, forwardPasses);
+      // The passes with gradient drop out by the key of the batch, and no other passes do.
+      for (const pass of withoutGradient) assertStrictEquals(pass, undefined);
+      for (const pass of evaluating.passes) assertStrictEquals(pass, dropout);
     }));
 }
 
 Deno.test("a reference is asked for log-probabilities only, an entropy bonus for entropies", () => {
-  const notes: Notes = { passes: 0, asked: new Set() };
+  const notes = noNotes();
   const reference = noted(modelOf(policy, world.reference), notes);
   for (const objective of [dpo({ reference }), ipo({ reference })]) {
     notesOf(objective, policy, world.pairs);
   }
   notesOf(kto({ reference }), policy, world.labels);
-  assertEquals([...notes.asked], ["logProbs"]);
-  const { asked } = notesOf(ppo({ entropyWeight: 0.01 }), actorCritic, world.rollouts);
-  assertEquals([...asked].toSorted(), [...usual, "values"]);
+  assertEquals(questionsOf(notes), ["logProbs"]);
+  const { evaluating } = notesOf(ppo({ entropyWeight: 0.01 }), actorCritic, world.rollouts);
+  assertEquals(questionsOf(evaluating), [...usual, "values"]);
 });
 
 Deno.test("an answer is made once, from hidden states that are made once", () => {
