@@ -84,7 +84,7 @@ function product(
     },
 ): Code {
   const { aSteps, bSteps, cStep, triangle, adds = i32.const(0), ...rest } = args;
-  return callMatmul(frame.matmul, {
+  return callMatmul(frame.routine("matmul"), {
     ...rest,
     scratch: plus(frame.scratchAddress, i32.const(blocks)),
     aRow: i32.const(aSteps[0]),

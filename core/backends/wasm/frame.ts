@@ -7,16 +7,17 @@ import type { Scope } from "./scope.ts";
 import type { Locals } from "./module.ts";
 import type { Code } from "./instructions.ts";
 
+/** Multiplications: of matrices, and of one row and a matrix. */
+export type Routine = "matmul" | "vectorMatrix";
+
 /** What kernels of a module share. */
 export interface Surroundings {
   /** The buffers that kernels name. */
   readonly buffers: readonly BufferPlan[];
   /** Whether the engine has relaxed SIMD, of which the fused multiplication is used. */
   readonly hasRelaxedSimd: boolean;
-  /** The number of the matrix multiplication. */
-  readonly matmul: number;
-  /** The number of the multiplication of one row and a matrix. */
-  readonly vectorMatrix: number;
+  /** The number of a function that kernels call, which the module has from then on. */
+  readonly routine: (name: Routine) => number;
   /** The address of the first thread's scratch memory. */
   readonly scratch: number;
   /** Bytes of scratch memory for each thread. */

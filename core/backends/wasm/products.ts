@@ -8,7 +8,7 @@ import { call, type Code, countTo, i32, local, memory, types } from "./instructi
 
 /** Calls the routine for each product of the batch, or for this thread's part of one. */
 export const matmul: Emitter<"matmul"> = (kernel, frame) => {
-  const { locals, base, matmul, vectorMatrix } = frame;
+  const { locals, base, routine } = frame;
   const { batch, rows, columns, depth, a, b, output, outputStart, epilogue } = kernel;
   const counters = batch.map(() => locals.add(types.i32));
   const outStrides = stridesOf(batch).map((stride) => stride * rows * columns);
@@ -50,7 +50,7 @@ export const matmul: Emitter<"matmul"> = (kernel, frame) => {
   const [firstColumn, endColumn] = part("columns", columns);
   const product = isRow
     ? call(
-      vectorMatrix,
+      routine("vectorMatrix"),
       left,
       right,
       result,
@@ -60,7 +60,7 @@ export const matmul: Emitter<"matmul"> = (kernel, frame) => {
       firstColumn,
       endColumn,
     )
-    : callMatmul(matmul, {
+    : callMatmul(routine("matmul"), {
       a: left,
       b: right,
       c: result,

@@ -2,7 +2,7 @@
 import type { BufferPlan, Kernel, Lowered } from "../../lowering/kernels.ts";
 import { branch, call, type Code, i32, local, types } from "./instructions.ts";
 import { attentionScratch } from "./attention.ts";
-import type { Surroundings } from "./frame.ts";
+import type { Routine, Surroundings } from "./frame.ts";
 import { scatterScratch } from "./indexing.ts";
 import { emitKernel, kernelBuffers, workOf } from "./kernels.ts";
 import { matmulFunction, matmulScratch } from "./matmul.ts";
@@ -76,6 +76,12 @@ export function isParallel({ kernels }: Lowered): boolean {
   return kernels.reduce((total, kernel) => total + workOf(kernel), 0) >= PARALLEL_WORK;
 }
 
+/** Functions that kernels call; a module has those that one of its kernels asked for. */
+const routines: { readonly [R in Routine]: (hasRelaxedSimd: boolean) => WasmFunction } = {
+  matmul: matmulFunction,
+  vectorMatrix: vectorMatrixFunction,
+};
+
 /** Called by the first thread when all have started, and when all have done a kernel. */
 const tick: ImportedFunction = { name: "tick", parameters: [] };
 
@@ -93,14 +99,17 @@ export function emitProgram(
   const imported = isTimed ? [tick] : [];
   const functions: WasmFunction[] = [];
   const define = (code: WasmFunction): number => imported.length + functions.push(code) - 1;
-  const matmul = define(matmulFunction(hasRelaxedSimd));
-  const vectorMatrix = define(vectorMatrixFunction(hasRelaxedSimd));
+  const defined = new Map<Routine, number>();
+  const routine = (name: Routine): number => {
+    const number = defined.get(name) ?? define(routines[name](hasRelaxedSimd));
+    defined.set(name, number);
+    return number;
+  };
   const barrier = control === undefined ? undefined : define(barrierFunction(control, maySleep()));
   const surroundings: Surroundings = {
     buffers,
     hasRelaxedSimd,
-    matmul,
-    vectorMatrix,
+    routine,
     ...memory,
   };
   const [thread, threads] = [local.get(0), local.get(1)];

@@ -1,0 +1,48 @@
+/** That a WebAssembly module has the functions that its kernels call, and no others. */
+import { assert, assertEquals } from "@std/assert";
+import { add, graphOf, matmul, type Tensor, zeros } from "@unitune/core";
+import { i32 } from "../../core/backends/wasm/instructions.ts";
+import { emitProgram } from "../../core/backends/wasm/program.ts";
+import { lower } from "../../core/lowering/lower.ts";
+
+/** The number of functions of a module: the first number of its section 3. */
+function functionsOf(module: Uint8Array): number {
+  let at = 8;
+  /** An unsigned integer in LEB128. */
+  const next = (): number => {
+    const byte = module[at++];
+    assert(byte !== undefined, "the module has ended");
+    return byte < 128 ? byte : byte - 128 + 128 * next();
+  };
+  for (;;) {
+    const [id, size] = [next(), next()];
+    if (id === 3) return next();
+    at += size;
+  }
+}
+
+/** The functions of the module that a function of tensors becomes. */
+function countOf<A extends readonly Tensor[]>(f: (...args: A) => unknown, args: A): number {
+  const memory = { scratch: 0, scratchBytes: 0, addressOf: () => i32.const(0) };
+  const target = { hasRelaxedSimd: true, control: undefined };
+  return functionsOf(emitProgram(lower(graphOf(f, args)), target, memory));
+}
+
+Deno.test("a module has the routines that its kernels call", () => {
+  const [row, matrix] = [zeros([1, 3]), zeros([2, 3])];
+  const right = zeros([3, 4]);
+  // A kernel and the function that runs it; routines of products beside them.
+  assertEquals(countOf(add, [matrix, matrix]), 2);
+  assertEquals(countOf(matmul, [matrix, right]), 3);
+  assertEquals(countOf(matmul, [row, right]), 3);
+  assertEquals(
+    countOf((row, matrix, right) => [matmul(row, right), matmul(matrix, right)], [
+      row,
+      matrix,
+      right,
+    ]),
+    5,
+  );
+  // One routine for all products.
+  assertEquals(countOf((a, b, c) => matmul(matmul(a, b), c), [matrix, right, zeros([4, 5])]), 4);
+});
