@@ -95,15 +95,17 @@ export function furtherResults(
   }));
 }
 
-/** Static parameters as text; equal texts mean equal parameters, the odd numbers included. */
+/** A value as JSON in which equal texts mean equal values, the numbers -0, NaN and infinity included. */
+export function exactText(value: unknown): string {
+  return JSON.stringify(value, (_, entry: unknown) => {
+    if (typeof entry !== "number") return entry;
+    return Object.is(entry, -0) ? "-0" : Number.isFinite(entry) ? entry : String(entry);
+  });
+}
+
+/** Static parameters as text; equal texts mean equal parameters. */
 export function showParameters(parameters: object): string {
-  const show = (_: string, value: unknown): unknown => {
-    if (typeof value !== "number") return value;
-    return Object.is(value, -0) ? "-0" : Number.isFinite(value) ? value : String(value);
-  };
-  const entries = Object.entries(parameters).map(([key, value]) =>
-    `${key}=${JSON.stringify(value, show)}`
-  );
+  const entries = Object.entries(parameters).map(([key, value]) => `${key}=${exactText(value)}`);
   return entries.length === 0 ? "" : ` {${entries.join(" ")}}`;
 }
 

@@ -270,3 +270,90 @@ export function usedBuffers(kernel: Kernel): { reads: number[]; writes: number[]
       return kernel satisfies never;
   }
 }
+
+/**
+ * The same kernel on buffers of other numbers.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { graphOf, neg, tensor } from "@unitune/core";
+ * import { lower, renumbered, usedBuffers } from "@unitune/core/backend";
+ *
+ * const [kernel] = lower(graphOf(neg, [tensor([1, 2])])).kernels;
+ * const moved = kernel && usedBuffers(renumbered(kernel, (buffer) => buffer + 10));
+ * assertEquals(moved, { reads: [10], writes: [11] });
+ * ```
+ *
+ * @param kernel The kernel.
+ * @param numberOf The new number of each buffer.
+ * @returns The kernel; its steps, sizes and positions are the same.
+ */
+export function renumbered(kernel: Kernel, numberOf: (buffer: number) => number): Kernel {
+  const moved = <B extends { readonly buffer: number }>(user: B): B => ({
+    ...user,
+    buffer: numberOf(user.buffer),
+  });
+  const movedSteps = (steps: readonly Step[]) =>
+    steps.map((step) => step.kind === "load" ? moved(step) : step);
+  switch (kernel.kind) {
+    case "map": {
+      const { steps, stores } = kernel;
+      return { ...kernel, steps: movedSteps(steps), stores: stores.map(moved) };
+    }
+    case "reduce":
+      return { ...kernel, steps: movedSteps(kernel.steps), output: numberOf(kernel.output) };
+    case "matmul": {
+      const { a, b, output, epilogue } = kernel;
+      const operands = { a: moved(a), b: moved(b), output: numberOf(output) };
+      if (epilogue === undefined) return { ...kernel, ...operands };
+      const { steps, stores } = epilogue;
+      return {
+        ...kernel,
+        ...operands,
+        epilogue: { steps: movedSteps(steps), stores: stores.map(moved) },
+      };
+    }
+    case "attention":
+    case "argsort":
+      return { ...kernel, input: numberOf(kernel.input), output: numberOf(kernel.output) };
+    case "attentionGradient":
+      return {
+        ...kernel,
+        input: numberOf(kernel.input),
+        cotangent: numberOf(kernel.cotangent),
+        output: numberOf(kernel.output),
+      };
+    case "gather":
+      return {
+        ...kernel,
+        table: numberOf(kernel.table),
+        ids: numberOf(kernel.ids),
+        output: numberOf(kernel.output),
+      };
+    case "scatterAdd":
+      return {
+        ...kernel,
+        ids: numberOf(kernel.ids),
+        updates: numberOf(kernel.updates),
+        output: numberOf(kernel.output),
+      };
+    case "dynamicSlice":
+      return {
+        ...kernel,
+        input: numberOf(kernel.input),
+        start: numberOf(kernel.start),
+        output: numberOf(kernel.output),
+      };
+    case "dynamicUpdate":
+      return {
+        ...kernel,
+        input: numberOf(kernel.input),
+        update: numberOf(kernel.update),
+        start: numberOf(kernel.start),
+        output: numberOf(kernel.output),
+      };
+    default:
+      return kernel satisfies never;
+  }
+}

@@ -43,9 +43,10 @@ import {
   zeros,
 } from "@unitune/core";
 import fc from "fast-check";
-import { type Kernel, type Lowered, usedBuffers } from "../../core/lowering/kernels.ts";
+import { type Kernel, type Lowered, renumbered, usedBuffers } from "../../core/lowering/kernels.ts";
 import { lower } from "../../core/lowering/lower.ts";
 import { type MemoryPlan, planMemory } from "../../core/lowering/plan.ts";
+import { cases } from "./primitives_table.ts";
 import { arbitraryProgram, inputsOf, type RandomProgram, runProgram } from "./programs.ts";
 
 /** Kinds of the kernels that a function becomes, in their order; a product with its epilogue. */
@@ -210,6 +211,25 @@ Deno.test("gradients of weights come when their operands do, and hold nothing ba
   const { arenaBytes } = planMemory(lower(graph), []);
   // The activations, one cotangent and the one before it; never the cotangents of all layers.
   assertLessOrEqual(arenaBytes, (layers + 2) * 4 * 4 * size * size);
+});
+
+/** Asserts that a renumbered kernel is the same kernel on other buffers. */
+function assertRenumbers(kernel: Kernel): void {
+  const { reads, writes } = usedBuffers(kernel);
+  const moved = (buffer: number) => 3 * buffer + 1;
+  const other = renumbered(kernel, moved);
+  assertEquals(usedBuffers(other), { reads: reads.map(moved), writes: writes.map(moved) });
+  assertEquals(renumbered(other, (buffer) => (buffer - 1) / 3), kernel);
+}
+
+Deno.test("kernels of every primitive, and of random programs, can be renumbered", () => {
+  for (const { build, apply } of Object.values(cases).flat()) {
+    lower(graphOf((...inputs: Tensor[]) => apply(inputs), build("f32"))).kernels
+      .forEach(assertRenumbers);
+  }
+  fc.assert(fc.property(arbitraryProgram, (program) => {
+    lowered(program).kernels.forEach(assertRenumbers);
+  }));
 });
 
 /** For each buffer, the first and the last kernel that touch it; undefined if none does. */

@@ -1,6 +1,7 @@
 /** What the emitter of a kernel works with: its function, its buffers, its share of the work. */
 import type { Affine } from "../../lowering/affine.ts";
-import type { BufferPlan, Kernel, KernelOf, Step } from "../../lowering/kernels.ts";
+import type { DType } from "../../dtype.ts";
+import type { Kernel, KernelOf, Step } from "../../lowering/kernels.ts";
 import { at, type Shape } from "../../shape.ts";
 import type { Share } from "./body.ts";
 import type { Scope } from "./scope.ts";
@@ -12,8 +13,6 @@ export type Routine = "matmul" | "vectorMatrix";
 
 /** What kernels of a module share. */
 export interface Surroundings {
-  /** The buffers that kernels name. */
-  readonly buffers: readonly BufferPlan[];
   /** Whether the engine has relaxed SIMD, of which the fused multiplication is used. */
   readonly hasRelaxedSimd: boolean;
   /** The number of a function that kernels call, which the module has from then on. */
@@ -28,8 +27,11 @@ export type { KernelOf };
 
 /** A function under construction: its locals, and where its buffers' addresses are. */
 export interface Frame extends Surroundings {
+  /** The element types of the kernel's buffers. */
+  readonly dtypes: readonly DType[];
   readonly locals: Locals;
   readonly scope: Scope;
+  /** The local that holds a buffer's address: the parameter of its number. */
   readonly base: (buffer: number) => number;
   /**
    * This thread's part of a loop: its first round and the one after its last, multiples of the
@@ -66,10 +68,8 @@ export function shareLoop(
 export type Emitter<K extends Kernel["kind"]> = (kernel: KernelOf<K>, frame: Frame) => Code;
 
 /** The element type of a buffer. */
-export function dtypeOf({ buffers }: Frame, buffer: number): BufferPlan["dtype"] {
-  const plan = buffers[buffer];
-  if (plan === undefined) throw new RangeError(`there is no buffer ${buffer}`);
-  return plan.dtype;
+export function dtypeOf({ dtypes }: Frame, buffer: number): DType {
+  return at(dtypes, buffer);
 }
 
 /** At least one loop, so that there is an innermost one. */

@@ -1,4 +1,5 @@
 /** Kernels as functions of the module: parameters are the addresses of their buffers. */
+import type { DType } from "../../dtype.ts";
 import { type Kernel, usedBuffers } from "../../lowering/kernels.ts";
 import { sizeOf } from "../../shape.ts";
 import { attention, attentionGradient } from "./attention.ts";
@@ -74,17 +75,24 @@ export interface EmittedKernel {
   readonly isShared: boolean;
 }
 
-/** A kernel as a function of its buffers' addresses. */
+/**
+ * A kernel as a function of its buffers' addresses.
+ *
+ * @param kind The kernel's kind.
+ * @param kernel The kernel, whose buffers have the numbers of the function's parameters.
+ * @param dtypes The element types of the buffers.
+ * @param surroundings What kernels of a module share.
+ */
 export function emitKernel<K extends Kernel["kind"]>(
   kind: K,
   kernel: KernelOf<K>,
-  buffers: readonly number[],
+  dtypes: readonly DType[],
   surroundings: Surroundings,
 ): EmittedKernel {
   const emitter: Emitter<K> = emitters[kind];
   let isShared = false;
-  const parameters = new Array<typeof types.i32>(buffers.length + 2).fill(types.i32);
-  const [thread, threads] = [local.get(buffers.length), local.get(buffers.length + 1)];
+  const parameters = new Array<typeof types.i32>(dtypes.length + 2).fill(types.i32);
+  const [thread, threads] = [local.get(dtypes.length), local.get(dtypes.length + 1)];
   const code = defineFunction(parameters, [], (locals) => {
     const prologue: Code[] = [];
     const constants = new Map<string, Code>();
@@ -105,9 +113,8 @@ export function emitKernel<K extends Kernel["kind"]>(
         : (a, b, c) => f32x4.add(f32x4.mul(a, b), c),
     };
     const base = (buffer: number) => {
-      const parameter = buffers.indexOf(buffer);
-      if (parameter === -1) throw new RangeError(`buffer ${buffer} is not the kernel's`);
-      return parameter;
+      if (buffer in dtypes) return buffer;
+      throw new RangeError(`buffer ${buffer} is not the kernel's`);
     };
     const shareOf = (rounds: number, smallest: number) => {
       const granule = smallest * Math.ceil(rounds / smallest / MOST_PARTS);
@@ -130,6 +137,7 @@ export function emitKernel<K extends Kernel["kind"]>(
     );
     const body = emitter(kernel, {
       ...surroundings,
+      dtypes,
       locals,
       scope,
       base,

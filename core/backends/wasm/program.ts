@@ -1,5 +1,7 @@
 /** A program as one module: kernels, and the function that runs them in order on every thread. */
-import type { BufferPlan, Kernel, Lowered } from "../../lowering/kernels.ts";
+import { exactText } from "../../graph.ts";
+import { type Lowered, renumbered } from "../../lowering/kernels.ts";
+import { at } from "../../shape.ts";
 import { branch, call, type Code, i32, local, types } from "./instructions.ts";
 import { attentionScratch } from "./attention.ts";
 import type { Routine, Surroundings } from "./frame.ts";
@@ -26,32 +28,6 @@ export interface ProgramMemory {
   readonly scratchBytes: number;
   /** Code that gives a buffer's address. */
   readonly addressOf: (buffer: number) => Code;
-}
-
-/** A kernel with its buffers numbered by first use, so that like kernels have like texts. */
-function canonical(
-  kernel: Kernel,
-  buffers: readonly number[],
-  plans: readonly BufferPlan[],
-): string {
-  const names = new Set([
-    "buffer",
-    "output",
-    "input",
-    "table",
-    "ids",
-    "updates",
-    "update",
-    "start",
-    "cotangent",
-  ]);
-  const text = JSON.stringify(kernel, (key, value: unknown) => {
-    if (typeof value === "number" && names.has(key)) return buffers.indexOf(value);
-    return typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0))
-      ? `${value}${Object.is(value, -0)}`
-      : value;
-  });
-  return `${text} ${buffers.map((buffer) => plans[buffer]?.dtype)}`;
 }
 
 /** Scratch memory that a program needs for each thread, in bytes. */
@@ -106,12 +82,7 @@ export function emitProgram(
     return number;
   };
   const barrier = control === undefined ? undefined : define(barrierFunction(control, maySleep()));
-  const surroundings: Surroundings = {
-    buffers,
-    hasRelaxedSimd,
-    routine,
-    ...memory,
-  };
+  const surroundings: Surroundings = { hasRelaxedSimd, routine, ...memory };
   const [thread, threads] = [local.get(0), local.get(1)];
   const meet: Code = barrier === undefined ? [] : call(barrier, thread, threads);
 
@@ -121,10 +92,13 @@ export function emitProgram(
   let before: "nothing" | "one" | "all" = "nothing";
   for (const kernel of kernels) {
     const used = kernelBuffers(kernel);
-    const key = canonical(kernel, used, buffers);
+    // By the order of its buffers instead of their names, so that like kernels are one function.
+    const own = renumbered(kernel, (buffer) => used.indexOf(buffer));
+    const dtypes = used.map((buffer) => at(buffers, buffer).dtype);
+    const key = exactText([own, dtypes]);
     let entry = known.get(key);
     if (entry === undefined) {
-      const { code, isShared } = emitKernel(kernel.kind, kernel, used, surroundings);
+      const { code, isShared } = emitKernel(own.kind, own, dtypes, surroundings);
       entry = { index: define(code), isShared };
       known.set(key, entry);
     }
