@@ -77,7 +77,10 @@ export const glossary: readonly GlossaryGroup[] = [
     title: "Of rollouts",
     entries: [
       entry("reward", "the mean weighted sum of the rewards of sampled answers"),
-      entry("reward_std", "its mean deviation within groups; 0 where nothing is to be learned"),
+      entry(
+        "reward_std",
+        "its mean standard deviation within groups; 0 where nothing is to be learned",
+      ),
       entry(
         "rewards/NAME",
         "the mean of one reward, unweighted, over the answers that it can judge",

@@ -185,8 +185,8 @@ export interface RewardTerm {
   readonly reward: TextReward;
 }
 
-/** What an answer is worth altogether, and by each reward. */
-export interface Worth {
+/** The reward of an answer, altogether and by each term. */
+export interface AnswerReward {
   /** The weighted sum of the rewards that could be given; null where none could. */
   readonly total: number | null;
   /** Each reward by name, unweighted. */
@@ -199,7 +199,7 @@ export interface Worth {
  *
  * @example
  * ```ts
- * import { exactMatch, formatReward, worthOf } from "@unitune/cli";
+ * import { exactMatch, formatReward, rewardOf } from "@unitune/cli";
  * import { assertEquals } from "@std/assert";
  *
  * const terms = [
@@ -207,7 +207,7 @@ export interface Worth {
  *   { weight: 0.5, reward: formatReward(/^\d+$/) },
  * ];
  * const answered = { prompt: "sort 21", answer: "12", isEnded: true };
- * assertEquals(await worthOf(terms, { ...answered, columns: {} }), {
+ * assertEquals(await rewardOf(terms, { ...answered, columns: {} }), {
  *   total: 0.5,
  *   parts: { "exact-match": null, "format": 1 },
  * });
@@ -215,9 +215,12 @@ export interface Worth {
  *
  * @param terms The rewards and their weights.
  * @param answered The answer, with all the columns of its row.
- * @returns What it is worth.
+ * @returns The reward of the answer.
  */
-export async function worthOf(terms: readonly RewardTerm[], answered: Answered): Promise<Worth> {
+export async function rewardOf(
+  terms: readonly RewardTerm[],
+  answered: Answered,
+): Promise<AnswerReward> {
   const scored = await Promise.all(terms.map(async ({ weight, reward: { name, reads, score } }) => {
     const columns = Object.fromEntries(
       reads.filter((column) => Object.hasOwn(answered.columns, column))

@@ -32,7 +32,7 @@ import { integerFrom, randomStream } from "./data/random.ts";
 import type { Feed, RolloutSample } from "./feed.ts";
 import { longest } from "./longest.ts";
 import type { Models } from "./models.ts";
-import { type RewardTerm, type TextReward, type Worth, worthOf } from "./rewards.ts";
+import { type AnswerReward, rewardOf, type RewardTerm, type TextReward } from "./rewards.ts";
 import { createScorer } from "./scoring.ts";
 import type { TrainingPrompt } from "./training_data.ts";
 
@@ -180,9 +180,9 @@ export function rolloutFeed<P extends GptParameters>(
   const collect = async (params: P, number: number) => {
     const given = await answer(params, number);
     const scores = await judgments(given);
-    const worths = await Promise.all(given.map(({ text, isEnded, isText }, i) => {
+    const rewards = await Promise.all(given.map(({ text, isEnded, isText }, i) => {
       const { prompt, columns } = source.row(number * asked + Math.floor(i / groupSize));
-      return worthOf(plan.rewards, {
+      return rewardOf(plan.rewards, {
         prompt,
         answer: text,
         isEnded: isEnded && isText,
@@ -193,7 +193,7 @@ export function rolloutFeed<P extends GptParameters>(
       const own = <T>(rows: readonly T[]) => rows.slice(part * batchSize, (part + 1) * batchSize);
       const packed = packSamples(
         own(given).map(({ sample }) => sample),
-        own(worths).map(({ total }) => total),
+        own(rewards).map(({ total }) => total),
         { length, pad, groupSize },
       );
       const tokens = { ...packed, temperature: plan.temperature };
@@ -207,7 +207,7 @@ export function rolloutFeed<P extends GptParameters>(
       };
     });
     const report = {
-      ...rewardReport(judges, given, worths),
+      ...rewardReport(judges, given, rewards),
       ...(plan.hasReference && { kl: await meanKl(batches) }),
     };
     const tokens = given.reduce(
@@ -217,8 +217,8 @@ export function rolloutFeed<P extends GptParameters>(
     const samples = given.map(({ text }, i): RolloutSample => ({
       prompt: source.row(number * asked + Math.floor(i / groupSize)).prompt,
       answer: text,
-      reward: worths[i]?.total ?? null,
-      rewards: worths[i]?.parts ?? {},
+      reward: rewards[i]?.total ?? null,
+      rewards: rewards[i]?.parts ?? {},
     }));
     const reads = 2 + Number(plan.hasReference) + Number(plan.hasValues) + Number(isJudged);
     return {
@@ -292,17 +292,17 @@ function scalars(values: Readonly<Record<string, number>>): Readonly<Record<stri
 function rewardReport(
   judges: readonly TextReward[],
   given: readonly SampledAnswer[],
-  worths: readonly Worth[],
+  rewards: readonly AnswerReward[],
 ): Record<string, number> {
   const mean = (values: readonly number[]) =>
     values.reduce((total, value) => total + value, 0) / Math.max(values.length, 1);
   return {
     ...Object.fromEntries(judges.map(({ name }) => [
       `rewards/${name}`,
-      mean(worths.flatMap(({ parts: { [name]: value = null } }) => value === null ? [] : [value])),
+      mean(rewards.flatMap(({ parts: { [name]: value = null } }) => value === null ? [] : [value])),
     ])),
     "completions/clipped_ratio": mean(given.map(({ isEnded }) => Number(!isEnded))),
-    "unscorable": mean(worths.map(({ total }) => Number(total === null))),
+    "unscorable": mean(rewards.map(({ total }) => Number(total === null))),
   };
 }
 

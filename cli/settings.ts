@@ -278,8 +278,9 @@ export const settingFlags = {
     group: "Rollouts",
     when: { objective: scaling as readonly string[] },
     scope: "grpo and its kin",
-    help: "Advantages are rewards less the mean of their group, divided by the deviation of the " +
-      "group, by that of the (micro-)batch, or by nothing.",
+    help:
+      "Advantages are rewards less the mean of their group, divided by the standard deviation " +
+      "of the group, by that of the (micro-)batch, or by nothing.",
   },
   temperature: {
     kind: "number",

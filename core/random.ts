@@ -151,7 +151,7 @@ export function uniform(
  * import { assertAlmostEquals } from "@std/assert";
  * import { key, mean, normal } from "@unitune/core";
  *
- * const numbers = normal(key(1), [10_000], { mean: 5, deviation: 2 });
+ * const numbers = normal(key(1), [10_000], { mean: 5, standardDeviation: 2 });
  * // Five standard errors of the mean, 2 / sqrt(10,000) each.
  * assertAlmostEquals(await mean(numbers).item(), 5, 5 * 0.02);
  * ```
@@ -161,17 +161,21 @@ export function uniform(
  * @param options The mean and the standard deviation (defaults 0 and 1).
  * @returns f32 numbers.
  * @throws {ShapeError} If the key is not `u32[2]` or the shape is none.
- * @throws {RangeError} If mean or deviation are not finite, or the deviation is negative.
+ * @throws {RangeError} If the mean or the standard deviation is not finite, or the latter negative.
  */
 export function normal(
   key: Tensor,
   shape: Shape,
-  { mean = 0, deviation = 1 }: { readonly mean?: number; readonly deviation?: number } = {},
+  { mean = 0, standardDeviation = 1 }: {
+    readonly mean?: number;
+    readonly standardDeviation?: number;
+  } = {},
 ): Tensor {
   checkShape("normal", shape);
-  if (!(Number.isFinite(mean) && Number.isFinite(deviation) && deviation >= 0)) {
+  if (!(Number.isFinite(mean) && Number.isFinite(standardDeviation) && standardDeviation >= 0)) {
     throw new RangeError(
-      `normal: expected a finite mean and a finite deviation from 0, got ${mean} and ${deviation}`,
+      `normal: expected a finite mean and a finite standardDeviation from 0, ` +
+        `got ${mean} and ${standardDeviation}`,
     );
   }
   const size = sizeOf(shape);
@@ -180,7 +184,7 @@ export function normal(
   const v = slice(pairs, 0, 1, 2);
   const radius = sqrt(mul(log(sub(1, u)), -2));
   const unit = reshape(mul(radius, cos(mul(v, 2 * Math.PI))), shape);
-  return add(mul(unit, deviation), mean);
+  return add(mul(unit, standardDeviation), mean);
 }
 
 /**

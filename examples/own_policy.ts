@@ -23,7 +23,7 @@ const bigram = policyOfLogits<Bigram>({
 const [vocabulary, width] = [5, 8];
 const init = (): Bigram => ({
   table: normal(key(1), [vocabulary, width]),
-  head: normal(key(2), [width, vocabulary], { deviation: 0.1 }),
+  head: normal(key(2), [width, vocabulary], { standardDeviation: 0.1 }),
 });
 
 // Demonstrations count up to 4. Token 0 asks and pads; the mask says which tokens are the answer.

@@ -125,16 +125,16 @@ export interface Gpt {
  */
 const HIDDEN = -1e9;
 
-/** The width that {@linkcode DEVIATION} is GPT-2's for, in its smallest size. */
+/** The width that {@linkcode STANDARD_DEVIATION} is GPT-2's for, in its smallest size. */
 const REFERENCE_WIDTH = 768;
 
-/** The deviation of GPT-2's weights. */
-const DEVIATION = 0.02;
+/** The standard deviation of GPT-2's weights. */
+const STANDARD_DEVIATION = 0.02;
 
 /**
- * GPT-2's initialization, at any width: weights of deviation `0.02 sqrt(768 / D)`, so that sums over
- * D terms are as large as in GPT-2, whose 0.02 is for D = 768; those that write to the residual
- * stream divided by `sqrt(2 L)`, gains 1, offsets 0.
+ * GPT-2's initialization, at any width: weights of standard deviation `0.02 sqrt(768 / D)`, so that
+ * sums over D terms are as large as in GPT-2, whose 0.02 is for D = 768; those that write to the
+ * residual stream divided by `sqrt(2 L)`, gains 1, offsets 0.
  *
  * @example
  * ```ts
@@ -154,13 +154,13 @@ const DEVIATION = 0.02;
  */
 export function initGpt(key: Tensor, config: GptConfig): GptParameters {
   const { vocabulary, context, layers, width } = checkGptConfig(config);
-  const scaled = DEVIATION * Math.sqrt(REFERENCE_WIDTH / width);
+  const scaled = STANDARD_DEVIATION * Math.sqrt(REFERENCE_WIDTH / width);
   const residual = scaled / Math.sqrt(2 * layers);
-  const weight = (from: Tensor, shape: Shape, deviation = scaled) =>
-    normal(from, shape, { deviation });
+  const weight = (from: Tensor, shape: Shape, standardDeviation = scaled) =>
+    normal(from, shape, { standardDeviation });
   const norm = (): Affine => ({ weight: ones([width]), bias: zeros([width]) });
-  const linear = (from: Tensor, input: number, output: number, deviation?: number): Affine => ({
-    weight: weight(from, [input, output], deviation),
+  const linear = (from: Tensor, input: number, output: number, std = scaled): Affine => ({
+    weight: weight(from, [input, output], std),
     bias: zeros([output]),
   });
   const block = (from: Tensor): GptBlock => ({

@@ -69,7 +69,7 @@ function ungrouped(advantages: Tensor, counted: Tensor): Tensor {
 const centredGroups = ({ rewards, counted }: Groups): Tensor =>
   centred(rewards, counted, overGroup);
 
-/** The unbiased deviation of each group, `[N, 1]`. */
+/** The unbiased standard deviation of each group, `[N, 1]`. */
 const deviationOf = (groups: Groups): Tensor =>
   standardDeviation(centredGroups(groups), groups.counted, overGroup);
 
@@ -92,7 +92,7 @@ export interface GroupOptions extends CountedOptions {
 /** What a z-score is told. */
 export interface ZScoreOptions {
   /**
-   * What is added to the deviation, at least 0, so that rewards that all but agree are not blown
+   * Added to the standard deviation, at least 0, so that rewards that all but agree are not blown
    * up; 1e-4 unless told. Rewards that agree give 0 whatever it is.
    */
   readonly epsilon?: number;
@@ -162,7 +162,7 @@ export function groupMeanBaseline(
 }
 
 /**
- * GRPO's advantages with the deviation of the whole batch (arXiv 2508.08221; TRL's
+ * GRPO's advantages with the standard deviation of the whole batch (arXiv 2508.08221; TRL's
  * `scale_rewards="batch"`): `(r - mean of the group) / (std of the batch + epsilon)`, std unbiased.
  * The mean is the prompt's, as in {@linkcode groupZScore}; {@linkcode batchZScore} takes the
  * batch's away as well. Exactly 0 where all rewards of a group agree.
@@ -269,7 +269,7 @@ export function maxRl(rewards: Tensor, { groupSize, counted }: GroupOptions): Te
  * ```
  *
  * @param rewards `[B]`.
- * @param options What is added to the deviation, 1e-8 unless told, and which rewards count.
+ * @param options The number added to the standard deviation (default 1e-8), and which rewards count.
  * @returns Advantages, `[B]`.
  * @throws {ShapeError} If the batch is empty.
  * @throws {RangeError} If epsilon is negative.

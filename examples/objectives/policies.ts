@@ -26,7 +26,7 @@ export const bigram: Policy<BigramParameters> = policyOfLogits({
 });
 
 export function initBigram(key: Tensor, vocabulary: number): BigramParameters {
-  return { table: normal(key, [vocabulary, vocabulary], { deviation: 0.1 }) };
+  return { table: normal(key, [vocabulary, vocabulary], { standardDeviation: 0.1 }) };
 }
 
 /** The parameters of {@linkcode recurrent}. */
@@ -56,10 +56,10 @@ export const recurrent: Policy<RecurrentParameters> = {
 export function initRecurrent(key: Tensor, vocabulary: number, width = 16): RecurrentParameters {
   const [a, b, c] = splitKey(key, 3);
   if (a === undefined || b === undefined || c === undefined) throw new RangeError("three keys");
-  const deviation = 1 / Math.sqrt(width);
+  const standardDeviation = 1 / Math.sqrt(width);
   return {
-    embedding: normal(a, [vocabulary, width], { deviation: 1 }),
-    input: normal(b, [width, width], { deviation }),
-    state: normal(c, [width, width], { deviation }),
+    embedding: normal(a, [vocabulary, width], { standardDeviation: 1 }),
+    input: normal(b, [width, width], { standardDeviation }),
+    state: normal(c, [width, width], { standardDeviation }),
   };
 }

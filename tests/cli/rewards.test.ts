@@ -21,6 +21,7 @@ import {
   type Prepared,
   randomStream,
   reformatted,
+  rewardOf,
   rolloutFeed,
   type RolloutPlan,
   type TaskExample,
@@ -31,7 +32,6 @@ import {
   verifierReward,
   verifyAnswer,
   verifyPrompt,
-  worthOf,
 } from "@unitune/cli";
 import { gpt } from "@unitune/models";
 import fc from "fast-check";
@@ -51,7 +51,7 @@ Deno.test("a reward is given the columns that it reads and no others", async () 
   const terms = [spy("a", []), spy("b", [GOLD]), spy("c", ["none"])]
     .map((reward) => ({ reward, weight: 1 }));
   const columns = { [GOLD]: "12", secret: "the answer to everything" };
-  await worthOf(terms, { ...answered, columns });
+  await rewardOf(terms, { ...answered, columns });
   assertEquals(seen.map(({ columns }) => columns), [{}, { [GOLD]: "12" }, {}]);
   for (const { columns: _, ...rest } of seen) {
     const { columns: __, ...asked } = answered;
@@ -73,9 +73,9 @@ Deno.test("rewards that come with the command: what each reads", () => {
 
 Deno.test("a sum leaves out what cannot be said, and is null where nothing can", async () => {
   const terms = parseRewards("2*exact-match+-0.5*length-penalty", [exactMatch, lengthPenalty(1)]);
-  assertEquals((await worthOf(terms, { ...answered, columns: { [GOLD]: "12" } })).total, 2.5);
-  assertEquals((await worthOf(terms, answered)).total, 0.5);
-  assertEquals((await worthOf(terms.slice(0, 1), answered)).total, null);
+  assertEquals((await rewardOf(terms, { ...answered, columns: { [GOLD]: "12" } })).total, 2.5);
+  assertEquals((await rewardOf(terms, answered)).total, 0.5);
+  assertEquals((await rewardOf(terms.slice(0, 1), answered)).total, null);
 });
 
 Deno.test("similarity is 1 for the gold answer alone, and symmetric", () => {

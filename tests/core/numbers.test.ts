@@ -240,7 +240,7 @@ Deno.test("scalars beside tensors, and filled tensors, are numbers that the elem
   assertThrows(() => core.bernoulli(key, 1.5, [2]), RangeError, "1.5");
   assertThrows(() => core.uniform(key, [2], { low: 1, high: 0 }), RangeError, "1 and 0");
   assertThrows(() => core.uniform(key, [2], { high: Infinity }), RangeError, "Infinity");
-  assertThrows(() => core.normal(key, [2], { deviation: -1 }), RangeError, "-1");
+  assertThrows(() => core.normal(key, [2], { standardDeviation: -1 }), RangeError, "-1");
 });
 
 Deno.test("foldKey takes any integer modulo 2^32", async () => {

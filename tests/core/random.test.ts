@@ -194,7 +194,7 @@ Deno.test("normal has the moments of its distribution", async () => {
   assertNear(inside, 0.682689, Math.sqrt(0.682689 * 0.317311), "P(|x| < 1)");
   assert(numbers.every((x) => Math.abs(x) < 5.8));
 
-  const moved = await normal(key(3), [COUNT], { mean: 4, deviation: 0.5 }).data();
+  const moved = await normal(key(3), [COUNT], { mean: 4, standardDeviation: 0.5 }).data();
   // Twice rounded in f32, at values below 8: 5e-7 each.
   moved.forEach((x, i) => assertLess(Math.abs(x - (4 + 0.5 * (numbers[i] ?? NaN))), 1e-6));
 });

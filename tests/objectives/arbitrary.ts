@@ -57,7 +57,7 @@ export interface Case {
 }
 
 function randomMatrix(seed: number, shape: Shape, dtype: FloatDType): Tensor {
-  return evaluate(cast(normal(key(seed), shape, { deviation: 1.5 }), dtype));
+  return evaluate(cast(normal(key(seed), shape, { standardDeviation: 1.5 }), dtype));
 }
 
 /** A tensor of token ids. */
