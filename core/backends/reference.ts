@@ -252,10 +252,10 @@ const kernels: { readonly [P in PrimitiveName]: Kernel<P> } = {
           const left = get(a, row * depth + k);
           const from = (batch * depth + k) * columns;
           for (let j = 0; j < columns; j++) {
-            slice[j] = (slice[j] ?? 0) + left * get(b, from + j);
+            slice[j] = (slice[j] ?? NaN) + left * get(b, from + j);
           }
         }
-        for (let j = 0; j < columns; j++) totals[j] = (totals[j] ?? 0) + (slice[j] ?? 0);
+        for (let j = 0; j < columns; j++) totals[j] = (totals[j] ?? NaN) + (slice[j] ?? NaN);
       }
       data.set(totals, row * columns);
     }

@@ -27,7 +27,7 @@ function joinedShape(domain: Shape, runs: readonly number[][]): number[] {
 }
 
 function joinedAffine({ offset, strides }: Affine, runs: readonly number[][]): Affine {
-  return { offset, strides: runs.map((run) => at(strides, run.at(-1) ?? 0)) };
+  return { offset, strides: runs.map((run) => at(strides, at(run, run.length - 1))) };
 }
 
 function joinedSteps(steps: readonly Step[], runs: readonly number[][]): Step[] {

@@ -80,22 +80,25 @@ export function fuseEpilogues(
   const writers = buffers.map((): number[] => []);
   kernels.forEach((kernel, position) => {
     const { reads, writes } = usedBuffers(kernel);
-    for (const buffer of new Set(reads)) readers[buffer]?.push(position);
-    for (const buffer of new Set(writes)) writers[buffer]?.push(position);
+    for (const buffer of new Set(reads)) at(readers, buffer).push(position);
+    for (const buffer of new Set(writes)) at(writers, buffer).push(position);
   });
   slots.forEach((user, position) => {
     if (user?.kind !== "map") return;
     // The product moves down to its first reader, so it is computed no earlier than it is used.
     const makers = usedBuffers(user).reads
-      .filter((buffer) => writers[buffer]?.length === 1 && readers[buffer]?.[0] === position)
-      .map((buffer) => writers[buffer]?.[0] ?? -1)
+      .flatMap((buffer) => {
+        const [writer, ...others] = at(writers, buffer);
+        const isSole = writer !== undefined && others.length === 0;
+        return isSole && at(readers, buffer)[0] === position ? [writer] : [];
+      })
       .toSorted((a, b) => b - a);
     for (const maker of new Set(makers)) {
       const product = slots[maker];
       if (product?.kind !== "matmul") continue;
       const { output } = product;
-      const isReadElsewhere = buffers[output]?.role.kind === "output" ||
-        (readers[output]?.length ?? 0) > 1;
+      const isReadElsewhere = at(buffers, output).role.kind === "output" ||
+        at(readers, output).length > 1;
       const fused = withEpilogue(product, user, buffers, isReadElsewhere);
       if (fused === undefined) continue;
       slots[maker] = undefined;

@@ -1,5 +1,5 @@
 /** Merging of map kernels: a kernel that feeds another over the same loops becomes part of it. */
-import { sameShape } from "../shape.ts";
+import { at, sameShape } from "../shape.ts";
 import type { Affine } from "./affine.ts";
 import { stepKey } from "./body.ts";
 import { type BufferPlan, type Kernel, type Step, usedBuffers } from "./kernels.ts";
@@ -50,7 +50,7 @@ function joined(maker: MapKernel, user: MapKernel, keep: (buffer: number) => boo
       moved.push(
         value ?? add(
           "operands" in step
-            ? { ...step, operands: step.operands.map((operand) => moved[operand] ?? -1) }
+            ? { ...step, operands: step.operands.map((operand) => at(moved, operand)) }
             : step,
         ),
       );
@@ -58,12 +58,12 @@ function joined(maker: MapKernel, user: MapKernel, keep: (buffer: number) => boo
     return moved;
   };
   const made = addAll(maker.steps, new Map());
-  const values = new Map(maker.stores.map(({ buffer, value }) => [buffer, made[value] ?? -1]));
+  const values = new Map(maker.stores.map(({ buffer, value }) => [buffer, at(made, value)]));
   const used = addAll(user.steps, values);
   const stores = [
     ...maker.stores.filter(({ buffer }) => keep(buffer))
-      .map((store) => ({ ...store, value: made[store.value] ?? -1 })),
-    ...user.stores.map((store) => ({ ...store, value: used[store.value] ?? -1 })),
+      .map((store) => ({ ...store, value: at(made, store.value) })),
+    ...user.stores.map((store) => ({ ...store, value: at(used, store.value) })),
   ];
   return { kind: "map", domain: user.domain, steps, stores };
 }

@@ -5,6 +5,7 @@
  * memory is held, and more of it is still in the cache.
  */
 import { bytesPerElement } from "../dtype.ts";
+import { at } from "../shape.ts";
 import { type BufferPlan, type Kernel, usedBuffers } from "./kernels.ts";
 
 /** A kernel whose result is so many times smaller than what it reads needs hardly any memory. */
@@ -24,22 +25,22 @@ export function schedule(
   const pendingWriters = buffers.map(() => 0);
   uses.forEach(({ reads, writes }, position) => {
     for (const buffer of reads) {
-      readers[buffer]?.push(position);
-      pendingReaders[buffer] = (pendingReaders[buffer] ?? 0) + 1;
+      at(readers, buffer).push(position);
+      pendingReaders[buffer] = at(pendingReaders, buffer) + 1;
     }
-    for (const buffer of writes) pendingWriters[buffer] = (pendingWriters[buffer] ?? 0) + 1;
+    for (const buffer of writes) pendingWriters[buffer] = at(pendingWriters, buffer) + 1;
   });
   const bytesOf = (buffer: number) => {
-    const { dtype = "f32", size = 0 } = buffers[buffer] ?? {};
+    const { dtype, size } = at(buffers, buffer);
     return size * bytesPerElement[dtype];
   };
   const total = (some: readonly number[]) => some.reduce((sum, buffer) => sum + bytesOf(buffer), 0);
-  const isTemporary = (buffer: number) => buffers[buffer]?.role.kind === "temporary";
+  const isTemporary = (buffer: number) => at(buffers, buffer).role.kind === "temporary";
 
   const isReady = (position: number) =>
-    uses[position]?.reads.every((buffer) => pendingWriters[buffer] === 0) === true;
+    at(uses, position).reads.every((buffer) => pendingWriters[buffer] === 0);
   const isWorthwhile = (position: number) => {
-    const { reads = [], writes = [] } = uses[position] ?? {};
+    const { reads, writes } = at(uses, position);
     const taken = total(writes.filter(isTemporary));
     const freed = total(
       reads.filter((buffer) => isTemporary(buffer) && pendingReaders[buffer] === 1),
@@ -49,25 +50,23 @@ export function schedule(
 
   const order: Kernel[] = [];
   const isDone = kernels.map(() => false);
-  const run = (position: number, kernel: Kernel): number[] => {
-    const { reads = [], writes = [] } = uses[position] ?? {};
+  const run = (position: number): number[] => {
+    const { reads, writes } = at(uses, position);
     isDone[position] = true;
-    order.push(kernel);
-    for (const buffer of reads) pendingReaders[buffer] = (pendingReaders[buffer] ?? 0) - 1;
-    for (const buffer of writes) pendingWriters[buffer] = (pendingWriters[buffer] ?? 0) - 1;
-    return [...reads, ...writes].flatMap((buffer) => readers[buffer] ?? []);
+    order.push(at(kernels, position));
+    for (const buffer of reads) pendingReaders[buffer] = at(pendingReaders, buffer) - 1;
+    for (const buffer of writes) pendingWriters[buffer] = at(pendingWriters, buffer) - 1;
+    return [...reads, ...writes].flatMap((buffer) => at(readers, buffer));
   };
-  kernels.forEach((kernel, position) => {
-    if (isDone[position]) return;
-    const candidates = new Set(run(position, kernel));
+  for (const position of kernels.keys()) {
+    if (isDone[position]) continue;
+    const candidates = new Set(run(position));
     // A set goes on over what is added on the way.
     for (const candidate of candidates) {
       candidates.delete(candidate);
-      const other = kernels[candidate];
-      if (other === undefined || isDone[candidate]) continue;
-      if (!isReady(candidate) || !isWorthwhile(candidate)) continue;
-      for (const next of run(candidate, other)) candidates.add(next);
+      if (isDone[candidate] || !isReady(candidate) || !isWorthwhile(candidate)) continue;
+      for (const next of run(candidate)) candidates.add(next);
     }
-  });
+  }
   return order;
 }

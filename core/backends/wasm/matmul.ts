@@ -12,6 +12,7 @@
  * Triangular products, of which causal attention is made, leave out the tiles that are not wanted
  * and the terms that are zero.
  */
+import { at } from "../../shape.ts";
 import {
   branch,
   call,
@@ -481,9 +482,9 @@ export function matmulFunction(fused: boolean): WasmFunction {
     /** Along consecutive elements of six rows. */
     const alongRows: Reading = {
       prepare: pointers.map((pointer, r) =>
-        local.set(pointer, plus(get(rowStarts[r] ?? 0), i32.shl(get(from), i32.const(2))))
+        local.set(pointer, plus(get(at(rowStarts, r)), i32.shl(get(from), i32.const(2))))
       ),
-      at: (r, round) => [get(pointers[r] ?? 0), bytes(round)],
+      at: (r, round) => [get(at(pointers, r)), bytes(round)],
       afterRounds: (rounds) =>
         pointers.map((pointer) => increase(pointer, i32.const(bytes(rounds)))),
     };

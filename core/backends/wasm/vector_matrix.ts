@@ -2,6 +2,7 @@
  * The product of one row and a matrix, as in a step of generation: no panel is packed, since every
  * element of the matrix is used once.
  */
+import { at } from "../../shape.ts";
 import {
   branch,
   type Code,
@@ -70,9 +71,9 @@ export function vectorMatrixFunction(fused: boolean): WasmFunction {
             local.set(stop, least(i32.add(get(k), i32.const(SLICE)), get(depth))),
             sums.map((sum) => local.set(sum, f32x4.const(0))),
             slice,
-            totals.map((total, i) => local.set(total, f32x4.add(get(total), get(sums[i] ?? 0)))),
+            totals.map((total, i) => local.set(total, f32x4.add(get(total), get(at(sums, i))))),
           ]),
-          totals.map((total, i) => local.set(sums[i] ?? 0, get(total))),
+          totals.map((total, i) => local.set(at(sums, i), get(total))),
         ];
       };
 

@@ -179,9 +179,9 @@ export function wasmOn(
         addressOf,
       }, { isTimed: tick !== undefined });
       // Workers read the code from the memory that they share.
-      const address = workers === undefined ? undefined : heap.allocate(code.length);
-      if (address !== undefined) {
-        new Uint8Array(heap.memory.buffer, address, code.length).set(code);
+      const shared = workers && { workers, address: heap.allocate(code.length) };
+      if (shared !== undefined) {
+        new Uint8Array(heap.memory.buffer, shared.address, code.length).set(code);
       }
       const { exports } = new WebAssembly.Instance(new WebAssembly.Module(code), {
         host: { memory: heap.memory, ...(tick && { tick }) },
@@ -192,12 +192,12 @@ export function wasmOn(
       return {
         bytes: code.length,
         run() {
-          const count = workers?.ready() ?? 1;
-          if (count > 1) workers?.start(number, address ?? 0, code.length, count);
+          const count = shared?.workers.ready() ?? 1;
+          if (count > 1) shared?.workers.start(number, shared.address, code.length, count);
           run(0, count);
         },
         dispose() {
-          if (address !== undefined) heap.free(address);
+          if (shared !== undefined) heap.free(shared.address);
         },
       };
     };

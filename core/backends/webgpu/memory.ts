@@ -2,11 +2,15 @@
 
 import { WebGpuLimitError } from "./errors.ts";
 
-/** A part of the device's memory, given back when nobody holds it any more. */
-export interface Lease {
-  /** Tells leases' buffers apart. */
+/** A buffer of the device that was not destroyed yet. */
+interface Held {
+  /** Tells buffers apart. */
   readonly id: number;
   readonly gpu: GPUBuffer;
+}
+
+/** A part of the device's memory, given back when nobody holds it any more. */
+export interface Lease extends Held {
   /** One more holder. */
   hold(): void;
   /** One holder less; the last gives the memory back. */
@@ -72,16 +76,16 @@ const usages = {
 export function makeMemory(device: GPUDevice, fail: (message: string) => void): Memory {
   const { minStorageBufferOffsetAlignment, maxBufferSize } = device.limits;
   const alignment = Math.max(64, minStorageBufferOffsetAlignment);
-  const free = new Map<string, GPUBuffer[]>();
-  const ids = new Map<GPUBuffer, number>();
+  const free = new Map<string, Held[]>();
+  const held = new Set<Held>();
   let [nextId, bytesHeld, keptBytes] = [0, 0, 0];
 
-  const destroy = (gpu: GPUBuffer) => {
-    ids.delete(gpu);
-    bytesHeld -= gpu.size;
-    gpu.destroy();
+  const destroy = (buffer: Held) => {
+    held.delete(buffer);
+    bytesHeld -= buffer.gpu.size;
+    buffer.gpu.destroy();
   };
-  const create = (size: number, kind: keyof typeof usages, what: string): GPUBuffer => {
+  const create = (size: number, kind: keyof typeof usages, what: string): Held => {
     if (size > maxBufferSize) {
       throw new WebGpuLimitError(
         `${what} needs ${size} bytes in one buffer, and the WebGPU adapter allows ${maxBufferSize}: ` +
@@ -98,30 +102,30 @@ export function makeMemory(device: GPUDevice, fail: (message: string) => void): 
         );
       }
     }, () => {/* The device is lost, which is told elsewhere. */});
-    ids.set(gpu, nextId++);
+    const buffer = { id: nextId++, gpu };
+    held.add(buffer);
     bytesHeld += size;
-    return gpu;
+    return buffer;
   };
   const lease = (bytes: number, kind: keyof typeof usages, what: string): Lease => {
     const size = Math.max(1, Math.ceil(bytes / 256)) * 256;
     const key = `${kind} ${size}`;
     const reused = free.get(key)?.pop();
     if (reused !== undefined) keptBytes -= size;
-    const gpu = reused ?? create(size, kind, what);
+    const buffer = reused ?? create(size, kind, what);
     let holders = 1;
     return {
-      id: ids.get(gpu) ?? -1,
-      gpu,
+      ...buffer,
       hold: () => void holders++,
       release() {
         holders--;
-        if (holders > 0 || !ids.has(gpu)) return;
-        if (keptBytes + size > KEPT_BYTES) destroy(gpu);
+        if (holders > 0 || !held.has(buffer)) return;
+        if (keptBytes + size > KEPT_BYTES) destroy(buffer);
         else {
           keptBytes += size;
           const list = free.get(key) ?? [];
           free.set(key, list);
-          list.push(gpu);
+          list.push(buffer);
         }
       },
     };
@@ -147,9 +151,9 @@ export function makeMemory(device: GPUDevice, fail: (message: string) => void): 
     share,
     allocate: (bytes, what) => lease(bytes, "storage", what),
     staging: (bytes) => lease(bytes, "staging", "a readback"),
-    statistics: () => ({ buffers: ids.size, bytes: bytesHeld, keptBytes }),
+    statistics: () => ({ buffers: held.size, bytes: bytesHeld, keptBytes }),
     destroy() {
-      for (const gpu of [...ids.keys()]) destroy(gpu);
+      for (const buffer of [...held]) destroy(buffer);
       free.clear();
       shared = undefined;
       keptBytes = 0;

@@ -38,7 +38,11 @@ function together(a: Part, b: Part): Part {
 function partOf({ domain, steps }: KernelOf<"map">, part: Part): KernelOf<"map"> {
   const kept = steps.flatMap((_, index) => part.steps.has(index) ? [index] : []);
   const moved = new Map(kept.map((index, position) => [index, position]));
-  const move = (index: number) => moved.get(index) ?? -1;
+  const move = (index: number): number => {
+    const position = moved.get(index);
+    if (position === undefined) throw new RangeError(`step ${index} is not of the part`);
+    return position;
+  };
   return {
     kind: "map",
     domain,
