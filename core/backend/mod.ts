@@ -26,6 +26,8 @@ export { expand } from "../lowering/elementary/expand.ts";
 export * from "../lowering/kernels.ts";
 export { type Cut, levelsOf } from "../lowering/levels.ts";
 export { lower } from "../lowering/lower.ts";
+export { type Nest, nestOf, type ReductionNest, reductionNest } from "../lowering/nest.ts";
+export type { VectorLoop } from "../lowering/nest.ts";
 export * from "../lowering/plan.ts";
 export type * from "../lowering/operations.ts";
 export type { Elements, Readable } from "./buffers.ts";

@@ -3,7 +3,8 @@ import type { DType } from "../../dtype.ts";
 import type { Affine } from "../../lowering/affine.ts";
 import type { Step } from "../../lowering/kernels.ts";
 import type { Cut } from "../../lowering/levels.ts";
-import { at, type Shape } from "../../shape.ts";
+import { depthOf, type Nest } from "../../lowering/nest.ts";
+import { at } from "../../shape.ts";
 import {
   type Code,
   countTo,
@@ -29,12 +30,8 @@ import type { Scope } from "./scope.ts";
 /** Four elements at a time, or one in the first lane. */
 export type Width = 4 | 1;
 
-/** Everything that a nest of loops needs to know. */
-export interface Nest {
-  /** The rounds of each loop, outermost first; at least one loop. */
-  readonly domain: Shape;
-  /** The body. */
-  readonly steps: readonly Step[];
+/** A nest of at least one loop, of which the innermost is taken four at a time, in a kernel. */
+export interface KernelNest extends Nest {
   /** The local that holds a buffer's address. */
   readonly base: (buffer: number) => number;
   /** The kernel that the loops belong to. */
@@ -88,33 +85,13 @@ export interface Block extends Cut {
   readonly after: Code;
 }
 
-/** The innermost loop that a position depends on, -1 for none. */
-function depthOf({ strides }: Affine): number {
-  return strides.findLastIndex((stride) => stride !== 0);
-}
-
-/** The innermost loop that each step depends on. */
-function depthsOf(steps: readonly Step[]): number[] {
-  const depths: number[] = [];
-  for (const step of steps) {
-    const own = "at" in step ? depthOf(step.at) : -1;
-    const operands = "operands" in step ? step.operands.map((index) => at(depths, index)) : [];
-    // deno-lint-ignore unitune/no-spread-of-data -- operands of an instruction
-    depths.push(Math.max(own, ...operands));
-  }
-  return depths;
-}
-
-/**
- * Loops over a domain. Each step is computed in the outermost loop that it allows; the last loop
- * takes four rounds at a time and what is left one by one.
- */
-export function emitNest(nest: Nest, hooks: Hooks): Code {
-  const { domain, steps, scope } = nest;
+/** The loops of a nest, with each step in the loop that the nest says. */
+export function emitNest(nest: KernelNest, hooks: Hooks): Code {
+  const { domain, steps, depths, vector, scope } = nest;
   const { locals } = scope;
   const last = domain.length - 1;
   const counters = domain.map(() => locals.add(types.i32));
-  const depths = depthsOf(steps);
+  if (vector?.loop !== last) throw new RangeError("the innermost loop is taken four at a time");
   const values = steps.map(() => locals.add(types.v128));
   const addresses = new Map<string, number>();
   const pending: { depth: number; code: Code }[] = [];
@@ -237,13 +214,12 @@ export function emitNest(nest: Nest, hooks: Hooks): Code {
   });
 
   // From the inside out, so that each loop knows which addresses it must prepare.
-  const rounds = at(domain, last);
-  const whole = rounds - rounds % 4;
+  const whole = 4 * vector.fours;
   const innermost = (width: Width, round?: number): Code => [
-    stepsAt(last, width),
+    stepsAt(domain.length, width),
     hooks.inner(cursor(width, round)),
   ];
-  const outer = [-1, ...domain.keys()].slice(0, -1).map((depth) => stepsAt(depth, 4));
+  const outer = [...domain.keys()].map((depth) => stepsAt(depth, 4));
   const address = (buffer: number, of: Affine): Code => {
     const inner = at(of.strides, last);
     if (inner !== 0) throw new Error("an address around a loop depends on the loop inside");
@@ -280,24 +256,23 @@ export function emitNest(nest: Nest, hooks: Hooks): Code {
   };
   let code: Code = isUnrolled
     ? Array.from(
-      { length: whole / 4 },
+      { length: vector.fours },
       (_, i) => [local.set(end, i32.const(4 * i)), innermost(4, 4 * i)],
     )
     : [
       local.set(end, beginOf(last)),
       whole > 0 ? roundsOf(last, endOf(last, whole), 4, innermost(4)) : [],
-      whole < rounds ? countTo(end, endOf(last, rounds), 1, innermost(1)) : [],
+      vector.singles > 0 ? countTo(end, endOf(last, whole + vector.singles), 1, innermost(1)) : [],
     ];
   for (let loop = last; loop >= 0; loop--) {
-    const depth = loop - 1;
-    const ready = pending.filter((item) => item.depth === depth).map((item) => item.code);
+    const ready = pending.filter(({ depth }) => depth === loop).map(({ code }) => code);
     const { before, after } = hooksOf[loop] ?? hook(loop);
-    code = [ready, outer[depth + 1] ?? [], before, code, after];
+    code = [ready, outer[loop] ?? [], before, code, after];
     if (loop > 0) {
-      const counter = at(counters, depth);
+      const around = loop - 1;
       code = [
-        local.set(counter, beginOf(depth)),
-        roundsOf(depth, endOf(depth, at(domain, depth)), 1, code),
+        local.set(at(counters, around), beginOf(around)),
+        roundsOf(around, endOf(around, at(domain, around)), 1, code),
       ];
     }
   }

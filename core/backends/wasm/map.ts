@@ -1,5 +1,6 @@
 /** Loops that write each element once. */
-import { emitNest, type Nest, type Share } from "./body.ts";
+import { nestOf } from "../../lowering/nest.ts";
+import { emitNest, type Share } from "./body.ts";
 import {
   dtypeOf,
   type Emitter,
@@ -19,8 +20,8 @@ export function emitBody(
   share: Share | undefined,
 ): Code {
   const rank = domain.length;
-  const nest: Nest = { ...frame, domain, steps: paddedSteps(steps, rank), share };
-  return emitNest(nest, {
+  const nest = nestOf(domain, paddedSteps(steps, rank));
+  return emitNest({ ...frame, ...nest, share }, {
     inner: (cursor) =>
       stores.map(({ buffer, at: to, value }) =>
         cursor.store(buffer, padded(to, rank), dtypeOf(frame, buffer), cursor.value(value))

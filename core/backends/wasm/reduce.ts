@@ -1,9 +1,9 @@
 /** Sums, maxima and their indices. */
-import type { Affine } from "../../lowering/affine.ts";
-import type { BufferPlan, Step } from "../../lowering/kernels.ts";
+import type { BufferPlan } from "../../lowering/kernels.ts";
 import { levelsOf } from "../../lowering/levels.ts";
+import { nestOf, reductionNest, type Strips, stripsOf } from "../../lowering/nest.ts";
 import { at, type Shape, stridesOf } from "../../shape.ts";
-import { type Block, emitNest, type Nest } from "./body.ts";
+import { type Block, emitNest, type KernelNest } from "./body.ts";
 import {
   dtypeOf,
   type Emitter,
@@ -75,68 +75,29 @@ function levels(
   return { first, last, blocks };
 }
 
-/** Loads along a loop whose neighbours are neighbours in memory, less those that are far apart. */
-function affinity(steps: readonly Step[], loop: number): number {
-  return steps.reduce((score, step) => {
-    if (step.kind !== "load") return score;
-    const stride = at(step.at.strides, loop);
-    return stride === 1 ? score + 1 : stride === 0 ? score : score - 1;
-  }, 0);
-}
-
-/** The most results that are held in registers, eight vectors, while reduced loops run over them. */
-const STRIP = 32;
-
-/** A position in a nest whose last kept loop is split into strips, which move inside. */
-function stripped(
-  { offset, strides }: Affine,
-  kept: number,
-  { begin, size }: { readonly begin: number; readonly size: number },
-): Affine {
-  const stride = at(strides, kept - 1);
-  return {
-    offset: offset + begin * stride,
-    strides: [...strides.slice(0, kept - 1), size * stride, ...strides.slice(kept), stride],
-  };
-}
+/** Widths of strips; the widest has eight vectors, in as many registers. */
+const STRIPS = [32, 16, 4, 1];
 
 /** Neighbouring results at a time, held in registers while the reduced loops run over them. */
-function reduceStrips(
-  kernel: KernelOf<"reduce">,
-  frame: Frame,
-  strips: { readonly begin: number; readonly size: number; readonly count: number },
-): Code {
-  const { kept, reduced, steps, output, outputStart, value } = kernel;
+function reduceStrips(kernel: KernelOf<"reduce">, frame: Frame, strips: Strips): Code {
+  const { kept, reduced, output, value } = kernel;
   const combining = combiner(
     kernel.reduction === "sum" ? "sum" : "reduceMax",
     dtypeOf(frame, output),
   );
   const { initial, combine } = combining;
-  const domain = [...kept.slice(0, -1), strips.count, ...reduced, strips.size];
-  const results = padded(
-    { offset: outputStart, strides: stridesOf(kept) },
-    kept.length + reduced.length,
-  );
-  const to = stripped(results, kept.length, strips);
-  const isUnrolled = strips.size % 4 === 0;
-  const vectors = Math.ceil(strips.size / 4);
+  const { domain, size, results } = strips;
+  const isUnrolled = size % 4 === 0;
+  const vectors = Math.ceil(size / 4);
   const { first, last, blocks } = levels(frame, combining, reduced, kept.length, vectors);
   const sumAt = (round: number) => first[round / 4] ?? 0;
-  const nest: Nest = {
-    ...frame,
-    domain,
-    steps: steps.map((step) =>
-      "at" in step ? { ...step, at: stripped(step.at, kept.length, strips) } : step
-    ),
-    share: shareLoop(frame, domain, kept.length),
-    isUnrolled,
-  };
-  return emitNest(nest, {
+  const share = shareLoop(frame, domain, kept.length);
+  return emitNest({ ...frame, ...strips, share, isUnrolled }, {
     inner: ({ value: valueOf, round }) =>
       local.set(sumAt(round), combine(local.get(sumAt(round)), valueOf(value))),
     around: (loop, address) => {
       if (loop !== kept.length) return { before: [], after: [] };
-      const start = address(output, { ...to, strides: to.strides.with(-1, 0) });
+      const start = address(output, results);
       return {
         before: last.map((sum) => local.set(sum, initial)),
         after: last.map((sum, i) =>
@@ -147,19 +108,6 @@ function reduceStrips(
       };
     },
     blocks,
-  });
-}
-
-/** Strips as wide as they can be, then narrower ones, then single results. */
-function reduceAcross(kernel: KernelOf<"reduce">, frame: Frame): Code {
-  const width = at(kernel.kept, kernel.kept.length - 1);
-  let begin = 0;
-  return [STRIP, STRIP / 2, 4, 1].flatMap((size) => {
-    const count = Math.floor((width - begin) / size);
-    if (count === 0) return [];
-    const strips = { begin, size, count };
-    begin += count * size;
-    return [reduceStrips(kernel, frame, strips)];
   });
 }
 
@@ -187,10 +135,9 @@ function reduceAlong(kernel: KernelOf<"reduce">, frame: Frame): Code {
   const alone = levels(frame, combining, [...outer, singles], kept.length, 1);
   const [lanes = 0] = inLanes.last;
   const [single = 0] = alone.last;
-  const nest: Nest = {
+  const nest: KernelNest = {
     ...frame,
-    domain,
-    steps: paddedSteps(steps, domain.length),
+    ...nestOf(domain, paddedSteps(steps, domain.length)),
     share: shareLoop(frame, domain, kept.length),
   };
   return emitNest(nest, {
@@ -240,10 +187,9 @@ function argmax(kernel: KernelOf<"reduce">, frame: Frame): Code {
     locals.add(types.v128),
   ];
   const none = i32x4.const(0, 0, 0, 0);
-  const nest: Nest = {
+  const nest: KernelNest = {
     ...frame,
-    domain,
-    steps: paddedSteps(steps, domain.length),
+    ...nestOf(domain, paddedSteps(steps, domain.length)),
     share: shareLoop(frame, domain, kept.length),
   };
   const across = (x: number, pair: (a: Code, b: Code) => Code): Code => [
@@ -294,11 +240,13 @@ function argmax(kernel: KernelOf<"reduce">, frame: Frame): Code {
   });
 }
 
-/** Reduces across rows where neighbouring results are neighbours in memory, else along them. */
+/** Reduces in strips across rows where there are some of each, else along rows. */
 export const reduce: Emitter<"reduce"> = (kernel, frame) => {
   if (kernel.reduction === "argmax") return argmax(kernel, frame);
-  const { kept, reduced, steps } = kernel;
-  const across = kept.length > 0 && reduced.length > 0 && at(kept, kept.length - 1) >= 4 &&
-    affinity(steps, kept.length - 1) > affinity(steps, kept.length + reduced.length - 1);
-  return across ? reduceAcross(kernel, frame) : reduceAlong(kernel, frame);
+  const { kept, reduced } = kernel;
+  const isAcross = reductionNest(kernel).isAcross && reduced.length > 0 &&
+    at(kept, kept.length - 1) >= 4;
+  return isAcross
+    ? stripsOf(kernel, STRIPS).map((strips) => reduceStrips(kernel, frame, strips))
+    : reduceAlong(kernel, frame);
 };

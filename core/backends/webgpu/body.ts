@@ -107,18 +107,6 @@ export function cursorIn(shader: Shader, loops: Loops): Cursor {
   };
 }
 
-/** The loops that each step depends on are those below its depth; 0 for none. */
-export function depthsOf(steps: readonly Step[]): number[] {
-  const depths: number[] = [];
-  for (const step of steps) {
-    const own = "at" in step ? 1 + step.at.strides.findLastIndex((stride) => stride !== 0) : 0;
-    const operands = "operands" in step ? step.operands.map((index) => at(depths, index)) : [];
-    // deno-lint-ignore unitune/no-spread-of-data -- operands of an instruction
-    depths.push(Math.max(own, ...operands));
-  }
-  return depths;
-}
-
 /** The name of a step's value. */
 export function valueName(step: number): string {
   return `v${step}`;

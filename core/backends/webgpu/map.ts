@@ -1,5 +1,6 @@
 /** Loops over elements: an invocation computes one, or four neighbours. */
 import { usedBuffers } from "../../lowering/kernels.ts";
+import { nestOf } from "../../lowering/nest.ts";
 import { sizeOf } from "../../shape.ts";
 import { chooseFours, cursorIn, emitSteps, loadsOf, valueName } from "./body.ts";
 import { type Emitter, fitting, overElements } from "./dispatch.ts";
@@ -14,11 +15,11 @@ export const map: Emitter<"map"> = (kernel, context) =>
   });
 
 const wholeMap: Emitter<"map"> = ({ domain, steps, stores }, context) => {
-  const last = domain.length - 1;
-  const inFours = last >= 0 && (domain[last] ?? 1) % 4 === 0 &&
-    stores.every(({ at }) => isAligned(at, last));
-  const vector = inFours ? last : undefined;
-  const shader = makeShader(context, inFours ? 4 : 1);
+  // Fours are stored as such, and there is no code for rounds beside them.
+  const along = nestOf(domain, steps).vector;
+  const isInFours = along?.singles === 0 && stores.every(({ at }) => isAligned(at, along.loop));
+  const vector = isInFours ? along?.loop : undefined;
+  const shader = makeShader(context, isInFours ? 4 : 1);
   chooseFours(shader, [...loadsOf(steps), ...stores], vector, context.storageOf);
   const rounds = domain.map((size, loop) => loop === vector ? size / 4 : size);
   const loops = { variables: domain.map((_, loop) => `i${loop}`), vector };

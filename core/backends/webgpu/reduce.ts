@@ -5,12 +5,12 @@ import {
   type KernelOf,
   type MatrixView,
   type Reduction,
-  type Step,
   usedBuffers,
 } from "../../lowering/kernels.ts";
+import { type ReductionNest, reductionNest } from "../../lowering/nest.ts";
 import { joined } from "../../lowering/split.ts";
 import { at, type Shape, sizeOf, stridesOf } from "../../shape.ts";
-import { chooseFours, depthsOf, emitSteps, loadsOf, valueName } from "./body.ts";
+import { chooseFours, emitSteps, loadsOf, valueName } from "./body.ts";
 import {
   type Context,
   type Dispatch,
@@ -52,15 +52,6 @@ function share(tuning: Tuning, across: boolean, outputs: number, elements: numbe
   return { outputs: size / lanes, lanes, splits };
 }
 
-/** Loads along a loop whose neighbours are neighbours in memory, less those that are far apart. */
-function affinity(steps: readonly Step[], loop: number): number {
-  return steps.reduce((score, step) => {
-    if (step.kind !== "load") return score;
-    const stride = at(step.at.strides, loop);
-    return stride === 1 ? score + 1 : stride === 0 ? score : score - 1;
-  }, 0);
-}
-
 /** Where a reduction starts, and how two partial results become one. */
 function combiner(reduction: Exclude<Reduction, "argmax">, dtype: DType, shader: Shader): {
   readonly initial: string;
@@ -78,26 +69,18 @@ function combiner(reduction: Exclude<Reduction, "argmax">, dtype: DType, shader:
   };
 }
 
-/** The variables of the loops, fours along one of them, and the rounds that are left. */
-function nestOf({ kept, reduced, steps }: KernelOf<"reduce">, allowFours: boolean): {
+/** The variables of the loops, fours along one of them if it has no other rounds, and the rounds. */
+function loopsOf({ domain, kept, vector }: ReductionNest, allowFours: boolean): {
   readonly loops: Loops;
-  readonly across: boolean;
   readonly keptRounds: readonly number[];
   readonly reducedRounds: readonly number[];
 } {
-  const domain = [...kept, ...reduced];
-  const [lastKept, last] = [kept.length - 1, domain.length - 1];
-  const across = kept.length > 0 &&
-    (reduced.length === 0 || affinity(steps, lastKept) > affinity(steps, last));
-  const candidate = across ? lastKept : last;
-  const inFours = allowFours && candidate >= 0 && at(domain, candidate) % 4 === 0;
-  const vector = inFours ? candidate : undefined;
-  const rounds = domain.map((size, loop) => loop === vector ? size / 4 : size);
+  const inFours = allowFours && vector?.singles === 0 ? vector : undefined;
+  const rounds = domain.map((size, loop) => loop === inFours?.loop ? inFours.fours : size);
   return {
-    loops: { variables: domain.map((_, loop) => `i${loop}`), vector },
-    across,
-    keptRounds: rounds.slice(0, kept.length),
-    reducedRounds: rounds.slice(kept.length),
+    loops: { variables: domain.map((_, loop) => `i${loop}`), vector: inFours?.loop },
+    keptRounds: rounds.slice(0, kept),
+    reducedRounds: rounds.slice(kept),
   };
 }
 
@@ -237,12 +220,14 @@ function totals(
   epilogue?: Epilogue,
 ): Dispatch[] {
   const { kept, steps, value, output, outputStart } = kernel;
-  const nest = nestOf(kernel, true);
-  const { loops, across, keptRounds } = nest;
+  const nest = reductionNest(kernel);
+  const { isAcross } = nest;
+  const looped = loopsOf(nest, true);
+  const { loops, keptRounds, reducedRounds } = looped;
   const vector = loops.vector;
   const count = sizeOf(keptRounds);
   if (count === 0) return [];
-  const sharing = share(context.tuning, across, count, sizeOf(nest.reducedRounds));
+  const sharing = share(context.tuning, isAcross, count, sizeOf(reducedRounds));
   const { outputs, lanes, splits } = sharing;
   const shader = makeShader(context, vector === undefined ? 1 : 4);
   const dtype = shader.dtype(output);
@@ -253,28 +238,25 @@ function totals(
   const to = { buffer: target, at: { offset: start, strides: stridesOf(kept) } };
   chooseFours(
     shader,
-    across ? [...loadsOf(steps), to] : loadsOf(steps),
+    isAcross ? [...loadsOf(steps), to] : loadsOf(steps),
     vector,
     context.storageOf,
   );
   const product = { columns: kept[1] ?? 1, output, epilogue: isWhole ? epilogue : undefined };
-  const unit = across && vector !== undefined ? "four" : "element";
+  const unit = isAcross && vector !== undefined ? "four" : "element";
   const finish = declareFinish(product, unit, shader, context);
-  const depths = depthsOf(steps);
-  const isOuter = (step: number) =>
-    at(depths, step) <= kept.length && (!isAlong || isUniform(step));
-  const isAlong = vector !== undefined && !across;
-  // Values of the outer loops have all lanes alike.
-  const isUniform = (step: number) => at(depths, step) <= kept.length;
+  // Values of the outer loops have all lanes alike, where lanes are of one result.
+  const isOuter = (step: number) => at(nest.depths, step) <= nest.kept;
+  const isAlong = vector !== undefined && !isAcross;
 
   const halves = isAlong
     ? [`total = ${combine("total", "total.zwxy")};`, `total = ${combine("total", "total.yxwz")};`]
     : [];
-  const perSplit = across && vector !== undefined ? sizeOf(kept) / 4 : sizeOf(kept);
+  const perSplit = isAcross && vector !== undefined ? sizeOf(kept) / 4 : sizeOf(kept);
   const position = isWhole ? "output" : `split * ${perSplit}u + output`;
   const after = (position: string, start: number) =>
     start === 0 ? position : `${position} + ${start}u`;
-  const store = across && vector !== undefined
+  const store = isAcross && vector !== undefined
     ? shader.isInFours(target)
       ? shader.setWords(target, after(position, start / 4), "total")
       : [0, 1, 2, 3].map((lane) =>
@@ -286,13 +268,13 @@ function totals(
     ...(finish === undefined ? [] : [finish("i0", "i1", "total")]),
   ].join(" ");
   const body = [
-    ...place(kernel, sharing, nest),
+    ...place(kernel, sharing, looped),
     ...emitSteps(shader, steps, loops, { wanted: isOuter }),
     `var total = ${initial};`,
     ...rounds(
       kernel,
       sharing,
-      nest,
+      looped,
       context.tuning,
       { total: "total", zero: initial, isRounded: reduction === "sum" && dtype === "f32" },
       (sum) => [
@@ -361,12 +343,13 @@ function setIndex(shader: Shader, output: number, position: string): string {
 /** The first index of the largest element; NaN is never larger, but the first element stays. */
 function argmax(kernel: KernelOf<"reduce">, context: Context): Dispatch[] {
   const { steps, value, output } = kernel;
-  const nest = nestOf(kernel, false);
-  const { loops, across, keptRounds } = nest;
+  const nest = reductionNest(kernel);
+  const looped = loopsOf(nest, false);
+  const { loops, keptRounds } = looped;
   const count = sizeOf(keptRounds);
   if (count === 0) return [];
-  const elements = sizeOf(nest.reducedRounds);
-  const shared = share(context.tuning, across, count, elements);
+  const elements = sizeOf(looped.reducedRounds);
+  const shared = share(context.tuning, nest.isAcross, count, elements);
   const splits = Math.max(1, Math.ceil(elements / shared.lanes / LOOP_ROUNDS));
   const sharing = { ...shared, splits };
   const { outputs, lanes } = sharing;
@@ -392,13 +375,13 @@ function argmax(kernel: KernelOf<"reduce">, context: Context): Dispatch[] {
     "}",
   ];
   const body = [
-    ...place(kernel, sharing, nest),
+    ...place(kernel, sharing, looped),
     `var best = ${least};`,
     `var index = ${NO_INDEX};`,
     ...rounds(
       kernel,
       sharing,
-      nest,
+      looped,
       context.tuning,
       { total: "best", zero: least, isRounded: false },
       () => [
