@@ -1,4 +1,4 @@
-/** Objectives and optimizations from others: sums, weights, schedules, and the gate of HPT. */
+/** Objectives and optimizations from others: sums, weights, and the gate of HPT. */
 import type { Schedule } from "@unitune/autodiff";
 import {
   broadcastTo,
@@ -13,7 +13,7 @@ import {
   reshape,
   ShapeError,
   sub,
-  sum as sumOver,
+  sum,
   type Tensor,
   type TensorLike,
 } from "@unitune/core";
@@ -51,15 +51,14 @@ function describeSum(
 
 /**
  * The sum of two optimizations, on the evidence of both; or of two objectives, on one batch. Each
- * loss keeps its own normalizer. Three are summed as `sum(sum(a, b), c)`. Where the core's `sum` is
- * imported too, one of them needs another name.
+ * loss keeps its own normalizer. Three are summed as `sumOf(sumOf(a, b), c)`.
  *
  * @example
  * ```ts
  * import { assertStringIncludes } from "@std/assert";
- * import { nll, onChosen, pairwise, sum, weight } from "@unitune/objectives";
+ * import { nll, onChosen, pairwise, sumOf, weight } from "@unitune/objectives";
  *
- * const rpo = sum(pairwise({ form: "dpo" }), weight(0.2, onChosen(nll())));
+ * const rpo = sumOf(pairwise({ form: "dpo" }), weight(0.2, onChosen(nll())));
  * assertStringIncludes(rpo.description.formula, "+ 0.2 (chosen: ");
  * ```
  *
@@ -67,13 +66,13 @@ function describeSum(
  * @param b The other.
  * @returns Their sum, of the same kind.
  */
-export function sum<E, F>(a: Optimization<E>, b: Optimization<F>): Optimization<E & F>;
+export function sumOf<E, F>(a: Optimization<E>, b: Optimization<F>): Optimization<E & F>;
 /** The sum of two objectives. */
-export function sum<B, C, D, F>(
+export function sumOf<B, C, D, F>(
   a: Objective<B, C>,
   b: Objective<D, F>,
 ): Objective<B & D, readonly [C, F]>;
-export function sum<E, F, B, C, D, G>(
+export function sumOf<E, F, B, C, D, G>(
   a: Optimization<E> | Objective<B, C>,
   b: Optimization<F> | Objective<D, G>,
 ): Optimization<E & F> | Objective<B & D, readonly [C, G]> {
@@ -85,7 +84,7 @@ export function sum<E, F, B, C, D, G>(
     };
   }
   if ("optimize" in a || "optimize" in b) {
-    throw new TypeError("sum: expected two optimizations or two objectives, got one of each");
+    throw new TypeError("sumOf: expected two optimizations or two objectives, got one of each");
   }
   return sumOfObjectives(a, b);
 }
@@ -164,57 +163,37 @@ function multiplied<E, B, C>(
 }
 
 /**
- * An optimization or an objective whose loss is multiplied by a number.
+ * An optimization or an objective whose loss is multiplied: by a number, or by a schedule of the
+ * optimizer's steps.
  *
  * @example
  * ```ts
- * import { assertAlmostEquals } from "@std/assert";
- * import { pairwise, weight } from "@unitune/objectives";
+ * import { assertAlmostEquals, assertStringIncludes } from "@std/assert";
+ * import { cosineDecay } from "@unitune/autodiff";
+ * import { entropyBonus, pairwise, weight } from "@unitune/objectives";
  *
  * assertAlmostEquals(weight(0.8, pairwise()).description.stepZero ?? NaN, 0.8 * Math.LN2);
- * ```
- *
- * @param factor Any finite number.
- * @param part What is weighed.
- * @returns The same, weighed.
- * @throws {RangeError} If the factor is not finite.
- */
-export function weight<E>(factor: number, part: Optimization<E>): Optimization<E>;
-/** The same of an objective. */
-export function weight<B, C>(factor: number, part: Objective<B, C>): Objective<B, C>;
-export function weight<E, B, C>(
-  factor: number,
-  part: Optimization<E> | Objective<B, C>,
-): Optimization<E> | Objective<B, C> {
-  checkRange("weight: factor", factor, ranges.finite);
-  return multiplied(part, `${factor}`, factor, () => factor);
-}
-
-/**
- * An optimization or an objective whose loss is multiplied by a schedule of the optimizer's steps.
- *
- * @example
- * ```ts
- * import { assertStringIncludes } from "@std/assert";
- * import { cosineDecay } from "@unitune/autodiff";
- * import { entropyBonus, schedule } from "@unitune/objectives";
- *
- * const annealed = schedule(cosineDecay({ peak: 0.01, end: 0, total: 100 }), entropyBonus());
+ * const annealed = weight(cosineDecay({ peak: 0.01, end: 0, total: 100 }), entropyBonus());
  * assertStringIncludes(annealed.description.formula, "w(step)");
  * ```
  *
- * @param at From the steps done to the weight.
- * @param part What is weighed.
- * @returns The same, weighed anew at each step.
+ * @param factor Any finite number; or the weight after each number of steps.
+ * @param part The optimization or the objective.
+ * @returns The same, its loss multiplied.
+ * @throws {RangeError} If the factor is a number that is not finite.
  */
-export function schedule<E>(at: Schedule, part: Optimization<E>): Optimization<E>;
+export function weight<E>(factor: number | Schedule, part: Optimization<E>): Optimization<E>;
 /** The same of an objective. */
-export function schedule<B, C>(at: Schedule, part: Objective<B, C>): Objective<B, C>;
-export function schedule<E, B, C>(
-  at: Schedule,
+export function weight<B, C>(factor: number | Schedule, part: Objective<B, C>): Objective<B, C>;
+export function weight<E, B, C>(
+  factor: number | Schedule,
   part: Optimization<E> | Objective<B, C>,
 ): Optimization<E> | Objective<B, C> {
-  return multiplied(part, "w(step)", undefined, ({ step }) => at(step));
+  if (typeof factor === "function") {
+    return multiplied(part, "w(step)", undefined, ({ step }) => factor(step));
+  }
+  checkRange("weight: factor", factor, ranges.finite);
+  return multiplied(part, `${factor}`, factor, () => factor);
 }
 
 /**
@@ -223,9 +202,9 @@ export function schedule<E, B, C>(
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { dpo, on, sft, sum, weight } from "@unitune/objectives";
+ * import { dpo, on, sft, sumOf, weight } from "@unitune/objectives";
  *
- * const mixed = sum(on("pairs", dpo()), weight(0.1, on("demonstrations", sft())));
+ * const mixed = sumOf(on("pairs", dpo()), weight(0.1, on("demonstrations", sft())));
  * assertEquals(mixed.description.forwardPasses, 3);
  * ```
  *
@@ -314,7 +293,7 @@ export function gate<
       }
       const passed = cast(greaterEqual(rollouts.rewards, passing), "f32");
       // Counts are compared, as they are exact where rates are rounded.
-      const passes = sumOver(reshape(passed, [prompts, groupSize]), { axes: [-1], keepDims: true });
+      const passes = sum(reshape(passed, [prompts, groupSize]), { axes: [-1], keepDims: true });
       const open = cast(greater(passes, threshold * groupSize), "f32");
       const rowOpen = reshape(broadcastTo(open, [prompts, groupSize]), [B, 1]);
       const through = <B extends Demonstrations>(batch: B, share: Tensor): B => ({

@@ -142,9 +142,9 @@ export function estimate<B, C, D, X, E>(
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { advantage, against, both, estimator } from "@unitune/objectives";
+ * import { advantage, againstReference, both, estimator } from "@unitune/objectives";
  *
- * const signal = both(advantage(estimator("group-z-score", 4)), against("precomputed"));
+ * const signal = both(advantage(estimator("group-z-score", 4)), againstReference("precomputed"));
  * assertEquals(signal.description.data, ["reward", "old log-probs", "reference log-probs"]);
  * ```
  *

@@ -30,7 +30,7 @@ import type {
 } from "./optimization.ts";
 import type { Model } from "./policy.ts";
 import { scoreTokens } from "./rollouts.ts";
-import { against, type Referenced, type ReferenceScores } from "./signals.ts";
+import { againstReference, type Referenced, type ReferenceScores } from "./signals.ts";
 
 /** What {@linkcode ktoLoss} can be told. */
 export interface KtoOptions {
@@ -151,9 +151,9 @@ export interface Labelled extends Referenced {
 }
 
 /**
- * Labels of unpaired answers, against a reference as {@linkcode against} has it: `"precomputed"`,
- * or a model, which is then asked about the mismatched answers too. The reference point is
- * estimated from the batch, so a batch that is cut into micro-batches has another loss.
+ * Labels of unpaired answers, against a reference as {@linkcode againstReference} has it:
+ * `"precomputed"`, or a model, which is then asked about the mismatched answers too. The reference
+ * point is estimated from the batch, so a batch that is cut into micro-batches has another loss.
  *
  * @example
  * ```ts
@@ -181,7 +181,7 @@ export function labelled(
     ReferenceScores,
     Referenced,
     ReferenceEvidence & PolicyEvidence
-  > = given ? against("precomputed") : against(reference);
+  > = given ? againstReference("precomputed") : againstReference(reference);
   const { models, data, asks } = target.description;
   return {
     description: {
@@ -223,17 +223,17 @@ export function labelled(
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { prospect } from "@unitune/objectives";
+ * import { kahnemanTversky } from "@unitune/objectives";
  *
- * assertEquals(prospect().description.stepZero, 0.5);
+ * assertEquals(kahnemanTversky().description.stepZero, 0.5);
  * ```
  *
  * @param options Hyperparameters.
  * @returns The optimization.
  * @throws {RangeError} If a hyperparameter is out of range.
  */
-export function prospect(options: KtoOptions = {}): Optimization<LabelEvidence> {
-  const { beta, desirableWeight, undesirableWeight } = ktoConstants("prospect", options);
+export function kahnemanTversky(options: KtoOptions = {}): Optimization<LabelEvidence> {
+  const { beta, desirableWeight, undesirableWeight } = ktoConstants("kahnemanTversky", options);
   const even = desirableWeight === 1 && undesirableWeight === 1;
   const weights = even ? "" : `, weighted ${desirableWeight} : ${undesirableWeight}`;
   return {

@@ -57,13 +57,13 @@ export type * from "./evaluation.ts";
 export { type Demonstrations, gold } from "./gold.ts";
 export * from "./intuitive.ts";
 export {
+  kahnemanTversky,
   ktoLoss,
   type KtoOptions,
   ktoReferencePoint,
   type Labelled,
   labelled,
   type Labels,
-  prospect,
   type ScoredLabels,
 } from "./kto.ts";
 export * from "./lambda.ts";
@@ -135,6 +135,12 @@ export {
 export type { Prediction, TargetPrediction } from "./prediction.ts";
 export * from "./reward_model.ts";
 export * from "./rollouts.ts";
-export { against, indicator, type Referenced, type ReferenceScores, teacher } from "./signals.ts";
+export {
+  againstReference,
+  indicator,
+  type Referenced,
+  type ReferenceScores,
+  teacher,
+} from "./signals.ts";
 export * from "./training_step.ts";
 export * from "./value_loss.ts";

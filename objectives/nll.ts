@@ -142,17 +142,19 @@ export function dftLoss(
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { dynamicNll } from "@unitune/objectives";
+ * import { probabilityWeightedNll } from "@unitune/objectives";
  *
- * const { formula } = dynamicNll().description;
+ * const { formula } = probabilityWeightedNll().description;
  * assertEquals(formula, "sum_b sum_t sg(p_bt) l_bt / sum_b M_b, l = -log p");
  * ```
  *
  * @param options What the sum is divided by.
  * @returns The optimization.
  */
-export function dynamicNll({ normalizer = "token" }: NllOptions = {}): Optimization<TokenEvidence> {
-  return supervised("dynamicNll", normalizer, "sg(p_bt) l_bt", "l = -log p", (
+export function probabilityWeightedNll(
+  { normalizer = "token" }: NllOptions = {},
+): Optimization<TokenEvidence> {
+  return supervised("probabilityWeightedNll", normalizer, "sg(p_bt) l_bt", "l = -log p", (
     { logProbs, mask },
   ) => dftLoss(logProbs(), mask, { normalizer }));
 }

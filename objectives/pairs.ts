@@ -222,17 +222,19 @@ function referenceFree(
  * @example
  * ```ts
  * import { assertStringIncludes } from "@std/assert";
- * import { contrastive } from "@unitune/objectives";
+ * import { contrastivePreference } from "@unitune/objectives";
  *
- * assertStringIncludes(contrastive({ beta: 0.3 }).description.formula, "0.3");
+ * assertStringIncludes(contrastivePreference({ beta: 0.3 }).description.formula, "0.3");
  * ```
  *
  * @param options Hyperparameters.
  * @returns The optimization.
  * @throws {RangeError} If a hyperparameter is out of range.
  */
-export function contrastive(options: CpoOptions = {}): Optimization<Sides<TokenEvidence>> {
-  const { beta, labelSmoothing } = cpoConstants("contrastive", options);
+export function contrastivePreference(
+  options: CpoOptions = {},
+): Optimization<Sides<TokenEvidence>> {
+  const { beta, labelSmoothing } = cpoConstants("contrastivePreference", options);
   const smoothed = labelSmoothing === 0 ? "" : `, labels smoothed by ${labelSmoothing}`;
   return referenceFree(
     `-log s(${beta} (lw - ll))${smoothed}`,
@@ -248,17 +250,18 @@ export function contrastive(options: CpoOptions = {}): Optimization<Sides<TokenE
  * @example
  * ```ts
  * import { assertStringIncludes } from "@std/assert";
- * import { averageMargin } from "@unitune/objectives";
+ * import { simplePreference } from "@unitune/objectives";
  *
- * assertStringIncludes(averageMargin({ beta: 4 }).description.formula, "-log s(4 (aw - al) - 2)");
+ * const { formula } = simplePreference({ beta: 4 }).description;
+ * assertStringIncludes(formula, "-log s(4 (aw - al) - 2)");
  * ```
  *
  * @param options Hyperparameters.
  * @returns The optimization.
  * @throws {RangeError} If a hyperparameter is out of range.
  */
-export function averageMargin(options: SimpoOptions = {}): Optimization<Sides<TokenEvidence>> {
-  const { beta, gamma } = simpoConstants("averageMargin", options);
+export function simplePreference(options: SimpoOptions = {}): Optimization<Sides<TokenEvidence>> {
+  const { beta, gamma } = simpoConstants("simplePreference", options);
   return referenceFree(
     `-log s(${beta} (aw - al) - ${gamma})`,
     beta,

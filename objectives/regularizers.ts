@@ -120,9 +120,9 @@ export function klLoss(
  * @example
  * ```ts
  * import { assertStringIncludes } from "@std/assert";
- * import { clipped, kl, sum, weight } from "@unitune/objectives";
+ * import { clipped, kl, sumOf, weight } from "@unitune/objectives";
  *
- * const regularized = sum(clipped(), weight(0.04, kl()));
+ * const regularized = sumOf(clipped(), weight(0.04, kl()));
  * assertStringIncludes(regularized.description.formula, "0.04 (");
  * ```
  *

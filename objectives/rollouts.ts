@@ -446,9 +446,9 @@ function constantOnTies({ embed, predict }: Model, tied: Tensor): Model {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { against, estimate, paired, ranked, sampled } from "@unitune/objectives";
+ * import { againstReference, estimate, paired, ranked, sampled } from "@unitune/objectives";
  *
- * const online = ranked(paired(estimate(sampled, against("precomputed"))));
+ * const online = ranked(paired(estimate(sampled, againstReference("precomputed"))));
  * assertEquals(online.description.data, ["rollout", "reference log-probs", "reward"]);
  * ```
  *

@@ -34,7 +34,7 @@ export interface ReferenceScores {
   readonly referenceLogProbs: Tensor;
 }
 
-/** What {@linkcode against} collects. */
+/** What {@linkcode againstReference} collects. */
 export interface Referenced {
   /** Log-probabilities of the targets, `[B, T-1]`. */
   readonly referenceLogProbs: Tensor;
@@ -49,9 +49,9 @@ export interface Referenced {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { against, estimate, gold } from "@unitune/objectives";
+ * import { againstReference, estimate, gold } from "@unitune/objectives";
  *
- * const { data, forwardPasses } = estimate(gold, against("precomputed")).description;
+ * const { data, forwardPasses } = estimate(gold, againstReference("precomputed")).description;
  * assertEquals(data, ["demonstration", "reference log-probs"]);
  * assertEquals(forwardPasses, 1);
  * ```
@@ -59,14 +59,14 @@ export interface Referenced {
  * @param reference `"precomputed"`, or the reference policy at its parameters.
  * @returns The signal.
  */
-export function against(
+export function againstReference(
   reference: "precomputed",
 ): Signal<ReferenceScores, Referenced, ReferenceEvidence & PolicyEvidence>;
 /** The same with a reference policy in place of its log-probabilities. */
-export function against(
+export function againstReference(
   reference: Model,
 ): Signal<unknown, Referenced, ReferenceEvidence & PolicyEvidence>;
-export function against(
+export function againstReference(
   reference: "precomputed" | Model,
 ): Signal<ReferenceScores, Referenced, ReferenceEvidence & PolicyEvidence> {
   const given = reference === "precomputed";

@@ -7,7 +7,7 @@ import { adamw, linearWarmup } from "@unitune/autodiff";
 import { compile, key } from "@unitune/core";
 import {
   advantage,
-  against,
+  againstReference,
   best,
   both,
   clipped,
@@ -27,8 +27,7 @@ import {
   paired,
   pairwise,
   propagated,
-  schedule,
-  sum,
+  sumOf,
   teacher,
   trainingStep,
   weight,
@@ -41,19 +40,19 @@ const reference = modelOf(recurrent, start);
 
 /** Intuitive states with a pairwise loss, and the chosen side's likelihood propagated as IFT does. */
 export const intuitiveDpo = objective(
-  paired(estimate(intuitive({ lambda: 0.2 }), against(reference))),
-  sum(pairwise({ form: "dpo", beta: 0.5 }), weight(0.1, onChosen(propagated({ gamma: 0.95 })))),
+  paired(estimate(intuitive({ lambda: 0.2 }), againstReference(reference))),
+  sumOf(pairwise({ form: "dpo", beta: 0.5 }), weight(0.1, onChosen(propagated({ gamma: 0.95 })))),
 );
 
 /** Intuitive states with group advantages, clipped, near a reference, and kept uncertain at first. */
 export const intuitiveGroups = objective(
   estimate(
     intuitive({ lambda: 0.2, own: "expected" }),
-    both(advantage(estimator("group-z-score", 8)), against("precomputed")),
+    both(advantage(estimator("group-z-score", 8)), againstReference("precomputed")),
   ),
-  sum(
-    sum(clipped({ epsilon: 0.2, normalizer: "sequence" }), weight(0.01, kl())),
-    schedule(linearWarmup({ peak: 0.01, warmup: 10 }), entropyBonus()),
+  sumOf(
+    sumOf(clipped({ epsilon: 0.2, normalizer: "sequence" }), weight(0.01, kl())),
+    weight(linearWarmup({ peak: 0.01, warmup: 10 }), entropyBonus()),
   ),
 );
 
@@ -66,7 +65,7 @@ export const intuitiveBest = objective(
 /** A teacher's predictions on intuitive states, beside the demonstration's own tokens. */
 export const intuitiveDistillation = objective(
   estimate(intuitive({ lambda: 0.2 }), both(indicator, teacher(reference))),
-  sum(nll(), weight(0.1, distilled({ beta: 0.5 }))),
+  sumOf(nll(), weight(0.1, distilled({ beta: 0.5 }))),
 );
 
 /** The losses before the first step and after some. */

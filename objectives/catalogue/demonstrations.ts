@@ -9,16 +9,16 @@ import {
   type ScheduledOptions,
 } from "../intuitive.ts";
 import {
-  dynamicNll,
   importanceWeightedNll,
   type IwSftOptions,
   nll,
   type NllOptions,
+  probabilityWeightedNll,
 } from "../nll.ts";
 import { type Objective, objective } from "../objective.ts";
 import type { Model } from "../policy.ts";
 import { propagated, type PropagationForm } from "../propagation.ts";
-import { against, indicator, type ReferenceScores, teacher } from "../signals.ts";
+import { againstReference, indicator, type ReferenceScores, teacher } from "../signals.ts";
 
 /** Demonstrations whose tokens a reference has scored. */
 export interface ScoredDemonstrations extends Demonstrations, ReferenceScores {}
@@ -57,7 +57,7 @@ export function sft(options: NllOptions = {}): Objective<Demonstrations> {
  * @returns The objective.
  */
 export function dft(options: NllOptions = {}): Objective<Demonstrations> {
-  return objective(estimate(gold, indicator), dynamicNll(options));
+  return objective(estimate(gold, indicator), probabilityWeightedNll(options));
 }
 
 /**
@@ -76,7 +76,7 @@ export function dft(options: NllOptions = {}): Objective<Demonstrations> {
  * @returns The objective.
  */
 export function iwSft(options: IwSftOptions = {}): Objective<ScoredDemonstrations> {
-  return objective(estimate(gold, against("precomputed")), importanceWeightedNll(options));
+  return objective(estimate(gold, againstReference("precomputed")), importanceWeightedNll(options));
 }
 
 /** What {@linkcode ift} can be told. */

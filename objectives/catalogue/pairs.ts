@@ -1,23 +1,29 @@
 /** Objectives on people's preferences by the field's names, each one expression of the parts. */
 import { checkOptions, ranges } from "@unitune/core";
-import { sum, weight } from "../combinators.ts";
+import { sumOf, weight } from "../combinators.ts";
 import type { ScoredDemonstrations } from "./demonstrations.ts";
 import { estimate } from "../estimation.ts";
 import { type Demonstrations, gold } from "../gold.ts";
 import { intuitive, type IntuitiveOptions } from "../intuitive.ts";
-import { type KtoOptions, labelled, type Labels, prospect, type ScoredLabels } from "../kto.ts";
+import {
+  kahnemanTversky,
+  type KtoOptions,
+  labelled,
+  type Labels,
+  type ScoredLabels,
+} from "../kto.ts";
 import type { Normalizer } from "../aggregation.ts";
 import { nll } from "../nll.ts";
 import { type Objective, objective } from "../objective.ts";
 import type { Sides } from "../optimization.ts";
 import {
-  averageMargin,
-  contrastive,
+  contrastivePreference,
   oddsRatio,
   onChosen,
   paired,
   pairwise,
   type PairwiseOptions,
+  simplePreference,
 } from "../pairs.ts";
 import type { Model } from "../policy.ts";
 import {
@@ -27,7 +33,7 @@ import {
   type SimpoOptions,
 } from "../reference_free.ts";
 import { bradleyTerry, scored } from "../reward_model.ts";
-import { against, indicator } from "../signals.ts";
+import { againstReference, indicator } from "../signals.ts";
 
 /** Chosen and rejected answers. */
 export type Pairs = Sides<Demonstrations>;
@@ -63,8 +69,8 @@ function preference(form: NonNullable<PairwiseOptions["form"]>): PreferenceObjec
   ): Objective<ScoredPairs> {
     const loss = pairwise({ ...options, form });
     return reference === undefined
-      ? objective(paired(estimate(gold, against("precomputed"))), loss)
-      : objective(paired(estimate(gold, against(reference))), loss);
+      ? objective(paired(estimate(gold, againstReference("precomputed"))), loss)
+      : objective(paired(estimate(gold, againstReference(reference))), loss);
   }
   return of;
 }
@@ -277,8 +283,8 @@ export function rpo(
 ): Objective<ScoredPairs> {
   checkOptions("rpo", { alpha: ranges.nonNegative }, { alpha });
   return objective(
-    paired(estimate(gold, against("precomputed"))),
-    sum(pairwise(options), weight(alpha, onChosen(nll()))),
+    paired(estimate(gold, againstReference("precomputed"))),
+    sumOf(pairwise(options), weight(alpha, onChosen(nll()))),
   );
 }
 
@@ -298,13 +304,13 @@ export function rpo(
  * @returns The objective.
  */
 export function mpo(options: PreferenceObjectiveOptions = {}): Objective<ScoredPairs> {
-  const losses = sum(
+  const losses = sumOf(
     weight(0.8, pairwise({ ...options, form: "dpo" })),
     weight(0.2, pairwise({ ...options, form: "bco" })),
   );
   return objective(
-    paired(estimate(gold, against("precomputed"))),
-    sum(losses, onChosen(nll())),
+    paired(estimate(gold, againstReference("precomputed"))),
+    sumOf(losses, onChosen(nll())),
   );
 }
 
@@ -332,7 +338,7 @@ export function intuitiveDpo(
 ): Objective<Pairs> {
   const { beta } = options;
   return objective(
-    paired(estimate(intuitive(options), against(reference))),
+    paired(estimate(intuitive(options), againstReference(reference))),
     pairwise({ form: "dpo", ...(beta === undefined ? {} : { beta }) }),
   );
 }
@@ -369,7 +375,7 @@ export function orpo(
   const { beta } = orpoConstants("orpo", options);
   return objective(
     paired(estimate(gold, indicator)),
-    sum(onChosen(nll({ normalizer })), weight(beta, oddsRatio())),
+    sumOf(onChosen(nll({ normalizer })), weight(beta, oddsRatio())),
   );
 }
 
@@ -388,7 +394,7 @@ export function orpo(
  * @returns The objective.
  */
 export function simpo(options: SimpoOptions = {}): Objective<Pairs> {
-  return objective(paired(estimate(gold, indicator)), averageMargin(options));
+  return objective(paired(estimate(gold, indicator)), simplePreference(options));
 }
 
 /**
@@ -412,7 +418,7 @@ export function cpo(
   checkOptions("cpo", { alpha: ranges.nonNegative }, { alpha });
   return objective(
     paired(estimate(gold, indicator)),
-    sum(contrastive(options), weight(alpha, onChosen(nll()))),
+    sumOf(contrastivePreference(options), weight(alpha, onChosen(nll()))),
   );
 }
 
@@ -438,7 +444,7 @@ export function kto(
 export function kto(
   { reference, ...options }: KtoOptions & { readonly reference?: Model } = {},
 ): Objective<ScoredLabelledAnswers> {
-  const loss = prospect(options);
+  const loss = kahnemanTversky(options);
   return reference === undefined
     ? objective(estimate(gold, labelled("precomputed")), loss)
     : objective(estimate(gold, labelled(reference)), loss);

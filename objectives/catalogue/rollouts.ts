@@ -7,7 +7,7 @@ import {
   gaeConstants,
 } from "../advantages.ts";
 import { checkName } from "../checks.ts";
-import { sum, weight } from "../combinators.ts";
+import { sumOf, weight } from "../combinators.ts";
 import { both, estimate } from "../estimation.ts";
 import { intuitive, type IntuitiveOptions } from "../intuitive.ts";
 import { nll, type NllOptions } from "../nll.ts";
@@ -38,7 +38,7 @@ import {
   type SampledTokens,
   type ValueScores,
 } from "../rollouts.ts";
-import { against, indicator, type ReferenceScores } from "../signals.ts";
+import { againstReference, indicator, type ReferenceScores } from "../signals.ts";
 import { valueRegression } from "../value_loss.ts";
 
 /** Rollouts whose tokens a reference has scored. */
@@ -174,13 +174,13 @@ export function ppo(options: PpoOptions = {}): Objective<ScoredRollouts & ValueS
   checkOptions("ppo", ppoRanges, options);
   const clipping = { ...clippedDefaults.ppo, ...options };
   const normalized = clipping.normalizer === undefined ? {} : { normalizer: clipping.normalizer };
-  const losses = sum(
+  const losses = sumOf(
     clipped(clipping),
     weight(valueWeight, valueRegression({ epsilon: valueEpsilon, ...normalized })),
   );
   return objective(
     estimate(sampled, penalized({ coefficient: penalty }, gae(advantages))),
-    entropyWeight === 0 ? losses : sum(losses, weight(entropyWeight, entropyBonus(normalized))),
+    entropyWeight === 0 ? losses : sumOf(losses, weight(entropyWeight, entropyBonus(normalized))),
   );
 }
 
@@ -259,9 +259,9 @@ export function grpoKl(
   return objective(
     estimate(
       sampled,
-      both(advantage(scaledAdvantages("grpoKl", options)), against("precomputed")),
+      both(advantage(scaledAdvantages("grpoKl", options)), againstReference("precomputed")),
     ),
-    sum(clipped(clipping), weight(beta, kl(normalized))),
+    sumOf(clipped(clipping), weight(beta, kl(normalized))),
   );
 }
 
@@ -427,7 +427,7 @@ export function onlineDpo(
   { groupSize = 2, ...options }: RankingOptions & PreferenceObjectiveOptions = {},
 ): Objective<SampledTokens & ReferenceScores & Rewarded> {
   return objective(
-    ranked(paired(estimate(sampled, against("precomputed"))), { groupSize }),
+    ranked(paired(estimate(sampled, againstReference("precomputed"))), { groupSize }),
     pairwise({ ...options, form: "dpo" }),
   );
 }

@@ -22,8 +22,7 @@ import {
 } from "@unitune/core";
 import {
   advantage,
-  against,
-  averageMargin,
+  againstReference,
   best,
   both,
   clipped,
@@ -40,6 +39,7 @@ import {
   ift,
   indicator,
   intuitive,
+  kahnemanTversky,
   kl,
   labelled,
   linearLambda,
@@ -61,15 +61,15 @@ import {
   ppo,
   propagated,
   type PropagationForm,
-  prospect,
   ranked,
   sampled,
   scheduled,
   scored,
   sft,
   type Signal,
-  sum as sumOf,
+  simplePreference,
   summarize,
+  sumOf,
   teacher,
   type TokenEvidence,
   valueRegression,
@@ -391,7 +391,7 @@ Deno.test("a row of Table 1 comes from the parts, and says what differs", () => 
 Deno.test("states and signals stand in the formulas of others with their symbols in place", () => {
   const world: Environment = (_observed, actions) => actions;
   const recursive = intuitive({ passes: 2, environment: world });
-  const row = objective(paired(estimate(recursive, against("precomputed"))), pairwise());
+  const row = objective(paired(estimate(recursive, againstReference("precomputed"))), pairwise());
   // The world answers from the state that was demonstrated, to an action at a state of the model's.
   assertEquals(
     [row.description.humanStates, row.description.modelStates],
@@ -402,7 +402,10 @@ Deno.test("states and signals stand in the formulas of others with their symbols
   );
   const twice = penalized(
     { coefficient: 0.1, estimator: "k3" },
-    penalized({ coefficient: 0.5 }, both(against("precomputed"), advantage(estimator("raw")))),
+    penalized(
+      { coefficient: 0.5 },
+      both(againstReference("precomputed"), advantage(estimator("raw"))),
+    ),
   );
   assertEquals(
     estimate(sampled, twice).description.signal,
@@ -418,7 +421,7 @@ Deno.test("states and signals stand in the formulas of others with their symbols
 Deno.test("an optimization takes every estimation that gives what it needs, and nothing else", () => {
   const supervised = estimate(gold, indicator);
   const pairs = paired(supervised);
-  const referenced = paired(estimate(gold, against("precomputed")));
+  const referenced = paired(estimate(gold, againstReference("precomputed")));
   const rollouts = estimate(sampled, advantage(estimator("leave-one-out", 2)));
   const reference = modelOfLogits({ embed: (ids) => ids, logits: (x) => x });
   const needsLess: Optimization<Pick<TokenEvidence, "mask">> = {
@@ -431,7 +434,7 @@ Deno.test("an optimization takes every estimation that gives what it needs, and 
 
   const twoSignals = estimate(
     sampled,
-    both(advantage(estimator("raw")), against("precomputed")),
+    both(advantage(estimator("raw")), againstReference("precomputed")),
   );
   const ownSignal: Signal<unknown, unknown, TokenEvidence & { readonly difficulty: Tensor }> = {
     ...indicator,
@@ -445,14 +448,17 @@ Deno.test("an optimization takes every estimation that gives what it needs, and 
   objective(twoSignals, sumOf(policyGradient(), kl()));
   objective(supervised, entropyBonus());
   objective(estimate(intuitive(), indicator), propagated());
-  objective(pairs, averageMargin());
+  objective(pairs, simplePreference());
   objective(pairs, onChosen(propagated()));
   objective(referenced, pairwise());
   objective(rollouts, sumOf(clipped(), weight(0.01, entropyBonus())));
   objective(ranked(referenced), pairwise());
   objective(estimate(intuitive(), teacher(reference)), distilled());
   // Combinations that nobody has a name for.
-  objective(paired(estimate(intuitive(), against(reference))), pairwise({ form: "hinge" }));
+  objective(
+    paired(estimate(intuitive(), againstReference(reference))),
+    pairwise({ form: "hinge" }),
+  );
   objective(estimate(intuitive(), advantage(estimator("max-rl", 2))), clipped());
   objective(estimate(scheduled(), both(indicator, teacher(reference))), sumOf(nll(), distilled()));
 
@@ -461,13 +467,13 @@ Deno.test("an optimization takes every estimation that gives what it needs, and 
   objective(estimate(sampled, gae()), valueRegression());
   objective(rollouts, policyGradient());
   objective(best(supervised), nll());
-  objective(referenced, sumOf(averageMargin(), onChosen(kl())));
-  objective(estimate(gold, labelled("precomputed")), sumOf(prospect(), entropyBonus()));
+  objective(referenced, sumOf(simplePreference(), onChosen(kl())));
+  objective(estimate(gold, labelled("precomputed")), sumOf(kahnemanTversky(), entropyBonus()));
 
   // @ts-expect-error: a pairwise optimization on unpaired data.
-  objective(supervised, averageMargin());
+  objective(supervised, simplePreference());
   // @ts-expect-error: the same on intuitive states.
-  objective(estimate(intuitive(), indicator), averageMargin());
+  objective(estimate(intuitive(), indicator), simplePreference());
   // @ts-expect-error: the likelihood of one side, on pairs.
   objective(pairs, nll());
   // @ts-expect-error: propagation on pairs.
@@ -485,7 +491,7 @@ Deno.test("an optimization takes every estimation that gives what it needs, and 
   // @ts-expect-error: distillation without a teacher.
   objective(supervised, distilled());
   // @ts-expect-error: KTO without labels.
-  objective(estimate(gold, against("precomputed")), prospect());
+  objective(estimate(gold, againstReference("precomputed")), kahnemanTversky());
   // @ts-expect-error: the likelihood of own answers, whatever they are rewarded with.
   objective(rollouts, nll());
   // @ts-expect-error: the same for advantages on gold prefixes.
@@ -497,7 +503,7 @@ Deno.test("an optimization takes every estimation that gives what it needs, and 
   // @ts-expect-error: the same for advantages by a critic.
   objective(estimate(sampled, gae()), nll());
   // @ts-expect-error: a margin without the reference that was asked.
-  objective(referenced, averageMargin());
+  objective(referenced, simplePreference());
   // @ts-expect-error: the same where only the chosen side is looked at.
   objective(referenced, onChosen(nll()));
   // @ts-expect-error: odds without the reference of ranked answers.
@@ -513,7 +519,7 @@ Deno.test("an optimization takes every estimation that gives what it needs, and 
   // @ts-expect-error: a signal of one's own.
   objective(estimate(gold, ownSignal), nll());
   // @ts-expect-error: scores of a reward model as tokens' log-probabilities.
-  objective(paired(scored), averageMargin());
+  objective(paired(scored), simplePreference());
   // @ts-expect-error: ranking what is not in pairs.
   ranked(supervised);
   // @ts-expect-error: an optimization is no estimation.

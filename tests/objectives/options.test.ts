@@ -3,8 +3,7 @@ import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/ass
 import { mul, ones, type Tensor, tensor } from "@unitune/core";
 import {
   advantage,
-  against,
-  averageMargin,
+  againstReference,
   batchZScore,
   bestOfN,
   both,
@@ -12,7 +11,7 @@ import {
   cappedPolicyGradient,
   cispo,
   clipped,
-  contrastive,
+  contrastivePreference,
   cpo,
   dapo,
   dft,
@@ -40,6 +39,7 @@ import {
   ipo,
   ipoLoss,
   iwSft,
+  kahnemanTversky,
   kl,
   kto,
   linearLambda,
@@ -60,7 +60,6 @@ import {
   policyGradient,
   ppo,
   propagated,
-  prospect,
   reinforce,
   rewardModel,
   rewardModelLoss,
@@ -69,8 +68,9 @@ import {
   scheduled,
   sequenceLogProbs,
   sft,
+  simplePreference,
   simpo,
-  sum,
+  sumOf,
   valueRegression,
   weight,
 } from "@unitune/objectives";
@@ -106,14 +106,22 @@ const numbers: readonly [string, string, (x: number) => unknown, readonly number
   ["rpo", "alpha", (alpha) => rpo({ alpha }), negative],
   ["cpo", "alpha", (alpha) => cpo({ alpha }), negative],
   ["cpo", "beta", (beta) => cpo({ beta }), notPositive],
-  ["contrastive", "labelSmoothing", (e) => contrastive({ labelSmoothing: e }), [...negative, 0.6]],
+  ["contrastivePreference", "labelSmoothing", (e) => contrastivePreference({ labelSmoothing: e }), [
+    ...negative,
+    0.6,
+  ]],
   ["orpo", "beta", (beta) => orpo({ beta }), notPositive],
   ["orpo", "normalizer", (normalizer) => orpo({ normalizer }), notPositive],
   ["simpo", "beta", (beta) => simpo({ beta }), notPositive],
-  ["averageMargin", "gamma", (gamma) => averageMargin({ gamma }), negative],
+  ["simplePreference", "gamma", (gamma) => simplePreference({ gamma }), negative],
   ["kto", "beta", (beta) => kto({ beta }), notPositive],
-  ["prospect", "desirableWeight", (x) => prospect({ desirableWeight: x }), negative],
-  ["prospect", "undesirableWeight", (x) => prospect({ undesirableWeight: x }), negative],
+  ["kahnemanTversky", "desirableWeight", (x) => kahnemanTversky({ desirableWeight: x }), negative],
+  [
+    "kahnemanTversky",
+    "undesirableWeight",
+    (x) => kahnemanTversky({ undesirableWeight: x }),
+    negative,
+  ],
   ["rewardModel", "margin", (margin) => rewardModel({ margin }), never],
   ["bradleyTerry", "centering", (centering) => bradleyTerry({ centering }), negative],
   ["rewardModelLoss", "margin", (margin) => rewardModelLoss(scores, scores, { margin }), never],
@@ -213,7 +221,7 @@ theorem(
       const { params, pairs } = worldOf({ ...options, dtype });
       const model = modelOf(policy, params);
       const average = (of: "logProbs" | "referenceLogProbs", side: "chosen" | "rejected") => {
-        const estimation = estimate(gold, against("precomputed"));
+        const estimation = estimate(gold, againstReference("precomputed"));
         const collected = estimation.collect(model, pairs[side], context);
         const { evidence } = estimation.evaluate(model, collected, context);
         const { logProbs, referenceLogProbs, mask } = evidence;
@@ -250,8 +258,11 @@ theorem(
       fc.constantFrom("token" as const, "sequence" as const, 5),
       async (options, normalizer) => {
         const { params, rollouts } = worldOf({ ...options, dtype });
-        const signal = both(advantage(estimator("group-z-score", 2)), against("precomputed"));
-        const parts = sum(clipped({ normalizer }), weight(0.3, kl({ normalizer })));
+        const signal = both(
+          advantage(estimator("group-z-score", 2)),
+          againstReference("precomputed"),
+        );
+        const parts = sumOf(clipped({ normalizer }), weight(0.3, kl({ normalizer })));
         await assertNear(
           lossOf(grpoKl({ groupSize: 2, beta: 0.3, normalizer }), rollouts)(params),
           lossOf(objective(estimate(sampled, signal), parts), rollouts)(params),

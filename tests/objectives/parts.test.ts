@@ -4,7 +4,7 @@ import { grad, linearWarmup } from "@unitune/autodiff";
 import { gather, key, ones, ShapeError, type Tensor, tensor, zeros } from "@unitune/core";
 import {
   advantage,
-  against,
+  againstReference,
   best,
   bestOfN,
   both,
@@ -42,13 +42,11 @@ import {
   rewardModel,
   rolloutsOf,
   sampled,
-  schedule,
   scheduled,
   scheduledSampling,
   sft,
-  sum,
-  sum as sumOf,
   summarize,
+  sumOf,
   teacher,
   weight,
 } from "@unitune/objectives";
@@ -160,14 +158,14 @@ Deno.test("a penalty is taken from the reward of the whole answer, or token by t
 });
 
 Deno.test("a schedule follows the optimizer's steps; a weight and its field are those of the part", async () => {
-  const warm = schedule(linearWarmup({ peak: 1, warmup: 3 }), sft());
+  const warm = weight(linearWarmup({ peak: 1, warmup: 3 }), sft());
   const at = (step: number) => ({ step: tensor(step, { dtype: "i32" }) });
   const whole = await evaluationLoss(evaluated(sft(), world.demonstrations)).item();
   for (const [step, share] of [[0, 0.25], [1, 0.5], [9, 1]] as const) {
     const loss = evaluationLoss(evaluated(warm, world.demonstrations, at(step)));
     assertAlmostEquals(await loss.item(), share * whole, 1e-6);
   }
-  const mixed = sum(on("pairs", dpo()), weight(-2, on("texts", sft())));
+  const mixed = sumOf(on("pairs", dpo()), weight(-2, on("texts", sft())));
   const loss = evaluationLoss(
     evaluated(mixed, { pairs: world.pairs, texts: world.demonstrations }),
   );
@@ -285,7 +283,9 @@ Deno.test("ranking takes the best over the worst; equal rewards teach nothing", 
     Math.LN2,
     1e-12,
   );
-  const online = ranked(paired(estimate(sampled, against("precomputed"))), { groupSize: 4 });
+  const online = ranked(paired(estimate(sampled, againstReference("precomputed"))), {
+    groupSize: 4,
+  });
   const both = online.collect(model, rewarded, context);
   assertEquals([...await both.rejected.states.ids.data()], ids.slice(18, 24));
   assertThrows(() => bestOfN({ groupSize: 1 }), RangeError, "single member");
@@ -335,7 +335,7 @@ Deno.test("both signals ask the policy once, each other model once", () => {
     predict: (x) => (others++, model.predict(x, { temperature: 2 })),
   };
   const whole = objective(
-    estimate(gold, both(teacher(other), against(other))),
+    estimate(gold, both(teacher(other), againstReference(other))),
     sumOf(distilled(), kl()),
   );
   evaluated(whole, world.demonstrations, context, counting);

@@ -23,7 +23,7 @@ import {
 } from "@unitune/core";
 import {
   advantage,
-  against,
+  againstReference,
   aggregate,
   both,
   cispoLoss,
@@ -69,7 +69,7 @@ import {
   scoreTokens,
   sequenceLogProbs,
   sft,
-  sum as sumOf,
+  sumOf,
   weight,
 } from "@unitune/objectives";
 import fc from "fast-check";
@@ -518,7 +518,7 @@ theorem(
     fc.asyncProperty(worlds, number(-2, 2), async (options, factor) => {
       const { params, rollouts } = worldOf({ ...options, dtype });
       const rewarded = advantage(estimator("group-z-score", 2));
-      const referred = against("precomputed");
+      const referred = againstReference("precomputed");
       const estimation = estimate(sampled, both(rewarded, referred));
       const whole = lossOf(
         objective(estimation, sumOf(clipped(), weight(factor, kl()))),

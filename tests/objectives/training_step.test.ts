@@ -27,15 +27,15 @@ import {
   type Objective,
   type Policy,
   sft,
-  sum,
   summarize,
+  sumOf,
   trainingStep,
 } from "@unitune/objectives";
 import fc from "fast-check";
 import { assertClose, cases, idsOf, type Parameters, policy } from "./arbitrary.ts";
 
 /** SFT by token plus SFT by sequence: a loss of two terms with different normalizers. */
-const twoTerms: Objective<Demonstrations> = sum(sft(), sft({ normalizer: "sequence" }));
+const twoTerms: Objective<Demonstrations> = sumOf(sft(), sft({ normalizer: "sequence" }));
 
 const objectives: Readonly<Record<string, Objective<Demonstrations>>> = {
   "sft by token": sft(),
