@@ -84,7 +84,9 @@ export function dims(
   const fits = gap < 0
     ? shape.length === words.length && words.every(fitsAt)
     : shape.length >= words.length - 1 &&
-      words.every((word, i) => i === gap || fitsAt(word, i < gap ? i : i - words.length));
+      words.every((word, i) =>
+        i < gap ? fitsAt(word, i) : i === gap || fitsAt(word, i - words.length)
+      );
   if (fits) return Object.fromEntries(sizes);
   throw new ShapeError(
     `${operation}: got shape ${showShape(shape)}; expected [${words.join(", ")}]`,

@@ -4,6 +4,7 @@
  * Arguments go to `deno test`: paths replace the whole, options (`--filter=NAME`) add to it.
  */
 import { stripVTControlCharacters } from "node:util";
+import { testPermissions } from "./test_permissions.ts";
 
 const everything = [
   "tests",
@@ -14,19 +15,6 @@ const everything = [
   "cli",
   "links",
   "README.md",
-];
-
-// Tests of the commands start the same Deno as subprocesses, one of them through a shell that limits
-// the size of files, and write in temporary folders; one test starts a browser where there is one, and
-// one starts Node.
-const permissions = [
-  "--no-prompt",
-  "--allow-read",
-  "--allow-write",
-  `--allow-run=${Deno.execPath()},sh,chromium,node`,
-  // Whether a missing graphics adapter is a failure, and the page that a browser is served.
-  "--allow-env=CI",
-  "--allow-net=127.0.0.1",
 ];
 
 /** Deno's last line: `ok | 9 passed (2 steps) | 0 failed (1s)`. */
@@ -43,7 +31,7 @@ const child = new Deno.Command(Deno.execPath(), {
     "--doc",
     "--parallel",
     "--ignore=tests/slow",
-    ...permissions,
+    ...testPermissions(),
     ...options,
     ...(paths.length > 0 ? paths : everything),
   ],

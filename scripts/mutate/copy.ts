@@ -1,0 +1,27 @@
+/** Copies of the tree, in which mutants live: the tree itself is never written. */
+import { pathsBelow } from "./repository.ts";
+
+/** A copy of a tree. */
+export interface Copy {
+  /** The folder, as a path that ends with a slash. */
+  readonly root: string;
+  /** A folder of the copy for temporary files of the tests. */
+  readonly temporary: string;
+}
+
+/**
+ * Copies a tree.
+ *
+ * @param root The folder, as a path that ends with a slash.
+ * @param to Where the copy goes, as a path that ends with a slash; made if it is not there.
+ * @returns The copy.
+ */
+export function copyTree(root: string, to: string): Copy {
+  for (const path of pathsBelow(root)) {
+    Deno.mkdirSync(to + path.slice(0, path.lastIndexOf("/") + 1), { recursive: true });
+    Deno.copyFileSync(root + path, to + path);
+  }
+  const temporary = `${to}.temporary`;
+  Deno.mkdirSync(temporary, { recursive: true });
+  return { root: to, temporary };
+}

@@ -1,0 +1,25 @@
+/** Mutants that are no faults, each with its reason. */
+import type { Mutant } from "./mutants.ts";
+
+/** Mutants that do what the code does, told from others by what survives an edit elsewhere. */
+export interface Explanation {
+  /** The file, as a path from the root. */
+  readonly file: string;
+  /** The functions and constants around the change: `makeTensor.item`. */
+  readonly inside: string;
+  /** The change as a line of code, or several, without indentation. */
+  readonly before: string;
+  /** What the mutant has in place of it. */
+  readonly after: string;
+  /** Why no test can tell the two apart. */
+  readonly because: string;
+}
+
+/** Lines without their indentation. */
+const flush = (lines: string) => lines.split("\n").map((line) => line.trim()).join("\n");
+
+/** Whether an explanation is about a mutant. */
+export function explains(explanation: Explanation, mutant: Omit<Mutant, "id" | "text">): boolean {
+  return explanation.file === mutant.file && explanation.inside === mutant.inside &&
+    explanation.before === flush(mutant.before) && explanation.after === flush(mutant.after);
+}

@@ -1,0 +1,188 @@
+/**
+ * `deno task mutate`: changes the code in one place at a time, in a copy of the tree, and sees that
+ * some test notices. Ends with `N mutants, N killed, N survived, N explained`.
+ */
+import {
+  type FlagTable,
+  helpText,
+  parseFlags,
+  progressReporter,
+  runCommand,
+  standardProgress,
+  UsageError,
+  UserError,
+  wantsHelp,
+} from "@unitune/cli";
+import { randomStream, shuffled } from "../../cli/data/random.ts";
+import { copyTree } from "./copy.ts";
+import { equal } from "./equal.ts";
+import { explains } from "./explained.ts";
+import { judge, type Runner, timingsOf } from "./judge.ts";
+import { type Mutant, mutantsOf } from "./mutants.ts";
+import { reachOf } from "./reach.ts";
+import {
+  type Findings,
+  isEnough,
+  type Judged,
+  reportJson,
+  reportText,
+  survivorLines,
+} from "./report.ts";
+import { readRepository, type Repository } from "./repository.ts";
+import { runTests } from "./run.ts";
+import { inOrder, testsFor } from "./tests.ts";
+import { type TypeChecker, typeChecker } from "./types.ts";
+
+const usage = `Changes the code in one place at a time, and sees that some test notices.
+
+  deno task mutate
+  deno task mutate --seed 7 --count 50 --files core/lowering,models/gpt.ts
+  deno task mutate --only core/shape.ts:38:12:swap
+
+A mutant is a file with one change: another operator or constant, a negated condition, a branch or a \
+statement less. Mutants that do not type-check do not count. The tests that run the file are run, \
+nearest first, in a copy of the tree. Mutants that do what the code does are explained in \
+scripts/mutate/equal.ts. Exit code 1 means that less than 95 % of the others were killed.`;
+
+const flags = {
+  seed: { kind: "integer", default: 0, min: 0, help: "The seed by which mutants are drawn." },
+  count: { kind: "integer", default: 200, min: 1, help: "How many mutants that type-check." },
+  files: {
+    kind: "string",
+    placeholder: "PATHS",
+    default: "core,autodiff,models,objectives",
+    help: "Folders and files to change, with commas between.",
+  },
+  only: {
+    kind: "string",
+    placeholder: "MUTANT",
+    help: "One mutant only, as a survivor is named; prints what the test that kills it says.",
+  },
+  jobs: { kind: "integer", default: 2, min: 1, help: "How many mutants are tested at a time." },
+  json: { kind: "boolean", help: "Print JSON." },
+} as const satisfies FlagTable;
+
+const root = new URL("../../", import.meta.url).pathname;
+
+/** The files that flags name. */
+function filesNamed({ files }: Repository, paths: string): string[] {
+  const named = paths.split(",").flatMap((path) => {
+    const folder = path.endsWith("/") ? path : `${path}/`;
+    const found = [...files.keys()].filter((file) => file === path || file.startsWith(folder));
+    if (found.length > 0) return found;
+    throw new UsageError(`--files: ${path} is no folder or file with TypeScript in it`);
+  });
+  return [...new Set(named)];
+}
+
+/** The mutants to draw from, in their order. */
+function candidatesOf(
+  repository: Repository,
+  seed: number,
+  paths: string,
+  only?: string,
+): Mutant[] {
+  const [named] = only?.split(":") ?? [];
+  const files = named === undefined ? filesNamed(repository, paths) : [named];
+  const all = files.flatMap((file) => mutantsOf(file, repository.files.get(file) ?? ""));
+  if (only === undefined) return shuffled(randomStream(seed), all);
+  const found = all.filter(({ id }) => id === only);
+  if (found.length > 0) return found;
+  throw new UsageError(`--only: there is no mutant ${only} in the files as they are`);
+}
+
+/** A folder for copies, which is gone afterwards, and when the command is interrupted. */
+function temporaryPlace(): Disposable & { readonly path: string; readonly signal: AbortSignal } {
+  const path = `${Deno.makeTempDirSync({ prefix: "unitune-mutate-" })}/`;
+  const stop = new AbortController();
+  const interrupted = () => stop.abort();
+  Deno.addSignalListener("SIGINT", interrupted);
+  return {
+    path,
+    signal: stop.signal,
+    [Symbol.dispose]() {
+      Deno.removeSignalListener("SIGINT", interrupted);
+      Deno.removeSync(path, { recursive: true });
+    },
+  };
+}
+
+/** What Deno declares to every file. */
+async function denoTypes(): Promise<string> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["types"] }).output();
+  return new TextDecoder().decode(stdout);
+}
+
+/** Draws mutants until there are enough of those that type-check. */
+function* drawn(
+  candidates: Iterable<Mutant>,
+  count: number,
+  checker: TypeChecker,
+): Generator<{ readonly mutant: Mutant; readonly verdict?: Judged["verdict"] }> {
+  let left = count;
+  for (const mutant of candidates) {
+    if (left === 0) return;
+    const explanation = equal.find((explanation) => explains(explanation, mutant));
+    const isTyped = explanation !== undefined || checker.accepts(mutant.file, mutant.text);
+    if (isTyped) left--;
+    if (explanation) yield { mutant, verdict: { kind: "explained", because: explanation.because } };
+    else if (isTyped) yield { mutant };
+    else yield { mutant, verdict: { kind: "refused" } };
+  }
+}
+
+/** What a test that kills a mutant says, as far as it helps. */
+function saidBy(verdict: Judged["verdict"]): string {
+  return verdict.kind === "killed"
+    ? `${verdict.outcome.output}\n${verdict.outcome.kind}: ${verdict.by}`
+    : "";
+}
+
+async function main(): Promise<number> {
+  if (wantsHelp(Deno.args)) {
+    console.log(helpText(flags, usage));
+    return 0;
+  }
+  const { values: { seed, count, files, only, jobs, json } } = parseFlags(flags, Deno.args);
+  const repository = readRepository(root);
+  const candidates = candidatesOf(repository, seed, files, only);
+  const queue = drawn(candidates, count, typeChecker(repository, await denoTypes()));
+  const tests = testsFor(repository, reachOf(repository));
+
+  using place = temporaryPlace();
+  const run: Runner = async (unit, copy, limit) => {
+    const outcome = await runTests(unit, copy, limit, place.signal);
+    if (place.signal.aborted) throw new UserError("interrupted");
+    return outcome;
+  };
+  const timings = timingsOf(run, copyTree(root, `${place.path}unchanged/`));
+  const judged: Judged[] = [];
+  {
+    const steps = Math.min(count, candidates.length);
+    using progress = progressReporter(standardProgress(), steps, 5);
+    let done = 0;
+    progress.update(0);
+    const work = async (_: unknown, job: number) => {
+      const copy = copyTree(root, `${place.path}${job}/`);
+      // Each job takes the next mutant from the one queue.
+      for (let next = queue.next(); !next.done; next = queue.next()) {
+        const { mutant, verdict: known } = next.value;
+        const ordered = () => inOrder(tests(mutant.file), timings.known);
+        const verdict = known ?? await judge(mutant, ordered(), copy, run, timings);
+        judged.push({ mutant, verdict });
+        if (verdict.kind === "refused") continue;
+        if (verdict.kind === "survived") progress.print(survivorLines(mutant));
+        progress.update(++done);
+      }
+    };
+    // All have to be at their end before their copies are removed.
+    const ends = await Promise.allSettled(Array.from({ length: jobs }, work));
+    for (const end of ends) if (end.status === "rejected") throw end.reason;
+  }
+  const findings: Findings = { seed, judged, failing: timings.failing() };
+  if (only !== undefined) { for (const { verdict } of judged) console.log(saidBy(verdict)); }
+  console.log(json ? reportJson(findings) : reportText(findings));
+  return isEnough(findings) ? 0 : 1;
+}
+
+if (import.meta.main) await runCommand(main);

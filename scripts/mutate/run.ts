@@ -1,0 +1,75 @@
+/** Runs of test files, each a process of its own that is ended with all that it started. */
+import { testPermissions } from "../test_permissions.ts";
+import type { Copy } from "./copy.ts";
+
+/** What is run at once. */
+export interface TestUnit {
+  /** What messages call it: a path, or the examples of one. */
+  readonly name: string;
+  /** What `deno test` is told to run. */
+  readonly args: readonly string[];
+}
+
+/** How a run ended. */
+export interface Outcome {
+  /** All tests passed; one failed, or the process ended itself; or the time was over. */
+  readonly kind: "passed" | "failed" | "timed out";
+  /** How long it took, in seconds. */
+  readonly seconds: number;
+  /** What it printed. */
+  readonly output: string;
+}
+
+/** Ends a process that leads its own group, and its group, unless they have ended by themselves. */
+async function endGroup({ pid }: Deno.ChildProcess): Promise<void> {
+  await new Deno.Command("sh", { args: ["-c", 'kill -KILL "-$0"', `${pid}`], stderr: "null" })
+    .output();
+}
+
+/** Megabytes of objects at which a process counts as failed, long before the machine is full. */
+const MEMORY = 2048;
+
+/**
+ * Runs tests in a copy until the first failure.
+ *
+ * @param unit What to run.
+ * @param copy Where.
+ * @param limit Seconds after which the run is ended.
+ * @param signal Ends the run.
+ * @returns How it ended.
+ */
+export async function runTests(
+  unit: TestUnit,
+  copy: Copy,
+  limit: number,
+  signal?: AbortSignal,
+): Promise<Outcome> {
+  const started = performance.now();
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["test", "--no-check", "--lock=deno.lock", "--frozen", "--fail-fast", "--quiet"],
+      `--v8-flags=--max-old-space-size=${MEMORY}`,
+      ...testPermissions([copy.root]),
+      ...unit.args,
+    ],
+    cwd: copy.root,
+    env: { NO_COLOR: "1", TMPDIR: copy.temporary },
+    detached: true,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  let isOver = false;
+  const end = () => {
+    isOver = true;
+    endGroup(child);
+  };
+  const timer = setTimeout(end, 1000 * limit);
+  signal?.addEventListener("abort", end);
+  const { code, stdout, stderr } = await child.output();
+  signal?.removeEventListener("abort", end);
+  clearTimeout(timer);
+  const output = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join("");
+  const seconds = (performance.now() - started) / 1000;
+  return { kind: isOver ? "timed out" : code === 0 ? "passed" : "failed", seconds, output };
+}
