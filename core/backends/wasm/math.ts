@@ -75,16 +75,12 @@ function choose(condition: Code, then: Code, otherwise: Code): Code {
 /** An integer operation without a vector form, lane by lane. */
 function byLanes(operation: (a: Code, b: Code, scope: Scope) => Code): MathCode {
   return binary((scope, a, b) => {
-    const result = keep(scope, scope.word(0));
-    const lane = (index: number): Code =>
-      result.reset(
-        i32x4.replaceLane(
-          result.get,
-          index,
-          operation(i32x4.extractLane(a, index), i32x4.extractLane(b, index), scope),
-        ),
-      );
-    return [result.set, [0, 1, 2, 3].map(lane), result.get];
+    const [left, right, result] = [keep(scope, a), keep(scope, b), keep(scope, scope.word(0))];
+    const lane = (index: number): Code => {
+      const [x, y] = [i32x4.extractLane(left.get, index), i32x4.extractLane(right.get, index)];
+      return result.reset(i32x4.replaceLane(result.get, index, operation(x, y, scope)));
+    };
+    return [left.set, right.set, result.set, [0, 1, 2, 3].map(lane), result.get];
   });
 }
 

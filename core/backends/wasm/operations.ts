@@ -174,16 +174,21 @@ const natives: { readonly [O in NativeOperation]: Emit } = {
   },
 };
 
-/** How often each value of a function is used, parameters included. */
+/** How often the code of each value of a function may be put, parameters included. */
 function usesOf({ parameters, steps, value }: ScalarFunction): number[] {
-  const uses = new Array<number>(parameters.length + steps.length).fill(0);
-  const use = (number: number) => void (uses[number] = at(uses, number) + 1);
+  const dtypes = [...parameters, ...steps.map(({ dtype }) => dtype)];
+  const uses = dtypes.map(() => 0);
+  const use = (number: number, times: number) => void (uses[number] = at(uses, number) + times);
   for (const step of steps) {
-    if (step.kind === "apply") step.operands.forEach(use);
-    // A condition is tested, and its branch has nothing nested into it.
-    if (step.kind === "apply" && step.onlyIf !== undefined) use(step.onlyIf);
+    if (step.kind === "constant") continue;
+    const [first] = step.operands;
+    const { kind } = resolve(step.op, dtypes[first ?? -1] ?? step.dtype);
+    // Functions may repeat their operands.
+    for (const operand of step.operands) use(operand, kind === "function" ? 2 : 1);
+    // A condition is tested, and selects afterwards.
+    if (step.onlyIf !== undefined) use(step.onlyIf, 1);
   }
-  use(value);
+  use(value, 1);
   return uses;
 }
 
