@@ -1,5 +1,5 @@
 /** Random policies and batches for the properties of objectives, in f64 unless told. */
-import { assertAlmostEquals, assertEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import {
   cast,
   div,
@@ -104,9 +104,10 @@ export function lossOf<B>(
   objective: Objective<B>,
   batch: B,
   at: Context = context,
+  by: Policy<Parameters> = policy,
 ): (params: Parameters) => Tensor {
   return (params) => {
-    const model = modelOf(policy, params);
+    const model = modelOf(by, params);
     return evaluationLoss(objective.evaluate(model, objective.collect(model, batch, at), at));
   };
 }
@@ -118,13 +119,14 @@ export async function rowsOf(x: Tensor): Promise<number[][]> {
   return Array.from({ length: rows }, (_, b) => data.slice(b * length, (b + 1) * length));
 }
 
-/** Asserts that two trees hold the same numbers, to what is allowed at each size. */
+/** Asserts that two trees hold tensors, and the same numbers, to what is allowed at each size. */
 async function assertWithin(
   actual: unknown,
   expected: unknown,
   allowed: (value: number) => number,
 ): Promise<void> {
   const [a, b] = [leafPaths(actual), leafPaths(expected)];
+  assert(a.size > 0, "there is no tensor to compare");
   assertEquals([...a.keys()], [...b.keys()]);
   for (const [path, leaf] of a) {
     const [x, y] = [await leaf.data(), await b.get(path)?.data()];

@@ -31,7 +31,6 @@ import {
   entropyBonus,
   type Environment,
   estimate,
-  type Estimation,
   estimator,
   evaluationLoss,
   gae,
@@ -188,28 +187,6 @@ Deno.test("intuitive states: the prompt is untouched, answers are mixed with the
         }
       },
     ),
-    modest,
-  );
-});
-
-Deno.test("no gradient flows through what is collected", async () => {
-  // A first pass that hands its logits to the loss: all of the loss's gradient would come from it.
-  const leaky: Estimation<Demonstrations, Tensor, TokenEvidence> = {
-    description: estimate(gold, indicator).description,
-    collect: (model, { ids }) => sum(model.predict(model.embed(ids)).logits(), { axes: [-1] }),
-    evaluate: (_model, logProbs) => ({
-      evidence: { logProbs: () => logProbs, mask: add(zeros(logProbs.shape), 1) },
-      metrics: {},
-    }),
-  };
-  await fc.assert(
-    fc.asyncProperty(cases, async ({ params, batch }) => {
-      const gradient = grad(lossOf(objective(leaky, nll()), batch))(params);
-      await assertClose(gradient, {
-        table: zeros(params.table.shape),
-        mixing: zeros(params.mixing.shape),
-      }, 0);
-    }),
     modest,
   );
 });

@@ -1,22 +1,45 @@
 /** What objectives ask of models: no more than they need, of one pass through the hidden states. */
 import { assertEquals, assertNotEquals, assertStrictEquals, assertThrows } from "@std/assert";
-import { div, headLogits, key, slice, type Tensor, tensor } from "@unitune/core";
+import { grad } from "@unitune/autodiff";
+import {
+  dims,
+  div,
+  headLogits,
+  key,
+  mapTree,
+  ones,
+  reshape,
+  slice,
+  type Tensor,
+  tensor,
+  zeros,
+} from "@unitune/core";
 import { actorCriticGpt } from "@unitune/models";
 import {
+  against,
   type Context,
+  type Demonstrations,
   dpo,
+  estimate,
+  type Estimation,
   gold,
+  indicator,
   ipo,
   kto,
   type Model,
   modelOf,
+  nll,
   type Objective,
+  objective,
   type Policy,
   ppo,
   type Prediction,
+  sampled,
+  scoreTokens,
+  type TokenEvidence,
 } from "@unitune/objectives";
-import { assertClose, context, idsOf, type Parameters, policy } from "./arbitrary.ts";
-import { actorCritic, entriesOf, worldOf } from "./worlds.ts";
+import { assertClose, context, idsOf, lossOf, type Parameters, policy } from "./arbitrary.ts";
+import { actorCritic, entriesOf, scorer, worldOf } from "./worlds.ts";
 
 /** The answers that a model can be asked for. */
 type Question = Exclude<keyof Prediction, "hidden" | "vocabulary">;
@@ -132,6 +155,53 @@ Deno.test("a reference is asked for log-probabilities only, an entropy bonus for
   assertEquals(questionsOf(evaluating), [...usual, "values"]);
 });
 
+/** Whatever a first pass can read of a model, with the policy that has it; an arg max has no gradient. */
+const readings: Readonly<
+  Record<
+    Exclude<Question, "argmax"> | "hidden" | "embed",
+    [Policy<Parameters>, (model: Model, ids: Tensor) => Tensor]
+  >
+> = {
+  embed: [policy, ({ embed }, ids) => embed(ids)],
+  hidden: [policy, ({ embed, predict }, ids) => predict(embed(ids)).hidden],
+  logProbs: [policy, ({ embed, predict }, ids) => predict(embed(ids)).logProbs(ids)],
+  entropy: [policy, ({ embed, predict }, ids) => predict(embed(ids)).entropy()],
+  logits: [policy, ({ embed, predict }, ids) => predict(embed(ids)).logits()],
+  scores: [scorer, ({ embed, predict }, ids) => predict(embed(ids)).scores()],
+  values: [actorCritic, ({ embed, predict }, ids) => predict(embed(ids)).values()],
+};
+
+for (const [name, [policy, read]] of Object.entries(readings)) {
+  Deno.test(`no gradient flows through what is collected: ${name}`, async () => {
+    // A first pass that hands what it reads to the loss, whose only gradient would come from there.
+    const leaky: Estimation<Demonstrations, Tensor, TokenEvidence> = {
+      description: estimate(gold, indicator).description,
+      collect: (model, { ids }) => {
+        const { B } = dims(ids, "B T");
+        return reshape(read(model, ids), [B, -1]);
+      },
+      evaluate: (_model, x) => ({
+        evidence: { logProbs: () => x, mask: ones(x.shape) },
+        metrics: {},
+      }),
+    };
+    const loss = lossOf(objective(leaky, nll()), world.demonstrations, context, policy);
+    const nothing = mapTree(world.params, ({ shape, dtype }) => zeros(shape, dtype));
+    await assertClose(grad(loss)(world.params), nothing, 0);
+  });
+}
+
+Deno.test("a reference that is asked is asked at the temperature of the batch, without dropout", async () => {
+  const notes = noNotes();
+  const reference = noted(modelOf(policy, world.reference), notes);
+  const signal = estimate(sampled, against(reference));
+  const rollouts = { ...world.rollouts, temperature: 3 };
+  const { signal: collected } = signal.collect(modelOf(policy, world.params), rollouts, random);
+  const scores = scoreTokens(modelOf(policy, world.reference), rollouts);
+  await assertClose(collected.referenceLogProbs, slice(scores, 1, 1));
+  assertEquals(notes.passes, [undefined]);
+});
+
 Deno.test("an answer is made once, from hidden states that are made once", () => {
   let [passes, heads] = [0, 0];
   const counting: Policy<Parameters> = {
@@ -177,7 +247,18 @@ Deno.test("a critic reads the hidden states of the policy, dropout included, in 
   assertNotEquals(await made[0]?.data(), await whole.data(), "nothing was dropped");
 });
 
-Deno.test("a temperature divides what the head gives, and no values", async () => {
+Deno.test("a vocabulary has a token for each row of a linear head, for each logit of a function", () => {
+  const functional: Policy<Parameters> = {
+    ...policy,
+    head: (params) => (hidden) => headLogits(policy.head(params), hidden),
+  };
+  for (const each of [policy, functional]) {
+    const model = modelOf(each, world.params);
+    assertEquals(model.predict(model.embed(idsOf([[0, 1]]))).vocabulary(), 4);
+  }
+});
+
+Deno.test("a temperature divides what the token head gives, and neither values nor scores", async () => {
   const ids = idsOf([[0, 1, 2]]);
   const head = { weight: tensor([[1, 2, 0], [0, 1, 1], [3, 0, 1]], { dtype: "f64" }), softcap: 2 };
   const heads: readonly Policy<Parameters>["head"][] = [
@@ -192,6 +273,11 @@ Deno.test("a temperature divides what the head gives, and no values", async () =
     await assertClose(asked.logits(), div(plain.logits(), 4));
     await assertClose(asked.values(), plain.values());
   }
+  const rewards = modelOf(scorer, world.params);
+  const [plain, asked] = [1, 4].map((temperature) =>
+    rewards.predict(rewards.embed(ids), { temperature }).scores()
+  );
+  await assertClose(asked, plain);
   const model = modelOf(policy, world.params);
   for (const temperature of [0, -1, NaN, Infinity]) {
     assertThrows(() => model.predict(model.embed(ids), { temperature }), RangeError, "temperature");
