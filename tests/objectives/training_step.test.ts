@@ -1,9 +1,12 @@
 import { assert, assertAlmostEquals, assertEquals, assertNotEquals } from "@std/assert";
 import { adamw, chain, clipByGlobalNorm, globalNorm, linearWarmup, sgd } from "@unitune/autodiff";
 import {
+  add,
   cast,
   compile,
   key,
+  matmul,
+  ones,
   slice,
   sub,
   type Tensor,
@@ -234,4 +237,33 @@ Deno.test("f32 agrees with f64", async () => {
   const [single, double] = [run("f32"), run("f64")];
   await assertClose(single.metrics, double.metrics, 1e-5);
   await assertClose(single.state.params, double.state.params, 1e-5);
+});
+
+Deno.test("a policy of adapters over a base that it captures trains the adapters, and leaves the base", async () => {
+  const base = parameters("f32");
+  /** A low-rank update of the head (LoRA, arXiv 2106.09685): `W + B A`, with B 0 at first. */
+  type Adapters = { readonly a: Tensor; readonly b: Tensor };
+  const adapted: Policy<Adapters> = {
+    embed: (_, ids) => policy.embed(base, ids),
+    hidden: (_, embeddings, options) => policy.hidden(base, embeddings, options),
+    head: ({ a, b }) => ({ weight: add(base.table, matmul(b, a)) }),
+  };
+  const adapters = { a: ones([1, 3]), b: zeros([4, 1]) };
+  const before = [...await base.table.data()];
+  const optimizer = sgd(0.5);
+  const step = compile(trainingStep({ policy: adapted, objective: ift(), optimizer }), {
+    donate: [0],
+  });
+  const first = step(initTrainingState(adapters, optimizer, key(0)), demonstrations);
+  const plain = evaluationStep({ policy, objective: ift() })(
+    { params: base, step: zeros([], "i32") },
+    demonstrations,
+  );
+  await assertClose(first.metrics.loss, summarize(plain).loss, 1e-6);
+  const second = step(first.state, demonstrations);
+  const losses = [await first.metrics.loss?.item(), await second.metrics.loss?.item()];
+  const [from = NaN, to = NaN] = losses;
+  assert(to < from, `from ${from} to ${to}`);
+  assertEquals(Object.keys(second.state.params), ["a", "b"]);
+  assertEquals([...await base.table.data()], before);
 });
