@@ -16,7 +16,7 @@ import {
 } from "@unitune/core";
 import { actorCriticGpt } from "@unitune/models";
 import {
-  against,
+  againstReference,
   type Context,
   type Demonstrations,
   dpo,
@@ -194,7 +194,7 @@ for (const [name, [policy, read]] of Object.entries(readings)) {
 Deno.test("a reference that is asked is asked at the temperature of the batch, without dropout", async () => {
   const notes = noNotes();
   const reference = noted(modelOf(policy, world.reference), notes);
-  const signal = estimate(sampled, against(reference));
+  const signal = estimate(sampled, againstReference(reference));
   const rollouts = { ...world.rollouts, temperature: 3 };
   const { signal: collected } = signal.collect(modelOf(policy, world.params), rollouts, random);
   const scores = scoreTokens(modelOf(policy, world.reference), rollouts);
