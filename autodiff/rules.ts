@@ -4,7 +4,9 @@ import {
   add,
   and,
   apply,
+  applyAll,
   at,
+  attentionGradientOperands,
   broadcastTo,
   cast,
   clip,
@@ -239,13 +241,18 @@ export const rules: { readonly [P in PrimitiveName]: GradientRule<P> } = {
   argsort: none,
   // g b', a' g
   matmul: binary((g, a, b) => [matmul(g, transposeLast(b)), matmul(transposeLast(a), g)]),
-  // the gradient for g
-  causalAttention: ({ cotangents, inputs, parameters }) => [
-    apply("causalAttentionGradient", [operand(inputs, 0), only(cotangents)], parameters),
+  // the gradients for g, none for what says which keys are seen
+  attention: ({ cotangents, inputs, parameters }) => [
+    ...applyAll("attentionGradient", inputs.toSpliced(3, 0, only(cotangents)), parameters),
+    ...inputs.slice(3).map(() => null),
   ],
-  // see secondGradient
-  causalAttentionGradient: ({ cotangents, inputs, parameters: { scale } }) =>
-    secondGradient(operand(inputs, 0), operand(inputs, 1), only(cotangents), scale),
+  // see secondGradient; none for what says which keys are seen
+  attentionGradient: ({ cotangents, inputs, parameters }) => {
+    const operands = attentionGradientOperands(inputs, parameters);
+    const given = [operand(cotangents, 0), operand(cotangents, 1), operand(cotangents, 2)] as const;
+    const { q, k, v, g } = secondGradient(operands, given, parameters);
+    return [q, k, v, g, ...inputs.slice(4).map(() => null)];
+  },
   // g in the operand's shape
   reshape: unary((g, x) => reshape(g, x.shape)),
   // g with the axes back in their order

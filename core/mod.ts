@@ -53,6 +53,13 @@ export {
   type Result,
   showGraph,
 } from "./graph.ts";
+export {
+  type AttentionGradientOperands,
+  attentionGradientOperands,
+  type AttentionOperands,
+  attentionOperands,
+  type AttentionParameters,
+} from "./attention.ts";
 export * from "./memory_error.ts";
 export * from "./ops/activations.ts";
 export * from "./ops/attention.ts";

@@ -5,6 +5,12 @@
  * takes, the shape and element type of each of its results, and whether it works element by element. The
  * backends, the gradient rules and the tests are tables over the same names.
  */
+import {
+  attentionGradientOperands,
+  type AttentionOperands,
+  attentionOperands,
+  type AttentionParameters,
+} from "./attention.ts";
 import { type DType, holds, isFloat, numbersOf } from "./dtype.ts";
 import { nameOf } from "./names.ts";
 import { at, checkShape, sameShape, type Shape, ShapeError, showShape, sizeOf } from "./shape.ts";
@@ -105,16 +111,17 @@ export interface PrimitiveParameters {
   /** `[...batch, M, K] x [...batch, K, N] -> [...batch, M, N]`. */
   readonly matmul: None;
   /**
-   * Causal attention of every head (Vaswani et al. 2017): with queries, keys and values side by side
-   * in `x [B, T, 3, H, D]`, `y[b, t, h] = sum_{s <= t} p_ts v_s [B, T, H, D]`, where `p_t` is the
-   * softmax of `scale q_t . k_s` over `s <= t`.
+   * Attention of every head (Vaswani et al. 2017), queries `q [B, T, Hq, D]` of `Hq / Hkv` heads for
+   * each head of the keys and values `k, v [B, S, Hkv, D]`: `y[b, t, h] = sum_s p_ts v_s`, where
+   * `p_t` is the softmax of `scale q_t . k_s` over the keys that the query sees; 0 if it sees none.
+   * With segments a query sees the keys of its own, and no query sees a key of a negative one.
    */
-  readonly causalAttention: AttentionParameters;
+  readonly attention: AttentionParameters;
   /**
-   * The gradient of `sum(g * causalAttention(x))` with respect to `x [B, T, 3, H, D]`, for a
-   * cotangent `g [B, T, H, D]`.
+   * The gradients of `sum(g * attention(q, k, v))` with respect to q, k and v, for a cotangent
+   * `g [B, T, Hq, D]`: three results.
    */
-  readonly causalAttentionGradient: AttentionParameters;
+  readonly attentionGradient: AttentionParameters;
   /** The same elements in another shape. */
   readonly reshape: { readonly shape: Shape };
   /** Axis i of the result is axis `permutation[i]` of the operand. */
@@ -151,12 +158,6 @@ export interface PrimitiveParameters {
   readonly customVjp: { readonly rule: CustomRule; readonly values: number };
   /** The first operand, not computed anew before the second is known (see `checkpoint`). */
   readonly barrier: None;
-}
-
-/** How attention scores queries. */
-export interface AttentionParameters {
-  /** What the products of queries and keys are multiplied by. */
-  readonly scale: number;
 }
 
 /** An opaque handle on a gradient rule; autodiff keeps what it stands for. */
@@ -264,20 +265,46 @@ function isScalarInteger({ shape, dtype }: Abstract): boolean {
   return shape.length === 0 && dtype === "i32";
 }
 
-/** The sizes of queries, keys and values side by side. */
-function packedHeads(name: string, inputs: readonly Abstract[]): {
-  readonly batch: number;
-  readonly length: number;
-  readonly heads: number;
-  readonly width: number;
-  readonly dtype: DType;
-} {
-  const { shape, dtype } = operand(inputs, 0);
-  if (shape.length !== 5 || shape[2] !== 3 || !isFloat(dtype)) {
-    fail(name, inputs, "floats [B, T, 3, H, D]: queries, keys and values side by side");
+/** Checks the operands of attention. */
+function checkAttention(
+  name: string,
+  inputs: readonly Abstract[],
+  { q, k, v, start, segments }: AttentionOperands<Abstract>,
+  parameters: AttentionParameters,
+): void {
+  const [batch, length, heads, width] = q.shape;
+  const [, keys, keyHeads] = k.shape;
+  const fits = q.shape.length === 4 && k.shape.length === 4 && isFloat(q.dtype) &&
+    k.dtype === q.dtype && v.dtype === q.dtype && sameShape(v.shape, k.shape) &&
+    k.shape[0] === batch && k.shape[3] === width && keyHeads !== undefined &&
+    heads !== undefined && (keyHeads === 0 ? heads === 0 : heads % keyHeads === 0);
+  if (!fits) {
+    fail(
+      name,
+      inputs,
+      "floats of one dtype: queries [B, T, Hq, D], keys and values [B, S, Hkv, D], Hq a multiple " +
+        "of Hkv",
+    );
   }
-  const [batch = 0, length = 0, , heads = 0, width = 0] = shape;
-  return { batch, length, heads, width, dtype };
+  const isIntegers = (x: Abstract, shape: readonly (number | undefined)[]) =>
+    x.dtype === "i32" && x.shape.length === shape.length &&
+    x.shape.every((size, axis) => size === shape[axis]);
+  if (start !== undefined && !isIntegers(start, [batch])) fail(name, inputs, "starts i32 [B]");
+  if (
+    segments !== undefined &&
+    !(isIntegers(segments.queries, [batch, length]) && isIntegers(segments.keys, [batch, keys]))
+  ) fail(name, inputs, "segments of queries i32 [B, T] and of keys i32 [B, S]");
+  const { scale, softcap, window } = parameters;
+  const isPositive = (x: number) => x > 0 && x < Infinity;
+  if (!Number.isFinite(scale) || softcap !== null && !isPositive(softcap)) {
+    fail(name, inputs, `a finite scale and a positive softcap, not ${scale} and ${softcap}`);
+  }
+  if (window !== null && !(Number.isInteger(window) && window > 0)) {
+    fail(name, inputs, `a window of at least 1, not ${window}`);
+  }
+  if (parameters.start !== "operand" && !Number.isInteger(parameters.start)) {
+    fail(name, inputs, `an integer start, not ${parameters.start}`);
+  }
 }
 
 /**
@@ -431,29 +458,28 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
       return { shape: [...a.shape.slice(0, -1), at(b.shape, rank - 1)], dtype: a.dtype };
     },
   },
-  causalAttention: {
-    doc: "causal attention of every head: [B, T, 3, H, D] -> [B, T, H, D]",
-    operands: 1,
+  attention: {
+    doc: "attention of every head: [B, T, Hq, D], [B, S, Hkv, D], [B, S, Hkv, D] -> [B, T, Hq, D]",
+    operands: "any",
     elementwise: false,
-    infer(inputs) {
-      const { batch, length, heads, width, dtype } = packedHeads("causalAttention", inputs);
-      return { shape: [batch, length, heads, width], dtype };
+    infer(inputs, parameters) {
+      const named = attentionOperands(inputs, parameters);
+      checkAttention("attention", inputs, named, parameters);
+      return named.q;
     },
   },
-  causalAttentionGradient: {
-    doc: "the gradient of causal attention: [B, T, 3, H, D], [B, T, H, D] -> [B, T, 3, H, D]",
-    operands: 2,
+  attentionGradient: {
+    doc: "the gradients of attention: q, k, v and a cotangent [B, T, Hq, D] -> as q, k and v",
+    operands: "any",
     elementwise: false,
-    infer(inputs) {
-      const name = "causalAttentionGradient";
-      const { batch, length, heads, width, dtype } = packedHeads(name, inputs);
-      const cotangent = operand(inputs, 1);
-      if (
-        cotangent.dtype !== dtype || !sameShape(cotangent.shape, [batch, length, heads, width])
-      ) {
-        fail(name, inputs, "[B, T, 3, H, D] and a cotangent [B, T, H, D] of one dtype");
+    infer(inputs, parameters) {
+      const named = attentionGradientOperands(inputs, parameters);
+      const { q, k, v, g } = named;
+      checkAttention("attentionGradient", inputs, named, parameters);
+      if (g.dtype !== q.dtype || !sameShape(g.shape, q.shape)) {
+        fail("attentionGradient", inputs, "a cotangent of the shape and dtype of the queries");
       }
-      return operand(inputs, 0);
+      return [q, k, v];
     },
   },
   reshape: {

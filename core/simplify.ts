@@ -83,7 +83,12 @@ function isNeverNegativeZero(builder: Builder, position: number): boolean {
   if (!isFloat(node.dtype)) return true;
   if (node.op === "fill") return !Object.is(node.parameters.value, -0);
   if (node.op === "cast") return !isFloat(builder.node(first(node)).dtype);
+  if (node.op === "reshape" || node.op === "result") {
+    return isNeverNegativeZero(builder, first(node));
+  }
+  // Attention's gradients are sums that begin with 0.
   return node.op === "abs" || node.op === "exp" || node.op === "iota" ||
+    node.op === "attentionGradient" ||
     node.op === "add" && node.inputs.some((input) => isZero(builder, input));
 }
 

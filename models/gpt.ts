@@ -7,17 +7,17 @@
  */
 import {
   add,
-  and,
   arange,
-  causalAttention,
+  attention,
+  attentionMask,
+  type AttentionMaskOptions,
   dims,
   dynamicUpdate,
   foldKey,
   gather,
   gelu,
   headLogits,
-  iota,
-  lessEqual,
+  less,
   type LinearHead,
   matmul,
   maximum,
@@ -76,9 +76,9 @@ export type GptParameters = {
 
 /** Keys and values of the tokens so far, one entry a layer. */
 export type GptCache = readonly {
-  /** `[B, H, S, Dh]`. */
+  /** `[B, S, H, Dh]`. */
   readonly keys: Tensor;
-  /** `[B, H, S, Dh]`. */
+  /** `[B, S, H, Dh]`. */
   readonly values: Tensor;
 }[];
 
@@ -120,8 +120,8 @@ export interface Gpt {
 }
 
 /**
- * A score that hides a column. It is finite, so that a row that sees no column, as padding does, is
- * finite as well.
+ * A score that hides a column, where weights are computed one by one. It is finite, so that a row that
+ * sees no column, as padding does, is finite as well.
  */
 const HIDDEN = -1e9;
 
@@ -250,7 +250,8 @@ export function hiddenStates(
   x = drop?.(x, 0) ?? x;
   params.h.forEach((block, layer) => {
     const dropHere: Drop | undefined = drop && ((x, site) => drop(x, 1 + 3 * layer + site));
-    const attended = attendCausally(projectHeads(config, block, x), dropHere); // [B, T, D]
+    const heads = projectHeads(config, block, x);
+    const attended = attend(heads, { causal: true }, dropHere); // [B, T, D]
     x = completeBlock(block, x, attended, dropHere); // [B, T, D]
   });
   return layerNorm(x, params.ln_f); // [B, T, D]
@@ -316,7 +317,7 @@ export function applyGpt(
  * import { emptyGptCache, gptPresets } from "@unitune/models";
  *
  * const cache = emptyGptCache({ ...gptPresets.nano, vocabulary: 65 }, 8, 48);
- * assertEquals(cache.map(({ keys }) => keys.shape), [[8, 2, 48, 32], [8, 2, 48, 32]]);
+ * assertEquals(cache.map(({ keys }) => keys.shape), [[8, 48, 2, 32], [8, 48, 2, 32]]);
  * ```
  *
  * @param config The sizes.
@@ -325,7 +326,7 @@ export function applyGpt(
  * @returns Zeros.
  */
 export function emptyGptCache(config: GptConfig, batch: number, columns: number): GptCache {
-  const shape = [batch, config.heads, columns, config.width / config.heads];
+  const shape = [batch, columns, config.heads, config.width / config.heads];
   return Array.from(
     { length: config.layers },
     () => ({ keys: zeros(shape), values: zeros(shape) }),
@@ -372,26 +373,26 @@ export function decodeGpt(
   const { B, T } = dims(ids, "B T", "GPT: ids");
   const [first] = cache;
   if (first === undefined) throw new ShapeError("GPT: the cache has no layers");
-  const { S } = dims(first.keys, `${B} H S Dh`, "GPT: cached keys");
+  const { S } = dims(first.keys, `${B} S H Dh`, "GPT: cached keys");
   const here = add(arange(T), column); // [T]
   const offset = sub(here, reshape(padding, [B, 1])); // [B, T]
   const positions = minimum(maximum(offset, 0), config.context - 1);
-  const there = arange(S); // [S]
-  const visible = and(
-    lessEqual(there, reshape(here, [T, 1])), // [T, S]
-    lessEqual(reshape(padding, [B, 1, 1, 1]), there), // [B, 1, 1, S]
-  ); // [B, 1, T, S]
+  const mask = {
+    causal: true,
+    start: column,
+    padding: less(arange(S), reshape(padding, [B, 1])), // [B, S]
+  };
 
   let x = add(embedTokens(params, ids), gather(params.wpe.weight, positions)); // [B, T, D]
   const next = params.h.map((block, layer) => {
     const past = cache[layer];
     if (past === undefined) throw new ShapeError(`GPT: the cache has no layer ${layer}`);
-    const { queries, keys, values } = splitHeads(projectHeads(config, block, x));
+    const { queries, keys, values } = projectHeads(config, block, x);
     const seen = {
-      keys: dynamicUpdate(past.keys, 2, column, keys), // [B, H, S, Dh]
-      values: dynamicUpdate(past.values, 2, column, values), // [B, H, S, Dh]
+      keys: dynamicUpdate(past.keys, 1, column, keys), // [B, S, H, Dh]
+      values: dynamicUpdate(past.values, 1, column, values), // [B, S, H, Dh]
     };
-    x = completeBlock(block, x, attend({ queries, ...seen }, visible)); // [B, T, D]
+    x = completeBlock(block, x, attend({ queries, ...seen }, mask)); // [B, T, D]
     return seen;
   });
   const last = reshape(slice(x, 1, T - 1), [B, config.width]); // [B, D]
@@ -406,48 +407,40 @@ const keep: Drop = (x) => x;
 /** A block's dropout sites. */
 const SITES = { attention: 0, attended: 1, perceptron: 2 } as const;
 
-/** Queries, keys and values, each `[B, H, T, Dh]`. */
+/** Queries, keys and values, each `[B, T, H, Dh]`. */
 interface Heads {
   readonly queries: Tensor;
   readonly keys: Tensor;
   readonly values: Tensor;
 }
 
-/** Queries, keys and values side by side, `[B, T, 3, H, Dh]`. */
-function projectHeads({ heads, width }: GptConfig, { ln_1, attn }: GptBlock, x: Tensor): Tensor {
-  const [batch = 0, length = 0] = x.shape;
+function projectHeads({ heads, width }: GptConfig, { ln_1, attn }: GptBlock, x: Tensor): Heads {
+  const { B, T } = dims(x, "B T D");
   const joined = project(layerNorm(x, ln_1), attn.c_attn); // [B, T, 3 D]
-  return reshape(joined, [batch, length, 3, heads, width / heads]);
-}
-
-function splitHeads(packed: Tensor): Heads {
-  const [batch = 0, length = 0, , heads = 0, headWidth = 0] = packed.shape;
-  const byPart = transpose(packed, [2, 0, 3, 1, 4]); // [3, B, H, T, Dh]
   const part = (index: number) =>
-    reshape(slice(byPart, 0, index, index + 1), [batch, heads, length, headWidth]);
+    reshape(slice(joined, 2, index * width, (index + 1) * width), [B, T, heads, width / heads]);
   return { queries: part(0), keys: part(1), values: part(2) };
 }
 
 /**
- * `softmax(Q K^T / sqrt(Dh)) V` where visible (Vaswani et al. 2017), the heads side by side:
- * `[B, T, D]`.
+ * Attention of every head (Vaswani et al. 2017), the heads side by side: `[B, T, D]`. It is one
+ * primitive, unless weights are dropped inside of it.
  */
-function attend({ queries, keys, values }: Heads, visible: Tensor, drop = keep): Tensor {
-  const [batch = 0, heads = 0, length = 0, headWidth = 0] = queries.shape;
-  const scores = mul(matmul(queries, transposeLast(keys)), 1 / Math.sqrt(headWidth)); // [B, H, T, S]
+function attend(
+  { queries, keys, values }: Heads,
+  mask: AttentionMaskOptions,
+  drop?: Drop,
+): Tensor {
+  const { B, T, H, Dh } = dims(queries, "B T H Dh");
+  const sideBySide = (x: Tensor) => reshape(x, [B, T, H * Dh]);
+  if (drop === undefined) return sideBySide(attention(queries, keys, values, mask));
+  const { S } = dims(keys, `${B} S ${H} ${Dh}`);
+  const byHead = (x: Tensor) => transpose(x, [0, 2, 1, 3]); // [B, H, T, Dh] and back
+  const products = matmul(byHead(queries), transposeLast(byHead(keys)));
+  const scores = mul(products, 1 / Math.sqrt(Dh)); // [B, H, T, S]
+  const visible = attentionMask({ B, T, S }, mask);
   const weights = drop(softmax(where(visible, scores, HIDDEN)), SITES.attention);
-  const byHead = matmul(weights, values); // [B, H, T, Dh]
-  return reshape(transpose(byHead, [0, 2, 1, 3]), [batch, length, heads * headWidth]);
-}
-
-/** Attention to the positions so far: one primitive, unless weights are dropped inside of it. */
-function attendCausally(packed: Tensor, drop?: Drop): Tensor {
-  const [batch = 0, length = 0, , heads = 0, headWidth = 0] = packed.shape;
-  if (drop === undefined) {
-    return reshape(causalAttention(packed), [batch, length, heads * headWidth]);
-  }
-  const visible = lessEqual(iota([length, length], 1), iota([length, length], 0)); // [T, T]
-  return attend(splitHeads(packed), visible, drop);
+  return sideBySide(byHead(matmul(weights, byHead(values))));
 }
 
 /** What a block adds to the residual stream: attention's result, then the perceptron's. */

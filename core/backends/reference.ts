@@ -2,6 +2,7 @@
  * The reference backend: plain loops over f64 numbers, one instruction after the other. It is the
  * oracle that the other backends are tested against, and the one that has f64 tensors.
  */
+import { attentionGradientOperands, attentionOperands } from "../attention.ts";
 import { makeBuffers } from "../backend/buffers.ts";
 import type { Device, Operand } from "../backend/device.ts";
 import { allocate, bytesPerElement, type DType, type TypedArray } from "../dtype.ts";
@@ -260,14 +261,14 @@ const kernels: { readonly [P in PrimitiveName]: Kernel<P> } = {
       data.set(totals, row * columns);
     }
   },
-  causalAttention: (inputs, { data }, { scale }) => {
-    const x = input(inputs, 0);
-    data.set(attend(x.data, x.shape, scale));
-  },
-  causalAttentionGradient: (inputs, { data }, { scale }) => {
-    const [x, cotangent] = [input(inputs, 0), input(inputs, 1)];
-    data.set(attendGradient(x.data, cotangent.data, x.shape, scale));
-  },
+  attention: (inputs, { data }, parameters) =>
+    attend(attentionOperands(inputs, parameters), parameters, data),
+  attentionGradient: (inputs, { data }, parameters, others) =>
+    attendGradient(attentionGradientOperands(inputs, parameters), parameters, {
+      dq: data,
+      dk: input(others, 0).data,
+      dv: input(others, 1).data,
+    }),
   reshape: (inputs, { data }) => data.set(input(inputs, 0).data),
   transpose: (inputs, output, { permutation }) => {
     const x = input(inputs, 0);

@@ -1,29 +1,57 @@
-/** Causal attention of the reference backend: one query after the other, in f64. */
+/** Attention of the reference backend: one query after the other, in f64. */
+import type {
+  AttentionGradientOperands,
+  AttentionOperands,
+  AttentionParameters,
+} from "../attention.ts";
+import { dims } from "../dims.ts";
 import type { TypedArray } from "../dtype.ts";
-import type { Shape } from "../shape.ts";
+import { at, type Shape } from "../shape.ts";
 
-/** A query's place: itself, and the keys and values that it sees, by their first elements. */
+/** Elements and their shape. */
+interface Elements {
+  readonly shape: Shape;
+  readonly data: TypedArray;
+}
+
+/** A query, and the keys and values that it sees, by their first elements. */
 interface Query {
   readonly query: number;
   readonly keys: readonly number[];
-  readonly values: readonly number[];
-  /** The place of its result, and so of its cotangent. */
-  readonly result: number;
 }
 
-/** All queries of `x [B, T, 3, H, D]`. */
-function* queriesOf([batch = 0, length = 0, , heads = 0, width = 0]: Shape): Generator<Query> {
-  for (let b = 0; b < batch; b++) {
-    for (let h = 0; h < heads; h++) {
-      const place = (t: number, part: number) =>
-        (((b * length + t) * 3 + part) * heads + h) * width;
-      for (let t = 0; t < length; t++) {
-        const seen = Array.from({ length: t + 1 }, (_, s) => s);
+/** Which keys the query t of a sequence sees. */
+function isVisible(
+  { start, segments }: AttentionOperands<Elements>,
+  { causal, window, start: known }: AttentionParameters,
+  { T, S }: { readonly T: number; readonly S: number },
+): (sequence: number, t: number, s: number) => boolean {
+  return (sequence, t, s) => {
+    const first = known === "operand" ? at(Array.from(start?.data ?? []), sequence) : known;
+    const distance = first + t - s;
+    if (causal && distance < 0 || window !== null && Math.abs(distance) >= window) return false;
+    if (segments === undefined) return true;
+    const key = segments.keys.data[sequence * S + s] ?? NaN;
+    return key >= 0 && key === segments.queries.data[sequence * T + t];
+  };
+}
+
+/** All queries of all heads. */
+function* queriesOf(
+  operands: AttentionOperands<Elements>,
+  parameters: AttentionParameters,
+): Generator<Query> {
+  const { B, T, H, D } = dims(operands.q, "B T H D");
+  const { S, G } = dims(operands.k, "B S G D");
+  const sees = isVisible(operands, parameters, { T, S });
+  for (let b = 0; b < B; b++) {
+    for (let t = 0; t < T; t++) {
+      const seen = Array.from({ length: S }, (_, s) => s).filter((s) => sees(b, t, s));
+      for (let h = 0; h < H; h++) {
+        const keyHead = Math.floor(h * G / H);
         yield {
-          query: place(t, 0),
-          keys: seen.map((s) => place(s, 1)),
-          values: seen.map((s) => place(s, 2)),
-          result: ((b * length + t) * heads + h) * width,
+          query: ((b * T + t) * H + h) * D,
+          keys: seen.map((s) => ((b * S + s) * G + keyHead) * D),
         };
       }
     }
@@ -39,7 +67,7 @@ function dot(a: TypedArray, i: number, b: TypedArray, j: number, width: number):
 
 /** `out += factor x`, vectors by their first elements. */
 function addScaled(
-  out: Float64Array,
+  out: TypedArray,
   i: number,
   factor: number,
   x: TypedArray,
@@ -49,47 +77,67 @@ function addScaled(
   for (let d = 0; d < width; d++) out[i + d] = (out[i + d] ?? NaN) + factor * (x[j + d] ?? NaN);
 }
 
-/** A query's weights on the keys that it sees. */
-function weightsOf(x: TypedArray, { query, keys }: Query, width: number, scale: number): number[] {
-  const scores = keys.map((key) => scale * dot(x, query, x, key, width));
-  const largest = scores.reduce((a, b) => Math.max(a, b), -Infinity);
-  const exponentials = scores.map((score) => Math.exp(score - largest));
+/** A query's weights on the keys that it sees, and the slopes of its scores in `q . k`. */
+function weightsOf(
+  { q, k }: AttentionOperands<Elements>,
+  { query, keys }: Query,
+  { scale, softcap }: AttentionParameters,
+): { readonly weights: readonly number[]; readonly slopes: readonly number[] } {
+  const { D } = dims(q, "B T H D");
+  const bounds = keys.map((key) => {
+    const score = scale * dot(q.data, query, k.data, key, D);
+    if (softcap === null) return { score, slope: scale };
+    const capped = Math.tanh(score / softcap);
+    return { score: softcap * capped, slope: scale * (1 - capped * capped) };
+  });
+  const largest = bounds.reduce((most, { score }) => Math.max(most, score), -Infinity);
+  const exponentials = bounds.map(({ score }) => Math.exp(score - largest));
   const total = exponentials.reduce((a, b) => a + b, 0);
-  return exponentials.map((exponential) => exponential / total);
+  return {
+    weights: exponentials.map((exponential) => exponential / total),
+    slopes: bounds.map(({ slope }) => slope),
+  };
 }
 
-/** `[B, T, H, D]` of `x [B, T, 3, H, D]`, whose shape is given. */
-export function attend(x: TypedArray, shape: Shape, scale: number): Float64Array {
-  const width = shape[4] ?? 0;
-  const out = new Float64Array(x.length / 3);
-  for (const query of queriesOf(shape)) {
-    weightsOf(x, query, width, scale).forEach((weight, s) =>
-      addScaled(out, query.result, weight, x, query.values[s] ?? NaN, width)
+/** Attention of all queries, into zeros `[B, T, Hq, D]`. */
+export function attend(
+  operands: AttentionOperands<Elements>,
+  parameters: AttentionParameters,
+  y: TypedArray,
+): void {
+  const { D } = dims(operands.q, "B T H D");
+  const out = new Float64Array(y.length);
+  for (const query of queriesOf(operands, parameters)) {
+    weightsOf(operands, query, parameters).weights.forEach((weight, i) =>
+      addScaled(out, query.query, weight, operands.v.data, at(query.keys, i), D)
     );
   }
-  return out;
+  y.set(out);
 }
 
-/** The gradient with respect to `x [B, T, 3, H, D]` for a cotangent `[B, T, H, D]`. */
+/** The gradients with respect to queries, keys and values, into zeros of their shapes. */
 export function attendGradient(
-  x: TypedArray,
-  cotangent: TypedArray,
-  shape: Shape,
-  scale: number,
-): Float64Array {
-  const width = shape[4] ?? 0;
-  const out = new Float64Array(x.length);
-  for (const query of queriesOf(shape)) {
-    const weights = weightsOf(x, query, width, scale);
-    const slopes = query.values.map((value) => dot(cotangent, query.result, x, value, width));
-    const mean = weights.reduce((sum, weight, s) => sum + weight * (slopes[s] ?? NaN), 0);
-    weights.forEach((weight, s) => {
-      const [key, value] = [query.keys[s] ?? NaN, query.values[s] ?? NaN];
-      const score = scale * weight * ((slopes[s] ?? NaN) - mean);
-      addScaled(out, query.query, score, x, key, width);
-      addScaled(out, key, score, x, query.query, width);
-      addScaled(out, value, weight, cotangent, query.result, width);
+  operands: AttentionGradientOperands<Elements>,
+  parameters: AttentionParameters,
+  gradients: { readonly dq: TypedArray; readonly dk: TypedArray; readonly dv: TypedArray },
+): void {
+  const { q, k, v, g } = operands;
+  const { D } = dims(q, "B T H D");
+  const dq = new Float64Array(q.data.length);
+  const [dk, dv] = [new Float64Array(k.data.length), new Float64Array(v.data.length)];
+  for (const query of queriesOf(operands, parameters)) {
+    const { weights, slopes } = weightsOf(operands, query, parameters);
+    const gains = query.keys.map((key) => dot(g.data, query.query, v.data, key, D));
+    const mean = weights.reduce((sum, weight, i) => sum + weight * at(gains, i), 0);
+    weights.forEach((weight, i) => {
+      const key = at(query.keys, i);
+      const ofScore = weight * (at(gains, i) - mean) * at(slopes, i);
+      addScaled(dq, query.query, ofScore, k.data, key, D);
+      addScaled(dk, key, ofScore, q.data, query.query, D);
+      addScaled(dv, key, weight, g.data, query.query, D);
     });
   }
-  return out;
+  gradients.dq.set(dq);
+  gradients.dk.set(dk);
+  gradients.dv.set(dv);
 }

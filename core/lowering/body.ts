@@ -13,6 +13,8 @@ export interface Placement {
   readonly bufferOf: ReadonlyMap<number, number>;
   /** Nodes that must be stored as well, as far as is known. */
   readonly missing: Set<number>;
+  /** Nodes that are pieces of concatenations and already written there. */
+  readonly written: ReadonlySet<number>;
 }
 
 /** A loop body under construction; equal steps are shared. */

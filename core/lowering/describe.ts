@@ -32,8 +32,9 @@ export function describeKernel(kernel: Kernel): string {
     }
     case "attention":
     case "attentionGradient": {
-      const { batch, length, heads, width } = kernel;
-      return `${kernel.kind} [${[batch, length, heads, width]}]`;
+      const { batch, queries, keys, heads, keyHeads, width } = kernel;
+      const [ofQueries, ofKeys] = [[batch, queries, heads, width], [batch, keys, keyHeads, width]];
+      return `${kernel.kind} [${ofQueries}] x [${ofKeys}]`;
     }
     case "gather":
       return `gather [${kernel.count}, ${kernel.width}]`;

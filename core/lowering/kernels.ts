@@ -75,18 +75,54 @@ export interface Epilogue {
   readonly stores: readonly Store[];
 }
 
-/** The sizes of attention, and the scale of its scores. */
+/**
+ * Vectors of neighbouring elements in a buffer: one for each head at each position of each sequence.
+ */
+export interface HeadVectors {
+  /** The buffer. */
+  readonly buffer: number;
+  /** The first element. */
+  readonly offset: number;
+  /** The step from sequence to sequence. */
+  readonly sequence: number;
+  /** The step from position to position. */
+  readonly position: number;
+  /** The step from head to head. */
+  readonly head: number;
+}
+
+/** The sizes of attention, how it scores queries, and which keys a query sees. */
 export interface AttentionSizes {
   /** Sequences, B. */
   readonly batch: number;
-  /** Positions of each, T. */
-  readonly length: number;
-  /** Heads, H. */
+  /** Queries of a sequence, T. */
+  readonly queries: number;
+  /** Keys of a sequence, S. */
+  readonly keys: number;
+  /** Heads of queries, Hq. */
   readonly heads: number;
+  /** Heads of keys and values, Hkv: query head h sees those of `floor(h Hkv / Hq)`. */
+  readonly keyHeads: number;
   /** Elements of a head's query, key or value, D. */
   readonly width: number;
-  /** What scores are multiplied by. */
+  /** What the products of queries and keys are multiplied by. */
   readonly scale: number;
+  /** The bound c of scores, `c tanh(x / c)`; null for none. */
+  readonly softcap: number | null;
+  /** Whether the query at position p sees no key s > p; query t is at `start + t`. */
+  readonly causal: boolean;
+  /** The query at p sees keys s with `|p - s| < window`; null for all. */
+  readonly window: number | null;
+  /** The position of the first query: for all sequences, or in a buffer, i32 `[B]`. */
+  readonly start: { readonly kind: "known"; readonly position: number } | {
+    readonly kind: "given";
+    readonly buffer: number;
+  };
+  /**
+   * Buffers of the segment of each query, i32 `[B, T]`, and of each key, i32 `[B, S]`: a query sees
+   * keys of its own segment, and none sees a key of a negative one.
+   */
+  readonly segments: { readonly queries: number; readonly keys: number } | undefined;
 }
 
 /** A piece of a program that runs without a barrier inside. */
@@ -128,18 +164,24 @@ export type Kernel =
     readonly outputStart: number;
     readonly epilogue?: Epilogue;
   }
-  /** Causal attention of every head: `output [B, T, H, D]` of `input [B, T, 3, H, D]`. */
+  /** `y_t = sum_s p_ts v_s` of every head, 0 for a query that sees no key. */
   | AttentionSizes & {
     readonly kind: "attention";
-    readonly input: number;
-    readonly output: number;
+    readonly q: HeadVectors;
+    readonly k: HeadVectors;
+    readonly v: HeadVectors;
+    readonly y: HeadVectors;
   }
-  /** The gradient of attention: `output [B, T, 3, H, D]` for a `cotangent [B, T, H, D]`. */
+  /** The gradients of `sum(g * y)` with respect to q, k and v. */
   | AttentionSizes & {
     readonly kind: "attentionGradient";
-    readonly input: number;
-    readonly cotangent: number;
-    readonly output: number;
+    readonly q: HeadVectors;
+    readonly k: HeadVectors;
+    readonly v: HeadVectors;
+    readonly g: HeadVectors;
+    readonly dq: HeadVectors;
+    readonly dk: HeadVectors;
+    readonly dv: HeadVectors;
   }
   /**
    * `output[i, :] = table[ids[i], :]`, NaN (0 for integers) where an id is outside: `count` ids,
@@ -217,6 +259,18 @@ export interface Lowered {
   readonly outputs: readonly number[];
 }
 
+function buffersOf(...vectors: readonly HeadVectors[]): number[] {
+  return vectors.map(({ buffer }) => buffer);
+}
+
+/** The buffers that say which keys a query sees. */
+function maskBuffers({ start, segments }: AttentionSizes): number[] {
+  return [
+    ...(start.kind === "given" ? [start.buffer] : []),
+    ...(segments === undefined ? [] : [segments.queries, segments.keys]),
+  ];
+}
+
 /**
  * The buffers that a kernel reads and those that it writes.
  *
@@ -252,10 +306,17 @@ export function usedBuffers(kernel: Kernel): { reads: number[]; writes: number[]
         writes: [...new Set([kernel.output, ...stores.map(({ buffer }) => buffer)])],
       };
     }
-    case "attention":
-      return { reads: [kernel.input], writes: [kernel.output] };
-    case "attentionGradient":
-      return { reads: [kernel.input, kernel.cotangent], writes: [kernel.output] };
+    case "attention": {
+      const { q, k, v, y } = kernel;
+      return { reads: [...buffersOf(q, k, v), ...maskBuffers(kernel)], writes: buffersOf(y) };
+    }
+    case "attentionGradient": {
+      const { q, k, v, g, dq, dk, dv } = kernel;
+      return {
+        reads: [...buffersOf(q, k, v, g), ...maskBuffers(kernel)],
+        writes: buffersOf(dq, dk, dv),
+      };
+    }
     case "gather":
       return { reads: [kernel.table, kernel.ids], writes: [kernel.output] };
     case "scatterAdd":
@@ -296,6 +357,13 @@ export function renumbered(kernel: Kernel, numberOf: (buffer: number) => number)
   });
   const movedSteps = (steps: readonly Step[]) =>
     steps.map((step) => step.kind === "load" ? moved(step) : step);
+  const movedMask = ({ start, segments }: AttentionSizes) => ({
+    start: start.kind === "given" ? moved(start) : start,
+    segments: segments && {
+      queries: numberOf(segments.queries),
+      keys: numberOf(segments.keys),
+    },
+  });
   switch (kernel.kind) {
     case "map": {
       const { steps, stores } = kernel;
@@ -314,16 +382,33 @@ export function renumbered(kernel: Kernel, numberOf: (buffer: number) => number)
         epilogue: { steps: movedSteps(steps), stores: stores.map(moved) },
       };
     }
-    case "attention":
-    case "argsort":
-      return { ...kernel, input: numberOf(kernel.input), output: numberOf(kernel.output) };
-    case "attentionGradient":
+    case "attention": {
+      const { q, k, v, y } = kernel;
       return {
         ...kernel,
-        input: numberOf(kernel.input),
-        cotangent: numberOf(kernel.cotangent),
-        output: numberOf(kernel.output),
+        ...movedMask(kernel),
+        q: moved(q),
+        k: moved(k),
+        v: moved(v),
+        y: moved(y),
       };
+    }
+    case "attentionGradient": {
+      const { q, k, v, g, dq, dk, dv } = kernel;
+      return {
+        ...kernel,
+        ...movedMask(kernel),
+        q: moved(q),
+        k: moved(k),
+        v: moved(v),
+        g: moved(g),
+        dq: moved(dq),
+        dk: moved(dk),
+        dv: moved(dv),
+      };
+    }
+    case "argsort":
+      return { ...kernel, input: numberOf(kernel.input), output: numberOf(kernel.output) };
     case "gather":
       return {
         ...kernel,

@@ -8,14 +8,23 @@
  */
 import { type Graph, type Instruction, nodeAt } from "../graph.ts";
 import type { Abstract, PrimitiveName } from "../primitives.ts";
-import { at, type Shape, sizeOf } from "../shape.ts";
+import { at, type Shape, sizeOf, stridesOf } from "../shape.ts";
+import {
+  attentionGradientOperands,
+  type AttentionOperands,
+  attentionOperands,
+  type AttentionParameters,
+} from "../attention.ts";
+import { dims } from "../dims.ts";
 import { type Affine, combine, identityMap, type IndexMap, linearize, shiftMap } from "./affine.ts";
 import { access, type Body, contiguous, inlined, newBody, type Placement } from "./body.ts";
 import { coalesce } from "./coalesce.ts";
+import { destinationOf } from "./destination.ts";
 import { fuseEpilogues } from "./epilogue.ts";
 import type {
   AttentionSizes,
   BufferPlan,
+  HeadVectors,
   Kernel,
   Lowered,
   MatrixView,
@@ -24,10 +33,17 @@ import type {
 import { mergeMaps } from "./merge.ts";
 import { schedule } from "./schedule.ts";
 import { splitLong } from "./split.ts";
-import { chooseStored, movedFrom } from "./stored.ts";
+import { chooseStored, movedFrom, usersOf } from "./stored.ts";
 
-/** The buffers of a node's results. */
-type Outputs = readonly [number, ...number[]];
+/** Where a result is written. */
+interface Output {
+  readonly buffer: number;
+  /** Where in it each element stands: in row-major order, unless it is a part of something else. */
+  readonly at: Affine;
+}
+
+/** Where a node's results are written. */
+type Outputs = readonly [Output, ...Output[]];
 
 /** The kernels that write the elements of a node's results to buffers. */
 type Emitter<P extends PrimitiveName> = (
@@ -37,7 +53,8 @@ type Emitter<P extends PrimitiveName> = (
 ) => Kernel[];
 
 /** A node's buffer; a node that has none is noted as missing. */
-function needed(placement: Placement, position: number): number {
+function needed(placement: Placement, position: number | undefined): number {
+  if (position === undefined) throw new RangeError("an operand is missing");
   const buffer = contiguous(placement, position);
   if (buffer === undefined) placement.missing.add(position);
   return buffer ?? 0;
@@ -62,19 +79,21 @@ function inOrder(shape: Shape): (index: IndexMap) => Affine {
   return (index) => linearize(shape.length, shape, index);
 }
 
-const concat: Emitter<"concat"> = (placement, node, [output]) => {
+const concat: Emitter<"concat"> = (placement, node, [{ buffer: output }]) => {
   const { axis } = node.parameters;
   let start = 0;
-  return node.inputs.map((piece) => {
+  return node.inputs.flatMap((piece) => {
     const { shape } = nodeAt(placement.graph, piece);
     const shift = shape.map((_, i) => i === axis ? start : 0);
     start += at(shape, axis);
-    return map(
+    if (placement.written.has(piece)) return [];
+    const copy = map(
       shape,
       output,
       (index) => linearize(shape.length, node.shape, shiftMap(index, shift)),
       (body, index) => access(placement, body, piece, index),
     );
+    return [copy];
   });
 };
 
@@ -83,7 +102,7 @@ function reducedAxes(node: Instruction<Reduction>): readonly number[] {
   return node.op === "argmax" ? [node.parameters.axis] : node.parameters.axes;
 }
 
-const reduce: Emitter<Reduction> = (placement, node, [output]) => {
+const reduce: Emitter<Reduction> = (placement, node, [{ buffer: output }]) => {
   const [input = 0] = node.inputs;
   const { shape } = nodeAt(placement.graph, input);
   const axes = reducedAxes(node);
@@ -119,7 +138,7 @@ function matrixView(placement: Placement, position: number): MatrixView {
   return { buffer: step.buffer, offset, batch: strides.slice(0, -2), row, column };
 }
 
-const matmul: Emitter<"matmul"> = (placement, node, [output]) => {
+const matmul: Emitter<"matmul"> = (placement, node, [{ buffer: output }]) => {
   const [left = 0, right = 0] = node.inputs;
   const { shape } = nodeAt(placement.graph, left);
   return [{
@@ -135,36 +154,106 @@ const matmul: Emitter<"matmul"> = (placement, node, [output]) => {
   }];
 };
 
-/** The sizes of `x [B, T, 3, H, D]`. */
-function attentionSizes(
-  [batch = 0, length = 0, , heads = 0, width = 0]: Shape,
-  scale: number,
-): AttentionSizes {
-  return { batch, length, heads, width, scale };
+/**
+ * Where a node of shape `[B, T, H, D]` is stored, or the view that it is of what is stored; what is
+ * neither, or has no vectors of neighbours, is noted as missing.
+ */
+function headVectors(placement: Placement, position: number): HeadVectors {
+  const { graph, bufferOf, missing } = placement;
+  const { shape } = nodeAt(graph, position);
+  const body = newBody(shape);
+  access(placement, body, position, identityMap(shape));
+  const [step] = body.steps;
+  if (
+    step?.kind === "load" && body.steps.length === 1 &&
+    (at(shape, 3) === 1 || at(step.at.strides, 3) === 1)
+  ) return vectorsAt(step.buffer, step.at);
+  const base = movedFrom(graph, position);
+  missing.add(bufferOf.has(base) ? position : base);
+  return vectorsAt(0, { offset: 0, strides: [0, 0, 0, 0] });
 }
 
-const causalAttention: Emitter<"causalAttention"> = (placement, node, [output]) => {
-  const [x = 0] = node.inputs;
+/** Vectors at an affine position over `[B, T, H, D]`. */
+function vectorsAt(buffer: number, { offset, strides }: Affine): HeadVectors {
+  return {
+    buffer,
+    offset,
+    sequence: at(strides, 0),
+    position: at(strides, 1),
+    head: at(strides, 2),
+  };
+}
+
+/** Sizes, scores and mask of attention. */
+function attentionSizes(
+  placement: Placement,
+  { q, k, start, segments }: AttentionOperands<number>,
+  parameters: AttentionParameters,
+): AttentionSizes {
+  const { B, T, H, D } = dims(nodeAt(placement.graph, q).shape, "B T H D");
+  const keys = dims(nodeAt(placement.graph, k).shape, "B S H D");
+  const { scale, softcap, causal, window } = parameters;
+  return {
+    batch: B,
+    queries: T,
+    keys: keys.S,
+    heads: H,
+    keyHeads: keys.H,
+    width: D,
+    scale,
+    softcap,
+    causal,
+    window,
+    start: parameters.start === "operand"
+      ? { kind: "given", buffer: needed(placement, start) }
+      : { kind: "known", position: parameters.start },
+    segments: segments === undefined ? undefined : {
+      queries: needed(placement, segments.queries),
+      keys: needed(placement, segments.keys),
+    },
+  };
+}
+
+const attention: Emitter<"attention"> = (placement, { inputs, parameters }, [output]) => {
+  const operands = attentionOperands(inputs, parameters);
   return [{
     kind: "attention",
-    input: needed(placement, x),
-    output,
-    ...attentionSizes(nodeAt(placement.graph, x).shape, node.parameters.scale),
+    ...attentionSizes(placement, operands, parameters),
+    q: headVectors(placement, operands.q),
+    k: headVectors(placement, operands.k),
+    v: headVectors(placement, operands.v),
+    y: vectorsAt(output.buffer, output.at),
   }];
 };
 
-const causalAttentionGradient: Emitter<"causalAttentionGradient"> = (placement, node, [output]) => {
-  const [x = 0, cotangent = 0] = node.inputs;
+const attentionGradient: Emitter<"attentionGradient"> = (
+  placement,
+  { inputs, parameters },
+  outputs,
+) => {
+  const operands = attentionGradientOperands(inputs, parameters);
+  const [dq, dk, dv] = outputs.map(({ buffer, at }) => vectorsAt(buffer, at));
+  if (dq === undefined || dk === undefined || dv === undefined) {
+    throw new RangeError("attentionGradient has three results");
+  }
   return [{
     kind: "attentionGradient",
-    input: needed(placement, x),
-    cotangent: needed(placement, cotangent),
-    output,
-    ...attentionSizes(node.shape, node.parameters.scale),
+    ...attentionSizes(placement, operands, parameters),
+    q: headVectors(placement, operands.q),
+    k: headVectors(placement, operands.k),
+    v: headVectors(placement, operands.v),
+    g: headVectors(placement, operands.g),
+    dq,
+    dk,
+    dv,
   }];
 };
 
-const gather: Emitter<"gather"> = (placement, { inputs: [table = 0, ids = 0] }, [output]) => {
+const gather: Emitter<"gather"> = (
+  placement,
+  { inputs: [table = 0, ids = 0] },
+  [{ buffer: output }],
+) => {
   const { shape } = nodeAt(placement.graph, table);
   return [{
     kind: "gather",
@@ -177,7 +266,7 @@ const gather: Emitter<"gather"> = (placement, { inputs: [table = 0, ids = 0] }, 
   }];
 };
 
-const scatterAdd: Emitter<"scatterAdd"> = (placement, node, [output]) => {
+const scatterAdd: Emitter<"scatterAdd"> = (placement, node, [{ buffer: output }]) => {
   const [ids = 0, updates = 0] = node.inputs;
   return [{
     kind: "scatterAdd",
@@ -190,7 +279,11 @@ const scatterAdd: Emitter<"scatterAdd"> = (placement, node, [output]) => {
   }];
 };
 
-const argsort: Emitter<"argsort"> = (placement, { inputs: [input = 0], shape }, [output]) => [{
+const argsort: Emitter<"argsort"> = (
+  placement,
+  { inputs: [input = 0], shape },
+  [{ buffer: output }],
+) => [{
   kind: "argsort",
   input: needed(placement, input),
   output,
@@ -207,7 +300,7 @@ function around(shape: Shape, axis: number): { outer: number; size: number; inne
   };
 }
 
-const dynamicSlice: Emitter<"dynamicSlice"> = (placement, node, [output]) => {
+const dynamicSlice: Emitter<"dynamicSlice"> = (placement, node, [{ buffer: output }]) => {
   const [input = 0, start = 0] = node.inputs;
   const { axis, size } = node.parameters;
   return [{
@@ -220,7 +313,7 @@ const dynamicSlice: Emitter<"dynamicSlice"> = (placement, node, [output]) => {
   }];
 };
 
-const dynamicUpdate: Emitter<"dynamicUpdate"> = (placement, node, [output]) => {
+const dynamicUpdate: Emitter<"dynamicUpdate"> = (placement, node, [{ buffer: output }]) => {
   const [input = 0, update = 0, start = 0] = node.inputs;
   const { axis } = node.parameters;
   return [{
@@ -234,6 +327,9 @@ const dynamicUpdate: Emitter<"dynamicUpdate"> = (placement, node, [output]) => {
   }];
 };
 
+/** Primitives whose kernels write each vector of a result wherever it is to stand. */
+const writesVectors: ReadonlySet<PrimitiveName> = new Set(["attentionGradient"]);
+
 /** Primitives with kernels of their own; all others are loops over their elements. */
 const emitters: { readonly [P in PrimitiveName]?: Emitter<P> } = {
   concat,
@@ -241,8 +337,8 @@ const emitters: { readonly [P in PrimitiveName]?: Emitter<P> } = {
   reduceMax: reduce,
   argmax: reduce,
   matmul,
-  causalAttention,
-  causalAttentionGradient,
+  attention,
+  attentionGradient,
   gather,
   scatterAdd,
   argsort,
@@ -264,7 +360,7 @@ function ownKernels<P extends PrimitiveName>(
 function emit(placement: Placement, node: Instruction, outputs: Outputs): Kernel[] {
   const compute = (body: Body, index: IndexMap) => inlined(placement, body, node, index);
   return ownKernels(placement, node, outputs) ??
-    [map(node.shape, outputs[0], inOrder(node.shape), compute)];
+    [map(node.shape, outputs[0].buffer, inOrder(node.shape), compute)];
 }
 
 /** The positions of the nodes of an instruction's further results; undefined for those unused. */
@@ -287,7 +383,11 @@ function attempt(graph: Graph, stored: ReadonlySet<number>): Lowered | { missing
   const kernels: Kernel[] = [];
   const bufferOf = new Map<number, number>();
   const missing = new Set<number>();
-  const placement: Placement = { graph, bufferOf, missing };
+  // Concatenations of which kernels write pieces before the others are copied, and these pieces.
+  const begun = new Map<number, number>();
+  const written = new Set<number>();
+  const placement: Placement = { graph, bufferOf, missing, written };
+  const users = usersOf(graph);
   const outputs: number[] = [];
   const addBuffer = ({ dtype, shape }: Abstract, role: BufferPlan["role"]): number => {
     const buffer = buffers.push({ dtype, size: sizeOf(shape), role }) - 1;
@@ -296,8 +396,30 @@ function attempt(graph: Graph, stored: ReadonlySet<number>): Lowered | { missing
   };
   /** A buffer for a result of an instruction, for which a node stands if it is used. */
   const addResult = (result: Abstract, position: number | undefined): number => {
+    const begunBuffer = position === undefined ? undefined : begun.get(position);
+    if (begunBuffer !== undefined) return begunBuffer;
     const index = position === undefined ? -1 : graph.outputs.indexOf(position);
     return addBuffer(result, index < 0 ? { kind: "temporary" } : { kind: "output", index });
+  };
+  /** Where a result is written, which is a part of a concatenation if it can be. */
+  const outputFor = (
+    op: PrimitiveName,
+    result: Abstract,
+    position: number | undefined,
+  ): Output => {
+    const destination = position !== undefined && writesVectors.has(op)
+      ? destinationOf(graph, users, stored, position)
+      : undefined;
+    if (destination === undefined || at(destination.at.strides, result.shape.length - 1) !== 1) {
+      const strides = stridesOf(result.shape);
+      return { buffer: addResult(result, position), at: { offset: 0, strides } };
+    }
+    const { concat, piece } = destination;
+    const node = nodeAt(graph, concat);
+    const buffer = addResult(node, concat);
+    begun.set(concat, buffer);
+    written.add(at(node.inputs, piece));
+    return { buffer, at: destination.at };
   };
 
   graph.nodes.forEach((node, position) => {
@@ -306,13 +428,13 @@ function attempt(graph: Graph, stored: ReadonlySet<number>): Lowered | { missing
     } else if (node.op !== "result" && stored.has(position)) {
       const further = furtherPositions(graph, node, position);
       const results: Outputs = [
-        addResult(node, position),
-        ...node.others.map((other, i) => addResult(other, further[i])),
+        outputFor(node.op, node, position),
+        ...node.others.map((other, i) => outputFor(node.op, other, further[i])),
       ];
       for (const kernel of emit(placement, node, results)) kernels.push(kernel);
       // Only now: no body may read what it is to compute.
       [position, ...further].forEach((own, i) => {
-        if (own !== undefined) bufferOf.set(own, at(results, i));
+        if (own !== undefined) bufferOf.set(own, at(results, i).buffer);
       });
     }
   });

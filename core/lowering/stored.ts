@@ -49,8 +49,8 @@ const inlinings: { readonly [P in GraphNode["op"]]: Inlining } = {
   argmax: "never",
   argsort: "never",
   matmul: "never",
-  causalAttention: "never",
-  causalAttentionGradient: "never",
+  attention: "never",
+  attentionGradient: "never",
   reshape: "movement",
   transpose: "movement",
   expand: "movement",
@@ -105,7 +105,7 @@ const REPEAT_LIMIT = 4;
 const BODY_LIMIT = 256;
 
 /** The nodes that use each node. */
-function usersOf(graph: Graph): number[][] {
+export function usersOf(graph: Graph): number[][] {
   const users = graph.nodes.map((): number[] => []);
   graph.nodes.forEach((node, position) => {
     for (const input of new Set(node.inputs)) users[input]?.push(position);
@@ -141,12 +141,12 @@ export function movedFrom(graph: Graph, position: number): number {
   return inlinings[node.op] === "movement" ? movedFrom(graph, at(node.inputs, 0)) : position;
 }
 
-/** The nodes that are stored from the start: among them what matrix products read in place. */
+/** The nodes that are stored from the start: among them what products and attention read in place. */
 export function chooseStored(graph: Graph): Set<number> {
   const stored = new Set<number>(graph.outputs);
   graph.nodes.forEach((node, position) => {
     if (inlinings[node.op] === "never") stored.add(position);
-    if (node.op === "matmul") {
+    if (node.op === "matmul" || node.op === "attention" || node.op === "attentionGradient") {
       for (const input of node.inputs) stored.add(movedFrom(graph, input));
     }
   });

@@ -6,7 +6,6 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   add,
   broadcastTo,
-  causalAttention,
   compile,
   evaluate,
   gather,
@@ -30,6 +29,7 @@ import { grad } from "@unitune/autodiff";
 import { type Heap, makeHeap } from "../../core/backends/wasm/heap.ts";
 import { wasmOn } from "../../core/backends/wasm/wasm.ts";
 import { cases } from "./primitives_table.ts";
+import { packedAttention } from "../packed_attention.ts";
 
 const GIB = 2 ** 30;
 
@@ -88,7 +88,7 @@ for (const [name, first] of Object.entries(places)) {
 function work(x: Tensor, w: Tensor): readonly Tensor[] {
   const hidden = softmax(matmul(x, w));
   const packed = reshape(matmul(x, slice(w, 1, 0, 60)), [4, 60, 3, 2, 10]);
-  const attended = grad((y: Tensor) => sum(causalAttention(y)))(packed);
+  const attended = grad((y: Tensor) => sum(packedAttention(y)))(packed);
   const ids = tensor([5, 5, 239, 0], { dtype: "i32" });
   return [
     hidden,
@@ -116,7 +116,7 @@ Deno.test("addresses above 2 GiB: threads find their programs and share their wo
 
 Deno.test("addresses across 2 GiB: a row of attention may lie on both sides", async () => {
   const x = tensor(await normal(key(3), [1, 96, 3, 1, 8]).data(), { shape: [1, 96, 3, 1, 8] });
-  const f = (x: Tensor) => [causalAttention(x), grad((y: Tensor) => sum(causalAttention(y)))(x)];
+  const f = (x: Tensor) => [packedAttention(x), grad((y: Tensor) => sum(packedAttention(y)))(x)];
   using low = wasm({ threads: 1 });
   const expected = await bytesOn(low, f, [x]);
   // A program's first bytes are its arena, the small result and its scores: 96 rows of 416 bytes, twice.

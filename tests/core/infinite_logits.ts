@@ -4,7 +4,6 @@
  */
 import { grad } from "@unitune/autodiff";
 import {
-  causalAttention,
   compile,
   type Device,
   logSoftmax,
@@ -15,6 +14,7 @@ import {
   type Tensor,
   tensor,
 } from "@unitune/core";
+import { packedAttention } from "../packed_attention.ts";
 
 const I = Infinity;
 const [a, b] = [0.2689414322376251, 0.7310585975646973];
@@ -104,8 +104,8 @@ const keys = [
 /** Sequences of infinite scores whose attention is not the reference's. */
 export async function wrongAttention(device: Device): Promise<string[]> {
   const wrong: string[] = [];
-  using program = compile((x: Tensor) => causalAttention(x), { device });
-  using oracle = compile((x: Tensor) => causalAttention(x), { device: reference() });
+  using program = compile((x: Tensor) => packedAttention(x), { device });
+  using oracle = compile((x: Tensor) => packedAttention(x), { device: reference() });
   for (const own of keys) {
     // Query, key and value of each position.
     const x = tensor(own.map((key, t) => [[[1]], [[key]], [[t]]]), { shape: [1, 5, 3, 1, 1] });

@@ -1,7 +1,10 @@
 /** What the fuser and the memory plan make of graphs. */
 import { assert, assertAlmostEquals, assertEquals, assertLessOrEqual } from "@std/assert";
+import { grad } from "@unitune/autodiff";
 import {
   add,
+  applyAll,
+  attention,
   bytesPerElement,
   cast,
   compile,
@@ -29,12 +32,14 @@ import {
   type Shape,
   slice,
   softmax,
+  split,
   sqrt,
   square,
   sub,
   sum,
   tanh,
   type Tensor,
+  tensor,
   transpose,
   transposeLast,
   uniform,
@@ -389,4 +394,52 @@ Deno.test("one value may be the result of a program more often than a function h
   const results = many(zeros([4]));
   assertEquals(results.length, 1500);
   assertEquals(await results.at(-1)?.data(), new Float32Array(4).fill(1));
+});
+
+/** The gradient of causal attention with respect to `x [2, 8, 36]`: queries, keys, values of 4 heads. */
+function attentionGradientOf(x: Tensor, g: Tensor): Tensor {
+  const heads = (part: Tensor) => reshape(part, [2, 8, 4, 3]);
+  return grad((y: Tensor) => {
+    const [q, k, v] = split(y, 3, 2).map(heads);
+    assert(q && k && v);
+    return sum(mul(attention(q, k, v, { causal: true }), g));
+  })(x);
+}
+
+Deno.test("attention reads its operands and writes its gradients where they stand", () => {
+  const args: [Tensor, Tensor] = [zeros([2, 8, 36]), zeros([2, 8, 4, 3])];
+  assertEquals(kinds((x, g) => attentionGradientOf(x, g), args)(), "attentionGradient");
+  // Beside what is added to a gradient, it is copied.
+  assertEquals(
+    kinds((x, g) => add(attentionGradientOf(x, g), x), args)(),
+    "attentionGradient map",
+  );
+});
+
+Deno.test("pieces that are written in place, copied, and used elsewhere, are right", async () => {
+  const parameters = {
+    scale: 1,
+    softcap: null,
+    causal: true,
+    window: null,
+    start: 0,
+    segments: false,
+  };
+  const f = (x: Tensor, y: Tensor) => {
+    const [dq, dk, dv] = applyAll("attentionGradient", [x, y, x, y], parameters);
+    assert(dk && dv);
+    return [concat([mul(x, 2), dk, dq], 1), concat([dv, y], 2), dv];
+  };
+  const [a, b] = [1, 2].map((from) => uniform(key(from), [2, 3, 2, 2]));
+  assert(a && b);
+  const [x, y] = [tensor(await a.data(), a), tensor(await b.data(), b)];
+  using ours = compile(f, { device: wasm({ threads: 1 }) });
+  using expected = compile(f, { device: reference() });
+  const right = expected(x, y);
+  for (const [i, result] of ours(x, y).entries()) {
+    const elements = await right[i]?.data();
+    for (const [j, element] of (await result.data()).entries()) {
+      assertAlmostEquals(element, elements?.[j] ?? NaN, 1e-5);
+    }
+  }
 });

@@ -4,11 +4,16 @@
  */
 import {
   apply,
+  applyAll,
+  type AttentionParameters,
+  concat,
+  dims,
   type DType,
   type FloatDType,
   mul,
   type PrimitiveName,
   type PrimitiveParameters,
+  reshape,
   type Shape,
   sizeOf,
   type Tensor,
@@ -144,13 +149,71 @@ function makeCase(
   };
 }
 
-/** Queries, keys and values; larger ones are in attention.test.ts. */
-const attentionShapes: readonly Shape[] = [
-  [1, 1, 3, 1, 1],
-  [2, 5, 3, 2, 3],
-  [1, 9, 3, 1, 4],
-  [2, 0, 3, 1, 2],
+/** Sizes of attention and its parameters; larger ones are in attention.test.ts. */
+interface Attended {
+  readonly q: Shape;
+  readonly k: Shape;
+  readonly parameters: AttentionParameters;
+}
+
+const plain: AttentionParameters = {
+  scale: 0.7,
+  softcap: null,
+  causal: true,
+  window: null,
+  start: 0,
+  segments: false,
+};
+
+/** The same heads and positions of queries and keys. */
+const ofItself = (shape: Shape, parameters = plain): Attended => ({
+  q: shape,
+  k: shape,
+  parameters,
+});
+
+const attentions: readonly Attended[] = [
+  ofItself([1, 1, 1, 1]),
+  ofItself([2, 5, 2, 3]),
+  ofItself([1, 9, 1, 4]),
+  ofItself([2, 0, 1, 2]),
+  ofItself([1, 6, 2, 3], { ...plain, causal: false }),
+  ofItself([1, 6, 1, 2], { ...plain, causal: false, window: 2 }),
+  ofItself([2, 7, 2, 3], { ...plain, window: 3, softcap: 1.5, scale: -0.9 }),
+  ofItself([3, 6, 2, 4], { ...plain, segments: true }),
+  { q: [2, 5, 6, 3], k: [2, 5, 2, 3], parameters: plain },
+  { q: [2, 2, 4, 3], k: [2, 7, 1, 3], parameters: { ...plain, start: 3, window: 4 } },
+  { q: [3, 2, 2, 4], k: [3, 7, 1, 4], parameters: { ...plain, start: "operand" } },
+  {
+    q: [3, 4, 2, 3],
+    k: [3, 6, 1, 3],
+    parameters: {
+      scale: 0.5,
+      softcap: 2,
+      causal: true,
+      window: 3,
+      start: "operand",
+      segments: true,
+    },
+  },
+  { q: [1, 3, 2, 2], k: [1, 4, 2, 2], parameters: { ...plain, start: -2 } },
+  { q: [1, 3, 2, 2], k: [1, 0, 2, 2], parameters: plain },
 ];
+
+/** Operands of attention after queries, keys and values, and after the cotangent of a gradient. */
+function maskOperands({ q, k, parameters: { start, segments } }: Attended): Operand[] {
+  const { B, T } = dims(q, "B T H D");
+  const { S } = dims(k, "B S H D");
+  const numbers = each((u) => Math.floor(4 * u) - 1);
+  return [
+    ...(start === "operand" ? [i32([B], each((u) => Math.floor(5 * u)))] : []),
+    ...(segments ? [i32([B, T], numbers), i32([B, S], numbers)] : []),
+  ];
+}
+
+function noteOf({ parameters }: Attended): string {
+  return Object.entries(parameters).map(([name, value]) => `${name} ${value}`).join(", ");
+}
 
 /** The primitive with given parameters, as a function of its operands. */
 function on<P extends PrimitiveName>(op: P, parameters: PrimitiveParameters[P]): Case["apply"] {
@@ -424,17 +487,30 @@ export const cases: { readonly [P in PrimitiveName]: readonly Case[] } = {
   ] satisfies [Shape, Shape][]).map(([a, b]) =>
     makeCase([float(a), float(b)], on("matmul", {}), 2, accumulated)
   ),
-  causalAttention: attentionShapes.map((shape) =>
-    makeCase([float(shape)], on("causalAttention", { scale: 0.7 }), 2, attended)
-  ),
-  causalAttentionGradient: attentionShapes.map((shape) =>
-    makeCase(
-      [float(shape), float(shape.toSpliced(2, 1))],
-      on("causalAttentionGradient", { scale: 0.7 }),
+  attention: attentions.map((attention) => {
+    const { q, k, parameters } = attention;
+    return makeCase(
+      [float(q), float(k), float(k), ...maskOperands(attention)],
+      on("attention", parameters),
       2,
       attended,
-    )
-  ),
+      noteOf(attention),
+    );
+  }),
+  attentionGradient: attentions.map((attention) => {
+    const { q, k, parameters } = attention;
+    return makeCase(
+      [float(q), float(k), float(k), float(q), ...maskOperands(attention)],
+      // All three results, one after the other.
+      (inputs) => {
+        const results = applyAll("attentionGradient", inputs, parameters);
+        return concat(results.map((x) => reshape(x, [sizeOf(x.shape)])), 0);
+      },
+      2,
+      attended,
+      noteOf(attention),
+    );
+  }),
   reshape: [
     makeCase([float([2, 6])], on("reshape", { shape: [3, 1, 4] }), 2, exact),
     makeCase([float([1])], on("reshape", { shape: [] }), 2, exact),

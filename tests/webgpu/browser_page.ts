@@ -9,6 +9,7 @@ import {
   type WebGpuFeature,
   WebGpuUnavailableError,
 } from "@unitune/core";
+import { checkAttention } from "./attended.ts";
 import { checkContext, checkUpdates } from "./ranges.ts";
 import { checkReductions, reduceTwice } from "./reductions.ts";
 import { train } from "./training.ts";
@@ -32,6 +33,12 @@ async function checkedFeatures(): Promise<readonly WebGpuFeature[]> {
   await checkReductions([hardware, plain]);
   await checkUpdates([hardware], 70_000, [[250, 4]]);
   await checkContext([hardware], 1100);
+  await checkAttention([hardware], {
+    q: [2, 2, 2, 4],
+    k: [2, 40, 1, 4],
+    parameters: { start: "operand", segments: true },
+    starts: [20, 38],
+  });
   const [first, second] = await reduceTwice(hardware);
   if (String(first) !== String(second)) throw new Error("the same sums have other bits");
   return hardware.features;

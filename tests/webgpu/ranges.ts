@@ -1,7 +1,9 @@
 /** Loops that are cut into ranges, for Deno and for browsers: nothing here imports Deno's API. */
-import { apply, type Device, scatterAdd, tensor } from "@unitune/core";
+import { grad } from "@unitune/autodiff";
+import { type Device, mul, scatterAdd, sum, type Tensor, tensor } from "@unitune/core";
 import { assertLikeReference } from "./compare.ts";
 import { numbers, summed } from "./numbers.ts";
+import { packedAttention } from "../packed_attention.ts";
 
 /** Asserts that updates find their rows, few rows and many, however many ids there are. */
 export async function checkUpdates(
@@ -28,8 +30,8 @@ export async function checkContext(devices: readonly Device[], length: number): 
     devices,
     ([x, g]) =>
       x === undefined || g === undefined ? [] : [
-        apply("causalAttention", [x], { scale: 1.5 }),
-        apply("causalAttentionGradient", [x, g], { scale: 1.5 }),
+        packedAttention(x, { scale: 1.5 }),
+        grad((y: Tensor) => sum(mul(packedAttention(y, { scale: 1.5 }), g)))(x),
       ],
     () => [numbers([1, length, 3, 1, 8]), numbers([1, length, 1, 8], 3)],
     { value: 4e-5, reason: "as for short contexts: the weights of all positions add up to 1" },

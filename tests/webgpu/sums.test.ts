@@ -17,6 +17,7 @@ import { arbitraryCount, checkWay, ways } from "../core/exact_sums.ts";
 import { testOnWebGpu } from "./adapter.ts";
 import { assertLikeReference } from "./compare.ts";
 import { numbers, summed } from "./numbers.ts";
+import { checkAttention, longContexts } from "./attended.ts";
 import { checkContext, checkUpdates } from "./ranges.ts";
 
 /** More rounds than a software adapter counts, which ends all loops after 65,535. */
@@ -106,6 +107,7 @@ testOnWebGpu("products of long matrices, with an epilogue", async (...devices) =
 
 testOnWebGpu("long contexts are attended to, range by range", async (...devices) => {
   await checkContext(devices, 2100);
+  for (const attended of longContexts) await checkAttention(devices, attended);
 });
 
 testOnWebGpu("sums and products of equal terms do not drift", async (...devices) => {

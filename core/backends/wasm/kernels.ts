@@ -3,6 +3,7 @@ import type { DType } from "../../dtype.ts";
 import { type Kernel, usedBuffers } from "../../lowering/kernels.ts";
 import { sizeOf } from "../../shape.ts";
 import { attention, attentionGradient } from "./attention.ts";
+import { pairsOf } from "./attention_block.ts";
 import type { Emitter, KernelOf, Surroundings } from "./frame.ts";
 import { gather, scatterAdd } from "./indexing.ts";
 import { type Code, f32x4, i32, i32x4, least, local, types } from "./instructions.ts";
@@ -46,7 +47,7 @@ export function workOf(kernel: Kernel): number {
     case "attention":
     case "attentionGradient": {
       const products = kernel.kind === "attention" ? 2 : 5;
-      return kernel.batch * kernel.heads * kernel.width * kernel.length ** 2 * products / 2;
+      return kernel.batch * kernel.heads * pairsOf(kernel) * kernel.width * products;
     }
     case "gather":
     case "scatterAdd":

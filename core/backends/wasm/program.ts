@@ -3,7 +3,7 @@ import { exactText } from "../../graph.ts";
 import { type Lowered, renumbered } from "../../lowering/kernels.ts";
 import { at } from "../../shape.ts";
 import { branch, call, type Code, i32, local, types } from "./instructions.ts";
-import { attentionScratch } from "./attention.ts";
+import { attentionGradientScratch, attentionScratch } from "./attention.ts";
 import type { Routine, Surroundings } from "./frame.ts";
 import { scatterScratch } from "./indexing.ts";
 import { emitKernel, kernelBuffers, workOf } from "./kernels.ts";
@@ -36,8 +36,8 @@ export function scratchBytes({ kernels }: Lowered): number {
     if (kernel.kind === "matmul" && kernel.rows > 1) {
       return matmulScratch(kernel.columns, kernel.depth);
     }
-    if (kernel.kind === "attention") return attentionScratch(kernel, 1);
-    if (kernel.kind === "attentionGradient") return attentionScratch(kernel, 2);
+    if (kernel.kind === "attention") return attentionScratch(kernel);
+    if (kernel.kind === "attentionGradient") return attentionGradientScratch(kernel);
     if (kernel.kind === "scatterAdd") return scatterScratch(kernel);
     return kernel.kind === "argsort" ? 4 * kernel.size : 0;
   });

@@ -25,12 +25,24 @@ export interface Range {
 /** How a module finds out which range it is run for. */
 export type RangeOf = (shader: Shader, isUniform?: boolean) => Range;
 
+/** A word of a buffer of words. */
+export interface Word {
+  /** The buffer. */
+  readonly buffer: number;
+  /** Which of its words. */
+  readonly index: number;
+}
+
 /** A module for one value. */
-function setting(counter: number, value: (before: string) => string, context: Context): Dispatch[] {
+function setting(
+  { buffer, index }: Word,
+  value: (before: string) => string,
+  context: Context,
+): Dispatch[] {
   const shader = makeShader(context, 1);
-  const word = shader.word(counter, "0u");
+  const word = shader.word(buffer, `${index}u`);
   return overElements(shader, 1, { ...context.tuning, workgroup: 1 }, [
-    shader.setWord(counter, "0u", value(word)),
+    shader.setWord(buffer, `${index}u`, value(word)),
   ]);
 }
 
@@ -41,12 +53,14 @@ function setting(counter: number, value: (before: string) => string, context: Co
  * @param count The rounds of the loop.
  * @param length The rounds of a range.
  * @param emit Makes the module; where its lanes meet at barriers, it asks for a uniform range.
+ * @param memory Where the counter is, for a module that binds the buffer anyway.
  */
 export function inRanges(
   count: number,
   length: number,
   context: Context,
   emit: (rangeOf: RangeOf) => Dispatch[],
+  memory?: Word,
 ): Dispatch[] {
   const ranges = Math.ceil(count / length);
   if (ranges <= 1) {
@@ -58,10 +72,10 @@ export function inRanges(
       isLast: undefined,
     }));
   }
-  const counter = context.scratch("u32", 1);
+  const counter = memory ?? { buffer: context.scratch("u32", 1), index: 0 };
   const module = emit((shader, isUniform = false) => {
     if (isUniform) shader.declare("var<workgroup> rangeOfAll: u32;");
-    const word = shader.word(counter, "0u");
+    const word = shader.word(counter.buffer, `${counter.index}u`);
     return {
       lines: [
         ...(isUniform

@@ -1,0 +1,223 @@
+/**
+ * A block of queries of a head of a sequence: the keys that it may see, and the memory that its scores
+ * take.
+ */
+import { at } from "../../shape.ts";
+import type { AttentionSizes, HeadVectors } from "../../lowering/kernels.ts";
+import type { Frame } from "./frame.ts";
+import { type Code, i32, least, local, most, types } from "./instructions.ts";
+import { COLUMNS, DEPTH, matmulScratch, ROWS } from "./matmul.ts";
+
+/** Queries of a block: a multiple of a tile's rows, and one slice along the depth. */
+export const BLOCK = 16 * ROWS;
+
+/**
+ * Up to so many queries of a sequence are taken one by one, as in generation: what a tile computes for
+ * rows that are not there would cost more.
+ */
+const FEW = 3;
+
+/** Windows from here on hide nothing: positions and windows are added in words of 32 bits. */
+const FAR = 2 ** 29;
+
+const get = local.get;
+const plus = (a: Code, ...terms: Code[]): Code => terms.reduce((sum, x) => i32.add(sum, x), a);
+const times = (a: Code, bytes: number): Code => i32.mul(a, i32.const(bytes));
+const within = (x: Code, low: Code, high: Code): Code => most(least(x, high), low);
+
+/** How attention, or its gradient, is cut into blocks. */
+export interface Blocking {
+  /** Queries of a block at most; of one, products are those of a vector. */
+  readonly size: number;
+  /** Matrices of a block's scores, or of what they become. */
+  readonly matrices: number;
+}
+
+/** The blocks of attention. */
+export function blocking({ queries }: AttentionSizes): Blocking {
+  return { size: queries <= FEW ? 1 : BLOCK, matrices: 1 };
+}
+
+/** The blocks of its gradient; slopes of bounded scores are a matrix of their own. */
+export function gradientBlocking({ softcap }: AttentionSizes): Blocking {
+  return { size: BLOCK, matrices: softcap === null ? 2 : 3 };
+}
+
+/** How far a query sees to the left, its own position included; undefined for all the way. */
+function windowOf({ window }: AttentionSizes): number | undefined {
+  return window === null || window >= FAR ? undefined : window;
+}
+
+/** How far a query sees to the right of its own position; undefined for all the way. */
+function reachOf(sizes: AttentionSizes): number | undefined {
+  const window = windowOf(sizes);
+  if (sizes.causal) return 0;
+  return window === undefined ? undefined : window - 1;
+}
+
+/** The most keys that so many neighbouring queries see. */
+function mostKeys(sizes: AttentionSizes, queries: number): number {
+  const [window, reach] = [windowOf(sizes), reachOf(sizes)];
+  return window === undefined || reach === undefined
+    ? sizes.keys
+    : Math.min(sizes.keys, queries + window - 1 + reach);
+}
+
+/** The pairs of a query and a key that it sees, of a head of a sequence, more or less. */
+export function pairsOf(sizes: AttentionSizes): number {
+  const { queries, keys, causal, start } = sizes;
+  const seen = causal && start.kind === "known"
+    ? Math.min(keys, Math.max(0, start.position + queries / 2))
+    : keys;
+  return queries * Math.min(seen, mostKeys(sizes, 1));
+}
+
+/** Where the parts of a thread's scratch memory are, in bytes from its beginning. */
+export interface ScratchPlan {
+  /** The most keys of a block. */
+  readonly keys: number;
+  /** Bytes from a row of scores to the next. */
+  readonly step: number;
+  /** Matrices of scores. */
+  readonly matrices: readonly number[];
+  /** The segments of the block's keys. */
+  readonly segments: number;
+  /** What products need. */
+  readonly products: number;
+  /** The end of it all. */
+  readonly bytes: number;
+}
+
+/** Scratch memory for a block. */
+export function planScratch(sizes: AttentionSizes, { size, matrices }: Blocking): ScratchPlan {
+  const { queries, width } = sizes;
+  const keys = mostKeys(sizes, size);
+  // Beyond the last score of a row there is room for two vectors.
+  const step = 4 * (Math.ceil(keys / COLUMNS) * COLUMNS + 8);
+  const bytes = Math.min(size, queries) * step;
+  const segments = matrices * bytes;
+  const products = segments + (sizes.segments === undefined ? 0 : step);
+  const packed = size === 1 ? 0 : Math.max(matmulScratch(keys, width), matmulScratch(width, DEPTH));
+  return {
+    keys,
+    step,
+    matrices: Array.from({ length: matrices }, (_, i) => i * bytes),
+    segments,
+    products,
+    bytes: products + packed,
+  };
+}
+
+/** A block of queries, by the locals that hold what is known of it. */
+export interface Block {
+  readonly frame: Frame;
+  readonly sizes: AttentionSizes;
+  readonly blocking: Blocking;
+  readonly scratch: ScratchPlan;
+  /** Its sequence, and the heads of its queries and of their keys. */
+  readonly sequence: number;
+  readonly head: number;
+  readonly keyHead: number;
+  /** Its first query, and the number of its queries. */
+  readonly first: number;
+  readonly rows: number;
+  /** The keys from the first to the last that one of its queries may see: the first, and how many. */
+  readonly firstKey: number;
+  readonly keys: number;
+  /** The place of its first query among these keys. */
+  readonly place: number;
+}
+
+/** A block whose locals are not set. */
+export function makeBlock(frame: Frame, sizes: AttentionSizes, blocking: Blocking): Block {
+  const integer = () => frame.locals.add(types.i32);
+  return {
+    frame,
+    sizes,
+    blocking,
+    scratch: planScratch(sizes, blocking),
+    sequence: integer(),
+    head: integer(),
+    keyHead: integer(),
+    first: integer(),
+    rows: integer(),
+    firstKey: integer(),
+    keys: integer(),
+    place: integer(),
+  };
+}
+
+/** The address of one of the block's matrices of scores. */
+export function matrixAddress({ frame, scratch }: Block, index: number): Code {
+  return plus(frame.scratchAddress, i32.const(at(scratch.matrices, index)));
+}
+
+/** The address of a head's vector at a position of the block's sequence. */
+export function vectorAddress(
+  { frame, sequence }: Block,
+  { buffer, offset, ...step }: HeadVectors,
+  position: Code,
+  head: number,
+): Code {
+  return plus(
+    get(frame.base(buffer)),
+    i32.const(4 * offset),
+    times(get(sequence), 4 * step.sequence),
+    times(position, 4 * step.position),
+    times(get(head), 4 * step.head),
+  );
+}
+
+/**
+ * The position of a sequence's first query. One from which no query sees a key, or every query sees
+ * all of them, is moved to where that begins, so that sums of positions have 32 bits.
+ */
+function startOf({ frame, sequence, sizes }: Block): Code {
+  const { start, queries, keys } = sizes;
+  const window = windowOf(sizes) ?? 0;
+  const [low, high] = [-(queries + window), keys + window];
+  if (start.kind === "known") {
+    return i32.const(Math.min(Math.max(start.position, low), high));
+  }
+  const given = i32.load(plus(get(frame.base(start.buffer)), times(get(sequence), 4)));
+  return within(given, i32.const(low), i32.const(high));
+}
+
+/** Sets what depends on sequence, heads and first query. */
+export function setBlock(block: Block): Code {
+  const { sizes, blocking: { size }, first, rows, firstKey, keys, place } = block;
+  const [window, reach] = [windowOf(sizes), reachOf(sizes)];
+  const zero = i32.const(0);
+  const all = i32.const(sizes.keys);
+  const behind = (distance: number) => plus(get(place), get(rows), i32.const(distance));
+  return [
+    local.set(rows, least(i32.sub(i32.const(sizes.queries), get(first)), i32.const(size))),
+    local.set(place, plus(startOf(block), get(first))),
+    local.set(keys, reach === undefined ? all : within(behind(reach), zero, all)),
+    local.set(
+      firstKey,
+      window === undefined
+        ? zero
+        : within(plus(get(place), i32.const(1 - window)), zero, get(keys)),
+    ),
+    window === undefined ? [] : [
+      local.set(place, i32.sub(get(place), get(firstKey))),
+      local.set(keys, i32.sub(get(keys), get(firstKey))),
+    ],
+  ];
+}
+
+/**
+ * How far row 0 of the block sees among its keys, its last key included, which is one key more for
+ * each row: the diagonal of its scores; undefined if every row sees to the last key.
+ */
+export function diagonalOf({ sizes, place }: Block): Code | undefined {
+  const reach = reachOf(sizes);
+  return reach === undefined ? undefined : plus(get(place), i32.const(reach));
+}
+
+/** The first of its keys that row 0 of the block sees, which is one key more for each row. */
+export function leftOf({ sizes, place }: Block): Code | undefined {
+  const window = windowOf(sizes);
+  return window === undefined ? undefined : plus(get(place), i32.const(1 - window));
+}

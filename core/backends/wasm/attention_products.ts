@@ -1,0 +1,260 @@
+/**
+ * The products of attention, for a block of queries: with the routine for matrices, which leaves out
+ * what lies above the diagonal, or the one for a row.
+ *
+ * What a query does not see has no part in its results, not even where it is no number: zeros times
+ * that would be. So results that are not finite are computed again, and sums to which such numbers
+ * would be added are computed, without the products of zeros.
+ */
+import type { HeadVectors } from "../../lowering/kernels.ts";
+import { type Block, diagonalOf, matrixAddress, vectorAddress } from "./attention_block.ts";
+import {
+  addressTo,
+  branch,
+  call,
+  type Code,
+  countFromZero,
+  countTo,
+  f32,
+  f32x4,
+  i32,
+  least,
+  local,
+  memory,
+  most,
+  types,
+  v128,
+} from "./instructions.ts";
+import { callMatmul, type MatmulArguments, triangles } from "./matmul.ts";
+
+const get = local.get;
+const plus = (a: Code, ...terms: Code[]): Code => terms.reduce((sum, x) => i32.add(sum, x), a);
+
+/** Bytes from a position to the next. */
+function stepOf({ position }: HeadVectors): Code {
+  return i32.const(4 * position);
+}
+
+/** A product of matrices whose rows are this block's, its keys', or elements of its vectors. */
+type Product =
+  & Pick<MatmulArguments, "a" | "b" | "c" | "rows" | "columns" | "depth">
+  & Pick<MatmulArguments, "aRow" | "aColumn" | "bRow" | "bColumn" | "cRow" | "adds">;
+
+/** Calls the routine for a product; its triangle is known if what queries see ends on a diagonal. */
+function multiply(block: Block, triangle: keyof typeof triangles, args: Product): Code {
+  const { frame, scratch, blocking } = block;
+  const { a, b, c, depth, aColumn, bRow, bColumn, columns } = args;
+  const zero = i32.const(0);
+  if (blocking.size === 1) {
+    return call(
+      frame.routine("vectorMatrix"),
+      a,
+      b,
+      c,
+      depth,
+      aColumn,
+      bRow,
+      bColumn,
+      zero,
+      columns,
+    );
+  }
+  const diagonal = diagonalOf(block);
+  return callMatmul(frame.routine("matmul"), {
+    ...args,
+    scratch: plus(frame.scratchAddress, i32.const(scratch.products)),
+    firstRow: zero,
+    endRow: args.rows,
+    firstColumn: zero,
+    endColumn: columns,
+    triangle: i32.const(triangles[diagonal === undefined ? "none" : triangle]),
+    diagonal: diagonal ?? zero,
+  });
+}
+
+/** `a b'` for the block's rows of a and the keys' rows of b, as a matrix of the block. */
+export function productsOf(block: Block, a: HeadVectors, b: HeadVectors, matrix: number): Code {
+  const { sizes, scratch, head, keyHead, first, firstKey, rows, keys } = block;
+  return multiply(block, "result", {
+    a: vectorAddress(block, a, get(first), head),
+    aRow: stepOf(a),
+    aColumn: i32.const(4),
+    b: vectorAddress(block, b, get(firstKey), keyHead),
+    bRow: i32.const(4),
+    bColumn: stepOf(b),
+    c: matrixAddress(block, matrix),
+    cRow: i32.const(scratch.step),
+    rows: get(rows),
+    columns: get(keys),
+    depth: i32.const(sizes.width),
+    adds: i32.const(0),
+  });
+}
+
+/** Sets the block's rows of c to `m b` for a matrix of the block and the keys' rows of b. */
+export function weighted(block: Block, matrix: number, b: HeadVectors, c: HeadVectors): Code {
+  const { frame, sizes, scratch, head, keyHead, first, firstKey, rows, keys } = block;
+  const args: Product = {
+    a: matrixAddress(block, matrix),
+    aRow: i32.const(scratch.step),
+    aColumn: i32.const(4),
+    b: vectorAddress(block, b, get(firstKey), keyHead),
+    bRow: stepOf(b),
+    bColumn: i32.const(4),
+    c: vectorAddress(block, c, get(first), head),
+    cRow: stepOf(c),
+    rows: get(rows),
+    columns: i32.const(sizes.width),
+    depth: get(keys),
+    adds: i32.const(0),
+  };
+  const diagonal = diagonalOf(block);
+  const isZeroFrom = (row: Code) =>
+    diagonal === undefined ? get(keys) : least(plus(row, diagonal, i32.const(1)), get(keys));
+  return [
+    multiply(block, "lower", args),
+    ifFinite(
+      block,
+      { at: args.c, step: args.cRow, rows: get(rows) },
+      [],
+      withoutZeros(frame, sizes.width, args, (row) => [i32.const(0), isZeroFrom(row)]),
+    ),
+  ];
+}
+
+/**
+ * Sets the keys' rows of c to `m' b` for a matrix of the block and its rows of b, or adds that to
+ * them.
+ */
+export function spread(
+  block: Block,
+  matrix: number,
+  b: HeadVectors,
+  c: HeadVectors,
+  adds: Code,
+): Code {
+  const { frame, sizes, scratch, head, keyHead, first, firstKey, rows, keys } = block;
+  const args: Product = {
+    a: matrixAddress(block, matrix),
+    aRow: i32.const(4),
+    aColumn: i32.const(scratch.step),
+    b: vectorAddress(block, b, get(first), head),
+    bRow: stepOf(b),
+    bColumn: i32.const(4),
+    c: vectorAddress(block, c, get(firstKey), keyHead),
+    cRow: stepOf(c),
+    rows: get(keys),
+    columns: i32.const(sizes.width),
+    depth: get(rows),
+    adds,
+  };
+  const diagonal = diagonalOf(block);
+  const isZeroBefore = (row: Code) =>
+    diagonal === undefined ? i32.const(0) : most(i32.sub(row, diagonal), i32.const(0));
+  return ifFinite(
+    block,
+    { at: args.b, step: args.bRow, rows: get(rows) },
+    multiply(block, "upper", args),
+    withoutZeros(frame, sizes.width, args, (row) => [isZeroBefore(row), get(rows)]),
+  );
+}
+
+/** Runs `then` if all elements of some vectors are finite, `otherwise` if not. */
+function ifFinite(
+  { frame, sizes: { width } }: Block,
+  { at, step, rows }: { readonly at: Code; readonly step: Code; readonly rows: Code },
+  then: Code,
+  otherwise: Code,
+): Code {
+  const { locals, scope: { float, madd } } = frame;
+  const [i, row, address] = [locals.add(types.i32), locals.add(types.i32), locals.add(types.i32)];
+  const sums = Array.from({ length: 4 }, () => locals.add(types.v128));
+  const [sum = 0] = sums;
+  // Zero times what is not finite is NaN, and so is the sum.
+  const adds = (into: number, x: Code) => local.set(into, madd(x, float(0), get(into)));
+  const inSixteens = width - width % 16;
+  const inFours = width - width % 4;
+  const vectors = Array.from({ length: (inFours - inSixteens) / 4 }, (_, v) => inSixteens + 4 * v);
+  const elements = Array.from({ length: width - inFours }, (_, e) => inFours + e);
+  return [
+    sums.map((sum) => local.set(sum, f32x4.const(0))),
+    local.set(row, at),
+    countFromZero(i, rows, [
+      local.set(address, get(row)),
+      inSixteens === 0 ? [] : addressTo(
+        address,
+        plus(get(row), i32.const(4 * inSixteens)),
+        64,
+        sums.map((sum, v) => adds(sum, v128.load(get(address), 16 * v))),
+      ),
+      vectors.map((from) => adds(sum, v128.load(get(row), 4 * from))),
+      elements.map((from) => adds(sum, v128.load32Zero(get(row), 4 * from))),
+      local.set(row, plus(get(row), step)),
+    ]),
+    sums.slice(1).map((other) => local.set(sum, f32x4.add(get(sum), get(other)))),
+    branch(v128.anyTrue(f32x4.ne(get(sum), get(sum))), otherwise, then),
+  ];
+}
+
+/**
+ * A product with vectors of a width, term by term, where `range` says from which to which (excluded)
+ * the elements of a row of a are set; those that are 0 are left out.
+ */
+function withoutZeros(
+  { locals }: Block["frame"],
+  width: number,
+  { a, aRow, aColumn, b, bRow, c, cRow, rows, adds }: Product,
+  range: (row: Code) => readonly [from: Code, to: Code],
+): Code {
+  const integer = () => locals.add(types.i32);
+  const [i, k, end, row, d, factor] = [
+    integer(),
+    integer(),
+    integer(),
+    integer(),
+    integer(),
+    locals.add(types.f32),
+  ];
+  const [from, to] = range(get(i));
+  const element = plus(get(row), get(d));
+  const term = f32.load(plus(b, i32.mul(get(k), bRow), get(d)));
+  return countFromZero(i, rows, [
+    local.set(row, plus(c, i32.mul(get(i), cRow))),
+    branch(adds, [], memory.fill(get(row), i32.const(0), i32.const(4 * width))),
+    local.set(k, from),
+    local.set(end, to),
+    countTo(k, get(end), 1, [
+      local.set(
+        factor,
+        f32.load(plus(a, i32.mul(get(i), aRow), i32.mul(get(k), aColumn))),
+      ),
+      branch(
+        f32.ne(get(factor), f32.const(0)),
+        countFromZero(
+          d,
+          i32.const(4 * width),
+          f32.store(element, f32.add(f32.load(element), f32.mul(get(factor), term))),
+          4,
+        ),
+      ),
+    ]),
+  ]);
+}
+
+/** Sets a head's vectors at positions from one to another one (excluded) to zeros. */
+export function clear(block: Block, x: HeadVectors, from: Code, to: Code, head: number): Code {
+  const position = block.frame.locals.add(types.i32);
+  return [
+    local.set(position, from),
+    countTo(
+      position,
+      to,
+      1,
+      memory.fill(
+        vectorAddress(block, x, get(position), head),
+        i32.const(0),
+        i32.const(4 * block.sizes.width),
+      ),
+    ),
+  ];
+}
