@@ -51,7 +51,7 @@ export function record(variables: readonly Tensor[], results: readonly Tensor[])
   // The first slots of what gives several results, each of which has a cell.
   const firstSlots = new Map<Expression, number>();
   const sourceOf = (tensor: Tensor): Source | undefined =>
-    tensor.followed ? known.get(tensor.cell) : tensor;
+    tensor.differentiated ? known.get(tensor.cell) : tensor;
 
   // Depth-first with an explicit stack: expressions may be deeper than the call stack.
   const visit = (root: Tensor): Source => {
@@ -127,7 +127,7 @@ export function recordCall<T, R>(f: (x: T) => R, x: T): RecordedCall<R> {
 export function closedOver({ steps, results }: Recording): Tensor[] {
   const sources = [...steps.flatMap((step) => step.sources), ...results];
   const free = sources.flatMap((source) => {
-    return typeof source !== "number" && source.followed ? [source] : [];
+    return typeof source !== "number" && source.differentiated ? [source] : [];
   });
   return [...new Set(free)];
 }

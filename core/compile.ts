@@ -141,7 +141,7 @@ export function compile<A extends readonly unknown[], R>(
   const call = (...args: A): R => {
     const described = args.map((arg) => describeTree(arg, markOf));
     const leaves = described.flatMap((arg) => arg.leaves);
-    if (leaves.some(({ traced, followed }) => traced || followed)) return f(...args);
+    if (leaves.some(({ traced, differentiated }) => traced || differentiated)) return f(...args);
     if (described.some(({ isUnfit }) => isUnfit)) throw unfitTree(args);
 
     const device = options.device ?? defaultDevice("f32");

@@ -63,14 +63,14 @@ export function isTensor(value: unknown): value is Tensor {
 export function makeTensor(
   { shape, dtype }: Abstract,
   cell: Cell,
-  { traced = false, followed = false }: { traced?: boolean; followed?: boolean } = {},
+  { traced = false, differentiated = false }: { traced?: boolean; differentiated?: boolean } = {},
 ): Tensor {
   const tensor: Branded = {
     shape,
     dtype,
     cell,
     traced,
-    followed,
+    differentiated,
     data: () => readElements(tensor),
     async item() {
       const [element] = sizeOf(shape) === 1 ? await readElements(tensor) : [];
@@ -103,7 +103,7 @@ export function makeTensor(
  * ```
  */
 export function variable(x: Tensor): Tensor {
-  return makeTensor(x, x.cell, { traced: x.traced, followed: true });
+  return makeTensor(x, x.cell, { traced: x.traced, differentiated: true });
 }
 
 /**
@@ -183,7 +183,7 @@ export function applyAll<P extends PrimitiveName>(
   const of = expression(op, inputs, parameters);
   const flags = {
     traced: inputs.some((input) => input.traced),
-    followed: inputs.some((input) => input.followed),
+    differentiated: inputs.some((input) => input.differentiated),
   };
   if (others.length === 0) return [makeTensor(first, { value: of }, flags)];
   const result = (abstract: Abstract, index: number): Tensor =>

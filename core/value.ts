@@ -66,7 +66,7 @@ export interface Tensor extends Abstract {
   /** True if the value depends on an argument of a function that is being traced. */
   readonly traced: boolean;
   /** True if a derivative is being taken through the value, so that compiled functions inline. */
-  readonly followed: boolean;
+  readonly differentiated: boolean;
   /** The elements in row-major order, evaluated now if they were not yet. */
   data(): Promise<TypedArray>;
   /** The element of a tensor of one element. */

@@ -237,11 +237,11 @@ Deno.test("a compiled function is differentiated through", async () => {
 Deno.test("results depend on no variable any more", () => {
   const x = f64(2);
   const { value, gradient } = valueAndGrad((x: Tensor) => exp(x))(x);
-  assert(!value.followed && !gradient.followed);
+  assert(!value.differentiated && !gradient.differentiated);
   grad((outer: Tensor) => {
     const inner = valueAndGrad((x: Tensor) => exp(x));
-    assert(!inner(x).gradient.followed);
-    assert(inner(outer).gradient.followed);
+    assert(!inner(x).gradient.differentiated);
+    assert(inner(outer).gradient.differentiated);
     return outer;
   })(x);
 });
