@@ -65,7 +65,18 @@ export interface Backend<S> extends Readable<S> {
   allocate(bytes: number, what: string): S;
   /** Copies elements from the host to the start of storage. */
   write(storage: S, data: TypedArray): void;
-  /** Emits code for a program. */
+  /**
+   * Emits code for the kernels, which run in their order.
+   *
+   * A donated operand and the result that takes its storage are one place. Then a `map` writes an
+   * element only after it has read the one that stood there, and a `dynamicUpdate` has nothing to
+   * copy but the update; no other kernel is given an operand's place to write to while it reads
+   * there.
+   *
+   * @param lowered The kernels and their buffers.
+   * @param plan Where each buffer is.
+   * @returns The program, ready to run.
+   */
   emit(lowered: Lowered, plan: MemoryPlan): Code<S>;
   /**
    * Whether storage is a part of what other buffers share, so that no result takes it over; none is
