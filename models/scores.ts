@@ -3,7 +3,7 @@
  * answer. The head reads what the token head reads, so a policy and its critic share a trunk; under
  * Hugging Face's name for it, a reward model is a GPT2ForSequenceClassification of one label.
  */
-import { type LinearHead, type Tensor, zeros } from "@unitune/core";
+import { dims, type LinearHead, type Tensor, zeros } from "@unitune/core";
 import type { GptConfig } from "./config.ts";
 import { type Gpt, gpt, type GptOptions, type GptParameters } from "./gpt.ts";
 
@@ -31,8 +31,8 @@ export type ScoringGptParameters = GptParameters & {
  * @returns The same with the head, in place of the one that they may have.
  */
 export function withScore(params: GptParameters): ScoringGptParameters {
-  const [, width = 0] = params.wte.weight.shape;
-  return { ...params, score: { weight: zeros([1, width]) } };
+  const { D } = dims(params.wte.weight, "V D", "withScore: wte");
+  return { ...params, score: { weight: zeros([1, D]) } };
 }
 
 /**

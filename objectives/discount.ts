@@ -1,6 +1,7 @@
 /** Discounted sums over what follows, as a product with a triangular matrix. */
 import {
   cast,
+  dims,
   equal,
   exp,
   greaterEqual,
@@ -15,9 +16,11 @@ import {
   where,
 } from "@unitune/core";
 
-/** `D[t, i] = g^(i-t)` for i >= t, 0 before: `[T, T]`. */
-export function decays(gamma: number, { shape: [, length = 0], dtype }: Tensor): Tensor {
-  const square: Shape = [length, length];
+/** `D[t, i] = g^(i-t)` for i >= t, 0 before: `[T, T]`, for sums over `x [B, T]`. */
+export function decays(gamma: number, x: Tensor): Tensor {
+  const { T } = dims(x, "B T", "discounted sums");
+  const { dtype } = x;
+  const square: Shape = [T, T];
   const distance = sub(iota(square, 1, dtype), iota(square, 0, dtype));
   if (gamma === 0) return cast(equal(distance, 0), dtype);
   const decay = exp(mul(maximum(distance, 0), Math.log(gamma)));
