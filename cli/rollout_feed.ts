@@ -17,6 +17,7 @@ import {
   type Tokenizer,
 } from "@unitune/models";
 import {
+  klEstimate,
   modelOf,
   packSamples,
   type Sample,
@@ -306,7 +307,7 @@ function rewardReport(
   };
 }
 
-/** The mean over answer tokens of k3, `e^-x + x - 1` with `x = log pi / ref`: an estimated KL. */
+/** The KL of the policy from its reference, estimated: the mean of k3 over answer tokens. */
 async function meanKl(batches: readonly RolloutBatch[]): Promise<number> {
   let [total, count] = [0, 0];
   for (const { mask, oldLogProbs, referenceLogProbs } of batches) {
@@ -317,8 +318,7 @@ async function meanKl(batches: readonly RolloutBatch[]): Promise<number> {
     ];
     counted.forEach((isCounted, i) => {
       if (isCounted === 0) return;
-      const x = (own[i] ?? 0) - (reference[i] ?? 0);
-      total += Math.exp(-x) + x - 1;
+      total += klEstimate(own[i] ?? NaN, reference[i] ?? NaN);
       count += 1;
     });
   }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { ppoDefaults } from "@unitune/objectives";
+import { objectiveDefaults, ppoDefaults } from "@unitune/objectives";
 import { UsageError } from "./errors.ts";
 import { type FlagTable, type FlagValues, parseFlags, withConfig } from "./flags.ts";
 import {
@@ -146,7 +146,7 @@ export const settingFlags = {
   normalizer: {
     kind: "choice",
     choices: ["token", "sequence"],
-    default: "token",
+    default: objectiveDefaults.normalizer,
     group: "Objective",
     when: { objective: ["sft", "dft", "distillation"] },
     help: "Whether the loss is averaged over all answer tokens of the batch, or over each " +
@@ -154,7 +154,7 @@ export const settingFlags = {
   },
   lambda: {
     kind: "number",
-    default: 0.2,
+    default: objectiveDefaults.lambda,
     min: 0,
     max: 1,
     group: "Objective",
@@ -174,7 +174,7 @@ export const settingFlags = {
   },
   gamma: {
     kind: "number",
-    default: 0.95,
+    default: objectiveDefaults.gamma,
     min: 0,
     max: 1,
     group: "Objective",
@@ -185,7 +185,7 @@ export const settingFlags = {
   propagation: {
     kind: "choice",
     choices: ["as-run", "as-run-detached", "eq21", "eq21-decay", "none"],
-    default: "as-run",
+    default: objectiveDefaults.propagation,
     group: "Objective",
     when: { objective: ["ift"] },
     help: "The form of the relation propagation; docs of @unitune/objectives give the formulas.",
@@ -548,7 +548,10 @@ export type TrainSettings = FlagValues<typeof settingFlags>;
 /** How many answers to a prompt are compared. */
 export function groupSizeOf({ objective, groupSize }: TrainSettings): number {
   if (!inGroups.includes(objective)) return 1;
-  return groupSize ?? (objective === "online-dpo" ? 2 : 8);
+  if (groupSize !== undefined) return groupSize;
+  return objective === "online-dpo"
+    ? objectiveDefaults.rankedGroupSize
+    : objectiveDefaults.groupSize;
 }
 
 /**

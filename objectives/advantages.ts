@@ -22,6 +22,7 @@ import {
   zeros,
 } from "@unitune/core";
 import { checkGroups, checkName, checkShapes } from "./checks.ts";
+import { objectiveDefaults } from "./defaults.ts";
 import { discountedSum } from "./discount.ts";
 import { checkMask } from "./host.ts";
 import { masked, maskedCount, maskedMean, maskedSum } from "./log_probs.ts";
@@ -525,7 +526,10 @@ const forms: Readonly<Record<AdvantageForm, AdvantageRule>> = {
  * @returns The estimator.
  * @throws {RangeError} If the size is no positive integer, or 1 where a group is compared.
  */
-export function estimator(form: AdvantageForm, groupSize = 8): AdvantageEstimator {
+export function estimator(
+  form: AdvantageForm,
+  groupSize = objectiveDefaults.groupSize,
+): AdvantageEstimator {
   checkName("estimator: form", form, forms);
   checkRange("estimator: groupSize", groupSize, ranges.integerFrom(1));
   const { description, inGroups, estimate } = forms[form];

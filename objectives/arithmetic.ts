@@ -5,6 +5,7 @@
 import {
   add,
   div,
+  expm1,
   logSigmoid,
   mul,
   neg,
@@ -15,7 +16,7 @@ import {
   sub,
   type Tensor,
 } from "@unitune/core";
-import { boundedExp } from "./log_probs.ts";
+import { boundedExp, boundedExponent } from "./log_probs.ts";
 
 /** A number that has a name in formulas, such as beta. */
 export interface Constant {
@@ -25,7 +26,13 @@ export interface Constant {
   readonly name: string;
 }
 
-/** The operations that losses of pairs are made of, on values X. */
+/** One half. */
+export const half: Constant = { constant: 0.5, name: "1/2" };
+
+/** One. */
+export const one: Constant = { constant: 1, name: "1" };
+
+/** The operations that losses are made of, on values X. */
 export interface Arithmetic<X> {
   readonly neg: (x: X) => X;
   readonly add: (a: X, b: X | Constant) => X;
@@ -41,6 +48,8 @@ export interface Arithmetic<X> {
   readonly logSigmoid: (x: X) => X;
   /** `e^x`; on tensors the exponent is cut to -80..80. */
   readonly exp: (x: X) => X;
+  /** `e^x - 1`, exact near 0; on tensors the exponent is cut likewise. */
+  readonly expm1: (x: X) => X;
   /** The values of a batch in ascending order. */
   readonly sort: (x: X) => X;
 }
@@ -70,6 +79,7 @@ export const onTensors: Arithmetic<Tensor> = {
   sigmoid,
   logSigmoid,
   exp: boundedExp,
+  expm1: (x) => expm1(boundedExponent(x)),
   sort,
 };
 
@@ -85,6 +95,7 @@ export const onNumbers: Arithmetic<number> = {
   sigmoid: (x) => 1 / (1 + Math.exp(-x)),
   logSigmoid: (x) => Math.min(x, 0) - Math.log1p(Math.exp(-Math.abs(x))),
   exp: Math.exp,
+  expm1: Math.expm1,
   sort: (x) => x,
 };
 
@@ -109,7 +120,7 @@ const formula = lifting<Formula, Formula>(({ name }) => letter(name));
 const ZERO = "0";
 
 /** In parentheses, where it is a sum. */
-function factor({ text, binding }: Formula): string {
+export function factor({ text, binding }: Formula): string {
   return binding === "sum" ? `(${text})` : text;
 }
 
@@ -141,5 +152,6 @@ export const onFormulas: Arithmetic<Formula> = {
   sigmoid: ({ text }) => call(`s(${text})`),
   logSigmoid: ({ text }) => call(`log s(${text})`),
   exp: ({ text }) => call(`e^(${text})`),
+  expm1: ({ text }) => sum(`e^(${text}) - 1`),
   sort: ({ text }) => call(`sort(${text})`),
 };

@@ -53,6 +53,7 @@ import {
   rloo,
   type ScoredRollouts,
 } from "./catalogue/rollouts.ts";
+import { objectiveDefaults } from "./defaults.ts";
 import type { Objective } from "./objective.ts";
 import type { Model } from "./policy.ts";
 
@@ -95,7 +96,9 @@ export interface Catalogue {
  * @returns The objectives.
  */
 export function catalogue(
-  { reference, groupSize = 8 }: GroupObjectiveOptions & { readonly reference: Model },
+  { reference, groupSize = objectiveDefaults.groupSize }: GroupObjectiveOptions & {
+    readonly reference: Model;
+  },
 ): Catalogue {
   const inGroups = { groupSize };
   return {

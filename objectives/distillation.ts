@@ -27,6 +27,7 @@ import {
   describeNormalizer,
   type Normalizer,
 } from "./aggregation.ts";
+import { objectiveDefaults } from "./defaults.ts";
 import { bounded, maskedCount, maskedSum } from "./log_probs.ts";
 import type { Optimization, TeacherEvidence } from "./optimization.ts";
 
@@ -126,7 +127,7 @@ export interface DistillationOptions extends JsdOptions {
  */
 export function distilled(options: DistillationOptions = {}): Optimization<TeacherEvidence> {
   const { beta } = jsdConstants("distilled", options);
-  const { normalizer = "token" } = options;
+  const { normalizer = objectiveDefaults.normalizer } = options;
   checkNormalizer("distilled: normalizer", normalizer);
   const name = beta === 0
     ? "KL(teacher, student)"

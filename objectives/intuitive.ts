@@ -31,6 +31,7 @@ import {
   where,
 } from "@unitune/core";
 import { checkName } from "./checks.ts";
+import { objectiveDefaults } from "./defaults.ts";
 import type { StateFormula } from "./description.ts";
 import type { PriorStates } from "./estimation.ts";
 import {
@@ -223,7 +224,13 @@ const embeddingChoices: Readonly<Record<MixedEmbeddings, (mix: Tensor) => Tensor
 export function intuitive(
   options: IntuitiveOptions = {},
 ): PriorStates<Demonstrations, IntuitiveDemonstrations> {
-  const { lambda = 0.2, own = "argmax", embeddings = "live", table, passes = 1 } = options;
+  const {
+    lambda = objectiveDefaults.lambda,
+    own = "argmax",
+    embeddings = "live",
+    table,
+    passes = 1,
+  } = options;
   const { environment = text } = options;
   checkName("intuitive: own", own, ownTokens);
   checkName("intuitive: embeddings", embeddings, embeddingChoices);
@@ -350,7 +357,7 @@ export interface ScheduledOptions {
  * @throws {RangeError} If an option is out of range.
  */
 export function scheduled(
-  { lambda = 0.2, own = "sampled", environment = text }: ScheduledOptions = {},
+  { lambda = objectiveDefaults.lambda, own = "sampled", environment = text }: ScheduledOptions = {},
 ): PriorStates<Demonstrations, IntuitiveDemonstrations> {
   checkName("scheduled: own", own, { argmax: true, sampled: true });
   const schedule = typeof lambda === "number" ? fixedLambda(lambda) : lambda;

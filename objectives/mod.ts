@@ -49,6 +49,7 @@ export * from "./catalogue/demonstrations.ts";
 export * from "./catalogue/pairs.ts";
 export * from "./catalogue/rollouts.ts";
 export * from "./combinators.ts";
+export * from "./defaults.ts";
 export type * from "./description.ts";
 export * from "./distillation.ts";
 export { type DivergenceOptions, divergenceScore, type FDivergence } from "./divergences.ts";

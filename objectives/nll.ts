@@ -18,6 +18,7 @@ import {
   type Normalizer,
 } from "./aggregation.ts";
 import { checkShapes } from "./checks.ts";
+import { objectiveDefaults } from "./defaults.ts";
 import { bounded, boundedExp, logRatio, sequenceLogProbs } from "./log_probs.ts";
 import type { Loss } from "./loss.ts";
 import type { Optimization, ReferenceEvidence, TokenEvidence } from "./optimization.ts";
@@ -57,7 +58,7 @@ export interface NllOptions {
 export function nllLoss(
   logProbs: Tensor,
   mask: Tensor,
-  { normalizer = "token" }: NllOptions = {},
+  { normalizer = objectiveDefaults.normalizer }: NllOptions = {},
 ): Loss {
   return aggregate(neg(logProbs), mask, normalizer);
 }
@@ -77,7 +78,9 @@ export function nllLoss(
  * @returns The optimization.
  * @throws {RangeError} If the normalizer is unknown.
  */
-export function nll({ normalizer = "token" }: NllOptions = {}): Optimization<TokenEvidence> {
+export function nll(
+  { normalizer = objectiveDefaults.normalizer }: NllOptions = {},
+): Optimization<TokenEvidence> {
   return supervised(
     "nll",
     normalizer,
@@ -130,7 +133,7 @@ function supervised<E extends TokenEvidence>(
 export function dftLoss(
   logProbs: Tensor,
   mask: Tensor,
-  { normalizer = "token" }: NllOptions = {},
+  { normalizer = objectiveDefaults.normalizer }: NllOptions = {},
 ): Loss {
   const finite = bounded(logProbs);
   return aggregate(neg(mul(stopGradient(exp(finite)), finite)), mask, normalizer);
@@ -152,7 +155,7 @@ export function dftLoss(
  * @returns The optimization.
  */
 export function probabilityWeightedNll(
-  { normalizer = "token" }: NllOptions = {},
+  { normalizer = objectiveDefaults.normalizer }: NllOptions = {},
 ): Optimization<TokenEvidence> {
   return supervised("probabilityWeightedNll", normalizer, "sg(p_bt) l_bt", "l = -log p", (
     { logProbs, mask },
@@ -170,7 +173,7 @@ export interface IwSftOptions extends NllOptions {
 /** The options of importance-weighted SFT, checked, its defaults filled in. */
 function iwSftConstants(
   name: string,
-  { normalizer = "token", power = 2, cap = 16 }: IwSftOptions,
+  { normalizer = objectiveDefaults.normalizer, power = 2, cap = 16 }: IwSftOptions,
 ): Required<IwSftOptions> {
   checkOptions(name, { power: ranges.positive, cap: ranges.positive }, { power, cap });
   checkNormalizer(`${name}: normalizer`, normalizer);

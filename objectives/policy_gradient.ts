@@ -26,6 +26,7 @@ import {
   type Normalizer,
 } from "./aggregation.ts";
 import { checkName, checkShapes } from "./checks.ts";
+import { objectiveDefaults } from "./defaults.ts";
 import {
   bounded,
   boundedExp,
@@ -124,7 +125,7 @@ export function reinforceLoss(
   logProbs: Tensor,
   advantages: Tensor,
   mask: Tensor,
-  { normalizer = "token" }: PolicyGradientOptions = {},
+  { normalizer = objectiveDefaults.normalizer }: PolicyGradientOptions = {},
 ): Loss {
   checkShapes("reinforceLoss", "[B, T]", { logProbs, mask });
   const a = stopGradient(perToken("reinforceLoss", advantages, logProbs));
@@ -168,7 +169,7 @@ function clippedConstants(
     epsilonHigh = epsilon,
     dualClip,
     ratio = "token",
-    normalizer = "token",
+    normalizer = objectiveDefaults.normalizer,
   }: ClippedOptions,
 ): ClippedConstants {
   checkOptions(name, clippedRanges, { epsilon, epsilonHigh, dualClip });
@@ -378,7 +379,7 @@ export interface CispoOptions {
 /** The options of CISPO, checked, its defaults filled in. */
 function cispoConstants(
   name: string,
-  { cap = 5, normalizer = "token" }: CispoOptions,
+  { cap = 5, normalizer = objectiveDefaults.normalizer }: CispoOptions,
 ): Required<CispoOptions> {
   checkOptions(name, { cap: ranges.positive }, { cap });
   checkNormalizer(`${name}: normalizer`, normalizer);
@@ -449,7 +450,7 @@ function describe(
  * @returns The optimization.
  */
 export function policyGradient(
-  { normalizer = "token" }: PolicyGradientOptions = {},
+  { normalizer = objectiveDefaults.normalizer }: PolicyGradientOptions = {},
 ): Optimization<Omit<RolloutEvidence, "oldLogProbs">> {
   checkNormalizer("policyGradient: normalizer", normalizer);
   return {

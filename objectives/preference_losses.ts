@@ -16,7 +16,9 @@ import {
   type Arithmetic,
   type Constant,
   type Formula,
+  half,
   letter,
+  one,
   onFormulas,
   onNumbers,
   onTensors,
@@ -142,9 +144,6 @@ function logistic<X>(on: Arithmetic<X>, x: X, { e, right }: PreferenceConstants)
     on.mul(e, on.logSigmoid(on.neg(x))),
   ));
 }
-
-const one: Constant = { constant: 1, name: "1" };
-const half: Constant = { constant: 0.5, name: "1/2" };
 
 const anySmoothing: LabelSmoothing = { range: ranges.between(0, 0.5), usual: 0 };
 

@@ -19,6 +19,7 @@ import {
   type Tensor,
   where,
 } from "@unitune/core";
+import { objectiveDefaults } from "./defaults.ts";
 import { decays, discountedSum } from "./discount.ts";
 import { checkName, checkTokens } from "./checks.ts";
 import { countRows, masked, maskedMean } from "./log_probs.ts";
@@ -175,7 +176,8 @@ function ruleOf(name: string, form: PropagationForm, gamma: number): Propagation
 export function propagationWeights(
   logProbs: Tensor,
   mask: Tensor,
-  { form = "as-run", gamma = 0.95 }: PropagationOptions = {},
+  { form = objectiveDefaults.propagation, gamma = objectiveDefaults.gamma }: PropagationOptions =
+    {},
 ): Tensor {
   checkTokens("propagationWeights", logProbs, mask);
   const { weights } = ruleOf("propagationWeights", form, gamma);
@@ -212,7 +214,8 @@ export function propagationWeights(
 export function propagationLoss(
   logProbs: Tensor,
   mask: Tensor,
-  { form = "as-run", gamma = 0.95 }: PropagationOptions = {},
+  { form = objectiveDefaults.propagation, gamma = objectiveDefaults.gamma }: PropagationOptions =
+    {},
 ): Loss {
   checkTokens("propagationLoss", logProbs, mask);
   const rule = ruleOf("propagationLoss", form, gamma);
@@ -243,7 +246,8 @@ export function propagationLoss(
  * @throws {RangeError} If the form is unknown or gamma out of range.
  */
 export function propagated(
-  { form = "as-run", gamma = 0.95 }: PropagationOptions = {},
+  { form = objectiveDefaults.propagation, gamma = objectiveDefaults.gamma }: PropagationOptions =
+    {},
 ): Optimization<TokenEvidence> {
   const { transition, normalizer, formula } = ruleOf("propagated", form, gamma);
   return {

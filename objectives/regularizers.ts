@@ -1,5 +1,5 @@
 /** What keeps a policy near a reference, or uncertain: KL estimators and the entropy bonus. */
-import { add, expm1, mul, neg, square, stopGradient, sub, type Tensor } from "@unitune/core";
+import { add, isTensor, neg, stopGradient, sub, type Tensor } from "@unitune/core";
 import {
   aggregate,
   aggregateFormula,
@@ -7,8 +7,18 @@ import {
   describeNormalizer,
   type Normalizer,
 } from "./aggregation.ts";
+import {
+  type Arithmetic,
+  factor,
+  half,
+  letter,
+  onFormulas,
+  onNumbers,
+  onTensors,
+} from "./arithmetic.ts";
 import { checkName, checkShapes } from "./checks.ts";
-import { boundedExponent, logRatio, maskedCount, maskedSum } from "./log_probs.ts";
+import { objectiveDefaults } from "./defaults.ts";
+import { logRatio, maskedCount, maskedSum } from "./log_probs.ts";
 import type { Loss } from "./loss.ts";
 import type { EntropyEvidence, Optimization, ReferenceEvidence } from "./optimization.ts";
 
@@ -25,18 +35,40 @@ import type { EntropyEvidence, Optimization, ReferenceEvidence } from "./optimiz
  */
 export type KlEstimator = "k1" | "k2" | "k3" | "k3-k2";
 
-const k2 = (x: Tensor): Tensor => mul(square(x), 0.5);
-const k3 = (x: Tensor): Tensor => add(expm1(neg(boundedExponent(x))), x);
+/** A function of the log-ratio x, over any arithmetic. */
+type Estimate = <X>(on: Arithmetic<X>, x: X) => X;
 
-const estimators: Readonly<Record<KlEstimator, { formula: string; of: (x: Tensor) => Tensor }>> = {
-  k1: { formula: "x", of: (x) => x },
-  k2: { formula: "x^2/2", of: k2 },
-  k3: { formula: "(e^-x + x - 1)", of: k3 },
-  "k3-k2": {
-    formula: "(e^-x + x - 1, gradient of x^2/2)",
-    of: (x) => add(stopGradient(sub(k3(x), k2(x))), k2(x)),
-  },
+const k1: Estimate = (_on, x) => x;
+const k2: Estimate = (on, x) => on.mul(half, on.square(x));
+const k3: Estimate = (on, x) => on.add(on.expm1(on.neg(x)), x);
+
+/** The value of each estimator, and the estimator whose gradient it has, if that is another one. */
+const estimators: Readonly<
+  Record<KlEstimator, { readonly value: Estimate; readonly gradient?: Estimate }>
+> = {
+  k1: { value: k1 },
+  k2: { value: k2 },
+  k3: { value: k3 },
+  "k3-k2": { value: k3, gradient: k2 },
 };
+
+function onLogRatio(estimator: KlEstimator, x: Tensor): Tensor {
+  const { value, gradient } = estimators[estimator];
+  const estimate = value(onTensors, x);
+  if (gradient === undefined) return estimate;
+  const differentiated = gradient(onTensors, x);
+  return add(stopGradient(sub(estimate, differentiated)), differentiated);
+}
+
+/** The estimate of a token as a formula in x. */
+function tokenFormula(estimator: KlEstimator): string {
+  const { value, gradient } = estimators[estimator];
+  const x = letter("x");
+  const estimate = factor(value(onFormulas, x));
+  return gradient === undefined
+    ? estimate
+    : `${estimate} with the gradient of ${gradient(onFormulas, x).text}`;
+}
 
 /** Throws unless an estimator exists. */
 export function checkKlEstimator(name: string, estimator: KlEstimator): void {
@@ -61,17 +93,34 @@ export function checkKlEstimator(name: string, estimator: KlEstimator): void {
  *
  * @param logProbs Log-probabilities of tokens under the policy, any shape, in nats.
  * @param referenceLogProbs Those under the reference, in the same shape.
- * @param estimator `"k3"` unless told.
+ * @param estimator The estimator (default `"k3"`).
  * @returns The estimates, in the same shape, in nats.
  * @throws {RangeError} If the estimator is unknown.
  */
 export function klEstimate(
   logProbs: Tensor,
   referenceLogProbs: Tensor,
-  estimator: KlEstimator = "k3",
-): Tensor {
+  estimator?: KlEstimator,
+): Tensor;
+/** The same of one token, on the host: numbers in f64. */
+export function klEstimate(
+  logProb: number,
+  referenceLogProb: number,
+  estimator?: KlEstimator,
+): number;
+export function klEstimate(
+  logProbs: Tensor | number,
+  referenceLogProbs: Tensor | number,
+  estimator: KlEstimator = objectiveDefaults.klEstimator,
+): Tensor | number {
   checkKlEstimator("klEstimate", estimator);
-  return estimators[estimator].of(logRatio(logProbs, referenceLogProbs));
+  if (isTensor(logProbs) && isTensor(referenceLogProbs)) {
+    return onLogRatio(estimator, logRatio(logProbs, referenceLogProbs));
+  }
+  if (isTensor(logProbs) || isTensor(referenceLogProbs)) {
+    throw new TypeError("klEstimate: expected two tensors or two numbers, got one of each");
+  }
+  return estimators[estimator].value(onNumbers, logProbs - referenceLogProbs);
 }
 
 /** What a KL penalty can be told. */
@@ -107,7 +156,8 @@ export function klLoss(
   logProbs: Tensor,
   referenceLogProbs: Tensor,
   mask: Tensor,
-  { estimator = "k3", normalizer = "token" }: KlOptions = {},
+  { estimator = objectiveDefaults.klEstimator, normalizer = objectiveDefaults.normalizer }:
+    KlOptions = {},
 ): Loss {
   checkShapes("klLoss", "[B, T]", { logProbs, referenceLogProbs, mask });
   return aggregate(klEstimate(logProbs, referenceLogProbs, estimator), mask, normalizer);
@@ -130,16 +180,16 @@ export function klLoss(
  * @returns The optimization.
  */
 export function kl(
-  { estimator = "k3", normalizer = "token" }: KlOptions = {},
+  { estimator = objectiveDefaults.klEstimator, normalizer = objectiveDefaults.normalizer }:
+    KlOptions = {},
 ): Optimization<ReferenceEvidence> {
   checkKlEstimator("kl", estimator);
   checkNormalizer("kl: normalizer", normalizer);
-  const token = estimators[estimator].formula;
   return {
     description: {
       transition: "T -> T_ref",
       normalizer: describeNormalizer(normalizer),
-      formula: `${aggregateFormula(normalizer, token)}, x = log p/p_ref`,
+      formula: `${aggregateFormula(normalizer, tokenFormula(estimator))}, x = log p/p_ref`,
     },
     optimize({ logProbs, referenceLogProbs, mask }) {
       const own = logProbs();
@@ -179,7 +229,7 @@ export function kl(
 export function entropyLoss(
   entropy: Tensor,
   mask: Tensor,
-  { normalizer = "token" }: { readonly normalizer?: Normalizer } = {},
+  { normalizer = objectiveDefaults.normalizer }: { readonly normalizer?: Normalizer } = {},
 ): Loss {
   return aggregate(neg(entropy), mask, normalizer);
 }
@@ -199,7 +249,7 @@ export function entropyLoss(
  * @returns The optimization.
  */
 export function entropyBonus(
-  { normalizer = "token" }: { readonly normalizer?: Normalizer } = {},
+  { normalizer = objectiveDefaults.normalizer }: { readonly normalizer?: Normalizer } = {},
 ): Optimization<EntropyEvidence> {
   checkNormalizer("entropyBonus: normalizer", normalizer);
   return {

@@ -36,6 +36,7 @@ import {
   tokenRewards,
 } from "./advantages.ts";
 import { checkGroups, checkShapes } from "./checks.ts";
+import { objectiveDefaults } from "./defaults.ts";
 import type { Estimation, PriorStates, Signal } from "./estimation.ts";
 import {
   checkDemonstrations,
@@ -459,7 +460,7 @@ function constantOnTies({ embed, predict }: Model, tied: Tensor): Model {
  */
 export function ranked<B, C extends object, E>(
   pairs: Estimation<Sides<B>, C, E>,
-  { groupSize = 2 }: RankingOptions = {},
+  { groupSize = objectiveDefaults.rankedGroupSize }: RankingOptions = {},
 ): Estimation<B & Rewarded, C & Ties, E> {
   checkGroups("ranked", groupSize, groupSize);
   const { description } = pairs;
@@ -500,7 +501,7 @@ export function ranked<B, C extends object, E>(
  */
 export function best<B, C, E>(
   estimation: Estimation<B, C, E>,
-  { groupSize = 2 }: RankingOptions = {},
+  { groupSize = objectiveDefaults.rankedGroupSize }: RankingOptions = {},
 ): Estimation<B & Rewarded, C, E> {
   checkGroups("best", groupSize, groupSize);
   const { description } = estimation;

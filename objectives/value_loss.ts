@@ -19,6 +19,7 @@ import {
   type Normalizer,
 } from "./aggregation.ts";
 import { checkShapes } from "./checks.ts";
+import { objectiveDefaults } from "./defaults.ts";
 import type { Loss } from "./loss.ts";
 import type { Optimization, ValueEvidence } from "./optimization.ts";
 
@@ -35,7 +36,7 @@ export interface ValueOptions {
 /** The options of a value loss, checked, its defaults filled in. */
 function valueConstants(
   name: string,
-  { epsilon = 0.2, normalizer = "token" }: ValueOptions,
+  { epsilon = 0.2, normalizer = objectiveDefaults.normalizer }: ValueOptions,
 ): Required<ValueOptions> {
   checkOptions(name, { epsilon: ranges.upToInfinity }, { epsilon });
   checkNormalizer(`${name}: normalizer`, normalizer);

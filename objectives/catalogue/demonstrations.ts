@@ -1,4 +1,5 @@
 /** Objectives on demonstrations by the field's names, each one expression of the parts. */
+import { objectiveDefaults } from "../defaults.ts";
 import { type DistillationOptions, distilled } from "../distillation.ts";
 import { estimate } from "../estimation.ts";
 import { type Demonstrations, gold } from "../gold.ts";
@@ -104,7 +105,8 @@ export interface IftOptions extends IntuitiveOptions {
  * @returns The objective.
  */
 export function ift(
-  { gamma = 0.95, propagation = "as-run", ...states }: IftOptions = {},
+  { gamma = objectiveDefaults.gamma, propagation = objectiveDefaults.propagation, ...states }:
+    IftOptions = {},
 ): Objective<Demonstrations> {
   return objective(
     estimate(intuitive(states), indicator),

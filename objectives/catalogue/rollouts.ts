@@ -8,6 +8,7 @@ import {
 } from "../advantages.ts";
 import { checkName } from "../checks.ts";
 import { sumOf, weight } from "../combinators.ts";
+import { objectiveDefaults } from "../defaults.ts";
 import { both, estimate } from "../estimation.ts";
 import { intuitive, type IntuitiveOptions } from "../intuitive.ts";
 import { nll, type NllOptions } from "../nll.ts";
@@ -72,7 +73,7 @@ export interface ScaledGroupOptions extends GroupObjectiveOptions {
 /** GRPO's advantages, scaled as told. */
 function scaledAdvantages(
   name: string,
-  { groupSize = 8, scaleRewards = "group" }: ScaledGroupOptions,
+  { groupSize = objectiveDefaults.groupSize, scaleRewards = "group" }: ScaledGroupOptions,
 ): AdvantageEstimator {
   checkName(`${name}: scaleRewards`, scaleRewards, scaledBy);
   return estimator(scaledBy[scaleRewards], groupSize);
@@ -199,7 +200,8 @@ export function ppo(options: PpoOptions = {}): Objective<ScoredRollouts & ValueS
  * @returns The objective.
  */
 export function rloo(
-  { groupSize = 8, ...options }: GroupObjectiveOptions & ClippedOptions = {},
+  { groupSize = objectiveDefaults.groupSize, ...options }: GroupObjectiveOptions & ClippedOptions =
+    {},
 ): Objective<Rollouts> {
   return objective(
     estimate(sampled, advantage(estimator("leave-one-out", groupSize))),
@@ -306,7 +308,7 @@ const longest: Range = { words: "a positive number", holds: ranges.positive.hold
  * @returns The objective.
  */
 export function drGrpo(
-  { groupSize = 8, maxLength = 256, ...options }:
+  { groupSize = objectiveDefaults.groupSize, maxLength = 256, ...options }:
     & GroupObjectiveOptions
     & Omit<ClippedOptions, "normalizer">
     & { readonly maxLength?: number } = {},
@@ -377,7 +379,8 @@ export function cispo(options: ScaledGroupOptions & CispoOptions = {}): Objectiv
  * @returns The objective.
  */
 export function maxRlGradient(
-  { groupSize = 8, ...options }: GroupObjectiveOptions & ClippedOptions = {},
+  { groupSize = objectiveDefaults.groupSize, ...options }: GroupObjectiveOptions & ClippedOptions =
+    {},
 ): Objective<Rollouts> {
   return objective(
     estimate(sampled, advantage(estimator("max-rl", groupSize))),
@@ -424,7 +427,9 @@ export function intuitiveGrpo(
  * @returns The objective.
  */
 export function onlineDpo(
-  { groupSize = 2, ...options }: RankingOptions & PreferenceObjectiveOptions = {},
+  { groupSize = objectiveDefaults.rankedGroupSize, ...options }:
+    & RankingOptions
+    & PreferenceObjectiveOptions = {},
 ): Objective<SampledTokens & ReferenceScores & Rewarded> {
   return objective(
     ranked(paired(estimate(sampled, againstReference("precomputed"))), { groupSize }),
@@ -447,7 +452,7 @@ export function onlineDpo(
  * @returns The objective.
  */
 export function bestOfN(
-  { groupSize = 8, ...options }: RankingOptions & NllOptions = {},
+  { groupSize = objectiveDefaults.groupSize, ...options }: RankingOptions & NllOptions = {},
 ): Objective<SampledTokens & Rewarded> {
   return objective(best(estimate(sampled, indicator), { groupSize }), nll(options));
 }

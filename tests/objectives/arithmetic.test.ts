@@ -33,6 +33,7 @@ const cases: Readonly<Record<string, <X>(on: Arithmetic<X>, x: X, y: X) => X>> =
   "(x - y)^2": (on, x, y) => on.square(on.sub(x, y)),
   "relu(x)": (on, x) => on.relu(x),
   "e^(-bx)": (on, x) => on.exp(on.neg(on.mul(b, x))),
+  "e^(x - y) - 1": (on, x, y) => on.expm1(on.sub(x, y)),
   "sort(x)": (on, x) => on.sort(x),
   // By 0 and 1 nothing is multiplied.
   "y": (on, x, y) => on.add(on.mul(zero, x), on.mul(one, y)),

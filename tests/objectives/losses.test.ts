@@ -787,6 +787,8 @@ Deno.test("hyperparameters out of range and shapes that differ are errors", () =
   for (const [f, error, message] of wrong) assertThrows(f, error, message);
   // @ts-expect-error: no such estimator.
   assertThrows(() => klEstimate(a, a, "k4"), RangeError, "k1, k2, k3, k3-k2");
+  // @ts-expect-error: a tensor and a number.
+  assertThrows(() => klEstimate(a, 0), TypeError, "got one of each");
   // @ts-expect-error: no such level.
   assertThrows(() => importanceRatio(x, x, mask, "batch"), RangeError, "level");
 });
@@ -802,6 +804,10 @@ theorem(
       // e^-x - 1 + x is rounded where it is 0.
       assert(await of(x, "k3") >= -tolerance);
       assertAlmostEquals(await of(x, "k3-k2"), await of(x, "k3"), tolerance);
+      for (const estimator of ["k1", "k2", "k3", "k3-k2"] as const) {
+        const expected = klEstimate(x, 0, estimator);
+        assertAlmostEquals(await of(x, estimator), expected, tolerance * (1 + expected ** 2));
+      }
       assertAlmostEquals(await slope(x, "k3-k2"), x, tolerance);
       // The remainder of e^-x after x^2/2 is at most |x|^3 e^|x| / 6.
       const bound = Math.abs(x) ** 3 * Math.exp(Math.abs(x)) / 6 + tolerance;
