@@ -19,7 +19,10 @@ export interface Explanation {
 const flush = (lines: string) => lines.split("\n").map((line) => line.trim()).join("\n");
 
 /** Whether an explanation is about a mutant. */
-export function explains(explanation: Explanation, mutant: Omit<Mutant, "id" | "text">): boolean {
+export function explains(
+  explanation: Explanation,
+  mutant: Pick<Mutant, "file" | "inside" | "before" | "after">,
+): boolean {
   return explanation.file === mutant.file && explanation.inside === mutant.inside &&
     explanation.before === flush(mutant.before) && explanation.after === flush(mutant.after);
 }

@@ -84,7 +84,10 @@ function candidatesOf(
 ): Mutant[] {
   const [named] = only?.split(":") ?? [];
   const files = named === undefined ? filesNamed(repository, paths) : [named];
-  const all = files.flatMap((file) => mutantsOf(file, repository.files.get(file) ?? ""));
+  const all = files.flatMap((file) => {
+    const text = repository.files.get(file);
+    return text === undefined ? [] : mutantsOf(file, text);
+  });
   if (only === undefined) return shuffled(randomStream(seed), all);
   const found = all.filter(({ id }) => id === only);
   if (found.length > 0) return found;

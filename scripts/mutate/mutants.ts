@@ -8,6 +8,8 @@ export interface Mutant {
   readonly id: string;
   /** The file, as a path from the root. */
   readonly file: string;
+  /** The line on which the change begins, from 1. */
+  readonly line: number;
   /** The functions and constants around the change, from the outside: `makeTensor.item`. */
   readonly inside: string;
   /** The lines that change, as they stand. */
@@ -58,6 +60,7 @@ function mutantOf(source: ts.SourceFile, mutation: Mutation): Mutant {
   return {
     id: `${file}:${line + 1}:${character + 1}:${operator}`,
     file,
+    line: line + 1,
     inside: namesAround(source, start, end),
     before: linesAround(whole, start, end),
     after: linesAround(text, start, start + replacement.length),
@@ -76,11 +79,9 @@ export function mutantsOf(file: string, text: string): Mutant[] {
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
   const mutants = mutationsOf(source).map((mutation) => mutantOf(source, mutation));
   // Nested expressions, such as `a ?? b ?? c`, may begin at one place.
-  const byId = Map.groupBy(mutants, ({ id }) => id);
-  return mutants.map((mutant) => {
-    const position = byId.get(mutant.id)?.indexOf(mutant) ?? 0;
-    return position === 0 ? mutant : { ...mutant, id: `${mutant.id}:${position + 1}` };
-  });
+  return [...Map.groupBy(mutants, ({ id }) => id).values()].flatMap((alike) =>
+    alike.map((mutant, i) => i === 0 ? mutant : { ...mutant, id: `${mutant.id}:${i + 1}` })
+  );
 }
 
 /** The change as the lines of a diff. */

@@ -42,8 +42,13 @@ function declaredBy(node: ts.Node): string[] {
     : [];
 }
 
-function moduleOf({ files, resolve }: Repository, file: string, programs: string[]): Module {
-  const source = ts.createSourceFile(file, files.get(file) ?? "", ts.ScriptTarget.Latest);
+function moduleOf(
+  { files, resolve }: Repository,
+  file: string,
+  text: string,
+  programs: readonly string[],
+): Module {
+  const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest);
   const imports: [string, string][] = [];
   const handedOn = new Map<string, readonly [string, string]>();
   const stars: string[] = [];
@@ -108,7 +113,7 @@ export function reachOf(repository: Repository): Reach {
     files.has(path) ? [path] : []
   );
   const modules = new Map(
-    [...files.keys()].map((file) => [file, moduleOf(repository, file, programs)]),
+    [...files].map(([file, text]) => [file, moduleOf(repository, file, text, programs)]),
   );
 
   /** The files that have a name, or all that are handed on. */

@@ -47,8 +47,7 @@ export function isEnough(findings: Findings): boolean {
 /** A survivor: where it is, its change, and how to run it again. */
 export function survivorLines(mutant: Mutant): string {
   const diff = diffOf(mutant).split("\n").map((line) => `  ${line}`).join("\n");
-  const { id, file, inside } = mutant;
-  const [line] = id.slice(file.length + 1).split(":");
+  const { id, file, line, inside } = mutant;
   return `survived: ${file}:${line}${inside && ` (${inside})`}\n${diff}\n` +
     `  deno task mutate --only ${id}`;
 }

@@ -17,12 +17,11 @@ export interface BelongingTest extends TestUnit {
   readonly distance: number;
 }
 
-/** The folder of a path in the first folder, such as `core` of `tests/core/sums.test.ts`. */
-const folderOf = (test: string): string | undefined => test.split("/")[1];
+/** A test file, and the folder of `tests` that it stands in. */
+const TEST = /^tests\/(?<folder>\w+)\/.*\.test\.ts$/;
 
-/** Whether a test is of the package that a file is of. */
-function isOf(test: string, file: string): boolean {
-  const folder = folderOf(test) ?? "";
+/** Whether tests of a folder are of the package that a file is of. */
+function areOf(folder: string, file: string): boolean {
   return file.startsWith(`${packageOf[folder] ?? folder}/`);
 }
 
@@ -38,20 +37,20 @@ export function testsFor(
   { files }: Repository,
   reach: Reach,
 ): (file: string) => readonly BelongingTest[] {
-  const tests = [...files.keys()].filter((path) =>
-    path.startsWith("tests/") && path.endsWith(".test.ts")
-  );
-  const distances = new Map(tests.map((test) => [test, reach.from(test)]));
+  const tests = [...files.keys()].flatMap((name) => {
+    const folder = TEST.exec(name)?.groups?.folder;
+    return folder === undefined ? [] : [{ name, folder, distances: reach.from(name) }];
+  });
   return (file) => {
     const examples = files.get(file)?.includes(" * ```ts\n")
       ? [{ name: `the examples of ${file}`, args: ["--doc", file], isOwn: true, distance: 0 }]
       : [];
-    const reaching = tests.flatMap((test) => {
-      const distance = distances.get(test)?.get(file);
-      const isOwn = isOf(test, file);
-      return distance === undefined || !(isOwn || quick.includes(folderOf(test) ?? ""))
+    const reaching = tests.flatMap(({ name, folder, distances }) => {
+      const distance = distances.get(file);
+      const isOwn = areOf(folder, file);
+      return distance === undefined || !(isOwn || quick.includes(folder))
         ? []
-        : [{ name: test, args: [test], isOwn, distance }];
+        : [{ name, args: [name], isOwn, distance }];
     });
     return [...examples, ...reaching];
   };

@@ -51,6 +51,7 @@ Deno.test("JSON has the counts and every mutant, without the text of its file", 
   assertEquals(mutants[0], {
     id: "core/a.ts:2:12:swap",
     file: "core/a.ts",
+    line: 2,
     inside: "f",
     before: "  return x < 1;",
     after: "  return x <= 1;",
