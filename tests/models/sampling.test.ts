@@ -179,3 +179,15 @@ Deno.test("masked tokens are never drawn and infinite ones always, filtered or n
     }
   }
 });
+
+Deno.test("a random number of 0 stands for half of the least one above it", async () => {
+  // Of this row's two random words, found by search, the first is 107, which is less than one step
+  // of 2^-24, and the second is 3,417,804,850.
+  const row = { seed: 1, firstRow: 5_312_892 };
+  const gumbel = (u: number) => -Math.log(-Math.log(u));
+  const lead = gumbel(Math.floor(3_417_804_850 / 256) * 2 ** -24) - gumbel(2 ** -25);
+  // f32 numbers about 4, after some rounded operations.
+  const rounding = 1e-5;
+  assertEquals(await draw([[lead + rounding, 0]], row), [0]);
+  assertEquals(await draw([[lead - rounding, 0]], row), [1]);
+});
