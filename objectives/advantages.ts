@@ -74,27 +74,27 @@ const centredGroups = ({ rewards, counted }: Groups): Tensor =>
 const deviationOf = (groups: Groups): Tensor =>
   standardDeviation(centredGroups(groups), groups.counted, overGroup);
 
-/** Which rewards an estimator looks at. */
+/** The rewards that an estimator looks at. */
 export interface CountedOptions {
   /**
-   * 1 for each reward that counts, 0 for the others, `[B]`; all of them unless told. A reward that
+   * 1 for each reward that counts, 0 for the others, `[B]` (default: all of them). A reward that
    * does not count, and one that is NaN (nobody can give it), takes no part in means and
    * deviations; its advantage is 0.
    */
   readonly counted?: Tensor | undefined;
 }
 
-/** What group advantages are told: which rows answer the same prompt. */
+/** The options of group advantages: which rows answer the same prompt. */
 export interface GroupOptions extends CountedOptions {
   /** Answers to each prompt, at least 2, in consecutive rows. */
   readonly groupSize: number;
 }
 
-/** What a z-score is told. */
+/** The options of a z-score. */
 export interface ZScoreOptions {
   /**
    * Added to the standard deviation, at least 0, so that rewards that all but agree are not blown
-   * up; 1e-4 unless told. Rewards that agree give 0 whatever it is.
+   * up (default 1e-4). Rewards that agree give 0 whatever it is.
    */
   readonly epsilon?: number;
 }
@@ -285,11 +285,11 @@ export function batchZScore(
   return ungrouped(safeRatio(centredGroups(batch), scale), batch.counted);
 }
 
-/** What generalised advantage estimation can be told. */
+/** The options of generalised advantage estimation. */
 export interface GaeOptions {
-  /** The discount g of later rewards, from 0 to 1; 1 unless told. */
+  /** The discount g of later rewards, from 0 to 1 (default 1). */
   readonly gamma?: number;
-  /** The share l of longer looks ahead, from 0 to 1; 0.95 unless told. */
+  /** The share l of longer looks ahead, from 0 to 1 (default 0.95). */
   readonly lambda?: number;
 }
 
@@ -396,11 +396,11 @@ export function answerAdvantages(
   return { advantages, returns: add(advantages, own) };
 }
 
-/** What whitening can be told. */
+/** The options of whitening. */
 export interface WhitenOptions {
-  /** Whether the mean becomes 0 (it is kept otherwise); true unless told. */
+  /** Whether the mean becomes 0 (default true; otherwise it is kept). */
   readonly shiftMean?: boolean;
-  /** What is added to the variance; 1e-8 unless told. */
+  /** The number added to the variance (default 1e-8). */
   readonly epsilon?: number;
 }
 
@@ -419,7 +419,8 @@ export interface WhitenOptions {
  * assertAlmostEquals(first, -1.0502100621, 1e-9);
  * ```
  *
- * @param x Values, any shape; whitened everywhere, though moments are of those that count.
+ * @param x Values, any shape. Every position is whitened; mean and variance are computed over unmasked
+ * positions only.
  * @param mask 1 where a value counts, 0 elsewhere, in the same shape.
  * @param options Whether the mean is taken away, and epsilon.
  * @returns The whitened values, in the same shape.
@@ -439,11 +440,11 @@ export function maskedWhiten(
   return shiftMean ? white : add(white, maskedMean(x, mask));
 }
 
-/** How rewards become advantages, as a part of an objective. */
+/** The way from rewards to advantages, as a part of an objective. */
 export interface AdvantageEstimator {
   /** The estimator in a few words. */
   readonly description: string;
-  /** How many consecutive rows are compared; a batch may be cut between such groups only. */
+  /** The size of the groups of rows that are compared; a batch may be cut between groups only. */
   readonly groupSize: number;
   /**
    * Rewards `[B]` to advantages `[B]`. Those that are not counted (0 in `counted`, `[B]`) take no
@@ -521,8 +522,8 @@ const forms: Readonly<Record<AdvantageForm, AdvantageRule>> = {
  * assertEquals(await estimate(tensor([1, 0])).data(), new Float32Array([0.5, -0.5]));
  * ```
  *
- * @param form Which.
- * @param groupSize Answers to each prompt, in consecutive rows; 8 unless told.
+ * @param form The form of the comparison.
+ * @param groupSize Answers to each prompt, in consecutive rows (default 8).
  * @returns The estimator.
  * @throws {RangeError} If the size is no positive integer, or 1 where a group is compared.
  */

@@ -71,7 +71,7 @@ export function aggregateFormula(normalizer: Normalizer, loss: string): string {
  *
  * @param losses Losses of tokens, `[B, T]`; those under a 0 of the mask are not looked at.
  * @param mask 1 on answer tokens, 0 elsewhere, `[B, T]`.
- * @param normalizer What their sum is divided by.
+ * @param normalizer The normalizer of their sum.
  * @returns The loss.
  * @throws {ShapeError} If the shapes differ or the batch is empty.
  * @throws {RangeError} If the normalizer is none.

@@ -28,7 +28,7 @@ export function checkTokens(name: string, logProbs: Tensor, mask: Tensor): void 
   checkMask(name, mask);
 }
 
-/** What holds 0 and 1 only, and how an error calls an element of it. */
+/** Operands that hold 0 and 1 only, and the name of an element of each in errors. */
 const flags: Readonly<Record<string, string>> = {
   mask: "the mask",
   counted: "the mask",

@@ -124,7 +124,7 @@ function scaled({ terms, metrics }: Evaluation, factor: TensorLike): Evaluation 
   };
 }
 
-/** What is known of a loss that is multiplied: by a number, or by one that changes. */
+/** The description of a loss that is multiplied: by a number, or by one that changes. */
 function reweighed(
   { transition, normalizer, formula, stepZero }: OptimizationDescription,
   name: string,
@@ -230,13 +230,13 @@ export interface GatedBatch<R, D> {
   readonly demonstrations: D;
 }
 
-/** What {@linkcode gate} can be told. */
+/** The options of {@linkcode gate}. */
 export interface GateOptions {
   /** Rollouts of each prompt, at least 2, in consecutive rows. */
   readonly groupSize: number;
-  /** The pass rate above which the rollouts teach; 0 unless told: any success. */
+  /** The pass rate above which the rollouts teach (default 0: any success). */
   readonly threshold?: number;
-  /** The reward from which a rollout has passed; 1 unless told. */
+  /** The reward from which a rollout has passed (default 1). */
   readonly passing?: number;
 }
 

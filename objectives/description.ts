@@ -6,10 +6,10 @@
  * symbol that differs there; no text is searched or edited.
  */
 
-/** The models that an objective asks: \`"reward"\` judges answers, \`"value"\` predicts returns. */
+/** The models that an objective asks: `"reward"` judges answers, `"value"` predicts returns. */
 export type ModelRole = "policy" | "reference" | "teacher" | "reward" | "value" | "reward model";
 
-/** What an objective reads of a row of data. */
+/** A part of a row of data that an objective reads. */
 export type DataField =
   | "demonstration"
   | "chosen and rejected"
@@ -21,7 +21,7 @@ export type DataField =
   | "mismatched answers";
 
 /**
- * A state as a formula in the symbol of the demonstrated state: \`s*\`, and \`s-\` for the rejected side
+ * A state as a formula in the symbol of the demonstrated state: `s*`, and `s-` for the rejected side
  * of a pair.
  */
 export type StateFormula = (demonstrated: string) => string;
@@ -51,7 +51,7 @@ export interface SignalDescription {
   readonly models: readonly ModelRole[];
   /** The data that it reads of a row, beside that of the prior states. */
   readonly data: readonly DataField[];
-  /** How many more times models are asked on the prior states. */
+  /** The number of further times that models are asked on the prior states. */
   readonly asks: number;
 }
 

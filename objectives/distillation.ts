@@ -31,11 +31,11 @@ import { objectiveDefaults } from "./defaults.ts";
 import { bounded, maskedCount, maskedSum } from "./log_probs.ts";
 import type { Optimization, TeacherEvidence } from "./optimization.ts";
 
-/** What {@linkcode generalizedJsd} can be told. */
+/** The options of {@linkcode generalizedJsd}. */
 export interface JsdOptions {
-  /** The teacher's share in the mixture, from 0 to 1; 0.5 unless told. */
+  /** The teacher's share in the mixture, from 0 to 1 (default 0.5). */
   readonly beta?: number;
-  /** What logits are divided by, above 0; 1 unless told. */
+  /** The temperature that logits are divided by, above 0 (default 1). */
   readonly temperature?: number;
 }
 
@@ -103,9 +103,9 @@ export function generalizedJsd(
   );
 }
 
-/** What a distillation can be told. */
+/** The options of a distillation. */
 export interface DistillationOptions extends JsdOptions {
-  /** What the sum over tokens is divided by; `"token"` unless told. */
+  /** The normalizer of the sum over tokens (default `"token"`). */
   readonly normalizer?: Normalizer;
 }
 
@@ -121,7 +121,7 @@ export interface DistillationOptions extends JsdOptions {
  * assertStringIncludes(distilled({ beta: 1 }).description.formula, "KL(student, teacher)");
  * ```
  *
- * @param options The mixture, the temperature, and what the sum is divided by.
+ * @param options The mixture, the temperature, and the normalizer.
  * @returns The optimization.
  * @throws {RangeError} If an option is out of range.
  */

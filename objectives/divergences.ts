@@ -52,11 +52,11 @@ const scores: Readonly<Record<FDivergence, Score>> = {
   "alpha": (logRatio, alpha) => powerScore(logRatio, alpha - 1),
 };
 
-/** What a divergence can be told. */
+/** The options of a divergence. */
 export interface DivergenceOptions {
-  /** Which; `"reverse-kl"` unless told. */
+  /** The divergence (default `"reverse-kl"`). */
   readonly divergence?: FDivergence;
-  /** The a of `"alpha"`, any finite number; 0.5 unless told, as in TRL. */
+  /** The a of `"alpha"`, any finite number (default 0.5), as in TRL. */
   readonly alpha?: number;
 }
 

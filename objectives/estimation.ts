@@ -51,9 +51,9 @@ export interface Estimation<B, C, E> {
 
 /** Evidence, and what is to be logged of it. */
 export interface Compared<E> {
-  /** What a transition optimization works on. */
+  /** The evidence that a transition optimization works on. */
   readonly evidence: E;
-  /** What is logged. */
+  /** The metrics to log. */
   readonly metrics: Metrics;
 }
 
@@ -76,7 +76,7 @@ export interface Signal<B, X, E> {
   readonly compare: (states: States, collected: X) => Compared<E>;
 }
 
-/** What prior states and signal collected. */
+/** The tensors that prior states and signal collected. */
 export interface Collected<C, X> {
   /** By the prior states. */
   readonly states: C;
@@ -101,7 +101,7 @@ function union<Name>(a: readonly Name[], b: readonly Name[]): readonly Name[] {
  * ```
  *
  * @param priorStates On which states.
- * @param signal What is compared there.
+ * @param signal The signal that is compared there.
  * @returns The estimation.
  */
 export function estimate<B, C, D, X, E>(

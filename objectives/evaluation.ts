@@ -9,6 +9,6 @@ import type { Metrics } from "./metrics.ts";
 export interface Evaluation {
   /** The terms of the loss, each with a normalizer of its own. */
   readonly terms: readonly Loss[];
-  /** What is logged beside the loss. */
+  /** The metrics to log beside the loss. */
   readonly metrics: Metrics;
 }

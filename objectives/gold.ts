@@ -17,8 +17,8 @@ export interface Demonstrations {
    */
   readonly mask: Tensor;
   /**
-   * What a policy in a world reads in place of each token: what the world answered to it, `[B, T]`
-   * (i32). In a text that is the token itself, and so it is unless told.
+   * The world's answer to each token, which the policy reads in place of it, `[B, T]` (i32) (default:
+   * the token itself, as in a text).
    */
   readonly observations?: Tensor;
   /**

@@ -23,7 +23,7 @@ function showPosition(index: number, { shape }: Tensor): string {
 /**
  * Refuses a mask with anything but 0 and 1, where its elements are on the host.
  *
- * @param what How the error calls an element.
+ * @param what The name of an element in the error.
  * @throws {RangeError} If an element is neither; names it and its position.
  */
 export function checkMask(name: string, mask: Tensor, what = "the mask"): void {

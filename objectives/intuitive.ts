@@ -48,7 +48,7 @@ import { type Metrics, tokenMetrics } from "./metrics.ts";
 import type { Context, Model } from "./policy.ts";
 import type { Prediction } from "./prediction.ts";
 
-/** What draws are for, so that each has a key of its own beside dropout's. */
+/** The purposes of draws, each with a key of its own beside dropout's. */
 const [OWN_TOKENS, COINS, NOISE, OUTCOMES] = [1, 2, 3, 4] as const;
 
 /**
@@ -70,8 +70,8 @@ export type MixedEmbeddings = "live" | "synchronised" | "frozen";
  * A world: what is read after an action. In a text the next state is the prefix with one more
  * token, so what is read next is the token said; in a world it is what the world makes of it.
  *
- * @param observed What was read before, ids `[B, T]` (i32).
- * @param actions What is done there, ids `[B, T]` (i32).
+ * @param observed The observations before, ids `[B, T]` (i32).
+ * @param actions The actions there, ids `[B, T]` (i32).
  * @param options A key (u32 `[2]`) where the world may be random.
  * @returns What is read next, ids `[B, T]` (i32).
  */
@@ -84,26 +84,26 @@ export type Environment = (
 /** A text: what is said is what is read next. */
 const text: Environment = (_observed, actions) => actions;
 
-/** What {@linkcode intuitive} can be told. */
+/** The options of {@linkcode intuitive}. */
 export interface IntuitiveOptions {
-  /** The share of the model's own token, fixed or scheduled; 0.2 unless told. */
+  /** The share of the model's own token, fixed or scheduled (default 0.2). */
   readonly lambda?: number | LambdaSchedule;
-  /** How the own token is chosen; `"argmax"` unless told. */
+  /** How the own token is chosen (default `"argmax"`). */
   readonly own?: OwnToken;
-  /** Where the gradient goes, and which table is mixed; `"live"` unless told. */
+  /** Where the gradient goes, and which table is mixed (default `"live"`). */
   readonly embeddings?: MixedEmbeddings;
   /** The embeddings that `"frozen"` mixes: token ids `[B, T]` to `[B, T, D]`. */
   readonly table?: Model["embed"];
   /**
-   * How often own tokens are asked for anew on the mix of the last time: 1, as the paper's code
-   * does, unless told; `"recursive"` until every own token comes from intuitive states before it,
-   * as in the paper's figure 2, which takes `T - 1` passes.
+   * How often own tokens are asked for anew on the mix of the last time (default 1, as in the
+   * paper's code); `"recursive"`: until every own token comes from intuitive states before it, as in
+   * the paper's figure 2, which takes `T - 1` passes.
    */
   readonly passes?: number | "recursive";
   /**
-   * What is read after an own action, from what the human read before it: the own state is
-   * `step(s*_{n-1}, own action)`. Unless told, a text, where that is the own token. It needs own
-   * actions, not expected ones.
+   * The world that answers to an own action, from the observation that the human acted on: the own
+   * state is `step(s*_{n-1}, own action)` (default: a text, where that is the own token). It needs
+   * own actions, not expected ones.
    */
   readonly environment?: Environment;
 }
@@ -115,7 +115,7 @@ export interface IntuitiveDemonstrations extends Demonstrations {
    * `[B, T-1]` (i32) or, where they are expected, probabilities `[B, T-1, V]`.
    */
   readonly own: Tensor;
-  /** How the model does on the gold prefixes, from the first pass. */
+  /** The metrics of the model on the gold prefixes, from the first pass. */
   readonly metrics: Metrics;
 }
 
@@ -131,7 +131,7 @@ interface OwnTokenRule {
   readonly embed: (embed: Model["embed"], own: Tensor) => Tensor;
 }
 
-/** What is predicted at t stands at t + 1; nothing predicts the first, which stays gold. */
+/** The prediction at t stands at t + 1; nothing predicts the first token, which stays gold. */
 function shifted(first: Tensor, predicted: Tensor): Tensor {
   return inputsOf(concat([slice(first, 1, 0, 1), predicted], 1));
 }
@@ -193,8 +193,8 @@ const embeddingChoices: Readonly<Record<MixedEmbeddings, (mix: Tensor) => Tensor
  *
  * 1. The first pass, without gradient and without dropout, reads the gold embeddings; `own_t` is
  *    what the model predicts for position t from the gold prefix before it (`own_0 = x_0`).
- * 2. The second pass, with gradient, reads e'. The mix is not recursive unless told: every own
- *    token comes from a gold prefix.
+ * 2. The second pass, with gradient, reads e'. By default the mix is not recursive: every own token
+ *    comes from a gold prefix.
  *
  * An answer position is one whose own token is learned, `mask[b, t] = 1`, so the prompt is read as
  * it is. The metrics are those of the first pass, on gold prefixes, and so comparable with those of
@@ -254,7 +254,7 @@ export function intuitive(
   const formula = ownFormula(own, environment);
   const through = embeddingChoices[embeddings];
 
-  /** What own tokens, by a prediction, give to read in place of the ids that are read. */
+  /** The ids that own tokens, by a prediction, give to read in place of those that are read. */
   function ownOf(prediction: Prediction, read: Tensor, keys: Context["keys"]): Tensor {
     const chosen = choose(prediction, keys);
     const key = keys === undefined ? {} : { key: foldKey(keys.batch, OUTCOMES) };
@@ -327,13 +327,13 @@ function shareAt(schedule: LambdaSchedule, context: Context, dtype: DType): Tens
   return cast(asTensor(schedule.at(context), dtype), dtype);
 }
 
-/** What {@linkcode scheduled} can be told. */
+/** The options of {@linkcode scheduled}. */
 export interface ScheduledOptions {
-  /** The probability of the model's own token, fixed or scheduled; 0.2 unless told. */
+  /** The probability of the model's own token, fixed or scheduled (default 0.2). */
   readonly lambda?: number | LambdaSchedule;
-  /** How the own token is chosen; `"sampled"` unless told. */
+  /** How the own token is chosen (default `"sampled"`). */
   readonly own?: "argmax" | "sampled";
-  /** What is read after an own action; a text unless told. */
+  /** The world that answers to an own action (default: a text). */
   readonly environment?: Environment;
 }
 
@@ -402,7 +402,7 @@ export function scheduled(
  * ```
  *
  * @param priorStates The states.
- * @param options The scale alpha, at least 0; 5 unless told.
+ * @param options The scale alpha, at least 0 (default 5).
  * @returns The states with noise.
  * @throws {RangeError} If alpha is negative.
  */

@@ -32,13 +32,13 @@ import type { Model } from "./policy.ts";
 import { scoreTokens } from "./rollouts.ts";
 import { againstReference, type Referenced, type ReferenceScores } from "./signals.ts";
 
-/** What {@linkcode ktoLoss} can be told. */
+/** The options of {@linkcode ktoLoss}. */
 export interface KtoOptions {
-  /** The strength b of the reference, above 0; 0.1 unless told. */
+  /** The strength b of the reference, above 0 (default 0.1). */
   readonly beta?: number;
-  /** The weight of desirable answers, at least 0; 1 unless told. */
+  /** The weight of desirable answers, at least 0 (default 1). */
   readonly desirableWeight?: number;
-  /** The weight of undesirable answers, at least 0; 1 unless told. */
+  /** The weight of undesirable answers, at least 0 (default 1). */
   readonly undesirableWeight?: number;
 }
 
@@ -73,7 +73,7 @@ export function ktoConstants(
  *
  * @param mismatched Summed log-probabilities of mismatched answers, `[B]`, in nats.
  * @param referenceMismatched Those under the reference, `[B]`.
- * @param counted 1 for each row that has an answer, 0 for the others, `[B]`; all of them unless told.
+ * @param counted 1 for each row that has an answer, 0 for the others, `[B]` (default: all of them).
  * @returns A scalar, at least 0; 0 where no row counts.
  * @throws {ShapeError} If the shapes differ or the batch is empty.
  */
@@ -128,7 +128,7 @@ export function ktoLoss(
   );
 }
 
-/** What KTO reads of a batch, beside the answers. */
+/** The part of a batch that KTO reads beside the answers. */
 export interface Labels {
   /** 1 for a desirable answer, 0 for an undesirable one, `[B]`. */
   readonly labels: Tensor;
@@ -142,7 +142,7 @@ export interface ScoredLabels extends Labels, ReferenceScores {
   readonly mismatched: Demonstrations & ReferenceScores;
 }
 
-/** What {@linkcode labelled} collects. */
+/** The tensors that {@linkcode labelled} collects. */
 export interface Labelled extends Referenced {
   /** `[B]`. */
   readonly labels: Tensor;

@@ -89,7 +89,7 @@ export function linearLambda(
  * assertEquals(noisyLambda({ lambda: 0.2 }).at({ step: tensor(0, { dtype: "i32" }) }), 0.2);
  * ```
  *
- * @param options The share without noise, and the noise's scale, 0.5 unless told.
+ * @param options The share without noise, and the noise's scale (default 0.5).
  * @returns The schedule.
  * @throws {RangeError} If the share is out of range or the scale negative.
  */

@@ -73,12 +73,12 @@ export function masked(x: Tensor, mask: Tensor): Tensor {
   return where(notEqual(mask, 0), x, 0);
 }
 
-/** How many positions have a mask of 1, in a floating-point dtype. */
+/** The number of positions with a mask of 1, in a floating-point dtype. */
 export function maskedCount(mask: Tensor, dtype: DType, options: ReduceOptions = {}): Tensor {
   return sum(cast(mask, dtype), options);
 }
 
-/** How many rows of a mask `[B, T]` have a 1 anywhere: the sequences that have an answer. */
+/** The number of rows of a mask `[B, T]` with a 1 anywhere: the sequences that have an answer. */
 export function countRows(mask: Tensor, dtype: DType): Tensor {
   return sum(max(cast(mask, dtype), { axes: [-1] }));
 }
@@ -97,7 +97,7 @@ export function countRows(mask: Tensor, dtype: DType): Tensor {
  *
  * @param x Values; those under a 0 are not looked at, and may be infinite.
  * @param mask 1 or 0 (or a truth value) for each value, in the same shape.
- * @param options The axes to sum over; all of them unless told.
+ * @param options The axes to sum over (default: all of them).
  * @returns The sum.
  * @throws {RangeError} If the mask is on the host and neither 0 nor 1 somewhere.
  */
@@ -123,7 +123,7 @@ export function maskedSum(x: Tensor, mask: Tensor, options: ReduceOptions = {}):
  *
  * @param x Values; those under a 0 are not looked at, and may be infinite.
  * @param mask 1 or 0 (or a truth value) for each value, in the same shape.
- * @param options The axes to average over; all of them unless told.
+ * @param options The axes to average over (default: all of them).
  * @returns The mean.
  * @throws {RangeError} If the mask is on the host and neither 0 nor 1 somewhere.
  */
@@ -132,7 +132,7 @@ export function maskedMean(x: Tensor, mask: Tensor, options: ReduceOptions = {})
   return safeRatio(sum(masked(x, mask), options), maskedCount(mask, x.dtype, options));
 }
 
-/** What an infinite log-probability counts as: finite, with finite squares in f32. */
+/** The size that an infinite log-probability counts as: finite, with finite squares in f32. */
 const LARGEST_LOG_PROB = 1e15;
 
 /** Log-probabilities with `-Infinity` as -1e15, so that no difference of them is NaN. */
@@ -193,7 +193,7 @@ export function logRatio(logProbs: Tensor, reference: Tensor): Tensor {
  *
  * @param logProbs Log-probabilities of tokens, `[B, T]`, in nats.
  * @param mask 1 on answer tokens, 0 elsewhere, `[B, T]`.
- * @param reduction `"sum"` unless told.
+ * @param reduction Sum or mean over tokens (default `"sum"`).
  * @returns `[B]`; 0 for a row without answer tokens.
  * @throws {ShapeError} If the shapes differ or the batch is empty.
  */

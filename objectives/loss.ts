@@ -8,7 +8,7 @@ import { div, equal, type Tensor, where } from "@unitune/core";
 export interface Loss {
   /** The sum of the losses. */
   readonly total: Tensor;
-  /** What the sum is divided by: a count of tokens, or of sequences. It carries no gradient. */
+  /** The normalizer of the sum: a count of tokens, or of sequences. It carries no gradient. */
   readonly normalizer: Tensor;
 }
 

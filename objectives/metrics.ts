@@ -1,4 +1,4 @@
-/** What is logged beside a loss, under the field's names. */
+/** Metrics to log beside a loss, under the field's names. */
 import { cast, equal, neg, type Tensor, zeros } from "@unitune/core";
 import { maskedCount, maskedSum } from "./log_probs.ts";
 import { safeRatio } from "./loss.ts";
@@ -11,7 +11,7 @@ import type { TargetPrediction } from "./prediction.ts";
 export interface Metric {
   /** The sum. */
   readonly total: Tensor;
-  /** What the sum is divided by; 0 for a count. */
+  /** The weight that the sum is divided by; 0 for a count. */
   readonly weight: Tensor;
 }
 

@@ -23,9 +23,9 @@ import { bounded, boundedExp, logRatio, sequenceLogProbs } from "./log_probs.ts"
 import type { Loss } from "./loss.ts";
 import type { Optimization, ReferenceEvidence, TokenEvidence } from "./optimization.ts";
 
-/** What a negative log-likelihood can be told. */
+/** The options of a negative log-likelihood. */
 export interface NllOptions {
-  /** What the sum is divided by; `"token"` unless told. */
+  /** The normalizer of the sum (default `"token"`). */
   readonly normalizer?: Normalizer;
 }
 
@@ -50,7 +50,7 @@ export interface NllOptions {
  *
  * @param logProbs Log-probabilities of the target tokens, `[B, T]`, in nats.
  * @param mask 1 on answer tokens, 0 elsewhere, `[B, T]`.
- * @param options What the sum is divided by.
+ * @param options The normalizer.
  * @returns The loss; its normalizer is a number of tokens or of rows.
  * @throws {ShapeError} If the shapes differ or the batch is empty.
  * @throws {RangeError} If the normalizer is unknown.
@@ -74,7 +74,7 @@ export function nllLoss(
  * assertEquals(nll().description.normalizer, "answer tokens of the batch");
  * ```
  *
- * @param options What the sum is divided by.
+ * @param options The normalizer.
  * @returns The optimization.
  * @throws {RangeError} If the normalizer is unknown.
  */
@@ -126,7 +126,7 @@ function supervised<E extends TokenEvidence>(
  *
  * @param logProbs Log-probabilities of the target tokens, `[B, T]`, in nats.
  * @param mask 1 on answer tokens, 0 elsewhere, `[B, T]`.
- * @param options What the sum is divided by.
+ * @param options The normalizer.
  * @returns The loss.
  * @throws {ShapeError} If the shapes differ or the batch is empty.
  */
@@ -151,7 +151,7 @@ export function dftLoss(
  * assertEquals(formula, "sum_b sum_t sg(p_bt) l_bt / sum_b M_b, l = -log p");
  * ```
  *
- * @param options What the sum is divided by.
+ * @param options The normalizer.
  * @returns The optimization.
  */
 export function probabilityWeightedNll(
@@ -162,11 +162,11 @@ export function probabilityWeightedNll(
   ) => dftLoss(logProbs(), mask, { normalizer }));
 }
 
-/** What importance-weighted SFT can be told. */
+/** The options of importance-weighted SFT. */
 export interface IwSftOptions extends NllOptions {
-  /** The exponent of the sequence's geometric-mean ratio; 2 unless told. */
+  /** The exponent of the sequence's geometric-mean ratio (default 2). */
   readonly power?: number;
-  /** The largest weight; 16 unless told. */
+  /** The largest weight (default 16). */
   readonly cap?: number;
 }
 
@@ -198,7 +198,7 @@ function iwSftConstants(
  * @param logProbs Log-probabilities of the target tokens, `[B, T]`, in nats.
  * @param referenceLogProbs Those under the reference, `[B, T]`.
  * @param mask 1 on answer tokens, 0 elsewhere, `[B, T]`.
- * @param options Of the weight, and what the sum is divided by.
+ * @param options Of the weight, and the normalizer.
  * @returns The loss.
  * @throws {ShapeError} If the shapes differ or the batch is empty.
  * @throws {RangeError} If an option is not positive.
@@ -227,7 +227,7 @@ export function iwSftLoss(
  * assertStringIncludes(importanceWeightedNll({ cap: 8 }).description.formula, "8");
  * ```
  *
- * @param options Of the weight, and what the sum is divided by.
+ * @param options Of the weight, and the normalizer.
  * @returns The optimization.
  * @throws {RangeError} If an option is not positive.
  */

@@ -81,7 +81,7 @@ export function objective<B, C, G extends N, N>(
  * assertEquals(await evaluationLoss({ terms, metrics: {} }).item(), 1.5);
  * ```
  *
- * @param evaluation What an objective says of a batch.
+ * @param evaluation The evaluation of a batch.
  * @returns A scalar.
  */
 export function evaluationLoss({ terms }: Evaluation): Tensor {
@@ -89,7 +89,7 @@ export function evaluationLoss({ terms }: Evaluation): Tensor {
 }
 
 /**
- * What an objective says of two batches together: everything is summed.
+ * The evaluation of two batches together: everything is summed.
  *
  * @example
  * ```ts
@@ -126,7 +126,7 @@ export function addEvaluations(a: Evaluation, b: Evaluation): Evaluation {
  * assertEquals([await loss?.item(), await nll?.item()], [1.5, 1.25]);
  * ```
  *
- * @param evaluation What an objective says of one batch, or of many together.
+ * @param evaluation The evaluation of one batch, or of many together.
  * @returns A scalar for each name.
  */
 export function summarize(evaluation: Evaluation): Readonly<Record<string, Tensor>> {

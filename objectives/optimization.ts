@@ -80,7 +80,7 @@ export interface LabelEvidence extends ReferenceEvidence {
 export interface ScoreEvidence {
   /** `[B]`, with gradient. */
   readonly scores: Tensor;
-  /** 1 for each sequence that has an answer, 0 for the others, `[B]`; all of them unless told. */
+  /** 1 for each sequence that has an answer, 0 for the others, `[B]` (default: all of them). */
   readonly counted?: Tensor;
 }
 
@@ -100,7 +100,7 @@ export type EvidenceNames<E> = E extends { readonly chosen: infer X }
   ? keyof X | (E extends { readonly rejected: infer Y } ? keyof Y : never)
   : keyof E;
 
-/** What evidence is for, by its name: returns are of rewards, as advantages are. */
+/** The purpose of evidence, by its name: returns are of rewards, as advantages are. */
 export type Purpose<Name> = Name extends "returns" ? "advantages" : Name;
 
 /**
@@ -123,9 +123,9 @@ export type Reading<G, N> =
 
 /** The chosen and the rejected side of something. */
 export interface Sides<T> {
-  /** What was preferred. */
+  /** The preferred side. */
   readonly chosen: T;
-  /** What was not. */
+  /** The other side. */
   readonly rejected: T;
 }
 

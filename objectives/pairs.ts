@@ -111,13 +111,13 @@ function onSides<T, R>({ chosen, rejected }: Sides<T>, of: (side: T) => R): Side
 
 const pairMean = "pairs";
 
-/** What {@linkcode pairwise} can be told. */
+/** The options of {@linkcode pairwise}. */
 export interface PairwiseOptions extends PreferenceOptions {
-  /** Which loss; `"dpo"` unless told. */
+  /** The form of the loss (default `"dpo"`). */
   readonly form?: PreferenceForm;
   /**
-   * Whether log-ratios are summed over an answer's tokens or averaged: `"mean"` for `ipo` and
-   * `"sum"` for the others unless told.
+   * Whether log-ratios are summed over an answer's tokens or averaged (default `"mean"` for `ipo`,
+   * `"sum"` for the others).
    */
   readonly logRatios?: "sum" | "mean";
 }

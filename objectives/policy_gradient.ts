@@ -71,7 +71,7 @@ const levels: Readonly<Record<RatioLevel, (logRatios: Tensor, mask: Tensor) => T
  * @param logProbs Log-probabilities of the sampled tokens, `[B, T]`, in nats.
  * @param oldLogProbs Those under the policy that sampled them, `[B, T]`.
  * @param mask 1 on answer tokens, 0 elsewhere, `[B, T]`.
- * @param level `"token"` unless told.
+ * @param level The level of the ratios (default `"token"`).
  * @returns Ratios, `[B, T]` or, of sequences, `[B, 1]`.
  * @throws {ShapeError} If the shapes differ or the batch is empty.
  */
@@ -95,9 +95,9 @@ function perToken(name: string, advantages: Tensor, logProbs: Tensor): Tensor {
   return advantages;
 }
 
-/** What the plain policy gradient can be told. */
+/** The options of the plain policy gradient. */
 export interface PolicyGradientOptions {
-  /** What the sum over tokens is divided by; `"token"` unless told. */
+  /** The normalizer of the sum over tokens (default `"token"`). */
   readonly normalizer?: Normalizer;
 }
 
@@ -117,7 +117,7 @@ export interface PolicyGradientOptions {
  * @param logProbs Log-probabilities of the sampled tokens, `[B, T]`, in nats.
  * @param advantages Of sequences `[B]` or of tokens `[B, T]`; no gradient flows into them.
  * @param mask 1 on answer tokens, 0 elsewhere, `[B, T]`.
- * @param options What the sum is divided by.
+ * @param options The normalizer.
  * @returns The loss.
  * @throws {ShapeError} If the shapes differ or the batch is empty.
  */
@@ -132,20 +132,20 @@ export function reinforceLoss(
   return aggregate(neg(mul(a, bounded(logProbs))), mask, normalizer);
 }
 
-/** What a clipped loss can be told. */
+/** The options of a clipped loss. */
 export interface ClippedOptions {
-  /** How far below 1 a ratio still counts; 0.2 unless told; `Infinity` for no clipping. */
+  /** Lower clip range: ratios below `1 - epsilon` are clipped (default 0.2; `Infinity`: none). */
   readonly epsilon?: number;
-  /** How far above 1; the same unless told. */
+  /** Upper clip range: ratios above `1 + epsilonHigh` are clipped (default `epsilon`). */
   readonly epsilonHigh?: number;
   /**
-   * For negative advantages, the ratio beyond which the loss no longer grows, above 1 and finite;
-   * none unless told.
+   * For negative advantages, the ratio beyond which the loss no longer grows, above 1 and finite
+   * (default: none).
    */
   readonly dualClip?: number;
-  /** Over what ratios are taken; `"token"` unless told. */
+  /** The level at which ratios are taken (default `"token"`). */
   readonly ratio?: RatioLevel;
-  /** What the sum over tokens is divided by; `"token"` unless told. */
+  /** The normalizer of the sum over tokens (default `"token"`). */
   readonly normalizer?: Normalizer;
 }
 
@@ -198,7 +198,7 @@ function clippedConstants(
  * @param oldLogProbs Those under the policy that sampled them, `[B, T]`.
  * @param advantages Of sequences `[B]` or of tokens `[B, T]`; no gradient flows into them.
  * @param mask 1 on answer tokens, 0 elsewhere, `[B, T]`.
- * @param options Clipping, ratios, and what the sum is divided by.
+ * @param options Clipping, ratios, and the normalizer.
  * @returns The loss.
  * @throws {ShapeError} If the shapes differ or the batch is empty.
  * @throws {RangeError} If a hyperparameter is out of range.
@@ -235,7 +235,7 @@ function withDefaults(defaults: ClippedOptions): RolloutLoss<ClippedOptions> {
     clippedLoss(logProbs, oldLogProbs, advantages, mask, { ...defaults, ...options });
 }
 
-/** How the named forms differ from each other: in these defaults alone. */
+/** The defaults of the named forms, which differ in nothing else. */
 export const clippedDefaults: {
   /** Token ratios, clip 0.2, token mean. */
   readonly ppo: ClippedOptions;
@@ -313,8 +313,8 @@ export const dapoLoss: RolloutLoss<ClippedOptions> = withDefaults(clippedDefault
 
 /**
  * {@linkcode clippedLoss} as Dr. GRPO has it (arXiv 2503.20783): the sum divided by rows times a
- * constant, rows without an answer included. Give the longest completion as `normalizer`; 1, the sum
- * of a sequence, unless told.
+ * constant, rows without an answer included. Give the longest completion as `normalizer` (default 1:
+ * the sum of a sequence).
  *
  * @example
  * ```ts
@@ -366,13 +366,13 @@ export const gspoLoss: RolloutLoss<ClippedOptions> = withDefaults(clippedDefault
  */
 export const rlooLoss: RolloutLoss<ClippedOptions> = withDefaults(clippedDefaults.rloo);
 
-/** What {@linkcode cispoLoss} can be told. */
+/** The options of {@linkcode cispoLoss}. */
 export interface CispoOptions {
   /**
-   * The largest ratio, above 0; 5 unless told. Where a project caps at `1 + epsilon`, give that.
+   * The largest ratio, above 0 (default 5). Where a project caps at `1 + epsilon`, give that.
    */
   readonly cap?: number;
-  /** What the sum over tokens is divided by; `"token"` unless told. */
+  /** The normalizer of the sum over tokens (default `"token"`). */
   readonly normalizer?: Normalizer;
 }
 
@@ -405,7 +405,7 @@ function cispoConstants(
  * @param oldLogProbs Those under the policy that sampled them, `[B, T]`.
  * @param advantages Of sequences `[B]` or of tokens `[B, T]`; no gradient flows into them.
  * @param mask 1 on answer tokens, 0 elsewhere, `[B, T]`.
- * @param options The cap, and what the sum is divided by.
+ * @param options The cap, and the normalizer.
  * @returns The loss.
  * @throws {ShapeError} If the shapes differ or the batch is empty.
  * @throws {RangeError} If the cap is not above 0.
@@ -446,7 +446,7 @@ function describe(
  * assertEquals(policyGradient().description.formula, "sum_b sum_t -A log p / sum_b M_b");
  * ```
  *
- * @param options What the sum is divided by.
+ * @param options The normalizer.
  * @returns The optimization.
  */
 export function policyGradient(
@@ -471,7 +471,7 @@ function share(holds: Tensor, mask: Tensor): Metric {
   };
 }
 
-/** How often clipping took the gradient away, below and above. */
+/** The shares of tokens whose gradient clipping took away, below and above. */
 function clipMetrics(
   { logProbs, oldLogProbs, advantages, mask }: RolloutEvidence,
   options: ClippedOptions,
@@ -503,7 +503,7 @@ const ratioNames: Readonly<Record<RatioLevel, string>> = {
  * assertStringIncludes(clipped({ epsilon: 0.1 }).description.formula, "clip(rho, 0.9, 1.1)");
  * ```
  *
- * @param options Clipping, ratios, and what the sum is divided by.
+ * @param options Clipping, ratios, and the normalizer.
  * @returns The optimization.
  * @throws {RangeError} If a hyperparameter is out of range.
  */
@@ -538,7 +538,7 @@ export function clipped(options: ClippedOptions = {}): Optimization<RolloutEvide
  * assertStringIncludes(cappedPolicyGradient({ cap: 3 }).description.formula, "min(rho_t, 3)");
  * ```
  *
- * @param options The cap, and what the sum is divided by.
+ * @param options The cap, and the normalizer.
  * @returns The optimization.
  * @throws {RangeError} If the cap is not above 0.
  */

@@ -67,17 +67,17 @@ export type PreferenceForm =
   | "apo-down"
   | "discopop";
 
-/** What a loss of pairs can be told. */
+/** The options of a loss of pairs. */
 export interface PreferenceOptions extends DivergenceOptions {
-  /** The strength b of the reference, above 0; 0.1 unless told. */
+  /** The strength b of the reference, above 0 (default 0.1). */
   readonly beta?: number;
   /**
    * The probability e that a label is wrong, from 0 to 1/2; `robust` takes less than 1/2, `exo`
-   * more than 0. 0 unless told; 0.1 for `robust`, which is DPO at 0, and 0.001 for `exo`. Forms
+   * more than 0 (default 0; for `robust`, which is DPO at 0, 0.1, and for `exo` 0.001). Forms
    * without e ignore it.
    */
   readonly labelSmoothing?: number;
-  /** The temperature of discopop's mixture; 0.05 unless told. */
+  /** The temperature of discopop's mixture (default 0.05). */
   readonly temperature?: number;
 }
 
@@ -291,12 +291,12 @@ function constantsOf(
   };
 }
 
-/** Whether a form's log-ratios are summed over an answer's tokens or averaged, unless told. */
+/** Whether a form's log-ratios are summed over an answer's tokens or averaged by default. */
 export function usualLogRatios(form: PreferenceForm): "sum" | "mean" {
   return rules[form].usualLogRatios ?? "sum";
 }
 
-/** What a form says of itself. */
+/** The formula of a form, and its value before the first step. */
 export function describePreference(
   form: PreferenceForm,
   options: PreferenceOptions,
@@ -323,7 +323,7 @@ export function describePreference(
  * each score D is divided by its answer's. An impossible answer (`-Infinity`) counts as -1e15,
  * and exponents are cut to -80..80: losses are large, finite and never NaN.
  *
- * @param form Which loss.
+ * @param form The form of the loss.
  * @param policyChosen `log pi` of the chosen answers, `[B]`, in nats: of all their tokens or, of
  * `ipo` without lengths, the average of a token.
  * @param policyRejected `log pi` of the rejected answers, `[B]`.

@@ -45,11 +45,11 @@ import type { Optimization, TokenEvidence } from "./optimization.ts";
  */
 export type PropagationForm = "none" | "eq21" | "eq21-decay" | "as-run" | "as-run-detached";
 
-/** What propagation can be told. */
+/** The options of propagation. */
 export interface PropagationOptions {
-  /** Which form; `"as-run"` unless told. */
+  /** The form (default `"as-run"`). */
   readonly form?: PropagationForm;
-  /** The decay g for each position, from 0 to 1; 0.95 unless told. `none` and `eq21` ignore it. */
+  /** The decay g for each position, from 0 to 1 (default 0.95). `none` and `eq21` ignore it. */
   readonly gamma?: number;
 }
 
@@ -75,7 +75,7 @@ export function lossToGo(losses: Tensor, gamma: number): Tensor {
   return discountedSum(losses, gamma);
 }
 
-/** What a form computes: weights `[B, T]` from losses and mask, both 0 off the answer. */
+/** The form of a propagation: weights `[B, T]` from losses and mask, both 0 off the answer. */
 interface PropagationRule {
   readonly transition: string;
   readonly normalizer: string;

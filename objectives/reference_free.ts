@@ -19,11 +19,11 @@ import {
 import { checkShapes } from "./checks.ts";
 import { bounded } from "./log_probs.ts";
 
-/** What {@linkcode cpoLoss} can be told. */
+/** The options of {@linkcode cpoLoss}. */
 export interface CpoOptions {
-  /** The strength b, above 0; 0.1 unless told. */
+  /** The strength b, above 0 (default 0.1). */
   readonly beta?: number;
-  /** The probability e that a label is wrong, from 0 to 1/2; 0 unless told. */
+  /** The probability e that a label is wrong, from 0 to 1/2 (default 0). */
   readonly labelSmoothing?: number;
 }
 
@@ -73,11 +73,11 @@ export function cpoLoss(
   ));
 }
 
-/** What {@linkcode simpoLoss} can be told. */
+/** The options of {@linkcode simpoLoss}. */
 export interface SimpoOptions {
-  /** The strength b, above 0; 2 unless told. */
+  /** The strength b, above 0 (default 2). */
   readonly beta?: number;
-  /** The margin to be reached, at least 0; `beta / 2` unless told. */
+  /** The margin to be reached, at least 0 (default `beta / 2`). */
   readonly gamma?: number;
 }
 
@@ -165,9 +165,9 @@ export function oddsRatioLoss(averageChosen: Tensor, averageRejected: Tensor): T
   return neg(logSigmoid(sub(logOdds(averageChosen), logOdds(averageRejected))));
 }
 
-/** What ORPO can be told. */
+/** The options of ORPO. */
 export interface OrpoOptions {
-  /** The weight b of the odds ratio, above 0; 0.1 unless told. */
+  /** The weight b of the odds ratio, above 0 (default 0.1). */
   readonly beta?: number;
 }
 

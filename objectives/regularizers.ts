@@ -1,4 +1,4 @@
-/** What keeps a policy near a reference, or uncertain: KL estimators and the entropy bonus. */
+/** Regularizers: a KL keeps a policy near its reference, the entropy bonus keeps it uncertain. */
 import { add, isTensor, neg, stopGradient, sub, type Tensor } from "@unitune/core";
 import {
   aggregate,
@@ -123,11 +123,11 @@ export function klEstimate(
   return estimators[estimator].value(onNumbers, logProbs - referenceLogProbs);
 }
 
-/** What a KL penalty can be told. */
+/** The options of a KL penalty. */
 export interface KlOptions {
-  /** How it is estimated; `"k3"` unless told. */
+  /** The estimator (default `"k3"`). */
   readonly estimator?: KlEstimator;
-  /** What the sum over tokens is divided by; `"token"` unless told. */
+  /** The normalizer of the sum over tokens (default `"token"`). */
   readonly normalizer?: Normalizer;
 }
 
@@ -148,7 +148,7 @@ export interface KlOptions {
  * @param logProbs Log-probabilities of tokens under the policy, `[B, T]`, in nats.
  * @param referenceLogProbs Those under the reference, `[B, T]`.
  * @param mask 1 on answer tokens, 0 elsewhere, `[B, T]`.
- * @param options The estimator, and what the sum is divided by.
+ * @param options The estimator, and the normalizer.
  * @returns The loss.
  * @throws {ShapeError} If the shapes differ or the batch is empty.
  */
@@ -176,7 +176,7 @@ export function klLoss(
  * assertStringIncludes(regularized.description.formula, "0.04 (");
  * ```
  *
- * @param options The estimator, and what the sum is divided by.
+ * @param options The estimator, and the normalizer.
  * @returns The optimization.
  */
 export function kl(
@@ -222,7 +222,7 @@ export function kl(
  *
  * @param entropy Entropies of the predictions, `[B, T]`, in nats; see {@linkcode tokenEntropy}.
  * @param mask 1 on answer tokens, 0 elsewhere, `[B, T]`.
- * @param options What the sum is divided by: `normalizer`, `"token"` unless told.
+ * @param options The normalizer (default `"token"`).
  * @returns The loss.
  * @throws {ShapeError} If the shapes differ or the batch is empty.
  */
@@ -245,7 +245,7 @@ export function entropyLoss(
  * assertEquals(entropyBonus().description.transition, "T -> uniform");
  * ```
  *
- * @param options What the sum is divided by: `normalizer`, `"token"` unless told.
+ * @param options The normalizer (default `"token"`).
  * @returns The optimization.
  */
 export function entropyBonus(

@@ -31,11 +31,11 @@ import type { Optimization, ScoreEvidence, Sides } from "./optimization.ts";
 import type { Model } from "./policy.ts";
 import type { Reward } from "./rollouts.ts";
 
-/** What {@linkcode rewardModelLoss} can be told. */
+/** The options of {@linkcode rewardModelLoss}. */
 export interface RewardModelOptions {
-  /** By how much the chosen score should win, for all pairs or each `[B]`; 0 unless told. */
+  /** By how much the chosen score should win, for all pairs or each `[B]` (default 0). */
   readonly margin?: TensorLike;
-  /** The weight c of keeping scores around 0, at least 0; 0 unless told. */
+  /** The weight c of keeping scores around 0, at least 0 (default 0). */
   readonly centering?: number;
 }
 

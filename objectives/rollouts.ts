@@ -1,4 +1,4 @@
-/** Answers sampled from a policy and what they were worth, as estimations. */
+/** Answers sampled from a policy, and their rewards, as estimations. */
 import {
   add,
   argmax,
@@ -79,11 +79,11 @@ export interface SampledTokens extends Demonstrations {
   readonly oldLogProbs: Tensor;
 }
 
-/** What a signal reads of rollouts. */
+/** The scores of rollouts that signals read. */
 export interface RolloutScores extends Pick<SampledTokens, "mask" | "oldLogProbs"> {
   /** The reward of each answer, `[B]`. */
   readonly rewards: Tensor;
-  /** Taken from the reward at each token, `[B, T]`; none unless told. */
+  /** Penalties, taken from the reward at each token, `[B, T]` (default: none). */
   readonly penalties?: Tensor;
 }
 
@@ -159,7 +159,7 @@ function rolloutMetrics(rewards: Tensor, mask: Tensor, groupSize: number): Metri
   };
 }
 
-/** What {@linkcode advantage} collects. */
+/** The tensors that {@linkcode advantage} collects. */
 export interface Advantaged {
   /** The rewards, `[B]`. */
   readonly rewards: Tensor;
@@ -238,16 +238,16 @@ export function advantage(
   };
 }
 
-/** What {@linkcode gae} can be told. */
+/** The options of {@linkcode gae}. */
 export interface ActorCriticOptions extends GaeOptions {
   /**
    * Whether advantages are whitened over the batch, as PPO's code does; then a batch that is cut
-   * into micro-batches has another loss. False unless told.
+   * into micro-batches has another loss (default false).
    */
   readonly whiten?: boolean;
 }
 
-/** What {@linkcode gae} collects; all but the rewards `[B, T-1]`. */
+/** The tensors that {@linkcode gae} collects; all but the rewards `[B, T-1]`. */
 export interface Valued extends Advantaged {
   /** Values when the rollouts were made. */
   readonly oldValues: Tensor;
@@ -257,7 +257,7 @@ export interface Valued extends Advantaged {
 
 /** Values of the states when the rollouts were made, where a batch is used more than once. */
 export interface ValueScores {
-  /** `[B, T]`: that at t is of the state before `ids[b, t]`; asked of the policy unless told. */
+  /** `[B, T]`: that at t is of the state before `ids[b, t]` (default: the policy is asked). */
   readonly oldValues?: Tensor;
 }
 
@@ -332,11 +332,11 @@ export function gae(
   };
 }
 
-/** What {@linkcode penalized} is told. */
+/** The options of {@linkcode penalized}. */
 export interface PenaltyOptions {
   /** The weight of the KL, at least 0. */
   readonly coefficient: number;
-  /** How it is estimated; `"k1"` unless told. */
+  /** The estimator of the KL (default `"k1"`). */
   readonly estimator?: KlEstimator;
 }
 
@@ -403,7 +403,7 @@ function rowsOf<B>(batch: B, rows: Tensor): B {
   return mapTree(batch, (leaf) => gather(leaf, rows));
 }
 
-/** What answers are ranked by. */
+/** The rewards by which answers are ranked. */
 export interface Rewarded {
   /** 1 on the sampled tokens, 0 elsewhere, `[B, T]`; a row without any is neither best nor worst. */
   readonly mask: Tensor;
@@ -411,13 +411,13 @@ export interface Rewarded {
   readonly rewards: Tensor;
 }
 
-/** What {@linkcode ranked} and {@linkcode best} can be told. */
+/** The options of {@linkcode ranked} and {@linkcode best}. */
 export interface RankingOptions {
-  /** Answers to each prompt, at least 2, in consecutive rows; 2 unless told. */
+  /** Answers to each prompt, at least 2, in consecutive rows (default 2). */
   readonly groupSize?: number;
 }
 
-/** What {@linkcode ranked} collects beside its pairs. */
+/** The ties that {@linkcode ranked} collects beside its pairs. */
 export interface Ties {
   /** Whether the best and the worst answer of a group are worth the same, `[B/G]` (bool). */
   readonly tied: Tensor;
@@ -524,7 +524,7 @@ export interface Sample {
   readonly prompt: readonly number[];
   /** The sampled token ids, the stop token included. */
   readonly completion: readonly number[];
-  /** What a world answered to each token of both; the tokens themselves unless told. */
+  /** The world's answer to each token of both (default: the tokens themselves). */
   readonly observations?: readonly number[];
 }
 
@@ -537,13 +537,13 @@ export type Reward = (
   row: number,
 ) => number | boolean | null | Promise<number | boolean | null>;
 
-/** What {@linkcode packSamples} can be told. */
+/** The options of {@linkcode packSamples}. */
 export interface PackOptions {
-  /** The length T that rows are padded to; that of the longest unless told. */
+  /** The length T that rows are padded to (default: that of the longest). */
   readonly length?: number;
-  /** The token that pads; 0 unless told. */
+  /** The token that pads (default 0). */
   readonly pad?: number;
-  /** Answers to each prompt, in consecutive rows; all rows are one group unless told. */
+  /** Answers to each prompt, in consecutive rows (default: all rows are one group). */
   readonly groupSize?: number;
 }
 
@@ -579,7 +579,7 @@ function exactMean([first = 0, ...others]: readonly number[]): number {
  * ```
  *
  * @param samples Answers, those to one prompt one after the other.
- * @param rewards What each is worth.
+ * @param rewards The reward of each, null where nobody can judge it.
  * @param options Length, padding and groups.
  * @returns The rows.
  * @throws {RangeError} If there are no samples, one does not fit, or a reward is no finite number.
@@ -675,7 +675,7 @@ export function scoreTokens(
   return concat([zeros([B, 1], logProbs.dtype), logProbs], 1);
 }
 
-/** What {@linkcode rolloutsOf} can be told. */
+/** The options of {@linkcode rolloutsOf}. */
 export interface RolloutOptions extends PackOptions {
   /** The temperature that the samples were drawn at, above 0 (default 1). */
   readonly temperature?: number;
@@ -701,7 +701,7 @@ export interface RolloutOptions extends PackOptions {
  *
  * @param model The policy that sampled, at its parameters.
  * @param samples Answers, those to one prompt one after the other.
- * @param reward What each is worth.
+ * @param reward The reward of an answer.
  * @param options The temperature, length, padding and groups.
  * @returns The batch.
  * @throws {RangeError} If there are no samples, one does not fit, a reward is no finite number, or

@@ -34,7 +34,7 @@ export interface ReferenceScores {
   readonly referenceLogProbs: Tensor;
 }
 
-/** What {@linkcode againstReference} collects. */
+/** The scores that {@linkcode againstReference} collects. */
 export interface Referenced {
   /** Log-probabilities of the targets, `[B, T-1]`. */
   readonly referenceLogProbs: Tensor;

@@ -56,7 +56,7 @@ export interface Training<P, B, S> extends Learner<P, B> {
   readonly learningRate?: Schedule;
 }
 
-/** What an optimizer step gives. */
+/** The result of an optimizer step. */
 export interface StepResult<P, S> {
   /** The state for the next step. */
   readonly state: TrainingState<P, S>;
@@ -206,7 +206,7 @@ export interface Accumulated<P> {
   readonly terms: readonly Accumulation<P>[];
   /** The metrics. */
   readonly metrics: Metrics;
-  /** How many micro-batches these are, an i32 scalar. */
+  /** The number of micro-batches, an i32 scalar. */
   readonly microBatches: Tensor;
 }
 

@@ -23,13 +23,13 @@ import { objectiveDefaults } from "./defaults.ts";
 import type { Loss } from "./loss.ts";
 import type { Optimization, ValueEvidence } from "./optimization.ts";
 
-/** What {@linkcode valueLoss} can be told. */
+/** The options of {@linkcode valueLoss}. */
 export interface ValueOptions {
   /**
-   * How far a value may move from the old one and still count; 0.2 unless told, `Infinity` for any.
+   * Clip range: a value moves at most so far from the old one (default 0.2; `Infinity` for any).
    */
   readonly epsilon?: number;
-  /** What the sum over tokens is divided by; `"token"` unless told. */
+  /** The normalizer of the sum over tokens (default `"token"`). */
   readonly normalizer?: Normalizer;
 }
 
@@ -62,7 +62,7 @@ function valueConstants(
  * @param oldValues Those predicted when the rollouts were made, `[B, T]`; without gradient.
  * @param returns The returns to predict, `[B, T]`; without gradient.
  * @param mask 1 on answer tokens, 0 elsewhere, `[B, T]`.
- * @param options Clipping, and what the sum is divided by.
+ * @param options Clipping, and the normalizer.
  * @returns The loss.
  * @throws {ShapeError} If the shapes differ or the batch is empty.
  * @throws {RangeError} If epsilon is negative.
@@ -94,7 +94,7 @@ export function valueLoss(
  * assertStringIncludes(valueRegression({ epsilon: 0.5 }).description.formula, "0.5");
  * ```
  *
- * @param options Clipping, and what the sum is divided by.
+ * @param options Clipping, and the normalizer.
  * @returns The optimization.
  * @throws {RangeError} If epsilon is negative.
  */

@@ -36,7 +36,7 @@ export interface ScoredDemonstrations extends Demonstrations, ReferenceScores {}
  * assertEquals(sft().description.modelStates, "s*_n");
  * ```
  *
- * @param options What the loss is divided by: `"token"` unless told.
+ * @param options The normalizer (default `"token"`).
  * @returns The objective.
  */
 export function sft(options: NllOptions = {}): Objective<Demonstrations> {
@@ -54,7 +54,7 @@ export function sft(options: NllOptions = {}): Objective<Demonstrations> {
  * assertStringIncludes(dft().description.formula, "sg(p_bt)");
  * ```
  *
- * @param options What the loss is divided by: `"token"` unless told.
+ * @param options The normalizer (default `"token"`).
  * @returns The objective.
  */
 export function dft(options: NllOptions = {}): Objective<Demonstrations> {
@@ -73,18 +73,18 @@ export function dft(options: NllOptions = {}): Objective<Demonstrations> {
  * assertEquals(iwSft().description.models, ["policy", "reference"]);
  * ```
  *
- * @param options Of the weight, and what the loss is divided by.
+ * @param options Of the weight, and the normalizer.
  * @returns The objective.
  */
 export function iwSft(options: IwSftOptions = {}): Objective<ScoredDemonstrations> {
   return objective(estimate(gold, againstReference("precomputed")), importanceWeightedNll(options));
 }
 
-/** What {@linkcode ift} can be told. */
+/** The options of {@linkcode ift}. */
 export interface IftOptions extends IntuitiveOptions {
-  /** The decay of the propagation for each position, from 0 to 1; 0.95 unless told. */
+  /** The decay of the propagation for each position, from 0 to 1 (default 0.95). */
   readonly gamma?: number;
-  /** The form of the propagation; `"as-run"` unless told. */
+  /** The form of the propagation (default `"as-run"`). */
   readonly propagation?: PropagationForm;
 }
 
@@ -148,7 +148,7 @@ export function scheduledSampling(options: ScheduledOptions = {}): Objective<Dem
  * ```
  *
  * @param model The teacher at its parameters.
- * @param options The divergence, and what the loss is divided by.
+ * @param options The divergence, and the normalizer.
  * @returns The objective.
  */
 export function distillation(

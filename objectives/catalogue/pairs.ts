@@ -47,7 +47,7 @@ export interface LabelledAnswers extends Demonstrations, Labels {}
 /** Unpaired answers that people liked or did not, whose tokens a reference has scored. */
 export interface ScoredLabelledAnswers extends Demonstrations, ScoredLabels {}
 
-/** What an objective on pairs against a reference can be told. */
+/** The options of an objective on pairs against a reference. */
 export type PreferenceObjectiveOptions = Omit<PairwiseOptions, "form">;
 
 /** An objective on pairs, against log-probabilities in the batch or against a reference policy. */
@@ -130,8 +130,8 @@ export const hinge: PreferenceObjective = preference("hinge");
 export const exponential: PreferenceObjective = preference("exponential");
 
 /**
- * Provably robust DPO (arXiv 2403.00409); say how often labels are wrong as `labelSmoothing`, 0.1
- * unless told.
+ * Provably robust DPO (arXiv 2403.00409); `labelSmoothing` is the share of wrong labels (default
+ * 0.1).
  *
  * @example
  * ```ts
@@ -271,8 +271,8 @@ export const discopop: PreferenceObjective = preference("discopop");
  * assertStringIncludes(rpo({ alpha: 0.5 }).description.formula, "0.5 (chosen:");
  * ```
  *
- * @param options Those of {@linkcode dpo}, and the weight alpha of the likelihood, at least 0; 1
- * unless told. (That of an alpha-divergence is its default.)
+ * @param options Those of {@linkcode dpo}, and the weight alpha of the likelihood, at least 0
+ * (default 1). The alpha of an alpha-divergence is its default.
  * @returns The objective.
  * @throws {RangeError} If an option is out of range.
  */
@@ -343,12 +343,12 @@ export function intuitiveDpo(
   );
 }
 
-/** What {@linkcode orpo} can be told. */
+/** The options of {@linkcode orpo}. */
 export interface OrpoObjectiveOptions extends OrpoOptions {
   /**
-   * What the sum of the chosen answers' nll is divided by: `"sequence"` unless told, as in the
-   * paper, whose likelihood of an answer is that of a token on average. TRL has `"token"`, for all
-   * chosen answers of a batch, and counts the prompts' tokens as well.
+   * The normalizer of the chosen answers' nll (default `"sequence"`, as in the paper, whose
+   * likelihood of an answer is that of a token on average). TRL has `"token"`, for all chosen
+   * answers of a batch, and counts the prompts' tokens as well.
    */
   readonly normalizer?: Normalizer;
 }
@@ -408,7 +408,7 @@ export function simpo(options: SimpoOptions = {}): Objective<Pairs> {
  * assertStringIncludes(cpo().description.formula, "lw - ll");
  * ```
  *
- * @param options Hyperparameters, and the weight alpha of the likelihood, at least 0; 1 unless told.
+ * @param options Hyperparameters, and the weight alpha of the likelihood, at least 0 (default 1).
  * @returns The objective.
  * @throws {RangeError} If an option is out of range.
  */

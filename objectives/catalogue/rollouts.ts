@@ -45,16 +45,17 @@ import { valueRegression } from "../value_loss.ts";
 /** Rollouts whose tokens a reference has scored. */
 export interface ScoredRollouts extends Rollouts, ReferenceScores {}
 
-/** What objectives on groups of rollouts can be told. */
+/** The options of objectives on groups of rollouts. */
 export interface GroupObjectiveOptions {
-  /** Answers to each prompt, at least 2, in consecutive rows; 8 unless told. */
+  /** Answers to each prompt, at least 2, in consecutive rows (default 8). */
   readonly groupSize?: number;
 }
 
 /**
- * What a reward less the mean of its group is divided by: `"group"`, the group's deviation + 1e-4
- * (GRPO); `"batch"`, the batch's deviation + 1e-4 (arXiv 2508.08221), so that a batch that is cut
- * into micro-batches has another loss; `"none"`, nothing (Dr. GRPO). As TRL's `scale_rewards`.
+ * The number that a reward less the mean of its group is divided by: `"group"`, the group's standard
+ * deviation + 1e-4 (GRPO); `"batch"`, the batch's standard deviation + 1e-4 (arXiv 2508.08221), so
+ * that a batch that is cut into micro-batches has another loss; `"none"`, 1 (Dr. GRPO). As TRL's
+ * `scale_rewards`.
  */
 export type RewardScale = "group" | "batch" | "none";
 
@@ -64,9 +65,9 @@ const scaledBy: Readonly<Record<RewardScale, AdvantageForm>> = {
   none: "group-mean",
 };
 
-/** What GRPO and its kin can be told of advantages. */
+/** The options of the advantages of GRPO and its kin. */
 export interface ScaledGroupOptions extends GroupObjectiveOptions {
-  /** What advantages are divided by; `"group"` unless told. */
+  /** The scale that advantages are divided by (default `"group"`). */
   readonly scaleRewards?: RewardScale;
 }
 
@@ -90,7 +91,7 @@ function scaledAdvantages(
  * assertStringIncludes(reinforce().description.formula, "-A log p");
  * ```
  *
- * @param options What the loss is divided by.
+ * @param options The normalizer.
  * @returns The objective.
  */
 export function reinforce(options: PolicyGradientOptions = {}): Objective<Rollouts> {
@@ -108,28 +109,28 @@ export function reinforce(options: PolicyGradientOptions = {}): Objective<Rollou
  * assertStringIncludes(reinforcePlusPlus().description.signal, "of the batch");
  * ```
  *
- * @param options Clipping, and what the loss is divided by.
+ * @param options Clipping, and the normalizer.
  * @returns The objective.
  */
 export function reinforcePlusPlus(options: ClippedOptions = {}): Objective<Rollouts> {
   return objective(estimate(sampled, advantage(estimator("batch-z-score"))), clipped(options));
 }
 
-/** What {@linkcode ppo} can be told. */
+/** The options of {@linkcode ppo}. */
 export interface PpoOptions extends ActorCriticOptions, ClippedOptions {
   /**
    * Whether advantages are whitened over the batch; then a batch that is cut into micro-batches has
-   * another loss. True unless told: the paper does not, post-training's PPO does (arXiv 1909.08593
-   * and TRL).
+   * another loss (default true, as in post-training's PPO, arXiv 1909.08593 and TRL; the paper does
+   * not whiten).
    */
   readonly whiten?: boolean;
-  /** The weight of the KL that is taken from rewards, at least 0; 0.05 unless told. */
+  /** The weight of the KL that is taken from rewards, at least 0 (default 0.05). */
   readonly penalty?: number;
-  /** The weight of the value loss, at least 0; 0.1 unless told. */
+  /** The weight of the value loss, at least 0 (default 0.1). */
   readonly valueWeight?: number;
-  /** How far a value may move and still count, from 0, to `Infinity`; 0.2 unless told. */
+  /** Clip range of a value around the old one, from 0 to `Infinity` (default 0.2). */
   readonly valueEpsilon?: number;
-  /** The weight of the entropy bonus, at least 0; 0, none, unless told. */
+  /** The weight of the entropy bonus, at least 0 (default 0: none). */
   readonly entropyWeight?: number;
 }
 
@@ -196,7 +197,7 @@ export function ppo(options: PpoOptions = {}): Objective<ScoredRollouts & ValueS
  * assertStringIncludes(rloo({ groupSize: 4 }).description.signal, "others of 4");
  * ```
  *
- * @param options The size of a group, clipping, and what the loss is divided by.
+ * @param options The size of a group, clipping, and the normalizer.
  * @returns The objective.
  */
 export function rloo(
@@ -221,8 +222,7 @@ export function rloo(
  * assertStringIncludes(grpo({ groupSize: 4 }).description.signal, "of the group of 4");
  * ```
  *
- * @param options The size of a group, the scale of rewards, clipping, and what the loss is divided
- * by.
+ * @param options The size of a group, the scale of rewards, clipping, and the normalizer.
  * @returns The objective.
  */
 export function grpo(options: ScaledGroupOptions & ClippedOptions = {}): Objective<Rollouts> {
@@ -278,8 +278,7 @@ export function grpoKl(
  * assertStringIncludes(dapo({ groupSize: 4 }).description.signal, "of the group of 4");
  * ```
  *
- * @param options The size of a group, the scale of rewards, clipping, and what the loss is divided
- * by.
+ * @param options The size of a group, the scale of rewards, clipping, and the normalizer.
  * @returns The objective.
  */
 export function dapo(options: ScaledGroupOptions & ClippedOptions = {}): Objective<Rollouts> {
@@ -293,7 +292,7 @@ export function dapo(options: ScaledGroupOptions & ClippedOptions = {}): Objecti
 const longest: Range = { words: "a positive number", holds: ranges.positive.holds };
 
 /**
- * Dr. GRPO (arXiv 2503.20783): no deviation in the advantage, no length in the normalizer, which is
+ * Dr. GRPO (arXiv 2503.20783): no scale in the advantage, no length in the normalizer, which is
  * a constant: all rows, with an answer or without, times the longest completion.
  *
  * @example
@@ -304,7 +303,7 @@ const longest: Range = { words: "a positive number", holds: ranges.positive.hold
  * assertStringIncludes(drGrpo({ maxLength: 64 }).description.normalizer, "sequences x 64");
  * ```
  *
- * @param options The size of a group, clipping, and the longest completion, 256 unless told.
+ * @param options The size of a group, clipping, and the longest completion (default 256).
  * @returns The objective.
  */
 export function drGrpo(
@@ -331,8 +330,7 @@ export function drGrpo(
  * assertStringIncludes(gspo({ groupSize: 4 }).description.signal, "of the group of 4");
  * ```
  *
- * @param options The size of a group, the scale of rewards, clipping, and what the loss is divided
- * by.
+ * @param options The size of a group, the scale of rewards, clipping, and the normalizer.
  * @returns The objective.
  */
 export function gspo(options: ScaledGroupOptions & ClippedOptions = {}): Objective<Rollouts> {
@@ -354,7 +352,7 @@ export function gspo(options: ScaledGroupOptions & ClippedOptions = {}): Objecti
  * assertStringIncludes(cispo({ cap: 3 }).description.formula, "min(rho_t, 3)");
  * ```
  *
- * @param options The size of a group, the scale of rewards, the cap, and what the loss is divided by.
+ * @param options The size of a group, the scale of rewards, the cap, and the normalizer.
  * @returns The objective.
  */
 export function cispo(options: ScaledGroupOptions & CispoOptions = {}): Objective<Rollouts> {
@@ -375,7 +373,7 @@ export function cispo(options: ScaledGroupOptions & CispoOptions = {}): Objectiv
  * assertStringIncludes(maxRlGradient({ groupSize: 4 }).description.signal, "of the group of 4");
  * ```
  *
- * @param options The size of a group, clipping, and what the loss is divided by.
+ * @param options The size of a group, clipping, and the normalizer.
  * @returns The objective.
  */
 export function maxRlGradient(
@@ -423,7 +421,7 @@ export function intuitiveGrpo(
  * assertStringIncludes(onlineDpo().description.signal, "best of 2 over worst");
  * ```
  *
- * @param options The size of a group, 2 unless told, and hyperparameters of the loss.
+ * @param options The size of a group (default 2), and hyperparameters of the loss.
  * @returns The objective.
  */
 export function onlineDpo(
@@ -448,7 +446,7 @@ export function onlineDpo(
  * assertStringIncludes(bestOfN({ groupSize: 8 }).description.signal, "best of 8");
  * ```
  *
- * @param options The size of a group, 8 unless told, and what the loss is divided by.
+ * @param options The size of a group (default 8), and the normalizer.
  * @returns The objective.
  */
 export function bestOfN(
