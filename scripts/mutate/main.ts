@@ -10,10 +10,10 @@ import {
   runCommand,
   standardProgress,
   UsageError,
-  UserError,
   wantsHelp,
 } from "@unitune/cli";
 import { randomStream, shuffled } from "../../cli/data/random.ts";
+import { interruptible } from "../../cli/interruption.ts";
 import { copyTree } from "./copy.ts";
 import { equal } from "./equal.ts";
 import { explains } from "./explained.ts";
@@ -94,20 +94,10 @@ function candidatesOf(
   throw new UsageError(`--only: there is no mutant ${only} in the files as they are`);
 }
 
-/** A folder for copies, which is gone afterwards, and when the command is interrupted. */
-function temporaryPlace(): Disposable & { readonly path: string; readonly signal: AbortSignal } {
+/** A folder for copies, which is gone afterwards. */
+function temporaryPlace(): Disposable & { readonly path: string } {
   const path = `${Deno.makeTempDirSync({ prefix: "unitune-mutate-" })}/`;
-  const stop = new AbortController();
-  const interrupted = () => stop.abort();
-  Deno.addSignalListener("SIGINT", interrupted);
-  return {
-    path,
-    signal: stop.signal,
-    [Symbol.dispose]() {
-      Deno.removeSignalListener("SIGINT", interrupted);
-      Deno.removeSync(path, { recursive: true });
-    },
-  };
+  return { path, [Symbol.dispose]: () => Deno.removeSync(path, { recursive: true }) };
 }
 
 /** What Deno declares to every file. */
@@ -153,9 +143,11 @@ async function main(): Promise<number> {
   const tests = testsFor(repository, reachOf(repository));
 
   using place = temporaryPlace();
+  using interruption = interruptible();
+  const { signal } = interruption;
   const run: Runner = async (unit, copy, limit) => {
-    const outcome = await runTests(unit, copy, limit, place.signal);
-    if (place.signal.aborted) throw new UserError("interrupted");
+    const outcome = await runTests(unit, copy, limit, signal);
+    signal.throwIfAborted();
     return outcome;
   };
   const timings = timingsOf(run, copyTree(root, `${place.path}unchanged/`));
@@ -180,12 +172,13 @@ async function main(): Promise<number> {
     };
     // All have to be at their end before their copies are removed.
     const ends = await Promise.allSettled(Array.from({ length: jobs }, work));
-    for (const end of ends) if (end.status === "rejected") throw end.reason;
+    const failed = ends.find((end) => end.status === "rejected");
+    if (failed !== undefined && !signal.aborted) throw failed.reason;
   }
   const findings: Findings = { seed, judged, failing: timings.failing() };
   if (only !== undefined) { for (const { verdict } of judged) console.log(saidBy(verdict)); }
   console.log(json ? reportJson(findings) : reportText(findings));
-  return isEnough(findings) ? 0 : 1;
+  return interruption.exitCode || (isEnough(findings) ? 0 : 1);
 }
 
 if (import.meta.main) await runCommand(main);
