@@ -26,9 +26,11 @@ function isVisible(
   { causal, window, start: known }: AttentionParameters,
   { T, S }: { readonly T: number; readonly S: number },
 ): (sequence: number, t: number, s: number) => boolean {
+  const firstOf = known === "operand"
+    ? (sequence: number) => start?.data[sequence] ?? NaN
+    : () => known;
   return (sequence, t, s) => {
-    const first = known === "operand" ? at(Array.from(start?.data ?? []), sequence) : known;
-    const distance = first + t - s;
+    const distance = firstOf(sequence) + t - s;
     if (causal && distance < 0 || window !== null && Math.abs(distance) >= window) return false;
     if (segments === undefined) return true;
     const key = segments.keys.data[sequence * S + s] ?? NaN;
