@@ -17,13 +17,13 @@ import {
   maximum,
   mul,
   neg,
-  pick,
   reorder,
   reshape,
   type Shape,
   slice,
   softmax,
   sub,
+  takeAlongAxis,
   type Tensor,
   tensor,
   type TensorLike,
@@ -93,7 +93,7 @@ export function sampleTokens(
   let kept = reorder(scores, order);
   if (topK !== undefined) kept = where(less(iota(kept.shape, 1), topK), kept, EXCLUDED);
   if (topP !== undefined) kept = where(less(sumBefore(softmax(kept)), topP), kept, EXCLUDED);
-  return pick(order, argmax(add(kept, reorder(noise, order))));
+  return takeAlongAxis(order, argmax(add(kept, reorder(noise, order))));
 }
 
 /** The sum of the elements before each one along the last axis, by doubling: `[B, V] -> [B, V]`. */

@@ -10,10 +10,10 @@ import {
   mul,
   neg,
   notEqual,
-  pick,
   type ReduceOptions,
   sub,
   sum,
+  takeAlongAxis,
   type Tensor,
   where,
 } from "@unitune/core";
@@ -44,7 +44,7 @@ import { safeRatio } from "./loss.ts";
  * @throws {ShapeError} If the shapes do not fit.
  */
 export function tokenLogProbs(logits: Tensor, ids: Tensor): Tensor {
-  return pick(logSoftmax(logits), ids);
+  return takeAlongAxis(logSoftmax(logits), ids);
 }
 
 /**

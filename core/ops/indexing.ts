@@ -81,26 +81,26 @@ export function oneHot(ids: Tensor, size: number, dtype: DType = "f32"): Tensor 
 
 /**
  * The element of the last axis at each id: `x [..., V]` at `ids [...]` gives `[...]`, such as the
- * log-probabilities of given tokens. As with {@linkcode gather}, an id outside 0..V-1 gives NaN (0 for
+ * log-probabilities of given tokens; NumPy's `take_along_axis(x, ids[..., None], -1)[..., 0]`. As with {@linkcode gather}, an id outside 0..V-1 gives NaN (0 for
  * integers), so that a wrong id cannot pass unseen.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { pick, tensor } from "@unitune/core";
+ * import { takeAlongAxis, tensor } from "@unitune/core";
  *
  * const logProbs = tensor([[-1, -2], [-3, -4]]);
  * const tokens = tensor([1, 2], { dtype: "i32" });
- * assertEquals(await pick(logProbs, tokens).data(), new Float32Array([-2, NaN]));
+ * assertEquals(await takeAlongAxis(logProbs, tokens).data(), new Float32Array([-2, NaN]));
  * ```
  *
  * @throws {ShapeError} If the shapes do not fit or the ids are not i32.
  */
-export function pick(x: Tensor, ids: Tensor): Tensor {
+export function takeAlongAxis(x: Tensor, ids: Tensor): Tensor {
   const size = at(x.shape, x.shape.length - 1);
   if (showShape(x.shape.slice(0, -1)) !== showShape(ids.shape)) {
     throw new ShapeError(
-      `pick: got x ${showShape(x.shape)} and ids ${showShape(ids.shape)}; ` +
+      `takeAlongAxis: got x ${showShape(x.shape)} and ids ${showShape(ids.shape)}; ` +
         `expected [..., V] and [...]`,
     );
   }

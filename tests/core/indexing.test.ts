@@ -7,13 +7,13 @@ import {
   logSoftmax,
   mul,
   oneHot,
-  pick,
   reorder,
   scatterAdd,
   type Shape,
   slice,
   sort,
   sum,
+  takeAlongAxis,
   type Tensor,
   tensor,
 } from "@unitune/core";
@@ -96,7 +96,7 @@ const picks = fc.record({
   fc.record({ x: arbitraryNaive([...batch, size]), ids: arbitraryIds(batch, size) })
 );
 
-Deno.test("pick takes one element a row, and is the sum against oneHot", async () => {
+Deno.test("takeAlongAxis takes one element a row, and is the sum against oneHot", async () => {
   await fc.assert(fc.asyncProperty(picks, async ({ x, ids }) => {
     const size = x.shape[x.shape.length - 1] ?? 0;
     const [values, positions] = [toTensor(x), toTensor(ids, "i32")];
@@ -107,15 +107,15 @@ Deno.test("pick takes one element a row, and is the sum against oneHot", async (
         return id < 0 || id >= size ? outside : x.at([...index, id]);
       },
     });
-    await assertIs(pick(values, positions), expected(NaN));
+    await assertIs(takeAlongAxis(values, positions), expected(NaN));
     await assertIs(sum(mul(values, oneHot(positions, size)), { axes: [-1] }), expected(0));
-    await assertIs(pick(toTensor(x, "i32"), positions), expected(0));
+    await assertIs(takeAlongAxis(toTensor(x, "i32"), positions), expected(0));
   }));
 });
 
 Deno.test("what is not picked does not matter, not even infinities", async () => {
   const logProbs = logSoftmax(tensor([[0, -Infinity]]));
-  assertEquals(await pick(logProbs, tensor([0], { dtype: "i32" })).item(), 0);
+  assertEquals(await takeAlongAxis(logProbs, tensor([0], { dtype: "i32" })).item(), 0);
 });
 
 /** Elements, an axis, a length that fits it, and a start that need not. */

@@ -141,9 +141,9 @@ const cases: Readonly<Record<string, { of: () => unknown; tells: readonly string
     of: () => core.scatterAdd(ids, zeros([3, 4]), 5),
     tells: ["scatterAdd", "i32[2], f32[3, 4]", "[...ids, ...row]"],
   },
-  "pick at too few ids": {
-    of: () => core.pick(zeros([3, 4]), ids),
-    tells: ["pick", "[3, 4]", "[2]", "[..., V] and [...]"],
+  "takeAlongAxis at too few ids": {
+    of: () => core.takeAlongAxis(zeros([3, 4]), ids),
+    tells: ["takeAlongAxis", "[3, 4]", "[2]", "[..., V] and [...]"],
   },
   "reorder by an order of another shape": {
     of: () => core.reorder(zeros([3]), ids),

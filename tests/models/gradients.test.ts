@@ -9,9 +9,9 @@ import {
   mean,
   mul,
   neg,
-  pick,
   slice,
   sub,
+  takeAlongAxis,
   type Tensor,
   zipTrees,
 } from "@unitune/core";
@@ -21,7 +21,7 @@ import { logitsOf, sineParameters, tinyConfig, tokenIds } from "./tiny.ts";
 /** Mean negative log-probability of every token but the first. */
 function loss(config: GptConfig, params: GptParameters, ids: Tensor): Tensor {
   const logProbs = logSoftmax(slice(logitsOf(config, params, ids), 1, 0, -1));
-  return neg(mean(pick(logProbs, slice(ids, 1, 1))));
+  return neg(mean(takeAlongAxis(logProbs, slice(ids, 1, 1))));
 }
 
 Deno.test("gradients are central differences'", async () => {
