@@ -181,8 +181,6 @@ export interface Primitive<P extends PrimitiveName> {
   readonly doc: string;
   /** The number of operands, or "any" for one or more. */
   readonly operands: number | "any";
-  /** True if each element of the result depends only on the same element of each operand. */
-  readonly elementwise: boolean;
   /** Checks the operands and gives the shape and element type of the result, or of each. */
   readonly infer: (
     inputs: readonly Abstract[],
@@ -225,7 +223,6 @@ function elementwise<P extends PrimitiveName>(
   return {
     doc,
     operands,
-    elementwise: true,
     infer(inputs) {
       const { shape, dtype } = operand(inputs, 0);
       const alike = inputs.every((input) =>
@@ -246,7 +243,7 @@ function elementwise<P extends PrimitiveName>(
 
 /** A row for a primitive that passes its first operand through. */
 function passing<P extends PrimitiveName>(doc: string, operands: number | "any"): Primitive<P> {
-  return { doc, operands, elementwise: false, infer: (inputs) => operand(inputs, 0) };
+  return { doc, operands, infer: (inputs) => operand(inputs, 0) };
 }
 
 function withoutAxes(shape: Shape, axes: readonly number[]): number[] {
@@ -322,7 +319,6 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
   fill: {
     doc: "value everywhere",
     operands: 0,
-    elementwise: true,
     infer(_, { shape, dtype, value }) {
       checkShape("fill", shape);
       if (!holds[dtype](value)) {
@@ -337,7 +333,6 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
   iota: {
     doc: "the index along an axis",
     operands: 0,
-    elementwise: true,
     infer(_, { shape, dtype, axis }) {
       checkShape("iota", shape);
       checkAxes("iota", [{ shape, dtype }], [axis]);
@@ -364,7 +359,6 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
   cast: {
     doc: "the same numbers in another dtype",
     operands: 1,
-    elementwise: true,
     infer: (inputs, { dtype }) => ({ shape: operand(inputs, 0).shape, dtype }),
   },
   add: elementwise("add", "a + b", 2, "number"),
@@ -383,7 +377,6 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
   where: {
     doc: "condition ? a : b",
     operands: 3,
-    elementwise: true,
     infer(inputs) {
       const [condition, a, b] = [operand(inputs, 0), operand(inputs, 1), operand(inputs, 2)];
       const alike = condition.dtype === "bool" && a.dtype === b.dtype &&
@@ -398,7 +391,6 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
   sum: {
     doc: "the sum over axes",
     operands: 1,
-    elementwise: false,
     infer(inputs, { axes }) {
       checkAxes("sum", inputs, axes);
       const { shape, dtype } = operand(inputs, 0);
@@ -409,7 +401,6 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
   reduceMax: {
     doc: "the maximum over axes",
     operands: 1,
-    elementwise: false,
     infer(inputs, { axes }) {
       checkAxes("reduceMax", inputs, axes);
       const { shape, dtype } = operand(inputs, 0);
@@ -422,7 +413,6 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
   argmax: {
     doc: "the first index of the maximum along an axis",
     operands: 1,
-    elementwise: false,
     infer(inputs, { axis }) {
       checkAxes("argmax", inputs, [axis]);
       const { shape, dtype } = operand(inputs, 0);
@@ -433,7 +423,6 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
   argsort: {
     doc: "the indices that sort the last axis in ascending order",
     operands: 1,
-    elementwise: false,
     infer(inputs) {
       const { shape, dtype } = operand(inputs, 0);
       if (shape.length === 0 || dtype === "bool") {
@@ -445,7 +434,6 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
   matmul: {
     doc: "[...batch, M, K] x [...batch, K, N] -> [...batch, M, N]",
     operands: 2,
-    elementwise: false,
     infer(inputs) {
       const [a, b] = [operand(inputs, 0), operand(inputs, 1)];
       const rank = a.shape.length;
@@ -461,7 +449,6 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
   attention: {
     doc: "attention of every head: [B, T, Hq, D], [B, S, Hkv, D], [B, S, Hkv, D] -> [B, T, Hq, D]",
     operands: "any",
-    elementwise: false,
     infer(inputs, parameters) {
       const named = attentionOperands(inputs, parameters);
       checkAttention("attention", inputs, named, parameters);
@@ -471,7 +458,6 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
   attentionGradient: {
     doc: "the gradients of attention: q, k, v and a cotangent [B, T, Hq, D] -> as q, k and v",
     operands: "any",
-    elementwise: false,
     infer(inputs, parameters) {
       const named = attentionGradientOperands(inputs, parameters);
       const { q, k, v, g } = named;
@@ -485,7 +471,6 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
   reshape: {
     doc: "the same elements in another shape",
     operands: 1,
-    elementwise: false,
     infer(inputs, { shape }) {
       checkShape("reshape", shape);
       const { shape: from, dtype } = operand(inputs, 0);
@@ -498,7 +483,6 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
   transpose: {
     doc: "the axes in another order",
     operands: 1,
-    elementwise: false,
     infer(inputs, { permutation }) {
       const { shape, dtype } = operand(inputs, 0);
       checkAxes("transpose", inputs, permutation);
@@ -511,7 +495,6 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
   expand: {
     doc: "axes of size 1 repeated",
     operands: 1,
-    elementwise: false,
     infer(inputs, { shape }) {
       checkShape("expand", shape);
       const { shape: from, dtype } = operand(inputs, 0);
@@ -524,7 +507,6 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
   slice: {
     doc: "the elements from start to end along every axis",
     operands: 1,
-    elementwise: false,
     infer(inputs, { start, end }) {
       const { shape, dtype } = operand(inputs, 0);
       const fits = start.length === shape.length && end.length === shape.length &&
@@ -545,7 +527,6 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
   concat: {
     doc: "the operands one after the other along an axis",
     operands: "any",
-    elementwise: false,
     infer(inputs, { axis }) {
       checkAxes("concat", inputs, [axis]);
       const { shape, dtype } = operand(inputs, 0);
@@ -561,7 +542,6 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
   gather: {
     doc: "rows of a table: [N, ...row] at ids [...] gives [...ids, ...row]",
     operands: 2,
-    elementwise: false,
     infer(inputs) {
       const [table, ids] = [operand(inputs, 0), operand(inputs, 1)];
       if (table.shape.length === 0 || ids.dtype !== "i32") {
@@ -573,7 +553,6 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
   scatterAdd: {
     doc: "out[ids[i], ...] += updates[i, ...]",
     operands: 2,
-    elementwise: false,
     infer(inputs, { rows }) {
       const [ids, updates] = [operand(inputs, 0), operand(inputs, 1)];
       checkShape("scatterAdd", [rows]);
@@ -586,7 +565,6 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
   dynamicSlice: {
     doc: "size elements along an axis from a start that is data",
     operands: 2,
-    elementwise: false,
     infer(inputs, { axis, size }) {
       checkAxes("dynamicSlice", inputs, [axis]);
       const [{ shape, dtype }, start] = [operand(inputs, 0), operand(inputs, 1)];
@@ -600,7 +578,6 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
   dynamicUpdate: {
     doc: "the operand with an update written along an axis from a start that is data",
     operands: 3,
-    elementwise: false,
     infer(inputs, { axis }) {
       checkAxes("dynamicUpdate", inputs, [axis]);
       const [whole, update, start] = [operand(inputs, 0), operand(inputs, 1), operand(inputs, 2)];
@@ -622,7 +599,6 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
   randomBits: {
     doc: "Threefry-2x32-20 bits",
     operands: 2,
-    elementwise: false,
     infer(inputs, { shape }) {
       checkShape("randomBits", shape);
       const fits = inputs.every((input) =>
@@ -636,7 +612,6 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
   customVjp: {
     doc: "the first operands, with a gradient of their own",
     operands: "any",
-    elementwise: false,
     infer(inputs, { values }) {
       const [first, ...others] = inputs.slice(0, values);
       if (first === undefined || others.length + 1 !== values) {

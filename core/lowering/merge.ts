@@ -3,11 +3,9 @@ import { at, sameShape } from "../shape.ts";
 import type { Affine } from "./affine.ts";
 import { stepKey } from "./body.ts";
 import { type BufferPlan, type Kernel, type Step, usedBuffers } from "./kernels.ts";
+import { BODY_LIMIT } from "./stored.ts";
 
 type MapKernel = Extract<Kernel, { kind: "map" }>;
-
-/** Steps of a merged body beyond which kernels stay apart. */
-const BODY_LIMIT = 256;
 
 /**
  * Stores of a merged kernel beyond which kernels stay apart: its function takes the address of each,

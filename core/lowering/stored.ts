@@ -5,45 +5,18 @@ import { type Graph, type GraphNode, nodeAt } from "../graph.ts";
 import { at, sizeOf } from "../shape.ts";
 import type { ScalarOperation } from "./operations.ts";
 
-/** How a node can be used without being stored. */
-type Inlining = "free" | "movement" | "scalar" | "random" | "never";
+/** How a node that is no scalar operation can be used without being stored. */
+type Inlining = "free" | "movement" | "random" | "never";
 
-const inlinings: { readonly [P in GraphNode["op"]]: Inlining } = {
+/** An instruction that is computed one element at a time, without memory. */
+type ScalarInstruction = Extract<GraphNode["op"], ScalarOperation>;
+
+/** All instructions but the scalar ones. */
+const inlinings: { readonly [P in Exclude<GraphNode["op"], ScalarInstruction>]: Inlining } = {
   input: "never",
   result: "never",
   fill: "free",
   iota: "free",
-  neg: "scalar",
-  abs: "scalar",
-  sign: "scalar",
-  floor: "scalar",
-  exp: "scalar",
-  expm1: "scalar",
-  log: "scalar",
-  log1p: "scalar",
-  sqrt: "scalar",
-  sin: "scalar",
-  cos: "scalar",
-  tanh: "scalar",
-  erf: "scalar",
-  geluDecay: "scalar",
-  normalTail: "scalar",
-  not: "scalar",
-  cast: "scalar",
-  add: "scalar",
-  sub: "scalar",
-  mul: "scalar",
-  div: "scalar",
-  pow: "scalar",
-  maximum: "scalar",
-  minimum: "scalar",
-  rem: "scalar",
-  equal: "scalar",
-  less: "scalar",
-  lessEqual: "scalar",
-  and: "scalar",
-  or: "scalar",
-  where: "scalar",
   sum: "never",
   reduceMax: "never",
   argmax: "never",
@@ -65,6 +38,15 @@ const inlinings: { readonly [P in GraphNode["op"]]: Inlining } = {
   customVjp: "movement",
   barrier: "movement",
 };
+
+/** Whether an instruction is computed one element at a time, without memory. */
+export function isScalar(op: GraphNode["op"]): op is ScalarInstruction {
+  return !Object.hasOwn(inlinings, op);
+}
+
+function inliningOf(op: GraphNode["op"]): Inlining | "scalar" {
+  return isScalar(op) ? "scalar" : inlinings[op];
+}
 
 /** Rough cost of computing an element again, in units of an addition; 1 unless named. */
 const costs: { readonly [P in GraphNode["op"]]?: number } = {
@@ -101,8 +83,11 @@ const DEAR_INSTRUCTION = 10;
  */
 const REPEAT_LIMIT = 4;
 
-/** Steps of a body beyond which an operand is stored, so that no kernel grows without bound. */
-const BODY_LIMIT = 256;
+/**
+ * Steps of a loop's body beyond which an operand is stored, and kernels are not merged, so that no
+ * kernel grows without bound.
+ */
+export const BODY_LIMIT = 256;
 
 /** The nodes that use each node. */
 export function usersOf(graph: Graph): number[][] {
@@ -138,14 +123,14 @@ function countKernels(
 /** What a chain of movements moves: the node itself if it is none. */
 export function movedFrom(graph: Graph, position: number): number {
   const node = nodeAt(graph, position);
-  return inlinings[node.op] === "movement" ? movedFrom(graph, at(node.inputs, 0)) : position;
+  return inliningOf(node.op) === "movement" ? movedFrom(graph, at(node.inputs, 0)) : position;
 }
 
 /** The nodes that are stored from the start: among them what products and attention read in place. */
 export function chooseStored(graph: Graph): Set<number> {
   const stored = new Set<number>(graph.outputs);
   graph.nodes.forEach((node, position) => {
-    if (inlinings[node.op] === "never") stored.add(position);
+    if (inliningOf(node.op) === "never") stored.add(position);
     if (node.op === "matmul" || node.op === "attention" || node.op === "attentionGradient") {
       for (const input of node.inputs) stored.add(movedFrom(graph, input));
     }
@@ -161,7 +146,7 @@ export function chooseStored(graph: Graph): Set<number> {
   const follows: boolean[] = [];
   const sum = (values: readonly number[], inputs: readonly number[]) =>
     inputs.reduce((total, input) => total + at(values, input), 0);
-  const computes = ({ op }: GraphNode) => inlinings[op] === "scalar" || inlinings[op] === "random";
+  const computes = ({ op }: GraphNode) => isScalar(op) || inliningOf(op) === "random";
   const isRepeated = (position: number) =>
     users[position]?.some((user) => nodeAt(graph, user).op === "expand") === true;
   // Where all that use a node go by way of one instruction, its result serves them better.
@@ -175,7 +160,7 @@ export function chooseStored(graph: Graph): Set<number> {
   const isMean = ({ op, inputs }: GraphNode) =>
     op === "div" && nodeAt(graph, at(inputs, 1)).op === "fill";
   const ownCost = (node: GraphNode) =>
-    isMean(node) ? 1 : costs[node.op] ?? (inlinings[node.op] === "movement" ? 0 : 1);
+    isMean(node) ? 1 : costs[node.op] ?? (inliningOf(node.op) === "movement" ? 0 : 1);
   graph.nodes.forEach((node, position) => {
     const own = ownCost(node);
     const total = own + sum(cost, node.inputs);
@@ -200,9 +185,4 @@ export function chooseStored(graph: Graph): Set<number> {
     steps[position] = stored.has(position) ? 1 : body;
   });
   return stored;
-}
-
-/** Whether an instruction is computed one element at a time, without memory. */
-export function isScalar(op: GraphNode["op"]): op is GraphNode["op"] & ScalarOperation {
-  return inlinings[op] === "scalar";
 }

@@ -81,8 +81,9 @@ export function oneHot(ids: Tensor, size: number, dtype: DType = "f32"): Tensor 
 
 /**
  * The element of the last axis at each id: `x [..., V]` at `ids [...]` gives `[...]`, such as the
- * log-probabilities of given tokens; NumPy's `take_along_axis(x, ids[..., None], -1)[..., 0]`. As with {@linkcode gather}, an id outside 0..V-1 gives NaN (0 for
- * integers), so that a wrong id cannot pass unseen.
+ * log-probabilities of given tokens; NumPy's `take_along_axis(x, ids[..., None], -1)[..., 0]`. As
+ * with {@linkcode gather}, an id outside 0..V-1 gives NaN (0 for integers), so that a wrong id cannot
+ * pass unseen.
  *
  * @example
  * ```ts
