@@ -38,27 +38,27 @@ import {
   zeros,
 } from "@unitune/core";
 import { checkGptConfig, type GptConfig } from "./config.ts";
-import { type Affine, dropout, layerNorm, project } from "./layers.ts";
+import { dropout, layerNorm, project, type WeightAndBias } from "./layers.ts";
 
 /** Parameters of one transformer block. */
 export type GptBlock = {
   /** Normalization before attention. */
-  readonly ln_1: Affine;
+  readonly ln_1: WeightAndBias;
   /** Attention. */
   readonly attn: {
     /** Queries, keys and values, `[D, 3 D]`. */
-    readonly c_attn: Affine;
+    readonly c_attn: WeightAndBias;
     /** Back to the residual stream, `[D, D]`. */
-    readonly c_proj: Affine;
+    readonly c_proj: WeightAndBias;
   };
   /** Normalization before the perceptron. */
-  readonly ln_2: Affine;
+  readonly ln_2: WeightAndBias;
   /** Perceptron of one hidden layer. */
   readonly mlp: {
     /** To the hidden layer, `[D, 4 D]`. */
-    readonly c_fc: Affine;
+    readonly c_fc: WeightAndBias;
     /** Back to the residual stream, `[4 D, D]`. */
-    readonly c_proj: Affine;
+    readonly c_proj: WeightAndBias;
   };
 };
 
@@ -71,7 +71,7 @@ export type GptParameters = {
   /** The blocks, first to last. */
   readonly h: readonly GptBlock[];
   /** Normalization before the head. */
-  readonly ln_f: Affine;
+  readonly ln_f: WeightAndBias;
 };
 
 /** Keys and values of the tokens so far, one entry a layer. */
@@ -158,8 +158,8 @@ export function initGpt(key: Tensor, config: GptConfig): GptParameters {
   const residual = scaled / Math.sqrt(2 * layers);
   const weight = (from: Tensor, shape: Shape, standardDeviation = scaled) =>
     normal(from, shape, { standardDeviation });
-  const norm = (): Affine => ({ weight: ones([width]), bias: zeros([width]) });
-  const linear = (from: Tensor, input: number, output: number, std = scaled): Affine => ({
+  const norm = (): WeightAndBias => ({ weight: ones([width]), bias: zeros([width]) });
+  const linear = (from: Tensor, input: number, output: number, std = scaled): WeightAndBias => ({
     weight: weight(from, [input, output], std),
     bias: zeros([output]),
   });

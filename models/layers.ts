@@ -15,8 +15,8 @@ import {
   type Tensor,
 } from "@unitune/core";
 
-/** A matrix or a gain, and an offset. */
-export type Affine = {
+/** The parameters of a projection (a matrix and a bias) or of a normalization (a gain and a bias). */
+export type WeightAndBias = {
   /** `[in, out]` of a projection, `[D]` of a normalization. */
   readonly weight: Tensor;
   /** `[out]` or `[D]`. */
@@ -27,7 +27,7 @@ export type Affine = {
 export const LAYER_NORM_EPSILON = 1e-5;
 
 /** `x W + b`: `[..., in] -> [..., out]`. */
-export function project(x: Tensor, { weight, bias }: Affine): Tensor {
+export function project(x: Tensor, { weight, bias }: WeightAndBias): Tensor {
   return add(matmul(x, weight), bias);
 }
 
@@ -38,7 +38,7 @@ export function project(x: Tensor, { weight, bias }: Affine): Tensor {
  * The mean is taken of the differences from the row's first element, which are exactly 0 where the
  * elements are equal. What is subtracted before does not change the result, so it has no gradient.
  */
-export function layerNorm(x: Tensor, { weight, bias }: Affine): Tensor {
+export function layerNorm(x: Tensor, { weight, bias }: WeightAndBias): Tensor {
   const last = { axes: [-1], keepDims: true };
   const origin = stopGradient(slice(x, -1, 0, 1));
   const centered = sub(x, add(origin, mean(sub(x, origin), last)));

@@ -63,7 +63,7 @@ export {
   initGpt,
   tiedHead,
 } from "./gpt.ts";
-export type { Affine } from "./layers.ts";
+export type { WeightAndBias } from "./layers.ts";
 export * from "./sampling.ts";
 export * from "./scores.ts";
 export * from "./template.ts";

@@ -46,7 +46,7 @@ interface Output {
 type Outputs = readonly [Output, ...Output[]];
 
 /** The kernels that write the elements of a node's results to buffers. */
-type Emitter<P extends PrimitiveName> = (
+type LoweringRule<P extends PrimitiveName> = (
   placement: Placement,
   node: Instruction<P>,
   outputs: Outputs,
@@ -79,7 +79,7 @@ function inOrder(shape: Shape): (index: IndexMap) => Affine {
   return (index) => linearize(shape.length, shape, index);
 }
 
-const concat: Emitter<"concat"> = (placement, node, [{ buffer: output }]) => {
+const concat: LoweringRule<"concat"> = (placement, node, [{ buffer: output }]) => {
   const { axis } = node.parameters;
   let start = 0;
   return node.inputs.flatMap((piece) => {
@@ -102,7 +102,7 @@ function reducedAxes(node: Instruction<Reduction>): readonly number[] {
   return node.op === "argmax" ? [node.parameters.axis] : node.parameters.axes;
 }
 
-const reduce: Emitter<Reduction> = (placement, node, [{ buffer: output }]) => {
+const reduce: LoweringRule<Reduction> = (placement, node, [{ buffer: output }]) => {
   const [input = 0] = node.inputs;
   const { shape } = nodeAt(placement.graph, input);
   const axes = reducedAxes(node);
@@ -138,7 +138,7 @@ function matrixView(placement: Placement, position: number): MatrixView {
   return { buffer: step.buffer, offset, batch: strides.slice(0, -2), row, column };
 }
 
-const matmul: Emitter<"matmul"> = (placement, node, [{ buffer: output }]) => {
+const matmul: LoweringRule<"matmul"> = (placement, node, [{ buffer: output }]) => {
   const [left = 0, right = 0] = node.inputs;
   const { shape } = nodeAt(placement.graph, left);
   return [{
@@ -214,7 +214,7 @@ function attentionSizes(
   };
 }
 
-const attention: Emitter<"attention"> = (placement, { inputs, parameters }, [output]) => {
+const attention: LoweringRule<"attention"> = (placement, { inputs, parameters }, [output]) => {
   const operands = attentionOperands(inputs, parameters);
   return [{
     kind: "attention",
@@ -226,7 +226,7 @@ const attention: Emitter<"attention"> = (placement, { inputs, parameters }, [out
   }];
 };
 
-const attentionGradient: Emitter<"attentionGradient"> = (
+const attentionGradient: LoweringRule<"attentionGradient"> = (
   placement,
   { inputs, parameters },
   outputs,
@@ -249,7 +249,7 @@ const attentionGradient: Emitter<"attentionGradient"> = (
   }];
 };
 
-const gather: Emitter<"gather"> = (
+const gather: LoweringRule<"gather"> = (
   placement,
   { inputs: [table = 0, ids = 0] },
   [{ buffer: output }],
@@ -266,7 +266,7 @@ const gather: Emitter<"gather"> = (
   }];
 };
 
-const scatterAdd: Emitter<"scatterAdd"> = (placement, node, [{ buffer: output }]) => {
+const scatterAdd: LoweringRule<"scatterAdd"> = (placement, node, [{ buffer: output }]) => {
   const [ids = 0, updates = 0] = node.inputs;
   return [{
     kind: "scatterAdd",
@@ -279,7 +279,7 @@ const scatterAdd: Emitter<"scatterAdd"> = (placement, node, [{ buffer: output }]
   }];
 };
 
-const argsort: Emitter<"argsort"> = (
+const argsort: LoweringRule<"argsort"> = (
   placement,
   { inputs: [input = 0], shape },
   [{ buffer: output }],
@@ -300,7 +300,7 @@ function around(shape: Shape, axis: number): { outer: number; size: number; inne
   };
 }
 
-const dynamicSlice: Emitter<"dynamicSlice"> = (placement, node, [{ buffer: output }]) => {
+const dynamicSlice: LoweringRule<"dynamicSlice"> = (placement, node, [{ buffer: output }]) => {
   const [input = 0, start = 0] = node.inputs;
   const { axis, size } = node.parameters;
   return [{
@@ -313,7 +313,7 @@ const dynamicSlice: Emitter<"dynamicSlice"> = (placement, node, [{ buffer: outpu
   }];
 };
 
-const dynamicUpdate: Emitter<"dynamicUpdate"> = (placement, node, [{ buffer: output }]) => {
+const dynamicUpdate: LoweringRule<"dynamicUpdate"> = (placement, node, [{ buffer: output }]) => {
   const [input = 0, update = 0, start = 0] = node.inputs;
   const { axis } = node.parameters;
   return [{
@@ -331,7 +331,7 @@ const dynamicUpdate: Emitter<"dynamicUpdate"> = (placement, node, [{ buffer: out
 const writesVectors: ReadonlySet<PrimitiveName> = new Set(["attentionGradient"]);
 
 /** Primitives with kernels of their own; all others are loops over their elements. */
-const emitters: { readonly [P in PrimitiveName]?: Emitter<P> } = {
+const rules: { readonly [P in PrimitiveName]?: LoweringRule<P> } = {
   concat,
   sum: reduce,
   reduceMax: reduce,
@@ -352,8 +352,8 @@ function ownKernels<P extends PrimitiveName>(
   node: Instruction<P>,
   outputs: Outputs,
 ): Kernel[] | undefined {
-  const emitter: Emitter<P> | undefined = emitters[node.op];
-  return emitter?.(placement, node, outputs);
+  const rule: LoweringRule<P> | undefined = rules[node.op];
+  return rule?.(placement, node, outputs);
 }
 
 /** The kernels that store a node's results; what has no kernels of its own has one result. */

@@ -21,7 +21,7 @@ import {
   where,
 } from "@unitune/core";
 // Not public: what the kernels are made of.
-import { type Context, tunings } from "../../core/backends/webgpu/dispatch.ts";
+import { type KernelContext, tunings } from "../../core/backends/webgpu/dispatch.ts";
 import { emitKernel } from "../../core/backends/webgpu/kernels.ts";
 import { lower } from "../../core/lowering/lower.ts";
 import { packedAttention } from "../packed_attention.ts";
@@ -200,7 +200,7 @@ Deno.test("a shader of attention binds 8 buffers at most, each of them once", ()
     );
     const all = [...buffers];
     // Every buffer has a storage of its own.
-    const context: Context = {
+    const context: KernelContext = {
       buffers: all,
       tuning,
       features: { found: new Set(), headers: new Map() },

@@ -127,7 +127,7 @@ export function callMatmul(index: number, args: MatmulArguments): Code {
 type Parameters = MatmulArguments;
 
 /** Locals that the parts of the routine share. */
-interface Cursor {
+interface PanelCursor {
   /** First row and column of the tile. */
   readonly i: number;
   readonly j: number;
@@ -142,17 +142,17 @@ interface Cursor {
 }
 
 /** The address of the packed panel of B at column j. */
-function packedPanel({ scratch }: Parameters, { j, slice }: Cursor): Code {
+function packedPanel({ scratch }: Parameters, { j, slice }: PanelCursor): Code {
   return plus(scratch, i32.const(PANELS_B), i32.mul(get(j), i32.mul(get(slice), i32.const(4))));
 }
 
 /** The address of B at column j and the slice's first row. */
-function placeInB({ b, bRow, bColumn }: Parameters, { j, start }: Cursor): Code {
+function placeInB({ b, bRow, bColumn }: Parameters, { j, start }: PanelCursor): Code {
   return plus(b, i32.mul(get(start), bRow), i32.mul(get(j), bColumn));
 }
 
 /** Whether all columns of the panel at column j exist. */
-function isWholePanel({ columns }: Parameters, { j }: Cursor): Code {
+function isWholePanel({ columns }: Parameters, { j }: PanelCursor): Code {
   return i32.leS(i32.add(get(j), i32.const(COLUMNS)), columns);
 }
 
@@ -183,7 +183,7 @@ function transposed4(locals: Locals, rows: readonly Code[]): { set: Code; get: C
 }
 
 /** B's columns j..j+7 over the slice as rows of 8; columns outside are 0. */
-function packB(locals: Locals, parameters: Parameters, cursor: Cursor): Code {
+function packB(locals: Locals, parameters: Parameters, cursor: PanelCursor): Code {
   const { columns, bRow, bColumn } = parameters;
   const { j, k, slice } = cursor;
   const [to, from, lane] = [locals.add(types.i32), locals.add(types.i32), locals.add(types.i32)];
@@ -257,7 +257,11 @@ function packB(locals: Locals, parameters: Parameters, cursor: Cursor): Code {
 }
 
 /** The address of a row of A at the slice's start; a row outside is the last one inside. */
-function rowAddress({ a, rows, aRow, aColumn }: Parameters, { start }: Cursor, row: Code): Code {
+function rowAddress(
+  { a, rows, aRow, aColumn }: Parameters,
+  { start }: PanelCursor,
+  row: Code,
+): Code {
   const inside = least(row, i32.sub(rows, i32.const(1)));
   return plus(a, i32.mul(get(start), aColumn), i32.mul(inside, aRow));
 }
@@ -266,7 +270,7 @@ function rowAddress({ a, rows, aRow, aColumn }: Parameters, { start }: Cursor, r
 function packA(
   locals: Locals,
   { aRow, aColumn }: Parameters,
-  { k, from, to }: Cursor,
+  { k, from, to }: PanelCursor,
   starts: readonly number[],
   isWhole: Code,
   panel: Code,
@@ -319,7 +323,7 @@ function accumulate(
   locals: Locals,
   madd: (a: Code, b: Code, sum: Code) => Code,
   tile: Tile,
-  { k, from, to }: Cursor,
+  { k, from, to }: PanelCursor,
   { begin, step }: Panel,
   { prepare, at, afterRounds }: Reading,
 ): Code {
@@ -355,7 +359,7 @@ function accumulate(
 function writeTile(
   locals: Locals,
   { c, rows, columns, cRow, adds, scratch: spill }: Parameters,
-  { i, j, start }: Cursor,
+  { i, j, start }: PanelCursor,
   tile: Tile,
 ): Code {
   const integers = Array.from({ length: 6 }, () => locals.add(types.i32));
@@ -460,7 +464,7 @@ export function matmulFunction(fused: boolean): WasmFunction {
     const { scratch, rows, depth, aColumn, bRow, bColumn, triangle, diagonal } = parameters;
     const { firstRow, endRow, firstColumn, endColumn } = parameters;
     const integer = () => locals.add(types.i32);
-    const cursor: Cursor = {
+    const cursor: PanelCursor = {
       i: integer(),
       j: integer(),
       start: integer(),

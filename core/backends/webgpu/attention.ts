@@ -7,7 +7,7 @@ import type { AttentionSizes } from "../../lowering/kernels.ts";
 import { emitPass, type Integers, type MaskIntegers } from "./attention_pass.ts";
 import { type Pass, planOf, type Tools } from "./attention_plan.ts";
 import { LOWEST, type Memory } from "./attention_sums.ts";
-import { type Context, type Dispatch, type Emitter, overElements } from "./dispatch.ts";
+import { type Dispatch, type Emitter, type KernelContext, overElements } from "./dispatch.ts";
 import { countOf } from "./head_vectors.ts";
 import { FOUR } from "./matrix.ts";
 import { constant } from "./operations.ts";
@@ -109,7 +109,7 @@ export const attention: Emitter<"attention"> = (kernel, context) => {
 /** A dispatch that copies integers to words of a buffer. */
 function copyIntegers(
   copies: readonly { readonly from: Integers; readonly to: Integers; readonly count: number }[],
-  context: Context,
+  context: KernelContext,
 ): Dispatch[] {
   const shader = makeShader(context, 1);
   const lines = copies.map(({ from, to, count }) => {

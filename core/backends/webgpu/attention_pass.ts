@@ -7,7 +7,7 @@ import type { AttentionSizes } from "../../lowering/kernels.ts";
 import type { Plan, RowSteps, Tools } from "./attention_plan.ts";
 import { carry, joinLanes, LOWEST, type Memory, type RowSums } from "./attention_sums.ts";
 import { lastOf, type Texts, ways } from "./attention_ways.ts";
-import type { Context, Dispatch } from "./dispatch.ts";
+import type { Dispatch, KernelContext } from "./dispatch.ts";
 import {
   accessTo,
   countOf,
@@ -41,7 +41,7 @@ export function emitPass(
   plan: Plan,
   mask: MaskIntegers,
   memory: Memory | undefined,
-  context: Context,
+  context: KernelContext,
 ): Dispatch[] {
   const counter = memory && { buffer: memory.buffer, index: memory.counter };
   return plan.slices.flatMap((slice) =>
@@ -75,7 +75,7 @@ function emitSlice(
   rangeOf: RangeOf,
   mask: MaskIntegers,
   memory: Memory | undefined,
-  context: Context,
+  context: KernelContext,
 ): Dispatch[] {
   const { pass, sizes, way, lanes } = plan;
   const count = countOf(sizes, pass.rows);

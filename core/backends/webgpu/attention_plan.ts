@@ -1,6 +1,6 @@
 /** How an adapter carries out a pass of attention over its rows. */
 import type { AttentionSizes, HeadVectors } from "../../lowering/kernels.ts";
-import { type Context, powerBelow } from "./dispatch.ts";
+import { type KernelContext, powerBelow } from "./dispatch.ts";
 import { countOf, type Side } from "./head_vectors.ts";
 import { LOOP_ROUNDS } from "./loops.ts";
 import { upTo } from "./matrix.ts";
@@ -100,7 +100,7 @@ export interface Plan {
 }
 
 /** How an adapter carries out a pass. */
-export function planOf(sizes: AttentionSizes, pass: Pass, { tuning }: Context): Plan {
+export function planOf(sizes: AttentionSizes, pass: Pass, { tuning }: KernelContext): Plan {
   const kept = registers[tuning.tiles ? "hardware" : "software"];
   const pieces = upTo(Math.ceil(sizes.width / 4));
   const atOnce = Math.floor(kept.sums / pass.sums.length);

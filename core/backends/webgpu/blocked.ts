@@ -6,7 +6,7 @@
  */
 import type { KernelOf, MatrixView } from "../../lowering/kernels.ts";
 import { sizeOf, stridesOf } from "../../shape.ts";
-import { type Context, type Dispatch, dispatchOf, overElements } from "./dispatch.ts";
+import { type Dispatch, dispatchOf, type KernelContext, overElements } from "./dispatch.ts";
 import { finishBlock } from "./epilogue.ts";
 import { inRanges, LOOP_ROUNDS, type RangeOf } from "./loops.ts";
 import { map } from "./map.ts";
@@ -71,7 +71,7 @@ function copy(
   from: MatrixView,
   to: MatrixView,
   isAlong: boolean,
-  context: Context,
+  context: KernelContext,
 ): Dispatch[] {
   if (!isAlong) {
     const affine = ({ offset, batch, row, column }: MatrixView) => ({
@@ -131,7 +131,7 @@ export function transposedElements(kernel: KernelOf<"matmul">): number {
 }
 
 /** The product, in blocks. */
-export function blocked(kernel: KernelOf<"matmul">, context: Context): Dispatch[] {
+export function blocked(kernel: KernelOf<"matmul">, context: KernelContext): Dispatch[] {
   const { batch, depth } = kernel;
   const before: Dispatch[] = [];
   const elements = transposedElements(kernel);
@@ -165,7 +165,7 @@ export function blocked(kernel: KernelOf<"matmul">, context: Context): Dispatch[
 function blockedRange(
   kernel: KernelOf<"matmul">,
   { a, b }: Readonly<Record<"a" | "b", Side>>,
-  context: Context,
+  context: KernelContext,
   rangeOf: RangeOf,
 ): Dispatch[] {
   const { batch, rows, columns, depth, output, outputStart } = kernel;

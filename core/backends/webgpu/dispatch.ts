@@ -54,7 +54,7 @@ export const tunings: Readonly<Record<"hardware" | "software", Tuning>> = {
 };
 
 /** What kernels are emitted in. */
-export interface Context extends Surroundings {
+export interface KernelContext extends Surroundings {
   readonly tuning: Tuning;
   /** The most buffers that a shader may bind. */
   readonly bindings: number;
@@ -65,7 +65,7 @@ export interface Context extends Surroundings {
 }
 
 /** The context for a kernel that uses given buffers: one binding for many where they are too many. */
-export function fitting(context: Context, used: readonly number[]): Context {
+export function fitting(context: KernelContext, used: readonly number[]): KernelContext {
   const storages = new Set(used.map(context.storageOf));
   return storages.size <= context.bindings ? context : { ...context, bindsWhole: true };
 }
@@ -73,7 +73,7 @@ export function fitting(context: Context, used: readonly number[]): Context {
 /** Makes a kernel into dispatches that run one after the other. */
 export type Emitter<K extends Kernel["kind"]> = (
   kernel: KernelOf<K>,
-  context: Context,
+  context: KernelContext,
 ) => Dispatch[];
 
 /** The most workgroups along an axis of a grid, by WebGPU's default limits. */

@@ -4,7 +4,7 @@
  */
 import { type Epilogue, type KernelOf, usedBuffers } from "../../lowering/kernels.ts";
 import { chooseFours, cursorIn, emitSteps, loadsOf, valueName } from "./body.ts";
-import type { Context } from "./dispatch.ts";
+import type { KernelContext } from "./dispatch.ts";
 import { FOUR } from "./matrix.ts";
 import type { Shader } from "./shader.ts";
 
@@ -26,7 +26,7 @@ export function keepsProduct({ output, epilogue }: Product): boolean {
 /** Whether a shader can bind all that a product with its epilogue uses. */
 export function bindsAll(
   kernel: KernelOf<"matmul">,
-  { storageOf, bindings, precision }: Context,
+  { storageOf, bindings, precision }: KernelContext,
 ): boolean {
   const { reads, writes } = usedBuffers(kernel);
   const scales = precision === "f16" ? 2 : 0;
@@ -50,7 +50,7 @@ export function declareFinish(
   { columns, output, epilogue }: Product,
   unit: "element" | "four",
   shader: Shader,
-  { storageOf }: Context,
+  { storageOf }: KernelContext,
 ): Finish | undefined {
   if (epilogue === undefined) return undefined;
   const { steps, stores } = epilogue;
@@ -88,7 +88,7 @@ export function finishBlock(
   kernel: KernelOf<"matmul">,
   { rows, quads }: { readonly rows: number; readonly quads: number },
   shader: Shader,
-  context: Context,
+  context: KernelContext,
 ): string[] {
   const { columns, output } = kernel;
   const finish = declareFinish(kernel, "four", shader, context);

@@ -1,7 +1,13 @@
 /** Kernels as dispatches: one emitter a kind. */
 import type { Kernel, KernelOf } from "../../lowering/kernels.ts";
 import { attention, attentionGradient } from "./attention.ts";
-import { type Context, type Dispatch, dispatchOf, type Emitter, overElements } from "./dispatch.ts";
+import {
+  type Dispatch,
+  dispatchOf,
+  type Emitter,
+  type KernelContext,
+  overElements,
+} from "./dispatch.ts";
 import { inLevels, inRanges, LOOP_ROUNDS, type Range, type RangeOf } from "./loops.ts";
 import { map } from "./map.ts";
 import { matmul } from "./matmul.ts";
@@ -10,7 +16,7 @@ import { makeShader, type Shader } from "./shader.ts";
 import { zeroWord } from "./types.ts";
 
 /** Copies elements, or fours where the rows are multiples of four. */
-function copier(context: Context, inner: number, copied: readonly number[]): {
+function copier(context: KernelContext, inner: number, copied: readonly number[]): {
   readonly shader: Shader;
   /** Elements copied at a time. */
   readonly unit: 1 | 4;
@@ -54,12 +60,12 @@ const scatterAdd: Emitter<"scatterAdd"> = (kernel, context) => {
 /** Adds up the updates of a range of ids. */
 type AddRange = (
   kernel: KernelOf<"scatterAdd">,
-  context: Context,
+  context: KernelContext,
   rangeOf: RangeOf,
 ) => Dispatch[];
 
 /** What rows are added up with. */
-function adderOf({ updates, output, width }: KernelOf<"scatterAdd">, context: Context) {
+function adderOf({ updates, output, width }: KernelOf<"scatterAdd">, context: KernelContext) {
   const { shader, unit, get, set } = copier(context, width, [updates, output]);
   const units = width / unit;
   const zero = zeroWord(shader.dtype(output));
@@ -244,7 +250,7 @@ const emitters: { readonly [K in Kernel["kind"]]: Emitter<K> } = {
 export function emitKernel<K extends Kernel["kind"]>(
   kind: K,
   kernel: KernelOf<K>,
-  context: Context,
+  context: KernelContext,
 ): Dispatch[] {
   const emitter: Emitter<K> = emitters[kind];
   return emitter(kernel, context);

@@ -4,7 +4,7 @@
  * one dispatch of the same module after the other; and sums go through levels of short runs.
  */
 import { type Cut, levelsOf } from "../../lowering/levels.ts";
-import { type Context, type Dispatch, overElements } from "./dispatch.ts";
+import { type Dispatch, type KernelContext, overElements } from "./dispatch.ts";
 import { makeShader, type Shader } from "./shader.ts";
 
 /** The most rounds of the innermost loops of an invocation, which leave room for those around. */
@@ -37,7 +37,7 @@ export interface Word {
 function setting(
   { buffer, index }: Word,
   value: (before: string) => string,
-  context: Context,
+  context: KernelContext,
 ): Dispatch[] {
   const shader = makeShader(context, 1);
   const word = shader.word(buffer, `${index}u`);
@@ -58,7 +58,7 @@ function setting(
 export function inRanges(
   count: number,
   length: number,
-  context: Context,
+  context: KernelContext,
   emit: (rangeOf: RangeOf) => Dispatch[],
   memory?: Word,
 ): Dispatch[] {

@@ -1,7 +1,7 @@
 /** Matrix multiplication, for operands with any strides, by what suits the adapter and the sizes. */
 import type { KernelOf, MatrixView } from "../../lowering/kernels.ts";
 import { type Shape, sizeOf } from "../../shape.ts";
-import type { Context, Dispatch, Emitter } from "./dispatch.ts";
+import type { Dispatch, Emitter, KernelContext } from "./dispatch.ts";
 import { blocked, transposedElements } from "./blocked.ts";
 import { apart, bindsAll } from "./epilogue.ts";
 import { map } from "./map.ts";
@@ -12,7 +12,7 @@ import { tiled } from "./tiled.ts";
 /** The product as sums over the depth: no element is used often enough to be kept. */
 function asReduction(
   { batch, rows, columns, depth, a, b, output, outputStart, epilogue }: KernelOf<"matmul">,
-  context: Context,
+  context: KernelContext,
 ): Dispatch[] {
   const load = ({ buffer, offset }: MatrixView, strides: number[]) =>
     ({ kind: "load", dtype: "f32", buffer, at: { offset, strides } }) as const;
@@ -63,7 +63,7 @@ export const matmul: Emitter<"matmul"> = (kernel, context) => {
   return [...product(alone, context), ...map(last, context)];
 };
 
-function product(kernel: KernelOf<"matmul">, context: Context): Dispatch[] {
+function product(kernel: KernelOf<"matmul">, context: KernelContext): Dispatch[] {
   const { batch, rows, columns, depth } = kernel;
   if (sizeOf(batch) * rows * columns === 0) return [];
   if (depth === 0) return asReduction(kernel, context);

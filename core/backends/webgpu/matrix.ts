@@ -1,7 +1,7 @@
 /** What the ways to multiply matrices share: how operands with any strides are read. */
 import type { KernelOf, MatrixView } from "../../lowering/kernels.ts";
 import { at, type Shape, stridesOf } from "../../shape.ts";
-import type { Context } from "./dispatch.ts";
+import type { KernelContext } from "./dispatch.ts";
 import type { Range } from "./loops.ts";
 import { type Shader, splitPosition } from "./shader.ts";
 
@@ -31,7 +31,7 @@ export function contiguity(
 /** Tells the shader which operands are read in fours, and how. */
 export function readingsOf(
   { a, b, rows, columns, depth }: KernelOf<"matmul">,
-  { storageOf }: Context,
+  { storageOf }: KernelContext,
   shader: Shader,
 ): { readonly a: Contiguous; readonly b: Contiguous } {
   const readings = { a: contiguity(a, rows, depth), b: contiguity(b, depth, columns) };

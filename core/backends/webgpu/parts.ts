@@ -1,6 +1,6 @@
 /** Maps over more buffers than a shader may bind, as several maps over fewer. */
 import type { KernelOf, Step, Store } from "../../lowering/kernels.ts";
-import type { Context } from "./dispatch.ts";
+import type { KernelContext } from "./dispatch.ts";
 
 /** A part of a map: some of its stores, and the steps and storages that they need. */
 interface Part {
@@ -57,7 +57,7 @@ function partOf({ domain, steps }: KernelOf<"map">, part: Part): KernelOf<"map">
  * The map as maps that each bind at most as many storages as the context allows, where that can
  * be. A store over what another one reads stays with it, since all of a map's reads come first.
  */
-export function inParts(kernel: KernelOf<"map">, context: Context): KernelOf<"map">[] {
+export function inParts(kernel: KernelOf<"map">, context: KernelContext): KernelOf<"map">[] {
   const { steps, stores } = kernel;
   const { storageOf, bindings } = context;
   const loaded = (index: number): string[] => {

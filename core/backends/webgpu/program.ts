@@ -6,7 +6,7 @@ import { describeKernel } from "../../lowering/describe.ts";
 import type { BufferPlan, Lowered } from "../../lowering/kernels.ts";
 import { alignedBytes, type MemoryPlan, type Place } from "../../lowering/plan.ts";
 import { at } from "../../shape.ts";
-import type { Context, Dispatch, Tuning } from "./dispatch.ts";
+import type { Dispatch, KernelContext, Tuning } from "./dispatch.ts";
 import { WebGpuLimitError } from "./errors.ts";
 import type { Features } from "./features.ts";
 import { emitKernel } from "./kernels.ts";
@@ -120,7 +120,7 @@ export function emitProgram(
     const region = regionOf(buffer);
     return region.kind === "own" ? region.offset : undefined;
   };
-  const context: Context = {
+  const context: KernelContext = {
     buffers,
     tuning: host.tuning,
     features: host.features,

@@ -12,11 +12,11 @@ import { joined } from "../../lowering/split.ts";
 import { at, type Shape, sizeOf, stridesOf } from "../../shape.ts";
 import { chooseFours, emitSteps, loadsOf, valueName } from "./body.ts";
 import {
-  type Context,
   type Dispatch,
   dispatchOf,
   type Emitter,
   fitting,
+  type KernelContext,
   overElements,
   powerBelow,
   type Tuning,
@@ -105,7 +105,7 @@ const LARGEST_SUBGROUP = 128;
 function join(
   shader: Shader,
   { outputs, lanes }: Sharing,
-  { tuning, features }: Context,
+  { tuning, features }: KernelContext,
   partials: readonly Partial[],
   combine: (others: readonly string[]) => readonly string[],
 ): string[] {
@@ -216,7 +216,7 @@ function rounds(
 function totals(
   kernel: KernelOf<"reduce">,
   reduction: Exclude<Reduction, "argmax">,
-  context: Context,
+  context: KernelContext,
   epilogue?: Epilogue,
 ): Dispatch[] {
   const { kept, steps, value, output, outputStart } = kernel;
@@ -319,7 +319,7 @@ interface Parts {
 /** Each element of the output from those of the parts, by one lane. */
 export function combineParts(
   { reduction, parts, splits, kept, output, outputStart }: Parts,
-  context: Context,
+  context: KernelContext,
   epilogue?: Epilogue,
 ): Dispatch[] {
   const dtype = context.buffers[output]?.dtype ?? "f32";
@@ -341,7 +341,7 @@ function setIndex(shader: Shader, output: number, position: string): string {
 }
 
 /** The first index of the largest element; NaN is never larger, but the first element stays. */
-function argmax(kernel: KernelOf<"reduce">, context: Context): Dispatch[] {
+function argmax(kernel: KernelOf<"reduce">, context: KernelContext): Dispatch[] {
   const { steps, value, output } = kernel;
   const nest = reductionNest(kernel);
   const looped = loopsOf(nest, false);
@@ -432,7 +432,7 @@ function argmax(kernel: KernelOf<"reduce">, context: Context): Dispatch[] {
 /** A product as sums over its depth, `kept` being `[rows, columns]` where it has an epilogue. */
 export function sums(
   kernel: KernelOf<"reduce">,
-  context: Context,
+  context: KernelContext,
   epilogue: Epilogue | undefined,
 ): Dispatch[] {
   return totals(kernel, "sum", context, epilogue);
@@ -444,7 +444,7 @@ export function largest(
   shape: Shape,
   strides: readonly number[],
   output: number,
-  context: Context,
+  context: KernelContext,
 ): Dispatch[] {
   // Along the shortest steps last, so that neighbouring lanes read neighbours.
   const axes = [...shape.keys()].filter((axis) => at(strides, axis) !== 0)

@@ -4,7 +4,7 @@
  */
 import type { KernelOf } from "../../lowering/kernels.ts";
 import { sizeOf } from "../../shape.ts";
-import { type Context, type Dispatch, dispatchOf, powerBelow } from "./dispatch.ts";
+import { type Dispatch, dispatchOf, type KernelContext, powerBelow } from "./dispatch.ts";
 import { finishBlock } from "./epilogue.ts";
 import {
   batchIndices,
@@ -35,7 +35,7 @@ const LARGE_PRODUCT = 2 ** 20;
 const STREAMED_LANES = 8;
 
 /** A block of rows and columns of the product for each invocation, read as it is needed. */
-export function streamed(kernel: KernelOf<"matmul">, context: Context): Dispatch[] {
+export function streamed(kernel: KernelOf<"matmul">, context: KernelContext): Dispatch[] {
   return inRanges(
     kernel.depth,
     LOOP_ROUNDS,
@@ -47,7 +47,7 @@ export function streamed(kernel: KernelOf<"matmul">, context: Context): Dispatch
 /** What a range of the depth adds to the product. */
 function streamedRange(
   kernel: KernelOf<"matmul">,
-  context: Context,
+  context: KernelContext,
   rangeOf: RangeOf,
 ): Dispatch[] {
   const { batch, rows, columns, depth, a, b, output, outputStart } = kernel;

@@ -5,7 +5,7 @@
  */
 import type { KernelOf } from "../../lowering/kernels.ts";
 import { sizeOf } from "../../shape.ts";
-import { type Context, type Dispatch, dispatchOf, powerBelow } from "./dispatch.ts";
+import { type Dispatch, dispatchOf, type KernelContext, powerBelow } from "./dispatch.ts";
 import {
   batchIndices,
   FOUR,
@@ -158,7 +158,7 @@ const exact: Rounding = {
 function roundOperands(
   { batch, rows, columns, depth, a, b }: KernelOf<"matmul">,
   shader: Shader,
-  context: Context,
+  context: KernelContext,
 ): Rounding {
   const sizes = { a: [...batch, rows, depth], b: [...batch, depth, columns] };
   const before: Dispatch[] = [];
@@ -191,7 +191,7 @@ function roundOperands(
 }
 
 /** Tiles of the product in workgroup memory and registers. */
-export function tiled(kernel: KernelOf<"matmul">, context: Context): Dispatch[] {
+export function tiled(kernel: KernelOf<"matmul">, context: KernelContext): Dispatch[] {
   const { batch, rows, columns, depth, a, b, output, outputStart } = kernel;
   const tile = chooseTile(kernel);
   const [tall, wide] = tile.own;
