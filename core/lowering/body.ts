@@ -1,8 +1,9 @@
 /** Loop bodies: the steps that compute an element of a node from what is stored. */
-import { type Graph, type GraphNode, nodeAt } from "../graph.ts";
-import { at, type Shape } from "../shape.ts";
-import { combine, type IndexMap, linearize, reshapeMap, shiftMap } from "./affine.ts";
+import { type Graph, nodeAt } from "../graph.ts";
+import type { Shape } from "../shape.ts";
+import { combine, type IndexMap, linearize } from "./affine.ts";
 import type { Step } from "./kernels.ts";
+import { type Source, sourceOf } from "./source.ts";
 import { isScalar } from "./stored.ts";
 
 /** What is known while a graph is lowered. */
@@ -11,8 +12,6 @@ export interface Placement {
   readonly graph: Graph;
   /** The buffers of the nodes that are stored, so far. */
   readonly bufferOf: ReadonlyMap<number, number>;
-  /** Nodes that must be stored as well, as far as is known. */
-  readonly missing: Set<number>;
   /** Nodes that are pieces of concatenations and already written there. */
   readonly written: ReadonlySet<number>;
 }
@@ -46,14 +45,27 @@ function addStep({ steps, known }: Body, step: Step): number {
   return position;
 }
 
-/** The buffer that holds a node's elements in row-major order, if there is one. */
-export function contiguous(placement: Placement, position: number): number | undefined {
-  const buffer = placement.bufferOf.get(position);
-  if (buffer !== undefined) return buffer;
-  const { op, inputs } = nodeAt(placement.graph, position);
-  const passes = op === "reshape" || op === "barrier" || op === "stopGradient" ||
-    op === "customVjp";
-  return passes ? contiguous(placement, at(inputs, 0)) : undefined;
+/** The buffer of a node that is stored. */
+export function bufferAt({ bufferOf }: Placement, position: number): number {
+  const buffer = bufferOf.get(position);
+  if (buffer === undefined) throw new RangeError(`node ${position} is not stored yet`);
+  return buffer;
+}
+
+/** The buffer and the place in it, or the computing node, that a node's element comes from. */
+export function placed(
+  { graph, bufferOf }: Placement,
+  domain: Shape,
+  position: number,
+  index: IndexMap,
+): Exclude<Source, { kind: "unstored" }> {
+  const source = sourceOf(graph, (node) => bufferOf.has(node), domain, position, index);
+  if (source.kind === "unstored") {
+    throw new Error(
+      `node ${source.position} is read at an index that is not affine, and not stored`,
+    );
+  }
+  return source;
 }
 
 /** The step that gives a node's element at an index. */
@@ -63,39 +75,29 @@ export function access(
   position: number,
   index: IndexMap,
 ): number {
-  const node = nodeAt(placement.graph, position);
-  const buffer = contiguous(placement, position);
-  if (buffer !== undefined) return load(body, node, buffer, index);
-  const key = `${position} ${JSON.stringify(index)}`;
-  const known = body.known.get(key);
-  if (known !== undefined) return known;
-  const step = inlined(placement, body, node, index);
+  const source = placed(placement, body.domain, position, index);
+  const { dtype } = nodeAt(placement.graph, position);
+  if (source.kind === "stored") {
+    const buffer = bufferAt(placement, source.position);
+    return addStep(body, { kind: "load", dtype, buffer, at: source.at });
+  }
+  const key = `${source.position} ${JSON.stringify(source.index)}`;
+  const step = body.known.get(key) ?? compute(placement, body, source.position, source.index);
   body.known.set(key, step);
   return step;
 }
 
-function load(
-  body: Body,
-  { dtype, shape }: GraphNode,
-  buffer: number,
-  index: IndexMap,
-): number {
-  const from = linearize(body.domain.length, shape, index);
-  return addStep(body, { kind: "load", dtype, buffer, at: from });
-}
-
-/** The step that computes a node's element at an index, although the node may be stored. */
-export function inlined(
+/** The step that computes a node's element at an index. */
+function compute(
   placement: Placement,
   body: Body,
-  node: GraphNode,
+  position: number,
   index: IndexMap,
 ): number {
-  const { graph, missing } = placement;
+  const node = nodeAt(placement.graph, position);
   const { dtype, shape } = node;
   const rank = body.domain.length;
   const zero = combine(rank, []);
-  const [input = 0] = node.inputs;
   switch (node.op) {
     case "fill":
       return addStep(body, { kind: "constant", dtype, value: node.parameters.value });
@@ -108,31 +110,6 @@ export function inlined(
       const along = linearize(rank, shape, index);
       return addStep(body, { kind: "random", dtype, at: along, operands });
     }
-    case "reshape": {
-      // In row-major order a reshape changes nothing, affine or not.
-      const buffer = contiguous(placement, input);
-      if (buffer !== undefined) return load(body, node, buffer, index);
-      const moved = reshapeMap(body.domain, shape, nodeAt(graph, input).shape, index);
-      if (moved !== undefined) return access(placement, body, input, moved);
-      missing.add(input);
-      return 0;
-    }
-    case "transpose": {
-      const { permutation } = node.parameters;
-      const moved = permutation.map((_, axis) => index[permutation.indexOf(axis)] ?? zero);
-      return access(placement, body, input, moved);
-    }
-    case "expand": {
-      const from = nodeAt(graph, input).shape;
-      const moved = index.map((along, axis) => from[axis] === 1 ? zero : along);
-      return access(placement, body, input, moved);
-    }
-    case "slice":
-      return access(placement, body, input, shiftMap(index, node.parameters.start));
-    case "stopGradient":
-    case "customVjp":
-    case "barrier":
-      return access(placement, body, input, index);
     default: {
       if (!isScalar(node.op)) throw new Error(`${node.op} is stored, never inlined`);
       const operands = node.inputs.map((operand) => access(placement, body, operand, index));

@@ -3,8 +3,9 @@
  *
  * A node is either *stored* (some kernel writes its elements to a buffer) or *inlined* into the
  * bodies of the kernels that use it. Movements (reshape, transpose, expand, slice) are inlined as
- * changes of the affine index at which their operand is read. Where an index would not be affine,
- * the operand is stored after all and lowering starts again with that knowledge.
+ * changes of the affine index at which their operand is read. What is stored is known before the
+ * first kernel is made: what is dear (`stored.ts`), and what kernels could not read otherwise
+ * (`operands.ts`).
  */
 import { type Graph, type Instruction, nodeAt } from "../graph.ts";
 import type { Abstract, PrimitiveName } from "../primitives.ts";
@@ -17,7 +18,7 @@ import {
 } from "../attention.ts";
 import { dims } from "../dims.ts";
 import { type Affine, combine, identityMap, type IndexMap, linearize, shiftMap } from "./affine.ts";
-import { access, type Body, contiguous, inlined, newBody, type Placement } from "./body.ts";
+import { access, type Body, bufferAt, newBody, placed, type Placement } from "./body.ts";
 import { coalesce } from "./coalesce.ts";
 import { destinationOf } from "./destination.ts";
 import { fuseEpilogues } from "./epilogue.ts";
@@ -31,9 +32,11 @@ import type {
   Reduction,
 } from "./kernels.ts";
 import { mergeMaps } from "./merge.ts";
+import { withOperands } from "./operands.ts";
 import { schedule } from "./schedule.ts";
+import { contiguous } from "./source.ts";
 import { splitLong } from "./split.ts";
-import { chooseStored, movedFrom, usersOf } from "./stored.ts";
+import { chooseStored, usersOf } from "./stored.ts";
 
 /** Where a result is written. */
 interface Output {
@@ -52,12 +55,20 @@ type LoweringRule<P extends PrimitiveName> = (
   outputs: Outputs,
 ) => Kernel[];
 
-/** A node's buffer; a node that has none is noted as missing. */
+/** The buffer that has a node's elements in row-major order. */
 function needed(placement: Placement, position: number | undefined): number {
   if (position === undefined) throw new RangeError("an operand is missing");
-  const buffer = contiguous(placement, position);
-  if (buffer === undefined) placement.missing.add(position);
-  return buffer ?? 0;
+  const { graph, bufferOf } = placement;
+  const holder = contiguous(graph, (node) => bufferOf.has(node), position);
+  return bufferAt(placement, holder ?? position);
+}
+
+/** The buffer of which a node is a view, and where in it each element stands. */
+function viewOf(placement: Placement, position: number): Output {
+  const { shape } = nodeAt(placement.graph, position);
+  const source = placed(placement, shape, position, identityMap(shape));
+  if (source.kind === "computed") throw new Error(`node ${source.position} is no view`);
+  return { buffer: bufferAt(placement, source.position), at: source.at };
 }
 
 /** A loop over a domain that writes what `compute` gives to a buffer, at the place `to` says. */
@@ -121,21 +132,12 @@ const reduce: LoweringRule<Reduction> = (placement, node, [{ buffer: output }]) 
   ];
 };
 
-/** A stored matrix or a view of one; what is no view is noted as missing. */
+/** A stored matrix, or a view of one. */
 function matrixView(placement: Placement, position: number): MatrixView {
-  const { graph, bufferOf, missing } = placement;
-  const { shape } = nodeAt(graph, position);
-  const body = newBody(shape);
-  access(placement, body, position, identityMap(shape));
-  const [step] = body.steps;
-  if (step?.kind !== "load" || body.steps.length !== 1) {
-    const base = movedFrom(graph, position);
-    missing.add(bufferOf.has(base) ? position : base);
-    return { buffer: 0, offset: 0, batch: [], row: 0, column: 0 };
-  }
-  const { offset, strides } = step.at;
-  const [row = 0, column = 0] = strides.slice(-2);
-  return { buffer: step.buffer, offset, batch: strides.slice(0, -2), row, column };
+  const { buffer, at: { offset, strides } } = viewOf(placement, position);
+  const rank = strides.length;
+  const [row, column] = [at(strides, rank - 2), at(strides, rank - 1)];
+  return { buffer, offset, batch: strides.slice(0, -2), row, column };
 }
 
 const matmul: LoweringRule<"matmul"> = (placement, node, [{ buffer: output }]) => {
@@ -154,27 +156,13 @@ const matmul: LoweringRule<"matmul"> = (placement, node, [{ buffer: output }]) =
   }];
 };
 
-/**
- * Where a node of shape `[B, T, H, D]` is stored, or the view that it is of what is stored; what is
- * neither, or has no vectors of neighbours, is noted as missing.
- */
+/** Where a node of shape `[B, T, H, D]` is stored, or the view that it is of what is stored. */
 function headVectors(placement: Placement, position: number): HeadVectors {
-  const { graph, bufferOf, missing } = placement;
-  const { shape } = nodeAt(graph, position);
-  const body = newBody(shape);
-  access(placement, body, position, identityMap(shape));
-  const [step] = body.steps;
-  if (
-    step?.kind === "load" && body.steps.length === 1 &&
-    (at(shape, 3) === 1 || at(step.at.strides, 3) === 1)
-  ) return vectorsAt(step.buffer, step.at);
-  const base = movedFrom(graph, position);
-  missing.add(bufferOf.has(base) ? position : base);
-  return vectorsAt(0, { offset: 0, strides: [0, 0, 0, 0] });
+  return vectorsAt(viewOf(placement, position));
 }
 
 /** Vectors at an affine position over `[B, T, H, D]`. */
-function vectorsAt(buffer: number, { offset, strides }: Affine): HeadVectors {
+function vectorsAt({ buffer, at: { offset, strides } }: Output): HeadVectors {
   return {
     buffer,
     offset,
@@ -222,7 +210,7 @@ const attention: LoweringRule<"attention"> = (placement, { inputs, parameters },
     q: headVectors(placement, operands.q),
     k: headVectors(placement, operands.k),
     v: headVectors(placement, operands.v),
-    y: vectorsAt(output.buffer, output.at),
+    y: vectorsAt(output),
   }];
 };
 
@@ -232,7 +220,7 @@ const attentionGradient: LoweringRule<"attentionGradient"> = (
   outputs,
 ) => {
   const operands = attentionGradientOperands(inputs, parameters);
-  const [dq, dk, dv] = outputs.map(({ buffer, at }) => vectorsAt(buffer, at));
+  const [dq, dk, dv] = outputs.map(vectorsAt);
   if (dq === undefined || dk === undefined || dv === undefined) {
     throw new RangeError("attentionGradient has three results");
   }
@@ -357,8 +345,13 @@ function ownKernels<P extends PrimitiveName>(
 }
 
 /** The kernels that store a node's results; what has no kernels of its own has one result. */
-function emit(placement: Placement, node: Instruction, outputs: Outputs): Kernel[] {
-  const compute = (body: Body, index: IndexMap) => inlined(placement, body, node, index);
+function emit(
+  placement: Placement,
+  node: Instruction,
+  position: number,
+  outputs: Outputs,
+): Kernel[] {
+  const compute = (body: Body, index: IndexMap) => access(placement, body, position, index);
   return ownKernels(placement, node, outputs) ??
     [map(node.shape, outputs[0].buffer, inOrder(node.shape), compute)];
 }
@@ -377,16 +370,15 @@ function furtherPositions(
   });
 }
 
-/** Kernels for a graph, or the nodes that must be stored before there can be. */
-function attempt(graph: Graph, stored: ReadonlySet<number>): Lowered | { missing: Set<number> } {
+/** The kernels of a graph, and the buffers of the nodes that are stored. */
+function emitAll(graph: Graph, stored: ReadonlySet<number>): Lowered {
   const buffers: BufferPlan[] = [];
   const kernels: Kernel[] = [];
   const bufferOf = new Map<number, number>();
-  const missing = new Set<number>();
   // Concatenations of which kernels write pieces before the others are copied, and these pieces.
   const begun = new Map<number, number>();
   const written = new Set<number>();
-  const placement: Placement = { graph, bufferOf, missing, written };
+  const placement: Placement = { graph, bufferOf, written };
   const users = usersOf(graph);
   const outputs: number[] = [];
   const addBuffer = ({ dtype, shape }: Abstract, role: BufferPlan["role"]): number => {
@@ -431,7 +423,7 @@ function attempt(graph: Graph, stored: ReadonlySet<number>): Lowered | { missing
         outputFor(node.op, node, position),
         ...node.others.map((other, i) => outputFor(node.op, other, further[i])),
       ];
-      for (const kernel of emit(placement, node, results)) kernels.push(kernel);
+      for (const kernel of emit(placement, node, position, results)) kernels.push(kernel);
       // Only now: no body may read what it is to compute.
       [position, ...further].forEach((own, i) => {
         if (own !== undefined) bufferOf.set(own, at(results, i).buffer);
@@ -446,8 +438,7 @@ function attempt(graph: Graph, stored: ReadonlySet<number>): Lowered | { missing
     const copy = (body: Body, at: IndexMap) => access(placement, body, position, at);
     kernels.push(map(node.shape, output, inOrder(node.shape), copy));
   });
-  if (missing.size > 0) return { missing };
-  const inputs = graph.inputs.map((position) => bufferOf.get(position) ?? 0);
+  const inputs = graph.inputs.map((position) => bufferAt(placement, position));
   return { buffers, kernels, inputs, outputs };
 }
 
@@ -471,18 +462,9 @@ function attempt(graph: Graph, stored: ReadonlySet<number>): Lowered | { missing
  * @returns The kernels in the order in which they run, and the buffers that they work on.
  */
 export function lower(graph: Graph): Lowered {
-  const stored = chooseStored(graph);
-  for (;;) {
-    const result = attempt(graph, stored);
-    if (!("missing" in result)) {
-      const merged = mergeMaps(result.kernels, result.buffers).map(coalesce);
-      const { kernels, buffers } = splitLong(merged, result.buffers);
-      return { ...result, buffers, kernels: schedule(fuseEpilogues(kernels, buffers), buffers) };
-    }
-    const before = stored.size;
-    for (const position of result.missing) stored.add(position);
-    if (stored.size === before) {
-      throw new Error("lowering does not end: a store was asked for twice");
-    }
-  }
+  const stored = withOperands(graph, chooseStored(graph));
+  const { kernels, buffers, inputs, outputs } = emitAll(graph, stored);
+  const whole = splitLong(mergeMaps(kernels, buffers).map(coalesce), buffers);
+  const fused = fuseEpilogues(whole.kernels, whole.buffers);
+  return { buffers: whole.buffers, kernels: schedule(fused, whole.buffers), inputs, outputs };
 }

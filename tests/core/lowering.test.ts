@@ -12,6 +12,7 @@ import {
   type Device,
   div,
   exp,
+  gather,
   gelu,
   graphOf,
   iota,
@@ -125,6 +126,27 @@ const fusions: Readonly<Record<string, { readonly kernels: string; readonly of: 
   "a product with a transposed operand, read in place": {
     kernels: "matmul",
     of: kinds((a, b) => matmul(transposeLast(a), b), [x, x]),
+  },
+  "a product with an operand that is turned and cut anew, after one copy": {
+    kernels: "map matmul",
+    of: kinds((x, w) => matmul(reshape(transposeLast(x), [6, 10]), w), [
+      zeros([5, 12]),
+      zeros([10, 3]),
+    ]),
+  },
+  "rows of a table that is computed, and of one that is moved: each is stored first": {
+    kernels: "map gather map gather",
+    of: kinds((x, ids) => [gather(exp(x), ids), gather(transposeLast(x), ids)], [
+      x,
+      zeros([3], "i32"),
+    ]),
+  },
+  "the same with random numbers, which are made where they are read": {
+    kernels: "map map",
+    of: kinds(
+      (key, x) => mul(reshape(transposeLast(add(x, uniform(key, [4, 6]))), [4, 6]), 2),
+      [key(1), x],
+    ),
   },
   "scores of attention heads, cut and turned in place": {
     kernels: "matmul",

@@ -1,0 +1,79 @@
+/**
+ * Where elements come from. Movements (reshape, transpose, expand, slice) are followed as changes of
+ * the affine index at which their operand is read, up to a node that is stored or computed.
+ */
+import { type Graph, nodeAt } from "../graph.ts";
+import { at, type Shape } from "../shape.ts";
+import { type Affine, combine, type IndexMap, linearize, reshapeMap, shiftMap } from "./affine.ts";
+
+/** Where an element of a node comes from. */
+export type Source =
+  /** From the elements of a stored node, in row-major order. */
+  | { readonly kind: "stored"; readonly position: number; readonly at: Affine }
+  /** From what a node computes at an index. */
+  | { readonly kind: "computed"; readonly position: number; readonly index: IndexMap }
+  /** From a node that has to be stored first, since the index into it would not be affine. */
+  | { readonly kind: "unstored"; readonly position: number };
+
+/** Whether the elements of a node are stored. */
+export type IsStored = (position: number) => boolean;
+
+/** The stored node that has a node's elements in row-major order, if there is one. */
+export function contiguous(
+  graph: Graph,
+  isStored: IsStored,
+  position: number,
+): number | undefined {
+  if (isStored(position)) return position;
+  const { op, inputs } = nodeAt(graph, position);
+  const passes = op === "reshape" || op === "barrier" || op === "stopGradient" ||
+    op === "customVjp";
+  return passes ? contiguous(graph, isStored, at(inputs, 0)) : undefined;
+}
+
+/**
+ * Where a node's element comes from.
+ *
+ * @param domain The loops, of whose indices `index` is made.
+ * @param index The index into the node.
+ */
+export function sourceOf(
+  graph: Graph,
+  isStored: IsStored,
+  domain: Shape,
+  position: number,
+  index: IndexMap,
+): Source {
+  const node = nodeAt(graph, position);
+  const rank = domain.length;
+  // In row-major order a reshape changes nothing, affine or not.
+  const holder = contiguous(graph, isStored, position);
+  if (holder !== undefined) {
+    return { kind: "stored", position: holder, at: linearize(rank, node.shape, index) };
+  }
+  const zero = combine(rank, []);
+  const through = (moved: IndexMap) => sourceOf(graph, isStored, domain, at(node.inputs, 0), moved);
+  switch (node.op) {
+    case "reshape": {
+      const input = at(node.inputs, 0);
+      const moved = reshapeMap(domain, node.shape, nodeAt(graph, input).shape, index);
+      return moved === undefined ? { kind: "unstored", position: input } : through(moved);
+    }
+    case "transpose": {
+      const { permutation } = node.parameters;
+      return through(permutation.map((_, axis) => index[permutation.indexOf(axis)] ?? zero));
+    }
+    case "expand": {
+      const from = nodeAt(graph, at(node.inputs, 0)).shape;
+      return through(index.map((along, axis) => from[axis] === 1 ? zero : along));
+    }
+    case "slice":
+      return through(shiftMap(index, node.parameters.start));
+    case "stopGradient":
+    case "customVjp":
+    case "barrier":
+      return through(index);
+    default:
+      return { kind: "computed", position, index };
+  }
+}
