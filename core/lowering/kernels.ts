@@ -259,16 +259,109 @@ export interface Lowered {
   readonly outputs: readonly number[];
 }
 
-function buffersOf(...vectors: readonly HeadVectors[]): number[] {
-  return vectors.map(({ buffer }) => buffer);
-}
+/** How a kernel uses a buffer. */
+type Access = "read" | "write";
 
-/** The buffers that say which keys a query sees. */
-function maskBuffers({ start, segments }: AttentionSizes): number[] {
-  return [
-    ...(start.kind === "given" ? [start.buffer] : []),
-    ...(segments === undefined ? [] : [segments.queries, segments.keys]),
-  ];
+/**
+ * A kernel with other numbers in place of those of its buffers, for which it asks in the order of its
+ * operands, results last. Only this function knows where kernels have buffers.
+ */
+function withBuffers(
+  kernel: Kernel,
+  numberOf: (buffer: number, access: Access) => number,
+): Kernel {
+  const read = (buffer: number): number => numberOf(buffer, "read");
+  const write = (buffer: number): number => numberOf(buffer, "write");
+  const readAt = <B extends { readonly buffer: number }>(place: B): B => ({
+    ...place,
+    buffer: read(place.buffer),
+  });
+  const writeAt = <B extends { readonly buffer: number }>(place: B): B => ({
+    ...place,
+    buffer: write(place.buffer),
+  });
+  const readIn = (steps: readonly Step[]): Step[] =>
+    steps.map((step) => step.kind === "load" ? readAt(step) : step);
+  const mask = ({ start, segments }: AttentionSizes) => ({
+    start: start.kind === "given" ? readAt(start) : start,
+    segments: segments && { queries: read(segments.queries), keys: read(segments.keys) },
+  });
+  switch (kernel.kind) {
+    case "map":
+      return {
+        ...kernel,
+        steps: readIn(kernel.steps),
+        stores: kernel.stores.map(writeAt),
+      };
+    case "reduce":
+      return { ...kernel, steps: readIn(kernel.steps), output: write(kernel.output) };
+    case "matmul": {
+      const [a, b] = [readAt(kernel.a), readAt(kernel.b)];
+      if (kernel.epilogue === undefined) return { ...kernel, a, b, output: write(kernel.output) };
+      // The epilogue finds the product in the output, of which nothing is read before.
+      const steps = kernel.epilogue.steps.map((step) => {
+        if (step.kind !== "load") return step;
+        return step.buffer === kernel.output ? writeAt(step) : readAt(step);
+      });
+      const output = write(kernel.output);
+      const stores = kernel.epilogue.stores.map(writeAt);
+      return { ...kernel, a, b, output, epilogue: { steps, stores } };
+    }
+    case "attention":
+      return {
+        ...kernel,
+        q: readAt(kernel.q),
+        k: readAt(kernel.k),
+        v: readAt(kernel.v),
+        ...mask(kernel),
+        y: writeAt(kernel.y),
+      };
+    case "attentionGradient":
+      return {
+        ...kernel,
+        q: readAt(kernel.q),
+        k: readAt(kernel.k),
+        v: readAt(kernel.v),
+        g: readAt(kernel.g),
+        ...mask(kernel),
+        dq: writeAt(kernel.dq),
+        dk: writeAt(kernel.dk),
+        dv: writeAt(kernel.dv),
+      };
+    case "gather":
+      return {
+        ...kernel,
+        table: read(kernel.table),
+        ids: read(kernel.ids),
+        output: write(kernel.output),
+      };
+    case "scatterAdd":
+      return {
+        ...kernel,
+        ids: read(kernel.ids),
+        updates: read(kernel.updates),
+        output: write(kernel.output),
+      };
+    case "argsort":
+      return { ...kernel, input: read(kernel.input), output: write(kernel.output) };
+    case "dynamicSlice":
+      return {
+        ...kernel,
+        input: read(kernel.input),
+        start: read(kernel.start),
+        output: write(kernel.output),
+      };
+    case "dynamicUpdate":
+      return {
+        ...kernel,
+        input: read(kernel.input),
+        update: read(kernel.update),
+        start: read(kernel.start),
+        output: write(kernel.output),
+      };
+    default:
+      return kernel satisfies never;
+  }
 }
 
 /**
@@ -285,51 +378,15 @@ function maskBuffers({ start, segments }: AttentionSizes): number[] {
  * ```
  *
  * @param kernel The kernel.
- * @returns Positions in the program's list of buffers, some more than once.
+ * @returns Positions in the program's list of buffers; some are read more than once.
  */
 export function usedBuffers(kernel: Kernel): { reads: number[]; writes: number[] } {
-  const loads = (steps: readonly Step[]) =>
-    steps.flatMap((step) => step.kind === "load" ? [step.buffer] : []);
-  switch (kernel.kind) {
-    case "map":
-      return { reads: loads(kernel.steps), writes: kernel.stores.map(({ buffer }) => buffer) };
-    case "reduce":
-      return { reads: loads(kernel.steps), writes: [kernel.output] };
-    case "matmul": {
-      const { steps = [], stores = [] } = kernel.epilogue ?? {};
-      return {
-        reads: [
-          kernel.a.buffer,
-          kernel.b.buffer,
-          ...loads(steps).filter((buffer) => buffer !== kernel.output),
-        ],
-        writes: [...new Set([kernel.output, ...stores.map(({ buffer }) => buffer)])],
-      };
-    }
-    case "attention": {
-      const { q, k, v, y } = kernel;
-      return { reads: [...buffersOf(q, k, v), ...maskBuffers(kernel)], writes: buffersOf(y) };
-    }
-    case "attentionGradient": {
-      const { q, k, v, g, dq, dk, dv } = kernel;
-      return {
-        reads: [...buffersOf(q, k, v, g), ...maskBuffers(kernel)],
-        writes: buffersOf(dq, dk, dv),
-      };
-    }
-    case "gather":
-      return { reads: [kernel.table, kernel.ids], writes: [kernel.output] };
-    case "scatterAdd":
-      return { reads: [kernel.ids, kernel.updates], writes: [kernel.output] };
-    case "argsort":
-      return { reads: [kernel.input], writes: [kernel.output] };
-    case "dynamicSlice":
-      return { reads: [kernel.input, kernel.start], writes: [kernel.output] };
-    case "dynamicUpdate":
-      return { reads: [kernel.input, kernel.update, kernel.start], writes: [kernel.output] };
-    default:
-      return kernel satisfies never;
-  }
+  const used: Readonly<Record<Access, number[]>> = { read: [], write: [] };
+  withBuffers(kernel, (buffer, access) => {
+    used[access].push(buffer);
+    return buffer;
+  });
+  return { reads: used.read, writes: [...new Set(used.write)] };
 }
 
 /**
@@ -351,94 +408,5 @@ export function usedBuffers(kernel: Kernel): { reads: number[]; writes: number[]
  * @returns The kernel; its steps, sizes and positions are the same.
  */
 export function renumbered(kernel: Kernel, numberOf: (buffer: number) => number): Kernel {
-  const moved = <B extends { readonly buffer: number }>(user: B): B => ({
-    ...user,
-    buffer: numberOf(user.buffer),
-  });
-  const movedSteps = (steps: readonly Step[]) =>
-    steps.map((step) => step.kind === "load" ? moved(step) : step);
-  const movedMask = ({ start, segments }: AttentionSizes) => ({
-    start: start.kind === "given" ? moved(start) : start,
-    segments: segments && {
-      queries: numberOf(segments.queries),
-      keys: numberOf(segments.keys),
-    },
-  });
-  switch (kernel.kind) {
-    case "map": {
-      const { steps, stores } = kernel;
-      return { ...kernel, steps: movedSteps(steps), stores: stores.map(moved) };
-    }
-    case "reduce":
-      return { ...kernel, steps: movedSteps(kernel.steps), output: numberOf(kernel.output) };
-    case "matmul": {
-      const { a, b, output, epilogue } = kernel;
-      const operands = { a: moved(a), b: moved(b), output: numberOf(output) };
-      if (epilogue === undefined) return { ...kernel, ...operands };
-      const { steps, stores } = epilogue;
-      return {
-        ...kernel,
-        ...operands,
-        epilogue: { steps: movedSteps(steps), stores: stores.map(moved) },
-      };
-    }
-    case "attention": {
-      const { q, k, v, y } = kernel;
-      return {
-        ...kernel,
-        ...movedMask(kernel),
-        q: moved(q),
-        k: moved(k),
-        v: moved(v),
-        y: moved(y),
-      };
-    }
-    case "attentionGradient": {
-      const { q, k, v, g, dq, dk, dv } = kernel;
-      return {
-        ...kernel,
-        ...movedMask(kernel),
-        q: moved(q),
-        k: moved(k),
-        v: moved(v),
-        g: moved(g),
-        dq: moved(dq),
-        dk: moved(dk),
-        dv: moved(dv),
-      };
-    }
-    case "argsort":
-      return { ...kernel, input: numberOf(kernel.input), output: numberOf(kernel.output) };
-    case "gather":
-      return {
-        ...kernel,
-        table: numberOf(kernel.table),
-        ids: numberOf(kernel.ids),
-        output: numberOf(kernel.output),
-      };
-    case "scatterAdd":
-      return {
-        ...kernel,
-        ids: numberOf(kernel.ids),
-        updates: numberOf(kernel.updates),
-        output: numberOf(kernel.output),
-      };
-    case "dynamicSlice":
-      return {
-        ...kernel,
-        input: numberOf(kernel.input),
-        start: numberOf(kernel.start),
-        output: numberOf(kernel.output),
-      };
-    case "dynamicUpdate":
-      return {
-        ...kernel,
-        input: numberOf(kernel.input),
-        update: numberOf(kernel.update),
-        start: numberOf(kernel.start),
-        output: numberOf(kernel.output),
-      };
-    default:
-      return kernel satisfies never;
-  }
+  return withBuffers(kernel, numberOf);
 }
