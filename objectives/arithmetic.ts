@@ -54,6 +54,23 @@ export interface Arithmetic<X> {
   readonly sort: (x: X) => X;
 }
 
+/** A constant that formulas show by its value. */
+export function numeric(value: number): Constant {
+  return { constant: value, name: `${value}` };
+}
+
+/** `-(1-e) log s(x) - e log s(-x)`, of a label smoothing e. */
+export function logistic<X>(
+  on: Arithmetic<X>,
+  x: X,
+  { e, right }: { readonly e: Constant; readonly right: Constant },
+): X {
+  return on.neg(on.add(
+    on.mul(right, on.logSigmoid(x)),
+    on.mul(e, on.logSigmoid(on.neg(x))),
+  ));
+}
+
 function isConstant(x: unknown): x is Constant {
   return typeof x === "object" && x !== null && "constant" in x;
 }

@@ -1,6 +1,7 @@
 /** Preference pairs: estimations on two sides, and the optimizations that take them. */
 import { cast, greater, max, mul, sub, type Tensor } from "@unitune/core";
 import { averageOver } from "./aggregation.ts";
+import { type Formula, letter, onFormulas } from "./arithmetic.ts";
 import { checkName } from "./checks.ts";
 import type { Estimation } from "./estimation.ts";
 import { logRatio, maskedCount, maskedSum, sequenceLogProbs } from "./log_probs.ts";
@@ -15,10 +16,12 @@ import {
   usualLogRatios,
 } from "./preference_losses.ts";
 import {
+  cpo,
   cpoConstants,
   cpoLoss,
   type CpoOptions,
   oddsRatioLoss,
+  simpo,
   simpoConstants,
   simpoLoss,
   type SimpoOptions,
@@ -189,7 +192,7 @@ export function pairwise(options: PairwiseOptions = {}): Optimization<Sides<Refe
 
 /** An optimization on pairs without a reference, from a loss of two log-probabilities. */
 function referenceFree(
-  formula: string,
+  { text }: Formula,
   scale: number,
   reduction: "sum" | "mean",
   loss: (chosen: Tensor, rejected: Tensor) => Tensor,
@@ -198,7 +201,7 @@ function referenceFree(
     description: {
       transition: "T(s+_n, rho0) over T(s-_n, rho0)",
       normalizer: reduction === "sum" ? pairMean : `answer tokens in averages, then ${pairMean}`,
-      formula: `mean ${formula}`,
+      formula: `mean ${text}`,
     },
     optimize(evidence) {
       const { chosen, rejected } = onSides(
@@ -234,11 +237,10 @@ function referenceFree(
 export function contrastivePreference(
   options: CpoOptions = {},
 ): Optimization<Sides<TokenEvidence>> {
-  const { beta, labelSmoothing } = cpoConstants("contrastivePreference", options);
-  const smoothed = labelSmoothing === 0 ? "" : `, labels smoothed by ${labelSmoothing}`;
+  const constants = cpoConstants("contrastivePreference", options);
   return referenceFree(
-    `-log s(${beta} (lw - ll))${smoothed}`,
-    beta,
+    cpo(onFormulas, letter("lw"), letter("ll"), constants),
+    constants.beta,
     "sum",
     (chosen, rejected) => cpoLoss(chosen, rejected, options),
   );
@@ -261,10 +263,10 @@ export function contrastivePreference(
  * @throws {RangeError} If a hyperparameter is out of range.
  */
 export function simplePreference(options: SimpoOptions = {}): Optimization<Sides<TokenEvidence>> {
-  const { beta, gamma } = simpoConstants("simplePreference", options);
+  const constants = simpoConstants("simplePreference", options);
   return referenceFree(
-    `-log s(${beta} (aw - al) - ${gamma})`,
-    beta,
+    simpo(onFormulas, letter("aw"), letter("al"), constants),
+    constants.beta,
     "mean",
     (chosen, rejected) => simpoLoss(chosen, rejected, options),
   );
@@ -285,7 +287,8 @@ export function simplePreference(options: SimpoOptions = {}): Optimization<Sides
  * @returns The optimization.
  */
 export function oddsRatio(): Optimization<Sides<TokenEvidence>> {
-  return referenceFree("-log s(log odds(aw) - log odds(al))", 1, "mean", oddsRatioLoss);
+  const formula = letter("-log s(log odds(aw) - log odds(al))");
+  return referenceFree(formula, 1, "mean", oddsRatioLoss);
 }
 
 /**

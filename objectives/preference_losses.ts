@@ -18,6 +18,7 @@ import {
   type Formula,
   half,
   letter,
+  logistic,
   one,
   onFormulas,
   onNumbers,
@@ -135,14 +136,6 @@ interface PreferenceRule {
   readonly mixes?: true;
   /** Whether log-ratios are averaged over an answer's tokens by default (default: summed). */
   readonly usualLogRatios?: "mean";
-}
-
-/** `-(1-e) log s(x) - e log s(-x)`. */
-function logistic<X>(on: Arithmetic<X>, x: X, { e, right }: PreferenceConstants): X {
-  return on.neg(on.add(
-    on.mul(right, on.logSigmoid(x)),
-    on.mul(e, on.logSigmoid(on.neg(x))),
-  ));
 }
 
 const anySmoothing: LabelSmoothing = { range: ranges.between(0, 0.5), usual: 0 };

@@ -1,6 +1,5 @@
 /** Losses of preference pairs that need no reference. */
 import {
-  add,
   checkOptions,
   exp,
   expm1,
@@ -16,6 +15,7 @@ import {
   type Tensor,
   where,
 } from "@unitune/core";
+import { type Arithmetic, logistic, numeric, onTensors } from "./arithmetic.ts";
 import { checkShapes } from "./checks.ts";
 import { bounded } from "./log_probs.ts";
 
@@ -35,6 +35,17 @@ export function cpoConstants(
   const constants = { beta, labelSmoothing };
   checkOptions(name, { beta: ranges.positive, labelSmoothing: ranges.between(0, 0.5) }, constants);
   return constants;
+}
+
+/** The loss of CPO over any arithmetic. */
+export function cpo<X>(
+  on: Arithmetic<X>,
+  chosen: X,
+  rejected: X,
+  { beta, labelSmoothing: e }: Required<CpoOptions>,
+): X {
+  const x = on.mul(numeric(beta), on.sub(chosen, rejected));
+  return logistic(on, x, { e: numeric(e), right: { constant: 1 - e, name: `(1-${e})` } });
 }
 
 /**
@@ -65,12 +76,8 @@ export function cpoLoss(
   options: CpoOptions = {},
 ): Tensor {
   checkShapes("cpoLoss", "[B]", { chosen, rejected });
-  const { beta, labelSmoothing } = cpoConstants("cpoLoss", options);
-  const x = mul(sub(bounded(chosen), bounded(rejected)), beta);
-  return neg(add(
-    mul(logSigmoid(x), 1 - labelSmoothing),
-    mul(logSigmoid(neg(x)), labelSmoothing),
-  ));
+  const constants = cpoConstants("cpoLoss", options);
+  return cpo(onTensors, bounded(chosen), bounded(rejected), constants);
 }
 
 /** The options of {@linkcode simpoLoss}. */
@@ -88,6 +95,17 @@ export function simpoConstants(
 ): Required<SimpoOptions> {
   checkOptions(name, { beta: ranges.positive, gamma: ranges.nonNegative }, { beta, gamma });
   return { beta, gamma };
+}
+
+/** The loss of SimPO over any arithmetic. */
+export function simpo<X>(
+  on: Arithmetic<X>,
+  averageChosen: X,
+  averageRejected: X,
+  { beta, gamma }: Required<SimpoOptions>,
+): X {
+  const scaled = on.mul(numeric(beta), on.sub(averageChosen, averageRejected));
+  return on.neg(on.logSigmoid(on.sub(scaled, numeric(gamma))));
 }
 
 /**
@@ -116,9 +134,8 @@ export function simpoLoss(
   options: SimpoOptions = {},
 ): Tensor {
   checkShapes("simpoLoss", "[B]", { averageChosen, averageRejected });
-  const { beta, gamma } = simpoConstants("simpoLoss", options);
-  const margin = sub(bounded(averageChosen), bounded(averageRejected));
-  return neg(logSigmoid(sub(mul(margin, beta), gamma)));
+  const constants = simpoConstants("simpoLoss", options);
+  return simpo(onTensors, bounded(averageChosen), bounded(averageRejected), constants);
 }
 
 /** The largest log-probability whose odds are still told apart from certainty. */
