@@ -1,8 +1,8 @@
-/** What the primitives of attention are told, and the order of their operands. */
+/** The parameters of the primitives of attention, and the order of their operands. */
 
 /** How attention scores queries, and which keys a query sees. */
 export interface AttentionParameters {
-  /** What the products of queries and keys are multiplied by. */
+  /** The factor of the products of queries and keys. */
   readonly scale: number;
   /** The bound c of scores, `c tanh(x / c)`; null for none. */
   readonly softcap: number | null;

@@ -1,5 +1,5 @@
 /**
- * What a tensor is: a shape, an element type, and a cell with its value, which is either elements or
+ * A tensor: a shape, an element type, and a cell with its value, which is either elements or
  * an expression over the table of primitives.
  */
 import type { Buffer, Device } from "./backend/device.ts";

@@ -1,4 +1,4 @@
-/** What a backend is: storage for elements, and programs compiled from graphs. */
+/** Backends: storage for elements, and programs compiled from graphs. */
 import type { DType, TypedArray } from "../dtype.ts";
 import type { Graph } from "../graph.ts";
 
@@ -16,12 +16,12 @@ export interface Buffer {
   dispose(): void;
 }
 
-/** What a program is run on: a buffer of its device, or elements on the host to copy in. */
+/** An operand of a program: a buffer of its device, or elements on the host to copy in. */
 export type Operand =
   | { readonly kind: "buffer"; readonly buffer: Buffer }
   | { readonly kind: "host"; readonly data: TypedArray };
 
-/** What is known of a compiled program, for benchmarks and tests. */
+/** Sizes and counts of a compiled program, for benchmarks and tests. */
 export interface ProgramStatistics {
   /** Kernels that one run executes. */
   readonly kernels: number;
@@ -37,7 +37,7 @@ export interface ProgramStatistics {
 
 /** A graph compiled for a device. */
 export interface Program {
-  /** What is known of the program. */
+  /** Sizes and counts of the program. */
   readonly statistics: ProgramStatistics;
   /**
    * Runs the program. Operands stand in the order of the graph's inputs. Donated buffers are

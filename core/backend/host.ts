@@ -28,7 +28,7 @@ export interface Run<S> {
   readonly operands: readonly S[];
   /** That of the results which are allocated, in the order of all results. */
   readonly allocated: readonly S[];
-  /** What is copied before anything else is done. */
+  /** The copies to make before anything else. */
   readonly moves: readonly Move<S>[];
 }
 
@@ -50,7 +50,7 @@ export interface Code<S> {
   dispose(): void;
 }
 
-/** What one backend does in its own way: storage, and code for kernels. */
+/** The part of a backend that is its own: storage, and code for kernels. */
 export interface Backend<S> extends Readable<S> {
   /** The backend's name, as messages give it. */
   readonly name: string;

@@ -143,7 +143,7 @@ function normalTail(x: number): number {
   return (a < 2 ? 1 - erf(a) : farErfc(a)) / 2;
 }
 
-/** What a number becomes in another element type. */
+/** A number cast to another element type. */
 function convert(x: number, dtype: DType): number {
   if (dtype === "bool") return x === 0 ? 0 : 1;
   if (!isInteger(dtype)) return x;

@@ -6,7 +6,7 @@ import type { Step } from "./kernels.ts";
 import { type Source, sourceOf } from "./source.ts";
 import { isScalar } from "./stored.ts";
 
-/** What is known while a graph is lowered. */
+/** The state of a graph that is being lowered. */
 export interface Placement {
   /** The graph. */
   readonly graph: Graph;

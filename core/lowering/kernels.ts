@@ -67,7 +67,7 @@ export interface MatrixView {
 /** How elements are reduced to one. */
 export type Reduction = "sum" | "reduceMax" | "argmax";
 
-/** What is done with each element of a matrix product: a body over `[rows, columns]`. */
+/** The epilogue of a matrix product: a body over its elements `[rows, columns]`. */
 export interface Epilogue {
   /** The steps, whose loops are the rows and the columns. */
   readonly steps: readonly Step[];
@@ -105,7 +105,7 @@ export interface AttentionSizes {
   readonly keyHeads: number;
   /** Elements of a head's query, key or value, D. */
   readonly width: number;
-  /** What the products of queries and keys are multiplied by. */
+  /** The factor of the products of queries and keys. */
   readonly scale: number;
   /** The bound c of scores, `c tanh(x / c)`; null for none. */
   readonly softcap: number | null;

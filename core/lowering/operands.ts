@@ -86,7 +86,7 @@ function missingStores(graph: Graph, stored: ReadonlySet<number>): Set<number> {
   };
   const mayMiss = throughReshapes(graph, isKept);
 
-  /** What the elements of a node are computed from, at indices into it. */
+  /** The operands that the elements of a node are computed from, at indices into it. */
   const visitElements = (
     isStored: IsStored,
     domain: Shape,

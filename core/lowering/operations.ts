@@ -74,5 +74,5 @@ export type ElementaryFunction =
   /** The step `random`: of a position, two words of a key and two of a counter. */
   | "threefry";
 
-/** What a step of a body may apply. */
+/** The operations that a step of a body may apply. */
 export type ScalarOperation = NativeOperation | ElementaryFunction;

@@ -1,5 +1,6 @@
 /**
- * Which nodes of a graph are stored, and which are computed again inside the kernels that use them.
+ * The choice of the nodes of a graph that are stored; the others are computed again inside the kernels
+ * that use them.
  */
 import { type Graph, type GraphNode, nodeAt } from "../graph.ts";
 import { at, sizeOf } from "../shape.ts";
@@ -120,7 +121,7 @@ function countKernels(
   }
 }
 
-/** What a chain of movements moves: the node itself if it is none. */
+/** The node that a chain of movements moves: the node itself if it is no movement. */
 export function movedFrom(graph: Graph, position: number): number {
   const node = nodeAt(graph, position);
   return inliningOf(node.op) === "movement" ? movedFrom(graph, at(node.inputs, 0)) : position;

@@ -34,7 +34,7 @@ export interface AttentionMaskOptions {
 
 /** Which keys a query sees, and how it scores them. */
 export interface AttentionOptions extends AttentionMaskOptions {
-  /** What the products of queries and keys are multiplied by (default `1 / sqrt(D)`). */
+  /** The factor of the products of queries and keys (default `1 / sqrt(D)`). */
   readonly scale?: number;
   /** The bound c of scores, `c tanh(x / c)`, as in Gemma 2 (default: none). */
   readonly softcap?: number;

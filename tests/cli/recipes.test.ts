@@ -22,7 +22,7 @@ function settingsOf(objective: ObjectiveName, told: Partial<TrainSettings> = {})
 
 for (const name of allObjectives) {
   Deno.test(`${name}: the command's defaults are the library's`, () => {
-    // Pairs are ranked from groups of two unless told, others compared in groups of eight.
+    // Pairs are ranked from groups of two by default, others compared in groups of eight.
     const groupSize = name === "online-dpo" ? 2 : 8;
     const groups = catalogue({ reference: nobody, groupSize });
     const entries: Readonly<Record<string, () => Pick<Objective<never>, "description">>> = {

@@ -1,4 +1,4 @@
-/** Random policies and batches for the properties of objectives, in f64 unless told. */
+/** Random policies and batches for the properties of objectives, by default in f64. */
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import {
   cast,
@@ -138,7 +138,7 @@ async function assertWithin(
   }
 }
 
-/** Asserts that two trees hold the same numbers, but for rounding in f64 unless told. */
+/** Asserts that two trees hold the same numbers, by default but for rounding in f64. */
 export function assertClose(actual: unknown, expected: unknown, tolerance = 1e-10): Promise<void> {
   return assertWithin(actual, expected, () => tolerance);
 }

@@ -19,7 +19,7 @@ const ROUNDINGS = 1000;
 /** Half a unit in the last place, by dtype. */
 const roundoff: Readonly<Record<FloatDType, number>> = { f32: 2 ** -24, f64: 2 ** -53 };
 
-/** How many worlds are drawn unless told; on wasm each new shape is a program to compile. */
+/** The number of worlds that are drawn by default; on wasm each new shape is a program to compile. */
 const draws: Readonly<Record<FloatDType, number>> = { f32: 4, f64: 12 };
 
 /**

@@ -60,7 +60,7 @@ export interface WorldOptions {
   readonly length?: number;
   readonly vocabulary?: number;
   readonly dtype?: FloatDType;
-  /** What the policy reads in place of tokens; the tokens unless told. */
+  /** The observations that the policy reads in place of tokens (default: the tokens). */
   readonly observe?: (ids: Tensor) => Tensor;
   /** The temperature that rollouts were sampled at (default 1). */
   readonly temperature?: number;

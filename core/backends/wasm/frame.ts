@@ -1,4 +1,4 @@
-/** What the emitter of a kernel works with: its function, its buffers, its share of the work. */
+/** The frame in which a kernel is emitted: its function, its buffers, its share of the work. */
 import type { Affine } from "../../lowering/affine.ts";
 import type { DType } from "../../dtype.ts";
 import type { Kernel, KernelOf, Step } from "../../lowering/kernels.ts";
@@ -11,7 +11,7 @@ import type { Code } from "./instructions.ts";
 /** Multiplications: of matrices, and of one row and a matrix. */
 export type Routine = "matmul" | "vectorMatrix";
 
-/** What kernels of a module share. */
+/** The parts of a module that its kernels share. */
 export interface Surroundings {
   /** Whether the engine has relaxed SIMD, of which the fused multiplication is used. */
   readonly hasRelaxedSimd: boolean;

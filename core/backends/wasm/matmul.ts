@@ -60,7 +60,7 @@ export function matmulScratch(columns: number, depth: number): number {
   return PANELS_B + 4 * Math.min(depth, DEPTH) * Math.ceil(columns / COLUMNS) * COLUMNS;
 }
 
-/** What is known to be triangular in a product, by the number that tells the routine. */
+/** The operands of a product that are known to be triangular, by the number that tells the routine. */
 export const triangles = {
   /** Nothing. */
   none: 0,
@@ -115,7 +115,7 @@ const names = [
   "adds",
 ] as const;
 
-/** What the routine is told. */
+/** The parameters of the routine. */
 export type MatmulArguments = Readonly<Record<(typeof names)[number], Code>>;
 
 /** Calls the routine, which is the module's function of a number. */

@@ -37,7 +37,7 @@ export function constantVector(dtype: DType, value: number): Code {
   return word(dtype === "bool" ? truthWord(value) : value);
 }
 
-/** What an operation is applied to. */
+/** The operands of an operation. */
 export interface Operand {
   /** A vector; code that is cheap to repeat. */
   readonly code: Code;

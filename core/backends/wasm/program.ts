@@ -12,7 +12,7 @@ import { encodeModule, type ImportedFunction, type WasmFunction } from "./module
 import { barrierFunction, maySleep } from "./threads.ts";
 import { vectorMatrixFunction } from "./vector_matrix.ts";
 
-/** What a module is emitted for. */
+/** The machine that a module is emitted for. */
 export interface Target {
   /** Whether the engine has relaxed SIMD. */
   readonly hasRelaxedSimd: boolean;

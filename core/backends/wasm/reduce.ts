@@ -40,9 +40,9 @@ function combiner(reduction: "sum" | "reduceMax", dtype: BufferPlan["dtype"]): C
 
 /** Partial results in registers, and how they go from level to level. */
 interface Levels {
-  /** What the elements are combined with. */
+  /** The locals with which the elements are combined. */
   readonly first: readonly number[];
-  /** What has the results in the end. */
+  /** The locals that have the results in the end. */
   readonly last: readonly number[];
   readonly blocks: readonly Block[];
 }

@@ -97,7 +97,7 @@ export function barrierFunction(control: number, firstMaySleep: boolean): WasmFu
   });
 }
 
-/** What a worker does, as source text; it has the shared memory and its own number. */
+/** The program of a worker, as source text; it has the shared memory and its own number. */
 function workerSource(control: number): string {
   return `
 const work = ({ memory, thread }) => {
@@ -164,7 +164,7 @@ function isNodeWorkers(module: unknown): module is NodeWorkers {
   return typeof module === "object" && module !== null && "Worker" in module;
 }
 
-/** What this module may find in its surroundings: Deno, Node or a browser. */
+/** The globals that this module may find: those of Deno, Node or a browser. */
 interface Host {
   readonly process?: { readonly getBuiltinModule?: (name: string) => unknown };
   readonly navigator?: { readonly hardwareConcurrency?: number };

@@ -79,7 +79,7 @@ export interface WasmOptions {
   readonly relaxedSimd?: boolean;
 }
 
-/** What is known of the backend's memory, for benchmarks and tests. */
+/** Sizes of the backend's memory, for benchmarks and tests. */
 export interface WasmStatistics {
   /** Bytes of the WebAssembly memory, which never shrinks. */
   readonly bytes: number;
@@ -91,7 +91,7 @@ export interface WasmStatistics {
 export interface WasmDevice extends Device {
   /** The backend's name. */
   readonly name: "wasm";
-  /** What is known of the device's memory. */
+  /** Sizes of the device's memory. */
   statistics(): WasmStatistics;
 }
 

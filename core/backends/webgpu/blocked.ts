@@ -161,7 +161,7 @@ export function blocked(kernel: KernelOf<"matmul">, context: KernelContext): Dis
   return [...before, ...inRanges(depth, LOOP_ROUNDS, context, range)];
 }
 
-/** What a range of the depth adds to the product. */
+/** The part of the product that a range of the depth adds. */
 function blockedRange(
   kernel: KernelOf<"matmul">,
   { a, b }: Readonly<Record<"a" | "b", Side>>,

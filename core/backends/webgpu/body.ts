@@ -114,9 +114,9 @@ export function valueName(step: number): string {
 
 /** Which steps are computed, and which are known already. */
 export interface Emission {
-  /** Whether a step is computed here; all are unless told. */
+  /** Whether a step is computed here (default: all are). */
   readonly wanted?: (step: number) => boolean;
-  /** What a step is worth, if that is known without computing it. */
+  /** The value of a step, if it is known without computing it. */
   readonly given?: (step: Step) => string | undefined;
 }
 

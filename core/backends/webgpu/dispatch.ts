@@ -1,4 +1,4 @@
-/** What kernels are made into: WGSL modules run over grids of workgroups. */
+/** Dispatches: WGSL modules run over grids of workgroups, to which kernels are emitted. */
 import type { DType } from "../../dtype.ts";
 import type { Kernel, KernelOf } from "../../lowering/kernels.ts";
 import type { Bound, Shader, Surroundings } from "./shader.ts";
@@ -13,7 +13,7 @@ export interface Dispatch {
   readonly grid: readonly [number, number];
 }
 
-/** What suits an adapter. */
+/** The sizes that suit an adapter. */
 export interface Tuning {
   /** Invocations that run in step, and read neighbouring elements at once. */
   readonly vector: number;
@@ -53,12 +53,12 @@ export const tunings: Readonly<Record<"hardware" | "software", Tuning>> = {
   },
 };
 
-/** What kernels are emitted in. */
+/** The context in which kernels are emitted. */
 export interface KernelContext extends Surroundings {
   readonly tuning: Tuning;
   /** The most buffers that a shader may bind. */
   readonly bindings: number;
-  /** What operands of products in tiles are rounded to; their sums are f32. */
+  /** The type that operands of products in tiles are rounded to; their sums are f32. */
   readonly precision: "f32" | "f16";
   /** A buffer that holds elements between the dispatches of one kernel. */
   readonly scratch: (dtype: DType, size: number) => number;

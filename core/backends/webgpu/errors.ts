@@ -1,4 +1,4 @@
-/** What can go wrong with WebGPU, for those who can do without it. */
+/** Failures of WebGPU, for those who can do without it. */
 
 /** There is no WebGPU adapter, it gives no device, or lacks what was asked for. */
 export class WebGpuUnavailableError extends Error {

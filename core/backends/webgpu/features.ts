@@ -11,11 +11,11 @@ export type WebGpuFeature = "f16" | "subgroups" | "timestamps";
 /** Features that are used where they are found, and never required. */
 export const webGpuFeatures: readonly WebGpuFeature[] = ["f16", "subgroups", "timestamps"];
 
-/** What was found of a device. */
+/** The features that were found of a device. */
 export interface Features {
   /** The features whose kernels gave what they should. */
   readonly found: ReadonlySet<WebGpuFeature>;
-  /** What a module that uses a feature begins with. */
+  /** The lines that a module with a feature begins with. */
   readonly headers: ReadonlyMap<WebGpuFeature, string>;
 }
 
@@ -53,7 +53,7 @@ export async function requestDevice(
 /** A kernel that tells whether a feature works. */
 interface Probe {
   readonly feature: WebGpuFeature;
-  /** What the module begins with. */
+  /** The lines that the module begins with. */
   readonly header: string;
   readonly lanes: number;
   /** Words that each lane writes to `result`. */

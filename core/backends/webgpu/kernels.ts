@@ -64,7 +64,7 @@ type AddRange = (
   rangeOf: RangeOf,
 ) => Dispatch[];
 
-/** What rows are added up with. */
+/** The operands with which rows are added up. */
 function adderOf({ updates, output, width }: KernelOf<"scatterAdd">, context: KernelContext) {
   const { shader, unit, get, set } = copier(context, width, [updates, output]);
   const units = width / unit;
@@ -75,7 +75,7 @@ function adderOf({ updates, output, width }: KernelOf<"scatterAdd">, context: Ke
     zero,
     add: (total: string, i: string, column: string) =>
       `${total} += ${get(updates, `${i} * ${units}u + ${column}`)};`,
-    /** What other ranges have added up is there already. */
+    /** The sums of other ranges are there already. */
     finish: (place: string, { isFirst }: Range) => {
       const before = isFirst === undefined
         ? ""

@@ -104,7 +104,7 @@ export function inRanges(
 interface Adding {
   /** The variable that is added to, which is declared before. */
   readonly total: string;
-  /** What it starts with. */
+  /** The value that it starts with. */
   readonly zero: string;
   /** The loop's variable, its first value, the one after the last, and the step. */
   readonly variable: string;

@@ -1,4 +1,4 @@
-/** What the ways to multiply matrices share: how operands with any strides are read. */
+/** Reading operands with any strides, as all ways to multiply matrices do. */
 import type { KernelOf, MatrixView } from "../../lowering/kernels.ts";
 import { at, type Shape, stridesOf } from "../../shape.ts";
 import type { KernelContext } from "./dispatch.ts";

@@ -148,7 +148,7 @@ const natives: { readonly [O in NativeOperation]: Emit } = {
   where: written("select(c, b, a)"),
 };
 
-/** What an operation is applied to. */
+/** The operands of an operation. */
 export interface Operand {
   readonly text: string;
   readonly dtype: DType;

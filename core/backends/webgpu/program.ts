@@ -17,21 +17,21 @@ import type { Timer } from "./timer.ts";
 /** Bind groups kept for each dispatch, for storage that changes from run to run. */
 const KEPT_GROUPS = 8;
 
-/** What a program needs of its device. */
+/** The parts of a device that a program needs. */
 export interface Surroundings {
   readonly device: GPUDevice;
   readonly memory: Memory;
   readonly pipelines: Pipelines;
   readonly tuning: Tuning;
-  /** What the adapter can do beyond what WebGPU promises. */
+  /** The features of the adapter beyond those that WebGPU promises. */
   readonly features: Features;
-  /** What operands of products are rounded to. */
+  /** The type that operands of products are rounded to. */
   readonly precision: "f32" | "f16";
   /** Looks at an error scope once it is known what is in it. */
   readonly watch: (error: Promise<GPUError | null>, what: string) => void;
   /** Runs commands. */
   readonly submit: (commands: GPUCommandBuffer) => void;
-  /** What times the dispatches of the next run, if something does. */
+  /** The timer of the dispatches of the next run, if there is one. */
   readonly takeTimer: () => Timer | undefined;
 }
 

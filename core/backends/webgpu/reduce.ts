@@ -84,7 +84,7 @@ function loopsOf({ domain, kept, vector }: ReductionNest, allowFours: boolean): 
   };
 }
 
-/** What each lane has of an output, and the workgroup memory in which others find it. */
+/** The part of an output that each lane has, and the workgroup memory in which others find it. */
 interface Partial {
   readonly name: string;
   readonly shared: string;

@@ -24,7 +24,7 @@ export interface Bound {
   readonly written: boolean;
 }
 
-/** What shaders of a program share. */
+/** The settings that the shaders of a program share. */
 export interface Surroundings {
   /** The buffers that kernels name. */
   readonly buffers: readonly BufferPlan[];
@@ -34,7 +34,7 @@ export interface Surroundings {
   readonly offsetOf: (buffer: number) => number | undefined;
   /** Whether the program's own memory is bound as a whole, for want of bindings. */
   readonly bindsWhole: boolean;
-  /** What the adapter can do beyond what WebGPU promises. */
+  /** The features of the adapter beyond those that WebGPU promises. */
   readonly features: Features;
 }
 

@@ -44,7 +44,7 @@ export function streamed(kernel: KernelOf<"matmul">, context: KernelContext): Di
   );
 }
 
-/** What a range of the depth adds to the product. */
+/** The part of the product that a range of the depth adds. */
 function streamedRange(
   kernel: KernelOf<"matmul">,
   context: KernelContext,

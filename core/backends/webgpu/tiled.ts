@@ -134,7 +134,7 @@ interface Rounding {
   readonly type: string;
   readonly keepA: (four: string) => string;
   readonly keepB: (four: string) => string;
-  /** What has to be known before the product. */
+  /** The dispatches that run before the product. */
   readonly before: readonly Dispatch[];
   /** Statements before the sums, and one that undoes to a sum what was done to the operands. */
   readonly start: readonly string[];

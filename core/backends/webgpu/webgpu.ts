@@ -33,7 +33,7 @@ export interface WebGpuOptions {
   readonly without?: readonly WebGpuFeature[];
 }
 
-/** What is known of a WebGPU device, for benchmarks and tests. */
+/** The description of a WebGPU device, for benchmarks and tests. */
 export interface WebGpuStatistics extends MemoryStatistics {
   /** Command buffers that were submitted, those of readbacks included. */
   readonly submits: number;
@@ -43,13 +43,13 @@ export interface WebGpuStatistics extends MemoryStatistics {
 export interface WebGpuDevice extends Device {
   /** The backend's name. */
   readonly name: "webgpu";
-  /** What the adapter says that it is. */
+  /** The description that the adapter gives of itself. */
   readonly description: string;
   /** Whether the adapter computes on the processor, where wasm is faster. */
   readonly isSoftware: boolean;
-  /** What the adapter was found to do beyond what WebGPU promises, by trying. */
+  /** The features beyond those that WebGPU promises, found by trying. */
   readonly features: readonly WebGpuFeature[];
-  /** What is known of the device. */
+  /** The description of the device. */
   statistics(): WebGpuStatistics;
   /** Destroys the device and its memory; it is not used again. */
   [Symbol.dispose](): void;

@@ -114,7 +114,7 @@ function expandKernel(kernel: Kernel, has: Has): Kernel {
  * ```
  *
  * @param lowered The kernels.
- * @param has Whether the emitter has a function; it has none unless told.
+ * @param has Whether the emitter has a function (default: it has none).
  * @returns Kernels whose steps apply native operations, and functions that the emitter has.
  */
 export function expand(
