@@ -106,19 +106,19 @@ function plusZero(builder: Builder, position: number): number {
 const folds: {
   readonly [P in PrimitiveName]?: (...x: number[]) => number | undefined;
 } = {
-  neg: (x = 0) => -x,
-  abs: (x = 0) => Math.abs(x),
-  floor: (x = 0) => Math.floor(x),
-  exp: (x = 0) => Math.exp(x),
-  log: (x = 0) => Math.log(x),
-  sqrt: (x = 0) => Math.sqrt(x),
-  add: (a = 0, b = 0) => a + b,
-  sub: (a = 0, b = 0) => a - b,
-  mul: (a = 0, b = 0) => a * b,
-  div: (a = 0, b = 0) => a / b,
-  pow: (a = 0, b = 0) => power(a, b),
-  maximum: (a = 0, b = 0) => Math.max(a, b),
-  minimum: (a = 0, b = 0) => Math.min(a, b),
+  neg: (x) => -x,
+  abs: (x) => Math.abs(x),
+  floor: (x) => Math.floor(x),
+  exp: (x) => Math.exp(x),
+  log: (x) => Math.log(x),
+  sqrt: (x) => Math.sqrt(x),
+  add: (a, b) => a + b,
+  sub: (a, b) => a - b,
+  mul: (a, b) => a * b,
+  div: (a, b) => a / b,
+  pow: (a, b) => power(a, b),
+  maximum: (a, b) => Math.max(a, b),
+  minimum: (a, b) => Math.min(a, b),
 };
 
 function foldConstants<P extends PrimitiveName>(
@@ -327,7 +327,11 @@ function withoutDead(graph: Graph): Graph {
     if (live.has(position)) { for (const input of nodeAt(graph, position).inputs) live.add(input); }
   }
   const moved = new Map<number, number>();
-  const to = (position: number): number => moved.get(position) ?? -1;
+  const to = (position: number): number => {
+    const other = moved.get(position);
+    if (other === undefined) throw new RangeError(`node ${position} is gone, and used`);
+    return other;
+  };
   const nodes: GraphNode[] = [];
   graph.nodes.forEach((node, position) => {
     if (!live.has(position)) return;

@@ -55,9 +55,15 @@ export function traceGraph(args: readonly Tensor[], results: readonly Tensor[]):
   };
   for (const arg of args) addInput(arg);
 
+  const positionOf = ({ cell, shape }: Tensor): number => {
+    const position = positions.get(cell);
+    if (position !== undefined) return position;
+    throw new Error(`a tensor of shape ${showShape(shape)} is used before it is in the graph`);
+  };
+
   /** The position of an instruction, behind which its further results stand. */
   const addInstruction = (of: Expression, results: Results): number => {
-    const inputs = of.inputs.map((input) => positions.get(input.cell) ?? -1);
+    const inputs = of.inputs.map(positionOf);
     const position = nodes.length;
     const node = instruction(of, inputs, results);
     nodes.push(node);
@@ -127,7 +133,7 @@ export function traceGraph(args: readonly Tensor[], results: readonly Tensor[]):
           value satisfies never;
       }
     }
-    return positions.get(root.cell) ?? -1;
+    return positionOf(root);
   };
   const outputs = results.map(visit);
   return { graph: { nodes, inputs, outputs }, captured };

@@ -114,7 +114,7 @@ function reducedAxes(node: Instruction<Reduction>): readonly number[] {
 }
 
 const reduce: LoweringRule<Reduction> = (placement, node, [{ buffer: output }]) => {
-  const [input = 0] = node.inputs;
+  const input = at(node.inputs, 0);
   const { shape } = nodeAt(placement.graph, input);
   const axes = reducedAxes(node);
   const kept = shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
@@ -141,7 +141,7 @@ function matrixView(placement: Placement, position: number): MatrixView {
 }
 
 const matmul: LoweringRule<"matmul"> = (placement, node, [{ buffer: output }]) => {
-  const [left = 0, right = 0] = node.inputs;
+  const [left, right] = [at(node.inputs, 0), at(node.inputs, 1)];
   const { shape } = nodeAt(placement.graph, left);
   return [{
     kind: "matmul",
@@ -237,11 +237,8 @@ const attentionGradient: LoweringRule<"attentionGradient"> = (
   }];
 };
 
-const gather: LoweringRule<"gather"> = (
-  placement,
-  { inputs: [table = 0, ids = 0] },
-  [{ buffer: output }],
-) => {
+const gather: LoweringRule<"gather"> = (placement, node, [{ buffer: output }]) => {
+  const [table, ids] = [at(node.inputs, 0), at(node.inputs, 1)];
   const { shape } = nodeAt(placement.graph, table);
   return [{
     kind: "gather",
@@ -255,7 +252,7 @@ const gather: LoweringRule<"gather"> = (
 };
 
 const scatterAdd: LoweringRule<"scatterAdd"> = (placement, node, [{ buffer: output }]) => {
-  const [ids = 0, updates = 0] = node.inputs;
+  const [ids, updates] = [at(node.inputs, 0), at(node.inputs, 1)];
   return [{
     kind: "scatterAdd",
     ids: needed(placement, ids),
@@ -269,11 +266,11 @@ const scatterAdd: LoweringRule<"scatterAdd"> = (placement, node, [{ buffer: outp
 
 const argsort: LoweringRule<"argsort"> = (
   placement,
-  { inputs: [input = 0], shape },
+  { inputs, shape },
   [{ buffer: output }],
 ) => [{
   kind: "argsort",
-  input: needed(placement, input),
+  input: needed(placement, at(inputs, 0)),
   output,
   outer: sizeOf(shape.slice(0, -1)),
   size: at(shape, shape.length - 1),
@@ -289,7 +286,7 @@ function around(shape: Shape, axis: number): { outer: number; size: number; inne
 }
 
 const dynamicSlice: LoweringRule<"dynamicSlice"> = (placement, node, [{ buffer: output }]) => {
-  const [input = 0, start = 0] = node.inputs;
+  const [input, start] = [at(node.inputs, 0), at(node.inputs, 1)];
   const { axis, size } = node.parameters;
   return [{
     kind: "dynamicSlice",
@@ -302,7 +299,7 @@ const dynamicSlice: LoweringRule<"dynamicSlice"> = (placement, node, [{ buffer: 
 };
 
 const dynamicUpdate: LoweringRule<"dynamicUpdate"> = (placement, node, [{ buffer: output }]) => {
-  const [input = 0, update = 0, start = 0] = node.inputs;
+  const [input, update, start] = [at(node.inputs, 0), at(node.inputs, 1), at(node.inputs, 2)];
   const { axis } = node.parameters;
   return [{
     kind: "dynamicUpdate",

@@ -4,7 +4,7 @@ import {
   at,
   checkPosition,
   checkShape,
-  normalizeAxes,
+  normalizeAxis,
   ShapeError,
   showShape,
   sizeOf,
@@ -133,7 +133,7 @@ export function takeAlongAxis(x: Tensor, ids: Tensor): Tensor {
  * @throws {ShapeError} If the axis does not exist or has fewer elements, or the start is no scalar i32.
  */
 export function dynamicSlice(x: Tensor, axis: number, start: TensorLike, size: number): Tensor {
-  const [position = 0] = normalizeAxes("dynamicSlice", x.shape, [axis]);
+  const position = normalizeAxis("dynamicSlice", x.shape, axis);
   if (typeof start === "number") checkPosition("dynamicSlice", "start", start);
   checkPosition("dynamicSlice", "size", size);
   return apply("dynamicSlice", [x, asTensor(start, "i32")], { axis: position, size });
@@ -162,7 +162,7 @@ export function dynamicSlice(x: Tensor, axis: number, start: TensorLike, size: n
  * i32.
  */
 export function dynamicUpdate(x: Tensor, axis: number, start: TensorLike, update: Tensor): Tensor {
-  const [position = 0] = normalizeAxes("dynamicUpdate", x.shape, [axis]);
+  const position = normalizeAxis("dynamicUpdate", x.shape, axis);
   if (typeof start === "number") checkPosition("dynamicUpdate", "start", start);
   return apply("dynamicUpdate", [x, update, asTensor(start, "i32")], { axis: position });
 }

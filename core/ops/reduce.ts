@@ -1,6 +1,14 @@
 /** Operations over axes: sums, maxima, products of matrices, and what is composed of them. */
 import { isFloat } from "../dtype.ts";
-import { at, broadcastShapes, normalizeAxes, ShapeError, showShape, sizeOf } from "../shape.ts";
+import {
+  at,
+  broadcastShapes,
+  normalizeAxes,
+  normalizeAxis,
+  ShapeError,
+  showShape,
+  sizeOf,
+} from "../shape.ts";
 import { apply } from "../tensor.ts";
 import type { Tensor } from "../value.ts";
 import { abs, add, div, exp, less, log, stopGradient, sub, where } from "./elementwise.ts";
@@ -102,7 +110,7 @@ export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
  * @throws {ShapeError} If the axis does not exist or is empty, or x holds truth values.
  */
 export function argmax(x: Tensor, axis = -1): Tensor {
-  const [position = 0] = normalizeAxes("argmax", x.shape, [axis]);
+  const position = normalizeAxis("argmax", x.shape, axis);
   return apply("argmax", [x], { axis: position });
 }
 

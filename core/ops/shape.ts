@@ -4,7 +4,6 @@ import {
   at,
   checkPosition,
   checkShape,
-  normalizeAxes,
   normalizeAxis,
   sameShape,
   type Shape,
@@ -215,7 +214,7 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
  * @throws {ShapeError} If the position is not within the result's axes.
  */
 export function unsqueeze(x: Tensor, axis: number): Tensor {
-  const [position = 0] = normalizeAxes("unsqueeze", [...x.shape, 1], [axis]);
+  const position = normalizeAxis("unsqueeze", [...x.shape, 1], axis);
   return reshape(x, x.shape.toSpliced(position, 0, 1));
 }
 
@@ -233,7 +232,7 @@ export function unsqueeze(x: Tensor, axis: number): Tensor {
  * @throws {ShapeError} If the axis does not exist or is not of size 1.
  */
 export function squeeze(x: Tensor, axis: number): Tensor {
-  const [position = 0] = normalizeAxes("squeeze", x.shape, [axis]);
+  const position = normalizeAxis("squeeze", x.shape, axis);
   if (x.shape[position] !== 1) {
     throw new ShapeError(`squeeze: axis ${axis} of ${showShape(x.shape)} is not of size 1`);
   }
@@ -290,7 +289,7 @@ export function slice(x: Tensor, axis: number, start: number, end?: number): Ten
 export function concat(tensors: readonly Tensor[], axis: number): Tensor {
   const [first] = tensors;
   if (first === undefined) throw new ShapeError("concat: expected at least one tensor");
-  const [position = 0] = normalizeAxes("concat", first.shape, [axis]);
+  const position = normalizeAxis("concat", first.shape, axis);
   return tensors.length === 1 ? first : apply("concat", tensors, { axis: position });
 }
 
@@ -329,7 +328,7 @@ export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
  * evenly.
  */
 export function split(x: Tensor, parts: number, axis: number): Tensor[] {
-  const [position = 0] = normalizeAxes("split", x.shape, [axis]);
+  const position = normalizeAxis("split", x.shape, axis);
   const size = at(x.shape, position) / parts;
   if (!Number.isInteger(parts) || parts < 1 || !Number.isInteger(size)) {
     throw new ShapeError(`split: axis ${axis} of ${showShape(x.shape)} has no ${parts} even parts`);
