@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { checkGradients } from "@unitune/autodiff";
 import {
+  graphOf,
   headLogits,
   headScores,
   type LinearHead,
@@ -57,6 +58,21 @@ Deno.test("logits are softcap(scale (h W^T + b)) / temperature, whatever is left
       assert(near && logits.length === T * V, `${logits} is not ${expected}`);
     }),
   );
+});
+
+Deno.test("an option is applied wherever it is not at its default, and costs nothing there", async () => {
+  const [weight, hidden] = [tensor([[1, 0], [0, 1]]), tensor([[3, 4]])];
+  const logits = async (options: Partial<LinearHead>) => [
+    ...await headLogits({ weight, ...options }, hidden).data(),
+  ];
+  assertEquals(await logits({ scale: 2 }), [6, 8]);
+  assertEquals(await logits({ scale: 0 }), [0, 0]);
+  assertEquals(await logits({ temperature: 2 }), [1.5, 2]);
+  const plain = graphOf((h: Tensor) => headLogits({ weight, scale: 1, temperature: 1 }, h), [
+    hidden,
+  ]);
+  const ops = plain.nodes.map(({ op }) => op);
+  assertEquals(ops.filter((op) => op !== "input").toSorted(), ["matmul", "transpose"]);
 });
 
 Deno.test("gradients reach hidden states, weight and bias of a head with every option", async () => {
