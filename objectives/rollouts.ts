@@ -90,6 +90,17 @@ export interface RolloutScores extends Pick<SampledTokens, "mask" | "oldLogProbs
 /** Sampled answers and their rewards. Answers to the same prompt stand in consecutive rows. */
 export interface Rollouts extends SampledTokens, RolloutScores {}
 
+/** Refuses a batch that no sampler made, for callers whose types are not checked. */
+function checkSampled(batch: Partial<SampledTokens>): void {
+  const missing = (["oldLogProbs", "temperature"] as const)
+    .filter((name) => batch[name] === undefined);
+  if (missing.length === 0) return;
+  throw new TypeError(
+    `sampled: got a batch without ${missing.join(" and ")}; expected rollouts, as rolloutsOf ` +
+      `makes them: demonstrations are learned from on their own prefixes (gold)`,
+  );
+}
+
 /**
  * The states that the model itself reaches: the prefixes of its own answers. Both sides are asked
  * there, so the human's preference is a reward on the model's states. The model is asked at the
@@ -112,6 +123,7 @@ export const sampled: PriorStates<SampledTokens, SampledTokens> = {
     forwardPasses: 1,
   },
   collect(_model, batch) {
+    checkSampled(batch);
     checkDemonstrations(batch);
     checkShapes("sampled", "[B, T]", { mask: batch.mask, oldLogProbs: batch.oldLogProbs });
     return batch;

@@ -111,12 +111,20 @@ Deno.test("only what was sampled are rollouts", () => {
   // @ts-expect-error: the same of pairs.
   const ofPairs: Objective<PackedSamples & ScoredDemonstrations> = onlineDpo();
   const { temperature: _unknown, ...withoutTemperature } = rollouts;
-  // @ts-expect-error: the temperature is unknown.
-  grpo({ groupSize: 2 }).collect(model, withoutTemperature, context);
+  assertThrows(
+    // @ts-expect-error: the temperature is unknown.
+    () => grpo({ groupSize: 2 }).collect(model, withoutTemperature, context),
+    TypeError,
+    "sampled: got a batch without temperature; expected rollouts",
+  );
   // @ts-expect-error: pairs of demonstrations.
   assertThrows(() => objective(onSampledPairs, distilled()).collect(model, pairs, context));
-  // @ts-expect-error: demonstrations.
-  assertThrows(() => sampled.collect(model, demonstrations, context), TypeError);
+  assertThrows(
+    // @ts-expect-error: demonstrations.
+    () => sampled.collect(model, demonstrations, context),
+    TypeError,
+    "sampled: got a batch without oldLogProbs and temperature; expected rollouts",
+  );
   assertEquals(
     [ours, onDemonstrations, onScored, onPacked, ofCatalogue, ofPairs].map(({ description }) =>
       description.models.includes("policy")
