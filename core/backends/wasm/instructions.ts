@@ -109,9 +109,6 @@ export const i64 = {
   shl: plain2(0x86),
   shrS: plain2(0x87),
   shrU: plain2(0x88),
-  extendI32U: plain1(0xad),
-  /** The lower half, as a 32-bit integer. */
-  wrap: plain1(0xa7),
 } as const;
 
 /** 32-bit floats. */
@@ -123,7 +120,6 @@ export const f32 = {
   le: plain2(0x5f),
   add: plain2(0x92),
   mul: plain2(0x94),
-  convertI64S: plain1(0xb4),
 } as const;
 
 /** Vectors of 128 bits, whatever is in them. */
