@@ -31,11 +31,17 @@ export const peersFlags = {
     placeholder: "FOLDER",
     help: "Another checkout of this repository, such as one before a change.",
   },
+  sittings: {
+    kind: "integer",
+    default: 6,
+    min: 2,
+    help: "Sittings: in each, every library is started anew, in the other order.",
+  },
   rounds: {
     kind: "integer",
-    default: 11,
+    default: 5,
     min: 1,
-    help: "Rounds in which each has its turn; the medians are over them.",
+    help: "Rounds of a sitting, in which each has its turn; the medians are over all.",
   },
   turn: {
     kind: "number",

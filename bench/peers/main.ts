@@ -16,7 +16,7 @@ import { brief, quartiles } from "../report.ts";
 import { chosenWorkloads, type Workload } from "../workloads.ts";
 import { peersFlags } from "./flags.ts";
 import { type Missing, type Peer, type PeerCommand, sizesOf, startPeer } from "./peer.ts";
-import { measureTurns, pairedRatio, type TurnReport } from "./turns.ts";
+import { measureTurns, pairedRatio, together, type TurnReport } from "./turns.ts";
 
 const usage = `Measures a training step by SFT of PyTorch and of jax-js beside ours: the same GPT, \
 forward, backward, clipping and AdamW, on all processors, until the loss is known.
@@ -26,9 +26,11 @@ forward, backward, clipping and AdamW, on all processors, until the loss is know
   deno task bench --peers --device webgpu --jax-js ../jaxjs --preset nano-cpu
   git worktree add ../before HEAD~1 && deno task bench --peers --checkout ../before
 
-Each library has a process of its own that is started once and takes steps when its turn comes. All \
-are warmed up for as long; in every round each has a turn, forward and backward. Ratios are those of \
-the medians; the interval is Student's, of 95 %, of the ratios within each round.`;
+Each library has a process of its own that takes steps when its turn comes. All are warmed up for \
+as long; in every round each has a turn, forward and backward. In every sitting the processes are \
+started anew, in the other order, since which comes first counts, too. Ratios are those of the \
+medians; the interval is Student's, of 95 %, of the ratios of sittings, each the mean of those within \
+its rounds.`;
 
 /** Where ours and jax-js compute. */
 type DeviceName = FlagValues<typeof peersFlags>["device"];
@@ -40,12 +42,12 @@ const OURS = "unitune";
 interface ComparisonReport {
   readonly preset: string;
   readonly parameters: number;
-  readonly turns: readonly (TurnReport & {
+  readonly turns: readonly (ReturnType<typeof together> & {
     readonly version: string;
     readonly gigaflops: number;
     /** How many times as long as ours a step takes. */
     readonly timesOurs: number;
-    /** How many times as long ours takes, round by round. */
+    /** How many times as long ours takes, sitting by sitting. */
     readonly paired: Estimate;
   })[];
   readonly missing: readonly Missing[];
@@ -110,13 +112,20 @@ function peersOf(
   ];
 }
 
-async function compare(
-  preset: string,
+/** What is measured in a sitting. */
+interface Sitting {
+  readonly turns: readonly TurnReport[];
+  readonly missing: readonly Missing[];
+  readonly versions: ReadonlyMap<string, string>;
+}
+
+/** Starts the libraries, and measures them in turns. */
+async function sit(
   workload: Workload,
   commands: readonly (PeerCommand | Missing)[],
   measuring: Measuring,
   turnMilliseconds: number,
-): Promise<ComparisonReport> {
+): Promise<Sitting> {
   await using stack = new AsyncDisposableStack();
   const peers: Peer[] = [];
   const missing: Missing[] = [];
@@ -131,20 +140,48 @@ async function compare(
     throw new Error(`${other.name} has ${other.parameters} parameters, ours ${parameters}`);
   }
   const turns = await measureTurns(peers, measuring, turnMilliseconds);
-  const ours = turns.find((turn) => turn.name === OURS);
-  if (ours === undefined) throw new Error(`${OURS} did not start: ${missing[0]?.missing}`);
-  const versions = new Map(peers.map((peer) => [peer.name, peer.version]));
+  return { turns, missing, versions: new Map(peers.map(({ name, version }) => [name, version])) };
+}
+
+async function compare(
+  preset: string,
+  workload: Workload,
+  commands: readonly (PeerCommand | Missing)[],
+  measuring: Measuring,
+  { sittings: count, turnMilliseconds }: {
+    readonly sittings: number;
+    readonly turnMilliseconds: number;
+  },
+): Promise<ComparisonReport> {
+  const sittings: Sitting[] = [];
+  for (let number = 0; number < count; number++) {
+    const progress = (done: number, all: number) =>
+      measuring.progress?.(number * all + done, count * all);
+    const ordered = number % 2 === 0 ? commands : commands.toReversed();
+    sittings.push(await sit(workload, ordered, { ...measuring, progress }, turnMilliseconds));
+  }
+  const of = (name: string) =>
+    sittings.flatMap(({ turns }) => turns.filter((turn) => turn.name === name));
+  const [first] = sittings;
+  const ours = of(OURS);
+  const own = together(ours).milliseconds.median;
+  if (first === undefined || ours.length < count) {
+    throw new Error(`${OURS} did not start: ${first?.missing[0]?.missing}`);
+  }
   return {
     preset,
-    parameters,
-    missing,
-    turns: turns.map((turn) => ({
-      ...turn,
-      version: versions.get(turn.name) ?? "",
-      gigaflops: gigaflops(stepOperations(workload, "sft"), turn.milliseconds.median),
-      timesOurs: turn.milliseconds.median / ours.milliseconds.median,
-      paired: pairedRatio(ours, turn),
-    })),
+    parameters: countParameters(workload.config),
+    missing: first.missing,
+    turns: first.turns.map(({ name }) => {
+      const turn = together(of(name));
+      return {
+        ...turn,
+        version: first.versions.get(name) ?? "",
+        gigaflops: gigaflops(stepOperations(workload, "sft"), turn.milliseconds.median),
+        timesOurs: turn.milliseconds.median / own,
+        paired: pairedRatio(ours, of(name)),
+      };
+    }),
   };
 }
 
@@ -164,7 +201,15 @@ export function comparisonLines(report: ComparisonReport): string[] {
       : `${paired.mean.toFixed(3)} [${paired.low.toFixed(3)}, ${paired.high.toFixed(3)}]`,
     version,
   ]);
-  const titles = ["ms", "quartiles", "GFLOP/s", "its / ours", "ours / its", "by rounds", "version"];
+  const titles = [
+    "ms",
+    "quartiles",
+    "GFLOP/s",
+    "its / ours",
+    "ours / its",
+    "by sittings",
+    "version",
+  ];
   return [
     ...alignTable([[`${preset} sft step`, ...titles], ...rows]),
     `${parameters.toLocaleString("en-US")} parameters in each`,
@@ -182,10 +227,10 @@ async function main(): Promise<void> {
   const reports: ComparisonReport[] = [];
   for (const [preset, workload] of chosenWorkloads(values.preset)) {
     const commands = peersOf(workload, { ...values, preset });
-    const turn = 1000 * values.turn;
+    const times = { sittings: values.sittings, turnMilliseconds: 1000 * values.turn };
     const report = await withProgress(
       `${preset}: training by each library`,
-      (progress) => compare(preset, workload, commands, { ...measuring, progress }, turn),
+      (progress) => compare(preset, workload, commands, { ...measuring, progress }, times),
     );
     reports.push(report);
     if (!values.json) console.log([...comparisonLines(report), ""].join("\n"));

@@ -1,6 +1,6 @@
 /** Trainings of several libraries, measured in turns. */
 import { type Estimate, estimateOf } from "@unitune/cli";
-import { interleaved, type Measuring, type Spread, timeOf, warm } from "../measure.ts";
+import { interleaved, type Measuring, type Spread, spreadOf, timeOf, warm } from "../measure.ts";
 
 /** A training that takes steps when it is told to. */
 export interface Steppable {
@@ -53,20 +53,38 @@ export async function measureTurns(
   }));
 }
 
-/**
- * How many times as long one training takes as another: the geometric mean of the ratios within each
- * round, whose two turns follow one another, with Student's 95 % interval of their logarithms.
- *
- * @throws {RangeError} If the two have not had the same number of rounds.
- */
-export function pairedRatio(one: TurnReport, other: TurnReport): Estimate {
-  if (one.rounds.length !== other.rounds.length) {
+/** What is measured of a training in several sittings, as one. */
+export function together(sittings: readonly TurnReport[]): Omit<TurnReport, "stepsPerTurn"> {
+  const rounds = sittings.flatMap((sitting) => sitting.rounds);
+  return { name: sittings[0]?.name ?? "", rounds, milliseconds: spreadOf(rounds) };
+}
+
+/** The logarithm of the ratio of two trainings in a sitting: the mean of those within each round. */
+function sittingRatio(one: TurnReport, other: TurnReport | undefined): number {
+  if (one.rounds.length !== other?.rounds.length) {
     throw new RangeError(
-      `pairedRatio: expected as many rounds of ${one.name} as of ${other.name}, ` +
-        `got ${one.rounds.length} and ${other.rounds.length}`,
+      `pairedRatio: expected as many rounds of ${one.name} as of ${other?.name}, ` +
+        `got ${one.rounds.length} and ${other?.rounds.length}`,
     );
   }
   const logs = one.rounds.map((time, round) => Math.log(time / (other.rounds[round] ?? NaN)));
-  const { mean, low, high, count } = estimateOf(logs);
+  return logs.reduce((sum, log) => sum + log, 0) / logs.length;
+}
+
+/**
+ * How many times as long one training takes as another: the geometric mean over sittings of the
+ * geometric mean of the ratios within each round, whose two turns follow one another, with Student's
+ * 95 % interval of the logarithms of sittings. A sitting alone says little: where a process has its
+ * code and its memory is drawn once when it starts, and counts for as much as 2 %.
+ *
+ * @throws {RangeError} If the two have not had the same sittings, of the same numbers of rounds.
+ */
+export function pairedRatio(
+  one: readonly TurnReport[],
+  other: readonly TurnReport[],
+): Estimate {
+  const { mean, low, high, count } = estimateOf(
+    one.map((sitting, i) => sittingRatio(sitting, other[i])),
+  );
   return { mean: Math.exp(mean), low: Math.exp(low), high: Math.exp(high), count };
 }

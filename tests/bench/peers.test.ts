@@ -1,6 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { type Missing, type Peer, type PeerCommand, startPeer } from "../../bench/peers/peer.ts";
-import { measureTurns, pairedRatio, type TurnReport } from "../../bench/peers/turns.ts";
+import { measureTurns, pairedRatio, together, type TurnReport } from "../../bench/peers/turns.ts";
 
 /** A peer whose process is a few lines of TypeScript. */
 async function withPeer(
@@ -101,27 +101,38 @@ const turnsOf = (name: string, rounds: readonly number[]): TurnReport => ({
 });
 
 Deno.test("paired ratio: a machine that slows down between rounds does not widen it", () => {
-  const speeds = [1, 7, 2, 30];
-  const of = (name: string, time: number) => turnsOf(name, speeds.map((speed) => time * speed));
+  const speeds = [[1, 7], [2, 30], [0.1, 3]];
+  const of = (name: string, time: number) =>
+    speeds.map((rounds) => turnsOf(name, rounds.map((speed) => time * speed)));
   const { mean, low, high, count } = pairedRatio(of("a", 3), of("b", 2));
-  // A mean of four equal logarithms is off by a few units in the last place.
+  // A mean of equal logarithms is off by a few units in the last place.
   assertAlmostEquals(mean, 1.5, 1e-12);
   assertAlmostEquals(high - low, 0, 1e-12);
-  assertEquals(count, 4);
+  assertEquals(count, 3);
 });
 
-Deno.test("paired ratio: the interval is Student's, of the logarithms", () => {
-  const { mean, low, high } = pairedRatio(turnsOf("a", [1, 4]), turnsOf("b", [1, 1]));
+Deno.test("paired ratio: the interval is Student's, of the logarithms of sittings", () => {
+  const one = [turnsOf("a", [0.5, 2]), turnsOf("a", [8, 2])];
+  const other = [turnsOf("b", [1, 1]), turnsOf("b", [1, 1])];
+  const { mean, low, high } = pairedRatio(one, other);
   assertAlmostEquals(mean, 2, 1e-12);
   // Logarithms 0 and 2 ln 2: their standard error is ln 2, and t is 12.706 for one degree of freedom.
   assertAlmostEquals(high, 2 * 2 ** 12.706, 1e-6);
   assertAlmostEquals(low, 2 / 2 ** 12.706, 1e-12);
 });
 
-Deno.test("paired ratio: rounds that are not pairs are refused", () => {
+Deno.test("paired ratio: rounds and sittings that are not pairs are refused", () => {
+  const one = turnsOf("a", [1]);
   assertThrows(
-    () => pairedRatio(turnsOf("a", [1]), turnsOf("b", [1, 1])),
+    () => pairedRatio([one, one], [turnsOf("b", [1]), turnsOf("b", [1, 1])]),
     RangeError,
     "expected as many rounds of a as of b, got 1 and 2",
   );
+  assertThrows(() => pairedRatio([one], []), RangeError, "got 1 and undefined");
+});
+
+Deno.test("sittings together: medians and quartiles of all rounds", () => {
+  const { name, rounds, milliseconds } = together([turnsOf("a", [1, 2]), turnsOf("a", [9])]);
+  assertEquals([name, rounds], ["a", [1, 2, 9]]);
+  assertEquals(milliseconds.median, 2);
 });
