@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import {
   abs,
   add,
+  and,
   cast,
   compile,
   concat,
@@ -12,11 +13,13 @@ import {
   expm1,
   floor,
   full,
+  less,
   log,
   maximum,
   minimum,
   mul,
   neg,
+  not,
   pow,
   reference,
   sqrt,
@@ -26,6 +29,7 @@ import {
   tensor,
   unsqueeze,
   wasm,
+  where,
   zeros,
 } from "@unitune/core";
 import fc from "fast-check";
@@ -172,6 +176,19 @@ Deno.test("zeros around a piece add to it as zeros do, -0 included", async () =>
   for (const device of devices) {
     using program = compile(merged, { device });
     assertSame(await program(a, b).data(), [0, 1, 0, 0], device.name);
+  }
+});
+
+Deno.test("a constant truth value is one wherever it is used", async () => {
+  const f = (x: Tensor) => {
+    const truth = full([4], 1, "bool");
+    return [where(and(less(x, 0), truth), 1.5, 2.5), where(not(and(truth, less(0, x))), 3, 4)];
+  };
+  for (const device of devices) {
+    using program = compile(f, { device });
+    const [first, second] = program(tensor([-1, 1, -2, 0]));
+    assertSame(await first?.data() ?? [], [1.5, 2.5, 1.5, 2.5], device.name);
+    assertSame(await second?.data() ?? [], [3, 4, 3, 3], device.name);
   }
 });
 

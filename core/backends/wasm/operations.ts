@@ -28,13 +28,14 @@ export function toMemory(dtype: DType, x: Code): Code {
   return dtype === "bool" ? v128.and(x, word(1)) : x;
 }
 
-/** The word that holds a truth value in a lane. */
-const truthWord = (value: number): number => value === 0 ? 0 : -1;
+/** The word that holds an integer, or a truth value, in a lane. */
+const wordOf = (dtype: DType, value: number): number =>
+  dtype === "bool" && value !== 0 ? -1 : value | 0;
 
 /** A constant of an element type in all lanes. */
 export function constantVector(dtype: DType, value: number): Code {
   if (dtype === "f32") return c(value);
-  return word(dtype === "bool" ? truthWord(value) : value);
+  return word(wordOf(dtype, value));
 }
 
 /** The operands of an operation. */
@@ -205,7 +206,7 @@ function inline(definition: ScalarFunction, scope: Scope, x: readonly Operand[])
         // Made where it is asked for: numbers of bits, for one, are part of the instruction.
         get code() {
           if (dtype === "f32") return scope.float(value);
-          return scope.word(dtype === "bool" ? truthWord(value) : value | 0);
+          return scope.word(wordOf(dtype, value));
         },
         dtype,
         constant: value,
