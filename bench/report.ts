@@ -1,6 +1,6 @@
 /** What a benchmark has measured, and how it is shown. */
 import type { GptConfig } from "@unitune/models";
-import { alignTable } from "../cli/layout.ts";
+import { alignTable } from "../cli/terminal/layout.ts";
 import type { MemorySample } from "./endurance.ts";
 import type { GenerationReport } from "./generation.ts";
 import type { Spread } from "./measure.ts";

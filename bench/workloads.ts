@@ -1,5 +1,5 @@
 /** What is measured: models, and batches to train them on. */
-import { integerFrom, randomStream } from "@unitune/cli";
+import { integerFrom, randomStream } from "@unitune/training";
 import { tensor } from "@unitune/core";
 import { type GptConfig, gptPresets } from "@unitune/models";
 import type { Demonstrations } from "@unitune/objectives";

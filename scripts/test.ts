@@ -12,6 +12,7 @@ const everything = [
   "autodiff",
   "models",
   "objectives",
+  "training",
   "cli",
   "links",
   "README.md",

@@ -1,6 +1,6 @@
 /** How growth is shown: lines for a terminal, a document and its plot. */
 import { curves, standaloneSvg } from "@unitune/cli/plot";
-import { alignTable } from "../../cli/layout.ts";
+import { alignTable } from "../../cli/terminal/layout.ts";
 import { gigaflops } from "../arithmetic.ts";
 import { brief, quartiles } from "../report.ts";
 import type { Workload } from "../workloads.ts";

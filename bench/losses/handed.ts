@@ -1,5 +1,6 @@
 /** Files that another program is to read. */
-import { fileError, isThere, readBytes, UserError, writeFileAtomically } from "@unitune/cli";
+import { fileError, isThere, readBytes, writeFileAtomically } from "@unitune/cli";
+import { UserError } from "@unitune/training";
 
 /**
  * Writes files for another program. One that is there already stays, where it is the same as an

@@ -1,8 +1,9 @@
 /** `deno task bench --losses`: the losses of a few training steps beside PyTorch's. */
 import { encodeSafetensors, toRawTensor, wasm } from "@unitune/core";
 import { countParameters, encodeCheckpoint } from "@unitune/models";
-import { helpText, parseFlags, runCommand, UserError, wantsHelp } from "@unitune/cli";
-import { alignTable } from "../../cli/layout.ts";
+import { helpText, parseFlags, runCommand, wantsHelp } from "@unitune/cli";
+import { UserError } from "@unitune/training";
+import { alignTable } from "../../cli/terminal/layout.ts";
 import { trainingBatches } from "../workloads.ts";
 import { lossesFlags, lossWorkloads } from "./flags.ts";
 import { handFiles } from "./handed.ts";

@@ -8,7 +8,7 @@ import {
   runCommand,
   wantsHelp,
 } from "@unitune/cli";
-import { alignTable } from "../../cli/layout.ts";
+import { alignTable } from "../../cli/terminal/layout.ts";
 import { gigaflops, stepOperations } from "../arithmetic.ts";
 import { type Measuring, measuringFor } from "../measure.ts";
 import { withProgress } from "../progress.ts";

@@ -21,11 +21,10 @@
 
 import { quoted } from "@unitune/core";
 import { type Message, type Role, roles } from "@unitune/models";
-import { UserError } from "../errors.ts";
-import { type Dataset, type Source, trainingLength } from "./dataset.ts";
-import type { Line } from "./lines.ts";
+import { type Dataset, type Source, trainingLength, UserError } from "@unitune/training";
+import type { Line } from "../files/lines.ts";
 import { longestText, textDataset } from "./text.ts";
-import { decodeUtf8 } from "./utf8.ts";
+import { decodeUtf8 } from "../files/utf8.ts";
 
 /** Which columns hold the prompt and the completion, where they have names of their own. */
 export interface Columns {

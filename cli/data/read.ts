@@ -4,13 +4,13 @@
  * @module
  */
 
-import { fileError, UserError } from "../errors.ts";
-import { readBytes, requireFile } from "../files.ts";
-import type { Dataset } from "./dataset.ts";
+import { fileError } from "../terminal/errors.ts";
+import { type Dataset, UserError, type Watch } from "@unitune/training";
+import { readBytes, requireFile } from "../files/files.ts";
 import { type Columns, type FormatName, jsonlFormat, parseJsonl } from "./jsonl.ts";
-import { type LineLimit, linesOf } from "./lines.ts";
+import { type LineLimit, linesOf } from "../files/lines.ts";
 import { longestText, parseText, textDataset } from "./text.ts";
-import { type Watch, watchMemory } from "./watch.ts";
+import { watchMemory } from "./memory.ts";
 
 /** How a file is read. */
 export interface DataOptions {

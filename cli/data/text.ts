@@ -4,9 +4,8 @@
  * @module
  */
 
-import { UserError } from "../errors.ts";
-import { type Dataset, trainingLength } from "./dataset.ts";
-import { decodeUtf8 } from "./utf8.ts";
+import { type Dataset, trainingLength, UserError } from "@unitune/training";
+import { decodeUtf8 } from "../files/utf8.ts";
 
 /** The most characters that a string of the JavaScript engine can have. */
 export const longestText: number = 2 ** 29 - 24;

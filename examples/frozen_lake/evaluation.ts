@@ -1,5 +1,5 @@
 /** What a policy is worth: exactly, by linear systems over the cells, and by playing. */
-import type { Random } from "@unitune/cli";
+import type { Random } from "@unitune/training";
 import type { Game, Outcome } from "./dynamics.ts";
 import { decisionCells, isTerminal } from "./lake.ts";
 import { dot, inverse } from "./linear.ts";

@@ -1,5 +1,5 @@
 /** A frozen lake as text: where the start, the goal, the holes and the ice are. */
-import { UserError } from "@unitune/cli";
+import { UserError } from "@unitune/training";
 
 /** What a cell is: start, frozen, hole or goal. */
 export type CellKind = "S" | "F" | "H" | "G";

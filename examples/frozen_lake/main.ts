@@ -9,7 +9,6 @@ import {
   type FlagTable,
   helpText,
   makeFolder,
-  nearest,
   parseFlags,
   progressReporter,
   requireReplaceable,
@@ -20,6 +19,7 @@ import {
   wantsHelp,
   writeSealed,
 } from "@unitune/cli";
+import { nearest } from "@unitune/training";
 import { findingsOf, ordering } from "./claims.ts";
 import { gameOf } from "./dynamics.ts";
 import { type MethodRuns, problemOf, runMethod } from "./experiment.ts";

@@ -1,5 +1,5 @@
 /** Trajectories to the goal, found by search. */
-import { UserError } from "@unitune/cli";
+import { UserError } from "@unitune/training";
 import { actions, isTerminal, type Lake, neighbour } from "./lake.ts";
 
 /** A way through the lake. */

@@ -10,7 +10,7 @@ import {
   type TrainingState,
   trainingStep,
 } from "@unitune/objectives";
-import { type Random, randomStream } from "@unitune/cli";
+import { type Random, randomStream } from "@unitune/training";
 import type { Game } from "./dynamics.ts";
 import type { PolicyMatrix } from "./evaluation.ts";
 import { decisionCells } from "./lake.ts";

@@ -12,8 +12,8 @@ import {
   UsageError,
   wantsHelp,
 } from "@unitune/cli";
-import { randomStream, shuffled } from "../../cli/data/random.ts";
-import { interruptible } from "../../cli/interruption.ts";
+import { randomStream, shuffled } from "@unitune/training";
+import { interruptible } from "../../cli/terminal/interruption.ts";
 import { copyTree } from "./copy.ts";
 import { equal } from "./equal.ts";
 import { explains } from "./explained.ts";

@@ -7,7 +7,7 @@ import type { TestUnit } from "./run.ts";
 const packageOf: Readonly<Record<string, string>> = { webgpu: "core" };
 
 /** Folders of tests that run functions; others start programs, which takes long. */
-const quick: readonly string[] = ["core", "webgpu", "autodiff", "models", "objectives"];
+const quick: readonly string[] = ["core", "webgpu", "autodiff", "models", "objectives", "training"];
 
 /** A test, and how near it is to the file. */
 export interface BelongingTest extends TestUnit {

@@ -1,6 +1,6 @@
 /** Files for another program take the place of none but their own. */
 import { assertEquals, assertRejects } from "@std/assert";
-import { UserError } from "@unitune/cli";
+import { UserError } from "@unitune/training";
 import { handFiles } from "../../bench/losses/handed.ts";
 
 Deno.test("losses: files for PyTorch write over nothing, and may be there from before", async () => {

@@ -8,8 +8,6 @@ import {
 } from "@std/assert";
 import {
   createEvaluator,
-  createExaminer,
-  createLearner,
   editSimilarity,
   type EncodedLabel,
   exactMatch,
@@ -17,19 +15,23 @@ import {
   givenAnswer,
   graphemeCount,
   graphemesOf,
-  initialModels,
   lengthPenalty,
   mismatchedAnswers,
-  openDevice,
   type PairCandidate,
-  prepare,
   questionOf,
   rolloutFeed,
   type RolloutPlan,
   shortened,
-  trainSettings,
   UserError,
   withOwnAnswers,
+} from "@unitune/training";
+import {
+  createExaminer,
+  createLearner,
+  initialModels,
+  openDevice,
+  prepare,
+  trainSettings,
 } from "@unitune/cli";
 import { byteTokenizer, characterTokenizer, encodePrompt } from "@unitune/models";
 import fc from "fast-check";

@@ -27,11 +27,11 @@ import {
   studyRuns,
   studyTried,
   trainSettings,
-  UserError,
 } from "@unitune/cli";
+import { UserError } from "@unitune/training";
 import fc from "fast-check";
 import { pause } from "./kill.ts";
-import { pooled } from "../../cli/compare/workers.ts";
+import { pooled } from "../../cli/study/workers.ts";
 import { assertRefused, ended, filesIn, inFolder, readRows, start } from "./command.ts";
 import { requestsOf } from "./requests.ts";
 

@@ -3,21 +3,23 @@ import fc from "fast-check";
 import { byteTokenizer, characterTokenizer, type Message } from "@unitune/models";
 import {
   charactersOf,
-  type Columns,
   type Conversation,
   type Dataset,
   describeFit,
   fitConversations,
   fitSequence,
+  requireFit,
+  trainingLength,
+  UserError,
+} from "@unitune/training";
+import {
+  type Columns,
   invalidUtf8At,
   linesOf,
   parseJsonl,
   parseText,
   readDataset,
-  requireFit,
   textDataset,
-  trainingLength,
-  UserError,
 } from "@unitune/cli";
 
 const utf8 = (text: string) => new TextEncoder().encode(text);

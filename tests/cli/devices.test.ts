@@ -1,5 +1,6 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { openDevice, UserError } from "@unitune/cli";
+import { openDevice } from "@unitune/cli";
+import { UserError } from "@unitune/training";
 import { matmul, tensor } from "@unitune/core";
 import { testOnWebGpu } from "../webgpu/adapter.ts";
 

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStrictEquals, assertStringIncludes } from "@std/assert";
-import { failureOf, fileError, UsageError, UserError } from "@unitune/cli";
+import { failureOf, fileError, UsageError } from "@unitune/cli";
+import { UserError } from "@unitune/training";
 
 Deno.test("a user's error is its message, without a stack", () => {
   assertEquals(failureOf(new UserError("data.txt is empty", { cause: new Error("hidden") })), {
@@ -33,8 +34,8 @@ const endings: [string, number, string][] = [
 
 for (const [body, code, message] of endings) {
   Deno.test(`a command that does ${body || "nothing"} exits with ${code}`, async () => {
-    const url = import.meta.resolve("../../cli/errors.ts");
-    const program = `import { runCommand, UsageError, UserError } from "${url}";
+    const program = `import { runCommand, UsageError } from "@unitune/cli";
+      import { UserError } from "@unitune/training";
       await runCommand(async () => { ${body} });`;
     const command = new Deno.Command(Deno.execPath(), { args: ["eval", program] });
     const output = await command.output();

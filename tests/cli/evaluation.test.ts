@@ -3,16 +3,13 @@ import { key, reference } from "@unitune/core";
 import {
   alignTable,
   beforeAndAfter,
-  conversationSplit,
-  createEvaluator,
   describeReport,
-  type Exam,
   matchByKind,
   momentsOf,
   sampleLines,
-  textSplit,
   trainSettings,
 } from "@unitune/cli";
+import { conversationSplit, createEvaluator, type Exam, textSplit } from "@unitune/training";
 import { characterTokenizer, gpt } from "@unitune/models";
 import { scripted } from "./scripted.ts";
 

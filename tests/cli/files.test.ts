@@ -6,10 +6,10 @@ import {
   removeDirectoryAtomically,
   removePartial,
   takeLock,
-  UserError,
   writeDirectoryAtomically,
   writeFileAtomically,
 } from "@unitune/cli";
+import { UserError } from "@unitune/training";
 import { inFolder } from "./command.ts";
 
 const names = (path: string) => [...Deno.readDirSync(path)].map((entry) => entry.name).sort();

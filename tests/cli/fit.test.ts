@@ -8,7 +8,7 @@ import {
   promptsOf,
   requireFit,
   UserError,
-} from "@unitune/cli";
+} from "@unitune/training";
 import { characterTokenizer, type Message } from "@unitune/models";
 import fc from "fast-check";
 import { assertRefused, inFolder, tiny, train, trained, writeRows } from "./command.ts";

@@ -1,14 +1,12 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import fc from "fast-check";
+import { editDistance, nearest, UserError } from "@unitune/training";
 import {
-  editDistance,
   type FlagTable,
   helpText,
-  nearest,
   parseFlags,
   refuseInVain,
   UsageError,
-  UserError,
   wantsHelp,
   withConfig,
 } from "@unitune/cli";

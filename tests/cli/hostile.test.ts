@@ -6,7 +6,6 @@ import {
   isOutOfMemory,
   leastRoom,
   linesOf,
-  nearest,
   progressReporter,
   readDataset,
   readJson,
@@ -14,8 +13,8 @@ import {
   requireRoom,
   trainSettings,
   UsageError,
-  UserError,
 } from "@unitune/cli";
+import { nearest, UserError } from "@unitune/training";
 import {
   decodeSafetensors,
   encodeSafetensors,
@@ -24,7 +23,7 @@ import {
 } from "@unitune/core";
 import { countParameters } from "@unitune/models";
 import fc from "fast-check";
-import { runPage } from "../../cli/run_page.ts";
+import { runPage } from "../../cli/report/run_page.ts";
 import {
   assertRefused,
   assertSameFiles,

@@ -1,6 +1,7 @@
 /** Many rows: no list of them on the stack, and no more than memory holds. */
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { longest, processHeap, shownWatch, tooLarge, UserError, watchMemory } from "@unitune/cli";
+import { longest, UserError } from "@unitune/training";
+import { processHeap, shownWatch, tooLarge, watchMemory } from "@unitune/cli";
 import fc from "fast-check";
 import { assertRefused, ended, inFolder, start, tiny, train, trained } from "./command.ts";
 

@@ -2,19 +2,17 @@ import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/a
 import {
   allObjectives,
   choiceNamed,
-  nearest,
   objectiveAliases,
   parseFlags,
-  sameName,
   settingFlags,
   splitStages,
-  UserError,
   withConfig,
 } from "@unitune/cli";
+import { nearest, sameName, UserError } from "@unitune/training";
 import { tensor } from "@unitune/core";
 import { catalogue, modelOfLogits } from "@unitune/objectives";
 
-const cli = new URL("../../cli/objectives.ts", import.meta.url);
+const cli = new URL("../../cli/commands/objectives.ts", import.meta.url);
 const decoder = new TextDecoder();
 
 async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {

@@ -20,7 +20,7 @@ interface Module {
 
 for (const command of ["train", "sample", "objectives"]) {
   Deno.test(`${command} imports no package, neither for plots nor for tests`, async () => {
-    const { code, out, err } = await deno(["info", "--json", `cli/${command}.ts`]);
+    const { code, out, err } = await deno(["info", "--json", `cli/commands/${command}.ts`]);
     assertEquals(code, 0, err);
     const graph: { modules: readonly Module[]; npmPackages: object } = JSON.parse(out);
     assert(graph.modules.some(({ specifier }) => specifier.endsWith("/core/tensor.ts")));

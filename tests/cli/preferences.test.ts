@@ -1,16 +1,7 @@
 /** Rows of preferences, labels and prompts: how they are read, and what becomes of them. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import {
-  type Columns,
-  dataOf,
-  type Dataset,
-  encodeAnswer,
-  linesOf,
-  parseJsonl,
-  prepare,
-  trainSettings,
-  UserError,
-} from "@unitune/cli";
+import { type Columns, linesOf, parseJsonl, prepare, trainSettings } from "@unitune/cli";
+import { dataOf, type Dataset, encodeAnswer, UserError } from "@unitune/training";
 import { characterTokenizer, type Message } from "@unitune/models";
 import { assertRefused, inFolder, tiny, train, trained, writeRows } from "./command.ts";
 

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describeObjective, type TrainSettings, trainSettings } from "@unitune/cli";
 import { catalogue, modelOfLogits, type Objective } from "@unitune/objectives";
-import { allObjectives, type ObjectiveName } from "../../cli/objective_names.ts";
+import { allObjectives, type ObjectiveName } from "../../cli/flags/objective_names.ts";
 import { inFolder, readRows, tiny, trained, writeRows } from "./command.ts";
 
 const nobody = modelOfLogits({ embed: (ids) => ids, logits: (embeddings) => embeddings });

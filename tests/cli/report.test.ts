@@ -1,7 +1,7 @@
 /** Pages of runs and of studies: what they show, and that they stand by themselves. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ended, inFolder, start, tiny, trained, writeRows } from "./command.ts";
-import { runPage } from "../../cli/run_page.ts";
+import { runPage } from "../../cli/report/run_page.ts";
 import { requestsOf } from "./requests.ts";
 
 inFolder("a run's page stands by itself and shows every stage", async (folder) => {

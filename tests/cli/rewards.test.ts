@@ -2,23 +2,26 @@
 import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   allObjectives,
-  type Answered,
   checkIdentities,
   createLearner,
-  dataOf,
   describeObjective,
+  identitiesOf,
+  initialModels,
+  openDevice,
+  prepare,
+  type Prepared,
+  trainSettings,
+} from "@unitune/cli";
+import {
+  type Answered,
+  dataOf,
   editSimilarity,
   exactMatch,
   formatReward,
   GOLD,
-  identitiesOf,
-  initialModels,
   lengthPenalty,
   mistakeFor,
-  openDevice,
   parseRewards,
-  prepare,
-  type Prepared,
   randomStream,
   reformatted,
   rewardOf,
@@ -27,12 +30,11 @@ import {
   type TaskExample,
   tasks,
   type TextReward,
-  trainSettings,
   UserError,
   verifierReward,
   verifyAnswer,
   verifyPrompt,
-} from "@unitune/cli";
+} from "@unitune/training";
 import { gpt } from "@unitune/models";
 import fc from "fast-check";
 

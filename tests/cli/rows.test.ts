@@ -4,15 +4,14 @@ import {
   conversationSplit,
   dataOf,
   paddedLength,
-  prepare,
   questionOf,
   type RowSource,
   shuffledRows,
   textSplit,
   toBatch,
-  trainSettings,
   windowRows,
-} from "@unitune/cli";
+} from "@unitune/training";
+import { prepare, trainSettings } from "@unitune/cli";
 import { byteTokenizer, characterTokenizer, type EncodedSequence } from "@unitune/models";
 import fc from "fast-check";
 import { inFolder, reversals, writeRows } from "./command.ts";

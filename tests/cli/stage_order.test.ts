@@ -1,13 +1,11 @@
 /** A row of data is a function of the run's seed, the stage and its number. */
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { copyTree, dataOf, stageSeed } from "@unitune/training";
 import {
-  copyTree,
   createLearner,
-  dataOf,
   initialModels,
   openDevice,
   prepare,
-  stageSeed,
   type TrainSettings,
   trainSettings,
 } from "@unitune/cli";

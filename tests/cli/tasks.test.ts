@@ -11,7 +11,7 @@ import {
   type TaskExample,
   tasks,
   verifyAnswer,
-} from "@unitune/cli";
+} from "@unitune/training";
 
 const splits = generateTasks({ seed: 1 });
 const everything = [...splits.train, ...splits.heldOut, ...splits.longer];

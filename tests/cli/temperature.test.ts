@@ -2,19 +2,21 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import {
   copyTree,
-  createLearner,
   dataOf,
   exactMatch,
-  initialModels,
   type Models,
+  rolloutFeed,
+  type RolloutPlan,
+  UserError,
+} from "@unitune/training";
+import {
+  createLearner,
+  initialModels,
   openDevice,
   prepare,
   type Prepared,
-  rolloutFeed,
-  type RolloutPlan,
   type TrainSettings,
   trainSettings,
-  UserError,
 } from "@unitune/cli";
 import { mapTree, mul, slice, tensor } from "@unitune/core";
 import { createGenerator, gpt, withScore } from "@unitune/models";

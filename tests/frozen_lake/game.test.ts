@@ -1,6 +1,6 @@
 /** Maps, rules, planning, exact evaluation and search. */
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { randomStream, UserError } from "@unitune/cli";
+import { randomStream, UserError } from "@unitune/training";
 import fc from "fast-check";
 import { gameOf } from "../../examples/frozen_lake/dynamics.ts";
 import { evaluatePolicy, play, policyValues } from "../../examples/frozen_lake/evaluation.ts";

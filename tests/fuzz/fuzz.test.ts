@@ -7,8 +7,8 @@ import {
   studyRows,
   studyRuns,
   studyTried,
-  UserError,
 } from "@unitune/cli";
+import { UserError } from "@unitune/training";
 import { inFolder } from "../cli/command.ts";
 import { makeGoodRun } from "./good_run.ts";
 import { kinds, randomOf } from "./inputs.ts";
@@ -58,7 +58,7 @@ Deno.test("defects, stacks, long messages and control characters are faults", ()
   assertEquals(command("step 1/2\n", 0), undefined);
   for (
     const fault of [
-      command("error: x\n    at main (cli/train.ts:1:1)\n"),
+      command("error: x\n    at main (cli/commands/train.ts:1:1)\n"),
       command(`error: ${"x".repeat(1001)}\n`),
       command("error: \x1b[2J\n"),
       command("Terminated"),

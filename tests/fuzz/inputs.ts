@@ -1,5 +1,6 @@
 /** Damaged inputs of every kind, each from a seed and a number. */
-import { integerFrom, type Random, randomStream, settingFlags } from "@unitune/cli";
+import { integerFrom, type Random, randomStream } from "@unitune/training";
+import { settingFlags } from "@unitune/cli";
 import { encodeSafetensors, type RawDType, type RawTensor } from "@unitune/core";
 import { damaged, jsonOf, mutated, pick } from "./mutations.ts";
 

@@ -12,7 +12,7 @@ import {
   standardProgress,
   wantsHelp,
 } from "@unitune/cli";
-import { helpText } from "../../cli/help.ts";
+import { helpText } from "../../cli/flags/help.ts";
 import { start, type Task } from "../cli/command.ts";
 import { makeGoodRun } from "./good_run.ts";
 import { type Kind, kinds } from "./inputs.ts";

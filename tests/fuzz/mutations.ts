@@ -1,5 +1,5 @@
 /** Damage to files and to JSON: seeded, so that the same numbers damage the same way. */
-import { integerFrom, type Random } from "@unitune/cli";
+import { integerFrom, type Random } from "@unitune/training";
 
 /** Texts that readers have stumbled over, each of which may come to stand anywhere in a file. */
 const oddTexts: readonly string[] = [

@@ -13,7 +13,7 @@ import {
 } from "@unitune/cli";
 import { decodeSafetensors, fromRawTensor, SafetensorsError } from "@unitune/core";
 import { decodeCheckpoint } from "@unitune/models";
-import { runPage } from "../../cli/run_page.ts";
+import { runPage } from "../../cli/report/run_page.ts";
 import { copyFolder, type Task } from "../cli/command.ts";
 import {
   configurationInput,

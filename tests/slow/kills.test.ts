@@ -1,6 +1,6 @@
 /** Processes that are killed at any moment, and that start at the same one. */
 import { assert, assertEquals, assertGreater } from "@std/assert";
-import { integerFrom, randomStream } from "@unitune/cli";
+import { integerFrom, randomStream } from "@unitune/training";
 import {
   assertSameFiles,
   ended,

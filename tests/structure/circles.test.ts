@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { circlesOf, type Imports } from "./circles.ts";
 
 const root = new URL("../../", import.meta.url);
-const packages = ["core", "autodiff", "models", "objectives"];
+const packages = ["core", "autodiff", "models", "objectives", "training"];
 
 /** A module of `deno info --json`: `code` is what it loads, `type` what only types are taken from. */
 interface Module {

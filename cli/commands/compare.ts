@@ -1,0 +1,226 @@
+/**
+ * `deno task compare`: what further training does to one model, by supervised fine-tuning, by
+ * preferences, by rewards and by Intuitive Fine-Tuning.
+ *
+ * @module
+ */
+
+import { quoted } from "@unitune/core";
+import { arms } from "../study/arms.ts";
+import { studyPage } from "../study/page.ts";
+import {
+  carryOutStudy,
+  countTrainings,
+  LAST_FIRST_SEED,
+  MOST_SEEDS,
+  seedsOf,
+  type StudyPlan,
+  type StudyResults,
+} from "../study/study.ts";
+import {
+  studyLines,
+  studyMarkdown,
+  studyRemarks,
+  studyRows,
+  studyRuns,
+  studyTried,
+} from "../study/table.ts";
+import { openDevice } from "../run/devices.ts";
+import { runCommand } from "../terminal/errors.ts";
+import { nearest, sameName, UserError } from "@unitune/training";
+import { type FlagTable, type FlagValues, parseFlags, wantsHelp } from "../flags/flags.ts";
+import { helpText } from "../flags/help.ts";
+import { formatDuration, progressReporter, standardProgress } from "../terminal/progress.ts";
+import { requireReplaceable, writeSealed } from "../files/sealed.ts";
+import { shellQuote } from "../terminal/shell.ts";
+import { interruptible } from "../terminal/interruption.ts";
+import { print, say, tell } from "../terminal/terminal.ts";
+import { commitOf } from "../study/commit.ts";
+
+const flags = {
+  quick: {
+    kind: "boolean",
+    help: "Runs a smaller study, of some arms, in at most five minutes on two cores.",
+  },
+  out: {
+    kind: "string",
+    placeholder: "DIR",
+    help: "The folder of the study. Trainings that are finished in it are not repeated.",
+    defaultHelp: "runs/study-quick or runs/study",
+  },
+  seeds: {
+    kind: "integer",
+    default: 5,
+    min: 2,
+    max: MOST_SEEDS,
+    help: "The number of seeds; each has data of its own.",
+  },
+  "first-seed": {
+    kind: "integer",
+    default: 0,
+    min: 0,
+    max: LAST_FIRST_SEED,
+    help: "The first seed. Seeds that no setting was chosen by can confirm a finding.",
+  },
+  arms: {
+    kind: "string",
+    placeholder: "NAMES",
+    help: `Some of the arms, joined by commas: ${arms.map(({ name }) => name).join(", ")}.`,
+    defaultHelp: "all of them; with --quick, some",
+  },
+  noise: {
+    kind: "number",
+    default: 0,
+    min: 0,
+    max: 1,
+    help: "The fraction of training answers that are made wrong.",
+  },
+  device: {
+    kind: "choice",
+    choices: ["auto", "wasm", "webgpu"],
+    default: "auto",
+    help: "Where to compute.",
+  },
+  jobs: {
+    kind: "integer",
+    min: 1,
+    help:
+      "The number of trainings at a time, which share the processors. It does not change results.",
+    defaultHelp: "the number of processors; 1 on webgpu",
+  },
+} as const satisfies FlagTable;
+
+const usage =
+  `Trains one undertrained model further in many ways, on the same prompts and answers and for the ` +
+  `same number of steps, and reports what became of each: exact match, recovery from a wrong ` +
+  `token, longer prompts, distance from the start, and cost. Differences are paired by seed and ` +
+  `have 95 % intervals.
+
+  deno task compare --quick    some arms and a small model, in minutes
+  deno task compare            all arms, in hours
+
+The same command continues a study that was interrupted.`;
+
+/** The arms of the quick form. */
+const QUICK = ["sft", "sft-early", "dft", "ift", "dpo", "orpo", "ppo", "grpo"];
+
+/** What the flags ask for. */
+function planOf(
+  { quick, firstSeed, seeds, arms: names, noise }: FlagValues<typeof flags>,
+): StudyPlan {
+  const known = arms.map(({ name }) => name);
+  const wanted = (names?.split(",") ?? (quick ? QUICK : known)).map((word) => {
+    const name = sameName(word, known);
+    if (name !== undefined) return name;
+    const meant = nearest(word, known);
+    throw new UserError(
+      `--arms: there is no arm ${quoted(word)}${
+        meant === undefined ? `; there are ${known.join(", ")}` : `: did you mean ${meant}?`
+      }`,
+    );
+  });
+  const own = arms.filter(({ name }) => name === "sft" || wanted.includes(name));
+  // Few examples, so that learning them by heart does not do, of a task with many right answers.
+  const data = quick ? { tasks: "pick", examples: 100, noise } : { examples: 2000, noise };
+  const common = quick
+    ? { ...data, evalSteps: 60, warmupSteps: 10 }
+    : { ...data, evalSteps: 100, warmupSteps: 20 };
+  return {
+    // Left out where it is 0, as in studies that were begun before there was a choice.
+    ...(firstSeed > 0 && { firstSeed }),
+    seeds,
+    selectionSeeds: quick ? 1 : 2,
+    arms: own,
+    rates: quick ? [1e-3, 3e-3] : [1e-4, 3e-4, 1e-3, 3e-3],
+    isWholeGrid: !quick,
+    base: quick ? { ...common, steps: 50, learningRate: 1e-3 } : { ...common, steps: 150 },
+    shared: { ...common, steps: quick ? 200 : 400 },
+    samples: quick ? 4 : 8,
+  };
+}
+
+/** `0 to 4`; a single number by itself. */
+const range = (numbers: readonly number[]) =>
+  [...new Set([numbers.at(0), numbers.at(-1)])].join(" to ");
+
+/** What a study's document says, above and below its table. */
+function documentOf(
+  command: string,
+  commit: string | undefined,
+  plan: StudyPlan,
+  results: StudyResults,
+): string {
+  const seeds = seedsOf(plan);
+  const chosenBy = seeds.slice(0, plan.selectionSeeds);
+  return [
+    `Command: \`${command}\`  `,
+    `Commit: ${commit ?? "unknown"}  `,
+    `Seeds: ${range(seeds)}; the settings of each arm are the best on validation data of ` +
+    `${chosenBy.length === 1 ? "seed" : "seeds"} ${range(chosenBy)}, of learning rates ` +
+    plan.rates.join(", "),
+    "",
+    studyMarkdown(plan, results),
+    "",
+    ...studyRemarks(plan, results).map((remark) => `- ${remark}`),
+    "",
+    "What was tried, and its exact match on the validation data that chose:",
+    "",
+    ...studyTried(plan, results).map((tried) => `- ${tried}`),
+    "",
+    `Runs, and the exact match of each seed, ${range(seeds)}:`,
+    "",
+    ...studyRuns(plan, results).map((runs) => `- ${runs}`),
+    "",
+  ].join("\n");
+}
+
+async function main(): Promise<number> {
+  if (wantsHelp(Deno.args)) {
+    console.log(helpText(flags, usage));
+    return 0;
+  }
+  const started = performance.now();
+  // Now: it may be another one once the study is done.
+  const commit = await commitOf(".");
+  const { values } = parseFlags(flags, Deno.args);
+  const plan = planOf(values);
+  const folder = values.out ?? (values.quick ? "runs/study-quick" : "runs/study");
+  const command = ["deno task compare", ...Deno.args.map(shellQuote)].join(" ");
+  const [document, report] = [`${folder}/study.md`, `${folder}/report.html`];
+  const instead = "choose another --out";
+  // Now, rather than when all is done.
+  for (const path of [document, report]) await requireReplaceable(path, instead);
+  using device = await openDevice(values.device, tell);
+  const { jobs = device.name === "wasm" ? navigator.hardwareConcurrency : 1 } = values;
+  const total = countTrainings(plan);
+  say(
+    `${plan.arms.length} arms, ${plan.seeds} seeds, at most ${total} trainings, ${jobs} at a ` +
+      `time, in ${folder}`,
+  );
+  using interruption = interruptible();
+  const { signal } = interruption;
+  let results: StudyResults | undefined;
+  {
+    using progress = progressReporter(standardProgress(), total, 1);
+    results = await carryOutStudy({
+      ...{ folder, plan, command, jobs, progress, signal },
+      device: device.name,
+    });
+  }
+  if (results === undefined) {
+    say(`interrupted; go on with\n  ${command}`);
+    return interruption.exitCode;
+  }
+  interruption[Symbol.dispose]();
+  const rows = studyRows(plan, results);
+  print(`\n${studyLines(rows).join("\n")}\n`);
+  for (const remark of studyRemarks(plan, results)) say(remark);
+  await writeSealed(document, documentOf(command, commit, plan, results), instead);
+  const page = await studyPage({ folder, command, plan, results, device });
+  await writeSealed(report, page, instead);
+  print(`\nreports: ${report}\n         ${document}`);
+  print(`${formatDuration((performance.now() - started) / 1000)} in all`);
+  return 0;
+}
+
+if (import.meta.main) await runCommand(main);

@@ -1,0 +1,80 @@
+/**
+ * `deno task report`: writes the page of a run or of a comparison.
+ *
+ * @module
+ */
+
+import { studyPage } from "../study/page.ts";
+import { holdsStudy, readStudy } from "../study/study.ts";
+import { openDevice } from "../run/devices.ts";
+import { runCommand, UsageError } from "../terminal/errors.ts";
+import { type FlagTable, parseFlags, wantsHelp } from "../flags/flags.ts";
+import { helpText } from "../flags/help.ts";
+import { readRunConfig } from "../run/run_folder.ts";
+import { runPage } from "../report/run_page.ts";
+import { requireReplaceable, writeSealed } from "../files/sealed.ts";
+import { taskCommand } from "../terminal/shell.ts";
+import { print } from "../terminal/terminal.ts";
+
+const flags = {
+  run: {
+    kind: "string",
+    placeholder: "DIR",
+    help: "The folder of a run, as train printed it, or of a comparison.",
+  },
+  out: {
+    kind: "string",
+    placeholder: "FILE",
+    help: "Where the page is written.",
+    defaultHelp: "report.html in the folder",
+  },
+  prompt: {
+    kind: "string",
+    placeholder: "TEXT",
+    help:
+      "For a comparison: the prompt for which the page shows every model's predictions token by token.",
+    defaultHelp: "a question of the test",
+  },
+} as const satisfies FlagTable;
+
+const usage =
+  `Writes an HTML page of a run (curves, results before and after, answers, what the metrics mean) ` +
+  `or of a comparison. The page is one file and loads nothing.
+
+  deno task report --run runs/sft-tasks
+  deno task report --run runs/study-quick --prompt "pick even 23-58"`;
+
+/** The page of a comparison. */
+async function comparisonPage(folder: string, prompt: string | undefined): Promise<string> {
+  const study = await readStudy(folder);
+  using device = await openDevice("wasm");
+  return await studyPage({ folder, device, ...study, ...(prompt !== undefined && { prompt }) });
+}
+
+/** The page of a run, which has no models to ask. */
+async function ownPage(run: string, prompt: string | undefined): Promise<string> {
+  await readRunConfig(run);
+  if (prompt === undefined) return await runPage(run);
+  throw new UsageError(
+    `--prompt is for the folder of a comparison, and ${run} is a run: ask it by`,
+    { command: taskCommand("sample", { run, prompt }) },
+  );
+}
+
+async function main(): Promise<void> {
+  if (wantsHelp(Deno.args)) {
+    console.log(helpText(flags, usage));
+    return;
+  }
+  const { values: { run: folder, out, prompt } } = parseFlags(flags, Deno.args);
+  if (folder === undefined) throw new UsageError("--run DIR is needed");
+  const isStudy = await holdsStudy(folder);
+  const path = out ?? `${folder}/report.html`;
+  const instead = "write the page elsewhere by --out FILE";
+  await requireReplaceable(path, instead);
+  const page = await (isStudy ? comparisonPage : ownPage)(folder, prompt);
+  await writeSealed(path, page, instead);
+  print(`${path} shows the ${isStudy ? "comparison" : "run"}`);
+}
+
+if (import.meta.main) await runCommand(main);

@@ -1,0 +1,102 @@
+/**
+ * `deno task sample`: asks the model of a run, or has it go on with a text.
+ *
+ * @module
+ */
+
+import { createGenerator } from "@unitune/models";
+import { openDevice } from "../run/devices.ts";
+import { runCommand, UsageError } from "../terminal/errors.ts";
+import { type FlagTable, givenFlags, parseFlags, wantsHelp } from "../flags/flags.ts";
+import { helpText } from "../flags/help.ts";
+import { readPrompt } from "../data/prompts.ts";
+import { settingFlags } from "../flags/settings.ts";
+import { print, tell } from "../terminal/terminal.ts";
+import { readTrainedModel } from "../run/trained.ts";
+
+const flags = {
+  run: { kind: "string", placeholder: "DIR", help: "The folder of the run, as train printed it." },
+  prompt: {
+    kind: "string",
+    placeholder: "TEXT",
+    help: "The prompt; for a model of running text, the text to continue.",
+  },
+  "max-new-tokens": {
+    kind: "integer",
+    default: 200,
+    min: 1,
+    help: "The most tokens to generate; generation also ends where the context is full.",
+  },
+  temperature: {
+    kind: "number",
+    default: 0,
+    min: 0,
+    help: "0 always takes the most likely token; 1 samples from the model's probabilities.",
+  },
+  "top-k": { kind: "integer", min: 1, help: "Samples from the K most likely tokens only." },
+  "top-p": {
+    kind: "number",
+    above: 0,
+    max: 1,
+    help: "Samples from the smallest set of most likely tokens with this total probability.",
+  },
+  count: { kind: "integer", default: 1, min: 1, help: "The number of completions." },
+  seed: { kind: "integer", default: 0, min: 0, help: "The seed of the sampling." },
+  raw: {
+    kind: "boolean",
+    help: "Prints completions as they are. Without it, control characters stand as escapes, such " +
+      "as \\u001b, so that no completion controls a terminal.",
+  },
+  device: { ...settingFlags.device, group: "Flags" },
+} as const satisfies FlagTable;
+
+const usage = `Generates from the latest checkpoint of a run.
+
+  deno task sample --run runs/sft-tasks --prompt "reverse bead"
+  deno task sample --run runs/sft-book --prompt "Once" --temperature 0.8`;
+
+async function main(): Promise<void> {
+  if (wantsHelp(Deno.args)) {
+    console.log(helpText(flags, usage));
+    return;
+  }
+  const parsed = parseFlags(flags, Deno.args);
+  const { run, prompt, topK, topP, count, raw, ...options } = parsed.values;
+  if (run === undefined) throw new UsageError("--run DIR is needed");
+  if (prompt === undefined) throw new UsageError('--prompt "..." is needed');
+  const draws = givenFlags(parsed).filter((flag) => drawing.includes(flag));
+  if (options.temperature === 0 && draws.length > 0) {
+    throw new UsageError(
+      `${draws.join(", ")}: nothing is drawn at temperature 0, give a --temperature above it`,
+    );
+  }
+  const trained = await readTrainedModel(run);
+  const { model, params, tokenizer, kind } = trained;
+  const ids = readPrompt({ tokenizer, kind, context: model.config.context }, prompt);
+  using generator = createGenerator(model, {
+    // Why auto is wasm matters less than the answer.
+    device: await openDevice(options.device, options.device === "auto" ? undefined : tell),
+  });
+  const show = raw ? console.log : print;
+  for (let firstRow = 0; firstRow < count; firstRow += AT_ONCE) {
+    const prompts = Array<readonly number[]>(Math.min(AT_ONCE, count - firstRow)).fill(ids);
+    const completions = await generator.generate(params, prompts, {
+      ...options,
+      firstRow,
+      stop: tokenizer.special.stop,
+      ...(topK === undefined ? {} : { topK }),
+      ...(topP === undefined ? {} : { topP }),
+    });
+    for (const completion of completions) {
+      show(`${kind === "text" ? prompt : ""}${tokenizer.decode(completion)}`);
+    }
+  }
+}
+
+/** Completions that are generated together. */
+const AT_ONCE = 64;
+
+/** The flags that say how tokens are drawn. */
+const drawing: readonly string[] = ["--top-k", "--top-p", "--seed", "--count"];
+
+if (import.meta.main) await runCommand(main);

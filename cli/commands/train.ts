@@ -1,0 +1,297 @@
+/**
+ * `deno task train`: trains a GPT and tells what came of it.
+ *
+ * @module
+ */
+
+import { countParameters } from "@unitune/models";
+import { withAnswerLength } from "../run/answer_length.ts";
+import { openDevice } from "../run/devices.ts";
+import { runCommand, UsageError } from "../terminal/errors.ts";
+import { UserError } from "@unitune/training";
+import {
+  type FlagTable,
+  givenFlags,
+  type ParsedFlags,
+  parseFlags,
+  wantsHelp,
+} from "../flags/flags.ts";
+import { helpText } from "../flags/help.ts";
+import { checkModels } from "../run/learner.ts";
+import { shownWatch } from "../data/preparation.ts";
+import { type BaseModel, prepare, type Prepared } from "../data/prepare.ts";
+import { formatDuration, progressReporter, standardProgress } from "../terminal/progress.ts";
+import {
+  beforeAndAfter,
+  matchByKind,
+  momentsOf,
+  readEvaluations,
+  sampleLines,
+} from "../report/summary.ts";
+import {
+  type HeldRun,
+  holdRun,
+  readJson,
+  runConfig,
+  runPaths,
+  startRun,
+} from "../run/run_folder.ts";
+import { describeObjective } from "../run/recipes.ts";
+import { interruptible } from "../terminal/interruption.ts";
+import { settingFlags, type TrainSettings } from "../flags/settings.ts";
+import { splitStages, stageSettings, stagesName } from "../flags/stages.ts";
+import { readBase } from "../run/trained.ts";
+import { requireRoom } from "../run/room.ts";
+import { taskCommand } from "../terminal/shell.ts";
+import { print, say, tell } from "../terminal/terminal.ts";
+import { type Run, type RunResult, timetableOf, train } from "../run/trainer.ts";
+
+/** The settings, and where a run is kept and what it goes on from. */
+const flags = {
+  ...settingFlags,
+  out: {
+    kind: "string",
+    placeholder: "DIR",
+    group: "Run",
+    help: "The folder of the run.",
+    defaultHelp: "a new one under runs/",
+  },
+  resume: {
+    kind: "string",
+    placeholder: "DIR",
+    group: "Run",
+    help: "Resumes the run in a folder from its last checkpoint, with the run's own settings.",
+  },
+  "from-step": {
+    kind: "integer",
+    min: 0,
+    group: "Run",
+    help: "With --resume: goes on from the checkpoint of this step, and makes later ones again.",
+  },
+  config: {
+    kind: "string",
+    placeholder: "FILE",
+    group: "Run",
+    help: "A JSON file of settings, such as a run's config.json. Flags override it.",
+  },
+} as const satisfies FlagTable;
+
+const usage =
+  `Trains a GPT by supervised or Intuitive Fine-Tuning, on preferences, or by reinforcement ` +
+  `learning on its own answers. Without flags it trains on the built-in tasks for about a minute.
+
+  deno task train
+  deno task train --objective ift
+  deno task train --objective sft,dpo --steps 900,300 --learning-rate 3e-3,3e-4
+  deno task train --objective sft,grpo --steps 150,300 --batch-size 32,128 \\
+    --learning-rate 3e-3,5e-4
+  deno task train --objective ift --from runs/sft-tasks --learning-rate 3e-4
+  deno task train --data book.txt --preset nano-cpu
+  deno task train --data rows.jsonl --prompt-column q --completion-column a
+  deno task train --resume runs/sft-tasks`;
+
+type Parsed = ParsedFlags<typeof flags>;
+
+/** Plain lines of progress that a run has at most, about. */
+const LINES = 20;
+
+/** A run that this process has for itself, ready to be carried out. */
+type ReadyRun = Run & { readonly held: HeldRun };
+
+/** All of a run but its folder: its data, the models of a run that it goes on from, its device. */
+async function equip(
+  stages: readonly TrainSettings[],
+  from: string | undefined,
+): Promise<Omit<Run, "folder" | "held">> {
+  const base = from === undefined ? undefined : await readBase(from);
+  const prepared = await prepareShown(stages, base);
+  const [first] = stages;
+  const device = await openDevice(first?.device ?? "auto", tell, first?.precision);
+  requireRoom(stages, prepared, device.name);
+  return {
+    // The device that a run is on, in place of "auto".
+    stages: stages.map((settings) => ({ ...settings, device: device.name })),
+    prepared,
+    device,
+    ...base && { start: base.models },
+  };
+}
+
+/** Prepares the data of a run, with its progress shown where that takes long. */
+async function prepareShown(stages: readonly TrainSettings[], base?: BaseModel): Promise<Prepared> {
+  using watch = shownWatch(standardProgress());
+  return await prepare(stages, base, { watch });
+}
+
+/** A new run, whose folder is made once there is all that it needs. */
+async function newRun(parsed: Parsed, argv: readonly string[]): Promise<ReadyRun> {
+  const { config, out, fromStep } = parsed.values;
+  if (fromStep !== undefined) {
+    throw new UsageError("--from-step is of a run that is gone on with: name it by --resume");
+  }
+  const file = config === undefined ? {} : settingsIn(await readJson(config));
+  const settings = settingsOf(argv, file, config ?? "");
+  const run = await equip(settings, settings[0]?.from);
+  const { stages, prepared, start } = run;
+  await checkModels(stages, prepared, start);
+  const name = `${stagesName(stages)}-${prepared.name}`;
+  const held = await startRun(out, name, runConfig(stages, prepared));
+  return { folder: held.folder, held, ...run };
+}
+
+/** The run that is gone on with, taken before anything else is looked at. */
+async function oldRun(parsed: Parsed, argv: readonly string[], folder: string): Promise<ReadyRun> {
+  const elsewhere = givenFlags(parsed).filter((flag) => !mayChange.includes(flag));
+  if (elsewhere.length > 0) {
+    throw new UsageError(
+      `--resume goes on with the run's own settings: leave out ${elsewhere.join(", ")}`,
+    );
+  }
+  const held = await holdRun(folder, parsed.values.fromStep);
+  const settings = settingsOf(argv, held.config.settings, runPaths(folder).config);
+  const from = settings[0]?.from;
+  // Once it has a checkpoint, a run needs the one that it came from no more.
+  const isUnderWay = held.saved !== undefined;
+  const run = await equip(settings, from !== undefined && isUnderWay ? folder : from);
+  if (held.config.data.digest !== run.prepared.data.digest) {
+    throw new UserError(
+      `the data of ${folder} has changed since the run began: restore it, or start a new run`,
+    );
+  }
+  const [made, stored] = [run.prepared.config, held.config.model].map((model) =>
+    JSON.stringify(Object.entries(model).toSorted())
+  );
+  if (made !== stored) {
+    throw new UserError(
+      `${runPaths(folder).config} tells of a model of other sizes than its settings give: it was ` +
+        `changed, put it back`,
+    );
+  }
+  return { folder, held, ...run };
+}
+
+/** What a resumed run may be told: where things are, which changes nothing that is computed. */
+const mayChange: readonly string[] = [
+  "--resume",
+  "--from-step",
+  "--device",
+  "--data",
+  "--from",
+  "--reward-model",
+  "--teacher",
+];
+
+/** The settings in a configuration file: a person's, or a run's own, which has more in it. */
+function settingsIn(config: unknown): unknown {
+  return typeof config === "object" && config !== null && "settings" in config
+    ? config.settings
+    : config;
+}
+
+/** The settings of each stage: those of the command line over those of a file. */
+function settingsOf(
+  argv: readonly string[],
+  file: unknown,
+  path: string,
+): readonly TrainSettings[] {
+  const lines = splitStages(argv, Array.isArray(file) ? file.length || 1 : 1);
+  return stageSettings(lines.map((line) => parseFlags(flags, line)), file, path);
+}
+
+/** What is about to be done. */
+function introduction({ folder, stages, prepared, device }: Run, done: number): string {
+  const { config, name, notes } = prepared;
+  const losses = stages.map((settings, i) => {
+    const data = prepared.stages[i]?.data;
+    const told = data === undefined ? settings : withAnswerLength(settings, data);
+    const { formula, normalizer } = describeObjective(told);
+    const label = stages.length === 1 ? "loss" : `loss of ${settings.objective}`;
+    return `${label}: ${formula} (divided by ${normalizer})`;
+  });
+  const parameters = countParameters(config).toLocaleString("en-US");
+  return [
+    `${stages.map(({ objective }) => objective).join(", ")} on ${name}: ${notes[0]}`,
+    ...notes.slice(1),
+    ...losses,
+    `evaluation: cross-entropy in nats per token; uniform guessing gives ` +
+    `ln ${config.vocabulary} = ${Math.log(config.vocabulary).toFixed(4)}`,
+    `model: GPT of ${parameters} parameters (layers ${config.layers}, heads ${config.heads}, ` +
+    `width ${config.width}, context ${config.context}, vocabulary ${config.vocabulary}) on ` +
+    device.name,
+    `run: ${folder}${done > 0 ? `, resumed at step ${done}` : ""}`,
+  ].join("\n");
+}
+
+/** What came of it. */
+async function conclusion(
+  { folder, stages }: Run,
+  { checkpoint: { path }, reports }: RunResult,
+): Promise<string> {
+  const evaluations = await readEvaluations(runPaths(folder).metrics);
+  const moments = momentsOf(stages);
+  const blocks = [
+    beforeAndAfter(evaluations, moments),
+    matchByKind(evaluations, moments),
+    sampleLines(reports[0]?.answers ?? []),
+  ];
+  return [
+    ...blocks.filter((block) => block.length > 0).map((block) => `\n${block.join("\n")}`),
+    `\nthe model is in ${path}; ask it:`,
+    `  ${taskCommand("sample", { run: folder })} --prompt "..."`,
+  ].join("\n");
+}
+
+/** Trains, with its progress shown, until it is done or interrupted; says what by. */
+async function carryOut(run: Run): Promise<RunResult & { readonly exitCode: number }> {
+  const { total: steps } = timetableOf(run.stages);
+  const loggingSteps = run.stages[0]?.loggingSteps ?? 1;
+  const lineEvery = Math.max(loggingSteps, Math.ceil(steps / LINES));
+  using progress = progressReporter(standardProgress(), steps, lineEvery);
+  using interruption = interruptible(() =>
+    progress.print("stopping after this step, with a checkpoint (once more: at once)")
+  );
+  const result = await train({ ...run, progress, signal: interruption.signal });
+  return { ...result, exitCode: interruption.exitCode };
+}
+
+async function main(): Promise<number> {
+  if (wantsHelp(Deno.args)) {
+    console.log(helpText(flags, usage));
+    return 0;
+  }
+  const started = performance.now();
+  const [line = []] = splitStages(Deno.args);
+  const parsed = parseFlags(flags, line);
+  const { resume } = parsed.values;
+  const run = resume === undefined
+    ? await newRun(parsed, Deno.args)
+    : await oldRun(parsed, Deno.args, resume);
+  const { folder } = run;
+  using held = run.held;
+  const { total: steps } = timetableOf(run.stages);
+  const done = held.saved?.position.step ?? 0;
+  if (done === steps) {
+    // What a kill left after the last checkpoint is tidied up all the same.
+    await train(run);
+    say(
+      `${folder} is complete: all ${steps} steps are done.\n` +
+        `A run keeps its settings; to train its model further, start another from it:\n  ` +
+        taskCommand("train", { from: folder }),
+    );
+    return 0;
+  }
+  say(introduction(run, done));
+  const result = await carryOut(run);
+  if (!result.isComplete) {
+    say(
+      `interrupted after step ${result.checkpoint.position.step}; go on with\n  ` +
+        taskCommand("train", { resume: folder }),
+    );
+    return result.exitCode;
+  }
+  say(await conclusion(run, result));
+  print(`${formatDuration((performance.now() - started) / 1000)} in all`);
+  return 0;
+}
+
+if (import.meta.main) await runCommand(main);

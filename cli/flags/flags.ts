@@ -1,0 +1,520 @@
+/**
+ * Command-line flags as a table: one row a flag, from which come the types of the values, the
+ * checks, the help and what a configuration file may hold.
+ *
+ * @module
+ */
+
+import { parseArgs } from "@std/cli";
+import { clipped, quoted } from "@unitune/core";
+import { UsageError } from "../terminal/errors.ts";
+import { nearest, sameName, UserError } from "@unitune/training";
+
+/** What every flag has. */
+export interface FlagBase {
+  /** What the flag does: a sentence or two. */
+  readonly help: string;
+  /** The heading that the flag is listed under. */
+  readonly group?: string;
+  /** The flag has an effect only where another flag, by its name, has one of these values. */
+  readonly when?: Readonly<Record<string, readonly string[]>>;
+  /** These values in words, where they are many. */
+  readonly scope?: string;
+  /** The value without the flag, in words, where it depends on others. */
+  readonly defaultHelp?: string;
+}
+
+/** A flag that takes a text. */
+export interface StringFlag extends FlagBase {
+  /** A text. */
+  readonly kind: "string";
+  /** The value without the flag. */
+  readonly default?: string;
+  /** What stands for the value in the help, such as `FILE`. */
+  readonly placeholder?: string;
+}
+
+/** A flag that takes a number. */
+export interface NumberFlag extends FlagBase {
+  /** A finite number, or a whole one. */
+  readonly kind: "number" | "integer";
+  /** The value without the flag. */
+  readonly default?: number;
+  /** The least value. */
+  readonly min?: number;
+  /** The greatest value. */
+  readonly max?: number;
+  /** What the value must be greater than. */
+  readonly above?: number;
+  /** What the value must be less than. */
+  readonly below?: number;
+}
+
+/** A flag that is there or not; `--no-x` unsets `--x`. */
+export interface BooleanFlag extends FlagBase {
+  /** True or false. */
+  readonly kind: "boolean";
+  /** The value without the flag: false, unless said. */
+  readonly default?: boolean;
+}
+
+/** A flag that takes one of some words. */
+export interface ChoiceFlag extends FlagBase {
+  /** One of some words. */
+  readonly kind: "choice";
+  /** The words. */
+  readonly choices: readonly string[];
+  /** Other words for some of them. */
+  readonly aliases?: Readonly<Record<string, string>>;
+  /** What stands for the value in the help, in place of all the words. */
+  readonly placeholder?: string;
+  /** The value without the flag. */
+  readonly default?: string;
+}
+
+/** One flag. */
+export type Flag = StringFlag | NumberFlag | BooleanFlag | ChoiceFlag;
+
+/** The flags of a command, by name, without the dashes in front. */
+export type FlagTable = Readonly<Record<string, Flag>>;
+
+/** The type of what a flag is given. */
+export type GivenValue<F extends Flag> = F extends BooleanFlag ? boolean
+  : F extends NumberFlag ? number
+  : F extends ChoiceFlag ? F["choices"][number]
+  : string;
+
+/** The type of a flag's value: undefined is possible where there is no default. */
+export type FlagValue<F extends Flag> = F extends BooleanFlag ? boolean
+  : F extends { readonly default: string | number } ? GivenValue<F>
+  : GivenValue<F> | undefined;
+
+/** `learning-rate` as `learningRate`. */
+export type CamelCase<Name extends string> = Name extends `${infer Head}-${infer Tail}`
+  ? `${Head}${Capitalize<CamelCase<Tail>>}`
+  : Name;
+
+/** The values of all flags, by name in camel case. */
+export type FlagValues<Table extends FlagTable> = {
+  readonly [Name in keyof Table & string as CamelCase<Name>]: FlagValue<Table[Name]>;
+};
+
+/** Where a value comes from. */
+export type FlagSource = "default" | "config" | "flag";
+
+/** The values of all flags, and where each comes from. */
+export interface ParsedFlags<Table extends FlagTable> {
+  /** The values, by name in camel case. */
+  readonly values: FlagValues<Table>;
+  /** Where each value comes from, by the same names: contradictions are between given values. */
+  readonly sources: Readonly<Record<CamelCase<keyof Table & string>, FlagSource>>;
+}
+
+/**
+ * The values of the flags on a command line. A flag that is given twice has its last value. A choice
+ * may be spelled in any case, with or without hyphens.
+ *
+ * @param table The flags that there are.
+ * @param argv The arguments, as in `Deno.args`.
+ * @returns The values and their sources.
+ * @throws {UsageError} Where a flag is unknown (the nearest is suggested), lacks its value, or has
+ * one of the wrong kind, out of its range or not among its choices.
+ *
+ * @example
+ * ```ts
+ * import { parseFlags } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const table = {
+ *   "learning-rate": { kind: "number", default: 1e-3, above: 0, help: "The peak learning rate." },
+ *   data: { kind: "string", help: "A data file." },
+ * } as const;
+ *
+ * const { values, sources } = parseFlags(table, ["--learning-rate", "0.01"]);
+ * const rate: number = values.learningRate;
+ * const data: string | undefined = values.data;
+ * assertEquals([rate, data], [0.01, undefined]);
+ * assertEquals(sources, { learningRate: "flag", data: "default" });
+ * ```
+ */
+export function parseFlags<const Table extends FlagTable>(
+  table: Table,
+  argv: readonly string[],
+): ParsedFlags<Table>;
+export function parseFlags(table: FlagTable, argv: readonly string[]): ParsedFlags<FlagTable> {
+  const names = Object.keys(table);
+  const boolean = names.filter((name) => table[name]?.kind === "boolean");
+  const strays: string[] = [];
+  const given: Record<string, unknown> = parseArgs([...argv], {
+    string: names.filter((name) => !boolean.includes(name)),
+    boolean,
+    negatable: boolean,
+    // Told apart from false, which may have been given.
+    default: Object.fromEntries(boolean.map((name) => [name, null])),
+    unknown: (argument) => {
+      strays.push(argument);
+      return false;
+    },
+  });
+
+  // Left behind by `--`, after which nothing counts as a flag.
+  if (Array.isArray(given._)) { for (const argument of given._) strays.push(String(argument)); }
+
+  const values: Record<string, FlagValue<Flag>> = {};
+  const sources: Record<string, FlagSource> = {};
+  for (const [name, flag] of Object.entries(table)) {
+    const key = camelCase(name);
+    const text = given[name] ?? undefined;
+    if (text === "") {
+      throw new UsageError(
+        `--${name} needs a value (one that starts with a dash is written --${name}=-…)`,
+      );
+    }
+    values[key] = text === undefined
+      ? defaultOf(flag)
+      : checked(flag, fromText(flag, text), () => wrongValue(name, flag, text));
+    sources[key] = text === undefined ? "default" : "flag";
+  }
+  for (const stray of strays) throw strayError(table, stray);
+  // The parser reads `--flag=word` as true or false, whatever the word.
+  for (const [name, flag] of Object.entries(table)) {
+    if (flag.kind !== "boolean") continue;
+    const prefix = `--${name}=`;
+    for (const argument of argv.filter((argument) => argument.startsWith(prefix))) {
+      const word = argument.slice(prefix.length);
+      if (word !== "true" && word !== "false") throw wrongValue(name, flag, word);
+    }
+  }
+  return { values, sources };
+}
+
+/**
+ * The values of a configuration file under those of the command line: a flag that was given wins
+ * over the file, the file over the defaults.
+ *
+ * @param table The flags that a file may hold.
+ * @param parsed What the command line says, of these flags and perhaps of more.
+ * @param config The file's parsed JSON: an object whose keys are flags' names, in kebab, camel or
+ * snake case.
+ * @param file The file's name, for errors.
+ * @returns The values of the table's flags, and their sources.
+ * @throws {UserError} Where the file holds anything that the command line would not accept.
+ *
+ * @example
+ * ```ts
+ * import { parseFlags, withConfig } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const table = {
+ *   steps: { kind: "integer", default: 100, min: 1, help: "Optimizer steps." },
+ *   seed: { kind: "integer", default: 0, help: "The seed of everything random." },
+ * } as const;
+ *
+ * const parsed = parseFlags(table, ["--steps", "5"]);
+ * const { values } = withConfig(table, parsed, { steps: 7, seed: 42 }, "config.json");
+ * assertEquals(values, { steps: 5, seed: 42 });
+ * ```
+ */
+export function withConfig<const Table extends FlagTable>(
+  table: Table,
+  parsed: ParsedFlags<NoInfer<Table>>,
+  config: unknown,
+  file: string,
+): ParsedFlags<Table>;
+export function withConfig(
+  table: FlagTable,
+  parsed: ParsedFlags<FlagTable>,
+  config: unknown,
+  file: string,
+): ParsedFlags<FlagTable> {
+  if (typeof config !== "object" || config === null || Array.isArray(config)) {
+    throw new UserError(`${file} must hold a JSON object of flags, such as {"steps": 100}`);
+  }
+  const keys = Object.keys(table).map(camelCase);
+  const values = Object.fromEntries(keys.map((key) => [key, parsed.values[key]]));
+  const sources = Object.fromEntries(keys.map((key) => [key, parsed.sources[key] ?? "default"]));
+  const seen = new Set<string>();
+  for (const [written, value] of Object.entries(config)) {
+    const name = kebabCase(written);
+    const flag = Object.hasOwn(table, name) ? table[name] : undefined;
+    if (flag === undefined) {
+      throw new UserError(`${file}: unknown key ${quoted(written)}${suggestion(name, table, "")}`);
+    }
+    if (seen.has(name)) {
+      throw new UserError(`${file}: ${quoted(written)} says ${name} a second time`);
+    }
+    seen.add(name);
+    const right = checked(
+      flag,
+      value,
+      () => new UserError(`${file}: ${quoted(written)} ${wrongText(flag, value)}`),
+    );
+    const key = camelCase(name);
+    if (sources[key] === "flag") continue;
+    values[key] = right;
+    sources[key] = "config";
+  }
+  return { values, sources };
+}
+
+/**
+ * Whether help is asked for, whatever else is on the command line.
+ *
+ * @param argv The arguments.
+ * @returns True where `--help` or `-h` is among them.
+ *
+ * @example
+ * ```ts
+ * import { wantsHelp } from "@unitune/cli";
+ * import { assert } from "@std/assert";
+ *
+ * assert(wantsHelp(["--stesp", "-h"]));
+ * ```
+ */
+export function wantsHelp(argv: readonly string[]): boolean {
+  return argv.includes("--help") || argv.includes("-h");
+}
+
+/**
+ * The flags that the command line gives, as they are written there.
+ *
+ * @param parsed What the command line says.
+ * @returns Their names, with dashes.
+ *
+ * @example
+ * ```ts
+ * import { givenFlags, parseFlags } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const table = { "batch-size": { kind: "integer", help: "Sequences." } } as const;
+ * assertEquals(givenFlags(parseFlags(table, ["--batch-size", "8"])), ["--batch-size"]);
+ * ```
+ */
+export function givenFlags({ sources }: Pick<ParsedFlags<FlagTable>, "sources">): string[] {
+  return Object.entries(sources)
+    .filter(([, source]) => source === "flag")
+    .map(([key]) => `--${kebabCase(key)}`);
+}
+
+/**
+ * Refuses a flag that the command line gives in vain: one that another flag's value switches off.
+ * A configuration file may hold such a value, so that one file serves several objectives.
+ *
+ * @param table The flags that there are.
+ * @param parsed The values and their sources.
+ * @throws {UsageError} Where a flag has no effect.
+ *
+ * @example
+ * ```ts
+ * import { parseFlags, refuseInVain, UsageError } from "@unitune/cli";
+ * import { assertThrows } from "@std/assert";
+ *
+ * const table = {
+ *   optimizer: { kind: "choice", choices: ["adamw", "sgd"], default: "adamw", help: "The rule." },
+ *   beta2: { kind: "number", when: { optimizer: ["adamw"] }, help: "A decay." },
+ * } as const;
+ * assertThrows(
+ *   () => refuseInVain(table, parseFlags(table, ["--optimizer", "sgd", "--beta2", "0.9"])),
+ *   UsageError,
+ *   "--beta2 has an effect only with --optimizer adamw, not with sgd",
+ * );
+ * ```
+ */
+export function refuseInVain(table: FlagTable, parsed: Resolved): void {
+  const [message] = flagsInVain(table, parsed).values();
+  if (message !== undefined) throw new UsageError(message);
+}
+
+/** Values and where they come from. */
+export interface Resolved {
+  /** The values, by name in camel case. */
+  readonly values: object;
+  /** Where each comes from. */
+  readonly sources: ParsedFlags<FlagTable>["sources"];
+}
+
+/**
+ * The flags that the command line gives in vain, and why each is.
+ *
+ * @param table The flags that there are.
+ * @param parsed The values and their sources.
+ * @returns By the flags' names: what is wrong.
+ */
+export function flagsInVain(table: FlagTable, { values, sources }: Resolved): Map<string, string> {
+  const valueOf = new Map<string, unknown>(Object.entries(values));
+  const given = Object.entries(table).filter(([name]) => sources[camelCase(name)] === "flag");
+  return new Map(
+    given.flatMap(([name, { when = {}, scope }]) =>
+      Object.entries(when).flatMap(([other, needed]): [string, string][] => {
+        const value = String(valueOf.get(camelCase(other)));
+        return needed.includes(value) ? [] : [[
+          name,
+          `--${name} has an effect only with ${
+            scope ?? `--${other} ${needed.join(" or ")}`
+          }, not with ${value}`,
+        ]];
+      })
+    ),
+  );
+}
+
+/**
+ * The choice of a flag that a word stands for, in whatever spelling.
+ *
+ * @param flag The flag.
+ * @param word The word.
+ * @returns The choice; undefined where the word stands for none.
+ *
+ * @example
+ * ```ts
+ * import { choiceNamed, settingFlags } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(choiceNamed(settingFlags.objective, "iwSft"), "iw-sft");
+ * assertEquals(choiceNamed(settingFlags.objective, "REINFORCE++"), "reinforce-plus-plus");
+ * ```
+ */
+export function choiceNamed(
+  { choices, aliases = {} }: Pick<ChoiceFlag, "choices" | "aliases">,
+  word: string,
+): string | undefined {
+  const alias = sameName(word, Object.keys(aliases));
+  return sameName(word, choices) ?? (alias === undefined ? undefined : aliases[alias]);
+}
+
+/** Choices that an error lists beside the one that was meant. */
+const MOST_LISTED = 8;
+
+/** What is wrong with a value, and what may have been meant. */
+function wrongText(flag: Flag, given: unknown): string {
+  const meant = flag.kind === "choice" && typeof given === "string"
+    ? nearest(given, flag.choices)
+    : undefined;
+  // The one that was meant is not to be looked for behind forty others; --help has them all.
+  const isLong = flag.kind === "choice" && flag.choices.length > MOST_LISTED;
+  if (meant !== undefined && isLong) return `can't be ${quoted(given)}: did you mean ${meant}?`;
+  const why = meant === undefined ? inSingle(flag, given) : `: did you mean ${meant}?`;
+  return `must be ${expected(flag)}, not ${quoted(given)}${why}`;
+}
+
+function wrongValue(name: string, flag: Flag, given: unknown): UsageError {
+  return new UsageError(`--${name} ${wrongText(flag, given)}`);
+}
+
+/** What f32, in which is computed, makes of a number, where that is another one altogether. */
+function inSingle(flag: Flag, given: unknown): string {
+  const value = Number(fromText(flag, given));
+  if (flag.kind !== "number" || !Number.isFinite(value) || !inRange(flag, value)) return "";
+  return `, which is ${Math.fround(value)} in 32 bits`;
+}
+
+/** What a flag takes, for an error: `a whole number, at least 1`. */
+function expected(flag: Flag): string {
+  switch (flag.kind) {
+    case "string":
+      return "a text";
+    case "boolean":
+      return "true or false";
+    case "choice":
+      return `one of ${flag.choices.join(", ")}`;
+    case "integer":
+      return ["a whole number", ...ranges(flag)].join(", ");
+    case "number":
+      return ["a number", ...ranges(flag)].join(", ");
+    default:
+      return flag satisfies never;
+  }
+}
+
+/** The limits of a number, in words. */
+function ranges(flag: NumberFlag): string[] {
+  const words = {
+    min: "at least",
+    above: "above",
+    max: "at most",
+    below: "below",
+  } as const;
+  const limits = ["min", "above", "max", "below"] as const;
+  return limits.flatMap((limit) => {
+    const value = flag[limit];
+    return value === undefined ? [] : [`${words[limit]} ${value}`];
+  });
+}
+
+/** A flag's value as its kind reads a command line's text. */
+function fromText(flag: Flag, given: unknown): unknown {
+  const numeric = flag.kind === "number" || flag.kind === "integer";
+  return numeric && typeof given === "string" && given.trim() !== "" ? Number(given) : given;
+}
+
+/** The value, where it is one that the flag takes. */
+function checked(flag: Flag, value: unknown, error: () => Error): string | number | boolean {
+  switch (flag.kind) {
+    case "string":
+      if (typeof value === "string") return value;
+      break;
+    case "boolean":
+      if (typeof value === "boolean") return value;
+      break;
+    case "choice": {
+      const choice = typeof value === "string" ? choiceNamed(flag, value) : undefined;
+      if (choice !== undefined) return choice;
+      break;
+    }
+    case "integer":
+      if (typeof value === "number" && Number.isSafeInteger(value) && inRange(flag, value)) {
+        return value;
+      }
+      break;
+    case "number":
+      if (typeof value === "number" && inRange(flag, value) && isKept(flag, value)) return value;
+      break;
+    default:
+      flag satisfies never;
+  }
+  throw error();
+}
+
+function inRange(flag: NumberFlag, value: number): boolean {
+  const { min = -Infinity, max = Infinity, above = -Infinity, below = Infinity } = flag;
+  return min <= value && value <= max && above < value && value < below;
+}
+
+/** Whether f32 has a number, at most rounded, and within limits that are not reached. */
+function isKept({ above = -Infinity, below = Infinity }: NumberFlag, value: number): boolean {
+  const single = Math.fround(value);
+  return Number.isFinite(single) && (single !== 0 || value === 0) &&
+    above < single && single < below;
+}
+
+function defaultOf(flag: Flag): string | number | boolean | undefined {
+  return flag.kind === "boolean" ? flag.default ?? false : flag.default;
+}
+
+/** What is wrong with an argument that is no flag of the table. */
+function strayError(table: FlagTable, argument: string): UsageError {
+  if (!/^-./.test(argument)) {
+    return new UsageError(
+      `unexpected argument ${quoted(argument)}: a value follows its flag`,
+    );
+  }
+  const written = argument.split("=", 1).join("");
+  const name = written.replace(/^-+(no-)?/, "");
+  if (Object.hasOwn(table, name) && argument === `${written}=`) {
+    return new UsageError(`--${name} needs a value`);
+  }
+  return new UsageError(`unknown flag ${clipped(written, 80)}${suggestion(name, table, "--")}`);
+}
+
+function suggestion(name: string, table: FlagTable, dashes: string): string {
+  const meant = nearest(name, Object.keys(table));
+  return meant === undefined ? "" : `: did you mean ${dashes}${meant}?`;
+}
+
+function camelCase(name: string): string {
+  return name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function kebabCase(name: string): string {
+  return name.replace(/_/g, "-").replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}

@@ -1,0 +1,110 @@
+/**
+ * The help text of a command, from its table of flags.
+ *
+ * @module
+ */
+
+import type { Flag, FlagTable, NumberFlag } from "./flags.ts";
+import { WIDTH, wrapText, wrapWords } from "../terminal/layout.ts";
+
+/** The column where descriptions begin; a longer flag has a line of its own. */
+const indent = 28;
+
+/**
+ * The help of a command: its usage, then the flags under their groups' headings, each with what it
+ * takes, what it does, when it counts, its range where there is an upper limit, and its default, in
+ * at most 80 columns.
+ *
+ * @param table The flags that there are.
+ * @param usage How the command is called and what it does; paragraphs are wrapped, lines that begin
+ * with a space are kept as they are.
+ * @returns The text, without a newline at its end.
+ *
+ * @example
+ * ```ts
+ * import { helpText } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const table = {
+ *   steps: { kind: "integer", default: 100, min: 1, group: "Training", help: "Optimizer steps." },
+ * } as const;
+ *
+ * assertEquals(
+ *   helpText(table, "deno task train [flags]"),
+ *   [
+ *     "deno task train [flags]",
+ *     "",
+ *     "Training",
+ *     "  --steps N                 Optimizer steps. (default 100)",
+ *     "",
+ *     "Help",
+ *     "  --help, -h                Show this text.",
+ *   ].join("\n"),
+ * );
+ * ```
+ */
+export function helpText(table: FlagTable, usage: string): string {
+  const lines = wrapText(usage).split("\n");
+  const groups = Map.groupBy(Object.entries(table), ([, flag]) => flag.group ?? "Flags");
+  for (const [group, flags] of groups) {
+    // deno-lint-ignore unitune/no-spread-of-data -- flags of a table
+    lines.push("", group, ...flags.flatMap(([name, flag]) => row(label(name, flag), about(flag))));
+  }
+  // deno-lint-ignore unitune/no-spread-of-data -- lines of one flag
+  lines.push("", "Help", ...row("--help, -h", "Show this text."));
+  return lines.join("\n");
+}
+
+/** A flag beside its description, or above it where it is too long. */
+function row(left: string, description: string): string[] {
+  const [first = "", ...rest] = wrapWords(description, WIDTH - indent);
+  const beside = `  ${left}`.padEnd(indent);
+  const continued = rest.map((line) => " ".repeat(indent) + line);
+  return beside.length > indent || !beside.endsWith("  ")
+    ? [`  ${left}`, " ".repeat(indent) + first, ...continued]
+    : [beside + first, ...continued];
+}
+
+/** The flag and what stands for its value. */
+function label(name: string, flag: Flag): string {
+  switch (flag.kind) {
+    case "boolean":
+      return flag.default === true ? `--no-${name}` : `--${name}`;
+    case "choice":
+      return `--${name} ${flag.placeholder ?? flag.choices.join("|")}`;
+    case "integer":
+      return `--${name} N`;
+    case "number":
+      return `--${name} X`;
+    case "string":
+      return `--${name} ${flag.placeholder ?? "TEXT"}`;
+    default:
+      return flag satisfies never;
+  }
+}
+
+/** The description, then when it counts, the range and the default, where there are any. */
+function about(flag: Flag): string {
+  const numeric = flag.kind === "number" || flag.kind === "integer";
+  const notes = Object.entries(flag.when ?? {}).map(([name, values]) =>
+    `with ${flag.scope ?? `--${name} ${alternatives(values)}`}`
+  );
+  // deno-lint-ignore unitune/no-spread-of-data -- a limit or none
+  if (numeric) notes.push(...range(flag));
+  const byDefault = flag.kind === "boolean" ? flag.defaultHelp : flag.default ?? flag.defaultHelp;
+  if (byDefault !== undefined) notes.push(`default ${byDefault}`);
+  return notes.length === 0 ? flag.help : `${flag.help} (${notes.join("; ")})`;
+}
+
+/** A number's range, where it has an upper limit. */
+function range({ min, max, above, below }: NumberFlag): string[] {
+  const from = min ?? (above === undefined ? undefined : `above ${above}`) ?? "";
+  const to = max ?? (below === undefined ? undefined : `below ${below}`);
+  return to === undefined ? [] : [`${from} to ${to}`.trim()];
+}
+
+/** `a`, `a or b`, `a, b or c`. */
+function alternatives(words: readonly string[]): string {
+  const last = words.at(-1) ?? "";
+  return words.length < 2 ? last : `${words.slice(0, -1).join(", ")} or ${last}`;
+}

@@ -1,0 +1,259 @@
+/**
+ * What a run tells: a line for each evaluation; at the end a table of before and after, and samples.
+ *
+ * @module
+ */
+
+import { type Answer, shortened, type SplitReport } from "@unitune/training";
+import { type JsonLine, readJsonLines } from "../files/json_lines.ts";
+import { columnWidths, fitTable, WIDTH, wrapWords } from "../terminal/layout.ts";
+import type { TrainSettings } from "../flags/settings.ts";
+
+/** An evaluation, as `metrics.jsonl` has it. */
+export interface EvaluationLine {
+  /** Optimizer steps done. */
+  readonly step: number;
+  /** The split. */
+  readonly split: string;
+  /** Numbers by name. */
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+/**
+ * Reads a run's evaluations.
+ *
+ * @param path The run's `metrics.jsonl`.
+ * @returns The evaluations, in order.
+ * @throws {UserError} If the file cannot be read.
+ */
+export async function readEvaluations(path: string): Promise<EvaluationLine[]> {
+  return evaluationsIn(await readJsonLines(path));
+}
+
+/**
+ * The evaluations among the lines of a `metrics.jsonl`.
+ *
+ * @param lines The lines.
+ * @returns The evaluations, in order.
+ *
+ * @example
+ * ```ts
+ * import { evaluationsIn } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const lines = [{ step: 1, loss: 2 }, { step: 1, split: "validation", eval_loss: 3 }];
+ * assertEquals(evaluationsIn(lines), [
+ *   { step: 1, split: "validation", metrics: { eval_loss: 3 } },
+ * ]);
+ * ```
+ */
+export function evaluationsIn(lines: readonly JsonLine[]): EvaluationLine[] {
+  return lines.flatMap(({ split, ...line }) => {
+    if (typeof split !== "string") return [];
+    const numbers = Object.entries(line).filter((entry): entry is [string, number] =>
+      typeof entry[1] === "number" && Number.isFinite(entry[1])
+    );
+    const { step = 0, ...metrics } = Object.fromEntries(numbers);
+    return [{ step, split, metrics }];
+  });
+}
+
+/** How a metric is shown. */
+interface Column {
+  readonly metric: string;
+  readonly title: string;
+  readonly digits: number;
+  /** Only in the table at the end. */
+  readonly isDetail?: boolean;
+}
+
+const columns: readonly Column[] = [
+  { metric: "eval_loss", title: "loss", digits: 4 },
+  { metric: "eval_mean_token_accuracy", title: "token accuracy", digits: 3 },
+  { metric: "eval_exact_match", title: "exact match", digits: 3 },
+  { metric: "eval_forced_exact_match", title: "forced", digits: 3, isDetail: true },
+  { metric: "eval_exact_match_gap", title: "gap", digits: 3, isDetail: true },
+];
+
+/**
+ * An evaluation on one line.
+ *
+ * @param report The evaluation.
+ * @returns The split and its main numbers, or that there are none.
+ *
+ * @example
+ * ```ts
+ * import { describeReport } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const report = { split: "validation", metrics: { eval_loss: 1.5, eval_entropy: 1 }, answers: [] };
+ * assertEquals(describeReport(report), "validation: loss 1.5000");
+ * ```
+ */
+export function describeReport({ split, metrics }: SplitReport): string {
+  const shown = columns.flatMap(({ metric, title, digits, isDetail = false }) => {
+    const value = metrics[metric];
+    return value === undefined || isDetail ? [] : [`${title} ${value.toFixed(digits)}`];
+  });
+  return `${split}: ${shown.length === 0 ? "no right answers to compare with" : shown.join(", ")}`;
+}
+
+/** A moment at which every split of a run is evaluated. */
+export interface Moment {
+  /** Optimizer steps done. */
+  readonly step: number;
+  /** What it is called in a table: `before`, `after`, `after dpo`. */
+  readonly name: string;
+}
+
+/**
+ * The start of a run and the end of each of its stages.
+ *
+ * @param stages The settings of each stage.
+ * @returns The moments; a stage is named where there are several, with its number where two of them
+ * have one objective.
+ *
+ * @example
+ * ```ts
+ * import { momentsOf, trainSettings } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const stages = [trainSettings({ steps: 9 }), trainSettings({ objective: "dpo", steps: 3 })];
+ * assertEquals(momentsOf(stages), [
+ *   { step: 0, name: "before" },
+ *   { step: 9, name: "after sft" },
+ *   { step: 12, name: "after dpo" },
+ * ]);
+ * ```
+ */
+export function momentsOf(
+  stages: readonly Pick<TrainSettings, "objective" | "steps">[],
+): readonly Moment[] {
+  let step = 0;
+  const ends = stages.map(({ objective, steps }, i) => {
+    step += steps;
+    const isShared = stages.some((other, j) => j !== i && other.objective === objective);
+    const stage = isShared ? `stage ${i + 1}, ${objective}` : objective;
+    return { step, name: stages.length === 1 ? "after" : `after ${stage}` };
+  });
+  return [{ step: 0, name: "before" }, ...ends];
+}
+
+/**
+ * The table of splits before training and after each stage of it.
+ *
+ * @param evaluations The run's evaluations.
+ * @param moments Its start and the ends of its stages.
+ * @returns The lines.
+ *
+ * @example
+ * ```ts
+ * import { beforeAndAfter } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const at = (step: number, loss: number) => ({
+ *   step,
+ *   split: "held-out",
+ *   metrics: { eval_loss: loss },
+ * });
+ * const moments = [{ step: 0, name: "before" }, { step: 8, name: "after" }];
+ * assertEquals(beforeAndAfter([at(0, 3), at(4, 2), at(8, 1)], moments), [
+ *   "                    loss",
+ *   "held-out, before  3.0000",
+ *   "held-out, after   1.0000",
+ * ]);
+ * ```
+ */
+export function beforeAndAfter(
+  evaluations: readonly EvaluationLine[],
+  moments: readonly Moment[],
+): string[] {
+  const shown = columns.filter(({ metric }) =>
+    evaluations.some(({ metrics }) => metrics[metric] !== undefined)
+  );
+  return comparison("", shown, evaluations, moments);
+}
+
+/** What the metrics of a kind of question begin with. */
+const KIND = "eval_exact_match/";
+
+/**
+ * Exact match by kind of question before training and after each stage, where there are several
+ * kinds.
+ *
+ * @param evaluations The run's evaluations.
+ * @param moments Its start and the ends of its stages.
+ * @returns The lines; none where there are no kinds.
+ */
+export function matchByKind(
+  evaluations: readonly EvaluationLine[],
+  moments: readonly Moment[],
+): string[] {
+  const names = evaluations.flatMap(({ metrics }) => Object.keys(metrics));
+  const kinds = [...new Set(names)].filter((name) => name.startsWith(KIND));
+  if (kinds.length === 0) return [];
+  const shown = kinds.map((metric) => ({ metric, title: metric.slice(KIND.length), digits: 2 }));
+  return comparison("exact match", shown, evaluations, moments);
+}
+
+/** A line for each split at each moment, a column for each metric; none without metrics. */
+function comparison(
+  title: string,
+  shown: readonly Column[],
+  evaluations: readonly EvaluationLine[],
+  moments: readonly Moment[],
+): string[] {
+  if (shown.length === 0) return [];
+  const splits = [...new Set(evaluations.map(({ split }) => split))]
+    .toSorted((a, b) => a.localeCompare(b));
+  const rows = splits.flatMap((split) =>
+    moments.flatMap(({ step, name }) => {
+      const metrics = evaluations.find((one) => one.split === split && one.step === step)?.metrics;
+      return metrics === undefined ? [] : [[
+        `${split}, ${name}`,
+        ...shown.map(({ metric, digits }) => metrics[metric]?.toFixed(digits) ?? ""),
+      ]];
+    })
+  );
+  return fitTable([[title, ...shown.map((column) => column.title)], ...rows]);
+}
+
+/** Answers of a kind that are shown, where there are several kinds and where there is one. */
+const SHOWN = { ofEach: 2, ofOne: 6 } as const;
+
+/**
+ * Some answers of each kind, right and wrong ones as they come.
+ *
+ * @param answers The answers.
+ * @returns The lines.
+ */
+export function sampleLines(answers: readonly Answer[]): string[] {
+  const kinds = Map.groupBy(answers, ({ question }) => question.kind);
+  const limit = kinds.size === 1 ? SHOWN.ofOne : SHOWN.ofEach;
+  const shown = [...kinds.values()].flatMap((own) => own.slice(0, limit));
+  const judged = shown.filter(({ isRight }) => isRight !== undefined);
+  if (judged.length < shown.length) return shown.flatMap(continuationLines);
+  const rows = judged.map(({ question, text, isRight }) => [
+    brief(question.prompt, LONGEST.prompt),
+    "->",
+    brief(text, LONGEST.answer),
+    isRight ? "right" : `wrong, e.g. ${brief(question.gold, LONGEST.answer)}`,
+  ]);
+  const widths = columnWidths(rows);
+  return rows.map((row) => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join("  ").trimEnd());
+}
+
+/** A text and how the model goes on with it, from `>>` on. */
+function continuationLines({ question, text }: Answer): string[] {
+  const lines = `${question.prompt}>>${text}`.trimEnd().split("\n");
+  return [...lines.flatMap((line) => wrapWords(line, WIDTH)), "---"];
+}
+
+/** Characters of a text at most, so that a question, an answer and a right one fit on a line. */
+const LONGEST = { prompt: 24, answer: 18 } as const;
+
+/** A text on one line of at most so many characters. */
+function brief(text: string, longest: number): string {
+  const oneLine = text.replaceAll(/\s+/g, " ");
+  return shortened(oneLine, longest);
+}

@@ -1,0 +1,50 @@
+/**
+ * How long a sampled answer may be: what a rollout stops at, and what Dr. GRPO divides by.
+ *
+ * @module
+ */
+
+import { UNKNOWN_LENGTH } from "./reward_terms.ts";
+import type { TrainSettings } from "../flags/settings.ts";
+import type { StageData } from "@unitune/training";
+
+/** Tokens that an answer may be longer than the longest that is known, its stop token included. */
+const ROOM = 4;
+
+/**
+ * The most tokens of an answer that a stage samples: as many as the settings say, else some more
+ * than the longest answer in its data.
+ *
+ * @param settings The settings of the stage.
+ * @param data Its prompts.
+ * @returns The number of tokens.
+ *
+ * @example
+ * ```ts
+ * import { maxNewTokensOf, trainSettings } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const data = { longestAnswer: 5 };
+ * const [own, given] = [{}, { maxNewTokens: 12 }].map(trainSettings);
+ * assertEquals([own, given].map((settings) => settings && maxNewTokensOf(settings, data)), [9, 12]);
+ * ```
+ */
+export function maxNewTokensOf(
+  { maxNewTokens }: Pick<TrainSettings, "maxNewTokens">,
+  { longestAnswer }: Pick<Extract<StageData, { readonly kind: "prompts" }>, "longestAnswer">,
+): number {
+  return maxNewTokens ?? (longestAnswer === 0 ? UNKNOWN_LENGTH : longestAnswer + ROOM);
+}
+
+/**
+ * The settings of a stage with the length of its answers, which an objective may divide by.
+ *
+ * @param settings The settings.
+ * @param data What the stage trains on; without prompts nothing is sampled.
+ * @returns The settings.
+ */
+export function withAnswerLength(settings: TrainSettings, data: StageData): TrainSettings {
+  return data.kind === "prompts"
+    ? { ...settings, maxNewTokens: maxNewTokensOf(settings, data) }
+    : settings;
+}

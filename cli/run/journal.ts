@@ -1,0 +1,119 @@
+/**
+ * What a run writes down as it goes: `metrics.jsonl` and `samples.jsonl`.
+ *
+ * @module
+ */
+
+import { type Cost, type RolloutSample, type SplitReport, UserError } from "@unitune/training";
+import { fileError } from "../terminal/errors.ts";
+import { openLineFile, requireFile } from "../files/files.ts";
+import { beginningsOf, runPaths, type RunPosition } from "./run_folder.ts";
+
+/** Answers of a split that are written down. */
+const SAMPLES = 10;
+
+/** Answers of the many that a step was trained on that are written down. */
+const ROLLOUTS = 4;
+
+/** What a run writes down. Where it has several stages, lines name theirs. */
+export interface Journal extends Disposable {
+  /** Writes down what a step measured. */
+  addStep(
+    step: number,
+    metrics: Readonly<Record<string, number>>,
+    stage?: string,
+  ): Promise<void>;
+  /** Writes down an evaluation and some of its answers. */
+  addReport(step: number, report: SplitReport, stage?: string): Promise<void>;
+  /** Writes down some answers that a step trains on, and their rewards. */
+  addRollouts(step: number, samples: readonly RolloutSample[], stage?: string): Promise<void>;
+  /** Returns where the run is, once everything written so far is on the disk. */
+  mark(step: number, cost: Cost): Promise<RunPosition>;
+}
+
+/**
+ * Opens the journal of a run.
+ *
+ * @param folder The run's folder.
+ * @param position The last checkpoint's: what was written later is cut off, to be written again.
+ * @returns The journal.
+ * @throws {UserError} If a file cannot be written, or is not what it was at the checkpoint.
+ */
+export async function openJournal(folder: string, position?: RunPosition): Promise<Journal> {
+  const paths = runPaths(folder);
+  const kept = beginningsOf(position);
+  if (position === undefined) {
+    for (const path of [paths.metrics, paths.samples]) await requireOwnStart(path);
+  }
+  using opened = new DisposableStack();
+  const metrics = opened.use(await openLineFile(paths.metrics, kept.metrics));
+  const samples = opened.use(await openLineFile(paths.samples, kept.samples));
+  const files = opened.move();
+  const at = (step: number, stage: string | undefined) => ({
+    step,
+    ...(stage !== undefined && { stage }),
+  });
+  return {
+    addStep: (step, values, stage) =>
+      metrics.append(JSON.stringify({ ...at(step, stage), ...values })),
+    addReport: async (step, { split, metrics: values, answers }, stage) => {
+      await metrics.append(JSON.stringify({ ...at(step, stage), split, ...values }));
+      const lines = answers.slice(0, SAMPLES).map(({ question, text, isRight }) =>
+        JSON.stringify({
+          ...at(step, stage),
+          split,
+          prompt: question.prompt,
+          gold: question.gold,
+          answer: text,
+          right: isRight,
+        })
+      );
+      // deno-lint-ignore unitune/no-spread-of-data -- SAMPLES at most
+      await samples.append(...lines);
+    },
+    addRollouts: (step, given, stage) =>
+      samples.append(
+        // deno-lint-ignore unitune/no-spread-of-data -- ROLLOUTS at most
+        ...given.slice(0, ROLLOUTS).map((sample) =>
+          JSON.stringify({ ...at(step, stage), split: "rollouts", ...sample })
+        ),
+      ),
+    mark: async (step, cost) => {
+      await Promise.all([metrics.sync(), samples.sync()]);
+      const [measured, answered] = [metrics.beginning, samples.beginning];
+      return {
+        step,
+        metricsLength: measured.length,
+        metricsDigest: measured.digest,
+        samplesLength: answered.length,
+        samplesDigest: answered.digest,
+        cost,
+      };
+    },
+    [Symbol.dispose]: () => files.dispose(),
+  };
+}
+
+/** What every line of a run begins with that was written before its first checkpoint. */
+const START = new TextEncoder().encode(`{"step":0,`);
+
+/**
+ * Before the first checkpoint, a run begins its files of lines anew: only those that a run has begun
+ * before, as a killed process leaves them.
+ */
+async function requireOwnStart(path: string): Promise<void> {
+  const found = new Uint8Array(START.length);
+  let length: number;
+  try {
+    await requireFile(path);
+    using file = await Deno.open(path);
+    length = await file.read(found) ?? 0;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    throw fileError(error, "read", path);
+  }
+  if (found.subarray(0, length).every((byte, i) => byte === START[i])) return;
+  throw new UserError(
+    `${path} was not written by a run, and is never written over: move it away`,
+  );
+}

@@ -1,0 +1,605 @@
+/**
+ * What learns in a stage: the policy, the objective and the optimizer as compiled programs, and the
+ * feed of their batches.
+ *
+ * @module
+ */
+
+import type { GradientTransform, Schedule } from "@unitune/autodiff";
+import {
+  abs,
+  cast,
+  compile,
+  type Device,
+  div,
+  evaluate,
+  foldKey,
+  key,
+  maximum,
+  notEqual,
+  splitKey,
+  sub,
+  sum,
+  type Tensor,
+  tensor,
+  where,
+} from "@unitune/core";
+import {
+  actorCriticGpt,
+  type Gpt,
+  gpt,
+  type GptParameters,
+  rewardGpt,
+  type ScoringGptParameters,
+  type Tokenizer,
+  withoutScore,
+  withScore,
+} from "@unitune/models";
+import {
+  accumulateGradients,
+  addEvaluations,
+  applyAccumulated,
+  evaluationStep,
+  initTrainingState,
+  type Model,
+  modelOf,
+  type Objective,
+  type ObjectiveDescription,
+  type Policy,
+  type Rollouts,
+  type ScoredPairs,
+  scoreTokens,
+  type StepResult,
+  summarize,
+  type Training,
+  type TrainingState,
+  trainingStep,
+} from "@unitune/objectives";
+import { maxNewTokensOf, withAnswerLength } from "./answer_length.ts";
+import {
+  addCost,
+  copyTree,
+  type Cost,
+  createScorer,
+  dataOf,
+  demonstrationFeed,
+  type EncodedLabel,
+  type EncodedPair,
+  type Feed,
+  labelFeed,
+  type Layout,
+  mismatchedAnswers,
+  type Models,
+  needsReference,
+  type OwnPairs,
+  pairBatch,
+  type PairCandidate,
+  pairFeed,
+  pairLength,
+  readScalars,
+  type Reference,
+  rewardModelReward,
+  type RewardTerm,
+  rolloutFeed,
+  type RolloutPlan,
+  type RolloutSample,
+  type Scores,
+  type StageData,
+  stageSeed,
+  UserError,
+  withOwnAnswers,
+} from "@unitune/training";
+import { checkIdentities, identitiesOf, LOG_RATIO } from "./identities.ts";
+import { optimizerOf, scheduleOf } from "./optimizer.ts";
+import type { Prepared, PreparedStage } from "../data/prepare.ts";
+import { type Asked, recipeOf } from "./recipes.ts";
+import { requireScorable, rewardTerms, unscorable } from "./reward_terms.ts";
+import { groupSizeOf, type TrainSettings } from "../flags/settings.ts";
+import { lentModels } from "./trained.ts";
+
+/** What a step gives. */
+export interface StepOutcome<S> {
+  /** The state for the next step. */
+  readonly state: S;
+  /** Scalars to log. */
+  readonly metrics: Readonly<Record<string, Tensor>>;
+  /** Answers that were sampled for the step. */
+  readonly samples: readonly RolloutSample[];
+  /** What the step costs. */
+  readonly cost: Cost;
+}
+
+/**
+ * What learns in a stage. Who only runs it need not know what its state is.
+ *
+ * @typeParam S The state, a tree of tensors.
+ */
+export interface Learner<S = unknown> extends Disposable {
+  /** The model that answers. */
+  readonly model: Gpt;
+  /** What had to be computed before the first step. */
+  readonly setUp: Cost;
+  /** What became of the data before the first step, for the user. */
+  readonly notes: readonly string[];
+  /** How often the data was seen after some steps. */
+  epoch(steps: number): number;
+  /** The state before the first step, which consumes it; there is one. */
+  init(): S;
+  /** One optimizer step, the `index`-th of the stage from 0. The state is consumed. */
+  // Methods, so that S may be forgotten.
+  step(state: S, index: number): Promise<StepOutcome<S>>;
+  /** The models as they are now. They live as long as the state does. */
+  models(state: S): Models;
+  /** What the objective says of data that is kept aside; nothing where there is none of its kind. */
+  validate(state: S): Promise<Readonly<Record<string, number>>>;
+}
+
+/** All that a stage carries from step to step: saved and restored, it goes on the same. */
+interface StageState<P, E> {
+  /** Parameters, optimizer, step and key. */
+  readonly training: TrainingState<P, unknown>;
+  /** What the feed carries. */
+  readonly experience: E;
+}
+
+/** What {@linkcode createLearner} is told. */
+export interface StagePlan {
+  /** The settings of the stage. */
+  readonly settings: TrainSettings;
+  /** Its number, from 0. */
+  readonly stage: number;
+  /** What the run trains on. */
+  readonly prepared: Prepared;
+  /** The models before the stage. They stay as they are. */
+  readonly start: Models;
+  /** Where to compute. */
+  readonly device: Device;
+}
+
+/**
+ * The parameters that a run starts from, where it starts from none that were trained.
+ *
+ * @param settings The settings of the first stage.
+ * @param prepared What it trains on.
+ * @returns The models.
+ */
+export function initialModels({ seed }: TrainSettings, { config }: Prepared): Models {
+  const [initKey = key(seed)] = splitKey(key(seed));
+  return { policy: gpt(config).init(initKey) };
+}
+
+/** The key of a stage's training. */
+function trainingKey(seed: number, stage: number): Tensor {
+  const [, own = key(seed)] = splitKey(key(seed));
+  return stage === 0 ? own : foldKey(own, stage);
+}
+
+/**
+ * The learner of a stage. A step is one program; with gradient accumulation it is one for each
+ * micro-batch and one for the update. They are compiled when first needed.
+ *
+ * @param plan The stage.
+ * @returns The learner.
+ * @throws {UserError} Where the data does not suffice, or a reward cannot be given.
+ */
+export async function createLearner(plan: StagePlan): Promise<Learner> {
+  const { stage, prepared, start, device } = plan;
+  const { config, tokenizer } = prepared;
+  const own = prepared.stages[stage];
+  if (own === undefined) throw new RangeError(`there is no stage ${stage}`);
+  const settings = withAnswerLength(plan.settings, own.data);
+  const model = gpt(config);
+  const seed = stageSeed(settings.seed, stage);
+  const reference: Reference = { model, start, device };
+  const layout: Layout = {
+    batchSize: settings.batchSize,
+    microBatches: settings.gradientAccumulation,
+    steps: settings.steps,
+    padding: tokenizer.special.pad,
+  };
+  const recipe = recipeOf(settings);
+  const { teacher, ...handedOn } = start;
+  const asked: Asked = {
+    start: modelOf(model, start.policy),
+    teacher: teacher && modelOf(gpt(teacher.config), teacher.params),
+  };
+  const common = { settings, stage, model, device, reference };
+  const asPolicy = {
+    ...common,
+    policy: model,
+    params: start.policy,
+    models: (policy: GptParameters) => ({ ...handedOn, policy: withoutScore(policy) }),
+  };
+  const { data } = own;
+
+  switch (recipe.group) {
+    case "demonstrations": {
+      const objective = recipe.objective(asked);
+      const { source } = dataOf(data, "demonstrations");
+      const feed = await demonstrationFeed(source, objective.description, layout, reference);
+      return learnerOf({ ...asPolicy, objective, feed });
+    }
+    case "pairs":
+      return pairLearner(
+        { ...asPolicy, objective: recipe.objective(asked) },
+        dataOf(data, "pairs"),
+        layout,
+        tokenizer,
+      );
+    case "rewardModels": {
+      const asJudge = {
+        ...common,
+        policy: rewardGpt(config),
+        params: withScore(start.policy),
+        models: (rewardModel: ScoringGptParameters) => ({ ...handedOn, rewardModel }),
+      };
+      return pairLearner(
+        { ...asJudge, objective: recipe.objective(asked) },
+        dataOf(data, "pairs"),
+        layout,
+        tokenizer,
+      );
+    }
+    case "labels": {
+      const objective = recipe.objective(asked);
+      const { train, pairs: candidates } = dataOf(data, "labels");
+      const { pairs, cost, notes } = await ownPairs(
+        candidates,
+        settings,
+        tokenizer,
+        seed,
+        reference,
+      );
+      const answers = labelledAnswers(train, pairs);
+      const feed = await labelFeed(answers, seed, objective.description, layout, reference);
+      return learnerOf({
+        ...asPolicy,
+        objective,
+        feed: {
+          ...feed,
+          setUp: addCost(feed.setUp, cost),
+          notes: [...notes, ...feed.notes],
+        },
+      });
+    }
+    case "rollouts": {
+      const objective = recipe.objective(asked);
+      const sampling = await rolloutPlan(settings, own, seed, objective.description, start);
+      const feed = rolloutFeed<GptParameters>(sampling, model, tokenizer, start, device);
+      return learnerOf({
+        ...asPolicy,
+        objective,
+        feed,
+        startMetrics: ratioAtStart,
+      });
+    }
+    case "actorCritics": {
+      const objective = recipe.objective(asked);
+      const sampling = await rolloutPlan(settings, own, seed, objective.description, start);
+      const feed = rolloutFeed<ScoringGptParameters>(sampling, model, tokenizer, start, device);
+      return learnerOf({
+        ...asPolicy,
+        policy: actorCriticGpt(config),
+        params: withScore(start.policy),
+        objective,
+        feed,
+        startMetrics: ratioAtStart,
+      });
+    }
+    default:
+      return recipe satisfies never;
+  }
+}
+
+/**
+ * The mean of `|log p - log p_old|` over the tokens of answers: 0 before the first step, since the
+ * policy that learns is the one that has sampled, at its temperature.
+ */
+function ratioAtStart(model: Model, batch: Rollouts): Readonly<Record<string, Tensor>> {
+  const difference = abs(sub(scoreTokens(model, batch), batch.oldLogProbs));
+  const answer = notEqual(batch.mask, 0);
+  const tokens = maximum(sum(cast(answer, "f32")), 1);
+  return { [LOG_RATIO]: div(sum(where(answer, difference, 0)), tokens) };
+}
+
+/** Answers with labels, and pairs as two of them each: the chosen one is liked. */
+function labelledAnswers(
+  labels: readonly EncodedLabel[],
+  pairs: readonly EncodedPair[],
+): readonly EncodedLabel[] {
+  return [
+    ...labels,
+    ...pairs.flatMap(({ chosen, rejected }) => [
+      { sequence: chosen, label: true },
+      { sequence: rejected, label: false },
+    ]),
+  ];
+}
+
+/** What learns from pairs, and is asked about those that are kept aside. */
+async function pairLearner<P>(
+  parts: Parts<P, ScoredPairs> & { readonly reference: Reference },
+  { train, validation }: Extract<StageData, { readonly kind: "pairs" }>,
+  layout: Layout,
+  tokenizer: Tokenizer,
+): Promise<Learner> {
+  const { settings, stage, objective, reference } = parts;
+  const seed = stageSeed(settings.seed, stage);
+  const { pairs, cost, notes } = await ownPairs(train, settings, tokenizer, seed, reference);
+  const feed = await pairFeed(pairs, seed, objective.description, layout, reference);
+  return learnerOf({
+    ...parts,
+    feed: { ...feed, setUp: addCost(feed.setUp, cost), notes },
+    validation: await pairValidation(parts, validation, layout.padding),
+  });
+}
+
+/** Pairs, with rejected answers of the model's own where the data has none. */
+function ownPairs(
+  candidates: readonly PairCandidate[],
+  { steps, batchSize, gradientAccumulation }: TrainSettings,
+  tokenizer: Tokenizer,
+  seed: number,
+  reference: Reference,
+): Promise<OwnPairs> {
+  const needed = steps * batchSize * gradientAccumulation;
+  return withOwnAnswers(candidates, needed, tokenizer, seed, reference);
+}
+
+/** Steps on the same answers, where the settings do not say. */
+const PPO_EPOCHS = 4;
+
+async function rolloutPlan(
+  settings: TrainSettings,
+  own: PreparedStage,
+  seed: number,
+  description: ObjectiveDescription,
+  { rewardModel }: Models,
+): Promise<RolloutPlan> {
+  const { objective, batchSize, gradientAccumulation, temperature } = settings;
+  const data = dataOf(own.data, "prompts");
+  const { train, longestText } = data;
+  const groupSize = groupSizeOf(settings);
+  const isCritic = description.models.includes("value");
+  const learned: Readonly<Record<string, number>> = {
+    "online-dpo": 2 / groupSize,
+    "best-of-n": 1 / groupSize,
+  };
+  const rewards = rewardTerms(settings, { ...own, longestText });
+  requireJudge(settings, rewards, rewardModel !== undefined);
+  requireScorable(objective, await unscorable(rewards, train), train);
+  return {
+    prompts: train,
+    rewards,
+    groupSize,
+    batchSize,
+    microBatches: gradientAccumulation,
+    epochs: settings.rolloutEpochs ?? (isCritic ? PPO_EPOCHS : 1),
+    maxNewTokens: maxNewTokensOf(settings, data),
+    temperature,
+    seed,
+    hasReference: needsReference(description),
+    hasValues: isCritic,
+    // Values are asked when answers are sampled, and both sides of a pair are one answer each.
+    forwardPasses: isCritic || objective === "online-dpo" ? 1 : description.forwardPasses,
+    learnedShare: learned[objective] ?? 1,
+  };
+}
+
+/** Refuses to ask a reward model that there is none of. */
+function requireJudge(
+  { objective }: TrainSettings,
+  rewards: readonly RewardTerm[],
+  hasJudge: boolean,
+): void {
+  if (hasJudge || rewards.every(({ reward }) => reward !== rewardModelReward)) return;
+  throw new UserError(
+    `--rewards names reward-model, and there is none: train one in a stage before ${objective}, ` +
+      `or name a run that has by --reward-model`,
+  );
+}
+
+/**
+ * Refuses stages whose rewards cannot be given or whose models are not there, before anything is
+ * trained.
+ *
+ * @param stages The settings of each stage.
+ * @param prepared What they train on.
+ * @param start The models that the run starts from, if it starts from any.
+ * @throws {UserError} Where a reward is unknown or can judge no answer, a reward model or a teacher
+ * is missing or of other tokens, or all labels are of answers to one prompt.
+ */
+export async function checkModels(
+  stages: readonly TrainSettings[],
+  prepared: Prepared,
+  start?: Models,
+): Promise<void> {
+  let hasJudge = start?.rewardModel !== undefined;
+  for (const [stage, settings] of stages.entries()) {
+    const own = prepared.stages[stage];
+    const { rewardModel } = await lentModels(stage, settings, prepared);
+    hasJudge ||= settings.objective === "reward-model" || rewardModel !== undefined;
+    if (own?.data.kind === "labels") {
+      const { train, pairs } = own.data;
+      // Rejected answers of the model's own are not there yet.
+      const known = pairs.flatMap(({ chosen, rejected }) =>
+        rejected === undefined ? [] : [{ chosen, rejected }]
+      );
+      if (known.length === pairs.length) mismatchedAnswers(labelledAnswers(train, known));
+    }
+    if (own?.data.kind !== "prompts") continue;
+    const { train, longestText } = own.data;
+    const terms = rewardTerms(settings, { ...own, longestText });
+    requireJudge(settings, terms, hasJudge);
+    requireScorable(settings.objective, await unscorable(terms, train), train);
+  }
+}
+
+/** The parts of a learner. */
+interface Parts<P, B> {
+  readonly settings: TrainSettings;
+  readonly stage: number;
+  readonly model: Gpt;
+  readonly device: Device;
+  readonly policy: Policy<P>;
+  readonly params: P;
+  readonly objective: Objective<B>;
+  readonly models: (params: P) => Models;
+}
+
+/** Steps of one stage: a program, or two where gradients are accumulated. */
+interface Steps<P, B> extends Disposable {
+  (state: TrainingState<P, unknown>, batches: readonly B[]): StepResult<P, unknown>;
+}
+
+function compileSteps<P, B>(
+  training: Training<P, B, unknown>,
+  microBatches: number,
+  device: Device,
+): Steps<P, B> {
+  if (microBatches === 1) {
+    const step = compile(trainingStep(training), { device, donate: [0] });
+    return Object.assign(
+      (state: TrainingState<P, unknown>, batches: readonly B[]) => step(state, only(batches)),
+      { [Symbol.dispose]: () => step[Symbol.dispose]() },
+    );
+  }
+  const accumulate = compile(accumulateGradients(training), { device, donate: [2] });
+  const update = compile(applyAccumulated(training), { device, donate: [0, 1] });
+  return Object.assign(
+    (state: TrainingState<P, unknown>, batches: readonly B[]) => {
+      const [first, ...rest] = batches;
+      if (first === undefined) throw new RangeError("a step without a batch");
+      let sums = accumulate(state, first);
+      for (const batch of rest) sums = accumulate(state, batch, sums);
+      return update(state, sums);
+    },
+    {
+      [Symbol.dispose]() {
+        accumulate[Symbol.dispose]();
+        update[Symbol.dispose]();
+      },
+    },
+  );
+}
+
+function only<T>(elements: readonly T[]): T {
+  const [first] = elements;
+  if (first === undefined) throw new RangeError("a step without a batch");
+  return first;
+}
+
+/** A learner from its parts. */
+function learnerOf<P, B, E>(
+  parts: Parts<P, B> & {
+    readonly feed: Feed<P, B, E>;
+    readonly validation?: Validation<P>;
+    /** More that is known before the first step, for {@linkcode identitiesOf}. */
+    readonly startMetrics?: (model: Model, batch: B) => Readonly<Record<string, Tensor>>;
+  },
+): Promise<Learner<StageState<P, E>>> {
+  const { settings, stage, model, device, policy, objective, feed } = parts;
+  const optimizer: GradientTransform<unknown> = optimizerOf(settings);
+  const learningRate: Schedule = scheduleOf(settings);
+  const training = { policy, objective, optimizer, learningRate };
+  const steps = compileSteps(training, settings.gradientAccumulation, device);
+  const identities = identitiesOf(settings, objective.description);
+  const params = copyTree(parts.params);
+
+  /** What is known of the metrics before the first step holds. */
+  const checkStart = async (params: P, batch: B) => {
+    if (identities.length === 0) return;
+    const evaluated = evaluationStep({ policy, objective });
+    // One program, so that the policy is asked once for all of it.
+    using score = compile((params: P, step: Tensor, batch: B) => ({
+      ...summarize(evaluated({ params, step }, batch)),
+      ...parts.startMetrics?.(modelOf(policy, params), batch),
+    }), { device });
+    const metrics = await readScalars(score(params, tensor(0, { dtype: "i32" }), batch));
+    checkIdentities(settings.objective, identities, metrics);
+  };
+
+  return params.then((params) => ({
+    model,
+    setUp: feed.setUp,
+    notes: feed.notes,
+    epoch: feed.epoch,
+    init: () => ({
+      training: evaluate(
+        initTrainingState(params, optimizer, trainingKey(settings.seed, stage)),
+        device,
+      ),
+      experience: feed.empty,
+    }),
+    async step({ training, experience: before }, index) {
+      const { batches, experience, metrics, samples, cost } = await feed.next(
+        training.params,
+        before,
+        index,
+      );
+      if (index === 0) await checkStart(training.params, only(batches));
+      const result = steps(training, batches);
+      return {
+        state: { training: result.state, experience },
+        metrics: { ...metrics, ...result.metrics },
+        samples,
+        cost,
+      };
+    },
+    models: ({ training: { params } }) => parts.models(params),
+    validate: ({ training: { params } }) =>
+      parts.validation?.metrics(params) ?? Promise.resolve({}),
+    [Symbol.dispose]() {
+      parts.validation?.[Symbol.dispose]();
+      steps[Symbol.dispose]();
+      feed[Symbol.dispose]();
+    },
+  }));
+}
+
+/** What an objective says of data that is kept aside. */
+interface Validation<P> extends Disposable {
+  metrics(params: P): Promise<Readonly<Record<string, number>>>;
+}
+
+/** Pairs that are looked at at once. */
+const PAIR_ROWS = 32;
+
+/**
+ * What an objective on pairs says of pairs that are kept aside: how often and by how much the
+ * preferred answer wins.
+ */
+async function pairValidation<P>(
+  { policy, objective, device, reference }:
+    & Pick<Parts<P, ScoredPairs>, "policy" | "objective" | "device">
+    & { readonly reference: Reference },
+  pairs: readonly EncodedPair[],
+  padding: number,
+): Promise<Validation<P>> {
+  if (pairs.length === 0) return { metrics: () => Promise.resolve({}), [Symbol.dispose]: () => {} };
+  const length = pairLength(pairs, reference.model.config.context);
+  let scores: Scores | undefined;
+  if (needsReference(objective.description)) {
+    using scorer = createScorer(reference.model, device);
+    const sequences = pairs.flatMap(({ chosen, rejected }) => [chosen, rejected]);
+    scores = await scorer.scoreAll(reference.start.policy, sequences, { length, padding });
+  }
+  // The last batch is smaller, not padded: some objectives compare the pairs of a batch.
+  const batches = Array.from({ length: Math.ceil(pairs.length / PAIR_ROWS) }, (_, i) => {
+    const own = pairs.slice(i * PAIR_ROWS, (i + 1) * PAIR_ROWS);
+    return pairBatch(own, { length, padding, scores });
+  });
+  const score = compile(evaluationStep({ policy, objective }), { device });
+  const step = tensor(0, { dtype: "i32" });
+  return {
+    metrics: async (params) => {
+      const whole = batches.map((batch) => score({ params, step }, batch)).reduce(addEvaluations);
+      const metrics = Object.entries(await readScalars(summarize(whole)));
+      return Object.fromEntries(
+        metrics.filter(([name]) => /^(?:rewards|logps)\//.test(name))
+          .map(([name, value]) => [`eval_${name}`, value]),
+      );
+    },
+    [Symbol.dispose]: () => score[Symbol.dispose](),
+  };
+}

@@ -1,0 +1,55 @@
+/**
+ * From settings to the optimizer and its learning rate.
+ *
+ * @module
+ */
+
+import {
+  adamw,
+  chain,
+  clipByGlobalNorm,
+  type GradientTransform,
+  lion,
+  rmsprop,
+  type Schedule,
+  sgd,
+  warmupCosine,
+} from "@unitune/autodiff";
+import type { TrainSettings } from "../flags/settings.ts";
+
+/**
+ * The learning rate: a linear warm-up to the peak, then half a cosine down to the least rate at the
+ * last step.
+ *
+ * @param settings The settings of a stage.
+ * @returns The schedule.
+ */
+export function scheduleOf(settings: TrainSettings): Schedule {
+  const { learningRate: peak, minLearningRate: end = peak / 10, warmupSteps, steps } = settings;
+  return warmupCosine({ peak, end, warmup: Math.min(warmupSteps, steps), total: steps });
+}
+
+const rules: {
+  readonly [Name in TrainSettings["optimizer"]]: (
+    settings: TrainSettings,
+    rate: Schedule,
+  ) => GradientTransform<unknown>;
+} = {
+  adamw: ({ beta1, beta2, weightDecay }, rate) => adamw(rate, { beta1, beta2, weightDecay }),
+  rmsprop: ({ beta2 }, rate) => rmsprop(rate, { decay: beta2 }),
+  lion: ({ beta1, beta2, weightDecay }, rate) => lion(rate, { beta1, beta2, weightDecay }),
+  sgd: ({ beta1 }, rate) => sgd(rate, { momentum: beta1 }),
+};
+
+/**
+ * The optimizer that the settings name, behind a limit on the gradient's norm.
+ *
+ * @param settings The settings of a stage.
+ * @returns The optimizer.
+ */
+export function optimizerOf(settings: TrainSettings): GradientTransform<unknown> {
+  const rule = rules[settings.optimizer](settings, scheduleOf(settings));
+  return settings.gradientClip === 0
+    ? rule
+    : chain<unknown[]>(clipByGlobalNorm(settings.gradientClip), rule);
+}

@@ -1,0 +1,181 @@
+/**
+ * The rewards that a stage's settings name, and the prompts whose answers they can judge.
+ *
+ * @module
+ */
+
+import { quoted } from "@unitune/core";
+import {
+  editSimilarity,
+  exactMatch,
+  formatReward,
+  JUDGMENT,
+  lengthPenalty,
+  parseRewards,
+  rewardModelReward,
+  type RewardTerm,
+  type TextReward,
+  type TrainingPrompt,
+  UserError,
+} from "@unitune/training";
+import type { TrainSettings } from "../flags/settings.ts";
+
+/** What is known of the answers to a stage's prompts. */
+export interface KnownAnswers {
+  /** Rewards that come with the data, in addition to the built-in ones. */
+  readonly judges: readonly TextReward[];
+  /** What answers look like, where that is known. */
+  readonly format?: RegExp;
+  /** The characters of the longest answer; 0 where none is known. */
+  readonly longestText: number;
+}
+
+/** Tokens or characters of an answer at most, where none is known. */
+export const UNKNOWN_LENGTH = 64;
+
+/**
+ * The rewards that the settings name.
+ *
+ * @param settings The settings of the stage.
+ * @param known What is known of its answers.
+ * @returns The rewards and their weights.
+ * @throws {UserError} Where a reward is unknown or the form of answers is no regular expression.
+ */
+export function rewardTerms(
+  { rewards, format: pattern }: Pick<TrainSettings, "rewards" | "format">,
+  { judges, format, longestText }: KnownAnswers,
+): readonly RewardTerm[] {
+  const form = pattern === undefined ? format : wholePattern(pattern);
+  const known = [
+    ...judges,
+    exactMatch,
+    editSimilarity,
+    ...(form === undefined ? [] : [formatReward(form)]),
+    lengthPenalty(longestText === 0 ? UNKNOWN_LENGTH : longestText),
+    rewardModelReward,
+  ];
+  const [first = exactMatch] = judges;
+  return parseRewards(rewards ?? first.name, known);
+}
+
+/** A regular expression that a text matches from its beginning to its end. */
+function wholePattern(pattern: string): RegExp {
+  try {
+    return new RegExp(`^(?:${pattern})$`, "su");
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new UserError(`--format: ${why}`, { cause: error });
+  }
+}
+
+/** A reward, and the prompts whose answers it cannot judge, whatever they are. */
+export interface Unscorable {
+  /** The reward. */
+  readonly reward: TextReward;
+  /** How many prompts there are of that kind. */
+  readonly count: number;
+}
+
+/**
+ * The rewards that cannot judge the answers to some prompts: each is tried with an empty answer, and
+ * what is not known of the prompt is not known of any answer to it.
+ *
+ * @param terms The rewards.
+ * @param prompts The prompts.
+ * @returns Those rewards, with the number of prompts.
+ *
+ * @example
+ * ```ts
+ * import { exactMatch } from "@unitune/training";
+ * import { unscorable } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const prompt = { ids: [3], prompt: "1+1" };
+ * const prompts = [{ ...prompt, columns: { completion: "2" } }, { ...prompt, columns: {} }];
+ * const found = await unscorable([{ weight: 1, reward: exactMatch }], prompts);
+ * assertEquals(found, [{ reward: exactMatch, count: 1 }]);
+ * ```
+ */
+export async function unscorable(
+  terms: readonly RewardTerm[],
+  prompts: readonly TrainingPrompt[],
+): Promise<readonly Unscorable[]> {
+  const found: Unscorable[] = [];
+  for (const { reward } of terms) {
+    let count = 0;
+    for (const { prompt, columns } of prompts) {
+      const known = { ...columns, [JUDGMENT]: 0 };
+      const worth = await reward.score({ prompt, answer: "", isEnded: true, columns: known });
+      if (worth === null) count += 1;
+    }
+    if (count > 0) found.push({ reward, count });
+  }
+  return found;
+}
+
+/**
+ * Refuses rewards that can judge no answer at all: a run by them would learn nothing.
+ *
+ * @param objective The objective, for the error.
+ * @param found What {@linkcode unscorable} found.
+ * @param prompts The prompts.
+ * @throws {UserError} Where there is such a reward; it names the columns that the reward needs.
+ */
+export function requireScorable(
+  objective: string,
+  found: readonly Unscorable[],
+  prompts: readonly TrainingPrompt[],
+): void {
+  const none = found.find(({ count }) => count === prompts.length);
+  if (none === undefined) return;
+  const { name, reads } = none.reward;
+  if (reads.length === 0) {
+    throw new UserError(
+      `${objective} cannot train on these prompts: the reward ${name} can judge no answer to any ` +
+        `of them; name another by --rewards`,
+    );
+  }
+  const columns = Object.keys(prompts[0]?.columns ?? {});
+  const there = columns.length === 0
+    ? "there are no columns but the prompt"
+    : `there are ${columns.slice(0, SHOWN).map((name) => quoted(name, LONGEST_NAME)).join(", ")}${
+      columns.length > SHOWN ? " and others" : ""
+    }`;
+  throw new UserError(
+    `${objective} cannot train on these prompts: the reward ${name} reads a text in the column ` +
+      `${
+        reads.map((name) => quoted(name)).join(" and ")
+      }, which no row has (${there}). Name the column of right ` +
+      `answers by --completion-column, or another reward by --rewards`,
+  );
+}
+
+/**
+ * What the user should know of prompts whose answers cannot all be judged.
+ *
+ * @param found What {@linkcode unscorable} found.
+ * @param terms All rewards.
+ * @param total The number of prompts.
+ * @returns A sentence for each such reward.
+ */
+export function unscorableNotes(
+  found: readonly Unscorable[],
+  terms: readonly RewardTerm[],
+  total: number,
+): readonly string[] {
+  const effect = terms.length === 1
+    ? "answers to them teach nothing"
+    : "it is left out of the sum there";
+  return found.map(({ reward: { name, reads }, count }) => {
+    const why = reads.length === 0
+      ? ""
+      : `, whose rows have no ${reads.map((name) => quoted(name)).join(" and ")}`;
+    return `the reward ${name} cannot judge answers to ${count} of ${total} prompts${why}: ${effect}.`;
+  });
+}
+
+/** Columns that an error names. */
+const SHOWN = 6;
+
+/** Characters of such a column's name. */
+const LONGEST_NAME = 40;

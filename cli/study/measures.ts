@@ -1,0 +1,247 @@
+/**
+ * What is measured of a model, once it is trained, on questions that nothing was chosen by.
+ *
+ * @module
+ */
+
+import {
+  cast,
+  compile,
+  type Device,
+  exp,
+  logSoftmax,
+  mul,
+  slice,
+  sub,
+  sum,
+  type Tensor,
+} from "@unitune/core";
+import { createGenerator, type Gpt, type GptParameters, type Tokenizer } from "@unitune/models";
+import { maskedSum, modelOf } from "@unitune/objectives";
+import {
+  createEvaluator,
+  type GivenAnswer,
+  givenAnswer,
+  longest,
+  paddedLength,
+  type Question,
+  roomFor,
+  type Split,
+  tasks,
+  toBatch,
+} from "@unitune/training";
+
+/** Numbers by name; see docs/metrics.md. */
+export type Measures = Readonly<Record<string, number>>;
+
+/** What is asked of every model. */
+export interface Examination {
+  /** What choices are made by. */
+  readonly validation: Split;
+  /** What is kept for the end: the first split, then those beyond what is trained on. */
+  readonly test: readonly Split[];
+  /** Samples for each question of the test. */
+  readonly samples: number;
+  /** The seed of the samples. */
+  readonly seed: number;
+}
+
+/** Measures models of one kind. */
+export interface Examiner extends Disposable {
+  /** Exact match on what choices are made by. */
+  validate(params: GptParameters): Promise<Measures>;
+  /** Everything. */
+  examine(params: GptParameters, start: GptParameters): Promise<Measures>;
+}
+
+/** Answers that are sampled or read at once. */
+const ROWS = 128;
+
+/** Tokens that a sampled answer may be longer than the gold one. */
+const ROOM = 4;
+
+/** A token other than a given one, of the same kind: the next letter or digit. */
+function otherThan(character: string): string {
+  if (/\d/.test(character)) return String((Number(character) + 1) % 10);
+  return character === "j" ? "a" : String.fromCharCode(character.charCodeAt(0) + 1);
+}
+
+/** Questions that a wrong first token can be forced on: what follows it is still determined. */
+function recoverable(questions: readonly Question[]): readonly Question[] {
+  const single = new Set(tasks.flatMap(({ name, hasOneAnswer }) => hasOneAnswer ? [name] : []));
+  return questions.filter(({ kind, gold }) => single.has(kind) && gold.length > 1);
+}
+
+/**
+ * Prepares the examination of models.
+ *
+ * @param examination What is asked.
+ * @param model The model.
+ * @param tokenizer Its tokenizer.
+ * @param device Where to compute.
+ * @returns The examiner.
+ */
+export function createExaminer(
+  { validation, test, samples, seed }: Examination,
+  model: Gpt,
+  tokenizer: Tokenizer,
+  device: Device,
+): Examiner {
+  const evaluator = createEvaluator(model, tokenizer, device);
+  const generator = createGenerator(model, { device });
+  const { pad, stop } = tokenizer.special;
+
+  /** Sums over the answer tokens of a batch: KL(pi || start) and the entropy of pi, exactly. */
+  const distances = compile((
+    params: GptParameters,
+    start: GptParameters,
+    { ids, mask }: { readonly ids: Tensor; readonly mask: Tensor },
+  ) => {
+    const read = slice(ids, 1, 0, -1);
+    const counted = cast(slice(mask, 1, 1), "f32");
+    const predicted = (of: GptParameters) => {
+      const policy = modelOf(model, of);
+      return policy.predict(policy.embed(read));
+    };
+    const own = predicted(params);
+    const [logP, logQ] = [logSoftmax(own.logits()), logSoftmax(predicted(start).logits())];
+    const kl = sum(mul(exp(logP), sub(logP, logQ)), { axes: [-1] });
+    return {
+      kl: maskedSum(kl, counted),
+      entropy: maskedSum(own.entropy(), counted),
+      tokens: sum(counted),
+    };
+  }, { device });
+
+  const chunksOf = <T>(rows: readonly T[]) =>
+    Array.from(
+      { length: Math.ceil(rows.length / ROWS) },
+      (_, i) => rows.slice(i * ROWS, (i + 1) * ROWS),
+    );
+
+  const answers = async (
+    params: GptParameters,
+    prompts: readonly (readonly number[])[],
+    maxNewTokens: number,
+    temperature: number,
+  ) => {
+    const given: GivenAnswer[] = [];
+    for (const [i, some] of chunksOf(prompts).entries()) {
+      const options = { maxNewTokens, stop, temperature, seed, firstRow: i * ROWS };
+      const generated = await generator.generate(params, some, options);
+      some.forEach((prompt, row) => {
+        const room = roomFor(prompt, maxNewTokens, model.config.context);
+        given.push(givenAnswer(tokenizer, generated[row] ?? [], room));
+      });
+    }
+    return given;
+  };
+
+  const longestOf = (questions: readonly Question[]) =>
+    longest(questions, ({ ids, sequence }) => sequence.ids.length - ids.length);
+
+  /** Sampled answers: how many are right, how long they are, and how far the model has moved. */
+  const sampled = async (
+    params: GptParameters,
+    start: GptParameters,
+    questions: readonly Question[],
+  ): Promise<Measures> => {
+    const asked = questions.flatMap((question) => Array<Question>(samples).fill(question));
+    const given = await answers(
+      params,
+      asked.map(({ ids }) => ids),
+      longestOf(questions) + ROOM,
+      1,
+    );
+    const right = asked.map(({ isRight }, i) => isRightText(given[i], (text) => isRight?.(text)));
+    const groups = questions.map((_, i) => right.slice(i * samples, (i + 1) * samples));
+    const rows = asked.map(({ ids: prompt }, i) => {
+      const ids = [...prompt, ...given[i]?.ids ?? []];
+      return { ids, mask: ids.map((_, t) => t >= prompt.length) };
+    });
+    const length = paddedLength(rows, model.config.context);
+    let [kl, entropy, tokens] = [0, 0, 0];
+    for (const some of chunksOf(rows)) {
+      const batch = toBatch(some, { length, padding: pad, size: ROWS });
+      const sums = distances(params, start, batch);
+      kl += await sums.kl.item();
+      entropy += await sums.entropy.item();
+      tokens += await sums.tokens.item();
+    }
+    return {
+      "mean@k": share(right),
+      "pass@k": share(groups.map((group) => group.includes(true))),
+      "length": given.reduce((total, { ids, isEnded }) => total + ids.length - Number(isEnded), 0) /
+        Math.max(given.length, 1),
+      "kl_to_start": kl / tokens,
+      "sampled_entropy": entropy / tokens,
+    };
+  };
+
+  /** Whether the rest of an answer is right after its first token was forced to be wrong. */
+  const recovery = async (
+    params: GptParameters,
+    questions: readonly Question[],
+  ): Promise<Measures> => {
+    const asked = recoverable(questions);
+    if (asked.length === 0) return {};
+    const prompts = asked.map(({ ids, gold }) => [
+      ...ids,
+      ...tokenizer.encode(otherThan(gold.slice(0, 1))),
+    ]);
+    const given = await answers(params, prompts, longestOf(asked) + ROOM, 0);
+    const right = asked.map(({ gold }, i) =>
+      isRightText(given[i], (text) => text === gold.slice(1))
+    );
+    return { recovery: share(right) };
+  };
+
+  const matches = async (params: GptParameters, split: Split) =>
+    (await evaluator.evaluate(params, split)).metrics;
+
+  return {
+    async validate(params) {
+      const { eval_exact_match: match = NaN } = await matches(params, validation);
+      return { "validation/exact_match": match };
+    },
+    async examine(params, start) {
+      const [first, ...beyond] = test;
+      if (first === undefined) throw new RangeError("an examination without a test");
+      const greedy = await matches(params, first);
+      const kinds = Object.entries(greedy).flatMap(([name, value]): [string, number][] => {
+        const [, kind] = /^eval_exact_match\/(.*)$/.exec(name) ?? [];
+        return kind === undefined ? [] : [[`exact_match/${kind}`, value]];
+      });
+      const others: [string, number][] = [];
+      for (const split of beyond) {
+        const { eval_exact_match: match = NaN } = await matches(params, split);
+        others.push([`${split.name}/exact_match`, match]);
+      }
+      return {
+        "exact_match": greedy.eval_exact_match ?? NaN,
+        ...Object.fromEntries(kinds),
+        "gap": greedy.eval_exact_match_gap ?? NaN,
+        "nll": greedy.eval_loss ?? NaN,
+        "entropy": greedy.eval_entropy ?? NaN,
+        ...Object.fromEntries(others),
+        ...await sampled(params, start, first.questions),
+        ...await recovery(params, first.questions),
+      };
+    },
+    [Symbol.dispose]() {
+      for (const disposable of [evaluator, generator, distances]) disposable[Symbol.dispose]();
+    },
+  };
+}
+
+/** Whether an answer is text, and right. */
+function isRightText(
+  given: GivenAnswer | undefined,
+  isRight: (text: string) => boolean | undefined,
+): boolean {
+  return given !== undefined && given.isText && isRight(given.text) === true;
+}
+
+function share(flags: readonly boolean[]): number {
+  return flags.filter(Boolean).length / Math.max(flags.length, 1);
+}

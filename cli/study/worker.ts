@@ -1,0 +1,63 @@
+/**
+ * A worker of a study, as a module of its own: it carries out trainings, one at a time, on one
+ * device, and says how each has ended.
+ *
+ * @module
+ */
+
+import { type Device, wasm } from "@unitune/core";
+import { openDevice } from "../run/devices.ts";
+import { userErrorOf } from "../terminal/errors.ts";
+import { carryOutTraining } from "./training.ts";
+import type { Order, Reply, TrainingOrder } from "./workers.ts";
+
+/** What the global scope of a worker has, and that of other modules has not. */
+interface WorkerScope {
+  onmessage: ((event: MessageEvent<Order>) => void) | null;
+  postMessage(message: Reply): void;
+}
+
+function isWorkerScope(scope: object): scope is WorkerScope {
+  return "postMessage" in scope;
+}
+
+/** Does what the worker is told, until it is ended. */
+function serve(scope: WorkerScope): void {
+  const stopping = new AbortController();
+  const devices: Device[] = [];
+
+  const deviceFor = async ({ device: name, threads }: TrainingOrder): Promise<Device> => {
+    const device = devices[0] ?? (name === "wasm" ? wasm({ threads }) : await openDevice(name));
+    devices[0] = device;
+    return device;
+  };
+
+  const obey = async (order: TrainingOrder): Promise<Reply> => {
+    try {
+      const device = await deviceFor(order);
+      const isComplete = await carryOutTraining({ ...order, device, signal: stopping.signal });
+      return { kind: isComplete ? "done" : "stopped" };
+    } catch (error) {
+      const told = userErrorOf(error);
+      const { message, stack } = told ??
+        (error instanceof Error ? error : new Error(String(error)));
+      return { kind: "failed", isUserError: told !== undefined, message, stack };
+    }
+  };
+
+  scope.onmessage = ({ data: order }) => {
+    switch (order.kind) {
+      case "train":
+        obey(order).then((reply) => scope.postMessage(reply));
+        break;
+      case "stop":
+        stopping.abort();
+        break;
+      default:
+        order satisfies never;
+    }
+  };
+}
+
+const scope: object = globalThis;
+if (isWorkerScope(scope)) serve(scope);

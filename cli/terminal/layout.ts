@@ -1,0 +1,141 @@
+/**
+ * Text in lines of a terminal's width: paragraphs broken between words, tables broken between
+ * columns.
+ *
+ * @module
+ */
+
+import { longest } from "@unitune/training";
+
+/** The width that everything printed keeps to, in columns: that of a terminal that nobody widened. */
+export const WIDTH = 80;
+
+/**
+ * A line of words as lines of at most some columns. A word that is longer has a line of its own.
+ *
+ * @param text The words, with spaces between them.
+ * @param columns The most columns of a line.
+ * @returns The lines.
+ *
+ * @example
+ * ```ts
+ * import { wrapWords } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(wrapWords("one two three", 8), ["one two", "three"]);
+ * ```
+ */
+export function wrapWords(text: string, columns: number = WIDTH): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > columns) {
+      lines.push(line);
+      line = word;
+    } else {
+      line = line === "" ? word : `${line} ${word}`;
+    }
+  }
+  return [...lines, line];
+}
+
+/**
+ * A text as lines of at most some columns. Lines that begin with a space, such as
+ * commands, are kept as they are, so that they can be copied.
+ *
+ * @param text The text.
+ * @param indent What later lines of a paragraph begin with.
+ * @param columns The most columns of a line.
+ * @returns The text, broken between words.
+ *
+ * @example
+ * ```ts
+ * import { wrapText } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const [first, second] = wrapText(`model: ${"layer ".repeat(14)}`.trimEnd(), "  ").split("\n");
+ * assertEquals(first?.length, 78);
+ * assertEquals(second, "  layer layer");
+ * ```
+ */
+export function wrapText(text: string, indent = "", columns: number = WIDTH): string {
+  return text.split("\n").flatMap((line) => {
+    if (line.startsWith(" ")) return [line];
+    const [first = "", ...rest] = wrapWords(line, columns);
+    const later = wrapWords(rest.join(" "), columns - indent.length);
+    return rest.length === 0 ? [first] : [first, ...later.map((part) => indent + part)];
+  }).join("\n");
+}
+
+/** The width of each column of a table. */
+export function columnWidths(rows: readonly (readonly string[])[]): number[] {
+  const count = longest(rows, (row) => row.length);
+  return Array.from(
+    { length: count },
+    (_, i) => longest(rows, (row) => row[i]?.length ?? 0),
+  );
+}
+
+/** Spaces between two columns of a table. */
+const GAP = 2;
+
+/**
+ * Rows of cells, padded so that columns line up: the first to the left, the others to the right.
+ *
+ * @param rows The cells.
+ * @returns The lines.
+ *
+ * @example
+ * ```ts
+ * import { alignTable } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(alignTable([["", "loss"], ["after", "0.5"]]), ["       loss", "after   0.5"]);
+ * ```
+ */
+export function alignTable(rows: readonly (readonly string[])[]): string[] {
+  const widths = columnWidths(rows);
+  return rows.map((row) =>
+    row.map((cell, i) => i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))
+      .join(" ".repeat(GAP)).trimEnd()
+  );
+}
+
+/**
+ * A table in {@linkcode WIDTH} columns of text. Where its columns do not fit beside each other, the
+ * rest of them follow below, after an empty line, beside the first column again.
+ *
+ * @param rows The cells, the first column naming the rows.
+ * @param columns The most columns of text in a line.
+ * @returns The lines.
+ *
+ * @example
+ * ```ts
+ * import { fitTable } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const rows = [["", "loss", "gap"], ["sft", "0.50", "0.1"]];
+ * assertEquals(fitTable(rows, 12), ["     loss", "sft  0.50", "", "     gap", "sft  0.1"]);
+ * ```
+ */
+export function fitTable(
+  rows: readonly (readonly string[])[],
+  columns: number = WIDTH,
+): string[] {
+  const [names = 0, ...widths] = columnWidths(rows);
+  const parts: number[][] = [];
+  let used = Infinity;
+  for (const [i, width] of widths.entries()) {
+    if (used + GAP + width > columns) {
+      parts.push([]);
+      used = names;
+    }
+    parts.at(-1)?.push(i + 1);
+    used += GAP + width;
+  }
+  if (parts.length === 0) return alignTable(rows);
+  return parts.flatMap((part, i) => {
+    const lines = alignTable(rows.map((row) => [0, ...part].map((column) => row[column] ?? "")));
+    return i === 0 ? lines : ["", ...lines];
+  });
+}

@@ -1,0 +1,445 @@
+/**
+ * Instruction tasks whose answers can be checked: what is trained on where no data is given.
+ *
+ * | task | prompt | completion |
+ * | --- | --- | --- |
+ * | reverse | `reverse bead` | `daeb` |
+ * | sort | `sort 3142` | `1234` |
+ * | add | `add 12+7` | `19` |
+ * | given | `given a3 c7: c` | `7` |
+ * | pick | `pick even 23-58` | any even number from 23 to 58 |
+ *
+ * They are small on purpose. A model of a hundred thousand parameters learns to reverse, sort and
+ * pick in 1,500 steps of 32 examples; add and given take it longer. A prompt, its completion and
+ * three special tokens are at most 32 tokens of a character tokenizer, in every split.
+ *
+ * @module
+ */
+
+import type { Conversation, RowDataset } from "./dataset.ts";
+import { integerFrom, type Random, randomStream, shuffled } from "../random.ts";
+import type { Tell } from "./watch.ts";
+
+/** Whether a prompt is of the lengths that are trained on, or longer. */
+export type Reach = "trained" | "longer";
+
+/** A kind of instruction. */
+export interface Task {
+  /** The first word of its prompts. */
+  readonly name: string;
+  /** A random prompt and a right answer; where several are right, a random one. */
+  generate(random: Random, reach: Reach): {
+    /** The instruction. */
+    readonly prompt: string;
+    /** A right answer. */
+    readonly completion: string;
+  };
+  /** Whether an answer to one of its prompts is right. */
+  verify(prompt: string, answer: string): boolean;
+  /** Whether every prompt has one right answer only. */
+  readonly hasOneAnswer: boolean;
+  /** Answers that someone might give by mistake, to a prompt and from a right answer to it. */
+  slips(random: Random, prompt: string, right: string): readonly string[];
+}
+
+/** A prompt with a right answer. */
+export interface TaskExample {
+  /** The name of its task. */
+  readonly task: string;
+  /** The instruction. */
+  readonly prompt: string;
+  /** A right answer; {@linkcode verifyAnswer} knows whether another one is, too. */
+  readonly completion: string;
+  /** Where noise has put a wrong answer in its place: the right one that stood there. */
+  readonly intended?: string;
+}
+
+const letters = "abcdefghij";
+const digits = "0123456789";
+
+/** The characters of all tasks, so that one model can be asked every one of them. */
+export const taskCharacters: ReadonlySet<string> = new Set(
+  `reverse sort add given pick even odd +-:${letters}${digits}`,
+);
+
+/**
+ * How many letters or digits a word or a number to sort has. A single number is trained on: where
+ * lengths vary, a model this small spends its whole run on finding out where a word ends.
+ */
+const lengths: Readonly<Record<Reach, readonly [number, number]>> = {
+  trained: [4, 4],
+  longer: [5, 6],
+};
+
+/** The tasks. */
+export const tasks: readonly Task[] = [
+  oneAnswer(
+    "reverse",
+    // deno-lint-ignore unitune/no-spread-of-data -- a pair of bounds
+    (random, reach) => spell(random, letters, integerFrom(random, ...lengths[reach])),
+    (word) => [...word].reverse().join(""),
+    (random, word, right) => [word, swapped(random, right), mistyped(random, right, letters)],
+  ),
+  oneAnswer(
+    "sort",
+    // deno-lint-ignore unitune/no-spread-of-data -- a pair of bounds
+    (random, reach) => spell(random, digits, integerFrom(random, ...lengths[reach])),
+    (number) => [...number].sort().join(""),
+    (random, number, right) => [number, [...right].reverse().join(""), swapped(random, right)],
+  ),
+  oneAnswer(
+    "add",
+    (random, reach) => {
+      const [low, high] = reach === "trained" ? [0, 99] : [100, 999];
+      return `${integerFrom(random, low, high)}+${integerFrom(random, low, high)}`;
+    },
+    (sum) => String(sum.split("+").map(Number).reduce((a, b) => a + b, 0)),
+    (_random, _sum, right) =>
+      [1, -1, 10, -10].map((off) => Number(right) + off).filter((sum) => sum >= 0).map(String),
+  ),
+  oneAnswer(
+    "given",
+    (random, reach) => {
+      const [low, high] = reach === "trained" ? [2, 2] : [3, 5];
+      const names = shuffled(random, letters.slice(0, 5)).slice(0, integerFrom(random, low, high));
+      const facts = names.map((name) => name + spell(random, digits, 1));
+      return `${facts.join(" ")}: ${spell(random, names, 1)}`;
+    },
+    (facts) => {
+      const [known = "", asked = ""] = facts.split(": ");
+      return known.split(" ").find((fact) => fact.startsWith(asked))?.slice(1) ?? "";
+    },
+    (random, facts, right) => [
+      ...facts.replace(/:.*/, "").split(" ").map((fact) => fact.slice(1)),
+      mistyped(random, right, digits),
+    ],
+  ),
+  {
+    name: "pick",
+    hasOneAnswer: false,
+    generate: (random, reach) => {
+      const [least, greatest] = reach === "trained" ? [10, 99] : [100, 999];
+      // Twenty numbers at the least, so that ten are right.
+      const low = integerFrom(random, least, greatest - 19);
+      const high = integerFrom(random, low + 19, greatest);
+      const remainder = integerFrom(random, 0, 1);
+      const first = low + Math.abs(low % 2 - remainder);
+      return {
+        prompt: `pick ${remainder === 0 ? "even" : "odd"} ${low}-${high}`,
+        completion: String(first + 2 * integerFrom(random, 0, Math.floor((high - first) / 2))),
+      };
+    },
+    verify: (prompt, answer) => {
+      const [, parity, low, high] = /^pick (even|odd) (\d+)-(\d+)$/.exec(prompt) ?? [];
+      if (!/^[1-9]\d*$/.test(answer)) return false;
+      const number = Number(answer);
+      return number % 2 === (parity === "even" ? 0 : 1) &&
+        Number(low) <= number && number <= Number(high);
+    },
+    slips: (random, prompt, right) => {
+      const [, low, high] = /(\d+)-(\d+)$/.exec(prompt)?.map(Number) ?? [];
+      const number = Number(right);
+      const beyond = [(low ?? number) - 1, (high ?? number) + 1];
+      return [number + 1, number - 1, ...shuffled(random, beyond)].map(String);
+    },
+  },
+];
+
+/** A task whose prompts have exactly one right answer, a function of what follows the name. */
+function oneAnswer(
+  name: string,
+  argument: (random: Random, reach: Reach) => string,
+  solve: (argument: string) => string,
+  slips: (random: Random, argument: string, right: string) => readonly string[],
+): Task {
+  const argumentOf = (prompt: string) => prompt.slice(name.length + 1);
+  const answer = (prompt: string) => solve(argumentOf(prompt));
+  return {
+    name,
+    hasOneAnswer: true,
+    generate: (random, reach) => {
+      const prompt = `${name} ${argument(random, reach)}`;
+      return { prompt, completion: answer(prompt) };
+    },
+    verify: (prompt, given) => given === answer(prompt),
+    slips: (random, prompt, right) => slips(random, argumentOf(prompt), right),
+  };
+}
+
+/** A text whose letters at one place have changed places. */
+function swapped(random: Random, text: string): string {
+  const at = integerFrom(random, 0, Math.max(0, text.length - 2));
+  return text.slice(0, at) + [...text.slice(at, at + 2)].reverse().join("") + text.slice(at + 2);
+}
+
+/** A text with another letter at one place. */
+function mistyped(random: Random, text: string, alphabet: ArrayLike<string>): string {
+  const at = integerFrom(random, 0, Math.max(0, text.length - 1));
+  return text.slice(0, at) + spell(random, alphabet, 1) + text.slice(at + 1);
+}
+
+/** A word of random letters of an alphabet. */
+function spell(random: Random, alphabet: ArrayLike<string>, length: number): string {
+  const pick = () => alphabet[integerFrom(random, 0, alphabet.length - 1)] ?? "";
+  return Array.from({ length }, pick).join("");
+}
+
+/**
+ * Whether an answer to an example's prompt is right; it need not be the example's own.
+ *
+ * @param example The example.
+ * @param answer The answer, without a stop token.
+ * @returns True where it is right.
+ *
+ * @example
+ * ```ts
+ * import { verifyAnswer } from "@unitune/training";
+ * import { assert } from "@std/assert";
+ *
+ * const example = { task: "pick", prompt: "pick even 23-58", completion: "40" };
+ * assert(verifyAnswer(example, "24"));
+ * assert(!verifyAnswer(example, "25"));
+ * ```
+ */
+export function verifyAnswer({ task, prompt }: TaskExample, answer: string): boolean {
+  return tasks.some(({ name, verify }) => name === task && verify(prompt, answer));
+}
+
+/**
+ * A wrong answer to an example's prompt that is easily given by mistake: letters swapped, a sum off
+ * by one, another fact's number, a number of the wrong parity.
+ *
+ * @param example The example.
+ * @param random Which of several mistakes.
+ * @returns The answer; never a right one.
+ *
+ * @example
+ * ```ts
+ * import { mistakeFor, randomStream, verifyAnswer } from "@unitune/training";
+ * import { assert } from "@std/assert";
+ *
+ * const example = { task: "add", prompt: "add 12+7", completion: "19" };
+ * const mistake = mistakeFor(example, randomStream(1));
+ * assert(["18", "20", "9", "29"].includes(mistake) && !verifyAnswer(example, mistake));
+ * ```
+ */
+export function mistakeFor(example: TaskExample, random: Random): string {
+  const task = tasks.find(({ name }) => name === example.task);
+  const right = example.intended ?? example.completion;
+  // Twins, as in the word "aa", have no slip: a letter too many is always one.
+  const slips = [
+    ...shuffled(random, task?.slips(random, example.prompt, right) ?? []),
+    right + "a",
+  ];
+  return slips.find((slip) => !verifyAnswer(example, slip)) ?? "";
+}
+
+/**
+ * Examples of which a share has a wrong answer in place of the right one, as data has it that people
+ * wrote in haste.
+ *
+ * @param examples The examples.
+ * @param rate The probability that an example's answer is wrong.
+ * @param seed Which examples, and what mistakes.
+ * @returns As many examples, in the same order.
+ *
+ * @example
+ * ```ts
+ * import { generateTasks, verifyAnswer, withNoise } from "@unitune/training";
+ * import { assert } from "@std/assert";
+ *
+ * const noisy = withNoise(generateTasks({ seed: 1, size: 1000 }).train, 0.2, 7);
+ * const wrong = noisy.filter((example) => !verifyAnswer(example, example.completion));
+ * assert(wrong.length > 150 && wrong.length < 250);
+ * ```
+ */
+export function withNoise(
+  examples: readonly TaskExample[],
+  rate: number,
+  seed: number,
+): readonly TaskExample[] {
+  if (rate === 0) return examples;
+  return examples.map((example, number) => {
+    const random = randomStream(seed, number);
+    if (random() >= rate) return example;
+    const { completion: intended } = example;
+    return { ...example, completion: mistakeFor(example, random), intended };
+  });
+}
+
+/**
+ * An example's prompt in a format that is not trained on: `reverse: bead` for `reverse bead`.
+ *
+ * @param prompt A prompt.
+ * @returns The same question in another form.
+ *
+ * @example
+ * ```ts
+ * import { reformatted } from "@unitune/training";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(reformatted("pick even 23-58"), "pick: even 23-58");
+ * ```
+ */
+export function reformatted(prompt: string): string {
+  return prompt.replace(" ", ": ");
+}
+
+/**
+ * Whether an answer to a prompt of any task is right: the judge that rewards use.
+ *
+ * @param prompt The prompt, as it was generated.
+ * @param answer The answer, without a stop token.
+ * @returns Whether it is right; undefined where no task has such prompts.
+ *
+ * @example
+ * ```ts
+ * import { verifyPrompt } from "@unitune/training";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(verifyPrompt("sort 3142", "1234"), true);
+ * assertEquals(verifyPrompt("translate bead", "perle"), undefined);
+ * ```
+ */
+export function verifyPrompt(prompt: string, answer: string): boolean | undefined {
+  const task = tasks.find(({ name }) => prompt.startsWith(`${name} `));
+  return task?.verify(prompt, answer);
+}
+
+/** What to generate. */
+export interface TaskOptions {
+  /** The seed: the same options give the same examples. */
+  readonly seed: number;
+  /** How many training examples; 20,000, unless said. */
+  readonly size?: number;
+  /** How many held-out examples; 250, unless said. */
+  readonly heldOut?: number;
+  /** How many more held-out examples for a test; 250, unless said. */
+  readonly test?: number;
+  /** How many longer examples; 250, unless said. */
+  readonly longer?: number;
+  /** The names of the tasks; all, unless said. */
+  readonly tasks?: readonly string[];
+  /** Told now and then how many training examples there are. */
+  readonly tell?: Tell;
+}
+
+/** Generated examples; in each split the tasks take turns. */
+export interface TaskSplits {
+  /** What is trained on. Prompts may repeat, with the same answer or another right one. */
+  readonly train: readonly TaskExample[];
+  /** As long as what is trained on, and not in it: distinct prompts, each unseen. */
+  readonly heldOut: readonly TaskExample[];
+  /** More of these: where choices were made by what is held out, they are judged by the test. */
+  readonly test: readonly TaskExample[];
+  /** Longer than everything that is trained on: more letters, digits or facts. */
+  readonly longer: readonly TaskExample[];
+}
+
+/**
+ * Examples of all tasks, in three splits. The held-out and the longer examples depend on the seed
+ * and on their own number, not on the size of the training set.
+ *
+ * @param options The seed and the sizes.
+ * @returns The splits.
+ * @throws {RangeError} Where more held-out or longer prompts are wanted than can be found.
+ *
+ * @example
+ * ```ts
+ * import { generateTasks, verifyAnswer } from "@unitune/training";
+ * import { assert } from "@std/assert";
+ *
+ * const { train, heldOut } = generateTasks({ seed: 1, size: 1000 });
+ * const seen = new Set(train.map((example) => example.prompt));
+ * assert(heldOut.every((example) => !seen.has(example.prompt)));
+ * assert(heldOut.every((example) => verifyAnswer(example, example.completion)));
+ * ```
+ */
+export function generateTasks(options: TaskOptions): TaskSplits {
+  const { seed, size = 20_000, heldOut: heldOutSize = 250 } = options;
+  const { test: testSize = 250, longer: longerSize = 250 } = options;
+  const own = tasks.filter(({ name }) => options.tasks?.includes(name) ?? true);
+  if (own.length === 0) throw new RangeError("There is no task to generate examples of");
+  // One stream a split, so that no split's size moves another.
+  const seeds = randomStream(seed);
+  const stream = () => randomStream(integerFrom(seeds, 0, 2 ** 32 - 1));
+  const unseen = new Set<string>();
+  const keptAside = generate(own, stream(), "trained", heldOutSize + testSize, unseen, true);
+  const longer = generate(own, stream(), "longer", longerSize, new Set(), true);
+  const train = generate(own, stream(), "trained", size, unseen, false, options.tell);
+  return {
+    train,
+    heldOut: keptAside.slice(0, heldOutSize),
+    test: keptAside.slice(heldOutSize),
+    longer,
+  };
+}
+
+/** Examples between two looks at how far the generation is. */
+const STRIDE = 1024;
+
+/** So many draws that all are taken means that there are hardly any others. */
+const patience = 1000;
+
+/**
+ * Examples of the tasks in turn, whose prompts are not among the taken ones; distinct prompts are
+ * taken as they come.
+ */
+function generate(
+  own: readonly Task[],
+  random: Random,
+  reach: Reach,
+  size: number,
+  taken: Set<string>,
+  distinct: boolean,
+  tell: Tell = () => {},
+): TaskExample[] {
+  const draw = (task: Task): TaskExample => {
+    for (let attempt = 0; attempt < patience; attempt++) {
+      const example = task.generate(random, reach);
+      if (taken.has(example.prompt)) continue;
+      if (distinct) taken.add(example.prompt);
+      return { task: task.name, ...example };
+    }
+    throw new RangeError(`There are not enough prompts of the task "${task.name}" for ${size}`);
+  };
+  const examples: TaskExample[] = [];
+  while (examples.length < size) {
+    for (const task of own.slice(0, size - examples.length)) {
+      examples.push(draw(task));
+      if (examples.length % STRIDE === 0) tell(examples.length, size);
+    }
+  }
+  return examples;
+}
+
+/**
+ * An example as a conversation: the prompt is the user's, the completion the assistant's.
+ *
+ * @param example The example.
+ * @returns The conversation.
+ */
+export function taskConversation({ prompt, completion }: TaskExample): Conversation {
+  return {
+    messages: [
+      { role: "user", content: prompt },
+      { role: "assistant", content: completion },
+    ],
+  };
+}
+
+/**
+ * The training and the held-out examples as a dataset.
+ *
+ * @param splits The examples.
+ * @returns The dataset; what is held out is its validation part.
+ */
+export function taskDataset(
+  { train, heldOut }: Pick<TaskSplits, "train" | "heldOut">,
+): RowDataset<"conversations"> {
+  return {
+    kind: "conversations",
+    train: train.map(taskConversation),
+    validation: heldOut.map(taskConversation),
+  };
+}

@@ -1,0 +1,326 @@
+/**
+ * Batches of answers that the policy itself gives: sampled on the device with a cache of keys and
+ * values, judged, scored under the policy and its reference, and used for some steps.
+ *
+ * @module
+ */
+
+import { compile, concat, type Device, slice, type Tensor, tensor, zeros } from "@unitune/core";
+import {
+  actorCriticGpt,
+  createGenerator,
+  type Gpt,
+  type GptParameters,
+  hasScore,
+  rewardGpt,
+  type ScoringGptParameters,
+  type Tokenizer,
+} from "@unitune/models";
+import {
+  klEstimate,
+  modelOf,
+  packSamples,
+  type Sample,
+  scored,
+  type ScoredRollouts,
+  type ValueScores,
+} from "@unitune/objectives";
+import { type GivenAnswer, givenAnswer, roomFor } from "../answers.ts";
+import { inRandomOrder, toBatch } from "../batches.ts";
+import { type Cost, noCost } from "../cost.ts";
+import { longestRow } from "../data/fit.ts";
+import { integerFrom, randomStream } from "../random.ts";
+import type { Feed, RolloutSample } from "./feed.ts";
+import { longest } from "../longest.ts";
+import type { Models } from "../models.ts";
+import { type AnswerReward, rewardOf, type RewardTerm, type TextReward } from "../rewards.ts";
+import { createScorer } from "../scorer.ts";
+import type { TrainingPrompt } from "../data/examples.ts";
+
+/** A batch of rollouts with all that an objective may read of it. */
+export type RolloutBatch = ScoredRollouts & ValueScores;
+
+/** Answers that are used for some steps. */
+export interface Experience {
+  /** A batch for each micro-batch of a step. */
+  readonly batches: readonly RolloutBatch[];
+  /** What was measured when they were sampled: scalars by name. */
+  readonly report: Readonly<Record<string, Tensor>>;
+  /** The tokens of prompts and answers, a scalar. */
+  readonly tokens: Tensor;
+}
+
+/** How answers are sampled and used. */
+export interface RolloutPlan {
+  /** What is asked. */
+  readonly prompts: readonly TrainingPrompt[];
+  /** What answers are worth. */
+  readonly rewards: readonly RewardTerm[];
+  /** Answers to each prompt. */
+  readonly groupSize: number;
+  /** Answers of a micro-batch; a multiple of the size of a group. */
+  readonly batchSize: number;
+  /** Micro-batches of a step. */
+  readonly microBatches: number;
+  /** Steps on the same answers. */
+  readonly epochs: number;
+  /** Tokens of an answer at most, the stop token included. */
+  readonly maxNewTokens: number;
+  /** The temperature that answers are sampled at. */
+  readonly temperature: number;
+  /** The stage's seed. */
+  readonly seed: number;
+  /** Whether the policy before the stage scores answers, too. */
+  readonly hasReference: boolean;
+  /** Whether the policy values states. */
+  readonly hasValues: boolean;
+  /** Forward passes of a step over its batch. */
+  readonly forwardPasses: number;
+  /** The share of answers that a gradient is taken of. */
+  readonly learnedShare: number;
+}
+
+/** The stream of a stage's seed that answers are sampled with. */
+const SAMPLING = 7;
+
+/** The column in which the reward model's judgment reaches its reward. */
+export const JUDGMENT = "reward model";
+
+/** The reward model's score of an answer. */
+export const rewardModelReward: TextReward = {
+  name: "reward-model",
+  reads: [JUDGMENT],
+  score: ({ columns: { [JUDGMENT]: score } }) => typeof score === "number" ? score : null,
+};
+
+/** An answer, and the prompt and the answer as a sample. */
+interface SampledAnswer extends GivenAnswer {
+  readonly sample: Sample;
+}
+
+/** What `[B, T]` holds of the state before each token, from values of states `[B, T-1]`. */
+function beforeTokens(values: Tensor): Tensor {
+  const [rows = 0] = values.shape;
+  return concat([zeros([rows, 1], values.dtype), values], 1);
+}
+
+/**
+ * Answers to prompts, sampled anew every few steps by the policy as it is then. What is sampled
+ * depends on the stage's seed, the number of the answer and the policy alone.
+ *
+ * @param plan How answers are sampled and used.
+ * @param model The policy.
+ * @param tokenizer Its tokenizer.
+ * @param start The models before the stage: the reference, and the reward model if there is one.
+ * @param device Where to compute.
+ * @returns The feed.
+ */
+export function rolloutFeed<P extends GptParameters>(
+  plan: RolloutPlan,
+  model: Gpt,
+  tokenizer: Tokenizer,
+  start: Models,
+  device: Device,
+): Feed<P, RolloutBatch, Experience> {
+  const { batchSize, microBatches, groupSize, epochs, maxNewTokens } = plan;
+  const { pad, stop } = tokenizer.special;
+  const { context } = model.config;
+  const answers = batchSize * microBatches;
+  const asked = answers / groupSize;
+  const longestPrompt = longest(plan.prompts, ({ ids }) => ids.length);
+  const length = Math.min(longestRow(context), Math.ceil((longestPrompt + maxNewTokens) / 8) * 8);
+  const source = inRandomOrder(plan.prompts, plan.seed, length);
+  const samplingSeed = integerFrom(randomStream(plan.seed, SAMPLING), 0, 2 ** 32 - 1);
+  const judges = plan.rewards.map(({ reward }) => reward);
+  const isJudged = judges.includes(rewardModelReward);
+
+  const generator = createGenerator(model, { device });
+  const scorer = createScorer(model, device);
+  const critic = actorCriticGpt(model.config);
+  const value = compile((params: ScoringGptParameters, ids: Tensor) => {
+    const { embed, predict } = modelOf(critic, params);
+    return beforeTokens(predict(embed(slice(ids, 1, 0, -1))).values());
+  }, { device });
+  const judge = compile((params: ScoringGptParameters, ids: Tensor, mask: Tensor) => {
+    const rewarder = modelOf(rewardGpt(model.config), params);
+    const context = { step: zeros([], "i32") };
+    return scored.evaluate(rewarder, { ids, mask }, context).evidence.scores;
+  }, { device });
+
+  /** Answers to the prompts of the `number`-th collection. */
+  const answer = async (params: P, number: number): Promise<readonly SampledAnswer[]> => {
+    const prompts = Array.from(
+      { length: answers },
+      (_, i) => source.row(number * asked + Math.floor(i / groupSize)),
+    );
+    const completions = await generator.generate(params, prompts.map(({ ids }) => ids), {
+      maxNewTokens,
+      temperature: plan.temperature,
+      stop,
+      seed: samplingSeed,
+      firstRow: number * answers,
+    });
+    return prompts.map(({ ids: prompt }, i) => {
+      const room = roomFor(prompt, maxNewTokens, context);
+      const given = givenAnswer(tokenizer, completions[i] ?? [], room);
+      return { sample: { prompt, completion: given.ids }, ...given };
+    });
+  };
+
+  /** The reward model's scores, where one of the rewards is its. */
+  const judgments = async (given: readonly SampledAnswer[]): Promise<readonly number[]> => {
+    if (!isJudged || start.rewardModel === undefined) return [];
+    const rows = given.map(({ sample: { prompt, completion } }) => ({
+      ids: [...prompt, ...completion],
+      mask: [...prompt.map(() => false), ...completion.map(() => true)],
+    }));
+    const { ids, mask } = toBatch(rows, { length, padding: pad });
+    return Array.from(await judge(start.rewardModel, ids, mask).data());
+  };
+
+  const collect = async (params: P, number: number) => {
+    const given = await answer(params, number);
+    const scores = await judgments(given);
+    const rewards = await Promise.all(given.map(({ text, isEnded, isText }, i) => {
+      const { prompt, columns } = source.row(number * asked + Math.floor(i / groupSize));
+      return rewardOf(plan.rewards, {
+        prompt,
+        answer: text,
+        isEnded: isEnded && isText,
+        columns: isJudged ? { ...columns, [JUDGMENT]: scores[i] } : columns,
+      });
+    }));
+    const batches = Array.from({ length: microBatches }, (_, part): RolloutBatch => {
+      const own = <T>(rows: readonly T[]) => rows.slice(part * batchSize, (part + 1) * batchSize);
+      const packed = packSamples(
+        own(given).map(({ sample }) => sample),
+        own(rewards).map(({ total }) => total),
+        { length, pad, groupSize },
+      );
+      const tokens = { ...packed, temperature: plan.temperature };
+      return {
+        ...tokens,
+        oldLogProbs: scorer.score(params, tokens),
+        referenceLogProbs: plan.hasReference
+          ? scorer.score(start.policy, tokens)
+          : unread(batchSize, length),
+        ...(plan.hasValues && hasScore(params) && { oldValues: value(params, tokens.ids) }),
+      };
+    });
+    const report = {
+      ...rewardReport(judges, given, rewards),
+      ...(plan.hasReference && { kl: await meanKl(batches) }),
+    };
+    const tokens = given.reduce(
+      (total, { sample: { prompt, completion } }) => total + prompt.length + completion.length,
+      0,
+    );
+    const samples = given.map(({ text }, i): RolloutSample => ({
+      prompt: source.row(number * asked + Math.floor(i / groupSize)).prompt,
+      answer: text,
+      reward: rewards[i]?.total ?? null,
+      rewards: rewards[i]?.parts ?? {},
+    }));
+    const reads = 2 + Number(plan.hasReference) + Number(plan.hasValues) + Number(isJudged);
+    return {
+      experience: { batches, report: scalars(report), tokens: tensor(tokens) },
+      samples,
+      cost: { ...noCost, forwardTokens: reads * tokens },
+    };
+  };
+
+  return {
+    empty: {
+      batches: Array.from({ length: microBatches }, () => ({
+        ids: zeros([batchSize, length], "i32"),
+        mask: zeros([batchSize, length]),
+        rewards: zeros([batchSize]),
+        temperature: plan.temperature,
+        oldLogProbs: zeros([batchSize, length]),
+        referenceLogProbs: zeros([batchSize, length]),
+        ...(plan.hasValues && { oldValues: zeros([batchSize, length]) }),
+      })),
+      report: scalars({
+        ...rewardReport(judges, [], []),
+        ...(plan.hasReference && { kl: 0 }),
+      }),
+      tokens: tensor(0),
+    },
+    setUp: noCost,
+    notes: [],
+    epoch: (steps) => source.epoch(Math.ceil(steps / epochs) * asked),
+    next: async (params, before, index) => {
+      const collected = index % epochs === 0
+        ? await collect(params, index / epochs)
+        : { experience: before, samples: [], cost: noCost };
+      const { experience, samples } = collected;
+      const tokens = await experience.tokens.item();
+      const step: Cost = {
+        examples: Math.round(plan.learnedShare * answers),
+        forwardTokens: plan.forwardPasses * Math.round(plan.learnedShare * tokens),
+        backwardTokens: Math.round(plan.learnedShare * tokens),
+      };
+      return {
+        batches: experience.batches,
+        experience,
+        metrics: experience.report,
+        samples,
+        cost: { ...step, forwardTokens: step.forwardTokens + collected.cost.forwardTokens },
+      };
+    },
+    [Symbol.dispose]() {
+      for (const compiled of [generator, scorer, value, judge]) compiled[Symbol.dispose]();
+    },
+  };
+}
+
+/** Log-probabilities that nobody is to read: NaN, so that whoever does is found out. */
+function unread(rows: number, length: number): Tensor {
+  return tensor(new Float32Array(rows * length).fill(NaN), { shape: [rows, length] });
+}
+
+/** Scalars in the order of their names, in which a file of tensors has them, too. */
+function scalars(values: Readonly<Record<string, number>>): Readonly<Record<string, Tensor>> {
+  const sorted = Object.entries(values).toSorted(([a], [b]) => a < b ? -1 : 1);
+  return Object.fromEntries(sorted.map(([name, value]) => [name, tensor(value)]));
+}
+
+/**
+ * `rewards/NAME`, the mean of each reward over the answers that it can judge;
+ * `completions/clipped_ratio`, the share of answers that were cut off; `unscorable`, the share that
+ * nobody could judge.
+ */
+function rewardReport(
+  judges: readonly TextReward[],
+  given: readonly SampledAnswer[],
+  rewards: readonly AnswerReward[],
+): Record<string, number> {
+  const mean = (values: readonly number[]) =>
+    values.reduce((total, value) => total + value, 0) / Math.max(values.length, 1);
+  return {
+    ...Object.fromEntries(judges.map(({ name }) => [
+      `rewards/${name}`,
+      mean(rewards.flatMap(({ parts: { [name]: value = null } }) => value === null ? [] : [value])),
+    ])),
+    "completions/clipped_ratio": mean(given.map(({ isEnded }) => Number(!isEnded))),
+    "unscorable": mean(rewards.map(({ total }) => Number(total === null))),
+  };
+}
+
+/** The KL of the policy from its reference, estimated: the mean of k3 over answer tokens. */
+async function meanKl(batches: readonly RolloutBatch[]): Promise<number> {
+  let [total, count] = [0, 0];
+  for (const { mask, oldLogProbs, referenceLogProbs } of batches) {
+    const [counted, own, reference] = [
+      await mask.data(),
+      await oldLogProbs.data(),
+      await referenceLogProbs.data(),
+    ];
+    counted.forEach((isCounted, i) => {
+      if (isCounted === 0) return;
+      total += klEstimate(own[i] ?? NaN, reference[i] ?? NaN);
+      count += 1;
+    });
+  }
+  return total / Math.max(count, 1);
+}

@@ -1,0 +1,26 @@
+/**
+ * What trains a language model: rows as batches, feeds, samples and their rewards, evaluation.
+ *
+ * @module
+ */
+export * from "./answers.ts";
+export * from "./batches.ts";
+export * from "./cost.ts";
+export * from "./data/dataset.ts";
+export * from "./data/examples.ts";
+export * from "./data/fit.ts";
+export * from "./data/tasks.ts";
+export * from "./data/watch.ts";
+export * from "./errors.ts";
+export * from "./evaluation.ts";
+export * from "./feeds/feed.ts";
+export * from "./feeds/offline.ts";
+export * from "./feeds/rollouts.ts";
+export * from "./graphemes.ts";
+export * from "./longest.ts";
+export * from "./models.ts";
+export * from "./nearest.ts";
+export * from "./random.ts";
+export * from "./rewards.ts";
+export * from "./scorer.ts";
+export * from "./splits.ts";

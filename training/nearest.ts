@@ -1,0 +1,108 @@
+/**
+ * The nearest of some names to a mistyped one.
+ *
+ * @module
+ */
+
+import { graphemesOf } from "./graphemes.ts";
+
+/**
+ * How many characters to insert, delete, replace or swap with their neighbour to turn one word into
+ * the other (optimal string alignment distance). Characters are grapheme clusters.
+ *
+ * @param a A word.
+ * @param b Another.
+ * @returns The number of edits.
+ *
+ * @example
+ * ```ts
+ * import { editDistance } from "@unitune/training";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(editDistance("stesp", "steps"), 1);
+ * assertEquals(editDistance("sed", "seed"), 1);
+ * ```
+ */
+export function editDistance(a: string, b: string): number {
+  return distance(graphemesOf(a), graphemesOf(b));
+}
+
+function distance(a: readonly string[], b: readonly string[]): number {
+  // Row i holds the distances of the first i letters of a to every prefix of b.
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const at = (distances: number[], k: number) => distances[k] ?? Infinity;
+      const replaced = at(last, j - 1) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      const swapped = a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
+        ? at(beforeLast, j - 2) + 1
+        : Infinity;
+      row.push(Math.min(replaced, swapped, at(last, j) + 1, at(row, j - 1) + 1));
+    }
+    [beforeLast, last] = [last, row];
+  }
+  return last[b.length] ?? 0;
+}
+
+/** A name without what spellings differ in: case, hyphens, underscores, dots and spaces. */
+function squeezed(name: string): string {
+  return name.toLowerCase().replace(/[-_.\s]/g, "");
+}
+
+/**
+ * The name that is written in another spelling: in kebab, camel or snake case, in capitals, with or
+ * without hyphens.
+ *
+ * @param word What was written.
+ * @param names The names, no two of which differ in spelling only.
+ * @returns The name; undefined where the word is none of them.
+ *
+ * @example
+ * ```ts
+ * import { sameName } from "@unitune/training";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(sameName("rewardModel", ["ppo", "reward-model"]), "reward-model");
+ * assertEquals(sameName("reward", ["ppo", "reward-model"]), undefined);
+ * ```
+ */
+export function sameName<Name extends string>(
+  word: string,
+  names: Iterable<Name>,
+): Name | undefined {
+  const own = squeezed(word);
+  for (const name of names) if (name === word || squeezed(name) === own) return name;
+  return undefined;
+}
+
+/**
+ * The name that someone may have meant. Spelling (case, hyphens) counts for nothing.
+ *
+ * @param word What was written.
+ * @param names What could have been.
+ * @returns The nearest name, unless it would take more edits than a third of its letters, and 2.
+ *
+ * @example
+ * ```ts
+ * import { nearest } from "@unitune/training";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(nearest("lerning-rate", ["seed", "learning-rate"]), "learning-rate");
+ * assertEquals(nearest("banana", ["seed", "learning-rate"]), undefined);
+ * ```
+ */
+export function nearest(word: string, names: Iterable<string>): string | undefined {
+  let best: { name: string; distance: number } | undefined;
+  const written = squeezed(word);
+  for (const name of names) {
+    const allowed = Math.max(2, Math.floor(name.length / 3));
+    // A word takes at least as many edits as it has more letters, and may be of any length.
+    if (Math.abs(written.length - squeezed(name).length) > allowed) continue;
+    const distance = editDistance(written, squeezed(name));
+    if (distance > allowed || distance >= name.length) continue;
+    if (best === undefined || distance < best.distance) best = { name, distance };
+  }
+  return best?.name;
+}

@@ -1,0 +1,78 @@
+/**
+ * Random numbers for making data: seeded, so that the same seed gives the same data everywhere.
+ * (The randomness of models and training is `@unitune/core`'s, whose values are tensors.)
+ *
+ * @module
+ */
+
+/** A source of random numbers, uniform on [0, 1). */
+export type Random = () => number;
+
+/**
+ * The stream of random numbers of a seed: splitmix32, a counter whose every value is mixed by
+ * Murmur3's finalizer. (Steele, Lea and Flood, "Fast splittable pseudorandom number generators",
+ * OOPSLA 2014, in 32 bits.) It repeats after 2^32 numbers and is not for secrets.
+ *
+ * @param seed Any integer.
+ * @param branch Integers that tell streams of one seed apart, such as a purpose and a number.
+ * @returns The source.
+ *
+ * @example
+ * ```ts
+ * import { randomStream } from "@unitune/training";
+ * import { assertEquals, assertNotEquals } from "@std/assert";
+ *
+ * const [a, b] = [randomStream(7, 1), randomStream(7, 1)];
+ * assertEquals([a(), a()], [b(), b()]);
+ * assertNotEquals(randomStream(7, 1)(), randomStream(7, 2)());
+ * ```
+ */
+export function randomStream(seed: number, ...branch: readonly number[]): Random {
+  let counter = branch.reduce((state, number) => mix(state + golden) ^ fold(number), fold(seed));
+  return () => {
+    counter = (counter + golden) | 0;
+    return (mix(counter) >>> 0) / 2 ** 32;
+  };
+}
+
+/** The counter's step, an odd number near 2^32 over the golden ratio. */
+const golden = 0x9e3779b9;
+
+/** An integer in 32 bits; the high half is folded in, so that numbers that differ there differ. */
+function fold(integer: number): number {
+  return mix(integer >>> 0) ^ mix(Math.floor(integer / 2 ** 32) + 1);
+}
+
+/** Murmur3's 32-bit finalizer: every bit of the input reaches every bit of the output. */
+function mix(bits: number): number {
+  let h = bits | 0;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return h ^ (h >>> 16);
+}
+
+/**
+ * A whole number, uniform on `low … high`, both included.
+ *
+ * @param random The source.
+ * @param low The least.
+ * @param high The greatest.
+ * @returns The number.
+ */
+export function integerFrom(random: Random, low: number, high: number): number {
+  return low + Math.floor(random() * (high - low + 1));
+}
+
+/**
+ * The elements in a random order, each order as likely as any: sorted by random keys. Its first few
+ * are a sample without replacement.
+ *
+ * @param random The source.
+ * @param elements The elements.
+ * @returns The same elements in another order.
+ */
+export function shuffled<T>(random: Random, elements: Iterable<T>): T[] {
+  return Array.from(elements, (element) => ({ element, key: random() }))
+    .sort((a, b) => a.key - b.key)
+    .map(({ element }) => element);
+}
