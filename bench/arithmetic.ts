@@ -1,13 +1,15 @@
 /** How many floating-point operations the arithmetic needs: multiplications and additions. */
 import { countParameters } from "@unitune/models";
-import type { ObjectiveName } from "./training.ts";
 import type { Workload } from "./workloads.ts";
 
 /**
  * Forward passes that a step is worth, by objective: a backward pass is two of them, and IFT passes
  * once more, without a gradient, to see what the model would say.
  */
-const passes: Readonly<Record<ObjectiveName, number>> = { sft: 3, ift: 4 };
+const passes = { sft: 3, ift: 4 } as const;
+
+/** The name of an objective that is measured. */
+export type ObjectiveName = keyof typeof passes;
 
 /**
  * Operations of a training step: for each token of the batch and each pass, `2 (N - C D) + 2 L D T`.

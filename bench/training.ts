@@ -3,7 +3,7 @@ import { compile, type Device, evaluate, key, type ProgramStatistics } from "@un
 import { adamw, chain, clipByGlobalNorm } from "@unitune/autodiff";
 import { gpt } from "@unitune/models";
 import { ift, initTrainingState, sft, trainingStep } from "@unitune/objectives";
-import { gigaflops, stepOperations } from "./arithmetic.ts";
+import { gigaflops, type ObjectiveName, stepOperations } from "./arithmetic.ts";
 import { interleaved, type Measuring, type Spread, type Timed, timeOf } from "./measure.ts";
 import { measureProfile, type Profile } from "./profile.ts";
 import { trainingBatches, type Workload } from "./workloads.ts";
@@ -32,10 +32,7 @@ export interface TrainingReport {
 }
 
 /** The objectives with their defaults; the first is what the others are compared with. */
-const objectives = { sft: sft(), ift: ift() };
-
-/** The name of an objective that is measured. */
-export type ObjectiveName = keyof typeof objectives;
+const objectives = { sft: sft(), ift: ift() } satisfies Readonly<Record<ObjectiveName, unknown>>;
 
 const objectiveNames = ["sft", "ift"] as const satisfies readonly ObjectiveName[];
 

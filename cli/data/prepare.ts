@@ -69,7 +69,6 @@ import { nameOf } from "../files/files.ts";
 import type { ObjectiveGroup } from "../flags/objective_names.ts";
 import { recipeOf } from "../run/recipes.ts";
 import { rewardTerms, unscorable, unscorableNotes } from "../run/reward_terms.ts";
-import type { RunData } from "../run/run_folder.ts";
 import type { TrainSettings } from "../flags/settings.ts";
 
 /** What a stage trains on, and what is known of answers to it. */
@@ -80,6 +79,14 @@ export interface PreparedStage {
   readonly judges: readonly TextReward[];
   /** What answers look like, where that is known. */
   readonly format?: RegExp;
+}
+
+/** The data of a run, as its configuration records it. */
+export interface RunData {
+  /** The kind of data of the last stage. */
+  readonly kind: Dataset["kind"];
+  /** A digest of the content, by which a resumed run recognizes its data. */
+  readonly digest: string;
 }
 
 /** Everything that a run trains and evaluates on. */

@@ -27,7 +27,7 @@
 
 import type { GptConfig } from "@unitune/models";
 import { type Claim, claimFolder, holdFolder } from "../files/claims.ts";
-import { type Cost, type Dataset, datasetKinds, UserError } from "@unitune/training";
+import { type Cost, datasetKinds, UserError } from "@unitune/training";
 import { beginDigest, digestOf } from "../files/digest.ts";
 import { fileError } from "../terminal/errors.ts";
 import {
@@ -46,7 +46,7 @@ import {
   writeFileAtomically,
 } from "../files/files.ts";
 import { isRecord } from "../files/guards.ts";
-import type { Prepared } from "../data/prepare.ts";
+import type { Prepared, RunData } from "../data/prepare.ts";
 import type { TrainSettings } from "../flags/settings.ts";
 import { shellQuote, taskCommand } from "../terminal/shell.ts";
 
@@ -85,14 +85,6 @@ export function runConfig(
     model: config,
     data,
   };
-}
-
-/** What a run knows of its data. */
-export interface RunData {
-  /** What is trained on last. */
-  readonly kind: Dataset["kind"];
-  /** A digest of the content, so that a resumed run knows its own. */
-  readonly digest: string;
 }
 
 /** What a checkpoint knows of its run. */

@@ -1,13 +1,33 @@
 /**
- * No files of a package import each other in a circle. An `import type` counts: it costs nothing
- * when the program runs, but whoever reads one file of such a circle has to read all of them.
+ * No files import each other in a circle, and no room of the house imports one above it. An
+ * `import type` counts: it costs nothing when the program runs, but whoever reads one file of a
+ * circle has to read all of them.
  */
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { circlesOf, type Imports } from "./circles.ts";
 
 const root = new URL("../../", import.meta.url);
-const packages = ["core", "autodiff", "models", "objectives", "training"];
+
+/** The packages. */
+const packages = ["core", "autodiff", "models", "objectives", "training", "cli"] as const;
+
+/** The rooms of ARCHITECTURE.md, each with the rooms that its files may import from. */
+const rooms: Readonly<Record<string, readonly string[]>> = {
+  core: [],
+  autodiff: ["core"],
+  models: ["core"],
+  objectives: ["core", "autodiff"],
+  training: ["core", "autodiff", "models", "objectives"],
+  cli: ["core", "autodiff", "models", "objectives", "training"],
+  examples: packages,
+  bench: packages,
+  scripts: packages,
+  tests: [...packages, "examples", "bench", "scripts"],
+};
+
+/** Packages that stand in for published ones: every room may import them. */
+const LINKS = "links";
 
 /** A module of `deno info --json`: `code` is what it loads, `type` what only types are taken from. */
 interface Module {
@@ -18,42 +38,46 @@ interface Module {
   }[];
 }
 
-/** The modules that an entry reaches, by `import type` too. */
-async function modulesOf(entry: URL): Promise<readonly Module[]> {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["info", "--json", entry.href],
-    cwd: root,
-    env: { NO_COLOR: "1" },
-  }).output();
-  assertEquals(code, 0, new TextDecoder().decode(stderr));
-  const graph: { modules: readonly Module[] } = JSON.parse(new TextDecoder().decode(stdout));
-  return graph.modules;
+/** The TypeScript files of a folder and of its folders. */
+async function filesIn(folder: URL): Promise<URL[]> {
+  const files: URL[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    if (isDirectory) files.push(...await filesIn(new URL(`${name}/`, folder)));
+    else if (name.endsWith(".ts")) files.push(new URL(name, folder));
+  }
+  return files;
 }
 
-/** What a package exports: one file, or some by their names. */
-async function entriesOf(name: string): Promise<URL[]> {
-  const folder = new URL(`${name}/`, root);
-  const config: { exports: string | Readonly<Record<string, string>> } = JSON.parse(
-    await Deno.readTextFile(new URL("deno.json", folder)),
-  );
-  const files = typeof config.exports === "string"
-    ? [config.exports]
-    : Object.values(config.exports);
-  return files.map((file) => new URL(file, folder));
+/** The files of all rooms by their paths from the root, each with those that it imports. */
+async function importsOfAll(): Promise<Imports> {
+  const folders = [...Object.keys(rooms), LINKS].map((room) => new URL(`${room}/`, root));
+  const files = (await Promise.all(folders.map(filesIn))).flat();
+  const entry = await Deno.makeTempFile({ suffix: ".ts" });
+  try {
+    await Deno.writeTextFile(entry, files.map(({ href }) => `import "${href}";\n`).join(""));
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["info", "--json", "--lock=deno.lock", "--frozen", "--config=deno.json", entry],
+      cwd: root,
+      env: { NO_COLOR: "1" },
+    }).output();
+    assertEquals(code, 0, new TextDecoder().decode(stderr));
+    const graph: { modules: readonly Module[] } = JSON.parse(new TextDecoder().decode(stdout));
+    return importsIn(graph.modules);
+  } finally {
+    await Deno.remove(entry);
+  }
 }
 
-async function importsOf(name: string): Promise<Imports> {
-  const modules = (await Promise.all((await entriesOf(name)).map(modulesOf))).flat();
-  const folder = new URL(`${name}/`, root).href;
-  const inFolder = (specifier: string | undefined): string[] =>
-    specifier?.startsWith(folder) ? [specifier.slice(root.href.length)] : [];
+function importsIn(modules: readonly Module[]): Imports {
+  const inTree = (specifier: string | undefined): string[] =>
+    specifier?.startsWith(root.href) ? [specifier.slice(root.href.length)] : [];
   return new Map(
     modules.flatMap(({ specifier, dependencies = [] }) =>
-      inFolder(specifier).map((file): [string, Set<string>] => [
+      inTree(specifier).map((file): [string, Set<string>] => [
         file,
         new Set(
           dependencies.flatMap(({ code, type }) =>
-            [code, type].flatMap((imported) => inFolder(imported?.specifier))
+            [code, type].flatMap((imported) => inTree(imported?.specifier))
           ),
         ),
       ])
@@ -61,11 +85,18 @@ async function importsOf(name: string): Promise<Imports> {
   );
 }
 
-for (const name of packages) {
-  Deno.test(`no files of ${name} import each other in a circle`, async () => {
-    const imports = await importsOf(name);
-    assert(imports.size > 5, `expected the files of ${name}, got ${[...imports.keys()]}`);
-    assertEquals(circlesOf(imports), []);
+const imports = await importsOfAll();
+const roomOf = (file: string) => file.slice(0, file.indexOf("/"));
+
+for (const [room, below] of Object.entries(rooms)) {
+  Deno.test(`no files of ${room} import each other in a circle, or a room above`, () => {
+    const own = [...imports].filter(([file]) => roomOf(file) === room);
+    assert(own.length > 5, `expected the files of ${room}, got ${own.map(([file]) => file)}`);
+    const allowed = [room, ...below, LINKS];
+    for (const [file, imported] of own) {
+      assertEquals([...imported].filter((other) => !allowed.includes(roomOf(other))), [], file);
+    }
+    assertEquals(circlesOf(new Map(own)), []);
   });
 }
 
