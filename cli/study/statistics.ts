@@ -17,16 +17,53 @@ export interface Estimate {
 }
 
 /**
- * The 97.5 % quantiles of Student's t by degrees of freedom, from 1 on, to three decimals as every
- * table has them (Student 1908; NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.2).
+ * The mean of some values.
+ *
+ * @example
+ * ```ts
+ * import { meanOf } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(meanOf([1, 2, 6]), 3);
+ * ```
+ *
+ * @param values The values; at least one.
+ * @returns Their mean.
+ * @throws {RangeError} If there are none.
  */
-const QUANTILES = [
-  ...[12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228],
-  ...[2.201, 2.179, 2.16, 2.145, 2.131, 2.12, 2.11, 2.101, 2.093, 2.086],
-] as const;
+export function meanOf(values: readonly number[]): number {
+  if (values.length === 0) throw new RangeError("meanOf: expected at least one value, got none");
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
 
-/** The quantile for more degrees of freedom: that of 20, which errs towards wider intervals. */
-const BEYOND = 2.086;
+/**
+ * The probability that Student's t lies between `-t` and `t`, where `t = sqrt(degrees) tan(angle)`:
+ * a finite sum of positive terms for whole degrees of freedom (Abramowitz and Stegun, "Handbook of
+ * Mathematical Functions", 1964, 26.7.3 and 26.7.4).
+ */
+function centralProbability(angle: number, degrees: number): number {
+  const [sine, cosine] = [Math.sin(angle), Math.cos(angle)];
+  const isOdd = degrees % 2 === 1;
+  let total = 0;
+  let term = isOdd ? cosine : 1;
+  for (let power = isOdd ? 1 : 0; power <= degrees - 2; power += 2) {
+    total += term;
+    term *= cosine ** 2 * (power + 1) / (power + 2);
+  }
+  return isOdd ? (angle + sine * total) * 2 / Math.PI : sine * total;
+}
+
+/** The t between whose negative and itself lie 95 % of Student's t, by bisection of its angle. */
+function studentQuantile(degrees: number): number {
+  let [low, high] = [0, Math.PI / 2];
+  for (;;) {
+    const middle = (low + high) / 2;
+    // No number lies between two neighbours.
+    if (middle <= low || middle >= high) return Math.sqrt(degrees) * Math.tan(middle);
+    if (centralProbability(middle, degrees) < 0.95) low = middle;
+    else high = middle;
+  }
+}
 
 /**
  * The mean of values, one a seed, with Student's 95 % interval `mean +- t s / sqrt(n)`.
@@ -38,19 +75,21 @@ const BEYOND = 2.086;
  *
  * const { mean, low, high } = estimateOf([1, 2, 3]);
  * assertAlmostEquals(mean, 2);
- * assertAlmostEquals(high - mean, 4.303 / Math.sqrt(3));
+ * assertAlmostEquals(high - mean, 4.302652729749462 / Math.sqrt(3));
  * assertAlmostEquals(mean - low, high - mean);
  * ```
  *
  * @param values The values; at least one.
  * @returns The mean and its interval.
+ * @throws {RangeError} If there are none.
  */
 export function estimateOf(values: readonly number[]): Estimate {
   const { length: count } = values;
-  const mean = values.reduce((sum, value) => sum + value, 0) / count;
+  const mean = meanOf(values);
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  const t = QUANTILES[count - 2] ?? BEYOND;
-  const half = count < 2 ? NaN : t * Math.sqrt(squares / (count - 1) / count);
+  const half = count < 2
+    ? NaN
+    : studentQuantile(count - 1) * Math.sqrt(squares / (count - 1) / count);
   return { mean, low: mean - half, high: mean + half, count };
 }
 

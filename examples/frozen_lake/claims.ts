@@ -1,6 +1,6 @@
 /** What the paper says of Frozen Lake (arXiv 2405.11870, 5.3, B.2, figure 3), and what holds. */
+import { type Estimate, estimateOf, meanOf } from "@unitune/cli";
 import type { MethodRuns, Run } from "./experiment.ts";
-import { type Estimate, estimate, meanOf } from "./statistics.ts";
 
 /** Whether a claim holds: its interval is on the claim's side of 0, on the other, or on both. */
 export type Verdict = "holds" | "does not hold" | "undecided";
@@ -118,7 +118,7 @@ export const claims: readonly Claim[] = [
 const ROUNDING = 1e-9;
 
 /** The verdict on an estimate that is claimed to be above 0. */
-export function verdictOf({ low, high }: Estimate): Verdict {
+export function verdictOf({ low, high }: Pick<Estimate, "low" | "high">): Verdict {
   if (low > ROUNDING) return "holds";
   return high < -ROUNDING ? "does not hold" : "undecided";
 }
@@ -138,7 +138,7 @@ export function findingsOf(
     results.find(({ method }) => method.name === name)?.runs.map(value) ?? [];
   return which.map(({ claim, measured, of, less, value }) => {
     const taken = less === undefined ? [] : valuesOf(less, value);
-    const difference = estimate(valuesOf(of, value).map((x, i) => x - (taken[i] ?? 0)));
+    const difference = estimateOf(valuesOf(of, value).map((x, i) => x - (taken[i] ?? 0)));
     return { claim, measured, difference, verdict: verdictOf(difference) };
   });
 }

@@ -1,11 +1,11 @@
 /** Every method on one game under one setting, over seeds, measured exactly. */
+import { meanOf } from "@unitune/cli";
 import type { Game } from "./dynamics.ts";
 import { evaluatePolicy, type PolicyMatrix } from "./evaluation.ts";
 import { actions, decisionCells, isTerminal, neighbour } from "./lake.ts";
 import type { Method } from "./methods.ts";
 import { actionValues, greedyPolicy, valueIteration } from "./planning.ts";
 import { type Trajectories, trajectoriesOf } from "./search.ts";
-import { meanOf } from "./statistics.ts";
 import { type Moment, parameterisedOptimum, type Setting, startOf } from "./training.ts";
 
 /** What is compared, on what. */

@@ -26,7 +26,6 @@ import { type MethodRuns, problemOf, runMethod } from "./experiment.ts";
 import { type Lake, maps, parseLake } from "./lake.ts";
 import { methods } from "./methods.ts";
 import { distanceSvg, reportPage } from "./report.ts";
-import { MOST_SEEDS } from "./statistics.ts";
 import { runVariant, type VariantResult, variants } from "./sweep.ts";
 import { findingLines, gridLines, resultLines, sweepLines } from "./view.ts";
 
@@ -64,7 +63,6 @@ const flags = {
     kind: "integer",
     default: 10,
     min: 2,
-    max: MOST_SEEDS,
     group: "Training",
     help: "The number of seeds: each method is trained once for each, from other weights.",
   },
@@ -108,7 +106,6 @@ const flags = {
     kind: "integer",
     default: 5,
     min: 0,
-    max: MOST_SEEDS,
     group: "Sweep",
     help: "The number of seeds for each setting of the sweep; 0 skips the sweep.",
   },

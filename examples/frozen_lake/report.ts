@@ -1,5 +1,5 @@
 /** What was found, as a page. */
-import { figure, type Html, html, page, table } from "@unitune/cli";
+import { estimateOf, figure, type Html, html, page, table } from "@unitune/cli";
 import { curves, intervals, type IntervalSeries, standaloneSvg } from "@unitune/cli/plot";
 import { bestDistance, type Finding, lastDistance, ordering, type Verdict } from "./claims.ts";
 import {
@@ -16,7 +16,6 @@ import {
 import { drawGrid, gridNumbers, gridScript, gridStyle } from "./grid.ts";
 import { decisionCells, placeOf } from "./lake.ts";
 import type { MethodGroup } from "./methods.ts";
-import { estimate } from "./statistics.ts";
 import type { VariantResult } from "./sweep.ts";
 import { cellsOf, columns, showEstimate, sweepCounts, sweepParts } from "./view.ts";
 
@@ -43,7 +42,7 @@ function bandOf(
   of: (run: Run, index: number) => number,
 ) {
   const points = steps.map((step, i) => {
-    const { mean, low, high } = estimate(runs.map((run) => of(run, i)));
+    const { mean, low, high } = estimateOf(runs.map((run) => of(run, i)));
     return { x: step, y: mean, low, high };
   });
   return { name, points };
@@ -99,7 +98,7 @@ function rowsOf(
   return {
     name,
     rows: results.map(({ method, runs }) => {
-      const { mean, low, high } = estimate(runs.map(of));
+      const { mean, low, high } = estimateOf(runs.map(of));
       return { name: method.name, value: mean, low, high };
     }),
   };
@@ -161,7 +160,7 @@ function causeTable({ problem, results }: Report): Html {
     name,
     ...shown.map(([, cells]) =>
       showEstimate(
-        estimate(snapshots.map((one) => distance(one?.matrix ?? [], problem.optimum, cells))),
+        estimateOf(snapshots.map((one) => distance(one?.matrix ?? [], problem.optimum, cells))),
       )
     ),
   ];
@@ -304,7 +303,7 @@ ${
       rows: sweep.map(({ variant, results }) => [
         `${variant.slippery ? "slippery, " : ""}${variant.input}, ${variant.activation}, ` +
         `width ${variant.width}, ${variant.optimizer} ${variant.learningRate}`,
-        ...results.map(({ runs }) => estimate(runs.map(bestDistance)).mean.toFixed(4)),
+        ...results.map(({ runs }) => estimateOf(runs.map(bestDistance)).mean.toFixed(4)),
       ]),
     })
   }</details>`;

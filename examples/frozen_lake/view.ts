@@ -1,9 +1,8 @@
 /** What was found, as text for a terminal. */
-import { alignTable, fitTable } from "@unitune/cli";
+import { alignTable, type Estimate, estimateOf, fitTable } from "@unitune/cli";
 import { bestDistance, type Finding, lastDistance } from "./claims.ts";
 import type { MethodRuns, Problem, Run, Snapshot } from "./experiment.ts";
 import { isTerminal } from "./lake.ts";
-import { type Estimate, estimate } from "./statistics.ts";
 import type { VariantResult } from "./sweep.ts";
 
 /** The moves as arrows. */
@@ -61,7 +60,7 @@ export const columns: readonly {
 /** A method's cells in the table. */
 export function cellsOf({ runs }: MethodRuns): string[] {
   return columns.map(({ of, digits, hasInterval }) => {
-    const result = estimate(runs.map(of));
+    const result = estimateOf(runs.map(of));
     const { mean, high } = result;
     const half = hasInterval ? ` ±${(high - mean).toFixed(digits)}` : "";
     return mean.toFixed(digits) + half;

@@ -7,6 +7,7 @@ import {
   assertLess,
   assertRejects,
   assertStringIncludes,
+  assertThrows,
 } from "@std/assert";
 import {
   arms,
@@ -44,8 +45,30 @@ Deno.test("an interval is Student's, of published data", () => {
   const { mean = NaN, low = NaN, high = NaN } = pairedDifference(bySeed(second), bySeed(first)) ??
     {};
   assertAlmostEquals(mean, 1.58, 1e-9);
-  assertAlmostEquals(low, 0.7001, 1e-3);
-  assertAlmostEquals(high, 2.4599, 1e-3);
+  assertAlmostEquals(low, 0.7001, 1e-4);
+  assertAlmostEquals(high, 2.4599, 1e-4);
+});
+
+Deno.test("an interval has the quantile of its degrees of freedom, however many", () => {
+  // scipy.stats.t.ppf(0.975, degrees), SciPy 1.17.1.
+  const quantiles: readonly (readonly [degrees: number, quantile: number])[] = [
+    ...[[1, 12.706204736174694], [2, 4.302652729749462], [3, 3.1824463052837078]] as const,
+    ...[[4, 2.7764451051977934], [9, 2.262157162798205], [21, 2.0796138447276795]] as const,
+    ...[[30, 2.0422724563012378], [31, 2.039513446396408], [100, 1.9839715185235518]] as const,
+    [999, 1.9623414611334493],
+  ];
+  for (const [degrees, quantile] of quantiles) {
+    // One value of 1, one of -1 and zeros have the mean 0 and the sum of squares 2.
+    const values = Array.from({ length: degrees + 1 }, (_, i) => i === 0 ? 1 : i === 1 ? -1 : 0);
+    const { mean, low, high } = estimateOf(values);
+    const error = Math.sqrt(2 / degrees / (degrees + 1));
+    assertEquals(mean, 0);
+    // Sums of 500 terms are off by some units in the last place.
+    assertAlmostEquals(high / error / quantile, 1, 1e-12);
+    assertAlmostEquals(low, -high, 1e-15);
+  }
+  assertThrows(() => estimateOf([]), RangeError, "at least one value");
+  assertEquals(estimateOf([5]), { mean: 5, low: NaN, high: NaN, count: 1 });
 });
 
 Deno.test("an interval moves with its values, and holds their mean", () => {
