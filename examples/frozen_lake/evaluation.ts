@@ -1,8 +1,8 @@
 /** What a policy is worth: exactly, by linear systems over the cells, and by playing. */
 import type { Random } from "@unitune/training";
+import { inverse, Matrix } from "npm:ml-matrix@6";
 import type { Game, Outcome } from "./dynamics.ts";
 import { decisionCells, isTerminal } from "./lake.ts";
-import { dot, inverse } from "./linear.ts";
 
 /** A policy as its transition matrix: `policy[cell][action]`, the probability of the move there. */
 export type PolicyMatrix = readonly (readonly number[])[];
@@ -26,7 +26,10 @@ export function expected(
 ): number {
   const ofMove = (outcomes: readonly Outcome[]) =>
     outcomes.reduce((sum, outcome) => sum + outcome.probability * of(outcome), 0);
-  return dot(policy[cell] ?? [], (transitions[cell] ?? []).map(ofMove));
+  return (transitions[cell] ?? []).reduce(
+    (sum, outcomes, action) => sum + (policy[cell]?.[action] ?? 0) * ofMove(outcomes),
+    0,
+  );
 }
 
 /** The probability of each cell to be next, from one cell. */
@@ -55,68 +58,54 @@ function endingCells(game: Game, policy: PolicyMatrix): ReadonlySet<number> {
   return ending;
 }
 
-/** A vector over some cells as one over all, with 0 elsewhere. */
-function spread(game: Game, cells: readonly number[], values: readonly number[]): number[] {
-  const all = game.lake.cells.map(() => 0);
-  cells.forEach((cell, i) => all[cell] = values[i] ?? 0);
-  return all;
-}
-
-/** Visits of the cells in which the game goes on and may end, `(I - gamma P)^-1`. */
-function countVisits(game: Game, policy: PolicyMatrix, gamma: number) {
+/** The cells in which a game goes on and may end, under a policy. */
+function passingCells(game: Game, policy: PolicyMatrix): readonly number[] {
   const ending = endingCells(game, policy);
-  const cells = decisionCells(game.lake).filter((cell) => ending.has(cell));
-  const leads = game.lake.cells.map((_, cell) => leadsTo(game, policy, cell));
-  const left = cells.map((cell, i) =>
-    cells.map((to, j) => (i === j ? 1 : 0) - gamma * (leads[cell]?.[to] ?? 0))
-  );
-  return { cells, leads, visits: inverse(left) };
-}
-
-/** What is won from each cell. */
-function returnsOf(
-  game: Game,
-  policy: PolicyMatrix,
-  cells: readonly number[],
-  visits: readonly (readonly number[])[],
-): number[] {
-  const rewards = cells.map((cell) => expected(game, policy, cell, ({ reward }) => reward));
-  return spread(game, cells, visits.map((row) => dot(row, rewards)));
+  return decisionCells(game.lake).filter((cell) => ending.has(cell));
 }
 
 /**
- * Evaluates a policy exactly. With P the probabilities to go from one cell in which the game goes
- * on to another, `F = (I - P)^-1` counts visits: `F[i][j]` is the expected number of times in j from
- * i (Kemeny and Snell, "Finite Markov Chains", 1960). Success is F times the probability to enter
- * the goal; the probability to ever be in j is `F[i][j] / F[j][j]`. Cells from which a game cannot end
- * are no part of P: nothing is won there.
+ * How often a game is in each cell, expected, from each cell: `F = (I - gamma P)^-1`, where P has the
+ * probabilities to go from one cell to another (Kemeny and Snell, "Finite Markov Chains", 1960). A
+ * cell in which the game is over, or from which it cannot end, is entered and not left: its row of P
+ * is 0, so that I - P has an inverse.
+ */
+function countTimes(game: Game, policy: PolicyMatrix, gamma: number): Matrix {
+  const system = Matrix.eye(game.lake.cells.length);
+  for (const cell of passingCells(game, policy)) {
+    leadsTo(game, policy, cell).forEach((probability, to) =>
+      system.set(cell, to, system.get(cell, to) - gamma * probability)
+    );
+  }
+  return inverse(system);
+}
+
+/** What is won from each cell. */
+function returnsOf(game: Game, policy: PolicyMatrix, times: Matrix): number[] {
+  const rewards = game.lake.cells.map((_, cell) =>
+    expected(game, policy, cell, ({ reward }) => reward)
+  );
+  return times.mmul(Matrix.columnVector(rewards)).to1DArray();
+}
+
+/**
+ * Evaluates a policy exactly. With `F[i][j]` the expected number of times in j from i, success is F
+ * times the probability to enter the goal at the next move, and the probability to ever be in j is
+ * `F[i][j] / F[j][j]`.
  *
  * @param game The game.
  * @param policy The policy.
- * @returns What it is worth.
+ * @returns The policy's success, visits and reach.
  */
 export function evaluatePolicy(game: Game, policy: PolicyMatrix): PolicyEvaluation {
-  const { lake } = game;
-  const { cells, leads, visits: total } = countVisits(game, policy, 1);
-  const success = returnsOf(game, policy, cells, total);
-  lake.cells.forEach((kind, cell) => {
-    if (kind === "G") success[cell] = 1;
-  });
-  const from = cells.indexOf(lake.start);
-  const visits = spread(game, cells, total[from] ?? []);
-  const reach = spread(
-    game,
-    cells,
-    cells.map((_, j) => (total[from]?.[j] ?? 0) / (total[j]?.[j] ?? 1)),
-  );
-  if (from < 0) reach[lake.start] = 1;
-  // What is entered from the cells where games go on: a terminal cell, or one of no return.
-  lake.cells.forEach((_, cell) => {
-    if (cells.includes(cell)) return;
-    const entered = cells.map((other) => (visits[other] ?? 0) * (leads[other]?.[cell] ?? 0));
-    reach[cell] = Math.max(reach[cell] ?? 0, entered.reduce((sum, p) => sum + p, 0));
-  });
-  return { success, visits, reach };
+  const { lake: { cells, start } } = game;
+  const times = countTimes(game, policy, 1);
+  const passing = new Set(passingCells(game, policy));
+  return {
+    success: returnsOf(game, policy, times).map((won, cell) => cells[cell] === "G" ? 1 : won),
+    visits: cells.map((_, cell) => passing.has(cell) ? times.get(start, cell) : 0),
+    reach: cells.map((_, cell) => times.get(start, cell) / times.get(cell, cell)),
+  };
 }
 
 /**
@@ -128,8 +117,7 @@ export function evaluatePolicy(game: Game, policy: PolicyMatrix): PolicyEvaluati
  * @returns The values.
  */
 export function policyValues(game: Game, policy: PolicyMatrix, gamma: number): number[] {
-  const { cells, visits } = countVisits(game, policy, gamma);
-  return returnsOf(game, policy, cells, visits);
+  return returnsOf(game, policy, countTimes(game, policy, gamma));
 }
 
 /** A game that was played. */

@@ -11,7 +11,6 @@ import {
   maps,
   parseLake,
 } from "../../examples/frozen_lake/lake.ts";
-import { inverse } from "../../examples/frozen_lake/linear.ts";
 import {
   actionValues,
   greedyPolicy,
@@ -133,25 +132,6 @@ Deno.test("without slipping the optimal value is the discount to the power of th
       assertAlmostEquals(values[cell] ?? NaN, 0.9 ** ((distances[cell] ?? NaN) - 1), 1e-9);
     }
   }
-});
-
-Deno.test("the inverse times the matrix is the identity, and a singular matrix has none", () => {
-  const entry = fc.integer({ min: -5, max: 5 });
-  fc.assert(fc.property(fc.array(entry, { minLength: 9, maxLength: 9 }), (entries) => {
-    // A dominant diagonal, so that it has an inverse.
-    const matrix = [0, 1, 2].map((i) =>
-      [0, 1, 2].map((j) => (entries[3 * i + j] ?? 0) + (i === j ? 20 : 0))
-    );
-    const inverted = inverse(matrix);
-    matrix.forEach((row, i) =>
-      row.forEach((_, j) => {
-        const product = row.reduce((sum, x, k) => sum + x * (inverted[k]?.[j] ?? NaN), 0);
-        assertAlmostEquals(product, i === j ? 1 : 0, 1e-9);
-      })
-    );
-  }));
-  assertEquals(inverse([[0, 1], [1, 0]]), [[0, 1], [1, 0]]);
-  assertThrows(() => inverse([[1, 2], [2, 4]]), RangeError, "singular");
 });
 
 /** A policy of weights from 0.05 to 1. */
