@@ -28,15 +28,9 @@ import {
   readEvaluations,
   sampleLines,
 } from "../report/summary.ts";
-import {
-  type HeldRun,
-  holdRun,
-  readJson,
-  runConfig,
-  runPaths,
-  startRun,
-} from "../run/run_folder.ts";
+import { type HeldRun, holdRun, runConfig, runPaths, startRun } from "../run/run_folder.ts";
 import { describeObjective } from "../run/recipes.ts";
+import { readJson } from "../files/read.ts";
 import { interruptible } from "../terminal/interruption.ts";
 import { settingFlags, type TrainSettings } from "../flags/settings.ts";
 import { splitStages, stageSettings, stagesName } from "../flags/stages.ts";

@@ -65,7 +65,7 @@ import type { FormatName } from "./jsonl.ts";
 import { datasetFormat, readDataset } from "./read.ts";
 import { processHeap, tooLarge, watchMemory } from "./memory.ts";
 import { beginDigest } from "../files/digest.ts";
-import { nameOf } from "../files/files.ts";
+import { nameOf } from "../files/paths.ts";
 import type { ObjectiveGroup } from "../flags/objective_names.ts";
 import { recipeOf } from "../run/recipes.ts";
 import { rewardTerms, unscorable, unscorableNotes } from "../run/reward_terms.ts";

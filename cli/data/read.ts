@@ -4,9 +4,9 @@
  * @module
  */
 
-import { fileError } from "../terminal/errors.ts";
+import { fileError } from "../files/file_error.ts";
 import { type Dataset, UserError, type Watch } from "@unitune/training";
-import { readBytes, requireFile } from "../files/files.ts";
+import { readBytes, requireFile } from "../files/read.ts";
 import { type Columns, type FormatName, jsonlFormat, parseJsonl } from "./jsonl.ts";
 import { type LineLimit, linesOf } from "../files/lines.ts";
 import { longestText, parseText, textDataset } from "./text.ts";

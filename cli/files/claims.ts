@@ -5,9 +5,11 @@
  * @module
  */
 
-import { fileError } from "../terminal/errors.ts";
+import { fileError } from "./file_error.ts";
 import { UserError } from "@unitune/training";
-import { type Lock, makeFolder, removeIfThere, removePartial, takeLock } from "./files.ts";
+import { type Lock, takeLock } from "./lock.ts";
+import { makeFolder, removeIfThere } from "./folders.ts";
+import { removePartial } from "./atomic.ts";
 
 /** The name of the lock in a folder. */
 export const LOCK = "lock";

@@ -6,7 +6,7 @@
 
 import { linesOf } from "./lines.ts";
 import { UserError } from "@unitune/training";
-import { readBytes } from "./files.ts";
+import { readBytes } from "./read.ts";
 import { isRecord } from "./guards.ts";
 
 /** One line: an object of JSON. */

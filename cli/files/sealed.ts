@@ -7,9 +7,9 @@
  */
 
 import { digestOf } from "./digest.ts";
-import { fileError } from "../terminal/errors.ts";
+import { fileError } from "./file_error.ts";
 import { UserError } from "@unitune/training";
-import { writeFileAtomically } from "./files.ts";
+import { writeFileAtomically } from "./atomic.ts";
 
 /**
  * A text with its seal: a comment of HTML, of SVG and of Markdown.

@@ -8,7 +8,7 @@ import { meaningOf, metricsSection } from "./glossary.ts";
 import { figure, html, page, type PageSection, table, verbatim } from "./page.ts";
 import { type Curve, curves } from "./plot.ts";
 import { type JsonLine, readJsonLines } from "../files/json_lines.ts";
-import { nameOf } from "../files/files.ts";
+import { nameOf } from "../files/paths.ts";
 import { readRunConfig, type RunConfig, runPaths } from "../run/run_folder.ts";
 
 const numberIn = (line: JsonLine, name: string): number | undefined => {

@@ -5,8 +5,9 @@
  */
 
 import { type Cost, type RolloutSample, type SplitReport, UserError } from "@unitune/training";
-import { fileError } from "../terminal/errors.ts";
-import { openLineFile, requireFile } from "../files/files.ts";
+import { fileError } from "../files/file_error.ts";
+import { openLineFile } from "../files/line_file.ts";
+import { requireFile } from "../files/read.ts";
 import { beginningsOf, runPaths, type RunPosition } from "./run_folder.ts";
 
 /** Answers of a split that are written down. */

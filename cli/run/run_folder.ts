@@ -29,22 +29,17 @@ import type { GptConfig } from "@unitune/models";
 import { type Claim, claimFolder, holdFolder } from "../files/claims.ts";
 import { type Cost, datasetKinds, UserError } from "@unitune/training";
 import { beginDigest, digestOf } from "../files/digest.ts";
-import { fileError } from "../terminal/errors.ts";
+import { fileError } from "../files/file_error.ts";
+import { type Beginning, noBeginning, requireBeginning } from "../files/line_file.ts";
+import type { FileContent } from "../files/write.ts";
+import { isThere, makeFolder } from "../files/folders.ts";
+import { readBytes, readJson, readText, requireFile } from "../files/read.ts";
 import {
-  type Beginning,
-  type FileContent,
-  isThere,
-  makeFolder,
-  noBeginning,
-  readBytes,
-  readText,
   removeDirectoryAtomically,
   removePartial,
-  requireBeginning,
-  requireFile,
   writeDirectoryAtomically,
   writeFileAtomically,
-} from "../files/files.ts";
+} from "../files/atomic.ts";
 import { isRecord } from "../files/guards.ts";
 import type { Prepared, RunData } from "../data/prepare.ts";
 import type { TrainSettings } from "../flags/settings.ts";
@@ -380,23 +375,6 @@ function isRunConfig(value: unknown): value is RunConfig {
   return (isRecord(settings) || (Array.isArray(settings) && settings.every(isRecord))) &&
     isRecord(model) && isRecord(data) && datasetKinds.some((kind) => kind === data.kind) &&
     typeof data.digest === "string";
-}
-
-/**
- * The value of a JSON file.
- *
- * @param path The file.
- * @returns The value.
- * @throws {UserError} If the file cannot be read or is not JSON.
- */
-export async function readJson(path: string): Promise<unknown> {
-  const text = await readText(path);
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new UserError(`${path} is not JSON: ${why}`, { cause: error });
-  }
 }
 
 const namePattern = /^step-(\d{6,})$/;

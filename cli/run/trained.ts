@@ -24,7 +24,7 @@ import {
   tokenizerFromJSON,
 } from "@unitune/models";
 import { type Dataset, longestRow, type Models, type Teacher, UserError } from "@unitune/training";
-import type { FileContent } from "../files/files.ts";
+import type { FileContent } from "../files/write.ts";
 import type { BaseModel, Prepared } from "../data/prepare.ts";
 import { asksTeacher } from "./recipes.ts";
 import {

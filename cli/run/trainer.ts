@@ -24,7 +24,7 @@ import {
   type SplitReport,
   UserError,
 } from "@unitune/training";
-import { FileError } from "../terminal/errors.ts";
+import { FileError } from "../files/file_error.ts";
 import { openJournal } from "./journal.ts";
 import { createLearner, initialModels, type Learner } from "./learner.ts";
 import type { Prepared } from "../data/prepare.ts";

@@ -17,9 +17,10 @@
 import { UserError } from "@unitune/training";
 import { type Claim, claimFolder, holdFolder } from "../files/claims.ts";
 import { isNatural, isNumber, isRecord } from "../files/guards.ts";
-import { isThere, writeFileAtomically } from "../files/files.ts";
+import { isThere } from "../files/folders.ts";
+import { writeFileAtomically } from "../files/atomic.ts";
 import type { ProgressReporter } from "../terminal/progress.ts";
-import { readJson } from "../run/run_folder.ts";
+import { readJson } from "../files/read.ts";
 import { type TrainSettings, trainSettings } from "../flags/settings.ts";
 import { type Arm, BASE, gridOf, type GridPoint, rewardModelArm } from "./arms.ts";
 import { isResult, readResult, type Result, type Training } from "./training.ts";

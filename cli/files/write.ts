@@ -1,0 +1,42 @@
+/**
+ * Writing to an open file, and the errors of it.
+ *
+ * @module
+ */
+
+import { FileError, fileError } from "./file_error.ts";
+import type { RunningDigest } from "./digest.ts";
+import { parentOf } from "./paths.ts";
+
+/** What a file holds. */
+export type FileContent = string | Uint8Array;
+
+/** Bytes that are written, or read, at once. */
+export const PIECE = 1 << 22;
+
+/** Writes all of a content; while the system takes a piece, its digest is computed. */
+export async function writeAll(
+  file: Deno.FsFile,
+  content: FileContent,
+  digest: RunningDigest,
+): Promise<number> {
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  for (let begin = 0; begin < bytes.length; begin += PIECE) {
+    const piece = bytes.subarray(begin, begin + PIECE);
+    const first = file.write(piece);
+    digest.add(piece);
+    for (let written = await first; written < piece.length;) {
+      written += await file.write(piece.subarray(written));
+    }
+  }
+  return bytes.length;
+}
+
+/** "Not found" while writing is about the folder, since the file itself need not exist. */
+export function writeError(error: unknown, path: string): unknown {
+  return error instanceof Deno.errors.NotFound
+    ? new FileError(`can't write ${path}: the folder ${parentOf(path)} does not exist`, {
+      cause: error,
+    })
+    : fileError(error, "write", path);
+}
