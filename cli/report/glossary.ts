@@ -1,5 +1,5 @@
 /**
- * Every metric, and what it is: what docs/metrics.md and the reports are made of.
+ * The definition of every metric: the source of docs/metrics.md and of the reports' glossaries.
  *
  * @module
  */
@@ -10,13 +10,13 @@ import { html, type PageSection } from "./page.ts";
 export interface GlossaryEntry {
   /** Its name; NAME stands for the names of rewards, kinds of questions or splits. */
   readonly name: string;
-  /** What it is, with its unit. */
+  /** Its definition, with its unit. */
   readonly meaning: string;
 }
 
-/** Metrics that belong together. */
+/** A group of metrics. */
 export interface GlossaryGroup {
-  /** What they are of. */
+  /** The heading of the group. */
   readonly title: string;
   /** The metrics. */
   readonly entries: readonly GlossaryEntry[];
@@ -27,138 +27,177 @@ const entry = (name: string, meaning: string): GlossaryEntry => ({ name, meaning
 /** The glossary. */
 export const glossary: readonly GlossaryGroup[] = [
   {
-    title: "Of every step",
+    title: "Training step",
     entries: [
-      entry("loss", "what is minimized; what it is divided by depends on the objective"),
+      entry("loss", "the value being minimized. Each objective states its own normalizer"),
       entry(
         "nll",
-        "the mean of -log p over answer tokens after the tokens before them, in nats; of pairs, over the preferred answers",
+        "mean negative log-likelihood of the answer tokens under teacher forcing, in nats per token. For pairs: of the chosen answers",
       ),
-      entry("entropy", "the mean entropy of the next token there, in nats"),
-      entry(
-        "mean_token_accuracy",
-        "the share of answer tokens that are the model's likeliest there",
-      ),
-      entry("num_tokens", "answer tokens of the step"),
+      entry("entropy", "mean entropy of the next-token distribution at the answer tokens, in nats"),
+      entry("mean_token_accuracy", "fraction of answer tokens that the model predicts by arg max"),
+      entry("num_tokens", "number of answer tokens in the step"),
       entry(
         "teacher_agreement",
-        "of distillation, the share of answer tokens at which the model's likeliest is the teacher's",
+        "fraction of answer tokens at which the model and its teacher have the same arg max (distillation)",
       ),
-      entry("lambda", "the share of the model's own token in intuitive states"),
-      entry("grad_norm", "the norm of the whole gradient before clipping"),
-      entry("learning_rate", "that of the step"),
-      entry("epoch", "how often everything was seen"),
-      entry("cost/examples", "rows that a gradient was taken of since the start of the run"),
+      entry("lambda", "share of the model's own token in intuitive states"),
+      entry("grad_norm", "global norm of the gradient before clipping"),
+      entry("learning_rate", "learning rate of the step"),
+      entry("epoch", "number of passes over the training data so far"),
+      entry("cost/examples", "number of rows with a backward pass since the start of the run"),
       entry(
         "cost/forward_tokens",
-        "tokens that a model has read or written since then: in training, scoring and sampling; padding is not counted",
+        "number of tokens that any model has read or written since the start of the run, in training, scoring and sampling. Padding is not counted",
       ),
-      entry("cost/backward_tokens", "tokens that a gradient was taken through since then"),
+      entry(
+        "cost/backward_tokens",
+        "number of tokens with a backward pass since the start of the run",
+      ),
     ],
   },
   {
-    title: "Of preferences",
+    title: "Preferences",
     entries: [
       entry(
         "rewards/chosen",
-        "the mean implicit reward beta log(pi/ref) of preferred answers; of a reward model, their mean score",
+        "mean implicit reward beta log(pi/ref) of the chosen answers. For a reward model: their mean score",
       ),
-      entry("rewards/rejected", "that of the other answers"),
-      entry("rewards/margins", "the first less the second; it has to rise"),
-      entry("rewards/accuracies", "the share of pairs whose preferred answer has the larger one"),
-      entry("logps/chosen", "the mean log-probability of preferred answers, in nats an answer"),
+      entry(
+        "rewards/rejected",
+        "mean implicit reward of the rejected answers. For a reward model: their mean score",
+      ),
+      entry(
+        "rewards/margins",
+        "mean of the chosen reward minus the rejected reward. It has to rise during training",
+      ),
+      entry(
+        "rewards/accuracies",
+        "fraction of pairs in which the chosen answer has the higher reward",
+      ),
+      entry("logps/chosen", "mean log-probability of the chosen answers, in nats per answer"),
       entry(
         "logps/rejected",
-        "that of the other answers; where both fall, the margin rises at the expense of everything else",
+        "mean log-probability of the rejected answers, in nats per answer. If logps/chosen falls as well, probability moves to other answers although the margin rises",
       ),
     ],
   },
   {
-    title: "Of rollouts",
+    title: "Rollouts",
     entries: [
-      entry("reward", "the mean weighted sum of the rewards of sampled answers"),
+      entry(
+        "reward",
+        "mean reward of the sampled answers. The reward of an answer is the weighted sum of all reward functions",
+      ),
       entry(
         "reward_std",
-        "its mean standard deviation within groups; 0 where nothing is to be learned",
+        "standard deviation of the reward within a group, averaged over groups. At 0 there is nothing to learn",
       ),
       entry(
         "rewards/NAME",
-        "the mean of one reward, unweighted, over the answers that it can judge",
+        "mean of one reward function, without its weight, over the answers that it can score",
       ),
-      entry("unscorable", "the share of answers that no reward can judge; they teach nothing"),
+      entry(
+        "unscorable",
+        "fraction of answers that no reward function can score. They teach nothing",
+      ),
       entry(
         "kl",
-        "the estimated divergence of the policy from the one before the stage: the mean of k3 over answer tokens, in nats, both at the sampling temperature; of KTO, its reference point",
+        "estimate of KL(policy || reference) at the sampling temperature: the mean of k3 over answer tokens, in nats per token. The reference is the policy before the stage. For KTO: its reference point",
       ),
-      entry("clip_ratio/low", "the share of tokens that clipping below left without gradient"),
-      entry("clip_ratio/high", "the share that clipping above did"),
-      entry("completions/mean_length", "the mean length of answers, in tokens"),
-      entry("completions/min_length", "the length of the shortest"),
-      entry("completions/max_length", "the length of the longest"),
-      entry("completions/clipped_ratio", "the share of answers that were cut off before their end"),
+      entry(
+        "clip_ratio/low",
+        "fraction of tokens without gradient because their importance ratio is below the lower clip bound",
+      ),
+      entry(
+        "clip_ratio/high",
+        "fraction of tokens without gradient because their importance ratio is above the upper clip bound",
+      ),
+      entry("completions/mean_length", "mean length of the answers, in tokens"),
+      entry("completions/min_length", "length of the shortest answer, in tokens"),
+      entry("completions/max_length", "length of the longest answer, in tokens"),
+      entry("completions/clipped_ratio", "fraction of answers that were cut off before they ended"),
     ],
   },
   {
-    title: "Of an evaluation",
+    title: "Evaluation",
     entries: [
-      entry("eval_loss", "the plain cross-entropy on what was kept aside, whatever the objective"),
-      entry("eval_entropy", "the mean entropy of the next token there, in nats"),
-      entry("eval_mean_token_accuracy", "as above, on what was kept aside"),
-      entry("eval_num_tokens", "how many tokens that were"),
-      entry("eval_exact_match", "answers given freely and greedily that are right"),
+      entry(
+        "eval_loss",
+        "cross-entropy on held-out data, in nats per token, whatever the objective",
+      ),
+      entry(
+        "eval_entropy",
+        "mean entropy of the next-token distribution on held-out data, in nats",
+      ),
+      entry(
+        "eval_mean_token_accuracy",
+        "fraction of held-out answer tokens that the model predicts by arg max",
+      ),
+      entry("eval_num_tokens", "number of held-out answer tokens"),
+      entry(
+        "eval_exact_match",
+        "fraction of prompts that the model answers correctly by greedy decoding",
+      ),
       entry(
         "eval_forced_exact_match",
-        "gold answers whose every token is the likeliest, given those before it",
+        "fraction of gold answers whose every token the model predicts by arg max under teacher forcing",
       ),
       entry(
         "eval_exact_match_gap",
-        "the second less the first: the gap of exposure; below 0 where another answer than the gold one is right",
+        "eval_forced_exact_match minus eval_exact_match: the gap of exposure bias. It is negative where the model gives correct answers other than the gold one",
       ),
-      entry("eval_exact_match/NAME", "the same of one kind of question"),
-      entry("eval_forced_exact_match/NAME", "the same of one kind of question"),
-      entry("eval_rewards/chosen", "as above, on pairs that were kept aside"),
-      entry("eval_rewards/rejected", "as above, on pairs that were kept aside"),
-      entry("eval_rewards/margins", "as above, on pairs that were kept aside"),
-      entry("eval_rewards/accuracies", "as above, on pairs that were kept aside"),
-      entry("eval_logps/chosen", "as above, on pairs that were kept aside"),
-      entry("eval_logps/rejected", "as above, on pairs that were kept aside"),
+      entry("eval_exact_match/NAME", "eval_exact_match of one kind of question"),
+      entry("eval_forced_exact_match/NAME", "eval_forced_exact_match of one kind of question"),
+      entry("eval_rewards/chosen", "rewards/chosen on held-out pairs"),
+      entry("eval_rewards/rejected", "rewards/rejected on held-out pairs"),
+      entry("eval_rewards/margins", "rewards/margins on held-out pairs"),
+      entry("eval_rewards/accuracies", "rewards/accuracies on held-out pairs"),
+      entry("eval_logps/chosen", "logps/chosen on held-out pairs"),
+      entry("eval_logps/rejected", "logps/rejected on held-out pairs"),
     ],
   },
   {
-    title: "Of a comparison",
+    title: "Comparison (`deno task compare`)",
     entries: [
-      entry("exact_match", "test answers given freely and greedily that are right"),
-      entry("exact_match/NAME", "the same of one kind of question"),
-      entry("NAME/exact_match", "the same of another split: longer, reformatted, validation"),
+      entry(
+        "exact_match",
+        "fraction of test prompts that the model answers correctly by greedy decoding",
+      ),
+      entry("exact_match/NAME", "exact_match of one kind of question"),
+      entry("NAME/exact_match", "exact_match on another split: longer, reformatted or validation"),
       entry(
         "mistaught/exact_match",
-        "right answers to training prompts whose answers noise has made wrong",
+        "exact_match on the training prompts whose gold answers noise has made wrong",
       ),
-      entry("mean@k", "the share of k answers sampled at temperature 1 that are right"),
-      entry("pass@k", "the share of prompts of whose k sampled answers one is right"),
-      entry("gap", "teacher-forced less free exact match: the gap of exposure"),
+      entry("mean@k", "fraction of correct answers among k samples per prompt at temperature 1"),
+      entry("pass@k", "fraction of prompts with at least one correct answer among their k samples"),
+      entry("gap", "teacher-forced exact match minus exact_match: the gap of exposure bias"),
       entry(
         "recovery",
-        "the share of answers whose rest is right after their first token was forced to be a wrong one, of questions where the rest does not depend on it",
+        "fraction of prompts whose answer goes on correctly after its first token was forced to be wrong. Only questions count where the rest of the answer does not depend on that token",
       ),
       entry(
         "kl_to_start",
-        "KL(pi || start) of the next token, exact, the mean over the model's own sampled answers, in nats a token",
+        "KL(pi || start) of the next-token distribution, computed exactly, averaged over the model's own sampled answers, in nats per token",
       ),
-      entry("sampled_entropy", "the mean entropy of the next token there, in nats"),
-      entry("length", "the mean length of sampled answers, in tokens"),
-      entry("pairs/accuracy", "eval_rewards/accuracies at the end"),
-      entry("pairs/margin_before", "eval_rewards/margins at the start"),
-      entry("pairs/margin", "eval_rewards/margins at the end"),
+      entry(
+        "sampled_entropy",
+        "mean entropy of the next-token distribution on the sampled answers, in nats",
+      ),
+      entry("length", "mean length of the sampled answers, in tokens"),
+      entry("pairs/accuracy", "eval_rewards/accuracies at the end of training"),
+      entry("pairs/margin_before", "eval_rewards/margins at the start of training"),
+      entry("pairs/margin", "eval_rewards/margins at the end of training"),
     ],
   },
 ];
 
 /**
- * What a metric is.
+ * Looks up the definition of a metric.
  *
- * @param name Its name as a file has it.
- * @returns The entry; undefined where there is none.
+ * @param name The name of the metric, as in `metrics.jsonl`.
+ * @returns The entry, or undefined for an unknown name.
  *
  * @example
  * ```ts
@@ -179,21 +218,24 @@ export function meaningOf(name: string): GlossaryEntry | undefined {
 }
 
 /**
- * The glossary as a document.
+ * The glossary as a Markdown document.
  *
- * @returns Markdown.
+ * @returns The document.
  *
  * @example
  * ```ts
  * import { glossaryMarkdown } from "@unitune/cli";
  * import { assertStringIncludes } from "@std/assert";
  *
- * assertStringIncludes(glossaryMarkdown(), "- `pass@k`: the share of prompts");
+ * assertStringIncludes(glossaryMarkdown(), "- `pass@k`: fraction of prompts");
  * ```
  */
 export function glossaryMarkdown(): string {
   return [
     "# Metrics",
+    "",
+    "These are the metrics in `metrics.jsonl` and in reports. NAME stands for a reward function, " +
+    "a kind of question or a split.",
     ...glossary.flatMap(({ title, entries }) => [
       "",
       `## ${title}`,
@@ -205,9 +247,9 @@ export function glossaryMarkdown(): string {
 }
 
 /**
- * The glossary as a part of a page.
+ * The glossary as a section of a page.
  *
- * @param names The metrics that are explained; all unless told.
+ * @param names The metrics to explain (default: all of them).
  * @returns The section.
  */
 export function metricsSection(names?: readonly string[]): PageSection {
@@ -216,6 +258,6 @@ export function metricsSection(names?: readonly string[]): PageSection {
     : new Set(names.flatMap((name) => meaningOf(name) ?? []));
   const terms = glossary.flatMap(({ entries }) => entries)
     .filter((entry) => wanted?.has(entry) ?? true)
-    .map(({ name, meaning }) => html`<dt><code>${name}</code></dt><dd>${meaning}</dd>\n`);
-  return { title: "What the metrics are", body: html`<dl class="terms">\n${terms}</dl>\n` };
+    .map(({ name, meaning }) => html`<dt><code>${name}</code></dt><dd>${meaning}.</dd>\n`);
+  return { title: "Metrics", body: html`<dl class="terms">\n${terms}</dl>\n` };
 }

@@ -97,7 +97,7 @@ function chartSection(
   // Of a metric that only some stages have, only these.
   const own = spans.filter(({ begin, end }) => measured.some((x) => begin < x && x <= end));
   const meanings = drawn.map(({ name }, i) =>
-    html`${i === 0 ? "" : html`<br>`}<code>${name}</code>: ${meaningOf(name)?.meaning ?? ""}`
+    html`${i === 0 ? "" : html`<br>`}<code>${name}</code>: ${meaningOf(name)?.meaning ?? ""}.`
   );
   return [{
     title,
