@@ -1,567 +1,98 @@
-/**
- * Matrix multiplication: one routine for all sizes and strides.
- *
- * A tile of 6 x 8 results is held in 12 vector registers, which with two for B and one for A stays
- * below the machine's 16. The depth is taken in slices.
- *
- * B is read in panels of 8 columns: in place where its rows are consecutive, near one another and
- * few, for then a packed copy costs more than it saves; packed elsewhere. A is read in place where
- * its rows are consecutive, six splats at a time, and packed in a panel of 6 rows elsewhere: down
- * columns that are far apart every element would be another cache line, again for every panel of B.
- *
- * Triangular products, of which causal attention is made, leave out the tiles that are not wanted
- * and the terms that are zero.
- */
-import { at } from "../../shape.ts";
-import {
-  branch,
-  call,
-  type Code,
-  countFromZero,
-  countTo,
-  f32,
-  f32x4,
-  i32,
-  least,
-  local,
-  most,
-  types,
-  v128,
-} from "./instructions.ts";
-import { defineFunction, type Locals, type WasmFunction } from "./module.ts";
+/** Batches of matrix products, shared among threads. */
+import { at, sizeOf, stridesOf } from "../../shape.ts";
+import type { Emitter } from "./frame.ts";
+import { emitBody } from "./map.ts";
+import { callMatmul, COLUMNS, ROWS, triangles } from "./matmul.ts";
+import { BLOCK } from "./vector_matrix.ts";
+import { call, type Code, countTo, i32, local, memory, types } from "./instructions.ts";
 
-/** Rows of a tile. */
-export const ROWS = 6;
-
-/** Columns of a tile. */
-export const COLUMNS = 8;
-
-/** The longest slice along the depth; a packed panel of B of this depth fits the first cache. */
-export const DEPTH = 512;
-
-/**
- * The most bytes from a row of B to the next at which it is read in place: farther apart, the rows
- * of a slice fall on too many pages and on too few sets of the second cache.
- */
-const NEAR = 2048;
-
-/** The most elements of a slice of B that is read in place: half of a second cache of 1 MiB. */
-const SMALL = 2 ** 17;
-
-/** Rounds of the innermost loop that are written out. */
-const UNROLL = 4;
-
-/** Offsets in scratch memory: a tile, packed A, packed B. */
-const PANEL_A = 4 * ROWS * COLUMNS;
-const PANELS_B = PANEL_A + 4 * ROWS * DEPTH;
-
-/** Bytes of scratch memory that a product needs: a tile, packed A, packed B. */
-export function matmulScratch(columns: number, depth: number): number {
-  return PANELS_B + 4 * Math.min(depth, DEPTH) * Math.ceil(columns / COLUMNS) * COLUMNS;
-}
-
-/** The operands of a product that are known to be triangular, by the number that tells the routine. */
-export const triangles = {
-  /** Nothing. */
-  none: 0,
-  /** Results are wanted where `j <= i + diagonal`; right of that, some are computed and some not. */
-  result: 1,
-  /** `a[i, k] = 0` where `k > i + diagonal`. */
-  lower: 2,
-  /** `a[i, k] = 0` where `k < i - diagonal`; the depth is one slice. */
-  upper: 3,
-} as const;
-
-const bytes = (count: number): number => 4 * count;
-const plus = (a: Code, ...terms: Code[]): Code =>
-  terms.reduce((sum, term) => i32.add(sum, term), a);
-const get = local.get;
-
-/** Adds to a local. */
-function increase(index: number, by: Code): Code {
-  return local.set(index, i32.add(get(index), by));
-}
-
-/** Runs the body with a local counting from `begin` to `end` (excluded) in steps. */
-function fromTo(counter: number, begin: Code, end: Code, step: number, body: Code): Code {
-  return [local.set(counter, begin), countTo(counter, end, step, body)];
-}
-
-/** Names of the routine's parameters, in order. */
-const names = [
-  /** Addresses of the operands, the result and scratch memory. */
-  "a",
-  "b",
-  "c",
-  "scratch",
-  "rows",
-  "columns",
-  "depth",
-  /** Steps in bytes along rows and columns; the result's columns are consecutive. */
-  "aRow",
-  "aColumn",
-  "bRow",
-  "bColumn",
-  "cRow",
-  /** Rows and columns that are wanted, from (a tile's first) and to (excluded). */
-  "firstRow",
-  "endRow",
-  "firstColumn",
-  "endColumn",
-  /** One of `triangles`, and its diagonal. */
-  "triangle",
-  "diagonal",
-  /** Whether the product is added to the result. */
-  "adds",
-] as const;
-
-/** The parameters of the routine. */
-export type MatmulArguments = Readonly<Record<(typeof names)[number], Code>>;
-
-/** Calls the routine, which is the module's function of a number. */
-export function callMatmul(index: number, args: MatmulArguments): Code {
-  // deno-lint-ignore unitune/no-spread-of-data -- names of a table
-  return call(index, ...names.map((name) => args[name]));
-}
-
-type Parameters = MatmulArguments;
-
-/** Locals that the parts of the routine share. */
-interface PanelCursor {
-  /** First row and column of the tile. */
-  readonly i: number;
-  readonly j: number;
-  /** First of the slice along the depth, and its length. */
-  readonly start: number;
-  readonly slice: number;
-  /** The part of the slice in which the tile's rows of A are not zero. */
-  readonly from: number;
-  readonly to: number;
-  /** A counter along the slice. */
-  readonly k: number;
-}
-
-/** The address of the packed panel of B at column j. */
-function packedPanel({ scratch }: Parameters, { j, slice }: PanelCursor): Code {
-  return plus(scratch, i32.const(PANELS_B), i32.mul(get(j), i32.mul(get(slice), i32.const(4))));
-}
-
-/** The address of B at column j and the slice's first row. */
-function placeInB({ b, bRow, bColumn }: Parameters, { j, start }: PanelCursor): Code {
-  return plus(b, i32.mul(get(start), bRow), i32.mul(get(j), bColumn));
-}
-
-/** Whether all columns of the panel at column j exist. */
-function isWholePanel({ columns }: Parameters, { j }: PanelCursor): Code {
-  return i32.leS(i32.add(get(j), i32.const(COLUMNS)), columns);
-}
-
-/** Four rows of four as their transpose: two rounds of interleaving. */
-function transposed4(locals: Locals, rows: readonly Code[]): { set: Code; get: Code[] } {
-  const lane = (index: number) => [0, 1, 2, 3].map((byte) => 4 * index + byte);
-  const lanes = (...order: number[]) => order.flatMap(lane);
-  const [r0 = [], r1 = [], r2 = [], r3 = []] = rows;
-  const pairs = [
-    v128.shuffle(r0, r1, lanes(0, 4, 1, 5)),
-    v128.shuffle(r0, r1, lanes(2, 6, 3, 7)),
-    v128.shuffle(r2, r3, lanes(0, 4, 1, 5)),
-    v128.shuffle(r2, r3, lanes(2, 6, 3, 7)),
-  ].map((value) => {
-    const index = locals.add(types.v128);
-    return { set: local.set(index, value), get: get(index) };
-  });
-  const [p0 = [], p1 = [], p2 = [], p3 = []] = pairs.map((pair) => pair.get);
-  return {
-    set: pairs.map((pair) => pair.set),
-    get: [
-      v128.shuffle(p0, p2, lanes(0, 1, 4, 5)),
-      v128.shuffle(p0, p2, lanes(2, 3, 6, 7)),
-      v128.shuffle(p1, p3, lanes(0, 1, 4, 5)),
-      v128.shuffle(p1, p3, lanes(2, 3, 6, 7)),
-    ],
-  };
-}
-
-/** B's columns j..j+7 over the slice as rows of 8; columns outside are 0. */
-function packB(locals: Locals, parameters: Parameters, cursor: PanelCursor): Code {
-  const { columns, bRow, bColumn } = parameters;
-  const { j, k, slice } = cursor;
-  const [to, from, lane] = [locals.add(types.i32), locals.add(types.i32), locals.add(types.i32)];
-  const next = (rounds: number): Code => [
-    increase(to, i32.const(bytes(rounds * COLUMNS))),
-    increase(from, i32.mul(bRow, i32.const(rounds))),
-  ];
-  const columnStarts = Array.from({ length: COLUMNS }, () => locals.add(types.i32));
-  const setColumns: Code = columnStarts.map((column, c) =>
-    local.set(column, plus(get(from), i32.mul(bColumn, i32.const(c))))
-  );
-
-  const rowsAreConsecutive = countFromZero(k, get(slice), [
-    v128.store(get(to), v128.load(get(from))),
-    v128.store(get(to), v128.load(get(from), 16), 16),
-    next(1),
-  ]);
-  const oneRow: Code = [
-    setColumns,
-    columnStarts.map((column, c) => f32.store(get(to), f32.load(get(column)), bytes(c))),
-    next(1),
-  ];
-  const quarter = (first: number): Code => {
-    const rows = columnStarts.slice(first, first + 4).map((column) => v128.load(get(column)));
-    const square = transposed4(locals, rows);
-    return [
-      square.set,
-      square.get.map((row, k) => v128.store(get(to), row, bytes(k * COLUMNS + first))),
-    ];
-  };
-  const columnsAreConsecutive: Code = [
-    local.set(k, i32.const(0)),
-    countTo(k, i32.sub(get(slice), i32.const(3)), 4, [
-      setColumns,
-      quarter(0),
-      quarter(4),
-      next(4),
-    ]),
-    countTo(k, get(slice), 1, oneRow),
-  ];
-  const edge = countFromZero(k, get(slice), [
-    v128.store(get(to), f32x4.const(0)),
-    v128.store(get(to), f32x4.const(0), 16),
-    countFromZero(
-      lane,
-      i32.sub(columns, get(j)),
-      f32.store(
-        plus(get(to), i32.shl(get(lane), i32.const(2))),
-        f32.load(plus(get(from), i32.mul(get(lane), bColumn))),
-      ),
-    ),
-    next(1),
-  ]);
-  return [
-    local.set(from, placeInB(parameters, cursor)),
-    local.set(to, packedPanel(parameters, cursor)),
-    branch(
-      isWholePanel(parameters, cursor),
-      branch(
-        i32.eq(bColumn, i32.const(4)),
-        rowsAreConsecutive,
-        branch(
-          i32.eq(bRow, i32.const(4)),
-          columnsAreConsecutive,
-          countFromZero(k, get(slice), oneRow),
-        ),
-      ),
-      edge,
-    ),
-  ];
-}
-
-/** The address of a row of A at the slice's start; a row outside is the last one inside. */
-function rowAddress(
-  { a, rows, aRow, aColumn }: Parameters,
-  { start }: PanelCursor,
-  row: Code,
-): Code {
-  const inside = least(row, i32.sub(rows, i32.const(1)));
-  return plus(a, i32.mul(get(start), aColumn), i32.mul(inside, aRow));
-}
-
-/** A's rows i..i+5 over the tile's part of the slice as columns of 6; the rows start at `starts`. */
-function packA(
-  locals: Locals,
-  { aRow, aColumn }: Parameters,
-  { k, from, to }: PanelCursor,
-  starts: readonly number[],
-  isWhole: Code,
-  panel: Code,
-): Code {
-  const [out, at] = [locals.add(types.i32), locals.add(types.i32)];
-  const [first = 0] = starts;
-  const columns = (copy: Code): Code => [
-    local.set(out, plus(panel, i32.mul(get(from), i32.const(bytes(ROWS))))),
-    local.set(at, i32.mul(get(from), aColumn)),
-    fromTo(k, get(from), get(to), 1, [
-      copy,
-      increase(out, i32.const(bytes(ROWS))),
-      increase(at, aColumn),
-    ]),
-  ];
-  const source = plus(get(first), get(at));
-  return branch(
-    i32.and(i32.eq(aRow, i32.const(4)), isWhole),
-    columns([
-      v128.store(get(out), v128.load(source)),
-      v128.store64Lane(get(out), v128.load64Zero(source, 16), 0, 16),
-    ]),
-    columns(
-      starts.map((row, r) => f32.store(get(out), f32.load(plus(get(row), get(at))), bytes(r))),
-    ),
-  );
-}
-
-/** The 12 sums of a tile. */
-type Tile = readonly (readonly [number, number])[];
-
-/** How the innermost loop reads B: where the panel begins, and the bytes from a row to the next. */
-interface Panel {
-  readonly begin: Code;
-  readonly step: Code;
-}
-
-/** How the innermost loop reads A. */
-interface Reading {
-  /** Code before the loop. */
-  readonly prepare: Code;
-  /** The address and the offset of row r in an unrolled round. */
-  readonly at: (r: number, round: number) => readonly [Code, number];
-  /** Code after the rounds that are written out. */
-  readonly afterRounds: (rounds: number) => Code;
-}
-
-/** The tile's sums over the slice. */
-function accumulate(
-  locals: Locals,
-  madd: (a: Code, b: Code, sum: Code) => Code,
-  tile: Tile,
-  { k, from, to }: PanelCursor,
-  { begin, step }: Panel,
-  { prepare, at, afterRounds }: Reading,
-): Code {
-  const pb = locals.add(types.i32);
-  const [b0, b1, splat] = [types.v128, types.v128, types.v128].map((type) => locals.add(type));
-  if (b0 === undefined || b1 === undefined || splat === undefined) return [];
-  const rank1 = (round: number): Code => [
-    local.set(b0, v128.load(get(pb))),
-    local.set(b1, v128.load(get(pb), 16)),
-    increase(pb, step),
-    tile.map(([left, right], r) => [
-      // deno-lint-ignore unitune/no-spread-of-data -- an address and an offset
-      local.set(splat, v128.load32Splat(...at(r, round))),
-      local.set(left, madd(get(splat), get(b0), get(left))),
-      local.set(right, madd(get(splat), get(b1), get(right))),
-    ]),
-  ];
-  const rounds = (count: number): Code => [
-    Array.from({ length: count }, (_, round) => rank1(round)),
-    afterRounds(count),
-  ];
-  return [
-    prepare,
-    local.set(pb, plus(begin, i32.mul(get(from), step))),
-    tile.flat().map((sum) => local.set(sum, f32x4.const(0))),
-    local.set(k, get(from)),
-    countTo(k, i32.sub(get(to), i32.const(UNROLL - 1)), UNROLL, rounds(UNROLL)),
-    countTo(k, get(to), 1, rounds(1)),
-  ];
-}
-
-/** The tile into c: in the first slice as it is unless it is to be added, later added. */
-function writeTile(
-  locals: Locals,
-  { c, rows, columns, cRow, adds, scratch: spill }: Parameters,
-  { i, j, start }: PanelCursor,
-  tile: Tile,
-): Code {
-  const integers = Array.from({ length: 6 }, () => locals.add(types.i32));
-  const [out = 0, limit = 0, height = 0, row = 0, lane = 0, element = 0] = integers;
-  const replaces = i32.eqz(i32.or(get(start), adds));
-  const rowOf = (r: number) => plus(get(out), i32.mul(cRow, i32.const(r)));
-  const eachRow = (write: (r: number) => Code): Code => {
-    const lines = tile.map((_, r) => write(r));
-    return branch(
-      i32.leS(i32.const(ROWS), get(height)),
-      lines,
-      lines.map((line, r) => branch(i32.ltS(i32.const(r), get(height)), line)),
+/** Calls the routine for each product of the batch, or for this thread's part of one. */
+export const matmul: Emitter<"matmul"> = (kernel, frame) => {
+  const { locals, base, routine } = frame;
+  const { batch, rows, columns, depth, a, b, output, outputStart, epilogue } = kernel;
+  const counters = batch.map(() => locals.add(types.i32));
+  const outStrides = stridesOf(batch).map((stride) => stride * rows * columns);
+  const address = (buffer: number, offset: number, strides: readonly number[]): Code =>
+    counters.reduce<Code>(
+      (sum, counter, loop) =>
+        i32.add(sum, i32.mul(local.get(counter), i32.const(4 * at(strides, loop)))),
+      i32.add(local.get(base(buffer)), i32.const(4 * offset)),
     );
-  };
-  const sumsOf = (r: number): readonly [Code, Code] => {
-    const [left = 0, right = 0] = tile[r] ?? [];
-    return [get(left), get(right)];
-  };
-  const whole = branch(
-    replaces,
-    eachRow((r) => {
-      const [left, right] = sumsOf(r);
-      return [v128.store(rowOf(r), left), v128.store(rowOf(r), right, 16)];
-    }),
-    eachRow((r) => {
-      const [left, right] = sumsOf(r);
-      return [
-        v128.store(rowOf(r), f32x4.add(v128.load(rowOf(r)), left)),
-        v128.store(rowOf(r), f32x4.add(v128.load(rowOf(r), 16), right), 16),
-      ];
-    }),
+  if (rows * columns === 0) return [];
+  const emptySum = memory.fill(
+    local.get(base(output)),
+    i32.const(0),
+    i32.const(4 * sizeOf(batch) * rows * columns),
   );
-  // Beyond the last column: by way of scratch memory, element by element.
-  const source = plus(
-    spill,
-    i32.shl(i32.add(i32.mul(get(row), i32.const(COLUMNS)), get(lane)), i32.const(2)),
-  );
-  const edge: Code = [
-    tile.map(([left, right], r) => [
-      v128.store(spill, get(left), bytes(r * COLUMNS)),
-      v128.store(spill, get(right), bytes(r * COLUMNS + 4)),
-    ]),
-    countFromZero(
-      row,
-      least(get(height), i32.const(ROWS)),
-      countFromZero(lane, get(limit), [
-        local.set(
-          element,
-          plus(get(out), i32.mul(get(row), cRow), i32.shl(get(lane), i32.const(2))),
-        ),
-        branch(
-          replaces,
-          f32.store(get(element), f32.load(source)),
-          f32.store(get(element), f32.add(f32.load(get(element)), f32.load(source))),
-        ),
-      ]),
+  const isRow = rows === 1;
+  // Whole products where there are several; else columns or rows, whichever has more tiles.
+  const shared = (batch[0] ?? 0) >= 4
+    ? "batch"
+    : columns / COLUMNS >= rows / ROWS
+    ? "columns"
+    : "rows";
+  const share = {
+    batch: () => frame.shareOf(at(batch, 0), 1),
+    columns: () => frame.shareOf(columns, isRow ? BLOCK : COLUMNS),
+    rows: () => frame.shareOf(rows, ROWS),
+  }[shared]();
+  const whole = (size: number): [Code, Code] => [i32.const(0), i32.const(size)];
+  const part = (of: typeof shared, size: number): [Code, Code] =>
+    share === undefined || of !== shared
+      ? whole(size)
+      : [local.get(share.begin), local.get(share.end)];
+  const [left, right, result] = [
+    address(a.buffer, a.offset, a.batch),
+    address(b.buffer, b.offset, b.batch),
+    address(output, outputStart, outStrides),
+  ];
+  const [firstRow, endRow] = part("rows", rows);
+  const [firstColumn, endColumn] = part("columns", columns);
+  const product = isRow
+    ? call(
+      routine("vectorMatrix"),
+      left,
+      right,
+      result,
+      i32.const(depth),
+      // deno-lint-ignore unitune/no-spread-of-data -- three strides
+      ...[a.column, b.row, b.column].map((step) => i32.const(4 * step)),
+      firstColumn,
+      endColumn,
+    )
+    : callMatmul(routine("matmul"), {
+      a: left,
+      b: right,
+      c: result,
+      scratch: frame.scratchAddress,
+      rows: i32.const(rows),
+      columns: i32.const(columns),
+      depth: i32.const(depth),
+      aRow: i32.const(4 * a.row),
+      aColumn: i32.const(4 * a.column),
+      bRow: i32.const(4 * b.row),
+      bColumn: i32.const(4 * b.column),
+      cRow: i32.const(4 * columns),
+      firstRow,
+      endRow,
+      firstColumn,
+      endColumn,
+      triangle: i32.const(triangles.none),
+      diagonal: i32.const(0),
+      adds: i32.const(0),
+    });
+  const products = depth === 0 ? emptySum : counters.reduceRight<Code>((body, counter, loop) => {
+    const [begin, end] = loop === 0 ? part("batch", at(batch, 0)) : whole(at(batch, loop));
+    return [local.set(counter, begin), countTo(counter, end, 1, body)];
+  }, product);
+  if (epilogue === undefined) return products;
+  const loop = shared === "rows" ? 0 : 1;
+  return [
+    products,
+    emitBody(
+      { ...epilogue, domain: [rows, columns] },
+      frame,
+      share === undefined ? undefined : { loop, ...share },
     ),
   ];
-  return [
-    local.set(out, plus(c, i32.mul(get(i), cRow), i32.shl(get(j), i32.const(2)))),
-    local.set(limit, least(i32.sub(columns, get(j)), i32.const(COLUMNS))),
-    local.set(height, i32.sub(rows, get(i))),
-    branch(i32.eq(get(limit), i32.const(COLUMNS)), whole, edge),
-  ];
-}
-
-/**
- * `c[i, j] = sum_k a[i, k] b[k, j]`, or that added to c, as a function of {@linkcode
- * MatmulArguments}. However a product is shared among threads, each element is the same sum.
- *
- * @param fused Whether to multiply and add with one rounding.
- */
-export function matmulFunction(fused: boolean): WasmFunction {
-  const madd = fused
-    ? f32x4.relaxedMadd
-    : (a: Code, b: Code, sum: Code): Code => f32x4.add(f32x4.mul(a, b), sum);
-  const parameterTypes = names.map(() => types.i32);
-
-  return defineFunction(parameterTypes, [], (locals) => {
-    const parameter = (name: (typeof names)[number]): Code => get(names.indexOf(name));
-    const parameters: Parameters = {
-      a: parameter("a"),
-      b: parameter("b"),
-      c: parameter("c"),
-      scratch: parameter("scratch"),
-      rows: parameter("rows"),
-      columns: parameter("columns"),
-      depth: parameter("depth"),
-      aRow: parameter("aRow"),
-      aColumn: parameter("aColumn"),
-      bRow: parameter("bRow"),
-      bColumn: parameter("bColumn"),
-      cRow: parameter("cRow"),
-      firstRow: parameter("firstRow"),
-      endRow: parameter("endRow"),
-      firstColumn: parameter("firstColumn"),
-      endColumn: parameter("endColumn"),
-      triangle: parameter("triangle"),
-      diagonal: parameter("diagonal"),
-      adds: parameter("adds"),
-    };
-    const { scratch, rows, depth, aColumn, bRow, bColumn, triangle, diagonal } = parameters;
-    const { firstRow, endRow, firstColumn, endColumn } = parameters;
-    const integer = () => locals.add(types.i32);
-    const cursor: PanelCursor = {
-      i: integer(),
-      j: integer(),
-      start: integer(),
-      slice: integer(),
-      from: integer(),
-      to: integer(),
-      k: integer(),
-    };
-    const { i, j, start, slice, from, to } = cursor;
-    const [wanted, pa] = [integer(), integer()];
-    const [isHandy, begin, step] = [integer(), integer(), integer()];
-    const rowStarts = Array.from({ length: ROWS }, integer);
-    const pointers = Array.from({ length: ROWS }, integer);
-    const tile: Tile = Array.from(
-      { length: ROWS },
-      () => [locals.add(types.v128), locals.add(types.v128)] as const,
-    );
-
-    /** Along consecutive elements of six rows. */
-    const alongRows: Reading = {
-      prepare: pointers.map((pointer, r) =>
-        local.set(pointer, plus(get(at(rowStarts, r)), i32.shl(get(from), i32.const(2))))
-      ),
-      at: (r, round) => [get(at(pointers, r)), bytes(round)],
-      afterRounds: (rounds) =>
-        pointers.map((pointer) => increase(pointer, i32.const(bytes(rounds)))),
-    };
-    /** Down the packed panel. */
-    const panel = plus(scratch, i32.const(PANEL_A));
-    const downPanel: Reading = {
-      prepare: local.set(pa, plus(panel, i32.mul(get(from), i32.const(bytes(ROWS))))),
-      at: (r, round) => [get(pa), bytes(round * ROWS + r)],
-      afterRounds: (rounds) => increase(pa, i32.const(bytes(rounds * ROWS))),
-    };
-    const isWholeTile = i32.leS(i32.add(get(i), i32.const(ROWS)), rows);
-    /** Whether the panel at column j is read in place; `isHandy` says so of the slice. */
-    const isInPlace = i32.and(get(isHandy), isWholePanel(parameters, cursor));
-    const tiles = (reading: Reading): Code =>
-      fromTo(j, firstColumn, get(wanted), COLUMNS, [
-        branch(
-          isInPlace,
-          [local.set(begin, placeInB(parameters, cursor)), local.set(step, bRow)],
-          [
-            local.set(begin, packedPanel(parameters, cursor)),
-            local.set(step, i32.const(bytes(COLUMNS))),
-          ],
-        ),
-        accumulate(locals, madd, tile, cursor, { begin: get(begin), step: get(step) }, reading),
-        writeTile(locals, parameters, cursor, tile),
-      ]);
-    const isTriangle = (name: keyof typeof triangles) =>
-      i32.eq(triangle, i32.const(triangles[name]));
-    /** The place after the tile's last row on the diagonal. */
-    const corner = plus(get(i), diagonal, i32.const(ROWS));
-
-    return [
-      countFromZero(start, depth, [
-        local.set(slice, least(i32.sub(depth, get(start)), i32.const(DEPTH))),
-        local.set(
-          isHandy,
-          [
-            i32.eq(bColumn, i32.const(4)),
-            i32.leU(bRow, i32.const(NEAR)),
-            i32.leS(i32.mul(get(slice), i32.sub(endColumn, firstColumn)), i32.const(SMALL)),
-          ].reduce(i32.and),
-        ),
-        fromTo(
-          j,
-          firstColumn,
-          endColumn,
-          COLUMNS,
-          branch(isInPlace, [], packB(locals, parameters, cursor)),
-        ),
-        fromTo(i, firstRow, endRow, ROWS, [
-          local.set(wanted, endColumn),
-          local.set(from, i32.const(0)),
-          local.set(to, get(slice)),
-          branch(triangle, [
-            branch(isTriangle("result"), local.set(wanted, least(endColumn, corner))),
-            branch(
-              isTriangle("lower"),
-              local.set(to, least(get(slice), most(i32.sub(corner, get(start)), i32.const(0)))),
-            ),
-            branch(
-              isTriangle("upper"),
-              local.set(from, most(i32.sub(get(i), diagonal), i32.const(0))),
-            ),
-          ]),
-          rowStarts.map((row, r) =>
-            local.set(row, rowAddress(parameters, cursor, i32.add(get(i), i32.const(r))))
-          ),
-          branch(i32.eq(aColumn, i32.const(4)), tiles(alongRows), [
-            packA(locals, parameters, cursor, rowStarts, isWholeTile, panel),
-            tiles(downPanel),
-          ]),
-        ]),
-      ], DEPTH),
-    ];
-  });
-}
+};

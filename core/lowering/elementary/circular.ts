@@ -13,6 +13,7 @@ import {
   greater,
   less,
   madd,
+  mantissa,
   maximum,
   mul,
   or,
@@ -53,7 +54,7 @@ function quarterBits(index: Word): Word {
  */
 function farTurns(x: Float): Word {
   const bits = bitcast(x, "u32");
-  const m = or(and(bits, 0x007fffff), 0x00800000);
+  const m = mantissa(bits);
   const exponent = and(shiftRight(bits, 23), 0xff);
   const place = sub(maximum(exponent, FRONT_PLACE), FRONT_PLACE);
   const word = shiftRight(place, 5);

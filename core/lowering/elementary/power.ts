@@ -18,6 +18,7 @@ import {
   leadingZeros,
   less,
   lessEqual,
+  mantissa,
   maximum,
   minimum,
   mul,
@@ -56,9 +57,6 @@ const within = (x: Integer, low: number, high: number): Integer => minimum(maxim
 /** A shift by a number of bits whose lowest 5 count. */
 const by = (x: Integer): Word => and(bitcast(x, "u32"), 31);
 
-/** Mantissa and implied bit of a float above 0, as an integer below 2^24. */
-const digits = (bits: Word): Word => or(and(bits, 0x007fffff), 0x00800000);
-
 /**
  * a^b = 2^y for a above 0 and b not 0: y in units of 2^-23, from 32-bit products alone, since sums of
  * floats that keep what rounding loses take more steps, and compilers may rearrange them.
@@ -67,13 +65,13 @@ function binaryPower(a: Float, b: Float): Float {
   const bits = bitcast(a, "u32");
   const isTiny = less(bits, 0x00800000);
   const up = where(isTiny, sub(leadingZeros(bits), 8), 0);
-  const mantissa = bitcast(digits(shiftLeft(bits, up)), "i32");
+  const m = bitcast(mantissa(shiftLeft(bits, up)), "i32");
   // a = 2^e (1 + t) with 1 + t from sqrt(1/2) to sqrt(2), t in units of 2^-32.
-  const isHigh = greater(mantissa, Math.round(Math.SQRT2 * 2 ** 23));
+  const isHigh = greater(m, Math.round(Math.SQRT2 * 2 ** 23));
   const t = where(
     isHigh,
-    shiftLeft(sub(mantissa, 2 ** 24), 8),
-    shiftLeft(sub(mantissa, 2 ** 23), 9),
+    shiftLeft(sub(m, 2 ** 24), 8),
+    shiftLeft(sub(m, 2 ** 23), 9),
   );
   const exponentA = sub(bitcast(shiftRight(bits, 23), "i32"), 127);
   const raisedBy = where(isTiny, sub(constant("i32", 1), bitcast(up, "i32")), 0);
@@ -93,7 +91,7 @@ function binaryPower(a: Float, b: Float): Float {
   const logarithm = where(isNear, near, far);
   const scale = where(isNear, add(upT, 30), upE);
   const bitsB = bitcast(b, "u32");
-  const size = high(logarithm, bitcast(shiftLeft(digits(bitsB), 7), "i32"));
+  const size = high(logarithm, bitcast(shiftLeft(mantissa(bitsB), 7), "i32"));
   const product = where(less(b, 0), neg(size), size);
   // y is the product 2^-down in units of 2^-23.
   const exponentB = bitcast(and(shiftRight(bitsB, 23), 0xff), "i32");

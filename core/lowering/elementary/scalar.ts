@@ -159,6 +159,11 @@ export function clamp(x: Scalar<"f32">, low: number, high: number): Scalar<"f32"
   return atLeast(atMost(x, high), low);
 }
 
+/** Mantissa and implied bit of a normal float above 0, by its bits, as an integer below 2^24. */
+export function mantissa(bits: Scalar<"u32">): Scalar<"u32"> {
+  return or(and(bits, 0x007fffff), 0x00800000);
+}
+
 /** Whether a float is NaN, by its bits, since compilers may take `x = x` for true. */
 export function isNan(x: Scalar<"f32">): Scalar<"bool"> {
   return greater(and(bitcast(x, "u32"), 0x7fffffff), 0x7f800000);
