@@ -33,7 +33,7 @@ import type {
 } from "./kernels.ts";
 import { mergeMaps } from "./merge.ts";
 import { withOperands } from "./operands.ts";
-import { schedule } from "./schedule.ts";
+import { scheduleKernels } from "./schedule.ts";
 import { contiguous } from "./source.ts";
 import { splitLong } from "./split.ts";
 import { chooseStored, usersOf } from "./stored.ts";
@@ -463,5 +463,10 @@ export function lower(graph: Graph): Lowered {
   const { kernels, buffers, inputs, outputs } = emitAll(graph, stored);
   const whole = splitLong(mergeMaps(kernels, buffers).map(coalesce), buffers);
   const fused = fuseEpilogues(whole.kernels, whole.buffers);
-  return { buffers: whole.buffers, kernels: schedule(fused, whole.buffers), inputs, outputs };
+  return {
+    buffers: whole.buffers,
+    kernels: scheduleKernels(fused, whole.buffers),
+    inputs,
+    outputs,
+  };
 }

@@ -12,7 +12,7 @@ import { type BufferPlan, type Kernel, usedBuffers } from "./kernels.ts";
 const SMALL = 8;
 
 /** The kernels in an order in which each comes after those whose results it reads. */
-export function schedule(
+export function scheduleKernels(
   kernels: readonly Kernel[],
   buffers: readonly BufferPlan[],
 ): Kernel[] {

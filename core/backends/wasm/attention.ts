@@ -8,7 +8,7 @@ import type { AttentionSizes } from "../../lowering/kernels.ts";
 import { blocking, gradientBlocking, makeBlock, planScratch, setBlock } from "./attention_block.ts";
 import { clear, productsOf, spread, weighted } from "./attention_products.ts";
 import { copySegments, toProductGradients, toWeights } from "./attention_scores.ts";
-import type { Emitter, Frame } from "./frame.ts";
+import type { CodeEmitter, Frame } from "./frame.ts";
 import {
   branch,
   type Code,
@@ -53,7 +53,7 @@ function eachUnit(frame: Frame, units: number, body: (unit: Code) => Code): Code
  * The softmax of scores times values. Threads share blocks. Those of a head are taken from both ends
  * in turn: under a causal mask the last ones take longest, and every share has some of them.
  */
-export const attention: Emitter<"attention"> = (kernel, frame) => {
+export const attention: CodeEmitter<"attention"> = (kernel, frame) => {
   const { q, k, v, y, batch, heads, keyHeads, queries, width } = kernel;
   if (batch * heads * queries * width === 0) return [];
   const block = makeBlock(frame, kernel, blocking(kernel));
@@ -94,7 +94,7 @@ export const attention: Emitter<"attention"> = (kernel, frame) => {
  * last block of the first head comes first, which mostly reaches all keys: it sets their gradients,
  * to which the others add.
  */
-export const attentionGradient: Emitter<"attentionGradient"> = (kernel, frame) => {
+export const attentionGradient: CodeEmitter<"attentionGradient"> = (kernel, frame) => {
   const { q, k, v, g, dq, dk, dv, batch, heads, keyHeads, queries, keys, width } = kernel;
   if (batch * keyHeads * width === 0) return [];
   const slopes = kernel.softcap === null ? undefined : SLOPES;

@@ -6,7 +6,7 @@ import { at } from "../../shape.ts";
 import type { AttentionSizes, HeadVectors } from "../../lowering/kernels.ts";
 import type { Frame } from "./frame.ts";
 import { type Code, i32, least, local, most, types } from "./instructions.ts";
-import { COLUMNS, DEPTH, matmulScratch, ROWS } from "./matmul.ts";
+import { COLUMNS, DEPTH, matrixProductScratch, ROWS } from "./matrix_product.ts";
 
 /** Queries of a block: a multiple of a tile's rows, and one slice along the depth. */
 export const BLOCK = 16 * ROWS;
@@ -97,7 +97,9 @@ export function planScratch(sizes: AttentionSizes, { size, matrices }: Blocking)
   const bytes = Math.min(size, queries) * step;
   const segments = matrices * bytes;
   const products = segments + (sizes.segments === undefined ? 0 : step);
-  const packed = size === 1 ? 0 : Math.max(matmulScratch(keys, width), matmulScratch(width, DEPTH));
+  const packed = size === 1
+    ? 0
+    : Math.max(matrixProductScratch(keys, width), matrixProductScratch(width, DEPTH));
   return {
     keys,
     step,

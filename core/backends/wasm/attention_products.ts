@@ -25,7 +25,7 @@ import {
   types,
   v128,
 } from "./instructions.ts";
-import { callMatmul, type MatmulArguments, triangles } from "./matmul.ts";
+import { callMatrixProduct, type MatrixProductArguments, triangles } from "./matrix_product.ts";
 
 const get = local.get;
 const plus = (a: Code, ...terms: Code[]): Code => terms.reduce((sum, x) => i32.add(sum, x), a);
@@ -37,8 +37,8 @@ function stepOf({ position }: HeadVectors): Code {
 
 /** A product of matrices whose rows are this block's, its keys', or elements of its vectors. */
 type Product =
-  & Pick<MatmulArguments, "a" | "b" | "c" | "rows" | "columns" | "depth">
-  & Pick<MatmulArguments, "aRow" | "aColumn" | "bRow" | "bColumn" | "cRow" | "adds">;
+  & Pick<MatrixProductArguments, "a" | "b" | "c" | "rows" | "columns" | "depth">
+  & Pick<MatrixProductArguments, "aRow" | "aColumn" | "bRow" | "bColumn" | "cRow" | "adds">;
 
 /** Calls the routine for a product; its triangle is known if what queries see ends on a diagonal. */
 function multiply(block: Block, triangle: keyof typeof triangles, args: Product): Code {
@@ -60,7 +60,7 @@ function multiply(block: Block, triangle: keyof typeof triangles, args: Product)
     );
   }
   const diagonal = diagonalOf(block);
-  return callMatmul(frame.routine("matmul"), {
+  return callMatrixProduct(frame.routine("matrixProduct"), {
     ...args,
     scratch: plus(frame.scratchAddress, i32.const(scratch.products)),
     firstRow: zero,

@@ -24,7 +24,7 @@ import {
   v128,
   whileLoop,
 } from "./instructions.ts";
-import { ROWS } from "./matmul.ts";
+import { ROWS } from "./matrix_product.ts";
 import { callFunction } from "./operations.ts";
 
 const get = local.get;

@@ -53,7 +53,7 @@ export interface Share {
 }
 
 /** Addresses and values while a nest is emitted. */
-export interface Cursor {
+export interface NestCursor {
   /** Four elements at a time, or one. */
   readonly width: Width;
   /** The first of these where the innermost loop is written out, else 0. */
@@ -69,7 +69,7 @@ export interface Cursor {
 /** Code put around and into the loops. */
 export interface Hooks {
   /** The innermost code. */
-  readonly inner: (cursor: Cursor) => Code;
+  readonly inner: (cursor: NestCursor) => Code;
   /** Code before and after the loop of a number, inside of those around it. */
   readonly around?: (loop: number, address: (buffer: number, of: Affine) => Code) => {
     readonly before: Code;
@@ -205,7 +205,7 @@ export function emitNest(nest: KernelNest, hooks: Hooks): Code {
       depths[index] === depth ? [local.set(at(values, index), compute(step, width))] : []
     );
 
-  const cursor = (width: Width, round = 0): Cursor => ({
+  const cursor = (width: Width, round = 0): NestCursor => ({
     width,
     round,
     value: (step) => local.get(at(values, step)),

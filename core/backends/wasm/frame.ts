@@ -9,7 +9,7 @@ import type { Locals } from "./module.ts";
 import type { Code } from "./instructions.ts";
 
 /** Multiplications: of matrices, and of one row and a matrix. */
-export type Routine = "matmul" | "vectorMatrix";
+export type Routine = "matrixProduct" | "vectorMatrix";
 
 /** The parts of a module that its kernels share. */
 export interface Surroundings {
@@ -65,7 +65,7 @@ export function shareLoop(
 }
 
 /** A kernel of a kind as code. */
-export type Emitter<K extends Kernel["kind"]> = (kernel: KernelOf<K>, frame: Frame) => Code;
+export type CodeEmitter<K extends Kernel["kind"]> = (kernel: KernelOf<K>, frame: Frame) => Code;
 
 /** The element type of a buffer. */
 export function dtypeOf({ dtypes }: Frame, buffer: number): DType {

@@ -1,7 +1,7 @@
 /** Rows at ids that are data. */
 import type { Share } from "./body.ts";
 import { demote, promote } from "./doubles.ts";
-import { dtypeOf, type Emitter, type Frame, type KernelOf } from "./frame.ts";
+import { type CodeEmitter, dtypeOf, type Frame, type KernelOf } from "./frame.ts";
 import {
   branch,
   type Code,
@@ -44,7 +44,7 @@ function eachId(
 }
 
 /** Copies the row of each id. */
-export const gather: Emitter<"gather"> = (kernel, frame) => {
+export const gather: CodeEmitter<"gather"> = (kernel, frame) => {
   const { table, output, width } = kernel;
   const { locals, base } = frame;
   const missing = dtypeOf(frame, output) === "f32" ? NaN : 0;
@@ -94,7 +94,7 @@ export function scatterScratch(kernel: KernelOf<"scatterAdd">): number {
 }
 
 /** Clears the rows, then adds each update to the row of its id, in order. */
-const scatterFew: Emitter<"scatterAdd"> = (kernel, frame) => {
+const scatterFew: CodeEmitter<"scatterAdd"> = (kernel, frame) => {
   const { updates, output, rows, width } = kernel;
   const { locals, base } = frame;
   const [to, from, column] = [locals.add(types.i32), locals.add(types.i32), locals.add(types.i32)];
@@ -173,7 +173,7 @@ function roundColumns(from: number, to: number, columns: number): Code {
  * Strips of columns, which threads share out: their rows are added up in f64, in the order of the
  * updates, as many rows at a time as the cache holds.
  */
-const scatterMany: Emitter<"scatterAdd"> = (kernel, frame) => {
+const scatterMany: CodeEmitter<"scatterAdd"> = (kernel, frame) => {
   const { ids, updates, output, rows, count, width } = kernel;
   const { locals, base, scratchAddress } = frame;
   const { height, rowBytes } = tableOf(kernel);
@@ -235,7 +235,7 @@ const scatterMany: Emitter<"scatterAdd"> = (kernel, frame) => {
 };
 
 /** Adds each update to the row of its id, in order: `output[ids[i], :] += updates[i, :]`. */
-export const scatterAdd: Emitter<"scatterAdd"> = (kernel, frame) => {
+export const scatterAdd: CodeEmitter<"scatterAdd"> = (kernel, frame) => {
   if (kernel.rows * kernel.width === 0) return [];
   return (kernel.count <= FEW_IDS ? scatterFew : scatterMany)(kernel, frame);
 };

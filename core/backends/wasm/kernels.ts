@@ -4,18 +4,18 @@ import { type Kernel, usedBuffers } from "../../lowering/kernels.ts";
 import { sizeOf } from "../../shape.ts";
 import { attention, attentionGradient } from "./attention.ts";
 import { pairsOf } from "./attention_block.ts";
-import type { Emitter, KernelOf, Surroundings } from "./frame.ts";
+import type { CodeEmitter, KernelOf, Surroundings } from "./frame.ts";
 import { gather, scatterAdd } from "./indexing.ts";
 import { type Code, f32x4, i32, i32x4, least, local, types } from "./instructions.ts";
 import { map } from "./map.ts";
 import type { Scope } from "./scope.ts";
 import { defineFunction, keep, type WasmFunction } from "./module.ts";
-import { matmul } from "./products.ts";
+import { matmul } from "./matmul.ts";
 import { reduce } from "./reduce.ts";
 import { argsort } from "./sort.ts";
 import { dynamicSlice, dynamicUpdate } from "./windows.ts";
 
-const emitters: { readonly [K in Kernel["kind"]]: Emitter<K> } = {
+const emitters: { readonly [K in Kernel["kind"]]: CodeEmitter<K> } = {
   map,
   reduce,
   matmul,
@@ -90,7 +90,7 @@ export function emitKernel<K extends Kernel["kind"]>(
   dtypes: readonly DType[],
   surroundings: Surroundings,
 ): EmittedKernel {
-  const emitter: Emitter<K> = emitters[kind];
+  const emitter: CodeEmitter<K> = emitters[kind];
   let isShared = false;
   const parameters = new Array<typeof types.i32>(dtypes.length + 2).fill(types.i32);
   const [thread, threads] = [local.get(dtypes.length), local.get(dtypes.length + 1)];

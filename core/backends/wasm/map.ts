@@ -2,8 +2,8 @@
 import { nestOf } from "../../lowering/nest.ts";
 import { emitNest, type Share } from "./body.ts";
 import {
+  type CodeEmitter,
   dtypeOf,
-  type Emitter,
   type Frame,
   type KernelOf,
   padded,
@@ -30,7 +30,7 @@ export function emitBody(
 }
 
 /** Evaluates the body for each index of the domain, and stores its values. */
-export const map: Emitter<"map"> = (kernel, frame) => {
+export const map: CodeEmitter<"map"> = (kernel, frame) => {
   const domain = withLoop(kernel.domain);
   return emitBody({ ...kernel, domain }, frame, shareLoop(frame, domain));
 };

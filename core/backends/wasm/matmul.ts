@@ -1,13 +1,13 @@
 /** Batches of matrix products, shared among threads. */
 import { at, sizeOf, stridesOf } from "../../shape.ts";
-import type { Emitter } from "./frame.ts";
+import type { CodeEmitter } from "./frame.ts";
 import { emitBody } from "./map.ts";
-import { callMatmul, COLUMNS, ROWS, triangles } from "./matmul.ts";
+import { callMatrixProduct, COLUMNS, ROWS, triangles } from "./matrix_product.ts";
 import { BLOCK } from "./vector_matrix.ts";
 import { call, type Code, countTo, i32, local, memory, types } from "./instructions.ts";
 
 /** Calls the routine for each product of the batch, or for this thread's part of one. */
-export const matmul: Emitter<"matmul"> = (kernel, frame) => {
+export const matmul: CodeEmitter<"matmul"> = (kernel, frame) => {
   const { locals, base, routine } = frame;
   const { batch, rows, columns, depth, a, b, output, outputStart, epilogue } = kernel;
   const counters = batch.map(() => locals.add(types.i32));
@@ -60,7 +60,7 @@ export const matmul: Emitter<"matmul"> = (kernel, frame) => {
       firstColumn,
       endColumn,
     )
-    : callMatmul(routine("matmul"), {
+    : callMatrixProduct(routine("matrixProduct"), {
       a: left,
       b: right,
       c: result,

@@ -56,7 +56,7 @@ const PANEL_A = 4 * ROWS * COLUMNS;
 const PANELS_B = PANEL_A + 4 * ROWS * DEPTH;
 
 /** Bytes of scratch memory that a product needs: a tile, packed A, packed B. */
-export function matmulScratch(columns: number, depth: number): number {
+export function matrixProductScratch(columns: number, depth: number): number {
   return PANELS_B + 4 * Math.min(depth, DEPTH) * Math.ceil(columns / COLUMNS) * COLUMNS;
 }
 
@@ -116,15 +116,15 @@ const names = [
 ] as const;
 
 /** The parameters of the routine. */
-export type MatmulArguments = Readonly<Record<(typeof names)[number], Code>>;
+export type MatrixProductArguments = Readonly<Record<(typeof names)[number], Code>>;
 
 /** Calls the routine, which is the module's function of a number. */
-export function callMatmul(index: number, args: MatmulArguments): Code {
+export function callMatrixProduct(index: number, args: MatrixProductArguments): Code {
   // deno-lint-ignore unitune/no-spread-of-data -- names of a table
   return call(index, ...names.map((name) => args[name]));
 }
 
-type Parameters = MatmulArguments;
+type Parameters = MatrixProductArguments;
 
 /** Locals that the parts of the routine share. */
 interface PanelCursor {
@@ -428,11 +428,11 @@ function writeTile(
 
 /**
  * `c[i, j] = sum_k a[i, k] b[k, j]`, or that added to c, as a function of {@linkcode
- * MatmulArguments}. However a product is shared among threads, each element is the same sum.
+ * MatrixProductArguments}. However a product is shared among threads, each element is the same sum.
  *
  * @param fused Whether to multiply and add with one rounding.
  */
-export function matmulFunction(fused: boolean): WasmFunction {
+export function matrixProductFunction(fused: boolean): WasmFunction {
   const madd = fused
     ? f32x4.relaxedMadd
     : (a: Code, b: Code, sum: Code): Code => f32x4.add(f32x4.mul(a, b), sum);

@@ -7,7 +7,7 @@ import { attentionGradientScratch, attentionScratch } from "./attention.ts";
 import type { Routine, Surroundings } from "./frame.ts";
 import { scatterScratch } from "./indexing.ts";
 import { emitKernel, kernelBuffers, workOf } from "./kernels.ts";
-import { matmulFunction, matmulScratch } from "./matmul.ts";
+import { matrixProductFunction, matrixProductScratch } from "./matrix_product.ts";
 import { encodeModule, type ImportedFunction, type WasmFunction } from "./module.ts";
 import { barrierFunction, maySleep } from "./threads.ts";
 import { vectorMatrixFunction } from "./vector_matrix.ts";
@@ -34,7 +34,7 @@ export interface ProgramMemory {
 export function scratchBytes({ kernels }: Lowered): number {
   const bytes = kernels.map((kernel) => {
     if (kernel.kind === "matmul" && kernel.rows > 1) {
-      return matmulScratch(kernel.columns, kernel.depth);
+      return matrixProductScratch(kernel.columns, kernel.depth);
     }
     if (kernel.kind === "attention") return attentionScratch(kernel);
     if (kernel.kind === "attentionGradient") return attentionGradientScratch(kernel);
@@ -54,7 +54,7 @@ export function isParallel({ kernels }: Lowered): boolean {
 
 /** Functions that kernels call; a module has those that one of its kernels asked for. */
 const routines: { readonly [R in Routine]: (hasRelaxedSimd: boolean) => WasmFunction } = {
-  matmul: matmulFunction,
+  matrixProduct: matrixProductFunction,
   vectorMatrix: vectorMatrixFunction,
 };
 

@@ -5,8 +5,8 @@ import { nestOf, reductionNest, type Strips, stripsOf } from "../../lowering/nes
 import { at, type Shape, stridesOf } from "../../shape.ts";
 import { type Block, emitNest, type KernelNest } from "./body.ts";
 import {
+  type CodeEmitter,
   dtypeOf,
-  type Emitter,
   type Frame,
   type KernelOf,
   padded,
@@ -241,7 +241,7 @@ function argmax(kernel: KernelOf<"reduce">, frame: Frame): Code {
 }
 
 /** Reduces in strips across rows where there are some of each, else along rows. */
-export const reduce: Emitter<"reduce"> = (kernel, frame) => {
+export const reduce: CodeEmitter<"reduce"> = (kernel, frame) => {
   if (kernel.reduction === "argmax") return argmax(kernel, frame);
   const { kept, reduced } = kernel;
   const isAcross = reductionNest(kernel).isAcross && reduced.length > 0 &&

@@ -1,5 +1,5 @@
 /** Sorting. */
-import { dtypeOf, type Emitter } from "./frame.ts";
+import { type CodeEmitter, dtypeOf } from "./frame.ts";
 import {
   branch,
   type Code,
@@ -13,7 +13,7 @@ import {
 } from "./instructions.ts";
 
 /** Bottom-up merge sort of indices, between the output and scratch memory. */
-export const argsort: Emitter<"argsort"> = ({ input, output, outer, size }, frame) => {
+export const argsort: CodeEmitter<"argsort"> = ({ input, output, outer, size }, frame) => {
   const { locals, base, scratchAddress } = frame;
   const dtype = dtypeOf(frame, input);
   const integer = () => locals.add(types.i32);

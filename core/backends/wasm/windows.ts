@@ -1,5 +1,5 @@
 /** Windows whose start is data. */
-import type { Emitter, Frame, KernelOf } from "./frame.ts";
+import type { CodeEmitter, Frame, KernelOf } from "./frame.ts";
 import {
   branch,
   type Code,
@@ -68,14 +68,14 @@ function windows(
 }
 
 /** Copies windows out of the whole. */
-export const dynamicSlice: Emitter<"dynamicSlice"> = (kernel, frame) =>
+export const dynamicSlice: CodeEmitter<"dynamicSlice"> = (kernel, frame) =>
   windows(kernel, frame, (whole, part, bytes) => memory.copy(part, whole, bytes), [
     kernel.input,
     kernel.output,
   ]);
 
 /** Copies the whole, unless it is written in place, and windows into it. */
-export const dynamicUpdate: Emitter<"dynamicUpdate"> = (kernel, frame) => {
+export const dynamicUpdate: CodeEmitter<"dynamicUpdate"> = (kernel, frame) => {
   const { input, output, outer, size, inner } = kernel;
   const [from, to] = [local.get(frame.base(input)), local.get(frame.base(output))];
   return [

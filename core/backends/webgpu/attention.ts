@@ -7,7 +7,12 @@ import type { AttentionSizes } from "../../lowering/kernels.ts";
 import { emitPass, type Integers, type MaskIntegers } from "./attention_pass.ts";
 import { type Pass, planOf, type Tools } from "./attention_plan.ts";
 import { LOWEST, type Memory } from "./attention_sums.ts";
-import { type Dispatch, type Emitter, type KernelContext, overElements } from "./dispatch.ts";
+import {
+  type Dispatch,
+  type DispatchEmitter,
+  type KernelContext,
+  overElements,
+} from "./dispatch.ts";
 import { countOf } from "./head_vectors.ts";
 import { FOUR } from "./matrix.ts";
 import { constant } from "./operations.ts";
@@ -78,7 +83,7 @@ function wordRuns(): { take(words: number): number; total(): number } {
 }
 
 /** `sum_s p_ts v_s` of every query that sees a key, 0 of others. */
-export const attention: Emitter<"attention"> = (kernel, context) => {
+export const attention: DispatchEmitter<"attention"> = (kernel, context) => {
   const { q, k, v, y, batch, queries, heads, width } = kernel;
   if (batch * queries * heads * width === 0) return [];
   const pass: Pass = {
@@ -129,7 +134,7 @@ function copyIntegers(
  *
  * A shader may bind 8 buffers, and the second pass has 6 of its own: so everything else is in one.
  */
-export const attentionGradient: Emitter<"attentionGradient"> = (kernel, context) => {
+export const attentionGradient: DispatchEmitter<"attentionGradient"> = (kernel, context) => {
   const { q, k, v, g, dq, dk, dv, batch, queries, keys, heads, keyHeads, width } = kernel;
   const scale = (tools: Tools) => constant("f32", kernel.scale, tools.shader.use);
   const runs = wordRuns();

@@ -45,7 +45,7 @@ export function chooseFours(
 }
 
 /** The expressions of a body's reads and writes. */
-export interface Cursor {
+export interface AccessText {
   /** The element, or four, at a place. */
   load(access: Access): string;
   /** A statement that writes the element, or four, to a place. */
@@ -57,7 +57,7 @@ export interface Cursor {
 }
 
 /** Accesses in loops; in fours where the buffer is accessed so and the place is aligned. */
-export function cursorIn(shader: Shader, loops: Loops): Cursor {
+export function accessesIn(shader: Shader, loops: Loops): AccessText {
   const { vector } = loops;
   const scalar = (place: Affine) => positionText(place, loops, false);
   const isFour = ({ buffer, at }: Access) =>
@@ -127,7 +127,7 @@ export function emitSteps(
   loops: Loops,
   { wanted = () => true, given = () => undefined }: Emission = {},
 ): string[] {
-  const { load, position } = cursorIn(shader, loops);
+  const { load, position } = accessesIn(shader, loops);
   const expression = (step: Step): string => {
     switch (step.kind) {
       case "load":

@@ -71,7 +71,7 @@ export function fitting(context: KernelContext, used: readonly number[]): Kernel
 }
 
 /** Makes a kernel into dispatches that run one after the other. */
-export type Emitter<K extends Kernel["kind"]> = (
+export type DispatchEmitter<K extends Kernel["kind"]> = (
   kernel: KernelOf<K>,
   context: KernelContext,
 ) => Dispatch[];

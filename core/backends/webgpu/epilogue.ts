@@ -3,7 +3,7 @@
  * or four neighbours of a row, and stores what is made of it.
  */
 import { type Epilogue, type KernelOf, usedBuffers } from "../../lowering/kernels.ts";
-import { chooseFours, cursorIn, emitSteps, loadsOf, valueName } from "./body.ts";
+import { accessesIn, chooseFours, emitSteps, loadsOf, valueName } from "./body.ts";
 import type { KernelContext } from "./dispatch.ts";
 import { FOUR } from "./matrix.ts";
 import type { Shader } from "./shader.ts";
@@ -58,13 +58,13 @@ export function declareFinish(
   const loads = loadsOf(steps).filter(({ buffer }) => buffer !== output);
   chooseFours(shader, [...loads, ...stores], vector, storageOf);
   const loops = { variables: ["row", "column"], vector };
-  const cursor = cursorIn(shader, loops);
+  const accesses = accessesIn(shader, loops);
   const isWhole = vector === undefined || columns % 4 === 0;
   const store = (access: (typeof stores)[number]): readonly string[] => {
     const value = valueName(access.value);
-    if (isWhole) return [cursor.store(access, value)];
+    if (isWhole) return [accesses.store(access, value)];
     return FOUR.map((lane) =>
-      `if (column * 4u + ${lane}u < ${columns}u) { ${cursor.storeLane(access, value, lane)} }`
+      `if (column * 4u + ${lane}u < ${columns}u) { ${accesses.storeLane(access, value, lane)} }`
     );
   };
   const lines = [

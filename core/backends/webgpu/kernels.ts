@@ -3,8 +3,8 @@ import type { Kernel, KernelOf } from "../../lowering/kernels.ts";
 import { attention, attentionGradient } from "./attention.ts";
 import {
   type Dispatch,
+  type DispatchEmitter,
   dispatchOf,
-  type Emitter,
   type KernelContext,
   overElements,
 } from "./dispatch.ts";
@@ -30,7 +30,7 @@ function copier(context: KernelContext, inner: number, copied: readonly number[]
   return { shader, unit, get: shader.words, set: shader.setWords };
 }
 
-const gather: Emitter<"gather"> = (kernel, context) => {
+const gather: DispatchEmitter<"gather"> = (kernel, context) => {
   const { table, ids, output, rows, count, width } = kernel;
   const { shader, unit, get, set } = copier(context, width, [table, output]);
   const units = width / unit;
@@ -50,7 +50,7 @@ const gather: Emitter<"gather"> = (kernel, context) => {
 const SEARCH_TOGETHER = 2 ** 24;
 
 /** Each row adds up the updates whose id is its own, in their order: no two write one element. */
-const scatterAdd: Emitter<"scatterAdd"> = (kernel, context) => {
+const scatterAdd: DispatchEmitter<"scatterAdd"> = (kernel, context) => {
   const { count } = kernel;
   const isTogether = context.tuning.tiles && kernel.rows * count >= SEARCH_TOGETHER;
   const addRange = isTogether ? searchTogether : searchAlone;
@@ -158,7 +158,7 @@ const sortKeys: Readonly<Record<"f32" | "i32" | "u32", string>> = {
 };
 
 /** An element's place is the number of elements that come before it. */
-const argsort: Emitter<"argsort"> = ({ input, output, outer, size }, context) => {
+const argsort: DispatchEmitter<"argsort"> = ({ input, output, outer, size }, context) => {
   const dtype = context.buffers[input]?.dtype;
   const counts = size <= LOOP_ROUNDS ? undefined : context.scratch("u32", outer * size);
   return inRanges(size, LOOP_ROUNDS, context, (rangeOf) => {
@@ -198,7 +198,7 @@ function windowLines(
   ];
 }
 
-const dynamicSlice: Emitter<"dynamicSlice"> = (kernel, context) => {
+const dynamicSlice: DispatchEmitter<"dynamicSlice"> = (kernel, context) => {
   const { input, output, outer, length, inner } = kernel;
   const { shader, unit, get, set } = copier(context, inner, [input, output]);
   const count = outer * length * inner / unit;
@@ -213,7 +213,7 @@ const dynamicSlice: Emitter<"dynamicSlice"> = (kernel, context) => {
   );
 };
 
-const dynamicUpdate: Emitter<"dynamicUpdate"> = (kernel, context) => {
+const dynamicUpdate: DispatchEmitter<"dynamicUpdate"> = (kernel, context) => {
   const { input, update, output, outer, size, length, inner } = kernel;
   const whole = copier(context, inner, [input, output]);
   const copy = context.storageOf(input) === context.storageOf(output) ? [] : overElements(
@@ -233,7 +233,7 @@ const dynamicUpdate: Emitter<"dynamicUpdate"> = (kernel, context) => {
   ];
 };
 
-const emitters: { readonly [K in Kernel["kind"]]: Emitter<K> } = {
+const emitters: { readonly [K in Kernel["kind"]]: DispatchEmitter<K> } = {
   map,
   reduce,
   matmul,
@@ -252,6 +252,6 @@ export function emitKernel<K extends Kernel["kind"]>(
   kernel: KernelOf<K>,
   context: KernelContext,
 ): Dispatch[] {
-  const emitter: Emitter<K> = emitters[kind];
+  const emitter: DispatchEmitter<K> = emitters[kind];
   return emitter(kernel, context);
 }

@@ -1,7 +1,7 @@
 /** Matrix multiplication, for operands with any strides, by what suits the adapter and the sizes. */
 import type { KernelOf, MatrixView } from "../../lowering/kernels.ts";
 import { type Shape, sizeOf } from "../../shape.ts";
-import type { Dispatch, Emitter, KernelContext } from "./dispatch.ts";
+import type { Dispatch, DispatchEmitter, KernelContext } from "./dispatch.ts";
 import { blocked, transposedElements } from "./blocked.ts";
 import { apart, bindsAll } from "./epilogue.ts";
 import { map } from "./map.ts";
@@ -55,7 +55,7 @@ function isWorthBlocks(kernel: KernelOf<"matmul">): boolean {
 }
 
 /** `output[..., i, j] = sum_k a[..., i, k] b[..., k, j]`, and what the epilogue makes of it. */
-export const matmul: Emitter<"matmul"> = (kernel, context) => {
+export const matmul: DispatchEmitter<"matmul"> = (kernel, context) => {
   // An epilogue that brings more buffers than a shader binds is done by a map, in parts if need be.
   const last = bindsAll(kernel, context) ? undefined : apart(kernel);
   if (last === undefined) return product(kernel, context);

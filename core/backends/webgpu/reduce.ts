@@ -13,8 +13,8 @@ import { at, type Shape, sizeOf, stridesOf } from "../../shape.ts";
 import { chooseFours, emitSteps, loadsOf, valueName } from "./body.ts";
 import {
   type Dispatch,
+  type DispatchEmitter,
   dispatchOf,
-  type Emitter,
   fitting,
   type KernelContext,
   overElements,
@@ -470,7 +470,7 @@ export function largest(
 }
 
 /** Reduces the body's value over the inner loops, for each index of the outer ones. */
-export const reduce: Emitter<"reduce"> = (kernel, context) => {
+export const reduce: DispatchEmitter<"reduce"> = (kernel, context) => {
   const { reads, writes } = usedBuffers(kernel);
   const fit = fitting(context, [...reads, ...writes]);
   const { reduction } = kernel;
