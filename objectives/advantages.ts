@@ -41,7 +41,7 @@ const overGroup = { axes: [-1], keepDims: true } as const;
 
 /** 1 for each reward that counts: it is a number, and its answer is not left out. `[B]`. */
 function countedOf(name: string, rewards: Tensor, counted: Tensor | undefined): Tensor {
-  checkShapes(name, "[B]", { rewards, ...(counted === undefined ? {} : { counted }) });
+  checkShapes(name, ["B"], { rewards, ...(counted === undefined ? {} : { counted }) });
   const isNumber = equal(rewards, rewards);
   const counts = counted === undefined ? isNumber : and(isNumber, notEqual(counted, 0));
   return cast(counts, rewards.dtype);
@@ -331,7 +331,7 @@ export function gaeConstants(
  */
 export function gaeAdvantages(rewards: Tensor, values: Tensor, options: GaeOptions = {}): Tensor {
   const { gamma, lambda } = gaeConstants("gaeAdvantages", options);
-  checkShapes("gaeAdvantages", "[B, T]", { rewards });
+  checkShapes("gaeAdvantages", ["B", "T"], { rewards });
   const { B, T } = dims(rewards, "B T");
   dims(values, `${B} ${T + 1}`, "gaeAdvantages: values");
   const next = mul(slice(values, 1, 1), gamma);
@@ -362,8 +362,8 @@ export function gaeAdvantages(rewards: Tensor, values: Tensor, options: GaeOptio
  * @throws {ShapeError} If the shapes do not fit or the batch is empty.
  */
 export function tokenRewards(scores: Tensor, mask: Tensor, penalties?: Tensor): Tensor {
-  checkShapes("tokenRewards", "[B]", { scores });
-  checkShapes("tokenRewards", "[B, T]", {
+  checkShapes("tokenRewards", ["B"], { scores });
+  checkShapes("tokenRewards", ["B", "T"], {
     mask,
     ...(penalties === undefined ? {} : { penalties }),
   });

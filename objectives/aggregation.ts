@@ -114,6 +114,6 @@ export function aggregate(losses: Tensor, mask: Tensor, normalizer: Normalizer):
  * @throws {ShapeError} If the shapes differ or the batch is empty.
  */
 export function averageOver(losses: Tensor, counted: Tensor): Loss {
-  checkShapes("averageOver", "[B]", { losses, counted });
+  checkShapes("averageOver", ["B"], { losses, counted });
   return { total: sum(masked(losses, counted)), normalizer: maskedCount(counted, losses.dtype) };
 }

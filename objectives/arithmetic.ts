@@ -16,7 +16,7 @@ import {
   sub,
   type Tensor,
 } from "@unitune/core";
-import { boundedExp, boundedExponent } from "./log_probs.ts";
+import { boundedExp, boundedExponent, logOdds } from "./log_probs.ts";
 
 /** A number that has a name in formulas, such as beta. */
 export interface Constant {
@@ -50,6 +50,8 @@ export interface Arithmetic<X> {
   readonly exp: (x: X) => X;
   /** `e^x - 1`, exact near 0; on tensors the exponent is cut likewise. */
   readonly expm1: (x: X) => X;
+  /** `log(p / (1 - p))` of `p = e^x`; on tensors x is at most -1e-6, so that odds are finite. */
+  readonly logOdds: (x: X) => X;
   /** The values of a batch in ascending order. */
   readonly sort: (x: X) => X;
 }
@@ -97,6 +99,7 @@ export const onTensors: Arithmetic<Tensor> = {
   logSigmoid,
   exp: boundedExp,
   expm1: (x) => expm1(boundedExponent(x)),
+  logOdds,
   sort,
 };
 
@@ -113,6 +116,7 @@ export const onNumbers: Arithmetic<number> = {
   logSigmoid: (x) => Math.min(x, 0) - Math.log1p(Math.exp(-Math.abs(x))),
   exp: Math.exp,
   expm1: Math.expm1,
+  logOdds: (x) => x - Math.log(-Math.expm1(x)),
   sort: (x) => x,
 };
 
@@ -153,9 +157,9 @@ export const onFormulas: Arithmetic<Formula> = {
     return right.text === ZERO ? left : sum(`${left.text} + ${right.text}`);
   },
   sub(a, b) {
-    const left = formula(a).text;
-    const right = factor(formula(b));
-    return sum(left === ZERO ? `-${right}` : `${left} - ${right}`);
+    const [left, right] = [formula(a), formula(b)];
+    if (right.text === ZERO) return left;
+    return sum(left.text === ZERO ? `-${factor(right)}` : `${left.text} - ${factor(right)}`);
   },
   mul(a, b) {
     if (isConstant(a) && a.constant === 0) return letter(ZERO);
@@ -170,5 +174,6 @@ export const onFormulas: Arithmetic<Formula> = {
   logSigmoid: ({ text }) => call(`log s(${text})`),
   exp: ({ text }) => call(`e^(${text})`),
   expm1: ({ text }) => sum(`e^(${text}) - 1`),
+  logOdds: ({ text }) => call(`log odds(${text})`),
   sort: ({ text }) => call(`sort(${text})`),
 };

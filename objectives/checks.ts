@@ -35,18 +35,23 @@ const flags: Readonly<Record<string, string>> = {
   labels: "the label",
 };
 
-/** Throws unless tensors, by what they are, all have one shape of the given rank, and elements. */
+/**
+ * Throws unless tensors all have one shape, and elements.
+ *
+ * @param name The function that errors name.
+ * @param axes The names of the axes, such as `["B", "T"]`.
+ * @param tensors The tensors by their names.
+ */
 export function checkShapes(
   name: string,
-  expected: string,
+  axes: readonly string[],
   tensors: Readonly<Record<string, Tensor>>,
 ): void {
   const entries = Object.entries(tensors);
   const shapes = new Set(entries.map(([, x]) => showShape(x.shape)));
-  const rank = expected.split(",").length;
-  if (shapes.size > 1 || entries.some(([, x]) => x.shape.length !== rank)) {
+  if (shapes.size > 1 || entries.some(([, x]) => x.shape.length !== axes.length)) {
     const got = entries.map(([what, x]) => `${what} ${showShape(x.shape)}`).join(", ");
-    throw new ShapeError(`${name}: got ${got}; expected all of them ${expected}`);
+    throw new ShapeError(`${name}: got ${got}; expected all of them [${axes.join(", ")}]`);
   }
   if (entries.some(([, x]) => sizeOf(x.shape) === 0)) {
     throw new ShapeError(`${name}: the batch is empty; expected at least one row`);

@@ -1,5 +1,6 @@
 /** The loss of unpaired answers that people liked or did not (KTO, arXiv 2402.01306). */
 import {
+  asTensor,
   cast,
   checkOptions,
   equal,
@@ -9,16 +10,23 @@ import {
   ones,
   ranges,
   relu,
-  sigmoid,
   stopGradient,
-  sub,
   sum,
   type Tensor,
   type TensorLike,
   where,
 } from "@unitune/core";
 import { averageOver } from "./aggregation.ts";
+import {
+  type Arithmetic,
+  letter,
+  numeric,
+  onFormulas,
+  onNumbers,
+  onTensors,
+} from "./arithmetic.ts";
 import { checkShapes } from "./checks.ts";
+import type { OptimizationDescription } from "./description.ts";
 import type { Signal } from "./estimation.ts";
 import { checkDemonstrations, type Demonstrations, targetsOf } from "./gold.ts";
 import { logRatio, maskedMean, sequenceLogProbs } from "./log_probs.ts";
@@ -58,6 +66,37 @@ export function ktoConstants(
 }
 
 /**
+ * The losses of KTO over any arithmetic, of an answer that is desirable and of one that is not;
+ * `1 - s(x) = s(-x)`.
+ */
+function kto<X>(
+  on: Arithmetic<X>,
+  logRatio: X,
+  kl: X,
+  { beta, desirableWeight, undesirableWeight }: Required<KtoOptions>,
+): { readonly desirable: X; readonly undesirable: X } {
+  const gain = on.mul(numeric(beta), on.sub(logRatio, kl));
+  return {
+    desirable: on.mul(numeric(desirableWeight), on.sigmoid(on.neg(gain))),
+    undesirable: on.mul(numeric(undesirableWeight), on.sigmoid(gain)),
+  };
+}
+
+/** The formula of KTO, and its value before the first step, where that does not depend on labels. */
+function describeKto(
+  constants: Required<KtoOptions>,
+): Pick<OptimizationDescription, "formula" | "stepZero"> {
+  const formulas = kto(onFormulas, letter("D"), letter("kl"), constants);
+  const atReference = kto(onNumbers, 0, 0, constants);
+  return {
+    formula: `mean ${formulas.desirable.text} if desirable, ${formulas.undesirable.text} if not`,
+    ...(atReference.desirable === atReference.undesirable
+      ? { stepZero: atReference.desirable }
+      : {}),
+  };
+}
+
+/**
  * KTO's reference point `max(0, mean(log pi - log ref))` over answers to other prompts, an estimate
  * of the policy's KL from the reference. Without gradient.
  *
@@ -82,7 +121,7 @@ export function ktoReferencePoint(
   referenceMismatched: Tensor,
   counted: Tensor = ones(mismatched.shape, mismatched.dtype),
 ): Tensor {
-  checkShapes("ktoReferencePoint", "[B]", { mismatched, referenceMismatched, counted });
+  checkShapes("ktoReferencePoint", ["B"], { mismatched, referenceMismatched, counted });
   return stopGradient(relu(maskedMean(logRatio(mismatched, referenceMismatched), counted)));
 }
 
@@ -117,15 +156,11 @@ export function ktoLoss(
   kl: TensorLike,
   options: KtoOptions = {},
 ): Tensor {
-  const { beta, desirableWeight, undesirableWeight } = ktoConstants("ktoLoss", options);
-  checkShapes("ktoLoss", "[B]", { logProbs, referenceLogProbs, labels });
-  const gain = mul(sub(logRatio(logProbs, referenceLogProbs), kl), beta);
-  // 1 - s(x) = s(-x).
-  return where(
-    equal(cast(labels, gain.dtype), 0),
-    mul(sigmoid(gain), undesirableWeight),
-    mul(sigmoid(mul(gain, -1)), desirableWeight),
-  );
+  const constants = ktoConstants("ktoLoss", options);
+  checkShapes("ktoLoss", ["B"], { logProbs, referenceLogProbs, labels });
+  const ratio = logRatio(logProbs, referenceLogProbs);
+  const { desirable, undesirable } = kto(onTensors, ratio, asTensor(kl, ratio.dtype), constants);
+  return where(equal(cast(labels, ratio.dtype), 0), undesirable, desirable);
 }
 
 /** The part of a batch that KTO reads beside the answers. */
@@ -193,7 +228,7 @@ export function labelled(
     },
     collect(model, batch, ask) {
       const { labels, mismatched } = batch;
-      checkShapes("labelled", "[B]", { labels });
+      checkShapes("labelled", ["B"], { labels });
       checkDemonstrations(mismatched);
       const mask = targetsOf(mismatched.mask);
       const logProbs = targetsOf(scoreTokens(model, mismatched));
@@ -225,7 +260,11 @@ export function labelled(
  * import { assertEquals } from "@std/assert";
  * import { kahnemanTversky } from "@unitune/objectives";
  *
- * assertEquals(kahnemanTversky().description.stepZero, 0.5);
+ * const { formula, stepZero } = kahnemanTversky().description;
+ * assertEquals(formula, "mean s(-0.1 (D - kl)) if desirable, s(0.1 (D - kl)) if not");
+ * assertEquals(stepZero, 0.5);
+ * // With weights that differ, the first loss depends on the labels.
+ * assertEquals(kahnemanTversky({ desirableWeight: 2 }).description.stepZero, undefined);
  * ```
  *
  * @param options Hyperparameters.
@@ -233,15 +272,12 @@ export function labelled(
  * @throws {RangeError} If a hyperparameter is out of range.
  */
 export function kahnemanTversky(options: KtoOptions = {}): Optimization<LabelEvidence> {
-  const { beta, desirableWeight, undesirableWeight } = ktoConstants("kahnemanTversky", options);
-  const even = desirableWeight === 1 && undesirableWeight === 1;
-  const weights = even ? "" : `, weighted ${desirableWeight} : ${undesirableWeight}`;
+  const constants = ktoConstants("kahnemanTversky", options);
   return {
     description: {
       transition: "T(s+_n, rho0) up, T(s-_n, rho0) down",
       normalizer: "answers",
-      formula: `mean 1 - s(+-${beta} (D - kl))${weights}`,
-      ...(even ? { stepZero: 0.5 } : {}),
+      ...describeKto(constants),
     },
     optimize({ logProbs, referenceLogProbs, mask, labels, kl }) {
       const [policy, reference] = [
@@ -249,7 +285,7 @@ export function kahnemanTversky(options: KtoOptions = {}): Optimization<LabelEvi
         sequenceLogProbs(referenceLogProbs, mask),
       ];
       const counted = max(mask, { axes: [-1] });
-      const rewards = mul(logRatio(policy, reference), beta);
+      const rewards = mul(logRatio(policy, reference), constants.beta);
       const of = (label: Tensor) => {
         const counts = mul(counted, cast(label, counted.dtype));
         return { total: sum(mul(rewards, counts)), weight: sum(counts) };

@@ -4,9 +4,14 @@ import {
   clip,
   type DType,
   exp,
+  expm1,
   greater,
+  less,
+  log,
+  log1p,
   logSoftmax,
   max,
+  minimum,
   mul,
   neg,
   notEqual,
@@ -151,6 +156,24 @@ export function boundedExponent(x: Tensor): Tensor {
 /** `e^x` of a {@linkcode boundedExponent}: finite, with finite gradient. */
 export function boundedExp(x: Tensor): Tensor {
   return exp(boundedExponent(x));
+}
+
+/** The largest log-probability whose odds are still told apart from certainty. */
+const ALMOST_CERTAIN = -1e-6;
+
+/** `log(1 - e^a)` for a < 0, by the one of two forms that keeps its digits. */
+function log1mexp(a: Tensor): Tensor {
+  const small = less(a, -Math.LN2);
+  return where(small, log1p(neg(exp(a))), log(neg(expm1(where(small, -1, a)))));
+}
+
+/**
+ * The log-odds of probabilities, `log(p / (1 - p))`, from their logarithms. A logarithm above
+ * -1e-6 counts as -1e-6: certainty has large odds, not infinite ones.
+ */
+export function logOdds(logProbs: Tensor): Tensor {
+  const below = minimum(bounded(logProbs), ALMOST_CERTAIN);
+  return sub(below, log1mexp(below));
 }
 
 /**

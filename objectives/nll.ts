@@ -209,7 +209,7 @@ export function iwSftLoss(
   mask: Tensor,
   options: IwSftOptions = {},
 ): Loss {
-  checkShapes("iwSftLoss", "[B, T]", { logProbs, referenceLogProbs, mask });
+  checkShapes("iwSftLoss", ["B", "T"], { logProbs, referenceLogProbs, mask });
   const { normalizer, power, cap } = iwSftConstants("iwSftLoss", options);
   const ratios = sequenceLogProbs(logRatio(logProbs, referenceLogProbs), mask, "mean");
   const weights = stopGradient(minimum(boundedExp(mul(ratios, power)), cap));

@@ -21,6 +21,7 @@ import {
   cpoLoss,
   type CpoOptions,
   oddsRatioLoss,
+  oddsRatioTerm,
   simpo,
   simpoConstants,
   simpoLoss,
@@ -287,7 +288,7 @@ export function simplePreference(options: SimpoOptions = {}): Optimization<Sides
  * @returns The optimization.
  */
 export function oddsRatio(): Optimization<Sides<TokenEvidence>> {
-  const formula = letter("-log s(log odds(aw) - log odds(al))");
+  const formula = oddsRatioTerm(onFormulas, letter("aw"), letter("al"));
   return referenceFree(formula, 1, "mean", oddsRatioLoss);
 }
 

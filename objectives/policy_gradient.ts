@@ -81,7 +81,7 @@ export function importanceRatio(
   mask: Tensor,
   level: RatioLevel = "token",
 ): Tensor {
-  checkShapes("importanceRatio", "[B, T]", { logProbs, oldLogProbs, mask });
+  checkShapes("importanceRatio", ["B", "T"], { logProbs, oldLogProbs, mask });
   checkName("importanceRatio: level", level, levels);
   return boundedExp(levels[level](logRatio(logProbs, oldLogProbs), mask));
 }
@@ -91,7 +91,7 @@ function perToken(name: string, advantages: Tensor, logProbs: Tensor): Tensor {
   if (advantages.shape.length === 1 && advantages.shape[0] === logProbs.shape[0]) {
     return unsqueeze(advantages, -1);
   }
-  checkShapes(name, "[B, T]", { logProbs, advantages });
+  checkShapes(name, ["B", "T"], { logProbs, advantages });
   return advantages;
 }
 
@@ -127,7 +127,7 @@ export function reinforceLoss(
   mask: Tensor,
   { normalizer = objectiveDefaults.normalizer }: PolicyGradientOptions = {},
 ): Loss {
-  checkShapes("reinforceLoss", "[B, T]", { logProbs, mask });
+  checkShapes("reinforceLoss", ["B", "T"], { logProbs, mask });
   const a = stopGradient(perToken("reinforceLoss", advantages, logProbs));
   return aggregate(neg(mul(a, bounded(logProbs))), mask, normalizer);
 }

@@ -338,7 +338,7 @@ export function preferenceLoss(
   const name = `${form} loss`;
   const constants = constantsOf(preferenceConstants(name, form, options));
   const { chosenLengths, rejectedLengths } = options;
-  checkShapes(name, "[B]", {
+  checkShapes(name, ["B"], {
     policyChosen,
     policyRejected,
     referenceChosen,

@@ -1,20 +1,5 @@
 /** Losses of preference pairs that need no reference. */
-import {
-  checkOptions,
-  exp,
-  expm1,
-  less,
-  log,
-  log1p,
-  logSigmoid,
-  minimum,
-  mul,
-  neg,
-  ranges,
-  sub,
-  type Tensor,
-  where,
-} from "@unitune/core";
+import { checkOptions, mul, ranges, sub, type Tensor } from "@unitune/core";
 import { type Arithmetic, logistic, numeric, onTensors } from "./arithmetic.ts";
 import { checkShapes } from "./checks.ts";
 import { bounded } from "./log_probs.ts";
@@ -75,7 +60,7 @@ export function cpoLoss(
   rejected: Tensor,
   options: CpoOptions = {},
 ): Tensor {
-  checkShapes("cpoLoss", "[B]", { chosen, rejected });
+  checkShapes("cpoLoss", ["B"], { chosen, rejected });
   const constants = cpoConstants("cpoLoss", options);
   return cpo(onTensors, bounded(chosen), bounded(rejected), constants);
 }
@@ -133,27 +118,14 @@ export function simpoLoss(
   averageRejected: Tensor,
   options: SimpoOptions = {},
 ): Tensor {
-  checkShapes("simpoLoss", "[B]", { averageChosen, averageRejected });
+  checkShapes("simpoLoss", ["B"], { averageChosen, averageRejected });
   const constants = simpoConstants("simpoLoss", options);
   return simpo(onTensors, bounded(averageChosen), bounded(averageRejected), constants);
 }
 
-/** The largest log-probability whose odds are still told apart from certainty. */
-const ALMOST_CERTAIN = -1e-6;
-
-/** `log(1 - e^a)` for a < 0, by the one of two forms that keeps its digits. */
-function log1mexp(a: Tensor): Tensor {
-  const small = less(a, -Math.LN2);
-  return where(small, log1p(neg(exp(a))), log(neg(expm1(where(small, -1, a)))));
-}
-
-/**
- * The log-odds of probabilities, `log(p / (1 - p))`, from their logarithms. An average above -1e-6
- * counts as -1e-6: certainty has large odds, not infinite ones.
- */
-function logOdds(averageLogProbs: Tensor): Tensor {
-  const below = minimum(bounded(averageLogProbs), ALMOST_CERTAIN);
-  return sub(below, log1mexp(below));
+/** The odds ratio term over any arithmetic. */
+export function oddsRatioTerm<X>(on: Arithmetic<X>, averageChosen: X, averageRejected: X): X {
+  return on.neg(on.logSigmoid(on.sub(on.logOdds(averageChosen), on.logOdds(averageRejected))));
 }
 
 /**
@@ -178,8 +150,8 @@ function logOdds(averageLogProbs: Tensor): Tensor {
  * @throws {ShapeError} If the shapes differ or the batch is empty.
  */
 export function oddsRatioLoss(averageChosen: Tensor, averageRejected: Tensor): Tensor {
-  checkShapes("oddsRatioLoss", "[B]", { averageChosen, averageRejected });
-  return neg(logSigmoid(sub(logOdds(averageChosen), logOdds(averageRejected))));
+  checkShapes("oddsRatioLoss", ["B"], { averageChosen, averageRejected });
+  return oddsRatioTerm(onTensors, averageChosen, averageRejected);
 }
 
 /** The options of ORPO. */

@@ -159,7 +159,7 @@ export function klLoss(
   { estimator = objectiveDefaults.klEstimator, normalizer = objectiveDefaults.normalizer }:
     KlOptions = {},
 ): Loss {
-  checkShapes("klLoss", "[B, T]", { logProbs, referenceLogProbs, mask });
+  checkShapes("klLoss", ["B", "T"], { logProbs, referenceLogProbs, mask });
   return aggregate(klEstimate(logProbs, referenceLogProbs, estimator), mask, normalizer);
 }
 

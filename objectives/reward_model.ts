@@ -1,18 +1,14 @@
 /** Reward models: scores of whole answers, learned from pairs. */
 import {
-  add,
   cast,
   checkOptions,
   equal,
   greater,
   isTensor,
-  logSigmoid,
   max,
   mul,
-  neg,
   ones,
   ranges,
-  square,
   sub,
   sum,
   type Tensor,
@@ -21,6 +17,14 @@ import {
   zeros,
 } from "@unitune/core";
 import { averageOver } from "./aggregation.ts";
+import {
+  type Arithmetic,
+  type Constant,
+  letter,
+  numeric,
+  onFormulas,
+  onTensors,
+} from "./arithmetic.ts";
 import { checkShapes } from "./checks.ts";
 import { discountedSum } from "./discount.ts";
 import type { Estimation } from "./estimation.ts";
@@ -45,6 +49,18 @@ function checkRewardModel(
   options: { readonly margin?: number; readonly centering: number },
 ): void {
   checkOptions(name, { margin: ranges.finite, centering: ranges.nonNegative }, options);
+}
+
+/** The loss of a reward model over any arithmetic. */
+function rewardModel<X>(
+  on: Arithmetic<X>,
+  chosen: X,
+  rejected: X,
+  { margin, centering }: { readonly margin: X | Constant; readonly centering: number },
+): X {
+  const loss = on.neg(on.logSigmoid(on.sub(on.sub(chosen, rejected), margin)));
+  if (centering === 0) return loss;
+  return on.add(loss, on.mul(numeric(centering), on.square(on.add(chosen, rejected))));
 }
 
 /**
@@ -73,14 +89,16 @@ export function rewardModelLoss(
   rejected: Tensor,
   { margin = 0, centering = 0 }: RewardModelOptions = {},
 ): Tensor {
-  checkShapes("rewardModelLoss", "[B]", {
+  checkShapes("rewardModelLoss", ["B"], {
     chosen,
     rejected,
     ...(isTensor(margin) && margin.shape.length > 0 ? { margin } : {}),
   });
   checkRewardModel("rewardModelLoss", { ...(isTensor(margin) ? {} : { margin }), centering });
-  const loss = neg(logSigmoid(sub(sub(chosen, rejected), margin)));
-  return centering === 0 ? loss : add(loss, mul(square(add(chosen, rejected)), centering));
+  return rewardModel(onTensors, chosen, rejected, {
+    margin: isTensor(margin) ? margin : numeric(margin),
+    centering,
+  });
 }
 
 /**
@@ -145,10 +163,12 @@ export function bradleyTerry(
   { margin = 0, centering = 0 }: { readonly margin?: number; readonly centering?: number } = {},
 ): Optimization<Sides<ScoreEvidence>> {
   checkRewardModel("bradleyTerry", { margin, centering });
-  const formula = `mean -log s(rw - rl${margin === 0 ? "" : ` - ${margin}`})` +
-    (centering === 0 ? "" : ` + ${centering} (rw + rl)^2`);
+  const { text } = rewardModel(onFormulas, letter("rw"), letter("rl"), {
+    margin: numeric(margin),
+    centering,
+  });
   return {
-    description: { transition: "r(s+) over r(s-)", normalizer: "pairs", formula },
+    description: { transition: "r(s+) over r(s-)", normalizer: "pairs", formula: `mean ${text}` },
     optimize(evidence) {
       const [chosen, rejected] = [evidence.chosen.scores, evidence.rejected.scores];
       const counts = ({ scores, counted = ones(scores.shape, scores.dtype) }: ScoreEvidence) =>

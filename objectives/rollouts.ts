@@ -125,7 +125,7 @@ export const sampled: PriorStates<SampledTokens, SampledTokens> = {
   collect(_model, batch) {
     checkSampled(batch);
     checkDemonstrations(batch);
-    checkShapes("sampled", "[B, T]", { mask: batch.mask, oldLogProbs: batch.oldLogProbs });
+    checkShapes("sampled", ["B", "T"], { mask: batch.mask, oldLogProbs: batch.oldLogProbs });
     return batch;
   },
   evaluate: gold.evaluate,
@@ -185,12 +185,12 @@ function checkRollouts(
   name: string,
   { mask, rewards, oldLogProbs, penalties }: RolloutScores,
 ): void {
-  checkShapes(`${name}: rollouts`, "[B, T]", {
+  checkShapes(`${name}: rollouts`, ["B", "T"], {
     mask,
     oldLogProbs,
     ...(penalties === undefined ? {} : { penalties }),
   });
-  checkShapes(`${name}: rollouts`, "[B]", {
+  checkShapes(`${name}: rollouts`, ["B"], {
     rewards,
     "the rows of the mask": max(cast(mask, "f32"), { axes: [-1] }),
   });
@@ -403,7 +403,7 @@ export function penalized<B extends RolloutScores, X, E>(
  */
 function extremeRows({ rewards, mask }: Rewarded, groupSize: number, sign: 1 | -1): Tensor {
   const has = answered(targetsOf(mask));
-  checkShapes("ranked", "[B]", { rewards, "the rows of the mask": has });
+  checkShapes("ranked", ["B"], { rewards, "the rows of the mask": has });
   checkGroups("ranked", dims(rewards, "B").B, groupSize);
   const groups = reshape(where(greater(has, 0), mul(rewards, sign), -Infinity), [-1, groupSize]);
   const within = argmax(groups);

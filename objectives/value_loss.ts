@@ -74,7 +74,7 @@ export function valueLoss(
   mask: Tensor,
   options: ValueOptions = {},
 ): Loss {
-  checkShapes("valueLoss", "[B, T]", { values, oldValues, returns, mask });
+  checkShapes("valueLoss", ["B", "T"], { values, oldValues, returns, mask });
   const { epsilon, normalizer } = valueConstants("valueLoss", options);
   const [old, target] = [stopGradient(oldValues), stopGradient(returns)];
   const near = clip(values, sub(old, epsilon), add(old, epsilon));
