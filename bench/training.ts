@@ -40,7 +40,7 @@ const objectiveNames = ["sft", "ift"] as const satisfies readonly ObjectiveName[
 const BATCHES = 8;
 
 /** A training under way; each run is a step. */
-export interface Training extends Timed, Disposable {
+export interface TimedTraining extends Timed, Disposable {
   /** What it trains by. */
   readonly objective: ObjectiveName;
   /** Of the step's program, which must be one. */
@@ -52,7 +52,7 @@ export function startTraining(
   objective: ObjectiveName,
   workload: Workload,
   device: Device,
-): Training {
+): TimedTraining {
   const policy = gpt(workload.config);
   const rule = adamw(1e-3, { beta1: 0.9, beta2: 0.99, weightDecay: 0.1 });
   const optimizer = chain<unknown[]>(clipByGlobalNorm(1), rule);
@@ -100,7 +100,7 @@ export async function measureTraining(
   { withProfile = false } = {},
 ): Promise<TrainingReport[]> {
   using stack = new DisposableStack();
-  const trainings: (Training & { readonly first: number })[] = [];
+  const trainings: (TimedTraining & { readonly first: number })[] = [];
   for (const objective of objectiveNames) {
     const training = stack.use(startTraining(objective, workload, device));
     trainings.push({ ...training, first: await timeOf(training, measuring.now) });

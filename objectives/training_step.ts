@@ -40,17 +40,17 @@ export interface TrainingState<P, S> {
   readonly key: Tensor;
 }
 
-/** A policy and what it is compared by. */
-export interface Learner<P, B> {
+/** A policy and the objective that it is compared by. */
+export interface PolicyAndObjective<P, B> {
   /** The policy. */
   readonly policy: Policy<P>;
   /** The objective. */
   readonly objective: Objective<B>;
 }
 
-/** A policy, what it is compared by, and how it is changed. */
-export interface Training<P, B, S> extends Learner<P, B> {
-  /** From the gradient to what is added to the parameters. */
+/** The parts of a training step: a policy, its objective, and the optimizer that changes it. */
+export interface StepParts<P, B, S> extends PolicyAndObjective<P, B> {
+  /** The optimizer, from the gradient to the update of the parameters. */
   readonly optimizer: GradientTransform<S>;
   /** The schedule of the optimizer's learning rate, to be logged as `learning_rate`. */
   readonly learningRate?: Schedule;
@@ -116,7 +116,7 @@ function contextOf(
 
 /** The gradient of one scalar of an evaluation, with the evaluation itself. */
 function gradientOf<P, B>(
-  { policy, objective }: Learner<P, B>,
+  { policy, objective }: PolicyAndObjective<P, B>,
   params: P,
   collected: unknown,
   context: Context,
@@ -137,7 +137,7 @@ function termAt(terms: readonly Loss[], k: number): Loss {
 
 /** The step from a gradient: update, count and log. */
 function update<P, B, S>(
-  { optimizer, learningRate }: Training<P, B, S>,
+  { optimizer, learningRate }: StepParts<P, B, S>,
   { params, optimizer: optimizerState, step, key }: TrainingState<P, S>,
   gradient: P,
   evaluation: Evaluation,
@@ -179,24 +179,24 @@ function update<P, B, S>(
  * assert(before && after && await after.item() < await before.item());
  * ```
  *
- * @param training Policy, objective and optimizer.
+ * @param parts Policy, objective and optimizer.
  * @returns The step: state and batch to the next state and metrics.
  */
 export function trainingStep<P, B, S>(
-  training: Training<P, B, S>,
+  parts: StepParts<P, B, S>,
 ): (state: TrainingState<P, S>, batch: B) => StepResult<P, S> {
-  const { policy, objective } = training;
+  const { policy, objective } = parts;
   return (state, batch) => {
     const context = contextOf(state, 0);
     const collected = objective.collect(modelOf(policy, state.params), batch, context);
     const { evaluation, gradient } = gradientOf(
-      training,
+      parts,
       state.params,
       collected,
       context,
       evaluationLoss,
     );
-    return update(training, state, gradient, evaluation);
+    return update(parts, state, gradient, evaluation);
   };
 }
 
@@ -244,22 +244,22 @@ export interface Accumulated<P> {
  * assertEquals(await metrics.num_tokens?.item(), 3);
  * ```
  *
- * @param learner Policy and objective.
+ * @param parts Policy and objective.
  * @returns The function: state, micro-batch and the sums so far (none at first) to the new sums.
  */
 export function accumulateGradients<P, B>(
-  learner: Learner<P, B>,
+  parts: PolicyAndObjective<P, B>,
 ): (
   state: TrainingState<P, unknown>,
   batch: B,
   accumulated?: Accumulated<P>,
 ) => Accumulated<P> {
-  const { policy, objective } = learner;
+  const { policy, objective } = parts;
   return (state, batch, accumulated) => {
     const context = contextOf(state, accumulated?.microBatches ?? 0);
     const collected = objective.collect(modelOf(policy, state.params), batch, context);
     const term = (k: number) =>
-      gradientOf(learner, state.params, collected, context, ({ terms }) => termAt(terms, k).total);
+      gradientOf(parts, state.params, collected, context, ({ terms }) => termAt(terms, k).total);
     const { evaluation: { terms, metrics }, gradient } = term(0);
     const gradients = [gradient, ...terms.slice(1).map((_, k) => term(k + 1).gradient)];
     const sums: Accumulated<P> = {
@@ -298,17 +298,17 @@ export function accumulateGradients<P, B>(
  * assertEquals(await after.state.params.table.item(), 0.5);
  * ```
  *
- * @param training Policy, objective and optimizer, as they were accumulated with.
+ * @param parts Policy, objective and optimizer, as they were accumulated with.
  * @returns The function: state and sums to the next state and metrics.
  */
 export function applyAccumulated<P, B, S>(
-  training: Training<P, B, S>,
+  parts: StepParts<P, B, S>,
 ): (state: TrainingState<P, S>, accumulated: Accumulated<P>) => StepResult<P, S> {
   return (state, accumulated) => {
     const gradient = accumulated.terms
       .map((term) => averaged(term).gradient)
       .reduce((total, term) => zipTrees(total, term, add));
-    return update(training, state, gradient, accumulated);
+    return update(parts, state, gradient, accumulated);
   };
 }
 
@@ -333,11 +333,11 @@ export function applyAccumulated<P, B, S>(
  * assertAlmostEquals(await nll?.item() ?? NaN, Math.LN2, 1e-6);
  * ```
  *
- * @param learner Policy and objective.
+ * @param parts Policy and objective.
  * @returns The function: parameters, step and batch to the evaluation.
  */
 export function evaluationStep<P, B>(
-  { policy, objective }: Learner<P, B>,
+  { policy, objective }: PolicyAndObjective<P, B>,
 ): (state: { readonly params: P; readonly step: Tensor }, batch: B) => Evaluation {
   return ({ params, step }, batch) => {
     const model = modelOf(policy, params);

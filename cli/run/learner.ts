@@ -49,9 +49,9 @@ import {
   type Rollouts,
   type ScoredPairs,
   scoreTokens,
+  type StepParts,
   type StepResult,
   summarize,
-  type Training,
   type TrainingState,
   trainingStep,
 } from "@unitune/objectives";
@@ -453,7 +453,7 @@ interface Steps<P, B> extends Disposable {
 }
 
 function compileSteps<P, B>(
-  training: Training<P, B, unknown>,
+  training: StepParts<P, B, unknown>,
   microBatches: number,
   device: Device,
 ): Steps<P, B> {

@@ -58,8 +58,8 @@ export interface Situation {
   readonly random: Random;
 }
 
-/** A batch, and the cells that are read for it. */
-export interface Fed<B> {
+/** A batch, and the cells that were read for it. */
+export interface ReadBatch<B> {
   readonly batch: B;
   readonly read: readonly Reading[];
 }
@@ -68,7 +68,7 @@ export interface Fed<B> {
 export interface Course<B> {
   readonly objective: Objective<B>;
   /** Gives the batches of one training, one at a time. */
-  readonly feed: (random: Random) => (situation: Situation) => Fed<B>;
+  readonly feed: (random: Random) => (situation: Situation) => ReadBatch<B>;
   /** Whether the policy has a value head. */
   readonly hasValues?: boolean;
 }
