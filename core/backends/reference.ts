@@ -372,7 +372,7 @@ function execute<P extends PrimitiveName>(
 }
 
 function run(graph: Graph, operands: readonly TypedArray[]): Elements[] {
-  // All results of each node: an instruction's are those of its further nodes as well.
+  // All results of each node; the further nodes of an instruction share its results.
   const results: Elements[][] = [];
   const value = (position: number): Elements => input(at(results, position), 0);
   for (const node of graph.nodes) {

@@ -20,7 +20,7 @@ interface Query {
   readonly keys: readonly number[];
 }
 
-/** Which keys the query t of a sequence sees. */
+/** Whether the query t of a sequence sees a key. */
 function isVisible(
   { start, segments }: AttentionOperands<Elements>,
   { causal, window, start: known }: AttentionParameters,

@@ -1,8 +1,8 @@
 /**
- * Attention, a block of queries of a head of a sequence at a time. A block has its scores in scratch
- * memory, where they become weights; of keys, it takes those from the first to the last that one of
- * its queries may see, and products leave out what lies above the diagonal. So a thread needs memory
- * for one block, and of the weights nothing is stored for the gradient: they are computed again.
+ * Attention, a block of queries of a head of a sequence at a time. A block has its scores in
+ * scratch memory, where they become weights. It takes the keys from the first to the last that one
+ * of its queries may see, and products skip the elements above the diagonal. So a thread needs
+ * memory for one block, and no weights are stored for the gradient: they are computed again.
  */
 import type { AttentionSizes } from "../../lowering/kernels.ts";
 import { blocking, gradientBlocking, makeBlock, planScratch, setBlock } from "./attention_block.ts";
@@ -90,9 +90,9 @@ export const attention: CodeEmitter<"attention"> = (kernel, frame) => {
 /**
  * With weights P, cotangents G and `U = G V'`: `E = scale P (U - sum(P U))`, times the slopes of
  * bounded scores, and the gradients `E K` of the queries, `E' Q` of the keys, `P' G` of the values.
- * Threads share the heads of keys, each with the blocks of all its heads of queries. Of these, the
- * last block of the first head comes first, which mostly reaches all keys: it sets their gradients,
- * to which the others add.
+ * Threads share the heads of keys, each with the blocks of all its heads of queries. The last block
+ * of the first head comes first, since it mostly reaches all keys: it sets their gradients, and the
+ * others add to them.
  */
 export const attentionGradient: CodeEmitter<"attentionGradient"> = (kernel, frame) => {
   const { q, k, v, g, dq, dk, dv, batch, heads, keyHeads, queries, keys, width } = kernel;

@@ -12,8 +12,8 @@ import { COLUMNS, DEPTH, matrixProductScratch, ROWS } from "./matrix_product.ts"
 export const BLOCK = 16 * ROWS;
 
 /**
- * Up to so many queries of a sequence are taken one by one, as in generation: what a tile computes for
- * rows that are not there would cost more.
+ * Up to this many queries of a sequence are taken one by one, as in generation: computing a tile's
+ * missing rows would cost more.
  */
 const FEW = 3;
 
@@ -25,11 +25,11 @@ const plus = (a: Code, ...terms: Code[]): Code => terms.reduce((sum, x) => i32.a
 const times = (a: Code, bytes: number): Code => i32.mul(a, i32.const(bytes));
 const within = (x: Code, low: Code, high: Code): Code => most(least(x, high), low);
 
-/** How attention, or its gradient, is cut into blocks. */
+/** The cut of attention, or of its gradient, into blocks. */
 export interface Blocking {
-  /** Queries of a block at most; of one, products are those of a vector. */
+  /** The most queries of a block; products for a single query are products of a vector. */
   readonly size: number;
-  /** Matrices of a block's scores, or of what they become. */
+  /** Matrices of a block's scores, or of the weights and gradients made of them. */
   readonly matrices: number;
 }
 
@@ -43,19 +43,21 @@ export function gradientBlocking({ softcap }: AttentionSizes): Blocking {
   return { size: BLOCK, matrices: softcap === null ? 2 : 3 };
 }
 
-/** How far a query sees to the left, its own position included; undefined for all the way. */
+/**
+ * The number of keys that a query sees to its left, its own position included; undefined for all.
+ */
 function windowOf({ window }: AttentionSizes): number | undefined {
   return window === null || window >= FAR ? undefined : window;
 }
 
-/** How far a query sees to the right of its own position; undefined for all the way. */
+/** The number of keys that a query sees to the right of its own position; undefined for all. */
 function reachOf(sizes: AttentionSizes): number | undefined {
   const window = windowOf(sizes);
   if (sizes.causal) return 0;
   return window === undefined ? undefined : window - 1;
 }
 
-/** The most keys that so many neighbouring queries see. */
+/** The most keys that a number of neighbouring queries see. */
 function mostKeys(sizes: AttentionSizes, queries: number): number {
   const [window, reach] = [windowOf(sizes), reachOf(sizes)];
   return window === undefined || reach === undefined
@@ -63,7 +65,7 @@ function mostKeys(sizes: AttentionSizes, queries: number): number {
     : Math.min(sizes.keys, queries + window - 1 + reach);
 }
 
-/** The pairs of a query and a key that it sees, of a head of a sequence, more or less. */
+/** The rough number of pairs of a query and a key that it sees, for one head of a sequence. */
 export function pairsOf(sizes: AttentionSizes): number {
   const { queries, keys, causal, start } = sizes;
   const seen = causal && start.kind === "known"
@@ -72,7 +74,7 @@ export function pairsOf(sizes: AttentionSizes): number {
   return queries * Math.min(seen, mostKeys(sizes, 1));
 }
 
-/** Where the parts of a thread's scratch memory are, in bytes from its beginning. */
+/** The places of the parts of a thread's scratch memory, in bytes from its beginning. */
 export interface ScratchPlan {
   /** The most keys of a block. */
   readonly keys: number;
@@ -82,9 +84,9 @@ export interface ScratchPlan {
   readonly matrices: readonly number[];
   /** The segments of the block's keys. */
   readonly segments: number;
-  /** What products need. */
+  /** The scratch memory of products. */
   readonly products: number;
-  /** The end of it all. */
+  /** The end of the scratch memory. */
   readonly bytes: number;
 }
 
@@ -110,7 +112,7 @@ export function planScratch(sizes: AttentionSizes, { size, matrices }: Blocking)
   };
 }
 
-/** A block of queries, by the locals that hold what is known of it. */
+/** A block of queries, by the locals that describe it. */
 export interface Block {
   readonly frame: Frame;
   readonly sizes: AttentionSizes;
@@ -123,7 +125,10 @@ export interface Block {
   /** Its first query, and the number of its queries. */
   readonly first: number;
   readonly rows: number;
-  /** The keys from the first to the last that one of its queries may see: the first, and how many. */
+  /**
+   * The keys from the first to the last that one of its queries may see: the first key, and their
+   * number.
+   */
   readonly firstKey: number;
   readonly keys: number;
   /** The place of its first query among these keys. */
@@ -185,7 +190,7 @@ function startOf({ frame, sequence, sizes }: Block): Code {
   return within(given, i32.const(low), i32.const(high));
 }
 
-/** Sets what depends on sequence, heads and first query. */
+/** Sets the locals that depend on sequence, heads and first query. */
 export function setBlock(block: Block): Code {
   const { sizes, blocking: { size }, first, rows, firstKey, keys, place } = block;
   const [window, reach] = [windowOf(sizes), reachOf(sizes)];
@@ -210,15 +215,15 @@ export function setBlock(block: Block): Code {
 }
 
 /**
- * How far row 0 of the block sees among its keys, its last key included, which is one key more for
- * each row: the diagonal of its scores; undefined if every row sees to the last key.
+ * The diagonal of the block's scores: the last of its keys that row 0 sees; each further row sees
+ * one key more. Undefined if every row sees to the last key.
  */
 export function diagonalOf({ sizes, place }: Block): Code | undefined {
   const reach = reachOf(sizes);
   return reach === undefined ? undefined : plus(get(place), i32.const(reach));
 }
 
-/** The first of its keys that row 0 of the block sees, which is one key more for each row. */
+/** The first of the block's keys that row 0 sees; each further row begins one key later. */
 export function leftOf({ sizes, place }: Block): Code | undefined {
   const window = windowOf(sizes);
   return window === undefined ? undefined : plus(get(place), i32.const(1 - window));

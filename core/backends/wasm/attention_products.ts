@@ -1,10 +1,11 @@
 /**
- * The products of attention, for a block of queries: with the routine for matrices, which leaves out
- * what lies above the diagonal, or the one for a row.
+ * The products of attention, for a block of queries: with the routine for matrices, which skips
+ * elements above the diagonal, or the routine for a row.
  *
- * What a query does not see has no part in its results, not even where it is no number: zeros times
- * that would be. So results that are not finite are computed again, and sums to which such numbers
- * would be added are computed, without the products of zeros.
+ * Keys and values that a query does not see have no part in its results, not even if they are NaN
+ * or infinite, although zero times such a number is NaN. So results that are not finite are
+ * computed again without the products of zeros, and so are sums that such numbers would be added
+ * to.
  */
 import type { HeadVectors } from "../../lowering/kernels.ts";
 import { type Block, diagonalOf, matrixAddress, vectorAddress } from "./attention_block.ts";
@@ -40,7 +41,10 @@ type Product =
   & Pick<MatrixProductArguments, "a" | "b" | "c" | "rows" | "columns" | "depth">
   & Pick<MatrixProductArguments, "aRow" | "aColumn" | "bRow" | "bColumn" | "cRow" | "adds">;
 
-/** Calls the routine for a product; its triangle is known if what queries see ends on a diagonal. */
+/**
+ * Calls the routine for a product; its triangle is known if the keys that queries see end on a
+ * diagonal.
+ */
 function multiply(block: Block, triangle: keyof typeof triangles, args: Product): Code {
   const { frame, scratch, blocking } = block;
   const { a, b, c, depth, aColumn, bRow, bColumn, columns } = args;
@@ -170,7 +174,7 @@ function ifFinite(
   const [i, row, address] = [locals.add(types.i32), locals.add(types.i32), locals.add(types.i32)];
   const sums = Array.from({ length: 4 }, () => locals.add(types.v128));
   const [sum = 0] = sums;
-  // Zero times what is not finite is NaN, and so is the sum.
+  // Zero times a number that is not finite is NaN, and so is the sum.
   const adds = (into: number, x: Code) => local.set(into, madd(x, float(0), get(into)));
   const inSixteens = width - width % 16;
   const inFours = width - width % 4;
@@ -197,8 +201,8 @@ function ifFinite(
 }
 
 /**
- * A product with vectors of a width, term by term, where `range` says from which to which (excluded)
- * the elements of a row of a are set; those that are 0 are left out.
+ * A product with vectors of a width, term by term, where `range` says from which to which
+ * (excluded) the elements of a row of a are set; zeros are left out.
  */
 function withoutZeros(
   { locals }: Block["frame"],

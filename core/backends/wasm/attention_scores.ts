@@ -1,6 +1,6 @@
 /**
- * What happens to a block's scores row by row: they become weights, and gradients of weights become
- * gradients of products. A key that a query does not see has weight 0 and gradient 0, exactly.
+ * The scores of a block, row by row: they become weights, and gradients of weights become gradients
+ * of products. A key that a query does not see has weight 0 and gradient 0, exactly.
  */
 import type { AttentionSizes } from "../../lowering/kernels.ts";
 import { CHAIN } from "../../lowering/levels.ts";
@@ -31,7 +31,7 @@ const get = local.get;
 const plus = (a: Code, ...terms: Code[]): Code => terms.reduce((sum, x) => i32.add(sum, x), a);
 const times = (a: Code, bytes: number): Code => i32.mul(a, i32.const(bytes));
 
-/** Combines the four lanes of a vector, each of which then has the result. */
+/** Combines the four lanes of a vector; each lane then has the result. */
 function acrossLanes(x: number, combine: (a: Code, b: Code) => Code): Code {
   const moved = (...lanes: number[]) =>
     v128.shuffle(get(x), get(x), lanes.flatMap((lane) => [0, 1, 2, 3].map((b) => 4 * lane + b)));
@@ -41,11 +41,17 @@ function acrossLanes(x: number, combine: (a: Code, b: Code) => Code): Code {
   ];
 }
 
-/** A row of scores, by the locals that hold where it begins, and where what the query sees ends. */
+/**
+ * A row of scores, by the locals that hold its beginning and the end of the keys that the query
+ * sees.
+ */
 interface Row {
   readonly start: number;
   readonly end: number;
-  /** Which of four scores the query sees; undefined if it sees all from the start to the end. */
+  /**
+   * A mask of the scores, out of four, that the query sees; undefined if it sees all from the start
+   * to the end.
+   */
   readonly sees: ((address: Code) => Code) | undefined;
 }
 
@@ -56,9 +62,9 @@ interface Mask {
 }
 
 /**
- * The mask of the row of query i, whose start and end are set: what a window's left end and segments
- * hide. Four scores at an address are near if they lie between the first that is seen and the end:
- * their distances in bytes from the first are below its span, as unsigned numbers.
+ * The mask of the row of query i, whose start and end are set: the keys that a window's left end
+ * and segments hide. Four scores at an address are near if they lie between the first that is seen
+ * and the end: their distances in bytes from the first are below its span, as unsigned numbers.
  */
 function maskOf(block: Block, { start, end }: Omit<Row, "sees">, i: number): Mask | undefined {
   const { frame, sizes: { segments, queries }, sequence, first, scratch } = block;
@@ -96,8 +102,8 @@ function maskOf(block: Block, { start, end }: Omit<Row, "sees">, i: number): Mas
 }
 
 /**
- * Copies the segments of the block's keys to scratch memory, where four may be read of which some are
- * beyond the last.
+ * Copies the segments of the block's keys to scratch memory, where four may be read at once, some
+ * of them beyond the last.
  */
 export function copySegments(block: Block): Code {
   const { frame, sizes, scratch, sequence, firstKey, keys } = block;
@@ -169,7 +175,7 @@ function sumOfFours(
   ];
 }
 
-/** Zeros from a row's end to the end of a tile on the diagonal, so many bytes away. */
+/** Zeros from a row's end to the end of a tile on the diagonal, a number of bytes away. */
 function clearTile({ end }: Row, away = 0): Code {
   const zero = f32x4.const(0);
   const vectors = Math.ceil((ROWS - 1) / 4);
@@ -228,7 +234,7 @@ export function toWeights(block: Block, slopes: number | undefined): Code {
   const exponent = scope.float(finite(factor * Math.LOG2E));
   return eachRow(block, 0, (row) => {
     const { start, end, sees } = row;
-    /** Scores before their factor, those of other keys as the smallest. */
+    /** Scores before their factor; scores of unseen keys are the smallest number. */
     const prepare: Code = [
       sees === undefined ? [] : local.set(seen, i32x4.const(0, 0, 0, 0)),
       fours(frame, row, (address) => [

@@ -30,7 +30,7 @@ import type { Scope } from "./scope.ts";
 /** Four elements at a time, or one in the first lane. */
 export type Width = 4 | 1;
 
-/** A nest of at least one loop, of which the innermost is taken four at a time, in a kernel. */
+/** A nest of at least one loop in a kernel; the innermost loop is taken four rounds at a time. */
 export interface KernelNest extends Nest {
   /** The local that holds a buffer's address. */
   readonly base: (buffer: number) => number;

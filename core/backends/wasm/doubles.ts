@@ -7,7 +7,7 @@ import { EXP2_SERIES, LOG2_SERIES } from "../../lowering/elementary/polynomials.
 import { branch, type Code, f32x4, f64x2, i32, i64x2, local, v128 } from "./instructions.ts";
 import { keep, type Scope } from "./scope.ts";
 
-/** Which pair of four. */
+/** The first or the second pair of four. */
 type Half = 0 | 1;
 
 const HALVES: readonly Half[] = [0, 1];

@@ -13,7 +13,7 @@ export type Routine = "matrixProduct" | "vectorMatrix";
 
 /** The parts of a module that its kernels share. */
 export interface Surroundings {
-  /** Whether the engine has relaxed SIMD, of which the fused multiplication is used. */
+  /** Whether the engine has relaxed SIMD, whose fused multiply-add is used. */
   readonly hasRelaxedSimd: boolean;
   /** The number of a function that kernels call, which the module has from then on. */
   readonly routine: (name: Routine) => number;

@@ -9,11 +9,11 @@ export interface Heap {
   /** The address of free storage, aligned to 64 bytes; the memory grows as needed. */
   allocate(bytes: number): number;
   /**
-   * Refuses what cannot fit, before any of it is allocated.
+   * Refuses a size that cannot fit, before anything is allocated.
    *
-   * @param bytes What is going to be allocated in all.
-   * @param what What it is for, as the message names it.
-   * @throws {OutOfMemoryError} If no more than that is free, with what is needed and what there is.
+   * @param bytes The bytes that are going to be allocated in all.
+   * @param what The purpose of the memory, as the message names it.
+   * @throws {OutOfMemoryError} If less is free, with the needed and the free size.
    */
   refuseBeyond(bytes: number, what: string): void;
   /** Takes storage back. */
@@ -55,7 +55,7 @@ export function makeHeap(shared: boolean): Heap {
     );
   const grow = (bytes: number): void => {
     const before = memory.buffer.byteLength;
-    // What is free at the end counts towards the block.
+    // Free memory at the end counts towards the block.
     const last = free.at(-1);
     const start = last !== undefined && last.end === before ? last.start : before;
     if (start + bytes > LIMIT) {

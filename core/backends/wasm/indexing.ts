@@ -75,7 +75,7 @@ const FEW_IDS = 256;
 /** Columns that are added up at once: a cache line of updates. */
 const STRIP = 16;
 
-/** Bytes of the rows in f64 that are held at once: about what a second cache holds. */
+/** Bytes of the rows in f64 that are held at once: about the size of a second cache. */
 const TABLE_BYTES = 2 ** 22;
 
 /** The rows of a strip of columns that are held at once, in f64. */

@@ -122,7 +122,7 @@ export const f32 = {
   mul: plain2(0x94),
 } as const;
 
-/** Vectors of 128 bits, whatever is in them. */
+/** Vectors of 128 bits of any element type. */
 export const v128 = {
   load: ((address, offset = 0) => [address, ...vector(0), 0, ...unsigned(offset)]) as Load,
   load32Splat: ((address, offset = 0) => [address, ...vector(9), 0, ...unsigned(offset)]) as Load,
@@ -304,7 +304,7 @@ export const atomics = {
     [0x42, 0x7f],
     ...atomic(0x01, offset),
   ],
-  /** Wakes so many sleepers; gives their number. */
+  /** Wakes up to a number of sleepers; returns how many it woke. */
   notify: (
     address: Code,
     count: Code,

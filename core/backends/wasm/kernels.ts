@@ -65,7 +65,7 @@ export function workOf(kernel: Kernel): number {
 /** Operations below which a kernel is done by one thread: meeting costs more than sharing saves. */
 const SHARED_WORK = 1 << 14;
 
-/** The most parts that a loop is cut into: their number times that of threads has 32 bits. */
+/** The most parts that a loop is cut into: times the number of threads, it has 32 bits. */
 const MOST_PARTS = 1 << 20;
 
 /** A kernel as code. */
@@ -82,7 +82,7 @@ export interface EmittedKernel {
  * @param kind The kernel's kind.
  * @param kernel The kernel, whose buffers have the numbers of the function's parameters.
  * @param dtypes The element types of the buffers.
- * @param surroundings What kernels of a module share.
+ * @param surroundings The parts that kernels of a module share.
  */
 export function emitKernel<K extends Kernel["kind"]>(
   kind: K,

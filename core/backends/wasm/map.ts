@@ -13,7 +13,7 @@ import {
 } from "./frame.ts";
 import type { Code } from "./instructions.ts";
 
-/** A body evaluated for each index of its loops, of which one may be shared. */
+/** A body evaluated for each index of its loops, one of which may be shared among threads. */
 export function emitBody(
   { domain, steps, stores }: Pick<KernelOf<"map">, "domain" | "steps" | "stores">,
   frame: Frame,

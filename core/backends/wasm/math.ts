@@ -1,6 +1,6 @@
 /**
- * What is better on four floats than the steps that all backends share, and operations on integers that
- * have no vector form.
+ * Functions that four floats have a better way for than the steps that all backends share, and
+ * operations on integers that have no vector form.
  */
 import { GELU_CUBIC, GELU_LINEAR } from "../../primitives.ts";
 import { EXP2, GELU_NEAR } from "../../lowering/elementary/polynomials.ts";
@@ -47,7 +47,7 @@ const geluDecay = unary((scope, x) => {
     float(GELU_LINEAR * Math.LOG2E),
   );
   const w = keep(scope, f32x4.mul(size.get, factor));
-  // With the bias of exponents, so that the lowest bits are those of the scale.
+  // With the bias of exponents, so that the lowest bits are the bits of the scale.
   const rounder = float(ROUNDER + DECAYED);
   const [rounded, rest] = [locals.add(types.v128), locals.add(types.v128)];
   const scale = i32x4.shl(local.get(rounded), i32.const(23));

@@ -9,8 +9,7 @@
  * its rows are consecutive, six splats at a time, and packed in a panel of 6 rows elsewhere: down
  * columns that are far apart every element would be another cache line, again for every panel of B.
  *
- * Triangular products, of which causal attention is made, leave out the tiles that are not wanted
- * and the terms that are zero.
+ * Triangular products, as in causal attention, leave out unwanted tiles and zero terms.
  */
 import { at } from "../../shape.ts";
 import {
@@ -302,13 +301,16 @@ function packA(
 /** The 12 sums of a tile. */
 type Tile = readonly (readonly [number, number])[];
 
-/** How the innermost loop reads B: where the panel begins, and the bytes from a row to the next. */
+/**
+ * The panel of B that the innermost loop reads: its beginning, and the bytes from a row to the
+ * next.
+ */
 interface Panel {
   readonly begin: Code;
   readonly step: Code;
 }
 
-/** How the innermost loop reads A. */
+/** The way in which the innermost loop reads A. */
 interface Reading {
   /** Code before the loop. */
   readonly prepare: Code;

@@ -99,7 +99,7 @@ export interface ImportedFunction {
 /**
  * A module that imports a memory as `host.memory` and exports functions by name.
  *
- * @param functions Its own functions; calls name them by position, after those that are imported.
+ * @param functions Its own functions; calls name them by position, after the imported functions.
  * @param exported Names of the exported functions, with their positions.
  * @param isShared Whether the memory is shared between threads.
  * @param imported Functions of the host.

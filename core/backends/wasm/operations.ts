@@ -1,6 +1,6 @@
 /**
  * The operations of loop bodies on four elements: instructions for native ones, steps in line for
- * elementary functions, but for those that `math.ts` has a better way for.
+ * elementary functions, except the functions that `math.ts` has a better way for.
  */
 import type { DType } from "../../dtype.ts";
 import { elementary, resolve } from "../../lowering/elementary/elementary.ts";
@@ -18,7 +18,7 @@ import { keep, type Scope } from "./scope.ts";
 const c = f32x4.const;
 const word = (value: number): Code => i32x4.const(value, value, value, value);
 
-/** How truth is held in a vector: all bits of a lane, so that it selects; in memory it is 0 or 1. */
+/** A truth value in a vector: all bits of a lane, so that it selects; in memory it is 0 or 1. */
 export function fromMemory(dtype: DType, x: Code): Code {
   return dtype === "bool" ? i32x4.ne(x, word(0)) : x;
 }
@@ -175,7 +175,10 @@ const natives: { readonly [O in NativeOperation]: Emit } = {
   },
 };
 
-/** How often the code of each value of a function may be put, parameters included. */
+/**
+ * The number of places at which the code of each value of a function may stand, parameters
+ * included.
+ */
 function usesOf({ parameters, steps, value }: ScalarFunction): number[] {
   const dtypes = [...parameters, ...steps.map(({ dtype }) => dtype)];
   const uses = dtypes.map(() => 0);
@@ -193,7 +196,7 @@ function usesOf({ parameters, steps, value }: ScalarFunction): number[] {
   return uses;
 }
 
-/** Steps in line: those that are used once where they are used, others in locals before. */
+/** Steps in line: steps used once stand where they are used, others in locals before. */
 function inline(definition: ScalarFunction, scope: Scope, x: readonly Operand[]): Code {
   const uses = usesOf(definition);
   const before: Code[] = [];
@@ -203,7 +206,7 @@ function inline(definition: ScalarFunction, scope: Scope, x: readonly Operand[])
     if (step.kind === "constant") {
       const { value } = step;
       return {
-        // Made where it is asked for: numbers of bits, for one, are part of the instruction.
+        // Made where it is used: numbers of bits, for one, are part of the instruction.
         get code() {
           if (dtype === "f32") return scope.float(value);
           return scope.word(wordOf(dtype, value));

@@ -20,7 +20,7 @@ export interface Target {
   readonly control: number | undefined;
 }
 
-/** Where a program's memory is. */
+/** The addresses of a program's memory. */
 export interface ProgramMemory {
   /** The address of the first thread's scratch memory. */
   readonly scratch: number;
@@ -52,7 +52,7 @@ export function isParallel({ kernels }: Lowered): boolean {
   return kernels.reduce((total, kernel) => total + workOf(kernel), 0) >= PARALLEL_WORK;
 }
 
-/** Functions that kernels call; a module has those that one of its kernels asked for. */
+/** Functions that kernels call; a module has only the functions that its kernels asked for. */
 const routines: { readonly [R in Routine]: (hasRelaxedSimd: boolean) => WasmFunction } = {
   matrixProduct: matrixProductFunction,
   vectorMatrix: vectorMatrixFunction,

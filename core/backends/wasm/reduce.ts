@@ -48,9 +48,9 @@ interface Levels {
 }
 
 /**
- * Accumulators for the levels of a reduction's loops, so many vectors at each; only sums of floats
- * have more than one level. The rounds are those of the reduced loops, the first of which is the
- * nest's loop `kept`.
+ * Accumulators for the levels of a reduction's loops, a number of vectors at each; only sums of
+ * floats have more than one level. The rounds belong to the reduced loops, the first of which is
+ * the nest's loop `kept`.
  */
 function levels(
   { locals }: Frame,

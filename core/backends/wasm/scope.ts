@@ -1,4 +1,6 @@
-/** Where code is emitted: the kernel's locals and constants, and values that are kept in locals. */
+/**
+ * The scope that code is emitted in: the kernel's locals and constants, and values kept in locals.
+ */
 import { type Code, local, types } from "./instructions.ts";
 import type { Locals } from "./module.ts";
 

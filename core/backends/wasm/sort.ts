@@ -33,7 +33,7 @@ export const argsort: CodeEmitter<"argsort"> = ({ input, output, outer, size }, 
     i32.add(get(pointer), i32.shl(index, i32.const(2)));
   const keyAt = (position: Code) => word(keys, i32.load(word(from, position)));
   const float = (position: number) => f32.load(keyAt(get(position)));
-  // NaN comes after everything: whatever is left of it goes first.
+  // NaN comes after everything: an element on its left goes first.
   const takesLeft = dtype === "f32"
     ? i32.or(f32.le(float(left), float(right)), f32.ne(float(right), float(right)))
     : dtype === "u32"

@@ -23,15 +23,15 @@ export const CONTROL_BYTES = 8 * 64;
 const words = {
   /** Counts runs; workers sleep on it. */
   run: 0,
-  /** How many threads take part in the run. */
+  /** The number of threads that take part in the run. */
   threads: 64,
   /** Number, address and length of the run's program. */
   program: 128,
   address: 132,
   length: 136,
-  /** How many workers have started. */
+  /** The number of workers that have started. */
   started: 192,
-  /** How many threads have come to the barrier. */
+  /** The number of threads that have come to the barrier. */
   arrived: 256,
   /** Counts barriers that all have passed. */
   passed: 320,
@@ -45,7 +45,7 @@ const SPINS = 100_000;
 
 /**
  * Looks for the next run before a worker goes to sleep: some hundred microseconds, which is longer
- * than what lies between two steps of training or two tokens of generation.
+ * than the time between two steps of training or two tokens of generation.
  */
 const LOOKS = 300_000;
 
@@ -61,7 +61,7 @@ export function maySleep(): boolean {
 
 /**
  * The barrier as a function of the thread's number and the number of threads. Threads look for a
- * while and then sleep; the first one, if it may not sleep, goes on looking.
+ * while and then sleep; the first one keeps looking if it may not sleep.
  */
 export function barrierFunction(control: number, firstMaySleep: boolean): WasmFunction {
   return defineFunction([types.i32, types.i32], [], (locals, thread = 0, threads = 1) => {
@@ -164,7 +164,7 @@ function isNodeWorkers(module: unknown): module is NodeWorkers {
   return typeof module === "object" && module !== null && "Worker" in module;
 }
 
-/** The globals that this module may find: those of Deno, Node or a browser. */
+/** The globals of Deno, Node or a browser that this module may find. */
 interface Host {
   readonly process?: { readonly getBuiltinModule?: (name: string) => unknown };
   readonly navigator?: { readonly hardwareConcurrency?: number };

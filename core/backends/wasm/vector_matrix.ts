@@ -37,7 +37,7 @@ function increase(index: number, by: Code): Code {
 /**
  * `c[j] = sum_k a[k] b[k, j]` for columns j from `firstColumn` to `endColumn` (excluded): addresses
  * of a, b and c, the depth, the steps in bytes along a and along b's rows and columns, and the
- * columns. Each sum runs in an order of its own, whatever columns are wanted with it, and in slices
+ * columns. Each sum has the same order whichever columns are computed with it, and runs in slices
  * of the depth.
  *
  * @param fused Whether to multiply and add with one rounding.

@@ -15,7 +15,7 @@ import { defineFunction, encodeModule } from "./module.ts";
 import { emitProgram, isParallel, scratchBytes, type Target } from "./program.ts";
 import { canStartWorkers, CONTROL_BYTES, type Pool, processors, startPool } from "./threads.ts";
 
-/** Whether the engine has relaxed SIMD, of which the fused multiplication is used. */
+/** Whether the engine has relaxed SIMD, whose fused multiply-add is used. */
 function probeRelaxedSimd(): boolean {
   const probe = defineFunction(
     [],
@@ -64,7 +64,7 @@ function refuseUncountable(graph: Graph): void {
   }
 }
 
-/** How the backend is set up. */
+/** Options of the backend. */
 export interface WasmOptions {
   /**
    * Threads, the main one included (default: as many as the machine has). Results do not depend
@@ -146,7 +146,7 @@ export function wasmOn(
     return pool[0];
   };
   let programs = 0;
-  // Where the next run puts its times, if they are wanted.
+  // The list that the next run adds its times to, if they are wanted.
   const profile: KernelTime[][] = [];
 
   const emit = (lowered: Lowered, plan: MemoryPlan): Emitted<number> => {

@@ -40,7 +40,7 @@ function score({ shader: { use } }: Tools, sizes: AttentionSizes): string[] {
   ];
 }
 
-/** A factor of what goes through the scores, which only a bound bends. */
+/** A factor of the gradients that pass through the scores; only bounded scores have a slope. */
 function bent(factor: string, sizes: AttentionSizes): string {
   return boundOf(sizes) === undefined ? factor : `${factor} * bend`;
 }
@@ -60,7 +60,7 @@ function weigh(tools: Tools, sizes: AttentionSizes, row: number): string[] {
   ];
 }
 
-/** Where the integers of the mask are that the kernel itself is given. */
+/** The places of the mask's integers, as the kernel is given them. */
 function givenMask({ start, segments }: AttentionSizes): MaskIntegers {
   const all = (buffer: number) => ({ buffer, first: 0 });
   return {

@@ -1,7 +1,7 @@
 /**
- * A pass of attention over its rows (queries, or keys), each of which sees others (keys, or queries)
- * go by, four at a time. Rows of a head of keys are those of all queries that share it (grouped
- * queries, arXiv 2305.13245).
+ * A pass of attention over its rows (queries, or keys), each of which sees others (keys, or
+ * queries) go by, four at a time. Rows of a head of keys are the rows of all queries that share it
+ * (grouped queries, arXiv 2305.13245).
  */
 import type { AttentionSizes } from "../../lowering/kernels.ts";
 import type { Plan, RowSteps, Tools } from "./attention_plan.ts";
@@ -36,7 +36,7 @@ export interface MaskIntegers {
   readonly segments: Readonly<Record<Side, Integers>> | undefined;
 }
 
-/** The dispatches of a pass: those of each slice of its sums, range by range. */
+/** The dispatches of a pass: of each slice of its sums, range by range. */
 export function emitPass(
   plan: Plan,
   mask: MaskIntegers,
@@ -55,7 +55,7 @@ export function emitPass(
   );
 }
 
-/** What the parts of a shader are written from. */
+/** The values that the parts of a shader are written from. */
 interface Writing {
   readonly plan: Plan;
   /** The pieces whose sums are computed. */
@@ -117,7 +117,7 @@ function integer({ buffer, first }: Integers, index: string, shader: Shader): st
   return shader.dtype(buffer) === "i32" ? word : `bitcast<i32>(${word})`;
 }
 
-/** How the segment of a vector is read. */
+/** The expression that reads a vector's segment, if there are segments. */
 function segmentsIn(
   { segments }: MaskIntegers,
   sizes: AttentionSizes,
@@ -197,7 +197,7 @@ function toolsOf(writing: Writing): Tools {
   };
 }
 
-/** The sums of a row; those of queries are relative to the largest score. */
+/** The sums of a row; sums of queries are relative to the largest score. */
 function sumsOf({ plan: { pass }, slice, hasFlag }: Writing): RowSums {
   const isRelative = pass.rows === "queries";
   const scalars = [...pass.scalars, ...(hasFlag ? ["sees"] : [])];
@@ -208,7 +208,7 @@ function sumsOf({ plan: { pass }, slice, hasFlag }: Writing): RowSums {
   };
 }
 
-/** Statements that define what belongs to the head `headNumber`. */
+/** Statements that define the values of the head `headNumber`. */
 function headLines({ plan, shader, access }: Writing, { start }: MaskIntegers): string[] {
   const { pass: { rows, own, others, results }, sizes, seen, way } = plan;
   const sides = [[own, rows], [others, opposite[rows]], [results, rows]] as const;
@@ -237,7 +237,9 @@ function startLines(start: string, isUniform: boolean, shader: Shader): string[]
   ];
 }
 
-/** Statements that define rows, what they see, their vectors, and their sums, 0 so far. */
+/**
+ * Statements that define rows, the ranges that they see, their vectors, and their sums, 0 so far.
+ */
 function rowLines(writing: Writing): string[] {
   const { plan, access, segment } = writing;
   const { pass: { rows: side, own }, sizes, seen, isWhole } = plan;

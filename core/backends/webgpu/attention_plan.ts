@@ -1,4 +1,4 @@
-/** How an adapter carries out a pass of attention over its rows. */
+/** The plan by which an adapter carries out a pass of attention over its rows. */
 import type { AttentionSizes, HeadVectors } from "../../lowering/kernels.ts";
 import { type KernelContext, powerBelow } from "./dispatch.ts";
 import { countOf, type Side } from "./head_vectors.ts";
@@ -7,7 +7,7 @@ import { upTo } from "./matrix.ts";
 import { type Seen, seenBy } from "./seen.ts";
 import type { Shader } from "./shader.ts";
 
-/** What an invocation keeps in registers; a four of elements is a piece. */
+/** The values that an invocation keeps in registers; four elements are a piece. */
 interface Registers {
   /** Rows, where nothing else saves reading. */
   readonly rows: number;
@@ -30,39 +30,45 @@ const HARDWARE_LANES = 64;
 const FEW_QUERIES = 16;
 
 /**
- * Others of which an invocation adds up what a row sees in one dispatch: sums of longer contexts are
- * made of those of such ranges, as in FlashAttention, so that no more terms are added one after the
- * other.
+ * The most others whose sums an invocation adds up for a row in one dispatch: sums of longer
+ * contexts are made of the sums of such ranges, as in FlashAttention, so that no more terms are
+ * added one after the other.
  */
 const SEEN_AT_ONCE = 1024;
 
 /** Pieces that pass through workgroup memory at once. */
 const TILE_PIECES = 512;
 
-/** What a pass is written with. */
+/** The tools that a pass is written with. */
 export interface Tools {
   readonly shader: Shader;
   /** Statements that define the products of an own vector and each of four others. */
   dots(name: string, own: string, row: number, other: string): string[];
   /** Statements that add four others, each with its factor, to a sum that is first scaled. */
   add(sum: string, row: number, other: string, factors: string, scaledBy?: string): string[];
-  /** Statements that write a sum, or what is made of pieces of sums, as a vector of a row. */
+  /** Statements that write a sum, or an expression of pieces of sums, as a vector of a row. */
   write(to: string, row: number, value: (piece: number) => string): string[];
   /** A value of a row that sees something, and zeros for others. */
   unlessEmpty(row: number, value: string): string;
 }
 
-/** What is done to a row. */
+/** The statements for a row. */
 export interface RowSteps {
-  /** What four others do to a row; `isSeen` has a truth value for each. */
+  /** Statements that apply four others to a row; `isSeen` has a truth value for each. */
   readonly step: (row: number) => readonly string[];
-  /** What is written of a row in the end; the first pass of several writes what all compute. */
+  /**
+   * Statements that write a row's results in the end; the first pass of several writes the results
+   * that all compute.
+   */
   readonly finish: (row: number, isFirst: boolean) => readonly string[];
 }
 
 /** A loop over rows that sees others go by. */
 export interface Pass {
-  /** What the rows are; all sums of queries are relative to their largest score so far, `largest`. */
+  /**
+   * The side of the rows; all sums of queries are relative to their largest score so far,
+   * `largest`.
+   */
   readonly rows: Side;
   /** Vectors of the rows that an invocation keeps, by name. */
   readonly own: Readonly<Record<string, HeadVectors>>;
@@ -76,7 +82,7 @@ export interface Pass {
   readonly steps: (tools: Tools) => RowSteps;
 }
 
-/** How a pass is carried out. */
+/** The plan of a pass. */
 export interface Plan {
   readonly pass: Pass;
   readonly sizes: AttentionSizes;
@@ -87,9 +93,9 @@ export interface Plan {
   readonly block: number;
   /** Whether vectors are kept whole, or are read piece by piece. */
   readonly isWhole: boolean;
-  /** Invocations that share what a row sees. */
+  /** Invocations that share the others of a row. */
   readonly lanes: number;
-  /** The most others that rows of a block see, how many of them in a range, and in a tile. */
+  /** The most others that rows of a block see, and the number of them in a range and in a tile. */
   readonly span: number;
   readonly range: number;
   readonly tile: number;
@@ -99,7 +105,7 @@ export interface Plan {
   readonly words: number;
 }
 
-/** How an adapter carries out a pass. */
+/** The plan by which an adapter carries out a pass. */
 export function planOf(sizes: AttentionSizes, pass: Pass, { tuning }: KernelContext): Plan {
   const kept = registers[tuning.tiles ? "hardware" : "software"];
   const pieces = upTo(Math.ceil(sizes.width / 4));

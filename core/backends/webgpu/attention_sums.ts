@@ -1,6 +1,7 @@
 /**
- * Sums of attention that are made in parts: range after range of what a row sees, or by several lanes.
- * Parts of queries are relative to their own largest scores, as in FlashAttention.
+ * Sums of attention that are made in parts: range after range of the positions that a row sees, or
+ * by several lanes. Parts of queries are relative to their own largest scores, as in
+ * FlashAttention.
  */
 import type { Range } from "./loops.ts";
 import { upTo } from "./matrix.ts";
@@ -15,9 +16,9 @@ const JOINED_PIECES = 8;
 /** Memory of a kernel between its dispatches: runs of words of one buffer, in fours. */
 export interface Memory {
   readonly buffer: number;
-  /** Where the number of the range is. */
+  /** The buffer of the range's number. */
   readonly counter: number;
-  /** Where the sums of rows wait for the next range. */
+  /** The buffer in which the sums of rows wait for the next range. */
   readonly sums: number;
 }
 
@@ -31,7 +32,7 @@ export interface RowSums {
   readonly vectors: (row: number) => readonly string[];
 }
 
-/** Adds a row's sums up with those of the ranges before, and leaves them to those after. */
+/** Adds the sums of the ranges before to a row's sums, and leaves them to the ranges after. */
 export function carry(
   { largest, scalars, vectors }: RowSums,
   row: number,

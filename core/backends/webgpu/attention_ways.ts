@@ -1,10 +1,11 @@
 /**
  * The ways to go over the rows of attention:
  *
- * - alone: an invocation has some rows, and reads what they see;
+ * - alone: an invocation has some rows, and reads the vectors that they see;
  * - in tiles: the others pass through workgroup memory, from which all invocations of a workgroup,
  *   each with a row, read them;
- * - together: the invocations of a workgroup share what one row sees, and join their sums.
+ * - together: the invocations of a workgroup share the vectors that one row sees, and join their
+ * sums.
  */
 import type { AttentionSizes } from "../../lowering/kernels.ts";
 import type { Plan } from "./attention_plan.ts";
@@ -14,12 +15,12 @@ import type { Range } from "./loops.ts";
 import { upTo } from "./matrix.ts";
 import type { Shader } from "./shader.ts";
 
-/** What is done where, as text, and what with. */
+/** The parts of a pass as text, and the names that they use. */
 export interface Texts {
   readonly shader: Shader;
   readonly range: Range;
   readonly access: HeadAccess;
-  /** Statements that define what belongs to the head `headNumber`. */
+  /** Statements that define the values of the head `headNumber`. */
   readonly head: readonly string[];
   /** Statements that define the rows from `firstRow` on. */
   readonly rows: readonly string[];
@@ -27,7 +28,7 @@ export interface Texts {
   readonly see: readonly string[];
   /** Statements that join the sums of all lanes in the first one. */
   readonly join: readonly string[];
-  /** Statements that write what the rows have, in the end or for the next range. */
+  /** Statements that write the sums of the rows, in the end or for the next range. */
   readonly end: readonly string[];
   /** The segment of an other, if there are segments. */
   readonly segment: ((other: string) => string) | undefined;
@@ -55,7 +56,7 @@ function boundsOf(begin: string, end: string, { isFirst, begin: from, end: to }:
 /** A way to go over the rows of all heads. */
 type Way = (plan: Plan, texts: Texts, tuning: Tuning) => Dispatch[];
 
-/** The end of what the rows of an invocation see. */
+/** The end of the range that the rows of an invocation see. */
 function endOf(rows: number): string {
   return upTo(rows).map((row) => `to${row}`).reduce((a, b) => `max(${a}, ${b})`);
 }

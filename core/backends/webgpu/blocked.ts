@@ -40,7 +40,10 @@ const LINE_QUADS = 4;
 /** Invocations of a workgroup: as many as a vector of the processor has lanes. */
 const LANES = 8;
 
-/** How the elements of an operand lie that are read together: those across a block. */
+/**
+ * The layout of each operand in which neighbours across a block, which are read together, are
+ * neighbours in memory.
+ */
 const ACROSS: Readonly<Record<"a" | "b", Contiguous>> = { a: "column", b: "row" };
 
 /** An operand as `[batch, depth, extent]`. */

@@ -112,7 +112,7 @@ export function valueName(step: number): string {
   return `v${step}`;
 }
 
-/** Which steps are computed, and which are known already. */
+/** The steps to compute, and the values of steps that are known already. */
 export interface Emission {
   /** Whether a step is computed here (default: all are). */
   readonly wanted?: (step: number) => boolean;

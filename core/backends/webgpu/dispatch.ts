@@ -79,7 +79,7 @@ export type DispatchEmitter<K extends Kernel["kind"]> = (
 /** The most workgroups along an axis of a grid, by WebGPU's default limits. */
 const GRID_LIMIT = 65535;
 
-/** A shader's body over so many workgroups; those beyond it must do nothing. */
+/** A shader's body over a number of workgroups; workgroups beyond it must do nothing. */
 export function dispatchOf(
   shader: Shader,
   body: readonly string[],

@@ -1,6 +1,6 @@
 /**
  * Epilogues of matrix products: a function of the module that is given an element of the product,
- * or four neighbours of a row, and stores what is made of it.
+ * or four neighbours of a row, and stores its results.
  */
 import { type Epilogue, type KernelOf, usedBuffers } from "../../lowering/kernels.ts";
 import { accessesIn, chooseFours, emitSteps, loadsOf, valueName } from "./body.ts";
@@ -8,7 +8,7 @@ import type { KernelContext } from "./dispatch.ts";
 import { FOUR } from "./matrix.ts";
 import type { Shader } from "./shader.ts";
 
-/** A product's sizes, where it is stored, and what is done with it. */
+/** A product's sizes, the place where it is stored, and its epilogue. */
 interface Product {
   readonly columns: number;
   readonly output: number;
@@ -43,8 +43,8 @@ export function apart(kernel: KernelOf<"matmul">): KernelOf<"map"> | undefined {
  * Declares the epilogue's function, if there is an epilogue. Nothing of the module is written before,
  * since this decides which buffers are accessed in fours.
  *
- * @param unit What it is given at a time: an element, or four neighbours, of which those beyond the
- * last column are not stored.
+ * @param unit The unit that it is given at a time: an element, or four neighbours; neighbours
+ * beyond the last column are not stored.
  */
 export function declareFinish(
   { columns, output, epilogue }: Product,

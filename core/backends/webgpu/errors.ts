@@ -1,14 +1,14 @@
 /** Failures of WebGPU, for those who can do without it. */
 
-/** There is no WebGPU adapter, it gives no device, or lacks what was asked for. */
+/** There is no WebGPU adapter, it gives no device, or lacks a requested feature. */
 export class WebGpuUnavailableError extends Error {
-  /** The name by which the error is told from others. */
+  /** The error's name. */
   override readonly name = "WebGpuUnavailableError";
 }
 
 /** A program is larger than the adapter allows; nothing was allocated for it. */
 export class WebGpuLimitError extends RangeError {
-  /** The name by which the error is told from others. */
+  /** The error's name. */
   override readonly name = "WebGpuLimitError";
 }
 
@@ -17,6 +17,6 @@ export class WebGpuLimitError extends RangeError {
  * the message names. What was read before is sound.
  */
 export class WebGpuFailedError extends Error {
-  /** The name by which the error is told from others. */
+  /** The error's name. */
   override readonly name = "WebGpuFailedError";
 }

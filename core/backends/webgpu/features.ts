@@ -1,7 +1,7 @@
 /**
- * What an adapter can do beyond what WebGPU promises. A list of names is not trusted, since drivers
- * and translators differ in what they accept and get right: each feature is tried on a small kernel
- * whose results are looked at, and is used only where they are right.
+ * The features of an adapter beyond those that WebGPU promises. A list of names is not trusted,
+ * since drivers and translators differ in what they accept and get right: each feature is tried on
+ * a small kernel whose results are looked at, and is used only where they are right.
  */
 import { groupBy } from "../../groups.ts";
 
@@ -13,7 +13,7 @@ export const webGpuFeatures: readonly WebGpuFeature[] = ["f16", "subgroups", "ti
 
 /** The features that were found of a device. */
 export interface Features {
-  /** The features whose kernels gave what they should. */
+  /** The features whose kernels gave the right results. */
   readonly found: ReadonlySet<WebGpuFeature>;
   /** The lines that a module with a feature begins with. */
   readonly headers: ReadonlyMap<WebGpuFeature, string>;
@@ -27,8 +27,8 @@ const gpuNames = {
 } as const satisfies Record<WebGpuFeature, string>;
 
 /**
- * A device with the features that its adapter grants, less those that are not wanted. Deno grants
- * subgroups where the driver has them, but does not list them: they are asked for in any case.
+ * A device with the features that its adapter grants, less the unwanted ones. Deno grants subgroups
+ * where the driver has them, but does not list them: they are asked for in any case.
  */
 export async function requestDevice(
   adapter: GPUAdapter,
@@ -70,7 +70,7 @@ const distances = [1, 2, 4, 8, 16, 32, 64] as const;
 
 /**
  * That a subgroup is a run of neighbouring lanes, that its size is a power of two, and that lanes
- * exchange: what the kernels rely on. The header differs between browsers, which require it, and
+ * exchange, as the kernels rely on. The header differs between browsers, which require it, and
  * Deno, which refuses it. That all lanes of a subgroup come by is for the kernels to see to.
  */
 function subgroupProbe(header: string, lanes: number): Probe {

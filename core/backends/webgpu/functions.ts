@@ -56,7 +56,7 @@ function definitionOf(name: MathFunction): Definition {
   return "source" in definition ? definition : translated(name, definition);
 }
 
-/** The text of functions and of those that they call, each once, callees first. */
+/** The text of functions and their callees, each once, callees first. */
 export function mathSource(used: Iterable<MathFunction>): string {
   const done = new Set<MathFunction>();
   const texts: string[] = [];

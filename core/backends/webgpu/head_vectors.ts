@@ -3,7 +3,9 @@ import type { AttentionSizes, HeadVectors } from "../../lowering/kernels.ts";
 import { FOUR } from "./matrix.ts";
 import type { Shader } from "./shader.ts";
 
-/** Whose vectors there are of a head of keys: its own, or those of the queries that see it. */
+/**
+ * The two kinds of vectors of a head of keys: its own, and the vectors of the queries that see it.
+ */
 export type Side = "queries" | "keys";
 
 /** The side that sees, or is seen by, a side. */
@@ -15,8 +17,8 @@ export function groupOf({ heads, keyHeads }: AttentionSizes): number {
 }
 
 /**
- * How many vectors of a side belong to a head of keys. Those of queries are numbered position by
- * position, at each position head by head of the group.
+ * The number of vectors of a side that belong to a head of keys. Queries are numbered position by
+ * position, and at each position head by head of the group.
  */
 export function countOf(sizes: AttentionSizes, side: Side): number {
   return side === "keys" ? sizes.keys : sizes.queries * groupOf(sizes);
@@ -28,11 +30,11 @@ export function positionOf(sizes: AttentionSizes, side: Side, number: string): s
   return side === "keys" || group === 1 ? number : `(${number}) / ${group}u`;
 }
 
-/** How a shader reads and writes vectors of the head of keys `head` of the sequence `sequence`. */
+/** Access of a shader to vectors of the head of keys `head` of the sequence `sequence`. */
 export interface HeadAccess {
-  /** Where the vectors begin. */
+  /** The beginning of the vectors. */
   base(vectors: HeadVectors, side: Side): string;
-  /** Where a vector begins, by its number and by where all of them begin. */
+  /** The beginning of a vector, from its number and the beginning of all vectors. */
   place(vectors: HeadVectors, side: Side, base: string, number: string): string;
   /** A piece of a vector, by where the vector begins; elements beyond its end are 0. */
   read(vectors: HeadVectors, place: string, piece: string): string;

@@ -12,7 +12,7 @@ export const LOOP_ROUNDS = 15 * 2 ** 12;
 
 /** A range of a loop as text. */
 export interface Range {
-  /** Statements that define what the other texts name, to be put first. */
+  /** Statements that define the names of the other texts, to be put first. */
   readonly lines: readonly string[];
   /** The first round, and the one after the last. */
   readonly begin: string;
@@ -22,14 +22,14 @@ export interface Range {
   readonly isLast: string | undefined;
 }
 
-/** How a module finds out which range it is run for. */
+/** The way in which a module finds out the range it is run for. */
 export type RangeOf = (shader: Shader, isUniform?: boolean) => Range;
 
 /** A word of a buffer of words. */
 export interface Word {
   /** The buffer. */
   readonly buffer: number;
-  /** Which of its words. */
+  /** The position of the word in it. */
   readonly index: number;
 }
 
@@ -53,7 +53,7 @@ function setting(
  * @param count The rounds of the loop.
  * @param length The rounds of a range.
  * @param emit Makes the module; where its lanes meet at barriers, it asks for a uniform range.
- * @param memory Where the counter is, for a module that binds the buffer anyway.
+ * @param memory The place of the counter, for a module that binds the buffer anyway.
  */
 export function inRanges(
   count: number,

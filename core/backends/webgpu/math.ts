@@ -1,11 +1,11 @@
 /**
- * Functions in WGSL beside those that all backends share, over the types F, I, U and B: one lane or four
- * (see `shader.ts`).
+ * Functions in WGSL beside those that all backends share, on the types F, I, U and B: one lane or
+ * four (see `shader.ts`).
  *
- * WGSL's own functions are too coarse (sin to 2^-11, log to 2^-21 near 1) and differ between drivers. Its
- * compilers may rearrange sums and products, so what rests on roundings is written in another way
- * here. NaN is told by its bits, since `x != x` may be folded to false. A processor may take subnormal
- * floats for 0, as WGSL allows it to.
+ * WGSL's own functions are too coarse (sin to 2^-11, log to 2^-21 near 1) and differ between
+ * drivers. Its compilers may rearrange sums and products, so functions that rest on roundings are
+ * written in another way here. NaN is told by its bits, since `x != x` may be folded to false. A
+ * processor may take subnormal floats for 0, as WGSL allows it to.
  */
 import { nearExpm1 } from "../../lowering/elementary/exponential.ts";
 import { series } from "../../lowering/elementary/logarithm.ts";
@@ -124,7 +124,7 @@ fn nan() -> F { return F(bitcast<f32>(nanBits)); }`,
     needs: [],
     source: `fn expTail(r: F) -> F { return fma(${expTail} * r, r, r); }`,
   },
-  // WGSL leaves open what its own min and max give for NaN.
+  // WGSL leaves open the result of its own min and max for NaN.
   atLeast: {
     needs: ["isNan"],
     source: `fn atLeast(x: F, low: F) -> F { return select(max(x, low), x, isNan(x)); }`,
@@ -150,7 +150,7 @@ fn nan() -> F { return F(bitcast<f32>(nanBits)); }`,
   return select(select(smaller, b, isNan(b)), a, isNan(a));
 }`,
   },
-  // By bits: of what is made of selections, compilers make their own sign, which keeps that of -0.
+  // By bits: compilers turn selections into their own sign, which keeps the sign of -0.
   signOf: {
     needs: ["isNan"],
     source: `fn signOf(x: F) -> F {

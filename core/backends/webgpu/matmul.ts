@@ -1,4 +1,7 @@
-/** Matrix multiplication, for operands with any strides, by what suits the adapter and the sizes. */
+/**
+ * Matrix multiplication, for operands with any strides, in the way that suits the adapter and the
+ * sizes.
+ */
 import type { KernelOf, MatrixView } from "../../lowering/kernels.ts";
 import { type Shape, sizeOf } from "../../shape.ts";
 import type { Dispatch, DispatchEmitter, KernelContext } from "./dispatch.ts";
@@ -54,7 +57,7 @@ function isWorthBlocks(kernel: KernelOf<"matmul">): boolean {
     elements <= Math.min(TRANSPOSED_LIMIT, multiplications / TRANSPOSED_REUSE);
 }
 
-/** `output[..., i, j] = sum_k a[..., i, k] b[..., k, j]`, and what the epilogue makes of it. */
+/** `output[..., i, j] = sum_k a[..., i, k] b[..., k, j]`, and the results of its epilogue. */
 export const matmul: DispatchEmitter<"matmul"> = (kernel, context) => {
   // An epilogue that brings more buffers than a shader binds is done by a map, in parts if need be.
   const last = bindsAll(kernel, context) ? undefined : apart(kernel);
@@ -68,7 +71,8 @@ function product(kernel: KernelOf<"matmul">, context: KernelContext): Dispatch[]
   if (sizeOf(batch) * rows * columns === 0) return [];
   if (depth === 0) return asReduction(kernel, context);
   const isSkinny = Math.min(rows, columns) < SKINNY;
-  // Operands are rounded where they pass through workgroup memory, whatever suits the adapter.
+  // Operands are rounded where they pass through workgroup memory, so tiles are used on every
+  // adapter.
   if (context.precision === "f16" && !isSkinny) return tiled(kernel, context);
   if (!context.tuning.tiles) {
     return isWorthBlocks(kernel) ? blocked(kernel, context) : streamed(kernel, context);

@@ -51,13 +51,13 @@ function batchNames(batch: Shape): string[] {
   return batch.map((_, axis) => `batch${axis}`);
 }
 
-/** Where an operand's matrix starts, by the indices of the batch's axes. */
+/** The start of an operand's matrix, by the indices of the batch's axes. */
 export function startOf(batch: Shape, view: Pick<MatrixView, "offset" | "batch">): string {
   const steps = batchNames(batch).map((name, axis) => `${name} * ${at(view.batch, axis)}u`);
   return [`${view.offset}u`, ...steps].join(" + ");
 }
 
-/** Where the matrix of the product starts in its buffer, from an offset on. */
+/** The start of the product's matrix in its buffer, from an offset on. */
 export function startOfProduct(
   { batch, rows, columns }: KernelOf<"matmul">,
   offset: number,
@@ -74,11 +74,14 @@ export function position(start: string, { row, column }: MatrixView, i: string, 
 
 /**
  * The longest run of a product's depth that is added up in registers: the totals of runs are added
- * in memory, which is little beside what a run reads.
+ * in memory, which is little beside the elements that a run reads.
  */
 export const SLICE_DEPTH = { software: 1024, hardware: 2048 } as const;
 
-/** A run's total with those of the runs before, as text: what stands where the total goes. */
+/**
+ * A run's total with the totals of the runs before, as text; the total so far stands where the new
+ * one goes.
+ */
 export function withRunsBefore(before: string, total: string, zero: string): string {
   return `select(${before}, ${zero}, sliceStart == 0u) + ${total}`;
 }

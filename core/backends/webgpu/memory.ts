@@ -17,7 +17,7 @@ export interface Lease extends Held {
   release(): void;
 }
 
-/** Where elements are. */
+/** The place of elements. */
 export interface Storage {
   readonly lease: Lease;
   /** In bytes. */
@@ -31,7 +31,7 @@ export function wholeOf(lease: Lease): Storage {
   return { lease, offset: 0, bytes: lease.gpu.size };
 }
 
-/** How much memory a device holds. */
+/** The memory that a device holds. */
 export interface MemoryStatistics {
   /** Buffers that were created and not destroyed yet, those kept for reuse included. */
   readonly buffers: number;
@@ -47,7 +47,7 @@ export interface Memory {
   readonly alignment: number;
   /** Memory for storage, with one holder. */
   allocate(bytes: number, what: string): Lease;
-  /** A part of a buffer that others share, for what is small and many; it is held once. */
+  /** A part of a buffer that others share, for small and many elements; the buffer is held once. */
   share(bytes: number): Storage;
   /** Memory that the host can map to read, with one holder. */
   staging(bytes: number): Lease;

@@ -13,7 +13,7 @@ export function nameOf(name: MathFunction): string {
 /** Notes that a function is used, and gives its name. */
 export type Use = (name: MathFunction) => string;
 
-/** What an operation is emitted from. */
+/** The operands that an operation is emitted from. */
 interface Operands {
   /** Its operands as expressions. */
   readonly x: readonly string[];

@@ -54,8 +54,9 @@ function partOf({ domain, steps }: KernelOf<"map">, part: Part): KernelOf<"map">
 }
 
 /**
- * The map as maps that each bind at most as many storages as the context allows, where that can
- * be. A store over what another one reads stays with it, since all of a map's reads come first.
+ * The map as maps that each bind at most as many storages as the context allows, where that can be.
+ * A store over elements that another one reads stays with it, since all of a map's reads come
+ * first.
  */
 export function inParts(kernel: KernelOf<"map">, context: KernelContext): KernelOf<"map">[] {
   const { steps, stores } = kernel;

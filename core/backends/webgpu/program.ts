@@ -27,7 +27,7 @@ export interface Surroundings {
   readonly features: Features;
   /** The type that operands of products are rounded to. */
   readonly precision: "f32" | "f16";
-  /** Looks at an error scope once it is known what is in it. */
+  /** Looks at an error scope once its content is known. */
   readonly watch: (error: Promise<GPUError | null>, what: string) => void;
   /** Runs commands. */
   readonly submit: (commands: GPUCommandBuffer) => void;
@@ -35,7 +35,7 @@ export interface Surroundings {
   readonly takeTimer: () => Timer | undefined;
 }
 
-/** Where a buffer of a program is, and how many bytes it has there. */
+/** The place of a program's buffer, and its bytes there. */
 type Region = Place & { readonly bytes: number };
 
 /** The dispatches of a kernel. */
@@ -45,7 +45,7 @@ interface Named<D extends Dispatch> {
   readonly dispatches: readonly D[];
 }
 
-/** A dispatch with what it needs to be encoded. */
+/** A dispatch with the objects needed to encode it. */
 interface Prepared extends Pipeline, Dispatch {
   /** The name of its kernel. */
   readonly kernel: string;
@@ -55,7 +55,7 @@ interface Prepared extends Pipeline, Dispatch {
   readonly groups: Map<string, GPUBindGroup>;
 }
 
-/** Refuses what is beyond the device's limits, before anything is allocated. */
+/** Refuses programs beyond the device's limits, before anything is allocated. */
 function checkLimits(
   buffers: readonly BufferPlan[],
   kernels: readonly Named<Dispatch>[],
@@ -100,7 +100,7 @@ export function emitProgram(
 ): Code<Storage> {
   const { device, memory, pipelines } = host;
   const { alignment } = memory;
-  // Buffers beyond the graph's: what kernels keep between their own dispatches.
+  // Buffers beyond the graph's, for data that kernels keep between their own dispatches.
   const buffers: BufferPlan[] = [...lowered.buffers];
   const bytesOf = (buffer: Pick<BufferPlan, "dtype" | "size">) => alignedBytes(buffer, alignment);
   // Scratch comes last; kernels take it from the same start, since they run one after the other.

@@ -1,5 +1,5 @@
 /**
- * Reading: what is asked for in one turn is copied and mapped at once, since a mapping takes ten
+ * Reading: the requests of one turn are copied and mapped at once, since a mapping takes ten
  * milliseconds however little it maps.
  */
 import type { DType, TypedArray, TypedArrays } from "../../dtype.ts";
@@ -48,7 +48,7 @@ export function makeReadback(
   let waiting: Waiting[] = [];
   let total = 0;
 
-  /** Copies and maps; what is submitted is submitted before this returns its promise. */
+  /** Copies and maps; the copies are submitted before this returns its promise. */
   const collect = async (requests: readonly Waiting[], size: number) => {
     const staging = memory.staging(size);
     const encoder = device.createCommandEncoder({ label: "a readback" });

@@ -27,7 +27,7 @@ import { declareFinish, keepsProduct } from "./epilogue.ts";
 import { type Loops, makeShader, type Shader, splitPosition } from "./shader.ts";
 import { wordType, zeroWord } from "./types.ts";
 
-/** How outputs and elements are dealt out. */
+/** The division of outputs and elements among lanes. */
 interface Sharing {
   /** Outputs of a workgroup. */
   readonly outputs: number;
@@ -45,14 +45,14 @@ function share(tuning: Tuning, across: boolean, outputs: number, elements: numbe
   // Workgroups as large as leaves enough of them.
   const size = Math.min(workgroup, Math.max(vector, powerBelow(outputs * shared / workgroups)));
   if (shared === 1) return { outputs: size, lanes: 1, splits: Math.max(1, needed(1)) };
-  // Neighbouring lanes read neighbouring elements: those of one output, or of several.
+  // Neighbouring lanes read neighbouring elements: elements of one output, or of several.
   const least = across ? Math.min(vector, powerBelow(outputs)) : 1;
   const lanes = Math.min(shared, size / least);
   const splits = Math.max(Math.min(64, shared / lanes), needed(lanes));
   return { outputs: size / lanes, lanes, splits };
 }
 
-/** Where a reduction starts, and how two partial results become one. */
+/** The start of a reduction, and the expression that combines two partial results. */
 function combiner(reduction: Exclude<Reduction, "argmax">, dtype: DType, shader: Shader): {
   readonly initial: string;
   readonly combine: (a: string, b: string) => string;
@@ -95,12 +95,12 @@ interface Partial {
 const LARGEST_SUBGROUP = 128;
 
 /**
- * Statements by which the lanes of each output join what they have; its first lane ends with the
- * whole. The lanes of a subgroup exchange directly, where the adapter can: first those of a
+ * Statements by which the lanes of each output join their partial results; its first lane ends with
+ * the whole. The lanes of a subgroup exchange directly, where the adapter can: first those of a
  * subgroup, in pairs at doubling distances, then the first lane over the subgroups, whose size is
  * known only while running. Elsewhere halves meet in workgroup memory.
  *
- * @param combine Statements that join what another lane has, by the names it is given.
+ * @param combine Statements that join another lane's result, by the names given.
  */
 function join(
   shader: Shader,
@@ -170,9 +170,9 @@ function place(
 }
 
 /**
- * The rounds of a lane around what is done in each, several at a time where they come out even.
+ * The rounds of a lane around the statements of each, several at a time where they divide evenly.
  *
- * @param total The variable that the rounds change, and what it starts with, if they add up floats.
+ * @param total The variable that the rounds change, and its first value, if they add up floats.
  * @param inner Statements of a round, for the variable that they change.
  */
 function rounds(
@@ -212,7 +212,7 @@ function rounds(
     ]).flat());
 }
 
-/** Sums or maxima; those that are a product `[rows, columns]` may have an epilogue. */
+/** Sums or maxima; a sum that is a product `[rows, columns]` may have an epilogue. */
 function totals(
   kernel: KernelOf<"reduce">,
   reduction: Exclude<Reduction, "argmax">,
@@ -307,16 +307,16 @@ interface Parts {
   readonly reduction: Exclude<Reduction, "argmax">;
   /** The buffer of the parts. */
   readonly parts: number;
-  /** How many there are. */
+  /** The number of parts. */
   readonly splits: number;
   /** The shape of each. */
   readonly kept: Shape;
   readonly output: number;
-  /** Where in the output the results begin. */
+  /** The position in the output at which the results begin. */
   readonly outputStart: number;
 }
 
-/** Each element of the output from those of the parts, by one lane. */
+/** Each element of the output from the elements of the parts, by one lane. */
 export function combineParts(
   { reduction, parts, splits, kept, output, outputStart }: Parts,
   context: KernelContext,

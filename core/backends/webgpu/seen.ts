@@ -1,6 +1,6 @@
 /**
- * Which keys a query of attention sees, and which queries a key: a range of them by their positions,
- * and in it those of its segment.
+ * The keys that a query of attention sees, and the queries that a key sees: a range of positions,
+ * and within it the members of its segment.
  */
 import type { AttentionSizes } from "../../lowering/kernels.ts";
 import { countOf, groupOf, positionOf, type Side } from "./head_vectors.ts";
@@ -13,7 +13,7 @@ type Limit = number | string;
 
 /** The others that a row sees, by the numbers of both. */
 export interface Seen {
-  /** Statements that define what the ranges are made of, for the sequence whose start is `start`. */
+  /** Statements that define the bounds of the ranges, for the sequence whose start is `start`. */
   readonly lines: readonly string[];
   /** The first other that a row sees. */
   readonly from: (row: string) => string;

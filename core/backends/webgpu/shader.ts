@@ -30,7 +30,7 @@ export interface Surroundings {
   readonly buffers: readonly BufferPlan[];
   /** Texts that are equal where two buffers are the same storage. */
   readonly storageOf: (buffer: number) => string;
-  /** Where in the program's own memory a buffer starts, in bytes, if it is there. */
+  /** The start of a buffer in the program's own memory, in bytes, if it is there. */
   readonly offsetOf: (buffer: number) => number | undefined;
   /** Whether the program's own memory is bound as a whole, for want of bindings. */
   readonly bindsWhole: boolean;
@@ -94,7 +94,7 @@ export function makeShader(surroundings: Surroundings, width: Width): Shader {
     if (plan === undefined) throw new RangeError(`there is no buffer ${buffer}`);
     return plan.dtype;
   };
-  /** Where a buffer starts in a binding of all memory, in words. */
+  /** The start of a buffer in a binding of all memory, in words. */
   const startOf = (buffer: number): number | undefined => {
     const bytes = bindsWhole ? offsetOf(buffer) : undefined;
     return bytes === undefined ? undefined : bytes / 4;

@@ -1,6 +1,6 @@
 /**
  * Multiplication of small matrices for software adapters, which have no use for workgroup memory:
- * an invocation reads what its block of the product needs, where it lies.
+ * an invocation reads the elements that its block of the product needs in place.
  */
 import type { KernelOf } from "../../lowering/kernels.ts";
 import { sizeOf } from "../../shape.ts";

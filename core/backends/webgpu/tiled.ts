@@ -30,7 +30,7 @@ interface Tile {
   readonly own: readonly [number, number];
 }
 
-/** The tile for what suits no other. */
+/** The tile for products that suit no other. */
 const smallTile: Tile = { rows: 32, columns: 32, depth: 16, own: [4, 4] };
 
 /** Large tiles read least; small ones keep more workgroups busy. */
@@ -62,7 +62,7 @@ interface Slice {
   readonly name: string;
   /** Fours across the tile. */
   readonly quads: number;
-  /** The first row or column of the tile, and those of the matrix. */
+  /** The first row or column of the tile, and the number of them in the matrix. */
   readonly first: string;
   readonly extent: number;
   /** The position of an element. */
@@ -74,7 +74,7 @@ interface Slice {
   readonly keep: (four: string) => string;
 }
 
-/** Statements by which the lanes fill a slice together; what is outside of the matrix is 0. */
+/** Statements by which the lanes fill a slice together; elements outside of the matrix are 0. */
 function fill(slice: Slice, shader: Shader, depth: number, lanes: number): string[] {
   const { buffer, name, quads, first, extent, at, alongSlice, alongDepth, keep } = slice;
   const bodyLines = (): string[] => {
@@ -128,7 +128,7 @@ function fill(slice: Slice, shader: Shader, depth: number, lanes: number): strin
   });
 }
 
-/** How operands are kept in workgroup memory. */
+/** The form of operands in workgroup memory. */
 interface Rounding {
   /** The type of a four. */
   readonly type: string;
@@ -136,7 +136,7 @@ interface Rounding {
   readonly keepB: (four: string) => string;
   /** The dispatches that run before the product. */
   readonly before: readonly Dispatch[];
-  /** Statements before the sums, and one that undoes to a sum what was done to the operands. */
+  /** Statements before the sums, and one that undoes in a sum the scaling of the operands. */
   readonly start: readonly string[];
   readonly restore: (sum: string) => string;
 }
@@ -152,8 +152,9 @@ const exact: Rounding = {
 
 /**
  * Operands as f16, each scaled by the power of two that brings its largest magnitude to between
- * 2^14 and 2^15. So none overflows, and what is above 2^-29 of the largest keeps 11 bits, however
- * small gradients are. Where an operand is not finite, or is 0 throughout, nothing is scaled.
+ * 2^14 and 2^15. So none overflows, and every element above 2^-29 of the largest keeps 11 bits,
+ * however small gradients are. Where an operand is not finite, or is 0 throughout, nothing is
+ * scaled.
  */
 function roundOperands(
   { batch, rows, columns, depth, a, b }: KernelOf<"matmul">,

@@ -16,7 +16,7 @@ export interface Timer {
 /** The most timestamps of a query set. */
 const LIMIT = 4096;
 
-/** A timer for one run; dispatches beyond what a query set holds are not counted. */
+/** A timer for one run; dispatches beyond the size of a query set are not counted. */
 export function makeTimer(device: GPUDevice, memory: Memory): Timer {
   const querySet = device.createQuerySet({ type: "timestamp", count: LIMIT });
   const resolved = device.createBuffer({

@@ -4,7 +4,7 @@ import type { DType } from "../../dtype.ts";
 /** An element type on this backend. */
 type Element = Exclude<DType, "f64">;
 
-/** How elements are held in storage: truth values as words that are 0 or 1. */
+/** The types of elements in storage: truth values are words that are 0 or 1. */
 const storageTypes: Readonly<Record<Element, "f32" | "i32" | "u32">> = {
   f32: "f32",
   i32: "i32",
@@ -12,7 +12,7 @@ const storageTypes: Readonly<Record<Element, "f32" | "i32" | "u32">> = {
   bool: "u32",
 };
 
-/** How elements are held in a body. */
+/** The types of elements in a body. */
 const laneTypes: Readonly<Record<Element, "F" | "I" | "U" | "B">> = {
   f32: "F",
   i32: "I",

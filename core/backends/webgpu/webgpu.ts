@@ -13,20 +13,20 @@ import { makeTimer, type Timer } from "./timer.ts";
 
 export type { MemoryStatistics, WebGpuFeature };
 
-/** How a WebGPU device is opened. */
+/** Options for opening a WebGPU device. */
 export interface WebGpuOptions {
   /**
-   * What kernels are made for: "hardware" (tiles in workgroup memory, thousands of lanes) or
-   * "software" (default: the adapter's kind).
+   * The kind of adapter that kernels are made for: "hardware" (tiles in workgroup memory, thousands
+   * of lanes) or "software" (default: the adapter's kind).
    */
   readonly tuning?: "hardware" | "software";
-  /** Which adapter is preferred where there are several. */
+  /** The preferred adapter where there are several. */
   readonly powerPreference?: "low-power" | "high-performance";
   /**
-   * The type that operands of matrix products are rounded to (default "f32": not at all). With "f16"
-   * each keeps 11 bits, a relative error of at most 2^-11, while it passes through workgroup memory;
-   * everything else, sums, what is stored and the products of less than 8 rows or columns, is f32.
-   * Operands are scaled by powers of two, so that finite ones neither overflow nor vanish.
+   * The type that operands of matrix products are rounded to (default "f32": not at all). With
+   * "f16" each keeps 11 bits, a relative error of at most 2^-11, while it passes through workgroup
+   * memory; everything else (sums, stored elements, and products of less than 8 rows or columns) is
+   * f32. Operands are scaled by powers of two, so that finite ones neither overflow nor vanish.
    */
   readonly precision?: "f32" | "f16";
   /** Features to do without although the adapter may have them: to compare, or to find a fault. */
@@ -35,7 +35,7 @@ export interface WebGpuOptions {
 
 /** The description of a WebGPU device, for benchmarks and tests. */
 export interface WebGpuStatistics extends MemoryStatistics {
-  /** Command buffers that were submitted, those of readbacks included. */
+  /** Command buffers that were submitted, readbacks included. */
   readonly submits: number;
 }
 
@@ -55,7 +55,7 @@ export interface WebGpuDevice extends Device {
   [Symbol.dispose](): void;
 }
 
-/** How long after a failed reading the news of a lost device may come. */
+/** The time after a failed reading within which the news of a lost device may come. */
 const LOSS_MILLISECONDS = 100;
 
 /** The limits that programs can use more of than WebGPU grants unasked. */
@@ -130,7 +130,7 @@ function makeHealth() {
  * }
  * ```
  *
- * @param options What kernels are made for, and which adapter is preferred.
+ * @param options The kind of adapter that kernels are made for, and the preferred adapter.
  * @returns A device of its own, with memory of its own.
  * @throws {WebGpuUnavailableError} If there is no adapter, or none with the precision asked for.
  */
@@ -202,7 +202,7 @@ export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuDevice>
     emit: (lowered, plan) => emitProgram(lowered, plan, surroundings),
     allocate: (bytes, what) => wholeOf(memory.allocate(bytes, what)),
     free({ lease }) {
-      // What is to be read is copied first.
+      // Elements to be read are copied first.
       readback.flush();
       lease.release();
     },
