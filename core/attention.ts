@@ -1,6 +1,6 @@
 /** The parameters of the primitives of attention, and the order of their operands. */
 
-/** How attention scores queries, and which keys a query sees. */
+/** The scoring of queries in attention, and the keys that a query sees. */
 export interface AttentionParameters {
   /** The factor of the products of queries and keys. */
   readonly scale: number;
@@ -80,7 +80,7 @@ export function attentionOperands<T>(
 }
 
 /**
- * The operands of the primitive `attentionGradient`: those of `attention`, with g after v.
+ * The operands of the primitive `attentionGradient`: the operands of `attention`, with g after v.
  *
  * @throws {RangeError} If there are more or fewer.
  */

@@ -10,9 +10,9 @@ import { traceGraph } from "./trace.ts";
 import { describeTree, leavesOf, mapTree, replaceLeaves, unfitTree } from "./tree.ts";
 import type { Cell, Tensor } from "./value.ts";
 
-/** How a function is compiled. */
+/** Options for compiling a function. */
 export interface CompileOptions {
-  /** Where it runs (default {@linkcode defaultDevice}). */
+  /** The device that it runs on (default {@linkcode defaultDevice}). */
   readonly device?: Device;
   /**
    * Positions of arguments whose tensors a call consumes: their storage becomes the results', and
@@ -86,7 +86,7 @@ function withoutShared(
   });
 }
 
-/** A function that lives on cannot give away what it refers to. */
+/** A compiled function cannot give away a tensor that it captured, since it is called again. */
 function refuseCaptured(
   captured: readonly Tensor[],
   leaves: readonly Tensor[],
@@ -219,7 +219,8 @@ export function graphOf<A extends readonly unknown[], R>(f: (...args: A) => R, a
  * ```
  *
  * @param tree Nested records and arrays of tensors.
- * @param device The device to compute on (default: that of the elements that they are made of).
+ * @param device The device to compute on (default: the device of the elements that they are made
+ * of).
  * @returns The same tree.
  */
 export function evaluate<T>(tree: T, device?: Device): T {

@@ -32,9 +32,9 @@ function wordsOf(pattern: string): readonly string[] {
  * Checks the shape of a tensor against a pattern, and returns its sizes by name.
  *
  * A pattern has a word for each axis, outermost first. A name stands for any size, and for the same
- * size wherever it is repeated. A number stands for itself. `...` stands for any number of axes. The
- * empty pattern is that of a scalar. To compare several tensors, write the sizes of the first into
- * the pattern of the second.
+ * size wherever it is repeated. A number stands for itself. `...` stands for any number of axes.
+ * The empty pattern stands for a scalar. To compare several tensors, write the sizes of the first
+ * into the pattern of the second.
  *
  * @example
  * ```ts
@@ -64,7 +64,7 @@ export function dims<Pattern extends string>(
   pattern: Pattern,
   operation?: string,
 ): Dims<Pattern>;
-// The names are those of the pattern; only this signature and the type above know it.
+// The names come from the pattern; only this signature and the type above know it.
 export function dims(
   x: Shape | { readonly shape: Shape },
   pattern: string,

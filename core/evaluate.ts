@@ -26,9 +26,9 @@ export function store(tensor: Tensor, device: Device, buffer: Buffer): void {
 /**
  * Takes the elements from a tensor that was given to a program.
  *
- * The collector then has nothing to give back when the tensor is garbage. It gives back only between
- * tasks, which a loop of steps that awaits nothing but its losses never lets begin: what is
- * registered would be kept, tensor by tensor and step by step.
+ * The collector then has nothing to give back when the tensor is garbage. It gives storage back
+ * only between tasks, and no task begins during a loop of steps that awaits nothing but its losses:
+ * registered storage would be kept, tensor by tensor and step by step.
  */
 export function giveUp({ cell }: Tensor, why: string): void {
   unreachable.unregister(cell);
@@ -92,8 +92,8 @@ function programFor(device: Device, traced: Traced): Program {
 /**
  * Computes expressions in one program and keeps the elements with their tensors.
  *
- * @param tensors What to compute; tensors that hold elements already stay as they are.
- * @param device The device to compute on (default: that of the captured elements).
+ * @param tensors The tensors to compute; tensors that hold elements already stay as they are.
+ * @param device The device to compute on (default: the device of the captured elements).
  */
 export function materialise(tensors: readonly Tensor[], device?: Device): void {
   const pending = tensors.filter(({ cell: { value } }) =>

@@ -25,7 +25,7 @@ export type Instruction<P extends PrimitiveName = PrimitiveName> = {
 export interface Input {
   /** Tells inputs from instructions. */
   readonly op: "input";
-  /** Which of the graph's inputs. */
+  /** The position among the graph's inputs. */
   readonly index: number;
   /** No operands. */
   readonly inputs: readonly number[];
@@ -39,7 +39,7 @@ export interface Input {
 export interface Result {
   /** Tells further results from instructions. */
   readonly op: "result";
-  /** Which of the instruction's results, from 1 on. */
+  /** The position among the instruction's results, from 1 on. */
   readonly index: number;
   /** The position of the instruction. */
   readonly inputs: readonly [number];

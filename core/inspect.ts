@@ -33,7 +33,7 @@ function showElements(data: TypedArray, { dtype, shape }: Tensor): string {
   return `[${shown.join(", ")}, ... ${data.length - MOST_SHOWN} more]`;
 }
 
-/** Where the elements are, if they are not at hand. */
+/** The text of a tensor: its elements, or the state of its value if they are not at hand. */
 function showTensor(tensor: Tensor): string {
   const { dtype, shape, cell: { value } } = tensor;
   const name = `Tensor ${dtype}${showShape(shape)}`;
@@ -58,7 +58,7 @@ function showTensor(tensor: Tensor): string {
 export const denoInspect = Symbol.for("Deno.customInspect");
 export const nodeInspect = Symbol.for("nodejs.util.inspect.custom");
 
-/** How a console shows a tensor. */
+/** The text by which a console shows a tensor. */
 export function inspect(this: Tensor): string {
   return showTensor(this);
 }

@@ -1,5 +1,5 @@
 /**
- * A device has no room for what is to be computed. What was computed before is sound.
+ * A device has no room for a computation. Results computed before stay valid.
  *
  * @example
  * ```ts
@@ -10,6 +10,6 @@
  * ```
  */
 export class OutOfMemoryError extends RangeError {
-  /** The name by which the error is told from others. */
+  /** The error's name. */
   override readonly name = "OutOfMemoryError";
 }

@@ -1,4 +1,4 @@
-/** Values that are not what was expected, as messages name them. */
+/** Names of unexpected values, as messages show them. */
 
 /** The most characters that are quoted of a text. */
 const MOST_CHARACTERS = 40;

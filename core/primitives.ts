@@ -1,9 +1,9 @@
 /**
  * The closed table of primitives: every tensor expression is built of these and nothing else.
  *
- * A row holds what is known of a primitive before any data: what it computes, how many operands it
- * takes, the shape and element type of each of its results, and whether it works element by element. The
- * backends, the gradient rules and the tests are tables over the same names.
+ * A row describes a primitive without any data: a line on its meaning, its number of operands, and
+ * the shape and element type of each of its results. The backends, the gradient rules and the tests
+ * are tables over the same names.
  */
 import {
   attentionGradientOperands,
@@ -26,7 +26,7 @@ export interface Abstract {
 /** No parameters. */
 export type None = Record<never, never>;
 
-/** The shapes and element types of a primitive's results, of which there is at least one. */
+/** The shapes and element types of a primitive's results, at least one. */
 export type Results = readonly [Abstract, ...Abstract[]];
 
 /** The static parameters of each primitive. */
@@ -160,7 +160,7 @@ export interface PrimitiveParameters {
   readonly barrier: None;
 }
 
-/** An opaque handle on a gradient rule; autodiff keeps what it stands for. */
+/** An opaque handle on a gradient rule; autodiff keeps the rule. */
 export interface CustomRule {
   /** A name for messages and graph prints. */
   readonly name: string;

@@ -16,7 +16,7 @@ const COUNTERS = {
   split: tensor([0, 1], { dtype: "u32" }),
 } as const;
 
-/** How many numbers a word of 32 bits has. */
+/** The number of values of a word of 32 bits. */
 const WORD = 2 ** 32;
 
 /** The second word of the counters at which a key is folded, the first being the data. */

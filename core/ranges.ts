@@ -46,8 +46,8 @@ function between(low: number, high: number): Range {
 }
 
 /**
- * The ranges of hyperparameters, by what they are called. A number that f32 would make infinite, or 0
- * where it is not, lies in none of those that are finite.
+ * The ranges of hyperparameters, by their names. Finite ranges exclude every number that f32 would
+ * round to infinity, and every nonzero number that it would round to 0.
  *
  * @example
  * ```ts
@@ -104,7 +104,7 @@ export const ranges: Ranges = {
  * );
  * ```
  *
- * @param name What it is, for the error.
+ * @param name The name of the value in the error.
  * @param value The value.
  * @param range Its range.
  * @throws {RangeError} If the value is no number in the range.
@@ -129,9 +129,9 @@ export function checkRange(name: string, value: unknown, { words, holds }: Range
  * assertThrows(() => checkOptions("dpo", { beta: positive }, { beta: NaN }), RangeError, "dpo: beta");
  * ```
  *
- * @param name Whose options these are, for the error.
+ * @param name The function whose options these are, for the error.
  * @param ranges The range of each option.
- * @param options The options; those that are left out, or have no range, are not looked at.
+ * @param options The options; absent options and options without a range are not checked.
  * @throws {RangeError} If one is out of range, with its name, its range and its value.
  */
 export function checkOptions<K extends string>(

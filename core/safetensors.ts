@@ -61,7 +61,7 @@ export interface TensorData {
 
 /** Bytes or tensors do not follow the safetensors format. */
 export class SafetensorsError extends Error {
-  /** The name by which the error is told from others. */
+  /** The error's name. */
   override readonly name = "SafetensorsError";
 }
 

@@ -6,7 +6,7 @@ export type Shape = readonly number[];
 
 /** An operation was given shapes, element types or parameters that do not fit it. */
 export class ShapeError extends Error {
-  /** The name by which the error is told from others. */
+  /** The error's name. */
   override readonly name = "ShapeError";
 }
 
@@ -79,7 +79,7 @@ export function at<T>(values: readonly T[], index: number): T {
 const LAST_POSITION = 2 ** 31 - 1;
 
 /**
- * Refuses what is no shape.
+ * Refuses a list that is no shape.
  *
  * @throws {ShapeError} If a size is negative or no integer.
  */
@@ -87,7 +87,7 @@ export function checkShape(operation: string, shape: Shape): void {
   if (!Array.isArray(shape)) {
     throw new ShapeError(`${operation}: expected a shape, such as [2, 3], got ${nameOf(shape)}`);
   }
-  // By index, since `every` leaves out what an array has holes for.
+  // By index, since `every` skips the holes of an array.
   for (let axis = 0; axis < shape.length; axis++) {
     if (Number.isInteger(shape[axis]) && (shape[axis] ?? -1) >= 0) continue;
     throw new ShapeError(

@@ -2,7 +2,8 @@
  * Simplification: equal, constant and needless instructions go away, once, for every backend.
  *
  * Instructions are rebuilt in order. Each is first offered to the rule of its primitive, which may
- * answer with an instruction that exists already; what remains is shared with any equal one.
+ * answer with an instruction that exists already; every remaining instruction is shared with equal
+ * ones.
  */
 import { type DType, isFloat, rounded } from "./dtype.ts";
 import {
@@ -72,7 +73,7 @@ function fill(builder: Builder, shape: Shape, dtype: DType, value: number): numb
   return builder.emit("fill", [], { shape, dtype, value });
 }
 
-/** Whether a node is +0 everywhere, which is not what adds nothing: that is -0. */
+/** Whether a node is +0 everywhere. The neutral element of addition is -0, not +0. */
 function isZero(builder: Builder, position: number): boolean {
   return Object.is(constant(builder, position), 0);
 }
@@ -92,7 +93,7 @@ function isNeverNegativeZero(builder: Builder, position: number): boolean {
     node.op === "add" && node.inputs.some((input) => isZero(builder, input));
 }
 
-/** `x + 0`: what is left of x where -0 became 0. */
+/** `x + 0`: x with -0 replaced by 0. */
 function plusZero(builder: Builder, position: number): number {
   const { shape, dtype } = builder.node(position);
   return builder.emit("add", [position, fill(builder, shape, dtype, 0)], {});
@@ -373,7 +374,7 @@ export function simplify(graph: Graph): Graph {
       return positions;
     },
   };
-  // What is equal to all results of each instruction, and to each node.
+  // The nodes that are equal to all results of each instruction, and to each node.
   const results: (readonly number[])[] = [];
   const moved: number[] = [];
   for (const node of graph.nodes) {

@@ -56,7 +56,7 @@ export function isTensor(value: unknown): value is Tensor {
  * ```
  *
  * @param abstract The shape and element type.
- * @param cell Where the value is kept.
+ * @param cell The cell that keeps the value.
  * @param flags Whether the value depends on a traced argument, and whether a derivative is taken.
  * @returns The tensor.
  */
@@ -211,7 +211,7 @@ function nestedShape(values: unknown): number[] {
   return shape;
 }
 
-/** Where an element stands, as one would write it: `[1][0]`. */
+/** The place of an element, as one would write it: `[1][0]`. */
 const showPlace = (place: readonly number[]): string => place.map((i) => `[${i}]`).join("");
 
 /** The numbers of nested arrays in row-major order. */
@@ -291,7 +291,7 @@ function hasOnly(dtype: DType, elements: ArrayLike<number>): boolean {
  * ```
  *
  * @param values A number, nested arrays of numbers, or a typed array in row-major order.
- * @param options `dtype` (default f32) and `shape` (default: that of the nesting).
+ * @param options `dtype` (default f32) and `shape` (default: the shape of the nesting).
  * @returns The tensor, its elements copied.
  * @throws {ShapeError} If rows differ in length or the shape does not hold as many elements.
  * @throws {TypeError} If something is no number, with its place.

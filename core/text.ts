@@ -70,7 +70,7 @@ export function printableLines(text: string): string {
 }
 
 /**
- * A text of a bounded length: what is left out of its middle is told.
+ * A text of bounded length: a note takes the place of the characters left out of its middle.
  *
  * @example
  * ```ts
@@ -96,7 +96,7 @@ export function clipped(text: string, limit: number): string {
 
 /**
  * A value of unknown origin, as messages show it: as JSON, on one line, without control characters,
- * and cut to a bounded length, with the whole length of a text told.
+ * and cut to a bounded length, followed by the whole length of a text that was cut.
  *
  * @example
  * ```ts
@@ -108,7 +108,7 @@ export function clipped(text: string, limit: number): string {
  * assertEquals(quoted("x".repeat(300), 5), '"xxxxx…" (300 characters)');
  * ```
  *
- * @param value A text, a number, or whatever JSON can say.
+ * @param value A text, a number, or any other value that JSON has.
  * @param limit The most characters of it that are shown.
  * @returns Its text.
  */

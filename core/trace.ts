@@ -34,7 +34,7 @@ export interface Traced {
  * assertEquals(captured, [y]);
  * ```
  *
- * @param args Tensors to be inputs, whatever stands behind them.
+ * @param args Tensors to be inputs, evaluated or not.
  * @param results The tensors to compute.
  * @returns The graph, and the elements that it captured.
  * @throws {Error} If an expression refers to a tensor that is gone or to another trace's argument.

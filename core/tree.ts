@@ -72,7 +72,7 @@ function quote(text: string): string {
  * ```
  *
  * @param tree Nested records and arrays.
- * @param f What becomes of a tensor; its path reads like `blocks[0].weight`.
+ * @param f The function of a tensor and its path, which reads like `blocks[0].weight`.
  * @returns A tree of the same structure.
  */
 export function mapTree<T>(tree: T, f: (leaf: Tensor, path: string) => Tensor): T;
@@ -126,8 +126,8 @@ export function leafPaths(tree: unknown): Map<string, Tensor> {
 }
 
 /**
- * A tree with its tensors replaced, in order, by those of a list: the inverse of
- * {@linkcode leavesOf}.
+ * A tree with its tensors replaced, in order, by the tensors of a list: the inverse of {@linkcode
+ * leavesOf}.
  *
  * @example
  * ```ts
@@ -166,7 +166,7 @@ export function replaceLeaves<T>(tree: T, leaves: readonly Tensor[]): T {
  *
  * @param a The tree whose structure the result has.
  * @param b A tree with tensors at the same paths.
- * @param f What becomes of two tensors at one path.
+ * @param f The function of two tensors at one path.
  * @returns A tree of the structure of `a`.
  * @throws {RangeError} If the paths of the tensors differ.
  */
@@ -200,7 +200,7 @@ export interface TreeDescription {
   readonly isUnfit: boolean;
 }
 
-/** A tree described in one walk; `mark` is what a tensor adds to the text. */
+/** A tree described in one walk; `mark` is the text for a tensor. */
 export function describeTree(tree: unknown, mark: (leaf: Tensor) => string): TreeDescription {
   const parts: string[] = [];
   const leaves: Tensor[] = [];
@@ -224,7 +224,10 @@ function isPlain(leaf: unknown): boolean {
   return leaf === null || (typeof leaf !== "object" && typeof leaf !== "function");
 }
 
-/** Why a tree cannot be an argument: its first leaf that is neither a tensor nor a plain value. */
+/**
+ * The error for a tree that cannot be an argument, with its first leaf that is neither a tensor nor
+ * a plain value.
+ */
 export function unfitTree(tree: unknown): TypeError {
   const faults: string[] = [];
   mapAny(tree, "", (leaf, path) => {

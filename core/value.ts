@@ -22,17 +22,17 @@ export type Expression<P extends PrimitiveName = PrimitiveName> = {
 
 /** One of the results of a primitive that gives several. */
 export interface SharedResult {
-  /** Tells it from what is a tensor's own. */
+  /** Distinguishes it from a tensor's own value. */
   readonly kind: "result";
   /** The primitive applied to tensors: one object for all of its results. */
   readonly of: Expression;
   /** The shapes and element types of all of its results. */
   readonly results: Results;
-  /** Which of them. */
+  /** The position of the result among them. */
   readonly index: number;
 }
 
-/** How the value of a tensor is kept. */
+/** The forms in which the value of a tensor is kept. */
 export type Value =
   /** Elements on the host. */
   | { readonly kind: "host"; readonly data: TypedArray }
@@ -48,11 +48,11 @@ export type Value =
   | { readonly kind: "gone"; readonly why: string };
 
 /**
- * Where a tensor's value is kept. The value that it stands for never changes; how it is kept does:
- * an expression becomes elements once it was evaluated.
+ * The cell that keeps a tensor's value. The value never changes, but its form does: an expression
+ * becomes elements once it was evaluated.
  */
 export interface Cell {
-  /** How the value is kept now. */
+  /** The value in its present form. */
   value: Value;
 }
 
@@ -61,7 +61,7 @@ export interface Cell {
  * device's storage back early.
  */
 export interface Tensor extends Abstract {
-  /** Where the value is kept. */
+  /** The cell that keeps the value. */
   readonly cell: Cell;
   /** True if the value depends on an argument of a function that is being traced. */
   readonly traced: boolean;

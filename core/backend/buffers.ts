@@ -1,8 +1,8 @@
-/** Buffers of a device: whose they are, and where their elements are. */
+/** Buffers of a device: their owner, and the place of their elements. */
 import type { DType, TypedArray } from "../dtype.ts";
 import type { Buffer } from "./device.ts";
 
-/** Where elements are: in a backend's storage, or on the host, as those of few elements may be. */
+/** The place of elements: a backend's storage or, for small buffers, possibly the host. */
 export type Elements<S> =
   | { readonly kind: "storage"; readonly storage: S }
   | { readonly kind: "host"; readonly data: TypedArray };
@@ -25,11 +25,11 @@ export interface Buffers<S> {
    * @throws {Error} If it was disposed of, or is another device's.
    */
   elementsOf(buffer: Buffer): Elements<S>;
-  /** Takes the elements from a buffer, which is then as if it was disposed of. */
+  /** Takes the elements from a buffer, which counts as disposed of afterwards. */
   take(buffer: Buffer): Elements<S>;
 }
 
-/** A buffer of a device that `makeBuffers` made the buffers of. */
+/** A buffer made by `makeBuffers`. */
 interface OwnBuffer<S> extends Buffer {
   readonly owner: Readable<S>;
   /** Undefined once they were given back or taken. */

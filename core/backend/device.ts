@@ -8,7 +8,10 @@ export interface Buffer {
   readonly dtype: DType;
   /** The number of elements. */
   readonly size: number;
-  /** Whether it takes storage that has to be given back: not where the host's collector sees it. */
+  /**
+   * Whether it takes storage that has to be given back, which the host's garbage collector does not
+   * see.
+   */
   readonly isHeld: boolean;
   /** Copies the elements to the host. */
   read(): Promise<TypedArray>;
@@ -50,7 +53,7 @@ export interface Program {
   dispose(): void;
 }
 
-/** How a graph is to be compiled. */
+/** Options for compiling a graph. */
 export interface ProgramOptions {
   /** Indices of the graph's inputs whose buffers a run consumes. */
   readonly donated: readonly number[];
@@ -60,7 +63,7 @@ export interface ProgramOptions {
 export interface KernelTime {
   /** The kind and sizes of the kernel. */
   readonly kernel: string;
-  /** How many of a run were such kernels. */
+  /** The number of such kernels in a run. */
   readonly count: number;
   /** Milliseconds of all of them together. */
   readonly milliseconds: number;
@@ -79,10 +82,11 @@ export interface Device {
    * than an ordinary run.
    *
    * @param run Calls a compiled function of this device once.
-   * @returns The time of each kernel, longest first; nothing where they cannot be told apart.
+   * @returns The time of each kernel, longest first; undefined where the device cannot time kernels
+   * one by one.
    * @throws {Error} If no program ran.
    */
   profile(run: () => unknown): Promise<readonly KernelTime[] | undefined>;
-  /** Ends what the device keeps running, such as threads; it is not used again. */
+  /** Ends the device's threads and other running work; the device is not used again. */
   [Symbol.dispose](): void;
 }

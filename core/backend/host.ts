@@ -1,7 +1,7 @@
 /**
- * The host half of a device: what is the same for every backend that emits code. Operands are checked
- * and copied in, results take over donated storage or are allocated, small ones are copied out, and
- * what a program holds is given back.
+ * The host half of a device, the same for every backend that emits code. Operands are checked and
+ * copied in, results take over donated storage or are allocated, small results are copied out, and
+ * the storage of programs is given back.
  */
 import type { TypedArray } from "../dtype.ts";
 import type { Graph } from "../graph.ts";
@@ -18,15 +18,15 @@ export interface Move<S> {
   readonly from: S;
   /** Storage that was allocated for it. */
   readonly to: S;
-  /** How much is copied. */
+  /** The number of bytes to copy. */
   readonly bytes: number;
 }
 
 /** The storage that a run works on. */
 export interface Run<S> {
-  /** That of each operand; a result may be written over one that is donated. */
+  /** The storage of each operand; a result may be written over a donated operand. */
   readonly operands: readonly S[];
-  /** That of the results which are allocated, in the order of all results. */
+  /** The storage of the allocated results, in the order of all results. */
   readonly allocated: readonly S[];
   /** The copies to make before anything else. */
   readonly moves: readonly Move<S>[];
@@ -60,7 +60,7 @@ export interface Backend<S> extends Readable<S> {
    * Storage for some bytes.
    *
    * @param bytes A multiple of the alignment.
-   * @param what What it is for, as messages name it.
+   * @param what The purpose of the storage, as messages name it.
    */
   allocate(bytes: number, what: string): S;
   /** Copies elements from the host to the start of storage. */
@@ -74,19 +74,19 @@ export interface Backend<S> extends Readable<S> {
    * there.
    *
    * @param lowered The kernels and their buffers.
-   * @param plan Where each buffer is.
+   * @param plan The place of each buffer.
    * @returns The program, ready to run.
    */
   emit(lowered: Lowered, plan: MemoryPlan): Code<S>;
   /**
-   * Whether storage is a part of what other buffers share, so that no result takes it over; none is
-   * unless this says so.
+   * Whether storage is a part of storage that other buffers share, so that no result takes it over
+   * (default: none is).
    */
   isPart?(storage: S): boolean;
   /**
    * Called before each run.
    *
-   * @param bytes What is going to be allocated for the results.
+   * @param bytes The bytes that are going to be allocated for the results.
    * @throws {Error} If the device cannot run any more, or has no room for them.
    */
   prepare?(bytes: number): void;
@@ -95,7 +95,7 @@ export interface Backend<S> extends Readable<S> {
 /** The host half of a device. */
 export type Host = Pick<Device, "name" | "upload" | "compile">;
 
-/** Refuses what no emitted code computes. */
+/** Refuses f64, which no emitted code computes. */
 function refuseDoubles(name: string, graph: Graph): void {
   const node = graph.nodes.find(({ dtype }) => dtype === "f64");
   if (node !== undefined) {
@@ -106,7 +106,7 @@ function refuseDoubles(name: string, graph: Graph): void {
   }
 }
 
-/** Refuses elements of another number or type than those that a program was compiled for. */
+/** Refuses elements whose number or type is not the one that the program was compiled for. */
 function checkOperand(index: number, operand: Operand, { dtype, size }: BufferPlan): void {
   const { kind } = operand;
   const got = kind === "host" ? operand.data.length : operand.buffer.size;
@@ -120,7 +120,10 @@ function checkOperand(index: number, operand: Operand, { dtype, size }: BufferPl
   }
 }
 
-/** Compiles a graph: the program as emitted, between operands that go in and results that come out. */
+/**
+ * Compiles a graph: the emitted program, with code around it that passes operands in and results
+ * out.
+ */
 function makeProgram<S>(
   graph: Graph,
   { donated }: ProgramOptions,
@@ -142,7 +145,7 @@ function makeProgram<S>(
   );
   const allocate = (what: string, of: BufferPlan): S =>
     backend.allocate(alignedBytes(of, backend.alignment), what);
-  // Where operands from the host are copied to, made when first needed.
+  // Storage for operands from the host, made when first needed.
   const slots = new Map<number, S>();
   const slotOf = (index: number, input: BufferPlan): S => {
     const slot = slots.get(index) ?? allocate(`operand ${index}`, input);
@@ -150,7 +153,7 @@ function makeProgram<S>(
     return slot;
   };
 
-  /** The storage of operands, of which that of donors can be written over. */
+  /** The storage of operands; donors' storage can be written over. */
   const placeOperands = (operands: readonly Operand[], moves: Move<S>[], fresh: S[]): S[] =>
     inputs.map((input, index) => {
       const operand = operands[index];
@@ -228,8 +231,8 @@ function makeProgram<S>(
 }
 
 /**
- * The host half of a device, over what its backend does in its own way. The device itself adds how
- * kernels are timed and what it ends when it is disposed of.
+ * The host half of a device, over the parts that its backend does in its own way. The device adds
+ * the timing of kernels and its own disposal.
  *
  * @example
  * ```ts

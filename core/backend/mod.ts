@@ -1,6 +1,6 @@
 /**
- * The parts of which a backend outside this package is made: graphs lowered to kernels, a plan of
- * their memory, and the host half of a device, which leaves storage and an emitter to the backend.
+ * The parts for a backend outside this package: graphs lowered to kernels, a plan of their memory,
+ * and the host half of a device, which leaves storage and an emitter to the backend.
  *
  * @example
  * ```ts

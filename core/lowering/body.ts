@@ -1,4 +1,4 @@
-/** Loop bodies: the steps that compute an element of a node from what is stored. */
+/** Loop bodies: the steps that compute an element of a node from stored nodes. */
 import { type Graph, nodeAt } from "../graph.ts";
 import type { Shape } from "../shape.ts";
 import { combine, type IndexMap, linearize } from "./affine.ts";
@@ -22,7 +22,7 @@ export interface Body {
   readonly domain: Shape;
   /** The steps. */
   readonly steps: Step[];
-  /** Positions of steps, by what they compute. */
+  /** Positions of steps, by their text. */
   readonly known: Map<string, number>;
 }
 
@@ -52,7 +52,7 @@ export function bufferAt({ bufferOf }: Placement, position: number): number {
   return buffer;
 }
 
-/** The buffer and the place in it, or the computing node, that a node's element comes from. */
+/** The source of a node's element: a buffer and the place in it, or the node that computes it. */
 export function placed(
   { graph, bufferOf }: Placement,
   domain: Shape,

@@ -3,7 +3,7 @@ import { at, type Shape } from "../shape.ts";
 import type { Affine } from "./affine.ts";
 import type { Kernel, Step } from "./kernels.ts";
 
-/** Runs of loops that can become one; loops of a single round go away. */
+/** Runs of loops that can become one loop; loops of a single round disappear. */
 function runsOf(domain: Shape, affines: readonly Affine[], first: number, end: number): number[][] {
   const runs: number[][] = [];
   for (let loop = first; loop < end; loop++) {

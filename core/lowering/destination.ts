@@ -1,6 +1,7 @@
 /**
- * Where results are written: most in a buffer of their own, a piece of a concatenation at once where
- * it belongs, if nothing else uses it and its kernel can write there.
+ * The places that results are written to. Most results have a buffer of their own. A piece of a
+ * concatenation is written to its place there at once, if nothing else uses it and its kernel can
+ * write there.
  */
 import { type Graph, nodeAt } from "../graph.ts";
 import { at, type Shape } from "../shape.ts";
@@ -17,9 +18,9 @@ import {
 export interface Destination {
   /** The position of the concatenation. */
   readonly concat: number;
-  /** Which of its pieces. */
+  /** The number of the piece. */
   readonly piece: number;
-  /** Where in it each element of the result stands. */
+  /** The position of each element of the result in it. */
   readonly at: Affine;
 }
 

@@ -10,8 +10,8 @@ import { type BufferPlan, type Kernel, type KernelOf, type Step, usedBuffers } f
 type ByElement = (of: Affine) => Affine;
 
 /**
- * How a loop nest over all elements of a product, in its order, walks rows and columns; undefined
- * if it does not.
+ * The map from positions in a loop nest over all elements of a product, in its order, to positions
+ * over rows and columns; undefined if the nest has another order.
  */
 function byElement(domain: Shape, rows: number, columns: number): ByElement | undefined {
   if (sizeOf(domain) !== rows * columns) return undefined;
@@ -27,7 +27,7 @@ function byElement(domain: Shape, rows: number, columns: number): ByElement | un
   return (of) => of;
 }
 
-/** Whether a position is that of the row and the column in row-major order. */
+/** Whether a position is the row-major position of the row and the column. */
 function isInOrder({ offset, strides }: Affine, columns: number): boolean {
   return offset === 0 && at(strides, 0) === columns && at(strides, 1) === 1;
 }

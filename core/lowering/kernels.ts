@@ -1,4 +1,4 @@
-/** Kernels: what a fused graph is made of, the form that emitters work on. */
+/** Kernels: the parts of a fused graph, in the form that emitters work on. */
 import type { DType } from "../dtype.ts";
 import type { Shape } from "../shape.ts";
 import type { Affine } from "./affine.ts";
@@ -44,7 +44,7 @@ export type Step =
 export interface Store {
   /** The buffer. */
   readonly buffer: number;
-  /** Where in it. */
+  /** The position in the buffer. */
   readonly at: Affine;
   /** The step whose value is written. */
   readonly value: number;
@@ -64,7 +64,7 @@ export interface MatrixView {
   readonly column: number;
 }
 
-/** How elements are reduced to one. */
+/** The operation that reduces elements to one. */
 export type Reduction = "sum" | "reduceMax" | "argmax";
 
 /** The epilogue of a matrix product: a body over its elements `[rows, columns]`. */
@@ -91,7 +91,7 @@ export interface HeadVectors {
   readonly head: number;
 }
 
-/** The sizes of attention, how it scores queries, and which keys a query sees. */
+/** The sizes of attention, the scoring of queries, and the keys that a query sees. */
 export interface AttentionSizes {
   /** Sequences, B. */
   readonly batch: number;
@@ -101,7 +101,7 @@ export interface AttentionSizes {
   readonly keys: number;
   /** Heads of queries, Hq. */
   readonly heads: number;
-  /** Heads of keys and values, Hkv: query head h sees those of `floor(h Hkv / Hq)`. */
+  /** Heads of keys and values, Hkv: query head h sees the keys of head `floor(h Hkv / Hq)`. */
   readonly keyHeads: number;
   /** Elements of a head's query, key or value, D. */
   readonly width: number;
@@ -144,7 +144,7 @@ export type Kernel =
     readonly steps: readonly Step[];
     readonly value: number;
     readonly output: number;
-    /** Where in the output the results begin. */
+    /** The position in the output at which the results begin. */
     readonly outputStart: number;
   }
   /**
@@ -160,7 +160,7 @@ export type Kernel =
     readonly a: MatrixView;
     readonly b: MatrixView;
     readonly output: number;
-    /** Where in the output the products begin; 0 where there is an epilogue. */
+    /** The position in the output at which the products begin; 0 where there is an epilogue. */
     readonly outputStart: number;
     readonly epilogue?: Epilogue;
   }
@@ -259,12 +259,12 @@ export interface Lowered {
   readonly outputs: readonly number[];
 }
 
-/** How a kernel uses a buffer. */
+/** The use of a buffer by a kernel. */
 type Access = "read" | "write";
 
 /**
- * A kernel with other numbers in place of those of its buffers, for which it asks in the order of its
- * operands, results last. Only this function knows where kernels have buffers.
+ * A kernel with other buffer numbers, which it asks for in the order of its operands, results last.
+ * Only this function knows where kernels name buffers.
  */
 function withBuffers(
   kernel: Kernel,
@@ -298,7 +298,7 @@ function withBuffers(
     case "matmul": {
       const [a, b] = [readAt(kernel.a), readAt(kernel.b)];
       if (kernel.epilogue === undefined) return { ...kernel, a, b, output: write(kernel.output) };
-      // The epilogue finds the product in the output, of which nothing is read before.
+      // The epilogue finds the product in the output, which nothing reads before.
       const steps = kernel.epilogue.steps.map((step) => {
         if (step.kind !== "load") return step;
         return step.buffer === kernel.output ? writeAt(step) : readAt(step);
@@ -365,7 +365,7 @@ function withBuffers(
 }
 
 /**
- * The buffers that a kernel reads and those that it writes.
+ * The buffers that a kernel reads and the buffers that it writes.
  *
  * @example
  * ```ts

@@ -23,7 +23,7 @@ function parts(size: number, part: number): number {
 }
 
 /**
- * Where nested loops that add up a value a round are cut, innermost blocks first. Blocks of a loop
+ * The cuts of nested loops that add up one value a round, innermost blocks first. Blocks of a loop
  * lie within one another. Loops of at most 64 rounds in all are not cut.
  *
  * @example
@@ -31,7 +31,7 @@ function parts(size: number, part: number): number {
  * import { assertEquals } from "@std/assert";
  * import { levelsOf } from "@unitune/core/backend";
  *
- * // 1,000 rounds: totals of 64 each, of which there are 16.
+ * // 1,000 rounds: 16 totals of 64 rounds each.
  * assertEquals(levelsOf([1000]), [{ loop: 0, rounds: 64 }]);
  * assertEquals(levelsOf([8, 8]), []);
  * ```

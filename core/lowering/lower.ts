@@ -3,9 +3,9 @@
  *
  * A node is either *stored* (some kernel writes its elements to a buffer) or *inlined* into the
  * bodies of the kernels that use it. Movements (reshape, transpose, expand, slice) are inlined as
- * changes of the affine index at which their operand is read. What is stored is known before the
- * first kernel is made: what is dear (`stored.ts`), and what kernels could not read otherwise
- * (`operands.ts`).
+ * changes of the affine index at which their operand is read. The stored nodes are known before the
+ * first kernel is made: nodes that are expensive to compute again (`stored.ts`), and nodes that
+ * kernels could not read otherwise (`operands.ts`).
  */
 import { type Graph, type Instruction, nodeAt } from "../graph.ts";
 import type { Abstract, PrimitiveName } from "../primitives.ts";
@@ -38,14 +38,17 @@ import { contiguous } from "./source.ts";
 import { splitLong } from "./split.ts";
 import { chooseStored, usersOf } from "./stored.ts";
 
-/** Where a result is written. */
+/** The place that a result is written to. */
 interface Output {
   readonly buffer: number;
-  /** Where in it each element stands: in row-major order, unless it is a part of something else. */
+  /**
+   * The position of each element in it: in row-major order, unless the result is a part of another
+   * one.
+   */
   readonly at: Affine;
 }
 
-/** Where a node's results are written. */
+/** The places that a node's results are written to. */
 type Outputs = readonly [Output, ...Output[]];
 
 /** The kernels that write the elements of a node's results to buffers. */
@@ -63,7 +66,7 @@ function needed(placement: Placement, position: number | undefined): number {
   return bufferAt(placement, holder ?? position);
 }
 
-/** The buffer of which a node is a view, and where in it each element stands. */
+/** The buffer that a node is a view of, and the position of each element in it. */
 function viewOf(placement: Placement, position: number): Output {
   const { shape } = nodeAt(placement.graph, position);
   const source = placed(placement, shape, position, identityMap(shape));
@@ -71,7 +74,9 @@ function viewOf(placement: Placement, position: number): Output {
   return { buffer: bufferAt(placement, source.position), at: source.at };
 }
 
-/** A loop over a domain that writes what `compute` gives to a buffer, at the place `to` says. */
+/**
+ * A loop over a domain that writes the value of `compute` to a buffer, at the place given by `to`.
+ */
 function map(
   domain: Shape,
   output: number,
@@ -156,7 +161,10 @@ const matmul: LoweringRule<"matmul"> = (placement, node, [{ buffer: output }]) =
   }];
 };
 
-/** Where a node of shape `[B, T, H, D]` is stored, or the view that it is of what is stored. */
+/**
+ * The vectors of a node of shape `[B, T, H, D]`: of its own buffer, or of the buffer that it is a
+ * view of.
+ */
 function headVectors(placement: Placement, position: number): HeadVectors {
   return vectorsAt(viewOf(placement, position));
 }
@@ -341,7 +349,7 @@ function ownKernels<P extends PrimitiveName>(
   return rule?.(placement, node, outputs);
 }
 
-/** The kernels that store a node's results; what has no kernels of its own has one result. */
+/** The kernels that store a node's results; a node without kernels of its own has one result. */
 function emit(
   placement: Placement,
   node: Instruction,
@@ -372,7 +380,8 @@ function emitAll(graph: Graph, stored: ReadonlySet<number>): Lowered {
   const buffers: BufferPlan[] = [];
   const kernels: Kernel[] = [];
   const bufferOf = new Map<number, number>();
-  // Concatenations of which kernels write pieces before the others are copied, and these pieces.
+  // Concatenations with pieces that kernels write before the other pieces are copied, and these
+  // pieces.
   const begun = new Map<number, number>();
   const written = new Set<number>();
   const placement: Placement = { graph, bufferOf, written };
@@ -390,7 +399,7 @@ function emitAll(graph: Graph, stored: ReadonlySet<number>): Lowered {
     const index = position === undefined ? -1 : graph.outputs.indexOf(position);
     return addBuffer(result, index < 0 ? { kind: "temporary" } : { kind: "output", index });
   };
-  /** Where a result is written, which is a part of a concatenation if it can be. */
+  /** The place that a result is written to, a part of a concatenation if that is possible. */
   const outputFor = (
     op: PrimitiveName,
     result: Abstract,
@@ -421,7 +430,7 @@ function emitAll(graph: Graph, stored: ReadonlySet<number>): Lowered {
         ...node.others.map((other, i) => outputFor(node.op, other, further[i])),
       ];
       for (const kernel of emit(placement, node, position, results)) kernels.push(kernel);
-      // Only now: no body may read what it is to compute.
+      // Only now: no body may read the value that it computes.
       [position, ...further].forEach((own, i) => {
         if (own !== undefined) bufferOf.set(own, at(results, i).buffer);
       });
@@ -440,8 +449,8 @@ function emitAll(graph: Graph, stored: ReadonlySet<number>): Lowered {
 }
 
 /**
- * A graph as fused kernels: what is cheap is computed in the loops that use it, movements are read in
- * place, long sums are cut into parts, and the first user of a product is its epilogue.
+ * A graph as fused kernels: cheap values are computed in the loops that use them, movements are
+ * read in place, long sums are cut into parts, and the first user of a product is its epilogue.
  *
  * @example
  * ```ts

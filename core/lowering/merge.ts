@@ -18,7 +18,7 @@ function sameAffine(a: Affine, b: Affine): boolean {
   return a.offset === b.offset && sameShape(a.strides, b.strides);
 }
 
-/** Whether every load that `user` makes of what `maker` stores reads the element just stored. */
+/** Whether every load by `user` of a value stored by `maker` reads the element just stored. */
 function feeds(maker: MapKernel, user: MapKernel): boolean {
   let fed = false;
   for (const step of user.steps) {
@@ -31,7 +31,7 @@ function feeds(maker: MapKernel, user: MapKernel): boolean {
   return fed;
 }
 
-/** One body that does the work of both; what `maker` stored is used without being loaded. */
+/** One body that does the work of both; values stored by `maker` are used without being loaded. */
 function joined(maker: MapKernel, user: MapKernel, keep: (buffer: number) => boolean): MapKernel {
   const steps: Step[] = [];
   const known = new Map<string, number>();

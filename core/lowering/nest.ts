@@ -1,6 +1,6 @@
 /**
- * Loop nests: in which loops a body stands, in which of them each of its steps is computed, and along
- * which one neighbours are computed at a time. Emitters follow what is decided here.
+ * Loop nests: in which loops a body stands, in which of them each of its steps is computed, and
+ * along which one neighbours are computed at a time. Emitters follow these decisions.
  */
 import { at, type Shape, stridesOf } from "../shape.ts";
 import type { Affine } from "./affine.ts";
@@ -9,7 +9,7 @@ import type { KernelOf, Step } from "./kernels.ts";
 /** Neighbours that are computed at a time. */
 const WIDTH = 4;
 
-/** A loop whose rounds are taken four at a time, and what is left one by one. */
+/** A loop whose rounds are taken four at a time, and the remaining ones one by one. */
 export interface VectorLoop {
   /** The loop. */
   readonly loop: number;
@@ -34,7 +34,7 @@ export interface Nest {
   readonly vector: VectorLoop | undefined;
 }
 
-/** A reduction in its loops: those of the results, then those that are reduced. */
+/** A reduction in its loops: the loops of the results, then the reduced loops. */
 export interface ReductionNest extends Nest {
   /** The number of loops of the results. */
   readonly kept: number;
@@ -88,7 +88,10 @@ export function nestOf(domain: Shape, steps: readonly Step[], loop = domain.leng
   return { domain, steps, depths: depthsOf(steps), vector };
 }
 
-/** Loads along a loop whose neighbours are neighbours in memory, less those that are far apart. */
+/**
+ * The number of loads along a loop whose neighbours are neighbours in memory, less the number of
+ * loads whose neighbours are far apart.
+ */
 function affinity(steps: readonly Step[], loop: number): number {
   return steps.reduce((score, step) => {
     if (step.kind !== "load") return score;
@@ -111,7 +114,7 @@ function affinity(steps: readonly Step[], loop: number): number {
  * ```
  *
  * @param kernel The reduction.
- * @returns Its loops, those of the results first.
+ * @returns Its loops, the loops of the results first.
  */
 export function reductionNest({ kept, reduced, steps }: KernelOf<"reduce">): ReductionNest {
   const domain = [...kept, ...reduced];
@@ -125,7 +128,7 @@ export function reductionNest({ kept, reduced, steps }: KernelOf<"reduce">): Red
 export interface Strips extends Nest {
   /** The number of results in a strip: the rounds of the innermost loop. */
   readonly size: number;
-  /** Where the first result of a strip is. */
+  /** The position of the first result of a strip. */
   readonly results: Affine;
 }
 

@@ -1,4 +1,4 @@
-/** How kernels read operands, and what must be stored so that they can. */
+/** The way in which kernels read operands, and the nodes that must be stored so that they can. */
 import { attentionGradientOperands, attentionOperands } from "../attention.ts";
 import { type Graph, type Instruction, nodeAt } from "../graph.ts";
 import type { PrimitiveName } from "../primitives.ts";
@@ -7,9 +7,9 @@ import { type Affine, identityMap, type IndexMap } from "./affine.ts";
 import { contiguous, type IsStored, sourceOf } from "./source.ts";
 import { isScalar } from "./stored.ts";
 
-/** How a kernel reads an operand. */
+/** The way in which a kernel reads an operand. */
 type Reading =
-  /** In a loop's body, which computes what is not stored. */
+  /** In a loop's body, which computes nodes that are not stored. */
   | "elements"
   /** As a buffer in row-major order. */
   | "whole"
@@ -31,7 +31,10 @@ type Readings<P extends PrimitiveName> = (node: Instruction<P>) => Operand[];
 
 const all = (reading: Reading): Readings<PrimitiveName> => ({ inputs }) => read(reading, inputs);
 
-/** How kernels of their own read operands; all others compute elements of their node in a loop. */
+/**
+ * The way in which primitives with kernels of their own read operands; all others compute the
+ * elements of their node in a loop.
+ */
 const readings: { readonly [P in PrimitiveName]?: Readings<P> } = {
   concat: all("elements"),
   sum: all("elements"),
@@ -64,7 +67,7 @@ function operandsOf<P extends PrimitiveName>(node: Instruction<P>, position: num
   return own?.(node) ?? read("elements", [position]);
 }
 
-/** Whether a reshape of what is not stored is among what each node's elements are computed from. */
+/** Whether each node's elements are computed from a reshape of a node that is not stored. */
 function throughReshapes({ nodes }: Graph, isStored: IsStored): boolean[] {
   const found: boolean[] = [];
   for (const { op, inputs } of nodes) {
@@ -75,8 +78,8 @@ function throughReshapes({ nodes }: Graph, isStored: IsStored): boolean[] {
 }
 
 /**
- * The nodes that must be stored beside those that are, so that every kernel can read its operands.
- * Once they are stored, more may be missing.
+ * The further nodes that must be stored so that every kernel can read its operands. Once they are
+ * stored, more may be missing.
  */
 function missingStores(graph: Graph, stored: ReadonlySet<number>): Set<number> {
   const missing = new Set<number>();

@@ -1,6 +1,6 @@
 /**
- * The operations of loop bodies: what every emitter has an instruction for, and the functions that
- * `elementary/` takes apart into those.
+ * The operations of loop bodies: operations that every emitter has an instruction for, and
+ * functions that `elementary/` takes apart into them.
  */
 
 /** Operations that every emitter has, on one element at a time. */
@@ -26,7 +26,7 @@ export type NativeOperation =
   | "and"
   | "or"
   | "where"
-  /** The remainder of integers; that of floats is the function `remainder`. */
+  /** The remainder of integers; the remainder of floats is the function `remainder`. */
   | "rem"
   /** `a b + c`, rounded once or twice. */
   | "multiplyAdd"
@@ -60,7 +60,7 @@ export type ElementaryFunction =
   | "pow"
   /** The operation `rem` of floats. */
   | "remainder"
-  /** Parts of those above. */
+  /** Parts of the functions above. */
   | "expSum"
   | "geluFar"
   | "nearest"

@@ -3,7 +3,7 @@ import { bytesPerElement } from "../dtype.ts";
 import { at, sameShape } from "../shape.ts";
 import { type BufferPlan, type Kernel, type Lowered, usedBuffers } from "./kernels.ts";
 
-/** Where a buffer lives. */
+/** The place of a buffer. */
 export type Place =
   /** In the storage of an operand, which a result may have taken over. */
   | { readonly kind: "operand"; readonly index: number }
@@ -14,7 +14,7 @@ export type Place =
 
 /** A result that stands in the program's own memory after a run. */
 export interface SmallResult extends Pick<BufferPlan, "dtype" | "size"> {
-  /** Where it begins, in bytes. */
+  /** Its beginning, in bytes. */
   readonly offset: number;
 }
 

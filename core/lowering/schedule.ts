@@ -1,14 +1,14 @@
 /**
- * The order of kernels. A graph's own order has all that the last results need at its end, the
- * gradients of weights above all, and so keeps what they read until then. Here a kernel comes as
- * soon as it can where it sets free what it takes, or takes little of what was just worked on: less
- * memory is held, and more of it is still in the cache.
+ * The order of kernels. In a graph's own order the kernels of the last results, above all the
+ * gradients of weights, stand at the end, so that their operands are kept until then. Here a kernel
+ * comes as soon as it can if it frees as much memory as it takes, or takes little beside the
+ * operands just worked on. So less memory is held, and more of it is still in the cache.
  */
 import { bytesPerElement } from "../dtype.ts";
 import { at } from "../shape.ts";
 import { type BufferPlan, type Kernel, usedBuffers } from "./kernels.ts";
 
-/** A kernel whose result is so many times smaller than what it reads needs hardly any memory. */
+/** A kernel whose result is this many times smaller than its operands needs hardly any memory. */
 const SMALL = 8;
 
 /** The kernels in an order in which each comes after those whose results it reads. */
@@ -61,7 +61,7 @@ export function scheduleKernels(
   for (const position of kernels.keys()) {
     if (isDone[position]) continue;
     const candidates = new Set(run(position));
-    // A set goes on over what is added on the way.
+    // Iterating over a set includes elements that are added on the way.
     for (const candidate of candidates) {
       candidates.delete(candidate);
       if (isDone[candidate] || !isReady(candidate) || !isWorthwhile(candidate)) continue;

@@ -1,16 +1,16 @@
 /**
- * Where elements come from. Movements (reshape, transpose, expand, slice) are followed as changes of
+ * The sources of elements. Movements (reshape, transpose, expand, slice) are followed as changes of
  * the affine index at which their operand is read, up to a node that is stored or computed.
  */
 import { type Graph, nodeAt } from "../graph.ts";
 import { at, type Shape } from "../shape.ts";
 import { type Affine, combine, type IndexMap, linearize, reshapeMap, shiftMap } from "./affine.ts";
 
-/** Where an element of a node comes from. */
+/** The source of an element of a node. */
 export type Source =
   /** From the elements of a stored node, in row-major order. */
   | { readonly kind: "stored"; readonly position: number; readonly at: Affine }
-  /** From what a node computes at an index. */
+  /** From the value that a node computes at an index. */
   | { readonly kind: "computed"; readonly position: number; readonly index: IndexMap }
   /** From a node that has to be stored first, since the index into it would not be affine. */
   | { readonly kind: "unstored"; readonly position: number };
@@ -32,9 +32,9 @@ export function contiguous(
 }
 
 /**
- * Where a node's element comes from.
+ * The source of a node's element.
  *
- * @param domain The loops, of whose indices `index` is made.
+ * @param domain The loops; `index` is made of their indices.
  * @param index The index into the node.
  */
 export function sourceOf(

@@ -1,7 +1,7 @@
 /**
- * Long reductions and products of long matrices in parts, each of which is a result of its own in a
- * temporary buffer; a short reduction joins them. So threads and workgroups share out results,
- * never the terms of one, and no loop is longer than every backend can count.
+ * Long reductions and products of long matrices in parts, each a result of its own in a temporary
+ * buffer; a short reduction joins them. So threads and workgroups share out results, never the
+ * terms of one, and no loop is longer than every backend can count.
  */
 import type { DType } from "../dtype.ts";
 import { at, type Shape, sizeOf, stridesOf } from "../shape.ts";
@@ -47,7 +47,7 @@ export function joined(
   };
 }
 
-/** A reduction in parts: the loops that count parts come before those that are kept. */
+/** A reduction in parts: the loops that count parts come before the kept loops. */
 function splitReduction(
   kernel: KernelOf<"reduce">,
   dtype: DType,
@@ -127,7 +127,7 @@ function splitProduct(kernel: KernelOf<"matmul">, allocate: Allocate): Kernel[] 
   return [whole, ...(rest === 0 ? [] : [last]), ...splitReduction(sum, "f32", allocate)];
 }
 
-/** The kernels with long ones in parts, and the buffers with those of the parts. */
+/** The kernels with long ones in parts, and the buffers including those of the parts. */
 export function splitLong(
   kernels: readonly Kernel[],
   buffers: readonly BufferPlan[],

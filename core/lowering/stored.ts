@@ -6,7 +6,7 @@ import { type Graph, type GraphNode, nodeAt } from "../graph.ts";
 import { at, sizeOf } from "../shape.ts";
 import type { ScalarOperation } from "./operations.ts";
 
-/** How a node that is no scalar operation can be used without being stored. */
+/** The way in which a node that is no scalar operation can be used without being stored. */
 type Inlining = "free" | "movement" | "random" | "never";
 
 /** An instruction that is computed one element at a time, without memory. */
@@ -70,8 +70,8 @@ const costs: { readonly [P in GraphNode["op"]]?: number } = {
 };
 
 /**
- * A value used by several kernels is stored if computing it again, from what is stored, costs more
- * than this: about what writing and reading an element costs.
+ * A value used by several kernels is stored if computing it again from stored values costs more
+ * than this, which is about the cost of writing and reading an element.
  */
 const RECOMPUTE_LIMIT = 16;
 
@@ -100,8 +100,9 @@ export function usersOf(graph: Graph): number[][] {
 }
 
 /**
- * From the results backward: how many kernels would compute a node if it were not stored. `decide`
- * is told, and may take the node out of the stored ones before those before it are counted.
+ * From the results backward: the number of kernels that would compute a node if it were not stored.
+ * `decide` gets this number, and may remove the node from the stored ones before earlier nodes are
+ * counted.
  */
 function countKernels(
   graph: Graph,
@@ -127,7 +128,10 @@ export function movedFrom(graph: Graph, position: number): number {
   return inliningOf(node.op) === "movement" ? movedFrom(graph, at(node.inputs, 0)) : position;
 }
 
-/** The nodes that are stored from the start: among them what products and attention read in place. */
+/**
+ * The nodes that are stored from the start, among them the operands that products and attention
+ * read in place.
+ */
 export function chooseStored(graph: Graph): Set<number> {
   const stored = new Set<number>(graph.outputs);
   graph.nodes.forEach((node, position) => {
@@ -141,23 +145,23 @@ export function chooseStored(graph: Graph): Set<number> {
   const kernels: number[] = [];
   countKernels(graph, users, stored, (position, count) => kernels[position] = count);
 
-  // Forward, so that what an element costs is counted from what is stored already.
+  // Forward, so that the cost of an element counts from the nodes that are stored already.
   const cost: number[] = [];
-  // What is computed from a product: stored by the product's own kernel, it costs next to nothing.
+  // Values computed from a product: stored by the product's own kernel, they cost next to nothing.
   const follows: boolean[] = [];
   const sum = (values: readonly number[], inputs: readonly number[]) =>
     inputs.reduce((total, input) => total + at(values, input), 0);
   const computes = ({ op }: GraphNode) => isScalar(op) || inliningOf(op) === "random";
   const isRepeated = (position: number) =>
     users[position]?.some((user) => nodeAt(graph, user).op === "expand") === true;
-  // Where all that use a node go by way of one instruction, its result serves them better.
+  // Where all users of a node go by way of one instruction, its result serves them better.
   const goesOn = (position: number) => {
     const [only = -1, ...others] = users[position] ?? [];
     const user = graph.nodes[only];
     return user !== undefined && others.length === 0 && !always.has(position) && computes(user) &&
       sizeOf(user.shape) <= sizeOf(nodeAt(graph, position).shape);
   };
-  // Divisions by a constant are those of means, of few elements: as good as products.
+  // Divisions by a constant compute means of few elements, and cost no more than products.
   const isMean = ({ op, inputs }: GraphNode) =>
     op === "div" && nodeAt(graph, at(inputs, 1)).op === "fill";
   const ownCost = (node: GraphNode) =>
@@ -174,7 +178,7 @@ export function chooseStored(graph: Graph): Set<number> {
     cost[position] = stored.has(position) ? 1 : total;
   });
 
-  // What one kernel alone needs, now that later nodes are stored, is computed there.
+  // Nodes that a single kernel needs, now that later nodes are stored, are computed there.
   countKernels(graph, users, stored, (position, count) => {
     if (!always.has(position) && count <= 1 && !isRepeated(position)) stored.delete(position);
   });

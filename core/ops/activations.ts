@@ -127,7 +127,7 @@ const SPLIT = 2 ** 8;
 
 /**
  * `e^(-x^2 / 2)`. In f32 the relative error is at most 5e-7 wherever the result is a normal number:
- * `x^2` is not rounded, of which an error of half a unit would be multiplied by up to 87.
+ * `x^2` is not rounded: an error of half a unit in it would be multiplied by up to 87.
  *
  * @example
  * ```ts
@@ -148,7 +148,7 @@ export function gaussian(x: Tensor): Tensor {
   return mul(exp(mul(square(h), -0.5)), exp(mul(rest, -0.5)));
 }
 
-/** How {@linkcode gelu} computes the normal distribution's cumulative function. */
+/** The form in which {@linkcode gelu} computes the normal distribution's cumulative function. */
 export type GeluForm = "erf" | "tanh";
 
 /** The density of the normal distribution. */
@@ -217,7 +217,7 @@ function slopeByTanh(x: Tensor): Tensor {
  * ```
  *
  * @param x Floats of any shape.
- * @param form How Phi is computed (default `"tanh"`).
+ * @param form The form in which Phi is computed (default `"tanh"`).
  * @returns The shape of x.
  */
 export function gelu(x: Tensor, form: GeluForm = "tanh"): Tensor {

@@ -9,13 +9,13 @@ import { abs, add, and, equal, less, lessEqual, mul, sub, where } from "./elemen
 import { gather } from "./indexing.ts";
 import { broadcastTo, full, iota, reshape, slice, zeros } from "./shape.ts";
 
-/** Which keys a query sees; a query t stands at position `start + t` among the keys. */
+/** The keys that a query sees; query t stands at position `start + t` among the keys. */
 export interface AttentionMaskOptions {
   /** Whether a query sees no key behind its own position (default false). */
   readonly causal?: boolean;
   /**
-   * How far a query sees: the one at p sees keys s with `|p - s| < window`, which with `causal` are
-   * the last `window` ones, its own included (default: all).
+   * The reach of a query: the query at p sees keys s with `|p - s| < window`, with `causal` the
+   * last `window` keys, its own included (default: all keys).
    */
   readonly window?: number;
   /**
@@ -87,7 +87,7 @@ function startsOf(start: Tensor, batch: number): Tensor {
   return broadcastTo(start, [batch]);
 }
 
-/** The segments of the queries, those of the columns in which they stand. */
+/** The segments of the queries: the segments of the columns in which they stand. */
 function segmentsOfQueries(
   segments: Tensor,
   start: number | Tensor,
@@ -139,9 +139,9 @@ function maskOf(options: AttentionMaskOptions, counts: AttentionCounts): Mask {
  *     y[b, t, h] = sum_s p_ts v_s,   p_t = softmax_s(scale q_t . k_s) over the keys that t sees
  *
  * Of Hq heads of queries, `Hq / Hkv` neighbours share a head of keys and values (grouped queries,
- * arXiv 2305.13245). It is one primitive, and so is its gradient: the weights of a head, `[T, S]`, are
- * never in memory at once, and what no query of a block sees is not computed. A query that sees no
- * key gives 0.
+ * arXiv 2305.13245). It is one primitive, and so is its gradient: the weights of a head, `[T, S]`,
+ * are never in memory at once, and blocks of keys that no query of a block sees are skipped. A
+ * query that sees no key gives 0.
  *
  * @example
  * ```ts
@@ -192,10 +192,10 @@ function startsAlong(start: Tensor | undefined, batch: number): Tensor {
 }
 
 /**
- * Which keys the queries of an applied primitive see.
+ * The mask of an applied primitive: the keys that its queries see.
  *
  * @param counts The number of sequences, and of the queries and keys of each.
- * @param operands Where the first query stands, and segments, if operands say so.
+ * @param operands The position of the first query and the segments, where they are operands.
  * @param parameters The primitive's parameters.
  * @returns Whether query t sees key s, bool `[B, 1, T, S]`.
  */
@@ -219,7 +219,7 @@ export function visibleKeys(
 }
 
 /**
- * The mask of {@linkcode attention} as truth values, for whoever computes weights step by step.
+ * The mask of {@linkcode attention} as truth values, for computing the weights step by step.
  *
  * @example
  * ```ts
@@ -232,7 +232,7 @@ export function visibleKeys(
  * ```
  *
  * @param counts The number of sequences, and of the queries and keys of each.
- * @param options Which keys a query sees.
+ * @param options The keys that a query sees.
  * @returns Whether query t sees key s, bool `[B, 1, T, S]`.
  * @throws {ShapeError} If an option is of another shape or element type.
  */

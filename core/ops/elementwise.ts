@@ -272,8 +272,8 @@ export const mul: (a: TensorLike, b: TensorLike) => Tensor = binary("mul");
  */
 export const div: (a: TensorLike, b: TensorLike) => Tensor = binary("div");
 /**
- * `a^b`, with broadcasting; NaN where a is negative and b no integer. The special cases are those of
- * IEEE 754: `x^0` and `1^x` are 1 for every x, NaN included. In f32 the relative error is at most 1e-6,
+ * `a^b`, with broadcasting; NaN where a is negative and b no integer. Special cases follow IEEE
+ * 754: `x^0` and `1^x` are 1 for every x, NaN included. In f32 the relative error is at most 1e-6,
  * on wasm half a unit in the last place; whole powers that f32 holds are exact.
  *
  * The gradient with respect to b is 0 where a is 0 and b is not negative, as in PyTorch.
@@ -489,8 +489,8 @@ export function greaterEqual(a: TensorLike, b: TensorLike): Tensor {
  * ```
  *
  * @param condition Truth values.
- * @param a What is taken where it holds.
- * @param b What is taken elsewhere, of the element type of `a`.
+ * @param a The values where the condition holds.
+ * @param b The values elsewhere, of the element type of `a`.
  * @returns A tensor of the shape to which all three broadcast.
  * @throws {ShapeError} If shapes do not broadcast, the condition holds no truth values, or the element
  * types of `a` and `b` differ.

@@ -156,7 +156,7 @@ export function dynamicSlice(x: Tensor, axis: number, start: TensorLike, size: n
  * @param x Any shape with that axis.
  * @param axis The axis; a negative one counts from the back.
  * @param start The first position, a scalar i32.
- * @param update What is written: the shape of x, along the axis at most as long.
+ * @param update The elements to write: the shape of x, along the axis at most as long.
  * @returns The shape of x.
  * @throws {ShapeError} If the axis does not exist, the update does not fit, or the start is no scalar
  * i32.

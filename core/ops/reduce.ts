@@ -1,4 +1,4 @@
-/** Operations over axes: sums, maxima, products of matrices, and what is composed of them. */
+/** Operations over axes: sums, maxima, products of matrices, and functions composed of them. */
 import { isFloat } from "../dtype.ts";
 import {
   at,
@@ -14,7 +14,7 @@ import type { Tensor } from "../value.ts";
 import { abs, add, div, exp, less, log, stopGradient, sub, where } from "./elementwise.ts";
 import { broadcastTo, reshape, squeeze, unsqueeze } from "./shape.ts";
 
-/** Which axes are reduced, and whether they stay with size 1. */
+/** The axes to reduce, and whether they stay with size 1. */
 export interface ReduceOptions {
   /** The axes, negative ones from the back (default: all of them). */
   readonly axes?: readonly number[];

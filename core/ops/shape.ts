@@ -103,7 +103,8 @@ export function arange(size: number, dtype: DType = "i32"): Tensor {
 }
 
 /**
- * The same elements, in row-major order, in another shape; one axis may be -1, to be what is left.
+ * The same elements, in row-major order, in another shape; one axis may be -1, which stands for the
+ * size that is left.
  *
  * @example
  * ```ts
@@ -182,7 +183,7 @@ export function transposeLast(x: Tensor): Tensor {
  * assertEquals(await x.data(), new Float32Array([1, 1, 2, 2]));
  * ```
  *
- * @throws {ShapeError} If an axis of x is neither 1 nor what the shape has there.
+ * @throws {ShapeError} If an axis of x has neither size 1 nor the size that the shape has there.
  */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   checkShape("broadcastTo", shape);

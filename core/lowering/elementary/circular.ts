@@ -34,7 +34,9 @@ type Word = Scalar<"u32">;
 /** Up to here quarter turns are taken off in f32; their number has 13 bits. */
 const NEAR = 8192;
 
-/** Zero bits in front of those of 2 / pi, and the exponent of the first float that begins there. */
+/**
+ * Zero bits in front of the bits of 2 / pi, and the exponent of the first float that begins there.
+ */
 const FRONT = 16;
 const FRONT_PLACE = 152 - FRONT;
 

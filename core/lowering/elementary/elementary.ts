@@ -31,7 +31,8 @@ function isFunction(op: ScalarOperation): op is ElementaryFunction {
 }
 
 /**
- * An operation on operands of a type: the remainder of floats is a function, that of integers native.
+ * An operation on operands of a type: the remainder of floats is a function, the remainder of
+ * integers native.
  *
  * @example
  * ```ts
@@ -44,7 +45,7 @@ function isFunction(op: ScalarOperation): op is ElementaryFunction {
  *
  * @param op The operation.
  * @param dtype The element type of its first operand.
- * @returns What an emitter looks up.
+ * @returns The operation that an emitter looks up.
  */
 export function resolve(op: ScalarOperation, dtype: DType): Resolved {
   if (op === "rem" && dtype === "f32") return { kind: "function", op: "remainder" };

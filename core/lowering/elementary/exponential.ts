@@ -1,4 +1,4 @@
-/** The exponential function, and what is made of it. */
+/** The exponential function, and functions made of it. */
 import { GELU_CUBIC, GELU_LINEAR } from "../../primitives.ts";
 import {
   EXP2,
@@ -42,7 +42,7 @@ type Float = Scalar<"f32">;
 const ROUNDER = 1.5 * 2 ** 23;
 const ROUNDER_BITS = 0x4b400000;
 
-/** `2^n` for integers n from -126 to 127. What is above the lowest 9 bits falls off. */
+/** `2^n` for integers n from -126 to 127. Bits above the lowest 9 fall off. */
 export function powerOfTwo(n: Scalar<"i32">): Float {
   return bitcast(shiftLeft(add(n, 127), 23), "f32");
 }
@@ -53,9 +53,9 @@ export function nearExpm1(r: Float): Float {
 }
 
 /**
- * x = n ln 2 + r with |r| <= ln 2 / 2; ln 2 in two parts, so that n ln 2 is nearly exact. The integer n
- * stands in the lowest bits of `rounded`. It rests on roundings: of what the rounder is added to and
- * taken from again, and of n times each part of ln 2.
+ * x = n ln 2 + r with |r| <= ln 2 / 2; ln 2 in two parts, so that n ln 2 is nearly exact. The
+ * integer n stands in the lowest bits of `rounded`. It rests on roundings: of the sum with the
+ * rounder, of the difference from it, and of n times each part of ln 2.
  */
 function reduceByLn2(x: Float): { readonly rounded: Float; readonly r: Float } {
   const rounded = madd(x, Math.LOG2E, ROUNDER);
@@ -80,7 +80,7 @@ const exp = (x: Float): Float => call("exp", "f32", [x]);
 /** `2^n (e^r - 1) + (2^n - 1)` up to 60, where 2^n is in range. e^-0 - 1 is -0. */
 function expm1(x: Float): Float {
   const { rounded, r } = reduceByLn2(clamp(x, -80, 80));
-  // What is above the integer n falls off.
+  // The bits above the integer n fall off.
   const scale = powerOfTwo(bitcast(rounded, "i32"));
   const near = madd(scale, nearExpm1(r), sub(scale, 1));
   return where(equal(x, 0), x, where(greater(x, 60), exp(x), near));
@@ -91,7 +91,7 @@ function exp2OfNegative(x: Float): Float {
   const clamped = atLeast(x, -127);
   const rounded = add(clamped, ROUNDER);
   const fraction = sub(clamped, sub(rounded, ROUNDER));
-  // Of n as an integer, what is above it falls off; 2^-127 is 0.
+  // The bits above n as an integer fall off; 2^-127 is 0.
   return mul(polynomial(fraction, EXP2), powerOfTwo(bitcast(rounded, "i32")));
 }
 

@@ -2,12 +2,12 @@
  * Coefficients of the elementary functions, highest power first, in f32 unless they say otherwise.
  * All emitters share them, and not every one uses all.
  *
- * Sources: exp, log, sin and cos as in Cephes (S. Moshier), erf as in Eigen. Those of tanh, of powers
- * of 2 and of logarithms in integers are fitted, for the least largest relative error, by Lawson's
- * iteration; what they name is the error that is left when they are rounded to f32.
+ * Sources: exp, log, sin and cos as in Cephes (S. Moshier), erf as in Eigen. Those of tanh, of
+ * powers of 2 and of logarithms in integers are fitted, for the least largest relative error, by
+ * Lawson's iteration; the errors named are those of the coefficients rounded to f32.
  */
 
-/** ln 2 in two parts, of which the first has few digits, so that n times it is exact. */
+/** ln 2 in two parts. The first has few digits, so that n times it is exact. */
 export const LN2_PARTS = [0.693359375, -2.12194440e-4] as const;
 
 /** A quarter turn, pi / 2, in three parts, the first two with few digits. */

@@ -58,8 +58,8 @@ const within = (x: Integer, low: number, high: number): Integer => minimum(maxim
 const by = (x: Integer): Word => and(bitcast(x, "u32"), 31);
 
 /**
- * a^b = 2^y for a above 0 and b not 0: y in units of 2^-23, from 32-bit products alone, since sums of
- * floats that keep what rounding loses take more steps, and compilers may rearrange them.
+ * a^b = 2^y for a above 0 and b not 0: y in units of 2^-23, from 32-bit products alone. Compensated
+ * sums of floats would take more steps, and compilers may rearrange them.
  */
 function binaryPower(a: Float, b: Float): Float {
   const bits = bitcast(a, "u32");

@@ -30,7 +30,7 @@ type Word = Scalar<"u32">;
 /** Bits that a remainder of 24 bits has room for. */
 const BITS = 8;
 
-/** How often `takeOff` takes bits on, and how many it takes in all. */
+/** The number of times that `takeOff` takes bits on, and the number of bits in all. */
 const TIMES = 5;
 const BLOCK = TIMES * BITS;
 

@@ -1,6 +1,6 @@
 /**
  * A language for functions of single elements: expressions of native operations and of other
- * functions, and what they become, a list of steps.
+ * functions, and the lists of steps made of them.
  *
  * Each operation is rounded to f32 by itself, as IEEE 754 has it. An emitter whose compiler is free to
  * rearrange sums overrides the functions whose documentation says that they rest on roundings.
@@ -35,7 +35,9 @@ export type FunctionStep =
     readonly dtype: DType;
     readonly op: ScalarOperation;
     readonly operands: readonly number[];
-    /** The value that says whether the result is used: where it is false, nobody looks at it. */
+    /**
+     * The condition under which the result is used; where it is false, the result may be anything.
+     */
     readonly onlyIf?: number;
   };
 
@@ -154,7 +156,7 @@ export function polynomial(x: Scalar<"f32">, coefficients: readonly number[]): S
   return rest.reduce((sum, next) => madd(sum, x, next), constant("f32", first));
 }
 
-/** x between two numbers; NaN stays what it is. */
+/** x between two numbers; NaN stays NaN. */
 export function clamp(x: Scalar<"f32">, low: number, high: number): Scalar<"f32"> {
   return atLeast(atMost(x, high), low);
 }

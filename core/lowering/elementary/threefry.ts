@@ -1,4 +1,4 @@
-/** Threefry-2x32 in steps: see `core/threefry.ts` for its source, and what it is in numbers. */
+/** Threefry-2x32 in steps: see `core/threefry.ts` for its source and its constants. */
 import { GROUPS, PARITY, ROTATIONS } from "../../threefry.ts";
 import {
   add,
