@@ -34,7 +34,6 @@ export * from "./files/json_lines.ts";
 export * from "./files/line_file.ts";
 export * from "./files/lines.ts";
 export * from "./files/lock.ts";
-export * from "./files/paths.ts";
 export * from "./files/read.ts";
 export * from "./files/sealed.ts";
 export * from "./files/utf8.ts";

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { parse } from "node:path";
 import { quoted } from "@unitune/core";
 import {
   byteTokenizer,
@@ -65,7 +66,6 @@ import type { FormatName } from "./jsonl.ts";
 import { datasetFormat, readDataset } from "./read.ts";
 import { processHeap, tooLarge, watchMemory } from "./memory.ts";
 import { beginDigest } from "../files/digest.ts";
-import { nameOf } from "../files/paths.ts";
 import type { ObjectiveGroup } from "../flags/objective_names.ts";
 import { recipeOf } from "../run/recipes.ts";
 import { rewardTerms, unscorable, unscorableNotes } from "../run/reward_terms.ts";
@@ -557,7 +557,7 @@ async function fromFile(path: string, settings: TrainSettings, watch: Watch): Pr
   const [train, validation] = [examplesOf(own), examplesOf(kept)];
   const right = conversationsOf(kept);
   return {
-    name: nameOf(path).replace(/\.[^.]*$/, "") || "data",
+    name: parse(path).name || "data",
     dataset,
     characters: charactersOf(dataset),
     examples: {

@@ -8,16 +8,20 @@
  * @module
  */
 
+import { dirname, format, parse } from "node:path";
 import { fileError } from "./file_error.ts";
 import { beginDigest } from "./digest.ts";
 import { removeIfThere } from "./folders.ts";
-import { parentOf, withoutSlash } from "./paths.ts";
 import { type FileContent, writeAll, writeError } from "./write.ts";
 
 /** The end of the name of what is not whole. */
 const PARTIAL = ".partial";
 
-const partial = (path: string) => `${withoutSlash(path)}${PARTIAL}`;
+/** The path beside a file or folder whose name is the same with an ending. */
+function withEnding(path: string, ending: string): string {
+  const { root, dir, base } = parse(path);
+  return format({ root, dir, base: `${base}${ending}` });
+}
 
 /**
  * Writes a file so that, at any moment and after any crash, its path holds either all of the old
@@ -28,11 +32,11 @@ const partial = (path: string) => `${withoutSlash(path)}${PARTIAL}`;
  * @throws {UserError} Where it can't be written; the old content is untouched and nothing is left.
  */
 export async function writeFileAtomically(path: string, content: FileContent): Promise<void> {
-  const beside = partial(`${withoutSlash(path)}.${crypto.randomUUID().slice(0, 8)}`);
+  const beside = withEnding(path, `.${crypto.randomUUID().slice(0, 8)}${PARTIAL}`);
   await writing(path, beside, async () => {
     await writeSynced(beside, content);
     await Deno.rename(beside, path);
-    await syncDirectory(parentOf(path));
+    await syncDirectory(dirname(path));
   });
 }
 
@@ -51,12 +55,12 @@ export async function writeDirectoryAtomically(
   last: (digests: Readonly<Record<string, string>>) => Readonly<Record<string, FileContent>> =
     () => ({}),
 ): Promise<void> {
-  const beside = partial(path);
+  const beside = withEnding(path, PARTIAL);
   const write = async (name: string, content: FileContent): Promise<string> => {
     const path = `${beside}/${name}`;
-    await Deno.mkdir(parentOf(path), { recursive: true });
+    await Deno.mkdir(dirname(path), { recursive: true });
     const digest = await writeSynced(path, content);
-    if (parentOf(path) !== beside) await syncDirectory(parentOf(path));
+    if (dirname(path) !== beside) await syncDirectory(dirname(path));
     return digest;
   };
   await writing(path, beside, async () => {
@@ -67,7 +71,7 @@ export async function writeDirectoryAtomically(
     for (const [name, content] of Object.entries(last(digests))) await write(name, content);
     await syncDirectory(beside);
     await Deno.rename(beside, path);
-    await syncDirectory(parentOf(path));
+    await syncDirectory(dirname(path));
   });
 }
 
@@ -78,7 +82,7 @@ export async function writeDirectoryAtomically(
  * @throws {UserError} Where it can't be removed.
  */
 export async function removeDirectoryAtomically(path: string): Promise<void> {
-  const beside = partial(path);
+  const beside = withEnding(path, PARTIAL);
   try {
     await removeIfThere(beside);
     await Deno.rename(path, beside);

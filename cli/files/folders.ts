@@ -4,8 +4,8 @@
  * @module
  */
 
+import { dirname } from "node:path";
 import { fileError } from "./file_error.ts";
-import { parentOf } from "./paths.ts";
 
 /**
  * Makes a folder and those that it lies in, where they are missing.
@@ -17,7 +17,11 @@ import { parentOf } from "./paths.ts";
 export async function makeFolder(path: string): Promise<readonly string[]> {
   try {
     const missing: string[] = [];
-    for (let at = path; !await isThere(at); at = parentOf(at)) missing.push(at);
+    for (let at = path; !await isThere(at); at = dirname(at)) {
+      missing.push(at);
+      // A drive that is not there lies in no folder.
+      if (at === dirname(at)) break;
+    }
     await Deno.mkdir(path, { recursive: true });
     return missing;
   } catch (error) {

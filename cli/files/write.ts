@@ -4,9 +4,9 @@
  * @module
  */
 
+import { dirname } from "node:path";
 import { FileError, fileError } from "./file_error.ts";
 import type { RunningDigest } from "./digest.ts";
-import { parentOf } from "./paths.ts";
 
 /** What a file holds. */
 export type FileContent = string | Uint8Array;
@@ -35,7 +35,7 @@ export async function writeAll(
 /** "Not found" while writing is about the folder, since the file itself need not exist. */
 export function writeError(error: unknown, path: string): unknown {
   return error instanceof Deno.errors.NotFound
-    ? new FileError(`can't write ${path}: the folder ${parentOf(path)} does not exist`, {
+    ? new FileError(`can't write ${path}: the folder ${dirname(path)} does not exist`, {
       cause: error,
     })
     : fileError(error, "write", path);

@@ -4,11 +4,11 @@
  * @module
  */
 
+import { basename } from "node:path";
 import { meaningOf, metricsSection } from "./glossary.ts";
 import { figure, html, page, type PageSection, table, verbatim } from "./page.ts";
 import { type Curve, curves } from "./plot.ts";
 import { type JsonLine, readJsonLines } from "../files/json_lines.ts";
-import { nameOf } from "../files/paths.ts";
 import { readRunConfig, type RunConfig, runPaths } from "../run/run_folder.ts";
 
 const numberIn = (line: JsonLine, name: string): number | undefined => {
@@ -236,7 +236,7 @@ export async function runPage(folder: string): Promise<string> {
   const stages = spans.map(({ name }) => name).join(", then ");
   const parts = stages === "" ? "" : `in the stages ${stages}, `;
   return page({
-    title: nameOf(folder),
+    title: basename(folder) || folder,
     lead: html`<p>A run of ${
       String(last?.step ?? 0)
     } steps, ${parts}in <code>${folder}</code>.</p>`,

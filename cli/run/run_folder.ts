@@ -25,6 +25,7 @@
  * @module
  */
 
+import { basename, dirname } from "node:path";
 import type { GptConfig } from "@unitune/models";
 import { type Claim, claimFolder, holdFolder } from "../files/claims.ts";
 import { type Cost, datasetKinds, UserError } from "@unitune/training";
@@ -318,7 +319,7 @@ function brief(value: unknown): string {
 
 /** Makes the first of `name`, `name-2`, `name-3`, ... that is not there yet. */
 async function makeNumberedFolder(name: string): Promise<string> {
-  await makeFolder(name.slice(0, name.lastIndexOf("/")));
+  await makeFolder(dirname(name));
   for (let number = 1;; number++) {
     const folder = number === 1 ? name : `${name}-${number}`;
     try {
@@ -355,9 +356,9 @@ export async function readRunConfig(folder: string): Promise<RunConfig> {
 /** Why a folder that holds a model in the layout of Hugging Face is no run. */
 async function describeModel(folder: string): Promise<string> {
   if (await isThere(`${folder}/${RECORD}`)) {
-    return `${folder} is one checkpoint of a run: name the run's own folder, ${
-      shellQuote(folder.replace(/[/\\]checkpoints[/\\][^/\\]+[/\\]*$/, ""))
-    }`;
+    const above = dirname(folder);
+    const run = basename(above) === "checkpoints" ? dirname(above) : folder;
+    return `${folder} is one checkpoint of a run: name the run's own folder, ${shellQuote(run)}`;
   }
   const isSharded = await isThere(`${folder}/model.safetensors.index.json`);
   return `${folder} holds no run, but a model in the layout of Hugging Face${

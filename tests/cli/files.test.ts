@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
   digestOf,
+  makeFolder,
   noBeginning,
   openLineFile,
   removeDirectoryAtomically,
@@ -35,6 +36,26 @@ inFolder("a write takes no name that somebody may have given", async (folder) =>
   await writeFileAtomically(`${folder}/a`, "new");
   assertEquals(await Deno.readTextFile(`${folder}/a.partial`), "mine");
   assertEquals(names(folder), ["a", "a.partial"]);
+});
+
+inFolder("where folders are parted by slashes, a backslash is part of a name", async (folder) => {
+  if (Deno.build.os === "windows") return;
+  await writeFileAtomically(`${folder}/a\\b`, "1");
+  await writeFileAtomically(`${folder}/c\\`, "2");
+  await writeDirectoryAtomically(`${folder}/d\\e`, { "f\\g": "3" });
+  await writeDirectoryAtomically(`${folder}/h\\`, { f: "4" });
+  await removeDirectoryAtomically(`${folder}/h\\`);
+  assertEquals(await makeFolder(`${folder}/i\\j/k`), [`${folder}/i\\j/k`, `${folder}/i\\j`]);
+  assertEquals(names(folder), ["a\\b", "c\\", "d\\e", "i\\j"]);
+  assertEquals(names(`${folder}/d\\e`), ["f\\g"]);
+});
+
+inFolder("a slash at the end of a folder's path counts for nothing", async (folder) => {
+  await writeDirectoryAtomically(`${folder}/a/`, { b: "1" });
+  assertEquals(names(folder), ["a"]);
+  await removeDirectoryAtomically(`${folder}/a/`);
+  assertEquals(await makeFolder(`${folder}/c/d/`), [`${folder}/c/d/`, `${folder}/c`]);
+  assertEquals(names(folder), ["c"]);
 });
 
 inFolder("a failed write leaves the old content and nothing half-written", async (folder) => {

@@ -157,6 +157,13 @@ inFolder("data are known again wherever they are, and after any change", async (
   for (const [i, rows] of changed.entries()) assertNotEquals(await digest(`c${i}`, rows), a);
 });
 
+inFolder("a run is named by the name of its data, without the ending", async (folder) => {
+  const nameOf = async (name: string) =>
+    (await prepare(trainSettings({ data: await writeRows(`${folder}/${name}`, reversals) }))).name;
+  assertEquals(await nameOf("my.rows.jsonl"), "my.rows");
+  if (Deno.build.os !== "windows") assertEquals(await nameOf("my\\rows.jsonl"), "my\\rows");
+});
+
 const exam = (...contents: readonly string[]) => ({
   conversation: {
     messages: contents.map((content, i) => ({
