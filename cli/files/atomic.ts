@@ -1,9 +1,10 @@
 /**
- * Files that are whole or not there: write beside, sync, rename.
+ * Atomic writes and removals: a path holds the whole file or folder, or nothing of it. Content is
+ * written beside its place, synced and renamed.
  *
- * While a file `x` is written, what there is of it is in `x.NUMBER.partial`, a name that nothing else
- * has; while a folder `x` is written or removed, in `x.partial`, so such folders lie where nobody
- * else writes. What a killed process left there counts for nothing.
+ * A file `x` is written as `x.NUMBER.partial`, under a number of its own; a folder `x` is written and
+ * removed as `x.partial`, so only one process may write in its parent. Readers ignore partial files
+ * and folders, which a killed process may leave behind; {@linkcode removePartial} removes them.
  *
  * @module
  */
@@ -14,7 +15,7 @@ import { beginDigest } from "./digest.ts";
 import { removeIfThere } from "./folders.ts";
 import { type FileContent, writeAll, writeError } from "./write.ts";
 
-/** The end of the name of what is not whole. */
+/** The ending of the name of a file or folder that is not whole. */
 const PARTIAL = ".partial";
 
 /** The path beside a file or folder whose name is the same with an ending. */
@@ -24,12 +25,12 @@ function withEnding(path: string, ending: string): string {
 }
 
 /**
- * Writes a file so that, at any moment and after any crash, its path holds either all of the old
- * content or all of the new.
+ * Writes a file atomically: at any moment, and after any crash, its path holds either the whole old
+ * content or the whole new one.
  *
- * @param path Where; its folder exists.
- * @param content Bytes, or text as UTF-8.
- * @throws {UserError} Where it can't be written; the old content is untouched and nothing is left.
+ * @param path The path of the file; its folder exists.
+ * @param content Bytes, or text, which is written as UTF-8.
+ * @throws {UserError} If the file can't be written. The old content stays, and nothing else is left.
  */
 export async function writeFileAtomically(path: string, content: FileContent): Promise<void> {
   const beside = withEnding(path, `.${crypto.randomUUID().slice(0, 8)}${PARTIAL}`);
@@ -41,13 +42,13 @@ export async function writeFileAtomically(path: string, content: FileContent): P
 }
 
 /**
- * Writes a new folder of files so that, at any moment and after any crash, its path holds all of
- * them or nothing.
+ * Writes a new folder of files atomically: at any moment, and after any crash, its path holds all of
+ * the files or does not exist.
  *
- * @param path Where; its parent folder exists, and nothing is there yet.
- * @param files The content of each file, by name; a name with a slash is of a file in a folder.
- * @param last More files, by what the digests of the first are.
- * @throws {UserError} Where it can't be written; nothing is left.
+ * @param path The path of the folder. Its parent exists, and the path itself is free.
+ * @param files The content of each file, by name; a name with slashes is a path in the folder.
+ * @param last Makes further files from the digests of the others (default: none).
+ * @throws {UserError} If the folder can't be written. Nothing of it is left.
  */
 export async function writeDirectoryAtomically(
   path: string,
@@ -76,10 +77,11 @@ export async function writeDirectoryAtomically(
 }
 
 /**
- * Removes a folder so that, at any moment and after any crash, its path holds all of it or nothing.
+ * Removes a folder atomically: at any moment, and after any crash, its path holds the whole folder or
+ * does not exist.
  *
  * @param path The folder.
- * @throws {UserError} Where it can't be removed.
+ * @throws {UserError} If the folder can't be removed.
  */
 export async function removeDirectoryAtomically(path: string): Promise<void> {
   const beside = withEnding(path, PARTIAL);
@@ -92,21 +94,21 @@ export async function removeDirectoryAtomically(path: string): Promise<void> {
   }
 }
 
-/** What is written in a folder of ours: the names of its files and of its folders. */
+/** The names under which files and folders are written in a folder. */
 export interface OwnNames {
-  /** Whether a file is written under a name (default: none is). */
+  /** Tells whether files of this name are written (default: none). */
   readonly isFile?: (name: string) => boolean;
-  /** Whether a folder is (default: none is). */
+  /** Tells whether folders of this name are written (default: none). */
   readonly isFolder?: (name: string) => boolean;
 }
 
 /**
- * Removes what killed processes left of writes to, and removals from, a folder: nothing but what has
- * the name and the kind that such a write gives it.
+ * Removes the partial files and folders that killed processes left in a folder. An entry is removed
+ * only if both its name and its kind are those of an unfinished write or removal.
  *
  * @param path The folder.
- * @param own What is written there.
- * @throws {UserError} Where it can't be read, or something can't be removed.
+ * @param own The names that are written there.
+ * @throws {UserError} If the folder can't be read, or an entry can't be removed.
  */
 export async function removePartial(
   path: string,
@@ -125,12 +127,12 @@ export async function removePartial(
   }
 }
 
-/** Runs a write; where it fails, nothing half-written is left and the user is told why. */
+/** Runs a write. If it fails, removes the partial content and throws an error for the user. */
 async function writing(path: string, beside: string, write: () => Promise<void>): Promise<void> {
   try {
     await write();
   } catch (error) {
-    // The first failure is the one to tell; the disk that caused it may refuse to remove, too.
+    // The first error is the one to report: the same disk may also refuse the removal.
     await removeIfThere(beside).catch(() => {});
     throw writeError(error, path);
   }
@@ -145,7 +147,7 @@ async function writeSynced(path: string, content: FileContent): Promise<string> 
   return digest.value();
 }
 
-/** A rename is on the disk only once its folder is. Windows can't open a folder, and need not. */
+/** Syncs a folder, without which a rename in it is not on the disk. Windows can't open folders. */
 async function syncDirectory(path: string): Promise<void> {
   if (Deno.build.os === "windows") return;
   using folder = await Deno.open(path);

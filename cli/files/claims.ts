@@ -1,6 +1,7 @@
 /**
- * Folders that a process has for itself. A new one is claimed before anything is looked for or
- * written in it: of two that start at one moment, one has it, and the other has changed nothing.
+ * Folders that one process uses alone. A folder is claimed by its lock before the process looks into
+ * it or writes to it: of two processes that start at one moment, one gets the folder, and the other
+ * has changed nothing in it.
  *
  * @module
  */
@@ -11,37 +12,37 @@ import { type Lock, takeLock } from "./lock.ts";
 import { makeFolder, removeIfThere } from "./folders.ts";
 import { removePartial } from "./atomic.ts";
 
-/** The name of the lock in a folder. */
+/** The name of the lock file in a folder. */
 export const LOCK = "lock";
 
-/** A folder that this process has; dispose of it to give it back. */
+/** A folder that this process uses alone, until the claim is disposed of. */
 export interface Claim extends Disposable {
   /** The folder. */
   readonly folder: string;
-  /** Takes away again all that was made since a new folder was claimed; nothing of an old one. */
+  /** Removes all that was written since a new folder was claimed; keeps a folder that was in use. */
   discard(): Promise<void>;
 }
 
-/** What a command keeps in a folder. */
+/** The purpose for which a command claims a folder. */
 export interface FolderUse {
-  /** What it is, such as `"run"`. */
+  /** The kind of content, such as `"run"`. */
   readonly what: string;
-  /** The names of its files and folders. */
+  /** The names of the files and folders that the command writes. */
   readonly names: readonly string[];
-  /** Names that tell of another use of the folder. */
+  /** Names that show that the folder has another purpose. */
   readonly others: readonly string[];
 }
 
 /**
- * Claims a folder for something new, and makes it where it is missing.
+ * Claims a folder for new content, and makes it if it is missing.
  *
  * @param folder The folder.
- * @param use What it is for.
- * @param refusal Why the folder cannot be had, where it holds a file of these names; undefined for the
- * usual words.
+ * @param use The purpose.
+ * @param refusal Makes the error for a folder that already holds a file of the given name (default,
+ * and where it returns undefined: a general one).
  * @returns The claim.
- * @throws {UserError} If another process has the folder, it holds anything of these names already,
- * or it cannot be written.
+ * @throws {UserError} If another process uses the folder, it already holds files of these names, or it
+ * cannot be written.
  *
  * @example
  * ```ts
@@ -71,18 +72,18 @@ export async function claimFolder(
       if (lock.isNew) await removeIfThere(`${folder}/${LOCK}`);
       for (const path of made) await Deno.remove(path);
     } catch {
-      // Another process may be at work there by now; and why a run failed is what is told.
+      // Another process may use the folder by now. The first error is the one to report.
     }
   };
   try {
-    // Whoever was killed here has left the lock, too: what lies in a folder without one is somebody's.
+    // A killed process leaves its lock, too; without one, partial files are somebody else's.
     if (!lock.isNew) await removePartial(folder, { isFile: (name) => use.names.includes(name) });
     const found = await namesIn(folder, [...use.names, ...use.others]);
     const [first] = found;
     if (first !== undefined) {
       throw await refusal(first) ?? new UserError(
-        `${folder} holds ${found.join(", ")}, and no ${use.what}: what is there is never written ` +
-          `over; choose another --out`,
+        `${folder} holds ${found.join(", ")}, and no ${use.what}: existing files are never ` +
+          `overwritten; choose another --out`,
       );
     }
   } catch (error) {
@@ -98,11 +99,11 @@ export async function claimFolder(
 }
 
 /**
- * Takes a folder that is in use already for this process alone.
+ * Claims a folder that already has its content, such as the folder of a run to resume.
  *
  * @param folder The folder.
  * @returns The claim.
- * @throws {UserError} If another process has it.
+ * @throws {UserError} If another process uses it.
  */
 export async function holdFolder(folder: string): Promise<Claim> {
   const lock = await takeLock(`${folder}/${LOCK}`);
@@ -114,7 +115,7 @@ export async function holdFolder(folder: string): Promise<Claim> {
   };
 }
 
-/** The lock of a folder that may be missing. */
+/** Takes the lock of a folder, which is made if it is missing. */
 async function claimLock(
   folder: string,
 ): Promise<{ readonly lock: Lock; readonly made: readonly string[] }> {
@@ -125,14 +126,14 @@ async function claimLock(
       if (lock === undefined) throw taken(folder);
       return { lock, made };
     } catch (error) {
-      // One that failed may have removed the folder meanwhile.
+      // A process that failed may have removed the folder meanwhile.
       const isGone = error instanceof Error && error.cause instanceof Deno.errors.NotFound;
       if (!isGone || attempt === ATTEMPTS) throw error;
     }
   }
 }
 
-/** How often a folder is made that others remove. */
+/** Attempts to make a folder that other processes remove. */
 const ATTEMPTS = 5;
 
 function taken(folder: string): UserError {
@@ -141,7 +142,7 @@ function taken(folder: string): UserError {
   );
 }
 
-/** Which of some names are taken in a folder, links that lead nowhere included. */
+/** The given names that a folder contains, broken links included. */
 async function namesIn(folder: string, names: readonly string[]): Promise<readonly string[]> {
   try {
     const entries = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);

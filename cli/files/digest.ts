@@ -1,13 +1,13 @@
 /**
- * Digests: SHA-256, in hexadecimal. A file whose digest was noted when it was written is known again
- * later, to the bit.
+ * Digests: SHA-256, in hexadecimal. A digest that was recorded when a file was written shows later
+ * whether the file has changed.
  *
  * @module
  */
 
 import { createHash } from "node:crypto";
 
-/** A digest of what comes piece by piece. */
+/** A digest of content that arrives in pieces. */
 export interface RunningDigest {
   /** Adds a piece. */
   add(piece: Uint8Array): void;
@@ -18,7 +18,7 @@ export interface RunningDigest {
 /**
  * Begins a digest.
  *
- * @returns The digest of nothing yet.
+ * @returns The digest of no content yet.
  *
  * @example
  * ```ts
@@ -43,7 +43,7 @@ export function beginDigest(): RunningDigest {
 /**
  * The digest of a text or of bytes.
  *
- * @param content The content; a text counts as UTF-8.
+ * @param content The content; text is read as UTF-8.
  * @returns SHA-256 in hexadecimal.
  *
  * @example

@@ -1,22 +1,22 @@
 /**
- * Failed file operations, in words for the user.
+ * Errors of file operations, in words for the user.
  *
  * @module
  */
 
 import { UserError } from "@unitune/training";
 
-/** A file or folder that cannot be read or written: it may be possible another time. */
+/** A file or folder cannot be read or written. Another attempt may succeed. */
 export class FileError extends UserError {
   /** The kind of error. */
   override readonly name = "FileError";
 }
 
 /**
- * The user's error behind a failed file operation, or the error itself where it is none.
+ * Turns the error of a file operation into one for the user; any other error is returned as it is.
  *
- * @param error What the file system threw.
- * @param doing What was tried, as a verb: `"read"`, `"write"`.
+ * @param error The error that the file system threw.
+ * @param doing The attempted operation, as a verb: `"read"`, `"write"`.
  * @param path The file or folder.
  * @returns The error to throw.
  *
@@ -32,13 +32,13 @@ export class FileError extends UserError {
 export function fileError(error: unknown, doing: string, path: string): unknown {
   if (!(error instanceof Error) || error instanceof UserError) return error;
   const code = "code" in error && typeof error.code === "string" ? error.code : error.name;
-  // Not every error of the system has a code that Deno knows.
+  // Deno does not know the codes of all system errors.
   const why = reasons[code] ?? /^(.+?) \(os error \d+\)/.exec(error.message)?.[1];
   if (why === undefined) return error;
   return new FileError(`can't ${doing} ${path}: ${why}`, { cause: error });
 }
 
-/** Why a file operation failed and what to do, by the system's code or Deno's error name. */
+/** The reason of a failure and the remedy, by the system's code or Deno's name of the error. */
 const reasons: Readonly<Record<string, string>> = {
   ENOENT: "it does not exist",
   NotFound: "it does not exist",

@@ -1,5 +1,5 @@
 /**
- * Whether files and folders are there, and folders that are made and removed.
+ * Making, finding and removing files and folders.
  *
  * @module
  */
@@ -8,11 +8,11 @@ import { dirname } from "node:path";
 import { fileError } from "./file_error.ts";
 
 /**
- * Makes a folder and those that it lies in, where they are missing.
+ * Makes a folder and its missing parents.
  *
  * @param path The folder.
- * @returns Those that were missing, the innermost first.
- * @throws {UserError} Where it can't be made.
+ * @returns The folders that were missing, the innermost first.
+ * @throws {UserError} If a folder can't be made.
  */
 export async function makeFolder(path: string): Promise<readonly string[]> {
   try {
@@ -30,11 +30,11 @@ export async function makeFolder(path: string): Promise<readonly string[]> {
 }
 
 /**
- * Whether there is something at a path.
+ * Tells whether a file or folder exists.
  *
- * @param path The path.
- * @returns True where there is.
- * @throws {UserError} Where that cannot be seen.
+ * @param path Its path.
+ * @returns True if it exists.
+ * @throws {UserError} If the file system does not say.
  */
 export async function isThere(path: string): Promise<boolean> {
   try {
@@ -48,7 +48,7 @@ export async function isThere(path: string): Promise<boolean> {
   }
 }
 
-/** Removes a file or folder, with all in it, where it is there. */
+/** Removes a file, or a folder with its content, if it exists. */
 export async function removeIfThere(path: string): Promise<void> {
   try {
     await Deno.remove(path, { recursive: true });

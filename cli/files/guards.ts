@@ -1,20 +1,20 @@
 /**
- * What a value that was read from a file is.
+ * Type guards for values that were read from a file.
  *
  * @module
  */
 
-/** Whether it is an object of JSON. */
+/** Tells whether a value is a JSON object. */
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Whether it is a finite number: JSON can spell larger ones than there are. */
+/** Tells whether a value is a finite number: JSON text such as `1e999` is read as infinity. */
 export function isNumber(value: unknown): value is number {
   return Number.isFinite(value);
 }
 
-/** Whether it is a whole number from 0 on. */
+/** Tells whether a value is a whole number, at least 0. */
 export function isNatural(value: unknown): value is number {
   return Number.isSafeInteger(value) && Number(value) >= 0;
 }

@@ -1,6 +1,6 @@
 /**
- * Files of lines that grow, such as `metrics.jsonl`. A checkpoint remembers how each began, so that a
- * resumed run cuts it back and appends again the lines that came after.
+ * Files of lines that grow during a run, such as `metrics.jsonl`. A checkpoint records the length and
+ * digest of each, so that a resumed run truncates the file there and appends the later lines again.
  *
  * @module
  */
@@ -12,28 +12,28 @@ import { isThere } from "./folders.ts";
 import { requireFile } from "./read.ts";
 import { PIECE, writeAll, writeError } from "./write.ts";
 
-/** The beginning of a file of lines, as a checkpoint remembers it. */
+/** The part of a file of lines that a checkpoint has recorded. */
 export interface Beginning {
-  /** Bytes. */
+  /** Its length in bytes. */
   readonly length: number;
-  /** Their digest; see {@linkcode digestOf}. */
+  /** Its digest; see {@linkcode digestOf}. */
   readonly digest: string;
 }
 
-/** The beginning of a file that holds nothing yet. */
+/** The beginning of an empty file. */
 export const noBeginning: Beginning = { length: 0, digest: beginDigest().value() };
 
-/** A file of lines that grows, such as `metrics.jsonl`; it is closed by being disposed of. */
+/** A file to which lines are appended. Disposing of it closes the file. */
 export interface LineFile extends Disposable {
-  /** All that it holds: what a checkpoint remembers to cut it back to. */
+  /** The length and digest of the content so far. */
   readonly beginning: Beginning;
-  /** Adds lines, each ended by a newline, in one write. */
+  /** Appends lines, each with a newline at its end, in one write. */
   append(...lines: string[]): Promise<void>;
-  /** Returns once everything appended is on the disk. */
+  /** Waits until all appended lines are on the disk. */
   sync(): Promise<void>;
 }
 
-/** Refuses a file that does not begin as a checkpoint remembers; returns the digest so far. */
+/** Checks the recorded beginning of a file, and returns its digest to continue. */
 async function readBeginning(
   file: Deno.FsFile,
   path: string,
@@ -60,10 +60,10 @@ async function readBeginning(
 }
 
 /**
- * Refuses a file that does not begin as a checkpoint remembers.
+ * Refuses a file whose beginning differs from the recorded one.
  *
- * @param path The file; it may be missing where nothing is remembered of it.
- * @param beginning What is remembered.
+ * @param path The file. It may be missing if the recorded beginning is empty.
+ * @param beginning The beginning that a checkpoint recorded.
  * @throws {UserError} If the file is shorter, was changed, or cannot be read.
  */
 export async function requireBeginning(path: string, beginning: Beginning): Promise<void> {
@@ -78,13 +78,13 @@ export async function requireBeginning(path: string, beginning: Beginning): Prom
 }
 
 /**
- * Opens a file of lines for appending, after cutting it back to what a checkpoint remembers: a
- * resumed run then rewrites exactly the lines that came after the checkpoint.
+ * Opens a file of lines for appending, truncated to its recorded beginning. A resumed run then appends
+ * again exactly the lines that came after its checkpoint.
  *
- * @param path The file; created where it is missing.
- * @param beginning What of it is kept; {@linkcode noBeginning} starts afresh.
+ * @param path The file; it is created if it is missing.
+ * @param beginning The part to keep; {@linkcode noBeginning} keeps nothing.
  * @returns The file; declare it with `using`.
- * @throws {UserError} Where it can't be written, or does not begin with what is to be kept.
+ * @throws {UserError} If the file can't be written, or its beginning differs from the recorded one.
  */
 export async function openLineFile(path: string, beginning: Beginning): Promise<LineFile> {
   const trying = async <T>(action: () => Promise<T>): Promise<T> => {
@@ -121,7 +121,7 @@ export async function openLineFile(path: string, beginning: Beginning): Promise<
         try {
           end += await writeAll(file, bytes, beginDigest());
         } catch (error) {
-          // What the disk still took of a line is half a line.
+          // A full disk may have taken half a line.
           await file.truncate(end).catch(() => {});
           throw error;
         }
@@ -132,7 +132,7 @@ export async function openLineFile(path: string, beginning: Beginning): Promise<
   };
 }
 
-/** Refuses to open for writing what is there and no file. */
+/** Refuses a path that holds something other than a regular file. */
 async function requireWritable(path: string): Promise<void> {
   if (await isThere(path)) await requireFile(path);
 }

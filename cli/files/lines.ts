@@ -1,5 +1,5 @@
 /**
- * A file's lines, one at a time: a large file is never in memory as a whole.
+ * The lines of a file, one at a time, so that a large file is never in memory as a whole.
  *
  * @module
  */
@@ -14,21 +14,21 @@ export interface Line {
   readonly bytes: Uint8Array;
 }
 
-/** How long a line may be. */
+/** The limit of a line's length. */
 export interface LineLimit {
   /** The most bytes of a line, without its newline. */
   readonly bytes: number;
-  /** The error for a longer one, from its number. */
+  /** Makes the error for a longer line, from its number. */
   refuse(line: number): Error;
 }
 
 const newline = 0x0a;
 
 /**
- * Splits bytes into lines at each `\n`; a last line needs none.
+ * Splits bytes into lines at each `\n`. The last line needs no `\n`.
  *
- * @param chunks The bytes, cut anywhere.
- * @param limit How long a line may be; of any length unless told.
+ * @param chunks The bytes, in pieces of any size.
+ * @param limit The limit of a line's length (default: none).
  * @returns The lines, blank ones included.
  *
  * @example
@@ -48,7 +48,7 @@ export async function* linesOf(
 ): AsyncGenerator<Line> {
   let number = 1;
   let offset = 0;
-  // The parts of the line at hand that came in earlier chunks.
+  // The parts of the current line from earlier chunks.
   let parts: Uint8Array[] = [];
   let length = 0;
   const grow = (by: number) => {

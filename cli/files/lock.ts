@@ -1,5 +1,5 @@
 /**
- * Locks: files that one process at a time holds.
+ * Locks: files that one process at a time can hold.
  *
  * @module
  */
@@ -7,19 +7,19 @@
 import { UserError } from "@unitune/training";
 import { writeError } from "./write.ts";
 
-/** A lock that this process has; dispose of it to give it back. */
+/** A lock that this process holds, until it is disposed of. */
 export interface Lock extends Disposable {
-  /** Whether its file was made for it. */
+  /** Whether the lock's file did not exist before. */
   readonly isNew: boolean;
 }
 
 /**
- * Takes a lock that one process at a time can have. The system gives it back when the process ends,
+ * Takes a lock, which one process at a time can hold. The system releases it when the process ends,
  * however it ends.
  *
- * @param path An empty file that stands for the lock; created where it is missing.
- * @returns The lock. Undefined where another process has it.
- * @throws {UserError} Where the file can't be opened, or is no empty file.
+ * @param path An empty file that represents the lock; it is created if it is missing.
+ * @returns The lock, or undefined if another process holds it.
+ * @throws {UserError} If the file can't be opened, or is not an empty file.
  */
 export async function takeLock(path: string): Promise<Lock | undefined> {
   try {
@@ -32,7 +32,7 @@ export async function takeLock(path: string): Promise<Lock | undefined> {
         return undefined;
       }
       if (await isAt(file, path)) return { isNew, [Symbol.dispose]: () => file.close() };
-      // Whoever had it has taken the file away: a lock on it means nothing any more.
+      // The former holder has removed the file, so a lock on it excludes nobody.
       file.close();
     }
   } catch (error) {
@@ -40,7 +40,7 @@ export async function takeLock(path: string): Promise<Lock | undefined> {
   }
 }
 
-/** Opens the file of a lock; undefined where it was taken away meanwhile. */
+/** Opens the file of a lock; undefined if it was removed meanwhile. */
 async function openLock(
   path: string,
 ): Promise<{ readonly file: Deno.FsFile; readonly isNew: boolean } | undefined> {
@@ -63,11 +63,11 @@ async function openLock(
   }
 }
 
-/** Whether an open file is the one at a path. */
+/** Tells whether an open file is still the one at a path. */
 async function isAt(file: Deno.FsFile, path: string): Promise<boolean> {
   try {
     const [own, there] = [await file.stat(), await Deno.lstat(path)];
-    // Windows has no such numbers, and does not let go of an open file.
+    // Windows has no inode numbers, but does not remove an open file either.
     return own.ino === there.ino && own.dev === there.dev;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;

@@ -9,13 +9,13 @@ import { fileError } from "./file_error.ts";
 import { decodeUtf8 } from "./utf8.ts";
 
 /**
- * The bytes of a file, which has to be one of the disk: a pipe or a device has no end that can be
- * waited for, and cannot be read a second time.
+ * Reads the bytes of a file on the disk. Pipes and devices are refused: they may never end, and can't
+ * be read a second time.
  *
- * @param path The file.
- * @param most The most bytes that it may have.
- * @returns Its bytes.
- * @throws {UserError} Where it can't be read, is something else than a file, or larger.
+ * @param path The path of the file.
+ * @param most The largest size that is read, in bytes.
+ * @returns The bytes.
+ * @throws {UserError} If the file can't be read, is not a regular file, or is larger.
  */
 export async function readBytes(path: string, most = LARGEST_FILE): Promise<Uint8Array> {
   try {
@@ -27,12 +27,12 @@ export async function readBytes(path: string, most = LARGEST_FILE): Promise<Uint
 }
 
 /**
- * The text of a file in UTF-8, a byte order mark at its beginning left out.
+ * Reads the text of a UTF-8 file, without a byte order mark.
  *
- * @param path The file.
- * @param most The most bytes that it may have.
- * @returns Its text.
- * @throws {UserError} Where it can't be read, is something else than a file, larger, or not UTF-8.
+ * @param path The path of the file.
+ * @param most The largest size that is read, in bytes.
+ * @returns The text.
+ * @throws {UserError} If the file can't be read, is not a regular file, is larger, or is not UTF-8.
  */
 export async function readText(path: string, most = LARGEST_TEXT): Promise<string> {
   return decodeUtf8(
@@ -43,9 +43,9 @@ export async function readText(path: string, most = LARGEST_TEXT): Promise<strin
 }
 
 /**
- * The value of a JSON file.
+ * Reads the value of a JSON file.
  *
- * @param path The file.
+ * @param path The path of the file.
  * @returns The value.
  * @throws {UserError} If the file cannot be read or is not JSON.
  */
@@ -60,19 +60,19 @@ export async function readJson(path: string): Promise<unknown> {
 }
 
 /**
- * Refuses what is no file of the disk, and files that are too large.
+ * Refuses paths that are not regular files, and files that are too large.
  *
- * @param path What is to be opened.
- * @param most The most bytes that it may have.
- * @throws {UserError} Where it is a folder, a pipe, a device, or larger.
- * @throws {Deno.errors.NotFound} Where it is not there.
+ * @param path The path of a file that is to be opened.
+ * @param most The largest size that is read, in bytes (default: any).
+ * @throws {UserError} If it is a folder, a pipe or a device, or larger.
+ * @throws {Deno.errors.NotFound} If it does not exist.
  */
 export async function requireFile(path: string, most = Infinity): Promise<void> {
   const { isFile, isDirectory, size } = await Deno.stat(path);
   if (isDirectory) throw new UserError(`can't open ${path}: it is a folder`);
   if (!isFile) {
     throw new UserError(
-      `can't open ${path}: it is a pipe or a device, save what it gives in a file`,
+      `can't open ${path}: it is a pipe or a device; save its content in a file`,
     );
   }
   if (size > most) {
@@ -82,8 +82,8 @@ export async function requireFile(path: string, most = Infinity): Promise<void> 
   }
 }
 
-/** The most bytes that are read of a file: as many as the memory of the wasm backend has. */
+/** The largest file that is read, in bytes: the memory of the wasm backend. */
 const LARGEST_FILE = 2 ** 32;
 
-/** The most bytes that are read of a text as a whole, such as a configuration. */
+/** The largest text that is read as a whole, such as a configuration, in bytes. */
 const LARGEST_TEXT = 2 ** 24;

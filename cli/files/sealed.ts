@@ -1,7 +1,7 @@
 /**
- * Files that a command writes for people, such as pages and plots. Each ends with a line that bears
- * the digest of all before it, its seal. So a command knows again what a command has written and
- * nobody has changed since, and replaces nothing else.
+ * Files that a command writes for people, such as pages and plots. Each ends with a seal: a line with
+ * the digest of everything before it. A command replaces only a file with a valid seal, which was
+ * written by a command and has not been changed since.
  *
  * @module
  */
@@ -12,9 +12,9 @@ import { UserError } from "@unitune/training";
 import { writeFileAtomically } from "./atomic.ts";
 
 /**
- * A text with its seal: a comment of HTML, of SVG and of Markdown.
+ * Adds a seal to a text, as a comment that HTML, SVG and Markdown all have.
  *
- * @param text The text; a newline is added where it does not end with one.
+ * @param text The text; a missing newline at its end is added.
  * @returns The text and its seal.
  *
  * @example
@@ -33,10 +33,10 @@ export function sealed(text: string): string {
 }
 
 /**
- * Whether a text bears its own seal: it is all that {@linkcode sealed} made, unchanged.
+ * Tells whether a text has a valid seal, so that it is unchanged since {@linkcode sealed} made it.
  *
  * @param text The text.
- * @returns True where it does.
+ * @returns True if the seal is valid.
  */
 export function isSealed(text: string): boolean {
   const end = text.lastIndexOf("\n", text.length - 2) + 1;
@@ -44,16 +44,16 @@ export function isSealed(text: string): boolean {
 }
 
 /**
- * Refuses to write where something is that no command has written, or that was changed since.
+ * Refuses to replace anything but a file with a valid seal.
  *
- * @param path Where a sealed file is to be written.
- * @param instead What else one can do, such as `"give --out another file"`.
- * @throws {UserError} If something else is there.
+ * @param path The path where a sealed file is to be written.
+ * @param instead Advice for the user, such as `"give --out another file"`.
+ * @throws {UserError} If the path holds anything else.
  */
 export async function requireReplaceable(path: string, instead: string): Promise<void> {
   let text: string;
   try {
-    // A link is replaced with the file that it leads to left as it is; it is somebody's all the same.
+    // A link is refused, too: replacing it would keep its target, but the user made the link.
     const { isFile, size } = await Deno.lstat(path);
     if (!isFile || size > LARGEST) throw foreign(path, instead);
     text = await Deno.readTextFile(path);
@@ -66,23 +66,23 @@ export async function requireReplaceable(path: string, instead: string): Promise
   if (!isSealed(text)) throw foreign(path, instead);
 }
 
-/** Bytes that no page of ours has. */
+/** More bytes than any page of ours has. */
 const LARGEST = 2 ** 28;
 
 function foreign(path: string, instead: string): UserError {
   return new UserError(
-    `${path} is there already, and was not written by this command or was changed since: move it ` +
+    `${path} already exists, and was not written by this command or was changed since: move it ` +
       `away, or ${instead}`,
   );
 }
 
 /**
- * Writes a file with its seal. It takes the place of nothing but a file that bears its seal.
+ * Writes a text with its seal. An existing file is replaced only if its seal is valid.
  *
- * @param path Where; its folder exists.
+ * @param path The path of the file; its folder exists.
  * @param text The text.
- * @param instead What else one can do, where something else is there.
- * @throws {UserError} If something else is there, or the file cannot be written.
+ * @param instead Advice for the user if the path holds something else.
+ * @throws {UserError} If the path holds something else, or the file cannot be written.
  */
 export async function writeSealed(path: string, text: string, instead: string): Promise<void> {
   await requireReplaceable(path, instead);

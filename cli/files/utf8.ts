@@ -1,15 +1,15 @@
 /**
- * Bytes to text, strictly: what is not UTF-8 is an error with its place.
+ * Strict decoding of UTF-8: an ill-formed sequence is an error that tells its offset.
  *
  * @module
  */
 
 /**
- * Where a byte sequence stops being UTF-8.
+ * Finds the first ill-formed sequence in bytes of UTF-8.
  *
  * @param bytes The bytes.
- * @returns The offset of the first byte of the first ill-formed sequence (Unicode, table 3-7), or
- * undefined where all is well.
+ * @returns The offset of the sequence's first byte (Unicode, table 3-7), or undefined if there is no
+ * such sequence.
  *
  * @example
  * ```ts
@@ -38,7 +38,7 @@ export function invalidUtf8At(bytes: Uint8Array): number | undefined {
   return undefined;
 }
 
-/** Well-formed UTF-8: the first byte's range, the second's, and how many follow the first. */
+/** Well-formed UTF-8: the ranges of the first and the second byte, and the bytes after the first. */
 const forms: readonly {
   readonly from: number;
   readonly to: number;
@@ -57,10 +57,10 @@ const forms: readonly {
 ];
 
 /**
- * The text that bytes spell in UTF-8, a byte order mark at the beginning left out.
+ * Decodes UTF-8, without a byte order mark.
  *
  * @param bytes The bytes.
- * @param invalid The error for an ill-formed sequence, from its offset and a description.
+ * @param invalid Makes the error for an ill-formed sequence, from its offset and a description.
  * @returns The text.
  */
 export function decodeUtf8(
@@ -71,7 +71,7 @@ export function decodeUtf8(
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (error) {
     const offset = invalidUtf8At(bytes);
-    // Well-formed, and yet refused: the text is longer than a string can be.
+    // Well-formed, but longer than a string can be.
     if (offset === undefined) throw error;
     throw invalid(offset, describe(bytes, offset));
   }

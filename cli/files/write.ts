@@ -8,13 +8,13 @@ import { dirname } from "node:path";
 import { FileError, fileError } from "./file_error.ts";
 import type { RunningDigest } from "./digest.ts";
 
-/** What a file holds. */
+/** The content of a file; text is written as UTF-8. */
 export type FileContent = string | Uint8Array;
 
-/** Bytes that are written, or read, at once. */
+/** The bytes of one read or write. */
 export const PIECE = 1 << 22;
 
-/** Writes all of a content; while the system takes a piece, its digest is computed. */
+/** Writes a content and adds it to a digest, which is computed while the system writes. */
 export async function writeAll(
   file: Deno.FsFile,
   content: FileContent,
@@ -32,7 +32,7 @@ export async function writeAll(
   return bytes.length;
 }
 
-/** "Not found" while writing is about the folder, since the file itself need not exist. */
+/** The error of a failed write. "Not found" then means the folder: the file need not exist. */
 export function writeError(error: unknown, path: string): unknown {
   return error instanceof Deno.errors.NotFound
     ? new FileError(`can't write ${path}: the folder ${dirname(path)} does not exist`, {

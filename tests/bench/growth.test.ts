@@ -110,7 +110,7 @@ Deno.test("growth: a document takes the place of nothing but an unchanged one", 
     }).output();
     assertEquals(code, 1);
     const told = new TextDecoder().decode(stderr);
-    assertStringIncludes(told, `error: ${out}/growth.md is there already`);
+    assertStringIncludes(told, `error: ${out}/growth.md already exists`);
     assertEquals(await Deno.readTextFile(`${out}/growth.md`), "mine");
   } finally {
     await Deno.remove(out, { recursive: true });

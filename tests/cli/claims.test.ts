@@ -140,7 +140,7 @@ inFolder("a page takes the place of nothing but an unchanged page", async (folde
   const path = `${run}/report.html`;
 
   await Deno.writeTextFile(path, "<p>My own page.</p>\n");
-  assertRefused(await report(), 1, `${path} is there already`);
+  assertRefused(await report(), 1, `${path} already exists`);
   assertEquals(await Deno.readTextFile(path), "<p>My own page.</p>\n");
   await Deno.remove(path);
   for (let time = 0; time < 2; time++) assertEquals((await report()).code, 0);
@@ -151,7 +151,7 @@ inFolder("a page takes the place of nothing but an unchanged page", async (folde
   assertStringIncludes(await Deno.readTextFile(path), "with a remark of mine");
 
   for (const out of [data, `${run}/config.json`, `${run}/metrics.jsonl`, `${run}/checkpoints`]) {
-    assertRefused(await report("--out", out), 1, `${out} is there already`);
+    assertRefused(await report("--out", out), 1, `${out} already exists`);
   }
   await trained("--resume", run);
 });

@@ -161,7 +161,7 @@ inFolder(
     for (const line of [`{"a`, "[]", "null", "1", "\0", "NaN", `"a"`, "\ufffe"]) {
       assertEquals(
         await read(`{"a":1}\n${line}\n{"a":2}\n`),
-        `UserError: ${path}:2: not an object of JSON: remove the line, or restore the file`,
+        `UserError: ${path}:2: not a JSON object: remove the line, or restore the file`,
       );
     }
   },
@@ -353,7 +353,7 @@ inFolder(
     await Deno.writeTextFile(metrics, `{"step":`, { append: true });
     assertEquals((await report("--run", run)).code, 0);
     await Deno.writeTextFile(metrics, `\n`, { append: true });
-    assertRefused(await report("--run", run), 1, "not an object of JSON");
+    assertRefused(await report("--run", run), 1, "not a JSON object");
 
     const good = (await Deno.readTextFile(metrics)).split("\n")[0] ?? "";
     const odd: readonly unknown[] = [1e400, -1e308, null, "x", [], {}, "</script>", evil, 1e15];

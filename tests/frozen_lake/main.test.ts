@@ -64,7 +64,7 @@ Deno.test("a report takes the place of nothing but an unchanged report", async (
       await Deno.writeTextFile(`${out}/${name}`, "mine");
       const { code, stderr } = await frozenLake(...short, "--out", out);
       assertEquals(code, 1);
-      assertStringIncludes(stderr, `error: ${out}/${name} is there already`);
+      assertStringIncludes(stderr, `error: ${out}/${name} already exists`);
       assertEquals(stderr.trimEnd().split("\n").length, 1);
       assertEquals([...Deno.readDirSync(out)].map((entry) => entry.name), [name]);
       assertEquals(await Deno.readTextFile(`${out}/${name}`), "mine");
