@@ -143,7 +143,7 @@ function planOf(
 const range = (numbers: readonly number[]) =>
   [...new Set([numbers.at(0), numbers.at(-1)])].join(" to ");
 
-/** What a study's document says, above and below its table. */
+/** The document of a study: its table, with the text above and below. */
 function documentOf(
   command: string,
   commit: string | undefined,
@@ -156,18 +156,18 @@ function documentOf(
     `Command: \`${command}\`  `,
     `Commit: ${commit ?? "unknown"}  `,
     `Seeds: ${range(seeds)}; the settings of each arm are the best on validation data of ` +
-    `${chosenBy.length === 1 ? "seed" : "seeds"} ${range(chosenBy)}, of learning rates ` +
+    `${chosenBy.length === 1 ? "seed" : "seeds"} ${range(chosenBy)}, among learning rates ` +
     plan.rates.join(", "),
     "",
     studyMarkdown(plan, results),
     "",
     ...studyRemarks(plan, results).map((remark) => `- ${remark}`),
     "",
-    "What was tried, and its exact match on the validation data that chose:",
+    "All settings tried, with their exact match on the validation data that decided:",
     "",
     ...studyTried(plan, results).map((tried) => `- ${tried}`),
     "",
-    `Runs, and the exact match of each seed, ${range(seeds)}:`,
+    `Runs, with the exact match of each seed, ${range(seeds)}:`,
     "",
     ...studyRuns(plan, results).map((runs) => `- ${runs}`),
     "",

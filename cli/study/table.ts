@@ -180,7 +180,7 @@ function sideCells(plan: StudyPlan, results: StudyResults): readonly (readonly s
   ];
 }
 
-/** What was tried of each arm, a line each: exact match on the validation data that chose. */
+/** The settings tried of each arm, a line each: exact match on the validation data that decided. */
 export function studyTried(plan: StudyPlan, results: StudyResults): string[] {
   const chosenBy = seedsOf(plan).slice(0, plan.selectionSeeds);
   return plan.arms.map(({ name }) => {
@@ -220,7 +220,7 @@ export function studyRuns(plan: StudyPlan, results: StudyResults): string[] {
   });
 }
 
-/** Measures of single kinds of questions, and of preferences: what is said beside the table. */
+/** Remarks beside the table: measures of single kinds of questions, and of preferences. */
 export function studyRemarks(plan: StudyPlan, results: StudyResults): string[] {
   const perSeed = (arm: string, measure: string) => [
     ...measuresBySeed(results, arm, measure).values(),
@@ -229,18 +229,18 @@ export function studyRemarks(plan: StudyPlan, results: StudyResults): string[] {
   const many = "exact_match/pick";
   const baseline = measuresBySeed(results, BASELINE, many);
   const measure = baseline.size > 0 ? many : "exact_match";
-  const where = baseline.size > 0 ? "on pick, which has many right answers" : "on the test";
+  const where = baseline.size > 0 ? "on pick, which has many correct answers" : "on the test";
   const against = measuresBySeed(results, BASELINE, measure);
   const early = measuresBySeed(results, "sft-early", measure);
   const { noise = 0 } = plan.shared;
   const rewarded = plan.arms.filter(({ name }) => ["ppo", "grpo", "rloo"].includes(name));
   return [
     ...(noise === 0 ? [] : [
-      `${noise} of the training answers are wrong, the same ones for all arms; where two answers ` +
-      `are compared, the wrong one is preferred there. Verifiers, validation data and the test are ` +
-      `not misled; mistaught are right answers to the prompts that wrong ones were trained on`,
+      `${noise} of the training answers are wrong, the same ones for all arms. In their pairs the ` +
+      `wrong answer is the chosen one. Verifiers, validation data and the test have no noise; ` +
+      `mistaught is the exact match on the prompts whose training answers are wrong`,
     ]),
-    `exact match of the checkpoints on validation data: ${
+    `exact match of the starting checkpoints on validation data: ${
       list(perSeed(BASE, "validation/exact_match"))
     }`,
     ...rewarded.flatMap(({ name }) => {
@@ -251,9 +251,9 @@ export function studyRemarks(plan: StudyPlan, results: StudyResults): string[] {
       return [
         `${name} ${where}: ${
           showDifference(pairedDifference(own, against))
-        } over ${BASELINE}, more ` +
-        `on ${wins.length} of ${own.size} seeds (from ${start.mean.toFixed(3)}: ` +
-        `${list([...own.values()])} against ${list([...against.values()])})` +
+        } over ${BASELINE}, higher ` +
+        `on ${wins.length} of ${own.size} seeds (${BASE}: ${start.mean.toFixed(3)}; ` +
+        `${name}: ${list([...own.values()])}; ${BASELINE}: ${list([...against.values()])})` +
         (early.size === 0
           ? ""
           : `; ${showDifference(pairedDifference(own, early))} over sft-early`),
@@ -262,15 +262,17 @@ export function studyRemarks(plan: StudyPlan, results: StudyResults): string[] {
     ...["dpo", "ipo"].flatMap((name) => {
       const after = perSeed(name, "pairs/margin");
       return after.length === 0 ? [] : [
-        `${name}: margins of held-out pairs rise from ${
+        `${name}: the margins of held-out pairs rise from ${
           list(perSeed(name, "pairs/margin_before"))
-        } to ${list(after)}; the preferred answer wins in ${list(perSeed(name, "pairs/accuracy"))}`,
+        } to ${list(after)}; the chosen answer has the higher implicit reward in ${
+          list(perSeed(name, "pairs/accuracy"))
+        }`,
       ];
     }),
     ...[perSeed("reward-model", "pairs/accuracy")].flatMap((accuracies) =>
       accuracies.length === 0
         ? []
-        : [`the reward model ranks held-out pairs rightly in ${list(accuracies)}`]
+        : [`the reward model ranks held-out pairs correctly in ${list(accuracies)}`]
     ),
   ];
 }
