@@ -45,10 +45,10 @@ function summed(x: Tensor, keyHeads: number): Tensor {
 }
 
 /**
- * The cotangents of q, k, v and g where A, B and C are those of the three results of
+ * The cotangents of q, k, v and g, where A, B and C are the cotangents of the three results of
  * `attentionGradient(q, k, v, g)`. For each head, with `z = scale Q K'`, `s = z` or, with a bound,
- * `s = c tanh(z / c)` of slope `r = 1 - (s / c)^2`, sums over the last axis, and weights of 0 where a
- * query does not see a key:
+ * `s = c tanh(z / c)` of slope `r = 1 - (s / c)^2`, sums over the last axis, and weights of 0 where
+ * a query does not see a key:
  *
  *     P = softmax(s)   U = G V'   m = sum(P U)   E = P (U - m)   F = r E
  *     the gradient:   dQ = scale F K   dK = scale F' Q   dV = P' G

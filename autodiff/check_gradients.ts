@@ -16,7 +16,7 @@ import {
 } from "@unitune/core";
 import { grad } from "./vjp.ts";
 
-/** How gradients are checked. */
+/** Options of the check. */
 export interface CheckOptions {
   /** 1 for gradients, 2 for gradients of gradients as well (default 1). */
   readonly order?: 1 | 2;
@@ -61,7 +61,7 @@ function weightedSum(tree: unknown): Tensor {
  * ```
  *
  * @param f A pure function of a tree of tensors to a tree of tensors, smooth near x.
- * @param x Where; float tensors only, taken as f64.
+ * @param x The point; float tensors only, taken as f64.
  * @param options The order, the step and the tolerance.
  * @throws {Error} If a gradient differs; names the element that differs most.
  */

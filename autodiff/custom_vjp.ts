@@ -12,7 +12,7 @@ import { cotangentLeaves } from "./pull.ts";
 import { closedOver, recordCall, replay, resolve } from "./record.ts";
 import type { CustomVjpRule } from "./rules.ts";
 
-/** The call that a backward function goes back through. */
+/** The call that a backward function differentiates. */
 export interface Residuals<T, R> {
   /** The argument. */
   readonly x: T;
@@ -42,8 +42,8 @@ export function withBackward(
 }
 
 /**
- * A function with a gradient of its own: for derivatives that are known in a better form than that
- * of the steps, or that are meant to differ from it.
+ * A function with a gradient of its own: for derivatives that have a better form than the one from
+ * the steps, or that are meant to differ from it.
  *
  * @example
  * ```ts
@@ -51,7 +51,7 @@ export function withBackward(
  * import { floor, mul, sum, type Tensor, tensor } from "@unitune/core";
  * import { customVjp, grad } from "@unitune/autodiff";
  *
- * // Rounds down, and lets the gradient pass as if it did not.
+ * // Rounds down, and passes the gradient through unchanged (straight-through).
  * const straightThrough = customVjp((x: Tensor) => floor(x), (_, cotangent) => cotangent);
  * const f = (x: Tensor) => sum(mul(straightThrough(x), 3));
  * assertEquals(await f(tensor([1.5])).item(), 3);
@@ -60,8 +60,8 @@ export function withBackward(
  *
  * @param f A pure function of a tree of tensors to a tree of floats.
  * @param backward From argument, value and a cotangent of the value to a cotangent of the argument.
- * It is linear in the cotangent and made of operations, so that it has gradients itself; what it
- * gives for tensors of the argument that are no floats is ignored.
+ * It is linear in the cotangent and made of operations, so that it has gradients itself; its
+ * results for tensors of the argument that are no floats are ignored.
  * @returns The function. A call throws an Error if f uses a tensor that is being differentiated and
  * is not in its argument, since no gradient would reach it.
  */

@@ -1,4 +1,4 @@
-/** The way back through a recording. */
+/** Cotangents pulled back through a recording. */
 import {
   add,
   type Expression,
@@ -21,7 +21,7 @@ function applyRule<P extends PrimitiveName>(
   return rule({ ...application, parameters });
 }
 
-/** The cotangents of a recording's variables from those of its results. */
+/** The cotangents of a recording's variables from the cotangents of its results. */
 export function pull(
   { variables, steps, results }: Recording,
   slots: readonly Tensor[],
@@ -51,7 +51,7 @@ export function pull(
 }
 
 /**
- * The tensors of a cotangent in the order of those of a value, null where the value is no float.
+ * The tensors of a cotangent in the order of the value's tensors, null where the value is no float.
  *
  * @throws {ShapeError} If a float of the value has no cotangent of its shape and dtype.
  */

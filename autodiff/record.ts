@@ -1,4 +1,7 @@
-/** Recordings: what a function did to its variables, as a list of steps that can be replayed. */
+/**
+ * Recordings: the computation of a function on its variables, as a list of steps that can be
+ * replayed.
+ */
 import {
   applyAll,
   type Cell,
@@ -12,14 +15,14 @@ import {
   variable,
 } from "@unitune/core";
 
-/** Where an operand comes from: a slot of the recording, or a tensor that is none of its values. */
+/** The source of an operand: a slot of the recording, or a tensor that is none of its values. */
 export type Source = number | Tensor;
 
 /** A primitive that was applied to values that depend on the variables. */
 export interface RecordedStep {
   /** The primitive and its parameters. */
   readonly expression: Expression;
-  /** Where its operands come from. */
+  /** The sources of its operands. */
   readonly sources: readonly Source[];
   /** The slot of its first result, and the number of its results, whose slots follow each other. */
   readonly first: number;
@@ -28,19 +31,19 @@ export interface RecordedStep {
 
 /**
  * The steps from variables to results, operands before their users. Slots 0 to `variables - 1` are
- * the variables; those of the steps' results follow in the order of the steps.
+ * the variables; the slots of the steps' results follow in the order of the steps.
  */
 export interface Recording {
   /** The number of variables. */
   readonly variables: number;
   /** The steps whose values depend on a variable. */
   readonly steps: readonly RecordedStep[];
-  /** Where the results come from. */
+  /** The sources of the results. */
   readonly results: readonly Source[];
 }
 
 /**
- * Records how results come from variables.
+ * Records the computation of results from variables.
  *
  * @throws {Error} If a value between them was evaluated: the expression behind it is gone then.
  */
@@ -48,7 +51,7 @@ export function record(variables: readonly Tensor[], results: readonly Tensor[])
   const steps: RecordedStep[] = [];
   let slots = variables.length;
   const known = new Map<Cell, Source>(variables.map(({ cell }, slot) => [cell, slot]));
-  // The first slots of what gives several results, each of which has a cell.
+  // The first slots of expressions with several results, each of which has a cell.
   const firstSlots = new Map<Expression, number>();
   const sourceOf = (tensor: Tensor): Source | undefined =>
     tensor.differentiated ? known.get(tensor.cell) : tensor;
@@ -86,7 +89,10 @@ export function record(variables: readonly Tensor[], results: readonly Tensor[])
   return { variables: variables.length, results: results.map(visit), steps };
 }
 
-/** The expression that computed a tensor, which of its results the tensor is, and of how many. */
+/**
+ * The expression that computed a tensor, the number of its results, and the tensor's place among
+ * them.
+ */
 function applicationOf({ cell: { value }, shape }: Tensor): {
   readonly expression: Expression;
   readonly index: number;
@@ -108,7 +114,7 @@ export interface RecordedCall<R> {
   readonly variables: readonly Tensor[];
   /** The function's result, made of the variables. */
   readonly result: R;
-  /** How the tensors of the result come from the variables. */
+  /** The computation of the result's tensors from the variables. */
   readonly recording: Recording;
 }
 
@@ -121,8 +127,8 @@ export function recordCall<T, R>(f: (x: T) => R, x: T): RecordedCall<R> {
 }
 
 /**
- * The tensors through which a derivative is being taken and that a recording uses beside its
- * variables: what a function closes over.
+ * The tensors that a recording uses beside its variables and through which a derivative is being
+ * taken: those that the function closes over.
  */
 export function closedOver({ steps, results }: Recording): Tensor[] {
   const sources = [...steps.flatMap((step) => step.sources), ...results];
@@ -132,7 +138,7 @@ export function closedOver({ steps, results }: Recording): Tensor[] {
   return [...new Set(free)];
 }
 
-/** The value of a source, given those of the slots. */
+/** The value of a source, given the values of the slots. */
 export function resolve(source: Source, slots: readonly Tensor[]): Tensor {
   const value = typeof source === "number" ? slots[source] : source;
   if (value === undefined) throw new RangeError(`the recording has no slot ${source}`);

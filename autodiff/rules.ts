@@ -66,7 +66,7 @@ export interface Application<P extends PrimitiveName> {
 /** The cotangent of each operand, null for none; operands that are no floats have none. */
 export type Cotangents = readonly (Tensor | null)[];
 
-/** From the cotangents of the results to those of the operands. */
+/** A function from the cotangents of the results to the cotangents of the operands. */
 export type GradientRule<P extends PrimitiveName> = (application: Application<P>) => Cotangents;
 
 /** The backward function that autodiff keeps behind the opaque rule of `customVjp`. */
@@ -163,7 +163,7 @@ export const rules: { readonly [P in PrimitiveName]: GradientRule<P> } = {
   sin: unary((g, x) => mul(g, cos(x))),
   // -g sin x
   cos: unary((g, x) => mul(g, neg(sin(x)))),
-  // g (1 - y^2) = g 4 e / (1 + e)^2 with e = e^-2|x|, of which no digit cancels where y is near 1
+  // g (1 - y^2) = g 4 e / (1 + e)^2 with e = e^-2|x|, in which no digits cancel where y is near 1
   tanh: unary((g, x) => {
     const e = exp(mul(abs(x), -2));
     return mul(g, div(mul(e, 4), square(add(e, 1))));
@@ -241,12 +241,12 @@ export const rules: { readonly [P in PrimitiveName]: GradientRule<P> } = {
   argsort: none,
   // g b', a' g
   matmul: binary((g, a, b) => [matmul(g, transposeLast(b)), matmul(transposeLast(a), g)]),
-  // the gradients for g, none for what says which keys are seen
+  // the gradients for g, none for the integers of the mask
   attention: ({ cotangents, inputs, parameters }) => [
     ...applyAll("attentionGradient", inputs.toSpliced(3, 0, only(cotangents)), parameters),
     ...inputs.slice(3).map(() => null),
   ],
-  // see secondGradient; none for what says which keys are seen
+  // see secondGradient; none for the integers of the mask
   attentionGradient: ({ cotangents, inputs, parameters }) => {
     const operands = attentionGradientOperands(inputs, parameters);
     const given = [operand(cotangents, 0), operand(cotangents, 1), operand(cotangents, 2)] as const;
@@ -310,7 +310,7 @@ export const rules: { readonly [P in PrimitiveName]: GradientRule<P> } = {
   },
   randomBits: none,
   stopGradient: none,
-  // none for the values, what the rule says for the others
+  // none for the values, the rule's cotangents for the others
   customVjp: ({ cotangents, inputs, outputs, parameters: { rule, values } }) => {
     if (!isCustomVjpRule(rule)) {
       throw new Error(`the rule ${rule.name} is none of autodiff's: make it with customVjp`);

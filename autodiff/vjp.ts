@@ -14,7 +14,7 @@ import { cotangentLeaves, pull } from "./pull.ts";
 import { recordCall, replay, resolve } from "./record.ts";
 import type { Cotangents } from "./rules.ts";
 
-/** A function's value, and the way back from it. */
+/** A function's value and its vector-Jacobian product. */
 export interface Vjp<T, R> {
   /** The value `f(x)`. */
   readonly value: R;
@@ -33,7 +33,7 @@ export interface ValueAndGradient<P> {
   readonly gradient: P;
 }
 
-/** A value to differentiate, and what else a function computed on the way. */
+/** A value to differentiate, and anything else that a function computed on the way. */
 export interface ValueAndAux<X> {
   /** The value, a scalar. */
   readonly value: Tensor;
@@ -41,7 +41,7 @@ export interface ValueAndAux<X> {
   readonly aux: X;
 }
 
-/** Checks that a tree can be differentiated, and gives its tensors. */
+/** Checks that a tree can be differentiated, and returns its tensors. */
 function differentiableLeaves(name: string, tree: unknown): Tensor[] {
   return [...leafPaths(tree)].map(([path, leaf]) => {
     if (isFloat(leaf.dtype)) return leaf;
@@ -52,7 +52,10 @@ function differentiableLeaves(name: string, tree: unknown): Tensor[] {
   });
 }
 
-/** A function's value, and the way back from cotangents of its tensors, in their order. */
+/**
+ * A function's value, and its vector-Jacobian product for cotangents of its tensors, in their
+ * order.
+ */
 interface Differentiated<T, R> {
   readonly value: R;
   readonly pullFrom: (cotangents: Cotangents) => T;
@@ -61,7 +64,7 @@ interface Differentiated<T, R> {
 function differentiate<T, R>(name: string, f: (x: T) => R, x: T): Differentiated<T, R> {
   const leaves = differentiableLeaves(name, x);
   const { result, recording } = recordCall(f, x);
-  // Replayed on x itself, results and gradients depend on no variable: only on what x depends on.
+  // Replayed on x itself, results and gradients depend on no variable, only on the inputs of x.
   const slots = replay(recording, leaves);
   return {
     value: replaceLeaves(result, recording.results.map((source) => resolve(source, slots))),
@@ -87,7 +90,7 @@ function differentiate<T, R>(name: string, f: (x: T) => R, x: T): Differentiated
  * ```
  *
  * @param f A pure function of a tree of tensors to a tree of tensors.
- * @param x Where; its tensors are floats, static leaves pass through.
+ * @param x The point; its tensors are floats, static leaves pass through.
  * @returns The value, and the function from a cotangent of it to the cotangent of x.
  * @throws {TypeError} If a tensor of x is not f32 or f64.
  * @throws {Error} If f reads or evaluates a tensor that depends on x.

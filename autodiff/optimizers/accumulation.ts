@@ -16,7 +16,7 @@ import type { ValueAndGradient } from "../vjp.ts";
 
 /**
  * A loss `total / normalizer` and its gradient before the division. Both parts add up over batches,
- * so that several small batches have the gradient of the large one that they make up: the mean is
+ * so that several small batches have the gradient of the large batch that they make up: the mean is
  * taken once, over everything, and is no mean of means.
  */
 export interface Accumulation<P> {
@@ -79,7 +79,7 @@ export function accumulate<P>(a: Accumulation<P>, b: Accumulation<P>): Accumulat
 
 /**
  * The loss and its gradient: total and gradient divided by the normalizer. Both are 0 where the
- * normalizer is, since nothing was to be learnt.
+ * normalizer is 0, since there was nothing to learn.
  *
  * @example
  * ```ts

@@ -27,7 +27,7 @@ import {
   zerosByPath,
 } from "./transform.ts";
 
-/** How Adam's moments are kept. */
+/** Options of {@linkcode scaleByAdam}. */
 export interface AdamOptions {
   /** The decay of the mean of gradients (default 0.9). */
   readonly beta1?: number;
@@ -100,7 +100,7 @@ export function scaleByAdam(
   };
 }
 
-/** How AdamW updates. */
+/** Options of {@linkcode adamw}. */
 export interface AdamWOptions extends AdamOptions {
   /** The decay of the weights, times the learning rate at each step (default 0.01). */
   readonly weightDecay?: number;
@@ -132,7 +132,7 @@ export interface AdamWOptions extends AdamOptions {
  * ```
  *
  * @param rate The learning rate, a number or a schedule.
- * @param options Decays, epsilon, weight decay and what it acts on.
+ * @param options Decays, epsilon, weight decay and the parameters that decay.
  * @returns The optimizer.
  * @throws {RangeError} If rate, epsilon or weight decay are negative or not finite, or a decay is not
  * from 0 to below 1.

@@ -41,8 +41,9 @@ export function globalNorm(tree: unknown): Tensor {
 }
 
 /**
- * `update min(1, limit / norm)`, with `Infinity` every update as it is; norm is that of all updates together (Pascanu, Mikolov and Bengio,
- * "On the difficulty of training recurrent neural networks", 2013).
+ * `update min(1, limit / norm)`, where norm is the norm of all updates together (Pascanu, Mikolov
+ * and Bengio, "On the difficulty of training recurrent neural networks", 2013). A limit of
+ * `Infinity` leaves every update as it is.
  *
  * @example
  * ```ts
@@ -54,7 +55,7 @@ export function globalNorm(tree: unknown): Tensor {
  * assertEquals(await clipByGlobalNorm(5).update(x, {}, x).updates.data(), new Float32Array([3, 4]));
  * ```
  *
- * @param limit The largest norm that is left as it is, above 0; `Infinity` for no clipping.
+ * @param limit The largest norm that is left as it is, above 0; `Infinity` disables clipping.
  * @returns The transform.
  * @throws {RangeError} If the limit is not above 0.
  */

@@ -13,7 +13,7 @@ import {
   zerosByPath,
 } from "./transform.ts";
 
-/** How Lion's momentum is kept. */
+/** Options of {@linkcode scaleByLion}. */
 export interface LionMomentumOptions {
   /** The weight of the momentum in the update (default 0.9). */
   readonly beta1?: number;
@@ -64,7 +64,7 @@ export function scaleByLion(
   };
 }
 
-/** How Lion updates. */
+/** Options of {@linkcode lion}. */
 export interface LionOptions extends LionMomentumOptions {
   /** The decay of the weights, times the learning rate at each step (default 0). */
   readonly weightDecay?: number;
@@ -89,7 +89,7 @@ export interface LionOptions extends LionMomentumOptions {
  * ```
  *
  * @param rate The learning rate, a number or a schedule.
- * @param options The two weights, weight decay and what it acts on.
+ * @param options The two weights, weight decay and the parameters that decay.
  * @returns The optimizer.
  * @throws {RangeError} If rate or weight decay are negative or not finite, or a weight is not from 0 to
  * below 1.

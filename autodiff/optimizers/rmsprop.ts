@@ -11,7 +11,7 @@ import {
   zerosByPath,
 } from "./transform.ts";
 
-/** How the mean of squares is kept. */
+/** Options of {@linkcode scaleByRms}. */
 export interface RmsOptions {
   /** The decay of the mean of squared gradients (default 0.99). */
   readonly decay?: number;
@@ -60,12 +60,11 @@ export function scaleByRms(
   };
 }
 
-/** How RMSprop updates. */
+/** Options of {@linkcode rmsprop}. */
 export interface RmspropOptions extends RmsOptions, MomentumOptions {}
 
 /**
- * RMSprop: `-rate g / (sqrt(v) + epsilon)`, with momentum on the scaled gradients where it is
- * asked for.
+ * RMSprop: `-rate g / (sqrt(v) + epsilon)`, with optional momentum on the scaled gradients.
  *
  * @example
  * ```ts

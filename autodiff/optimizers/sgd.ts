@@ -10,7 +10,7 @@ import {
   zerosByPath,
 } from "./transform.ts";
 
-/** How momentum is kept. */
+/** Options of {@linkcode addMomentum}. */
 export interface MomentumOptions {
   /** The decay of the sum of updates (default 0: no sum is kept). */
   readonly momentum?: number;
@@ -60,7 +60,7 @@ export function addMomentum(
 }
 
 /**
- * Stochastic gradient descent: `-rate g`, g with {@linkcode addMomentum} where it is asked for.
+ * Stochastic gradient descent: `-rate g`, with optional momentum on g by {@linkcode addMomentum}.
  *
  * @example
  * ```ts

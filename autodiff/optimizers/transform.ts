@@ -1,4 +1,4 @@
-/** Gradient transforms: the parts that optimizers are chained of. */
+/** Gradient transforms: the parts of which optimizers are chained. */
 import {
   add,
   cast,
@@ -211,12 +211,12 @@ export function scaleByLearningRate(rate: LearningRate): GradientTransform<StepS
   };
 }
 
-/** Which parameters a transform acts on, by their path and shape. */
+/** The choice of the parameters that a transform acts on, by their path and shape. */
 export type ParameterMask = (path: string, param: Tensor) => boolean;
 
 /**
- * True of matrices and higher tensors, false of vectors and scalars: what weight decay acts on by
- * custom, biases and the gains of norms left alone.
+ * True for matrices and higher tensors, false for vectors and scalars: by custom, weight decay
+ * leaves biases and the gains of norms alone.
  *
  * @example
  * ```ts
