@@ -78,8 +78,8 @@ export const gptSizes = ["vocabulary", "context", "layers", "heads", "width"] as
  *
  * @param config The configuration.
  * @returns The same configuration.
- * @throws {RangeError} If a size is not a positive integer, there are more than 512 layers, the width does not divide into the
- * heads, or the dropout is no probability below 1.
+ * @throws {RangeError} If a size is not a positive integer, there are more than 512 layers, the
+ * heads do not divide the width, or the dropout is no probability below 1.
  */
 export function checkGptConfig(config: GptConfig): GptConfig {
   for (const name of gptSizes) {
@@ -124,7 +124,7 @@ function nearestMultiples(size: number, factor: number): number[] {
  * ```
  *
  * @param config The sizes.
- * @returns How many numbers {@linkcode initGpt} makes.
+ * @returns The number of parameters that {@linkcode initGpt} makes.
  */
 export function countParameters({ vocabulary, context, layers, width }: GptConfig): number {
   return (vocabulary + context) * width + layers * (12 * width ** 2 + 13 * width) + 2 * width;

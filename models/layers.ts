@@ -36,7 +36,8 @@ export function project(x: Tensor, { weight, bias }: WeightAndBias): Tensor {
  * 2016): `[..., D] -> [..., D]`. A row of equal elements gives exactly the offset.
  *
  * The mean is taken of the differences from the row's first element, which are exactly 0 where the
- * elements are equal. What is subtracted before does not change the result, so it has no gradient.
+ * elements are equal. The element subtracted before does not change the result, so it has no
+ * gradient.
  */
 export function layerNorm(x: Tensor, { weight, bias }: WeightAndBias): Tensor {
   const last = { axes: [-1], keepDims: true };

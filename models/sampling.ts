@@ -31,7 +31,10 @@ import {
   zeros,
 } from "@unitune/core";
 
-/** How tokens are drawn. Numbers are tensors, so that other numbers need no other program. */
+/**
+ * The rule by which tokens are drawn. Numbers are tensors, so that other numbers need no other
+ * program.
+ */
 export type Sampling = {
   /** Divides the logits, f32 above 0: below 1 sharper, above 1 flatter. */
   readonly temperature: Tensor;
@@ -39,7 +42,7 @@ export type Sampling = {
   readonly topK?: Tensor;
   /**
    * Only the smallest set of most likely tokens whose probabilities add up to `topP` is drawn, f32
-   * (nucleus sampling, Holtzman et al. 2020); of those that `topK` leaves.
+   * (nucleus sampling, Holtzman et al. 2020); among the tokens that `topK` leaves.
    */
   readonly topP?: Tensor;
   /** A random key. */
@@ -73,7 +76,7 @@ const EXCLUDED = -Infinity;
  * ```
  *
  * @param logits `[B, V]`.
- * @param sampling How tokens are drawn.
+ * @param sampling The rule by which tokens are drawn.
  * @param draw The number of the draw, for which the key is folded: a number or a scalar i32.
  * @returns Token ids, i32 `[B]`.
  */

@@ -1,5 +1,5 @@
 /**
- * The chat template: conversations to token ids, and which of them are learned.
+ * The chat template: conversations to token ids, and a mask of the ids that are learned.
  *
  * A message is its role's token and its content; an assistant's content ends with `<stop>`:
  *
@@ -42,7 +42,7 @@ export interface EncodedSequence {
  * @param tokenizer The tokenizer.
  * @param messages The conversation, in order.
  * @returns Ids and mask of equal length.
- * @throws {UnknownCharacterError} Where a character is not in the vocabulary.
+ * @throws {UnknownCharacterError} If a character is not in the vocabulary.
  *
  * @example
  * ```ts
@@ -79,14 +79,14 @@ export function encodeConversation(
 }
 
 /**
- * A conversation up to where the assistant speaks next: what generation starts from.
+ * A conversation up to the assistant's next turn, from which generation starts.
  *
  * With `messages` and then an answer, {@linkcode encodeConversation} begins with exactly these ids.
  *
  * @param tokenizer The tokenizer.
  * @param messages The conversation so far.
- * @returns The ids, of which the last is `<assistant>`.
- * @throws {UnknownCharacterError} Where a character is not in the vocabulary.
+ * @returns The ids; the last one is `<assistant>`.
+ * @throws {UnknownCharacterError} If a character is not in the vocabulary.
  *
  * @example
  * ```ts
@@ -108,7 +108,7 @@ export function encodePrompt(tokenizer: Tokenizer, messages: Iterable<Message>):
  * @param tokenizer The tokenizer.
  * @param text The text.
  * @returns Ids and a mask that is true throughout.
- * @throws {UnknownCharacterError} Where a character is not in the vocabulary.
+ * @throws {UnknownCharacterError} If a character is not in the vocabulary.
  *
  * @example
  * ```ts

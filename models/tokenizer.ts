@@ -2,8 +2,8 @@
  * Tokenizers: text to token ids and back. One token a character, or one token a byte; both start
  * with the same five special tokens.
  *
- * A special token has no spelling: `encode` never returns one, whatever the text holds, so a user
- * who writes `<stop>` gets the characters of `<stop>`.
+ * A special token has no spelling: `encode` never returns one for any text, so a user who writes
+ * `<stop>` gets the characters of `<stop>`.
  *
  * @module
  */
@@ -29,7 +29,7 @@ export type TokenizerConfig =
     readonly kind: "bytes";
   };
 
-/** How ids are decoded. */
+/** Options for decoding ids. */
 export interface DecodeOptions {
   /** Whether special tokens are left out, or shown by name: `<user>` (default "skipped"). */
   readonly special?: "skipped" | "shown";
@@ -43,12 +43,12 @@ export interface Tokenizer {
   readonly size: number;
   /** The ids of the special tokens. */
   readonly special: Readonly<Record<SpecialToken, number>>;
-  /** How each token is shown to a person; the index is the id. */
+  /** The text by which each token is shown to a person; the index is the id. */
   readonly tokens: readonly string[];
   /**
    * The ids of a text; never a special token.
    *
-   * @throws {UnknownCharacterError} Where a character is not in the vocabulary.
+   * @throws {UnknownCharacterError} If a character is not in the vocabulary.
    */
   encode(text: string): number[];
   /**
@@ -56,7 +56,7 @@ export interface Tokenizer {
    * and read as UTF-8, in which an ill-formed sequence (a generation cut inside a character, say)
    * reads as U+FFFD.
    *
-   * @throws {RangeError} Where an id is not in the vocabulary.
+   * @throws {RangeError} If an id is not in the vocabulary.
    */
   decode(ids: Iterable<number>, options?: DecodeOptions): string;
   /** The data from which {@linkcode tokenizerFromJSON} builds the same tokenizer again. */
@@ -144,7 +144,7 @@ function decodeRuns(
  *
  * @param characters The characters to know: a text, or any iterable of single characters.
  * @returns The tokenizer; its size is 5 plus the number of distinct characters.
- * @throws {RangeError} Where there is no character, or something that is not one character.
+ * @throws {RangeError} If there is no character, or an entry that is not one character.
  *
  * @example
  * ```ts
@@ -248,7 +248,7 @@ function showByte(byte: number): string {
  *
  * @param config The result of {@linkcode Tokenizer.toJSON}, after a way through JSON.
  * @returns A tokenizer with the same ids.
- * @throws {TypeError} Where the value is not a tokenizer's configuration.
+ * @throws {TypeError} If the value is not a tokenizer's configuration.
  *
  * @example
  * ```ts

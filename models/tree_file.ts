@@ -16,7 +16,7 @@ import {
 
 /** Files hold another model, or another tree, than the one that they are read as. */
 export class CheckpointError extends Error {
-  /** The name by which the error is told from others. */
+  /** The error's name. */
   override readonly name = "CheckpointError";
 }
 
@@ -63,7 +63,7 @@ export async function encodeTree(tree: unknown): Promise<Uint8Array<ArrayBuffer>
  * @param like A tree of the same structure, shapes and element types; its static leaves stay.
  * @param bytes The file's bytes.
  * @returns The tree with the file's tensors.
- * @throws {CheckpointError} If the file's tensors are not those of the tree.
+ * @throws {CheckpointError} If the file's tensors are not the tree's.
  * @throws {SafetensorsError} If the bytes are corrupt.
  */
 export function decodeTree<T>(like: T, bytes: Uint8Array): T {
@@ -126,7 +126,7 @@ function named(name: string): string {
   return printable(clipped(name, LONGEST_NAME));
 }
 
-/** The first few of what may be many. */
+/** The first few texts, and the number of the others. */
 function summary(texts: readonly string[], separator: string): string {
   const more = texts.length - 3;
   return texts.slice(0, 3).join(separator) + (more > 0 ? `${separator}and ${more} more` : "");
