@@ -1,4 +1,4 @@
-/** From rewards to advantages: how much better than expected a sampled answer was. */
+/** Advantages from rewards: how much better than expected a sampled answer was. */
 import {
   add,
   and,
@@ -29,7 +29,7 @@ import { masked, maskedCount, maskedMean, maskedSum } from "./log_probs.ts";
 import { safeRatio } from "./loss.ts";
 import { centred, fromOneOf, standardDeviation, varianceOf } from "./moments.ts";
 
-/** Rewards in groups, and which of them count. */
+/** Rewards in groups, and a mask of those that count. */
 interface Groups {
   /** `[N, G]`. */
   readonly rewards: Tensor;
@@ -39,7 +39,7 @@ interface Groups {
 
 const overGroup = { axes: [-1], keepDims: true } as const;
 
-/** 1 for each reward that counts: it is a number, and its answer is not left out. `[B]`. */
+/** 1 for each reward that counts, `[B]`: a number whose answer is not left out. */
 function countedOf(name: string, rewards: Tensor, counted: Tensor | undefined): Tensor {
   checkShapes(name, ["B"], { rewards, ...(counted === undefined ? {} : { counted }) });
   const isNumber = equal(rewards, rewards);
@@ -47,7 +47,9 @@ function countedOf(name: string, rewards: Tensor, counted: Tensor | undefined): 
   return cast(counts, rewards.dtype);
 }
 
-/** Rewards `[B]` in groups of consecutive rows; the whole batch as one unless a size is told. */
+/**
+ * Rewards `[B]` in groups of consecutive rows; the whole batch is one group if no size is given.
+ */
 function grouped(
   name: string,
   rewards: Tensor,
@@ -74,17 +76,17 @@ const centredGroups = ({ rewards, counted }: Groups): Tensor =>
 const deviationOf = (groups: Groups): Tensor =>
   standardDeviation(centredGroups(groups), groups.counted, overGroup);
 
-/** The rewards that an estimator looks at. */
+/** The rewards that an estimator reads. */
 export interface CountedOptions {
   /**
    * 1 for each reward that counts, 0 for the others, `[B]` (default: all of them). A reward that
-   * does not count, and one that is NaN (nobody can give it), takes no part in means and
+   * does not count, or is NaN (it could not be determined), takes no part in means and standard
    * deviations; its advantage is 0.
    */
   readonly counted?: Tensor | undefined;
 }
 
-/** The options of group advantages: which rows answer the same prompt. */
+/** The options of group advantages: the rows that answer the same prompt. */
 export interface GroupOptions extends CountedOptions {
   /** Answers to each prompt, at least 2, in consecutive rows. */
   readonly groupSize: number;
@@ -93,8 +95,8 @@ export interface GroupOptions extends CountedOptions {
 /** The options of a z-score. */
 export interface ZScoreOptions {
   /**
-   * Added to the standard deviation, at least 0, so that rewards that all but agree are not blown
-   * up (default 1e-4). Rewards that agree give 0 whatever it is.
+   * Added to the standard deviation, at least 0, so that nearly equal rewards are not magnified
+   * (default 1e-4). Equal rewards give 0 for every epsilon.
    */
   readonly epsilon?: number;
 }
@@ -165,8 +167,8 @@ export function groupMeanBaseline(
 /**
  * GRPO's advantages with the standard deviation of the whole batch (arXiv 2508.08221; TRL's
  * `scale_rewards="batch"`): `(r - mean of the group) / (std of the batch + epsilon)`, std unbiased.
- * The mean is the prompt's, as in {@linkcode groupZScore}; {@linkcode batchZScore} takes the
- * batch's away as well. Exactly 0 where all rewards of a group agree.
+ * The mean is the prompt's, as in {@linkcode groupZScore}; {@linkcode batchZScore} subtracts the
+ * batch's. Exactly 0 where all rewards of a group agree.
  *
  * @example
  * ```ts
@@ -174,7 +176,7 @@ export function groupMeanBaseline(
  * import { tensor } from "@unitune/core";
  * import { groupMeanBatchStd } from "@unitune/objectives";
  *
- * // Deviations of 0.5 in the first group and of 0 in the second; of 2.0616 in the batch.
+ * // Standard deviations of 0.5 in the first group, 0 in the second, and 2.0616 in the batch.
  * const rewards = tensor([1, 0, 4, 4], { dtype: "f64" });
  * const [first = NaN, , last] = await groupMeanBatchStd(rewards, { groupSize: 2 }).data();
  * assertAlmostEquals(first, 0.5 / (Math.sqrt(12.75 / 3) + 1e-4));
@@ -200,7 +202,7 @@ export function groupMeanBatchStd(
 
 /**
  * RLOO's advantages (arXiv 2402.14740): r minus the mean of the group's other rewards, which is
- * `G/(G-1) (r - mean)`. Exactly 0 where all rewards of a group agree, or a single one counts.
+ * `G/(G-1) (r - mean)`. Exactly 0 where all rewards of a group agree, or only one counts.
  *
  * @example
  * ```ts
@@ -220,7 +222,7 @@ export function groupMeanBatchStd(
  */
 export function leaveOneOut(rewards: Tensor, { groupSize, counted }: GroupOptions): Tensor {
   const groups = grouped("leaveOneOut", rewards, counted, groupSize);
-  // Of differences from one of the group's rewards, so that equal rewards leave nothing.
+  // Computed from differences to one of the group's rewards, so that equal rewards give exactly 0.
   const own = fromOneOf(groups.rewards, groups.counted, overGroup);
   const total = maskedSum(own, groups.counted, overGroup);
   const size = maskedCount(groups.counted, own.dtype, overGroup);
@@ -354,10 +356,10 @@ export function gaeAdvantages(rewards: Tensor, values: Tensor, options: GaeOptio
  * assertEquals(await rewards.data(), new Float32Array([0, -1, 3, 0]));
  * ```
  *
- * @param scores `[B]`; that of a row without answer tokens is lost.
+ * @param scores `[B]`; the score of a row without answer tokens is lost.
  * @param mask 1 on answer tokens, 0 elsewhere, `[B, T]`.
- * @param penalties To be taken from each answer token, `[B, T]`, such as a weighted KL; none unless
- * told.
+ * @param penalties Penalties subtracted from each answer token, `[B, T]`, such as a weighted KL
+ * (default: none).
  * @returns Rewards, `[B, T]`.
  * @throws {ShapeError} If the shapes do not fit or the batch is empty.
  */
@@ -440,20 +442,20 @@ export function maskedWhiten(
   return shiftMean ? white : add(white, maskedMean(x, mask));
 }
 
-/** The way from rewards to advantages, as a part of an objective. */
+/** The estimator of advantages from rewards, as a part of an objective. */
 export interface AdvantageEstimator {
   /** The estimator in a few words. */
   readonly description: string;
   /** The size of the groups of rows that are compared; a batch may be cut between groups only. */
   readonly groupSize: number;
   /**
-   * Rewards `[B]` to advantages `[B]`. Those that are not counted (0 in `counted`, `[B]`) take no
-   * part in means and deviations, and their advantage is 0.
+   * Rewards `[B]` to advantages `[B]`. Rewards that do not count (0 in `counted`, `[B]`) take no
+   * part in means and standard deviations, and their advantage is 0.
    */
   readonly estimate: (rewards: Tensor, counted?: Tensor) => Tensor;
 }
 
-/** How an answer's reward is compared; see {@linkcode estimator}. */
+/** The form in which an answer's reward is compared; see {@linkcode estimator}. */
 export type AdvantageForm =
   | "raw"
   | "group-z-score"

@@ -1,11 +1,11 @@
-/** From losses of tokens or of sequences to one loss: what it is divided by is said, and shown. */
+/** One loss from the losses of tokens or of sequences, with an explicit normalizer. */
 import { dims, div, mul, ones, ranges, sum, type Tensor } from "@unitune/core";
 import { checkShapes, checkTokens } from "./checks.ts";
 import { countRows, masked, maskedCount, maskedMean } from "./log_probs.ts";
 import type { Loss } from "./loss.ts";
 
 /**
- * What a sum over tokens is divided by; M_b is the number of answer tokens of row b, B the number of
+ * The normalizer of a sum over tokens; M_b is the number of answer tokens of row b, B the number of
  * rows.
  *
  * | normalizer | loss | also known as |
@@ -14,13 +14,13 @@ import type { Loss } from "./loss.ts";
  * | `"sequence"` | `mean_b (1/M_b) sum_t l_bt` | mean of token means; GRPO |
  * | a number N | `sum_b sum_t l_bt / (B N)` | Dr. GRPO, N the longest completion; 1: sequence sums |
  *
- * A mean of token means is one over the rows that have answer tokens. A number is a constant: every
- * row counts, so that masking one (an answer cut off, or one that nobody can score) changes no other
- * token's weight.
+ * The mean of token means is taken over the rows that have answer tokens. A number is a constant:
+ * every row counts, so that masking one (an answer that was cut off or cannot be scored) changes no
+ * other token's weight.
  *
- * The first counts every token the same, the second every sequence; with a number a token's weight
- * depends on neither. All are over the whole optimizer step, whatever its micro-batches: so BNPO,
- * which divides each micro-batch by its own tokens, is DAPO here.
+ * `"token"` gives every token the same weight, `"sequence"` every sequence; with a number a token's
+ * weight depends on neither. All normalizers cover the whole optimizer step, however it is cut into
+ * micro-batches: so BNPO, which divides each micro-batch by its own tokens, is DAPO here.
  */
 export type Normalizer = "token" | "sequence" | number;
 
@@ -42,7 +42,7 @@ export function describeNormalizer(normalizer: Normalizer): string {
   return normalizer === 1 ? "sequences" : `sequences x ${normalizer}`;
 }
 
-/** The sum over tokens and its normalizer as a formula, of what stands for `l`. */
+/** The sum over tokens and its normalizer as a formula of a token's loss. */
 export function aggregateFormula(normalizer: Normalizer, loss: string): string {
   if (normalizer === "token") return `sum_b sum_t ${loss} / sum_b M_b`;
   if (normalizer === "sequence") return `mean_b (1/M_b) sum_t ${loss}`;
@@ -63,18 +63,18 @@ export function aggregateFormula(normalizer: Normalizer, loss: string): string {
  * assertEquals(await lossValue(aggregate(losses, mask, "token")).item(), 2.5);
  * assertEquals(await lossValue(aggregate(losses, mask, "sequence")).item(), 3);
  * assertEquals(await lossValue(aggregate(losses, mask, 4)).item(), 1.25);
- * // Of a constant, a row without a token is one of the rows; of a mean, it is none.
+ * // A constant counts a row without tokens; a mean does not.
  * const silent = tensor([[1, 1, 1], [0, 0, 0]]);
  * assertEquals(await lossValue(aggregate(losses, silent, "sequence")).item(), 2);
  * assertEquals(await lossValue(aggregate(losses, silent, 3)).item(), 1);
  * ```
  *
- * @param losses Losses of tokens, `[B, T]`; those under a 0 of the mask are not looked at.
+ * @param losses Losses of tokens, `[B, T]`; losses under a 0 of the mask are not read.
  * @param mask 1 on answer tokens, 0 elsewhere, `[B, T]`.
  * @param normalizer The normalizer of their sum.
  * @returns The loss.
  * @throws {ShapeError} If the shapes differ or the batch is empty.
- * @throws {RangeError} If the normalizer is none.
+ * @throws {RangeError} If the normalizer is invalid.
  */
 export function aggregate(losses: Tensor, mask: Tensor, normalizer: Normalizer): Loss {
   checkTokens("aggregate", losses, mask);
@@ -96,7 +96,7 @@ export function aggregate(losses: Tensor, mask: Tensor, normalizer: Normalizer):
 }
 
 /**
- * The mean of losses of sequences or of pairs, over those that count.
+ * The mean of losses of sequences or of pairs, over the ones that count.
  *
  * @example
  * ```ts
@@ -110,7 +110,7 @@ export function aggregate(losses: Tensor, mask: Tensor, normalizer: Normalizer):
  *
  * @param losses Losses, `[B]`.
  * @param counted 1 where a loss counts, 0 where it does not, `[B]`.
- * @returns The loss, divided by the number of those that count.
+ * @returns The loss, divided by the number of losses that count.
  * @throws {ShapeError} If the shapes differ or the batch is empty.
  */
 export function averageOver(losses: Tensor, counted: Tensor): Loss {

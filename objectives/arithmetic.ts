@@ -1,6 +1,6 @@
 /**
- * Losses that are written once, over any arithmetic: on tensors they train, on numbers they give the
- * value before the first step, on formulas they say what they compute.
+ * Losses that are written once, over any arithmetic: on tensors they train, on numbers they give
+ * the value before the first step, on formulas they give their own text.
  */
 import {
   add,
@@ -146,8 +146,8 @@ export function factor({ text, binding }: Formula): string {
 }
 
 /**
- * On formulas. A sum with a product by 0 is what is left, a product by 1 its other factor; so a
- * smoothing of 0 does not show.
+ * On formulas. A sum with 0 is its other term, a product by 1 its other factor; so a smoothing of 0
+ * does not show.
  */
 export const onFormulas: Arithmetic<Formula> = {
   neg: (x) => sum(`-${factor(x)}`),

@@ -1,4 +1,4 @@
-/** Checks of shapes, names and groups, so that a wrong one is an error and never a silent NaN. */
+/** Checks of shapes, names and groups, so that a wrong value is an error and never a silent NaN. */
 import { checkRange, ranges, ShapeError, showShape, sizeOf, type Tensor } from "@unitune/core";
 import { checkMask } from "./host.ts";
 

@@ -30,7 +30,7 @@ function joined(a: Evaluation, b: Evaluation): Evaluation {
   return { terms: [...a.terms, ...b.terms], metrics: { ...b.metrics, ...a.metrics } };
 }
 
-/** Two texts with something between, or one where they are the same. */
+/** Two texts with a separator between them, or one if they are the same. */
 function between(a: string, separator: string, b: string): string {
   return a === b ? a : `${a}${separator}${b}`;
 }
@@ -124,7 +124,7 @@ function scaled({ terms, metrics }: Evaluation, factor: TensorLike): Evaluation 
   };
 }
 
-/** The description of a loss that is multiplied: by a number, or by one that changes. */
+/** The description of a loss multiplied by a number, or by a factor that changes. */
 function reweighed(
   { transition, normalizer, formula, stepZero }: OptimizationDescription,
   name: string,
@@ -209,7 +209,7 @@ export function weight<E, B, C>(
  * ```
  *
  * @param field The field's name.
- * @param part The objective on what the field holds.
+ * @param part The objective on the field's batches.
  * @returns The objective on batches that have the field.
  */
 export function on<K extends string, B, C>(
@@ -242,8 +242,8 @@ export interface GateOptions {
 
 /**
  * Hybrid post-training (HPT, arXiv 2509.04419): each prompt whose rollouts pass often enough is
- * learned from them, each other one from its demonstration. What is shut out is masked, so it is
- * not counted either, but by a normalizer that is a constant.
+ * learned from them, every other prompt from its demonstration. The part shut out is masked, so
+ * only a constant normalizer counts it.
  *
  * @example
  * ```ts

@@ -1,4 +1,4 @@
-/** Discounted sums over what follows, as a product with a triangular matrix. */
+/** Discounted sums over later positions, as a product with a triangular matrix. */
 import {
   cast,
   dims,

@@ -56,8 +56,8 @@ function divergence(logP: Tensor, logQ: Tensor): Tensor {
 
 /**
  * The generalised Jensen-Shannon divergence of GKD (arXiv 2306.13649) between teacher P and student
- * Q: `b KL(P, M) + (1-b) KL(Q, M)`, `M = b P + (1-b) Q`. At its ends it is no limit but a choice:
- * at b = 0 `KL(P, Q)`, the forward KL; at b = 1 `KL(Q, P)`, the reverse KL.
+ * Q: `b KL(P, M) + (1-b) KL(Q, M)`, `M = b P + (1-b) Q`. Its ends are defined as `KL(P, Q)`, the
+ * forward KL, at b = 0, and `KL(Q, P)`, the reverse KL, at b = 1; these are not its limits.
  *
  * @example
  * ```ts
@@ -110,8 +110,9 @@ export interface DistillationOptions extends JsdOptions {
 }
 
 /**
- * {@linkcode generalizedJsd} over answer tokens as a transition optimization. Beside it,
- * `teacher_agreement`: how often the likeliest token of both is the same.
+ * {@linkcode generalizedJsd} over answer tokens as a transition optimization. It logs
+ * `teacher_agreement`: the fraction of answer tokens where student and teacher have the same arg
+ * max.
  *
  * @example
  * ```ts

@@ -14,8 +14,8 @@ import { checkName } from "./checks.ts";
 import { boundedExponent } from "./log_probs.ts";
 
 /**
- * The divergence that regularises a preference objective; its score `f'(u)`, `u = pi / ref = e^D`,
- * takes the place of the log-ratio D; exponents are cut to -80..80:
+ * The divergence that regularises a preference objective. Its score `f'(u)`, `u = pi / ref = e^D`,
+ * takes the place of the log-ratio D. Exponents are cut to -80..80:
  *
  * | divergence | score | `f(u)`, up to `c (u - 1)` |
  * | --- | --- | --- |
@@ -24,17 +24,17 @@ import { boundedExponent } from "./log_probs.ts";
  * | `"jensen-shannon"` | `log 2 + log s(D)` | `u log u - (u + 1) log((u + 1) / 2)` |
  * | `"alpha"` | `(e^((a-1) D) - 1) / (a - 1)`, any a | `(u^a - a u + a - 1) / (a (a - 1))` |
  *
- * Adding `c (u - 1)` to f changes no divergence, and its score by the constant c. Here c is such
- * that `f'(1) = 0`, so every score is 0 where the policy is its reference. In differences of scores c
- * cancels. In losses that read scores one by one (`nca`, `bco`, `sppo`, `apo-zero`, `apo-down`) it
- * gives them the same value at the reference under every divergence.
+ * Adding `c (u - 1)` to f leaves the divergence as it is, and adds the constant c to its score.
+ * Here c is chosen so that `f'(1) = 0`, so every score is 0 where the policy is its reference. In
+ * differences of scores c cancels. In losses that read scores one by one (`nca`, `bco`, `sppo`,
+ * `apo-zero`, `apo-down`) it gives them the same value at the reference under every divergence.
  *
  * These are TRL's scores. TRL 1.13 takes them in differences only: the optimal policy's score holds
  * a term of the prompt, `log Z`, that cancels nowhere else. Losses that read scores one by one take
  * that term to be 0 under the reverse KL already; here they do so under every divergence.
  *
- * Alpha is TRL's: the reverse KL at 1, the forward KL at 0; above 1 the score of an answer that
- * gets unlikely is bounded below, and that of one that gets likely grows exponentially.
+ * Alpha is TRL's: the reverse KL at 1, the forward KL at 0; above 1 the score is bounded below for
+ * an answer that gets less likely, and grows exponentially for one that gets more likely.
  */
 export type FDivergence = "reverse-kl" | "forward-kl" | "jensen-shannon" | "alpha";
 

@@ -1,6 +1,6 @@
 /**
- * Preference estimation: on which states the model and the human are compared, and with what
- * signal. `estimation = prior states x signal`.
+ * Preference estimation: the states on which the model and the human are compared, and the signal
+ * that compares them. `estimation = prior states x signal`.
  */
 import type {
   EstimationDescription,
@@ -18,17 +18,18 @@ export interface States extends TargetPrediction {
 }
 
 /**
- * The states on which a model is asked. In two stages, so that what must carry no gradient cannot.
+ * The states on which a model predicts. They are made in two stages, so that the first cannot carry
+ * a gradient.
  *
  * @typeParam B A batch of data.
- * @typeParam C What the first stage leaves for the second, a tree of tensors.
+ * @typeParam C The result of the first stage, a tree of tensors for the second.
  */
 export interface PriorStates<B, C> {
   /** Its columns of Table 1. */
   readonly description: PriorStatesDescription;
   /** Chooses the states, outside the gradient; may be the identity. */
   readonly collect: (model: Model, batch: B, context: Context) => C;
-  /** Asks the model there, with gradient. */
+  /** The model's predictions there, with gradient. */
   readonly evaluate: (model: Model, collected: C, context: Context) => States;
 }
 
@@ -37,7 +38,7 @@ export interface PriorStates<B, C> {
  * identity; `evaluate` is differentiable.
  *
  * @typeParam B A batch of data.
- * @typeParam C What the first stage leaves for the second, a tree of tensors.
+ * @typeParam C The result of the first stage, a tree of tensors for the second.
  * @typeParam E The evidence that a transition optimization works on.
  */
 export interface Estimation<B, C, E> {
@@ -45,11 +46,11 @@ export interface Estimation<B, C, E> {
   readonly description: EstimationDescription;
   /** Chooses states and scores them, outside the gradient. */
   readonly collect: (model: Model, batch: B, context: Context) => C;
-  /** Gives the evidence, with gradient, and what is to be logged of it. */
+  /** The evidence, with gradient, and metrics to log. */
   readonly evaluate: (model: Model, collected: C, context: Context) => Compared<E>;
 }
 
-/** Evidence, and what is to be logged of it. */
+/** Evidence, and metrics to log. */
 export interface Compared<E> {
   /** The evidence that a transition optimization works on. */
   readonly evidence: E;
@@ -58,21 +59,22 @@ export interface Compared<E> {
 }
 
 /**
- * A signal: with what the model is compared on prior states, whatever they are. It reads its own
- * part of a batch, outside the gradient, and turns what the model says there into evidence.
+ * A signal: the source that the model is compared with on any prior states. It reads its own part
+ * of a batch, outside the gradient, and turns the model's predictions into evidence.
  *
- * @typeParam B What it reads of a batch.
- * @typeParam X What it collects, a tree of tensors.
+ * @typeParam B The part of a batch that it reads.
+ * @typeParam X The tensors that it collects, a tree.
  * @typeParam E The evidence.
  */
 export interface Signal<B, X, E> {
   /** Its columns of Table 1. */
   readonly description: SignalDescription;
   /**
-   * Reads and scores, outside the gradient; `ask` gives what any model says on the prior states.
+   * Reads and scores, outside the gradient; `ask` gives the predictions of any model on the prior
+   * states.
    */
   readonly collect: (model: Model, batch: B, ask: (model: Model) => States) => X;
-  /** The evidence, with gradient, from what the model says. */
+  /** The evidence, with gradient, from the model's predictions. */
   readonly compare: (states: States, collected: X) => Compared<E>;
 }
 
@@ -84,7 +86,7 @@ export interface Collected<C, X> {
   readonly signal: X;
 }
 
-/** All of some names, each once. */
+/** The names of both lists, each once. */
 function union<Name>(a: readonly Name[], b: readonly Name[]): readonly Name[] {
   return [...new Set([...a, ...b])];
 }
@@ -100,7 +102,7 @@ function union<Name>(a: readonly Name[], b: readonly Name[]): readonly Name[] {
  * assertEquals(estimate(gold, indicator).description.models, ["policy"]);
  * ```
  *
- * @param priorStates On which states.
+ * @param priorStates The states to compare on.
  * @param signal The signal that is compared there.
  * @returns The estimation.
  */
@@ -137,7 +139,7 @@ export function estimate<B, C, D, X, E>(
 }
 
 /**
- * Two signals as one: the evidence of both, from one look at the model.
+ * Two signals as one: the evidence of both, from the same predictions of the model.
  *
  * @example
  * ```ts

@@ -6,14 +6,14 @@ import { tokenMetrics } from "./metrics.ts";
 import type { Context, Model } from "./policy.ts";
 import { once, type Prediction, type TargetPrediction } from "./prediction.ts";
 
-/** A batch of demonstrations: sequences, and which of their tokens are learned. */
+/** A batch of demonstrations: sequences, and a mask of their learned tokens. */
 export interface Demonstrations {
   /** Token ids `[B, T]` (i32); padding may be any token, at the end. */
   readonly ids: Tensor;
   /**
-   * 1 on the tokens to learn (an answer and the stop token that ends it), 0 elsewhere, `[B, T]`. Other
-   * numbers are refused where the mask is on the host; on a device they are not looked for, and have
-   * no meaning.
+   * 1 on the tokens to learn (an answer and the stop token that ends it), 0 elsewhere, `[B, T]`.
+   * Other numbers are refused where the mask is on the host; on a device they are not checked, and
+   * have no meaning.
    */
   readonly mask: Tensor;
   /**
@@ -22,7 +22,7 @@ export interface Demonstrations {
    */
   readonly observations?: Tensor;
   /**
-   * The temperature T, above 0, at which every model is asked about these tokens: its predictions are
+   * The temperature T, above 0, at which every model predicts these tokens: its predictions are
    * `softmax(logits / T)` (default 1). Sampled tokens have the temperature that sampled them.
    */
   readonly temperature?: number;
@@ -72,12 +72,12 @@ export function checkDemonstrations({ ids, mask, observations }: Demonstrations)
   checkMask("demonstrations", mask);
 }
 
-/** Of the positions that are read: all but the last, `[B, T-1]`. */
+/** The entries at the positions that are read: all but the last, `[B, T-1]`. */
 export function inputsOf(x: Tensor): Tensor {
   return slice(x, 1, 0, -1);
 }
 
-/** The ids that a policy reads, `[B, T-1]`: tokens, or what the world answered to them. */
+/** The ids that a policy reads, `[B, T-1]`: tokens, or the world's answers to them. */
 export function readOf(
   { ids, observations = ids }: Pick<Demonstrations, "ids" | "observations">,
 ): Tensor {
@@ -108,8 +108,8 @@ export function predicted(
 }
 
 /**
- * A prediction of the targets of demonstrations. Its `logProbs` throws a RangeError if a token that is
- * learned is on the host and outside the vocabulary.
+ * A prediction of the targets of demonstrations. Its `logProbs` throws a RangeError if a learned
+ * token is on the host and outside the vocabulary.
  */
 export function onTargets(
   { hidden, vocabulary, logProbs, entropy, argmax, logits, values }: Prediction,
@@ -131,8 +131,8 @@ export function onTargets(
 }
 
 /**
- * Teacher forcing: the human's prefixes stand for the model's own, `s_n = s*_n`. It believes that
- * the model would have reached them, and so overestimates it (arXiv 2405.11870).
+ * Teacher forcing: the human's prefixes stand for the model's own, `s_n = s*_n`. This assumes that
+ * the model would have reached them, and so overestimates the model (arXiv 2405.11870).
  *
  * @example
  * ```ts

@@ -1,10 +1,10 @@
 /**
- * Checks of elements that are on the host, as those of a tensor made of numbers are. A compiled
- * function sees only shapes: there a wrong id gives NaN, and a wrong mask is taken as it is.
+ * Checks of elements that are on the host, as in a tensor made of numbers. A compiled function sees
+ * only shapes: there a wrong id gives NaN, and a wrong mask is taken as it is.
  */
 import type { Tensor } from "@unitune/core";
 
-/** The elements of a tensor, if they are on the host; otherwise none is looked at. */
+/** The elements of a tensor, if they are on the host; otherwise nothing is checked. */
 function hostElements({ cell: { value } }: Tensor): ArrayLike<number> | undefined {
   return value.kind === "host" ? value.data : undefined;
 }
@@ -21,7 +21,7 @@ function showPosition(index: number, { shape }: Tensor): string {
 }
 
 /**
- * Refuses a mask with anything but 0 and 1, where its elements are on the host.
+ * Refuses a mask with an element other than 0 and 1, if its elements are on the host.
  *
  * @param what The name of an element in the error.
  * @throws {RangeError} If an element is neither; names it and its position.
@@ -37,8 +37,8 @@ export function checkMask(name: string, mask: Tensor, what = "the mask"): void {
 }
 
 /**
- * Refuses token ids outside the vocabulary where they are learned, if ids and mask are on the host.
- * Others may be anything: padding is.
+ * Refuses learned token ids outside the vocabulary, if ids and mask are on the host. Other ids,
+ * such as padding, may be anything.
  *
  * @param ids Token ids.
  * @param mask 1 where an id is learned, 0 elsewhere, in the same shape.

@@ -1,4 +1,4 @@
-/** Intuitive prior states: between the human's token and the one that the model would have said. */
+/** Intuitive prior states: between the human's token and the model's own. */
 import {
   add,
   and,
@@ -52,28 +52,28 @@ import type { Prediction } from "./prediction.ts";
 const [OWN_TOKENS, COINS, NOISE, OUTCOMES] = [1, 2, 3, 4] as const;
 
 /**
- * How the model's own token is chosen from its prediction: `"argmax"`, the most likely one;
+ * The choice of the model's own token from its prediction: `"argmax"`, the most likely one;
  * `"sampled"`, drawn from the prediction (the most likely one where the context has no keys);
  * `"expected"`, all of them, each embedding weighed by its probability.
  */
 export type OwnToken = "argmax" | "sampled" | "expected";
 
 /**
- * Whether the gradient reaches the embedding table through the mixed embeddings, and how new the
- * table is: `"live"`: it does, through both tokens. `"synchronised"`: it does not, and the table
- * that is mixed is as new as the step (the paper's code: a frozen copy, synchronised after every
- * step). `"frozen"`: it does not, and the table is that of `table`, which stays as it was given.
+ * The embedding table that is mixed, and the gradient to it. With `"live"`, the gradient reaches
+ * the policy's table through both tokens. With `"synchronised"`, it does not, and the table is the
+ * one of the current step (the paper's code: a frozen copy, synchronised after every step). With
+ * `"frozen"`, it does not, and the table is the option `table`, which never changes.
  */
 export type MixedEmbeddings = "live" | "synchronised" | "frozen";
 
 /**
- * A world: what is read after an action. In a text the next state is the prefix with one more
- * token, so what is read next is the token said; in a world it is what the world makes of it.
+ * A world: the observation that follows an action. In a text the next state is the prefix with one
+ * more token, so the next observation is the token itself; a world answers with one of its own.
  *
  * @param observed The observations before, ids `[B, T]` (i32).
  * @param actions The actions there, ids `[B, T]` (i32).
- * @param options A key (u32 `[2]`) where the world may be random.
- * @returns What is read next, ids `[B, T]` (i32).
+ * @param options A key (u32 `[2]`), where the world may be random.
+ * @returns The next observations, ids `[B, T]` (i32).
  */
 export type Environment = (
   observed: Tensor,
@@ -81,49 +81,49 @@ export type Environment = (
   options: { readonly key?: Tensor },
 ) => Tensor;
 
-/** A text: what is said is what is read next. */
+/** A text: the next observation is the token itself. */
 const text: Environment = (_observed, actions) => actions;
 
 /** The options of {@linkcode intuitive}. */
 export interface IntuitiveOptions {
   /** The share of the model's own token, fixed or scheduled (default 0.2). */
   readonly lambda?: number | LambdaSchedule;
-  /** How the own token is chosen (default `"argmax"`). */
+  /** The choice of the own token (default `"argmax"`). */
   readonly own?: OwnToken;
-  /** Where the gradient goes, and which table is mixed (default `"live"`). */
+  /** The embedding table that is mixed, and the gradient to it (default `"live"`). */
   readonly embeddings?: MixedEmbeddings;
   /** The embeddings that `"frozen"` mixes: token ids `[B, T]` to `[B, T, D]`. */
   readonly table?: Model["embed"];
   /**
-   * How often own tokens are asked for anew on the mix of the last time (default 1, as in the
-   * paper's code); `"recursive"`: until every own token comes from intuitive states before it, as in
-   * the paper's figure 2, which takes `T - 1` passes.
+   * The number of passes that predict own tokens, each on the mix of the one before (default 1, as
+   * in the paper's code). `"recursive"` makes `T - 1` passes, so that every own token comes from
+   * intuitive states before it, as in the paper's figure 2.
    */
   readonly passes?: number | "recursive";
   /**
    * The world that answers to an own action, from the observation that the human acted on: the own
-   * state is `step(s*_{n-1}, own action)` (default: a text, where that is the own token). It needs
-   * own actions, not expected ones.
+   * state is `step(s*_{n-1}, own action)` (default: a text, where it is the own token). A world
+   * needs own actions, not expected ones.
    */
   readonly environment?: Environment;
 }
 
-/** Demonstrations, and what the model would have said in place of each token. */
+/** Demonstrations, and the model's own token in place of each of theirs. */
 export interface IntuitiveDemonstrations extends Demonstrations {
   /**
-   * What the model's own tokens give to read in place of what is read, the first being gold: ids
-   * `[B, T-1]` (i32) or, where they are expected, probabilities `[B, T-1, V]`.
+   * The observations that follow the model's own tokens, the first one gold: ids `[B, T-1]` (i32)
+   * or, for expected tokens, probabilities `[B, T-1, V]`.
    */
   readonly own: Tensor;
   /** The metrics of the model on the gold prefixes, from the first pass. */
   readonly metrics: Metrics;
 }
 
-/** How own tokens are chosen and embedded. */
+/** The choice and the embedding of own tokens. */
 interface OwnTokenRule {
   /** The own token at the state of a symbol. */
   readonly formula: StateFormula;
-  /** Own tokens, where they are predicted, `[B, T-1]`. */
+  /** Own tokens at the positions that predict them, `[B, T-1]`. */
   readonly choose: (prediction: Prediction, keys: Context["keys"]) => Tensor;
   /** The ids read `[B, T-1]` in the form of own tokens. */
   readonly asOwn: (ids: Tensor, prediction: Prediction) => Tensor;
@@ -166,8 +166,8 @@ const ownTokens: Readonly<Record<OwnToken, OwnTokenRule>> = {
 };
 
 /**
- * The own state as a formula in the symbols of the demonstrated state, where an environment answers,
- * and of the state at which the model is asked.
+ * The own state as a formula in the symbols of the demonstrated state, where an environment
+ * answers, and of the state at which the model predicts.
  */
 function ownFormula(
   own: OwnToken,
@@ -192,13 +192,13 @@ const embeddingChoices: Readonly<Record<MixedEmbeddings, (mix: Tensor) => Tensor
  *     e'_t = (1 - lambda) E(x_t) + lambda E(own_t) on answer positions, E(x_t) elsewhere
  *
  * 1. The first pass, without gradient and without dropout, reads the gold embeddings; `own_t` is
- *    what the model predicts for position t from the gold prefix before it (`own_0 = x_0`).
- * 2. The second pass, with gradient, reads e'. By default the mix is not recursive: every own token
- *    comes from a gold prefix.
+ * the model's prediction for position t from the gold prefix before it (`own_0 = x_0`). 2. The
+ * second pass, with gradient, reads e'. By default the mix is not recursive: every own token comes
+ * from a gold prefix.
  *
- * An answer position is one whose own token is learned, `mask[b, t] = 1`, so the prompt is read as
- * it is. The metrics are those of the first pass, on gold prefixes, and so comparable with those of
- * teacher forcing; `lambda` is logged with them.
+ * An answer position is one whose token is learned, `mask[b, t] = 1`, so the prompt is read as it
+ * is. The metrics come from the first pass, on gold prefixes, and so are comparable with teacher
+ * forcing; `lambda` is logged with them.
  *
  * @example
  * ```ts
@@ -217,7 +217,7 @@ const embeddingChoices: Readonly<Record<MixedEmbeddings, (mix: Tensor) => Tensor
  * assertEquals(await own.data(), new Int32Array([0, 1]));
  * ```
  *
- * @param options Lambda, how own tokens are chosen, and where the gradient goes.
+ * @param options Lambda, the choice of own tokens, and the embedding table.
  * @returns The prior states.
  * @throws {RangeError} If an option is out of range.
  */
@@ -254,7 +254,7 @@ export function intuitive(
   const formula = ownFormula(own, environment);
   const through = embeddingChoices[embeddings];
 
-  /** The ids that own tokens, by a prediction, give to read in place of those that are read. */
+  /** The observations that follow own tokens, predicted where `read` is read. */
   function ownOf(prediction: Prediction, read: Tensor, keys: Context["keys"]): Tensor {
     const chosen = choose(prediction, keys);
     const key = keys === undefined ? {} : { key: foldKey(keys.batch, OUTCOMES) };
@@ -279,7 +279,7 @@ export function intuitive(
   return {
     description: {
       humanStates: (s) => `${s}_n`,
-      // Of more than one pass, own tokens are those at the model's mixed states.
+      // With more than one pass, own tokens come from the model's mixed states.
       modelStates: (s) =>
         `(1 - l) ${s}_n + l ${formula(s, passes === 1 ? s : "s")}, l = ${schedule.description}`,
       models: ["policy"],
@@ -331,7 +331,7 @@ function shareAt(schedule: LambdaSchedule, context: Context, dtype: DType): Tens
 export interface ScheduledOptions {
   /** The probability of the model's own token, fixed or scheduled (default 0.2). */
   readonly lambda?: number | LambdaSchedule;
-  /** How the own token is chosen (default `"sampled"`). */
+  /** The choice of the own token (default `"sampled"`). */
   readonly own?: "argmax" | "sampled";
   /** The world that answers to an own action (default: a text). */
   readonly environment?: Environment;
@@ -339,9 +339,8 @@ export interface ScheduledOptions {
 
 /**
  * Scheduled sampling (arXiv 1506.03099), in parallel: on answer positions each gold token is
- * replaced, with probability lambda, by the model's own from the gold prefix before it. An
- * intuitive state with a coin in place of the mix. Where the context has no keys nothing is
- * replaced.
+ * replaced, with probability lambda, by the model's own from the gold prefix before it. It is an
+ * intuitive state with a coin in place of the mix. Without keys in the context nothing is replaced.
  *
  * @example
  * ```ts
@@ -352,7 +351,7 @@ export interface ScheduledOptions {
  * assertEquals(states.description.forwardPasses, 2);
  * ```
  *
- * @param options The probability, and how own tokens are chosen.
+ * @param options The probability, and the choice of own tokens.
  * @returns The prior states.
  * @throws {RangeError} If an option is out of range.
  */
@@ -390,7 +389,7 @@ export function scheduled(
 
 /**
  * NEFTune (arXiv 2310.05914): uniform noise of `alpha / sqrt(L D)` on the embeddings that are read,
- * L tokens of width D. Where the context has no keys there is none.
+ * L tokens of width D. Without keys in the context there is no noise.
  *
  * @example
  * ```ts

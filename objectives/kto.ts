@@ -1,4 +1,4 @@
-/** The loss of unpaired answers that people liked or did not (KTO, arXiv 2402.01306). */
+/** The loss of unpaired answers labelled desirable or undesirable (KTO, arXiv 2402.01306). */
 import {
   asTensor,
   cast,
@@ -111,7 +111,8 @@ function describeKto(
  * ```
  *
  * @param mismatched Summed log-probabilities of mismatched answers, `[B]`, in nats.
- * @param referenceMismatched Those under the reference, `[B]`.
+ * @param referenceMismatched Summed log-probabilities of the same answers under the reference,
+ * `[B]`.
  * @param counted 1 for each row that has an answer, 0 for the others, `[B]` (default: all of them).
  * @returns A scalar, at least 0; 0 where no row counts.
  * @throws {ShapeError} If the shapes differ or the batch is empty.
@@ -141,7 +142,7 @@ export function ktoReferencePoint(
  * ```
  *
  * @param logProbs Summed log-probabilities of the answers, `[B]`, in nats.
- * @param referenceLogProbs Those under the reference, `[B]`.
+ * @param referenceLogProbs Summed log-probabilities under the reference, `[B]`.
  * @param labels 1 (or true) for a desirable answer, 0 for an undesirable one, `[B]`.
  * @param kl The reference point, a scalar; see {@linkcode ktoReferencePoint}.
  * @param options Hyperparameters.
@@ -186,9 +187,10 @@ export interface Labelled extends Referenced {
 }
 
 /**
- * Labels of unpaired answers, against a reference as {@linkcode againstReference} has it:
- * `"precomputed"`, or a model, which is then asked about the mismatched answers too. The reference
- * point is estimated from the batch, so a batch that is cut into micro-batches has another loss.
+ * Labels of unpaired answers, with the policy compared to a reference as in {@linkcode
+ * againstReference}: `"precomputed"`, or a model, which then scores the mismatched answers too. The
+ * reference point is estimated from the batch, so cutting a batch into micro-batches changes its
+ * loss.
  *
  * @example
  * ```ts
@@ -223,7 +225,7 @@ export function labelled(
       signal: () => "desirable or not, pi against a reference",
       models,
       data: ["label", ...data, "mismatched answers"],
-      // Every model that is asked about the answers, the policy too, is about mismatched ones.
+      // Every model that scores the answers, the policy too, also scores the mismatched ones.
       asks: 2 * asks + 1,
     },
     collect(model, batch, ask) {

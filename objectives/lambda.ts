@@ -1,4 +1,7 @@
-/** The share of the model's own token in an intuitive state, over the steps of a training. */
+/**
+ * Schedules of the share of the model's own token in an intuitive state, over the steps of a
+ * training.
+ */
 import {
   add,
   cast,
@@ -47,7 +50,8 @@ export function fixedLambda(lambda: number): LambdaSchedule {
 }
 
 /**
- * A linear warm-up: from one share at step 0 in a straight line to another, which then stays.
+ * A linear warm-up: from one share at step 0 in a straight line to another, which stays from then
+ * on.
  *
  * @example
  * ```ts
@@ -78,7 +82,7 @@ export function linearLambda(
 
 /**
  * A noisy share `lambda (1 + scale e)` cut to 0..1, with e of the normal distribution, drawn once a
- * step (arXiv 2405.11870, table 7). Where the context has no keys, e is 0.
+ * step (arXiv 2405.11870, table 7). Without keys in the context, e is 0.
  *
  * @example
  * ```ts

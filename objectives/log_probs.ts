@@ -1,4 +1,4 @@
-/** From logits to what is said of single tokens, and sums of it under a mask. */
+/** Log-probabilities and entropies of single tokens from logits, and sums of them under a mask. */
 import {
   cast,
   clip,
@@ -73,7 +73,7 @@ export function tokenEntropy(logits: Tensor): Tensor {
   return neg(sum(mul(probs, where(greater(probs, 0), logProbs, 0)), { axes: [-1] }));
 }
 
-/** x where the mask is 1, and 0 where it is 0, whatever x is there (infinities included). */
+/** x where the mask is 1, and 0 where it is 0, even if x is infinite there. */
 export function masked(x: Tensor, mask: Tensor): Tensor {
   return where(notEqual(mask, 0), x, 0);
 }
@@ -100,7 +100,7 @@ export function countRows(mask: Tensor, dtype: DType): Tensor {
  * assertEquals(await maskedSum(tensor([1, 2, -Infinity]), tensor([1, 1, 0])).item(), 3);
  * ```
  *
- * @param x Values; those under a 0 are not looked at, and may be infinite.
+ * @param x Values; values under a 0 are not read, and may be infinite.
  * @param mask 1 or 0 (or a truth value) for each value, in the same shape.
  * @param options The axes to sum over (default: all of them).
  * @returns The sum.
@@ -126,7 +126,7 @@ export function maskedSum(x: Tensor, mask: Tensor, options: ReduceOptions = {}):
  * assertEquals(await maskedMean(x, mask, { axes: [-1] }).data(), new Float32Array([3.5, 0]));
  * ```
  *
- * @param x Values; those under a 0 are not looked at, and may be infinite.
+ * @param x Values; values under a 0 are not read, and may be infinite.
  * @param mask 1 or 0 (or a truth value) for each value, in the same shape.
  * @param options The axes to average over (default: all of them).
  * @returns The mean.
@@ -158,7 +158,7 @@ export function boundedExp(x: Tensor): Tensor {
   return exp(boundedExponent(x));
 }
 
-/** The largest log-probability whose odds are still told apart from certainty. */
+/** The largest log-probability whose odds are distinguished from certainty. */
 const ALMOST_CERTAIN = -1e-6;
 
 /** `log(1 - e^a)` for a < 0, by the one of two forms that keeps its digits. */
@@ -191,7 +191,7 @@ export function logOdds(logProbs: Tensor): Tensor {
  * ```
  *
  * @param logProbs Log-probabilities under one model, in nats.
- * @param reference Those under another, in the same shape.
+ * @param reference Log-probabilities under another model, in the same shape.
  * @returns Their difference.
  */
 export function logRatio(logProbs: Tensor, reference: Tensor): Tensor {

@@ -1,4 +1,4 @@
-/** A loss as a sum and what it is divided by. */
+/** A loss as a sum and its normalizer. */
 import { div, equal, type Tensor, where } from "@unitune/core";
 
 /**

@@ -44,10 +44,10 @@ export function metricValues(metrics: Metrics): Readonly<Record<string, Tensor>>
 }
 
 /**
- * How well a model predicts the targets on prior states: `nll`, the mean of `-log p` (plain
- * cross-entropy, in nats); `entropy`, of its predictions, in nats; `mean_token_accuracy`, how often
- * the target is its most likely token; and `num_tokens`, how many there are. It asks for
- * log-probabilities, entropies and arg max, and for no logits.
+ * The quality of a model's predictions of the targets on prior states: `nll`, the mean of `-log p`
+ * (plain cross-entropy, in nats); `entropy`, of its predictions, in nats; `mean_token_accuracy`,
+ * the fraction of targets that the model predicts by arg max; and `num_tokens`, the number of
+ * targets. It needs log-probabilities, entropies and arg max, and no logits.
  *
  * @example
  * ```ts

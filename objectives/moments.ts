@@ -1,7 +1,8 @@
 /**
- * Deviations from a mean, over the values that count. Values that agree deviate by exactly 0, so
- * that nothing is left for an epsilon or an optimizer to magnify: a mean of equal numbers is in
- * general not that number (`3 x 0.7 / 3` is not 0.7), their differences from one of them are 0.
+ * Deviations from a mean, over the values that count. Equal values deviate by exactly 0, so that no
+ * rounding error is left for an epsilon or an optimizer to magnify: the computed mean of equal
+ * numbers is in general not that number (`3 x 0.7 / 3` is not 0.7), but their differences from one
+ * of them are 0.
  */
 import {
   abs,
@@ -40,14 +41,14 @@ export function fromOneOf(x: Tensor, counted: Tensor, over: ReduceOptions): Tens
 }
 
 /**
- * `x - mean`, the mean over the values that count: exactly 0 where those agree. The first mean is
- * rounded to the size of the values, the second one to that of their deviations; so deviations that
- * are small beside the values keep their digits.
+ * `x - mean`, the mean over the values that count: exactly 0 where they agree. The first mean has a
+ * rounding error of the size of the values, the second one of the size of their deviations; so
+ * deviations that are small beside the values keep their digits.
  *
  * @param x Values, any shape.
  * @param counted 1 where a value counts, 0 elsewhere, in the same shape.
  * @param over The axes that are averaged over, kept.
- * @returns The deviations, those of values that do not count as well.
+ * @returns The deviations, also for values that do not count.
  */
 export function centred(x: Tensor, counted: Tensor, over: ReduceOptions): Tensor {
   const one = oneOf(x, counted, over);
@@ -63,7 +64,8 @@ export function varianceOf(deviations: Tensor, counted: Tensor, over: ReduceOpti
 
 /**
  * The unbiased standard deviation from deviations that count; exactly 0 where values agree. The
- * largest is taken out before squares are made, which would be infinite, or 0, long before it is.
+ * largest deviation is factored out first, since squares overflow, or underflow to 0, long before
+ * it does.
  */
 export function standardDeviation(
   deviations: Tensor,

@@ -110,9 +110,9 @@ function supervised<E extends TokenEvidence>(
 }
 
 /**
- * Dynamic fine-tuning (arXiv 2508.05629): `-sg(p_t) log p_t`, which takes out the `1/p` by which
- * SFT's gradient is a policy gradient with an inverse probability as reward. An impossible token
- * weighs 0.
+ * Dynamic fine-tuning (arXiv 2508.05629): `-sg(p_t) log p_t`. SFT's gradient is a policy gradient
+ * whose reward has a factor `1/p`; the weight removes this factor. An impossible token has weight
+ * 0.
  *
  * @example
  * ```ts
@@ -181,8 +181,8 @@ function iwSftConstants(
 }
 
 /**
- * Importance-weighted SFT (arXiv 2507.12856): the nll of each sequence weighs
- * `w = sg clamp(exp(power mean_t log(pi / ref)), 0, cap)`; 1 at the reference.
+ * Importance-weighted SFT (arXiv 2507.12856): the nll of each sequence has the weight `w = sg
+ * clamp(exp(power mean_t log(pi / ref)), 0, cap)`; 1 at the reference.
  *
  * @example
  * ```ts
@@ -196,9 +196,9 @@ function iwSftConstants(
  * ```
  *
  * @param logProbs Log-probabilities of the target tokens, `[B, T]`, in nats.
- * @param referenceLogProbs Those under the reference, `[B, T]`.
+ * @param referenceLogProbs Log-probabilities under the reference, `[B, T]`.
  * @param mask 1 on answer tokens, 0 elsewhere, `[B, T]`.
- * @param options Of the weight, and the normalizer.
+ * @param options The options of the weight, and the normalizer.
  * @returns The loss.
  * @throws {ShapeError} If the shapes differ or the batch is empty.
  * @throws {RangeError} If an option is not positive.
@@ -227,7 +227,7 @@ export function iwSftLoss(
  * assertStringIncludes(importanceWeightedNll({ cap: 8 }).description.formula, "8");
  * ```
  *
- * @param options Of the weight, and the normalizer.
+ * @param options The options of the weight, and the normalizer.
  * @returns The optimization.
  * @throws {RangeError} If an option is not positive.
  */

@@ -9,18 +9,18 @@ import type { Reading } from "./optimization.ts";
 import { type Context, type Model, withoutGradient } from "./policy.ts";
 
 /**
- * An objective: a preference estimation and a transition optimization. Who only runs it need not
- * know what it collects: `Objective<B>` is every objective on batches B.
+ * An objective: a preference estimation and a transition optimization. Code that only runs an
+ * objective need not know what it collects: `Objective<B>` is every objective on batches B.
  *
  * @typeParam B A batch of data.
- * @typeParam C What is collected from it outside the gradient.
+ * @typeParam C The tensors collected from it outside the gradient.
  */
 export interface Objective<B, C = unknown> {
   /** Its row of Table 1. */
   readonly description: ObjectiveDescription;
-  /** Chooses states and scores them. No gradient flows through what it returns. */
+  /** Chooses states and scores them. No gradient flows through the result. */
   readonly collect: (model: Model, batch: B, context: Context) => C;
-  /** The loss, with gradient, and metrics, of what the same objective collected. */
+  /** The loss, with gradient, and the metrics of tensors that the same objective collected. */
   // A method, so that C may be forgotten: parameters of methods are not compared contravariantly.
   evaluate(model: Model, collected: C, context: Context): Evaluation;
 }
@@ -30,8 +30,9 @@ const DEMONSTRATED = "s*";
 
 /**
  * An objective from its two halves. The optimization must need no more evidence than the estimation
- * gives, and read what each of its signals is for (the advantages of a reward, the log-probabilities
- * of a reference, a teacher's logits, labels); otherwise the types do not fit.
+ * gives, and must read the evidence that each of its signals exists for (the advantages of a
+ * reward, the log-probabilities of a reference, a teacher's logits, labels); otherwise the types do
+ * not fit.
  *
  * @example
  * ```ts
@@ -43,8 +44,8 @@ const DEMONSTRATED = "s*";
  * assertEquals(ift.description.forwardPasses, 2);
  * ```
  *
- * @param estimation Where and with what the model is compared.
- * @param optimization How the difference becomes a loss.
+ * @param estimation The states and the signal of the comparison.
+ * @param optimization The loss of the difference.
  * @returns The objective.
  */
 export function objective<B, C, G extends N, N>(

@@ -1,4 +1,4 @@
-/** Transition optimization: how evidence becomes a loss. */
+/** Transition optimization: losses of evidence. */
 import type { Tensor } from "@unitune/core";
 import type { OptimizationDescription } from "./description.ts";
 import type { Evaluation } from "./evaluation.ts";
@@ -36,7 +36,7 @@ export interface DistributionEvidence {
  */
 export interface PolicyEvidence extends TokenEvidence, EntropyEvidence, DistributionEvidence {}
 
-/** Tokens under the policy and under a fixed reference. */
+/** Log-probabilities under the policy and under a fixed reference. */
 export interface ReferenceEvidence extends TokenEvidence {
   /** Log-probabilities of the target tokens under the reference, `[B, T-1]`, in nats. */
   readonly referenceLogProbs: Tensor;
@@ -48,7 +48,7 @@ export interface TeacherEvidence extends DistributionEvidence {
   readonly teacherLogits: Tensor;
 }
 
-/** Sampled tokens, and how much better than expected each was. */
+/** Sampled tokens, and their advantages. */
 export interface RolloutEvidence extends TokenEvidence {
   /** Log-probabilities under the policy that sampled them, `[B, T-1]`, in nats. */
   readonly oldLogProbs: Tensor;
@@ -56,11 +56,11 @@ export interface RolloutEvidence extends TokenEvidence {
   readonly advantages: Tensor;
 }
 
-/** Values that the policy predicts, and what came. */
+/** Values that the policy predicts, and the returns. */
 export interface ValueEvidence {
   /** Predicted values of the states, `[B, T-1]`, with gradient. */
   readonly values: () => Tensor;
-  /** Those predicted when the rollouts were made, `[B, T-1]`. */
+  /** Values predicted when the rollouts were made, `[B, T-1]`. */
   readonly oldValues: Tensor;
   /** The returns to predict, `[B, T-1]`. */
   readonly returns: Tensor;
@@ -68,7 +68,7 @@ export interface ValueEvidence {
   readonly mask: Tensor;
 }
 
-/** Answers that people liked or did not. */
+/** Answers labelled desirable or undesirable. */
 export interface LabelEvidence extends ReferenceEvidence {
   /** 1 for a desirable answer, 0 for an undesirable one, `[B]`. */
   readonly labels: Tensor;
@@ -85,8 +85,8 @@ export interface ScoreEvidence {
 }
 
 /**
- * Evidence that every optimization may leave unread: what any look at the model gives, and what only
- * comes with an advantage, a return or a label.
+ * Evidence that every optimization may leave unread: evidence that every signal gives, and evidence
+ * that accompanies an advantage, a return or a label.
  */
 export type IncidentalEvidence =
   | keyof PolicyEvidence
@@ -95,7 +95,7 @@ export type IncidentalEvidence =
   | "oldValues"
   | "kl";
 
-/** The names of evidence, those of both sides where it is of pairs. */
+/** The names of evidence; for pairs, the names of both sides' evidence. */
 export type EvidenceNames<E> = E extends { readonly chosen: infer X }
   ? keyof X | (E extends { readonly rejected: infer Y } ? keyof Y : never)
   : keyof E;
@@ -104,8 +104,8 @@ export type EvidenceNames<E> = E extends { readonly chosen: infer X }
 export type Purpose<Name> = Name extends "returns" ? "advantages" : Name;
 
 /**
- * What a signal is for and an optimization does not look at, such as the advantages under a
- * likelihood: the description would name what the loss has no use for.
+ * Evidence that a signal exists for and an optimization ignores, such as advantages under a
+ * likelihood: the description would name a signal that the loss does not use.
  *
  * @typeParam G The evidence that is given.
  * @typeParam N The evidence that the optimization needs.
@@ -138,6 +138,6 @@ export interface Sides<T> {
 export interface Optimization<E> {
   /** Its columns of Table 1. */
   readonly description: OptimizationDescription;
-  /** The loss, and what is to be logged beside it. */
+  /** The loss, and metrics to log beside it. */
   readonly optimize: (evidence: E, context: Context) => Evaluation;
 }

@@ -32,8 +32,7 @@ import {
 const REJECTED = "s-";
 
 /**
- * An estimation on both sides of a pair: the same question twice. Its metrics are those of the
- * chosen side.
+ * An estimation on both sides of a pair. Its metrics are the chosen side's.
  *
  * @example
  * ```ts
@@ -79,7 +78,7 @@ function countedPairs({ chosen, rejected }: Sides<{ readonly mask: Tensor }>): T
   return mul(has(chosen), has(rejected));
 }
 
-/** The mean of a value of pairs, over those that count. */
+/** The mean of a value of pairs, over the pairs that count. */
 function pairMetric(values: Tensor, counted: Tensor): Metric {
   return {
     total: maskedSum(values, counted),
@@ -108,7 +107,7 @@ function pairMetrics(
   );
 }
 
-/** Something of each side. */
+/** A function of each side. */
 function onSides<T, R>({ chosen, rejected }: Sides<T>, of: (side: T) => R): Sides<R> {
   return { chosen: of(chosen), rejected: of(rejected) };
 }
@@ -303,8 +302,8 @@ export function oddsRatio(): Optimization<Sides<TokenEvidence>> {
  * assertEquals(onChosen(nll()).description.normalizer, "chosen: answer tokens of the batch");
  * ```
  *
- * @param optimization On single sequences.
- * @returns The same on pairs, which looks at one side.
+ * @param optimization The optimization on single sequences.
+ * @returns The same on pairs, reading one side only.
  */
 export function onChosen<E>(
   optimization: Optimization<E>,

@@ -10,9 +10,9 @@ export interface ReadOptions {
 
 /**
  * A policy: pure functions of parameters, from token ids to embeddings, from embeddings to hidden
- * states, and from hidden states to the logits of the next token. Intuitive states mix embeddings, so
- * they are a step of their own. Hidden states are one because several heads may read them, and
- * because the log-probabilities of a linear head can be computed without holding its logits.
+ * states, and from hidden states to the logits of the next token. Embeddings are a step of their
+ * own because intuitive states mix them. Hidden states are one because several heads may read them,
+ * and because the log-probabilities of a linear head can be computed without holding its logits.
  *
  * {@linkcode policyOfLogits} makes a policy of one function to logits.
  *
@@ -40,7 +40,7 @@ export interface ReadOptions {
 export interface Policy<P> {
   /** Token ids `[B, T]` (i32) to token embeddings `[B, T, E]`. */
   readonly embed: (params: P, ids: Tensor) => Tensor;
-  /** Embeddings `[B, T, E]` to hidden states `[B, T, D]`, those at t from positions up to t only. */
+  /** Embeddings `[B, T, E]` to hidden states `[B, T, D]`, at t from positions up to t only. */
   readonly hidden: (params: P, embeddings: Tensor, options?: ReadOptions) => Tensor;
   /**
    * The head: from hidden states to the logits of the next token. The head of a reward model has one
@@ -55,7 +55,7 @@ export interface Policy<P> {
 export interface LogitsPolicy<P> {
   /** Token ids `[B, T]` (i32) to token embeddings `[B, T, E]`. */
   readonly embed: (params: P, ids: Tensor) => Tensor;
-  /** Embeddings `[B, T, E]` to logits `[B, T, V]`, those at t from positions up to t only. */
+  /** Embeddings `[B, T, E]` to logits `[B, T, V]`, at t from positions up to t only. */
   readonly logits: (params: P, embeddings: Tensor, options?: ReadOptions) => Tensor;
 }
 
@@ -176,7 +176,7 @@ export function withoutGradient({ embed, predict }: Model): Model {
   };
 }
 
-/** The model as a function: no dropout, whatever the key. */
+/** The model as a function: it ignores keys, so there is no dropout. */
 export function withoutDropout({ embed, predict }: Model): Model {
   return {
     embed,
@@ -185,8 +185,8 @@ export function withoutDropout({ embed, predict }: Model): Model {
 }
 
 /**
- * When and with what randomness a model is looked at. All of it is data: a compiled step is the
- * same program at every step.
+ * The step and the random keys of an evaluation. All of it is data: a compiled step is the same
+ * program at every step.
  */
 export interface Context {
   /** The number of optimizer steps done, an i32 scalar. */

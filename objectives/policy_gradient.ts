@@ -40,9 +40,9 @@ import type { Metric, Metrics } from "./metrics.ts";
 import type { Optimization, RolloutEvidence } from "./optimization.ts";
 
 /**
- * Over what a ratio of the policy to the one that sampled is taken: `"token"`, each token by itself
- * (PPO); `"sequence-mean"`, the geometric mean of the sequence's, `exp(mean_t log rho_t)` (GSPO);
- * `"sequence-sum"`, their product (RLOO).
+ * The level of importance ratios, of the policy to the one that sampled: `"token"`, a ratio for
+ * each token (PPO); `"sequence-mean"`, the geometric mean over a sequence, `exp(mean_t log rho_t)`
+ * (GSPO); `"sequence-sum"`, the product over a sequence (RLOO).
  */
 export type RatioLevel = "token" | "sequence-mean" | "sequence-sum";
 
@@ -53,8 +53,8 @@ const levels: Readonly<Record<RatioLevel, (logRatios: Tensor, mask: Tensor) => T
 };
 
 /**
- * Importance ratios `rho = pi / pi_old` of sampled tokens, or of the sequences that they are in.
- * Log-ratios are cut to -80..80, without gradient beyond.
+ * Importance ratios `rho = pi / pi_old` of sampled tokens, or of their sequences. Log-ratios are
+ * cut to -80..80, without gradient beyond.
  *
  * @example
  * ```ts
@@ -69,7 +69,7 @@ const levels: Readonly<Record<RatioLevel, (logRatios: Tensor, mask: Tensor) => T
  * ```
  *
  * @param logProbs Log-probabilities of the sampled tokens, `[B, T]`, in nats.
- * @param oldLogProbs Those under the policy that sampled them, `[B, T]`.
+ * @param oldLogProbs Log-probabilities under the policy that sampled the tokens, `[B, T]`.
  * @param mask 1 on answer tokens, 0 elsewhere, `[B, T]`.
  * @param level The level of the ratios (default `"token"`).
  * @returns Ratios, `[B, T]` or, of sequences, `[B, 1]`.
@@ -86,7 +86,7 @@ export function importanceRatio(
   return boundedExp(levels[level](logRatio(logProbs, oldLogProbs), mask));
 }
 
-/** Advantages `[B]` as `[B, 1]`; those of tokens as they are. */
+/** Advantages `[B]` as `[B, 1]`; advantages of tokens as they are. */
 function perToken(name: string, advantages: Tensor, logProbs: Tensor): Tensor {
   if (advantages.shape.length === 1 && advantages.shape[0] === logProbs.shape[0]) {
     return unsqueeze(advantages, -1);
@@ -195,7 +195,7 @@ function clippedConstants(
  * ```
  *
  * @param logProbs Log-probabilities of the sampled tokens, `[B, T]`, in nats.
- * @param oldLogProbs Those under the policy that sampled them, `[B, T]`.
+ * @param oldLogProbs Log-probabilities under the policy that sampled the tokens, `[B, T]`.
  * @param advantages Of sequences `[B]` or of tokens `[B, T]`; no gradient flows into them.
  * @param mask 1 on answer tokens, 0 elsewhere, `[B, T]`.
  * @param options Clipping, ratios, and the normalizer.
@@ -239,13 +239,13 @@ function withDefaults(defaults: ClippedOptions): RolloutLoss<ClippedOptions> {
 export const clippedDefaults: {
   /** Token ratios, clip 0.2, token mean. */
   readonly ppo: ClippedOptions;
-  /** PPO's, by sequence. */
+  /** As PPO, by sequence. */
   readonly grpo: ClippedOptions;
-  /** PPO's, clipped higher above (arXiv 2503.14476). */
+  /** As PPO, with a higher upper clip (arXiv 2503.14476). */
   readonly dapo: ClippedOptions;
-  /** PPO's, by a constant: give the longest completion as `normalizer`. */
+  /** As PPO, divided by a constant: give the longest completion as `normalizer`. */
   readonly drGrpo: ClippedOptions;
-  /** Geometric means of sequences, and their far narrower clip (arXiv 2507.18071). */
+  /** Geometric means of sequences, with a far narrower clip (arXiv 2507.18071). */
   readonly gspo: ClippedOptions;
   /** Ratios of whole sequences (arXiv 2402.14740). */
   readonly rloo: ClippedOptions;
@@ -369,7 +369,8 @@ export const rlooLoss: RolloutLoss<ClippedOptions> = withDefaults(clippedDefault
 /** The options of {@linkcode cispoLoss}. */
 export interface CispoOptions {
   /**
-   * The largest ratio, above 0 (default 5). Where a project caps at `1 + epsilon`, give that.
+   * The largest ratio, above 0 (default 5). For projects that cap at `1 + epsilon`, give that
+   * number.
    */
   readonly cap?: number;
   /** The normalizer of the sum over tokens (default `"token"`). */
@@ -402,7 +403,7 @@ function cispoConstants(
  * ```
  *
  * @param logProbs Log-probabilities of the sampled tokens, `[B, T]`, in nats.
- * @param oldLogProbs Those under the policy that sampled them, `[B, T]`.
+ * @param oldLogProbs Log-probabilities under the policy that sampled the tokens, `[B, T]`.
  * @param advantages Of sequences `[B]` or of tokens `[B, T]`; no gradient flows into them.
  * @param mask 1 on answer tokens, 0 elsewhere, `[B, T]`.
  * @param options The cap, and the normalizer.
@@ -462,7 +463,7 @@ export function policyGradient(
   };
 }
 
-/** The share of answer tokens that something holds for. */
+/** The fraction of answer tokens for which a condition holds. */
 function share(holds: Tensor, mask: Tensor): Metric {
   const { dtype } = mask;
   return {
@@ -471,7 +472,7 @@ function share(holds: Tensor, mask: Tensor): Metric {
   };
 }
 
-/** The shares of tokens whose gradient clipping took away, below and above. */
+/** The fractions of tokens whose gradient clipping removed, below and above. */
 function clipMetrics(
   { logProbs, oldLogProbs, advantages, mask }: RolloutEvidence,
   options: ClippedOptions,
@@ -493,7 +494,7 @@ const ratioNames: Readonly<Record<RatioLevel, string>> = {
 
 /**
  * {@linkcode clippedLoss} as a transition optimization. It logs `clip_ratio/low` and
- * `clip_ratio/high`: the shares of tokens that clipping left without gradient.
+ * `clip_ratio/high`: the fractions of tokens that clipping left without gradient.
  *
  * @example
  * ```ts

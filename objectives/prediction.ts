@@ -1,4 +1,4 @@
-/** The predictions of a model, of which each part is computed when it is asked for. */
+/** The predictions of a model, each part computed on demand. */
 import {
   argmax,
   checkRange,
@@ -13,10 +13,9 @@ import {
 import { tokenEntropy, tokenLogProbs } from "./log_probs.ts";
 
 /**
- * The prediction of a model after each of T positions. All answers come from the same hidden states,
- * which are computed once. Each answer is computed when it is asked for, and log-probabilities,
- * entropies and arg max are questions of their own: a head that can answer them without holding the
- * logits may do so.
+ * The prediction of a model after each of T positions. All of its parts come from the same hidden
+ * states, which are computed once. Each part is computed on demand. Log-probabilities, entropies
+ * and arg max are separate parts, so that a head may compute them without holding the logits.
  */
 export interface Prediction {
   /** The hidden states that all heads read, `[B, T, D]`. */
@@ -29,7 +28,7 @@ export interface Prediction {
   readonly entropy: () => Tensor;
   /** The most likely token, `[B, T]` (i32). */
   readonly argmax: () => Tensor;
-  /** Logits of the next token, `[B, T, V]`. */
+  /** The logits of the next token, `[B, T, V]`. */
   readonly logits: () => Tensor;
   /**
    * The scores of a reward model, `[B, T]`: the only output of its head.
@@ -46,8 +45,8 @@ export interface Prediction {
 }
 
 /**
- * A prediction of the targets of T - 1 prior states. Each answer is computed once, when it is first
- * asked for, so a loss that needs only log-probabilities asks for no logits.
+ * A prediction of the targets of T - 1 prior states. Each part is computed once, on demand, so a
+ * loss that needs only log-probabilities computes no logits.
  */
 export interface TargetPrediction
   extends Pick<Prediction, "entropy" | "argmax" | "logits" | "values"> {
@@ -103,7 +102,7 @@ export function predictionOf(
   };
 }
 
-/** A prediction with every tensor of its answers replaced. */
+/** A prediction with every tensor of its parts replaced. */
 export function mapPrediction(
   { hidden, vocabulary, logProbs, entropy, argmax, logits, scores, values }: Prediction,
   f: (answer: Tensor) => Tensor,

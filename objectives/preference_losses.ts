@@ -365,10 +365,10 @@ export function preferenceLoss(
 }
 
 /**
- * A loss of pairs, from the log-probabilities `[B]` of the chosen and the rejected answers under the
- * policy, then of both under the reference, to `[B]`; see {@linkcode PreferenceForm}.
- * Log-probabilities are sums over an answer's tokens, those of {@linkcode ipoLoss} averages; with
- * lengths, sums.
+ * A loss of pairs, from the log-probabilities `[B]` of the chosen and the rejected answers under
+ * the policy, then of both under the reference, to `[B]`; see {@linkcode PreferenceForm}.
+ * Log-probabilities are sums over an answer's tokens; {@linkcode ipoLoss} takes averages, or sums
+ * if lengths are given.
  */
 export type PreferenceLoss = (
   policyChosen: Tensor,
@@ -399,7 +399,7 @@ function loss(form: PreferenceForm): PreferenceLoss {
  * import { tensor } from "@unitune/core";
  * import { dpoLoss } from "@unitune/objectives";
  *
- * // Where the policy is its reference.
+ * // The policy is its reference.
  * const [w, l] = [tensor([-3], { dtype: "f64" }), tensor([-4], { dtype: "f64" })];
  * assertAlmostEquals(await dpoLoss(w, l, w, l, { beta: 0.1 }).item(), 0.6931471806, 1e-6);
  * ```
@@ -415,7 +415,7 @@ export const dpoLoss: PreferenceLoss = loss("dpo");
  * import { tensor } from "@unitune/core";
  * import { hingeLoss } from "@unitune/objectives";
  *
- * // Where the policy is its reference.
+ * // The policy is its reference.
  * const [w, l] = [tensor([-3], { dtype: "f64" }), tensor([-4], { dtype: "f64" })];
  * assertAlmostEquals(await hingeLoss(w, l, w, l, { beta: 0.1 }).item(), 1, 1e-6);
  * ```
@@ -461,7 +461,7 @@ export const ipoLoss: PreferenceLoss = loss("ipo");
  * import { tensor } from "@unitune/core";
  * import { exponentialLoss } from "@unitune/objectives";
  *
- * // Where the policy is its reference.
+ * // The policy is its reference.
  * const [w, l] = [tensor([-3], { dtype: "f64" }), tensor([-4], { dtype: "f64" })];
  * assertAlmostEquals(await exponentialLoss(w, l, w, l, { beta: 0.1 }).item(), 1, 1e-6);
  * ```
@@ -478,7 +478,7 @@ export const exponentialLoss: PreferenceLoss = loss("exponential");
  * import { tensor } from "@unitune/core";
  * import { robustLoss } from "@unitune/objectives";
  *
- * // Where the policy is its reference.
+ * // The policy is its reference.
  * const [w, l] = [tensor([-3], { dtype: "f64" }), tensor([-4], { dtype: "f64" })];
  * assertAlmostEquals(await robustLoss(w, l, w, l, { beta: 0.1 }).item(), 0.6931471806, 1e-6);
  * ```
@@ -495,7 +495,7 @@ export const robustLoss: PreferenceLoss = loss("robust");
  * import { tensor } from "@unitune/core";
  * import { exoLoss } from "@unitune/objectives";
  *
- * // Where the policy is its reference.
+ * // The policy is its reference.
  * const [w, l] = [tensor([-3], { dtype: "f64" }), tensor([-4], { dtype: "f64" })];
  * assertAlmostEquals(await exoLoss(w, l, w, l, { beta: 0.1 }).item(), 2.7612306, 1e-6);
  * ```
@@ -512,7 +512,7 @@ export const exoLoss: PreferenceLoss = loss("exo");
  * import { tensor } from "@unitune/core";
  * import { ncaLoss } from "@unitune/objectives";
  *
- * // Where the policy is its reference.
+ * // The policy is its reference.
  * const [w, l] = [tensor([-3], { dtype: "f64" }), tensor([-4], { dtype: "f64" })];
  * assertAlmostEquals(await ncaLoss(w, l, w, l, { beta: 0.1 }).item(), 1.3862943611, 1e-6);
  * ```
@@ -528,7 +528,7 @@ export const ncaLoss: PreferenceLoss = loss("nca");
  * import { tensor } from "@unitune/core";
  * import { bcoLoss } from "@unitune/objectives";
  *
- * // Where the policy is its reference.
+ * // The policy is its reference.
  * const [w, l] = [tensor([-3], { dtype: "f64" }), tensor([-4], { dtype: "f64" })];
  * assertAlmostEquals(await bcoLoss(w, l, w, l, { beta: 0.1 }).item(), 1.3862943611, 1e-6);
  * ```
@@ -545,7 +545,7 @@ export const bcoLoss: PreferenceLoss = loss("bco");
  * import { tensor } from "@unitune/core";
  * import { sppoLoss } from "@unitune/objectives";
  *
- * // Where the policy is its reference.
+ * // The policy is its reference.
  * const [w, l] = [tensor([-3], { dtype: "f64" }), tensor([-4], { dtype: "f64" })];
  * assertAlmostEquals(await sppoLoss(w, l, w, l, { beta: 0.1 }).item(), 50, 1e-6);
  * ```
@@ -562,7 +562,7 @@ export const sppoLoss: PreferenceLoss = loss("sppo");
  * import { tensor } from "@unitune/core";
  * import { aotLoss } from "@unitune/objectives";
  *
- * // Where the policy is its reference.
+ * // The policy is its reference.
  * const [w, l] = [tensor([-3], { dtype: "f64" }), tensor([-4], { dtype: "f64" })];
  * assertAlmostEquals(await aotLoss(w, l, w, l, { beta: 0.1 }).item(), 0.6931471806, 1e-6);
  * ```
@@ -579,7 +579,7 @@ export const aotLoss: PreferenceLoss = loss("aot");
  * import { tensor } from "@unitune/core";
  * import { aotUnpairedLoss } from "@unitune/objectives";
  *
- * // Where the policy is its reference.
+ * // The policy is its reference.
  * const [w, l] = [tensor([-3], { dtype: "f64" }), tensor([-4], { dtype: "f64" })];
  * assertAlmostEquals(await aotUnpairedLoss(w, l, w, l, { beta: 0.1 }).item(), 0.6931471806, 1e-6);
  * ```
@@ -596,7 +596,7 @@ export const aotUnpairedLoss: PreferenceLoss = loss("aot-unpaired");
  * import { tensor } from "@unitune/core";
  * import { apoZeroLoss } from "@unitune/objectives";
  *
- * // Where the policy is its reference.
+ * // The policy is its reference.
  * const [w, l] = [tensor([-3], { dtype: "f64" }), tensor([-4], { dtype: "f64" })];
  * assertAlmostEquals(await apoZeroLoss(w, l, w, l, { beta: 0.1 }).item(), 1, 1e-6);
  * ```
@@ -613,7 +613,7 @@ export const apoZeroLoss: PreferenceLoss = loss("apo-zero");
  * import { tensor } from "@unitune/core";
  * import { apoDownLoss } from "@unitune/objectives";
  *
- * // Where the policy is its reference.
+ * // The policy is its reference.
  * const [w, l] = [tensor([-3], { dtype: "f64" }), tensor([-4], { dtype: "f64" })];
  * assertAlmostEquals(await apoDownLoss(w, l, w, l, { beta: 0.1 }).item(), 1, 1e-6);
  * ```
@@ -630,7 +630,7 @@ export const apoDownLoss: PreferenceLoss = loss("apo-down");
  * import { tensor } from "@unitune/core";
  * import { discopopLoss } from "@unitune/objectives";
  *
- * // Where the policy is its reference.
+ * // The policy is its reference.
  * const [w, l] = [tensor([-3], { dtype: "f64" }), tensor([-4], { dtype: "f64" })];
  * assertAlmostEquals(await discopopLoss(w, l, w, l, { beta: 0.1 }).item(), 0.8465735903, 1e-6);
  * ```

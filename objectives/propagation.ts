@@ -1,6 +1,6 @@
 /**
  * Dynamic relation propagation (arXiv 2405.11870, equation 21): the loss of a token is weighted by
- * what follows from it. Several objectives go under this name, in the paper and in its code; here
+ * the losses that follow it. Several objectives go by this name, in the paper and in its code; here
  * each has a name of its own.
  */
 import {
@@ -65,7 +65,7 @@ export interface PropagationOptions {
  * assertEquals(await lossToGo(tensor([[1, 0, 4]]), 0.5).data(), new Float32Array([2, 2, 4]));
  * ```
  *
- * @param losses Losses of tokens, `[B, T]`; 0 off the answer. The decay goes on through gaps.
+ * @param losses Losses of tokens, `[B, T]`; 0 off the answer. The decay continues through gaps.
  * @param gamma The decay g for each position, from 0 to 1.
  * @returns c, `[B, T]`, at every position.
  * @throws {RangeError} If gamma is out of range.
@@ -190,7 +190,7 @@ export function propagationWeights(
  *
  * A row without answer tokens adds nothing and is not counted. An impossible answer token (log-prob
  * `-Infinity`) makes the loss infinite, and takes no part in the weights of the others. The value
- * is not comparable with cross-entropy: log that beside it.
+ * is not comparable with cross-entropy: log cross-entropy beside it.
  *
  * @example
  * ```ts

@@ -49,7 +49,7 @@ export function cpo<X>(
  * ```
  *
  * @param chosen Summed log-probabilities of the chosen answers, `[B]`, in nats.
- * @param rejected Those of the rejected answers, `[B]`.
+ * @param rejected Summed log-probabilities of the rejected answers, `[B]`.
  * @param options Hyperparameters.
  * @returns The loss of each pair, `[B]`.
  * @throws {ShapeError} If the shapes differ or the batch is empty.
@@ -106,8 +106,8 @@ export function simpo<X>(
  * assertAlmostEquals(await simpoLoss(chosen, rejected, { beta: 2, gamma: 1 }).item(), Math.LN2);
  * ```
  *
- * @param averageChosen Log-probabilities of the chosen answers for each token, `[B]`, in nats.
- * @param averageRejected Those of the rejected answers, `[B]`.
+ * @param averageChosen Average log-probabilities of the chosen answers' tokens, `[B]`, in nats.
+ * @param averageRejected Average log-probabilities of the rejected answers' tokens, `[B]`.
  * @param options Hyperparameters; note that gamma is the margin itself, not its ratio to beta.
  * @returns The loss of each pair, `[B]`.
  * @throws {ShapeError} If the shapes differ or the batch is empty.
@@ -144,8 +144,8 @@ export function oddsRatioTerm<X>(on: Arithmetic<X>, averageChosen: X, averageRej
  * assertAlmostEquals(await oddsRatioLoss(chosen, rejected).item(), Math.log(4 / 3));
  * ```
  *
- * @param averageChosen Log-probabilities of the chosen answers for each token, `[B]`, in nats.
- * @param averageRejected Those of the rejected answers, `[B]`.
+ * @param averageChosen Average log-probabilities of the chosen answers' tokens, `[B]`, in nats.
+ * @param averageRejected Average log-probabilities of the rejected answers' tokens, `[B]`.
  * @returns The loss of each pair, `[B]`.
  * @throws {ShapeError} If the shapes differ or the batch is empty.
  */
@@ -170,10 +170,9 @@ export function orpoConstants(
 }
 
 /**
- * ORPO (arXiv 2403.07691), nll and odds ratio of each pair:
- * `-aw - b log s(log odds(pw) - log odds(pl))`. Its mean over pairs is the paper's objective, in
- * which an answer's likelihood is that of a token on average; TRL divides the nll by the tokens of
- * all chosen answers.
+ * ORPO (arXiv 2403.07691), nll and odds ratio of each pair: `-aw - b log s(log odds(pw) - log
+ * odds(pl))`. Its mean over pairs is the paper's objective, in which an answer's likelihood is its
+ * tokens' geometric mean; TRL divides the nll by the tokens of all chosen answers.
  *
  * @example
  * ```ts
@@ -185,8 +184,8 @@ export function orpoConstants(
  * assertAlmostEquals(await orpoLoss(same, same, { beta: 0.1 }).item(), 1 + 0.1 * Math.LN2);
  * ```
  *
- * @param averageChosen Log-probabilities of the chosen answers for each token, `[B]`, in nats.
- * @param averageRejected Those of the rejected answers, `[B]`.
+ * @param averageChosen Average log-probabilities of the chosen answers' tokens, `[B]`, in nats.
+ * @param averageRejected Average log-probabilities of the rejected answers' tokens, `[B]`.
  * @param options The weight b of the odds ratio.
  * @returns The loss of each pair, `[B]`.
  * @throws {ShapeError} If the shapes differ or the batch is empty.

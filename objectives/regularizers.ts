@@ -29,9 +29,9 @@ import type { EntropyEvidence, Optimization, ReferenceEvidence } from "./optimiz
  * | estimator | value | unbiased | gradient's mean under pi |
  * | --- | --- | --- | --- |
  * | `"k1"` | `x` | yes, of high variance, may be negative | 0: useless as a loss |
- * | `"k2"` | `x^2 / 2` | no | that of the reverse KL |
- * | `"k3"` | `e^-x + x - 1` | yes, at least 0 | that of the forward KL |
- * | `"k3-k2"` | that of k3 | yes, at least 0 | that of the reverse KL |
+ * | `"k2"` | `x^2 / 2` | no | the gradient of the reverse KL |
+ * | `"k3"` | `e^-x + x - 1` | yes, at least 0 | the gradient of the forward KL |
+ * | `"k3-k2"` | k3's value | yes, at least 0 | the gradient of the reverse KL |
  */
 export type KlEstimator = "k1" | "k2" | "k3" | "k3-k2";
 
@@ -42,7 +42,7 @@ const k1: Estimate = (_on, x) => x;
 const k2: Estimate = (on, x) => on.mul(half, on.square(x));
 const k3: Estimate = (on, x) => on.add(on.expm1(on.neg(x)), x);
 
-/** The value of each estimator, and the estimator whose gradient it has, if that is another one. */
+/** The value of each estimator, and the estimator whose gradient it has, if it is another one. */
 const estimators: Readonly<
   Record<KlEstimator, { readonly value: Estimate; readonly gradient?: Estimate }>
 > = {
@@ -92,7 +92,7 @@ export function checkKlEstimator(name: string, estimator: KlEstimator): void {
  * ```
  *
  * @param logProbs Log-probabilities of tokens under the policy, any shape, in nats.
- * @param referenceLogProbs Those under the reference, in the same shape.
+ * @param referenceLogProbs Log-probabilities under the reference, in the same shape.
  * @param estimator The estimator (default `"k3"`).
  * @returns The estimates, in the same shape, in nats.
  * @throws {RangeError} If the estimator is unknown.
@@ -146,7 +146,7 @@ export interface KlOptions {
  * ```
  *
  * @param logProbs Log-probabilities of tokens under the policy, `[B, T]`, in nats.
- * @param referenceLogProbs Those under the reference, `[B, T]`.
+ * @param referenceLogProbs Log-probabilities under the reference, `[B, T]`.
  * @param mask 1 on answer tokens, 0 elsewhere, `[B, T]`.
  * @param options The estimator, and the normalizer.
  * @returns The loss.

@@ -37,13 +37,16 @@ import type { Reward } from "./rollouts.ts";
 
 /** The options of {@linkcode rewardModelLoss}. */
 export interface RewardModelOptions {
-  /** By how much the chosen score should win, for all pairs or each `[B]` (default 0). */
+  /**
+   * The margin by which the chosen score should exceed the rejected one, for all pairs or each
+   * `[B]` (default 0).
+   */
   readonly margin?: TensorLike;
-  /** The weight c of keeping scores around 0, at least 0 (default 0). */
+  /** The weight c of the centring term, which keeps scores around 0, at least 0 (default 0). */
   readonly centering?: number;
 }
 
-/** Throws unless the numbers that a reward model's loss is told are in range. */
+/** Throws unless the options of a reward model's loss are in range. */
 function checkRewardModel(
   name: string,
   options: { readonly margin?: number; readonly centering: number },
@@ -102,8 +105,9 @@ export function rewardModelLoss(
 }
 
 /**
- * Scores of whole answers as an estimation: the policy is a reward model, whose head has one output,
- * at an answer's last token the score of the answer; 0 for a row without answer tokens.
+ * Scores of whole answers as an estimation: the policy is a reward model with a head of one output.
+ * Its output at an answer's last token is the score of the answer; a row without answer tokens has
+ * score 0.
  *
  * @example
  * ```ts

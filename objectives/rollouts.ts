@@ -56,16 +56,16 @@ import { checkKlEstimator, klEstimate, type KlEstimator } from "./regularizers.t
 import { type ReferenceScores, seen } from "./signals.ts";
 
 /**
- * Tokens that a policy sampled: sequences, which of their tokens it sampled, at what temperature, and
- * how likely it found them. {@linkcode rolloutsOf} makes such a batch from samples. Demonstrations
- * are none: nobody knows the policy that they come from.
+ * Tokens that a policy sampled: sequences, a mask of the sampled tokens, their temperature and
+ * their log-probabilities. {@linkcode rolloutsOf} makes such a batch from samples. Demonstrations
+ * are no such batch, since the policy that they come from is unknown.
  *
- * A sampler draws from `pi_T(a | s) = softmax(logits / T)`, so whoever learns from its answers learns
- * about pi_T. The batch holds T, and every model is asked at it: log-probabilities, old, new and of
- * the reference, their ratios, KL and entropy are all of `logits / T`.
+ * A sampler draws from `pi_T(a | s) = softmax(logits / T)`, so an objective learns about pi_T from
+ * its answers. The batch holds T, and every model predicts at T: log-probabilities (old, new and
+ * the reference's), their ratios, KL and entropy all belong to `logits / T`.
  *
- * Top-k and top-p do not enter log-probabilities. They cut the distribution that is drawn from, and
- * a ratio of two cut distributions is 0 or infinite where the cuts differ.
+ * Top-k and top-p do not enter log-probabilities. They truncate the distribution to draw from, and
+ * a ratio of two truncated distributions is 0 or infinite where the truncations differ.
  */
 export interface SampledTokens extends Demonstrations {
   /** 1 on the sampled tokens, 0 elsewhere, `[B, T]`. */
@@ -73,8 +73,8 @@ export interface SampledTokens extends Demonstrations {
   /** The temperature that the tokens were sampled at, above 0. */
   readonly temperature: number;
   /**
-   * Log-probabilities of the tokens under the policy that sampled them, at that temperature,
-   * `[B, T]`, in nats: that at t is of `ids[b, t]`.
+   * Log-probabilities of the tokens under the policy that sampled them, at that temperature, `[B,
+   * T]`, in nats: the entry at t belongs to `ids[b, t]`.
    */
   readonly oldLogProbs: Tensor;
 }
@@ -83,7 +83,7 @@ export interface SampledTokens extends Demonstrations {
 export interface RolloutScores extends Pick<SampledTokens, "mask" | "oldLogProbs"> {
   /** The reward of each answer, `[B]`. */
   readonly rewards: Tensor;
-  /** Penalties, taken from the reward at each token, `[B, T]` (default: none). */
+  /** Penalties, subtracted from the reward at each token, `[B, T]` (default: none). */
   readonly penalties?: Tensor;
 }
 
@@ -102,9 +102,9 @@ function checkSampled(batch: Partial<SampledTokens>): void {
 }
 
 /**
- * The states that the model itself reaches: the prefixes of its own answers. Both sides are asked
- * there, so the human's preference is a reward on the model's states. The model is asked at the
- * temperature that sampled the answers.
+ * The states that the model itself reaches: the prefixes of its own answers. Both sides are
+ * compared there, so the human's preference is a reward on the model's states. The model predicts
+ * at the temperature that sampled the answers.
  *
  * @example
  * ```ts
@@ -136,15 +136,15 @@ function answered(mask: Tensor): Tensor {
   return max(mask, { axes: [-1] });
 }
 
-/** A mean over the rows or the groups that count, of one number for each. */
+/** The mean of one number for each row or group, over those that count. */
 function meanOf(values: Tensor, counted: Tensor): Metric {
   return { total: maskedSum(values, counted), weight: maskedCount(counted, values.dtype) };
 }
 
 /**
  * `reward` and `reward_std`, the mean deviation within groups; `completions/{mean,min,max}_length`,
- * the extremes being means over micro-batches, weighted by their answers. All of them are of the
- * answers that count, and rewards are of those that have one.
+ * the extremes being means over micro-batches, weighted by their answers. All of them cover the
+ * answers that count, and rewards only the scored answers.
  */
 function rolloutMetrics(rewards: Tensor, mask: Tensor, groupSize: number): Metrics {
   const { B } = dims(rewards, "B", "sampled: rewards");
@@ -156,7 +156,7 @@ function rolloutMetrics(rewards: Tensor, mask: Tensor, groupSize: number): Metri
   const deviations = centred(groups(rewards), groups(scored), over);
   const weight = sum(counted);
   const extreme = (value: Tensor): Metric => ({ total: mul(value, weight), weight });
-  // A row without an answer is as long as the longest, so that it is never the shortest.
+  // A row without an answer gets the longest length, so that it is never the shortest.
   const longest = max(lengths);
   const shortest = neg(max(neg(where(greater(lengths, 0), lengths, longest))));
   return {
@@ -175,9 +175,9 @@ function rolloutMetrics(rewards: Tensor, mask: Tensor, groupSize: number): Metri
 export interface Advantaged {
   /** The rewards, `[B]`. */
   readonly rewards: Tensor;
-  /** Of answers, `[B]`. */
+  /** Advantages of answers, `[B]`. */
   readonly advantages: Tensor;
-  /** Of the tokens predicted, `[B, T-1]`. */
+  /** Log-probabilities of the tokens under the policy that sampled them, `[B, T-1]`. */
   readonly oldLogProbs: Tensor;
 }
 
@@ -197,9 +197,9 @@ function checkRollouts(
 }
 
 /**
- * Rewards of answers, turned into advantages: how much better than expected each answer was.
- * Penalties are taken from an answer's reward as their sum. A row without answer tokens, such as an
- * answer that nobody can score, takes no part in what is expected of the others.
+ * Rewards of answers, turned into advantages: how much better than expected each answer was. The
+ * sum of an answer's penalties is subtracted from its reward. A row without answer tokens, such as
+ * an answer that cannot be scored, takes no part in the baseline of the others.
  *
  * @example
  * ```ts
@@ -210,7 +210,7 @@ function checkRollouts(
  * assertEquals(signal, "reward, A = r - mean of the group's others of 4");
  * ```
  *
- * @param estimator From rewards to advantages.
+ * @param estimator The estimator of advantages.
  * @returns The signal.
  */
 export function advantage(
@@ -253,8 +253,8 @@ export function advantage(
 /** The options of {@linkcode gae}. */
 export interface ActorCriticOptions extends GaeOptions {
   /**
-   * Whether advantages are whitened over the batch, as PPO's code does; then a batch that is cut
-   * into micro-batches has another loss (default false).
+   * Whether advantages are whitened over the batch, as PPO's code does; then cutting a batch into
+   * micro-batches changes its loss (default false).
    */
   readonly whiten?: boolean;
 }
@@ -269,7 +269,10 @@ export interface Valued extends Advantaged {
 
 /** Values of the states when the rollouts were made, where a batch is used more than once. */
 export interface ValueScores {
-  /** `[B, T]`: that at t is of the state before `ids[b, t]` (default: the policy is asked). */
+  /**
+   * `[B, T]`: the entry at t belongs to the state before `ids[b, t]` (default: the policy's own
+   * values).
+   */
   readonly oldValues?: Tensor;
 }
 
@@ -366,8 +369,8 @@ export interface PenaltyOptions {
  * ```
  *
  * @param options The coefficient and the estimator.
- * @param signal On rewards.
- * @returns The signal on what is left of them.
+ * @param signal The signal on rewards.
+ * @returns The signal on the rewards less the penalty.
  * @throws {RangeError} If the coefficient is negative.
  */
 export function penalized<B extends RolloutScores, X, E>(
@@ -398,8 +401,8 @@ export function penalized<B extends RolloutScores, X, E>(
 }
 
 /**
- * The best (or worst) row of each group of consecutive rows, `[B/G]` (i32), of those that have an
- * answer; the first of equals.
+ * The best (or worst) row of each group of consecutive rows, `[B/G]` (i32), among the rows that
+ * have an answer; the first of equals.
  */
 function extremeRows({ rewards, mask }: Rewarded, groupSize: number, sign: 1 | -1): Tensor {
   const has = answered(targetsOf(mask));
@@ -417,7 +420,10 @@ function rowsOf<B>(batch: B, rows: Tensor): B {
 
 /** The rewards by which answers are ranked. */
 export interface Rewarded {
-  /** 1 on the sampled tokens, 0 elsewhere, `[B, T]`; a row without any is neither best nor worst. */
+  /**
+   * 1 on the sampled tokens, 0 elsewhere, `[B, T]`; a row without sampled tokens is neither best
+   * nor worst.
+   */
   readonly mask: Tensor;
   /** `[B]`, groups in consecutive rows. */
   readonly rewards: Tensor;
@@ -431,13 +437,13 @@ export interface RankingOptions {
 
 /** The ties that {@linkcode ranked} collects beside its pairs. */
 export interface Ties {
-  /** Whether the best and the worst answer of a group are worth the same, `[B/G]` (bool). */
+  /** Whether the best and the worst answer of a group have the same reward, `[B/G]` (bool). */
   readonly tied: Tensor;
 }
 
 /**
- * A model that is a constant on tied pairs: there the gradients of the two sides would cancel but for
- * rounding.
+ * A model that is a constant on tied pairs: there the gradients of the two sides would cancel, up
+ * to rounding.
  */
 function constantOnTies({ embed, predict }: Model, tied: Tensor): Model {
   const { B } = dims(tied, "B", "ranked: tied");
@@ -452,9 +458,9 @@ function constantOnTies({ embed, predict }: Model, tied: Tensor): Model {
 }
 
 /**
- * An estimation on pairs made one on groups of answers: of each group the best answer is chosen,
- * the worst rejected. A group whose rewards agree is a pair of one answer with itself, whose
- * gradient is exactly 0.
+ * An estimation on groups of answers from one on pairs: the best answer of each group is the chosen
+ * one, the worst the rejected one. A group whose rewards agree is a pair of one answer with itself,
+ * whose gradient is exactly 0.
  *
  * @example
  * ```ts
@@ -530,7 +536,7 @@ export function best<B, C, E>(
   };
 }
 
-/** A sampled answer and what it answers. */
+/** A sampled answer and its prompt. */
 export interface Sample {
   /** The prompt's token ids. */
   readonly prompt: readonly number[];
@@ -541,8 +547,8 @@ export interface Sample {
 }
 
 /**
- * What an answer is worth: a number, or whether it is right (1 or 0); null where nobody can say. May
- * be slow.
+ * The reward of an answer: a number, or whether the answer is right (1 or 0); null if it cannot be
+ * determined. May be slow.
  */
 export type Reward = (
   sample: Sample,
@@ -551,7 +557,7 @@ export type Reward = (
 
 /** The options of {@linkcode packSamples}. */
 export interface PackOptions {
-  /** The length T that rows are padded to (default: that of the longest). */
+  /** The length T that rows are padded to (default: the length of the longest). */
   readonly length?: number;
   /** The token that pads (default 0). */
   readonly pad?: number;
@@ -568,16 +574,16 @@ const packRanges: Readonly<Record<keyof PackOptions, Range>> = {
 /** Samples as rows, not yet scored by the policy that gave them. */
 export interface PackedSamples extends Demonstrations, Rewarded {}
 
-/** The mean of numbers; of numbers that agree, that number exactly. 0 of none. */
+/** The mean of numbers: exact if all are equal, 0 if there are none. */
 function exactMean([first = 0, ...others]: readonly number[]): number {
   const beyond = others.reduce((total, other) => total + (other - first), 0);
   return first + beyond / (others.length + 1);
 }
 
 /**
- * Samples and what they were worth as the rows of a batch. An answer that nobody can score teaches
- * nothing: its tokens are masked, so that {@linkcode advantage} leaves it out of its group. Its
- * reward is shown as the mean of its group's scored answers, 0 where none is scored.
+ * Samples and their rewards as the rows of a batch. An answer without a reward teaches nothing: its
+ * tokens are masked, so that {@linkcode advantage} leaves it out of its group. Its reward is shown
+ * as the mean of its group's scored answers, 0 where none is scored.
  *
  * @example
  * ```ts
@@ -590,8 +596,8 @@ function exactMean([first = 0, ...others]: readonly number[]): number {
  * assertEquals(await mask.data(), new Float32Array([0, 1, 1, 0, 0, 0, 0, 1, 1]));
  * ```
  *
- * @param samples Answers, those to one prompt one after the other.
- * @param rewards The reward of each, null where nobody can judge it.
+ * @param samples Answers; answers to one prompt stand in consecutive rows.
+ * @param rewards The reward of each answer, null if it cannot be determined.
  * @param options Length, padding and groups.
  * @returns The rows.
  * @throws {RangeError} If there are no samples, one does not fit, or a reward is no finite number.
@@ -656,7 +662,7 @@ export function packSamples(
 
 /**
  * The log-probabilities of a batch's tokens under a model, at the batch's temperature, as batches
- * hold them: `[B, T]`, that at t of `ids[b, t]` after the tokens before it; 0 at the first.
+ * hold them: `[B, T]`, at t of `ids[b, t]` after the tokens before it; 0 at the first.
  *
  * @example
  * ```ts
@@ -695,7 +701,7 @@ export interface RolloutOptions extends PackOptions {
 
 /**
  * A batch of rollouts from samples: rows are padded, answers rewarded, and their tokens scored
- * under the model that sampled them, at the temperature that it sampled at.
+ * under the model that sampled them, at the sampling temperature.
  *
  * @example
  * ```ts
@@ -712,7 +718,7 @@ export interface RolloutOptions extends PackOptions {
  * ```
  *
  * @param model The policy that sampled, at its parameters.
- * @param samples Answers, those to one prompt one after the other.
+ * @param samples Answers; answers to one prompt stand in consecutive rows.
  * @param reward The reward of an answer.
  * @param options The temperature, length, padding and groups.
  * @returns The batch.

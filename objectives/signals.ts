@@ -5,14 +5,14 @@ import { targetsOf } from "./gold.ts";
 import type { PolicyEvidence, ReferenceEvidence, TeacherEvidence } from "./optimization.ts";
 import type { Model } from "./policy.ts";
 
-/** The evidence that every signal gives, each part computed when it is asked for. */
+/** The evidence that every signal gives, each part computed on demand. */
 export function seen({ logProbs, entropy, argmax, logits, mask }: States): PolicyEvidence {
   return { logProbs, entropy, argmax, logits, mask };
 }
 
 /**
- * The indicator of the target token, `1[a = pi*(s*)]`: it is right, every other one wrong. The
- * evidence is its log-probability on each prior state.
+ * The indicator of the target token, `1[a = pi*(s*)]`: the target is right, every other token
+ * wrong. The evidence is its log-probability on each prior state.
  *
  * @example
  * ```ts
@@ -30,7 +30,9 @@ export const indicator: Signal<unknown, None, PolicyEvidence> = {
 
 /** Log-probabilities of a batch's tokens under a reference, computed beforehand. */
 export interface ReferenceScores {
-  /** `[B, T]`, in nats: that at t is of `ids[b, t]`; those off the answer are not looked at. */
+  /**
+   * `[B, T]`, in nats: the entry at t belongs to `ids[b, t]`; entries off the answer are not read.
+   */
   readonly referenceLogProbs: Tensor;
 }
 
@@ -41,10 +43,10 @@ export interface Referenced {
 }
 
 /**
- * The target token under the policy and under a fixed reference. `"precomputed"`: the batch holds
- * the reference's log-probabilities. A model: it is asked on its own prior states of the same kind
- * (gold ones are the same for all; intuitive ones have the reference's own tokens), without
- * dropout.
+ * The target token under the policy and under a fixed reference. With `"precomputed"`, the batch
+ * holds the reference's log-probabilities. A model is asked without dropout, on its own prior
+ * states of the same kind: gold states are the same for all models, intuitive ones have the
+ * reference's own tokens.
  *
  * @example
  * ```ts

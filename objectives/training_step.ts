@@ -27,7 +27,7 @@ import { evaluationLoss, type Objective, summarize } from "./objective.ts";
 import { type Context, modelOf, type Policy } from "./policy.ts";
 
 /**
- * Everything that a training carries from step to step: saved and restored, it goes on the same.
+ * The whole state of a training: saved and restored, the training continues with the same numbers.
  */
 export interface TrainingState<P, S> {
   /** The policy's parameters. */
@@ -96,9 +96,9 @@ export function initTrainingState<P, S>(
 
 /**
  * Step and keys for one micro-batch. Keys come from the training's key, the step and the
- * micro-batch's index alone: so a training that is resumed draws what it would have drawn. Noise
- * drawn once a step is the same however a batch is cut; dropout is drawn for each micro-batch, so
- * with dropout 1 x 8 and 8 x 1 differ in their masks.
+ * micro-batch's index alone: so a resumed training draws the same numbers as an uninterrupted one.
+ * Noise drawn once a step is the same however a batch is cut; dropout is drawn for each
+ * micro-batch, so with dropout 1 x 8 and 8 x 1 differ in their masks.
  */
 function contextOf(
   { step, key }: TrainingState<unknown, unknown>,
@@ -212,9 +212,9 @@ export interface Accumulated<P> {
 
 /**
  * One micro-batch of a step: totals, normalizers, metrics and the gradients of the totals, added to
- * those of the micro-batches before. Nothing is divided before {@linkcode applyAccumulated}, so
- * that a batch has the same gradient however it is cut. Each term of the loss is differentiated by
- * itself. Compile it with the sums donated.
+ * the sums of the micro-batches before. Nothing is divided before {@linkcode applyAccumulated}, so
+ * that a batch has the same gradient however it is cut. Each term of the loss is differentiated
+ * separately. Compile it with the sums donated.
  *
  * @example
  * ```ts
@@ -313,8 +313,8 @@ export function applyAccumulated<P, B, S>(
 }
 
 /**
- * What an objective says of a batch, without training on it and without randomness: for validation.
- * Sum the evaluations of several batches, then {@linkcode summarize} them.
+ * The evaluation of an objective on a batch, without training and without randomness: for
+ * validation. Sum the evaluations of several batches, then {@linkcode summarize} them.
  *
  * @example
  * ```ts

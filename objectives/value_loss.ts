@@ -59,7 +59,7 @@ function valueConstants(
  * ```
  *
  * @param values Predicted values, `[B, T]`.
- * @param oldValues Those predicted when the rollouts were made, `[B, T]`; without gradient.
+ * @param oldValues Values predicted when the rollouts were made, `[B, T]`; without gradient.
  * @param returns The returns to predict, `[B, T]`; without gradient.
  * @param mask 1 on answer tokens, 0 elsewhere, `[B, T]`.
  * @param options Clipping, and the normalizer.
@@ -83,8 +83,7 @@ export function valueLoss(
 }
 
 /**
- * {@linkcode valueLoss} as a transition optimization, to be weighed and added to that of the
- * policy.
+ * {@linkcode valueLoss} as a transition optimization, to be weighed and added to the policy's loss.
  *
  * @example
  * ```ts
