@@ -73,7 +73,7 @@ const centredGroups = ({ rewards, counted }: Groups): Tensor =>
   centred(rewards, counted, overGroup);
 
 /** The unbiased standard deviation of each group, `[N, 1]`. */
-const deviationOf = (groups: Groups): Tensor =>
+const standardDeviationOf = (groups: Groups): Tensor =>
   standardDeviation(centredGroups(groups), groups.counted, overGroup);
 
 /** The rewards that an estimator reads. */
@@ -132,7 +132,7 @@ export function groupZScore(
 ): Tensor {
   checkOptions("groupZScore", zScoreRanges, { epsilon });
   const groups = grouped("groupZScore", rewards, counted, groupSize);
-  const scale = add(deviationOf(groups), epsilon);
+  const scale = add(standardDeviationOf(groups), epsilon);
   return ungrouped(safeRatio(centredGroups(groups), scale), groups.counted);
 }
 
@@ -196,7 +196,7 @@ export function groupMeanBatchStd(
   checkOptions("groupMeanBatchStd", zScoreRanges, { epsilon });
   const groups = grouped("groupMeanBatchStd", rewards, counted, groupSize);
   const batch = grouped("groupMeanBatchStd", rewards, counted);
-  const scale = add(deviationOf(batch), epsilon);
+  const scale = add(standardDeviationOf(batch), epsilon);
   return ungrouped(safeRatio(centredGroups(groups), scale), groups.counted);
 }
 
@@ -283,7 +283,7 @@ export function batchZScore(
 ): Tensor {
   checkOptions("batchZScore", zScoreRanges, { epsilon });
   const batch = grouped("batchZScore", rewards, counted);
-  const scale = add(deviationOf(batch), epsilon);
+  const scale = add(standardDeviationOf(batch), epsilon);
   return ungrouped(safeRatio(centredGroups(batch), scale), batch.counted);
 }
 
