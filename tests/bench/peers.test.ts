@@ -116,9 +116,11 @@ Deno.test("paired ratio: the interval is Student's, of the logarithms of sitting
   const other = [turnsOf("b", [1, 1]), turnsOf("b", [1, 1])];
   const { mean, low, high } = pairedRatio(one, other);
   assertAlmostEquals(mean, 2, 1e-12);
-  // Logarithms 0 and 2 ln 2: their standard error is ln 2, and t is 12.706 for one degree of freedom.
-  assertAlmostEquals(high, 2 * 2 ** 12.706, 1e-6);
-  assertAlmostEquals(low, 2 / 2 ** 12.706, 1e-12);
+  // Logarithms 0 and 2 ln 2: their standard error is ln 2. With one degree of freedom, Student's t is
+  // Cauchy's distribution, whose 97.5 % quantile is tan(0.475 pi).
+  const quantile = Math.tan(0.475 * Math.PI);
+  assertAlmostEquals(high, 2 * 2 ** quantile, 1e-8);
+  assertAlmostEquals(low, 2 / 2 ** quantile, 1e-12);
 });
 
 Deno.test("paired ratio: rounds and sittings that are not pairs are refused", () => {
