@@ -20,7 +20,7 @@
  */
 export * from "./data/jsonl.ts";
 export * from "./data/memory.ts";
-export * from "./data/preparation.ts";
+export * from "./data/preparation_progress.ts";
 export * from "./data/prepare.ts";
 export * from "./data/prompts.ts";
 export * from "./data/read.ts";

@@ -18,7 +18,7 @@ import {
 } from "../flags/flags.ts";
 import { helpText } from "../flags/help.ts";
 import { checkModels } from "../run/learner.ts";
-import { shownWatch } from "../data/preparation.ts";
+import { shownWatch } from "../data/preparation_progress.ts";
 import { type BaseModel, prepare, type Prepared } from "../data/prepare.ts";
 import { formatDuration, progressReporter, standardProgress } from "../terminal/progress.ts";
 import {

@@ -1,20 +1,19 @@
 /**
- * JSONL files: an object a line, and which of its columns are learned from.
+ * JSONL files: a JSON object on each line, in one of these formats.
  *
- * | columns | a row is |
+ * | columns | content of a row |
  * | --- | --- |
  * | `messages` | a conversation: a list of `{role, content}` |
- * | `prompt`, `chosen`, `rejected` | a question and two answers, the first preferred |
- * | `prompt`, `completion`, `label` | a question and an answer, liked (`true`) or not |
- * | `prompt`, `completion` | a question and its answer |
+ * | `prompt`, `chosen`, `rejected` | a prompt and two answers, the first preferred |
+ * | `prompt`, `completion`, `label` | a prompt and an answer, desirable (`true`) or not |
+ * | `prompt`, `completion` | a prompt and its answer |
  * | `text` | a piece of running text |
- * | `prompt` | a question; other columns are handed to rewards |
+ * | `prompt` | a prompt; rewards read the other columns |
  *
- * Questions and answers are texts, or lists of messages; an answer whose messages repeat the prompt
- * is read from behind it, and turns before the prompt belong to it. Other columns are ignored,
- * unless a row is a prompt. All rows of a file are of one format, which the first row decides: where
- * it fits several, the one that the objective needs, else the first of the table. A column that is
- * null counts as missing there.
+ * Prompts and answers are texts or lists of messages. An answer whose messages repeat the prompt is
+ * read from behind it, and earlier messages belong to the prompt. Other columns are ignored, except in
+ * the last format. The first row decides the format of the file: if it fits several, the one that the
+ * objective prefers, otherwise the first of the table. A column that is null there counts as missing.
  *
  * @module
  */
@@ -22,30 +21,31 @@
 import { quoted } from "@unitune/core";
 import { type Message, type Role, roles } from "@unitune/models";
 import { type Dataset, type Source, trainingLength, UserError } from "@unitune/training";
+import { isRecord } from "../files/guards.ts";
 import type { Line } from "../files/lines.ts";
 import { longestText, textDataset } from "./text.ts";
 import { decodeUtf8 } from "../files/utf8.ts";
 
-/** Which columns hold the prompt and the completion, where they have names of their own. */
+/** The names of the columns with the prompt and the completion. */
 export interface Columns {
-  /** The column of the prompt: `prompt`, unless said. */
+  /** The column with the prompt (default `prompt`). */
   readonly prompt?: string | undefined;
-  /** The column of the completion: `completion`, unless said. */
+  /** The column with the completion (default `completion`). */
   readonly completion?: string | undefined;
 }
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
-/** What is gathered of a file's rows. */
+/** Collects the rows of a file. */
 interface Gathering {
   add(row: JsonObject, source: Source): void;
   dataset(file: string): Dataset;
 }
 
-/** The formats of rows, by what they hold. */
+/** The formats of rows. */
 export type FormatName = "messages" | "pairs" | "labels" | "completions" | "text" | "prompts";
 
-/** A format, and how rows of it are gathered. */
+/** A format of rows. */
 interface Format {
   readonly name: FormatName;
   readonly columns: readonly string[];
@@ -53,16 +53,16 @@ interface Format {
 }
 
 /**
- * A JSONL file as a dataset. The last 10 % of its rows, and at least one, are for
- * validation; rows of `text` are joined by newlines and cut as one text. Blank lines are skipped.
+ * Reads a JSONL file as a dataset. The last 10 % of the rows, and at least one, are for validation; rows
+ * of `text` are joined by newlines and split as one text. Blank lines are skipped.
  *
  * @param lines The lines of the file.
- * @param file Its name, for errors.
- * @param columns Where the prompt and the completion are, under other names.
- * @param options What is read first where the first row fits several, and who is told how far it is.
+ * @param file The name of the file, for errors.
+ * @param columns The names of the columns.
+ * @param options The preferred formats, and a listener for the progress.
  * @returns The dataset.
- * @throws {UserError} Where a line is not UTF-8 or not a JSON object, lacks a column or has
- * something else than text in it (with file and line), or where there is too little to be cut in two.
+ * @throws {UserError} If a line is not UTF-8 or not a JSON object, or a column is missing or of the
+ * wrong type (the message has file and line); or if the file is too small to be split.
  */
 export async function parseJsonl(
   lines: AsyncIterable<Line> | Iterable<Line>,
@@ -92,26 +92,26 @@ export async function parseJsonl(
   return reading.gathered.dataset(file);
 }
 
-/** How rows are read. */
+/** Options of reading rows. */
 export interface ReadOptions {
-  /** The formats to read first, where the first row fits several (default: none). */
+  /** The preferred formats, if the first row fits several (default: none). */
   readonly needs?: readonly FormatName[];
-  /** Told now and then how many bytes are read. */
+  /** Called now and then with the number of bytes read so far. */
   readonly tell?: (bytes: number) => void;
 }
 
-/** Bytes between two looks at how far the reading is. */
+/** Bytes between two reports of progress. */
 const STRIDE = 2 ** 18;
 
 /**
- * The format in which {@linkcode parseJsonl} reads a file, by its first row alone.
+ * Finds the format in which {@linkcode parseJsonl} reads a file, from its first row.
  *
  * @param lines The lines of the file.
- * @param file Its name, for errors.
- * @param columns Where the prompt and the completion are, under other names.
- * @param needs The formats that are read first where the row fits several.
+ * @param file The name of the file, for errors.
+ * @param columns The names of the columns.
+ * @param needs The preferred formats, if the row fits several.
  * @returns The format.
- * @throws {UserError} Where the first row is of no format, or there is none.
+ * @throws {UserError} If the first row fits no format, or there is no row.
  *
  * @example
  * ```ts
@@ -139,13 +139,13 @@ export async function jsonlFormat(
   throw new UserError(`${file} is empty: there is nothing to train on`);
 }
 
-/** The row in a line; undefined in a blank one. */
+/** The row on a line; undefined if the line is blank. */
 function rowIn(line: Line, source: Source): JsonObject | undefined {
   const text = lineText(line, source);
   return text.trim() === "" ? undefined : parseObject(text, source);
 }
 
-/** Rows that are cut in two, one by one. */
+/** A format whose rows are read one by one, and split by their number. */
 function rowsOf<T>(
   name: FormatName,
   columns: readonly string[],
@@ -172,8 +172,8 @@ function rowsOf<T>(
 }
 
 /**
- * The formats, in order of preference. Where a prompt and a completion are named, no other is looked
- * for; where the prompt is, none that has no prompt.
+ * The formats, in order of preference. With a named completion column, only formats with a completion
+ * are tried; with a named prompt column, only formats with a prompt.
  */
 function formats({ prompt, completion }: Columns): readonly Format[] {
   const ask = prompt ?? "prompt";
@@ -221,7 +221,7 @@ const text: Format = {
   },
 };
 
-/** A column of a question or of an answer: a text, or a list of messages. */
+/** The messages in a column: a text is one message of the given role. */
 function side(row: JsonObject, column: string, role: Role, source: Source): Message[] {
   return Array.isArray(row[column])
     ? messageList(row[column], column, source)
@@ -234,14 +234,14 @@ interface Answered {
   readonly answer: readonly Message[];
 }
 
-/** A conversation as what the system says first, and the rest. */
+/** Separates the system messages at the start of a conversation from the rest. */
 function withoutSystem(messages: readonly Message[]) {
   const start = messages.findIndex(({ role }) => role !== "system");
   const end = start < 0 ? messages.length : start;
   return { system: messages.slice(0, end), rest: messages.slice(end) };
 }
 
-/** Whether some messages stand in a list at a place. */
+/** Tells whether a list contains some messages at an index. */
 function standAt(part: readonly Message[], list: readonly Message[], place: number): boolean {
   return part.every(({ role, content }, i) => {
     const other = list[place + i];
@@ -253,9 +253,11 @@ const isAnswered = (messages: readonly Message[]) =>
   messages.some(({ role }) => role === "assistant");
 
 /**
- * How much of a conversation the prompt takes, where it is repeated there: all of it, after earlier
- * turns or not, or its last turns, from one of the user's on. Messages of the system are left out on
- * both sides. Undefined where the conversation is an answer alone.
+ * Finds a repeated prompt in a conversation: the whole prompt, perhaps after earlier messages, or only
+ * its last messages, from one of the user on. Both lists have no system messages.
+ *
+ * @returns The end of the prompt and whether all of it is repeated; undefined if the conversation is
+ * an answer alone.
  */
 function repeated(
   prompt: readonly Message[],
@@ -274,8 +276,8 @@ function repeated(
 }
 
 /**
- * A prompt and the answer in a column, which the assistant gives. Where the messages of the answer
- * repeat the prompt, they are read from behind it; earlier turns and what the system says there
+ * The prompt of a row and the assistant's answer from one of its columns. If the messages of the answer
+ * repeat the prompt, the answer is read from behind it; earlier messages and system messages there
  * belong to the prompt.
  */
 function answerIn(
@@ -342,7 +344,7 @@ function pairs(prompt: string): Format {
   );
 }
 
-/** The prompt of a pair, from both of its answers: one of them may tell what was said before it. */
+/** The prompt of a pair: one of its answers may have messages from before the prompt. */
 function samePrompt(
   asked: readonly Message[],
   chosen: Answered,
@@ -401,11 +403,11 @@ function parseObject(text: string, source: Source): JsonObject {
   } catch (error) {
     throw wrong(source, `not JSON: ${error instanceof Error ? error.message : String(error)}`);
   }
-  if (!isObject(value)) throw wrong(source, `a row is a JSON object, not ${kindOf(value)}`);
+  if (!isRecord(value)) throw wrong(source, `a row is a JSON object, not ${kindOf(value)}`);
   return value;
 }
 
-/** The format of a row: the first that is needed of those that it fits, else the first of all. */
+/** The format of a row: the first preferred one that it fits, otherwise the first that it fits. */
 function formatOf(
   row: JsonObject,
   known: readonly Format[],
@@ -422,7 +424,7 @@ function formatOf(
   throw wrong(source, `there is no ${expected}; the columns are ${columnsOf(row)}${hint}`);
 }
 
-/** Rows after the first have the first one's columns. */
+/** Refuses a row that lacks columns of the first row's format. */
 function requireColumns(
   row: JsonObject,
   format: Format,
@@ -431,7 +433,7 @@ function requireColumns(
 ): void {
   if (has(row, format)) return;
   const missing = format.columns.filter((column) => !Object.hasOwn(row, column));
-  // A row that merely lacks some of the columns is not of another format.
+  // A row that merely lacks some of the columns has no other format.
   const other = known.find((other) =>
     has(row, other) && other.columns.some((column) => !format.columns.includes(column))
   );
@@ -458,7 +460,7 @@ function messageList(value: unknown, column: string, source: Source): Message[] 
   }
   return value.map((message: unknown, index) => {
     const name = `${column}[${index}]`;
-    if (!isObject(message)) {
+    if (!isRecord(message)) {
       throw wrong(source, `${quoted(name)} is an object, not ${kindOf(message)}`);
     }
     const role = roles.find((role) => role === message.role);
@@ -474,22 +476,18 @@ function string(value: unknown, column: string, source: Source): string {
   if (typeof value !== "string") {
     throw wrong(source, `${quoted(column)} is a text, not ${kindOf(value)}`);
   }
-  // JSON can escape half a surrogate pair, which is no character and has no UTF-8.
+  // JSON can escape half of a surrogate pair, which is no character and has no encoding in UTF-8.
   if (!value.isWellFormed()) {
     throw wrong(source, `${quoted(column)} has half a surrogate pair (\\ud…)`);
   }
   return value;
 }
 
-/** True or false; 1 and 0 stand for them. */
+/** A truth value; 1 and 0 are accepted as well. */
 function truth(value: unknown, column: string, source: Source): boolean {
   if (value === true || value === 1) return true;
   if (value === false || value === 0) return false;
   throw wrong(source, `${quoted(column)} is true or false, not ${quoted(value)}`);
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function kindOf(value: unknown): string {
@@ -499,10 +497,10 @@ function kindOf(value: unknown): string {
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
-/** Columns that are named in a message. */
+/** The most columns that a message lists. */
 const MOST_NAMED = 12;
 
-/** Names of columns, which a file may have many of, of any length. */
+/** A list of column names; of many names, the first, and of long names, the beginning. */
 function listed(names: readonly string[], separator: string): string {
   const more = names.length - MOST_NAMED;
   const shown = names.slice(0, MOST_NAMED).map((name) => quoted(name, 40)).join(separator);

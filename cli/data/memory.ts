@@ -1,9 +1,9 @@
 /**
- * Long preparations: how far they are, and whether memory will hold what they make.
+ * The memory of a preparation: data that will not fit is refused early.
  *
- * The rows of a run are in memory as a whole, on the engine's heap, whose limit ends a process
- * without a word. So each loop over rows tells how far it is; from that and from the heap's growth
- * follows what all of it needs, and too much is refused with a sentence while there is room for one.
+ * All rows of a run are on the JavaScript heap, and the engine ends a process that exceeds its limit
+ * without an error. So each loop over rows reports its progress; from that and from the growth of the
+ * heap the need of the whole is estimated, and too large data is refused with an error in time.
  *
  * @module
  */
@@ -11,45 +11,46 @@
 import v8 from "node:v8";
 import { UserError, type Watch } from "@unitune/training";
 
-/** Bytes of the engine's heap. */
+/** Sizes of the JavaScript heap, in bytes. */
 export interface Heap {
-  /** Those in use, garbage that was not collected yet included. */
+  /** The bytes in use, including garbage that has not been collected. */
   readonly used: number;
-  /** The most that there may be. */
+  /** The most that long-lived objects may use. */
   readonly limit: number;
 }
 
 /**
- * The heap of this process. The engine counts the room of young objects in its limit, which those
- * that stay cannot have.
+ * The heap of this process. The engine's limit includes the space of young objects, which long-lived
+ * objects cannot use.
  *
- * @returns The bytes in use, and the most that objects may take that stay.
+ * @returns The bytes in use, and the limit for long-lived objects.
  */
 export function processHeap(): Heap {
   const { used_heap_size: used, heap_size_limit: limit } = v8.getHeapStatistics();
   return { used, limit: limit - YOUNG };
 }
 
-/** The room of young objects, three spaces of 32 MiB; they may all be garbage. */
+/** The space of young objects: three parts of 32 MiB. All of them may be garbage. */
 const YOUNG = 96 * 2 ** 20;
 
 /**
- * A part is refused when the heap is this full. The engine collects all garbage when the heap is
- * halfway between what is alive and the limit: at 90 %, at least 80 % is alive.
+ * The fraction of the limit at which data is refused. The engine collects garbage when the heap is
+ * halfway between its live objects and the limit: at 90 %, at least 80 % is alive.
  */
 const FULL = 0.9;
 
 /**
- * An estimate from a part that is not over counts only where the heap has grown by a tenth of its
- * limit, and only where it is far beyond the limit: what has grown may be garbage by half.
+ * The conditions under which an estimate refuses data before the heap is full: the heap has grown by
+ * this fraction of its limit, and the estimate is this many times the limit. Half of the growth may be
+ * garbage.
  */
 const TELLING = { growth: 0.1, beyond: 3 } as const;
 
 /**
- * Refuses what memory will not hold.
+ * Refuses data that is too large for the memory.
  *
- * @param progress Told how far the part is, as a share from 0 to 1.
- * @param heap The heap; that of this process unless told.
+ * @param progress Called with the fraction of each part that is done (default: nothing is).
+ * @param heap Reads the sizes of the heap (default: of this process).
  * @returns The watch.
  *
  * @example
@@ -82,7 +83,7 @@ export function watchMemory(
           return start + own * (1 + later);
         };
         const isFull = used > FULL * limit;
-        // A heap that is full holds little garbage; any other, all young objects.
+        // A full heap holds little garbage; otherwise all young objects may be garbage.
         const growth = Math.max(0, used - start - (isFull ? 0 : YOUNG));
         const isHopeless = growth > TELLING.growth * limit &&
           needs(growth) > TELLING.beyond * limit;
@@ -93,11 +94,11 @@ export function watchMemory(
 }
 
 /**
- * The refusal of data that memory will not hold.
+ * The error for data that is too large for the memory.
  *
- * @param subject The data: a file, a flag with its value.
- * @param needed The bytes that it needs, about.
- * @param limit The bytes that there are.
+ * @param subject The data: a file, or a flag with its value.
+ * @param needed The estimated need, in bytes.
+ * @param limit The available bytes.
  * @returns The error to throw.
  *
  * @example
@@ -125,10 +126,10 @@ export function tooLarge(subject: string, needed: number, limit: number): UserEr
   );
 }
 
-/** The share of the heap that data may take; the rest is for the training. */
+/** The fraction of the heap that is for data; the rest is for the training. */
 const HEADROOM = 0.8;
 
-/** Above so many bytes nobody is told to find more memory. */
+/** The need above which more memory is no sensible advice, in bytes. */
 const ELSEWHERE = 64e9;
 
 function gigabytes(bytes: number): string {

@@ -1,5 +1,5 @@
 /**
- * Prompts of the command line.
+ * Prompts from the command line.
  *
  * @module
  */
@@ -7,23 +7,23 @@
 import { encodePrompt, encodeText, type Tokenizer, UnknownCharacterError } from "@unitune/models";
 import { type Dataset, UserError } from "@unitune/training";
 
-/** Who is to read a prompt. */
+/** The model that reads a prompt. */
 export interface PromptReader {
   /** The model's tokenizer. */
   readonly tokenizer: Tokenizer;
-  /** The tokens that the model sees, its answer included. */
+  /** The model's context, which holds the answer as well. */
   readonly context: number;
-  /** What the model was trained on: running text is gone on with, everything else is answered. */
+  /** The kind of data that the model was trained on: it continues running text, and answers others. */
   readonly kind: Dataset["kind"];
 }
 
 /**
- * A prompt's tokens; what the model cannot read is the user's to change.
+ * Encodes the prompt of a command line.
  *
- * @param reader Who is to read it.
- * @param prompt What was given with `--prompt`.
+ * @param reader The model that reads it.
+ * @param prompt The value of `--prompt`.
  * @returns The ids, ready to be completed.
- * @throws {UserError} Where a character is none of the tokenizer's, or there is no room to answer.
+ * @throws {UserError} If the tokenizer lacks a character, or the context has no room for an answer.
  *
  * @example
  * ```ts
@@ -48,7 +48,7 @@ export function readPrompt(
   );
   if (ids.length < context) return ids;
   throw new UserError(
-    `--prompt has ${ids.length} tokens, and the model sees ${context}, the answer included: ` +
+    `--prompt has ${ids.length} tokens, and the context holds ${context} with the answer: ` +
       `shorten the prompt by ${ids.length - context + 1}`,
   );
 }

@@ -1,5 +1,5 @@
 /**
- * Data files from the disk.
+ * Reading data files.
  *
  * @module
  */
@@ -12,15 +12,15 @@ import { type LineLimit, linesOf } from "../files/lines.ts";
 import { longestText, parseText, textDataset } from "./text.ts";
 import { watchMemory } from "./memory.ts";
 
-/** How a file is read. */
+/** Options of reading a file. */
 export interface DataOptions {
-  /** The formats to read first, where rows fit several (default: none). */
+  /** The preferred formats, for rows that fit several (default: none). */
   readonly needs?: readonly FormatName[];
-  /** Follows the reading. */
+  /** Follows the progress and the memory (default: the memory only). */
   readonly watch?: Watch;
 }
 
-/** A kind of file: how its format is told, and how it is read. */
+/** A kind of file. */
 interface Reader {
   readonly formatOf: (
     path: string,
@@ -30,10 +30,10 @@ interface Reader {
   readonly read: (path: string, columns: Columns, options: DataOptions) => Promise<Dataset>;
 }
 
-/** The most bytes of a row: JSON takes some twenty times its size in memory at the worst. */
+/** The most bytes of a row: parsed JSON takes up to twenty times its size in memory. */
 const largestRow = 2 ** 25;
 
-/** How long the lines of a file of rows may be. */
+/** The limit of a line's length in a file of rows. */
 function limitFor(path: string): LineLimit {
   return {
     bytes: largestRow,
@@ -45,7 +45,7 @@ function limitFor(path: string): LineLimit {
   };
 }
 
-/** Memory that preparing rows takes beside them, for each byte of theirs: tokens and masks. */
+/** Bytes of tokens and masks that are later made for each byte of the rows. */
 const LATER = 4;
 
 const readers: Readonly<Record<string, Reader>> = {
@@ -97,14 +97,14 @@ async function* chunksOf(file: Deno.FsFile): AsyncGenerator<Uint8Array> {
 }
 
 /**
- * Reads a data file: `.txt` as running text, `.jsonl` as text or conversations.
+ * Reads a data file: `.txt` as running text, `.jsonl` as rows.
  *
- * @param path The file.
- * @param columns Where the prompt and the completion of a `.jsonl` are, under other names.
- * @param options What to read first where rows fit several formats, and who follows the reading.
+ * @param path The path of the file.
+ * @param columns The names of the columns of a `.jsonl` file, where they differ from the usual ones.
+ * @param options The preferred formats, and the watch.
  * @returns The dataset.
- * @throws {UserError} Where the file can't be read, is empty, is not what its name says or does not
- * fit into memory.
+ * @throws {UserError} If the file can't be read, is empty, does not match its ending, or is too large
+ * for the memory.
  */
 export function readDataset(
   path: string,
@@ -115,13 +115,13 @@ export function readDataset(
 }
 
 /**
- * The format in which {@linkcode readDataset} reads a file, from its beginning alone.
+ * Finds the format in which {@linkcode readDataset} reads a file, from its first row.
  *
- * @param path The file.
- * @param columns Where the prompt and the completion of a `.jsonl` are, under other names.
- * @param needs The formats to read first where rows fit several.
+ * @param path The path of the file.
+ * @param columns The names of the columns of a `.jsonl` file, where they differ from the usual ones.
+ * @param needs The preferred formats, for rows that fit several.
  * @returns The format.
- * @throws {UserError} Where the file can't be read, is empty or is not what its name says.
+ * @throws {UserError} If the file can't be read, is empty, or does not match its ending.
  */
 export function datasetFormat(
   path: string,
@@ -133,7 +133,7 @@ export function datasetFormat(
 
 async function withReader<T>(path: string, use: (reader: Reader) => Promise<T>): Promise<T> {
   try {
-    // Told apart first, because a folder may have any name.
+    // Checked first, because a folder may have any name.
     if ((await Deno.stat(path)).isDirectory) {
       throw new UserError(`${path} is a folder: --data takes a file`);
     }

@@ -1,5 +1,5 @@
 /**
- * Plain text files.
+ * Running text as data.
  *
  * @module
  */
@@ -7,16 +7,16 @@
 import { type Dataset, trainingLength, UserError } from "@unitune/training";
 import { decodeUtf8 } from "../files/utf8.ts";
 
-/** The most characters that a string of the JavaScript engine can have. */
+/** The most characters of a JavaScript string in this engine. */
 export const longestText: number = 2 ** 29 - 24;
 
 /**
- * A text file's bytes as text: UTF-8, without a byte order mark, with `\n` for `\r\n`.
+ * Decodes a text file: UTF-8, without a byte order mark, with `\n` for `\r\n`.
  *
- * @param bytes The file.
- * @param file Its name, for errors.
+ * @param bytes The content of the file.
+ * @param file The name of the file, for errors.
  * @returns The text.
- * @throws {UserError} Where the bytes are not UTF-8, with the offset.
+ * @throws {UserError} If the bytes are not UTF-8; the message has the offset.
  */
 export function parseText(bytes: Uint8Array, file: string): string {
   const text = decodeUtf8(
@@ -28,12 +28,12 @@ export function parseText(bytes: Uint8Array, file: string): string {
 }
 
 /**
- * A text as a dataset: the first 90 % of its length for training, the rest for validation.
+ * Splits a text into a dataset: the first 90 % of its length for training, the rest for validation.
  *
  * @param text The text.
- * @param file Where it comes from, for errors.
+ * @param file The name of its file, for errors.
  * @returns The dataset.
- * @throws {UserError} Where the text is blank or too short to be cut in two.
+ * @throws {UserError} If the text is blank or too short to be split.
  */
 export function textDataset(text: string, file: string): Dataset {
   if (text.trim() === "") throw new UserError(`${file} is empty: there is nothing to train on`);
@@ -44,7 +44,7 @@ export function textDataset(text: string, file: string): Dataset {
   return { kind: "text", train: text.slice(0, cut), validation: text.slice(cut) };
 }
 
-/** A cut that would halve a surrogate pair, moved in front of it. */
+/** Moves a cut that would halve a surrogate pair in front of the pair. */
 function wholeCharacters(text: string, cut: number): number {
   const halves = /^[\ud800-\udbff][\udc00-\udfff]$/.test(text.slice(cut - 1, cut + 1));
   return halves ? cut - 1 : cut;

@@ -1,8 +1,9 @@
 /**
- * Errors for people, and how a command ends.
+ * Errors of commands: the message that is shown and the exit code.
  *
- * What the user can put right (a missing file, a wrong flag, a damaged checkpoint, a model that the
- * memory has no room for) ends with its message alone. Anything else is a defect and keeps its stack.
+ * An error that the user can correct (a missing file, a wrong flag, a damaged checkpoint, a model too
+ * large for the memory) is shown as its message alone. Any other error is a defect, and is shown with
+ * its stack.
  *
  * @module
  */
@@ -12,24 +13,24 @@ import { CheckpointError, NonFiniteLogitsError } from "@unitune/models";
 import { UserError } from "@unitune/training";
 import { tell } from "./terminal.ts";
 
-/** A command line that can't be understood. */
+/** The command line is wrong. */
 export class UsageError extends UserError {
   /** The kind of error. */
   override readonly name = "UsageError";
 }
 
-/** How a failed command ends. */
+/** The end of a failed command. */
 export interface Failure {
-  /** What is written to standard error. */
+  /** The text for standard error. */
   readonly message: string;
-  /** 1: it could not be done. 2: the command line is wrong. 70: a defect of the program. */
+  /** 1: the command failed. 2: the command line is wrong. 70: the program has a defect. */
   readonly exitCode: 1 | 2 | 70;
 }
 
 /**
- * What is shown for an error, and the exit code (2 and 70 as in sysexits and most shells).
+ * The message for an error, and the exit code (2 as in most shells, 70 as in sysexits).
  *
- * @param error What was thrown.
+ * @param error The thrown value.
  * @returns The message and the exit code.
  *
  * @example
@@ -55,18 +56,18 @@ export function failureOf(error: unknown): Failure {
   };
 }
 
-/** Characters of a defect's stack that are shown. */
+/** The most characters of a defect's stack that are shown. */
 const LONGEST_STACK = 20_000;
 
-/** What packages refuse to read, to compute or to hold: no defect, though nobody gave it a place. */
+/** Errors of the packages that are no defects: input, numbers or memory that they refuse. */
 const circumstances = [OutOfMemoryError, SafetensorsError, CheckpointError, NonFiniteLogitsError];
 
 /**
- * What the user can put right of a failure: a {@linkcode UserError} itself, and what packages refuse
- * to read, to compute or to hold.
+ * The error for the user: a {@linkcode UserError} itself, or one with the message of an error by which
+ * a package refuses its input, numbers that are not finite, or more than the memory holds.
  *
- * @param error What was thrown.
- * @returns The error to show; undefined where it is a defect.
+ * @param error The thrown value.
+ * @returns The error to show, or undefined for a defect.
  *
  * @example
  * ```ts
@@ -93,10 +94,10 @@ export function userErrorOf(error: unknown): UserError | undefined {
 }
 
 /**
- * Whether something failed because there is not enough memory.
+ * Tells whether an error was caused by a lack of memory.
  *
- * @param error What was thrown.
- * @returns True where it says so.
+ * @param error The thrown value.
+ * @returns True if its kind or its message says so.
  *
  * @example
  * ```ts
@@ -111,7 +112,7 @@ export function isOutOfMemory(error: unknown): boolean {
     (error instanceof RangeError && EXHAUSTED.test(error.message));
 }
 
-/** The engine's words for memory that it has not: nothing else tells such an error from others. */
+/** The engine's messages for a lack of memory: nothing else tells these errors from others. */
 const EXHAUSTED = new RegExp(
   `^(?:${
     [
@@ -124,18 +125,17 @@ const EXHAUSTED = new RegExp(
   })$`,
 );
 
-/** The stack, and those of the causes. */
+/** The stack of an error, followed by those of its causes. */
 function describe(error: Error): string {
   const own = error.stack ?? `${error.name}: ${error.message}`;
   return error.cause instanceof Error ? `${own}\ncaused by ${describe(error.cause)}` : own;
 }
 
 /**
- * Runs a command to its end. A failure is written to standard error and ends the process with its
- * exit code, whatever is still open.
+ * Runs a command. If it fails, the message is written to standard error and the process ends with the
+ * exit code.
  *
  * @param main The command; it returns its exit code, or nothing for 0.
- * @returns When the command has succeeded.
  */
 export async function runCommand(
   main: () => number | void | Promise<number | void>,

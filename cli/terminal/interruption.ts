@@ -1,31 +1,31 @@
 /**
- * Signals that ask a command to stop: it comes to an orderly end, and says so by its exit code.
+ * Signals that ask a command to stop: it ends in order, with the exit code of the signal.
  *
  * @module
  */
 
-/** What asks for an end, by the numbers that all of POSIX has for them. */
+/** The signals that ask for an end, with their POSIX numbers. */
 const signals = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
-/** Those that the system has: Windows knows an interruption by the keyboard alone. */
+/** The signals that the system has: on Windows, only SIGINT. */
 const heard = (["SIGINT", "SIGTERM", "SIGHUP"] as const).filter((name) =>
   name === "SIGINT" || Deno.build.os !== "windows"
 );
 
-/** A command that can be asked to stop; it no longer can be once this is disposed of. */
+/** Listens for signals until it is disposed of. */
 export interface Interruption extends Disposable {
   /** Aborted by the first signal. */
   readonly signal: AbortSignal;
-  /** What a shell has a command exit with that a signal ended: 128 and its number. */
+  /** The exit code after a signal, as shells have it: 128 + its number. 0 without a signal. */
   readonly exitCode: number;
 }
 
 /**
- * Hears the first signal that asks the command to stop (SIGINT, SIGTERM, SIGHUP). The next one is
- * the system's, which ends the process at once.
+ * Listens for the first signal that asks the command to stop (SIGINT, SIGTERM, SIGHUP). A second signal
+ * ends the process at once.
  *
- * @param onSignal Told when it comes.
- * @returns Whether and by what the command was asked to stop.
+ * @param onSignal Called at the first signal (default: nothing is).
+ * @returns The listener.
  */
 export function interruptible(onSignal: () => void = () => {}): Interruption {
   const controller = new AbortController();

@@ -1,20 +1,19 @@
 /**
- * Text in lines of a terminal's width: paragraphs broken between words, tables broken between
- * columns.
+ * Text for the width of a terminal: paragraphs are broken between words, tables between columns.
  *
  * @module
  */
 
 import { longest } from "@unitune/training";
 
-/** The width that everything printed keeps to, in columns: that of a terminal that nobody widened. */
+/** The width of printed text in columns: the usual width of a terminal. */
 export const WIDTH = 80;
 
 /**
- * A line of words as lines of at most some columns. A word that is longer has a line of its own.
+ * Breaks words into lines. A word that is longer than a line stays whole.
  *
- * @param text The words, with spaces between them.
- * @param columns The most columns of a line.
+ * @param text The words, separated by spaces.
+ * @param columns The most characters of a line.
  * @returns The lines.
  *
  * @example
@@ -40,12 +39,12 @@ export function wrapWords(text: string, columns: number = WIDTH): string[] {
 }
 
 /**
- * A text as lines of at most some columns. Lines that begin with a space, such as
- * commands, are kept as they are, so that they can be copied.
+ * Breaks the paragraphs of a text into lines. Lines that begin with a space, such as commands, stay as
+ * they are, so that they can be copied.
  *
  * @param text The text.
- * @param indent What later lines of a paragraph begin with.
- * @param columns The most columns of a line.
+ * @param indent The beginning of each line of a paragraph after the first.
+ * @param columns The most characters of a line.
  * @returns The text, broken between words.
  *
  * @example
@@ -80,7 +79,7 @@ export function columnWidths(rows: readonly (readonly string[])[]): number[] {
 const GAP = 2;
 
 /**
- * Rows of cells, padded so that columns line up: the first to the left, the others to the right.
+ * Aligns the columns of a table: the first to the left, the others to the right.
  *
  * @param rows The cells.
  * @returns The lines.
@@ -102,11 +101,11 @@ export function alignTable(rows: readonly (readonly string[])[]): string[] {
 }
 
 /**
- * A table in {@linkcode WIDTH} columns of text. Where its columns do not fit beside each other, the
- * rest of them follow below, after an empty line, beside the first column again.
+ * Fits a table into a width. Columns that do not fit follow below, after an empty line, beside a
+ * repeated first column.
  *
- * @param rows The cells, the first column naming the rows.
- * @param columns The most columns of text in a line.
+ * @param rows The cells; the first of each row is its name.
+ * @param columns The most characters of a line.
  * @returns The lines.
  *
  * @example

@@ -1,22 +1,22 @@
 /**
- * Commands that a message suggests, written so that they can be pasted into a shell.
+ * Quoting of commands in messages, so that they can be pasted into a shell.
  *
  * @module
  */
 
-/** Words of these characters mean themselves to every shell. */
+/** Words that need no quotes in any shell. */
 const PLAIN = /^[\p{L}\p{N}_@%+=:,./-]+$/u;
 
-/** Characters that a terminal does not show as they are. */
+/** Characters that a terminal does not show. */
 const CONTROL = /\p{C}/u;
 
 /**
- * A word as it is written in a command of a POSIX shell: as it is where nothing in it has a meaning,
- * else in single quotes; with control characters in it, in `$'...'` (POSIX.1-2024, bash, zsh), whose
- * escapes are printable.
+ * Quotes a word for a POSIX shell: not at all where no character has a meaning to the shell, otherwise
+ * by single quotes; a word with control characters by `$'...'` (POSIX.1-2024, bash, zsh), in which
+ * they are printable escapes.
  *
  * @param word Any text, such as a path.
- * @returns What the shell reads as that one word.
+ * @returns The text that a shell reads as this word.
  *
  * @example
  * ```ts
@@ -39,7 +39,7 @@ export function shellQuote(word: string): string {
         ? escapedBytes(character)
         : character.replace(/['\\]/, (special) => `\\${special}`),
   );
-  // Quotes end where an escape would take a digit that follows it for its own.
+  // An escape would absorb a hexadecimal digit that follows it: the quotes end in between.
   const whole = escaped.join("").replaceAll(
     /\\x[0-9a-f]{2}(?=[0-9A-Fa-f])/g,
     (escape) => `${escape}'$'`,
@@ -47,18 +47,18 @@ export function shellQuote(word: string): string {
   return `$'${whole}'`;
 }
 
-/** A character's bytes in UTF-8, as escapes. */
+/** The bytes of a character in UTF-8, as escapes. */
 function escapedBytes(character: string): string {
   const bytes = new TextEncoder().encode(character);
   return Array.from(bytes, (byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("");
 }
 
 /**
- * A task of this repository with flags, as it is pasted into a shell.
+ * The shell command of a task of this repository.
  *
- * @param task The task.
- * @param flags The flags' values by their names; a value that begins with a dash is joined to its
- * flag, so that it is not read as one.
+ * @param task The name of the task.
+ * @param flags The values of its flags by name. A value that begins with a dash is joined to its flag
+ * by `=`, so that it is not read as a flag.
  * @returns The command.
  *
  * @example

@@ -1,7 +1,7 @@
 /**
- * What a command says, on the streams that it has. Whatever texts from outside are in it, such as
- * prompts, answers and file names, they control no terminal: control characters but newlines and
- * tabs stand as escapes. A pipe is given the same, since what reads it may show it on a terminal.
+ * Output of a command to its streams. Text from outside, such as prompts, answers and file names, can't
+ * control the terminal: control characters except newlines and tabs are written as escapes, to pipes
+ * as well, since a reader may show the text on a terminal.
  *
  * @module
  */
@@ -9,13 +9,13 @@
 import { printableLines } from "@unitune/core";
 import { WIDTH, wrapText } from "./layout.ts";
 
-/** A text as a stream shows it: in lines that break between words on a terminal, else as it is. */
+/** A text for a stream: broken between words for a terminal, unbroken for a file or a pipe. */
 function shown(text: string, stream: { isTerminal(): boolean }): string {
   const lines = printableLines(text);
   return stream.isTerminal() ? wrapText(lines, "  ", Math.min(WIDTH, terminalColumns())) : lines;
 }
 
-/** The width of the terminal; one that does not know its size says 0, and one that is gone throws. */
+/** The width of the terminal: `consoleSize` returns 0 if it is unknown, and throws without one. */
 function terminalColumns(): number {
   try {
     return Deno.consoleSize().columns || WIDTH;
@@ -25,32 +25,30 @@ function terminalColumns(): number {
 }
 
 /**
- * Says something on standard output, in sentences that break between words on a terminal, if anybody
- * is still there: a terminal that was closed is why a command is asked to stop, and no reason for
- * another exit code.
+ * Writes sentences to standard output, broken between words on a terminal. A closed terminal is no
+ * error: the command is being stopped by the signal that the terminal sent.
  *
- * @param text The text; lines that begin with a space, such as commands, are kept as they are.
+ * @param text The text; lines that begin with a space, such as commands, are not broken.
  */
 export function say(text: string): void {
   try {
     console.log(shown(text, Deno.stdout));
   } catch {
-    // Nobody reads it any more.
+    // The terminal is closed.
   }
 }
 
 /**
- * Tells something beside the result, on standard error.
+ * Writes a message to standard error, apart from the result.
  *
- * @param text The text; lines that begin with a space, such as commands, are kept as they are.
+ * @param text The text; lines that begin with a space, such as commands, are not broken.
  */
 export function tell(text: string): void {
   console.error(shown(text, Deno.stderr));
 }
 
 /**
- * Prints lines on standard output as they are, but for control characters: tables, and what a model
- * has said.
+ * Writes lines to standard output without breaking them, such as tables and the text of a model.
  *
  * @param text The lines.
  *

@@ -338,7 +338,7 @@ inFolder("sample refuses what it cannot read or understand", async (folder) => {
     [["--run", run, "--prompt", "ab", "--top-k", "3"], 2, "--top-k: nothing is drawn at temperat"],
     [["--run", `${folder}/none`, "--prompt", "ab"], 1, `${folder}/none holds no run`],
     [["--run", run, "--prompt", "a?"], 1, `--prompt: The character "?" (U+003F) at position 1`],
-    [["--run", run, "--prompt", "ab".repeat(20)], 1, "has 42 tokens, and the model sees 24"],
+    [["--run", run, "--prompt", "ab".repeat(20)], 1, "has 42 tokens, and the context holds 24"],
   ];
   for (const [args, code, message] of lines) assertRefused(await sample(...args), code, message);
 

@@ -1,5 +1,5 @@
 /**
- * The progress of a preparation: a line that is drawn over on a terminal, plain lines elsewhere.
+ * The progress of preparing data: one line, redrawn, on a terminal; plain lines elsewhere.
  *
  * @module
  */
@@ -8,22 +8,23 @@ import type { Watch } from "@unitune/training";
 import { watchMemory } from "./memory.ts";
 import type { ProgressOutput } from "../terminal/progress.ts";
 
-/** Milliseconds before anything is shown: what is quicker needs no progress. */
+/** Milliseconds before progress is shown: shorter preparations need none. */
 const PATIENCE = 1000;
 
-/** Milliseconds between two drawings on a terminal, and between two plain lines. */
+/** Milliseconds between redraws on a terminal, and between plain lines elsewhere. */
 const EVERY = { terminal: 100, plain: 5000 } as const;
 
-/** The terminal's control sequences that go to the start of the line and clear it. */
+/** The control sequences that move to the start of the line and clear it. */
 const CLEAR = "\r\x1b[K";
 
-/** A watch that has to be told when it is over, so that it leaves no line behind. */
+/** A watch that clears its line when it is disposed of. */
 export interface ShownWatch extends Watch, Disposable {}
 
 /**
- * Shows how far a preparation is, once it has taken a second, and refuses what memory will not hold.
+ * Shows the progress of a preparation once it has taken a second, and refuses data that is too large
+ * for the memory.
  *
- * @param output Where to show it.
+ * @param output The output for the progress.
  * @returns The watch.
  *
  * @example
