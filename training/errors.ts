@@ -30,3 +30,66 @@ export class UserError extends Error {
     super(command === undefined ? sentence : `${sentence}\n  ${printable(command)}`, options);
   }
 }
+
+/** Where a run had come to when it failed. */
+export interface FailurePlace {
+  /** Steps done. */
+  readonly step: number;
+  /** The step of the latest checkpoint; undefined where there is none. */
+  readonly saved: number | undefined;
+}
+
+/** A run stops because a quantity that it measures is no longer a finite number. */
+export class DivergedError extends UserError {
+  /** The kind of error. */
+  override readonly name = "DivergedError";
+  /** The quantities by their names, at least one of them not finite. */
+  readonly quantities: Readonly<Record<string, number>>;
+  /** Where the run had come to. */
+  readonly place: FailurePlace;
+  /** The step and the quantities, in words. */
+  readonly happened: string;
+
+  /**
+   * The error at a place.
+   *
+   * @param quantities The quantities by their names.
+   * @param place Where the run had come to.
+   */
+  constructor(quantities: Readonly<Record<string, number>>, place: FailurePlace) {
+    const facts = Object.entries(quantities).map(([name, value]) => `the ${name} is ${value}`);
+    const happened = `training stopped at step ${place.step}, where ${facts.join(" and ")}`;
+    super(
+      `${happened}: ${
+        place.step === 0
+          ? "the model that it starts from is broken, take another"
+          : "a lower learning rate usually helps"
+      }`,
+    );
+    this.happened = happened;
+    this.quantities = quantities;
+    this.place = place;
+  }
+}
+
+/** A run stops because its device fails, or its memory does not suffice. */
+export class DeviceFailedError extends UserError {
+  /** The kind of error. */
+  override readonly name = "DeviceFailedError";
+  /** What the device says. */
+  override readonly cause: Error;
+  /** Where the run had come to. */
+  readonly place: FailurePlace;
+
+  /**
+   * The error at a place.
+   *
+   * @param cause What the device says.
+   * @param place Where the run had come to.
+   */
+  constructor(cause: Error, place: FailurePlace) {
+    super(`training stopped at step ${place.step}: ${cause.message}`, { cause });
+    this.cause = cause;
+    this.place = place;
+  }
+}

@@ -54,3 +54,17 @@ export async function copyTree<T>(tree: T): Promise<T> {
     return tensor(data, { dtype, shape });
   });
 }
+
+/**
+ * Models with tensors of their own.
+ *
+ * @param models The models.
+ * @returns The same values.
+ */
+export async function copyModels({ policy, rewardModel, teacher }: Models): Promise<Models> {
+  return {
+    policy: await copyTree(policy),
+    ...rewardModel && { rewardModel: await copyTree(rewardModel) },
+    ...teacher && { teacher: { ...teacher, params: await copyTree(teacher.params) } },
+  };
+}

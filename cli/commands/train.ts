@@ -6,9 +6,10 @@
 
 import { countParameters } from "@unitune/models";
 import { withAnswerLength } from "../run/answer_length.ts";
+import { carryOut, type Run, type RunResult } from "../run/carry_out.ts";
 import { openDevice } from "../run/devices.ts";
 import { runCommand, UsageError } from "../terminal/errors.ts";
-import { UserError } from "@unitune/training";
+import { timetableOf, UserError } from "@unitune/training";
 import {
   type FlagTable,
   givenFlags,
@@ -38,7 +39,6 @@ import { readBase } from "../run/trained.ts";
 import { requireRoom } from "../run/room.ts";
 import { taskCommand } from "../terminal/shell.ts";
 import { print, say, tell } from "../terminal/terminal.ts";
-import { type Run, type RunResult, timetableOf, train } from "../run/trainer.ts";
 
 /** The settings, and where a run is kept and what it goes on from. */
 const flags = {
@@ -236,7 +236,7 @@ async function conclusion(
 }
 
 /** Trains, with its progress shown, until it is done or interrupted; says what by. */
-async function carryOut(run: Run): Promise<RunResult & { readonly exitCode: number }> {
+async function trainShown(run: Run): Promise<RunResult & { readonly exitCode: number }> {
   const { total: steps } = timetableOf(run.stages);
   const loggingSteps = run.stages[0]?.loggingSteps ?? 1;
   const lineEvery = Math.max(loggingSteps, Math.ceil(steps / LINES));
@@ -244,7 +244,7 @@ async function carryOut(run: Run): Promise<RunResult & { readonly exitCode: numb
   using interruption = interruptible(() =>
     progress.print("stopping after this step, with a checkpoint (once more: at once)")
   );
-  const result = await train({ ...run, progress, signal: interruption.signal });
+  const result = await carryOut({ ...run, progress, signal: interruption.signal });
   return { ...result, exitCode: interruption.exitCode };
 }
 
@@ -266,7 +266,7 @@ async function main(): Promise<number> {
   const done = held.saved?.position.step ?? 0;
   if (done === steps) {
     // What a kill left after the last checkpoint is tidied up all the same.
-    await train(run);
+    await carryOut(run);
     say(
       `${folder} is complete: all ${steps} steps are done.\n` +
         `A run keeps its settings; to train its model further, start another from it:\n  ` +
@@ -275,7 +275,7 @@ async function main(): Promise<number> {
     return 0;
   }
   say(introduction(run, done));
-  const result = await carryOut(run);
+  const result = await trainShown(run);
   if (!result.isComplete) {
     say(
       `interrupted after step ${result.checkpoint.position.step}; go on with\n  ` +

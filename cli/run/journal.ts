@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Cost, type RolloutSample, type SplitReport, UserError } from "@unitune/training";
+import { type Cost, type TrainingEvent, UserError } from "@unitune/training";
 import { fileError } from "../files/file_error.ts";
 import { openLineFile } from "../files/line_file.ts";
 import { requireFile } from "../files/read.ts";
@@ -18,16 +18,8 @@ const ROLLOUTS = 4;
 
 /** What a run writes down. Where it has several stages, lines name theirs. */
 export interface Journal extends Disposable {
-  /** Writes down what a step measured. */
-  addStep(
-    step: number,
-    metrics: Readonly<Record<string, number>>,
-    stage?: string,
-  ): Promise<void>;
-  /** Writes down an evaluation and some of its answers. */
-  addReport(step: number, report: SplitReport, stage?: string): Promise<void>;
-  /** Writes down some answers that a step trains on, and their rewards. */
-  addRollouts(step: number, samples: readonly RolloutSample[], stage?: string): Promise<void>;
+  /** Writes down what an event says of the training, if anything. */
+  add(event: TrainingEvent, stage?: string): Promise<void>;
   /** Returns where the run is, once everything written so far is on the disk. */
   mark(step: number, cost: Cost): Promise<RunPosition>;
 }
@@ -50,35 +42,12 @@ export async function openJournal(folder: string, position?: RunPosition): Promi
   const metrics = opened.use(await openLineFile(paths.metrics, kept.metrics));
   const samples = opened.use(await openLineFile(paths.samples, kept.samples));
   const files = opened.move();
-  const at = (step: number, stage: string | undefined) => ({
-    step,
-    ...(stage !== undefined && { stage }),
-  });
   return {
-    addStep: (step, values, stage) =>
-      metrics.append(JSON.stringify({ ...at(step, stage), ...values })),
-    addReport: async (step, { split, metrics: values, answers }, stage) => {
-      await metrics.append(JSON.stringify({ ...at(step, stage), split, ...values }));
-      const lines = answers.slice(0, SAMPLES).map(({ question, text, isRight }) =>
-        JSON.stringify({
-          ...at(step, stage),
-          split,
-          prompt: question.prompt,
-          gold: question.gold,
-          answer: text,
-          right: isRight,
-        })
-      );
-      // deno-lint-ignore unitune/no-spread-of-data -- SAMPLES at most
-      await samples.append(...lines);
+    add: async (event, stage) => {
+      const lines = linesOf(event, { step: event.step, ...(stage !== undefined && { stage }) });
+      for (const line of lines.metrics) await metrics.append(JSON.stringify(line));
+      for (const line of lines.samples) await samples.append(JSON.stringify(line));
     },
-    addRollouts: (step, given, stage) =>
-      samples.append(
-        // deno-lint-ignore unitune/no-spread-of-data -- ROLLOUTS at most
-        ...given.slice(0, ROLLOUTS).map((sample) =>
-          JSON.stringify({ ...at(step, stage), split: "rollouts", ...sample })
-        ),
-      ),
     mark: async (step, cost) => {
       await Promise.all([metrics.sync(), samples.sync()]);
       const [measured, answered] = [metrics.beginning, samples.beginning];
@@ -92,6 +61,60 @@ export async function openJournal(folder: string, position?: RunPosition): Promi
       };
     },
     [Symbol.dispose]: () => files.dispose(),
+  };
+}
+
+/** Lines of the two files. */
+interface Lines {
+  readonly metrics: readonly object[];
+  readonly samples: readonly object[];
+}
+
+/** What is written down of an event; every line begins with its place. */
+function linesOf(event: TrainingEvent, place: object): Lines {
+  switch (event.kind) {
+    case "metrics": {
+      const { epoch, metrics, cost } = event;
+      return { metrics: [{ ...place, epoch, ...metrics, ...costMetrics(cost) }], samples: [] };
+    }
+    case "evaluation": {
+      const { split, metrics, answers } = event.report;
+      return {
+        metrics: [{ ...place, split, ...metrics }],
+        samples: answers.slice(0, SAMPLES).map(({ question, text, isRight }) => ({
+          ...place,
+          split,
+          prompt: question.prompt,
+          gold: question.gold,
+          answer: text,
+          right: isRight,
+        })),
+      };
+    }
+    case "rollouts": {
+      const shown = event.samples.slice(0, ROLLOUTS);
+      return {
+        metrics: [],
+        samples: shown.map((sample) => ({ ...place, split: "rollouts", ...sample })),
+      };
+    }
+    case "note":
+    case "phase":
+    case "stage":
+    case "step":
+    case "saved":
+      return { metrics: [], samples: [] };
+    default:
+      return event satisfies never;
+  }
+}
+
+/** Costs under their names in `metrics.jsonl`. */
+function costMetrics({ examples, forwardTokens, backwardTokens }: Cost): Record<string, number> {
+  return {
+    "cost/examples": examples,
+    "cost/forward_tokens": forwardTokens,
+    "cost/backward_tokens": backwardTokens,
   };
 }
 

@@ -26,7 +26,6 @@ import {
 } from "@unitune/core";
 import {
   actorCriticGpt,
-  type Gpt,
   gpt,
   type GptParameters,
   rewardGpt,
@@ -59,7 +58,6 @@ import { maxNewTokensOf, withAnswerLength } from "./answer_length.ts";
 import {
   addCost,
   copyTree,
-  type Cost,
   createScorer,
   dataOf,
   demonstrationFeed,
@@ -68,6 +66,7 @@ import {
   type Feed,
   labelFeed,
   type Layout,
+  type Learner,
   mismatchedAnswers,
   type Models,
   needsReference,
@@ -82,7 +81,6 @@ import {
   type RewardTerm,
   rolloutFeed,
   type RolloutPlan,
-  type RolloutSample,
   type Scores,
   type StageData,
   stageSeed,
@@ -97,43 +95,6 @@ import { requireScorable, rewardTerms, unscorable } from "./reward_terms.ts";
 import { groupSizeOf, type TrainSettings } from "../flags/settings.ts";
 import { lentModels } from "./trained.ts";
 
-/** What a step gives. */
-export interface StepOutcome<S> {
-  /** The state for the next step. */
-  readonly state: S;
-  /** Scalars to log. */
-  readonly metrics: Readonly<Record<string, Tensor>>;
-  /** Answers that were sampled for the step. */
-  readonly samples: readonly RolloutSample[];
-  /** What the step costs. */
-  readonly cost: Cost;
-}
-
-/**
- * What learns in a stage. Who only runs it need not know what its state is.
- *
- * @typeParam S The state, a tree of tensors.
- */
-export interface Learner<S = unknown> extends Disposable {
-  /** The model that answers. */
-  readonly model: Gpt;
-  /** What had to be computed before the first step. */
-  readonly setUp: Cost;
-  /** What became of the data before the first step, for the user. */
-  readonly notes: readonly string[];
-  /** How often the data was seen after some steps. */
-  epoch(steps: number): number;
-  /** The state before the first step, which consumes it; there is one. */
-  init(): S;
-  /** One optimizer step, the `index`-th of the stage from 0. The state is consumed. */
-  // Methods, so that S may be forgotten.
-  step(state: S, index: number): Promise<StepOutcome<S>>;
-  /** The models as they are now. They live as long as the state does. */
-  models(state: S): Models;
-  /** What the objective says of data that is kept aside; nothing where there is none of its kind. */
-  validate(state: S): Promise<Readonly<Record<string, number>>>;
-}
-
 /** All that a stage carries from step to step: saved and restored, it goes on the same. */
 interface StageState<P, E> {
   /** Parameters, optimizer, step and key. */
@@ -143,7 +104,7 @@ interface StageState<P, E> {
 }
 
 /** What {@linkcode createLearner} is told. */
-export interface StagePlan {
+export interface LearnerPlan {
   /** The settings of the stage. */
   readonly settings: TrainSettings;
   /** Its number, from 0. */
@@ -182,7 +143,7 @@ function trainingKey(seed: number, stage: number): Tensor {
  * @returns The learner.
  * @throws {UserError} Where the data does not suffice, or a reward cannot be given.
  */
-export async function createLearner(plan: StagePlan): Promise<Learner> {
+export async function createLearner(plan: LearnerPlan): Promise<Learner> {
   const { stage, prepared, start, device } = plan;
   const { config, tokenizer } = prepared;
   const own = prepared.stages[stage];
@@ -203,7 +164,7 @@ export async function createLearner(plan: StagePlan): Promise<Learner> {
     start: modelOf(model, start.policy),
     teacher: teacher && modelOf(gpt(teacher.config), teacher.params),
   };
-  const common = { settings, stage, model, device, reference };
+  const common = { settings, stage, device, reference };
   const asPolicy = {
     ...common,
     policy: model,
@@ -439,7 +400,6 @@ export async function checkModels(
 interface Parts<P, B> {
   readonly settings: TrainSettings;
   readonly stage: number;
-  readonly model: Gpt;
   readonly device: Device;
   readonly policy: Policy<P>;
   readonly params: P;
@@ -498,7 +458,7 @@ function learnerOf<P, B, E>(
     readonly startMetrics?: (model: Model, batch: B) => Readonly<Record<string, Tensor>>;
   },
 ): Promise<Learner<StageState<P, E>>> {
-  const { settings, stage, model, device, policy, objective, feed } = parts;
+  const { settings, stage, device, policy, objective, feed } = parts;
   const optimizer: GradientTransform<unknown> = optimizerOf(settings);
   const learningRate: Schedule = scheduleOf(settings);
   const training = { policy, objective, optimizer, learningRate };
@@ -520,7 +480,6 @@ function learnerOf<P, B, E>(
   };
 
   return params.then((params) => ({
-    model,
     setUp: feed.setUp,
     notes: feed.notes,
     epoch: feed.epoch,

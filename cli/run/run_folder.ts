@@ -28,7 +28,7 @@
 import { basename, dirname } from "node:path";
 import type { GptConfig } from "@unitune/models";
 import { type Claim, claimFolder, holdFolder } from "../files/claims.ts";
-import { type Cost, datasetKinds, UserError } from "@unitune/training";
+import { type Cost, datasetKinds, type KeptSteps, UserError } from "@unitune/training";
 import { beginDigest, digestOf } from "../files/digest.ts";
 import { fileError } from "../files/file_error.ts";
 import { type Beginning, noBeginning, requireBeginning } from "../files/line_file.ts";
@@ -380,9 +380,16 @@ function isRunConfig(value: unknown): value is RunConfig {
 
 const namePattern = /^step-(\d{6,})$/;
 
-/** The folder of a step's checkpoint. */
-const checkpointPath = (folder: string, step: number) =>
-  `${runPaths(folder).checkpoints}/step-${String(step).padStart(6, "0")}`;
+/**
+ * The folder of a step's checkpoint.
+ *
+ * @param folder The run's folder.
+ * @param step The step.
+ * @returns The path.
+ */
+export function checkpointPath(folder: string, step: number): string {
+  return `${runPaths(folder).checkpoints}/step-${String(step).padStart(6, "0")}`;
+}
 
 /** The folders of a run's checkpoints, earliest first. */
 async function checkpointFolders(folder: string): Promise<{ path: string; step: number }[]> {
@@ -436,14 +443,6 @@ export async function saveCheckpoint(
     return { [RECORD]: recordText(record) };
   });
   return { path, position, config, files: digests };
-}
-
-/** Which checkpoints a run keeps. */
-export interface KeptSteps {
-  /** Whether every run of the settings has a checkpoint at a step. */
-  readonly isRegular: (step: number) => boolean;
-  /** Whether a stage starts from a step, whose models it needs until its end. */
-  readonly isStart: (step: number) => boolean;
 }
 
 /**

@@ -17,7 +17,7 @@ import { readJson } from "../files/read.ts";
 import { holdRun, runConfig, runPaths, startRun } from "../run/run_folder.ts";
 import type { TrainSettings } from "../flags/settings.ts";
 import { readBase } from "../run/trained.ts";
-import { train } from "../run/trainer.ts";
+import { carryOut } from "../run/carry_out.ts";
 import { createExaminer, type Measures } from "./measures.ts";
 
 /** What is trained. */
@@ -116,7 +116,7 @@ export async function carryOutTraining(run: TrainingRun): Promise<boolean> {
   using held = await isThere(runPaths(runFolder).config)
     ? await holdRun(runFolder)
     : await startRun(runFolder, arm, runConfig(settings, prepared));
-  const { isComplete, checkpoint } = await train({
+  const { isComplete, checkpoint } = await carryOut({
     folder: runFolder,
     held,
     stages: [settings],

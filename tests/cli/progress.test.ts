@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import {
+  carryOut,
   createRun,
   formatBar,
   formatDuration,
@@ -14,7 +15,6 @@ import {
   progressReporter,
   runConfig,
   silentProgress,
-  train,
   trainSettings,
 } from "@unitune/cli";
 import { inFolder } from "./command.ts";
@@ -225,7 +225,7 @@ inFolder("a stage of rollouts shows its rewards, and no other does", async (fold
     update: (step: number, measured?: Measured) => void seen.push([step, measured]),
   };
   const run = await createRun(`${folder}/run`, "", runConfig(stages, prepared));
-  await train({ folder: run, stages, prepared, device, progress });
+  await carryOut({ folder: run, stages, prepared, device, progress });
   const rewarded = seen.flatMap(([step, measured]) => measured?.reward === undefined ? [] : [step]);
   assertEquals(rewarded, [3, 4]);
   const lossless = seen.flatMap(([step, measured]) => measured?.loss === undefined ? [step] : []);

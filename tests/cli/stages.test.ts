@@ -1,6 +1,7 @@
 /** Runs of several stages: preferences, reward models, rewarded answers; killed anywhere. */
 import { assert, assertAlmostEquals, assertEquals, assertGreater } from "@std/assert";
 import {
+  carryOut,
   createRun,
   latestCheckpoint,
   meaningOf,
@@ -13,10 +14,9 @@ import {
   silentProgress,
   splitStages,
   stageSettings,
-  timetableOf,
-  train,
   type TrainSettings,
 } from "@unitune/cli";
+import { timetableOf } from "@unitune/training";
 import {
   assertSameFiles,
   inFolder,
@@ -56,7 +56,7 @@ async function until(steps: number, run: Omit<Run, "progress" | "signal">): Prom
     if (step >= steps) controller.abort();
   };
   const { signal } = controller;
-  await train({ ...run, progress: { ...silentProgress, update }, signal });
+  await carryOut({ ...run, progress: { ...silentProgress, update }, signal });
 }
 
 inFolder("killed in any stage and resumed, a pipeline ends with the same bytes", async (folder) => {
@@ -69,7 +69,7 @@ inFolder("killed in any stage and resumed, a pipeline ends with the same bytes",
     device,
   });
   const whole = await runIn("whole");
-  await train(whole);
+  await carryOut(whole);
 
   const cut = await runIn("cut");
   // In the middle of every stage, also between two uses of the same answers, and at its end.
@@ -82,7 +82,7 @@ inFolder("killed in any stage and resumed, a pipeline ends with the same bytes",
     if (!isRegular) await Deno.remove(checkpoint?.path ?? "", { recursive: true });
   }
   await until(29, cut);
-  await train(cut);
+  await carryOut(cut);
   await assertSameFiles(cut.folder, whole.folder);
 
   const lines = await readRows(`${whole.folder}/metrics.jsonl`);

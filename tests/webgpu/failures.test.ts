@@ -1,6 +1,13 @@
 /** What becomes of work on a device that fails: an error that names the kernel, and nothing lost. */
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
-import { createRun, prepare, runConfig, silentProgress, train, trainSettings } from "@unitune/cli";
+import {
+  carryOut,
+  createRun,
+  prepare,
+  runConfig,
+  silentProgress,
+  trainSettings,
+} from "@unitune/cli";
 import {
   compile,
   type Device,
@@ -83,7 +90,7 @@ testOnWebGpu("training stops with its last checkpoint, and goes on elsewhere", a
       },
     };
     const error = await assertRejects(() =>
-      train({ folder, stages: [settings], prepared, device, progress })
+      carryOut({ folder, stages: [settings], prepared, device, progress })
     );
     assert(error instanceof Error);
     assertMatch(error.message, /^training stopped at step [789]: the WebGPU device failed: it was/);
@@ -94,7 +101,7 @@ testOnWebGpu("training stops with its last checkpoint, and goes on elsewhere", a
 
     const goOn = async (folder: string, device: Device) => {
       using own = device;
-      return await train({ folder, stages: [settings], prepared, device: own });
+      return await carryOut({ folder, stages: [settings], prepared, device: own });
     };
     const resumed = await goOn(folder, wasm());
     assert(resumed.isComplete);

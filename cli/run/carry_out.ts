@@ -1,0 +1,217 @@
+/**
+ * Carries out a training in its run's folder, with its progress shown.
+ *
+ * @module
+ */
+
+import { type Device, WebGpuFailedError, WebGpuLimitError } from "@unitune/core";
+import { gpt } from "@unitune/models";
+import {
+  DeviceFailedError,
+  DivergedError,
+  type FailurePlace,
+  type Models,
+  needsReference,
+  type SplitReport,
+  type StagePlan,
+  timetableOf,
+  train,
+  type TrainingEvent,
+  UserError,
+} from "@unitune/training";
+import { FileError } from "../files/file_error.ts";
+import { createLearner, initialModels } from "./learner.ts";
+import type { Prepared } from "../data/prepare.ts";
+import { type ProgressReporter, silentProgress } from "../terminal/progress.ts";
+import { asksTeacher, describeObjective, recipeOf } from "./recipes.ts";
+import { describeReport } from "../report/summary.ts";
+import { checkpointPath, type HeldRun, holdRun, type SavedCheckpoint } from "./run_folder.ts";
+import { runStore } from "./run_store.ts";
+import type { TrainSettings } from "../flags/settings.ts";
+import { taskCommand } from "../terminal/shell.ts";
+import { lentModels } from "./trained.ts";
+
+/** A run that is to be carried out. */
+export interface Run {
+  /** Its folder, as {@linkcode createRun} made it. */
+  readonly folder: string;
+  /** The run as this process has it already; by default it is taken for the time of the training. */
+  readonly held?: HeldRun;
+  /** The settings of its stages, at least one, in order. */
+  readonly stages: readonly TrainSettings[];
+  /** What it trains and evaluates on. */
+  readonly prepared: Prepared;
+  /** The models that it starts from (default: new ones). */
+  readonly start?: Models;
+  /** Where it computes. */
+  readonly device: Device;
+  /** Where its progress is shown (default: nowhere). */
+  readonly progress?: ProgressReporter;
+  /** Stops the run after the step that it is at, with a checkpoint. */
+  readonly signal?: AbortSignal;
+}
+
+/** How a run ended. */
+export interface RunResult {
+  /** Whether all steps were done. */
+  readonly isComplete: boolean;
+  /** The last checkpoint. */
+  readonly checkpoint: SavedCheckpoint;
+  /** The evaluations at the end, of all splits; none after an interruption. */
+  readonly reports: readonly SplitReport[];
+}
+
+/**
+ * Carries out a run, from its last checkpoint on if it has one. Whatever interrupts it, in whatever
+ * stage, the next call goes on, and it ends with the same bytes as a run that is not interrupted.
+ *
+ * @param run The run.
+ * @returns How it ended.
+ * @throws {UserError} If what has to hold at a stage's start does not, the loss is no longer a
+ * number, the device fails, a file cannot be written, or another process has the run; the
+ * checkpoints stay as they are. Of a run that was new and has not come to its first step nothing
+ * stays, unless it may come further another time.
+ *
+ * @example
+ * ```ts
+ * import { carryOut, createRun, openDevice, prepare, runConfig, trainSettings } from "@unitune/cli";
+ * import { assert } from "@std/assert";
+ *
+ * const tiny = { steps: 2, batchSize: 2, layers: 1, heads: 1, width: 8 };
+ * const stages = [trainSettings(tiny), trainSettings({ ...tiny, objective: "dpo" })];
+ * const prepared = await prepare(stages);
+ * const out = await Deno.makeTempDir();
+ * const folder = await createRun(out, "sft-dpo", runConfig(stages, prepared));
+ * using device = await openDevice("wasm");
+ * const { isComplete } = await carryOut({ folder, stages, prepared, device });
+ * assert(isComplete);
+ * await Deno.remove(out, { recursive: true });
+ * ```
+ */
+export async function carryOut(run: Run): Promise<RunResult> {
+  const { folder, stages, prepared, device, signal, progress = silentProgress } = run;
+  const [first] = stages;
+  if (first === undefined) throw new RangeError("carryOut: a run has at least one stage");
+  const held = run.held ?? await holdRun(folder);
+  // Who has given it to this training keeps it.
+  using _own = run.held === undefined ? held : undefined;
+  using store = runStore(held, stages.map(({ objective }) => objective), prepared);
+  const { total } = timetableOf(stages);
+  const { loggingSteps, evalSteps, saveSteps } = first;
+  let step = held.saved?.position.step ?? 0;
+  let last: { readonly step: number; readonly reports: readonly SplitReport[] } | undefined;
+  try {
+    const events = train({
+      ...{ loggingSteps, evalSteps, saveSteps },
+      stages: stages.map((settings, stage) => stagePlan(run, settings, stage)),
+      start: () => run.start ?? initialModels(first, prepared),
+      model: gpt(prepared.config),
+      tokenizer: prepared.tokenizer,
+      splits: prepared.splits,
+      device,
+      store,
+      ...signal && { signal },
+    });
+    for await (const event of events) {
+      await store.write(event);
+      show(event, { progress, total, isStaged: stages.length > 1 });
+      if (event.kind === "step") ({ step } = event);
+      if (event.kind !== "evaluation") continue;
+      const others = last?.step === event.step ? last.reports : [];
+      last = { step: event.step, reports: [...others, event.report] };
+    }
+  } catch (error) {
+    const isAtStart = placeOf(error)?.step ?? step;
+    if (isAtStart === 0 && !mayPass(error)) await held.discard();
+    throw failureIn(folder, error);
+  }
+  const checkpoint = store.latest();
+  if (checkpoint === undefined) throw new RangeError("carryOut: a run ended without a checkpoint");
+  const isComplete = checkpoint.position.step === total;
+  return {
+    isComplete,
+    checkpoint,
+    reports: isComplete && last?.step === total ? last.reports : [],
+  };
+}
+
+/** A stage of a run, for the trainer. */
+function stagePlan({ prepared, device }: Run, settings: TrainSettings, stage: number): StagePlan {
+  return {
+    steps: settings.steps,
+    looksBack: recipeOf(settings).group !== "demonstrations" || asksTeacher(settings) ||
+      needsReference(describeObjective(settings)),
+    learner: (start) => createLearner({ settings, stage, prepared, start, device }),
+    lent: () => lentModels(stage, settings, prepared),
+  };
+}
+
+/** Shows an event. */
+function show(
+  event: TrainingEvent,
+  { progress, total, isStaged }: {
+    readonly progress: ProgressReporter;
+    readonly total: number;
+    readonly isStaged: boolean;
+  },
+): void {
+  switch (event.kind) {
+    case "note":
+      return progress.print(isStaged ? `stage ${event.stage + 1}: ${event.text}` : event.text);
+    case "phase":
+      return progress.phase(
+        event.split === undefined ? event.phase : `${event.phase} on ${event.split}`,
+      );
+    case "stage":
+      // What the stage before has measured is not this one's.
+      return progress.update(event.step, {});
+    case "step":
+      return progress.update(event.step, event.measured);
+    case "evaluation":
+      return progress.print(`step ${event.step}/${total} · ${describeReport(event.report)}`);
+    case "metrics":
+    case "rollouts":
+    case "saved":
+      return;
+    default:
+      event satisfies never;
+  }
+}
+
+/** Where a run had come to when it failed, where the error knows. */
+function placeOf(error: unknown): FailurePlace | undefined {
+  return error instanceof DivergedError || error instanceof DeviceFailedError
+    ? error.place
+    : undefined;
+}
+
+/** Whether what went wrong may go well another time, or on another device. */
+function mayPass(error: unknown): boolean {
+  return error instanceof FileError || error instanceof DeviceFailedError && isElsewhere(error);
+}
+
+/** Whether a run may go on with another device. */
+function isElsewhere({ cause }: DeviceFailedError): boolean {
+  return cause instanceof WebGpuFailedError || cause instanceof WebGpuLimitError;
+}
+
+/** A failure with the way on; others are returned as they are. */
+function failureIn(folder: string, error: unknown): unknown {
+  const place = placeOf(error);
+  const left = place?.saved === undefined
+    ? ""
+    : `; the last good checkpoint is ${checkpointPath(folder, place.saved)}`;
+  if (error instanceof DeviceFailedError && isElsewhere(error)) {
+    return new UserError(
+      `${error.message}${left}. Go on, on another device with --device wasm, by`,
+      { cause: error, command: taskCommand("train", { resume: folder }) },
+    );
+  }
+  if (error instanceof DivergedError && place?.step !== 0) {
+    return new UserError(`${error.happened}${left}. A lower rate usually helps:`, {
+      cause: error,
+      command: `${taskCommand("train", { config: `${folder}/config.json` })} --learning-rate X`,
+    });
+  }
+  return error;
+}

@@ -1,0 +1,85 @@
+/**
+ * A run's folder as the store of its training: checkpoints, and the lines between them.
+ *
+ * @module
+ */
+
+import { gpt } from "@unitune/models";
+import type {
+  Checkpoint,
+  KeptSteps,
+  Store,
+  StoredCheckpoint,
+  TrainingEvent,
+} from "@unitune/training";
+import type { Prepared } from "../data/prepare.ts";
+import { type Journal, openJournal } from "./journal.ts";
+import {
+  checkpointAt,
+  goBackTo,
+  type HeldRun,
+  saveCheckpoint,
+  type SavedCheckpoint,
+  tidyCheckpoints,
+} from "./run_folder.ts";
+import { checkpointFiles, readModels, readState } from "./trained.ts";
+
+/** A run's folder as a store, which also writes down what happens. */
+export interface RunStore extends Store, Disposable {
+  /** Writes the lines of an event, if it has any. A checkpoint that is saved later knows them. */
+  write(event: TrainingEvent): Promise<void>;
+  /** The latest checkpoint; undefined where there is none yet. */
+  latest(): SavedCheckpoint | undefined;
+}
+
+/**
+ * The store of a run that this process has for itself.
+ *
+ * @param held The run.
+ * @param stages The names of its stages, which lines of several stages have.
+ * @param prepared What it trains on.
+ * @returns The store; dispose of it when nothing more is written.
+ */
+export function runStore(
+  held: HeldRun,
+  stages: readonly string[],
+  { config, tokenizer }: Pick<Prepared, "config" | "tokenizer">,
+): RunStore {
+  const { folder } = held;
+  const model = gpt(config);
+  let latest = held.saved;
+  let kept: KeptSteps | undefined;
+  let journal: Journal | undefined;
+  const opened = () => {
+    if (journal === undefined || kept === undefined) throw new RangeError("runStore: not open");
+    return { journal, kept };
+  };
+  const stored = (saved: SavedCheckpoint): StoredCheckpoint => ({
+    step: saved.position.step,
+    cost: saved.position.cost,
+    models: () => readModels(saved, config),
+    state: (like) => readState(saved, like),
+  });
+  return {
+    latest: () => latest,
+    async open(steps) {
+      if (latest !== undefined) await goBackTo(folder, latest);
+      await tidyCheckpoints(folder, steps);
+      [kept, journal] = [steps, await openJournal(folder, latest?.position)];
+      return latest && stored(latest);
+    },
+    at: async (step) => stored(await checkpointAt(folder, step)),
+    async save({ step, cost, models, state }: Checkpoint) {
+      const { journal, kept } = opened();
+      const files = await checkpointFiles(model, tokenizer, models, state);
+      latest = await saveCheckpoint(folder, held.config, await journal.mark(step, cost), files);
+      await tidyCheckpoints(folder, kept);
+      return stored(latest);
+    },
+    async write(event) {
+      const { journal } = opened();
+      await journal.add(event, stages.length === 1 ? undefined : stages[event.stage]);
+    },
+    [Symbol.dispose]: () => journal?.[Symbol.dispose](),
+  };
+}
