@@ -1,5 +1,6 @@
 /** `deno task bench`: measures training steps, generation and memory. */
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { countParameters } from "@unitune/models";
 import {
   type FlagTable,
@@ -100,7 +101,7 @@ const programs: readonly {
 ];
 
 /** The versions of the packages that draw. */
-const LOCK = new URL("../deno.lock", import.meta.url).pathname;
+const LOCK = fileURLToPath(new URL("../deno.lock", import.meta.url));
 
 /** Runs another program of this folder to its end, in this terminal. */
 async function runProgram(file: string, permissions: string[], args: string[]): Promise<number> {

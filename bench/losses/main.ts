@@ -1,4 +1,5 @@
 /** `deno task bench --losses`: the losses of a few training steps beside PyTorch's. */
+import { fileURLToPath } from "node:url";
 import { encodeSafetensors, toRawTensor, wasm } from "@unitune/core";
 import { countParameters, encodeCheckpoint } from "@unitune/models";
 import { helpText, parseFlags, runCommand, wantsHelp } from "@unitune/cli";
@@ -39,7 +40,7 @@ function missingIn(value: unknown): string | undefined {
 }
 
 async function peerLosses(python: string, folder: string, steps: number): Promise<PeerLosses> {
-  const script = new URL("torch_losses.py", import.meta.url).pathname;
+  const script = fileURLToPath(new URL("torch_losses.py", import.meta.url));
   let output: Deno.CommandOutput;
   try {
     output = await new Deno.Command(python, {

@@ -7,6 +7,7 @@
  * FOLDER is where npm installed `@jax-js/jax`. Prints a line of JSON once it is ready; then, for each
  * line with a number on standard input, does so many steps and prints the loss of the last.
  */
+import { pathToFileURL } from "node:url";
 
 /** What is used of jax-js's arrays. Every operation consumes its operands; `ref` keeps one. */
 interface Value {
@@ -230,7 +231,7 @@ async function load(folder: string): Promise<{ jax: Jax; version: string } | und
     const { version }: { version: string } = JSON.parse(
       await Deno.readTextFile(`${root}/package.json`),
     );
-    return { jax: await import(`file://${root}/dist/index.js`), version };
+    return { jax: await import(pathToFileURL(`${root}/dist/index.js`).href), version };
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;

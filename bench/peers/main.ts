@@ -1,4 +1,5 @@
 /** `deno task bench --peers`: training steps of PyTorch and of jax-js beside ours, in turns. */
+import { fileURLToPath } from "node:url";
 import { countParameters } from "@unitune/models";
 import {
   type Estimate,
@@ -66,7 +67,7 @@ function peersOf(
     readonly preset: string;
   },
 ): (PeerCommand | Missing)[] {
-  const path = (file: string) => new URL(file, import.meta.url).pathname;
+  const path = (file: string) => fileURLToPath(new URL(file, import.meta.url));
   const sizes = sizesOf(workload);
   const unitune = (name: string, folder: string): PeerCommand => ({
     name,

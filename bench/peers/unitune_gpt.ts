@@ -4,12 +4,13 @@
  *
  *     deno run --allow-read=FOLDER --config=FOLDER/deno.json unitune_gpt.ts FOLDER PRESET DEVICE
  */
+import { pathToFileURL } from "node:url";
 import { linesOf } from "./peer.ts";
 
 const [folder = "", preset = "", device = ""] = Deno.args;
 
 /** A module of the checkout, which is expected to have what this one has. */
-const moduleOf = (path: string) => import(`file://${folder}/${path}`);
+const moduleOf = (path: string) => import(pathToFileURL(`${folder}/${path}`).href);
 
 const { openDevice }: typeof import("@unitune/cli") = await moduleOf("cli/mod.ts");
 const { countParameters }: typeof import("@unitune/models") = await moduleOf("models/mod.ts");

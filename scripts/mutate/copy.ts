@@ -1,4 +1,5 @@
 /** Copies of the tree, in which mutants live: the tree itself is never written. */
+import { dirname } from "node:path";
 import { pathsBelow } from "./repository.ts";
 
 /** A copy of a tree. */
@@ -18,7 +19,7 @@ export interface Copy {
  */
 export function copyTree(root: string, to: string): Copy {
   for (const path of pathsBelow(root)) {
-    Deno.mkdirSync(to + path.slice(0, path.lastIndexOf("/") + 1), { recursive: true });
+    Deno.mkdirSync(dirname(to + path), { recursive: true });
     Deno.copyFileSync(root + path, to + path);
   }
   const temporary = `${to}.temporary`;

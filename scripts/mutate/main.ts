@@ -2,6 +2,7 @@
  * `deno task mutate`: changes the code in one place at a time, in a copy of the tree, and sees that
  * some test notices. Ends with `N mutants, N killed, N survived, N explained`.
  */
+import { fileURLToPath } from "node:url";
 import {
   type FlagTable,
   helpText,
@@ -62,7 +63,7 @@ const flags = {
   json: { kind: "boolean", help: "Print JSON." },
 } as const satisfies FlagTable;
 
-const root = new URL("../../", import.meta.url).pathname;
+const root = fileURLToPath(new URL("../../", import.meta.url));
 
 /** The files that flags name. */
 function filesNamed({ files }: Repository, paths: string): string[] {

@@ -1,4 +1,5 @@
 /** The files of the repository, and what their imports name. */
+import { posix } from "node:path";
 
 /** The TypeScript files of a tree by their paths from its root, and how imports are resolved. */
 export interface Repository {
@@ -36,7 +37,7 @@ interface Config {
 
 /** The path that a relative one names beside a file. */
 function beside(from: string, path: string): string {
-  return new URL(path, `file:///${from}`).pathname.slice(1);
+  return posix.join(posix.dirname(from), path);
 }
 
 /** What packages and the configuration let imports name, by what is written there. */

@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { assert, assertAlmostEquals, assertEquals, assertStringIncludes } from "@std/assert";
 import { isSealed } from "@unitune/cli";
 import { wasm } from "@unitune/core";
@@ -124,4 +125,4 @@ Deno.test("growth: the documents of this project may be replaced by new measurem
 });
 
 const program = new URL("../../bench/growth/main.ts", import.meta.url).href;
-const config = new URL("../../deno.json", import.meta.url).pathname;
+const config = fileURLToPath(new URL("../../deno.json", import.meta.url));

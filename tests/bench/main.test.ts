@@ -1,10 +1,19 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { fileURLToPath } from "node:url";
+
+const checkout = fileURLToPath(new URL("../../", import.meta.url));
 
 /** Runs the benchmark with the permission of its task: to run itself, for what needs others. */
-async function bench(...flags: string[]): Promise<{ code: number; out: string; err: string }> {
-  const file = new URL("../../bench/main.ts", import.meta.url);
+const bench = (...flags: string[]) => benchOf(checkout, flags);
+
+/** Runs the benchmark of a checkout. */
+async function benchOf(
+  folder: string,
+  flags: readonly string[],
+): Promise<{ code: number; out: string; err: string }> {
+  const file = `${folder}/bench/main.ts`;
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", `--allow-run=${Deno.execPath()}`, file.href, ...flags],
+    args: ["run", "--no-prompt", `--allow-run=${Deno.execPath()}`, file, ...flags],
     env: { NO_COLOR: "1" },
   }).output();
   const decoder = new TextDecoder();
@@ -121,4 +130,16 @@ Deno.test("bench: programs of their own have their own help and their own errors
   const wrong = await bench("--peers", "--pyton", "x");
   assertEquals(wrong.code, 2);
   assertStringIncludes(wrong.err, "unknown flag --pyton: did you mean --python?");
+});
+
+Deno.test("bench: a checkout may lie in a folder whose name has a space", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "a space " });
+  try {
+    await Deno.symlink(checkout, `${folder}/checkout`);
+    const { code, out, err } = await benchOf(`${folder}/checkout`, ["--growth", "--help"]);
+    assertEquals(code, 0, err);
+    assertStringIncludes(out, "--out FOLDER");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });

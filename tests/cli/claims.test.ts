@@ -1,4 +1,5 @@
 /** What a user has is never written over, and one of two that want the same folder has it whole. */
+import { dirname } from "node:path";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { claimFolder, isSealed, sealed } from "@unitune/cli";
 import fc from "fast-check";
@@ -25,7 +26,7 @@ const belongings: readonly string[] = [
 
 /** Makes a file, and the folders that it is in. */
 async function put(path: string, text: string): Promise<void> {
-  await Deno.mkdir(path.replace(/\/[^/]*$/, ""), { recursive: true });
+  await Deno.mkdir(dirname(path), { recursive: true });
   await Deno.writeTextFile(path, text);
 }
 

@@ -1,4 +1,6 @@
 /** The commands as a person starts them: processes of their own, with their tasks' permissions. */
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
 import { assert, assertEquals } from "@std/assert";
 
 /** How a command ended. */
@@ -21,8 +23,8 @@ function taskArguments(task: Task): string[] {
   const script = rest.pop() ?? "";
   assertEquals([deno, run, script.startsWith("cli/")], ["deno", "run", true]);
   // A path of the task's is one of the repository's, wherever the tests are run.
-  const flags = rest.map((flag) => flag.replace(/^--lock=/, `--lock=${root.pathname}`));
-  return ["run", "--no-prompt", ...flags, new URL(script, root).pathname];
+  const flags = rest.map((flag) => flag.replace(/^--lock=/, `--lock=${fileURLToPath(root)}`));
+  return ["run", "--no-prompt", ...flags, fileURLToPath(new URL(script, root))];
 }
 
 /** The permissions that a task is given, such as `read`. */
@@ -194,7 +196,7 @@ export function areEqual(a: Uint8Array, b: Uint8Array | undefined): boolean {
 /** Copies a folder with all that is in it. */
 export async function copyFolder(from: string, to: string): Promise<void> {
   for (const path of Object.keys(await filesIn(from))) {
-    await Deno.mkdir(`${to}/${path}`.replace(/[^/]*$/, ""), { recursive: true });
+    await Deno.mkdir(dirname(`${to}/${path}`), { recursive: true });
     await Deno.copyFile(`${from}/${path}`, `${to}/${path}`);
   }
 }

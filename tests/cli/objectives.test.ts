@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import {
   allObjectives,
@@ -18,7 +19,7 @@ const decoder = new TextDecoder();
 async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   // No permission at all.
   const command = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", "--quiet", cli.pathname, ...args],
+    args: ["run", "--no-prompt", "--quiet", fileURLToPath(cli), ...args],
     env: { NO_COLOR: "1" },
   });
   const { code, stdout, stderr } = await command.output();

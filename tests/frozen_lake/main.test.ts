@@ -1,12 +1,13 @@
 /** The command: its output, its report, and its errors. */
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { findBrowser, quietly } from "../browser.ts";
 import { assertFits } from "../cli/fits.ts";
 import { requestsOf } from "../cli/requests.ts";
 
 const main = new URL("../../examples/frozen_lake/main.ts", import.meta.url).href;
-const config = new URL("../../deno.json", import.meta.url).pathname;
-const lock = new URL("../../deno.lock", import.meta.url).pathname;
+const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
+const lock = fileURLToPath(new URL("../../deno.lock", import.meta.url));
 
 /** Runs the command with the permissions of its task. */
 async function frozenLake(...args: readonly string[]) {
@@ -98,7 +99,7 @@ async function checkSlider(report: string): Promise<void> {
     const { stdout } = await new Deno.Command(browser, {
       args: [
         ...[...quietly, "--disable-gpu", "--dump-dom", `--user-data-dir=${folder}/profile`],
-        `file://${folder}/report.html`,
+        pathToFileURL(`${folder}/report.html`).href,
       ],
       stderr: "null",
     }).output();

@@ -1,5 +1,6 @@
 /** The package as others get it: only the files that would be published. */
 import { assert, assertEquals } from "@std/assert";
+import { dirname } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 
 const root = new URL("../../", import.meta.url);
@@ -47,7 +48,7 @@ Deno.test("dpo, ift and objective are there for a project that has the published
       assert(files.some(({ pathname }) => pathname.endsWith(`/${name}/mod.ts`)), listing);
       for (const file of files) {
         const target = `${scratch}/${name}/${file.href.slice(folder.href.length)}`;
-        await Deno.mkdir(target.slice(0, target.lastIndexOf("/")), { recursive: true });
+        await Deno.mkdir(dirname(target), { recursive: true });
         await Deno.copyFile(file, target);
       }
     }

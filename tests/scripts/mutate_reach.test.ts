@@ -1,4 +1,5 @@
 /** Which tests run which files, and in what order they are run. */
+import { fileURLToPath } from "node:url";
 import { assert, assertEquals } from "@std/assert";
 import { mutantsOf } from "../../scripts/mutate/mutants.ts";
 import { reachOf } from "../../scripts/mutate/reach.ts";
@@ -51,7 +52,7 @@ Deno.test("tests of the package come first, and among them what is near and quic
 });
 
 Deno.test("every file of the packages has tests, its own examples first of all", () => {
-  const repository = readRepository(new URL("../../", import.meta.url).pathname);
+  const repository = readRepository(fileURLToPath(new URL("../../", import.meta.url)));
   const tests = testsFor(repository, reachOf(repository));
   const belonging = tests("core/ops/reduce.ts");
   assertEquals(belonging[0]?.args, ["--doc", "core/ops/reduce.ts"]);

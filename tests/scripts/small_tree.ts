@@ -1,4 +1,5 @@
 /** Trees of a few files, as small as a test needs. */
+import { dirname } from "node:path";
 import type { Repository } from "../../scripts/mutate/repository.ts";
 import { readRepository } from "../../scripts/mutate/repository.ts";
 
@@ -45,7 +46,7 @@ export async function withTree(
   const root = `${folder}/tree/`;
   try {
     for (const [path, text] of Object.entries(files)) {
-      await Deno.mkdir(root + path.replace(/[^/]*$/, ""), { recursive: true });
+      await Deno.mkdir(dirname(root + path), { recursive: true });
       await Deno.writeTextFile(root + path, text);
     }
     await use(readRepository(root), `${folder}/beside/`);

@@ -2,6 +2,7 @@
  * The packages in a browser: a page bundled from the sources trains a few steps in headless
  * Chromium, on WebGPU where it offers an adapter and else on wasm, and its losses are Deno's.
  */
+import { fileURLToPath } from "node:url";
 import { assert, assertEquals } from "@std/assert";
 import { wasm } from "@unitune/core";
 import { findBrowser, quietly, removeProfile } from "../browser.ts";
@@ -20,7 +21,12 @@ const PATIENCE_MILLISECONDS = 120_000;
 /** The page's script. */
 async function bundle(): Promise<string> {
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["bundle", "--platform", "browser", new URL("browser_page.ts", import.meta.url).pathname],
+    args: [
+      "bundle",
+      "--platform",
+      "browser",
+      fileURLToPath(new URL("browser_page.ts", import.meta.url)),
+    ],
   }).output();
   if (!success) throw new Error(new TextDecoder().decode(stderr));
   return new TextDecoder().decode(stdout);
