@@ -97,7 +97,7 @@ export const claims: readonly Claim[] = [
   ...["IFT", "DPO", "ORPO"].map(exploresMore),
   {
     claim: "IFT copes better with a wrong step of its own than SFT",
-    measured: "probability to reach the goal after one, at the end, IFT - SFT",
+    measured: "probability to reach the goal after a wrong step, at the end, IFT - SFT",
     of: "IFT",
     less: "SFT",
     value: ({ last }) => last.recovery,
@@ -106,7 +106,7 @@ export const claims: readonly Claim[] = [
   closer("IFT", "ORPO"),
   closer("ORPO", "SFT"),
   {
-    claim: "SFT overestimates the model: teacher forcing sees more than the policy can do",
+    claim: "SFT overestimates the model: the teacher-forced probability exceeds the success",
     measured: "mean over training of teacher-forced probability - probability to reach the goal",
     of: "SFT",
     value: ({ snapshots }) =>

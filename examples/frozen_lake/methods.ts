@@ -251,7 +251,7 @@ export const methods: readonly Method[] = [
   { name: "SFT", note: "optimal trajectory", group: "paper", trainer: sftTrainer },
   {
     name: "DPO",
-    note: "optimal over sub-optimal, beta 0.1, reference the start",
+    note: "optimal over sub-optimal, beta 0.1, the start as reference",
     group: "paper",
     trainer: pairTrainer(paperPair, dpo()),
   },
@@ -275,13 +275,13 @@ export const methods: readonly Method[] = [
   },
   {
     name: "DPO falls",
-    note: "DPO, but what is rejected falls into a hole",
+    note: "DPO, but the rejected trajectory falls into a hole",
     group: "cause",
     trainer: pairTrainer(wrongSteps, dpo()),
   },
   {
     name: "ORPO falls",
-    note: "ORPO, but what is rejected falls into a hole",
+    note: "ORPO, but the rejected trajectory falls into a hole",
     group: "cause",
     trainer: pairTrainer(wrongSteps, orpo({ beta: 0.25 })),
   },

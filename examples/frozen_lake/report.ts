@@ -195,18 +195,18 @@ function beliefSection(report: Report): Html {
       return snapshot === undefined ? NaN : of(snapshot);
     });
   const beliefs = [
-    ofSft("what teacher forcing sees: the next move is right", ({ forced }) => forced),
-    ofSft("what is so: the game reaches the goal", ({ success }) => success),
-    ofSft("and by the demonstrated moves alone", ({ followed }) => followed),
+    ofSft("teacher-forced estimate: the next move is correct", ({ forced }) => forced),
+    ofSft("actual: the game reaches the goal", ({ success }) => success),
+    ofSft("actual: by the demonstrated moves alone", ({ followed }) => followed),
   ];
-  return html`<p>Teacher forcing asks the policy at the demonstrated cells, as if it were always
-there: it sets the probability to have come there to 1. So it sees how likely the next move is right,
-and not how likely the game goes well, which is about the product over the moves.</p>
+  return html`<p>Teacher forcing evaluates the policy at the demonstrated cells, as if the
+policy were always there: it sets the probability of having come there to 1. So it measures how likely
+the next move is correct. The probability that the game succeeds is about the product over the moves.</p>
 ${
     figure(
       (width) =>
         curves(beliefs, {
-          title: "What teacher forcing sees of SFT's policy, and what is so",
+          title: "Teacher-forced estimate of SFT's policy, and its actual success",
           width,
           x: { label: "optimizer step" },
           y: { label: "probability", domain: [0, 1] },
@@ -214,29 +214,34 @@ ${
       "SFT over training. The gap between the first curve and the second is the overestimate.",
     )
   }
-<p>What the policy does after one wrong step was never shown to SFT. From the cells ${
-    lost.map((cell) => placeOf(problem.game.lake, cell)).join(", ")
-  } (row, column), to which one wrong step leads without ending the game:</p>
+<p>SFT was never shown what to do after a wrong step.</p>
 ${
-    lost.length === 0 ? html`<p>There are none on this map.</p>` : figure(
-      (width) =>
-        intervals([
-          rowsOf("from the start", shown, ({ last }) => last.success),
-          rowsOf("after one wrong step", shown, ({ last }) => last.recovery),
-        ], {
-          title: "Probability to reach the goal after one wrong step",
-          width,
-          x: { label: "probability to reach the goal", domain: [0, 1] },
-        }),
-      "At the end of training, exactly, over seeds.",
-    )
+    lost.length === 0
+      ? html`<p>On this map no wrong step leaves the optimal trajectory without ending the game.</p>`
+      : html`<p>One wrong step leads to the cells ${
+        lost.map((cell) => placeOf(problem.game.lake, cell)).join(", ")
+      } (row, column) without ending the game. The probability to reach the goal from there:</p>
+${
+        figure(
+          (width) =>
+            intervals([
+              rowsOf("from the start", shown, ({ last }) => last.success),
+              rowsOf("after one wrong step", shown, ({ last }) => last.recovery),
+            ], {
+              title: "Probability to reach the goal after one wrong step",
+              width,
+              x: { label: "probability to reach the goal", domain: [0, 1] },
+            }),
+          "At the end of training: exact probabilities, over seeds.",
+        )
+      }`
   }`;
 }
 
 /** The line under a drawing. */
 function told({ optimum, game }: Problem, { matrix, success }: Snapshot): string {
   const far = distance(matrix, optimum, decisionCells(game.lake));
-  return `distance ${far.toFixed(4)}, reaches the goal with ${success.toFixed(3)}`;
+  return `distance ${far.toFixed(4)}, reaches the goal with probability ${success.toFixed(3)}`;
 }
 
 function policiesSection({ problem, results, budget }: Report): Html {
@@ -258,9 +263,10 @@ function policiesSection({ problem, results, budget }: Report): Html {
   const optimal = snapshotOf(problem, 0, problem.optimum);
   // Nothing in it may end the element that holds it.
   const json = JSON.stringify(data).replaceAll("<", "\\u003c");
-  return html`<p>Seed ${budget.seeds[0] ?? 0}. The shade of a cell is the probability to ever be
-there, red in holes; an arrow is as strong as its move is likely, and hollow where it is not
-optimal.</p>
+  return html`<p>Seed ${
+    budget.seeds[0] ?? 0
+  }. The shade of a cell is the probability of ever being there, red in
+holes. The strength of an arrow is the probability of its move. Hollow arrows are not optimal.</p>
 <div id="time" hidden><label>Time <input type="range" min="0" value="0"></label>
 <output></output></div>
 <div class="lakes">
@@ -284,14 +290,14 @@ ${
 
 function sweepSection({ sweep, sweepBudget }: Report): Html {
   const methodNames = sweep[0]?.results.map(({ method }) => method.name) ?? [];
-  return html`<p>The paper does not say how slippery the lake is, how wide the policy, what follows
-its first layer, how it reads a cell, which optimizer and which rate. These are crossed, with
-${sweepBudget.seeds.length} seeds and ${sweepBudget.steps} steps each. Where the lake is slippery,
-distances are to the optimal policy of the slippery lake, which the demonstrations do not show.</p>
+  return html`<p>The paper does not state whether the lake is slippery, the width of the policy, the
+activation after its first layer, the input encoding of a cell, the optimizer or the learning rate. The
+sweep crosses these settings, with ${sweepBudget.seeds.length} seeds and ${sweepBudget.steps} steps each. On a slippery lake, distances are to
+the optimal policy of that lake, which the demonstrations do not show.</p>
 ${
     sweepParts(sweep).map(({ name, part }) =>
       table({
-        caption: `In how many of ${part.length} settings, ${name}`,
+        caption: `Number of settings of ${part.length}, ${name}`,
         header: ["", "holds", "undecided", "does not hold"],
         rows: sweepCounts(part, ordering),
       })
@@ -317,23 +323,23 @@ function settingsSection({ problem, budget, results }: Report): Html {
     <ul>
       <li>Trajectories, found by search: <code>${letters(optimal.actions)}</code> (optimal) and
     <code>${letters(suboptimal.actions)}</code> (sub-optimal).</li>
-      <li>The policy: two layers, ${width} wide, ${activation} between them; it reads the ${input}.
+      <li>The policy: two layers, ${width} wide, ${activation} between them; its input is the ${input}.
     ${optimizer} at ${learningRate}, ${budget.steps} steps, seeds ${budget.seeds.join(
       ", ",
-    )}: all methods have the same starts.</li>
-      <li>Distance: the mean, over cells where there is something to decide and over moves, of the squared
-    difference from the transition matrix of the optimal policy: the same two layers, distilled from the
-    optimal matrix, in which moves that are equally good are equally likely.</li>
-      <li>Success: the probability to reach the goal, ever, from linear systems; nothing is sampled.</li>
-      <li>After a slip: the probability to reach the goal from the cells to which one wrong step from the
-      optimal trajectory leads, at the end.</li>
-      <li>Cells: how many distinct ones were read. Closeness: 1 less the total variation between the cells that are read and the cells where
-    games of the policy are.</li>
-      <li>Intervals: 95 %, by Student's t over seeds; of differences, between runs of the same seed.</li>
+    )}: all methods start from the same weights.</li>
+      <li>Distance: the mean squared difference from the transition matrix of the optimal policy, over moves and
+    over cells with a decision to make. The optimal policy has the same two layers and is distilled from the
+    optimal matrix, in which equally good moves are equally likely.</li>
+      <li>Success: the probability of ever reaching the goal, from linear systems; nothing is sampled.</li>
+      <li>After a slip: the probability at the end of training to reach the goal from the cells to which one wrong
+      step from the optimal trajectory leads.</li>
+      <li>Cells: the number of distinct cells that the method reads. Closeness: 1 minus the total variation between
+      the cells that the method reads and the cells that games of the policy visit.</li>
+      <li>Intervals: 95 %, by Student's t over seeds. Differences are between runs of the same seed.</li>
     </ul>
     ${table({
       caption: "Methods",
-      header: ["", "what it is fed"],
+      header: ["", "data and settings"],
       rows: results.map(({ method }) => [method.name, method.note]),
     })}
   `;
@@ -367,12 +373,12 @@ export function reportPage(report: Report): string {
   const found = (verdict: Verdict) => findings.filter((one) => one.verdict === verdict).length;
   return page({
     title: "Frozen Lake: what SFT, DPO, ORPO, PPO and IFT believe",
-    lead: html`<p>A policy of two layers learns the way over a lake (${map} map,
+    lead: html`<p>A two-layer policy learns the way over a lake (${map} map,
 ${
       problem.game.slippery
         ? ""
         : "not "
-    }slippery) by one objective or another, all from the same starts.
+    }slippery) by several objectives, all from the same initial weights.
 Of ${findings.length} claims that arXiv 2405.11870, section 5.3, makes or implies, <strong>${
       found("holds")
     } hold here, ${found("does not hold")} do not, and ${
@@ -390,24 +396,22 @@ Of ${findings.length} claims that arXiv 2405.11870, section 5.3, makes or implie
         }${
           figure(
             distanceCurves(report, [...named(results, "IFT"), ...inGroups(results, "beyond")]),
-            "Beyond the paper: a pairwise objective without a reference, and games of its own.",
+            "Beyond the paper: a pairwise objective without a reference, and rewards for the policy's own games.",
           )
         }${
           bestAndLast(
             inGroups(results, "paper", "cause", "beyond"),
-            "The least distance over training, and the distance at its end.",
+            "The lowest distance during training, and the distance at its end.",
           )
         }`,
       },
       {
         title: "Why pairs mislead here",
-        body: html`<p>DPO and ORPO make the moves of the sub-optimal trajectory less likely. But of
-these ${
-          rejectedButRight(problem)
-        }: a detour is wrong where it begins, and then right, for who is on it
-has no better way. Where the rejected move is right, making it less likely leads away from the optimal
-policy. In <em>falls</em> what is rejected is a step into a hole, from wherever the optimal trajectory
-passes one.</p>
+        body: html`<p>DPO and ORPO make the moves of the sub-optimal trajectory less likely. Of
+these moves, ${rejectedButRight(problem)}.
+A detour is wrong only where it begins; from there on, no better way exists. Where the rejected move is
+optimal, making it less likely leads away from the optimal policy. In <em>falls</em> the rejected move is
+a step into a hole, from every cell of the optimal trajectory that is next to one.</p>
 ${
           figure(
             distanceCurves(report, named(results, "SFT", "DPO", "DPO falls", "ORPO", "ORPO falls")),
@@ -416,21 +420,21 @@ ${
         }${causeTable(report)}`,
       },
       { title: "The policies", body: policiesSection(report) },
-      { title: "What is believed after a wrong step", body: beliefSection(report) },
+      { title: "Teacher forcing, and wrong steps", body: beliefSection(report) },
       {
-        title: "What IFT's parts do",
+        title: "Effects of IFT's parts",
         body: html`${
           ([["propagation", "Forms of the propagation, lambda 0.2, gamma 0.95."], [
             "lambda",
-            "The share of the own state, propagation as run, gamma 0.95.",
-          ], ["gamma", "The decay, propagation as run, lambda 0.2."]] as const).map((
+            "Share of the own state, propagation as run, gamma 0.95.",
+          ], ["gamma", "Decay gamma, propagation as run, lambda 0.2."]] as const).map((
             [group, caption],
           ) => bestAndLast([...named(results, "SFT", "IFT"), ...inGroups(results, group)], caption))
         }`,
       },
       ...(sweep.length === 0
         ? []
-        : [{ title: "What the paper leaves open", body: sweepSection(report) }]),
+        : [{ title: "Settings that the paper leaves open", body: sweepSection(report) }]),
       {
         title: "All methods",
         body: table({
