@@ -1,4 +1,4 @@
-/** How growth is shown: lines for a terminal, a document and its plot. */
+/** Reports of the growth of cost: lines for a terminal, a document and its plot. */
 import { curves, standaloneSvg } from "@unitune/cli/plot";
 import { alignTable } from "../../cli/terminal/layout.ts";
 import { gigaflops } from "../arithmetic.ts";
@@ -6,7 +6,7 @@ import { brief, quartiles } from "../report.ts";
 import type { Workload } from "../workloads.ts";
 import type { Growth, GrowthPoint } from "./sweeps.ts";
 
-/** What was measured, and where. */
+/** The measurements of growth, and their circumstances. */
 export interface GrowthReport {
   /** The version of Deno. */
   readonly deno: string;
@@ -35,7 +35,7 @@ function pointCells(size: string, { value, operations, milliseconds }: GrowthPoi
   ];
 }
 
-const powerTitles = ["size", "time grows by the power", "arithmetic"] as const;
+const powerTitles = ["size", "power of time", "power of operations"] as const;
 
 function powerCells({ size, exponent, expected }: Growth): string[] {
   return [size, exponent.toFixed(2), expected.toFixed(2)];
@@ -66,32 +66,37 @@ export function growthDocument(report: GrowthReport, plotFile: string): string {
   const { deno, device, processors, command, base, growth } = report;
   const { config: { vocabulary, context, layers, heads, width }, batch } = base;
   return [
-    "# Growth of cost",
+    "# Growth of training time with model size",
     "",
-    "One size of a model or of its batches grows, the others stay:",
-    `${layers} layers, width ${width} (${heads} heads of ${
+    "This page shows how the time of a training step grows with one size of the model or its batches.",
+    `The other sizes stay at ${layers} layers, width ${width} (${heads} heads of ${
       width / heads
-    }; a wider model has more),`,
-    `context ${context}, batch ${batch}, vocabulary ${vocabulary}.`,
-    "Times are medians of a step by SFT (forward, backward, clipping, AdamW), all workloads in turns,",
-    `on ${device}, Deno ${deno}, ${processors} processors.`,
-    "Operations are those of the formula in [performance.md](./performance.md).",
+    }; a wider model`,
+    `has more heads), context ${context}, batch size ${batch} and vocabulary ${vocabulary}.`,
+    "A step of SFT is forward pass, backward pass, clipping and AdamW.",
+    "Times are medians of workloads measured in turns,",
+    `on ${device}, with Deno ${deno} and ${processors} processors.`,
+    "Operations are counted by the formula in [performance.md](./performance.md).",
     "",
     "```sh",
     command,
     "```",
     "",
-    "Powers are slopes of logarithms by least squares: 1 is linear.",
-    "The arithmetic's are those of the operations: below 2 in the width, since narrow models have more",
-    "of the head and of attention; below 1 in the layers, since there is one head; above 1 in the",
-    "context, by attention's term.",
-    "What a step costs whatever its batch (AdamW, clipping, threads that meet) and what elements cost",
-    "that are not multiplied by matrices are not among the operations: they weigh most in small steps,",
-    "which are therefore slower than the arithmetic says, and so the powers smaller.",
+    "A power of time is the slope of log time over log size, by least squares: 1 is linear growth.",
+    "A power of operations is the same slope for the number of operations.",
+    "It is below 2 for the width, because the head and attention are a larger part of narrow models.",
+    "It is below 1 for the layers, because there is only one head,",
+    "and above 1 for the context, because of attention.",
+    "",
+    "The time of a step also has costs that are not counted as operations:",
+    "costs that do not depend on the batch (AdamW, clipping, barriers between threads),",
+    "and computations outside of matrix products.",
+    "They weigh most in small steps, which are therefore slower than the operations predict.",
+    "So the powers of time are smaller than the powers of operations.",
     "",
     ...markdownTable([powerTitles, ...growth.map(powerCells)]),
     "",
-    `![Time of a step by size, measured and by arithmetic](./${plotFile})`,
+    `![Time of a step by size, measured and by number of operations](./${plotFile})`,
     "",
     ...markdownTable([titles, ...pointRows(growth)]),
     "",

@@ -76,8 +76,8 @@ Deno.test("growth: lines for a terminal", () => {
     "batch      4      1  12      12-12     83.3",
     "batch      8      2  20      20-20      100",
     "",
-    "size   time grows by the power  arithmetic",
-    "batch                     0.74        1.00",
+    "size   power of time  power of operations",
+    "batch           0.74                 1.00",
   ]);
 });
 
