@@ -8,6 +8,7 @@
  * line with a number on standard input, does so many steps and prints the loss of the last.
  */
 import { pathToFileURL } from "node:url";
+import { linesOf } from "./peer.ts";
 
 /** What is used of jax-js's arrays. Every operation consumes its operands; `ref` keeps one. */
 interface Value {
@@ -213,16 +214,6 @@ function makeTraining(jax: Jax, sizes: Sizes) {
       return (await loss.data())[0] ?? NaN;
     },
   };
-}
-
-/** Lines of a stream. */
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  let text = "";
-  for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
-    const lines = (text + chunk).split("\n");
-    text = lines.pop() ?? "";
-    yield* lines;
-  }
 }
 
 async function load(folder: string): Promise<{ jax: Jax; version: string } | undefined> {
