@@ -7,10 +7,10 @@
 
 import { quoted } from "@unitune/core";
 import { arms } from "../study/arms.ts";
-import { studyPage } from "../study/page.ts";
+import { studyPage } from "../study/study_page.ts";
 import {
   carryOutStudy,
-  countTrainings,
+  countTrials,
   LAST_FIRST_SEED,
   MOST_SEEDS,
   seedsOf,
@@ -84,8 +84,7 @@ const flags = {
   jobs: {
     kind: "integer",
     min: 1,
-    help:
-      "The number of trainings at a time, which share the processors. It does not change results.",
+    help: "The number of trials at a time, which share the processors. It does not change results.",
     defaultHelp: "the number of processors; 1 on webgpu",
   },
 } as const satisfies FlagTable;
@@ -192,9 +191,9 @@ async function main(): Promise<number> {
   for (const path of [document, report]) await requireReplaceable(path, instead);
   using device = await openDevice(values.device, tell);
   const { jobs = device.name === "wasm" ? navigator.hardwareConcurrency : 1 } = values;
-  const total = countTrainings(plan);
+  const total = countTrials(plan);
   say(
-    `${plan.arms.length} arms, ${plan.seeds} seeds, at most ${total} trainings, ${jobs} at a ` +
+    `${plan.arms.length} arms, ${plan.seeds} seeds, at most ${total} trials, ${jobs} at a ` +
       `time, in ${folder}`,
   );
   using interruption = interruptible();

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { studyPage } from "../study/page.ts";
+import { studyPage } from "../study/study_page.ts";
 import { holdsStudy, readStudy } from "../study/study.ts";
 import { openDevice } from "../run/devices.ts";
 import { runCommand, UsageError } from "../terminal/errors.ts";

@@ -63,7 +63,7 @@ import {
   withNoise,
 } from "@unitune/training";
 import type { FormatName } from "./jsonl.ts";
-import { datasetFormat, readDataset } from "./read.ts";
+import { datasetFormat, readDataset } from "./data_file.ts";
 import { processHeap, tooLarge, watchMemory } from "./memory.ts";
 import { beginDigest } from "../files/digest.ts";
 import type { ObjectiveGroup } from "../flags/objective_names.ts";

@@ -1,50 +1,50 @@
 /**
- * What is compared: ways to go on from one checkpoint, and what is tried of each.
+ * The arms of the study: ways to train one checkpoint further, and the settings tried for each.
  *
  * @module
  */
 
 import { type TrainSettings, trainSettings } from "../flags/settings.ts";
 
-/** Settings that are tried, under a name of their own. */
+/** Settings to try, under a name. */
 export interface GridPoint {
-  /** What it is called, in folders and tables: `lr-0.001`. */
+  /** The name in folders and tables: `learningRate-0.001,beta-0.1`. */
   readonly name: string;
   /** The settings. */
   readonly settings: Partial<TrainSettings>;
 }
 
-/** A way to go on from the checkpoint. */
+/** A way to train the checkpoint further. */
 export interface Arm {
-  /** What it is called. */
+  /** The name of the arm. */
   readonly name: string;
-  /** What it is, in a few words. */
+  /** A description in a few words. */
   readonly about: string;
-  /** What sets it apart. */
+  /** The settings in which it differs from the others. */
   readonly settings: Partial<TrainSettings>;
-  /** What the learning rates that are tried are multiplied by; 1 unless told. */
+  /** A factor for the learning rates to try (default 1). */
   readonly rateScale?: number;
-  /** Further settings, each a list of values, that the grid is made of beside the learning rate. */
+  /** The values to try of other settings, which make a grid with the learning rates. */
   readonly tried?: Readonly<
     Partial<{ [Name in keyof TrainSettings]: readonly TrainSettings[Name][] }>
   >;
 }
 
-/** The checkpoint that all arms go on from, as if it were one. */
+/** The name of the checkpoint from which all arms start, which results list like an arm. */
 export const BASE = "base";
 
-/** Further supervised training: what all others are compared with. */
+/** Further supervised training, with which all other arms are compared. */
 export const BASELINE = "sft";
 
 /**
- * What the common learning rates are multiplied by for losses that push answers away, and for those
- * on sampled answers: both are trained with lower ones than SFT everywhere.
+ * Factors of the learning rates for losses that make rejected answers less likely, and for losses on
+ * sampled answers: for both, lower learning rates than for SFT are usual.
  */
 const [PAIRS, ROLLOUTS] = [0.1, 0.3] as const;
 
 /**
- * The arms. All see the same prompts and the same right answers, for as many steps; but the early
- * end of SFT, which tells what of a difference is overfitting.
+ * The arms. All are trained on the same prompts and right answers for the same number of steps. Only
+ * `sft-early` stops before, which shows how much of a difference is overfitting.
  */
 export const arms: readonly Arm[] = [
   { name: "sft", about: "more of the same", settings: { objective: "sft" } },
@@ -124,7 +124,7 @@ export const arms: readonly Arm[] = [
   },
 ];
 
-/** The judge that is trained beside the arms, from their checkpoints but on more data. */
+/** A reward model, trained from the checkpoint of the arms on more data. */
 export const rewardModelArm: Arm = {
   name: "reward-model",
   about: "gold over mistakes, as a score",
@@ -139,12 +139,12 @@ export const rewardModelArm: Arm = {
 };
 
 /**
- * What is tried of an arm: every learning rate with every value of its own settings.
+ * The grid of an arm: every learning rate with every value of its own settings.
  *
  * @param arm The arm.
  * @param rates The learning rates.
- * @param isWhole Whether its own settings are tried as well, or the first value of each only.
- * @returns The points of its grid.
+ * @param isWhole Whether to try all values of its own settings, or only the first of each.
+ * @returns The points of the grid.
  *
  * @example
  * ```ts
@@ -166,7 +166,7 @@ export function gridOf(
     isWhole ? values : values.slice(0, 1),
   ]);
   let points: readonly (readonly [string, unknown])[][] = [[]];
-  // To two digits, so that a name is a number that somebody would write.
+  // Rounded to two digits, for short names.
   const scaled = rates.map((rate) => Number((rate * rateScale).toPrecision(2)));
   for (const [name, values] of [["learningRate", scaled] as const, ...own]) {
     points = points.flatMap((point) => values.map((value) => [...point, [name, value] as const]));
@@ -177,7 +177,7 @@ export function gridOf(
   }));
 }
 
-/** Settings among all that may stand in an object. */
+/** The settings among the entries of an object. */
 function partial(values: Readonly<Record<string, unknown>>): Partial<TrainSettings> {
   const known = Object.entries(trainSettings()).map(([name]) => name);
   return Object.fromEntries(Object.entries(values).filter(([name]) => known.includes(name)));

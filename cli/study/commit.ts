@@ -1,10 +1,10 @@
 /**
- * The commit that a checkout is at, read without git.
+ * The commit of a git checkout, read without git.
  *
  * @module
  */
 
-/** The text of a file; undefined where it cannot be read. */
+/** The text of a file; undefined if it cannot be read. */
 async function textOf(path: string): Promise<string | undefined> {
   try {
     return (await Deno.readTextFile(path)).trim();
@@ -14,10 +14,10 @@ async function textOf(path: string): Promise<string | undefined> {
 }
 
 /**
- * The commit of a checkout.
+ * Reads the commit of a checkout.
  *
- * @param folder Its root.
- * @returns The hash; undefined where there is no checkout.
+ * @param folder The root of the checkout.
+ * @returns The hash; undefined if the folder is not a checkout.
  */
 export async function commitOf(folder: string): Promise<string | undefined> {
   const link = /^gitdir: (.*)$/.exec(await textOf(`${folder}/.git`) ?? "")?.[1];
@@ -25,7 +25,7 @@ export async function commitOf(folder: string): Promise<string | undefined> {
   const head = await textOf(`${git}/HEAD`);
   const ref = /^ref: (.*)$/.exec(head ?? "")?.[1];
   if (ref === undefined) return head;
-  // A worktree has its own HEAD, and its branches with all others.
+  // A worktree has a HEAD of its own, and shares its branches with all others.
   const common = await textOf(`${git}/commondir`);
   const shared = common === undefined ? git : `${git}/${common}`;
   const packed = (await textOf(`${shared}/packed-refs`))?.split("\n")

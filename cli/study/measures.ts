@@ -1,5 +1,5 @@
 /**
- * What is measured of a model, once it is trained, on questions that nothing was chosen by.
+ * The measures of a trained model, on questions that no choice of settings was based on.
  *
  * @module
  */
@@ -31,16 +31,16 @@ import {
   toBatch,
 } from "@unitune/training";
 
-/** Numbers by name; see docs/metrics.md. */
+/** Measures by name; docs/metrics.md defines them. */
 export type Measures = Readonly<Record<string, number>>;
 
-/** What is asked of every model. */
+/** The questions for every model. */
 export interface Examination {
-  /** What choices are made by. */
+  /** The questions on which settings are chosen. */
   readonly validation: Split;
-  /** What is kept for the end: the first split, then those beyond what is trained on. */
+  /** The test: first the questions like those in training, then splits of other kinds. */
   readonly test: readonly Split[];
-  /** Samples for each question of the test. */
+  /** The number of sampled answers to each question of the test. */
   readonly samples: number;
   /** The seed of the samples. */
   readonly seed: number;
@@ -48,37 +48,37 @@ export interface Examination {
 
 /** Measures models of one kind. */
 export interface Examiner extends Disposable {
-  /** Exact match on what choices are made by. */
+  /** Measures exact match on the validation questions. */
   validate(params: GptParameters): Promise<Measures>;
-  /** Everything. */
+  /** Measures everything on the test, compared with the model from which the training started. */
   examine(params: GptParameters, start: GptParameters): Promise<Measures>;
 }
 
-/** Answers that are sampled or read at once. */
+/** The rows of a batch. */
 const ROWS = 128;
 
-/** Tokens that a sampled answer may be longer than the gold one. */
+/** The most tokens by which a sampled answer may be longer than the longest gold answer. */
 const ROOM = 4;
 
-/** A token other than a given one, of the same kind: the next letter or digit. */
+/** Another character of the same kind: the next letter or digit. */
 function otherThan(character: string): string {
   if (/\d/.test(character)) return String((Number(character) + 1) % 10);
   return character === "j" ? "a" : String.fromCharCode(character.charCodeAt(0) + 1);
 }
 
-/** Questions that a wrong first token can be forced on: what follows it is still determined. */
+/** Questions whose right answer is still determined after a wrong first token. */
 function recoverable(questions: readonly Question[]): readonly Question[] {
   const single = new Set(tasks.flatMap(({ name, hasOneAnswer }) => hasOneAnswer ? [name] : []));
   return questions.filter(({ kind, gold }) => single.has(kind) && gold.length > 1);
 }
 
 /**
- * Prepares the examination of models.
+ * Makes an examiner of models.
  *
- * @param examination What is asked.
- * @param model The model.
- * @param tokenizer Its tokenizer.
- * @param device Where to compute.
+ * @param examination The questions.
+ * @param model The functions of the models.
+ * @param tokenizer The tokenizer of the models.
+ * @param device The device to compute on.
  * @returns The examiner.
  */
 export function createExaminer(
@@ -91,7 +91,7 @@ export function createExaminer(
   const generator = createGenerator(model, { device });
   const { pad, stop } = tokenizer.special;
 
-  /** Sums over the answer tokens of a batch: KL(pi || start) and the entropy of pi, exactly. */
+  /** Exact sums over the answer tokens of a batch: KL(pi || start) and the entropy of pi. */
   const distances = compile((
     params: GptParameters,
     start: GptParameters,
@@ -140,7 +140,7 @@ export function createExaminer(
   const longestOf = (questions: readonly Question[]) =>
     longest(questions, ({ ids, sequence }) => sequence.ids.length - ids.length);
 
-  /** Sampled answers: how many are right, how long they are, and how far the model has moved. */
+  /** Measures of sampled answers: exact match, length, and the divergence from the start. */
   const sampled = async (
     params: GptParameters,
     start: GptParameters,
@@ -178,7 +178,7 @@ export function createExaminer(
     };
   };
 
-  /** Whether the rest of an answer is right after its first token was forced to be wrong. */
+  /** The fraction of answers that continue rightly after a forced wrong first token. */
   const recovery = async (
     params: GptParameters,
     questions: readonly Question[],
@@ -234,7 +234,7 @@ export function createExaminer(
   };
 }
 
-/** Whether an answer is text, and right. */
+/** Tells whether an answer is text, and right. */
 function isRightText(
   given: GivenAnswer | undefined,
   isRight: (text: string) => boolean | undefined,

@@ -1,5 +1,5 @@
 /**
- * Means over seeds, and intervals of differences between arms that share their seeds.
+ * Means over seeds, and intervals of differences between arms with the same seeds.
  *
  * @module
  */
@@ -10,9 +10,9 @@ export interface Estimate {
   readonly mean: number;
   /** The lower end of the 95 % interval; NaN for a single seed. */
   readonly low: number;
-  /** Its upper end. */
+  /** The upper end of the 95 % interval; NaN for a single seed. */
   readonly high: number;
-  /** How many seeds. */
+  /** The number of seeds. */
   readonly count: number;
 }
 

@@ -1,14 +1,14 @@
 /**
- * A study: arms that go on from one checkpoint, on the same prompts and answers, for as many steps;
- * each with the best of what is tried of it; over several seeds. Each training is a run of its own,
- * and what was done is not done again.
+ * A study: arms that train one checkpoint further, on the same prompts and answers, for the same
+ * number of steps, each with the best of its tried settings, over several seeds. Each trial, an arm
+ * with some settings and a seed, is a run of its own. A trial that was measured is not repeated.
  *
  * ```text
  * study.json                                the plan
  * runs/base/seed-0/                         the checkpoint that all arms of a seed start from
  * runs/dpo/learningRate-0.001,beta-0.1/seed-0/
- * measures/...                              what was measured of each, by the same names
- * results.json, study.md, report.html       what came of it
+ * measures/...                              the measures of each run, under the same names
+ * results.json, study.md, report.html       the results
  * ```
  *
  * @module
@@ -23,67 +23,67 @@ import type { ProgressReporter } from "../terminal/progress.ts";
 import { readJson } from "../files/read.ts";
 import { type TrainSettings, trainSettings } from "../flags/settings.ts";
 import { type Arm, BASE, gridOf, type GridPoint, rewardModelArm } from "./arms.ts";
-import { isResult, readResult, type Result, type Training } from "./training.ts";
+import { isTrialResult, readTrialResult, type Trial, type TrialResult } from "./trial.ts";
 import { startWorkers } from "./workers.ts";
 
-/** What a study does. */
+/** The plan of a study. */
 export interface StudyPlan {
-  /** The first seed; 0 unless told. */
+  /** The first seed (default 0). */
   readonly firstSeed?: number;
-  /** Seeds, from the first one on. */
+  /** The number of seeds. */
   readonly seeds: number;
-  /** The first so many of them choose the best settings of an arm, on validation data. */
+  /** The number of seeds, from the first on, whose validation data chooses the settings of an arm. */
   readonly selectionSeeds: number;
   /** The arms. */
   readonly arms: readonly Arm[];
-  /** The learning rates that are tried. */
+  /** The learning rates to try. */
   readonly rates: readonly number[];
-  /** Whether an arm's own settings are tried as well. */
+  /** Whether to try all values of an arm's own settings, or only the first of each. */
   readonly isWholeGrid: boolean;
-  /** The settings of the checkpoint's training. */
+  /** The settings of the training that makes the checkpoint. */
   readonly base: Partial<TrainSettings>;
-  /** The settings of all arms. */
+  /** The settings that all arms share. */
   readonly shared: Partial<TrainSettings>;
-  /** Samples for each question of the test. */
+  /** The number of sampled answers to each question of the test. */
   readonly samples: number;
 }
 
-/** What came of a study. */
+/** The results of a study. */
 export interface StudyResults {
-  /** The point of each arm's grid that was the best on validation data. */
+  /** The point of each arm's grid that is the best on validation data. */
   readonly chosen: Readonly<Record<string, string>>;
-  /** Every training, those that were only tried included. */
-  readonly results: readonly Result[];
+  /** The results of all trials, including those of settings that were not chosen. */
+  readonly results: readonly TrialResult[];
 }
 
-/** What {@linkcode carryOutStudy} is told. */
+/** A study to carry out. */
 export interface StudyRun {
-  /** Its folder. */
+  /** The folder of the study. */
   readonly folder: string;
-  /** What it does. */
+  /** The plan. */
   readonly plan: StudyPlan;
-  /** What somebody types to begin it, kept for those who read its folder. */
+  /** The command that the user typed, which the folder keeps. */
   readonly command?: string;
-  /** Where to compute, by its name. */
+  /** The name of the device. */
   readonly device: TrainSettings["device"];
-  /** How many trainings at a time, each with its share of the processors; 1 unless told. */
+  /** The number of trials at a time, which share the processors (default 1). */
   readonly jobs?: number;
-  /** Where its progress is shown. */
+  /** Shows the progress. */
   readonly progress: ProgressReporter;
-  /** Stops it after the steps that it is at. */
+  /** Stops the trials after their current steps. */
   readonly signal: AbortSignal;
 }
 
-/** The settings of runs in a study: nothing on the way, one checkpoint, metrics now and then. */
+/** Settings of all runs: no evaluations on the way, few checkpoints, metrics now and then. */
 const quiet = { evalSteps: 1_000_000, saveSteps: 250, loggingSteps: 20 };
 
-/** The seed of an arm's order of rows: another than the checkpoint's, so that rows are not repeated. */
+/** Added to the seed of an arm's run: its rows come in another order than the checkpoint's. */
 const ARM_SEED = 1000;
 
-/** Seeds of a study at most: as many lists are made, also of a plan that was changed. */
+/** The most seeds of a study: a plan that was edited must not fill the memory. */
 export const MOST_SEEDS = 10_000;
 
-/** The first seed of a study at most: those after it are whole numbers that are told apart. */
+/** The largest first seed of a study: all seeds after it are exact integers. */
 export const LAST_FIRST_SEED = 2 ** 31 - 1;
 
 /**
@@ -107,32 +107,32 @@ export function seedsOf(
 }
 
 /**
- * How many trainings a study is, at most.
+ * The most trials that a study can take.
  *
  * @param plan The plan.
- * @returns The number.
+ * @returns The number of trials.
  */
-export function countTrainings(
+export function countTrials(
   { arms, rates, isWholeGrid, seeds, selectionSeeds }: StudyPlan,
 ): number {
   const tried = arms.reduce((total, arm) => total + gridOf(arm, rates, isWholeGrid).length, 0);
   return 2 * seeds + tried * selectionSeeds + arms.length * (seeds - selectionSeeds);
 }
 
-/** What came of one arm. */
+/** The results of one arm. */
 interface ArmResults {
   readonly arm: string;
   readonly chosen: string;
-  readonly results: readonly Result[];
+  readonly results: readonly TrialResult[];
 }
 
 /**
- * Carries out a study, or what is left of it: a training as soon as what it starts from is there and
- * a worker is free. The results depend on neither the order nor the number of workers.
+ * Carries out a study, or the remaining trials of one. A trial starts as soon as its checkpoint exists
+ * and a worker is free. The results depend on neither the order nor the number of workers.
  *
  * @param study The study.
- * @returns What came of it; undefined where it was interrupted.
- * @throws {UserError} Where the folder holds another study, or a run fails.
+ * @returns The results; undefined if the study was interrupted.
+ * @throws {UserError} If the folder holds another study, or a run fails.
  */
 export async function carryOutStudy(study: StudyRun): Promise<StudyResults | undefined> {
   const { folder, plan, command, device, jobs = 1, progress, signal } = study;
@@ -143,13 +143,13 @@ export async function carryOutStudy(study: StudyRun): Promise<StudyResults | und
   });
   let done = 0;
 
-  const settle = async (training: Training): Promise<Result> => {
-    const known = await readResult(folder, training);
-    if (known === undefined) await workers.carryOut(training);
-    const result = known ?? await readResult(folder, training);
-    if (result === undefined) throw new Error(`${training.arm} was not measured`);
+  const settle = async (trial: Trial): Promise<TrialResult> => {
+    const known = await readTrialResult(folder, trial);
+    if (known === undefined) await workers.carryOut(trial);
+    const result = known ?? await readTrialResult(folder, trial);
+    if (result === undefined) throw new Error(`${trial.arm} was not measured`);
     done++;
-    // What was done before says nothing of how long the rest takes.
+    // Results from before say nothing about the duration of the rest.
     if (known === undefined) progress.update(done);
     return result;
   };
@@ -176,15 +176,15 @@ export async function carryOutStudy(study: StudyRun): Promise<StudyResults | und
       return await settle({ arm: arm.name, point: point.name, seed, settings });
     }));
 
-  /** Every point on the first seeds, then the best of them on the others. */
+  /** Tries every point on the first seeds, then the best of them on the others. */
   const settleArm = async (arm: Arm, grid: readonly GridPoint[]): Promise<ArmResults> => {
-    // A choice of one waits for nothing.
+    // With one point there is nothing to choose.
     const first = grid.length === 1 ? plan.seeds : plan.selectionSeeds;
     const tried = await Promise.all(grid.map(async (point) => {
       const results = await settleAll(arm, point, starts.slice(0, first));
       return { point, results, score: validationScore(results) };
     }));
-    // The first of equals.
+    // Of equal scores, the first.
     const [best] = tried.toSorted((a, b) => b.score - a.score);
     if (best === undefined) throw new RangeError(`${arm.name}: a grid without points`);
     const others = await settleAll(arm, best.point, starts.slice(first));
@@ -195,7 +195,7 @@ export async function carryOutStudy(study: StudyRun): Promise<StudyResults | und
   try {
     const [checkpoints, judge, ...own] = await Promise.all([
       Promise.all(starts.map(({ base }) => base)),
-      // The longest first, so that no worker is left waiting for it at the end.
+      // The longest trials first, so that no worker waits for them at the end.
       settleArm(rewardModelArm, [{ name: "as-it-is", settings: {} }]),
       ...plan.arms.map((arm) => settleArm(arm, gridOf(arm, plan.rates, plan.isWholeGrid))),
     ]);
@@ -212,48 +212,48 @@ export async function carryOutStudy(study: StudyRun): Promise<StudyResults | und
   }
 }
 
-/** Exact match on validation data, added up. */
-function validationScore(results: readonly Result[]): number {
+/** The sum of exact match on validation data. */
+function validationScore(results: readonly TrialResult[]): number {
   return results.reduce(
     (total, { measures }) => total + (measures["validation/exact_match"] ?? 0),
     0,
   );
 }
 
-/** What is being trained, in few words: `ppo, seed 3, and 1 more`. */
-function describe([first, ...others]: readonly Training[]): string {
+/** The running trials in a few words: `ppo, seed 3, and 1 more`. */
+function describe([first, ...others]: readonly Trial[]): string {
   if (first === undefined) return "waiting";
   const more = others.length === 0 ? "" : `, and ${others.length} more`;
   return `${first.arm}, seed ${first.seed}${more}`;
 }
 
-/** Where a study keeps its plan and what came of it. */
+/** The files of a study. */
 const studyPaths = (folder: string) => ({
   plan: `${folder}/study.json`,
   results: `${folder}/results.json`,
 });
 
-/** A study as its folder has it. */
+/** A study that was read from its folder. */
 export interface SavedStudy {
-  /** What began it. */
+  /** The command that began it. */
   readonly command: string;
-  /** What it does. */
+  /** The plan. */
   readonly plan: StudyPlan;
-  /** What came of it. */
+  /** The results. */
   readonly results: StudyResults;
 }
 
-/** Whether a folder is a study's. */
+/** Tells whether a folder holds a study. */
 export function holdsStudy(folder: string): Promise<boolean> {
   return isThere(studyPaths(folder).plan);
 }
 
 /**
- * Reads a study that was carried out.
+ * Reads a study that is finished.
  *
- * @param folder Its folder.
+ * @param folder The folder of the study.
  * @returns The study.
- * @throws {UserError} If it has not come to its end, or files are none of a study.
+ * @throws {UserError} If the study is not finished, or one of its files was changed.
  */
 export async function readStudy(folder: string): Promise<SavedStudy> {
   const paths = studyPaths(folder);
@@ -266,7 +266,7 @@ export async function readStudy(folder: string): Promise<SavedStudy> {
   throw new UserError(`${paths.results} is not a study's results: it was changed`);
 }
 
-/** Reads a study's plan, and what began it. */
+/** Reads the plan of a study, and the command that began it. */
 async function readPlan(folder: string): Promise<StudyPlan & { readonly command?: string }> {
   const { plan: path } = studyPaths(folder);
   const plan = await readJson(path);
@@ -294,17 +294,17 @@ function isStudyResults(value: unknown): value is StudyResults {
   if (!isRecord(value)) return false;
   const { chosen, results } = value;
   return isRecord(chosen) && Object.values(chosen).every((point) => typeof point === "string") &&
-    Array.isArray(results) && results.every(isResult);
+    Array.isArray(results) && results.every(isTrialResult);
 }
 
-/** What a study's folder is claimed for. */
+/** The purpose for which a study claims its folder. */
 const studyUse = {
   what: "study",
   names: ["study.json", "results.json", "study.md", "report.html", "runs", "measures"],
   others: ["config.json"],
 } as const;
 
-/** Claims a folder and writes the plan down, or sees that it is the one that was begun there. */
+/** Claims a folder and writes the plan, or checks that the study there has the same plan. */
 async function keepPlan(
   folder: string,
   plan: StudyPlan,
@@ -339,14 +339,22 @@ async function keepPlan(
   }
 }
 
-/** What was measured of an arm's chosen settings, by seed. */
-export function measuresBySeed(
+/** The results of an arm's chosen settings. */
+export function chosenResults(
   { chosen, results }: StudyResults,
+  arm: string,
+): readonly TrialResult[] {
+  return results.filter((result) => result.arm === arm && result.point === (chosen[arm] ?? ""));
+}
+
+/** A measure of an arm's chosen settings, by seed. */
+export function measuresBySeed(
+  results: StudyResults,
   arm: string,
   measure: string,
 ): ReadonlyMap<number, number> {
   return new Map(
-    results.filter((result) => result.arm === arm && result.point === (chosen[arm] ?? ""))
+    chosenResults(results, arm)
       .flatMap(({ seed, measures: { [measure]: value } }): [number, number][] =>
         Number.isFinite(value) && value !== undefined ? [[seed, value]] : []
       ),

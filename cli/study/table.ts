@@ -1,26 +1,32 @@
 /**
- * What came of a study as a table: means over seeds, and differences from further supervised
+ * The results of a study as tables: means over seeds, and differences from further supervised
  * training, each with its interval.
  *
  * @module
  */
 
 import { fitTable } from "../terminal/layout.ts";
-import { BASE, BASELINE } from "./arms.ts";
+import { BASE, BASELINE, rewardModelArm } from "./arms.ts";
 import { type Estimate, estimateOf, pairedDifference } from "./statistics.ts";
-import { measuresBySeed, seedsOf, type StudyPlan, type StudyResults } from "./study.ts";
+import {
+  chosenResults,
+  measuresBySeed,
+  seedsOf,
+  type StudyPlan,
+  type StudyResults,
+} from "./study.ts";
 
-/** A measure, and how it is shown. */
+/** A column of the table. */
 export interface Shown {
   /** The measure. */
   readonly measure: string;
-  /** The head of its column. */
+  /** The heading of the column. */
   readonly title: string;
-  /** Digits behind the point. */
+  /** The number of decimals. */
   readonly digits: number;
 }
 
-/** What the table shows of every arm. */
+/** The measures in the table. */
 export const shownMeasures: readonly Shown[] = [
   { measure: "exact_match", title: "exact", digits: 3 },
   { measure: "mean@k", title: "mean@k", digits: 3 },
@@ -35,19 +41,19 @@ export const shownMeasures: readonly Shown[] = [
   { measure: "length", title: "length", digits: 2 },
 ];
 
-/** A row of the table. */
+/** A row of the table: an arm. */
 export interface StudyRow {
   /** The arm. */
   readonly arm: string;
-  /** The settings that were chosen. */
+  /** The name of the chosen settings. */
   readonly point: string;
-  /** The mean of each shown measure, where the arm has it. */
+  /** The mean of each measure that the arm has. */
   readonly means: ReadonlyMap<string, Estimate>;
-  /** What exact match is more than further supervised training's. */
+  /** The difference of exact match from further supervised training. */
   readonly difference?: Estimate | undefined;
-  /** On how many seeds it is more, equal and less. */
+  /** The number of seeds on which exact match is higher, equal and lower. */
   readonly wins: readonly [more: number, equal: number, less: number];
-  /** Examples, and tokens read and learned from, in thousands; the mean over seeds. */
+  /** Means over seeds in thousands: examples, tokens forward and tokens backward. */
   readonly cost: readonly [examples: number, forward: number, backward: number];
 }
 
@@ -55,9 +61,9 @@ export interface StudyRow {
  * The rows of a study's table.
  *
  * @param plan The plan.
- * @param results What came of it.
- * @param measure What differences are taken of.
- * @returns The checkpoint, then the arms.
+ * @param results The results.
+ * @param measure The measure whose differences are shown.
+ * @returns A row for the checkpoint, then one for each arm.
  */
 export function studyRows(
   plan: StudyPlan,
@@ -77,8 +83,7 @@ export function studyRows(
     });
     const count = (is: (difference: number) => boolean) => differences.filter(is).length;
     const point = results.chosen[arm] ?? "";
-    const costs = results.results.filter((result) => result.arm === arm && result.point === point)
-      .map(({ cost }) => cost);
+    const costs = chosenResults(results, arm).map(({ cost }) => cost);
     const meanCost = (of: (cost: typeof costs[number]) => number) =>
       costs.reduce((total, cost) => total + of(cost), 0) / Math.max(costs.length, 1) / 1000;
     return {
@@ -109,9 +114,9 @@ function showPoint(point: string): string {
   return point.replaceAll("learningRate-", "lr ").replaceAll("-", " ").replaceAll(",", ", ");
 }
 
-/** The cells of a study's table, its head first. */
+/** The cells of a study's table, the headings first. */
 export function studyCells(rows: readonly StudyRow[]): readonly (readonly string[])[] {
-  // Not every task has all measures.
+  // Some measures exist only for some tasks.
   const shownHere = shownMeasures.filter(({ measure }) =>
     rows.some(({ means }) => means.has(measure))
   );
@@ -147,40 +152,49 @@ export function studyLines(rows: readonly StudyRow[]): string[] {
   return fitTable(studyCells(rows));
 }
 
-/** Differences from further supervised training that stand in a document's second table. */
-const sideDifferences = ["validation/exact_match", "recovery", "length"] as const;
+/** The differences from further supervised training in the second table. */
+const sideDifferences = [
+  { measure: "validation/exact_match", title: "validation" },
+  { measure: "recovery", title: "recovery" },
+  { measure: "length", title: "length" },
+] as const;
 
-/** What is shown of every arm beside the table, in a second one: other differences, and kinds. */
+/** The beginning of the names of exact match of one kind of question. */
+const KIND = "exact_match/";
+
+/** The cells of the second table: further differences, and exact match of each kind of question. */
 function sideCells(plan: StudyPlan, results: StudyResults): readonly (readonly string[])[] {
   const arms = [BASE, ...plan.arms.map(({ name }) => name)];
   const known = new Set(
     results.results.filter(({ arm }) => arms.includes(arm))
       .flatMap(({ measures }) => Object.keys(measures)),
   );
-  const differences = sideDifferences.filter((measure) => known.has(measure));
-  const means = ["nll", ...[...known].filter((name) => name.startsWith("exact_match/"))];
+  const differences = sideDifferences.filter(({ measure }) => known.has(measure));
+  const kinds = [...known].filter((measure) => measure.startsWith(KIND))
+    .map((measure) => ({ measure, title: measure.slice(KIND.length) }));
+  const means = [{ measure: "nll", title: "nll" }, ...kinds];
   const bySeed = (arm: string, measure: string) => measuresBySeed(results, arm, measure);
   const mean = (values: readonly number[]) =>
     values.length === 0 ? "" : estimateOf(values).mean.toFixed(3);
   return [
     [
       "",
-      ...differences.map((measure) => `${measure.replace(/\/.*$/, "")} - ${BASELINE}`),
-      ...means.map((measure) => measure.replace(/^.*\//, "")),
+      ...differences.map(({ title }) => `${title} - ${BASELINE}`),
+      ...means.map(({ title }) => title),
     ],
     ...arms.map((arm) => [
       arm,
-      ...differences.map((measure) =>
+      ...differences.map(({ measure }) =>
         arm === BASELINE
           ? ""
           : showDifference(pairedDifference(bySeed(arm, measure), bySeed(BASELINE, measure)))
       ),
-      ...means.map((measure) => mean([...bySeed(arm, measure).values()])),
+      ...means.map(({ measure }) => mean([...bySeed(arm, measure).values()])),
     ]),
   ];
 }
 
-/** The settings tried of each arm, a line each: exact match on the validation data that decided. */
+/** A line for each arm: its tried settings, with exact match on the validation data that chose. */
 export function studyTried(plan: StudyPlan, results: StudyResults): string[] {
   const chosenBy = seedsOf(plan).slice(0, plan.selectionSeeds);
   return plan.arms.map(({ name }) => {
@@ -196,20 +210,20 @@ export function studyTried(plan: StudyPlan, results: StudyResults): string[] {
   });
 }
 
-/** A table for a document: the head, a line, the rows. */
+/** A table in Markdown. */
 function markdown([head = [], ...body]: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   return [line(head), line(head.map((_, i) => i === 0 ? "---" : "--:")), ...body.map(line)]
     .join("\n");
 }
 
-/** The tables for a document: the one that is printed, and what stands beside it. */
+/** Both tables of a study in Markdown. */
 export function studyMarkdown(plan: StudyPlan, results: StudyResults): string {
   const tables = [studyCells(studyRows(plan, results)), sideCells(plan, results)];
   return tables.map(markdown).join("\n\n");
 }
 
-/** The runs of a study, an arm's chosen settings a line, with the exact match of each seed. */
+/** A line for each arm: the runs of its chosen settings, with the exact match of each seed. */
 export function studyRuns(plan: StudyPlan, results: StudyResults): string[] {
   const seeds = seedsOf(plan);
   return [BASE, ...Object.keys(results.chosen)].map((arm) => {
@@ -220,7 +234,7 @@ export function studyRuns(plan: StudyPlan, results: StudyResults): string[] {
   });
 }
 
-/** Remarks beside the table: measures of single kinds of questions, and of preferences. */
+/** Sentences beside the table, on single kinds of questions and on preferences. */
 export function studyRemarks(plan: StudyPlan, results: StudyResults): string[] {
   const perSeed = (arm: string, measure: string) => [
     ...measuresBySeed(results, arm, measure).values(),
@@ -259,7 +273,7 @@ export function studyRemarks(plan: StudyPlan, results: StudyResults): string[] {
           : `; ${showDifference(pairedDifference(own, early))} over sft-early`),
       ];
     }),
-    ...["dpo", "ipo"].flatMap((name) => {
+    ...plan.arms.flatMap(({ name }) => {
       const after = perSeed(name, "pairs/margin");
       return after.length === 0 ? [] : [
         `${name}: the margins of held-out pairs rise from ${
@@ -269,7 +283,7 @@ export function studyRemarks(plan: StudyPlan, results: StudyResults): string[] {
         }`,
       ];
     }),
-    ...[perSeed("reward-model", "pairs/accuracy")].flatMap((accuracies) =>
+    ...[perSeed(rewardModelArm.name, "pairs/accuracy")].flatMap((accuracies) =>
       accuracies.length === 0
         ? []
         : [`the reward model ranks held-out pairs correctly in ${list(accuracies)}`]

@@ -1,6 +1,6 @@
 /**
- * A worker of a study, as a module of its own: it carries out trainings, one at a time, on one
- * device, and says how each has ended.
+ * The module of a study's worker: it carries out trials, one at a time, on one device, and replies how
+ * each has ended.
  *
  * @module
  */
@@ -8,10 +8,10 @@
 import { type Device, wasm } from "@unitune/core";
 import { openDevice } from "../run/devices.ts";
 import { userErrorOf } from "../terminal/errors.ts";
-import { carryOutTraining } from "./training.ts";
-import type { Order, Reply, TrainingOrder } from "./workers.ts";
+import { carryOutTrial } from "./trial.ts";
+import type { Order, Reply, TrialOrder } from "./workers.ts";
 
-/** What the global scope of a worker has, and that of other modules has not. */
+/** The part of a worker's global scope that other modules do not have. */
 interface WorkerScope {
   onmessage: ((event: MessageEvent<Order>) => void) | null;
   postMessage(message: Reply): void;
@@ -21,21 +21,21 @@ function isWorkerScope(scope: object): scope is WorkerScope {
   return "postMessage" in scope;
 }
 
-/** Does what the worker is told, until it is ended. */
+/** Obeys orders until the worker is terminated. */
 function serve(scope: WorkerScope): void {
   const stopping = new AbortController();
   const devices: Device[] = [];
 
-  const deviceFor = async ({ device: name, threads }: TrainingOrder): Promise<Device> => {
+  const deviceFor = async ({ device: name, threads }: TrialOrder): Promise<Device> => {
     const device = devices[0] ?? (name === "wasm" ? wasm({ threads }) : await openDevice(name));
     devices[0] = device;
     return device;
   };
 
-  const obey = async (order: TrainingOrder): Promise<Reply> => {
+  const obey = async (order: TrialOrder): Promise<Reply> => {
     try {
       const device = await deviceFor(order);
-      const isComplete = await carryOutTraining({ ...order, device, signal: stopping.signal });
+      const isComplete = await carryOutTrial({ ...order, device, signal: stopping.signal });
       return { kind: isComplete ? "done" : "stopped" };
     } catch (error) {
       const told = userErrorOf(error);

@@ -1,63 +1,63 @@
 /**
- * The workers of a study: threads that carry out its trainings, several at a time.
+ * The workers of a study: threads that carry out its trials, several at a time.
  *
  * @module
  */
 
 import { UserError } from "@unitune/training";
 import type { TrainSettings } from "../flags/settings.ts";
-import type { Training } from "./training.ts";
+import type { Trial } from "./trial.ts";
 
-/** A worker is to carry out a training. */
-export interface TrainingOrder {
-  /** What is to be done. */
+/** The order to carry out a trial. */
+export interface TrialOrder {
+  /** The kind of order. */
   readonly kind: "train";
-  /** What is trained. */
-  readonly training: Training;
-  /** The study's folder. */
+  /** The trial. */
+  readonly trial: Trial;
+  /** The folder of the study. */
   readonly folder: string;
-  /** Samples for each question of the test. */
+  /** The number of sampled answers to each question of the test. */
   readonly samples: number;
-  /** The device's name. */
+  /** The name of the device. */
   readonly device: TrainSettings["device"];
-  /** Threads of a wasm device. */
+  /** The number of threads of a wasm device. */
   readonly threads: number;
 }
 
-/** What a worker is told. */
-export type Order = TrainingOrder | {
-  /** It stops after the step that it is at. */
+/** An order to a worker. */
+export type Order = TrialOrder | {
+  /** The order to stop after the current step. */
   readonly kind: "stop";
 };
 
-/** How a training ended, as its worker says. */
+/** A worker's reply at the end of a trial. */
 export type Reply =
   | {
-    /** It came to its end, or was stopped before. */
+    /** The trial is finished, or was stopped before. */
     readonly kind: "done" | "stopped";
   }
   | {
-    /** It failed. */
+    /** The trial failed. */
     readonly kind: "failed";
-    /** Whether the user can put it right. */
+    /** Whether the error is one for the user. */
     readonly isUserError: boolean;
-    /** What was wrong. */
+    /** The message of the error. */
     readonly message: string;
-    /** Where a defect came about. */
+    /** The stack of the error. */
     readonly stack: string | undefined;
   };
 
-/** The error that a worker tells of. */
+/** The error of a failed trial. */
 function errorOf({ isUserError, message, stack }: Reply & { readonly kind: "failed" }): Error {
   const error = isUserError ? new UserError(message) : new Error(message);
   if (stack !== undefined) error.stack = stack;
   return error;
 }
 
-/** A worker, started when it is first needed. */
+/** A worker, which starts with its first order. */
 interface Hand extends Disposable {
-  /** Carries an order out. */
-  work(order: TrainingOrder): Promise<Reply>;
+  /** Carries out a trial. */
+  work(order: TrialOrder): Promise<Reply>;
 }
 
 function hand(signal: AbortSignal): Hand {
@@ -86,10 +86,10 @@ function hand(signal: AbortSignal): Hand {
 }
 
 /**
- * Has each of several hands do one task at a time, in the order in which tasks come.
+ * Distributes tasks: each hand does one task at a time, and tasks begin in the order of the calls.
  *
- * @param hands What does a task.
- * @returns Does a task as soon as a hand is free.
+ * @param hands Functions that do a task.
+ * @returns A function that does a task as soon as a hand is free.
  */
 export function pooled<Task, Outcome>(
   hands: readonly ((task: Task) => Promise<Outcome>)[],
@@ -109,53 +109,53 @@ export function pooled<Task, Outcome>(
   };
 }
 
-/** Carries out the trainings of one study. */
+/** The workers of one study. */
 export interface Workers extends AsyncDisposable {
   /**
-   * Carries out a training, as soon as a worker is free.
+   * Carries out a trial, as soon as a worker is free.
    *
-   * @throws The reason of the signal, where that stopped it; a {@linkcode UserError} where the run
+   * @throws The reason of the signal, if it stopped the trial; a {@linkcode UserError} if the run
    * fails.
    */
-  carryOut(training: Training): Promise<void>;
-  /** Stops the workers after the steps that they are at, waits for that, and ends them. */
+  carryOut(trial: Trial): Promise<void>;
+  /** Stops the workers after their current steps, waits for them, and terminates them. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** What {@linkcode startWorkers} is told. */
+/** Options of a study's workers. */
 export interface WorkersOptions {
-  /** How many trainings are carried out at a time. */
+  /** The number of trials at a time. */
   readonly jobs: number;
-  /** What each computes on, by its name; wasm has its share of the processors as threads. */
+  /** The name of each worker's device; on wasm, the workers share the processors as threads. */
   readonly device: TrainSettings["device"];
-  /** The study's folder. */
+  /** The folder of the study. */
   readonly folder: string;
-  /** Samples for each question of the test. */
+  /** The number of sampled answers to each question of the test. */
   readonly samples: number;
-  /** Stops all trainings after the steps that they are at. */
+  /** Stops all trials after their current steps. */
   readonly signal: AbortSignal;
-  /** Told what is being trained, whenever that changes. */
-  readonly onChange?: (running: readonly Training[]) => void;
+  /** Called with the running trials whenever they change (default: nothing is). */
+  readonly onChange?: (running: readonly Trial[]) => void;
 }
 
 /**
- * Workers for one study. The first failure stops all of them.
+ * Makes the workers of one study. The first failure stops all of them.
  *
- * @param options How many, and for what.
- * @returns The workers; they start when they are first needed.
+ * @param options Their number, and the study.
+ * @returns The workers, each of which starts with its first order.
  */
 export function startWorkers(options: WorkersOptions): Workers {
   const { jobs, device, folder, samples, onChange = () => {} } = options;
   const failure = new AbortController();
   const signal = AbortSignal.any([options.signal, failure.signal]);
   const threads = Math.max(1, Math.floor(navigator.hardwareConcurrency / jobs));
-  const running = new Map<Training, Promise<Reply>>();
+  const running = new Map<Trial, Promise<Reply>>();
 
-  const perform = async ({ work }: Hand, training: Training) => {
-    // Whatever stopped the others stops this one: they all end with the same error.
+  const perform = async ({ work }: Hand, trial: Trial) => {
+    // A failure of another trial ends this one with the same error.
     signal.throwIfAborted();
-    const replied = work({ kind: "train", training, folder, samples, device, threads });
-    running.set(training, replied);
+    const replied = work({ kind: "train", trial, folder, samples, device, threads });
+    running.set(trial, replied);
     onChange([...running.keys()]);
     try {
       const reply = await replied;
@@ -165,13 +165,13 @@ export function startWorkers(options: WorkersOptions): Workers {
       failure.abort(error);
       throw error;
     } finally {
-      running.delete(training);
+      running.delete(trial);
       onChange([...running.keys()]);
     }
   };
   const hands = Array.from({ length: jobs }, () => hand(signal));
   return {
-    carryOut: pooled(hands.map((hand) => (training: Training) => perform(hand, training))),
+    carryOut: pooled(hands.map((hand) => (trial: Trial) => perform(hand, trial))),
     async [Symbol.asyncDispose]() {
       failure.abort();
       await Promise.allSettled(running.values());

@@ -12,7 +12,7 @@ import {
 import {
   arms,
   carryOutStudy,
-  countTrainings,
+  countTrials,
   estimateOf,
   glossary,
   glossaryMarkdown,
@@ -172,7 +172,7 @@ inFolder("a study comes to the same results at once, in turns, and interrupted",
     if (step === 4) controller.abort();
   });
   assertEquals(cut, undefined);
-  assertLess(done, countTrainings(plan));
+  assertLess(done, countTrials(plan));
   assert(!("results.json" in await filesIn(`${folder}/cut`)));
   assertRefused(
     await ended(start("report", ["--run", `${folder}/cut`])),
@@ -182,7 +182,7 @@ inFolder("a study comes to the same results at once, in turns, and interrupted",
 
   const results = await study(`${folder}/cut`, 2);
   const whole = await study(`${folder}/whole`, 1, undefined, (step) => done = step);
-  assertEquals(done, countTrainings(plan));
+  assertEquals(done, countTrials(plan));
   assertEquals(results, whole);
   assertEquals(
     await Deno.readTextFile(`${folder}/cut/results.json`),

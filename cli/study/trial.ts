@@ -1,6 +1,6 @@
 /**
- * One training of a study: a run of its own that is carried out and then measured. What was measured
- * is written down, and is all that the study reads of it.
+ * One trial of a study: a run that is carried out and then measured. The measures are written to a
+ * file, which is all that the study reads of a trial.
  *
  * @module
  */
@@ -20,11 +20,11 @@ import { readBase } from "../run/trained.ts";
 import { carryOut } from "../run/carry_out.ts";
 import { createExaminer, type Measures } from "./measures.ts";
 
-/** What is trained. */
-export interface Training {
-  /** The arm; `base` for the checkpoint. */
+/** A trial: an arm with some settings and a seed. */
+export interface Trial {
+  /** The name of the arm; `base` for the checkpoint. */
   readonly arm: string;
-  /** The point of its grid; empty for the checkpoint. */
+  /** The point of the arm's grid; empty for the checkpoint. */
   readonly point: string;
   /** The seed. */
   readonly seed: number;
@@ -32,47 +32,50 @@ export interface Training {
   readonly settings: TrainSettings;
 }
 
-/** What was measured of one training. */
-export interface Result {
-  /** The arm; `base` for the checkpoint. */
+/** The result of a trial. */
+export interface TrialResult {
+  /** The name of the arm; `base` for the checkpoint. */
   readonly arm: string;
-  /** The point of its grid. */
+  /** The point of the arm's grid. */
   readonly point: string;
   /** The seed. */
   readonly seed: number;
-  /** Its run's folder, in the study's. */
+  /** The folder of its run in the folder of the study. */
   readonly run: string;
-  /** What was measured. */
+  /** The measures of the model. */
   readonly measures: Measures;
-  /** What it has cost, beyond the checkpoint. */
+  /** The cost of the training from the checkpoint on. */
   readonly cost: Cost;
 }
 
-/** Where a training has its run, and what was measured of it, in the study's folder. */
-function placesOf({ arm, point, seed }: Training) {
+/** The places of a trial's run and of its measures in the folder of the study. */
+function placesOf({ arm, point, seed }: Trial) {
   const place = [arm, ...(point === "" ? [] : [point])].join("/");
   return { run: `runs/${place}/seed-${seed}`, measures: `measures/${place}`, file: `seed-${seed}` };
 }
 
 /**
- * Reads what was measured of a training.
+ * Reads the result of a trial.
  *
- * @param folder The study's folder.
- * @param training The training.
- * @returns The result; undefined where it has not been carried out, or not to its end.
- * @throws {UserError} If the file is none of a result.
+ * @param folder The folder of the study.
+ * @param trial The trial.
+ * @returns The result; undefined if the trial is not finished.
+ * @throws {UserError} If the file does not hold a result.
  */
-export async function readResult(folder: string, training: Training): Promise<Result | undefined> {
-  const { measures, file } = placesOf(training);
+export async function readTrialResult(
+  folder: string,
+  trial: Trial,
+): Promise<TrialResult | undefined> {
+  const { measures, file } = placesOf(trial);
   const path = `${folder}/${measures}/${file}.json`;
   if (!await isThere(path)) return undefined;
   const known = await readJson(path);
-  if (isResult(known)) return known;
-  throw new UserError(`${path} is no result: remove it, and what it holds is measured again`);
+  if (isTrialResult(known)) return known;
+  throw new UserError(`${path} does not hold a result: remove it, and the trial is measured again`);
 }
 
-/** Whether a value of a file is the result of a training. */
-export function isResult(value: unknown): value is Result {
+/** Tells whether a value from a file is the result of a trial. */
+export function isTrialResult(value: unknown): value is TrialResult {
   if (!isRecord(value)) return false;
   const { arm, point, seed, run, measures, cost } = value;
   return [arm, point, run].every((text) => typeof text === "string") && isNatural(seed) &&
@@ -80,36 +83,36 @@ export function isResult(value: unknown): value is Result {
     [cost.examples, cost.forwardTokens, cost.backwardTokens].every(isNumber);
 }
 
-/** JSON writes null for a measure that is not a number. */
+/** A measure in JSON, which has null for NaN. */
 function isMeasure(value: unknown): boolean {
   return value === null || isNumber(value);
 }
 
-/** What {@linkcode carryOutTraining} is told. */
-export interface TrainingRun {
-  /** What is trained. */
-  readonly training: Training;
-  /** The study's folder. */
+/** A trial to carry out. */
+export interface TrialRun {
+  /** The trial. */
+  readonly trial: Trial;
+  /** The folder of the study. */
   readonly folder: string;
-  /** Samples for each question of the test. */
+  /** The number of sampled answers to each question of the test. */
   readonly samples: number;
-  /** Where to compute. */
+  /** The device to compute on. */
   readonly device: Device;
-  /** Stops it after the step that it is at. */
+  /** Stops the trial after its current step. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Trains, or goes on where it was stopped; measures, and writes down what was measured.
+ * Carries out a trial, resuming its run if there is one: trains, measures, and writes the result.
  *
- * @param run What is trained, and where.
- * @returns Whether it came to its end; what was measured is there to be read if so.
- * @throws {UserError} Where the run fails.
+ * @param run The trial.
+ * @returns Whether it is finished, so that its result can be read.
+ * @throws {UserError} If the run fails.
  */
-export async function carryOutTraining(run: TrainingRun): Promise<boolean> {
-  const { training, folder, samples, device, signal } = run;
-  const { arm, point, seed, settings } = training;
-  const places = placesOf(training);
+export async function carryOutTrial(run: TrialRun): Promise<boolean> {
+  const { trial, folder, samples, device, signal } = run;
+  const { arm, point, seed, settings } = trial;
+  const places = placesOf(trial);
   const base = settings.from === undefined ? undefined : await readBase(settings.from);
   const prepared = await prepare(settings, base);
   const runFolder = `${folder}/${places.run}`;
@@ -139,7 +142,7 @@ export async function carryOutTraining(run: TrainingRun): Promise<boolean> {
     ...await preferences(runFolder),
   };
   const { cost } = checkpoint.position;
-  const result: Result = { arm, point, seed, run: places.run, measures, cost };
+  const result: TrialResult = { arm, point, seed, run: places.run, measures, cost };
   const measured = `${folder}/${places.measures}`;
   await makeFolder(measured);
   await writeFileAtomically(
@@ -149,7 +152,7 @@ export async function carryOutTraining(run: TrainingRun): Promise<boolean> {
   return true;
 }
 
-/** How preferences between answers that were kept aside went, at the start and at the end. */
+/** The measures of held-out pairs, at the start and at the end of a run. */
 async function preferences(run: string): Promise<Measures> {
   const lines = (await readEvaluations(runPaths(run).metrics)).filter(({ metrics }) =>
     "eval_rewards/accuracies" in metrics

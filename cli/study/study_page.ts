@@ -1,6 +1,6 @@
 /**
- * The page of a study: what is compared, how sure it is, how it came about, and what the models
- * believe.
+ * The page of a study: differences between arms with their intervals, curves, tables, answers, and
+ * the models' predictions token by token.
  *
  * @module
  */
@@ -29,35 +29,35 @@ import { readBase } from "../run/trained.ts";
 import { metricsSection } from "../report/glossary.ts";
 import { BASE, BASELINE } from "./arms.ts";
 import { estimateOf, pairedDifference } from "./statistics.ts";
-import { measuresBySeed, seedsOf, type StudyPlan, type StudyResults } from "./study.ts";
-import type { Result } from "./training.ts";
+import {
+  chosenResults,
+  measuresBySeed,
+  seedsOf,
+  type StudyPlan,
+  type StudyResults,
+} from "./study.ts";
 import { studyCells, studyRemarks, studyRows } from "./table.ts";
 
-/** What {@linkcode studyPage} is told. */
+/** The content of a study's page. */
 export interface StudyPageContent {
   /** The study's folder. */
   readonly folder: string;
-  /** The command that made it. */
+  /** The command that carried it out. */
   readonly command: string;
-  /** What was planned. */
+  /** The plan. */
   readonly plan: StudyPlan;
-  /** What came of it. */
+  /** The results. */
   readonly results: StudyResults;
-  /** Where models are asked. */
+  /** The device on which models predict. */
   readonly device: Device;
-  /** What they are asked, to see what they believe; a question of the test unless told. */
+  /** The prompt for the predictions (default: a question of the test). */
   readonly prompt?: string;
 }
 
-/** The runs of an arm's chosen settings. */
-function runsOf({ chosen, results }: StudyResults, arm: string): readonly Result[] {
-  return results.filter((result) => result.arm === arm && result.point === (chosen[arm] ?? ""));
-}
-
-/** Validation exact match by step, the mean over seeds with its interval. */
+/** The curve of validation exact match: the mean over seeds with its interval. */
 async function progressOf(folder: string, results: StudyResults, arm: string): Promise<Curve> {
   const bySteps = new Map<number, number[]>();
-  for (const { run } of runsOf(results, arm)) {
+  for (const { run } of chosenResults(results, arm)) {
     for (
       const { step, split, metrics } of await readEvaluations(runPaths(`${folder}/${run}`).metrics)
     ) {
@@ -75,15 +75,15 @@ async function progressOf(folder: string, results: StudyResults, arm: string): P
   };
 }
 
-/** Curves beyond which bands hide each other. */
+/** The most curves with bands: more bands hide each other. */
 const MOST_BANDS = 8;
 
-/** A curve's means alone. */
+/** A curve without its band. */
 function withoutBand({ name, points }: Curve): Curve {
   return { name, points: points.map(({ x, y }) => ({ x, y })) };
 }
 
-/** Differences from further supervised training, arm by arm, with intervals. */
+/** The difference of each arm from further supervised training, with its interval. */
 function differences(plan: StudyPlan, results: StudyResults, measure: string) {
   const baseline = measuresBySeed(results, BASELINE, measure);
   return plan.arms.flatMap(({ name }) => {
@@ -96,10 +96,10 @@ function differences(plan: StudyPlan, results: StudyResults, measure: string) {
   });
 }
 
-/** The arms whose beliefs are shown, the checkpoint first. */
+/** The arms whose predictions are shown, the checkpoint first. */
 const BELIEVERS = [BASE, BASELINE, "dpo", "ift"];
 
-/** What is said of one token. */
+/** A prediction of one token. */
 interface Belief {
   readonly gold: string;
   readonly chance: number;
@@ -107,22 +107,22 @@ interface Belief {
   readonly ownChance: number;
 }
 
-/** A model that is asked what it believes. */
+/** A model whose predictions are shown. */
 interface Believer {
   readonly arm: string;
   readonly params: GptParameters;
 }
 
-/** An answer whose tokens are looked at, as a whole sequence. */
+/** A prompt and an answer whose tokens are predicted. */
 interface Asked {
   readonly prompt: string;
   readonly answer: string;
-  /** Whether the answer is right; undefined where nobody knows. */
+  /** Whether the answer is right; undefined if that is unknown. */
   readonly isRight: boolean | undefined;
   readonly sequence: EncodedSequence;
 }
 
-/** A question of the test, of more than one step where there is one. */
+/** A question of the test, with a gold answer of more than two characters if there is one. */
 async function testQuestion(
   { plan }: StudyPageContent,
   seed: number,
@@ -137,8 +137,8 @@ async function testQuestion(
 }
 
 /**
- * A prompt of somebody's own with the first right answer of the models', or the first answer where
- * none of them is known to be right.
+ * The user's prompt with the first right answer among those of the models, or with the first answer if
+ * none is known to be right.
  */
 async function ownQuestion(
   prompt: string,
@@ -162,16 +162,16 @@ async function ownQuestion(
   return given.find(({ isRight }) => isRight === true) ?? given[0];
 }
 
-/** How likely each model holds each token of an answer, and what it would say in its place. */
+/** The section with each model's probability of each token of an answer, and its likeliest token. */
 async function beliefs(content: StudyPageContent): Promise<PageSection | undefined> {
   const { folder, results, device, prompt } = content;
-  const [first] = runsOf(results, BASE);
+  const [first] = chosenResults(results, BASE);
   if (first === undefined) return undefined;
   const base = await readBase(`${folder}/${first.run}`);
   const { tokenizer, config } = base;
   const models: Believer[] = [];
   for (const arm of BELIEVERS) {
-    const run = runsOf(results, arm).find(({ seed }) => seed === first.seed);
+    const run = chosenResults(results, arm).find(({ seed }) => seed === first.seed);
     if (run === undefined) continue;
     const { models: { policy } } = await readBase(`${folder}/${run.run}`);
     models.push({ arm, params: policy });
@@ -226,12 +226,12 @@ async function beliefs(content: StudyPageContent): Promise<PageSection | undefin
   };
 }
 
-/** Answers of several arms to the same questions. */
+/** The section with answers of all arms to the same questions. */
 async function samples({ folder, results, plan }: StudyPageContent): Promise<PageSection> {
   const answers = new Map<string, Map<string, Html>>();
   const names = [BASE, ...plan.arms.map(({ name }) => name)];
   for (const arm of names) {
-    const [run] = runsOf(results, arm);
+    const [run] = chosenResults(results, arm);
     if (run === undefined) continue;
     const lines = await readJsonLines(runPaths(`${folder}/${run.run}`).samples);
     const last = lines.at(-1)?.step;
@@ -259,10 +259,10 @@ async function samples({ folder, results, plan }: StudyPageContent): Promise<Pag
 }
 
 /**
- * The page of a study.
+ * Writes the page of a study.
  *
  * @param content The study.
- * @returns The file's text.
+ * @returns The text of the HTML file.
  */
 export async function studyPage(content: StudyPageContent): Promise<string> {
   const { folder, command, plan, results } = content;
