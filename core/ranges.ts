@@ -1,11 +1,22 @@
 /** Ranges of hyperparameters, so that a wrong one is an error and never a silent NaN. */
 
-/** The numbers that a hyperparameter may be. */
+/**
+ * The numbers that a hyperparameter may be. They are computed with in f32, so a range holds the
+ * numbers that f32 keeps, at most rounded: none that overflows, vanishes or reaches an open limit.
+ */
 export interface Range {
-  /** The range in words, as an error states it after "expected". */
-  readonly words: string;
-  /** Whether a number lies in it; NaN lies in none. */
-  readonly holds: (value: number) => boolean;
+  /** Whether only whole numbers lie in it (default false). */
+  readonly integer?: boolean;
+  /** The least number. */
+  readonly min?: number;
+  /** The limit below all numbers. */
+  readonly above?: number;
+  /** The greatest number. */
+  readonly max?: number;
+  /** The limit above all numbers. */
+  readonly below?: number;
+  /** Whether `Infinity` lies in it, which stands for no limit (default false). */
+  readonly infinite?: boolean;
 }
 
 /** The ranges that options of optimizers and objectives have. */
@@ -32,62 +43,134 @@ export interface Ranges {
   readonly integerFrom: (low: number) => Range;
 }
 
-/** Whether f32, in which is computed, has a number at most rounded: neither overflowed nor lost. */
-function isSingle(value: number): boolean {
-  const single = Math.fround(value);
-  return Number.isFinite(single) && (single !== 0 || value === 0);
-}
-
-function between(low: number, high: number): Range {
-  return {
-    words: `a number from ${low} to ${high}`,
-    holds: (value) => value >= low && value <= high,
-  };
+function between(min: number, max: number): Range {
+  return { min, max };
 }
 
 /**
- * The ranges of hyperparameters, by their names. Finite ranges exclude every number that f32 would
- * round to infinity, and every nonzero number that it would round to 0.
+ * The ranges of hyperparameters, by their names.
  *
  * @example
  * ```ts
  * import { assert } from "@std/assert";
- * import { ranges } from "@unitune/core";
+ * import { inRange, ranges } from "@unitune/core";
  *
- * assert(ranges.positive.holds(0.1) && !ranges.positive.holds(1e-46));
- * assert(ranges.share.holds(1) && !ranges.share.holds(NaN));
+ * assert(inRange(0.1, ranges.positive) && !inRange(1e-46, ranges.positive));
+ * assert(inRange(1, ranges.share) && !inRange(NaN, ranges.share));
  * ```
  */
 export const ranges: Ranges = {
-  finite: { words: "a finite number of 32 bits", holds: isSingle },
-  positive: {
-    words: "a number above 0 that 32 bits hold",
-    holds: (value) => value > 0 && isSingle(value),
-  },
-  nonNegative: {
-    words: "a finite number of 32 bits, from 0",
-    holds: (value) => value >= 0 && isSingle(value),
-  },
-  upToInfinity: { words: "a number from 0 to Infinity", holds: (value) => value >= 0 },
-  limit: {
-    words: "a number above 0 that 32 bits hold, or Infinity",
-    holds: (value) => value === Infinity || value > 0 && Math.fround(value) > 0,
-  },
-  decay: {
-    words: "a number from 0 (included) to 1 (excluded)",
-    holds: (value) => value >= 0 && value < 1,
-  },
+  finite: {},
+  positive: { above: 0 },
+  nonNegative: { min: 0 },
+  upToInfinity: { min: 0, infinite: true },
+  limit: { above: 0, infinite: true },
+  decay: { min: 0, below: 1 },
   share: between(0, 1),
-  steps: {
-    words: "an integer from 0 to 2^31 - 1",
-    holds: (value) => Number.isInteger(value) && value >= 0 && value < 2 ** 31,
-  },
+  steps: { integer: true, min: 0, max: 2 ** 31 - 1 },
   between,
-  integerFrom: (low) => ({
-    words: `an integer from ${low}`,
-    holds: (value) => Number.isSafeInteger(value) && value >= low,
-  }),
+  integerFrom: (min) => ({ integer: true, min }),
 };
+
+/** Whether a number lies within the limits, whatever f32 makes of it. */
+function isWithin(
+  value: number,
+  { min = -Infinity, above = -Infinity, max = Infinity, below = Infinity }: Range,
+): boolean {
+  return min <= value && above < value && value <= max && value < below;
+}
+
+/** Whether f32 has a number, at most rounded, and within limits that are not reached. */
+function isKept(value: number, { above = -Infinity, below = Infinity, infinite }: Range): boolean {
+  const single = Math.fround(value);
+  if (single === Infinity) return infinite === true;
+  return Number.isFinite(single) && (single !== 0 || value === 0) && above < single &&
+    single < below;
+}
+
+/**
+ * Whether a value is a number of a range. NaN lies in none.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { inRange } from "@unitune/core";
+ *
+ * const share = { min: 0, below: 1 };
+ * assertEquals([0, 0.5, 1, "0.5", 0.9999999999].map((x) => inRange(x, share)), [
+ *   ...[true, true, false, false],
+ *   // In f32 it is 1.
+ *   false,
+ * ]);
+ * ```
+ *
+ * @param value The value.
+ * @param range The range.
+ * @returns Whether it lies in the range.
+ */
+export function inRange(value: unknown, range: Range): value is number {
+  if (typeof value !== "number") return false;
+  if (value === Infinity) return range.infinite === true;
+  if (!isWithin(value, range)) return false;
+  return range.integer ? Number.isSafeInteger(value) : isKept(value, range);
+}
+
+/** The words for each limit. */
+const limitWords = {
+  min: "at least",
+  above: "above",
+  max: "at most",
+  below: "below",
+} as const;
+
+/**
+ * A range in words, as an error states it: `a number, at least 0, below 1`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { describeRange, ranges } from "@unitune/core";
+ *
+ * assertEquals(describeRange(ranges.share), "a number, at least 0, at most 1");
+ * assertEquals(describeRange(ranges.integerFrom(2)), "a whole number, at least 2");
+ * ```
+ *
+ * @param range The range.
+ * @returns The words.
+ */
+export function describeRange(range: Range): string {
+  const limits = (["min", "above", "max", "below"] as const).flatMap((limit) => {
+    const value = range[limit];
+    return value === undefined ? [] : [`${limitWords[limit]} ${value}`];
+  });
+  const isOpen = limits.length === 0 && !range.infinite;
+  const kind = range.integer ? "a whole number" : isOpen ? "a finite number" : "a number";
+  return [range.infinite ? `${kind} or Infinity` : kind, ...limits].join(", ");
+}
+
+/**
+ * A value that is out of a range, as an error shows it, with what f32 makes of it where that is
+ * another number altogether.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { describeOutlier, ranges } from "@unitune/core";
+ *
+ * assertEquals(describeOutlier(-1, ranges.positive), "-1");
+ * assertEquals(describeOutlier(1e39, ranges.positive), "1e+39, which is Infinity in 32 bits");
+ * ```
+ *
+ * @param value The value.
+ * @param range The range that it is out of.
+ * @returns The value in words.
+ */
+export function describeOutlier(value: unknown, range: Range): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  const isLost = typeof value === "number" && Number.isFinite(value) && !range.integer &&
+    isWithin(value, range);
+  return isLost ? `${value}, which is ${Math.fround(value)} in 32 bits` : String(value);
+}
 
 /**
  * Refuses a hyperparameter out of its range.
@@ -100,7 +183,7 @@ export const ranges: Ranges = {
  * assertThrows(
  *   () => checkRange("dpo: beta", -1, ranges.positive),
  *   RangeError,
- *   "dpo: beta: expected a number above 0 that 32 bits hold, got -1",
+ *   "dpo: beta: expected a number, above 0, got -1",
  * );
  * ```
  *
@@ -109,11 +192,11 @@ export const ranges: Ranges = {
  * @param range Its range.
  * @throws {RangeError} If the value is no number in the range.
  */
-export function checkRange(name: string, value: unknown, { words, holds }: Range): void {
-  if (typeof value !== "number" || !holds(value)) {
-    const got = typeof value === "string" ? JSON.stringify(value) : String(value);
-    throw new RangeError(`${name}: expected ${words}, got ${got}`);
-  }
+export function checkRange(name: string, value: unknown, range: Range): void {
+  if (inRange(value, range)) return;
+  throw new RangeError(
+    `${name}: expected ${describeRange(range)}, got ${describeOutlier(value, range)}`,
+  );
 }
 
 /**

@@ -1,5 +1,5 @@
 /** One loss from the losses of tokens or of sequences, with an explicit normalizer. */
-import { dims, div, mul, ones, ranges, sum, type Tensor } from "@unitune/core";
+import { dims, div, inRange, mul, ones, ranges, sum, type Tensor } from "@unitune/core";
 import { checkShapes, checkTokens } from "./checks.ts";
 import { countRows, masked, maskedCount, maskedMean } from "./log_probs.ts";
 import type { Loss } from "./loss.ts";
@@ -27,7 +27,7 @@ export type Normalizer = "token" | "sequence" | number;
 /** Throws unless a normalizer is `"token"`, `"sequence"` or a positive number. */
 export function checkNormalizer(name: string, normalizer: Normalizer): void {
   const fits = normalizer === "token" || normalizer === "sequence" ||
-    (typeof normalizer === "number" && ranges.positive.holds(normalizer));
+    inRange(normalizer, ranges.positive);
   if (!fits) {
     throw new RangeError(
       `${name}: expected one of token, sequence or a positive number, got ${normalizer}`,

@@ -103,6 +103,9 @@ function sumOfObjectives<B, C, D, G>(
       models: [...new Set([...x.models, ...y.models])],
       data: [...new Set([...x.data, ...y.data])],
       forwardPasses: x.forwardPasses + y.forwardPasses,
+      sequences: Math.max(x.sequences, y.sequences),
+      groupSize: Math.max(x.groupSize, y.groupSize),
+      learnedShare: Math.max(x.learnedShare, y.learnedShare),
     },
     collect: (model, batch, context) => [
       a.collect(model, batch, context),

@@ -20,8 +20,18 @@ export const objectiveDefaults: {
   readonly groupSize: number;
   /** Answers to each prompt, of which the best and the worst make a pair. */
   readonly rankedGroupSize: number;
+  /** The strength of the reference, or of the preference where there is no reference. */
+  readonly beta: number;
+  /** The distance from 1 at which a ratio of probabilities is clipped, and a value likewise. */
+  readonly clipRange: number;
+  /** The number that GRPO's advantages are divided by: the deviation of their group. */
+  readonly scaleRewards: "group";
   /** The share of the model's own token in intuitive states. */
   readonly lambda: number;
+  /** Whether the gradient reaches the table of embeddings through intuitive states. */
+  readonly embeddings: "live";
+  /** The steps of a warm-up, of a learning rate or of lambda. */
+  readonly warmupSteps: number;
   /** The form of the propagation of IFT. */
   readonly propagation: "as-run";
   /** The decay of the propagation of IFT, for each position. */
@@ -32,7 +42,12 @@ export const objectiveDefaults: {
   normalizer: "token",
   groupSize: 8,
   rankedGroupSize: 2,
+  beta: 0.1,
+  clipRange: 0.2,
+  scaleRewards: "group",
   lambda: 0.2,
+  embeddings: "live",
+  warmupSteps: 100,
   propagation: "as-run",
   gamma: 0.95,
   klEstimator: "k3",

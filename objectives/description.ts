@@ -1,8 +1,8 @@
 /**
  * What the parts of an objective say of themselves: a row of the paper's Table 1.
  *
- * The models and the data that a part reads are names of a union, so that others can ask for them.
- * Formulas are text for people. Where one part's formula stands in another's, it is a function of the
+ * The models and the data that a part reads are names of a union, and counts are numbers, so that
+ * others can ask for them. Formulas are text for people. Where one part's formula stands in another's, it is a function of the
  * symbol that differs there; no text is searched or edited.
  */
 
@@ -16,6 +16,7 @@ export type DataField =
   | "rollout"
   | "reward"
   | "old log-probs"
+  | "old values"
   | "reference log-probs"
   | "label"
   | "mismatched answers";
@@ -53,12 +54,22 @@ export interface SignalDescription {
   readonly data: readonly DataField[];
   /** The number of further times that models are asked on the prior states. */
   readonly asks: number;
+  /** The sequences of a row that models are asked about (default 1). */
+  readonly sequences?: number;
+  /** The answers to a prompt that are compared with each other (default 1: none). */
+  readonly groupSize?: number;
 }
 
 /** The description of an estimation: of the prior states, and of the signal on them. */
 export interface EstimationDescription extends PriorStatesDescription {
   /** The signal that the model is compared with on these states. */
   readonly signal: string;
+  /** The sequences of a row that models are asked about: 2 for a pair. */
+  readonly sequences: number;
+  /** The answers to a prompt that are compared with each other; 1 where none are. */
+  readonly groupSize: number;
+  /** The share of the batch's rows that the loss is of: 1/8 for the best of 8 answers. */
+  readonly learnedShare: number;
 }
 
 /** The description of a transition optimization. */
@@ -69,7 +80,10 @@ export interface OptimizationDescription {
   readonly normalizer: string;
   /** The loss. */
   readonly formula: string;
-  /** The loss where the policy is its reference, before the first step, where it is known. */
+  /**
+   * The loss before the first step, where it is known: with a policy that is its reference, or a
+   * reward model that scores all answers 0.
+   */
   readonly stepZero?: number;
 }
 

@@ -40,7 +40,7 @@ export interface JsdOptions {
 }
 
 /** The options of the divergence, checked, its defaults filled in. */
-function jsdConstants(
+export function jsdConstants(
   name: string,
   { beta = 0.5, temperature = 1 }: JsdOptions,
 ): Required<JsdOptions> {

@@ -86,6 +86,9 @@ export interface Collected<C, X> {
   readonly signal: X;
 }
 
+/** The sequences of a row, and the answers that are compared, where a signal has one of each. */
+const single = { sequences: 1, groupSize: 1 };
+
 /** The names of both lists, each once. */
 function union<Name>(a: readonly Name[], b: readonly Name[]): readonly Name[] {
   return [...new Set([...a, ...b])];
@@ -111,14 +114,17 @@ export function estimate<B, C, D, X, E>(
   signal: Signal<D, X, E>,
 ): Estimation<B & D, Collected<C, X>, E> {
   const { forwardPasses, models, data, ...states } = priorStates.description;
-  const { asks, ...own } = signal.description;
+  const { asks, ...own } = { ...single, ...signal.description };
   return {
     description: {
       ...states,
       signal: own.signal("reward"),
       models: union(models, own.models),
       data: union(data, own.data),
-      forwardPasses: forwardPasses * (1 + asks),
+      forwardPasses: forwardPasses * own.sequences * (1 + asks),
+      sequences: own.sequences,
+      groupSize: own.groupSize,
+      learnedShare: 1,
     },
     collect(model, batch, context) {
       const ask = (asked: Model) => {
@@ -158,13 +164,15 @@ export function both<B, X, E, C, Y, F>(
   first: Signal<B, X, E>,
   second: Signal<C, Y, F>,
 ): Signal<B & C, { readonly first: X; readonly second: Y }, E & F> {
-  const [a, b] = [first.description, second.description];
+  const [a, b] = [{ ...single, ...first.description }, { ...single, ...second.description }];
   return {
     description: {
       signal: (reward) => `${a.signal(reward)}; ${b.signal(reward)}`,
       models: union(a.models, b.models),
       data: union(a.data, b.data),
       asks: a.asks + b.asks,
+      sequences: Math.max(a.sequences, b.sequences),
+      groupSize: Math.max(a.groupSize, b.groupSize),
     },
     collect: (model, batch, ask) => ({
       first: first.collect(model, batch, ask),

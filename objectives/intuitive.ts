@@ -227,7 +227,7 @@ export function intuitive(
   const {
     lambda = objectiveDefaults.lambda,
     own = "argmax",
-    embeddings = "live",
+    embeddings = objectiveDefaults.embeddings,
     table,
     passes = 1,
   } = options;

@@ -26,6 +26,7 @@ import {
   onTensors,
 } from "./arithmetic.ts";
 import { checkShapes } from "./checks.ts";
+import { objectiveDefaults } from "./defaults.ts";
 import type { OptimizationDescription } from "./description.ts";
 import type { Signal } from "./estimation.ts";
 import { checkDemonstrations, type Demonstrations, targetsOf } from "./gold.ts";
@@ -53,7 +54,7 @@ export interface KtoOptions {
 /** The options of KTO, checked, its defaults filled in. */
 export function ktoConstants(
   name: string,
-  { beta = 0.1, desirableWeight = 1, undesirableWeight = 1 }: KtoOptions,
+  { beta = objectiveDefaults.beta, desirableWeight = 1, undesirableWeight = 1 }: KtoOptions,
 ): Required<KtoOptions> {
   const constants = { beta, desirableWeight, undesirableWeight };
   const weight = ranges.nonNegative;
@@ -225,8 +226,9 @@ export function labelled(
       signal: () => "desirable or not, pi against a reference",
       models,
       data: ["label", ...data, "mismatched answers"],
+      asks,
       // Every model that scores the answers, the policy too, also scores the mismatched ones.
-      asks: 2 * asks + 1,
+      sequences: 2,
     },
     collect(model, batch, ask) {
       const { labels, mismatched } = batch;

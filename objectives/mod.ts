@@ -44,7 +44,6 @@ export {
   type ZScoreOptions,
 } from "./advantages.ts";
 export { aggregate, averageOver, type Normalizer } from "./aggregation.ts";
-export * from "./catalogue.ts";
 export * from "./catalogue/demonstrations.ts";
 export * from "./catalogue/pairs.ts";
 export * from "./catalogue/rollouts.ts";
@@ -78,9 +77,11 @@ export {
 } from "./log_probs.ts";
 export { type Loss, lossValue } from "./loss.ts";
 export * from "./metrics.ts";
+export * from "./names.ts";
 export * from "./nll.ts";
 export * from "./objective.ts";
 export type * from "./optimization.ts";
+export * from "./options.ts";
 export * from "./pairs.ts";
 export {
   type Context,
@@ -134,6 +135,8 @@ export {
   type KlOptions,
 } from "./regularizers.ts";
 export type { Prediction, TargetPrediction } from "./prediction.ts";
+export * from "./registry/entry.ts";
+export * from "./registry/registry.ts";
 export * from "./reward_model.ts";
 export * from "./rollouts.ts";
 export {

@@ -57,6 +57,7 @@ export function paired<B, C, E>(
       modelStates: () => `rejected ${modelStates(REJECTED)}`,
       data: ["chosen and rejected", ...description.data.filter((name) => name !== "demonstration")],
       forwardPasses: 2 * description.forwardPasses,
+      sequences: 2 * description.sequences,
     },
     collect: (model, { chosen, rejected }, context) => ({
       chosen: side.collect(model, chosen, context),

@@ -152,7 +152,7 @@ export interface ClippedOptions {
 const clippedRanges: Readonly<Record<"epsilon" | "epsilonHigh" | "dualClip", Range>> = {
   epsilon: ranges.upToInfinity,
   epsilonHigh: ranges.upToInfinity,
-  dualClip: { words: "a finite number above 1", holds: (c) => c > 1 && ranges.positive.holds(c) },
+  dualClip: { above: 1 },
 };
 
 /** The bounds of the ratio, and the other options of a clipped loss; all of them checked. */
@@ -165,7 +165,7 @@ interface ClippedConstants extends Required<Pick<ClippedOptions, "ratio" | "norm
 function clippedConstants(
   name: string,
   {
-    epsilon = 0.2,
+    epsilon = objectiveDefaults.clipRange,
     epsilonHigh = epsilon,
     dualClip,
     ratio = "token",
@@ -235,27 +235,32 @@ function withDefaults(defaults: ClippedOptions): RolloutLoss<ClippedOptions> {
     clippedLoss(logProbs, oldLogProbs, advantages, mask, { ...defaults, ...options });
 }
 
+/** The options of a clipped loss whose form says where it clips. */
+export type ClippedForm = ClippedOptions & { readonly epsilon: number };
+
+const { clipRange: epsilon } = objectiveDefaults;
+
 /** The defaults of the named forms, which differ in nothing else. */
 export const clippedDefaults: {
   /** Token ratios, clip 0.2, token mean. */
-  readonly ppo: ClippedOptions;
+  readonly ppo: ClippedForm;
   /** As PPO, by sequence. */
-  readonly grpo: ClippedOptions;
+  readonly grpo: ClippedForm;
   /** As PPO, with a higher upper clip (arXiv 2503.14476). */
-  readonly dapo: ClippedOptions;
+  readonly dapo: ClippedForm;
   /** As PPO, divided by a constant: give the longest completion as `normalizer`. */
-  readonly drGrpo: ClippedOptions;
+  readonly drGrpo: ClippedForm;
   /** Geometric means of sequences, with a far narrower clip (arXiv 2507.18071). */
-  readonly gspo: ClippedOptions;
+  readonly gspo: ClippedForm;
   /** Ratios of whole sequences (arXiv 2402.14740). */
-  readonly rloo: ClippedOptions;
+  readonly rloo: ClippedForm;
 } = {
-  ppo: { epsilon: 0.2, normalizer: "token" },
-  grpo: { epsilon: 0.2, normalizer: "sequence" },
-  dapo: { epsilon: 0.2, epsilonHigh: 0.28, normalizer: "token" },
-  drGrpo: { epsilon: 0.2, normalizer: 1 },
+  ppo: { epsilon, normalizer: "token" },
+  grpo: { epsilon, normalizer: "sequence" },
+  dapo: { epsilon, epsilonHigh: 0.28, normalizer: "token" },
+  drGrpo: { epsilon, normalizer: 1 },
   gspo: { epsilon: 3e-4, epsilonHigh: 4e-4, ratio: "sequence-mean", normalizer: "sequence" },
-  rloo: { epsilon: 0.2, ratio: "sequence-sum", normalizer: "sequence" },
+  rloo: { epsilon, ratio: "sequence-sum", normalizer: "sequence" },
 };
 
 /**

@@ -25,6 +25,7 @@ import {
   onTensors,
 } from "./arithmetic.ts";
 import { checkName, checkShapes } from "./checks.ts";
+import { objectiveDefaults } from "./defaults.ts";
 import { divergenceConstants, type DivergenceOptions, divergenceScore } from "./divergences.ts";
 import { bounded, logRatio } from "./log_probs.ts";
 
@@ -121,8 +122,8 @@ interface PreferenceConstants {
   readonly t: Constant;
 }
 
-/** The probability e that a label is wrong. */
-interface LabelSmoothing {
+/** The probability e that a label is wrong: its range and its default. */
+export interface LabelSmoothing {
   readonly range: Range;
   readonly usual: number;
 }
@@ -157,7 +158,7 @@ const rules: Readonly<Record<PreferenceForm, PreferenceRule>> = {
   },
   robust: {
     smoothing: {
-      range: { words: "a number from 0 to less than 0.5", holds: (e) => e >= 0 && e < 0.5 },
+      range: { min: 0, below: 0.5 },
       usual: 0.1,
     },
     loss: (on, { margin }, { b, e, right, unbiased }) => {
@@ -168,7 +169,7 @@ const rules: Readonly<Record<PreferenceForm, PreferenceRule>> = {
   },
   exo: {
     smoothing: {
-      range: { words: "a number of more than 0, up to 0.5", holds: (e) => e > 0 && e <= 0.5 },
+      range: { above: 0, max: 0.5 },
       usual: 1e-3,
     },
     loss: (on, { margin }, { b, logRight, logE }) => {
@@ -245,6 +246,11 @@ const atReference: Margins<number> = {
   referenceMargin: 0,
 };
 
+/** The label smoothing of a form; that of `dpo` for forms that read none. */
+export function smoothingOf(form: PreferenceForm): LabelSmoothing {
+  return rules[form].smoothing ?? anySmoothing;
+}
+
 /** The options of a form, checked, its defaults filled in. */
 export function preferenceConstants(
   name: string,
@@ -252,8 +258,9 @@ export function preferenceConstants(
   options: PreferenceOptions,
 ): Required<PreferenceOptions> {
   checkName(`${name}: form`, form, rules);
-  const { smoothing = anySmoothing } = rules[form];
-  const { beta = 0.1, labelSmoothing = smoothing.usual, temperature = 0.05 } = options;
+  const smoothing = smoothingOf(form);
+  const { beta = objectiveDefaults.beta, labelSmoothing = smoothing.usual, temperature = 0.05 } =
+    options;
   checkOptions(name, { beta: ranges.positive, temperature: ranges.positive }, {
     beta,
     temperature,

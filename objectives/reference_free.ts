@@ -2,7 +2,9 @@
 import { checkOptions, mul, ranges, sub, type Tensor } from "@unitune/core";
 import { type Arithmetic, logistic, numeric, onTensors } from "./arithmetic.ts";
 import { checkShapes } from "./checks.ts";
+import { objectiveDefaults } from "./defaults.ts";
 import { bounded } from "./log_probs.ts";
+import type { LabelSmoothing } from "./preference_losses.ts";
 
 /** The options of {@linkcode cpoLoss}. */
 export interface CpoOptions {
@@ -12,13 +14,16 @@ export interface CpoOptions {
   readonly labelSmoothing?: number;
 }
 
+/** The label smoothing of CPO: its range and its default. */
+export const cpoSmoothing: LabelSmoothing = { range: ranges.between(0, 0.5), usual: 0 };
+
 /** The options of CPO, checked, its defaults filled in. */
 export function cpoConstants(
   name: string,
-  { beta = 0.1, labelSmoothing = 0 }: CpoOptions,
+  { beta = objectiveDefaults.beta, labelSmoothing = cpoSmoothing.usual }: CpoOptions,
 ): Required<CpoOptions> {
   const constants = { beta, labelSmoothing };
-  checkOptions(name, { beta: ranges.positive, labelSmoothing: ranges.between(0, 0.5) }, constants);
+  checkOptions(name, { beta: ranges.positive, labelSmoothing: cpoSmoothing.range }, constants);
   return constants;
 }
 
@@ -163,7 +168,7 @@ export interface OrpoOptions {
 /** The options of ORPO, checked, its defaults filled in. */
 export function orpoConstants(
   name: string,
-  { beta = 0.1 }: OrpoOptions,
+  { beta = objectiveDefaults.beta }: OrpoOptions,
 ): Required<OrpoOptions> {
   checkOptions(name, { beta: ranges.positive }, { beta });
   return { beta };

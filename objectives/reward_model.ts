@@ -23,6 +23,7 @@ import {
   letter,
   numeric,
   onFormulas,
+  onNumbers,
   onTensors,
 } from "./arithmetic.ts";
 import { checkShapes } from "./checks.ts";
@@ -45,6 +46,11 @@ export interface RewardModelOptions {
   /** The weight c of the centring term, which keeps scores around 0, at least 0 (default 0). */
   readonly centering?: number;
 }
+
+/** The defaults of a reward model's loss. */
+export const rewardModelDefaults: Required<
+  { readonly [Name in keyof RewardModelOptions]: number }
+> = { margin: 0, centering: 0 };
 
 /** Throws unless the options of a reward model's loss are in range. */
 function checkRewardModel(
@@ -90,7 +96,8 @@ function rewardModel<X>(
 export function rewardModelLoss(
   chosen: Tensor,
   rejected: Tensor,
-  { margin = 0, centering = 0 }: RewardModelOptions = {},
+  { margin = rewardModelDefaults.margin, centering = rewardModelDefaults.centering }:
+    RewardModelOptions = {},
 ): Tensor {
   checkShapes("rewardModelLoss", ["B"], {
     chosen,
@@ -133,6 +140,9 @@ export const scored: Estimation<Demonstrations, Demonstrations, ScoreEvidence> =
     models: ["reward model"],
     data: ["demonstration"],
     forwardPasses: 1,
+    sequences: 1,
+    groupSize: 1,
+    learnedShare: 1,
   },
   collect(_model, batch) {
     checkDemonstrations(batch);
@@ -164,15 +174,21 @@ export const scored: Estimation<Demonstrations, Demonstrations, ScoreEvidence> =
  * @throws {RangeError} If an option is out of range.
  */
 export function bradleyTerry(
-  { margin = 0, centering = 0 }: { readonly margin?: number; readonly centering?: number } = {},
+  { margin = rewardModelDefaults.margin, centering = rewardModelDefaults.centering }: {
+    readonly margin?: number;
+    readonly centering?: number;
+  } = {},
 ): Optimization<Sides<ScoreEvidence>> {
   checkRewardModel("bradleyTerry", { margin, centering });
-  const { text } = rewardModel(onFormulas, letter("rw"), letter("rl"), {
-    margin: numeric(margin),
-    centering,
-  });
+  const constants = { margin: numeric(margin), centering };
+  const { text } = rewardModel(onFormulas, letter("rw"), letter("rl"), constants);
   return {
-    description: { transition: "r(s+) over r(s-)", normalizer: "pairs", formula: `mean ${text}` },
+    description: {
+      transition: "r(s+) over r(s-)",
+      normalizer: "pairs",
+      formula: `mean ${text}`,
+      stepZero: rewardModel(onNumbers, 0, 0, constants),
+    },
     optimize(evidence) {
       const [chosen, rejected] = [evidence.chosen.scores, evidence.rejected.scores];
       const counts = ({ scores, counted = ones(scores.shape, scores.dtype) }: ScoreEvidence) =>

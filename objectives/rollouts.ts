@@ -35,7 +35,7 @@ import {
   maskedWhiten,
   tokenRewards,
 } from "./advantages.ts";
-import { checkGroups, checkShapes } from "./checks.ts";
+import { checkGroups, checkName, checkShapes } from "./checks.ts";
 import { objectiveDefaults } from "./defaults.ts";
 import type { Estimation, PriorStates, Signal } from "./estimation.ts";
 import {
@@ -222,6 +222,7 @@ export function advantage(
       models: ["reward"],
       data: ["reward", "old log-probs"],
       asks: 0,
+      groupSize,
     },
     collect(_model, batch) {
       checkRollouts("advantage", batch);
@@ -257,6 +258,12 @@ export interface ActorCriticOptions extends GaeOptions {
    * micro-batches changes its loss (default false).
    */
   readonly whiten?: boolean;
+  /**
+   * Where the values of the states come from, by which advantages are estimated: `"precomputed"`,
+   * from the batch (`oldValues`), so that a batch may be used for several steps; `"asked"`, from the
+   * policy that learns, where the batch has none (default `"asked"`).
+   */
+  readonly values?: "precomputed" | "asked";
 }
 
 /** The tensors that {@linkcode gae} collects; all but the rewards `[B, T-1]`. */
@@ -290,8 +297,8 @@ export interface ValueScores {
  * assertEquals(models, ["policy", "reward", "value"]);
  * ```
  *
- * @param options Discount, lambda, whitening.
- * @returns The signal.
+ * @param options Discount, lambda, whitening, and where values come from.
+ * @returns The signal, which throws a TypeError if precomputed values are not in the batch.
  * @throws {RangeError} If an option is out of range.
  */
 export function gae(
@@ -302,17 +309,25 @@ export function gae(
   RolloutEvidence & PolicyEvidence & ValueEvidence
 > {
   const { gamma, lambda } = gaeConstants("gae", options);
-  const { whiten = false } = options;
+  const { whiten = false, values = "asked" } = options;
+  checkName("gae: values", values, { precomputed: true, asked: true });
+  const given = values === "precomputed";
   return {
     description: {
       signal: (reward) => `${reward}, GAE(${gamma}, ${lambda})${whiten ? ", whitened" : ""}`,
       models: ["reward", "value"],
-      data: ["reward", "old log-probs"],
-      asks: 1,
+      data: ["reward", "old log-probs", ...given ? ["old values"] as const : []],
+      asks: given ? 0 : 1,
     },
     collect(model, batch, ask) {
       checkRollouts("gae", batch);
       const { rewards, penalties, oldLogProbs } = batch;
+      if (given && batch.oldValues === undefined) {
+        throw new TypeError(
+          "gae: got rollouts without oldValues, the values of their states; expected them with " +
+            "precomputed values",
+        );
+      }
       const oldValues = batch.oldValues === undefined
         ? ask(model).values()
         : targetsOf(batch.oldValues);
@@ -488,6 +503,8 @@ export function ranked<B, C extends object, E>(
       signal: `${description.signal}; best of ${groupSize} over worst`,
       models: [...description.models, "reward"],
       data: [...description.data.filter((name) => name !== "chosen and rejected"), "reward"],
+      groupSize,
+      learnedShare: 2 / groupSize,
     },
     collect(model, batch, context) {
       const chosen = rowsOf(batch, extremeRows(batch, groupSize, 1));
@@ -529,6 +546,8 @@ export function best<B, C, E>(
       signal: `${description.signal}; best of ${groupSize}`,
       models: [...description.models, "reward"],
       data: [...description.data, "reward"],
+      groupSize,
+      learnedShare: 1 / groupSize,
     },
     collect: (model, batch, context) =>
       estimation.collect(model, rowsOf(batch, extremeRows(batch, groupSize, 1)), context),

@@ -36,7 +36,8 @@ export interface ValueOptions {
 /** The options of a value loss, checked, its defaults filled in. */
 function valueConstants(
   name: string,
-  { epsilon = 0.2, normalizer = objectiveDefaults.normalizer }: ValueOptions,
+  { epsilon = objectiveDefaults.clipRange, normalizer = objectiveDefaults.normalizer }:
+    ValueOptions,
 ): Required<ValueOptions> {
   checkOptions(name, { epsilon: ranges.upToInfinity }, { epsilon });
   checkNormalizer(`${name}: normalizer`, normalizer);

@@ -1,5 +1,5 @@
 /**
- * `deno task objectives`: the paper's Table 1, extended to the whole catalogue and printed from the
+ * `deno task objectives`: the paper's Table 1, extended to all objectives and printed from the
  * values that run; with a name, one objective in depth.
  *
  * @module
@@ -170,6 +170,9 @@ const labelsOf: Readonly<Record<keyof ObjectiveDescription, string>> = {
   models: "models",
   data: "data",
   forwardPasses: "forward passes",
+  sequences: "sequences",
+  groupSize: "group size",
+  learnedShare: "learned share",
   normalizer: "divided by",
   formula: "loss",
   stepZero: "at step 0",
@@ -193,6 +196,9 @@ const inDepth = [
   "models",
   "data",
   "forwardPasses",
+  "sequences",
+  "groupSize",
+  "learnedShare",
   "stepZero",
 ] as const satisfies readonly (keyof ObjectiveDescription)[];
 

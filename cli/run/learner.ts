@@ -322,10 +322,6 @@ async function rolloutPlan(
   const { train, longestText } = data;
   const groupSize = groupSizeOf(settings);
   const isCritic = description.models.includes("value");
-  const learned: Readonly<Record<string, number>> = {
-    "online-dpo": 2 / groupSize,
-    "best-of-n": 1 / groupSize,
-  };
   const rewards = rewardTerms(settings, { ...own, longestText });
   requireJudge(settings, rewards, rewardModel !== undefined);
   requireScorable(objective, await unscorable(rewards, train), train);
@@ -341,9 +337,9 @@ async function rolloutPlan(
     seed,
     hasReference: needsReference(description),
     hasValues: isCritic,
-    // Values are asked when answers are sampled, and both sides of a pair are one answer each.
-    forwardPasses: isCritic || objective === "online-dpo" ? 1 : description.forwardPasses,
-    learnedShare: learned[objective] ?? 1,
+    // Both sides of a pair are one answer each.
+    forwardPasses: description.forwardPasses / description.sequences,
+    learnedShare: description.learnedShare,
   };
 }
 

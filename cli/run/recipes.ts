@@ -224,6 +224,7 @@ const actorCritics: Table<"actorCritics"> = {
       valueWeight,
       lambda: gaeLambda,
       whiten,
+      values: "precomputed",
       ...(klWeight !== undefined && { penalty: klWeight }),
       ...(clipRange !== undefined && { epsilon: clipRange, valueEpsilon: clipRange }),
     }),

@@ -1,5 +1,5 @@
 /** Objectives on sampled answers by the field's names, each one expression of the parts. */
-import { checkOptions, type Range, ranges } from "@unitune/core";
+import { checkOptions, ranges } from "@unitune/core";
 import {
   type AdvantageEstimator,
   type AdvantageForm,
@@ -74,7 +74,8 @@ export interface ScaledGroupOptions extends GroupObjectiveOptions {
 /** GRPO's advantages, scaled as told. */
 function scaledAdvantages(
   name: string,
-  { groupSize = objectiveDefaults.groupSize, scaleRewards = "group" }: ScaledGroupOptions,
+  { groupSize = objectiveDefaults.groupSize, scaleRewards = objectiveDefaults.scaleRewards }:
+    ScaledGroupOptions,
 ): AdvantageEstimator {
   checkName(`${name}: scaleRewards`, scaleRewards, scaledBy);
   return estimator(scaledBy[scaleRewards], groupSize);
@@ -137,10 +138,11 @@ export interface PpoOptions extends ActorCriticOptions, ClippedOptions {
 /** The defaults of {@linkcode ppo}, but for clipping's ({@linkcode clippedDefaults}). */
 export const ppoDefaults: Required<Omit<PpoOptions, keyof ClippedOptions>> = {
   ...gaeConstants("ppo", {}),
+  values: "asked",
   whiten: true,
   penalty: 0.05,
   valueWeight: 0.1,
-  valueEpsilon: 0.2,
+  valueEpsilon: objectiveDefaults.clipRange,
   entropyWeight: 0,
 };
 
@@ -232,6 +234,9 @@ export function grpo(options: ScaledGroupOptions & ClippedOptions = {}): Objecti
   );
 }
 
+/** The defaults of {@linkcode grpoKl} that are not those of {@linkcode grpo}. */
+export const grpoKlDefaults = { beta: 0.04 } as const;
+
 /**
  * {@linkcode grpo} with the KL to a reference as a part of the loss: the mean of each token's
  * surrogate and KL, both divided by the same normalizer.
@@ -244,13 +249,13 @@ export function grpo(options: ScaledGroupOptions & ClippedOptions = {}): Objecti
  * assertStringIncludes(grpoKl({ beta: 0.04 }).description.formula, "0.04 (");
  * ```
  *
- * @param options Those of {@linkcode grpo}, and the weight beta of the KL, at least 0; 0.04 unless
- * told.
+ * @param options Those of {@linkcode grpo}, and the weight beta of the KL, at least 0 (default
+ * 0.04).
  * @returns The objective.
  * @throws {RangeError} If an option is out of range.
  */
 export function grpoKl(
-  { beta = 0.04, ...options }:
+  { beta = grpoKlDefaults.beta, ...options }:
     & ScaledGroupOptions
     & ClippedOptions
     & { readonly beta?: number } = {},
@@ -288,8 +293,8 @@ export function dapo(options: ScaledGroupOptions & ClippedOptions = {}): Objecti
   );
 }
 
-/** The longest completion that Dr. GRPO divides by. */
-const longest: Range = { words: "a positive number", holds: ranges.positive.holds };
+/** The defaults of {@linkcode drGrpo} that are not those of other objectives. */
+export const drGrpoDefaults = { maxLength: 256 } as const;
 
 /**
  * Dr. GRPO (arXiv 2503.20783): no scale in the advantage, no length in the normalizer, which is
@@ -307,12 +312,12 @@ const longest: Range = { words: "a positive number", holds: ranges.positive.hold
  * @returns The objective.
  */
 export function drGrpo(
-  { groupSize = objectiveDefaults.groupSize, maxLength = 256, ...options }:
+  { groupSize = objectiveDefaults.groupSize, maxLength = drGrpoDefaults.maxLength, ...options }:
     & GroupObjectiveOptions
     & Omit<ClippedOptions, "normalizer">
     & { readonly maxLength?: number } = {},
 ): Objective<Rollouts> {
-  checkOptions("drGrpo", { maxLength: longest }, { maxLength });
+  checkOptions("drGrpo", { maxLength: ranges.positive }, { maxLength });
   return objective(
     estimate(sampled, advantage(estimator("group-mean", groupSize))),
     clipped({ ...clippedDefaults.drGrpo, ...options, normalizer: maxLength }),

@@ -1,18 +1,9 @@
 /** Objectives as the command makes them: the library's, with the library's defaults. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describeObjective, type TrainSettings, trainSettings } from "@unitune/cli";
-import { catalogue, modelOfLogits, type Objective } from "@unitune/objectives";
+import { describeEntry, entryNamed, objectiveRegistry } from "@unitune/objectives";
 import { allObjectives, type ObjectiveName } from "../../cli/flags/objective_names.ts";
 import { inFolder, readRows, tiny, trained, writeRows } from "./command.ts";
-
-const nobody = modelOfLogits({ embed: (ids) => ids, logits: (embeddings) => embeddings });
-
-/** The catalogue's names where they are not the command's in another spelling. */
-const spelled: Readonly<Record<string, string>> = { "max-rl": "maxRlGradient" };
-
-function inCatalogue(name: string): string {
-  return spelled[name] ?? name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
-}
 
 /** The defaults of an objective. */
 function settingsOf(objective: ObjectiveName, told: Partial<TrainSettings> = {}): TrainSettings {
@@ -22,20 +13,9 @@ function settingsOf(objective: ObjectiveName, told: Partial<TrainSettings> = {})
 
 for (const name of allObjectives) {
   Deno.test(`${name}: the command's defaults are the library's`, () => {
-    // Pairs are ranked from groups of two by default, others compared in groups of eight.
-    const groupSize = name === "online-dpo" ? 2 : 8;
-    const groups = catalogue({ reference: nobody, groupSize });
-    const entries: Readonly<Record<string, () => Pick<Objective<never>, "description">>> = {
-      ...groups.demonstrations,
-      ...groups.pairs,
-      ...groups.rewardModels,
-      ...groups.labels,
-      ...groups.rollouts,
-      ...groups.actorCritics,
-    };
-    const make = entries[inCatalogue(name)];
-    assert(make !== undefined, `${inCatalogue(name)} is not in the catalogue`);
-    assertEquals(describeObjective(settingsOf(name)), make().description);
+    const entry = entryNamed(objectiveRegistry, name);
+    assert(entry !== undefined, `${name} is not in the registry`);
+    assertEquals(describeObjective(settingsOf(name)), describeEntry(entry));
   });
 }
 

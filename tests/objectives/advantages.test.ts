@@ -221,11 +221,11 @@ async function assertUntouched<B>(
 }
 
 /** Entries that learn from answers whatever the others are worth. */
-const notCompared = ["reinforce", "grpoKl", "bestOfN"];
+const notCompared = ["reinforce", "grpo-kl", "best-of-n"];
 
 const world = agreed("f32");
-for (const { group, name, use } of entriesOf(world)) {
-  if (group !== "rollouts" || notCompared.includes(name)) continue;
+for (const { name, data, values, use } of entriesOf(world)) {
+  if (data !== "rollouts" || values || notCompared.includes(name)) continue;
   Deno.test(`${name}: equal rewards leave the weights untouched`, () =>
     use((parts) => assertUntouched(parts, world.params, name)));
 }

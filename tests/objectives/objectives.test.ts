@@ -155,7 +155,7 @@ Deno.test("intuitive states: the prompt is untouched, answers are mixed with the
   await fc.assert(
     fc.asyncProperty(
       cases,
-      fc.double({ min: 0, max: 1, noNaN: true }),
+      fc.float({ min: 0, max: 1, noNaN: true }),
       async ({ params, batch }, lambda) => {
         const { embed, predict, asked } = spy(modelOf(policy, params));
         const model = { embed, predict };
@@ -318,11 +318,23 @@ Deno.test("lambda follows its schedule", async () => {
 Deno.test("options out of range and batches that do not fit are errors", () => {
   const model = modelOfLogits({ embed: (ids) => ids, logits: (x) => x });
   const wrong: [() => unknown, new () => Error, string][] = [
-    [() => ift({ lambda: 1.5 }), RangeError, "lambda: expected a number from 0 to 1, got 1.5"],
+    [
+      () => ift({ lambda: 1.5 }),
+      RangeError,
+      "lambda: expected a number, at least 0, at most 1, got 1.5",
+    ],
     [() => ift({ lambda: NaN }), RangeError, "lambda"],
-    [() => ift({ gamma: -0.1 }), RangeError, "gamma: expected a number from 0 to 1, got -0.1"],
+    [
+      () => ift({ gamma: -0.1 }),
+      RangeError,
+      "gamma: expected a number, at least 0, at most 1, got -0.1",
+    ],
     [() => linearLambda({ from: 0, to: 2, steps: 3 }), RangeError, "lambda to"],
-    [() => linearLambda({ from: 0, to: 1, steps: 0 }), RangeError, "steps: expected an integer"],
+    [
+      () => linearLambda({ from: 0, to: 1, steps: 0 }),
+      RangeError,
+      "steps: expected a whole number",
+    ],
     [() => noisyLambda({ lambda: 0.5, scale: -1 }), RangeError, "scale"],
     [
       () => gold.collect(model, { ids: idsOf([[0, 1]]), mask: tensor([[1]]) }, context),
@@ -347,7 +359,11 @@ Deno.test("options out of range and batches that do not fit are errors", () => {
   assertThrows(() => nll({ normalizer: "batch" }), RangeError, "expected one of token, sequence");
   // @ts-expect-error: no such choice of own tokens.
   assertThrows(() => intuitive({ own: "median" }), RangeError, "expected one of argmax");
-  assertThrows(() => intuitive({ passes: 0 }), RangeError, "passes: expected an integer from 1");
+  assertThrows(
+    () => intuitive({ passes: 0 }),
+    RangeError,
+    "passes: expected a whole number, at least 1",
+  );
   assertThrows(() => intuitive({ embeddings: "frozen" }), TypeError, "give `table`");
 });
 

@@ -205,9 +205,9 @@ Deno.test("a number out of its range is refused when it is told, with its name, 
 
 Deno.test("what is no number is refused as well", () => {
   // @ts-expect-error: a text is no number.
-  assertThrows(() => simpo({ beta: "2" }), RangeError, `that 32 bits hold, got "2"`);
+  assertThrows(() => simpo({ beta: "2" }), RangeError, `expected a number, above 0, got "2"`);
   // @ts-expect-error: null is no number.
-  assertThrows(() => grpoKl({ beta: null }), RangeError, "beta: expected a finite number");
+  assertThrows(() => grpoKl({ beta: null }), RangeError, "beta: expected a number, at least 0");
   // @ts-expect-error: no such scale.
   assertThrows(() => grpo({ scaleRewards: "std" }), RangeError, "expected one of group, batch");
   // @ts-expect-error: no such reduction.

@@ -313,7 +313,7 @@ Deno.test("what a batch or a model lacks is named", () => {
     ],
     [() => evaluated(grpo({ groupSize: 8 }), rollouts), ShapeError, "multiple of groupSize 8"],
     [() => grpo({ groupSize: 1 }), RangeError, "single member"],
-    [() => drGrpo({ maxLength: 0 }), RangeError, "positive number"],
+    [() => drGrpo({ maxLength: 0 }), RangeError, "a number, above 0"],
     [() => pairwise({ form: "dpo", beta: -1 }), RangeError, "beta"],
     [() => clipped({ epsilon: -1 }), RangeError, "epsilon"],
     [() => penalized({ coefficient: -1 }, gae()), RangeError, "coefficient"],

@@ -110,10 +110,10 @@ const usual: readonly Question[] = ["argmax", "entropy", "logProbs"];
 /** The questions to the policy that learns, where they are not the usual ones. */
 const toPolicy: Readonly<Record<string, readonly Question[]>> = {
   // An own token is drawn from the whole distribution.
-  scheduledSampling: [...usual, "logits"],
+  "scheduled-sampling": [...usual, "logits"],
   // A divergence from a teacher is one of whole distributions.
   distillation: [...usual, "logits"],
-  rewardModel: ["scores"],
+  "reward-model": ["scores"],
   ppo: [...usual, "values"],
 };
 
@@ -121,7 +121,7 @@ const toPolicy: Readonly<Record<string, readonly Question[]>> = {
 const toOthers: Readonly<Record<string, readonly Question[]>> = {
   distillation: ["logits"],
   // The reference reads own tokens of its own, after a first pass that has metrics.
-  intuitiveDpo: usual,
+  "intuitive-dpo": usual,
 };
 
 const others = noNotes();

@@ -83,7 +83,7 @@ const evidence = fc.record({
   logProbs: tensor(rows.map((row) => row.logProbs), { dtype: "f64" }),
   mask: tensor(rows.map((row) => row.mask), { dtype: "f64" }),
 }));
-const gammas = fc.oneof(fc.constantFrom(0, 0.95, 1), fc.double({ min: 0, max: 1, noNaN: true }));
+const gammas = fc.oneof(fc.constantFrom(0, 0.95, 1), fc.float({ min: 0, max: 1, noNaN: true }));
 const modest = { numRuns: 40 };
 
 /** sum_i f(i) over lo <= i < hi. */

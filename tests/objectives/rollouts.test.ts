@@ -69,8 +69,7 @@ theorem(
     fc.asyncProperty(worlds, temperatures, async (options, temperature) => {
       const world = worldOf({ ...options, dtype, temperature });
       const plain = { ...world, rollouts: { ...world.rollouts, temperature: 1 } };
-      const onRollouts = ({ group }: { readonly group: string }) =>
-        group === "rollouts" || group === "actorCritics";
+      const onRollouts = ({ data }: { readonly data: string }) => data === "rollouts";
       const others = entriesOf(plain).filter(onRollouts);
       for (const [i, entry] of entriesOf(world).filter(onRollouts).entries()) {
         const said = entry.use(({ policy, objective, batch }) =>
@@ -106,7 +105,7 @@ Deno.test("only what was sampled are rollouts", () => {
   const onScored: Objective<ScoredDemonstrations> = objective(estimate(sampled, indicator), nll());
   // @ts-expect-error: samples that are not scored by the policy that gave them.
   const onPacked: Objective<PackedSamples> = objective(onSampled, nll());
-  // @ts-expect-error: the same of the catalogue.
+  // @ts-expect-error: the same of best of N.
   const ofCatalogue: Objective<PackedSamples> = bestOfN();
   // @ts-expect-error: the same of pairs.
   const ofPairs: Objective<PackedSamples & ScoredDemonstrations> = onlineDpo();

@@ -541,7 +541,7 @@ theorem(
 );
 
 /** Entries whose gradients are not those of their values, by what they hold constant. */
-const stopped: readonly string[] = ["dft", "iwSft", "cispo"];
+const stopped: readonly string[] = ["dft", "iw-sft", "cispo"];
 
 /** A tree whose tensors are on no device, so that any may take them. */
 async function hosted<T>(tree: T): Promise<T> {

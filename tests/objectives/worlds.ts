@@ -1,4 +1,4 @@
-/** Random policies with a batch of every kind of data, so that the whole catalogue can be run. */
+/** Random policies with a batch of every kind of data, so that the whole registry can be run. */
 import {
   add,
   cast,
@@ -13,16 +13,18 @@ import {
   tensor,
 } from "@unitune/core";
 import {
-  catalogue,
   type Demonstrations,
   modelOf,
   type Objective,
+  type ObjectiveEntry,
+  objectiveRegistry,
   type Policy,
   type ScoredDemonstrations,
   type ScoredLabelledAnswers,
   type ScoredPairs,
   type ScoredRollouts,
   scoreTokens,
+  type ValueScores,
 } from "@unitune/objectives";
 import fc from "fast-check";
 import { idsOf, type Parameters, policy as wordPolicy } from "./arbitrary.ts";
@@ -46,7 +48,7 @@ export interface World {
   readonly demonstrations: ScoredDemonstrations;
   readonly pairs: ScoredPairs;
   readonly labels: ScoredLabelledAnswers;
-  readonly rollouts: ScoredRollouts;
+  readonly rollouts: ScoredRollouts & Required<ValueScores>;
 }
 
 export const GROUP = 2;
@@ -104,6 +106,10 @@ export function worldOf(
   // On the tokens, whatever is observed: scores are data here.
   const scoredBy = (by: Parameters, { observations: _unread, ...batch }: Demonstrations) =>
     evaluate(scoreTokens(modelOf(wordPolicy, by), batch));
+  const valuedBy = (by: Parameters, { ids }: Demonstrations) => {
+    const { embed, predict } = modelOf(actorCritic, by);
+    return evaluate(predict(embed(ids)).values());
+  };
   const scored = (beside: Pick<Demonstrations, "temperature"> = {}): ScoredDemonstrations => {
     const own = { ...answers(), ...beside };
     return { ...own, referenceLogProbs: scoredBy(reference, own) };
@@ -126,6 +132,7 @@ export function worldOf(
       rewards: tensor(Array.from({ length: rows }, (_, b) => b % 2 + roll(3) / 4), { dtype }),
       temperature,
       oldLogProbs: scoredBy(reference, rollouts),
+      oldValues: valuedBy(reference, rollouts),
     },
   };
 }
@@ -138,10 +145,8 @@ export const worlds: fc.Arbitrary<WorldOptions> = fc.record({
   vocabulary: fc.integer({ min: 2, max: 5 }),
 }).map((options) => ({ ...options, distance: 0.3 }));
 
-/** An entry of the catalogue, with what it runs on: whatever the data are. */
-export interface Entry {
-  readonly group: keyof ReturnType<typeof catalogue>;
-  readonly name: string;
+/** An entry of the registry, with what it runs on: whatever the data are. */
+export interface Entry extends Pick<ObjectiveEntry, "name" | "data" | "trains" | "values"> {
   /** Calls a function with the entry's parts, of which only it knows the kind of data. */
   readonly use: <R>(f: <B>(parts: Parts<B>) => R) => R;
 }
@@ -153,29 +158,38 @@ export interface Parts<B> {
   readonly batch: B;
 }
 
-/** All entries of the catalogue in a world, and the model that some of them ask. */
+/** All entries of the registry in a world, and the model that some of them ask. */
 export function entriesOf(
   world: World,
   reference = modelOf(wordPolicy, world.reference),
 ): Entry[] {
-  const groups = catalogue({ reference, groupSize: GROUP });
-  const of = <B>(
-    group: Entry["group"],
-    policy: Policy<Parameters>,
-    entries: Readonly<Record<string, () => Objective<B>>>,
-    batch: B,
-  ): Entry[] =>
-    Object.entries(entries).map(([name, make]) => ({
-      group,
-      name,
-      use: (f) => f({ policy, objective: make(), batch }),
-    }));
-  return [
-    ...of("demonstrations", wordPolicy, groups.demonstrations, world.demonstrations),
-    ...of("pairs", wordPolicy, groups.pairs, world.pairs),
-    ...of("rewardModels", scorer, groups.rewardModels, world.pairs),
-    ...of("labels", wordPolicy, groups.labels, world.labels),
-    ...of("rollouts", wordPolicy, groups.rollouts, world.rollouts),
-    ...of("actorCritics", actorCritic, groups.actorCritics, world.rollouts),
-  ];
+  const models = { reference, teacher: reference };
+  return objectiveRegistry.map((entry): Entry => {
+    const { name, data, trains, values } = entry;
+    const policy = trains === "reward model" ? scorer : values ? actorCritic : wordPolicy;
+    const options = Object.hasOwn(entry.options, "groupSize") ? { groupSize: GROUP } : {};
+    const use: Entry["use"] = (f) => {
+      switch (entry.data) {
+        case "demonstrations": {
+          const objective: Objective<ScoredDemonstrations> = entry.make(options, models);
+          return f({ policy, objective, batch: world.demonstrations });
+        }
+        case "pairs": {
+          const objective: Objective<ScoredPairs> = entry.make(options, models);
+          return f({ policy, objective, batch: world.pairs });
+        }
+        case "labels": {
+          const objective: Objective<ScoredLabelledAnswers> = entry.make(options, models);
+          return f({ policy, objective, batch: world.labels });
+        }
+        case "rollouts": {
+          const objective: Objective<ScoredRollouts & ValueScores> = entry.make(options, models);
+          return f({ policy, objective, batch: world.rollouts });
+        }
+        default:
+          return entry satisfies never;
+      }
+    };
+    return { name, data, trains, values, use };
+  });
 }

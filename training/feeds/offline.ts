@@ -88,14 +88,12 @@ export function needsReference({ data }: Pick<ObjectiveDescription, "data">): bo
 async function offlineFeed<Row, B>(
   source: RowSource<Row>,
   form: RowForm<Row, B>,
-  { description, forward }: {
-    readonly description: ObjectiveDescription;
-    readonly forward: number;
-  },
+  description: ObjectiveDescription,
   { batchSize, microBatches, steps, padding }: Layout,
   { model, start, device }: Reference,
 ): Promise<Feed<unknown, B, None>> {
   const { length } = source;
+  const passes = description.forwardPasses / description.sequences;
   let scores: Scores | undefined;
   let setUp: Cost = noCost;
   if (needsReference(description)) {
@@ -122,7 +120,7 @@ async function offlineFeed<Row, B>(
         samples: [],
         cost: {
           examples: rows.length,
-          forwardTokens: forward * tokensOf(rows.flatMap(form.sequences)),
+          forwardTokens: passes * tokensOf(rows.flatMap(form.sequences)),
           backwardTokens: tokensOf(rows.flatMap(form.learned)),
         },
       });
@@ -177,8 +175,7 @@ export function demonstrationFeed(
     learned: (row: EncodedSequence) => [row],
     batch: scoredBatch,
   };
-  const { forwardPasses: forward } = description;
-  return offlineFeed(source, form, { description, forward }, layout, reference);
+  return offlineFeed(source, form, description, layout, reference);
 }
 
 /** Both sides of a pair. */
@@ -228,8 +225,7 @@ export function pairFeed(
 ): Promise<Feed<unknown, ScoredPairs, None>> {
   const source = inRandomOrder(pairs, seed, pairLength(pairs, reference.model.config.context));
   const form = { sequences: sides, learned: sides, batch: pairBatch };
-  const forward = description.forwardPasses / 2;
-  return offlineFeed(source, form, { description, forward }, layout, reference);
+  return offlineFeed(source, form, description, layout, reference);
 }
 
 /** An answer with a label, and the same prompt with another prompt's answer. */
@@ -341,11 +337,10 @@ export async function labelFeed(
       mismatched: scoredBatch(rows.map(({ mismatched }) => mismatched), options),
     }),
   };
-  const forward = description.forwardPasses / 2;
   const feed = await offlineFeed(
     inRandomOrder(matched, seed, length),
     form,
-    { description, forward },
+    description,
     layout,
     reference,
   );

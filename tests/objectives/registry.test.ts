@@ -1,5 +1,11 @@
-/** Every entry of the catalogue: trains, logs, describes itself, and keeps to the invariances. */
-import { assert, assertAlmostEquals, assertEquals, assertNotEquals } from "@std/assert";
+/** Every entry of the registry: trains, logs, describes itself, and keeps to the invariances. */
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertNotEquals,
+  assertThrows,
+} from "@std/assert";
 import { adamw, grad, sgd } from "@unitune/autodiff";
 import {
   compile,
@@ -10,6 +16,7 @@ import {
   mapTree,
   mul,
   slice,
+  sum,
   type Tensor,
   tensor,
   zeros,
@@ -17,16 +24,78 @@ import {
 import {
   type Accumulated,
   accumulateGradients,
+  aot,
+  aotUnpaired,
+  apoDown,
+  apoZero,
   applyAccumulated,
+  bco,
+  bestOfN,
+  cispo,
+  cpo,
+  dapo,
+  type DataField,
+  describeEntry,
+  dft,
+  discopop,
+  distillation,
+  dpo,
+  drGrpo,
+  entryNamed,
   evaluationLoss,
+  exo,
+  exponential,
+  grpo,
+  grpoKl,
+  gspo,
+  hinge,
+  ift,
   initTrainingState,
+  intuitiveDpo,
+  intuitiveGrpo,
+  ipo,
+  iwSft,
+  kto,
+  maxRlGradient,
   modelOf,
+  modelOfLogits,
+  mpo,
+  nca,
+  type Objective,
+  objectiveRegistry,
+  onlineDpo,
+  optionValues,
+  orpo,
+  type Policy,
+  ppo,
+  reinforce,
+  reinforcePlusPlus,
+  rewardModel,
+  rloo,
+  robust,
+  rpo,
+  scheduledSampling,
+  sft,
+  simpo,
+  sppo,
+  squeezed,
   trainingStep,
 } from "@unitune/objectives";
 import fc from "fast-check";
-import { assertClose, assertNear, context, type Parameters } from "./arbitrary.ts";
+import { assertClose, assertNear, context, type Parameters, policy } from "./arbitrary.ts";
 import { theorem } from "./theorem.ts";
-import { entriesOf, GROUP, type Parts, type World, worldOf, worlds } from "./worlds.ts";
+import {
+  entriesOf,
+  type Entry,
+  GROUP,
+  type Parts,
+  scorer,
+  type World,
+  worldOf,
+  worlds,
+} from "./worlds.ts";
+
+const nobody = modelOfLogits({ embed: (ids) => ids, logits: (embeddings) => embeddings });
 
 const start = worldOf({ seed: 3, distance: 0, dtype: "f32" });
 const moved = worldOf({ seed: 3, distance: 0.3, dtype: "f32" });
@@ -50,26 +119,27 @@ const ofRollouts = [
 const clips = ["clip_ratio/low", "clip_ratio/high"];
 
 /** The metrics of an entry beside those of its tokens. */
-function metricsOf(group: string, name: string): string[] {
-  if (group === "demonstrations") {
+function metricsOf({ name, data, trains }: Pick<Entry, "name" | "data" | "trains">): string[] {
+  if (trains === "reward model") return ofPairs.slice(2);
+  if (data === "demonstrations") {
     if (name === "distillation") return ["teacher_agreement"];
-    return ["ift", "scheduledSampling"].includes(name) ? ["lambda"] : [];
+    return ["ift", "scheduled-sampling"].includes(name) ? ["lambda"] : [];
   }
-  if (group === "pairs") return [...ofPairs, ...name === "intuitiveDpo" ? ["lambda"] : []];
-  if (group === "rewardModels") return ofPairs.slice(2);
-  if (group === "labels") return ["kl", "rewards/chosen", "rewards/rejected"];
+  if (data === "pairs") return [...ofPairs, ...name === "intuitive-dpo" ? ["lambda"] : []];
+  if (data === "labels") return ["kl", "rewards/chosen", "rewards/rejected"];
   const own: Record<string, string[]> = {
-    onlineDpo: ofPairs,
-    bestOfN: [],
+    "online-dpo": ofPairs,
+    "best-of-n": [],
     reinforce: ofRollouts,
     cispo: [...ofRollouts, "clip_ratio/high"],
-    grpoKl: [...ofRollouts, ...clips, "kl"],
-    intuitiveGrpo: [...ofRollouts, "lambda"],
+    "grpo-kl": [...ofRollouts, ...clips, "kl"],
+    "intuitive-grpo": [...ofRollouts, "lambda"],
   };
   return own[name] ?? [...ofRollouts, ...clips];
 }
 
-for (const { group, name, use } of entriesOf(moved)) {
+for (const { use, ...entry } of entriesOf(moved)) {
+  const { name, trains } = entry;
   Deno.test(`${name} trains for a few steps in one program, its metrics under their names`, () =>
     use(async ({ policy, objective, batch }) => {
       const optimizer = adamw(0.02);
@@ -91,19 +161,25 @@ for (const { group, name, use } of entriesOf(moved)) {
       const expected = [
         "loss",
         "grad_norm",
-        ...group === "rewardModels" ? [] : ofTokens,
-        ...metricsOf(group, name),
+        ...trains === "reward model" ? [] : ofTokens,
+        ...metricsOf(entry),
       ];
       assertEquals(names.toSorted(), expected.toSorted());
       assertNotEquals(await state.params.mixing.data(), await moved.params.mixing.data());
       const [first = NaN, last = NaN] = [losses[0], losses.at(-1)];
       // Draws of own tokens make a loss rise and fall, and so do weights without gradient.
-      const isErratic = ["scheduledSampling", "iwSft", "cispo"].includes(name);
+      const isErratic = ["scheduled-sampling", "iw-sft", "cispo"].includes(name);
       if (!isErratic) assert(last < first, `from ${first} to ${last}`);
     }));
 }
 
-for (const { name, use } of entriesOf(start)) {
+/** A new reward model: it scores all answers 0. */
+const newScorer: Policy<Parameters> = {
+  ...scorer,
+  head: () => (hidden) => mul(sum(hidden, { axes: [-1], keepDims: true }), 0),
+};
+
+for (const { name, trains, use } of entriesOf(start)) {
   Deno.test(`${name} describes itself, and its step-0 value is the one that it computes`, () =>
     use(async ({ policy, objective, batch }) => {
       const { stepZero, ...description } = objective.description;
@@ -114,7 +190,7 @@ for (const { name, use } of entriesOf(start)) {
         );
       }
       if (stepZero === undefined) return;
-      const model = modelOf(policy, start.params);
+      const model = modelOf(trains === "policy" ? policy : newScorer, start.params);
       const collected = objective.collect(model, batch, context);
       const value = await evaluationLoss(objective.evaluate(model, collected, context)).item();
       // Rounding of f32 in sums of log-probabilities, magnified by squares of 1/(2 beta).
@@ -172,10 +248,10 @@ const names = entriesOf(start).map(({ name }) => name);
 /** Entries whose losses depend on a batch as a whole: what is cut is another batch. */
 const whole: Readonly<Record<string, string>> = {
   aot: "sorts over the batch",
-  aotUnpaired: "sorts over the batch",
+  "aot-unpaired": "sorts over the batch",
   kto: "its reference point is a mean over the batch",
-  scheduledSampling: "draws for each micro-batch anew",
-  reinforcePlusPlus: "its advantages are z-scored over the batch",
+  "scheduled-sampling": "draws for each micro-batch anew",
+  "reinforce-plus-plus": "its advantages are z-scored over the batch",
   ppo: "its advantages are whitened over the batch",
 };
 
@@ -266,8 +342,76 @@ Deno.test("rows without an answer change no loss; a batch of them has loss 0 and
       const alone = lossOf({ ...parts, batch: rowsOf(parts.batch, 0, GROUP) });
       // Dr. GRPO's constant counts every row.
       const [rows = 0] = world.rollouts.ids.shape;
-      const share = name === "drGrpo" ? GROUP / rows : 1;
+      const share = name === "dr-grpo" ? GROUP / rows : 1;
       await assertClose(half(world.params), mul(alone(world.params), share), 1e-9);
     });
   }
+});
+
+for (const entry of objectiveRegistry) {
+  Deno.test(`${entry.name}: its row says of models and data what its objective says`, () => {
+    const { models, data } = describeEntry(entry);
+    const reads = (field: DataField) => data.includes(field);
+    assertEquals(reads("reference log-probs"), entry.reference === "log-probs");
+    assertEquals(models.includes("reference"), entry.reference !== "none");
+    assertEquals(models.includes("teacher"), entry.teacher);
+    assertEquals(models.includes("value"), entry.values);
+    assertEquals(models.includes("reward model"), entry.trains === "reward model");
+    assertEquals(reads("chosen and rejected"), entry.data === "pairs");
+    assertEquals(reads("label"), entry.data === "labels");
+    assertEquals(models.includes("reward"), entry.data === "rollouts");
+    // Defaults lie in their own ranges.
+    optionValues(entry.name, entry.options);
+  });
+}
+
+Deno.test("a row's defaults are those of its function", () => {
+  // Where a row's objective is another one, it says why.
+  const functions: Readonly<Record<string, Pick<Objective<never>, "description">>> = {
+    ...{ sft: sft(), dft: dft(), "iw-sft": iwSft(), ift: ift() },
+    ...{ "scheduled-sampling": scheduledSampling(), distillation: distillation(nobody) },
+    ...{ dpo: dpo(), ipo: ipo(), hinge: hinge(), exponential: exponential(), robust: robust() },
+    ...{ exo: exo(), nca: nca(), bco: bco(), sppo: sppo(), aot: aot() },
+    ...{ "aot-unpaired": aotUnpaired(), "apo-zero": apoZero(), "apo-down": apoDown() },
+    ...{ discopop: discopop(), rpo: rpo(), mpo: mpo(), "intuitive-dpo": intuitiveDpo(nobody) },
+    ...{ orpo: orpo(), simpo: simpo(), cpo: cpo(), "reward-model": rewardModel(), kto: kto() },
+    ...{ reinforce: reinforce(), "reinforce-plus-plus": reinforcePlusPlus(), rloo: rloo() },
+    ...{ grpo: grpo(), "grpo-kl": grpoKl(), dapo: dapo(), "dr-grpo": drGrpo(), gspo: gspo() },
+    ...{ cispo: cispo(), "max-rl": maxRlGradient(), "intuitive-grpo": intuitiveGrpo() },
+    ...{ "online-dpo": onlineDpo(), "best-of-n": bestOfN(), ppo: ppo({ values: "precomputed" }) },
+  };
+  assertEquals(Object.keys(functions), objectiveRegistry.map(({ name }) => name));
+  for (const entry of objectiveRegistry) {
+    assertEquals(describeEntry(entry), functions[entry.name]?.description, entry.name);
+  }
+});
+
+Deno.test("no two names of the registry differ in spelling only, and every spelling is found", () => {
+  const names = objectiveRegistry.flatMap(({ name, aliases }) => [name, ...aliases]);
+  assertEquals(new Set(names.map(squeezed)).size, names.length);
+  for (const { name, aliases } of objectiveRegistry) {
+    for (const word of [name, ...aliases, name.toUpperCase(), name.replaceAll("-", "")]) {
+      assertEquals(entryNamed(objectiveRegistry, word)?.name, name, word);
+    }
+  }
+});
+
+Deno.test("an objective that asks a model is not made without it", () => {
+  const missing = (name: string) => () => entryNamed(objectiveRegistry, name)?.make();
+  assertThrows(
+    missing("distillation"),
+    RangeError,
+    "distillation: expected the models that it asks: a teacher",
+  );
+  assertThrows(missing("intuitive-dpo"), RangeError, "asks: a reference");
+});
+
+Deno.test("gae: precomputed values are those of the batch, and have to be there", () => {
+  const { rollouts: { oldValues: _unvalued, ...rollouts }, params } = moved;
+  const model = modelOf(policy, params);
+  assertThrows(
+    () => ppo({ values: "precomputed" }).collect(model, rollouts, context),
+    TypeError,
+    "gae: got rollouts without oldValues",
+  );
 });

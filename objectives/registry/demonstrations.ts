@@ -1,0 +1,91 @@
+/** The rows of objectives on demonstrations. */
+import {
+  dft,
+  distillation,
+  ift,
+  iwSft,
+  scheduledSampling,
+  sft,
+} from "../catalogue/demonstrations.ts";
+import { objectiveDefaults } from "../defaults.ts";
+import { jsdConstants } from "../distillation.ts";
+import { defineObjective, type ObjectiveEntry } from "./entry.ts";
+import { embeddings, lambdaOf, lambdaOptions, normalizer } from "./shared.ts";
+
+const onDemonstrations = {
+  data: "demonstrations",
+  reference: "none",
+  teacher: false,
+  values: false,
+  trains: "policy",
+} as const;
+
+const jsd = jsdConstants("distillation", {});
+
+/** The objectives on demonstrations. */
+export const demonstrationEntries: readonly ObjectiveEntry[] = [
+  defineObjective({ ...onDemonstrations, name: "sft", options: { normalizer }, make: sft }),
+  defineObjective({ ...onDemonstrations, name: "dft", options: { normalizer }, make: dft }),
+  defineObjective({
+    ...onDemonstrations,
+    name: "iw-sft",
+    reference: "log-probs",
+    options: {},
+    make: iwSft,
+  }),
+  defineObjective({
+    ...onDemonstrations,
+    name: "ift",
+    options: {
+      ...lambdaOptions,
+      gamma: {
+        kind: "number",
+        default: objectiveDefaults.gamma,
+        min: 0,
+        max: 1,
+        help: "The decay by which the loss of a later token reaches an earlier one, for each " +
+          "position between them.",
+      },
+      propagation: {
+        kind: "choice",
+        choices: ["as-run", "as-run-detached", "eq21", "eq21-decay", "none"],
+        default: objectiveDefaults.propagation,
+        help:
+          "The form of the relation propagation; docs of @unitune/objectives give the formulas.",
+      },
+      embeddings,
+    },
+    make: ({ gamma, propagation, embeddings, ...lambda }) =>
+      ift({ lambda: lambdaOf(lambda), embeddings, gamma, propagation }),
+  }),
+  defineObjective({
+    ...onDemonstrations,
+    name: "scheduled-sampling",
+    options: lambdaOptions,
+    make: (lambda) => scheduledSampling({ lambda: lambdaOf(lambda) }),
+  }),
+  defineObjective({
+    ...onDemonstrations,
+    name: "distillation",
+    teacher: true,
+    options: {
+      teacherShare: {
+        kind: "number",
+        default: jsd.beta,
+        min: 0,
+        max: 1,
+        help: "The teacher's weight in the mixture that both models are compared with: 0 gives " +
+          "KL(teacher, student), 1 gives KL(student, teacher).",
+      },
+      temperature: {
+        kind: "number",
+        default: jsd.temperature,
+        above: 0,
+        help: "The number that the logits of both models are divided by.",
+      },
+      normalizer,
+    },
+    make: ({ teacherShare, temperature, normalizer }, { teacher }) =>
+      distillation(teacher, { beta: teacherShare, temperature, normalizer }),
+  }),
+];

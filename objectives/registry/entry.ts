@@ -1,0 +1,233 @@
+/** An objective as a row: everything that others need to know of it before and while it trains. */
+import type { Demonstrations } from "../gold.ts";
+import type { Objective } from "../objective.ts";
+import {
+  type GivenOptions,
+  type OptionTable,
+  type OptionValues,
+  optionValues,
+} from "../options.ts";
+import { type Model, modelOfLogits } from "../policy.ts";
+import type { ObjectiveDescription } from "../description.ts";
+import type { Rollouts, ValueScores } from "../rollouts.ts";
+import type { ScoredDemonstrations } from "../catalogue/demonstrations.ts";
+import type {
+  LabelledAnswers,
+  Pairs,
+  ScoredLabelledAnswers,
+  ScoredPairs,
+} from "../catalogue/pairs.ts";
+import type { ScoredRollouts } from "../catalogue/rollouts.ts";
+
+/**
+ * The data that an objective reads: right answers; a preferred answer and another one; answers that
+ * were liked or not; or answers of the policy's own, rewarded.
+ */
+export type DataKind = "demonstrations" | "pairs" | "labels" | "rollouts";
+
+/**
+ * How an objective compares with the policy that a training starts from: not at all; by
+ * log-probabilities that were computed beforehand and stand in the batch; or by asking it in each
+ * step.
+ */
+export type ReferenceUse = "none" | "log-probs" | "model";
+
+/** Batches of each kind of data. */
+export interface Batches {
+  /** Answers. */
+  readonly demonstrations: Demonstrations;
+  /** Chosen and rejected answers. */
+  readonly pairs: Pairs;
+  /** Answers with labels. */
+  readonly labels: LabelledAnswers;
+  /** Sampled answers, with values where the policy has a value head. */
+  readonly rollouts: Rollouts & ValueScores;
+}
+
+/** Batches of each kind of data, whose tokens a reference has scored. */
+export interface ScoredBatches {
+  /** Answers. */
+  readonly demonstrations: ScoredDemonstrations;
+  /** Chosen and rejected answers. */
+  readonly pairs: ScoredPairs;
+  /** Answers with labels. */
+  readonly labels: ScoredLabelledAnswers;
+  /** Sampled answers, with values where the policy has a value head. */
+  readonly rollouts: ScoredRollouts & ValueScores;
+}
+
+/** A batch of a kind of data, with the log-probabilities of a reference where they are read. */
+export type BatchOf<K extends DataKind, R extends ReferenceUse> = R extends "log-probs"
+  ? ScoredBatches[K]
+  : Batches[K];
+
+/** The models that objectives ask in a step, beside the policy that learns. */
+export interface AskedModels {
+  /** The policy that the training starts from. */
+  readonly reference?: Model;
+  /** The model whose predictions are learned from. */
+  readonly teacher?: Model;
+}
+
+/** Those models that an objective asks. */
+export type AskedOf<R extends ReferenceUse, T extends boolean> =
+  & (R extends "model" ? { readonly reference: Model } : unknown)
+  & (T extends true ? { readonly teacher: Model } : unknown);
+
+/**
+ * An objective by its name, with its data, models and options.
+ *
+ * @typeParam K The data that it reads.
+ * @typeParam R How it compares with a reference.
+ */
+export interface EntryOf<K extends DataKind, R extends ReferenceUse> {
+  /** The name, in kebab case. Any spelling of it finds the entry. */
+  readonly name: string;
+  /** Its names elsewhere, such as in papers. */
+  readonly aliases: readonly string[];
+  /** The data that it reads. */
+  readonly data: K;
+  /** How it compares with the policy that the training starts from. */
+  readonly reference: R;
+  /** Whether it learns from the predictions of a teacher. */
+  readonly teacher: boolean;
+  /** Whether the policy has a value head, which predicts returns. */
+  readonly values: boolean;
+  /** The model that it trains: the policy, or a reward model, whose head has one output. */
+  readonly trains: "policy" | "reward model";
+  /** The usual number of steps on the same rollouts. */
+  readonly rolloutEpochs: number;
+  /** Its options, each with its default. */
+  readonly options: OptionTable;
+  /**
+   * The objective with the given options, and defaults for the others.
+   *
+   * @throws {RangeError} If an option is unknown or out of its range, or a model that is asked is
+   * not there.
+   */
+  readonly make: (given?: GivenOptions, models?: AskedModels) => Objective<BatchOf<K, R>>;
+}
+
+/** An objective of any data. `data` and `reference` tell which batches it reads. */
+export type ObjectiveEntry = {
+  [K in DataKind]: { [R in ReferenceUse]: EntryOf<K, R> }[ReferenceUse];
+}[DataKind];
+
+/** Objectives in the order in which they are listed. */
+export type ObjectiveRegistry = readonly ObjectiveEntry[];
+
+/** The row of {@linkcode defineObjective}: an entry whose options and models have types. */
+export interface ObjectiveDefinition<
+  K extends DataKind,
+  R extends ReferenceUse,
+  T extends boolean,
+  Table extends OptionTable,
+> extends
+  Pick<EntryOf<K, R>, "name" | "data" | "reference" | "values" | "trains">,
+  Partial<Pick<EntryOf<K, R>, "aliases" | "rolloutEpochs">> {
+  /** Whether it learns from the predictions of a teacher. */
+  readonly teacher: T;
+  /** Its options, each with its default. */
+  readonly options: Table;
+  /** The objective from all options and from the models that it asks. */
+  readonly make: (
+    options: OptionValues<Table>,
+    models: AskedOf<R, T>,
+  ) => Objective<BatchOf<K, R>>;
+}
+
+/** Whether the models that an objective asks are there. */
+function areAsked<R extends ReferenceUse, T extends boolean>(
+  models: AskedModels,
+  reference: R,
+  teacher: T,
+): models is AskedModels & AskedOf<R, T> {
+  return (reference !== "model" || models.reference !== undefined) &&
+    (!teacher || models.teacher !== undefined);
+}
+
+/**
+ * An entry of a registry. The types of its options come from their table, and stay inside: whoever
+ * uses an entry gives values by name, which are checked against the table.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals, assertThrows } from "@std/assert";
+ * import {
+ *   defineObjective,
+ *   estimate,
+ *   gold,
+ *   indicator,
+ *   nll,
+ *   objective,
+ *   weight,
+ * } from "@unitune/objectives";
+ *
+ * const timid = defineObjective({
+ *   name: "timid-sft",
+ *   data: "demonstrations",
+ *   reference: "none",
+ *   teacher: false,
+ *   values: false,
+ *   trains: "policy",
+ *   options: {
+ *     courage: { kind: "number", above: 0, max: 1, default: 0.5, help: "The weight of the loss." },
+ *   },
+ *   make: ({ courage }) => objective(estimate(gold, indicator), weight(courage, nll())),
+ * });
+ * const { formula } = timid.make({ courage: 0.25 }).description;
+ * assertEquals(formula, "0.25 (sum_b sum_t l_bt / sum_b M_b, l = -log p)");
+ * assertThrows(() => timid.make({ courage: 2 }), RangeError, "timid-sft: courage must be a number");
+ * ```
+ *
+ * @param definition The row.
+ * @returns The entry.
+ */
+export function defineObjective<
+  const K extends DataKind,
+  const R extends ReferenceUse,
+  const T extends boolean,
+  const Table extends OptionTable,
+>(definition: ObjectiveDefinition<K, R, T, Table>): EntryOf<K, R> {
+  const { name, reference, teacher, options, make } = definition;
+  return {
+    aliases: [],
+    rolloutEpochs: 1,
+    ...definition,
+    make(given = {}, models = {}) {
+      if (!areAsked(models, reference, teacher)) {
+        throw new RangeError(
+          `${name}: expected the models that it asks: ` + [
+            ...reference === "model" ? ["a reference"] : [],
+            ...teacher ? ["a teacher"] : [],
+          ].join(" and "),
+        );
+      }
+      return make(optionValues(name, options, given), models);
+    },
+  };
+}
+
+/** Stands for a model where none is asked. */
+const nobody = modelOfLogits({ embed: (ids) => ids, logits: (embeddings) => embeddings });
+
+/**
+ * The description of an entry's objective, for which no model is needed.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { describeEntry, entryNamed, objectiveRegistry } from "@unitune/objectives";
+ *
+ * const grpo = entryNamed(objectiveRegistry, "grpo");
+ * assertEquals(grpo && describeEntry(grpo, { groupSize: 4 }).groupSize, 4);
+ * ```
+ *
+ * @param entry The entry.
+ * @param given Some of its options.
+ * @returns The row of Table 1.
+ * @throws {RangeError} If an option is unknown or out of its range.
+ */
+export function describeEntry(entry: ObjectiveEntry, given?: GivenOptions): ObjectiveDescription {
+  return entry.make(given, { reference: nobody, teacher: nobody }).description;
+}

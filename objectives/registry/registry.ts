@@ -1,0 +1,75 @@
+/** The registry of this package's objectives. */
+import { choiceNamed } from "../options.ts";
+import { demonstrationEntries } from "./demonstrations.ts";
+import type { ObjectiveEntry, ObjectiveRegistry } from "./entry.ts";
+import { labelEntries, pairEntries } from "./pairs.ts";
+import { rolloutEntries } from "./rollouts.ts";
+
+/**
+ * All objectives of this package, in the order of the data that they read. A registry with another
+ * objective is a list with another entry.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { objectiveRegistry } from "@unitune/objectives";
+ *
+ * const critics = objectiveRegistry.filter(({ values }) => values);
+ * assertEquals(critics.map(({ name }) => name), ["ppo"]);
+ * ```
+ */
+export const objectiveRegistry: ObjectiveRegistry = [
+  ...demonstrationEntries,
+  ...pairEntries,
+  ...labelEntries,
+  ...rolloutEntries,
+];
+
+/**
+ * The entry of a name, in whatever spelling, or of a name that the objective has elsewhere.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { entryNamed, objectiveRegistry } from "@unitune/objectives";
+ *
+ * assertEquals(entryNamed(objectiveRegistry, "rewardModel")?.trains, "reward model");
+ * assertEquals(entryNamed(objectiveRegistry, "REINFORCE++")?.name, "reinforce-plus-plus");
+ * assertEquals(entryNamed(objectiveRegistry, "reward"), undefined);
+ * ```
+ *
+ * @param registry The objectives.
+ * @param word The name.
+ * @returns The entry; undefined where the registry has none of the name.
+ */
+export function entryNamed(registry: ObjectiveRegistry, word: string): ObjectiveEntry | undefined {
+  const name = choiceNamed(namesOf(registry), word);
+  return registry.find((entry) => entry.name === name);
+}
+
+/**
+ * The names of a registry's objectives, and their names elsewhere, as the choices of an option.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { namesOf, objectiveRegistry } from "@unitune/objectives";
+ *
+ * const { choices, aliases } = namesOf(objectiveRegistry);
+ * assertEquals([choices[0], aliases["max-rl-gradient"]], ["sft", "max-rl"]);
+ * ```
+ *
+ * @param registry The objectives.
+ * @returns The names, and the name for each alias.
+ */
+export function namesOf(registry: ObjectiveRegistry): {
+  readonly choices: readonly string[];
+  readonly aliases: Readonly<Record<string, string>>;
+} {
+  return {
+    choices: registry.map(({ name }) => name),
+    aliases: Object.fromEntries(
+      registry.flatMap(({ name, aliases }) => aliases.map((alias) => [alias, name])),
+    ),
+  };
+}

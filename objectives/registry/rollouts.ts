@@ -1,0 +1,191 @@
+/** The rows of objectives on rollouts: answers of the policy's own, rewarded. */
+import {
+  bestOfN,
+  cispo,
+  dapo,
+  drGrpo,
+  drGrpoDefaults,
+  grpo,
+  grpoKl,
+  grpoKlDefaults,
+  gspo,
+  intuitiveGrpo,
+  maxRlGradient,
+  onlineDpo,
+  ppo,
+  ppoDefaults,
+  reinforce,
+  reinforcePlusPlus,
+  rloo,
+} from "../catalogue/rollouts.ts";
+import { objectiveDefaults } from "../defaults.ts";
+import { clippedDefaults } from "../policy_gradient.ts";
+import { defineObjective, type ObjectiveEntry } from "./entry.ts";
+import {
+  beta,
+  clipRange,
+  embeddings,
+  groupSize,
+  klWeight,
+  lambdaOf,
+  lambdaOptions,
+  scaleRewards,
+} from "./shared.ts";
+
+const onRollouts = {
+  data: "rollouts",
+  reference: "none",
+  teacher: false,
+  values: false,
+  trains: "policy",
+} as const;
+
+/** The clip range of a form. */
+const clipOf = (form: keyof typeof clippedDefaults) => ({
+  ...clipRange,
+  default: clippedDefaults[form].epsilon,
+});
+
+/** The objectives on rollouts. */
+export const rolloutEntries: readonly ObjectiveEntry[] = [
+  defineObjective({
+    ...onRollouts,
+    name: "reinforce",
+    options: {},
+    make: () => reinforce(),
+  }),
+  defineObjective({
+    ...onRollouts,
+    name: "reinforce-plus-plus",
+    aliases: ["reinforce++"],
+    options: { clipRange },
+    make: ({ clipRange }) => reinforcePlusPlus({ epsilon: clipRange }),
+  }),
+  defineObjective({
+    ...onRollouts,
+    name: "rloo",
+    options: { groupSize, clipRange: clipOf("rloo") },
+    make: ({ groupSize, clipRange }) => rloo({ groupSize, epsilon: clipRange }),
+  }),
+  defineObjective({
+    ...onRollouts,
+    name: "grpo",
+    options: { groupSize, scaleRewards, clipRange: clipOf("grpo") },
+    make: ({ clipRange, ...group }) => grpo({ ...group, epsilon: clipRange }),
+  }),
+  defineObjective({
+    ...onRollouts,
+    name: "grpo-kl",
+    reference: "log-probs",
+    options: {
+      groupSize,
+      scaleRewards,
+      clipRange: clipOf("grpo"),
+      klWeight: { ...klWeight, default: grpoKlDefaults.beta },
+    },
+    make: ({ clipRange, klWeight, ...group }) =>
+      grpoKl({ ...group, epsilon: clipRange, beta: klWeight }),
+  }),
+  defineObjective({
+    ...onRollouts,
+    name: "dapo",
+    options: { groupSize, scaleRewards, clipRange: clipOf("dapo") },
+    make: ({ clipRange, ...group }) => dapo({ ...group, epsilon: clipRange }),
+  }),
+  defineObjective({
+    ...onRollouts,
+    name: "dr-grpo",
+    options: {
+      groupSize,
+      clipRange: clipOf("drGrpo"),
+      maxNewTokens: {
+        kind: "integer",
+        default: drGrpoDefaults.maxLength,
+        min: 1,
+        help: "The most tokens of an answer, by which the loss is divided.",
+      },
+    },
+    make: ({ groupSize, clipRange, maxNewTokens }) =>
+      drGrpo({ groupSize, epsilon: clipRange, maxLength: maxNewTokens }),
+  }),
+  defineObjective({
+    ...onRollouts,
+    name: "gspo",
+    options: { groupSize, scaleRewards, clipRange: clipOf("gspo") },
+    make: ({ clipRange, ...group }) => gspo({ ...group, epsilon: clipRange }),
+  }),
+  defineObjective({
+    ...onRollouts,
+    name: "cispo",
+    options: { groupSize, scaleRewards },
+    make: cispo,
+  }),
+  defineObjective({
+    ...onRollouts,
+    name: "max-rl",
+    aliases: ["max-rl-gradient"],
+    options: { groupSize, clipRange: clipOf("ppo") },
+    make: ({ groupSize, clipRange }) => maxRlGradient({ groupSize, epsilon: clipRange }),
+  }),
+  defineObjective({
+    ...onRollouts,
+    name: "intuitive-grpo",
+    options: { ...lambdaOptions, embeddings, groupSize, scaleRewards },
+    make: ({ embeddings, groupSize, scaleRewards, ...lambda }) =>
+      intuitiveGrpo({ lambda: lambdaOf(lambda), embeddings, groupSize, scaleRewards }),
+  }),
+  defineObjective({
+    ...onRollouts,
+    name: "online-dpo",
+    reference: "log-probs",
+    options: { beta, groupSize: { ...groupSize, default: objectiveDefaults.rankedGroupSize } },
+    make: onlineDpo,
+  }),
+  defineObjective({
+    ...onRollouts,
+    name: "best-of-n",
+    options: { groupSize },
+    make: bestOfN,
+  }),
+  defineObjective({
+    ...onRollouts,
+    name: "ppo",
+    reference: "log-probs",
+    values: true,
+    rolloutEpochs: 4,
+    options: {
+      clipRange: clipOf("ppo"),
+      klWeight: { ...klWeight, default: ppoDefaults.penalty },
+      valueWeight: {
+        kind: "number",
+        default: ppoDefaults.valueWeight,
+        min: 0,
+        help: "The weight of the value loss.",
+      },
+      gaeLambda: {
+        kind: "number",
+        default: ppoDefaults.lambda,
+        min: 0,
+        max: 1,
+        help: "The lambda of generalised advantage estimation: 0 looks ahead to the next value, " +
+          "1 to the end of the answer.",
+      },
+      whiten: {
+        kind: "boolean",
+        default: ppoDefaults.whiten,
+        help: "Uses advantages as they are, without normalising them to z-scores over the batch.",
+      },
+    },
+    make: ({ clipRange, klWeight, valueWeight, gaeLambda, whiten }) =>
+      ppo({
+        epsilon: clipRange,
+        valueEpsilon: clipRange,
+        penalty: klWeight,
+        valueWeight,
+        lambda: gaeLambda,
+        whiten,
+        // A batch is used for several steps, after whose first the policy values states otherwise.
+        values: "precomputed",
+      }),
+  }),
+];
