@@ -110,7 +110,7 @@ export const claims: readonly Claim[] = [
     measured: "mean over training of teacher-forced probability - probability to reach the goal",
     of: "SFT",
     value: ({ snapshots }) =>
-      meanOf(snapshots.slice(1).map(({ forced, success }) => forced - success)),
+      meanOf(snapshots.slice(1).map(({ teacherForced, success }) => teacherForced - success)),
   },
 ];
 

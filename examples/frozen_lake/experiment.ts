@@ -115,9 +115,9 @@ export interface Snapshot {
   /** The mean probability to reach the goal from where one wrong step leads. */
   readonly recovery: number;
   /** What teacher forcing sees: the mean probability of the optimal trajectory's next move. */
-  readonly forced: number;
+  readonly teacherForced: number;
   /** The probability to make all of them. */
-  readonly followed: number;
+  readonly pathProbability: number;
 }
 
 /** One training. */
@@ -161,8 +161,8 @@ export function snapshotOf(
     successFrom: success,
     reach,
     recovery: meanOf(afterWrongStep(game, trajectories).map((cell) => success[cell] ?? NaN)),
-    forced: meanOf(moves),
-    followed: moves.reduce((product, p) => product * p, 1),
+    teacherForced: meanOf(moves),
+    pathProbability: moves.reduce((product, p) => product * p, 1),
   };
 }
 

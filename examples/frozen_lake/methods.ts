@@ -39,8 +39,10 @@ export interface Method {
   readonly name: string;
   /** What sets it apart, in a few words. */
   readonly note: string;
-  /** In which part of the report it stands. */
+  /** The part of the report that shows it. */
   readonly group: MethodGroup;
+  /** The name of the method that it varies, whose colour it shares in figures. */
+  readonly variantOf?: string;
   readonly trainer: (game: Game, trajectories: Trajectories, setting: Setting) => Trainer;
 }
 
@@ -277,12 +279,14 @@ export const methods: readonly Method[] = [
     name: "DPO falls",
     note: "DPO, but the rejected trajectory falls into a hole",
     group: "cause",
+    variantOf: "DPO",
     trainer: pairTrainer(wrongSteps, dpo()),
   },
   {
     name: "ORPO falls",
     note: "ORPO, but the rejected trajectory falls into a hole",
     group: "cause",
+    variantOf: "ORPO",
     trainer: pairTrainer(wrongSteps, orpo({ beta: 0.25 })),
   },
   { name: "PPO", note: "own games from the start", group: "beyond", trainer: ppoTrainer },
@@ -291,30 +295,35 @@ export const methods: readonly Method[] = [
     name: "SFT+PPO",
     note: `own games after ${WARM_UP} steps of SFT`,
     group: "beyond",
+    variantOf: "PPO",
     trainer: afterSft(ppoTrainer),
   },
   {
     name: "SFT+GRPO",
     note: `own games after ${WARM_UP} steps of SFT`,
     group: "beyond",
+    variantOf: "GRPO",
     trainer: afterSft(grpoTrainer),
   },
   ...forms.map((propagation): Method => ({
     name: `IFT ${propagation}`,
     note: `propagation ${propagation}`,
     group: "propagation",
+    variantOf: "IFT",
     trainer: iftTrainer({ propagation }),
   })),
   ...[0, 0.1, 0.4, 0.6, 0.8, 1].map((lambda): Method => ({
     name: `IFT l=${lambda}`,
     note: `lambda ${lambda}`,
     group: "lambda",
+    variantOf: "IFT",
     trainer: iftTrainer({ lambda }),
   })),
   ...[0, 0.5, 0.9, 1].map((gamma): Method => ({
     name: `IFT g=${gamma}`,
     note: `gamma ${gamma}`,
     group: "gamma",
+    variantOf: "IFT",
     trainer: iftTrainer({ gamma }),
   })),
 ];

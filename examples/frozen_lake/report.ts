@@ -15,7 +15,7 @@ import {
 } from "./experiment.ts";
 import { drawGrid, gridNumbers, gridScript, gridStyle } from "./grid.ts";
 import { decisionCells, placeOf } from "./lake.ts";
-import type { MethodGroup } from "./methods.ts";
+import { type Method, type MethodGroup, methods } from "./methods.ts";
 import type { VariantResult } from "./sweep.ts";
 import { cellsOf, columns, showEstimate, sweepCounts, sweepParts } from "./view.ts";
 
@@ -56,11 +56,14 @@ function named(results: readonly MethodRuns[], ...names: readonly string[]) {
   return names.flatMap((name) => results.filter(({ method }) => method.name === name));
 }
 
+/** The names of the methods that have a colour of their own, in the order of the palette. */
+const coloured = methods.filter(({ variantOf }) => variantOf === undefined).map(({ name }) => name);
+
 /** The colour of a method, the same in every figure; variants of a method are dashed. */
-function looksOf(name: string): { readonly color: number; readonly dashed: boolean } {
-  const known = ["SFT", "DPO", "ORPO", "IFT", "SimPO", "PPO", "GRPO"];
-  const color = known.findLastIndex((one) => name.split(/[ +]/).includes(one));
-  return { color: color < 0 ? known.length : color, dashed: !known.includes(name) };
+function looksOf(
+  { name, variantOf }: Method,
+): { readonly color: number; readonly dashed: boolean } {
+  return { color: coloured.indexOf(variantOf ?? name), dashed: variantOf !== undefined };
 }
 
 /** Draws the distance curves of some methods in a width. */
@@ -72,7 +75,7 @@ function distanceCurves(
     .filter((step) => step % CURVE_EVERY === 0 || step === budget.steps);
   const series = results.map(({ method, runs }) => ({
     ...bandOf(method.name, runs, steps, ({ distances }, i) => distances[steps[i] ?? 0] ?? NaN),
-    ...looksOf(method.name),
+    ...looksOf(method),
   }));
   return (width) =>
     curves(series, {
@@ -195,9 +198,12 @@ function beliefSection(report: Report): Html {
       return snapshot === undefined ? NaN : of(snapshot);
     });
   const beliefs = [
-    ofSft("teacher-forced estimate: the next move is correct", ({ forced }) => forced),
+    ofSft(
+      "teacher-forced estimate: the next move is correct",
+      ({ teacherForced }) => teacherForced,
+    ),
     ofSft("actual: the game reaches the goal", ({ success }) => success),
-    ofSft("actual: by the demonstrated moves alone", ({ followed }) => followed),
+    ofSft("actual: by the demonstrated moves alone", ({ pathProbability }) => pathProbability),
   ];
   return html`<p>Teacher forcing evaluates the policy at the demonstrated cells, as if the
 policy were always there: it sets the probability of having come there to 1. So it measures how likely
@@ -239,7 +245,7 @@ ${
 }
 
 /** The line under a drawing. */
-function told({ optimum, game }: Problem, { matrix, success }: Snapshot): string {
+function captionOf({ optimum, game }: Problem, { matrix, success }: Snapshot): string {
   const far = distance(matrix, optimum, decisionCells(game.lake));
   return `distance ${far.toFixed(4)}, reaches the goal with probability ${success.toFixed(3)}`;
 }
@@ -256,7 +262,7 @@ function policiesSection({ problem, results, budget }: Report): Html {
       name: method.name,
       moments: run.snapshots.map((snapshot) => ({
         ...gridNumbers(problem, snapshot),
-        told: told(problem, snapshot),
+        told: captionOf(problem, snapshot),
       })),
     })),
   };
@@ -271,14 +277,14 @@ holes. The strength of an arrow is the probability of its move. Hollow arrows ar
 <output></output></div>
 <div class="lakes">
 <figure>${{ html: drawGrid(problem, optimal, "The optimal policy") }}
-<figcaption><strong>optimal</strong><br>${told(problem, optimal)}</figcaption></figure>
+<figcaption><strong>optimal</strong><br>${captionOf(problem, optimal)}</figcaption></figure>
 ${
     shown.map(({ method, run }) =>
       html`
         <figure
           data-method="${method.name}">${{
             html: drawGrid(problem, run.last, `The policy of ${method.name}`),
-          }}<figcaption><strong>${method.name}</strong><br><span class="told">${told(
+          }}<figcaption><strong>${method.name}</strong><br><span class="told">${captionOf(
             problem,
             run.last,
           )}</span></figcaption></figure>

@@ -114,9 +114,9 @@ Deno.test("what is rejected goes away, where it was right, too", async () => {
 
 Deno.test("teacher forcing sees at least what following the demonstration is worth", async () => {
   const { snapshots } = await run("SFT", 40);
-  for (const { forced, followed, success } of snapshots) {
+  for (const { teacherForced, pathProbability, success } of snapshots) {
     // A mean is at least the product; who follows the demonstration reaches the goal.
-    assert(forced >= followed && success >= followed - 1e-12);
+    assert(teacherForced >= pathProbability && success >= pathProbability - 1e-12);
   }
 });
 
