@@ -3,14 +3,14 @@
  *
  *     deno run examples/own_policy.ts
  *
- * A model that is two pure functions, from token ids to embeddings and from embeddings to logits, is
- * a policy by `policyOfLogits`, and can be trained by every objective.
+ * `policyOfLogits` makes a policy from two pure functions, from token ids to embeddings and from
+ * embeddings to logits. Every objective can train it.
  */
 import { compile, gather, key, matmul, normal, type Tensor, tensor } from "@unitune/core";
 import { adamw } from "@unitune/autodiff";
 import { ift, initTrainingState, policyOfLogits, sft, trainingStep } from "@unitune/objectives";
 
-/** Parameters: an embedding for each token, and a way from there to logits. */
+/** Parameters: an embedding for each token, and a matrix from embeddings to logits. */
 interface Bigram {
   readonly table: Tensor;
   readonly head: Tensor;
@@ -26,8 +26,8 @@ const init = (): Bigram => ({
   head: normal(key(2), [width, vocabulary], { standardDeviation: 0.1 }),
 });
 
-// Demonstrations count up to 4. Token 0 asks and pads; the mask says which tokens are the answer.
-// Which number comes first is for the model to guess, so its cross-entropy stays above ln(3) / 3:
+// Demonstrations count up to 4. Token 0 is the prompt and the padding; the mask is 1 on answer
+// tokens. The model can only guess the first number, so its cross-entropy stays above ln(3) / 3:
 // three of nine answer tokens are one of three.
 const batch = {
   ids: tensor([[0, 1, 2, 3, 4], [0, 2, 3, 4, 0], [0, 3, 4, 0, 0]], { dtype: "i32" }),
@@ -44,7 +44,7 @@ for (const [name, objective] of Object.entries({ sft: sft(), ift: ift({ lambda: 
   for (let i = 1; i <= 100; i++) {
     const result = step(state, batch);
     state = result.state;
-    // `nll` is the plain cross-entropy on gold prefixes, whatever the loss is: it can be compared.
+    // `nll` is the plain cross-entropy on gold prefixes for every loss, so it can be compared.
     const { loss, nll } = result.metrics;
     if (i === 1 || i === 100) {
       console.log(

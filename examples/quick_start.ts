@@ -26,8 +26,8 @@ const y = add(mul(x, 3), -2);
 // Nothing was computed yet: y is an expression, evaluated when its elements are read.
 console.log("y =", await y.data());
 
-// A function of parameters is any function of a tree of tensors: here, how badly the line
-// `slope x + offset` fits the points (x, y).
+// A function of parameters is any function of a tree of tensors: here, the error of the line `slope
+// x + offset` on the points (x, y).
 interface Line {
   readonly slope: Tensor;
   readonly offset: Tensor;
@@ -70,7 +70,7 @@ console.log(
   `y = ${(await line.slope.item()).toFixed(3)} x + ${(await line.offset.item()).toFixed(3)}`,
 );
 
-// What was compiled can be looked at: the simplified graph, and what became of it.
+// The compiled program can be inspected: its simplified graph, and its statistics.
 console.log("\nthe graph of the error:");
 console.log(showGraph(graphOf(error, [line, x, y])));
 for (const { kernels, arenaBytes } of step.statistics()) {

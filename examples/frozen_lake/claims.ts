@@ -1,26 +1,28 @@
-/** What the paper says of Frozen Lake (arXiv 2405.11870, 5.3, B.2, figure 3), and what holds. */
+/**
+ * The paper's claims on Frozen Lake (arXiv 2405.11870, 5.3, B.2, figure 3), and which of them hold.
+ */
 import { type Estimate, estimateOf, meanOf } from "@unitune/cli";
 import type { MethodRuns, Run } from "./experiment.ts";
 
 /** Whether a claim holds: its interval is on the claim's side of 0, on the other, or on both. */
 export type Verdict = "holds" | "does not hold" | "undecided";
 
-/** A claim that some difference is not below 0, and what it was found to be. */
+/** A claim that some difference is above 0, and the measured difference. */
 export interface Finding {
   readonly claim: string;
-  /** What was measured, seed by seed; above 0 is as claimed. */
+  /** The measured quantity, seed by seed; above 0 is as claimed. */
   readonly measured: string;
   readonly difference: Estimate;
   readonly verdict: Verdict;
 }
 
-/** A claim as a number of each seed, which it says is above 0. */
+/** A claim that a number is above 0, given for each seed. */
 export interface Claim {
   readonly claim: string;
   readonly measured: string;
-  /** The method of whose run the value is taken. */
+  /** The method whose run gives the value. */
   readonly of: string;
-  /** The method whose value is taken from it; none unless told. */
+  /** The method whose value is subtracted (default: none). */
   readonly less?: string;
   readonly value: (run: Run) => number;
 }
@@ -45,7 +47,7 @@ function nearer(better: string, worse: string): Claim {
   };
 }
 
-/** How much of the start's distance a fall and a rise must be to count. */
+/** The least fall or rise that counts, as a fraction of the distance at the start. */
 const LEAST_MOVE = 0.005;
 
 function turns(name: string): Claim {
@@ -114,7 +116,7 @@ export const claims: readonly Claim[] = [
   },
 ];
 
-/** How far from 0 counts as a difference: what rounding in f32 may leave of two equal runs. */
+/** The least size of a difference: rounding in f32 may leave as much between two equal runs. */
 const ROUNDING = 1e-9;
 
 /** The verdict on an estimate that is claimed to be above 0. */
@@ -124,10 +126,10 @@ export function verdictOf({ low, high }: Pick<Estimate, "low" | "high">): Verdic
 }
 
 /**
- * What was found on some claims, by the differences between runs of the same seed.
+ * The findings on some claims, by the differences between runs of the same seed.
  *
  * @param results The runs.
- * @param which The claims; all unless told.
+ * @param which The claims (default: all).
  * @returns The findings.
  */
 export function findingsOf(

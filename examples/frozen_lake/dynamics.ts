@@ -1,34 +1,34 @@
 /** The rules of the game as an exact table of transitions. */
 import { actions, isTerminal, type Lake, neighbour } from "./lake.ts";
 
-/** One thing that may come of a move. */
+/** A possible outcome of a move. */
 export interface Outcome {
   readonly probability: number;
   readonly next: number;
-  /** 1 on entering the goal, 0 else. */
+  /** 1 on entering the goal, otherwise 0. */
   readonly reward: number;
   /** Whether the game is over then. */
   readonly done: boolean;
 }
 
-/** What may come of each move in each cell: `transitions[cell][action]`. */
+/** The possible outcomes of each move in each cell: `transitions[cell][action]`. */
 export type Transitions = readonly (readonly (readonly Outcome[])[])[];
 
 /** A lake with its rules. */
 export interface Game {
   readonly lake: Lake;
-  /** Whether one slips. */
+  /** Whether moves slip. */
   readonly slippery: boolean;
   readonly transitions: Transitions;
 }
 
 /**
- * A lake with its exact table of transitions, as Gymnasium's FrozenLake-v1 has it. On a slippery
- * lake one goes where one wants to, or to either side of it, with 1/3 each. A game that is over
- * stays where it is.
+ * A lake with its exact table of transitions, as in Gymnasium's FrozenLake-v1. On a slippery lake a
+ * move goes in its own direction or to either side of it, with probability 1/3 each. A game that is
+ * over stays where it is.
  *
  * @param lake The lake.
- * @param slippery Whether one slips.
+ * @param slippery Whether moves slip.
  * @returns The game.
  */
 export function gameOf(lake: Lake, slippery: boolean): Game {

@@ -1,4 +1,4 @@
-/** What a policy is worth: exactly, by linear systems over the cells, and by playing. */
+/** The evaluation of a policy: exactly, by linear systems over the cells, and by playing. */
 import type { Random } from "@unitune/training";
 import { inverse, Matrix } from "npm:ml-matrix@6";
 import type { Game, Outcome } from "./dynamics.ts";
@@ -7,17 +7,20 @@ import { decisionCells, isTerminal } from "./lake.ts";
 /** A policy as its transition matrix: `policy[cell][action]`, the probability of the move there. */
 export type PolicyMatrix = readonly (readonly number[])[];
 
-/** What a policy is worth from the start. */
+/** The exact evaluation of a policy. */
 export interface PolicyEvaluation {
-  /** The probability to reach the goal from each cell, ever; 1 in the goal itself. */
+  /** The probability of ever reaching the goal from each cell; 1 in the goal itself. */
   readonly success: readonly number[];
-  /** How often a game from the start is in each cell that it can leave for its end, expected. */
+  /**
+   * The expected number of times that a game from the start is in each cell from which it can still
+   * end.
+   */
   readonly visits: readonly number[];
-  /** The probability to ever be in each cell, from the start. */
+  /** The probability of ever being in each cell, from the start. */
   readonly reach: readonly number[];
 }
 
-/** The mean of something of what comes of a policy's move in a cell. */
+/** The mean of a function of the outcomes of a policy's move in a cell. */
 export function expected(
   { transitions }: Game,
   policy: PolicyMatrix,
@@ -32,7 +35,7 @@ export function expected(
   );
 }
 
-/** The probability of each cell to be next, from one cell. */
+/** The probability of each cell to be the next one after a cell. */
 function leadsTo({ lake, transitions }: Game, policy: PolicyMatrix, cell: number): number[] {
   const next = lake.cells.map(() => 0);
   transitions[cell]?.forEach((outcomes, action) => {
@@ -65,10 +68,10 @@ function passingCells(game: Game, policy: PolicyMatrix): readonly number[] {
 }
 
 /**
- * How often a game is in each cell, expected, from each cell: `F = (I - gamma P)^-1`, where P has the
- * probabilities to go from one cell to another (Kemeny and Snell, "Finite Markov Chains", 1960). A
- * cell in which the game is over, or from which it cannot end, is entered and not left: its row of P
- * is 0, so that I - P has an inverse.
+ * The expected number of times that a game is in each cell, from each cell: `F = (I - gamma P)^-1`,
+ * where P has the probabilities of moving from one cell to another (Kemeny and Snell, "Finite
+ * Markov Chains", 1960). A cell in which the game is over, or from which it cannot end, is entered
+ * and not left: its row of P is 0, so that I - P has an inverse.
  */
 function countTimes(game: Game, policy: PolicyMatrix, gamma: number): Matrix {
   const system = Matrix.eye(game.lake.cells.length);
@@ -80,7 +83,7 @@ function countTimes(game: Game, policy: PolicyMatrix, gamma: number): Matrix {
   return inverse(system);
 }
 
-/** What is won from each cell. */
+/** The expected reward of the next move from each cell. */
 function returnsOf(game: Game, policy: PolicyMatrix, times: Matrix): number[] {
   const rewards = game.lake.cells.map((_, cell) =>
     expected(game, policy, cell, ({ reward }) => reward)
@@ -122,7 +125,7 @@ export function policyValues(game: Game, policy: PolicyMatrix, gamma: number): n
 
 /** A game that was played. */
 export interface Playout {
-  /** The moves that were made. */
+  /** The moves made. */
   readonly actions: readonly number[];
   /** The cells, the start first: one more than there are moves. */
   readonly cells: readonly number[];
@@ -144,7 +147,7 @@ function draw(random: Random, probabilities: readonly number[]): number {
  * @param policy The policy.
  * @param random The dice.
  * @param longest The most moves.
- * @returns What happened.
+ * @returns The game.
  */
 export function play(game: Game, policy: PolicyMatrix, random: Random, longest: number): Playout {
   const [moves, cells]: [number[], number[]] = [[], [game.lake.start]];

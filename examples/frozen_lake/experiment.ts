@@ -8,28 +8,28 @@ import { actionValues, greedyPolicy, valueIteration } from "./planning.ts";
 import { type Trajectories, trajectoriesOf } from "./search.ts";
 import { type Moment, parameterisedOptimum, type Setting, startOf } from "./training.ts";
 
-/** What is compared, on what. */
+/** The problem that methods are compared on. */
 export interface Problem {
   readonly game: Game;
   readonly trajectories: Trajectories;
   readonly setting: Setting;
   /** The optimal state-action matrix. */
   readonly optimal: PolicyMatrix;
-  /** The optimal parameterised policy: what distances are to. */
+  /** The optimal parameterised policy, to which distances are measured. */
   readonly optimum: PolicyMatrix;
 }
 
-/** How much is done. */
+/** The number of seeds and steps. */
 export interface Budget {
   readonly seeds: readonly number[];
   readonly steps: number;
 }
 
-/** The discount by which a shorter way is better. */
+/** The discount, by which a shorter path is better. */
 export const DISCOUNT = 0.99;
 
 /**
- * A game with what training on it needs.
+ * A game with the data for training on it.
  *
  * @param game The game.
  * @param setting Policy and optimizer.
@@ -64,17 +64,17 @@ export function distance(a: PolicyMatrix, b: PolicyMatrix, cells: readonly numbe
   );
 }
 
-/** The cells of a problem by where its trajectories go. */
+/** The cells of a problem, grouped by the trajectories that pass them. */
 export interface CellGroups {
-  /** Where moves of the optimal trajectory are made. */
+  /** The cells in which the optimal trajectory moves. */
   readonly optimal: readonly number[];
-  /** Where only moves of the sub-optimal one are. */
+  /** The cells in which only the sub-optimal one moves. */
   readonly suboptimal: readonly number[];
-  /** Neither. */
+  /** The other cells. */
   readonly others: readonly number[];
 }
 
-/** The cells of a problem in which there is something to decide, by where its trajectories go. */
+/** The cells of a problem in which a move is chosen, grouped by the trajectories that pass them. */
 export function cellGroups({ game, trajectories }: Problem): CellGroups {
   const { optimal, suboptimal } = trajectories;
   const cells = decisionCells(game.lake);
@@ -88,8 +88,8 @@ export function cellGroups({ game, trajectories }: Problem): CellGroups {
 }
 
 /**
- * The cells to which one wrong step from the optimal trajectory leads, where the game goes on and
- * the trajectory does not.
+ * The cells off the optimal trajectory to which one wrong step from it leads, and where the game is
+ * not over.
  */
 export function afterWrongStep(
   { lake }: Game,
@@ -103,20 +103,23 @@ export function afterWrongStep(
   );
 }
 
-/** A policy at some step, with what it is worth. */
+/** A policy at some step, with its evaluation. */
 export interface Snapshot {
   readonly step: number;
   readonly matrix: PolicyMatrix;
-  /** The probability to reach the goal, from the start and from each cell. */
+  /** The probability of reaching the goal, from the start and from each cell. */
   readonly success: number;
   readonly successFrom: readonly number[];
-  /** The probability to ever be in each cell. */
+  /** The probability of ever being in each cell. */
   readonly reach: readonly number[];
-  /** The mean probability to reach the goal from where one wrong step leads. */
+  /** The mean probability of reaching the goal after one wrong step. */
   readonly recovery: number;
-  /** What teacher forcing sees: the mean probability of the optimal trajectory's next move. */
+  /**
+   * The success that teacher forcing measures: the mean probability of the optimal trajectory's
+   * next move.
+   */
   readonly teacherForced: number;
-  /** The probability to make all of them. */
+  /** The probability of making all moves of the optimal trajectory. */
   readonly pathProbability: number;
 }
 
@@ -128,11 +131,14 @@ export interface Run {
   /** The step of the least distance, and the policy there. */
   readonly best: Snapshot;
   readonly last: Snapshot;
-  /** The policy every so many steps, the first and the last included. */
+  /** The policy every {@linkcode SNAPSHOT_EVERY} steps, the first and the last included. */
   readonly snapshots: readonly Snapshot[];
-  /** How many distinct cells were read. */
+  /** The number of distinct cells that were read. */
   readonly explored: number;
-  /** How near the cells that are read are to those where the policy goes, 0 to 1; see below. */
+  /**
+   * The overlap of the cells that are read and the cells that the policy visits, 0 to 1; see
+   * {@linkcode closenessOf}.
+   */
   readonly closeness: number;
 }
 
@@ -142,10 +148,10 @@ export interface MethodRuns {
   readonly runs: readonly Run[];
 }
 
-/** How many steps lie between two snapshots. */
+/** The number of steps between two snapshots. */
 export const SNAPSHOT_EVERY = 10;
 
-/** A policy with what it is worth. */
+/** A policy with its evaluation. */
 export function snapshotOf(
   { game, trajectories }: Problem,
   step: number,
@@ -167,9 +173,9 @@ export function snapshotOf(
 }
 
 /**
- * How near the states that a method reads are to those of the policy itself: 1 less the total
- * variation between the distribution of the cells that are read and that of the cells where games
- * of the policy are (an expected share of their moves, exactly).
+ * The overlap of the states that a method reads and the states that the policy visits: 1 less the
+ * total variation distance between the distribution of the cells that are read and the distribution
+ * of the cells in games of the policy (the exact expected share of their moves).
  */
 function closenessOf({ game }: Problem, { matrix }: Moment, read: Moment["read"]): number {
   const { visits } = evaluatePolicy(game, matrix);
@@ -229,8 +235,8 @@ async function runOf(
 /**
  * Trains by a method from the start of every seed: all methods have the same starts.
  *
- * @param problem On what.
- * @param method By what.
+ * @param problem The problem.
+ * @param method The method.
  * @param budget Seeds and steps.
  * @param onStep Called after each step.
  * @returns The runs.

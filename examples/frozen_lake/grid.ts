@@ -1,4 +1,4 @@
-/** The lake as a drawing: where a policy goes, and what it would do. */
+/** The lake as a drawing: the cells that a policy visits, and its moves. */
 import { escapeHtml } from "@unitune/cli";
 import type { Problem, Snapshot } from "./experiment.ts";
 import { actions, decisionCells, isTerminal } from "./lake.ts";
@@ -9,14 +9,14 @@ const SIDE = 48;
 /** An arrow to the right, from near the middle of a cell at 0, 0 to near its edge. */
 const ARROW = "M5-2H12V-6L21 0L12 6V2H5Z";
 
-/** How far the arrow is turned for each move, in degrees. */
+/** The angle of the arrow for each move, in degrees. */
 const turns: readonly number[] = [180, 90, 0, 270];
 
 /** The numbers that a drawing shows, in hundredths and in the order in which they stand in it. */
 export interface GridNumbers {
-  /** Of every cell, the probability to ever be there. */
+  /** The probability of ever being in each cell. */
   readonly reach: readonly number[];
-  /** Of every cell in which there is something to decide, the probability of each move. */
+  /** The probability of each move in every cell in which a move is chosen. */
   readonly moves: readonly number[];
 }
 
@@ -32,16 +32,16 @@ export function gridNumbers({ game }: Problem, { matrix, reach }: Snapshot): Gri
   };
 }
 
-/** How strong the shade of a cell is. */
+/** The strongest shade of a cell. */
 const SHADE = 0.55;
 
 /**
- * The lake with a policy: cells are shaded by the probability to ever be there, arrows by the
+ * The lake with a policy: cells are shaded by the probability of ever being there, arrows by the
  * probability of the move; moves that are not optimal are hollow.
  *
  * @param problem The problem.
  * @param snapshot The policy.
- * @param title What it shows.
+ * @param title The title.
  * @returns An `svg` element. Its shades have the class `reach`, its arrows `move`, in order.
  */
 export function drawGrid(problem: Problem, snapshot: Snapshot, title: string): string {
@@ -69,7 +69,7 @@ export function drawGrid(problem: Problem, snapshot: Snapshot, title: string): s
     `<title>${escapeHtml(title)}</title>${cells.join("")}</svg>`;
 }
 
-/** How drawings look; to be put in the style of their page. */
+/** The style of drawings, to be put in the style of their page. */
 export const gridStyle = `
 .lakes{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(210px,45%),1fr));gap:18px 22px}
 .lakes figure{margin:0}

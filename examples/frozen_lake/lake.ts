@@ -1,13 +1,13 @@
-/** A frozen lake as text: where the start, the goal, the holes and the ice are. */
+/** A frozen lake as text: the places of the start, the goal, the holes and the ice. */
 import { UserError } from "@unitune/training";
 
-/** What a cell is: start, frozen, hole or goal. */
+/** The kind of a cell: start, frozen, hole or goal. */
 export type CellKind = "S" | "F" | "H" | "G";
 
 /** The moves, in Gymnasium's order. */
 export const actions = ["left", "down", "right", "up"] as const;
 
-/** How a move changes row and column. */
+/** The change of row and column by each move. */
 const directions: readonly (readonly [row: number, column: number])[] = [
   [0, -1],
   [1, 0],
@@ -24,7 +24,7 @@ export interface Lake {
   readonly start: number;
 }
 
-/** The maps that have names: that of arXiv 2405.11870, figure 3, and those of Gymnasium. */
+/** The named maps: the one of arXiv 2405.11870, figure 3, and Gymnasium's. */
 export const maps = {
   "paper": `
     SFFFF
@@ -57,10 +57,10 @@ function isKind(letter: string): letter is CellKind {
 
 /**
  * The lake that a text draws: a line for each row, of the letters S, F, H and G; spaces between
- * them and around lines are not looked at.
+ * them and around lines are ignored.
  *
  * @param text The text.
- * @param source What to call it in errors.
+ * @param source The name of the text in errors.
  * @returns The lake.
  * @throws {UserError} If it draws none.
  */
@@ -99,7 +99,7 @@ export function isTerminal({ cells }: Lake, cell: number): boolean {
   return cells[cell] === "H" || cells[cell] === "G";
 }
 
-/** The cells in which there is something to decide: start and ice. */
+/** The cells in which a move is chosen: start and ice. */
 export function decisionCells(lake: Lake): readonly number[] {
   return lake.cells.flatMap((_, cell) => isTerminal(lake, cell) ? [] : [cell]);
 }

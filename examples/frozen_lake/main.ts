@@ -1,6 +1,6 @@
 /**
- * `deno task frozen-lake`: trains the game's policy by every method, tells what the paper's claims
- * are worth here, and writes a report.
+ * `deno task frozen-lake`: trains the game's policy by every method, prints which of the paper's
+ * claims hold, and writes a report.
  *
  * @module
  */
@@ -177,7 +177,7 @@ async function main(): Promise<void> {
   await makeFolder(out);
   const [path, plot] = [`${out}/report.html`, `${out}/distance.svg`];
   const instead = "choose another --out";
-  // Now, rather than when all is done.
+  // Checked now, rather than after the training.
   for (const written of [path, plot]) await requireReplaceable(written, instead);
   const budget = { steps, seeds: Array.from({ length: seeds }, (_, i) => seed + i) };
   const small = {

@@ -1,4 +1,4 @@
-/** The methods that are compared: entries of the catalogue, and what each is fed. */
+/** The methods that are compared: objectives, and the batches that each is fed. */
 import { type Tensor, tensor } from "@unitune/core";
 import {
   type Demonstrations,
@@ -30,14 +30,14 @@ import {
   trainerOf,
 } from "./training.ts";
 
-/** Where a method stands in the report. */
+/** The part of the report that shows a method. */
 export type MethodGroup = "paper" | "beyond" | "cause" | "propagation" | "lambda" | "gamma";
 
 /** A method of the comparison. */
 export interface Method {
   /** Its name in tables. */
   readonly name: string;
-  /** What sets it apart, in a few words. */
+  /** Its distinction, in a few words. */
   readonly note: string;
   /** The part of the report that shows it. */
   readonly group: MethodGroup;
@@ -46,7 +46,7 @@ export interface Method {
   readonly trainer: (game: Game, trajectories: Trajectories, setting: Setting) => Trainer;
 }
 
-/** Rows of numbers, padded by 0 to the longest, or to a length. */
+/** Rows of numbers, padded with 0 to the longest, or to a length. */
 function paddedTensor(
   rows: readonly (readonly number[])[],
   { dtype = "f32", length }: { readonly dtype?: "f32" | "i32"; readonly length?: number } = {},
@@ -56,7 +56,9 @@ function paddedTensor(
   return tensor(padded, { dtype });
 }
 
-/** Trajectories as demonstrations, one a row: each move is learned where it was made. */
+/**
+ * Trajectories as demonstrations, one a row: each move is learned in the cell where it was made.
+ */
 export function demonstrationsOf(
   trajectories: readonly Pick<Trajectory, "actions" | "cells">[],
   length?: number,
@@ -86,10 +88,10 @@ function supervised({ optimal }: Trajectories): Course<Demonstrations> {
   return { objective: sft(), feed: () => () => ({ batch, read: readingsOf(optimal) }) };
 }
 
-/** What IFT is told, its lambda fixed. */
+/** The options of IFT, with a fixed lambda. */
 type LakeIftOptions = IftOptions & { readonly lambda?: number };
 
-/** IFT, its own states being what comes of the own move: `env.step(s*_{i-1}, argmax pi)`. */
+/** IFT whose own states are the outcomes of own moves: `env.step(s*_{i-1}, argmax pi)`. */
 function intuitiveCourse(
   game: Game,
   { optimal }: Trajectories,
@@ -110,7 +112,10 @@ function intuitiveCourse(
   };
 }
 
-/** Where the likeliest move leads, as far as is known without the step's key: if nobody slips. */
+/**
+ * The cell that the likeliest move leads to if it does not slip, since the step's key is not known
+ * here.
+ */
 function wayOf({ lake }: Game, cell: number, matrix: PolicyMatrix): number {
   const row = matrix[cell] ?? [];
   // deno-lint-ignore unitune/no-spread-of-data -- the actions of the game
@@ -130,7 +135,8 @@ function paperPair(_: Game, { optimal, suboptimal }: Trajectories): PairData {
 
 /**
  * Pairs whose rejected side makes one wrong step: it follows the optimal trajectory, and falls into
- * a hole from a cell of it. One for each such cell; the paper's pair where there is none.
+ * a hole from a cell of it. There is one pair for each such cell; if there is none, the paper's
+ * pair.
  */
 function wrongSteps(game: Game, trajectories: Trajectories): PairData {
   const { lake } = game;
@@ -171,7 +177,7 @@ function onPairs(
   };
 }
 
-/** How many games are played before a step, and for how many steps they serve. */
+/** The number of games played before a step, and the number of steps that use them. */
 const [GAMES, REUSE] = [32, 4] as const;
 
 /** Games that the policy plays itself. */
@@ -221,7 +227,9 @@ function rolloutsOf(
   };
 }
 
-/** How many steps of SFT come before PPO and GRPO where they do not start from nothing. */
+/**
+ * The number of steps of SFT before PPO and GRPO, where they do not start from an untrained policy.
+ */
 const WARM_UP = 40;
 
 const ppoTrainer: Method["trainer"] = (game, _, setting) =>
@@ -248,7 +256,7 @@ const forms = [
   "as-run-detached",
 ] as const satisfies readonly PropagationForm[];
 
-/** The methods, those of the paper first. */
+/** The methods, the paper's first. */
 export const methods: readonly Method[] = [
   { name: "SFT", note: "optimal trajectory", group: "paper", trainer: sftTrainer },
   {

@@ -1,10 +1,10 @@
-/** Classical reinforcement learning: what is best, from the exact rules. */
+/** Classical reinforcement learning: optimal policies from the exact rules. */
 import type { Game } from "./dynamics.ts";
 import { type PolicyMatrix, policyValues } from "./evaluation.ts";
 import { actions, isTerminal } from "./lake.ts";
 
 /**
- * What each move is worth in each cell: `Q[s][a] = sum_s' p (r + gamma V[s'])`.
+ * The value of each move in each cell: `Q[s][a] = sum_s' p (r + gamma V[s'])`.
  *
  * @param game The game.
  * @param values V, for each cell.
@@ -27,11 +27,11 @@ export function actionValues(
   );
 }
 
-/** What planning can be told. */
+/** The options of planning. */
 export interface PlanningOptions {
-  /** The discount. At 1 the value of a cell is the probability to reach the goal, ever. */
+  /** The discount. At 1 the value of a cell is the probability of ever reaching the goal. */
   readonly gamma: number;
-  /** Sweeps end where no value changes by more; 1e-12 unless told. */
+  /** Sweeps end when no value changes by more (default 1e-12). */
   readonly tolerance?: number;
 }
 
@@ -57,12 +57,14 @@ export function valueIteration(
   return values;
 }
 
-/** How close two moves' values must be to count as equally good, relative to the better. */
+/**
+ * The largest difference between two moves' values that counts as equal, relative to the better.
+ */
 const TIE = 1e-9;
 
 /**
- * The best moves of each cell, all alike where several are best; none is preferred in a cell where
- * the game is over or lost.
+ * The best moves of each cell, with equal probabilities where several are best, and where the game
+ * is over or lost.
  *
  * @param values Q.
  * @returns The policy.
@@ -79,7 +81,7 @@ export function greedyPolicy(values: readonly (readonly number[])[]): number[][]
 
 /**
  * An optimal policy by policy iteration (Howard, 1960): each policy is evaluated exactly, and made
- * greedy, until it stays.
+ * greedy, until it no longer changes.
  *
  * @param game The game.
  * @param options The discount, below 1.

@@ -21,18 +21,18 @@ import type { Game } from "./dynamics.ts";
 import type { PolicyMatrix } from "./evaluation.ts";
 import { actions, type Lake } from "./lake.ts";
 
-/** What follows the first layer. */
+/** The functions that follow the first layer. */
 const activations = { none: (x: Tensor) => x, relu, tanh } as const;
 
 /** The name of an activation. */
 export type Activation = keyof typeof activations;
 
-/** How the policy is built: what the paper leaves open. */
+/** The architecture of the policy, which the paper leaves open. */
 export interface Architecture {
   /** The width H of the hidden layer. */
   readonly width: number;
   readonly activation: Activation;
-  /** Whether it reads the cell as one of N, or its row and its column. */
+  /** The input: the cell as one of N, or its row and its column. */
   readonly input: "cell" | "row-column";
 }
 
@@ -44,7 +44,7 @@ export type Weights = {
   /** `[H, A]` and `[A]`: the second. */
   readonly second: Tensor;
   readonly secondBias: Tensor;
-  /** `[H]` and a scalar: the values, for who learns them. */
+  /** `[H]` and a scalar: the values, for methods that learn them. */
   readonly value: Tensor;
   readonly valueBias: Tensor;
 };
@@ -65,8 +65,8 @@ function featuresOf({ cells, rows, columns }: Lake, input: Architecture["input"]
  * embedding, which intuitive states mix.
  *
  * @param lake The lake.
- * @param architecture How it is built.
- * @returns The policy; with values where `hasValues`.
+ * @param architecture The architecture.
+ * @returns The policy, with a value head if `hasValues`.
  */
 export function lakePolicy(
   lake: Lake,
@@ -90,11 +90,11 @@ export function lakePolicy(
 }
 
 /**
- * Weights before training: uniform on `+-1 / sqrt(fan in)`, as PyTorch's linear layers have it
+ * Weights before training: uniform on `+-1 / sqrt(fan in)`, as in PyTorch's linear layers
  * (torch.nn.Linear); values start at 0.
  *
  * @param lake The lake.
- * @param architecture How the policy is built.
+ * @param architecture The policy's architecture.
  * @param seed Any integer from 0.
  * @returns The weights.
  */
@@ -140,8 +140,8 @@ export function matrixOf(logits: ArrayLike<number>): PolicyMatrix {
 }
 
 /**
- * The game as an environment: the cell that a move leads to. Who slips does so by the key; without
- * one, nobody slips.
+ * The game as an environment: the cell that a move leads to. The key draws the slips; without a
+ * key, moves don't slip.
  *
  * @param game The game.
  * @returns The environment.
@@ -158,7 +158,7 @@ export function environmentOf({ lake, slippery, transitions }: Game): Environmen
   return (observed, moves, { key: drawn }) => {
     const place = mul(add(mul(observed, count), moves), outcomes);
     if (!slippery) return gather(next, place);
-    // The middle one of three is where one wanted to go.
+    // The middle one of three is the direction of the move.
     const slip = drawn === undefined ? 1 : categorical(drawn, zeros([...observed.shape, outcomes]));
     return gather(next, add(place, slip));
   };

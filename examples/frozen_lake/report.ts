@@ -1,4 +1,4 @@
-/** What was found, as a page. */
+/** The results as a page. */
 import { estimateOf, figure, type Html, html, page, table } from "@unitune/cli";
 import { curves, intervals, type IntervalSeries, standaloneSvg } from "@unitune/cli/plot";
 import { bestDistance, type Finding, lastDistance, ordering, type Verdict } from "./claims.ts";
@@ -19,7 +19,7 @@ import { type Method, type MethodGroup, methods } from "./methods.ts";
 import type { VariantResult } from "./sweep.ts";
 import { cellsOf, columns, showEstimate, sweepCounts, sweepParts } from "./view.ts";
 
-/** What a report tells of. */
+/** The contents of a report. */
 export interface Report {
   /** The map's name. */
   readonly map: string;
@@ -31,10 +31,10 @@ export interface Report {
   readonly sweepBudget: Budget;
 }
 
-/** How many steps lie between two points of a curve. */
+/** The number of steps between two points of a curve. */
 const CURVE_EVERY = 4;
 
-/** Something of a run at each of some steps, over seeds: a curve with its band. */
+/** A function of a run at some steps, over seeds: a curve with its band. */
 function bandOf(
   name: string,
   runs: readonly Run[],
@@ -86,13 +86,16 @@ function distanceCurves(
     });
 }
 
-/** The distance curves of the paper's methods and of what explains them, as a file of its own. */
+/**
+ * The distance curves of the paper's methods and of the methods that explain them, as a file of its
+ * own.
+ */
 export function distanceSvg(report: Report): string {
   const shown = inGroups(report.results, "paper", "cause");
   return standaloneSvg(distanceCurves(report, shown)(720));
 }
 
-/** Something of each method, over seeds. */
+/** A function of each method's runs, over seeds. */
 function rowsOf(
   name: string,
   results: readonly MethodRuns[],
@@ -149,7 +152,7 @@ function verdictTable(findings: readonly Finding[]): Html {
   `;
 }
 
-/** The distance at the end by where the trajectories go: why pairs mislead. */
+/** The distance at the end, by groups of cells: it shows why pairs mislead. */
 function causeTable({ problem, results }: Report): Html {
   const groups = cellGroups(problem);
   const parts = [
@@ -179,7 +182,7 @@ function causeTable({ problem, results }: Report): Html {
   });
 }
 
-/** How many moves of the sub-optimal trajectory are optimal where they are made. */
+/** The number of moves of the sub-optimal trajectory that are optimal in their cells. */
 function rejectedButRight({ trajectories, optimal }: Problem): Html {
   const { actions: moves, cells } = trajectories.suboptimal;
   const right = moves.filter((move, t) => (optimal[cells[t] ?? -1]?.[move] ?? 0) > 0).length;
@@ -267,7 +270,7 @@ function policiesSection({ problem, results, budget }: Report): Html {
     })),
   };
   const optimal = snapshotOf(problem, 0, problem.optimum);
-  // Nothing in it may end the element that holds it.
+  // It must not contain a text that ends the element around it.
   const json = JSON.stringify(data).replaceAll("<", "\\u003c");
   return html`<p>Seed ${
     budget.seeds[0] ?? 0
@@ -371,7 +374,7 @@ summary{cursor:pointer;color:var(--accent)}
 /**
  * The report: one page that stands by itself.
  *
- * @param report What it tells of.
+ * @param report The contents.
  * @returns The file's text.
  */
 export function reportPage(report: Report): string {

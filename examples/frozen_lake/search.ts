@@ -2,15 +2,17 @@
 import { UserError } from "@unitune/training";
 import { actions, isTerminal, type Lake, neighbour } from "./lake.ts";
 
-/** A way through the lake. */
+/** A path through the lake. */
 export interface Trajectory {
   /** The moves. */
   readonly actions: readonly number[];
-  /** The cells, from the start to the goal: one more than there are moves. */
+  /** The cells, from the start to the goal: one more than the moves. */
   readonly cells: readonly number[];
 }
 
-/** How many moves each cell is from the goal if nobody slips; Infinity where there is no way. */
+/**
+ * The number of moves from each cell to the goal if no move slips; Infinity if there is no path.
+ */
 export function distancesToGoal(lake: Lake): readonly number[] {
   const distances = lake.cells.map((kind) => kind === "G" ? 0 : Infinity);
   for (let changed = true; changed;) {
@@ -30,8 +32,8 @@ export function distancesToGoal(lake: Lake): readonly number[] {
 }
 
 /**
- * The simple paths from start to goal, which visit no cell twice, of at most some length. A branch
- * from which the goal is too far is not followed.
+ * The simple paths from start to goal, which visit no cell twice, up to a length. Branches too far
+ * from the goal are cut.
  *
  * @param lake The lake.
  * @param longest The most moves.
@@ -51,18 +53,18 @@ export function* simplePaths(lake: Lake, longest = Infinity): Generator<Trajecto
   yield* from({ actions: [], cells: [lake.start] });
 }
 
-/** What demonstrations and pairs are made of. */
+/** The trajectories that demonstrations and pairs are made of. */
 export interface Trajectories {
   /** A shortest simple path, the first by the order of moves. */
   readonly optimal: Trajectory;
-  /** A shortest one of those that are longer. */
+  /** A shortest one of the longer paths. */
   readonly suboptimal: Trajectory;
 }
 
 /**
  * The optimal and the sub-optimal trajectory.
  *
- * @throws {UserError} If the lake has not both.
+ * @throws {UserError} If the lake has no such pair.
  */
 export function trajectoriesOf(lake: Lake): Trajectories {
   const least = distancesToGoal(lake)[lake.start] ?? Infinity;

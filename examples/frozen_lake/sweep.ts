@@ -1,4 +1,4 @@
-/** What the paper leaves open, tried out: does the ordering depend on it? */
+/** A sweep over the choices that the paper leaves open: does the ordering depend on them? */
 import { findingsOf, ordering, type Verdict } from "./claims.ts";
 import { gameOf } from "./dynamics.ts";
 import { type Budget, type MethodRuns, problemOf, runMethod } from "./experiment.ts";
@@ -11,11 +11,11 @@ export interface Variant extends Setting {
   readonly slippery: boolean;
 }
 
-/** What came of it. */
+/** The result of the variant. */
 export interface VariantResult {
   readonly variant: Variant;
   readonly results: readonly MethodRuns[];
-  /** On each claim of the ordering. */
+  /** The verdict on each claim of the ordering. */
   readonly verdicts: readonly Verdict[];
 }
 
@@ -26,7 +26,7 @@ const rules = [
   { optimizer: "sgd", learningRate: 0.3 },
 ] as const satisfies readonly Pick<Setting, "optimizer" | "learningRate">[];
 
-/** The crossing of what is left open; on a slippery lake, with one optimizer. */
+/** All combinations of the open choices; on a slippery lake, with one optimizer. */
 export const variants: readonly Variant[] = [false, true].flatMap((slippery) =>
   (["cell", "row-column"] as const).flatMap((input) =>
     (["none", "relu", "tanh"] as const).flatMap((activation) =>
@@ -51,7 +51,7 @@ export const variants: readonly Variant[] = [false, true].flatMap((slippery) =>
  * @param methods The methods.
  * @param budget Seeds and steps.
  * @param onStep Called after each step.
- * @returns What came of it.
+ * @returns The result of the variant.
  */
 export async function runVariant(
   lake: Lake,

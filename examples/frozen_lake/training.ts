@@ -26,7 +26,7 @@ import {
 /** The name of an optimizer, at its usual constants. */
 export type Optimizer = "adam" | "rmsprop" | "sgd";
 
-/** What every method of an experiment has in common: what the paper leaves open. */
+/** The setting that all methods of an experiment share, which the paper leaves open. */
 export interface Setting extends Architecture {
   readonly optimizer: Optimizer;
   readonly learningRate: number;
@@ -37,17 +37,17 @@ export interface Moment {
   readonly weights: Weights;
   /** Its transition matrix. */
   readonly matrix: PolicyMatrix;
-  /** Whose states were read in the step that led here; none before the first. */
+  /** The states that were read in the step before; none before the first step. */
   readonly read: readonly Reading[];
 }
 
-/** A cell that was read, and with what weight beside the others of its step. */
+/** A cell that was read, and its weight among the others of its step. */
 export interface Reading {
   readonly cell: number;
   readonly weight: number;
 }
 
-/** What a batch may depend on. */
+/** The situation that a batch may depend on. */
 export interface Situation {
   /** The policy now. */
   readonly matrix: PolicyMatrix;
@@ -64,7 +64,7 @@ export interface ReadBatch<B> {
   readonly read: readonly Reading[];
 }
 
-/** An objective and what it is fed. */
+/** An objective and its feed of batches. */
 export interface Course<B> {
   readonly objective: Objective<B>;
   /** Gives the batches of one training, one at a time. */
@@ -76,8 +76,8 @@ export interface Course<B> {
 /** Trains by one method; holds its programs until it is disposed of. */
 export interface Trainer extends Disposable {
   /**
-   * Trains from given weights, which are used up: the moment before, and after each step. The
-   * weights of a moment are there until the next.
+   * Trains from given weights, which are consumed. Yields the moment before the first step and
+   * after each one; the weights of a moment stay valid until the next.
    */
   readonly train: (start: Weights, seed: number, steps: number) => AsyncGenerator<Moment>;
 }
@@ -142,7 +142,7 @@ function trainerBy<B, S>(
   };
 }
 
-/** One trainer for some steps, then another from where it ended, with its optimizer new. */
+/** One trainer for some steps, then another from its last weights, with a new optimizer. */
 export function after(first: Trainer, warmUp: number, second: Trainer): Trainer {
   async function* train(start: Weights, seed: number, steps: number): AsyncGenerator<Moment> {
     let weights = start;
@@ -166,7 +166,7 @@ export function after(first: Trainer, warmUp: number, second: Trainer): Trainer 
   };
 }
 
-/** Weights before training, their elements there. */
+/** Weights before training, already evaluated. */
 export function startOf({ lake }: Game, setting: Setting, seed: number): Weights {
   return evaluate(initialWeights(lake, setting, seed));
 }
@@ -176,7 +176,7 @@ export function startOf({ lake }: Game, setting: Setting, seed: number): Weights
  * of classical reinforcement learning by distillation, until they hold it.
  *
  * @param game The game.
- * @param setting How the policy is built.
+ * @param setting The policy's setting.
  * @param optimal The optimal matrix.
  * @returns The trained policy's matrix.
  */
@@ -193,7 +193,7 @@ export async function parameterisedOptimum(
     mask: tensor([[0, ...cells.map(() => 1)]]),
     observations: tensor([[...cells, 0]], { dtype: "i32" }),
   };
-  // e^-30 is as good as 0 beside 1 in f32.
+  // e^-30 is negligible beside 1 in f32.
   const table = tensor(optimal.map((row) => row.map((p) => p > 0 ? Math.log(p) : -30)));
   const teacher = modelOfLogits({ embed: (cells) => gather(table, cells), logits: (rows) => rows });
   using trainer = trainerOf(game, { ...setting, optimizer: "adam", learningRate: 0.03 }, {
@@ -207,5 +207,5 @@ export async function parameterisedOptimum(
   return matrix;
 }
 
-/** After so many steps no entry is off by more than about 0.01. */
+/** After this many steps no entry is off by more than about 0.01. */
 const OPTIMUM_STEPS = 400;

@@ -1,4 +1,4 @@
-/** What was found, as text for a terminal. */
+/** The results as text for a terminal. */
 import { alignTable, type Estimate, estimateOf, fitTable } from "@unitune/cli";
 import { bestDistance, type Finding, lastDistance } from "./claims.ts";
 import type { MethodRuns, Problem, Run, Snapshot } from "./experiment.ts";
@@ -15,7 +15,7 @@ export function likeliest(row: readonly number[]): number {
 }
 
 /**
- * The lake with a policy's likeliest moves as arrows, those that are not optimal in brackets.
+ * The lake with a policy's likeliest moves as arrows, moves that are not optimal in brackets.
  *
  * @param problem The problem.
  * @param snapshot The policy.
@@ -40,7 +40,7 @@ export function showEstimate({ mean, low, high }: Estimate, digits = 4): string 
   return `${mean.toFixed(digits)} [${low.toFixed(digits)}, ${high.toFixed(digits)}]`;
 }
 
-/** What is told of each method, over seeds. */
+/** The columns of the table of methods, over seeds. */
 export const columns: readonly {
   readonly title: string;
   readonly digits: number;
@@ -75,7 +75,7 @@ export function resultLines(results: readonly MethodRuns[]): string[] {
   ]);
 }
 
-/** The paper's claims, each with what was found on a line below it. */
+/** The paper's claims, each with its finding on a line below it. */
 export function findingLines(findings: readonly Finding[]): string[] {
   const found = alignTable(
     findings.map(({ verdict, difference }) => [`  ${verdict}`, showEstimate(difference)]),
@@ -83,7 +83,7 @@ export function findingLines(findings: readonly Finding[]): string[] {
   return findings.flatMap(({ claim }, i) => [claim, found[i] ?? ""]);
 }
 
-/** A sweep's settings where nobody slips, and where one does. */
+/** A sweep's settings without slipping, and with it. */
 export function sweepParts(
   sweep: readonly VariantResult[],
 ): { readonly name: string; readonly part: readonly VariantResult[] }[] {
@@ -93,7 +93,10 @@ export function sweepParts(
   }));
 }
 
-/** How often each claim of the ordering holds over a sweep: `[claim, holds, undecided, does not]`. */
+/**
+ * The number of settings of a sweep in which each claim of the ordering holds: `[claim, holds,
+ * undecided, does not]`.
+ */
 export function sweepCounts(
   sweep: readonly VariantResult[],
   claims: readonly { readonly claim: string }[],

@@ -20,7 +20,7 @@ import {
 import { bigram, initBigram, initRecurrent, recurrent } from "./policies.ts";
 import { demonstrations, pairs, rollOut, scoredBy, VOCABULARY } from "./task.ts";
 
-/** How the loss, or for rollouts the reward, went. */
+/** The course of the loss, or for rollouts of the reward. */
 export interface Course {
   readonly objective: string;
   readonly measure: string;
@@ -28,7 +28,7 @@ export interface Course {
   readonly last: number;
 }
 
-/** Trains a policy; the batch may be made anew from it before each step. */
+/** Trains a policy; the batch may be made from the policy before each step. */
 async function train<P, B>(
   policy: Policy<P>,
   params: P,
@@ -85,7 +85,7 @@ export async function fiveObjectives<P>(policy: Policy<P>, start: P): Promise<Co
   }));
 }
 
-/** Both policies. */
+/** Trains both policies. */
 export async function main(): Promise<Readonly<Record<string, readonly Course[]>>> {
   const seed: Tensor = key(0);
   return {

@@ -1,7 +1,7 @@
 /**
- * Combinations that nobody has a name for: `deno run examples/objectives/unnamed.ts`.
+ * Combinations without a name in the literature: `deno run examples/objectives/unnamed.ts`.
  *
- * Each is one expression of parts that were written for something else.
+ * Each is one expression of parts written for other objectives.
  */
 import { adamw, linearWarmup } from "@unitune/autodiff";
 import { compile, key } from "@unitune/core";
@@ -94,7 +94,7 @@ async function train<B>(objective: Objective<B>, batch: B): Promise<Course> {
   return { description: `${modelStates} | ${signal} | ${formula}`, first, last };
 }
 
-/** All of them. */
+/** Trains by every combination. */
 export async function main(): Promise<Readonly<Record<string, Course>>> {
   const rollouts = await rollOut(reference, 8, 1);
   return {
