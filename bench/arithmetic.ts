@@ -1,10 +1,10 @@
-/** How many floating-point operations the arithmetic needs: multiplications and additions. */
+/** Counts of the floating-point operations of the arithmetic: multiplications and additions. */
 import { countParameters } from "@unitune/models";
 import type { Workload } from "./workloads.ts";
 
 /**
- * Forward passes that a step is worth, by objective: a backward pass is two of them, and IFT passes
- * once more, without a gradient, to see what the model would say.
+ * The cost of a step in forward passes, by objective: a backward pass counts as two, and IFT has
+ * one more, without a gradient, for the model's own tokens.
  */
 const passes = { sft: 3, ift: 4 } as const;
 
@@ -14,10 +14,10 @@ export type ObjectiveName = keyof typeof passes;
 /**
  * Operations of a training step: for each token of the batch and each pass, `2 (N - C D) + 2 L D T`.
  *
- * Each parameter is multiplied and added once, but for the position embedding (C positions, D wide),
- * which is only added. Attention multiplies queries by keys and weights by values, `4 L D T` for
- * L layers and T positions, half of which a causal mask hides. With three passes this is the usual
- * `6 N + 12 L H Q T` (Chowdhery et al., arXiv 2204.02311, appendix B), its second term halved.
+ * Each parameter is multiplied and added once, except the position embedding (C positions, D wide),
+ * which is only added. Attention multiplies queries by keys and weights by values, `4 L D T` for L
+ * layers and T positions, half of which a causal mask hides. With three passes this is the usual `6
+ * N + 12 L H Q T` (Chowdhery et al., arXiv 2204.02311, appendix B), its second term halved.
  */
 export function stepOperations(workload: Workload, objective: ObjectiveName): number {
   const { config, batch } = workload;
@@ -33,7 +33,7 @@ const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a *
 const byKind: Readonly<Record<string, (...sizes: readonly (readonly number[])[]) => number>> = {
   // [..., rows, depth] x [..., depth, columns]
   matmul: (a = [], b = []) => 2 * product(a) * (b.at(-1) ?? NaN),
-  // [B, T, H, D]: two products with T x T weights, of which the mask hides half; five backward.
+  // [B, T, H, D]: two products with T x T weights, half of them hidden by the mask; five backward.
   attention: (sizes = []) => 2 * product(sizes) * (sizes[1] ?? NaN),
   attentionGradient: (sizes = []) => 5 * product(sizes) * (sizes[1] ?? NaN),
 };

@@ -1,11 +1,11 @@
-/** Whether the memory of a running training stays what it is. */
+/** The memory of a running training, which should not grow. */
 import type { Device } from "@unitune/core";
 import { startTraining } from "./training.ts";
 import type { Workload } from "./workloads.ts";
 
-/** A device that may know how much memory it has. */
+/** A device that may report its memory. */
 export interface MeasurableDevice extends Device {
-  /** Bytes that it has taken from the machine, and of these the ones that are free for reuse. */
+  /** Bytes that it has taken from the machine, and the bytes among them that are free for reuse. */
   statistics?(): { readonly bytes: number; readonly keptBytes: number };
 }
 
@@ -13,13 +13,13 @@ export interface MeasurableDevice extends Device {
 export interface MemorySample {
   /** Steps done. */
   readonly step: number;
-  /** Memory of the process that is in the machine's. */
+  /** The resident memory of the process. */
   readonly residentBytes: number;
-  /** What the device's tensors and programs take, where it knows. */
+  /** The memory of the device's tensors and programs, if it reports it. */
   readonly deviceBytes?: number;
 }
 
-/** What the process and the device take now. */
+/** The memory of the process and of the device now. */
 function sample(step: number, device: MeasurableDevice): MemorySample {
   const { rss } = Deno.memoryUsage();
   const known = device.statistics?.();
@@ -34,13 +34,13 @@ function sample(step: number, device: MeasurableDevice): MemorySample {
 const SAMPLES = 11;
 
 /**
- * Trains by SFT for a number of steps and looks at the memory now and then.
+ * Trains by SFT for a number of steps and samples the memory on the way.
  *
  * @param workload The model and its batches.
- * @param device Where to compute.
- * @param steps Steps in all.
- * @param progress Told the number of steps done.
- * @returns Samples, the first after one step, when all that a step needs is there.
+ * @param device The device to compute on.
+ * @param steps The number of steps.
+ * @param progress Called with the number of steps done.
+ * @returns Samples, the first after one step, which has allocated everything that a step needs.
  */
 export async function measureEndurance(
   workload: Workload,

@@ -4,7 +4,7 @@ import { createGenerator, gpt } from "@unitune/models";
 import { interleaved, type Measuring, type Spread } from "./measure.ts";
 import { randomTokens, type Workload } from "./workloads.ts";
 
-/** What is measured of generation for some prompts at once. */
+/** The measurements of generation for some prompts at once. */
 export interface GenerationReport {
   /** Prompts that are completed at once. */
   readonly batch: number;
@@ -29,8 +29,8 @@ const PROMPT_TOKENS = 8;
  * completion is as long as the context allows.
  *
  * @param workload The model.
- * @param device Where to compute.
- * @param measuring How often each batch is timed.
+ * @param device The device to compute on.
+ * @param measuring The number of times that each batch is timed.
  * @returns A report for each number of prompts.
  */
 export async function measureGeneration(

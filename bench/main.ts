@@ -89,7 +89,7 @@ const flags = {
   },
 } as const satisfies FlagTable;
 
-/** What is measured by a program of its own, with the permissions that it needs and others don't. */
+/** Measurements by programs of their own, with permissions that only they need. */
 const programs: readonly {
   readonly flag: string;
   readonly file: string;
@@ -115,7 +115,7 @@ async function runProgram(file: string, permissions: string[], args: string[]): 
   return code;
 }
 
-/** What is asked for beside the usual. */
+/** Measurements requested beside the usual ones. */
 interface Extras {
   readonly withProfile: boolean;
   readonly memorySteps: number | undefined;
@@ -169,7 +169,7 @@ async function endure(
   );
 }
 
-/** A device that may tell what it computes on. */
+/** A device that may report its adapter and features. */
 type TellingDevice = NamedDevice & {
   readonly description?: string;
   readonly features?: readonly string[];

@@ -1,9 +1,9 @@
-/** Timing: what is done with a clock, and nothing that knows what is timed. */
+/** Timing by a clock, whatever is timed. */
 
 /** Milliseconds since some moment. */
 export type Clock = () => number;
 
-/** The middle of some measurements, and how far they spread. */
+/** The median of some measurements, and their quartiles. */
 export interface Spread {
   /** Half of the measurements are below, half above. */
   readonly median: number;
@@ -14,10 +14,10 @@ export interface Spread {
 }
 
 /**
- * The value below which a part `q` of the measurements lies, in a straight line between the two
- * nearest ones.
+ * The value below which a fraction `q` of the measurements lies, interpolated linearly between the
+ * two nearest ones.
  *
- * @throws {RangeError} If there are none.
+ * @throws {RangeError} If there are no measurements.
  */
 export function quantile(measurements: readonly number[], q: number): number {
   const sorted = measurements.toSorted((a, b) => a - b);
@@ -38,20 +38,20 @@ export function spreadOf(measurements: readonly number[]): Spread {
   };
 }
 
-/** Something that takes time. It is over when its promise is kept. */
+/** Something to time. It is over when its promise resolves. */
 export interface Timed {
   /** Does it once. */
   run(): Promise<void>;
 }
 
-/** How long something takes, once. */
+/** Times one run. */
 export async function timeOf(subject: Timed, now: Clock): Promise<number> {
   const start = now();
   await subject.run();
   return now() - start;
 }
 
-/** How long something is run before it is timed: so often and for so long, whichever ends later. */
+/** The runs before timing: at least a number of runs and a time, whichever ends later. */
 export interface WarmUp {
   /** Runs at least. */
   readonly runs: number;
@@ -60,30 +60,30 @@ export interface WarmUp {
 }
 
 /**
- * Runs something until it is warm.
+ * Runs a subject until it is warm.
  *
- * What an engine compiles better after a while, it does for a function that has run for long enough,
- * so that a warm-up is a matter of time: what has not become faster by its end takes too small a part
- * of the whole to matter. A few runs do not tell the speed of small steps.
+ * An engine optimises a function after it has run for long enough, so a warm-up is a matter of
+ * time: a function that is not optimised by its end takes too small a part of the whole to matter.
+ * A few runs do not show the speed of small steps.
  */
 export async function warm(subject: Timed, { runs, milliseconds }: WarmUp, now: Clock) {
   let total = 0;
   for (let run = 0; run < runs || total < milliseconds; run++) total += await timeOf(subject, now);
 }
 
-/** How often things are measured, and by which clock. */
+/** The rounds of a measurement, and its clock. */
 export interface Measuring {
-  /** What comes first, for each of them. */
+  /** The warm-up of each subject. */
   readonly warmUp: WarmUp;
   /** Rounds that are counted. */
   readonly rounds: number;
   /** The clock. */
   readonly now: Clock;
-  /** Told how much of the work is done: things that are warm, and rounds. */
+  /** Called with the progress: warm subjects and finished rounds, of all. */
   readonly progress?: (done: number, all: number) => void;
 }
 
-/** How things are measured that are warmed up for some seconds, by the clock. */
+/** A measurement with a warm-up of some seconds, by the real clock. */
 export function measuringFor(
   { warmUp, rounds }: { readonly warmUp: number; readonly rounds: number },
 ): Measuring {
@@ -94,20 +94,20 @@ export function measuringFor(
   };
 }
 
-/** How long something takes. */
+/** The times of a subject. */
 export interface Measured<S> {
-  /** What was timed. */
+  /** The subject. */
   readonly subject: S;
-  /** The middle of its times, in milliseconds. */
+  /** Median and quartiles of its times, in milliseconds. */
   readonly time: Spread;
   /** Its time in each round, in milliseconds. */
   readonly times: readonly number[];
 }
 
 /**
- * How long things take, in one sitting: all are warmed up, then in every round each is done once, in
- * turns from the first to the last and from the last to the first. So whatever slows the machine for
- * a while, and whatever one leaves behind in its caches for the next, falls on all of them alike, and
+ * Times several subjects in one sitting: all are warmed up, then every round runs each of them
+ * once, alternately from the first to the last and from the last to the first. So slow phases of
+ * the machine, and the caches that one subject leaves to the next, affect all of them alike, and
  * their medians can be divided.
  */
 export async function interleaved<S extends Timed>(
@@ -134,7 +134,7 @@ export async function interleaved<S extends Timed>(
  * The exponent of the power that fits best: the slope of a line through points whose coordinates are
  * logarithms, by least squares.
  *
- * @throws {RangeError} If the points have fewer than two different places.
+ * @throws {RangeError} If the points have fewer than two different x.
  */
 export function exponentOf(points: readonly { readonly x: number; readonly y: number }[]): number {
   const logs = points.map(({ x, y }) => ({ x: Math.log(x), y: Math.log(y) }));

@@ -3,7 +3,7 @@ import { type Device, graphOf, matmul, tensor } from "@unitune/core";
 import { gigaflops } from "./arithmetic.ts";
 import { interleaved, type Measuring, type Spread } from "./measure.ts";
 
-/** What is measured of a product. */
+/** The measurements of a product. */
 export interface ProductReport {
   /** Rows and columns of both matrices. */
   readonly size: number;

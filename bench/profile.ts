@@ -7,7 +7,7 @@ import { type Measuring, quantile, type Timed, warm } from "./measure.ts";
 export interface KernelShare {
   /** Their kind and sizes, or their kind. */
   readonly kernel: string;
-  /** How many of a run are such kernels. */
+  /** The number of such kernels in a run. */
   readonly count: number;
   /** Milliseconds of all of them together: the median of several profiles. */
   readonly milliseconds: number;
@@ -27,7 +27,7 @@ export interface Profile {
   readonly kinds: readonly KernelShare[];
 }
 
-/** A profile from what a device told of several runs of one program. */
+/** A profile from a device's times of several runs of one program. */
 export function summarizeProfiles(runs: readonly (readonly KernelTime[])[]): Profile {
   const byKernel = Map.groupBy(runs.flat(), ({ kernel }) => kernel);
   const medians = [...byKernel].map(([kernel, times]) => ({
@@ -81,10 +81,10 @@ async function profileOnce(
  * Where the time of a program goes.
  *
  * @param subject Runs a compiled function once, and calls it before it first waits for anything.
- * @param device Where it runs.
- * @param measuring How often. A program that is timed may be another one than the program itself, so
- * that it is warmed up as well.
- * @returns The profile; undefined where the device cannot tell kernels apart.
+ * @param device The device that it runs on.
+ * @param measuring The number of runs. A timed program may be another one than the program itself,
+ * so it is warmed up as well.
+ * @returns The profile; undefined if the device cannot time kernels one by one.
  */
 export async function measureProfile(
   subject: Timed,

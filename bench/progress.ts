@@ -1,11 +1,11 @@
-/** How far a measurement is, on a terminal. */
+/** The progress of a measurement, on a terminal. */
 import { progressReporter, standardProgress } from "@unitune/cli";
 
 /**
  * Does something that tells how much of it is done, and shows that on a terminal; elsewhere nothing,
  * since what is measured is printed when it is.
  *
- * @param what What is measured.
+ * @param what The name of the measurement.
  * @param measure Does it; told where to tell how much is done, and of how much.
  */
 export async function withProgress<T>(

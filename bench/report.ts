@@ -1,4 +1,4 @@
-/** What a benchmark has measured, and how it is shown. */
+/** The measurements of a benchmark, and their tables. */
 import type { GptConfig } from "@unitune/models";
 import { alignTable } from "../cli/terminal/layout.ts";
 import type { MemorySample } from "./endurance.ts";
@@ -8,7 +8,7 @@ import type { ProductReport } from "./products.ts";
 import type { KernelShare } from "./profile.ts";
 import type { TrainingReport } from "./training.ts";
 
-/** What is measured of a workload. */
+/** The measurements of a workload. */
 export interface WorkloadReport {
   /** Its preset. */
   readonly preset: string;
@@ -22,21 +22,21 @@ export interface WorkloadReport {
   readonly training: readonly TrainingReport[];
   /** Generation, by number of prompts. */
   readonly generation: readonly GenerationReport[];
-  /** The memory of a training that runs on, if that was asked for. */
+  /** The memory of a long training, if it was requested. */
   readonly endurance?: readonly MemorySample[];
   /** The most memory that the process ever had by the end of this workload, in bytes. */
   readonly peakMemoryBytes: number;
 }
 
-/** What a benchmark has measured, and where. */
+/** The measurements of a benchmark, and the machine. */
 export interface Report {
   /** The version of Deno. */
   readonly deno: string;
   /** The backend. */
   readonly device: string;
-  /** What a graphics device says that it is. */
+  /** The name that a graphics device gives itself. */
   readonly adapter?: string;
-  /** What it was found to do beyond what WebGPU promises. */
+  /** The features that it was found to have beyond those that WebGPU promises. */
   readonly features?: readonly string[];
   /** Logical processors of the machine. */
   readonly processors: number;
@@ -171,7 +171,7 @@ function enduranceTable({ preset, endurance }: WorkloadReport): string[] {
   return ["", ...alignTable([[`${preset} sft, steps`, "process", "device"], ...rows])];
 }
 
-/** A report for a person: tables under a line that says where it was measured. */
+/** A report as text: tables under a line on the machine. */
 export function reportLines(report: Report): string[] {
   const { deno, device, adapter, features, processors, workloads, product } = report;
   return [

@@ -8,30 +8,30 @@ import { interleaved, type Measuring, type Spread, type Timed, timeOf } from "./
 import { measureProfile, type Profile } from "./profile.ts";
 import { trainingBatches, type Workload } from "./workloads.ts";
 
-/** What is measured of an objective. */
+/** The measurements of an objective. */
 export interface TrainingReport {
   /** The objective. */
   readonly objective: ObjectiveName;
   /** Milliseconds of a step, from the call until its loss is known. */
   readonly milliseconds: Spread;
-  /** The median divided by that of SFT, which was measured in turns with it. */
+  /** The median divided by SFT's, which was measured in turns with it. */
   readonly timesSft: number;
   /** Tokens a second at the median. */
   readonly tokensPerSecond: number;
-  /** Operations a nanosecond at the median, of those that {@linkcode stepOperations} counts. */
+  /** Operations a nanosecond at the median, by the count of {@linkcode stepOperations}. */
   readonly gigaflops: number;
   /**
-   * Milliseconds that the first step took longer than the median: tracing and compiling. Whichever
-   * objective is first warms the compiler itself up as well.
+   * Milliseconds by which the first step took longer than the median: tracing and compiling. The
+   * objective that comes first warms the compiler itself up as well.
    */
   readonly compileMilliseconds: number;
-  /** What is known of the step's program. */
+  /** The statistics of the step's program. */
   readonly program: ProgramStatistics;
-  /** Where the time goes, if that was asked for and the device can tell. */
+  /** The profile of a step, if it was requested and the device can time kernels. */
   readonly profile?: Profile;
 }
 
-/** The objectives with their defaults; the first is what the others are compared with. */
+/** The objectives with their defaults; the others are compared with the first. */
 const objectives = { sft: sft(), ift: ift() } satisfies Readonly<Record<ObjectiveName, unknown>>;
 
 const objectiveNames = ["sft", "ift"] as const satisfies readonly ObjectiveName[];
@@ -41,9 +41,9 @@ const BATCHES = 8;
 
 /** A training under way; each run is a step. */
 export interface TimedTraining extends Timed, Disposable {
-  /** What it trains by. */
+  /** The objective that it trains by. */
   readonly objective: ObjectiveName;
-  /** Of the step's program, which must be one. */
+  /** The statistics of the step's only program. */
   statistics(): ProgramStatistics;
 }
 
@@ -88,9 +88,9 @@ export function startTraining(
  * Measures a training step by each objective, in turns.
  *
  * @param workload The model and its batches.
- * @param device Where to compute.
- * @param measuring How many steps of each, and the clock.
- * @param options Whether to tell the kernels apart, which is done after the steps are timed.
+ * @param device The device to compute on.
+ * @param measuring The number of steps of each, and the clock.
+ * @param options Whether to profile the kernels, after the steps are timed.
  * @returns A report for each objective, SFT first.
  */
 export async function measureTraining(

@@ -1,4 +1,4 @@
-/** What is measured: models, and batches to train them on. */
+/** The workloads: models, and batches to train them on. */
 import { integerFrom, randomStream } from "@unitune/training";
 import { tensor } from "@unitune/core";
 import { type GptConfig, gptPresets } from "@unitune/models";

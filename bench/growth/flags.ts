@@ -1,4 +1,4 @@
-/** What `deno task bench --growth` can be told. */
+/** The flags of `deno task bench --growth`. */
 import { type FlagTable, parseFlags, wantsHelp } from "@unitune/cli";
 
 /** The flags. */
@@ -13,7 +13,10 @@ export const growthFlags = {
   out: { kind: "string", default: "docs", placeholder: "FOLDER", help: "Where to write." },
 } as const satisfies FlagTable;
 
-/** The permissions for the folder that the flags name; one that is written is synced, which reads. */
+/**
+ * The permissions for the folder that the flags name; writing syncs the folder, which needs to read
+ * it.
+ */
 export function permissionsOfGrowth(args: readonly string[]): string[] {
   const { out } = wantsHelp(args)
     ? { out: growthFlags.out.default }

@@ -34,7 +34,7 @@ async function main(): Promise<void> {
   const measuring = measuringFor({ warmUp: values.warmUp, rounds: values.steps });
   const [plot, text] = [`${values.out}/${PLOT}`, `${values.out}/${DOCUMENT}`];
   const instead = "choose another --out";
-  // Now, rather than when all is measured.
+  // Checked now, rather than after measuring.
   try {
     await Deno.mkdir(values.out, { recursive: true });
   } catch (error) {

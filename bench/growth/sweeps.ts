@@ -1,4 +1,4 @@
-/** How the cost of a step grows when one size of a model or of its batches does. */
+/** The growth of a step's cost with one size of a model or of its batches. */
 import type { Device } from "@unitune/core";
 import { stepOperations } from "../arithmetic.ts";
 import { exponentOf, interleaved, type Measuring, type Spread } from "../measure.ts";
@@ -14,7 +14,7 @@ export const base: Workload = {
   batch: 8,
 };
 
-/** A size that grows while the others stay, and what it is given. */
+/** A size that grows while the others stay, and its values. */
 export interface Sweep {
   /** Its name. */
   readonly size: string;
@@ -57,7 +57,7 @@ export interface GrowthPoint {
   readonly milliseconds: Spread;
 }
 
-/** How cost grows with a size. */
+/** The growth of cost with a size. */
 export interface Growth {
   /** Its name. */
   readonly size: string;
@@ -84,9 +84,9 @@ export function growthOf(size: string, points: readonly GrowthPoint[]): Growth {
 /**
  * Measures a step by SFT of every workload of every sweep, all of them in turns.
  *
- * @param device Where to compute.
+ * @param device The device to compute on.
  * @param all The sweeps.
- * @param measuring How many steps of each.
+ * @param measuring The number of steps of each.
  * @returns The costs by sweep.
  */
 export async function measureGrowth(

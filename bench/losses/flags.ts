@@ -1,9 +1,9 @@
-/** What `deno task bench --losses` can be told. */
+/** The flags of `deno task bench --losses`. */
 import { type FlagTable, parseFlags, wantsHelp } from "@unitune/cli";
 import { type Workload, workloads } from "../workloads.ts";
 
 /**
- * The models: those that are measured, and GPT-2 of 124 million parameters at a short context, whose
+ * The models: the benchmark's, and GPT-2 with 124 million parameters at a short context, whose
  * training state takes more than 2 GiB.
  */
 export const lossWorkloads: Readonly<Record<string, Workload>> = {

@@ -1,14 +1,14 @@
-/** Files that another program is to read. */
+/** Files for another program. */
 import { fileError, isThere, readBytes, writeFileAtomically } from "@unitune/cli";
 import { UserError } from "@unitune/training";
 
 /**
- * Writes files for another program. One that is there already stays, where it is the same as an
- * earlier call has written it; anything else there is refused.
+ * Writes files for another program. A file with the same content may exist already, from an earlier
+ * call; any other existing file is refused.
  *
- * @param folder Where; it is made where it is missing.
+ * @param folder The folder, made if it is missing.
  * @param files The files by name.
- * @throws {UserError} Where something else is there, before anything is written, or one cannot be
+ * @throws {UserError} If another file exists, before anything is written, or a file cannot be
  * written.
  */
 export async function handFiles(

@@ -17,7 +17,7 @@ same weights, which the two share as a checkpoint. They agree to about 1e-5.
   deno task bench --losses --python .venv/bin/python
   deno task bench --losses --python .venv/bin/python --preset gpt2-small`;
 
-/** What PyTorch found. */
+/** PyTorch's results. */
 interface PeerLosses {
   readonly version: string;
   readonly parameters: number;
@@ -32,7 +32,7 @@ function isPeerLosses(value: unknown): value is PeerLosses {
     value.losses.every((loss) => typeof loss === "number");
 }
 
-/** What PyTorch is missing, if that is what it says. */
+/** The name of a missing Python module, if the process reports one. */
 function missingIn(value: unknown): string | undefined {
   return typeof value === "object" && value !== null && "missing" in value
     ? String(value.missing)
@@ -78,7 +78,7 @@ async function main(): Promise<void> {
     ...await encodeCheckpoint(config, params),
     ["batch.safetensors", encodeSafetensors(new Map([["ids", toRawTensor(ids)]]))] as const,
   ]);
-  // Another model's files are others.
+  // Each model has files of its own.
   const folder = `${out}/${preset}`;
   await handFiles(folder, files);
   files.clear();

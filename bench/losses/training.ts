@@ -4,7 +4,7 @@ import { adamw, chain, clipByGlobalNorm } from "@unitune/autodiff";
 import { gpt, type GptConfig, type GptParameters } from "@unitune/models";
 import { type Demonstrations, initTrainingState, sft, trainingStep } from "@unitune/objectives";
 
-/** How it is trained: AdamW with its decay on matrices, after clipping by the norm of all. */
+/** The training: AdamW with weight decay on matrices, after clipping by the global norm. */
 export const recipe = {
   rate: 3e-4,
   beta1: 0.9,
@@ -20,14 +20,14 @@ export function newParameters(config: GptConfig, device: Device): GptParameters 
 }
 
 /**
- * The losses before each of some steps of SFT on one batch. The parameters are given up.
+ * The losses before each of some steps of SFT on one batch. The parameters are consumed.
  *
  * @param config The sizes.
  * @param params The parameters to begin with.
  * @param batch The batch.
- * @param device Where to compute.
- * @param steps How many steps.
- * @returns The loss that each step began with.
+ * @param device The device to compute on.
+ * @param steps The number of steps.
+ * @returns The loss before each step.
  */
 export async function lossesOf(
   config: GptConfig,

@@ -1,4 +1,4 @@
-/** What `deno task bench --peers` can be told. */
+/** The flags of `deno task bench --peers`. */
 import { type FlagTable, parseFlags, wantsHelp } from "@unitune/cli";
 import { presetFlag } from "../workloads.ts";
 
@@ -65,7 +65,7 @@ export function permissionsOfPeers(args: readonly string[]): string[] {
     : parseFlags(peersFlags, args).values;
   return [
     `--allow-run=${python},${Deno.execPath()}`,
-    // Where the folder of the other checkout is, by a path that does not depend on where one stands.
+    // The folder of the other checkout, by a path that does not depend on the working directory.
     ...(checkout === undefined ? [] : [`--allow-read=${checkout}`]),
   ];
 }

@@ -1,16 +1,17 @@
 /**
- * GPT-2's training step in jax-js, as bench/training.ts has it: a peer to measure beside it.
+ * GPT-2's training step in jax-js, the same as in bench/training.ts: a peer to measure beside it.
  *
  *   deno run --no-config --allow-read=FOLDER jaxjs_gpt.ts FOLDER \
  *     '{"layers": 4, "heads": 4, "width": 128, "context": 64, "vocabulary": 65, "batch": 12}'
  *
- * FOLDER is where npm installed `@jax-js/jax`. Prints a line of JSON once it is ready; then, for each
- * line with a number on standard input, does so many steps and prints the loss of the last.
+ * FOLDER is where npm installed `@jax-js/jax`. Prints a line of JSON once it is ready; then, for
+ * each line with a number on standard input, takes that number of steps and prints the loss of the
+ * last.
  */
 import { pathToFileURL } from "node:url";
 import { linesOf } from "./peer.ts";
 
-/** What is used of jax-js's arrays. Every operation consumes its operands; `ref` keeps one. */
+/** The used part of jax-js's arrays. Every operation consumes its operands; `ref` keeps one. */
 interface Value {
   readonly ref: Value;
   readonly shape: number[];
@@ -27,7 +28,7 @@ interface Value {
 /** A tree of arrays. */
 type Tree = Value | { readonly [name: string]: Tree } | readonly Tree[];
 
-/** What is used of jax-js. */
+/** The used part of jax-js. */
 interface Jax {
   init(): Promise<readonly string[]>;
   defaultDevice(name: string): unknown;

@@ -33,22 +33,22 @@ started anew, in the other order, since which comes first counts, too. Ratios ar
 medians; the interval is Student's, of 95 %, of the ratios of sittings, each the mean of those within \
 its rounds.`;
 
-/** Where ours and jax-js compute. */
+/** The device that Unitune and jax-js compute on. */
 type DeviceName = FlagValues<typeof peersFlags>["device"];
 
-/** What ours is called. */
+/** Unitune's name in reports. */
 const OURS = "unitune";
 
-/** What is measured of a workload. */
+/** The measurements of a workload. */
 interface ComparisonReport {
   readonly preset: string;
   readonly parameters: number;
   readonly turns: readonly (ReturnType<typeof together> & {
     readonly version: string;
     readonly gigaflops: number;
-    /** How many times as long as ours a step takes. */
+    /** The time of a step as a multiple of Unitune's. */
     readonly timesOurs: number;
-    /** How many times as long ours takes, sitting by sitting. */
+    /** The ratio to Unitune's time, sitting by sitting. */
     readonly paired: Estimate;
   })[];
   readonly missing: readonly Missing[];
@@ -113,7 +113,7 @@ function peersOf(
   ];
 }
 
-/** What is measured in a sitting. */
+/** The measurements of a sitting. */
 interface Sitting {
   readonly turns: readonly TurnReport[];
   readonly missing: readonly Missing[];
@@ -186,7 +186,7 @@ async function compare(
   };
 }
 
-/** A comparison for a person. */
+/** A comparison as text. */
 export function comparisonLines(report: ComparisonReport): string[] {
   const { preset, parameters, turns, missing } = report;
   const own = turns.find((turn) => turn.name === OURS)?.milliseconds.median ?? NaN;

@@ -1,9 +1,9 @@
-/** A peer: another library's training in a process of its own, which takes steps when it is told to. */
+/** A peer: another library's training in a process of its own, which takes steps on request. */
 import type { Workload } from "../workloads.ts";
 
-/** How a peer is started. */
+/** The command that starts a peer. */
 export interface PeerCommand {
-  /** What it is called in reports. */
+  /** Its name in reports. */
   readonly name: string;
   /** The program. */
   readonly program: string;
@@ -13,7 +13,7 @@ export interface PeerCommand {
 
 /** A peer that is ready. */
 export interface Peer extends AsyncDisposable {
-  /** What it is called in reports. */
+  /** Its name in reports. */
   readonly name: string;
   /** The library and its version. */
   readonly version: string;
@@ -23,15 +23,15 @@ export interface Peer extends AsyncDisposable {
   run(steps: number): Promise<number>;
 }
 
-/** A peer that is not there, and why. */
+/** A missing peer, and the reason. */
 export interface Missing {
-  /** What it is called in reports. */
+  /** Its name in reports. */
   readonly name: string;
-  /** Why it cannot be measured. */
+  /** The reason why it cannot be measured. */
   readonly missing: string;
 }
 
-/** The sizes of a workload, as a peer is told them. */
+/** The sizes of a workload, as they are passed to a peer. */
 export function sizesOf({ config, batch }: Workload): Record<string, number> {
   const { layers, heads, width, context, vocabulary } = config;
   return { layers, heads, width, context, vocabulary, batch };
@@ -49,12 +49,12 @@ export async function* linesOf(
   }
 }
 
-/** The last line that says anything. */
+/** The last line that is not empty. */
 function lastLine(text: string): string {
   return text.trim().split("\n").at(-1) ?? "";
 }
 
-/** A property of parsed JSON, where it is of a kind. */
+/** A property of parsed JSON; undefined if the value has none. */
 function property(value: unknown, name: string): unknown {
   return typeof value === "object" && value !== null
     ? Object.entries(value).find(([key]) => key === name)?.[1]
@@ -86,7 +86,7 @@ export async function startPeer({ name, program, args }: PeerCommand): Promise<P
   const lines = linesOf(child.stdout);
   const input = child.stdin.getWriter();
   const end = async () => {
-    // It may be gone already.
+    // The peer may have ended already.
     await input.close().catch(() => {});
     await child.status;
   };

@@ -2,17 +2,17 @@
 import { type Estimate, estimateOf } from "@unitune/cli";
 import { interleaved, type Measuring, type Spread, spreadOf, timeOf, warm } from "../measure.ts";
 
-/** A training that takes steps when it is told to. */
+/** A training that takes steps on request. */
 export interface Steppable {
-  /** What it is called. */
+  /** Its name. */
   readonly name: string;
   /** Takes a number of steps. */
   run(steps: number): Promise<unknown>;
 }
 
-/** What is measured of a training. */
+/** The measurements of a training. */
 export interface TurnReport {
-  /** What it is called. */
+  /** Its name. */
   readonly name: string;
   /** Milliseconds of a step. */
   readonly milliseconds: Spread;
@@ -23,12 +23,12 @@ export interface TurnReport {
 }
 
 /**
- * How long a step of each takes, in turns of several steps, so that a turn is long enough for
- * processor and caches to be its own.
+ * Measures the time of a step of each training, in turns of several steps: long enough for a
+ * training to have processor and caches to itself.
  *
- * @param trainings What is measured.
- * @param measuring Rounds, and what comes before them.
- * @param turnMilliseconds How long a turn is: as many steps as fit, at least one.
+ * @param trainings The trainings.
+ * @param measuring The rounds, and the warm-up before them.
+ * @param turnMilliseconds The length of a turn, which takes as many steps as fit, at least one.
  */
 export async function measureTurns(
   trainings: readonly Steppable[],
@@ -53,13 +53,16 @@ export async function measureTurns(
   }));
 }
 
-/** What is measured of a training in several sittings, as one. */
+/** The measurements of a training from several sittings, as one. */
 export function together(sittings: readonly TurnReport[]): Omit<TurnReport, "stepsPerTurn"> {
   const rounds = sittings.flatMap((sitting) => sitting.rounds);
   return { name: sittings[0]?.name ?? "", rounds, milliseconds: spreadOf(rounds) };
 }
 
-/** The logarithm of the ratio of two trainings in a sitting: the mean of those within each round. */
+/**
+ * The logarithm of the ratio of two trainings in a sitting: the mean of the logarithms within each
+ * round.
+ */
 function sittingRatio(one: TurnReport, other: TurnReport | undefined): number {
   if (one.rounds.length !== other?.rounds.length) {
     throw new RangeError(
@@ -72,12 +75,12 @@ function sittingRatio(one: TurnReport, other: TurnReport | undefined): number {
 }
 
 /**
- * How many times as long one training takes as another: the geometric mean over sittings of the
- * geometric mean of the ratios within each round, whose two turns follow one another, with Student's
- * 95 % interval of the logarithms of sittings. A sitting alone says little: where a process has its
- * code and its memory is drawn once when it starts, and counts for as much as 2 %.
+ * The ratio of the times of two trainings: the geometric mean over sittings of the geometric mean
+ * of the ratios within each round, whose two turns follow one another, with Student's 95 % interval
+ * of the logarithms of sittings. A single sitting says little: the placement of a process's code
+ * and memory is drawn once when it starts, and changes its time by up to 2 %.
  *
- * @throws {RangeError} If the two have not had the same sittings, of the same numbers of rounds.
+ * @throws {RangeError} If the two do not have the same sittings with the same numbers of rounds.
  */
 export function pairedRatio(
   one: readonly TurnReport[],

@@ -1,6 +1,6 @@
 /**
- * A training step by SFT of a checkout of this repository, as bench/training.ts there has it: a peer
- * to measure beside others; see `startPeer` for the lines that it prints and reads.
+ * A training step by SFT of a checkout of this repository, by its own bench/training.ts: a peer to
+ * measure beside others; see `startPeer` for the lines that it prints and reads.
  *
  *     deno run --allow-read=FOLDER --config=FOLDER/deno.json unitune_gpt.ts FOLDER PRESET DEVICE
  */
@@ -9,7 +9,7 @@ import { linesOf } from "./peer.ts";
 
 const [folder = "", preset = "", device = ""] = Deno.args;
 
-/** A module of the checkout, which is expected to have what this one has. */
+/** A module of the checkout, which must have the exports that this one has. */
 const moduleOf = (path: string) => import(pathToFileURL(`${folder}/${path}`).href);
 
 const { openDevice }: typeof import("@unitune/cli") = await moduleOf("cli/mod.ts");
