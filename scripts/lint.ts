@@ -18,7 +18,7 @@ function restName(node: Node): string | undefined {
     : undefined;
 }
 
-/** Whether an array has as many elements as the source shows. */
+/** Whether the source shows every element of an array. */
 function isWrittenOut(node: Node): boolean {
   switch (node.type) {
     case "ArrayExpression":
@@ -40,9 +40,9 @@ const hint = "Use a loop or reduce";
  * about a hundred thousand of them: `Math.max(...rows)` passes every test, and fails with a large
  * file. So does `f.apply(object, rows)`.
  *
- * Allowed are a list that is written out, and a function's own rest parameter, whose length the
- * caller has written. A list that is short for another reason (the sizes of a shape) takes
- * `// deno-lint-ignore unitune/no-spread-of-data -- REASON`. Tests may spread what they make up.
+ * The rule allows a list that is written out, and a function's own rest parameter, whose length its
+ * callers have written. A list that is short for another reason (the sizes of a shape) takes `//
+ * deno-lint-ignore unitune/no-spread-of-data -- REASON`. Tests may spread their own data.
  */
 const noSpreadOfData: Deno.lint.Rule = {
   create(context) {
@@ -78,5 +78,5 @@ const plugin: Deno.lint.Plugin = {
   rules: { "no-spread-of-data": noSpreadOfData },
 };
 
-// What `deno lint` loads.
+// The export that `deno lint` loads.
 export default plugin;

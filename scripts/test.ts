@@ -1,7 +1,7 @@
 /**
- * Runs every test and every documented example, and ends with `N passed, N failed`. Those of
- * `tests/slow`, which take minutes or gigabytes, are run by `deno task test:slow` alone.
- * Arguments go to `deno test`: paths replace the whole, options (`--filter=NAME`) add to it.
+ * Runs every test and every documented example, and ends with `N passed, N failed`. Only `deno task
+ * test:slow` runs the tests of `tests/slow`, which take minutes or gigabytes. Arguments go to `deno
+ * test`: paths replace the default ones, options (`--filter=NAME`) are added.
  */
 import { stripVTControlCharacters } from "node:util";
 import { testPermissions } from "./test_permissions.ts";
@@ -49,7 +49,8 @@ const { code } = await child.status;
 
 const summary = [...stripVTControlCharacters(output).matchAll(SUMMARY)].at(-1)?.groups;
 const passed = Number(summary?.passed ?? 0);
-// What keeps a module from loading, such as a type error, is a failure that no summary counts.
+// An error that keeps a module from loading, such as a type error, is a failure that no summary
+// counts.
 const failed = Math.max(Number(summary?.failed ?? 0), code === 0 ? 0 : 1);
 console.log(`${passed} passed, ${failed} failed`);
 Deno.exit(code);

@@ -14,7 +14,7 @@ export interface Copy {
  * Copies a tree.
  *
  * @param root The folder, as a path that ends with a slash.
- * @param to Where the copy goes, as a path that ends with a slash; made if it is not there.
+ * @param to The folder of the copy, as a path that ends with a slash; made if it is missing.
  * @returns The copy.
  */
 export function copyTree(root: string, to: string): Copy {

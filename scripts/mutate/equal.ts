@@ -1,5 +1,5 @@
 /**
- * The table of mutants that are equal to the code. A test sees that each is still about some
+ * The table of mutants that are equal to the code. A test checks that each entry still matches some
  * change: an entry whose code is gone has to go too.
  */
 import type { Explanation } from "./explained.ts";

@@ -1,7 +1,7 @@
 /** Mutants that are no faults, each with its reason. */
 import type { Mutant } from "./mutants.ts";
 
-/** Mutants that do what the code does, told from others by what survives an edit elsewhere. */
+/** A mutant equivalent to the code, identified by parts that survive edits elsewhere. */
 export interface Explanation {
   /** The file, as a path from the root. */
   readonly file: string;
@@ -9,9 +9,9 @@ export interface Explanation {
   readonly inside: string;
   /** The change as a line of code, or several, without indentation. */
   readonly before: string;
-  /** What the mutant has in place of it. */
+  /** The line of the mutant in its place. */
   readonly after: string;
-  /** Why no test can tell the two apart. */
+  /** The reason why no test can tell the two apart. */
   readonly because: string;
 }
 

@@ -3,35 +3,37 @@ import type { Copy } from "./copy.ts";
 import type { Mutant } from "./mutants.ts";
 import type { Outcome, TestUnit } from "./run.ts";
 
-/** What became of a mutant. */
+/** The verdict on a mutant. */
 export type Verdict =
-  /** A test failed, or came to no end. */
+  /** A test failed, or did not end. */
   | { readonly kind: "killed"; readonly by: string; readonly outcome: Outcome }
   /** All tests that run its file passed. */
   | { readonly kind: "survived" };
 
-/** How long tests take. */
+/** The times of tests. */
 export interface Timings {
   /** Seconds that a test took when it passed; undefined before. */
   known(unit: TestUnit): number | undefined;
-  /** Says that a test passed, and how long it took. */
+  /** Records that a test passed, and its time. */
   passed(unit: TestUnit, seconds: number): void;
-  /** Seconds that a test takes without a change; null where it fails, and so can judge nothing. */
+  /**
+   * Seconds that a test takes without a change; null if it fails, so that it cannot judge a mutant.
+   */
   secondsOf(unit: TestUnit): Promise<number | null>;
   /** The tests that failed without any change. */
   failing(): readonly string[];
 }
 
-/** Runs tests in a copy for at most so many seconds. */
+/** Runs tests in a copy for at most `limit` seconds. */
 export type Runner = (unit: TestUnit, copy: Copy, limit: number) => Promise<Outcome>;
 
-/** Seconds that a test has in any case: what a busy machine takes to start a process. */
+/** Seconds that every test has: the time that a busy machine takes to start a process. */
 const GRACE = 20;
 
-/** How many times as long as without the change a test may take. */
+/** The longest time of a test, as a multiple of its time without the change. */
 const SLOWNESS = 5;
 
-/** Seconds that a test has which never passed so far. */
+/** Seconds for a test that has never passed so far. */
 const FIRST = 60;
 
 /** Seconds after which a test without a change counts as failed. */
@@ -40,7 +42,7 @@ const LONGEST = 600;
 const limitFor = (seconds: number) => GRACE + SLOWNESS * seconds;
 
 /**
- * The times of tests, each of which is measured at most once.
+ * The times of tests, each measured at most once.
  *
  * @param run Runs tests.
  * @param copy A copy without a change.
@@ -71,7 +73,7 @@ export function timingsOf(run: Runner, copy: Copy): Timings {
   };
 }
 
-/** What a test says of a change, or undefined where it says nothing. */
+/** The outcome of a test on a change; undefined if the test cannot judge it. */
 async function outcomeOf(
   unit: TestUnit,
   copy: Copy,
@@ -100,7 +102,7 @@ async function outcomeOf(
  * @param tests The tests, in their order.
  * @param copy A copy of the tree, in which the file is changed while they run.
  * @param run Runs tests.
- * @param timings How long they take.
+ * @param timings The times of the tests.
  * @returns The verdict.
  */
 export async function judge(

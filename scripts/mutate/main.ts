@@ -1,6 +1,6 @@
 /**
- * `deno task mutate`: changes the code in one place at a time, in a copy of the tree, and sees that
- * some test notices. Ends with `N mutants, N killed, N survived, N explained`.
+ * `deno task mutate`: changes the code in one place at a time, in a copy of the tree, and checks
+ * that some test notices. Ends with `N mutants, N killed, N survived, N explained`.
  */
 import { fileURLToPath } from "node:url";
 import {
@@ -95,19 +95,19 @@ function candidatesOf(
   throw new UsageError(`--only: there is no mutant ${only} in the files as they are`);
 }
 
-/** A folder for copies, which is gone afterwards. */
+/** A folder for copies, removed afterwards. */
 function temporaryPlace(): Disposable & { readonly path: string } {
   const path = `${Deno.makeTempDirSync({ prefix: "unitune-mutate-" })}/`;
   return { path, [Symbol.dispose]: () => Deno.removeSync(path, { recursive: true }) };
 }
 
-/** What Deno declares to every file. */
+/** The declarations that Deno gives to every file. */
 async function denoTypes(): Promise<string> {
   const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["types"] }).output();
   return new TextDecoder().decode(stdout);
 }
 
-/** Draws mutants until there are enough of those that type-check. */
+/** Draws mutants until enough of them type-check. */
 function* drawn(
   candidates: Iterable<Mutant>,
   count: number,
@@ -125,7 +125,7 @@ function* drawn(
   }
 }
 
-/** What a test that kills a mutant says, as far as it helps. */
+/** The helpful part of the output of a test that kills a mutant. */
 function saidBy(verdict: Judged["verdict"]): string {
   return verdict.kind === "killed"
     ? `${verdict.outcome.output}\n${verdict.outcome.kind}: ${verdict.by}`
@@ -171,7 +171,7 @@ async function main(): Promise<number> {
         progress.update(++done);
       }
     };
-    // All have to be at their end before their copies are removed.
+    // All jobs have to end before their copies are removed.
     const ends = await Promise.allSettled(Array.from({ length: jobs }, work));
     const failed = ends.find((end) => end.status === "rejected");
     if (failed !== undefined && !signal.aborted) throw failed.reason;

@@ -1,4 +1,4 @@
-/** Mutants: a file with one change, and how it is named, shown and told from others. */
+/** Mutants: files with one change, and their names and texts. */
 import { type Mutation, mutationsOf } from "./operators.ts";
 import { ts } from "./typescript.ts";
 
@@ -20,7 +20,7 @@ export interface Mutant {
   readonly text: string;
 }
 
-/** What gives the code in it a name. */
+/** The name that a node gives to the code in it. */
 function nameOf(node: ts.Node): string | undefined {
   const isNamed = ts.isFunctionDeclaration(node) || ts.isMethodDeclaration(node) ||
     ts.isVariableDeclaration(node) || ts.isPropertyAssignment(node) ||
@@ -31,7 +31,7 @@ function nameOf(node: ts.Node): string | undefined {
     : node.name.getText();
 }
 
-/** The names of all that is around a place. */
+/** The names of the functions and constants around a place. */
 function namesAround(source: ts.SourceFile, start: number, end: number): string {
   const names: string[] = [];
   const visit = (node: ts.Node): void => {
@@ -72,7 +72,7 @@ function mutantOf(source: ts.SourceFile, mutation: Mutation): Mutant {
  * All mutants of a file.
  *
  * @param file Its path from the root.
- * @param text What it holds.
+ * @param text Its text.
  * @returns The mutants by their places; not all of them type-check.
  */
 export function mutantsOf(file: string, text: string): Mutant[] {

@@ -5,11 +5,11 @@ import { ts } from "./typescript.ts";
 export interface Mutation {
   /** The kind of change, such as `swap` or `plus-one`. */
   readonly operator: string;
-  /** Where the text that is replaced begins. */
+  /** The beginning of the replaced text. */
   readonly start: number;
-  /** Where it ends. */
+  /** Its end. */
   readonly end: number;
-  /** What takes its place. */
+  /** The text in its place. */
   readonly replacement: string;
 }
 
@@ -20,7 +20,7 @@ interface Change {
   readonly replacement: string;
 }
 
-/** Operators of two operands, and of assignments. The swap keeps how the operands are grouped. */
+/** Operators of two operands, and of assignments. The swap keeps the grouping of the operands. */
 const swaps: Readonly<Record<string, string>> = {
   ...{ "+": "-", "-": "+", "*": "/", "/": "*", "%": "*", "**": "*" },
   ...{ "<": "<=", "<=": "<", ">": ">=", ">=": ">", "===": "!==", "!==": "===" },
@@ -47,7 +47,7 @@ const counterparts: ReadonlyMap<string, string> = new Map(
   pairs.flatMap(([a, b]) => [[a, b], [b, a]] as const),
 );
 
-/** Whether an expression is seen to be a text, without its type. */
+/** Whether the syntax alone shows an expression to be a text. */
 function isText(node: ts.Node): boolean {
   return ts.isStringLiteralLike(node) || ts.isTemplateExpression(node) ||
     ts.isBinaryExpression(node) && (isText(node.left) || isText(node.right));
@@ -151,7 +151,7 @@ function branch(node: ts.Node): Change[] {
   ];
 }
 
-/** Whether a statement is all that an `if` does, which `without-if` takes away. */
+/** Whether a statement is the whole branch of an `if`, which `without-if` removes. */
 function isWholeBranch({ parent }: ts.Node): boolean {
   const isAlone = ts.isBlock(parent) && parent.statements.length === 1;
   const around = isAlone ? parent.parent : parent;
@@ -168,7 +168,7 @@ function statement(node: ts.Node): Change[] {
 
 const operators = [binary, unary, constant, counterpart, negated, branch, statement];
 
-/** What is only read by people or by the type checker: the texts of errors, types, and imports. */
+/** Code that only people or the type checker read: the texts of errors, types, and imports. */
 function isLeftAlone(node: ts.Node): boolean {
   return ts.isThrowStatement(node) || ts.isTypeNode(node) || ts.isInterfaceDeclaration(node) ||
     ts.isTypeAliasDeclaration(node) || ts.isImportDeclaration(node) || ts.isExportDeclaration(node);

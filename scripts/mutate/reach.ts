@@ -1,23 +1,23 @@
-/** Which files a file runs, directly or through others. */
+/** The files that a file runs, directly or through others. */
 import type { Repository } from "./repository.ts";
 import { ts } from "./typescript.ts";
 
-/** How many imports lie between a file and each that it runs; 0 for itself. */
+/** The number of imports between a file and each file that it runs; 0 for itself. */
 export type Distances = ReadonlyMap<string, number>;
 
-/** What a module takes from others, by the others' paths. */
+/** The imports and exports of a module. */
 interface Module {
-  /** The names that are taken from each; `*` for all. */
+  /** The imported names by path; `*` for all. */
   readonly imports: readonly (readonly [path: string, name: string])[];
-  /** Names that are handed on: the module that has each, and its name there. */
+  /** Re-exported names: the module that has each, and its name there. */
   readonly handedOn: ReadonlyMap<string, readonly [path: string, name: string]>;
-  /** Modules of which all names are handed on. */
+  /** Modules whose names are all re-exported. */
   readonly stars: readonly string[];
   /** The names that the module itself exports. */
   readonly own: ReadonlySet<string>;
 }
 
-/** Names in braces, less those that are types: each as it is there, and as it is here. */
+/** Names in braces, less the types: each name there, and here. */
 function namesIn(
   bindings: ts.NamedImports | ts.NamedExports,
 ): (readonly [there: string, here: string])[] {
@@ -92,17 +92,20 @@ function moduleOf(
   return { imports, handedOn, stars, own };
 }
 
-/** Which files run which. */
+/** The files that run others. */
 export interface Reach {
-  /** Files that a file takes something from; the file that has a name, not those that hand it on. */
+  /**
+   * The files that a file imports names from: the file that has a name, not files that re-export
+   * it.
+   */
   readonly edges: ReadonlyMap<string, ReadonlySet<string>>;
   /** The distances of a file to all that it runs. */
   from(file: string): Distances;
 }
 
 /**
- * Reads the imports of a repository. A name that a `mod.ts` hands on is of the file that has it, so
- * whoever imports one function of a package does not run all of the package.
+ * Reads the imports of a repository. A name that a `mod.ts` re-exports belongs to the file that has
+ * it, so importing one function of a package does not run all of the package.
  *
  * @param repository The files, and the configuration, whose tasks name programs.
  * @returns What runs what.
@@ -116,7 +119,7 @@ export function reachOf(repository: Repository): Reach {
     [...files].map(([file, text]) => [file, moduleOf(repository, file, text, programs)]),
   );
 
-  /** The files that have a name, or all that are handed on. */
+  /** The files that have a name, or all re-exported ones. */
   const holdersOf = (path: string, name: string, seen: readonly string[] = []): string[] => {
     const module = modules.get(path);
     if (module === undefined || seen.includes(path)) return [];
@@ -147,7 +150,7 @@ export function reachOf(repository: Repository): Reach {
     edges,
     from(file) {
       const distances = new Map([[file, 0]]);
-      // A map goes on with what is added while it is read.
+      // Iterating over a map includes entries that are added on the way.
       for (const [reached, distance] of distances) {
         for (const next of edges.get(reached) ?? []) {
           if (!distances.has(next)) distances.set(next, distance + 1);

@@ -1,29 +1,29 @@
-/** What a run of the mutation tester found, as text and as JSON. */
+/** The findings of the mutation tester, as text and as JSON. */
 import type { Verdict } from "./judge.ts";
 import { diffOf, type Mutant } from "./mutants.ts";
 
-/** A mutant and what became of it. */
+/** A mutant and its verdict. */
 export interface Judged {
   /** The mutant. */
   readonly mutant: Mutant;
-  /** Found by its tests, or without them: equal to the code, or of wrong types. */
+  /** The verdict of its tests, or one without tests: equal to the code, or of wrong types. */
   readonly verdict:
     | Verdict
     | { readonly kind: "explained"; readonly because: string }
     | { readonly kind: "refused" };
 }
 
-/** All that a run found. */
+/** All findings of a run. */
 export interface Findings {
-  /** The seed by which mutants were drawn. */
+  /** The seed of the draw. */
   readonly seed: number;
   /** The mutants that were drawn. */
   readonly judged: readonly Judged[];
-  /** Tests that fail without any change, and judge nothing. */
+  /** Tests that fail without any change, and so judge no mutant. */
   readonly failing: readonly string[];
 }
 
-/** The least share of mutants that tests have to kill, of those that are not explained. */
+/** The least fraction of the unexplained mutants that tests have to kill. */
 const LEAST = 0.95;
 
 type Kind = Judged["verdict"]["kind"];
@@ -44,7 +44,7 @@ export function isEnough(findings: Findings): boolean {
   return killed >= LEAST * (killed + survived);
 }
 
-/** A survivor: where it is, its change, and how to run it again. */
+/** A survivor: its place, its change, and the command that runs it again. */
 export function survivorLines(mutant: Mutant): string {
   const diff = diffOf(mutant).split("\n").map((line) => `  ${line}`).join("\n");
   const { id, file, line, inside } = mutant;
@@ -53,7 +53,7 @@ export function survivorLines(mutant: Mutant): string {
 }
 
 /**
- * The findings as text: survivors, what was explained, and the counts.
+ * The findings as text: survivors, explained mutants, and the counts.
  *
  * @param findings The findings.
  * @returns The text; the last line is `N mutants, N killed, N survived, N explained`.
@@ -78,7 +78,7 @@ export function reportText(findings: Findings): string {
   ].join("\n");
 }
 
-/** The findings as JSON: a mutant has its place, its change, and what became of it. */
+/** The findings as JSON: each mutant with its place, its change and its verdict. */
 export function reportJson(findings: Findings): string {
   const mutants = findings.judged.map(({ mutant: { text: _, ...mutant }, verdict }) => ({
     ...mutant,

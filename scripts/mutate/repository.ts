@@ -1,4 +1,4 @@
-/** The files of the repository, and what their imports name. */
+/** The files of the repository, and the files that their imports name. */
 import { posix } from "node:path";
 
 /** The TypeScript files of a tree by their paths from its root, and how imports are resolved. */
@@ -7,13 +7,13 @@ export interface Repository {
   readonly root: string;
   /** The text of `deno.json`. */
   readonly configuration: string;
-  /** What each file holds. */
+  /** The text of each file. */
   readonly files: ReadonlyMap<string, string>;
-  /** The file that an import names; undefined where it is none of the tree's. */
+  /** The file that an import names; undefined if it is none of the tree's. */
   resolve(specifier: string, from: string): string | undefined;
 }
 
-/** Folders whose files are nobody's source. */
+/** Folders without source files. */
 const skipped: readonly string[] = [".git", "node_modules", "runs", "coverage"];
 
 /** The paths of all files below a folder, from the root. */
@@ -26,7 +26,7 @@ export function* pathsBelow(root: string, folder = ""): Generator<string> {
   }
 }
 
-/** What is read of a `deno.json`. */
+/** The part of a `deno.json` that is read. */
 interface Config {
   readonly name?: string;
   readonly exports?: string | Readonly<Record<string, string>>;
@@ -40,7 +40,7 @@ function beside(from: string, path: string): string {
   return posix.join(posix.dirname(from), path);
 }
 
-/** What packages and the configuration let imports name, by what is written there. */
+/** The names that packages and the configuration give to imports, with their paths. */
 function aliasesOf(read: (path: string) => Config): ReadonlyMap<string, string> {
   const { workspace = [], links = [], imports = {} } = read("deno.json");
   const ofPackages = [...workspace, ...links].flatMap((folder) => {

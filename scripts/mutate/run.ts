@@ -1,22 +1,22 @@
-/** Runs of test files, each a process of its own that is ended with all that it started. */
+/** Runs of test files, each a process of its own, which is ended together with its children. */
 import { testPermissions } from "../test_permissions.ts";
 import type { Copy } from "./copy.ts";
 
-/** What is run at once. */
+/** Tests that are run at once. */
 export interface TestUnit {
-  /** What messages call it: a path, or the examples of one. */
+  /** The name in messages: a path, or the examples of one. */
   readonly name: string;
-  /** What `deno test` is told to run. */
+  /** The arguments of `deno test`. */
   readonly args: readonly string[];
 }
 
-/** How a run ended. */
+/** The outcome of a run. */
 export interface Outcome {
-  /** All tests passed; one failed, or the process ended itself; or the time was over. */
+  /** All tests passed; one failed, or the process ended itself; or the time limit was reached. */
   readonly kind: "passed" | "failed" | "timed out";
-  /** How long it took, in seconds. */
+  /** Its time, in seconds. */
   readonly seconds: number;
-  /** What it printed. */
+  /** Its output. */
   readonly output: string;
 }
 
@@ -32,11 +32,11 @@ const MEMORY = 2048;
 /**
  * Runs tests in a copy until the first failure.
  *
- * @param unit What to run.
- * @param copy Where.
+ * @param unit The tests to run.
+ * @param copy The copy of the tree.
  * @param limit Seconds after which the run is ended.
  * @param signal Ends the run.
- * @returns How it ended.
+ * @returns The outcome.
  */
 export async function runTests(
   unit: TestUnit,

@@ -1,36 +1,36 @@
-/** Which tests belong to a file, and in which order they find a fault soonest. */
+/** The tests that belong to a file, in the order in which they find a fault soonest. */
 import type { Reach } from "./reach.ts";
 import type { Repository } from "./repository.ts";
 import type { TestUnit } from "./run.ts";
 
-/** Folders of tests that run all of a package, where they are not named as it is. */
+/** Folders of tests that run all of a package, if they have another name. */
 const packageOf: Readonly<Record<string, string>> = { webgpu: "core" };
 
-/** Folders of tests that run functions; others start programs, which takes long. */
+/** Folders of tests that call functions; others start programs, which takes long. */
 const quick: readonly string[] = ["core", "webgpu", "autodiff", "models", "objectives", "training"];
 
-/** A test, and how near it is to the file. */
+/** A test, and its distance to the file. */
 export interface BelongingTest extends TestUnit {
-  /** Whether it is of the file's package. */
+  /** Whether it tests the file's package. */
   readonly isOwn: boolean;
-  /** 0 for the file's own examples, 1 for a test file that names something of the file. */
+  /** 0 for the file's own examples, 1 for a test file that imports something from the file. */
   readonly distance: number;
 }
 
 /** A test file, and the folder of `tests` that it stands in. */
 const TEST = /^tests\/(?<folder>\w+)\/.*\.test\.ts$/;
 
-/** Whether tests of a folder are of the package that a file is of. */
+/** Whether tests of a folder test the package of a file. */
 function areOf(folder: string, file: string): boolean {
   return file.startsWith(`${packageOf[folder] ?? folder}/`);
 }
 
 /**
  * The tests that belong to a file: its own examples, the tests of its package that run it, and
- * those of other packages unless they start programs.
+ * tests of other packages unless they start programs.
  *
  * @param repository The files.
- * @param reach What runs what.
+ * @param reach The files that run others.
  * @returns A function from a file to its tests.
  */
 export function testsFor(
@@ -56,15 +56,15 @@ export function testsFor(
   };
 }
 
-/** Seconds that a test is taken to need before it was run. */
+/** The assumed seconds of a test before its first run. */
 const TYPICAL = 2;
 
 /**
- * Tests in the order in which they are run: those of the package before others, and among them what
- * is near and quick before what is far and slow.
+ * Tests in the order in which they are run: the package's own tests first, and among them near and
+ * quick ones before far and slow ones.
  *
  * @param tests The tests of a file.
- * @param secondsOf How long a test takes, where that is known.
+ * @param secondsOf The time of a test, if it is known.
  * @returns The same tests.
  */
 export function inOrder(

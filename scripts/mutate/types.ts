@@ -1,4 +1,4 @@
-/** Whether a changed file still type-checks, by a language service that keeps all that is unchanged. */
+/** Type checks of a changed file, by a language service that keeps the unchanged files. */
 import type { Repository } from "./repository.ts";
 import { ts } from "./typescript.ts";
 
@@ -8,7 +8,7 @@ export interface TypeChecker {
   accepts(file: string, text: string): boolean;
 }
 
-/** As in `deno.json`, and what Deno adds. */
+/** The options of `deno.json`, and Deno's own. */
 const options: ts.CompilerOptions = {
   strict: true,
   noImplicitOverride: true,
@@ -31,8 +31,8 @@ const GLOBALS = "deno.d.ts";
 /**
  * A type checker of a repository.
  *
- * A change is checked in its own file. Other files are checked where it changes what the file
- * declares to them.
+ * A change is checked in its own file. Other files are checked if it changes the declarations of
+ * the file.
  *
  * @param repository The files.
  * @param globals Declarations of Deno's globals, as `deno types` prints them.
@@ -82,7 +82,8 @@ export function typeChecker({ root, files, resolve }: Repository, globals: strin
   const declarationsOf = (file: string): string =>
     service.getEmitOutput(root + file, true, true).outputFiles.map(({ text }) => text).join();
 
-  // What a file without its change has, such as imports of packages that nobody resolves here.
+  // The diagnostics of a file without its change, such as imports of packages that are not resolved
+  // here.
   const known = new Map<string, { readonly diagnostics: string[]; readonly declared: string }>();
   const knownOf = (file: string) => {
     const found = known.get(file) ??
