@@ -58,6 +58,20 @@ export function givenAnswer(
 }
 
 /**
+ * The most tokens of a free answer: some more than the longest answer that is known has, so that a
+ * longer one is seen to be wrong, and the stop token has room.
+ *
+ * @param longest The tokens of the longest answer that is known.
+ * @returns The number of tokens.
+ */
+export function answerLimit(longest: number): number {
+  return longest + SPARE_TOKENS;
+}
+
+/** Tokens that a free answer may have beyond those of the longest answer that is known. */
+export const SPARE_TOKENS = 4;
+
+/**
  * The tokens that a model may answer with.
  *
  * @param prompt The prompt's tokens.

@@ -16,13 +16,7 @@ import {
   tensor,
   where,
 } from "@unitune/core";
-import {
-  createGenerator,
-  type EncodedSequence,
-  type Gpt,
-  type GptParameters,
-  type Tokenizer,
-} from "@unitune/models";
+import type { EncodedSequence, Gpt, GptParameters, Tokenizer } from "@unitune/models";
 import {
   addEvaluations,
   type Demonstrations,
@@ -31,9 +25,10 @@ import {
   sft,
   summarize,
 } from "@unitune/objectives";
-import { type GivenAnswer, givenAnswer, roomFor } from "./answers.ts";
+import { answerLimit } from "./answers.ts";
 import { paddedLength, toBatch } from "./batches.ts";
 import { longest } from "./longest.ts";
+import { createSampler } from "./sampler.ts";
 import type { Question, Split } from "./splits.ts";
 
 /** One free answer. */
@@ -73,9 +68,6 @@ export interface Evaluator extends Disposable {
 /** Sequences that are evaluated at once. */
 const ROWS = 64;
 
-/** Tokens that a free answer may be longer than the right one. */
-const EXTRA_TOKENS = 4;
-
 /** How running text is gone on with: greedily, a small model soon goes round in circles. */
 const TEXT_TEMPERATURE = 0.8;
 
@@ -114,14 +106,14 @@ const TEXT_TEMPERATURE = 0.8;
  * ```
  */
 export function createEvaluator(model: Gpt, tokenizer: Tokenizer, device: Device): Evaluator {
-  const { pad, stop } = tokenizer.special;
+  const { pad } = tokenizer.special;
   const { context } = model.config;
   const score = compile(evaluationStep({ policy: model, objective: sft() }), { device });
   const forced = compile(
     (params: GptParameters, batch: Demonstrations) => allRight(model, params, batch),
     { device },
   );
-  const generator = createGenerator(model, { device });
+  const sampler = createSampler(model, tokenizer, device);
   const step = tensor(0, { dtype: "i32" });
 
   /** Chunks of one size, so that one program serves all; the last is filled up with padding. */
@@ -152,19 +144,11 @@ export function createEvaluator(model: Gpt, tokenizer: Tokenizer, device: Device
       questions,
       ({ ids, sequence }) => sequence.ids.length - ids.length,
     );
-    const maxNewTokens = longestAnswer + EXTRA_TOKENS;
-    const given: GivenAnswer[] = [];
-    for (const asked of chunks(questions, 4 * ROWS)) {
-      const completions = await generator.generate(params, asked.map(({ ids }) => ids), {
-        maxNewTokens,
-        stop,
-        temperature: asked.every(({ isRight }) => isRight === undefined) ? TEXT_TEMPERATURE : 0,
-      });
-      asked.forEach(({ ids }, i) => {
-        const room = roomFor(ids, maxNewTokens, context);
-        given.push(givenAnswer(tokenizer, completions[i] ?? [], room));
-      });
-    }
+    const given = await sampler.sample(params, questions.map(({ ids }) => ids), {
+      maxNewTokens: answerLimit(longestAnswer),
+      temperature: questions.every(({ isRight }) => isRight === undefined) ? TEXT_TEMPERATURE : 0,
+      rows: 4 * ROWS,
+    });
     return questions.map((question, i): Answer => {
       const { text = "", isText = true } = given[i] ?? {};
       const isRight = question.isRight && (isText && question.isRight(text));
@@ -187,7 +171,7 @@ export function createEvaluator(model: Gpt, tokenizer: Tokenizer, device: Device
       };
     },
     [Symbol.dispose]() {
-      for (const compiled of [score, forced, generator]) compiled[Symbol.dispose]();
+      for (const compiled of [score, forced, sampler]) compiled[Symbol.dispose]();
     },
   };
 }

@@ -24,6 +24,7 @@ export * from "./models.ts";
 export * from "./nearest.ts";
 export * from "./random.ts";
 export * from "./rewards.ts";
+export * from "./sampler.ts";
 export * from "./scorer.ts";
 export * from "./splits.ts";
 export * from "./store.ts";

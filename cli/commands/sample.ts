@@ -4,7 +4,7 @@
  * @module
  */
 
-import { createGenerator } from "@unitune/models";
+import { createSampler } from "@unitune/training";
 import { openDevice } from "../run/devices.ts";
 import { runCommand, UsageError } from "../terminal/errors.ts";
 import { type FlagTable, givenFlags, parseFlags, wantsHelp } from "../flags/flags.ts";
@@ -73,22 +73,20 @@ async function main(): Promise<void> {
   const trained = await readTrainedModel(run);
   const { model, params, tokenizer, kind } = trained;
   const ids = readPrompt({ tokenizer, kind, context: model.config.context }, prompt);
-  using generator = createGenerator(model, {
-    // Why auto is wasm matters less than the answer.
-    device: await openDevice(options.device, options.device === "auto" ? undefined : tell),
-  });
+  // Why auto is wasm matters less than the answer.
+  const device = await openDevice(options.device, options.device === "auto" ? undefined : tell);
+  using sampler = createSampler(model, tokenizer, device);
   const show = raw ? console.log : print;
   for (let firstRow = 0; firstRow < count; firstRow += AT_ONCE) {
     const prompts = Array<readonly number[]>(Math.min(AT_ONCE, count - firstRow)).fill(ids);
-    const completions = await generator.generate(params, prompts, {
+    const answers = await sampler.sample(params, prompts, {
       ...options,
       firstRow,
-      stop: tokenizer.special.stop,
       ...(topK === undefined ? {} : { topK }),
       ...(topP === undefined ? {} : { topP }),
     });
-    for (const completion of completions) {
-      show(`${kind === "text" ? prompt : ""}${tokenizer.decode(completion)}`);
+    for (const { ids } of answers) {
+      show(`${kind === "text" ? prompt : ""}${tokenizer.decode(ids)}`);
     }
   }
 }

@@ -6,10 +6,7 @@
 
 import { UNKNOWN_LENGTH } from "./reward_terms.ts";
 import type { TrainSettings } from "../flags/settings.ts";
-import type { StageData } from "@unitune/training";
-
-/** Tokens that an answer may be longer than the longest that is known, its stop token included. */
-const ROOM = 4;
+import { answerLimit, type StageData } from "@unitune/training";
 
 /**
  * The most tokens of an answer that a stage samples: as many as the settings say, else some more
@@ -33,7 +30,7 @@ export function maxNewTokensOf(
   { maxNewTokens }: Pick<TrainSettings, "maxNewTokens">,
   { longestAnswer }: Pick<Extract<StageData, { readonly kind: "prompts" }>, "longestAnswer">,
 ): number {
-  return maxNewTokens ?? (longestAnswer === 0 ? UNKNOWN_LENGTH : longestAnswer + ROOM);
+  return maxNewTokens ?? (longestAnswer === 0 ? UNKNOWN_LENGTH : answerLimit(longestAnswer));
 }
 
 /**

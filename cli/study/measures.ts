@@ -16,16 +16,16 @@ import {
   sum,
   type Tensor,
 } from "@unitune/core";
-import { createGenerator, type Gpt, type GptParameters, type Tokenizer } from "@unitune/models";
+import type { Gpt, GptParameters, Tokenizer } from "@unitune/models";
 import { maskedSum, modelOf } from "@unitune/objectives";
 import {
+  answerLimit,
   createEvaluator,
+  createSampler,
   type GivenAnswer,
-  givenAnswer,
   longest,
   paddedLength,
   type Question,
-  roomFor,
   type Split,
   tasks,
   toBatch,
@@ -57,9 +57,6 @@ export interface Examiner extends Disposable {
 /** The rows of a batch. */
 const ROWS = 128;
 
-/** The most tokens by which a sampled answer may be longer than the longest gold answer. */
-const ROOM = 4;
-
 /** Another character of the same kind: the next letter or digit. */
 function otherThan(character: string): string {
   if (/\d/.test(character)) return String((Number(character) + 1) % 10);
@@ -88,8 +85,8 @@ export function createExaminer(
   device: Device,
 ): Examiner {
   const evaluator = createEvaluator(model, tokenizer, device);
-  const generator = createGenerator(model, { device });
-  const { pad, stop } = tokenizer.special;
+  const sampler = createSampler(model, tokenizer, device);
+  const { pad } = tokenizer.special;
 
   /** Exact sums over the answer tokens of a batch: KL(pi || start) and the entropy of pi. */
   const distances = compile((
@@ -119,23 +116,12 @@ export function createExaminer(
       (_, i) => rows.slice(i * ROWS, (i + 1) * ROWS),
     );
 
-  const answers = async (
+  const answers = (
     params: GptParameters,
     prompts: readonly (readonly number[])[],
     maxNewTokens: number,
     temperature: number,
-  ) => {
-    const given: GivenAnswer[] = [];
-    for (const [i, some] of chunksOf(prompts).entries()) {
-      const options = { maxNewTokens, stop, temperature, seed, firstRow: i * ROWS };
-      const generated = await generator.generate(params, some, options);
-      some.forEach((prompt, row) => {
-        const room = roomFor(prompt, maxNewTokens, model.config.context);
-        given.push(givenAnswer(tokenizer, generated[row] ?? [], room));
-      });
-    }
-    return given;
-  };
+  ) => sampler.sample(params, prompts, { maxNewTokens, temperature, seed, rows: ROWS });
 
   const longestOf = (questions: readonly Question[]) =>
     longest(questions, ({ ids, sequence }) => sequence.ids.length - ids.length);
@@ -150,7 +136,7 @@ export function createExaminer(
     const given = await answers(
       params,
       asked.map(({ ids }) => ids),
-      longestOf(questions) + ROOM,
+      answerLimit(longestOf(questions)),
       1,
     );
     const right = asked.map(({ isRight }, i) => isRightText(given[i], (text) => isRight?.(text)));
@@ -189,7 +175,7 @@ export function createExaminer(
       ...ids,
       ...tokenizer.encode(otherThan(gold.slice(0, 1))),
     ]);
-    const given = await answers(params, prompts, longestOf(asked) + ROOM, 0);
+    const given = await answers(params, prompts, answerLimit(longestOf(asked)), 0);
     const right = asked.map(({ gold }, i) =>
       isRightText(given[i], (text) => text === gold.slice(1))
     );
@@ -229,7 +215,7 @@ export function createExaminer(
       };
     },
     [Symbol.dispose]() {
-      for (const disposable of [evaluator, generator, distances]) disposable[Symbol.dispose]();
+      for (const disposable of [evaluator, sampler, distances]) disposable[Symbol.dispose]();
     },
   };
 }

@@ -6,14 +6,14 @@
  */
 
 import { type Device, type None, tensor } from "@unitune/core";
-import { createGenerator, type EncodedSequence, type Gpt, type Tokenizer } from "@unitune/models";
+import type { EncodedSequence, Gpt, Tokenizer } from "@unitune/models";
 import type {
   ObjectiveDescription,
   ScoredDemonstrations,
   ScoredLabelledAnswers,
   ScoredPairs,
 } from "@unitune/objectives";
-import { givenAnswer, roomFor } from "../answers.ts";
+import { answerLimit } from "../answers.ts";
 import { inRandomOrder, paddedLength, type RowSource, toBatch } from "../batches.ts";
 import { type Cost, noCost, tokensOf } from "../cost.ts";
 import { fitOne, fitRows, isSameSequence } from "../data/fit.ts";
@@ -21,6 +21,7 @@ import { UserError } from "../errors.ts";
 import type { Feed } from "./feed.ts";
 import { longest } from "../longest.ts";
 import type { Models } from "../models.ts";
+import { createSampler } from "../sampler.ts";
 import { createScorer, type Scores, scoresOf } from "../scorer.ts";
 import type { EncodedLabel, EncodedPair, PairCandidate } from "../data/examples.ts";
 
@@ -357,9 +358,6 @@ export async function labelFeed(
 /** Answers that a model is asked for at once. */
 const ASKED = 256;
 
-/** Tokens that an own answer may be longer than the longest preferred one. */
-const ROOM = 4;
-
 /** Pairs, and what it took to have them. */
 export interface OwnPairs {
   /** The pairs. */
@@ -394,8 +392,7 @@ export async function withOwnAnswers(
     rejected === undefined ? [] : [{ chosen, rejected }]
   );
   if (known.length === candidates.length) return { pairs: known, cost: noCost, notes: [] };
-  using generator = createGenerator(model, { device });
-  const { stop } = tokenizer.special;
+  using sampler = createSampler(model, tokenizer, device);
   const pairs: EncodedPair[] = [];
   let forwardTokens = 0;
   let [total, right, same] = [0, 0, 0];
@@ -406,19 +403,15 @@ export async function withOwnAnswers(
       asked,
       ({ prompt, chosen }) => chosen.ids.length - prompt.length,
     );
-    const maxNewTokens = longestAnswer + ROOM;
-    const answers = await generator.generate(start.policy, asked.map(({ prompt }) => prompt), {
-      maxNewTokens,
-      stop,
+    const answers = await sampler.sample(start.policy, asked.map(({ prompt }) => prompt), {
+      maxNewTokens: answerLimit(longestAnswer),
       temperature: 1,
       seed,
       firstRow: first,
     });
     asked.forEach(({ prompt, chosen, isRight }, i) => {
-      const answer = answers[i] ?? [];
-      forwardTokens += prompt.length + answer.length;
-      const room = roomFor(prompt, maxNewTokens, model.config.context);
-      const given = givenAnswer(tokenizer, answer, room);
+      const given = answers[i] ?? never();
+      forwardTokens += prompt.length + given.ids.length - Number(given.isEnded);
       if (given.isText && isRight(given.text)) {
         right += 1;
         return;

@@ -8,7 +8,6 @@
 import { compile, concat, type Device, slice, type Tensor, tensor, zeros } from "@unitune/core";
 import {
   actorCriticGpt,
-  createGenerator,
   type Gpt,
   type GptParameters,
   hasScore,
@@ -20,12 +19,10 @@ import {
   klEstimate,
   modelOf,
   packSamples,
-  type Sample,
   scored,
   type ScoredRollouts,
   type ValueScores,
 } from "@unitune/objectives";
-import { type GivenAnswer, givenAnswer, roomFor } from "../answers.ts";
 import { inRandomOrder, toBatch } from "../batches.ts";
 import { type Cost, noCost } from "../cost.ts";
 import { longestRow } from "../data/fit.ts";
@@ -34,7 +31,7 @@ import type { Feed, RolloutSample } from "./feed.ts";
 import { longest } from "../longest.ts";
 import type { Models } from "../models.ts";
 import { type AnswerReward, rewardOf, type RewardTerm, type TextReward } from "../rewards.ts";
-import { createScorer } from "../scorer.ts";
+import { createSampler, type SampledAnswer } from "../sampler.ts";
 import type { TrainingPrompt } from "../data/examples.ts";
 
 /** A batch of rollouts with all that an objective may read of it. */
@@ -93,11 +90,6 @@ export const rewardModelReward: TextReward = {
   score: ({ columns: { [JUDGMENT]: score } }) => typeof score === "number" ? score : null,
 };
 
-/** An answer, and the prompt and the answer as a sample. */
-interface SampledAnswer extends GivenAnswer {
-  readonly sample: Sample;
-}
-
 /** What `[B, T]` holds of the state before each token, from values of states `[B, T-1]`. */
 function beforeTokens(values: Tensor): Tensor {
   const [rows = 0] = values.shape;
@@ -123,7 +115,7 @@ export function rolloutFeed<P extends GptParameters>(
   device: Device,
 ): Feed<P, RolloutBatch, Experience> {
   const { batchSize, microBatches, groupSize, epochs, maxNewTokens } = plan;
-  const { pad, stop } = tokenizer.special;
+  const { pad } = tokenizer.special;
   const { context } = model.config;
   const answers = batchSize * microBatches;
   const asked = answers / groupSize;
@@ -134,8 +126,7 @@ export function rolloutFeed<P extends GptParameters>(
   const judges = plan.rewards.map(({ reward }) => reward);
   const isJudged = judges.includes(rewardModelReward);
 
-  const generator = createGenerator(model, { device });
-  const scorer = createScorer(model, device);
+  const sampler = createSampler(model, tokenizer, device);
   const critic = actorCriticGpt(model.config);
   const value = compile((params: ScoringGptParameters, ids: Tensor) => {
     const { embed, predict } = modelOf(critic, params);
@@ -147,42 +138,35 @@ export function rolloutFeed<P extends GptParameters>(
     return scored.evaluate(rewarder, { ids, mask }, context).evidence.scores;
   }, { device });
 
-  /** Answers to the prompts of the `number`-th collection. */
-  const answer = async (params: P, number: number): Promise<readonly SampledAnswer[]> => {
-    const prompts = Array.from(
+  /** The prompts of the `number`-th collection, each as often as it is answered. */
+  const promptsOf = (number: number): readonly TrainingPrompt[] =>
+    Array.from(
       { length: answers },
       (_, i) => source.row(number * asked + Math.floor(i / groupSize)),
     );
-    const completions = await generator.generate(params, prompts.map(({ ids }) => ids), {
-      maxNewTokens,
-      temperature: plan.temperature,
-      stop,
-      seed: samplingSeed,
-      firstRow: number * answers,
-    });
-    return prompts.map(({ ids: prompt }, i) => {
-      const room = roomFor(prompt, maxNewTokens, context);
-      const given = givenAnswer(tokenizer, completions[i] ?? [], room);
-      return { sample: { prompt, completion: given.ids }, ...given };
-    });
-  };
 
   /** The reward model's scores, where one of the rewards is its. */
   const judgments = async (given: readonly SampledAnswer[]): Promise<readonly number[]> => {
     if (!isJudged || start.rewardModel === undefined) return [];
-    const rows = given.map(({ sample: { prompt, completion } }) => ({
-      ids: [...prompt, ...completion],
-      mask: [...prompt.map(() => false), ...completion.map(() => true)],
+    const rows = given.map(({ prompt, ids }) => ({
+      ids: [...prompt, ...ids],
+      mask: [...prompt.map(() => false), ...ids.map(() => true)],
     }));
     const { ids, mask } = toBatch(rows, { length, padding: pad });
     return Array.from(await judge(start.rewardModel, ids, mask).data());
   };
 
   const collect = async (params: P, number: number) => {
-    const given = await answer(params, number);
+    const prompts = promptsOf(number);
+    const given = await sampler.sample(params, prompts.map(({ ids }) => ids), {
+      maxNewTokens,
+      temperature: plan.temperature,
+      seed: samplingSeed,
+      firstRow: number * answers,
+    });
     const scores = await judgments(given);
     const rewards = await Promise.all(given.map(({ text, isEnded, isText }, i) => {
-      const { prompt, columns } = source.row(number * asked + Math.floor(i / groupSize));
+      const { prompt, columns } = prompts[i] ?? never();
       return rewardOf(plan.rewards, {
         prompt,
         answer: text,
@@ -193,16 +177,16 @@ export function rolloutFeed<P extends GptParameters>(
     const batches = Array.from({ length: microBatches }, (_, part): RolloutBatch => {
       const own = <T>(rows: readonly T[]) => rows.slice(part * batchSize, (part + 1) * batchSize);
       const packed = packSamples(
-        own(given).map(({ sample }) => sample),
+        own(given).map(({ prompt, ids: completion }) => ({ prompt, completion })),
         own(rewards).map(({ total }) => total),
         { length, pad, groupSize },
       );
       const tokens = { ...packed, temperature: plan.temperature };
       return {
         ...tokens,
-        oldLogProbs: scorer.score(params, tokens),
+        oldLogProbs: sampler.score(params, tokens).logProbs,
         referenceLogProbs: plan.hasReference
-          ? scorer.score(start.policy, tokens)
+          ? sampler.score(start.policy, tokens).logProbs
           : unread(batchSize, length),
         ...(plan.hasValues && hasScore(params) && { oldValues: value(params, tokens.ids) }),
       };
@@ -212,11 +196,11 @@ export function rolloutFeed<P extends GptParameters>(
       ...(plan.hasReference && { kl: await meanKl(batches) }),
     };
     const tokens = given.reduce(
-      (total, { sample: { prompt, completion } }) => total + prompt.length + completion.length,
+      (total, { prompt, ids }) => total + prompt.length + ids.length,
       0,
     );
     const samples = given.map(({ text }, i): RolloutSample => ({
-      prompt: source.row(number * asked + Math.floor(i / groupSize)).prompt,
+      prompt: (prompts[i] ?? never()).prompt,
       answer: text,
       reward: rewards[i]?.total ?? null,
       rewards: rewards[i]?.parts ?? {},
@@ -269,9 +253,13 @@ export function rolloutFeed<P extends GptParameters>(
       };
     },
     [Symbol.dispose]() {
-      for (const compiled of [generator, scorer, value, judge]) compiled[Symbol.dispose]();
+      for (const compiled of [sampler, value, judge]) compiled[Symbol.dispose]();
     },
   };
+}
+
+function never(): never {
+  throw new RangeError("there is an answer to each prompt");
 }
 
 /** Log-probabilities that nobody is to read: NaN, so that whoever does is found out. */

@@ -1,0 +1,157 @@
+/**
+ * Answers of a language model to prompts, and their log-probabilities under the policy that sampled
+ * them.
+ *
+ * @module
+ */
+
+import { compile, concat, type Device, dims, slice, type Tensor, zeros } from "@unitune/core";
+import {
+  type CachedModel,
+  createGenerator,
+  type GenerateOptions,
+  type Tokenizer,
+} from "@unitune/models";
+import { type Demonstrations, modelOf, type Policy, scoreTokens } from "@unitune/objectives";
+import { type GivenAnswer, givenAnswer, roomFor } from "./answers.ts";
+import { paddedLength, toBatch } from "./batches.ts";
+
+/** An answer to a prompt. */
+export interface SampledAnswer extends GivenAnswer {
+  /** The prompt's tokens. */
+  readonly prompt: readonly number[];
+}
+
+/** Options of sampling. */
+export interface SamplingOptions extends Omit<GenerateOptions, "stop"> {
+  /** The prompts that are answered at once (default: all of them). */
+  readonly rows?: number;
+}
+
+/** A batch's tokens under a policy. */
+export interface BatchScores {
+  /** Log-probabilities at the batch's temperature, `[B, T]`; see {@linkcode scoreTokens}. */
+  readonly logProbs: Tensor;
+  /** The value of the state before each token, `[B, T]`, where the policy has a critic. */
+  readonly values?: Tensor;
+}
+
+/** Samples answers of one language model, and scores them. */
+export interface Sampler<P> extends Disposable {
+  /**
+   * An answer to each prompt. The draws for a prompt depend on the seed and its number alone,
+   * however many are answered at once.
+   */
+  sample(
+    params: P,
+    prompts: readonly (readonly number[])[],
+    options: SamplingOptions,
+  ): Promise<readonly SampledAnswer[]>;
+  /** Scores a batch's tokens, in one pass. */
+  score(params: P, batch: Pick<Demonstrations, "ids" | "temperature">): BatchScores;
+  /**
+   * The log-probabilities of the tokens of answers at a temperature (default 1), one list an answer:
+   * those of the policy that samples at this temperature.
+   */
+  logProbs(
+    params: P,
+    answers: readonly Pick<SampledAnswer, "prompt" | "ids">[],
+    temperature?: number,
+  ): Promise<readonly (readonly number[])[]>;
+}
+
+/**
+ * Prepares sampling from a language model; programs are compiled when first needed.
+ *
+ * @param model The language model.
+ * @param tokenizer Its tokenizer.
+ * @param device Where to compute.
+ * @returns The sampler.
+ *
+ * @example
+ * ```ts
+ * import { createSampler } from "@unitune/training";
+ * import { key, reference } from "@unitune/core";
+ * import { byteTokenizer, encodePrompt, gpt } from "@unitune/models";
+ * import { assert, assertEquals } from "@std/assert";
+ *
+ * const tokenizer = byteTokenizer();
+ * const sizes = { vocabulary: tokenizer.size, context: 8, layers: 1, heads: 1, width: 8 };
+ * const model = gpt({ ...sizes, dropout: 0 });
+ * const params = model.init(key(0));
+ * const prompt = encodePrompt(tokenizer, [{ role: "user", content: "hi" }]);
+ *
+ * using sampler = createSampler(model, tokenizer, reference());
+ * const answers = await sampler.sample(params, [prompt], { maxNewTokens: 3, temperature: 0.7 });
+ * const [logProbs = []] = await sampler.logProbs(params, answers, 0.7);
+ * assertEquals(logProbs.length, answers[0]?.ids.length);
+ * assert(logProbs.every((one) => one < 0));
+ * ```
+ */
+export function createSampler<P, C>(
+  model: CachedModel<P, C> & Policy<P>,
+  tokenizer: Tokenizer,
+  device: Device,
+): Sampler<P> {
+  const { context } = model.config;
+  const { stop, pad } = tokenizer.special;
+  const hasValues = model.value !== undefined;
+  const generator = createGenerator(model, { device });
+  const scores = compile(
+    (params: P, batch: Pick<Demonstrations, "ids" | "temperature">): BatchScores => {
+      const policy = modelOf(model, params);
+      const logProbs = scoreTokens(policy, batch);
+      if (!hasValues) return { logProbs };
+      const read = slice(batch.ids, 1, 0, -1);
+      return { logProbs, values: beforeTokens(policy.predict(policy.embed(read)).values()) };
+    },
+    { device },
+  );
+  // A program's arguments are copied to the device: the rest of the batch is none.
+  const score: Sampler<P>["score"] = (params, { ids, temperature = 1 }) =>
+    scores(params, { ids, temperature });
+  return {
+    score,
+    async sample(params, prompts, { rows = prompts.length, firstRow = 0, ...options }) {
+      const answers: SampledAnswer[] = [];
+      for (let first = 0; first < prompts.length; first += rows) {
+        const asked = prompts.slice(first, first + rows);
+        const completions = await generator.generate(params, asked, {
+          ...options,
+          stop,
+          firstRow: firstRow + first,
+        });
+        for (const [i, completion] of completions.entries()) {
+          const prompt = asked[i] ?? [];
+          const room = roomFor(prompt, options.maxNewTokens, context);
+          answers.push({ prompt, ...givenAnswer(tokenizer, completion, room) });
+        }
+      }
+      return answers;
+    },
+    async logProbs(params, answers, temperature = 1) {
+      if (answers.length === 0) return [];
+      const sequences = answers.map(({ prompt, ids }) => ({
+        ids: [...prompt, ...ids],
+        mask: [...prompt.map(() => false), ...ids.map(() => true)],
+      }));
+      const length = paddedLength(sequences, context);
+      const { ids } = toBatch(sequences, { length, padding: pad });
+      const values = await score(params, { ids, temperature }).logProbs.data();
+      return answers.map(({ prompt, ids }, row) => {
+        const start = row * length + prompt.length;
+        return Array.from(values.slice(start, start + ids.length));
+      });
+    },
+    [Symbol.dispose]() {
+      generator[Symbol.dispose]();
+      scores[Symbol.dispose]();
+    },
+  };
+}
+
+/** What `[B, T]` holds of the state before each token, from values of states `[B, T-1]`. */
+function beforeTokens(values: Tensor): Tensor {
+  const { B } = dims(values, "B S", "beforeTokens: values");
+  return concat([zeros([B, 1], values.dtype), values], 1);
+}
