@@ -1,6 +1,6 @@
 /**
- * Pages that stand by themselves: one file of HTML, in light, dark and on paper, on a phone and on
- * a desk, that asks for nothing.
+ * Self-contained HTML pages: one file, which makes no requests. They suit light and dark screens,
+ * phones, desks and paper.
  *
  * @example
  * ```ts
@@ -22,13 +22,13 @@
 
 import { printableLines } from "@unitune/core";
 
-/** Markup, as it is to stand in a page. */
+/** Markup that is inserted into a page without escaping. */
 export interface Html {
   /** The markup. */
   readonly html: string;
 }
 
-/** What {@linkcode html} takes between its pieces of markup. */
+/** The values that {@linkcode html} accepts between its pieces of markup. */
 export type HtmlContent = Html | string | number | readonly HtmlContent[];
 
 const entities: Readonly<Record<string, string>> = {
@@ -40,10 +40,10 @@ const entities: Readonly<Record<string, string>> = {
 };
 
 /**
- * A text as it stands in HTML, XML or an attribute's quotes.
+ * Escapes a text for HTML, XML and quoted attributes.
  *
  * @param text The text.
- * @returns It, escaped.
+ * @returns The escaped text.
  *
  * @example
  * ```ts
@@ -58,17 +58,17 @@ export function escapeHtml(text: string): string {
 }
 
 function markupOf(content: HtmlContent): string {
-  // Control characters are no HTML, and overrides of direction would turn what stands around them.
+  // Control characters are not allowed in HTML; overrides of direction would affect the text around.
   if (typeof content === "string") return escapeHtml(printableLines(content));
   if (typeof content === "number") return String(content);
   return "html" in content ? content.html : content.map(markupOf).join("");
 }
 
 /**
- * Markup from a template: texts between its pieces are escaped, markup stays.
+ * Makes markup from a template: interpolated texts are escaped, interpolated markup is not.
  *
- * @param pieces The pieces.
- * @param contents What stands between them.
+ * @param pieces The pieces of the template.
+ * @param contents The interpolated values.
  * @returns The markup.
  *
  * @example
@@ -89,10 +89,10 @@ export function html(pieces: TemplateStringsArray, ...contents: readonly HtmlCon
 }
 
 /**
- * A text as it was said, letter by letter.
+ * Shows a prompt or an answer verbatim.
  *
  * @param text The text.
- * @returns The markup; a sign for nothing where it is empty.
+ * @returns The markup; the sign ∅ for an empty text.
  *
  * @example
  * ```ts
@@ -106,23 +106,23 @@ export function verbatim(text: string): Html {
   return text === "" ? html`∅` : html`<code>${text}</code>`;
 }
 
-/** A table's cells. */
+/** The cells of a table. */
 export interface TableContent {
-  /** The heads of its columns. */
+  /** The headings of the columns. */
   readonly header: readonly HtmlContent[];
   /**
-   * Its rows. The first cell of each is its name. Columns with words or markup go to the left, those
-   * of numbers to the right.
+   * The rows. The first cell of each is its name. Columns with words or markup are aligned to the left,
+   * columns of numbers to the right.
    */
   readonly rows: readonly (readonly HtmlContent[])[];
-  /** What it shows. */
+  /** The caption (default: none). */
   readonly caption?: HtmlContent;
 }
 
 /**
- * A table, which scrolls by itself where it is wider than the page.
+ * Makes a table, which scrolls if it is wider than the page.
  *
- * @param content Its cells.
+ * @param content The cells.
  * @returns The markup.
  *
  * @example
@@ -155,7 +155,7 @@ export function table({ header, rows, caption }: TableContent): Html {
   `;
 }
 
-/** Whether a cell holds words or markup in place of numbers. */
+/** Tells whether a cell holds words or markup rather than a number. */
 function isWords(cell: HtmlContent): boolean {
   return typeof cell === "string"
     ? /\p{L}{2}/u.test(cell) && cell !== "NaN"
@@ -163,11 +163,10 @@ function isWords(cell: HtmlContent): boolean {
 }
 
 /**
- * A figure that is drawn twice, for a desk and for a phone, so that its letters have the same size
- * on both.
+ * Makes a figure, drawn twice, for desks and for phones, so that its text has the same size on both.
  *
- * @param draw Draws it in a width, as an `svg` element.
- * @param caption What it shows.
+ * @param draw Draws the figure in a width, as an `svg` element.
+ * @param caption The caption.
  * @returns The markup.
  *
  * @example
@@ -193,39 +192,39 @@ export function figure(draw: (width: number) => string, caption: HtmlContent): H
 /** The widths of figures, in pixels. */
 const [WIDE, NARROW] = [720, 360] as const;
 
-/** A part of a page. */
+/** A section of a page. */
 export interface PageSection {
-  /** Its heading, by which it is found. */
+  /** The heading, which is also the target of links. */
   readonly title: string;
-  /** What it holds. */
+  /** The content. */
   readonly body: Html;
 }
 
-/** A page. */
+/** The content of a page. */
 export interface PageContent {
-  /** The page's title. */
+  /** The title. */
   readonly title: string;
-  /** What stands before the sections. */
+  /** The introduction before the sections (default: none). */
   readonly lead?: Html;
   /** The sections. */
   readonly sections: readonly PageSection[];
-  /** Style rules besides the page's own. They may use its custom properties. */
+  /** Further style rules, which may use the custom properties of the page (default: none). */
   readonly style?: string;
-  /** A script, at the end. The page must make sense without it. */
+  /** A script at the end (default: none). The page must make sense without it. */
   readonly script?: string;
 }
 
-/** A name for a heading to be linked by. */
+/** The id of a section, from its heading. */
 function anchor(title: string): string {
   return title.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "");
 }
 
 /**
- * A page: title, contents, sections. Its own policy forbids the browser every request.
+ * Makes a page: title, table of contents, sections. Its policy forbids all requests.
  *
- * @param content What it holds.
- * @returns The file's text.
- * @throws {TypeError} If a style or script would end its own element.
+ * @param content The content.
+ * @returns The text of the HTML file.
+ * @throws {TypeError} If the style or the script contains the end of its element.
  *
  * @example
  * ```ts
@@ -285,11 +284,11 @@ export function page({ title, lead, sections, style = "", script = "" }: PageCon
   return `${text.trim()}\n`;
 }
 
-/** Nothing is fetched; styles and scripts are those in the page. */
+/** The policy: no requests; styles and scripts only from the page itself. */
 const POLICY =
   "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
 
-/** Each colour on white, at a contrast of at least 4.5, and on the dark background. */
+/** The colours of series, each with a contrast of at least 4.5 on its background. */
 const series: readonly (readonly [light: string, dark: string])[] = [
   ["#0b62a8", "#6cb2f0"],
   ["#b34700", "#f29552"],

@@ -1,10 +1,9 @@
 /**
- * Plots as SVG text, for pages and documents: curves with bands, values with intervals. Drawn by
- * Observable Plot; what is drawn holds no script and asks for nothing.
+ * Plots as SVG text, for pages and documents: curves with bands, values with intervals. They are drawn
+ * by Observable Plot, and contain no scripts and no requests.
  *
- * Colours are the custom properties `--series-0` to `--series-7`, and `currentColor` for the rest.
- * A `page` of `@unitune/cli` sets them for light, dark and paper; {@linkcode standaloneSvg} sets them
- * for a file.
+ * The colours are the custom properties `--series-0` to `--series-7`, and `currentColor` for the rest.
+ * `page` of `@unitune/cli` defines them for screens and paper, {@linkcode standaloneSvg} for a file.
  *
  * @example
  * ```ts
@@ -25,47 +24,47 @@ import * as Plot from "npm:@observablehq/plot@^0.6";
 import { DOMParser } from "npm:linkedom@^0.18";
 import { escapeHtml } from "./page.ts";
 
-/** A point of a curve. What is not finite is left out: a curve has a gap there. */
+/** A point of a curve. Where a value is not finite, the curve has a gap. */
 export interface CurvePoint {
-  /** Where. */
+  /** The position on the horizontal axis. */
   readonly x: number;
-  /** How much. */
+  /** The value. */
   readonly y: number;
-  /** The lower end of the band, where there is one. */
+  /** The lower end of the band (default: no band). */
   readonly low?: number;
-  /** Its upper end. */
+  /** The upper end of the band. */
   readonly high?: number;
 }
 
-/** What is drawn in one colour. */
+/** A series, which is drawn in one colour. */
 export interface Coloured {
-  /** Its name in the legend. */
+  /** The name in the legend. */
   readonly name: string;
-  /** The number of its colour, 0 to 7; its place among the series unless told. */
+  /** The number of its colour, 0 to 7 (default: its index). */
   readonly color?: number;
 }
 
 /** A curve. */
 export interface Curve extends Coloured {
-  /** Its points, in order. */
+  /** The points, in order. */
   readonly points: readonly CurvePoint[];
-  /** Whether it is dashed; from the ninth on unless told. */
+  /** Whether the curve is dashed (default: from the ninth on, whose colours repeat). */
   readonly dashed?: boolean;
 }
 
 /** A value with an interval. */
 export interface IntervalRow {
-  /** The row it stands in. */
+  /** The name of the row. */
   readonly name: string;
   /** The value. */
   readonly value: number;
-  /** The lower end of its interval, where there is one. */
+  /** The lower end of the interval (default: no interval). */
   readonly low?: number;
-  /** Its upper end. */
+  /** The upper end of the interval. */
   readonly high?: number;
 }
 
-/** Values of one kind, one for each row. */
+/** Values of one kind, at most one for each row. */
 export interface IntervalSeries extends Coloured {
   /** The values. */
   readonly rows: readonly IntervalRow[];
@@ -73,81 +72,81 @@ export interface IntervalSeries extends Coloured {
 
 /** An axis. */
 export interface Axis {
-  /** What is measured, with its unit. */
+  /** The quantity and its unit. */
   readonly label: string;
-  /** Linear unless told. On a logarithmic axis what is not above 0 is left out. */
+  /** The scale (default linear). A logarithmic axis omits values that are not above 0. */
   readonly scale?: "linear" | "log";
-  /** From where to where; all of the data unless told. */
+  /** The ends of the axis (default: those of the data). */
   readonly domain?: readonly [number, number];
-  /** The base of a logarithmic axis, whose powers are marked first; 10 unless told. */
+  /** The base of a logarithmic axis, whose powers get the first ticks (default 10). */
   readonly base?: number;
 }
 
-/** A line that values are compared with. */
+/** A value that is marked by a line. */
 export interface Reference {
-  /** Its value. */
+  /** The value. */
   readonly value: number;
-  /** What it stands for. */
+  /** The label of the line. */
   readonly label: string;
 }
 
-/** What every plot is told. */
+/** Options of all plots. */
 export interface PlotOptions {
-  /** What the plot shows, for whoever cannot see it. */
+  /** The title, for readers who cannot see the plot. */
   readonly title: string;
-  /** Width in pixels; 720 unless told. */
+  /** The width in pixels (default 720). */
   readonly width?: number;
-  /** A line that values are compared with. */
+  /** A value to compare with (default: none). */
   readonly reference?: Reference;
 }
 
-/** What {@linkcode curves} is told. */
+/** Options of {@linkcode curves}. */
 export interface CurvesOptions extends PlotOptions {
   /** The horizontal axis. */
   readonly x: Axis;
   /** The vertical axis. */
   readonly y: Axis;
-  /** Height of the drawing without its legend, in pixels; 320 unless told. */
+  /** The height without the legend, in pixels (default 320). */
   readonly height?: number;
-  /** Places on the horizontal axis where something begins. */
+  /** Marked positions on the horizontal axis, such as the starts of stages (default: none). */
   readonly beginnings?: readonly Reference[];
 }
 
-/** What {@linkcode intervals} is told. */
+/** Options of {@linkcode intervals}. */
 export interface IntervalsOptions extends PlotOptions {
   /** The axis of the values. */
   readonly x: Axis;
-  /** Whether values are bars from 0 in place of dots. */
+  /** Whether values are drawn as bars from 0 instead of dots (default false). */
   readonly bars?: boolean;
 }
 
-/** How many colours there are. */
+/** The number of colours. */
 const COLORS = 8;
 
 const FONT_SIZE = 12;
 
-/** An upper bound of the mean width of a character of the sans-serif font, in pixels. */
+/** An upper bound of the mean width of a character in the sans-serif font, in pixels. */
 const CHARACTER = 0.6 * FONT_SIZE;
 
 function colorOf({ color }: Coloured, index: number): string {
   return `var(--series-${(color ?? index) % COLORS})`;
 }
 
-/** Below this a value is drawn as 0: the reciprocal of a tick's step would be beyond all numbers. */
+/** Smaller values are drawn as 0: the reciprocal of a tick's step would be infinite. */
 const TINIEST = 1e-280;
 
-/** A value where it can stand on an axis, else NaN, which is left out. */
+/** A value that an axis can show, or NaN, which is omitted. */
 function onAxis(value: number, { scale }: Axis): number {
   const drawn = Math.abs(value) < TINIEST ? 0 : value;
   return Number.isFinite(drawn) && (scale !== "log" || drawn > 0) ? drawn : NaN;
 }
 
-/** A value, or the end of the axis that it is beyond. */
+/** A value, limited to the ends of the axis. */
 function within(value: number, { domain: [from, to] = [-Infinity, Infinity] }: Axis): number {
   return Math.min(Math.max(value, Math.min(from, to)), Math.max(from, to));
 }
 
-/** Points as they stand on the axes; what does not is a gap. */
+/** Points on the axes; values that the axes cannot show are gaps. */
 function placed(points: readonly CurvePoint[], x: Axis, y: Axis): Required<CurvePoint>[] {
   return points.map((point) => ({
     x: onAxis(point.x, x),
@@ -157,13 +156,13 @@ function placed(points: readonly CurvePoint[], x: Axis, y: Axis): Required<Curve
   }));
 }
 
-/** Powers of ten between which a tick's label needs no exponent. */
+/** The range in which the label of a tick has no exponent. */
 const PLAIN = { from: 1e-3, to: 1e6 } as const;
 
-/** Significant digits of a tick's label at most: what follows them is rounding. */
+/** The most significant digits of a tick's label: further digits are rounding errors. */
 const DIGITS = 12;
 
-/** A tick's label in as few characters as its value takes: `1,500`, `0.25`, `2e-6`. */
+/** The shortest label of a tick: `1,500`, `0.25`, `2e-6`. */
 function tickLabel(value: number): string {
   const rounded = Number(value.toPrecision(DIGITS));
   const size = Math.abs(rounded);
@@ -179,13 +178,13 @@ function scaleOf({ label, scale = "linear", domain, base = 10 }: Axis): Plot.Sca
     label,
     type: scale,
     labelArrow: "none",
-    // Plot's own would write 0.05 as 50m on a logarithmic axis, and 2e-6 as 0.0000020 on a linear one.
+    // Plot's default writes 0.05 as 50m on a logarithmic axis, and 2e-6 as 0.0000020 on a linear one.
     ...(scale === "log" ? { base, tickFormat: "~g" } : { tickFormat: tickLabel }),
     ...(domain === undefined ? {} : { domain }),
   };
 }
 
-/** Marks drawn by Plot, as an `svg` element. */
+/** Draws marks by Plot, as an `svg` element. */
 function draw(options: Plot.PlotOptions): string {
   const document = new DOMParser().parseFromString("<html></html>", "text/html");
   const figure: { readonly outerHTML: string } = Plot.plot({
@@ -196,21 +195,21 @@ function draw(options: Plot.PlotOptions): string {
   return figure.outerHTML;
 }
 
-/** The longest label of an axis's ticks in a drawing, in pixels at most. */
+/** An upper bound of the width of the longest tick label on an axis, in pixels. */
 function longestTick(drawing: string, axis: "x" | "y"): number {
   const group = new RegExp(`aria-label="${axis}-axis tick label"[^>]*>(.*?)</g>`, "s");
   const labels = [...(group.exec(drawing)?.[1] ?? "").matchAll(/<text[^>]*>([^<]*)</g)];
   return labels.reduce((most, [, text = ""]) => Math.max(most, text.length), 0) * CHARACTER;
 }
 
-/** Pixels between a tick's label and the axis, and between the label and the edge. */
+/** Pixels between a tick's label and the axis, plus those between the label and the edge. */
 const TICK = 14;
 
-/** Marks drawn by Plot, with margins in which every tick's label is whole. */
+/** Draws marks by Plot, with margins in which all tick labels fit. */
 function drawWithTicks(options: Plot.PlotOptions & { readonly marginLeft: number }): string {
   const margins = (drawing: string) => ({
     marginLeft: Math.max(options.marginLeft, longestTick(drawing, "y") + TICK),
-    // A label is centred on its tick, which may stand at the very end of the axis.
+    // A label is centred on its tick, which may be at the end of the axis.
     marginRight: Math.max(options.marginRight ?? 20, longestTick(drawing, "x") / 2),
   });
   const first = draw(options);
@@ -219,7 +218,7 @@ function drawWithTicks(options: Plot.PlotOptions & { readonly marginLeft: number
   return fits ? first : draw({ ...options, marginLeft, marginRight });
 }
 
-/** What a legend's key looks like. */
+/** An entry of a legend. */
 interface Key {
   readonly name: string;
   readonly color: string;
@@ -229,7 +228,7 @@ interface Key {
 const KEY = 24;
 const LINE = 20;
 
-/** Keys from left to right, in as many lines as they take, and the height of these. */
+/** Draws the legend in as many lines as it needs, and returns its height. */
 function legend(keys: readonly Key[], width: number): { svg: string; height: number } {
   let [left, top] = [0, 0];
   const drawn = keys.map(({ name, color, dashed }) => {
@@ -245,7 +244,7 @@ function legend(keys: readonly Key[], width: number): { svg: string; height: num
   return { svg: drawn.join(""), height: keys.length === 0 ? 0 : top + LINE + 4 };
 }
 
-/** A drawing under its legend. */
+/** Puts a drawing under its legend. */
 function framed(title: string, keys: readonly Key[], width: number, height: number, inner: string) {
   const above = legend(keys, width);
   const total = above.height + height;
@@ -256,13 +255,13 @@ function framed(title: string, keys: readonly Key[], width: number, height: numb
     `<g transform="translate(0,${above.height})">${inner}</g></svg>`;
 }
 
-/** Where there is nothing to draw. */
+/** The drawing of an empty plot. */
 function empty(width: number, height: number): string {
   return `<text x="${width / 2}" y="${height / 2}" text-anchor="middle">no data</text>`;
 }
 
 /**
- * Curves, each with a band where its points have one.
+ * Draws curves, each with a band where its points have one.
  *
  * @param series The curves.
  * @param options Title, axes and size.
@@ -326,7 +325,7 @@ export function curves(series: readonly Curve[], options: CurvesOptions): string
   return framed(title, drawn, width, height, inner);
 }
 
-/** A reference as a line with its label. */
+/** Marks of a reference: a line and its label. */
 function referenceMarks(reference: Reference | undefined, axis: "x" | "y"): Plot.Markish[] {
   if (reference === undefined) return [];
   const { value, label } = reference;
@@ -345,10 +344,10 @@ function referenceMarks(reference: Reference | undefined, axis: "x" | "y"): Plot
 const ROW = 22;
 
 /**
- * Values with their intervals, a row for each name; or bars from 0.
+ * Draws values with their intervals, in a row for each name.
  *
- * @param series Values of one kind each; several kinds stand below one another in a row.
- * @param options Title, axis and width; the height follows from the rows.
+ * @param series The values, a series for each kind; the kinds of a row are below one another.
+ * @param options Title, axis and width; the height follows from the number of rows.
  * @returns An `svg` element.
  *
  * @example
@@ -419,7 +418,7 @@ export function intervals(series: readonly IntervalSeries[], options: IntervalsO
   return framed(title, series.length > 1 ? drawn : [], width, height, inner);
 }
 
-/** Colours of middling lightness: a contrast of at least 3 with white and with black alike. */
+/** Colours with a contrast of at least 3 on both white and black. */
 const middling = [
   "#3b82c4",
   "#d1671f",
@@ -432,10 +431,10 @@ const middling = [
 ] as const;
 
 /**
- * A plot as a file of its own, in colours that are legible on white and on black.
+ * Makes a plot into a file of its own, with colours that are legible on white and on black.
  *
- * @param svg An `svg` element of this module.
- * @returns The file's text.
+ * @param svg A plot of this module.
+ * @returns The text of the SVG file.
  *
  * @example
  * ```ts

@@ -1,11 +1,12 @@
 /**
- * The page of a run: curves of what was measured, the splits before and after, answers then and now.
+ * The page of a run: curves of its metrics, evaluations before and after, and answers.
  *
  * @module
  */
 
 import { basename } from "node:path";
 import { meaningOf, metricsSection } from "./glossary.ts";
+import { mainMetrics } from "./summary.ts";
 import { figure, html, page, type PageSection, table, verbatim } from "./page.ts";
 import { type Curve, curves } from "./plot.ts";
 import { type JsonLine, readJsonLines } from "../files/json_lines.ts";
@@ -16,14 +17,14 @@ const numberIn = (line: JsonLine, name: string): number | undefined => {
   return typeof value === "number" && Number.isFinite(value) ? value : undefined;
 };
 
-/** A stage, and the last steps before it and of it. */
+/** A stage, which has the steps after `begin` up to `end`. */
 interface StageSpan {
   readonly name: string;
   readonly begin: number;
   readonly end: number;
 }
 
-/** The stages that a run's settings tell of; none of a run that has only one. */
+/** The stages of a run; none if the run has only one. */
 function spansOf({ settings }: RunConfig): readonly StageSpan[] {
   const stages = [settings].flat();
   if (stages.length === 1) return [];
@@ -36,7 +37,7 @@ function spansOf({ settings }: RunConfig): readonly StageSpan[] {
   });
 }
 
-/** A figure of a run: some metrics over steps. */
+/** A figure: some metrics over steps. */
 interface Chart {
   readonly title: string;
   readonly unit: string;
@@ -73,7 +74,7 @@ function curveOf(lines: readonly JsonLine[], metric: string, name = metric): Cur
   };
 }
 
-/** A curve with a gap between stages: what they measure is not the same. */
+/** Adds gaps between stages to a curve, since their objectives differ. */
 function inStages({ points, ...curve }: Curve, spans: readonly StageSpan[]): Curve {
   const stageOf = (x: number) => spans.findIndex(({ end }) => x <= end);
   const parted = points.flatMap((point, i) => {
@@ -94,7 +95,7 @@ function chartSection(
     .filter(({ points }) => points.length > 1);
   if (drawn.length === 0) return [];
   const measured = drawn.flatMap(({ points }) => points.map(({ x }) => x));
-  // Of a metric that only some stages have, only these.
+  // Only the stages that have the metric.
   const own = spans.filter(({ begin, end }) => measured.some((x) => begin < x && x <= end));
   const meanings = drawn.map(({ name }, i) =>
     html`${i === 0 ? "" : html`<br>`}<code>${name}</code>: ${meaningOf(name)?.meaning ?? ""}.`
@@ -115,7 +116,7 @@ function chartSection(
   }];
 }
 
-/** Exact match of each split over steps, where answers were judged. */
+/** The section with exact match of each split, if answers were judged. */
 function matchSection(
   evaluations: readonly JsonLine[],
   spans: readonly StageSpan[],
@@ -142,18 +143,12 @@ function matchSection(
   }];
 }
 
-/** Every split's metrics before training, and at the end of every stage as far as the run is. */
+/** The section with the metrics of every split before training and after each finished stage. */
 function splitSection(
   evaluations: readonly JsonLine[],
   spans: readonly StageSpan[],
 ): PageSection {
-  const shown = [
-    "eval_loss",
-    "eval_mean_token_accuracy",
-    "eval_exact_match",
-    "eval_exact_match_gap",
-  ]
-    .filter((metric) => evaluations.some((line) => metric in line));
+  const shown = mainMetrics.filter(({ metric }) => evaluations.some((line) => metric in line));
   const splits = [...new Set(evaluations.map(({ split }) => String(split)))];
   const rows = splits.flatMap((name) => {
     const own = evaluations.filter(({ split }) => split === name);
@@ -163,17 +158,17 @@ function splitSection(
       const stage = spans.find(({ end }) => end === line.step);
       return [
         `${name}, step ${line.step}${stage === undefined ? "" : `, after ${stage.name}`}`,
-        ...shown.map((metric) => numberIn(line, metric)?.toFixed(4) ?? ""),
+        ...shown.map(({ metric, digits }) => numberIn(line, metric)?.toFixed(digits) ?? ""),
       ];
     });
   });
   return {
     title: "Before and after",
-    body: table({ header: ["", ...shown.map((name) => name.replace("eval_", ""))], rows }),
+    body: table({ header: ["", ...shown.map((column) => column.title)], rows }),
   };
 }
 
-/** Answers of the first and the last evaluation, side by side. */
+/** The section with answers of the first and the last evaluation, side by side. */
 function answerSection(samples: readonly JsonLine[]): PageSection[] {
   const judged = samples.filter(({ split }) => split !== "rollouts");
   const [first, last] = [judged.at(0)?.step, judged.at(-1)?.step];
@@ -198,7 +193,7 @@ function answerSection(samples: readonly JsonLine[]): PageSection[] {
   }];
 }
 
-/** Answers that were sampled and rewarded, the latest. */
+/** The section with the latest sampled answers and their rewards. */
 function rolloutSection(samples: readonly JsonLine[]): PageSection[] {
   const sampled = samples.filter(({ split }) => split === "rollouts").slice(-12);
   if (sampled.length === 0) return [];
@@ -217,10 +212,10 @@ function rolloutSection(samples: readonly JsonLine[]): PageSection[] {
 }
 
 /**
- * The page of a run.
+ * Writes the page of a run.
  *
- * @param folder The run's folder.
- * @returns The file's text.
+ * @param folder The folder of the run.
+ * @returns The text of the HTML file.
  * @throws {UserError} If the run's files cannot be read.
  */
 export async function runPage(folder: string): Promise<string> {

@@ -1,5 +1,5 @@
 /**
- * What a run tells: a line for each evaluation; at the end a table of before and after, and samples.
+ * Summaries of evaluations: a line during the run, and at its end tables and sample answers.
  *
  * @module
  */
@@ -9,20 +9,20 @@ import { type JsonLine, readJsonLines } from "../files/json_lines.ts";
 import { columnWidths, fitTable, WIDTH, wrapWords } from "../terminal/layout.ts";
 import type { TrainSettings } from "../flags/settings.ts";
 
-/** An evaluation, as `metrics.jsonl` has it. */
+/** An evaluation, as a line of `metrics.jsonl` records it. */
 export interface EvaluationLine {
-  /** Optimizer steps done. */
+  /** The number of optimizer steps before it. */
   readonly step: number;
-  /** The split. */
+  /** The name of the split. */
   readonly split: string;
-  /** Numbers by name. */
+  /** The metrics by name. */
   readonly metrics: Readonly<Record<string, number>>;
 }
 
 /**
- * Reads a run's evaluations.
+ * Reads the evaluations of a run.
  *
- * @param path The run's `metrics.jsonl`.
+ * @param path The path of its `metrics.jsonl`.
  * @returns The evaluations, in order.
  * @throws {UserError} If the file cannot be read.
  */
@@ -58,16 +58,20 @@ export function evaluationsIn(lines: readonly JsonLine[]): EvaluationLine[] {
   });
 }
 
-/** How a metric is shown. */
-interface Column {
+/** A metric in a table. */
+export interface MetricColumn {
+  /** The name of the metric. */
   readonly metric: string;
+  /** The heading of its column. */
   readonly title: string;
+  /** The number of decimals. */
   readonly digits: number;
-  /** Only in the table at the end. */
+  /** Whether only tables at the end show it (default false). */
   readonly isDetail?: boolean;
 }
 
-const columns: readonly Column[] = [
+/** The main metrics of an evaluation. */
+export const mainMetrics: readonly MetricColumn[] = [
   { metric: "eval_loss", title: "loss", digits: 4 },
   { metric: "eval_mean_token_accuracy", title: "token accuracy", digits: 3 },
   { metric: "eval_exact_match", title: "exact match", digits: 3 },
@@ -76,10 +80,10 @@ const columns: readonly Column[] = [
 ];
 
 /**
- * An evaluation on one line.
+ * Describes an evaluation on one line.
  *
  * @param report The evaluation.
- * @returns The split and its main numbers, or that there are none.
+ * @returns The name of the split and its main metrics.
  *
  * @example
  * ```ts
@@ -91,7 +95,7 @@ const columns: readonly Column[] = [
  * ```
  */
 export function describeReport({ split, metrics }: SplitReport): string {
-  const shown = columns.flatMap(({ metric, title, digits, isDetail = false }) => {
+  const shown = mainMetrics.flatMap(({ metric, title, digits, isDetail = false }) => {
     const value = metrics[metric];
     return value === undefined || isDetail ? [] : [`${title} ${value.toFixed(digits)}`];
   });
@@ -100,9 +104,9 @@ export function describeReport({ split, metrics }: SplitReport): string {
 
 /** A moment at which every split of a run is evaluated. */
 export interface Moment {
-  /** Optimizer steps done. */
+  /** The number of optimizer steps before it. */
   readonly step: number;
-  /** What it is called in a table: `before`, `after`, `after dpo`. */
+  /** The name in a table: `before`, `after`, `after dpo`. */
   readonly name: string;
 }
 
@@ -110,8 +114,8 @@ export interface Moment {
  * The start of a run and the end of each of its stages.
  *
  * @param stages The settings of each stage.
- * @returns The moments; a stage is named where there are several, with its number where two of them
- * have one objective.
+ * @returns The moments. Several stages are named by their objectives, and stages with the same
+ * objective by their numbers as well.
  *
  * @example
  * ```ts
@@ -140,10 +144,10 @@ export function momentsOf(
 }
 
 /**
- * The table of splits before training and after each stage of it.
+ * The table of the main metrics of each split, before training and after each stage.
  *
- * @param evaluations The run's evaluations.
- * @param moments Its start and the ends of its stages.
+ * @param evaluations The evaluations of the run.
+ * @param moments The start of the run and the ends of its stages.
  * @returns The lines.
  *
  * @example
@@ -168,22 +172,21 @@ export function beforeAndAfter(
   evaluations: readonly EvaluationLine[],
   moments: readonly Moment[],
 ): string[] {
-  const shown = columns.filter(({ metric }) =>
+  const shown = mainMetrics.filter(({ metric }) =>
     evaluations.some(({ metrics }) => metrics[metric] !== undefined)
   );
   return comparison("", shown, evaluations, moments);
 }
 
-/** What the metrics of a kind of question begin with. */
+/** The beginning of the names of exact match of one kind of question. */
 const KIND = "eval_exact_match/";
 
 /**
- * Exact match by kind of question before training and after each stage, where there are several
- * kinds.
+ * The table of exact match for each kind of question, before training and after each stage.
  *
- * @param evaluations The run's evaluations.
- * @param moments Its start and the ends of its stages.
- * @returns The lines; none where there are no kinds.
+ * @param evaluations The evaluations of the run.
+ * @param moments The start of the run and the ends of its stages.
+ * @returns The lines; none if the questions have no kinds.
  */
 export function matchByKind(
   evaluations: readonly EvaluationLine[],
@@ -196,10 +199,10 @@ export function matchByKind(
   return comparison("exact match", shown, evaluations, moments);
 }
 
-/** A line for each split at each moment, a column for each metric; none without metrics. */
+/** The lines of a table with a row for each split and moment, and a column for each metric. */
 function comparison(
   title: string,
-  shown: readonly Column[],
+  shown: readonly MetricColumn[],
   evaluations: readonly EvaluationLine[],
   moments: readonly Moment[],
 ): string[] {
@@ -218,11 +221,11 @@ function comparison(
   return fitTable([[title, ...shown.map((column) => column.title)], ...rows]);
 }
 
-/** Answers of a kind that are shown, where there are several kinds and where there is one. */
+/** The most answers that are shown: of each of several kinds, and of a single kind. */
 const SHOWN = { ofEach: 2, ofOne: 6 } as const;
 
 /**
- * Some answers of each kind, right and wrong ones as they come.
+ * Shows the first answers to each kind of question.
  *
  * @param answers The answers.
  * @returns The lines.
@@ -243,16 +246,16 @@ export function sampleLines(answers: readonly Answer[]): string[] {
   return rows.map((row) => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join("  ").trimEnd());
 }
 
-/** A text and how the model goes on with it, from `>>` on. */
+/** A text and, after `>>`, its continuation by the model. */
 function continuationLines({ question, text }: Answer): string[] {
   const lines = `${question.prompt}>>${text}`.trimEnd().split("\n");
   return [...lines.flatMap((line) => wrapWords(line, WIDTH)), "---"];
 }
 
-/** Characters of a text at most, so that a question, an answer and a right one fit on a line. */
+/** The most characters of each text, so that a prompt and two answers fit on a line. */
 const LONGEST = { prompt: 24, answer: 18 } as const;
 
-/** A text on one line of at most so many characters. */
+/** A text on one line, shortened. */
 function brief(text: string, longest: number): string {
   const oneLine = text.replaceAll(/\s+/g, " ");
   return shortened(oneLine, longest);
