@@ -163,13 +163,17 @@ export function describeRange(range: Range): string {
  *
  * @param value The value.
  * @param range The range that it is out of.
+ * @param written The value as it was written.
  * @returns The value in words.
  */
-export function describeOutlier(value: unknown, range: Range): string {
-  if (typeof value === "string") return JSON.stringify(value);
+export function describeOutlier(
+  value: unknown,
+  range: Range,
+  written: string = typeof value === "string" ? JSON.stringify(value) : String(value),
+): string {
   const isLost = typeof value === "number" && Number.isFinite(value) && !range.integer &&
     isWithin(value, range);
-  return isLost ? `${value}, which is ${Math.fround(value)} in 32 bits` : String(value);
+  return isLost ? `${written}, which is ${Math.fround(value)} in 32 bits` : written;
 }
 
 /**

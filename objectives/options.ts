@@ -202,12 +202,12 @@ export function describeValues(option: Option): string {
  *
  * @param option The option.
  * @param value The given value.
+ * @param written The value as it was written (default: as JSON has it).
  * @returns The rest of a sentence that begins with the option's name.
  */
-export function faultOf(option: Option, value: unknown): string {
-  const isNumber = (option.kind === "number" || option.kind === "integer") &&
-    typeof value === "number";
-  const got = isNumber ? describeOutlier(value, rangeOf(option)) : quoted(value);
+export function faultOf(option: Option, value: unknown, written: string = quoted(value)): string {
+  const isNumeric = option.kind === "number" || option.kind === "integer";
+  const got = isNumeric ? describeOutlier(value, rangeOf(option), written) : written;
   return `must be ${describeValues(option)}, not ${got}`;
 }
 

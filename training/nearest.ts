@@ -4,6 +4,7 @@
  * @module
  */
 
+import { squeezed } from "@unitune/objectives";
 import { graphemesOf } from "./graphemes.ts";
 
 /**
@@ -44,37 +45,6 @@ function distance(a: readonly string[], b: readonly string[]): number {
     [beforeLast, last] = [last, row];
   }
   return last[b.length] ?? 0;
-}
-
-/** A name without what spellings differ in: case, hyphens, underscores, dots and spaces. */
-function squeezed(name: string): string {
-  return name.toLowerCase().replace(/[-_.\s]/g, "");
-}
-
-/**
- * The name that is written in another spelling: in kebab, camel or snake case, in capitals, with or
- * without hyphens.
- *
- * @param word What was written.
- * @param names The names, no two of which differ in spelling only.
- * @returns The name; undefined where the word is none of them.
- *
- * @example
- * ```ts
- * import { sameName } from "@unitune/training";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(sameName("rewardModel", ["ppo", "reward-model"]), "reward-model");
- * assertEquals(sameName("reward", ["ppo", "reward-model"]), undefined);
- * ```
- */
-export function sameName<Name extends string>(
-  word: string,
-  names: Iterable<Name>,
-): Name | undefined {
-  const own = squeezed(word);
-  for (const name of names) if (name === word || squeezed(name) === own) return name;
-  return undefined;
 }
 
 /**

@@ -27,7 +27,8 @@ import {
 } from "../study/table.ts";
 import { openDevice } from "../run/devices.ts";
 import { runCommand } from "../terminal/errors.ts";
-import { nearest, sameName, UserError } from "@unitune/training";
+import { sameName } from "@unitune/objectives";
+import { nearest, UserError } from "@unitune/training";
 import { type FlagTable, type FlagValues, parseFlags, wantsHelp } from "../flags/flags.ts";
 import { helpText } from "../flags/help.ts";
 import { formatDuration, progressReporter, standardProgress } from "../terminal/progress.ts";

@@ -7,6 +7,7 @@
 
 import { evaluate, gather, type Head, reshape, sum, type Tensor, tensor } from "@unitune/core";
 import {
+  choiceNamed,
   type Demonstrations,
   type Model,
   modelOf,
@@ -17,7 +18,7 @@ import {
   summarize,
 } from "@unitune/objectives";
 import { runCommand, UsageError } from "../terminal/errors.ts";
-import { choiceNamed, type FlagTable, parseFlags, wantsHelp } from "../flags/flags.ts";
+import { type FlagTable, parseFlags, wantsHelp } from "../flags/flags.ts";
 import { helpText } from "../flags/help.ts";
 import { alignTable, WIDTH, wrapText, wrapWords } from "../terminal/layout.ts";
 import { longest, nearest } from "@unitune/training";

@@ -8,86 +8,28 @@
 import { parseArgs } from "@std/cli";
 import { clipped, quoted } from "@unitune/core";
 import { UsageError } from "../terminal/errors.ts";
-import { nearest, sameName, UserError } from "@unitune/training";
+import {
+  acceptedValue,
+  defaultOf,
+  faultOf,
+  type Option,
+  type OptionValue,
+  type ValueOf,
+} from "@unitune/objectives";
+import { nearest, UserError } from "@unitune/training";
 
-/** What every flag has. */
-export interface FlagBase {
-  /** What the flag does: a sentence or two. */
-  readonly help: string;
+/** An option on a command line. */
+export type Flag = Option & {
   /** The heading that the flag is listed under. */
   readonly group?: string;
   /** The flag has an effect only where another flag, by its name, has one of these values. */
   readonly when?: Readonly<Record<string, readonly string[]>>;
   /** These values in words, where they are many. */
   readonly scope?: string;
-  /** The value without the flag, in words, where it depends on others. */
-  readonly defaultHelp?: string;
-}
+};
 
-/** A flag that takes a text. */
-export interface StringFlag extends FlagBase {
-  /** A text. */
-  readonly kind: "string";
-  /** The value without the flag. */
-  readonly default?: string;
-  /** What stands for the value in the help, such as `FILE`. */
-  readonly placeholder?: string;
-}
-
-/** A flag that takes a number. */
-export interface NumberFlag extends FlagBase {
-  /** A finite number, or a whole one. */
-  readonly kind: "number" | "integer";
-  /** The value without the flag. */
-  readonly default?: number;
-  /** The least value. */
-  readonly min?: number;
-  /** The greatest value. */
-  readonly max?: number;
-  /** What the value must be greater than. */
-  readonly above?: number;
-  /** What the value must be less than. */
-  readonly below?: number;
-}
-
-/** A flag that is there or not; `--no-x` unsets `--x`. */
-export interface BooleanFlag extends FlagBase {
-  /** True or false. */
-  readonly kind: "boolean";
-  /** The value without the flag: false, unless said. */
-  readonly default?: boolean;
-}
-
-/** A flag that takes one of some words. */
-export interface ChoiceFlag extends FlagBase {
-  /** One of some words. */
-  readonly kind: "choice";
-  /** The words. */
-  readonly choices: readonly string[];
-  /** Other words for some of them. */
-  readonly aliases?: Readonly<Record<string, string>>;
-  /** What stands for the value in the help, in place of all the words. */
-  readonly placeholder?: string;
-  /** The value without the flag. */
-  readonly default?: string;
-}
-
-/** One flag. */
-export type Flag = StringFlag | NumberFlag | BooleanFlag | ChoiceFlag;
-
-/** The flags of a command, by name, without the dashes in front. */
+/** The flags of a command, by name in kebab or camel case, without the dashes in front. */
 export type FlagTable = Readonly<Record<string, Flag>>;
-
-/** The type of what a flag is given. */
-export type GivenValue<F extends Flag> = F extends BooleanFlag ? boolean
-  : F extends NumberFlag ? number
-  : F extends ChoiceFlag ? F["choices"][number]
-  : string;
-
-/** The type of a flag's value: undefined is possible where there is no default. */
-export type FlagValue<F extends Flag> = F extends BooleanFlag ? boolean
-  : F extends { readonly default: string | number } ? GivenValue<F>
-  : GivenValue<F> | undefined;
 
 /** `learning-rate` as `learningRate`. */
 export type CamelCase<Name extends string> = Name extends `${infer Head}-${infer Tail}`
@@ -96,7 +38,7 @@ export type CamelCase<Name extends string> = Name extends `${infer Head}-${infer
 
 /** The values of all flags, by name in camel case. */
 export type FlagValues<Table extends FlagTable> = {
-  readonly [Name in keyof Table & string as CamelCase<Name>]: FlagValue<Table[Name]>;
+  readonly [Name in keyof Table & string as CamelCase<Name>]: ValueOf<Table[Name]>;
 };
 
 /** Where a value comes from. */
@@ -142,8 +84,9 @@ export function parseFlags<const Table extends FlagTable>(
   argv: readonly string[],
 ): ParsedFlags<Table>;
 export function parseFlags(table: FlagTable, argv: readonly string[]): ParsedFlags<FlagTable> {
-  const names = Object.keys(table);
-  const boolean = names.filter((name) => table[name]?.kind === "boolean");
+  const entries = Object.entries(table).map(([name, flag]) => [kebabCase(name), flag] as const);
+  const names = entries.map(([name]) => name);
+  const boolean = entries.flatMap(([name, { kind }]) => kind === "boolean" ? [name] : []);
   const strays: string[] = [];
   const given: Record<string, unknown> = parseArgs([...argv], {
     string: names.filter((name) => !boolean.includes(name)),
@@ -160,9 +103,9 @@ export function parseFlags(table: FlagTable, argv: readonly string[]): ParsedFla
   // Left behind by `--`, after which nothing counts as a flag.
   if (Array.isArray(given._)) { for (const argument of given._) strays.push(String(argument)); }
 
-  const values: Record<string, FlagValue<Flag>> = {};
+  const values: Record<string, OptionValue | undefined> = {};
   const sources: Record<string, FlagSource> = {};
-  for (const [name, flag] of Object.entries(table)) {
+  for (const [name, flag] of entries) {
     const key = camelCase(name);
     const text = given[name] ?? undefined;
     if (text === "") {
@@ -172,12 +115,12 @@ export function parseFlags(table: FlagTable, argv: readonly string[]): ParsedFla
     }
     values[key] = text === undefined
       ? defaultOf(flag)
-      : checked(flag, fromText(flag, text), () => wrongValue(name, flag, text));
+      : accepted(flag, fromText(flag, text), () => wrongValue(name, flag, text));
     sources[key] = text === undefined ? "default" : "flag";
   }
-  for (const stray of strays) throw strayError(table, stray);
+  for (const stray of strays) throw strayError(names, stray);
   // The parser reads `--flag=word` as true or false, whatever the word.
-  for (const [name, flag] of Object.entries(table)) {
+  for (const [name, flag] of entries) {
     if (flag.kind !== "boolean") continue;
     const prefix = `--${name}=`;
     for (const argument of argv.filter((argument) => argument.startsWith(prefix))) {
@@ -230,26 +173,28 @@ export function withConfig(
   if (typeof config !== "object" || config === null || Array.isArray(config)) {
     throw new UserError(`${file} must hold a JSON object of flags, such as {"steps": 100}`);
   }
-  const keys = Object.keys(table).map(camelCase);
+  const flags = new Map(Object.entries(table).map(([name, flag]) => [camelCase(name), flag]));
+  const keys = [...flags.keys()];
   const values = Object.fromEntries(keys.map((key) => [key, parsed.values[key]]));
   const sources = Object.fromEntries(keys.map((key) => [key, parsed.sources[key] ?? "default"]));
   const seen = new Set<string>();
   for (const [written, value] of Object.entries(config)) {
     const name = kebabCase(written);
-    const flag = Object.hasOwn(table, name) ? table[name] : undefined;
+    const key = camelCase(name);
+    const flag = flags.get(key);
     if (flag === undefined) {
-      throw new UserError(`${file}: unknown key ${quoted(written)}${suggestion(name, table, "")}`);
+      const near = suggestion(name, keys.map(kebabCase), "");
+      throw new UserError(`${file}: unknown key ${quoted(written)}${near}`);
     }
     if (seen.has(name)) {
       throw new UserError(`${file}: ${quoted(written)} says ${name} a second time`);
     }
     seen.add(name);
-    const right = checked(
+    const right = accepted(
       flag,
       value,
       () => new UserError(`${file}: ${quoted(written)} ${wrongText(flag, value)}`),
     );
-    const key = camelCase(name);
     if (sources[key] === "flag") continue;
     values[key] = right;
     sources[key] = "config";
@@ -349,37 +294,13 @@ export function flagsInVain(table: FlagTable, { values, sources }: Resolved): Ma
         const value = String(valueOf.get(camelCase(other)));
         return needed.includes(value) ? [] : [[
           name,
-          `--${name} has an effect only with ${
-            scope ?? `--${other} ${needed.join(" or ")}`
+          `--${kebabCase(name)} has an effect only with ${
+            scope ?? `--${kebabCase(other)} ${needed.join(" or ")}`
           }, not with ${value}`,
         ]];
       })
     ),
   );
-}
-
-/**
- * The choice of a flag that a word stands for, in whatever spelling.
- *
- * @param flag The flag.
- * @param word The word.
- * @returns The choice; undefined where the word stands for none.
- *
- * @example
- * ```ts
- * import { choiceNamed, settingFlags } from "@unitune/cli";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(choiceNamed(settingFlags.objective, "iwSft"), "iw-sft");
- * assertEquals(choiceNamed(settingFlags.objective, "REINFORCE++"), "reinforce-plus-plus");
- * ```
- */
-export function choiceNamed(
-  { choices, aliases = {} }: Pick<ChoiceFlag, "choices" | "aliases">,
-  word: string,
-): string | undefined {
-  const alias = sameName(word, Object.keys(aliases));
-  return sameName(word, choices) ?? (alias === undefined ? undefined : aliases[alias]);
 }
 
 /** Choices that an error lists beside the one that was meant. */
@@ -393,52 +314,12 @@ function wrongText(flag: Flag, given: unknown): string {
   // The one that was meant is not to be looked for behind forty others; --help has them all.
   const isLong = flag.kind === "choice" && flag.choices.length > MOST_LISTED;
   if (meant !== undefined && isLong) return `can't be ${quoted(given)}: did you mean ${meant}?`;
-  const why = meant === undefined ? inSingle(flag, given) : `: did you mean ${meant}?`;
-  return `must be ${expected(flag)}, not ${quoted(given)}${why}`;
+  const near = meant === undefined ? "" : `: did you mean ${meant}?`;
+  return `${faultOf(flag, fromText(flag, given), quoted(given))}${near}`;
 }
 
 function wrongValue(name: string, flag: Flag, given: unknown): UsageError {
   return new UsageError(`--${name} ${wrongText(flag, given)}`);
-}
-
-/** What f32, in which is computed, makes of a number, where that is another one altogether. */
-function inSingle(flag: Flag, given: unknown): string {
-  const value = Number(fromText(flag, given));
-  if (flag.kind !== "number" || !Number.isFinite(value) || !inRange(flag, value)) return "";
-  return `, which is ${Math.fround(value)} in 32 bits`;
-}
-
-/** What a flag takes, for an error: `a whole number, at least 1`. */
-function expected(flag: Flag): string {
-  switch (flag.kind) {
-    case "string":
-      return "a text";
-    case "boolean":
-      return "true or false";
-    case "choice":
-      return `one of ${flag.choices.join(", ")}`;
-    case "integer":
-      return ["a whole number", ...ranges(flag)].join(", ");
-    case "number":
-      return ["a number", ...ranges(flag)].join(", ");
-    default:
-      return flag satisfies never;
-  }
-}
-
-/** The limits of a number, in words. */
-function ranges(flag: NumberFlag): string[] {
-  const words = {
-    min: "at least",
-    above: "above",
-    max: "at most",
-    below: "below",
-  } as const;
-  const limits = ["min", "above", "max", "below"] as const;
-  return limits.flatMap((limit) => {
-    const value = flag[limit];
-    return value === undefined ? [] : [`${words[limit]} ${value}`];
-  });
 }
 
 /** A flag's value as its kind reads a command line's text. */
@@ -447,52 +328,15 @@ function fromText(flag: Flag, given: unknown): unknown {
   return numeric && typeof given === "string" && given.trim() !== "" ? Number(given) : given;
 }
 
-/** The value, where it is one that the flag takes. */
-function checked(flag: Flag, value: unknown, error: () => Error): string | number | boolean {
-  switch (flag.kind) {
-    case "string":
-      if (typeof value === "string") return value;
-      break;
-    case "boolean":
-      if (typeof value === "boolean") return value;
-      break;
-    case "choice": {
-      const choice = typeof value === "string" ? choiceNamed(flag, value) : undefined;
-      if (choice !== undefined) return choice;
-      break;
-    }
-    case "integer":
-      if (typeof value === "number" && Number.isSafeInteger(value) && inRange(flag, value)) {
-        return value;
-      }
-      break;
-    case "number":
-      if (typeof value === "number" && inRange(flag, value) && isKept(flag, value)) return value;
-      break;
-    default:
-      flag satisfies never;
-  }
-  throw error();
-}
-
-function inRange(flag: NumberFlag, value: number): boolean {
-  const { min = -Infinity, max = Infinity, above = -Infinity, below = Infinity } = flag;
-  return min <= value && value <= max && above < value && value < below;
-}
-
-/** Whether f32 has a number, at most rounded, and within limits that are not reached. */
-function isKept({ above = -Infinity, below = Infinity }: NumberFlag, value: number): boolean {
-  const single = Math.fround(value);
-  return Number.isFinite(single) && (single !== 0 || value === 0) &&
-    above < single && single < below;
-}
-
-function defaultOf(flag: Flag): string | number | boolean | undefined {
-  return flag.kind === "boolean" ? flag.default ?? false : flag.default;
+/** The value that a flag takes for a given one. */
+function accepted(flag: Flag, value: unknown, error: () => Error): OptionValue {
+  const own = acceptedValue(flag, value);
+  if (own === undefined) throw error();
+  return own;
 }
 
 /** What is wrong with an argument that is no flag of the table. */
-function strayError(table: FlagTable, argument: string): UsageError {
+function strayError(names: readonly string[], argument: string): UsageError {
   if (!/^-./.test(argument)) {
     return new UsageError(
       `unexpected argument ${quoted(argument)}: a value follows its flag`,
@@ -500,21 +344,23 @@ function strayError(table: FlagTable, argument: string): UsageError {
   }
   const written = argument.split("=", 1).join("");
   const name = written.replace(/^-+(no-)?/, "");
-  if (Object.hasOwn(table, name) && argument === `${written}=`) {
+  if (names.includes(name) && argument === `${written}=`) {
     return new UsageError(`--${name} needs a value`);
   }
-  return new UsageError(`unknown flag ${clipped(written, 80)}${suggestion(name, table, "--")}`);
+  return new UsageError(`unknown flag ${clipped(written, 80)}${suggestion(name, names, "--")}`);
 }
 
-function suggestion(name: string, table: FlagTable, dashes: string): string {
-  const meant = nearest(name, Object.keys(table));
+function suggestion(name: string, names: readonly string[], dashes: string): string {
+  const meant = nearest(name, names);
   return meant === undefined ? "" : `: did you mean ${dashes}${meant}?`;
 }
 
-function camelCase(name: string): string {
+/** A name in camel case. */
+export function camelCase(name: string): string {
   return name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 }
 
-function kebabCase(name: string): string {
+/** A name in kebab case. */
+export function kebabCase(name: string): string {
   return name.replace(/_/g, "-").replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }

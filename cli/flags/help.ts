@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { Flag, FlagTable, NumberFlag } from "./flags.ts";
+import type { NumberOption } from "@unitune/objectives";
+import { type Flag, type FlagTable, kebabCase } from "./flags.ts";
 import { WIDTH, wrapText, wrapWords } from "../terminal/layout.ts";
 
 /** The column where descriptions begin; a longer flag has a line of its own. */
@@ -47,8 +48,9 @@ export function helpText(table: FlagTable, usage: string): string {
   const lines = wrapText(usage).split("\n");
   const groups = Map.groupBy(Object.entries(table), ([, flag]) => flag.group ?? "Flags");
   for (const [group, flags] of groups) {
+    const rows = flags.flatMap(([name, flag]) => row(label(kebabCase(name), flag), about(flag)));
     // deno-lint-ignore unitune/no-spread-of-data -- flags of a table
-    lines.push("", group, ...flags.flatMap(([name, flag]) => row(label(name, flag), about(flag))));
+    lines.push("", group, ...rows);
   }
   // deno-lint-ignore unitune/no-spread-of-data -- lines of one flag
   lines.push("", "Help", ...row("--help, -h", "Show this text."));
@@ -87,7 +89,7 @@ function label(name: string, flag: Flag): string {
 function about(flag: Flag): string {
   const numeric = flag.kind === "number" || flag.kind === "integer";
   const notes = Object.entries(flag.when ?? {}).map(([name, values]) =>
-    `with ${flag.scope ?? `--${name} ${alternatives(values)}`}`
+    `with ${flag.scope ?? `--${kebabCase(name)} ${alternatives(values)}`}`
   );
   // deno-lint-ignore unitune/no-spread-of-data -- a limit or none
   if (numeric) notes.push(...range(flag));
@@ -97,7 +99,7 @@ function about(flag: Flag): string {
 }
 
 /** A number's range, where it has an upper limit. */
-function range({ min, max, above, below }: NumberFlag): string[] {
+function range({ min, max, above, below }: NumberOption): string[] {
   const from = min ?? (above === undefined ? undefined : `above ${above}`) ?? "";
   const to = max ?? (below === undefined ? undefined : `below ${below}`);
   return to === undefined ? [] : [`${from} to ${to}`.trim()];

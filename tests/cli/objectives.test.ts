@@ -2,15 +2,14 @@ import { fileURLToPath } from "node:url";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import {
   allObjectives,
-  choiceNamed,
   objectiveAliases,
   parseFlags,
   settingFlags,
   splitStages,
   withConfig,
 } from "@unitune/cli";
-import { nearest, sameName, UserError } from "@unitune/training";
-import { objectiveRegistry } from "@unitune/objectives";
+import { nearest, UserError } from "@unitune/training";
+import { choiceNamed, objectiveRegistry, sameName } from "@unitune/objectives";
 
 const cli = new URL("../../cli/commands/objectives.ts", import.meta.url);
 const decoder = new TextDecoder();
