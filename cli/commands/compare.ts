@@ -1,6 +1,6 @@
 /**
- * `deno task compare`: what further training does to one model, by supervised fine-tuning, by
- * preferences, by rewards and by Intuitive Fine-Tuning.
+ * `deno task compare`: trains one model further by supervised fine-tuning, on preferences, on rewards
+ * and by Intuitive Fine-Tuning, and compares the results.
  *
  * @module
  */
@@ -104,7 +104,7 @@ The same command continues a study that was interrupted.`;
 /** The arms of the quick form. */
 const QUICK = ["sft", "sft-early", "dft", "ift", "dpo", "orpo", "ppo", "grpo"];
 
-/** What the flags ask for. */
+/** The plan of the study that the flags describe. */
 function planOf(
   { quick, firstSeed, seeds, arms: names, noise }: FlagValues<typeof flags>,
 ): StudyPlan {
@@ -120,13 +120,13 @@ function planOf(
     );
   });
   const own = arms.filter(({ name }) => name === "sft" || wanted.includes(name));
-  // Few examples, so that learning them by heart does not do, of a task with many right answers.
+  // Few examples of a task with many right answers, so that memorizing them is not enough.
   const data = quick ? { tasks: "pick", examples: 100, noise } : { examples: 2000, noise };
   const common = quick
     ? { ...data, evalSteps: 60, warmupSteps: 10 }
     : { ...data, evalSteps: 100, warmupSteps: 20 };
   return {
-    // Left out where it is 0, as in studies that were begun before there was a choice.
+    // Omitted if it is 0: plans are compared as JSON, and one without it is the same study.
     ...(firstSeed > 0 && { firstSeed }),
     seeds,
     selectionSeeds: quick ? 1 : 2,
@@ -174,21 +174,28 @@ function documentOf(
   ].join("\n");
 }
 
-async function main(): Promise<number> {
-  if (wantsHelp(Deno.args)) {
+/**
+ * The command `compare`.
+ *
+ * @param argv The command line.
+ * @returns The exit code.
+ * @throws {UserError} If the command line is wrong, the folder holds something else, or a run fails.
+ */
+export async function compareCommand(argv: readonly string[]): Promise<number> {
+  if (wantsHelp(argv)) {
     console.log(helpText(flags, usage));
     return 0;
   }
   const started = performance.now();
-  // Now: it may be another one once the study is done.
+  // Read first: the commit may change during the study.
   const commit = await commitOf(".");
-  const { values } = parseFlags(flags, Deno.args);
+  const { values } = parseFlags(flags, argv);
   const plan = planOf(values);
   const folder = values.out ?? (values.quick ? "runs/study-quick" : "runs/study");
-  const command = ["deno task compare", ...Deno.args.map(shellQuote)].join(" ");
+  const command = ["deno task compare", ...argv.map(shellQuote)].join(" ");
   const [document, report] = [`${folder}/study.md`, `${folder}/report.html`];
   const instead = "choose another --out";
-  // Now, rather than when all is done.
+  // Checked before the study rather than after it.
   for (const path of [document, report]) await requireReplaceable(path, instead);
   using device = await openDevice(values.device, tell);
   const { jobs = device.name === "wasm" ? navigator.hardwareConcurrency : 1 } = values;
@@ -223,4 +230,4 @@ async function main(): Promise<number> {
   return 0;
 }
 
-if (import.meta.main) await runCommand(main);
+if (import.meta.main) await runCommand(() => compareCommand(Deno.args));

@@ -51,7 +51,7 @@ async function comparisonPage(folder: string, prompt: string | undefined): Promi
   return await studyPage({ folder, device, ...study, ...(prompt !== undefined && { prompt }) });
 }
 
-/** The page of a run, which has no models to ask. */
+/** The page of a run, which shows no predictions for a prompt. */
 async function ownPage(run: string, prompt: string | undefined): Promise<string> {
   await readRunConfig(run);
   if (prompt === undefined) return await runPage(run);
@@ -61,12 +61,19 @@ async function ownPage(run: string, prompt: string | undefined): Promise<string>
   );
 }
 
-async function main(): Promise<void> {
-  if (wantsHelp(Deno.args)) {
+/**
+ * The command `report`.
+ *
+ * @param argv The command line.
+ * @returns The exit code.
+ * @throws {UserError} If the command line is wrong, or the run or comparison cannot be read.
+ */
+export async function reportCommand(argv: readonly string[]): Promise<number> {
+  if (wantsHelp(argv)) {
     console.log(helpText(flags, usage));
-    return;
+    return 0;
   }
-  const { values: { run: folder, out, prompt } } = parseFlags(flags, Deno.args);
+  const { values: { run: folder, out, prompt } } = parseFlags(flags, argv);
   if (folder === undefined) throw new UsageError("--run DIR is needed");
   const isStudy = await holdsStudy(folder);
   const path = out ?? `${folder}/report.html`;
@@ -75,6 +82,7 @@ async function main(): Promise<void> {
   const page = await (isStudy ? comparisonPage : ownPage)(folder, prompt);
   await writeSealed(path, page, instead);
   print(`${path} shows the ${isStudy ? "comparison" : "run"}`);
+  return 0;
 }
 
-if (import.meta.main) await runCommand(main);
+if (import.meta.main) await runCommand(() => reportCommand(Deno.args));

@@ -1,5 +1,5 @@
 /**
- * `deno task sample`: asks the model of a run, or has it go on with a text.
+ * `deno task sample`: answers a prompt, or continues a text, by the model of a run.
  *
  * @module
  */
@@ -13,6 +13,21 @@ import { readPrompt } from "../data/prompts.ts";
 import { settingFlags } from "../flags/settings.ts";
 import { print, tell } from "../terminal/terminal.ts";
 import { readTrainedModel } from "../run/trained.ts";
+
+/** The flags that have an effect only where tokens are drawn: at a temperature above 0. */
+const drawing = {
+  "top-k": { kind: "integer", min: 1, help: "Samples from the K most likely tokens only." },
+  "top-p": {
+    kind: "number",
+    above: 0,
+    max: 1,
+    help: "Samples from the smallest set of most likely tokens with this total probability.",
+  },
+  count: { kind: "integer", default: 1, min: 1, help: "The number of completions." },
+  seed: { kind: "integer", default: 0, min: 0, help: "The seed of the sampling." },
+} as const satisfies FlagTable;
+
+const drawn: ReadonlySet<string> = new Set(Object.keys(drawing).map((name) => `--${name}`));
 
 const flags = {
   run: { kind: "string", placeholder: "DIR", help: "The folder of the run, as train printed it." },
@@ -33,15 +48,7 @@ const flags = {
     min: 0,
     help: "0 always takes the most likely token; 1 samples from the model's probabilities.",
   },
-  "top-k": { kind: "integer", min: 1, help: "Samples from the K most likely tokens only." },
-  "top-p": {
-    kind: "number",
-    above: 0,
-    max: 1,
-    help: "Samples from the smallest set of most likely tokens with this total probability.",
-  },
-  count: { kind: "integer", default: 1, min: 1, help: "The number of completions." },
-  seed: { kind: "integer", default: 0, min: 0, help: "The seed of the sampling." },
+  ...drawing,
   raw: {
     kind: "boolean",
     help: "Prints completions as they are. Without it, control characters stand as escapes, such " +
@@ -55,16 +62,23 @@ const usage = `Generates from the latest checkpoint of a run.
   deno task sample --run runs/sft-tasks --prompt "reverse bead"
   deno task sample --run runs/sft-book --prompt "Once" --temperature 0.8`;
 
-async function main(): Promise<void> {
-  if (wantsHelp(Deno.args)) {
+/**
+ * The command `sample`.
+ *
+ * @param argv The command line.
+ * @returns The exit code.
+ * @throws {UserError} If the command line is wrong, or the run or its model cannot be read.
+ */
+export async function sampleCommand(argv: readonly string[]): Promise<number> {
+  if (wantsHelp(argv)) {
     console.log(helpText(flags, usage));
-    return;
+    return 0;
   }
-  const parsed = parseFlags(flags, Deno.args);
+  const parsed = parseFlags(flags, argv);
   const { run, prompt, topK, topP, count, raw, ...options } = parsed.values;
   if (run === undefined) throw new UsageError("--run DIR is needed");
   if (prompt === undefined) throw new UsageError('--prompt "..." is needed');
-  const draws = givenFlags(parsed).filter((flag) => drawing.includes(flag));
+  const draws = givenFlags(parsed).filter((flag) => drawn.has(flag));
   if (options.temperature === 0 && draws.length > 0) {
     throw new UsageError(
       `${draws.join(", ")}: nothing is drawn at temperature 0, give a --temperature above it`,
@@ -73,7 +87,7 @@ async function main(): Promise<void> {
   const trained = await readTrainedModel(run);
   const { model, params, tokenizer, kind } = trained;
   const ids = readPrompt({ tokenizer, kind, context: model.config.context }, prompt);
-  // Why auto is wasm matters less than the answer.
+  // With auto, the reason why the device is wasm matters less than the answer.
   const device = await openDevice(options.device, options.device === "auto" ? undefined : tell);
   using sampler = createSampler(model, tokenizer, device);
   const show = raw ? console.log : print;
@@ -89,12 +103,10 @@ async function main(): Promise<void> {
       show(`${kind === "text" ? prompt : ""}${tokenizer.decode(ids)}`);
     }
   }
+  return 0;
 }
 
 /** Completions that are generated together. */
 const AT_ONCE = 64;
 
-/** The flags that say how tokens are drawn. */
-const drawing: readonly string[] = ["--top-k", "--top-p", "--seed", "--count"];
-
-if (import.meta.main) await runCommand(main);
+if (import.meta.main) await runCommand(() => sampleCommand(Deno.args));

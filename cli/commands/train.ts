@@ -1,5 +1,5 @@
 /**
- * `deno task train`: trains a GPT and tells what came of it.
+ * `deno task train`: trains a model, and prints its results.
  *
  * @module
  */
@@ -40,7 +40,7 @@ import { requireRoom } from "../run/room.ts";
 import { taskCommand } from "../terminal/shell.ts";
 import { print, say, tell } from "../terminal/terminal.ts";
 
-/** The settings, and where a run is kept and what it goes on from. */
+/** The settings of a run, and the flags for its folder and for resuming it. */
 const flags = {
   ...settingFlags,
   out: {
@@ -86,13 +86,13 @@ const usage =
 
 type Parsed = ParsedFlags<typeof flags>;
 
-/** Plain lines of progress that a run has at most, about. */
+/** The number of plain lines of progress, about. */
 const LINES = 20;
 
-/** A run that this process has for itself, ready to be carried out. */
+/** A run whose folder this process has claimed, ready to be carried out. */
 type ReadyRun = Run & { readonly held: HeldRun };
 
-/** All of a run but its folder: its data, the models of a run that it goes on from, its device. */
+/** Everything that a run needs except its folder: data, models to start from, device. */
 async function equip(
   stages: readonly TrainSettings[],
   from: string | undefined,
@@ -103,7 +103,7 @@ async function equip(
   const device = await openDevice(first?.device ?? "auto", tell, first?.precision);
   requireRoom(stages, prepared, device.name);
   return {
-    // The device that a run is on, in place of "auto".
+    // The name of the device in place of "auto".
     stages: stages.map((settings) => ({ ...settings, device: device.name })),
     prepared,
     device,
@@ -111,17 +111,17 @@ async function equip(
   };
 }
 
-/** Prepares the data of a run, with its progress shown where that takes long. */
+/** Prepares the data of a run, and shows the progress if that takes long. */
 async function prepareShown(stages: readonly TrainSettings[], base?: BaseModel): Promise<Prepared> {
   using watch = shownWatch(standardProgress());
   return await prepare(stages, base, { watch });
 }
 
-/** A new run, whose folder is made once there is all that it needs. */
+/** Starts a new run. Its folder is made once everything else is ready. */
 async function newRun(parsed: Parsed, argv: readonly string[]): Promise<ReadyRun> {
   const { config, out, fromStep } = parsed.values;
   if (fromStep !== undefined) {
-    throw new UsageError("--from-step is of a run that is gone on with: name it by --resume");
+    throw new UsageError("--from-step needs --resume with the folder of the run");
   }
   const file = config === undefined ? {} : settingsIn(await readJson(config));
   const settings = settingsOf(argv, file, config ?? "");
@@ -133,18 +133,18 @@ async function newRun(parsed: Parsed, argv: readonly string[]): Promise<ReadyRun
   return { folder: held.folder, held, ...run };
 }
 
-/** The run that is gone on with, taken before anything else is looked at. */
+/** Opens a run to resume it. Its folder is claimed before anything in it is read. */
 async function oldRun(parsed: Parsed, argv: readonly string[], folder: string): Promise<ReadyRun> {
   const elsewhere = givenFlags(parsed).filter((flag) => !mayChange.includes(flag));
   if (elsewhere.length > 0) {
     throw new UsageError(
-      `--resume goes on with the run's own settings: leave out ${elsewhere.join(", ")}`,
+      `--resume keeps the run's own settings: leave out ${elsewhere.join(", ")}`,
     );
   }
   const held = await holdRun(folder, parsed.values.fromStep);
   const settings = settingsOf(argv, held.config.settings, runPaths(folder).config);
   const from = settings[0]?.from;
-  // Once it has a checkpoint, a run needs the one that it came from no more.
+  // Once a run has a checkpoint, it no longer needs the run from which it started.
   const isUnderWay = held.saved !== undefined;
   const run = await equip(settings, from !== undefined && isUnderWay ? folder : from);
   if (held.config.data.digest !== run.prepared.data.digest) {
@@ -157,14 +157,14 @@ async function oldRun(parsed: Parsed, argv: readonly string[], folder: string): 
   );
   if (made !== stored) {
     throw new UserError(
-      `${runPaths(folder).config} tells of a model of other sizes than its settings give: it was ` +
-        `changed, put it back`,
+      `${runPaths(folder).config} has other model sizes than its settings give: it was changed, ` +
+        `put it back`,
     );
   }
   return { folder, held, ...run };
 }
 
-/** What a resumed run may be told: where things are, which changes nothing that is computed. */
+/** The flags that a resumed run accepts: they tell where things are, and change no results. */
 const mayChange: readonly string[] = [
   "--resume",
   "--from-step",
@@ -175,14 +175,14 @@ const mayChange: readonly string[] = [
   "--teacher",
 ];
 
-/** The settings in a configuration file: a person's, or a run's own, which has more in it. */
+/** The settings in a configuration file: a user's, or that of a run, which holds more. */
 function settingsIn(config: unknown): unknown {
   return typeof config === "object" && config !== null && "settings" in config
     ? config.settings
     : config;
 }
 
-/** The settings of each stage: those of the command line over those of a file. */
+/** The settings of each stage. Flags take precedence over a configuration file. */
 function settingsOf(
   argv: readonly string[],
   file: unknown,
@@ -192,7 +192,7 @@ function settingsOf(
   return stageSettings(lines.map((line) => parseFlags(flags, line)), file, path);
 }
 
-/** What is about to be done. */
+/** The text before the training: data, losses, evaluation, model and folder. */
 function introduction({ folder, stages, prepared, device }: Run, done: number): string {
   const { config, name, notes } = prepared;
   const losses = stages.map((settings, i) => {
@@ -216,7 +216,7 @@ function introduction({ folder, stages, prepared, device }: Run, done: number): 
   ].join("\n");
 }
 
-/** What came of it. */
+/** The text after the training: evaluations, sample answers, and the next command. */
 async function conclusion(
   { folder, stages }: Run,
   { checkpoint: { path }, reports }: RunResult,
@@ -235,7 +235,7 @@ async function conclusion(
   ].join("\n");
 }
 
-/** Trains, with its progress shown, until it is done or interrupted; says what by. */
+/** Trains until the run is finished or a signal interrupts it, and shows the progress. */
 async function trainShown(run: Run): Promise<RunResult & { readonly exitCode: number }> {
   const { total: steps } = timetableOf(run.stages);
   const loggingSteps = run.stages[0]?.loggingSteps ?? 1;
@@ -248,24 +248,31 @@ async function trainShown(run: Run): Promise<RunResult & { readonly exitCode: nu
   return { ...result, exitCode: interruption.exitCode };
 }
 
-async function main(): Promise<number> {
-  if (wantsHelp(Deno.args)) {
+/**
+ * The command `train`.
+ *
+ * @param argv The command line.
+ * @returns The exit code.
+ * @throws {UserError} If the command line is wrong, the data cannot be read, or the training fails.
+ */
+export async function trainCommand(argv: readonly string[]): Promise<number> {
+  if (wantsHelp(argv)) {
     console.log(helpText(flags, usage));
     return 0;
   }
   const started = performance.now();
-  const [line = []] = splitStages(Deno.args);
+  const [line = []] = splitStages(argv);
   const parsed = parseFlags(flags, line);
   const { resume } = parsed.values;
   const run = resume === undefined
-    ? await newRun(parsed, Deno.args)
-    : await oldRun(parsed, Deno.args, resume);
+    ? await newRun(parsed, argv)
+    : await oldRun(parsed, argv, resume);
   const { folder } = run;
   using held = run.held;
   const { total: steps } = timetableOf(run.stages);
   const done = held.saved?.position.step ?? 0;
   if (done === steps) {
-    // What a kill left after the last checkpoint is tidied up all the same.
+    // Removes what a killed process left after the last checkpoint.
     await carryOut(run);
     say(
       `${folder} is complete: all ${steps} steps are done.\n` +
@@ -288,4 +295,4 @@ async function main(): Promise<number> {
   return 0;
 }
 
-if (import.meta.main) await runCommand(main);
+if (import.meta.main) await runCommand(() => trainCommand(Deno.args));

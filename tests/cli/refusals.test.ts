@@ -142,7 +142,7 @@ const lines: [flags: string, code: 1 | 2, message: string][] = [
   ["--data FILE --width 17 --heads 2", 1, "a width of 17 does not divide into 2 heads"],
   ["--data FILE --out FILE", 1, "can't make the folder FILE: a file of this name is there already"],
   ["--data FILE --out FILE/run", 1, "a part of its path is not a folder"],
-  ["--data FILE --from-step 3", 2, "--from-step is of a run that is gone on with"],
+  ["--data FILE --from-step 3", 2, "--from-step needs --resume"],
   ["--data FILE --config FOLDER/none.json", 1, "can't read FOLDER/none.json: it does not exist"],
   ["--data FILE --config FILE", 1, "FILE is not JSON"],
 ];

@@ -153,7 +153,7 @@ inFolder("sizes that were changed before the first checkpoint are refused", asyn
   const config = `${run}/config.json`;
   const settings = await Deno.readTextFile(config);
   await Deno.writeTextFile(config, settings.replace(`"width": 16`, `"width": 32`));
-  assertRefused(await train("--resume", run), 1, `${config} tells of a model of other sizes than`);
+  assertRefused(await train("--resume", run), 1, `${config} has other model sizes than`);
 });
 
 inFolder("a resumed run may be told another device and place of its data", async (folder) => {
@@ -195,7 +195,7 @@ inFolder("what cannot be resumed says why, and stays as it is", async (folder) =
   assertRefused(
     await train("--resume", run, "--steps", "9", "--batch-size", "2"),
     2,
-    "--resume goes on with the run's own settings: leave out --steps, --batch-size",
+    "--resume keeps the run's own settings: leave out --steps, --batch-size",
   );
   assertRefused(await train("--resume", `${folder}/none`), 1, `${folder}/none holds no run`);
   await writeRows(data, [{ prompt: "a", completion: "b" }, { prompt: "b", completion: "a" }]);
