@@ -67,6 +67,7 @@ export * from "./study/table.ts";
 export * from "./study/trial.ts";
 export * from "./terminal/errors.ts";
 export * from "./terminal/layout.ts";
+export * from "./terminal/messages.ts";
 export * from "./terminal/progress.ts";
 export * from "./terminal/shell.ts";
 export * from "./terminal/terminal.ts";

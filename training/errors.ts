@@ -1,5 +1,6 @@
 /** Errors for people. */
 import { clipped, printable } from "@unitune/core";
+import { type Message, messageText } from "./message.ts";
 
 /** Characters of a message that are shown; names in it are cut to less. */
 const LONGEST_MESSAGE = 800;
@@ -18,17 +19,42 @@ export interface UserErrorOptions extends ErrorOptions {
 export class UserError extends Error {
   /** The kind of error. */
   override readonly name: string = "UserError";
+  /** The message with the names of settings apart. */
+  readonly told: Message;
+  /** A command that helps. */
+  readonly command: string | undefined;
 
   /**
    * The error with a message.
    *
-   * @param message What was wrong, where, and what to do.
+   * @param told What was wrong, where, and what to do.
    * @param options The cause, and a command that helps.
    */
-  constructor(message: string, { command, ...options }: UserErrorOptions = {}) {
-    const sentence = clipped(printable(message), LONGEST_MESSAGE);
-    super(command === undefined ? sentence : `${sentence}\n  ${printable(command)}`, options);
+  constructor(told: Message, { command, ...options }: UserErrorOptions = {}) {
+    super(textOf(told, command), options);
+    this.told = told;
+    this.command = command;
   }
+
+  /**
+   * The message where settings have other names.
+   *
+   * @param nameOf How a setting is called there.
+   * @returns The text.
+   */
+  textWith(nameOf: (setting: string) => string): string {
+    return textOf(this.told, this.command, nameOf);
+  }
+}
+
+/** A message of bounded length, and a command that helps. */
+function textOf(
+  told: Message,
+  command: string | undefined,
+  nameOf?: (setting: string) => string,
+): string {
+  const sentence = clipped(printable(messageText(told, nameOf)), LONGEST_MESSAGE);
+  return command === undefined ? sentence : `${sentence}\n  ${printable(command)}`;
 }
 
 /** Where a run had come to when it failed. */

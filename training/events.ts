@@ -7,6 +7,7 @@
 import type { Cost } from "./cost.ts";
 import type { SplitReport } from "./evaluation.ts";
 import type { RolloutSample } from "./feeds/feed.ts";
+import type { Message } from "./message.ts";
 
 /** Where in a run an event happens. */
 export interface EventPlace {
@@ -32,7 +33,7 @@ export type TrainingEvent =
       /** Something to know of a stage's data. */
       readonly kind: "note";
       /** A sentence. */
-      readonly text: string;
+      readonly text: Message;
     }
     | {
       /** What is done until the next step. */

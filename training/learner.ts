@@ -7,6 +7,7 @@
 import type { Tensor } from "@unitune/core";
 import type { Cost } from "./cost.ts";
 import type { RolloutSample } from "./feeds/feed.ts";
+import type { Message } from "./message.ts";
 import type { Models } from "./models.ts";
 
 /** What a step gives. */
@@ -30,7 +31,7 @@ export interface Learner<S = unknown> extends Disposable {
   /** What had to be computed before the first step. */
   readonly setUp: Cost;
   /** What became of the data before the first step, for the user. */
-  readonly notes: readonly string[];
+  readonly notes: readonly Message[];
   /** How often the data was seen after some steps. */
   epoch(steps: number): number;
   /** The state before the first step, which consumes it; there is one. */

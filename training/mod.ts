@@ -20,6 +20,7 @@ export * from "./feeds/rollouts.ts";
 export * from "./graphemes.ts";
 export * from "./learner.ts";
 export * from "./longest.ts";
+export * from "./message.ts";
 export * from "./models.ts";
 export * from "./nearest.ts";
 export * from "./random.ts";

@@ -11,6 +11,7 @@
 import { quoted } from "@unitune/core";
 import { UserError } from "./errors.ts";
 import { graphemeCount } from "./graphemes.ts";
+import { message, setting } from "./message.ts";
 import { editDistance, nearest } from "./nearest.ts";
 
 /** An answer as a reward sees it. */
@@ -261,16 +262,23 @@ export function parseRewards(text: string, known: readonly TextReward[]): readon
     if (reward === undefined) {
       const meant = nearest(name, names);
       const hint = meant === undefined ? `there are ${names.join(", ")}` : `did you mean ${meant}?`;
-      throw new UserError(`--rewards: unknown reward ${quoted(name || term)}: ${hint}`);
+      throw new UserError(
+        message(setting("rewards"), `: unknown reward ${quoted(name || term)}: ${hint}`),
+      );
     }
     if (!Number.isFinite(weight)) {
       throw new UserError(
-        `--rewards: a weight is a number, not ${quoted(factor)}: as in 0.5*${name}`,
+        message(
+          setting("rewards"),
+          `: a weight is a number, not ${quoted(factor)}: as in 0.5*${name}`,
+        ),
       );
     }
     return { weight, reward };
   });
   const twice = terms.find(({ reward }, i) => terms.findIndex((t) => t.reward === reward) < i);
-  if (twice !== undefined) throw new UserError(`--rewards names ${twice.reward.name} twice`);
+  if (twice !== undefined) {
+    throw new UserError(message(setting("rewards"), ` names ${twice.reward.name} twice`));
+  }
   return terms;
 }

@@ -8,6 +8,7 @@ import { type EncodedSequence, encodePrompt, type Tokenizer } from "@unitune/mod
 import { windowAt } from "./batches.ts";
 import type { Conversation } from "./data/dataset.ts";
 import { describeFit, fitConversations, longestRow, requireFit } from "./data/fit.ts";
+import type { Message } from "./message.ts";
 import { type Example, promptsOf, promptText } from "./data/examples.ts";
 
 /** A prompt, and how an answer to it is judged. */
@@ -35,7 +36,7 @@ export interface Split {
   /** What is answered freely. */
   readonly questions: readonly Question[];
   /** What was cut, skipped or left out of it, for the user. */
-  readonly notes: readonly string[];
+  readonly notes: readonly Message[];
 }
 
 /** A conversation kept aside. */

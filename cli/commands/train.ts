@@ -37,6 +37,7 @@ import { settingFlags, type TrainSettings } from "../flags/settings.ts";
 import { splitStages, stageSettings, stagesName } from "../flags/stages.ts";
 import { readBase } from "../run/trained.ts";
 import { requireRoom } from "../run/room.ts";
+import { shownMessage } from "../terminal/messages.ts";
 import { taskCommand } from "../terminal/shell.ts";
 import { print, say, tell } from "../terminal/terminal.ts";
 
@@ -194,7 +195,8 @@ function settingsOf(
 
 /** The text before the training: data, losses, evaluation, model and folder. */
 function introduction({ folder, stages, prepared, device }: Run, done: number): string {
-  const { config, name, notes } = prepared;
+  const { config, name } = prepared;
+  const notes = prepared.notes.map(shownMessage);
   const losses = stages.map((settings, i) => {
     const data = prepared.stages[i]?.data;
     const told = data === undefined ? settings : withAnswerLength(settings, data);

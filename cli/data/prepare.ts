@@ -31,6 +31,8 @@ import {
   GOLD,
   labelsOf,
   longestAnswer,
+  type Message,
+  message,
   mistakeFor,
   MOST_SEQUENCES,
   pairsOf,
@@ -111,7 +113,7 @@ export interface Prepared {
    */
   readonly mistaught: readonly Split[];
   /** What the user should know of the data. */
-  readonly notes: readonly string[];
+  readonly notes: readonly Message[];
 }
 
 /** A model that was trained, whose tokens and sizes are kept. */
@@ -226,7 +228,7 @@ export async function prepare(
     mistaught: judged.mistaught.length === 0 ? [] : [asSplit("mistaught", judged.mistaught)],
     notes: [
       ...prepared.flatMap(({ notes }, i) =>
-        stages.length === 1 ? notes : notes.map((note) => `stage ${i + 1}: ${note}`)
+        stages.length === 1 ? notes : notes.map((note) => message(`stage ${i + 1}: `, note))
       ),
       ...splits.flatMap(({ notes }) => notes),
     ],
@@ -281,7 +283,7 @@ function splitsOf(
 /** A stage's rows, and what the user should know of them. */
 interface StageMaterial {
   readonly data: StageData;
-  readonly notes: readonly string[];
+  readonly notes: readonly Message[];
 }
 
 /** How a stage's rows become tokens. */

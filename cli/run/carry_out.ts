@@ -22,6 +22,7 @@ import {
 import { FileError } from "../files/file_error.ts";
 import { createLearner, initialModels } from "./learner.ts";
 import type { Prepared } from "../data/prepare.ts";
+import { shownMessage } from "../terminal/messages.ts";
 import { type ProgressReporter, silentProgress } from "../terminal/progress.ts";
 import { asksTeacher, describeObjective, recipeOf } from "./recipes.ts";
 import { describeReport } from "../report/summary.ts";
@@ -157,7 +158,9 @@ function show(
 ): void {
   switch (event.kind) {
     case "note":
-      return progress.print(isStaged ? `stage ${event.stage + 1}: ${event.text}` : event.text);
+      return progress.print(
+        (isStaged ? `stage ${event.stage + 1}: ` : "") + shownMessage(event.text),
+      );
     case "phase":
       return progress.phase(
         event.split === undefined ? event.phase : `${event.phase} on ${event.split}`,

@@ -7,6 +7,7 @@
 
 import { type Device, wasm } from "@unitune/core";
 import { openDevice } from "../run/devices.ts";
+import { shownError } from "../terminal/messages.ts";
 import { userErrorOf } from "../terminal/errors.ts";
 import { carryOutTrial } from "./trial.ts";
 import type { Order, Reply, TrialOrder } from "./workers.ts";
@@ -39,9 +40,10 @@ function serve(scope: WorkerScope): void {
       return { kind: isComplete ? "done" : "stopped" };
     } catch (error) {
       const told = userErrorOf(error);
-      const { message, stack } = told ??
-        (error instanceof Error ? error : new Error(String(error)));
-      return { kind: "failed", isUserError: told !== undefined, message, stack };
+      const { message, stack } = error instanceof Error ? error : new Error(String(error));
+      return told === undefined
+        ? { kind: "failed", isUserError: false, message, stack }
+        : { kind: "failed", isUserError: true, message: shownError(told), stack: told.stack };
     }
   };
 

@@ -11,6 +11,7 @@
 import { clipped, OutOfMemoryError, printableLines, SafetensorsError } from "@unitune/core";
 import { CheckpointError, NonFiniteLogitsError } from "@unitune/models";
 import { UserError } from "@unitune/training";
+import { shownError } from "./messages.ts";
 import { tell } from "./terminal.ts";
 
 /** The command line is wrong. */
@@ -45,10 +46,10 @@ export interface Failure {
  */
 export function failureOf(error: unknown): Failure {
   if (error instanceof UsageError) {
-    return { message: `error: ${error.message}\nSee --help.`, exitCode: 2 };
+    return { message: `error: ${shownError(error)}\nSee --help.`, exitCode: 2 };
   }
   const told = userErrorOf(error);
-  if (told !== undefined) return { message: `error: ${told.message}`, exitCode: 1 };
+  if (told !== undefined) return { message: `error: ${shownError(told)}`, exitCode: 1 };
   const detail = printableLines(error instanceof Error ? describe(error) : String(error));
   return {
     message: `unexpected error (a defect of the program): ${clipped(detail, LONGEST_STACK)}`,

@@ -19,6 +19,7 @@ import {
   parseJsonl,
   parseText,
   readDataset,
+  shownMessage,
   textDataset,
 } from "@unitune/cli";
 
@@ -351,7 +352,7 @@ Deno.test("a long answer loses its end and its stop; a long prompt is skipped; b
     wholeContext: 10,
   });
   assertEquals(
-    describeFit(fitted, "examples"),
+    shownMessage(describeFit(fitted, "examples") ?? ""),
     "2 of 3 examples exceed the context of 7 tokens: 1 cut at the end of the answer; " +
       "1 skipped, with no room for an answer. --context 10 fits all of them.",
   );
@@ -365,7 +366,7 @@ Deno.test("the context that is named fits everything, and the least fits somethi
     UserError,
     "none of the 2 training examples fits a context of 4 tokens",
   );
-  const [least = 0, whole = 0] = [...error.message.matchAll(/--context (\d+)/g)].map(([, n]) =>
+  const [least = 0, whole = 0] = [...error.message.matchAll(/context (\d+)/g)].map(([, n]) =>
     Number(n)
   );
   assertEquals([least, whole], [5, 11]);

@@ -95,7 +95,7 @@ Deno.test("similarity is 1 for the gold answer alone, and symmetric", () => {
 Deno.test("names of rewards that make no sense are refused", () => {
   const known = [exactMatch, lengthPenalty(3)];
   for (const text of ["", "exact-match+", "exact", "a*exact-match", "exact-match+exact-match"]) {
-    assertThrows(() => parseRewards(text, known), UserError, "--rewards");
+    assertThrows(() => parseRewards(text, known), UserError, "rewards");
   }
 });
 

@@ -17,6 +17,7 @@ import {
   UnknownCharacterError,
 } from "@unitune/models";
 import { UserError } from "../errors.ts";
+import { joined, type Message, message, setting } from "../message.ts";
 import type { Conversation, Source } from "./dataset.ts";
 import { forEachTold, type Tell } from "./watch.ts";
 
@@ -264,13 +265,25 @@ export function requireFit(fitted: Fitted<unknown>, examples: string): void {
     );
   }
   const enough = skipped.equal > 0
-    ? `${skipped.equal} have two answers that are equal after the cut: --context ${wholeContext} ` +
-      `fits all of them`
-    : `the shortest prompt needs --context ${leastContext}, and the longest example --context ` +
-      `${wholeContext}`;
+    ? message(
+      `${skipped.equal} have two answers that are equal after the cut: `,
+      contextOf(wholeContext),
+      " fits all of them",
+    )
+    : message(
+      "the shortest prompt needs ",
+      contextOf(leastContext),
+      ", and the longest example ",
+      contextOf(wholeContext),
+    );
   throw new UserError(
-    `none of the ${total} ${examples} fits a context of ${context} tokens: ${enough}`,
+    message(`none of the ${total} ${examples} fits a context of ${context} tokens: `, enough),
   );
+}
+
+/** The setting of a context with a value. */
+function contextOf(tokens: number): Message {
+  return message(setting("context"), ` ${tokens}`);
 }
 
 /**
@@ -282,19 +295,19 @@ export function requireFit(fitted: Fitted<unknown>, examples: string): void {
  *
  * @example
  * ```ts
- * import { describeFit, fitConversations } from "@unitune/training";
+ * import { describeFit, fitConversations, messageText } from "@unitune/training";
  * import { byteTokenizer } from "@unitune/models";
  * import { assertEquals } from "@std/assert";
  *
  * const messages = [{ role: "assistant", content: "a long answer" } as const];
  * assertEquals(
- *   describeFit(fitConversations(byteTokenizer(), [{ messages }], 8), "examples"),
+ *   messageText(describeFit(fitConversations(byteTokenizer(), [{ messages }], 8), "examples") ?? ""),
  *   "1 of 1 examples exceed the context of 8 tokens: 1 cut at the end of the answer. " +
- *     "--context 14 fits all of them.",
+ *     "context 14 fits all of them.",
  * );
  * ```
  */
-export function describeFit(fitted: Fitted<unknown>, examples: string): string | undefined {
+export function describeFit(fitted: Fitted<unknown>, examples: string): Message | undefined {
   const { context, total, truncated, skipped, unanswered, wholeContext } = fitted;
   const left = (["no room", "equal"] as const).filter((reason) => skipped[reason] > 0);
   const exceeding = left.reduce((sum, reason) => sum + skipped[reason], truncated);
@@ -305,8 +318,12 @@ export function describeFit(fitted: Fitted<unknown>, examples: string): string |
   const sentences = [
     ...(exceeding > 0
       ? [
-        `${exceeding} of ${total} ${examples} exceed the context of ${context} tokens: ` +
-        `${done.join("; ")}. --context ${wholeContext} fits all of them.`,
+        message(
+          `${exceeding} of ${total} ${examples} exceed the context of ${context} tokens: ` +
+            `${done.join("; ")}. `,
+          contextOf(wholeContext),
+          " fits all of them.",
+        ),
       ]
       : []),
     ...(unanswered > 0
@@ -316,7 +333,7 @@ export function describeFit(fitted: Fitted<unknown>, examples: string): string |
       ]
       : []),
   ];
-  return sentences.length === 0 ? undefined : sentences.join(" ");
+  return sentences.length === 0 ? undefined : joined(sentences, " ");
 }
 
 /**

@@ -20,6 +20,7 @@ import { fitOne, fitRows, isSameSequence } from "../data/fit.ts";
 import { UserError } from "../errors.ts";
 import type { Feed } from "./feed.ts";
 import { longest } from "../longest.ts";
+import { type Message, message, setting } from "../message.ts";
 import type { Models } from "../models.ts";
 import { createSampler } from "../sampler.ts";
 import { createScorer, type Scores, scoresOf } from "../scorer.ts";
@@ -148,8 +149,11 @@ function sequencesOf<Row>(
     if (sequences.size > before) latest = row;
     if (sequences.size * source.length > MOST_SCORED) {
       throw new UserError(
-        `the first model has to score every row beforehand, and ${rows} rows of ${source.length} ` +
-          `tokens are more than there is memory for: take fewer --steps`,
+        message(
+          `the first model has to score every row beforehand, and ${rows} rows of ` +
+            `${source.length} tokens are more than there is memory for: take fewer `,
+          setting("steps"),
+        ),
       );
     }
   }
@@ -365,7 +369,7 @@ export interface OwnPairs {
   /** What they have cost. */
   readonly cost: Cost;
   /** How many prompts give no pair, and why, for the user; nothing where each gives one. */
-  readonly notes: readonly string[];
+  readonly notes: readonly Message[];
 }
 
 /**
