@@ -5,6 +5,7 @@
 import { type Epilogue, type KernelOf, usedBuffers } from "../../lowering/kernels.ts";
 import { accessesIn, chooseFours, emitSteps, loadsOf, valueName } from "./body.ts";
 import type { KernelContext } from "./dispatch.ts";
+import { LOOP_ROUNDS } from "./loops.ts";
 import { FOUR } from "./matrix.ts";
 import type { Shader } from "./shader.ts";
 
@@ -23,14 +24,17 @@ export function keepsProduct({ output, epilogue }: Product): boolean {
   return epilogue?.stores.every(({ buffer }) => buffer !== output) ?? true;
 }
 
-/** Whether a shader can bind all that a product with its epilogue uses. */
+/**
+ * Whether a shader can bind all that a product with its epilogue uses: beside the kernel's buffers the
+ * scales of rounded operands, or the counter of the ranges that a long loop is cut into.
+ */
 export function bindsAll(
   kernel: KernelOf<"matmul">,
   { storageOf, bindings, precision }: KernelContext,
 ): boolean {
   const { reads, writes } = usedBuffers(kernel);
-  const scales = precision === "f16" ? 2 : 0;
-  return new Set([...reads, ...writes].map(storageOf)).size + scales <= bindings;
+  const beside = precision === "f16" ? 2 : kernel.depth > LOOP_ROUNDS ? 1 : 0;
+  return new Set([...reads, ...writes].map(storageOf)).size + beside <= bindings;
 }
 
 /** The epilogue as a kernel of its own, after the product was stored. */
