@@ -1,11 +1,11 @@
 /**
- * The table of mutants that are equal to the code. A test checks that each entry still matches some
- * change: an entry whose code is gone has to go too.
+ * The mutants that are equal to the code, and the constants of which all mutants are. A test checks
+ * that each entry still matches some change: an entry whose code is gone has to go too.
  */
-import type { Explanation } from "./explained.ts";
+import type { EqualChange, Tuning } from "./explained.ts";
 
 /** The mutants that no test can tell from the code. */
-export const equal: readonly Explanation[] = [
+export const equal: readonly EqualChange[] = [
   {
     file: "core/backends/webgpu/reduce.ts",
     inside: "LARGEST_SUBGROUP",
@@ -19,5 +19,59 @@ export const equal: readonly Explanation[] = [
     before: "const next = plus(get(pointer), i32.const(16 * CHAIN));",
     after: "const next = plus(get(pointer), i32.const(15 * CHAIN));",
     because: "runs that are a little shorter add up the same terms, with no larger error",
+  },
+  {
+    file: "core/backends/webgpu/body.ts",
+    inside: "cursorIn.store",
+    before: "if (shader.width === 4) return storeLane(access, value, 0);",
+    after: "if (shader.width === 4) return storeLane(access, value, 1);",
+    because: "what is stored once by four lanes is a sum of which all of them have the whole",
+  },
+  {
+    file: "core/backends/webgpu/math.ts",
+    inside: "literal",
+    before: "if (Object.is(rounded, -0) || rounded !== 0 && Math.abs(rounded) < 2 ** -126) {",
+    after: "if (Object.is(rounded, -0) || rounded !== 0 && Math.abs(rounded) <= 2 ** -126) {",
+    because: "the bits of the smallest normal number are that number",
+  },
+];
+
+const inMemory = "what is stored, and what computed again, has the same elements";
+const ways = "it chooses between ways to multiply that give the same products";
+const waiting = "threads that wait go on when they are woken, however long they looked before";
+const sharing = "a loop has the same rounds, however many threads share them";
+const kept = "what is not kept for another time is made anew";
+
+/** The constants whose values decide how long results take, never what they are. */
+export const tuned: readonly Tuning[] = [
+  { file: "core/lowering/stored.ts", inside: "costs", because: inMemory },
+  { file: "core/lowering/stored.ts", inside: "RECOMPUTE_LIMIT", because: inMemory },
+  { file: "core/lowering/stored.ts", inside: "DEAR_INSTRUCTION", because: inMemory },
+  { file: "core/lowering/stored.ts", inside: "REPEAT_LIMIT", because: inMemory },
+  { file: "core/lowering/stored.ts", inside: "BODY_LIMIT", because: inMemory },
+  { file: "core/backends/wasm/matmul.ts", inside: "NEAR", because: ways },
+  { file: "core/backends/wasm/matmul.ts", inside: "SMALL", because: ways },
+  { file: "core/backends/webgpu/matmul.ts", inside: "LARGE_PRODUCT", because: ways },
+  { file: "core/backends/webgpu/matmul.ts", inside: "TRANSPOSED_REUSE", because: ways },
+  { file: "core/backends/webgpu/matmul.ts", inside: "TRANSPOSED_LIMIT", because: ways },
+  { file: "core/backends/webgpu/streamed.ts", inside: "LARGE_PRODUCT", because: ways },
+  { file: "core/backends/webgpu/blocked.ts", inside: "MANY_BLOCKS", because: ways },
+  { file: "core/backends/webgpu/tiled.ts", inside: "BUSY_WORKGROUPS", because: ways },
+  { file: "core/backends/webgpu/tiled.ts", inside: "SPLIT_DEPTH", because: ways },
+  {
+    file: "core/backends/webgpu/kernels.ts",
+    inside: "SEARCH_TOGETHER",
+    because: "rows find the same ids, by one lane or by many",
+  },
+  { file: "core/backends/wasm/threads.ts", inside: "SPINS", because: waiting },
+  { file: "core/backends/wasm/threads.ts", inside: "LOOKS", because: waiting },
+  { file: "core/backends/wasm/program.ts", inside: "PARALLEL_WORK", because: sharing },
+  { file: "core/backends/wasm/kernels.ts", inside: "SHARED_WORK", because: sharing },
+  { file: "core/backends/wasm/threads.ts", inside: "KEPT_PROGRAMS", because: kept },
+  { file: "core/backends/webgpu/program.ts", inside: "KEPT_GROUPS", because: kept },
+  {
+    file: "core/backends/webgpu/webgpu.ts",
+    inside: "LOSS_MILLISECONDS",
+    because: "it is a time that is waited for news of a device that may never come",
   },
 ];

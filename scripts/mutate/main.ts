@@ -16,7 +16,7 @@ import {
 import { randomStream, shuffled } from "@unitune/training";
 import { interruptible } from "../../cli/terminal/interruption.ts";
 import { copyTree } from "./copy.ts";
-import { equal } from "./equal.ts";
+import { equal, tuned } from "./equal.ts";
 import { explains } from "./explained.ts";
 import { judge, type Runner, timingsOf } from "./judge.ts";
 import { type Mutant, mutantsOf } from "./mutants.ts";
@@ -116,7 +116,7 @@ function* drawn(
   let left = count;
   for (const mutant of candidates) {
     if (left === 0) return;
-    const explanation = equal.find((explanation) => explains(explanation, mutant));
+    const explanation = [...equal, ...tuned].find((explanation) => explains(explanation, mutant));
     const isTyped = explanation !== undefined || checker.accepts(mutant.file, mutant.text);
     if (isTyped) left--;
     if (explanation) yield { mutant, verdict: { kind: "explained", because: explanation.because } };
@@ -147,6 +147,7 @@ async function main(): Promise<number> {
   using interruption = interruptible();
   const { signal } = interruption;
   const run: Runner = async (unit, copy, limit) => {
+    signal.throwIfAborted();
     const outcome = await runTests(unit, copy, limit, signal);
     signal.throwIfAborted();
     return outcome;
@@ -161,8 +162,8 @@ async function main(): Promise<number> {
     const work = async (_: unknown, job: number) => {
       const copy = copyTree(root, `${place.path}${job}/`);
       // Each job takes the next mutant from the one queue.
-      for (let next = queue.next(); !next.done; next = queue.next()) {
-        const { mutant, verdict: known } = next.value;
+      for (const { mutant, verdict: known } of queue) {
+        if (signal.aborted) return;
         const ordered = () => inOrder(tests(mutant.file), timings.known);
         const verdict = known ?? await judge(mutant, ordered(), copy, run, timings);
         judged.push({ mutant, verdict });

@@ -65,7 +65,8 @@ export async function runTests(
     endGroup(child);
   };
   const timer = setTimeout(end, 1000 * limit);
-  signal?.addEventListener("abort", end);
+  if (signal?.aborted) end();
+  else signal?.addEventListener("abort", end);
   const { code, stdout, stderr } = await child.output();
   signal?.removeEventListener("abort", end);
   clearTimeout(timer);

@@ -60,6 +60,9 @@ Deno.test("a test that comes to no end is ended, with all that it started", () =
     const { kind } = await runTests(unit, copy, 300, stop.signal);
     clearInterval(watcher);
     assertEquals(kind, "timed out");
+    // Asked to stop before: nothing is waited for.
+    const late = await runTests(unit, copy, 300, AbortSignal.abort());
+    assertEquals(late.kind, "timed out");
   }));
 
 /** A runner that answers from a table and notes the limits that it was given. */

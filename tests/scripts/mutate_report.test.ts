@@ -1,7 +1,7 @@
 /** What is reported of mutants, and which are explained. */
 import { assertEquals } from "@std/assert";
-import { equal } from "../../scripts/mutate/equal.ts";
-import { explains } from "../../scripts/mutate/explained.ts";
+import { equal, tuned } from "../../scripts/mutate/equal.ts";
+import { explains, isMeasured } from "../../scripts/mutate/explained.ts";
 import { mutantsOf } from "../../scripts/mutate/mutants.ts";
 import {
   type Findings,
@@ -70,13 +70,40 @@ Deno.test("19 of 20 are enough, without those that are explained or refused", ()
 
 Deno.test("every explanation is about a change of the code as it is, and gives a reason", async () => {
   const root = new URL("../../", import.meta.url);
-  for (const explanation of equal) {
+  for (const explanation of [...equal, ...tuned]) {
     const text = await Deno.readTextFile(new URL(explanation.file, root));
     const found = mutantsOf(explanation.file, text).filter((mutant) =>
       explains(explanation, mutant)
     );
     assertEquals(found.length > 0 && explanation.because !== "", true, JSON.stringify(explanation));
   }
+});
+
+Deno.test("all mutants are explained of constants of numbers only, never of what decides by them", async () => {
+  const root = new URL("../../", import.meta.url);
+  for (const { file, inside } of tuned) {
+    assertEquals(isMeasured(await Deno.readTextFile(new URL(file, root)), inside), true, inside);
+  }
+  for (
+    const [declared, expected] of [
+      ["const A = 2 ** 20;", true],
+      ["const A: Costs = { exp: 10, of: { log: 3 - 1 } } as const;", true],
+      ["let A = 2;", false],
+      ["const A = x < 2;", false],
+      ["const A = { exp: () => 2 };", false],
+      ["const A = f(2);", false],
+      ["function A() { return 2; }", false],
+      ["const B = 2;", false],
+    ] as const
+  ) assertEquals(isMeasured(declared, "A"), expected, declared);
+  const tuning = { file: "a.ts", inside: "A", because: "of its speed" };
+  const mutant = (inside: string) => ({ file: "a.ts", inside, before: "1", after: "2" });
+  assertEquals(["A", "A.exp", "AB", "B.A"].map((inside) => explains(tuning, mutant(inside))), [
+    true,
+    true,
+    false,
+    false,
+  ]);
 });
 
 Deno.test("an explanation is told by file, function and lines, whatever the indentation", () => {

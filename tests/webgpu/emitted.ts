@@ -62,14 +62,16 @@ export function emitted(
 
 const countIn = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].length;
 
-/** How often a buffer stands in code, in fours and one by one: `4 x 4 + 2`. */
+/** How often a buffer stands in code: in fours, by one of a four, and one by one: `4 x 4 + 2 of 4`. */
 function accesses(source: string, binding: number): string {
   const name = `\\bbuffer${binding}`;
   const all = countIn(source, new RegExp(`${name}\\[`, "g"));
   const isInFours = new RegExp(`${name}: array<vec4`).test(source);
-  // One of a four: the four that it is in, and its place there.
   const one = isInFours ? countIn(source, new RegExp(`${name}\\[[^\\n]*?>> 2u\\]\\[`, "g")) : all;
-  return [...all > one ? [`${all - one} x 4`] : [], ...one > 0 ? [`${one}`] : []].join(" + ");
+  return [
+    ...all > one ? [`${all - one} x 4`] : [],
+    ...one > 0 ? [`${one}${isInFours ? " of 4" : ""}`] : [],
+  ].join(" + ");
 }
 
 /** What counts in a kernel's text. */

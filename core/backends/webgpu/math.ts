@@ -58,14 +58,14 @@ export interface Definition {
   readonly source: string;
 }
 
-/** A finite number as an f32 literal; by its bits where compilers may make 0 of it. */
+/** A finite number as an argument, an f32; by its bits where compilers may make 0 of it. */
 export function literal(value: number): string {
   const rounded = Math.fround(value);
   if (Object.is(rounded, -0) || rounded !== 0 && Math.abs(rounded) < 2 ** -126) {
     const [bits = 0] = new Uint32Array(new Float32Array([rounded]).buffer);
     return `bitcast<f32>(0x${bits.toString(16)}u)`;
   }
-  return rounded < 0 ? `(${rounded}f)` : `${rounded}f`;
+  return `${rounded}f`;
 }
 
 /** `c[0] x^n + ... + c[n]`, by Horner's rule. */
