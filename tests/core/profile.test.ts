@@ -1,14 +1,16 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertLessOrEqual, assertRejects } from "@std/assert";
 import {
   compile,
   type Device,
   evaluate,
   matmul,
+  mul,
   reference,
   sum,
   type Tensor,
   tensor,
   wasm,
+  zeros,
 } from "@unitune/core";
 
 /** A product and a reduction: small, or large enough for several threads. */
@@ -41,6 +43,25 @@ for (const { threads, size, sums } of sizes) {
     }
   });
 }
+
+Deno.test("wasm: kernels take no longer together than the run that they are of", async () => {
+  using device = wasm({ threads: 1 });
+  // A chain of sums, each of its own sizes, so that each is a kernel by its own name.
+  const f = compile((x: Tensor) => {
+    let y = x;
+    for (let axis = 0; axis < 6; axis++) y = mul(sum(y, { axes: [0] }), 2);
+    return y;
+  }, { device });
+  const a = evaluate(zeros([2, 2, 2, 2, 2, 2, 3]), device);
+  // Small programs take microseconds, unless the machine is busy with something else.
+  for (let run = 0; run < 20; run++) {
+    const start = performance.now();
+    const times = await device.profile(() => f(a)) ?? [];
+    const elapsed = performance.now() - start;
+    assertGreater(times.length, 5);
+    assertLessOrEqual(times.reduce((total, { milliseconds }) => total + milliseconds, 0), elapsed);
+  }
+});
 
 Deno.test("a profile without a program is an error, and the next run is no profile", async () => {
   using device = wasm({ threads: 1 });

@@ -50,6 +50,11 @@ async function elementsByPath(tree: unknown) {
 
 const elements = await elementsByPath(params);
 
+Deno.test("config.json is written as transformers writes it: by two spaces, a line for each setting", () => {
+  const [first, second] = new TextDecoder().decode(files.get("config.json")).split("\n");
+  assertEquals([first, second], ["{", '  "architectures": [']);
+});
+
 Deno.test("config.json has the settings that other tools read", () => {
   assertEquals(settingsOf(files), {
     architectures: ["GPT2LMHeadModel"],

@@ -155,6 +155,12 @@ Deno.test("a penalty is taken from the reward of the whole answer, or token by t
   const { signal: valued } = byToken.collect(by, rollouts, context);
   await assertClose(valued.advantages, tensor([[2 - 1, 2 - 0.5], [1 - 1, 0]], f64));
   await assertClose(valued.returns, valued.advantages);
+  // Penalties of the batch, such as those of length, count beside.
+  const penalties = tensor([[0, 0.25, 0.5], [0, 1, 7]], f64);
+  const both = raw.collect(by, { ...rollouts, penalties }, context);
+  await assertClose(both.signal.advantages, tensor([1 - 0.75, 0 - 1], f64));
+  const twice = byToken.collect(by, { ...rollouts, penalties }, context);
+  await assertClose(twice.signal.advantages, tensor([[1 - 0.75, 1.5 - 0.5], [0 - 1, 0]], f64));
 });
 
 Deno.test("a schedule follows the optimizer's steps; a weight and its field are those of the part", async () => {
