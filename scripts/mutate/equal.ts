@@ -34,6 +34,22 @@ export const equal: readonly EqualChange[] = [
     after: "if (Object.is(rounded, -0) || rounded !== 0 && Math.abs(rounded) <= 2 ** -126) {",
     because: "the bits of the smallest normal number are that number",
   },
+  {
+    file: "core/backends/webgpu/parts.ts",
+    inside: "inParts.join.i",
+    before: "for (let i = joined.length - 1; i >= 0; i--) {",
+    after: "for (let i = joined.length + 1; i >= 0; i--) {",
+    because: "what is beyond the end of the list is skipped",
+  },
+  {
+    file: "core/backends/webgpu/reduce.ts",
+    inside: "rounds.end",
+    before:
+      "const end = splits === 1 ? `${elements}u` : `min(${elements}u, (split + 1u) * ${chunk}u)`;",
+    after:
+      "const end = splits === 0 ? `${elements}u` : `min(${elements}u, (split + 1u) * ${chunk}u)`;",
+    because: "the only share of the elements ends with them",
+  },
 ];
 
 const inMemory = "what is stored, and what computed again, has the same elements";
@@ -58,6 +74,13 @@ export const tuned: readonly Tuning[] = [
   { file: "core/backends/webgpu/blocked.ts", inside: "MANY_BLOCKS", because: ways },
   { file: "core/backends/webgpu/tiled.ts", inside: "BUSY_WORKGROUPS", because: ways },
   { file: "core/backends/webgpu/tiled.ts", inside: "SPLIT_DEPTH", because: ways },
+  ...(["hardware", "software"] as const).flatMap((kind) =>
+    (["workgroups", "invocations", "elementsALane"] as const).map((size) => ({
+      file: "core/backends/webgpu/dispatch.ts",
+      inside: `tunings.${kind}.${size}`,
+      because: "a sum has the same terms, however many lanes share them",
+    }))
+  ),
   {
     file: "core/backends/webgpu/kernels.ts",
     inside: "SEARCH_TOGETHER",
@@ -67,6 +90,12 @@ export const tuned: readonly Tuning[] = [
   { file: "core/backends/wasm/threads.ts", inside: "LOOKS", because: waiting },
   { file: "core/backends/wasm/program.ts", inside: "PARALLEL_WORK", because: sharing },
   { file: "core/backends/wasm/kernels.ts", inside: "SHARED_WORK", because: sharing },
+  {
+    file: "core/backends/webgpu/readback.ts",
+    inside: "BATCH_BYTES",
+    because: "what is read in one turn or in several has the same bytes",
+  },
+  { file: "core/evaluate.ts", inside: "KEPT_PROGRAMS", because: kept },
   { file: "core/backends/wasm/threads.ts", inside: "KEPT_PROGRAMS", because: kept },
   { file: "core/backends/webgpu/program.ts", inside: "KEPT_GROUPS", because: kept },
   {

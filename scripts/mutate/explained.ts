@@ -26,7 +26,7 @@ export interface EqualChange extends Explanation {
  * decides by it is not, nor is a constant that is more than numbers, see {@linkcode isMeasured}.
  */
 export interface Tuning extends Explanation {
-  /** The constant's name, at the level of the file. */
+  /** The constant's name at the level of the file, or the path to what a table has: `costs.exp`. */
   readonly inside: string;
 }
 
@@ -55,15 +55,28 @@ function isOfNumbers(node: ts.Expression): boolean {
     );
 }
 
-/** Whether a file has a constant of a name that is made of numbers alone. */
-export function isMeasured(text: string, name: string): boolean {
+/** What stands in a table under a name. */
+function entryOf(node: ts.Expression | undefined, name: string): ts.Expression | undefined {
+  if (node === undefined || !ts.isObjectLiteralExpression(node)) return undefined;
+  return node.properties.flatMap((property) =>
+    ts.isPropertyAssignment(property) && ts.isIdentifier(property.name) &&
+      property.name.text === name
+      ? [property.initializer]
+      : []
+  )[0];
+}
+
+/** Whether a file has a constant of a name, or a table with a path, that is made of numbers alone. */
+export function isMeasured(text: string, path: string): boolean {
+  const [name, ...inner] = path.split(".");
   const { statements } = ts.createSourceFile("", text, ts.ScriptTarget.Latest);
   return statements.some((statement) =>
     ts.isVariableStatement(statement) &&
     (statement.declarationList.flags & ts.NodeFlags.Const) !== 0 &&
-    statement.declarationList.declarations.some((declaration) =>
-      ts.isIdentifier(declaration.name) && declaration.name.text === name &&
-      declaration.initializer !== undefined && isOfNumbers(declaration.initializer)
-    )
+    statement.declarationList.declarations.some((declaration) => {
+      if (!ts.isIdentifier(declaration.name) || declaration.name.text !== name) return false;
+      const found = inner.reduce(entryOf, declaration.initializer);
+      return found !== undefined && isOfNumbers(found);
+    })
   );
 }

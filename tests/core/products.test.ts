@@ -5,6 +5,7 @@ import {
   type Device,
   matmul,
   reference,
+  reshape,
   slice,
   type Tensor,
   tensor,
@@ -30,6 +31,8 @@ const sizes = [
   [25, 40, 700],
   [70, 520, 12],
   [2, 3, 5],
+  // So deep that it is made in parts, the last of which is short.
+  [2, 2 ** 18 + 6, 3],
 ] as const;
 
 type Size = (typeof sizes)[number];
@@ -57,6 +60,11 @@ const products: Record<string, {
   "[M, K] x columns of a wider matrix": {
     operands: ([m, k, n]) => [whole(m, k), whole(k, 2 * n)],
     product: (a, b, [, , n]) => matmul(a, slice(b, 1, 3, 3 + n)),
+  },
+  "[2, M, K] of one depth less x [2, K, N]": {
+    operands: ([m, k, n]) => [whole(2 * m, k + 1), whole(2 * k, n)],
+    product: (a, b, [m, k, n]) =>
+      matmul(slice(reshape(a, [2, m, k + 1]), 2, 1, k + 1), reshape(b, [2, k, n])),
   },
 };
 

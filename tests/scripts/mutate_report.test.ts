@@ -96,6 +96,18 @@ Deno.test("all mutants are explained of constants of numbers only, never of what
       ["const B = 2;", false],
     ] as const
   ) assertEquals(isMeasured(declared, "A"), expected, declared);
+  const table = "const A = { of: { exp: 3, f: () => 2 }, log: 4 };";
+  for (
+    const [path, expected] of [
+      ["A", false],
+      ["A.of", false],
+      ["A.of.exp", true],
+      ["A.of.f", false],
+      ["A.exp", false],
+      ["A.log", true],
+      ["A.log.exp", false],
+    ] as const
+  ) assertEquals(isMeasured(table, path), expected, path);
   const tuning = { file: "a.ts", inside: "A", because: "of its speed" };
   const mutant = (inside: string) => ({ file: "a.ts", inside, before: "1", after: "2" });
   assertEquals(["A", "A.exp", "AB", "B.A"].map((inside) => explains(tuning, mutant(inside))), [
