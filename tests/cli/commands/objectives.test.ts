@@ -1,0 +1,126 @@
+import { fileURLToPath } from "node:url";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  allObjectives,
+  objectiveAliases,
+  parseFlags,
+  settingFlags,
+  splitStages,
+  withConfig,
+} from "@unitune/cli";
+import { nearest, UserError } from "@unitune/training";
+import { choiceNamed, objectiveRegistry, sameName } from "@unitune/objectives";
+
+const cli = new URL("../../../cli/commands/objectives.ts", import.meta.url);
+const decoder = new TextDecoder();
+
+async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  // No permission at all.
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", "--quiet", fileURLToPath(cli), ...args],
+    env: { NO_COLOR: "1" },
+  });
+  const { code, stdout, stderr } = await command.output();
+  return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };
+}
+
+Deno.test("objectives prints Table 1 of all objectives, in 80 columns", async () => {
+  const { code, out } = await run();
+  assertEquals(code, 0);
+  const lines = out.split("\n");
+  for (const line of lines) assert(line.length <= 80, line);
+  for (const name of ["sft", "ift", "dpo", "kto", "orpo", "grpo", "ppo", "reward-model"]) {
+    // In the summary, and with a block of its own.
+    assert(lines.some((line) => line.startsWith(`${name} `)), name);
+    assert(lines.includes(name), name);
+  }
+  assertStringIncludes(out, "human s*_n; model (1 - l) s*_n + l argmax pi(s*_{n-1})");
+});
+
+Deno.test("objectives --json holds every description", async () => {
+  const { out } = await run("--json");
+  const table: Record<string, { formula: string; stepZero?: number }> = JSON.parse(out);
+  // One set of names: those that `train --objective` takes.
+  assertEquals(Object.keys(table), [...allObjectives]);
+  assertEquals(table.sft?.formula, "sum_b sum_t l_bt / sum_b M_b, l = -log p");
+  assertEquals(table.hinge?.stepZero, 1);
+});
+
+Deno.test("objectives dpo: one in depth, with the value that it computes", async () => {
+  const { out } = await run("dpo");
+  assertStringIncludes(out, "0.693147 (by the formula 0.693147)");
+  assertStringIncludes(out, "rewards/margins");
+  const { out: json } = await run("DPO", "--json");
+  const { name, computed }: { name: string; computed: Record<string, number> } = JSON.parse(json);
+  assertEquals(name, "dpo");
+  assert(Math.abs((computed.loss ?? NaN) - Math.LN2) < 1e-6);
+});
+
+Deno.test("objectives: an unknown name or flag is a usage error with a suggestion", async () => {
+  const wrong = await run("drpo");
+  assertEquals(wrong.code, 2);
+  assertStringIncludes(wrong.err, "did you mean");
+  assertEquals((await run("--jsno")).code, 2);
+  assertStringIncludes((await run("--help")).out, "deno task objectives dpo");
+});
+
+/** Spellings of a name: as it is, in camel and snake case, in capitals, without hyphens. */
+function spellingsOf(name: string): string[] {
+  const camel = name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+  const snake = name.replaceAll("-", "_");
+  return [name, camel, snake, snake.toUpperCase(), name.replaceAll("-", ""), ` ${name}`];
+}
+
+const { objective } = settingFlags;
+
+Deno.test("every objective is found by every spelling, and the registry has it", () => {
+  for (const name of allObjectives) {
+    for (const spelling of spellingsOf(name)) {
+      assertEquals(choiceNamed(objective, spelling), name, spelling);
+    }
+  }
+  assertEquals(objectiveRegistry.map(({ name }) => name).toSorted(), allObjectives.toSorted());
+  for (const [alias, name] of Object.entries(objectiveAliases)) {
+    assertEquals(choiceNamed(objective, alias), name);
+    assertEquals(sameName(alias, allObjectives), undefined, "an alias is no spelling");
+  }
+});
+
+Deno.test("train takes a name in another spelling, as every flag of words does", () => {
+  const given = parseFlags(settingFlags, ["--objective", "iwSft", "--optimizer", "AdamW"]);
+  assertEquals([given.values.objective, given.values.optimizer], ["iw-sft", "adamw"]);
+  const stages = splitStages(["--objective", "SFT,rewardModel,Max_RL"]);
+  assertEquals(stages.map((line) => parseFlags(settingFlags, line).values.objective), [
+    ...["sft", "reward-model", "max-rl"] as const,
+  ]);
+  const { values } = withConfig(settingFlags, parseFlags(settingFlags, []), {
+    objective: "maxRlGradient",
+  }, "config.json");
+  assertEquals(values.objective, "max-rl");
+});
+
+Deno.test("a mistyped name is answered by the nearest, in whatever spelling it is", () => {
+  const rows = [["iwStf", "iw-sft"], ["rewardModle", "reward-model"], ["GPRO", "grpo"]] as const;
+  for (const [word, meant] of rows) {
+    assertEquals(nearest(word, allObjectives), meant);
+    assertThrows(
+      () => parseFlags(settingFlags, ["--objective", word]),
+      UserError,
+      `--objective can't be "${word}": did you mean ${meant}?`,
+    );
+  }
+  assertThrows(
+    () => parseFlags(settingFlags, ["--optimizer", "adam"]),
+    UserError,
+    `--optimizer must be one of adamw, rmsprop, lion, sgd, not "adam": did you mean adamw?`,
+  );
+});
+
+Deno.test("objectives finds an objective by any of its names", async () => {
+  for (const word of ["reward-model", "rewardModel", "RewardModel"]) {
+    const { code, out } = await run(word);
+    assertEquals([code, out.split("\n")[0]], [0, "reward-model"]);
+  }
+  const { out } = await run("--json", "maxRlGradient");
+  assertEquals(JSON.parse(out).name, "max-rl");
+});

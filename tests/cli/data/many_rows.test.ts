@@ -1,0 +1,147 @@
+/** Many rows: no list of them on the stack, and no more than memory holds. */
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { longest, UserError } from "@unitune/training";
+import { processHeap, shownWatch, tooLarge, watchMemory } from "@unitune/cli";
+import fc from "fast-check";
+import { assertRefused, ended, inFolder, start, tiny, train, trained } from "../command.ts";
+
+/** More than the stack has room for as arguments of a call. */
+const MANY = 150_000;
+
+/** A file of so many rows, written in pieces. */
+async function writeMany(
+  path: string,
+  count: number,
+  row: (i: number) => unknown,
+): Promise<string> {
+  const file = await Deno.open(path, { write: true, create: true, truncate: true });
+  const writer = file.writable.getWriter();
+  const encoder = new TextEncoder();
+  for (let first = 0; first < count; first += 10_000) {
+    const rows = Array.from({ length: Math.min(10_000, count - first) }, (_, i) => row(first + i));
+    const text = rows.map((row) => `${JSON.stringify(row)}\n`).join("");
+    await writer.write(encoder.encode(text));
+  }
+  await writer.close();
+  return path;
+}
+
+inFolder("a hundred and fifty thousand rows are no more than the stack holds", async (folder) => {
+  const data = await writeMany(`${folder}/rows.jsonl`, MANY, (i) => ({
+    ...{ prompt: String(i % 7), completion: "2", chosen: "1", rejected: "2" },
+  }));
+  const files = ["--data", data, ...tiny, "--steps", "1"];
+  const run = ["--objective", "dpo,grpo", "--group-size", "2"];
+  const { stdout } = await trained(...run, ...files, "--out", `${folder}/run`);
+  assertStringIncludes(stdout, "stage 2: 135000 prompts to train on, 15000 for validation");
+  // That not all of validation is looked at is told.
+  assertStringIncludes(stdout, "evaluations look at 1024 of 15000 validation examples");
+  assertStringIncludes(stdout, "evaluations look at 1024 of 15000 validation pairs");
+});
+
+Deno.test("the longest of many is found without a stack of them", () => {
+  const many = Array.from({ length: 2 * MANY }, (_, i) => i);
+  assertEquals(longest(many, (length) => length), 2 * MANY - 1);
+  fc.assert(fc.property(fc.array(fc.nat()), (lengths) => {
+    assertEquals(longest(lengths, (length) => length), Math.max(0, ...lengths));
+  }));
+});
+
+/** `train` with so many megabytes for the engine's old objects. */
+function trainWithin(megabytes: number, ...args: readonly string[]) {
+  const env = { DENO_V8_FLAGS: `--max-old-space-size=${megabytes}` };
+  return ended(start("train", [...tiny, ...args], env));
+}
+
+inFolder("rows that memory cannot hold are refused, with what to do", async (folder) => {
+  const text = "what is the answer to the question of all questions of all of them?";
+  const data = await writeMany(`${folder}/rows.jsonl`, 100_000, (i) => ({
+    ...{ prompt: `${i} ${text}`, completion: `${text} ${i}` },
+  }));
+  const files = ["--data", data, "--context", "200", "--out", `${folder}/run`];
+  for (const objective of [["sft"], ["reinforce"], ["dpo", "--rejected", "model"]]) {
+    const refused = await trainWithin(80, "--objective", ...objective, ...files);
+    assertRefused(
+      refused,
+      1,
+      /rows\.jsonl needs about \d.* GB of memory, and JavaScript has 0\.1 GB: use less of it/,
+    );
+    assertStringIncludes(refused.stderr, "DENO_V8_FLAGS=--max-old-space-size=");
+  }
+});
+
+inFolder("more examples than memory holds are refused before the first is made", async (folder) => {
+  const all = ["--out", `${folder}/run`, ...tiny];
+  const refused = await train("--examples", "100000000", ...all);
+  assertRefused(
+    refused,
+    1,
+    /--examples 100000000 needs about \d+ GB of memory, and JavaScript has/,
+  );
+  assertRefused(await trainWithin(80, "--examples", "50000"), 1, "--examples 50000 needs about");
+});
+
+Deno.test("a part is refused where the heap is full, or far too little of it is done", () => {
+  const limit = 4e9;
+  const used = fc.double({ min: 0, max: limit, noNaN: true });
+  const share = fc.double({ min: 0, max: 1, noNaN: true });
+  fc.assert(fc.property(used, used, share, (before, after, share) => {
+    let heap = { used: before, limit };
+    const tell = watchMemory(() => {}, () => heap).begin({ doing: "reading", subject: "rows" });
+    heap = { used: after, limit };
+    let message: string | undefined;
+    try {
+      tell(share, 1);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      ({ message } = error);
+    }
+    const growth = after - before - 96 * 2 ** 20;
+    // Nothing that fits by half is refused, and nothing that fills the heap goes on.
+    if (after > 0.9 * limit) assert(message !== undefined);
+    else if (before + Math.max(0, growth) / share <= 2 * limit) assertEquals(message, undefined);
+    if (message !== undefined) assert(message.length < 250, message);
+  }));
+});
+
+Deno.test("what is said of memory is never more than fits", () => {
+  const bytes = fc.double({ min: 1e8, max: 1e15, noNaN: true });
+  fc.assert(fc.property(bytes, fc.double({ min: 1, max: 1e6, noNaN: true }), (limit, times) => {
+    const { message } = tooLarge("rows", limit * times, limit);
+    const [, share = ""] = /about (\S+) % fits/.exec(message) ?? [];
+    // Rounded to one digit where it is below 1 %.
+    assert(Number(share) / 100 * times <= 0.8 * 1.5, message);
+    assert(Number(share) > 0, message);
+  }));
+  assert(processHeap().used < processHeap().limit);
+});
+
+Deno.test("a preparation is shown once it takes long, and leaves no half a line", () => {
+  const shown = (columns: number | undefined) => {
+    const written: string[] = [];
+    let time = 0;
+    {
+      using watch = shownWatch({
+        write: (text) => written.push(text),
+        columns: () => columns,
+        now: () => time,
+      });
+      const tell = watch.begin({ doing: "reading rows.jsonl", subject: "rows.jsonl" });
+      for (const [at, done] of [[500, 1], [1500, 20], [1550, 21], [6000, 60]] as const) {
+        time = at;
+        tell(done, 100);
+      }
+    }
+    return written;
+  };
+  assertEquals(shown(undefined), ["reading rows.jsonl: 60 %\n"]);
+  assertEquals(shown(80), [
+    "\r\x1b[Kreading rows.jsonl: 20 %",
+    "\r\x1b[Kreading rows.jsonl: 60 %",
+    "\r\x1b[K",
+  ]);
+  assertEquals(shown(12).at(0), "\r\x1b[Kreading row");
+  assertThrows(() => {
+    throw tooLarge("rows", 2, 1);
+  }, UserError);
+});

@@ -1,0 +1,194 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { curves, intervals, standaloneSvg } from "@unitune/cli/plot";
+import fc from "fast-check";
+import { requestsOf } from "../requests.ts";
+
+const axes = { title: "A plot", x: { label: "step" }, y: { label: "nats" } } as const;
+
+/** What is drawn as lines or areas: the `d` of their paths. */
+function paths(svg: string, mark: "line" | "area"): string[] {
+  const pattern = new RegExp(`aria-label="${mark}"[^>]*><path [^>]*?d="([^"]*)"`, "g");
+  return [...svg.matchAll(pattern)].map((match) => match[1] ?? "");
+}
+
+Deno.test("a curve has a line and, where points have bands, an area", () => {
+  const points = [{ x: 0, y: 1, low: 0.5, high: 2 }, { x: 10, y: 2, low: 1, high: 3 }];
+  const banded = curves([{ name: "a", points }], axes);
+  const plain = curves([{ name: "a", points: points.map(({ x, y }) => ({ x, y })) }], axes);
+  assertEquals(paths(banded, "area").length, 1);
+  assertEquals(paths(plain, "area").length, 0);
+  assertEquals(paths(plain, "line").length, 1);
+});
+
+Deno.test("a value that cannot stand on an axis is a gap", () => {
+  const at = (y: number, scale: "linear" | "log") => {
+    const points = [1, 2, y, 4, 5].map((value, x) => ({ x: x + 1, y: value }));
+    return paths(curves([{ name: "a", points }], { ...axes, y: { label: "y", scale } }), "line")
+      .at(-1) ?? "";
+  };
+  const moves = (path: string) => [...path.matchAll(/M/g)].length;
+  assertEquals(moves(at(3, "linear")), 1);
+  for (const y of [NaN, Infinity, -Infinity]) assertEquals(moves(at(y, "linear")), 2);
+  assertEquals(moves(at(0, "linear")), 1);
+  assertEquals(moves(at(0, "log")), 2);
+  assertEquals(moves(at(-1, "log")), 2);
+});
+
+Deno.test("nothing to draw is said", () => {
+  const nothing = [[], [{ name: "a", points: [] }], [{ name: "a", points: [{ x: 1, y: NaN }] }]];
+  for (const series of nothing) assertStringIncludes(curves(series, axes), "no data");
+  assertStringIncludes(intervals([], axes), "no data");
+  const rows = [{ name: "r", value: NaN }];
+  assertStringIncludes(intervals([{ name: "a", rows }], axes), "no data");
+});
+
+Deno.test("every plot is finite, escaped, in its width, the same again, and fetches nothing", () => {
+  const value = fc.double();
+  const text = fc.string({ maxLength: 12 });
+  const series = fc.array(
+    fc.record({
+      name: text,
+      points: fc.array(fc.record({ x: value, y: value }), { maxLength: 5 }),
+    }),
+    { maxLength: 3 },
+  );
+  const scale = fc.constantFrom("linear" as const, "log" as const);
+  fc.assert(
+    fc.property(
+      series,
+      text,
+      scale,
+      fc.integer({ min: 200, max: 900 }),
+      (all, label, kind, width) => {
+        const options = { title: label, width, x: { label }, y: { label, scale: kind } };
+        const bounded = all.map(({ name, points }) => ({
+          name,
+          points: points.map(({ x, y }) => ({ x: x % 1e6, y: y % 1e6 })),
+        }));
+        const svg = curves(bounded, options);
+        assertEquals(curves(bounded, options), svg);
+        assert(
+          !/NaN|Infinity|undefined/.test(
+            svg.replaceAll(/<text.*?<\/text>|<title>.*?<\/title>|aria-[a-z]+="[^"]*"/gs, ""),
+          ),
+        );
+        assertStringIncludes(svg, `viewBox="0 0 ${width} `);
+        assertEquals(requestsOf(svg), []);
+      },
+    ),
+    {
+      numRuns: 40,
+      // No ticks lie between the smallest numbers that there are.
+      examples: [[
+        [{ name: "", points: [{ x: 0, y: -5e-324 }, { x: 0, y: 5e-324 }] }],
+        "",
+        "linear",
+        200,
+      ]],
+    },
+  );
+});
+
+Deno.test("intervals stand in the rows of their names", () => {
+  const rows = ["sft", "ift"].map((name, i) => ({ name, value: i + 1, low: i, high: i + 2 }));
+  const svg = intervals([{ name: "best", rows }, { name: "final", rows }], {
+    ...axes,
+    reference: { value: 1, label: "start" },
+  });
+  assertEquals([...svg.matchAll(/<circle/g)].length, 4);
+  for (const name of ["sft", "ift", "best", "final", "start"]) {
+    assertStringIncludes(svg, `>${name}<`);
+  }
+});
+
+/** The relative luminance of a colour, as WCAG 2 has it. */
+function luminance(color: string): number {
+  const channels = [1, 3, 5].map((i) => parseInt(color.slice(i, i + 2), 16) / 255);
+  const [r = 0, g = 0, b = 0] = channels.map((c) =>
+    c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4
+  );
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}
+
+Deno.test("a standalone drawing's colours are legible on white and on black", () => {
+  const svg = standaloneSvg(curves([{ name: "a", points: [{ x: 1, y: 1 }] }], axes));
+  assertStringIncludes(svg, `xmlns="http://www.w3.org/2000/svg"`);
+  const [, style = ""] = svg.match(/<svg style="([^"]*)"/) ?? [];
+  const colors = style.match(/#[0-9a-f]{6}/g) ?? [];
+  assertEquals(colors.length, 9);
+  // 3 is WCAG's least contrast of what is drawn.
+  for (const color of colors) {
+    const own = luminance(color) + 0.05;
+    assert(1.05 / own >= 3 && own / 0.05 >= 3, color);
+  }
+});
+
+Deno.test("a logarithmic axis of base 2 is marked at powers of 2", () => {
+  const points = [{ x: 0.5, y: 1 }, { x: 8, y: 2 }];
+  const x = { label: "size", scale: "log", base: 2 } as const;
+  const svg = curves([{ name: "a", points }], { ...axes, x });
+  const marks = /aria-label="x-axis tick label"[^>]*>(.*?)<\/g>/s.exec(svg)?.[1] ?? "";
+  assertEquals([...marks.matchAll(/<text[^>]*>([^<]*)</g)].map(([, text]) => text), [
+    ...["0.5", "1", "2", "4", "8"],
+  ]);
+});
+
+/** A text of a drawing: what it says, where it stands, and how it is anchored there. */
+interface Label {
+  readonly text: string;
+  readonly x: number;
+  readonly anchor: string;
+}
+
+/** The labels of an axis's ticks. */
+function ticksOf(svg: string, axis: "x" | "y"): Label[] {
+  const pattern = new RegExp(`<g([^>]*aria-label="${axis}-axis tick label"[^>]*)>(.*?)</g>`, "s");
+  const [, group = "", inner = ""] = pattern.exec(svg) ?? [];
+  const shift = Number(/transform="translate\(([-\d.e]+)/.exec(group)?.[1] ?? 0);
+  const anchor = /text-anchor="(\w+)"/.exec(group)?.[1] ?? "middle";
+  return [...inner.matchAll(/<text([^>]*)>([^<]*)</g)].map(([, own = "", text = ""]) => ({
+    text,
+    x: shift + Number(/translate\(([-\d.e]+)/.exec(own)?.[1] ?? NaN),
+    anchor,
+  }));
+}
+
+Deno.test("no label of a tick is cut, whatever is measured", () => {
+  const size = fc.integer({ min: -12, max: 12 }).map((power) => 10 ** power);
+  const number = fc.tuple(fc.double({ min: -9, max: 9, noNaN: true }), size).map(([a, b]) => a * b);
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(number, number), { minLength: 2, maxLength: 5 }),
+      fc.constantFrom(0, 1, 1e6),
+      fc.constantFrom(340, 720),
+      (pairs, offset, width) => {
+        const points = pairs.map(([x, y]) => ({ x, y: y + offset }));
+        const svg = curves([{ name: "a", points }], { ...axes, width });
+        const labels = [...ticksOf(svg, "x"), ...ticksOf(svg, "y")];
+        // Only where all points are at one place is there no more than a tick for each axis.
+        assert(labels.length >= 2, svg);
+        for (const { text, x, anchor } of labels) {
+          // Half an em a character: about the width of a digit in sans-serif fonts, at 12 pixels.
+          const span = 6 * text.length;
+          const left = anchor === "end" ? x - span : x - span / 2;
+          const right = anchor === "end" ? x : x + span / 2;
+          assert(left >= 0 && right <= width, `${JSON.stringify(text)} at ${left} to ${right}`);
+          assert(text.length <= 18, text);
+        }
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+Deno.test("ticks of tiny and of large values are short, and those between are plain", () => {
+  const labels = (values: readonly number[]) =>
+    ticksOf(
+      curves([{ name: "a", points: values.map((y, x) => ({ x: 500 * x, y })) }], axes),
+      "y",
+    ).map(({ text }) => text);
+  assertEquals(labels([0, 2e-6]).at(-1), "2e\u22126");
+  assertEquals(labels([0, 2e7]).at(-1), "2e7");
+  assertEquals(labels([-1, 1]).at(0), "\u22121");
+  assertEquals(labels([0, 1500]).at(-1), "1,400");
+});

@@ -1,0 +1,80 @@
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { openDevice } from "@unitune/cli";
+import { UserError } from "@unitune/training";
+import { matmul, tensor } from "@unitune/core";
+import { testOnWebGpu } from "../../webgpu/adapter.ts";
+
+/** Runs a test on a machine without an adapter. */
+async function withoutAdapter(test: () => Promise<void>): Promise<void> {
+  const { requestAdapter } = GPU.prototype;
+  GPU.prototype.requestAdapter = () => Promise.resolve(null);
+  try {
+    await test();
+  } finally {
+    GPU.prototype.requestAdapter = requestAdapter;
+  }
+}
+
+Deno.test("without an adapter, auto is wasm and says so in a sentence", async () => {
+  await withoutAdapter(async () => {
+    const sentences: string[] = [];
+    using device = await openDevice("auto", (sentence) => sentences.push(sentence));
+    assertEquals([device.name, sentences.length], ["wasm", 1]);
+    assertMatch(sentences[0] ?? "", /^computing on wasm: no WebGPU adapter was found: install /);
+  });
+});
+
+Deno.test("without an adapter, webgpu is an error", async () => {
+  await withoutAdapter(async () => {
+    await assertRejects(
+      () => openDevice("webgpu"),
+      UserError,
+      "--device webgpu: no WebGPU adapter was found",
+    );
+  });
+});
+
+Deno.test("auto is a graphics processor, or a sentence says why not", async () => {
+  const sentences: string[] = [];
+  using device = await openDevice("auto", (sentence) => sentences.push(sentence));
+  assertEquals(sentences.length, device.name === "webgpu" ? 0 : 1);
+});
+
+testOnWebGpu(
+  "a software adapter that is asked for is used, and called slow once",
+  async ({ isSoftware }) => {
+    const sentences: string[] = [];
+    using device = await openDevice("webgpu", (sentence) => sentences.push(sentence));
+    assertEquals(device.name, "webgpu");
+    assertEquals(sentences.length, isSoftware ? 1 : 0);
+    for (const sentence of sentences) {
+      assertMatch(
+        sentence,
+        /^computing on webgpu by .*, a software adapter: --device wasm is faster$/,
+      );
+    }
+  },
+);
+
+Deno.test("devices that are named are opened without a word", async () => {
+  for (const name of ["wasm", "reference"] as const) {
+    using device = await openDevice(name, (sentence) => {
+      throw new Error(sentence);
+    });
+    assertEquals(device.name, name);
+    assertEquals(await matmul(tensor([[2]]), tensor([[3]])).item(), 6);
+  }
+});
+
+Deno.test("a precision that the device does not compute in is refused", async () => {
+  for (const name of ["wasm", "reference"] as const) {
+    await assertRejects(
+      () => openDevice(name, () => {}, "f16"),
+      UserError,
+      `--precision f16: --device ${name} computes on ${name} here, in f32 only: give --device webgpu`,
+    );
+  }
+  await withoutAdapter(async () => {
+    await assertRejects(() => openDevice("auto", () => {}, "f16"), UserError, "on wasm here");
+  });
+});

@@ -1,0 +1,56 @@
+/** Objectives as the command makes them: the library's, with the library's defaults. */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { describeObjective, type TrainSettings, trainSettings } from "@unitune/cli";
+import { describeEntry, entryNamed, objectiveRegistry } from "@unitune/objectives";
+import { allObjectives, type ObjectiveName } from "../../../cli/flags/objective_names.ts";
+import { inFolder, readRows, tiny, trained, writeRows } from "../command.ts";
+
+/** The defaults of an objective. */
+function settingsOf(objective: ObjectiveName, told: Partial<TrainSettings> = {}): TrainSettings {
+  const needed = objective === "distillation" ? { teacher: "runs/a" } : {};
+  return trainSettings({ objective, ...needed, ...told });
+}
+
+for (const name of allObjectives) {
+  Deno.test(`${name}: the command's defaults are the library's`, () => {
+    const entry = entryNamed(objectiveRegistry, name);
+    assert(entry !== undefined, `${name} is not in the registry`);
+    assertEquals(describeObjective(settingsOf(name)), describeEntry(entry));
+  });
+}
+
+Deno.test("--scale-rewards reaches every objective that scales rewards", () => {
+  for (const objective of allObjectives) {
+    const plain = describeObjective(settingsOf(objective)).signal;
+    const scales = plain.includes("(std + 1e-4) of the group");
+    if (!scales) continue;
+    const { signal } = describeObjective(settingsOf(objective, { scaleRewards: "batch" }));
+    assertEquals(
+      signal,
+      plain.replace("(std + 1e-4) of", "(std of the batch + 1e-4), mean of"),
+      objective,
+    );
+  }
+});
+
+inFolder("dr-grpo divides by the longest answer that the run samples", async (folder) => {
+  // The longest answer has 3 characters, so that 4 more tokens are sampled at most.
+  const rows = Array.from({ length: 12 }, (_, i) => ({
+    prompt: "ab",
+    completion: "b".repeat(1 + i % 3),
+  }));
+  const data = await writeRows(`${folder}/rows.jsonl`, rows);
+  const run = async (name: string, ...flags: readonly string[]) => {
+    const own = ["--objective", "dr-grpo", "--group-size", "4", "--rewards", "length-penalty"];
+    const out = `${folder}/${name}`;
+    const { stdout } = await trained("--data", data, ...tiny, ...own, ...flags, "--out", out);
+    return { stdout, steps: await readRows(`${out}/metrics.jsonl`) };
+  };
+  const known = await run("known");
+  assertStringIncludes(known.stdout, "(divided by sequences x 7)");
+  const given = await run("given", "--max-new-tokens", "7");
+  assertStringIncludes(given.stdout, "(divided by sequences x 7)");
+  // What is trained is what is said: the loss of each step is divided by the same.
+  assertEquals(known.steps, given.steps);
+  assert(known.steps.some(({ grad_norm: norm }) => typeof norm === "number" && norm > 0));
+});

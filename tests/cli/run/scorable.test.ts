@@ -1,0 +1,74 @@
+/** Rewards that cannot be given: refused before the first step where none can, else told. */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { exactMatch, lengthPenalty, type TrainingPrompt, UserError } from "@unitune/training";
+import { requireScorable, unscorable } from "@unitune/cli";
+import fc from "fast-check";
+import { assertRefused, inFolder, tiny, train, trained, writeRows } from "../command.ts";
+
+const onRollouts = ["--group-size", "2"];
+
+inFolder("rows whose answers no reward can judge are refused before a step", async (folder) => {
+  const rows = (row: unknown) => Array.from({ length: 12 }, () => row);
+  const answers = await writeRows(`${folder}/answers.jsonl`, rows({ prompt: "ab", answer: "ba" }));
+  const run = ["--objective", "grpo", ...onRollouts, ...tiny, "--out", `${folder}/run`];
+  const none = await train(...run, "--data", answers);
+  assertRefused(
+    none,
+    1,
+    `grpo cannot train on these prompts: the reward exact-match reads a text in the column ` +
+      `"completion", which no row has (there are "answer"). Name the column of right answers by ` +
+      `--completion-column, or another reward by --rewards`,
+  );
+  // One reward of several that can judge nothing is no reward, either.
+  const sum = await train(...run, "--data", answers, "--rewards", "length-penalty+edit-similarity");
+  assertRefused(sum, 1, "the reward edit-similarity reads a text");
+  const bare = await writeRows(`${folder}/bare.jsonl`, rows({ prompt: "ab" }));
+  const alone = await train(...run, "--data", bare);
+  assertRefused(alone, 1, "which no row has (there are no columns but the prompt)");
+  // Nothing was written: the same folder will do, and so will what the sentence says.
+  const { stdout } = await trained(...run, "--data", answers, "--completion-column", "answer");
+  assert(!stdout.includes("cannot judge"), stdout);
+});
+
+inFolder("rows of which some can be judged are trained on, and the others told", async (folder) => {
+  const rows = Array.from({ length: 12 }, (_, i) => ({
+    prompt: "ab",
+    completion: "ba",
+    label: i % 5 !== 0,
+  }));
+  const data = await writeRows(`${folder}/rows.jsonl`, rows);
+  const run = ["--objective", "rloo", ...onRollouts, "--data", data, ...tiny];
+  const alone = await trained(...run, "--out", `${folder}/one`);
+  assertStringIncludes(
+    alone.stdout,
+    `the reward exact-match cannot judge answers to 2 of 10 prompts, whose rows have no ` +
+      `"completion": answers to them teach nothing.`,
+  );
+  const sum = await trained(
+    ...[...run, "--out", `${folder}/two`, "--rewards", "exact-match+0.1*length-penalty"],
+  );
+  assertStringIncludes(sum.stdout, "2 of 10 prompts");
+  assertStringIncludes(sum.stdout, "it is left out of the sum there.");
+});
+
+Deno.test("a reward is refused where it can judge nothing, and counted where it can judge some", async () => {
+  const columns = fc.constantFrom<Record<string, unknown>>(
+    ...[{}, { completion: "a" }, { completion: 5 }, { completion: null }, { answer: "a" }],
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(columns, { minLength: 1, maxLength: 9 }), async (all) => {
+      const prompts = all.map((columns): TrainingPrompt => ({ ids: [3], prompt: "", columns }));
+      const terms = [exactMatch, lengthPenalty(3)].map((reward) => ({ weight: 1, reward }));
+      const without = all.filter(({ completion }) => typeof completion !== "string").length;
+      const found = await unscorable(terms, prompts);
+      assertEquals(found, without === 0 ? [] : [{ reward: exactMatch, count: without }]);
+      let refused = false;
+      try {
+        requireScorable("grpo", found, prompts);
+      } catch (error) {
+        refused = error instanceof UserError;
+      }
+      assertEquals(refused, without === all.length);
+    }),
+  );
+});

@@ -1,0 +1,170 @@
+/** Runs of several stages: preferences, reward models, rewarded answers; killed anywhere. */
+import { assert, assertAlmostEquals, assertEquals, assertGreater } from "@std/assert";
+import {
+  carryOut,
+  createRun,
+  latestCheckpoint,
+  meaningOf,
+  openDevice,
+  parseFlags,
+  prepare,
+  type Run,
+  runConfig,
+  settingFlags,
+  silentProgress,
+  splitStages,
+  stageSettings,
+  type TrainSettings,
+} from "@unitune/cli";
+import { timetableOf } from "@unitune/training";
+import {
+  assertSameFiles,
+  inFolder,
+  readRows,
+  reversals,
+  sample,
+  tiny,
+  trained,
+  writeRows,
+} from "../command.ts";
+import { killed, sizeOf } from "../kill.ts";
+
+/** The settings of each stage of a command line. */
+function stagesOf(line: string): readonly TrainSettings[] {
+  const lines = splitStages(line.split(" "));
+  return stageSettings(lines.map((argv) => parseFlags(settingFlags, argv)));
+}
+
+/**
+ * Every kind of stage, each with settings of its own, on a model of no size. What is carried from
+ * step to step is all there: answers that are used for several steps, accumulated gradients, noise,
+ * rejected answers of the model's own.
+ */
+const stages = stagesOf(
+  "--objective sft,reward-model,ppo,dpo,kto,grpo --steps 6,4,8,4,4,6 --rollout-epochs 4,4,4,4,4,2 " +
+    "--rewards verifier,verifier,reward-model+0.5*format,verifier,verifier,exact-match+verifier " +
+    "--layers 1 --heads 1 --width 8 --examples 60 --tasks pick+given --noise 0.2 " +
+    "--batch-size 8 --group-size 4 --gradient-accumulation 2 --rejected model " +
+    "--learning-rate 1e-2 --warmup-steps 0 --logging-steps 3 --eval-steps 16 --save-steps 3",
+);
+const { starts, total } = timetableOf(stages);
+
+/** Carries out a run until so many steps are done, and no further. */
+async function until(steps: number, run: Omit<Run, "progress" | "signal">): Promise<void> {
+  const controller = new AbortController();
+  const update = (step: number) => {
+    if (step >= steps) controller.abort();
+  };
+  const { signal } = controller;
+  await carryOut({ ...run, progress: { ...silentProgress, update }, signal });
+}
+
+inFolder("killed in any stage and resumed, a pipeline ends with the same bytes", async (folder) => {
+  const prepared = await prepare(stages);
+  using device = await openDevice("wasm");
+  const runIn = async (name: string) => ({
+    folder: await createRun(`${folder}/${name}`, "", runConfig(stages, prepared)),
+    stages,
+    prepared,
+    device,
+  });
+  const whole = await runIn("whole");
+  await carryOut(whole);
+
+  const cut = await runIn("cut");
+  // In the middle of every stage, also between two uses of the same answers, and at its end.
+  for (const step of [4, 6, 8, 13, 17, 20, 25, 27, 31]) {
+    await until(step, cut);
+    const checkpoint = await latestCheckpoint(cut.folder);
+    assertEquals(checkpoint?.position.step, step);
+    // An interruption leaves a checkpoint of its step. A kill leaves lines without one.
+    const isRegular = step % 3 === 0 || starts.includes(step);
+    if (!isRegular) await Deno.remove(checkpoint?.path ?? "", { recursive: true });
+  }
+  await until(29, cut);
+  await carryOut(cut);
+  await assertSameFiles(cut.folder, whole.folder);
+
+  const lines = await readRows(`${whole.folder}/metrics.jsonl`);
+  assertEquals(
+    [...new Set(lines.map(({ stage }) => stage))],
+    stages.map(({ objective }) => objective),
+  );
+  assertEquals(lines.at(-1)?.step, total);
+  const names = new Set(lines.flatMap((line) => Object.keys(line)));
+  for (const name of names.difference(new Set(["step", "stage", "split"]))) {
+    assert(meaningOf(name) !== undefined, `${name} is not in the glossary`);
+  }
+  const costs = lines.flatMap(({ "cost/forward_tokens": tokens }) =>
+    typeof tokens === "number" ? [tokens] : []
+  );
+  assert(costs.every((tokens, i) => tokens > (costs[i - 1] ?? 0)));
+});
+
+/** The last line of metrics that a process has written whole. */
+function lastMeasured(run: string): { readonly step: number; readonly stage?: string } {
+  if (sizeOf(`${run}/metrics.jsonl`) === 0) return { step: -1 };
+  const text = Deno.readTextFileSync(`${run}/metrics.jsonl`);
+  const line = text.split("\n").at(-2);
+  return line === undefined ? { step: -1 } : JSON.parse(line);
+}
+
+inFolder("a pipeline killed in each stage ends with the same bytes", async (folder) => {
+  const rows = reversals
+    .map(({ prompt, completion }) => ({ prompt, chosen: completion, rejected: `${prompt}d` }));
+  const data = await writeRows(`${folder}/rows.jsonl`, rows);
+  const [whole, cut] = [`${folder}/whole`, `${folder}/cut`];
+  const args = [
+    ...["--data", data, ...tiny, "--objective", "sft,reward-model,ppo", "--steps", "8,8,16"],
+    ...["--rewards", "reward-model", "--dropout", "0.2", "--gradient-accumulation", "2"],
+    ...["--eval-steps", "6", "--save-steps", "3"],
+  ];
+  await trained(...args, "--out", whole);
+
+  const struck = new Set<string | undefined>();
+  // While a stage begins and while one ends, while lines are written and while a checkpoint is.
+  for (const [i, step] of [0, 4, 8, 13, 17, 24].entries()) {
+    const isNew = sizeOf(`${cut}/config.json`) === 0;
+    const isThere = () => lastMeasured(cut).step >= step;
+    if (!await killed(isNew ? [...args, "--out", cut] : ["--resume", cut], isThere, i % 4)) break;
+    struck.add(lastMeasured(cut).stage);
+  }
+  await trained("--resume", cut);
+  await assertSameFiles(cut, whole);
+  // A busy machine may look away from one stage, and no more.
+  assertGreater(struck.size, 1);
+});
+
+inFolder("a pipeline by the command line: one folder, a model that answers", async (folder) => {
+  const [base, run] = [`${folder}/base`, `${folder}/run`];
+  const tiny = ["--layers", "1", "--heads", "1", "--width", "16", "--tasks", "pick"];
+  const common = ["--batch-size", "16", "--logging-steps", "1", "--warmup-steps", "0"];
+  await trained(...tiny, ...common, "--steps", "40", "--out", base);
+  const { stdout } = await trained(
+    ...["--from", base, "--tasks", "pick", ...common, "--out", run],
+    ...["--objective", "dpo,grpo", "--steps", "8,2", "--learning-rate", "3e-3,1e-3"],
+  );
+  assert(stdout.includes("loss of dpo: mean -log s(bd), b = 0.1"), stdout);
+  assert(stdout.includes("stage 2: 20000 prompts to train on"), stdout);
+  const { code, stdout: answer } = await sample("--run", run, "--prompt", "pick even 10-40");
+  assertEquals(code, 0);
+  assertGreater(answer.length, 0);
+
+  const lines = await readRows(`${run}/metrics.jsonl`);
+  const of = (stage: string) => lines.filter((line) => line.stage === stage && !("split" in line));
+  // The policy is its reference, until the first step is done.
+  assertAlmostEquals(Number(of("dpo")[0]?.loss), Math.LN2, 1e-4);
+  assertEquals(of("grpo")[0]?.["clip_ratio/low"], 0);
+  const margins = lines.flatMap(({ "eval_rewards/margins": margin }) =>
+    typeof margin === "number" ? [margin] : []
+  );
+  assertEquals(margins[0], 0);
+  assertGreater(margins.at(-1) ?? 0, 0);
+  const sampled = (await readRows(`${run}/samples.jsonl`)).filter(({ split }) =>
+    split === "rollouts"
+  );
+  assertEquals(sampled.length, 8);
+  assertEquals(Object.keys(sampled[0] ?? {}), [
+    ...["step", "stage", "split", "prompt", "answer", "reward", "rewards"],
+  ]);
+});

@@ -1,0 +1,336 @@
+/** Studies: intervals, choices by validation data only, going on, the page. */
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertGreater,
+  assertLess,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import {
+  arms,
+  carryOutStudy,
+  countTrials,
+  estimateOf,
+  glossary,
+  glossaryMarkdown,
+  gridOf,
+  meaningOf,
+  pairedDifference,
+  prepare,
+  silentProgress,
+  studyMarkdown,
+  type StudyPlan,
+  studyRemarks,
+  studyRows,
+  studyRuns,
+  studyTried,
+  trainSettings,
+} from "@unitune/cli";
+import { UserError } from "@unitune/training";
+import fc from "fast-check";
+import { pause } from "../kill.ts";
+import { pooled } from "../../../cli/study/workers.ts";
+import { assertRefused, ended, filesIn, inFolder, readRows, start } from "../command.ts";
+import { requestsOf } from "../requests.ts";
+
+Deno.test("an interval is Student's, of published data", () => {
+  // Student's sleep data (Biometrika 1908): the extra hours of ten patients, two drugs; the paired
+  // difference is 1.58 with the 95 % interval [0.70, 2.46].
+  const first = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0, 2];
+  const second = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4];
+  const bySeed = (values: readonly number[]) => new Map(values.map((value, seed) => [seed, value]));
+  const { mean = NaN, low = NaN, high = NaN } = pairedDifference(bySeed(second), bySeed(first)) ??
+    {};
+  assertAlmostEquals(mean, 1.58, 1e-9);
+  assertAlmostEquals(low, 0.7001, 1e-4);
+  assertAlmostEquals(high, 2.4599, 1e-4);
+});
+
+Deno.test("an interval has the quantile of its degrees of freedom, however many", () => {
+  // scipy.stats.t.ppf(0.975, degrees), SciPy 1.17.1.
+  const quantiles: readonly (readonly [degrees: number, quantile: number])[] = [
+    ...[[1, 12.706204736174694], [2, 4.302652729749462], [3, 3.1824463052837078]] as const,
+    ...[[4, 2.7764451051977934], [9, 2.262157162798205], [21, 2.0796138447276795]] as const,
+    ...[[30, 2.0422724563012378], [31, 2.039513446396408], [100, 1.9839715185235518]] as const,
+    [999, 1.9623414611334493],
+  ];
+  for (const [degrees, quantile] of quantiles) {
+    // One value of 1, one of -1 and zeros have the mean 0 and the sum of squares 2.
+    const values = Array.from({ length: degrees + 1 }, (_, i) => i === 0 ? 1 : i === 1 ? -1 : 0);
+    const { mean, low, high } = estimateOf(values);
+    const error = Math.sqrt(2 / degrees / (degrees + 1));
+    assertEquals(mean, 0);
+    // Sums of 500 terms are off by some units in the last place.
+    assertAlmostEquals(high / error / quantile, 1, 1e-12);
+    assertAlmostEquals(low, -high, 1e-15);
+  }
+  assertThrows(() => estimateOf([]), RangeError, "at least one value");
+  assertEquals(estimateOf([5]), { mean: 5, low: NaN, high: NaN, count: 1 });
+});
+
+Deno.test("an interval moves with its values, and holds their mean", () => {
+  const values = fc.array(fc.double({ min: -1, max: 1, noNaN: true }), { minLength: 2 });
+  fc.assert(fc.property(values, fc.integer({ min: -9, max: 9 }), (values, shift) => {
+    const [a, b] = [estimateOf(values), estimateOf(values.map((value) => value + shift))];
+    assert(a.low <= a.mean && a.mean <= a.high);
+    assertAlmostEquals(b.mean - a.mean, shift, 1e-9);
+    assertAlmostEquals(b.high - b.low, a.high - a.low, 1e-6);
+  }));
+});
+
+Deno.test("all arms see the same data for as many steps, and every setting of theirs is one", () => {
+  assertEquals(new Set(arms.map(({ name }) => name)).size, arms.length);
+  for (const arm of arms) {
+    const common = ["examples", "tasks", "data", "noise", "dataSeed", "seed"];
+    for (const name of arm.name === "sft-early" ? common : ["steps", ...common]) {
+      assert(!(name in arm.settings) && !(name in (arm.tried ?? {})), `${arm.name}: ${name}`);
+    }
+    const grid = gridOf(arm, [1e-3, 1e-2], true);
+    assertEquals(new Set(grid.map(({ name }) => name)).size, grid.length);
+    for (const { settings } of grid) trainSettings({ ...arm.settings, ...settings });
+  }
+});
+
+const tiny = { layers: 1, heads: 1, width: 8 };
+const data = { tasks: "pick", examples: 40, noise: 0.2, warmupSteps: 0, batchSize: 8 };
+const plan: StudyPlan = {
+  firstSeed: 3,
+  seeds: 2,
+  selectionSeeds: 1,
+  arms: arms.filter(({ name }) => ["sft", "dpo"].includes(name)),
+  rates: [1e-3, 1e-2],
+  isWholeGrid: false,
+  base: { ...tiny, ...data, steps: 4 },
+  shared: { ...data, steps: 3 },
+  samples: 2,
+};
+
+Deno.test("a document has differences seed by seed, what was tried, and the runs of what was chosen", () => {
+  const cost = { examples: 0, forwardTokens: 0, backwardTokens: 0 };
+  const result = (
+    arm: string,
+    point: string,
+    seed: number,
+    validation: number,
+    length: number,
+  ) => ({
+    ...{ arm, point, seed, run: `runs/${arm}/${point}/seed-${seed}`, cost },
+    measures: { "exact_match": validation / 2, "validation/exact_match": validation, length },
+  });
+  const results = {
+    chosen: { sft: "learningRate-0.001", dpo: "learningRate-0.0001,beta-0.1" },
+    results: [
+      result("base", "", 3, 0.25, 2),
+      result("base", "", 4, 0.25, 2),
+      result("sft", "learningRate-0.001", 3, 0.5, 2),
+      result("sft", "learningRate-0.01", 3, 0.375, 2),
+      result("sft", "learningRate-0.001", 4, 0.75, 3),
+      result("dpo", "learningRate-0.0001,beta-0.1", 3, 0.75, 4),
+      result("dpo", "learningRate-0.0001,beta-0.1", 4, 1, 5),
+    ],
+  };
+  // The second seed chooses nothing.
+  assertEquals(studyTried(plan, results), [
+    "sft: lr 0.001: 0.500; lr 0.01: 0.375",
+    "dpo: lr 0.0001, beta 0.1: 0.750",
+  ]);
+  assertEquals(studyRuns(plan, results), [
+    "`runs/base/seed-N`: 0.125, 0.125",
+    "`runs/sft/learningRate-0.001/seed-N`: 0.250, 0.375",
+    "`runs/dpo/learningRate-0.0001,beta-0.1/seed-N`: 0.375, 0.500",
+  ]);
+  const [, side = ""] = studyMarkdown(plan, results).split("\n\n");
+  assertEquals(side.split("\n"), [
+    "|  | validation - sft | length - sft | nll |",
+    "| --- | --: | --: | --: |",
+    "| base | -0.375 [-1.963, +1.213] | -0.500 [-6.853, +5.853] |  |",
+    "| sft |  |  |  |",
+    "| dpo | +0.250 [+0.250, +0.250] | +2.000 [+2.000, +2.000] |  |",
+  ]);
+});
+
+/** Carries the study out, several trainings at a time. */
+function study(
+  folder: string,
+  jobs: number,
+  signal: AbortSignal = new AbortController().signal,
+  update: (step: number) => void = () => {},
+) {
+  const progress = { ...silentProgress, update };
+  const command = "deno task compare --tiny";
+  return carryOutStudy({ folder, plan, command, device: "wasm", jobs, progress, signal });
+}
+
+inFolder("a study comes to the same results at once, in turns, and interrupted", async (folder) => {
+  let done = 0;
+  const controller = new AbortController();
+  const cut = await study(`${folder}/cut`, 2, controller.signal, (step) => {
+    done = step;
+    if (step === 4) controller.abort();
+  });
+  assertEquals(cut, undefined);
+  assertLess(done, countTrials(plan));
+  assert(!("results.json" in await filesIn(`${folder}/cut`)));
+  assertRefused(
+    await ended(start("report", ["--run", `${folder}/cut`])),
+    1,
+    `the study in ${folder}/cut is not finished: go on with it by deno task compare --tiny`,
+  );
+
+  const results = await study(`${folder}/cut`, 2);
+  const whole = await study(`${folder}/whole`, 1, undefined, (step) => done = step);
+  assertEquals(done, countTrials(plan));
+  assertEquals(results, whole);
+  assertEquals(
+    await Deno.readTextFile(`${folder}/cut/results.json`),
+    await Deno.readTextFile(`${folder}/whole/results.json`),
+  );
+
+  // Each number has a run, and each run's checkpoint is the one that was measured.
+  const files = await filesIn(`${folder}/whole`);
+  for (const { run, measures, arm } of whole?.results ?? []) {
+    assert(`${run}/config.json` in files, run);
+    for (const name of Object.keys(measures)) assert(meaningOf(name) !== undefined, name);
+    const lines = await readRows(`${folder}/whole/${run}/metrics.jsonl`);
+    const last = lines.findLast(({ split }) => split === "held-out");
+    assertEquals(measures["validation/exact_match"], last?.eval_exact_match);
+    if (arm === "dpo") assertEquals(measures["pairs/margin_before"], 0);
+  }
+  // What was chosen is the best on validation data of the first seed, and the first of equals.
+  for (const [arm, point] of Object.entries(whole?.chosen ?? {})) {
+    const scores = (whole ?? never()).results.filter((result) =>
+      result.arm === arm && result.seed === 3
+    )
+      .map(({ point, measures }) => ({ point, score: measures["validation/exact_match"] ?? NaN }));
+    const best = Math.max(...scores.map(({ score }) => score));
+    assertEquals(point, scores.find(({ score }) => score === best)?.point);
+  }
+  assertEquals(studyRows(plan, whole ?? never()).map(({ arm }) => arm), ["base", "sft", "dpo"]);
+  assertStringIncludes(
+    studyRemarks(plan, whole ?? never())[0] ?? "",
+    "0.2 of the training answers are wrong",
+  );
+  assert((whole ?? never()).results.every(({ measures }) => "mistaught/exact_match" in measures));
+
+  // The page, with a prompt that somebody chose.
+  const report = (...args: readonly string[]) =>
+    ended(start("report", ["--run", `${folder}/whole`, ...args]));
+  const { code, stdout, stderr } = await report("--prompt", "pick even 23-58");
+  assertEquals({ code, stderr }, { code: 0, stderr: "" });
+  assertEquals(stdout, `${folder}/whole/report.html shows the comparison\n`);
+  const page = await Deno.readTextFile(`${folder}/whole/report.html`);
+  assertEquals(requestsOf(page), []);
+  assertStringIncludes(page, "<code>deno task compare --tiny</code>");
+  assertStringIncludes(page, "The prompt is <code>pick even 23-58</code>");
+  assertRefused(
+    await report("--prompt", "pick 2€"),
+    1,
+    '--prompt: The character "€" (U+20AC) at position 6 is not in the vocabulary',
+  );
+  assertRefused(await report("--prompt", "pick ".repeat(9)), 1, "shorten the prompt by 16");
+
+  // What is wrong in one of several workers ends the study, in words, and no other is left behind.
+  const { measures: _, ...run } = (whole ?? never()).results.at(-1) ?? never();
+  await Deno.remove(`${folder}/whole/measures/${run.arm}`, { recursive: true });
+  const config = `${folder}/whole/runs/base/seed-4/config.json`;
+  await Deno.writeTextFile(config, "{}");
+  await assertRejects(() => study(`${folder}/whole`, 2), UserError, `${config} is not a run's`);
+});
+
+inFolder("a study of seeds without end is refused, and leaves nothing", async (folder) => {
+  const out = ["--out", `${folder}/study`];
+  for (const count of ["10001", "1e15"]) {
+    assertRefused(await ended(start("compare", ["--seeds", count, ...out])), 2, "at most 10000");
+  }
+  const first = await ended(start("compare", ["--first-seed", "9007199254740991", ...out]));
+  assertRefused(first, 2, "--first-seed must be a whole number, at least 0, at most 2147483647");
+  assertEquals([...Deno.readDirSync(folder)], []);
+});
+
+inFolder("Ctrl+C stops all trainings of a study and says how to go on", async (folder) => {
+  const out = `${folder}/study`;
+  const args = ["--quick", "--arms", "sft", "--seeds", "2", "--jobs", "2", "--out", out];
+  const command = start("compare", args).spawn();
+  const bases = [0, 1].map((seed) => `runs/base/seed-${seed}`);
+  const isTraining = async () => {
+    const files = await filesIn(out).catch(() => ({}));
+    return bases.every((run) => `${run}/checkpoints/step-000000/model.safetensors` in files);
+  };
+  while (!await isTraining()) await pause(20);
+  // Once their first checkpoint is there, they turn to their first step.
+  await pause(100);
+  command.kill("SIGINT");
+  const { code, stdout } = await command.output();
+  assertEquals(code, 130);
+  const told = new TextDecoder().decode(stdout);
+  assertStringIncludes(told, `interrupted; go on with\n  deno task compare ${args.join(" ")}`);
+  // Neither has come to its end, and both have kept the step that they were at.
+  const files = Object.keys(await filesIn(out));
+  assert(!files.some((path) => path.startsWith("measures/")));
+  for (const run of bases) {
+    const steps = files.flatMap((path) =>
+      path.startsWith(run) ? /step-(\d+)/.exec(path)?.[1] ?? [] : []
+    );
+    assertGreater(Math.max(...steps.map(Number)), 0);
+  }
+});
+
+Deno.test("tasks are begun in their order, as many at once as there are hands", async () => {
+  const steps = fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 20 });
+  await fc.assert(fc.asyncProperty(steps, fc.integer({ min: 1, max: 4 }), async (tasks, count) => {
+    const begun: number[] = [];
+    let [now, most] = [0, 0];
+    const hand = async ([number, length]: readonly [number: number, length: number]) => {
+      begun.push(number);
+      most = Math.max(most, ++now);
+      for (let i = 0; i < length; i++) await Promise.resolve();
+      now--;
+      if (length === 3) throw new RangeError(`${number}`);
+      return number;
+    };
+    const pool = pooled(Array.from({ length: count }, () => hand));
+    const ends = await Promise.allSettled(tasks.map((length, i) => pool([i, length])));
+    assertEquals(begun, [...tasks.keys()]);
+    assertEquals(most, Math.min(count, tasks.length));
+    // A task that fails takes no hand with it.
+    assertEquals(
+      ends.map((end) => end.status === "fulfilled" ? end.value : end.reason.message),
+      tasks.map((length, i) => length === 3 ? `${i}` : i),
+    );
+  }));
+});
+
+function never(): never {
+  throw new Error("unreachable");
+}
+
+Deno.test("the test is kept from training and from choices", async () => {
+  const { test, splits, stages } = await prepare(trainSettings({ examples: 5000 }));
+  const prompts = (of: typeof test, name: string) =>
+    new Set(of.find((split) => split.name === name)?.questions.map(({ prompt }) => prompt));
+  const [tested, chosenBy] = [prompts(test, "test"), prompts(splits, "held-out")];
+  assertEquals([tested.size, tested.isDisjointFrom(chosenBy)], [250, true]);
+  const { data } = stages[0] ?? never();
+  assert(data.kind === "demonstrations");
+  const ids = new Set(
+    Array.from({ length: 5000 }, (_, i) => {
+      const { ids, mask } = data.source.row(i);
+      return ids.slice(0, mask.indexOf(true)).join();
+    }),
+  );
+  for (const { questions } of test) {
+    for (const { ids: prompt } of questions) assert(!ids.has(prompt.join()));
+  }
+});
+
+Deno.test("docs/metrics.md is the glossary, and no name stands twice", async () => {
+  const text = await Deno.readTextFile(new URL("../../../docs/metrics.md", import.meta.url));
+  const words = (text: string) => text.replaceAll(/\s+/g, " ");
+  assertEquals(words(text), words(glossaryMarkdown()));
+  const names = glossary.flatMap(({ entries }) => entries.map(({ name }) => name));
+  assertEquals(new Set(names).size, names.length);
+  assertGreater(names.length, 40);
+});

@@ -1,0 +1,235 @@
+import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
+import {
+  carryOut,
+  createRun,
+  formatBar,
+  formatDuration,
+  formatLine,
+  formatMeasured,
+  formatRate,
+  type Measured,
+  openDevice,
+  prepare,
+  type ProgressOutput,
+  progressReporter,
+  runConfig,
+  silentProgress,
+  trainSettings,
+} from "@unitune/cli";
+import { inFolder } from "../command.ts";
+
+/** An output that keeps what is written, on a clock that the test moves. */
+function recorder(columns: number | undefined) {
+  const written: string[] = [];
+  const clock = { now: 0 };
+  const output: ProgressOutput = {
+    write: (text) => written.push(text),
+    columns: () => columns,
+    now: () => clock.now,
+  };
+  return { output, clock, text: () => written.join(""), written };
+}
+
+/** What a terminal shows in the end: a carriage return goes back, `ESC [ K` clears. */
+function screen(text: string): string {
+  const lines = text.split("\n").map((line) => line.split("\r\x1b[K").at(-1) ?? "");
+  return lines.join("\n");
+}
+
+Deno.test("durations have their two largest units", () => {
+  const rows: [number, string][] = [
+    [0, "0s"],
+    [59.4, "59s"],
+    [59.6, "1m 00s"],
+    [125, "2m 05s"],
+    [3600, "1h 00m"],
+    [3600 * 26 + 60 * 7, "26h 07m"],
+    [-1, "0s"],
+  ];
+  for (const [seconds, text] of rows) assertEquals(formatDuration(seconds), text);
+});
+
+Deno.test("rates have no leading zeros", () => {
+  assertEquals([250, 1, 0.1].map(formatRate), ["250.0 steps/s", "1.0 steps/s", "10.0 s/step"]);
+});
+
+Deno.test("a bar is on one line, narrower than the terminal, and says the step where it can", () => {
+  const progress = fc.record({
+    step: fc.nat(5000),
+    steps: fc.nat(5000),
+    loss: fc.option(fc.double({ min: 0, max: 1e6, noNaN: true }), { nil: undefined }),
+    rate: fc.option(fc.double({ min: 1e-3, max: 1e4, noNaN: true }), { nil: undefined }),
+  });
+  fc.assert(fc.property(progress, fc.integer({ min: 1, max: 300 }), (progress, columns) => {
+    const bar = formatBar(progress, columns);
+    assert(bar.length < columns || columns === 1);
+    assert(!bar.includes("\n"));
+    const count = `${progress.step}/${progress.steps}`;
+    assertEquals(bar.includes(count), count.length < columns);
+  }));
+});
+
+Deno.test("a bar fills from empty to full", () => {
+  const filled = [0, 50, 100].map((step) => formatBar({ step, steps: 100 }, 80).split("#").length);
+  assertEquals(filled, [1, 21, 41]);
+});
+
+Deno.test("a plain line leaves out what is not known", () => {
+  assertEquals(formatLine({ step: 1, steps: 9 }), "step 1/9");
+  assertEquals(
+    formatLine({ step: 1, steps: 9, loss: 0.5, rate: 2 }),
+    "step 1/9 · loss 0.5000 · 4s left · 2.0 steps/s",
+  );
+});
+
+Deno.test("elsewhere than on a terminal: lines at every so many steps and the last", () => {
+  const { output, clock, text } = recorder(undefined);
+  const reporter = progressReporter(output, 5, 2);
+  reporter.update(0);
+  for (let step = 1; step <= 5; step++) {
+    reporter.update(step, { loss: 1 / step });
+    clock.now += 500;
+  }
+  reporter.print("done");
+  reporter[Symbol.dispose]();
+  assertEquals(
+    text(),
+    [
+      "step 2/5 · loss 0.5000 · 2s left · 2.0 steps/s",
+      "step 4/5 · loss 0.2500 · 1s left · 2.0 steps/s",
+      "step 5/5 · loss 0.2000 · 0s left · 2.0 steps/s",
+      "done",
+      "",
+    ].join("\n"),
+  );
+});
+
+Deno.test("a run that stops between two lines says where", () => {
+  const { output, text } = recorder(undefined);
+  const reporter = progressReporter(output, 100, 10);
+  reporter.update(7, { loss: 0.5 });
+  reporter[Symbol.dispose]();
+  assertEquals(text(), "step 7/100 · loss 0.5000\n");
+});
+
+Deno.test("the rate is that of this run: a resumed one does not count the steps before", () => {
+  const { output, clock, text } = recorder(undefined);
+  const reporter = progressReporter(output, 100, 1);
+  reporter.update(90);
+  clock.now += 9000; // Compiling.
+  reporter.update(91);
+  clock.now += 2000;
+  reporter.update(93);
+  assertEquals(text().split("\n")[2], "step 93/100 · 7s left · 1.0 steps/s");
+});
+
+Deno.test("a step without a loss keeps the loss before it", () => {
+  const { output, text } = recorder(undefined);
+  const reporter = progressReporter(output, 100, 1);
+  reporter.update(1, { loss: 0.5 });
+  reporter.update(2);
+  assertEquals(text(), "step 1/100 · loss 0.5000\nstep 2/100 · loss 0.5000\n");
+});
+
+Deno.test("on a terminal: printed lines stay, and the bar is below them", () => {
+  const { output, clock, text } = recorder(60);
+  const reporter = progressReporter(output, 100, 10);
+  for (let step = 1; step <= 100; step++) {
+    reporter.update(step, { loss: 0.5 });
+    clock.now += 30;
+    if (step === 50) reporter.print("validation loss 0.6");
+  }
+  reporter[Symbol.dispose]();
+  const lines = screen(text()).split("\n");
+  assertEquals(lines.length, 3);
+  assertEquals(lines[0], "validation loss 0.6");
+  assert(lines[1]?.includes("100/100 · loss 0.5000"));
+  assertEquals(lines[2], "");
+});
+
+Deno.test("on a terminal: the bar is drawn at most ten times a second", () => {
+  const { output, clock, written } = recorder(60);
+  const reporter = progressReporter(output, 2000, 1);
+  for (let step = 1; step <= 1000; step++) {
+    reporter.update(step);
+    clock.now += 1;
+  }
+  assertEquals(written.length, 10);
+});
+
+Deno.test("a measured number never reads as 0 unless it is, nor as more than it is", () => {
+  const number = fc.oneof(
+    fc.double({ min: -1e300, max: 1e300, noNaN: true }),
+    fc.double({ min: -2, max: 2, noNaN: true }),
+    fc.constantFrom(-0.00001, -0.00004, 0.00095, -1e-9, -0),
+  );
+  fc.assert(fc.property(number, (value) => {
+    const text = formatMeasured(value);
+    assert(!/^-0\.?0*$/.test(text), text);
+    assertEquals(Number(text) === 0, value === 0, text);
+    // Half a unit of the second digit is a twentieth at most; and what JavaScript rounds, half a bit.
+    assert(Math.abs(Number(text) - value) <= 0.0501 * Math.abs(value), `${value}: ${text}`);
+    assert(text.length <= 12, text);
+  }));
+  assertEquals([0.73125, -2.3e-7, 1, NaN].map(formatMeasured), [
+    "0.7312",
+    "-2.3e-7",
+    "1.0000",
+    "NaN",
+  ]);
+});
+
+Deno.test("rewards are shown before the loss, and by no step that has none", () => {
+  const { output, text } = recorder(undefined);
+  const reporter = progressReporter(output, 9, 1);
+  reporter.update(1, { loss: -0.00002, reward: 0.75 });
+  reporter.update(2);
+  reporter.update(3, { loss: 0.5 });
+  reporter.update(4, {});
+  reporter[Symbol.dispose]();
+  assertEquals(text().split("\n").slice(0, 4), [
+    "step 1/9 · reward 0.7500 · loss -2.0e-5",
+    "step 2/9 · reward 0.7500 · loss -2.0e-5",
+    "step 3/9 · loss 0.5000",
+    "step 4/9",
+  ]);
+});
+
+Deno.test("on a terminal: what is printed is broken between words", () => {
+  const { output, text } = recorder(40);
+  const reporter = progressReporter(output, 2, 1);
+  reporter.print("validation: loss 0.6000, token accuracy 0.500, exact match 0.250");
+  reporter[Symbol.dispose]();
+  assertEquals(screen(text()).split("\n").slice(0, 2), [
+    "validation: loss 0.6000, token accuracy",
+    "  0.500, exact match 0.250",
+  ]);
+});
+
+inFolder("a stage of rollouts shows its rewards, and no other does", async (folder) => {
+  const tiny = {
+    ...{ layers: 1, heads: 1, width: 8, examples: 20, tasks: "pick", loggingSteps: 1 },
+    ...{ steps: 2, batchSize: 4, warmupSteps: 0 },
+  };
+  const stages = [
+    trainSettings(tiny),
+    trainSettings({ ...tiny, objective: "grpo", groupSize: 2 }),
+    trainSettings(tiny),
+  ];
+  const prepared = await prepare(stages);
+  using device = await openDevice("wasm");
+  const seen: [step: number, measured: Measured | undefined][] = [];
+  const progress = {
+    ...silentProgress,
+    update: (step: number, measured?: Measured) => void seen.push([step, measured]),
+  };
+  const run = await createRun(`${folder}/run`, "", runConfig(stages, prepared));
+  await carryOut({ folder: run, stages, prepared, device, progress });
+  const rewarded = seen.flatMap(([step, measured]) => measured?.reward === undefined ? [] : [step]);
+  assertEquals(rewarded, [3, 4]);
+  const lossless = seen.flatMap(([step, measured]) => measured?.loss === undefined ? [step] : []);
+  // Where a stage begins, nothing of it is measured, and what was shown before is not its own.
+  assertEquals(lossless, [0, 2, 4]);
+  for (const [, measured] of seen) assert(measured !== undefined);
+});
