@@ -1,6 +1,6 @@
 /** The measurements of a benchmark, and their tables. */
 import type { GptConfig } from "@unitune/models";
-import { alignTable } from "../cli/terminal/layout.ts";
+import { alignTable } from "@unitune/cli";
 import type { MemorySample } from "./endurance.ts";
 import type { GenerationReport } from "./generation.ts";
 import type { Spread } from "./measure.ts";

@@ -1,6 +1,9 @@
 /**
- * The command line, and what its commands are made of: settings, data, training runs that go on
- * where they were interrupted, evaluation, and run folders.
+ * The command line as a library: data files and settings, runs in folders, which can be resumed, and
+ * the parts of a command: flags, help, errors, progress, tables, sealed files and HTML pages.
+ *
+ * The commands themselves are functions of `@unitune/cli/train`, `/sample`, `/compare`, `/report` and
+ * `/objectives`.
  *
  * @example
  * ```ts
@@ -18,56 +21,73 @@
  *
  * @module
  */
-export * from "./data/jsonl.ts";
-export * from "./data/memory.ts";
-export * from "./data/preparation_progress.ts";
-export * from "./data/prepare.ts";
-export * from "./data/prompts.ts";
-export * from "./data/data_file.ts";
-export * from "./data/text.ts";
-export * from "./files/atomic.ts";
-export * from "./files/claims.ts";
-export * from "./files/digest.ts";
-export * from "./files/file_error.ts";
-export * from "./files/folders.ts";
-export * from "./files/json_lines.ts";
-export * from "./files/line_file.ts";
-export * from "./files/lines.ts";
-export * from "./files/lock.ts";
-export * from "./files/read.ts";
-export * from "./files/sealed.ts";
-export * from "./files/utf8.ts";
+export { type DataOptions, readDataset } from "./data/data_file.ts";
+export type { Columns, FormatName } from "./data/jsonl.ts";
+export {
+  type BaseModel,
+  prepare,
+  type Prepared,
+  type PreparedStage,
+  type PrepareOptions,
+  type RunData,
+} from "./data/prepare.ts";
+export { writeFileAtomically } from "./files/atomic.ts";
+export type { Claim } from "./files/claims.ts";
+export { FileError, fileError } from "./files/file_error.ts";
+export { isThere, makeFolder } from "./files/folders.ts";
+export { readBytes, readJson, readText } from "./files/read.ts";
+export { requireReplaceable, writeSealed } from "./files/sealed.ts";
 export type { FileContent } from "./files/write.ts";
-export * from "./flags/flags.ts";
-export * from "./flags/help.ts";
-export * from "./flags/objective_names.ts";
-export * from "./flags/settings.ts";
-export * from "./flags/stages.ts";
-export * from "./report/glossary.ts";
-export * from "./report/page.ts";
-export * from "./report/summary.ts";
-export * from "./run/answer_length.ts";
-export * from "./run/carry_out.ts";
-export * from "./run/devices.ts";
-export * from "./run/identities.ts";
-export * from "./run/journal.ts";
-export * from "./run/learner.ts";
-export * from "./run/optimizer.ts";
-export * from "./run/recipes.ts";
-export * from "./run/reward_terms.ts";
-export * from "./run/room.ts";
-export * from "./run/run_folder.ts";
-export * from "./run/run_store.ts";
-export * from "./run/trained.ts";
-export * from "./study/arms.ts";
-export * from "./study/measures.ts";
-export * from "./study/statistics.ts";
-export * from "./study/study.ts";
-export * from "./study/table.ts";
-export * from "./study/trial.ts";
-export * from "./terminal/errors.ts";
-export * from "./terminal/layout.ts";
-export * from "./terminal/messages.ts";
-export * from "./terminal/progress.ts";
-export * from "./terminal/shell.ts";
-export * from "./terminal/terminal.ts";
+export {
+  type CamelCase,
+  type Flag,
+  type FlagSource,
+  type FlagTable,
+  type FlagValues,
+  type ParsedFlags,
+  parseFlags,
+  wantsHelp,
+} from "./flags/flags.ts";
+export { helpText } from "./flags/help.ts";
+export { settingFlags, type TrainSettings, trainSettings } from "./flags/settings.ts";
+export {
+  escapeHtml,
+  figure,
+  type Html,
+  html,
+  type HtmlContent,
+  page,
+  type PageContent,
+  type PageSection,
+  table,
+  type TableContent,
+  verbatim,
+} from "./report/page.ts";
+export { carryOut, type Run, type RunResult } from "./run/carry_out.ts";
+export { type NamedDevice, openDevice } from "./run/devices.ts";
+export {
+  createRun,
+  type HeldRun,
+  type RunConfig,
+  runConfig,
+  type RunPosition,
+  type SavedCheckpoint,
+  startRun,
+} from "./run/run_folder.ts";
+export { readTrainedModel, type TrainedModel } from "./run/trained.ts";
+export { type Estimate, estimateOf, meanOf } from "./study/statistics.ts";
+export { type Failure, failureOf, runCommand, UsageError } from "./terminal/errors.ts";
+export { interruptible, type Interruption } from "./terminal/interruption.ts";
+export { alignTable, fitTable } from "./terminal/layout.ts";
+export {
+  formatDuration,
+  type Measured,
+  type Progress,
+  type ProgressOutput,
+  type ProgressReporter,
+  progressReporter,
+  silentProgress,
+  standardProgress,
+} from "./terminal/progress.ts";
+export { shellQuote } from "./terminal/shell.ts";
+export { print, say, tell } from "./terminal/terminal.ts";

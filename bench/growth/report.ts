@@ -1,6 +1,6 @@
 /** Reports of the growth of cost: lines for a terminal, a document and its plot. */
 import { curves, standaloneSvg } from "@unitune/cli/plot";
-import { alignTable } from "../../cli/terminal/layout.ts";
+import { alignTable } from "@unitune/cli";
 import { gigaflops } from "../arithmetic.ts";
 import { brief, quartiles } from "../report.ts";
 import type { Workload } from "../workloads.ts";

@@ -2,9 +2,8 @@
 import { fileURLToPath } from "node:url";
 import { encodeSafetensors, toRawTensor, wasm } from "@unitune/core";
 import { countParameters, encodeCheckpoint } from "@unitune/models";
-import { helpText, parseFlags, runCommand, wantsHelp } from "@unitune/cli";
+import { alignTable, helpText, parseFlags, runCommand, wantsHelp } from "@unitune/cli";
 import { UserError } from "@unitune/training";
-import { alignTable } from "../../cli/terminal/layout.ts";
 import { trainingBatches } from "../workloads.ts";
 import { lossesFlags, lossWorkloads } from "./flags.ts";
 import { handFiles } from "./handed.ts";

@@ -2,6 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { countParameters } from "@unitune/models";
 import {
+  alignTable,
   type Estimate,
   type FlagValues,
   helpText,
@@ -9,7 +10,6 @@ import {
   runCommand,
   wantsHelp,
 } from "@unitune/cli";
-import { alignTable } from "../../cli/terminal/layout.ts";
 import { gigaflops, stepOperations } from "../arithmetic.ts";
 import { type Measuring, measuringFor } from "../measure.ts";
 import { withProgress } from "../progress.ts";

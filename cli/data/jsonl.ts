@@ -115,7 +115,8 @@ const STRIDE = 2 ** 18;
  *
  * @example
  * ```ts
- * import { jsonlFormat, linesOf } from "@unitune/cli";
+ * import { linesOf } from "../files/lines.ts";
+ * import { jsonlFormat } from "./jsonl.ts";
  * import { assertEquals } from "@std/assert";
  *
  * const row = { prompt: "1+1", completion: "2", chosen: "2", rejected: "3" };

@@ -56,7 +56,7 @@ const TELLING = { growth: 0.1, beyond: 3 } as const;
  * @example
  * ```ts
  * import { UserError, type Watch } from "@unitune/training";
- * import { watchMemory } from "@unitune/cli";
+ * import { watchMemory } from "./memory.ts";
  * import { assertThrows } from "@std/assert";
  *
  * let used = 2e9;
@@ -103,7 +103,7 @@ export function watchMemory(
  *
  * @example
  * ```ts
- * import { tooLarge } from "@unitune/cli";
+ * import { tooLarge } from "./memory.ts";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(

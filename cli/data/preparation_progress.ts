@@ -29,7 +29,7 @@ export interface ShownWatch extends Watch, Disposable {}
  *
  * @example
  * ```ts
- * import { shownWatch } from "@unitune/cli";
+ * import { shownWatch } from "./preparation_progress.ts";
  * import { assertEquals } from "@std/assert";
  *
  * const written: string[] = [];

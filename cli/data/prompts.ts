@@ -27,7 +27,7 @@ export interface PromptReader {
  *
  * @example
  * ```ts
- * import { readPrompt } from "@unitune/cli";
+ * import { readPrompt } from "./prompts.ts";
  * import { characterTokenizer } from "@unitune/models";
  * import { assertEquals, assertThrows } from "@std/assert";
  *

@@ -46,7 +46,7 @@ export interface FolderUse {
  *
  * @example
  * ```ts
- * import { claimFolder } from "@unitune/cli";
+ * import { claimFolder } from "./claims.ts";
  * import { assertEquals, assertRejects } from "@std/assert";
  *
  * const folder = await Deno.makeTempDir();

@@ -22,7 +22,7 @@ export interface RunningDigest {
  *
  * @example
  * ```ts
- * import { beginDigest, digestOf } from "@unitune/cli";
+ * import { beginDigest, digestOf } from "./digest.ts";
  * import { assertEquals } from "@std/assert";
  *
  * const digest = beginDigest();
@@ -48,7 +48,7 @@ export function beginDigest(): RunningDigest {
  *
  * @example
  * ```ts
- * import { digestOf } from "@unitune/cli";
+ * import { digestOf } from "./digest.ts";
  * import { assertEquals } from "@std/assert";
  *
  * // The example of FIPS 180-4.

@@ -26,7 +26,7 @@ const MOST = { bytes: 2 ** 28, lines: 1_000_000, lineBytes: 2 ** 24 } as const;
  *
  * @example
  * ```ts
- * import { readJsonLines } from "@unitune/cli";
+ * import { readJsonLines } from "./json_lines.ts";
  * import { assertEquals } from "@std/assert";
  *
  * const path = await Deno.makeTempFile();

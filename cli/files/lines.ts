@@ -33,7 +33,7 @@ const newline = 0x0a;
  *
  * @example
  * ```ts
- * import { linesOf } from "@unitune/cli";
+ * import { linesOf } from "./lines.ts";
  * import { assertEquals } from "@std/assert";
  *
  * const chunks = ["a\nb", "c\n"].map((text) => new TextEncoder().encode(text));

@@ -19,7 +19,7 @@ import { writeFileAtomically } from "./atomic.ts";
  *
  * @example
  * ```ts
- * import { isSealed, sealed } from "@unitune/cli";
+ * import { isSealed, sealed } from "./sealed.ts";
  * import { assert, assertEquals } from "@std/assert";
  *
  * const page = sealed("<p>Notes</p>");

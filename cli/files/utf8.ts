@@ -13,7 +13,7 @@
  *
  * @example
  * ```ts
- * import { invalidUtf8At } from "@unitune/cli";
+ * import { invalidUtf8At } from "./utf8.ts";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(invalidUtf8At(new TextEncoder().encode("café")), undefined);

@@ -145,7 +145,8 @@ export function parseFlags(table: FlagTable, argv: readonly string[]): ParsedFla
  *
  * @example
  * ```ts
- * import { parseFlags, withConfig } from "@unitune/cli";
+ * import { withConfig } from "./flags.ts";
+ * import { parseFlags } from "@unitune/cli";
  * import { assertEquals } from "@std/assert";
  *
  * const table = {
@@ -228,7 +229,8 @@ export function wantsHelp(argv: readonly string[]): boolean {
  *
  * @example
  * ```ts
- * import { givenFlags, parseFlags } from "@unitune/cli";
+ * import { givenFlags } from "./flags.ts";
+ * import { parseFlags } from "@unitune/cli";
  * import { assertEquals } from "@std/assert";
  *
  * const table = { "batch-size": { kind: "integer", help: "Sequences." } } as const;
@@ -251,7 +253,8 @@ export function givenFlags({ sources }: Pick<ParsedFlags<FlagTable>, "sources">)
  *
  * @example
  * ```ts
- * import { parseFlags, refuseInVain, UsageError } from "@unitune/cli";
+ * import { refuseInVain } from "./flags.ts";
+ * import { parseFlags, UsageError } from "@unitune/cli";
  * import { assertThrows } from "@std/assert";
  *
  * const table = {

@@ -39,7 +39,7 @@ const shared: readonly string[] = [
  *
  * @example
  * ```ts
- * import { splitStages } from "@unitune/cli";
+ * import { splitStages } from "./stages.ts";
  * import { assertEquals } from "@std/assert";
  *
  * const argv = ["--objective", "sft,dpo", "--steps=9,3", "--seed", "1"];
@@ -104,7 +104,8 @@ function objectivesIn(argv: readonly string[]): string | undefined {
  *
  * @example
  * ```ts
- * import { parseFlags, settingFlags, splitStages, stageSettings } from "@unitune/cli";
+ * import { splitStages, stageSettings } from "./stages.ts";
+ * import { parseFlags, settingFlags } from "@unitune/cli";
  * import { assertEquals } from "@std/assert";
  *
  * const lines = splitStages(["--objective", "sft,dpo", "--beta", "0.2"]);

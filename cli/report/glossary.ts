@@ -201,7 +201,7 @@ export const glossary: readonly GlossaryGroup[] = [
  *
  * @example
  * ```ts
- * import { meaningOf } from "@unitune/cli";
+ * import { meaningOf } from "./glossary.ts";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(meaningOf("eval_exact_match/pick")?.name, "eval_exact_match/NAME");
@@ -224,7 +224,7 @@ export function meaningOf(name: string): GlossaryEntry | undefined {
  *
  * @example
  * ```ts
- * import { glossaryMarkdown } from "@unitune/cli";
+ * import { glossaryMarkdown } from "./glossary.ts";
  * import { assertStringIncludes } from "@std/assert";
  *
  * assertStringIncludes(glossaryMarkdown(), "- `pass@k`: fraction of prompts");

@@ -38,7 +38,7 @@ export async function readEvaluations(path: string): Promise<EvaluationLine[]> {
  *
  * @example
  * ```ts
- * import { evaluationsIn } from "@unitune/cli";
+ * import { evaluationsIn } from "./summary.ts";
  * import { assertEquals } from "@std/assert";
  *
  * const lines = [{ step: 1, loss: 2 }, { step: 1, split: "validation", eval_loss: 3 }];
@@ -87,7 +87,7 @@ export const mainMetrics: readonly MetricColumn[] = [
  *
  * @example
  * ```ts
- * import { describeReport } from "@unitune/cli";
+ * import { describeReport } from "./summary.ts";
  * import { assertEquals } from "@std/assert";
  *
  * const report = { split: "validation", metrics: { eval_loss: 1.5, eval_entropy: 1 }, answers: [] };
@@ -119,7 +119,8 @@ export interface Moment {
  *
  * @example
  * ```ts
- * import { momentsOf, trainSettings } from "@unitune/cli";
+ * import { momentsOf } from "./summary.ts";
+ * import { trainSettings } from "@unitune/cli";
  * import { assertEquals } from "@std/assert";
  *
  * const stages = [trainSettings({ steps: 9 }), trainSettings({ objective: "dpo", steps: 3 })];
@@ -152,7 +153,7 @@ export function momentsOf(
  *
  * @example
  * ```ts
- * import { beforeAndAfter } from "@unitune/cli";
+ * import { beforeAndAfter } from "./summary.ts";
  * import { assertEquals } from "@std/assert";
  *
  * const at = (step: number, loss: number) => ({

@@ -18,7 +18,8 @@ import { answerLimit, type StageData } from "@unitune/training";
  *
  * @example
  * ```ts
- * import { maxNewTokensOf, trainSettings } from "@unitune/cli";
+ * import { maxNewTokensOf } from "./answer_length.ts";
+ * import { trainSettings } from "@unitune/cli";
  * import { assertEquals } from "@std/assert";
  *
  * const data = { longestAnswer: 5 };

@@ -33,7 +33,8 @@ export interface Identity {
  *
  * @example
  * ```ts
- * import { identitiesOf, trainSettings } from "@unitune/cli";
+ * import { identitiesOf } from "./identities.ts";
+ * import { trainSettings } from "@unitune/cli";
  * import { dpo } from "@unitune/objectives";
  * import { assertEquals } from "@std/assert";
  *
@@ -107,7 +108,8 @@ const TOLERANCE = 1e-4;
  *
  * @example
  * ```ts
- * import { checkIdentities, identitiesOf, trainSettings } from "@unitune/cli";
+ * import { checkIdentities, identitiesOf } from "./identities.ts";
+ * import { trainSettings } from "@unitune/cli";
  * import { UserError } from "@unitune/training";
  * import { dpo } from "@unitune/objectives";
  * import { assertThrows } from "@std/assert";

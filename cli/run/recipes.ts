@@ -248,7 +248,8 @@ export type Recipe = {
  *
  * @example
  * ```ts
- * import { recipeOf, trainSettings } from "@unitune/cli";
+ * import { recipeOf } from "./recipes.ts";
+ * import { trainSettings } from "@unitune/cli";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(recipeOf(trainSettings({ objective: "dpo" })).group, "pairs");
@@ -280,7 +281,8 @@ const nobody = modelOfLogits({ embed: (ids) => ids, logits: (embeddings) => embe
  *
  * @example
  * ```ts
- * import { describeObjective, trainSettings } from "@unitune/cli";
+ * import { describeObjective } from "./recipes.ts";
+ * import { trainSettings } from "@unitune/cli";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(describeObjective(trainSettings()).normalizer, "answer tokens of the batch");
@@ -298,7 +300,8 @@ export function describeObjective(settings: TrainSettings): ObjectiveDescription
  *
  * @example
  * ```ts
- * import { asksTeacher, trainSettings } from "@unitune/cli";
+ * import { asksTeacher } from "./recipes.ts";
+ * import { trainSettings } from "@unitune/cli";
  * import { assert } from "@std/assert";
  *
  * assert(asksTeacher(trainSettings({ objective: "distillation", teacher: "runs/sft-tasks" })));

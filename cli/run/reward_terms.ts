@@ -87,7 +87,7 @@ export interface Unscorable {
  * @example
  * ```ts
  * import { exactMatch } from "@unitune/training";
- * import { unscorable } from "@unitune/cli";
+ * import { unscorable } from "./reward_terms.ts";
  * import { assertEquals } from "@std/assert";
  *
  * const prompt = { ids: [3], prompt: "1+1" };

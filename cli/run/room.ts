@@ -52,7 +52,8 @@ export interface Room {
  *
  * @example
  * ```ts
- * import { leastRoom, trainSettings } from "@unitune/cli";
+ * import { leastRoom } from "./room.ts";
+ * import { trainSettings } from "@unitune/cli";
  * import { assertEquals } from "@std/assert";
  *
  * const config = { vocabulary: 8, context: 4, layers: 1, heads: 1, width: 2, dropout: 0 };

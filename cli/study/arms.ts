@@ -148,7 +148,7 @@ export const rewardModelArm: Arm = {
  *
  * @example
  * ```ts
- * import { gridOf } from "@unitune/cli";
+ * import { gridOf } from "./arms.ts";
  * import { assertEquals } from "@std/assert";
  *
  * const arm = { name: "dpo", about: "", settings: {}, tried: { beta: [0.1, 0.5] } };

@@ -99,7 +99,7 @@ export function estimateOf(values: readonly number[]): Estimate {
  *
  * @example
  * ```ts
- * import { pairedDifference } from "@unitune/cli";
+ * import { pairedDifference } from "./statistics.ts";
  * import { assertEquals } from "@std/assert";
  *
  * const values = (of: number[]) => new Map(of.map((value, seed) => [seed, value]));

@@ -94,7 +94,7 @@ export const LAST_FIRST_SEED = 2 ** 31 - 1;
  *
  * @example
  * ```ts
- * import { seedsOf } from "@unitune/cli";
+ * import { seedsOf } from "./study.ts";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(seedsOf({ firstSeed: 100, seeds: 3 }), [100, 101, 102]);

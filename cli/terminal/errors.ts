@@ -72,7 +72,7 @@ const circumstances = [OutOfMemoryError, SafetensorsError, CheckpointError, NonF
  *
  * @example
  * ```ts
- * import { userErrorOf } from "@unitune/cli";
+ * import { userErrorOf } from "./errors.ts";
  * import { SafetensorsError } from "@unitune/core";
  * import { assertEquals } from "@std/assert";
  *
@@ -102,7 +102,7 @@ export function userErrorOf(error: unknown): UserError | undefined {
  *
  * @example
  * ```ts
- * import { isOutOfMemory } from "@unitune/cli";
+ * import { isOutOfMemory } from "./errors.ts";
  * import { assert, assertThrows } from "@std/assert";
  *
  * assert(isOutOfMemory(assertThrows(() => new ArrayBuffer(2 ** 50))));

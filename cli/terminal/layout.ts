@@ -18,7 +18,7 @@ export const WIDTH = 80;
  *
  * @example
  * ```ts
- * import { wrapWords } from "@unitune/cli";
+ * import { wrapWords } from "./layout.ts";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(wrapWords("one two three", 8), ["one two", "three"]);
@@ -49,7 +49,7 @@ export function wrapWords(text: string, columns: number = WIDTH): string[] {
  *
  * @example
  * ```ts
- * import { wrapText } from "@unitune/cli";
+ * import { wrapText } from "./layout.ts";
  * import { assertEquals } from "@std/assert";
  *
  * const [first, second] = wrapText(`model: ${"layer ".repeat(14)}`.trimEnd(), "  ").split("\n");

@@ -14,7 +14,7 @@ import { type Message, messageText, type UserError } from "@unitune/training";
  *
  * @example
  * ```ts
- * import { flagOf } from "@unitune/cli";
+ * import { flagOf } from "./messages.ts";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(flagOf("batchSize"), "--batch-size");

@@ -58,7 +58,7 @@ export function formatDuration(seconds: number): string {
  *
  * @example
  * ```ts
- * import { formatRate } from "@unitune/cli";
+ * import { formatRate } from "./progress.ts";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(formatRate(12.34), "12.3 steps/s");
@@ -78,7 +78,7 @@ export function formatRate(rate: number): string {
  *
  * @example
  * ```ts
- * import { formatMeasured } from "@unitune/cli";
+ * import { formatMeasured } from "./progress.ts";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals([Math.LN2, -3.14e-6, -0].map(formatMeasured), ["0.6931", "-3.1e-6", "0"]);
@@ -115,7 +115,7 @@ function facts({ step, steps, reward, loss, rate, phase }: Progress): string[] {
  *
  * @example
  * ```ts
- * import { formatBar } from "@unitune/cli";
+ * import { formatBar } from "./progress.ts";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(
@@ -143,7 +143,7 @@ export function formatBar(progress: Progress, columns: number): string {
  *
  * @example
  * ```ts
- * import { formatLine } from "@unitune/cli";
+ * import { formatLine } from "./progress.ts";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(formatLine({ step: 25, steps: 100, loss: 1.5 }), "step 25/100 · loss 1.5000");

@@ -63,7 +63,7 @@ function escapedBytes(character: string): string {
  *
  * @example
  * ```ts
- * import { taskCommand } from "@unitune/cli";
+ * import { taskCommand } from "./shell.ts";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(taskCommand("train", { resume: "my runs/a" }), "deno task train --resume 'my runs/a'");

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import {
   type FlagTable,
   helpText,
+  interruptible,
   parseFlags,
   progressReporter,
   runCommand,
@@ -14,7 +15,6 @@ import {
   wantsHelp,
 } from "@unitune/cli";
 import { randomStream, shuffled } from "@unitune/training";
-import { interruptible } from "../../cli/terminal/interruption.ts";
 import { copyTree } from "./copy.ts";
 import { equal, tuned } from "./equal.ts";
 import { explains } from "./explained.ts";

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { assert, assertAlmostEquals, assertEquals, assertStringIncludes } from "@std/assert";
-import { isSealed } from "@unitune/cli";
+import { isSealed } from "../../cli/files/sealed.ts";
 import { wasm } from "@unitune/core";
 import { permissionsOfGrowth } from "../../bench/growth/flags.ts";
 import {

@@ -1,5 +1,5 @@
 /** Checkpoints that are changed by somebody who knows how they are kept. */
-import { digestOf } from "@unitune/cli";
+import { digestOf } from "../../cli/files/digest.ts";
 
 /** Gives a checkpoint the digests of its files as they are now, and other fields of `run.json`. */
 export async function reseal(checkpoint: string, changes: object = {}): Promise<void> {

@@ -1,6 +1,6 @@
 /** What fits the terminal that nobody widened. */
 import { assert } from "@std/assert";
-import { WIDTH } from "@unitune/cli";
+import { WIDTH } from "../../cli/terminal/layout.ts";
 
 /**
  * Every line fits 80 columns. A longer one is a single word, such as a path; or a command, which is

@@ -1,13 +1,13 @@
 /** A small part of `deno task fuzz`, of a fixed seed, and that it would notice what it looks for. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { readStudy } from "../../cli/study/study.ts";
 import {
-  readStudy,
   studyMarkdown,
   studyRemarks,
   studyRows,
   studyRuns,
   studyTried,
-} from "@unitune/cli";
+} from "../../cli/study/table.ts";
 import { UserError } from "@unitune/training";
 import { inFolder } from "../cli/command.ts";
 import { makeGoodRun } from "./good_run.ts";

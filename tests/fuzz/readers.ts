@@ -1,14 +1,13 @@
 /** Damaged inputs and what reads them, in this process. */
+import { splitStages, stageSettings } from "../../cli/flags/stages.ts";
+import { requireRoom } from "../../cli/run/room.ts";
+import { latestCheckpoint } from "../../cli/run/run_folder.ts";
 import {
-  latestCheckpoint,
   parseFlags,
   prepare,
   readJson,
   readTrainedModel,
-  requireRoom,
   settingFlags,
-  splitStages,
-  stageSettings,
   trainSettings,
 } from "@unitune/cli";
 import { decodeSafetensors, fromRawTensor, SafetensorsError } from "@unitune/core";

@@ -1,16 +1,15 @@
 /** Damaged and hostile inputs, as commands meet them: one sentence, nothing left, no stack. */
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
+import { readJsonLines } from "../../../cli/files/json_lines.ts";
+import { linesOf } from "../../../cli/files/lines.ts";
+import { leastRoom, requireRoom } from "../../../cli/run/room.ts";
+import { isOutOfMemory } from "../../../cli/terminal/errors.ts";
 import {
   failureOf,
   fileError,
-  isOutOfMemory,
-  leastRoom,
-  linesOf,
   progressReporter,
   readDataset,
   readJson,
-  readJsonLines,
-  requireRoom,
   trainSettings,
   UsageError,
 } from "@unitune/cli";

@@ -1,13 +1,9 @@
 import { fileURLToPath } from "node:url";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import {
-  allObjectives,
-  objectiveAliases,
-  parseFlags,
-  settingFlags,
-  splitStages,
-  withConfig,
-} from "@unitune/cli";
+import { withConfig } from "../../../cli/flags/flags.ts";
+import { allObjectives, objectiveAliases } from "../../../cli/flags/objective_names.ts";
+import { splitStages } from "../../../cli/flags/stages.ts";
+import { parseFlags, settingFlags } from "@unitune/cli";
 import { nearest, UserError } from "@unitune/training";
 import { choiceNamed, objectiveRegistry, sameName } from "@unitune/objectives";
 

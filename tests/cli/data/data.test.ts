@@ -12,16 +12,12 @@ import {
   trainingLength,
   UserError,
 } from "@unitune/training";
-import {
-  type Columns,
-  invalidUtf8At,
-  linesOf,
-  parseJsonl,
-  parseText,
-  readDataset,
-  shownMessage,
-  textDataset,
-} from "@unitune/cli";
+import { parseJsonl } from "../../../cli/data/jsonl.ts";
+import { parseText, textDataset } from "../../../cli/data/text.ts";
+import { linesOf } from "../../../cli/files/lines.ts";
+import { invalidUtf8At } from "../../../cli/files/utf8.ts";
+import { shownMessage } from "../../../cli/terminal/messages.ts";
+import { type Columns, readDataset } from "@unitune/cli";
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
 

@@ -1,7 +1,8 @@
 /** Many rows: no list of them on the stack, and no more than memory holds. */
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { longest, UserError } from "@unitune/training";
-import { processHeap, shownWatch, tooLarge, watchMemory } from "@unitune/cli";
+import { processHeap, tooLarge, watchMemory } from "../../../cli/data/memory.ts";
+import { shownWatch } from "../../../cli/data/preparation_progress.ts";
 import fc from "fast-check";
 import { assertRefused, ended, inFolder, start, tiny, train, trained } from "../command.ts";
 

@@ -1,6 +1,8 @@
 /** Rows of preferences, labels and prompts: how they are read, and what becomes of them. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type Columns, linesOf, parseJsonl, prepare, trainSettings } from "@unitune/cli";
+import { parseJsonl } from "../../../cli/data/jsonl.ts";
+import { linesOf } from "../../../cli/files/lines.ts";
+import { type Columns, prepare, trainSettings } from "@unitune/cli";
 import { dataOf, type Dataset, encodeAnswer, UserError } from "@unitune/training";
 import { characterTokenizer, type Message } from "@unitune/models";
 import { assertRefused, inFolder, tiny, train, trained, writeRows } from "../command.ts";

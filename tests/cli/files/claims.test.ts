@@ -1,7 +1,8 @@
 /** What a user has is never written over, and one of two that want the same folder has it whole. */
 import { dirname } from "node:path";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { claimFolder, isSealed, sealed } from "@unitune/cli";
+import { claimFolder } from "../../../cli/files/claims.ts";
+import { isSealed, sealed } from "../../../cli/files/sealed.ts";
 import fc from "fast-check";
 import {
   assertRefused,

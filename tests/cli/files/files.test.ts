@@ -1,15 +1,13 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
-  digestOf,
-  makeFolder,
-  noBeginning,
-  openLineFile,
   removeDirectoryAtomically,
   removePartial,
-  takeLock,
   writeDirectoryAtomically,
-  writeFileAtomically,
-} from "@unitune/cli";
+} from "../../../cli/files/atomic.ts";
+import { digestOf } from "../../../cli/files/digest.ts";
+import { noBeginning, openLineFile } from "../../../cli/files/line_file.ts";
+import { takeLock } from "../../../cli/files/lock.ts";
+import { makeFolder, writeFileAtomically } from "@unitune/cli";
 import { UserError } from "@unitune/training";
 import { inFolder } from "../command.ts";
 

@@ -1,15 +1,8 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { editDistance, nearest, UserError } from "@unitune/training";
-import {
-  type FlagTable,
-  helpText,
-  parseFlags,
-  refuseInVain,
-  UsageError,
-  wantsHelp,
-  withConfig,
-} from "@unitune/cli";
+import { refuseInVain, withConfig } from "../../../cli/flags/flags.ts";
+import { type FlagTable, helpText, parseFlags, UsageError, wantsHelp } from "@unitune/cli";
 
 const table = {
   objective: {

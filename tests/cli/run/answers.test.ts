@@ -25,14 +25,9 @@ import {
   UserError,
   withOwnAnswers,
 } from "@unitune/training";
-import {
-  createExaminer,
-  createLearner,
-  initialModels,
-  openDevice,
-  prepare,
-  trainSettings,
-} from "@unitune/cli";
+import { createLearner, initialModels } from "../../../cli/run/learner.ts";
+import { createExaminer } from "../../../cli/study/measures.ts";
+import { openDevice, prepare, trainSettings } from "@unitune/cli";
 import { byteTokenizer, characterTokenizer, encodePrompt } from "@unitune/models";
 import fc from "fast-check";
 import { assertRefused, inFolder, tiny, train, trained, writeRows } from "../command.ts";

@@ -1,6 +1,7 @@
 /** One bit of a run's files that is turned: it is noticed, and the older checkpoint goes on. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { holdRun, readBase } from "@unitune/cli";
+import { holdRun } from "../../../cli/run/run_folder.ts";
+import { readBase } from "../../../cli/run/trained.ts";
 import { randomStream } from "@unitune/training";
 import { flipBit, reseal } from "../checkpoints.ts";
 import {

@@ -1,14 +1,13 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { key, reference } from "@unitune/core";
 import {
-  alignTable,
   beforeAndAfter,
   describeReport,
   matchByKind,
   momentsOf,
   sampleLines,
-  trainSettings,
-} from "@unitune/cli";
+} from "../../../cli/report/summary.ts";
+import { alignTable, trainSettings } from "@unitune/cli";
 import { conversationSplit, createEvaluator, type Exam, textSplit } from "@unitune/training";
 import { characterTokenizer, gpt } from "@unitune/models";
 import { scripted } from "../scripted.ts";

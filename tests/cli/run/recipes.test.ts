@@ -1,6 +1,7 @@
 /** Objectives as the command makes them: the library's, with the library's defaults. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { describeObjective, type TrainSettings, trainSettings } from "@unitune/cli";
+import { describeObjective } from "../../../cli/run/recipes.ts";
+import { type TrainSettings, trainSettings } from "@unitune/cli";
 import { describeEntry, entryNamed, objectiveRegistry } from "@unitune/objectives";
 import { allObjectives, type ObjectiveName } from "../../../cli/flags/objective_names.ts";
 import { inFolder, readRows, tiny, trained, writeRows } from "../command.ts";

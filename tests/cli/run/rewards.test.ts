@@ -1,17 +1,10 @@
 /** Rewards and what they may see; identities at the start; splits that do not leak. */
 import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
-import {
-  allObjectives,
-  checkIdentities,
-  createLearner,
-  describeObjective,
-  identitiesOf,
-  initialModels,
-  openDevice,
-  prepare,
-  type Prepared,
-  trainSettings,
-} from "@unitune/cli";
+import { allObjectives } from "../../../cli/flags/objective_names.ts";
+import { checkIdentities, identitiesOf } from "../../../cli/run/identities.ts";
+import { createLearner, initialModels } from "../../../cli/run/learner.ts";
+import { describeObjective } from "../../../cli/run/recipes.ts";
+import { openDevice, prepare, type Prepared, trainSettings } from "@unitune/cli";
 import {
   type Answered,
   dataOf,

@@ -1,7 +1,7 @@
 /** Rewards that cannot be given: refused before the first step where none can, else told. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { exactMatch, lengthPenalty, type TrainingPrompt, UserError } from "@unitune/training";
-import { requireScorable, unscorable } from "@unitune/cli";
+import { requireScorable, unscorable } from "../../../cli/run/reward_terms.ts";
 import fc from "fast-check";
 import { assertRefused, inFolder, tiny, train, trained, writeRows } from "../command.ts";
 

@@ -1,14 +1,8 @@
 /** A row of data is a function of the run's seed, the stage and its number. */
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { copyTree, dataOf, stageSeed } from "@unitune/training";
-import {
-  createLearner,
-  initialModels,
-  openDevice,
-  prepare,
-  type TrainSettings,
-  trainSettings,
-} from "@unitune/cli";
+import { createLearner, initialModels } from "../../../cli/run/learner.ts";
+import { openDevice, prepare, type TrainSettings, trainSettings } from "@unitune/cli";
 import fc from "fast-check";
 
 const tiny = {

@@ -1,10 +1,11 @@
 /** Runs of several stages: preferences, reward models, rewarded answers; killed anywhere. */
 import { assert, assertAlmostEquals, assertEquals, assertGreater } from "@std/assert";
+import { splitStages, stageSettings } from "../../../cli/flags/stages.ts";
+import { meaningOf } from "../../../cli/report/glossary.ts";
+import { latestCheckpoint } from "../../../cli/run/run_folder.ts";
 import {
   carryOut,
   createRun,
-  latestCheckpoint,
-  meaningOf,
   openDevice,
   parseFlags,
   prepare,
@@ -12,8 +13,6 @@ import {
   runConfig,
   settingFlags,
   silentProgress,
-  splitStages,
-  stageSettings,
   type TrainSettings,
 } from "@unitune/cli";
 import { timetableOf } from "@unitune/training";

@@ -9,9 +9,8 @@ import {
   type RolloutPlan,
   UserError,
 } from "@unitune/training";
+import { createLearner, initialModels } from "../../../cli/run/learner.ts";
 import {
-  createLearner,
-  initialModels,
   openDevice,
   prepare,
   type Prepared,

@@ -9,26 +9,18 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
+import { glossary, glossaryMarkdown, meaningOf } from "../../../cli/report/glossary.ts";
+import { arms, gridOf } from "../../../cli/study/arms.ts";
+import { pairedDifference } from "../../../cli/study/statistics.ts";
+import { carryOutStudy, countTrials, type StudyPlan } from "../../../cli/study/study.ts";
 import {
-  arms,
-  carryOutStudy,
-  countTrials,
-  estimateOf,
-  glossary,
-  glossaryMarkdown,
-  gridOf,
-  meaningOf,
-  pairedDifference,
-  prepare,
-  silentProgress,
   studyMarkdown,
-  type StudyPlan,
   studyRemarks,
   studyRows,
   studyRuns,
   studyTried,
-  trainSettings,
-} from "@unitune/cli";
+} from "../../../cli/study/table.ts";
+import { estimateOf, prepare, silentProgress, trainSettings } from "@unitune/cli";
 import { UserError } from "@unitune/training";
 import fc from "fast-check";
 import { pause } from "../kill.ts";

@@ -1,19 +1,11 @@
 /** What is printed fits 80 columns, broken between words only. */
 import { assert, assertEquals } from "@std/assert";
-import {
-  arms,
-  estimateOf,
-  fitTable,
-  sampleLines,
-  shownMeasures,
-  studyLines,
-  type StudyPlan,
-  studyRemarks,
-  studyRows,
-  WIDTH,
-  wrapText,
-  wrapWords,
-} from "@unitune/cli";
+import { sampleLines } from "../../../cli/report/summary.ts";
+import { arms } from "../../../cli/study/arms.ts";
+import type { StudyPlan } from "../../../cli/study/study.ts";
+import { shownMeasures, studyLines, studyRemarks, studyRows } from "../../../cli/study/table.ts";
+import { WIDTH, wrapText, wrapWords } from "../../../cli/terminal/layout.ts";
+import { estimateOf, fitTable } from "@unitune/cli";
 import fc from "fast-check";
 import { ended, inFolder, start, trained } from "../command.ts";
 import { assertFits } from "../fits.ts";

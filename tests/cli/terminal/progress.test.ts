@@ -1,13 +1,15 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import {
-  carryOut,
-  createRun,
   formatBar,
-  formatDuration,
   formatLine,
   formatMeasured,
   formatRate,
+} from "../../../cli/terminal/progress.ts";
+import {
+  carryOut,
+  createRun,
+  formatDuration,
   type Measured,
   openDevice,
   prepare,

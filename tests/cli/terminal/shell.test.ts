@@ -1,6 +1,7 @@
 /** Commands that messages suggest: what a shell makes of them. */
 import { assert, assertEquals } from "@std/assert";
-import { shellQuote, taskCommand } from "@unitune/cli";
+import { taskCommand } from "../../../cli/terminal/shell.ts";
+import { shellQuote } from "@unitune/cli";
 import fc from "fast-check";
 import {
   commandsIn,
