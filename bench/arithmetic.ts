@@ -1,5 +1,5 @@
 /** Counts of the floating-point operations of the arithmetic: multiplications and additions. */
-import { countParameters } from "@unitune/models";
+import { countParameters, gpt } from "@unitune/models";
 import type { Workload } from "./workloads.ts";
 
 /**
@@ -22,7 +22,7 @@ export type ObjectiveName = keyof typeof passes;
 export function stepOperations(workload: Workload, objective: ObjectiveName): number {
   const { config, batch } = workload;
   const { context, layers, width } = config;
-  const multiplied = countParameters(config) - context * width;
+  const multiplied = countParameters(gpt(config)) - context * width;
   const perToken = 2 * multiplied + 2 * layers * width * context;
   return passes[objective] * batch * context * perToken;
 }

@@ -1,7 +1,7 @@
 /** `deno task bench`: measures training steps, generation and memory. */
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { countParameters } from "@unitune/models";
+import { countParameters, gpt } from "@unitune/models";
 import {
   type FlagTable,
   helpText,
@@ -146,7 +146,7 @@ async function measure(
   return {
     preset,
     ...workload,
-    parameters: countParameters(workload.config),
+    parameters: countParameters(gpt(workload.config)),
     training,
     generation,
     peakMemoryBytes,

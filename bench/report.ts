@@ -1,5 +1,5 @@
 /** The measurements of a benchmark, and their tables. */
-import type { GptConfig } from "@unitune/models";
+import type { GptSizes } from "@unitune/models";
 import { alignTable } from "@unitune/cli";
 import type { MemorySample } from "./endurance.ts";
 import type { GenerationReport } from "./generation.ts";
@@ -13,7 +13,7 @@ export interface WorkloadReport {
   /** Its preset. */
   readonly preset: string;
   /** Sizes of the model. */
-  readonly config: GptConfig;
+  readonly config: GptSizes;
   /** Parameters of the model. */
   readonly parameters: number;
   /** Sequences in a training batch. */

@@ -1,13 +1,13 @@
 /** The workloads: models, and batches to train them on. */
 import { integerFrom, randomStream } from "@unitune/training";
 import { tensor } from "@unitune/core";
-import { type GptConfig, gptPresets } from "@unitune/models";
+import { gptPresets, type GptSizes } from "@unitune/models";
 import type { Demonstrations } from "@unitune/objectives";
 
 /** A model and its batches. */
 export interface Workload {
   /** Sizes of the model. */
-  readonly config: GptConfig;
+  readonly config: GptSizes;
   /** Sequences in a batch; each as long as the context. */
   readonly batch: number;
   /** Whether it takes so long that it is measured only when asked for. */

@@ -1,7 +1,7 @@
 /**
- * Checkpoints in the layout of Hugging Face's GPT-2, which other tools read: `config.json` and
- * `model.safetensors`, the tensors under GPT-2's names. Projections are `[in, out]` there as here.
- * Parameters with a head of one number are written as a GPT2ForSequenceClassification of one label.
+ * Checkpoints in the layout of Hugging Face, which other tools read: `config.json` and
+ * `model.safetensors`, with the names that the architecture's row gives to settings and tensors. A
+ * model with a head of one number is written as a `...ForSequenceClassification` of one label.
  */
 import {
   clipped,
@@ -13,11 +13,13 @@ import {
   quoted,
   type TensorData,
   toRawTensor,
+  zeros,
 } from "@unitune/core";
-import { checkGptConfig, type GptConfig, gptSizes } from "./config.ts";
-import { type GptParameters, initGpt } from "./gpt.ts";
-import { LAYER_NORM_EPSILON } from "./layers.ts";
-import { hasScore, type ScoringGptParameters, withScore } from "./scores.ts";
+import type { Architecture, TensorNames } from "./architectures/architecture.ts";
+import { architectureOf, architectures } from "./architectures/registry.ts";
+import { CONFIG, type ModelSettings } from "./architectures/settings.ts";
+import type { LanguageModel, LanguageModelConfig, ParametersOf } from "./language_model.ts";
+import type { ScoreParameters } from "./scores.ts";
 import { CheckpointError, fillTree, readTree } from "./tree_file.ts";
 
 /** The tokens that begin, end and fill up a text, where a model has such. */
@@ -30,99 +32,73 @@ export interface TextTokens {
   readonly pad?: number;
 }
 
+/** A language model with its parameters, as a checkpoint holds them. */
+export interface SavedModel<M extends LanguageModel = LanguageModel> {
+  /** The model. */
+  readonly model: M;
+  /** Its parameters. */
+  readonly params: ParametersOf<M>;
+  /** The head of one number, in a reward model. */
+  readonly score?: ScoreParameters;
+}
+
 /** The contents of a checkpoint. */
-export interface Checkpoint {
-  /** The sizes. */
-  readonly config: GptConfig;
-  /** The parameters; see {@linkcode hasScore} for a head of one number. */
-  readonly params: GptParameters | ScoringGptParameters;
+export interface Checkpoint<M extends LanguageModel = LanguageModel> extends SavedModel<M> {
   /** The tokens that begin, end and fill up a text. */
   readonly tokens: TextTokens;
 }
 
-const CONFIG = "config.json";
 const WEIGHTS = "model.safetensors";
-const PREFIX = "transformer.";
-const HEAD = "lm_head.weight";
 const SCORE = "score.weight";
 
-/** The settings of `config.json` that hold sizes, by our names. */
-const sizeSettings = {
-  vocabulary: "vocab_size",
-  context: "n_positions",
-  width: "n_embd",
-  layers: "n_layer",
-  heads: "n_head",
-} as const satisfies Record<typeof gptSizes[number], string>;
-
-/** The settings that hold the dropout; here it is one number. */
-const dropoutSettings = ["embd_pdrop", "attn_pdrop", "resid_pdrop"] as const;
-const DEFAULT_DROPOUT = 0.1;
-
-/** Settings that this architecture has one value of, under all its names; the first is written. */
-const fixedSettings: Readonly<Record<string, readonly (string | number | boolean)[]>> = {
-  activation_function: ["gelu_new", "gelu_pytorch_tanh"],
-  layer_norm_epsilon: [LAYER_NORM_EPSILON],
-  tie_word_embeddings: [true],
-  scale_attn_weights: [true],
-  scale_attn_by_inverse_layer_idx: [false],
-  add_cross_attention: [false],
-};
-
-/** Buffers that old files have beside the parameters: the causal mask. */
-const MASK_BUFFER = /^h\.\d+\.attn\.(?:bias|masked_bias)$/;
-
-/** A tensor's name in the file, without the prefix, from its path: `h[0].ln_1.bias`. */
-function nameOf(path: string): string {
-  return path.replaceAll(/\[(\d+)\]/g, ".$1");
-}
-
 /**
- * A model as the files of a Hugging Face GPT-2 checkpoint, f32.
+ * A model as the files of a Hugging Face checkpoint, f32.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { key } from "@unitune/core";
- * import { decodeCheckpoint, encodeCheckpoint, initGpt } from "@unitune/models";
+ * import { decodeCheckpoint, encodeCheckpoint, gpt } from "@unitune/models";
  *
- * const config = { vocabulary: 5, context: 4, layers: 1, heads: 1, width: 4, dropout: 0 };
- * const files = await encodeCheckpoint(config, initGpt(key(0), config), { eos: 1 });
+ * const model = gpt({ vocabulary: 5, context: 4, layers: 1, heads: 1, width: 4, dropout: 0 });
+ * const files = await encodeCheckpoint({ model, params: model.init(key(0)) }, { eos: 1 });
  * assertEquals([...files.keys()], ["config.json", "model.safetensors"]);
- * assertEquals(decodeCheckpoint(files).config, config);
+ * assertEquals(decodeCheckpoint(files).model.config, model.config);
  * ```
  *
- * @param config The sizes.
- * @param params The parameters.
+ * @param saved The model, its parameters, and the head of one number where it has one.
  * @param tokens The tokens that begin, end and fill up a text.
+ * @param rows The architectures, the model's among them (default {@linkcode architectures}).
  * @returns The files' bytes by name.
- * @throws {CheckpointError} If the parameters are not of the sizes.
+ * @throws {RangeError} If the architecture is unknown.
+ * @throws {CheckpointError} If the parameters are not of the model's sizes.
  */
-export async function encodeCheckpoint(
-  config: GptConfig,
-  params: GptParameters,
+export async function encodeCheckpoint<M extends LanguageModel>(
+  { model, params, score }: SavedModel<M>,
   tokens: TextTokens = {},
+  rows: readonly Architecture[] = architectures,
 ): Promise<Map<string, Uint8Array<ArrayBuffer>>> {
-  const elements = new Map(
-    [...await readTree(params)].map(([path, leaf]) => [nameOf(path), leaf]),
-  );
-  const like = hasScore(params) ? withScore(skeleton(config)) : skeleton(config);
-  fillTree(like, elements, "save parameters with their own configuration", nameOf);
+  const { config } = model;
+  const row = architectureOf(config.modelType, rows);
+  const leaves = await readTree(params);
+  const remedy = "save parameters with their own configuration";
+  const bare = bareNames(row.tensors);
+  fillTree(skeleton(model), named(leaves, bare), remedy, bare);
+  const head = score === undefined ? new Map<string, TensorData>() : await readTree(score);
+  fillTree(score && emptyScore(model), named(head, scoreName), remedy, scoreName);
   const settings = {
-    architectures: [hasScore(params) ? "GPT2ForSequenceClassification" : "GPT2LMHeadModel"],
-    ...(hasScore(params) && { num_labels: 1 }),
-    model_type: "gpt2",
-    ...Object.fromEntries(gptSizes.map((size) => [sizeSettings[size], config[size]])),
-    ...Object.fromEntries(dropoutSettings.map((setting) => [setting, config.dropout])),
-    ...Object.fromEntries(
-      Object.entries(fixedSettings).map(([setting, [value]]) => [setting, value]),
-    ),
+    architectures: [score === undefined ? row.classes.languageModel : row.classes.rewardModel],
+    ...(score !== undefined && { num_labels: 1 }),
+    model_type: row.modelType,
+    ...row.writeConfig(config),
     bos_token_id: tokens.bos ?? null,
     eos_token_id: tokens.eos ?? null,
     ...(tokens.pad !== undefined && { pad_token_id: tokens.pad }),
   };
   const tensors = new Map(
-    [...elements].map(([name, leaf]) => [name === SCORE ? name : PREFIX + name, toRawTensor(leaf)]),
+    [...named(leaves, row.tensors.nameOf), ...named(head, scoreName)].map(([name, leaf]) =>
+      [name, toRawTensor(leaf)] as const
+    ),
   );
   return new Map([
     [CONFIG, new TextEncoder().encode(JSON.stringify(settings, null, 2) + "\n")],
@@ -131,15 +107,44 @@ export async function encodeCheckpoint(
 }
 
 /** Parameters of the right structure and shapes, none of them computed. */
-function skeleton(config: GptConfig): GptParameters {
-  return initGpt(key(0), config);
+function skeleton(model: LanguageModel): unknown {
+  return model.init(key(0));
+}
+
+/** A head of one number of the right shape. */
+function emptyScore({ config }: LanguageModel): ScoreParameters {
+  return { weight: zeros([1, config.width]) };
+}
+
+/** The name of a tensor of the head of one number, from its path. */
+function scoreName(path: string): string {
+  return `score.${path}`;
+}
+
+/** The names of a model's tensors without the prefix, from their paths. */
+function bareNames(tensors: TensorNames): (path: string) => string {
+  return (path) => withoutPrefix(tensors, tensors.nameOf(path));
+}
+
+function withoutPrefix({ prefix }: TensorNames, name: string): string {
+  return name.startsWith(prefix) ? name.slice(prefix.length) : name;
+}
+
+/** Elements by name in place of path. */
+function named(
+  leaves: ReadonlyMap<string, TensorData>,
+  nameOf: (path: string) => string,
+): Map<string, TensorData> {
+  return new Map([...leaves].map(([path, leaf]) => [nameOf(path), leaf]));
 }
 
 /**
- * The model in the files of a Hugging Face GPT-2 checkpoint.
+ * The model in the files of a Hugging Face checkpoint. The `model_type` in `config.json` decides the
+ * architecture.
  *
- * Names may have the prefix `transformer.` or not. `lm_head.weight` may be there if it equals the
- * token embedding; the mask buffers of old files are ignored. F16 and BF16 are widened to f32.
+ * Names may have the prefix of the architecture (`transformer.` in GPT-2) or not. A tied tensor may be
+ * there again (`lm_head.weight` in GPT-2) if it equals the one that it is tied to; buffers are
+ * ignored. F16 and BF16 are widened to f32.
  *
  * @example
  * ```ts
@@ -151,26 +156,38 @@ function skeleton(config: GptConfig): GptParameters {
  *
  * @param files The files' bytes by name; others than `config.json` and `model.safetensors` may be
  * among them.
- * @returns The sizes, the parameters and the tokens that begin and end a text.
+ * @param rows The architectures that can be read (default {@linkcode architectures}).
+ * @returns The model, its parameters and the tokens that begin and end a text.
  * @throws {CheckpointError} If a file is missing, the weights are sharded over several files, the
- * model is no GPT-2, or tensors are missing, unknown or of another shape than the sizes tell.
+ * architecture or a setting is not one that can be read, or tensors are missing, unknown or of
+ * another shape than the sizes tell.
  * @throws {SafetensorsError} If `model.safetensors` is corrupt.
  */
-export function decodeCheckpoint(files: ReadonlyMap<string, Uint8Array>): Checkpoint {
+export function decodeCheckpoint(files: ReadonlyMap<string, Uint8Array>): Checkpoint;
+/** The model in the files of a Hugging Face checkpoint of one of the given architectures. */
+export function decodeCheckpoint<M extends LanguageModel>(
+  files: ReadonlyMap<string, Uint8Array>,
+  rows: readonly Architecture<M>[],
+): Checkpoint<M>;
+export function decodeCheckpoint(
+  files: ReadonlyMap<string, Uint8Array>,
+  rows: readonly Architecture[] = architectures,
+): Checkpoint {
   const settings = parseSettings(fileNamed(files, CONFIG));
-  const elements = decodeWeights(fileNamed(files, WEIGHTS));
-  const config = configFrom(settings, elements.size);
-  const params = fillTree(
-    elements.has(SCORE) ? withScore(skeleton(config)) : skeleton(config),
-    elements,
-    `${WEIGHTS} is not of the sizes in ${CONFIG}: take both files from one checkpoint of GPT-2, ` +
-      `its floats F32, F16 or BF16`,
-    nameOf,
-  );
+  const row = rowOf(settings, rows);
+  const model = modelFrom(settings, row);
+  const elements = decodeWeights(fileNamed(files, WEIGHTS), row, model.config);
+  const scores = new Map([...elements].filter(([name]) => name === SCORE));
+  elements.delete(SCORE);
+  const remedy =
+    `${WEIGHTS} is not of the sizes in ${CONFIG}: take both files from one checkpoint of ` +
+    `${row.name}, its floats F32, F16 or BF16`;
+  const params = fillTree(skeleton(model), elements, remedy, bareNames(row.tensors));
   const { bos_token_id: bos, eos_token_id: eos, pad_token_id: pad } = settings;
   return {
-    config,
+    model,
     params,
+    ...(scores.size > 0 && { score: fillTree(emptyScore(model), scores, remedy, scoreName) }),
     tokens: {
       ...(typeof bos === "number" && { bos }),
       ...(typeof eos === "number" && { eos }),
@@ -193,13 +210,11 @@ function fileNamed(files: ReadonlyMap<string, Uint8Array>, name: string): Uint8A
   throw new CheckpointError(`${name} is missing; the files are: ${found}`);
 }
 
-type Settings = { readonly [name: string]: unknown };
-
-function isSettings(value: unknown): value is Settings {
+function isSettings(value: unknown): value is ModelSettings {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function parseSettings(bytes: Uint8Array): Settings {
+function parseSettings(bytes: Uint8Array): ModelSettings {
   let settings: unknown;
   try {
     settings = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
@@ -210,83 +225,54 @@ function parseSettings(bytes: Uint8Array): Settings {
   return settings;
 }
 
-/** The configuration that settings tell of, for weights of so many tensors. */
-function configFrom(settings: Settings, tensors: number): GptConfig {
-  if (settings.model_type !== "gpt2") {
-    throw wrongSetting("model_type", settings.model_type, `"gpt2"`);
-  }
-  for (const [name, values] of Object.entries(fixedSettings)) {
-    const setting = settings[name];
-    if (setting !== undefined && !values.some((value) => value === setting)) {
-      throw wrongSetting(name, setting, values.map((value) => JSON.stringify(value)).join(" or "));
-    }
-  }
-  const size = (name: keyof typeof sizeSettings): number => {
-    const setting = settings[sizeSettings[name]];
-    if (typeof setting === "number") return setting;
-    throw wrongSetting(sizeSettings[name], setting, "a positive integer");
-  };
-  const [dropout, ...others] = dropoutSettings.map((name) => settings[name] ?? DEFAULT_DROPOUT);
-  if (typeof dropout !== "number" || others.some((other) => other !== dropout)) {
-    throw wrongSetting(dropoutSettings.join(", "), [dropout, ...others], "one number thrice");
-  }
-  const config = {
-    vocabulary: size("vocabulary"),
-    context: size("context"),
-    layers: size("layers"),
-    heads: size("heads"),
-    width: size("width"),
-    dropout,
-  };
-  const { n_inner: hidden } = settings;
-  if (hidden !== undefined && hidden !== null && hidden !== 4 * config.width) {
-    throw wrongSetting("n_inner", hidden, `null or ${4 * config.width}`);
-  }
-  if (config.layers > tensors) {
-    throw new CheckpointError(
-      `${CONFIG} tells of ${config.layers} layers, but ${WEIGHTS} has ${tensors} tensors: ` +
-        `take both files from one checkpoint`,
-    );
-  }
-  try {
-    return checkGptConfig(config);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new CheckpointError(`${CONFIG}: ${reason}`, { cause });
-  }
-}
-
-function wrongSetting(name: string, value: unknown, expected: string): CheckpointError {
-  return new CheckpointError(
-    `${CONFIG}: ${name} is ${
-      value === undefined ? "missing" : quoted(value)
-    }, expected ${expected}: ` +
-      `only GPT-2's own architecture can be read`,
+/** The row of the architecture that settings name. */
+function rowOf({ model_type: type }: ModelSettings, rows: readonly Architecture[]): Architecture {
+  const row = rows.find(({ modelType }) => modelType === type);
+  if (row !== undefined) return row;
+  const known = rows.map(({ modelType, name }) => `${JSON.stringify(modelType)} (${name})`);
+  throw new CheckpointError(
+    `${CONFIG}: model_type is ${
+      type === undefined ? "missing" : quoted(type)
+    }; the architectures ` +
+      `that can be read are ${known.join(", ")}`,
   );
 }
 
-/** The parameters by name, without prefix, head and mask buffers. */
-function decodeWeights(bytes: Uint8Array): Map<string, TensorData> {
+/** The model that settings describe. */
+function modelFrom(settings: ModelSettings, row: Architecture): LanguageModel {
+  try {
+    return row.make(row.readConfig(settings));
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new CheckpointError(`${CONFIG}: ${cause.message}`, { cause });
+  }
+}
+
+/** Elements by name without prefix, without buffers and the copies of tied tensors. */
+function decodeWeights(
+  bytes: Uint8Array,
+  { name: architecture, tensors }: Architecture,
+  config: LanguageModelConfig,
+): Map<string, TensorData> {
   const elements = new Map<string, TensorData>();
   for (const [fullName, raw] of decodeSafetensors(bytes).tensors) {
-    const name = fullName.startsWith(PREFIX) ? fullName.slice(PREFIX.length) : fullName;
-    if (MASK_BUFFER.test(name)) continue;
+    const name = withoutPrefix(tensors, fullName);
+    if (tensors.isBuffer(name)) continue;
     if (elements.has(name)) {
       throw new CheckpointError(
-        `${WEIGHTS} has ${
-          printable(clipped(name, 80))
-        } both with and without the prefix ${PREFIX}: remove one`,
+        `${WEIGHTS} has ${printable(clipped(name, 80))} both with and without the prefix ` +
+          `${tensors.prefix}: remove one`,
       );
     }
     elements.set(name, fromRawTensor(raw));
   }
-  const head = elements.get(HEAD);
-  const embedding = elements.get("wte.weight");
-  elements.delete(HEAD);
-  if (head !== undefined && embedding !== undefined && !sameElements(head, embedding)) {
+  for (const [copy, original] of Object.entries(tensors.tied(config))) {
+    const [tied, own] = [elements.get(copy), elements.get(original)];
+    elements.delete(copy);
+    if (tied === undefined || own === undefined || sameElements(tied, own)) continue;
     throw new CheckpointError(
-      `${HEAD} differs from wte.weight: the head is tied to the embedding in GPT-2, a model with a ` +
-        `head of its own cannot be read`,
+      `${copy} differs from ${original}: they are tied in ${architecture}, and a model in which ` +
+        `they are not cannot be read`,
     );
   }
   return elements;

@@ -20,26 +20,8 @@ import {
   where,
   zeros,
 } from "@unitune/core";
+import type { CachedModel, CachePlace, LanguageModelConfig } from "./language_model.ts";
 import { sampleTokens, type Sampling } from "./sampling.ts";
-
-/** A model that generates, with parameters P and a cache C of the tokens so far. */
-export interface CachedModel<P, C> {
-  /** The number of tokens, and the longest sequence of them. */
-  readonly config: { readonly vocabulary: number; readonly context: number };
-  /** A cache of a number of rows and columns, without tokens. */
-  emptyCache(batch: number, columns: number): C;
-  /**
-   * Logits `[B, V]` of the token after the last of `ids` `[B, T]`, which follow the tokens in the
-   * cache: they stand in its columns from `column` (a scalar i32) on, and the first `padding` (i32
-   * `[B]`) columns of a row hold no token.
-   */
-  decode(
-    params: P,
-    ids: Tensor,
-    cache: C,
-    place: { readonly column: Tensor; readonly padding: Tensor },
-  ): { readonly logits: Tensor; readonly cache: C };
-}
 
 /** A model's logits are not numbers, so that no token follows from them. */
 export class NonFiniteLogitsError extends Error {
@@ -70,8 +52,8 @@ export interface GenerateOptions {
    * of them). No effect at temperature 0.
    */
   readonly topP?: number;
-  /** The token that ends a completion (default: none). */
-  readonly stop?: number;
+  /** The token that ends a completion, or several of which each does (default none). */
+  readonly stop?: number | readonly number[];
   /** Seed of the draws (default 0). */
   readonly seed?: number;
   /**
@@ -84,9 +66,9 @@ export interface GenerateOptions {
 /** Compiled generation. */
 export interface TokenGenerator<P> {
   /**
-   * One completion for each prompt, without the prompt and the stop token.
+   * One completion for each prompt, without the prompt and the stop tokens.
    *
-   * A completion ends at the stop token, after `maxNewTokens`, or when prompt and completion fill
+   * A completion ends before the first stop token, after `maxNewTokens`, or when prompt and completion fill
    * the context. It depends on its own prompt and number, not on the other prompts: apart from
    * rounding, the same comes from any batch.
    *
@@ -192,7 +174,7 @@ export function createGenerator<P, C>(
   /** Reads the prompts, and adds the first token. */
   const prefill = compile((params: P, run: Run, prompts: Tensor, columns: number): State<C> => {
     const { B, T } = dims(prompts, "B T", "generate: prompts");
-    const place = { column: tensor(0, { dtype: "i32" }), padding: run.padding };
+    const place: CachePlace = { column: tensor(0, { dtype: "i32" }), padding: run.padding };
     const empty = model.emptyCache(B, columns);
     const { logits, cache } = model.decode(params, prompts, empty, place);
     const tokens = concat([prompts, zeros([B, columns - T], "i32")], 1); // [B, S]
@@ -203,14 +185,15 @@ export function createGenerator<P, C>(
   const step = compile((params: P, run: Run, state: State<C>): State<C> => {
     const { column, tokens } = state;
     const ids = dynamicSlice(tokens, 1, column, 1); // [B, 1]
-    const place = { column, padding: run.padding };
+    const place: CachePlace = { column, padding: run.padding };
     const { logits, cache } = model.decode(params, ids, state.cache, place);
     return append(run, { cache, tokens, column }, logits);
   }, { ...compileOptions, donate: [2] });
 
   return {
     async generate(params, prompts, options) {
-      checkOptions(model.config, options);
+      const stops = new Set([options.stop ?? []].flat());
+      checkOptions(model.config, options, stops);
       prompts.forEach((prompt, i) => checkPrompt(model.config, prompt, i));
       if (prompts.length === 0) return [];
 
@@ -224,7 +207,7 @@ export function createGenerator<P, C>(
             const completions = layout.rooms.map((room, i) => {
               const start = i * layout.columns + layout.start;
               const row = tokens.subarray(start, start + Math.min(room, generated));
-              const completion = completionOf(row, room, options.stop);
+              const completion = completionOf(row, room, stops);
               refuseMissing(completion.ids, i);
               return completion;
             });
@@ -271,14 +254,14 @@ function layOut(
   return { start, columns: start + roundUp(steps), padding, rooms, steps };
 }
 
-/** The tokens of a row before the stop token, and whether none is to follow. */
+/** The tokens of a row before the first stop token, and whether none is to follow. */
 function completionOf(
   row: ArrayLike<number>,
   room: number,
-  stop: number | undefined,
+  stops: ReadonlySet<number>,
 ): { readonly ids: number[]; readonly ended: boolean } {
   const ids = Array.from(row);
-  const end = stop === undefined ? -1 : ids.indexOf(stop);
+  const end = ids.findIndex((id) => stops.has(id));
   return end < 0 ? { ids, ended: ids.length === room } : { ids: ids.slice(0, end), ended: true };
 }
 
@@ -331,9 +314,9 @@ function isNatural(value: number): boolean {
 }
 
 function checkOptions(
-  { vocabulary }: { readonly vocabulary: number },
-  { maxNewTokens, temperature = 0, topK = vocabulary, topP = 1, stop = 0, firstRow = 0 }:
-    GenerateOptions,
+  { vocabulary }: Pick<LanguageModelConfig, "vocabulary">,
+  { maxNewTokens, temperature = 0, topK = vocabulary, topP = 1, firstRow = 0 }: GenerateOptions,
+  stops: ReadonlySet<number>,
 ): void {
   const rules: readonly (readonly [name: string, value: number, valid: boolean, rule: string])[] = [
     [
@@ -345,7 +328,13 @@ function checkOptions(
     ["temperature", temperature, temperature >= 0 && temperature < Infinity, "a number from 0"],
     ["topK", topK, isNatural(topK) && topK > 0, "an integer from 1"],
     ["topP", topP, topP > 0 && topP <= 1, "a probability above 0"],
-    ["stop", stop, isNatural(stop) && stop < vocabulary, `a token id from 0 to ${vocabulary - 1}`],
+    ...Array.from(stops, (stop) =>
+      [
+        "stop",
+        stop,
+        isNatural(stop) && stop < vocabulary,
+        `a token id from 0 to ${vocabulary - 1}`,
+      ] as const),
     ["firstRow", firstRow, isNatural(firstRow), "an integer from 0"],
   ];
   for (const [name, value, valid, rule] of rules) {
@@ -354,7 +343,7 @@ function checkOptions(
 }
 
 function checkPrompt(
-  { vocabulary, context }: { readonly vocabulary: number; readonly context: number },
+  { vocabulary, context }: Pick<LanguageModelConfig, "vocabulary" | "context">,
   prompt: readonly number[],
   index: number,
 ): void {

@@ -1,6 +1,6 @@
 /**
- * Language models: a GPT as pure functions of its parameters, tokenizers and chat templates,
- * generation, and checkpoints that other tools read.
+ * Language models: architectures as pure functions of their parameters, tokenizers and chat
+ * templates, generation, and checkpoints that other tools read.
  *
  * @example
  * ```ts
@@ -12,15 +12,14 @@
  *   decodeCheckpoint,
  *   encodeCheckpoint,
  *   encodePrompt,
- *   gpt,
- *   gptPresets,
-  gptSizes,
+ *   languageModel,
+ *   presetConfig,
  * } from "@unitune/models";
  *
  * const tokenizer = characterTokenizer("abc");
- * const model = gpt({ ...gptPresets.nano, vocabulary: tokenizer.size });
+ * const model = languageModel(presetConfig("nano", { vocabulary: tokenizer.size }));
  * const params = model.init(key(0));
- * const files = await encodeCheckpoint(model.config, params);
+ * const files = await encodeCheckpoint({ model, params });
  *
  * using generator = createGenerator(model);
  * const prompt = encodePrompt(tokenizer, [{ role: "user", content: "abc" }]);
@@ -33,23 +32,21 @@
  * @module
  */
 export {
-  type Checkpoint,
-  decodeCheckpoint,
-  encodeCheckpoint,
-  type TextTokens,
-} from "./checkpoint.ts";
+  type Architecture,
+  dottedPath,
+  type NewModel,
+  type TensorNames,
+} from "./architectures/architecture.ts";
+export { gpt2 } from "./architectures/gpt2.ts";
 export {
   checkGptConfig,
-  countParameters,
   type GptConfig,
   type GptPreset,
   gptPresets,
-  gptSizes,
-} from "./config.ts";
-export * from "./generate.ts";
+  type GptSizes,
+} from "./architectures/gpt2_config.ts";
 export {
   applyGpt,
-  type CachePlace,
   decodeGpt,
   embedTokens,
   emptyGptCache,
@@ -57,12 +54,28 @@ export {
   gpt,
   type GptBlock,
   type GptCache,
-  type GptOptions,
   type GptParameters,
   hiddenStates,
   initGpt,
   tiedHead,
-} from "./gpt.ts";
+} from "./architectures/gpt2_model.ts";
+export * from "./architectures/registry.ts";
+export {
+  type FixedSettings,
+  type ModelSettings,
+  numberSetting,
+  requireSettings,
+  settingError,
+} from "./architectures/settings.ts";
+export {
+  type Checkpoint,
+  decodeCheckpoint,
+  encodeCheckpoint,
+  type SavedModel,
+  type TextTokens,
+} from "./checkpoint.ts";
+export * from "./generate.ts";
+export * from "./language_model.ts";
 export type { WeightAndBias } from "./layers.ts";
 export * from "./sampling.ts";
 export * from "./scores.ts";

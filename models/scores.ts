@@ -1,90 +1,60 @@
 /**
- * A GPT with a head of one number: the value of a state (the critic of PPO), or the reward of an
- * answer. The head reads what the token head reads, so a policy and its critic share a trunk; under
- * Hugging Face's name for it, a reward model is a GPT2ForSequenceClassification of one label.
+ * A head of one number on any language model: the value of a state (the critic of PPO), or the reward
+ * of an answer. It reads the hidden states that the token head reads, so that a policy and its critic
+ * share a trunk.
+ *
+ * Shapes: B sequences, T tokens, D width.
  */
-import { dims, type LinearHead, type Tensor, zeros } from "@unitune/core";
-import type { GptConfig } from "./config.ts";
-import { type Gpt, gpt, type GptOptions, type GptParameters } from "./gpt.ts";
+import { type LinearHead, type Tensor, zeros } from "@unitune/core";
+import type { HiddenOptions, LanguageModel, LanguageModelConfig } from "./language_model.ts";
 
-/** Parameters of a GPT and of its head of one number. */
-export type ScoringGptParameters = GptParameters & {
-  /** The head, without offset: `[1, D]`. */
-  readonly score: { readonly weight: Tensor };
-};
+/** Parameters of a language model and of a head of one number. */
+export interface ScoredParameters<P> {
+  /** The parameters of the language model. */
+  readonly model: P;
+  /** The head, without offset. */
+  readonly score: ScoreParameters;
+}
+
+/** Parameters of a head of one number. */
+export interface ScoreParameters {
+  /** `[1, D]`. */
+  readonly weight: Tensor;
+}
 
 /**
- * Parameters with a head that gives 0 everywhere. So a value starts at "as expected", and a reward
- * model at a tie: its loss at `ln 2`.
+ * Parameters with a new head, which gives 0 everywhere: so a value starts at "as expected", and a
+ * reward model at a tie, with a loss of `ln 2`.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { key } from "@unitune/core";
- * import { gptPresets, initGpt, withScore } from "@unitune/models";
+ * import { gpt, gptPresets, withScore } from "@unitune/models";
  *
- * const params = withScore(initGpt(key(0), { ...gptPresets.nano, vocabulary: 65 }));
+ * const model = gpt({ ...gptPresets.nano, vocabulary: 65 });
+ * const params = withScore(model, model.init(key(0)));
  * assertEquals(params.score.weight.shape, [1, 64]);
  * ```
  *
- * @param params A GPT's parameters, trained or not.
- * @returns The same with the head, in place of the one that they may have.
+ * @param model The language model.
+ * @param params Its parameters, trained or not.
+ * @returns The same parameters, and those of the head.
  */
-export function withScore(params: GptParameters): ScoringGptParameters {
-  const { D } = dims(params.wte.weight, "V D", "withScore: wte");
-  return { ...params, score: { weight: zeros([1, D]) } };
+export function withScore<P>({ config }: LanguageModel<P>, params: P): ScoredParameters<P> {
+  return { model: params, score: { weight: zeros([1, config.width]) } };
 }
 
 /**
- * The GPT's own parameters, without a head of one number.
- *
- * @example
- * ```ts
- * import { assert } from "@std/assert";
- * import { key } from "@unitune/core";
- * import { gptPresets, initGpt, withoutScore, withScore } from "@unitune/models";
- *
- * const params = withScore(initGpt(key(0), { ...gptPresets.nano, vocabulary: 65 }));
- * assert(!("score" in withoutScore(params)));
- * ```
- *
- * @param params Parameters with or without the head.
- * @returns Those of the GPT.
- */
-export function withoutScore({ wte, wpe, h, ln_f }: GptParameters): GptParameters {
-  return { wte, wpe, h, ln_f };
-}
-
-/**
- * Whether parameters have a head of one number.
- *
- * @example
- * ```ts
- * import { assert } from "@std/assert";
- * import { key } from "@unitune/core";
- * import { gptPresets, hasScore, initGpt, withScore } from "@unitune/models";
- *
- * const params = initGpt(key(0), { ...gptPresets.nano, vocabulary: 65 });
- * assert(!hasScore(params) && hasScore(withScore(params)));
- * ```
- *
- * @param params Parameters.
- * @returns True where they have.
- */
-export function hasScore(params: GptParameters): params is ScoringGptParameters {
-  return "score" in params;
-}
-
-/**
- * The head of one number at each position: `h_t . w`, with h the GPT's hidden states.
+ * The head of one number at each position: `h_t . w`, with h the hidden states.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { headScores, key, tensor } from "@unitune/core";
- * import { actorCriticGpt, gptPresets, scoreHead } from "@unitune/models";
+ * import { actorCritic, gpt, gptPresets, scoreHead } from "@unitune/models";
  *
- * const model = actorCriticGpt({ ...gptPresets.nano, vocabulary: 65 });
+ * const model = actorCritic(gpt({ ...gptPresets.nano, vocabulary: 65 }));
  * const params = model.init(key(0));
  * const hidden = model.hidden(params, model.embed(params, tensor([[1, 2, 3]], { dtype: "i32" })));
  * const scores = headScores(scoreHead(params), hidden);
@@ -94,77 +64,82 @@ export function hasScore(params: GptParameters): params is ScoringGptParameters 
  * @param params The parameters.
  * @returns The head.
  */
-export function scoreHead({ score }: ScoringGptParameters): LinearHead {
+export function scoreHead({ score }: ScoredParameters<unknown>): LinearHead {
   return score;
 }
 
-/** A GPT with a value head: an actor and its critic, for PPO. */
-export interface ActorCriticGpt extends Omit<Gpt, "init"> {
-  /** A GPT's initialization, with a head that gives 0. */
-  init(key: Tensor): ScoringGptParameters;
+/** A language model with a value head: an actor and its critic, for PPO. */
+export interface ActorCritic<P = unknown, C = unknown>
+  extends LanguageModel<ScoredParameters<P>, C> {
   /** {@linkcode scoreHead}: the values of the states. */
-  value(params: ScoringGptParameters): LinearHead;
+  value(params: ScoredParameters<P>): LinearHead;
 }
 
 /**
- * A GPT with a value head as a record of pure functions. Both heads read the same hidden states: one
- * pass through the trunk, with the same dropout.
+ * A language model with a value head, which is a language model again. Both heads read the same
+ * hidden states: one pass through the trunk, with the same dropout.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { headLogits, headScores, key, tensor } from "@unitune/core";
- * import { actorCriticGpt, gptPresets } from "@unitune/models";
+ * import { actorCritic, gpt, gptPresets } from "@unitune/models";
  *
- * const model = actorCriticGpt({ ...gptPresets.nano, vocabulary: 65 });
+ * const model = actorCritic(gpt({ ...gptPresets.nano, vocabulary: 65 }));
  * const params = model.init(key(0));
  * const hidden = model.hidden(params, model.embed(params, tensor([[1, 2]], { dtype: "i32" })));
  * assertEquals(headLogits(model.head(params), hidden).shape, [1, 2, 65]);
  * assertEquals(headScores(model.value(params), hidden).shape, [1, 2]);
  * ```
  *
- * @param config The sizes.
- * @returns The model.
- * @throws {RangeError} If no model has such sizes.
+ * @param model The language model.
+ * @returns The model with the head.
  */
-export function actorCriticGpt(config: GptConfig): ActorCriticGpt {
-  const model = gpt(config);
-  return { ...model, init: (key) => withScore(model.init(key)), value: scoreHead };
+export function actorCritic<P, C>(model: LanguageModel<P, C>): ActorCritic<P, C> {
+  return {
+    config: model.config,
+    init: (key) => withScore(model, model.init(key)),
+    embed: (params, ids) => model.embed(params.model, ids),
+    hidden: (params, embeddings, options) => model.hidden(params.model, embeddings, options),
+    head: (params) => model.head(params.model),
+    emptyCache: (batch, columns) => model.emptyCache(batch, columns),
+    decode: (params, ids, cache, place) => model.decode(params.model, ids, cache, place),
+    value: scoreHead,
+  };
 }
 
-/** A GPT with a head of one output in place of the token head: a reward model. */
-export interface RewardGpt {
-  /** The sizes. */
-  readonly config: GptConfig;
-  /** Token embeddings, as a GPT's. */
-  embed(params: ScoringGptParameters, ids: Tensor): Tensor;
-  /** Hidden states, as a GPT's. */
-  hidden(params: ScoringGptParameters, embeddings: Tensor, options?: GptOptions): Tensor;
+/** A language model with a head of one output in place of the token head: a reward model. */
+export interface RewardModel<P = unknown> {
+  /** The configuration of the language model. */
+  readonly config: LanguageModelConfig;
+  /** Embeddings, as the language model's. */
+  embed(params: ScoredParameters<P>, ids: Tensor): Tensor;
+  /** Hidden states, as the language model's. */
+  hidden(params: ScoredParameters<P>, embeddings: Tensor, options?: HiddenOptions): Tensor;
   /** {@linkcode scoreHead}: the score of an answer that ends at a position. */
-  head(params: ScoringGptParameters): LinearHead;
+  head(params: ScoredParameters<P>): LinearHead;
 }
 
 /**
- * A reward model as a record of pure functions.
+ * The reward model on the trunk of a language model.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { headScores, key, tensor } from "@unitune/core";
- * import { gptPresets, initGpt, rewardGpt, withScore } from "@unitune/models";
+ * import { gpt, gptPresets, rewardModel, withScore } from "@unitune/models";
  *
- * const config = { ...gptPresets.nano, vocabulary: 65 };
- * const model = rewardGpt(config);
- * const params = withScore(initGpt(key(0), config));
+ * const policy = gpt({ ...gptPresets.nano, vocabulary: 65 });
+ * const model = rewardModel(policy);
+ * const params = withScore(policy, policy.init(key(0)));
  * const hidden = model.hidden(params, model.embed(params, tensor([[1, 2]], { dtype: "i32" })));
  * assertEquals(headScores(model.head(params), hidden).shape, [1, 2]);
  * ```
  *
- * @param config The sizes.
- * @returns The model.
- * @throws {RangeError} If no model has such sizes.
+ * @param model The language model.
+ * @returns The reward model.
  */
-export function rewardGpt(config: GptConfig): RewardGpt {
-  const { embed, hidden } = gpt(config);
+export function rewardModel<P>(model: LanguageModel<P>): RewardModel<P> {
+  const { config, embed, hidden } = actorCritic(model);
   return { config, embed, hidden, head: scoreHead };
 }

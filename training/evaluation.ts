@@ -16,7 +16,7 @@ import {
   tensor,
   where,
 } from "@unitune/core";
-import type { EncodedSequence, Gpt, GptParameters, Tokenizer } from "@unitune/models";
+import type { EncodedSequence, LanguageModel, Tokenizer } from "@unitune/models";
 import {
   addEvaluations,
   type Demonstrations,
@@ -60,9 +60,9 @@ export interface SplitReport {
 /** Evaluates parameters of one model. */
 export interface Evaluator extends Disposable {
   /** The loss on some sequences, at least one, in nats a learned token: the plain cross-entropy. */
-  loss(params: GptParameters, sequences: readonly EncodedSequence[]): Promise<number>;
+  loss(params: unknown, sequences: readonly EncodedSequence[]): Promise<number>;
   /** Everything that there is to know of a split. */
-  evaluate(params: GptParameters, split: Split): Promise<SplitReport>;
+  evaluate(params: unknown, split: Split): Promise<SplitReport>;
 }
 
 /** Sequences that are evaluated at once. */
@@ -105,12 +105,16 @@ const TEXT_TEMPERATURE = 0.8;
  * assert(Math.abs(loss - Math.log(tokenizer.size)) < 0.2); // Nothing is learned yet.
  * ```
  */
-export function createEvaluator(model: Gpt, tokenizer: Tokenizer, device: Device): Evaluator {
+export function createEvaluator(
+  model: LanguageModel,
+  tokenizer: Tokenizer,
+  device: Device,
+): Evaluator {
   const { pad } = tokenizer.special;
   const { context } = model.config;
   const score = compile(evaluationStep({ policy: model, objective: sft() }), { device });
   const forced = compile(
-    (params: GptParameters, batch: Demonstrations) => allRight(model, params, batch),
+    (params: unknown, batch: Demonstrations) => allRight(model, params, batch),
     { device },
   );
   const sampler = createSampler(model, tokenizer, device);
@@ -124,7 +128,7 @@ export function createEvaluator(model: Gpt, tokenizer: Tokenizer, device: Device
   };
 
   const predict = async (
-    params: GptParameters,
+    params: unknown,
     sequences: readonly EncodedSequence[],
   ): Promise<Readonly<Record<string, number>>> => {
     if (sequences.length === 0) return {};
@@ -134,7 +138,7 @@ export function createEvaluator(model: Gpt, tokenizer: Tokenizer, device: Device
     return metrics;
   };
 
-  const answer = async (params: GptParameters, questions: readonly Question[]) => {
+  const answer = async (params: unknown, questions: readonly Question[]) => {
     const sequences = questions.map(({ sequence }) => sequence);
     const flags: number[] = [];
     for (const batch of batchesOf(sequences)) {
@@ -192,7 +196,7 @@ export async function readScalars(
 }
 
 /** Whether every learned token of a row is the model's most likely one: 1 or 0, f32 `[B]`. */
-function allRight(model: Gpt, params: GptParameters, { ids, mask }: Demonstrations): Tensor {
+function allRight(model: LanguageModel, params: unknown, { ids, mask }: Demonstrations): Tensor {
   const policy = modelOf(model, params);
   const { argmax } = policy.predict(policy.embed(slice(ids, 1, 0, -1)));
   const right = cast(equal(argmax(), slice(ids, 1, 1)), "f32"); // [B, T-1]

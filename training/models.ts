@@ -5,24 +5,24 @@
  */
 
 import { evaluate, leafPaths, mapTree, tensor, type TensorData } from "@unitune/core";
-import type { GptConfig, GptParameters, ScoringGptParameters } from "@unitune/models";
+import type { LanguageModel, ScoredParameters } from "@unitune/models";
 
-/** The models of a run. */
+/** The models of a run, as parameters of its language model. Only that model looks into them. */
 export interface Models {
-  /** What answers. */
-  readonly policy: GptParameters;
-  /** What judges answers, once it has been trained. */
-  readonly rewardModel?: ScoringGptParameters;
-  /** Whose predictions a stage learns from. It is that stage's, and not handed on. */
+  /** The parameters of the policy, which answers. */
+  readonly policy: unknown;
+  /** The parameters of the reward model, which judges answers, once it has been trained. */
+  readonly rewardModel?: ScoredParameters<unknown>;
+  /** The model from whose predictions a stage learns. It is that stage's, and not handed on. */
   readonly teacher?: Teacher;
 }
 
-/** A model of the policy's tokens, and of sizes of its own. */
+/** A language model of the policy's tokens, of an architecture and sizes of its own. */
 export interface Teacher {
-  /** Its sizes. */
-  readonly config: GptConfig;
+  /** The model. */
+  readonly model: LanguageModel;
   /** Its parameters. */
-  readonly params: GptParameters;
+  readonly params: unknown;
 }
 
 /**

@@ -11,7 +11,7 @@ import {
   WebGpuFailedError,
   WebGpuLimitError,
 } from "@unitune/core";
-import type { Gpt, Tokenizer } from "@unitune/models";
+import type { LanguageModel, Tokenizer } from "@unitune/models";
 import { addCost, type Cost, noCost } from "./cost.ts";
 import { DeviceFailedError, DivergedError } from "./errors.ts";
 import { createEvaluator, type Evaluator, readScalars } from "./evaluation.ts";
@@ -41,7 +41,7 @@ export interface TrainingPlan extends Intervals {
   /** The models that it starts from. */
   start(): Models;
   /** The policy. */
-  readonly model: Gpt;
+  readonly model: LanguageModel;
   /** The policy's tokenizer. */
   readonly tokenizer: Tokenizer;
   /** What it is evaluated on: the first during training, all of them before and after a stage. */

@@ -1,7 +1,7 @@
 /** `deno task bench --losses`: the losses of a few training steps beside PyTorch's. */
 import { fileURLToPath } from "node:url";
 import { encodeSafetensors, toRawTensor, wasm } from "@unitune/core";
-import { countParameters, encodeCheckpoint } from "@unitune/models";
+import { countParameters, encodeCheckpoint, gpt } from "@unitune/models";
 import { alignTable, helpText, parseFlags, runCommand, wantsHelp } from "@unitune/cli";
 import { UserError } from "@unitune/training";
 import { trainingBatches } from "../workloads.ts";
@@ -74,7 +74,7 @@ async function main(): Promise<void> {
   const params = newParameters(config, device);
   const ids = { shape: batch.ids.shape, dtype: batch.ids.dtype, data: await batch.ids.data() };
   const files = new Map([
-    ...await encodeCheckpoint(config, params),
+    ...await encodeCheckpoint({ model: gpt(config), params }),
     ["batch.safetensors", encodeSafetensors(new Map([["ids", toRawTensor(ids)]]))] as const,
   ]);
   // Each model has files of its own.
@@ -83,7 +83,7 @@ async function main(): Promise<void> {
   files.clear();
   const ours = await lossesOf(config, params, batch, device, steps);
   const peer = await peerLosses(python, folder, steps);
-  const parameters = countParameters(config);
+  const parameters = countParameters(gpt(config));
   if (peer.parameters !== parameters) {
     throw new Error(`PyTorch's model has ${peer.parameters} parameters, ours ${parameters}`);
   }

@@ -1,7 +1,7 @@
 /** Losses of a few training steps on one batch, as `torch_losses.py` computes them too. */
 import { compile, type Device, evaluate, key } from "@unitune/core";
 import { adamw, chain, clipByGlobalNorm } from "@unitune/autodiff";
-import { gpt, type GptConfig, type GptParameters } from "@unitune/models";
+import { gpt, type GptParameters, type GptSizes } from "@unitune/models";
 import { type Demonstrations, initTrainingState, sft, trainingStep } from "@unitune/objectives";
 
 /** The training: AdamW with weight decay on matrices, after clipping by the global norm. */
@@ -15,7 +15,7 @@ export const recipe = {
 } as const;
 
 /** New parameters, on the device. */
-export function newParameters(config: GptConfig, device: Device): GptParameters {
+export function newParameters(config: GptSizes, device: Device): GptParameters {
   return evaluate(gpt(config).init(key(0)), device);
 }
 
@@ -30,7 +30,7 @@ export function newParameters(config: GptConfig, device: Device): GptParameters 
  * @returns The loss before each step.
  */
 export async function lossesOf(
-  config: GptConfig,
+  config: GptSizes,
   params: GptParameters,
   batch: Demonstrations,
   device: Device,

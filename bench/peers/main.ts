@@ -1,6 +1,6 @@
 /** `deno task bench --peers`: training steps of PyTorch and of jax-js beside ours, in turns. */
 import { fileURLToPath } from "node:url";
-import { countParameters } from "@unitune/models";
+import { countParameters, gpt } from "@unitune/models";
 import {
   alignTable,
   type Estimate,
@@ -135,7 +135,7 @@ async function sit(
     if (isPeer(peer)) peers.push(stack.use(peer));
     else missing.push(peer);
   }
-  const parameters = countParameters(workload.config);
+  const parameters = countParameters(gpt(workload.config));
   const other = peers.find((peer) => peer.parameters !== parameters);
   if (other !== undefined) {
     throw new Error(`${other.name} has ${other.parameters} parameters, ours ${parameters}`);
@@ -171,7 +171,7 @@ async function compare(
   }
   return {
     preset,
-    parameters: countParameters(workload.config),
+    parameters: countParameters(gpt(workload.config)),
     missing: first.missing,
     turns: first.turns.map(({ name }) => {
       const turn = together(of(name));

@@ -13,7 +13,7 @@ const [folder = "", preset = "", device = ""] = Deno.args;
 const moduleOf = (path: string) => import(pathToFileURL(`${folder}/${path}`).href);
 
 const { openDevice }: typeof import("@unitune/cli") = await moduleOf("cli/mod.ts");
-const { countParameters }: typeof import("@unitune/models") = await moduleOf("models/mod.ts");
+const { countParameters, gpt }: typeof import("@unitune/models") = await moduleOf("models/mod.ts");
 const { startTraining }: typeof import("../training.ts") = await moduleOf("bench/training.ts");
 const { workloads }: typeof import("../workloads.ts") = await moduleOf("bench/workloads.ts");
 
@@ -26,7 +26,7 @@ const training = startTraining("sft", workload, await openDevice(device));
 await training.run();
 console.log(JSON.stringify({
   version: `Deno ${Deno.version.deno}`,
-  parameters: countParameters(workload.config),
+  parameters: countParameters(gpt(workload.config)),
 }));
 for await (const line of linesOf(Deno.stdin.readable)) {
   for (let step = 0; step < Number(line); step++) await training.run();

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { countParameters } from "@unitune/models";
+import { architectureOf, countParameters } from "@unitune/models";
 import { withAnswerLength } from "../run/answer_length.ts";
 import { carryOut, type Run, type RunResult } from "../run/carry_out.ts";
 import { openDevice } from "../run/devices.ts";
@@ -35,7 +35,7 @@ import { readJson } from "../files/read.ts";
 import { interruptible } from "../terminal/interruption.ts";
 import { settingFlags, type TrainSettings } from "../flags/settings.ts";
 import { splitStages, stageSettings, stagesName } from "../flags/stages.ts";
-import { readBase } from "../run/trained.ts";
+import { describeSizes, readBase } from "../run/trained.ts";
 import { requireRoom } from "../run/room.ts";
 import { shownMessage } from "../terminal/messages.ts";
 import { taskCommand } from "../terminal/shell.ts";
@@ -153,7 +153,7 @@ async function oldRun(parsed: Parsed, argv: readonly string[], folder: string): 
       `the data of ${folder} has changed since the run began: restore it, or start a new run`,
     );
   }
-  const [made, stored] = [run.prepared.config, held.config.model].map((model) =>
+  const [made, stored] = [run.prepared.model.config, held.config.model].map((model) =>
     JSON.stringify(Object.entries(model).toSorted())
   );
   if (made !== stored) {
@@ -195,7 +195,8 @@ function settingsOf(
 
 /** The text before the training: data, losses, evaluation, model and folder. */
 function introduction({ folder, stages, prepared, device }: Run, done: number): string {
-  const { config, name } = prepared;
+  const { model, name } = prepared;
+  const { modelType, vocabulary } = model.config;
   const notes = prepared.notes.map(shownMessage);
   const losses = stages.map((settings, i) => {
     const data = prepared.stages[i]?.data;
@@ -204,16 +205,15 @@ function introduction({ folder, stages, prepared, device }: Run, done: number): 
     const label = stages.length === 1 ? "loss" : `loss of ${settings.objective}`;
     return `${label}: ${formula} (divided by ${normalizer})`;
   });
-  const parameters = countParameters(config).toLocaleString("en-US");
+  const parameters = countParameters(model).toLocaleString("en-US");
   return [
     `${stages.map(({ objective }) => objective).join(", ")} on ${name}: ${notes[0]}`,
     ...notes.slice(1),
     ...losses,
     `evaluation: cross-entropy in nats per token; uniform guessing gives ` +
-    `ln ${config.vocabulary} = ${Math.log(config.vocabulary).toFixed(4)}`,
-    `model: GPT of ${parameters} parameters (layers ${config.layers}, heads ${config.heads}, ` +
-    `width ${config.width}, context ${config.context}, vocabulary ${config.vocabulary}) on ` +
-    device.name,
+    `ln ${vocabulary} = ${Math.log(vocabulary).toFixed(4)}`,
+    `model: ${architectureOf(modelType).name} of ${parameters} parameters ` +
+    `(${describeSizes(model)}) on ${device.name}`,
     `run: ${folder}${done > 0 ? `, resumed at step ${done}` : ""}`,
   ].join("\n");
 }

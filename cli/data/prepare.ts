@@ -9,10 +9,11 @@ import { parse } from "node:path";
 import { quoted } from "@unitune/core";
 import {
   byteTokenizer,
+  changedConfig,
   characterTokenizer,
-  checkGptConfig,
-  type GptConfig,
-  gptPresets,
+  type LanguageModel,
+  languageModel,
+  presetConfig,
   type Tokenizer,
 } from "@unitune/models";
 import {
@@ -99,8 +100,8 @@ export interface Prepared {
   readonly data: RunData;
   /** Text to tokens. */
   readonly tokenizer: Tokenizer;
-  /** The sizes of the model. */
-  readonly config: GptConfig;
+  /** The language model. */
+  readonly model: LanguageModel;
   /** What each stage trains on. */
   readonly stages: readonly PreparedStage[];
   /** What is kept aside; the first is looked at during training, all of them before and after. */
@@ -116,12 +117,12 @@ export interface Prepared {
   readonly notes: readonly Message[];
 }
 
-/** A model that was trained, whose tokens and sizes are kept. */
+/** A language model that was trained, whose tokens and sizes are kept. */
 export interface BaseModel {
   /** Its tokenizer. */
   readonly tokenizer: Tokenizer;
-  /** Its sizes. */
-  readonly config: GptConfig;
+  /** The model. */
+  readonly model: LanguageModel;
 }
 
 /** What a preparation can be told. */
@@ -170,8 +171,8 @@ interface Material {
  * import { prepare, trainSettings } from "@unitune/cli";
  * import { assertEquals } from "@std/assert";
  *
- * const { config, splits } = await prepare(trainSettings({ layers: 1 }));
- * assertEquals([config.layers, config.context], [1, 32]);
+ * const { model, splits } = await prepare(trainSettings({ layers: 1 }));
+ * assertEquals([model.config.layers, model.config.context], [1, 32]);
  * assertEquals(splits.map(({ name }) => name), ["held-out", "longer", "reformatted"]);
  * ```
  */
@@ -197,10 +198,10 @@ export async function prepare(
     (first.tokenizer === "bytes"
       ? byteTokenizer()
       : characterTokenizer(new Set(materials.flatMap(({ characters }) => [...characters]))));
-  const config = base === undefined
-    ? modelConfig(first, tokenizer.size)
-    : { ...base.config, dropout: first.dropout ?? base.config.dropout };
-  const { context } = config;
+  const model = base === undefined
+    ? newModel(first, tokenizer.size)
+    : languageModel(changedConfig(base.model.config, { dropout: first.dropout }));
+  const { context } = model.config;
 
   const prepared: (StageMaterial & { readonly material: Material })[] = [];
   for (const [i, stage] of stages.entries()) {
@@ -217,7 +218,7 @@ export async function prepare(
     name: [...new Set(materials.map(({ name }) => name))].join("-"),
     data: { kind: last.dataset.kind, digest: digestOf([...known.values()]) },
     tokenizer,
-    config,
+    model,
     stages: prepared.map(({ material: { judges, format }, data }) => ({
       data,
       judges,
@@ -595,24 +596,20 @@ function encoded(tokenizer: Tokenizer, text: string, part: string): Int32Array {
 }
 
 /**
- * The sizes of the model: a preset's, with the given ones in their place.
+ * The language model of a new run: a preset's, with the given sizes in their place.
  *
  * @param settings The run's settings.
  * @param vocabulary The number of tokens.
- * @returns The sizes.
- * @throws {UserError} If no model can have them.
+ * @returns The model.
+ * @throws {UserError} If there is no model of such sizes.
  */
-export function modelConfig(settings: TrainSettings, vocabulary: number): GptConfig {
-  const preset = gptPresets[settings.preset];
+export function newModel(
+  { preset, context, layers, heads, width, dropout }: TrainSettings,
+  vocabulary: number,
+): LanguageModel {
+  const sizes = { vocabulary, context, layers, heads, width, dropout };
   try {
-    return checkGptConfig({
-      vocabulary,
-      context: settings.context ?? preset.context,
-      layers: settings.layers ?? preset.layers,
-      heads: settings.heads ?? preset.heads,
-      width: settings.width ?? preset.width,
-      dropout: settings.dropout ?? preset.dropout,
-    });
+    return languageModel(presetConfig(preset, sizes));
   } catch (error) {
     if (error instanceof RangeError) throw new UserError(error.message, { cause: error });
     throw error;

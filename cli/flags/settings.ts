@@ -5,6 +5,7 @@
  * @module
  */
 
+import { architectures, presetNames } from "@unitune/models";
 import { objectiveDefaults, ppoDefaults } from "@unitune/objectives";
 import { UsageError } from "../terminal/errors.ts";
 import { type FlagTable, type FlagValues, parseFlags, withConfig } from "./flags.ts";
@@ -63,6 +64,17 @@ const objectiveHelp = "What is minimized; `deno task objectives` explains each. 
 
 /** Steps of a stage at most: devices count them in i32. */
 const MOST_STEPS = 2 ** 31 - 1;
+
+/** The presets of new models. */
+const presets: readonly string[] = presetNames();
+
+/** The same in words. */
+const presetHelp: string = architectures.map(({ name, presets }) =>
+  `${name}: ` +
+  Object.entries(presets).map(([preset, { layers, width }]) =>
+    `${preset} has ${layers} layers of width ${width}`
+  ).join(", ")
+).join("; ");
 
 /** The settings of a run: flags of `train`, and all that a configuration file may hold. */
 export const settingFlags = {
@@ -370,10 +382,10 @@ export const settingFlags = {
   },
   preset: {
     kind: "choice",
-    choices: ["nano", "nano-cpu", "baby"],
+    choices: presets,
     default: "nano",
     group: "Model",
-    help: "The size of the GPT: 2 layers of width 64, 4 of 128, or 6 of 384.",
+    help: `The architecture and sizes of a new model. ${presetHelp}.`,
   },
   layers: {
     kind: "integer",

@@ -5,7 +5,6 @@
  */
 
 import { type Device, WebGpuFailedError, WebGpuLimitError } from "@unitune/core";
-import { gpt } from "@unitune/models";
 import {
   DeviceFailedError,
   DivergedError,
@@ -106,7 +105,7 @@ export async function carryOut(run: Run): Promise<RunResult> {
       ...{ loggingSteps, evalSteps, saveSteps },
       stages: stages.map((settings, stage) => stagePlan(run, settings, stage)),
       start: () => run.start ?? initialModels(first, prepared),
-      model: gpt(prepared.config),
+      model: prepared.model,
       tokenizer: prepared.tokenizer,
       splits: prepared.splits,
       device,

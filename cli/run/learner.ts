@@ -25,13 +25,10 @@ import {
   where,
 } from "@unitune/core";
 import {
-  actorCriticGpt,
-  gpt,
-  type GptParameters,
-  rewardGpt,
-  type ScoringGptParameters,
+  actorCritic,
+  rewardModel,
+  type ScoredParameters,
   type Tokenizer,
-  withoutScore,
   withScore,
 } from "@unitune/models";
 import {
@@ -124,9 +121,9 @@ export interface LearnerPlan {
  * @param prepared What it trains on.
  * @returns The models.
  */
-export function initialModels({ seed }: TrainSettings, { config }: Prepared): Models {
+export function initialModels({ seed }: TrainSettings, { model }: Prepared): Models {
   const [initKey = key(seed)] = splitKey(key(seed));
-  return { policy: gpt(config).init(initKey) };
+  return { policy: model.init(initKey) };
 }
 
 /** The key of a stage's training. */
@@ -145,11 +142,10 @@ function trainingKey(seed: number, stage: number): Tensor {
  */
 export async function createLearner(plan: LearnerPlan): Promise<Learner> {
   const { stage, prepared, start, device } = plan;
-  const { config, tokenizer } = prepared;
+  const { model, tokenizer } = prepared;
   const own = prepared.stages[stage];
   if (own === undefined) throw new RangeError(`there is no stage ${stage}`);
   const settings = withAnswerLength(plan.settings, own.data);
-  const model = gpt(config);
   const seed = stageSeed(settings.seed, stage);
   const reference: Reference = { model, start, device };
   const layout: Layout = {
@@ -162,14 +158,14 @@ export async function createLearner(plan: LearnerPlan): Promise<Learner> {
   const { teacher, ...handedOn } = start;
   const asked: Asked = {
     start: modelOf(model, start.policy),
-    teacher: teacher && modelOf(gpt(teacher.config), teacher.params),
+    teacher: teacher && modelOf(teacher.model, teacher.params),
   };
   const common = { settings, stage, device, reference };
   const asPolicy = {
     ...common,
     policy: model,
     params: start.policy,
-    models: (policy: GptParameters) => ({ ...handedOn, policy: withoutScore(policy) }),
+    models: (policy: unknown) => ({ ...handedOn, policy }),
   };
   const { data } = own;
 
@@ -190,9 +186,9 @@ export async function createLearner(plan: LearnerPlan): Promise<Learner> {
     case "rewardModels": {
       const asJudge = {
         ...common,
-        policy: rewardGpt(config),
-        params: withScore(start.policy),
-        models: (rewardModel: ScoringGptParameters) => ({ ...handedOn, rewardModel }),
+        policy: rewardModel(model),
+        params: withScore(model, start.policy),
+        models: (rewardModel: ScoredParameters<unknown>) => ({ ...handedOn, rewardModel }),
       };
       return pairLearner(
         { ...asJudge, objective: recipe.objective(asked) },
@@ -226,7 +222,7 @@ export async function createLearner(plan: LearnerPlan): Promise<Learner> {
     case "rollouts": {
       const objective = recipe.objective(asked);
       const sampling = await rolloutPlan(settings, own, seed, objective.description, start);
-      const feed = rolloutFeed<GptParameters>(sampling, model, tokenizer, start, device);
+      const feed = rolloutFeed(sampling, model, tokenizer, reference);
       return learnerOf({
         ...asPolicy,
         objective,
@@ -237,11 +233,13 @@ export async function createLearner(plan: LearnerPlan): Promise<Learner> {
     case "actorCritics": {
       const objective = recipe.objective(asked);
       const sampling = await rolloutPlan(settings, own, seed, objective.description, start);
-      const feed = rolloutFeed<ScoringGptParameters>(sampling, model, tokenizer, start, device);
+      const policy = actorCritic(model);
+      const feed = rolloutFeed(sampling, policy, tokenizer, reference);
       return learnerOf({
         ...asPolicy,
-        policy: actorCriticGpt(config),
-        params: withScore(start.policy),
+        policy,
+        params: withScore(model, start.policy),
+        models: (actor: ScoredParameters<unknown>) => ({ ...handedOn, policy: actor.model }),
         objective,
         feed,
         startMetrics: ratioAtStart,
@@ -336,7 +334,6 @@ async function rolloutPlan(
     temperature,
     seed,
     hasReference: needsReference(description),
-    hasValues: isCritic,
     // Both sides of a pair are one answer each.
     forwardPasses: description.forwardPasses / description.sequences,
     learnedShare: description.learnedShare,

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { countParameters, type GptConfig } from "@unitune/models";
+import { countParameters, type LanguageModel } from "@unitune/models";
 import { UserError } from "@unitune/training";
 import type { Prepared } from "../data/prepare.ts";
 import type { TrainSettings } from "../flags/settings.ts";
@@ -45,7 +45,7 @@ export interface Room {
  * With P parameters, m numbers of the optimizer for each, B rows of T tokens, L layers of width D and
  * V tokens: `4 P (1 + m + 1)` bytes of state and `4 B T (L D + V)` of activations.
  *
- * @param config The sizes of the model.
+ * @param model The language model.
  * @param settings The settings of a stage.
  * @param length The tokens of a row.
  * @returns The bytes.
@@ -54,20 +54,25 @@ export interface Room {
  * ```ts
  * import { leastRoom } from "./room.ts";
  * import { trainSettings } from "@unitune/cli";
+ * import { gpt } from "@unitune/models";
  * import { assertEquals } from "@std/assert";
  *
- * const config = { vocabulary: 8, context: 4, layers: 1, heads: 1, width: 2, dropout: 0 };
- * const { state, activations } = leastRoom(config, trainSettings({ batchSize: 2 }), 4);
+ * const model = gpt({ vocabulary: 8, context: 4, layers: 1, heads: 1, width: 2, dropout: 0 });
+ * const { state, activations } = leastRoom(model, trainSettings({ batchSize: 2 }), 4);
  * assertEquals(state, 4 * 102 * 4); // 102 parameters
  * assertEquals(activations, 4 * 2 * 4 * (2 + 8));
  * ```
  */
-export function leastRoom(config: GptConfig, settings: TrainSettings, length: number): Room {
-  const { layers, width, vocabulary } = config;
+export function leastRoom(
+  model: LanguageModel,
+  settings: TrainSettings,
+  length: number,
+): Room {
+  const { layers, width, vocabulary } = model.config;
   const { optimizer, batchSize, gradientAccumulation, gradientClip } = settings;
   const copies = 1 + moments[optimizer] + (gradientClip > 0 || gradientAccumulation > 1 ? 1 : 0);
   return {
-    state: WORD * countParameters(config) * copies,
+    state: WORD * countParameters(model) * copies,
     activations: WORD * batchSize * length * (layers * width + vocabulary),
     rows: 2 * WORD * batchSize * gradientAccumulation * length,
   };
@@ -83,18 +88,18 @@ export function leastRoom(config: GptConfig, settings: TrainSettings, length: nu
  */
 export function requireRoom(
   stages: readonly TrainSettings[],
-  { config, stages: prepared }: Pick<Prepared, "config" | "stages">,
+  { model, stages: prepared }: Pick<Prepared, "model" | "stages">,
   device: string,
 ): void {
   for (const [stage, settings] of stages.entries()) {
     const data = prepared[stage]?.data;
     // Of rows that are sampled or paired no less is known than that a token follows another.
     const length = data?.kind === "demonstrations" ? data.source.length : 2;
-    const { state, activations, rows } = leastRoom(config, settings, length);
+    const { state, activations, rows } = leastRoom(model, settings, length);
     const memory = memoryOf(device);
     if (state > memory) {
       throw new UserError(
-        `a model of ${countParameters(config).toLocaleString("en-US")} parameters takes at least ` +
+        `a model of ${countParameters(model).toLocaleString("en-US")} parameters takes at least ` +
           `${bytes(state)} with its gradient and the state of ${settings.optimizer}, and ` +
           `${device} has ${
             bytes(memory)

@@ -26,7 +26,7 @@
  */
 
 import { basename, dirname } from "node:path";
-import type { GptConfig } from "@unitune/models";
+import type { LanguageModelConfig } from "@unitune/models";
 import { type Claim, claimFolder, holdFolder } from "../files/claims.ts";
 import { type Cost, datasetKinds, type KeptSteps, UserError } from "@unitune/training";
 import { beginDigest, digestOf } from "../files/digest.ts";
@@ -58,7 +58,7 @@ export interface RunConfig {
       Record<string, unknown>
     >[];
   /** The sizes of the model, which follow from the settings and the data. */
-  readonly model: GptConfig;
+  readonly model: LanguageModelConfig;
   /** What the data was. */
   readonly data: RunData;
 }
@@ -72,13 +72,13 @@ export interface RunConfig {
  */
 export function runConfig(
   settings: TrainSettings | readonly TrainSettings[],
-  { config, data }: Pick<Prepared, "config" | "data">,
+  { model, data }: Pick<Prepared, "model" | "data">,
 ): RunConfig {
   const stages = [settings].flat();
   const [only] = stages;
   return {
     settings: only !== undefined && stages.length === 1 ? only : stages,
-    model: config,
+    model: model.config,
     data,
   };
 }
@@ -365,8 +365,8 @@ async function describeModel(folder: string): Promise<string> {
     isSharded ? ", sharded over several files" : ""
   }: a run's folder, as train makes it, has settings, a tokenizer and checkpoints. ` +
     (isSharded
-      ? "A sharded model is not read; saved in one file, a GPT-2 is read by"
-      : "A GPT-2 of this layout is read by") +
+      ? "A sharded model is not read; saved in one file, it is read by"
+      : "Such a model is read by") +
     " decodeCheckpoint of @unitune/models";
 }
 

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { gpt } from "@unitune/models";
 import type {
   Checkpoint,
   KeptSteps,
@@ -43,10 +42,9 @@ export interface RunStore extends Store, Disposable {
 export function runStore(
   held: HeldRun,
   stages: readonly string[],
-  { config, tokenizer }: Pick<Prepared, "config" | "tokenizer">,
+  { model, tokenizer }: Pick<Prepared, "model" | "tokenizer">,
 ): RunStore {
   const { folder } = held;
-  const model = gpt(config);
   let latest = held.saved;
   let kept: KeptSteps | undefined;
   let journal: Journal | undefined;
@@ -57,7 +55,7 @@ export function runStore(
   const stored = (saved: SavedCheckpoint): StoredCheckpoint => ({
     step: saved.position.step,
     cost: saved.position.cost,
-    models: () => readModels(saved, config),
+    models: () => readModels(saved, model),
     state: (like) => readState(saved, like),
   });
   return {

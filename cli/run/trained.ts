@@ -13,13 +13,10 @@ import {
   decodeTree,
   encodeCheckpoint,
   encodeTree,
-  type Gpt,
-  gpt,
-  type GptConfig,
-  type GptParameters,
-  gptSizes,
-  hasScore,
-  type ScoringGptParameters,
+  type LanguageModel,
+  modelSizes,
+  type SavedModel,
+  type ScoredParameters,
   type Tokenizer,
   tokenizerFromJSON,
 } from "@unitune/models";
@@ -65,23 +62,21 @@ const isTokenizerFault = (error: unknown): error is Error =>
  * @returns The files by name.
  */
 export async function checkpointFiles(
-  model: Gpt,
+  model: LanguageModel,
   tokenizer: Tokenizer,
   { policy, rewardModel, teacher }: Models,
   state: unknown,
 ): Promise<Record<string, FileContent>> {
-  const { config } = model;
-  const encoded = async (
-    { config, params }: Pick<Checkpoint, "config" | "params">,
-    folder = "",
-  ): Promise<Record<string, Uint8Array>> => {
+  const encoded = async (saved: SavedModel, folder = ""): Promise<Record<string, Uint8Array>> => {
     const { stop: eos, pad } = tokenizer.special;
-    const files = await encodeCheckpoint(config, params, { eos, pad });
+    const files = await encodeCheckpoint(saved, { eos, pad });
     return Object.fromEntries([...files].map(([name, bytes]) => [folder + name, bytes]));
   };
+  const judge = rewardModel &&
+    { model, params: rewardModel.model, score: rewardModel.score };
   return {
-    ...await encoded({ config, params: policy }),
-    ...rewardModel && await encoded({ config, params: rewardModel }, `${REWARD_MODEL}/`),
+    ...await encoded({ model, params: policy }),
+    ...judge && await encoded(judge, `${REWARD_MODEL}/`),
     ...teacher && await encoded(teacher, `${TEACHER}/`),
     [TOKENIZER]: `${JSON.stringify(tokenizer)}\n`,
     [TRAINING]: await encodeTree(state),
@@ -143,9 +138,11 @@ async function readOther(
 /** Reads the reward model of a checkpoint, where it has one. */
 async function readRewardModel(
   checkpoint: SavedCheckpoint,
-): Promise<ScoringGptParameters | undefined> {
-  const params = (await readOther(checkpoint, REWARD_MODEL))?.params;
-  if (params === undefined || hasScore(params)) return params;
+): Promise<ScoredParameters<unknown> | undefined> {
+  const judge = await readOther(checkpoint, REWARD_MODEL);
+  if (judge === undefined) return undefined;
+  const { params: model, score } = judge;
+  if (score !== undefined) return { model, score };
   throw new UserError(
     `${checkpoint.path}/${REWARD_MODEL} is no reward model: it has no head of one number`,
   );
@@ -155,36 +152,43 @@ async function readRewardModel(
  * Reads the models of a checkpoint.
  *
  * @param checkpoint The checkpoint.
- * @param expected The sizes that they must have; any unless told.
+ * @param expected The model whose sizes they must have (default: any).
  * @returns The models.
  * @throws {UserError} If files are missing or corrupt, or of other sizes.
  */
 export async function readModels(
   checkpoint: SavedCheckpoint,
-  expected?: GptConfig,
+  expected?: LanguageModel,
 ): Promise<Models> {
-  return (await readSizedModels(checkpoint, expected)).models;
+  return (await readWithModel(checkpoint, expected)).models;
 }
 
-/** The models of a checkpoint, and the sizes of the policy. */
-async function readSizedModels(
+/** The sizes of a model in words. */
+export function describeSizes({ config }: LanguageModel): string {
+  return Object.entries(modelSizes(config)).map(([name, size]) => `${name} ${size}`).join(", ");
+}
+
+/** The sizes of a model with its architecture: models that agree can exchange parameters. */
+function kindOf({ config }: LanguageModel): string {
+  return JSON.stringify([config.modelType, modelSizes(config)]);
+}
+
+/** The models of a checkpoint, and the language model whose parameters they are. */
+async function readWithModel(
   checkpoint: SavedCheckpoint,
-  expected?: GptConfig,
-): Promise<{ readonly config: GptConfig; readonly models: Models }> {
-  const { params: policy, config } = await readModel(checkpoint);
-  const sizes = (config: GptConfig) => gptSizes.map((name) => `${name} ${config[name]}`).join(", ");
-  if (expected !== undefined && sizes(config) !== sizes(expected)) {
+  expected?: LanguageModel,
+): Promise<{ readonly model: LanguageModel; readonly models: Models }> {
+  const { params: policy, model } = await readModel(checkpoint);
+  if (expected !== undefined && kindOf(model) !== kindOf(expected)) {
     throw new UserError(
-      `${checkpoint.path} holds a model of other sizes than the run: ${
-        sizes(config)
-      } in place of ` +
-        `${sizes(expected)}; restore the run's config.json`,
+      `${checkpoint.path} holds a model of other sizes than the run: ${describeSizes(model)} in ` +
+        `place of ${describeSizes(expected)}; restore the run's config.json`,
     );
   }
   const rewardModel = await readRewardModel(checkpoint);
   const teacher = await readOther(checkpoint, TEACHER);
   return {
-    config,
+    model,
     models: { policy, ...rewardModel && { rewardModel }, ...teacher && { teacher } },
   };
 }
@@ -231,8 +235,9 @@ export async function readBase(folder: string): Promise<TrainedBase> {
   await readRunConfig(folder);
   return await offeringOlder(folder, async () => {
     const checkpoint = await latestOf(folder);
-    const { config, models } = await readSizedModels(checkpoint);
-    return { tokenizer: await readTokenizer(checkpoint, config.vocabulary), config, models };
+    const { model, models } = await readWithModel(checkpoint);
+    const tokenizer = await readTokenizer(checkpoint, model.config.vocabulary);
+    return { tokenizer, model, models };
   });
 }
 
@@ -247,14 +252,13 @@ export async function readBase(folder: string): Promise<TrainedBase> {
 export async function readJudge(
   folder: string,
   base: BaseModel,
-): Promise<ScoringGptParameters> {
-  const { tokenizer, config, models: { rewardModel } } = await readBase(folder);
+): Promise<ScoredParameters<unknown>> {
+  const { tokenizer, model, models: { rewardModel } } = await readBase(folder);
   if (rewardModel === undefined) {
     throw new UserError(`${folder} has trained no reward model: --objective reward-model does`);
   }
-  const identity = (model: BaseModel) =>
-    JSON.stringify([model.tokenizer, { ...model.config, dropout: 0 }]);
-  if (identity({ tokenizer, config }) === identity(base)) return rewardModel;
+  const identity = (base: BaseModel) => JSON.stringify([base.tokenizer, kindOf(base.model)]);
+  if (identity({ tokenizer, model }) === identity(base)) return rewardModel;
   throw new UserError(
     `the reward model of ${folder} has other tokens or sizes than the policy: train both from one run`,
   );
@@ -298,10 +302,11 @@ export async function readTeacher(
         `same data, both with --tokenizer bytes, or one --from the other`,
     );
   }
-  const { config, models: { policy: params } } = teacher;
-  if (length <= longestRow(config.context)) return { config, params };
+  const { model, models: { policy: params } } = teacher;
+  const { context } = model.config;
+  if (length <= longestRow(context)) return { model, params };
   throw new UserError(
-    `the teacher of ${folder} sees ${config.context} tokens, and rows have ${length - 1}: take a ` +
+    `the teacher of ${folder} sees ${context} tokens, and rows have ${length - 1}: take a ` +
       `smaller --context, or a teacher that was trained with a larger one`,
   );
 }
@@ -335,9 +340,9 @@ export async function lentModels(
 /** A model that was trained, ready to be asked. */
 export interface TrainedModel {
   /** The model. */
-  readonly model: Gpt;
+  readonly model: LanguageModel;
   /** Its parameters. */
-  readonly params: GptParameters;
+  readonly params: unknown;
   /** Its tokenizer. */
   readonly tokenizer: Tokenizer;
   /** What it was trained on: it goes on with a text, or answers. */
@@ -353,8 +358,8 @@ export interface TrainedModel {
  */
 export async function readTrainedModel(folder: string): Promise<TrainedModel> {
   const { data: { kind } } = await readRunConfig(folder);
-  const { config, tokenizer, models: { policy: params } } = await readBase(folder);
-  return { model: gpt(config), params, tokenizer, kind };
+  const { model, tokenizer, models: { policy: params } } = await readBase(folder);
+  return { model, params, tokenizer, kind };
 }
 
 /** What is wrong with a file is the user's to put right, and told with its place. */

@@ -16,7 +16,7 @@ import {
   sum,
   type Tensor,
 } from "@unitune/core";
-import type { Gpt, GptParameters, Tokenizer } from "@unitune/models";
+import type { LanguageModel, Tokenizer } from "@unitune/models";
 import { maskedSum, modelOf } from "@unitune/objectives";
 import {
   answerLimit,
@@ -49,9 +49,9 @@ export interface Examination {
 /** Measures models of one kind. */
 export interface Examiner extends Disposable {
   /** Measures exact match on the validation questions. */
-  validate(params: GptParameters): Promise<Measures>;
+  validate(params: unknown): Promise<Measures>;
   /** Measures everything on the test, compared with the model from which the training started. */
-  examine(params: GptParameters, start: GptParameters): Promise<Measures>;
+  examine(params: unknown, start: unknown): Promise<Measures>;
 }
 
 /** The rows of a batch. */
@@ -80,7 +80,7 @@ function recoverable(questions: readonly Question[]): readonly Question[] {
  */
 export function createExaminer(
   { validation, test, samples, seed }: Examination,
-  model: Gpt,
+  model: LanguageModel,
   tokenizer: Tokenizer,
   device: Device,
 ): Examiner {
@@ -90,13 +90,13 @@ export function createExaminer(
 
   /** Exact sums over the answer tokens of a batch: KL(pi || start) and the entropy of pi. */
   const distances = compile((
-    params: GptParameters,
-    start: GptParameters,
+    params: unknown,
+    start: unknown,
     { ids, mask }: { readonly ids: Tensor; readonly mask: Tensor },
   ) => {
     const read = slice(ids, 1, 0, -1);
     const counted = cast(slice(mask, 1, 1), "f32");
-    const predicted = (of: GptParameters) => {
+    const predicted = (of: unknown) => {
       const policy = modelOf(model, of);
       return policy.predict(policy.embed(read));
     };
@@ -117,7 +117,7 @@ export function createExaminer(
     );
 
   const answers = (
-    params: GptParameters,
+    params: unknown,
     prompts: readonly (readonly number[])[],
     maxNewTokens: number,
     temperature: number,
@@ -128,8 +128,8 @@ export function createExaminer(
 
   /** Measures of sampled answers: exact match, length, and the divergence from the start. */
   const sampled = async (
-    params: GptParameters,
-    start: GptParameters,
+    params: unknown,
+    start: unknown,
     questions: readonly Question[],
   ): Promise<Measures> => {
     const asked = questions.flatMap((question) => Array<Question>(samples).fill(question));
@@ -166,7 +166,7 @@ export function createExaminer(
 
   /** The fraction of answers that continue rightly after a forced wrong first token. */
   const recovery = async (
-    params: GptParameters,
+    params: unknown,
     questions: readonly Question[],
   ): Promise<Measures> => {
     const asked = recoverable(questions);
@@ -182,7 +182,7 @@ export function createExaminer(
     return { recovery: share(right) };
   };
 
-  const matches = async (params: GptParameters, split: Split) =>
+  const matches = async (params: unknown, split: Split) =>
     (await evaluator.evaluate(params, split)).metrics;
 
   return {

@@ -6,7 +6,7 @@
  */
 
 import { compile, type Device, logSoftmax, slice, type Tensor } from "@unitune/core";
-import { createGenerator, type EncodedSequence, gpt, type GptParameters } from "@unitune/models";
+import { createGenerator, type EncodedSequence } from "@unitune/models";
 import { modelOf } from "@unitune/objectives";
 import {
   figure,
@@ -110,7 +110,7 @@ interface Belief {
 /** A model whose predictions are shown. */
 interface Believer {
   readonly arm: string;
-  readonly params: GptParameters;
+  readonly params: unknown;
 }
 
 /** A prompt and an answer whose tokens are predicted. */
@@ -143,13 +143,13 @@ async function testQuestion(
 async function ownQuestion(
   prompt: string,
   models: readonly Believer[],
-  { tokenizer, config }: BaseModel,
+  { tokenizer, model }: BaseModel,
   device: Device,
 ): Promise<Asked | undefined> {
-  const { context } = config;
+  const { context } = model.config;
   const ids = readPrompt({ tokenizer, context, kind: "conversations" }, prompt);
   const { stop } = tokenizer.special;
-  using generator = createGenerator(gpt(config), { device });
+  using generator = createGenerator(model, { device });
   const given: Asked[] = [];
   for (const { params } of models) {
     const [own = []] = await generator.generate(params, [ids], { maxNewTokens: context, stop });
@@ -168,7 +168,7 @@ async function beliefs(content: StudyPageContent): Promise<PageSection | undefin
   const [first] = chosenResults(results, BASE);
   if (first === undefined) return undefined;
   const base = await readBase(`${folder}/${first.run}`);
-  const { tokenizer, config } = base;
+  const { tokenizer, model } = base;
   const models: Believer[] = [];
   for (const arm of BELIEVERS) {
     const run = chosenResults(results, arm).find(({ seed }) => seed === first.seed);
@@ -181,11 +181,11 @@ async function beliefs(content: StudyPageContent): Promise<PageSection | undefin
     : await ownQuestion(prompt, models, base, device);
   if (asked === undefined) return undefined;
 
-  const model = gpt(config);
-  using read = compile((params: GptParameters, ids: Tensor) => {
+  using read = compile((params: unknown, ids: Tensor) => {
     const policy = modelOf(model, params);
     return logSoftmax(policy.predict(policy.embed(slice(ids, 1, 0, -1))).logits());
   }, { device });
+  const { vocabulary } = model.config;
   const { ids, mask } = asked.sequence;
   const { ids: batch } = toBatch([asked.sequence], {
     length: ids.length,
@@ -197,7 +197,7 @@ async function beliefs(content: StudyPageContent): Promise<PageSection | undefin
     const logProbs = await read(params, batch).data();
     const said = ids.flatMap((id, t): Belief[] => {
       if (mask[t] !== true) return [];
-      const at = Array.from(logProbs.slice((t - 1) * config.vocabulary, t * config.vocabulary));
+      const at = Array.from(logProbs.slice((t - 1) * vocabulary, t * vocabulary));
       const own = at.indexOf(at.reduce((most, value) => Math.max(most, value), -Infinity));
       return [{
         gold: show(id),

@@ -6,7 +6,6 @@
  */
 
 import type { Device } from "@unitune/core";
-import { gpt } from "@unitune/models";
 import { type Cost, UserError } from "@unitune/training";
 import { isNatural, isNumber, isRecord } from "../files/guards.ts";
 import { isThere, makeFolder } from "../files/folders.ts";
@@ -135,7 +134,7 @@ export async function carryOutTrial(run: TrialRun): Promise<boolean> {
   if (validation === undefined) throw new RangeError("a study without validation data");
   const test = [...prepared.test, ...prepared.mistaught];
   const examination = { validation, test, samples, seed };
-  using examiner = createExaminer(examination, gpt(prepared.config), prepared.tokenizer, device);
+  using examiner = createExaminer(examination, prepared.model, prepared.tokenizer, device);
   const measures = {
     ...await examiner.validate(policy),
     ...await examiner.examine(policy, base?.models.policy ?? policy),

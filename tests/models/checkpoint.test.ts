@@ -10,12 +10,20 @@ import {
   type Tensor,
   tensor,
 } from "@unitune/core";
-import { CheckpointError, decodeCheckpoint, encodeCheckpoint, initGpt } from "@unitune/models";
+import {
+  CheckpointError,
+  decodeCheckpoint,
+  encodeCheckpoint,
+  gpt,
+  gpt2,
+  initGpt,
+} from "@unitune/models";
 import fc from "fast-check";
 import { sineParameters, tinyConfig } from "./tiny.ts";
 
 const params = evaluate(sineParameters(tinyConfig));
-const files = await encodeCheckpoint(tinyConfig, params, { bos: 3, eos: 1 });
+const model = gpt(tinyConfig);
+const files = await encodeCheckpoint({ model, params }, { bos: 3, eos: 1 });
 
 type Files = Map<string, Uint8Array>;
 type Tensors = Map<string, RawTensor>;
@@ -114,15 +122,15 @@ Deno.test("model.safetensors has GPT-2's names, shapes and types", () => {
 
 Deno.test("what is saved is what is restored, to the bit", async () => {
   const restored = decodeCheckpoint(files);
-  assertEquals(restored.config, tinyConfig);
+  assertEquals(restored.model.config, model.config);
   assertEquals(restored.tokens, { bos: 3, eos: 1 });
   assertEquals(await elementsByPath(restored.params), elements);
-  assertEquals(await encodeCheckpoint(tinyConfig, restored.params, restored.tokens), files);
+  assertEquals(await encodeCheckpoint(restored, restored.tokens), files);
 });
 
 Deno.test("the token that fills rows up is where other tools look for it", async () => {
   // Without it, transformers refuses batches for a model with a head of one number.
-  const padded = await encodeCheckpoint(tinyConfig, params, { eos: 1, pad: 0 });
+  const padded = await encodeCheckpoint({ model, params }, { eos: 1, pad: 0 });
   assertEquals(settingsOf(padded).pad_token_id, 0);
   assertEquals(decodeCheckpoint(padded).tokens, { eos: 1, pad: 0 });
 });
@@ -139,7 +147,7 @@ Deno.test("weights in several files are called so", () => {
 });
 
 Deno.test("a model without such tokens has none after restoring", async () => {
-  assertEquals(decodeCheckpoint(await encodeCheckpoint(tinyConfig, params)).tokens, {});
+  assertEquals(decodeCheckpoint(await encodeCheckpoint({ model, params })).tokens, {});
 });
 
 const accepted: Record<string, Files> = {
@@ -181,7 +189,7 @@ Deno.test("bfloat16 and half precision are widened", () => {
       tensors.set("transformer.ln_f.weight", { dtype, shape, data });
     });
   for (const variant of [narrowed("BF16", [0x80, 0x3f]), narrowed("F16", [0x00, 0x3c])]) {
-    const { weight } = decodeCheckpoint(variant).params.ln_f;
+    const { weight } = decodeCheckpoint(variant, [gpt2]).params.ln_f;
     assertEquals(weight.dtype, "f32");
     assertEquals(weight.cell.value, { kind: "host", data: new Float32Array(8).fill(1) });
   }
@@ -210,7 +218,11 @@ const refused: Record<string, readonly [files: Files, message: string]> = {
     new Map([...files, ["config.json", new TextEncoder().encode("[]")]]),
     "config.json is not an object",
   ],
-  "another architecture": [withSettings({ model_type: "llama" }), `model_type is "llama"`],
+  "another architecture": [
+    withSettings({ model_type: "llama" }),
+    `model_type is "llama"; the architectures that can be read are "gpt2" (GPT-2)`,
+  ],
+  "no architecture": [withSettings({ model_type: undefined }), "model_type is missing; the "],
   "another activation": [
     withSettings({ activation_function: "relu" }),
     `activation_function is "relu", expected "gelu_new" or "gelu_pytorch_tanh"`,
@@ -221,7 +233,10 @@ const refused: Record<string, readonly [files: Files, message: string]> = {
   "no width": [withSettings({ n_embd: undefined }), "n_embd is missing"],
   "text for a width": [withSettings({ n_embd: "8" }), `n_embd is "8"`],
   "heads that do not divide the width": [withSettings({ n_head: 3 }), "into 3 heads"],
-  "absurdly many layers": [withSettings({ n_layer: 1e15 }), "tells of 1000000000000000 layers"],
+  "absurdly many layers": [
+    withSettings({ n_layer: 1e15 }),
+    "layers is 1000000000000000, expected at most 512",
+  ],
   "another vocabulary": [
     withSettings({ vocab_size: 9 }),
     "wte.weight is f32[7, 8], expected f32[9, 8]: model.safetensors is not of the sizes in config",
@@ -281,7 +296,7 @@ Deno.test("damaged weights give an error that says so, or a model", () => {
 
 Deno.test("parameters of other sizes than the configuration's are not saved", async () => {
   const other = initGpt(key(0), { ...tinyConfig, vocabulary: 9 });
-  const error = await encodeCheckpoint(tinyConfig, other).catch((error: unknown) => error);
+  const error = await encodeCheckpoint({ model, params: other }).catch((error: unknown) => error);
   assertInstanceOf(error, CheckpointError);
   assertEquals(
     error.message,
@@ -292,6 +307,7 @@ Deno.test("parameters of other sizes than the configuration's are not saved", as
 Deno.test("NaN and infinite weights survive", async () => {
   const odd = new Float32Array([NaN, Infinity, -Infinity, -0, 1e-45, 1, 2, 3]);
   const spoiled = { ...params, ln_f: { ...params.ln_f, bias: tensor(odd) } };
-  const { bias } = decodeCheckpoint(await encodeCheckpoint(tinyConfig, spoiled)).params.ln_f;
+  const saved = await encodeCheckpoint({ model, params: spoiled });
+  const { bias } = decodeCheckpoint(saved, [gpt2]).params.ln_f;
   assertEquals(await bias.data(), odd);
 });

@@ -1,16 +1,17 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { key, leavesOf, sizeOf } from "@unitune/core";
+import { key } from "@unitune/core";
 import {
   checkGptConfig,
   countParameters,
-  type GptConfig,
+  gpt,
   gptPresets,
+  type GptSizes,
   initGpt,
 } from "@unitune/models";
 import fc from "fast-check";
 import { tinyConfig } from "./tiny.ts";
 
-const impossible: Record<string, readonly [change: Partial<GptConfig>, message: string]> = {
+const impossible: Record<string, readonly [change: Partial<GptSizes>, message: string]> = {
   "no token": [{ vocabulary: 0 }, "vocabulary is 0, expected a positive integer"],
   "half a layer": [{ layers: 0.5 }, "layers is 0.5"],
   "a negative context": [{ context: -1 }, "context is -1"],
@@ -44,7 +45,7 @@ Deno.test("the presets can be made", () => {
   }
 });
 
-Deno.test("parameters are counted as they are made", () => {
+Deno.test("a GPT has (V + C) D + L (12 D^2 + 13 D) + 2 D parameters", () => {
   const counts = fc.integer({ min: 1, max: 9 });
   const configs = fc.record({
     vocabulary: counts,
@@ -54,7 +55,8 @@ Deno.test("parameters are counted as they are made", () => {
     headWidth: counts,
   }).map(({ headWidth, ...sizes }) => ({ ...sizes, width: sizes.heads * headWidth, dropout: 0 }));
   fc.assert(fc.property(configs, (config) => {
-    const made = leavesOf(initGpt(key(0), config)).reduce((n, { shape }) => n + sizeOf(shape), 0);
-    assertEquals(countParameters(config), made);
+    const { vocabulary: V, context: C, layers: L, width: D } = config;
+    // The head is the token embedding, counted once.
+    assertEquals(countParameters(gpt(config)), (V + C) * D + L * (12 * D ** 2 + 13 * D) + 2 * D);
   }));
 });

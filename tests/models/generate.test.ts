@@ -89,7 +89,7 @@ const settings: fc.Arbitrary<GenerateOptions> = fc.record({
   temperature: fc.constantFrom(0, 0.7, 2),
   topK: fc.constantFrom(2, vocabulary),
   topP: fc.constantFrom(0.7, 1),
-  stop: fc.constantFrom(0, 1),
+  stop: fc.constantFrom<number | readonly number[]>(0, 1, [], [2], [0, 3, 1]),
   seed: fc.nat(),
 });
 
@@ -107,14 +107,17 @@ Deno.test("a prompt's completion does not depend on the others in the batch", as
   );
 });
 
-Deno.test("the stop token ends a completion and is not in it", async () => {
+Deno.test("the first of the stop tokens ends a completion and is not in it", async () => {
   await fc.assert(
-    fc.asyncProperty(prompts, settings, async (prompts, { stop = 0, ...options }) => {
+    fc.asyncProperty(prompts, settings, async (prompts, { stop = [], ...options }) => {
       const endless = await generator.generate(params, prompts, options);
       const stopped = await generator.generate(params, prompts, { ...options, stop });
       assertEquals(
         stopped,
-        endless.map((ids) => ids.slice(0, ids.includes(stop) ? ids.indexOf(stop) : ids.length)),
+        endless.map((ids) => {
+          const end = ids.findIndex((id) => [stop].flat().includes(id));
+          return end < 0 ? ids : ids.slice(0, end);
+        }),
       );
     }),
     { numRuns: 20 },
@@ -232,6 +235,7 @@ const refused: Record<
     { ...good, stop: 7 },
     "stop is 7, expected a token id from 0 to 6",
   ],
+  "an unknown stop token among several": [[[1]], { ...good, stop: [1, -1] }, "stop is -1"],
   "a negative row": [[[1]], { ...good, firstRow: -1 }, "firstRow is -1"],
 };
 

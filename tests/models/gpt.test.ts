@@ -15,6 +15,7 @@ import {
   emptyGptCache,
   gpt,
   type GptCache,
+  type HiddenOptions,
   initGpt,
 } from "@unitune/models";
 import fc from "fast-check";
@@ -86,6 +87,27 @@ Deno.test("what follows a sequence, such as padding, changes none of its logits"
   const short = await logits(tokenIds([[1, 2, 3]])).data();
   const long = await logits(tokenIds([[1, 2, 3, 0, 0, 0]])).data();
   assertLess(largestDifference(short, long.subarray(0, short.length)), TOLERANCE);
+});
+
+Deno.test("texts in one row, told apart by segments and positions, read as rows of their own", async () => {
+  const model = gpt({ ...tinyConfig, dropout: 0.5 });
+  const read = async (rows: number[][], options: HiddenOptions) =>
+    await model.hidden(params, model.embed(params, tokenIds(rows)), options).data();
+  const packed = {
+    segments: tokenIds([[0, 0, 0, 1, 1], [7, 7, 7, 7, 7]]),
+    positions: tokenIds([[0, 1, 2, 0, 1], [0, 1, 2, 3, 4]]),
+  };
+  const rows = [[1, 2, 3, 4, 5], [6, 5, 4, 3, 2]];
+  const together = await read(rows, packed);
+  const apart = [[1, 2, 3], [4, 5], [6, 5, 4, 3, 2]].map((row) => read([row], {}));
+  const expected = (await Promise.all(apart)).flatMap((states) => [...states]);
+  assertLess(largestDifference(together, expected), TOLERANCE);
+  // Where weights are dropped, other code attends: a token still sees its own text alone.
+  const dropped = async (first: number) =>
+    await read([[first, 2, 3, 4, 5], [6, 5, 4, 3, 2]], { ...packed, key: key(1) });
+  const [one, other] = [await dropped(1), await dropped(0)];
+  assertNotEquals(one.subarray(0, 3 * 8), other.subarray(0, 3 * 8));
+  assertEquals(one.subarray(3 * 8), other.subarray(3 * 8));
 });
 
 Deno.test("embeddings of another width or beyond the context are refused", () => {

@@ -15,11 +15,11 @@ import {
   type Tensor,
   zipTrees,
 } from "@unitune/core";
-import { applyGpt, embedTokens, gpt, type GptConfig, type GptParameters } from "@unitune/models";
+import { applyGpt, embedTokens, gpt, type GptParameters, type GptSizes } from "@unitune/models";
 import { logitsOf, sineParameters, tinyConfig, tokenIds } from "./tiny.ts";
 
 /** Mean negative log-probability of every token but the first. */
-function loss(config: GptConfig, params: GptParameters, ids: Tensor): Tensor {
+function loss(config: GptSizes, params: GptParameters, ids: Tensor): Tensor {
   const logProbs = logSoftmax(slice(logitsOf(config, params, ids), 1, 0, -1));
   return neg(mean(takeAlongAxis(logProbs, slice(ids, 1, 1))));
 }

@@ -1,8 +1,8 @@
 /** A GPT small enough for the reference backend, and what its tests share. */
 import { mapTree, type Tensor, tensor } from "@unitune/core";
-import { applyGpt, embedTokens, gpt, type GptConfig, type GptParameters } from "@unitune/models";
+import { applyGpt, embedTokens, gpt, type GptParameters, type GptSizes } from "@unitune/models";
 
-export const tinyConfig: GptConfig = {
+export const tinyConfig: GptSizes = {
   vocabulary: 7,
   context: 6,
   layers: 2,
@@ -15,7 +15,7 @@ export const tinyConfig: GptConfig = {
  * Parameters without chance: element i of tensor n, in the order of sorted paths, is
  * `0.5 sin(i^2 + n)`, plus 1 for gains. They are large enough for logits to differ.
  */
-export function sineParameters(config: GptConfig): GptParameters {
+export function sineParameters(config: GptSizes): GptParameters {
   const { sin } = Math;
   let n = 0;
   return mapTree(gpt(config).init(tensor([0, 0], { dtype: "u32" })), ({ shape }, path) => {
@@ -32,7 +32,7 @@ export function tokenIds(rows: readonly (readonly number[])[]): Tensor {
 }
 
 /** Logits `[B, T, V]` of token ids, without a cache. */
-export function logitsOf(config: GptConfig, params: GptParameters, ids: Tensor): Tensor {
+export function logitsOf(config: GptSizes, params: GptParameters, ids: Tensor): Tensor {
   return applyGpt(config, params, embedTokens(params, ids));
 }
 

@@ -1,7 +1,7 @@
 /** The GPT of @unitune/models is a policy as it stands. */
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { evaluate, key, zeros } from "@unitune/core";
-import { gpt, type GptConfig, type GptParameters } from "@unitune/models";
+import { gpt, type GptParameters, type GptSizes } from "@unitune/models";
 import {
   dpo,
   evaluationLoss,
@@ -14,7 +14,7 @@ import {
 import { fiveObjectives } from "../../examples/objectives/own_policy.ts";
 import { pairs, scoredBy, VOCABULARY } from "../../examples/objectives/task.ts";
 
-const config: GptConfig = {
+const config: GptSizes = {
   vocabulary: VOCABULARY,
   context: 4,
   layers: 2,

@@ -14,7 +14,7 @@ import {
   tensor,
   zeros,
 } from "@unitune/core";
-import { actorCriticGpt } from "@unitune/models";
+import { actorCritic as withCritic, gpt } from "@unitune/models";
 import {
   againstReference,
   type Context,
@@ -220,8 +220,8 @@ Deno.test("an answer is made once, from hidden states that are made once", () =>
 
 Deno.test("a critic reads the hidden states of the policy, dropout included, in one pass", async () => {
   const config = { vocabulary: 4, context: 8, layers: 2, heads: 2, width: 8, dropout: 0.5 };
-  const gpt = actorCriticGpt(config);
-  const params = gpt.init(key(1));
+  const critic = withCritic(gpt(config));
+  const params = critic.init(key(1));
   const made: Tensor[] = [];
   const read: Tensor[] = [];
   const note = (notes: Tensor[], x: Tensor) => {
@@ -229,10 +229,10 @@ Deno.test("a critic reads the hidden states of the policy, dropout included, in 
     return x;
   };
   const watched: Policy<typeof params> = {
-    ...gpt,
-    hidden: (...args) => note(made, gpt.hidden(...args)),
-    head: (params) => (hidden) => headLogits(gpt.head(params), note(read, hidden)),
-    value: (params) => (hidden) => headLogits(gpt.value(params), note(read, hidden)),
+    ...critic,
+    hidden: (...args) => note(made, critic.hidden(...args)),
+    head: (params) => (hidden) => headLogits(critic.head(params), note(read, hidden)),
+    value: (params) => (hidden) => headLogits(critic.value(params), note(read, hidden)),
   };
   const { rollouts } = worldOf({ seed: 13, distance: 0.3, dtype: "f32" });
   const objective = ppo();
@@ -243,7 +243,7 @@ Deno.test("a critic reads the hidden states of the policy, dropout included, in 
   objective.evaluate(model, collected, random);
   assertEquals([made.length, read.length], [1, 2]);
   for (const states of read) assertStrictEquals(states, made[0]);
-  const whole = gpt.hidden(params, gpt.embed(params, slice(rollouts.ids, 1, 0, -1)));
+  const whole = critic.hidden(params, critic.embed(params, slice(rollouts.ids, 1, 0, -1)));
   assertNotEquals(await made[0]?.data(), await whole.data(), "nothing was dropped");
 });
 

@@ -1,6 +1,6 @@
 /** A model of GPT-2's size, which takes more than the 2 GiB that signed addresses reach. */
 import { assert } from "@std/assert";
-import { countParameters } from "@unitune/models";
+import { countParameters, gpt } from "@unitune/models";
 import { wasm } from "@unitune/core";
 import { lossWorkloads } from "../../bench/losses/flags.ts";
 import { lossesOf, newParameters } from "../../bench/losses/training.ts";
@@ -16,7 +16,7 @@ Deno.test("large model: 124 million parameters train on wasm, and learn", async 
   const losses = await lossesOf(workload.config, params, batch, device, 3);
   const { bytes, keptBytes } = device.statistics();
   // Parameters and two moments, in f32.
-  assert(bytes - keptBytes >= 12 * countParameters(workload.config));
+  assert(bytes - keptBytes >= 12 * countParameters(gpt(workload.config)));
   assert(
     bytes > 2 ** 31,
     `addresses above 2 GiB are what is tested; the memory has ${bytes} bytes`,

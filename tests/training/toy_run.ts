@@ -1,5 +1,16 @@
 /** A run of two stages whose learners follow a rule that is easy to predict, on a model of no size. */
-import { add, evaluate, key, mapTree, mean, mul, type Tensor, tensor, wasm } from "@unitune/core";
+import {
+  add,
+  evaluate,
+  key,
+  leavesOf,
+  mapTree,
+  mean,
+  mul,
+  type Tensor,
+  tensor,
+  wasm,
+} from "@unitune/core";
 import { byteTokenizer, encodeConversation, gpt } from "@unitune/models";
 import {
   type Learner,
@@ -36,6 +47,13 @@ export interface ToyOptions {
   readonly notes?: readonly string[];
 }
 
+/** The last tensor of a tree, in the order of its paths: a GPT's token embedding. */
+function lastLeaf(tree: unknown): Tensor {
+  const leaf = leavesOf(tree).at(-1);
+  if (leaf === undefined) throw new RangeError("the tree has no tensors");
+  return leaf;
+}
+
 /** `moment <- moment / 2 + step`, `params <- params + moment / 1000`. */
 export function toyLearner({ policy }: Models, options: ToyOptions = {}): Learner<ToyState> {
   const { samples = false, before = () => {}, loss, notes = [] } = options;
@@ -57,7 +75,7 @@ export function toyLearner({ policy }: Models, options: ToyOptions = {}): Learne
       return Promise.resolve({
         state,
         metrics: {
-          loss: loss === undefined ? mean(state.params.wte.weight) : tensor(loss(index)),
+          loss: loss === undefined ? mean(lastLeaf(state.params)) : tensor(loss(index)),
           grad_norm: next,
           ...samples && { reward: tensor(index) },
         },

@@ -6,7 +6,7 @@
  */
 
 import { type Device, type None, tensor } from "@unitune/core";
-import type { EncodedSequence, Gpt, Tokenizer } from "@unitune/models";
+import type { EncodedSequence, LanguageModel, Tokenizer } from "@unitune/models";
 import type {
   ObjectiveDescription,
   ScoredDemonstrations,
@@ -38,11 +38,11 @@ export interface Layout {
   readonly padding: number;
 }
 
-/** What is needed to score rows beforehand. */
+/** The models before a stage, by which rows are scored. */
 export interface Reference {
-  /** The sizes and functions of the model. */
-  readonly model: Gpt;
-  /** Its parameters before the stage. */
+  /** The language model whose parameters they are. */
+  readonly model: LanguageModel;
+  /** The parameters before the stage. */
   readonly start: Models;
   /** Where to compute. */
   readonly device: Device;

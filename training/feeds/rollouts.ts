@@ -5,20 +5,18 @@
  * @module
  */
 
-import { compile, concat, type Device, slice, type Tensor, tensor, zeros } from "@unitune/core";
+import { compile, type Tensor, tensor, zeros } from "@unitune/core";
 import {
-  actorCriticGpt,
-  type Gpt,
-  type GptParameters,
-  hasScore,
-  rewardGpt,
-  type ScoringGptParameters,
+  type LanguageModel,
+  rewardModel,
+  type ScoredParameters,
   type Tokenizer,
 } from "@unitune/models";
 import {
   klEstimate,
   modelOf,
   packSamples,
+  type Policy,
   scored,
   type ScoredRollouts,
   type ValueScores,
@@ -27,12 +25,13 @@ import { inRandomOrder, toBatch } from "../batches.ts";
 import { type Cost, noCost } from "../cost.ts";
 import { longestRow } from "../data/fit.ts";
 import { integerFrom, randomStream } from "../random.ts";
-import type { Feed, RolloutSample } from "./feed.ts";
 import { longest } from "../longest.ts";
-import type { Models } from "../models.ts";
 import { type AnswerReward, rewardOf, type RewardTerm, type TextReward } from "../rewards.ts";
 import { createSampler, type SampledAnswer } from "../sampler.ts";
+import { createScorer } from "../scorer.ts";
 import type { TrainingPrompt } from "../data/examples.ts";
+import type { Feed, RolloutSample } from "./feed.ts";
+import type { Reference } from "./offline.ts";
 
 /** A batch of rollouts with all that an objective may read of it. */
 export type RolloutBatch = ScoredRollouts & ValueScores;
@@ -69,8 +68,6 @@ export interface RolloutPlan {
   readonly seed: number;
   /** Whether the policy before the stage scores answers, too. */
   readonly hasReference: boolean;
-  /** Whether the policy values states. */
-  readonly hasValues: boolean;
   /** Forward passes of a step over its batch. */
   readonly forwardPasses: number;
   /** The share of answers that a gradient is taken of. */
@@ -90,29 +87,21 @@ export const rewardModelReward: TextReward = {
   score: ({ columns: { [JUDGMENT]: score } }) => typeof score === "number" ? score : null,
 };
 
-/** What `[B, T]` holds of the state before each token, from values of states `[B, T-1]`. */
-function beforeTokens(values: Tensor): Tensor {
-  const [rows = 0] = values.shape;
-  return concat([zeros([rows, 1], values.dtype), values], 1);
-}
-
 /**
  * Answers to prompts, sampled anew every few steps by the policy as it is then. What is sampled
  * depends on the stage's seed, the number of the answer and the policy alone.
  *
  * @param plan How answers are sampled and used.
- * @param model The policy.
+ * @param policy The policy; its values are read where it has a critic.
  * @param tokenizer Its tokenizer.
- * @param start The models before the stage: the reference, and the reward model if there is one.
- * @param device Where to compute.
+ * @param reference The models before the stage, the reward model among them if there is one.
  * @returns The feed.
  */
-export function rolloutFeed<P extends GptParameters>(
+export function rolloutFeed<P>(
   plan: RolloutPlan,
-  model: Gpt,
+  policy: LanguageModel<P> & Policy<P>,
   tokenizer: Tokenizer,
-  start: Models,
-  device: Device,
+  { model, start, device }: Reference,
 ): Feed<P, RolloutBatch, Experience> {
   const { batchSize, microBatches, groupSize, epochs, maxNewTokens } = plan;
   const { pad } = tokenizer.special;
@@ -126,16 +115,13 @@ export function rolloutFeed<P extends GptParameters>(
   const judges = plan.rewards.map(({ reward }) => reward);
   const isJudged = judges.includes(rewardModelReward);
 
-  const sampler = createSampler(model, tokenizer, device);
-  const critic = actorCriticGpt(model.config);
-  const value = compile((params: ScoringGptParameters, ids: Tensor) => {
-    const { embed, predict } = modelOf(critic, params);
-    return beforeTokens(predict(embed(slice(ids, 1, 0, -1))).values());
-  }, { device });
-  const judge = compile((params: ScoringGptParameters, ids: Tensor, mask: Tensor) => {
-    const rewarder = modelOf(rewardGpt(model.config), params);
+  const hasValues = policy.value !== undefined;
+  const sampler = createSampler(policy, tokenizer, device);
+  const referenceScorer = createScorer(model, device);
+  const rewarder = rewardModel(model);
+  const judge = compile((params: ScoredParameters<unknown>, ids: Tensor, mask: Tensor) => {
     const context = { step: zeros([], "i32") };
-    return scored.evaluate(rewarder, { ids, mask }, context).evidence.scores;
+    return scored.evaluate(modelOf(rewarder, params), { ids, mask }, context).evidence.scores;
   }, { device });
 
   /** The prompts of the `number`-th collection, each as often as it is answered. */
@@ -182,13 +168,14 @@ export function rolloutFeed<P extends GptParameters>(
         { length, pad, groupSize },
       );
       const tokens = { ...packed, temperature: plan.temperature };
+      const { logProbs, values } = sampler.score(params, tokens);
       return {
         ...tokens,
-        oldLogProbs: sampler.score(params, tokens).logProbs,
+        oldLogProbs: logProbs,
         referenceLogProbs: plan.hasReference
-          ? sampler.score(start.policy, tokens).logProbs
+          ? referenceScorer.score(start.policy, tokens)
           : unread(batchSize, length),
-        ...(plan.hasValues && hasScore(params) && { oldValues: value(params, tokens.ids) }),
+        ...(values !== undefined && { oldValues: values }),
       };
     });
     const report = {
@@ -205,7 +192,7 @@ export function rolloutFeed<P extends GptParameters>(
       reward: rewards[i]?.total ?? null,
       rewards: rewards[i]?.parts ?? {},
     }));
-    const reads = 2 + Number(plan.hasReference) + Number(plan.hasValues) + Number(isJudged);
+    const reads = 2 + Number(plan.hasReference) + Number(hasValues) + Number(isJudged);
     return {
       experience: { batches, report: scalars(report), tokens: tensor(tokens) },
       samples,
@@ -222,7 +209,7 @@ export function rolloutFeed<P extends GptParameters>(
         temperature: plan.temperature,
         oldLogProbs: zeros([batchSize, length]),
         referenceLogProbs: zeros([batchSize, length]),
-        ...(plan.hasValues && { oldValues: zeros([batchSize, length]) }),
+        ...(hasValues && { oldValues: zeros([batchSize, length]) }),
       })),
       report: scalars({
         ...rewardReport(judges, [], []),
@@ -253,7 +240,7 @@ export function rolloutFeed<P extends GptParameters>(
       };
     },
     [Symbol.dispose]() {
-      for (const compiled of [sampler, value, judge]) compiled[Symbol.dispose]();
+      for (const compiled of [sampler, referenceScorer, judge]) compiled[Symbol.dispose]();
     },
   };
 }

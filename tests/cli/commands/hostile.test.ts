@@ -20,7 +20,7 @@ import {
   OutOfMemoryError,
   SafetensorsError,
 } from "@unitune/core";
-import { countParameters } from "@unitune/models";
+import { countParameters, gpt } from "@unitune/models";
 import fc from "fast-check";
 import { runPage } from "../../../cli/report/run_page.ts";
 import {
@@ -207,14 +207,14 @@ Deno.test("a training that fits is never refused: what it takes at the least is 
     width: fc.integer({ min: 1, max: 2048 }),
   });
   fc.assert(fc.property(sizes, fc.integer({ min: 1, max: 64 }), (sizes, batchSize) => {
-    const config = { ...sizes, heads: 1, dropout: 0 };
+    const model = gpt({ ...sizes, heads: 1, dropout: 0 });
     const settings = trainSettings({ batchSize });
-    const { state, activations } = leastRoom(config, settings, config.context);
-    assertEquals(state, 16 * countParameters(config));
-    const stages = { config, stages: [] };
+    const { state, activations } = leastRoom(model, settings, sizes.context);
+    assertEquals(state, 16 * countParameters(model));
+    const stages = { model, stages: [] };
     const isRefused = failsFor(() => requireRoom([settings], stages, "wasm"));
     // No data is known of here, so that a row is taken to have two tokens.
-    const least = state + 2 * activations / config.context;
+    const least = state + 2 * activations / sizes.context;
     assertEquals(isRefused, least > 2 ** 32);
   }));
 });
@@ -230,15 +230,15 @@ function failsFor(action: () => void): boolean {
 }
 
 Deno.test("GPT-2 of 124 million parameters is not refused", () => {
-  const config = {
+  const model = gpt({
     vocabulary: 50_257,
     context: 128,
     layers: 12,
     heads: 12,
     width: 768,
     dropout: 0,
-  };
-  requireRoom([trainSettings({ batchSize: 1 })], { config, stages: [] }, "wasm");
+  });
+  requireRoom([trainSettings({ batchSize: 1 })], { model, stages: [] }, "wasm");
 });
 
 inFolder("a model that is no number is refused, and never answers with nothing", async (folder) => {

@@ -367,8 +367,13 @@ inFolder("sample refuses what it cannot read or understand", async (folder) => {
     if (file !== "run.json") await reseal(checkpoint);
   };
   await rewrite("config.json", `"n_embd": 16`, `"n_embd": 32`, "expected f32[");
-  await rewrite("config.json", `"n_layer": 1`, `"n_layer": 2000000000`, "2000000000 layers");
-  await rewrite("config.json", `"gpt2"`, `"llama"`, "only GPT-2's own architecture can be read");
+  await rewrite(
+    "config.json",
+    `"n_layer": 1`,
+    `"n_layer": 2000000000`,
+    "layers is 2000000000, expected",
+  );
+  await rewrite("config.json", `"gpt2"`, `"llama"`, "the architectures that can be read are");
   await rewrite("config.json", "{", "[", "config.json is not JSON");
   await rewrite("tokenizer.json", "abcd", "abcde", "the model has 9 tokens, but tokenizer.json 10");
   await rewrite("tokenizer.json", "abcd", "dcba", "by code point");

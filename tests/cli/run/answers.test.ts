@@ -103,14 +103,15 @@ const plan = (maxNewTokens: number): RolloutPlan => ({
   prompts: [{ ids: prompt, prompt: "a", columns: { completion: "cd" } }],
   rewards: [exactMatch, formatReward(/^.+$/)].map((reward) => ({ weight: 1, reward })),
   ...{ groupSize: 1, batchSize: 1, microBatches: 1, epochs: 1, maxNewTokens, temperature: 0.01 },
-  ...{ seed: 1, hasReference: false, hasValues: false, forwardPasses: 1, learnedShare: 1 },
+  ...{ seed: 1, hasReference: false, forwardPasses: 1, learnedShare: 1 },
 });
 
 Deno.test("a rollout is rewarded as it was said, and taught no stop token that was not", async () => {
   using device = await openDevice("wasm");
   const rollout = async (maxNewTokens: number, ...said: readonly number[]) => {
     const { model, params } = scripted(tokenizer, context, after(...said));
-    using feed = rolloutFeed(plan(maxNewTokens), model, tokenizer, { policy: params }, device);
+    const reference = { model, start: { policy: params }, device };
+    using feed = rolloutFeed(plan(maxNewTokens), model, tokenizer, reference);
     const { batches: [batch], samples: [sample] } = await feed.next(params, feed.empty, 0);
     assert(batch !== undefined && sample !== undefined);
     const [ids, mask] = [await batch.ids.data(), await batch.mask.data()];

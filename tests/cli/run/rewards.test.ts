@@ -28,7 +28,6 @@ import {
   verifyAnswer,
   verifyPrompt,
 } from "@unitune/training";
-import { gpt } from "@unitune/models";
 import fc from "fast-check";
 
 const answered: Answered = { prompt: "sort 21", answer: "12", isEnded: true, columns: {} };
@@ -193,7 +192,7 @@ function never(): never {
 Deno.test("rollouts: rewards see the prompt's own row, and the reward model's word where asked", async () => {
   const settings = trainSettings({ objective: "grpo", layers: 1, heads: 1, width: 8 });
   const prepared = await prepare(settings);
-  const { config, tokenizer } = prepared;
+  const { model, tokenizer } = prepared;
   const seen: Answered[] = [];
   const spy: TextReward = {
     name: "spy",
@@ -208,11 +207,11 @@ Deno.test("rollouts: rewards see the prompt's own row, and the reward model's wo
     prompts: train.slice(0, 3),
     rewards: [{ reward: spy, weight: 1 }],
     ...{ groupSize: 2, batchSize: 4, microBatches: 1, epochs: 2, maxNewTokens: 4, temperature: 1 },
-    ...{ seed: 1, hasReference: false, hasValues: false, forwardPasses: 1, learnedShare: 1 },
+    ...{ seed: 1, hasReference: false, forwardPasses: 1, learnedShare: 1 },
   };
   using device = await openDevice("wasm");
   const start = initialModels(settings, prepared);
-  using feed = rolloutFeed(plan, gpt(config), tokenizer, start, device);
+  using feed = rolloutFeed(plan, model, tokenizer, { model, start, device });
   const first = await feed.next(start.policy, feed.empty, 0);
   assertEquals(seen.length, 4);
   for (const { prompt, columns } of seen) {

@@ -18,7 +18,7 @@ import {
   trainSettings,
 } from "@unitune/cli";
 import { mapTree, mul, slice, tensor } from "@unitune/core";
-import { createGenerator, gpt, withScore } from "@unitune/models";
+import { actorCritic, createGenerator, withScore } from "@unitune/models";
 import { modelOf, scoreTokens } from "@unitune/objectives";
 import fc from "fast-check";
 import { assertRefused, inFolder, readRows, tiny, train, trained } from "../command.ts";
@@ -47,19 +47,21 @@ const plan = (temperature: number, prepared: Prepared): RolloutPlan => ({
   prompts: promptsOf(prepared),
   rewards: [{ reward: exactMatch, weight: 1 }],
   ...{ groupSize: 2, batchSize: 8, microBatches: 1, epochs: 1, maxNewTokens: 6, temperature },
-  ...{ seed: 1, hasReference: true, hasValues: true, forwardPasses: 1, learnedShare: 1 },
+  ...{ seed: 1, hasReference: true, forwardPasses: 1, learnedShare: 1 },
 });
 
 Deno.test("old and reference log-probabilities are those of logits / T", async () => {
   const settings = trainSettings({ objective: "ppo", ...sizes });
   const prepared = await prepare(settings);
-  const { config, tokenizer } = prepared;
-  const model = gpt(config);
+  const { tokenizer } = prepared;
+  const { vocabulary } = prepared.model.config;
+  const model = actorCritic(prepared.model);
   const start = await peaked(settings, prepared);
-  const params = withScore(start.policy);
+  const params = withScore(prepared.model, start.policy);
   using device = await openDevice("wasm");
   for (const temperature of [0.1, 0.7, 1, 3, 50]) {
-    using feed = rolloutFeed(plan(temperature, prepared), model, tokenizer, start, device);
+    const before = { model: prepared.model, start, device };
+    using feed = rolloutFeed(plan(temperature, prepared), model, tokenizer, before);
     const { batches: [batch] } = await feed.next(params, feed.empty, 0);
     assert(batch !== undefined);
     const { ids, mask, oldLogProbs, referenceLogProbs } = batch;
@@ -76,8 +78,8 @@ Deno.test("old and reference log-probabilities are those of logits / T", async (
         const at = b * length + t;
         if (counted[at] === 0) continue;
         tokens++;
-        const first = (b * (length - 1) + t - 1) * config.vocabulary;
-        const own = Array.from(flat.slice(first, first + config.vocabulary));
+        const first = (b * (length - 1) + t - 1) * vocabulary;
+        const own = Array.from(flat.slice(first, first + vocabulary));
         const expected = logProb(own, temperature, said[at] ?? -1);
         // f32 logits of some tens, rounded by 2^-24 some dozen times, and divided by T.
         const tolerance = 1e-4 * Math.max(1, 1 / temperature);
@@ -92,8 +94,7 @@ Deno.test("old and reference log-probabilities are those of logits / T", async (
 Deno.test("what is sampled at a temperature is as likely as the tempered policy says", async () => {
   const settings = trainSettings({ objective: "grpo", ...sizes });
   const prepared = await prepare(settings);
-  const { config, tokenizer } = prepared;
-  const model = gpt(config);
+  const { model, tokenizer } = prepared;
   const { policy } = await peaked(settings, prepared);
   const [{ ids: prompt } = { ids: [] }] = plan(1, prepared).prompts;
   using device = await openDevice("wasm");
@@ -105,7 +106,7 @@ Deno.test("what is sampled at a temperature is as likely as the tempered policy 
     });
     const frequency = new Map<number, number>();
     for (const [id = -1] of drawn) frequency.set(id, (frequency.get(id) ?? 0) + 1);
-    const all = Array.from({ length: config.vocabulary }, (_, id) => [...prompt, id]);
+    const all = Array.from({ length: model.config.vocabulary }, (_, id) => [...prompt, id]);
     const scores = await scoreTokens(modelOf(model, policy), {
       ids: tensor(all, { dtype: "i32" }),
       temperature,
@@ -153,13 +154,13 @@ Deno.test("the policy at another temperature than its answers' is far from them"
       ...{ objective: "reinforce", temperature, batchSize: 4, steps: 2, rolloutEpochs: 2 },
     });
   const prepared = await prepare(settingsAt(3));
-  const { config, tokenizer } = prepared;
+  const { model: policy, tokenizer } = prepared;
   const start = await peaked(settingsAt(3), prepared);
   using device = await openDevice("wasm");
-  using feed = rolloutFeed(plan(3, prepared), gpt(config), tokenizer, start, device);
+  using feed = rolloutFeed(plan(3, prepared), policy, tokenizer, { model: policy, start, device });
   const { batches: [batch] } = await feed.next(start.policy, feed.empty, 0);
   assert(batch !== undefined);
-  const model = modelOf(gpt(config), start.policy);
+  const model = modelOf(policy, start.policy);
   const distance = async (temperature: number) => {
     const [scores, old, mask] = await Promise.all(
       [scoreTokens(model, { ...batch, temperature }), batch.oldLogProbs, batch.mask]

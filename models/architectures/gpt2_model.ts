@@ -37,8 +37,9 @@ import {
   where,
   zeros,
 } from "@unitune/core";
-import { checkGptConfig, type GptConfig } from "./config.ts";
-import { dropout, layerNorm, project, type WeightAndBias } from "./layers.ts";
+import type { CachePlace, HiddenOptions, LanguageModel } from "../language_model.ts";
+import { dropout, layerNorm, project, type WeightAndBias } from "../layers.ts";
+import { checkGptConfig, type GptConfig, type GptSizes } from "./gpt2_config.ts";
 
 /** Parameters of one transformer block. */
 export type GptBlock = {
@@ -82,41 +83,12 @@ export type GptCache = readonly {
   readonly values: Tensor;
 }[];
 
-/** Options of {@linkcode hiddenStates}. */
-export interface GptOptions {
-  /** A random key turns dropout on. */
-  readonly key?: Tensor;
-}
-
-/** Where tokens stand in a cache. */
-export interface CachePlace {
-  /** The column of the first token: a scalar i32. */
-  readonly column: Tensor;
-  /** Columns at the start of each row that hold no token, i32 `[B]`. */
-  readonly padding: Tensor;
-}
-
 /** A GPT of given sizes as pure functions of its parameters. */
-export interface Gpt {
+export interface Gpt extends LanguageModel<GptParameters, GptCache> {
   /** The sizes. */
   readonly config: GptConfig;
-  /** {@linkcode initGpt}. */
-  init(key: Tensor): GptParameters;
-  /** {@linkcode embedTokens}. */
-  embed(params: GptParameters, ids: Tensor): Tensor;
-  /** {@linkcode hiddenStates}. */
-  hidden(params: GptParameters, embeddings: Tensor, options?: GptOptions): Tensor;
   /** {@linkcode tiedHead}. */
   head(params: GptParameters): LinearHead;
-  /** {@linkcode emptyGptCache}. */
-  emptyCache(batch: number, columns: number): GptCache;
-  /** {@linkcode decodeGpt}. */
-  decode(
-    params: GptParameters,
-    ids: Tensor,
-    cache: GptCache,
-    place: CachePlace,
-  ): { readonly logits: Tensor; readonly cache: GptCache };
 }
 
 /**
@@ -152,7 +124,7 @@ const STANDARD_DEVIATION = 0.02;
  * @returns The parameters, computed when first read.
  * @throws {RangeError} If no model has such sizes; see {@linkcode checkGptConfig}.
  */
-export function initGpt(key: Tensor, config: GptConfig): GptParameters {
+export function initGpt(key: Tensor, config: GptSizes): GptParameters {
   const { vocabulary, context, layers, width } = checkGptConfig(config);
   const scaled = STANDARD_DEVIATION * Math.sqrt(REFERENCE_WIDTH / width);
   const residual = scaled / Math.sqrt(2 * layers);
@@ -226,15 +198,15 @@ export function embedTokens(params: GptParameters, ids: Tensor): Tensor {
  * @param config The sizes.
  * @param params The model's parameters.
  * @param embeddings Token embeddings, `[B, T, D]`.
- * @param options `key` turns dropout on.
+ * @param options `key` turns dropout on; `positions` and `segments` are for rows of several texts.
  * @returns Hidden states, `[B, T, D]`.
  * @throws {ShapeError} If the embeddings are of another width or longer than the context.
  */
 export function hiddenStates(
-  config: GptConfig,
+  config: GptSizes,
   params: GptParameters,
   embeddings: Tensor,
-  { key }: GptOptions = {},
+  { key, positions, segments }: HiddenOptions = {},
 ): Tensor {
   const { T } = dims(embeddings, `B T ${config.width}`, "GPT: embeddings");
   if (T > config.context) {
@@ -246,12 +218,16 @@ export function hiddenStates(
     ? undefined
     : (x, site) => dropout(x, config.dropout, foldKey(key, site));
 
-  let x = add(embeddings, slice(params.wpe.weight, 0, 0, T)); // [B, T, D]
+  const { weight } = params.wpe;
+  const positional = positions === undefined ? slice(weight, 0, 0, T) : gather(weight, positions);
+  const mask = { causal: true, ...segments !== undefined && { segments } };
+
+  let x = add(embeddings, positional); // [B, T, D]
   x = drop?.(x, 0) ?? x;
   params.h.forEach((block, layer) => {
     const dropHere: Drop | undefined = drop && ((x, site) => drop(x, 1 + 3 * layer + site));
     const heads = projectHeads(config, block, x);
-    const attended = attend(heads, { causal: true }, dropHere); // [B, T, D]
+    const attended = attend(heads, mask, dropHere); // [B, T, D]
     x = completeBlock(block, x, attended, dropHere); // [B, T, D]
   });
   return layerNorm(x, params.ln_f); // [B, T, D]
@@ -295,15 +271,15 @@ export function tiedHead({ wte }: GptParameters): LinearHead {
  * @param config The sizes.
  * @param params The model's parameters.
  * @param embeddings Token embeddings, `[B, T, D]`.
- * @param options `key` turns dropout on.
+ * @param options `key` turns dropout on; `positions` and `segments` are for rows of several texts.
  * @returns Logits, `[B, T, V]`.
  * @throws {ShapeError} If the embeddings are of another width or longer than the context.
  */
 export function applyGpt(
-  config: GptConfig,
+  config: GptSizes,
   params: GptParameters,
   embeddings: Tensor,
-  options: GptOptions = {},
+  options: HiddenOptions = {},
 ): Tensor {
   return headLogits(tiedHead(params), hiddenStates(config, params, embeddings, options));
 }
@@ -325,7 +301,7 @@ export function applyGpt(
  * @param columns Columns, S: padding and tokens.
  * @returns Zeros.
  */
-export function emptyGptCache(config: GptConfig, batch: number, columns: number): GptCache {
+export function emptyGptCache(config: GptSizes, batch: number, columns: number): GptCache {
   const shape = [batch, columns, config.heads, config.width / config.heads];
   return Array.from(
     { length: config.layers },
@@ -364,7 +340,7 @@ export function emptyGptCache(config: GptConfig, batch: number, columns: number)
  * @returns Logits `[B, V]` and the cache with the tokens in it.
  */
 export function decodeGpt(
-  config: GptConfig,
+  config: GptSizes,
   params: GptParameters,
   ids: Tensor,
   cache: GptCache,
@@ -414,7 +390,7 @@ interface Heads {
   readonly values: Tensor;
 }
 
-function projectHeads({ heads, width }: GptConfig, { ln_1, attn }: GptBlock, x: Tensor): Heads {
+function projectHeads({ heads, width }: GptSizes, { ln_1, attn }: GptBlock, x: Tensor): Heads {
   const { B, T } = dims(x, "B T D");
   const joined = project(layerNorm(x, ln_1), attn.c_attn); // [B, T, 3 D]
   const part = (index: number) =>
@@ -466,12 +442,12 @@ function completeBlock(block: GptBlock, x: Tensor, attended: Tensor, drop = keep
  * assertEquals(headLogits(model.head(params), hidden).shape, [1, 2, 65]);
  * ```
  *
- * @param config The sizes.
+ * @param sizes The sizes.
  * @returns The model.
  * @throws {RangeError} If no model has such sizes; see {@linkcode checkGptConfig}.
  */
-export function gpt(config: GptConfig): Gpt {
-  checkGptConfig(config);
+export function gpt(sizes: GptSizes): Gpt {
+  const config = checkGptConfig(sizes);
   return {
     config,
     init: (key) => initGpt(key, config),

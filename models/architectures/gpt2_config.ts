@@ -1,7 +1,9 @@
-/** The sizes of a GPT. */
+/** The configuration of a GPT. */
+import type { LanguageModelConfig } from "../language_model.ts";
+import type { NewModel } from "./architecture.ts";
 
 /** The sizes of a GPT, and its dropout. */
-export interface GptConfig {
+export interface GptSizes {
   /** Number of tokens, V. */
   readonly vocabulary: number;
   /** Largest number of tokens in a sequence, C: one learned position each. */
@@ -16,8 +18,16 @@ export interface GptConfig {
   readonly dropout: number;
 }
 
+/** The configuration of a GPT: its sizes, and the name of the architecture. */
+export interface GptConfig extends GptSizes, LanguageModelConfig {
+  /** GPT-2's name in Hugging Face's `config.json`. */
+  readonly modelType: "gpt2";
+}
+
 /** The name of a preset. */
 export type GptPreset = "nano" | "nano-cpu" | "baby";
+
+const modelType = "gpt2";
 
 /**
  * Common sizes; the vocabulary is the tokenizer's. `nano-cpu` and `baby` are nanoGPT's
@@ -29,6 +39,7 @@ export type GptPreset = "nano" | "nano-cpu" | "baby";
  * import { gptPresets } from "@unitune/models";
  *
  * assertEquals({ ...gptPresets["nano-cpu"], vocabulary: 65 }, {
+ *   modelType: "gpt2",
  *   vocabulary: 65,
  *   context: 64,
  *   layers: 4,
@@ -38,31 +49,20 @@ export type GptPreset = "nano" | "nano-cpu" | "baby";
  * });
  * ```
  */
-export const gptPresets: Readonly<Record<GptPreset, Omit<GptConfig, "vocabulary">>> = {
-  nano: { context: 32, layers: 2, heads: 2, width: 64, dropout: 0 },
-  "nano-cpu": { context: 64, layers: 4, heads: 4, width: 128, dropout: 0 },
-  baby: { context: 256, layers: 6, heads: 6, width: 384, dropout: 0.2 },
+export const gptPresets: Readonly<Record<GptPreset, NewModel<GptConfig>>> = {
+  nano: { modelType, context: 32, layers: 2, heads: 2, width: 64, dropout: 0 },
+  "nano-cpu": { modelType, context: 64, layers: 4, heads: 4, width: 128, dropout: 0 },
+  baby: { modelType, context: 256, layers: 6, heads: 6, width: 384, dropout: 0.2 },
 };
 
 /** Blocks at most: some four times as many as the deepest language models have. */
 const MOST_LAYERS = 512;
 
-/**
- * The names of the sizes, in the order in which they are shown.
- *
- * @example
- * ```ts
- * import { assertEquals } from "@std/assert";
- * import { gptPresets, gptSizes } from "@unitune/models";
- *
- * const config = { ...gptPresets.nano, vocabulary: 65 };
- * assertEquals(gptSizes.map((name) => config[name]), [65, 32, 2, 2, 64]);
- * ```
- */
-export const gptSizes = ["vocabulary", "context", "layers", "heads", "width"] as const;
+/** The names of the sizes on which shapes depend, in the order in which they are shown. */
+export const gptSizeNames = ["vocabulary", "context", "layers", "heads", "width"] as const;
 
 /**
- * The configuration itself, if a model can have it.
+ * The configuration of a GPT of given sizes, if a model can have them.
  *
  * @example
  * ```ts
@@ -76,19 +76,19 @@ export const gptSizes = ["vocabulary", "context", "layers", "heads", "width"] as
  * );
  * ```
  *
- * @param config The configuration.
- * @returns The same configuration.
+ * @param sizes The sizes, and the dropout.
+ * @returns The configuration.
  * @throws {RangeError} If a size is not a positive integer, there are more than 512 layers, the
  * heads do not divide the width, or the dropout is no probability below 1.
  */
-export function checkGptConfig(config: GptConfig): GptConfig {
-  for (const name of gptSizes) {
-    const size = config[name];
+export function checkGptConfig(sizes: GptSizes): GptConfig {
+  for (const name of gptSizeNames) {
+    const size = sizes[name];
     if (!Number.isSafeInteger(size) || size <= 0) {
       throw new RangeError(`GPT: ${name} is ${size}, expected a positive integer`);
     }
   }
-  const { width, heads, layers, dropout } = config;
+  const { vocabulary, context, layers, heads, width, dropout } = sizes;
   if (layers > MOST_LAYERS) {
     throw new RangeError(
       `GPT: layers is ${layers}, expected at most ${MOST_LAYERS}: a program has code for each layer`,
@@ -103,29 +103,10 @@ export function checkGptConfig(config: GptConfig): GptConfig {
   if (!(dropout >= 0 && dropout < 1)) {
     throw new RangeError(`GPT: dropout is ${dropout}, expected a number from 0 to below 1`);
   }
-  return config;
+  return { modelType, vocabulary, context, layers, heads, width, dropout };
 }
 
 function nearestMultiples(size: number, factor: number): number[] {
   const below = Math.floor(size / factor) * factor;
   return [below, below + factor].filter((multiple) => multiple > 0);
-}
-
-/**
- * The number of parameters: `(V + C) D + L (12 D^2 + 13 D) + 2 D`. The head is the token embedding,
- * counted once.
- *
- * @example
- * ```ts
- * import { assertEquals } from "@std/assert";
- * import { countParameters, gptPresets } from "@unitune/models";
- *
- * assertEquals(countParameters({ ...gptPresets["nano-cpu"], vocabulary: 65 }), 809_856);
- * ```
- *
- * @param config The sizes.
- * @returns The number of parameters that {@linkcode initGpt} makes.
- */
-export function countParameters({ vocabulary, context, layers, width }: GptConfig): number {
-  return (vocabulary + context) * width + layers * (12 * width ** 2 + 13 * width) + 2 * width;
 }

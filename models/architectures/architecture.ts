@@ -1,0 +1,86 @@
+/** Architectures: rows that say everything that is particular to one. */
+import type { LanguageModel, LanguageModelConfig } from "../language_model.ts";
+import type { ModelSettings } from "./settings.ts";
+
+/** The names of an architecture's tensors in Hugging Face's files. */
+export interface TensorNames<C extends LanguageModelConfig = LanguageModelConfig> {
+  /**
+   * The prefix of the tensors below the head, with its dot, such as `transformer.`. Files of a model
+   * without a head leave it out.
+   */
+  readonly prefix: string;
+  /**
+   * The name of a tensor from its path in the tree of parameters, such as
+   * `transformer.h.0.ln_1.bias` from `h[0].ln_1.bias`. A tensor has the same elements in the same
+   * order in the file as in the tree.
+   */
+  nameOf(path: string): string;
+  /** Whether a tensor, named without the prefix, is a buffer: computed, and not read. */
+  isBuffer(name: string): boolean;
+  /**
+   * The tied tensors of a model: names without the prefix under which a file may hold a tensor again,
+   * with that tensor's own name.
+   */
+  tied(config: C): Readonly<Record<string, string>>;
+}
+
+/**
+ * An architecture as a row of a registry: reading and writing its configuration, the names of its
+ * tensors, the model, and sizes for new models. A row from outside is used like ours wherever a list
+ * of architectures is taken.
+ *
+ * @typeParam M The language models of the architecture.
+ */
+export interface Architecture<M extends LanguageModel = LanguageModel> {
+  /** Its name in Hugging Face's `config.json`. */
+  readonly modelType: M["config"]["modelType"];
+  /** Its readable name. */
+  readonly name: string;
+  /** The names of Hugging Face's classes: with a head over tokens, and with one of a single number. */
+  readonly classes: { readonly languageModel: string; readonly rewardModel: string };
+  /**
+   * The model of a configuration.
+   *
+   * @throws {RangeError} If no model has such a configuration.
+   */
+  make(config: M["config"]): M;
+  /**
+   * The configuration that settings describe.
+   *
+   * @throws {CheckpointError} For a setting that is missing, or that changes the result and is not
+   * supported, by its name.
+   */
+  readConfig(settings: ModelSettings): M["config"];
+  /** The settings of a configuration, as Hugging Face names them, without `model_type`. */
+  writeConfig(config: M["config"]): ModelSettings;
+  /** The names of its tensors. */
+  readonly tensors: TensorNames<M["config"]>;
+  /**
+   * The sizes on which shapes of parameters and results depend, by name, in the order in which they
+   * are shown: models of the same sizes can exchange parameters.
+   */
+  sizes(config: M["config"]): Readonly<Record<string, number>>;
+  /** Configurations of new models by name; the vocabulary is the tokenizer's. */
+  readonly presets: Readonly<Record<string, NewModel<M["config"]>>>;
+}
+
+/** A configuration of a new model, whose vocabulary is not known yet. */
+export type NewModel<C extends LanguageModelConfig = LanguageModelConfig> = Omit<C, "vocabulary">;
+
+/**
+ * The path of a tensor in a tree of parameters with dots alone, as Hugging Face writes it.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { dottedPath } from "@unitune/models";
+ *
+ * assertEquals(dottedPath("h[0].ln_1.bias"), "h.0.ln_1.bias");
+ * ```
+ *
+ * @param path The path, as `leafPaths` of `@unitune/core` gives it.
+ * @returns The path with `.0` in place of `[0]`.
+ */
+export function dottedPath(path: string): string {
+  return path.replaceAll(/\[(\d+)\]/g, ".$1");
+}

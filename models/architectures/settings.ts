@@ -1,0 +1,104 @@
+/** Settings of a model in Hugging Face's `config.json`, and their refusals. */
+import { quoted } from "@unitune/core";
+import { CheckpointError } from "../tree_file.ts";
+
+/** The name of the file. */
+export const CONFIG = "config.json";
+
+/** The settings in a `config.json`: values of JSON by name. */
+export type ModelSettings = { readonly [name: string]: unknown };
+
+/**
+ * The error for a setting that an architecture cannot read.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { settingError } from "@unitune/models";
+ *
+ * assertEquals(
+ *   settingError("GPT-2", "n_inner", 16, "null or 32").message,
+ *   "config.json: n_inner is 16, expected null or 32: no other GPT-2 can be read",
+ * );
+ * ```
+ *
+ * @param architecture The readable name of the architecture.
+ * @param name The setting.
+ * @param value Its value; `undefined` where it is missing.
+ * @param expected The values that can be read, in words.
+ * @returns The error.
+ */
+export function settingError(
+  architecture: string,
+  name: string,
+  value: unknown,
+  expected: string,
+): CheckpointError {
+  const found = value === undefined ? "missing" : quoted(value);
+  return new CheckpointError(
+    `${CONFIG}: ${name} is ${found}, expected ${expected}: no other ${architecture} can be read`,
+  );
+}
+
+/**
+ * A setting that has to be a number.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals, assertThrows } from "@std/assert";
+ * import { CheckpointError, numberSetting } from "@unitune/models";
+ *
+ * assertEquals(numberSetting("GPT-2", { n_embd: 8 }, "n_embd"), 8);
+ * assertThrows(() => numberSetting("GPT-2", {}, "n_embd"), CheckpointError, "n_embd is missing");
+ * ```
+ *
+ * @param architecture The readable name of the architecture.
+ * @param settings The settings.
+ * @param name The setting.
+ * @returns Its value.
+ * @throws {CheckpointError} If it is missing or no number.
+ */
+export function numberSetting(architecture: string, settings: ModelSettings, name: string): number {
+  const setting = settings[name];
+  if (typeof setting === "number") return setting;
+  throw settingError(architecture, name, setting, "a number");
+}
+
+/** The values that can be read of each setting by name; the first is the one that is written. */
+export type FixedSettings = Readonly<Record<string, readonly (string | number | boolean | null)[]>>;
+
+/**
+ * Refuses settings that change the result and are not supported. A setting that is missing is taken
+ * to have the architecture's default, which has to be among the values.
+ *
+ * @example
+ * ```ts
+ * import { assertThrows } from "@std/assert";
+ * import { CheckpointError, requireSettings } from "@unitune/models";
+ *
+ * const fixed = { activation_function: ["gelu_new", "gelu_pytorch_tanh"] };
+ * requireSettings("GPT-2", {}, fixed);
+ * assertThrows(
+ *   () => requireSettings("GPT-2", { activation_function: "relu" }, fixed),
+ *   CheckpointError,
+ *   'activation_function is "relu", expected "gelu_new" or "gelu_pytorch_tanh"',
+ * );
+ * ```
+ *
+ * @param architecture The readable name of the architecture.
+ * @param settings The settings.
+ * @param fixed The values that can be read.
+ * @throws {CheckpointError} If a setting has another value.
+ */
+export function requireSettings(
+  architecture: string,
+  settings: ModelSettings,
+  fixed: FixedSettings,
+): void {
+  for (const [name, values] of Object.entries(fixed)) {
+    const setting = settings[name];
+    if (setting === undefined || values.some((value) => value === setting)) continue;
+    const expected = values.map((value) => JSON.stringify(value)).join(" or ");
+    throw settingError(architecture, name, setting, expected);
+  }
+}

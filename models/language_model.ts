@@ -1,0 +1,123 @@
+/**
+ * The type that stands for every language model, whatever its architecture: pure functions of a tree
+ * of parameters, which nobody else looks into.
+ *
+ * Shapes: B sequences, T tokens, V vocabulary, D width, S columns of a cache.
+ */
+import { type Head, key, leavesOf, sizeOf, type Tensor } from "@unitune/core";
+
+/** The part of a configuration that every language model has; architectures add their own. */
+export interface LanguageModelConfig {
+  /** The architecture's name in Hugging Face's `config.json`, such as `gpt2`. */
+  readonly modelType: string;
+  /** Number of tokens, V. */
+  readonly vocabulary: number;
+  /** Largest number of tokens in a sequence. */
+  readonly context: number;
+  /** Number of blocks, L. */
+  readonly layers: number;
+  /** Width of the hidden states, D. */
+  readonly width: number;
+}
+
+/** Options of a pass through a model's hidden states. */
+export interface HiddenOptions {
+  /** A key (u32 `[2]`) for dropout (default none: the model is deterministic). */
+  readonly key?: Tensor;
+  /** The position of each token, i32 `[B, T]` (default 0 to T - 1 in every row). */
+  readonly positions?: Tensor;
+  /**
+   * The number of each token's text, where a row holds several, i32 `[B, T]`: a token sees those of
+   * its own text (default: one text a row).
+   */
+  readonly segments?: Tensor;
+}
+
+/** The place of tokens in a cache. */
+export interface CachePlace {
+  /** The column of the first token: a scalar i32. */
+  readonly column: Tensor;
+  /** The number of columns at the start of each row that hold no token, i32 `[B]`. */
+  readonly padding: Tensor;
+}
+
+/** The part of a language model that generation needs: parameters P, and a cache C. */
+export interface CachedModel<P, C> {
+  /** The number of tokens, and the longest sequence of them. */
+  readonly config: Pick<LanguageModelConfig, "vocabulary" | "context">;
+  /** A cache of a number of rows and columns, without tokens. */
+  emptyCache(batch: number, columns: number): C;
+  /**
+   * Logits `[B, V]` of the token after the last of `ids` (i32 `[B, T]`), which follow the tokens in
+   * the cache: the same as the head gives on the hidden states of all the tokens without padding.
+   */
+  decode(
+    params: P,
+    ids: Tensor,
+    cache: C,
+    place: CachePlace,
+  ): { readonly logits: Tensor; readonly cache: C };
+}
+
+/**
+ * A language model as pure functions of its parameters: a policy for objectives, and a model for
+ * generation.
+ *
+ * Its functions are methods, so that the types of parameters and cache can be forgotten: every
+ * language model is a `LanguageModel`, whose parameters are of type `unknown`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { headLogits, key, type Tensor, tensor } from "@unitune/core";
+ * import { gpt, gptPresets, type LanguageModel } from "@unitune/models";
+ *
+ * function logitsOf(model: LanguageModel, params: unknown, ids: Tensor): Tensor {
+ *   return headLogits(model.head(params), model.hidden(params, model.embed(params, ids)));
+ * }
+ *
+ * const model = gpt({ ...gptPresets.nano, vocabulary: 65 });
+ * const ids = tensor([[1, 2, 3]], { dtype: "i32" });
+ * assertEquals(logitsOf(model, model.init(key(0)), ids).shape, [1, 3, 65]);
+ * ```
+ *
+ * @typeParam P The tree of parameters.
+ * @typeParam C The cache of the tokens so far.
+ */
+export interface LanguageModel<P = unknown, C = unknown> extends CachedModel<P, C> {
+  /** The configuration. */
+  readonly config: LanguageModelConfig;
+  /** New parameters of a random key (u32 `[2]`), computed when first read. */
+  init(key: Tensor): P;
+  /** Token ids (i32 `[B, T]`) to embeddings `[B, T, D]`, without positions. */
+  embed(params: P, ids: Tensor): Tensor;
+  /**
+   * Embeddings `[B, T, D]` to the hidden states that heads read, `[B, T, D]`: those at t depend on
+   * positions up to t only.
+   */
+  hidden(params: P, embeddings: Tensor, options?: HiddenOptions): Tensor;
+  /** The head: from hidden states to logits `[B, T, V]` of the next token. */
+  head(params: P): Head;
+}
+
+/** The tree of parameters of a language model. */
+export type ParametersOf<M extends LanguageModel> = ReturnType<M["init"]>;
+
+/**
+ * The number of parameters, tied ones counted once.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { countParameters, gpt, gptPresets } from "@unitune/models";
+ *
+ * const model = gpt({ ...gptPresets["nano-cpu"], vocabulary: 65 });
+ * assertEquals(countParameters(model), 809_856);
+ * ```
+ *
+ * @param model The model.
+ * @returns How many numbers `init` makes. None of them is computed.
+ */
+export function countParameters(model: LanguageModel): number {
+  return leavesOf(model.init(key(0))).reduce((total, { shape }) => total + sizeOf(shape), 0);
+}

@@ -1,0 +1,468 @@
+/**
+ * An architecture from outside: a decoder with rotary positions and a head of its own, as a row that
+ * no file of ours knows.
+ */
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertLess,
+  assertNotEquals,
+  assertThrows,
+} from "@std/assert";
+import { checkGradients, sgd } from "@unitune/autodiff";
+import {
+  add,
+  arange,
+  attention,
+  type AttentionMaskOptions,
+  cast,
+  compile,
+  concat,
+  cos,
+  decodeSafetensors,
+  dims,
+  dynamicUpdate,
+  evaluate,
+  foldKey,
+  gather,
+  headLogits,
+  key,
+  leafPaths,
+  less,
+  type LinearHead,
+  matmul,
+  maximum,
+  mean,
+  mul,
+  normal,
+  ones,
+  reshape,
+  rsqrt,
+  sin,
+  slice,
+  square,
+  sub,
+  tanh,
+  type Tensor,
+  tensor,
+  transposeLast,
+  zeros,
+  zipTrees,
+} from "@unitune/core";
+import {
+  actorCritic,
+  type Architecture,
+  architectureOf,
+  architectures,
+  CheckpointError,
+  countParameters,
+  createGenerator,
+  decodeCheckpoint,
+  dottedPath,
+  encodeCheckpoint,
+  type LanguageModel,
+  languageModel,
+  type LanguageModelConfig,
+  numberSetting,
+  presetConfig,
+  presetNames,
+  requireSettings,
+  rewardModel,
+  withScore,
+} from "@unitune/models";
+import {
+  evaluationLoss,
+  evaluationStep,
+  initTrainingState,
+  modelOf,
+  sft,
+  trainingStep,
+} from "@unitune/objectives";
+import { largestDifference, tokenIds } from "./tiny.ts";
+
+/** Shapes: B sequences, T tokens, V vocabulary, D width, H heads of width Dh, S columns. */
+interface RotaryConfig extends LanguageModelConfig {
+  readonly modelType: "toy_rotary";
+  readonly heads: number;
+  /** The base of the wave lengths. */
+  readonly theta: number;
+}
+
+type Weight = { readonly weight: Tensor };
+
+type RotaryBlock = {
+  readonly norm: Weight;
+  readonly q: Weight;
+  readonly k: Weight;
+  readonly v: Weight;
+  readonly o: Weight;
+  readonly up: Weight;
+  readonly down: Weight;
+};
+
+type RotaryParameters = {
+  readonly embed: Weight;
+  readonly layers: readonly RotaryBlock[];
+  readonly norm: Weight;
+  readonly lm_head: Weight;
+};
+
+type RotaryCache = readonly { readonly k: Tensor; readonly v: Tensor }[];
+
+interface Rotary extends LanguageModel<RotaryParameters, RotaryCache> {
+  readonly config: RotaryConfig;
+  head(params: RotaryParameters): LinearHead;
+}
+
+/** `x W^T`: weights are `[out, in]`. */
+function linear(x: Tensor, { weight }: Weight): Tensor {
+  return matmul(x, transposeLast(weight));
+}
+
+/** `x / sqrt(mean x^2) * gain` (Zhang and Sennrich 2019). */
+function rmsNorm(x: Tensor, { weight }: Weight): Tensor {
+  const scale = rsqrt(add(mean(square(x), { axes: [-1], keepDims: true }), 1e-5));
+  return mul(mul(x, scale), weight);
+}
+
+/**
+ * Rotary positions (Su et al. 2021): the pair (i, i + Dh/2) of each head turns by the angle
+ * `p theta^(-2 i / Dh)` at position p. `[B, T, H, Dh]`.
+ */
+function rotate(x: Tensor, positions: Tensor, theta: number): Tensor {
+  const { T, Dh } = dims(x, "B T H Dh");
+  const half = Dh / 2;
+  const frequencies = Array.from({ length: half }, (_, i) => theta ** (-i / half));
+  const { dtype } = x;
+  const places = reshape(cast(positions, dtype), [-1, T, 1, 1]);
+  const angles = mul(places, tensor(frequencies, { dtype }));
+  const [c, s] = [cos(angles), sin(angles)];
+  const [a, b] = [slice(x, 3, 0, half), slice(x, 3, half, Dh)];
+  return concat([sub(mul(a, c), mul(b, s)), add(mul(b, c), mul(a, s))], 3);
+}
+
+function rotary(config: RotaryConfig): Rotary {
+  const { width, heads, layers, vocabulary, theta } = config;
+  if (width % (2 * heads) !== 0) {
+    throw new RangeError(`toy: a width of ${width} is not made of ${heads} heads of even width`);
+  }
+  const byHead = (x: Tensor) => {
+    const { B, T } = dims(x, "B T D");
+    return reshape(x, [B, T, heads, width / heads]);
+  };
+  /** A block on `[B, T, D]`; `seen` makes the keys and values that are attended to. */
+  const run = (
+    block: RotaryBlock,
+    x: Tensor,
+    positions: Tensor,
+    mask: AttentionMaskOptions,
+    seen: (kv: RotaryCache[number]) => RotaryCache[number] = (kv) => kv,
+  ) => {
+    const normed = rmsNorm(x, block.norm);
+    const q = rotate(byHead(linear(normed, block.q)), positions, theta);
+    const k = rotate(byHead(linear(normed, block.k)), positions, theta);
+    const kv = seen({ k, v: byHead(linear(normed, block.v)) });
+    const attended = reshape(attention(q, kv.k, kv.v, mask), x.shape);
+    const y = add(x, linear(attended, block.o));
+    return { x: add(y, linear(tanh(linear(y, block.up)), block.down)), kv };
+  };
+  const embed = ({ embed }: RotaryParameters, ids: Tensor) => gather(embed.weight, ids);
+  const head = ({ lm_head }: RotaryParameters): LinearHead => lm_head;
+  return {
+    config,
+    init: (key) => {
+      let site = 0;
+      const weight = (rows: number, columns: number): Weight => ({
+        weight: normal(foldKey(key, site++), [rows, columns], { standardDeviation: 0.5 }),
+      });
+      const norm = () => ({ weight: ones([width]) });
+      return {
+        embed: weight(vocabulary, width),
+        layers: Array.from({ length: layers }, () => ({
+          norm: norm(),
+          q: weight(width, width),
+          k: weight(width, width),
+          v: weight(width, width),
+          o: weight(width, width),
+          up: weight(2 * width, width),
+          down: weight(width, 2 * width),
+        })),
+        norm: norm(),
+        lm_head: weight(vocabulary, width),
+      };
+    },
+    embed,
+    hidden: (params, embeddings, { positions, segments } = {}) => {
+      const { T } = dims(embeddings, `B T ${width}`, "toy: embeddings");
+      const places = positions ?? reshape(arange(T), [1, T]);
+      const mask = { causal: true, ...segments !== undefined && { segments } };
+      const last = params.layers.reduce(
+        (x, block) => run(block, x, places, mask).x,
+        embeddings,
+      );
+      return rmsNorm(last, params.norm);
+    },
+    head,
+    emptyCache: (batch, columns) => {
+      const empty = () => zeros([batch, columns, heads, width / heads]);
+      return Array.from({ length: layers }, () => ({ k: empty(), v: empty() }));
+    },
+    decode: (params, ids, cache, { column, padding }) => {
+      const { B, T } = dims(ids, "B T", "toy: ids");
+      const columns = reshape(padding, [B, 1]);
+      const positions = maximum(sub(add(arange(T), column), columns), 0);
+      let x = embed(params, ids);
+      const next = params.layers.map((block, layer) => {
+        const past = cache[layer];
+        assert(past !== undefined);
+        const { S } = dims(past.k, "B S H Dh");
+        const mask = { causal: true, start: column, padding: less(arange(S), columns) };
+        const done = run(block, x, positions, mask, ({ k, v }) => ({
+          k: dynamicUpdate(past.k, 1, column, k),
+          v: dynamicUpdate(past.v, 1, column, v),
+        }));
+        x = done.x;
+        return done.kv;
+      });
+      const last = reshape(slice(x, 1, T - 1), [B, width]);
+      return { logits: headLogits(head(params), rmsNorm(last, params.norm)), cache: next };
+    },
+  };
+}
+
+const NAME = "Toy";
+
+/** The row; a real one stands in the file of its architecture. */
+const toy: Architecture<Rotary> = {
+  modelType: "toy_rotary",
+  name: NAME,
+  classes: { languageModel: "ToyForCausalLM", rewardModel: "ToyForSequenceClassification" },
+  make: rotary,
+  readConfig: (settings) => {
+    requireSettings(NAME, settings, { tie_word_embeddings: [false], rope_scaling: [null] });
+    const size = (name: string) => numberSetting(NAME, settings, name);
+    return {
+      modelType: "toy_rotary",
+      vocabulary: size("vocab_size"),
+      context: size("max_position_embeddings"),
+      layers: size("num_hidden_layers"),
+      heads: size("num_attention_heads"),
+      width: size("hidden_size"),
+      theta: size("rope_theta"),
+    };
+  },
+  writeConfig: ({ vocabulary, context, layers, heads, width, theta }) => ({
+    vocab_size: vocabulary,
+    max_position_embeddings: context,
+    num_hidden_layers: layers,
+    num_attention_heads: heads,
+    hidden_size: width,
+    rope_theta: theta,
+    tie_word_embeddings: false,
+  }),
+  tensors: {
+    prefix: "model.",
+    nameOf: (path) => {
+      const name = dottedPath(path);
+      return name === "lm_head.weight" ? name : `model.${name}`;
+    },
+    isBuffer: (name) => name.endsWith(".inv_freq"),
+    tied: () => ({}),
+  },
+  sizes: ({ vocabulary, context, layers, heads, width, theta }) => ({
+    ...{ vocabulary, context, layers, heads, width, theta },
+  }),
+  presets: {
+    "toy-tiny": {
+      modelType: "toy_rotary",
+      ...{ context: 10, layers: 2, heads: 2, width: 8, theta: 100 },
+    },
+  },
+};
+
+const rows: readonly Architecture[] = [...architectures, toy];
+const config = presetConfig("toy-tiny", { vocabulary: 7 }, rows);
+
+/** The model as those see it who know nothing of the architecture. */
+const model: LanguageModel = languageModel(config, rows);
+const params = evaluate(model.init(key(1)));
+
+const forward = compile((ids: Tensor) =>
+  headLogits(model.head(params), model.hidden(params, model.embed(params, ids)))
+);
+
+/** Logits of the token after a sequence, without a cache. */
+async function lastLogits(ids: readonly number[]): Promise<Float32Array> {
+  return Float32Array.from((await forward(tokenIds([ids])).data()).slice(-config.vocabulary));
+}
+
+Deno.test("a row from outside is found in a list that has it, and in no other", () => {
+  assertEquals(architectureOf("toy_rotary", rows), toy);
+  assertThrows(() => architectureOf("toy_rotary"), RangeError, `expected "gpt2"`);
+  assertThrows(() => languageModel(config), RangeError, `"toy_rotary" is unknown`);
+  assertEquals(presetNames(rows).filter((name) => !presetNames().includes(name)), ["toy-tiny"]);
+  assertEquals(Object.entries(config).toSorted(), [
+    ...Object.entries({ context: 10, heads: 2, layers: 2, modelType: "toy_rotary" }),
+    ...Object.entries({ theta: 100, vocabulary: 7, width: 8 }),
+  ]);
+  assertThrows(
+    () => presetConfig("toy-tiny", { vocabulary: 7, dropout: 0.1 }, rows),
+    RangeError,
+    "Toy: there is no dropout",
+  );
+  assertThrows(
+    () => presetConfig("toy-tiny", { vocabulary: 7, width: 6 }, rows),
+    RangeError,
+    "toy: a width of 6",
+  );
+  // Embedding and head, and in each layer the norm and 4 + 2 * 2 matrices; the last norm.
+  assertEquals(countParameters(model), 2 * 7 * 8 + 2 * (8 + 8 * 64) + 8);
+});
+
+Deno.test("logits depend on the order of the tokens, and on none behind their own", async () => {
+  const [one, other] = [await forward(tokenIds([[1, 2, 3, 4]])).data(), [1, 2, 3, 5]];
+  assertEquals(one.length, 4 * 7);
+  const changed = await forward(tokenIds([other])).data();
+  assertEquals(changed.subarray(0, 21), one.subarray(0, 21));
+  assertNotEquals(changed.subarray(21), one.subarray(21));
+  assertNotEquals(await lastLogits([1, 2, 3]), await lastLogits([2, 1, 3]));
+});
+
+Deno.test("logits with a cache are those without, whatever the padding", async () => {
+  const sequence = [3, 1, 4, 1, 5, 2];
+  const padding = tensor([1, 3], { dtype: "i32" });
+  const read = (ids: Tensor, cache: unknown, column: number) =>
+    model.decode(params, ids, cache, { column: tensor(column, { dtype: "i32" }), padding });
+  let state = read(tokenIds([[6, 3, 1, 4], [6, 6, 6, 3]]), model.emptyCache(2, 12), 0);
+  for (let column = 4; column <= 7; column++) {
+    const lengths = [column - 1, column - 3];
+    const logits = await state.logits.data();
+    for (const [row, length] of lengths.entries()) {
+      const naive = await lastLogits(sequence.slice(0, length));
+      // Logits of size 1, f32: the same sums, at most in another order.
+      assertLess(largestDifference(logits.subarray(7 * row, 7 * row + 7), naive), 1e-4);
+    }
+    if (column === 7) break;
+    state = read(tokenIds(lengths.map((length) => [sequence[length] ?? NaN])), state.cache, column);
+  }
+});
+
+Deno.test("generation is that of recomputing everything, and ends at any of the stop tokens", async () => {
+  using generator = createGenerator(model);
+  const prompts = [[1, 2, 3], [4], [5, 6]];
+  const naive = await Promise.all(prompts.map(async (prompt) => {
+    const ids = [...prompt];
+    while (ids.length < prompt.length + 5) {
+      const logits = await lastLogits(ids);
+      ids.push(logits.indexOf(logits.reduce((a, b) => Math.max(a, b))));
+    }
+    return ids.slice(prompt.length);
+  }));
+  assertEquals(await generator.generate(params, prompts, { maxNewTokens: 5 }), naive);
+  const stop = [naive[0]?.[2] ?? NaN, naive[1]?.[1] ?? NaN];
+  assertEquals(
+    await generator.generate(params, prompts, { maxNewTokens: 5, stop }),
+    naive.map((ids) => {
+      const end = ids.findIndex((id) => stop.includes(id));
+      return end < 0 ? ids : ids.slice(0, end);
+    }),
+  );
+});
+
+Deno.test("a checkpoint has the row's names, and comes back to the bit", async () => {
+  const files = await encodeCheckpoint({ model, params }, { eos: 2 }, rows);
+  const settings = JSON.parse(new TextDecoder().decode(files.get("config.json")));
+  assertEquals(settings.architectures, ["ToyForCausalLM"]);
+  assertEquals([settings.model_type, settings.rope_theta], ["toy_rotary", 100]);
+  const { tensors } = decodeSafetensors(files.get("model.safetensors") ?? new Uint8Array());
+  assert(tensors.has("lm_head.weight") && tensors.has("model.layers.1.q.weight"));
+
+  const restored = decodeCheckpoint(files, rows);
+  assertEquals(restored.model.config, config);
+  assertEquals(restored.tokens, { eos: 2 });
+  const before = leafPaths(params);
+  for (const [path, leaf] of leafPaths(restored.params)) {
+    assertEquals(await leaf.data(), await before.get(path)?.data(), path);
+  }
+  assertEquals(await encodeCheckpoint(restored, restored.tokens, rows), files);
+
+  assertThrows(() => decodeCheckpoint(files), CheckpointError, `model_type is "toy_rotary"`);
+  const scaled = { ...settings, rope_scaling: { type: "yarn" } };
+  assertThrows(
+    () =>
+      decodeCheckpoint(
+        new Map([...files, ["config.json", new TextEncoder().encode(JSON.stringify(scaled))]]),
+        rows,
+      ),
+    CheckpointError,
+    "rope_scaling is",
+  );
+});
+
+Deno.test("value and reward heads stand on it, and a reward model comes back with its head", async () => {
+  const critic = actorCritic(model);
+  const scored = withScore(model, params);
+  const ids = tokenIds([[1, 2, 3]]);
+  const { embed, predict } = modelOf(critic, scored);
+  const prediction = predict(embed(ids));
+  assertEquals(await prediction.logits().data(), await forward(ids).data());
+  assertEquals(await prediction.values().data(), new Float32Array(3));
+
+  const score = { weight: normal(key(2), [1, config.width]) };
+  const files = await encodeCheckpoint({ model, params, score }, {}, rows);
+  const settings = JSON.parse(new TextDecoder().decode(files.get("config.json")));
+  assertEquals(settings.architectures, ["ToyForSequenceClassification"]);
+  const restored = decodeCheckpoint(files, rows);
+  assert(restored.score !== undefined);
+  const rewards = [{ model: params, score }, { model: restored.params, score: restored.score }]
+    .map(async (tree) => {
+      const judge = modelOf(rewardModel(model), tree);
+      return await judge.predict(judge.embed(ids)).scores().data();
+    });
+  assertEquals(await rewards[0], await rewards[1]);
+});
+
+const batch = {
+  ids: tokenIds([[1, 2, 3, 4], [5, 6, 0, 1]]),
+  mask: tensor([[0, 1, 1, 1], [0, 0, 1, 1]]),
+};
+
+Deno.test("supervised fine-tuning differentiates it: gradients are central differences'", async () => {
+  const small = languageModel(
+    presetConfig("toy-tiny", { vocabulary: 3, layers: 1, heads: 1, width: 2 }, rows),
+    rows,
+  );
+  const evaluated = evaluationStep({ policy: small, objective: sft() });
+  const step = zeros([], "i32");
+  const rows3 = { ids: tokenIds([[0, 2, 1]]), mask: tensor([[0, 1, 1]]) };
+  await checkGradients(
+    (params: unknown) => evaluationLoss(evaluated({ params, step }, rows3)),
+    small.init(key(4)),
+  );
+});
+
+Deno.test("a step of supervised fine-tuning is plain descent, and more of them memorise", async () => {
+  const rate = 0.1;
+  const optimizer = sgd(rate);
+  using step = compile(trainingStep({ policy: model, objective: sft(), optimizer }));
+  let state = initTrainingState(params, optimizer, key(3));
+  const losses: number[] = [];
+  for (let i = 0; i < 60; i++) {
+    const { state: next, metrics } = step(state, batch);
+    losses.push(await metrics.loss?.item() ?? NaN);
+    if (i === 0) {
+      // Along the step, the loss falls by the rate times the square of the gradient's norm.
+      const norm = await metrics.grad_norm?.item() ?? NaN;
+      const moved = zipTrees(next.params, params, sub);
+      let total = 0;
+      for (const [, leaf] of leafPaths(moved)) {
+        total += Array.from(await leaf.data()).reduce((sum, x) => sum + x * x, 0);
+      }
+      assertAlmostEquals(Math.sqrt(total) / (rate * norm), 1, 1e-3);
+    }
+    state = next;
+  }
+  const [first = NaN] = losses;
+  assertLess(losses.at(-1) ?? NaN, 0.1 * first);
+});
