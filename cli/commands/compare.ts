@@ -215,7 +215,7 @@ export async function compareCommand(argv: readonly string[]): Promise<number> {
     });
   }
   if (results === undefined) {
-    say(`interrupted; go on with\n  ${command}`);
+    say(`interrupted; resume it by\n  ${command}`);
     return interruption.exitCode;
   }
   interruption[Symbol.dispose]();

@@ -1,6 +1,6 @@
 /**
- * Command-line flags as a table: one row a flag, from which come the types of the values, the
- * checks, the help and what a configuration file may hold.
+ * Command-line flags as a table with a row for each flag, from which the types of the values, the
+ * checks, the help and the keys of a configuration file follow.
  *
  * @module
  */
@@ -20,11 +20,11 @@ import { nearest, UserError } from "@unitune/training";
 
 /** An option on a command line. */
 export type Flag = Option & {
-  /** The heading that the flag is listed under. */
+  /** The heading of the flag in the help. */
   readonly group?: string;
-  /** The flag has an effect only where another flag, by its name, has one of these values. */
+  /** The values of other flags, by their names, with which this flag has an effect (default: all). */
   readonly when?: Readonly<Record<string, readonly string[]>>;
-  /** These values in words, where they are many. */
+  /** The values of `when` in words, if they are many. */
   readonly scope?: string;
 };
 
@@ -41,26 +41,26 @@ export type FlagValues<Table extends FlagTable> = {
   readonly [Name in keyof Table & string as CamelCase<Name>]: ValueOf<Table[Name]>;
 };
 
-/** Where a value comes from. */
+/** The source of a value. */
 export type FlagSource = "default" | "config" | "flag";
 
-/** The values of all flags, and where each comes from. */
+/** The values of all flags, and their sources. */
 export interface ParsedFlags<Table extends FlagTable> {
   /** The values, by name in camel case. */
   readonly values: FlagValues<Table>;
-  /** Where each value comes from, by the same names: contradictions are between given values. */
+  /** The source of each value, by the same names: only given values can contradict each other. */
   readonly sources: Readonly<Record<CamelCase<keyof Table & string>, FlagSource>>;
 }
 
 /**
- * The values of the flags on a command line. A flag that is given twice has its last value. A choice
- * may be spelled in any case, with or without hyphens.
+ * Reads the flags of a command line. The last value of a flag counts. A choice may be spelled in any
+ * case, with or without hyphens.
  *
- * @param table The flags that there are.
+ * @param table The known flags.
  * @param argv The arguments, as in `Deno.args`.
  * @returns The values and their sources.
- * @throws {UsageError} Where a flag is unknown (the nearest is suggested), lacks its value, or has
- * one of the wrong kind, out of its range or not among its choices.
+ * @throws {UsageError} If a flag is unknown (the nearest is suggested) or has no value, or its value is
+ * of the wrong kind, out of its range or not among its choices.
  *
  * @example
  * ```ts
@@ -92,7 +92,7 @@ export function parseFlags(table: FlagTable, argv: readonly string[]): ParsedFla
     string: names.filter((name) => !boolean.includes(name)),
     boolean,
     negatable: boolean,
-    // Told apart from false, which may have been given.
+    // Distinguishes a missing flag from `--no-flag`.
     default: Object.fromEntries(boolean.map((name) => [name, null])),
     unknown: (argument) => {
       strays.push(argument);
@@ -100,7 +100,7 @@ export function parseFlags(table: FlagTable, argv: readonly string[]): ParsedFla
     },
   });
 
-  // Left behind by `--`, after which nothing counts as a flag.
+  // The arguments after `--`, which are not parsed as flags.
   if (Array.isArray(given._)) { for (const argument of given._) strays.push(String(argument)); }
 
   const values: Record<string, OptionValue | undefined> = {};
@@ -132,16 +132,16 @@ export function parseFlags(table: FlagTable, argv: readonly string[]): ParsedFla
 }
 
 /**
- * The values of a configuration file under those of the command line: a flag that was given wins
- * over the file, the file over the defaults.
+ * Adds the values of a configuration file to those of a command line. Flags take precedence over the
+ * file, and the file over the defaults.
  *
- * @param table The flags that a file may hold.
- * @param parsed What the command line says, of these flags and perhaps of more.
- * @param config The file's parsed JSON: an object whose keys are flags' names, in kebab, camel or
+ * @param table The flags that the file may set.
+ * @param parsed The values of the command line, which may have further flags.
+ * @param config The parsed JSON of the file: an object with names of flags as keys, in kebab, camel or
  * snake case.
- * @param file The file's name, for errors.
+ * @param file The name of the file, for errors.
  * @returns The values of the table's flags, and their sources.
- * @throws {UserError} Where the file holds anything that the command line would not accept.
+ * @throws {UserError} If the file has a key or a value that the command line would refuse.
  *
  * @example
  * ```ts
@@ -204,10 +204,10 @@ export function withConfig(
 }
 
 /**
- * Whether help is asked for, whatever else is on the command line.
+ * Tells whether a command line asks for help, even if the rest of it is wrong.
  *
  * @param argv The arguments.
- * @returns True where `--help` or `-h` is among them.
+ * @returns True if `--help` or `-h` is among them.
  *
  * @example
  * ```ts
@@ -222,10 +222,10 @@ export function wantsHelp(argv: readonly string[]): boolean {
 }
 
 /**
- * The flags that the command line gives, as they are written there.
+ * Lists the flags that a command line sets.
  *
- * @param parsed What the command line says.
- * @returns Their names, with dashes.
+ * @param parsed The parsed command line.
+ * @returns The names of the flags, with dashes.
  *
  * @example
  * ```ts
@@ -244,12 +244,12 @@ export function givenFlags({ sources }: Pick<ParsedFlags<FlagTable>, "sources">)
 }
 
 /**
- * Refuses a flag that the command line gives in vain: one that another flag's value switches off.
- * A configuration file may hold such a value, so that one file serves several objectives.
+ * Refuses a flag without effect on the command line, because of the value of another flag. A
+ * configuration file may set such a flag, so that one file serves several objectives.
  *
- * @param table The flags that there are.
+ * @param table The known flags.
  * @param parsed The values and their sources.
- * @throws {UsageError} Where a flag has no effect.
+ * @throws {UsageError} If a flag has no effect.
  *
  * @example
  * ```ts
@@ -273,20 +273,20 @@ export function refuseInVain(table: FlagTable, parsed: Resolved): void {
   if (message !== undefined) throw new UsageError(message);
 }
 
-/** Values and where they come from. */
+/** Values and their sources. */
 export interface Resolved {
   /** The values, by name in camel case. */
   readonly values: object;
-  /** Where each comes from. */
+  /** The source of each value. */
   readonly sources: ParsedFlags<FlagTable>["sources"];
 }
 
 /**
- * The flags that the command line gives in vain, and why each is.
+ * Finds the flags without effect on a command line.
  *
- * @param table The flags that there are.
+ * @param table The known flags.
  * @param parsed The values and their sources.
- * @returns By the flags' names: what is wrong.
+ * @returns The reason for each of them, by its name.
  */
 export function flagsInVain(table: FlagTable, { values, sources }: Resolved): Map<string, string> {
   const valueOf = new Map<string, unknown>(Object.entries(values));
@@ -309,7 +309,7 @@ export function flagsInVain(table: FlagTable, { values, sources }: Resolved): Ma
 /** Choices that an error lists beside the one that was meant. */
 const MOST_LISTED = 8;
 
-/** What is wrong with a value, and what may have been meant. */
+/** The fault of a value, and a suggestion. */
 function wrongText(flag: Flag, given: unknown): string {
   const meant = flag.kind === "choice" && typeof given === "string"
     ? nearest(given, flag.choices)
@@ -338,7 +338,7 @@ function accepted(flag: Flag, value: unknown, error: () => Error): OptionValue {
   return own;
 }
 
-/** What is wrong with an argument that is no flag of the table. */
+/** The error for an argument that is not a flag of the table. */
 function strayError(names: readonly string[], argument: string): UsageError {
   if (!/^-./.test(argument)) {
     return new UsageError(

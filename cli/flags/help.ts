@@ -8,17 +8,16 @@ import type { NumberOption } from "@unitune/objectives";
 import { type Flag, type FlagTable, kebabCase } from "./flags.ts";
 import { WIDTH, wrapText, wrapWords } from "../terminal/layout.ts";
 
-/** The column where descriptions begin; a longer flag has a line of its own. */
+/** The column where descriptions begin. A flag that reaches it is on a line of its own. */
 const indent = 28;
 
 /**
- * The help of a command: its usage, then the flags under their groups' headings, each with what it
- * takes, what it does, when it counts, its range where there is an upper limit, and its default, in
- * at most 80 columns.
+ * Writes the help of a command in 80 columns: its usage, then its flags by group, each with its value,
+ * its description, its condition, its range if it has an upper limit, and its default.
  *
- * @param table The flags that there are.
- * @param usage How the command is called and what it does; paragraphs are wrapped, lines that begin
- * with a space are kept as they are.
+ * @param table The flags.
+ * @param usage The description of the command with examples. Lines that begin with a space are not
+ * broken.
  * @returns The text, without a newline at its end.
  *
  * @example
@@ -57,7 +56,7 @@ export function helpText(table: FlagTable, usage: string): string {
   return lines.join("\n");
 }
 
-/** A flag beside its description, or above it where it is too long. */
+/** A flag beside its description, or above it if the flag is too long. */
 function row(left: string, description: string): string[] {
   const [first = "", ...rest] = wrapWords(description, WIDTH - indent);
   const beside = `  ${left}`.padEnd(indent);
@@ -67,7 +66,7 @@ function row(left: string, description: string): string[] {
     : [beside + first, ...continued];
 }
 
-/** The flag and what stands for its value. */
+/** The flag with a placeholder for its value. */
 function label(name: string, flag: Flag): string {
   switch (flag.kind) {
     case "boolean":
@@ -85,7 +84,7 @@ function label(name: string, flag: Flag): string {
   }
 }
 
-/** The description, then when it counts, the range and the default, where there are any. */
+/** The description with the condition, the range and the default, as far as there are any. */
 function about(flag: Flag): string {
   const numeric = flag.kind === "number" || flag.kind === "integer";
   const notes = Object.entries(flag.when ?? {}).map(([name, values]) =>
@@ -98,7 +97,7 @@ function about(flag: Flag): string {
   return notes.length === 0 ? flag.help : `${flag.help} (${notes.join("; ")})`;
 }
 
-/** A number's range, where it has an upper limit. */
+/** The range of a number that has an upper limit. */
 function range({ min, max, above, below }: NumberOption): string[] {
   const from = min ?? (above === undefined ? undefined : `above ${above}`) ?? "";
   const to = max ?? (below === undefined ? undefined : `below ${below}`);

@@ -107,8 +107,8 @@ export function estimateOf(values: readonly number[]): Estimate {
  * assertEquals([difference?.mean, difference?.count], [2, 3]);
  * ```
  *
- * @param arm Values by seed.
- * @param other Those of what it is compared with.
+ * @param arm Values of the arm by seed.
+ * @param other Values of the other arm by seed.
  * @returns The estimate, over the seeds that both have; undefined where there is none.
  */
 export function pairedDifference(

@@ -259,7 +259,7 @@ export async function readStudy(folder: string): Promise<SavedStudy> {
   const paths = studyPaths(folder);
   const { command = "deno task compare", ...plan } = await readPlan(folder);
   if (!await isThere(paths.results)) {
-    throw new UserError(`the study in ${folder} is not finished: go on with it by ${command}`);
+    throw new UserError(`the study in ${folder} is not finished: resume it by ${command}`);
   }
   const results = await readJson(paths.results);
   if (isStudyResults(results)) return { command, plan, results };
@@ -329,7 +329,7 @@ async function keepPlan(
     const { command: begunBy, ...begun } = await readPlan(folder);
     if (JSON.stringify(begun) === JSON.stringify(plan)) return claim;
     throw new UserError(
-      `${folder} holds another study: go on with it by ${
+      `${folder} holds another study: resume it by ${
         begunBy ?? "the command that began it"
       }, or give --out`,
     );

@@ -7,28 +7,28 @@
 import { clipped, printable, printableLines } from "@unitune/core";
 import { wrapText } from "./layout.ts";
 
-/** What the latest steps have measured. */
+/** Metrics of the latest steps. */
 export interface Measured {
-  /** The loss, where it is known by now. */
+  /** The loss; undefined until it is read. */
   readonly loss?: number | undefined;
-  /** The mean reward of answers, where answers are rewarded. */
+  /** The mean reward of answers; undefined for objectives without rewards. */
   readonly reward?: number | undefined;
 }
 
-/** How far a run is. */
+/** The progress of a run. */
 export interface Progress extends Measured {
-  /** Steps done. */
+  /** The number of finished steps. */
   readonly step: number;
-  /** Steps in all. */
+  /** The total number of steps. */
   readonly steps: number;
-  /** Steps a second, where two steps have been timed. */
+  /** Steps per second; undefined until two steps have been timed. */
   readonly rate?: number | undefined;
-  /** What is done between two steps, if anything. */
+  /** The name of the work between two steps, such as an evaluation. */
   readonly phase?: string | undefined;
 }
 
 /**
- * A duration in its two largest units.
+ * Formats a duration in its two largest units.
  *
  * @param seconds The duration.
  * @returns `"45s"`, `"2m 05s"`, `"3h 07m"`.
@@ -51,9 +51,9 @@ export function formatDuration(seconds: number): string {
 }
 
 /**
- * A rate in whatever unit needs no leading zeros.
+ * Formats a rate in the unit that needs no leading zeros.
  *
- * @param rate Steps a second.
+ * @param rate Steps per second.
  * @returns `"12.3 steps/s"`, or `"4.0 s/step"` below one.
  *
  * @example
@@ -70,8 +70,8 @@ export function formatRate(rate: number): string {
 }
 
 /**
- * A measured number in few characters that do not hide it: four decimals, or two significant digits
- * and an exponent where four decimals would show less than two of them.
+ * Formats a metric in few characters: with four decimals, or with two significant digits and an
+ * exponent if four decimals would show fewer than two digits.
  *
  * @param value The number.
  * @returns `"0.6931"`, `"-3.1e-6"`, `"0"`.
@@ -92,11 +92,11 @@ export function formatMeasured(value: number): string {
     : value.toExponential(1);
 }
 
-/** What is known about a run, from the most to the least important. */
+/** The known facts about a run, the most important first. */
 function facts({ step, steps, reward, loss, rate, phase }: Progress): string[] {
   const known = [`${step}/${steps}`];
   if (phase !== undefined) known.push(phase);
-  // The loss of rewarded answers is about 0 whatever they are worth.
+  // The loss of rewarded answers is about 0 whatever the rewards are.
   if (reward !== undefined) known.push(`reward ${formatMeasured(reward)}`);
   if (loss !== undefined) known.push(`loss ${formatMeasured(loss)}`);
   if (rate !== undefined && rate > 0) {
@@ -106,12 +106,12 @@ function facts({ step, steps, reward, loss, rate, phase }: Progress): string[] {
 }
 
 /**
- * A progress bar that fits on one line: what is known, behind a bar of what is left of the width.
- * Where there is not enough of it, the bar goes first, then the least important facts.
+ * Formats progress as a line with a bar, for a terminal. On a narrow terminal the bar is omitted first,
+ * then the least important facts.
  *
- * @param progress How far the run is.
+ * @param progress The progress.
  * @param columns The width of the terminal.
- * @returns A line of fewer than `columns` characters, so that the cursor does not wrap.
+ * @returns A line with fewer than `columns` characters, so that the cursor does not wrap.
  *
  * @example
  * ```ts
@@ -136,9 +136,9 @@ export function formatBar(progress: Progress, columns: number): string {
 }
 
 /**
- * Progress as a plain line, for a file or a pipe.
+ * Formats progress as a plain line, for a file or a pipe.
  *
- * @param progress How far the run is.
+ * @param progress The progress.
  * @returns The line, without its newline.
  *
  * @example
@@ -153,29 +153,29 @@ export function formatLine(progress: Progress): string {
   return `step ${facts(progress).join(" · ")}`;
 }
 
-/** Where progress is shown. */
+/** An output for progress. */
 export interface ProgressOutput {
-  /** Writes a text as it is. */
+  /** Writes a text without changing it. */
   write(text: string): void;
-  /** The width of the terminal; undefined where the output is none. */
+  /** The width of the terminal; undefined if the output is not a terminal. */
   columns(): number | undefined;
-  /** A clock, in milliseconds. */
+  /** The time in milliseconds. */
   now(): number;
 }
 
-/** Shows how far a run is. */
+/** Shows the progress of a run. */
 export interface ProgressReporter extends Disposable {
-  /** Steps done, and what the latest have measured; unless told, what was shown before. */
+  /** Shows the number of finished steps, and metrics (default: those shown before). */
   update(step: number, measured?: Measured): void;
-  /** What is done until the next step. */
+  /** Shows the name of the work before the next step. */
   phase(name: string): void;
-  /** Prints lines that stay, above the bar. */
+  /** Prints lines above the bar, which stay. */
   print(text: string): void;
-  /** Shows the last state for good. */
+  /** Shows the last state, which stays. */
   [Symbol.dispose](): void;
 }
 
-/** Shows nothing. */
+/** A reporter that shows nothing. */
 export const silentProgress: ProgressReporter = {
   update: () => {},
   phase: () => {},
@@ -183,22 +183,21 @@ export const silentProgress: ProgressReporter = {
   [Symbol.dispose]: () => {},
 };
 
-/** Characters of a phase's name that are shown. */
+/** The most characters of a phase's name that are shown. */
 const LONGEST_PHASE = 80;
 
-/** A terminal's bar is drawn at most this often, in milliseconds. */
+/** The least time between two drawings of the bar, in milliseconds. */
 const redrawEvery = 100;
 
 /**
- * A reporter of a run's progress.
+ * Makes a reporter of a run's progress.
  *
- * On a terminal one line is drawn over and over; elsewhere a line is printed every `lineEvery` steps
- * and at the last. The rate is that of this run since the first step after its first update, which
- * has the time of compiling behind it.
+ * A terminal gets one line, which is redrawn; other outputs get a line every `lineEvery` steps and at
+ * the last step. The rate is measured from the second update on, since the first step compiles.
  *
- * @param output Where to show it.
- * @param steps Steps in all.
- * @param lineEvery How many steps lie between two plain lines.
+ * @param output The output.
+ * @param steps The total number of steps.
+ * @param lineEvery The number of steps between two plain lines.
  * @returns The reporter.
  *
  * @example
@@ -280,8 +279,8 @@ export function progressReporter(
 const clearToEnd = "\x1b[K";
 
 /**
- * Standard error as an output: progress stays out of what a command prints as its result. A reader
- * or a terminal that is gone, or a full disk behind a redirection, is no reason to stop.
+ * Standard error as an output for progress, apart from the results on standard output. A closed pipe or
+ * terminal, or a full disk behind a redirection, does not stop the command.
  *
  * @returns The output.
  */
@@ -292,13 +291,13 @@ export function standardProgress(): ProgressOutput {
       try {
         Deno.stderr.writeSync(encoder.encode(text));
       } catch {
-        // Nobody reads it any more.
+        // The reader is gone, or the disk is full.
       }
     },
     columns: () => {
       if (!Deno.stderr.isTerminal()) return undefined;
       try {
-        // A terminal that does not know its size says 0.
+        // 0 if the terminal does not know its size.
         return Deno.consoleSize().columns || 80;
       } catch {
         return undefined;

@@ -169,7 +169,7 @@ inFolder("a study comes to the same results at once, in turns, and interrupted",
   assertRefused(
     await ended(start("report", ["--run", `${folder}/cut`])),
     1,
-    `the study in ${folder}/cut is not finished: go on with it by deno task compare --tiny`,
+    `the study in ${folder}/cut is not finished: resume it by deno task compare --tiny`,
   );
 
   const results = await study(`${folder}/cut`, 2);
@@ -258,7 +258,7 @@ inFolder("Ctrl+C stops all trainings of a study and says how to go on", async (f
   const { code, stdout } = await command.output();
   assertEquals(code, 130);
   const told = new TextDecoder().decode(stdout);
-  assertStringIncludes(told, `interrupted; go on with\n  deno task compare ${args.join(" ")}`);
+  assertStringIncludes(told, `interrupted; resume it by\n  deno task compare ${args.join(" ")}`);
   // Neither has come to its end, and both have kept the step that they were at.
   const files = Object.keys(await filesIn(out));
   assert(!files.some((path) => path.startsWith("measures/")));
