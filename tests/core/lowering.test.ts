@@ -197,6 +197,86 @@ for (const [name, { kernels, of }] of Object.entries(fusions)) {
   Deno.test(`${name} becomes ${kernels}`, () => assertEquals(of(), kernels));
 }
 
+/** Some additions, one after the other. */
+function additions(x: Tensor, count: number): Tensor {
+  let y = x;
+  for (let i = 1; i <= count; i++) y = add(y, i);
+  return y;
+}
+
+/** What two kernels read: sums of rows, and of columns. */
+function summedTwice(x: Tensor): Tensor[] {
+  return [sum(x, { axes: [0] }), sum(x, { axes: [1] })];
+}
+
+/** Kernels of what two sums read: made in both, or stored by a map before. */
+const again = "reduce reduce";
+const before = "map reduce reduce";
+
+const shared: Readonly<Record<string, { readonly kernels: string; readonly of: () => string }>> = {
+  "15 additions": { kernels: again, of: kinds((x) => summedTwice(additions(x, 15)), [x]) },
+  "16 additions": { kernels: before, of: kinds((x) => summedTwice(additions(x, 16)), [x]) },
+  "12 additions and a root": {
+    kernels: again,
+    of: kinds((x) => summedTwice(additions(sqrt(x), 12)), [x]),
+  },
+  "13 additions and a root": {
+    kernels: before,
+    of: kinds((x) => summedTwice(additions(sqrt(x), 13)), [x]),
+  },
+  "a function that is dear by itself": {
+    kernels: before,
+    of: kinds((x) => summedTwice(exp(x)), [x]),
+  },
+  "14 additions and a division by a number": {
+    kernels: again,
+    of: kinds((x) => summedTwice(additions(div(x, 3), 14)), [x]),
+  },
+  "11 additions and a division": {
+    kernels: again,
+    of: kinds((x, y) => summedTwice(additions(div(x, y), 11)), [x, x]),
+  },
+  "12 additions and a division": {
+    kernels: before,
+    of: kinds((x, y) => summedTwice(additions(div(x, y), 12)), [x, x]),
+  },
+  "15 additions and movements": {
+    kernels: again,
+    of: kinds((x) => summedTwice(transpose(additions(slice(x, 1, 0, 4), 15), [1, 0])), [x]),
+  },
+  "random numbers": {
+    kernels: before,
+    of: kinds((key) => summedTwice(uniform(key, [4, 6])), [key(1)]),
+  },
+  "15 additions before as many that only one reads": {
+    kernels: again,
+    of: kinds((x) => {
+      const y = additions(x, 15);
+      return [sum(y, { axes: [0] }), sum(additions(y, 15), { axes: [1] })];
+    }, [x]),
+  },
+  "few steps for each row, and all of its elements": {
+    kernels: "map",
+    of: kinds((x, column) => add(x, additions(column, 3)), [x, zeros([4, 1])]),
+  },
+  "more steps for each row": {
+    kernels: "map map",
+    of: kinds((x, column) => add(x, additions(column, 4)), [x, zeros([4, 1])]),
+  },
+  "a chain as long as a kernel's body": {
+    kernels: "map",
+    of: kinds((x) => additions(x, 128), [x]),
+  },
+  "a chain that is longer than a kernel's body": {
+    kernels: "map map",
+    of: kinds((x) => additions(x, 129), [x]),
+  },
+};
+
+for (const [name, { kernels, of }] of Object.entries(shared)) {
+  Deno.test(`${name}: computed by ${kernels}`, () => assertEquals(of(), kernels));
+}
+
 Deno.test("negative log-likelihoods never store a matrix of truth values", () => {
   const { buffers } = lower(graphOf(
     (logits: Tensor, ids: Tensor) => neg(mean(takeAlongAxis(logSoftmax(logits), ids))),
