@@ -1,0 +1,269 @@
+/** The order of kernels, and the places of their buffers, for kernels made by hand. */
+import { assertEquals } from "@std/assert";
+import type { DType } from "@unitune/core";
+import type { BufferPlan, Kernel, Lowered } from "../../core/lowering/kernels.ts";
+import { planMemory } from "../../core/lowering/plan.ts";
+import { scheduleKernels } from "../../core/lowering/schedule.ts";
+
+/** Elements of an f32 buffer that takes one unit of storage. */
+const UNIT = 16;
+
+/** Where a buffer comes from and goes to. */
+type Role = "input" | "output" | "temporary";
+
+/** Buffers by their names: their units of storage and their roles. */
+type Named = Readonly<Record<string, readonly [units: number, role: Role, dtype?: DType]>>;
+
+/** What a kernel reads, what it writes, and by how many elements its reads are shifted. */
+type Work = readonly [reads: string, writes: string, shift?: number];
+
+/** Kernels over named buffers, as lowering would give them; names of buffers are single letters. */
+function lowered(named: Named, work: readonly Work[]): Lowered {
+  const names = Object.keys(named);
+  const count = { input: 0, output: 0 };
+  const buffers = Object.values(named).map(([units, role, dtype = "f32"]): BufferPlan => ({
+    dtype,
+    size: UNIT * units,
+    role: role === "temporary" ? { kind: role } : { kind: role, index: count[role]++ },
+  }));
+  const place = (offset: number) => ({ offset, strides: [1] });
+  const kernels = work.map(([reads, writes, shift = 0]): Kernel => ({
+    kind: "map",
+    domain: [UNIT],
+    steps: [...reads].map((name) => ({
+      kind: "load",
+      dtype: "f32",
+      buffer: names.indexOf(name),
+      at: place(shift),
+    })),
+    stores: [...writes].map((name) => ({
+      buffer: names.indexOf(name),
+      at: place(0),
+      value: 0,
+    })),
+  }));
+  const of = (kind: Role) =>
+    buffers.flatMap(({ role }, buffer) => role.kind === kind ? [buffer] : []);
+  return { buffers, kernels, inputs: of("input"), outputs: of("output") };
+}
+
+const orders: readonly (readonly [name: string, named: Named, work: readonly Work[], string])[] = [
+  [
+    "what frees as much as it takes comes at once",
+    { x: [8, "input"], a: [8, "temporary"], b: [8, "temporary"], c: [8, "temporary"] },
+    [["x", "a"], ["x", "b"], ["a", "c"]],
+    "0 2 1",
+  ],
+  [
+    "what takes more than it frees waits for its turn",
+    { x: [8, "input"], a: [8, "temporary"], b: [8, "temporary"], c: [9, "temporary"] },
+    [["x", "a"], ["x", "b"], ["a", "c"]],
+    "0 1 2",
+  ],
+  [
+    "what others still read is not freed",
+    {
+      x: [8, "input"],
+      a: [8, "temporary"],
+      b: [8, "temporary"],
+      c: [8, "temporary"],
+      d: [8, "temporary"],
+    },
+    [["x", "a"], ["x", "b"], ["a", "c"], ["a", "d"]],
+    "0 1 2 3",
+  ],
+  [
+    "the last of several readers frees",
+    {
+      x: [8, "input"],
+      a: [8, "temporary"],
+      b: [8, "temporary"],
+      c: [1, "temporary"],
+      d: [8, "temporary"],
+    },
+    [["x", "a"], ["x", "b"], ["a", "c"], ["a", "d"]],
+    "0 2 3 1",
+  ],
+  [
+    "an eighth of what is read is little",
+    {
+      x: [1, "input"],
+      a: [16, "temporary"],
+      b: [8, "temporary"],
+      c: [2, "temporary"],
+      d: [20, "temporary"],
+    },
+    [["x", "a"], ["x", "b"], ["a", "c"], ["a", "d"]],
+    "0 2 1 3",
+  ],
+  [
+    "more than an eighth is not",
+    {
+      x: [1, "input"],
+      a: [15, "temporary"],
+      b: [8, "temporary"],
+      c: [2, "temporary"],
+      d: [20, "temporary"],
+    },
+    [["x", "a"], ["x", "b"], ["a", "c"], ["a", "d"]],
+    "0 1 2 3",
+  ],
+  [
+    "a result takes no memory of the program's own",
+    { x: [8, "input"], a: [8, "temporary"], b: [8, "temporary"], y: [90, "output"] },
+    [["x", "a"], ["x", "b"], ["a", "y"], ["a", "y"]],
+    "0 2 3 1",
+  ],
+  [
+    "a kernel comes after all that write what it reads",
+    { x: [8, "input"], a: [8, "temporary"], b: [8, "temporary"], y: [8, "output"] },
+    [["x", "a"], ["x", "b"], ["x", "a"], ["a", "y"], ["b", "y"]],
+    "0 1 4 2 3",
+  ],
+];
+
+for (const [name, named, work, expected] of orders) {
+  Deno.test(`the order of kernels: ${name}`, () => {
+    const { kernels, buffers } = lowered(named, work);
+    const order = scheduleKernels(kernels, buffers).map((kernel) => kernels.indexOf(kernel));
+    assertEquals(order.join(" "), expected);
+  });
+}
+
+/** Where buffers are: a donated operand, allocated storage, or a unit of the program's memory. */
+function placesOf(
+  named: Named,
+  work: readonly Work[],
+  donated: readonly number[] = [],
+  alignment = 64,
+): string {
+  const { places } = planMemory(lowered(named, work), donated, alignment);
+  return Object.keys(named).map((name, i) => {
+    const place = places[i];
+    if (place === undefined) return `${name} nowhere`;
+    return place.kind === "own"
+      ? `${name} at ${place.offset / alignment}`
+      : `${name} ${place.kind} ${place.index}`;
+  }).join(", ");
+}
+
+Deno.test("temporary buffers share memory when they do not live at the same time", () => {
+  // The longest go first; others stand in the first gap that is wide enough.
+  assertEquals(
+    placesOf({
+      x: [1, "input"],
+      a: [3, "temporary"],
+      b: [1, "temporary"],
+      c: [2, "temporary"],
+      y: [80, "output"],
+    }, [["x", "a"], ["a", "b"], ["b", "c"], ["c", "y"]]),
+    "x operand 0, a at 0, b at 3, c at 0, y allocated 0",
+  );
+  /** c lives with d, which begins the memory, and with b, which stands behind a. */
+  const around = (units: number) =>
+    placesOf({
+      x: [1, "input"],
+      a: [units, "temporary"],
+      b: [3, "temporary"],
+      c: [2, "temporary"],
+      d: [3, "temporary"],
+      y: [80, "output"],
+      u: [1, "temporary"],
+    }, [["x", "ab"], ["b", "c"], ["bc", "d"], ["cd", "y"]]);
+  assertEquals(
+    around(5),
+    "x operand 0, a at 0, b at 5, c at 3, d at 0, y allocated 0, u nowhere",
+  );
+  assertEquals(
+    around(4),
+    "x operand 0, a at 0, b at 4, c at 7, d at 0, y allocated 0, u nowhere",
+  );
+});
+
+Deno.test("results up to 4 KiB stand after the arena, larger ones are allocated", () => {
+  const { small, ...sizes } = planMemory(
+    lowered({
+      x: [1, "input"],
+      a: [2, "temporary"],
+      y: [64, "output"],
+      z: [65, "output"],
+      u: [1, "output"],
+      v: [66, "output"],
+    }, [["x", "a"], ["a", "yzuv"]]),
+    [],
+  );
+  assertEquals(small, [
+    { dtype: "f32", size: 1024, offset: 128 },
+    { dtype: "f32", size: 16, offset: 128 + 4096 },
+  ]);
+  const { places: _, ...bytes } = sizes;
+  assertEquals(bytes, {
+    arenaBytes: 128,
+    unplannedBytes: 128,
+    ownBytes: 128 + 4096 + 64,
+    allocatedBytes: 64 * (65 + 66),
+  });
+});
+
+Deno.test("a result takes a donated operand's storage where nobody needs that any more", () => {
+  const pair: Named = { x: [65, "input"], y: [65, "output"] };
+  const taken = "x operand 0, y operand 0";
+  const apart = "x operand 0, y allocated 0";
+  assertEquals(placesOf(pair, [["x", "y"]], [0]), taken);
+  assertEquals(placesOf(pair, [["x", "y"]]), apart);
+  // An element is read after another one was written in its place.
+  assertEquals(placesOf(pair, [["x", "y", 1]], [0]), apart);
+  // The operand is read again later; or not at all by the kernel that writes the result.
+  assertEquals(placesOf(pair, [["x", "y"], ["x", ""]], [0]), apart);
+  assertEquals(
+    placesOf({ ...pair, a: [1, "temporary"] }, [["x", "a"], ["a", "y"]], [0]),
+    `${taken}, a at 0`,
+  );
+  assertEquals(placesOf({ x: [65, "input"], y: [66, "output"] }, [["x", "y"]], [0]), apart);
+  assertEquals(placesOf({ x: [65, "input"], y: [65, "output", "i32"] }, [["x", "y"]], [0]), apart);
+  // One operand for one result, and the first that fits.
+  assertEquals(
+    placesOf({ ...pair, z: [65, "output"], w: [65, "input"] }, [["xw", "yz"]], [1, 0]),
+    "x operand 0, y operand 1, z operand 0, w operand 1",
+  );
+  assertEquals(
+    placesOf({ ...pair, z: [65, "output"] }, [["x", "yz"]], [0]),
+    "x operand 0, y operand 0, z allocated 0",
+  );
+});
+
+Deno.test("a window is written in place where its buffer is read for nothing else", () => {
+  const kernel = (input: number, update: number, start: number): Kernel => ({
+    kind: "dynamicUpdate",
+    input,
+    update,
+    start,
+    output: 3,
+    outer: 1,
+    size: 65 * UNIT,
+    length: UNIT,
+    inner: 1,
+  });
+  const named: Named = {
+    x: [65, "input"],
+    u: [65, "input"],
+    s: [65, "input"],
+    y: [65, "output"],
+  };
+  const placeOf = (only: Kernel) =>
+    planMemory({ ...lowered(named, []), kernels: [only] }, [0]).places[3]?.kind;
+  assertEquals(placeOf(kernel(0, 1, 2)), "operand");
+  assertEquals(placeOf(kernel(0, 0, 2)), "allocated");
+  assertEquals(placeOf(kernel(0, 1, 0)), "allocated");
+  assertEquals(placeOf(kernel(1, 0, 2)), "allocated");
+  const gather: Kernel = {
+    kind: "gather",
+    table: 0,
+    ids: 1,
+    output: 3,
+    rows: 1,
+    count: 1,
+    width: 65 * UNIT,
+  };
+  assertEquals(placeOf(gather), "allocated");
+});
