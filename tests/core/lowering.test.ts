@@ -232,6 +232,10 @@ const shared: Readonly<Record<string, { readonly kernels: string; readonly of: (
     kernels: again,
     of: kinds((x) => summedTwice(additions(div(x, 3), 14)), [x]),
   },
+  "15 additions and a division by a number": {
+    kernels: before,
+    of: kinds((x) => summedTwice(additions(div(x, 3), 15)), [x]),
+  },
   "11 additions and a division": {
     kernels: again,
     of: kinds((x, y) => summedTwice(additions(div(x, y), 11)), [x, x]),
@@ -262,6 +266,20 @@ const shared: Readonly<Record<string, { readonly kernels: string; readonly of: (
   "more steps for each row": {
     kernels: "map map",
     of: kinds((x, column) => add(x, additions(column, 4)), [x, zeros([4, 1])]),
+  },
+  "a dear step for each row, read twice on the way": {
+    kernels: "map map",
+    of: kinds((x, column) => {
+      const dear = exp(column);
+      return add(x, add(dear, neg(dear)));
+    }, [x, zeros([4, 1])]),
+  },
+  "a dear step, on the way to one that is stored in another order": {
+    kernels: before,
+    of: kinds((x) => {
+      const dear = exp(x);
+      return summedTwice(tanh(transpose(add(dear, neg(dear)), [1, 0])));
+    }, [x]),
   },
   "a chain as long as a kernel's body": {
     kernels: "map",

@@ -55,8 +55,32 @@ const orders: readonly (readonly [name: string, named: Named, work: readonly Wor
     "0 2 1",
   ],
   [
+    "so does what follows from it",
+    {
+      x: [8, "input"],
+      a: [8, "temporary"],
+      b: [8, "temporary"],
+      c: [8, "temporary"],
+      d: [8, "temporary"],
+    },
+    [["x", "a"], ["x", "b"], ["a", "c"], ["c", "d"]],
+    "0 2 3 1",
+  ],
+  [
     "what takes more than it frees waits for its turn",
     { x: [8, "input"], a: [8, "temporary"], b: [8, "temporary"], c: [9, "temporary"] },
+    [["x", "a"], ["x", "b"], ["a", "c"]],
+    "0 1 2",
+  ],
+  [
+    "memory is counted in bytes, of which numbers in f64 take twice as many",
+    { x: [8, "input"], a: [8, "temporary"], b: [8, "temporary"], c: [4, "temporary", "f64"] },
+    [["x", "a"], ["x", "b"], ["a", "c"]],
+    "0 2 1",
+  ],
+  [
+    "so that half as many and one more are more",
+    { x: [8, "input"], a: [8, "temporary"], b: [8, "temporary"], c: [5, "temporary", "f64"] },
     [["x", "a"], ["x", "b"], ["a", "c"]],
     "0 1 2",
   ],
@@ -266,4 +290,5 @@ Deno.test("a window is written in place where its buffer is read for nothing els
     width: 65 * UNIT,
   };
   assertEquals(placeOf(gather), "allocated");
+  assertEquals(placeOf({ ...gather, table: 1, ids: 2 }), "operand");
 });
