@@ -41,20 +41,20 @@ export const equal: readonly EqualChange[] = [
     after: "pass.dispatchWorkgroups(2);",
     because: "a second workgroup writes what the first one writes",
   },
-  {
+  ...["+ 1", "- 0"].map((last) => ({
     file: "core/lowering/stored.ts",
     inside: "countKernels.position",
     before: "for (let position = graph.nodes.length - 1; position >= 0; position--) {",
-    after: "for (let position = graph.nodes.length + 1; position >= 0; position--) {",
+    after: `for (let position = graph.nodes.length ${last}; position >= 0; position--) {`,
     because: "no kernel uses the nodes beyond the last, and nothing is stored of them",
-  },
-  {
+  })),
+  ...["+ 1", "- 0"].map((last) => ({
     file: "core/backends/webgpu/parts.ts",
     inside: "inParts.join.i",
     before: "for (let i = joined.length - 1; i >= 0; i--) {",
-    after: "for (let i = joined.length + 1; i >= 0; i--) {",
+    after: `for (let i = joined.length ${last}; i >= 0; i--) {`,
     because: "what is beyond the end of the list is skipped",
-  },
+  })),
   {
     file: "core/backends/webgpu/reduce.ts",
     inside: "rounds.end",

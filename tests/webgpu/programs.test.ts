@@ -217,6 +217,38 @@ testOnWebGpu("a profile names the kernels", async (device) => {
   assertEquals(times, times.toSorted((a, b) => b - a));
 });
 
+testOnWebGpu("programs share compiled kernels, which go with the last of them", async () => {
+  using own = await webgpu();
+  const { createComputePipeline, createBindGroupLayout } = GPUDevice.prototype;
+  const made = { pipelines: 0, layouts: 0 };
+  GPUDevice.prototype.createComputePipeline = function (descriptor) {
+    made.pipelines++;
+    return createComputePipeline.call(this, descriptor);
+  };
+  GPUDevice.prototype.createBindGroupLayout = function (descriptor) {
+    made.layouts++;
+    return createBindGroupLayout.call(this, descriptor);
+  };
+  const double = () => {
+    const program = compile((x: Tensor) => mul(x, 2), { device: own });
+    program(tensor(new Float32Array(3000)));
+    return program;
+  };
+  try {
+    const [first, second] = [double(), double()];
+    assertEquals(made, { pipelines: 1, layouts: 1 });
+    first[Symbol.dispose]();
+    double()[Symbol.dispose]();
+    assertEquals(made, { pipelines: 1, layouts: 1 });
+    second[Symbol.dispose]();
+    double()[Symbol.dispose]();
+    // What is bound in the same way has the same layout for good.
+    assertEquals(made, { pipelines: 2, layouts: 1 });
+  } finally {
+    Object.assign(GPUDevice.prototype, { createComputePipeline, createBindGroupLayout });
+  }
+});
+
 testOnWebGpu(
   "storage that comes back is bound as it was, of the eight patterns last seen",
   async () => {
