@@ -1,30 +1,30 @@
 /**
- * What a model has answered: which of its tokens are taught, and what text of it is judged.
+ * Answers of a model: the tokens that are learned, and the text that is judged.
  *
  * @module
  */
 
 import type { Tokenizer } from "@unitune/models";
 
-/** An answer that a model has given. */
+/** An answer of a model. */
 export interface GivenAnswer {
-  /** The tokens that the model has said, with its stop token where it has said one. */
+  /** The generated tokens, with the stop token if there was one. */
   readonly ids: readonly number[];
-  /** The text without that stop token. Other special tokens are shown by name: `<user>`. */
+  /** The text without the stop token. Other special tokens are written by name: `<user>`. */
   readonly text: string;
-  /** Whether the model has ended it by a stop token: if not, it was cut off. */
+  /** Whether the answer ends with a stop token; otherwise it was cut off. */
   readonly isEnded: boolean;
-  /** Whether nothing but text stands in it. No answer with a special token inside is right. */
+  /** Whether the answer is only text. An answer with special tokens inside is never right. */
   readonly isText: boolean;
 }
 
 /**
- * Reads what was generated. A stop token is added where the model has said it, and nowhere else: an
- * answer that was cut off does not teach how to end.
+ * Makes an answer of generated tokens. The stop token is added only if the model generated it: an answer
+ * that was cut off must not teach where to end.
  *
- * @param tokenizer The model's tokenizer.
+ * @param tokenizer The tokenizer of the model.
  * @param generated The tokens before the stop token, as a generator returns them.
- * @param room The tokens that the model was allowed: as many, and there was no stop token.
+ * @param room The most tokens of the answer. As many tokens mean that there was no stop token.
  * @returns The answer.
  *
  * @example
@@ -58,25 +58,25 @@ export function givenAnswer(
 }
 
 /**
- * The most tokens of a free answer: some more than the longest answer that is known has, so that a
- * longer one is seen to be wrong, and the stop token has room.
+ * The most tokens of a free answer: some more than the longest known answer has, so that the stop token
+ * fits and a longer answer is noticed.
  *
- * @param longest The tokens of the longest answer that is known.
+ * @param longest The length of the longest known answer, in tokens.
  * @returns The number of tokens.
  */
 export function answerLimit(longest: number): number {
   return longest + SPARE_TOKENS;
 }
 
-/** Tokens that a free answer may have beyond those of the longest answer that is known. */
+/** The number of tokens that a free answer may have beyond the longest known answer. */
 export const SPARE_TOKENS = 4;
 
 /**
- * The tokens that a model may answer with.
+ * The most tokens of an answer to a prompt.
  *
- * @param prompt The prompt's tokens.
- * @param maxNewTokens The most tokens of an answer.
- * @param context The tokens that the model sees.
+ * @param prompt The tokens of the prompt.
+ * @param maxNewTokens The most tokens of any answer.
+ * @param context The context in tokens.
  * @returns The number of tokens.
  */
 export function roomFor(prompt: readonly number[], maxNewTokens: number, context: number): number {

@@ -1,6 +1,6 @@
 /**
- * Training rows as pure functions of the seed and of their number, so that a resumed run sees what
- * it would have seen, and a batch holds the same rows however it is cut into micro-batches.
+ * Training rows as pure functions of the seed and of their number, so that a resumed run reads the same
+ * rows, and a batch has the same rows however it is split into micro-batches.
  *
  * @module
  */
@@ -11,25 +11,25 @@ import type { Demonstrations } from "@unitune/objectives";
 import { longestRow } from "./data/fit.ts";
 import { integerFrom, randomStream, shuffled } from "./random.ts";
 
-/** Where training rows come from. */
+/** A source of training rows. */
 export interface RowSource<Row = EncodedSequence> {
-  /** The row of a number, counted from 0 since the start of the stage. */
+  /** The row with a number, counted from 0 at the start of the stage. */
   row(number: number): Row;
-  /** The tokens that a row is padded to. */
+  /** The length to which rows are padded, in tokens. */
   readonly length: number;
-  /** How often the data was seen after so many rows. */
+  /** The epoch after a number of rows: how often all data was read. */
   epoch(rows: number): number;
 }
 
-/** The random streams of a run's seed, each for a purpose of its own. */
+/** The branches of a run's seed, one for each purpose. */
 const purposes = { order: 0, place: 1, stage: 2 } as const;
 
 /**
- * The seed of a stage's rows: the run's for the first, so that a run of one stage is that stage.
+ * The seed of a stage's rows. The first stage has the seed of the run.
  *
- * @param seed The run's seed.
- * @param stage The stage, from 0.
- * @returns The seed.
+ * @param seed The seed of the run.
+ * @param stage The index of the stage, from 0.
+ * @returns The seed of the stage.
  */
 export function stageSeed(seed: number, stage: number): number {
   return stage === 0
@@ -38,13 +38,14 @@ export function stageSeed(seed: number, stage: number): number {
 }
 
 /**
- * Rows as a batch, padded at their ends. Padding is masked, so its id does not matter.
+ * Makes a batch of rows, padded at their ends. Padding is masked, so its id does not matter.
  *
  * @param rows The sequences.
- * @param options The tokens of a row, the id that stands for padding, and how many rows the batch
- * has: those that are missing are padding throughout. As many as given, unless told.
+ * @param options The length of the batch's rows, the id of padding, and the number of rows (default:
+ * as many as given), of which missing ones consist of padding.
  * @returns Ids and mask, `[B, T]`.
- * @throws {RangeError} If an id is no integer from 0, or a row has another length than its mask.
+ * @throws {RangeError} If an id is not an integer, at least 0, or a row and its mask have different
+ * lengths.
  *
  * @example
  * ```ts
@@ -76,7 +77,7 @@ export function toBatch(
   return { ids: tensor(ids, { shape, dtype: "i32" }), mask: tensor(mask, { shape }) };
 }
 
-/** Refuses what a typed array would bend into some token. */
+/** Refuses ids that a typed array would convert to other integers. */
 function checkRow({ ids, mask }: EncodedSequence, row: number): void {
   if (ids.length !== mask.length) {
     throw new RangeError(
@@ -92,11 +93,11 @@ function checkRow({ ids, mask }: EncodedSequence, row: number): void {
 }
 
 /**
- * The length that rows are padded to: that of the longest, in steps of 8, so that data of about one
- * length share a program.
+ * The length to which rows are padded: that of the longest, rounded up to a multiple of 8, so that data
+ * of similar lengths shares a program.
  *
  * @param rows The sequences.
- * @param context The tokens that the model sees.
+ * @param context The context in tokens.
  * @returns The number of tokens.
  */
 export function paddedLength(rows: readonly EncodedSequence[], context: number): number {
@@ -105,8 +106,8 @@ export function paddedLength(rows: readonly EncodedSequence[], context: number):
 }
 
 /**
- * Elements by number, of which `count` make an epoch with an order of its own. Numbers are mostly
- * asked for in turn, so the order of one epoch is kept.
+ * Elements by number, in epochs of `count` elements, each in an order of its own. Numbers mostly come in
+ * turn, so the order of the latest epoch is kept.
  */
 function byEpoch<T>(
   orderOf: (epoch: number) => readonly T[],
@@ -122,11 +123,11 @@ function byEpoch<T>(
 }
 
 /**
- * Rows in a new random order each epoch; every one is seen once before any is seen again.
+ * Rows in a new random order each epoch. Every row is read once before any row is read again.
  *
- * @param rows What there is; at least one.
- * @param seed The stage's seed.
- * @param length The tokens that a row is padded to.
+ * @param rows The rows; at least one.
+ * @param seed The seed of the stage.
+ * @param length The length to which rows are padded, in tokens.
  * @returns The source.
  *
  * @example
@@ -151,9 +152,9 @@ export function inRandomOrder<Row>(
 /**
  * Sequences in a new random order each epoch, padded to the length of the longest.
  *
- * @param sequences What there is; at least one.
- * @param seed The stage's seed.
- * @param context The tokens that the model sees.
+ * @param sequences The sequences; at least one.
+ * @param seed The seed of the stage.
+ * @param context The context in tokens.
  * @returns The source.
  *
  * @example
@@ -177,14 +178,14 @@ export function shuffledRows(
 }
 
 /**
- * Windows of a long text; every token of a window but its first is learned. In an epoch they lie
- * side by side, from a random place on and in a random order, so that each token is learned once
- * before any is learned again, and in another window the next time.
+ * Windows of a text; all tokens of a window but its first are learned. The windows of an epoch are
+ * adjacent, from a random start and in a random order, so that each token is learned once before any
+ * is learned again, and then in another window.
  *
- * @param ids The text's tokens; at least two.
- * @param seed The run's seed.
- * @param context The tokens that the model sees; a window is the whole text where that is shorter.
- * @returns The source; an epoch leaves out less than two windows at the ends of the text.
+ * @param ids The tokens of the text; at least two.
+ * @param seed The seed of the run.
+ * @param context The context in tokens. If the text is shorter, a window is the whole text.
+ * @returns The source. An epoch omits less than two windows at the ends of the text.
  *
  * @example
  * ```ts
@@ -200,7 +201,7 @@ export function shuffledRows(
  */
 export function windowRows(ids: ArrayLike<number>, seed: number, context: number): RowSource {
   const length = Math.min(longestRow(context), ids.length);
-  // A window's first token is the last of the window before it.
+  // The first token of a window is the last of the window before it.
   const stride = length - 1;
   const count = Math.max(1, Math.floor((ids.length - 1) / stride) - 1);
   const room = ids.length - 1 - count * stride;
@@ -217,11 +218,11 @@ export function windowRows(ids: ArrayLike<number>, seed: number, context: number
 }
 
 /**
- * A window of a text; every token but its first is learned.
+ * A window of a text; all of its tokens but the first are learned.
  *
- * @param ids The text's tokens.
- * @param start Where the window begins.
- * @param length The tokens of the window.
+ * @param ids The tokens of the text.
+ * @param start The index of the first token of the window.
+ * @param length The number of tokens of the window.
  * @returns The sequence.
  */
 export function windowAt(ids: ArrayLike<number>, start: number, length: number): EncodedSequence {

@@ -1,27 +1,27 @@
 /**
- * What a training has cost, in a currency that does not depend on the machine.
+ * The cost of a training, in units that do not depend on the machine.
  *
  * @module
  */
 
-/** What was computed so far. Padding is not counted. */
+/** The cost of a training. Padding is not counted. */
 export interface Cost {
-  /** Rows that a gradient was taken of: answers, pairs, or sampled answers, each time anew. */
+  /** Rows with a gradient: answers, pairs or sampled answers, counted at each use. */
   readonly examples: number;
-  /** Tokens that a model has read or written: with gradient, without, and while sampling. */
+  /** Tokens that a model has read or written: with and without gradient, and in sampling. */
   readonly forwardTokens: number;
-  /** Tokens that a gradient was taken through. */
+  /** Tokens with a gradient. */
   readonly backwardTokens: number;
 }
 
-/** Nothing yet. */
+/** No cost. */
 export const noCost: Cost = { examples: 0, forwardTokens: 0, backwardTokens: 0 };
 
 /**
- * Two costs together.
+ * Adds two costs.
  *
- * @param a One.
- * @param b The other.
+ * @param a A cost.
+ * @param b Another cost.
  * @returns Their sum.
  *
  * @example
@@ -41,7 +41,7 @@ export function addCost(a: Cost, b: Cost): Cost {
   };
 }
 
-/** How many tokens sequences have. */
+/** The number of tokens in some sequences. */
 export function tokensOf(sequences: readonly { readonly ids: readonly number[] }[]): number {
   return sequences.reduce((total, { ids }) => total + ids.length, 0);
 }

@@ -1,5 +1,5 @@
 /**
- * Evaluation: how well a model predicts what was kept aside, and how well it answers freely.
+ * Evaluation of a model on held-out data: prediction with the right prefixes, and free answers.
  *
  * @module
  */
@@ -31,60 +31,59 @@ import { longest } from "./longest.ts";
 import { createSampler } from "./sampler.ts";
 import type { Question, Split } from "./splits.ts";
 
-/** One free answer. */
+/** A free answer to a question. */
 export interface Answer {
-  /** What was asked. */
+  /** The question. */
   readonly question: Question;
-  /** The model's answer; special tokens in it are shown by name, and make it wrong. */
+  /** The model's answer. Special tokens in it are written by name, and make it wrong. */
   readonly text: string;
-  /** Whether it is right; undefined where nothing is right or wrong. */
+  /** Whether the answer is right; undefined if answers are not judged. */
   readonly isRight?: boolean | undefined;
   /**
-   * Whether every token of the right answer is the most likely one, given those before it. Where one
-   * answer only is right, and the context has room for its end, this and a right free answer are the
-   * same thing.
+   * Whether every token of the right answer is the most likely one, given the tokens before it. If
+   * only one answer is right and the context has room for its end, this equals `isRight`.
    */
   readonly isRightForced: boolean;
 }
 
-/** What an evaluation of a split gives. */
+/** The evaluation of a split. */
 export interface SplitReport {
-  /** The split's name. */
+  /** The name of the split. */
   readonly split: string;
-  /** Numbers by the names under which they are logged. */
+  /** The metrics by name. */
   readonly metrics: Readonly<Record<string, number>>;
   /** The answers, in the order of the questions. */
   readonly answers: readonly Answer[];
 }
 
-/** Evaluates parameters of one model. */
+/** Evaluates parameters of a model. */
 export interface Evaluator extends Disposable {
-  /** The loss on some sequences, at least one, in nats a learned token: the plain cross-entropy. */
+  /** The cross-entropy of at least one sequence, in nats per learned token. */
   loss(params: unknown, sequences: readonly EncodedSequence[]): Promise<number>;
-  /** Everything that there is to know of a split. */
+  /** Evaluates a split. */
   evaluate(params: unknown, split: Split): Promise<SplitReport>;
 }
 
-/** Sequences that are evaluated at once. */
+/** The rows of a batch. */
 const ROWS = 64;
 
-/** How running text is gone on with: greedily, a small model soon goes round in circles. */
+/** Sampling of continuations of running text: greedily, a small model soon repeats itself. */
 const TEXT_TEMPERATURE = 0.8;
 
 /**
- * Prepares the evaluation of a model; its programs are compiled when first needed.
+ * Makes an evaluator of a model. Its programs are compiled at their first use.
  *
- * Metrics: `eval_loss` (nats a learned token), `eval_entropy`, `eval_mean_token_accuracy` and
- * `eval_num_tokens` with the right prefixes at hand; and where there are questions,
- * `eval_exact_match`, the share of right free answers, greedily generated,
- * `eval_forced_exact_match`, the share of right answers whose every token is the most likely one
- * given those before it, and `eval_exact_match_gap`, the second less the first. Where one answer
- * only is right, both are the same and the last is 0. For several kinds of questions the first two
- * are also given for each, as `eval_exact_match/KIND`.
+ * Metrics with the right prefixes: `eval_loss` (nats per learned token), `eval_entropy`,
+ * `eval_mean_token_accuracy` and `eval_num_tokens`. Metrics of questions: `eval_exact_match`, the
+ * fraction of greedy free answers that are right; `eval_forced_exact_match`, the fraction of right
+ * answers each of whose tokens is the most likely one given those before it; and
+ * `eval_exact_match_gap`, the second minus the first, which is 0 if questions have only one right
+ * answer. If there are several kinds of questions, the first two exist for each kind as well, as
+ * `eval_exact_match/KIND`.
  *
  * @param model The model.
- * @param tokenizer Its tokenizer.
- * @param device Where to compute.
+ * @param tokenizer The tokenizer of the model.
+ * @param device The device to compute on.
  * @returns The evaluator.
  *
  * @example
@@ -120,7 +119,7 @@ export function createEvaluator(
   const sampler = createSampler(model, tokenizer, device);
   const step = tensor(0, { dtype: "i32" });
 
-  /** Chunks of one size, so that one program serves all; the last is filled up with padding. */
+  /** Batches of one size, so that one program serves all; the last is filled up with padding. */
   const batchesOf = function* (sequences: readonly EncodedSequence[]) {
     const size = Math.min(ROWS, sequences.length);
     const length = paddedLength(sequences, context);
@@ -181,10 +180,10 @@ export function createEvaluator(
 }
 
 /**
- * Reads scalars from the device, together.
+ * Reads scalars from the device together.
  *
- * @param scalars Scalars by name.
- * @returns Numbers by name.
+ * @param scalars The scalars by name.
+ * @returns The numbers by name.
  */
 export async function readScalars(
   scalars: Readonly<Record<string, Tensor>>,
@@ -195,7 +194,7 @@ export async function readScalars(
   return Object.fromEntries(await Promise.all(entries));
 }
 
-/** Whether every learned token of a row is the model's most likely one: 1 or 0, f32 `[B]`. */
+/** 1 for rows each of whose learned tokens is the model's most likely one, otherwise 0: f32 `[B]`. */
 function allRight(model: LanguageModel, params: unknown, { ids, mask }: Demonstrations): Tensor {
   const policy = modelOf(model, params);
   const { argmax } = policy.predict(policy.embed(slice(ids, 1, 0, -1)));
@@ -204,7 +203,7 @@ function allRight(model: LanguageModel, params: unknown, { ids, mask }: Demonstr
   return sub(1, max(missed, { axes: [1] }));
 }
 
-/** Exact match of free and of forced answers, and their gap, for all questions and by kind. */
+/** Exact match of free and of forced answers and their gap, for all questions and for each kind. */
 function answerMetrics(answers: readonly Answer[]): Record<string, number> {
   const judged = answers.filter(({ isRight }) => isRight !== undefined);
   if (judged.length === 0) return {};

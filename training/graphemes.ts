@@ -7,14 +7,14 @@
 
 const segmenter = new Intl.Segmenter("en", { granularity: "grapheme" });
 
-/** Texts whose every code unit is a character: `\r` is none of them, since `\r\n` is one. */
+/** Texts in which each code unit is a character. `\r` is excluded, since `\r\n` is one character. */
 const oneUnitEach = /^[\t\n\x20-\x7e]*$/;
 
 /**
- * The characters of a text.
+ * Splits a text into characters.
  *
  * @param text The text.
- * @returns Its grapheme clusters, in order.
+ * @returns The grapheme clusters, in order.
  *
  * @example
  * ```ts
@@ -30,10 +30,10 @@ export function graphemesOf(text: string): string[] {
 }
 
 /**
- * How many characters a text has.
+ * Counts the characters of a text.
  *
  * @param text The text.
- * @returns The number of its grapheme clusters.
+ * @returns The number of grapheme clusters.
  *
  * @example
  * ```ts
@@ -48,11 +48,11 @@ export function graphemeCount(text: string): number {
 }
 
 /**
- * A text of at most so many characters; where it is longer, an ellipsis takes the place of the last.
+ * Shortens a text to a number of characters, the last of which is an ellipsis.
  *
  * @param text The text.
  * @param most The most characters, at least 1.
- * @returns The text or its beginning.
+ * @returns The text, or its beginning with an ellipsis.
  *
  * @example
  * ```ts
@@ -63,7 +63,7 @@ export function graphemeCount(text: string): number {
  * ```
  */
 export function shortened(text: string, most: number): string {
-  // No character is shorter than a code unit.
+  // Each character has at least one code unit.
   if (text.length <= most) return text;
   const characters = graphemesOf(text);
   return characters.length <= most ? text : `${characters.slice(0, most - 1).join("")}…`;

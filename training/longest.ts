@@ -1,16 +1,16 @@
 /**
- * The length of the longest of many.
+ * The largest length of many elements.
  *
  * @module
  */
 
 /**
- * The largest length of some elements, by a loop: `Math.max(...lengths)` overflows the stack where
- * there are a hundred thousand of them.
+ * The largest length of some elements, by a loop: `Math.max(...lengths)` overflows the stack with a
+ * hundred thousand elements.
  *
  * @param elements The elements.
- * @param lengthOf The length of one, at least 0.
- * @returns The largest; 0 where there are none.
+ * @param lengthOf The length of an element, at least 0.
+ * @returns The largest length; 0 without elements.
  *
  * @example
  * ```ts

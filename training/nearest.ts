@@ -1,5 +1,5 @@
 /**
- * The nearest of some names to a mistyped one.
+ * The name that is nearest to a mistyped one.
  *
  * @module
  */
@@ -8,11 +8,12 @@ import { squeezed } from "@unitune/objectives";
 import { graphemesOf } from "./graphemes.ts";
 
 /**
- * How many characters to insert, delete, replace or swap with their neighbour to turn one word into
- * the other (optimal string alignment distance). Characters are grapheme clusters.
+ * The edit distance of two words: the number of insertions, deletions, replacements and swaps of
+ * neighbours that turn one into the other (optimal string alignment). Characters are grapheme
+ * clusters.
  *
  * @param a A word.
- * @param b Another.
+ * @param b Another word.
  * @returns The number of edits.
  *
  * @example
@@ -48,11 +49,12 @@ function distance(a: readonly string[], b: readonly string[]): number {
 }
 
 /**
- * The name that someone may have meant. Spelling (case, hyphens) counts for nothing.
+ * The name that a user may have meant. Case and hyphens are ignored.
  *
- * @param word What was written.
- * @param names What could have been.
- * @returns The nearest name, unless it would take more edits than a third of its letters, and 2.
+ * @param word The mistyped name.
+ * @param names The known names.
+ * @returns The nearest name; undefined if it takes more than 2 edits and more than a third of its
+ * letters.
  *
  * @example
  * ```ts
@@ -68,7 +70,7 @@ export function nearest(word: string, names: Iterable<string>): string | undefin
   const written = squeezed(word);
   for (const name of names) {
     const allowed = Math.max(2, Math.floor(name.length / 3));
-    // A word takes at least as many edits as it has more letters, and may be of any length.
+    // The edits are at least the difference of the lengths, and a word may be very long.
     if (Math.abs(written.length - squeezed(name).length) > allowed) continue;
     const distance = editDistance(written, squeezed(name));
     if (distance > allowed || distance >= name.length) continue;

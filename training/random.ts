@@ -1,5 +1,5 @@
 /**
- * Random numbers for making data: seeded, so that the same seed gives the same data everywhere.
+ * Seeded random numbers for making data: the same seed gives the same data everywhere.
  * (The randomness of models and training is `@unitune/core`'s, whose values are tensors.)
  *
  * @module
@@ -52,11 +52,11 @@ function mix(bits: number): number {
 }
 
 /**
- * A whole number, uniform on `low … high`, both included.
+ * Draws a whole number, uniform on `low … high`, both included.
  *
  * @param random The source.
- * @param low The least.
- * @param high The greatest.
+ * @param low The least number.
+ * @param high The greatest number.
  * @returns The number.
  */
 export function integerFrom(random: Random, low: number, high: number): number {
@@ -64,12 +64,12 @@ export function integerFrom(random: Random, low: number, high: number): number {
 }
 
 /**
- * The elements in a random order, each order as likely as any: sorted by random keys. Its first few
- * are a sample without replacement.
+ * Shuffles elements by sorting them by random keys; all orders are equally likely. The first few are a
+ * sample without replacement.
  *
  * @param random The source.
  * @param elements The elements.
- * @returns The same elements in another order.
+ * @returns The elements in a random order.
  */
 export function shuffled<T>(random: Random, elements: Iterable<T>): T[] {
   return Array.from(elements, (element) => ({ element, key: random() }))

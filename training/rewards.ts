@@ -1,9 +1,9 @@
 /**
- * Rewards: what a sampled answer is worth, as plain functions of texts.
+ * Rewards: functions of a prompt and a sampled answer.
  *
- * A reward names the columns of the data that it reads and is given these alone, beside the prompt
- * and the answer. So nothing that it should not know can reach it: not the right answer unless it
- * asks for it, not what is kept aside, not what other rewards read.
+ * A reward names the columns of the data that it reads, and gets only these beside the prompt and the
+ * answer. So it cannot see anything else: not the right answer unless it names that column, not
+ * held-out data, not the columns of other rewards.
  *
  * @module
  */
@@ -14,41 +14,41 @@ import { graphemeCount } from "./graphemes.ts";
 import { message, setting } from "./message.ts";
 import { editDistance, nearest } from "./nearest.ts";
 
-/** An answer as a reward sees it. */
+/** The input of a reward: an answer. */
 export interface Answered {
-  /** What was asked. */
+  /** The text of the prompt. */
   readonly prompt: string;
-  /** The answer, without the stop token at its end; other special tokens by name, as `<user>`. */
+  /** The answer without its stop token; other special tokens are written by name, as `<user>`. */
   readonly answer: string;
-  /** Whether the answer is text that a stop token ends: not cut off, no special token inside. */
+  /** Whether the answer is complete: ended by a stop token, without other special tokens. */
   readonly isEnded: boolean;
-  /** Of the prompt's row, the columns that the reward reads. */
+  /** The columns of the prompt's row that the reward reads. */
   readonly columns: Readonly<Record<string, unknown>>;
 }
 
-/** What an answer is worth; null where that cannot be said. */
+/** The reward of an answer; null if it cannot be judged. */
 export type RewardFunction = (answered: Answered) => number | null | Promise<number | null>;
 
-/** A reward function and what it reads. */
+/** A reward function. */
 export interface TextReward {
-  /** What it is called. */
+  /** The name. */
   readonly name: string;
-  /** The columns that it reads. */
+  /** The names of the columns that it reads. */
   readonly reads: readonly string[];
-  /** What an answer is worth. */
+  /** Computes the reward of an answer. */
   readonly score: RewardFunction;
 }
 
-/** The column that holds a right answer. */
+/** The name of the column with a right answer. */
 export const GOLD = "completion";
 
-/** The gold answer of a row, where it has one. */
+/** The gold answer of a row; undefined if it has none. */
 function goldOf({ columns: { [GOLD]: gold } }: Answered): string | null {
   return typeof gold === "string" ? gold : null;
 }
 
 /**
- * 1 for the gold answer, which has to come to its end; 0 for any other. Null without a gold answer.
+ * 1 for the complete gold answer, 0 for any other answer. Null without a gold answer.
  *
  * @example
  * ```ts
@@ -71,9 +71,9 @@ export const exactMatch: TextReward = {
 };
 
 /**
- * `1 - d / n` with d the edits that lead from the answer to the gold one, and n the characters of the
- * longer: 1 for the gold answer, 0 for one that has nothing of it. Null without a gold answer.
- * Characters are grapheme clusters: one emoji in place of another is one edit.
+ * `1 - d / n`, where d is the edit distance from the answer to the gold answer and n the length of the
+ * longer: 1 for the gold answer, 0 for an answer that shares nothing with it. Null without a gold
+ * answer. Characters are grapheme clusters: one emoji in place of another is one edit.
  *
  * @example
  * ```ts
@@ -98,7 +98,7 @@ export const editSimilarity: TextReward = {
 };
 
 /**
- * 1 where an answer has a form and comes to its end, 0 elsewhere.
+ * Makes a reward that is 1 for complete answers of a form, and 0 for all others.
  *
  * @example
  * ```ts
@@ -110,7 +110,7 @@ export const editSimilarity: TextReward = {
  * assertEquals(digits.score({ prompt: "", answer: "4 2", isEnded: true, columns: {} }), 0);
  * ```
  *
- * @param form What a well-formed answer looks like, from its beginning to its end.
+ * @param form The form, which matches the whole answer.
  * @returns The reward.
  */
 export function formatReward(form: RegExp): TextReward {
@@ -122,8 +122,8 @@ export function formatReward(form: RegExp): TextReward {
 }
 
 /**
- * `-max(0, n - free) / free`: nothing up to a length of `free` characters (grapheme clusters), and
- * less the longer an answer is beyond it.
+ * Makes the reward `-max(0, n - free) / free` of an answer with n characters (grapheme clusters): 0 up
+ * to `free` characters, and below 0 for longer answers.
  *
  * @example
  * ```ts
@@ -135,7 +135,7 @@ export function formatReward(form: RegExp): TextReward {
  * assertEquals([worth("1234"), worth("123456")], [0, -0.5]);
  * ```
  *
- * @param free The characters that cost nothing; at least 1.
+ * @param free The length without a penalty, in characters; at least 1.
  * @returns The reward.
  */
 export function lengthPenalty(free: number): TextReward {
@@ -150,8 +150,8 @@ export function lengthPenalty(free: number): TextReward {
 }
 
 /**
- * A reward from a judge of answers: 1 where it is right and comes to its end, 0 where it is not. The
- * judge is given the prompt and the answer, and nothing else.
+ * Makes a reward from a verifier: 1 for complete right answers, 0 for all others. The verifier gets the
+ * prompt and the answer, and nothing else.
  *
  * @example
  * ```ts
@@ -162,7 +162,7 @@ export function lengthPenalty(free: number): TextReward {
  * assertEquals(even.score({ prompt: "pick", answer: "14", isEnded: true, columns: {} }), 1);
  * ```
  *
- * @param isRight Whether an answer to a prompt is right; undefined where that cannot be said.
+ * @param isRight Tells whether an answer to a prompt is right; undefined if it cannot be judged.
  * @returns The reward.
  */
 export function verifierReward(
@@ -178,7 +178,7 @@ export function verifierReward(
   };
 }
 
-/** A reward with its weight in a sum. */
+/** A term of a weighted sum of rewards. */
 export interface RewardTerm {
   /** The weight; any finite number. */
   readonly weight: number;
@@ -186,17 +186,17 @@ export interface RewardTerm {
   readonly reward: TextReward;
 }
 
-/** The reward of an answer, altogether and by each term. */
+/** The total reward of an answer, and its terms. */
 export interface AnswerReward {
-  /** The weighted sum of the rewards that could be given; null where none could. */
+  /** The weighted sum of the rewards that are not null; null if all are. */
   readonly total: number | null;
-  /** Each reward by name, unweighted. */
+  /** The unweighted rewards by name. */
   readonly parts: Readonly<Record<string, number | null>>;
 }
 
 /**
- * The weighted sum of rewards. Each sees the columns that it reads, and no others; one that cannot
- * be given is left out of the sum.
+ * Computes a weighted sum of rewards. Each reward gets only the columns that it reads. Rewards that are
+ * null are left out of the sum.
  *
  * @example
  * ```ts
@@ -215,7 +215,7 @@ export interface AnswerReward {
  * ```
  *
  * @param terms The rewards and their weights.
- * @param answered The answer, with all the columns of its row.
+ * @param answered The answer, with all columns of its row.
  * @returns The reward of the answer.
  */
 export async function rewardOf(
@@ -237,12 +237,12 @@ export async function rewardOf(
 }
 
 /**
- * Rewards from their names and weights: `verifier`, `exact-match+0.2*edit-similarity`.
+ * Reads a weighted sum of rewards: `verifier`, `exact-match+0.2*edit-similarity`.
  *
  * @param text The terms, joined by `+`.
- * @param known The rewards that there are.
+ * @param known The known rewards.
  * @returns The terms.
- * @throws {UserError} Where one is unknown, named twice, or has no number for its weight.
+ * @throws {UserError} If a reward is unknown or named twice, or a weight is not a number.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * What is kept aside, and the questions that are asked of it.
+ * Splits: held-out data, as sequences to predict and questions to answer.
  *
  * @module
  */
@@ -11,64 +11,64 @@ import { describeFit, fitConversations, longestRow, requireFit } from "./data/fi
 import type { Message } from "./message.ts";
 import { type Example, promptsOf, promptText } from "./data/examples.ts";
 
-/** A prompt, and how an answer to it is judged. */
+/** A prompt whose answers are judged. */
 export interface Question {
-  /** The kind of question; questions of one kind are reported together. */
+  /** The kind of question, for metrics by kind. */
   readonly kind: string;
-  /** The prompt as it is shown. */
+  /** The text of the prompt. */
   readonly prompt: string;
-  /** A right answer; for running text, how it went on. */
+  /** A right answer; for running text, its continuation. */
   readonly gold: string;
-  /** The prompt's tokens, ready to be completed. */
+  /** The tokens of the prompt, ready to be completed. */
   readonly ids: readonly number[];
   /** The prompt and the right answer as a sequence. */
   readonly sequence: EncodedSequence;
-  /** Whether an answer is right; undefined where nothing is right or wrong. */
+  /** Tells whether an answer is right; undefined if answers are not judged. */
   readonly isRight?: ((answer: string) => boolean) | undefined;
 }
 
-/** A part of the data that is kept aside. */
+/** A held-out part of the data. */
 export interface Split {
-  /** Its name in metrics and reports. */
+  /** The name in metrics and reports. */
   readonly name: string;
-  /** What is predicted with the right prefix at hand; none where no right answer is known. */
+  /** The sequences to predict, each token after the right prefix; none without right answers. */
   readonly sequences: readonly EncodedSequence[];
-  /** What is answered freely. */
+  /** The questions to answer freely. */
   readonly questions: readonly Question[];
-  /** What was cut, skipped or left out of it, for the user. */
+  /** Sentences for the user on rows that were cut, skipped or left out. */
   readonly notes: readonly Message[];
 }
 
-/** A conversation kept aside. */
+/** A held-out conversation. */
 export interface Exam {
   /** The conversation. */
   readonly conversation: Conversation;
   /** The kind of question. */
   readonly kind: string;
-  /** Whether a last answer is right; that of the conversation is, unless said. */
+  /** Tells whether a last answer is right (default: it equals that of the conversation). */
   readonly isRight?: (answer: string) => boolean;
 }
 
-/** The most sequences, or pairs, that are looked at, evenly spread. */
+/** The most sequences, or pairs, of a split; they are evenly spread. */
 export const MOST_SEQUENCES = 1024;
 
-/** The most questions that are asked, evenly spread. */
+/** The most questions of a split; they are evenly spread. */
 const MOST_QUESTIONS = 256;
 
-/** The places of a text where it is gone on with, evenly spread. */
+/** The number of places at which a text is continued; they are evenly spread. */
 const MOST_OPENINGS = 3;
 
 /**
- * Conversations as a split: their answers are predicted, and the last answer of each is also given
- * freely, where it fits as a whole.
+ * Makes a split of conversations. All answers are predicted; the last answer of each conversation is
+ * also a question, if the conversation fits as a whole.
  *
- * @param name The split's name.
+ * @param name The name of the split.
  * @param exams The conversations.
  * @param tokenizer The tokenizer.
- * @param context The tokens that the model sees.
- * @param unanswered Rows that were left out before, since they have no right answer (default 0).
+ * @param context The context in tokens.
+ * @param unanswered The number of rows that were left out, since they have no right answer (default 0).
  * @returns The split.
- * @throws {UserError} Where none fits the context.
+ * @throws {UserError} If no conversation fits the context.
  */
 export function conversationSplit(
   name: string,
@@ -97,12 +97,13 @@ export function conversationSplit(
 }
 
 /**
- * The question that a conversation's last answer is the answer to.
+ * Makes the last answer of a conversation into a question.
  *
  * @param exam The conversation.
  * @param tokenizer The tokenizer.
- * @param context The tokens that the model sees.
- * @returns The question; undefined where the assistant does not speak last, or not all of it fits.
+ * @param context The context in tokens.
+ * @returns The question; undefined if the last message is not the assistant's, or the conversation
+ * does not fit as a whole.
  */
 export function questionOf(
   { conversation, kind, isRight }: Exam,
@@ -128,13 +129,13 @@ export function questionOf(
 }
 
 /**
- * A text as a split: windows side by side are predicted, the last one shorter where the text ends,
- * and a few are gone on with from their middle.
+ * Makes a split of a text. Adjacent windows are predicted, of which the last may be shorter, and some
+ * of them are questions: the first half is to be continued.
  *
- * @param name The split's name.
- * @param ids The text's tokens; at least two.
+ * @param name The name of the split.
+ * @param ids The tokens of the text; at least two.
  * @param tokenizer The tokenizer.
- * @param context The tokens that the model sees.
+ * @param context The context in tokens.
  * @returns The split.
  */
 export function textSplit(
@@ -144,7 +145,7 @@ export function textSplit(
   context: number,
 ): Split {
   const length = Math.min(longestRow(context), ids.length);
-  // Neighbours share a token: the first of a window is given, and learned as the last of the one before.
+  // Neighbours share a token: the first of a window is read, and is predicted as the last of another.
   const count = Math.floor((ids.length - 1) / (length - 1));
   const windows = Array.from({ length: count }, (_, i) => windowAt(ids, i * (length - 1), length));
   const rest = ids.length - count * (length - 1);
@@ -160,12 +161,12 @@ export function textSplit(
 }
 
 /**
- * Prompts without right answers as a split: nothing is predicted, and the answers are not judged.
+ * Makes a split of prompts without right answers: nothing is predicted, and answers are not judged.
  *
- * @param name The split's name.
+ * @param name The name of the split.
  * @param examples The prompts.
  * @param tokenizer The tokenizer.
- * @param context The tokens that the model sees.
+ * @param context The context in tokens.
  * @returns The split.
  */
 export function promptSplit(
@@ -190,7 +191,7 @@ export function promptSplit(
   };
 }
 
-/** The first half of a window, to be gone on with. */
+/** The question to continue the first half of a window. */
 function opening(sequence: EncodedSequence, tokenizer: Tokenizer): Question {
   const half = Math.floor(sequence.ids.length / 2);
   const ids = sequence.ids.slice(0, half);
@@ -203,14 +204,14 @@ function opening(sequence: EncodedSequence, tokenizer: Tokenizer): Question {
   };
 }
 
-/** What is told of a split of which only so many are looked at. */
+/** The sentence on a split that has more elements than are used. */
 export function spreadNote(count: number, most: number, examples: string): string | undefined {
   return count <= most
     ? undefined
     : `evaluations look at ${most} of ${count} ${examples}, evenly spread.`;
 }
 
-/** At most so many elements, evenly spread. */
+/** At most so many of the elements, evenly spread. */
 export function spread<T>(elements: readonly T[], most: number): readonly T[] {
   if (elements.length <= most) return elements;
   const places = Array.from({ length: most }, (_, i) => Math.floor(i * elements.length / most));

@@ -1,62 +1,62 @@
 /**
- * What there is to train on, whatever file it came from.
+ * Datasets: text or rows, whatever file they came from.
  *
  * @module
  */
 
 import type { Message } from "@unitune/models";
 
-/** A line of a file, which errors name. */
+/** The line of a file, for errors. */
 export interface Source {
-  /** The file. */
+  /** The name of the file. */
   readonly file: string;
-  /** The line, from 1. */
+  /** The number of the line, from 1. */
   readonly line: number;
 }
 
-/** One conversation to learn from. */
+/** A conversation to learn from. */
 export interface Conversation {
   /** The messages, in order; at least one is the assistant's. */
   readonly messages: readonly Message[];
-  /** Where it was read. */
+  /** The line from which it was read. */
   readonly source?: Source;
 }
 
-/** Two answers to a prompt, of which one is preferred. */
+/** A preference: two answers to a prompt. */
 export interface Pair {
-  /** What is asked. */
+  /** The messages of the prompt. */
   readonly prompt: readonly Message[];
   /** The preferred answer. */
   readonly chosen: readonly Message[];
-  /** The other one. */
+  /** The other answer. */
   readonly rejected: readonly Message[];
-  /** Where it was read. */
+  /** The line from which it was read. */
   readonly source?: Source;
 }
 
-/** An answer that somebody liked or did not. */
+/** An answer with a label. */
 export interface LabelledAnswer {
-  /** What is asked. */
+  /** The messages of the prompt. */
   readonly prompt: readonly Message[];
   /** The answer. */
   readonly completion: readonly Message[];
-  /** Whether it was liked. */
+  /** Whether the answer is desirable. */
   readonly label: boolean;
-  /** Where it was read. */
+  /** The line from which it was read. */
   readonly source?: Source;
 }
 
 /** A prompt without an answer. */
 export interface Prompt {
-  /** What is asked. */
+  /** The messages of the prompt. */
   readonly prompt: readonly Message[];
-  /** The row's other columns, which rewards may read. */
+  /** The other columns of the row, which rewards may read. */
   readonly columns: Readonly<Record<string, unknown>>;
-  /** Where it was read. */
+  /** The line from which it was read. */
   readonly source?: Source;
 }
 
-/** What the rows of a dataset are, by the kind of dataset. */
+/** The types of rows, by the kind of dataset. */
 export interface Rows {
   /** Conversations to learn from. */
   readonly conversations: Conversation;
@@ -68,16 +68,16 @@ export interface Rows {
   readonly prompts: Prompt;
 }
 
-/** A kind of dataset whose rows are taken one by one. */
+/** A kind of dataset with rows. */
 export type RowKind = keyof Rows;
 
 /** Rows, for training and for validation. */
 export interface RowDataset<Kind extends RowKind> {
-  /** What a row is. */
+  /** The kind of rows. */
   readonly kind: Kind;
-  /** What is trained on. */
+  /** The rows for training. */
   readonly train: readonly Rows[Kind][];
-  /** What is kept aside. */
+  /** The held-out rows. */
   readonly validation: readonly Rows[Kind][];
 }
 
@@ -86,9 +86,9 @@ export type Dataset =
   | {
     /** Running text. */
     readonly kind: "text";
-    /** What is trained on. */
+    /** The text for training. */
     readonly train: string;
-    /** What is kept aside. */
+    /** The held-out text. */
     readonly validation: string;
   }
   | { [Kind in RowKind]: RowDataset<Kind> }[RowKind];
@@ -103,7 +103,7 @@ export const datasetKinds = [
 ] as const satisfies readonly Dataset["kind"][];
 
 /**
- * All that is said in a row.
+ * All messages of a row.
  *
  * @param row A row of any kind.
  * @returns The messages.
@@ -125,11 +125,11 @@ export function messagesOf(row: Rows[RowKind]): readonly Message[] {
 }
 
 /**
- * Where a sequence is cut in two: the first 90 % is for training, the rest, and always something,
- * for validation. No chance is involved, so a resumed run and a later evaluation see the same cut.
+ * The length of the training part of a sequence: its first 90 %. The rest, and at least one element, is
+ * for validation. The split is not random, so a resumed run and a later evaluation have the same one.
  *
- * @param length How many there are, at least 2.
- * @returns How many are for training.
+ * @param length The number of elements, at least 2.
+ * @returns The number of elements for training.
  *
  * @example
  * ```ts
@@ -145,8 +145,7 @@ export function trainingLength(length: number): number {
 }
 
 /**
- * The characters that a dataset is written with, validation included: the alphabet of a character
- * tokenizer.
+ * The characters in a dataset, validation included: the alphabet of a character tokenizer.
  *
  * @param dataset The dataset.
  * @returns The distinct characters.

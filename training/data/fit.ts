@@ -1,11 +1,11 @@
 /**
- * Rows and the context: what becomes of a row that is longer.
+ * Fitting rows into the context:
  *
  * - An answer that does not fit is cut at its end, so its `<stop>` is not learned.
  * - A row without room for one answer token after its prompt is skipped.
- * - A pair whose two answers are equal after the cut is skipped: it has no preference left.
+ * - A pair whose answers are equal after the cut is skipped: it has no preference left.
  *
- * All of it is counted, for rows of every kind and for validation as for training.
+ * Cut and skipped rows are counted, for every kind of row, in training and validation alike.
  *
  * @module
  */
@@ -21,7 +21,7 @@ import { joined, type Message, message, setting } from "../message.ts";
 import type { Conversation, Source } from "./dataset.ts";
 import { forEachTold, type Tell } from "./watch.ts";
 
-/** Why rows are skipped, as it is told of them. */
+/** Reasons for skipping rows, in words for the user. */
 export const skipReasons = {
   /** No answer token fits behind the prompt. */
   "no room": "with no room for an answer",
@@ -29,57 +29,57 @@ export const skipReasons = {
   "equal": "whose two answers are equal after the cut",
 } as const;
 
-/** Why a row is skipped. */
+/** A reason for skipping a row. */
 export type SkipReason = keyof typeof skipReasons;
 
-/** What becomes of a row. */
+/** The result of fitting one row. */
 export interface RowFit<T> {
-  /** What is made of it, or why nothing is. */
+  /** The fitted row, or the reason for skipping it. */
   readonly made: { readonly row: T } | { readonly skipped: SkipReason };
-  /** Whether it lost the end of an answer. */
+  /** Whether the end of an answer was cut. */
   readonly isCut: boolean;
-  /** The least context in which an answer could begin. */
+  /** The least context that has room for the first answer token. */
   readonly least: number;
-  /** The context in which it would fit as a whole. */
+  /** The least context that has room for the whole row. */
   readonly whole: number;
 }
 
-/** Rows that fit a context, and what it took. */
+/** Rows that were fitted into a context, and counts. */
 export interface Fitted<T = EncodedSequence> {
-  /** The tokens that the model sees. */
+  /** The context in tokens. */
   readonly context: number;
-  /** What was made of them, in order. */
+  /** The fitted rows, in order. */
   readonly rows: readonly T[];
-  /** How many rows there were with an answer. */
+  /** The number of rows with an answer, before fitting. */
   readonly total: number;
-  /** How many of those that are left lost the end of an answer. */
+  /** The number of fitted rows that lost the end of an answer. */
   readonly truncated: number;
-  /** How many were skipped. */
+  /** The number of skipped rows, by reason. */
   readonly skipped: Readonly<Record<SkipReason, number>>;
-  /** How many rows had no answer to learn from, beside the total. */
+  /** The number of rows without an answer, which `total` does not include. */
   readonly unanswered: number;
-  /** The least context in which an answer could begin; infinite without rows. */
+  /** The least context in which some row would have an answer token; infinite without rows. */
   readonly leastContext: number;
-  /** The context in which every row would fit as a whole. */
+  /** The least context that has room for every whole row. */
   readonly wholeContext: number;
 }
 
-/** What {@linkcode fitRows} is told beside the rows. */
+/** Options of {@linkcode fitRows}. */
 export interface FitOptions {
-  /** Rows that had no answer to learn from, and were left out before (default 0). */
+  /** The number of rows that were left out before, since they have no answer (default 0). */
   readonly unanswered?: number;
-  /** Told how many rows are done. */
+  /** Called with the number of finished rows (default: nothing is). */
   readonly tell?: Tell;
 }
 
 /**
- * Rows that fit a context, each by itself, and counts of those that were cut or skipped.
+ * Fits rows into a context, one by one, and counts those that are cut or skipped.
  *
  * @param rows The rows.
- * @param context The tokens that the model sees.
- * @param fit What becomes of a row.
- * @param options Rows that were left out before, and who is told how far it is.
- * @returns What was made of the rows, and the counts.
+ * @param context The context in tokens.
+ * @param fit Fits one row.
+ * @param options The number of rows that were left out before, and a listener for the progress.
+ * @returns The fitted rows and the counts.
  *
  * @example
  * ```ts
@@ -127,10 +127,10 @@ export function fitRows<Row, T>(
 }
 
 /**
- * The most tokens of a training sequence: one more than the model sees, since the last is predicted
+ * The most tokens of a training sequence: one more than the context, since the last token is predicted
  * and never read.
  *
- * @param context The tokens that the model sees.
+ * @param context The context in tokens.
  * @returns The number of tokens.
  */
 export function longestRow(context: number): number {
@@ -138,11 +138,11 @@ export function longestRow(context: number): number {
 }
 
 /**
- * A sequence cut to a length.
+ * Cuts a sequence to a length.
  *
  * @param sequence The ids and the mask, `[T]`.
- * @param length The most tokens that a sequence may have.
- * @returns The first `length` tokens, or undefined where no learned token is among them.
+ * @param length The most tokens of the result.
+ * @returns The first `length` tokens; undefined if no learned token is among them.
  *
  * @example
  * ```ts
@@ -167,29 +167,29 @@ export function fitSequence(
 }
 
 /**
- * A whole sequence as a row of its own.
+ * Fits a row that is one sequence.
  *
  * @param whole The ids and the mask, `[T]`.
- * @param context The tokens that the model sees.
- * @returns What becomes of it.
+ * @param context The context in tokens.
+ * @returns The result.
  */
 export function fitOne(whole: EncodedSequence, context: number): RowFit<EncodedSequence> {
   const row = fitSequence(whole, longestRow(context));
   return {
     made: row === undefined ? { skipped: "no room" } : { row },
     isCut: row !== whole,
-    // The first learned token is predicted from those before it, as the last one is.
+    // The first learned token is predicted from those before it, and is not read itself.
     least: whole.mask.indexOf(true),
     whole: whole.ids.length - 1,
   };
 }
 
 /**
- * Whether two sequences teach the same.
+ * Tells whether two sequences have the same ids and masks.
  *
  * @param a A sequence.
- * @param b Another.
- * @returns True where ids and masks are equal.
+ * @param b Another sequence.
+ * @returns True if both are equal.
  *
  * @example
  * ```ts
@@ -207,14 +207,14 @@ export function isSameSequence(a: EncodedSequence, b: EncodedSequence): boolean 
 }
 
 /**
- * Conversations as training sequences that fit a context.
+ * Encodes conversations as training sequences that fit a context.
  *
  * @param tokenizer The tokenizer.
- * @param conversations The examples.
- * @param context The tokens that the model sees.
- * @param options Rows that were left out before, and who is told how far it is.
+ * @param conversations The conversations.
+ * @param context The context in tokens.
+ * @param options The number of rows that were left out before, and a listener for the progress.
  * @returns The sequences and the counts.
- * @throws {UserError} Where a character is unknown, with file and line.
+ * @throws {UserError} If the tokenizer lacks a character; the message has file and line.
  *
  * @example
  * ```ts
@@ -250,11 +250,11 @@ export function fitConversations(
 }
 
 /**
- * Refuses rows of which none is left.
+ * Refuses data all of whose rows were skipped.
  *
  * @param fitted The rows and the counts.
- * @param examples What they are called: `"training examples"`.
- * @throws {UserError} Where nothing is left of some rows; it says what would help.
+ * @param examples The name of the rows: `"training examples"`.
+ * @throws {UserError} If there were rows and all were skipped; the message says what would help.
  */
 export function requireFit(fitted: Fitted<unknown>, examples: string): void {
   const { context, rows, total, skipped, unanswered, leastContext, wholeContext } = fitted;
@@ -287,11 +287,11 @@ function contextOf(tokens: number): Message {
 }
 
 /**
- * What had to be done for rows to fit, for the user.
+ * Describes for the user which rows were cut or skipped.
  *
  * @param fitted The rows and the counts.
- * @param examples What they are called: `"training examples"`.
- * @returns A few sentences, or undefined where every row is learned as it is.
+ * @param examples The name of the rows: `"training examples"`.
+ * @returns A few sentences; undefined if all rows fit as they are.
  *
  * @example
  * ```ts
@@ -337,12 +337,12 @@ export function describeFit(fitted: Fitted<unknown>, examples: string): Message 
 }
 
 /**
- * An unknown character is told with the line that has it.
+ * Encodes a text, and names its line in the error for an unknown character.
  *
- * @param source The line; undefined where the text is of no file.
- * @param encode Encodes its text.
- * @returns What was encoded.
- * @throws {UserError} Where a character is not in the vocabulary.
+ * @param source The line; undefined if the text is not from a file.
+ * @param encode Encodes the text of the line.
+ * @returns The result of `encode`.
+ * @throws {UserError} If a character is not in the vocabulary.
  */
 export function naming<T>(source: Source | undefined, encode: () => T): T {
   try {

@@ -1,5 +1,5 @@
 /**
- * Instruction tasks whose answers can be checked: what is trained on where no data is given.
+ * The built-in data: instruction tasks whose answers can be verified.
  *
  * | task | prompt | completion |
  * | --- | --- | --- |
@@ -9,9 +9,9 @@
  * | given | `given a3 c7: c` | `7` |
  * | pick | `pick even 23-58` | any even number from 23 to 58 |
  *
- * They are small on purpose. A model of a hundred thousand parameters learns to reverse, sort and
- * pick in 1,500 steps of 32 examples; add and given take it longer. A prompt, its completion and
- * three special tokens are at most 32 tokens of a character tokenizer, in every split.
+ * The tasks are small on purpose. A model of a hundred thousand parameters learns to reverse, sort and
+ * pick in 1,500 steps of 32 examples; add and given take longer. A prompt, its completion and three
+ * special tokens are at most 32 tokens of a character tokenizer, in every split.
  *
  * @module
  */
@@ -20,25 +20,25 @@ import type { Conversation, RowDataset } from "./dataset.ts";
 import { integerFrom, type Random, randomStream, shuffled } from "../random.ts";
 import type { Tell } from "./watch.ts";
 
-/** Whether a prompt is of the lengths that are trained on, or longer. */
+/** The lengths of prompts: those in the training data, or longer ones. */
 export type Reach = "trained" | "longer";
 
 /** A kind of instruction. */
 export interface Task {
   /** The first word of its prompts. */
   readonly name: string;
-  /** A random prompt and a right answer; where several are right, a random one. */
+  /** Draws a prompt, and one of its right answers. */
   generate(random: Random, reach: Reach): {
     /** The instruction. */
     readonly prompt: string;
     /** A right answer. */
     readonly completion: string;
   };
-  /** Whether an answer to one of its prompts is right. */
+  /** Tells whether an answer to one of its prompts is right. */
   verify(prompt: string, answer: string): boolean;
-  /** Whether every prompt has one right answer only. */
+  /** Whether every prompt has only one right answer. */
   readonly hasOneAnswer: boolean;
-  /** Answers that someone might give by mistake, to a prompt and from a right answer to it. */
+  /** Likely mistakes, from a prompt and a right answer. */
   slips(random: Random, prompt: string, right: string): readonly string[];
 }
 
@@ -48,23 +48,23 @@ export interface TaskExample {
   readonly task: string;
   /** The instruction. */
   readonly prompt: string;
-  /** A right answer; {@linkcode verifyAnswer} knows whether another one is, too. */
+  /** A right answer, perhaps one of several; see {@linkcode verifyAnswer}. */
   readonly completion: string;
-  /** Where noise has put a wrong answer in its place: the right one that stood there. */
+  /** The right answer that noise has replaced by a wrong one; undefined without noise. */
   readonly intended?: string;
 }
 
 const letters = "abcdefghij";
 const digits = "0123456789";
 
-/** The characters of all tasks, so that one model can be asked every one of them. */
+/** The characters of all tasks, so that one model can read all of them. */
 export const taskCharacters: ReadonlySet<string> = new Set(
   `reverse sort add given pick even odd +-:${letters}${digits}`,
 );
 
 /**
- * How many letters or digits a word or a number to sort has. A single number is trained on: where
- * lengths vary, a model this small spends its whole run on finding out where a word ends.
+ * The letters of a word, or the digits of a number to sort. Training data has one length only: with
+ * several, so small a model would spend the whole run on learning where a word ends.
  */
 const lengths: Readonly<Record<Reach, readonly [number, number]>> = {
   trained: [4, 4],
@@ -119,7 +119,7 @@ export const tasks: readonly Task[] = [
     hasOneAnswer: false,
     generate: (random, reach) => {
       const [least, greatest] = reach === "trained" ? [10, 99] : [100, 999];
-      // Twenty numbers at the least, so that ten are right.
+      // At least twenty numbers, ten of which are right.
       const low = integerFrom(random, least, greatest - 19);
       const high = integerFrom(random, low + 19, greatest);
       const remainder = integerFrom(random, 0, 1);
@@ -145,7 +145,7 @@ export const tasks: readonly Task[] = [
   },
 ];
 
-/** A task whose prompts have exactly one right answer, a function of what follows the name. */
+/** A task with one right answer, which is a function of the text after the task's name. */
 function oneAnswer(
   name: string,
   argument: (random: Random, reach: Reach) => string,
@@ -166,13 +166,13 @@ function oneAnswer(
   };
 }
 
-/** A text whose letters at one place have changed places. */
+/** A text with two neighbouring letters swapped. */
 function swapped(random: Random, text: string): string {
   const at = integerFrom(random, 0, Math.max(0, text.length - 2));
   return text.slice(0, at) + [...text.slice(at, at + 2)].reverse().join("") + text.slice(at + 2);
 }
 
-/** A text with another letter at one place. */
+/** A text with one letter replaced. */
 function mistyped(random: Random, text: string, alphabet: ArrayLike<string>): string {
   const at = integerFrom(random, 0, Math.max(0, text.length - 1));
   return text.slice(0, at) + spell(random, alphabet, 1) + text.slice(at + 1);
@@ -185,11 +185,11 @@ function spell(random: Random, alphabet: ArrayLike<string>, length: number): str
 }
 
 /**
- * Whether an answer to an example's prompt is right; it need not be the example's own.
+ * Tells whether an answer to an example's prompt is right, even if the example has another one.
  *
  * @param example The example.
  * @param answer The answer, without a stop token.
- * @returns True where it is right.
+ * @returns True if the answer is right.
  *
  * @example
  * ```ts
@@ -206,12 +206,12 @@ export function verifyAnswer({ task, prompt }: TaskExample, answer: string): boo
 }
 
 /**
- * A wrong answer to an example's prompt that is easily given by mistake: letters swapped, a sum off
- * by one, another fact's number, a number of the wrong parity.
+ * Makes a wrong answer to an example's prompt by a likely mistake: swapped letters, a sum that is off by
+ * one, the number of another fact, a number of the wrong parity.
  *
  * @param example The example.
- * @param random Which of several mistakes.
- * @returns The answer; never a right one.
+ * @param random The source that chooses among several mistakes.
+ * @returns A wrong answer.
  *
  * @example
  * ```ts
@@ -226,7 +226,7 @@ export function verifyAnswer({ task, prompt }: TaskExample, answer: string): boo
 export function mistakeFor(example: TaskExample, random: Random): string {
   const task = tasks.find(({ name }) => name === example.task);
   const right = example.intended ?? example.completion;
-  // Twins, as in the word "aa", have no slip: a letter too many is always one.
+  // A word such as "aa" has no other mistake; an additional letter is always one.
   const slips = [
     ...shuffled(random, task?.slips(random, example.prompt, right) ?? []),
     right + "a",
@@ -235,13 +235,12 @@ export function mistakeFor(example: TaskExample, random: Random): string {
 }
 
 /**
- * Examples of which a share has a wrong answer in place of the right one, as data has it that people
- * wrote in haste.
+ * Replaces the answers of some examples by wrong ones, as in data that was written carelessly.
  *
  * @param examples The examples.
- * @param rate The probability that an example's answer is wrong.
- * @param seed Which examples, and what mistakes.
- * @returns As many examples, in the same order.
+ * @param rate The probability of a wrong answer.
+ * @param seed The seed of the choice of examples and mistakes.
+ * @returns The examples, in the same order.
  *
  * @example
  * ```ts
@@ -268,10 +267,10 @@ export function withNoise(
 }
 
 /**
- * An example's prompt in a format that is not trained on: `reverse: bead` for `reverse bead`.
+ * Rewrites a prompt in a format that training data does not have: `reverse: bead` for `reverse bead`.
  *
  * @param prompt A prompt.
- * @returns The same question in another form.
+ * @returns The same question in the other format.
  *
  * @example
  * ```ts
@@ -286,11 +285,11 @@ export function reformatted(prompt: string): string {
 }
 
 /**
- * Whether an answer to a prompt of any task is right: the judge that rewards use.
+ * Tells whether an answer to a prompt of any task is right, for rewards.
  *
  * @param prompt The prompt, as it was generated.
  * @param answer The answer, without a stop token.
- * @returns Whether it is right; undefined where no task has such prompts.
+ * @returns Whether the answer is right; undefined if no task has such prompts.
  *
  * @example
  * ```ts
@@ -306,43 +305,43 @@ export function verifyPrompt(prompt: string, answer: string): boolean | undefine
   return task?.verify(prompt, answer);
 }
 
-/** What to generate. */
+/** Options of the generated examples. */
 export interface TaskOptions {
   /** The seed: the same options give the same examples. */
   readonly seed: number;
-  /** How many training examples; 20,000, unless said. */
+  /** The number of training examples (default 20,000). */
   readonly size?: number;
-  /** How many held-out examples; 250, unless said. */
+  /** The number of held-out examples (default 250). */
   readonly heldOut?: number;
-  /** How many more held-out examples for a test; 250, unless said. */
+  /** The number of further held-out examples, for a test (default 250). */
   readonly test?: number;
-  /** How many longer examples; 250, unless said. */
+  /** The number of longer examples (default 250). */
   readonly longer?: number;
-  /** The names of the tasks; all, unless said. */
+  /** The names of the tasks (default: all). */
   readonly tasks?: readonly string[];
-  /** Told now and then how many training examples there are. */
+  /** Called now and then with the number of training examples made so far (default: nothing is). */
   readonly tell?: Tell;
 }
 
-/** Generated examples; in each split the tasks take turns. */
+/** Generated examples. In each split, the tasks take turns. */
 export interface TaskSplits {
-  /** What is trained on. Prompts may repeat, with the same answer or another right one. */
+  /** The training examples. Prompts may repeat, with the same or another right answer. */
   readonly train: readonly TaskExample[];
-  /** As long as what is trained on, and not in it: distinct prompts, each unseen. */
+  /** Held-out examples of the same lengths, with distinct prompts that training does not have. */
   readonly heldOut: readonly TaskExample[];
-  /** More of these: where choices were made by what is held out, they are judged by the test. */
+  /** Further held-out examples, for a test after choices were made on the others. */
   readonly test: readonly TaskExample[];
-  /** Longer than everything that is trained on: more letters, digits or facts. */
+  /** Examples that are longer than all training examples: more letters, digits or facts. */
   readonly longer: readonly TaskExample[];
 }
 
 /**
- * Examples of all tasks, in three splits. The held-out and the longer examples depend on the seed
- * and on their own number, not on the size of the training set.
+ * Generates examples of the tasks. The held-out and the longer examples depend on the seed and on their
+ * own number, not on the size of the training set.
  *
  * @param options The seed and the sizes.
  * @returns The splits.
- * @throws {RangeError} Where more held-out or longer prompts are wanted than can be found.
+ * @throws {RangeError} If there are fewer distinct held-out or longer prompts than asked for.
  *
  * @example
  * ```ts

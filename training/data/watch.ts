@@ -1,4 +1,4 @@
-/** How far a long preparation is. */
+/** The progress of a long preparation. */
 
 /** A part of a preparation. */
 export interface Part {
@@ -10,28 +10,28 @@ export interface Part {
   readonly later?: number;
 }
 
-/** Tells how much of a part is done, in any unit. */
+/** Reports the finished amount of a part, in any unit. */
 export type Tell = (done: number, total: number) => void;
 
-/** Follows a preparation. */
+/** Follows the progress of a preparation, and its need of memory. */
 export interface Watch {
   /**
    * Begins a part.
    *
-   * @throws {UserError} The returned function does, where memory will not hold all of it.
+   * @throws {UserError} The returned function throws if the part is too large for the memory.
    */
   readonly begin: (part: Part) => Tell;
 }
 
-/** Rows between two looks at the heap, which take about as long as encoding one. */
+/** The rows between two reports. A look at the heap takes as long as encoding a row. */
 const STRIDE = 64;
 
 /**
- * Goes through elements, telling how far it is.
+ * Visits elements, and reports the progress.
  *
  * @param elements The elements.
- * @param tell Told now and then how many are done.
- * @param visit What to do with each.
+ * @param tell Called now and then with the number of visited elements.
+ * @param visit The function to call with each element.
  */
 export function forEachTold<T>(
   elements: readonly T[],
