@@ -16,8 +16,8 @@ export type ObjectiveName = keyof typeof passes;
  *
  * Each parameter is multiplied and added once, except the position embedding (C positions, D wide),
  * which is only added. Attention multiplies queries by keys and weights by values, `4 L D T` for L
- * layers and T positions, half of which a causal mask hides. With three passes this is the usual `6
- * N + 12 L H Q T` (Chowdhery et al., arXiv 2204.02311, appendix B), its second term halved.
+ * layers and T positions, half of which a causal mask hides. With three passes this is the usual
+ * `6 N + 12 L H Q T` (Chowdhery et al., arXiv 2204.02311, appendix B), its second term halved.
  */
 export function stepOperations(workload: Workload, objective: ObjectiveName): number {
   const { config, batch } = workload;

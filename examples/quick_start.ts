@@ -26,8 +26,8 @@ const y = add(mul(x, 3), -2);
 // Nothing was computed yet: y is an expression, evaluated when its elements are read.
 console.log("y =", await y.data());
 
-// A function of parameters is any function of a tree of tensors: here, the error of the line `slope
-// x + offset` on the points (x, y).
+// A function of parameters is any function of a tree of tensors: here, the error of the line
+// `slope x + offset` on the points (x, y).
 interface Line {
   readonly slope: Tensor;
   readonly offset: Tensor;

@@ -3,8 +3,8 @@ import type { Loss } from "./loss.ts";
 import type { Metrics } from "./metrics.ts";
 
 /**
- * The evaluation of an objective on a batch, additive over its rows: the loss is the sum of `total
- * / normalizer` over the terms.
+ * The evaluation of an objective on a batch, additive over its rows: the loss is the sum of
+ * `total / normalizer` over the terms.
  */
 export interface Evaluation {
   /** The terms of the loss, each with a normalizer of its own. */

@@ -181,8 +181,8 @@ function iwSftConstants(
 }
 
 /**
- * Importance-weighted SFT (arXiv 2507.12856): the nll of each sequence has the weight `w = sg
- * clamp(exp(power mean_t log(pi / ref)), 0, cap)`; 1 at the reference.
+ * Importance-weighted SFT (arXiv 2507.12856): the nll of each sequence has the weight
+ * `w = sg clamp(exp(power mean_t log(pi / ref)), 0, cap)`; 1 at the reference.
  *
  * @example
  * ```ts

@@ -39,9 +39,9 @@ export function cpo<X>(
 }
 
 /**
- * Contrastive preference optimization (arXiv 2401.08417), its preference term: with `x = b (lw -
- * ll)`, `-(1-e) log s(x) - e log s(-x)`. The whole objective adds `alpha` times the chosen answer's
- * nll.
+ * Contrastive preference optimization (arXiv 2401.08417), its preference term: with
+ * `x = b (lw - ll)`, `-(1-e) log s(x) - e log s(-x)`. The whole objective adds `alpha` times the
+ * chosen answer's nll.
  *
  * @example
  * ```ts
@@ -175,9 +175,10 @@ export function orpoConstants(
 }
 
 /**
- * ORPO (arXiv 2403.07691), nll and odds ratio of each pair: `-aw - b log s(log odds(pw) - log
- * odds(pl))`. Its mean over pairs is the paper's objective, in which an answer's likelihood is its
- * tokens' geometric mean; TRL divides the nll by the tokens of all chosen answers.
+ * ORPO (arXiv 2403.07691), nll and odds ratio of each pair:
+ * `-aw - b log s(log odds(pw) - log odds(pl))`. Its mean over pairs is the paper's objective, in
+ * which an answer's likelihood is its tokens' geometric mean; TRL divides the nll by the tokens of
+ * all chosen answers.
  *
  * @example
  * ```ts

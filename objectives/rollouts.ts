@@ -73,8 +73,8 @@ export interface SampledTokens extends Demonstrations {
   /** The temperature that the tokens were sampled at, above 0. */
   readonly temperature: number;
   /**
-   * Log-probabilities of the tokens under the policy that sampled them, at that temperature, `[B,
-   * T]`, in nats: the entry at t belongs to `ids[b, t]`.
+   * Log-probabilities of the tokens under the policy that sampled them, at that temperature,
+   * `[B, T]`, in nats: the entry at t belongs to `ids[b, t]`.
    */
   readonly oldLogProbs: Tensor;
 }

@@ -41,8 +41,8 @@ const hint = "Use a loop or reduce";
  * file. So does `f.apply(object, rows)`.
  *
  * The rule allows a list that is written out, and a function's own rest parameter, whose length its
- * callers have written. A list that is short for another reason (the sizes of a shape) takes `//
- * deno-lint-ignore unitune/no-spread-of-data -- REASON`. Tests may spread their own data.
+ * callers have written. A list that is short for another reason (the sizes of a shape) takes
+ * `// deno-lint-ignore unitune/no-spread-of-data -- REASON`. Tests may spread their own data.
  */
 const noSpreadOfData: Deno.lint.Rule = {
   create(context) {

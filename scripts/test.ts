@@ -1,7 +1,7 @@
 /**
- * Runs every test and every documented example, and ends with `N passed, N failed`. Only `deno task
- * test:slow` runs the tests of `tests/slow`, which take minutes or gigabytes. Arguments go to `deno
- * test`: paths replace the default ones, options (`--filter=NAME`) are added.
+ * Runs every test and every documented example, and ends with `N passed, N failed`. Only
+ * `deno task test:slow` runs the tests of `tests/slow`, which take minutes or gigabytes. Arguments
+ * go to `deno test`: paths replace the default ones, options (`--filter=NAME`) are added.
  */
 import { stripVTControlCharacters } from "node:util";
 import { testPermissions } from "./test_permissions.ts";

@@ -94,8 +94,8 @@ export function sweepParts(
 }
 
 /**
- * The number of settings of a sweep in which each claim of the ordering holds: `[claim, holds,
- * undecided, does not]`.
+ * The number of settings of a sweep in which each claim of the ordering holds:
+ * `[claim, holds, undecided, does not]`.
  */
 export function sweepCounts(
   sweep: readonly VariantResult[],
