@@ -23,7 +23,7 @@ export interface Move<S> {
 }
 
 /** The storage that a run works on. */
-export interface Run<S> {
+export interface RunStorage<S> {
   /** The storage of each operand; a result may be written over a donated operand. */
   readonly operands: readonly S[];
   /** The storage of the allocated results, in the order of all results. */
@@ -45,7 +45,7 @@ export interface Code<S> {
    *
    * @returns The plan's small results, copied out of the program's own memory.
    */
-  run(run: Run<S>): readonly Elements<S>[];
+  run(run: RunStorage<S>): readonly Elements<S>[];
   /** Gives the program's own memory and its code back. */
   dispose(): void;
 }

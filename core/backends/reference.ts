@@ -21,7 +21,7 @@ import { makeSums } from "./reference_sums.ts";
 import { threefry2x32 } from "../threefry.ts";
 
 /** Elements and their shape. */
-interface Elements extends Abstract {
+interface ShapedElements extends Abstract {
   readonly data: TypedArray;
 }
 
@@ -30,20 +30,20 @@ const SLICE = 4096;
 
 /** Computes the elements of results, which start as zeros, from those of the operands. */
 type Kernel<P extends PrimitiveName> = (
-  inputs: readonly Elements[],
-  output: Elements,
+  inputs: readonly ShapedElements[],
+  output: ShapedElements,
   parameters: PrimitiveParameters[P],
-  others: readonly Elements[],
+  others: readonly ShapedElements[],
 ) => void;
 
-function input(inputs: readonly Elements[], index: number): Elements {
+function input(inputs: readonly ShapedElements[], index: number): ShapedElements {
   const elements = inputs[index];
   if (elements === undefined) throw new RangeError(`operand ${index} is missing`);
   return elements;
 }
 
 /** The element at a position that is inside. */
-function get({ data }: Elements, position: number): number {
+function get({ data }: ShapedElements, position: number): number {
   return data[position] ?? NaN;
 }
 
@@ -66,7 +66,12 @@ function map2(f: (a: number, b: number, dtype: DType) => number): Kernel<Primiti
 }
 
 /** Copies elements whose position in the operand is affine in the index of the result. */
-function strided(x: Elements, output: Elements, strides: readonly number[], start: number): void {
+function strided(
+  x: ShapedElements,
+  output: ShapedElements,
+  strides: readonly number[],
+  start: number,
+): void {
   const index = new Array<number>(output.shape.length).fill(0);
   let from = start;
   for (let i = 0; i < output.data.length; i++) {
@@ -86,7 +91,7 @@ function reducedPositions(shape: Shape, axes: readonly number[]): Int32Array {
   const kept = stridesOf(shape.map((size, axis) => axes.includes(axis) ? 1 : size));
   const positions = allocate("i32", sizeOf(shape));
   const strides = kept.map((stride, axis) => axes.includes(axis) ? 0 : stride);
-  const source: Elements = {
+  const source: ShapedElements = {
     shape: [],
     dtype: "i32",
     data: Int32Array.from({ length: positions.length }, (_, i) => i),
@@ -104,7 +109,7 @@ function slab(shape: Shape, axis: number): { outer: number; size: number; inner:
   };
 }
 
-function clampStart(start: Elements, room: number): number {
+function clampStart(start: ShapedElements, room: number): number {
   return Math.min(Math.max(get(start, 0), 0), room);
 }
 
@@ -357,9 +362,9 @@ const kernels: { readonly [P in PrimitiveName]: Kernel<P> } = {
 
 function execute<P extends PrimitiveName>(
   { op, parameters, shape, dtype, others }: Instruction<P>,
-  inputs: readonly Elements[],
-): Elements[] {
-  const empty = ({ shape, dtype }: Abstract): Elements => ({
+  inputs: readonly ShapedElements[],
+): ShapedElements[] {
+  const empty = ({ shape, dtype }: Abstract): ShapedElements => ({
     shape,
     dtype,
     data: allocate(dtype, sizeOf(shape)),
@@ -371,10 +376,10 @@ function execute<P extends PrimitiveName>(
   return [output, ...further];
 }
 
-function run(graph: Graph, operands: readonly TypedArray[]): Elements[] {
+function run(graph: Graph, operands: readonly TypedArray[]): ShapedElements[] {
   // All results of each node; the further nodes of an instruction share its results.
-  const results: Elements[][] = [];
-  const value = (position: number): Elements => input(at(results, position), 0);
+  const results: ShapedElements[][] = [];
+  const value = (position: number): ShapedElements => input(at(results, position), 0);
   for (const node of graph.nodes) {
     if (node.op === "input") {
       const data = operands[node.index];

@@ -9,7 +9,7 @@ import type { TypedArray } from "../dtype.ts";
 import { at, type Shape } from "../shape.ts";
 
 /** Elements and their shape. */
-interface Elements {
+interface ShapedElements {
   readonly shape: Shape;
   readonly data: TypedArray;
 }
@@ -22,7 +22,7 @@ interface Query {
 
 /** Whether the query t of a sequence sees a key. */
 function isVisible(
-  { start, segments }: AttentionOperands<Elements>,
+  { start, segments }: AttentionOperands<ShapedElements>,
   { causal, window, start: known }: AttentionParameters,
   { T, S }: { readonly T: number; readonly S: number },
 ): (sequence: number, t: number, s: number) => boolean {
@@ -40,7 +40,7 @@ function isVisible(
 
 /** All queries of all heads. */
 function* queriesOf(
-  operands: AttentionOperands<Elements>,
+  operands: AttentionOperands<ShapedElements>,
   parameters: AttentionParameters,
 ): Generator<Query> {
   const { B, T, H, D } = dims(operands.q, "B T H D");
@@ -81,7 +81,7 @@ function addScaled(
 
 /** A query's weights on the keys that it sees, and the slopes of its scores in `q . k`. */
 function weightsOf(
-  { q, k }: AttentionOperands<Elements>,
+  { q, k }: AttentionOperands<ShapedElements>,
   { query, keys }: Query,
   { scale, softcap }: AttentionParameters,
 ): { readonly weights: readonly number[]; readonly slopes: readonly number[] } {
@@ -103,7 +103,7 @@ function weightsOf(
 
 /** Attention of all queries, into zeros `[B, T, Hq, D]`. */
 export function attend(
-  operands: AttentionOperands<Elements>,
+  operands: AttentionOperands<ShapedElements>,
   parameters: AttentionParameters,
   y: TypedArray,
 ): void {
@@ -119,7 +119,7 @@ export function attend(
 
 /** The gradients with respect to queries, keys and values, into zeros of their shapes. */
 export function attendGradient(
-  operands: AttentionGradientOperands<Elements>,
+  operands: AttentionGradientOperands<ShapedElements>,
   parameters: AttentionParameters,
   gradients: { readonly dq: TypedArray; readonly dk: TypedArray; readonly dv: TypedArray },
 ): void {

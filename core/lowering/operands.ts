@@ -19,15 +19,15 @@ type Reading =
   | "vectors";
 
 /** An operand of an instruction, and how it is read. */
-interface Operand {
+interface OperandReading {
   readonly position: number;
   readonly reading: Reading;
 }
 
-const read = (reading: Reading, positions: readonly (number | undefined)[]): Operand[] =>
+const read = (reading: Reading, positions: readonly (number | undefined)[]): OperandReading[] =>
   positions.flatMap((position) => position === undefined ? [] : [{ position, reading }]);
 
-type Readings<P extends PrimitiveName> = (node: Instruction<P>) => Operand[];
+type Readings<P extends PrimitiveName> = (node: Instruction<P>) => OperandReading[];
 
 const all = (reading: Reading): Readings<PrimitiveName> => ({ inputs }) => read(reading, inputs);
 
@@ -62,7 +62,10 @@ const readings: { readonly [P in PrimitiveName]?: Readings<P> } = {
   dynamicUpdate: all("whole"),
 };
 
-function operandsOf<P extends PrimitiveName>(node: Instruction<P>, position: number): Operand[] {
+function operandsOf<P extends PrimitiveName>(
+  node: Instruction<P>,
+  position: number,
+): OperandReading[] {
   const own: Readings<P> | undefined = readings[node.op];
   return own?.(node) ?? read("elements", [position]);
 }
@@ -110,7 +113,7 @@ function missingStores(graph: Graph, stored: ReadonlySet<number>): Set<number> {
     for (const input of inputs) visitElements(isStored, domain, input, source.index, visited);
   };
 
-  const check = ({ position, reading }: Operand, isStored: IsStored): void => {
+  const check = ({ position, reading }: OperandReading, isStored: IsStored): void => {
     const { shape } = nodeAt(graph, position);
     const index = identityMap(shape);
     switch (reading) {

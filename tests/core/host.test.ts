@@ -13,7 +13,7 @@ import {
   tensor,
   zeros,
 } from "@unitune/core";
-import { type Backend, makeHost, type Run } from "@unitune/core/backend";
+import { type Backend, makeHost, type RunStorage } from "@unitune/core/backend";
 
 /** Storage, by its number. */
 interface Storage {
@@ -23,7 +23,7 @@ interface Storage {
 }
 
 /** A backend that notes what it is told; its programs run `onRun`, and leave storage as it is. */
-function noting(onRun: (run: Run<Storage>) => void = () => {}) {
+function noting(onRun: (run: RunStorage<Storage>) => void = () => {}) {
   const held = new Map<number, string>();
   const written = new Map<number, number[]>();
   let made = 0;
@@ -69,7 +69,7 @@ const host = (elements: number[]): Operand => ({
 const sumOfTwo: Graph = graphOf(add, [zeros([LARGE]), zeros([LARGE])]);
 
 Deno.test("host: operands from the host are copied to one slot each, and the program frees both", () => {
-  const runs: Run<Storage>[] = [];
+  const runs: RunStorage<Storage>[] = [];
   const { host: device, held, written } = noting((run) => runs.push(run));
   const program = device.compile(sumOfTwo, { donated: [] });
   const [first] = program.run([host([1]), host([2])]);
@@ -86,7 +86,7 @@ Deno.test("host: operands from the host are copied to one slot each, and the pro
 });
 
 Deno.test("host: a result takes the storage of a donated operand", async () => {
-  const runs: Run<Storage>[] = [];
+  const runs: RunStorage<Storage>[] = [];
   const { host: device, held } = noting((run) => runs.push(run));
   const program = device.compile(sumOfTwo, { donated: [0, 1] });
   const [x, y] = [1, 2].map((value) => device.upload(new Float32Array(LARGE).fill(value), "f32"));
@@ -117,7 +117,7 @@ Deno.test("host: a donated operand from the host gets storage that the result ta
 });
 
 Deno.test("host: a part of shared storage is moved before a result takes it", () => {
-  const runs: Run<Storage>[] = [];
+  const runs: RunStorage<Storage>[] = [];
   const { host: device, held } = noting((run) => runs.push(run));
   const vector = zeros([3]);
   const make = device.compile(graphOf((x: Tensor) => [add(x, 1)], [vector]), { donated: [] });

@@ -113,7 +113,7 @@ export function planScratch(sizes: AttentionSizes, { size, matrices }: Blocking)
 }
 
 /** A block of queries, by the locals that describe it. */
-export interface Block {
+export interface QueryBlock {
   readonly frame: Frame;
   readonly sizes: AttentionSizes;
   readonly blocking: Blocking;
@@ -136,7 +136,7 @@ export interface Block {
 }
 
 /** A block whose locals are not set. */
-export function makeBlock(frame: Frame, sizes: AttentionSizes, blocking: Blocking): Block {
+export function makeBlock(frame: Frame, sizes: AttentionSizes, blocking: Blocking): QueryBlock {
   const integer = () => frame.locals.add(types.i32);
   return {
     frame,
@@ -155,13 +155,13 @@ export function makeBlock(frame: Frame, sizes: AttentionSizes, blocking: Blockin
 }
 
 /** The address of one of the block's matrices of scores. */
-export function matrixAddress({ frame, scratch }: Block, index: number): Code {
+export function matrixAddress({ frame, scratch }: QueryBlock, index: number): Code {
   return plus(frame.scratchAddress, i32.const(at(scratch.matrices, index)));
 }
 
 /** The address of a head's vector at a position of the block's sequence. */
 export function vectorAddress(
-  { frame, sequence }: Block,
+  { frame, sequence }: QueryBlock,
   { buffer, offset, ...step }: HeadVectors,
   position: Code,
   head: number,
@@ -179,7 +179,7 @@ export function vectorAddress(
  * The position of a sequence's first query. One from which no query sees a key, or every query sees
  * all of them, is moved to where that begins, so that sums of positions have 32 bits.
  */
-function startOf({ frame, sequence, sizes }: Block): Code {
+function startOf({ frame, sequence, sizes }: QueryBlock): Code {
   const { start, queries, keys } = sizes;
   const window = windowOf(sizes) ?? 0;
   const [low, high] = [-(queries + window), keys + window];
@@ -191,7 +191,7 @@ function startOf({ frame, sequence, sizes }: Block): Code {
 }
 
 /** Sets the locals that depend on sequence, heads and first query. */
-export function setBlock(block: Block): Code {
+export function setBlock(block: QueryBlock): Code {
   const { sizes, blocking: { size }, first, rows, firstKey, keys, place } = block;
   const [window, reach] = [windowOf(sizes), reachOf(sizes)];
   const zero = i32.const(0);
@@ -218,13 +218,13 @@ export function setBlock(block: Block): Code {
  * The diagonal of the block's scores: the last of its keys that row 0 sees; each further row sees
  * one key more. Undefined if every row sees to the last key.
  */
-export function diagonalOf({ sizes, place }: Block): Code | undefined {
+export function diagonalOf({ sizes, place }: QueryBlock): Code | undefined {
   const reach = reachOf(sizes);
   return reach === undefined ? undefined : plus(get(place), i32.const(reach));
 }
 
 /** The first of the block's keys that row 0 sees; each further row begins one key later. */
-export function leftOf({ sizes, place }: Block): Code | undefined {
+export function leftOf({ sizes, place }: QueryBlock): Code | undefined {
   const window = windowOf(sizes);
   return window === undefined ? undefined : plus(get(place), i32.const(1 - window));
 }

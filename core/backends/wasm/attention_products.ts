@@ -8,7 +8,7 @@
  * to.
  */
 import type { HeadVectors } from "../../lowering/kernels.ts";
-import { type Block, diagonalOf, matrixAddress, vectorAddress } from "./attention_block.ts";
+import { diagonalOf, matrixAddress, type QueryBlock, vectorAddress } from "./attention_block.ts";
 import {
   addressTo,
   branch,
@@ -37,7 +37,7 @@ function stepOf({ position }: HeadVectors): Code {
 }
 
 /** A product of matrices whose rows are this block's, its keys', or elements of its vectors. */
-type Product =
+type BlockProduct =
   & Pick<MatrixProductArguments, "a" | "b" | "c" | "rows" | "columns" | "depth">
   & Pick<MatrixProductArguments, "aRow" | "aColumn" | "bRow" | "bColumn" | "cRow" | "adds">;
 
@@ -45,7 +45,7 @@ type Product =
  * Calls the routine for a product; its triangle is known if the keys that queries see end on a
  * diagonal.
  */
-function multiply(block: Block, triangle: keyof typeof triangles, args: Product): Code {
+function multiply(block: QueryBlock, triangle: keyof typeof triangles, args: BlockProduct): Code {
   const { frame, scratch, blocking } = block;
   const { a, b, c, depth, aColumn, bRow, bColumn, columns } = args;
   const zero = i32.const(0);
@@ -77,7 +77,12 @@ function multiply(block: Block, triangle: keyof typeof triangles, args: Product)
 }
 
 /** `a b'` for the block's rows of a and the keys' rows of b, as a matrix of the block. */
-export function productsOf(block: Block, a: HeadVectors, b: HeadVectors, matrix: number): Code {
+export function productsOf(
+  block: QueryBlock,
+  a: HeadVectors,
+  b: HeadVectors,
+  matrix: number,
+): Code {
   const { sizes, scratch, head, keyHead, first, firstKey, rows, keys } = block;
   return multiply(block, "result", {
     a: vectorAddress(block, a, get(first), head),
@@ -96,9 +101,9 @@ export function productsOf(block: Block, a: HeadVectors, b: HeadVectors, matrix:
 }
 
 /** Sets the block's rows of c to `m b` for a matrix of the block and the keys' rows of b. */
-export function weighted(block: Block, matrix: number, b: HeadVectors, c: HeadVectors): Code {
+export function weighted(block: QueryBlock, matrix: number, b: HeadVectors, c: HeadVectors): Code {
   const { frame, sizes, scratch, head, keyHead, first, firstKey, rows, keys } = block;
-  const args: Product = {
+  const args: BlockProduct = {
     a: matrixAddress(block, matrix),
     aRow: i32.const(scratch.step),
     aColumn: i32.const(4),
@@ -131,14 +136,14 @@ export function weighted(block: Block, matrix: number, b: HeadVectors, c: HeadVe
  * them.
  */
 export function spread(
-  block: Block,
+  block: QueryBlock,
   matrix: number,
   b: HeadVectors,
   c: HeadVectors,
   adds: Code,
 ): Code {
   const { frame, sizes, scratch, head, keyHead, first, firstKey, rows, keys } = block;
-  const args: Product = {
+  const args: BlockProduct = {
     a: matrixAddress(block, matrix),
     aRow: i32.const(4),
     aColumn: i32.const(scratch.step),
@@ -165,7 +170,7 @@ export function spread(
 
 /** Runs `then` if all elements of some vectors are finite, `otherwise` if not. */
 function ifFinite(
-  { frame, sizes: { width } }: Block,
+  { frame, sizes: { width } }: QueryBlock,
   { at, step, rows }: { readonly at: Code; readonly step: Code; readonly rows: Code },
   then: Code,
   otherwise: Code,
@@ -205,9 +210,9 @@ function ifFinite(
  * (excluded) the elements of a row of a are set; zeros are left out.
  */
 function withoutZeros(
-  { locals }: Block["frame"],
+  { locals }: QueryBlock["frame"],
   width: number,
-  { a, aRow, aColumn, b, bRow, c, cRow, rows, adds }: Product,
+  { a, aRow, aColumn, b, bRow, c, cRow, rows, adds }: BlockProduct,
   range: (row: Code) => readonly [from: Code, to: Code],
 ): Code {
   const integer = () => locals.add(types.i32);
@@ -246,7 +251,7 @@ function withoutZeros(
 }
 
 /** Sets a head's vectors at positions from one to another one (excluded) to zeros. */
-export function clear(block: Block, x: HeadVectors, from: Code, to: Code, head: number): Code {
+export function clear(block: QueryBlock, x: HeadVectors, from: Code, to: Code, head: number): Code {
   const position = block.frame.locals.add(types.i32);
   return [
     local.set(position, from),

@@ -5,7 +5,7 @@
 import type { AttentionSizes } from "../../lowering/kernels.ts";
 import { CHAIN } from "../../lowering/levels.ts";
 import { at } from "../../shape.ts";
-import { type Block, diagonalOf, leftOf, matrixAddress } from "./attention_block.ts";
+import { diagonalOf, leftOf, matrixAddress, type QueryBlock } from "./attention_block.ts";
 import type { Frame } from "./frame.ts";
 import {
   addressTo,
@@ -66,7 +66,7 @@ interface Mask {
  * and segments hide. Four scores at an address are near if they lie between the first that is seen
  * and the end: their distances in bytes from the first are below its span, as unsigned numbers.
  */
-function maskOf(block: Block, { start, end }: Omit<Row, "sees">, i: number): Mask | undefined {
+function maskOf(block: QueryBlock, { start, end }: Omit<Row, "sees">, i: number): Mask | undefined {
   const { frame, sizes: { segments, queries }, sequence, first, scratch } = block;
   const { locals } = frame;
   const left = leftOf(block);
@@ -105,7 +105,7 @@ function maskOf(block: Block, { start, end }: Omit<Row, "sees">, i: number): Mas
  * Copies the segments of the block's keys to scratch memory, where four may be read at once, some
  * of them beyond the last.
  */
-export function copySegments(block: Block): Code {
+export function copySegments(block: QueryBlock): Code {
   const { frame, sizes, scratch, sequence, firstKey, keys } = block;
   if (sizes.segments === undefined) return [];
   const firstId = plus(times(get(sequence), sizes.keys), get(firstKey));
@@ -117,7 +117,7 @@ export function copySegments(block: Block): Code {
 }
 
 /** Runs `body` for the rows of a matrix of the block. */
-function eachRow(block: Block, matrix: number, body: (row: Row) => Code): Code {
+function eachRow(block: QueryBlock, matrix: number, body: (row: Row) => Code): Code {
   const { frame: { locals }, scratch, rows, keys } = block;
   const integer = () => locals.add(types.i32);
   const [i, start, seen, end] = [integer(), integer(), integer(), integer()];
@@ -146,7 +146,7 @@ function fours(frame: Frame, { start, end }: Row, body: (address: Code) => Code)
  * `term` adds its own to the local that it is given.
  */
 function sumOfFours(
-  { frame, scratch }: Block,
+  { frame, scratch }: QueryBlock,
   total: number,
   row: Row,
   term: (address: Code, sum: number) => Code,
@@ -183,7 +183,7 @@ function clearTile({ end }: Row, away = 0): Code {
 }
 
 /** Bytes from matrix 0 to another one of the block. */
-function awayOf({ scratch: { matrices } }: Block, matrix: number): number {
+function awayOf({ scratch: { matrices } }: QueryBlock, matrix: number): number {
   return at(matrices, matrix) - at(matrices, 0);
 }
 
@@ -224,7 +224,7 @@ function scoreOf({ scale, softcap }: AttentionSizes, { scope }: Frame): Score {
  *
  * @param slopes The matrix that gets the slopes of scores in products, but for the scale.
  */
-export function toWeights(block: Block, slopes: number | undefined): Code {
+export function toWeights(block: QueryBlock, slopes: number | undefined): Code {
   const { frame, sizes } = block;
   const { locals, scope } = frame;
   const vector = () => locals.add(types.v128);
@@ -296,7 +296,7 @@ export function toWeights(block: Block, slopes: number | undefined): Code {
  *
  * @param slopes The matrix of the slopes of scores but for the scale, if they are not all 1.
  */
-export function toProductGradients(block: Block, slopes: number | undefined): Code {
+export function toProductGradients(block: QueryBlock, slopes: number | undefined): Code {
   const { frame, sizes } = block;
   const { madd, float, locals } = frame.scope;
   const mean = locals.add(types.v128);

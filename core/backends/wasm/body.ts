@@ -22,8 +22,8 @@ import {
   constantVector,
   fromIntegers,
   fromMemory,
-  type Operand,
   toMemory,
+  type VectorOperand,
 } from "./operations.ts";
 import type { Scope } from "./scope.ts";
 
@@ -76,11 +76,11 @@ export interface Hooks {
     readonly after: Code;
   };
   /** Blocks of loops with code before and after each. */
-  readonly blocks?: readonly Block[];
+  readonly blocks?: readonly LevelBlock[];
 }
 
 /** A loop in blocks of rounds; of several of one loop, the shorter ones lie in the longer ones. */
-export interface Block extends Cut {
+export interface LevelBlock extends Cut {
   readonly before: Code;
   readonly after: Code;
 }
@@ -169,7 +169,7 @@ export function emitNest(nest: KernelNest, hooks: Hooks): Code {
     return stride === 0 ? i32x4.splat(sum) : i32x4.add(i32x4.splat(sum), lanes);
   };
 
-  const operand = (index: number): Operand => {
+  const operand = (index: number): VectorOperand => {
     const step = steps[index];
     if (step === undefined) throw new RangeError(`there is no step ${index}`);
     const constant = step.kind === "constant" ? step.value : undefined;
@@ -239,7 +239,7 @@ export function emitNest(nest: KernelNest, hooks: Hooks): Code {
   /** A loop's rounds up to its end, in blocks if it is cut. */
   const roundsOf = (loop: number, limit: Code, step: number, body: Code): Code => {
     const counted = at(counters, loop);
-    const upTo = (blocks: readonly Block[], stop: Code): Code => {
+    const upTo = (blocks: readonly LevelBlock[], stop: Code): Code => {
       const block = blocks.at(-1);
       if (block === undefined) return countTo(counted, stop, step, body);
       const until = locals.add(types.i32);

@@ -12,7 +12,7 @@ import type { Code } from "./instructions.ts";
 export type Routine = "matrixProduct" | "vectorMatrix";
 
 /** The parts of a module that its kernels share. */
-export interface Surroundings {
+export interface SharedParts {
   /** Whether the engine has relaxed SIMD, whose fused multiply-add is used. */
   readonly hasRelaxedSimd: boolean;
   /** The number of a function that kernels call, which the module has from then on. */
@@ -26,7 +26,7 @@ export interface Surroundings {
 export type { KernelOf };
 
 /** A function under construction: its locals, and where its buffers' addresses are. */
-export interface Frame extends Surroundings {
+export interface Frame extends SharedParts {
   /** The element types of the kernel's buffers. */
   readonly dtypes: readonly DType[];
   readonly locals: Locals;

@@ -58,8 +58,8 @@ export type ValueType = (typeof types)[keyof typeof types];
 
 type Unary = (x: Code) => Code;
 type Binary = (a: Code, b: Code) => Code;
-type Load = (address: Code, offset?: number) => Code;
-type Store = (address: Code, value: Code, offset?: number) => Code;
+type LoadInstruction = (address: Code, offset?: number) => Code;
+type StoreInstruction = (address: Code, value: Code, offset?: number) => Code;
 type LaneLoad = (address: Code, offset: number, lane: number, into: Code) => Code;
 type LaneStore = (address: Code, value: Code, lane: number, offset?: number) => Code;
 
@@ -72,8 +72,12 @@ const vector2 = (op: number): Binary => (a, b) => [a, b, ...vector(op)];
 /** 32-bit integers. */
 export const i32 = {
   const: (value: number): Code => [0x41, ...signed(value)],
-  load: ((address, offset = 0) => [address, 0x28, 2, ...unsigned(offset)]) as Load,
-  store: ((address, value, offset = 0) => [address, value, 0x36, 2, ...unsigned(offset)]) as Store,
+  load: ((address, offset = 0) => [address, 0x28, 2, ...unsigned(offset)]) as LoadInstruction,
+  store: ((
+    address,
+    value,
+    offset = 0,
+  ) => [address, value, 0x36, 2, ...unsigned(offset)]) as StoreInstruction,
   eqz: plain1(0x45),
   clz: plain1(0x67),
   eq: plain2(0x46),
@@ -114,8 +118,12 @@ export const i64 = {
 /** 32-bit floats. */
 export const f32 = {
   const: (value: number): Code => [0x43, ...floatBytes(value)],
-  load: ((address, offset = 0) => [address, 0x2a, 2, ...unsigned(offset)]) as Load,
-  store: ((address, value, offset = 0) => [address, value, 0x38, 2, ...unsigned(offset)]) as Store,
+  load: ((address, offset = 0) => [address, 0x2a, 2, ...unsigned(offset)]) as LoadInstruction,
+  store: ((
+    address,
+    value,
+    offset = 0,
+  ) => [address, value, 0x38, 2, ...unsigned(offset)]) as StoreInstruction,
   ne: plain2(0x5c),
   le: plain2(0x5f),
   add: plain2(0x92),
@@ -124,9 +132,14 @@ export const f32 = {
 
 /** Vectors of 128 bits of any element type. */
 export const v128 = {
-  load: ((address, offset = 0) => [address, ...vector(0), 0, ...unsigned(offset)]) as Load,
-  load32Splat: ((address, offset = 0) => [address, ...vector(9), 0, ...unsigned(offset)]) as Load,
-  load32Zero: ((address, offset = 0) => [address, ...vector(0x5c), 0, ...unsigned(offset)]) as Load,
+  load:
+    ((address, offset = 0) => [address, ...vector(0), 0, ...unsigned(offset)]) as LoadInstruction,
+  load32Splat:
+    ((address, offset = 0) => [address, ...vector(9), 0, ...unsigned(offset)]) as LoadInstruction,
+  load32Zero: ((
+    address,
+    offset = 0,
+  ) => [address, ...vector(0x5c), 0, ...unsigned(offset)]) as LoadInstruction,
   load32Lane: ((address, offset, lane, into) => [
     address,
     into,
@@ -141,8 +154,11 @@ export const v128 = {
     ...vector(11),
     0,
     ...unsigned(offset),
-  ]) as Store,
-  load64Zero: ((address, offset = 0) => [address, ...vector(0x5d), 0, ...unsigned(offset)]) as Load,
+  ]) as StoreInstruction,
+  load64Zero: ((
+    address,
+    offset = 0,
+  ) => [address, ...vector(0x5d), 0, ...unsigned(offset)]) as LoadInstruction,
   store64Lane: ((address, value, lane, offset = 0) => [
     address,
     value,

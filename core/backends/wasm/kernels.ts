@@ -4,7 +4,7 @@ import { type Kernel, usedBuffers } from "../../lowering/kernels.ts";
 import { sizeOf } from "../../shape.ts";
 import { attention, attentionGradient } from "./attention.ts";
 import { pairsOf } from "./attention_block.ts";
-import type { CodeEmitter, KernelOf, Surroundings } from "./frame.ts";
+import type { CodeEmitter, KernelOf, SharedParts } from "./frame.ts";
 import { gather, scatterAdd } from "./indexing.ts";
 import { type Code, f32x4, i32, i32x4, least, local, types } from "./instructions.ts";
 import { map } from "./map.ts";
@@ -82,13 +82,13 @@ export interface EmittedKernel {
  * @param kind The kernel's kind.
  * @param kernel The kernel, whose buffers have the numbers of the function's parameters.
  * @param dtypes The element types of the buffers.
- * @param surroundings The parts that kernels of a module share.
+ * @param shared The parts that kernels of a module share.
  */
 export function emitKernel<K extends Kernel["kind"]>(
   kind: K,
   kernel: KernelOf<K>,
   dtypes: readonly DType[],
-  surroundings: Surroundings,
+  shared: SharedParts,
 ): EmittedKernel {
   const emitter: CodeEmitter<K> = emitters[kind];
   let isShared = false;
@@ -109,9 +109,7 @@ export function emitKernel<K extends Kernel["kind"]>(
       locals,
       float: (value) => constant(`f${Object.is(value, -0)}${value}`, f32x4.const(value)),
       word: (value) => constant(`i${value}`, i32x4.const(value, value, value, value)),
-      madd: surroundings.hasRelaxedSimd
-        ? f32x4.relaxedMadd
-        : (a, b, c) => f32x4.add(f32x4.mul(a, b), c),
+      madd: shared.hasRelaxedSimd ? f32x4.relaxedMadd : (a, b, c) => f32x4.add(f32x4.mul(a, b), c),
     };
     const base = (buffer: number) => {
       if (buffer in dtypes) return buffer;
@@ -131,13 +129,13 @@ export function emitKernel<K extends Kernel["kind"]>(
       );
       return { begin, end };
     };
-    const { scratch, scratchBytes } = surroundings;
+    const { scratch, scratchBytes } = shared;
     const scratchAddress = i32.add(
       i32.const(scratch),
       i32.mul(thread, i32.const(scratchBytes)),
     );
     const body = emitter(kernel, {
-      ...surroundings,
+      ...shared,
       dtypes,
       locals,
       scope,

@@ -311,7 +311,7 @@ interface Panel {
 }
 
 /** The way in which the innermost loop reads A. */
-interface Reading {
+interface ReadingOfA {
   /** Code before the loop. */
   readonly prepare: Code;
   /** The address and the offset of row r in an unrolled round. */
@@ -327,7 +327,7 @@ function accumulate(
   tile: Tile,
   { k, from, to }: PanelCursor,
   { begin, step }: Panel,
-  { prepare, at, afterRounds }: Reading,
+  { prepare, at, afterRounds }: ReadingOfA,
 ): Code {
   const pb = locals.add(types.i32);
   const [b0, b1, splat] = [types.v128, types.v128, types.v128].map((type) => locals.add(type));
@@ -486,7 +486,7 @@ export function matrixProductFunction(fused: boolean): WasmFunction {
     );
 
     /** Along consecutive elements of six rows. */
-    const alongRows: Reading = {
+    const alongRows: ReadingOfA = {
       prepare: pointers.map((pointer, r) =>
         local.set(pointer, plus(get(at(rowStarts, r)), i32.shl(get(from), i32.const(2))))
       ),
@@ -496,7 +496,7 @@ export function matrixProductFunction(fused: boolean): WasmFunction {
     };
     /** Down the packed panel. */
     const panel = plus(scratch, i32.const(PANEL_A));
-    const downPanel: Reading = {
+    const downPanel: ReadingOfA = {
       prepare: local.set(pa, plus(panel, i32.mul(get(from), i32.const(bytes(ROWS))))),
       at: (r, round) => [get(pa), bytes(round * ROWS + r)],
       afterRounds: (rounds) => increase(pa, i32.const(bytes(rounds * ROWS))),
@@ -504,7 +504,7 @@ export function matrixProductFunction(fused: boolean): WasmFunction {
     const isWholeTile = i32.leS(i32.add(get(i), i32.const(ROWS)), rows);
     /** Whether the panel at column j is read in place; `isHandy` says so of the slice. */
     const isInPlace = i32.and(get(isHandy), isWholePanel(parameters, cursor));
-    const tiles = (reading: Reading): Code =>
+    const tiles = (reading: ReadingOfA): Code =>
       fromTo(j, firstColumn, get(wanted), COLUMNS, [
         branch(
           isInPlace,

@@ -39,7 +39,7 @@ export function constantVector(dtype: DType, value: number): Code {
 }
 
 /** The operands of an operation. */
-export interface Operand {
+export interface VectorOperand {
   /** A vector; code that is cheap to repeat. */
   readonly code: Code;
   readonly dtype: DType;
@@ -47,9 +47,9 @@ export interface Operand {
   readonly constant?: number | undefined;
 }
 
-type Emit = (x: readonly Operand[], result: DType, scope: Scope) => Code;
+type Emit = (x: readonly VectorOperand[], result: DType, scope: Scope) => Code;
 
-function operand(x: readonly Operand[], index: number): Operand {
+function operand(x: readonly VectorOperand[], index: number): VectorOperand {
   const found = x[index];
   if (found === undefined) throw new RangeError(`operand ${index} is missing`);
   return found;
@@ -197,11 +197,11 @@ function usesOf({ parameters, steps, value }: ScalarFunction): number[] {
 }
 
 /** Steps in line: steps used once stand where they are used, others in locals before. */
-function inline(definition: ScalarFunction, scope: Scope, x: readonly Operand[]): Code {
+function inline(definition: ScalarFunction, scope: Scope, x: readonly VectorOperand[]): Code {
   const uses = usesOf(definition);
   const before: Code[] = [];
-  const values: Operand[] = [...x];
-  const valueOf = (step: FunctionStep, number: number): Operand => {
+  const values: VectorOperand[] = [...x];
+  const valueOf = (step: FunctionStep, number: number): VectorOperand => {
     const { dtype } = step;
     if (step.kind === "constant") {
       const { value } = step;
@@ -248,7 +248,7 @@ export function callFunction(op: ElementaryFunction, scope: Scope, x: readonly C
 /** An operation with the element type of its result, applied to operands. */
 export function applied(
   { op, dtype }: { readonly op: ScalarOperation; readonly dtype: DType },
-  x: readonly Operand[],
+  x: readonly VectorOperand[],
   scope: Scope,
 ): Code {
   const resolved = resolve(op, operand(x, 0).dtype);

@@ -4,7 +4,7 @@ import { type Lowered, renumbered } from "../../lowering/kernels.ts";
 import { at } from "../../shape.ts";
 import { branch, call, type Code, i32, local, types } from "./instructions.ts";
 import { attentionGradientScratch, attentionScratch } from "./attention.ts";
-import type { Routine, Surroundings } from "./frame.ts";
+import type { Routine, SharedParts } from "./frame.ts";
 import { scatterScratch } from "./indexing.ts";
 import { emitKernel, kernelBuffers, workOf } from "./kernels.ts";
 import { matrixProductFunction, matrixProductScratch } from "./matrix_product.ts";
@@ -82,7 +82,7 @@ export function emitProgram(
     return number;
   };
   const barrier = control === undefined ? undefined : define(barrierFunction(control, maySleep()));
-  const surroundings: Surroundings = { hasRelaxedSimd, routine, ...memory };
+  const shared: SharedParts = { hasRelaxedSimd, routine, ...memory };
   const [thread, threads] = [local.get(0), local.get(1)];
   const meet: Code = barrier === undefined ? [] : call(barrier, thread, threads);
 
@@ -98,7 +98,7 @@ export function emitProgram(
     const key = exactText([own, dtypes]);
     let entry = known.get(key);
     if (entry === undefined) {
-      const { code, isShared } = emitKernel(own.kind, own, dtypes, surroundings);
+      const { code, isShared } = emitKernel(own.kind, own, dtypes, shared);
       entry = { index: define(code), isShared };
       known.set(key, entry);
     }

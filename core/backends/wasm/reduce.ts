@@ -3,7 +3,7 @@ import type { BufferPlan } from "../../lowering/kernels.ts";
 import { levelsOf } from "../../lowering/levels.ts";
 import { nestOf, reductionNest, type Strips, stripsOf } from "../../lowering/nest.ts";
 import { at, type Shape, stridesOf } from "../../shape.ts";
-import { type Block, emitNest, type KernelNest } from "./body.ts";
+import { emitNest, type KernelNest, type LevelBlock } from "./body.ts";
 import {
   type CodeEmitter,
   dtypeOf,
@@ -44,7 +44,7 @@ interface Levels {
   readonly first: readonly number[];
   /** The locals that have the results in the end. */
   readonly last: readonly number[];
-  readonly blocks: readonly Block[];
+  readonly blocks: readonly LevelBlock[];
 }
 
 /**
@@ -62,7 +62,7 @@ function levels(
   const fresh = () => Array.from({ length: vectors }, () => locals.add(types.v128));
   const first = fresh();
   let last = first;
-  const blocks = (isRounded ? levelsOf(rounds) : []).map(({ loop, rounds }): Block => {
+  const blocks = (isRounded ? levelsOf(rounds) : []).map(({ loop, rounds }): LevelBlock => {
     const [from, to] = [last, fresh()];
     last = to;
     return {

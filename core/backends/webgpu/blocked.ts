@@ -47,13 +47,13 @@ const LANES = 8;
 const ACROSS: Readonly<Record<"a" | "b", Contiguous>> = { a: "column", b: "row" };
 
 /** An operand as `[batch, depth, extent]`. */
-interface Side {
+interface BlockSide {
   readonly view: MatrixView;
   readonly extent: number;
 }
 
 /** An operand seen by depth, whichever it is. */
-function seenByDepth(kernel: KernelOf<"matmul">, operand: "a" | "b"): Side {
+function seenByDepth(kernel: KernelOf<"matmul">, operand: "a" | "b"): BlockSide {
   const { a, b, rows, columns } = kernel;
   return operand === "a"
     ? { view: { ...a, row: a.column, column: a.row }, extent: rows }
@@ -142,7 +142,7 @@ export function blocked(kernel: KernelOf<"matmul">, context: KernelContext): Dis
   let used = 0;
 
   /** The operand as it is, or transposed. */
-  const sideOf = (operand: "a" | "b"): Side => {
+  const sideOf = (operand: "a" | "b"): BlockSide => {
     const side = seenByDepth(kernel, operand);
     const lies = liesOf(kernel, operand);
     if (scratch === undefined || lies === "across") return side;
@@ -167,7 +167,7 @@ export function blocked(kernel: KernelOf<"matmul">, context: KernelContext): Dis
 /** The part of the product that a range of the depth adds. */
 function blockedRange(
   kernel: KernelOf<"matmul">,
-  { a, b }: Readonly<Record<"a" | "b", Side>>,
+  { a, b }: Readonly<Record<"a" | "b", BlockSide>>,
   context: KernelContext,
   rangeOf: RangeOf,
 ): Dispatch[] {

@@ -1,7 +1,7 @@
 /** Dispatches: WGSL modules run over grids of workgroups, to which kernels are emitted. */
 import type { DType } from "../../dtype.ts";
 import type { Kernel, KernelOf } from "../../lowering/kernels.ts";
-import type { Bound, Shader, Surroundings } from "./shader.ts";
+import type { Bound, ProgramSettings, Shader } from "./shader.ts";
 
 /** A module, the buffers that it binds and the size of its grid. */
 export interface Dispatch {
@@ -54,7 +54,7 @@ export const tunings: Readonly<Record<"hardware" | "software", Tuning>> = {
 };
 
 /** The context in which kernels are emitted. */
-export interface KernelContext extends Surroundings {
+export interface KernelContext extends ProgramSettings {
   readonly tuning: Tuning;
   /** The most buffers that a shader may bind. */
   readonly bindings: number;

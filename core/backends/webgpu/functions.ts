@@ -3,7 +3,7 @@ import { elementary } from "../../lowering/elementary/elementary.ts";
 import type { ScalarFunction } from "../../lowering/elementary/scalar.ts";
 import type { ElementaryFunction } from "../../lowering/operations.ts";
 import { type Definition, type Helper, helpers, type MathFunction, overrides } from "./math.ts";
-import { applied, constant, nameOf, type Operand, type Use } from "./operations.ts";
+import { applied, constant, nameOf, type TextOperand, type Use } from "./operations.ts";
 import { laneType } from "./types.ts";
 
 /** A function with its steps as statements. */
@@ -16,8 +16,8 @@ function translated(
     needs.add(name);
     return nameOf(name);
   };
-  const values: Operand[] = parameters.map((dtype, i) => ({ text: `x${i}`, dtype }));
-  const known = (number: number): Operand => {
+  const values: TextOperand[] = parameters.map((dtype, i) => ({ text: `x${i}`, dtype }));
+  const known = (number: number): TextOperand => {
     const found = values[number];
     if (found === undefined) throw new RangeError(`${op} has no value ${number} yet`);
     return found;

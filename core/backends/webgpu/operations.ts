@@ -149,7 +149,7 @@ const natives: { readonly [O in NativeOperation]: Emit } = {
 };
 
 /** The operands of an operation. */
-export interface Operand {
+export interface TextOperand {
   readonly text: string;
   readonly dtype: DType;
 }
@@ -157,7 +157,7 @@ export interface Operand {
 /** An operation with the element type of its result, applied to operands. */
 export function applied(
   { op, dtype: result }: { readonly op: ScalarOperation; readonly dtype: DType },
-  operands: readonly Operand[],
+  operands: readonly TextOperand[],
   use: Use,
 ): string {
   const dtype = operands[0]?.dtype ?? result;

@@ -1,6 +1,6 @@
 /** Programs: dispatches over a planned arena, encoded in one pass and submitted once a run. */
 import type { Elements } from "../../backend/buffers.ts";
-import type { Code, Run } from "../../backend/host.ts";
+import type { Code, RunStorage } from "../../backend/host.ts";
 import { bytesPerElement } from "../../dtype.ts";
 import { describeKernel } from "../../lowering/describe.ts";
 import type { BufferPlan, Lowered } from "../../lowering/kernels.ts";
@@ -18,7 +18,7 @@ import type { Timer } from "./timer.ts";
 const KEPT_GROUPS = 8;
 
 /** The parts of a device that a program needs. */
-export interface Surroundings {
+export interface DeviceParts {
   readonly device: GPUDevice;
   readonly memory: Memory;
   readonly pipelines: Pipelines;
@@ -96,7 +96,7 @@ function checkLimits(
 export function emitProgram(
   lowered: Lowered,
   plan: MemoryPlan,
-  host: Surroundings,
+  host: DeviceParts,
 ): Code<Storage> {
   const { device, memory, pipelines } = host;
   const { alignment } = memory;
@@ -168,7 +168,7 @@ export function emitProgram(
 
   const groupFor = (
     { kernel, layout, regions, groups }: Prepared,
-    { operands, allocated }: Run<Storage>,
+    { operands, allocated }: RunStorage<Storage>,
   ): GPUBindGroup => {
     const storages = regions.map((region): Storage =>
       region.kind === "own"
@@ -196,7 +196,7 @@ export function emitProgram(
 
   // Storage mostly comes back in a few patterns, whose groups are then looked up all at once.
   const patterns = new Map<string, readonly GPUBindGroup[]>();
-  const groupsFor = (run: Run<Storage>): readonly GPUBindGroup[] => {
+  const groupsFor = (run: RunStorage<Storage>): readonly GPUBindGroup[] => {
     const pattern = [...run.operands, ...run.allocated]
       .map(({ lease, offset }) => `${lease.id}+${offset}`).join(" ");
     const known = patterns.get(pattern);

@@ -25,7 +25,7 @@ export interface Bound {
 }
 
 /** The settings that the shaders of a program share. */
-export interface Surroundings {
+export interface ProgramSettings {
   /** The buffers that kernels name. */
   readonly buffers: readonly BufferPlan[];
   /** Texts that are equal where two buffers are the same storage. */
@@ -75,8 +75,8 @@ const aliases: Readonly<Record<Width, string>> = {
 };
 
 /** A new module. */
-export function makeShader(surroundings: Surroundings, width: Width): Shader {
-  const { buffers, storageOf, offsetOf, bindsWhole, features } = surroundings;
+export function makeShader(settings: ProgramSettings, width: Width): Shader {
+  const { buffers, storageOf, offsetOf, bindsWhole, features } = settings;
   interface View {
     readonly name: string;
     readonly buffer: number | undefined;

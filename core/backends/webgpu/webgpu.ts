@@ -7,7 +7,7 @@ import { probeFeatures, requestDevice, type WebGpuFeature, webGpuFeatures } from
 import { WebGpuFailedError, WebGpuUnavailableError } from "./errors.ts";
 import { makeMemory, type MemoryStatistics, type Storage, wholeOf } from "./memory.ts";
 import { makePipelines } from "./pipelines.ts";
-import { emitProgram, type Surroundings } from "./program.ts";
+import { type DeviceParts, emitProgram } from "./program.ts";
 import { elementsOf, makeReadback } from "./readback.ts";
 import { makeTimer, type Timer } from "./timer.ts";
 
@@ -178,7 +178,7 @@ export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuDevice>
   }
   const memory = makeMemory(device, health.fail);
   const readback = makeReadback(device, memory, () => submits++);
-  const surroundings: Surroundings = {
+  const deviceParts: DeviceParts = {
     device,
     memory,
     pipelines: makePipelines(device, health.watch),
@@ -199,7 +199,7 @@ export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuDevice>
   const backend: Backend<Storage> = {
     name: "webgpu",
     alignment: memory.alignment,
-    emit: (lowered, plan) => emitProgram(lowered, plan, surroundings),
+    emit: (lowered, plan) => emitProgram(lowered, plan, deviceParts),
     allocate: (bytes, what) => wholeOf(memory.allocate(bytes, what)),
     free({ lease }) {
       // Elements to be read are copied first.

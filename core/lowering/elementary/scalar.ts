@@ -23,7 +23,7 @@ export interface Scalar<D extends DType = DType> {
 }
 
 /** An operand; a number is a constant of the other operand's type. */
-export type Operand<D extends DType> = Scalar<D> | number;
+export type ScalarOperand<D extends DType> = Scalar<D> | number;
 
 /** One value of a function; operands are parameters, by their number, or steps after them. */
 export type FunctionStep =
@@ -62,7 +62,7 @@ export function constant<D extends DType>(dtype: D, value: number): Scalar<D> {
   return { dtype, node: { kind: "constant", value: dtype === "f32" ? Math.fround(value) : value } };
 }
 
-function lift<D extends DType>(dtype: D, x: Operand<D>): Scalar<D> {
+function lift<D extends DType>(dtype: D, x: ScalarOperand<D>): Scalar<D> {
   return typeof x === "number" ? constant(dtype, x) : x;
 }
 
@@ -75,10 +75,10 @@ function apply<D extends DType>(
 }
 
 type Unary = <D extends DType>(x: Scalar<D>) => Scalar<D>;
-type Binary = <D extends DType>(a: Scalar<D>, b: Operand<NoInfer<D>>) => Scalar<D>;
-type Comparison = <D extends DType>(a: Scalar<D>, b: Operand<NoInfer<D>>) => Scalar<"bool">;
+type Binary = <D extends DType>(a: Scalar<D>, b: ScalarOperand<NoInfer<D>>) => Scalar<D>;
+type Comparison = <D extends DType>(a: Scalar<D>, b: ScalarOperand<NoInfer<D>>) => Scalar<"bool">;
 type Integer = "i32" | "u32";
-type Shift = <D extends Integer>(x: Scalar<D>, by: Operand<"u32">) => Scalar<D>;
+type Shift = <D extends Integer>(x: Scalar<D>, by: ScalarOperand<"u32">) => Scalar<D>;
 
 const unary = (op: NativeOperation): Unary => (x) => apply(op, x.dtype, x);
 const binary = (op: NativeOperation): Binary => (a, b) => apply(op, a.dtype, a, lift(a.dtype, b));
@@ -113,7 +113,11 @@ export const shiftRight: Shift = shift("shiftRight");
 export const greater: Comparison = (a, b) => apply("less", "bool", lift(a.dtype, b), a);
 
 /** `a b + c`, rounded once or twice. */
-export function madd(a: Scalar<"f32">, b: Operand<"f32">, c: Operand<"f32">): Scalar<"f32"> {
+export function madd(
+  a: Scalar<"f32">,
+  b: ScalarOperand<"f32">,
+  c: ScalarOperand<"f32">,
+): Scalar<"f32"> {
   return apply("multiplyAdd", "f32", a, lift("f32", b), lift("f32", c));
 }
 
@@ -121,7 +125,7 @@ export function madd(a: Scalar<"f32">, b: Operand<"f32">, c: Operand<"f32">): Sc
 export function where<D extends DType>(
   condition: Scalar<"bool">,
   then: Scalar<D>,
-  otherwise: Operand<NoInfer<D>>,
+  otherwise: ScalarOperand<NoInfer<D>>,
 ): Scalar<D> {
   return apply("where", then.dtype, condition, then, lift(then.dtype, otherwise));
 }
