@@ -3,6 +3,7 @@
  *
  * Source: Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
  */
+import { at } from "./shape.ts";
 
 /** Left rotations of the second word in rounds 4k to 4k + 3, for even and for odd k. */
 export const ROTATIONS: readonly (readonly [number, number, number, number])[] = [
@@ -25,12 +26,12 @@ export function threefry2x32(
   let x = (counter[0] + subkeys[0]) >>> 0;
   let y = (counter[1] + subkeys[1]) >>> 0;
   for (let group = 0; group < GROUPS; group++) {
-    for (const rotation of ROTATIONS[group % 2] ?? []) {
+    for (const rotation of at(ROTATIONS, group % 2)) {
       x = (x + y) >>> 0;
       y = (((y << rotation) | (y >>> (32 - rotation))) ^ x) >>> 0;
     }
-    x = (x + (subkeys[(group + 1) % 3] ?? 0)) >>> 0;
-    y = (y + (subkeys[(group + 2) % 3] ?? 0) + group + 1) >>> 0;
+    x = (x + at(subkeys, (group + 1) % 3)) >>> 0;
+    y = (y + at(subkeys, (group + 2) % 3) + group + 1) >>> 0;
   }
   return [x, y];
 }

@@ -90,8 +90,7 @@ export function reshapeMap(
   let [t, f] = [0, 0];
   // Both shapes fall into runs of axes of equal products; each run is converted by itself.
   while (t < to.length || f < from.length) {
-    const [runTo, runFrom] = [[t], [f]].map(([start = 0]) => ({ start, end: start }));
-    if (runTo === undefined || runFrom === undefined) return undefined;
+    const [runTo, runFrom] = [{ start: t, end: t }, { start: f, end: f }];
     let [productTo, productFrom] = [1, 1];
     do {
       const takeTo = runTo.end < to.length &&

@@ -2,7 +2,7 @@
  * Epilogues: the loop that first uses a matrix product becomes part of the product's kernel, so that
  * a bias, an activation or a residual meets each element where it was just computed.
  */
-import { at, type Shape, sizeOf } from "../shape.ts";
+import { at, sameShape, type Shape, sizeOf } from "../shape.ts";
 import type { Affine } from "./affine.ts";
 import { type BufferPlan, type Kernel, type KernelOf, type Step, usedBuffers } from "./kernels.ts";
 
@@ -16,15 +16,13 @@ type ByElement = (of: Affine) => Affine;
 function byElement(domain: Shape, rows: number, columns: number): ByElement | undefined {
   if (sizeOf(domain) !== rows * columns) return undefined;
   if (domain.length === 0) return ({ offset }) => ({ offset, strides: [0, 0] });
-  const [first = 0, second] = domain;
   if (domain.length === 1) {
     return ({ offset, strides }) => {
       const stride = at(strides, 0);
       return { offset, strides: [columns * stride, stride] };
     };
   }
-  if (domain.length > 2 || first !== rows || second !== columns) return undefined;
-  return (of) => of;
+  return sameShape(domain, [rows, columns]) ? (of) => of : undefined;
 }
 
 /** Whether a position is the row-major position of the row and the column. */

@@ -156,10 +156,10 @@ export function chooseStored(graph: Graph): Set<number> {
     users[position]?.some((user) => nodeAt(graph, user).op === "expand") === true;
   // Where all users of a node go by way of one instruction, its result serves them better.
   const goesOn = (position: number) => {
-    const [only = -1, ...others] = users[position] ?? [];
-    const user = graph.nodes[only];
-    return user !== undefined && others.length === 0 && !always.has(position) && computes(user) &&
-      sizeOf(user.shape) <= sizeOf(nodeAt(graph, position).shape);
+    const [only, ...others] = at(users, position);
+    if (only === undefined || others.length > 0 || always.has(position)) return false;
+    const user = nodeAt(graph, only);
+    return computes(user) && sizeOf(user.shape) <= sizeOf(nodeAt(graph, position).shape);
   };
   // Divisions by a constant compute means of few elements, and cost no more than products.
   const isMean = ({ op, inputs }: GraphNode) =>

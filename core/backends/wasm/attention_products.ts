@@ -177,8 +177,8 @@ function ifFinite(
 ): Code {
   const { locals, scope: { float, madd } } = frame;
   const [i, row, address] = [locals.add(types.i32), locals.add(types.i32), locals.add(types.i32)];
-  const sums = Array.from({ length: 4 }, () => locals.add(types.v128));
-  const [sum = 0] = sums;
+  const sum = locals.add(types.v128);
+  const sums = [sum, ...Array.from({ length: 3 }, () => locals.add(types.v128))];
   // Zero times a number that is not finite is NaN, and so is the sum.
   const adds = (into: number, x: Code) => local.set(into, madd(x, float(0), get(into)));
   const inSixteens = width - width % 16;

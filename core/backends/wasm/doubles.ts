@@ -2,6 +2,7 @@
  * Functions on four floats for which four floats are not enough: they go by way of two pairs of
  * 64-bit floats, or by 64-bit integers, and are rounded to f32 once.
  */
+import { at } from "../../shape.ts";
 import { GELU_CUBIC, GELU_LINEAR } from "../../primitives.ts";
 import { EXP2_SERIES, LOG2_SERIES } from "../../lowering/elementary/polynomials.ts";
 import { branch, type Code, f32x4, f64x2, i32, i64x2, local, v128 } from "./instructions.ts";
@@ -26,10 +27,9 @@ export function demote(low: Code, high: Code): Code {
 
 /** `c[0] x^n + ... + c[n]` of a pair, by Horner's rule. */
 function polynomial(x: Code, coefficients: readonly number[]): Code {
-  const [first = 0, ...rest] = coefficients;
-  return rest.reduce<Code>(
+  return coefficients.slice(1).reduce<Code>(
     (sum, next) => f64x2.add(f64x2.mul(sum, x), f64x2.const(next)),
-    f64x2.const(first),
+    f64x2.const(at(coefficients, 0)),
   );
 }
 

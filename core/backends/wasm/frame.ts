@@ -49,7 +49,7 @@ const LINE = 16;
 function chooseLoop(rounds: readonly number[]): number {
   // deno-lint-ignore unitune/no-spread-of-data -- loops of a kernel
   const longest = rounds.indexOf(Math.max(...rounds));
-  return (rounds[0] ?? 0) >= 8 ? 0 : longest;
+  return at(rounds, 0) >= 8 ? 0 : longest;
 }
 
 /** This thread's share of one of the first loops of a domain. */

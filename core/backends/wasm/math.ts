@@ -2,6 +2,7 @@
  * Functions that four floats have a better way for than the steps that all backends share, and
  * operations on integers that have no vector form.
  */
+import { at } from "../../shape.ts";
 import { GELU_CUBIC, GELU_LINEAR } from "../../primitives.ts";
 import { EXP2, GELU_NEAR } from "../../lowering/elementary/polynomials.ts";
 import type { ElementaryFunction } from "../../lowering/operations.ts";
@@ -30,8 +31,8 @@ function binary(body: (scope: Scope, a: Code, b: Code) => Code): MathCode {
 
 /** `c[0] x^n + ... + c[n]`, by Horner's rule. */
 function polynomial({ float, madd }: Scope, x: Code, coefficients: readonly number[]): Code {
-  const [first = 0, ...rest] = coefficients;
-  return rest.reduce<Code>((sum, next) => madd(sum, x, float(next)), float(first));
+  const first = float(at(coefficients, 0));
+  return coefficients.slice(1).reduce<Code>((sum, next) => madd(sum, x, float(next)), first);
 }
 
 /** Added to a number below 2^22, this leaves the nearest integer in the lowest bits. */

@@ -26,7 +26,7 @@ export const matmul: CodeEmitter<"matmul"> = (kernel, frame) => {
   );
   const isRow = rows === 1;
   // Whole products where there are several; else columns or rows, whichever has more tiles.
-  const shared = (batch[0] ?? 0) >= 4
+  const shared = batch.length > 0 && at(batch, 0) >= 4
     ? "batch"
     : columns / COLUMNS >= rows / ROWS
     ? "columns"

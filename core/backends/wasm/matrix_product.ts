@@ -274,18 +274,17 @@ function packA(
   isWhole: Code,
   panel: Code,
 ): Code {
-  const [out, at] = [locals.add(types.i32), locals.add(types.i32)];
-  const [first = 0] = starts;
+  const [out, offset] = [locals.add(types.i32), locals.add(types.i32)];
   const columns = (copy: Code): Code => [
     local.set(out, plus(panel, i32.mul(get(from), i32.const(bytes(ROWS))))),
-    local.set(at, i32.mul(get(from), aColumn)),
+    local.set(offset, i32.mul(get(from), aColumn)),
     fromTo(k, get(from), get(to), 1, [
       copy,
       increase(out, i32.const(bytes(ROWS))),
-      increase(at, aColumn),
+      increase(offset, aColumn),
     ]),
   ];
-  const source = plus(get(first), get(at));
+  const source = plus(get(at(starts, 0)), get(offset));
   return branch(
     i32.and(i32.eq(aRow, i32.const(4)), isWhole),
     columns([
@@ -293,7 +292,7 @@ function packA(
       v128.store64Lane(get(out), v128.load64Zero(source, 16), 0, 16),
     ]),
     columns(
-      starts.map((row, r) => f32.store(get(out), f32.load(plus(get(row), get(at))), bytes(r))),
+      starts.map((row, r) => f32.store(get(out), f32.load(plus(get(row), get(offset))), bytes(r))),
     ),
   );
 }
@@ -364,8 +363,9 @@ function writeTile(
   { i, j, start }: PanelCursor,
   tile: Tile,
 ): Code {
-  const integers = Array.from({ length: 6 }, () => locals.add(types.i32));
-  const [out = 0, limit = 0, height = 0, row = 0, lane = 0, element = 0] = integers;
+  const integer = () => locals.add(types.i32);
+  const [out, limit, height] = [integer(), integer(), integer()];
+  const [row, lane, element] = [integer(), integer(), integer()];
   const replaces = i32.eqz(i32.or(get(start), adds));
   const rowOf = (r: number) => plus(get(out), i32.mul(cRow, i32.const(r)));
   const eachRow = (write: (r: number) => Code): Code => {
@@ -377,8 +377,8 @@ function writeTile(
     );
   };
   const sumsOf = (r: number): readonly [Code, Code] => {
-    const [left = 0, right = 0] = tile[r] ?? [];
-    return [get(left), get(right)];
+    const sums = at(tile, r);
+    return [get(at(sums, 0)), get(at(sums, 1))];
   };
   const whole = branch(
     replaces,

@@ -102,7 +102,7 @@ export function fromIntegers(x: Code, dtype: DType): Code {
 const divide: Emit = (x, _, scope) => {
   const [a, b] = [operand(x, 0), operand(x, 1)];
   if (a.dtype === "f32") return f32x4.div(a.code, b.code);
-  const shift = Math.log2(b.constant ?? 0);
+  const shift = b.constant === undefined ? NaN : Math.log2(b.constant);
   if (a.dtype === "u32" && Number.isInteger(shift)) return i32x4.shrU(a.code, i32.const(shift));
   return lanes[a.dtype === "u32" ? "divU" : "divS"](scope, a.code, b.code);
 };
@@ -186,7 +186,7 @@ function usesOf({ parameters, steps, value }: ScalarFunction): number[] {
   for (const step of steps) {
     if (step.kind === "constant") continue;
     const [first] = step.operands;
-    const { kind } = resolve(step.op, dtypes[first ?? -1] ?? step.dtype);
+    const { kind } = resolve(step.op, first === undefined ? step.dtype : at(dtypes, first));
     // Functions may repeat their operands.
     for (const operand of step.operands) use(operand, kind === "function" ? 2 : 1);
     // A condition is tested, and selects afterwards.

@@ -90,7 +90,7 @@ function reduceStrips(kernel: KernelOf<"reduce">, frame: Frame, strips: Strips):
   const isUnrolled = size % 4 === 0;
   const vectors = Math.ceil(size / 4);
   const { first, last, blocks } = levels(frame, combining, reduced, kept.length, vectors);
-  const sumAt = (round: number) => first[round / 4] ?? 0;
+  const sumAt = (round: number) => at(first, round / 4);
   const share = shareLoop(frame, domain, kept.length);
   return emitNest({ ...frame, ...strips, share, isUnrolled }, {
     inner: ({ value: valueOf, round }) =>
@@ -133,8 +133,7 @@ function reduceAlong(kernel: KernelOf<"reduce">, frame: Frame): Code {
   const [outer, vectors, singles] = [reduced.slice(0, -1), Math.floor(size / 4), size % 4];
   const inLanes = levels(frame, combining, [...outer, vectors], kept.length, 1);
   const alone = levels(frame, combining, [...outer, singles], kept.length, 1);
-  const [lanes = 0] = inLanes.last;
-  const [single = 0] = alone.last;
+  const [lanes, single] = [at(inLanes.last, 0), at(alone.last, 0)];
   const nest: KernelNest = {
     ...frame,
     ...nestOf(domain, paddedSteps(steps, domain.length)),
@@ -142,7 +141,7 @@ function reduceAlong(kernel: KernelOf<"reduce">, frame: Frame): Code {
   };
   return emitNest(nest, {
     inner: (cursor) => {
-      const [sum = 0] = (cursor.width === 4 ? inLanes : alone).first;
+      const sum = at((cursor.width === 4 ? inLanes : alone).first, 0);
       return local.set(sum, combine(local.get(sum), cursor.value(value)));
     },
     around: (loop, address) => {

@@ -129,8 +129,8 @@ function oneColumn(
     readonly out: Code;
   },
 ): { readonly downColumn: Code; readonly anyhow: Code } {
-  const sums = Array.from({ length: PARTS }, () => locals.add(types.v128));
-  const [first = 0] = sums;
+  const first = locals.add(types.v128);
+  const sums = [first, ...Array.from({ length: PARTS - 1 }, () => locals.add(types.v128))];
   const single = locals.add(types.v128);
   const step = 4 * PARTS;
   // In the first lane only; the others multiply zeros.

@@ -7,6 +7,7 @@
  * written in another way here. NaN is told by its bits, since `x != x` may be folded to false. A
  * processor may take subnormal floats for 0, as WGSL allows it to.
  */
+import { at } from "../../shape.ts";
 import { nearExpm1 } from "../../lowering/elementary/exponential.ts";
 import { series } from "../../lowering/elementary/logarithm.ts";
 import { EXP_TAIL, LN2_PARTS, QUARTER_PARTS } from "../../lowering/elementary/polynomials.ts";
@@ -62,7 +63,7 @@ export interface Definition {
 export function literal(value: number): string {
   const rounded = Math.fround(value);
   if (Object.is(rounded, -0) || rounded !== 0 && Math.abs(rounded) < 2 ** -126) {
-    const [bits = 0] = new Uint32Array(new Float32Array([rounded]).buffer);
+    const bits = new DataView(new Float32Array([rounded]).buffer).getUint32(0, true);
     return `bitcast<f32>(0x${bits.toString(16)}u)`;
   }
   return `${rounded}f`;
@@ -70,10 +71,9 @@ export function literal(value: number): string {
 
 /** `c[0] x^n + ... + c[n]`, by Horner's rule. */
 function polynomial(x: string, coefficients: readonly number[]): string {
-  const [first = 0, ...rest] = coefficients;
-  return rest.reduce(
+  return coefficients.slice(1).reduce(
     (sum, next) => `fma(${sum}, ${x}, F(${literal(next)}))`,
-    `F(${literal(first)})`,
+    `F(${literal(at(coefficients, 0))})`,
   );
 }
 
