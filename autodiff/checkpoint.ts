@@ -1,13 +1,13 @@
-/** Checkpoints: what lies between argument and result is computed twice instead of kept. */
+/** Checkpoints: the values between argument and result are computed twice instead of kept. */
 import { apply, leavesOf, replaceLeaves } from "@unitune/core";
 import { withBackward } from "./custom_vjp.ts";
 import { pull } from "./pull.ts";
 import { closedOver, record, recordCall, replay, resolve } from "./record.ts";
 
 /**
- * The same function, whose gradient computes the values between argument and result anew instead
- * of keeping them from the way forward: memory for time (Chen, Xu, Zhang and Guestrin, "Training
- * deep nets with sublinear memory cost", 2016). Gradients reach what it closes over, too.
+ * The same function, whose gradient computes the values between argument and result anew instead of
+ * keeping them from the way forward: memory for time (Chen, Xu, Zhang and Guestrin, "Training deep
+ * nets with sublinear memory cost", 2016). Gradients also reach the tensors that it closes over.
  *
  * @example
  * ```ts

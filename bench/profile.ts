@@ -17,7 +17,7 @@ export interface KernelShare {
   readonly gigaflops?: number;
 }
 
-/** Where the time of a program goes. */
+/** The time of a program by its kernels. */
 export interface Profile {
   /** Milliseconds of all kernels, each timed by itself. */
   readonly milliseconds: number;
@@ -78,7 +78,7 @@ async function profileOnce(
 }
 
 /**
- * Where the time of a program goes.
+ * The time of a program by its kernels.
  *
  * @param subject Runs a compiled function once, and calls it before it first waits for anything.
  * @param device The device that it runs on.

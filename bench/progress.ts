@@ -2,11 +2,11 @@
 import { progressReporter, standardProgress } from "@unitune/cli";
 
 /**
- * Does something that tells how much of it is done, and shows that on a terminal; elsewhere nothing,
- * since what is measured is printed when it is.
+ * Runs a measurement that reports its progress, and shows the progress on a terminal; elsewhere it
+ * shows nothing, since results are printed as soon as they are measured.
  *
  * @param what The name of the measurement.
- * @param measure Does it; told where to tell how much is done, and of how much.
+ * @param measure The measurement; it gets a function to call with the amount done and the whole.
  */
 export async function withProgress<T>(
   what: string,

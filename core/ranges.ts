@@ -72,7 +72,7 @@ export const ranges: Ranges = {
   integerFrom: (min) => ({ integer: true, min }),
 };
 
-/** Whether a number lies within the limits, whatever f32 makes of it. */
+/** Whether a number lies within the limits, before it is rounded to f32. */
 function isWithin(
   value: number,
   { min = -Infinity, above = -Infinity, max = Infinity, below = Infinity }: Range,
@@ -149,8 +149,8 @@ export function describeRange(range: Range): string {
 }
 
 /**
- * A value that is out of a range, as an error shows it, with what f32 makes of it where that is
- * another number altogether.
+ * A value that is out of a range, as an error shows it, with its value in f32 if that is another
+ * number altogether.
  *
  * @example
  * ```ts

@@ -4,9 +4,9 @@
  */
 
 /**
- * Characters that do something other than to stand for themselves: controls (C0, DEL, C1), marks and
- * overrides of direction, what has no width, separators of lines and paragraphs, halves of surrogate
- * pairs, and tags. Joiners (U+200C, U+200D), which spell words and emoji, stay.
+ * Characters that do something other than to stand for themselves: controls (C0, DEL, C1), marks
+ * and overrides of direction, characters without width, separators of lines and paragraphs, halves
+ * of surrogate pairs, and tags. Joiners (U+200C, U+200D), which spell words and emoji, stay.
  */
 const ACTIVE =
   // deno-lint-ignore no-control-regex

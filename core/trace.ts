@@ -43,7 +43,7 @@ export function traceGraph(args: readonly Tensor[], results: readonly Tensor[]):
   const nodes: GraphNode[] = [];
   const inputs: number[] = [];
   const captured: Tensor[] = [];
-  // Of cells, and of the expressions of which several cells are results.
+  // The positions of cells, and of expressions with several results.
   const positions = new Map<object, number>();
 
   const addInput = ({ cell, shape, dtype }: Tensor): number => {

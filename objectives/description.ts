@@ -1,12 +1,14 @@
 /**
- * What the parts of an objective say of themselves: a row of the paper's Table 1.
+ * The descriptions of an objective's parts: a row of the paper's Table 1.
  *
  * The models and the data that a part reads are names of a union, and counts are numbers, so that
- * others can ask for them. Formulas are text for people. Where one part's formula stands in another's, it is a function of the
- * symbol that differs there; no text is searched or edited.
+ * code can use them. Formulas are text for people. Where one part's formula stands in another's, it
+ * is a function of the symbol that differs there; no text is searched or edited.
  */
 
-/** The models that an objective asks: `"reward"` judges answers, `"value"` predicts returns. */
+/**
+ * The models that an objective evaluates: `"reward"` judges answers, `"value"` predicts returns.
+ */
 export type ModelRole = "policy" | "reference" | "teacher" | "reward" | "value" | "reward model";
 
 /** A part of a row of data that an objective reads. */
@@ -27,7 +29,9 @@ export type DataField =
  */
 export type StateFormula = (demonstrated: string) => string;
 
-/** A signal as a formula in the symbol of an answer's reward; others have no use for it. */
+/**
+ * A signal as a formula in the symbol of an answer's reward; signals without a reward ignore it.
+ */
 export type SignalFormula = (reward: string) => string;
 
 /** The description of prior states, on which the model and the human are compared. */
@@ -36,9 +40,9 @@ export interface PriorStatesDescription {
   readonly humanStates: StateFormula;
   /** The states s_n in the surrogate of the model's preference. */
   readonly modelStates: StateFormula;
-  /** The models that are asked. */
+  /** The models that are evaluated. */
   readonly models: readonly ModelRole[];
-  /** The data that is read of a row. */
+  /** The data that is read from a row. */
   readonly data: readonly DataField[];
   /** Forward passes over a batch, with and without gradient. */
   readonly forwardPasses: number;
@@ -48,15 +52,17 @@ export interface PriorStatesDescription {
 export interface SignalDescription {
   /** The signal that the model is compared with. */
   readonly signal: SignalFormula;
-  /** The models that it asks on the prior states, beside the policy that learns. */
+  /** The models that it evaluates on the prior states, beside the policy that learns. */
   readonly models: readonly ModelRole[];
-  /** The data that it reads of a row, beside that of the prior states. */
+  /** The data that it reads from a row, beside the data of the prior states. */
   readonly data: readonly DataField[];
-  /** The number of further times that models are asked on the prior states. */
+  /** The number of further evaluations of models on the prior states. */
   readonly asks: number;
-  /** The sequences of a row that models are asked about (default 1). */
+  /** The number of sequences of a row that models evaluate (default 1). */
   readonly sequences?: number;
-  /** The answers to a prompt that are compared with each other (default 1: none). */
+  /**
+   * The number of answers to a prompt that are compared with each other (default 1: no comparison).
+   */
   readonly groupSize?: number;
 }
 
@@ -64,17 +70,19 @@ export interface SignalDescription {
 export interface EstimationDescription extends PriorStatesDescription {
   /** The signal that the model is compared with on these states. */
   readonly signal: string;
-  /** The sequences of a row that models are asked about: 2 for a pair. */
+  /** The number of sequences of a row that models evaluate: 2 for a pair. */
   readonly sequences: number;
-  /** The answers to a prompt that are compared with each other; 1 where none are. */
+  /**
+   * The number of answers to a prompt that are compared with each other; 1 without a comparison.
+   */
   readonly groupSize: number;
-  /** The share of the batch's rows that the loss is of: 1/8 for the best of 8 answers. */
+  /** The fraction of the batch's rows in the loss: 1/8 for the best of 8 answers. */
   readonly learnedShare: number;
 }
 
 /** The description of a transition optimization. */
 export interface OptimizationDescription {
-  /** How the transition matrix T is moved toward the target's, T*. */
+  /** The move of the transition matrix T toward the target's, T*. */
   readonly transition: string;
   /** The number that the loss is divided by. */
   readonly normalizer: string;

@@ -1,7 +1,7 @@
 /**
- * Options as a table: one row an option, from which come the type of its value, its default and the
- * check of what somebody gave. The options of an objective are such a table, and so may be the
- * settings of a training and the flags of a command.
+ * Options as a table: the row of an option defines the type of its value, its default, and the
+ * check of a given value. The options of an objective are such a table, and so may be the settings
+ * of a training and the flags of a command.
  */
 import { describeOutlier, describeRange, inRange, quoted, type Range } from "@unitune/core";
 import { sameName } from "./names.ts";
@@ -10,7 +10,7 @@ import { sameName } from "./names.ts";
 export interface OptionBase {
   /** The effect of the option: a sentence or two. */
   readonly help: string;
-  /** The default in words, where the row has none, since it depends on other values. */
+  /** The default in words, for a row without one because it depends on other values. */
   readonly defaultHelp?: string;
 }
 
@@ -42,7 +42,7 @@ export interface BooleanOption extends OptionBase {
 
 /** An option whose value is one of some words. */
 export interface ChoiceOption extends OptionBase {
-  /** One of some words. */
+  /** One of several words. */
   readonly kind: "choice";
   /** The words. */
   readonly choices: readonly string[];
@@ -63,7 +63,7 @@ export type OptionTable = Readonly<Record<string, Option>>;
 /** The value of any option. */
 export type OptionValue = string | number | boolean;
 
-/** Values of options by name, of which nothing more is known; undefined is none given. */
+/** Unchecked values of options by name; undefined counts as not given. */
 export type GivenOptions = Readonly<Record<string, OptionValue | undefined>>;
 
 /** The type of the values that an option takes. */
@@ -72,7 +72,7 @@ export type GivenValue<O extends Option> = O extends { readonly kind: "boolean" 
   : O extends { readonly choices: readonly (infer Choice)[] } ? Choice
   : string;
 
-/** The type of an option's value: undefined is possible where there is no default. */
+/** The type of an option's value: undefined is possible if there is no default. */
 export type ValueOf<O extends Option> = O extends { readonly kind: "boolean" } ? boolean
   : O extends { readonly default: OptionValue } ? GivenValue<O>
   : GivenValue<O> | undefined;
@@ -94,7 +94,7 @@ function rangeOf({ kind, min, max, above, below }: NumberOption): Range {
 }
 
 /**
- * The choice that a word stands for, in whatever spelling.
+ * The choice that a word stands for, in any spelling.
  *
  * @example
  * ```ts
@@ -109,7 +109,7 @@ function rangeOf({ kind, min, max, above, below }: NumberOption): Range {
  *
  * @param option The choices, and other words for them.
  * @param word The word.
- * @returns The choice; undefined where the word stands for none.
+ * @returns The choice; undefined if the word stands for none.
  */
 export function choiceNamed(
   { choices, aliases = {} }: Pick<ChoiceOption, "choices" | "aliases">,
@@ -136,7 +136,7 @@ export function choiceNamed(
  *
  * @param option The option.
  * @param value The given value.
- * @returns The value; undefined where the option takes no such value.
+ * @returns The value; undefined if the option takes no such value.
  */
 export function acceptedValue(option: Option, value: unknown): OptionValue | undefined {
   switch (option.kind) {
@@ -211,12 +211,12 @@ export function faultOf(option: Option, value: unknown, written: string = quoted
   return `must be ${describeValues(option)}, not ${got}`;
 }
 
-/** The value of an option that nobody gave. */
+/** The value of an option that was not given. */
 export function defaultOf(option: Option): OptionValue | undefined {
   return option.kind === "boolean" ? option.default ?? false : option.default;
 }
 
-/** Whether values are those of a table: of its options only, each of which takes its own. */
+/** Whether values fit a table: all belong to its options, and each option takes its value. */
 function areValuesOf<Table extends OptionTable>(
   table: Table,
   values: Readonly<Record<string, unknown>>,
@@ -251,7 +251,7 @@ function areValuesOf<Table extends OptionTable>(
  * );
  * ```
  *
- * @param owner The name of what has the options, for errors.
+ * @param owner The name of the options' owner, for errors.
  * @param table The options.
  * @param given Some values.
  * @returns All values.

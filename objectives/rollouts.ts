@@ -259,8 +259,8 @@ export interface ActorCriticOptions extends GaeOptions {
    */
   readonly whiten?: boolean;
   /**
-   * Where the values of the states come from, by which advantages are estimated: `"precomputed"`,
-   * from the batch (`oldValues`), so that a batch may be used for several steps; `"asked"`, from the
+   * The source of the values of states, by which advantages are estimated: `"precomputed"`, from
+   * the batch (`oldValues`), so that a batch may be used for several steps; `"asked"`, from the
    * policy that learns, where the batch has none (default `"asked"`).
    */
   readonly values?: "precomputed" | "asked";

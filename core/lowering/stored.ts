@@ -154,7 +154,8 @@ export function chooseStored(graph: Graph): Set<number> {
   const computes = ({ op }: GraphNode) => isScalar(op) || inliningOf(op) === "random";
   const isRepeated = (position: number) =>
     users[position]?.some((user) => nodeAt(graph, user).op === "expand") === true;
-  // Where all users of a node go by way of one instruction, its result serves them better.
+  // If all uses of a node go through one instruction, storing that instruction's result serves them
+  // better.
   const goesOn = (position: number) => {
     const [only, ...others] = at(users, position);
     if (only === undefined || others.length > 0 || always.has(position)) return false;

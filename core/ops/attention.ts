@@ -32,7 +32,7 @@ export interface AttentionMaskOptions {
   readonly start?: number | Tensor;
 }
 
-/** Which keys a query sees, and how it scores them. */
+/** The keys that a query sees, and the scoring of them. */
 export interface AttentionOptions extends AttentionMaskOptions {
   /** The factor of the products of queries and keys (default `1 / sqrt(D)`). */
   readonly scale?: number;
@@ -161,7 +161,7 @@ function maskOf(options: AttentionMaskOptions, counts: AttentionCounts): Mask {
  * @param q Queries, floats `[B, T, Hq, D]`.
  * @param k Keys, `[B, S, Hkv, D]`.
  * @param v Values, `[B, S, Hkv, D]`.
- * @param options Which keys a query sees, and how it scores them.
+ * @param options The keys that a query sees, and the scoring of them.
  * @returns `[B, T, Hq, D]`.
  * @throws {ShapeError} If operands or options are of other shapes or element types, or out of range.
  */

@@ -140,8 +140,8 @@ export function dynamicSlice(x: Tensor, axis: number, start: TensorLike, size: n
 }
 
 /**
- * x with `update` written along an axis from a start that is data, clamped to fit: how a cache takes
- * in what is new.
+ * x with `update` written along an axis from a start that is data, clamped to fit. A cache is
+ * updated in this way.
  *
  * @example
  * ```ts

@@ -104,7 +104,7 @@ export function decisionCells(lake: Lake): readonly number[] {
   return lake.cells.flatMap((_, cell) => isTerminal(lake, cell) ? [] : [cell]);
 }
 
-/** The cell that a move leads to if nobody slips; at the edge it stays. */
+/** The cell that a move leads to if it does not slip; at the edge it stays. */
 export function neighbour({ rows, columns }: Lake, cell: number, action: number): number {
   const [down = 0, right = 0] = directions[action] ?? [];
   const row = Math.floor(cell / columns) + down;

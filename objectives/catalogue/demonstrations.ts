@@ -25,8 +25,8 @@ import { againstReference, indicator, type ReferenceScores, teacher } from "../s
 export interface ScoredDemonstrations extends Demonstrations, ReferenceScores {}
 
 /**
- * Supervised fine-tuning: the gold prefixes stand for the model's own, and each target token's
- * likelihood is raised by itself.
+ * Supervised fine-tuning: the gold prefixes stand for the model's own, and the likelihood of each
+ * target token is raised independently.
  *
  * @example
  * ```ts
@@ -44,7 +44,8 @@ export function sft(options: NllOptions = {}): Objective<Demonstrations> {
 }
 
 /**
- * Dynamic fine-tuning (arXiv 2508.05629): {@linkcode sft}, each token weighed by its probability.
+ * Dynamic fine-tuning (arXiv 2508.05629): {@linkcode sft} with each token weighted by its
+ * probability.
  *
  * @example
  * ```ts
@@ -62,8 +63,8 @@ export function dft(options: NllOptions = {}): Objective<Demonstrations> {
 }
 
 /**
- * Importance-weighted SFT (arXiv 2507.12856): {@linkcode sft}, each sequence weighed by how much
- * likelier the policy makes it than the reference.
+ * Importance-weighted SFT (arXiv 2507.12856): {@linkcode sft} with each sequence weighted by the
+ * ratio of its likelihood under the policy to that under the reference.
  *
  * @example
  * ```ts
@@ -73,7 +74,7 @@ export function dft(options: NllOptions = {}): Objective<Demonstrations> {
  * assertEquals(iwSft().description.models, ["policy", "reference"]);
  * ```
  *
- * @param options Of the weight, and the normalizer.
+ * @param options The options of the weight, and the normalizer.
  * @returns The objective.
  */
 export function iwSft(options: IwSftOptions = {}): Objective<ScoredDemonstrations> {
@@ -89,8 +90,8 @@ export interface IftOptions extends IntuitiveOptions {
 }
 
 /**
- * Intuitive Fine-Tuning (arXiv 2405.11870): the model is asked on states between the gold prefix
- * and its own, and a token's loss is weighted by the losses that follow from it. With
+ * Intuitive Fine-Tuning (arXiv 2405.11870): the model is evaluated on states between the gold
+ * prefix and its own, and a token's loss is weighted by the losses that follow it. With
  * `lambda = gamma = 0` it is {@linkcode sft} divided by sequence.
  *
  * @example
@@ -101,7 +102,7 @@ export interface IftOptions extends IntuitiveOptions {
  * assertEquals(ift({ lambda: 0.2, gamma: 0.95 }).description.forwardPasses, 2);
  * ```
  *
- * @param options Of the prior states and of the propagation.
+ * @param options The options of the prior states and of the propagation.
  * @returns The objective.
  */
 export function ift(
@@ -126,7 +127,7 @@ export function ift(
  * assertEquals(scheduledSampling({ lambda: 0.5 }).description.forwardPasses, 2);
  * ```
  *
- * @param options The probability of the own token, and how it is chosen.
+ * @param options The probability of the own token, and its choice.
  * @returns The objective.
  */
 export function scheduledSampling(options: ScheduledOptions = {}): Objective<Demonstrations> {
@@ -134,9 +135,9 @@ export function scheduledSampling(options: ScheduledOptions = {}): Objective<Dem
 }
 
 /**
- * Distillation (GKD, arXiv 2306.13649) on demonstrations: the teacher's predictions are what the
- * policy's should be. On the policy's own answers it is `objective(estimate(sampled,
- * teacher(model)), distilled())`.
+ * Distillation (GKD, arXiv 2306.13649) on demonstrations: the policy learns the teacher's
+ * predictions. On the policy's own answers it is
+ * `objective(estimate(sampled, teacher(model)), distilled())`.
  *
  * @example
  * ```ts

@@ -1,4 +1,4 @@
-/** Objectives on people's preferences by the field's names, each one expression of the parts. */
+/** Objectives on human preferences by the field's names, each one expression of the parts. */
 import { checkOptions, ranges } from "@unitune/core";
 import { sumOf, weight } from "../combinators.ts";
 import type { ScoredDemonstrations } from "./demonstrations.ts";
@@ -41,10 +41,10 @@ export type Pairs = Sides<Demonstrations>;
 /** Chosen and rejected answers whose tokens a reference has scored. */
 export type ScoredPairs = Sides<ScoredDemonstrations>;
 
-/** Unpaired answers that people liked or did not. */
+/** Unpaired answers labelled desirable or undesirable. */
 export interface LabelledAnswers extends Demonstrations, Labels {}
 
-/** Unpaired answers that people liked or did not, whose tokens a reference has scored. */
+/** Unpaired answers labelled desirable or undesirable, whose tokens a reference has scored. */
 export interface ScoredLabelledAnswers extends Demonstrations, ScoredLabels {}
 
 /** The options of an objective on pairs against a reference. */
@@ -54,11 +54,11 @@ export type PreferenceObjectiveOptions = Omit<PairwiseOptions, "form">;
 export interface PreferenceObjective {
   /** The batch holds the reference's log-probabilities. */
   (options?: PreferenceObjectiveOptions): Objective<ScoredPairs>;
-  /** The reference is asked; the batch holds pairs only. */
+  /** The reference is a model; the batch holds pairs only. */
   (options: PreferenceObjectiveOptions & { readonly reference: Model }): Objective<Pairs>;
 }
 
-/** The one expression that all objectives on pairs against a reference are. */
+/** The expression of every objective on pairs against a reference. */
 function preference(form: NonNullable<PairwiseOptions["form"]>): PreferenceObjective {
   function of(options?: PreferenceObjectiveOptions): Objective<ScoredPairs>;
   function of(
@@ -91,7 +91,7 @@ export const dpo: PreferenceObjective = preference("dpo");
 
 /**
  * Identity preference optimization (arXiv 2310.12036): the difference of average log-ratios is
- * drawn to `1/(2 beta)`.
+ * pulled toward `1/(2 beta)`.
  *
  * @example
  * ```ts
@@ -130,7 +130,7 @@ export const hinge: PreferenceObjective = preference("hinge");
 export const exponential: PreferenceObjective = preference("exponential");
 
 /**
- * Provably robust DPO (arXiv 2403.00409); `labelSmoothing` is the share of wrong labels (default
+ * Provably robust DPO (arXiv 2403.00409); `labelSmoothing` is the fraction of wrong labels (default
  * 0.1).
  *
  * @example
@@ -271,7 +271,7 @@ export const discopop: PreferenceObjective = preference("discopop");
  * assertStringIncludes(rpo({ alpha: 0.5 }).description.formula, "0.5 (chosen:");
  * ```
  *
- * @param options Those of {@linkcode dpo}, and the weight alpha of the likelihood, at least 0
+ * @param options The options of {@linkcode dpo}, and the weight alpha of the likelihood, at least 0
  * (default 1). The alpha of an alpha-divergence is its default.
  * @returns The objective.
  * @throws {RangeError} If an option is out of range.
@@ -315,8 +315,8 @@ export function mpo(options: PreferenceObjectiveOptions = {}): Objective<ScoredP
 }
 
 /**
- * "Intuitive DPO", which nobody has named: DPO where policy and reference are each asked between
- * gold prefixes and their own tokens. Both sides of Table 1 at once: intuitive states, pairwise
+ * "Intuitive DPO", a name of ours: DPO with policy and reference each evaluated between gold
+ * prefixes and their own tokens. It combines both sides of Table 1: intuitive states, pairwise
  * signal.
  *
  * @example
@@ -329,7 +329,7 @@ export function mpo(options: PreferenceObjectiveOptions = {}): Objective<ScoredP
  * ```
  *
  * @param reference The reference policy at its parameters.
- * @param options Of the states and of the loss.
+ * @param options The options of the states and of the loss.
  * @returns The objective.
  */
 export function intuitiveDpo(
@@ -346,8 +346,8 @@ export function intuitiveDpo(
 /** The options of {@linkcode orpo}. */
 export interface OrpoObjectiveOptions extends OrpoOptions {
   /**
-   * The normalizer of the chosen answers' nll (default `"sequence"`, as in the paper, whose
-   * likelihood of an answer is that of a token on average). TRL has `"token"`, for all chosen
+   * The normalizer of the chosen answers' nll (default `"sequence"`, as in the paper, where the
+   * likelihood of an answer is its tokens' geometric mean). TRL has `"token"`, for all chosen
    * answers of a batch, and counts the prompts' tokens as well.
    */
   readonly normalizer?: Normalizer;
@@ -365,7 +365,7 @@ export interface OrpoObjectiveOptions extends OrpoOptions {
  * assertStringIncludes(orpo().description.formula, "odds");
  * ```
  *
- * @param options The weight beta of the odds ratio, and what the likelihood is divided by.
+ * @param options The weight beta of the odds ratio, and the normalizer of the likelihood.
  * @returns The objective.
  * @throws {RangeError} If an option is out of range.
  */
@@ -437,7 +437,7 @@ export function cpo(
  * @returns The objective.
  */
 export function kto(options?: KtoOptions): Objective<ScoredLabelledAnswers>;
-/** The same with a reference policy, which is asked, in place of its log-probabilities. */
+/** The same with a reference policy in place of its log-probabilities. */
 export function kto(
   options: KtoOptions & { readonly reference: Model },
 ): Objective<LabelledAnswers>;

@@ -52,10 +52,10 @@ export interface GroupObjectiveOptions {
 }
 
 /**
- * The number that a reward less the mean of its group is divided by: `"group"`, the group's standard
- * deviation + 1e-4 (GRPO); `"batch"`, the batch's standard deviation + 1e-4 (arXiv 2508.08221), so
- * that a batch that is cut into micro-batches has another loss; `"none"`, 1 (Dr. GRPO). As TRL's
- * `scale_rewards`.
+ * The number that a reward less the mean of its group is divided by: `"group"`, the group's
+ * standard deviation + 1e-4 (GRPO); `"batch"`, the batch's standard deviation + 1e-4 (arXiv
+ * 2508.08221), so that cutting a batch into micro-batches changes its loss; `"none"`, 1 (Dr. GRPO).
+ * As TRL's `scale_rewards`.
  */
 export type RewardScale = "group" | "batch" | "none";
 
@@ -71,7 +71,7 @@ export interface ScaledGroupOptions extends GroupObjectiveOptions {
   readonly scaleRewards?: RewardScale;
 }
 
-/** GRPO's advantages, scaled as told. */
+/** GRPO's advantages with a scale. */
 function scaledAdvantages(
   name: string,
   { groupSize = objectiveDefaults.groupSize, scaleRewards = objectiveDefaults.scaleRewards }:
@@ -120,12 +120,12 @@ export function reinforcePlusPlus(options: ClippedOptions = {}): Objective<Rollo
 /** The options of {@linkcode ppo}. */
 export interface PpoOptions extends ActorCriticOptions, ClippedOptions {
   /**
-   * Whether advantages are whitened over the batch; then a batch that is cut into micro-batches has
-   * another loss (default true, as in post-training's PPO, arXiv 1909.08593 and TRL; the paper does
-   * not whiten).
+   * Whether advantages are whitened over the batch; then cutting a batch into micro-batches changes
+   * its loss (default true, as in post-training's PPO, arXiv 1909.08593 and TRL; the paper does not
+   * whiten).
    */
   readonly whiten?: boolean;
-  /** The weight of the KL that is taken from rewards, at least 0 (default 0.05). */
+  /** The weight of the KL that is subtracted from rewards, at least 0 (default 0.05). */
   readonly penalty?: number;
   /** The weight of the value loss, at least 0 (default 0.1). */
   readonly valueWeight?: number;
@@ -135,7 +135,7 @@ export interface PpoOptions extends ActorCriticOptions, ClippedOptions {
   readonly entropyWeight?: number;
 }
 
-/** The defaults of {@linkcode ppo}, but for clipping's ({@linkcode clippedDefaults}). */
+/** The defaults of {@linkcode ppo}, except those of clipping ({@linkcode clippedDefaults}). */
 export const ppoDefaults: Required<Omit<PpoOptions, keyof ClippedOptions>> = {
   ...gaeConstants("ppo", {}),
   values: "asked",
@@ -166,7 +166,7 @@ const ppoRanges = {
  * assertStringIncludes(ppo().description.formula, "V - R");
  * ```
  *
- * @param options Of advantages, clipping and weights.
+ * @param options The options of advantages, clipping and weights.
  * @returns The objective.
  * @throws {RangeError} If an option is out of range.
  */
@@ -234,7 +234,7 @@ export function grpo(options: ScaledGroupOptions & ClippedOptions = {}): Objecti
   );
 }
 
-/** The defaults of {@linkcode grpoKl} that are not those of {@linkcode grpo}. */
+/** The defaults of {@linkcode grpoKl} beside those of {@linkcode grpo}. */
 export const grpoKlDefaults = { beta: 0.04 } as const;
 
 /**
@@ -249,8 +249,8 @@ export const grpoKlDefaults = { beta: 0.04 } as const;
  * assertStringIncludes(grpoKl({ beta: 0.04 }).description.formula, "0.04 (");
  * ```
  *
- * @param options Those of {@linkcode grpo}, and the weight beta of the KL, at least 0 (default
- * 0.04).
+ * @param options The options of {@linkcode grpo}, and the weight beta of the KL, at least 0
+ * (default 0.04).
  * @returns The objective.
  * @throws {RangeError} If an option is out of range.
  */
@@ -273,7 +273,7 @@ export function grpoKl(
 }
 
 /**
- * DAPO (arXiv 2503.14476): GRPO clipped higher above, every token counting the same.
+ * DAPO (arXiv 2503.14476): GRPO with a higher upper clip, and the same weight for every token.
  *
  * @example
  * ```ts
@@ -293,7 +293,7 @@ export function dapo(options: ScaledGroupOptions & ClippedOptions = {}): Objecti
   );
 }
 
-/** The defaults of {@linkcode drGrpo} that are not those of other objectives. */
+/** The defaults of {@linkcode drGrpo} that other objectives do not have. */
 export const drGrpoDefaults = { maxLength: 256 } as const;
 
 /**
@@ -392,8 +392,8 @@ export function maxRlGradient(
 }
 
 /**
- * "Intuitive GRPO", which nobody has named: group advantages where each sampled answer is asked
- * again between its own prefixes and what the policy would now say in their place.
+ * "Intuitive GRPO", a name of ours: group advantages, with each sampled answer evaluated between
+ * its own prefixes and the policy's present tokens in their place.
  *
  * @example
  * ```ts
@@ -403,7 +403,7 @@ export function maxRlGradient(
  * assertStringIncludes(intuitiveGrpo({ lambda: 0.3 }).description.modelStates, "0.3");
  * ```
  *
- * @param options Of the states, the size of a group, and the scale of rewards.
+ * @param options The options of the states, the size of a group, and the scale of rewards.
  * @returns The objective.
  */
 export function intuitiveGrpo(
@@ -416,7 +416,7 @@ export function intuitiveGrpo(
 }
 
 /**
- * Online DPO (arXiv 2402.04792): of each prompt's sampled answers the best over the worst.
+ * Online DPO (arXiv 2402.04792): the best of each prompt's sampled answers over the worst.
  *
  * @example
  * ```ts

@@ -1,4 +1,6 @@
-/** An objective as a row: everything that others need to know of it before and while it trains. */
+/**
+ * An objective as a row: everything that callers need to know of it, before and during training.
+ */
 import type { Demonstrations } from "../gold.ts";
 import type { Objective } from "../objective.ts";
 import {
@@ -20,15 +22,14 @@ import type {
 import type { ScoredRollouts } from "../catalogue/rollouts.ts";
 
 /**
- * The data that an objective reads: right answers; a preferred answer and another one; answers that
- * were liked or not; or answers of the policy's own, rewarded.
+ * The data that an objective reads: demonstrations of right answers; pairs of a chosen and a
+ * rejected answer; single answers with labels; or the policy's own answers with rewards.
  */
 export type DataKind = "demonstrations" | "pairs" | "labels" | "rollouts";
 
 /**
- * How an objective compares with the policy that a training starts from: not at all; by
- * log-probabilities that were computed beforehand and stand in the batch; or by asking it in each
- * step.
+ * The use of a reference, the policy that a training starts from: none; its log-probabilities,
+ * computed beforehand and stored in the batch; or the model itself, evaluated in each step.
  */
 export type ReferenceUse = "none" | "log-probs" | "model";
 
@@ -61,15 +62,15 @@ export type BatchOf<K extends DataKind, R extends ReferenceUse> = R extends "log
   ? ScoredBatches[K]
   : Batches[K];
 
-/** The models that objectives ask in a step, beside the policy that learns. */
+/** The models that objectives evaluate in a step, beside the policy that learns. */
 export interface AskedModels {
   /** The policy that the training starts from. */
   readonly reference?: Model;
-  /** The model whose predictions are learned from. */
+  /** The model whose predictions are the target. */
   readonly teacher?: Model;
 }
 
-/** Those models that an objective asks. */
+/** The models that an objective of this kind evaluates. */
 export type AskedOf<R extends ReferenceUse, T extends boolean> =
   & (R extends "model" ? { readonly reference: Model } : unknown)
   & (T extends true ? { readonly teacher: Model } : unknown);
@@ -78,16 +79,16 @@ export type AskedOf<R extends ReferenceUse, T extends boolean> =
  * An objective by its name, with its data, models and options.
  *
  * @typeParam K The data that it reads.
- * @typeParam R How it compares with a reference.
+ * @typeParam R Its use of a reference.
  */
 export interface EntryOf<K extends DataKind, R extends ReferenceUse> {
   /** The name, in kebab case. Any spelling of it finds the entry. */
   readonly name: string;
-  /** Its names elsewhere, such as in papers. */
+  /** Its other names, such as those in papers. */
   readonly aliases: readonly string[];
   /** The data that it reads. */
   readonly data: K;
-  /** How it compares with the policy that the training starts from. */
+  /** Its use of a reference, the policy that the training starts from. */
   readonly reference: R;
   /** Whether it learns from the predictions of a teacher. */
   readonly teacher: boolean;
@@ -102,13 +103,13 @@ export interface EntryOf<K extends DataKind, R extends ReferenceUse> {
   /**
    * The objective with the given options, and defaults for the others.
    *
-   * @throws {RangeError} If an option is unknown or out of its range, or a model that is asked is
-   * not there.
+   * @throws {RangeError} If an option is unknown or out of its range, or a model that the objective
+   * evaluates is missing.
    */
   readonly make: (given?: GivenOptions, models?: AskedModels) => Objective<BatchOf<K, R>>;
 }
 
-/** An objective of any data. `data` and `reference` tell which batches it reads. */
+/** An objective of any data. `data` and `reference` determine the batches that it reads. */
 export type ObjectiveEntry = {
   [K in DataKind]: { [R in ReferenceUse]: EntryOf<K, R> }[ReferenceUse];
 }[DataKind];
@@ -129,14 +130,14 @@ export interface ObjectiveDefinition<
   readonly teacher: T;
   /** Its options, each with its default. */
   readonly options: Table;
-  /** The objective from all options and from the models that it asks. */
+  /** The objective from all options and from the models that it evaluates. */
   readonly make: (
     options: OptionValues<Table>,
     models: AskedOf<R, T>,
   ) => Objective<BatchOf<K, R>>;
 }
 
-/** Whether the models that an objective asks are there. */
+/** Whether all models that an objective evaluates are given. */
 function areAsked<R extends ReferenceUse, T extends boolean>(
   models: AskedModels,
   reference: R,
@@ -147,8 +148,8 @@ function areAsked<R extends ReferenceUse, T extends boolean>(
 }
 
 /**
- * An entry of a registry. The types of its options come from their table, and stay inside: whoever
- * uses an entry gives values by name, which are checked against the table.
+ * An entry of a registry. The types of its options come from their table, and stay inside: users of
+ * an entry give values by name, which are checked against the table.
  *
  * @example
  * ```ts
@@ -208,7 +209,7 @@ export function defineObjective<
   };
 }
 
-/** Stands for a model where none is asked. */
+/** A model for descriptions, which evaluate none. */
 const nobody = modelOfLogits({ embed: (ids) => ids, logits: (embeddings) => embeddings });
 
 /**

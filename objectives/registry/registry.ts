@@ -26,7 +26,7 @@ export const objectiveRegistry: ObjectiveRegistry = [
 ];
 
 /**
- * The entry of a name, in whatever spelling, or of a name that the objective has elsewhere.
+ * The entry with a name or alias, in any spelling.
  *
  * @example
  * ```ts
@@ -40,7 +40,7 @@ export const objectiveRegistry: ObjectiveRegistry = [
  *
  * @param registry The objectives.
  * @param word The name.
- * @returns The entry; undefined where the registry has none of the name.
+ * @returns The entry; undefined if the registry has none with the name.
  */
 export function entryNamed(registry: ObjectiveRegistry, word: string): ObjectiveEntry | undefined {
   const name = choiceNamed(namesOf(registry), word);
@@ -48,7 +48,7 @@ export function entryNamed(registry: ObjectiveRegistry, word: string): Objective
 }
 
 /**
- * The names of a registry's objectives, and their names elsewhere, as the choices of an option.
+ * The names and aliases of a registry's objectives, as the choices of an option.
  *
  * @example
  * ```ts

@@ -1,4 +1,4 @@
-/** The rows of objectives on rollouts: answers of the policy's own, rewarded. */
+/** The rows of objectives on rollouts: the policy's own answers, with rewards. */
 import {
   bestOfN,
   cispo,
@@ -184,7 +184,7 @@ export const rolloutEntries: readonly ObjectiveEntry[] = [
         valueWeight,
         lambda: gaeLambda,
         whiten,
-        // A batch is used for several steps, after whose first the policy values states otherwise.
+        // A batch is used for several steps, and the policy's values change with the first of them.
         values: "precomputed",
       }),
   }),

@@ -1,6 +1,6 @@
 /**
- * Options that several objectives have, each once. An objective with another default spreads the row
- * and says its own.
+ * Options that several objectives share, each defined once. An objective with another default
+ * spreads the row and sets its own.
  */
 import { objectiveDefaults } from "../defaults.ts";
 import { fixedLambda, type LambdaSchedule, linearLambda, noisyLambda } from "../lambda.ts";
@@ -16,7 +16,7 @@ export const normalizer = {
     "first and then over sequences.",
 } as const satisfies Option;
 
-/** The table by which embeddings are mixed. */
+/** The embedding table for mixed embeddings. */
 export const embeddings = {
   kind: "choice",
   choices: ["live", "synchronised"],
@@ -25,7 +25,7 @@ export const embeddings = {
     "synchronised does not, as in the paper's code.",
 } as const satisfies Option;
 
-/** The options of lambda, and of its course over the steps. */
+/** The options of lambda, and of its schedule. */
 export const lambdaOptions = {
   lambda: {
     kind: "number",
@@ -86,7 +86,7 @@ export function smoothingOption({ range: { min, above, max, below }, usual }: La
   } as const satisfies Option;
 }
 
-/** The margin by which a chosen answer is to win, whose default is that of a loss. */
+/** The margin by which a chosen answer should win; its default is the loss's. */
 export const targetMargin = {
   kind: "number",
   min: 0,
@@ -118,7 +118,7 @@ export const clipRange = {
   help: "How far a ratio may move from 1 before it is clipped.",
 } as const satisfies Option;
 
-/** The weight of a KL, whose default is that of an objective. */
+/** The weight of a KL; its default is the objective's. */
 export const klWeight = {
   kind: "number",
   min: 0,

@@ -108,7 +108,7 @@ export interface Reach {
  * it, so importing one function of a package does not run all of the package.
  *
  * @param repository The files, and the configuration, whose tasks name programs.
- * @returns What runs what.
+ * @returns The files that run others.
  */
 export function reachOf(repository: Repository): Reach {
   const { files, configuration } = repository;
