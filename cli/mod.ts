@@ -1,9 +1,9 @@
 /**
- * The command line as a library: data files and settings, runs in folders, which can be resumed, and
- * the parts of a command: flags, help, errors, progress, tables, sealed files and HTML pages.
+ * The command line as a library: data files and settings, runs in folders, which can be resumed,
+ * and the parts of a command: flags, help, errors, progress, tables, sealed files and HTML pages.
  *
- * The commands themselves are functions of `@unitune/cli/train`, `/sample`, `/compare`, `/report` and
- * `/objectives`.
+ * The commands themselves are functions of `@unitune/cli/train`, `/sample`, `/compare`, `/report`
+ * and `/objectives`.
  *
  * @example
  * ```ts

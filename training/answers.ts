@@ -19,8 +19,8 @@ export interface GivenAnswer {
 }
 
 /**
- * Makes an answer of generated tokens. The stop token is added only if the model generated it: an answer
- * that was cut off must not teach where to end.
+ * Makes an answer of generated tokens. The stop token is added only if the model generated it: an
+ * answer that was cut off must not teach where to end.
  *
  * @param tokenizer The tokenizer of the model.
  * @param generated The tokens before the stop token, as a generator returns them.
@@ -58,8 +58,8 @@ export function givenAnswer(
 }
 
 /**
- * The most tokens of a free answer: some more than the longest known answer has, so that the stop token
- * fits and a longer answer is noticed.
+ * The most tokens of a free answer: some more than the longest known answer has, so that the stop
+ * token fits and a longer answer is noticed.
  *
  * @param longest The length of the longest known answer, in tokens.
  * @returns The number of tokens.

@@ -1,6 +1,6 @@
 /**
- * Training rows as pure functions of the seed and of their number, so that a resumed run reads the same
- * rows, and a batch has the same rows however it is split into micro-batches.
+ * Training rows as pure functions of the seed and of their number, so that a resumed run reads the
+ * same rows, and a batch has the same rows however it is split into micro-batches.
  *
  * @module
  */
@@ -41,8 +41,8 @@ export function stageSeed(seed: number, stage: number): number {
  * Makes a batch of rows, padded at their ends. Padding is masked, so its id does not matter.
  *
  * @param rows The sequences.
- * @param options The length of the batch's rows, the id of padding, and the number of rows (default:
- * as many as given), of which missing ones consist of padding.
+ * @param options The length of the batch's rows, the id of padding, and the number of rows
+ * (default: as many as given), of which missing ones consist of padding.
  * @returns Ids and mask, `[B, T]`.
  * @throws {RangeError} If an id is not an integer, at least 0, or a row and its mask have different
  * lengths.
@@ -93,8 +93,8 @@ function checkRow({ ids, mask }: EncodedSequence, row: number): void {
 }
 
 /**
- * The length to which rows are padded: that of the longest, rounded up to a multiple of 8, so that data
- * of similar lengths shares a program.
+ * The length to which rows are padded: that of the longest, rounded up to a multiple of 8, so that
+ * data of similar lengths shares a program.
  *
  * @param rows The sequences.
  * @param context The context in tokens.
@@ -106,8 +106,8 @@ export function paddedLength(rows: readonly EncodedSequence[], context: number):
 }
 
 /**
- * Elements by number, in epochs of `count` elements, each in an order of its own. Numbers mostly come in
- * turn, so the order of the latest epoch is kept.
+ * Elements by number, in epochs of `count` elements, each in an order of its own. Numbers mostly
+ * come in turn, so the order of the latest epoch is kept.
  */
 function byEpoch<T>(
   orderOf: (epoch: number) => readonly T[],
@@ -179,8 +179,8 @@ export function shuffledRows(
 
 /**
  * Windows of a text; all tokens of a window but its first are learned. The windows of an epoch are
- * adjacent, from a random start and in a random order, so that each token is learned once before any
- * is learned again, and then in another window.
+ * adjacent, from a random start and in a random order, so that each token is learned once before
+ * any is learned again, and then in another window.
  *
  * @param ids The tokens of the text; at least two.
  * @param seed The seed of the run.

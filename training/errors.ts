@@ -1,20 +1,20 @@
-/** Errors for people. */
+/** Errors for the user. */
 import { clipped, printable } from "@unitune/core";
 import { type Message, messageText } from "./message.ts";
 
-/** Characters of a message that are shown; names in it are cut to less. */
+/** The most characters of a message; names in it are shortened further. */
 const LONGEST_MESSAGE = 800;
 
-/** What else is known of a {@linkcode UserError}. */
+/** Options of a {@linkcode UserError}. */
 export interface UserErrorOptions extends ErrorOptions {
-  /** A command that helps, as a shell reads it; the message ends with it, on a line of its own. */
+  /** A shell command that helps; it is the last line of the message. */
   readonly command?: string;
 }
 
 /**
- * A failure that the user can put right: the message says what was wrong, where, and what to do. It
- * is one line of bounded length without control characters, whatever the names are that it quotes,
- * and after it a command, where one helps.
+ * An error that the user can correct. The message says what was wrong, where, and what to do. It is
+ * one line of bounded length without control characters, whatever names it quotes, perhaps followed
+ * by a command that helps.
  */
 export class UserError extends Error {
   /** The kind of error. */
@@ -25,9 +25,9 @@ export class UserError extends Error {
   readonly command: string | undefined;
 
   /**
-   * The error with a message.
+   * Makes an error.
    *
-   * @param told What was wrong, where, and what to do.
+   * @param told The message: what was wrong, where, and what to do.
    * @param options The cause, and a command that helps.
    */
   constructor(told: Message, { command, ...options }: UserErrorOptions = {}) {
@@ -37,9 +37,9 @@ export class UserError extends Error {
   }
 
   /**
-   * The message where settings have other names.
+   * The message with other names of settings.
    *
-   * @param nameOf How a setting is called there.
+   * @param nameOf The name for a setting.
    * @returns The text.
    */
   textWith(nameOf: (setting: string) => string): string {
@@ -57,30 +57,30 @@ function textOf(
   return command === undefined ? sentence : `${sentence}\n  ${printable(command)}`;
 }
 
-/** Where a run had come to when it failed. */
+/** The position of a run when it failed. */
 export interface FailurePlace {
-  /** Steps done. */
+  /** The number of finished steps. */
   readonly step: number;
-  /** The step of the latest checkpoint; undefined where there is none. */
+  /** The step of the latest checkpoint; undefined if there is none. */
   readonly saved: number | undefined;
 }
 
-/** A run stops because a quantity that it measures is no longer a finite number. */
+/** A run stopped because a measured quantity is no longer finite. */
 export class DivergedError extends UserError {
   /** The kind of error. */
   override readonly name = "DivergedError";
-  /** The quantities by their names, at least one of them not finite. */
+  /** The quantities by name, at least one of which is not finite. */
   readonly quantities: Readonly<Record<string, number>>;
-  /** Where the run had come to. */
+  /** The position of the run. */
   readonly place: FailurePlace;
   /** The step and the quantities, in words. */
   readonly happened: string;
 
   /**
-   * The error at a place.
+   * Makes an error.
    *
-   * @param quantities The quantities by their names.
-   * @param place Where the run had come to.
+   * @param quantities The quantities by name.
+   * @param place The position of the run.
    */
   constructor(quantities: Readonly<Record<string, number>>, place: FailurePlace) {
     const facts = Object.entries(quantities).map(([name, value]) => `the ${name} is ${value}`);
@@ -98,20 +98,20 @@ export class DivergedError extends UserError {
   }
 }
 
-/** A run stops because its device fails, or its memory does not suffice. */
+/** A run stopped because its device failed, or has too little memory. */
 export class DeviceFailedError extends UserError {
   /** The kind of error. */
   override readonly name = "DeviceFailedError";
-  /** What the device says. */
+  /** The error of the device. */
   override readonly cause: Error;
-  /** Where the run had come to. */
+  /** The position of the run. */
   readonly place: FailurePlace;
 
   /**
-   * The error at a place.
+   * Makes an error.
    *
-   * @param cause What the device says.
-   * @param place Where the run had come to.
+   * @param cause The error of the device.
+   * @param place The position of the run.
    */
   constructor(cause: Error, place: FailurePlace) {
     super(`training stopped at step ${place.step}: ${cause.message}`, { cause });

@@ -194,7 +194,9 @@ export async function readScalars(
   return Object.fromEntries(await Promise.all(entries));
 }
 
-/** 1 for rows each of whose learned tokens is the model's most likely one, otherwise 0: f32 `[B]`. */
+/**
+ * 1 for rows each of whose learned tokens is the model's most likely one, otherwise 0: f32 `[B]`.
+ */
 function allRight(model: LanguageModel, params: unknown, { ids, mask }: Demonstrations): Tensor {
   const policy = modelOf(model, params);
   const { argmax } = policy.predict(policy.embed(slice(ids, 1, 0, -1)));

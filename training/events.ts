@@ -1,5 +1,5 @@
 /**
- * What happens in a run, told to whoever carries it out.
+ * Events of a training run.
  *
  * @module
  */
@@ -9,62 +9,62 @@ import type { SplitReport } from "./evaluation.ts";
 import type { RolloutSample } from "./feeds/feed.ts";
 import type { Message } from "./message.ts";
 
-/** Where in a run an event happens. */
+/** The place of an event in a run. */
 export interface EventPlace {
-  /** Steps done since the start of the run. */
+  /** The number of finished steps since the start of the run. */
   readonly step: number;
-  /** The stage, from 0. */
+  /** The index of the stage, from 0. */
   readonly stage: number;
 }
 
-/** What some steps have measured, in short. */
+/** The main metrics of some steps. */
 export interface Measured {
-  /** The last loss. */
+  /** The loss of the last step. */
   readonly loss?: number | undefined;
-  /** The mean reward of answers, where answers are rewarded. */
+  /** The mean reward of answers; undefined for objectives without rewards. */
   readonly reward?: number | undefined;
 }
 
-/** Something that happens in a run. */
+/** An event of a run. */
 export type TrainingEvent =
   & EventPlace
   & (
     | {
-      /** Something to know of a stage's data. */
+      /** A note on the data of a stage. */
       readonly kind: "note";
-      /** A sentence. */
+      /** The sentence for the user. */
       readonly text: Message;
     }
     | {
-      /** What is done until the next step. */
+      /** The work before the next step begins. */
       readonly kind: "phase";
-      /** What is done. */
+      /** The name of the work. */
       readonly phase: "preparing" | "evaluating" | "saving";
       /** The split that is evaluated. */
       readonly split?: string;
     }
     | {
-      /** A stage begins, or goes on: the next event of a step is its first. */
+      /** A stage begins or is resumed, before its first step. */
       readonly kind: "stage";
     }
     | {
-      /** A step is done. */
+      /** A step is finished. */
       readonly kind: "step";
-      /** What the steps since the last time have measured, where it was read after this one. */
+      /** The metrics since the last reading, if they were read after this step. */
       readonly measured?: Measured;
     }
     | {
-      /** The metrics of a step that is logged. They are read before the step's own event. */
+      /** The metrics of a logged step, before the event of the step itself. */
       readonly kind: "metrics";
-      /** How often the data was seen. */
+      /** The epoch: how often all data was read. */
       readonly epoch: number;
       /** The metrics by name, `loss` among them. */
       readonly metrics: Readonly<Record<string, number>>;
-      /** What the run has cost so far. */
+      /** The cost of the run so far. */
       readonly cost: Cost;
     }
     | {
-      /** Some steps show the answers that they train on. */
+      /** Sampled answers of a step; only some steps have this event. */
       readonly kind: "rollouts";
       /** The answers and their rewards. */
       readonly samples: readonly RolloutSample[];
@@ -72,11 +72,11 @@ export type TrainingEvent =
     | {
       /** The model was evaluated on a split. */
       readonly kind: "evaluation";
-      /** Its metrics and answers. */
+      /** The metrics and answers. */
       readonly report: SplitReport;
     }
     | {
-      /** A checkpoint is safe. */
+      /** A checkpoint was saved. */
       readonly kind: "saved";
     }
   );

@@ -7,7 +7,9 @@
 
 const segmenter = new Intl.Segmenter("en", { granularity: "grapheme" });
 
-/** Texts in which each code unit is a character. `\r` is excluded, since `\r\n` is one character. */
+/**
+ * Texts in which each code unit is a character. `\r` is excluded, since `\r\n` is one character.
+ */
 const oneUnitEach = /^[\t\n\x20-\x7e]*$/;
 
 /**

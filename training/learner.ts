@@ -1,5 +1,5 @@
 /**
- * What learns in a stage, as the trainer sees it.
+ * The learner of a stage, as the trainer uses it.
  *
  * @module
  */
@@ -10,37 +10,37 @@ import type { RolloutSample } from "./feeds/feed.ts";
 import type { Message } from "./message.ts";
 import type { Models } from "./models.ts";
 
-/** What a step gives. */
+/** The result of a step. */
 export interface StepOutcome<S> {
   /** The state for the next step. */
   readonly state: S;
-  /** Scalars to log. */
+  /** The metrics, as scalars on the device. */
   readonly metrics: Readonly<Record<string, Tensor>>;
-  /** Answers that were sampled for the step. */
+  /** The answers that were sampled for the step. */
   readonly samples: readonly RolloutSample[];
-  /** What the step costs. */
+  /** The cost of the step. */
   readonly cost: Cost;
 }
 
 /**
- * What learns in a stage. Who only runs it need not know what its state is.
+ * The learner of a stage. A caller that only runs it need not know the type of its state.
  *
  * @typeParam S The state, a tree of tensors.
  */
 export interface Learner<S = unknown> extends Disposable {
-  /** What had to be computed before the first step. */
+  /** The cost of preparations before the first step. */
   readonly setUp: Cost;
-  /** What became of the data before the first step, for the user. */
+  /** Notes for the user on preparations of the data. */
   readonly notes: readonly Message[];
-  /** How often the data was seen after some steps. */
+  /** The epoch after a number of steps: how often all data was read. */
   epoch(steps: number): number;
-  /** The state before the first step, which consumes it; there is one. */
+  /** The state before the first step. It exists once, since the first step consumes it. */
   init(): S;
-  /** One optimizer step, the `index`-th of the stage from 0. The state is consumed. */
-  // Methods, so that S may be forgotten.
+  /** Carries out the step `index` of the stage, from 0. It consumes the state. */
+  // Methods, so that a learner of any S is a learner of unknown.
   step(state: S, index: number): Promise<StepOutcome<S>>;
-  /** The models as they are now. They live as long as the state does. */
+  /** The current models. Their tensors are valid as long as the state. */
   models(state: S): Models;
-  /** What the objective says of data that is kept aside; nothing where there is none of its kind. */
+  /** The objective's metrics of held-out data; none if there is no such data. */
   validate(state: S): Promise<Readonly<Record<string, number>>>;
 }

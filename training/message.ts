@@ -1,6 +1,6 @@
 /**
- * Texts for the user that name settings. A page shows a setting by its own name, the command line by
- * its flag: so a text holds the name apart, and whoever shows it decides.
+ * Texts for the user that name settings. A page shows a setting by its own name, the command line
+ * by its flag: so a text holds the name apart, and whoever shows it decides.
  *
  * @module
  */

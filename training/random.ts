@@ -64,8 +64,8 @@ export function integerFrom(random: Random, low: number, high: number): number {
 }
 
 /**
- * Shuffles elements by sorting them by random keys; all orders are equally likely. The first few are a
- * sample without replacement.
+ * Shuffles elements by sorting them by random keys; all orders are equally likely. The first few
+ * are a sample without replacement.
  *
  * @param random The source.
  * @param elements The elements.

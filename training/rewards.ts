@@ -1,8 +1,8 @@
 /**
  * Rewards: functions of a prompt and a sampled answer.
  *
- * A reward names the columns of the data that it reads, and gets only these beside the prompt and the
- * answer. So it cannot see anything else: not the right answer unless it names that column, not
+ * A reward names the columns of the data that it reads, and gets only these beside the prompt and
+ * the answer. So it cannot see anything else: not the right answer unless it names that column, not
  * held-out data, not the columns of other rewards.
  *
  * @module
@@ -71,9 +71,9 @@ export const exactMatch: TextReward = {
 };
 
 /**
- * `1 - d / n`, where d is the edit distance from the answer to the gold answer and n the length of the
- * longer: 1 for the gold answer, 0 for an answer that shares nothing with it. Null without a gold
- * answer. Characters are grapheme clusters: one emoji in place of another is one edit.
+ * `1 - d / n`, where d is the edit distance from the answer to the gold answer and n the length of
+ * the longer: 1 for the gold answer, 0 for an answer that shares nothing with it. Null without a
+ * gold answer. Characters are grapheme clusters: one emoji in place of another is one edit.
  *
  * @example
  * ```ts
@@ -122,8 +122,8 @@ export function formatReward(form: RegExp): TextReward {
 }
 
 /**
- * Makes the reward `-max(0, n - free) / free` of an answer with n characters (grapheme clusters): 0 up
- * to `free` characters, and below 0 for longer answers.
+ * Makes the reward `-max(0, n - free) / free` of an answer with n characters (grapheme clusters): 0
+ * up to `free` characters, and below 0 for longer answers.
  *
  * @example
  * ```ts
@@ -150,8 +150,8 @@ export function lengthPenalty(free: number): TextReward {
 }
 
 /**
- * Makes a reward from a verifier: 1 for complete right answers, 0 for all others. The verifier gets the
- * prompt and the answer, and nothing else.
+ * Makes a reward from a verifier: 1 for complete right answers, 0 for all others. The verifier gets
+ * the prompt and the answer, and nothing else.
  *
  * @example
  * ```ts
@@ -195,8 +195,8 @@ export interface AnswerReward {
 }
 
 /**
- * Computes a weighted sum of rewards. Each reward gets only the columns that it reads. Rewards that are
- * null are left out of the sum.
+ * Computes a weighted sum of rewards. Each reward gets only the columns that it reads. Rewards that
+ * are null are left out of the sum.
  *
  * @example
  * ```ts

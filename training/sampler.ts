@@ -50,8 +50,8 @@ export interface Sampler<P> extends Disposable {
   /** Scores a batch's tokens, in one pass. */
   score(params: P, batch: Pick<Demonstrations, "ids" | "temperature">): BatchScores;
   /**
-   * The log-probabilities of the tokens of answers at a temperature (default 1), one list an answer:
-   * those of the policy that samples at this temperature.
+   * The log-probabilities of the tokens of answers at a temperature (default 1), one list an
+   * answer: those of the policy that samples at this temperature.
    */
   logProbs(
     params: P,

@@ -59,14 +59,15 @@ const MOST_QUESTIONS = 256;
 const MOST_OPENINGS = 3;
 
 /**
- * Makes a split of conversations. All answers are predicted; the last answer of each conversation is
- * also a question, if the conversation fits as a whole.
+ * Makes a split of conversations. All answers are predicted; the last answer of each conversation
+ * is also a question, if the conversation fits as a whole.
  *
  * @param name The name of the split.
  * @param exams The conversations.
  * @param tokenizer The tokenizer.
  * @param context The context in tokens.
- * @param unanswered The number of rows that were left out, since they have no right answer (default 0).
+ * @param unanswered The number of rows that were left out, since they have no right answer (default
+ * 0).
  * @returns The split.
  * @throws {UserError} If no conversation fits the context.
  */
@@ -129,8 +130,8 @@ export function questionOf(
 }
 
 /**
- * Makes a split of a text. Adjacent windows are predicted, of which the last may be shorter, and some
- * of them are questions: the first half is to be continued.
+ * Makes a split of a text. Adjacent windows are predicted, of which the last may be shorter, and
+ * some of them are questions: the first half is to be continued.
  *
  * @param name The name of the split.
  * @param ids The tokens of the text; at least two.
@@ -145,7 +146,8 @@ export function textSplit(
   context: number,
 ): Split {
   const length = Math.min(longestRow(context), ids.length);
-  // Neighbours share a token: the first of a window is read, and is predicted as the last of another.
+  // Neighbours share a token: the first of a window is read, and is predicted as the last of
+  // another.
   const count = Math.floor((ids.length - 1) / (length - 1));
   const windows = Array.from({ length: count }, (_, i) => windowAt(ids, i * (length - 1), length));
   const rest = ids.length - count * (length - 1);

@@ -1,5 +1,5 @@
 /**
- * Where a run keeps its checkpoints: a folder, a page's memory, whatever is handed in.
+ * Stores for the checkpoints of a run: the memory of a page, a folder, or any other.
  *
  * @module
  */
@@ -8,64 +8,64 @@ import { decodeTree, encodeTree } from "@unitune/models";
 import type { Cost } from "./cost.ts";
 import { copyModels, type Models } from "./models.ts";
 
-/** All that a run needs to go on: what it has trained so far, and the learner's state. */
+/** Everything that a run needs to be resumed: its models and the state of its learner. */
 export interface Checkpoint {
-  /** Steps done. */
+  /** The number of finished steps. */
   readonly step: number;
-  /** What these steps have cost. */
+  /** The cost of these steps. */
   readonly cost: Cost;
-  /** The models as they are now. They live no longer than the saving. */
+  /** The current models. Their tensors are valid during the saving only. */
   readonly models: Models;
-  /** The learner's state, a tree of tensors. It lives no longer than the saving. */
+  /** The state of the learner, a tree of tensors, which are valid during the saving only. */
   readonly state: unknown;
 }
 
-/** A checkpoint that was saved. Whoever reads it gets tensors of their own. */
+/** A saved checkpoint. Each read returns new tensors. */
 export interface StoredCheckpoint {
-  /** Steps done. */
+  /** The number of finished steps. */
   readonly step: number;
-  /** What these steps have cost. */
+  /** The cost of these steps. */
   readonly cost: Cost;
   /** Reads the models. */
   models(): Promise<Models>;
-  /** Reads the learner's state, which has the structure of `like`. */
+  /** Reads the state of the learner, which has the structure of `like`. */
   state<S>(like: S): Promise<S>;
 }
 
-/** Which checkpoints a run needs, or every run of its settings has. The latest is always kept. */
+/** The checkpoints to keep. The latest is always kept. */
 export interface KeptSteps {
-  /** Whether every run of the settings has a checkpoint at a step. */
+  /** Tells whether every run of the settings, interrupted or not, has a checkpoint at a step. */
   readonly isRegular: (step: number) => boolean;
-  /** Whether a stage starts from a step, whose models it asks until its end. */
+  /** Tells whether a stage starts at a step, and needs the models of its start until its end. */
   readonly isStart: (step: number) => boolean;
 }
 
-/** Where a run keeps its checkpoints. */
+/** A store for the checkpoints of a run. */
 export interface Store {
   /**
-   * Opens the store for a training, which goes on from the checkpoint that is returned: whatever
-   * was written after that is gone.
+   * Opens the store for a training, which resumes from the returned checkpoint. Everything that was
+   * written after it is removed.
    *
-   * @param kept Which checkpoints are kept.
-   * @returns The latest checkpoint; undefined where there is none yet.
+   * @param kept The checkpoints to keep.
+   * @returns The latest checkpoint; undefined if there is none yet.
    */
   open(kept: KeptSteps): Promise<StoredCheckpoint | undefined>;
-  /** The checkpoint of a step at which `isStart` holds. */
+  /** The checkpoint at a step for which `isStart` holds. */
   at(step: number): Promise<StoredCheckpoint>;
-  /** Saves a checkpoint: once it is safe, those that are not kept are removed. */
+  /** Saves a checkpoint. Once it is safe, checkpoints that are not to be kept are removed. */
   save(checkpoint: Checkpoint): Promise<StoredCheckpoint>;
 }
 
 /** A store in memory. */
 export interface MemoryStore extends Store {
-  /** The latest checkpoint; undefined where there is none yet. */
+  /** The latest checkpoint; undefined if there is none yet. */
   latest(): StoredCheckpoint | undefined;
 }
 
 /**
- * A store in memory: a run that is interrupted goes on from it as long as the process lives.
+ * Makes a store in memory, from which an interrupted run can be resumed by the same process.
  *
- * @returns The store, empty.
+ * @returns The empty store.
  *
  * @example
  * ```ts

@@ -1,22 +1,22 @@
 /**
- * When the stages of a run begin and end, and which steps are logged, evaluated and saved.
+ * The timetable of a run: the steps at which stages begin, and those that log, evaluate and save.
  *
  * @module
  */
 
-/** When the stages of a run begin, and when it ends. */
+/** The steps at which the stages of a run begin, and at which the run ends. */
 export interface Timetable {
-  /** Steps before each stage. */
+  /** The number of steps before each stage. */
   readonly starts: readonly number[];
-  /** Steps in all. */
+  /** The total number of steps. */
   readonly total: number;
 }
 
 /**
- * When the stages of a run begin, and when it ends.
+ * Computes the timetable of a run.
  *
  * @param stages The steps of each stage.
- * @returns Steps since the start of the run.
+ * @returns The steps at which the stages begin, and the total.
  *
  * @example
  * ```ts
@@ -36,9 +36,9 @@ export function timetableOf(stages: readonly { readonly steps: number }[]): Time
   return { starts, total };
 }
 
-/** Steps between two lines of metrics, two evaluations and two checkpoints. */
+/** Intervals of logging, evaluation and saving, in steps. */
 export interface Intervals {
-  /** Steps between two reads of metrics that are logged. */
+  /** Steps between two logged steps. */
   readonly loggingSteps: number;
   /** Steps between two evaluations on the first split. */
   readonly evalSteps: number;
@@ -46,23 +46,23 @@ export interface Intervals {
   readonly saveSteps: number;
 }
 
-/** What is done after each step. The last step of a stage is logged, evaluated and saved. */
+/** The work after each step. The last step of a stage logs, evaluates and saves. */
 export interface Agenda {
-  /** Whether a stage ends with the step; on all splits is evaluated then. */
+  /** Tells whether a step is the last of its stage, after which all splits are evaluated. */
   isEnd(step: number): boolean;
-  /** Whether the step's metrics are logged. */
+  /** Tells whether the metrics of a step are logged. */
   isLogged(step: number): boolean;
-  /** Whether the model is evaluated after the step. */
+  /** Tells whether the model is evaluated after a step. */
   isEvaluated(step: number): boolean;
-  /** Whether a checkpoint is saved after the step. */
+  /** Tells whether a checkpoint is saved after a step. */
   isSaved(step: number): boolean;
 }
 
 /**
- * What is done after each step of a run.
+ * Makes the agenda of a run.
  *
- * @param timetable When its stages begin and end.
- * @param intervals The steps between two lines, evaluations and checkpoints.
+ * @param timetable The timetable of the run.
+ * @param intervals The intervals of logging, evaluation and saving.
  * @returns The agenda.
  *
  * @example

@@ -1,5 +1,5 @@
 /**
- * A training run: steps, evaluations and checkpoints, until the last step or an interruption.
+ * The trainer: the steps, evaluations and checkpoints of a run, as a stream of events.
  *
  * @module
  */
@@ -24,57 +24,61 @@ import { type Agenda, agendaOf, type Intervals, type Timetable, timetableOf } fr
 
 /** One stage of a run. */
 export interface StagePlan {
-  /** Its steps. */
+  /** The number of steps. */
   readonly steps: number;
-  /** Whether it asks the models that it starts from until its end. */
+  /** Whether the stage needs the models of its start until its end. */
   readonly looksBack: boolean;
-  /** Makes what learns in it from the models that it starts from, which stay as they are. */
+  /** Makes the learner from the models of the start, which it does not change. */
   learner(start: Models): Promise<Learner>;
-  /** Reads the models that other runs lend to it. */
+  /** Reads the models that other runs lend to the stage. */
   lent(): Promise<Omit<Models, "policy">>;
 }
 
-/** A run that is to be carried out. */
+/** A run to carry out. */
 export interface TrainingPlan extends Intervals {
-  /** Its stages, at least one, in order. */
+  /** The stages in order, at least one. */
   readonly stages: readonly StagePlan[];
-  /** The models that it starts from. */
+  /** The models of its start. */
   start(): Models;
   /** The policy. */
   readonly model: LanguageModel;
-  /** The policy's tokenizer. */
+  /** The tokenizer of the policy. */
   readonly tokenizer: Tokenizer;
-  /** What it is evaluated on: the first during training, all of them before and after a stage. */
+  /**
+   * The splits: the first is evaluated during training, all of them before and after each stage.
+   */
   readonly splits: readonly Split[];
-  /** Where it computes. */
+  /** The device to compute on. */
   readonly device: Device;
-  /** Where it keeps its checkpoints. */
+  /** The store for the checkpoints. */
   readonly store: Store;
-  /** Stops it after the step that it is at, with a checkpoint. */
+  /** Stops the run after its current step, with a checkpoint (default: nothing does). */
   readonly signal?: AbortSignal;
 }
 
-/** Milliseconds after which the event loop gets its turn, so that signals are heard. */
+/**
+ * The interval at which the event loop gets a turn, so that signals are noticed, in milliseconds.
+ */
 const TURN_MS = 50;
 
-/** Validation sequences that a model has to predict before it is saved. */
+/** The validation sequences that a model must predict before it is saved. */
 const PROBES = 64;
 
-/** Of as many steps as lie between two lines of metrics, those whose answers are shown. */
+/** The number of steps of each logging interval whose answers become an event. */
 const ROLLOUT_STEPS = 4;
 
 /**
- * Carries out a run, from the last checkpoint of its store on. Whatever interrupts it, in whatever
- * stage, the next call goes on, and it ends with the same bits as a run that is not interrupted.
+ * Carries out a run, from the latest checkpoint of its store on. After an interruption in any
+ * stage, the next call resumes the run, which ends with the same bits as without the interruption.
  *
- * It waits for whoever takes an event before it goes on: what is written down for an event is there
- * when a later checkpoint is saved.
+ * The generator waits for its consumer: whatever the consumer writes for an event is written before
+ * a later checkpoint is saved.
  *
  * @param plan The run.
- * @returns Its events, in order; none where all steps are done. It stops where nobody takes them.
- * @throws {UserError} Where the metrics known before a stage's first step have other values.
- * @throws {DivergedError} Where the loss or the gradient is no longer finite.
- * @throws {DeviceFailedError} Where the device fails, or its memory does not suffice.
+ * @returns The events in order; none if all steps are finished. The run stops with its consumer.
+ * @throws {UserError} If a metric that is known before the first step of a stage has another value.
+ * @throws {DivergedError} If the loss or the gradient is no longer finite.
+ * @throws {DeviceFailedError} If the device fails or has too little memory.
  */
 export async function* train(plan: TrainingPlan): AsyncGenerator<TrainingEvent, void, void> {
   const timetable = timetableOf(plan.stages);
@@ -95,13 +99,13 @@ export async function* train(plan: TrainingPlan): AsyncGenerator<TrainingEvent, 
   }
 }
 
-/** Whether a device is to blame, rather than what it was told to compute. */
+/** Tells whether an error is one of the device rather than of its input. */
 function isDeviceFailure(error: unknown): error is Error {
   return error instanceof OutOfMemoryError || error instanceof WebGpuFailedError ||
     error instanceof WebGpuLimitError;
 }
 
-/** The checkpoints that a run keeps: a stage that needs nothing of its start does without that. */
+/** The checkpoints to keep. The start of a stage is kept only if the stage needs its models. */
 function keptSteps(
   stages: readonly StagePlan[],
   { starts }: Timetable,
@@ -114,55 +118,55 @@ function keptSteps(
   };
 }
 
-/** A plan with what follows from it. */
+/** A plan with its timetable and agenda. */
 interface Run extends TrainingPlan {
   readonly timetable: Timetable;
   readonly agenda: Agenda;
   readonly kept: KeptSteps;
 }
 
-/** How far a run is. */
+/** The progress of a run. */
 interface Position {
-  /** Steps done. */
+  /** The number of finished steps. */
   readonly step: number;
-  /** What they have cost. */
+  /** The cost of these steps. */
   readonly cost: Cost;
   /** The latest checkpoint. */
   readonly saved: StoredCheckpoint | undefined;
 }
 
-/** A step whose metrics were not read yet. */
+/** A step whose metrics have not been read. */
 interface UnreadStep {
   readonly step: number;
   readonly cost: Cost;
   readonly metrics: Readonly<Record<string, Tensor>>;
 }
 
-/** How far a stage is. */
+/** The progress of a stage. */
 interface StagePosition extends Position {
-  /** The learner's state. */
+  /** The state of the learner. */
   readonly state: unknown;
   readonly unread: readonly UnreadStep[];
 }
 
 /** A stage that is carried out. */
 interface StageRun extends Run {
-  /** Its number, from 0. */
+  /** The index of the stage, from 0. */
   readonly stage: number;
-  /** The steps before it. */
+  /** The number of steps before the stage. */
   readonly begin: number;
-  /** The steps before the next one. */
+  /** The number of steps up to its end. */
   readonly end: number;
   readonly learner: Learner;
   readonly evaluator: Evaluator;
-  /** The models that it starts from. */
+  /** The models of its start. */
   readonly from: Models;
 }
 
-/** Part of a run: its events, and what it comes to. */
+/** A part of a run: its events, and its result. */
 type Part<T> = AsyncGenerator<TrainingEvent, T, void>;
 
-/** The stages that are left, in order. */
+/** Carries out the remaining stages, in order. */
 async function* runStages(run: Run, start: Position): Part<void> {
   const { stages, timetable: { starts }, model, tokenizer, device, signal } = run;
   using evaluator = createEvaluator(model, tokenizer, device);
@@ -170,14 +174,14 @@ async function* runStages(run: Run, start: Position): Part<void> {
   for (const [stage, { steps }] of stages.entries()) {
     const begin = starts[stage] ?? 0;
     const end = begin + steps;
-    // Even a run that is stopped at once leaves where it starts from.
+    // Saved even if the run is stopped at once.
     const isStopped = signal?.aborted === true && position.saved !== undefined;
     if (position.step >= end || isStopped) continue;
     position = yield* runStage({ ...run, stage, begin, end, evaluator }, position);
   }
 }
 
-/** One stage, to its end or to an interruption. */
+/** Carries out a stage, to its end or to an interruption. */
 async function* runStage(
   run: Omit<StageRun, "learner" | "from">,
   { step, cost, saved }: Position,
@@ -214,7 +218,7 @@ async function* runStage(
   return at;
 }
 
-/** The models that a stage starts from, from wherever they are to be had. */
+/** The models from which a stage starts: those of the checkpoint, if there is one. */
 async function startOf(
   { stages, stage, begin, store, kept, start }: Omit<StageRun, "learner" | "from">,
   { step, saved }: Pick<Position, "step" | "saved">,
@@ -224,7 +228,7 @@ async function startOf(
   return await (isForgotten ? saved : await store.at(begin)).models();
 }
 
-/** The models that are handed on to a stage, and those that other runs lend to it. */
+/** The models of the stage before, and those that other runs lend. */
 async function handOn(
   { policy, rewardModel }: Models,
   stage: StagePlan | undefined,
@@ -232,7 +236,7 @@ async function handOn(
   return { policy, ...rewardModel && { rewardModel }, ...await stage?.lent() };
 }
 
-/** One step, and what is due after it. */
+/** Carries out a step, and the work after it. */
 async function* takeStep(run: StageRun, before: StagePosition): Part<StagePosition> {
   const { learner, agenda, stage, begin, splits, loggingSteps } = run;
   const { state, metrics, samples, cost: own } = await learner.step(
@@ -240,7 +244,7 @@ async function* takeStep(run: StageRun, before: StagePosition): Part<StagePositi
     before.step - begin,
   );
   const step = before.step + 1;
-  // What was computed for the stage is counted when it is first used.
+  // The cost of preparations is counted at the first step.
   const spent = before.step === begin ? addCost(before.cost, learner.setUp) : before.cost;
   const cost = addCost(spent, own);
   const unread = [...before.unread, { step, metrics, cost }];
@@ -262,14 +266,14 @@ async function* takeStep(run: StageRun, before: StagePosition): Part<StagePositi
 }
 
 /**
- * Whether answers that a step was trained on are shown: those of the first steps of a stage, and
- * about as often as metrics are. It depends on the step alone, so that a resumed run shows the same.
+ * Tells whether the answers of a step become an event: those of the first steps of each logging
+ * interval do. It depends only on the step, so that a resumed run has the same events.
  */
 function isShown(sampled: number, step: number, loggingSteps: number): boolean {
   return sampled > 0 && (step - 1) % loggingSteps < Math.min(loggingSteps, ROLLOUT_STEPS);
 }
 
-/** Reads what the steps since the last time have measured. */
+/** Reads the metrics of the steps since the last reading. */
 async function* readSteps(
   { learner, agenda, stage, begin }: StageRun,
   { unread, saved }: StagePosition,
@@ -288,14 +292,14 @@ async function* readSteps(
   return measuredBy(steps.map(({ metrics }) => metrics));
 }
 
-/** What some steps have measured: the last loss, and the mean of their rewards. */
+/** The main metrics of some steps: the last loss, and the mean reward. */
 function measuredBy(steps: readonly Readonly<Record<string, number>>[]): Measured {
   const rewards = steps.flatMap(({ reward = NaN }) => Number.isNaN(reward) ? [] : [reward]);
   const reward = rewards.reduce((total, one) => total + one, 0) / rewards.length;
   return { loss: steps.at(-1)?.loss, ...(rewards.length > 0 && { reward }) };
 }
 
-/** Evaluates the policy on some splits, and asks the objective about the first. */
+/** Evaluates the policy on some splits, with the metrics of the objective on the first. */
 async function* evaluate(
   { learner, evaluator, stage }: StageRun,
   { step, state, saved }: StagePosition,
@@ -313,16 +317,16 @@ async function* evaluate(
   }
 }
 
-/** Saves a checkpoint of a model that still predicts something. */
+/** Saves a checkpoint, if the model still makes finite predictions. */
 async function* save(run: StageRun, at: StagePosition): Part<StagePosition> {
   const { stages, stage, begin, end, learner, evaluator, from, store, splits } = run;
   const { step, cost, state, saved } = at;
   yield { kind: "phase", phase: "saving", step, stage };
-  // Where a stage begins, a checkpoint holds all that it starts from, whatever becomes of other runs.
+  // At the start of a stage, the checkpoint also holds the models that other runs lend.
   const models = step === begin
     ? from
     : await handOn(learner.models(state), step === end ? stages[stage + 1] : undefined);
-  // A step's loss is that of the weights before it: those after it may be beyond repair.
+  // The loss of a step is that of the weights before it; those after it may not be finite.
   const probes = splits[0]?.sequences.slice(0, PROBES) ?? [];
   if (probes.length > 0) {
     const loss = await evaluator.loss(models.policy, probes);
@@ -333,7 +337,7 @@ async function* save(run: StageRun, at: StagePosition): Part<StagePosition> {
   return { ...at, saved: stored };
 }
 
-/** Refuses to go on with quantities that are no finite numbers. */
+/** Refuses to continue with quantities that are not finite. */
 function requireFinite(
   quantities: Readonly<Record<string, number>>,
   { step, saved }: Pick<Position, "step" | "saved">,

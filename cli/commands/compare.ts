@@ -1,6 +1,6 @@
 /**
- * `deno task compare`: trains one model further by supervised fine-tuning, on preferences, on rewards
- * and by Intuitive Fine-Tuning, and compares the results.
+ * `deno task compare`: trains one model further by supervised fine-tuning, on preferences, on
+ * rewards and by Intuitive Fine-Tuning, and compares the results.
  *
  * @module
  */
@@ -179,7 +179,8 @@ function documentOf(
  *
  * @param argv The command line.
  * @returns The exit code.
- * @throws {UserError} If the command line is wrong, the folder holds something else, or a run fails.
+ * @throws {UserError} If the command line is wrong, the folder holds something else, or a run
+ * fails.
  */
 export async function compareCommand(argv: readonly string[]): Promise<number> {
   if (wantsHelp(argv)) {

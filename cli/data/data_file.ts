@@ -100,11 +100,12 @@ async function* chunksOf(file: Deno.FsFile): AsyncGenerator<Uint8Array> {
  * Reads a data file: `.txt` as running text, `.jsonl` as rows.
  *
  * @param path The path of the file.
- * @param columns The names of the columns of a `.jsonl` file, where they differ from the usual ones.
+ * @param columns The names of the columns of a `.jsonl` file, where they differ from the usual
+ * ones.
  * @param options The preferred formats, and the watch.
  * @returns The dataset.
- * @throws {UserError} If the file can't be read, is empty, does not match its ending, or is too large
- * for the memory.
+ * @throws {UserError} If the file can't be read, is empty, does not match its ending, or is too
+ * large for the memory.
  */
 export function readDataset(
   path: string,
@@ -118,7 +119,8 @@ export function readDataset(
  * Finds the format in which {@linkcode readDataset} reads a file, from its first row.
  *
  * @param path The path of the file.
- * @param columns The names of the columns of a `.jsonl` file, where they differ from the usual ones.
+ * @param columns The names of the columns of a `.jsonl` file, where they differ from the usual
+ * ones.
  * @param needs The preferred formats, for rows that fit several.
  * @returns The format.
  * @throws {UserError} If the file can't be read, is empty, or does not match its ending.

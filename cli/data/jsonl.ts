@@ -11,9 +11,10 @@
  * | `prompt` | a prompt; rewards read the other columns |
  *
  * Prompts and answers are texts or lists of messages. An answer whose messages repeat the prompt is
- * read from behind it, and earlier messages belong to the prompt. Other columns are ignored, except in
- * the last format. The first row decides the format of the file: if it fits several, the one that the
- * objective prefers, otherwise the first of the table. A column that is null there counts as missing.
+ * read from behind it, and earlier messages belong to the prompt. Other columns are ignored, except
+ * in the last format. The first row decides the format of the file: if it fits several, the one
+ * that the objective prefers, otherwise the first of the table. A column that is null there counts
+ * as missing.
  *
  * @module
  */
@@ -53,8 +54,8 @@ interface Format {
 }
 
 /**
- * Reads a JSONL file as a dataset. The last 10 % of the rows, and at least one, are for validation; rows
- * of `text` are joined by newlines and split as one text. Blank lines are skipped.
+ * Reads a JSONL file as a dataset. The last 10 % of the rows, and at least one, are for validation;
+ * rows of `text` are joined by newlines and split as one text. Blank lines are skipped.
  *
  * @param lines The lines of the file.
  * @param file The name of the file, for errors.
@@ -173,8 +174,8 @@ function rowsOf<T>(
 }
 
 /**
- * The formats, in order of preference. With a named completion column, only formats with a completion
- * are tried; with a named prompt column, only formats with a prompt.
+ * The formats, in order of preference. With a named completion column, only formats with a
+ * completion are tried; with a named prompt column, only formats with a prompt.
  */
 function formats({ prompt, completion }: Columns): readonly Format[] {
   const ask = prompt ?? "prompt";
@@ -254,11 +255,11 @@ const isAnswered = (messages: readonly Message[]) =>
   messages.some(({ role }) => role === "assistant");
 
 /**
- * Finds a repeated prompt in a conversation: the whole prompt, perhaps after earlier messages, or only
- * its last messages, from one of the user on. Both lists have no system messages.
+ * Finds a repeated prompt in a conversation: the whole prompt, perhaps after earlier messages, or
+ * only its last messages, from one of the user on. Both lists have no system messages.
  *
- * @returns The end of the prompt and whether all of it is repeated; undefined if the conversation is
- * an answer alone.
+ * @returns The end of the prompt and whether all of it is repeated; undefined if the conversation
+ * is an answer alone.
  */
 function repeated(
   prompt: readonly Message[],
@@ -277,9 +278,9 @@ function repeated(
 }
 
 /**
- * The prompt of a row and the assistant's answer from one of its columns. If the messages of the answer
- * repeat the prompt, the answer is read from behind it; earlier messages and system messages there
- * belong to the prompt.
+ * The prompt of a row and the assistant's answer from one of its columns. If the messages of the
+ * answer repeat the prompt, the answer is read from behind it; earlier messages and system messages
+ * there belong to the prompt.
  */
 function answerIn(
   row: JsonObject,

@@ -1,9 +1,10 @@
 /**
  * The memory of a preparation: data that will not fit is refused early.
  *
- * All rows of a run are on the JavaScript heap, and the engine ends a process that exceeds its limit
- * without an error. So each loop over rows reports its progress; from that and from the growth of the
- * heap the need of the whole is estimated, and too large data is refused with an error in time.
+ * All rows of a run are on the JavaScript heap, and the engine ends a process that exceeds its
+ * limit without an error. So each loop over rows reports its progress; from that and from the
+ * growth of the heap the need of the whole is estimated, and too large data is refused with an
+ * error in time.
  *
  * @module
  */
@@ -20,8 +21,8 @@ export interface Heap {
 }
 
 /**
- * The heap of this process. The engine's limit includes the space of young objects, which long-lived
- * objects cannot use.
+ * The heap of this process. The engine's limit includes the space of young objects, which
+ * long-lived objects cannot use.
  *
  * @returns The bytes in use, and the limit for long-lived objects.
  */
@@ -40,9 +41,9 @@ const YOUNG = 96 * 2 ** 20;
 const FULL = 0.9;
 
 /**
- * The conditions under which an estimate refuses data before the heap is full: the heap has grown by
- * this fraction of its limit, and the estimate is this many times the limit. Half of the growth may be
- * garbage.
+ * The conditions under which an estimate refuses data before the heap is full: the heap has grown
+ * by this fraction of its limit, and the estimate is this many times the limit. Half of the growth
+ * may be garbage.
  */
 const TELLING = { growth: 0.1, beyond: 3 } as const;
 

@@ -21,8 +21,8 @@ const CLEAR = "\r\x1b[K";
 export interface ShownWatch extends Watch, Disposable {}
 
 /**
- * Shows the progress of a preparation once it has taken a second, and refuses data that is too large
- * for the memory.
+ * Shows the progress of a preparation once it has taken a second, and refuses data that is too
+ * large for the memory.
  *
  * @param output The output for the progress.
  * @returns The watch.

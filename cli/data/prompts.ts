@@ -13,7 +13,9 @@ export interface PromptReader {
   readonly tokenizer: Tokenizer;
   /** The model's context, which holds the answer as well. */
   readonly context: number;
-  /** The kind of data that the model was trained on: it continues running text, and answers others. */
+  /**
+   * The kind of data that the model was trained on: it continues running text, and answers others.
+   */
   readonly kind: Dataset["kind"];
 }
 

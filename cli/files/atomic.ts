@@ -2,9 +2,10 @@
  * Atomic writes and removals: a path holds the whole file or folder, or nothing of it. Content is
  * written beside its place, synced and renamed.
  *
- * A file `x` is written as `x.NUMBER.partial`, under a number of its own; a folder `x` is written and
- * removed as `x.partial`, so only one process may write in its parent. Readers ignore partial files
- * and folders, which a killed process may leave behind; {@linkcode removePartial} removes them.
+ * A file `x` is written as `x.NUMBER.partial`, under a number of its own; a folder `x` is written
+ * and removed as `x.partial`, so only one process may write in its parent. Readers ignore partial
+ * files and folders, which a killed process may leave behind; {@linkcode removePartial} removes
+ * them.
  *
  * @module
  */
@@ -30,7 +31,8 @@ function withEnding(path: string, ending: string): string {
  *
  * @param path The path of the file; its folder exists.
  * @param content Bytes, or text, which is written as UTF-8.
- * @throws {UserError} If the file can't be written. The old content stays, and nothing else is left.
+ * @throws {UserError} If the file can't be written. The old content stays, and nothing else is
+ * left.
  */
 export async function writeFileAtomically(path: string, content: FileContent): Promise<void> {
   const beside = withEnding(path, `.${crypto.randomUUID().slice(0, 8)}${PARTIAL}`);
@@ -42,8 +44,8 @@ export async function writeFileAtomically(path: string, content: FileContent): P
 }
 
 /**
- * Writes a new folder of files atomically: at any moment, and after any crash, its path holds all of
- * the files or does not exist.
+ * Writes a new folder of files atomically: at any moment, and after any crash, its path holds all
+ * of the files or does not exist.
  *
  * @param path The path of the folder. Its parent exists, and the path itself is free.
  * @param files The content of each file, by name; a name with slashes is a path in the folder.
@@ -77,8 +79,8 @@ export async function writeDirectoryAtomically(
 }
 
 /**
- * Removes a folder atomically: at any moment, and after any crash, its path holds the whole folder or
- * does not exist.
+ * Removes a folder atomically: at any moment, and after any crash, its path holds the whole folder
+ * or does not exist.
  *
  * @param path The folder.
  * @throws {UserError} If the folder can't be removed.

@@ -1,7 +1,7 @@
 /**
- * Folders that one process uses alone. A folder is claimed by its lock before the process looks into
- * it or writes to it: of two processes that start at one moment, one gets the folder, and the other
- * has changed nothing in it.
+ * Folders that one process uses alone. A folder is claimed by its lock before the process looks
+ * into it or writes to it: of two processes that start at one moment, one gets the folder, and the
+ * other has changed nothing in it.
  *
  * @module
  */
@@ -19,7 +19,9 @@ export const LOCK = "lock";
 export interface Claim extends Disposable {
   /** The folder. */
   readonly folder: string;
-  /** Removes all that was written since a new folder was claimed; keeps a folder that was in use. */
+  /**
+   * Removes all that was written since a new folder was claimed; keeps a folder that was in use.
+   */
   discard(): Promise<void>;
 }
 
@@ -41,8 +43,8 @@ export interface FolderUse {
  * @param refusal Makes the error for a folder that already holds a file of the given name (default,
  * and where it returns undefined: a general one).
  * @returns The claim.
- * @throws {UserError} If another process uses the folder, it already holds files of these names, or it
- * cannot be written.
+ * @throws {UserError} If another process uses the folder, it already holds files of these names, or
+ * it cannot be written.
  *
  * @example
  * ```ts

@@ -16,8 +16,8 @@ export type JsonLine = Readonly<Record<string, unknown>>;
 const MOST = { bytes: 2 ** 28, lines: 1_000_000, lineBytes: 2 ** 24 } as const;
 
 /**
- * Reads a file of JSON lines. An unfinished last line, which a killed process leaves, is skipped, and
- * so are blank lines.
+ * Reads a file of JSON lines. An unfinished last line, which a killed process leaves, is skipped,
+ * and so are blank lines.
  *
  * @param path The path of the file.
  * @returns The lines, in order.

@@ -1,6 +1,7 @@
 /**
- * Files of lines that grow during a run, such as `metrics.jsonl`. A checkpoint records the length and
- * digest of each, so that a resumed run truncates the file there and appends the later lines again.
+ * Files of lines that grow during a run, such as `metrics.jsonl`. A checkpoint records the length
+ * and digest of each, so that a resumed run truncates the file there and appends the later lines
+ * again.
  *
  * @module
  */
@@ -78,8 +79,8 @@ export async function requireBeginning(path: string, beginning: Beginning): Prom
 }
 
 /**
- * Opens a file of lines for appending, truncated to its recorded beginning. A resumed run then appends
- * again exactly the lines that came after its checkpoint.
+ * Opens a file of lines for appending, truncated to its recorded beginning. A resumed run then
+ * appends again exactly the lines that came after its checkpoint.
  *
  * @param path The file; it is created if it is missing.
  * @param beginning The part to keep; {@linkcode noBeginning} keeps nothing.

@@ -9,8 +9,8 @@ import { fileError } from "./file_error.ts";
 import { decodeUtf8 } from "./utf8.ts";
 
 /**
- * Reads the bytes of a file on the disk. Pipes and devices are refused: they may never end, and can't
- * be read a second time.
+ * Reads the bytes of a file on the disk. Pipes and devices are refused: they may never end, and
+ * can't be read a second time.
  *
  * @param path The path of the file.
  * @param most The largest size that is read, in bytes.

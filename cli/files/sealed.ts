@@ -1,7 +1,7 @@
 /**
- * Files that a command writes for people, such as pages and plots. Each ends with a seal: a line with
- * the digest of everything before it. A command replaces only a file with a valid seal, which was
- * written by a command and has not been changed since.
+ * Files that a command writes for people, such as pages and plots. Each ends with a seal: a line
+ * with the digest of everything before it. A command replaces only a file with a valid seal, which
+ * was written by a command and has not been changed since.
  *
  * @module
  */

@@ -8,8 +8,8 @@
  * Finds the first ill-formed sequence in bytes of UTF-8.
  *
  * @param bytes The bytes.
- * @returns The offset of the sequence's first byte (Unicode, table 3-7), or undefined if there is no
- * such sequence.
+ * @returns The offset of the sequence's first byte (Unicode, table 3-7), or undefined if there is
+ * no such sequence.
  *
  * @example
  * ```ts
@@ -38,7 +38,9 @@ export function invalidUtf8At(bytes: Uint8Array): number | undefined {
   return undefined;
 }
 
-/** Well-formed UTF-8: the ranges of the first and the second byte, and the bytes after the first. */
+/**
+ * Well-formed UTF-8: the ranges of the first and the second byte, and the bytes after the first.
+ */
 const forms: readonly {
   readonly from: number;
   readonly to: number;

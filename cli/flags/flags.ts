@@ -22,7 +22,9 @@ import { nearest, UserError } from "@unitune/training";
 export type Flag = Option & {
   /** The heading of the flag in the help. */
   readonly group?: string;
-  /** The values of other flags, by their names, with which this flag has an effect (default: all). */
+  /**
+   * The values of other flags, by their names, with which this flag has an effect (default: all).
+   */
   readonly when?: Readonly<Record<string, readonly string[]>>;
   /** The values of `when` in words, if they are many. */
   readonly scope?: string;
@@ -53,14 +55,14 @@ export interface ParsedFlags<Table extends FlagTable> {
 }
 
 /**
- * Reads the flags of a command line. The last value of a flag counts. A choice may be spelled in any
- * case, with or without hyphens.
+ * Reads the flags of a command line. The last value of a flag counts. A choice may be spelled in
+ * any case, with or without hyphens.
  *
  * @param table The known flags.
  * @param argv The arguments, as in `Deno.args`.
  * @returns The values and their sources.
- * @throws {UsageError} If a flag is unknown (the nearest is suggested) or has no value, or its value is
- * of the wrong kind, out of its range or not among its choices.
+ * @throws {UsageError} If a flag is unknown (the nearest is suggested) or has no value, or its
+ * value is of the wrong kind, out of its range or not among its choices.
  *
  * @example
  * ```ts
@@ -132,13 +134,13 @@ export function parseFlags(table: FlagTable, argv: readonly string[]): ParsedFla
 }
 
 /**
- * Adds the values of a configuration file to those of a command line. Flags take precedence over the
- * file, and the file over the defaults.
+ * Adds the values of a configuration file to those of a command line. Flags take precedence over
+ * the file, and the file over the defaults.
  *
  * @param table The flags that the file may set.
  * @param parsed The values of the command line, which may have further flags.
- * @param config The parsed JSON of the file: an object with names of flags as keys, in kebab, camel or
- * snake case.
+ * @param config The parsed JSON of the file: an object with names of flags as keys, in kebab, camel
+ * or snake case.
  * @param file The name of the file, for errors.
  * @returns The values of the table's flags, and their sources.
  * @throws {UserError} If the file has a key or a value that the command line would refuse.

@@ -12,8 +12,8 @@ import { WIDTH, wrapText, wrapWords } from "../terminal/layout.ts";
 const indent = 28;
 
 /**
- * Writes the help of a command in 80 columns: its usage, then its flags by group, each with its value,
- * its description, its condition, its range if it has an upper limit, and its default.
+ * Writes the help of a command in 80 columns: its usage, then its flags by group, each with its
+ * value, its description, its condition, its range if it has an upper limit, and its default.
  *
  * @param table The flags.
  * @param usage The description of the command with examples. Lines that begin with a space are not

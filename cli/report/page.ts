@@ -58,7 +58,8 @@ export function escapeHtml(text: string): string {
 }
 
 function markupOf(content: HtmlContent): string {
-  // Control characters are not allowed in HTML; overrides of direction would affect the text around.
+  // Control characters are not allowed in HTML; overrides of direction would affect the text
+  // around.
   if (typeof content === "string") return escapeHtml(printableLines(content));
   if (typeof content === "number") return String(content);
   return "html" in content ? content.html : content.map(markupOf).join("");
@@ -111,8 +112,8 @@ export interface TableContent {
   /** The headings of the columns. */
   readonly header: readonly HtmlContent[];
   /**
-   * The rows. The first cell of each is its name. Columns with words or markup are aligned to the left,
-   * columns of numbers to the right.
+   * The rows. The first cell of each is its name. Columns with words or markup are aligned to the
+   * left, columns of numbers to the right.
    */
   readonly rows: readonly (readonly HtmlContent[])[];
   /** The caption (default: none). */
@@ -163,7 +164,8 @@ function isWords(cell: HtmlContent): boolean {
 }
 
 /**
- * Makes a figure, drawn twice, for desks and for phones, so that its text has the same size on both.
+ * Makes a figure, drawn twice, for desks and for phones, so that its text has the same size on
+ * both.
  *
  * @param draw Draws the figure in a width, as an `svg` element.
  * @param caption The caption.

@@ -1,9 +1,10 @@
 /**
- * Plots as SVG text, for pages and documents: curves with bands, values with intervals. They are drawn
- * by Observable Plot, and contain no scripts and no requests.
+ * Plots as SVG text, for pages and documents: curves with bands, values with intervals. They are
+ * drawn by Observable Plot, and contain no scripts and no requests.
  *
- * The colours are the custom properties `--series-0` to `--series-7`, and `currentColor` for the rest.
- * `page` of `@unitune/cli` defines them for screens and paper, {@linkcode standaloneSvg} for a file.
+ * The colours are the custom properties `--series-0` to `--series-7`, and `currentColor` for the
+ * rest. `page` of `@unitune/cli` defines them for screens and paper, {@linkcode standaloneSvg} for
+ * a file.
  *
  * @example
  * ```ts
@@ -178,7 +179,8 @@ function scaleOf({ label, scale = "linear", domain, base = 10 }: Axis): Plot.Sca
     label,
     type: scale,
     labelArrow: "none",
-    // Plot's default writes 0.05 as 50m on a logarithmic axis, and 2e-6 as 0.0000020 on a linear one.
+    // Plot's default writes 0.05 as 50m on a logarithmic axis, and 2e-6 as 0.0000020 on a linear
+    // one.
     ...(scale === "log" ? { base, tickFormat: "~g" } : { tickFormat: tickLabel }),
     ...(domain === undefined ? {} : { domain }),
   };

@@ -37,14 +37,14 @@ export const BASE = "base";
 export const BASELINE = "sft";
 
 /**
- * Factors of the learning rates for losses that make rejected answers less likely, and for losses on
- * sampled answers: for both, lower learning rates than for SFT are usual.
+ * Factors of the learning rates for losses that make rejected answers less likely, and for losses
+ * on sampled answers: for both, lower learning rates than for SFT are usual.
  */
 const [PAIRS, ROLLOUTS] = [0.1, 0.3] as const;
 
 /**
- * The arms. All are trained on the same prompts and right answers for the same number of steps. Only
- * `sft-early` stops before, which shows how much of a difference is overfitting.
+ * The arms. All are trained on the same prompts and right answers for the same number of steps.
+ * Only `sft-early` stops before, which shows how much of a difference is overfitting.
  */
 export const arms: readonly Arm[] = [
   { name: "sft", about: "more of the same", settings: { objective: "sft" } },

@@ -94,8 +94,8 @@ export function estimateOf(values: readonly number[]): Estimate {
 }
 
 /**
- * The mean difference between two arms and its interval: the difference is taken seed by seed, since
- * arms of one seed share their checkpoint, their data and their questions.
+ * The mean difference between two arms and its interval: the difference is taken seed by seed,
+ * since arms of one seed share their checkpoint, their data and their questions.
  *
  * @example
  * ```ts

@@ -32,7 +32,9 @@ export interface StudyPlan {
   readonly firstSeed?: number;
   /** The number of seeds. */
   readonly seeds: number;
-  /** The number of seeds, from the first on, whose validation data chooses the settings of an arm. */
+  /**
+   * The number of seeds, from the first on, whose validation data chooses the settings of an arm.
+   */
   readonly selectionSeeds: number;
   /** The arms. */
   readonly arms: readonly Arm[];
@@ -127,8 +129,8 @@ interface ArmResults {
 }
 
 /**
- * Carries out a study, or the remaining trials of one. A trial starts as soon as its checkpoint exists
- * and a worker is free. The results depend on neither the order nor the number of workers.
+ * Carries out a study, or the remaining trials of one. A trial starts as soon as its checkpoint
+ * exists and a worker is free. The results depend on neither the order nor the number of workers.
  *
  * @param study The study.
  * @returns The results; undefined if the study was interrupted.

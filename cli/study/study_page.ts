@@ -137,8 +137,8 @@ async function testQuestion(
 }
 
 /**
- * The user's prompt with the first right answer among those of the models, or with the first answer if
- * none is known to be right.
+ * The user's prompt with the first right answer among those of the models, or with the first answer
+ * if none is known to be right.
  */
 async function ownQuestion(
   prompt: string,
@@ -162,7 +162,9 @@ async function ownQuestion(
   return given.find(({ isRight }) => isRight === true) ?? given[0];
 }
 
-/** The section with each model's probability of each token of an answer, and its likeliest token. */
+/**
+ * The section with each model's probability of each token of an answer, and its likeliest token.
+ */
 async function beliefs(content: StudyPageContent): Promise<PageSection | undefined> {
   const { folder, results, device, prompt } = content;
   const [first] = chosenResults(results, BASE);

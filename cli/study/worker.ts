@@ -1,6 +1,6 @@
 /**
- * The module of a study's worker: it carries out trials, one at a time, on one device, and replies how
- * each has ended.
+ * The module of a study's worker: it carries out trials, one at a time, on one device, and replies
+ * how each has ended.
  *
  * @module
  */

@@ -1,9 +1,9 @@
 /**
  * Errors of commands: the message that is shown and the exit code.
  *
- * An error that the user can correct (a missing file, a wrong flag, a damaged checkpoint, a model too
- * large for the memory) is shown as its message alone. Any other error is a defect, and is shown with
- * its stack.
+ * An error that the user can correct (a missing file, a wrong flag, a damaged checkpoint, a model
+ * too large for the memory) is shown as its message alone. Any other error is a defect, and is
+ * shown with its stack.
  *
  * @module
  */
@@ -64,8 +64,8 @@ const LONGEST_STACK = 20_000;
 const circumstances = [OutOfMemoryError, SafetensorsError, CheckpointError, NonFiniteLogitsError];
 
 /**
- * The error for the user: a {@linkcode UserError} itself, or one with the message of an error by which
- * a package refuses its input, numbers that are not finite, or more than the memory holds.
+ * The error for the user: a {@linkcode UserError} itself, or one with the message of an error by
+ * which a package refuses its input, numbers that are not finite, or more than the memory holds.
  *
  * @param error The thrown value.
  * @returns The error to show, or undefined for a defect.
@@ -133,8 +133,8 @@ function describe(error: Error): string {
 }
 
 /**
- * Runs a command. If it fails, the message is written to standard error and the process ends with the
- * exit code.
+ * Runs a command. If it fails, the message is written to standard error and the process ends with
+ * the exit code.
  *
  * @param main The command; it returns its exit code, or nothing for 0.
  */

@@ -21,8 +21,8 @@ export interface Interruption extends Disposable {
 }
 
 /**
- * Listens for the first signal that asks the command to stop (SIGINT, SIGTERM, SIGHUP). A second signal
- * ends the process at once.
+ * Listens for the first signal that asks the command to stop (SIGINT, SIGTERM, SIGHUP). A second
+ * signal ends the process at once.
  *
  * @param onSignal Called at the first signal (default: nothing is).
  * @returns The listener.

@@ -39,8 +39,8 @@ export function wrapWords(text: string, columns: number = WIDTH): string[] {
 }
 
 /**
- * Breaks the paragraphs of a text into lines. Lines that begin with a space, such as commands, stay as
- * they are, so that they can be copied.
+ * Breaks the paragraphs of a text into lines. Lines that begin with a space, such as commands, stay
+ * as they are, so that they can be copied.
  *
  * @param text The text.
  * @param indent The beginning of each line of a paragraph after the first.

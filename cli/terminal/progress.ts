@@ -106,8 +106,8 @@ function facts({ step, steps, reward, loss, rate, phase }: Progress): string[] {
 }
 
 /**
- * Formats progress as a line with a bar, for a terminal. On a narrow terminal the bar is omitted first,
- * then the least important facts.
+ * Formats progress as a line with a bar, for a terminal. On a narrow terminal the bar is omitted
+ * first, then the least important facts.
  *
  * @param progress The progress.
  * @param columns The width of the terminal.
@@ -192,8 +192,8 @@ const redrawEvery = 100;
 /**
  * Makes a reporter of a run's progress.
  *
- * A terminal gets one line, which is redrawn; other outputs get a line every `lineEvery` steps and at
- * the last step. The rate is measured from the second update on, since the first step compiles.
+ * A terminal gets one line, which is redrawn; other outputs get a line every `lineEvery` steps and
+ * at the last step. The rate is measured from the second update on, since the first step compiles.
  *
  * @param output The output.
  * @param steps The total number of steps.
@@ -279,8 +279,8 @@ export function progressReporter(
 const clearToEnd = "\x1b[K";
 
 /**
- * Standard error as an output for progress, apart from the results on standard output. A closed pipe or
- * terminal, or a full disk behind a redirection, does not stop the command.
+ * Standard error as an output for progress, apart from the results on standard output. A closed
+ * pipe or terminal, or a full disk behind a redirection, does not stop the command.
  *
  * @returns The output.
  */

@@ -11,9 +11,9 @@ const PLAIN = /^[\p{L}\p{N}_@%+=:,./-]+$/u;
 const CONTROL = /\p{C}/u;
 
 /**
- * Quotes a word for a POSIX shell: not at all where no character has a meaning to the shell, otherwise
- * by single quotes; a word with control characters by `$'...'` (POSIX.1-2024, bash, zsh), in which
- * they are printable escapes.
+ * Quotes a word for a POSIX shell: not at all where no character has a meaning to the shell,
+ * otherwise by single quotes; a word with control characters by `$'...'` (POSIX.1-2024, bash, zsh),
+ * in which they are printable escapes.
  *
  * @param word Any text, such as a path.
  * @returns The text that a shell reads as this word.
@@ -57,8 +57,8 @@ function escapedBytes(character: string): string {
  * The shell command of a task of this repository.
  *
  * @param task The name of the task.
- * @param flags The values of its flags by name. A value that begins with a dash is joined to its flag
- * by `=`, so that it is not read as a flag.
+ * @param flags The values of its flags by name. A value that begins with a dash is joined to its
+ * flag by `=`, so that it is not read as a flag.
  * @returns The command.
  *
  * @example

@@ -1,7 +1,7 @@
 /**
- * Output of a command to its streams. Text from outside, such as prompts, answers and file names, can't
- * control the terminal: control characters except newlines and tabs are written as escapes, to pipes
- * as well, since a reader may show the text on a terminal.
+ * Output of a command to its streams. Text from outside, such as prompts, answers and file names,
+ * can't control the terminal: control characters except newlines and tabs are written as escapes,
+ * to pipes as well, since a reader may show the text on a terminal.
  *
  * @module
  */

@@ -125,8 +125,9 @@ export function messagesOf(row: Rows[RowKind]): readonly Message[] {
 }
 
 /**
- * The length of the training part of a sequence: its first 90 %. The rest, and at least one element, is
- * for validation. The split is not random, so a resumed run and a later evaluation have the same one.
+ * The length of the training part of a sequence: its first 90 %. The rest, and at least one
+ * element, is for validation. The split is not random, so a resumed run and a later evaluation have
+ * the same one.
  *
  * @param length The number of elements, at least 2.
  * @returns The number of elements for training.

@@ -127,8 +127,8 @@ export function fitRows<Row, T>(
 }
 
 /**
- * The most tokens of a training sequence: one more than the context, since the last token is predicted
- * and never read.
+ * The most tokens of a training sequence: one more than the context, since the last token is
+ * predicted and never read.
  *
  * @param context The context in tokens.
  * @returns The number of tokens.

@@ -9,9 +9,9 @@
  * | given | `given a3 c7: c` | `7` |
  * | pick | `pick even 23-58` | any even number from 23 to 58 |
  *
- * The tasks are small on purpose. A model of a hundred thousand parameters learns to reverse, sort and
- * pick in 1,500 steps of 32 examples; add and given take longer. A prompt, its completion and three
- * special tokens are at most 32 tokens of a character tokenizer, in every split.
+ * The tasks are small on purpose. A model of a hundred thousand parameters learns to reverse, sort
+ * and pick in 1,500 steps of 32 examples; add and given take longer. A prompt, its completion and
+ * three special tokens are at most 32 tokens of a character tokenizer, in every split.
  *
  * @module
  */
@@ -206,8 +206,8 @@ export function verifyAnswer({ task, prompt }: TaskExample, answer: string): boo
 }
 
 /**
- * Makes a wrong answer to an example's prompt by a likely mistake: swapped letters, a sum that is off by
- * one, the number of another fact, a number of the wrong parity.
+ * Makes a wrong answer to an example's prompt by a likely mistake: swapped letters, a sum that is
+ * off by one, the number of another fact, a number of the wrong parity.
  *
  * @param example The example.
  * @param random The source that chooses among several mistakes.
@@ -267,7 +267,8 @@ export function withNoise(
 }
 
 /**
- * Rewrites a prompt in a format that training data does not have: `reverse: bead` for `reverse bead`.
+ * Rewrites a prompt in a format that training data does not have: `reverse: bead` for `reverse
+ * bead`.
  *
  * @param prompt A prompt.
  * @returns The same question in the other format.
@@ -336,8 +337,8 @@ export interface TaskSplits {
 }
 
 /**
- * Generates examples of the tasks. The held-out and the longer examples depend on the seed and on their
- * own number, not on the size of the training set.
+ * Generates examples of the tasks. The held-out and the longer examples depend on the seed and on
+ * their own number, not on the size of the training set.
  *
  * @param options The seed and the sizes.
  * @returns The splits.
