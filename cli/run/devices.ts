@@ -1,5 +1,5 @@
 /**
- * Devices by the names that the command line has for them.
+ * Devices by their names on the command line.
  *
  * @module
  */
@@ -16,10 +16,10 @@ import {
 import { UserError } from "@unitune/training";
 import type { TrainSettings } from "../flags/settings.ts";
 
-/** A device that commands open, under the name by which they open the same one again. */
+/** A device of the command line, whose name opens a device of the same kind again. */
 export type NamedDevice = ReferenceDevice | WasmDevice | WebGpuDevice;
 
-/** A graphics processor, or else the processor, by WebAssembly. */
+/** Opens a graphics processor or, without one, the processor by WebAssembly. */
 async function openBest(
   note: (sentence: string) => void,
   precision: TrainSettings["precision"],
@@ -38,7 +38,7 @@ async function openBest(
   return wasm();
 }
 
-/** The adapter that WebGPU gives, and a word of warning where it is none of hardware. */
+/** Opens WebGPU, with a warning if its adapter is software. */
 async function openGraphics(
   note: (sentence: string) => void,
   precision: TrainSettings["precision"],
@@ -65,8 +65,8 @@ const devices: {
 };
 
 /**
- * A device of its own for a command. A run keeps the name of what `"auto"` gave, so that it goes on
- * where it began: the same numbers come from the same device only.
+ * Opens a device. A run records the name that `"auto"` has chosen, so that it is resumed on the
+ * same kind of device: only the same device gives the same numbers.
  *
  * @example
  * ```ts
@@ -78,10 +78,10 @@ const devices: {
  * assert(device.name === "webgpu" || sentences.length === 1);
  * ```
  *
- * @param setting A name, or `"auto"`: a graphics processor where there is one, else wasm.
- * @param note Told in a sentence why `"auto"` is not a graphics processor, and that `"webgpu"` is none
- * of hardware.
- * @param precision What operands of products are rounded to, on a graphics processor.
+ * @param setting A name, or `"auto"` for a graphics processor if there is one, otherwise wasm.
+ * @param note Called with a sentence if `"auto"` is not a graphics processor or `"webgpu"` is
+ * software.
+ * @param precision The precision of the operands of products on a graphics processor.
  * @returns The device.
  * @throws {UserError} If the machine has no such device, or none with this precision.
  */

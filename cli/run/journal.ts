@@ -1,5 +1,5 @@
 /**
- * What a run writes down as it goes: `metrics.jsonl` and `samples.jsonl`.
+ * The journal of a run: the lines of `metrics.jsonl` and `samples.jsonl`.
  *
  * @module
  */
@@ -10,27 +10,28 @@ import { openLineFile } from "../files/line_file.ts";
 import { requireFile } from "../files/read.ts";
 import { beginningsOf, runPaths, type RunPosition } from "./run_folder.ts";
 
-/** Answers of a split that are written down. */
+/** The most answers of a split that are written. */
 const SAMPLES = 10;
 
-/** Answers of the many that a step was trained on that are written down. */
+/** The most answers of a training step that are written. */
 const ROLLOUTS = 4;
 
-/** What a run writes down. Where it has several stages, lines name theirs. */
+/** The journal of a run. If the run has several stages, each line names its stage. */
 export interface Journal extends Disposable {
-  /** Writes down what an event says of the training, if anything. */
+  /** Writes the lines of an event, if it has any. */
   add(event: TrainingEvent, stage?: string): Promise<void>;
-  /** Returns where the run is, once everything written so far is on the disk. */
+  /** Waits until all lines are on the disk, and returns the position of the run. */
   mark(step: number, cost: Cost): Promise<RunPosition>;
 }
 
 /**
  * Opens the journal of a run.
  *
- * @param folder The run's folder.
- * @param position The last checkpoint's: what was written later is cut off, to be written again.
+ * @param folder The folder of the run.
+ * @param position The position of the latest checkpoint. Later lines are removed, and written
+ * again.
  * @returns The journal.
- * @throws {UserError} If a file cannot be written, or is not what it was at the checkpoint.
+ * @throws {UserError} If a file cannot be written, or has changed since the checkpoint.
  */
 export async function openJournal(folder: string, position?: RunPosition): Promise<Journal> {
   const paths = runPaths(folder);
@@ -64,13 +65,13 @@ export async function openJournal(folder: string, position?: RunPosition): Promi
   };
 }
 
-/** Lines of the two files. */
+/** Lines for both files. */
 interface Lines {
   readonly metrics: readonly object[];
   readonly samples: readonly object[];
 }
 
-/** What is written down of an event; every line begins with its place. */
+/** The lines of an event, each of which begins with its place. */
 function linesOf(event: TrainingEvent, place: object): Lines {
   switch (event.kind) {
     case "metrics": {
@@ -109,7 +110,7 @@ function linesOf(event: TrainingEvent, place: object): Lines {
   }
 }
 
-/** Costs under their names in `metrics.jsonl`. */
+/** The entries of a cost in a line of `metrics.jsonl`. */
 function costMetrics({ examples, forwardTokens, backwardTokens }: Cost): Record<string, number> {
   return {
     "cost/examples": examples,
@@ -118,12 +119,12 @@ function costMetrics({ examples, forwardTokens, backwardTokens }: Cost): Record<
   };
 }
 
-/** What every line of a run begins with that was written before its first checkpoint. */
+/** The beginning of each line that a run writes before its first checkpoint. */
 const START = new TextEncoder().encode(`{"step":0,`);
 
 /**
- * Before the first checkpoint, a run begins its files of lines anew: only those that a run has begun
- * before, as a killed process leaves them.
+ * Checks a file that a run without a checkpoint is about to overwrite: it must begin like the lines
+ * of a run, as a killed process leaves them.
  */
 async function requireOwnStart(path: string): Promise<void> {
   const found = new Uint8Array(START.length);

@@ -1,5 +1,5 @@
 /**
- * Whether a training has room in memory, before anything of it is made.
+ * The memory that a training needs, estimated before it begins.
  *
  * @module
  */
@@ -9,19 +9,21 @@ import { UserError } from "@unitune/training";
 import type { Prepared } from "../data/prepare.ts";
 import type { TrainSettings } from "../flags/settings.ts";
 
-/** Bytes of a number in f32, of a token's id, or of its mask. */
+/** The bytes of a number in f32, of a token's id, or of its mask. */
 const WORD = 4;
 
 /**
- * Bytes that there are: those of a WebAssembly memory. Other devices may have more, which no setting
- * tells; so what is refused there is what the host could not hold either.
+ * The memory of a device in bytes: on wasm, the largest WebAssembly memory. The memory of other
+ * devices is unknown; their limit is one that the host would not hold either.
  */
 const memoryOf = (device: string): number => device === "wasm" ? 2 ** 32 : 2 ** 36;
 
-/** Bytes of the rows of a step, which the host makes before the device gets them. */
+/**
+ * The most bytes of the rows of a step, which the host makes before it copies them to the device.
+ */
 const MOST_ROWS = 2 ** 31;
 
-/** Numbers that an optimizer keeps for each parameter. */
+/** The numbers that each optimizer keeps for a parameter. */
 const moments: { readonly [Name in TrainSettings["optimizer"]]: number } = {
   adamw: 2,
   rmsprop: 1,
@@ -29,26 +31,28 @@ const moments: { readonly [Name in TrainSettings["optimizer"]]: number } = {
   sgd: 1,
 };
 
-/** What a training needs at the least, in bytes. */
+/** A lower bound of the memory of a training, in bytes. */
 export interface Room {
-  /** Parameters, the optimizer's state, and the gradient where its norm is limited as a whole. */
+  /** Parameters, the state of the optimizer, and the gradient if its norm is clipped. */
   readonly state: number;
-  /** What one forward pass leaves for its gradient: each block's input, and the logits. */
+  /**
+   * The values of a forward pass that its gradient needs: the input of each block, and the logits.
+   */
   readonly activations: number;
   /** The rows of a step: ids and masks. */
   readonly rows: number;
 }
 
 /**
- * The least memory that a training takes; it takes some more.
+ * Computes a lower bound of the memory of a training.
  *
- * With P parameters, m numbers of the optimizer for each, B rows of T tokens, L layers of width D and
- * V tokens: `4 P (1 + m + 1)` bytes of state and `4 B T (L D + V)` of activations.
+ * With P parameters, m numbers of the optimizer for each, B rows of T tokens, L layers of width D
+ * and V tokens: `4 P (1 + m + 1)` bytes of state and `4 B T (L D + V)` of activations.
  *
  * @param model The language model.
  * @param settings The settings of a stage.
- * @param length The tokens of a row.
- * @returns The bytes.
+ * @param length The length of a row in tokens.
+ * @returns The bounds in bytes.
  *
  * @example
  * ```ts
@@ -79,12 +83,12 @@ export function leastRoom(
 }
 
 /**
- * Refuses a training that has no room.
+ * Refuses a training that is too large for the memory.
  *
  * @param stages The settings of its stages.
- * @param prepared What it trains on.
- * @param device Where it computes, by name.
- * @throws {UserError} Where it cannot fit, with what it takes and what there is.
+ * @param prepared The data of the run.
+ * @param device The name of the device.
+ * @throws {UserError} If it cannot fit; the message has the need and the available memory.
  */
 export function requireRoom(
   stages: readonly TrainSettings[],
@@ -93,7 +97,7 @@ export function requireRoom(
 ): void {
   for (const [stage, settings] of stages.entries()) {
     const data = prepared[stage]?.data;
-    // Of rows that are sampled or paired no less is known than that a token follows another.
+    // The length of sampled or paired rows is unknown here; they have at least two tokens.
     const length = data?.kind === "demonstrations" ? data.source.length : 2;
     const { state, activations, rows } = leastRoom(model, settings, length);
     const memory = memoryOf(device);
@@ -124,7 +128,7 @@ export function requireRoom(
   }
 }
 
-/** A number of bytes in the largest unit that it has one of: `4 GiB`. */
+/** A number of bytes in the largest unit that is not larger: `4 GiB`. */
 function bytes(count: number): string {
   const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
   const power = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, count)) / 10));

@@ -1,5 +1,5 @@
 /**
- * A run's folder as the store of its training: checkpoints, and the lines between them.
+ * The folder of a run as the store of its training: checkpoints, and the lines of its journal.
  *
  * @module
  */
@@ -23,21 +23,21 @@ import {
 } from "./run_folder.ts";
 import { checkpointFiles, readModels, readState } from "./trained.ts";
 
-/** A run's folder as a store, which also writes down what happens. */
+/** The folder of a run as a store, with the journal of its events. */
 export interface RunStore extends Store, Disposable {
-  /** Writes the lines of an event, if it has any. A checkpoint that is saved later knows them. */
+  /** Writes the lines of an event, if it has any. Later checkpoints record them. */
   write(event: TrainingEvent): Promise<void>;
-  /** The latest checkpoint; undefined where there is none yet. */
+  /** The latest checkpoint; undefined if there is none yet. */
   latest(): SavedCheckpoint | undefined;
 }
 
 /**
- * The store of a run that this process has for itself.
+ * Opens the store of a run whose folder this process has claimed.
  *
  * @param held The run.
- * @param stages The names of its stages, which lines of several stages have.
- * @param prepared What it trains on.
- * @returns The store; dispose of it when nothing more is written.
+ * @param stages The names of its stages, for the lines of a run with several stages.
+ * @param prepared The data of the run.
+ * @returns The store; disposing of it closes its files.
  */
 export function runStore(
   held: HeldRun,

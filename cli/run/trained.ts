@@ -1,6 +1,6 @@
 /**
- * What a checkpoint holds: the model for other tools and for sampling, and the training state for
- * resuming.
+ * The files of a checkpoint: models, in a form that other tools read, and the state of the
+ * training.
  *
  * @module
  */
@@ -34,7 +34,7 @@ import {
 import type { TrainSettings } from "../flags/settings.ts";
 import { taskCommand } from "../terminal/shell.ts";
 
-/** The folders of other models than the policy in a checkpoint. */
+/** The folders of models other than the policy in a checkpoint. */
 const REWARD_MODEL = "reward_model";
 const TEACHER = "teacher";
 
@@ -44,22 +44,22 @@ const MODEL = ["config.json", "model.safetensors"] as const;
 const TOKENIZER = "tokenizer.json";
 const TRAINING = "training.safetensors";
 
-/** What tensors' files are refused with, where they are corrupt or of another model. */
+/** Tells whether an error is about a file of tensors that is corrupt or of another model. */
 const isTensorFault = (error: unknown): error is Error =>
   error instanceof CheckpointError || error instanceof SafetensorsError;
 
-/** What a tokenizer's configuration is refused with. */
+/** Tells whether an error is about the configuration of a tokenizer. */
 const isTokenizerFault = (error: unknown): error is Error =>
   error instanceof TypeError || error instanceof SyntaxError;
 
 /**
- * The files of a checkpoint.
+ * Makes the files of a checkpoint.
  *
- * @param model The model.
- * @param tokenizer Its tokenizer.
- * @param models The models as they are now.
- * @param state The learner's state.
- * @returns The files by name.
+ * @param model The language model.
+ * @param tokenizer The tokenizer.
+ * @param models The current models.
+ * @param state The state of the learner.
+ * @returns The contents of the files by name.
  */
 export async function checkpointFiles(
   model: LanguageModel,
@@ -84,7 +84,7 @@ export async function checkpointFiles(
 }
 
 /**
- * Reads the state of a checkpoint's learner.
+ * Reads the state of the learner from a checkpoint.
  *
  * @param checkpoint The checkpoint.
  * @param like A state of the same learner.
@@ -111,7 +111,7 @@ async function readModel(checkpoint: SavedCheckpoint, folder = ""): Promise<Chec
   return model;
 }
 
-/** A weight that is no number makes every answer none: such a model is of no use to anybody. */
+/** Refuses a model with a weight that is not finite, since none of its predictions would be. */
 async function refuseNonFinite(path: string, { params }: Checkpoint): Promise<void> {
   for (const [name, leaf] of leafPaths(params)) {
     const data = await leaf.data();
@@ -126,7 +126,7 @@ async function refuseNonFinite(path: string, { params }: Checkpoint): Promise<vo
   }
 }
 
-/** Reads the model in a folder of a checkpoint, where it has one. */
+/** Reads the model in a folder of a checkpoint; undefined if there is none. */
 async function readOther(
   checkpoint: SavedCheckpoint,
   folder: string,
@@ -135,7 +135,7 @@ async function readOther(
   return await readModel(checkpoint, `${folder}/`);
 }
 
-/** Reads the reward model of a checkpoint, where it has one. */
+/** Reads the reward model of a checkpoint; undefined if there is none. */
 async function readRewardModel(
   checkpoint: SavedCheckpoint,
 ): Promise<ScoredParameters<unknown> | undefined> {
@@ -152,7 +152,7 @@ async function readRewardModel(
  * Reads the models of a checkpoint.
  *
  * @param checkpoint The checkpoint.
- * @param expected The model whose sizes they must have (default: any).
+ * @param expected A model of the required sizes (default: any sizes).
  * @returns The models.
  * @throws {UserError} If files are missing or corrupt, or of other sizes.
  */
@@ -168,7 +168,7 @@ export function describeSizes({ config }: LanguageModel): string {
   return Object.entries(modelSizes(config)).map(([name, size]) => `${name} ${size}`).join(", ");
 }
 
-/** The sizes of a model with its architecture: models that agree can exchange parameters. */
+/** The architecture and the sizes of a model: models that agree in them can exchange parameters. */
 function kindOf({ config }: LanguageModel): string {
   return JSON.stringify([config.modelType, modelSizes(config)]);
 }
@@ -218,17 +218,17 @@ async function readTokenizer(checkpoint: SavedCheckpoint, vocabulary: number): P
   );
 }
 
-/** What a run starts from that goes on with the model of another. */
+/** The models of another run, from which a run starts. */
 export interface TrainedBase extends BaseModel {
-  /** Its models. */
+  /** The models. */
   readonly models: Models;
 }
 
 /**
- * Reads what another run has trained, to go on with it.
+ * Reads the models of a run, to train them further.
  *
- * @param folder The run's folder.
- * @returns Its latest models, with tokenizer and sizes.
+ * @param folder The folder of the run.
+ * @returns The latest models, with their tokenizer.
  * @throws {UserError} If there are none, or files are corrupt.
  */
 export async function readBase(folder: string): Promise<TrainedBase> {
@@ -242,10 +242,10 @@ export async function readBase(folder: string): Promise<TrainedBase> {
 }
 
 /**
- * Reads the reward model that a run has trained.
+ * Reads the reward model of a run.
  *
- * @param folder The run's folder.
- * @param base The tokens and sizes that it must have.
+ * @param folder The folder of the run.
+ * @param base The model whose tokens and sizes it must share.
  * @returns The parameters.
  * @throws {UserError} If there is none, or it reads other tokens.
  */
@@ -264,7 +264,7 @@ export async function readJudge(
   );
 }
 
-/** How the tokens of a model differ from others, in words; undefined where they do not. */
+/** The difference between the tokens of two models, in words; undefined if they are equal. */
 function tokensApart(its: Tokenizer, others: Tokenizer): string | undefined {
   const [own, other] = [its, others].map((tokenizer) => tokenizer.toJSON());
   if (own === undefined || other === undefined) return undefined;
@@ -281,13 +281,13 @@ function tokensApart(its: Tokenizer, others: Tokenizer): string | undefined {
 }
 
 /**
- * Reads the policy that a run has trained, to learn from its predictions.
+ * Reads the policy of a run as a teacher.
  *
- * @param folder The run's folder.
- * @param student The tokens that it must have.
- * @param length The tokens of the longest row that it is to read.
- * @returns The policy and its sizes.
- * @throws {UserError} If there is none, or it reads other tokens or fewer of them at once.
+ * @param folder The folder of the run.
+ * @param student The model whose tokens it must share.
+ * @param length The length of the longest row, in tokens.
+ * @returns The policy and its model.
+ * @throws {UserError} If there is none, or it has other tokens or too small a context.
  */
 export async function readTeacher(
   folder: string,
@@ -312,13 +312,13 @@ export async function readTeacher(
 }
 
 /**
- * The models of other runs that a stage's settings name.
+ * Reads the models of other runs that the settings of a stage name.
  *
- * @param stage The number of the stage, from 0.
- * @param settings Its settings.
- * @param prepared What the run trains on.
- * @returns Those that there are.
- * @throws {UserError} If one is not there, or of other tokens.
+ * @param stage The index of the stage, from 0.
+ * @param settings The settings of the stage.
+ * @param prepared The data of the run.
+ * @returns The models that are named.
+ * @throws {UserError} If one does not exist, or has other tokens.
  */
 export async function lentModels(
   stage: number,
@@ -337,22 +337,22 @@ export async function lentModels(
   };
 }
 
-/** A model that was trained, ready to be asked. */
+/** The model of a run, ready for use. */
 export interface TrainedModel {
   /** The model. */
   readonly model: LanguageModel;
-  /** Its parameters. */
+  /** The parameters of the model. */
   readonly params: unknown;
-  /** Its tokenizer. */
+  /** The tokenizer of the model. */
   readonly tokenizer: Tokenizer;
-  /** What it was trained on: it goes on with a text, or answers. */
+  /** The kind of its data: a model of running text continues prompts, others answer them. */
   readonly kind: Dataset["kind"];
 }
 
 /**
  * Reads the latest model of a run.
  *
- * @param folder The run's folder.
+ * @param folder The folder of the run.
  * @returns The model with its tokenizer.
  * @throws {UserError} If there is none, or its files are corrupt or of different models.
  */
@@ -362,7 +362,7 @@ export async function readTrainedModel(folder: string): Promise<TrainedModel> {
   return { model, params, tokenizer, kind };
 }
 
-/** What is wrong with a file is the user's to put right, and told with its place. */
+/** Reads a file, and turns its faults into errors for the user that name the file. */
 function reading<T>(path: string, read: () => T, isFault: (error: unknown) => error is Error): T {
   try {
     return read();
