@@ -22,17 +22,17 @@ import type { LanguageModel, LanguageModelConfig, ParametersOf } from "./languag
 import type { ScoreParameters } from "./scores.ts";
 import { CheckpointError, fillTree, readTree } from "./tree_file.ts";
 
-/** The tokens that begin, end and fill up a text, where a model has such. */
+/** The tokens that begin, end and pad a text, if a model has them. */
 export interface TextTokens {
   /** Id of the token that begins a text. */
   readonly bos?: number;
   /** Id of the token that ends a text: the stop token. */
   readonly eos?: number;
-  /** Id of the token that fills rows up, of which a head of one number reads nothing. */
+  /** Id of the token that pads rows, which a head of one number does not read. */
   readonly pad?: number;
 }
 
-/** A language model with its parameters, as a checkpoint holds them. */
+/** A language model with its parameters, as in a checkpoint. */
 export interface SavedModel<M extends LanguageModel = LanguageModel> {
   /** The model. */
   readonly model: M;
@@ -44,7 +44,7 @@ export interface SavedModel<M extends LanguageModel = LanguageModel> {
 
 /** The contents of a checkpoint. */
 export interface Checkpoint<M extends LanguageModel = LanguageModel> extends SavedModel<M> {
-  /** The tokens that begin, end and fill up a text. */
+  /** The tokens that begin, end and pad a text. */
   readonly tokens: TextTokens;
 }
 
@@ -66,12 +66,12 @@ const SCORE = "score.weight";
  * assertEquals(decodeCheckpoint(files).model.config, model.config);
  * ```
  *
- * @param saved The model, its parameters, and the head of one number where it has one.
- * @param tokens The tokens that begin, end and fill up a text.
+ * @param saved The model, its parameters, and its head of one number, if it has one.
+ * @param tokens The tokens that begin, end and pad a text.
  * @param rows The architectures, the model's among them (default {@linkcode architectures}).
  * @returns The files' bytes by name.
  * @throws {RangeError} If the architecture is unknown.
- * @throws {CheckpointError} If the parameters are not of the model's sizes.
+ * @throws {CheckpointError} If the parameters do not have the model's sizes.
  */
 export async function encodeCheckpoint<M extends LanguageModel>(
   { model, params, score }: SavedModel<M>,
@@ -142,9 +142,9 @@ function named(
  * The model in the files of a Hugging Face checkpoint. The `model_type` in `config.json` decides the
  * architecture.
  *
- * Names may have the prefix of the architecture (`transformer.` in GPT-2) or not. A tied tensor may be
- * there again (`lm_head.weight` in GPT-2) if it equals the one that it is tied to; buffers are
- * ignored. F16 and BF16 are widened to f32.
+ * Names may have the prefix of the architecture (`transformer.` in GPT-2) or not. A copy of a tied
+ * tensor (`lm_head.weight` in GPT-2) may be present if it equals the tensor that it is tied to;
+ * buffers are ignored. F16 and BF16 are widened to f32.
  *
  * @example
  * ```ts
@@ -154,13 +154,13 @@ function named(
  * assertThrows(() => decodeCheckpoint(new Map()), CheckpointError, "config.json is missing");
  * ```
  *
- * @param files The files' bytes by name; others than `config.json` and `model.safetensors` may be
- * among them.
+ * @param files The files' bytes by name; files other than `config.json` and `model.safetensors` are
+ * ignored.
  * @param rows The architectures that can be read (default {@linkcode architectures}).
  * @returns The model, its parameters and the tokens that begin and end a text.
  * @throws {CheckpointError} If a file is missing, the weights are sharded over several files, the
- * architecture or a setting is not one that can be read, or tensors are missing, unknown or of
- * another shape than the sizes tell.
+ * architecture or a setting is not one that can be read, or tensors are missing, unknown or of a
+ * shape that does not fit the sizes.
  * @throws {SafetensorsError} If `model.safetensors` is corrupt.
  */
 export function decodeCheckpoint(files: ReadonlyMap<string, Uint8Array>): Checkpoint;

@@ -23,42 +23,42 @@ import {
 import type { CachedModel, CachePlace, LanguageModelConfig } from "./language_model.ts";
 import { sampleTokens, type Sampling } from "./sampling.ts";
 
-/** A model's logits are not numbers, so that no token follows from them. */
+/** A model's logits are NaN or infinite, so that no token can be chosen. */
 export class NonFiniteLogitsError extends Error {
-  /** The name by which the error is told from others. */
+  /** The error's name. */
   override readonly name = "NonFiniteLogitsError";
 }
 
 /** Stands in place of a token where there is none. */
 const NO_TOKEN = -1;
 
-/** A sum of logits is below this as long as it is a number: next to the largest f32. */
+/** The bound of a finite sum of logits, next to the largest f32. */
 const LARGEST = 3.4e38;
 
-/** How completions are generated. */
+/** Options of generation. */
 export interface GenerateOptions {
   /** Tokens generated at most for a prompt. */
   readonly maxNewTokens: number;
   /**
-   * Divides the logits; 0, the default, is greedy: always the most likely token. The policy that
-   * samples is the one of `logits / temperature`; topK and topP cut what is drawn, and are no part
-   * of its log-probabilities.
+   * Divides the logits; 0 is greedy: always the most likely token (default 0). The policy that
+   * samples has the logits `logits / temperature`; topK and topP truncate its draws, and are no
+   * part of its log-probabilities.
    */
   readonly temperature?: number;
-  /** Draws among so many of the likeliest tokens (default: all). No effect at temperature 0. */
+  /** Draws among this number of the likeliest tokens (default: all). No effect at temperature 0. */
   readonly topK?: number;
   /**
    * Draws among the smallest set of likeliest tokens with at least this probability (default 1: all
    * of them). No effect at temperature 0.
    */
   readonly topP?: number;
-  /** The token that ends a completion, or several of which each does (default none). */
+  /** The token, or several tokens, that end a completion (default none). */
   readonly stop?: number | readonly number[];
   /** Seed of the draws (default 0). */
   readonly seed?: number;
   /**
    * Number of the first prompt (default 0). The draws for a prompt depend on the seed and its
-   * number, so that prompts may be generated for in any batches.
+   * number, so that prompts may be completed in any batches.
    */
   readonly firstRow?: number;
 }
@@ -68,13 +68,13 @@ export interface TokenGenerator<P> {
   /**
    * One completion for each prompt, without the prompt and the stop tokens.
    *
-   * A completion ends before the first stop token, after `maxNewTokens`, or when prompt and completion fill
-   * the context. It depends on its own prompt and number, not on the other prompts: apart from
-   * rounding, the same comes from any batch.
+   * A completion ends before the first stop token, after `maxNewTokens`, or when prompt and
+   * completion fill the context. It depends on its own prompt and number, not on the other prompts:
+   * apart from rounding, it is the same in any batch.
    *
    * @param params The model's parameters.
    * @param prompts Token ids, at least one a prompt.
-   * @param options How completions are generated.
+   * @param options The options of generation.
    * @returns Token ids, one list a prompt.
    * @throws {RangeError} If an option is out of range, or a prompt is empty, has an id outside the
    * vocabulary, or leaves no room for a token in the context.
@@ -95,7 +95,7 @@ type Run = {
   readonly padding: Tensor;
   /** Columns of padding and prompts together, a scalar i32. */
   readonly start: Tensor;
-  /** How tokens are drawn; greedily without. */
+  /** The rule by which tokens are drawn (default: greedily). */
   readonly sampling?: Sampling;
 };
 
@@ -115,13 +115,13 @@ type State<C> = {
  */
 const COLUMN_MULTIPLE = 8;
 
-/** Tokens are read from the device once in so many steps, to see whether all rows have stopped. */
+/** The number of steps between reads of the tokens, which show whether all rows have stopped. */
 const STEPS_BETWEEN_READS = 8;
 
 /**
  * Compiles generation for a model: one program reads the prompts, padded at the left to one length,
- * and another one adds a token to every row, its state donated. Tokens stay on the device between
- * steps. Programs are kept, by batch size and rounded lengths, for later calls.
+ * and another one adds a token to every row, with its state donated. Tokens stay on the device
+ * between steps. Programs are kept, by batch size and rounded lengths, for later calls.
  *
  * @example
  * ```ts
@@ -151,7 +151,7 @@ export function createGenerator<P, C>(
   model: CachedModel<P, C>,
   compileOptions: Pick<CompileOptions, "device"> = {},
 ): TokenGenerator<P> {
-  /** The state after one more token in each row: the one that follows from the logits. */
+  /** The state after one more token in each row, chosen from the logits. */
   const append = (
     { start, sampling }: Run,
     { cache, tokens, column }: State<C>,
@@ -161,7 +161,7 @@ export function createGenerator<P, C>(
     const chosen = sampling === undefined
       ? argmax(logits)
       : sampleTokens(logits, sampling, sub(next, start)); // [B]
-    // Of logits that are not finite nothing is most likely: no token, which no vocabulary has.
+    // Logits that are not finite give no token, whose id is in no vocabulary.
     const isFinite = less(abs(sum(logits, { axes: [-1] })), LARGEST);
     const token = where(isFinite, chosen, NO_TOKEN);
     return {
@@ -226,7 +226,7 @@ export function createGenerator<P, C>(
   };
 }
 
-/** Where prompts and completions stand, and how much is generated. */
+/** The layout of prompts and completions in columns, and the number of tokens to generate. */
 interface Layout {
   /** Columns of padding and prompt together; completions start there. */
   readonly start: number;
@@ -280,7 +280,7 @@ function roundUp(count: number): number {
   return Math.ceil(count / COLUMN_MULTIPLE) * COLUMN_MULTIPLE;
 }
 
-/** Prompts that end at one column, behind any id: i32 `[B, length]`. */
+/** Prompts that end at one column, padded at the left with any id: i32 `[B, length]`. */
 function padLeft(prompts: readonly (readonly number[])[], length: number): Tensor {
   const ids = new Int32Array(prompts.length * length);
   prompts.forEach((prompt, i) => ids.set(prompt, (i + 1) * length - prompt.length));
@@ -299,7 +299,7 @@ function makeRun(
     ...(Math.fround(temperature) > 0 && {
       sampling: {
         temperature: tensor(temperature),
-        // A cut that keeps every token needs no sorting.
+        // A truncation that keeps every token needs no sorting.
         ...(topK < vocabulary && { topK: tensor(topK, { dtype: "i32" }) }),
         ...(topP < 1 && { topP: tensor(topP) }),
         key: key(seed),

@@ -1,6 +1,6 @@
 /**
- * The type that stands for every language model, whatever its architecture: pure functions of a tree
- * of parameters, which nobody else looks into.
+ * The type of every language model, of any architecture: pure functions of a tree of parameters,
+ * which is opaque to everyone else.
  *
  * Shapes: B sequences, T tokens, V vocabulary, D width, S columns of a cache.
  */
@@ -27,8 +27,8 @@ export interface HiddenOptions {
   /** The position of each token, i32 `[B, T]` (default 0 to T - 1 in every row). */
   readonly positions?: Tensor;
   /**
-   * The number of each token's text, where a row holds several, i32 `[B, T]`: a token sees those of
-   * its own text (default: one text a row).
+   * The number of each token's text, where a row holds several texts, i32 `[B, T]`: a token sees
+   * only tokens of its own text (default: one text a row).
    */
   readonly segments?: Tensor;
 }
@@ -49,7 +49,7 @@ export interface CachedModel<P, C> {
   emptyCache(batch: number, columns: number): C;
   /**
    * Logits `[B, V]` of the token after the last of `ids` (i32 `[B, T]`), which follow the tokens in
-   * the cache: the same as the head gives on the hidden states of all the tokens without padding.
+   * the cache: the head's logits on the hidden states of all the tokens, without padding.
    */
   decode(
     params: P,
@@ -92,8 +92,8 @@ export interface LanguageModel<P = unknown, C = unknown> extends CachedModel<P, 
   /** Token ids (i32 `[B, T]`) to embeddings `[B, T, D]`, without positions. */
   embed(params: P, ids: Tensor): Tensor;
   /**
-   * Embeddings `[B, T, D]` to the hidden states that heads read, `[B, T, D]`: those at t depend on
-   * positions up to t only.
+   * Embeddings `[B, T, D]` to the hidden states that heads read, `[B, T, D]`: the states at t
+   * depend on positions up to t only.
    */
   hidden(params: P, embeddings: Tensor, options?: HiddenOptions): Tensor;
   /** The head: from hidden states to logits `[B, T, V]` of the next token. */
@@ -116,7 +116,7 @@ export type ParametersOf<M extends LanguageModel> = ReturnType<M["init"]>;
  * ```
  *
  * @param model The model.
- * @returns How many numbers `init` makes. None of them is computed.
+ * @returns The number of elements that `init` makes. None of them is computed.
  */
 export function countParameters(model: LanguageModel): number {
   return leavesOf(model.init(key(0))).reduce((total, { shape }) => total + sizeOf(shape), 0);

@@ -39,7 +39,7 @@ export interface ScoreParameters {
  *
  * @param model The language model.
  * @param params Its parameters, trained or not.
- * @returns The same parameters, and those of the head.
+ * @returns The same parameters, and the head's.
  */
 export function withScore<P>({ config }: LanguageModel<P>, params: P): ScoredParameters<P> {
   return { model: params, score: { weight: zeros([1, config.width]) } };

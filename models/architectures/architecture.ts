@@ -1,4 +1,4 @@
-/** Architectures: rows that say everything that is particular to one. */
+/** Architectures: a row describes everything that is particular to one. */
 import type { LanguageModel, LanguageModelConfig } from "../language_model.ts";
 import type { ModelSettings } from "./settings.ts";
 
@@ -26,8 +26,8 @@ export interface TensorNames<C extends LanguageModelConfig = LanguageModelConfig
 
 /**
  * An architecture as a row of a registry: reading and writing its configuration, the names of its
- * tensors, the model, and sizes for new models. A row from outside is used like ours wherever a list
- * of architectures is taken.
+ * tensors, the model, and sizes for new models. Every function that takes a list of architectures
+ * takes rows from outside as well.
  *
  * @typeParam M The language models of the architecture.
  */
@@ -36,7 +36,9 @@ export interface Architecture<M extends LanguageModel = LanguageModel> {
   readonly modelType: M["config"]["modelType"];
   /** Its readable name. */
   readonly name: string;
-  /** The names of Hugging Face's classes: with a head over tokens, and with one of a single number. */
+  /**
+   * The names of Hugging Face's classes: with a head over tokens, and with a head of one number.
+   */
   readonly classes: { readonly languageModel: string; readonly rewardModel: string };
   /**
    * The model of a configuration.
@@ -47,8 +49,8 @@ export interface Architecture<M extends LanguageModel = LanguageModel> {
   /**
    * The configuration that settings describe.
    *
-   * @throws {CheckpointError} For a setting that is missing, or that changes the result and is not
-   * supported, by its name.
+   * @throws {CheckpointError} If a setting is missing, or changes the result and is not supported;
+   * the error names it.
    */
   readConfig(settings: ModelSettings): M["config"];
   /** The settings of a configuration, as Hugging Face names them, without `model_type`. */

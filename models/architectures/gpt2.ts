@@ -1,4 +1,4 @@
-/** GPT-2 as a row of the architectures: its files are those of Hugging Face's GPT2LMHeadModel. */
+/** GPT-2 as a row of the architectures, with the files of Hugging Face's GPT2LMHeadModel. */
 import { LAYER_NORM_EPSILON } from "../layers.ts";
 import { type Architecture, dottedPath } from "./architecture.ts";
 import { checkGptConfig, gptPresets, gptSizeNames } from "./gpt2_config.ts";
@@ -27,7 +27,7 @@ const sizeSettings = {
 const dropoutSettings = ["embd_pdrop", "attn_pdrop", "resid_pdrop"] as const;
 const DEFAULT_DROPOUT = 0.1;
 
-/** Settings that have one meaning here, under all its names. */
+/** Settings with a single supported meaning, under all its names. */
 const fixedSettings: FixedSettings = {
   activation_function: ["gelu_new", "gelu_pytorch_tanh"],
   layer_norm_epsilon: [LAYER_NORM_EPSILON],

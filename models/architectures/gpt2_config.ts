@@ -55,7 +55,7 @@ export const gptPresets: Readonly<Record<GptPreset, NewModel<GptConfig>>> = {
   baby: { modelType, context: 256, layers: 6, heads: 6, width: 384, dropout: 0.2 },
 };
 
-/** Blocks at most: some four times as many as the deepest language models have. */
+/** The most blocks: some four times as many as the deepest language models have. */
 const MOST_LAYERS = 512;
 
 /** The names of the sizes on which shapes depend, in the order in which they are shown. */

@@ -97,7 +97,7 @@ export interface Gpt extends LanguageModel<GptParameters, GptCache> {
  */
 const HIDDEN = -1e9;
 
-/** The width that {@linkcode STANDARD_DEVIATION} is GPT-2's for, in its smallest size. */
+/** The width of the smallest GPT-2, to which {@linkcode STANDARD_DEVIATION} belongs. */
 const REFERENCE_WIDTH = 768;
 
 /** The standard deviation of GPT-2's weights. */
@@ -105,8 +105,8 @@ const STANDARD_DEVIATION = 0.02;
 
 /**
  * GPT-2's initialization, at any width: weights of standard deviation `0.02 sqrt(768 / D)`, so that
- * sums over D terms are as large as in GPT-2, whose 0.02 is for D = 768; those that write to the
- * residual stream divided by `sqrt(2 L)`, gains 1, offsets 0.
+ * sums over D terms are as large as in GPT-2, whose 0.02 belongs to D = 768. Weights that write to
+ * the residual stream are divided by `sqrt(2 L)`; gains are 1, offsets 0.
  *
  * @example
  * ```ts
@@ -180,8 +180,9 @@ export function embedTokens(params: GptParameters, ids: Tensor): Tensor {
  * The last block's output at each position, normalized: the states that heads read. Position t sees
  * 0 to t.
  *
- * Embeddings rather than ids, so that they may be mixed. Positions are added here. Dropout (on
- * embeddings, attention weights and what each half of a block adds) happens only with a key.
+ * It takes embeddings rather than ids, so that they may be mixed. Positions are added here. Dropout
+ * (on embeddings, attention weights and the output of each half of a block) happens only with a
+ * key.
  *
  * @example
  * ```ts
@@ -200,7 +201,7 @@ export function embedTokens(params: GptParameters, ids: Tensor): Tensor {
  * @param embeddings Token embeddings, `[B, T, D]`.
  * @param options `key` turns dropout on; `positions` and `segments` are for rows of several texts.
  * @returns Hidden states, `[B, T, D]`.
- * @throws {ShapeError} If the embeddings are of another width or longer than the context.
+ * @throws {ShapeError} If the embeddings have another width or are longer than the context.
  */
 export function hiddenStates(
   config: GptSizes,
@@ -273,7 +274,7 @@ export function tiedHead({ wte }: GptParameters): LinearHead {
  * @param embeddings Token embeddings, `[B, T, D]`.
  * @param options `key` turns dropout on; `positions` and `segments` are for rows of several texts.
  * @returns Logits, `[B, T, V]`.
- * @throws {ShapeError} If the embeddings are of another width or longer than the context.
+ * @throws {ShapeError} If the embeddings have another width or are longer than the context.
  */
 export function applyGpt(
   config: GptSizes,
@@ -336,7 +337,7 @@ export function emptyGptCache(config: GptSizes, batch: number, columns: number):
  * @param params The model's parameters.
  * @param ids Token ids, i32 `[B, T]`; any id where a row has padding.
  * @param cache Keys and values of the tokens before.
- * @param place Where the tokens go in the cache.
+ * @param place The place of the tokens in the cache.
  * @returns Logits `[B, V]` and the cache with the tokens in it.
  */
 export function decodeGpt(
@@ -400,7 +401,7 @@ function projectHeads({ heads, width }: GptSizes, { ln_1, attn }: GptBlock, x: T
 
 /**
  * Attention of every head (Vaswani et al. 2017), the heads side by side: `[B, T, D]`. It is one
- * primitive, unless weights are dropped inside of it.
+ * primitive, unless dropout acts on its weights.
  */
 function attend(
   { queries, keys, values }: Heads,
@@ -419,7 +420,7 @@ function attend(
   return sideBySide(byHead(matmul(weights, byHead(values))));
 }
 
-/** What a block adds to the residual stream: attention's result, then the perceptron's. */
+/** The residual stream after a block: with attention's result added, then the perceptron's. */
 function completeBlock(block: GptBlock, x: Tensor, attended: Tensor, drop = keep): Tensor {
   const { attn, ln_2, mlp } = block;
   const y = add(x, drop(project(attended, attn.c_proj), SITES.attended)); // [B, T, D]

@@ -1,6 +1,6 @@
 /**
- * The architectures, and what is looked up in them. Every function takes the list, so that a caller
- * can add rows of its own.
+ * The list of architectures, and look-ups in it. Every function takes a list, so that a caller can
+ * add rows.
  */
 import type { LanguageModel, LanguageModelConfig } from "../language_model.ts";
 import type { Architecture } from "./architecture.ts";
@@ -34,7 +34,7 @@ export const architectures: readonly Architecture[] = [gpt2];
  * @param modelType Its name in Hugging Face's `config.json`.
  * @param rows The architectures to look in (default {@linkcode architectures}).
  * @returns The row.
- * @throws {RangeError} If there is none, with the names that there are.
+ * @throws {RangeError} If there is none; the error lists the known names.
  */
 export function architectureOf(
   modelType: string,
@@ -103,7 +103,7 @@ export function modelSizes(
 }
 
 /**
- * The names of the configurations for new models, those of all architectures.
+ * The names of the configurations for new models, of all architectures.
  *
  * @example
  * ```ts
@@ -120,7 +120,7 @@ export function presetNames(rows: readonly Architecture[] = architectures): read
   return rows.flatMap(({ presets }) => Object.keys(presets));
 }
 
-/** Values that replace those of a configuration, by name; those that are undefined replace none. */
+/** Values that replace a configuration's, by name; undefined values replace nothing. */
 export type ConfigChanges = Readonly<Record<string, number | undefined>>;
 
 /**

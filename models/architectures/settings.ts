@@ -24,7 +24,7 @@ export type ModelSettings = { readonly [name: string]: unknown };
  *
  * @param architecture The readable name of the architecture.
  * @param name The setting.
- * @param value Its value; `undefined` where it is missing.
+ * @param value Its value; `undefined` if it is missing.
  * @param expected The values that can be read, in words.
  * @returns The error.
  */
@@ -68,8 +68,8 @@ export function numberSetting(architecture: string, settings: ModelSettings, nam
 export type FixedSettings = Readonly<Record<string, readonly (string | number | boolean | null)[]>>;
 
 /**
- * Refuses settings that change the result and are not supported. A setting that is missing is taken
- * to have the architecture's default, which has to be among the values.
+ * Refuses settings that change the result and are not supported. A missing setting has the
+ * architecture's default, which must be among the values.
  *
  * @example
  * ```ts
