@@ -127,10 +127,10 @@ export interface RewardModel<P = unknown> {
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { headScores, key, tensor } from "@unitune/core";
- * import { gpt, gptPresets, rewardModel, withScore } from "@unitune/models";
+ * import { gpt, gptPresets, rewardModelOn, withScore } from "@unitune/models";
  *
  * const policy = gpt({ ...gptPresets.nano, vocabulary: 65 });
- * const model = rewardModel(policy);
+ * const model = rewardModelOn(policy);
  * const params = withScore(policy, policy.init(key(0)));
  * const hidden = model.hidden(params, model.embed(params, tensor([[1, 2]], { dtype: "i32" })));
  * assertEquals(headScores(model.head(params), hidden).shape, [1, 2]);
@@ -139,7 +139,7 @@ export interface RewardModel<P = unknown> {
  * @param model The language model.
  * @returns The reward model.
  */
-export function rewardModel<P>(model: LanguageModel<P>): RewardModel<P> {
+export function rewardModelOn<P>(model: LanguageModel<P>): RewardModel<P> {
   const { config, embed, hidden } = actorCritic(model);
   return { config, embed, hidden, head: scoreHead };
 }

@@ -26,7 +26,7 @@ import {
 } from "@unitune/core";
 import {
   actorCritic,
-  rewardModel,
+  rewardModelOn,
   type ScoredParameters,
   type Tokenizer,
   withScore,
@@ -186,7 +186,7 @@ export async function createLearner(plan: LearnerPlan): Promise<Learner> {
     case "rewardModels": {
       const asJudge = {
         ...common,
-        policy: rewardModel(model),
+        policy: rewardModelOn(model),
         params: withScore(model, start.policy),
         models: (rewardModel: ScoredParameters<unknown>) => ({ ...handedOn, rewardModel }),
       };

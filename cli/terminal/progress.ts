@@ -4,7 +4,7 @@
  * @module
  */
 
-import { clipped, printable, printableLines } from "@unitune/core";
+import { printable, printableLines, shortened } from "@unitune/core";
 import { wrapText } from "./layout.ts";
 
 /** Metrics of the latest steps. */
@@ -247,7 +247,7 @@ export function progressReporter(
       }
     },
     phase(name) {
-      latest = { ...latest, phase: printable(clipped(name, LONGEST_PHASE)) };
+      latest = { ...latest, phase: printable(shortened(name, LONGEST_PHASE)) };
       const columns = output.columns();
       if (columns !== undefined) draw(columns);
     },

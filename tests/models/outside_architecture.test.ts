@@ -68,7 +68,7 @@ import {
   presetConfig,
   presetNames,
   requireSettings,
-  rewardModel,
+  rewardModelOn,
   withScore,
 } from "@unitune/models";
 import {
@@ -417,7 +417,7 @@ Deno.test("value and reward heads stand on it, and a reward model comes back wit
   assert(restored.score !== undefined);
   const rewards = [{ model: params, score }, { model: restored.params, score: restored.score }]
     .map(async (tree) => {
-      const judge = modelOf(rewardModel(model), tree);
+      const judge = modelOf(rewardModelOn(model), tree);
       return await judge.predict(judge.embed(ids)).scores().data();
     });
   assertEquals(await rewards[0], await rewards[1]);

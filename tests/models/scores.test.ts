@@ -22,7 +22,7 @@ import {
   gpt,
   gpt2,
   type GptParameters,
-  rewardModel,
+  rewardModelOn,
   type ScoredParameters,
   withScore,
 } from "@unitune/models";
@@ -45,7 +45,7 @@ function valuesOf(params: Parameters, ids: Tensor): Tensor {
 
 Deno.test("an actor-critic and a reward model are policies", () => {
   const actor: Policy<Parameters> = actorCritic(trunk);
-  const rewards: Policy<Parameters> = rewardModel(trunk);
+  const rewards: Policy<Parameters> = rewardModelOn(trunk);
   const [model, scorer] = [modelOf(actor, params), modelOf(rewards, params)];
   const { logits, values } = model.predict(model.embed(ids));
   assertEquals([logits().shape, values().shape], [[2, 4, 7], [2, 4]]);

@@ -8,7 +8,7 @@
 import { compile, type Tensor, tensor, zeros } from "@unitune/core";
 import {
   type LanguageModel,
-  rewardModel,
+  rewardModelOn,
   type ScoredParameters,
   type Tokenizer,
 } from "@unitune/models";
@@ -118,7 +118,7 @@ export function rolloutFeed<P>(
   const hasValues = policy.value !== undefined;
   const sampler = createSampler(policy, tokenizer, device);
   const referenceScorer = createScorer(model, device);
-  const rewarder = rewardModel(model);
+  const rewarder = rewardModelOn(model);
   const judge = compile((params: ScoredParameters<unknown>, ids: Tensor, mask: Tensor) => {
     const context = { step: zeros([], "i32") };
     return scored.evaluate(modelOf(rewarder, params), { ids, mask }, context).evidence.scores;
