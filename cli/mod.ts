@@ -8,8 +8,8 @@
  * @example
  * ```ts
  * import { assert, assertEquals } from "@std/assert";
- * import { prepare, trainSettings } from "@unitune/cli";
- * import { verifyAnswer } from "@unitune/training";
+ * import { prepare } from "@unitune/cli";
+ * import { trainSettings, verifyAnswer } from "@unitune/training";
  *
  * const { stages, splits } = await prepare(trainSettings({ seed: 1 }));
  * assertEquals(stages.map(({ data }) => data.kind), ["demonstrations"]);
@@ -49,7 +49,7 @@ export {
   wantsHelp,
 } from "./flags/flags.ts";
 export { helpText } from "./flags/help.ts";
-export { settingFlags, type TrainSettings, trainSettings } from "./flags/settings.ts";
+export { settingFlags } from "./flags/settings.ts";
 export {
   escapeHtml,
   figure,

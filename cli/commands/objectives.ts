@@ -5,31 +5,45 @@
  * @module
  */
 
-import { evaluate, gather, type Head, reshape, sum, type Tensor, tensor } from "@unitune/core";
 import {
-  choiceNamed,
+  concat,
+  dims,
+  evaluate,
+  gather,
+  type Head,
+  mul,
+  quoted,
+  reshape,
+  slice,
+  sum,
+  type Tensor,
+  tensor,
+  zeros,
+} from "@unitune/core";
+import {
   type Demonstrations,
+  describeEntry,
+  entryNamed,
   type Model,
   modelOf,
+  namesOf,
   type Objective,
   type ObjectiveDescription,
+  type ObjectiveEntry,
+  objectiveRegistry,
   type Policy,
+  type ScoredBatches,
+  type ScoredDemonstrations,
+  type ScoredLabelledAnswers,
+  type ScoredPairs,
   scoreTokens,
   summarize,
 } from "@unitune/objectives";
 import { runCommand, UsageError } from "../terminal/errors.ts";
 import { type FlagTable, parseFlags, wantsHelp } from "../flags/flags.ts";
-import { helpText } from "../flags/help.ts";
+import { flagLines, helpText } from "../flags/help.ts";
 import { alignTable, WIDTH, wrapText, wrapWords } from "../terminal/layout.ts";
 import { longest, nearest } from "@unitune/training";
-import {
-  allObjectives,
-  inGroups,
-  type ObjectiveGroup,
-  type ObjectiveName,
-} from "../flags/objective_names.ts";
-import { type Asked, type BatchOf, type Recipe, recipeOf } from "../run/recipes.ts";
-import { settingFlags, trainSettings } from "../flags/settings.ts";
 
 const flags = {
   json: { kind: "boolean", help: "Prints one JSON object instead of text." },
@@ -62,8 +76,8 @@ const bigram: Policy<Tensor> = {
 
 const policy = modelOf(bigram, table);
 
-/** The same table as a reward model: its head has one output. */
-const scorer = modelOf({ ...bigram, head: () => total }, table);
+/** A new reward model of the same table: it scores all answers 0. */
+const newScorer = modelOf({ ...bigram, head: () => (hidden) => mul(total(hidden), 0) }, table);
 
 /** Four answers to two prompts, as data of every kind: the policy is its reference and its past. */
 function scored(rows: readonly (readonly number[])[]):
@@ -78,88 +92,80 @@ function scored(rows: readonly (readonly number[])[]):
   return { ids, mask, referenceLogProbs: logProbs, oldLogProbs: logProbs };
 }
 
+/** The values of the states before each token, as a batch holds them. */
+function valuesOf({ ids }: Demonstrations): Tensor {
+  const before = policy.predict(policy.embed(slice(ids, 1, 0, -1))).values();
+  const { B } = dims(before, "B T");
+  return concat([zeros([B, 1], before.dtype), before], 1);
+}
+
 const chosen = scored([[0, 1, 2, 3], [0, 2, 1, 3], [1, 3, 0, 3], [1, 0, 0, 3]]);
 const rejected = scored([[0, 3, 3, 3], [0, 2, 2, 3], [1, 1, 1, 3], [1, 2, 0, 3]]);
 const labels = tensor([1, 0, 1, 0]);
-const answers = { ...chosen, rewards: labels, temperature: 1 };
+const answers = {
+  ...chosen,
+  rewards: labels,
+  temperature: 1,
+  oldValues: evaluate(valuesOf(chosen)),
+};
 
 /** An objective and what it gives before the first step. */
-interface Entry {
-  readonly name: ObjectiveName;
-  readonly group: ObjectiveGroup;
+interface Row {
+  readonly entry: ObjectiveEntry;
   readonly description: ObjectiveDescription;
   readonly start: () => Readonly<Record<string, Tensor>>;
 }
 
-function entryOf<B>(
-  { name, group }: Pick<Entry, "name" | "group">,
-  model: Model,
-  objective: Objective<B>,
-  batch: B,
-): Entry {
+/** What an objective gives before the first step. */
+function startOf<B>(model: Model, objective: Objective<B>, batch: B) {
   const context = { step: reshape(tensor([0], { dtype: "i32" }), []) };
-  return {
-    name,
-    group,
-    description: objective.description,
-    start: () => {
-      const collected = objective.collect(model, batch, context);
-      return summarize(objective.evaluate(model, collected, context));
-    },
-  };
+  const collected = objective.collect(model, batch, context);
+  return summarize(objective.evaluate(model, collected, context));
 }
 
-/** The headings of the groups. */
-const headings: Readonly<Record<ObjectiveGroup, string>> = {
-  demonstrations: "On demonstrations",
-  pairs: "On pairs",
-  rewardModels: "Reward models",
-  labels: "On labels",
-  rollouts: "On rollouts",
-  actorCritics: "On rollouts, with a value head",
-};
+/** The headings of objectives: by the data that they read, and the model that they train. */
+function headingOf({ data, trains, values }: ObjectiveEntry): string {
+  if (trains === "reward model") return "Reward models";
+  return values ? `On ${data}, with a value head` : `On ${data}`;
+}
 
-/** Data of every kind. */
-const batches: { readonly [Group in ObjectiveGroup]: BatchOf<Group> } = {
+/** Batches of each kind, of which the policy is the reference and the past. */
+const batches: ScoredBatches = {
   demonstrations: chosen,
   pairs: { chosen, rejected },
-  rewardModels: { chosen, rejected },
   labels: { ...chosen, labels, mismatched: rejected },
   rollouts: answers,
-  actorCritics: answers,
 };
 
-/** What `train` minimizes where it is told no more than the objective's name. */
-function recipeNamed(objective: ObjectiveName): Recipe {
-  return recipeOf(trainSettings({
-    objective,
-    ...(objective === "distillation" && { teacher: "the reference" }),
-    // The data has two answers to each prompt.
-    ...(inGroups.includes(objective) && { groupSize: 2 }),
-  }));
-}
-
-/** The entry of a name of the command line's. */
-function entryNamed(name: ObjectiveName): Entry {
-  const recipe = recipeNamed(name);
-  const own = { name, group: recipe.group };
-  const asked: Asked = { start: policy, teacher: policy };
-  switch (recipe.group) {
-    case "demonstrations":
-      return entryOf(own, policy, recipe.objective(asked), batches.demonstrations);
-    case "pairs":
-      return entryOf(own, policy, recipe.objective(asked), batches.pairs);
-    case "rewardModels":
-      return entryOf(own, scorer, recipe.objective(asked), batches.rewardModels);
-    case "labels":
-      return entryOf(own, policy, recipe.objective(asked), batches.labels);
-    case "rollouts":
-      return entryOf(own, policy, recipe.objective(asked), batches.rollouts);
-    case "actorCritics":
-      return entryOf(own, policy, recipe.objective(asked), batches.actorCritics);
-    default:
-      return recipe satisfies never;
-  }
+/** An entry with what `train` minimizes where it is told no more than the name. */
+function rowOf(entry: ObjectiveEntry): Row {
+  const models = { reference: policy, teacher: policy };
+  const model = entry.trains === "policy" ? policy : newScorer;
+  // The data has two answers to each prompt.
+  const pairs = describeEntry(entry).groupSize === 1 ? {} : { groupSize: 2 };
+  const start = () => {
+    switch (entry.data) {
+      case "demonstrations": {
+        const objective: Objective<ScoredDemonstrations> = entry.make({}, models);
+        return startOf(model, objective, batches.demonstrations);
+      }
+      case "pairs": {
+        const objective: Objective<ScoredPairs> = entry.make({}, models);
+        return startOf(model, objective, batches.pairs);
+      }
+      case "labels": {
+        const objective: Objective<ScoredLabelledAnswers> = entry.make({}, models);
+        return startOf(model, objective, batches.labels);
+      }
+      case "rollouts": {
+        const objective: Objective<ScoredBatches["rollouts"]> = entry.make(pairs, models);
+        return startOf(model, objective, batches.rollouts);
+      }
+      default:
+        return entry satisfies never;
+    }
+  };
+  return { entry, description: describeEntry(entry, pairs), start };
 }
 
 /** The columns of Table 1, in order: those of a line, then those that have a line of their own. */
@@ -222,17 +228,18 @@ function field(label: string, value: string): string {
 
 /** The whole table: a block of lines for each objective, so that it fits a terminal. */
 function wholeTable(): string[] {
-  const all = Map.groupBy(allObjectives.map(entryNamed), ({ group }) => group);
-  const summary = [...all.values()].flat().map(({ name, description }) => [
+  const rows = objectiveRegistry.map(rowOf);
+  const summary = rows.map(({ entry: { name }, description }) => [
     name,
     showCell("forwardPasses", description),
     showCell("stepZero", description),
     showCell("models", description),
   ]);
-  const blocks = [...all].flatMap(([group, entries]) => [
+  const groups = Map.groupBy(rows, ({ entry }) => headingOf(entry));
+  const blocks = [...groups].flatMap(([heading, own]) => [
     "",
-    headings[group],
-    ...entries.flatMap(({ name, description }) => [
+    heading,
+    ...own.flatMap(({ entry: { name }, description }) => [
       "",
       name,
       field("states", statesOf(description)),
@@ -267,21 +274,40 @@ function leftAligned(rows: readonly (readonly string[])[]): string[] {
 }
 
 /** Metrics at the start, as numbers. */
-async function numbersOf({ start }: Entry): Promise<Readonly<Record<string, number>>> {
+async function numbersOf({ start }: Row): Promise<Readonly<Record<string, number>>> {
   const metrics = Object.entries(start());
   return Object.fromEntries(
     await Promise.all(metrics.map(async ([name, value]) => [name, await value.item()] as const)),
   );
 }
 
-async function oneInDepth(entry: Entry): Promise<string[]> {
-  const { loss, ...metrics } = await numbersOf(entry);
-  const known = entry.description.stepZero;
+/** Whether a column is shown: the value at step 0 has a line of its own, and a count of 1 has none. */
+function isTold(column: keyof ObjectiveDescription, description: ObjectiveDescription): boolean {
+  const isCount = column === "sequences" || column === "groupSize" || column === "learnedShare";
+  return column !== "stepZero" && !(isCount && description[column] === 1);
+}
+
+/** The options of an objective, as flags of `train`. */
+function optionLines({ options }: ObjectiveEntry): string[] {
+  const rows = Object.entries(options);
+  if (rows.length === 0) return [];
+  return [
+    "",
+    "Options of `train`",
+    ...rows.flatMap(([name, row]) => flagLines(name, row)),
+  ];
+}
+
+async function oneInDepth(row: Row): Promise<string[]> {
+  const { entry, description } = row;
+  const { loss, ...metrics } = await numbersOf(row);
+  const { stepZero: known } = description;
   return [
     entry.name,
-    ...inDepth.filter((column) => column !== "stepZero").map((column) =>
-      field(labelsOf[column], showCell(column, entry.description))
+    ...inDepth.filter((column) => isTold(column, description)).map((column) =>
+      field(labelsOf[column], showCell(column, description))
     ),
+    ...optionLines(entry),
     "",
     wrapText("Before the first step, on four answers of a bigram table that is its own reference:"),
     field(
@@ -300,7 +326,8 @@ async function main(): Promise<void> {
   const word = Deno.args.find((argument) => !argument.startsWith("-"));
   const { values } = parseFlags(flags, Deno.args.filter((argument) => argument !== word));
   if (word === undefined) {
-    const described = () => allObjectives.map((name) => [name, entryNamed(name).description]);
+    const described = () =>
+      objectiveRegistry.map(rowOf).map(({ entry, description }) => [entry.name, description]);
     console.log(
       values.json
         ? JSON.stringify(Object.fromEntries(described()), null, 2)
@@ -308,25 +335,26 @@ async function main(): Promise<void> {
     );
     return;
   }
-  const named = choiceNamed(settingFlags.objective, word);
-  const name = allObjectives.find((one) => one === named);
-  if (name === undefined) {
-    const meant = nearest(word, allObjectives);
+  const entry = entryNamed(objectiveRegistry, word);
+  if (entry === undefined) {
+    const { choices, aliases } = namesOf(objectiveRegistry);
+    const near = nearest(word, [...choices, ...Object.keys(aliases)]);
+    const meant = near === undefined ? undefined : entryNamed(objectiveRegistry, near)?.name;
     throw new UsageError(
-      `unknown objective ${JSON.stringify(word)}${
+      `unknown objective ${quoted(word)}${
         meant === undefined ? "; `deno task objectives` lists them all" : `: did you mean ${meant}?`
       }`,
     );
   }
-  const entry = entryNamed(name);
+  const row = rowOf(entry);
   console.log(
     values.json
       ? JSON.stringify(
-        { name, ...entry.description, computed: await numbersOf(entry) },
+        { name: entry.name, ...row.description, computed: await numbersOf(row) },
         null,
         2,
       )
-      : (await oneInDepth(entry)).join("\n"),
+      : (await oneInDepth(row)).join("\n"),
   );
 }
 

@@ -4,13 +4,12 @@
  * @module
  */
 
-import { createSampler } from "@unitune/training";
+import { createSampler, settingTable } from "@unitune/training";
 import { openDevice } from "../run/devices.ts";
 import { runCommand, UsageError } from "../terminal/errors.ts";
 import { type FlagTable, givenFlags, parseFlags, wantsHelp } from "../flags/flags.ts";
 import { helpText } from "../flags/help.ts";
 import { readPrompt } from "../data/prompts.ts";
-import { settingFlags } from "../flags/settings.ts";
 import { print, tell } from "../terminal/terminal.ts";
 import { readTrainedModel } from "../run/trained.ts";
 
@@ -29,6 +28,7 @@ const drawing = {
 
 const drawn: ReadonlySet<string> = new Set(Object.keys(drawing).map((name) => `--${name}`));
 
+const { isShared: _isShared, isPlace: _isPlace, ...device } = settingTable.device;
 const flags = {
   run: { kind: "string", placeholder: "DIR", help: "The folder of the run, as train printed it." },
   prompt: {
@@ -54,7 +54,7 @@ const flags = {
     help: "Prints completions as they are. Without it, control characters stand as escapes, such " +
       "as \\u001b, so that no completion controls a terminal.",
   },
-  device: { ...settingFlags.device, group: "Flags" },
+  device: { ...device, group: "Flags" },
 } as const satisfies FlagTable;
 
 const usage = `Generates from the latest checkpoint of a run.

@@ -5,14 +5,24 @@
  */
 
 import { architectureOf, countParameters } from "@unitune/models";
+import { type ObjectiveRegistry, objectiveRegistry } from "@unitune/objectives";
 import { withAnswerLength } from "../run/answer_length.ts";
 import { carryOut, type Run, type RunResult } from "../run/carry_out.ts";
 import { openDevice } from "../run/devices.ts";
 import { runCommand, UsageError } from "../terminal/errors.ts";
-import { timetableOf, UserError } from "@unitune/training";
 import {
+  describeObjective,
+  type Setting,
+  settingTable,
+  timetableOf,
+  type TrainSettings,
+  UserError,
+} from "@unitune/training";
+import {
+  flagsAmong,
   type FlagTable,
   givenFlags,
+  kebabCase,
   type ParsedFlags,
   parseFlags,
   wantsHelp,
@@ -30,10 +40,9 @@ import {
   sampleLines,
 } from "../report/summary.ts";
 import { type HeldRun, holdRun, runConfig, runPaths, startRun } from "../run/run_folder.ts";
-import { describeObjective } from "../run/recipes.ts";
 import { readJson } from "../files/read.ts";
 import { interruptible } from "../terminal/interruption.ts";
-import { settingFlags, type TrainSettings } from "../flags/settings.ts";
+import { settingFlags } from "../flags/settings.ts";
 import { splitStages, stageSettings, stagesName } from "../flags/stages.ts";
 import { describeSizes, readBase } from "../run/trained.ts";
 import { requireRoom } from "../run/room.ts";
@@ -41,9 +50,8 @@ import { shownMessage } from "../terminal/messages.ts";
 import { taskCommand } from "../terminal/shell.ts";
 import { print, say, tell } from "../terminal/terminal.ts";
 
-/** The settings of a run, and the flags for its folder and for resuming it. */
-const flags = {
-  ...settingFlags,
+/** Where a run is kept and what it goes on from. */
+const runFlags = {
   out: {
     kind: "string",
     placeholder: "DIR",
@@ -57,7 +65,7 @@ const flags = {
     group: "Run",
     help: "Resumes the run in a folder from its last checkpoint, with the run's own settings.",
   },
-  "from-step": {
+  fromStep: {
     kind: "integer",
     min: 0,
     group: "Run",
@@ -85,7 +93,16 @@ const usage =
   deno task train --data rows.jsonl --prompt-column q --completion-column a
   deno task train --resume runs/sft-tasks`;
 
-type Parsed = ParsedFlags<typeof flags>;
+/** What a command line says, with the objectives that it may name. */
+interface CommandLine {
+  readonly argv: readonly string[];
+  readonly registry: ObjectiveRegistry;
+  readonly flags: FlagTable;
+  /** All flags of its first stage. */
+  readonly parsed: ParsedFlags<FlagTable>;
+  /** Those that are not settings. */
+  readonly own: ParsedFlags<typeof runFlags>["values"];
+}
 
 /** The number of plain lines of progress, about. */
 const LINES = 20;
@@ -119,13 +136,13 @@ async function prepareShown(stages: readonly TrainSettings[], base?: BaseModel):
 }
 
 /** Starts a new run. Its folder is made once everything else is ready. */
-async function newRun(parsed: Parsed, argv: readonly string[]): Promise<ReadyRun> {
-  const { config, out, fromStep } = parsed.values;
+async function newRun(line: CommandLine): Promise<ReadyRun> {
+  const { config, out, fromStep } = line.own;
   if (fromStep !== undefined) {
     throw new UsageError("--from-step needs --resume with the folder of the run");
   }
   const file = config === undefined ? {} : settingsIn(await readJson(config));
-  const settings = settingsOf(argv, file, config ?? "");
+  const settings = settingsOf(line, file, config ?? "");
   const run = await equip(settings, settings[0]?.from);
   const { stages, prepared, start } = run;
   await checkModels(stages, prepared, start);
@@ -135,15 +152,15 @@ async function newRun(parsed: Parsed, argv: readonly string[]): Promise<ReadyRun
 }
 
 /** Opens a run to resume it. Its folder is claimed before anything in it is read. */
-async function oldRun(parsed: Parsed, argv: readonly string[], folder: string): Promise<ReadyRun> {
-  const elsewhere = givenFlags(parsed).filter((flag) => !mayChange.includes(flag));
+async function oldRun(line: CommandLine, folder: string): Promise<ReadyRun> {
+  const elsewhere = givenFlags(line.parsed).filter((flag) => !mayChange.includes(flag));
   if (elsewhere.length > 0) {
     throw new UsageError(
       `--resume keeps the run's own settings: leave out ${elsewhere.join(", ")}`,
     );
   }
-  const held = await holdRun(folder, parsed.values.fromStep);
-  const settings = settingsOf(argv, held.config.settings, runPaths(folder).config);
+  const held = await holdRun(folder, line.own.fromStep);
+  const settings = settingsOf(line, held.config.settings, runPaths(folder).config);
   const from = settings[0]?.from;
   // Once a run has a checkpoint, it no longer needs the run from which it started.
   const isUnderWay = held.saved !== undefined;
@@ -167,14 +184,10 @@ async function oldRun(parsed: Parsed, argv: readonly string[], folder: string): 
 
 /** The flags that a resumed run accepts: they tell where things are, and change no results. */
 const mayChange: readonly string[] = [
-  "--resume",
-  "--from-step",
-  "--device",
-  "--data",
-  "--from",
-  "--reward-model",
-  "--teacher",
-];
+  "resume",
+  "fromStep",
+  ...Object.entries<Setting>(settingTable).flatMap(([name, { isPlace }]) => isPlace ? [name] : []),
+].map((name) => `--${kebabCase(name)}`);
 
 /** The settings in a configuration file: a user's, or that of a run, which holds more. */
 function settingsIn(config: unknown): unknown {
@@ -185,12 +198,12 @@ function settingsIn(config: unknown): unknown {
 
 /** The settings of each stage. Flags take precedence over a configuration file. */
 function settingsOf(
-  argv: readonly string[],
+  { argv, registry, flags }: CommandLine,
   file: unknown,
   path: string,
 ): readonly TrainSettings[] {
-  const lines = splitStages(argv, Array.isArray(file) ? file.length || 1 : 1);
-  return stageSettings(lines.map((line) => parseFlags(flags, line)), file, path);
+  const lines = splitStages(argv, Array.isArray(file) ? file.length || 1 : 1, registry);
+  return stageSettings(lines.map((line) => parseFlags(flags, line)), file, path, registry);
 }
 
 /** The text before the training: data, losses, evaluation, model and folder. */
@@ -202,12 +215,12 @@ function introduction({ folder, stages, prepared, device }: Run, done: number): 
     const data = prepared.stages[i]?.data;
     const told = data === undefined ? settings : withAnswerLength(settings, data);
     const { formula, normalizer } = describeObjective(told);
-    const label = stages.length === 1 ? "loss" : `loss of ${settings.objective}`;
+    const label = stages.length === 1 ? "loss" : `loss of ${settings.objective.name}`;
     return `${label}: ${formula} (divided by ${normalizer})`;
   });
   const parameters = countParameters(model).toLocaleString("en-US");
   return [
-    `${stages.map(({ objective }) => objective).join(", ")} on ${name}: ${notes[0]}`,
+    `${stages.map(({ objective: { name } }) => name).join(", ")} on ${name}: ${notes[0]}`,
     ...notes.slice(1),
     ...losses,
     `evaluation: cross-entropy in nats per token; uniform guessing gives ` +
@@ -254,21 +267,25 @@ async function trainShown(run: Run): Promise<RunResult & { readonly exitCode: nu
  * The command `train`.
  *
  * @param argv The command line.
+ * @param registry The objectives (default: those of `@unitune/objectives`).
  * @returns The exit code.
  * @throws {UserError} If the command line is wrong, the data cannot be read, or the training fails.
  */
-export async function trainCommand(argv: readonly string[]): Promise<number> {
+export async function trainCommand(
+  argv: readonly string[],
+  registry: ObjectiveRegistry = objectiveRegistry,
+): Promise<number> {
+  const flags: FlagTable = { ...settingFlags(registry), ...runFlags };
   if (wantsHelp(argv)) {
     console.log(helpText(flags, usage));
     return 0;
   }
   const started = performance.now();
-  const [line = []] = splitStages(argv);
-  const parsed = parseFlags(flags, line);
-  const { resume } = parsed.values;
-  const run = resume === undefined
-    ? await newRun(parsed, argv)
-    : await oldRun(parsed, argv, resume);
+  const [first = []] = splitStages(argv, 1, registry);
+  const parsed = parseFlags(flags, first);
+  const line = { argv, registry, flags, parsed, own: flagsAmong(runFlags, parsed).values };
+  const { resume } = line.own;
+  const run = resume === undefined ? await newRun(line) : await oldRun(line, resume);
   const { folder } = run;
   using held = run.held;
   const { total: steps } = timetableOf(run.stages);

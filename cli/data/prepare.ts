@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { DataKind } from "@unitune/objectives";
 import { parse } from "node:path";
 import { quoted } from "@unitune/core";
 import {
@@ -57,6 +58,7 @@ import {
   tasks,
   type TextReward,
   textSplit,
+  type TrainSettings,
   UserError,
   verifierReward,
   verifyAnswer,
@@ -69,10 +71,7 @@ import type { FormatName } from "./jsonl.ts";
 import { datasetFormat, readDataset } from "./data_file.ts";
 import { processHeap, tooLarge, watchMemory } from "./memory.ts";
 import { beginDigest } from "../files/digest.ts";
-import type { ObjectiveGroup } from "../flags/objective_names.ts";
-import { recipeOf } from "../run/recipes.ts";
 import { rewardTerms, unscorable, unscorableNotes } from "../run/reward_terms.ts";
-import type { TrainSettings } from "../flags/settings.ts";
 
 /** What a stage trains on, and what is known of answers to it. */
 export interface PreparedStage {
@@ -168,7 +167,8 @@ interface Material {
  *
  * @example
  * ```ts
- * import { prepare, trainSettings } from "@unitune/cli";
+ * import { prepare } from "@unitune/cli";
+ * import { trainSettings } from "@unitune/training";
  * import { assertEquals } from "@std/assert";
  *
  * const { model, splits } = await prepare(trainSettings({ layers: 1 }));
@@ -236,22 +236,20 @@ export async function prepare(
   };
 }
 
-/** The formats that the objectives of a group read first, where the rows of a file fit several. */
-const neededFormats: Readonly<Record<ObjectiveGroup, readonly FormatName[]>> = {
+/** The formats of each kind of data that are read first, where the rows of a file fit several. */
+const neededFormats: Readonly<Record<DataKind, readonly FormatName[]>> = {
   // With labels, a completion may be one that nobody liked.
   demonstrations: ["messages", "labels", "completions"],
   pairs: ["pairs"],
-  rewardModels: ["pairs"],
   labels: ["labels", "pairs"],
   // The completion is what answers are compared with.
   rollouts: ["labels", "completions", "pairs", "messages", "prompts"],
-  actorCritics: ["labels", "completions", "pairs", "messages", "prompts"],
 };
 
 /** How a stage reads its file. */
 function readingOf(settings: TrainSettings) {
   const { promptColumn: prompt, completionColumn: completion } = settings;
-  return { columns: { prompt, completion }, needs: neededFormats[recipeOf(settings).group] };
+  return { columns: { prompt, completion }, needs: neededFormats[settings.objective.data] };
 }
 
 /** All that a stage's data depends on. */
@@ -302,10 +300,10 @@ async function stageData(
   { dataset, examples, judges, format }: Material,
   { tokenizer, context, seed, watch }: Encoding,
 ): Promise<StageMaterial> {
-  const { objective, data: path = "the built-in tasks" } = settings;
-  const { group } = recipeOf(settings);
+  const { objective: { name: objective, data: kind }, data: path = "the built-in tasks" } =
+    settings;
   if (dataset.kind === "text") {
-    if (group !== "demonstrations") {
+    if (kind !== "demonstrations") {
       throw new UserError(`${objective} needs questions and answers, and ${path} is running text`);
     }
     const train = encoded(tokenizer, dataset.train, `the training part of ${path}`);
@@ -330,7 +328,7 @@ async function stageData(
     const told = describeFit(fitted, `training ${what}`) ?? [];
     return [`${fitted.rows.length} ${header}, ${kept}`, told].flat();
   };
-  switch (group) {
+  switch (kind) {
     case "demonstrations": {
       const conversations = conversationsOf(dataset.train);
       if (conversations.length === 0) {
@@ -343,8 +341,7 @@ async function stageData(
         data: { kind: "demonstrations", source: shuffledRows(fitted.rows, seed, context) },
       };
     }
-    case "pairs":
-    case "rewardModels": {
+    case "pairs": {
       const { train, validation } = trainingPairs(settings, examples);
       const pairs = pairsOf(tokenizer, context, train.examples, { ...train, tell });
       const aside = pairsOf(tokenizer, context, validation.examples, validation);
@@ -375,8 +372,7 @@ async function stageData(
         data: { kind: "labels", train: [], pairs: pairs.rows },
       };
     }
-    case "rollouts":
-    case "actorCritics": {
+    case "rollouts": {
       const { unanswered } = examples;
       const prompts = promptsOf(tokenizer, context, examples.train, {
         unanswered: unanswered.train,
@@ -401,7 +397,7 @@ async function stageData(
       };
     }
     default:
-      return group satisfies never;
+      return kind satisfies never;
   }
 }
 
@@ -431,13 +427,11 @@ function withRejected(
   settings: TrainSettings,
   examples: readonly Example[],
 ): readonly Example[] {
-  const { objective, rejected, data } = settings;
+  const { objective: { name: objective, data: kind }, rejected, data } = settings;
   const preferred = examples.filter(({ chosen }) => chosen !== undefined);
   const given = preferred.filter(({ rejected }) => rejected !== undefined);
   if (data !== undefined && given.length === 0 && preferred.length > 0 && rejected !== "model") {
-    const labelled = recipeOf(settings).group === "labels"
-      ? "prompt, completion and label, or "
-      : "";
+    const labelled = kind === "labels" ? "prompt, completion and label, or " : "";
     throw new UserError(
       `${objective} compares two answers, and ${data} has one to a prompt: give rows with ` +
         `${labelled}prompt, chosen and rejected, or --rejected model for wrong answers of the ` +

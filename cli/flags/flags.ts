@@ -17,6 +17,7 @@ import {
   type ValueOf,
 } from "@unitune/objectives";
 import { nearest, UserError } from "@unitune/training";
+import { alternatives } from "./words.ts";
 
 /** An option on a command line. */
 export type Flag = Option & {
@@ -206,6 +207,40 @@ export function withConfig(
 }
 
 /**
+ * Some of the flags that were parsed, with their types.
+ *
+ * @param table The flags, which were among those that were parsed.
+ * @param parsed The values of all flags, and their sources.
+ * @returns The values and the sources of the table's flags.
+ *
+ * @example
+ * ```ts
+ * import { flagsAmong } from "./flags.ts";
+ * import { type FlagTable, parseFlags } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const own = { steps: { kind: "integer", default: 9, help: "Steps." } } as const;
+ * const others: FlagTable = { seed: { kind: "integer", help: "The seed." } };
+ * const { values } = flagsAmong(own, parseFlags({ ...own, ...others }, ["--seed", "1"]));
+ * assertEquals(values.steps, 9);
+ * ```
+ */
+export function flagsAmong<const Table extends FlagTable>(
+  table: Table,
+  parsed: ParsedFlags<FlagTable>,
+): ParsedFlags<Table>;
+export function flagsAmong(
+  table: FlagTable,
+  { values, sources }: ParsedFlags<FlagTable>,
+): ParsedFlags<FlagTable> {
+  const keys = Object.keys(table).map(camelCase);
+  return {
+    values: Object.fromEntries(keys.map((key) => [key, values[key]])),
+    sources: Object.fromEntries(keys.map((key) => [key, sources[key] ?? "default"])),
+  };
+}
+
+/**
  * Tells whether a command line asks for help, even if the rest of it is wrong.
  *
  * @param argv The arguments.
@@ -300,7 +335,7 @@ export function flagsInVain(table: FlagTable, { values, sources }: Resolved): Ma
         return needed.includes(value) ? [] : [[
           name,
           `--${kebabCase(name)} has an effect only with ${
-            scope ?? `--${kebabCase(other)} ${needed.join(" or ")}`
+            scope ?? `--${kebabCase(other)} ${alternatives(needed)}`
           }, not with ${value}`,
         ]];
       })

@@ -6,6 +6,7 @@
 
 import type { NumberOption } from "@unitune/objectives";
 import { type Flag, type FlagTable, kebabCase } from "./flags.ts";
+import { alternatives } from "./words.ts";
 import { WIDTH, wrapText, wrapWords } from "../terminal/layout.ts";
 
 /** The column where descriptions begin. A flag that reaches it is on a line of its own. */
@@ -47,13 +48,24 @@ export function helpText(table: FlagTable, usage: string): string {
   const lines = wrapText(usage).split("\n");
   const groups = Map.groupBy(Object.entries(table), ([, flag]) => flag.group ?? "Flags");
   for (const [group, flags] of groups) {
-    const rows = flags.flatMap(([name, flag]) => row(label(kebabCase(name), flag), about(flag)));
+    const rows = flags.flatMap(([name, flag]) => flagLines(name, flag));
     // deno-lint-ignore unitune/no-spread-of-data -- flags of a table
     lines.push("", group, ...rows);
   }
   // deno-lint-ignore unitune/no-spread-of-data -- lines of one flag
   lines.push("", "Help", ...row("--help, -h", "Show this text."));
   return lines.join("\n");
+}
+
+/**
+ * A flag in the help of a command.
+ *
+ * @param name Its name, in kebab or camel case.
+ * @param flag The flag.
+ * @returns Its lines, of at most 80 columns.
+ */
+export function flagLines(name: string, flag: Flag): string[] {
+  return row(label(kebabCase(name), flag), about(flag));
 }
 
 /** A flag beside its description, or above it if the flag is too long. */
@@ -102,10 +114,4 @@ function range({ min, max, above, below }: NumberOption): string[] {
   const from = min ?? (above === undefined ? undefined : `above ${above}`) ?? "";
   const to = max ?? (below === undefined ? undefined : `below ${below}`);
   return to === undefined ? [] : [`${from} to ${to}`.trim()];
-}
-
-/** `a`, `a or b`, `a, b or c`. */
-function alternatives(words: readonly string[]): string {
-  const last = words.at(-1) ?? "";
-  return words.length < 2 ? last : `${words.slice(0, -1).join(", ")} or ${last}`;
 }

@@ -5,28 +5,22 @@
  * @module
  */
 
+import { type ObjectiveRegistry, objectiveRegistry } from "@unitune/objectives";
+import {
+  readSettings,
+  type SettingTable,
+  settingTable,
+  type TrainSettings,
+  UserError,
+} from "@unitune/training";
 import { UsageError } from "../terminal/errors.ts";
-import { UserError } from "@unitune/training";
-import { flagsInVain, type FlagTable, type ParsedFlags, withConfig } from "./flags.ts";
-import { checkSettings, settingFlags, type TrainSettings } from "./settings.ts";
+import { camelCase, flagsInVain, type FlagTable, type ParsedFlags, withConfig } from "./flags.ts";
+import { settingFlags } from "./settings.ts";
 
-/** Settings that all stages of a run share; every other may have a value for each stage. */
-const shared: readonly string[] = [
-  "tokenizer",
-  "preset",
-  "layers",
-  "heads",
-  "width",
-  "context",
-  "dropout",
-  "from",
-  "seed",
-  "device",
-  "precision",
-  "logging-steps",
-  "eval-steps",
-  "save-steps",
-];
+const settings: SettingTable = settingTable;
+
+/** Whether all stages of a run share a setting; every other may have a value for each stage. */
+const isShared = (name: string): boolean => settings[name]?.isShared === true;
 
 /**
  * A command line as one for each stage: a value with commas is one for each, any other is for all.
@@ -34,6 +28,7 @@ const shared: readonly string[] = [
  *
  * @param argv The arguments.
  * @param count The stages, where the command line does not name their objectives.
+ * @param registry The objectives.
  * @returns The arguments of each stage.
  * @throws {UsageError} Where a flag has neither one value nor one for each stage.
  *
@@ -49,11 +44,15 @@ const shared: readonly string[] = [
  * ]);
  * ```
  */
-export function splitStages(argv: readonly string[], count = 1): string[][] {
+export function splitStages(
+  argv: readonly string[],
+  count = 1,
+  registry: ObjectiveRegistry = objectiveRegistry,
+): string[][] {
   const names = objectivesIn(argv)?.split(",");
   const stages = names?.length ?? count;
   if (stages === 1) return [[...argv]];
-  const table: FlagTable = settingFlags;
+  const table: FlagTable = settingFlags(registry);
   const valuesOf = (name: string, value: string): string[] => {
     const parts = value.split(",");
     if (parts.length === stages) return parts;
@@ -67,8 +66,9 @@ export function splitStages(argv: readonly string[], count = 1): string[][] {
   for (let i = 0; i < argv.length; i++) {
     const argument = argv[i] ?? "";
     const [, name = "", , inline] = /^--([^=]+)(=(.*))?$/.exec(argument) ?? [];
-    const flag = Object.hasOwn(table, name) ? table[name] : undefined;
-    const isStaged = flag !== undefined && flag.kind !== "boolean" && !shared.includes(name);
+    const key = camelCase(name);
+    const flag = Object.hasOwn(table, key) ? table[key] : undefined;
+    const isStaged = flag !== undefined && flag.kind !== "boolean" && !isShared(key);
     const value = isStaged ? inline ?? argv[i + 1] : undefined;
     if (value === undefined) {
       lines.forEach((line) => line.push(argument));
@@ -99,6 +99,7 @@ function objectivesIn(argv: readonly string[]): string | undefined {
  * @param parsed What the command line says of each stage; see {@linkcode splitStages}.
  * @param config Settings of one stage, for all of them, or a list of those of each, as JSON has them.
  * @param file Where they come from, for errors.
+ * @param registry The objectives.
  * @returns The settings of each stage.
  * @throws {UserError} Where they make no sense.
  *
@@ -109,17 +110,19 @@ function objectivesIn(argv: readonly string[]): string | undefined {
  * import { assertEquals } from "@std/assert";
  *
  * const lines = splitStages(["--objective", "sft,dpo", "--beta", "0.2"]);
- * const parsed = lines.map((line) => parseFlags(settingFlags, line));
+ * const parsed = lines.map((line) => parseFlags(settingFlags(), line));
  * const stages = stageSettings(parsed, { steps: 5 }, "config.json");
- * assertEquals(stages.map(({ objective }) => objective), ["sft", "dpo"]);
- * assertEquals(stages.map(({ steps, beta }) => [steps, beta]), [[5, 0.2], [5, 0.2]]);
+ * assertEquals(stages.map(({ objective, steps }) => [objective.name, steps]), [["sft", 5], ["dpo", 5]]);
+ * assertEquals(stages[1]?.options.beta, 0.2);
  * ```
  */
 export function stageSettings(
-  parsed: readonly ParsedFlags<typeof settingFlags>[],
+  parsed: readonly ParsedFlags<FlagTable>[],
   config: unknown = {},
   file = "",
+  registry: ObjectiveRegistry = objectiveRegistry,
 ): readonly TrainSettings[] {
+  const table = settingFlags(registry);
   const configs: readonly unknown[] = Array.isArray(config) && config.length > 0
     ? config
     : [config];
@@ -129,33 +132,31 @@ export function stageSettings(
     );
   }
   // A flag that one stage has no use for may be meant for another.
-  const vain = parsed.map((own) => flagsInVain(settingFlags, own));
+  const vain = parsed.map((own) => flagsInVain(table, own));
   for (const [name, message] of vain[0] ?? []) {
     if (vain.every((own) => own.has(name))) throw new UsageError(message);
   }
-  const stages = parsed.map((own, stage) =>
-    configs.length === 1
-      ? withConfig(settingFlags, own, configs[0], file).values
-      : withConfig(settingFlags, own, configs[stage], `${file}, stage ${stage + 1}`).values
-  );
+  const stages = parsed.map((own, stage) => {
+    const { values } = configs.length === 1
+      ? withConfig(table, own, configs[0], file)
+      : withConfig(table, own, configs[stage], `${file}, stage ${stage + 1}`);
+    return readSettings(values, registry);
+  });
   checkStages(stages);
   return stages;
 }
 
 /**
- * Refuses stages that make no sense, each by itself or together.
+ * Refuses stages with different values of a setting that all stages of a run share.
  *
  * @param stages The settings of each stage; at least one.
- * @throws {UserError} Where they do not.
+ * @throws {UserError} Where there are such.
  */
 export function checkStages(stages: readonly TrainSettings[]): void {
   const [first] = stages;
   const common = (settings: TrainSettings | undefined) =>
-    Object.entries(settings ?? {}).filter(([name]) =>
-      shared.includes(name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`))
-    );
+    Object.entries(settings ?? {}).filter(([name]) => isShared(name));
   for (const stage of stages) {
-    checkSettings(stage);
     const own = new Map<string, unknown>(common(stage));
     for (const [name, value] of common(first)) {
       if (own.get(name) === value) continue;
@@ -171,5 +172,5 @@ export function checkStages(stages: readonly TrainSettings[]): void {
  * @returns The objectives.
  */
 export function stagesName(stages: readonly TrainSettings[]): string {
-  return stages.map(({ objective }) => objective).join("-");
+  return stages.map(({ objective: { name } }) => name).join("-");
 }

@@ -4,10 +4,9 @@
  * @module
  */
 
-import { type Answer, shortened, type SplitReport } from "@unitune/training";
+import { type Answer, shortened, type SplitReport, type TrainSettings } from "@unitune/training";
 import { type JsonLine, readJsonLines } from "../files/json_lines.ts";
 import { columnWidths, fitTable, WIDTH, wrapWords } from "../terminal/layout.ts";
-import type { TrainSettings } from "../flags/settings.ts";
 
 /** An evaluation, as a line of `metrics.jsonl` records it. */
 export interface EvaluationLine {
@@ -120,7 +119,7 @@ export interface Moment {
  * @example
  * ```ts
  * import { momentsOf } from "./summary.ts";
- * import { trainSettings } from "@unitune/cli";
+ * import { trainSettings } from "@unitune/training";
  * import { assertEquals } from "@std/assert";
  *
  * const stages = [trainSettings({ steps: 9 }), trainSettings({ objective: "dpo", steps: 3 })];
@@ -135,9 +134,9 @@ export function momentsOf(
   stages: readonly Pick<TrainSettings, "objective" | "steps">[],
 ): readonly Moment[] {
   let step = 0;
-  const ends = stages.map(({ objective, steps }, i) => {
+  const ends = stages.map(({ objective: { name: objective }, steps }, i) => {
     step += steps;
-    const isShared = stages.some((other, j) => j !== i && other.objective === objective);
+    const isShared = stages.some((other, j) => j !== i && other.objective.name === objective);
     const stage = isShared ? `stage ${i + 1}, ${objective}` : objective;
     return { step, name: stages.length === 1 ? "after" : `after ${stage}` };
   });

@@ -5,8 +5,7 @@
  */
 
 import { UNKNOWN_LENGTH } from "./reward_terms.ts";
-import type { TrainSettings } from "../flags/settings.ts";
-import { answerLimit, type StageData } from "@unitune/training";
+import { answerLimit, type StageData, type TrainSettings } from "@unitune/training";
 
 /**
  * The most tokens of an answer that a stage samples: as many as the settings say, else some more
@@ -19,7 +18,7 @@ import { answerLimit, type StageData } from "@unitune/training";
  * @example
  * ```ts
  * import { maxNewTokensOf } from "./answer_length.ts";
- * import { trainSettings } from "@unitune/cli";
+ * import { trainSettings } from "@unitune/training";
  * import { assertEquals } from "@std/assert";
  *
  * const data = { longestAnswer: 5 };

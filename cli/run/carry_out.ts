@@ -10,12 +10,12 @@ import {
   DivergedError,
   type FailurePlace,
   type Models,
-  needsReference,
   type SplitReport,
   type StagePlan,
   timetableOf,
   train,
   type TrainingEvent,
+  type TrainSettings,
   UserError,
 } from "@unitune/training";
 import { FileError } from "../files/file_error.ts";
@@ -23,11 +23,9 @@ import { createLearner, initialModels } from "./learner.ts";
 import type { Prepared } from "../data/prepare.ts";
 import { shownMessage } from "../terminal/messages.ts";
 import { type ProgressReporter, silentProgress } from "../terminal/progress.ts";
-import { asksTeacher, describeObjective, recipeOf } from "./recipes.ts";
 import { describeReport } from "../report/summary.ts";
 import { checkpointPath, type HeldRun, holdRun, type SavedCheckpoint } from "./run_folder.ts";
 import { runStore } from "./run_store.ts";
-import type { TrainSettings } from "../flags/settings.ts";
 import { taskCommand } from "../terminal/shell.ts";
 import { lentModels } from "./trained.ts";
 
@@ -74,7 +72,8 @@ export interface RunResult {
  *
  * @example
  * ```ts
- * import { carryOut, createRun, openDevice, prepare, runConfig, trainSettings } from "@unitune/cli";
+ * import { carryOut, createRun, openDevice, prepare, runConfig } from "@unitune/cli";
+ * import { trainSettings } from "@unitune/training";
  * import { assert } from "@std/assert";
  *
  * const tiny = { steps: 2, batchSize: 2, layers: 1, heads: 1, width: 8 };
@@ -95,7 +94,7 @@ export async function carryOut(run: Run): Promise<RunResult> {
   const held = run.held ?? await holdRun(folder);
   // Who has given it to this training keeps it.
   using _own = run.held === undefined ? held : undefined;
-  using store = runStore(held, stages.map(({ objective }) => objective), prepared);
+  using store = runStore(held, stages.map(({ objective: { name } }) => name), prepared);
   const { total } = timetableOf(stages);
   const { loggingSteps, evalSteps, saveSteps } = first;
   let step = held.saved?.position.step ?? 0;
@@ -137,10 +136,10 @@ export async function carryOut(run: Run): Promise<RunResult> {
 
 /** A stage of a run, for the trainer. */
 function stagePlan({ prepared, device }: Run, settings: TrainSettings, stage: number): StagePlan {
+  const { data, teacher, reference } = settings.objective;
   return {
     steps: settings.steps,
-    looksBack: recipeOf(settings).group !== "demonstrations" || asksTeacher(settings) ||
-      needsReference(describeObjective(settings)),
+    looksBack: data !== "demonstrations" || teacher || reference !== "none",
     learner: (start) => createLearner({ settings, stage, prepared, start, device }),
     lent: () => lentModels(stage, settings, prepared),
   };

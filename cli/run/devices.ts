@@ -13,8 +13,7 @@ import {
   type WebGpuDevice,
   WebGpuUnavailableError,
 } from "@unitune/core";
-import { UserError } from "@unitune/training";
-import type { TrainSettings } from "../flags/settings.ts";
+import { type TrainSettings, UserError } from "@unitune/training";
 
 /** A device of the command line, whose name opens a device of the same kind again. */
 export type NamedDevice = ReferenceDevice | WasmDevice | WebGpuDevice;

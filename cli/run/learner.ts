@@ -35,14 +35,16 @@ import {
   accumulateGradients,
   addEvaluations,
   applyAccumulated,
+  type AskedModels,
   evaluationStep,
   initTrainingState,
   type Model,
   modelOf,
   type Objective,
-  type ObjectiveDescription,
   type Policy,
   type Rollouts,
+  type ScoredDemonstrations,
+  type ScoredLabelledAnswers,
   type ScoredPairs,
   scoreTokens,
   type StepParts,
@@ -54,19 +56,23 @@ import {
 import { maxNewTokensOf, withAnswerLength } from "./answer_length.ts";
 import {
   addCost,
+  checkIdentities,
   copyTree,
   createScorer,
   dataOf,
   demonstrationFeed,
+  describeObjective,
   type EncodedLabel,
   type EncodedPair,
   type Feed,
+  identitiesOf,
   labelFeed,
   type Layout,
   type Learner,
+  LOG_RATIO,
   mismatchedAnswers,
   type Models,
-  needsReference,
+  objectiveOptions,
   type OwnPairs,
   pairBatch,
   type PairCandidate,
@@ -76,20 +82,19 @@ import {
   type Reference,
   rewardModelReward,
   type RewardTerm,
+  type RolloutBatch,
   rolloutFeed,
   type RolloutPlan,
   type Scores,
   type StageData,
   stageSeed,
+  type TrainSettings,
   UserError,
   withOwnAnswers,
 } from "@unitune/training";
-import { checkIdentities, identitiesOf, LOG_RATIO } from "./identities.ts";
 import { optimizerOf, scheduleOf } from "./optimizer.ts";
 import type { Prepared, PreparedStage } from "../data/prepare.ts";
-import { type Asked, recipeOf } from "./recipes.ts";
 import { requireScorable, rewardTerms, unscorable } from "./reward_terms.ts";
-import { groupSizeOf, type TrainSettings } from "../flags/settings.ts";
 import { lentModels } from "./trained.ts";
 
 /** All that a stage carries from step to step: saved and restored, it goes on the same. */
@@ -154,12 +159,13 @@ export async function createLearner(plan: LearnerPlan): Promise<Learner> {
     steps: settings.steps,
     padding: tokenizer.special.pad,
   };
-  const recipe = recipeOf(settings);
+  const { objective: entry } = settings;
   const { teacher, ...handedOn } = start;
-  const asked: Asked = {
-    start: modelOf(model, start.policy),
-    teacher: teacher && modelOf(teacher.model, teacher.params),
+  const models: AskedModels = {
+    reference: modelOf(model, start.policy),
+    ...teacher && { teacher: modelOf(teacher.model, teacher.params) },
   };
+  const options = objectiveOptions(settings);
   const common = { settings, stage, device, reference };
   const asPolicy = {
     ...common,
@@ -169,36 +175,29 @@ export async function createLearner(plan: LearnerPlan): Promise<Learner> {
   };
   const { data } = own;
 
-  switch (recipe.group) {
+  switch (entry.data) {
     case "demonstrations": {
-      const objective = recipe.objective(asked);
+      const objective: Objective<ScoredDemonstrations> = entry.make(options, models);
       const { source } = dataOf(data, "demonstrations");
       const feed = await demonstrationFeed(source, objective.description, layout, reference);
       return learnerOf({ ...asPolicy, objective, feed });
     }
-    case "pairs":
-      return pairLearner(
-        { ...asPolicy, objective: recipe.objective(asked) },
-        dataOf(data, "pairs"),
-        layout,
-        tokenizer,
-      );
-    case "rewardModels": {
+    case "pairs": {
+      const objective: Objective<ScoredPairs> = entry.make(options, models);
+      const pairs = dataOf(data, "pairs");
+      if (entry.trains === "policy") {
+        return pairLearner({ ...asPolicy, objective }, pairs, layout, tokenizer);
+      }
       const asJudge = {
         ...common,
         policy: rewardModelOn(model),
         params: withScore(model, start.policy),
         models: (rewardModel: ScoredParameters<unknown>) => ({ ...handedOn, rewardModel }),
       };
-      return pairLearner(
-        { ...asJudge, objective: recipe.objective(asked) },
-        dataOf(data, "pairs"),
-        layout,
-        tokenizer,
-      );
+      return pairLearner({ ...asJudge, objective }, pairs, layout, tokenizer);
     }
     case "labels": {
-      const objective = recipe.objective(asked);
+      const objective: Objective<ScoredLabelledAnswers> = entry.make(options, models);
       const { train, pairs: candidates } = dataOf(data, "labels");
       const { pairs, cost, notes } = await ownPairs(
         candidates,
@@ -220,19 +219,12 @@ export async function createLearner(plan: LearnerPlan): Promise<Learner> {
       });
     }
     case "rollouts": {
-      const objective = recipe.objective(asked);
-      const sampling = await rolloutPlan(settings, own, seed, objective.description, start);
-      const feed = rolloutFeed(sampling, model, tokenizer, reference);
-      return learnerOf({
-        ...asPolicy,
-        objective,
-        feed,
-        startMetrics: ratioAtStart,
-      });
-    }
-    case "actorCritics": {
-      const objective = recipe.objective(asked);
-      const sampling = await rolloutPlan(settings, own, seed, objective.description, start);
+      const objective: Objective<RolloutBatch> = entry.make(options, models);
+      const sampling = await rolloutPlan(settings, own, seed, start);
+      if (!entry.values) {
+        const feed = rolloutFeed(sampling, model, tokenizer, reference);
+        return learnerOf({ ...asPolicy, objective, feed, startMetrics: ratioAtStart });
+      }
       const policy = actorCritic(model);
       const feed = rolloutFeed(sampling, policy, tokenizer, reference);
       return learnerOf({
@@ -246,7 +238,7 @@ export async function createLearner(plan: LearnerPlan): Promise<Learner> {
       });
     }
     default:
-      return recipe satisfies never;
+      return entry satisfies never;
   }
 }
 
@@ -305,38 +297,33 @@ function ownPairs(
   return withOwnAnswers(candidates, needed, tokenizer, seed, reference);
 }
 
-/** Steps on the same answers, where the settings do not say. */
-const PPO_EPOCHS = 4;
-
 async function rolloutPlan(
   settings: TrainSettings,
   own: PreparedStage,
   seed: number,
-  description: ObjectiveDescription,
   { rewardModel }: Models,
 ): Promise<RolloutPlan> {
-  const { objective, batchSize, gradientAccumulation, temperature } = settings;
+  const { objective, batchSize, gradientAccumulation, temperature, rolloutEpochs } = settings;
   const data = dataOf(own.data, "prompts");
   const { train, longestText } = data;
-  const groupSize = groupSizeOf(settings);
-  const isCritic = description.models.includes("value");
+  const { groupSize, forwardPasses, sequences, learnedShare } = describeObjective(settings);
   const rewards = rewardTerms(settings, { ...own, longestText });
   requireJudge(settings, rewards, rewardModel !== undefined);
-  requireScorable(objective, await unscorable(rewards, train), train);
+  requireScorable(objective.name, await unscorable(rewards, train), train);
   return {
     prompts: train,
     rewards,
     groupSize,
     batchSize,
     microBatches: gradientAccumulation,
-    epochs: settings.rolloutEpochs ?? (isCritic ? PPO_EPOCHS : 1),
+    epochs: rolloutEpochs,
     maxNewTokens: maxNewTokensOf(settings, data),
     temperature,
     seed,
-    hasReference: needsReference(description),
+    hasReference: objective.reference === "log-probs",
     // Both sides of a pair are one answer each.
-    forwardPasses: description.forwardPasses / description.sequences,
-    learnedShare: description.learnedShare,
+    forwardPasses: forwardPasses / sequences,
+    learnedShare,
   };
 }
 
@@ -348,7 +335,7 @@ function requireJudge(
 ): void {
   if (hasJudge || rewards.every(({ reward }) => reward !== rewardModelReward)) return;
   throw new UserError(
-    `--rewards names reward-model, and there is none: train one in a stage before ${objective}, ` +
+    `--rewards names reward-model, and there is none: train one in a stage before ${objective.name}, ` +
       `or name a run that has by --reward-model`,
   );
 }
@@ -372,7 +359,7 @@ export async function checkModels(
   for (const [stage, settings] of stages.entries()) {
     const own = prepared.stages[stage];
     const { rewardModel } = await lentModels(stage, settings, prepared);
-    hasJudge ||= settings.objective === "reward-model" || rewardModel !== undefined;
+    hasJudge ||= settings.objective.trains === "reward model" || rewardModel !== undefined;
     if (own?.data.kind === "labels") {
       const { train, pairs } = own.data;
       // Rejected answers of the model's own are not there yet.
@@ -385,7 +372,7 @@ export async function checkModels(
     const { train, longestText } = own.data;
     const terms = rewardTerms(settings, { ...own, longestText });
     requireJudge(settings, terms, hasJudge);
-    requireScorable(settings.objective, await unscorable(terms, train), train);
+    requireScorable(settings.objective.name, await unscorable(terms, train), train);
   }
 }
 
@@ -456,7 +443,7 @@ function learnerOf<P, B, E>(
   const learningRate: Schedule = scheduleOf(settings);
   const training = { policy, objective, optimizer, learningRate };
   const steps = compileSteps(training, settings.gradientAccumulation, device);
-  const identities = identitiesOf(settings, objective.description);
+  const identities = identitiesOf(settings);
   const params = copyTree(parts.params);
 
   /** What is known of the metrics before the first step holds. */
@@ -469,7 +456,7 @@ function learnerOf<P, B, E>(
       ...parts.startMetrics?.(modelOf(policy, params), batch),
     }), { device });
     const metrics = await readScalars(score(params, tensor(0, { dtype: "i32" }), batch));
-    checkIdentities(settings.objective, identities, metrics);
+    checkIdentities(settings.objective.name, identities, metrics);
   };
 
   return params.then((params) => ({
@@ -522,8 +509,8 @@ const PAIR_ROWS = 32;
  * preferred answer wins.
  */
 async function pairValidation<P>(
-  { policy, objective, device, reference }:
-    & Pick<Parts<P, ScoredPairs>, "policy" | "objective" | "device">
+  { settings, policy, objective, device, reference }:
+    & Pick<Parts<P, ScoredPairs>, "settings" | "policy" | "objective" | "device">
     & { readonly reference: Reference },
   pairs: readonly EncodedPair[],
   padding: number,
@@ -531,7 +518,7 @@ async function pairValidation<P>(
   if (pairs.length === 0) return { metrics: () => Promise.resolve({}), [Symbol.dispose]: () => {} };
   const length = pairLength(pairs, reference.model.config.context);
   let scores: Scores | undefined;
-  if (needsReference(objective.description)) {
+  if (settings.objective.reference === "log-probs") {
     using scorer = createScorer(reference.model, device);
     const sequences = pairs.flatMap(({ chosen, rejected }) => [chosen, rejected]);
     scores = await scorer.scoreAll(reference.start.policy, sequences, { length, padding });

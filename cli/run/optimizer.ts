@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { TrainSettings } from "@unitune/training";
 import {
   adamw,
   chain,
@@ -15,7 +16,6 @@ import {
   sgd,
   warmupCosine,
 } from "@unitune/autodiff";
-import type { TrainSettings } from "../flags/settings.ts";
 
 /**
  * The learning rate: a linear warm-up to the peak, then half a cosine down to the least rate at the

@@ -16,9 +16,9 @@ import {
   type RewardTerm,
   type TextReward,
   type TrainingPrompt,
+  type TrainSettings,
   UserError,
 } from "@unitune/training";
-import type { TrainSettings } from "../flags/settings.ts";
 
 /** What is known of the answers to a stage's prompts. */
 export interface KnownAnswers {

@@ -5,9 +5,8 @@
  */
 
 import { countParameters, type LanguageModel } from "@unitune/models";
-import { UserError } from "@unitune/training";
+import { type TrainSettings, UserError } from "@unitune/training";
 import type { Prepared } from "../data/prepare.ts";
-import type { TrainSettings } from "../flags/settings.ts";
 
 /** The bytes of a number in f32, of a token's id, or of its mask. */
 const WORD = 4;
@@ -57,7 +56,7 @@ export interface Room {
  * @example
  * ```ts
  * import { leastRoom } from "./room.ts";
- * import { trainSettings } from "@unitune/cli";
+ * import { trainSettings } from "@unitune/training";
  * import { gpt } from "@unitune/models";
  * import { assertEquals } from "@std/assert";
  *

@@ -28,7 +28,14 @@
 import { basename, dirname } from "node:path";
 import type { LanguageModelConfig } from "@unitune/models";
 import { type Claim, claimFolder, holdFolder } from "../files/claims.ts";
-import { type Cost, datasetKinds, type KeptSteps, UserError } from "@unitune/training";
+import {
+  type Cost,
+  datasetKinds,
+  type KeptSteps,
+  type TrainSettings,
+  UserError,
+  writtenSettings,
+} from "@unitune/training";
 import { beginDigest, digestOf } from "../files/digest.ts";
 import { fileError } from "../files/file_error.ts";
 import { type Beginning, noBeginning, requireBeginning } from "../files/line_file.ts";
@@ -43,7 +50,6 @@ import {
 } from "../files/atomic.ts";
 import { isRecord } from "../files/guards.ts";
 import type { Prepared, RunData } from "../data/prepare.ts";
-import type { TrainSettings } from "../flags/settings.ts";
 import { shellQuote, taskCommand } from "../terminal/shell.ts";
 
 /** Checkpoints at regular steps that are kept; older ones are removed once a new one is safe. */
@@ -74,7 +80,7 @@ export function runConfig(
   settings: TrainSettings | readonly TrainSettings[],
   { model, data }: Pick<Prepared, "model" | "data">,
 ): RunConfig {
-  const stages = [settings].flat();
+  const stages = [settings].flat().map(writtenSettings);
   const [only] = stages;
   return {
     settings: only !== undefined && stages.length === 1 ? only : stages,

@@ -20,10 +20,16 @@ import {
   type Tokenizer,
   tokenizerFromJSON,
 } from "@unitune/models";
-import { type Dataset, longestRow, type Models, type Teacher, UserError } from "@unitune/training";
+import {
+  type Dataset,
+  longestRow,
+  type Models,
+  type Teacher,
+  type TrainSettings,
+  UserError,
+} from "@unitune/training";
 import type { FileContent } from "../files/write.ts";
 import type { BaseModel, Prepared } from "../data/prepare.ts";
-import { asksTeacher } from "./recipes.ts";
 import {
   latestCheckpoint,
   offeringOlder,
@@ -31,7 +37,6 @@ import {
   readRunConfig,
   type SavedCheckpoint,
 } from "./run_folder.ts";
-import type { TrainSettings } from "../flags/settings.ts";
 import { taskCommand } from "../terminal/shell.ts";
 
 /** The folders of models other than the policy in a checkpoint. */
@@ -331,7 +336,7 @@ export async function lentModels(
     ...rewardModel !== undefined && data?.kind === "prompts" && {
       rewardModel: await readJudge(rewardModel, prepared),
     },
-    ...teacher !== undefined && asksTeacher(settings) && data?.kind === "demonstrations" && {
+    ...teacher !== undefined && settings.objective.teacher && data?.kind === "demonstrations" && {
       teacher: await readTeacher(teacher, prepared, data.source.length),
     },
   };

@@ -4,14 +4,15 @@
  * @module
  */
 
-import { type TrainSettings, trainSettings } from "../flags/settings.ts";
+import type { OptionValue } from "@unitune/objectives";
+import type { GivenSettings } from "@unitune/training";
 
 /** Settings to try, under a name. */
 export interface GridPoint {
   /** The name in folders and tables: `learningRate-0.001,beta-0.1`. */
   readonly name: string;
   /** The settings. */
-  readonly settings: Partial<TrainSettings>;
+  readonly settings: GivenSettings;
 }
 
 /** A way to train the checkpoint further. */
@@ -21,13 +22,11 @@ export interface Arm {
   /** A description in a few words. */
   readonly about: string;
   /** The settings in which it differs from the others. */
-  readonly settings: Partial<TrainSettings>;
+  readonly settings: GivenSettings;
   /** A factor for the learning rates to try (default 1). */
   readonly rateScale?: number;
   /** The values to try of other settings, which make a grid with the learning rates. */
-  readonly tried?: Readonly<
-    Partial<{ [Name in keyof TrainSettings]: readonly TrainSettings[Name][] }>
-  >;
+  readonly tried?: Readonly<Record<string, readonly OptionValue[]>>;
 }
 
 /** The name of the checkpoint from which all arms start, which results list like an arm. */
@@ -161,11 +160,11 @@ export function gridOf(
   rates: readonly number[],
   isWhole: boolean,
 ): readonly GridPoint[] {
-  const own = Object.entries(tried).map(([name, values]): [string, readonly unknown[]] => [
+  const own = Object.entries(tried).map(([name, values]): [string, readonly OptionValue[]] => [
     name,
     isWhole ? values : values.slice(0, 1),
   ]);
-  let points: readonly (readonly [string, unknown])[][] = [[]];
+  let points: readonly (readonly [string, OptionValue])[][] = [[]];
   // Rounded to two digits, for short names.
   const scaled = rates.map((rate) => Number((rate * rateScale).toPrecision(2)));
   for (const [name, values] of [["learningRate", scaled] as const, ...own]) {
@@ -173,12 +172,6 @@ export function gridOf(
   }
   return points.map((point) => ({
     name: point.map(([name, value]) => `${name}-${value}`).join(","),
-    settings: partial(Object.fromEntries(point)),
+    settings: Object.fromEntries(point),
   }));
-}
-
-/** The settings among the entries of an object. */
-function partial(values: Readonly<Record<string, unknown>>): Partial<TrainSettings> {
-  const known = Object.entries(trainSettings()).map(([name]) => name);
-  return Object.fromEntries(Object.entries(values).filter(([name]) => known.includes(name)));
 }

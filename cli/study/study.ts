@@ -14,14 +14,19 @@
  * @module
  */
 
-import { UserError } from "@unitune/training";
+import {
+  type GivenSettings,
+  type TrainSettings,
+  trainSettings,
+  UserError,
+  writtenSettings,
+} from "@unitune/training";
 import { type Claim, claimFolder, holdFolder } from "../files/claims.ts";
 import { isNatural, isNumber, isRecord } from "../files/guards.ts";
 import { isThere } from "../files/folders.ts";
 import { writeFileAtomically } from "../files/atomic.ts";
 import type { ProgressReporter } from "../terminal/progress.ts";
 import { readJson } from "../files/read.ts";
-import { type TrainSettings, trainSettings } from "../flags/settings.ts";
 import { type Arm, BASE, gridOf, type GridPoint, rewardModelArm } from "./arms.ts";
 import { isTrialResult, readTrialResult, type Trial, type TrialResult } from "./trial.ts";
 import { startWorkers } from "./workers.ts";
@@ -43,9 +48,9 @@ export interface StudyPlan {
   /** Whether to try all values of an arm's own settings, or only the first of each. */
   readonly isWholeGrid: boolean;
   /** The settings of the training that makes the checkpoint. */
-  readonly base: Partial<TrainSettings>;
+  readonly base: GivenSettings;
   /** The settings that all arms share. */
-  readonly shared: Partial<TrainSettings>;
+  readonly shared: GivenSettings;
   /** The number of sampled answers to each question of the test. */
   readonly samples: number;
 }
@@ -160,7 +165,7 @@ export async function carryOutStudy(study: StudyRun): Promise<StudyResults | und
     seed,
     base: settle({
       ...{ arm: BASE, point: "", seed },
-      settings: trainSettings({ ...quiet, ...plan.base, seed, dataSeed: seed }),
+      settings: writtenSettings(trainSettings({ ...quiet, ...plan.base, seed, dataSeed: seed })),
     }),
   }));
 
@@ -175,7 +180,8 @@ export async function carryOutStudy(study: StudyRun): Promise<StudyResults | und
         seed: ARM_SEED + seed,
         dataSeed: seed,
       });
-      return await settle({ arm: arm.name, point: point.name, seed, settings });
+      const written = writtenSettings(settings);
+      return await settle({ arm: arm.name, point: point.name, seed, settings: written });
     }));
 
   /** Tries every point on the first seeds, then the best of them on the others. */

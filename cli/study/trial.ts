@@ -6,7 +6,7 @@
  */
 
 import type { Device } from "@unitune/core";
-import { type Cost, UserError } from "@unitune/training";
+import { type Cost, type GivenSettings, trainSettings, UserError } from "@unitune/training";
 import { isNatural, isNumber, isRecord } from "../files/guards.ts";
 import { isThere, makeFolder } from "../files/folders.ts";
 import { writeFileAtomically } from "../files/atomic.ts";
@@ -14,7 +14,6 @@ import { prepare } from "../data/prepare.ts";
 import { readEvaluations } from "../report/summary.ts";
 import { readJson } from "../files/read.ts";
 import { holdRun, runConfig, runPaths, startRun } from "../run/run_folder.ts";
-import type { TrainSettings } from "../flags/settings.ts";
 import { readBase } from "../run/trained.ts";
 import { carryOut } from "../run/carry_out.ts";
 import { createExaminer, type Measures } from "./measures.ts";
@@ -27,8 +26,8 @@ export interface Trial {
   readonly point: string;
   /** The seed. */
   readonly seed: number;
-  /** All settings. */
-  readonly settings: TrainSettings;
+  /** All settings, as a file keeps them: they may go to another thread. */
+  readonly settings: GivenSettings;
 }
 
 /** The result of a trial. */
@@ -110,7 +109,8 @@ export interface TrialRun {
  */
 export async function carryOutTrial(run: TrialRun): Promise<boolean> {
   const { trial, folder, samples, device, signal } = run;
-  const { arm, point, seed, settings } = trial;
+  const { arm, point, seed } = trial;
+  const settings = trainSettings(trial.settings);
   const places = placesOf(trial);
   const base = settings.from === undefined ? undefined : await readBase(settings.from);
   const prepared = await prepare(settings, base);

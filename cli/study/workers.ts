@@ -4,8 +4,7 @@
  * @module
  */
 
-import { UserError } from "@unitune/training";
-import type { TrainSettings } from "../flags/settings.ts";
+import { type TrainSettings, UserError } from "@unitune/training";
 import type { Trial } from "./trial.ts";
 
 /** The order to carry out a trial. */

@@ -10,7 +10,7 @@
 
 import { OutOfMemoryError, printableLines, SafetensorsError, shortened } from "@unitune/core";
 import { CheckpointError, NonFiniteLogitsError } from "@unitune/models";
-import { UserError } from "@unitune/training";
+import { SettingsError, UserError } from "@unitune/training";
 import { shownError } from "./messages.ts";
 import { tell } from "./terminal.ts";
 
@@ -45,7 +45,7 @@ export interface Failure {
  * ```
  */
 export function failureOf(error: unknown): Failure {
-  if (error instanceof UsageError) {
+  if (error instanceof UsageError || error instanceof SettingsError) {
     return { message: `error: ${shownError(error)}\nSee --help.`, exitCode: 2 };
   }
   const told = userErrorOf(error);

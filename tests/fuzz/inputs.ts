@@ -175,7 +175,7 @@ const configBase = {
 
 /** A configuration that is damaged, or flags that make no sense, or both. */
 export function configurationInput(random: Random): ConfigurationInput {
-  const names = Object.keys(settingFlags);
+  const names = Object.keys(settingFlags());
   const flags = random() < 0.7
     ? Array.from({ length: integerFrom(random, 1, 3) }, () => {
       const name = random() < 0.9

@@ -2,14 +2,8 @@
 import { splitStages, stageSettings } from "../../cli/flags/stages.ts";
 import { requireRoom } from "../../cli/run/room.ts";
 import { latestCheckpoint } from "../../cli/run/run_folder.ts";
-import {
-  parseFlags,
-  prepare,
-  readJson,
-  readTrainedModel,
-  settingFlags,
-  trainSettings,
-} from "@unitune/cli";
+import { parseFlags, prepare, readJson, readTrainedModel, settingFlags } from "@unitune/cli";
+import { trainSettings } from "@unitune/training";
 import { decodeSafetensors, fromRawTensor, SafetensorsError } from "@unitune/core";
 import { decodeCheckpoint } from "@unitune/models";
 import { runPage } from "../../cli/report/run_page.ts";
@@ -87,7 +81,7 @@ export const makers: { readonly [K in Kind]: Maker } = {
       path,
       async read() {
         const argv = ["--data", path, "--objective", objective];
-        const settings = trainSettings(parseFlags(settingFlags, argv).values);
+        const settings = trainSettings(parseFlags(settingFlags(), argv).values);
         await prepare(settings);
       },
     };
@@ -120,7 +114,7 @@ export const makers: { readonly [K in Kind]: Maker } = {
       async read() {
         const file = config === undefined ? {} : await readJson(path);
         const lines = splitStages(argv, Array.isArray(file) ? file.length || 1 : 1);
-        const parsed = lines.map((line) => parseFlags(settingFlags, line));
+        const parsed = lines.map((line) => parseFlags(settingFlags(), line));
         const stages = stageSettings(parsed, file, path);
         // Examples by the million take their time, and rightly so.
         if (stages.some(({ examples }) => examples > 100_000)) return;

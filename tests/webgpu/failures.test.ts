@@ -1,13 +1,7 @@
 /** What becomes of work on a device that fails: an error that names the kernel, and nothing lost. */
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
-import {
-  carryOut,
-  createRun,
-  prepare,
-  runConfig,
-  silentProgress,
-  trainSettings,
-} from "@unitune/cli";
+import { carryOut, createRun, prepare, runConfig, silentProgress } from "@unitune/cli";
+import { trainSettings } from "@unitune/training";
 import {
   compile,
   type Device,

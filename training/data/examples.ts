@@ -109,8 +109,8 @@ export type StageData =
  *
  * @example
  * ```ts
- * import { dataOf } from "@unitune/training";
- * import { prepare, trainSettings } from "@unitune/cli";
+ * import { prepare } from "@unitune/cli";
+ * import { dataOf, trainSettings } from "@unitune/training";
  * import { assertEquals } from "@std/assert";
  *
  * const { stages: [stage] } = await prepare(trainSettings({ objective: "grpo", examples: 50 }));

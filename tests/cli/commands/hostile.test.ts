@@ -10,10 +10,9 @@ import {
   progressReporter,
   readDataset,
   readJson,
-  trainSettings,
   UsageError,
 } from "@unitune/cli";
-import { nearest, UserError } from "@unitune/training";
+import { nearest, trainSettings, UserError } from "@unitune/training";
 import {
   decodeSafetensors,
   encodeSafetensors,

@@ -1,9 +1,9 @@
 /** Rows that say the prompt twice, or fit several formats. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { dataOf, type Dataset, messagesOf, UserError } from "@unitune/training";
 import { parseJsonl } from "../../../cli/data/jsonl.ts";
 import { linesOf } from "../../../cli/files/lines.ts";
-import { type FormatName, prepare, trainSettings } from "@unitune/cli";
+import { type FormatName, prepare } from "@unitune/cli";
+import { dataOf, type Dataset, messagesOf, trainSettings, UserError } from "@unitune/training";
 import type { Message } from "@unitune/models";
 import fc from "fast-check";
 import { inFolder, readRows, tiny, trained, writeRows } from "../command.ts";

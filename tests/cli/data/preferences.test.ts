@@ -2,8 +2,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { parseJsonl } from "../../../cli/data/jsonl.ts";
 import { linesOf } from "../../../cli/files/lines.ts";
-import { type Columns, prepare, trainSettings } from "@unitune/cli";
-import { dataOf, type Dataset, encodeAnswer, UserError } from "@unitune/training";
+import { type Columns, prepare } from "@unitune/cli";
+import { dataOf, type Dataset, encodeAnswer, trainSettings, UserError } from "@unitune/training";
 import { characterTokenizer, type Message } from "@unitune/models";
 import { assertRefused, inFolder, tiny, train, trained, writeRows } from "../command.ts";
 

@@ -1,5 +1,6 @@
 /** What a run trains on: rows, batches, masks, and what is kept aside. */
 import { assert, assertEquals, assertNotEquals, assertThrows, fail } from "@std/assert";
+import { prepare } from "@unitune/cli";
 import {
   conversationSplit,
   dataOf,
@@ -9,9 +10,9 @@ import {
   shuffledRows,
   textSplit,
   toBatch,
+  trainSettings,
   windowRows,
 } from "@unitune/training";
-import { prepare, trainSettings } from "@unitune/cli";
 import { byteTokenizer, characterTokenizer, type EncodedSequence } from "@unitune/models";
 import fc from "fast-check";
 import { inFolder, reversals, writeRows } from "../command.ts";

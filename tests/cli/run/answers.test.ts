@@ -6,6 +6,9 @@ import {
   assertNotEquals,
   assertThrows,
 } from "@std/assert";
+import { createLearner, initialModels } from "../../../cli/run/learner.ts";
+import { createExaminer } from "../../../cli/study/measures.ts";
+import { openDevice, prepare } from "@unitune/cli";
 import {
   createEvaluator,
   editSimilarity,
@@ -22,12 +25,10 @@ import {
   rolloutFeed,
   type RolloutPlan,
   shortened,
+  trainSettings,
   UserError,
   withOwnAnswers,
 } from "@unitune/training";
-import { createLearner, initialModels } from "../../../cli/run/learner.ts";
-import { createExaminer } from "../../../cli/study/measures.ts";
-import { openDevice, prepare, trainSettings } from "@unitune/cli";
 import { byteTokenizer, characterTokenizer, encodePrompt } from "@unitune/models";
 import fc from "fast-check";
 import { assertRefused, inFolder, tiny, train, trained, writeRows } from "../command.ts";

@@ -7,8 +7,14 @@ import {
   momentsOf,
   sampleLines,
 } from "../../../cli/report/summary.ts";
-import { alignTable, trainSettings } from "@unitune/cli";
-import { conversationSplit, createEvaluator, type Exam, textSplit } from "@unitune/training";
+import { alignTable } from "@unitune/cli";
+import {
+  conversationSplit,
+  createEvaluator,
+  type Exam,
+  textSplit,
+  trainSettings,
+} from "@unitune/training";
 import { characterTokenizer, gpt } from "@unitune/models";
 import { scripted } from "../scripted.ts";
 

@@ -1,27 +1,36 @@
 /** Objectives as the command makes them: the library's, with the library's defaults. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { describeObjective } from "../../../cli/run/recipes.ts";
-import { type TrainSettings, trainSettings } from "@unitune/cli";
-import { describeEntry, entryNamed, objectiveRegistry } from "@unitune/objectives";
-import { allObjectives, type ObjectiveName } from "../../../cli/flags/objective_names.ts";
+import {
+  describeObjective,
+  type GivenSettings,
+  readSettings,
+  type TrainSettings,
+  trainSettings,
+  writtenSettings,
+} from "@unitune/training";
+import { withConfig } from "../../../cli/flags/flags.ts";
+import { parseFlags, settingFlags } from "@unitune/cli";
+import { describeEntry, type ObjectiveEntry, objectiveRegistry } from "@unitune/objectives";
 import { inFolder, readRows, tiny, trained, writeRows } from "../command.ts";
 
 /** The defaults of an objective. */
-function settingsOf(objective: ObjectiveName, told: Partial<TrainSettings> = {}): TrainSettings {
-  const needed = objective === "distillation" ? { teacher: "runs/a" } : {};
-  return trainSettings({ objective, ...needed, ...told });
+function settingsOf({ name, teacher }: ObjectiveEntry, told: GivenSettings = {}): TrainSettings {
+  return trainSettings({ objective: name, ...teacher && { teacher: "runs/a" }, ...told });
 }
 
-for (const name of allObjectives) {
-  Deno.test(`${name}: the command's defaults are the library's`, () => {
-    const entry = entryNamed(objectiveRegistry, name);
-    assert(entry !== undefined, `${name} is not in the registry`);
-    assertEquals(describeObjective(settingsOf(name)), describeEntry(entry));
+for (const entry of objectiveRegistry) {
+  Deno.test(`${entry.name}: the command's defaults are the library's`, () => {
+    const { values } = withConfig(settingFlags(), parseFlags(settingFlags(), []), {}, "");
+    const named = { objective: entry.name, ...entry.teacher && { teacher: "runs/a" } };
+    for (const settings of [settingsOf(entry), readSettings({ ...values, ...named })]) {
+      assertEquals(describeObjective(settings), describeEntry(entry));
+      assertEquals(readSettings(writtenSettings(settings)), settings);
+    }
   });
 }
 
 Deno.test("--scale-rewards reaches every objective that scales rewards", () => {
-  for (const objective of allObjectives) {
+  for (const objective of objectiveRegistry) {
     const plain = describeObjective(settingsOf(objective)).signal;
     const scales = plain.includes("(std + 1e-4) of the group");
     if (!scales) continue;
@@ -29,7 +38,7 @@ Deno.test("--scale-rewards reaches every objective that scales rewards", () => {
     assertEquals(
       signal,
       plain.replace("(std + 1e-4) of", "(std of the batch + 1e-4), mean of"),
-      objective,
+      objective.name,
     );
   }
 });

@@ -1,17 +1,17 @@
 /** Rewards and what they may see; identities at the start; splits that do not leak. */
+import { objectiveRegistry } from "@unitune/objectives";
 import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
-import { allObjectives } from "../../../cli/flags/objective_names.ts";
-import { checkIdentities, identitiesOf } from "../../../cli/run/identities.ts";
 import { createLearner, initialModels } from "../../../cli/run/learner.ts";
-import { describeObjective } from "../../../cli/run/recipes.ts";
-import { openDevice, prepare, type Prepared, trainSettings } from "@unitune/cli";
+import { openDevice, prepare, type Prepared } from "@unitune/cli";
 import {
   type Answered,
+  checkIdentities,
   dataOf,
   editSimilarity,
   exactMatch,
   formatReward,
   GOLD,
+  identitiesOf,
   lengthPenalty,
   mistakeFor,
   parseRewards,
@@ -23,6 +23,7 @@ import {
   type TaskExample,
   tasks,
   type TextReward,
+  trainSettings,
   UserError,
   verifierReward,
   verifyAnswer,
@@ -229,15 +230,15 @@ Deno.test("rollouts: rewards see the prompt's own row, and the reward model's wo
 });
 
 Deno.test("every objective starts where its formula says, or is stopped with an explanation", () => {
-  for (const objective of allObjectives) {
+  for (const { name: objective } of objectiveRegistry) {
     const settings = trainSettings({ objective, batchSize: 8, teacher: "runs/teacher" });
-    for (const { metric, value } of identitiesOf(settings, describeObjective(settings))) {
+    for (const { metric, value } of identitiesOf(settings)) {
       checkIdentities(objective, [{ metric, value, because: "", otherwise: "" }], {
         [metric]: value * (1 + 1e-5),
       });
       assertThrows(
         () =>
-          checkIdentities(objective, identitiesOf(settings, describeObjective(settings)), {
+          checkIdentities(objective, identitiesOf(settings), {
             [metric]: value + 0.01 * Math.max(1, value),
           }),
         UserError,
@@ -253,7 +254,7 @@ Deno.test("an identity holds to a ten-thousandth, and no further, in both direct
   for (const value of [0, Math.LN2, 1, 52]) {
     const identity = { metric: "loss", value, because: "", otherwise: "" };
     const check = (off: number) =>
-      checkIdentities(settings.objective, [identity], {
+      checkIdentities(settings.objective.name, [identity], {
         loss: value + off * 1e-4 * Math.max(1, value),
       });
     for (const off of [0, 0.9, -0.9]) check(off);

@@ -13,9 +13,8 @@ import {
   runConfig,
   settingFlags,
   silentProgress,
-  type TrainSettings,
 } from "@unitune/cli";
-import { timetableOf } from "@unitune/training";
+import { timetableOf, type TrainSettings } from "@unitune/training";
 import {
   assertSameFiles,
   inFolder,
@@ -31,7 +30,7 @@ import { killed, sizeOf } from "../kill.ts";
 /** The settings of each stage of a command line. */
 function stagesOf(line: string): readonly TrainSettings[] {
   const lines = splitStages(line.split(" "));
-  return stageSettings(lines.map((argv) => parseFlags(settingFlags, argv)));
+  return stageSettings(lines.map((argv) => parseFlags(settingFlags(), argv)));
 }
 
 /**
@@ -87,7 +86,7 @@ inFolder("killed in any stage and resumed, a pipeline ends with the same bytes",
   const lines = await readRows(`${whole.folder}/metrics.jsonl`);
   assertEquals(
     [...new Set(lines.map(({ stage }) => stage))],
-    stages.map(({ objective }) => objective),
+    stages.map(({ objective: { name } }) => name),
   );
   assertEquals(lines.at(-1)?.step, total);
   const names = new Set(lines.flatMap((line) => Object.keys(line)));

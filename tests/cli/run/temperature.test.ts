@@ -1,5 +1,7 @@
 /** Rollouts at a temperature: what is sampled, scored and trained is one policy, that of logits / T. */
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import { createLearner, initialModels } from "../../../cli/run/learner.ts";
+import { openDevice, prepare, type Prepared } from "@unitune/cli";
 import {
   copyTree,
   dataOf,
@@ -7,16 +9,10 @@ import {
   type Models,
   rolloutFeed,
   type RolloutPlan,
-  UserError,
-} from "@unitune/training";
-import { createLearner, initialModels } from "../../../cli/run/learner.ts";
-import {
-  openDevice,
-  prepare,
-  type Prepared,
   type TrainSettings,
   trainSettings,
-} from "@unitune/cli";
+  UserError,
+} from "@unitune/training";
 import { mapTree, mul, slice, tensor } from "@unitune/core";
 import { actorCritic, createGenerator, withScore } from "@unitune/models";
 import { modelOf, scoreTokens } from "@unitune/objectives";
@@ -187,6 +183,6 @@ inFolder("a temperature of the command line is that of the whole objective", asy
   assertThrows(
     () => trainSettings({ objective: "distillation", teacher: "runs/x", temperature: 0 }),
     UserError,
-    "--temperature must be above 0 for distillation",
+    "--temperature of distillation must be a number, above 0, not 0",
   );
 });

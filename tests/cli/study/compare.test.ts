@@ -20,8 +20,8 @@ import {
   studyRuns,
   studyTried,
 } from "../../../cli/study/table.ts";
-import { estimateOf, prepare, silentProgress, trainSettings } from "@unitune/cli";
-import { UserError } from "@unitune/training";
+import { estimateOf, prepare, silentProgress } from "@unitune/cli";
+import { trainSettings, UserError } from "@unitune/training";
 import fc from "fast-check";
 import { pause } from "../kill.ts";
 import { pooled } from "../../../cli/study/workers.ts";

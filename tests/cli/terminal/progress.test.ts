@@ -17,8 +17,8 @@ import {
   progressReporter,
   runConfig,
   silentProgress,
-  trainSettings,
 } from "@unitune/cli";
+import { trainSettings } from "@unitune/training";
 import { inFolder } from "../command.ts";
 
 /** An output that keeps what is written, on a clock that the test moves. */

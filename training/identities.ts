@@ -5,10 +5,9 @@
  * @module
  */
 
-import type { ObjectiveDescription } from "@unitune/objectives";
-import { UserError } from "@unitune/training";
-import { onRollouts } from "../flags/objective_names.ts";
-import type { TrainSettings } from "../flags/settings.ts";
+import type { ObjectiveEntry } from "@unitune/objectives";
+import { UserError } from "./errors.ts";
+import { describeObjective, type TrainSettings } from "./settings.ts";
 
 /** A metric that is known before the first step. */
 export interface Identity {
@@ -28,43 +27,24 @@ export interface Identity {
  * What is known of a stage's metrics before its first step.
  *
  * @param settings The settings of the stage.
- * @param description What its objective says of itself.
  * @returns The identities.
  *
  * @example
  * ```ts
- * import { identitiesOf } from "./identities.ts";
- * import { trainSettings } from "@unitune/cli";
- * import { dpo } from "@unitune/objectives";
+ * import { identitiesOf, trainSettings } from "@unitune/training";
  * import { assertEquals } from "@std/assert";
  *
- * const [identity] = identitiesOf(trainSettings({ objective: "dpo" }), dpo().description);
+ * const [identity] = identitiesOf(trainSettings({ objective: "dpo" }));
  * assertEquals([identity?.metric, identity?.value], ["loss", Math.LN2]);
  * ```
  */
-export function identitiesOf(
-  settings: TrainSettings,
-  { stepZero }: Pick<ObjectiveDescription, "stepZero">,
-): readonly Identity[] {
-  const { objective, targetMargin = 0, temperature } = settings;
-  if (objective === "reward-model") {
-    return [{
-      metric: "loss",
-      value: Math.log1p(Math.exp(targetMargin)),
-      because: "the head of a new reward model gives 0, so that all answers tie",
-      otherwise: "the reward model is not a new one, or a score is read from padding",
-    }];
-  }
+export function identitiesOf(settings: TrainSettings): readonly Identity[] {
+  const { objective, temperature } = settings;
+  const { stepZero } = describeObjective(settings);
   if (stepZero !== undefined) {
-    return [{
-      metric: "loss",
-      value: stepZero,
-      because: "the policy is its own reference, so that every log-ratio is 0",
-      otherwise: "the reference is not the policy that the stage starts from, or the two were " +
-        "asked with different masks, tokens or dropout",
-    }];
+    return [{ metric: "loss", value: stepZero, ...starts[objective.trains] }];
   }
-  if (!onRollouts.includes(objective)) return [];
+  if (objective.data !== "rollouts") return [];
   const sampled = {
     value: 0,
     because:
@@ -79,6 +59,21 @@ export function identitiesOf(
     { metric: "clip_ratio/high", ...sampled },
   ];
 }
+
+/** The reasons for a loss that is known before the first step, by the model that is trained. */
+const starts: Readonly<
+  Record<ObjectiveEntry["trains"], Pick<Identity, "because" | "otherwise">>
+> = {
+  "policy": {
+    because: "the policy is its own reference, so that every log-ratio is 0",
+    otherwise: "the reference is not the policy that the stage starts from, or the two were " +
+      "asked with different masks, tokens or dropout",
+  },
+  "reward model": {
+    because: "the head of a new reward model gives 0, so that all answers tie",
+    otherwise: "the reward model is not a new one, or a score is read from padding",
+  },
+};
 
 /** The name of the mean `|log p - log p_old|` over the tokens of answers. */
 export const LOG_RATIO = "log_ratio";
@@ -108,13 +103,10 @@ const TOLERANCE = 1e-4;
  *
  * @example
  * ```ts
- * import { checkIdentities, identitiesOf } from "./identities.ts";
- * import { trainSettings } from "@unitune/cli";
- * import { UserError } from "@unitune/training";
- * import { dpo } from "@unitune/objectives";
+ * import { checkIdentities, identitiesOf, trainSettings, UserError } from "@unitune/training";
  * import { assertThrows } from "@std/assert";
  *
- * const identities = identitiesOf(trainSettings({ objective: "dpo" }), dpo().description);
+ * const identities = identitiesOf(trainSettings({ objective: "dpo" }));
  * checkIdentities("dpo", identities, { loss: 0.6931472 });
  * assertThrows(() => checkIdentities("dpo", identities, { loss: 0.71 }), UserError, "0.693147");
  * ```

@@ -1,0 +1,677 @@
+/**
+ * What a training can be told: one table of settings, and those of its objective, which has a table
+ * of its own.
+ *
+ * @module
+ */
+
+import { architectures, presetNames } from "@unitune/models";
+import {
+  acceptedValue,
+  defaultOf,
+  describeEntry,
+  entryNamed,
+  faultOf,
+  type GivenOptions,
+  namesOf,
+  objectiveDefaults,
+  type ObjectiveDescription,
+  type ObjectiveEntry,
+  type ObjectiveRegistry,
+  objectiveRegistry,
+  type Option,
+  type OptionValue,
+  type OptionValues,
+} from "@unitune/objectives";
+import { quoted } from "@unitune/core";
+import { UserError } from "./errors.ts";
+import { nearest } from "./nearest.ts";
+
+/** A setting: an option of a training, whatever its objective. */
+export type Setting = Option & {
+  /** The heading that it is listed under. */
+  readonly group: string;
+  /** Whether all stages of a run have the same value (default: each may have its own). */
+  readonly isShared?: boolean;
+  /** Whether it says where something is, which changes nothing that is computed (default: no). */
+  readonly isPlace?: boolean;
+  /** The objectives for which it has an effect (default: all). */
+  readonly appliesTo?: (entry: ObjectiveEntry) => boolean;
+  /** The default, where it is the objective's. */
+  readonly usual?: (entry: ObjectiveEntry) => OptionValue;
+  /** It has an effect only where another setting, by its name, has one of these values. */
+  readonly when?: Readonly<Record<string, readonly string[]>>;
+};
+
+/** Settings by name. */
+export type SettingTable = Readonly<Record<string, Setting>>;
+
+/** Whether an objective learns from answers of the policy's own. */
+const onRollouts = ({ data }: ObjectiveEntry): boolean => data === "rollouts";
+
+/**
+ * The least temperature of rollouts. Below, logits that differ by a tenth are 10 nats apart: what is
+ * sampled is the most likely token, and gradients are a hundred times those at temperature 1.
+ */
+const LEAST_TEMPERATURE = 0.01;
+
+/** Steps of a stage at most: devices count them in i32. */
+const MOST_STEPS = 2 ** 31 - 1;
+
+/** The presets of new models. */
+const presets: readonly string[] = presetNames();
+
+/** The presets in words. */
+const presetHelp: string = architectures.map(({ name, presets }) =>
+  `${name}: ` +
+  Object.entries(presets).map(([preset, { layers, width }]) =>
+    `${preset} has ${layers} layers of width ${width}`
+  ).join(", ")
+).join("; ");
+
+/** The settings of a training, beside its objective and the options of that. */
+export const settingTable = {
+  data: {
+    isPlace: true,
+    kind: "string",
+    placeholder: "FILE",
+    group: "Data",
+    help: "A data file. Plain text (.txt), or rows (.jsonl) with the columns that the objective " +
+      "reads: text; messages; prompt and completion; prompt, chosen and rejected; prompt, " +
+      "completion and label; or prompt alone.",
+    defaultHelp: "the built-in tasks",
+  },
+  promptColumn: {
+    kind: "string",
+    placeholder: "NAME",
+    group: "Data",
+    help: "The column of a .jsonl file that holds the prompt.",
+  },
+  completionColumn: {
+    kind: "string",
+    placeholder: "NAME",
+    group: "Data",
+    help: "The column of a .jsonl file that holds the completion.",
+  },
+  tokenizer: {
+    kind: "choice",
+    choices: ["characters", "bytes"],
+    default: "characters",
+    isShared: true,
+    group: "Data",
+    help: "characters makes one token of each character of the data, bytes one of each byte of " +
+      "UTF-8.",
+  },
+  tasks: {
+    kind: "string",
+    placeholder: "NAMES",
+    group: "Data",
+    help: "Some of the built-in tasks, joined by +: reverse, sort, add, given, pick.",
+    defaultHelp: "all of them",
+  },
+  examples: {
+    kind: "integer",
+    default: 20_000,
+    min: 2,
+    group: "Data",
+    help: "The number of training examples of the built-in tasks.",
+  },
+  noise: {
+    kind: "number",
+    default: 0,
+    min: 0,
+    max: 1,
+    group: "Data",
+    help: "The fraction of the built-in tasks' training answers that are made wrong.",
+  },
+  dataSeed: {
+    kind: "integer",
+    min: 0,
+    group: "Data",
+    help: "The seed of the built-in tasks' examples.",
+    defaultHelp: "the seed of the run",
+  },
+  rejected: {
+    kind: "choice",
+    choices: ["mistakes", "model"],
+    default: "mistakes",
+    group: "Data",
+    appliesTo: ({ data }: ObjectiveEntry): boolean => data === "pairs" || data === "labels",
+    help: "The source of rejected answers where the data has none: plausible mistakes, or wrong " +
+      "answers that the model gave before the stage.",
+  },
+  teacher: {
+    isPlace: true,
+    kind: "string",
+    placeholder: "DIR",
+    group: "Objective",
+    appliesTo: ({ teacher }: ObjectiveEntry): boolean => teacher,
+    help: "The run whose policy is the teacher. It must have the same tokens; its size is free.",
+  },
+  rewards: {
+    kind: "string",
+    placeholder: "TERMS",
+    group: "Rollouts",
+    appliesTo: onRollouts,
+    help: "The reward of an answer: a weighted sum, such as verifier+0.2*length-penalty, of " +
+      "verifier, exact-match, edit-similarity, format, length-penalty and reward-model.",
+    defaultHelp: "verifier for the built-in tasks, else exact-match",
+  },
+  rewardModel: {
+    isPlace: true,
+    kind: "string",
+    placeholder: "DIR",
+    group: "Rollouts",
+    appliesTo: onRollouts,
+    help: "The run whose reward model judges answers.",
+    defaultHelp: "the reward model of an earlier stage",
+  },
+  temperature: {
+    kind: "number",
+    default: 1,
+    min: 0,
+    group: "Rollouts",
+    appliesTo: onRollouts,
+    help:
+      "Divides the logits of the policy that samples answers, at least 0.01 for rollouts; every " +
+      "log-probability, ratio and KL is of that policy. Of distillation: of both models.",
+  },
+  maxNewTokens: {
+    kind: "integer",
+    min: 1,
+    group: "Rollouts",
+    appliesTo: onRollouts,
+    help: "The most tokens of an answer.",
+    defaultHelp: "4 more than the longest answer in the data",
+  },
+  rolloutEpochs: {
+    kind: "integer",
+    min: 1,
+    group: "Rollouts",
+    appliesTo: onRollouts,
+    help: "Optimizer steps on the same answers before new ones are sampled.",
+    usual: ({ rolloutEpochs }: ObjectiveEntry): number => rolloutEpochs,
+  },
+  format: {
+    kind: "string",
+    placeholder: "REGEXP",
+    group: "Rollouts",
+    appliesTo: onRollouts,
+    help: "The regular expression that a whole answer must match, for the reward format.",
+    defaultHelp: "letters or digits for the built-in tasks",
+  },
+  from: {
+    isPlace: true,
+    kind: "string",
+    placeholder: "DIR",
+    isShared: true,
+    group: "Model",
+    help: "The run whose model is trained further. Its sizes and its tokens are kept.",
+  },
+  preset: {
+    kind: "choice",
+    choices: presets,
+    default: "nano",
+    isShared: true,
+    group: "Model",
+    help: `The architecture and sizes of a new model. ${presetHelp}.`,
+  },
+  layers: {
+    kind: "integer",
+    min: 1,
+    isShared: true,
+    group: "Model",
+    help: "The number of transformer blocks.",
+    defaultHelp: "that of the preset",
+  },
+  heads: {
+    kind: "integer",
+    min: 1,
+    isShared: true,
+    group: "Model",
+    help: "The number of attention heads in a block.",
+    defaultHelp: "that of the preset",
+  },
+  width: {
+    kind: "integer",
+    min: 1,
+    isShared: true,
+    group: "Model",
+    help: "The width of the residual stream.",
+    defaultHelp: "that of the preset",
+  },
+  context: {
+    kind: "integer",
+    min: 1,
+    isShared: true,
+    group: "Model",
+    help: "The number of tokens that the model can see.",
+    defaultHelp: "that of the preset",
+  },
+  dropout: {
+    kind: "number",
+    min: 0,
+    below: 1,
+    isShared: true,
+    group: "Model",
+    help: "The probability with which training zeroes an activation.",
+    defaultHelp: "that of the preset",
+  },
+  steps: {
+    kind: "integer",
+    default: 1500,
+    min: 1,
+    max: MOST_STEPS,
+    group: "Optimization",
+    help: "The number of optimizer steps.",
+  },
+  batchSize: {
+    kind: "integer",
+    default: 32,
+    min: 1,
+    group: "Optimization",
+    help: "The number of sequences in a forward pass.",
+  },
+  gradientAccumulation: {
+    kind: "integer",
+    default: 1,
+    min: 1,
+    group: "Optimization",
+    help: "The number of forward passes in a step. Without dropout, 8 passes of 1 sequence " +
+      "equal 1 pass of 8.",
+  },
+  optimizer: {
+    kind: "choice",
+    choices: ["adamw", "rmsprop", "lion", "sgd"],
+    default: "adamw",
+    group: "Optimization",
+    help: "The optimizer.",
+  },
+  learningRate: {
+    kind: "number",
+    default: 3e-3,
+    above: 0,
+    group: "Optimization",
+    help: "The peak learning rate.",
+  },
+  minLearningRate: {
+    kind: "number",
+    min: 0,
+    group: "Optimization",
+    help: "The learning rate at the end of the cosine schedule.",
+    defaultHelp: "a tenth of the peak",
+  },
+  warmupSteps: {
+    kind: "integer",
+    default: objectiveDefaults.warmupSteps,
+    min: 0,
+    group: "Optimization",
+    help: "The number of steps over which the learning rate rises to its peak.",
+  },
+  weightDecay: {
+    kind: "number",
+    default: 0.1,
+    min: 0,
+    group: "Optimization",
+    when: { optimizer: ["adamw", "lion"] },
+    help: "Decoupled weight decay of the weight matrices; each step multiplies it by the " +
+      "learning rate.",
+  },
+  beta1: {
+    kind: "number",
+    default: 0.9,
+    min: 0,
+    below: 1,
+    group: "Optimization",
+    when: { optimizer: ["adamw", "lion", "sgd"] },
+    help: "The decay of the mean of the gradients; for sgd, the momentum.",
+  },
+  beta2: {
+    kind: "number",
+    default: 0.99,
+    min: 0,
+    below: 1,
+    group: "Optimization",
+    when: { optimizer: ["adamw", "rmsprop", "lion"] },
+    help: "The decay of the mean of the squared gradients.",
+  },
+  gradientClip: {
+    kind: "number",
+    default: 1,
+    min: 0,
+    group: "Optimization",
+    help: "The largest allowed norm of the gradient; 0 disables clipping.",
+  },
+  seed: {
+    kind: "integer",
+    default: 0,
+    min: 0,
+    isShared: true,
+    group: "Run",
+    help: "The seed of everything random.",
+  },
+  device: {
+    isPlace: true,
+    kind: "choice",
+    choices: ["auto", "wasm", "webgpu", "reference"],
+    default: "auto",
+    isShared: true,
+    group: "Run",
+    help: "Where to compute: wasm is the processor, webgpu a graphics processor, reference " +
+      "plain TypeScript (slow); auto is a graphics processor where there is one, else wasm.",
+  },
+  precision: {
+    kind: "choice",
+    choices: ["f32", "f16"],
+    default: "f32",
+    isShared: true,
+    group: "Run",
+    help: "The format that operands of matrix products are rounded to, on a graphics processor " +
+      "that has f16. Sums, parameters and the optimizer's state are always f32.",
+  },
+  loggingSteps: {
+    kind: "integer",
+    default: 10,
+    min: 1,
+    isShared: true,
+    group: "Run",
+    help: "The number of steps between two lines of metrics.jsonl.",
+  },
+  evalSteps: {
+    kind: "integer",
+    default: 250,
+    min: 1,
+    isShared: true,
+    group: "Run",
+    help: "The number of steps between two evaluations on validation data.",
+  },
+  saveSteps: {
+    kind: "integer",
+    default: 250,
+    min: 1,
+    isShared: true,
+    group: "Run",
+    help: "The number of steps between two checkpoints.",
+  },
+} as const satisfies SettingTable;
+
+/** The values of all settings, beside the objective and its options. */
+export type SettingValues = Omit<OptionValues<typeof settingTable>, "rolloutEpochs"> & {
+  /** Optimizer steps on the same rollouts. */
+  readonly rolloutEpochs: number;
+};
+
+/** The settings of a training, or of one stage of it. */
+export interface TrainSettings extends SettingValues {
+  /** The objective. */
+  readonly objective: ObjectiveEntry;
+  /** The values of the objective's options that are not settings of every training. */
+  readonly options: GivenOptions;
+}
+
+/**
+ * Settings by name as they are given: any of the table, the objective's name, and options of it or of
+ * others, which are then without effect.
+ */
+export type GivenSettings =
+  & Partial<Omit<SettingValues, "rolloutEpochs">>
+  & { readonly objective?: string; readonly rolloutEpochs?: number }
+  & GivenOptions;
+
+/** Settings are wrong, or contradict each other. */
+export class SettingsError extends UserError {
+  /** The kind of error. */
+  override readonly name = "SettingsError";
+}
+
+/** A setting's name as a command line has it: `--learning-rate`. */
+const asFlag = (name: string): string =>
+  `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
+/** The value that an option takes for a given one. */
+function accepted(name: string, option: Option, value: unknown): OptionValue {
+  const own = acceptedValue(option, value);
+  if (own === undefined) throw new SettingsError(`${name} ${faultOf(option, value)}`);
+  return own;
+}
+
+const table: SettingTable = settingTable;
+
+/** Whether every training has a setting of the name. */
+const isSetting = (name: string): boolean => Object.hasOwn(table, name);
+
+/** The objective of a name; the first of the registry where no name is given. */
+function objectiveNamed(registry: ObjectiveRegistry, word: unknown): ObjectiveEntry {
+  const entry = word === undefined ? registry[0] : entryNamed(registry, String(word));
+  if (entry !== undefined) return entry;
+  const meant = nearest(String(word), namesOf(registry).choices);
+  throw new SettingsError(
+    `there is no objective ${quoted(word)}${meant === undefined ? "" : `: did you mean ${meant}?`}`,
+  );
+}
+
+/**
+ * Refuses a setting that neither the table nor any objective has. One of another objective is without
+ * effect, so that the same settings may serve several.
+ */
+function requireKnown(registry: ObjectiveRegistry, name: string, value: unknown): void {
+  if (isSetting(name)) return;
+  const rows = registry.flatMap(({ options: { [name]: row } }) => row === undefined ? [] : [row]);
+  const [first] = rows;
+  if (first === undefined) {
+    const known = [
+      ...Object.keys(table),
+      ...registry.flatMap(({ options }) => Object.keys(options)),
+    ];
+    const meant = nearest(name, known);
+    throw new SettingsError(
+      `there is no setting ${quoted(name)}${meant === undefined ? "" : `: did you mean ${meant}?`}`,
+    );
+  }
+  if (rows.every((row) => acceptedValue(row, value) === undefined)) {
+    throw new SettingsError(`${asFlag(name)} ${faultOf(first, value)}`);
+  }
+}
+
+/** Whether values are those of all settings. */
+function areSettings(values: GivenOptions): values is GivenOptions & SettingValues {
+  return Object.entries(table).every(([name, setting]) => {
+    const value = values[name];
+    return value === undefined
+      ? defaultOf(setting) === undefined && setting.usual === undefined
+      : acceptedValue(setting, value) === value;
+  });
+}
+
+/**
+ * Settings with defaults in place of those that are not given.
+ *
+ * @param given Some settings.
+ * @param registry The objectives.
+ * @returns All of them.
+ * @throws {SettingsError} Where a setting is unknown or does not take its value, or two contradict
+ * each other.
+ *
+ * @example
+ * ```ts
+ * import { trainSettings } from "@unitune/training";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { steps, objective, options } = trainSettings({ steps: 50, objective: "dpo", beta: 0.5 });
+ * assertEquals([steps, objective.name], [50, "dpo"]);
+ * assertEquals(options, { beta: 0.5, labelSmoothing: 0 });
+ * ```
+ */
+export function trainSettings(
+  given: GivenSettings = {},
+  registry: ObjectiveRegistry = objectiveRegistry,
+): TrainSettings {
+  return readSettings(given, registry);
+}
+
+/**
+ * {@linkcode trainSettings} of values that nobody has checked, such as those of a file.
+ *
+ * @param given Some settings.
+ * @param registry The objectives.
+ * @returns All of them.
+ * @throws {SettingsError} Where a setting is unknown or does not take its value, or two contradict
+ * each other.
+ */
+export function readSettings(
+  given: Readonly<Record<string, unknown>>,
+  registry: ObjectiveRegistry = objectiveRegistry,
+): TrainSettings {
+  const { objective: word, ...others } = given;
+  const objective = objectiveNamed(registry, word);
+  const told = new Map<string, unknown>(
+    Object.entries(others).filter(([, value]) => value !== undefined),
+  );
+  for (const [name, value] of told) requireKnown(registry, name, value);
+  const values: GivenOptions = Object.fromEntries(
+    Object.entries(table).map(([name, setting]) => {
+      const value = told.get(name);
+      return [
+        name,
+        value === undefined
+          ? setting.usual?.(objective) ?? defaultOf(setting)
+          : accepted(asFlag(name), setting, value),
+      ];
+    }),
+  );
+  const options: Record<string, OptionValue | undefined> = {};
+  for (const [name, option] of Object.entries(objective.options)) {
+    const value = isSetting(name) ? values[name] : told.get(name);
+    const own = value === undefined
+      ? defaultOf(option)
+      : accepted(`${asFlag(name)} of ${objective.name}`, option, value);
+    if (!isSetting(name)) options[name] = own;
+  }
+  if (!areSettings(values)) throw new RangeError("trainSettings: a default is out of its range");
+  const settings = { ...values, objective, options };
+  checkSettings(settings);
+  return settings;
+}
+
+/**
+ * The values of an objective's options: its own, and those that are settings of every training.
+ *
+ * @param settings The settings of a stage.
+ * @returns The values; options without a value are left out.
+ *
+ * @example
+ * ```ts
+ * import { objectiveOptions, trainSettings } from "@unitune/training";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const settings = trainSettings({ objective: "dr-grpo", maxNewTokens: 12 });
+ * assertEquals(objectiveOptions(settings), { groupSize: 8, clipRange: 0.2, maxNewTokens: 12 });
+ * ```
+ */
+export function objectiveOptions({ objective, options, ...settings }: TrainSettings): GivenOptions {
+  const values = new Map<string, OptionValue | undefined>(Object.entries(settings));
+  return Object.fromEntries(
+    Object.keys(objective.options)
+      .map((name) => [name, isSetting(name) ? values.get(name) : options[name]] as const)
+      .filter(([, value]) => value !== undefined),
+  );
+}
+
+/**
+ * The description of the objective that a stage has.
+ *
+ * @param settings The settings of a stage.
+ * @returns Its row of Table 1.
+ *
+ * @example
+ * ```ts
+ * import { describeObjective, trainSettings } from "@unitune/training";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(describeObjective(trainSettings()).normalizer, "answer tokens of the batch");
+ * ```
+ */
+export function describeObjective(settings: TrainSettings): ObjectiveDescription {
+  return describeEntry(settings.objective, objectiveOptions(settings));
+}
+
+/**
+ * Settings as a file keeps them: by name, the objective's among them. {@linkcode trainSettings} reads
+ * them back.
+ *
+ * @param settings The settings of a stage.
+ * @returns The values; settings without a value are left out.
+ *
+ * @example
+ * ```ts
+ * import { trainSettings, writtenSettings } from "@unitune/training";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const settings = trainSettings({ objective: "ift", gamma: 0.5 });
+ * const written = writtenSettings(settings);
+ * assertEquals([written.objective, written.gamma], ["ift", 0.5]);
+ * assertEquals(trainSettings(written), settings);
+ * ```
+ */
+export function writtenSettings(
+  { objective: { name }, options, ...values }: TrainSettings,
+): Readonly<Record<string, OptionValue>> {
+  return Object.fromEntries(
+    Object.entries<OptionValue | undefined>({ objective: name, ...values, ...options })
+      .flatMap(([name, value]) => value === undefined ? [] : [[name, value]]),
+  );
+}
+
+/**
+ * Refuses settings that contradict each other.
+ *
+ * @param settings The settings.
+ * @throws {SettingsError} Where they do.
+ */
+export function checkSettings(settings: TrainSettings): void {
+  const { data, promptColumn, completionColumn, learningRate, minLearningRate } = settings;
+  const { tasks, noise, dataSeed, objective, batchSize, from, teacher, temperature } = settings;
+  if (data === undefined && (promptColumn !== undefined || completionColumn !== undefined)) {
+    throw new SettingsError(
+      "--prompt-column and --completion-column name columns of a --data file, and none is given",
+    );
+  }
+  if (data !== undefined && (tasks !== undefined || noise > 0 || dataSeed !== undefined)) {
+    throw new SettingsError(
+      "--tasks, --noise and --data-seed are of the built-in tasks: leave them out with --data",
+    );
+  }
+  if (minLearningRate !== undefined && minLearningRate > learningRate) {
+    throw new SettingsError(
+      `--min-learning-rate ${minLearningRate} is above --learning-rate ${learningRate}`,
+    );
+  }
+  if (objective.teacher && teacher === undefined) {
+    throw new SettingsError(
+      `${objective.name} learns from a teacher's predictions: name the run that trained one by ` +
+        `--teacher`,
+    );
+  }
+  if (onRollouts(objective)) {
+    if (temperature < LEAST_TEMPERATURE) {
+      throw new SettingsError(
+        `--temperature ${temperature} is below ${LEAST_TEMPERATURE}, where all answers to a ` +
+          `prompt are the same and ${objective.name} has nothing to compare: give 1, or a little less`,
+      );
+    }
+    const { groupSize } = describeObjective(settings);
+    if (batchSize % groupSize !== 0) {
+      throw new SettingsError(
+        `--batch-size ${batchSize} is no multiple of --group-size ${groupSize}: all answers to a ` +
+          `prompt are in one batch`,
+      );
+    }
+  }
+  const sizes = ["layers", "heads", "width", "context"] as const;
+  const own = sizes.filter((size) => settings[size] !== undefined);
+  if (from !== undefined && own.length > 0) {
+    throw new SettingsError(
+      `--from keeps the sizes of its model: leave out ${own.map((size) => `--${size}`).join(", ")}`,
+    );
+  }
+}
