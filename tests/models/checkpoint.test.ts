@@ -172,6 +172,7 @@ const accepted: Record<string, Files> = {
     tie_word_embeddings: undefined,
     scale_attn_weights: undefined,
   }),
+  "the hidden width that it has anyway": withSettings({ n_inner: 32 }),
   "another name of the same activation": withSettings({ activation_function: "gelu_pytorch_tanh" }),
 };
 

@@ -149,6 +149,15 @@ Deno.test("dropout happens with a key only, and the key decides it", async () =>
   assertNotEquals(await run(dropping, 2), dropped);
 });
 
+Deno.test("attention computed weight by weight, for dropout, is the primitive's", async () => {
+  // So rarely that nothing is dropped.
+  const rare = { ...tinyConfig, dropout: 1e-9 };
+  const embeddings = embedTokens(params, tokenIds([[1, 2, 3, 4], [5, 6, 0, 1]]));
+  const dropping = await applyGpt(rare, params, embeddings, { key: key(1) }).data();
+  const plain = await applyGpt(tinyConfig, params, embeddings).data();
+  assertLess(largestDifference(dropping, plain), TOLERANCE);
+});
+
 Deno.test("dropout keeps the expectation: what it leaves is divided by the share that it leaves", async () => {
   const count = 4096;
   for (const rate of [0.1, 0.5, 0.9]) {
