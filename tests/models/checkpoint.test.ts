@@ -7,6 +7,7 @@ import {
   leafPaths,
   type RawTensor,
   SafetensorsError,
+  shortened,
   type Tensor,
   tensor,
 } from "@unitune/core";
@@ -133,6 +134,17 @@ Deno.test("the token that fills rows up is where other tools look for it", async
   const padded = await encodeCheckpoint({ model, params }, { eos: 1, pad: 0 });
   assertEquals(settingsOf(padded).pad_token_id, 0);
   assertEquals(decodeCheckpoint(padded).tokens, { eos: 1, pad: 0 });
+});
+
+Deno.test("of many files or long names, as many are named as a line holds", () => {
+  const many = new Map(["a", "b"].map((letter) => [letter.repeat(150), new Uint8Array()]));
+  const names = shortened([...many.keys()].join(", "), 200);
+  assert(names.length < 240);
+  assertThrows(
+    () => decodeCheckpoint(many),
+    CheckpointError,
+    `config.json is missing; the files are: ${names}`,
+  );
 });
 
 Deno.test("weights in several files are called so", () => {
