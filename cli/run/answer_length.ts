@@ -22,8 +22,8 @@ import { answerLimit, type StageData, type TrainSettings } from "@unitune/traini
  * import { assertEquals } from "@std/assert";
  *
  * const data = { longestAnswer: 5 };
- * const [own, given] = [{}, { maxNewTokens: 12 }].map(trainSettings);
- * assertEquals([own, given].map((settings) => settings && maxNewTokensOf(settings, data)), [9, 12]);
+ * assertEquals(maxNewTokensOf(trainSettings(), data), 9);
+ * assertEquals(maxNewTokensOf(trainSettings({ maxNewTokens: 12 }), data), 12);
  * ```
  */
 export function maxNewTokensOf(

@@ -112,7 +112,11 @@ const lines: [flags: string, code: 1 | 2, message: string][] = [
   ["book.txt", 2, `unexpected argument "book.txt"`],
   ["--lambda 0.5", 2, "--lambda has an effect only with --objective ift, scheduled-sampling, "],
   ["--objective ift --normalizer token", 2, "--normalizer has an effect only with --objective sft"],
-  ["--optimizer sgd --beta2 0.9", 2, "--beta2 has an effect only with --optimizer adamw or"],
+  [
+    "--optimizer sgd --beta2 0.9",
+    2,
+    "--beta2 has an effect only with --optimizer adamw, rmsprop or lion",
+  ],
   ["--beta 0.5", 2, "--beta has an effect only with objectives on pairs (not reward-model) or "],
   ["--objective sft,dpo --lambda 0.5", 2, "--lambda has an effect only with --objective ift, "],
   ["--objective sft,dpo --steps 1,2,3", 2, "--steps has 3 values, and the run 2 stages (sft, dpo)"],
