@@ -95,7 +95,7 @@ export function measuringFor(
 }
 
 /** The times of a subject. */
-export interface Measured<S> {
+export interface TimedSubject<S> {
   /** The subject. */
   readonly subject: S;
   /** Median and quartiles of its times, in milliseconds. */
@@ -113,7 +113,7 @@ export interface Measured<S> {
 export async function interleaved<S extends Timed>(
   subjects: readonly S[],
   { warmUp, rounds, now, progress = () => {} }: Measuring,
-): Promise<Measured<S>[]> {
+): Promise<TimedSubject<S>[]> {
   let done = 0;
   const tell = () => progress(++done, subjects.length + rounds);
   for (const subject of subjects) {

@@ -81,7 +81,6 @@ export { interruptible, type Interruption } from "./terminal/interruption.ts";
 export { alignTable, fitTable } from "./terminal/layout.ts";
 export {
   formatDuration,
-  type Measured,
   type Progress,
   type ProgressOutput,
   type ProgressReporter,

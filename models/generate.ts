@@ -90,7 +90,7 @@ export interface TokenGenerator<P> {
 }
 
 /** The arguments that stay the same while completions grow. */
-type Run = {
+type GenerationInputs = {
   /** Columns at the start of each row that hold no token, i32 `[B]`. */
   readonly padding: Tensor;
   /** Columns of padding and prompts together, a scalar i32. */
@@ -100,7 +100,7 @@ type Run = {
 };
 
 /** The state that a step replaces. */
-type State<C> = {
+type GenerationState<C> = {
   /** Keys and values of all tokens but the last. */
   readonly cache: C;
   /** Prompts and completions by column, i32 `[B, S]`. */
@@ -153,10 +153,10 @@ export function createGenerator<P, C>(
 ): TokenGenerator<P> {
   /** The state after one more token in each row, chosen from the logits. */
   const append = (
-    { start, sampling }: Run,
-    { cache, tokens, column }: State<C>,
+    { start, sampling }: GenerationInputs,
+    { cache, tokens, column }: GenerationState<C>,
     logits: Tensor,
-  ): State<C> => {
+  ): GenerationState<C> => {
     const next = add(column, 1);
     const chosen = sampling === undefined
       ? argmax(logits)
@@ -172,23 +172,29 @@ export function createGenerator<P, C>(
   };
 
   /** Reads the prompts, and adds the first token. */
-  const prefill = compile((params: P, run: Run, prompts: Tensor, columns: number): State<C> => {
-    const { B, T } = dims(prompts, "B T", "generate: prompts");
-    const place: CachePlace = { column: tensor(0, { dtype: "i32" }), padding: run.padding };
-    const empty = model.emptyCache(B, columns);
-    const { logits, cache } = model.decode(params, prompts, empty, place);
-    const tokens = concat([prompts, zeros([B, columns - T], "i32")], 1); // [B, S]
-    return append(run, { cache, tokens, column: sub(run.start, 1) }, logits);
-  }, compileOptions);
+  const prefill = compile(
+    (params: P, run: GenerationInputs, prompts: Tensor, columns: number): GenerationState<C> => {
+      const { B, T } = dims(prompts, "B T", "generate: prompts");
+      const place: CachePlace = { column: tensor(0, { dtype: "i32" }), padding: run.padding };
+      const empty = model.emptyCache(B, columns);
+      const { logits, cache } = model.decode(params, prompts, empty, place);
+      const tokens = concat([prompts, zeros([B, columns - T], "i32")], 1); // [B, S]
+      return append(run, { cache, tokens, column: sub(run.start, 1) }, logits);
+    },
+    compileOptions,
+  );
 
   /** Reads the last token, and adds one more. */
-  const step = compile((params: P, run: Run, state: State<C>): State<C> => {
-    const { column, tokens } = state;
-    const ids = dynamicSlice(tokens, 1, column, 1); // [B, 1]
-    const place: CachePlace = { column, padding: run.padding };
-    const { logits, cache } = model.decode(params, ids, state.cache, place);
-    return append(run, { cache, tokens, column }, logits);
-  }, { ...compileOptions, donate: [2] });
+  const step = compile(
+    (params: P, run: GenerationInputs, state: GenerationState<C>): GenerationState<C> => {
+      const { column, tokens } = state;
+      const ids = dynamicSlice(tokens, 1, column, 1); // [B, 1]
+      const place: CachePlace = { column, padding: run.padding };
+      const { logits, cache } = model.decode(params, ids, state.cache, place);
+      return append(run, { cache, tokens, column }, logits);
+    },
+    { ...compileOptions, donate: [2] },
+  );
 
   return {
     async generate(params, prompts, options) {
@@ -227,7 +233,7 @@ export function createGenerator<P, C>(
 }
 
 /** The layout of prompts and completions in columns, and the number of tokens to generate. */
-interface Layout {
+interface ColumnLayout {
   /** Columns of padding and prompt together; completions start there. */
   readonly start: number;
   /** Columns altogether. */
@@ -244,7 +250,7 @@ function layOut(
   context: number,
   prompts: readonly (readonly number[])[],
   { maxNewTokens }: GenerateOptions,
-): Layout {
+): ColumnLayout {
   const lengths = prompts.map((prompt) => prompt.length);
   const largest = (counts: readonly number[]) => counts.reduce((a, b) => Math.max(a, b), 0);
   const start = roundUp(largest(lengths));
@@ -289,9 +295,9 @@ function padLeft(prompts: readonly (readonly number[])[], length: number): Tenso
 
 function makeRun(
   vocabulary: number,
-  { padding, start }: Layout,
+  { padding, start }: ColumnLayout,
   { temperature = 0, topK = vocabulary, topP = 1, seed = 0, firstRow = 0 }: GenerateOptions,
-): Run {
+): GenerationInputs {
   return {
     padding: tensor(padding, { dtype: "i32" }),
     start: tensor(start, { dtype: "i32" }),

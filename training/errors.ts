@@ -1,6 +1,6 @@
 /** Errors for the user. */
 import { printable, shortened } from "@unitune/core";
-import { type Message, messageText } from "./message.ts";
+import { messageText, type UserMessage } from "./message.ts";
 
 /** The most characters of a message; names in it are shortened further. */
 const LONGEST_MESSAGE = 800;
@@ -20,7 +20,7 @@ export class UserError extends Error {
   /** The kind of error. */
   override readonly name: string = "UserError";
   /** The message with the names of settings apart. */
-  readonly told: Message;
+  readonly told: UserMessage;
   /** A command that helps. */
   readonly command: string | undefined;
 
@@ -30,7 +30,7 @@ export class UserError extends Error {
    * @param told The message: what was wrong, where, and what to do.
    * @param options The cause, and a command that helps.
    */
-  constructor(told: Message, { command, ...options }: UserErrorOptions = {}) {
+  constructor(told: UserMessage, { command, ...options }: UserErrorOptions = {}) {
     super(textOf(told, command), options);
     this.told = told;
     this.command = command;
@@ -49,7 +49,7 @@ export class UserError extends Error {
 
 /** A message of bounded length, and a command that helps. */
 function textOf(
-  told: Message,
+  told: UserMessage,
   command: string | undefined,
   nameOf?: (setting: string) => string,
 ): string {

@@ -7,7 +7,7 @@
 import type { Cost } from "./cost.ts";
 import type { SplitReport } from "./evaluation.ts";
 import type { RolloutSample } from "./feeds/feed.ts";
-import type { Message } from "./message.ts";
+import type { UserMessage } from "./message.ts";
 
 /** The place of an event in a run. */
 export interface EventPlace {
@@ -33,7 +33,7 @@ export type TrainingEvent =
       /** A note on the data of a stage. */
       readonly kind: "note";
       /** The sentence for the user. */
-      readonly text: Message;
+      readonly text: UserMessage;
     }
     | {
       /** The work before the next step begins. */

@@ -7,7 +7,7 @@
 import type { Tensor } from "@unitune/core";
 import type { Cost } from "./cost.ts";
 import type { RolloutSample } from "./feeds/feed.ts";
-import type { Message } from "./message.ts";
+import type { UserMessage } from "./message.ts";
 import type { Models } from "./models.ts";
 
 /** The result of a step. */
@@ -31,7 +31,7 @@ export interface Learner<S = unknown> extends Disposable {
   /** The cost of preparations before the first step. */
   readonly setUp: Cost;
   /** Notes for the user on preparations of the data. */
-  readonly notes: readonly Message[];
+  readonly notes: readonly UserMessage[];
   /** The epoch after a number of steps: how often all data was read. */
   epoch(steps: number): number;
   /** The state before the first step. It exists once, since the first step consumes it. */

@@ -12,13 +12,13 @@ export interface SettingName {
 }
 
 /** A text in parts, of which some are names of settings. */
-export interface MessageParts {
+export interface UserMessageParts {
   /** The parts, in order. */
   readonly parts: readonly (string | SettingName)[];
 }
 
 /** A text for the user: as it is, or in parts of which some are names of settings. */
-export type Message = string | MessageParts;
+export type UserMessage = string | UserMessageParts;
 
 /**
  * The name of a setting, in a {@linkcode message}.
@@ -46,12 +46,12 @@ export function setting(name: string): SettingName {
  * assertEquals(messageText(advice, (name) => `--${name}`), "take a smaller --batchSize: 8 fits");
  * ```
  */
-export function message(...parts: readonly (Message | SettingName)[]): Message {
+export function message(...parts: readonly (UserMessage | SettingName)[]): UserMessage {
   return { parts: parts.flatMap(partsOf) };
 }
 
 /** The parts of a part. */
-function partsOf(part: Message | SettingName): readonly (string | SettingName)[] {
+function partsOf(part: UserMessage | SettingName): readonly (string | SettingName)[] {
   return typeof part === "string" || "setting" in part ? [part] : part.parts;
 }
 
@@ -63,7 +63,7 @@ function partsOf(part: Message | SettingName): readonly (string | SettingName)[]
  * @returns The text.
  */
 export function messageText(
-  message: Message,
+  message: UserMessage,
   nameOf: (setting: string) => string = (name) => name,
 ): string {
   if (typeof message === "string") return message;
@@ -78,7 +78,7 @@ export function messageText(
  * @param separator The text between two of them.
  * @returns One message.
  */
-export function joined(messages: readonly Message[], separator: string): Message {
+export function joined(messages: readonly UserMessage[], separator: string): UserMessage {
   return {
     parts: messages.flatMap((message, i) =>
       i === 0 ? partsOf(message) : [separator, ...partsOf(message)]

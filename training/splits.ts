@@ -8,7 +8,7 @@ import { type EncodedSequence, encodePrompt, type Tokenizer } from "@unitune/mod
 import { windowAt } from "./batches.ts";
 import type { Conversation } from "./data/dataset.ts";
 import { describeFit, fitConversations, longestRow, requireFit } from "./data/fit.ts";
-import type { Message } from "./message.ts";
+import type { UserMessage } from "./message.ts";
 import { type Example, promptsOf, promptText } from "./data/examples.ts";
 
 /** A prompt whose answers are judged. */
@@ -36,7 +36,7 @@ export interface Split {
   /** The questions to answer freely. */
   readonly questions: readonly Question[];
   /** Sentences for the user on rows that were cut, skipped or left out. */
-  readonly notes: readonly Message[];
+  readonly notes: readonly UserMessage[];
 }
 
 /** A held-out conversation. */

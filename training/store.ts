@@ -9,7 +9,7 @@ import type { Cost } from "./cost.ts";
 import { copyModels, type Models } from "./models.ts";
 
 /** Everything that a run needs to be resumed: its models and the state of its learner. */
-export interface Checkpoint {
+export interface TrainingCheckpoint {
   /** The number of finished steps. */
   readonly step: number;
   /** The cost of these steps. */
@@ -53,7 +53,7 @@ export interface Store {
   /** The checkpoint at a step for which `isStart` holds. */
   at(step: number): Promise<StoredCheckpoint>;
   /** Saves a checkpoint. Once it is safe, checkpoints that are not to be kept are removed. */
-  save(checkpoint: Checkpoint): Promise<StoredCheckpoint>;
+  save(checkpoint: TrainingCheckpoint): Promise<StoredCheckpoint>;
 }
 
 /** A store in memory. */
@@ -105,7 +105,9 @@ export function memoryStore(): MemoryStore {
   };
 }
 
-async function inMemory({ step, cost, models, state }: Checkpoint): Promise<StoredCheckpoint> {
+async function inMemory(
+  { step, cost, models, state }: TrainingCheckpoint,
+): Promise<StoredCheckpoint> {
   const [own, bytes] = [await copyModels(models), await encodeTree(state)];
   return {
     step,

@@ -33,7 +33,6 @@ import {
   GOLD,
   labelsOf,
   longestAnswer,
-  type Message,
   message,
   mistakeFor,
   MOST_SEQUENCES,
@@ -60,6 +59,7 @@ import {
   textSplit,
   type TrainSettings,
   UserError,
+  type UserMessage,
   verifierReward,
   verifyAnswer,
   verifyPrompt,
@@ -113,7 +113,7 @@ export interface Prepared {
    */
   readonly mistaught: readonly Split[];
   /** What the user should know of the data. */
-  readonly notes: readonly Message[];
+  readonly notes: readonly UserMessage[];
 }
 
 /** A language model that was trained, whose tokens and sizes are kept. */
@@ -282,7 +282,7 @@ function splitsOf(
 /** A stage's rows, and what the user should know of them. */
 interface StageMaterial {
   readonly data: StageData;
-  readonly notes: readonly Message[];
+  readonly notes: readonly UserMessage[];
 }
 
 /** How a stage's rows become tokens. */

@@ -5,10 +5,10 @@
  */
 
 import type {
-  Checkpoint,
   KeptSteps,
   Store,
   StoredCheckpoint,
+  TrainingCheckpoint,
   TrainingEvent,
 } from "@unitune/training";
 import type { Prepared } from "../data/prepare.ts";
@@ -67,7 +67,7 @@ export function runStore(
       return latest && stored(latest);
     },
     at: async (step) => stored(await checkpointAt(folder, step)),
-    async save({ step, cost, models, state }: Checkpoint) {
+    async save({ step, cost, models, state }: TrainingCheckpoint) {
       const { journal, kept } = opened();
       const files = await checkpointFiles(model, tokenizer, models, state);
       latest = await saveCheckpoint(folder, held.config, await journal.mark(step, cost), files);

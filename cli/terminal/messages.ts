@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Message, messageText, type UserError } from "@unitune/training";
+import { messageText, type UserError, type UserMessage } from "@unitune/training";
 
 /**
  * The flag of a setting.
@@ -30,7 +30,7 @@ export function flagOf(setting: string): string {
  * @param message The message.
  * @returns The text.
  */
-export function shownMessage(message: Message): string {
+export function shownMessage(message: UserMessage): string {
   return messageText(message, flagOf);
 }
 

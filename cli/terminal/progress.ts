@@ -5,15 +5,8 @@
  */
 
 import { printable, printableLines, shortened } from "@unitune/core";
+import type { Measured } from "@unitune/training";
 import { wrapText } from "./layout.ts";
-
-/** Metrics of the latest steps. */
-export interface Measured {
-  /** The loss; undefined until it is read. */
-  readonly loss?: number | undefined;
-  /** The mean reward of answers; undefined for objectives without rewards. */
-  readonly reward?: number | undefined;
-}
 
 /** The progress of a run. */
 export interface Progress extends Measured {

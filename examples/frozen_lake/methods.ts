@@ -22,7 +22,7 @@ import { environmentOf } from "./policy.ts";
 import type { Trajectories, Trajectory } from "./search.ts";
 import {
   after,
-  type Course,
+  type FedObjective,
   type Reading,
   type Setting,
   type Situation,
@@ -83,7 +83,7 @@ function scoresOf({ actions, cells }: Trajectory, matrix: PolicyMatrix): number[
   return [0, ...actions.map((action, t) => Math.log(matrix[cells[t] ?? -1]?.[action] ?? NaN))];
 }
 
-function supervised({ optimal }: Trajectories): Course<Demonstrations> {
+function supervised({ optimal }: Trajectories): FedObjective<Demonstrations> {
   const batch = demonstrationsOf([optimal]);
   return { objective: sft(), feed: () => () => ({ batch, read: readingsOf(optimal) }) };
 }
@@ -96,7 +96,7 @@ function intuitiveCourse(
   game: Game,
   { optimal }: Trajectories,
   options: LakeIftOptions,
-): Course<Demonstrations> {
+): FedObjective<Demonstrations> {
   const batch = demonstrationsOf([optimal]);
   const { lambda = 0.2, ...others } = options;
   const [gold, own] = [readingsOf(optimal, 1 - lambda), readingsOf(optimal, lambda).slice(0, -1)];
@@ -159,7 +159,7 @@ function wrongSteps(game: Game, trajectories: Trajectories): PairData {
 function onPairs(
   { chosen, rejected }: PairData,
   objective: Objective<ScoredPairs>,
-): Course<ScoredPairs> {
+): FedObjective<ScoredPairs> {
   const sideOf = (trajectories: readonly Trajectory[], reference: PolicyMatrix) => ({
     ...demonstrationsOf(trajectories),
     referenceLogProbs: paddedTensor(trajectories.map((one) => scoresOf(one, reference))),
@@ -185,7 +185,7 @@ function onGames(
   game: Game,
   objective: Objective<ScoredRollouts>,
   hasValues: boolean,
-): Course<ScoredRollouts> {
+): FedObjective<ScoredRollouts> {
   const longest = game.lake.cells.length;
   return {
     objective,

@@ -65,7 +65,7 @@ export interface ReadBatch<B> {
 }
 
 /** An objective and its feed of batches. */
-export interface Course<B> {
+export interface FedObjective<B> {
   readonly objective: Objective<B>;
   /** Gives the batches of one training, one at a time. */
   readonly feed: (random: Random) => (situation: Situation) => ReadBatch<B>;
@@ -90,7 +90,7 @@ export interface Trainer extends Disposable {
  * @param course The objective and its batches.
  * @returns The trainer.
  */
-export function trainerOf<B>(game: Game, setting: Setting, course: Course<B>): Trainer {
+export function trainerOf<B>(game: Game, setting: Setting, course: FedObjective<B>): Trainer {
   const { optimizer, learningRate } = setting;
   if (optimizer === "adam") {
     return trainerBy(adamw(learningRate, { weightDecay: 0 }), game, setting, course);
@@ -104,7 +104,7 @@ function trainerBy<B, S>(
   optimizer: GradientTransform<S>,
   { lake }: Game,
   architecture: Architecture,
-  { objective, feed, hasValues = false }: Course<B>,
+  { objective, feed, hasValues = false }: FedObjective<B>,
 ): Trainer {
   const policy = lakePolicy(lake, architecture, hasValues);
   const cells = allCells(lake);

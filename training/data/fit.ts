@@ -17,7 +17,7 @@ import {
   UnknownCharacterError,
 } from "@unitune/models";
 import { UserError } from "../errors.ts";
-import { joined, type Message, message, setting } from "../message.ts";
+import { joined, message, setting, type UserMessage } from "../message.ts";
 import type { Conversation, Source } from "./dataset.ts";
 import { forEachTold, type Tell } from "./watch.ts";
 
@@ -282,7 +282,7 @@ export function requireFit(fitted: Fitted<unknown>, examples: string): void {
 }
 
 /** The setting of a context with a value. */
-function contextOf(tokens: number): Message {
+function contextOf(tokens: number): UserMessage {
   return message(setting("context"), ` ${tokens}`);
 }
 
@@ -307,7 +307,7 @@ function contextOf(tokens: number): Message {
  * );
  * ```
  */
-export function describeFit(fitted: Fitted<unknown>, examples: string): Message | undefined {
+export function describeFit(fitted: Fitted<unknown>, examples: string): UserMessage | undefined {
   const { context, total, truncated, skipped, unanswered, wholeContext } = fitted;
   const left = (["no room", "equal"] as const).filter((reason) => skipped[reason] > 0);
   const exceeding = left.reduce((sum, reason) => sum + skipped[reason], truncated);

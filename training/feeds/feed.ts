@@ -6,7 +6,7 @@
 
 import type { Tensor } from "@unitune/core";
 import type { Cost } from "../cost.ts";
-import type { Message } from "../message.ts";
+import type { UserMessage } from "../message.ts";
 
 /** One answer that was sampled and judged. */
 export interface RolloutSample {
@@ -48,7 +48,7 @@ export interface Feed<P, B, E> extends Disposable {
   /** What had to be computed before the first step. */
   readonly setUp: Cost;
   /** What became of the data before the first step, for the user. */
-  readonly notes: readonly Message[];
+  readonly notes: readonly UserMessage[];
   /** How often the data was seen after some steps. */
   readonly epoch: (steps: number) => number;
   /** What the `index`-th step, from 0, trains on. */

@@ -20,7 +20,7 @@ import { fitOne, fitRows, isSameSequence } from "../data/fit.ts";
 import { UserError } from "../errors.ts";
 import type { Feed } from "./feed.ts";
 import { longest } from "../longest.ts";
-import { type Message, message, setting } from "../message.ts";
+import { message, setting, type UserMessage } from "../message.ts";
 import type { Models } from "../models.ts";
 import { createSampler } from "../sampler.ts";
 import { createScorer, type Scores, scoresOf } from "../scorer.ts";
@@ -369,7 +369,7 @@ export interface OwnPairs {
   /** What they have cost. */
   readonly cost: Cost;
   /** How many prompts give no pair, and why, for the user; nothing where each gives one. */
-  readonly notes: readonly Message[];
+  readonly notes: readonly UserMessage[];
 }
 
 /**

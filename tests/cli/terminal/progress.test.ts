@@ -10,7 +10,6 @@ import {
   carryOut,
   createRun,
   formatDuration,
-  type Measured,
   openDevice,
   prepare,
   type ProgressOutput,
@@ -18,7 +17,7 @@ import {
   runConfig,
   silentProgress,
 } from "@unitune/cli";
-import { trainSettings } from "@unitune/training";
+import { type Measured, trainSettings } from "@unitune/training";
 import { inFolder } from "../command.ts";
 
 /** An output that keeps what is written, on a clock that the test moves. */
