@@ -11,7 +11,7 @@
 import { allocate, type DType, type TypedArray } from "./dtype.ts";
 import { halvesToFloats } from "./half.ts";
 import { type Shape, showShape } from "./shape.ts";
-import { quoted, shortened } from "./text.ts";
+import { abridged, quoted } from "./text.ts";
 
 /** The name of an element type in a safetensors file. */
 export type RawDType =
@@ -123,7 +123,7 @@ export function encodeSafetensors(
     const size = byteSize(name, dtype, shape);
     if (data.byteLength !== size) {
       throw new SafetensorsError(
-        `${tensorNamed(name)}: ${dtype} ${shortened(showShape(shape), 80)} takes ${size} bytes, ` +
+        `${tensorNamed(name)}: ${dtype} ${abridged(showShape(shape), 80)} takes ${size} bytes, ` +
           `but its data has ${data.byteLength}`,
       );
     }
@@ -480,7 +480,7 @@ function checkedEntry(
   const size = byteSize(name, dtype, shape);
   if (end - begin !== size) {
     throw new SafetensorsError(
-      `${where}: ${dtype} ${shortened(showShape(shape), 80)} takes ${size} bytes, ` +
+      `${where}: ${dtype} ${abridged(showShape(shape), 80)} takes ${size} bytes, ` +
         `but data_offsets ${quoted(offsets)} hold ${end - begin}`,
     );
   }

@@ -75,17 +75,17 @@ export function printableLines(text: string): string {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { shortened } from "@unitune/core";
+ * import { abridged } from "@unitune/core";
  *
- * assertEquals(shortened("short", 40), "short");
- * assertEquals(shortened("a".repeat(1000) + "z", 6), "aaaa… (995 characters left out) …az");
+ * assertEquals(abridged("short", 40), "short");
+ * assertEquals(abridged("a".repeat(1000) + "z", 6), "aaaa… (995 characters left out) …az");
  * ```
  *
  * @param text The text.
  * @param limit The most characters (UTF-16 code units) of it that are kept.
  * @returns It, or its beginning and its end.
  */
-export function shortened(text: string, limit: number): string {
+export function abridged(text: string, limit: number): string {
   if (text.length <= limit) return text;
   // The end of a message says what to do; its beginning, where.
   const end = Math.floor(limit / 3);

@@ -4,13 +4,13 @@
  * model with a head of one number is written as a `...ForSequenceClassification` of one label.
  */
 import {
+  abridged,
   decodeSafetensors,
   encodeSafetensors,
   fromRawTensor,
   key,
   printable,
   quoted,
-  shortened,
   type TensorData,
   toRawTensor,
   zeros,
@@ -206,7 +206,7 @@ function fileNamed(files: ReadonlyMap<string, Uint8Array>, name: string): Uint8A
         `larger max_shard_size)`,
     );
   }
-  const found = shortened(printable([...files.keys()].join(", ")), 200) || "none";
+  const found = abridged(printable([...files.keys()].join(", ")), 200) || "none";
   throw new CheckpointError(`${name} is missing; the files are: ${found}`);
 }
 
@@ -260,7 +260,7 @@ function decodeWeights(
     if (tensors.isBuffer(name)) continue;
     if (elements.has(name)) {
       throw new CheckpointError(
-        `${WEIGHTS} has ${printable(shortened(name, 80))} both with and without the prefix ` +
+        `${WEIGHTS} has ${printable(abridged(name, 80))} both with and without the prefix ` +
           `${tensors.prefix}: remove one`,
       );
     }

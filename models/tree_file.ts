@@ -1,5 +1,6 @@
 /** Trees of tensors as safetensors files, each tensor named by its path. */
 import {
+  abridged,
   decodeSafetensors,
   encodeSafetensors,
   evaluate,
@@ -7,7 +8,6 @@ import {
   leafPaths,
   mapTree,
   printable,
-  shortened,
   showShape,
   tensor,
   type TensorData,
@@ -103,7 +103,7 @@ export function fillTree<T>(
     ...expected.flatMap(([name, leaf]) => {
       const found = elements.get(name);
       const [is, should] = [found ?? leaf, leaf].map(({ dtype, shape }) =>
-        dtype + shortened(showShape(shape), LONGEST_NAME)
+        dtype + abridged(showShape(shape), LONGEST_NAME)
       );
       return is === should ? [] : [`${named(name)} is ${is}, expected ${should}`];
     }),
@@ -123,7 +123,7 @@ function listFault(fault: string, names: readonly string[]): string[] {
 const LONGEST_NAME = 80;
 
 function named(name: string): string {
-  return printable(shortened(name, LONGEST_NAME));
+  return printable(abridged(name, LONGEST_NAME));
 }
 
 /** The first few texts, and the number of the others. */

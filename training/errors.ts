@@ -1,5 +1,5 @@
 /** Errors for the user. */
-import { printable, shortened } from "@unitune/core";
+import { abridged, printable } from "@unitune/core";
 import { messageText, type UserMessage } from "./message.ts";
 
 /** The most characters of a message; names in it are shortened further. */
@@ -53,7 +53,7 @@ function textOf(
   command: string | undefined,
   nameOf?: (setting: string) => string,
 ): string {
-  const sentence = shortened(printable(messageText(told, nameOf)), LONGEST_MESSAGE);
+  const sentence = abridged(printable(messageText(told, nameOf)), LONGEST_MESSAGE);
   return command === undefined ? sentence : `${sentence}\n  ${printable(command)}`;
 }
 

@@ -6,7 +6,7 @@
  */
 
 import { parseArgs } from "@std/cli";
-import { quoted, shortened } from "@unitune/core";
+import { abridged, quoted } from "@unitune/core";
 import { UsageError } from "../terminal/errors.ts";
 import {
   acceptedValue,
@@ -387,7 +387,7 @@ function strayError(names: readonly string[], argument: string): UsageError {
   if (names.includes(name) && argument === `${written}=`) {
     return new UsageError(`--${name} needs a value`);
   }
-  return new UsageError(`unknown flag ${shortened(written, 80)}${suggestion(name, names, "--")}`);
+  return new UsageError(`unknown flag ${abridged(written, 80)}${suggestion(name, names, "--")}`);
 }
 
 function suggestion(name: string, names: readonly string[], dashes: string): string {

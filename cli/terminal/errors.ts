@@ -8,7 +8,7 @@
  * @module
  */
 
-import { OutOfMemoryError, printableLines, SafetensorsError, shortened } from "@unitune/core";
+import { abridged, OutOfMemoryError, printableLines, SafetensorsError } from "@unitune/core";
 import { CheckpointError, NonFiniteLogitsError } from "@unitune/models";
 import { SettingsError, UserError } from "@unitune/training";
 import { shownError } from "./messages.ts";
@@ -52,7 +52,7 @@ export function failureOf(error: unknown): Failure {
   if (told !== undefined) return { message: `error: ${shownError(told)}`, exitCode: 1 };
   const detail = printableLines(error instanceof Error ? describe(error) : String(error));
   return {
-    message: `unexpected error (a defect of the program): ${shortened(detail, LONGEST_STACK)}`,
+    message: `unexpected error (a defect of the program): ${abridged(detail, LONGEST_STACK)}`,
     exitCode: 70,
   };
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { printable, printableLines, shortened } from "@unitune/core";
+import { abridged, printable, printableLines } from "@unitune/core";
 import type { Measured } from "@unitune/training";
 import { wrapText } from "./layout.ts";
 
@@ -240,7 +240,7 @@ export function progressReporter(
       }
     },
     phase(name) {
-      latest = { ...latest, phase: printable(shortened(name, LONGEST_PHASE)) };
+      latest = { ...latest, phase: printable(abridged(name, LONGEST_PHASE)) };
       const columns = output.columns();
       if (columns !== undefined) draw(columns);
     },

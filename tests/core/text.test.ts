@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { printable, printableLines, quoted, shortened } from "@unitune/core";
+import { abridged, printable, printableLines, quoted } from "@unitune/core";
 import fc from "fast-check";
 
 /** What no terminal and no message may get: controls, overrides of direction, other ends of lines. */
@@ -80,7 +80,7 @@ Deno.test("what is long is quoted by its beginning, without writing out the rest
 
 Deno.test("a long message keeps its beginning and its end", () => {
   fc.assert(fc.property(fc.string(), fc.integer({ min: 3, max: 100 }), (given, limit) => {
-    const shown = shortened(given, limit);
+    const shown = abridged(given, limit);
     if (given.length <= limit) return assertEquals(shown, given);
     assert(shown.includes(`… (${given.length - limit} characters left out) …`));
     assertEquals(shown.slice(0, 1).toWellFormed(), given.slice(0, 1).toWellFormed());

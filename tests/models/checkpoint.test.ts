@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import {
+  abridged,
   decodeSafetensors,
   encodeSafetensors,
   evaluate,
@@ -7,7 +8,6 @@ import {
   leafPaths,
   type RawTensor,
   SafetensorsError,
-  shortened,
   type Tensor,
   tensor,
 } from "@unitune/core";
@@ -138,7 +138,7 @@ Deno.test("the token that fills rows up is where other tools look for it", async
 
 Deno.test("of many files or long names, as many are named as a line holds", () => {
   const many = new Map(["a", "b"].map((letter) => [letter.repeat(150), new Uint8Array()]));
-  const names = shortened([...many.keys()].join(", "), 200);
+  const names = abridged([...many.keys()].join(", "), 200);
   assert(names.length < 240);
   assertThrows(
     () => decodeCheckpoint(many),
