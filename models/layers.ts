@@ -13,6 +13,7 @@ import {
   stopGradient,
   sub,
   type Tensor,
+  transposeLast,
 } from "@unitune/core";
 
 /** The parameters of a projection (a matrix and a bias) or of a normalization (a gain and a bias). */
@@ -23,12 +24,41 @@ export type WeightAndBias = {
   readonly bias: Tensor;
 };
 
+/** The parameters of a linear layer in the layout of PyTorch. */
+export type Linear = {
+  /** `[out, in]`. */
+  readonly weight: Tensor;
+  /** `[out]` (default none). */
+  readonly bias?: Tensor;
+};
+
+/** The parameter of a normalization without offset. */
+export type Gain = {
+  /** `[D]`. */
+  readonly weight: Tensor;
+};
+
 /** Keeps a normalization from dividing by 0; GPT-2's value. */
 export const LAYER_NORM_EPSILON = 1e-5;
 
 /** `x W + b`: `[..., in] -> [..., out]`. */
 export function project(x: Tensor, { weight, bias }: WeightAndBias): Tensor {
   return add(matmul(x, weight), bias);
+}
+
+/** `x W^T + b`: `[..., in] -> [..., out]`. */
+export function linear(x: Tensor, { weight, bias }: Linear): Tensor {
+  const product = matmul(x, transposeLast(weight));
+  return bias === undefined ? product : add(product, bias);
+}
+
+/**
+ * `x / sqrt(mean(x^2) + epsilon)` over the last axis (Zhang and Sennrich 2019, arXiv 1910.07467),
+ * before the gain: `[..., D] -> [..., D]`.
+ */
+export function rmsNormalized(x: Tensor, epsilon: number): Tensor {
+  const meanSquare = mean(square(x), { axes: [-1], keepDims: true });
+  return mul(x, rsqrt(add(meanSquare, epsilon)));
 }
 
 /**
@@ -39,11 +69,15 @@ export function project(x: Tensor, { weight, bias }: WeightAndBias): Tensor {
  * elements are equal. The element subtracted before does not change the result, so it has no
  * gradient.
  */
-export function layerNorm(x: Tensor, { weight, bias }: WeightAndBias): Tensor {
+export function layerNorm(
+  x: Tensor,
+  { weight, bias }: WeightAndBias,
+  epsilon = LAYER_NORM_EPSILON,
+): Tensor {
   const last = { axes: [-1], keepDims: true };
   const origin = stopGradient(slice(x, -1, 0, 1));
   const centered = sub(x, add(origin, mean(sub(x, origin), last)));
-  const scale = rsqrt(add(mean(square(centered), last), LAYER_NORM_EPSILON));
+  const scale = rsqrt(add(mean(square(centered), last), epsilon));
   return add(mul(mul(centered, scale), weight), bias);
 }
 

@@ -37,6 +37,31 @@ export {
   type NewModel,
   type TensorNames,
 } from "./architectures/architecture.ts";
+export type { Activation } from "./architectures/activations.ts";
+export type {
+  AttentionKind,
+  Decoder,
+  Heads,
+  KeyValueCache,
+  Pass,
+} from "./architectures/decoder.ts";
+export type {
+  GatedBlock,
+  GatedDecoder,
+  GatedDecoderParameters,
+} from "./architectures/gated_decoder.ts";
+export type {
+  Biases,
+  GatedDecoderConfig,
+  LayerKind,
+} from "./architectures/gated_decoder_config.ts";
+export type {
+  LinearScaling,
+  Llama3Scaling,
+  Rotary,
+  RotaryScaling,
+  YarnScaling,
+} from "./architectures/rotary.ts";
 export { gpt2 } from "./architectures/gpt2.ts";
 export {
   checkGptConfig,
@@ -59,6 +84,9 @@ export {
   initGpt,
   tiedHead,
 } from "./architectures/gpt2_model.ts";
+export { llama } from "./architectures/llama.ts";
+export { mistral } from "./architectures/mistral.ts";
+export { qwen2, qwen3 } from "./architectures/qwen.ts";
 export * from "./architectures/registry.ts";
 export {
   type FixedSettings,
@@ -66,6 +94,8 @@ export {
   numberSetting,
   requireSettings,
   settingError,
+  type SettingReader,
+  settingReader,
 } from "./architectures/settings.ts";
 export {
   type Checkpoint,
@@ -76,7 +106,7 @@ export {
 } from "./checkpoint.ts";
 export * from "./generate.ts";
 export * from "./language_model.ts";
-export type { WeightAndBias } from "./layers.ts";
+export type { Gain, Linear, WeightAndBias } from "./layers.ts";
 export * from "./sampling.ts";
 export * from "./scores.ts";
 export * from "./template.ts";

@@ -62,12 +62,12 @@ const MOST_STEPS = 2 ** 31 - 1;
 const presets: readonly string[] = presetNames();
 
 /** The presets in words. */
-const presetHelp: string = architectures.map(({ name, presets }) =>
-  `${name}: ` +
-  Object.entries(presets).map(([preset, { layers, width }]) =>
+const presetHelp: string = architectures.flatMap(({ name, presets }) => {
+  const sizes = Object.entries(presets).map(([preset, { layers, width }]) =>
     `${preset} has ${layers} layers of width ${width}`
-  ).join(", ")
-).join("; ");
+  );
+  return sizes.length === 0 ? [] : [`${name}: ${sizes.join(", ")}`];
+}).join("; ");
 
 /** The settings of a training, beside its objective and the options of that. */
 export const settingTable = {

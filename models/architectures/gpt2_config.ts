@@ -1,6 +1,7 @@
 /** The configuration of a GPT. */
 import type { LanguageModelConfig } from "../language_model.ts";
 import type { NewModel } from "./architecture.ts";
+import { checkSizes } from "./sizes.ts";
 
 /** The sizes of a GPT, and its dropout. */
 export interface GptSizes {
@@ -55,9 +56,6 @@ export const gptPresets: Readonly<Record<GptPreset, NewModel<GptConfig>>> = {
   baby: { modelType, context: 256, layers: 6, heads: 6, width: 384, dropout: 0.2 },
 };
 
-/** The most blocks: some four times as many as the deepest language models have. */
-const MOST_LAYERS = 512;
-
 /** The names of the sizes on which shapes depend, in the order in which they are shown. */
 export const gptSizeNames = ["vocabulary", "context", "layers", "heads", "width"] as const;
 
@@ -82,18 +80,8 @@ export const gptSizeNames = ["vocabulary", "context", "layers", "heads", "width"
  * heads do not divide the width, or the dropout is no probability below 1.
  */
 export function checkGptConfig(sizes: GptSizes): GptConfig {
-  for (const name of gptSizeNames) {
-    const size = sizes[name];
-    if (!Number.isSafeInteger(size) || size <= 0) {
-      throw new RangeError(`GPT: ${name} is ${size}, expected a positive integer`);
-    }
-  }
+  checkSizes("GPT", sizes, gptSizeNames);
   const { vocabulary, context, layers, heads, width, dropout } = sizes;
-  if (layers > MOST_LAYERS) {
-    throw new RangeError(
-      `GPT: layers is ${layers}, expected at most ${MOST_LAYERS}: a program has code for each layer`,
-    );
-  }
   if (width % heads !== 0) {
     throw new RangeError(
       `GPT: a width of ${width} does not divide into ${heads} heads; ` +

@@ -40,6 +40,7 @@ import {
 import type { CachePlace, HiddenOptions, LanguageModel } from "../language_model.ts";
 import { dropout, layerNorm, project, type WeightAndBias } from "../layers.ts";
 import { checkGptConfig, type GptConfig, type GptSizes } from "./gpt2_config.ts";
+import { initialDeviations } from "./initial_weights.ts";
 
 /** Parameters of one transformer block. */
 export type GptBlock = {
@@ -97,12 +98,6 @@ export interface Gpt extends LanguageModel<GptParameters, GptCache> {
  */
 const HIDDEN = -1e9;
 
-/** The width of the smallest GPT-2, to which {@linkcode STANDARD_DEVIATION} belongs. */
-const REFERENCE_WIDTH = 768;
-
-/** The standard deviation of GPT-2's weights. */
-const STANDARD_DEVIATION = 0.02;
-
 /**
  * GPT-2's initialization, at any width: weights of standard deviation `0.02 sqrt(768 / D)`, so that
  * sums over D terms are as large as in GPT-2, whose 0.02 belongs to D = 768. Weights that write to
@@ -126,8 +121,7 @@ const STANDARD_DEVIATION = 0.02;
  */
 export function initGpt(key: Tensor, config: GptSizes): GptParameters {
   const { vocabulary, context, layers, width } = checkGptConfig(config);
-  const scaled = STANDARD_DEVIATION * Math.sqrt(REFERENCE_WIDTH / width);
-  const residual = scaled / Math.sqrt(2 * layers);
+  const { weight: scaled, residual } = initialDeviations({ width, layers });
   const weight = (from: Tensor, shape: Shape, standardDeviation = scaled) =>
     normal(from, shape, { standardDeviation });
   const norm = (): WeightAndBias => ({ weight: ones([width]), bias: zeros([width]) });

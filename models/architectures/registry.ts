@@ -5,6 +5,9 @@
 import type { LanguageModel, LanguageModelConfig } from "../language_model.ts";
 import type { Architecture } from "./architecture.ts";
 import { gpt2 } from "./gpt2.ts";
+import { llama } from "./llama.ts";
+import { mistral } from "./mistral.ts";
+import { qwen2, qwen3 } from "./qwen.ts";
 
 /**
  * The architectures of this package.
@@ -14,10 +17,16 @@ import { gpt2 } from "./gpt2.ts";
  * import { assertEquals } from "@std/assert";
  * import { architectures } from "@unitune/models";
  *
- * assertEquals(architectures.map(({ name }) => name), ["GPT-2"]);
+ * assertEquals(architectures.map(({ name }) => name), [
+ *   "GPT-2",
+ *   "Llama",
+ *   "Mistral",
+ *   "Qwen2",
+ *   "Qwen3",
+ * ]);
  * ```
  */
-export const architectures: readonly Architecture[] = [gpt2];
+export const architectures: readonly Architecture[] = [gpt2, llama, mistral, qwen2, qwen3];
 
 /**
  * The row of an architecture.
@@ -28,7 +37,7 @@ export const architectures: readonly Architecture[] = [gpt2];
  * import { architectureOf } from "@unitune/models";
  *
  * assertEquals(architectureOf("gpt2").name, "GPT-2");
- * assertThrows(() => architectureOf("mamba"), RangeError, 'expected "gpt2"');
+ * assertThrows(() => architectureOf("mamba"), RangeError, 'expected "gpt2" or ');
  * ```
  *
  * @param modelType Its name in Hugging Face's `config.json`.
@@ -110,7 +119,7 @@ export function modelSizes(
  * import { assertEquals } from "@std/assert";
  * import { presetNames } from "@unitune/models";
  *
- * assertEquals(presetNames(), ["nano", "nano-cpu", "baby"]);
+ * assertEquals(presetNames(), ["nano", "nano-cpu", "baby", "nano-llama"]);
  * ```
  *
  * @param rows The architectures (default {@linkcode architectures}).

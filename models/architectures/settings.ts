@@ -102,3 +102,61 @@ export function requireSettings(
     throw settingError(architecture, name, setting, expected);
   }
 }
+
+/** Reads the settings of one architecture; a setting that is missing or null takes the default. */
+export interface SettingReader {
+  /** A number. Without a default it has to be there. */
+  number(name: string, otherwise?: number): number;
+  /** A number, or null where it is missing. */
+  optionalNumber(name: string): number | null;
+  /** True or false. */
+  boolean(name: string, otherwise: boolean): boolean;
+  /** The value of a table under the name that the setting has. */
+  choice<T>(name: string, table: Readonly<Record<string, T>>, otherwise: T): T;
+}
+
+/**
+ * A reader of the settings of an architecture.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals, assertThrows } from "@std/assert";
+ * import { CheckpointError, settingReader } from "@unitune/models";
+ *
+ * const read = settingReader("Llama", { hidden_size: 8, mlp_bias: "yes" });
+ * assertEquals([read.number("hidden_size"), read.number("rope_theta", 10_000)], [8, 10_000]);
+ * assertThrows(() => read.boolean("mlp_bias", false), CheckpointError, 'mlp_bias is "yes"');
+ * ```
+ *
+ * @param architecture The readable name of the architecture.
+ * @param settings The settings.
+ * @returns The reader, whose functions throw {@linkcode CheckpointError}s that name the setting.
+ */
+export function settingReader(architecture: string, settings: ModelSettings): SettingReader {
+  const valueOf = (name: string) => settings[name] ?? undefined;
+  return {
+    number(name, otherwise) {
+      if (otherwise !== undefined && valueOf(name) === undefined) return otherwise;
+      return numberSetting(architecture, settings, name);
+    },
+    optionalNumber(name) {
+      return valueOf(name) === undefined ? null : numberSetting(architecture, settings, name);
+    },
+    boolean(name, otherwise) {
+      const value = valueOf(name);
+      if (value === undefined) return otherwise;
+      if (typeof value === "boolean") return value;
+      throw settingError(architecture, name, value, "true or false");
+    },
+    choice(name, table, otherwise) {
+      const value = valueOf(name);
+      if (value === undefined) return otherwise;
+      const chosen = typeof value === "string" && Object.hasOwn(table, value)
+        ? table[value]
+        : undefined;
+      if (chosen !== undefined) return chosen;
+      const expected = Object.keys(table).map((key) => JSON.stringify(key)).join(" or ");
+      throw settingError(architecture, name, value, expected);
+    },
+  };
+}

@@ -232,8 +232,8 @@ const refused: Record<string, readonly [files: Files, message: string]> = {
     "config.json is not an object",
   ],
   "another architecture": [
-    withSettings({ model_type: "llama" }),
-    `model_type is "llama"; the architectures that can be read are "gpt2" (GPT-2)`,
+    withSettings({ model_type: "mamba" }),
+    `model_type is "mamba"; the architectures that can be read are "gpt2" (GPT-2)`,
   ],
   "no architecture": [withSettings({ model_type: undefined }), "model_type is missing; the "],
   "another activation": [

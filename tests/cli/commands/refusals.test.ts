@@ -377,7 +377,7 @@ inFolder("sample refuses what it cannot read or understand", async (folder) => {
     `"n_layer": 2000000000`,
     "layers is 2000000000, expected",
   );
-  await rewrite("config.json", `"gpt2"`, `"llama"`, "the architectures that can be read are");
+  await rewrite("config.json", `"gpt2"`, `"mamba"`, "the architectures that can be read are");
   await rewrite("config.json", "{", "[", "config.json is not JSON");
   await rewrite("tokenizer.json", "abcd", "abcde", "the model has 9 tokens, but tokenizer.json 10");
   await rewrite("tokenizer.json", "abcd", "dcba", "by code point");

@@ -1,0 +1,334 @@
+"""Golden numbers of language models: transformers' own results, against which ours are tested.
+
+    python scripts/golden/models.py                  # writes tests/models/golden/*.json
+    python scripts/golden/models.py --full FOLDER    # writes many models, for scripts/golden/compare.ts
+
+Weights are no random numbers but a formula of tensor name and index (`weight`), which the tests know
+as well, so that golden files hold no weights. All results are in f64. transformers computes norms,
+softmax and rotary angles in f32 whatever the type of the model; these casts are lifted here.
+"""
+
+import argparse
+import importlib
+import json
+import math
+import random
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+
+ROOT = Path(__file__).resolve().parents[2]
+LEARNING_RATE = 1e-2
+ADAMW = {"betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.01}
+STEPS = 10
+
+
+class Wide:
+    """The module `torch`, in which f32 is f64."""
+
+    float32 = torch.float64
+    float = torch.float64
+
+    def __getattr__(self, name):
+        return getattr(torch, name)
+
+
+def lift_casts():
+    """Makes transformers compute in f64 where it casts to f32."""
+    torch.set_default_dtype(torch.float64)
+    torch.Tensor.float = lambda tensor: tensor.double()
+    names = ["modeling_rope_utils"] + [
+        f"models.{name}.modeling_{name}"
+        for name in ["llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "gpt_neox"]
+    ]
+    for name in names:
+        importlib.import_module(f"transformers.{name}").torch = Wide()
+
+
+def mix(x):
+    """The finalizer of MurmurHash3 on 32-bit integers."""
+    with np.errstate(over="ignore"):
+        x = x ^ (x >> np.uint32(16))
+        x = x * np.uint32(0x85EBCA6B)
+        x = x ^ (x >> np.uint32(13))
+        x = x * np.uint32(0xC2B2AE35)
+        return x ^ (x >> np.uint32(16))
+
+
+def uniform(name, size):
+    """Numbers from -1/2 to 1/2, multiples of 2^-16: of the bytes of a name and of the index."""
+    seed = np.uint32(0)
+    for byte in name.encode():
+        seed = mix(seed ^ np.uint32(byte))
+    indices = np.arange(size, dtype=np.uint32)
+    with np.errstate(over="ignore"):
+        bits = mix(indices * np.uint32(0x9E3779B1) + seed)
+    return (bits >> np.uint32(16)).astype(np.float64) / 2**16 - 0.5
+
+
+def weight(name, shape, gain):
+    """A tensor's elements: uniform ones, added to the common value of gains in those of norms."""
+    elements = uniform(name, math.prod(shape))
+    is_gain = len(shape) == 1 and name.endswith("weight")
+    return torch.from_numpy((gain + elements / 2 if is_gain else elements).reshape(shape))
+
+
+def of_config(config):
+    """A model in f64 with the weights of the formula, read by transformers from files as they are on the hub."""
+    gain = 0 if config.model_type.startswith("gemma") else 1
+    with tempfile.TemporaryDirectory() as folder:
+        model = transformers.AutoModelForCausalLM.from_config(config)
+        model.save_pretrained(folder)
+        file = Path(folder) / "model.safetensors"
+        shapes = {name: list(tensor.shape) for name, tensor in load_file(file).items()}
+        tensors = {name: weight(name, shape, gain) for name, shape in shapes.items()}
+        save_file(tensors, file, {"format": "pt"})
+        settings = json.loads((Path(folder) / "config.json").read_text())
+        model, info = transformers.AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=torch.float64,
+            attn_implementation="eager",
+            output_loading_info=True,
+        )
+        assert not any(info.values()), info
+    model.eval()
+    return model, settings, shapes, tensors
+
+
+def saved_names(model, shapes):
+    """The names in files of the model's own parameters."""
+    renamed = {"gpt_neox": {"lm_head.weight": "embed_out.weight"}}
+    names = renamed.get(model.config.model_type, {})
+    named = {names.get(name, name): p for name, p in model.named_parameters()}
+    assert set(named) == set(shapes), set(named) ^ set(shapes)
+    return named
+
+
+def greedy(model, prompts, count):
+    """Greedy answers to prompts of several lengths, padded on the left."""
+    width = max(map(len, prompts))
+    ids = torch.tensor([[0] * (width - len(prompt)) + prompt for prompt in prompts])
+    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+    made = model.generate(
+        input_ids=ids,
+        attention_mask=mask,
+        do_sample=False,
+        max_new_tokens=count,
+        min_new_tokens=count,
+        eos_token_id=None,
+        pad_token_id=0,
+        output_logits=True,
+        return_dict_in_generate=True,
+    )
+    best = torch.stack(made.logits).topk(2).values
+    return made.sequences[:, width:].tolist(), (best[..., 0] - best[..., 1]).min().item()
+
+
+def descend(model, ids):
+    """The losses before each of some steps of AdamW."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, **ADAMW)
+    losses = []
+    for _ in range(STEPS):
+        optimizer.zero_grad()
+        loss = model(input_ids=ids, labels=ids).loss
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def results_of(model, shapes, seed, sizes):
+    """Everything that is compared: tensors, and the rest."""
+    draw = random.Random(seed)
+    vocabulary = model.config.vocab_size
+    token = lambda: draw.randrange(1, vocabulary)
+    ids = torch.tensor([[token() for _ in range(sizes["tokens"])] for _ in range(sizes["rows"])])
+    output = model(input_ids=ids, labels=ids)
+    output.loss.backward()
+    tensors = {"logits": output.logits.detach()}
+    for name, parameter in saved_names(model, shapes).items():
+        tensors[f"gradient.{name}"] = parameter.grad.clone()
+    # Prompts whose answers are told apart by a margin, so that rounding cannot decide one.
+    while True:
+        prompts = [
+            [token() for _ in range(1 + draw.randrange(sizes["tokens"] - 1))]
+            for _ in range(sizes["prompts"])
+        ]
+        answers, margin = greedy(model, prompts, sizes["answer"])
+        if margin > 1e-3:
+            break
+    return tensors, {
+        "ids": ids.tolist(),
+        "loss": output.loss.item(),
+        "prompts": prompts,
+        "answers": answers,
+        "losses": descend(model, ids),
+    }
+
+
+def number(x):
+    return float(f"{x:.13g}")
+
+
+def golden(case, settings, seed):
+    config = transformers.AutoConfig.for_model(**settings)
+    model, settings, shapes, _ = of_config(config)
+    sizes = {"rows": 2, "tokens": 9, "prompts": 5, "answer": 7}
+    tensors, rest = results_of(model, shapes, seed, sizes)
+    gradients = {}
+    for name, tensor in tensors.items():
+        if name.startswith("gradient."):
+            name = name.removeprefix("gradient.")
+            along = torch.from_numpy(uniform(f"along {name}", tensor.numel()))
+            gradients[name] = [number(tensor.norm()), number(along @ tensor.flatten())]
+    file = ROOT / "tests/models/golden" / f"{case}.json"
+    file.parent.mkdir(exist_ok=True)
+    contents = {
+        "source": f"transformers {transformers.__version__}, PyTorch {torch.__version__}, f64",
+        "config": settings,
+        "shapes": shapes,
+        "logits": [[[number(x) for x in t] for t in row] for row in tensors["logits"].tolist()],
+        "gradients": gradients,
+        **rest,
+    }
+    lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in contents.items()]
+    file.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    print(file.relative_to(ROOT), file.stat().st_size, "bytes")
+
+
+def full(folder, case, settings, seed):
+    config = transformers.AutoConfig.for_model(**settings)
+    model, settings, shapes, weights = of_config(config)
+    sizes = {"rows": 3, "tokens": 24, "prompts": 20, "answer": 12}
+    tensors, rest = results_of(model, shapes, seed, sizes)
+    place = folder / case
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "config.json").write_text(json.dumps(settings))
+    save_file({name: tensor.float() if False else tensor.to(torch.float32) for name, tensor in weights.items()}, place / "model.safetensors", {"format": "pt"})
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, place / "expected.safetensors")
+    (place / "expected.json").write_text(json.dumps(rest))
+    print(place)
+
+
+NONE = {"pad_token_id": None, "bos_token_id": None, "eos_token_id": None}
+
+# Odd sizes among them: 3 heads of keys and values, heads of a width that is not width / heads.
+SMALL = {
+    **NONE,
+    "vocab_size": 31,
+    "hidden_size": 24,
+    "intermediate_size": 20,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 6,
+    "num_key_value_heads": 3,
+    "head_dim": 8,
+    "max_position_embeddings": 48,
+}
+OTHER = {
+    **SMALL,
+    "vocab_size": 37,
+    "hidden_size": 20,
+    "intermediate_size": 33,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 1,
+    "head_dim": 6,
+}
+
+
+def without(settings, *names):
+    return {name: value for name, value in settings.items() if name not in names}
+
+
+LLAMA3 = {
+    "rope_type": "llama3",
+    "rope_theta": 100.0,
+    "factor": 4.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 16,
+}
+YARN = {
+    "rope_type": "yarn",
+    "rope_theta": 1000.0,
+    "factor": 3.0,
+    "beta_fast": 4.0,
+    "beta_slow": 1.0,
+    "original_max_position_embeddings": 16,
+}
+
+CASES = {
+    "llama": {"model_type": "llama", **SMALL, "tie_word_embeddings": True, "rms_norm_eps": 1e-5},
+    "llama_scaled": {
+        "model_type": "llama",
+        **OTHER,
+        "attention_bias": True,
+        "mlp_bias": True,
+        "hidden_act": "gelu",
+        "rope_parameters": LLAMA3,
+    },
+    "mistral": {"model_type": "mistral", **SMALL, "sliding_window": 4},
+    "mistral_linear": {
+        "model_type": "mistral",
+        **OTHER,
+        "tie_word_embeddings": True,
+        "sliding_window": None,
+        "rope_parameters": {"rope_type": "linear", "rope_theta": 500.0, "factor": 2.0},
+    },
+    "qwen2": {"model_type": "qwen2", **without(SMALL, "head_dim"), "hidden_size": 36, "tie_word_embeddings": True},
+    "qwen2_window": {
+        "model_type": "qwen2",
+        **without(OTHER, "head_dim"),
+        "hidden_size": 24,
+        "use_sliding_window": True,
+        "sliding_window": 3,
+        "max_window_layers": 1,
+        "rope_parameters": YARN,
+    },
+    "qwen3": {"model_type": "qwen3", **SMALL, "tie_word_embeddings": True},
+    "qwen3_bias": {"model_type": "qwen3", **OTHER, "attention_bias": True, "hidden_act": "gelu_new"},
+}
+
+
+def variants(settings, count, seed):
+    """The same settings with other sizes."""
+    draw = random.Random(seed)
+    for _ in range(count):
+        groups, kv = draw.choice([1, 2, 3]), draw.choice([1, 2, 3])
+        head = 2 * draw.randrange(1, 9)
+        changed = {
+            "vocab_size": draw.randrange(20, 120),
+            "num_attention_heads": groups * kv,
+            "num_hidden_layers": settings["num_hidden_layers"],
+            "intermediate_size": draw.randrange(5, 80),
+            "hidden_size": groups * kv * head if "head_dim" not in settings else groups * kv * draw.randrange(1, 12),
+        }
+        if "num_key_value_heads" in settings:
+            changed["num_key_value_heads"] = kv
+        if "head_dim" in settings:
+            changed["head_dim"] = head
+        yield {**settings, **changed}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--full", metavar="FOLDER", type=Path)
+    parser.add_argument("--count", type=int, default=8, help="models of each kind with --full")
+    parser.add_argument("--only", default="", help="cases whose names begin so")
+    arguments = parser.parse_args()
+    lift_casts()
+    for seed, (case, settings) in enumerate(CASES.items()):
+        if not case.startswith(arguments.only):
+            continue
+        if arguments.full is None:
+            golden(case, settings, seed)
+            continue
+        for i, variant in enumerate(variants(settings, arguments.count, seed)):
+            full(arguments.full, f"{case}-{i}", variant, i)
+
+
+main()
