@@ -15,7 +15,8 @@ type ByElement = (of: Affine) => Affine;
  */
 function byElement(domain: Shape, rows: number, columns: number): ByElement | undefined {
   if (sizeOf(domain) !== rows * columns) return undefined;
-  if (domain.length === 0) return ({ offset }) => ({ offset, strides: [0, 0] });
+  // One element, whatever the steps to others would be.
+  if (domain.length === 0) return ({ offset }) => ({ offset, strides: [columns, 1] });
   if (domain.length === 1) {
     return ({ offset, strides }) => {
       const stride = at(strides, 0);

@@ -46,6 +46,7 @@ const layers: Readonly<Record<string, Layer>> = {
 
 const sizes: readonly (readonly [rows: number, depth: number, columns: number])[] = [
   [1, 40, 70],
+  [1, 40, 1],
   [100, 40, 70],
   [8, 30, 300],
   // Blocks, tiles and sums that workgroups share, with whole fours and without.

@@ -159,6 +159,10 @@ const fusions: Readonly<Record<string, { readonly kernels: string; readonly of: 
     kernels: "matmul+map",
     of: kinds((x, w, b) => relu(add(matmul(x, w), b)), [x, zeros([6, 5]), zeros([5])]),
   },
+  "a product of one element, and what is made of it": {
+    kernels: "matmul+map",
+    of: kinds((x, w, b) => relu(add(matmul(x, w), b)), [zeros([1, 6]), zeros([6, 1]), zeros([1])]),
+  },
   "a product that is a result, and so is what follows from it": {
     kernels: "matmul+map",
     of: kinds((x, w) => [matmul(x, w), relu(matmul(x, w))], [x, zeros([6, 5])]),
