@@ -158,10 +158,19 @@ function isWholeBranch({ parent }: ts.Node): boolean {
   return ts.isIfStatement(around) && around.elseStatement === undefined;
 }
 
+/** Whether a statement returns undefined where its function ends and so does the same without it. */
+function isEndAnyway(node: ts.Node): boolean {
+  if (!ts.isReturnStatement(node) || !ts.isBlock(node.parent)) return false;
+  const isNothing = node.expression === undefined ||
+    ts.isIdentifier(node.expression) && node.expression.text === "undefined";
+  return isNothing && ts.isFunctionLike(node.parent.parent) &&
+    node.parent.statements.at(-1) === node;
+}
+
 function statement(node: ts.Node): Change[] {
   const isTaken = ts.isExpressionStatement(node) || ts.isIterationStatement(node, false) ||
     ts.isContinueStatement(node) || ts.isBreakStatement(node) || ts.isReturnStatement(node);
-  return isTaken && !isWholeBranch(node)
+  return isTaken && !isWholeBranch(node) && !isEndAnyway(node)
     ? [{ operator: "without-statement", node, replacement: "{}" }]
     : [];
 }

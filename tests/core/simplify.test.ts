@@ -179,6 +179,66 @@ Deno.test("powers of 2 are products; other powers stay", () => {
   );
 });
 
+/** Values of x, of shape [2, 3], and what is left of each: `x`, a number, or instructions. */
+const values: Readonly<Record<string, readonly [(x: Tensor) => Tensor, left: string]>> = {
+  "1 x": [(x) => mul(1, x), "x"],
+  "x 1": [(x) => mul(x, 1), "x"],
+  "2 x": [(x) => mul(2, x), "fill mul"],
+  "x / 1": [(x) => div(x, 1), "x"],
+  "1 / x": [(x) => div(1, x), "fill div"],
+  "x + -0": [(x) => add(x, -0), "x"],
+  "-0 + x": [(x) => add(-0, x), "x"],
+  "x + 0, which may be -0": [(x) => add(x, 0), "fill add"],
+  "0 + |x|": [(x) => add(0, abs(x)), "abs"],
+  "x - 0": [(x) => sub(x, 0), "x"],
+  "x - -0, which may be -0": [(x) => sub(x, -0), "fill sub"],
+  "0 - x": [(x) => sub(0, x), "fill sub"],
+  "x^1": [(x) => pow(x, 1), "x"],
+  "1^x": [(x) => pow(1, x), "fill pow"],
+  "x^0": [(x) => pow(x, 0), "fill pow"],
+  "x where true": [(x) => where(full([2, 3], 1, "bool"), x, 2), "x"],
+  "x where false": [(x) => where(full([2, 3], 0, "bool"), 2, x), "x"],
+  "2 where false": [(x) => where(full([2, 3], 0, "bool"), x, 2), "2"],
+  "2^24 - 1 as an integer": [() => cast(full([2, 3], 2 ** 24 - 1), "i32"), "16777215"],
+  "2^24 as an integer": [() => cast(full([2, 3], 2 ** 24), "i32"), "fill cast"],
+  "0 as an integer": [() => cast(full([2, 3], 0), "i32"), "0"],
+  "-1 as an integer": [() => cast(full([2, 3], -1), "u32"), "fill cast"],
+  "a half as an integer": [() => cast(full([2, 3], 0.5), "i32"), "fill cast"],
+  "1 as a truth value": [() => cast(full([2, 3], 1), "bool"), "fill cast"],
+  "a sum over one": [(x) => sum(reshape(x, [2, 1, 3]), { axes: [1] }), "fill add"],
+  "a sum over none": [() => sum(zeros([0, 3]), { axes: [0] }), "0"],
+  "a sum of a number": [() => sum(full([4, 2, 3], 0.5), { axes: [0, 1] }), "4"],
+  "a sum of an integer": [() => sum(full([4, 3], 5, "i32"), { axes: [0] }), "fill sum"],
+  "a number moved": [
+    () => slice(transpose(reshape(full([6], 7), [3, 2]), [1, 0]), 1, 1, 3),
+    "7",
+  ],
+  "a row for all": [(x) => add(x, sum(x, { axes: [0], keepDims: true })), "sum reshape expand add"],
+  "no rows and all rows": [(x) => concat([slice(x, 0, 0, 0), x], 0), "x"],
+  "rows, no rows, and rows": [
+    (x) => concat([slice(x, 0, 0, 1), slice(x, 0, 1, 1), slice(x, 0, 1, 2)], 0),
+    "slice slice concat",
+  ],
+  "what may overflow": [() => mul(full([2], 3e38), 10), "Infinity"],
+  "a constant of f64 in f32": [() => full([2], 0.1), `${Math.fround(0.1)}`],
+};
+
+for (const [name, [f, left]] of Object.entries(values)) {
+  Deno.test(`simplified: ${name} is ${left}`, () => {
+    const { nodes, outputs: [output = -1] } = graphOf(f, [x]);
+    const found = nodes[output];
+    const isNumber = found?.op === "fill";
+    assertEquals(
+      found?.op === "input"
+        ? "x"
+        : isNumber
+        ? `${found.parameters.value}`
+        : nodes.filter(({ op }) => op !== "input").map(({ op }) => op).join(" "),
+      left,
+    );
+  });
+}
+
 Deno.test("random bits of one key are the same expression, those of another are not", () => {
   const [a, b] = [key(1), key(2)];
   const graph = graphOf((x: Tensor) => {

@@ -17,6 +17,7 @@ import {
   zeros,
 } from "@unitune/core";
 // Not public: by what the work is shared out.
+import { shareLoop } from "../../core/backends/wasm/frame.ts";
 import { workOf } from "../../core/backends/wasm/kernels.ts";
 import { isParallel, scratchBytes } from "../../core/backends/wasm/program.ts";
 import type { Lowered } from "../../core/lowering/kernels.ts";
@@ -121,6 +122,33 @@ Deno.test("wasm: the work of attention is that of the pairs that see each other,
   assertEquals(workFor({ start: "operand" }, [0, 4]), ofPairs(6 * 10));
   assertEquals(workFor({ start: 4, window: 2 }), ofPairs(6 * 2));
   assertEquals(workFor({ causal: false, window: 2 }), ofPairs(6 * 3));
+});
+
+Deno.test("wasm: threads share an outer loop that is long, or else the longest", () => {
+  /** The loop that is shared, its rounds, and the rounds that no two threads share. */
+  const shared = (domain: readonly number[], candidates?: number) => {
+    let asked: readonly number[] = [];
+    const share = shareLoop(
+      {
+        shareOf(...rounds) {
+          asked = rounds;
+          return { begin: 0, end: 0 };
+        },
+      },
+      domain,
+      candidates,
+    );
+    return share && [share.loop, ...asked];
+  };
+  assertEquals(shared([8, 100, 5]), [0, 8, 1]);
+  assertEquals(shared([7, 100, 5]), [1, 100, 1]);
+  assertEquals(shared([7, 5, 100]), [2, 100, 16]);
+  assertEquals(shared([7, 7, 7]), [0, 7, 1]);
+  assertEquals(shared([9]), [0, 9, 16]);
+  // Of the first loops only, such as those of a reduction's results.
+  assertEquals(shared([7, 5, 100], 2), [0, 7, 1]);
+  assertEquals(shared([7, 5, 100], 0), undefined);
+  assertEquals(shareLoop({ shareOf: () => undefined }, [100]), undefined);
 });
 
 Deno.test("wasm: a program is worth several threads from half a million operations on", () => {

@@ -55,6 +55,15 @@ const changes: Readonly<Record<string, readonly (readonly [operator: string, tex
     ["negate", "function f() { if (!(c)) return; g(); }"],
     ["without-statement", "function f() { if (c) return; {} }"],
   ],
+  // A function ends by itself, and gives undefined.
+  "function f() { g(); return undefined; }": [
+    ["without-statement", "function f() { {} return undefined; }"],
+  ],
+  "const f = () => { return; }": [],
+  "function f() { { return undefined; } g(); }": [
+    ["without-statement", "function f() { { {} } g(); }"],
+    ["without-statement", "function f() { { return undefined; } {} }"],
+  ],
   // Read by people, or by the type checker.
   'const x = "a" + y': [],
   "const x = `${y}` + z": [],

@@ -54,7 +54,7 @@ function chooseLoop(rounds: readonly number[]): number {
 
 /** This thread's share of one of the first loops of a domain. */
 export function shareLoop(
-  frame: Frame,
+  frame: Pick<Frame, "shareOf">,
   domain: Shape,
   candidates = domain.length,
 ): Share | undefined {

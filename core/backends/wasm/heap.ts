@@ -61,7 +61,7 @@ export function makeHeap(shared: boolean): Heap {
     if (start + bytes > LIMIT) {
       const room = free.reduce(
         (most, block) => Math.max(most, block.end - block.start),
-        Math.max(0, LIMIT - start),
+        LIMIT - start,
       );
       throw outOfMemory(
         bytes,
