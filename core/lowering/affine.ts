@@ -90,16 +90,15 @@ export function reshapeMap(
   let [t, f] = [0, 0];
   // Both shapes fall into runs of axes of equal products; each run is converted by itself.
   while (t < to.length || f < from.length) {
-    const [runTo, runFrom] = [{ start: t, end: t }, { start: f, end: f }];
+    let [endTo, endFrom] = [t, f];
     let [productTo, productFrom] = [1, 1];
     do {
-      const takeTo = runTo.end < to.length &&
-        (productTo <= productFrom || runFrom.end >= from.length);
-      if (takeTo) productTo *= at(to, runTo.end++);
-      else productFrom *= at(from, runFrom.end++);
+      const takeTo = endTo < to.length && (productTo <= productFrom || endFrom >= from.length);
+      if (takeTo) productTo *= at(to, endTo++);
+      else productFrom *= at(from, endFrom++);
     } while (productTo !== productFrom);
-    const [shapeTo, shapeFrom] = [to.slice(t, runTo.end), from.slice(f, runFrom.end)];
-    const position = linearize(domain.length, shapeTo, index.slice(t, runTo.end));
+    const [shapeTo, shapeFrom] = [to.slice(t, endTo), from.slice(f, endFrom)];
+    const position = linearize(domain.length, shapeTo, index.slice(t, endTo));
     if (shapeFrom.length === 1) result.push(position);
     // deno-lint-ignore unitune/no-spread-of-data -- axes of a shape
     else if (shapeFrom.every((size) => size === 1)) result.push(...shapeFrom.map(() => zero));
@@ -109,7 +108,7 @@ export function reshapeMap(
       // deno-lint-ignore unitune/no-spread-of-data -- axes of a shape
       result.push(...split);
     }
-    [t, f] = [runTo.end, runFrom.end];
+    [t, f] = [endTo, endFrom];
   }
   return result;
 }

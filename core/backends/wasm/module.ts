@@ -27,15 +27,14 @@ export function newLocals(parameters: number): Locals {
   return { types, add: (type) => parameters + types.push(type) - 1 };
 }
 
-/** A function written with its parameters and locals at hand. */
+/** A function written with its locals at hand, which come after its parameters. */
 export function defineFunction(
   parameters: readonly ValueType[],
   results: readonly ValueType[],
-  body: (locals: Locals, ...parameters: number[]) => Code,
+  body: (locals: Locals) => Code,
 ): WasmFunction {
   const locals = newLocals(parameters.length);
-  // deno-lint-ignore unitune/no-spread-of-data -- parameters of a routine
-  const code = body(locals, ...parameters.map((_, index) => index));
+  const code = body(locals);
   return { parameters, results, locals: locals.types, code };
 }
 

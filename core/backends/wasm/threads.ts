@@ -64,7 +64,8 @@ export function maySleep(): boolean {
  * while and then sleep; the first one keeps looking if it may not sleep.
  */
 export function barrierFunction(control: number, firstMaySleep: boolean): WasmFunction {
-  return defineFunction([types.i32, types.i32], [], (locals, thread = 0, threads = 1) => {
+  return defineFunction([types.i32, types.i32], [], (locals) => {
+    const [thread, threads] = [0, 1];
     const [passed, spins] = [locals.add(types.i32), locals.add(types.i32)];
     const here = i32.const(control);
     const isWaiting = i32.eq(atomics.load(here, words.passed), local.get(passed));

@@ -50,7 +50,8 @@ export function vectorMatrixFunction(fused: boolean): WasmFunction {
   return defineFunction(
     new Array<typeof types.i32>(9).fill(types.i32),
     [],
-    (locals, a = 0, b = 1, c = 2, depth = 3, aStep = 4, bRow = 5, bColumn = 6, j = 7, end = 8) => {
+    (locals) => {
+      const [a, b, c, depth, aStep, bRow, bColumn, j, end] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
       const [pa, pb, k] = [locals.add(types.i32), locals.add(types.i32), locals.add(types.i32)];
       const splat = locals.add(types.v128);
       const out = i32.add(get(c), i32.shl(get(j), i32.const(2)));
