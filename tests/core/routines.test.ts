@@ -1,6 +1,6 @@
 /** That a WebAssembly module has the functions that its kernels call, and no others. */
 import { assert, assertEquals } from "@std/assert";
-import { add, graphOf, matmul, type Tensor, zeros } from "@unitune/core";
+import { add, graphOf, matmul, mul, type Tensor, zeros } from "@unitune/core";
 import { i32 } from "../../core/backends/wasm/instructions.ts";
 import { emitProgram } from "../../core/backends/wasm/program.ts";
 import { lower } from "../../core/lowering/lower.ts";
@@ -21,12 +21,34 @@ function functionsOf(module: Uint8Array): number {
   }
 }
 
-/** The functions of the module that a function of tensors becomes. */
-function countOf<A extends readonly Tensor[]>(f: (...args: A) => unknown, args: A): number {
+/** The module that a function of tensors becomes. */
+function moduleOf<A extends readonly Tensor[]>(f: (...args: A) => unknown, args: A): Uint8Array {
   const memory = { scratch: 0, scratchBytes: 0, addressOf: () => i32.const(0) };
   const target = { hasRelaxedSimd: true, control: undefined };
-  return functionsOf(emitProgram(lower(graphOf(f, args)), target, memory));
+  return emitProgram(lower(graphOf(f, args)), target, memory);
 }
+
+/** The functions of the module that a function of tensors becomes. */
+function countOf<A extends readonly Tensor[]>(f: (...args: A) => unknown, args: A): number {
+  return functionsOf(moduleOf(f, args));
+}
+
+/** The bytes of the instruction that pushes four times a number. */
+function pushed(value: number): number[] {
+  const four = new Uint8Array(new Float32Array(4).fill(value).buffer);
+  return [0xfd, 0x0c, ...four];
+}
+
+/** How often some bytes stand in others. */
+function occurrences(bytes: Uint8Array, part: readonly number[]): number {
+  return bytes.keys().filter((at) => part.every((byte, i) => bytes[at + i] === byte)).toArray()
+    .length;
+}
+
+Deno.test("a kernel makes each number once, whatever uses it", () => {
+  const module = moduleOf((x) => add(mul(add(x, 7.5), 7.5), mul(x, 2.5)), [zeros([64])]);
+  assertEquals([7.5, 2.5].map((value) => occurrences(module, pushed(value))), [1, 1]);
+});
 
 Deno.test("a module has the routines that its kernels call", () => {
   const [row, matrix] = [zeros([1, 3]), zeros([2, 3])];
