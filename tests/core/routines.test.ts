@@ -2,7 +2,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { add, exp, graphOf, matmul, mul, type Tensor, zeros } from "@unitune/core";
 import { i32 } from "../../core/backends/wasm/instructions.ts";
+import { encodeModule } from "../../core/backends/wasm/module.ts";
 import { emitProgram } from "../../core/backends/wasm/program.ts";
+import { barrierFunction } from "../../core/backends/wasm/threads.ts";
 import { lower } from "../../core/lowering/lower.ts";
 
 /** The number of functions of a module: the first number of its section 3. */
@@ -49,6 +51,20 @@ Deno.test("a kernel makes each number once, whatever uses it", () => {
   const module = moduleOf((x) => add(exp(x), exp(mul(x, 2.5))), [zeros([64])]);
   // By which both exponentials multiply.
   assertEquals([Math.LOG2E, 2.5].map((value) => occurrences(module, pushed(value))), [1, 1]);
+});
+
+Deno.test("at the barrier all threads sleep, but for the first where it may not", () => {
+  const [all, others] = [true, false].map((firstMaySleep) =>
+    encodeModule([barrierFunction(0, firstMaySleep)], { meet: 0 }, true)
+  );
+  assert(all !== undefined && others !== undefined);
+  // The condition before a wait without a limit: always, or the number of the thread.
+  const wait = [0x04, 0x40, 0x41, 0x00, 0x20, 0x02, 0x42, 0x7f, 0xfe, 0x01];
+  const condition = (module: Uint8Array) => {
+    const at = module.keys().find((at) => wait.every((byte, i) => module[at + i] === byte)) ?? 0;
+    return [...module.subarray(at - 2, at)];
+  };
+  assertEquals([all, others].map(condition), [[0x41, 0x01], [0x20, 0x00]]);
 });
 
 Deno.test("a module has the routines that its kernels call", () => {
