@@ -23,14 +23,7 @@
  */
 export { type DataOptions, readDataset } from "./data/data_file.ts";
 export type { Columns, FormatName } from "./data/jsonl.ts";
-export {
-  type BaseModel,
-  prepare,
-  type Prepared,
-  type PreparedStage,
-  type PrepareOptions,
-  type RunData,
-} from "./data/prepare.ts";
+export { prepare, type Prepared, type PrepareOptions, type RunData } from "./data/prepare.ts";
 export { writeFileAtomically } from "./files/atomic.ts";
 export type { Claim } from "./files/claims.ts";
 export { FileError, fileError } from "./files/file_error.ts";

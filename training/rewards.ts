@@ -178,6 +178,16 @@ export function verifierReward(
   };
 }
 
+/** The column in which the reward model's judgment reaches its reward. */
+export const JUDGMENT = "reward model";
+
+/** The reward model's score of an answer. */
+export const rewardModelReward: TextReward = {
+  name: "reward-model",
+  reads: [JUDGMENT],
+  score: ({ columns: { [JUDGMENT]: score } }) => typeof score === "number" ? score : null,
+};
+
 /** A term of a weighted sum of rewards. */
 export interface RewardTerm {
   /** The weight; any finite number. */

@@ -63,20 +63,21 @@ export function createScorer<P>(policy: Policy<P>, device: Device): TokenScorer<
  * The log-probabilities of a batch's rows, as a batch holds them.
  *
  * @param rows The sequences.
- * @param scores Theirs; where there are none, NaN, so that whoever looks at them all the same is
- * found out.
+ * @param scores Theirs.
  * @param length The tokens of a row.
  * @returns `[B, T]`.
+ * @throws {RangeError} If a sequence has no scores.
  */
 export function scoresOf(
   rows: readonly EncodedSequence[],
-  scores: Scores | undefined,
+  scores: Scores,
   length: number,
 ): Tensor {
-  const values = new Float32Array(rows.length * length).fill(NaN);
+  const values = new Float32Array(rows.length * length);
   rows.forEach((row, i) => {
-    const own = scores?.get(row);
-    if (own !== undefined) values.set(own, i * length);
+    const own = scores.get(row);
+    if (own === undefined) throw new RangeError(`scoresOf: row ${i} has no scores`);
+    values.set(own, i * length);
   });
   return tensor(values, { shape: [rows.length, length] });
 }

@@ -6,17 +6,19 @@
 
 import { architectureOf, countParameters } from "@unitune/models";
 import { type ObjectiveRegistry, objectiveRegistry } from "@unitune/objectives";
-import { withAnswerLength } from "../run/answer_length.ts";
 import { carryOut, type Run, type RunResult } from "../run/carry_out.ts";
 import { openDevice } from "../run/devices.ts";
 import { runCommand, UsageError } from "../terminal/errors.ts";
 import {
+  type BaseModel,
+  checkStages,
   describeObjective,
   type Setting,
   settingTable,
   timetableOf,
   type TrainSettings,
   UserError,
+  withAnswerLength,
 } from "@unitune/training";
 import {
   flagsAmong,
@@ -28,9 +30,8 @@ import {
   wantsHelp,
 } from "../flags/flags.ts";
 import { helpText } from "../flags/help.ts";
-import { checkModels } from "../run/learner.ts";
 import { shownWatch } from "../data/preparation_progress.ts";
-import { type BaseModel, prepare, type Prepared } from "../data/prepare.ts";
+import { prepare, type Prepared } from "../data/prepare.ts";
 import { formatDuration, progressReporter, standardProgress } from "../terminal/progress.ts";
 import {
   beforeAndAfter,
@@ -44,7 +45,7 @@ import { readJson } from "../files/read.ts";
 import { interruptible } from "../terminal/interruption.ts";
 import { settingFlags } from "../flags/settings.ts";
 import { splitStages, stageSettings, stagesName } from "../flags/stages.ts";
-import { describeSizes, readBase } from "../run/trained.ts";
+import { describeSizes, lentModels, readBase } from "../run/trained.ts";
 import { requireRoom } from "../run/room.ts";
 import { shownMessage } from "../terminal/messages.ts";
 import { taskCommand } from "../terminal/shell.ts";
@@ -145,7 +146,11 @@ async function newRun(line: CommandLine): Promise<ReadyRun> {
   const settings = settingsOf(line, file, config ?? "");
   const run = await equip(settings, settings[0]?.from);
   const { stages, prepared, start } = run;
-  await checkModels(stages, prepared, start);
+  await checkStages({
+    ...{ stages, prepared },
+    lent: (stage, settings) => lentModels(stage, settings, prepared),
+    ...start && { start },
+  });
   const name = `${stagesName(stages)}-${prepared.name}`;
   const held = await startRun(out, name, runConfig(stages, prepared));
   return { folder: held.folder, held, ...run };

@@ -10,7 +10,7 @@
  */
 
 import v8 from "node:v8";
-import { UserError, type Watch } from "@unitune/training";
+import { message, UserError, type UserMessage, type Watch } from "@unitune/training";
 
 /** Sizes of the JavaScript heap, in bytes. */
 export interface Heap {
@@ -91,6 +91,10 @@ export function watchMemory(
         if (isFull || isHopeless) throw tooLarge(subject, Math.max(needs(growth), used), limit);
       };
     },
+    reserve: (subject, bytes, share = 1) => {
+      const { used, limit } = heap();
+      if (used + bytes > share * limit) throw tooLarge(subject, used + bytes, limit);
+    },
   };
 }
 
@@ -114,16 +118,19 @@ export function watchMemory(
  * );
  * ```
  */
-export function tooLarge(subject: string, needed: number, limit: number): UserError {
+export function tooLarge(subject: UserMessage, needed: number, limit: number): UserError {
   const share = 100 * HEADROOM * limit / needed;
   const fits = share >= 1 ? Math.floor(share) : Number(share.toPrecision(1));
   const megabytes = Math.ceil(needed / HEADROOM / 2 ** 20 / 1000) * 1000;
   return new UserError(
-    `${subject} needs about ${gigabytes(needed)} of memory, and JavaScript has ` +
-      `${gigabytes(limit)}: use less of it (about ${fits} % fits)` +
-      (needed > ELSEWHERE
-        ? ""
-        : `, or allow more megabytes by DENO_V8_FLAGS=--max-old-space-size=${megabytes}`),
+    message(
+      subject,
+      ` needs about ${gigabytes(needed)} of memory, and JavaScript has ` +
+        `${gigabytes(limit)}: use less of it (about ${fits} % fits)` +
+        (needed > ELSEWHERE
+          ? ""
+          : `, or allow more megabytes by DENO_V8_FLAGS=--max-old-space-size=${megabytes}`),
+    ),
   );
 }
 

@@ -10,8 +10,8 @@ import {
   DivergedError,
   type FailurePlace,
   type Models,
+  planOf,
   type SplitReport,
-  type StagePlan,
   timetableOf,
   train,
   type TrainingEvent,
@@ -19,7 +19,6 @@ import {
   UserError,
 } from "@unitune/training";
 import { FileError } from "../files/file_error.ts";
-import { createLearner, initialModels } from "./learner.ts";
 import type { Prepared } from "../data/prepare.ts";
 import { shownMessage } from "../terminal/messages.ts";
 import { type ProgressReporter, silentProgress } from "../terminal/progress.ts";
@@ -88,29 +87,21 @@ export interface RunResult {
  * ```
  */
 export async function carryOut(run: Run): Promise<RunResult> {
-  const { folder, stages, prepared, device, signal, progress = silentProgress } = run;
-  const [first] = stages;
-  if (first === undefined) throw new RangeError("carryOut: a run has at least one stage");
+  const { folder, stages, prepared, start, device, signal, progress = silentProgress } = run;
   const held = run.held ?? await holdRun(folder);
   // Who has given it to this training keeps it.
   using _own = run.held === undefined ? held : undefined;
   using store = runStore(held, stages.map(({ objective: { name } }) => name), prepared);
   const { total } = timetableOf(stages);
-  const { loggingSteps, evalSteps, saveSteps } = first;
   let step = held.saved?.position.step ?? 0;
   let last: { readonly step: number; readonly reports: readonly SplitReport[] } | undefined;
   try {
-    const events = train({
-      ...{ loggingSteps, evalSteps, saveSteps },
-      stages: stages.map((settings, stage) => stagePlan(run, settings, stage)),
-      start: () => run.start ?? initialModels(first, prepared),
-      model: prepared.model,
-      tokenizer: prepared.tokenizer,
-      splits: prepared.splits,
-      device,
-      store,
+    const events = train(planOf({
+      ...{ stages, prepared, device, store },
+      ...start && { start },
+      lent: (stage, settings) => lentModels(stage, settings, prepared),
       ...signal && { signal },
-    });
+    }));
     for await (const event of events) {
       await store.write(event);
       show(event, { progress, total, isStaged: stages.length > 1 });
@@ -131,17 +122,6 @@ export async function carryOut(run: Run): Promise<RunResult> {
     isComplete,
     checkpoint,
     reports: isComplete && last?.step === total ? last.reports : [],
-  };
-}
-
-/** A stage of a run, for the trainer. */
-function stagePlan({ prepared, device }: Run, settings: TrainSettings, stage: number): StagePlan {
-  const { data, teacher, reference } = settings.objective;
-  return {
-    steps: settings.steps,
-    looksBack: data !== "demonstrations" || teacher || reference !== "none",
-    learner: (start) => createLearner({ settings, stage, prepared, start, device }),
-    lent: () => lentModels(stage, settings, prepared),
   };
 }
 

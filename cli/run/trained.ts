@@ -21,6 +21,7 @@ import {
   tokenizerFromJSON,
 } from "@unitune/models";
 import {
+  type BaseModel,
   type Dataset,
   longestRow,
   type Models,
@@ -29,7 +30,7 @@ import {
   UserError,
 } from "@unitune/training";
 import type { FileContent } from "../files/write.ts";
-import type { BaseModel, Prepared } from "../data/prepare.ts";
+import type { Prepared } from "../data/prepare.ts";
 import {
   latestCheckpoint,
   offeringOlder,
@@ -333,7 +334,7 @@ export async function lentModels(
   const { rewardModel, teacher } = settings;
   const data = prepared.stages[stage]?.data;
   return {
-    ...rewardModel !== undefined && data?.kind === "prompts" && {
+    ...rewardModel !== undefined && data?.kind === "rollouts" && {
       rewardModel: await readJudge(rewardModel, prepared),
     },
     ...teacher !== undefined && settings.objective.teacher && data?.kind === "demonstrations" && {

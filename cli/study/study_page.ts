@@ -18,9 +18,16 @@ import {
   verbatim,
 } from "../report/page.ts";
 import { type Curve, curves, intervals } from "../report/plot.ts";
-import { givenAnswer, roomFor, toBatch, trainSettings, verifyPrompt } from "@unitune/training";
+import {
+  type BaseModel,
+  givenAnswer,
+  roomFor,
+  toBatch,
+  trainSettings,
+  verifyPrompt,
+} from "@unitune/training";
 import { readJsonLines } from "../files/json_lines.ts";
-import { type BaseModel, prepare } from "../data/prepare.ts";
+import { prepare } from "../data/prepare.ts";
 import { readPrompt } from "../data/prompts.ts";
 import { readEvaluations } from "../report/summary.ts";
 import { runPaths } from "../run/run_folder.ts";

@@ -90,7 +90,7 @@ export type StageData =
   }
   | {
     /** Prompts, to be answered by the model. */
-    readonly kind: "prompts";
+    readonly kind: "rollouts";
     /** The prompts. */
     readonly train: readonly TrainingPrompt[];
     /** The tokens of the longest answer that is known, without the stop token; 0 without any. */
@@ -114,7 +114,7 @@ export type StageData =
  * import { assertEquals } from "@std/assert";
  *
  * const { stages: [stage] } = await prepare(trainSettings({ objective: "grpo", examples: 50 }));
- * assertEquals(stage && dataOf(stage.data, "prompts").train.length, 50);
+ * assertEquals(stage && dataOf(stage.data, "rollouts").train.length, 50);
  * ```
  */
 export function dataOf<Kind extends StageData["kind"]>(

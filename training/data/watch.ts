@@ -1,11 +1,13 @@
 /** The progress of a long preparation. */
 
+import type { UserMessage } from "../message.ts";
+
 /** A part of a preparation. */
 export interface Part {
   /** The activity, for the user: `"reading rows.jsonl"`. */
   readonly doing: string;
   /** The data that memory is needed for: `"rows.jsonl"`. */
-  readonly subject: string;
+  readonly subject: UserMessage;
   /** Memory that later parts need for each byte of this one (default 0). */
   readonly later?: number;
 }
@@ -21,7 +23,19 @@ export interface Watch {
    * @throws {UserError} The returned function throws if the part is too large for the memory.
    */
   readonly begin: (part: Part) => Tell;
+  /**
+   * Refuses what memory will not hold, before it is made.
+   *
+   * @param subject What takes the memory.
+   * @param bytes The bytes that it takes.
+   * @param share The share of the memory that may be full then (default 1).
+   * @throws {UserError} Where memory will not do.
+   */
+  readonly reserve: (subject: UserMessage, bytes: number, share?: number) => void;
 }
+
+/** Follows nothing, and refuses nothing. */
+export const silentWatch: Watch = { begin: () => () => {}, reserve: () => {} };
 
 /** The rows between two reports. A look at the heap takes as long as encoding a row. */
 const STRIDE = 64;

@@ -21,7 +21,7 @@ export interface RolloutSample {
 }
 
 /** What a step trains on. */
-export interface Fed<B, E> {
+export interface StepBatches<B, E> {
   /** The micro-batches. */
   readonly batches: readonly B[];
   /** What the next step is to be given. */
@@ -38,11 +38,10 @@ export interface Fed<B, E> {
  * Where a stage's batches come from: from data, by their number alone; or from answers that the
  * policy gives, which are used for some steps and are a part of the training's state.
  *
- * @typeParam P The policy's parameters.
  * @typeParam B A batch.
  * @typeParam E What is carried from step to step, a tree of tensors.
  */
-export interface Feed<P, B, E> extends Disposable {
+export interface Feed<B, E> extends Disposable {
   /** What the first step is given. */
   readonly empty: E;
   /** What had to be computed before the first step. */
@@ -51,6 +50,6 @@ export interface Feed<P, B, E> extends Disposable {
   readonly notes: readonly UserMessage[];
   /** How often the data was seen after some steps. */
   readonly epoch: (steps: number) => number;
-  /** What the `index`-th step, from 0, trains on. */
-  readonly next: (params: P, experience: E, index: number) => Promise<Fed<B, E>>;
+  /** What the `index`-th step, from 0, trains on; the policy's parameters are its own. */
+  readonly next: (params: unknown, experience: E, index: number) => Promise<StepBatches<B, E>>;
 }

@@ -16,9 +16,9 @@ import {
   klEstimate,
   modelOf,
   packSamples,
-  type Policy,
+  type ReferenceScores,
+  type Rollouts,
   scored,
-  type ScoredRollouts,
   type ValueScores,
 } from "@unitune/objectives";
 import { inRandomOrder, toBatch } from "../batches.ts";
@@ -26,20 +26,32 @@ import { type Cost, noCost } from "../cost.ts";
 import { longestRow } from "../data/fit.ts";
 import { integerFrom, randomStream } from "../random.ts";
 import { longest } from "../longest.ts";
-import { type AnswerReward, rewardOf, type RewardTerm, type TextReward } from "../rewards.ts";
+import {
+  type AnswerReward,
+  JUDGMENT,
+  rewardModelReward,
+  rewardOf,
+  type RewardTerm,
+  type TextReward,
+} from "../rewards.ts";
 import { createSampler, type SampledAnswer } from "../sampler.ts";
 import { createScorer } from "../scorer.ts";
+import type { TrainablePolicy } from "../trainee.ts";
 import type { TrainingPrompt } from "../data/examples.ts";
 import type { Feed, RolloutSample } from "./feed.ts";
 import type { Reference } from "./offline.ts";
 
-/** A batch of rollouts with all that an objective may read of it. */
-export type RolloutBatch = ScoredRollouts & ValueScores;
+/** A batch of rollouts, with values where the policy has a critic. */
+export type RolloutBatch = Rollouts & ValueScores;
 
-/** Answers that are used for some steps. */
-export interface Experience {
+/**
+ * Answers that are used for some steps.
+ *
+ * @typeParam B A batch.
+ */
+export interface Experience<B> {
   /** A batch for each micro-batch of a step. */
-  readonly batches: readonly RolloutBatch[];
+  readonly batches: readonly B[];
   /** What was measured when they were sampled: scalars by name. */
   readonly report: Readonly<Record<string, Tensor>>;
   /** The tokens of prompts and answers, a scalar. */
@@ -66,8 +78,6 @@ export interface RolloutPlan {
   readonly temperature: number;
   /** The stage's seed. */
   readonly seed: number;
-  /** Whether the policy before the stage scores answers, too. */
-  readonly hasReference: boolean;
   /** Forward passes of a step over its batch. */
   readonly forwardPasses: number;
   /** The share of answers that a gradient is taken of. */
@@ -77,15 +87,56 @@ export interface RolloutPlan {
 /** The stream of a stage's seed that answers are sampled with. */
 const SAMPLING = 7;
 
-/** The column in which the reward model's judgment reaches its reward. */
-export const JUDGMENT = "reward model";
+/**
+ * What a batch has beyond what the policy says of it.
+ *
+ * @typeParam B The batch with it.
+ */
+export interface BatchScoring<B> extends Disposable {
+  /** The batch with it. */
+  complete(batch: RolloutBatch): B;
+  /** A batch of zeros with zeros for it. */
+  empty(batch: RolloutBatch): B;
+  /** Its measures. */
+  report(batches: readonly B[]): Promise<Readonly<Record<string, number>>>;
+  /** The names of its measures. */
+  readonly measures: readonly string[];
+  /** Passes over the answers that it takes. */
+  readonly passes: number;
+}
 
-/** The reward model's score of an answer. */
-export const rewardModelReward: TextReward = {
-  name: "reward-model",
-  reads: [JUDGMENT],
-  score: ({ columns: { [JUDGMENT]: score } }) => typeof score === "number" ? score : null,
+/** Batches as they are. */
+export const unscored: BatchScoring<RolloutBatch> = {
+  complete: (batch) => batch,
+  empty: (batch) => batch,
+  report: () => Promise.resolve({}),
+  measures: [],
+  passes: 0,
+  [Symbol.dispose]: () => {},
 };
+
+/**
+ * Batches with the log-probabilities of the policy before the stage, and the divergence from it.
+ *
+ * @param reference The policy before the stage.
+ * @returns The scoring.
+ */
+export function scoredByReference(
+  { model, start, device }: Reference,
+): BatchScoring<RolloutBatch & ReferenceScores> {
+  const scorer = createScorer(model, device);
+  return {
+    complete: (batch) => ({
+      ...batch,
+      referenceLogProbs: scorer.score(start.policy, batch),
+    }),
+    empty: (batch) => ({ ...batch, referenceLogProbs: zeros(batch.ids.shape) }),
+    report: async (batches) => ({ kl: await meanKl(batches) }),
+    measures: ["kl"],
+    passes: 1,
+    [Symbol.dispose]: () => scorer[Symbol.dispose](),
+  };
+}
 
 /**
  * Answers to prompts, sampled anew every few steps by the policy as it is then. What is sampled
@@ -95,14 +146,16 @@ export const rewardModelReward: TextReward = {
  * @param policy The policy; its values are read where it has a critic.
  * @param tokenizer Its tokenizer.
  * @param reference The models before the stage, the reward model among them if there is one.
+ * @param scoring What batches have beyond what the policy says of them.
  * @returns The feed.
  */
-export function rolloutFeed<P>(
+export function rolloutFeed<B extends RolloutBatch>(
   plan: RolloutPlan,
-  policy: LanguageModel<P> & Policy<P>,
+  policy: LanguageModel & TrainablePolicy,
   tokenizer: Tokenizer,
   { model, start, device }: Reference,
-): Feed<P, RolloutBatch, Experience> {
+  scoring: BatchScoring<B>,
+): Feed<B, Experience<B>> {
   const { batchSize, microBatches, groupSize, epochs, maxNewTokens } = plan;
   const { pad } = tokenizer.special;
   const { context } = model.config;
@@ -117,7 +170,6 @@ export function rolloutFeed<P>(
 
   const hasValues = policy.value !== undefined;
   const sampler = createSampler(policy, tokenizer, device);
-  const referenceScorer = createScorer(model, device);
   const rewarder = rewardModelOn(model);
   const judge = compile((params: ScoredParameters<unknown>, ids: Tensor, mask: Tensor) => {
     const context = { step: zeros([], "i32") };
@@ -142,7 +194,7 @@ export function rolloutFeed<P>(
     return Array.from(await judge(start.rewardModel, ids, mask).data());
   };
 
-  const collect = async (params: P, number: number) => {
+  const collect = async (params: unknown, number: number) => {
     const prompts = promptsOf(number);
     const given = await sampler.sample(params, prompts.map(({ ids }) => ids), {
       maxNewTokens,
@@ -160,7 +212,7 @@ export function rolloutFeed<P>(
         columns: isJudged ? { ...columns, [JUDGMENT]: scores[i] } : columns,
       });
     }));
-    const batches = Array.from({ length: microBatches }, (_, part): RolloutBatch => {
+    const batches = Array.from({ length: microBatches }, (_, part): B => {
       const own = <T>(rows: readonly T[]) => rows.slice(part * batchSize, (part + 1) * batchSize);
       const packed = packSamples(
         own(given).map(({ prompt, ids: completion }) => ({ prompt, completion })),
@@ -169,18 +221,15 @@ export function rolloutFeed<P>(
       );
       const tokens = { ...packed, temperature: plan.temperature };
       const { logProbs, values } = sampler.score(params, tokens);
-      return {
+      return scoring.complete({
         ...tokens,
         oldLogProbs: logProbs,
-        referenceLogProbs: plan.hasReference
-          ? referenceScorer.score(start.policy, tokens)
-          : unread(batchSize, length),
         ...(values !== undefined && { oldValues: values }),
-      };
+      });
     });
     const report = {
       ...rewardReport(judges, given, rewards),
-      ...(plan.hasReference && { kl: await meanKl(batches) }),
+      ...await scoring.report(batches),
     };
     const tokens = given.reduce(
       (total, { prompt, ids }) => total + prompt.length + ids.length,
@@ -192,7 +241,7 @@ export function rolloutFeed<P>(
       reward: rewards[i]?.total ?? null,
       rewards: rewards[i]?.parts ?? {},
     }));
-    const reads = 2 + Number(plan.hasReference) + Number(hasValues) + Number(isJudged);
+    const reads = 2 + scoring.passes + Number(hasValues) + Number(isJudged);
     return {
       experience: { batches, report: scalars(report), tokens: tensor(tokens) },
       samples,
@@ -202,18 +251,18 @@ export function rolloutFeed<P>(
 
   return {
     empty: {
-      batches: Array.from({ length: microBatches }, () => ({
-        ids: zeros([batchSize, length], "i32"),
-        mask: zeros([batchSize, length]),
-        rewards: zeros([batchSize]),
-        temperature: plan.temperature,
-        oldLogProbs: zeros([batchSize, length]),
-        referenceLogProbs: zeros([batchSize, length]),
-        ...(hasValues && { oldValues: zeros([batchSize, length]) }),
-      })),
+      batches: Array.from({ length: microBatches }, () =>
+        scoring.empty({
+          ids: zeros([batchSize, length], "i32"),
+          mask: zeros([batchSize, length]),
+          rewards: zeros([batchSize]),
+          temperature: plan.temperature,
+          oldLogProbs: zeros([batchSize, length]),
+          ...(hasValues && { oldValues: zeros([batchSize, length]) }),
+        })),
       report: scalars({
         ...rewardReport(judges, [], []),
-        ...(plan.hasReference && { kl: 0 }),
+        ...Object.fromEntries(scoring.measures.map((name) => [name, 0])),
       }),
       tokens: tensor(0),
     },
@@ -240,18 +289,13 @@ export function rolloutFeed<P>(
       };
     },
     [Symbol.dispose]() {
-      for (const compiled of [sampler, referenceScorer, judge]) compiled[Symbol.dispose]();
+      for (const part of [sampler, scoring, judge]) part[Symbol.dispose]();
     },
   };
 }
 
 function never(): never {
   throw new RangeError("there is an answer to each prompt");
-}
-
-/** Log-probabilities that nobody is to read: NaN, so that whoever does is found out. */
-function unread(rows: number, length: number): Tensor {
-  return tensor(new Float32Array(rows * length).fill(NaN), { shape: [rows, length] });
 }
 
 /** Scalars in the order of their names, in which a file of tensors has them, too. */
@@ -283,7 +327,7 @@ function rewardReport(
 }
 
 /** The KL of the policy from its reference, estimated: the mean of k3 over answer tokens. */
-async function meanKl(batches: readonly RolloutBatch[]): Promise<number> {
+async function meanKl(batches: readonly (RolloutBatch & ReferenceScores)[]): Promise<number> {
   let [total, count] = [0, 0];
   for (const { mask, oldLogProbs, referenceLogProbs } of batches) {
     const [counted, own, reference] = [

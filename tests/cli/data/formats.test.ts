@@ -188,7 +188,7 @@ for (const [what, [row, read]] of Object.entries(several)) {
             return learned(
               data0.train[0]?.sequence ?? data0.pairs[0]?.chosen ?? { ids: [], mask: [] },
             );
-          case "prompts":
+          case "rollouts":
             return data0.train[0]?.columns.completion;
           default:
             return data0 satisfies never;

@@ -100,14 +100,14 @@ inFolder("what each kind of rows can teach, and what it cannot", async (folder) 
   assertEquals(await kindOf("dpo", files.pairs), "pairs");
   assertEquals(await kindOf("sft", files.pairs), "demonstrations");
   assertEquals(await kindOf("kto", files.pairs), "labels");
-  assertEquals(await kindOf("grpo", files.pairs), "prompts");
+  assertEquals(await kindOf("grpo", files.pairs), "rollouts");
   assertEquals(await kindOf("kto", files.labels), "labels");
-  assertEquals(await kindOf("grpo", files.questions), "prompts");
+  assertEquals(await kindOf("grpo", files.questions), "rollouts");
   const { stages: [stage] } = await prepare(
     trainSettings({ objective: "grpo", data: files.prompts }),
   );
   assert(stage !== undefined);
-  assertEquals(dataOf(stage.data, "prompts").train[0]?.columns, { completion: "ba" });
+  assertEquals(dataOf(stage.data, "rollouts").train[0]?.columns, { completion: "ba" });
 
   const out = ["--out", `${folder}/run`, ...tiny];
   const none = await train("--objective", "sft", "--data", files.questions, ...out);

@@ -6,11 +6,11 @@ import {
   assertNotEquals,
   assertThrows,
 } from "@std/assert";
-import { createLearner, initialModels } from "../../../cli/run/learner.ts";
 import { createExaminer } from "../../../cli/study/measures.ts";
 import { openDevice, prepare } from "@unitune/cli";
 import {
   createEvaluator,
+  createLearner,
   editSimilarity,
   type EncodedLabel,
   exactMatch,
@@ -18,6 +18,7 @@ import {
   givenAnswer,
   graphemeCount,
   graphemesOf,
+  initialModels,
   lengthPenalty,
   mismatchedAnswers,
   type PairCandidate,
@@ -26,6 +27,7 @@ import {
   type RolloutPlan,
   shortened,
   trainSettings,
+  unscored,
   UserError,
   withOwnAnswers,
 } from "@unitune/training";
@@ -104,7 +106,7 @@ const plan = (maxNewTokens: number): RolloutPlan => ({
   prompts: [{ ids: prompt, prompt: "a", columns: { completion: "cd" } }],
   rewards: [exactMatch, formatReward(/^.+$/)].map((reward) => ({ weight: 1, reward })),
   ...{ groupSize: 1, batchSize: 1, microBatches: 1, epochs: 1, maxNewTokens, temperature: 0.01 },
-  ...{ seed: 1, hasReference: false, forwardPasses: 1, learnedShare: 1 },
+  ...{ seed: 1, forwardPasses: 1, learnedShare: 1 },
 });
 
 Deno.test("a rollout is rewarded as it was said, and taught no stop token that was not", async () => {
@@ -112,7 +114,7 @@ Deno.test("a rollout is rewarded as it was said, and taught no stop token that w
   const rollout = async (maxNewTokens: number, ...said: readonly number[]) => {
     const { model, params } = scripted(tokenizer, context, after(...said));
     const reference = { model, start: { policy: params }, device };
-    using feed = rolloutFeed(plan(maxNewTokens), model, tokenizer, reference);
+    using feed = rolloutFeed(plan(maxNewTokens), model, tokenizer, reference, unscored);
     const { batches: [batch], samples: [sample] } = await feed.next(params, feed.empty, 0);
     assert(batch !== undefined && sample !== undefined);
     const [ids, mask] = [await batch.ids.data(), await batch.mask.data()];

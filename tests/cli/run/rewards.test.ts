@@ -1,17 +1,18 @@
 /** Rewards and what they may see; identities at the start; splits that do not leak. */
 import { objectiveRegistry } from "@unitune/objectives";
 import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
-import { createLearner, initialModels } from "../../../cli/run/learner.ts";
 import { openDevice, prepare, type Prepared } from "@unitune/cli";
 import {
   type Answered,
   checkIdentities,
+  createLearner,
   dataOf,
   editSimilarity,
   exactMatch,
   formatReward,
   GOLD,
   identitiesOf,
+  initialModels,
   lengthPenalty,
   mistakeFor,
   parseRewards,
@@ -24,6 +25,7 @@ import {
   tasks,
   type TextReward,
   trainSettings,
+  unscored,
   UserError,
   verifierReward,
   verifyAnswer,
@@ -110,7 +112,7 @@ function trainedOn({ stages, tokenizer }: Prepared): Set<string> {
   const prompts = new Set<string>();
   const add = (ids: readonly number[]) => prompts.add(tokenizer.decode(ids));
   for (const { data } of stages) {
-    if (data.kind === "prompts") { for (const { ids } of data.train) add(ids); }
+    if (data.kind === "rollouts") { for (const { ids } of data.train) add(ids); }
     else if (data.kind === "demonstrations") {
       // An epoch has every row once.
       for (let i = 0; data.source.epoch(i) < 1; i++) {
@@ -203,16 +205,16 @@ Deno.test("rollouts: rewards see the prompt's own row, and the reward model's wo
       return answered.answer.length;
     },
   };
-  const { train } = dataOf(prepared.stages[0]?.data ?? never(), "prompts");
+  const { train } = dataOf(prepared.stages[0]?.data ?? never(), "rollouts");
   const plan: RolloutPlan = {
     prompts: train.slice(0, 3),
     rewards: [{ reward: spy, weight: 1 }],
     ...{ groupSize: 2, batchSize: 4, microBatches: 1, epochs: 2, maxNewTokens: 4, temperature: 1 },
-    ...{ seed: 1, hasReference: false, forwardPasses: 1, learnedShare: 1 },
+    ...{ seed: 1, forwardPasses: 1, learnedShare: 1 },
   };
   using device = await openDevice("wasm");
   const start = initialModels(settings, prepared);
-  using feed = rolloutFeed(plan, model, tokenizer, { model, start, device });
+  using feed = rolloutFeed(plan, model, tokenizer, { model, start, device }, unscored);
   const first = await feed.next(start.policy, feed.empty, 0);
   assertEquals(seen.length, 4);
   for (const { prompt, columns } of seen) {

@@ -1,7 +1,13 @@
 /** Rewards that cannot be given: refused before the first step where none can, else told. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { exactMatch, lengthPenalty, type TrainingPrompt, UserError } from "@unitune/training";
-import { requireScorable, unscorable } from "../../../cli/run/reward_terms.ts";
+import {
+  exactMatch,
+  lengthPenalty,
+  requireScorable,
+  type TrainingPrompt,
+  unscorable,
+  UserError,
+} from "@unitune/training";
 import fc from "fast-check";
 import { assertRefused, inFolder, tiny, train, trained, writeRows } from "../command.ts";
 

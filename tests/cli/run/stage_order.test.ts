@@ -1,8 +1,15 @@
 /** A row of data is a function of the run's seed, the stage and its number. */
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { createLearner, initialModels } from "../../../cli/run/learner.ts";
 import { openDevice, prepare } from "@unitune/cli";
-import { copyTree, dataOf, type GivenSettings, stageSeed, trainSettings } from "@unitune/training";
+import {
+  copyTree,
+  createLearner,
+  dataOf,
+  type GivenSettings,
+  initialModels,
+  stageSeed,
+  trainSettings,
+} from "@unitune/training";
 import fc from "fast-check";
 
 const tiny = {

@@ -1,16 +1,19 @@
 /** Rollouts at a temperature: what is sampled, scored and trained is one policy, that of logits / T. */
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { createLearner, initialModels } from "../../../cli/run/learner.ts";
 import { openDevice, prepare, type Prepared } from "@unitune/cli";
 import {
   copyTree,
+  createLearner,
   dataOf,
   exactMatch,
+  initialModels,
   type Models,
   rolloutFeed,
   type RolloutPlan,
+  scoredByReference,
   type TrainSettings,
   trainSettings,
+  unscored,
   UserError,
 } from "@unitune/training";
 import { mapTree, mul, slice, tensor } from "@unitune/core";
@@ -36,14 +39,14 @@ function logProb(logits: readonly number[], temperature: number, id: number): nu
 }
 
 function promptsOf({ stages: [stage] }: Prepared) {
-  return stage === undefined ? [] : dataOf(stage.data, "prompts").train;
+  return stage === undefined ? [] : dataOf(stage.data, "rollouts").train;
 }
 
 const plan = (temperature: number, prepared: Prepared): RolloutPlan => ({
   prompts: promptsOf(prepared),
   rewards: [{ reward: exactMatch, weight: 1 }],
   ...{ groupSize: 2, batchSize: 8, microBatches: 1, epochs: 1, maxNewTokens: 6, temperature },
-  ...{ seed: 1, hasReference: true, forwardPasses: 1, learnedShare: 1 },
+  ...{ seed: 1, forwardPasses: 1, learnedShare: 1 },
 });
 
 Deno.test("old and reference log-probabilities are those of logits / T", async () => {
@@ -57,7 +60,13 @@ Deno.test("old and reference log-probabilities are those of logits / T", async (
   using device = await openDevice("wasm");
   for (const temperature of [0.1, 0.7, 1, 3, 50]) {
     const before = { model: prepared.model, start, device };
-    using feed = rolloutFeed(plan(temperature, prepared), model, tokenizer, before);
+    using feed = rolloutFeed(
+      plan(temperature, prepared),
+      model,
+      tokenizer,
+      before,
+      scoredByReference(before),
+    );
     const { batches: [batch] } = await feed.next(params, feed.empty, 0);
     assert(batch !== undefined);
     const { ids, mask, oldLogProbs, referenceLogProbs } = batch;
@@ -153,7 +162,13 @@ Deno.test("the policy at another temperature than its answers' is far from them"
   const { model: policy, tokenizer } = prepared;
   const start = await peaked(settingsAt(3), prepared);
   using device = await openDevice("wasm");
-  using feed = rolloutFeed(plan(3, prepared), policy, tokenizer, { model: policy, start, device });
+  using feed = rolloutFeed(
+    plan(3, prepared),
+    policy,
+    tokenizer,
+    { model: policy, start, device },
+    unscored,
+  );
   const { batches: [batch] } = await feed.next(start.policy, feed.empty, 0);
   assert(batch !== undefined);
   const model = modelOf(policy, start.policy);

@@ -5,7 +5,9 @@
  */
 
 import { UNKNOWN_LENGTH } from "./reward_terms.ts";
-import { answerLimit, type StageData, type TrainSettings } from "@unitune/training";
+import { answerLimit } from "./answers.ts";
+import type { StageData } from "./data/examples.ts";
+import type { TrainSettings } from "./settings.ts";
 
 /**
  * The most tokens of an answer that a stage samples: as many as the settings say, else some more
@@ -17,8 +19,7 @@ import { answerLimit, type StageData, type TrainSettings } from "@unitune/traini
  *
  * @example
  * ```ts
- * import { maxNewTokensOf } from "./answer_length.ts";
- * import { trainSettings } from "@unitune/training";
+ * import { maxNewTokensOf, trainSettings } from "@unitune/training";
  * import { assertEquals } from "@std/assert";
  *
  * const data = { longestAnswer: 5 };
@@ -28,7 +29,7 @@ import { answerLimit, type StageData, type TrainSettings } from "@unitune/traini
  */
 export function maxNewTokensOf(
   { maxNewTokens }: Pick<TrainSettings, "maxNewTokens">,
-  { longestAnswer }: Pick<Extract<StageData, { readonly kind: "prompts" }>, "longestAnswer">,
+  { longestAnswer }: Pick<Extract<StageData, { readonly kind: "rollouts" }>, "longestAnswer">,
 ): number {
   return maxNewTokens ?? (longestAnswer === 0 ? UNKNOWN_LENGTH : answerLimit(longestAnswer));
 }
@@ -41,7 +42,7 @@ export function maxNewTokensOf(
  * @returns The settings.
  */
 export function withAnswerLength(settings: TrainSettings, data: StageData): TrainSettings {
-  return data.kind === "prompts"
+  return data.kind === "rollouts"
     ? { ...settings, maxNewTokens: maxNewTokensOf(settings, data) }
     : settings;
 }

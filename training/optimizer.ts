@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { TrainSettings } from "@unitune/training";
 import {
   adamw,
   chain,
@@ -16,6 +15,7 @@ import {
   sgd,
   warmupCosine,
 } from "@unitune/autodiff";
+import type { TrainSettings } from "./settings.ts";
 
 /**
  * The learning rate: a linear warm-up to the peak, then half a cosine down to the least rate at the

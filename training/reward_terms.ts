@@ -5,6 +5,9 @@
  */
 
 import { quoted } from "@unitune/core";
+import type { TrainingPrompt } from "./data/examples.ts";
+import { UserError } from "./errors.ts";
+import { message, setting } from "./message.ts";
 import {
   editSimilarity,
   exactMatch,
@@ -15,10 +18,8 @@ import {
   rewardModelReward,
   type RewardTerm,
   type TextReward,
-  type TrainingPrompt,
-  type TrainSettings,
-  UserError,
-} from "@unitune/training";
+} from "./rewards.ts";
+import type { TrainSettings } from "./settings.ts";
 
 /** What is known of the answers to a stage's prompts. */
 export interface KnownAnswers {
@@ -64,7 +65,7 @@ function wholePattern(pattern: string): RegExp {
     return new RegExp(`^(?:${pattern})$`, "su");
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new UserError(`--format: ${why}`, { cause: error });
+    throw new UserError(message(setting("format"), `: ${why}`), { cause: error });
   }
 }
 
@@ -86,8 +87,7 @@ export interface Unscorable {
  *
  * @example
  * ```ts
- * import { exactMatch } from "@unitune/training";
- * import { unscorable } from "./reward_terms.ts";
+ * import { exactMatch, unscorable } from "@unitune/training";
  * import { assertEquals } from "@std/assert";
  *
  * const prompt = { ids: [3], prompt: "1+1" };
@@ -131,8 +131,11 @@ export function requireScorable(
   const { name, reads } = none.reward;
   if (reads.length === 0) {
     throw new UserError(
-      `${objective} cannot train on these prompts: the reward ${name} can judge no answer to any ` +
-        `of them; name another by --rewards`,
+      message(
+        `${objective} cannot train on these prompts: the reward ${name} can judge no answer to ` +
+          `any of them; name another by `,
+        setting("rewards"),
+      ),
     );
   }
   const columns = Object.keys(prompts[0]?.columns ?? {});
@@ -141,12 +144,15 @@ export function requireScorable(
     : `there are ${columns.slice(0, SHOWN).map((name) => quoted(name, LONGEST_NAME)).join(", ")}${
       columns.length > SHOWN ? " and others" : ""
     }`;
+  const needed = reads.map((name) => quoted(name)).join(" and ");
   throw new UserError(
-    `${objective} cannot train on these prompts: the reward ${name} reads a text in the column ` +
-      `${
-        reads.map((name) => quoted(name)).join(" and ")
-      }, which no row has (${there}). Name the column of right ` +
-      `answers by --completion-column, or another reward by --rewards`,
+    message(
+      `${objective} cannot train on these prompts: the reward ${name} reads a text in the column ` +
+        `${needed}, which no row has (${there}). Name the column of right answers by `,
+      setting("completionColumn"),
+      ", or another reward by ",
+      setting("rewards"),
+    ),
   );
 }
 

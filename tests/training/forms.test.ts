@@ -1,0 +1,59 @@
+/** Rows as batches: a batch has the reference's log-probabilities only where they are read. */
+import { assertEquals, assertThrows } from "@std/assert";
+import { leafPaths } from "@unitune/core";
+import { demonstrationForm, labelForm, pairForm, type Scores } from "@unitune/training";
+
+const row = (...ids: readonly number[]) => ({ ids, mask: ids.map((_, i) => i > 0) });
+const [a, b] = [row(3, 7), row(3, 8, 9)];
+const padding = { length: 4, padding: 0 };
+const scores: Scores = new Map([
+  [a, new Float32Array([0, -1, 0, 0])],
+  [b, new Float32Array([0, -2, -3, 0])],
+]);
+
+/** The paths of a batch's tensors. */
+const pathsOf = (batch: unknown) => [...leafPaths(batch).keys()].toSorted();
+
+const pair = { chosen: a, rejected: b };
+const label = { sequence: a, label: true, mismatched: b };
+
+Deno.test("a batch without a reference has nothing of it", () => {
+  const paths = [
+    pathsOf(demonstrationForm.batch([a, b], padding)),
+    pathsOf(pairForm.batch([pair], padding)),
+    pathsOf(labelForm.batch([label], padding)),
+  ];
+  assertEquals(paths, [
+    ["ids", "mask"],
+    ["chosen.ids", "chosen.mask", "rejected.ids", "rejected.mask"],
+    ["ids", "labels", "mask", "mismatched.ids", "mismatched.mask"],
+  ]);
+});
+
+Deno.test("a scored batch is the same batch, with the scores of each sequence", async () => {
+  const scored = demonstrationForm.scored([b, a], padding, scores);
+  assertEquals(
+    await scored.referenceLogProbs.data(),
+    new Float32Array([0, -2, -3, 0, 0, -1, 0, 0]),
+  );
+  const plain = demonstrationForm.batch([b, a], padding);
+  assertEquals(await scored.ids.data(), await plain.ids.data());
+  assertEquals(
+    pathsOf(pairForm.scored([pair], padding, scores)).filter((path) => path.includes("reference")),
+    ["chosen.referenceLogProbs", "rejected.referenceLogProbs"],
+  );
+  assertEquals(
+    pathsOf(labelForm.scored([label], padding, scores)).filter((path) =>
+      path.includes("reference")
+    ),
+    ["mismatched.referenceLogProbs", "referenceLogProbs"],
+  );
+});
+
+Deno.test("a sequence that nobody has scored is refused", () => {
+  assertThrows(
+    () => demonstrationForm.scored([row(3, 7)], padding, scores),
+    RangeError,
+    "scoresOf: row 0 has no scores",
+  );
+});

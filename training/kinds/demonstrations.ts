@@ -1,0 +1,57 @@
+/**
+ * Right answers, or running text: what a stage on demonstrations trains on.
+ *
+ * @module
+ */
+
+import { shuffledRows, windowRows } from "../batches.ts";
+import { conversationsOf, dataOf } from "../data/examples.ts";
+import { fitConversations } from "../data/fit.ts";
+import { UserError } from "../errors.ts";
+import { demonstrationForm } from "../feeds/forms.ts";
+import { encodedText, fittedNotes } from "../material.ts";
+import { offlineLearner } from "./offline.ts";
+import { entryOn, type KindRow } from "./stage.ts";
+
+/** Demonstrations. */
+export const demonstrations: KindRow = {
+  prepare({ objective }, { dataset }, { tokenizer, context, seed, watch, source }) {
+    if (dataset.kind === "text") {
+      const train = encodedText(tokenizer, dataset.train, `the training part of ${source}`, watch);
+      const { length } = encodedText(
+        tokenizer,
+        dataset.validation,
+        `the last tenth of ${source}`,
+        watch,
+      );
+      return {
+        data: { kind: "demonstrations", source: windowRows(train, seed, context) },
+        notes: [
+          `${train.length} tokens to train on, ${length} for validation`,
+          ...(train.length <= context
+            ? [`The text is shorter than the context of ${context} tokens: a row is all of it.`]
+            : []),
+        ],
+      };
+    }
+    const tell = watch.begin({ doing: `encoding ${source}`, subject: source });
+    const conversations = conversationsOf(dataset.train);
+    if (conversations.length === 0) {
+      throw new UserError(`${objective.name} learns from answers, and ${source} has none`);
+    }
+    const unanswered = dataset.train.length - conversations.length;
+    const fitted = fitConversations(tokenizer, conversations, context, { unanswered, tell });
+    return {
+      notes: fittedNotes(fitted, {
+        ...{ what: "examples", header: "examples to train on", source },
+        ...{ validation: dataset.validation.length, objective: objective.name },
+      }),
+      data: { kind: "demonstrations", source: shuffledRows(fitted.rows, seed, context) },
+    };
+  },
+  learner: (plan) => {
+    const { source } = dataOf(plan.prepared.data, "demonstrations");
+    const entry = entryOn(plan.settings.objective, "demonstrations");
+    return offlineLearner(plan, entry, demonstrationForm, { source });
+  },
+};

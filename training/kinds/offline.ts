@@ -1,0 +1,160 @@
+/**
+ * Learners from data that is there before the training.
+ *
+ * @module
+ */
+
+import { compile, tensor } from "@unitune/core";
+import {
+  addEvaluations,
+  type AskedModels,
+  evaluationStep,
+  type GivenOptions,
+  type Objective,
+  summarize,
+} from "@unitune/objectives";
+import type { RowSource } from "../batches.ts";
+import { addCost, type Cost, noCost } from "../cost.ts";
+import { readScalars } from "../evaluation.ts";
+import { formLength, type RowForm } from "../feeds/forms.ts";
+import { offlineFeed, scoreRows } from "../feeds/offline.ts";
+import type { Learner } from "../learner.ts";
+import type { UserMessage } from "../message.ts";
+import { createScorer } from "../scorer.ts";
+import { objectiveOptions } from "../settings.ts";
+import { learnerOf, type Validation } from "../stage_learner.ts";
+import type { LearnerPlan, StageParts } from "./stage.ts";
+import { partsOf } from "./stage.ts";
+
+/**
+ * An objective whose batches have the log-probabilities of a reference (S), or have not (B).
+ */
+export type OfflineObjective<B, S> =
+  | { readonly reference: "log-probs"; readonly make: Make<S> }
+  | { readonly reference: "none" | "model"; readonly make: Make<B> };
+
+type Make<B> = (given?: GivenOptions, models?: AskedModels) => Objective<B>;
+
+/** Rows that a stage trains on. */
+export interface StageRows<Row> {
+  /** The rows. */
+  readonly source: RowSource<Row>;
+  /** Rows that are kept aside, about which the objective is asked (default: none). */
+  readonly aside?: readonly Row[];
+  /** What the rows have cost (default: nothing). */
+  readonly cost?: Cost;
+  /** What became of them, for the user (default: nothing). */
+  readonly notes?: readonly UserMessage[];
+}
+
+/**
+ * The learner of a stage whose rows are there before. Where the objective reads the reference's
+ * log-probabilities, and only there, all rows are scored first.
+ *
+ * @param plan The stage.
+ * @param entry The objective.
+ * @param form How rows are read.
+ * @param rows The rows.
+ * @returns The learner.
+ */
+export async function offlineLearner<Row, B, S>(
+  plan: LearnerPlan,
+  entry: OfflineObjective<B, S>,
+  form: RowForm<Row, B, S>,
+  rows: StageRows<Row>,
+): Promise<Learner> {
+  const parts = partsOf(plan);
+  const { layout, reference, asked } = parts;
+  const { source, aside = [] } = rows;
+  const options = objectiveOptions(plan.settings);
+  const own = { length: source.length, padding: layout.padding };
+  const others = {
+    length: formLength(aside, form, plan.model.config.context),
+    padding: layout.padding,
+  };
+  if (entry.reference !== "log-probs") {
+    return await learnerOn(plan, parts, entry.make(options, asked), form, rows, {
+      batch: (some) => form.batch(some, own),
+      batchAside: (some) => form.batch(some, others),
+    });
+  }
+  const { scores, cost } = await scoreRows(source, form.sequences, layout, reference);
+  using scorer = createScorer(reference.model, reference.device);
+  const scoresAside = await scorer.scoreAll(
+    reference.start.policy,
+    aside.flatMap(form.sequences),
+    others,
+  );
+  return await learnerOn(
+    plan,
+    parts,
+    entry.make(options, asked),
+    form,
+    { ...rows, cost: addCost(rows.cost ?? noCost, cost) },
+    {
+      batch: (some) => form.scored(some, own, scores),
+      batchAside: (some) => form.scored(some, others, scoresAside),
+    },
+  );
+}
+
+/** How rows become batches of one objective: those that are trained on, and those kept aside. */
+interface Batching<Row, B> {
+  readonly batch: (rows: readonly Row[]) => B;
+  readonly batchAside: (rows: readonly Row[]) => B;
+}
+
+/** A learner whose objective reads the batches. */
+function learnerOn<Row, B>(
+  { settings, stage, device }: LearnerPlan,
+  { trainee, layout, description }: StageParts,
+  objective: Objective<B>,
+  form: Pick<RowForm<Row, unknown, unknown>, "sequences" | "learned">,
+  { source, aside = [], cost = noCost, notes = [] }: StageRows<Row>,
+  { batch, batchAside }: Batching<Row, B>,
+): Promise<Learner> {
+  const feed = offlineFeed(source, form, batch, description, layout);
+  const parts = { settings, stage, device, trainee, objective };
+  return learnerOf({
+    ...parts,
+    feed: { ...feed, setUp: cost, notes },
+    ...aside.length > 0 && { validation: validationOf(parts, batchesOf(aside).map(batchAside)) },
+  });
+}
+
+/** Rows kept aside that are looked at at once. */
+const ASIDE_ROWS = 32;
+
+/** Rows in parts. The last is smaller, not padded: some objectives compare the rows of a batch. */
+function batchesOf<Row>(rows: readonly Row[]): readonly (readonly Row[])[] {
+  return Array.from(
+    { length: Math.ceil(rows.length / ASIDE_ROWS) },
+    (_, i) => rows.slice(i * ASIDE_ROWS, (i + 1) * ASIDE_ROWS),
+  );
+}
+
+/** The metrics that say which of two answers is preferred, and by how much. */
+const PREFERENCES = /^(?:rewards|logps)\//;
+
+/** What an objective says of batches that are kept aside. */
+function validationOf<B>(
+  { trainee: { policy }, objective, device }:
+    & { readonly objective: Objective<B> }
+    & Pick<StageParts, "trainee">
+    & Pick<LearnerPlan, "device">,
+  batches: readonly B[],
+): Validation {
+  const score = compile(evaluationStep({ policy, objective }), { device });
+  const step = tensor(0, { dtype: "i32" });
+  return {
+    metrics: async (params) => {
+      const whole = batches.map((batch) => score({ params, step }, batch)).reduce(addEvaluations);
+      const metrics = Object.entries(await readScalars(summarize(whole)));
+      return Object.fromEntries(
+        metrics.filter(([name]) => PREFERENCES.test(name))
+          .map(([name, value]) => [`eval_${name}`, value]),
+      );
+    },
+    [Symbol.dispose]: () => score[Symbol.dispose](),
+  };
+}

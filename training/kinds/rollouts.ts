@@ -1,0 +1,161 @@
+/**
+ * Prompts, which the policy answers: what a stage on rollouts trains on.
+ *
+ * @module
+ */
+
+import { abs, cast, div, maximum, notEqual, sub, sum, type Tensor, where } from "@unitune/core";
+import { actorCritic, type LanguageModel } from "@unitune/models";
+import { type Model, type Objective, type Rollouts, scoreTokens } from "@unitune/objectives";
+import { maxNewTokensOf } from "../answer_length.ts";
+import { dataOf, longestAnswer, promptsOf } from "../data/examples.ts";
+import { UserError } from "../errors.ts";
+import {
+  type BatchScoring,
+  type RolloutBatch,
+  rolloutFeed,
+  type RolloutPlan,
+  scoredByReference,
+  unscored,
+} from "../feeds/rollouts.ts";
+import { LOG_RATIO } from "../identities.ts";
+import type { Learner } from "../learner.ts";
+import { fittedNotes, requireRows } from "../material.ts";
+import { message, setting } from "../message.ts";
+import { requireScorable, rewardTerms, unscorable, unscorableNotes } from "../reward_terms.ts";
+import { rewardModelReward, type RewardTerm } from "../rewards.ts";
+import { objectiveOptions, type TrainSettings } from "../settings.ts";
+import { learnerOf } from "../stage_learner.ts";
+import type { TrainablePolicy } from "../trainee.ts";
+import { entryOn, type KindRow, type LearnerPlan, partsOf, type PreparedStage } from "./stage.ts";
+
+/** Prompts that the policy answers. */
+export const rollouts: KindRow = {
+  async prepare(settings, material, { tokenizer, context, watch, source }) {
+    const { dataset, examples, judges, format } = material;
+    requireRows(dataset, settings.objective.name, source);
+    const tell = watch.begin({ doing: `encoding ${source}`, subject: source });
+    const prompts = promptsOf(tokenizer, context, examples.train, {
+      unanswered: examples.unanswered.train,
+      tell,
+    });
+    const notes = fittedNotes(prompts, {
+      ...{ what: "prompts", header: "prompts to train on", source },
+      ...{ validation: dataset.validation.length, objective: settings.objective.name },
+    });
+    const { tokens, characters } = longestAnswer(tokenizer, examples.train);
+    const terms = rewardTerms(settings, {
+      judges,
+      longestText: characters,
+      ...(format !== undefined && { format }),
+    });
+    const found = await unscorable(terms, prompts.rows);
+    return {
+      notes: [...notes, ...unscorableNotes(found, terms, prompts.rows.length)],
+      data: {
+        kind: "rollouts",
+        train: prompts.rows,
+        longestAnswer: tokens,
+        longestText: characters,
+      },
+    };
+  },
+  async learner(plan) {
+    const entry = entryOn(plan.settings.objective, "rollouts");
+    const { asked, reference } = partsOf(plan);
+    const options = objectiveOptions(plan.settings);
+    return entry.reference === "log-probs"
+      ? await learnerOn(plan, entry.make(options, asked), scoredByReference(reference))
+      : await learnerOn(plan, entry.make(options, asked), unscored);
+  },
+};
+
+/** A learner whose objective reads the batches of a scoring. */
+async function learnerOn<B extends RolloutBatch>(
+  plan: LearnerPlan,
+  objective: Objective<B>,
+  scoring: BatchScoring<B>,
+): Promise<Learner> {
+  const { settings, stage, device, tokenizer } = plan;
+  const { trainee, reference } = partsOf(plan);
+  const sampling = await samplingOf(plan);
+  const feed = rolloutFeed(sampling, actorOf(plan), tokenizer, reference, scoring);
+  return await learnerOf({
+    ...{ settings, stage, device, trainee, objective, feed },
+    startMetrics: ratioAtStart,
+  });
+}
+
+/** The policy that answers: the one that is trained, with its critic where it has one. */
+function actorOf({ settings: { objective }, model }: LearnerPlan): LanguageModel & TrainablePolicy {
+  if (objective.trains !== "policy") {
+    throw new RangeError(`${objective.name}: a ${objective.trains} gives no answers to learn from`);
+  }
+  return objective.values ? actorCritic(model) : model;
+}
+
+/** How a stage samples answers. */
+async function samplingOf(plan: LearnerPlan): Promise<RolloutPlan> {
+  const { settings, prepared, start } = plan;
+  const { seed, description } = partsOf(plan);
+  const { train, ...longest } = dataOf(prepared.data, "rollouts");
+  const rewards = await requireRewards(settings, prepared, start.rewardModel !== undefined);
+  return {
+    prompts: train,
+    rewards,
+    groupSize: description.groupSize,
+    batchSize: settings.batchSize,
+    microBatches: settings.gradientAccumulation,
+    epochs: settings.rolloutEpochs,
+    maxNewTokens: maxNewTokensOf(settings, longest),
+    temperature: settings.temperature,
+    seed,
+    // Both sides of a pair are one answer each.
+    forwardPasses: description.forwardPasses / description.sequences,
+    learnedShare: description.learnedShare,
+  };
+}
+
+/**
+ * The mean of `|log p - log p_old|` over the tokens of answers: 0 before the first step, since the
+ * policy that learns is the one that has sampled, at its temperature.
+ */
+function ratioAtStart(model: Model, batch: Rollouts): Readonly<Record<string, Tensor>> {
+  const difference = abs(sub(scoreTokens(model, batch), batch.oldLogProbs));
+  const answer = notEqual(batch.mask, 0);
+  const tokens = maximum(sum(cast(answer, "f32")), 1);
+  return { [LOG_RATIO]: div(sum(where(answer, difference, 0)), tokens) };
+}
+
+/**
+ * The rewards of a stage, all of which can be given.
+ *
+ * @param settings The settings of the stage.
+ * @param prepared Its data.
+ * @param hasJudge Whether there is a reward model by then.
+ * @returns The rewards and their weights.
+ * @throws {UserError} Where one is unknown, can judge no answer, or asks a reward model that there is
+ * none of.
+ */
+export async function requireRewards(
+  settings: TrainSettings,
+  { data, judges, format }: PreparedStage,
+  hasJudge: boolean,
+): Promise<readonly RewardTerm[]> {
+  const { train, longestText } = dataOf(data, "rollouts");
+  const known = { judges, longestText, ...format !== undefined && { format } };
+  const terms = rewardTerms(settings, known);
+  const { objective } = settings;
+  if (!hasJudge && terms.some(({ reward }) => reward === rewardModelReward)) {
+    throw new UserError(
+      message(
+        setting("rewards"),
+        ` names reward-model, and there is none: train one in a stage before ${objective.name}, ` +
+          `or name a run that has by `,
+        setting("rewardModel"),
+      ),
+    );
+  }
+  requireScorable(objective.name, await unscorable(terms, train), train);
+  return terms;
+}

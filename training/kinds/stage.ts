@@ -1,0 +1,149 @@
+/**
+ * A stage of a run, as the kinds of data see it.
+ *
+ * @module
+ */
+
+import type { Device } from "@unitune/core";
+import type { LanguageModel, Tokenizer } from "@unitune/models";
+import {
+  type AskedModels,
+  type DataKind,
+  modelOf,
+  type ObjectiveDescription,
+  type ObjectiveEntry,
+} from "@unitune/objectives";
+import { stageSeed } from "../batches.ts";
+import type { StageData } from "../data/examples.ts";
+import type { Layout, Reference } from "../feeds/offline.ts";
+import type { Learner } from "../learner.ts";
+import type { Material } from "../material.ts";
+import type { UserMessage } from "../message.ts";
+import type { Models } from "../models.ts";
+import type { TextReward } from "../rewards.ts";
+import { describeObjective, type TrainSettings } from "../settings.ts";
+import { type Trainee, traineeOf } from "../trainee.ts";
+import type { Watch } from "../data/watch.ts";
+
+/** The data of a stage, and what is known of answers to it. */
+export interface PreparedStage {
+  /** The rows. */
+  readonly data: StageData;
+  /** Rewards that come with the data, in addition to the built-in ones. */
+  readonly judges: readonly TextReward[];
+  /** What answers look like, where that is known. */
+  readonly format?: RegExp;
+}
+
+/** How the rows of a stage become tokens. */
+export interface Encoding {
+  /** The tokenizer. */
+  readonly tokenizer: Tokenizer;
+  /** The tokens that the model sees. */
+  readonly context: number;
+  /** The stage's seed. */
+  readonly seed: number;
+  /** Follows the preparation. */
+  readonly watch: Watch;
+  /** What the data is called in messages. */
+  readonly source: string;
+}
+
+/** The rows of a stage, and what the user should know of them. */
+export interface EncodedStage {
+  /** The rows. */
+  readonly data: StageData;
+  /** Sentences. */
+  readonly notes: readonly UserMessage[];
+}
+
+/** What a learner is made of. */
+export interface LearnerPlan {
+  /** The settings of the stage. */
+  readonly settings: TrainSettings;
+  /** Its number, from 0. */
+  readonly stage: number;
+  /** What it trains on. */
+  readonly prepared: PreparedStage;
+  /** The policy. */
+  readonly model: LanguageModel;
+  /** Its tokenizer. */
+  readonly tokenizer: Tokenizer;
+  /** The models before the stage. They stay as they are. */
+  readonly start: Models;
+  /** Where to compute. */
+  readonly device: Device;
+}
+
+/** A kind of data: how its rows are prepared, and what learns from them. */
+export interface KindRow {
+  /** Rows of a dataset as tokens. */
+  readonly prepare: (
+    settings: TrainSettings,
+    material: Material,
+    encoding: Encoding,
+  ) => EncodedStage | Promise<EncodedStage>;
+  /** What learns from them. */
+  readonly learner: (plan: LearnerPlan) => Promise<Learner>;
+}
+
+/** What follows from a plan, whatever the data. */
+export interface StageParts {
+  /** The model in training. */
+  readonly trainee: Trainee;
+  /** The models that the objective asks. */
+  readonly asked: AskedModels;
+  /** How rows become batches. */
+  readonly layout: Layout;
+  /** The models before the stage. */
+  readonly reference: Reference;
+  /** The stage's seed. */
+  readonly seed: number;
+  /** The description of the objective. */
+  readonly description: ObjectiveDescription;
+}
+
+/**
+ * What follows from a plan, whatever the data.
+ *
+ * @param plan The plan.
+ * @returns The parts.
+ */
+export function partsOf(
+  { settings, stage, model, tokenizer, start, device }: LearnerPlan,
+): StageParts {
+  const { teacher } = start;
+  return {
+    trainee: traineeOf(settings.objective, model, start),
+    asked: {
+      reference: modelOf(model, start.policy),
+      ...teacher && { teacher: modelOf(teacher.model, teacher.params) },
+    },
+    layout: {
+      batchSize: settings.batchSize,
+      microBatches: settings.gradientAccumulation,
+      steps: settings.steps,
+      padding: tokenizer.special.pad,
+    },
+    reference: { model, start, device },
+    seed: stageSeed(settings.seed, stage),
+    description: describeObjective(settings),
+  };
+}
+
+/** The objectives that read data of a kind. */
+export type EntryOn<K extends DataKind> = Extract<ObjectiveEntry, { readonly data: K }>;
+
+/**
+ * The objective of a stage, which reads data of a kind.
+ *
+ * @param entry The objective.
+ * @param kind The kind.
+ * @returns The same.
+ * @throws {RangeError} If it reads other data.
+ */
+export function entryOn<K extends DataKind>(entry: ObjectiveEntry, kind: K): EntryOn<K> {
+  const isOn = (entry: ObjectiveEntry): entry is EntryOn<K> => entry.data === kind;
+  if (isOn(entry)) return entry;
+  throw new RangeError(`${entry.name} reads ${entry.data}, not ${kind}`);
+}

@@ -1,0 +1,110 @@
+/**
+ * Rejected answers of the model's own, for pairs that have none.
+ *
+ * @module
+ */
+
+import type { Tokenizer } from "@unitune/models";
+import { answerLimit } from "./answers.ts";
+import { type Cost, noCost } from "./cost.ts";
+import type { EncodedPair, PairCandidate } from "./data/examples.ts";
+import { isSameSequence } from "./data/fit.ts";
+import { UserError } from "./errors.ts";
+import type { Reference } from "./feeds/offline.ts";
+import { longest } from "./longest.ts";
+import type { UserMessage } from "./message.ts";
+import { createSampler } from "./sampler.ts";
+
+/** Answers that a model is asked for at once. */
+const ASKED = 256;
+
+/** Pairs, and what it took to have them. */
+export interface OwnPairs {
+  /** The pairs. */
+  readonly pairs: readonly EncodedPair[];
+  /** What they have cost. */
+  readonly cost: Cost;
+  /** How many prompts give no pair, and why, for the user; nothing where each gives one. */
+  readonly notes: readonly UserMessage[];
+}
+
+/**
+ * Pairs whose rejected answers are there: those of the data, and where it has none, wrong answers of
+ * the model's own. A prompt that the model answers rightly gives no pair. An answer that was cut off
+ * has no stop token: the model has not said one.
+ *
+ * @param candidates The pairs, rejected answers missing.
+ * @param needed How many are needed at most; of more candidates only so many are asked.
+ * @param tokenizer The tokenizer.
+ * @param seed The seed of the answers.
+ * @param reference The model that answers.
+ * @returns The pairs, what they have cost, and which prompts give none.
+ * @throws {UserError} Where none is left.
+ */
+export async function withOwnAnswers(
+  candidates: readonly PairCandidate[],
+  needed: number,
+  tokenizer: Tokenizer,
+  seed: number,
+  { model, start, device }: Reference,
+): Promise<OwnPairs> {
+  const known = candidates.flatMap(({ chosen, rejected }) =>
+    rejected === undefined ? [] : [{ chosen, rejected }]
+  );
+  if (known.length === candidates.length) return { pairs: known, cost: noCost, notes: [] };
+  using sampler = createSampler(model, tokenizer, device);
+  const pairs: EncodedPair[] = [];
+  let forwardTokens = 0;
+  let [total, right, same] = [0, 0, 0];
+  for (let first = 0; first < candidates.length && pairs.length < needed; first += ASKED) {
+    const asked = candidates.slice(first, first + ASKED);
+    total += asked.length;
+    const longestAnswer = longest(
+      asked,
+      ({ prompt, chosen }) => chosen.ids.length - prompt.length,
+    );
+    const answers = await sampler.sample(start.policy, asked.map(({ prompt }) => prompt), {
+      maxNewTokens: answerLimit(longestAnswer),
+      temperature: 1,
+      seed,
+      firstRow: first,
+    });
+    asked.forEach(({ prompt, chosen, isRight }, i) => {
+      const given = answers[i];
+      if (given === undefined) throw new RangeError("withOwnAnswers: a prompt without an answer");
+      forwardTokens += prompt.length + given.ids.length - Number(given.isEnded);
+      if (given.isText && isRight(given.text)) {
+        right += 1;
+        return;
+      }
+      const ids = [...prompt, ...given.ids];
+      const rejected = { ids, mask: ids.map((_, t) => t >= prompt.length) };
+      // A preferred answer that was cut, or is wrong itself, may be what the model says.
+      if (isSameSequence(chosen, rejected)) same += 1;
+      else pairs.push({ chosen, rejected });
+    });
+  }
+  if (pairs.length === 0) {
+    throw new UserError(
+      "the model gives no wrong answer to any prompt: there is nothing for it to reject",
+    );
+  }
+  return { pairs, cost: { ...noCost, forwardTokens }, notes: noteOfLost({ total, right, same }) };
+}
+
+/** What is told of prompts that give no pair. */
+function noteOfLost(
+  { total, right, same }: {
+    readonly total: number;
+    readonly right: number;
+    readonly same: number;
+  },
+): readonly string[] {
+  const why = [
+    ...(right > 0 ? [`the model answers ${right} rightly`] : []),
+    ...(same > 0 ? [`it gives the preferred answer itself to ${same}`] : []),
+  ];
+  return why.length === 0
+    ? []
+    : [`${right + same} of ${total} prompts give no pair: ${why.join(", and ")}.`];
+}

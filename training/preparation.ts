@@ -1,0 +1,212 @@
+/**
+ * From material to all that a run trains and evaluates on: tokens, a model, rows and splits.
+ *
+ * @module
+ */
+
+import {
+  byteTokenizer,
+  changedConfig,
+  characterTokenizer,
+  type LanguageModel,
+  languageModel,
+  presetConfig,
+  type Tokenizer,
+} from "@unitune/models";
+import { stageSeed } from "./batches.ts";
+import { silentWatch, type Watch } from "./data/watch.ts";
+import { UserError } from "./errors.ts";
+import { dataKinds } from "./kinds/kinds.ts";
+import type { PreparedStage } from "./kinds/stage.ts";
+import { encodedText, type Material } from "./material.ts";
+import { message, type UserMessage } from "./message.ts";
+import type { TrainSettings } from "./settings.ts";
+import { conversationSplit, type Exam, promptSplit, type Split, textSplit } from "./splits.ts";
+import { taskMaterial } from "./task_material.ts";
+
+/** Everything that a run trains and evaluates on. */
+export interface PreparedRun {
+  /** What the data is called. */
+  readonly name: string;
+  /** Text to tokens. */
+  readonly tokenizer: Tokenizer;
+  /** The language model. */
+  readonly model: LanguageModel;
+  /** The data of each stage. */
+  readonly stages: readonly PreparedStage[];
+  /** What is kept aside; the first is looked at during training, all of them before and after. */
+  readonly splits: readonly Split[];
+  /** What is kept aside for a test after all choices, where the data is large enough to have it. */
+  readonly test: readonly Split[];
+  /**
+   * Training prompts whose answers are wrong on purpose, where there are some: a model that is right
+   * there has not believed its data.
+   */
+  readonly mistaught: readonly Split[];
+  /** What the user should know of the data. */
+  readonly notes: readonly UserMessage[];
+}
+
+/** A model that was trained, which is kept with its tokens. */
+export interface BaseModel {
+  /** Its tokenizer. */
+  readonly tokenizer: Tokenizer;
+  /** The language model. */
+  readonly model: LanguageModel;
+}
+
+/** A stage with its data. */
+export interface StageMaterial {
+  /** The settings. */
+  readonly settings: TrainSettings;
+  /** The data. */
+  readonly material: Material;
+  /** What the data is called in messages. */
+  readonly source: string;
+}
+
+/** Options of a preparation. */
+export interface PreparationOptions {
+  /** The model that is trained on (default: a new one). */
+  readonly base?: BaseModel;
+  /** Follows the preparation (default: nobody). */
+  readonly watch?: Watch;
+}
+
+/** What the built-in tasks are called in messages. */
+export const TASKS_SOURCE = "the built-in tasks";
+
+/**
+ * Prepares a run on the built-in tasks.
+ *
+ * @param stages The settings of its stages.
+ * @param options The model that is trained on, and who follows the preparation.
+ * @returns All that it trains and evaluates on.
+ * @throws {UserError} Where the data does not fit the model.
+ *
+ * @example
+ * ```ts
+ * import { prepareTasks, trainSettings } from "@unitune/training";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { splits } = await prepareTasks([trainSettings({ layers: 1, examples: 100 })]);
+ * assertEquals(splits.map(({ name }) => name), ["held-out", "longer", "reformatted"]);
+ * ```
+ */
+export function prepareTasks(
+  stages: readonly TrainSettings[],
+  options: PreparationOptions = {},
+): Promise<PreparedRun> {
+  const { watch = silentWatch } = options;
+  const known = new Map<string, Material>();
+  return prepareRun(
+    stages.map((settings) => {
+      const { tasks, examples, noise, dataSeed, seed } = settings;
+      const key = JSON.stringify([tasks, examples, noise, dataSeed, seed]);
+      const material = known.get(key) ?? taskMaterial(settings, watch);
+      known.set(key, material);
+      return { settings, material, source: TASKS_SOURCE };
+    }),
+    options,
+  );
+}
+
+/**
+ * Prepares a run.
+ *
+ * @param stages Its stages with their data; at least one.
+ * @param options The model that is trained on, and who follows the preparation.
+ * @returns All that it trains and evaluates on.
+ * @throws {UserError} Where the data fits neither the model nor memory, or is none that the objective
+ * can read.
+ */
+export async function prepareRun(
+  stages: readonly StageMaterial[],
+  { base, watch = silentWatch }: PreparationOptions = {},
+): Promise<PreparedRun> {
+  const [first] = stages;
+  const last = stages.at(-1);
+  if (first === undefined || last === undefined) throw new UserError("there is no stage");
+  const materials = stages.map(({ material }) => material);
+  const tokenizer = base?.tokenizer ??
+    (first.settings.tokenizer === "bytes"
+      ? byteTokenizer()
+      : characterTokenizer(new Set(materials.flatMap(({ characters }) => [...characters]))));
+  const model = base === undefined
+    ? newModel(first.settings, tokenizer.size)
+    : languageModel(changedConfig(base.model.config, { dropout: first.settings.dropout }));
+  const { context } = model.config;
+
+  const prepared: PreparedStage[] = [];
+  const notes: UserMessage[] = [];
+  for (const [i, { settings, material, source }] of stages.entries()) {
+    const { judges, format } = material;
+    const seed = stageSeed(settings.seed, i);
+    const encoding = { tokenizer, context, seed, watch, source };
+    const own = await dataKinds[settings.objective.data].prepare(settings, material, encoding);
+    prepared.push({ data: own.data, judges, ...(format !== undefined && { format }) });
+    for (const note of own.notes) {
+      notes.push(stages.length === 1 ? note : message(`stage ${i + 1}: `, note));
+    }
+  }
+  const judged = stages.findLast(({ material }) => material.dataset.kind !== "prompts") ?? last;
+  const asSplit = (name: string, own: readonly Exam[]) =>
+    conversationSplit(name, own, tokenizer, context);
+  const splits = splitsOf(judged.material, tokenizer, context, first.source, watch);
+  const { test, mistaught } = judged.material;
+  return {
+    name: [...new Set(materials.map(({ name }) => name))].join("-"),
+    tokenizer,
+    model,
+    stages: prepared,
+    splits,
+    test: [...test].map(([name, own]) => asSplit(name, own)),
+    mistaught: mistaught.length === 0 ? [] : [asSplit("mistaught", mistaught)],
+    notes: [...notes, ...splits.flatMap(({ notes }) => notes)],
+  };
+}
+
+/** What is kept aside of a dataset. */
+function splitsOf(
+  { dataset, exams, unjudged, examples }: Material,
+  tokenizer: Tokenizer,
+  context: number,
+  source: string,
+  watch: Watch,
+): Split[] {
+  if (dataset.kind === "text") {
+    const part = `the last tenth of ${source}`;
+    const validation = encodedText(tokenizer, dataset.validation, part, watch);
+    return [textSplit("validation", validation, tokenizer, context)];
+  }
+  if (dataset.kind === "prompts") {
+    return [promptSplit("validation", examples.validation, tokenizer, context)];
+  }
+  return [...exams].map(([name, own]) =>
+    conversationSplit(name, own, tokenizer, context, unjudged)
+  );
+}
+
+/**
+ * The language model of a new run: a preset's, with the given sizes in their place.
+ *
+ * @param settings The run's settings.
+ * @param vocabulary The number of tokens.
+ * @returns The model.
+ * @throws {UserError} If there is no model of such sizes.
+ */
+export function newModel(
+  { preset, context, layers, heads, width, dropout }: Pick<
+    TrainSettings,
+    "preset" | "context" | "layers" | "heads" | "width" | "dropout"
+  >,
+  vocabulary: number,
+): LanguageModel {
+  const sizes = { vocabulary, context, layers, heads, width, dropout };
+  try {
+    return languageModel(presetConfig(preset, sizes));
+  } catch (error) {
+    if (error instanceof RangeError) throw new UserError(error.message, { cause: error });
+    throw error;
+  }
+}

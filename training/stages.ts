@@ -1,0 +1,166 @@
+/**
+ * Runs by their settings: what learns in each stage, and the plan of the trainer.
+ *
+ * @module
+ */
+
+import { type Device, key, splitKey } from "@unitune/core";
+import { withAnswerLength } from "./answer_length.ts";
+import { dataKinds } from "./kinds/kinds.ts";
+import { requirePrompts } from "./kinds/labels.ts";
+import { requireRewards } from "./kinds/rollouts.ts";
+import type { Learner } from "./learner.ts";
+import type { Models } from "./models.ts";
+import type { PreparedRun } from "./preparation.ts";
+import type { TrainSettings } from "./settings.ts";
+import type { Store } from "./store.ts";
+import type { StagePlan, TrainingPlan } from "./trainer.ts";
+
+/** The models that other runs lend to a stage. */
+export type LentModels = Omit<Models, "policy">;
+
+/** A run by the settings of its stages. */
+export interface RunSettings {
+  /** The settings of its stages, at least one, in order. */
+  readonly stages: readonly TrainSettings[];
+  /** What it trains and evaluates on. */
+  readonly prepared: PreparedRun;
+  /** The models that it starts from (default: new ones). */
+  readonly start?: Models;
+  /** Reads the models that other runs lend to a stage (default: none are lent). */
+  readonly lent?: (stage: number, settings: TrainSettings) => Promise<LentModels>;
+  /** Where it computes. */
+  readonly device: Device;
+  /** Where it keeps its checkpoints. */
+  readonly store: Store;
+  /** Stops the run after the step that it is at, with a checkpoint. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * The plan of a run, for the trainer.
+ *
+ * @param run The run.
+ * @returns The plan.
+ * @throws {RangeError} If there is no stage.
+ *
+ * @example
+ * ```ts
+ * import { memoryStore, planOf, prepareTasks, train, trainSettings } from "@unitune/training";
+ * import { wasm } from "@unitune/core";
+ * import { assert } from "@std/assert";
+ *
+ * const tiny = { layers: 1, heads: 1, width: 8, examples: 20, tasks: "pick" };
+ * const stages = [trainSettings({ ...tiny, steps: 2, batchSize: 2 })];
+ * const prepared = await prepareTasks(stages);
+ * const store = memoryStore();
+ * const plan = planOf({ stages, prepared, device: wasm(), store });
+ * for await (const event of train(plan)) assert(event.step <= 2);
+ * assert(store.latest()?.step === 2);
+ * ```
+ */
+export function planOf(run: RunSettings): TrainingPlan {
+  const { stages, prepared, start, device, store, signal } = run;
+  const [first] = stages;
+  if (first === undefined) throw new RangeError("planOf: a run has at least one stage");
+  const { loggingSteps, evalSteps, saveSteps } = first;
+  return {
+    ...{ loggingSteps, evalSteps, saveSteps, device, store },
+    stages: stages.map((settings, stage) => stagePlan(run, settings, stage)),
+    start: () => start ?? initialModels(first, prepared),
+    model: prepared.model,
+    tokenizer: prepared.tokenizer,
+    splits: prepared.splits,
+    ...signal && { signal },
+  };
+}
+
+/** A stage of a run, for the trainer. */
+function stagePlan(
+  { prepared, lent, device }: RunSettings,
+  settings: TrainSettings,
+  stage: number,
+): StagePlan {
+  const { data, teacher, reference } = settings.objective;
+  return {
+    steps: settings.steps,
+    // Answers of the model's own are those of the model that the stage starts from.
+    looksBack: data !== "demonstrations" || teacher || reference !== "none",
+    learner: (start) => createLearner({ settings, stage, prepared, start, device }),
+    lent: () => lent?.(stage, settings) ?? Promise.resolve({}),
+  };
+}
+
+/** A stage of a run. */
+export interface RunStage {
+  /** Its settings. */
+  readonly settings: TrainSettings;
+  /** Its number, from 0. */
+  readonly stage: number;
+  /** What the run trains on. */
+  readonly prepared: PreparedRun;
+  /** The models before the stage. They stay as they are. */
+  readonly start: Models;
+  /** Where it computes. */
+  readonly device: Device;
+}
+
+/**
+ * What learns in a stage.
+ *
+ * @param own The stage.
+ * @returns The learner.
+ * @throws {UserError} Where the data does not suffice, or a reward cannot be given.
+ * @throws {RangeError} If the run has no data for the stage.
+ */
+export async function createLearner({ prepared, ...own }: RunStage): Promise<Learner> {
+  const { model, tokenizer, stages } = prepared;
+  const data = stages[own.stage];
+  if (data === undefined) throw new RangeError(`createLearner: stage ${own.stage} has no data`);
+  const settings = withAnswerLength(own.settings, data.data);
+  return await dataKinds[settings.objective.data].learner({
+    ...own,
+    settings,
+    prepared: data,
+    model,
+    tokenizer,
+  });
+}
+
+/**
+ * The parameters that a run starts from, where it starts from none that were trained.
+ *
+ * @param settings The settings of the first stage.
+ * @param prepared The language model.
+ * @returns The models.
+ */
+export function initialModels(
+  { seed }: Pick<TrainSettings, "seed">,
+  { model }: Pick<PreparedRun, "model">,
+): Models {
+  const [initKey = key(seed)] = splitKey(key(seed));
+  return { policy: model.init(initKey) };
+}
+
+/**
+ * Refuses stages whose rewards cannot be given or whose models are not there, before anything is
+ * trained.
+ *
+ * @param run The run.
+ * @throws {UserError} Where a reward is unknown or can judge no answer, a reward model or a teacher
+ * is missing or of other tokens, or all labels are of answers to one prompt.
+ */
+export async function checkStages(
+  { stages, prepared, start, lent }: Pick<RunSettings, "stages" | "prepared" | "start" | "lent">,
+): Promise<void> {
+  let hasJudge = start?.rewardModel !== undefined;
+  for (const [stage, settings] of stages.entries()) {
+    const own = prepared.stages[stage];
+    const models = await lent?.(stage, settings);
+    hasJudge ||= settings.objective.trains === "reward model" ||
+      models?.rewardModel !== undefined;
+    if (own === undefined) continue;
+    requirePrompts(own);
+    if (own.data.kind === "rollouts") await requireRewards(settings, own, hasJudge);
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * The model that a stage trains: the policy, a policy with a critic, or a reward model.
+ *
+ * @module
+ */
+
+import type { Head, Tensor } from "@unitune/core";
+import {
+  actorCritic,
+  type HiddenOptions,
+  type LanguageModel,
+  rewardModelOn,
+  type ScoredParameters,
+  withScore,
+} from "@unitune/models";
+import type { ObjectiveEntry } from "@unitune/objectives";
+import type { Models } from "./models.ts";
+
+/** A policy whose parameters only itself looks into. */
+// Methods, so that the type of the parameters may be forgotten.
+export interface TrainablePolicy {
+  /** Token ids `[B, T]` (i32) to embeddings. */
+  embed(params: unknown, ids: Tensor): Tensor;
+  /** Embeddings to hidden states. */
+  hidden(params: unknown, embeddings: Tensor, options?: HiddenOptions): Tensor;
+  /** The head that is trained. */
+  head(params: unknown): Head;
+  /** The critic, where there is one. */
+  value?(params: unknown): Head;
+}
+
+/** A model that is trained. */
+export interface Trainee {
+  /** Its functions. */
+  readonly policy: TrainablePolicy;
+  /** Its parameters before the first step. */
+  readonly params: unknown;
+  /** The models of the run with its parameters as they are then. */
+  models(params: unknown): Models;
+}
+
+/** The models that a stage hands on beside the one that it trains. */
+type HandedOn = Omit<Models, "teacher">;
+
+/**
+ * The model that a stage trains by an objective.
+ *
+ * @param objective What it trains, and whether it has a critic.
+ * @param model The policy.
+ * @param start The models before the stage.
+ * @returns The model, with a new head where it has one more.
+ */
+export function traineeOf(
+  { trains, values }: Pick<ObjectiveEntry, "trains" | "values">,
+  model: LanguageModel,
+  { teacher: _teacher, ...start }: Models,
+): Trainee {
+  if (trains === "reward model") return judgeOf(model, start);
+  return values ? actorOf(model, start) : {
+    policy: model,
+    params: start.policy,
+    models: (policy) => ({ ...start, policy }),
+  };
+}
+
+function judgeOf(model: LanguageModel, start: HandedOn): Trainee {
+  return {
+    policy: rewardModelOn(model),
+    params: withScore(model, start.policy),
+    models: (judge: ScoredParameters<unknown>) => ({ ...start, rewardModel: judge }),
+  };
+}
+
+function actorOf(model: LanguageModel, start: HandedOn): Trainee {
+  return {
+    policy: actorCritic(model),
+    params: withScore(model, start.policy),
+    models: (actor: ScoredParameters<unknown>) => ({ ...start, policy: actor.model }),
+  };
+}
