@@ -5,6 +5,7 @@
  * @module
  */
 
+import { joined, message, setting, type UserMessage } from "./message.ts";
 import { architectures, presetNames } from "@unitune/models";
 import {
   acceptedValue,
@@ -424,14 +425,10 @@ export class SettingsError extends UserError {
   override readonly name = "SettingsError";
 }
 
-/** A setting's name as a command line has it: `--learning-rate`. */
-const asFlag = (name: string): string =>
-  `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-
 /** The value that an option takes for a given one. */
-function accepted(name: string, option: Option, value: unknown): OptionValue {
+function accepted(name: UserMessage, option: Option, value: unknown): OptionValue {
   const own = acceptedValue(option, value);
-  if (own === undefined) throw new SettingsError(`${name} ${faultOf(option, value)}`);
+  if (own === undefined) throw new SettingsError(message(name, ` ${faultOf(option, value)}`));
   return own;
 }
 
@@ -469,17 +466,17 @@ function requireKnown(registry: ObjectiveRegistry, name: string, value: unknown)
     );
   }
   if (rows.every((row) => acceptedValue(row, value) === undefined)) {
-    throw new SettingsError(`${asFlag(name)} ${faultOf(first, value)}`);
+    throw new SettingsError(message(setting(name), ` ${faultOf(first, value)}`));
   }
 }
 
 /** Whether values are those of all settings. */
 function areSettings(values: GivenOptions): values is GivenOptions & SettingValues {
-  return Object.entries(table).every(([name, setting]) => {
+  return Object.entries(table).every(([name, row]) => {
     const value = values[name];
     return value === undefined
-      ? defaultOf(setting) === undefined && setting.usual === undefined
-      : acceptedValue(setting, value) === value;
+      ? defaultOf(row) === undefined && row.usual === undefined
+      : acceptedValue(row, value) === value;
   });
 }
 
@@ -529,13 +526,13 @@ export function readSettings(
   );
   for (const [name, value] of told) requireKnown(registry, name, value);
   const values: GivenOptions = Object.fromEntries(
-    Object.entries(table).map(([name, setting]) => {
+    Object.entries(table).map(([name, row]) => {
       const value = told.get(name);
       return [
         name,
         value === undefined
-          ? setting.usual?.(objective) ?? defaultOf(setting)
-          : accepted(asFlag(name), setting, value),
+          ? row.usual?.(objective) ?? defaultOf(row)
+          : accepted(message(setting(name)), row, value),
       ];
     }),
   );
@@ -544,7 +541,7 @@ export function readSettings(
     const value = isSetting(name) ? values[name] : told.get(name);
     const own = value === undefined
       ? defaultOf(option)
-      : accepted(`${asFlag(name)} of ${objective.name}`, option, value);
+      : accepted(message(setting(name), ` of ${objective.name}`), option, value);
     if (!isSetting(name)) options[name] = own;
   }
   if (!areSettings(values)) throw new RangeError("trainSettings: a default is out of its range");
@@ -633,45 +630,62 @@ export function checkSettings(settings: TrainSettings): void {
   const { tasks, noise, dataSeed, objective, batchSize, from, teacher, temperature } = settings;
   if (data === undefined && (promptColumn !== undefined || completionColumn !== undefined)) {
     throw new SettingsError(
-      "--prompt-column and --completion-column name columns of a --data file, and none is given",
+      message(
+        ...[setting("promptColumn"), " and ", setting("completionColumn"), " name columns of a "],
+        ...[setting("data"), " file, and none is given"],
+      ),
     );
   }
   if (data !== undefined && (tasks !== undefined || noise > 0 || dataSeed !== undefined)) {
     throw new SettingsError(
-      "--tasks, --noise and --data-seed are of the built-in tasks: leave them out with --data",
+      message(
+        ...[setting("tasks"), ", ", setting("noise"), " and ", setting("dataSeed")],
+        ...[" are of the built-in tasks: leave them out with ", setting("data")],
+      ),
     );
   }
   if (minLearningRate !== undefined && minLearningRate > learningRate) {
     throw new SettingsError(
-      `--min-learning-rate ${minLearningRate} is above --learning-rate ${learningRate}`,
+      message(
+        ...[setting("minLearningRate"), ` ${minLearningRate} is above `],
+        ...[setting("learningRate"), ` ${learningRate}`],
+      ),
     );
   }
   if (objective.teacher && teacher === undefined) {
     throw new SettingsError(
-      `${objective.name} learns from a teacher's predictions: name the run that trained one by ` +
-        `--teacher`,
+      message(
+        `${objective.name} learns from a teacher's predictions: name the run that trained one by `,
+        setting("teacher"),
+      ),
     );
   }
   if (onRollouts(objective)) {
     if (temperature < LEAST_TEMPERATURE) {
       throw new SettingsError(
-        `--temperature ${temperature} is below ${LEAST_TEMPERATURE}, where all answers to a ` +
-          `prompt are the same and ${objective.name} has nothing to compare: give 1, or a little less`,
+        message(
+          setting("temperature"),
+          ` ${temperature} is below ${LEAST_TEMPERATURE}, where all answers to a prompt are the ` +
+            `same and ${objective.name} has nothing to compare: give 1, or a little less`,
+        ),
       );
     }
     const { groupSize } = describeObjective(settings);
     if (batchSize % groupSize !== 0) {
       throw new SettingsError(
-        `--batch-size ${batchSize} is no multiple of --group-size ${groupSize}: all answers to a ` +
-          `prompt are in one batch`,
+        message(
+          ...[setting("batchSize"), ` ${batchSize} is no multiple of `, setting("groupSize")],
+          ` ${groupSize}: all answers to a prompt are in one batch`,
+        ),
       );
     }
   }
   const sizes = ["layers", "heads", "width", "context"] as const;
   const own = sizes.filter((size) => settings[size] !== undefined);
   if (from !== undefined && own.length > 0) {
+    const given = joined(own.map((size) => message(setting(size))), ", ");
     throw new SettingsError(
-      `--from keeps the sizes of its model: leave out ${own.map((size) => `--${size}`).join(", ")}`,
+      message(setting("from"), " keeps the sizes of its model: leave out ", given),
     );
   }
 }

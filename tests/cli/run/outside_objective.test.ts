@@ -97,7 +97,7 @@ Deno.test("an objective from outside has flags and help", () => {
 });
 
 Deno.test("its options are refused out of their ranges, and where nobody knows it", () => {
-  const message = "--firmness must be a number, above 0, not";
+  const message = "firmness must be a number, above 0, not";
   assertThrows(() => stagesOf("--objective firm-preference --firmness 0"), UserError, message);
   assertThrows(
     () => trainSettings({ objective: "firm-preference", firmness: 0 }, registry),

@@ -198,6 +198,6 @@ inFolder("a temperature of the command line is that of the whole objective", asy
   assertThrows(
     () => trainSettings({ objective: "distillation", teacher: "runs/x", temperature: 0 }),
     UserError,
-    "--temperature of distillation must be a number, above 0, not 0",
+    "temperature of distillation must be a number, above 0, not 0",
   );
 });
