@@ -82,6 +82,9 @@ Deno.test("a module has the routines that its kernels call", () => {
     ]),
     5,
   );
+  // Kernels that are alike but for their buffers are one function.
+  assertEquals(countOf((x, y) => [exp(x), exp(y)], [matrix, zeros([3, 2])]), 2);
+  assertEquals(countOf((x, y) => [exp(x), exp(y)], [matrix, zeros([3, 3])]), 3);
   // One routine for all products.
   assertEquals(countOf((a, b, c) => matmul(matmul(a, b), c), [matrix, right, zeros([4, 5])]), 4);
 });
