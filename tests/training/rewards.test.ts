@@ -1,7 +1,7 @@
 /** Rewards and what they may see; identities at the start; splits that do not leak. */
 import { objectiveRegistry } from "@unitune/objectives";
 import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
-import { openDevice, prepare, type Prepared } from "@unitune/cli";
+import { wasm } from "@unitune/core";
 import {
   type Answered,
   checkIdentities,
@@ -16,6 +16,8 @@ import {
   lengthPenalty,
   mistakeFor,
   parseRewards,
+  type PreparedRun,
+  prepareTasks,
   randomStream,
   reformatted,
   rewardOf,
@@ -108,7 +110,7 @@ Deno.test("a mistake is wrong, whatever the prompt", () => {
 });
 
 /** Every text that a run may train on. */
-function trainedOn({ stages, tokenizer }: Prepared): Set<string> {
+function trainedOn({ stages, tokenizer }: PreparedRun): Set<string> {
   const prompts = new Set<string>();
   const add = (ids: readonly number[]) => prompts.add(tokenizer.decode(ids));
   for (const { data } of stages) {
@@ -132,7 +134,7 @@ Deno.test("no prompt that is kept aside is trained on, by any kind of objective"
     const stages = kinds.map((objective) =>
       trainSettings({ objective, dataSeed, examples: 3000, noise: 0.1 })
     );
-    const prepared = await prepare(stages);
+    const prepared = await prepareTasks(stages);
     const seen = trainedOn(prepared);
     assert(seen.size > 1000);
     for (const { name, questions } of prepared.splits) {
@@ -151,7 +153,7 @@ Deno.test("no prompt that is kept aside is trained on, by any kind of objective"
 
 Deno.test("what is kept aside does not depend on how much is trained on, nor on its noise", async () => {
   const kept = async (examples: number, noise: number) => {
-    const { splits, test } = await prepare(trainSettings({ dataSeed: 5, examples, noise }));
+    const { splits, test } = await prepareTasks([trainSettings({ dataSeed: 5, examples, noise })]);
     return [...splits, ...test].map(({ questions }) => {
       assert(questions.every(({ gold, isRight }) => isRight?.(gold)));
       return questions.map(({ prompt, gold }) => [prompt, gold]);
@@ -161,7 +163,7 @@ Deno.test("what is kept aside does not depend on how much is trained on, nor on 
 });
 
 Deno.test("questions in another form are the held-out ones, judged by the same rule", async () => {
-  const { splits } = await prepare(trainSettings({ examples: 100 }));
+  const { splits } = await prepareTasks([trainSettings({ examples: 100 })]);
   const of = (name: string) => splits.find((split) => split.name === name)?.questions ?? [];
   assertEquals(
     of("reformatted").map(({ prompt }) => prompt),
@@ -171,7 +173,9 @@ Deno.test("questions in another form are the held-out ones, judged by the same r
 });
 
 Deno.test("noise is as much as was asked for, and turns preferences round", async () => {
-  const prepared = await prepare(trainSettings({ objective: "dpo", examples: 2000, noise: 0.3 }));
+  const prepared = await prepareTasks([
+    trainSettings({ objective: "dpo", examples: 2000, noise: 0.3 }),
+  ]);
   const { train } = dataOf(prepared.stages[0]?.data ?? never(), "pairs");
   const answer = ({ ids, mask }: { ids: readonly number[]; mask: readonly boolean[] }) =>
     prepared.tokenizer.decode(ids.slice(mask.indexOf(true), -1));
@@ -185,7 +189,7 @@ Deno.test("noise is as much as was asked for, and turns preferences round", asyn
   for (const { ids: prompt, gold, isRight } of questions) {
     assert(ids.has(prompt.join()) && isRight?.(gold) === false);
   }
-  assertEquals((await prepare(trainSettings({ examples: 100 }))).mistaught, []);
+  assertEquals((await prepareTasks([trainSettings({ examples: 100 })])).mistaught, []);
 });
 
 function never(): never {
@@ -194,7 +198,7 @@ function never(): never {
 
 Deno.test("rollouts: rewards see the prompt's own row, and the reward model's word where asked", async () => {
   const settings = trainSettings({ objective: "grpo", layers: 1, heads: 1, width: 8 });
-  const prepared = await prepare(settings);
+  const prepared = await prepareTasks([settings]);
   const { model, tokenizer } = prepared;
   const seen: Answered[] = [];
   const spy: TextReward = {
@@ -212,7 +216,7 @@ Deno.test("rollouts: rewards see the prompt's own row, and the reward model's wo
     ...{ groupSize: 2, batchSize: 4, microBatches: 1, epochs: 2, maxNewTokens: 4, temperature: 1 },
     ...{ seed: 1, forwardPasses: 1, learnedShare: 1 },
   };
-  using device = await openDevice("wasm");
+  using device = wasm();
   const start = initialModels(settings, prepared);
   using feed = rolloutFeed(plan, model, tokenizer, { model, start, device }, unscored);
   const first = await feed.next(start.policy, feed.empty, 0);
@@ -269,8 +273,8 @@ Deno.test("an identity holds to a ten-thousandth, and no further, in both direct
 Deno.test("a policy that is not its reference is not trained by DPO", async () => {
   const tiny = { layers: 1, heads: 1, width: 8, examples: 50, batchSize: 4, steps: 1 };
   const settings = trainSettings({ objective: "dpo", beta: 1, ...tiny });
-  const prepared = await prepare(settings);
-  using device = await openDevice("wasm");
+  const prepared = await prepareTasks([settings]);
+  using device = wasm();
   const start = initialModels(settings, prepared);
   using learner = await createLearner({ settings, stage: 0, prepared, start, device });
   const other = initialModels(trainSettings({ ...tiny, seed: 9 }), prepared);

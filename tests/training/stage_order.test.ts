@@ -1,12 +1,13 @@
 /** A row of data is a function of the run's seed, the stage and its number. */
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { openDevice, prepare } from "@unitune/cli";
+import { wasm } from "@unitune/core";
 import {
   copyTree,
   createLearner,
   dataOf,
   type GivenSettings,
   initialModels,
+  prepareTasks,
   stageSeed,
   trainSettings,
 } from "@unitune/training";
@@ -40,7 +41,7 @@ Deno.test("every stage has a seed of its own, and the first has the run's", () =
 /** The prompts and answers of the first epoch of each stage, as tokens. */
 async function ordersOf(seed: number, count: number): Promise<string[][]> {
   const stages = Array.from({ length: count }, () => settingsOf("sft", seed));
-  const prepared = await prepare(stages);
+  const prepared = await prepareTasks(stages);
   return prepared.stages.map(({ data }) => {
     const { source } = dataOf(data, "demonstrations");
     return Array.from({ length: tiny.examples }, (_, number) => source.row(number).ids.join(" "));
@@ -65,8 +66,8 @@ Deno.test("stages on the same examples read them in orders of their own", async 
 for (const objective of ["sft", "dpo", "reward-model", "kto", "grpo", "ppo"] as const) {
   Deno.test(`${objective}: the first batch of a second stage is not that of the first`, async () => {
     const stages = [settingsOf(objective), settingsOf(objective)];
-    const prepared = await prepare(stages);
-    using device = await openDevice("wasm");
+    const prepared = await prepareTasks(stages);
+    using device = wasm();
     const start = await copyTree(initialModels(settingsOf(objective), prepared));
     /** What the first step of a stage measures, and what it has sampled answers to. */
     const firstOf = async (stage: number) => {
