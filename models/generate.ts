@@ -198,13 +198,13 @@ export function createGenerator<P, C>(
 
   return {
     async generate(params, prompts, options) {
-      const stops = new Set([options.stop ?? []].flat());
-      checkOptions(model.config, options, stops);
+      const settled = settle(model.config, options);
+      const { stops } = settled;
       prompts.forEach((prompt, i) => checkPrompt(model.config, prompt, i));
       if (prompts.length === 0) return [];
 
-      const layout = layOut(model.config.context, prompts, options);
-      const run = makeRun(model.config.vocabulary, layout, options);
+      const layout = layOut(model.config.context, prompts, settled);
+      const run = makeRun(model.config.vocabulary, layout, settled);
       let state = prefill(params, run, padLeft(prompts, layout.start), layout.columns);
       try {
         for (let generated = 1;; generated++) {
@@ -246,13 +246,14 @@ interface ColumnLayout {
   readonly steps: number;
 }
 
+/** The layout of at least one prompt. */
 function layOut(
   context: number,
   prompts: readonly (readonly number[])[],
-  { maxNewTokens }: GenerateOptions,
+  { maxNewTokens }: Settled,
 ): ColumnLayout {
   const lengths = prompts.map((prompt) => prompt.length);
-  const largest = (counts: readonly number[]) => counts.reduce((a, b) => Math.max(a, b), 0);
+  const largest = (counts: readonly number[]) => counts.reduce((a, b) => Math.max(a, b));
   const start = roundUp(largest(lengths));
   const rooms = lengths.map((length) => Math.min(maxNewTokens, context - length));
   const steps = largest(rooms);
@@ -296,7 +297,7 @@ function padLeft(prompts: readonly (readonly number[])[], length: number): Tenso
 function makeRun(
   vocabulary: number,
   { padding, start }: ColumnLayout,
-  { temperature = 0, topK = vocabulary, topP = 1, seed = 0, firstRow = 0 }: GenerateOptions,
+  { temperature, topK, topP, seed, firstRow }: Settled,
 ): GenerationInputs {
   return {
     padding: tensor(padding, { dtype: "i32" }),
@@ -319,11 +320,30 @@ function isNatural(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0;
 }
 
-function checkOptions(
+/** Options with their defaults. */
+interface Settled extends Required<Omit<GenerateOptions, "stop">> {
+  /** The tokens that end a completion. */
+  readonly stops: ReadonlySet<number>;
+}
+
+/**
+ * Options with their defaults, all of them in range.
+ *
+ * @throws {RangeError} If one is not.
+ */
+function settle(
   { vocabulary }: Pick<LanguageModelConfig, "vocabulary">,
-  { maxNewTokens, temperature = 0, topK = vocabulary, topP = 1, firstRow = 0 }: GenerateOptions,
-  stops: ReadonlySet<number>,
-): void {
+  {
+    maxNewTokens,
+    temperature = 0,
+    topK = vocabulary,
+    topP = 1,
+    stop = [],
+    seed = 0,
+    firstRow = 0,
+  }: GenerateOptions,
+): Settled {
+  const stops = new Set([stop].flat());
   const rules: readonly (readonly [name: string, value: number, valid: boolean, rule: string])[] = [
     [
       "maxNewTokens",
@@ -346,6 +366,7 @@ function checkOptions(
   for (const [name, value, valid, rule] of rules) {
     if (!valid) throw new RangeError(`generate: ${name} is ${value}, expected ${rule}`);
   }
+  return { maxNewTokens, temperature, topK, topP, stops, seed, firstRow };
 }
 
 function checkPrompt(

@@ -39,6 +39,10 @@ for (const [name, [change, message]] of Object.entries(impossible)) {
   });
 }
 
+Deno.test("as many layers as a program has room for are a model", () => {
+  assertEquals(checkGptConfig({ ...tinyConfig, layers: 512 }).layers, 512);
+});
+
 Deno.test("the presets can be made", () => {
   for (const preset of Object.values(gptPresets)) {
     assert(checkGptConfig({ ...preset, vocabulary: 65 }));

@@ -107,6 +107,20 @@ Deno.test("a prompt's completion does not depend on the others in the batch", as
   );
 });
 
+Deno.test("a completion does not depend on how long other prompts of its batch are", async () => {
+  // Prompts are padded to multiples of 8, so that these begin to answer in other columns alone.
+  const config = { ...tinyConfig, context: 24 };
+  const long = sineParameters(config);
+  using generator = createGenerator(gpt(config));
+  const prompts = [[1, 2], Array.from({ length: 10 }, (_, i) => i % vocabulary)];
+  const options = { maxNewTokens: 8, temperature: 1, seed: 5 };
+  const together = await generator.generate(long, prompts, options);
+  for (const [firstRow, prompt] of prompts.entries()) {
+    const [alone] = await generator.generate(long, [prompt], { ...options, firstRow });
+    assertEquals(alone, together[firstRow]);
+  }
+});
+
 Deno.test("the first of the stop tokens ends a completion and is not in it", async () => {
   await fc.assert(
     fc.asyncProperty(prompts, settings, async (prompts, { stop = [], ...options }) => {
