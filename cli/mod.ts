@@ -58,15 +58,9 @@ export {
 } from "./report/page.ts";
 export { carryOut, type Run, type RunResult } from "./run/carry_out.ts";
 export { type NamedDevice, openDevice } from "./run/devices.ts";
-export {
-  createRun,
-  type HeldRun,
-  type RunConfig,
-  runConfig,
-  type RunPosition,
-  type SavedCheckpoint,
-  startRun,
-} from "./run/run_folder.ts";
+export { type RunPosition, type SavedCheckpoint } from "./run/checkpoints.ts";
+export { type RunConfig, runConfig } from "./run/run_config.ts";
+export { createRun, type HeldRun, startRun } from "./run/run_folder.ts";
 export { readTrainedModel, type TrainedModel } from "./run/trained.ts";
 export { type Estimate, estimateOf, meanOf } from "./study/statistics.ts";
 export { type Failure, failureOf, runCommand, UsageError } from "./terminal/errors.ts";

@@ -10,7 +10,7 @@ import { openDevice } from "../run/devices.ts";
 import { runCommand, UsageError } from "../terminal/errors.ts";
 import { type FlagTable, parseFlags, wantsHelp } from "../flags/flags.ts";
 import { helpText } from "../flags/help.ts";
-import { readRunConfig } from "../run/run_folder.ts";
+import { readRunConfig } from "../run/run_config.ts";
 import { runPage } from "../report/run_page.ts";
 import { requireReplaceable, writeSealed } from "../files/sealed.ts";
 import { taskCommand } from "../terminal/shell.ts";

@@ -40,7 +40,9 @@ import {
   readEvaluations,
   sampleLines,
 } from "../report/summary.ts";
-import { type HeldRun, holdRun, runConfig, runPaths, startRun } from "../run/run_folder.ts";
+import { runConfig } from "../run/run_config.ts";
+import { type HeldRun, holdRun, startRun } from "../run/run_folder.ts";
+import { runPaths } from "../run/run_paths.ts";
 import { readJson } from "../files/read.ts";
 import { interruptible } from "../terminal/interruption.ts";
 import { settingFlags } from "../flags/settings.ts";

@@ -10,7 +10,8 @@ import { mainMetrics } from "./summary.ts";
 import { figure, html, page, type PageSection, table, verbatim } from "./page.ts";
 import { type Curve, curves } from "./plot.ts";
 import { type JsonLine, readJsonLines } from "../files/json_lines.ts";
-import { readRunConfig, type RunConfig, runPaths } from "../run/run_folder.ts";
+import { readRunConfig, type RunConfig } from "../run/run_config.ts";
+import { runPaths } from "../run/run_paths.ts";
 
 const numberIn = (line: JsonLine, name: string): number | undefined => {
   const value = line[name];

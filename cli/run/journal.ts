@@ -8,7 +8,8 @@ import { type Cost, type TrainingEvent, UserError } from "@unitune/training";
 import { fileError } from "../files/file_error.ts";
 import { openLineFile } from "../files/line_file.ts";
 import { requireFile } from "../files/read.ts";
-import { beginningsOf, runPaths, type RunPosition } from "./run_folder.ts";
+import { beginningsOf, type RunPosition } from "./checkpoints.ts";
+import { runPaths } from "./run_paths.ts";
 
 /** The most answers of a split that are written. */
 const SAMPLES = 10;

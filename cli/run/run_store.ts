@@ -16,11 +16,11 @@ import { type Journal, openJournal } from "./journal.ts";
 import {
   checkpointAt,
   goBackTo,
-  type HeldRun,
   saveCheckpoint,
   type SavedCheckpoint,
   tidyCheckpoints,
-} from "./run_folder.ts";
+} from "./checkpoints.ts";
+import type { HeldRun } from "./run_folder.ts";
 import { checkpointFiles, readModels, readState } from "./trained.ts";
 
 /** The folder of a run as a store, with the journal of its events. */

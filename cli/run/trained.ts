@@ -35,9 +35,9 @@ import {
   latestCheckpoint,
   offeringOlder,
   readCheckpointFiles,
-  readRunConfig,
   type SavedCheckpoint,
-} from "./run_folder.ts";
+} from "./checkpoints.ts";
+import { readRunConfig } from "./run_config.ts";
 import { taskCommand } from "../terminal/shell.ts";
 
 /** The folders of models other than the policy in a checkpoint. */

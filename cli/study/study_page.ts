@@ -30,7 +30,7 @@ import { readJsonLines } from "../files/json_lines.ts";
 import { prepare } from "../data/prepare.ts";
 import { readPrompt } from "../data/prompts.ts";
 import { readEvaluations } from "../report/summary.ts";
-import { runPaths } from "../run/run_folder.ts";
+import { runPaths } from "../run/run_paths.ts";
 import { readBase } from "../run/trained.ts";
 import { metricsSection } from "../report/glossary.ts";
 import { BASE, BASELINE } from "./arms.ts";

@@ -1,7 +1,7 @@
 /** Damaged inputs and what reads them, in this process. */
 import { splitStages, stageSettings } from "../../cli/flags/stages.ts";
 import { requireRoom } from "../../cli/run/room.ts";
-import { latestCheckpoint } from "../../cli/run/run_folder.ts";
+import { latestCheckpoint } from "../../cli/run/checkpoints.ts";
 import { parseFlags, prepare, readJson, readTrainedModel, settingFlags } from "@unitune/cli";
 import { trainSettings } from "@unitune/training";
 import { decodeSafetensors, fromRawTensor, SafetensorsError } from "@unitune/core";

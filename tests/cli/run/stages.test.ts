@@ -2,7 +2,7 @@
 import { assert, assertAlmostEquals, assertEquals, assertGreater } from "@std/assert";
 import { splitStages, stageSettings } from "../../../cli/flags/stages.ts";
 import { meaningOf } from "../../../cli/report/glossary.ts";
-import { latestCheckpoint } from "../../../cli/run/run_folder.ts";
+import { latestCheckpoint } from "../../../cli/run/checkpoints.ts";
 import {
   carryOut,
   createRun,
