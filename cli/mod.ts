@@ -43,6 +43,7 @@ export {
 } from "./flags/flags.ts";
 export { helpText } from "./flags/help.ts";
 export { settingFlags } from "./flags/settings.ts";
+export type { Registries } from "./flags/registries.ts";
 export {
   escapeHtml,
   figure,

@@ -5,6 +5,8 @@
  */
 
 import {
+  type Architecture,
+  architectures,
   byteTokenizer,
   changedConfig,
   characterTokenizer,
@@ -32,6 +34,8 @@ export interface PreparedRun {
   readonly tokenizer: Tokenizer;
   /** The language model. */
   readonly model: LanguageModel;
+  /** The architectures, the model's among them. */
+  readonly architectures: readonly Architecture[];
   /** The data of each stage. */
   readonly stages: readonly PreparedStage[];
   /** What is kept aside; the first is looked at during training, all of them before and after. */
@@ -67,6 +71,8 @@ export interface StageMaterial {
 
 /** Options of a preparation. */
 export interface PreparationOptions {
+  /** The architectures (default: those of `@unitune/models`). */
+  readonly architectures?: readonly Architecture[];
   /** The model that is trained on (default: a new one). */
   readonly base?: BaseModel;
   /** Follows the preparation (default: nobody). */
@@ -122,7 +128,7 @@ export function prepareTasks(
  */
 export async function prepareRun(
   stages: readonly StageMaterial[],
-  { base, watch = silentWatch }: PreparationOptions = {},
+  { base, watch = silentWatch, architectures: rows = architectures }: PreparationOptions = {},
 ): Promise<PreparedRun> {
   const [first] = stages;
   const last = stages.at(-1);
@@ -132,9 +138,10 @@ export async function prepareRun(
     (first.settings.tokenizer === "bytes"
       ? byteTokenizer()
       : characterTokenizer(new Set(materials.flatMap(({ characters }) => [...characters]))));
-  const model = base === undefined
-    ? newModel(first.settings, tokenizer.size)
-    : languageModel(changedConfig(base.model.config, { dropout: first.settings.dropout }));
+  const model = base === undefined ? newModel(first.settings, tokenizer.size, rows) : languageModel(
+    changedConfig(base.model.config, { dropout: first.settings.dropout }, rows),
+    rows,
+  );
   const { context } = model.config;
 
   const prepared: PreparedStage[] = [];
@@ -158,6 +165,7 @@ export async function prepareRun(
     name: [...new Set(materials.map(({ name }) => name))].join("-"),
     tokenizer,
     model,
+    architectures: rows,
     stages: prepared,
     splits,
     test: [...test].map(([name, own]) => asSplit(name, own)),
@@ -192,6 +200,7 @@ function splitsOf(
  *
  * @param settings The run's settings.
  * @param vocabulary The number of tokens.
+ * @param rows The architectures (default: those of `@unitune/models`).
  * @returns The model.
  * @throws {UserError} If there is no model of such sizes.
  */
@@ -201,10 +210,11 @@ export function newModel(
     "preset" | "context" | "layers" | "heads" | "width" | "dropout"
   >,
   vocabulary: number,
+  rows: readonly Architecture[] = architectures,
 ): LanguageModel {
   const sizes = { vocabulary, context, layers, heads, width, dropout };
   try {
-    return languageModel(presetConfig(preset, sizes));
+    return languageModel(presetConfig(preset, sizes, rows), rows);
   } catch (error) {
     if (error instanceof RangeError) throw new UserError(error.message, { cause: error });
     throw error;

@@ -6,7 +6,6 @@
  */
 
 import { joined, message, setting, type UserMessage } from "./message.ts";
-import { architectures, presetNames } from "@unitune/models";
 import {
   acceptedValue,
   defaultOf,
@@ -58,17 +57,6 @@ const LEAST_TEMPERATURE = 0.01;
 
 /** Steps of a stage at most: devices count them in i32. */
 const MOST_STEPS = 2 ** 31 - 1;
-
-/** The presets of new models. */
-const presets: readonly string[] = presetNames();
-
-/** The presets in words. */
-const presetHelp: string = architectures.flatMap(({ name, presets }) => {
-  const sizes = Object.entries(presets).map(([preset, { layers, width }]) =>
-    `${preset} has ${layers} layers of width ${width}`
-  );
-  return sizes.length === 0 ? [] : [`${name}: ${sizes.join(", ")}`];
-}).join("; ");
 
 /** The settings of a training, beside its objective and the options of that. */
 export const settingTable = {
@@ -210,12 +198,12 @@ export const settingTable = {
     help: "The run whose model is trained further. Its sizes and its tokens are kept.",
   },
   preset: {
-    kind: "choice",
-    choices: presets,
+    kind: "string",
+    placeholder: "NAME",
     default: "nano",
     isShared: true,
     group: "Model",
-    help: `The architecture and sizes of a new model. ${presetHelp}.`,
+    help: "The architecture and sizes of a new model.",
   },
   layers: {
     kind: "integer",

@@ -30,6 +30,7 @@ import {
   type Objective,
   type ObjectiveDescription,
   type ObjectiveEntry,
+  type ObjectiveRegistry,
   objectiveRegistry,
   type Policy,
   type ScoredBatches,
@@ -42,6 +43,7 @@ import {
 import { runCommand, UsageError } from "../terminal/errors.ts";
 import { type FlagTable, parseFlags, wantsHelp } from "../flags/flags.ts";
 import { flagLines, helpText } from "../flags/help.ts";
+import type { Registries } from "../flags/registries.ts";
 import { alignTable, WIDTH, wrapText, wrapWords } from "../terminal/layout.ts";
 import { longest, nearest } from "@unitune/training";
 
@@ -227,8 +229,8 @@ function field(label: string, value: string): string {
 }
 
 /** The whole table: a block of lines for each objective, so that it fits a terminal. */
-function wholeTable(): string[] {
-  const rows = objectiveRegistry.map(rowOf);
+function wholeTable(registry: ObjectiveRegistry): string[] {
+  const rows = registry.map(rowOf);
   const summary = rows.map(({ entry: { name }, description }) => [
     name,
     showCell("forwardPasses", description),
@@ -318,28 +320,39 @@ async function oneInDepth(row: Row): Promise<string[]> {
   ];
 }
 
-async function main(): Promise<void> {
-  if (wantsHelp(Deno.args)) {
+/**
+ * The command `objectives`.
+ *
+ * @param argv The command line.
+ * @param registries The objectives (default: those of `@unitune/objectives`).
+ * @returns The exit code.
+ * @throws {UsageError} If the command line is wrong.
+ */
+export async function objectivesCommand(
+  argv: readonly string[],
+  { objectives: registry = objectiveRegistry }: Registries = {},
+): Promise<number> {
+  if (wantsHelp(argv)) {
     console.log(helpText(flags, usage));
-    return;
+    return 0;
   }
-  const word = Deno.args.find((argument) => !argument.startsWith("-"));
-  const { values } = parseFlags(flags, Deno.args.filter((argument) => argument !== word));
+  const word = argv.find((argument) => !argument.startsWith("-"));
+  const { values } = parseFlags(flags, argv.filter((argument) => argument !== word));
   if (word === undefined) {
     const described = () =>
-      objectiveRegistry.map(rowOf).map(({ entry, description }) => [entry.name, description]);
+      registry.map(rowOf).map(({ entry, description }) => [entry.name, description]);
     console.log(
       values.json
         ? JSON.stringify(Object.fromEntries(described()), null, 2)
-        : wholeTable().join("\n"),
+        : wholeTable(registry).join("\n"),
     );
-    return;
+    return 0;
   }
-  const entry = entryNamed(objectiveRegistry, word);
+  const entry = entryNamed(registry, word);
   if (entry === undefined) {
-    const { choices, aliases } = namesOf(objectiveRegistry);
+    const { choices, aliases } = namesOf(registry);
     const near = nearest(word, [...choices, ...Object.keys(aliases)]);
-    const meant = near === undefined ? undefined : entryNamed(objectiveRegistry, near)?.name;
+    const meant = near === undefined ? undefined : entryNamed(registry, near)?.name;
     throw new UsageError(
       `unknown objective ${quoted(word)}${
         meant === undefined ? "; `deno task objectives` lists them all" : `: did you mean ${meant}?`
@@ -356,6 +369,7 @@ async function main(): Promise<void> {
       )
       : (await oneInDepth(row)).join("\n"),
   );
+  return 0;
 }
 
-if (import.meta.main) await runCommand(main);
+if (import.meta.main) await runCommand(() => objectivesCommand(Deno.args));

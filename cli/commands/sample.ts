@@ -9,6 +9,7 @@ import { openDevice } from "../run/devices.ts";
 import { runCommand, UsageError } from "../terminal/errors.ts";
 import { type FlagTable, givenFlags, parseFlags, wantsHelp } from "../flags/flags.ts";
 import { helpText } from "../flags/help.ts";
+import type { Registries } from "../flags/registries.ts";
 import { readPrompt } from "../data/prompts.ts";
 import { print, tell } from "../terminal/terminal.ts";
 import { readTrainedModel } from "../run/trained.ts";
@@ -66,10 +67,14 @@ const usage = `Generates from the latest checkpoint of a run.
  * The command `sample`.
  *
  * @param argv The command line.
+ * @param registries The architectures (default: those of `@unitune/models`).
  * @returns The exit code.
  * @throws {UserError} If the command line is wrong, or the run or its model cannot be read.
  */
-export async function sampleCommand(argv: readonly string[]): Promise<number> {
+export async function sampleCommand(
+  argv: readonly string[],
+  { architectures }: Registries = {},
+): Promise<number> {
   if (wantsHelp(argv)) {
     console.log(helpText(flags, usage));
     return 0;
@@ -84,7 +89,7 @@ export async function sampleCommand(argv: readonly string[]): Promise<number> {
       `${draws.join(", ")}: nothing is drawn at temperature 0, give a --temperature above it`,
     );
   }
-  const trained = await readTrainedModel(run);
+  const trained = await readTrainedModel(run, architectures);
   const { model, params, tokenizer, kind } = trained;
   const ids = readPrompt({ tokenizer, kind, context: model.config.context }, prompt);
   // With auto, the reason why the device is wasm matters less than the answer.

@@ -5,7 +5,6 @@
  */
 
 import { architectureOf, countParameters } from "@unitune/models";
-import { type ObjectiveRegistry, objectiveRegistry } from "@unitune/objectives";
 import { carryOut, type Run, type RunResult } from "../run/carry_out.ts";
 import { openDevice } from "../run/devices.ts";
 import { runCommand, UsageError } from "../terminal/errors.ts";
@@ -45,6 +44,7 @@ import { type HeldRun, holdRun, startRun } from "../run/run_folder.ts";
 import { runPaths } from "../run/run_paths.ts";
 import { readJson } from "../files/read.ts";
 import { interruptible } from "../terminal/interruption.ts";
+import type { Registries } from "../flags/registries.ts";
 import { settingFlags } from "../flags/settings.ts";
 import { splitStages, stageSettings, stagesName } from "../flags/stages.ts";
 import { describeSizes, lentModels, readBase } from "../run/trained.ts";
@@ -96,10 +96,10 @@ const usage =
   deno task train --data rows.jsonl --prompt-column q --completion-column a
   deno task train --resume runs/sft-tasks`;
 
-/** What a command line says, with the objectives that it may name. */
+/** A command line, with the objectives and architectures that it may name. */
 interface CommandLine {
   readonly argv: readonly string[];
-  readonly registry: ObjectiveRegistry;
+  readonly registries: Registries;
   readonly flags: FlagTable;
   /** All flags of its first stage. */
   readonly parsed: ParsedFlags<FlagTable>;
@@ -117,9 +117,10 @@ type ReadyRun = Run & { readonly held: HeldRun };
 async function equip(
   stages: readonly TrainSettings[],
   from: string | undefined,
+  { architectures }: Registries,
 ): Promise<Omit<Run, "folder" | "held">> {
-  const base = from === undefined ? undefined : await readBase(from);
-  const prepared = await prepareShown(stages, base);
+  const base = from === undefined ? undefined : await readBase(from, architectures);
+  const prepared = await prepareShown(stages, base, architectures);
   const [first] = stages;
   const device = await openDevice(first?.device ?? "auto", tell, first?.precision);
   requireRoom(stages, prepared, device.name);
@@ -133,9 +134,13 @@ async function equip(
 }
 
 /** Prepares the data of a run, and shows the progress if that takes long. */
-async function prepareShown(stages: readonly TrainSettings[], base?: BaseModel): Promise<Prepared> {
+async function prepareShown(
+  stages: readonly TrainSettings[],
+  base: BaseModel | undefined,
+  architectures: Registries["architectures"],
+): Promise<Prepared> {
   using watch = shownWatch(standardProgress());
-  return await prepare(stages, base, { watch });
+  return await prepare(stages, base, { watch, ...architectures && { architectures } });
 }
 
 /** Starts a new run. Its folder is made once everything else is ready. */
@@ -146,7 +151,7 @@ async function newRun(line: CommandLine): Promise<ReadyRun> {
   }
   const file = config === undefined ? {} : settingsIn(await readJson(config));
   const settings = settingsOf(line, file, config ?? "");
-  const run = await equip(settings, settings[0]?.from);
+  const run = await equip(settings, settings[0]?.from, line.registries);
   const { stages, prepared, start } = run;
   await checkStages({
     ...{ stages, prepared },
@@ -171,7 +176,8 @@ async function oldRun(line: CommandLine, folder: string): Promise<ReadyRun> {
   const from = settings[0]?.from;
   // Once a run has a checkpoint, it no longer needs the run from which it started.
   const isUnderWay = held.saved !== undefined;
-  const run = await equip(settings, from !== undefined && isUnderWay ? folder : from);
+  const start = from !== undefined && isUnderWay ? folder : from;
+  const run = await equip(settings, start, line.registries);
   if (held.config.data.digest !== run.prepared.data.digest) {
     throw new UserError(
       `the data of ${folder} has changed since the run began: restore it, or start a new run`,
@@ -205,12 +211,12 @@ function settingsIn(config: unknown): unknown {
 
 /** The settings of each stage. Flags take precedence over a configuration file. */
 function settingsOf(
-  { argv, registry, flags }: CommandLine,
+  { argv, registries, flags }: CommandLine,
   file: unknown,
   path: string,
 ): readonly TrainSettings[] {
-  const lines = splitStages(argv, Array.isArray(file) ? file.length || 1 : 1, registry);
-  return stageSettings(lines.map((line) => parseFlags(flags, line)), file, path, registry);
+  const lines = splitStages(argv, Array.isArray(file) ? file.length || 1 : 1, registries);
+  return stageSettings(lines.map((line) => parseFlags(flags, line)), file, path, registries);
 }
 
 /** The text before the training: data, losses, evaluation, model and folder. */
@@ -232,8 +238,10 @@ function introduction({ folder, stages, prepared, device }: Run, done: number): 
     ...losses,
     `evaluation: cross-entropy in nats per token; uniform guessing gives ` +
     `ln ${vocabulary} = ${Math.log(vocabulary).toFixed(4)}`,
-    `model: ${architectureOf(modelType).name} of ${parameters} parameters ` +
-    `(${describeSizes(model)}) on ${device.name}`,
+    `model: ${
+      architectureOf(modelType, prepared.architectures).name
+    } of ${parameters} parameters ` +
+    `(${describeSizes(model, prepared.architectures)}) on ${device.name}`,
     `run: ${folder}${done > 0 ? `, resumed at step ${done}` : ""}`,
   ].join("\n");
 }
@@ -274,23 +282,23 @@ async function trainShown(run: Run): Promise<RunResult & { readonly exitCode: nu
  * The command `train`.
  *
  * @param argv The command line.
- * @param registry The objectives (default: those of `@unitune/objectives`).
+ * @param registries The objectives and the architectures (default: those of Unitune).
  * @returns The exit code.
  * @throws {UserError} If the command line is wrong, the data cannot be read, or the training fails.
  */
 export async function trainCommand(
   argv: readonly string[],
-  registry: ObjectiveRegistry = objectiveRegistry,
+  registries: Registries = {},
 ): Promise<number> {
-  const flags: FlagTable = { ...settingFlags(registry), ...runFlags };
+  const flags: FlagTable = { ...settingFlags(registries), ...runFlags };
   if (wantsHelp(argv)) {
     console.log(helpText(flags, usage));
     return 0;
   }
   const started = performance.now();
-  const [first = []] = splitStages(argv, 1, registry);
+  const [first = []] = splitStages(argv, 1, registries);
   const parsed = parseFlags(flags, first);
-  const line = { argv, registry, flags, parsed, own: flagsAmong(runFlags, parsed).values };
+  const line = { argv, registries, flags, parsed, own: flagsAmong(runFlags, parsed).values };
   const { resume } = line.own;
   const run = resume === undefined ? await newRun(line) : await oldRun(line, resume);
   const { folder } = run;

@@ -6,6 +6,7 @@
  */
 
 import { parse } from "node:path";
+import type { Architecture } from "@unitune/models";
 import type { DataKind } from "@unitune/objectives";
 import {
   type BaseModel,
@@ -43,6 +44,8 @@ export interface Prepared extends PreparedRun {
 
 /** Options of a preparation. */
 export interface PrepareOptions {
+  /** The architectures (default: those of `@unitune/models`). */
+  readonly architectures?: readonly Architecture[];
   /** Follows the progress and the memory (default: the memory only). */
   readonly watch?: Watch;
 }
@@ -71,7 +74,7 @@ export interface PrepareOptions {
 export async function prepare(
   settings: TrainSettings | readonly TrainSettings[],
   base?: BaseModel,
-  { watch = watchMemory() }: PrepareOptions = {},
+  { watch = watchMemory(), architectures }: PrepareOptions = {},
 ): Promise<Prepared> {
   const known = new Map<string, Material>();
   const stages: StageMaterial[] = [];
@@ -84,7 +87,11 @@ export async function prepare(
     known.set(key, material);
     stages.push({ settings: stage, material, source: stage.data ?? TASKS_SOURCE });
   }
-  const prepared = await prepareRun(stages, { watch, ...base !== undefined && { base } });
+  const prepared = await prepareRun(stages, {
+    watch,
+    ...base && { base },
+    ...architectures && { architectures },
+  });
   const last = stages.at(-1);
   if (last === undefined) throw new RangeError("prepare: a run has at least one stage");
   const { kind } = last.material.dataset;

@@ -17,7 +17,9 @@ import {
   type OptionValue,
 } from "@unitune/objectives";
 import { type Setting, type SettingTable, settingTable } from "@unitune/training";
+import { type Architecture, architectures, presetNames } from "@unitune/models";
 import type { Flag, FlagTable } from "./flags.ts";
+import type { Registries } from "./registries.ts";
 import { alternatives, listed } from "./words.ts";
 
 /** A row of an objective's options. */
@@ -169,6 +171,23 @@ function effect(
   };
 }
 
+/** The preset of a new model, with those of all architectures as choices. */
+function presetFlag(rows: readonly Architecture[]): Flag {
+  const { isShared: _isShared, placeholder: _placeholder, help, ...flag } = settingTable.preset;
+  const about = rows.flatMap(({ name, presets }) => {
+    const sizes = Object.entries(presets).map(([preset, { layers, width }]) =>
+      `${preset} has ${layers} layers of width ${width}`
+    );
+    return sizes.length === 0 ? [] : [`${name}: ${sizes.join(", ")}`];
+  });
+  return {
+    ...flag,
+    kind: "choice",
+    choices: presetNames(rows),
+    help: `${help} ${about.join("; ")}.`,
+  };
+}
+
 /** The objectives by the data that they read. */
 function objectiveHelp(registry: ObjectiveRegistry): string {
   const kinds = [...byKind(registry)].map(([kind, entries]) => {
@@ -183,7 +202,7 @@ function objectiveHelp(registry: ObjectiveRegistry): string {
 /**
  * The settings of a training as flags of a command, and as all that a configuration file may hold.
  *
- * @param registry The objectives (default: those of `@unitune/objectives`).
+ * @param registries The objectives and the architectures (default: those of Unitune).
  * @returns The flags.
  *
  * @example
@@ -203,14 +222,19 @@ function objectiveHelp(registry: ObjectiveRegistry): string {
  *   options: { zeal: { kind: "number", above: 0, default: 2, help: "The weight of the loss." } },
  *   make: ({ zeal }) => objective(estimate(gold, indicator), weight(zeal, nll())),
  * });
- * const help = helpText(settingFlags([...objectiveRegistry, mine]), "");
+ * const help = helpText(settingFlags({ objectives: [...objectiveRegistry, mine] }), "");
  * assertStringIncludes(help, "--zeal X");
  * ```
  */
-export function settingFlags(registry: ObjectiveRegistry = objectiveRegistry): FlagTable {
+export function settingFlags(registries: Registries = {}): FlagTable {
+  const { objectives: registry = objectiveRegistry, architectures: rows = architectures } =
+    registries;
   const settings: SettingTable = settingTable;
   const flags = Object.entries(settings).map(([name, setting]) =>
-    [name, settingFlag(name, setting, registry)] as const
+    [
+      name,
+      setting === settingTable.preset ? presetFlag(rows) : settingFlag(name, setting, registry),
+    ] as const
   );
   const uses = Map.groupBy(
     registry.flatMap((entry) =>

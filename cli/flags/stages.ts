@@ -5,7 +5,6 @@
  * @module
  */
 
-import { type ObjectiveRegistry, objectiveRegistry } from "@unitune/objectives";
 import {
   readSettings,
   type SettingTable,
@@ -15,6 +14,7 @@ import {
 } from "@unitune/training";
 import { UsageError } from "../terminal/errors.ts";
 import { camelCase, flagsInVain, type FlagTable, type ParsedFlags, withConfig } from "./flags.ts";
+import type { Registries } from "./registries.ts";
 import { settingFlags } from "./settings.ts";
 
 const settings: SettingTable = settingTable;
@@ -28,7 +28,7 @@ const isShared = (name: string): boolean => settings[name]?.isShared === true;
  *
  * @param argv The arguments.
  * @param count The stages, where the command line does not name their objectives.
- * @param registry The objectives.
+ * @param registries The objectives and the architectures (default: those of Unitune).
  * @returns The arguments of each stage.
  * @throws {UsageError} Where a flag has neither one value nor one for each stage.
  *
@@ -47,12 +47,12 @@ const isShared = (name: string): boolean => settings[name]?.isShared === true;
 export function splitStages(
   argv: readonly string[],
   count = 1,
-  registry: ObjectiveRegistry = objectiveRegistry,
+  registries: Registries = {},
 ): string[][] {
   const names = objectivesIn(argv)?.split(",");
   const stages = names?.length ?? count;
   if (stages === 1) return [[...argv]];
-  const table: FlagTable = settingFlags(registry);
+  const table: FlagTable = settingFlags(registries);
   const valuesOf = (name: string, value: string): string[] => {
     const parts = value.split(",");
     if (parts.length === stages) return parts;
@@ -99,7 +99,7 @@ function objectivesIn(argv: readonly string[]): string | undefined {
  * @param parsed What the command line says of each stage; see {@linkcode splitStages}.
  * @param config Settings of one stage, for all of them, or a list of those of each, as JSON has them.
  * @param file Where they come from, for errors.
- * @param registry The objectives.
+ * @param registries The objectives and the architectures (default: those of Unitune).
  * @returns The settings of each stage.
  * @throws {UserError} Where they make no sense.
  *
@@ -120,9 +120,9 @@ export function stageSettings(
   parsed: readonly ParsedFlags<FlagTable>[],
   config: unknown = {},
   file = "",
-  registry: ObjectiveRegistry = objectiveRegistry,
+  registries: Registries = {},
 ): readonly TrainSettings[] {
-  const table = settingFlags(registry);
+  const table = settingFlags(registries);
   const configs: readonly unknown[] = Array.isArray(config) && config.length > 0
     ? config
     : [config];
@@ -140,7 +140,7 @@ export function stageSettings(
     const { values } = configs.length === 1
       ? withConfig(table, own, configs[0], file)
       : withConfig(table, own, configs[stage], `${file}, stage ${stage + 1}`);
-    return readSettings(values, registry);
+    return readSettings(values, registries.objectives);
   });
   checkStages(stages);
   return stages;

@@ -42,7 +42,7 @@ export interface RunStore extends Store, Disposable {
 export function runStore(
   held: HeldRun,
   stages: readonly string[],
-  { model, tokenizer }: Pick<Prepared, "model" | "tokenizer">,
+  { model, tokenizer, architectures }: Pick<Prepared, "model" | "tokenizer" | "architectures">,
 ): RunStore {
   const { folder } = held;
   let latest = held.saved;
@@ -55,7 +55,7 @@ export function runStore(
   const stored = (saved: SavedCheckpoint): StoredCheckpoint => ({
     step: saved.position.step,
     cost: saved.position.cost,
-    models: () => readModels(saved, model),
+    models: () => readModels(saved, model, architectures),
     state: (like) => readState(saved, like),
   });
   return {
@@ -69,7 +69,7 @@ export function runStore(
     at: async (step) => stored(await checkpointAt(folder, step)),
     async save({ step, cost, models, state }: TrainingCheckpoint) {
       const { journal, kept } = opened();
-      const files = await checkpointFiles(model, tokenizer, models, state);
+      const files = await checkpointFiles(model, tokenizer, models, state, architectures);
       latest = await saveCheckpoint(folder, held.config, await journal.mark(step, cost), files);
       await tidyCheckpoints(folder, kept);
       return stored(latest);

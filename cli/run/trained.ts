@@ -7,6 +7,8 @@
 
 import { leafPaths, quoted, SafetensorsError } from "@unitune/core";
 import {
+  type Architecture,
+  architectures,
   type Checkpoint,
   CheckpointError,
   decodeCheckpoint,
@@ -65,6 +67,7 @@ const isTokenizerFault = (error: unknown): error is Error =>
  * @param tokenizer The tokenizer.
  * @param models The current models.
  * @param state The state of the learner.
+ * @param rows The architectures (default: those of `@unitune/models`).
  * @returns The contents of the files by name.
  */
 export async function checkpointFiles(
@@ -72,10 +75,11 @@ export async function checkpointFiles(
   tokenizer: Tokenizer,
   { policy, rewardModel, teacher }: Models,
   state: unknown,
+  rows: readonly Architecture[] = architectures,
 ): Promise<Record<string, FileContent>> {
   const encoded = async (saved: SavedModel, folder = ""): Promise<Record<string, Uint8Array>> => {
     const { stop: eos, pad } = tokenizer.special;
-    const files = await encodeCheckpoint(saved, { eos, pad });
+    const files = await encodeCheckpoint(saved, { eos, pad }, rows);
     return Object.fromEntries([...files].map(([name, bytes]) => [folder + name, bytes]));
   };
   const judge = rewardModel &&
@@ -108,11 +112,15 @@ export async function readState<S>(checkpoint: SavedCheckpoint, like: S): Promis
 }
 
 /** Reads a model of a checkpoint. */
-async function readModel(checkpoint: SavedCheckpoint, folder = ""): Promise<Checkpoint> {
+async function readModel(
+  checkpoint: SavedCheckpoint,
+  rows: readonly Architecture[],
+  folder = "",
+): Promise<Checkpoint> {
   const read = await readCheckpointFiles(checkpoint, MODEL.map((name) => folder + name));
   const files = new Map([...read].map(([name, bytes]) => [name.slice(folder.length), bytes]));
   const path = `${checkpoint.path}/${folder}`;
-  const model = reading(path, () => decodeCheckpoint(files), isTensorFault);
+  const model = reading(path, () => decodeCheckpoint(files, rows), isTensorFault);
   await refuseNonFinite(path, model);
   return model;
 }
@@ -135,17 +143,19 @@ async function refuseNonFinite(path: string, { params }: Checkpoint): Promise<vo
 /** Reads the model in a folder of a checkpoint; undefined if there is none. */
 async function readOther(
   checkpoint: SavedCheckpoint,
+  rows: readonly Architecture[],
   folder: string,
 ): Promise<Checkpoint | undefined> {
   if (!MODEL.some((name) => `${folder}/${name}` in checkpoint.files)) return undefined;
-  return await readModel(checkpoint, `${folder}/`);
+  return await readModel(checkpoint, rows, `${folder}/`);
 }
 
 /** Reads the reward model of a checkpoint; undefined if there is none. */
 async function readRewardModel(
   checkpoint: SavedCheckpoint,
+  rows: readonly Architecture[],
 ): Promise<ScoredParameters<unknown> | undefined> {
-  const judge = await readOther(checkpoint, REWARD_MODEL);
+  const judge = await readOther(checkpoint, rows, REWARD_MODEL);
   if (judge === undefined) return undefined;
   const { params: model, score } = judge;
   if (score !== undefined) return { model, score };
@@ -159,40 +169,47 @@ async function readRewardModel(
  *
  * @param checkpoint The checkpoint.
  * @param expected A model of the required sizes (default: any sizes).
+ * @param rows The architectures (default: those of `@unitune/models`).
  * @returns The models.
  * @throws {UserError} If files are missing or corrupt, or of other sizes.
  */
 export async function readModels(
   checkpoint: SavedCheckpoint,
   expected?: LanguageModel,
+  rows: readonly Architecture[] = architectures,
 ): Promise<Models> {
-  return (await readWithModel(checkpoint, expected)).models;
+  return (await readWithModel(checkpoint, rows, expected)).models;
 }
 
 /** The sizes of a model in words. */
-export function describeSizes({ config }: LanguageModel): string {
-  return Object.entries(modelSizes(config)).map(([name, size]) => `${name} ${size}`).join(", ");
+export function describeSizes({ config }: LanguageModel, rows: readonly Architecture[]): string {
+  return Object.entries(modelSizes(config, rows)).map(([name, size]) => `${name} ${size}`).join(
+    ", ",
+  );
 }
 
 /** The architecture and the sizes of a model: models that agree in them can exchange parameters. */
-function kindOf({ config }: LanguageModel): string {
-  return JSON.stringify([config.modelType, modelSizes(config)]);
+function kindOf({ config }: LanguageModel, rows: readonly Architecture[]): string {
+  return JSON.stringify([config.modelType, modelSizes(config, rows)]);
 }
 
 /** The models of a checkpoint, and the language model whose parameters they are. */
 async function readWithModel(
   checkpoint: SavedCheckpoint,
+  rows: readonly Architecture[],
   expected?: LanguageModel,
 ): Promise<{ readonly model: LanguageModel; readonly models: Models }> {
-  const { params: policy, model } = await readModel(checkpoint);
-  if (expected !== undefined && kindOf(model) !== kindOf(expected)) {
+  const { params: policy, model } = await readModel(checkpoint, rows);
+  if (expected !== undefined && kindOf(model, rows) !== kindOf(expected, rows)) {
     throw new UserError(
-      `${checkpoint.path} holds a model of other sizes than the run: ${describeSizes(model)} in ` +
-        `place of ${describeSizes(expected)}; restore the run's config.json`,
+      `${checkpoint.path} holds a model of other sizes than the run: ${
+        describeSizes(model, rows)
+      } in ` +
+        `place of ${describeSizes(expected, rows)}; restore the run's config.json`,
     );
   }
-  const rewardModel = await readRewardModel(checkpoint);
-  const teacher = await readOther(checkpoint, TEACHER);
+  const rewardModel = await readRewardModel(checkpoint, rows);
+  const teacher = await readOther(checkpoint, rows, TEACHER);
   return {
     model,
     models: { policy, ...rewardModel && { rewardModel }, ...teacher && { teacher } },
@@ -234,14 +251,18 @@ export interface TrainedBase extends BaseModel {
  * Reads the models of a run, to train them further.
  *
  * @param folder The folder of the run.
+ * @param rows The architectures (default: those of `@unitune/models`).
  * @returns The latest models, with their tokenizer.
  * @throws {UserError} If there are none, or files are corrupt.
  */
-export async function readBase(folder: string): Promise<TrainedBase> {
+export async function readBase(
+  folder: string,
+  rows: readonly Architecture[] = architectures,
+): Promise<TrainedBase> {
   await readRunConfig(folder);
   return await offeringOlder(folder, async () => {
     const checkpoint = await latestOf(folder);
-    const { model, models } = await readWithModel(checkpoint);
+    const { model, models } = await readWithModel(checkpoint, rows);
     const tokenizer = await readTokenizer(checkpoint, model.config.vocabulary);
     return { tokenizer, model, models };
   });
@@ -252,18 +273,20 @@ export async function readBase(folder: string): Promise<TrainedBase> {
  *
  * @param folder The folder of the run.
  * @param base The model whose tokens and sizes it must share.
+ * @param rows The architectures (default: those of `@unitune/models`).
  * @returns The parameters.
  * @throws {UserError} If there is none, or it reads other tokens.
  */
 export async function readJudge(
   folder: string,
   base: BaseModel,
+  rows: readonly Architecture[] = architectures,
 ): Promise<ScoredParameters<unknown>> {
-  const { tokenizer, model, models: { rewardModel } } = await readBase(folder);
+  const { tokenizer, model, models: { rewardModel } } = await readBase(folder, rows);
   if (rewardModel === undefined) {
     throw new UserError(`${folder} has trained no reward model: --objective reward-model does`);
   }
-  const identity = (base: BaseModel) => JSON.stringify([base.tokenizer, kindOf(base.model)]);
+  const identity = (base: BaseModel) => JSON.stringify([base.tokenizer, kindOf(base.model, rows)]);
   if (identity({ tokenizer, model }) === identity(base)) return rewardModel;
   throw new UserError(
     `the reward model of ${folder} has other tokens or sizes than the policy: train both from one run`,
@@ -292,6 +315,7 @@ function tokensApart(its: Tokenizer, others: Tokenizer): string | undefined {
  * @param folder The folder of the run.
  * @param student The model whose tokens it must share.
  * @param length The length of the longest row, in tokens.
+ * @param rows The architectures (default: those of `@unitune/models`).
  * @returns The policy and its model.
  * @throws {UserError} If there is none, or it has other tokens or too small a context.
  */
@@ -299,8 +323,9 @@ export async function readTeacher(
   folder: string,
   { tokenizer }: Pick<BaseModel, "tokenizer">,
   length: number,
+  rows: readonly Architecture[] = architectures,
 ): Promise<Teacher> {
-  const teacher = await readBase(folder);
+  const teacher = await readBase(folder, rows);
   const apart = tokensApart(teacher.tokenizer, tokenizer);
   if (apart !== undefined) {
     throw new UserError(
@@ -335,10 +360,15 @@ export async function lentModels(
   const data = prepared.stages[stage]?.data;
   return {
     ...rewardModel !== undefined && data?.kind === "rollouts" && {
-      rewardModel: await readJudge(rewardModel, prepared),
+      rewardModel: await readJudge(rewardModel, prepared, prepared.architectures),
     },
     ...teacher !== undefined && settings.objective.teacher && data?.kind === "demonstrations" && {
-      teacher: await readTeacher(teacher, prepared, data.source.length),
+      teacher: await readTeacher(
+        teacher,
+        prepared,
+        data.source.length,
+        prepared.architectures,
+      ),
     },
   };
 }
@@ -359,12 +389,16 @@ export interface TrainedModel {
  * Reads the latest model of a run.
  *
  * @param folder The folder of the run.
+ * @param rows The architectures (default: those of `@unitune/models`).
  * @returns The model with its tokenizer.
  * @throws {UserError} If there is none, or its files are corrupt or of different models.
  */
-export async function readTrainedModel(folder: string): Promise<TrainedModel> {
+export async function readTrainedModel(
+  folder: string,
+  rows: readonly Architecture[] = architectures,
+): Promise<TrainedModel> {
   const { data: { kind } } = await readRunConfig(folder);
-  const { model, tokenizer, models: { policy: params } } = await readBase(folder);
+  const { model, tokenizer, models: { policy: params } } = await readBase(folder, rows);
   return { model, params, tokenizer, kind };
 }
 

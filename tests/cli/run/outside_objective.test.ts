@@ -65,12 +65,14 @@ const boastful = defineObjective({
 });
 
 const registry: ObjectiveRegistry = [...objectiveRegistry, firm, boastful];
-const flags = settingFlags(registry);
+const flags = settingFlags({ objectives: registry });
 
 /** The settings of each stage of a command line. */
 function stagesOf(line: string) {
-  const lines = splitStages(line.split(" "), 1, registry);
-  return stageSettings(lines.map((argv) => parseFlags(flags, argv)), {}, "", registry);
+  const lines = splitStages(line.split(" "), 1, { objectives: registry });
+  return stageSettings(lines.map((argv) => parseFlags(flags, argv)), {}, "", {
+    objectives: registry,
+  });
 }
 
 Deno.test("an objective from outside has flags and help", () => {
