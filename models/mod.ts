@@ -23,7 +23,7 @@
  *
  * using generator = createGenerator(model);
  * const prompt = encodePrompt(tokenizer, [{ role: "user", content: "abc" }]);
- * const options = { maxNewTokens: 4, stop: tokenizer.special.stop };
+ * const options = { maxNewTokens: 4, stop: tokenizer.stops };
  * const completion = await generator.generate(params, [prompt], options);
  * const restored = await generator.generate(decodeCheckpoint(files).params, [prompt], options);
  * assertEquals(restored, completion);
@@ -97,6 +97,13 @@ export {
   type SettingReader,
   settingReader,
 } from "./architectures/settings.ts";
+export * from "./chat/chat_format.ts";
+export {
+  conversationRows,
+  encodeConversation,
+  encodePrompt,
+  encodeText,
+} from "./chat/conversation.ts";
 export {
   type Checkpoint,
   decodeCheckpoint,
@@ -109,6 +116,10 @@ export * from "./language_model.ts";
 export type { Gain, Linear, WeightAndBias } from "./layers.ts";
 export * from "./sampling.ts";
 export * from "./scores.ts";
-export * from "./template.ts";
-export * from "./tokenizer.ts";
+export { byteTokenizer } from "./tokenizers/bytes.ts";
+export { characterTokenizer } from "./tokenizers/characters.ts";
+export { plainTokenizer, TokenizerError } from "./tokenizers/plain.ts";
+export { specialIds, type SpecialToken, specialTokens } from "./tokenizers/role_tokens.ts";
+export { type DecodeOptions, hasSameTokens, type Tokenizer } from "./tokenizers/tokenizer.ts";
+export { UnknownCharacterError } from "./tokenizers/unknown_character.ts";
 export { CheckpointError, decodeTree, encodeTree } from "./tree_file.ts";

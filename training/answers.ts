@@ -30,11 +30,11 @@ export interface GivenAnswer {
  * @example
  * ```ts
  * import { givenAnswer } from "@unitune/training";
- * import { characterTokenizer } from "@unitune/models";
+ * import { characterTokenizer, specialIds } from "@unitune/models";
  * import { assertEquals } from "@std/assert";
  *
  * const tokenizer = characterTokenizer("cd");
- * const { user, stop } = tokenizer.special;
+ * const { user, stop } = specialIds;
  * const [c, d] = tokenizer.encode("cd");
  * const { ids, text, isEnded, isText } = givenAnswer(tokenizer, [c ?? 0, user, d ?? 0], 4);
  * assertEquals([text, isEnded, isText], ["c<user>d", true, false]);
@@ -46,9 +46,8 @@ export function givenAnswer(
   generated: readonly number[],
   room: number,
 ): GivenAnswer {
-  const { stop, ...others } = tokenizer.special;
+  const { stop, special } = tokenizer;
   const isEnded = generated.length < room;
-  const special = new Set<number>([stop, ...Object.values(others)]);
   return {
     ids: isEnded ? [...generated, stop] : generated,
     text: tokenizer.decode(generated, { special: "shown" }),

@@ -109,7 +109,7 @@ export function createEvaluator(
   tokenizer: Tokenizer,
   device: Device,
 ): Evaluator {
-  const { pad } = tokenizer.special;
+  const { pad } = tokenizer;
   const { context } = model.config;
   const score = compile(evaluationStep({ policy: model, objective: sft() }), { device });
   const forced = compile(

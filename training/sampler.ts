@@ -94,7 +94,7 @@ export function createSampler<P, C>(
   device: Device,
 ): Sampler<P> {
   const { context } = model.config;
-  const { stop, pad } = tokenizer.special;
+  const { stops, pad } = tokenizer;
   const hasValues = model.value !== undefined;
   const generator = createGenerator(model, { device });
   const scores = compile(
@@ -118,7 +118,7 @@ export function createSampler<P, C>(
         const asked = prompts.slice(first, first + rows);
         const completions = await generator.generate(params, asked, {
           ...options,
-          stop,
+          stop: stops,
           firstRow: firstRow + first,
         });
         for (const [i, completion] of completions.entries()) {

@@ -172,7 +172,8 @@ export async function tidyCheckpoints(
 
 /** The files that every checkpoint has. */
 const necessary: readonly string[] = [
-  ...["config.json", "model.safetensors", "tokenizer.json", "training.safetensors"],
+  ...["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"],
+  "training.safetensors",
 ];
 
 /** The files and folders of a checkpoint. */

@@ -8,7 +8,8 @@
  * checkpoints/step-000250/ config.json, model.safetensors   as Hugging Face's GPT-2
  *                          reward_model/, teacher/           the same for other models; the teacher
  *                                                            at the start of its stage only
- *                          tokenizer.json                    characters and special tokens
+ *                          tokenizer.json, tokenizer_config.json
+ *                                                            characters and special tokens
  *                          training.safetensors              the state of the training
  *                          run.json                          the position of the run, its configuration,
  *                                                            and the digests of all these files

@@ -15,12 +15,14 @@ import {
   decodeTree,
   encodeCheckpoint,
   encodeTree,
+  hasSameTokens,
   type LanguageModel,
   modelSizes,
+  plainTokenizer,
   type SavedModel,
   type ScoredParameters,
   type Tokenizer,
-  tokenizerFromJSON,
+  TokenizerError,
 } from "@unitune/models";
 import {
   type BaseModel,
@@ -56,9 +58,8 @@ const TRAINING = "training.safetensors";
 const isTensorFault = (error: unknown): error is Error =>
   error instanceof CheckpointError || error instanceof SafetensorsError;
 
-/** Tells whether an error is about the configuration of a tokenizer. */
-const isTokenizerFault = (error: unknown): error is Error =>
-  error instanceof TypeError || error instanceof SyntaxError;
+/** Tells whether an error is about the files of a tokenizer. */
+const isTokenizerFault = (error: unknown): error is Error => error instanceof TokenizerError;
 
 /**
  * Makes the files of a checkpoint.
@@ -78,7 +79,7 @@ export async function checkpointFiles(
   rows: readonly Architecture[] = architectures,
 ): Promise<Record<string, FileContent>> {
   const encoded = async (saved: SavedModel, folder = ""): Promise<Record<string, Uint8Array>> => {
-    const { stop: eos, pad } = tokenizer.special;
+    const { stop: eos, pad } = tokenizer;
     const files = await encodeCheckpoint(saved, { eos, pad }, rows);
     return Object.fromEntries([...files].map(([name, bytes]) => [folder + name, bytes]));
   };
@@ -88,7 +89,7 @@ export async function checkpointFiles(
     ...await encoded({ model, params: policy }),
     ...judge && await encoded(judge, `${REWARD_MODEL}/`),
     ...teacher && await encoded(teacher, `${TEACHER}/`),
-    [TOKENIZER]: `${JSON.stringify(tokenizer)}\n`,
+    ...Object.fromEntries(tokenizer.files()),
     [TRAINING]: await encodeTree(state),
   };
 }
@@ -225,13 +226,18 @@ async function latestOf(folder: string): Promise<SavedCheckpoint> {
   });
 }
 
+/** A file's text; an ill-formed character is U+FFFD, which the file's reader refuses. */
+function textOf(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}
+
 /** The tokenizer of a checkpoint. */
 async function readTokenizer(checkpoint: SavedCheckpoint, vocabulary: number): Promise<Tokenizer> {
   const path = `${checkpoint.path}/${TOKENIZER}`;
   const files = await readCheckpointFiles(checkpoint, [TOKENIZER]);
   const tokenizer = reading(
     path,
-    () => tokenizerFromJSON(JSON.parse(new TextDecoder().decode(files.get(TOKENIZER)))),
+    () => plainTokenizer(new Map([...files].map(([name, bytes]) => [name, textOf(bytes)]))),
     isTokenizerFault,
   );
   if (tokenizer.size === vocabulary) return tokenizer;
@@ -286,8 +292,11 @@ export async function readJudge(
   if (rewardModel === undefined) {
     throw new UserError(`${folder} has trained no reward model: --objective reward-model does`);
   }
-  const identity = (base: BaseModel) => JSON.stringify([base.tokenizer, kindOf(base.model, rows)]);
-  if (identity({ tokenizer, model }) === identity(base)) return rewardModel;
+  if (
+    hasSameTokens(tokenizer, base.tokenizer) && kindOf(model, rows) === kindOf(base.model, rows)
+  ) {
+    return rewardModel;
+  }
   throw new UserError(
     `the reward model of ${folder} has other tokens or sizes than the policy: train both from one run`,
   );
@@ -295,18 +304,16 @@ export async function readJudge(
 
 /** The difference between the tokens of two models, in words; undefined if they are equal. */
 function tokensApart(its: Tokenizer, others: Tokenizer): string | undefined {
-  const [own, other] = [its, others].map((tokenizer) => tokenizer.toJSON());
-  if (own === undefined || other === undefined) return undefined;
-  if (own.kind !== other.kind) return `reads ${own.kind}, and the policy ${other.kind}`;
-  if (own.kind === "bytes" || other.kind === "bytes") return undefined;
-  const [mine, theirs] = [new Set(own.characters), new Set(other.characters)];
+  if (hasSameTokens(its, others)) return undefined;
+  if (its.kind !== others.kind) return `reads ${its.kind}, and the policy ${others.kind}`;
+  const [mine, theirs] = [new Set(its.tokens), new Set(others.tokens)];
   const list = (characters: ReadonlySet<string>) => quoted([...characters].join(""));
   const [more, less] = [mine.difference(theirs), theirs.difference(mine)];
   const parts = [
     ...(less.size > 0 ? [`does not know ${list(less)}`] : []),
     ...(more.size > 0 ? [`knows ${list(more)}, which the policy does not`] : []),
   ];
-  return parts.length === 0 ? undefined : parts.join(" and ");
+  return parts.length === 0 ? "has the same tokens in another order" : parts.join(" and ");
 }
 
 /**

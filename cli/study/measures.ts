@@ -86,7 +86,7 @@ export function createExaminer(
 ): Examiner {
   const evaluator = createEvaluator(model, tokenizer, device);
   const sampler = createSampler(model, tokenizer, device);
-  const { pad } = tokenizer.special;
+  const { pad } = tokenizer;
 
   /** Exact sums over the answer tokens of a batch: KL(pi || start) and the entropy of pi. */
   const distances = compile((

@@ -154,7 +154,7 @@ async function ownQuestion(
 ): Promise<Asked | undefined> {
   const { context } = model.config;
   const ids = readPrompt({ tokenizer, context, kind: "conversations" }, prompt);
-  const { stop } = tokenizer.special;
+  const { stops: stop } = tokenizer;
   using generator = createGenerator(model, { device });
   const given: Asked[] = [];
   for (const { params } of models) {
@@ -197,7 +197,7 @@ async function beliefs(content: StudyPageContent): Promise<PageSection | undefin
   const { ids, mask } = asked.sequence;
   const { ids: batch } = toBatch([asked.sequence], {
     length: ids.length,
-    padding: tokenizer.special.pad,
+    padding: tokenizer.pad,
   });
   const show = (id: number) => tokenizer.tokens[id] ?? String(id);
   const rows: (readonly string[])[] = [];

@@ -29,7 +29,7 @@ export function scripted(tokenizer: Tokenizer, context: number, next: readonly n
     params: {
       ...params,
       wte: { weight: rows(size, (id) => id, 20) },
-      wpe: { weight: rows(context, (t) => next[t] ?? tokenizer.special.stop, 2000) },
+      wpe: { weight: rows(context, (t) => next[t] ?? tokenizer.stop, 2000) },
     },
   };
 }

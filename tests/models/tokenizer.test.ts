@@ -3,9 +3,12 @@ import fc from "fast-check";
 import {
   byteTokenizer,
   characterTokenizer,
+  hasSameTokens,
+  plainTokenizer,
+  specialIds,
   specialTokens,
   type Tokenizer,
-  tokenizerFromJSON,
+  TokenizerError,
   UnknownCharacterError,
 } from "@unitune/models";
 
@@ -49,16 +52,18 @@ for (const [kind, make] of Object.entries(tokenizers)) {
       "<assistant>",
     ]);
     for (const name of specialTokens) {
-      assertEquals(tokenizer.tokens[tokenizer.special[name]], `<${name}>`);
-      const { special, encode, decode } = tokenizer;
-      assertEquals(decode([special[name], ...encode("ab"), special[name], ...encode("c")]), "abc");
+      assertEquals(tokenizer.tokens[specialIds[name]], `<${name}>`);
+      const { encode, decode } = tokenizer;
+      const special = specialIds[name];
+      assertEquals(decode([special, ...encode("ab"), special, ...encode("c")]), "abc");
     }
   });
 
-  Deno.test(`${kind}: JSON keeps every id`, () => {
+  Deno.test(`${kind}: the files keep every id`, () => {
     fc.assert(fc.property(texts, (text) => {
       const tokenizer = make(text);
-      const again = tokenizerFromJSON(JSON.parse(JSON.stringify(tokenizer)));
+      const again = plainTokenizer(tokenizer.files());
+      assert(hasSameTokens(again, tokenizer));
       assertEquals(again.tokens, tokenizer.tokens);
       assertEquals(again.encode(text), tokenizer.encode(text));
       assertEquals(again.kind, kind);
@@ -104,20 +109,38 @@ Deno.test("bytes: a cut character reads as U+FFFD", () => {
   assertEquals(tokenizer.decode(tokenizer.encode("né").slice(0, -1)), "n\ufffd");
 });
 
-Deno.test("a configuration that is not one is refused", () => {
-  const wrong: [unknown, string][] = [
-    [undefined, "not undefined"],
-    [null, "not null"],
-    [{}, "not {}"],
-    [{ kind: "words" }, `not "words"`],
-    [{ kind: "characters" }, "non-empty string"],
-    [{ kind: "characters", characters: ["a"] }, "non-empty string"],
-    [{ kind: "characters", characters: "" }, "non-empty string"],
-    [{ kind: "characters", characters: "ba" }, "by code point"],
-    [{ kind: "characters", characters: "aab" }, "by code point"],
-    [{ kind: "characters", characters: "a\ud800" }, "non-empty string"],
-  ];
-  for (const [config, message] of wrong) {
-    assertThrows(() => tokenizerFromJSON(config), TypeError, message);
+Deno.test("a file that is not of a character or byte tokenizer is refused", () => {
+  const file = "tokenizer.json";
+  const refuse = (text: string, message: string) =>
+    assertThrows(() => plainTokenizer(new Map([[file, text]])), TokenizerError, message);
+  for (const tokenizer of [characterTokenizer("abc"), byteTokenizer()]) {
+    const text = tokenizer.files().get(file) ?? "";
+    assertEquals(plainTokenizer(new Map([[file, text]])).kind, tokenizer.kind);
+    refuse(text.slice(0, -10), "tokenizer.json is not JSON");
+    // Each of these would give texts other ids.
+    refuse(text.replace(`: 6`, `: 66`), "restore the file");
+    refuse(text.replace(`"<user>"`, `"<usar>"`), "restore the file");
+    refuse(text.replace(`"normalizer": null`, `"normalizer": { "type": "NFC" }`), "restore the");
   }
+  const swapped = (characterTokenizer("abc").files().get(file) ?? "").replace(`"a": 5`, `"a": 6`);
+  refuse(swapped.replace(`"b": 6`, `"b": 5`), "restore the file");
+  for (const other of ["null", "[]", "{}", `{"model":{"type":"WordLevel","vocab":{"ab":5}}}`]) {
+    refuse(other, "none of a character or byte tokenizer");
+  }
+  assertThrows(() => plainTokenizer(new Map()), TokenizerError, "There is no tokenizer.json");
+});
+
+Deno.test("tokenizers have the same tokens if every id means the same", () => {
+  const tokenizer = characterTokenizer("abc");
+  assert(hasSameTokens(tokenizer, characterTokenizer("cba")));
+  const others: readonly Partial<Tokenizer>[] = [
+    { kind: "words" },
+    { size: 9 },
+    { pad: 1 },
+    { stop: 2 },
+    { stops: [1, 2] },
+    { special: new Set([0]) },
+    { tokens: characterTokenizer("abd").tokens },
+  ];
+  for (const other of others) assert(!hasSameTokens(tokenizer, { ...tokenizer, ...other }));
 });

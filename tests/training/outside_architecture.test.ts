@@ -29,7 +29,7 @@ Deno.test("its answers are sampled and scored, the same with a value head and wi
   using sampler = createSampler(model, tokenizer, device);
   using generator = createGenerator(model, { device });
   const answers = await sampler.sample(params, prompts, options);
-  const { stop } = tokenizer.special;
+  const { stop } = tokenizer;
   assertEquals(
     answers.map(({ ids, isEnded }) => isEnded ? ids.slice(0, -1) : ids),
     await generator.generate(params, prompts, { ...options, stop }),
@@ -41,7 +41,7 @@ Deno.test("its answers are sampled and scored, the same with a value head and wi
     ids: [...prompt, ...ids],
     mask: [...prompt.map(() => false), ...ids.map(() => true)],
   }));
-  const { ids } = toBatch(rows, { length: 16, padding: tokenizer.special.pad });
+  const { ids } = toBatch(rows, { length: 16, padding: tokenizer.pad });
   const [plain, own] = [sampler.score(params, { ids }), critic.score(scored, { ids })];
   assertEquals(plain.values, undefined);
   assertEquals(await own.values?.data(), new Float32Array(2 * 16));
@@ -72,7 +72,7 @@ Deno.test("it is evaluated: the loss of sequences, and its answers to questions"
   using generator = createGenerator(model, { device });
   const [own = []] = await generator.generate(params, [question.ids], {
     maxNewTokens: 6,
-    stop: tokenizer.special.stop,
+    stop: tokenizer.stops,
   });
   assertEquals(answer?.text, tokenizer.decode(own));
 });

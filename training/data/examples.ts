@@ -152,9 +152,7 @@ export function encodeAnswer(
   prompt: readonly Message[],
   answer: readonly Message[],
 ): EncodedSequence {
-  const { ids, mask } = encodeConversation(tokenizer, [...prompt, ...answer]);
-  const given = encodeConversation(tokenizer, prompt).ids.length;
-  return { ids, mask: mask.map((learned, i) => learned && i >= given) };
+  return encodeConversation(tokenizer, [...prompt, ...answer], { learnedFrom: prompt.length });
 }
 
 /** The text of a prompt, as questions and rewards show it. */

@@ -11,6 +11,7 @@
  */
 
 import {
+  ChatError,
   encodeConversation,
   type EncodedSequence,
   type Tokenizer,
@@ -348,7 +349,7 @@ export function naming<T>(source: Source | undefined, encode: () => T): T {
   try {
     return encode();
   } catch (error) {
-    if (!(error instanceof UnknownCharacterError)) throw error;
+    if (!(error instanceof UnknownCharacterError || error instanceof ChatError)) throw error;
     const where = source === undefined ? "" : `${source.file}:${source.line}: `;
     throw new UserError(`${where}${error.message}`, { cause: error });
   }

@@ -157,7 +157,7 @@ export function rolloutFeed<B extends RolloutBatch>(
   scoring: BatchScoring<B>,
 ): Feed<B, Experience<B>> {
   const { batchSize, microBatches, groupSize, epochs, maxNewTokens } = plan;
-  const { pad } = tokenizer.special;
+  const { pad } = tokenizer;
   const { context } = model.config;
   const answers = batchSize * microBatches;
   const asked = answers / groupSize;

@@ -123,7 +123,7 @@ export function partsOf(
       batchSize: settings.batchSize,
       microBatches: settings.gradientAccumulation,
       steps: settings.steps,
-      padding: tokenizer.special.pad,
+      padding: tokenizer.pad,
     },
     reference: { model, start, device },
     seed: stageSeed(settings.seed, stage),

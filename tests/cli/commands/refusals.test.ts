@@ -379,8 +379,13 @@ inFolder("sample refuses what it cannot read or understand", async (folder) => {
   );
   await rewrite("config.json", `"gpt2"`, `"mamba"`, "the architectures that can be read are");
   await rewrite("config.json", "{", "[", "config.json is not JSON");
-  await rewrite("tokenizer.json", "abcd", "abcde", "the model has 9 tokens, but tokenizer.json 10");
-  await rewrite("tokenizer.json", "abcd", "dcba", "by code point");
+  await rewrite(
+    "tokenizer.json",
+    `"d": 8`,
+    `"d": 8, "e": 9`,
+    "the model has 9 tokens, but tokenizer.json 10",
+  );
+  await rewrite("tokenizer.json", `"d": 8`, `"d": 7`, "restore the file");
   await rewrite("tokenizer.json", "{", "", `can't read ${checkpoint}/tokenizer.json: `);
   await rewrite("run.json", `"step":6`, `"step":-1`, "run.json is damaged");
   await reseal(checkpoint, { step: 5 });

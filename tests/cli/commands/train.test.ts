@@ -31,7 +31,13 @@ const stepMetrics = [
   "step",
 ];
 
-const checkpoint = ["config.json", "model.safetensors", "run.json", "tokenizer.json"];
+const checkpoint = [
+  "config.json",
+  "model.safetensors",
+  "run.json",
+  "tokenizer.json",
+  "tokenizer_config.json",
+];
 
 inFolder("a run folder has settings, metrics, samples and checkpoints", async (folder) => {
   const data = await writeRows(`${folder}/rows.jsonl`);

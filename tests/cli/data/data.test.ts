@@ -336,7 +336,7 @@ Deno.test("a long answer loses its end and its stop; a long prompt is skipped; b
   const examples = [example("ab", "cd"), example("ab", "cdefgh"), example("abcdef", "g")];
   const fitted = fitConversations(tokenizer, examples, 7);
   assertEquals(fitted.rows.map(({ ids }) => tokenizer.decode(ids)), ["abcd", "abcdef"]);
-  assertEquals(fitted.rows.map(({ ids }) => ids.includes(tokenizer.special.stop)), [
+  assertEquals(fitted.rows.map(({ ids }) => ids.includes(tokenizer.stop)), [
     true,
     false,
   ]);

@@ -82,7 +82,7 @@ Deno.test("of a preference the answers are learned, whatever the assistant said 
   );
   assertEquals(tokenizer.decode(ids.filter((_, i) => mask[i])), "ab");
   // The stop token that ends the answer is learned, too.
-  assertEquals([ids.at(-1), mask.at(-1)], [tokenizer.special.stop, true]);
+  assertEquals([ids.at(-1), mask.at(-1)], [tokenizer.stop, true]);
 });
 
 inFolder("what each kind of rows can teach, and what it cannot", async (folder) => {

@@ -13,7 +13,12 @@ import {
   trainSettings,
   windowRows,
 } from "@unitune/training";
-import { byteTokenizer, characterTokenizer, type EncodedSequence } from "@unitune/models";
+import {
+  byteTokenizer,
+  characterTokenizer,
+  type EncodedSequence,
+  specialIds,
+} from "@unitune/models";
 import fc from "fast-check";
 import { inFolder, reversals, writeRows } from "../command.ts";
 
@@ -135,7 +140,7 @@ inFolder("answers and their stop are learned, prompts and padding are not", asyn
   const data = await writeRows(`${folder}/rows.jsonl`);
   const { stages: [stage = fail()], tokenizer } = await prepare(trainSettings({ data }));
   const { source } = dataOf(stage.data, "demonstrations");
-  const { stop, user, assistant } = tokenizer.special;
+  const { stop, user, assistant } = specialIds;
   for (const number of places(100)) {
     const { ids, mask } = source.row(number);
     const answer = ids.indexOf(assistant) + 1;

@@ -31,13 +31,13 @@ import {
   UserError,
   withOwnAnswers,
 } from "@unitune/training";
-import { byteTokenizer, characterTokenizer, encodePrompt } from "@unitune/models";
+import { byteTokenizer, characterTokenizer, encodePrompt, specialIds } from "@unitune/models";
 import fc from "fast-check";
 import { assertRefused, inFolder, tiny, train, trained, writeRows } from "../command.ts";
 import { scripted } from "../scripted.ts";
 
 const tokenizer = characterTokenizer("abcd");
-const { pad, stop, user } = tokenizer.special;
+const { pad, stop, user } = specialIds;
 const [a = 0, , c = 0, d = 0] = tokenizer.encode("abcd");
 const prompt = encodePrompt(tokenizer, [{ role: "user", content: "a" }]);
 /** The tokens that a scripted model says behind the prompt. */

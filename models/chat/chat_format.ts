@@ -1,0 +1,85 @@
+/** Conversations, and what turns them into token ids. */
+
+/** The roles of speakers that every tokenizer knows, in order of appearance. */
+export const roles = ["system", "user", "assistant"] as const;
+
+/** The role of a speaker. */
+export type Role = typeof roles[number];
+
+/** All roles of speakers: a developer is a second system, a tool answers a call. */
+export const chatRoles = [...roles, "developer", "tool"] as const;
+
+/** The role of a speaker in a conversation with tools. */
+export type ChatRole = typeof chatRoles[number];
+
+/** One turn of a conversation, in a role that every tokenizer knows. */
+export interface Message {
+  /** The role of the speaker. */
+  readonly role: Role;
+  /** The text of the turn. */
+  readonly content: string;
+}
+
+/**
+ * One turn of a conversation, as the chat template of a pretrained model reads it. The object is
+ * handed to the template as it is, other fields included.
+ */
+export interface ChatMessage {
+  /** The role of the speaker. */
+  readonly role: ChatRole;
+  /** The text of the turn; null or absent where the turn consists of calls. */
+  readonly content?: string | null;
+  /** The assistant's thoughts before the text, where the template has a place for them. */
+  readonly reasoning_content?: string;
+  /** The assistant's calls of tools: `{ type: "function", function: { name, arguments } }`. */
+  readonly tool_calls?: readonly unknown[];
+  /** The call that a tool answers. */
+  readonly tool_call_id?: string;
+  /** The name of the tool that answers, or of the speaker. */
+  readonly name?: string;
+}
+
+/** What a conversation is rendered with. */
+export interface ChatOptions {
+  /** The tools that the assistant may call, as JSON schemas. */
+  readonly tools?: readonly unknown[];
+  /** More variables of the chat template, such as `enable_thinking`: `chat_template_kwargs`. */
+  readonly variables?: Readonly<Record<string, unknown>>;
+}
+
+/** How a conversation becomes training rows. */
+export interface RowOptions extends ChatOptions {
+  /** The first message that is learned, if the assistant says it (default 0, all of them). */
+  readonly learnedFrom?: number;
+}
+
+/** Token ids `[T]` and, for each, whether the model learns to produce it. */
+export interface EncodedSequence {
+  /** The token ids, `[T]`. */
+  readonly ids: readonly number[];
+  /** True where the token is a target of training, `[T]`. */
+  readonly mask: readonly boolean[];
+}
+
+/** Encodes conversations for one model. */
+export interface ChatFormat {
+  /**
+   * A conversation as training rows: one, unless the format shows earlier answers in another form
+   * than that in which they were given; then one for each answer, as the model sees it.
+   *
+   * @throws {ChatError} If the format cannot express the conversation.
+   */
+  rows(messages: readonly ChatMessage[], options?: RowOptions): readonly EncodedSequence[];
+  /**
+   * The ids of a conversation up to the assistant's next turn, from which generation starts.
+   *
+   * @throws {ChatError} If the format cannot express the conversation.
+   */
+  prompt(messages: readonly ChatMessage[], options?: ChatOptions): readonly number[];
+}
+
+/** A conversation that a chat format cannot express. */
+export class ChatError extends Error {
+  /** The name by which the error is told from others. */
+  override readonly name = "ChatError";
+}
