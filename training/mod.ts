@@ -1,47 +1,193 @@
 /**
- * What trains a language model: rows as batches, feeds, samples and their rewards, evaluation.
+ * Training of language models: settings, data, rewards, sampling, evaluation, and the trainer, which
+ * carries out a run as a stream of events over a store of checkpoints.
  *
  * @module
  */
-export * from "./answer_length.ts";
-export * from "./answers.ts";
-export * from "./batches.ts";
-export * from "./cost.ts";
-export * from "./data/dataset.ts";
-export * from "./data/examples.ts";
-export * from "./data/fit.ts";
-export * from "./data/mismatched.ts";
-export * from "./data/tasks.ts";
-export * from "./data/watch.ts";
-export * from "./errors.ts";
-export * from "./evaluation.ts";
-export * from "./events.ts";
-export * from "./feeds/feed.ts";
-export * from "./feeds/forms.ts";
-export * from "./feeds/offline.ts";
-export * from "./feeds/rollouts.ts";
-export * from "./graphemes.ts";
-export * from "./identities.ts";
-export * from "./kinds/stage.ts";
-export * from "./learner.ts";
-export * from "./longest.ts";
-export * from "./material.ts";
-export * from "./message.ts";
-export * from "./models.ts";
-export * from "./nearest.ts";
-export * from "./optimizer.ts";
-export * from "./own_answers.ts";
-export * from "./preparation.ts";
-export * from "./random.ts";
-export * from "./reward_terms.ts";
-export * from "./rewards.ts";
-export * from "./sampler.ts";
-export * from "./scorer.ts";
-export * from "./settings.ts";
-export * from "./splits.ts";
-export * from "./stages.ts";
-export * from "./store.ts";
-export * from "./task_material.ts";
-export * from "./timetable.ts";
-export * from "./trainee.ts";
-export * from "./trainer.ts";
+export { maxNewTokensOf, withAnswerLength } from "./answer_length.ts";
+export { answerLimit, type GivenAnswer, givenAnswer, roomFor } from "./answers.ts";
+export {
+  inRandomOrder,
+  paddedLength,
+  type RowSource,
+  shuffledRows,
+  stageSeed,
+  toBatch,
+  windowRows,
+} from "./batches.ts";
+export { addCost, type Cost, noCost } from "./cost.ts";
+export {
+  charactersOf,
+  type Conversation,
+  type Dataset,
+  datasetKinds,
+  type LabelledAnswer,
+  messagesOf,
+  type Pair,
+  type Prompt,
+  type RowDataset,
+  type RowKind,
+  type Rows,
+  type Source,
+  trainingLength,
+} from "./data/dataset.ts";
+export {
+  dataOf,
+  encodeAnswer,
+  type EncodedLabel,
+  type EncodedPair,
+  type Example,
+  labelsOf,
+  type PairCandidate,
+  pairsOf,
+  promptsOf,
+  type StageData,
+  type TrainingPrompt,
+} from "./data/examples.ts";
+export {
+  describeFit,
+  fitConversations,
+  type FitOptions,
+  fitRows,
+  fitSequence,
+  type Fitted,
+  isSameSequence,
+  longestRow,
+  requireFit,
+  type RowFit,
+  type SkipReason,
+  skipReasons,
+} from "./data/fit.ts";
+export { type MatchedLabel, mismatchedAnswers } from "./data/mismatched.ts";
+export {
+  generateTasks,
+  mistakeFor,
+  type Reach,
+  reformatted,
+  type Task,
+  taskConversation,
+  taskDataset,
+  type TaskExample,
+  type TaskOptions,
+  tasks,
+  type TaskSplits,
+  verifyAnswer,
+  verifyPrompt,
+  withNoise,
+} from "./data/tasks.ts";
+export { type Part, silentWatch, type Tell, type Watch } from "./data/watch.ts";
+export { DeviceFailedError, DivergedError, type FailurePlace, UserError } from "./errors.ts";
+export { type Answer, createEvaluator, type Evaluator, type SplitReport } from "./evaluation.ts";
+export type { EventPlace, Measured, TrainingEvent } from "./events.ts";
+export type { Feed, RolloutSample, StepBatches } from "./feeds/feed.ts";
+export {
+  demonstrationForm,
+  labelForm,
+  type Padding,
+  pairForm,
+  type RowForm,
+} from "./feeds/forms.ts";
+export type { Reference } from "./feeds/offline.ts";
+export {
+  type BatchScoring,
+  type Experience,
+  type RolloutBatch,
+  rolloutFeed,
+  type RolloutPlan,
+  scoredByReference,
+  unscored,
+} from "./feeds/rollouts.ts";
+export { graphemeCount, graphemesOf, shortened } from "./graphemes.ts";
+export { checkIdentities, identitiesOf, type Identity } from "./identities.ts";
+export type { PreparedStage } from "./kinds/stage.ts";
+export type { Learner, StepOutcome } from "./learner.ts";
+export { longest } from "./longest.ts";
+export { datasetMaterial, type Material, type MaterialExamples } from "./material.ts";
+export {
+  message,
+  messageText,
+  setting,
+  type SettingName,
+  type UserMessage,
+  type UserMessageParts,
+} from "./message.ts";
+export { copyTree, type Models, type Teacher } from "./models.ts";
+export { editDistance, nearest } from "./nearest.ts";
+export { type OwnPairs, withOwnAnswers } from "./own_answers.ts";
+export {
+  type BaseModel,
+  type PreparationOptions,
+  type PreparedRun,
+  prepareRun,
+  prepareTasks,
+  type StageMaterial,
+  TASKS_SOURCE,
+} from "./preparation.ts";
+export { integerFrom, type Random, randomStream, shuffled } from "./random.ts";
+export { requireScorable, type Unscorable, unscorable } from "./reward_terms.ts";
+export {
+  type Answered,
+  type AnswerReward,
+  editSimilarity,
+  exactMatch,
+  formatReward,
+  GOLD,
+  lengthPenalty,
+  parseRewards,
+  type RewardFunction,
+  rewardOf,
+  type RewardTerm,
+  type TextReward,
+  verifierReward,
+} from "./rewards.ts";
+export {
+  type BatchScores,
+  createSampler,
+  type SampledAnswer,
+  type Sampler,
+  type SamplingOptions,
+} from "./sampler.ts";
+export type { Scores } from "./scorer.ts";
+export {
+  describeObjective,
+  type GivenSettings,
+  objectiveOptions,
+  readSettings,
+  type Setting,
+  SettingsError,
+  type SettingTable,
+  settingTable,
+  type SettingValues,
+  type TrainSettings,
+  trainSettings,
+  writtenSettings,
+} from "./settings.ts";
+export {
+  conversationSplit,
+  type Exam,
+  type Question,
+  questionOf,
+  type Split,
+  textSplit,
+} from "./splits.ts";
+export {
+  checkStages,
+  createLearner,
+  initialModels,
+  type LentModels,
+  planOf,
+  type RunSettings,
+  type RunStage,
+} from "./stages.ts";
+export {
+  type KeptSteps,
+  type MemoryStore,
+  memoryStore,
+  type Store,
+  type StoredCheckpoint,
+  type TrainingCheckpoint,
+} from "./store.ts";
+export { taskMaterial, type TaskSettings } from "./task_material.ts";
+export { type Agenda, agendaOf, type Intervals, type Timetable, timetableOf } from "./timetable.ts";
+export type { TrainablePolicy } from "./trainee.ts";
+export { type StagePlan, train, type TrainingPlan } from "./trainer.ts";
