@@ -62,7 +62,11 @@ export type {
   RotaryScaling,
   YarnScaling,
 } from "./architectures/rotary.ts";
+export { gemma2, gemma3 } from "./architectures/gemma.ts";
 export { gpt2 } from "./architectures/gpt2.ts";
+export { gptNeoX } from "./architectures/gpt_neox.ts";
+export type { GptNeoXConfig } from "./architectures/gpt_neox_config.ts";
+export type { GptNeoX, GptNeoXBlock, GptNeoXParameters } from "./architectures/gpt_neox_model.ts";
 export {
   checkGptConfig,
   type GptConfig,

@@ -5,7 +5,11 @@ import { type ModelSettings, settingError } from "./settings.ts";
 /** The name of a kind: a layer sees all tokens before it, or those in a window. */
 export type LayerType = "full_attention" | "sliding_attention";
 
-const layerTypes: readonly string[] = ["full_attention", "sliding_attention"] satisfies LayerType[];
+/** The names of the kinds. */
+export const layerTypes: readonly string[] = [
+  "full_attention",
+  "sliding_attention",
+] satisfies LayerType[];
 
 function isLayerType(name: unknown): name is LayerType {
   return typeof name === "string" && layerTypes.includes(name);

@@ -35,9 +35,7 @@ export const mistral: Architecture<GatedDecoder<"mistral">> = gatedDecoderRow<"m
   read: (settings, { context }, read) => ({
     ...plain,
     kinds: [{
-      window: settings.sliding_window === undefined
-        ? DEFAULT_WINDOW
-        : read.optionalNumber("sliding_window"),
+      window: read.optionalNumber("sliding_window", DEFAULT_WINDOW),
       rotary: readFullRotary(NAME, settings, context),
     }],
   }),

@@ -23,9 +23,7 @@ function readKinds(
 ): GatedDecoderConfig["kinds"] {
   const rotary = readFullRotary(name, settings, context);
   const isWindowed = read.boolean("use_sliding_window", false);
-  const window = settings.sliding_window === undefined
-    ? DEFAULT_WINDOW
-    : read.optionalNumber("sliding_window");
+  const window = read.optionalNumber("sliding_window", DEFAULT_WINDOW);
   const fullLayers = read.number("max_window_layers", DEFAULT_FULL_LAYERS);
   const hasWindow = (layer: number) => isWindowed && window !== null && layer >= fullLayers;
   const types = readLayerTypes(

@@ -4,7 +4,9 @@
  */
 import type { LanguageModel, LanguageModelConfig } from "../language_model.ts";
 import type { Architecture } from "./architecture.ts";
+import { gemma2, gemma3 } from "./gemma.ts";
 import { gpt2 } from "./gpt2.ts";
+import { gptNeoX } from "./gpt_neox.ts";
 import { llama } from "./llama.ts";
 import { mistral } from "./mistral.ts";
 import { qwen2, qwen3 } from "./qwen.ts";
@@ -23,10 +25,22 @@ import { qwen2, qwen3 } from "./qwen.ts";
  *   "Mistral",
  *   "Qwen2",
  *   "Qwen3",
+ *   "Gemma 2",
+ *   "Gemma 3",
+ *   "GPT-NeoX",
  * ]);
  * ```
  */
-export const architectures: readonly Architecture[] = [gpt2, llama, mistral, qwen2, qwen3];
+export const architectures: readonly Architecture[] = [
+  gpt2,
+  llama,
+  mistral,
+  qwen2,
+  qwen3,
+  gemma2,
+  gemma3,
+  gptNeoX,
+];
 
 /**
  * The row of an architecture.

@@ -103,12 +103,15 @@ export function requireSettings(
   }
 }
 
-/** Reads the settings of one architecture; a setting that is missing or null takes the default. */
+/**
+ * Reads the settings of one architecture. A setting that is missing or null takes the default, unless
+ * a function says otherwise.
+ */
 export interface SettingReader {
   /** A number. Without a default it has to be there. */
   number(name: string, otherwise?: number): number;
-  /** A number, or null where it is missing. */
-  optionalNumber(name: string): number | null;
+  /** A number or null; a setting that is missing takes the default (default null). */
+  optionalNumber(name: string, otherwise?: number): number | null;
   /** True or false. */
   boolean(name: string, otherwise: boolean): boolean;
   /** The value of a table under the name that the setting has. */
@@ -139,8 +142,9 @@ export function settingReader(architecture: string, settings: ModelSettings): Se
       if (otherwise !== undefined && valueOf(name) === undefined) return otherwise;
       return numberSetting(architecture, settings, name);
     },
-    optionalNumber(name) {
-      return valueOf(name) === undefined ? null : numberSetting(architecture, settings, name);
+    optionalNumber(name, otherwise) {
+      if (settings[name] === undefined) return otherwise ?? null;
+      return settings[name] === null ? null : numberSetting(architecture, settings, name);
     },
     boolean(name, otherwise) {
       const value = valueOf(name);

@@ -2,6 +2,7 @@
 
     python scripts/golden/models.py                  # writes tests/models/golden/*.json
     python scripts/golden/models.py --full FOLDER    # writes many models, for scripts/golden/compare.ts
+    python scripts/golden/models.py --check FOLDER   # reads the models that compare.ts wrote
 
 Weights are no random numbers but a formula of tensor name and index (`weight`), which the tests know
 as well, so that golden files hold no weights. All results are in f64. transformers computes norms,
@@ -14,6 +15,7 @@ import json
 import math
 import random
 import tempfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +80,7 @@ def weight(name, shape, gain):
 
 
 def of_config(config):
-    """A model in f64 with the weights of the formula, read by transformers from files as they are on the hub."""
+    """A model in f64 with the weights of the formula, which transformers reads from files."""
     gain = 0 if config.model_type.startswith("gemma") else 1
     with tempfile.TemporaryDirectory() as folder:
         model = transformers.AutoModelForCausalLM.from_config(config)
@@ -208,10 +210,33 @@ def full(folder, case, settings, seed):
     place = folder / case
     place.mkdir(parents=True, exist_ok=True)
     (place / "config.json").write_text(json.dumps(settings))
-    save_file({name: tensor.float() if False else tensor.to(torch.float32) for name, tensor in weights.items()}, place / "model.safetensors", {"format": "pt"})
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, place / "expected.safetensors")
+    narrow = {name: tensor.to(torch.float32) for name, tensor in weights.items()}
+    save_file(narrow, place / "model.safetensors", {"format": "pt"})
+    wide = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    save_file(wide, place / "expected.safetensors")
     (place / "expected.json").write_text(json.dumps(rest))
     print(place)
+
+
+def check(folder):
+    """Reads the models that compare.ts wrote, and compares their logits."""
+    largest = 0
+    places = sorted(path.parent for path in folder.glob("*/written/config.json"))
+    for place in places:
+        model, info = transformers.AutoModelForCausalLM.from_pretrained(
+            place,
+            dtype=torch.float64,
+            attn_implementation="eager",
+            output_loading_info=True,
+        )
+        assert not any(info.values()), (place, info)
+        ids = json.loads((place.parent / "expected.json").read_text())["ids"]
+        expected = load_file(place.parent / "expected.safetensors")["logits"]
+        logits = model(input_ids=torch.tensor(ids)).logits
+        difference = ((logits - expected).norm() / expected.norm()).item()
+        assert difference < 1e-12, (place, difference)
+        largest = max(largest, difference)
+    print(f"{len(places)} models that were written are read: logits differ by {largest:.1e} at most")
 
 
 NONE = {"pad_token_id": None, "bos_token_id": None, "eos_token_id": None}
@@ -279,7 +304,12 @@ CASES = {
         "sliding_window": None,
         "rope_parameters": {"rope_type": "linear", "rope_theta": 500.0, "factor": 2.0},
     },
-    "qwen2": {"model_type": "qwen2", **without(SMALL, "head_dim"), "hidden_size": 36, "tie_word_embeddings": True},
+    "qwen2": {
+        "model_type": "qwen2",
+        **without(SMALL, "head_dim"),
+        "hidden_size": 36,
+        "tie_word_embeddings": True,
+    },
     "qwen2_window": {
         "model_type": "qwen2",
         **without(OTHER, "head_dim"),
@@ -290,7 +320,67 @@ CASES = {
         "rope_parameters": YARN,
     },
     "qwen3": {"model_type": "qwen3", **SMALL, "tie_word_embeddings": True},
-    "qwen3_bias": {"model_type": "qwen3", **OTHER, "attention_bias": True, "hidden_act": "gelu_new"},
+    "qwen3_bias": {
+        "model_type": "qwen3",
+        **OTHER,
+        "attention_bias": True,
+        "hidden_act": "gelu_new",
+    },
+    "gemma2": {
+        "model_type": "gemma2",
+        **SMALL,
+        "sliding_window": 4,
+        "query_pre_attn_scalar": 12,
+        "attn_logit_softcapping": 2.0,
+        "final_logit_softcapping": 5.0,
+    },
+    "gemma2_uncapped": {
+        "model_type": "gemma2",
+        **OTHER,
+        "tie_word_embeddings": False,
+        "attention_bias": True,
+        "sliding_window": 3,
+        "attn_logit_softcapping": None,
+        "final_logit_softcapping": None,
+        "hidden_activation": "silu",
+    },
+    "gemma3": {
+        "model_type": "gemma3_text",
+        **SMALL,
+        "num_hidden_layers": 3,
+        "sliding_window": 4,
+        "sliding_window_pattern": 3,
+        "query_pre_attn_scalar": 12,
+        "rope_theta": 700.0,
+        "rope_local_base_freq": 50.0,
+        "rope_scaling": {"rope_type": "linear", "factor": 3.0},
+    },
+    "gemma3_untied": {
+        "model_type": "gemma3_text",
+        **OTHER,
+        "tie_word_embeddings": False,
+        "attention_bias": True,
+        "sliding_window": 3,
+        "final_logit_softcapping": 4.0,
+        "layer_types": ["full_attention", "sliding_attention", "full_attention"],
+    },
+    "gpt_neox": {
+        "model_type": "gpt_neox",
+        **without(SMALL, "head_dim", "num_key_value_heads"),
+        "num_attention_heads": 3,
+        "rotary_pct": 0.5,
+    },
+    "gpt_neox_serial": {
+        "model_type": "gpt_neox",
+        **without(OTHER, "head_dim", "num_key_value_heads"),
+        "hidden_size": 32,
+        "tie_word_embeddings": True,
+        "attention_bias": False,
+        "use_parallel_residual": False,
+        "hidden_act": "gelu_fast",
+        "layer_norm_eps": 1e-3,
+        "rope_parameters": {**LLAMA3, "partial_rotary_factor": 1.0},
+    },
 }
 
 
@@ -299,13 +389,15 @@ def variants(settings, count, seed):
     draw = random.Random(seed)
     for _ in range(count):
         groups, kv = draw.choice([1, 2, 3]), draw.choice([1, 2, 3])
-        head = 2 * draw.randrange(1, 9)
+        # A multiple of 4, since some models rotate half of it, in pairs.
+        head = 4 * draw.randrange(1, 5)
+        heads = groups * kv
+        width = draw.randrange(1, 12) if "head_dim" in settings else head
         changed = {
             "vocab_size": draw.randrange(20, 120),
-            "num_attention_heads": groups * kv,
-            "num_hidden_layers": settings["num_hidden_layers"],
+            "num_attention_heads": heads,
             "intermediate_size": draw.randrange(5, 80),
-            "hidden_size": groups * kv * head if "head_dim" not in settings else groups * kv * draw.randrange(1, 12),
+            "hidden_size": heads * width,
         }
         if "num_key_value_heads" in settings:
             changed["num_key_value_heads"] = kv
@@ -317,18 +409,22 @@ def variants(settings, count, seed):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--full", metavar="FOLDER", type=Path)
+    parser.add_argument("--check", metavar="FOLDER", type=Path)
     parser.add_argument("--count", type=int, default=8, help="models of each kind with --full")
     parser.add_argument("--only", default="", help="cases whose names begin so")
     arguments = parser.parse_args()
     lift_casts()
-    for seed, (case, settings) in enumerate(CASES.items()):
+    if arguments.check is not None:
+        return check(arguments.check)
+    for case, settings in CASES.items():
         if not case.startswith(arguments.only):
             continue
+        seed = zlib.crc32(case.encode())
         if arguments.full is None:
             golden(case, settings, seed)
             continue
         for i, variant in enumerate(variants(settings, arguments.count, seed)):
-            full(arguments.full, f"{case}-{i}", variant, i)
+            full(arguments.full, f"{case}-{i}", variant, seed + i)
 
 
 main()

@@ -12,7 +12,12 @@ const common: ModelSettings = {
   max_position_embeddings: 16,
 };
 
-const gated = ["llama", "mistral", "qwen2", "qwen3"];
+const llamas = ["llama", "mistral", "qwen2", "qwen3"];
+const gemmas = ["gemma2", "gemma3_text"];
+const gated = [...llamas, ...gemmas];
+const all = [...gated, "gpt_neox"];
+/** Those in which all layers have the same positions. */
+const shared = [...llamas, "gemma2", "gpt_neox"];
 const read = (modelType: string, settings: ModelSettings) =>
   architectureOf(modelType).readConfig({ ...common, ...settings });
 
@@ -22,55 +27,86 @@ const yarn = { rope_type: "yarn", factor: 2 };
 
 const refused: Readonly<Record<string, Refusal>> = {
   "an activation that is not there": [
-    gated,
+    [...llamas, "gpt_neox"],
     { hidden_act: "relu" },
     'hidden_act is "relu", expected "silu" or "swish" or "gelu"',
   ],
-  "dropout of attention": [gated, { attention_dropout: 0.1 }, "attention_dropout is 0.1"],
+  "another activation of Gemma": [
+    gemmas,
+    { hidden_activation: "quick_gelu" },
+    'hidden_activation is "quick_gelu", expected',
+  ],
+  "attention to later tokens": [
+    gemmas,
+    { use_bidirectional_attention: true },
+    "use_bidirectional_attention is true",
+  ],
+  "bounds of scores that transformers leaves out": [
+    ["gemma3_text"],
+    { attn_logit_softcapping: 50 },
+    "attn_logit_softcapping is 50, expected null",
+  ],
+  "positions that are not apart for the kinds of layers": [
+    ["gemma3_text"],
+    { rope_parameters: { rope_theta: 5 } },
+    "rope_parameters.rope_theta is 5, expected settings for each of full_attention and",
+  ],
+  "scaled positions of layers with a window": [
+    ["gemma3_text"],
+    { rope_parameters: { sliding_attention: { rope_type: "linear", factor: 2 } } },
+    'rope_parameters.sliding_attention.rope_type is "linear", expected "default"',
+  ],
+  "layers with a window, and no window": [
+    gemmas,
+    { sliding_window: null },
+    "sliding_window is null, expected a number",
+  ],
+  "dropout of the residual stream": [["gpt_neox"], { hidden_dropout: 0.1 }, "hidden_dropout is"],
+  "dropout of attention": [all, { attention_dropout: 0.1 }, "attention_dropout is 0.1"],
   "quantized weights": [
-    gated,
+    all,
     { quantization_config: { bits: 4 } },
     'quantization_config is {"bits":4}',
   ],
   "positions of some elements": [gated, { partial_rotary_factor: 0.5 }, "partial_rotary_factor is"],
   "positions of some elements, in rope_parameters": [
-    gated,
+    [...llamas, "gemma2"],
     { rope_parameters: { partial_rotary_factor: 0.5 } },
     "partial_rotary_factor is 0.5, expected 1",
   ],
   "dynamic positions": [
-    gated,
+    all,
     { rope_scaling: { type: "dynamic", factor: 2 } },
     'rope_scaling.rope_type is "dynamic", expected "default" or "linear" or "llama3" or "yarn"',
   ],
   "long positions": [
-    gated,
+    shared,
     { rope_parameters: { rope_type: "longrope" } },
     'rope_parameters.rope_type is "longrope"',
   ],
   "scaled positions without a factor": [
-    gated,
+    all,
     { rope_scaling: { rope_type: "linear" } },
     "rope_scaling.factor is missing, expected a number",
   ],
   "an unknown setting of positions": [
-    gated,
+    all,
     { rope_scaling: { ...yarn, mrope_section: [1, 2] } },
     "rope_scaling.mrope_section is [1,2]",
   ],
   "a setting of other positions": [
-    gated,
+    all,
     { rope_scaling: { rope_type: "linear", factor: 2, beta_fast: 8 } },
     "rope_scaling.beta_fast is 8",
   ],
-  "positions that are no object": [gated, { rope_scaling: "linear" }, 'rope_scaling is "linear"'],
+  "positions that are no object": [all, { rope_scaling: "linear" }, 'rope_scaling is "linear"'],
   "a base that is no number": [gated, { rope_theta: "1e6" }, 'rope_theta is "1e6"'],
   "a tied head that is no truth value": [
-    gated,
+    all,
     { tie_word_embeddings: 1 },
     "tie_word_embeddings is 1",
   ],
-  "no width": [gated, { hidden_size: undefined }, "hidden_size is missing"],
+  "no width": [all, { hidden_size: undefined }, "hidden_size is missing"],
   "biases that are no truth value": [["llama"], { mlp_bias: "yes" }, 'mlp_bias is "yes"'],
   "kinds of layers": [["mistral"], { layer_types: ["full_attention"] }, "layer_types is"],
   "multimodal positions": [["qwen2"], { use_mrope: true }, "use_mrope is true, expected false"],
@@ -113,6 +149,10 @@ const impossible: Readonly<Record<string, readonly [settings: ModelSettings, mes
     { num_key_value_heads: 3 },
     "4 heads of queries do not divide into groups for 3 heads",
   ],
+  "a window of no token": [
+    { sliding_window: 0, use_sliding_window: true, max_window_layers: 0 },
+    "window is 0, expected a positive integer or null",
+  ],
   "heads of odd width": [{ head_dim: 3 }, "headWidth is 3, expected an even number"],
   "no layers": [{ num_hidden_layers: 0 }, "layers is 0"],
   "absurdly many layers": [{ num_hidden_layers: 1e6 }, "layers is 1000000"],
@@ -122,14 +162,55 @@ const impossible: Readonly<Record<string, readonly [settings: ModelSettings, mes
 for (const [name, [settings, message]] of Object.entries(impossible)) {
   Deno.test(`no gated decoder has ${name}`, () => {
     for (const modelType of gated) {
+      if (modelType === "llama" && "sliding_window" in settings) continue;
       // Without layers there is no list of kinds, which is found first.
-      const expected = modelType.startsWith("qwen") && message === "layers is 0"
+      const expected = /qwen|gemma/.test(modelType) && message === "layers is 0"
         ? "there are no layers"
         : message;
       assertThrows(() => read(modelType, settings), RangeError, expected, modelType);
     }
   });
 }
+
+const impossibleNeoX: Readonly<Record<string, readonly [ModelSettings, string]>> = {
+  "heads that do not divide the width": [{ num_attention_heads: 3 }, "8 does not divide into 3"],
+  "an odd number of rotated elements": [
+    { num_attention_heads: 2, rotary_pct: 0.75 },
+    "3 of 4 elements of a head are rotated, expected an even number",
+  ],
+  "no rotated elements": [{ rotary_pct: 0.25 }, "0 of 2 elements of a head are rotated"],
+  "an epsilon of 0": [{ rotary_pct: 1, layer_norm_eps: 0 }, "epsilon is 0"],
+  "a base of 0": [{ rotary_pct: 1, rotary_emb_base: 0 }, "base is 0, expected a number above 0"],
+};
+
+for (const [name, [settings, message]] of Object.entries(impossibleNeoX)) {
+  Deno.test(`no GPT-NeoX has ${name}`, () => {
+    assertThrows(() => read("gpt_neox", settings), RangeError, message);
+  });
+}
+
+Deno.test("GPT-NeoX has its own names of base and share, and those in rope_parameters count", () => {
+  const older = read("gpt_neox", { rotary_pct: 1, rotary_emb_base: 500 });
+  const newer = { rope_theta: 500, partial_rotary_factor: 1 };
+  assertEquals(read("gpt_neox", { rotary_pct: 0.25, rope_parameters: newer }), older);
+});
+
+Deno.test("Gemma 3 has positions for each kind of layer, under older and newer names", () => {
+  const older = {
+    sliding_window_pattern: 2,
+    rope_theta: 500,
+    rope_local_base_freq: 50,
+    rope_scaling: { type: "linear", factor: 2 },
+  };
+  const newer = {
+    layer_types: [1, 2, 1, 2].map((i) => i === 1 ? "sliding_attention" : "full_attention"),
+    rope_parameters: {
+      full_attention: { rope_type: "linear", factor: 2, rope_theta: 500 },
+      sliding_attention: { rope_type: "default", rope_theta: 50 },
+    },
+  };
+  assertEquals(read("gemma3_text", older), read("gemma3_text", newer));
+});
 
 /** Pairs of settings of Llama that mean the same. */
 const equal: Readonly<Record<string, readonly [ModelSettings, ModelSettings]>> = {

@@ -26,6 +26,8 @@ const settings: ModelSettings = {
   sliding_window: 3,
   use_sliding_window: true,
   max_window_layers: 1,
+  sliding_window_pattern: 2,
+  rotary_pct: 1,
 };
 
 /** f32 states of size 1 after some twenty rounded operations. */
