@@ -213,13 +213,16 @@ function answerMetrics(answers: readonly Answer[]): Record<string, number> {
     [`eval_exact_match${suffix}`]: share(own, ({ isRight }) => isRight === true),
     [`eval_forced_exact_match${suffix}`]: share(own, ({ isRightForced }) => isRightForced),
   });
-  const kinds = Map.groupBy(judged, ({ question }) => question.kind);
+  const kinds = new Set(judged.map(({ question }) => question.kind));
   const all = matches(judged);
   return {
     ...all,
     eval_exact_match_gap: (all.eval_forced_exact_match ?? 0) - (all.eval_exact_match ?? 0),
     ...(kinds.size === 1 ? {} : Object.fromEntries(
-      [...kinds].flatMap(([kind, own]) => Object.entries(matches(own, `/${kind}`))),
+      [...kinds].flatMap((kind) => {
+        const own = judged.filter(({ question }) => question.kind === kind);
+        return Object.entries(matches(own, `/${kind}`));
+      }),
     )),
   };
 }

@@ -13,7 +13,7 @@ import { UserError } from "./errors.ts";
 import type { Reference } from "./feeds/offline.ts";
 import { longest } from "./longest.ts";
 import type { UserMessage } from "./message.ts";
-import { createSampler } from "./sampler.ts";
+import { createSampler, type Sampler } from "./sampler.ts";
 
 /** Answers that a model is asked for at once. */
 const ASKED = 256;
@@ -46,13 +46,28 @@ export async function withOwnAnswers(
   needed: number,
   tokenizer: Tokenizer,
   seed: number,
-  { model, start, device }: Reference,
+  reference: Reference,
 ): Promise<OwnPairs> {
   const known = candidates.flatMap(({ chosen, rejected }) =>
     rejected === undefined ? [] : [{ chosen, rejected }]
   );
   if (known.length === candidates.length) return { pairs: known, cost: noCost, notes: [] };
-  using sampler = createSampler(model, tokenizer, device);
+  const sampler = createSampler(reference.model, tokenizer, reference.device);
+  try {
+    return await answered(candidates, needed, sampler, seed, reference.start.policy);
+  } finally {
+    sampler[Symbol.dispose]();
+  }
+}
+
+/** Pairs whose rejected answers are those of a policy. */
+async function answered(
+  candidates: readonly PairCandidate[],
+  needed: number,
+  sampler: Sampler<unknown>,
+  seed: number,
+  policy: unknown,
+): Promise<OwnPairs> {
   const pairs: EncodedPair[] = [];
   let forwardTokens = 0;
   let [total, right, same] = [0, 0, 0];
@@ -63,7 +78,7 @@ export async function withOwnAnswers(
       asked,
       ({ prompt, chosen }) => chosen.ids.length - prompt.length,
     );
-    const answers = await sampler.sample(start.policy, asked.map(({ prompt }) => prompt), {
+    const answers = await sampler.sample(policy, asked.map(({ prompt }) => prompt), {
       maxNewTokens: answerLimit(longestAnswer),
       temperature: 1,
       seed,

@@ -139,12 +139,16 @@ async function checkStart<B, E>(
   if (identities.length === 0) return;
   const evaluated = evaluationStep({ policy, objective });
   // One program, so that the policy is asked once for all of it.
-  using score = compile((params: unknown, step: Tensor, batch: B) => ({
+  const score = compile((params: unknown, step: Tensor, batch: B) => ({
     ...summarize(evaluated({ params, step }, batch)),
     ...startMetrics?.(modelOf(policy, params), batch),
   }), { device });
-  const metrics = await readScalars(score(params, tensor(0, { dtype: "i32" }), batch));
-  checkIdentities(settings.objective.name, identities, metrics);
+  try {
+    const metrics = await readScalars(score(params, tensor(0, { dtype: "i32" }), batch));
+    checkIdentities(settings.objective.name, identities, metrics);
+  } finally {
+    score[Symbol.dispose]();
+  }
 }
 
 /** Steps of one stage: a program, or two where gradients are accumulated. */

@@ -169,51 +169,66 @@ type Part<T> = AsyncGenerator<TrainingEvent, T, void>;
 /** Carries out the remaining stages, in order. */
 async function* runStages(run: Run, start: Position): Part<void> {
   const { stages, timetable: { starts }, model, tokenizer, device, signal } = run;
-  using evaluator = createEvaluator(model, tokenizer, device);
-  let position = start;
-  for (const [stage, { steps }] of stages.entries()) {
-    const begin = starts[stage] ?? 0;
-    const end = begin + steps;
-    // Saved even if the run is stopped at once.
-    const isStopped = signal?.aborted === true && position.saved !== undefined;
-    if (position.step >= end || isStopped) continue;
-    position = yield* runStage({ ...run, stage, begin, end, evaluator }, position);
+  const evaluator = createEvaluator(model, tokenizer, device);
+  // No `using`, which not every browser reads yet.
+  try {
+    let position = start;
+    for (const [stage, { steps }] of stages.entries()) {
+      const begin = starts[stage] ?? 0;
+      const end = begin + steps;
+      // Saved even if the run is stopped at once.
+      const isStopped = signal?.aborted === true && position.saved !== undefined;
+      if (position.step >= end || isStopped) continue;
+      position = yield* runStage({ ...run, stage, begin, end, evaluator }, position);
+    }
+  } finally {
+    evaluator[Symbol.dispose]();
   }
 }
 
 /** Carries out a stage, to its end or to an interruption. */
 async function* runStage(
   run: Omit<StageRun, "learner" | "from">,
-  { step, cost, saved }: Position,
+  position: Position,
 ): Part<Position> {
-  const { stage, begin, end, signal } = run;
+  const { stage } = run;
+  const { step } = position;
   const plan = run.stages[stage];
   if (plan === undefined) throw new RangeError(`train: there is no stage ${stage}`);
   yield { kind: "phase", phase: "preparing", step, stage };
-  const from = await startOf(run, { step, saved });
-  using learner = await plan.learner(from);
+  const from = await startOf(run, position);
+  const learner = await plan.learner(from);
+  try {
+    return yield* runLearner({ ...run, learner, from }, position);
+  } finally {
+    learner[Symbol.dispose]();
+  }
+}
+
+/** Carries out the steps of a stage's learner. */
+async function* runLearner(run: StageRun, { step, cost, saved }: Position): Part<Position> {
+  const { learner, stage, begin, end, splits, signal } = run;
   for (const text of learner.notes) yield { kind: "note", text, step, stage };
   const fresh = learner.init();
   const state = saved !== undefined && step > begin ? await saved.state(fresh) : fresh;
-  const own: StageRun = { ...run, learner, from };
 
   let at: StagePosition = { step, cost, saved, state, unread: [] };
   if (saved === undefined) {
-    yield* evaluate(own, at, run.splits);
-    at = yield* save(own, at);
+    yield* evaluate(run, at, splits);
+    at = yield* save(run, at);
   }
   yield { kind: "stage", step, stage };
   let turn = performance.now();
   while (at.step < end && !signal?.aborted) {
-    at = yield* takeStep(own, at);
+    at = yield* takeStep(run, at);
     if (performance.now() - turn > TURN_MS) {
       await new Promise((resolve) => setTimeout(resolve, 0));
       turn = performance.now();
     }
   }
   if (at.saved === undefined || at.saved.step < at.step) {
-    yield* readSteps(own, at);
-    at = yield* save(own, at);
+    yield* readSteps(run, at);
+    at = yield* save(run, at);
   }
   return at;
 }

@@ -42,8 +42,14 @@ function promptKey({ sequence: { ids, mask } }: EncodedLabel): string {
  * ```
  */
 export function mismatchedAnswers(answers: readonly EncodedLabel[]): readonly number[] {
-  const numbers = answers.map((_, i) => i);
-  const byPrompt = [...Map.groupBy(numbers, (i) => promptKey(answers[i] ?? never())).values()];
+  const numbersOf = new Map<string, number[]>();
+  answers.forEach((answer, i) => {
+    const key = promptKey(answer);
+    const numbers = numbersOf.get(key);
+    if (numbers === undefined) numbersOf.set(key, [i]);
+    else numbers.push(i);
+  });
+  const byPrompt = [...numbersOf.values()];
   if (byPrompt.length < 2) {
     throw new UserError(
       `kto compares answers with answers to other prompts, and all ${answers.length} answers are ` +

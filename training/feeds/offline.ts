@@ -15,7 +15,7 @@ import { message, setting } from "../message.ts";
 import type { Models } from "../models.ts";
 import { createScorer, type Scores } from "../scorer.ts";
 import type { Feed } from "./feed.ts";
-import type { RowForm } from "./forms.ts";
+import type { Padding, RowForm } from "./forms.ts";
 
 /** How rows become batches. */
 export interface Layout {
@@ -37,6 +37,27 @@ export interface Reference {
   readonly start: Models;
   /** Where to compute. */
   readonly device: Device;
+}
+
+/**
+ * The log-probabilities of sequences under the policy before the stage.
+ *
+ * @param reference The policy.
+ * @param sequences The sequences.
+ * @param padding Their length, and the id that pads.
+ * @returns The scores by sequence.
+ */
+export async function scoreAll(
+  { model, start, device }: Reference,
+  sequences: readonly EncodedSequence[],
+  padding: Padding,
+): Promise<Scores> {
+  const scorer = createScorer(model, device);
+  try {
+    return await scorer.scoreAll(start.policy, sequences, padding);
+  } finally {
+    scorer[Symbol.dispose]();
+  }
 }
 
 /** The scores of rows, and what they have cost. */
@@ -109,8 +130,7 @@ export async function scoreRows<Row>(
   { model, start, device }: Reference,
 ): Promise<ScoredRows> {
   const all = sequencesOf(source, sequences, steps * microBatches * batchSize);
-  using scorer = createScorer(model, device);
-  const scores = await scorer.scoreAll(start.policy, all, { length: source.length, padding });
+  const scores = await scoreAll({ model, start, device }, all, { length: source.length, padding });
   return { scores, cost: { ...noCost, forwardTokens: tokensOf(all) } };
 }
 

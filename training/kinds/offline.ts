@@ -17,10 +17,9 @@ import type { RowSource } from "../batches.ts";
 import { addCost, type Cost, noCost } from "../cost.ts";
 import { readScalars } from "../evaluation.ts";
 import { formLength, type RowForm } from "../feeds/forms.ts";
-import { offlineFeed, scoreRows } from "../feeds/offline.ts";
+import { offlineFeed, scoreAll, scoreRows } from "../feeds/offline.ts";
 import type { Learner } from "../learner.ts";
 import type { UserMessage } from "../message.ts";
-import { createScorer } from "../scorer.ts";
 import { objectiveOptions } from "../settings.ts";
 import { learnerOf, type Validation } from "../stage_learner.ts";
 import type { LearnerPlan, StageParts } from "./stage.ts";
@@ -79,12 +78,7 @@ export async function offlineLearner<Row, B, S>(
     });
   }
   const { scores, cost } = await scoreRows(source, form.sequences, layout, reference);
-  using scorer = createScorer(reference.model, reference.device);
-  const scoresAside = await scorer.scoreAll(
-    reference.start.policy,
-    aside.flatMap(form.sequences),
-    others,
-  );
+  const scoresAside = await scoreAll(reference, aside.flatMap(form.sequences), others);
   return await learnerOn(
     plan,
     parts,
