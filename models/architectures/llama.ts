@@ -29,7 +29,7 @@ export const llama: Architecture<GatedDecoder<"llama">> = gatedDecoderRow<"llama
   modelType: "llama",
   name: NAME,
   className: "Llama",
-  fixed: {},
+  fixed: { rope_interleaved: [false] },
   activation: { setting: "hidden_act", otherwise: "silu" },
   tied: false,
   headWidth: null,

@@ -109,6 +109,11 @@ const refused: Readonly<Record<string, Refusal>> = {
   "no width": [all, { hidden_size: undefined }, "hidden_size is missing"],
   "biases that are no truth value": [["llama"], { mlp_bias: "yes" }, 'mlp_bias is "yes"'],
   "kinds of layers": [["mistral"], { layer_types: ["full_attention"] }, "layer_types is"],
+  "positions of neighbouring elements": [
+    ["llama"],
+    { rope_interleaved: true },
+    "rope_interleaved is true, expected false",
+  ],
   "multimodal positions": [["qwen2"], { use_mrope: true }, "use_mrope is true, expected false"],
   "an unknown kind of layer": [
     ["qwen2", "qwen3"],
