@@ -102,6 +102,14 @@ export {
   settingReader,
 } from "./architectures/settings.ts";
 export * from "./chat/chat_format.ts";
+export { type BaseTemplate, baseTemplates } from "./chat/templates.ts";
+export {
+  checkConversation,
+  describeTokens,
+  type Finding,
+  type FindingKind,
+  findingKinds,
+} from "./chat/checks.ts";
 export {
   conversationRows,
   encodeConversation,
@@ -125,5 +133,6 @@ export { characterTokenizer } from "./tokenizers/characters.ts";
 export { plainTokenizer, TokenizerError } from "./tokenizers/plain.ts";
 export { specialIds, type SpecialToken, specialTokens } from "./tokenizers/role_tokens.ts";
 export { type DecodeOptions, hasSameTokens, type Tokenizer } from "./tokenizers/tokenizer.ts";
+export { type TextStream, textStream } from "./tokenizers/text_stream.ts";
 export { UnknownCharacterError } from "./tokenizers/unknown_character.ts";
 export { CheckpointError, decodeTree, encodeTree } from "./tree_file.ts";

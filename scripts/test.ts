@@ -1,7 +1,8 @@
 /**
  * Runs every test and every documented example, and ends with `N passed, N failed`. Only
- * `deno task test:slow` runs the tests of `tests/slow`, which take minutes or gigabytes. Arguments
- * go to `deno test`: paths replace the default ones, options (`--filter=NAME`) are added.
+ * `deno task test:slow` runs the tests of `tests/slow`, which take minutes or gigabytes, and only
+ * `deno task test:tokenizers` those of `tests/tokenizers`, which fetch 20 MB. Arguments go to
+ * `deno test`: paths replace the default ones, options (`--filter=NAME`) are added.
  */
 import { stripVTControlCharacters } from "node:util";
 import { testPermissions } from "./test_permissions.ts";
@@ -31,7 +32,7 @@ const child = new Deno.Command(Deno.execPath(), {
     "--frozen",
     "--doc",
     "--parallel",
-    "--ignore=tests/slow",
+    "--ignore=tests/slow,tests/tokenizers",
     ...testPermissions(),
     ...options,
     ...(paths.length > 0 ? paths : everything),
