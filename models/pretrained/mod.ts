@@ -19,6 +19,7 @@
  *
  * @module
  */
+export { withChatTemplate } from "./base_template.ts";
 export { type ChatTemplate, chatTemplate, type RenderOptions } from "./chat_template.ts";
 export { tokenizerFileNames } from "./token_files.ts";
 export { type PretrainedOptions, pretrainedTokenizer } from "./tokenizer.ts";

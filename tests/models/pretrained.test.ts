@@ -17,7 +17,7 @@ import {
   textStream,
   TokenizerError,
 } from "@unitune/models";
-import { chatTemplate, pretrainedTokenizer } from "@unitune/models/pretrained";
+import { chatTemplate, pretrainedTokenizer, withChatTemplate } from "@unitune/models/pretrained";
 
 /** A conversation with the results of apply_chat_template. */
 interface Chat {
@@ -279,4 +279,27 @@ Deno.test("damaged files are refused in one sentence that names the file", () =>
   const throwing = withTemplate("{{ raise_exception('roles must\\nalternate') }}");
   const error = assertThrows(() => encodePrompt(throwing, asked), ChatError, "roles must");
   assert(!error.message.includes("\n"));
+});
+
+Deno.test("a base model gets a template with its tokens, and keeps its ids", () => {
+  const base = new Map([
+    ...byteTokenizer().files(),
+    ["generation_config.json", `{"eos_token_id":1,"top_p":0.9}`],
+  ]);
+  for (const [name, template] of Object.entries(baseTemplates)) {
+    const files = withChatTemplate(base, template);
+    const made = pretrainedTokenizer(files);
+    assertEquals(made.tokens.slice(261), template.tokens, name);
+    assertEquals(made.encode("é"), byteTokenizer().encode("é"));
+    assertEquals(made.tokens[made.stop], template.stop ?? "<stop>");
+    assert(made.stops.includes(1) && made.special.has(made.stop));
+    const plain = asked.map(({ role, content }) => ({ role, content: content ?? "" }));
+    assertEquals(checkConversation(made, plain), []);
+    // A second time, nothing is left to add.
+    assertEquals(pretrainedTokenizer(withChatTemplate(files, template)).tokens, made.tokens);
+    assertEquals(
+      withChatTemplate(files, template).get("generation_config.json"),
+      files.get("generation_config.json"),
+    );
+  }
 });
