@@ -17,7 +17,7 @@ import {
 } from "@unitune/core";
 import type { Architecture, TensorNames } from "./architectures/architecture.ts";
 import { architectureOf, architectures } from "./architectures/registry.ts";
-import { CONFIG, type ModelSettings } from "./architectures/settings.ts";
+import { CONFIG, type ModelSettings, settingsText } from "./architectures/settings.ts";
 import type { LanguageModel, LanguageModelConfig, ParametersOf } from "./language_model.ts";
 import type { ScoreParameters } from "./scores.ts";
 import { CheckpointError, fillTree, readTree } from "./tree_file.ts";
@@ -101,7 +101,7 @@ export async function encodeCheckpoint<M extends LanguageModel>(
     ),
   );
   return new Map([
-    [CONFIG, new TextEncoder().encode(JSON.stringify(settings, null, 2) + "\n")],
+    [CONFIG, new TextEncoder().encode(settingsText(settings))],
     [WEIGHTS, encodeSafetensors(tensors, { format: "pt" })],
   ]);
 }

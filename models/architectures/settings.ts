@@ -164,3 +164,26 @@ export function settingReader(architecture: string, settings: ModelSettings): Se
     },
   };
 }
+
+/** Settings that transformers reads as floats alone: it refuses 30, and reads 30.0. */
+const floatSettings: readonly string[] = ["attn_logit_softcapping", "final_logit_softcapping"];
+
+/**
+ * The text of a `config.json`, by two spaces as transformers writes it.
+ *
+ * @param settings The settings; those that are undefined are left out.
+ * @returns The text.
+ */
+export function settingsText(settings: ModelSettings): string {
+  const lines = Object.entries(settings).filter(([, value]) => value !== undefined).map(
+    ([name, value]) => {
+      const isFloat = typeof value === "number" && Number.isInteger(value) &&
+        floatSettings.includes(name);
+      const text = isFloat
+        ? value.toFixed(1)
+        : JSON.stringify(value, null, 2).replaceAll("\n", "\n  ");
+      return `  ${JSON.stringify(name)}: ${text}`;
+    },
+  );
+  return `{\n${lines.join(",\n")}\n}\n`;
+}
