@@ -25,11 +25,11 @@ import {
   sft,
   summarize,
 } from "@unitune/objectives";
-import { answerLimit } from "./answers.ts";
-import { paddedLength, toBatch } from "./batches.ts";
+import { answerLimit } from "./sampling/answers.ts";
+import { paddedLength, toBatch } from "./data/batches.ts";
 import { longest } from "./longest.ts";
-import { createSampler } from "./sampler.ts";
-import type { Question, Split } from "./splits.ts";
+import { createSampler } from "./sampling/sampler.ts";
+import type { Question, Split } from "./data/splits.ts";
 
 /** A free answer to a question. */
 export interface Answer {

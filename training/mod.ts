@@ -4,8 +4,8 @@
  *
  * @module
  */
-export { maxNewTokensOf, withAnswerLength } from "./answer_length.ts";
-export { answerLimit, type GivenAnswer, givenAnswer, roomFor } from "./answers.ts";
+export { maxNewTokensOf, withAnswerLength } from "./sampling/answer_length.ts";
+export { answerLimit, type GivenAnswer, givenAnswer, roomFor } from "./sampling/answers.ts";
 export {
   inRandomOrder,
   paddedLength,
@@ -14,8 +14,8 @@ export {
   stageSeed,
   toBatch,
   windowRows,
-} from "./batches.ts";
-export { addCost, type Cost, noCost } from "./cost.ts";
+} from "./data/batches.ts";
+export { addCost, type Cost, noCost } from "./learner/cost.ts";
 export {
   charactersOf,
   type Conversation,
@@ -76,9 +76,9 @@ export {
   withNoise,
 } from "./data/tasks.ts";
 export { type Part, silentWatch, type Tell, type Watch } from "./data/watch.ts";
-export { DeviceFailedError, DivergedError, type FailurePlace, UserError } from "./errors.ts";
+export { DeviceFailedError, DivergedError, type FailurePlace, UserError } from "./text/errors.ts";
 export { type Answer, createEvaluator, type Evaluator, type SplitReport } from "./evaluation.ts";
-export type { EventPlace, Measured, TrainingEvent } from "./events.ts";
+export type { EventPlace, Measured, TrainingEvent } from "./run/events.ts";
 export type { Feed, RolloutSample, StepBatches } from "./feeds/feed.ts";
 export {
   demonstrationForm,
@@ -97,12 +97,12 @@ export {
   scoredByReference,
   unscored,
 } from "./feeds/rollouts.ts";
-export { graphemeCount, graphemesOf, shortened } from "./graphemes.ts";
-export { checkIdentities, identitiesOf, type Identity } from "./identities.ts";
+export { graphemeCount, graphemesOf, shortened } from "./text/graphemes.ts";
+export { checkIdentities, identitiesOf, type Identity } from "./learner/identities.ts";
 export type { PreparedStage } from "./kinds/stage.ts";
-export type { Learner, StepOutcome } from "./learner.ts";
+export type { Learner, StepOutcome } from "./learner/learner.ts";
 export { longest } from "./longest.ts";
-export { datasetMaterial, type Material, type MaterialExamples } from "./material.ts";
+export { datasetMaterial, type Material, type MaterialExamples } from "./data/material.ts";
 export {
   message,
   messageText,
@@ -110,10 +110,10 @@ export {
   type SettingName,
   type UserMessage,
   type UserMessageParts,
-} from "./message.ts";
-export { copyTree, type Models, type Teacher } from "./models.ts";
-export { editDistance, nearest } from "./nearest.ts";
-export { type OwnPairs, withOwnAnswers } from "./own_answers.ts";
+} from "./text/message.ts";
+export { copyTree, type Models, type Teacher } from "./learner/models.ts";
+export { editDistance, nearest } from "./text/nearest.ts";
+export { type OwnPairs, withOwnAnswers } from "./sampling/own_answers.ts";
 export {
   type BaseModel,
   type PreparationOptions,
@@ -122,9 +122,9 @@ export {
   prepareTasks,
   type StageMaterial,
   TASKS_SOURCE,
-} from "./preparation.ts";
+} from "./data/preparation.ts";
 export { integerFrom, type Random, randomStream, shuffled } from "./random.ts";
-export { requireScorable, type Unscorable, unscorable } from "./reward_terms.ts";
+export { requireScorable, type Unscorable, unscorable } from "./rewards/terms.ts";
 export {
   type Answered,
   type AnswerReward,
@@ -139,15 +139,15 @@ export {
   type RewardTerm,
   type TextReward,
   verifierReward,
-} from "./rewards.ts";
+} from "./rewards/rewards.ts";
 export {
   type BatchScores,
   createSampler,
   type SampledAnswer,
   type Sampler,
   type SamplingOptions,
-} from "./sampler.ts";
-export type { Scores } from "./scorer.ts";
+} from "./sampling/sampler.ts";
+export type { Scores } from "./sampling/scorer.ts";
 export {
   describeObjective,
   type GivenSettings,
@@ -169,7 +169,7 @@ export {
   questionOf,
   type Split,
   textSplit,
-} from "./splits.ts";
+} from "./data/splits.ts";
 export {
   checkStages,
   createLearner,
@@ -178,7 +178,7 @@ export {
   planOf,
   type RunSettings,
   type RunStage,
-} from "./stages.ts";
+} from "./run/stages.ts";
 export {
   type KeptSteps,
   type MemoryStore,
@@ -186,8 +186,14 @@ export {
   type Store,
   type StoredCheckpoint,
   type TrainingCheckpoint,
-} from "./store.ts";
-export { taskMaterial, type TaskSettings } from "./task_material.ts";
-export { type Agenda, agendaOf, type Intervals, type Timetable, timetableOf } from "./timetable.ts";
-export type { TrainablePolicy } from "./trainee.ts";
-export { type StagePlan, train, type TrainingPlan } from "./trainer.ts";
+} from "./run/store.ts";
+export { taskMaterial, type TaskSettings } from "./data/task_material.ts";
+export {
+  type Agenda,
+  agendaOf,
+  type Intervals,
+  type Timetable,
+  timetableOf,
+} from "./run/timetable.ts";
+export type { TrainablePolicy } from "./learner/trainee.ts";
+export { type StagePlan, train, type TrainingPlan } from "./run/trainer.ts";

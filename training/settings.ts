@@ -5,7 +5,7 @@
  * @module
  */
 
-import { joined, message, setting, type UserMessage } from "./message.ts";
+import { joined, message, setting, type UserMessage } from "./text/message.ts";
 import {
   acceptedValue,
   defaultOf,
@@ -24,8 +24,8 @@ import {
   type OptionValues,
 } from "@unitune/objectives";
 import { quoted } from "@unitune/core";
-import { UserError } from "./errors.ts";
-import { nearest } from "./nearest.ts";
+import { UserError } from "./text/errors.ts";
+import { nearest } from "./text/nearest.ts";
 
 /** A setting: an option of a training, whatever its objective. */
 export type Setting = Option & {

@@ -11,7 +11,7 @@ import {
   type Message,
   type Tokenizer,
 } from "@unitune/models";
-import type { RowSource } from "../batches.ts";
+import type { RowSource } from "./batches.ts";
 import type { RowKind, Rows, Source } from "./dataset.ts";
 import {
   fitOne,
@@ -22,9 +22,9 @@ import {
   naming,
   type RowFit,
 } from "./fit.ts";
-import { graphemeCount } from "../graphemes.ts";
+import { graphemeCount } from "../text/graphemes.ts";
 import { longest } from "../longest.ts";
-import { GOLD } from "../rewards.ts";
+import { GOLD } from "../rewards/rewards.ts";
 
 /** Two answers to a prompt as tokens; each is learned, the prompt is not. */
 export interface EncodedPair {

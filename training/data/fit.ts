@@ -17,8 +17,8 @@ import {
   type Tokenizer,
   UnknownCharacterError,
 } from "@unitune/models";
-import { UserError } from "../errors.ts";
-import { joined, message, setting, type UserMessage } from "../message.ts";
+import { UserError } from "../text/errors.ts";
+import { joined, message, setting, type UserMessage } from "../text/message.ts";
 import type { Conversation, Source } from "./dataset.ts";
 import { forEachTold, type Tell } from "./watch.ts";
 

@@ -6,7 +6,7 @@
  */
 
 import type { EncodedSequence } from "@unitune/models";
-import { UserError } from "../errors.ts";
+import { UserError } from "../text/errors.ts";
 import type { EncodedLabel } from "./examples.ts";
 import { fitOne, fitRows, type Fitted } from "./fit.ts";
 

@@ -1,6 +1,6 @@
 /** The progress of a long preparation. */
 
-import type { UserMessage } from "../message.ts";
+import type { UserMessage } from "../text/message.ts";
 
 /** A part of a preparation. */
 export interface Part {

@@ -5,8 +5,8 @@
  */
 
 import type { Tensor } from "@unitune/core";
-import type { Cost } from "../cost.ts";
-import type { UserMessage } from "../message.ts";
+import type { Cost } from "../learner/cost.ts";
+import type { UserMessage } from "../text/message.ts";
 
 /** One answer that was sampled and judged. */
 export interface RolloutSample {

@@ -14,10 +14,10 @@ import type {
   ScoredLabelledAnswers,
   ScoredPairs,
 } from "@unitune/objectives";
-import { paddedLength, toBatch } from "../batches.ts";
+import { paddedLength, toBatch } from "../data/batches.ts";
 import type { EncodedPair } from "../data/examples.ts";
 import type { MatchedLabel } from "../data/mismatched.ts";
-import { type Scores, scoresOf } from "../scorer.ts";
+import { type Scores, scoresOf } from "../sampling/scorer.ts";
 
 /** How the sequences of a batch are padded. */
 export interface Padding {

@@ -8,12 +8,12 @@
 import type { Device, None } from "@unitune/core";
 import type { EncodedSequence, LanguageModel } from "@unitune/models";
 import type { ObjectiveDescription } from "@unitune/objectives";
-import type { RowSource } from "../batches.ts";
-import { type Cost, noCost, tokensOf } from "../cost.ts";
-import { UserError } from "../errors.ts";
-import { message, setting } from "../message.ts";
-import type { Models } from "../models.ts";
-import { createScorer, type Scores } from "../scorer.ts";
+import type { RowSource } from "../data/batches.ts";
+import { type Cost, noCost, tokensOf } from "../learner/cost.ts";
+import { UserError } from "../text/errors.ts";
+import { message, setting } from "../text/message.ts";
+import type { Models } from "../learner/models.ts";
+import { createScorer, type Scores } from "../sampling/scorer.ts";
 import type { Feed } from "./feed.ts";
 import type { Padding, RowForm } from "./forms.ts";
 

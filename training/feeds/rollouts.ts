@@ -21,8 +21,8 @@ import {
   scored,
   type ValueScores,
 } from "@unitune/objectives";
-import { inRandomOrder, toBatch } from "../batches.ts";
-import { type Cost, noCost } from "../cost.ts";
+import { inRandomOrder, toBatch } from "../data/batches.ts";
+import { type Cost, noCost } from "../learner/cost.ts";
 import { longestRow } from "../data/fit.ts";
 import { integerFrom, randomStream } from "../random.ts";
 import { longest } from "../longest.ts";
@@ -33,10 +33,10 @@ import {
   rewardOf,
   type RewardTerm,
   type TextReward,
-} from "../rewards.ts";
-import { createSampler, type SampledAnswer } from "../sampler.ts";
-import { createScorer } from "../scorer.ts";
-import type { TrainablePolicy } from "../trainee.ts";
+} from "../rewards/rewards.ts";
+import { createSampler, type SampledAnswer } from "../sampling/sampler.ts";
+import { createScorer } from "../sampling/scorer.ts";
+import type { TrainablePolicy } from "../learner/trainee.ts";
 import type { TrainingPrompt } from "../data/examples.ts";
 import type { Feed, RolloutSample } from "./feed.ts";
 import type { Reference } from "./offline.ts";

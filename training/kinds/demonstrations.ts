@@ -4,12 +4,12 @@
  * @module
  */
 
-import { shuffledRows, windowRows } from "../batches.ts";
+import { shuffledRows, windowRows } from "../data/batches.ts";
 import { conversationsOf, dataOf } from "../data/examples.ts";
 import { fitConversations } from "../data/fit.ts";
-import { UserError } from "../errors.ts";
+import { UserError } from "../text/errors.ts";
 import { demonstrationForm } from "../feeds/forms.ts";
-import { encodedText, fittedNotes } from "../material.ts";
+import { encodedText, fittedNotes } from "../data/material.ts";
 import { offlineLearner } from "./offline.ts";
 import { entryOn, type KindRow } from "./stage.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { inRandomOrder } from "../batches.ts";
+import { inRandomOrder } from "../data/batches.ts";
 import {
   dataOf,
   type EncodedLabel,
@@ -14,7 +14,7 @@ import {
 } from "../data/examples.ts";
 import { matchedLabels, mismatchedAnswers } from "../data/mismatched.ts";
 import { formLength, labelForm } from "../feeds/forms.ts";
-import { fittedNotes, requireRows, trainingPairs } from "../material.ts";
+import { fittedNotes, requireRows, trainingPairs } from "../data/material.ts";
 import { offlineLearner } from "./offline.ts";
 import { ownPairs } from "./pairs.ts";
 import { entryOn, type KindRow, partsOf, type PreparedStage } from "./stage.ts";

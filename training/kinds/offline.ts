@@ -13,15 +13,15 @@ import {
   type Objective,
   summarize,
 } from "@unitune/objectives";
-import type { RowSource } from "../batches.ts";
-import { addCost, type Cost, noCost } from "../cost.ts";
+import type { RowSource } from "../data/batches.ts";
+import { addCost, type Cost, noCost } from "../learner/cost.ts";
 import { readScalars } from "../evaluation.ts";
 import { formLength, type RowForm } from "../feeds/forms.ts";
 import { offlineFeed, scoreAll, scoreRows } from "../feeds/offline.ts";
-import type { Learner } from "../learner.ts";
-import type { UserMessage } from "../message.ts";
+import type { Learner } from "../learner/learner.ts";
+import type { UserMessage } from "../text/message.ts";
 import { objectiveOptions } from "../settings.ts";
-import { learnerOf, type Validation } from "../stage_learner.ts";
+import { learnerOf, type Validation } from "../learner/stage_learner.ts";
 import type { LearnerPlan, StageParts } from "./stage.ts";
 import { partsOf } from "./stage.ts";
 

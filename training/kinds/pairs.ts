@@ -4,13 +4,13 @@
  * @module
  */
 
-import { inRandomOrder } from "../batches.ts";
+import { inRandomOrder } from "../data/batches.ts";
 import { dataOf, type PairCandidate, pairsOf } from "../data/examples.ts";
 import { describeFit } from "../data/fit.ts";
 import { formLength, pairForm } from "../feeds/forms.ts";
-import { fittedNotes, requireRows, trainingPairs } from "../material.ts";
-import { type OwnPairs, withOwnAnswers } from "../own_answers.ts";
-import { MOST_SEQUENCES, spread, spreadNote } from "../splits.ts";
+import { fittedNotes, requireRows, trainingPairs } from "../data/material.ts";
+import { type OwnPairs, withOwnAnswers } from "../sampling/own_answers.ts";
+import { MOST_SEQUENCES, spread, spreadNote } from "../data/splits.ts";
 import { offlineLearner } from "./offline.ts";
 import { entryOn, type KindRow, type LearnerPlan, partsOf } from "./stage.ts";
 

@@ -7,9 +7,9 @@
 import { abs, cast, div, maximum, notEqual, sub, sum, type Tensor, where } from "@unitune/core";
 import { actorCritic, type LanguageModel } from "@unitune/models";
 import { type Model, type Objective, type Rollouts, scoreTokens } from "@unitune/objectives";
-import { maxNewTokensOf } from "../answer_length.ts";
+import { maxNewTokensOf } from "../sampling/answer_length.ts";
 import { dataOf, longestAnswer, promptsOf } from "../data/examples.ts";
-import { UserError } from "../errors.ts";
+import { UserError } from "../text/errors.ts";
 import {
   type BatchScoring,
   type RolloutBatch,
@@ -18,15 +18,15 @@ import {
   scoredByReference,
   unscored,
 } from "../feeds/rollouts.ts";
-import { LOG_RATIO } from "../identities.ts";
-import type { Learner } from "../learner.ts";
-import { fittedNotes, requireRows } from "../material.ts";
-import { message, setting } from "../message.ts";
-import { requireScorable, rewardTerms, unscorable, unscorableNotes } from "../reward_terms.ts";
-import { rewardModelReward, type RewardTerm } from "../rewards.ts";
+import { LOG_RATIO } from "../learner/identities.ts";
+import type { Learner } from "../learner/learner.ts";
+import { fittedNotes, requireRows } from "../data/material.ts";
+import { message, setting } from "../text/message.ts";
+import { requireScorable, rewardTerms, unscorable, unscorableNotes } from "../rewards/terms.ts";
+import { rewardModelReward, type RewardTerm } from "../rewards/rewards.ts";
 import { objectiveOptions, type TrainSettings } from "../settings.ts";
-import { learnerOf } from "../stage_learner.ts";
-import type { TrainablePolicy } from "../trainee.ts";
+import { learnerOf } from "../learner/stage_learner.ts";
+import type { TrainablePolicy } from "../learner/trainee.ts";
 import { entryOn, type KindRow, type LearnerPlan, partsOf, type PreparedStage } from "./stage.ts";
 
 /** Prompts that the policy answers. */

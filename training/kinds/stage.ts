@@ -13,16 +13,16 @@ import {
   type ObjectiveDescription,
   type ObjectiveEntry,
 } from "@unitune/objectives";
-import { stageSeed } from "../batches.ts";
+import { stageSeed } from "../data/batches.ts";
 import type { StageData } from "../data/examples.ts";
 import type { Layout, Reference } from "../feeds/offline.ts";
-import type { Learner } from "../learner.ts";
-import type { Material } from "../material.ts";
-import type { UserMessage } from "../message.ts";
-import type { Models } from "../models.ts";
-import type { TextReward } from "../rewards.ts";
+import type { Learner } from "../learner/learner.ts";
+import type { Material } from "../data/material.ts";
+import type { UserMessage } from "../text/message.ts";
+import type { Models } from "../learner/models.ts";
+import type { TextReward } from "../rewards/rewards.ts";
 import { describeObjective, type TrainSettings } from "../settings.ts";
-import { type Trainee, traineeOf } from "../trainee.ts";
+import { type Trainee, traineeOf } from "../learner/trainee.ts";
 import type { Watch } from "../data/watch.ts";
 
 /** The data of a stage, and what is known of answers to it. */

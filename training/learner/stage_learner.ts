@@ -29,13 +29,13 @@ import {
   type TrainingState,
   trainingStep,
 } from "@unitune/objectives";
-import { readScalars } from "./evaluation.ts";
-import type { Feed } from "./feeds/feed.ts";
+import { readScalars } from "../evaluation.ts";
+import type { Feed } from "../feeds/feed.ts";
 import { checkIdentities, identitiesOf } from "./identities.ts";
 import type { Learner } from "./learner.ts";
 import { copyTree } from "./models.ts";
 import { optimizerOf, scheduleOf } from "./optimizer.ts";
-import type { TrainSettings } from "./settings.ts";
+import type { TrainSettings } from "../settings.ts";
 import type { Trainee } from "./trainee.ts";
 
 /** The parts of a learner. */

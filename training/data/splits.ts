@@ -6,10 +6,10 @@
 
 import { type EncodedSequence, encodePrompt, type Tokenizer } from "@unitune/models";
 import { windowAt } from "./batches.ts";
-import type { Conversation } from "./data/dataset.ts";
-import { describeFit, fitConversations, longestRow, requireFit } from "./data/fit.ts";
-import type { UserMessage } from "./message.ts";
-import { type Example, promptsOf, promptText } from "./data/examples.ts";
+import type { Conversation } from "./dataset.ts";
+import { describeFit, fitConversations, longestRow, requireFit } from "./fit.ts";
+import type { UserMessage } from "../text/message.ts";
+import { type Example, promptsOf, promptText } from "./examples.ts";
 
 /** A prompt whose answers are judged. */
 export interface Question {

@@ -7,7 +7,7 @@
 import { compile, type Device, type Tensor, tensor } from "@unitune/core";
 import type { EncodedSequence } from "@unitune/models";
 import { type Demonstrations, modelOf, type Policy, scoreTokens } from "@unitune/objectives";
-import { toBatch } from "./batches.ts";
+import { toBatch } from "../data/batches.ts";
 
 /** Scores tokens under a policy. */
 export interface TokenScorer<P> extends Disposable {

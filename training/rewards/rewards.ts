@@ -9,10 +9,10 @@
  */
 
 import { quoted } from "@unitune/core";
-import { UserError } from "./errors.ts";
-import { graphemeCount } from "./graphemes.ts";
-import { message, setting } from "./message.ts";
-import { editDistance, nearest } from "./nearest.ts";
+import { UserError } from "../text/errors.ts";
+import { graphemeCount } from "../text/graphemes.ts";
+import { message, setting } from "../text/message.ts";
+import { editDistance, nearest } from "../text/nearest.ts";
 
 /** The input of a reward: an answer. */
 export interface Answered {

@@ -5,8 +5,8 @@
  */
 
 import { decodeTree, encodeTree } from "@unitune/models";
-import type { Cost } from "./cost.ts";
-import { copyModels, type Models } from "./models.ts";
+import type { Cost } from "../learner/cost.ts";
+import { copyModels, type Models } from "../learner/models.ts";
 
 /** Everything that a run needs to be resumed: its models and the state of its learner. */
 export interface TrainingCheckpoint {

@@ -5,14 +5,14 @@
  */
 
 import { type Device, key, splitKey } from "@unitune/core";
-import { withAnswerLength } from "./answer_length.ts";
-import { dataKinds } from "./kinds/kinds.ts";
-import { requirePrompts } from "./kinds/labels.ts";
-import { requireRewards } from "./kinds/rollouts.ts";
-import type { Learner } from "./learner.ts";
-import type { Models } from "./models.ts";
-import type { PreparedRun } from "./preparation.ts";
-import type { TrainSettings } from "./settings.ts";
+import { withAnswerLength } from "../sampling/answer_length.ts";
+import { dataKinds } from "../kinds/kinds.ts";
+import { requirePrompts } from "../kinds/labels.ts";
+import { requireRewards } from "../kinds/rollouts.ts";
+import type { Learner } from "../learner/learner.ts";
+import type { Models } from "../learner/models.ts";
+import type { PreparedRun } from "../data/preparation.ts";
+import type { TrainSettings } from "../settings.ts";
 import type { Store } from "./store.ts";
 import type { StagePlan, TrainingPlan } from "./trainer.ts";
 

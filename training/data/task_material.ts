@@ -5,7 +5,7 @@
  */
 
 import { quoted } from "@unitune/core";
-import type { Example } from "./data/examples.ts";
+import type { Example } from "./examples.ts";
 import {
   generateTasks,
   mistakeFor,
@@ -18,14 +18,14 @@ import {
   verifyAnswer,
   verifyPrompt,
   withNoise,
-} from "./data/tasks.ts";
-import type { Watch } from "./data/watch.ts";
-import { UserError } from "./errors.ts";
+} from "./tasks.ts";
+import type { Watch } from "./watch.ts";
+import { UserError } from "../text/errors.ts";
 import { ENCODING_LATER, type Material } from "./material.ts";
-import { message, setting } from "./message.ts";
-import { randomStream } from "./random.ts";
-import { GOLD, verifierReward } from "./rewards.ts";
-import type { TrainSettings } from "./settings.ts";
+import { message, setting } from "../text/message.ts";
+import { randomStream } from "../random.ts";
+import { GOLD, verifierReward } from "../rewards/rewards.ts";
+import type { TrainSettings } from "../settings.ts";
 import type { Exam } from "./splits.ts";
 
 /** Examples of the built-in tasks: each has a mistake beside its answer. */

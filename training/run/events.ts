@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { Cost } from "./cost.ts";
-import type { SplitReport } from "./evaluation.ts";
-import type { RolloutSample } from "./feeds/feed.ts";
-import type { UserMessage } from "./message.ts";
+import type { Cost } from "../learner/cost.ts";
+import type { SplitReport } from "../evaluation.ts";
+import type { RolloutSample } from "../feeds/feed.ts";
+import type { UserMessage } from "../text/message.ts";
 
 /** The place of an event in a run. */
 export interface EventPlace {

@@ -6,8 +6,8 @@
  */
 
 import type { ObjectiveEntry } from "@unitune/objectives";
-import { UserError } from "./errors.ts";
-import { describeObjective, type TrainSettings } from "./settings.ts";
+import { UserError } from "../text/errors.ts";
+import { describeObjective, type TrainSettings } from "../settings.ts";
 
 /** A metric that is known before the first step. */
 export interface Identity {

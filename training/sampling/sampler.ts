@@ -14,7 +14,7 @@ import {
 } from "@unitune/models";
 import { type Demonstrations, modelOf, type Policy, scoreTokens } from "@unitune/objectives";
 import { type GivenAnswer, givenAnswer, roomFor } from "./answers.ts";
-import { paddedLength, toBatch } from "./batches.ts";
+import { paddedLength, toBatch } from "../data/batches.ts";
 
 /** An answer to a prompt. */
 export interface SampledAnswer extends GivenAnswer {

@@ -16,13 +16,13 @@ import {
   type Tokenizer,
 } from "@unitune/models";
 import { stageSeed } from "./batches.ts";
-import { silentWatch, type Watch } from "./data/watch.ts";
-import { UserError } from "./errors.ts";
-import { dataKinds } from "./kinds/kinds.ts";
-import type { PreparedStage } from "./kinds/stage.ts";
+import { silentWatch, type Watch } from "./watch.ts";
+import { UserError } from "../text/errors.ts";
+import { dataKinds } from "../kinds/kinds.ts";
+import type { PreparedStage } from "../kinds/stage.ts";
 import { encodedText, type Material } from "./material.ts";
-import { message, type UserMessage } from "./message.ts";
-import type { TrainSettings } from "./settings.ts";
+import { message, type UserMessage } from "../text/message.ts";
+import type { TrainSettings } from "../settings.ts";
 import { conversationSplit, type Exam, promptSplit, type Split, textSplit } from "./splits.ts";
 import { taskMaterial } from "./task_material.ts";
 

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { UNKNOWN_LENGTH } from "./reward_terms.ts";
+import { UNKNOWN_LENGTH } from "../rewards/terms.ts";
 import { answerLimit } from "./answers.ts";
-import type { StageData } from "./data/examples.ts";
-import type { TrainSettings } from "./settings.ts";
+import type { StageData } from "../data/examples.ts";
+import type { TrainSettings } from "../settings.ts";
 
 /**
  * The most tokens of an answer that a stage samples: as many as the settings say, else some more

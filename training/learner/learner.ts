@@ -6,8 +6,8 @@
 
 import type { Tensor } from "@unitune/core";
 import type { Cost } from "./cost.ts";
-import type { RolloutSample } from "./feeds/feed.ts";
-import type { UserMessage } from "./message.ts";
+import type { RolloutSample } from "../feeds/feed.ts";
+import type { UserMessage } from "../text/message.ts";
 import type { Models } from "./models.ts";
 
 /** The result of a step. */

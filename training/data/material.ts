@@ -5,14 +5,14 @@
  */
 
 import type { Tokenizer } from "@unitune/models";
-import { charactersOf, type Dataset, type RowKind, type Rows } from "./data/dataset.ts";
-import { conversationsOf, type Example, exampleOf } from "./data/examples.ts";
-import { describeFit, type Fitted, requireFit } from "./data/fit.ts";
-import { forEachTold, type Watch } from "./data/watch.ts";
-import { UserError } from "./errors.ts";
-import { message, setting, type UserMessage } from "./message.ts";
-import type { TextReward } from "./rewards.ts";
-import type { TrainSettings } from "./settings.ts";
+import { charactersOf, type Dataset, type RowKind, type Rows } from "./dataset.ts";
+import { conversationsOf, type Example, exampleOf } from "./examples.ts";
+import { describeFit, type Fitted, requireFit } from "./fit.ts";
+import { forEachTold, type Watch } from "./watch.ts";
+import { UserError } from "../text/errors.ts";
+import { message, setting, type UserMessage } from "../text/message.ts";
+import type { TextReward } from "../rewards/rewards.ts";
+import type { TrainSettings } from "../settings.ts";
 import type { Exam } from "./splits.ts";
 
 /** A dataset, the judgment of what it keeps aside, and what is known of answers. */

@@ -5,9 +5,9 @@
  */
 
 import { quoted } from "@unitune/core";
-import type { TrainingPrompt } from "./data/examples.ts";
-import { UserError } from "./errors.ts";
-import { message, setting } from "./message.ts";
+import type { TrainingPrompt } from "../data/examples.ts";
+import { UserError } from "../text/errors.ts";
+import { message, setting } from "../text/message.ts";
 import {
   editSimilarity,
   exactMatch,
@@ -19,7 +19,7 @@ import {
   type RewardTerm,
   type TextReward,
 } from "./rewards.ts";
-import type { TrainSettings } from "./settings.ts";
+import type { TrainSettings } from "../settings.ts";
 
 /** What is known of the answers to a stage's prompts. */
 export interface KnownAnswers {

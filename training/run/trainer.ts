@@ -12,13 +12,13 @@ import {
   WebGpuLimitError,
 } from "@unitune/core";
 import type { LanguageModel, Tokenizer } from "@unitune/models";
-import { addCost, type Cost, noCost } from "./cost.ts";
-import { DeviceFailedError, DivergedError } from "./errors.ts";
-import { createEvaluator, type Evaluator, readScalars } from "./evaluation.ts";
+import { addCost, type Cost, noCost } from "../learner/cost.ts";
+import { DeviceFailedError, DivergedError } from "../text/errors.ts";
+import { createEvaluator, type Evaluator, readScalars } from "../evaluation.ts";
 import type { Measured, TrainingEvent } from "./events.ts";
-import type { Learner } from "./learner.ts";
-import { copyModels, type Models } from "./models.ts";
-import type { Split } from "./splits.ts";
+import type { Learner } from "../learner/learner.ts";
+import { copyModels, type Models } from "../learner/models.ts";
+import type { Split } from "../data/splits.ts";
 import type { KeptSteps, Store, StoredCheckpoint } from "./store.ts";
 import { type Agenda, agendaOf, type Intervals, type Timetable, timetableOf } from "./timetable.ts";
 

@@ -6,13 +6,13 @@
 
 import type { Tokenizer } from "@unitune/models";
 import { answerLimit } from "./answers.ts";
-import { type Cost, noCost } from "./cost.ts";
-import type { EncodedPair, PairCandidate } from "./data/examples.ts";
-import { isSameSequence } from "./data/fit.ts";
-import { UserError } from "./errors.ts";
-import type { Reference } from "./feeds/offline.ts";
-import { longest } from "./longest.ts";
-import type { UserMessage } from "./message.ts";
+import { type Cost, noCost } from "../learner/cost.ts";
+import type { EncodedPair, PairCandidate } from "../data/examples.ts";
+import { isSameSequence } from "../data/fit.ts";
+import { UserError } from "../text/errors.ts";
+import type { Reference } from "../feeds/offline.ts";
+import { longest } from "../longest.ts";
+import type { UserMessage } from "../text/message.ts";
 import { createSampler, type Sampler } from "./sampler.ts";
 
 /** Answers that a model is asked for at once. */

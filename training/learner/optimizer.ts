@@ -15,7 +15,7 @@ import {
   sgd,
   warmupCosine,
 } from "@unitune/autodiff";
-import type { TrainSettings } from "./settings.ts";
+import type { TrainSettings } from "../settings.ts";
 
 /**
  * The learning rate: a linear warm-up to the peak, then half a cosine down to the least rate at the

@@ -8,8 +8,8 @@
 import { tensor } from "@unitune/core";
 import type { EncodedSequence } from "@unitune/models";
 import type { Demonstrations } from "@unitune/objectives";
-import { longestRow } from "./data/fit.ts";
-import { integerFrom, randomStream, shuffled } from "./random.ts";
+import { longestRow } from "./fit.ts";
+import { integerFrom, randomStream, shuffled } from "../random.ts";
 
 /** A source of training rows. */
 export interface RowSource<Row = EncodedSequence> {
