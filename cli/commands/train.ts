@@ -101,7 +101,7 @@ interface CommandLine {
   readonly argv: readonly string[];
   readonly registries: Registries;
   readonly flags: FlagTable;
-  /** All flags of its first stage. */
+  /** All flags that it names; the settings among them are not read yet. */
   readonly parsed: ParsedFlags<FlagTable>;
   /** Those that are not settings. */
   readonly own: ParsedFlags<typeof runFlags>["values"];
@@ -209,6 +209,15 @@ function settingsIn(config: unknown): unknown {
     : config;
 }
 
+/** Flags as texts: the stages, of which a value may be a list, are known once all flags are. */
+function unread(flags: FlagTable): FlagTable {
+  return Object.fromEntries(
+    Object.entries(flags).map(([name, flag]) =>
+      [name, flag.kind === "boolean" ? flag : { kind: "string", help: flag.help }] as const
+    ),
+  );
+}
+
 /** The settings of each stage. Flags take precedence over a configuration file. */
 function settingsOf(
   { argv, registries, flags }: CommandLine,
@@ -296,8 +305,7 @@ export async function trainCommand(
     return 0;
   }
   const started = performance.now();
-  const [first = []] = splitStages(argv, 1, registries);
-  const parsed = parseFlags(flags, first);
+  const parsed = parseFlags({ ...unread(flags), ...runFlags }, argv);
   const line = { argv, registries, flags, parsed, own: flagsAmong(runFlags, parsed).values };
   const { resume } = line.own;
   const run = resume === undefined ? await newRun(line) : await oldRun(line, resume);

@@ -196,7 +196,8 @@ function objectiveHelp(registry: ObjectiveRegistry): string {
   });
   return `What is minimized; \`deno task objectives\` explains each. ${kinds.join(" ")} Several, ` +
     `joined by commas, are the stages of one run; other flags then take one value, or one for ` +
-    `each stage, as in --steps 900,300.`;
+    `each stage: numbers and choices joined by commas, as in --steps 900,300; texts by the flag ` +
+    `itself, as in --data a.jsonl --data b.jsonl.`;
 }
 
 /**

@@ -22,9 +22,45 @@ const settings: SettingTable = settingTable;
 /** Whether all stages of a run share a setting; every other may have a value for each stage. */
 const isShared = (name: string): boolean => settings[name]?.isShared === true;
 
+/** A setting on a command line that may have a value for each stage. */
+interface Staged {
+  /** Its name, as it is written. */
+  readonly name: string;
+  /** Its name in camel case. */
+  readonly key: string;
+  /** Whether its value is a text, in which a comma is a character like any other. */
+  readonly isText: boolean;
+  /** Its value. */
+  readonly value: string;
+  /** The arguments that give it a value. */
+  readonly written: (value: string) => readonly string[];
+}
+
+/** The arguments of a command line, in order, where those of a setting that is not shared are one. */
+function partsOf(argv: readonly string[], table: FlagTable): readonly (string | Staged)[] {
+  const parts: (string | Staged)[] = [];
+  for (let i = 0; i < argv.length; i++) {
+    const argument = argv[i] ?? "";
+    const [, name = "", , inline] = /^--([^=]+)(=(.*))?$/s.exec(argument) ?? [];
+    const key = camelCase(name);
+    const flag = Object.hasOwn(table, key) ? table[key] : undefined;
+    const isStaged = flag !== undefined && flag.kind !== "boolean" && !isShared(key);
+    const value = isStaged ? inline ?? argv[i + 1] : undefined;
+    if (value === undefined) {
+      parts.push(argument);
+      continue;
+    }
+    const written = (own: string) => inline === undefined ? [argument, own] : [`--${name}=${own}`];
+    parts.push({ name, key, isText: flag?.kind === "string", value, written });
+    if (inline === undefined) i++;
+  }
+  return parts;
+}
+
 /**
- * A command line as one for each stage: a value with commas is one for each, any other is for all.
- * Where there is one stage, commas mean nothing.
+ * A command line as one for each stage. Numbers and choices with commas are one for each stage. A
+ * text, such as the name of a file, may have commas of its own: it is for all stages, or the flag is
+ * repeated, once for each. Where there is one stage, commas mean nothing.
  *
  * @param argv The arguments.
  * @param count The stages, where the command line does not name their objectives.
@@ -38,9 +74,9 @@ const isShared = (name: string): boolean => settings[name]?.isShared === true;
  * import { assertEquals } from "@std/assert";
  *
  * const argv = ["--objective", "sft,dpo", "--steps=9,3", "--seed", "1"];
- * assertEquals(splitStages(argv), [
- *   ["--objective", "sft", "--steps=9", "--seed", "1"],
- *   ["--objective", "dpo", "--steps=3", "--seed", "1"],
+ * assertEquals(splitStages([...argv, "--data", "a.jsonl", "--data", "b,c.jsonl"]), [
+ *   ["--objective", "sft", "--steps=9", "--seed", "1", "--data", "a.jsonl"],
+ *   ["--objective", "dpo", "--steps=3", "--seed", "1", "--data", "b,c.jsonl"],
  * ]);
  * ```
  */
@@ -52,36 +88,33 @@ export function splitStages(
   const names = objectivesIn(argv)?.split(",");
   const stages = names?.length ?? count;
   if (stages === 1) return [[...argv]];
-  const table: FlagTable = settingFlags(registries);
-  const valuesOf = (name: string, value: string): string[] => {
-    const parts = value.split(",");
-    if (parts.length === stages) return parts;
-    if (parts.length === 1) return Array<string>(stages).fill(value);
-    throw new UsageError(
-      `--${name} has ${parts.length} values, and the run ${stages} stages` +
-        `${names === undefined ? "" : ` (${names.join(", ")})`}: give one, or one for each`,
-    );
-  };
-  const lines = Array.from({ length: stages }, (): string[] => []);
-  for (let i = 0; i < argv.length; i++) {
-    const argument = argv[i] ?? "";
-    const [, name = "", , inline] = /^--([^=]+)(=(.*))?$/.exec(argument) ?? [];
-    const key = camelCase(name);
-    const flag = Object.hasOwn(table, key) ? table[key] : undefined;
-    const isStaged = flag !== undefined && flag.kind !== "boolean" && !isShared(key);
-    const value = isStaged ? inline ?? argv[i + 1] : undefined;
-    if (value === undefined) {
-      lines.forEach((line) => line.push(argument));
-      continue;
+  const parts = partsOf(argv, settingFlags(registries));
+  const staged = parts.filter((part) => typeof part !== "string");
+  const texts = Map.groupBy(staged.filter(({ isText }) => isText), ({ key }) => key);
+  const valuesOf = ({ name, key, isText, value }: Staged): readonly string[] => {
+    const values = isText ? texts.get(key)?.map(({ value }) => value) ?? [] : value.split(",");
+    if (values.length === 1) return Array<string>(stages).fill(value);
+    if (values.length !== stages) {
+      throw new UsageError(
+        `--${name} has ${values.length} values, and the run ${stages} stages` +
+          `${names === undefined ? "" : ` (${names.join(", ")})`}: give one, or one for each`,
+      );
     }
-    const values = valuesOf(name, value);
-    lines.forEach((line, stage) => {
-      const own = values[stage] ?? "";
-      line.push(...(inline === undefined ? [argument, own] : [`--${name}=${own}`]));
-    });
-    if (inline === undefined) i++;
-  }
-  return lines;
+    const empty = values.indexOf("");
+    if (empty < 0) return values;
+    throw new UsageError(`--${name} names nothing for stage ${empty + 1}`);
+  };
+  const columns = new Map(staged.map((part) => [part, valuesOf(part)]));
+  const isOf = (part: Staged, stage: number) => {
+    const among = texts.get(part.key) ?? [part];
+    return among.length === 1 || among[stage] === part;
+  };
+  return Array.from({ length: stages }, (_, stage) =>
+    parts.flatMap((part) => {
+      if (typeof part === "string") return [part];
+      const value = columns.get(part)?.[stage];
+      return value !== undefined && isOf(part, stage) ? part.written(value) : [];
+    }));
 }
 
 /** The value of the last `--objective` on a command line. */

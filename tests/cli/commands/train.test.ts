@@ -316,3 +316,15 @@ Deno.test("help is for people, on standard output", async () => {
     assertStringIncludes(stdout, "--device");
   }
 });
+
+inFolder("a configuration of two stages takes a flag's value for each", async (folder) => {
+  const data = await writeRows(`${folder}/rows.jsonl`);
+  const [first, again] = [`${folder}/first`, `${folder}/again`];
+  await trained("--data", data, ...tiny, "--objective", "sft,ift", "--out", first);
+  await trained("--config", `${first}/config.json`, "--steps", "3,2", "--out", again);
+  const { settings } = JSON.parse(await Deno.readTextFile(`${again}/config.json`));
+  assertEquals(
+    settings.map(({ objective, steps }: Record<string, unknown>) => [objective, steps]),
+    [["sft", 3], ["ift", 2]],
+  );
+});

@@ -131,7 +131,7 @@ inFolder(
     );
     await trained("--objective", "ipo", "--data", pairs, ...tiny, "--out", `${folder}/ipo`);
     const { stdout } = await trained(
-      ...["--objective", "sft,reinforce", "--data", `${pairs},${questions}`, ...tiny],
+      ...["--objective", "sft,reinforce", "--data", pairs, "--data", questions, ...tiny],
       ...["--rewards", "format+0.1*length-penalty", "--format", "[ab]+", "--out", `${folder}/run`],
     );
     assert(stdout.includes("stage 2: 10 prompts to train on, 2 for validation"), stdout);

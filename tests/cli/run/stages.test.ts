@@ -1,5 +1,5 @@
 /** Runs of several stages: preferences, reward models, rewarded answers; killed anywhere. */
-import { assert, assertAlmostEquals, assertEquals, assertGreater } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertGreater, assertThrows } from "@std/assert";
 import { splitStages, stageSettings } from "../../../cli/flags/stages.ts";
 import { meaningOf } from "../../../cli/report/glossary.ts";
 import { latestCheckpoint } from "../../../cli/run/checkpoints.ts";
@@ -13,6 +13,7 @@ import {
   runConfig,
   settingFlags,
   silentProgress,
+  UsageError,
 } from "@unitune/cli";
 import { timetableOf, type TrainSettings } from "@unitune/training";
 import {
@@ -40,12 +41,40 @@ function stagesOf(line: string): readonly TrainSettings[] {
  */
 const stages = stagesOf(
   "--objective sft,reward-model,ppo,dpo,kto,grpo --steps 6,4,8,4,4,6 --rollout-epochs 4,4,4,4,4,2 " +
-    "--rewards verifier,verifier,reward-model+0.5*format,verifier,verifier,exact-match+verifier " +
+    "--rewards verifier --rewards verifier --rewards reward-model+0.5*format " +
+    "--rewards verifier --rewards verifier --rewards exact-match+verifier " +
     "--layers 1 --heads 1 --width 8 --examples 60 --tasks pick+given --noise 0.2 " +
     "--batch-size 8 --group-size 4 --gradient-accumulation 2 --rejected model " +
     "--learning-rate 1e-2 --warmup-steps 0 --logging-steps 3 --eval-steps 16 --save-steps 3",
 );
 const { starts, total } = timetableOf(stages);
+
+Deno.test("a comma is a text's own; a text for each stage is a flag for each", () => {
+  const objectives = "--objective grpo,rloo --batch-size 16,8";
+  const formats = (line: string) => stagesOf(`${objectives} ${line}`).map(({ format }) => format);
+  assertEquals(formats("--format [a-z]{1,3}"), ["[a-z]{1,3}", "[a-z]{1,3}"]);
+  assertEquals(formats("--format=[a-z],[0-9]"), ["[a-z],[0-9]", "[a-z],[0-9]"]);
+  assertEquals(formats("--format a,b --seed 1 --format=c"), ["a,b", "c"]);
+  assertEquals(
+    stagesOf(`${objectives} --data a,b.jsonl`).map(({ data }) => data),
+    ["a,b.jsonl", "a,b.jsonl"],
+  );
+  assertThrows(
+    () => formats("--format a --format b --format c"),
+    UsageError,
+    "--format has 3 values, and the run 2 stages (grpo, rloo): give one, or one for each",
+  );
+});
+
+Deno.test("a stage without a value is named", () => {
+  for (
+    const [line, message] of [
+      ["--objective sft,", "--objective names nothing for stage 2"],
+      ["--objective sft,,dpo", "--objective names nothing for stage 2"],
+      ["--objective sft,dpo --steps 2,", "--steps names nothing for stage 2"],
+    ] as const
+  ) assertThrows(() => stagesOf(line), UsageError, message);
+});
 
 /** Carries out a run until so many steps are done, and no further. */
 async function until(steps: number, run: Omit<Run, "progress" | "signal">): Promise<void> {
