@@ -10,7 +10,8 @@ import { dirname } from "node:path";
 import { writeFileAtomically } from "../files/atomic.ts";
 import { type Claim, claimFolder, holdFolder } from "../files/claims.ts";
 import { fileError } from "../files/file_error.ts";
-import { makeFolder } from "../files/folders.ts";
+import { isThere, makeFolder } from "../files/folders.ts";
+import { readJsonLines } from "../files/json_lines.ts";
 import { taskCommand } from "../terminal/shell.ts";
 import {
   checkpointAt,
@@ -105,7 +106,8 @@ export async function createRun(
  * @param step The step to resume from (default: that of the latest checkpoint).
  * @returns The run.
  * @throws {UserError} If there is no run, another process uses it, its configuration was changed,
- * or the checkpoint is damaged; the message then names an older undamaged one.
+ * all checkpoints of a run under way are gone, or the checkpoint is damaged; the message then names
+ * an older undamaged one.
  */
 export async function holdRun(folder: string, step?: number): Promise<HeldRun> {
   // Checked first, so that only the folder of a run gets a lock.
@@ -117,7 +119,10 @@ export async function holdRun(folder: string, step?: number): Promise<HeldRun> {
       const found = step === undefined
         ? await latestCheckpoint(folder)
         : await checkpointAt(folder, step);
-      if (found === undefined) return undefined;
+      if (found === undefined) {
+        await requireUntrained(folder);
+        return undefined;
+      }
       requireSettings(folder, config, found);
       await requireWhole(folder, found);
       const start = await stageStart(folder, found);
@@ -129,6 +134,19 @@ export async function holdRun(folder: string, step?: number): Promise<HeldRun> {
     claim[Symbol.dispose]();
     throw error;
   }
+}
+
+/** Refuses a run without checkpoints that has trained: its first is saved before its first step. */
+async function requireUntrained(folder: string): Promise<void> {
+  const { metrics, checkpoints, config } = runPaths(folder);
+  if (!await isThere(metrics)) return;
+  const last = (await readJsonLines(metrics)).findLast(({ step }) => Number(step) > 0);
+  if (last === undefined) return;
+  throw new UserError(
+    `${folder} has come to step ${last.step}, and its checkpoints are gone: restore ` +
+      `${checkpoints} from a copy, or start a new run with the same settings by`,
+    { command: taskCommand("train", { config }) },
+  );
 }
 
 /** Makes the first of `name`, `name-2`, `name-3`, ... that does not exist. */

@@ -150,6 +150,7 @@ inFolder("sizes that were changed before the first checkpoint are refused", asyn
   const run = `${folder}/run`;
   await trained("--data", data, ...tiny, "--out", run);
   await Deno.remove(`${run}/checkpoints`, { recursive: true });
+  await Deno.remove(`${run}/metrics.jsonl`);
   const config = `${run}/config.json`;
   const settings = await Deno.readTextFile(config);
   await Deno.writeTextFile(config, settings.replace(`"width": 16`, `"width": 32`));
@@ -245,4 +246,16 @@ inFolder("no two processes train in one folder", async (folder) => {
     process.kill("SIGKILL");
     await process.output();
   }
+});
+
+inFolder("a run whose checkpoints are gone is not begun anew", async (folder) => {
+  const data = await writeRows(`${folder}/rows.jsonl`);
+  const run = `${folder}/run`;
+  await trained("--data", data, ...tiny, "--out", run);
+  await Deno.remove(`${run}/checkpoints`, { recursive: true });
+  await copyFolder(run, `${folder}/before`);
+  const message = `${run} has come to step 6, and its checkpoints are gone: restore ` +
+    `${run}/checkpoints from a copy, or start a new run with the same settings by`;
+  assertRefused(await train("--resume", run), 1, message);
+  await assertSameFiles(run, `${folder}/before`);
 });
