@@ -33,7 +33,7 @@ export const workloads: Readonly<Record<string, Workload>> = {
 export const presetFlag = {
   kind: "choice",
   choices: Object.keys(workloads),
-  help: "The workload; all but baby, which takes minutes, unless told.",
+  help: "The workload (default: all but baby, which takes minutes).",
 } as const;
 
 /** The workloads of one preset; without a name, all that do not take long. */

@@ -1,5 +1,5 @@
 /**
- * What a training can be told: one table of settings, and those of its objective, which has a table
+ * The settings of a training: one table of settings, and those of its objective, which has a table
  * of its own.
  *
  * @module

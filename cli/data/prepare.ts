@@ -108,7 +108,7 @@ const neededFormats: Readonly<Record<DataKind, readonly FormatName[]>> = {
   rollouts: ["labels", "completions", "pairs", "messages", "prompts"],
 };
 
-/** How a stage reads its file. */
+/** The columns and formats by which a stage reads its file. */
 function readingOf(settings: TrainSettings) {
   const { promptColumn: prompt, completionColumn: completion } = settings;
   return { columns: { prompt, completion }, needs: neededFormats[settings.objective.data] };

@@ -199,7 +199,7 @@ export function checkStages(stages: readonly TrainSettings[]): void {
 }
 
 /**
- * What the stages of a run are called together: `sft-dpo`.
+ * The joint name of the stages of a run: `sft-dpo`.
  *
  * @param stages The settings of each stage.
  * @returns The objectives.

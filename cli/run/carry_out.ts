@@ -37,11 +37,11 @@ export interface Run {
   readonly held?: HeldRun;
   /** The settings of its stages, at least one, in order. */
   readonly stages: readonly TrainSettings[];
-  /** What it trains and evaluates on. */
+  /** Its training and evaluation data. */
   readonly prepared: Prepared;
   /** The models that it starts from (default: new ones). */
   readonly start?: Models;
-  /** Where it computes. */
+  /** The device to compute on. */
   readonly device: Device;
   /** Where its progress is shown (default: nowhere). */
   readonly progress?: ProgressReporter;

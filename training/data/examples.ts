@@ -1,5 +1,5 @@
 /**
- * What a stage trains on: rows of a dataset as tokens, in the form that its objective reads.
+ * The training data of a stage: rows of a dataset as tokens, in the form that its objective reads.
  *
  * @module
  */
@@ -48,7 +48,7 @@ export interface TrainingPrompt {
   readonly ids: readonly number[];
   /** The prompt as rewards see it. */
   readonly prompt: string;
-  /** What is known of it; each reward sees what it reads of this. */
+  /** The columns of its row; each reward sees those that it names. */
   readonly columns: Readonly<Record<string, unknown>>;
 }
 
@@ -64,7 +64,7 @@ export interface PairCandidate {
   readonly isRight: (answer: string) => boolean;
 }
 
-/** What a stage trains on. */
+/** The training data of a stage. */
 export type StageData =
   | {
     /** Right answers, or text. */
@@ -75,9 +75,9 @@ export type StageData =
   | {
     /** Preferences. */
     readonly kind: "pairs";
-    /** What is trained on. */
+    /** Training rows. */
     readonly train: readonly PairCandidate[];
-    /** What is kept aside. */
+    /** Validation rows. */
     readonly validation: readonly EncodedPair[];
   }
   | {
@@ -162,17 +162,17 @@ export function promptText(prompt: readonly Message[]): string {
 
 /** A row of any kind, as what can be made of it: a question, and answers where it has any. */
 export interface Example {
-  /** What is asked. */
+  /** The prompt. */
   readonly prompt: readonly Message[];
   /** A right or preferred answer. */
   readonly chosen?: readonly Message[];
   /** Another answer. */
   readonly rejected?: readonly Message[];
-  /** What rewards may read. */
+  /** The columns that rewards may read. */
   readonly columns: Readonly<Record<string, unknown>>;
-  /** Whether an answer is right; the chosen one is, unless said. */
+  /** Tells whether an answer is right (default: only the chosen one is). */
   readonly isRight?: (answer: string) => boolean;
-  /** Where it was read. */
+  /** The file and line of its row. */
   readonly source?: Source;
 }
 

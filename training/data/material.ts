@@ -1,5 +1,5 @@
 /**
- * What there is to train on, before it becomes tokens.
+ * The data of a training, before it becomes tokens.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import type { Exam } from "./splits.ts";
 
 /** A dataset, the judgment of what it keeps aside, and what is known of answers. */
 export interface Material {
-  /** What the data is called. */
+  /** The name of the data. */
   readonly name: string;
   /** The data. */
   readonly dataset: Dataset;
@@ -31,11 +31,11 @@ export interface Material {
   readonly unjudged: number;
   /** The splits that nothing is chosen by. */
   readonly test: ReadonlyMap<string, readonly Exam[]>;
-  /** What is trained on with wrong answers, and how right ones are told. */
+  /** Training prompts with wrong answers on purpose, and the judge of right ones. */
   readonly mistaught: readonly Exam[];
   /** Rewards that come with the data. */
   readonly judges: readonly TextReward[];
-  /** What answers look like, where that is known. */
+  /** The expected format of answers, if it is known. */
   readonly format?: RegExp;
 }
 
@@ -132,22 +132,22 @@ export function requireRows(
   throw new UserError(`${objective} needs questions and answers, and ${source} is running text`);
 }
 
-/** What is told of rows that are trained on. */
+/** Facts for the notes on training rows. */
 export interface RowsTold {
-  /** What the rows are called: `"pairs"`. */
+  /** The name of the rows: `"pairs"`. */
   readonly what: string;
-  /** What they are called behind their number: `"pairs to train on"`. */
+  /** Their name behind their number: `"pairs to train on"`. */
   readonly header: string;
-  /** How many rows are kept aside. */
+  /** The number of validation rows. */
   readonly validation: number;
   /** The objective's name. */
   readonly objective: string;
-  /** What the data is called. */
+  /** The name of the data. */
   readonly source: string;
 }
 
 /**
- * What is told of rows that are trained on.
+ * The notes on training rows.
  *
  * @param fitted The rows and the counts.
  * @param told What they are called.
@@ -168,7 +168,7 @@ export function fittedNotes(
 export interface PairMaterial {
   /** The examples. */
   readonly examples: readonly Example[];
-  /** How many have none. */
+  /** The number of rows without one. */
   readonly unanswered: number;
 }
 

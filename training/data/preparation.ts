@@ -28,7 +28,7 @@ import { taskMaterial } from "./task_material.ts";
 
 /** Everything that a run trains and evaluates on. */
 export interface PreparedRun {
-  /** What the data is called. */
+  /** The name of the data. */
   readonly name: string;
   /** Text to tokens. */
   readonly tokenizer: Tokenizer;
@@ -38,16 +38,16 @@ export interface PreparedRun {
   readonly architectures: readonly Architecture[];
   /** The data of each stage. */
   readonly stages: readonly PreparedStage[];
-  /** What is kept aside; the first is looked at during training, all of them before and after. */
+  /** Validation splits: the first is evaluated during training, all of them before and after. */
   readonly splits: readonly Split[];
-  /** What is kept aside for a test after all choices, where the data is large enough to have it. */
+  /** Test splits, which no choice is made by, if the data is large enough. */
   readonly test: readonly Split[];
   /**
    * Training prompts whose answers are wrong on purpose, where there are some: a model that is right
    * there has not believed its data.
    */
   readonly mistaught: readonly Split[];
-  /** What the user should know of the data. */
+  /** Notes for the user on the data. */
   readonly notes: readonly UserMessage[];
 }
 
@@ -65,7 +65,7 @@ export interface StageMaterial {
   readonly settings: TrainSettings;
   /** The data. */
   readonly material: Material;
-  /** What the data is called in messages. */
+  /** The name of the data in messages. */
   readonly source: string;
 }
 
@@ -79,7 +79,7 @@ export interface PreparationOptions {
   readonly watch?: Watch;
 }
 
-/** What the built-in tasks are called in messages. */
+/** The name of the built-in tasks in messages. */
 export const TASKS_SOURCE = "the built-in tasks";
 
 /**
@@ -174,7 +174,7 @@ export async function prepareRun(
   };
 }
 
-/** What is kept aside of a dataset. */
+/** The validation splits of a dataset. */
 function splitsOf(
   { dataset, exams, unjudged, examples }: Material,
   tokenizer: Tokenizer,

@@ -48,7 +48,7 @@ function taskExamples(examples: readonly TaskExample[], seed: number): Example[]
 const NOISE = 1;
 const REJECTED = 2;
 
-/** What answers to the built-in tasks look like. */
+/** The format of answers to the built-in tasks. */
 const TASK_FORMAT = /^(?:[a-j]+|\d+)$/;
 
 /** The settings that the built-in tasks read. */

@@ -1,5 +1,5 @@
 /**
- * Where a stage's batches come from.
+ * Feeds: the source of a stage's batches.
  *
  * @module
  */
@@ -10,27 +10,27 @@ import type { UserMessage } from "../text/message.ts";
 
 /** One answer that was sampled and judged. */
 export interface RolloutSample {
-  /** What was asked. */
+  /** The prompt. */
   readonly prompt: string;
-  /** What was answered. */
+  /** The answer. */
   readonly answer: string;
-  /** What it is worth altogether; null where that cannot be said. */
+  /** The weighted sum of its rewards; null if no reward can judge it. */
   readonly reward: number | null;
-  /** What each reward says. */
+  /** The value of each reward; null if it cannot judge the answer. */
   readonly rewards: Readonly<Record<string, number | null>>;
 }
 
-/** What a step trains on. */
+/** The data of one step. */
 export interface StepBatches<B, E> {
   /** The micro-batches. */
   readonly batches: readonly B[];
-  /** What the next step is to be given. */
+  /** The experience to hand to the next step. */
   readonly experience: E;
   /** Scalars to log beside the step's own. */
   readonly metrics: Readonly<Record<string, Tensor>>;
   /** Answers that were sampled for this step. */
   readonly samples: readonly RolloutSample[];
-  /** What the step costs. */
+  /** The cost of the step. */
   readonly cost: Cost;
 }
 
@@ -42,14 +42,14 @@ export interface StepBatches<B, E> {
  * @typeParam E What is carried from step to step, a tree of tensors.
  */
 export interface Feed<B, E> extends Disposable {
-  /** What the first step is given. */
+  /** The experience of the first step. */
   readonly empty: E;
-  /** What had to be computed before the first step. */
+  /** The cost of the work before the first step. */
   readonly setUp: Cost;
-  /** What became of the data before the first step, for the user. */
+  /** Notes for the user on the data. */
   readonly notes: readonly UserMessage[];
-  /** How often the data was seen after some steps. */
+  /** The number of epochs after some steps. */
   readonly epoch: (steps: number) => number;
-  /** What the `index`-th step, from 0, trains on; the policy's parameters are its own. */
+  /** The data of the `index`-th step, from 0, for the policy's parameters at that step. */
   readonly next: (params: unknown, experience: E, index: number) => Promise<StepBatches<B, E>>;
 }

@@ -1,5 +1,5 @@
 /**
- * How rows of each kind of data are read: the sequences in them, and the batches that they make.
+ * Forms of rows, one for each kind of data: the sequences in a row, and the batch of some rows.
  *
  * @module
  */
@@ -19,7 +19,7 @@ import type { EncodedPair } from "../data/examples.ts";
 import type { MatchedLabel } from "../data/mismatched.ts";
 import { type Scores, scoresOf } from "../sampling/scorer.ts";
 
-/** How the sequences of a batch are padded. */
+/** The padding of the sequences of a batch. */
 export interface Padding {
   /** The tokens of a row. */
   readonly length: number;
@@ -28,7 +28,7 @@ export interface Padding {
 }
 
 /**
- * How rows of one kind are read.
+ * The form of rows of one kind.
  *
  * @typeParam Row A row.
  * @typeParam B A batch.

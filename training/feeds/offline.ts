@@ -17,7 +17,7 @@ import { createScorer, type Scores } from "../sampling/scorer.ts";
 import type { Feed } from "./feed.ts";
 import type { Padding, RowForm } from "./forms.ts";
 
-/** How rows become batches. */
+/** The sizes of batches and steps. */
 export interface Layout {
   /** Rows of a micro-batch. */
   readonly batchSize: number;
@@ -35,7 +35,7 @@ export interface Reference {
   readonly model: LanguageModel;
   /** The parameters before the stage. */
   readonly start: Models;
-  /** Where to compute. */
+  /** The device to compute on. */
   readonly device: Device;
 }
 
@@ -64,7 +64,7 @@ export async function scoreAll(
 export interface ScoredRows {
   /** The scores by sequence. */
   readonly scores: Scores;
-  /** What they have cost. */
+  /** The cost of the scores. */
   readonly cost: Cost;
 }
 

@@ -52,17 +52,17 @@ export type RolloutBatch = Rollouts & ValueScores;
 export interface Experience<B> {
   /** A batch for each micro-batch of a step. */
   readonly batches: readonly B[];
-  /** What was measured when they were sampled: scalars by name. */
+  /** The metrics of their sampling: scalars by name. */
   readonly report: Readonly<Record<string, Tensor>>;
   /** The tokens of prompts and answers, a scalar. */
   readonly tokens: Tensor;
 }
 
-/** How answers are sampled and used. */
+/** The sampling of answers, and their use. */
 export interface RolloutPlan {
-  /** What is asked. */
+  /** The prompts. */
   readonly prompts: readonly TrainingPrompt[];
-  /** What answers are worth. */
+  /** The rewards of answers. */
   readonly rewards: readonly RewardTerm[];
   /** Answers to each prompt. */
   readonly groupSize: number;

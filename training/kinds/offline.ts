@@ -40,9 +40,9 @@ export interface StageRows<Row> {
   readonly source: RowSource<Row>;
   /** Rows that are kept aside, about which the objective is asked (default: none). */
   readonly aside?: readonly Row[];
-  /** What the rows have cost (default: nothing). */
+  /** The cost of making the rows (default: nothing). */
   readonly cost?: Cost;
-  /** What became of them, for the user (default: nothing). */
+  /** Notes for the user on rows that were left out (default: none). */
   readonly notes?: readonly UserMessage[];
 }
 
@@ -92,7 +92,7 @@ export async function offlineLearner<Row, B, S>(
   );
 }
 
-/** How rows become batches of one objective: those that are trained on, and those kept aside. */
+/** The batches of one objective: of training rows and of validation rows. */
 interface Batching<Row, B> {
   readonly batch: (rows: readonly Row[]) => B;
   readonly batchAside: (rows: readonly Row[]) => B;
@@ -130,7 +130,7 @@ function batchesOf<Row>(rows: readonly Row[]): readonly (readonly Row[])[] {
 /** The metrics that say which of two answers is preferred, and by how much. */
 const PREFERENCES = /^(?:rewards|logps)\//;
 
-/** What an objective says of batches that are kept aside. */
+/** The metrics of an objective on validation batches. */
 function validationOf<B>(
   { trainee: { policy }, objective, device }:
     & { readonly objective: Objective<B> }

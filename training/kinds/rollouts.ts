@@ -94,7 +94,7 @@ function actorOf({ settings: { objective }, model }: LearnerPlan): LanguageModel
   return objective.values ? actorCritic(model) : model;
 }
 
-/** How a stage samples answers. */
+/** The sampling of a stage: prompts, rewards, sizes. */
 async function samplingOf(plan: LearnerPlan): Promise<RolloutPlan> {
   const { settings, prepared, start } = plan;
   const { seed, description } = partsOf(plan);

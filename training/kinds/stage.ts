@@ -31,11 +31,11 @@ export interface PreparedStage {
   readonly data: StageData;
   /** Rewards that come with the data, in addition to the built-in ones. */
   readonly judges: readonly TextReward[];
-  /** What answers look like, where that is known. */
+  /** The expected format of answers, if it is known. */
   readonly format?: RegExp;
 }
 
-/** How the rows of a stage become tokens. */
+/** The tokenizer, context and seed by which the rows of a stage become tokens. */
 export interface Encoding {
   /** The tokenizer. */
   readonly tokenizer: Tokenizer;
@@ -45,7 +45,7 @@ export interface Encoding {
   readonly seed: number;
   /** Follows the preparation. */
   readonly watch: Watch;
-  /** What the data is called in messages. */
+  /** The name of the data in messages. */
   readonly source: string;
 }
 
@@ -57,13 +57,13 @@ export interface EncodedStage {
   readonly notes: readonly UserMessage[];
 }
 
-/** What a learner is made of. */
+/** The parts from which a learner is made. */
 export interface LearnerPlan {
   /** The settings of the stage. */
   readonly settings: TrainSettings;
   /** Its number, from 0. */
   readonly stage: number;
-  /** What it trains on. */
+  /** The training data. */
   readonly prepared: PreparedStage;
   /** The policy. */
   readonly model: LanguageModel;
@@ -71,7 +71,7 @@ export interface LearnerPlan {
   readonly tokenizer: Tokenizer;
   /** The models before the stage. They stay as they are. */
   readonly start: Models;
-  /** Where to compute. */
+  /** The device to compute on. */
   readonly device: Device;
 }
 
@@ -83,17 +83,17 @@ export interface KindRow {
     material: Material,
     encoding: Encoding,
   ) => EncodedStage | Promise<EncodedStage>;
-  /** What learns from them. */
+  /** The learner of a stage on such rows. */
   readonly learner: (plan: LearnerPlan) => Promise<Learner>;
 }
 
-/** What follows from a plan, whatever the data. */
+/** The parts of a learner that follow from a plan, for every kind of data. */
 export interface StageParts {
   /** The model in training. */
   readonly trainee: Trainee;
   /** The models that the objective asks. */
   readonly asked: AskedModels;
-  /** How rows become batches. */
+  /** The sizes of batches and steps. */
   readonly layout: Layout;
   /** The models before the stage. */
   readonly reference: Reference;
@@ -104,7 +104,7 @@ export interface StageParts {
 }
 
 /**
- * What follows from a plan, whatever the data.
+ * The parts of a learner that follow from a plan, for every kind of data.
  *
  * @param plan The plan.
  * @returns The parts.

@@ -17,14 +17,14 @@ export interface Identity {
   readonly value: number;
   /** Why it has that value. */
   readonly because: string;
-  /** What is wrong where it has not. */
+  /** The fault if the metric has another value. */
   readonly otherwise: string;
-  /** How far it may be from its value, where that is not the rounding of losses. */
+  /** The tolerance (default: the rounding of losses). */
   readonly tolerance?: number;
 }
 
 /**
- * What is known of a stage's metrics before its first step.
+ * The metrics of a stage that are known before its first step.
  *
  * @param settings The settings of the stage.
  * @returns The identities.

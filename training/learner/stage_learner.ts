@@ -44,7 +44,7 @@ export interface LearnerParts<B, E> {
   readonly settings: TrainSettings;
   /** The stage's number, from 0. */
   readonly stage: number;
-  /** Where to compute. */
+  /** The device to compute on. */
   readonly device: Device;
   /** The model in training. */
   readonly trainee: Trainee;
@@ -52,13 +52,13 @@ export interface LearnerParts<B, E> {
   readonly objective: Objective<B>;
   /** The batches. */
   readonly feed: Feed<B, E>;
-  /** What the objective says of rows that are kept aside (default: nothing). */
+  /** The metrics of the objective on validation rows (default: none). */
   readonly validation?: Validation;
   /** More that is known before the first step, for {@linkcode identitiesOf}. */
   readonly startMetrics?: (model: Model, batch: B) => Readonly<Record<string, Tensor>>;
 }
 
-/** What an objective says of rows that are kept aside. */
+/** The metrics of an objective on validation rows. */
 export interface Validation extends Disposable {
   /** Metrics by name. */
   metrics(params: unknown): Promise<Readonly<Record<string, number>>>;
@@ -68,7 +68,7 @@ export interface Validation extends Disposable {
 interface StageState<E> {
   /** Parameters, optimizer, step and key. */
   readonly training: TrainingState<unknown, unknown>;
-  /** What the feed carries. */
+  /** The experience of the feed. */
   readonly experience: E;
 }
 

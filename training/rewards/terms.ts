@@ -21,11 +21,11 @@ import {
 } from "./rewards.ts";
 import type { TrainSettings } from "../settings.ts";
 
-/** What is known of the answers to a stage's prompts. */
+/** Facts about the answers to a stage's prompts. */
 export interface KnownAnswers {
   /** Rewards that come with the data, in addition to the built-in ones. */
   readonly judges: readonly TextReward[];
-  /** What answers look like, where that is known. */
+  /** The expected format of answers, if it is known. */
   readonly format?: RegExp;
   /** The characters of the longest answer; 0 where none is known. */
   readonly longestText: number;
@@ -73,7 +73,7 @@ function wholePattern(pattern: string): RegExp {
 export interface Unscorable {
   /** The reward. */
   readonly reward: TextReward;
-  /** How many prompts there are of that kind. */
+  /** The number of prompts of that kind. */
   readonly count: number;
 }
 
@@ -157,7 +157,7 @@ export function requireScorable(
 }
 
 /**
- * What the user should know of prompts whose answers cannot all be judged.
+ * Notes for the user on prompts whose answers cannot all be judged.
  *
  * @param found What {@linkcode unscorable} found.
  * @param terms All rewards.

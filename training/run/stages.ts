@@ -23,15 +23,15 @@ export type LentModels = Omit<Models, "policy">;
 export interface RunSettings {
   /** The settings of its stages, at least one, in order. */
   readonly stages: readonly TrainSettings[];
-  /** What it trains and evaluates on. */
+  /** Its training and evaluation data. */
   readonly prepared: PreparedRun;
   /** The models that it starts from (default: new ones). */
   readonly start?: Models;
   /** Reads the models that other runs lend to a stage (default: none are lent). */
   readonly lent?: (stage: number, settings: TrainSettings) => Promise<LentModels>;
-  /** Where it computes. */
+  /** The device to compute on. */
   readonly device: Device;
-  /** Where it keeps its checkpoints. */
+  /** The store of its checkpoints. */
   readonly store: Store;
   /** Stops the run after the step that it is at, with a checkpoint. */
   readonly signal?: AbortSignal;
@@ -97,16 +97,16 @@ export interface RunStage {
   readonly settings: TrainSettings;
   /** Its number, from 0. */
   readonly stage: number;
-  /** What the run trains on. */
+  /** The data of the run. */
   readonly prepared: PreparedRun;
   /** The models before the stage. They stay as they are. */
   readonly start: Models;
-  /** Where it computes. */
+  /** The device to compute on. */
   readonly device: Device;
 }
 
 /**
- * What learns in a stage.
+ * The learner of a stage.
  *
  * @param own The stage.
  * @returns The learner.

@@ -1,5 +1,5 @@
 /**
- * How long a sampled answer may be: what a rollout stops at, and what Dr. GRPO divides by.
+ * The greatest length of a sampled answer, at which a rollout stops and by which Dr. GRPO divides.
  *
  * @module
  */

@@ -22,9 +22,9 @@ const ASKED = 256;
 export interface OwnPairs {
   /** The pairs. */
   readonly pairs: readonly EncodedPair[];
-  /** What they have cost. */
+  /** The cost of sampling them. */
   readonly cost: Cost;
-  /** How many prompts give no pair, and why, for the user; nothing where each gives one. */
+  /** Notes for the user on prompts that give no pair; none if each gives one. */
   readonly notes: readonly UserMessage[];
 }
 
@@ -107,7 +107,7 @@ async function answered(
   return { pairs, cost: { ...noCost, forwardTokens }, notes: noteOfLost({ total, right, same }) };
 }
 
-/** What is told of prompts that give no pair. */
+/** The notes on prompts that give no pair. */
 function noteOfLost(
   { total, right, same }: {
     readonly total: number;

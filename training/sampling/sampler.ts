@@ -150,7 +150,7 @@ export function createSampler<P, C>(
   };
 }
 
-/** What `[B, T]` holds of the state before each token, from values of states `[B, T-1]`. */
+/** The values of the states before each token, `[B, T]`, from those of states `[B, T-1]`. */
 function beforeTokens(values: Tensor): Tensor {
   const { B } = dims(values, "B S", "beforeTokens: values");
   return concat([zeros([B, 1], values.dtype), values], 1);
