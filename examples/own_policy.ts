@@ -8,7 +8,14 @@
  */
 import { compile, gather, key, matmul, normal, type Tensor, tensor } from "@unitune/core";
 import { adamw } from "@unitune/autodiff";
-import { ift, initTrainingState, policyOfLogits, sft, trainingStep } from "@unitune/objectives";
+import {
+  formulaText,
+  ift,
+  initTrainingState,
+  policyOfLogits,
+  sft,
+  trainingStep,
+} from "@unitune/objectives";
 
 /** Parameters: an embedding for each token, and a matrix from embeddings to logits. */
 interface Bigram {
@@ -36,7 +43,9 @@ const batch = {
 
 for (const [name, objective] of Object.entries({ sft: sft(), ift: ift({ lambda: 0.2 }) })) {
   const { modelStates, transition, formula } = objective.description;
-  console.log(`${name}: states ${modelStates}, transitions ${transition}\n  loss ${formula}`);
+  console.log(
+    `${name}: states ${modelStates}, transitions ${transition}\n  loss ${formulaText(formula)}`,
+  );
 
   const optimizer = adamw(0.05);
   const step = compile(trainingStep({ policy: bigram, objective, optimizer }), { donate: [0] });

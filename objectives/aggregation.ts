@@ -3,6 +3,7 @@ import { dims, div, inRange, mul, ones, ranges, sum, type Tensor } from "@unitun
 import { checkShapes, checkTokens } from "./checks.ts";
 import { countRows, masked, maskedCount, maskedMean } from "./log_probs.ts";
 import type { Loss } from "./loss.ts";
+import { formulaOf, type LossFormula } from "./formula.ts";
 
 /**
  * The normalizer of a sum over tokens; M_b is the number of answer tokens of row b, B the number of
@@ -43,10 +44,15 @@ export function describeNormalizer(normalizer: Normalizer): string {
 }
 
 /** The sum over tokens and its normalizer as a formula of a token's loss. */
-export function aggregateFormula(normalizer: Normalizer, loss: string): string {
-  if (normalizer === "token") return `sum_b sum_t ${loss} / sum_b M_b`;
-  if (normalizer === "sequence") return `mean_b (1/M_b) sum_t ${loss}`;
-  return `mean_b sum_t ${loss}${normalizer === 1 ? "" : ` / ${normalizer}`}`;
+export function aggregateFormula(
+  normalizer: Normalizer,
+  loss: string,
+  where: LossFormula["where"] = {},
+): LossFormula {
+  if (normalizer === "token") return formulaOf(`sum_b sum_t ${loss} / sum_b M_b`, where);
+  if (normalizer === "sequence") return formulaOf(`mean_b (1/M_b) sum_t ${loss}`, where);
+  if (normalizer === 1) return formulaOf(`mean_b sum_t ${loss}`, where);
+  return formulaOf(`mean_b sum_t ${loss} / L`, { ...where, L: `${normalizer}` });
 }
 
 /**

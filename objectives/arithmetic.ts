@@ -42,9 +42,9 @@ export interface Arithmetic<X> {
   readonly square: (x: X) => X;
   /** `max(x, 0)`. */
   readonly relu: (x: X) => X;
-  /** `s(x) = 1 / (1 + e^-x)`. */
+  /** `sigmoid(x) = 1 / (1 + e^-x)`. */
   readonly sigmoid: (x: X) => X;
-  /** `log s(x)`. */
+  /** `log sigmoid(x)`. */
   readonly logSigmoid: (x: X) => X;
   /** `e^x`; on tensors the exponent is cut to -80..80. */
   readonly exp: (x: X) => X;
@@ -61,7 +61,7 @@ export function numeric(value: number): Constant {
   return { constant: value, name: `${value}` };
 }
 
-/** `-(1-e) log s(x) - e log s(-x)`, of a label smoothing e. */
+/** `-(1-e) log sigmoid(x) - e log sigmoid(-x)`, of a label smoothing e. */
 export function logistic<X>(
   on: Arithmetic<X>,
   x: X,
@@ -164,14 +164,13 @@ export const onFormulas: Arithmetic<Formula> = {
   mul(a, b) {
     if (isConstant(a) && a.constant === 0) return letter(ZERO);
     if (isConstant(a) && a.constant === 1) return b;
-    const space = b.binding === "letter" ? "" : " ";
-    return product(`${factor(formula(a))}${space}${factor(b)}`);
+    return product(`${factor(formula(a))} ${factor(b)}`);
   },
   div: (x, { name }) => product(`${factor(x)}/${name}`),
   square: (x) => call(x.binding === "letter" ? `${x.text}^2` : `(${x.text})^2`),
   relu: ({ text }) => call(`relu(${text})`),
-  sigmoid: ({ text }) => call(`s(${text})`),
-  logSigmoid: ({ text }) => call(`log s(${text})`),
+  sigmoid: ({ text }) => call(`sigmoid(${text})`),
+  logSigmoid: ({ text }) => call(`log sigmoid(${text})`),
   exp: ({ text }) => call(`e^(${text})`),
   expm1: ({ text }) => sum(`e^(${text}) - 1`),
   logOdds: ({ text }) => call(`log odds(${text})`),

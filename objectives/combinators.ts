@@ -21,6 +21,7 @@ import { checkGroups } from "./checks.ts";
 import type { OptimizationDescription } from "./description.ts";
 import type { Demonstrations } from "./gold.ts";
 import type { Evaluation } from "./evaluation.ts";
+import { eitherFormula, sumFormula, within } from "./formula.ts";
 import type { Objective } from "./objective.ts";
 import type { Optimization } from "./optimization.ts";
 import type { Context } from "./policy.ts";
@@ -42,7 +43,7 @@ function describeSum(
   return {
     transition: between(a.transition, "; ", b.transition),
     normalizer: between(a.normalizer, "; ", b.normalizer),
-    formula: `${a.formula} + ${b.formula}`,
+    formula: sumFormula(a.formula, b.formula),
     ...(a.stepZero !== undefined && b.stepZero !== undefined
       ? { stepZero: a.stepZero + b.stepZero }
       : {}),
@@ -56,10 +57,10 @@ function describeSum(
  * @example
  * ```ts
  * import { assertStringIncludes } from "@std/assert";
- * import { nll, onChosen, pairwise, sumOf, weight } from "@unitune/objectives";
+ * import { formulaText, nll, onChosen, pairwise, sumOf, weight } from "@unitune/objectives";
  *
  * const rpo = sumOf(pairwise({ form: "dpo" }), weight(0.2, onChosen(nll())));
- * assertStringIncludes(rpo.description.formula, "+ 0.2 (chosen: ");
+ * assertStringIncludes(formulaText(rpo.description.formula), "+ 0.2 (chosen: ");
  * ```
  *
  * @param a One part.
@@ -137,7 +138,7 @@ function reweighed(
   return {
     transition,
     normalizer,
-    formula: `${name} (${formula})`,
+    formula: within(formula, (expression) => ({ expression, factor: name })),
     ...(known ? { stepZero: factor * stepZero } : {}),
   };
 }
@@ -173,11 +174,11 @@ function multiplied<E, B, C>(
  * ```ts
  * import { assertAlmostEquals, assertStringIncludes } from "@std/assert";
  * import { cosineDecay } from "@unitune/autodiff";
- * import { entropyBonus, pairwise, weight } from "@unitune/objectives";
+ * import { entropyBonus, formulaText, pairwise, weight } from "@unitune/objectives";
  *
  * assertAlmostEquals(weight(0.8, pairwise()).description.stepZero ?? NaN, 0.8 * Math.LN2);
  * const annealed = weight(cosineDecay({ peak: 0.01, end: 0, total: 100 }), entropyBonus());
- * assertStringIncludes(annealed.description.formula, "w(step)");
+ * assertStringIncludes(formulaText(annealed.description.formula), "w(step)");
  * ```
  *
  * @param factor Any finite number; or the weight after each number of steps.
@@ -281,8 +282,11 @@ export function gate<
     ...whole,
     description: {
       ...known,
-      formula: `pass rate > ${threshold} ? ${reinforced.description.formula} : ` +
-        `${supervised.description.formula}`,
+      formula: eitherFormula(
+        `pass rate > ${threshold}`,
+        reinforced.description.formula,
+        supervised.description.formula,
+      ),
     },
     collect(model, { rollouts, demonstrations }, context) {
       const { B, T } = dims(rollouts.ids, "B T", "gate: rollouts");

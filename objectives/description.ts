@@ -5,6 +5,7 @@
  * code can use them. Formulas are text for people. Where one part's formula stands in another's, it
  * is a function of the symbol that differs there; no text is searched or edited.
  */
+import type { LossFormula } from "./formula.ts";
 
 /**
  * The models that an objective evaluates: `"reward"` judges answers, `"value"` predicts returns.
@@ -86,8 +87,8 @@ export interface OptimizationDescription {
   readonly transition: string;
   /** The number that the loss is divided by. */
   readonly normalizer: string;
-  /** The loss. */
-  readonly formula: string;
+  /** The loss; `formulaText` writes it out. */
+  readonly formula: LossFormula;
   /**
    * The loss before the first step, where it is known: with a policy that is its reference, or a
    * reward model that scores all answers 0.

@@ -117,9 +117,9 @@ export interface DistillationOptions extends JsdOptions {
  * @example
  * ```ts
  * import { assertStringIncludes } from "@std/assert";
- * import { distilled } from "@unitune/objectives";
+ * import { distilled, formulaText } from "@unitune/objectives";
  *
- * assertStringIncludes(distilled({ beta: 1 }).description.formula, "KL(student, teacher)");
+ * assertStringIncludes(formulaText(distilled({ beta: 1 }).description.formula), "KL(student, teacher)");
  * ```
  *
  * @param options The mixture, the temperature, and the normalizer.

@@ -281,7 +281,8 @@ export function intuitive(
       humanStates: (s) => `${s}_n`,
       // With more than one pass, own tokens come from the model's mixed states.
       modelStates: (s) =>
-        `(1 - l) ${s}_n + l ${formula(s, passes === 1 ? s : "s")}, l = ${schedule.description}`,
+        `(1 - lambda) ${s}_n + lambda ${formula(s, passes === 1 ? s : "s")}, ` +
+        `where lambda = ${schedule.description}`,
       models: ["policy"],
       data: ["demonstration"],
       forwardPasses: passes === "recursive" ? Infinity : passes + 1,

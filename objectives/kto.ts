@@ -40,6 +40,7 @@ import type {
 import type { Model } from "./policy.ts";
 import { scoreTokens } from "./rollouts.ts";
 import { againstReference, type Referenced, type ReferenceScores } from "./signals.ts";
+import { formulaOf } from "./formula.ts";
 
 /** The options of {@linkcode ktoLoss}. */
 export interface KtoOptions {
@@ -68,7 +69,7 @@ export function ktoConstants(
 
 /**
  * The losses of KTO over any arithmetic, of an answer that is desirable and of one that is not;
- * `1 - s(x) = s(-x)`.
+ * `1 - sigmoid(x) = sigmoid(-x)`.
  */
 function kto<X>(
   on: Arithmetic<X>,
@@ -90,7 +91,9 @@ function describeKto(
   const formulas = kto(onFormulas, letter("D"), letter("kl"), constants);
   const atReference = kto(onNumbers, 0, 0, constants);
   return {
-    formula: `mean ${formulas.desirable.text} if desirable, ${formulas.undesirable.text} if not`,
+    formula: formulaOf(
+      `mean (desirable ? ${formulas.desirable.text} : ${formulas.undesirable.text})`,
+    ),
     ...(atReference.desirable === atReference.undesirable
       ? { stepZero: atReference.desirable }
       : {}),
@@ -129,7 +132,8 @@ export function ktoReferencePoint(
 
 /**
  * Kahneman-Tversky optimization (arXiv 2402.01306), with the log-ratio `D = log pi - log ref`:
- * `1 - s(b (D - kl))` for a desirable answer, `1 - s(b (kl - D))` for an undesirable one, weighted.
+ * `1 - sigmoid(beta (D - kl))` for a desirable answer, `1 - sigmoid(beta (kl - D))` for an
+ * undesirable one, weighted.
  *
  * @example
  * ```ts
@@ -262,10 +266,10 @@ export function labelled(
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { kahnemanTversky } from "@unitune/objectives";
+ * import { formulaText, kahnemanTversky } from "@unitune/objectives";
  *
  * const { formula, stepZero } = kahnemanTversky().description;
- * assertEquals(formula, "mean s(-0.1 (D - kl)) if desirable, s(0.1 (D - kl)) if not");
+ * assertEquals(formulaText(formula), "mean (desirable ? sigmoid(-0.1 (D - kl)) : sigmoid(0.1 (D - kl)))");
  * assertEquals(stepZero, 0.5);
  * // With weights that differ, the first loss depends on the labels.
  * assertEquals(kahnemanTversky({ desirableWeight: 2 }).description.stepZero, undefined);

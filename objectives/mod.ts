@@ -50,6 +50,7 @@ export * from "./catalogue/rollouts.ts";
 export * from "./combinators.ts";
 export * from "./defaults.ts";
 export type * from "./description.ts";
+export { formulaOf, formulaText, type LossFormula, type LossTerm } from "./formula.ts";
 export * from "./distillation.ts";
 export { type DivergenceOptions, divergenceScore, type FDivergence } from "./divergences.ts";
 export * from "./estimation.ts";

@@ -22,6 +22,7 @@ import { objectiveDefaults } from "./defaults.ts";
 import { bounded, boundedExp, logRatio, sequenceLogProbs } from "./log_probs.ts";
 import type { Loss } from "./loss.ts";
 import type { Optimization, ReferenceEvidence, TokenEvidence } from "./optimization.ts";
+import type { LossFormula } from "./formula.ts";
 
 /** The options of a negative log-likelihood. */
 export interface NllOptions {
@@ -85,7 +86,7 @@ export function nll(
     "nll",
     normalizer,
     "l_bt",
-    "l = -log p",
+    {},
     ({ logProbs, mask }) => nllLoss(logProbs(), mask, { normalizer }),
   );
 }
@@ -95,7 +96,7 @@ function supervised<E extends TokenEvidence>(
   name: string,
   normalizer: Normalizer,
   token: string,
-  meaning: string,
+  where: LossFormula["where"],
   loss: (evidence: E) => Loss,
 ): Optimization<E> {
   checkNormalizer(`${name}: normalizer`, normalizer);
@@ -103,7 +104,7 @@ function supervised<E extends TokenEvidence>(
     description: {
       transition: "T(s*_n, s_{n-1}) -> T*",
       normalizer: describeNormalizer(normalizer),
-      formula: `${aggregateFormula(normalizer, token)}, ${meaning}`,
+      formula: aggregateFormula(normalizer, token, { ...where, l: "-log p" }),
     },
     optimize: (evidence) => ({ terms: [loss(evidence)], metrics: {} }),
   };
@@ -145,10 +146,10 @@ export function dftLoss(
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { probabilityWeightedNll } from "@unitune/objectives";
+ * import { formulaText, probabilityWeightedNll } from "@unitune/objectives";
  *
  * const { formula } = probabilityWeightedNll().description;
- * assertEquals(formula, "sum_b sum_t sg(p_bt) l_bt / sum_b M_b, l = -log p");
+ * assertEquals(formulaText(formula), "sum_b sum_t sg(p_bt) l_bt / sum_b M_b, where l = -log p");
  * ```
  *
  * @param options The normalizer.
@@ -157,7 +158,7 @@ export function dftLoss(
 export function probabilityWeightedNll(
   { normalizer = objectiveDefaults.normalizer }: NllOptions = {},
 ): Optimization<TokenEvidence> {
-  return supervised("probabilityWeightedNll", normalizer, "sg(p_bt) l_bt", "l = -log p", (
+  return supervised("probabilityWeightedNll", normalizer, "sg(p_bt) l_bt", {}, (
     { logProbs, mask },
   ) => dftLoss(logProbs(), mask, { normalizer }));
 }
@@ -222,9 +223,9 @@ export function iwSftLoss(
  * @example
  * ```ts
  * import { assertStringIncludes } from "@std/assert";
- * import { importanceWeightedNll } from "@unitune/objectives";
+ * import { formulaText, importanceWeightedNll } from "@unitune/objectives";
  *
- * assertStringIncludes(importanceWeightedNll({ cap: 8 }).description.formula, "8");
+ * assertStringIncludes(formulaText(importanceWeightedNll({ cap: 8 }).description.formula), "8");
  * ```
  *
  * @param options The options of the weight, and the normalizer.
@@ -235,7 +236,11 @@ export function importanceWeightedNll(
   options: IwSftOptions = {},
 ): Optimization<ReferenceEvidence> {
   const { normalizer, power, cap } = iwSftConstants("importanceWeightedNll", options);
-  const weight = `w = sg min(e^(${power} mean_t log(pi/ref)), ${cap}), l = -log p`;
+  const weight = {
+    w: "sg min(e^(power mean_t log p/p_ref), cap)",
+    power: `${power}`,
+    cap: `${cap}`,
+  };
   return supervised("importanceWeightedNll", normalizer, "w_b l_bt", weight, (
     { logProbs, referenceLogProbs, mask },
   ) => iwSftLoss(logProbs(), referenceLogProbs, mask, options));

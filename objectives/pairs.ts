@@ -27,6 +27,7 @@ import {
   simpoLoss,
   type SimpoOptions,
 } from "./reference_free.ts";
+import { formulaOf, within } from "./formula.ts";
 
 /** The symbol of the states of the rejected side. */
 const REJECTED = "s-";
@@ -154,7 +155,7 @@ export function pairwise(options: PairwiseOptions = {}): Optimization<Sides<Refe
     description: {
       transition: "T(s+_n, rho0) over T(s-_n, rho0)",
       normalizer: logRatios === "sum" ? pairMean : `answer tokens in log-ratios, then ${pairMean}`,
-      formula: `mean ${formula}`,
+      formula: within(formula, (expression) => ({ expression: `mean ${expression}` })),
       stepZero,
     },
     optimize(evidence) {
@@ -202,7 +203,7 @@ function referenceFree(
     description: {
       transition: "T(s+_n, rho0) over T(s-_n, rho0)",
       normalizer: reduction === "sum" ? pairMean : `answer tokens in averages, then ${pairMean}`,
-      formula: `mean ${text}`,
+      formula: formulaOf(`mean ${text}`),
     },
     optimize(evidence) {
       const { chosen, rejected } = onSides(
@@ -226,9 +227,9 @@ function referenceFree(
  * @example
  * ```ts
  * import { assertStringIncludes } from "@std/assert";
- * import { contrastivePreference } from "@unitune/objectives";
+ * import { contrastivePreference, formulaText } from "@unitune/objectives";
  *
- * assertStringIncludes(contrastivePreference({ beta: 0.3 }).description.formula, "0.3");
+ * assertStringIncludes(formulaText(contrastivePreference({ beta: 0.3 }).description.formula), "0.3");
  * ```
  *
  * @param options Hyperparameters.
@@ -253,10 +254,10 @@ export function contrastivePreference(
  * @example
  * ```ts
  * import { assertStringIncludes } from "@std/assert";
- * import { simplePreference } from "@unitune/objectives";
+ * import { formulaText, simplePreference } from "@unitune/objectives";
  *
  * const { formula } = simplePreference({ beta: 4 }).description;
- * assertStringIncludes(formula, "-log s(4 (aw - al) - 2)");
+ * assertStringIncludes(formulaText(formula), "-log sigmoid(4 (aw - al) - 2)");
  * ```
  *
  * @param options Hyperparameters.
@@ -280,9 +281,9 @@ export function simplePreference(options: SimpoOptions = {}): Optimization<Sides
  * @example
  * ```ts
  * import { assertStringIncludes } from "@std/assert";
- * import { oddsRatio } from "@unitune/objectives";
+ * import { formulaText, oddsRatio } from "@unitune/objectives";
  *
- * assertStringIncludes(oddsRatio().description.formula, "odds");
+ * assertStringIncludes(formulaText(oddsRatio().description.formula), "odds");
  * ```
  *
  * @returns The optimization.
@@ -313,7 +314,7 @@ export function onChosen<E>(
   return {
     description: {
       transition,
-      formula: `chosen: ${formula}`,
+      formula: within(formula, (expression) => ({ expression: `chosen: ${expression}` })),
       normalizer: `chosen: ${normalizer}`,
     },
     optimize: ({ chosen }, context) => optimization.optimize(chosen, context),

@@ -38,6 +38,7 @@ import {
 import type { Loss } from "./loss.ts";
 import type { Metric, Metrics } from "./metrics.ts";
 import type { Optimization, RolloutEvidence } from "./optimization.ts";
+import type { LossFormula } from "./formula.ts";
 
 /**
  * The level of importance ratios, of the policy to the one that sampled: `"token"`, a ratio for
@@ -433,11 +434,12 @@ export function cispoLoss(
 function describe(
   normalizer: Normalizer,
   token: string,
+  where: LossFormula["where"] = {},
 ): Optimization<RolloutEvidence>["description"] {
   return {
     transition: "T(s_n, s_{n-1}) -> A-weighted T*",
     normalizer: describeNormalizer(normalizer),
-    formula: aggregateFormula(normalizer, token),
+    formula: aggregateFormula(normalizer, token, where),
   };
 }
 
@@ -447,9 +449,9 @@ function describe(
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { policyGradient } from "@unitune/objectives";
+ * import { formulaText, policyGradient } from "@unitune/objectives";
  *
- * assertEquals(policyGradient().description.formula, "sum_b sum_t -A log p / sum_b M_b");
+ * assertEquals(formulaText(policyGradient().description.formula), "sum_b sum_t -A log p / sum_b M_b");
  * ```
  *
  * @param options The normalizer.
@@ -492,9 +494,9 @@ function clipMetrics(
 }
 
 const ratioNames: Readonly<Record<RatioLevel, string>> = {
-  "token": "rho_t = p/p_old",
-  "sequence-mean": "rho = e^(mean_t log p/p_old)",
-  "sequence-sum": "rho = prod_t p/p_old",
+  "token": "p/p_old",
+  "sequence-mean": "e^(mean_t log p/p_old)",
+  "sequence-sum": "prod_t p/p_old",
 };
 
 /**
@@ -504,9 +506,9 @@ const ratioNames: Readonly<Record<RatioLevel, string>> = {
  * @example
  * ```ts
  * import { assertStringIncludes } from "@std/assert";
- * import { clipped } from "@unitune/objectives";
+ * import { clipped, formulaText } from "@unitune/objectives";
  *
- * assertStringIncludes(clipped({ epsilon: 0.1 }).description.formula, "clip(rho, 0.9, 1.1)");
+ * assertStringIncludes(formulaText(clipped({ epsilon: 0.1 }).description.formula), "clip(rho, 0.9, 1.1)");
  * ```
  *
  * @param options Clipping, ratios, and the normalizer.
@@ -516,13 +518,12 @@ const ratioNames: Readonly<Record<RatioLevel, string>> = {
 export function clipped(options: ClippedOptions = {}): Optimization<RolloutEvidence> {
   const { low, high, dualClip, ratio, normalizer } = clippedConstants("clipped", options);
   const [from, to] = [low, high].map((bound) => Number(bound.toPrecision(6)));
-  const dual = dualClip === undefined ? "" : `, at most ${dualClip} |A| for A < 0`;
-  const { formula, ...description } = describe(
-    normalizer,
-    `-min(rho A, clip(rho, ${from}, ${to}) A)`,
-  );
+  const surrogate = `-min(rho A, clip(rho, ${from}, ${to}) A)`;
+  const token = dualClip === undefined
+    ? surrogate
+    : `(A < 0 ? min(${surrogate}, ${dualClip} |A|) : ${surrogate})`;
   return {
-    description: { ...description, formula: `${formula}${dual}, ${ratioNames[ratio]}` },
+    description: describe(normalizer, token, { rho: ratioNames[ratio] }),
     optimize: (evidence) => {
       const { logProbs, oldLogProbs, advantages, mask } = evidence;
       return {
@@ -539,9 +540,9 @@ export function clipped(options: ClippedOptions = {}): Optimization<RolloutEvide
  * @example
  * ```ts
  * import { assertStringIncludes } from "@std/assert";
- * import { cappedPolicyGradient } from "@unitune/objectives";
+ * import { cappedPolicyGradient, formulaText } from "@unitune/objectives";
  *
- * assertStringIncludes(cappedPolicyGradient({ cap: 3 }).description.formula, "min(rho_t, 3)");
+ * assertStringIncludes(formulaText(cappedPolicyGradient({ cap: 3 }).description.formula), "min(rho, 3)");
  * ```
  *
  * @param options The cap, and the normalizer.
@@ -551,7 +552,7 @@ export function clipped(options: ClippedOptions = {}): Optimization<RolloutEvide
 export function cappedPolicyGradient(options: CispoOptions = {}): Optimization<RolloutEvidence> {
   const { cap, normalizer } = cispoConstants("cappedPolicyGradient", options);
   return {
-    description: describe(normalizer, `-sg(min(rho_t, ${cap})) A log p`),
+    description: describe(normalizer, `-sg(min(rho, ${cap})) A log p`, { rho: ratioNames.token }),
     optimize({ logProbs, oldLogProbs, advantages, mask }) {
       const ratio = importanceRatio(logProbs(), oldLogProbs, mask);
       return {

@@ -28,27 +28,28 @@ import { checkName, checkShapes } from "./checks.ts";
 import { objectiveDefaults } from "./defaults.ts";
 import { divergenceConstants, type DivergenceOptions, divergenceScore } from "./divergences.ts";
 import { bounded, logRatio } from "./log_probs.ts";
+import { formulaOf, type LossFormula } from "./formula.ts";
 
 /**
  * The losses of a pair, with the log-ratios `Dw = log pi(w) - log ref(w)` of the chosen answer and
- * `Dl` of the rejected one, `d = Dw - Dl`, s the sigmoid, b = beta, e = label smoothing:
+ * `Dl` of the rejected one, `d = Dw - Dl`, and the label smoothing eps:
  *
  * | form | loss | source |
  * | --- | --- | --- |
- * | `dpo` | `-((1-e) log s(bd) + e log s(-bd))` | arXiv 2305.18290 |
- * | `hinge` | `relu(1 - bd)` | SLiC, 2305.10425 |
- * | `ipo` | `(d - 1/(2b))^2`, `D` averaged over tokens by default | 2310.12036 |
- * | `exponential` | `e^(-bd)` | GPO, 2402.05749 |
- * | `robust` | `(e log s(-bd) - (1-e) log s(bd))/(1-2e)` | 2403.00409 |
- * | `exo` | `s(bd) (log s(bd) - log(1-e)) + s(-bd) (log s(-bd) - log e)` | 2402.00856 |
- * | `nca` | `-(log s(bDw) + 1/2 (log s(-bDw) + log s(-bDl)))` | 2402.05369 |
- * | `bco` | `-(log s(bDw) + log s(-bDl))` | 2404.04656 |
- * | `sppo` | `(Dw - 1/(2b))^2 + (Dl + 1/(2b))^2` | hard labels, 2405.00675 |
- * | `aot` | `-log s(b (sort(lw - ll) - sort(rw - rl)))`, smoothed as dpo | 2406.05882 |
- * | `aot-unpaired` | `-log s(b (sort(Dw) - sort(Dl)))`, smoothed as dpo | 2406.05882 |
- * | `apo-zero` | `s(-bDw) + s(bDl)`, that is `1 - s(bDw) + s(bDl)` | 2408.06266 |
- * | `apo-down` | `s(bDw) + s(-bd)`, that is `s(bDw) + 1 - s(bd)` | 2408.06266 |
- * | `discopop` | `e^(log s(bd/t) - bd) - s(-bd/t) log s(bd)`, t the temperature | 2406.08414 |
+ * | `dpo` | `-((1-eps) log sigmoid(beta d) + eps log sigmoid(-beta d))` | arXiv 2305.18290 |
+ * | `hinge` | `relu(1 - beta d)` | SLiC, 2305.10425 |
+ * | `ipo` | `(d - 1/(2 beta))^2`, `D` averaged over tokens by default | 2310.12036 |
+ * | `exponential` | `e^(-beta d)` | GPO, 2402.05749 |
+ * | `robust` | `(eps log sigmoid(-beta d) - (1-eps) log sigmoid(beta d))/(1 - 2 eps)` | 2403.00409 |
+ * | `exo` | `sigmoid(beta d) (log sigmoid(beta d) - log(1-eps)) + sigmoid(-beta d) (log sigmoid(-beta d) - log eps)` | 2402.00856 |
+ * | `nca` | `-(log sigmoid(beta Dw) + 1/2 (log sigmoid(-beta Dw) + log sigmoid(-beta Dl)))` | 2402.05369 |
+ * | `bco` | `-(log sigmoid(beta Dw) + log sigmoid(-beta Dl))` | 2404.04656 |
+ * | `sppo` | `(Dw - 1/(2 beta))^2 + (Dl + 1/(2 beta))^2` | hard labels, 2405.00675 |
+ * | `aot` | `-log sigmoid(beta (sort(lw - ll) - sort(lw_ref - ll_ref)))`, smoothed as dpo | 2406.05882 |
+ * | `aot-unpaired` | `-log sigmoid(beta (sort(Dw) - sort(Dl)))`, smoothed as dpo | 2406.05882 |
+ * | `apo-zero` | `sigmoid(-beta Dw) + sigmoid(beta Dl)`, that is `1 - sigmoid(beta Dw) + sigmoid(beta Dl)` | 2408.06266 |
+ * | `apo-down` | `sigmoid(beta Dw) + sigmoid(-beta d)`, that is `sigmoid(beta Dw) + 1 - sigmoid(beta d)` | 2408.06266 |
+ * | `discopop` | `e^(log sigmoid(beta d/tau) - beta d) - sigmoid(-beta d/tau) log sigmoid(beta d)`, tau the temperature | 2406.08414 |
  *
  * The two forms of AOT compare distributions, not pairs: their losses depend on the whole batch, so
  * a batch that is cut into micro-batches has another loss.
@@ -71,12 +72,12 @@ export type PreferenceForm =
 
 /** The options of a loss of pairs. */
 export interface PreferenceOptions extends DivergenceOptions {
-  /** The strength b of the reference, above 0 (default 0.1). */
+  /** The strength beta of the reference, above 0 (default 0.1). */
   readonly beta?: number;
   /**
-   * The probability e that a label is wrong, from 0 to 1/2; `robust` takes less than 1/2, `exo`
+   * The probability eps that a label is wrong, from 0 to 1/2; `robust` takes less than 1/2, `exo`
    * more than 0 (default 0; for `robust`, which is DPO at 0, 0.1, and for `exo` 0.001). Forms
-   * without e ignore it.
+   * without eps ignore it.
    */
   readonly labelSmoothing?: number;
   /** The temperature of discopop's mixture (default 0.05). */
@@ -108,7 +109,7 @@ interface PreferenceConstants {
   /** beta, and with the opposite sign. */
   readonly b: Constant;
   readonly minusB: Constant;
-  /** `1 / (2b)`. */
+  /** `1 / (2 beta)`. */
   readonly target: Constant;
   /** The probabilities that a label is wrong, and that it is right. */
   readonly e: Constant;
@@ -116,13 +117,13 @@ interface PreferenceConstants {
   /** The logarithms of both. */
   readonly logE: Constant;
   readonly logRight: Constant;
-  /** `1 - 2e`. */
+  /** `1 - 2 eps`. */
   readonly unbiased: Constant;
   /** The temperature of discopop's mixture. */
   readonly t: Constant;
 }
 
-/** The probability e that a label is wrong: its range and its default. */
+/** The probability eps that a label is wrong: its range and its default. */
 export interface LabelSmoothing {
   readonly range: Range;
   readonly usual: number;
@@ -131,7 +132,7 @@ export interface LabelSmoothing {
 interface PreferenceRule {
   /** The loss, over any arithmetic: it is the formula and the value before the first step, too. */
   readonly loss: <X>(on: Arithmetic<X>, margins: Margins<X>, constants: PreferenceConstants) => X;
-  /** The label smoothing e, of a form that reads it. */
+  /** The label smoothing eps, of a form that reads it. */
   readonly smoothing?: LabelSmoothing;
   /** Whether the form reads the temperature. */
   readonly mixes?: true;
@@ -234,7 +235,7 @@ const letters: Margins<Formula> = {
   rejected: letter("Dl"),
   margin: letter("d"),
   policyMargin: letter("lw - ll"),
-  referenceMargin: letter("rw - rl"),
+  referenceMargin: letter("lw_ref - ll_ref"),
 };
 
 /** The variables where the policy is its reference, under every divergence. */
@@ -279,15 +280,15 @@ function constantsOf(
   { beta, labelSmoothing: e, temperature }: Required<PreferenceOptions>,
 ): PreferenceConstants {
   return {
-    b: { constant: beta, name: "b" },
-    minusB: { constant: -beta, name: "-b" },
-    target: { constant: 1 / (2 * beta), name: "1/(2b)" },
-    e: { constant: e, name: "e" },
-    right: { constant: 1 - e, name: "(1-e)" },
-    logE: { constant: Math.log(e), name: "log e" },
-    logRight: { constant: Math.log1p(-e), name: "log(1-e)" },
-    unbiased: { constant: 1 - 2 * e, name: "(1-2e)" },
-    t: { constant: temperature, name: "t" },
+    b: { constant: beta, name: "beta" },
+    minusB: { constant: -beta, name: "-beta" },
+    target: { constant: 1 / (2 * beta), name: "1/(2 beta)" },
+    e: { constant: e, name: "eps" },
+    right: { constant: 1 - e, name: "(1-eps)" },
+    logE: { constant: Math.log(e), name: "log eps" },
+    logRight: { constant: Math.log1p(-e), name: "log(1-eps)" },
+    unbiased: { constant: 1 - 2 * e, name: "(1 - 2 eps)" },
+    t: { constant: temperature, name: "tau" },
   };
 }
 
@@ -300,20 +301,20 @@ export function usualLogRatios(form: PreferenceForm): "sum" | "mean" {
 export function describePreference(
   form: PreferenceForm,
   options: PreferenceOptions,
-): { readonly formula: string; readonly stepZero: number } {
+): { readonly formula: LossFormula; readonly stepZero: number } {
   const known = preferenceConstants("pairwise", form, options);
   const { beta, labelSmoothing: e, temperature, divergence, alpha } = known;
   const { loss, smoothing, mixes } = rules[form];
   const constants = constantsOf(known);
-  const told = [
-    `b = ${beta}`,
-    ...(smoothing !== undefined && e > 0 ? [`e = ${e}`] : []),
-    ...(mixes ? [`t = ${temperature}`] : []),
-    ...(divergence === "alpha" ? [`alpha ${alpha}`] : []),
-    ...(divergence === "reverse-kl" ? [] : [`D scored by ${divergence}`]),
-  ];
+  const told = {
+    beta: `${beta}`,
+    ...(smoothing !== undefined && e > 0 ? { eps: `${e}` } : {}),
+    ...(mixes ? { tau: `${temperature}` } : {}),
+    ...(divergence === "reverse-kl" ? {} : { D: `the score of pi/ref by ${divergence}` }),
+    ...(divergence === "alpha" ? { alpha: `${alpha}` } : {}),
+  };
   return {
-    formula: `${loss(onFormulas, letters, constants).text}, ${told.join(", ")}`,
+    formula: formulaOf(loss(onFormulas, letters, constants).text, told),
     stepZero: loss(onNumbers, atReference, constants),
   };
 }
@@ -398,7 +399,8 @@ function loss(form: PreferenceForm): PreferenceLoss {
 }
 
 /**
- * Direct preference optimization (arXiv 2305.18290): `-(1-e) log s(bd) - e log s(-bd)`.
+ * Direct preference optimization (arXiv 2305.18290):
+ * `-(1-eps) log sigmoid(beta d) - eps log sigmoid(-beta d)`.
  *
  * @example
  * ```ts
@@ -414,7 +416,7 @@ function loss(form: PreferenceForm): PreferenceLoss {
 export const dpoLoss: PreferenceLoss = loss("dpo");
 
 /**
- * The hinge of SLiC (arXiv 2305.10425): `relu(1 - bd)`.
+ * The hinge of SLiC (arXiv 2305.10425): `relu(1 - beta d)`.
  *
  * @example
  * ```ts
@@ -430,7 +432,7 @@ export const dpoLoss: PreferenceLoss = loss("dpo");
 export const hingeLoss: PreferenceLoss = loss("hinge");
 
 /**
- * Identity preference optimization (arXiv 2310.12036): `(d - 1/(2b))^2`, `d = Dw/nw - Dl/nl`.
+ * Identity preference optimization (arXiv 2310.12036): `(d - 1/(2 beta))^2`, `d = Dw/nw - Dl/nl`.
  *
  * The log-ratios are averages of a token, as IPO's authors and TRL have it (the paper does not tell;
  * summed, the loss grows with the square of an answer's length). So give average log-probabilities;
@@ -460,7 +462,7 @@ export const hingeLoss: PreferenceLoss = loss("hinge");
 export const ipoLoss: PreferenceLoss = loss("ipo");
 
 /**
- * The exponential member of GPO (arXiv 2402.05749): `e^(-bd)`.
+ * The exponential member of GPO (arXiv 2402.05749): `e^(-beta d)`.
  *
  * @example
  * ```ts
@@ -477,7 +479,7 @@ export const exponentialLoss: PreferenceLoss = loss("exponential");
 
 /**
  * Provably robust DPO (arXiv 2403.00409), unbiased for labels that are wrong with probability e:
- * `(-(1-e) log s(bd) + e log s(-bd)) / (1-2e)`.
+ * `(-(1-eps) log sigmoid(beta d) + eps log sigmoid(-beta d)) / (1 - 2 eps)`.
  *
  * @example
  * ```ts
@@ -493,8 +495,9 @@ export const exponentialLoss: PreferenceLoss = loss("exponential");
 export const robustLoss: PreferenceLoss = loss("robust");
 
 /**
- * Exact optimization (arXiv 2402.00856): the reverse KL of `q = s(bd)` from labels smoothed by e,
- * `q (log q - log(1-e)) + (1-q) (log(1-q) - log e)`.
+ * Exact optimization (arXiv 2402.00856): the reverse KL of `q = sigmoid(beta d)` from labels
+ * smoothed by eps,
+ * `q (log q - log(1-eps)) + (1-q) (log(1-q) - log eps)`.
  *
  * @example
  * ```ts
@@ -511,7 +514,7 @@ export const exoLoss: PreferenceLoss = loss("exo");
 
 /**
  * Noise-contrastive alignment of pairs (arXiv 2402.05369):
- * `-log s(bDw) - log s(-bDw)/2 - log s(-bDl)/2`.
+ * `-log sigmoid(beta Dw) - log sigmoid(-beta Dw)/2 - log sigmoid(-beta Dl)/2`.
  *
  * @example
  * ```ts
@@ -527,7 +530,8 @@ export const exoLoss: PreferenceLoss = loss("exo");
 export const ncaLoss: PreferenceLoss = loss("nca");
 
 /**
- * Binary classifier optimization of pairs (arXiv 2404.04656): `-log s(bDw) - log s(-bDl)`.
+ * Binary classifier optimization of pairs (arXiv 2404.04656):
+ * `-log sigmoid(beta Dw) - log sigmoid(-beta Dl)`.
  *
  * @example
  * ```ts
@@ -544,7 +548,7 @@ export const bcoLoss: PreferenceLoss = loss("bco");
 
 /**
  * Self-play preference optimization, hard labels (arXiv 2405.00675):
- * `(Dw - 1/(2b))^2 + (Dl + 1/(2b))^2`.
+ * `(Dw - 1/(2 beta))^2 + (Dl + 1/(2 beta))^2`.
  *
  * @example
  * ```ts
@@ -561,7 +565,7 @@ export const sppoLoss: PreferenceLoss = loss("sppo");
 
 /**
  * Alignment via optimal transport, paired (arXiv 2406.05882): DPO's loss of
- * `d = sort(lw - ll) - sort(rw - rl)`, sorted over the batch.
+ * `d = sort(lw - ll) - sort(lw_ref - ll_ref)`, sorted over the batch.
  *
  * @example
  * ```ts
@@ -595,7 +599,7 @@ export const aotUnpairedLoss: PreferenceLoss = loss("aot-unpaired");
 
 /**
  * Anchored preference optimization (arXiv 2408.06266), which raises the chosen and lowers the
- * rejected answer: `1 - s(bDw) + s(bDl)`.
+ * rejected answer: `1 - sigmoid(beta Dw) + sigmoid(beta Dl)`.
  *
  * @example
  * ```ts
@@ -612,7 +616,7 @@ export const apoZeroLoss: PreferenceLoss = loss("apo-zero");
 
 /**
  * Anchored preference optimization (arXiv 2408.06266), which lowers both, the rejected answer more:
- * `s(bDw) + 1 - s(bd)`.
+ * `sigmoid(beta Dw) + 1 - sigmoid(beta d)`.
  *
  * @example
  * ```ts
@@ -628,8 +632,8 @@ export const apoZeroLoss: PreferenceLoss = loss("apo-zero");
 export const apoDownLoss: PreferenceLoss = loss("apo-down");
 
 /**
- * The discovered loss of DiscoPOP (arXiv 2406.08414): `(1-m)(-log s(bd)) + m e^(-bd)`,
- * `m = s(bd / temperature)`.
+ * The discovered loss of DiscoPOP (arXiv 2406.08414): `(1-m)(-log sigmoid(beta d)) + m e^(-beta d)`,
+ * `m = sigmoid(beta d / temperature)`.
  *
  * @example
  * ```ts

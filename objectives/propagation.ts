@@ -25,6 +25,7 @@ import { checkName, checkTokens } from "./checks.ts";
 import { countRows, masked, maskedMean } from "./log_probs.ts";
 import type { Loss } from "./loss.ts";
 import type { Optimization, TokenEvidence } from "./optimization.ts";
+import { formulaOf, type LossFormula } from "./formula.ts";
 
 /**
  * The forms of propagation, with `c_t = sum_{i >= t} g^(i-t) l_i` the discounted loss to go:
@@ -79,7 +80,7 @@ export function lossToGo(losses: Tensor, gamma: number): Tensor {
 interface PropagationRule {
   readonly transition: string;
   readonly normalizer: string;
-  readonly formula: (gamma: number) => string;
+  readonly formula: (gamma: number) => LossFormula;
   readonly weights: (losses: Tensor, mask: Tensor, gamma: number) => Tensor;
 }
 
@@ -104,36 +105,40 @@ function relative(losses: Tensor, mask: Tensor, gamma: number): Tensor {
 
 const whole = "prod_{i<=n} T(s*_{i+1}, s_i) -> T*";
 
+/** The definitions of a decayed loss to go. */
+function decayed(gamma: number): LossFormula["where"] {
+  return { c_bt: "sum_{i>=t} gamma^(i-t) l_bi", gamma: `${gamma}`, l: "-log p" };
+}
+
 const rules: Readonly<Record<PropagationForm, PropagationRule>> = {
   none: {
     transition: "T(s*_n, s_{n-1}) -> T*",
     normalizer: "answer tokens of each sequence, then sequences",
-    formula: () => "mean_b (1/M_b) sum_t l_bt, l = -log p",
+    formula: () => formulaOf("mean_b (1/M_b) sum_t l_bt", { l: "-log p" }),
     weights: (_, mask) => mask,
   },
   eq21: {
     transition: whole,
     normalizer: "sequences",
-    formula: () => "mean_b sum_t c_bt, c_t = sum_{i>=t} l_i",
+    formula: () => formulaOf("mean_b sum_t c_bt", { c_bt: "sum_{i>=t} l_bi", l: "-log p" }),
     weights: (_, mask) => reach(mask, 1),
   },
   "eq21-decay": {
     transition: whole,
     normalizer: "sequences",
-    formula: (gamma) => `mean_b sum_t c_bt, c_t = sum_{i>=t} ${gamma}^(i-t) l_i`,
+    formula: (gamma) => formulaOf("mean_b sum_t c_bt", decayed(gamma)),
     weights: (_, mask, gamma) => reach(mask, gamma),
   },
   "as-run": {
     transition: whole,
-    normalizer: "sum_t c_t of each sequence, then sequences",
-    formula: (gamma) => `mean_b sum_t l_bt c_bt / sum_t c_bt, c_t = sum_{i>=t} ${gamma}^(i-t) l_i`,
+    normalizer: "sum_t c_bt of each sequence, then sequences",
+    formula: (gamma) => formulaOf("mean_b sum_t l_bt c_bt / sum_t c_bt", decayed(gamma)),
     weights: relative,
   },
   "as-run-detached": {
     transition: whole,
-    normalizer: "sum_t c_t of each sequence, then sequences",
-    formula: (gamma) =>
-      `mean_b sum_t l_bt sg(c_bt / sum_t c_bt), c_t = sum_{i>=t} ${gamma}^(i-t) l_i`,
+    normalizer: "sum_t c_bt of each sequence, then sequences",
+    formula: (gamma) => formulaOf("mean_b sum_t l_bt sg(c_bt / sum_t c_bt)", decayed(gamma)),
     weights: (losses, mask, gamma) => stopGradient(relative(losses, mask, gamma)),
   },
 };

@@ -40,7 +40,7 @@ export function cpo<X>(
 
 /**
  * Contrastive preference optimization (arXiv 2401.08417), its preference term: with
- * `x = b (lw - ll)`, `-(1-e) log s(x) - e log s(-x)`. The whole objective adds `alpha` times the
+ * `x = b (lw - ll)`, `-(1-e) log sigmoid(x) - e log sigmoid(-x)`. The whole objective adds `alpha` times the
  * chosen answer's nll.
  *
  * @example
@@ -99,7 +99,7 @@ export function simpo<X>(
 }
 
 /**
- * SimPO (arXiv 2405.14734): `-log s(b (aw - al) - gamma)`, of average log-probabilities.
+ * SimPO (arXiv 2405.14734): `-log sigmoid(beta (aw - al) - gamma)`, of average log-probabilities.
  *
  * @example
  * ```ts

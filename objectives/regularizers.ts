@@ -170,10 +170,10 @@ export function klLoss(
  * @example
  * ```ts
  * import { assertStringIncludes } from "@std/assert";
- * import { clipped, kl, sumOf, weight } from "@unitune/objectives";
+ * import { clipped, formulaText, kl, sumOf, weight } from "@unitune/objectives";
  *
  * const regularized = sumOf(clipped(), weight(0.04, kl()));
- * assertStringIncludes(regularized.description.formula, "0.04 (");
+ * assertStringIncludes(formulaText(regularized.description.formula), "0.04 (");
  * ```
  *
  * @param options The estimator, and the normalizer.
@@ -189,7 +189,7 @@ export function kl(
     description: {
       transition: "T -> T_ref",
       normalizer: describeNormalizer(normalizer),
-      formula: `${aggregateFormula(normalizer, tokenFormula(estimator))}, x = log p/p_ref`,
+      formula: aggregateFormula(normalizer, tokenFormula(estimator), { x: "log p/p_ref" }),
     },
     optimize({ logProbs, referenceLogProbs, mask }) {
       const own = logProbs();

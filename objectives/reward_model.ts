@@ -35,6 +35,7 @@ import type { Metric } from "./metrics.ts";
 import type { Optimization, ScoreEvidence, Sides } from "./optimization.ts";
 import type { Model } from "./policy.ts";
 import type { Reward } from "./rollouts.ts";
+import { formulaOf } from "./formula.ts";
 
 /** The options of {@linkcode rewardModelLoss}. */
 export interface RewardModelOptions {
@@ -164,9 +165,9 @@ export const scored: Estimation<Demonstrations, Demonstrations, ScoreEvidence> =
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { bradleyTerry } from "@unitune/objectives";
+ * import { bradleyTerry, formulaText } from "@unitune/objectives";
  *
- * assertEquals(bradleyTerry().description.formula, "mean -log s(rw - rl)");
+ * assertEquals(formulaText(bradleyTerry().description.formula), "mean -log sigmoid(rw - rl)");
  * ```
  *
  * @param options The margin, the same for all pairs, and the centring.
@@ -186,7 +187,7 @@ export function bradleyTerry(
     description: {
       transition: "r(s+) over r(s-)",
       normalizer: "pairs",
-      formula: `mean ${text}`,
+      formula: formulaOf(`mean ${text}`),
       stepZero: rewardModel(onNumbers, 0, 0, constants),
     },
     optimize(evidence) {

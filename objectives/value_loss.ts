@@ -45,7 +45,7 @@ function valueConstants(
 }
 
 /**
- * The clipped value loss of PPO: `max((V - R)^2, (clip(V, Vold - c, Vold + c) - R)^2) / 2` of each
+ * The clipped value loss of PPO: `max((V - R)^2, (clip(V, V_old - c, V_old + c) - R)^2) / 2` of each
  * state.
  *
  * @example
@@ -89,9 +89,9 @@ export function valueLoss(
  * @example
  * ```ts
  * import { assertStringIncludes } from "@std/assert";
- * import { valueRegression } from "@unitune/objectives";
+ * import { formulaText, valueRegression } from "@unitune/objectives";
  *
- * assertStringIncludes(valueRegression({ epsilon: 0.5 }).description.formula, "0.5");
+ * assertStringIncludes(formulaText(valueRegression({ epsilon: 0.5 }).description.formula), "0.5");
  * ```
  *
  * @param options Clipping, and the normalizer.
@@ -106,7 +106,7 @@ export function valueRegression(options: ValueOptions = {}): Optimization<ValueE
       normalizer: describeNormalizer(normalizer),
       formula: aggregateFormula(
         normalizer,
-        `max((V - R)^2, (clip(V, Vold +- ${epsilon}) - R)^2)/2`,
+        `max((V - R)^2, (clip(V, V_old +- ${epsilon}) - R)^2)/2`,
       ),
     },
     optimize: ({ values, oldValues, returns, mask }) => ({

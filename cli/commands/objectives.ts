@@ -24,6 +24,7 @@ import {
   type Demonstrations,
   describeEntry,
   entryNamed,
+  formulaText,
   type Model,
   modelOf,
   namesOf,
@@ -41,11 +42,12 @@ import {
   summarize,
 } from "@unitune/objectives";
 import { runCommand, UsageError } from "../terminal/errors.ts";
-import { type FlagTable, parseFlags, wantsHelp } from "../flags/flags.ts";
+import { type FlagTable, kebabCase, parseFlags, wantsHelp } from "../flags/flags.ts";
 import { flagLines, helpText } from "../flags/help.ts";
+import { settingFlags } from "../flags/settings.ts";
 import type { Registries } from "../flags/registries.ts";
 import { alignTable, WIDTH, wrapText, wrapWords } from "../terminal/layout.ts";
-import { longest, nearest } from "@unitune/training";
+import { longest, nearest, type SettingTable, settingTable } from "@unitune/training";
 
 const flags = {
   json: { kind: "boolean", help: "Prints one JSON object instead of text." },
@@ -143,8 +145,9 @@ const batches: ScoredBatches = {
 function rowOf(entry: ObjectiveEntry): Row {
   const models = { reference: policy, teacher: policy };
   const model = entry.trains === "policy" ? policy : newScorer;
-  // The data has two answers to each prompt.
-  const pairs = describeEntry(entry).groupSize === 1 ? {} : { groupSize: 2 };
+  const description = describeEntry(entry);
+  // The batch has two answers to each prompt, whatever the size of a group in training.
+  const pairs = description.groupSize === 1 ? {} : { groupSize: 2 };
   const start = () => {
     switch (entry.data) {
       case "demonstrations": {
@@ -167,7 +170,7 @@ function rowOf(entry: ObjectiveEntry): Row {
         return entry satisfies never;
     }
   };
-  return { entry, description: describeEntry(entry, pairs), start };
+  return { entry, description, start };
 }
 
 /** The columns of Table 1, in order: those of a line, then those that have a line of their own. */
@@ -188,6 +191,7 @@ const labelsOf: Readonly<Record<keyof ObjectiveDescription, string>> = {
 };
 
 function showCell(column: keyof ObjectiveDescription, description: ObjectiveDescription): string {
+  if (column === "formula") return formulaText(description.formula);
   const value = description[column];
   if (value === undefined) return "";
   if (column === "forwardPasses" && value === Infinity) return "one a position";
@@ -211,15 +215,204 @@ const inDepth = [
   "stepZero",
 ] as const satisfies readonly (keyof ObjectiveDescription)[];
 
-const notation: Readonly<Record<string, string>> = {
-  "s*_n, s_n": "gold prefix, the model's own; s+, s- chosen and rejected",
-  "T, T*": "the model's and the human's transition matrix, T(a|s)",
-  "l, p": "loss and probability of a token, l = -log p; M_b answer tokens of row b",
-  "D, d": "log pi/ref of an answer; Dw of the chosen, Dl of the rejected one, d = Dw - Dl",
-  "lw, aw": "log pi of the chosen answer, summed and for each token; ll, al of the rejected",
-  "A, rho": "advantage; ratio of the policy to the one that sampled",
-  "s(x), sg": "sigmoid; stop-gradient",
+/** A row of the notation. */
+interface NotationRow {
+  readonly symbols: readonly string[];
+  readonly meaning: string;
+  /** Whether an objective may use it (default: every objective may). */
+  readonly isFor?: (row: Pick<Row, "entry" | "description">) => boolean;
+}
+
+/** Tells whether an objective's formula defines a symbol. */
+function defining(symbol: string): NonNullable<NotationRow["isFor"]> {
+  return ({ description: { formula } }) => Object.hasOwn(formula.where, symbol);
+}
+
+/** The symbols of states, transitions, signals and losses; for an objective, each has one meaning. */
+const notation: readonly NotationRow[] = [
+  {
+    symbols: ["s*_n", "s_n"],
+    meaning: "the state after n tokens: the gold prefix, and the model's own; s+ and s- of the " +
+      "chosen and the rejected answer; _end is after the whole answer",
+  },
+  {
+    symbols: ["T", "T*"],
+    meaning: "the model's and the human's transition matrix, T(a|s); T_ref and T_teacher are the " +
+      "reference's and the teacher's",
+    isFor: ({ entry }) => entry.trains === "policy",
+  },
+  {
+    symbols: ["rho0"],
+    meaning: "the state that answers begin from: the prompt",
+    isFor: ({ entry, description }) =>
+      entry.data === "pairs" || entry.data === "labels" || defining("beta")({ entry, description }),
+  },
+  {
+    symbols: ["a", "pi", "pi*"],
+    meaning: "a token; the model's and the human's prediction of the next one",
+    isFor: ({ entry }) => entry.trains === "policy",
+  },
+  {
+    symbols: ["b", "t", "i", "M_b"],
+    meaning: "a row of the batch; positions in its answer; the number of its answer tokens",
+    isFor: ({ entry }) => entry.trains === "policy",
+  },
+  {
+    symbols: ["p", "l"],
+    meaning:
+      "probability and loss of a token, l = -log p; p_ref under the reference, p_old under " +
+      "the policy that sampled",
+    isFor: ({ entry }) => entry.trains === "policy",
+  },
+  { symbols: ["e", "log"], meaning: "Euler's number; the natural logarithm" },
+  {
+    symbols: ["sg", "1[...]"],
+    meaning: "stop-gradient; 1 where the condition holds, else 0",
+    isFor: ({ entry }) => entry.trains === "policy",
+  },
+  {
+    symbols: ["lambda"],
+    meaning: "the weight or the probability of the model's own token in a prior state",
+    isFor: ({ entry }) => Object.hasOwn(entry.options, "lambda"),
+  },
+  {
+    symbols: ["w", "power", "cap"],
+    meaning: "the weight of an answer, the power of its mean ratio, the largest weight",
+    isFor: defining("w"),
+  },
+  {
+    symbols: ["c", "gamma"],
+    meaning: "the loss of a token and of those after it, by which they are propagated; its decay " +
+      "for each position",
+    isFor: defining("c_bt"),
+  },
+  {
+    symbols: ["JSD_x", "KL"],
+    meaning: "generalised Jensen-Shannon divergence, x being the teacher's share; " +
+      "Kullback-Leibler divergence",
+    isFor: ({ entry }) => entry.teacher,
+  },
+  {
+    symbols: ["D", "d", "ref"],
+    meaning: "D = log pi/ref of an answer, ref being the reference's pi; Dw of the chosen, Dl of " +
+      "the rejected one, d = Dw - Dl",
+    isFor: ({ entry, description }) =>
+      entry.data === "labels" || defining("beta")({ entry, description }),
+  },
+  {
+    symbols: ["lw", "ll"],
+    meaning: "log pi of the chosen and of the rejected answer; lw_ref, ll_ref under the reference",
+    isFor: ({ entry }) => entry.data === "pairs" && entry.trains === "policy",
+  },
+  {
+    symbols: ["aw", "al"],
+    meaning: "the averages of lw and ll for each token",
+    isFor: ({ entry }) => entry.data === "pairs" && entry.reference === "none",
+  },
+  { symbols: ["beta"], meaning: "the strength of the reference", isFor: defining("beta") },
+  { symbols: ["eps"], meaning: "the label smoothing", isFor: defining("eps") },
+  { symbols: ["tau"], meaning: "the temperature of the mixture", isFor: defining("tau") },
+  {
+    symbols: ["sigmoid"],
+    meaning: "sigmoid(x) = 1/(1 + e^-x)",
+    isFor: ({ entry, description }) =>
+      entry.data === "pairs" || entry.data === "labels" || defining("beta")({ entry, description }),
+  },
+  {
+    symbols: ["relu", "odds"],
+    meaning: "relu(x) = max(x, 0); odds(x) = e^x/(1 - e^x), of a log-probability x",
+    isFor: ({ entry }) => entry.data === "pairs" && entry.trains === "policy",
+  },
+  {
+    symbols: ["sort"],
+    meaning: "the values of the batch in ascending order",
+    isFor: ({ entry }) => entry.data === "pairs" && entry.reference === "log-probs",
+  },
+  {
+    symbols: ["kl"],
+    meaning: "the divergence from the reference, estimated on mismatched answers",
+    isFor: ({ entry }) => entry.data === "labels",
+  },
+  {
+    symbols: ["r", "rw", "rl"],
+    meaning: "the score of an answer; of the chosen and of the rejected one",
+    isFor: ({ entry }) => entry.trains === "reward model",
+  },
+  {
+    symbols: ["r", "A"],
+    meaning: "reward of an answer; advantage",
+    isFor: ({ description }) => description.data.includes("old log-probs"),
+  },
+  {
+    symbols: ["rho", "clip"],
+    meaning: "ratio of the policy to the one that sampled; clip(x, from, to)",
+    isFor: defining("rho"),
+  },
+  {
+    symbols: ["x", "KL"],
+    meaning: "log p/p_ref of a token; the divergence from the reference, which x estimates",
+    isFor: defining("x"),
+  },
+  {
+    symbols: ["L"],
+    meaning: "the most tokens of an answer, max-new-tokens",
+    isFor: defining("L"),
+  },
+  {
+    symbols: ["V", "R"],
+    meaning: "predicted and actual return; V_old when the answer was sampled",
+    isFor: ({ entry }) => entry.values,
+  },
+  {
+    symbols: ["KL (k1)"],
+    meaning: "the divergence from the reference, estimated by log p/p_ref of a token",
+    isFor: ({ entry }) => entry.values,
+  },
+  {
+    symbols: ["GAE(x, y)"],
+    meaning: "generalised advantage estimation of discount x, and of decay y of later errors",
+    isFor: ({ entry }) => entry.values,
+  },
+];
+
+/**
+ * The notation of an objective.
+ *
+ * @param entry The objective.
+ * @returns The symbols that its description may use, and their meanings.
+ */
+export function notationOf(entry: ObjectiveEntry): readonly NotationRow[] {
+  const row = { entry, description: describeEntry(entry) };
+  return notation.filter(({ isFor }) => isFor === undefined || isFor(row));
+}
+
+/** The lines of a notation. */
+function notationLines(rows: readonly NotationRow[]): string[] {
+  return [
+    "",
+    "Notation",
+    ...rows.map(({ symbols, meaning }) => field(symbols.join(", "), meaning)),
+  ];
+}
+
+/** The meanings of the summary's columns. */
+const heads: Readonly<Record<string, string>> = {
+  passes: "forward passes over the batch in a step, with and without gradient",
+  "at step 0": "the loss before the first step, where it is known: with a policy that is its " +
+    "reference, or a reward model that scores all answers 0",
 };
+
+/** Options whose default `train` takes from the data, which the numbers here can't. */
+function fromData({ options }: ObjectiveEntry): string[] {
+  const settings: SettingTable = settingTable;
+  return Object.entries(options).flatMap(([name, row]) => {
+    const setting = Object.hasOwn(settings, name) ? settings[name] : undefined;
+    if (setting === undefined || setting.default !== undefined) return [];
+    return setting.defaultHelp === undefined
+      ? []
+      : [`${kebabCase(name)} is ${row.default} here; in \`train\` it is ${setting.defaultHelp}`];
+  });
+}
 
 /** A label and its value, wrapped beside it. */
 function field(label: string, value: string): string {
@@ -241,21 +434,22 @@ function wholeTable(registry: ObjectiveRegistry): string[] {
   const blocks = [...groups].flatMap(([heading, own]) => [
     "",
     heading,
-    ...own.flatMap(({ entry: { name }, description }) => [
+    ...own.flatMap(({ entry, description }) => [
       "",
-      name,
+      entry.name,
       field("states", statesOf(description)),
       ...(["signal", "transition", "formula", "normalizer", "data"] as const).map((column) =>
         field(labelsOf[column], showCell(column, description))
       ),
+      ...fromData(entry).map((told) => field("by default", told)),
     ]),
   ]);
   return [
     ...leftAligned([["objective", "passes", "at step 0", "models"], ...summary]),
-    ...blocks,
     "",
-    "Notation",
-    ...Object.entries(notation).map(([symbol, meaning]) => field(symbol, meaning)),
+    ...Object.entries(heads).map(([head, meaning]) => field(head, meaning)),
+    ...blocks,
+    ...notationLines(notation),
   ];
 }
 
@@ -290,8 +484,13 @@ function isTold(column: keyof ObjectiveDescription, description: ObjectiveDescri
 }
 
 /** The options of an objective, as flags of `train`. */
-function optionLines({ options }: ObjectiveEntry): string[] {
-  const rows = Object.entries(options);
+function optionLines({ options }: ObjectiveEntry, registry: ObjectiveRegistry): string[] {
+  // A setting of all trainings has its own default, whatever the objective's.
+  const flags = settingFlags({ objectives: registry });
+  const rows = Object.entries(options).map(([name, row]) => {
+    const flag = Object.hasOwn(settingTable, name) ? flags[name] : undefined;
+    return [name, flag ?? row] as const;
+  });
   if (rows.length === 0) return [];
   return [
     "",
@@ -300,7 +499,7 @@ function optionLines({ options }: ObjectiveEntry): string[] {
   ];
 }
 
-async function oneInDepth(row: Row): Promise<string[]> {
+async function oneInDepth(row: Row, registry: ObjectiveRegistry): Promise<string[]> {
   const { entry, description } = row;
   const { loss, ...metrics } = await numbersOf(row);
   const { stepZero: known } = description;
@@ -309,9 +508,14 @@ async function oneInDepth(row: Row): Promise<string[]> {
     ...inDepth.filter((column) => isTold(column, description)).map((column) =>
       field(labelsOf[column], showCell(column, description))
     ),
-    ...optionLines(entry),
+    ...fromData(entry).map((told) => field("by default", told)),
+    ...notationLines(notationOf(entry)),
+    ...optionLines(entry, registry),
     "",
-    wrapText("Before the first step, on four answers of a bigram table that is its own reference:"),
+    wrapText(
+      "Before the first step, on two answers to each of two prompts, of a bigram table that is its " +
+        "own reference:",
+    ),
     field(
       "loss",
       `${loss?.toFixed(6)}${known === undefined ? "" : ` (by the formula ${known.toFixed(6)})`}`,
@@ -355,8 +559,8 @@ export async function objectivesCommand(
     const meant = near === undefined ? undefined : entryNamed(registry, near)?.name;
     throw new UsageError(
       `unknown objective ${quoted(word)}${
-        meant === undefined ? "; `deno task objectives` lists them all" : `: did you mean ${meant}?`
-      }`,
+        meant === undefined ? "" : `: did you mean ${meant}?`
+      }; \`deno task objectives\` lists them all`,
     );
   }
   const row = rowOf(entry);
@@ -367,7 +571,7 @@ export async function objectivesCommand(
         null,
         2,
       )
-      : (await oneInDepth(row)).join("\n"),
+      : (await oneInDepth(row, registry)).join("\n"),
   );
   return 0;
 }

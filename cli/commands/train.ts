@@ -8,6 +8,7 @@ import { architectureOf, countParameters } from "@unitune/models";
 import { carryOut, type Run, type RunResult } from "../run/carry_out.ts";
 import { openDevice } from "../run/devices.ts";
 import { runCommand, UsageError } from "../terminal/errors.ts";
+import { formulaText } from "@unitune/objectives";
 import {
   type BaseModel,
   checkStages,
@@ -238,7 +239,7 @@ function introduction({ folder, stages, prepared, device }: Run, done: number): 
     const told = data === undefined ? settings : withAnswerLength(settings, data);
     const { formula, normalizer } = describeObjective(told);
     const label = stages.length === 1 ? "loss" : `loss of ${settings.objective.name}`;
-    return `${label}: ${formula} (divided by ${normalizer})`;
+    return `${label}: ${formulaText(formula)} (divided by ${normalizer})`;
   });
   const parameters = countParameters(model).toLocaleString("en-US");
   return [

@@ -15,6 +15,7 @@ import {
   entropyBonus,
   estimate,
   estimator,
+  formulaText,
   indicator,
   initTrainingState,
   intuitive,
@@ -91,7 +92,7 @@ async function train<B>(objective: Objective<B>, batch: B): Promise<Course> {
   }
   const { modelStates, signal, formula } = objective.description;
   const [first = NaN, last = NaN] = [losses[0], losses.at(-1)];
-  return { description: `${modelStates} | ${signal} | ${formula}`, first, last };
+  return { description: `${modelStates} | ${signal} | ${formulaText(formula)}`, first, last };
 }
 
 /** Trains by every combination. */

@@ -50,9 +50,9 @@ export function sft(options: NllOptions = {}): Objective<Demonstrations> {
  * @example
  * ```ts
  * import { assertStringIncludes } from "@std/assert";
- * import { dft } from "@unitune/objectives";
+ * import { dft, formulaText } from "@unitune/objectives";
  *
- * assertStringIncludes(dft().description.formula, "sg(p_bt)");
+ * assertStringIncludes(formulaText(dft().description.formula), "sg(p_bt)");
  * ```
  *
  * @param options The normalizer (default `"token"`).

@@ -266,9 +266,9 @@ export const discopop: PreferenceObjective = preference("discopop");
  * @example
  * ```ts
  * import { assertStringIncludes } from "@std/assert";
- * import { rpo } from "@unitune/objectives";
+ * import { formulaText, rpo } from "@unitune/objectives";
  *
- * assertStringIncludes(rpo({ alpha: 0.5 }).description.formula, "0.5 (chosen:");
+ * assertStringIncludes(formulaText(rpo({ alpha: 0.5 }).description.formula), "0.5 (chosen:");
  * ```
  *
  * @param options The options of {@linkcode dpo}, and the weight alpha of the likelihood, at least 0
@@ -295,9 +295,9 @@ export function rpo(
  * @example
  * ```ts
  * import { assertStringIncludes } from "@std/assert";
- * import { mpo } from "@unitune/objectives";
+ * import { formulaText, mpo } from "@unitune/objectives";
  *
- * assertStringIncludes(mpo().description.formula, "0.8 (mean");
+ * assertStringIncludes(formulaText(mpo().description.formula), "0.8 (mean");
  * ```
  *
  * @param options Hyperparameters of both losses of pairs.
@@ -360,9 +360,9 @@ export interface OrpoObjectiveOptions extends OrpoOptions {
  * @example
  * ```ts
  * import { assertStringIncludes } from "@std/assert";
- * import { orpo } from "@unitune/objectives";
+ * import { formulaText, orpo } from "@unitune/objectives";
  *
- * assertStringIncludes(orpo().description.formula, "odds");
+ * assertStringIncludes(formulaText(orpo().description.formula), "odds");
  * ```
  *
  * @param options The weight beta of the odds ratio, and the normalizer of the likelihood.
@@ -385,9 +385,9 @@ export function orpo(
  * @example
  * ```ts
  * import { assertStringIncludes } from "@std/assert";
- * import { simpo } from "@unitune/objectives";
+ * import { formulaText, simpo } from "@unitune/objectives";
  *
- * assertStringIncludes(simpo().description.formula, "aw - al");
+ * assertStringIncludes(formulaText(simpo().description.formula), "aw - al");
  * ```
  *
  * @param options Hyperparameters.
@@ -403,9 +403,9 @@ export function simpo(options: SimpoOptions = {}): Objective<Pairs> {
  * @example
  * ```ts
  * import { assertStringIncludes } from "@std/assert";
- * import { cpo } from "@unitune/objectives";
+ * import { cpo, formulaText } from "@unitune/objectives";
  *
- * assertStringIncludes(cpo().description.formula, "lw - ll");
+ * assertStringIncludes(formulaText(cpo().description.formula), "lw - ll");
  * ```
  *
  * @param options Hyperparameters, and the weight alpha of the likelihood, at least 0 (default 1).
@@ -456,9 +456,9 @@ export function kto(
  * @example
  * ```ts
  * import { assertStringIncludes } from "@std/assert";
- * import { rewardModel } from "@unitune/objectives";
+ * import { formulaText, rewardModel } from "@unitune/objectives";
  *
- * assertStringIncludes(rewardModel().description.formula, "rw - rl");
+ * assertStringIncludes(formulaText(rewardModel().description.formula), "rw - rl");
  * ```
  *
  * @param options The margin and the centring.

@@ -87,9 +87,9 @@ function scaledAdvantages(
  * @example
  * ```ts
  * import { assertStringIncludes } from "@std/assert";
- * import { reinforce } from "@unitune/objectives";
+ * import { formulaText, reinforce } from "@unitune/objectives";
  *
- * assertStringIncludes(reinforce().description.formula, "-A log p");
+ * assertStringIncludes(formulaText(reinforce().description.formula), "-A log p");
  * ```
  *
  * @param options The normalizer.
@@ -161,9 +161,9 @@ const ppoRanges = {
  * @example
  * ```ts
  * import { assertStringIncludes } from "@std/assert";
- * import { ppo } from "@unitune/objectives";
+ * import { formulaText, ppo } from "@unitune/objectives";
  *
- * assertStringIncludes(ppo().description.formula, "V - R");
+ * assertStringIncludes(formulaText(ppo().description.formula), "V - R");
  * ```
  *
  * @param options The options of advantages, clipping and weights.
@@ -244,9 +244,9 @@ export const grpoKlDefaults = { beta: 0.04 } as const;
  * @example
  * ```ts
  * import { assertStringIncludes } from "@std/assert";
- * import { grpoKl } from "@unitune/objectives";
+ * import { formulaText, grpoKl } from "@unitune/objectives";
  *
- * assertStringIncludes(grpoKl({ beta: 0.04 }).description.formula, "0.04 (");
+ * assertStringIncludes(formulaText(grpoKl({ beta: 0.04 }).description.formula), "0.04 (");
  * ```
  *
  * @param options The options of {@linkcode grpo}, and the weight beta of the KL, at least 0
@@ -352,9 +352,9 @@ export function gspo(options: ScaledGroupOptions & ClippedOptions = {}): Objecti
  * @example
  * ```ts
  * import { assertStringIncludes } from "@std/assert";
- * import { cispo } from "@unitune/objectives";
+ * import { cispo, formulaText } from "@unitune/objectives";
  *
- * assertStringIncludes(cispo({ cap: 3 }).description.formula, "min(rho_t, 3)");
+ * assertStringIncludes(formulaText(cispo({ cap: 3 }).description.formula), "min(rho, 3)");
  * ```
  *
  * @param options The size of a group, the scale of rewards, the cap, and the normalizer.

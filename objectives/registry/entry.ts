@@ -154,15 +154,7 @@ function areAsked<R extends ReferenceUse, T extends boolean>(
  * @example
  * ```ts
  * import { assertEquals, assertThrows } from "@std/assert";
- * import {
- *   defineObjective,
- *   estimate,
- *   gold,
- *   indicator,
- *   nll,
- *   objective,
- *   weight,
- * } from "@unitune/objectives";
+ * import { defineObjective, estimate, formulaText, gold, indicator, nll, objective, weight } from "@unitune/objectives";
  *
  * const timid = defineObjective({
  *   name: "timid-sft",
@@ -177,7 +169,7 @@ function areAsked<R extends ReferenceUse, T extends boolean>(
  *   make: ({ courage }) => objective(estimate(gold, indicator), weight(courage, nll())),
  * });
  * const { formula } = timid.make({ courage: 0.25 }).description;
- * assertEquals(formula, "0.25 (sum_b sum_t l_bt / sum_b M_b, l = -log p)");
+ * assertEquals(formulaText(formula), "0.25 (sum_b sum_t l_bt / sum_b M_b), where l = -log p");
  * assertThrows(() => timid.make({ courage: 2 }), RangeError, "timid-sft: courage must be a number");
  * ```
  *

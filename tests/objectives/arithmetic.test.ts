@@ -12,8 +12,8 @@ import {
 } from "../../objectives/arithmetic.ts";
 
 const b: Constant = { constant: 0.3, name: "b" };
-const zero: Constant = { constant: 0, name: "e" };
-const one: Constant = { constant: 1, name: "(1-e)" };
+const zero: Constant = { constant: 0, name: "eps" };
+const one: Constant = { constant: 1, name: "(1-eps)" };
 
 /** Every operation, with what its formula reads like. */
 const cases: Readonly<Record<string, <X>(on: Arithmetic<X>, x: X, y: X) => X>> = {
@@ -24,15 +24,15 @@ const cases: Readonly<Record<string, <X>(on: Arithmetic<X>, x: X, y: X) => X>> =
   "x - b": (on, x) => on.sub(x, b),
   "b - x": (on, x) => on.sub(b, x),
   "x - (y - b)": (on, x, y) => on.sub(x, on.sub(y, b)),
-  "xy": (on, x, y) => on.mul(x, y),
-  "bx": (on, x) => on.mul(b, x),
+  "x y": (on, x, y) => on.mul(x, y),
+  "b x": (on, x) => on.mul(b, x),
   "b (x + y)": (on, x, y) => on.mul(b, on.add(x, y)),
-  "s(x) log s(y)": (on, x, y) => on.mul(on.sigmoid(x), on.logSigmoid(y)),
+  "sigmoid(x) log sigmoid(y)": (on, x, y) => on.mul(on.sigmoid(x), on.logSigmoid(y)),
   "(x + y)/b": (on, x, y) => on.div(on.add(x, y), b),
   "x^2": (on, x) => on.square(x),
   "(x - y)^2": (on, x, y) => on.square(on.sub(x, y)),
   "relu(x)": (on, x) => on.relu(x),
-  "e^(-bx)": (on, x) => on.exp(on.neg(on.mul(b, x))),
+  "e^(-b x)": (on, x) => on.exp(on.neg(on.mul(b, x))),
   "e^(x - y) - 1": (on, x, y) => on.expm1(on.sub(x, y)),
   "sort(x)": (on, x) => on.sort(x),
   // By 0 and 1 nothing is multiplied.

@@ -36,6 +36,7 @@ import {
   exoLoss,
   exponentialLoss,
   type FDivergence,
+  formulaText,
   gaeAdvantages,
   generalizedJsd,
   groupMeanBaseline,
@@ -331,10 +332,13 @@ Deno.test("a loss of pairs tells the label smoothing where it reads it, and only
     const at = (labelSmoothing: number) => loss(w, l, l, w, { labelSmoothing }).data();
     const isRead = String(await at(0.2)) !== String(await at(0.3));
     const { formula } = pairwise({ form, labelSmoothing: 0.2 }).description;
-    assertEquals(formula.includes("e = 0.2"), isRead, form);
-    assertEquals(formula.includes("(1-e)"), isRead, form);
+    assertEquals(formula.where.eps === "0.2", isRead, form);
+    assertEquals(formulaText(formula).includes("(1-eps)"), isRead, form);
   }
-  assertEquals(pairwise({ form: "dpo" }).description.formula, "mean -log s(bd), b = 0.1");
+  assertEquals(pairwise({ form: "dpo" }).description.formula, {
+    terms: [{ expression: "mean -log sigmoid(beta d)" }],
+    where: { beta: "0.1" },
+  });
 });
 
 Deno.test("the documented table of preference losses has the formulas that are computed", async () => {
@@ -352,7 +356,8 @@ Deno.test("the documented table of preference losses has the formulas that are c
     // Of AOT without label smoothing, which the table leaves out there.
     const smoothing = form.startsWith("aot") ? {} : { labelSmoothing: 0.2 };
     const { formula } = pairwise({ form, ...smoothing }).description;
-    assertEquals(formula.split(", ")[0], `mean ${documented.get(form)}`, form);
+    const terms = [{ expression: `mean ${documented.get(form)}` }];
+    assertEquals(formula.terms, terms, form);
   }
 });
 

@@ -372,7 +372,7 @@ Deno.test("a row of Table 1 comes from the parts, and says what differs", () => 
   assertEquals(supervised.modelStates, supervised.humanStates);
   assertNotEquals(intuitiveTuning.modelStates, intuitiveTuning.humanStates);
   assertStringIncludes(ift({ lambda: 0.3 }).description.modelStates, "0.3");
-  assertStringIncludes(ift({ gamma: 0.9 }).description.formula, "0.9");
+  assertEquals(ift({ gamma: 0.9 }).description.formula.where.gamma, "0.9");
   assertEquals([supervised.forwardPasses, intuitiveTuning.forwardPasses], [1, 2]);
   assertEquals(supervised.signal, intuitiveTuning.signal);
   assertEquals(
@@ -390,7 +390,7 @@ Deno.test("states and signals stand in the formulas of others with their symbols
     [row.description.humanStates, row.description.modelStates],
     [
       "chosen s*_n",
-      "rejected (1 - l) s-_n + l step(s-_{n-1}, argmax pi(s_{n-1})), l = 0.2",
+      "rejected (1 - lambda) s-_n + lambda step(s-_{n-1}, argmax pi(s_{n-1})), where lambda = 0.2",
     ],
   );
   const twice = penalized(

@@ -59,7 +59,7 @@ Deno.test("an objective from outside is found, described and checked like the ot
     assertEquals(entryNamed(registry, word), anchored);
   }
   assertEquals(entryNamed(objectiveRegistry, "anchored-dpo"), undefined);
-  assertEquals(describeEntry(anchored).formula, "mean -log s(bd), b = 0.5");
+  assertEquals(describeEntry(anchored).formula.where, { beta: "0.5" });
   assertEquals(describeEntry(anchored, { form: "hinge" }).stepZero, 1);
   assertEquals(describeEntry(anchored, { anchor: 0.5 }).stepZero, undefined);
   const wrong: readonly (readonly [Record<string, number | string>, string])[] = [

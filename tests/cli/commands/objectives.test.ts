@@ -1,10 +1,19 @@
 import { fileURLToPath } from "node:url";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { notationOf } from "../../../cli/commands/objectives.ts";
 import { withConfig } from "../../../cli/flags/flags.ts";
 import { splitStages } from "../../../cli/flags/stages.ts";
 import { parseFlags, settingFlags } from "@unitune/cli";
-import { nearest, UserError } from "@unitune/training";
-import { entryNamed, namesOf, objectiveRegistry, sameName } from "@unitune/objectives";
+import { describeObjective, nearest, trainSettings, UserError } from "@unitune/training";
+import {
+  describeEntry,
+  entryNamed,
+  formulaText,
+  type LossFormula,
+  namesOf,
+  objectiveRegistry,
+  sameName,
+} from "@unitune/objectives";
 
 const cli = new URL("../../../cli/commands/objectives.ts", import.meta.url);
 const decoder = new TextDecoder();
@@ -29,15 +38,18 @@ Deno.test("objectives prints Table 1 of all objectives, in 80 columns", async ()
     assert(lines.some((line) => line.startsWith(`${name} `)), name);
     assert(lines.includes(name), name);
   }
-  assertStringIncludes(out, "human s*_n; model (1 - l) s*_n + l argmax pi(s*_{n-1})");
+  assertStringIncludes(out, "model (1 - lambda) s*_n + lambda argmax");
 });
 
 Deno.test("objectives --json holds every description", async () => {
   const { out } = await run("--json");
-  const table: Record<string, { formula: string; stepZero?: number }> = JSON.parse(out);
+  const table: Record<string, { formula: LossFormula; stepZero?: number }> = JSON.parse(out);
   // One set of names: those that `train --objective` takes.
   assertEquals(Object.keys(table), [...allObjectives]);
-  assertEquals(table.sft?.formula, "sum_b sum_t l_bt / sum_b M_b, l = -log p");
+  assertEquals(table.sft?.formula, {
+    terms: [{ expression: "sum_b sum_t l_bt / sum_b M_b" }],
+    where: { l: "-log p" },
+  });
   assertEquals(table.hinge?.stepZero, 1);
 });
 
@@ -51,10 +63,58 @@ Deno.test("objectives dpo: one in depth, with the value that it computes", async
   assert(Math.abs((computed.loss ?? NaN) - Math.LN2) < 1e-6);
 });
 
+Deno.test("objectives describes what train minimizes where it is told no more than the name", async () => {
+  for (const { name, options } of objectiveRegistry) {
+    if (!Object.hasOwn(options, "groupSize")) continue;
+    const { groupSize } = parseFlags(settingFlags(), []).values;
+    assertEquals(groupSize, undefined, "each objective has its own default");
+    const described = describeObjective(trainSettings({ objective: name }));
+    const { out } = await run(name, "--json");
+    assertEquals(JSON.parse(out).groupSize, described.groupSize, name);
+  }
+  const { out } = await run("dr-grpo");
+  assertStringIncludes(out, "max-new-tokens is 256 here; in `train` it is 4 more than");
+});
+
+/** Words of formulas that are no symbols. */
+const words = ["sum", "prod", "mean", "min", "max", "chosen", "desirable", "teacher", "student"];
+
+/** Names in a formula, without the indices of rows and positions. */
+function namesIn(text: string): string[] {
+  const names = text.match(/[a-z]+/gi) ?? [];
+  return names.filter((name) => !/^[bti]+$/.test(name));
+}
+
+Deno.test("the notation of an objective explains every symbol of its loss", () => {
+  for (const entry of objectiveRegistry) {
+    const explained = notationOf(entry).flatMap(({ symbols, meaning }) => [...symbols, meaning]);
+    const known = new Set([...words, ...explained.flatMap(namesIn)]);
+    const { formula, transition } = describeEntry(entry);
+    for (const name of namesIn(formulaText(formula)).filter((name) => name !== "where")) {
+      assert(known.has(name), `${entry.name}: ${name}`);
+    }
+    const symbols = notationOf(entry).flatMap((row) => row.symbols);
+    assertEquals(symbols.length, new Set(symbols).size, `${entry.name}: one meaning each`);
+    for (const symbol of ["rho0", "V"]) {
+      if (transition.includes(symbol)) assert(symbols.includes(symbol), entry.name);
+    }
+  }
+});
+
+Deno.test("objectives explains its heads, and one objective its own notation", async () => {
+  const { out: all } = await run();
+  assertStringIncludes(all, "passes          forward passes over the batch");
+  assertStringIncludes(all, "at step 0       the loss before the first step");
+  const { out: dpo } = await run("dpo");
+  assertStringIncludes(dpo, "beta            the strength of the reference");
+  assert(!dpo.includes("GAE"));
+});
+
 Deno.test("objectives: an unknown name or flag is a usage error with a suggestion", async () => {
   const wrong = await run("drpo");
   assertEquals(wrong.code, 2);
   assertStringIncludes(wrong.err, "did you mean");
+  assertStringIncludes((await run("xylophone")).err, "`deno task objectives` lists them all");
   assertEquals((await run("--jsno")).code, 2);
   assertStringIncludes((await run("--help")).out, "deno task objectives dpo");
 });

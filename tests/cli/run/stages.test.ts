@@ -171,7 +171,7 @@ inFolder("a pipeline by the command line: one folder, a model that answers", asy
     ...["--from", base, "--tasks", "pick", ...common, "--out", run],
     ...["--objective", "dpo,grpo", "--steps", "8,2", "--learning-rate", "3e-3,1e-3"],
   );
-  assert(stdout.includes("loss of dpo: mean -log s(bd), b = 0.1"), stdout);
+  assert(stdout.includes("loss of dpo: mean -log sigmoid(beta d), where beta = 0.1"), stdout);
   assert(stdout.includes("stage 2: 20000 prompts to train on"), stdout);
   const { code, stdout: answer } = await sample("--run", run, "--prompt", "pick even 10-40");
   assertEquals(code, 0);
