@@ -163,7 +163,8 @@ export const settingTable = {
     appliesTo: onRollouts,
     help:
       "Divides the logits of the policy that samples answers, at least 0.01 for rollouts; every " +
-      "log-probability, ratio and KL is of that policy. Of distillation: of both models.",
+      "log-probability, ratio and KL is of that policy. In distillation it divides the logits " +
+      "of both models.",
   },
   maxNewTokens: {
     kind: "integer",

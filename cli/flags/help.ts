@@ -14,7 +14,7 @@ const indent = 28;
 
 /**
  * Writes the help of a command in 80 columns: its usage, then its flags by group, each with its
- * value, its description, its condition, its range if it has an upper limit, and its default.
+ * value, its description, its condition, its range if it has a limit, and its default.
  *
  * @param table The flags.
  * @param usage The description of the command with examples. Lines that begin with a space are not
@@ -36,7 +36,7 @@ const indent = 28;
  *     "deno task train [flags]",
  *     "",
  *     "Training",
- *     "  --steps N                 Optimizer steps. (default 100)",
+ *     "  --steps N                 Optimizer steps. (at least 1; default 100)",
  *     "",
  *     "Help",
  *     "  --help, -h                Show this text.",
@@ -109,9 +109,12 @@ function about(flag: Flag): string {
   return notes.length === 0 ? flag.help : `${flag.help} (${notes.join("; ")})`;
 }
 
-/** The range of a number that has an upper limit. */
+/** The range of a number, where it has a limit. */
 function range({ min, max, above, below }: NumberOption): string[] {
-  const from = min ?? (above === undefined ? undefined : `above ${above}`) ?? "";
+  const from = min ?? (above === undefined ? undefined : `above ${above}`);
   const to = max ?? (below === undefined ? undefined : `below ${below}`);
-  return to === undefined ? [] : [`${from} to ${to}`.trim()];
+  if (from !== undefined && to !== undefined) return [`${from} to ${to}`];
+  if (min !== undefined) return [`at least ${min}`];
+  if (max !== undefined) return [`at most ${max}`];
+  return [from ?? to ?? []].flat();
 }

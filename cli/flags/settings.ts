@@ -194,7 +194,8 @@ function objectiveHelp(registry: ObjectiveRegistry): string {
     const about = kind === "rollouts" ? " (sampled and rewarded answers)" : "";
     return `On ${kindWords[kind]}${about}: ${entries.map(({ name }) => name).join(", ")}.`;
   });
-  return `What is minimized; \`deno task objectives\` explains each. ${kinds.join(" ")} Several, ` +
+  return `What is minimized; \`deno task objectives\` explains each. ${kinds.join(" ")} A name ` +
+    `is found in any spelling (camel or snake case), and by its aliases. Several, ` +
     `joined by commas, are the stages of one run; other flags then take one value, or one for ` +
     `each stage: numbers and choices joined by commas, as in --steps 900,300; texts by the flag ` +
     `itself, as in --data a.jsonl --data b.jsonl.`;

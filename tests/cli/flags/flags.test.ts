@@ -197,6 +197,22 @@ Deno.test("the help names every flag with its range and default, grouped, in 80 
   assertStringIncludes(help, "--objective sft|ift");
 });
 
+Deno.test("help lists the range of a number, with one limit or with two", () => {
+  const rows = [
+    [{ min: 1, max: 9 }, "1 to 9"],
+    [{ above: 0, below: 1 }, "above 0 to below 1"],
+    [{ min: 2 }, "at least 2"],
+    [{ above: 0 }, "above 0"],
+    [{ max: 3 }, "at most 3"],
+    [{ below: 0.5 }, "below 0.5"],
+  ] as const;
+  for (const [limits, told] of rows) {
+    const help = helpText({ x: { kind: "number", help: "X.", ...limits } }, "");
+    assertStringIncludes(help, `X. (${told})`);
+  }
+  assertStringIncludes(helpText({ x: { kind: "number", help: "X." } }, ""), "X.\n");
+});
+
 Deno.test("edit distance is a metric's: zero on the same, symmetric, at most the longer", () => {
   // A small alphabet, so that words share letters.
   const words = fc.string({ unit: fc.constantFrom("a", "b", "c"), maxLength: 6 });
