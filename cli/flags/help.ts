@@ -116,5 +116,6 @@ function range({ min, max, above, below }: NumberOption): string[] {
   if (from !== undefined && to !== undefined) return [`${from} to ${to}`];
   if (min !== undefined) return [`at least ${min}`];
   if (max !== undefined) return [`at most ${max}`];
-  return [from ?? to ?? []].flat();
+  const open = from ?? to;
+  return open === undefined ? [] : [`${open}`];
 }
