@@ -47,7 +47,7 @@ import { readJson } from "../files/read.ts";
 import { interruptible } from "../terminal/interruption.ts";
 import type { Registries } from "../flags/registries.ts";
 import { settingFlags } from "../flags/settings.ts";
-import { splitStages, stageSettings, stagesName } from "../flags/stages.ts";
+import { splitStages, stageCount, stageSettings, stagesName } from "../flags/stages.ts";
 import { describeSizes, lentModels, readBase } from "../run/trained.ts";
 import { requireRoom } from "../run/room.ts";
 import { shownMessage } from "../terminal/messages.ts";
@@ -150,7 +150,7 @@ async function newRun(line: CommandLine): Promise<ReadyRun> {
   if (fromStep !== undefined) {
     throw new UsageError("--from-step needs --resume with the folder of the run");
   }
-  const file = config === undefined ? {} : settingsIn(await readJson(config));
+  const file = config === undefined ? {} : await readJson(config);
   const settings = settingsOf(line, file, config ?? "");
   const run = await equip(settings, settings[0]?.from, line.registries);
   const { stages, prepared, start } = run;
@@ -173,7 +173,7 @@ async function oldRun(line: CommandLine, folder: string): Promise<ReadyRun> {
     );
   }
   const held = await holdRun(folder, line.own.fromStep);
-  const settings = settingsOf(line, held.config.settings, runPaths(folder).config);
+  const settings = settingsOf(line, held.config, runPaths(folder).config);
   const from = settings[0]?.from;
   // Once a run has a checkpoint, it no longer needs the run from which it started.
   const isUnderWay = held.saved !== undefined;
@@ -203,13 +203,6 @@ const mayChange: readonly string[] = [
   ...Object.entries<Setting>(settingTable).flatMap(([name, { isPlace }]) => isPlace ? [name] : []),
 ].map((name) => `--${kebabCase(name)}`);
 
-/** The settings in a configuration file: a user's, or that of a run, which holds more. */
-function settingsIn(config: unknown): unknown {
-  return typeof config === "object" && config !== null && "settings" in config
-    ? config.settings
-    : config;
-}
-
 /** Flags as texts: the stages, of which a value may be a list, are known once all flags are. */
 function unread(flags: FlagTable): FlagTable {
   return Object.fromEntries(
@@ -225,7 +218,7 @@ function settingsOf(
   file: unknown,
   path: string,
 ): readonly TrainSettings[] {
-  const lines = splitStages(argv, Array.isArray(file) ? file.length || 1 : 1, registries);
+  const lines = splitStages(argv, stageCount(file), registries);
   return stageSettings(lines.map((line) => parseFlags(flags, line)), file, path, registries);
 }
 

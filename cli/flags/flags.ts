@@ -281,60 +281,44 @@ export function givenFlags({ sources }: Pick<ParsedFlags<FlagTable>, "sources">)
 }
 
 /**
- * Refuses a flag without effect on the command line, because of the value of another flag. A
- * configuration file may set such a flag, so that one file serves several objectives.
+ * Finds the flags whose given values have no effect, because of the value of another flag.
  *
  * @param table The known flags.
- * @param parsed The values and their sources.
- * @throws {UsageError} If a flag has no effect.
+ * @param parsed The values of the table's flags, and their sources.
+ * @returns The reason for each of them, by its name: the rest of a sentence that begins with it.
  *
  * @example
  * ```ts
- * import { refuseInVain } from "./flags.ts";
- * import { parseFlags, UsageError } from "@unitune/cli";
- * import { assertThrows } from "@std/assert";
+ * import { flagsInVain } from "./flags.ts";
+ * import { parseFlags } from "@unitune/cli";
+ * import { assertEquals } from "@std/assert";
  *
  * const table = {
  *   optimizer: { kind: "choice", choices: ["adamw", "sgd"], default: "adamw", help: "The rule." },
  *   beta2: { kind: "number", when: { optimizer: ["adamw"] }, help: "A decay." },
  * } as const;
- * assertThrows(
- *   () => refuseInVain(table, parseFlags(table, ["--optimizer", "sgd", "--beta2", "0.9"])),
- *   UsageError,
- *   "--beta2 has an effect only with --optimizer adamw, not with sgd",
+ * assertEquals(
+ *   flagsInVain(table, parseFlags(table, ["--optimizer", "sgd", "--beta2", "0.9"])).get("beta2"),
+ *   "has an effect only with --optimizer adamw, not with sgd",
  * );
  * ```
  */
-export function refuseInVain(table: FlagTable, parsed: Resolved): void {
-  const [message] = flagsInVain(table, parsed).values();
-  if (message !== undefined) throw new UsageError(message);
-}
-
-/** Values and their sources. */
-export interface Resolved {
-  /** The values, by name in camel case. */
-  readonly values: object;
-  /** The source of each value. */
-  readonly sources: ParsedFlags<FlagTable>["sources"];
-}
-
-/**
- * Finds the flags without effect on a command line.
- *
- * @param table The known flags.
- * @param parsed The values and their sources.
- * @returns The reason for each of them, by its name.
- */
-export function flagsInVain(table: FlagTable, { values, sources }: Resolved): Map<string, string> {
-  const valueOf = new Map<string, unknown>(Object.entries(values));
-  const given = Object.entries(table).filter(([name]) => sources[camelCase(name)] === "flag");
+export function flagsInVain<const Table extends FlagTable>(
+  table: Table,
+  parsed: ParsedFlags<NoInfer<Table>>,
+): ReadonlyMap<string, string>;
+export function flagsInVain(
+  table: FlagTable,
+  { values, sources }: ParsedFlags<FlagTable>,
+): ReadonlyMap<string, string> {
+  const given = Object.entries(table).filter(([name]) => sources[camelCase(name)] !== "default");
   return new Map(
     given.flatMap(([name, { when = {}, scope }]) =>
       Object.entries(when).flatMap(([other, needed]): [string, string][] => {
-        const value = String(valueOf.get(camelCase(other)));
+        const value = String(values[camelCase(other)]);
         return needed.includes(value) ? [] : [[
           name,
-          `--${kebabCase(name)} has an effect only with ${
+          `has an effect only with ${
             scope ?? `--${kebabCase(other)} ${alternatives(needed)}`
           }, not with ${value}`,
         ]];

@@ -197,8 +197,8 @@ function objectiveHelp(registry: ObjectiveRegistry): string {
   return `What is minimized; \`deno task objectives\` explains each. ${kinds.join(" ")} A name ` +
     `is found in any spelling (camel or snake case), and by its aliases. Several, ` +
     `joined by commas, are the stages of one run; other flags then take one value, or one for ` +
-    `each stage: numbers and choices joined by commas, as in --steps 900,300; texts by the flag ` +
-    `itself, as in --data a.jsonl --data b.jsonl.`;
+    `each stage: numbers and choices joined by commas, as in --steps 900,300; texts by repeating ` +
+    `the flag, as in --data a.jsonl --data b.jsonl.`;
 }
 
 /**

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { quoted } from "@unitune/core";
 import {
   readSettings,
   type SettingTable,
@@ -13,7 +14,14 @@ import {
   UserError,
 } from "@unitune/training";
 import { UsageError } from "../terminal/errors.ts";
-import { camelCase, flagsInVain, type FlagTable, type ParsedFlags, withConfig } from "./flags.ts";
+import {
+  camelCase,
+  flagsInVain,
+  type FlagTable,
+  kebabCase,
+  type ParsedFlags,
+  withConfig,
+} from "./flags.ts";
 import type { Registries } from "./registries.ts";
 import { settingFlags } from "./settings.ts";
 
@@ -130,7 +138,8 @@ function objectivesIn(argv: readonly string[]): string | undefined {
  * command line wins.
  *
  * @param parsed What the command line says of each stage; see {@linkcode splitStages}.
- * @param config Settings of one stage, for all of them, or a list of those of each, as JSON has them.
+ * @param config Settings for all stages, or a list of those of each, as JSON has them; or the
+ * configuration of a run, whose settings without effect are no mistake.
  * @param file Where they come from, for errors.
  * @param registries The objectives and the architectures (default: those of Unitune).
  * @returns The settings of each stage.
@@ -156,27 +165,83 @@ export function stageSettings(
   registries: Registries = {},
 ): readonly TrainSettings[] {
   const table = settingFlags(registries);
-  const configs: readonly unknown[] = Array.isArray(config) && config.length > 0
-    ? config
-    : [config];
+  const { stages: configs, isOfRun } = settingsIn(config);
   if (configs.length !== 1 && configs.length !== parsed.length) {
     throw new UserError(
       `${file} holds ${configs.length} stages, and the command line names ${parsed.length}`,
     );
   }
-  // A flag that one stage has no use for may be meant for another.
-  const vain = parsed.map((own) => flagsInVain(table, own));
-  for (const [name, message] of vain[0] ?? []) {
-    if (vain.every((own) => own.has(name))) throw new UsageError(message);
-  }
-  const stages = parsed.map((own, stage) => {
-    const { values } = configs.length === 1
-      ? withConfig(table, own, configs[0], file)
-      : withConfig(table, own, configs[stage], `${file}, stage ${stage + 1}`);
-    return readSettings(values, registries.objectives);
+  const resolved = parsed.map((own, stage) => {
+    const isCommon = configs.length === 1;
+    const place = isCommon ? file : `${file}, stage ${stage + 1}`;
+    return { place, ...withConfig(table, own, configs[isCommon ? 0 : stage], place) };
   });
+  const vain = resolved.map(({ place, ...own }) =>
+    [...flagsInVain(table, own)].flatMap(([name, reason]): readonly Vain[] => {
+      if (own.sources[camelCase(name)] === "flag") {
+        return [{
+          name,
+          isOfStage: false,
+          error: new UsageError(`--${kebabCase(name)} ${reason}`),
+        }];
+      }
+      if (isOfRun) return [];
+      const error = new UserError(`${place}: ${quoted(name)} ${reason}`);
+      return [{ name, isOfStage: configs.length > 1, error }];
+    })
+  );
+  for (const { name, isOfStage, error } of vain.flat()) {
+    // A value that one stage has no use for may be meant for another, unless it is for one alone.
+    const isAlways = vain.every((own) => own.some((other) => other.name === name));
+    if (isOfStage || isAlways) throw error;
+  }
+  const stages = resolved.map(({ values }) => readSettings(values, registries.objectives));
   checkStages(stages);
   return stages;
+}
+
+/** A value without effect in a stage. */
+interface Vain {
+  /** The name of its setting. */
+  readonly name: string;
+  /** Whether it was given for the stage alone. */
+  readonly isOfStage: boolean;
+  /** The reason. */
+  readonly error: UserError;
+}
+
+/** The settings in a configuration file. */
+interface FileSettings {
+  /** The settings of each stage, or one object for all stages. */
+  readonly stages: readonly unknown[];
+  /** Whether a run wrote them: it writes all settings, also those that its objective has no use for. */
+  readonly isOfRun: boolean;
+}
+
+/** The settings in a configuration file: a user's, or that of a run, which holds more. */
+function settingsIn(config: unknown): FileSettings {
+  const isOfRun = typeof config === "object" && config !== null && "settings" in config;
+  const settings = isOfRun ? config.settings : config;
+  const isList = Array.isArray(settings) && settings.length > 0;
+  return { stages: isList ? settings : [settings], isOfRun };
+}
+
+/**
+ * The number of stages in a configuration file.
+ *
+ * @param config The parsed JSON of the file.
+ * @returns The number.
+ *
+ * @example
+ * ```ts
+ * import { stageCount } from "./stages.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(stageCount({ settings: [{ steps: 9 }, { steps: 3 }] }), 2);
+ * ```
+ */
+export function stageCount(config: unknown): number {
+  return settingsIn(config).stages.length;
 }
 
 /**

@@ -1,5 +1,5 @@
 /** Damaged inputs and what reads them, in this process. */
-import { splitStages, stageSettings } from "../../cli/flags/stages.ts";
+import { splitStages, stageCount, stageSettings } from "../../cli/flags/stages.ts";
 import { requireRoom } from "../../cli/run/room.ts";
 import { latestCheckpoint } from "../../cli/run/checkpoints.ts";
 import { parseFlags, prepare, readJson, readTrainedModel, settingFlags } from "@unitune/cli";
@@ -113,7 +113,7 @@ export const makers: { readonly [K in Kind]: Maker } = {
       path: folder,
       async read() {
         const file = config === undefined ? {} : await readJson(path);
-        const lines = splitStages(argv, Array.isArray(file) ? file.length || 1 : 1);
+        const lines = splitStages(argv, stageCount(file));
         const parsed = lines.map((line) => parseFlags(settingFlags(), line));
         const stages = stageSettings(parsed, file, path);
         // Examples by the million take their time, and rightly so.

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { editDistance, nearest, UserError } from "@unitune/training";
-import { refuseInVain, withConfig } from "../../../cli/flags/flags.ts";
+import { flagsInVain, withConfig } from "../../../cli/flags/flags.ts";
 import { type FlagTable, helpText, parseFlags, UsageError, wantsHelp } from "@unitune/cli";
 
 const table = {
@@ -51,19 +51,20 @@ Deno.test("the types of the values follow from the table", () => {
   assertEquals([typed.steps, seed, values.batchSize], [100, undefined, undefined]);
 });
 
-Deno.test("a flag that another flag's value switches off is refused where it is given", () => {
+Deno.test("a flag that another flag's value switches off is in vain where it is given", () => {
   const switched = {
     ...table,
     lambda: { kind: "number", default: 0.2, when: { objective: ["ift"] }, help: "A share." },
   } as const satisfies FlagTable;
-  const refuse = (...argv: string[]) => refuseInVain(switched, parseFlags(switched, argv));
-  refuse();
-  refuse("--objective", "ift", "--lambda", "0.5");
-  assertThrows(
-    () => refuse("--lambda", "0.2"),
-    UsageError,
-    "--lambda has an effect only with --objective ift, not with sft",
-  );
+  const inVain = (config: unknown, ...argv: string[]) => [
+    ...flagsInVain(switched, withConfig(switched, parseFlags(switched, argv), config, "c.json")),
+  ];
+  assertEquals(inVain({}), []);
+  assertEquals(inVain({}, "--objective", "ift", "--lambda", "0.5"), []);
+  assertEquals(inVain({ objective: "ift" }, "--lambda", "0.5"), []);
+  const reason = "has an effect only with --objective ift, not with sft";
+  assertEquals(inVain({}, "--lambda", "0.2"), [["lambda", reason]]);
+  assertEquals(inVain({ lambda: 0.2 }), [["lambda", reason]]);
   assertStringIncludes(helpText(switched, ""), "A share. (with --objective ift; default 0.2)");
 });
 

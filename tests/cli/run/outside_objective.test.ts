@@ -93,7 +93,7 @@ Deno.test("an objective from outside has flags and help", () => {
   const inVain = flagsInVain(flags, parseFlags(flags, ["--firmness", "2"]));
   assertEquals(
     inVain.get("firmness"),
-    "--firmness has an effect only with --objective firm-preference or boastful-preference, " +
+    "has an effect only with --objective firm-preference or boastful-preference, " +
       "not with sft",
   );
 });

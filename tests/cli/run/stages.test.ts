@@ -1,6 +1,6 @@
 /** Runs of several stages: preferences, reward models, rewarded answers; killed anywhere. */
 import { assert, assertAlmostEquals, assertEquals, assertGreater, assertThrows } from "@std/assert";
-import { splitStages, stageSettings } from "../../../cli/flags/stages.ts";
+import { splitStages, stageCount, stageSettings } from "../../../cli/flags/stages.ts";
 import { meaningOf } from "../../../cli/report/glossary.ts";
 import { latestCheckpoint } from "../../../cli/run/checkpoints.ts";
 import {
@@ -15,7 +15,7 @@ import {
   silentProgress,
   UsageError,
 } from "@unitune/cli";
-import { timetableOf, type TrainSettings } from "@unitune/training";
+import { timetableOf, type TrainSettings, UserError, writtenSettings } from "@unitune/training";
 import {
   assertSameFiles,
   inFolder,
@@ -74,6 +74,51 @@ Deno.test("a stage without a value is named", () => {
       ["--objective sft,dpo --steps 2,", "--steps names nothing for stage 2"],
     ] as const
   ) assertThrows(() => stagesOf(line), UsageError, message);
+});
+
+/** The settings of each stage of a configuration. */
+function stagesIn(config: unknown, ...argv: string[]): readonly TrainSettings[] {
+  const lines = splitStages(argv, stageCount(config));
+  return stageSettings(
+    lines.map((line) => parseFlags(settingFlags(), line)),
+    config,
+    "c.json",
+  );
+}
+
+Deno.test("a setting of another objective in a configuration is refused as on a command line", () => {
+  const reason = "has an effect only with --objective ift, scheduled-sampling,";
+  const refused: [unknown, string][] = [
+    [{ objective: "dpo", lambda: 0.5 }, `c.json: "lambda" ${reason}`],
+    [
+      [{ objective: "ift" }, { objective: "dpo", lambda: 0.5 }],
+      `c.json, stage 2: "lambda" ${reason}`,
+    ],
+    [
+      { optimizer: "sgd", beta2: 0.5 },
+      'c.json: "beta2" has an effect only with --optimizer adamw,',
+    ],
+  ];
+  for (const [config, message] of refused) {
+    assertThrows(() => stagesIn(config), UserError, message);
+  }
+  assertThrows(() => stagesIn({ beta: 0.5 }, "--objective", "sft,ift"), UserError, '"beta" has');
+  assertEquals(stagesIn({ lambda: 0.5 }, "--objective", "sft,ift")[1]?.options.lambda, 0.5);
+});
+
+Deno.test("a configuration of a run's own serves again, with its objective or another", () => {
+  const settings = stagesOf(
+    "--objective dpo,grpo --optimizer sgd,adamw --temperature 0.5 --beta 1",
+  );
+  for (const stages of [settings, settings.slice(0, 1)]) {
+    const own = { settings: stages.map(writtenSettings), model: {}, data: {} };
+    assertEquals(stagesIn(own), stages);
+    const [only] = own.settings;
+    if (stages.length === 1) assertEquals(stagesIn({ ...own, settings: only }), stages);
+  }
+  const dpo = settings.slice(0, 1).map(writtenSettings);
+  const [sft] = stagesIn({ settings: dpo }, "--objective", "sft");
+  assertEquals(sft?.objective.name, "sft");
 });
 
 /** Carries out a run until so many steps are done, and no further. */
