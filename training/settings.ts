@@ -35,6 +35,11 @@ export type Setting = Option & {
   readonly isShared?: boolean;
   /** Whether it says where something is, which changes nothing that is computed (default: no). */
   readonly isPlace?: boolean;
+  /**
+   * Whether an objective may have an option of its name, whose value is then the setting's (default:
+   * no).
+   */
+  readonly isOption?: boolean;
   /** The objectives for which it has an effect (default: all). */
   readonly appliesTo?: (entry: ObjectiveEntry) => boolean;
   /** The default, where it is the objective's. */
@@ -156,6 +161,7 @@ export const settingTable = {
     defaultHelp: "the reward model of an earlier stage",
   },
   temperature: {
+    isOption: true,
     kind: "number",
     default: 1,
     min: 0,
@@ -167,6 +173,7 @@ export const settingTable = {
       "of both models.",
   },
   maxNewTokens: {
+    isOption: true,
     kind: "integer",
     min: 1,
     group: "Rollouts",
@@ -292,6 +299,7 @@ export const settingTable = {
     defaultHelp: "a tenth of the peak",
   },
   warmupSteps: {
+    isOption: true,
     kind: "integer",
     default: objectiveDefaults.warmupSteps,
     min: 0,

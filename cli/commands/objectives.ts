@@ -44,6 +44,7 @@ import {
 import { runCommand, UsageError } from "../terminal/errors.ts";
 import { type FlagTable, kebabCase, parseFlags, wantsHelp } from "../flags/flags.ts";
 import { flagLines, helpText } from "../flags/help.ts";
+import { checkObjectives } from "../flags/check_objectives.ts";
 import { settingFlags } from "../flags/settings.ts";
 import type { Registries } from "../flags/registries.ts";
 import { alignTable, WIDTH, wrapText, wrapWords } from "../terminal/layout.ts";
@@ -540,6 +541,7 @@ export async function objectivesCommand(
     console.log(helpText(flags, usage));
     return 0;
   }
+  checkObjectives(registry);
   const word = argv.find((argument) => !argument.startsWith("-"));
   const { values } = parseFlags(flags, argv.filter((argument) => argument !== word));
   if (word === undefined) {

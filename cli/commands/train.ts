@@ -46,6 +46,7 @@ import { runPaths } from "../run/run_paths.ts";
 import { readJson } from "../files/read.ts";
 import { interruptible } from "../terminal/interruption.ts";
 import type { Registries } from "../flags/registries.ts";
+import { runFlags } from "../flags/run_flags.ts";
 import { settingFlags } from "../flags/settings.ts";
 import { splitStages, stageCount, stageSettings, stagesName } from "../flags/stages.ts";
 import { describeSizes, lentModels, readBase } from "../run/trained.ts";
@@ -53,35 +54,6 @@ import { requireRoom } from "../run/room.ts";
 import { shownMessage } from "../terminal/messages.ts";
 import { taskCommand } from "../terminal/shell.ts";
 import { print, say, tell } from "../terminal/terminal.ts";
-
-/** Where a run is kept and what it goes on from. */
-const runFlags = {
-  out: {
-    kind: "string",
-    placeholder: "DIR",
-    group: "Run",
-    help: "The folder of the run.",
-    defaultHelp: "a new one under runs/",
-  },
-  resume: {
-    kind: "string",
-    placeholder: "DIR",
-    group: "Run",
-    help: "Resumes the run in a folder from its last checkpoint, with the run's own settings.",
-  },
-  fromStep: {
-    kind: "integer",
-    min: 0,
-    group: "Run",
-    help: "With --resume: goes on from the checkpoint of this step, and makes later ones again.",
-  },
-  config: {
-    kind: "string",
-    placeholder: "FILE",
-    group: "Run",
-    help: "A JSON file of settings, such as a run's config.json. Flags override it.",
-  },
-} as const satisfies FlagTable;
 
 const usage =
   `Trains a GPT by supervised or Intuitive Fine-Tuning, on preferences, or by reinforcement ` +

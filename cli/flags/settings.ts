@@ -18,6 +18,7 @@ import {
 } from "@unitune/objectives";
 import { type Setting, type SettingTable, settingTable } from "@unitune/training";
 import { type Architecture, architectures, presetNames } from "@unitune/models";
+import { checkObjectives } from "./check_objectives.ts";
 import type { Flag, FlagTable } from "./flags.ts";
 import type { Registries } from "./registries.ts";
 import { alternatives, listed } from "./words.ts";
@@ -98,18 +99,14 @@ function loosest(
   return least?.value === undefined ? {} : { [least.name]: least.value };
 }
 
-/** One option for those of several objectives that have its name: it takes what any of them takes. */
+/**
+ * One option for those of several objectives that have its name, all of one kind: it takes what any
+ * of them takes.
+ */
 function merged(name: string, uses: readonly Use<Option>[]): Option {
   const rows = uses.map(({ row }) => row);
   const [first] = rows;
   if (first === undefined) throw new RangeError(`the option ${name} is of no objective`);
-  const other = uses.find(({ row }) => row.kind !== first.kind);
-  if (other !== undefined) {
-    throw new RangeError(
-      `the option ${name} is of the kind ${first.kind}, and of the kind ${other.row.kind} for ` +
-        `${other.entry.name}: one name stands for one kind of value`,
-    );
-  }
   const { help } = first;
   const told = defaultsOf(
     uses.map(({ entry, row }) => ({ entry, row: row.default ?? row.defaultHelp })),
@@ -146,7 +143,8 @@ function merged(name: string, uses: readonly Use<Option>[]): Option {
 
 /** A setting as a flag, which has an effect for the objectives that read it. */
 function settingFlag(name: string, setting: Setting, registry: ObjectiveRegistry): Flag {
-  const { isShared: _isShared, isPlace: _isPlace, appliesTo, usual, ...flag } = setting;
+  const { isShared: _isShared, isPlace: _isPlace, isOption: _isOption, appliesTo, usual, ...flag } =
+    setting;
   if (appliesTo === undefined) return flag;
   const readers = registry.filter((entry) =>
     appliesTo(entry) || Object.hasOwn(entry.options, name)
@@ -206,6 +204,7 @@ function objectiveHelp(registry: ObjectiveRegistry): string {
  *
  * @param registries The objectives and the architectures (default: those of Unitune).
  * @returns The flags.
+ * @throws {UserError} If the names of the objectives, or of their options, collide.
  *
  * @example
  * ```ts
@@ -231,6 +230,7 @@ function objectiveHelp(registry: ObjectiveRegistry): string {
 export function settingFlags(registries: Registries = {}): FlagTable {
   const { objectives: registry = objectiveRegistry, architectures: rows = architectures } =
     registries;
+  checkObjectives(registry);
   const settings: SettingTable = settingTable;
   const flags = Object.entries(settings).map(([name, setting]) =>
     [

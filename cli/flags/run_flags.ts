@@ -1,0 +1,36 @@
+/**
+ * The flags of `train` that are no settings.
+ *
+ * @module
+ */
+
+import type { FlagTable } from "./flags.ts";
+
+/** Where a run is kept and what it goes on from. */
+export const runFlags = {
+  out: {
+    kind: "string",
+    placeholder: "DIR",
+    group: "Run",
+    help: "The folder of the run.",
+    defaultHelp: "a new one under runs/",
+  },
+  resume: {
+    kind: "string",
+    placeholder: "DIR",
+    group: "Run",
+    help: "Resumes the run in a folder from its last checkpoint, with the run's own settings.",
+  },
+  fromStep: {
+    kind: "integer",
+    min: 0,
+    group: "Run",
+    help: "With --resume: goes on from the checkpoint of this step, and makes later ones again.",
+  },
+  config: {
+    kind: "string",
+    placeholder: "FILE",
+    group: "Run",
+    help: "A JSON file of settings, such as a run's config.json. Flags override it.",
+  },
+} as const satisfies FlagTable;
