@@ -542,7 +542,10 @@ export async function objectivesCommand(
     return 0;
   }
   checkObjectives(registry);
-  const word = argv.find((argument) => !argument.startsWith("-"));
+  const [word, another] = argv.filter((argument) => !argument.startsWith("-"));
+  if (another !== undefined) {
+    throw new UsageError(`objectives takes one objective, not ${quoted(another)} beside it`);
+  }
   const { values } = parseFlags(flags, argv.filter((argument) => argument !== word));
   if (word === undefined) {
     const described = () =>

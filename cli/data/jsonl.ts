@@ -83,7 +83,7 @@ export async function parseJsonl(
     const object = rowIn(line, source);
     if (object === undefined) continue;
     if (reading === undefined) {
-      const format = formatOf(object, known, needs, source);
+      const format = formatOf(object, known, { needs, columns }, source);
       reading = { format, gathered: format.gather() };
     }
     requireColumns(object, reading.format, known, source);
@@ -136,7 +136,7 @@ export async function jsonlFormat(
   for await (const line of lines) {
     const source: Source = { file, line: line.number };
     const object = rowIn(line, source);
-    if (object !== undefined) return formatOf(object, known, needs, source).name;
+    if (object !== undefined) return formatOf(object, known, { needs, columns }, source).name;
   }
   throw new UserError(`${file} is empty: there is nothing to train on`);
 }
@@ -403,7 +403,9 @@ function parseObject(text: string, source: Source): JsonObject {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw wrong(source, `not JSON: ${error instanceof Error ? error.message : String(error)}`);
+    const why = error instanceof Error ? error.message : String(error);
+    // The engine counts the lines of this text, which is one line of the file.
+    throw wrong(source, `not JSON: ${why.replace(/\(line 1 column (\d+)\)$/, "(column $1)")}`);
   }
   if (!isRecord(value)) throw wrong(source, `a row is a JSON object, not ${kindOf(value)}`);
   return value;
@@ -413,7 +415,7 @@ function parseObject(text: string, source: Source): JsonObject {
 function formatOf(
   row: JsonObject,
   known: readonly Format[],
-  needs: readonly FormatName[],
+  { needs, columns }: { readonly needs: readonly FormatName[]; readonly columns: Columns },
   source: Source,
 ): Format {
   const isWhole = ({ columns }: Format) => columns.every((column) => row[column] !== null);
@@ -421,6 +423,15 @@ function formatOf(
   const needed = needs.flatMap((name) => fitting.filter((format) => format.name === name));
   const format = [...needed, ...fitting].find(isWhole) ?? fitting[0];
   if (format !== undefined) return format;
+  const unknown = [columns.prompt, columns.completion].flatMap((name) =>
+    name === undefined || Object.hasOwn(row, name) ? [] : [name]
+  );
+  if (unknown.length > 0) {
+    throw wrong(
+      source,
+      `there is no column ${listed(unknown, " or ")}; the columns are ${columnsOf(row)}`,
+    );
+  }
   const expected = known.map((format) => listed(format.columns, " and ")).join(", or ");
   const hint = known.length > 1 ? "; name others with --prompt-column and --completion-column" : "";
   throw wrong(source, `there is no ${expected}; the columns are ${columnsOf(row)}${hint}`);

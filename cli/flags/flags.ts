@@ -91,17 +91,20 @@ export function parseFlags(table: FlagTable, argv: readonly string[]): ParsedFla
   const names = entries.map(([name]) => name);
   const boolean = entries.flatMap(([name, { kind }]) => kind === "boolean" ? [name] : []);
   const strays: string[] = [];
-  const given: Record<string, unknown> = parseArgs([...argv], {
-    string: names.filter((name) => !boolean.includes(name)),
-    boolean,
-    negatable: boolean,
-    // Distinguishes a missing flag from `--no-flag`.
-    default: Object.fromEntries(boolean.map((name) => [name, null])),
-    unknown: (argument) => {
-      strays.push(argument);
-      return false;
+  const given: Record<string, unknown> = parseArgs(
+    joinedNumbers(names.filter((name) => !boolean.includes(name)), argv),
+    {
+      string: names.filter((name) => !boolean.includes(name)),
+      boolean,
+      negatable: boolean,
+      // Distinguishes a missing flag from `--no-flag`.
+      default: Object.fromEntries(boolean.map((name) => [name, null])),
+      unknown: (argument) => {
+        strays.push(argument);
+        return false;
+      },
     },
-  });
+  );
 
   // The arguments after `--`, which are not parsed as flags.
   if (Array.isArray(given._)) { for (const argument of given._) strays.push(String(argument)); }
@@ -325,6 +328,21 @@ export function flagsInVain(
       })
     ),
   );
+}
+
+/**
+ * Arguments with negative numbers joined to their flags by `=`: the parser takes what starts with a
+ * dash for a flag, and no flag starts with a digit.
+ */
+function joinedNumbers(names: readonly string[], argv: readonly string[]): string[] {
+  const isFlag = (argument: string | undefined) =>
+    argument !== undefined && argument.startsWith("--") && names.includes(argument.slice(2));
+  const isNumber = (argument: string | undefined) => /^-[.\d]/.test(argument ?? "");
+  return argv.flatMap((argument, i) => {
+    if (isNumber(argument) && isFlag(argv[i - 1])) return [];
+    const next = argv[i + 1];
+    return isFlag(argument) && isNumber(next) ? [`${argument}=${next}`] : [argument];
+  });
 }
 
 /** Choices that an error lists beside the one that was meant. */

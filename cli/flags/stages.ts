@@ -179,11 +179,9 @@ export function stageSettings(
   const vain = resolved.map(({ place, ...own }) =>
     [...flagsInVain(table, own)].flatMap(([name, reason]): readonly Vain[] => {
       if (own.sources[camelCase(name)] === "flag") {
-        return [{
-          name,
-          isOfStage: false,
-          error: new UsageError(`--${kebabCase(name)} ${reason}`),
-        }];
+        const no = own.values[camelCase(name)] === false ? "no-" : "";
+        const error = new UsageError(`--${no}${kebabCase(name)} ${reason}`);
+        return [{ name, isOfStage: false, error }];
       }
       if (isOfRun) return [];
       const error = new UserError(`${place}: ${quoted(name)} ${reason}`);

@@ -205,11 +205,15 @@ function withRejected(
   const preferred = examples.filter(({ chosen }) => chosen !== undefined);
   const given = preferred.filter(({ rejected }) => rejected !== undefined);
   if (data !== undefined && given.length === 0 && preferred.length > 0 && rejected !== "model") {
-    const labelled = objective.data === "labels" ? "prompt, completion and label, or " : "";
+    const [lack, labelled] = objective.data === "labels"
+      ? [
+        `reads liked and disliked answers, and ${source} has only liked ones`,
+        "prompt, completion and label, or ",
+      ]
+      : [`compares two answers, and ${source} has one to a prompt`, ""];
     throw new UserError(
       message(
-        `${objective.name} compares two answers, and ${source} has one to a prompt: give rows with ` +
-          `${labelled}prompt, chosen and rejected, or `,
+        `${objective.name} ${lack}: give rows with ${labelled}prompt, chosen and rejected, or `,
         setting("rejected"),
         " model for wrong answers of the model's own",
       ),

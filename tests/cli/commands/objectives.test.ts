@@ -116,6 +116,9 @@ Deno.test("objectives: an unknown name or flag is a usage error with a suggestio
   assertStringIncludes(wrong.err, "did you mean");
   assertStringIncludes((await run("xylophone")).err, "`deno task objectives` lists them all");
   assertEquals((await run("--jsno")).code, 2);
+  const two = await run("sft", "dpo");
+  assertEquals(two.code, 2);
+  assertStringIncludes(two.err, `objectives takes one objective, not "dpo" beside it`);
   assertStringIncludes((await run("--help")).out, "deno task objectives dpo");
 });
 

@@ -130,6 +130,13 @@ const lines: [flags: string, code: 1 | 2, message: string][] = [
   ["--objective sft,distillation", 2, "name the run that trained one by --teacher"],
   ["--objective distillation --teacher FOLDER/none", 1, "FOLDER/none holds no run"],
   ["--teacher FOLDER/none", 2, "--teacher has an effect only with --objective distillation"],
+  [
+    "--objective kto --data FILE",
+    1,
+    "kto reads liked and disliked answers, and FILE has only liked",
+  ],
+  ["--steps -5", 2, '--steps must be a whole number, at least 1, at most 2147483647, not "-5"'],
+  ["--no-whiten", 2, "--no-whiten has an effect only with --objective"],
   ["--objective dpo --data FILE", 1, "dpo compares two answers, and FILE has one to a prompt"],
   ["--data FILE --noise 0.1", 2, "--tasks, --noise and --data-seed are of the built-in tasks"],
   ["--tasks pik", 1, `there is no task "pik"`],
@@ -141,7 +148,7 @@ const lines: [flags: string, code: 1 | 2, message: string][] = [
   [
     "--data FILE --prompt-column q",
     1,
-    `rows.jsonl:1: there is no "q" and "chosen" and "rejected", or "q" and "comp`,
+    `rows.jsonl:1: there is no column "q"; the columns are "prompt", "completion"`,
   ],
   ["--data FILE --width 17 --heads 2", 1, "a width of 17 does not divide into 2 heads"],
   ["--data FILE --out FILE", 1, "can't make the folder FILE: a file of this name is there already"],

@@ -196,6 +196,7 @@ const refused: [string, readonly unknown[], string][] = [
   ["blank lines", ["", " "], "data.jsonl is empty"],
   ["one row", [good], "data.jsonl has 1 row"],
   ["broken JSON", [good, `{"prompt": "a",`], "data.jsonl:2: not JSON: "],
+  ["JSON with a wrong sign", [good, `{"prompt": "a"; `], "at position 14 (column 15)"],
   ["a row that is no object", [good, "[1]"], "data.jsonl:2: a row is a JSON object, not a list"],
   ["a row that is null", [good, "null"], "data.jsonl:2: a row is a JSON object, not null"],
   [
@@ -257,8 +258,7 @@ Deno.test("jsonl: named columns that are missing are the only ones asked for", a
   await assertRejects(
     () => jsonl([good], { prompt: "question", completion: "answer" }),
     UserError,
-    `data.jsonl:1: there is no "question" and "answer" and "label", or "question" and "answer"; ` +
-      `the columns are "prompt", "completion"`,
+    `data.jsonl:1: there is no column "question" or "answer"; the columns are "prompt", "completion"`,
   );
 });
 
@@ -301,7 +301,7 @@ Deno.test("files are read by the ending of their name, and what can't be is refu
       ["empty.txt", {}, "is empty"],
       ["empty.jsonl", {}, "is empty"],
       ["a.txt", { prompt: "question" }, "has no columns"],
-      ["b.JSONL", { prompt: "question" }, `b.JSONL:1: there is no "question"`],
+      ["b.JSONL", { prompt: "question" }, `b.JSONL:1: there is no column "question"; the `],
     ];
     for (const [name, columns, message] of wrong) {
       await assertRejects(() => readDataset(path(name), columns), UserError, message);
