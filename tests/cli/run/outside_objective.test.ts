@@ -82,7 +82,7 @@ Deno.test("an objective from outside has flags and help", () => {
     help.replaceAll(/\s+/g, " "),
     "--firmness X The strength of the preference.",
   );
-  assertStringIncludes(help.replaceAll(/\s+/g, " "), "boastful-preference; default 0.5)");
+  assertStringIncludes(help.replaceAll(/\s+/g, " "), "boastful-preference; above 0; default 0.5)");
   const [, second] = stagesOf(
     "--objective sft,firmPreference --steps 3,2 --firmness 2 --loss-form HINGE",
   );
