@@ -564,8 +564,8 @@ export async function objectivesCommand(
     const meant = near === undefined ? undefined : entryNamed(registry, near)?.name;
     throw new UsageError(
       `unknown objective ${quoted(word)}${
-        meant === undefined ? "" : `: did you mean ${meant}?`
-      }; \`deno task objectives\` lists them all`,
+        meant === undefined ? ";" : `: did you mean ${meant}?`
+      } \`deno task objectives\` lists them all`,
     );
   }
   const row = rowOf(entry);

@@ -29,6 +29,8 @@ export type Flag = Option & {
   readonly when?: Readonly<Record<string, readonly string[]>>;
   /** The values of `when` in words, if they are many. */
   readonly scope?: string;
+  /** The command that lists the choices, if they are many. */
+  readonly listedBy?: string;
 };
 
 /** The flags of a command, by name in kebab or camel case, without the dashes in front. */
@@ -200,7 +202,10 @@ export function withConfig(
     const right = accepted(
       flag,
       value,
-      () => new UserError(`${file}: ${quoted(written)} ${wrongText(flag, value)}`),
+      () =>
+        new UserError(
+          `${file}: ${quoted(written)} ${stagesText(key, flag, value) ?? wrongText(flag, value)}`,
+        ),
     );
     if (sources[key] === "flag") continue;
     values[key] = right;
@@ -351,13 +356,27 @@ const MOST_LISTED = 8;
 /** The fault of a value, and a suggestion. */
 function wrongText(flag: Flag, given: unknown): string {
   const meant = flag.kind === "choice" && typeof given === "string"
-    ? nearest(given, flag.choices)
+    ? nearest(given, [...flag.choices, ...Object.keys(flag.aliases ?? {})])
     : undefined;
+  const near = meant === undefined ? "" : `: did you mean ${acceptedValue(flag, meant)}?`;
+  if (flag.listedBy !== undefined) {
+    return `can't be ${quoted(given)}${near || ";"} \`${flag.listedBy}\` lists them all`;
+  }
   // The one that was meant is not to be looked for behind forty others; --help has them all.
   const isLong = flag.kind === "choice" && flag.choices.length > MOST_LISTED;
-  if (meant !== undefined && isLong) return `can't be ${quoted(given)}: did you mean ${meant}?`;
-  const near = meant === undefined ? "" : `: did you mean ${meant}?`;
+  if (meant !== undefined && isLong) return `can't be ${quoted(given)}${near}`;
   return `${faultOf(flag, fromText(flag, given), quoted(given))}${near}`;
+}
+
+/** What to write in a file in place of a value for each of several stages, joined by commas. */
+function stagesText(key: string, flag: Flag, given: unknown): string | undefined {
+  const parts = typeof given === "string" ? given.split(",") : [];
+  const values = parts.map((part) => acceptedValue(flag, fromText(flag, part)));
+  if (values.length < 2 || values.includes(undefined)) return undefined;
+  const stages = JSON.stringify(values.map((value) => ({ [key]: value })));
+  return `can't be ${
+    quoted(given)
+  }: in a file, stages are a JSON array of objects, as in ${stages}`;
 }
 
 function wrongValue(name: string, flag: Flag, given: unknown): UsageError {

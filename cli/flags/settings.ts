@@ -254,6 +254,7 @@ export function settingFlags(registries: Registries = {}): FlagTable {
     kind: "choice",
     ...namesOf(registry),
     placeholder: "NAME",
+    listedBy: "deno task objectives",
     ...first !== undefined && { default: first.name },
     group: "Objective",
     help: objectiveHelp(registry),

@@ -114,7 +114,10 @@ Deno.test("objectives: an unknown name or flag is a usage error with a suggestio
   const wrong = await run("drpo");
   assertEquals(wrong.code, 2);
   assertStringIncludes(wrong.err, "did you mean");
-  assertStringIncludes((await run("xylophone")).err, "`deno task objectives` lists them all");
+  assertStringIncludes(
+    (await run("xylophone")).err,
+    `unknown objective "xylophone"; \`deno task objectives\` lists them all`,
+  );
   assertEquals((await run("--jsno")).code, 2);
   const two = await run("sft", "dpo");
   assertEquals(two.code, 2);
@@ -171,6 +174,42 @@ Deno.test("a mistyped name is answered by the nearest, in whatever spelling it i
     UserError,
     `--optimizer must be one of adamw, rmsprop, lion, sgd, not "adam": did you mean adamw?`,
   );
+});
+
+Deno.test("a name that is no objective is answered by a near one and a command, not by all names", () => {
+  const rows = [
+    ["constructor", `can't be "constructor"; \`deno task objectives\` lists them all`],
+    ["maxRlGradiant", "did you mean max-rl? `deno task objectives` lists them all"],
+  ] as const;
+  for (const [word, told] of rows) {
+    const flagged = assertThrows(
+      () => parseFlags(settingFlags(), ["--objective", word]),
+      UserError,
+      told,
+    );
+    const configured = assertThrows(
+      () =>
+        withConfig(settingFlags(), parseFlags(settingFlags(), []), { objective: word }, "c.json"),
+      UserError,
+      told,
+    );
+    for (const { message } of [flagged, configured]) assert(message.length < 120, message);
+  }
+});
+
+Deno.test("a configuration whose stages are joined by commas is told how they are written", () => {
+  for (
+    const [name, value, told] of [
+      ["objective", "sft,DPO", `[{"objective":"sft"},{"objective":"dpo"}]`],
+      ["learning-rate", "1e-3,3e-4", `[{"learningRate":0.001},{"learningRate":0.0003}]`],
+    ] as const
+  ) {
+    assertThrows(
+      () => withConfig(settingFlags(), parseFlags(settingFlags(), []), { [name]: value }, "c.json"),
+      UserError,
+      `stages are a JSON array of objects, as in ${told}`,
+    );
+  }
 });
 
 Deno.test("objectives finds an objective by any of its names", async () => {

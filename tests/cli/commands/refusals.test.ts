@@ -106,7 +106,7 @@ const lines: [flags: string, code: 1 | 2, message: string][] = [
   ["--steps 0", 2, "--steps must be a whole number, at least 1"],
   ["--learning-rate fast", 2, `--learning-rate must be a number, above 0, not "fast"`],
   ["--objective dop", 2, `error: --objective can't be "dop": did you mean dpo?`],
-  ["--objective banana", 2, `--objective must be one of sft, dft, `],
+  ["--objective banana", 2, '--objective can\'t be "banana"; `deno task objectives` lists'],
   ["--device webgl", 2, "--device must be one of "],
   ["--device wasm --precision f16", 1, "--precision f16: --device wasm computes on wasm here"],
   ["book.txt", 2, `unexpected argument "book.txt"`],
