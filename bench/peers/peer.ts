@@ -109,7 +109,10 @@ export async function startPeer({ name, program, args }: PeerCommand): Promise<P
   const [version, parameters] = [property(about, "version"), property(about, "parameters")];
   if (typeof version !== "string" || typeof parameters !== "number") {
     await end();
-    return { name, missing: typeof missing === "string" ? missing : `${name} said ${about}` };
+    return {
+      name,
+      missing: typeof missing === "string" ? missing : `${name} said ${JSON.stringify(about)}`,
+    };
   }
   const encoder = new TextEncoder();
   return {

@@ -13,7 +13,8 @@ const [folder = "", preset = "", device = ""] = Deno.args;
 const moduleOf = (path: string) => import(pathToFileURL(`${folder}/${path}`).href);
 
 const { openDevice }: typeof import("@unitune/cli") = await moduleOf("cli/mod.ts");
-const { countParameters, gpt }: typeof import("@unitune/models") = await moduleOf("models/mod.ts");
+const { key, leavesOf, sizeOf }: typeof import("@unitune/core") = await moduleOf("core/mod.ts");
+const { gpt }: typeof import("@unitune/models") = await moduleOf("models/mod.ts");
 const { startTraining }: typeof import("../training.ts") = await moduleOf("bench/training.ts");
 const { workloads }: typeof import("../workloads.ts") = await moduleOf("bench/workloads.ts");
 
@@ -22,11 +23,12 @@ if (workload === undefined || device !== "wasm" && device !== "webgpu") {
   console.log(JSON.stringify({ missing: `it has no workload ${preset} on ${device}` }));
   Deno.exit(0);
 }
+const leaves = leavesOf(gpt(workload.config).init(key(0)));
 const training = startTraining("sft", workload, await openDevice(device));
 await training.run();
 console.log(JSON.stringify({
   version: `Deno ${Deno.version.deno}`,
-  parameters: countParameters(gpt(workload.config)),
+  parameters: leaves.reduce((total, { shape }) => total + sizeOf(shape), 0),
 }));
 for await (const line of linesOf(Deno.stdin.readable)) {
   for (let step = 0; step < Number(line); step++) await training.run();
