@@ -55,5 +55,8 @@ Deno.test("own policy: both objectives train a table of bigrams", async () => {
   assert(floor <= sftLast && sftLast < floor + 0.01, `sft ends at ${sftLast}`);
   assertEquals(iftFirst, sftFirst);
   assert(floor <= iftLast && iftLast < iftFirst / 2, `ift ends at ${iftLast}`);
-  assertStringIncludes(output, "states (1 - l) s*_n + l argmax pi(s*_{n-1}), l = 0.2");
+  assertStringIncludes(
+    output,
+    "states (1 - lambda) s*_n + lambda argmax pi(s*_{n-1}), where lambda = 0.2",
+  );
 });

@@ -171,7 +171,7 @@ Deno.test("the own state is the world's answer to the own action from the human'
   );
   assertEquals(
     states.description.modelStates("s*"),
-    "(1 - l) s*_n + l step(s*_{n-1}, argmax pi(s*_{n-1})), l = 0.25",
+    "(1 - lambda) s*_n + lambda step(s*_{n-1}, argmax pi(s*_{n-1})), where lambda = 0.25",
   );
 });
 
