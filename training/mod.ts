@@ -153,6 +153,7 @@ export {
   type GivenSettings,
   objectiveOptions,
   readSettings,
+  requireShared,
   type Setting,
   SettingsError,
   type SettingTable,

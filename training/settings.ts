@@ -686,3 +686,27 @@ export function checkSettings(settings: TrainSettings): void {
     );
   }
 }
+
+/**
+ * Refuses stages with different values of a setting that all stages of a run share.
+ *
+ * @param stages The settings of each stage.
+ * @throws {SettingsError} Where there are such.
+ */
+export function requireShared(stages: readonly TrainSettings[]): void {
+  const shared = Object.keys(table).filter((name) => table[name]?.isShared === true);
+  const valuesOf = (stage: TrainSettings) => new Map<string, unknown>(Object.entries(stage));
+  const [first, ...others] = stages.map(valuesOf);
+  for (const name of shared) {
+    const value = first?.get(name);
+    const other = others.find((own) => own.get(name) !== value);
+    if (other === undefined) continue;
+    throw new SettingsError(
+      message(
+        "all stages of a run share ",
+        setting(name),
+        `: it is ${value} in one and ${other.get(name)} in another`,
+      ),
+    );
+  }
+}

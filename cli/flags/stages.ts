@@ -8,6 +8,7 @@
 import { quoted } from "@unitune/core";
 import {
   readSettings,
+  requireShared,
   type SettingTable,
   settingTable,
   type TrainSettings,
@@ -194,7 +195,7 @@ export function stageSettings(
     if (isOfStage || isAlways) throw error;
   }
   const stages = resolved.map(({ values }) => readSettings(values, registries.objectives));
-  checkStages(stages);
+  requireShared(stages);
   return stages;
 }
 
@@ -240,25 +241,6 @@ function settingsIn(config: unknown): FileSettings {
  */
 export function stageCount(config: unknown): number {
   return settingsIn(config).stages.length;
-}
-
-/**
- * Refuses stages with different values of a setting that all stages of a run share.
- *
- * @param stages The settings of each stage; at least one.
- * @throws {UserError} Where there are such.
- */
-export function checkStages(stages: readonly TrainSettings[]): void {
-  const [first] = stages;
-  const common = (settings: TrainSettings | undefined) =>
-    Object.entries(settings ?? {}).filter(([name]) => isShared(name));
-  for (const stage of stages) {
-    const own = new Map<string, unknown>(common(stage));
-    for (const [name, value] of common(first)) {
-      if (own.get(name) === value) continue;
-      throw new UserError(`all stages of a run share ${name}: ${value}, and ${own.get(name)}`);
-    }
-  }
 }
 
 /**

@@ -15,6 +15,7 @@ import {
   type SettingReader,
   settingReader,
 } from "./settings.ts";
+import { sizeSettingsOf, sizesOf } from "./sizes.ts";
 
 /** The settings of all gated decoders that hold sizes, by our names. */
 const sizeSettings = {
@@ -146,7 +147,7 @@ export function gatedDecoderRow<M extends string>(
       });
     },
     writeConfig: (config) => ({
-      ...Object.fromEntries(gatedSizeNames.map((size) => [sizeSettings[size], config[size]])),
+      ...sizeSettingsOf(config, gatedSizeNames, sizeSettings),
       [activation.setting]: config.activation,
       rms_norm_eps: config.epsilon,
       tie_word_embeddings: config.tied,
@@ -159,7 +160,7 @@ export function gatedDecoderRow<M extends string>(
       isBuffer: (name) => FREQUENCIES.test(name),
       tied: ({ tied }) => tied ? { [HEAD]: "embed_tokens.weight" } : {},
     },
-    sizes: (config) => Object.fromEntries(gatedSizeNames.map((size) => [size, config[size]])),
+    sizes: (config) => sizesOf(config, gatedSizeNames),
     presets,
   };
 }

@@ -10,6 +10,7 @@ import {
   requireSettings,
   settingError,
 } from "./settings.ts";
+import { sizeSettingsOf, sizesOf } from "./sizes.ts";
 
 const NAME = "GPT-2";
 const PREFIX = "transformer.";
@@ -77,7 +78,7 @@ export const gpt2: Architecture<Gpt> = {
     });
   },
   writeConfig: (config) => ({
-    ...Object.fromEntries(gptSizeNames.map((name) => [sizeSettings[name], config[name]])),
+    ...sizeSettingsOf(config, gptSizeNames, sizeSettings),
     ...Object.fromEntries(dropoutSettings.map((name) => [name, config.dropout])),
     ...Object.fromEntries(Object.entries(fixedSettings).map(([name, [value]]) => [name, value])),
   }),
@@ -87,7 +88,7 @@ export const gpt2: Architecture<Gpt> = {
     isBuffer: (name) => MASK_BUFFER.test(name),
     tied: () => ({ "lm_head.weight": "wte.weight" }),
   },
-  sizes: (config) => Object.fromEntries(gptSizeNames.map((name) => [name, config[name]])),
+  sizes: (config) => sizesOf(config, gptSizeNames),
   presets: gptPresets,
 };
 

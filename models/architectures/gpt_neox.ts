@@ -5,6 +5,7 @@ import { checkGptNeoXConfig, gptNeoXSizeNames } from "./gpt_neox_config.ts";
 import { type GptNeoX, makeGptNeoX } from "./gpt_neox_model.ts";
 import { readSharedRotary, writeScaling } from "./rotary_settings.ts";
 import { type FixedSettings, requireSettings, settingReader } from "./settings.ts";
+import { sizeSettingsOf, sizesOf } from "./sizes.ts";
 
 const NAME = "GPT-NeoX";
 const PREFIX = "gpt_neox.";
@@ -84,7 +85,7 @@ export const gptNeoX: Architecture<GptNeoX> = {
     });
   },
   writeConfig: (config) => ({
-    ...Object.fromEntries(gptNeoXSizeNames.map((name) => [sizeSettings[name], config[name]])),
+    ...sizeSettingsOf(config, gptNeoXSizeNames, sizeSettings),
     hidden_act: config.activation,
     layer_norm_eps: config.epsilon,
     tie_word_embeddings: config.tied,
@@ -102,6 +103,6 @@ export const gptNeoX: Architecture<GptNeoX> = {
     isBuffer: (name) => BUFFER.test(name),
     tied: ({ tied }) => tied ? { [HEAD]: "embed_in.weight" } : {},
   },
-  sizes: (config) => Object.fromEntries(gptNeoXSizeNames.map((name) => [name, config[name]])),
+  sizes: (config) => sizesOf(config, gptNeoXSizeNames),
   presets: {},
 };

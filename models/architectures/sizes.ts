@@ -1,4 +1,4 @@
-/** The check of the sizes that every architecture has. */
+/** The sizes of a configuration: their check, and records of them by our names and by others. */
 
 /** The most blocks: some four times as many as the deepest language models have. */
 const MOST_LAYERS = 512;
@@ -28,4 +28,34 @@ export function checkSizes<N extends string>(
         `code for each layer`,
     );
   }
+}
+
+/**
+ * The sizes of a configuration by name.
+ *
+ * @param config The configuration.
+ * @param names The names of its sizes, in the order in which they are shown.
+ * @returns The sizes.
+ */
+export function sizesOf<N extends string>(
+  config: Readonly<Record<N, number>>,
+  names: readonly N[],
+): Readonly<Record<string, number>> {
+  return Object.fromEntries(names.map((name) => [name, config[name]]));
+}
+
+/**
+ * The sizes of a configuration by the names of their settings.
+ *
+ * @param config The configuration.
+ * @param names The names of its sizes, in the order in which they are written.
+ * @param settings The name of the setting of each.
+ * @returns The settings.
+ */
+export function sizeSettingsOf<N extends string>(
+  config: Readonly<Record<N, number>>,
+  names: readonly N[],
+  settings: Readonly<Record<N, string>>,
+): Readonly<Record<string, number>> {
+  return Object.fromEntries(names.map((name) => [settings[name], config[name]]));
 }

@@ -1,4 +1,7 @@
-/** Settings of published models: the number of parameters is the one that the hub shows of each. */
+/**
+ * Settings and parameter counts of published models, written down without access to the hub. They
+ * hold shapes, ties and biases to a number that does not come from this code; they check no weights.
+ */
 import { assertEquals } from "@std/assert";
 import { architectureOf, countParameters, type ModelSettings } from "@unitune/models";
 

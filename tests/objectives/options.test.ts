@@ -306,3 +306,9 @@ Deno.test("a pair counts for a reward model where both sides have answers", asyn
   assertAlmostEquals(await loss(tensor([1, 0])), Math.log1p(Math.exp(-1)), 1e-6);
   assertEquals(await loss(mul(ones([2]), 0)), 0);
 });
+
+Deno.test("PPO has an entropy term only where it is asked for", () => {
+  const formulaOf = (options?: Parameters<typeof ppo>[0]) => ppo(options).description.formula;
+  assertEquals(formulaOf(), formulaOf({ entropyWeight: 0 }));
+  assertEquals(formulaOf({ entropyWeight: 0.5 }).terms.at(-1)?.factor, "0.5");
+});

@@ -2,6 +2,7 @@
 import { objectiveRegistry } from "@unitune/objectives";
 import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
 import { wasm } from "@unitune/core";
+import { actorCritic, withScore } from "@unitune/models";
 import {
   type Answered,
   checkIdentities,
@@ -287,4 +288,31 @@ Deno.test("a policy that is not its reference is not trained by DPO", async () =
     "and has to be 0.693147, since the policy is its own reference",
   );
   await learner.step(state, 0);
+});
+
+Deno.test("answers cost their sampling and one pass of scores, with values or without", async () => {
+  const settings = trainSettings({ objective: "ppo", layers: 1, heads: 1, width: 8 });
+  const prepared = await prepareTasks([settings]);
+  const { model, tokenizer } = prepared;
+  const { train } = dataOf(prepared.stages[0]?.data ?? never(), "rollouts");
+  const plan: RolloutPlan = {
+    prompts: train.slice(0, 3),
+    rewards: [],
+    ...{ groupSize: 1, batchSize: 4, microBatches: 1, epochs: 2, maxNewTokens: 4, temperature: 1 },
+    ...{ seed: 1, forwardPasses: 1, learnedShare: 1 },
+  };
+  using device = wasm();
+  const { policy } = initialModels(settings, prepared);
+  const reference = { model, start: { policy }, device };
+  const critic = actorCritic(model);
+  using alone = rolloutFeed(plan, model, tokenizer, reference, unscored);
+  using valued = rolloutFeed(plan, critic, tokenizer, reference, unscored);
+  const fed = [
+    await alone.next(policy, alone.empty, 0),
+    await valued.next(withScore(model, policy), valued.empty, 0),
+  ];
+  for (const { cost: { forwardTokens, backwardTokens } } of fed) {
+    // The third reading is that of the step.
+    assertEquals(forwardTokens, 3 * backwardTokens);
+  }
 });

@@ -1,5 +1,5 @@
 /** Runs on every kind of data over a store in memory, an objective from outside among them. */
-import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { leafPaths, wasm } from "@unitune/core";
 import {
   againstReference,
@@ -119,4 +119,14 @@ Deno.test("what a stage cannot have is refused before anything is trained", asyn
   );
   const strange = stage({ objective: "grpo", groupSize: 2, rewards: "nonsense" });
   await assertRejects(() => prepareTasks([strange]), UserError, "unknown reward");
+});
+
+Deno.test("stages that differ in what all stages share make no run", async () => {
+  const stages = [stage({ objective: "sft" }), stage({ objective: "sft", seed: 5, steps: 9 })];
+  const prepared = await prepareTasks(stages.slice(0, 1));
+  assertThrows(
+    () => planOf({ stages, prepared, device: wasm(), store: memoryStore() }),
+    UserError,
+    "all stages of a run share seed: it is 0 in one and 5 in another",
+  );
 });

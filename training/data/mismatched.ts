@@ -6,6 +6,7 @@
  */
 
 import type { EncodedSequence } from "@unitune/models";
+import { answeredPrompt } from "../sampling/answers.ts";
 import { UserError } from "../text/errors.ts";
 import type { EncodedLabel } from "./examples.ts";
 import { fitOne, fitRows, type Fitted } from "./fit.ts";
@@ -79,11 +80,7 @@ function mismatch(
   { sequence: other }: EncodedLabel,
 ): EncodedSequence {
   const own = mask.indexOf(true);
-  const answer = other.ids.slice(other.mask.indexOf(true));
-  return {
-    ids: [...ids.slice(0, own), ...answer],
-    mask: [...ids.slice(0, own).map(() => false), ...answer.map(() => true)],
-  };
+  return answeredPrompt(ids.slice(0, own), other.ids.slice(other.mask.indexOf(true)));
 }
 
 /**

@@ -34,6 +34,7 @@ import {
   type RewardTerm,
   type TextReward,
 } from "../rewards/rewards.ts";
+import { answeredPrompt } from "../sampling/answers.ts";
 import { createSampler, type SampledAnswer } from "../sampling/sampler.ts";
 import { createScorer } from "../sampling/scorer.ts";
 import type { TrainablePolicy } from "../learner/trainee.ts";
@@ -186,10 +187,7 @@ export function rolloutFeed<B extends RolloutBatch>(
   /** The reward model's scores, where one of the rewards is its. */
   const judgments = async (given: readonly SampledAnswer[]): Promise<readonly number[]> => {
     if (!isJudged || start.rewardModel === undefined) return [];
-    const rows = given.map(({ prompt, ids }) => ({
-      ids: [...prompt, ...ids],
-      mask: [...prompt.map(() => false), ...ids.map(() => true)],
-    }));
+    const rows = given.map(({ prompt, ids }) => answeredPrompt(prompt, ids));
     const { ids, mask } = toBatch(rows, { length, padding: pad });
     return Array.from(await judge(start.rewardModel, ids, mask).data());
   };
@@ -241,7 +239,8 @@ export function rolloutFeed<B extends RolloutBatch>(
       reward: rewards[i]?.total ?? null,
       rewards: rewards[i]?.parts ?? {},
     }));
-    const reads = 2 + scoring.passes + Number(hasValues) + Number(isJudged);
+    // Sampling, and one pass for log-probabilities and values.
+    const reads = 2 + scoring.passes + Number(isJudged);
     return {
       experience: { batches, report: scalars(report), tokens: tensor(tokens) },
       samples,

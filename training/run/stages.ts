@@ -12,7 +12,7 @@ import { requireRewards } from "../kinds/rollouts.ts";
 import type { Learner } from "../learner/learner.ts";
 import type { Models } from "../learner/models.ts";
 import type { PreparedRun } from "../data/preparation.ts";
-import type { TrainSettings } from "../settings.ts";
+import { requireShared, type TrainSettings } from "../settings.ts";
 import type { Store } from "./store.ts";
 import type { StagePlan, TrainingPlan } from "./trainer.ts";
 
@@ -43,6 +43,7 @@ export interface RunSettings {
  * @param run The run.
  * @returns The plan.
  * @throws {RangeError} If there is no stage.
+ * @throws {SettingsError} If stages differ in a setting that all stages of a run share.
  *
  * @example
  * ```ts
@@ -63,6 +64,7 @@ export function planOf(run: RunSettings): TrainingPlan {
   const { stages, prepared, start, device, store, signal } = run;
   const [first] = stages;
   if (first === undefined) throw new RangeError("planOf: a run has at least one stage");
+  requireShared(stages);
   const { loggingSteps, evalSteps, saveSteps } = first;
   return {
     ...{ loggingSteps, evalSteps, saveSteps, device, store },

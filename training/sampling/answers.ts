@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Tokenizer } from "@unitune/models";
+import type { EncodedSequence, Tokenizer } from "@unitune/models";
 
 /** An answer of a model. */
 export interface GivenAnswer {
@@ -53,6 +53,23 @@ export function givenAnswer(
     text: tokenizer.decode(generated, { special: "shown" }),
     isEnded,
     isText: generated.every((id) => !special.has(id)),
+  };
+}
+
+/**
+ * A prompt and an answer to it as a sequence, of which the answer is learned.
+ *
+ * @param prompt The tokens of the prompt.
+ * @param answer The tokens of the answer.
+ * @returns The sequence.
+ */
+export function answeredPrompt(
+  prompt: readonly number[],
+  answer: readonly number[],
+): EncodedSequence {
+  return {
+    ids: [...prompt, ...answer],
+    mask: [...prompt.map(() => false), ...answer.map(() => true)],
   };
 }
 

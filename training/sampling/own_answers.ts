@@ -5,7 +5,7 @@
  */
 
 import type { Tokenizer } from "@unitune/models";
-import { answerLimit } from "./answers.ts";
+import { answeredPrompt, answerLimit } from "./answers.ts";
 import { type Cost, noCost } from "../learner/cost.ts";
 import type { EncodedPair, PairCandidate } from "../data/examples.ts";
 import { isSameSequence } from "../data/fit.ts";
@@ -92,8 +92,7 @@ async function answered(
         right += 1;
         return;
       }
-      const ids = [...prompt, ...given.ids];
-      const rejected = { ids, mask: ids.map((_, t) => t >= prompt.length) };
+      const rejected = answeredPrompt(prompt, given.ids);
       // A preferred answer that was cut, or is wrong itself, may be what the model says.
       if (isSameSequence(chosen, rejected)) same += 1;
       else pairs.push({ chosen, rejected });

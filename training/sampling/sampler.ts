@@ -13,7 +13,7 @@ import {
   type Tokenizer,
 } from "@unitune/models";
 import { type Demonstrations, modelOf, type Policy, scoreTokens } from "@unitune/objectives";
-import { type GivenAnswer, givenAnswer, roomFor } from "./answers.ts";
+import { answeredPrompt, type GivenAnswer, givenAnswer, roomFor } from "./answers.ts";
 import { paddedLength, toBatch } from "../data/batches.ts";
 
 /** An answer to a prompt. */
@@ -131,10 +131,7 @@ export function createSampler<P, C>(
     },
     async logProbs(params, answers, temperature = 1) {
       if (answers.length === 0) return [];
-      const sequences = answers.map(({ prompt, ids }) => ({
-        ids: [...prompt, ...ids],
-        mask: [...prompt.map(() => false), ...ids.map(() => true)],
-      }));
+      const sequences = answers.map(({ prompt, ids }) => answeredPrompt(prompt, ids));
       const length = paddedLength(sequences, context);
       const { ids } = toBatch(sequences, { length, padding: pad });
       const values = await score(params, { ids, temperature }).logProbs.data();
