@@ -22,3 +22,10 @@ export function halvesToFloats(halves: Uint16Array): Float32Array<ArrayBuffer> {
   }
   return floats;
 }
+
+/** The f32 of every bfloat16, exactly: a bfloat16 is the upper half of an f32. */
+export function bfloatsToFloats(halves: Uint16Array): Float32Array<ArrayBuffer> {
+  const words = new Uint32Array(halves.length);
+  for (let i = 0; i < halves.length; i++) words[i] = (halves[i] ?? 0) << 16;
+  return new Float32Array(words.buffer);
+}

@@ -73,6 +73,7 @@ export * from "./random.ts";
 export * from "./ranges.ts";
 
 export * from "./safetensors.ts";
+export * from "./upload.ts";
 export { at, type Shape, ShapeError, showShape, sizeOf } from "./shape.ts";
 export {
   apply,

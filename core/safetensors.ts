@@ -9,7 +9,7 @@
  * Source: https://github.com/huggingface/safetensors#format
  */
 import { allocate, type DType, type TypedArray } from "./dtype.ts";
-import { halvesToFloats } from "./half.ts";
+import { bfloatsToFloats, halvesToFloats } from "./half.ts";
 import { type Shape, showShape } from "./shape.ts";
 import { abridged, quoted } from "./text.ts";
 
@@ -155,6 +155,130 @@ export function encodeSafetensors(
   return bytes;
 }
 
+/** The place of a tensor in a file. */
+export interface TensorPlace {
+  /** The element type. */
+  readonly dtype: RawDType;
+  /** The sizes of the axes; `[]` is a scalar. */
+  readonly shape: Shape;
+  /** The first of its bytes, from the start of the file. */
+  readonly begin: number;
+  /** The byte after its last one. */
+  readonly end: number;
+}
+
+/** The header of a file. */
+export interface SafetensorsHeader {
+  /** The places of the tensors by name, in the order of their bytes. */
+  readonly tensors: ReadonlyMap<string, TensorPlace>;
+  /** Free text by name; empty where the file has none. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/**
+ * The number of bytes at the start of a safetensors file that hold its header, from the first 8 of
+ * them: so a file can be read tensor by tensor.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { encodeSafetensors, safetensorsHeaderLength } from "@unitune/core";
+ *
+ * assertEquals(safetensorsHeaderLength(encodeSafetensors(new Map())), 16);
+ * ```
+ *
+ * @param start The first 8 bytes of a file, or more.
+ * @returns The length of the header, these 8 bytes included.
+ * @throws {SafetensorsError} If there are fewer bytes, or they are no length of a header.
+ */
+export function safetensorsHeaderLength(start: Uint8Array): number {
+  if (start.length < LENGTH_BYTES) {
+    throw new SafetensorsError(
+      `truncated: ${start.length} bytes, but the header's length alone takes ${LENGTH_BYTES}`,
+    );
+  }
+  const length = new DataView(start.buffer, start.byteOffset).getBigUint64(0, true);
+  if (length > MAX_HEADER_BYTES) {
+    throw new SafetensorsError(
+      `the header claims ${length} bytes, more than the format's ${MAX_HEADER_BYTES}: ` +
+        `this is no safetensors file, or a corrupt one`,
+    );
+  }
+  return LENGTH_BYTES + Number(length);
+}
+
+/**
+ * The header of a safetensors file, without its tensors.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import {
+ *   encodeSafetensors,
+ *   readSafetensorsHeader,
+ *   safetensorsHeaderLength,
+ *   toRawTensor,
+ * } from "@unitune/core";
+ *
+ * const bias = toRawTensor({ dtype: "f32", shape: [2], data: new Float32Array([1, 2]) });
+ * const file = encodeSafetensors(new Map([["bias", bias]]));
+ * const start = file.subarray(0, safetensorsHeaderLength(file));
+ * const place = readSafetensorsHeader(start, file.length).tensors.get("bias");
+ * assertEquals(file.subarray(place?.begin, place?.end), bias.data);
+ * ```
+ *
+ * @param start The bytes of the header; see {@linkcode safetensorsHeaderLength}.
+ * @param fileLength The number of bytes of the whole file.
+ * @returns The places of the tensors and the metadata.
+ * @throws {SafetensorsError} If the header is truncated, corrupt or made to mislead, or the file is
+ * not as long as it says.
+ */
+export function readSafetensorsHeader(start: Uint8Array, fileLength: number): SafetensorsHeader {
+  const dataStart = safetensorsHeaderLength(start);
+  if (dataStart > start.length) {
+    throw new SafetensorsError(
+      `truncated: the header claims ${dataStart - LENGTH_BYTES} bytes, but ` +
+        `${start.length - LENGTH_BYTES} follow`,
+    );
+  }
+  const dataLength = fileLength - dataStart;
+  const places: (TensorPlace & { readonly name: string })[] = [];
+  let metadata: Readonly<Record<string, string>> = {};
+  for (
+    const [name, entry] of Object.entries(parseHeader(start.subarray(LENGTH_BYTES, dataStart)))
+  ) {
+    if (name === METADATA) metadata = checkedMetadata(entry);
+    else places.push({ name, ...checkedEntry(name, entry, dataLength) });
+  }
+
+  // An empty tensor shares its offset with the next one, and comes before it.
+  places.sort((a, b) => a.begin - b.begin || a.end - b.end);
+  let covered = 0;
+  for (const { name, begin, end } of places) {
+    if (begin !== covered) {
+      const fault = begin < covered ? "overlaps the tensor before it" : "leaves a hole before it";
+      throw new SafetensorsError(
+        `${tensorNamed(name)} ${fault}: it begins at byte ${begin} of the data, not at ${covered}`,
+      );
+    }
+    covered = end;
+  }
+  if (covered !== dataLength) {
+    throw new SafetensorsError(
+      `${dataLength - covered} trailing bytes belong to no tensor: the tensors end at byte ` +
+        `${covered} of the data's ${dataLength}`,
+    );
+  }
+  return {
+    tensors: new Map(
+      places.map((
+        { name, dtype, shape, begin, end },
+      ) => [name, { dtype, shape, begin: dataStart + begin, end: dataStart + end }]),
+    ),
+    metadata,
+  };
+}
+
 /**
  * The tensors of a safetensors file, as views of its bytes.
  *
@@ -171,34 +295,13 @@ export function encodeSafetensors(
  * @throws {SafetensorsError} If the bytes are truncated, corrupt or made to mislead.
  */
 export function decodeSafetensors(bytes: Uint8Array): Safetensors {
-  const { header, data } = splitFile(bytes);
-  const tensors: (RawTensor & { readonly name: string; readonly offsets: Offsets })[] = [];
-  let metadata: Readonly<Record<string, string>> = {};
-  for (const [name, entry] of Object.entries(parseHeader(header))) {
-    if (name === METADATA) metadata = checkedMetadata(entry);
-    else tensors.push({ name, ...checkedEntry(name, entry, data) });
-  }
-
-  // An empty tensor shares its offset with the next one, and comes before it.
-  tensors.sort((a, b) => a.offsets[0] - b.offsets[0] || a.offsets[1] - b.offsets[1]);
-  let covered = 0;
-  for (const { name, offsets: [begin, end] } of tensors) {
-    if (begin !== covered) {
-      const fault = begin < covered ? "overlaps the tensor before it" : "leaves a hole before it";
-      throw new SafetensorsError(
-        `${tensorNamed(name)} ${fault}: it begins at byte ${begin} of the data, not at ${covered}`,
-      );
-    }
-    covered = end;
-  }
-  if (covered !== data.length) {
-    throw new SafetensorsError(
-      `${data.length - covered} trailing bytes belong to no tensor: the tensors end at byte ` +
-        `${covered} of the data's ${data.length}`,
-    );
-  }
+  const { tensors, metadata } = readSafetensorsHeader(bytes, bytes.length);
   return {
-    tensors: new Map(tensors.map(({ name, dtype, shape, data }) => [name, { dtype, shape, data }])),
+    tensors: new Map(
+      [...tensors].map((
+        [name, { dtype, shape, begin, end }],
+      ) => [name, { dtype, shape, data: bytes.subarray(begin, end) }]),
+    ),
     metadata,
   };
 }
@@ -249,14 +352,27 @@ export function toRawTensor({ dtype, shape, data }: TensorData): RawTensor {
  * @throws {SafetensorsError} If no type of tensor holds the elements without loss.
  */
 export function fromRawTensor({ dtype, shape, data }: RawTensor): TensorData {
-  const unpack = unpackers[dtype];
-  if (!unpack) {
-    throw new SafetensorsError(
-      `elements of type ${dtype} have no type of tensor that holds them: convert them to one of ` +
-        `${Object.keys(unpackers).join(", ")}`,
-    );
-  }
-  return { shape, ...unpack(bytesOf(data).buffer) };
+  const { to, unpack } = unpackerOf(dtype);
+  return { dtype: to, shape, data: unpack(bytesOf(data).buffer) };
+}
+
+/**
+ * The type to which {@linkcode fromRawTensor} widens elements.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { widenedType } from "@unitune/core";
+ *
+ * assertEquals([widenedType("BF16"), widenedType("U8")], ["f32", "u32"]);
+ * ```
+ *
+ * @param dtype The element type in a file.
+ * @returns The element type of a tensor.
+ * @throws {SafetensorsError} If no type of tensor holds the elements without loss.
+ */
+export function widenedType(dtype: RawDType): DType {
+  return unpackerOf(dtype).to;
 }
 
 const rawDTypes = {
@@ -267,28 +383,37 @@ const rawDTypes = {
   bool: "BOOL",
 } as const satisfies Record<DType, RawDType>;
 
-type Unpack = (bytes: ArrayBuffer) => Omit<TensorData, "shape">;
+/** Elements of a file as elements of a tensor of a type. */
+interface Unpacker {
+  readonly to: DType;
+  readonly unpack: (bytes: ArrayBuffer) => TypedArray;
+}
 
-const unpackers: { readonly [D in RawDType]?: Unpack } = {
-  F32: (bytes) => ({ dtype: "f32", data: new Float32Array(bytes) }),
-  F64: (bytes) => ({ dtype: "f64", data: new Float64Array(bytes) }),
-  I32: (bytes) => ({ dtype: "i32", data: new Int32Array(bytes) }),
-  U32: (bytes) => ({ dtype: "u32", data: new Uint32Array(bytes) }),
-  BOOL: (bytes) => ({
-    dtype: "bool",
-    data: Uint32Array.from(new Uint8Array(bytes), (byte) => byte === 0 ? 0 : 1),
-  }),
-  F16: (bytes) => ({ dtype: "f32", data: halvesToFloats(new Uint16Array(bytes)) }),
-  // A bfloat16 is the upper half of a float32.
-  BF16: (bytes) => ({
-    dtype: "f32",
-    data: new Float32Array(Uint32Array.from(new Uint16Array(bytes), (half) => half << 16).buffer),
-  }),
-  I16: (bytes) => ({ dtype: "i32", data: Int32Array.from(new Int16Array(bytes)) }),
-  I8: (bytes) => ({ dtype: "i32", data: Int32Array.from(new Int8Array(bytes)) }),
-  U16: (bytes) => ({ dtype: "u32", data: Uint32Array.from(new Uint16Array(bytes)) }),
-  U8: (bytes) => ({ dtype: "u32", data: Uint32Array.from(new Uint8Array(bytes)) }),
+const unpackers: { readonly [D in RawDType]?: Unpacker } = {
+  F32: { to: "f32", unpack: (bytes) => new Float32Array(bytes) },
+  F64: { to: "f64", unpack: (bytes) => new Float64Array(bytes) },
+  I32: { to: "i32", unpack: (bytes) => new Int32Array(bytes) },
+  U32: { to: "u32", unpack: (bytes) => new Uint32Array(bytes) },
+  BOOL: {
+    to: "bool",
+    unpack: (bytes) => Uint32Array.from(new Uint8Array(bytes), (byte) => byte === 0 ? 0 : 1),
+  },
+  F16: { to: "f32", unpack: (bytes) => halvesToFloats(new Uint16Array(bytes)) },
+  BF16: { to: "f32", unpack: (bytes) => bfloatsToFloats(new Uint16Array(bytes)) },
+  I16: { to: "i32", unpack: (bytes) => Int32Array.from(new Int16Array(bytes)) },
+  I8: { to: "i32", unpack: (bytes) => Int32Array.from(new Int8Array(bytes)) },
+  U16: { to: "u32", unpack: (bytes) => Uint32Array.from(new Uint16Array(bytes)) },
+  U8: { to: "u32", unpack: (bytes) => Uint32Array.from(new Uint8Array(bytes)) },
 };
+
+function unpackerOf(dtype: RawDType): Unpacker {
+  const unpacker = unpackers[dtype];
+  if (unpacker !== undefined) return unpacker;
+  throw new SafetensorsError(
+    `elements of type ${dtype} have no type of tensor that holds them: convert them to one of ` +
+      `${Object.keys(unpackers).join(", ")}`,
+  );
+}
 
 /** A copy of an array's bytes, at the start of a buffer of its own. */
 function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array<ArrayBuffer> {
@@ -331,28 +456,6 @@ function shown(value: unknown): string {
 
 function tensorNamed(name: string): string {
   return `tensor ${quoted(name)}`;
-}
-
-function splitFile(bytes: Uint8Array): { header: Uint8Array; data: Uint8Array } {
-  if (bytes.length < LENGTH_BYTES) {
-    throw new SafetensorsError(
-      `truncated: ${bytes.length} bytes, but the header's length alone takes ${LENGTH_BYTES}`,
-    );
-  }
-  const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
-  if (length > MAX_HEADER_BYTES) {
-    throw new SafetensorsError(
-      `the header claims ${length} bytes, more than the format's ${MAX_HEADER_BYTES}: ` +
-        `this is no safetensors file, or a corrupt one`,
-    );
-  }
-  const dataStart = LENGTH_BYTES + Number(length);
-  if (dataStart > bytes.length) {
-    throw new SafetensorsError(
-      `truncated: the header claims ${length} bytes, but ${bytes.length - LENGTH_BYTES} follow`,
-    );
-  }
-  return { header: bytes.subarray(LENGTH_BYTES, dataStart), data: bytes.subarray(dataStart) };
 }
 
 /** The limits of a header: more than any file has, and less than would fill the memory. */
@@ -447,11 +550,8 @@ function checkedMetadata(value: unknown): Readonly<Record<string, string>> {
   throw new SafetensorsError(`${METADATA} is ${quoted(value)}, not an object of strings`);
 }
 
-function checkedEntry(
-  name: string,
-  entry: unknown,
-  data: Uint8Array,
-): RawTensor & { readonly offsets: Offsets } {
+/** A member of the header, whose offsets count from the start of the data. */
+function checkedEntry(name: string, entry: unknown, dataLength: number): TensorPlace {
   const where = tensorNamed(name);
   if (!isObject(entry)) throw new SafetensorsError(`${where} is ${quoted(entry)}, not an object`);
   const { dtype, shape, data_offsets: offsets } = entry;
@@ -471,9 +571,9 @@ function checkedEntry(
     );
   }
   const [begin, end] = offsets;
-  if (end > data.length) {
+  if (end > dataLength) {
     throw new SafetensorsError(
-      `${where} ends at byte ${end}, but the data has ${data.length}: ` +
+      `${where} ends at byte ${end}, but the data has ${dataLength}: ` +
         `the file is truncated or corrupt`,
     );
   }
@@ -484,7 +584,7 @@ function checkedEntry(
         `but data_offsets ${quoted(offsets)} hold ${end - begin}`,
     );
   }
-  return { dtype, shape, offsets, data: data.subarray(begin, end) };
+  return { dtype, shape, begin, end };
 }
 
 /** Bytes that a tensor takes. */

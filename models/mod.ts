@@ -25,7 +25,8 @@
  * const prompt = encodePrompt(tokenizer, [{ role: "user", content: "abc" }]);
  * const options = { maxNewTokens: 4, stop: tokenizer.stops };
  * const completion = await generator.generate(params, [prompt], options);
- * const restored = await generator.generate(decodeCheckpoint(files).params, [prompt], options);
+ * const decoded = await decodeCheckpoint(files);
+ * const restored = await generator.generate(decoded.params, [prompt], options);
  * assertEquals(restored, completion);
  * ```
  *
@@ -117,12 +118,15 @@ export {
   encodeText,
 } from "./chat/conversation.ts";
 export {
-  type Checkpoint,
   decodeCheckpoint,
-  encodeCheckpoint,
-  type SavedModel,
-  type TextTokens,
-} from "./checkpoint.ts";
+  readCheckpoint,
+  type ReadCheckpointOptions,
+} from "./checkpoints/read.ts";
+export type { Checkpoint, SavedModel, TextTokens } from "./checkpoints/saved_model.ts";
+export { type CheckpointSource, filesSource } from "./checkpoints/source.ts";
+export { CheckpointError } from "./checkpoints/checkpoint_error.ts";
+export { decodeTree, encodeTree } from "./checkpoints/tree_file.ts";
+export { encodeCheckpoint } from "./checkpoints/write.ts";
 export * from "./generate.ts";
 export * from "./language_model.ts";
 export type { Gain, Linear, WeightAndBias } from "./layers.ts";
@@ -135,4 +139,3 @@ export { specialIds, type SpecialToken, specialTokens } from "./tokenizers/role_
 export { type DecodeOptions, hasSameTokens, type Tokenizer } from "./tokenizers/tokenizer.ts";
 export { type TextStream, textStream } from "./tokenizers/text_stream.ts";
 export { UnknownCharacterError } from "./tokenizers/unknown_character.ts";
-export { CheckpointError, decodeTree, encodeTree } from "./tree_file.ts";

@@ -105,7 +105,7 @@ export async function checkpointFiles(
 export async function readState<S>(checkpoint: SavedCheckpoint, like: S): Promise<S> {
   const files = await readCheckpointFiles(checkpoint, [TRAINING]);
   const path = `${checkpoint.path}/${TRAINING}`;
-  return reading(
+  return await reading(
     path,
     () => decodeTree(like, files.get(TRAINING) ?? new Uint8Array()),
     isTensorFault,
@@ -121,7 +121,7 @@ async function readModel(
   const read = await readCheckpointFiles(checkpoint, MODEL.map((name) => folder + name));
   const files = new Map([...read].map(([name, bytes]) => [name.slice(folder.length), bytes]));
   const path = `${checkpoint.path}/${folder}`;
-  const model = reading(path, () => decodeCheckpoint(files, rows), isTensorFault);
+  const model = await reading(path, () => decodeCheckpoint(files, rows), isTensorFault);
   await refuseNonFinite(path, model);
   return model;
 }
@@ -235,7 +235,7 @@ function textOf(bytes: Uint8Array): string {
 async function readTokenizer(checkpoint: SavedCheckpoint, vocabulary: number): Promise<Tokenizer> {
   const path = `${checkpoint.path}/${TOKENIZER}`;
   const files = await readCheckpointFiles(checkpoint, [TOKENIZER]);
-  const tokenizer = reading(
+  const tokenizer = await reading(
     path,
     () => plainTokenizer(new Map([...files].map(([name, bytes]) => [name, textOf(bytes)]))),
     isTokenizerFault,
@@ -410,9 +410,13 @@ export async function readTrainedModel(
 }
 
 /** Reads a file, and turns its faults into errors for the user that name the file. */
-function reading<T>(path: string, read: () => T, isFault: (error: unknown) => error is Error): T {
+async function reading<T>(
+  path: string,
+  read: () => T | Promise<T>,
+  isFault: (error: unknown) => error is Error,
+): Promise<T> {
   try {
-    return read();
+    return await read();
   } catch (error) {
     if (!isFault(error)) throw error;
     throw new UserError(`can't read ${path}: ${error.message}`, { cause: error });

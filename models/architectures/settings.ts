@@ -1,6 +1,6 @@
 /** Settings of a model in Hugging Face's `config.json`, and their refusals. */
 import { quoted } from "@unitune/core";
-import { CheckpointError } from "../tree_file.ts";
+import { CheckpointError } from "../checkpoints/checkpoint_error.ts";
 
 /** The name of the file. */
 export const CONFIG = "config.json";

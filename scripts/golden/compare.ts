@@ -48,7 +48,7 @@ async function compare(place: string, differences: Differences): Promise<void> {
       name,
     ) => [name, Deno.readFileSync(`${place}/${name}`)]),
   );
-  const { model, params } = decodeCheckpoint(files);
+  const { model, params } = await decodeCheckpoint(files);
   const expected: Expected = JSON.parse(Deno.readTextFileSync(`${place}/expected.json`));
   const tensors = tensorsOf(`${place}/expected.safetensors`);
   const ids = tokenIds(expected.ids);

@@ -37,7 +37,7 @@ import { type TypeChecker, typeChecker } from "./types.ts";
 const usage = `Changes the code in one place at a time, and sees that some test notices.
 
   deno task mutate
-  deno task mutate --seed 7 --count 50 --files core/lowering,models/checkpoint.ts
+  deno task mutate --seed 7 --count 50 --files core/lowering,models/sampling.ts
   deno task mutate --only core/shape.ts:38:12:swap
 
 A mutant is a file with one change: another operator or constant, a negated condition, a branch or a \

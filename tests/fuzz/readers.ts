@@ -57,7 +57,7 @@ export const makers: { readonly [K in Kind]: Maker } = {
     const config = fileOf(good, /^checkpoints\/step-\d+\/config\.json$/);
     return {
       path,
-      read() {
+      async read() {
         const { tensors } = decodeSafetensors(bytes);
         for (const raw of tensors.values()) {
           try {
@@ -67,8 +67,7 @@ export const makers: { readonly [K in Kind]: Maker } = {
             if (!(error instanceof SafetensorsError)) throw error;
           }
         }
-        decodeCheckpoint(new Map([["config.json", config], ["model.safetensors", bytes]]));
-        return Promise.resolve();
+        await decodeCheckpoint(new Map([["config.json", config], ["model.safetensors", bytes]]));
       },
     };
   },

@@ -76,7 +76,7 @@ function namesOf({ config }: LanguageModel): (path: string) => string {
 const tolerances: Readonly<Record<FloatDType, number>> = { f32: 1e-5, f64: 1e-9 };
 
 for (const [name, golden] of cases) {
-  const { model, params } = decodeCheckpoint(filesOf(golden));
+  const { model, params } = await decodeCheckpoint(filesOf(golden));
   const ids = tokenIds(golden.ids);
 
   for (const dtype of ["f32", "f64"] as const) {
@@ -120,7 +120,7 @@ for (const [name, golden] of cases) {
 
   Deno.test(`${name}: the files that are written are read as the same model`, async () => {
     const files = await encodeCheckpoint({ model, params });
-    const restored = decodeCheckpoint(files);
+    const restored = await decodeCheckpoint(files);
     assertEquals(restored.model.config, model.config);
     const text = new TextDecoder().decode(files.get("config.json"));
     const { final_logit_softcapping: bound } = JSON.parse(text);

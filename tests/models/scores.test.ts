@@ -81,11 +81,13 @@ Deno.test("a model with the head is a GPT2ForSequenceClassification, and comes b
   const settings = JSON.parse(new TextDecoder().decode(files.get("config.json")));
   assertEquals(settings.architectures, ["GPT2ForSequenceClassification"]);
   assertEquals(settings.num_labels, 1);
-  const restored = decodeCheckpoint(files, [gpt2]);
+  const restored = await decodeCheckpoint(files, [gpt2]);
   assertEquals(await restored.score?.weight.data(), await params.score.weight.data());
   assertEquals(await restored.params.wte.weight.data(), await params.model.wte.weight.data());
 
-  const plain = decodeCheckpoint(await encodeCheckpoint({ model: trunk, params: params.model }));
+  const plain = await decodeCheckpoint(
+    await encodeCheckpoint({ model: trunk, params: params.model }),
+  );
   assertEquals(plain.score, undefined);
 });
 
@@ -104,7 +106,7 @@ Deno.test("a head of another width is neither saved nor read", async () => {
       ...{ dtype: "f32", shape: [2, 8], data: new Float32Array(16) },
     }),
   );
-  assertThrows(
+  await assertRejects(
     () => decodeCheckpoint(new Map([...files, ["model.safetensors", encodeSafetensors(other)]])),
     CheckpointError,
     "score.weight is f32[2, 8], expected f32[1, 8]",

@@ -13,12 +13,7 @@ import {
   type TensorData,
   toRawTensor,
 } from "@unitune/core";
-
-/** Files hold another model, or another tree, than the one that they are read as. */
-export class CheckpointError extends Error {
-  /** The error's name. */
-  override readonly name = "CheckpointError";
-}
+import { CheckpointError } from "./checkpoint_error.ts";
 
 /**
  * The tensors of a tree, such as an optimizer's state, as a safetensors file: named by their paths
@@ -95,24 +90,37 @@ export function fillTree<T>(
   remedy: string,
   nameOf: (path: string) => string = (path) => path,
 ): T {
+  requireTree(like, elements, remedy, nameOf);
+  return mapTree(like, (leaf, path) => {
+    const { data, dtype, shape } = elements.get(nameOf(path)) ?? { ...leaf, data: [] };
+    return tensor(data, { dtype, shape });
+  });
+}
+
+/**
+ * Refuses tensors that are not those of a tree.
+ *
+ * @throws {CheckpointError} If some are missing, unknown, or of another shape or type.
+ */
+export function requireTree(
+  like: unknown,
+  found: ReadonlyMap<string, Pick<TensorData, "dtype" | "shape">>,
+  remedy: string,
+  nameOf: (path: string) => string,
+): void {
   const expected = [...leafPaths(like)].map(([path, leaf]) => [nameOf(path), leaf] as const);
   const names = new Set(expected.map(([name]) => name));
   const faults = [
-    ...listFault("missing", [...names].filter((name) => !elements.has(name))),
-    ...listFault("unknown", [...elements.keys()].filter((name) => !names.has(name))),
+    ...listFault("missing", [...names].filter((name) => !found.has(name))),
+    ...listFault("unknown", [...found.keys()].filter((name) => !names.has(name))),
     ...expected.flatMap(([name, leaf]) => {
-      const found = elements.get(name);
-      const [is, should] = [found ?? leaf, leaf].map(({ dtype, shape }) =>
+      const [is, should] = [found.get(name) ?? leaf, leaf].map(({ dtype, shape }) =>
         dtype + abridged(showShape(shape), LONGEST_NAME)
       );
       return is === should ? [] : [`${named(name)} is ${is}, expected ${should}`];
     }),
   ];
   if (faults.length > 0) throw new CheckpointError(`${summary(faults, "; ")}: ${remedy}`);
-  return mapTree(like, (leaf, path) => {
-    const { data, dtype, shape } = elements.get(nameOf(path)) ?? { ...leaf, data: [] };
-    return tensor(data, { dtype, shape });
-  });
 }
 
 function listFault(fault: string, names: readonly string[]): string[] {
