@@ -123,7 +123,7 @@ export {
   type ReadCheckpointOptions,
 } from "./checkpoints/read.ts";
 export type { Checkpoint, SavedModel, TextTokens } from "./checkpoints/saved_model.ts";
-export { type CheckpointSource, filesSource } from "./checkpoints/source.ts";
+export { type CheckpointSource, filesSource, textIn } from "./checkpoints/source.ts";
 export { CheckpointError } from "./checkpoints/checkpoint_error.ts";
 export { decodeTree, encodeTree } from "./checkpoints/tree_file.ts";
 export { encodeCheckpoint } from "./checkpoints/write.ts";
@@ -134,8 +134,9 @@ export * from "./sampling.ts";
 export * from "./scores.ts";
 export { byteTokenizer } from "./tokenizers/bytes.ts";
 export { characterTokenizer } from "./tokenizers/characters.ts";
-export { plainTokenizer, TokenizerError } from "./tokenizers/plain.ts";
+export { findPlainTokenizer, plainTokenizer, TokenizerError } from "./tokenizers/plain.ts";
 export { specialIds, type SpecialToken, specialTokens } from "./tokenizers/role_tokens.ts";
 export { type DecodeOptions, hasSameTokens, type Tokenizer } from "./tokenizers/tokenizer.ts";
 export { type TextStream, textStream } from "./tokenizers/text_stream.ts";
 export { UnknownCharacterError } from "./tokenizers/unknown_character.ts";
+export { growVocabulary } from "./vocabulary.ts";

@@ -43,7 +43,23 @@ export function filesSource(files: ReadonlyMap<string, Uint8Array>): CheckpointS
   };
 }
 
-/** A whole file as text; undefined if there is none. */
+/**
+ * A whole file as text.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { filesSource, textIn } from "@unitune/models";
+ *
+ * const source = filesSource(new Map([["a.txt", new TextEncoder().encode("abc")]]));
+ * assertEquals([await textIn(source, "a.txt"), await textIn(source, "b.txt")], ["abc", undefined]);
+ * ```
+ *
+ * @param source The files.
+ * @param name The name of the file.
+ * @returns The text; undefined if there is no such file.
+ * @throws {CheckpointError} If the file is not UTF-8.
+ */
 export async function textIn(source: CheckpointSource, name: string): Promise<string | undefined> {
   if (!source.names.includes(name)) return undefined;
   const bytes = await source.read(name, 0, await source.size(name));

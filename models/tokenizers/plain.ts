@@ -32,16 +32,39 @@ export class TokenizerError extends Error {
  * ```
  */
 export function plainTokenizer(files: ReadonlyMap<string, string>): Tokenizer {
+  const tokenizer = findPlainTokenizer(files);
+  if (tokenizer !== undefined) return tokenizer;
+  throw new TokenizerError(
+    `${TOKENIZER} is none of a character or byte tokenizer as Unitune writes them: restore the ` +
+      `file, or read it as the tokenizer of a pretrained model`,
+  );
+}
+
+/**
+ * {@linkcode plainTokenizer} of files that may be of another tokenizer.
+ *
+ * @param files The text of `tokenizer.json` by its name; others are ignored.
+ * @returns A tokenizer with the same ids; undefined if the file is of another tokenizer.
+ * @throws {TokenizerError} If the file is missing, or is no JSON.
+ *
+ * @example
+ * ```ts
+ * import { byteTokenizer, findPlainTokenizer } from "@unitune/models";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(findPlainTokenizer(byteTokenizer().files())?.kind, "bytes");
+ * assertEquals(findPlainTokenizer(new Map([["tokenizer.json", "{}"]])), undefined);
+ * ```
+ */
+export function findPlainTokenizer(files: ReadonlyMap<string, string>): Tokenizer | undefined {
   const text = files.get(TOKENIZER);
   if (text === undefined) throw new TokenizerError(`There is no ${TOKENIZER}`);
   const parsed = parseTokenizer(text);
   const tokenizer = vocabularyIn(parsed);
   // The file is compared as a whole, so a change of any part of it is noticed.
-  if (tokenizer !== undefined && JSON.stringify(parsed) === compact(tokenizer)) return tokenizer;
-  throw new TokenizerError(
-    `${TOKENIZER} is none of a character or byte tokenizer as Unitune writes them: restore the ` +
-      `file, or read it as the tokenizer of a pretrained model`,
-  );
+  return tokenizer !== undefined && JSON.stringify(parsed) === compact(tokenizer)
+    ? tokenizer
+    : undefined;
 }
 
 /** The JSON of a tokenizer's file. */

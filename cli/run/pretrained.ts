@@ -1,0 +1,163 @@
+/**
+ * Models in the layout of Hugging Face: a folder with the configuration, the weights and the
+ * tokenizer, whoever made it.
+ *
+ * @module
+ */
+
+import {
+  type Device,
+  onDevice,
+  SafetensorsError,
+  type Tensor,
+  tensor,
+  type TensorData,
+  uploaded,
+} from "@unitune/core";
+import {
+  type Architecture,
+  architectures,
+  type BaseTemplate,
+  CheckpointError,
+  type CheckpointSource,
+  growVocabulary,
+  type LanguageModel,
+  readCheckpoint,
+  textIn,
+  type Tokenizer,
+  TokenizerError,
+} from "@unitune/models";
+import { UserError } from "@unitune/training";
+import { folderSource } from "../files/folder_source.ts";
+import { readTokenizerFiles } from "./pretrained_tokenizer.ts";
+
+/** The files of a model that are text: those of its tokenizer, and its settings of generation. */
+const textFiles = [
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "chat_template.jinja",
+  "generation_config.json",
+  "config.json",
+] as const;
+
+/** A model with its tokenizer. */
+export interface PretrainedModel {
+  /** The model. */
+  readonly model: LanguageModel;
+  /** Its parameters. */
+  readonly params: unknown;
+  /** Its tokenizer. */
+  readonly tokenizer: Tokenizer;
+  /** The files that are text, by name. */
+  readonly files: ReadonlyMap<string, string>;
+}
+
+/** Options of reading a model. */
+export interface PretrainedOptions {
+  /** The architectures that can be read (default: those of `@unitune/models`). */
+  readonly architectures?: readonly Architecture[];
+  /** The device to put the parameters on (default: the host). */
+  readonly device?: Device;
+  /** A chat template in place of the model's. */
+  readonly template?: BaseTemplate;
+  /** Whether the model may get the tokens that the template needs (default false). */
+  readonly mayGrow?: boolean;
+  /** Called with the number of bytes of weights read so far, and of all. */
+  readonly tell?: (read: number, total: number) => void;
+}
+
+/**
+ * Reads a model from a folder, tensor by tensor.
+ *
+ * @param folder The folder.
+ * @param options The architectures, the device, and the chat template.
+ * @returns The model, its parameters and its tokenizer.
+ * @throws {UserError} If a file is missing, damaged, or of a model that cannot be read.
+ */
+export async function readPretrained(
+  folder: string,
+  options: PretrainedOptions = {},
+): Promise<PretrainedModel> {
+  const source = await folderSource(folder);
+  if (!source.names.includes("config.json")) throw withoutModel(folder, source);
+  return await inFolder(folder, async () => {
+    const { architectures: rows = architectures, device, template, mayGrow = false } = options;
+    const { model, params } = await readCheckpoint(source, {
+      architectures: rows,
+      place: (data, name) => placed(data, name, device),
+      ...options.tell && { tell: options.tell },
+    });
+    const files = await textsIn(source);
+    const { vocabulary } = model.config;
+    const tokenizer = await readTokenizerFiles(files, {
+      vocabulary,
+      ...template && { template },
+    });
+    if (tokenizer.size === vocabulary) return { model, params, tokenizer, files };
+    if (!mayGrow) {
+      const more = tokenizer.tokens.slice(vocabulary).join(", ");
+      throw new UserError(
+        `the chat template needs tokens that the model in ${folder} lacks (${more}): add them to ` +
+          `the model by --grow-embeddings, or take the template alpaca, which needs none`,
+      );
+    }
+    const grown = growVocabulary({ model, params }, tokenizer.size, rows);
+    return {
+      model: grown.model,
+      params: device === undefined ? grown.params : onDevice(grown.params, device),
+      tokenizer,
+      files,
+    };
+  });
+}
+
+/** The files of a source that are text. */
+async function textsIn(source: CheckpointSource): Promise<ReadonlyMap<string, string>> {
+  const files = new Map<string, string>();
+  for (const name of textFiles) {
+    const text = await textIn(source, name);
+    if (text !== undefined) files.set(name, text);
+  }
+  return files;
+}
+
+/** A tensor of finite elements: with others, no prediction of the model would be finite. */
+function placed(data: TensorData, name: string, device: Device | undefined): Tensor {
+  for (let i = 0; i < data.data.length; i++) {
+    if (Number.isFinite(data.data[i])) continue;
+    throw new CheckpointError(
+      `element ${i} of ${name} is ${data.data[i]}: the file is damaged, or its training has ` +
+        `diverged; take another checkpoint`,
+    );
+  }
+  return device === undefined ? tensor(data.data, data) : uploaded(data, device);
+}
+
+/** The error for a folder that holds no model. */
+function withoutModel(folder: string, { names }: CheckpointSource): UserError {
+  if (names.includes("adapter_config.json")) {
+    return new UserError(
+      `${folder} holds an adapter, and not a whole model: name the model that it belongs to by ` +
+        `--model, and the adapter by --from or --adapter`,
+    );
+  }
+  const other = names.find((name) => /\.gguf$/.test(name));
+  return new UserError(
+    other === undefined
+      ? `${folder} holds no model in the layout of Hugging Face: there is no config.json`
+      : `${folder} holds ${other}, llama.cpp's format, which is not read: take the model's folder ` +
+        `with config.json and safetensors, from which it was converted`,
+  );
+}
+
+/** The faults of files, with the folder that they are in. */
+export async function inFolder<T>(folder: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    const isFault = error instanceof CheckpointError || error instanceof SafetensorsError ||
+      error instanceof TokenizerError;
+    if (!isFault) throw error;
+    throw new UserError(`can't read the model in ${folder}: ${error.message}`, { cause: error });
+  }
+}
