@@ -1,5 +1,5 @@
 /** Attention beyond the sizes of the table: of several tiles, blocks and slices, on every thread. */
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { grad } from "@unitune/autodiff";
 import fc from "fast-check";
 import {
@@ -433,6 +433,15 @@ Deno.test("a query that sees no key gives 0, and gradients of 0", async () => {
     assertEquals([...await y.data()].slice(0, 4), [0, 0, 0, 0]);
     assertEquals([...await gradient.data()].slice(0, 4), [0, 0, 0, 0]);
   }
+});
+
+Deno.test("attention sees all keys, unless it is told that it is causal", async () => {
+  const [q, k] = [normal(key(1), [1, 3, 1, 2]), normal(key(2), [1, 3, 1, 2])];
+  const [plain, full, causal] = await Promise.all(
+    [{}, { causal: false }, { causal: true }].map((options) => attention(q, k, k, options).data()),
+  );
+  assertEquals(plain, full);
+  assertNotEquals(plain, causal);
 });
 
 Deno.test("attention refuses what it is not for", () => {

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import {
   argsort,
   dynamicSlice,
@@ -10,6 +10,7 @@ import {
   reorder,
   scatterAdd,
   type Shape,
+  ShapeError,
   slice,
   sort,
   sum,
@@ -145,6 +146,15 @@ Deno.test("dynamicSlice is a slice from a start that is clamped", async () => {
       assertEquals(await window.data(), expected);
     }
   }));
+});
+
+Deno.test("a start may be any i32, and no other number", async () => {
+  const x = tensor([1, 2, 3]);
+  assertEquals(await dynamicSlice(x, 0, 2 ** 31 - 1, 1).data(), new Float32Array([3]));
+  assertEquals(await dynamicSlice(x, 0, 1 - 2 ** 31, 1).data(), new Float32Array([1]));
+  for (const start of [2 ** 31, -(2 ** 31), 0.5]) {
+    assertThrows(() => dynamicSlice(x, 0, start, 1), ShapeError, "expected an integer below 2^31");
+  }
 });
 
 Deno.test("dynamicUpdate writes where dynamicSlice reads, and nothing else", async () => {

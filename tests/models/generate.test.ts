@@ -202,10 +202,14 @@ Deno.test("generation stops soon after all rows have, and reads rarely", async (
   const options = { maxNewTokens: 30, stop: 0 };
   assertEquals(await generator.generate({}, [[5], [8]], options), [[6, 7, 8, 9], [9]]);
   assertEquals(counts, { programs: 2, runs: 8, reads: 1 });
+  // One row has ended when the tokens are first read, and the other has not.
+  const apart = await generator.generate({}, [[0], [8]], options);
+  assertEquals(apart, [[1, 2, 3, 4, 5, 6, 7, 8, 9], [9]]);
+  assertEquals(counts, { programs: 2, runs: 24, reads: 3 });
   const none = await generator.generate({}, [[5], [8]], { maxNewTokens: 30 });
   assertEquals(none.map((row) => row.length), [30, 30]);
   // Reads at 8, 16, 24 and 30 tokens.
-  assertEquals(counts, { programs: 2, runs: 38, reads: 5 });
+  assertEquals(counts, { programs: 2, runs: 54, reads: 7 });
 });
 
 Deno.test("prompts of about one length share programs", async () => {

@@ -437,6 +437,9 @@ Deno.test("reference-free losses and kto by hand", async () => {
     }),
     modest,
   );
+  // A penalty that has no weight reads nothing: not the sum of infinite scores.
+  const [surely, never] = [vector([Infinity]), vector([-Infinity])];
+  assertEquals(await rewardModelLoss(surely, never, { centering: 0 }).item(), 0);
   assertAlmostEquals(
     await ktoReferencePoint(vector([-1, -2]), vector([-2, -2])).item(),
     0.5,

@@ -324,6 +324,8 @@ Deno.test("options out of range and batches that do not fit are errors", () => {
       "lambda: expected a number, at least 0, at most 1, got 1.5",
     ],
     [() => ift({ lambda: NaN }), RangeError, "lambda"],
+    // A caller in JavaScript.
+    [() => scheduled(JSON.parse('{"own":"gold"}')), RangeError, "scheduled: own"],
     [
       () => ift({ gamma: -0.1 }),
       RangeError,

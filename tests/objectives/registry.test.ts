@@ -35,6 +35,7 @@ import {
   cpo,
   dapo,
   type DataField,
+  defaultOf,
   describeEntry,
   dft,
   discopop,
@@ -364,6 +365,37 @@ for (const entry of objectiveRegistry) {
     optionValues(entry.name, entry.options);
   });
 }
+
+Deno.test("defaults that a paper or TRL states are the stated ones", () => {
+  const stated: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+    // arXiv 2305.18290, and TRL's DPOConfig.
+    dpo: { beta: 0.1, labelSmoothing: 0 },
+    // arXiv 2405.14734 takes 2 to 10, TRL's CPOConfig 2 for SimPO's paper settings.
+    simpo: { beta: 2 },
+    // arXiv 2402.01306, and TRL's KTOConfig.
+    kto: { beta: 0.1 },
+    // arXiv 2403.07691, and TRL's ORPOConfig.
+    orpo: { beta: 0.1 },
+    // arXiv 2402.00856, TRL's label_smoothing for EXO.
+    exo: { labelSmoothing: 0.001 },
+    // arXiv 2405.11870, and the settings of its code.
+    ift: { lambda: 0.2, gamma: 0.95 },
+    // DeepSeekMath, arXiv 2402.03300, section 4.2.
+    "grpo-kl": { klWeight: 0.04, clipRange: 0.2 },
+    // arXiv 2507.18071, section 5.1.
+    gspo: { clipRange: 3e-4 },
+    // TRL's PPOConfig.
+    ppo: { clipRange: 0.2, klWeight: 0.05, valueWeight: 0.1, gaeLambda: 0.95 },
+  };
+  for (const [name, values] of Object.entries(stated)) {
+    const { options } = entryNamed(objectiveRegistry, name) ?? {};
+    const own = Object.keys(values).map((option) => {
+      const row = options?.[option];
+      return [option, row && defaultOf(row)];
+    });
+    assertEquals(Object.fromEntries(own), values, name);
+  }
+});
 
 Deno.test("a row's defaults are those of its function", () => {
   // Where a row's objective is another one, it says why.

@@ -228,7 +228,7 @@ export function toWeights(block: QueryBlock, slopes: number | undefined): Code {
   const { frame, sizes } = block;
   const { locals, scope } = frame;
   const vector = () => locals.add(types.v128);
-  const [largest, total, x, visible, seen] = [vector(), vector(), vector(), vector(), vector()];
+  const [largest, total, x] = [vector(), vector(), vector()];
   const masked = f32x4.const(-Infinity);
   const { factor, f } = scoreOf(sizes, frame);
   const exponent = scope.float(finite(factor * Math.LOG2E));
@@ -236,7 +236,6 @@ export function toWeights(block: QueryBlock, slopes: number | undefined): Code {
     const { start, end, sees } = row;
     /** Scores before their factor; scores of unseen keys are the smallest number. */
     const prepare: Code = [
-      sees === undefined ? [] : local.set(seen, i32x4.const(0, 0, 0, 0)),
       fours(frame, row, (address) => [
         local.set(x, f === undefined ? v128.load(address) : f(v128.load(address))),
         slopes === undefined ? [] : v128.store(
@@ -244,11 +243,7 @@ export function toWeights(block: QueryBlock, slopes: number | undefined): Code {
           f32x4.sub(scope.float(1), f32x4.mul(get(x), get(x))),
           awayOf(block, slopes),
         ),
-        sees === undefined ? [] : [
-          local.set(visible, sees(address)),
-          local.set(seen, v128.or(get(seen), get(visible))),
-          local.set(x, v128.bitselect(get(x), masked, get(visible))),
-        ],
+        sees === undefined ? [] : local.set(x, v128.bitselect(get(x), masked, sees(address))),
         v128.store(address, get(x)),
       ]),
     ];
@@ -280,11 +275,8 @@ export function toWeights(block: QueryBlock, slopes: number | undefined): Code {
     return [
       f === undefined && sees === undefined ? [] : prepare,
       v128.store(get(end), masked),
-      sees === undefined ? branch(i32.ltU(get(start), get(end)), softmax) : branch(
-        v128.anyTrue(get(seen)),
-        softmax,
-        fours(frame, row, (address) => v128.store(address, f32x4.const(0))),
-      ),
+      // The weights of a query that sees no key are NaN, until those of unseen keys become 0.
+      branch(i32.ltU(get(start), get(end)), softmax),
       clearTile(row),
     ];
   });
