@@ -9,12 +9,28 @@ import {
   mul,
   rsqrt,
   slice,
+  sqrt,
   square,
   stopGradient,
   sub,
+  sum,
   type Tensor,
   transposeLast,
 } from "@unitune/core";
+
+/** A low-rank change of a projection (LoRA, Hu et al. 2021, arXiv 2106.09685). */
+export type LowRank = {
+  /** A, `[r, in]`. */
+  readonly down: Tensor;
+  /** B, `[out, r]`. */
+  readonly up: Tensor;
+  /** The factor of the change. */
+  readonly scale: number;
+  /** The norms of the changed weights of each output, `[out]`: DoRA (Liu et al. 2024). */
+  readonly magnitudes?: Tensor;
+  /** Dropout of the change's input (default none). */
+  readonly dropout?: { readonly rate: number; readonly key: Tensor };
+};
 
 /** The parameters of a projection (a matrix and a bias) or of a normalization (a gain and a bias). */
 export type WeightAndBias = {
@@ -22,6 +38,8 @@ export type WeightAndBias = {
   readonly weight: Tensor;
   /** `[out]` or `[D]`. */
   readonly bias: Tensor;
+  /** The change of a projection (default none). */
+  readonly adapter?: LowRank;
 };
 
 /** The parameters of a linear layer in the layout of PyTorch. */
@@ -30,6 +48,8 @@ export type Linear = {
   readonly weight: Tensor;
   /** `[out]` (default none). */
   readonly bias?: Tensor;
+  /** A change of it (default none). */
+  readonly adapter?: LowRank;
 };
 
 /** The parameter of a normalization without offset. */
@@ -42,14 +62,56 @@ export type Gain = {
 export const LAYER_NORM_EPSILON = 1e-5;
 
 /** `x W + b`: `[..., in] -> [..., out]`. */
-export function project(x: Tensor, { weight, bias }: WeightAndBias): Tensor {
-  return add(matmul(x, weight), bias);
+export function project(x: Tensor, { weight, bias, adapter }: WeightAndBias): Tensor {
+  return add(adapted(x, weight, adapter), bias);
 }
 
 /** `x W^T + b`: `[..., in] -> [..., out]`. */
-export function linear(x: Tensor, { weight, bias }: Linear): Tensor {
-  const product = matmul(x, transposeLast(weight));
+export function linear(x: Tensor, { weight, bias, adapter }: Linear): Tensor {
+  const product = adapted(x, transposeLast(weight), adapter);
   return bias === undefined ? product : add(product, bias);
+}
+
+/**
+ * `x W`, or `x (W + s A^T B^T)` with an adapter: `[..., in] -> [..., out]`. The change is a product
+ * of its own, so that neither it nor its gradient is ever as large as W.
+ *
+ * With magnitudes m, each column of the changed matrix has its element of m as its norm. As in the
+ * paper (section 4.3) and in PEFT, the norm is a constant to the gradient, and dropout reaches the
+ * whole product.
+ */
+function adapted(x: Tensor, weight: Tensor, adapter: LowRank | undefined): Tensor {
+  const product = matmul(x, weight);
+  if (adapter === undefined) return product;
+  const { dropout: drop, magnitudes } = adapter;
+  const input = drop === undefined ? x : dropout(x, drop.rate, drop.key);
+  const change = lowRankProduct(input, adapter);
+  if (magnitudes === undefined) return add(product, change);
+  const ratio = div(magnitudes, stopGradient(columnNorms(changedWeight(weight, adapter))));
+  const read = drop === undefined ? product : matmul(input, weight);
+  return add(product, add(mul(sub(ratio, 1), read), mul(ratio, change)));
+}
+
+/** `s x A^T B^T`: `[..., in] -> [..., out]`. */
+function lowRankProduct(x: Tensor, { down, up, scale }: LowRank): Tensor {
+  return mul(matmul(matmul(x, transposeLast(down)), transposeLast(up)), scale);
+}
+
+/** `W + s A^T B^T`, `[in, out]`. */
+function changedWeight(weight: Tensor, { down, up, scale }: LowRank): Tensor {
+  return add(weight, mul(matmul(transposeLast(down), transposeLast(up)), scale));
+}
+
+/** The Euclidean norm of each column: `[in, out] -> [out]`. */
+export function columnNorms(weight: Tensor): Tensor {
+  return sqrt(sum(square(weight), { axes: [0] }));
+}
+
+/** The weight that has an adapter's effect without it, `[in, out]`. */
+export function mergedWeight(weight: Tensor, adapter: LowRank): Tensor {
+  const changed = changedWeight(weight, adapter);
+  const { magnitudes } = adapter;
+  return magnitudes === undefined ? changed : mul(changed, div(magnitudes, columnNorms(changed)));
 }
 
 /**

@@ -33,9 +33,21 @@
  * @module
  */
 export {
+  adapt,
+  type AdaptedModel,
+  type AdapterBase,
+  type AdapterParameters,
+  isAdapted,
+  type LowRankParameters,
+  mergeAdapter,
+} from "./adapters/adapted_model.ts";
+export type { AdapterConfig } from "./adapters/adapter_config.ts";
+export type { Projection, SavedParameter, Targets } from "./adapters/modules.ts";
+export {
   type Architecture,
   dottedPath,
   type NewModel,
+  type ProjectionNames,
   type TensorNames,
 } from "./architectures/architecture.ts";
 export type { Activation } from "./architectures/activations.ts";
@@ -129,7 +141,7 @@ export { decodeTree, encodeTree } from "./checkpoints/tree_file.ts";
 export { encodeCheckpoint } from "./checkpoints/write.ts";
 export * from "./generate.ts";
 export * from "./language_model.ts";
-export type { Gain, Linear, WeightAndBias } from "./layers.ts";
+export type { Gain, Linear, LowRank, WeightAndBias } from "./layers.ts";
 export * from "./sampling.ts";
 export * from "./scores.ts";
 export { byteTokenizer } from "./tokenizers/bytes.ts";

@@ -24,6 +24,16 @@ export interface TensorNames<C extends LanguageModelConfig = LanguageModelConfig
   tied(config: C): Readonly<Record<string, string>>;
 }
 
+/** The projections of an architecture: its matrices except those of embeddings and heads. */
+export interface ProjectionNames {
+  /** The names of the modules that are projections, without those of the modules around them. */
+  readonly names: readonly string[];
+  /** The axes of their weights. */
+  readonly layout: "in-out" | "out-in";
+  /** The names that PEFT changes unless told otherwise. */
+  readonly usual: readonly string[];
+}
+
 /**
  * An architecture as a row of a registry: reading and writing its configuration, the names of its
  * tensors, the model, and sizes for new models. Every function that takes a list of architectures
@@ -57,6 +67,8 @@ export interface Architecture<M extends LanguageModel = LanguageModel> {
   writeConfig(config: M["config"]): ModelSettings;
   /** The names of its tensors. */
   readonly tensors: TensorNames<M["config"]>;
+  /** The projections that an adapter can change (default: none can be). */
+  readonly projections?: ProjectionNames;
   /**
    * The sizes on which shapes of parameters and results depend, by name, in the order in which they
    * are shown: models of the same sizes can exchange parameters.

@@ -160,6 +160,11 @@ export function gatedDecoderRow<M extends string>(
       isBuffer: (name) => FREQUENCIES.test(name),
       tied: ({ tied }) => tied ? { [HEAD]: "embed_tokens.weight" } : {},
     },
+    projections: {
+      names: ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+      layout: "out-in",
+      usual: ["q_proj", "v_proj"],
+    },
     sizes: (config) => sizesOf(config, gatedSizeNames),
     presets,
   };

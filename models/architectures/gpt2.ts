@@ -88,6 +88,7 @@ export const gpt2: Architecture<Gpt> = {
     isBuffer: (name) => MASK_BUFFER.test(name),
     tied: () => ({ "lm_head.weight": "wte.weight" }),
   },
+  projections: { names: ["c_attn", "c_proj", "c_fc"], layout: "in-out", usual: ["c_attn"] },
   sizes: (config) => sizesOf(config, gptSizeNames),
   presets: gptPresets,
 };

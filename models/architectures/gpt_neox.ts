@@ -103,6 +103,11 @@ export const gptNeoX: Architecture<GptNeoX> = {
     isBuffer: (name) => BUFFER.test(name),
     tied: ({ tied }) => tied ? { [HEAD]: "embed_in.weight" } : {},
   },
+  projections: {
+    names: ["query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h"],
+    layout: "out-in",
+    usual: ["query_key_value"],
+  },
   sizes: (config) => sizesOf(config, gptNeoXSizeNames),
   presets: {},
 };

@@ -1,0 +1,238 @@
+/**
+ * An adapter as a language model: its parameters are those of the adapter, and those of the base are
+ * constants.
+ */
+import {
+  add,
+  foldKey,
+  leafPaths,
+  mul,
+  type Tensor,
+  transposeLast,
+  uniform,
+  zeros,
+} from "@unitune/core";
+import type { Architecture } from "../architectures/architecture.ts";
+import { architectureOf, architectures } from "../architectures/registry.ts";
+import type { LanguageModel } from "../language_model.ts";
+import { columnNorms, type LowRank, mergedWeight } from "../layers.ts";
+import { type AdapterConfig, checkAdapterConfig, scaleOf } from "./adapter_config.ts";
+import { matrixOf, type Projection, type Targets, targetsOf, withChanges } from "./modules.ts";
+
+/** The parameters of the change of a projection, of `in` inputs and `out` outputs. */
+export interface LowRankParameters {
+  /** A, `[r, in]`. */
+  readonly down: Tensor;
+  /** B, `[out, r]`. */
+  readonly up: Tensor;
+  /** The norms of the changed weights of each output, `[out]`, in DoRA. */
+  readonly magnitudes?: Tensor;
+}
+
+/** The parameters of an adapter. */
+export interface AdapterParameters {
+  /** The changes, by the paths of the projections. */
+  readonly changes: Readonly<Record<string, LowRankParameters>>;
+  /** The parameters of modules that are trained as a whole, by their paths. */
+  readonly saved: Readonly<Record<string, Tensor>>;
+}
+
+/** A language model with its parameters, which an adapter leaves as they are. */
+export interface AdapterBase {
+  /** The model. */
+  readonly model: LanguageModel;
+  /** Its parameters. */
+  readonly params: unknown;
+}
+
+/** A language model whose parameters are those of an adapter of another one. */
+export interface AdaptedModel extends LanguageModel<AdapterParameters> {
+  /** The configuration of the adapter. */
+  readonly adapter: AdapterConfig;
+  /** The model that the adapter changes. */
+  readonly base: AdapterBase;
+  /** What the adapter changes of it. */
+  readonly targets: Targets;
+  /** The base's parameters with an adapter beside the weights that it changes. */
+  changed(params: AdapterParameters, key?: Tensor): unknown;
+}
+
+/**
+ * Whether a language model is an adapter of another one.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { gpt, gptPresets, isAdapted } from "@unitune/models";
+ *
+ * assert(!isAdapted(gpt({ ...gptPresets.nano, vocabulary: 65 })));
+ * ```
+ *
+ * @param model The language model.
+ * @returns Whether {@linkcode adapt} has made it.
+ */
+export function isAdapted(model: LanguageModel): model is AdaptedModel {
+  return "adapter" in model && "base" in model;
+}
+
+/**
+ * A language model that is an adapter of another one: with A and B of rank r, each target W becomes
+ * `W + s B A`. New adapters have B = 0, and so predict as the base does.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { key } from "@unitune/core";
+ * import { adapt, countParameters, languageModel, presetConfig } from "@unitune/models";
+ *
+ * const model = languageModel(presetConfig("nano-llama", { vocabulary: 65 }));
+ * const adapted = adapt({ model, params: model.init(key(0)) }, {
+ *   ...{ rank: 4, alpha: 8, dropout: 0, targets: ["q_proj", "v_proj"] },
+ *   ...{ isRankStabilized: false, hasMagnitudes: false, saved: [] },
+ * });
+ * assertEquals(Object.keys(adapted.init(key(1)).changes).length, 2 * model.config.layers);
+ * ```
+ *
+ * @param base The model and its parameters.
+ * @param config The configuration of the adapter.
+ * @param rows The architectures, the model's among them (default {@linkcode architectures}).
+ * @returns The adapted model.
+ * @throws {RangeError} If the configuration is out of range, or names what cannot be changed.
+ */
+export function adapt(
+  base: AdapterBase,
+  config: AdapterConfig,
+  rows: readonly Architecture[] = architectures,
+): AdaptedModel {
+  checkAdapterConfig(config);
+  const { model } = base;
+  const row = architectureOf(model.config.modelType, rows);
+  const targets = targetsOf(base.params, row, config);
+  const changed = (params: AdapterParameters, key?: Tensor) =>
+    withChanges(
+      base.params,
+      new Map(
+        targets.projections.flatMap(({ path }, site) => {
+          const own = params.changes[path];
+          return own === undefined ? [] : [[path, lowRankOf(own, config, site, key)] as const];
+        }),
+      ),
+      new Map(Object.entries(params.saved)),
+    );
+  return {
+    config: model.config,
+    adapter: config,
+    base,
+    targets,
+    changed,
+    init: (key) => initialAdapter(key, base, row, config, targets),
+    embed: (params, ids) => model.embed(changed(params), ids),
+    hidden: (params, embeddings, options) =>
+      model.hidden(changed(params, options?.key), embeddings, options),
+    head: (params) => model.head(changed(params)),
+    emptyCache: (batch, columns) => model.emptyCache(batch, columns),
+    decode: (params, ids, cache, place) => model.decode(changed(params), ids, cache, place),
+  };
+}
+
+/** Separates the keys of an adapter's dropout from those of its base. */
+const DROPOUT = 0x10a;
+
+/** A change as the layers read it; each projection has dropout of its own. */
+function lowRankOf(
+  params: LowRankParameters,
+  config: AdapterConfig,
+  site: number,
+  key: Tensor | undefined,
+): LowRank {
+  const hasDropout = key !== undefined && config.dropout > 0;
+  return {
+    ...params,
+    scale: scaleOf(config),
+    ...hasDropout && {
+      dropout: { rate: config.dropout, key: foldKey(foldKey(key, DROPOUT), site) },
+    },
+  };
+}
+
+/**
+ * New parameters: A uniform within `1 / sqrt(in)` (He et al. 2015 with a = sqrt 5, as PyTorch's
+ * linear layers and PEFT), B zeros, magnitudes and saved modules those of the base.
+ */
+function initialAdapter(
+  key: Tensor,
+  { params }: AdapterBase,
+  row: Architecture,
+  { rank, hasMagnitudes }: AdapterConfig,
+  { projections, saved }: Targets,
+): AdapterParameters {
+  const leaves = leafPaths(params);
+  const leafOf = (path: string): Tensor => {
+    const leaf = leaves.get(path);
+    if (leaf === undefined) throw new RangeError(`adapter: the base has no ${path}`);
+    return leaf;
+  };
+  const change = ({ path, inputs, outputs }: Projection, site: number): LowRankParameters => {
+    const unit = uniform(foldKey(key, site), [rank, inputs]);
+    return {
+      down: mul(add(mul(unit, 2), -1), 1 / Math.sqrt(inputs)),
+      up: zeros([outputs, rank]),
+      ...hasMagnitudes && {
+        magnitudes: columnNorms(matrixOf(leafOf(`${path}.weight`), row)),
+      },
+    };
+  };
+  return {
+    changes: Object.fromEntries(projections.map((own, site) => [own.path, change(own, site)])),
+    saved: Object.fromEntries(saved.map(({ path }) => [path, mul(leafOf(path), 1)])),
+  };
+}
+
+/**
+ * The base's parameters with an adapter's changes in them: the model predicts without the adapter as
+ * it does with it, up to rounding.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { key, leafPaths } from "@unitune/core";
+ * import { adapt, languageModel, mergeAdapter, presetConfig } from "@unitune/models";
+ *
+ * const model = languageModel(presetConfig("nano-llama", { vocabulary: 65 }));
+ * const params = model.init(key(0));
+ * const adapted = adapt({ model, params }, {
+ *   ...{ rank: 4, alpha: 8, dropout: 0, targets: "all-linear" },
+ *   ...{ isRankStabilized: false, hasMagnitudes: false, saved: [] },
+ * });
+ * const merged = mergeAdapter(adapted, adapted.init(key(1)));
+ * assertEquals([...leafPaths(merged).keys()], [...leafPaths(params).keys()]);
+ * ```
+ *
+ * @param model The adapted model.
+ * @param params The adapter's parameters.
+ * @param rows The architectures, the model's among them (default {@linkcode architectures}).
+ * @returns Parameters of the base, computed when first read.
+ */
+export function mergeAdapter(
+  { base, adapter, targets }: AdaptedModel,
+  params: AdapterParameters,
+  rows: readonly Architecture[] = architectures,
+): unknown {
+  const row = architectureOf(base.model.config.modelType, rows);
+  const leaves = leafPaths(base.params);
+  const merged = targets.projections.flatMap(({ path }, site) => {
+    const [own, weight] = [params.changes[path], leaves.get(`${path}.weight`)];
+    if (own === undefined || weight === undefined) return [];
+    const matrix = mergedWeight(
+      matrixOf(weight, row),
+      lowRankOf(own, adapter, site, undefined),
+    );
+    const isTransposed = row.projections?.layout === "out-in";
+    return [[`${path}.weight`, isTransposed ? transposeLast(matrix) : matrix] as const];
+  });
+  return withChanges(
+    base.params,
+    new Map(),
+    new Map([...Object.entries(params.saved), ...merged]),
+  );
+}
