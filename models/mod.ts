@@ -42,6 +42,14 @@ export {
   mergeAdapter,
 } from "./adapters/adapted_model.ts";
 export type { AdapterConfig } from "./adapters/adapter_config.ts";
+export {
+  adapterBaseIn,
+  encodeAdapter,
+  readAdapter,
+  type ReadAdapterOptions,
+  type SavedAdapter,
+} from "./adapters/peft_files.ts";
+export type { BaseName } from "./adapters/peft_settings.ts";
 export type { Projection, SavedParameter, Targets } from "./adapters/modules.ts";
 export {
   type Architecture,

@@ -1,0 +1,281 @@
+/**
+ * Adapters in the files of PEFT: `adapter_config.json` and `adapter_model.safetensors`, whose tensors
+ * are named as PEFT names them, without the adapter's own name.
+ */
+import {
+  encodeSafetensors,
+  key,
+  leafPaths,
+  printable,
+  type TensorData,
+  toRawTensor,
+} from "@unitune/core";
+import type { Architecture } from "../architectures/architecture.ts";
+import { architectureOf, architectures } from "../architectures/registry.ts";
+import { settingsText } from "../architectures/settings.ts";
+import { CheckpointError } from "../checkpoints/checkpoint_error.ts";
+import { emptyScore, SCORE, scoreName } from "../checkpoints/saved_model.ts";
+import { type CheckpointSource, missingFile, objectIn } from "../checkpoints/source.ts";
+import { fillTree, readTree } from "../checkpoints/tree_file.ts";
+import { readTensor, type StoredTensor, storedTensors } from "../checkpoints/weights.ts";
+import type { ScoreParameters } from "../scores.ts";
+import {
+  adapt,
+  type AdaptedModel,
+  type AdapterBase,
+  type AdapterParameters,
+} from "./adapted_model.ts";
+import {
+  ADAPTER_CONFIG,
+  ADAPTER_WEIGHTS,
+  type BaseName,
+  baseNameIn,
+  peftSettings,
+  readPeftSettings,
+} from "./peft_settings.ts";
+
+/** An adapted model with its parameters. */
+export interface SavedAdapter {
+  /** The model. */
+  readonly model: AdaptedModel;
+  /** The adapter's parameters. */
+  readonly params: AdapterParameters;
+  /** The head of one number, in a reward model. */
+  readonly score?: ScoreParameters;
+}
+
+/** The beginning of the names of all tensors. */
+const PREFIX = "base_model.model.";
+
+/** The endings of the names of a change's parameters, by our names. */
+const endings = {
+  down: ".lora_A.weight",
+  up: ".lora_B.weight",
+  magnitudes: ".lora_magnitude_vector",
+} as const;
+
+/** The name of each parameter of an adapter in the file, by its path. */
+function namesOf({ targets }: AdaptedModel, params: AdapterParameters): Map<string, string> {
+  const names = new Map<string, string>();
+  for (const { path, name } of targets.projections) {
+    for (const part of Object.keys(params.changes[path] ?? {})) {
+      const ending = Object.entries(endings).find(([own]) => own === part)?.[1];
+      if (ending !== undefined) names.set(`changes.${path}.${part}`, PREFIX + name + ending);
+    }
+  }
+  for (const { path, name } of targets.saved) names.set(`saved.${path}`, PREFIX + name);
+  return names;
+}
+
+function nameIn(names: ReadonlyMap<string, string>, path: string): string {
+  const name = names.get(path);
+  if (name === undefined) throw new RangeError(`adapter: ${path} is no parameter of it`);
+  return name;
+}
+
+/**
+ * An adapter as the files that PEFT loads.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { key } from "@unitune/core";
+ * import { adapt, encodeAdapter, filesSource, languageModel } from "@unitune/models";
+ * import { presetConfig, readAdapter } from "@unitune/models";
+ *
+ * const model = languageModel(presetConfig("nano-llama", { vocabulary: 65 }));
+ * const base = { model, params: model.init(key(0)) };
+ * const adapted = adapt(base, {
+ *   ...{ rank: 4, alpha: 8, dropout: 0, targets: ["q_proj", "v_proj"] },
+ *   ...{ isRankStabilized: false, hasMagnitudes: false, saved: [] },
+ * });
+ * const params = adapted.init(key(1));
+ * const files = await encodeAdapter({ model: adapted, params }, { baseName: "my-model" });
+ * assertEquals([...files.keys()], ["adapter_config.json", "adapter_model.safetensors"]);
+ * const read = await readAdapter(filesSource(files), base);
+ * assertEquals(read.model.adapter.rank, 4);
+ * ```
+ *
+ * @param saved The adapted model, the adapter's parameters, and a head of one number, if it has one.
+ * @param base The name of the base.
+ * @param rows The architectures, the model's among them (default {@linkcode architectures}).
+ * @returns The files' bytes by name.
+ */
+export async function encodeAdapter(
+  { model, params, score }: SavedAdapter,
+  base: BaseName,
+  rows: readonly Architecture[] = architectures,
+): Promise<Map<string, Uint8Array<ArrayBuffer>>> {
+  const row = architectureOf(model.config.modelType, rows);
+  const names = namesOf(model, params);
+  const leaves = [...await readTree(params)].map(([path, leaf]) =>
+    [nameIn(names, path), leaf] as const
+  );
+  const head = score === undefined
+    ? []
+    : [...await readTree(score)].map(([path, leaf]) => [PREFIX + scoreName(path), leaf] as const);
+  const { projections, saved } = model.targets;
+  const settings = peftSettings(model.adapter, {
+    ...base,
+    targets: projections.map(({ name }) => name),
+    saved: [...savedModules(saved), ...score === undefined ? [] : ["score"]],
+    isTransposed: row.projections?.layout === "in-out",
+    isTied: savesTied(model, row),
+    isRewardModel: score !== undefined,
+  });
+  const tensors = new Map(
+    [...leaves, ...head].toSorted(([a], [b]) => a < b ? -1 : 1).map(([name, leaf]) =>
+      [name, toRawTensor(leaf)] as const
+    ),
+  );
+  return new Map([
+    [ADAPTER_CONFIG, new TextEncoder().encode(settingsText(settings))],
+    [ADAPTER_WEIGHTS, encodeSafetensors(tensors, { format: "pt" })],
+  ]);
+}
+
+/** The modules of some parameters, each once. */
+function savedModules(saved: AdaptedModel["targets"]["saved"]): readonly string[] {
+  return [...new Set(saved.map(({ name }) => name.slice(0, name.lastIndexOf("."))))];
+}
+
+/** Whether a parameter that is trained as a whole is tied to the head. */
+function savesTied({ config, targets }: AdaptedModel, { tensors }: Architecture): boolean {
+  const tied = new Set(Object.values(tensors.tied(config)).map((name) => tensors.prefix + name));
+  return targets.saved.some(({ name }) => tied.has(name));
+}
+
+/** Options of reading an adapter. */
+export interface ReadAdapterOptions {
+  /** The architectures, the base's among them (default: those of this package). */
+  readonly architectures?: readonly Architecture[];
+}
+
+/**
+ * The adapter in the files of PEFT, on the model that it is of.
+ *
+ * @param source The files.
+ * @param base The model and its parameters.
+ * @param options The architectures.
+ * @returns The adapted model and the adapter's parameters.
+ * @throws {CheckpointError} If a file is missing, a setting is not one that can be read, or tensors
+ * are missing, unknown or of the shapes of another base.
+ * @throws {SafetensorsError} If the file of parameters is truncated or corrupt.
+ */
+export async function readAdapter(
+  source: CheckpointSource,
+  base: AdapterBase,
+  { architectures: rows = architectures }: ReadAdapterOptions = {},
+): Promise<SavedAdapter> {
+  const settings = await objectIn(source, ADAPTER_CONFIG);
+  if (settings === undefined) throw missingFile(source, ADAPTER_CONFIG);
+  const row = architectureOf(base.model.config.modelType, rows);
+  const { isTied, saved, ...config } = readPeftSettings(settings);
+  const stored = await storedTensors(source, ADAPTER_WEIGHTS);
+  const model = onBase(base, rows, {
+    ...config,
+    targets: changedModules(stored),
+    saved: savedNames(base, row, saved.filter((name) => name !== "score")),
+  });
+  if (savesTied(model, row) && !isTied) {
+    throw new CheckpointError(
+      `${ADAPTER_CONFIG}: an embedding is trained as a whole while the head stays tied to the ` +
+        `base's (ensure_weight_tying is false), and no such model can be read: train it with ` +
+        `ensure_weight_tying`,
+    );
+  }
+  const like = model.init(key(0));
+  const names = namesOf(model, like);
+  const { [PREFIX + SCORE]: score, ...others } = Object.fromEntries(stored);
+  const remedy = `the adapter is of another base, or of another configuration: take both files ` +
+    `from one folder, and the base that ${ADAPTER_CONFIG} names`;
+  const fill = filler(source, remedy);
+  const params = await fill(like, new Map(Object.entries(others)), (path) => nameIn(names, path));
+  if (score === undefined) return { model, params };
+  const head = emptyScore(base.model);
+  return {
+    model,
+    params,
+    score: await fill(head, new Map([[PREFIX + SCORE, score]]), (path) => PREFIX + scoreName(path)),
+  };
+}
+
+/** The adapted model, with faults of the configuration as those of the file. */
+function onBase(
+  base: AdapterBase,
+  rows: readonly Architecture[],
+  config: AdaptedModel["adapter"],
+): AdaptedModel {
+  try {
+    return adapt(base, config, rows);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new CheckpointError(`${ADAPTER_CONFIG}: ${cause.message}`, { cause });
+  }
+}
+
+/** The full names of the modules that the file has changes of. */
+function changedModules(stored: ReadonlyMap<string, unknown>): readonly string[] {
+  return [...stored.keys()].flatMap((name) =>
+    name.startsWith(PREFIX) && name.endsWith(endings.down)
+      ? [name.slice(PREFIX.length, -endings.down.length)]
+      : []
+  );
+}
+
+/** The full names of the modules whose names end with given ones, as PEFT matches them. */
+function savedNames(
+  { params }: AdapterBase,
+  { tensors }: Architecture,
+  saved: readonly string[],
+): readonly string[] {
+  const modules = new Set(
+    [...leafPaths(params).keys()].map((path) => {
+      const name = tensors.nameOf(path);
+      return name.slice(0, name.lastIndexOf("."));
+    }),
+  );
+  return saved.flatMap((own) => {
+    const found = [...modules].filter((name) => name.endsWith(own));
+    if (found.length > 0) return found;
+    throw new CheckpointError(
+      `${ADAPTER_CONFIG}: modules_to_save names ${printable(own)}, which is no module`,
+    );
+  });
+}
+
+/** Fills trees with the tensors of a file. */
+function filler(source: CheckpointSource, remedy: string) {
+  return async <T>(
+    like: T,
+    stored: ReadonlyMap<string, StoredTensor>,
+    nameOf: (path: string) => string,
+  ): Promise<T> => {
+    const read = new Map<string, TensorData>();
+    for (const [name, own] of stored) read.set(name, await readTensor(source, own));
+    return fillTree(like, read, remedy, nameOf);
+  };
+}
+
+/**
+ * The model that the adapter in some files is of, as they name it.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { adapterBaseIn, filesSource } from "@unitune/models";
+ *
+ * const config = new TextEncoder().encode('{ "base_model_name_or_path": "my-model" }');
+ * const source = filesSource(new Map([["adapter_config.json", config]]));
+ * assertEquals(await adapterBaseIn(source), { baseName: "my-model" });
+ * ```
+ *
+ * @param source The files.
+ * @returns The name of the base.
+ * @throws {CheckpointError} If the configuration is missing, or names no base.
+ */
+export async function adapterBaseIn(source: CheckpointSource): Promise<BaseName> {
+  const settings = await objectIn(source, ADAPTER_CONFIG);
+  if (settings === undefined) throw missingFile(source, ADAPTER_CONFIG);
+  return baseNameIn(settings);
+}
