@@ -47,7 +47,7 @@ for (let i = 0; i < steps; i++) {
 
 using generator = createGenerator(policy);
 const prompt = "peter ";
-const [completion = []] = await generator.generate(state.params, [tokenizer.encode(prompt)], {
+const [completion] = await generator.generate(state.params, [tokenizer.encode(prompt)], {
   maxNewTokens: config.context - prompt.length,
 });
-console.log(`${prompt}|${tokenizer.decode(completion)}`);
+console.log(`${prompt}|${tokenizer.decode(completion?.ids ?? [])}`);

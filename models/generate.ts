@@ -61,21 +61,53 @@ export interface GenerateOptions {
    * number, so that prompts may be completed in any batches.
    */
   readonly firstRow?: number;
+  /**
+   * Ends generation, which then throws the signal's reason (default none). With a signal, the event
+   * loop has a turn after each read of the tokens, so that timers and listeners can abort it.
+   */
+  readonly signal?: AbortSignal;
+}
+
+/** The tokens that follow a prompt. */
+export interface Completion {
+  /** The tokens, without the prompt and the stop token. */
+  readonly ids: readonly number[];
+  /** The stop token that was generated after them; absent where the completion was cut off. */
+  readonly stop?: number;
+}
+
+/**
+ * The tokens that were generated: those of a completion, and the stop token that ended it.
+ *
+ * @example
+ * ```ts
+ * import { generatedIds } from "@unitune/models";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(generatedIds({ ids: [5, 7], stop: 1 }), [5, 7, 1]);
+ * assertEquals(generatedIds({ ids: [5, 7] }), [5, 7]);
+ * ```
+ *
+ * @param completion The completion.
+ * @returns All tokens that the model chose, in order.
+ */
+export function generatedIds({ ids, stop }: Completion): readonly number[] {
+  return stop === undefined ? ids : [...ids, stop];
 }
 
 /** Compiled generation. */
 export interface TokenGenerator<P> {
   /**
-   * One completion for each prompt, without the prompt and the stop tokens.
+   * One completion for each prompt.
    *
-   * A completion ends before the first stop token, after `maxNewTokens`, or when prompt and
-   * completion fill the context. It depends on its own prompt and number, not on the other prompts:
-   * apart from rounding, it is the same in any batch.
+   * A completion ends at the first stop token, after `maxNewTokens`, or when prompt and completion
+   * fill the context. It depends on its own prompt and number, not on the other prompts: apart from
+   * rounding, it is the same in any batch.
    *
    * @param params The model's parameters.
    * @param prompts Token ids, at least one a prompt.
    * @param options The options of generation.
-   * @returns Token ids, one list a prompt.
+   * @returns The completions, one a prompt.
    * @throws {RangeError} If an option is out of range, or a prompt is empty, has an id outside the
    * vocabulary, or leaves no room for a token in the context.
    * @throws {NonFiniteLogitsError} If the model's logits are NaN or infinite.
@@ -84,7 +116,24 @@ export interface TokenGenerator<P> {
     params: P,
     prompts: readonly (readonly number[])[],
     options: GenerateOptions,
-  ): Promise<number[][]>;
+  ): Promise<readonly Completion[]>;
+  /**
+   * The tokens that `generate` gives for one prompt, each as soon as it is chosen; the stop token
+   * that ends the completion comes last, as {@linkcode generatedIds} has it. The tokens are read from
+   * the device after every step, so that a step waits for the one before it to be read.
+   *
+   * @param params The model's parameters.
+   * @param prompt Token ids, at least one.
+   * @param options The options of generation.
+   * @returns The tokens; whoever takes no more of them ends the generation.
+   * @throws {RangeError} As `generate` does, when the first token is asked for.
+   * @throws {NonFiniteLogitsError} If the model's logits are NaN or infinite.
+   */
+  stream(
+    params: P,
+    prompt: readonly number[],
+    options: GenerateOptions,
+  ): AsyncGenerator<number, void, void>;
   /** Gives the programs' storage back. */
   [Symbol.dispose](): void;
 }
@@ -115,19 +164,24 @@ type GenerationState<C> = {
  */
 const COLUMN_MULTIPLE = 8;
 
-/** The number of steps between reads of the tokens, which show whether all rows have stopped. */
+/**
+ * The number of steps between reads of the tokens, which show whether all rows have stopped, where
+ * nobody waits for single tokens.
+ */
 const STEPS_BETWEEN_READS = 8;
 
 /**
  * Compiles generation for a model: one program reads the prompts, padded at the left to one length,
  * and another one adds a token to every row, with its state donated. Tokens stay on the device
- * between steps. Programs are kept, by batch size and rounded lengths, for later calls.
+ * between steps. Programs are kept, by batch size and rounded lengths, for later calls. Parameters on
+ * the host are copied at every step: have large ones on the device, by `onDevice` of
+ * `@unitune/core`.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { key } from "@unitune/core";
- * import { createGenerator, gpt } from "@unitune/models";
+ * import { createGenerator, generatedIds, gpt } from "@unitune/models";
  *
  * const model = gpt({ vocabulary: 11, context: 8, layers: 1, heads: 2, width: 8, dropout: 0 });
  * const params = model.init(key(0));
@@ -139,8 +193,13 @@ const STEPS_BETWEEN_READS = 8;
  *   topP: 0.9,
  *   seed: 1,
  * });
- * assertEquals(one?.length, 2); // The context is full.
- * assertEquals(other?.length, 4);
+ * assertEquals(one?.ids.length, 2); // The context is full.
+ * assertEquals(other?.ids.length, 4);
+ *
+ * const options = { maxNewTokens: 4, stop: [3, 5] };
+ * const streamed = await Array.fromAsync(generator.stream(params, [7], options));
+ * const [completion] = await generator.generate(params, [[7]], options);
+ * assertEquals(streamed, completion && generatedIds(completion));
  * ```
  *
  * @param model The model.
@@ -196,33 +255,59 @@ export function createGenerator<P, C>(
     { ...compileOptions, donate: [2] },
   );
 
+  /** The completions so far after every `between` steps; the last of them are whole. */
+  async function* grow(
+    params: P,
+    prompts: readonly (readonly number[])[],
+    options: GenerateOptions,
+    between: number,
+  ): AsyncGenerator<readonly Growing[], void, void> {
+    const settled = settle(model.config, options);
+    const { stops, signal } = settled;
+    prompts.forEach((prompt, i) => checkPrompt(model.config, prompt, i));
+    if (prompts.length === 0) return;
+    signal?.throwIfAborted();
+
+    const layout = layOut(model.config.context, prompts, settled);
+    const run = makeRun(model.config.vocabulary, layout, settled);
+    let state = prefill(params, run, padLeft(prompts, layout.start), layout.columns);
+    try {
+      for (let generated = 1;; generated++) {
+        if (generated === layout.steps || generated % between === 0) {
+          const tokens = await state.tokens.data();
+          const grown = layout.rooms.map((room, i) => {
+            const start = i * layout.columns + layout.start;
+            const row = tokens.subarray(start, start + Math.min(room, generated));
+            const completion = completionOf(row, room, stops);
+            refuseMissing(completion.ids, i);
+            return completion;
+          });
+          if (signal !== undefined) {
+            await turnOfEventLoop();
+            signal.throwIfAborted();
+          }
+          yield grown;
+          if (grown.every(({ isEnded }) => isEnded)) return;
+        }
+        state = step(params, run, state);
+      }
+    } finally {
+      for (const leaf of leavesOf(state)) leaf[Symbol.dispose]();
+    }
+  }
+
   return {
     async generate(params, prompts, options) {
-      const settled = settle(model.config, options);
-      const { stops } = settled;
-      prompts.forEach((prompt, i) => checkPrompt(model.config, prompt, i));
-      if (prompts.length === 0) return [];
-
-      const layout = layOut(model.config.context, prompts, settled);
-      const run = makeRun(model.config.vocabulary, layout, settled);
-      let state = prefill(params, run, padLeft(prompts, layout.start), layout.columns);
-      try {
-        for (let generated = 1;; generated++) {
-          if (generated === layout.steps || generated % STEPS_BETWEEN_READS === 0) {
-            const tokens = await state.tokens.data();
-            const completions = layout.rooms.map((room, i) => {
-              const start = i * layout.columns + layout.start;
-              const row = tokens.subarray(start, start + Math.min(room, generated));
-              const completion = completionOf(row, room, stops);
-              refuseMissing(completion.ids, i);
-              return completion;
-            });
-            if (completions.every(({ ended }) => ended)) return completions.map(({ ids }) => ids);
-          }
-          state = step(params, run, state);
-        }
-      } finally {
-        for (const leaf of leavesOf(state)) leaf[Symbol.dispose]();
+      let last: readonly Growing[] = [];
+      for await (const grown of grow(params, prompts, options, STEPS_BETWEEN_READS)) last = grown;
+      return last.map(({ isEnded: _, ...completion }) => completion);
+    },
+    async *stream(params, prompt, options) {
+      let given = 0;
+      for await (const [completion] of grow(params, [prompt], options, 1)) {
+        const ids = completion === undefined ? [] : generatedIds(completion);
+        yield* ids.slice(given);
+        given = ids.length;
       }
     },
     [Symbol.dispose]() {
@@ -261,15 +346,25 @@ function layOut(
   return { start, columns: start + roundUp(steps), padding, rooms, steps };
 }
 
-/** The tokens of a row before the first stop token, and whether none is to follow. */
-function completionOf(
-  row: ArrayLike<number>,
-  room: number,
-  stops: ReadonlySet<number>,
-): { readonly ids: number[]; readonly ended: boolean } {
+/** A completion that may still grow. */
+interface Growing extends Completion {
+  /** Whether no token is to follow. */
+  readonly isEnded: boolean;
+}
+
+/** The tokens of a row up to the first stop token. */
+function completionOf(row: ArrayLike<number>, room: number, stops: ReadonlySet<number>): Growing {
   const ids = Array.from(row);
   const end = ids.findIndex((id) => stops.has(id));
-  return end < 0 ? { ids, ended: ids.length === room } : { ids: ids.slice(0, end), ended: true };
+  const stop = ids[end];
+  return stop === undefined
+    ? { ids, isEnded: ids.length === room }
+    : { ids: ids.slice(0, end), stop, isEnded: true };
+}
+
+/** Lets timers and listeners run, which wait while promises follow each other. */
+function turnOfEventLoop(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
 function refuseMissing(ids: readonly number[], row: number): void {
@@ -321,9 +416,11 @@ function isNatural(value: number): boolean {
 }
 
 /** Options with their defaults. */
-interface Settled extends Required<Omit<GenerateOptions, "stop">> {
+interface Settled extends Required<Omit<GenerateOptions, "stop" | "signal">> {
   /** The tokens that end a completion. */
   readonly stops: ReadonlySet<number>;
+  /** Ends generation. */
+  readonly signal: AbortSignal | undefined;
 }
 
 /**
@@ -341,6 +438,7 @@ function settle(
     stop = [],
     seed = 0,
     firstRow = 0,
+    signal,
   }: GenerateOptions,
 ): Settled {
   const stops = new Set([stop].flat());
@@ -366,7 +464,7 @@ function settle(
   for (const [name, value, valid, rule] of rules) {
     if (!valid) throw new RangeError(`generate: ${name} is ${value}, expected ${rule}`);
   }
-  return { maxNewTokens, temperature, topK, topP, stops, seed, firstRow };
+  return { maxNewTokens, temperature, topK, topP, stops, seed, firstRow, signal };
 }
 
 function checkPrompt(

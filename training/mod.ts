@@ -5,7 +5,7 @@
  * @module
  */
 export { maxNewTokensOf, withAnswerLength } from "./sampling/answer_length.ts";
-export { answerLimit, type GivenAnswer, givenAnswer, roomFor } from "./sampling/answers.ts";
+export { answerLimit, type GivenAnswer, givenAnswer } from "./sampling/answers.ts";
 export {
   inRandomOrder,
   paddedLength,

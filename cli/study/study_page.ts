@@ -21,7 +21,6 @@ import { type Curve, curves, intervals } from "../report/plot.ts";
 import {
   type BaseModel,
   givenAnswer,
-  roomFor,
   toBatch,
   trainSettings,
   verifyPrompt,
@@ -158,8 +157,11 @@ async function ownQuestion(
   using generator = createGenerator(model, { device });
   const given: Asked[] = [];
   for (const { params } of models) {
-    const [own = []] = await generator.generate(params, [ids], { maxNewTokens: context, stop });
-    const said = givenAnswer(tokenizer, own, roomFor(ids, context, context));
+    const [own = { ids: [] }] = await generator.generate(params, [ids], {
+      maxNewTokens: context,
+      stop,
+    });
+    const said = givenAnswer(tokenizer, own);
     const all = [...ids, ...said.ids];
     const sequence = { ids: all, mask: all.map((_, t) => t >= ids.length) };
     const verdict = verifyPrompt(prompt, said.text);

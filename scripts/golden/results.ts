@@ -22,7 +22,7 @@ import {
   type Tensor,
   tensor,
 } from "@unitune/core";
-import { createGenerator, type LanguageModel } from "@unitune/models";
+import { createGenerator, generatedIds, type LanguageModel } from "@unitune/models";
 
 /** The finalizer of MurmurHash3 on 32-bit integers. */
 function mix(x: number): number {
@@ -135,14 +135,16 @@ interface State {
 
 type OptimizerState = typeof optimizer extends GradientTransform<infer S> ? S : never;
 
-/** Greedy answers to prompts, in one batch with padding on the left. */
+/** Greedy answers to prompts, in one batch with padding on the left, each up to a stop token. */
 export async function answers(
   { model, params }: Loaded,
   prompts: readonly (readonly number[])[],
   count: number,
-) {
+  stop: readonly number[] = [],
+): Promise<readonly (readonly number[])[]> {
   using generator = createGenerator(model);
-  return await generator.generate(params, prompts, { maxNewTokens: count });
+  const completions = await generator.generate(params, prompts, { maxNewTokens: count, stop });
+  return completions.map(generatedIds);
 }
 
 /** The norm of the difference of two lists of numbers, relative to the norm of the second. */

@@ -13,7 +13,9 @@ import {
 } from "@unitune/core";
 import {
   type CachedModel,
+  type Completion,
   createGenerator,
+  generatedIds,
   type GenerateOptions,
   gpt,
   type GptCache,
@@ -37,6 +39,11 @@ const prompts = fc.array(prompt, { minLength: 1, maxLength: 4 });
 async function naiveLogits(ids: readonly number[]): Promise<number[]> {
   const elements = await logitsOf(tinyConfig, params, tokenIds([ids])).data();
   return [...elements.subarray(-vocabulary)];
+}
+
+/** The tokens of completions, without the stop tokens. */
+function idsOf(completions: readonly Completion[]): readonly (readonly number[])[] {
+  return completions.map(({ ids }) => ids);
 }
 
 async function naiveGreedy(prompt: readonly number[], count: number): Promise<number[]> {
@@ -76,7 +83,7 @@ Deno.test("greedy generation is that of recomputing everything for each token", 
   await fc.assert(
     fc.asyncProperty(prompts, fc.integer({ min: 1, max: 5 }), async (prompts, maxNewTokens) => {
       assertEquals(
-        await generator.generate(params, prompts, { maxNewTokens }),
+        idsOf(await generator.generate(params, prompts, { maxNewTokens })),
         await Promise.all(prompts.map((prompt) => naiveGreedy(prompt, maxNewTokens))),
       );
     }),
@@ -97,7 +104,7 @@ Deno.test("a prompt's completion does not depend on the others in the batch", as
   await fc.assert(
     fc.asyncProperty(prompts, settings, async (prompts, options) => {
       const together = await generator.generate(params, prompts, options);
-      const apart: number[][] = [];
+      const apart: Completion[] = [];
       for (const [firstRow, prompt] of prompts.entries()) {
         apart.push(...await generator.generate(params, [prompt], { ...options, firstRow }));
       }
@@ -121,16 +128,17 @@ Deno.test("a completion does not depend on how long other prompts of its batch a
   }
 });
 
-Deno.test("the first of the stop tokens ends a completion and is not in it", async () => {
+Deno.test("the first of the stop tokens ends a completion, and stands apart from it", async () => {
   await fc.assert(
     fc.asyncProperty(prompts, settings, async (prompts, { stop = [], ...options }) => {
       const endless = await generator.generate(params, prompts, options);
       const stopped = await generator.generate(params, prompts, { ...options, stop });
       assertEquals(
         stopped,
-        endless.map((ids) => {
+        endless.map(({ ids }) => {
           const end = ids.findIndex((id) => [stop].flat().includes(id));
-          return end < 0 ? ids : ids.slice(0, end);
+          const ended = ids[end];
+          return ended === undefined ? { ids } : { ids: ids.slice(0, end), stop: ended };
         }),
       );
     }),
@@ -144,7 +152,7 @@ Deno.test("a seed gives the same completions again, another seed others", async 
   const first = await run(1);
   assertEquals(await run(1), first);
   assertNotEquals(await run(2), first);
-  assert(new Set(first.map(String)).size > 1, "rows with one prompt differ");
+  assert(new Set(idsOf(first).map(String)).size > 1, "rows with one prompt differ");
 });
 
 /** Counts up: the token after n is n + 1, modulo the vocabulary. */
@@ -193,21 +201,24 @@ Deno.test("completions end at the context's end, each row at its own", async () 
   const completions = await generator.generate({}, [long, [3], long.slice(1)], {
     maxNewTokens: 6,
   });
-  assertEquals(completions, [[8, 9], [4, 5, 6, 7, 8, 9], [8, 9, 0]]);
+  assertEquals(idsOf(completions), [[8, 9], [4, 5, 6, 7, 8, 9], [8, 9, 0]]);
 });
 
 Deno.test("generation stops soon after all rows have, and reads rarely", async () => {
   const { device, counts } = counted();
   using generator = createGenerator(counting, { device });
   const options = { maxNewTokens: 30, stop: 0 };
-  assertEquals(await generator.generate({}, [[5], [8]], options), [[6, 7, 8, 9], [9]]);
+  assertEquals(
+    await generator.generate({}, [[5], [8]], options),
+    [{ ids: [6, 7, 8, 9], stop: 0 }, { ids: [9], stop: 0 }],
+  );
   assertEquals(counts, { programs: 2, runs: 8, reads: 1 });
   // One row has ended when the tokens are first read, and the other has not.
   const apart = await generator.generate({}, [[0], [8]], options);
-  assertEquals(apart, [[1, 2, 3, 4, 5, 6, 7, 8, 9], [9]]);
+  assertEquals(idsOf(apart), [[1, 2, 3, 4, 5, 6, 7, 8, 9], [9]]);
   assertEquals(counts, { programs: 2, runs: 24, reads: 3 });
   const none = await generator.generate({}, [[5], [8]], { maxNewTokens: 30 });
-  assertEquals(none.map((row) => row.length), [30, 30]);
+  assertEquals(none.map(({ ids }) => ids.length), [30, 30]);
   // Reads at 8, 16, 24 and 30 tokens.
   assertEquals(counts, { programs: 2, runs: 54, reads: 7 });
 });
@@ -222,6 +233,56 @@ Deno.test("prompts of about one length share programs", async () => {
     }
   }
   assertEquals(counts.programs, 2);
+});
+
+Deno.test("a stream gives the tokens of the completion one by one, with the stop token", async () => {
+  await fc.assert(
+    fc.asyncProperty(prompt, settings, async (prompt, options) => {
+      const streamed = await Array.fromAsync(generator.stream(params, prompt, options));
+      const completions = await generator.generate(params, [prompt], options);
+      assertEquals([streamed], completions.map(generatedIds));
+    }),
+    { numRuns: 20 },
+  );
+});
+
+Deno.test("a stream computes no token before it is asked for, and ends where it is left", async () => {
+  const { device, counts } = counted();
+  using generator = createGenerator(counting, { device });
+  const tokens: number[] = [];
+  for await (const token of generator.stream({}, [3], { maxNewTokens: 30 })) {
+    tokens.push(token);
+    assertEquals(counts, {
+      programs: Math.min(2, tokens.length),
+      runs: token - 3,
+      reads: token - 3,
+    });
+    if (token === 6) break;
+  }
+  assertEquals(tokens, [4, 5, 6]);
+  assertEquals(counts.runs, 3);
+});
+
+Deno.test("a signal ends generation, before it begins and while timers wait", async () => {
+  using generator = createGenerator(counting);
+  const options = { maxNewTokens: 30 };
+  const reason = new Error("enough");
+  const aborted = AbortSignal.abort(reason);
+  const early = await assertRejects(() =>
+    generator.generate({}, [[3]], { ...options, signal: aborted })
+  );
+  assertEquals(early, reason);
+  const controller = new AbortController();
+  const tokens: number[] = [];
+  const late = await assertRejects(async () => {
+    const { signal } = controller;
+    for await (const token of generator.stream({}, [3], { ...options, signal })) {
+      // The timer is due at the next turn of the event loop, before the next token but one.
+      if (tokens.push(token) === 3) setTimeout(() => controller.abort(reason), 0);
+    }
+  });
+  assertEquals(late, reason);
+  assert(tokens.length >= 3 && tokens.length < 30, `${tokens}`);
 });
 
 Deno.test("no prompts give no completions", async () => {

@@ -6,6 +6,7 @@ import {
   assertLess,
   assertNotEquals,
   assertRejects,
+  assertThrows,
 } from "@std/assert";
 import { checkGradients, sgd } from "@unitune/autodiff";
 import {
@@ -128,13 +129,17 @@ Deno.test("generation is that of recomputing everything, and ends at any of the 
     }
     return ids.slice(prompt.length);
   }));
-  assertEquals(await generator.generate(params, prompts, { maxNewTokens: 5 }), naive);
+  assertEquals(
+    await generator.generate(params, prompts, { maxNewTokens: 5 }),
+    naive.map((ids) => ({ ids })),
+  );
   const stop = [naive[0]?.[2] ?? NaN, naive[1]?.[1] ?? NaN];
   assertEquals(
     await generator.generate(params, prompts, { maxNewTokens: 5, stop }),
     naive.map((ids) => {
       const end = ids.findIndex((id) => stop.includes(id));
-      return end < 0 ? ids : ids.slice(0, end);
+      const ended = ids[end];
+      return ended === undefined ? { ids } : { ids: ids.slice(0, end), stop: ended };
     }),
   );
 });

@@ -1,9 +1,23 @@
 /** The sampler: answers as the generator gives them, and log-probabilities of the policy that sampled. */
-import { assert, assertAlmostEquals, assertEquals, assertGreater } from "@std/assert";
-import { key, mapTree, mul, tensor, wasm } from "@unitune/core";
-import { byteTokenizer, createGenerator, encodePrompt, gpt } from "@unitune/models";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertGreater,
+  assertNotEquals,
+} from "@std/assert";
+import { div, evaluate, key, logSoftmax, mapTree, mul, tensor, wasm } from "@unitune/core";
+import {
+  byteTokenizer,
+  createGenerator,
+  encodePrompt,
+  generatedIds,
+  gpt,
+  type Tokenizer,
+} from "@unitune/models";
 import { modelOf, scoreTokens } from "@unitune/objectives";
 import { createSampler } from "@unitune/training";
+import fc from "fast-check";
 
 const tokenizer = byteTokenizer();
 const device = wasm();
@@ -16,19 +30,84 @@ const prompts = ["a", "bc", "def", "g"].map((content) =>
 );
 const options = { maxNewTokens: 6, temperature: 0.7, seed: 3 };
 
-Deno.test("answers are the generator's, with the stop token where one was said", async () => {
+Deno.test("answers are the generator's, with the stop token where one was generated", async () => {
   using sampler = createSampler(model, tokenizer, device);
   using generator = createGenerator(model, { device });
   const { stop } = tokenizer;
   const answers = await sampler.sample(params, prompts, options);
   const completions = await generator.generate(params, prompts, { ...options, stop });
   assertEquals(answers.map(({ prompt }) => prompt), prompts);
-  assertEquals(
-    answers.map(({ ids, isEnded }) => isEnded ? ids.slice(0, -1) : ids),
-    completions,
-  );
+  assertEquals(answers.map(({ ids }) => ids), completions.map(generatedIds));
   for (const { ids, isEnded } of answers) assertEquals(isEnded, ids.at(-1) === stop);
 });
+
+Deno.test("with two stop tokens, the tokens that are scored are those that were sampled, at ratio 1", async () => {
+  using generator = createGenerator(model, { device });
+  // The second stop token is a likely one, which no conversation of this tokenizer ends with.
+  const free = await generator.generate(params, prompts, { ...options, temperature: 0 });
+  const other = free.flatMap(({ ids }) => ids.slice(-1))[0] ?? NaN;
+  assertNotEquals(other, tokenizer.stop);
+  const two: Tokenizer = { ...tokenizer, stops: [tokenizer.stop, other] };
+  using sampler = createSampler(model, two, device);
+  const endings = new Set<number | undefined>();
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer({ min: 0, max: 2 ** 31 }),
+      fc.constantFrom(0.7, 1, 2),
+      async (seed, temperature) => {
+        const asked = { maxNewTokens: 6, temperature, seed };
+        const prompt = prompts[seed % prompts.length] ?? [];
+        const rows = Array(4).fill(prompt);
+        const answers = await sampler.sample(params, rows, asked);
+        // Without stop tokens, the model goes on behind the tokens that were sampled.
+        const endless = await generator.generate(params, rows, asked);
+        const scores = await sampler.logProbs(params, answers, temperature);
+        for (const [i, { ids, text, isEnded }] of answers.entries()) {
+          assertEquals(ids, endless[i]?.ids.slice(0, ids.length));
+          const last = ids.at(-1);
+          const isStop = last !== undefined && two.stops.includes(last);
+          assertEquals(isEnded, isStop);
+          endings.add(isStop ? last : undefined);
+          const said = isEnded ? ids.slice(0, -1) : ids;
+          assert(!said.some((id) => two.stops.includes(id)));
+          assertEquals(text, two.decode(said, { special: "shown" }));
+          // The policy that samples, one token at a time with the cache: the logits over the
+          // temperature of the tokens before.
+          const behaviour = await sampledLogProbs(prompt, ids, temperature);
+          behaviour.forEach((own, t) => {
+            // The same sums of f32, by two programs.
+            assertAlmostEquals(Math.exp((scores[i]?.[t] ?? NaN) - own), 1, 1e-4);
+          });
+        }
+      },
+    ),
+    { numRuns: 6 },
+  );
+  assertEquals(endings, new Set([undefined, tokenizer.stop, other]));
+});
+
+/** The log-probabilities of generated tokens at the steps that generated them, with the cache. */
+async function sampledLogProbs(
+  prompt: readonly number[],
+  ids: readonly number[],
+  temperature: number,
+): Promise<readonly number[]> {
+  const padding = tensor([0], { dtype: "i32" });
+  const found: number[] = [];
+  let cache = model.emptyCache(1, sizes.context);
+  let column = 0;
+  let read = prompt;
+  for (const id of ids) {
+    const place = { column: tensor(column, { dtype: "i32" }), padding };
+    const step = model.decode(params, tensor([read], { dtype: "i32" }), cache, place);
+    const scores = await logSoftmax(div(step.logits, temperature)).data();
+    found.push(scores[id] ?? NaN);
+    cache = evaluate(step.cache);
+    column += read.length;
+    read = [id];
+  }
+  return found;
+}
 
 Deno.test("an answer depends on its number, not on how many are asked at once", async () => {
   using sampler = createSampler(model, tokenizer, device);

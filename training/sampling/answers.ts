@@ -4,11 +4,16 @@
  * @module
  */
 
-import type { EncodedSequence, Tokenizer } from "@unitune/models";
+import {
+  type Completion,
+  type EncodedSequence,
+  generatedIds,
+  type Tokenizer,
+} from "@unitune/models";
 
 /** An answer of a model. */
 export interface GivenAnswer {
-  /** The generated tokens, with the stop token if there was one. */
+  /** The generated tokens, with the stop token that ended them if there was one. */
   readonly ids: readonly number[];
   /** The text without the stop token. Other special tokens are written by name: `<user>`. */
   readonly text: string;
@@ -19,12 +24,12 @@ export interface GivenAnswer {
 }
 
 /**
- * Makes an answer of generated tokens. The stop token is added only if the model generated it: an
- * answer that was cut off must not teach where to end.
+ * Makes an answer of a completion. Its tokens are exactly those that the model generated: of several
+ * stop tokens it has the one that was generated, and an answer that was cut off has none, so that it
+ * does not teach where to end.
  *
  * @param tokenizer The tokenizer of the model.
- * @param generated The tokens before the stop token, as a generator returns them.
- * @param room The most tokens of the answer. As many tokens mean that there was no stop token.
+ * @param completion The completion, as a generator returns it.
  * @returns The answer.
  *
  * @example
@@ -35,24 +40,22 @@ export interface GivenAnswer {
  *
  * const tokenizer = characterTokenizer("cd");
  * const { user, stop } = specialIds;
- * const [c, d] = tokenizer.encode("cd");
- * const { ids, text, isEnded, isText } = givenAnswer(tokenizer, [c ?? 0, user, d ?? 0], 4);
+ * const [c = 0, d = 0] = tokenizer.encode("cd");
+ * const { ids, text, isEnded, isText } = givenAnswer(tokenizer, { ids: [c, user, d], stop });
+ * assertEquals(ids, [c, user, d, stop]);
  * assertEquals([text, isEnded, isText], ["c<user>d", true, false]);
- * assertEquals(ids.at(-1), stop);
  * ```
  */
 export function givenAnswer(
-  tokenizer: Tokenizer,
-  generated: readonly number[],
-  room: number,
+  tokenizer: Pick<Tokenizer, "decode" | "special">,
+  completion: Completion,
 ): GivenAnswer {
-  const { stop, special } = tokenizer;
-  const isEnded = generated.length < room;
+  const { ids, stop } = completion;
   return {
-    ids: isEnded ? [...generated, stop] : generated,
-    text: tokenizer.decode(generated, { special: "shown" }),
-    isEnded,
-    isText: generated.every((id) => !special.has(id)),
+    ids: generatedIds(completion),
+    text: tokenizer.decode(ids, { special: "shown" }),
+    isEnded: stop !== undefined,
+    isText: ids.every((id) => !tokenizer.special.has(id)),
   };
 }
 
@@ -86,15 +89,3 @@ export function answerLimit(longest: number): number {
 
 /** The number of tokens that a free answer may have beyond the longest known answer. */
 export const SPARE_TOKENS = 4;
-
-/**
- * The most tokens of an answer to a prompt.
- *
- * @param prompt The tokens of the prompt.
- * @param maxNewTokens The most tokens of any answer.
- * @param context The context in tokens.
- * @returns The number of tokens.
- */
-export function roomFor(prompt: readonly number[], maxNewTokens: number, context: number): number {
-  return Math.min(maxNewTokens, context - prompt.length);
-}

@@ -13,7 +13,7 @@ import {
   type Tokenizer,
 } from "@unitune/models";
 import { type Demonstrations, modelOf, type Policy, scoreTokens } from "@unitune/objectives";
-import { answeredPrompt, type GivenAnswer, givenAnswer, roomFor } from "./answers.ts";
+import { answeredPrompt, type GivenAnswer, givenAnswer } from "./answers.ts";
 import { paddedLength, toBatch } from "../data/batches.ts";
 
 /** An answer to a prompt. */
@@ -122,9 +122,7 @@ export function createSampler<P, C>(
           firstRow: firstRow + first,
         });
         for (const [i, completion] of completions.entries()) {
-          const prompt = asked[i] ?? [];
-          const room = roomFor(prompt, options.maxNewTokens, context);
-          answers.push({ prompt, ...givenAnswer(tokenizer, completion, room) });
+          answers.push({ prompt: asked[i] ?? [], ...givenAnswer(tokenizer, completion) });
         }
       }
       return answers;

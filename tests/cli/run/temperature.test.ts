@@ -110,7 +110,7 @@ Deno.test("what is sampled at a temperature is as likely as the tempered policy 
       ...{ maxNewTokens: 1, temperature, seed: 7 },
     });
     const frequency = new Map<number, number>();
-    for (const [id = -1] of drawn) frequency.set(id, (frequency.get(id) ?? 0) + 1);
+    for (const { ids: [id = -1] } of drawn) frequency.set(id, (frequency.get(id) ?? 0) + 1);
     const all = Array.from({ length: model.config.vocabulary }, (_, id) => [...prompt, id]);
     const scores = await scoreTokens(modelOf(model, policy), {
       ids: tensor(all, { dtype: "i32" }),
