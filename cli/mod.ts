@@ -57,6 +57,7 @@ export {
   type TableContent,
   verbatim,
 } from "./report/page.ts";
+export type { BaseRecord } from "./run/base_record.ts";
 export { carryOut, type Run, type RunResult } from "./run/carry_out.ts";
 export { type NamedDevice, openDevice } from "./run/devices.ts";
 export { type RunPosition, type SavedCheckpoint } from "./run/checkpoints.ts";

@@ -122,6 +122,7 @@ export {
   prepareTasks,
   type StageMaterial,
   TASKS_SOURCE,
+  withDropout,
 } from "./data/preparation.ts";
 export { integerFrom, type Random, randomStream, shuffled } from "./random.ts";
 export { requireScorable, type Unscorable, unscorable } from "./rewards/terms.ts";
@@ -152,6 +153,7 @@ export {
   describeObjective,
   type GivenSettings,
   objectiveOptions,
+  type PretrainedUse,
   readSettings,
   requireShared,
   type Setting,

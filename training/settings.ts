@@ -8,6 +8,7 @@
 import { joined, message, setting, type UserMessage } from "./text/message.ts";
 import {
   acceptedValue,
+  type DataKind,
   defaultOf,
   describeEntry,
   entryNamed,
@@ -44,9 +45,21 @@ export type Setting = Option & {
   readonly appliesTo?: (entry: ObjectiveEntry) => boolean;
   /** The default, where it is the objective's. */
   readonly usual?: (entry: ObjectiveEntry) => OptionValue;
+  /** The default where a pretrained model is trained; undefined where it is the same. */
+  readonly pretrained?: (use: PretrainedUse) => OptionValue | undefined;
   /** It has an effect only where another setting, by its name, has one of these values. */
   readonly when?: Readonly<Record<string, readonly string[]>>;
+  /** The values of `when` in words (default: all of them). */
+  readonly scope?: string;
 };
+
+/** The use of a pretrained model, on which defaults depend. */
+export interface PretrainedUse {
+  /** The data that the objective reads. */
+  readonly data: DataKind;
+  /** Whether an adapter of it is trained, and not all of its parameters. */
+  readonly isAdapted: boolean;
+}
 
 /** Settings by name. */
 export type SettingTable = Readonly<Record<string, Setting>>;
@@ -59,6 +72,12 @@ const onRollouts = ({ data }: ObjectiveEntry): boolean => data === "rollouts";
  * sampled is the most likely token, and gradients are a hundred times those at temperature 1.
  */
 const LEAST_TEMPERATURE = 0.01;
+
+/** Whether an objective learns from demonstrations, and not from preferences or rewards. */
+const onDemonstrations = ({ data }: PretrainedUse): boolean => data === "demonstrations";
+
+/** Settings of adapters have an effect where one is trained. */
+const ofAdapter = { when: { lora: ["true"] }, scope: "--lora" } as const;
 
 /** Steps of a stage at most: devices count them in i32. */
 const MOST_STEPS = 2 ** 31 - 1;
@@ -205,6 +224,110 @@ export const settingTable = {
     group: "Model",
     help: "The run whose model is trained further. Its sizes and its tokens are kept.",
   },
+  model: {
+    isPlace: true,
+    kind: "string",
+    placeholder: "MODEL",
+    isShared: true,
+    group: "Model",
+    help:
+      "The pretrained model that is trained: a folder in the layout of Hugging Face, or a name " +
+      "on the hub, such as HuggingFaceTB/SmolLM2-135M-Instruct, that was downloaded before.",
+  },
+  revision: {
+    kind: "string",
+    placeholder: "NAME",
+    isShared: true,
+    group: "Model",
+    help: "The branch, tag or commit of a model on the hub.",
+    defaultHelp: "main",
+  },
+  chatTemplate: {
+    kind: "string",
+    placeholder: "TEMPLATE",
+    isShared: true,
+    group: "Model",
+    help: "The chat template of a base model that has none: chatml, llama3, alpaca, or a file in " +
+      "Jinja.",
+    defaultHelp: "that of the model",
+  },
+  growEmbeddings: {
+    kind: "boolean",
+    isShared: true,
+    group: "Model",
+    help:
+      "Adds the tokens that the chat template needs and the model lacks. Their embeddings begin " +
+      "as the mean of all.",
+  },
+  lora: {
+    kind: "boolean",
+    isShared: true,
+    group: "Adapter",
+    help:
+      "Trains an adapter, low-rank changes of the projections (arXiv 2106.09685), and leaves the " +
+      "parameters of the pretrained model as they are.",
+  },
+  dora: {
+    kind: "boolean",
+    isShared: true,
+    group: "Adapter",
+    ...ofAdapter,
+    help: "Trains the norms of the changed projections as well (arXiv 2402.09353).",
+  },
+  loraRank: {
+    kind: "integer",
+    default: 16,
+    min: 1,
+    isShared: true,
+    group: "Adapter",
+    ...ofAdapter,
+    help: "The rank r of the changes.",
+  },
+  loraAlpha: {
+    kind: "number",
+    default: 32,
+    above: 0,
+    isShared: true,
+    group: "Adapter",
+    ...ofAdapter,
+    help: "The changes are scaled by alpha / r.",
+  },
+  loraDropout: {
+    kind: "number",
+    default: 0,
+    min: 0,
+    below: 1,
+    isShared: true,
+    group: "Adapter",
+    ...ofAdapter,
+    help: "The probability with which training zeroes an input of the changes.",
+  },
+  loraTargets: {
+    kind: "string",
+    placeholder: "NAMES",
+    default: "all-linear",
+    isShared: true,
+    group: "Adapter",
+    ...ofAdapter,
+    help:
+      "The projections that are changed: names joined by +, such as q_proj+v_proj, or all-linear.",
+  },
+  loraRankStabilized: {
+    kind: "boolean",
+    isShared: true,
+    group: "Adapter",
+    ...ofAdapter,
+    help: "Scales the changes by alpha / sqrt(r) (arXiv 2312.03732).",
+  },
+  modulesToSave: {
+    kind: "string",
+    placeholder: "NAMES",
+    isShared: true,
+    group: "Adapter",
+    ...ofAdapter,
+    help: "Modules that are trained as a whole: names joined by +, such as embed_tokens+lm_head.",
+    defaultHelp: "none",
+  },
   preset: {
     kind: "string",
     placeholder: "NAME",
@@ -242,7 +365,10 @@ export const settingTable = {
     min: 1,
     isShared: true,
     group: "Model",
-    help: "The number of tokens that the model can see.",
+    pretrained: () => 1024,
+    help:
+      "The number of tokens that the model can see. With --model, the most tokens of a training " +
+      "row; longer rows are cut.",
     defaultHelp: "that of the preset",
   },
   dropout: {
@@ -257,6 +383,7 @@ export const settingTable = {
   steps: {
     kind: "integer",
     default: 1500,
+    pretrained: () => 100,
     min: 1,
     max: MOST_STEPS,
     group: "Optimization",
@@ -265,6 +392,7 @@ export const settingTable = {
   batchSize: {
     kind: "integer",
     default: 32,
+    pretrained: ({ data }: PretrainedUse): number => data === "rollouts" ? 8 : 2,
     min: 1,
     group: "Optimization",
     help: "The number of sequences in a forward pass.",
@@ -272,6 +400,7 @@ export const settingTable = {
   gradientAccumulation: {
     kind: "integer",
     default: 1,
+    pretrained: ({ data }: PretrainedUse): number => data === "rollouts" ? 1 : 4,
     min: 1,
     group: "Optimization",
     help: "The number of forward passes in a step. Without dropout, 8 passes of 1 sequence " +
@@ -287,6 +416,9 @@ export const settingTable = {
   learningRate: {
     kind: "number",
     default: 3e-3,
+    // Full: those of TRL's SFTTrainer, DPOTrainer and GRPOTrainer. An adapter takes higher ones.
+    pretrained: (use: PretrainedUse): number =>
+      onDemonstrations(use) ? (use.isAdapted ? 1e-4 : 2e-5) : use.isAdapted ? 1e-5 : 1e-6,
     above: 0,
     group: "Optimization",
     help: "The peak learning rate.",
@@ -309,6 +441,7 @@ export const settingTable = {
   weightDecay: {
     kind: "number",
     default: 0.1,
+    pretrained: () => 0,
     min: 0,
     group: "Optimization",
     when: { optimizer: ["adamw", "lion"] },
@@ -327,6 +460,7 @@ export const settingTable = {
   beta2: {
     kind: "number",
     default: 0.99,
+    pretrained: () => 0.999,
     min: 0,
     below: 1,
     group: "Optimization",
@@ -378,6 +512,7 @@ export const settingTable = {
   evalSteps: {
     kind: "integer",
     default: 250,
+    pretrained: () => 50,
     min: 1,
     isShared: true,
     group: "Run",
@@ -386,6 +521,7 @@ export const settingTable = {
   saveSteps: {
     kind: "integer",
     default: 250,
+    pretrained: () => 50,
     min: 1,
     isShared: true,
     group: "Run",
@@ -522,13 +658,17 @@ export function readSettings(
     Object.entries(others).filter(([, value]) => value !== undefined),
   );
   for (const [name, value] of told) requireKnown(registry, name, value);
+  const { data } = objective;
+  const isAdapted = told.get("lora") === true;
+  const byModel = (row: Setting) =>
+    told.has("model") ? row.pretrained?.({ data, isAdapted }) : undefined;
   const values: GivenOptions = Object.fromEntries(
     Object.entries(table).map(([name, row]) => {
       const value = told.get(name);
       return [
         name,
         value === undefined
-          ? row.usual?.(objective) ?? defaultOf(row)
+          ? byModel(row) ?? row.usual?.(objective) ?? defaultOf(row)
           : accepted(message(setting(name)), row, value),
       ];
     }),
@@ -624,7 +764,7 @@ export function writtenSettings(
  */
 export function checkSettings(settings: TrainSettings): void {
   const { data, promptColumn, completionColumn, learningRate, minLearningRate } = settings;
-  const { tasks, noise, dataSeed, objective, batchSize, from, teacher, temperature } = settings;
+  const { tasks, noise, dataSeed, objective, batchSize, teacher, temperature } = settings;
   if (data === undefined && (promptColumn !== undefined || completionColumn !== undefined)) {
     throw new SettingsError(
       message(
@@ -677,14 +817,35 @@ export function checkSettings(settings: TrainSettings): void {
       );
     }
   }
-  const sizes = ["layers", "heads", "width", "context"] as const;
-  const own = sizes.filter((size) => settings[size] !== undefined);
-  if (from !== undefined && own.length > 0) {
+  requireBase(settings);
+}
+
+/** Refuses settings of new models beside a model that is there, and others without the one they need. */
+function requireBase(settings: TrainSettings): void {
+  const { model, from, lora, chatTemplate, growEmbeddings, revision } = settings;
+  const based = model !== undefined ? "model" : from !== undefined ? "from" : undefined;
+  const sizes = ["layers", "heads", "width", ...model === undefined ? ["context"] : []] as const;
+  const own = Object.entries(settings).flatMap(([name, value]) =>
+    sizes.some((size) => size === name) && value !== undefined ? [name] : []
+  );
+  if (based !== undefined && own.length > 0) {
     const given = joined(own.map((size) => message(setting(size))), ", ");
     throw new SettingsError(
-      message(setting("from"), " keeps the sizes of its model: leave out ", given),
+      message(setting(based), " keeps the sizes of its model: leave out ", given),
     );
   }
+  if (model !== undefined) return;
+  const ofModel = {
+    lora,
+    chatTemplate: chatTemplate !== undefined,
+    growEmbeddings,
+    revision: revision !== undefined,
+  };
+  const [vain] = Object.entries(ofModel).filter(([, isGiven]) => isGiven);
+  if (vain === undefined) return;
+  throw new SettingsError(
+    message(setting(vain[0]), " is of a pretrained model: name one by ", setting("model")),
+  );
 }
 
 /**

@@ -4,13 +4,13 @@
  * @module
  */
 
-import { architectureOf, countParameters } from "@unitune/models";
+import type { Device } from "@unitune/core";
+import { architectureOf, countParameters, isAdapted, type LanguageModel } from "@unitune/models";
 import { carryOut, type Run, type RunResult } from "../run/carry_out.ts";
 import { openDevice } from "../run/devices.ts";
 import { runCommand, UsageError } from "../terminal/errors.ts";
 import { formulaText } from "@unitune/objectives";
 import {
-  type BaseModel,
   checkStages,
   describeObjective,
   type Setting,
@@ -49,6 +49,9 @@ import type { Registries } from "../flags/registries.ts";
 import { runFlags } from "../flags/run_flags.ts";
 import { settingFlags } from "../flags/settings.ts";
 import { splitStages, stageCount, stageSettings, stagesName } from "../flags/stages.ts";
+import { readStart, type StartModel } from "../run/base.ts";
+import type { BaseRecord } from "../run/base_record.ts";
+import { modelIn } from "../run/located.ts";
 import { describeSizes, lentModels, readBase } from "../run/trained.ts";
 import { requireRoom } from "../run/room.ts";
 import { shownMessage } from "../terminal/messages.ts";
@@ -89,27 +92,43 @@ type ReadyRun = Run & { readonly held: HeldRun };
 /** Everything that a run needs except its folder: data, models to start from, device. */
 async function equip(
   stages: readonly TrainSettings[],
-  from: string | undefined,
+  start: (device: Device) => Promise<StartModel | undefined>,
   { architectures }: Registries,
 ): Promise<Omit<Run, "folder" | "held">> {
-  const base = from === undefined ? undefined : await readBase(from, architectures);
-  const prepared = await prepareShown(stages, base, architectures);
   const [first] = stages;
   const device = await openDevice(first?.device ?? "auto", tell, first?.precision);
+  const base = await start(device);
+  const prepared = await prepareShown(stages, base, architectures);
   requireRoom(stages, prepared, device.name);
   return {
     // The name of the device in place of "auto".
     stages: stages.map((settings) => ({ ...settings, device: device.name })),
     prepared,
     device,
-    ...base && { start: base.models },
+    ...base?.models && { start: base.models },
   };
+}
+
+/** Reads the model that a run starts from, and shows the progress if that takes long. */
+async function readShown(
+  settings: TrainSettings | undefined,
+  device: Device,
+  { architectures }: Registries,
+): Promise<StartModel | undefined> {
+  if (settings === undefined) return undefined;
+  using watch = shownWatch(standardProgress());
+  const name = settings.model ?? settings.from ?? "";
+  return await readStart(settings, {
+    device,
+    ...architectures && { architectures },
+    tell: watch.begin({ doing: `reading ${name}`, subject: name }),
+  });
 }
 
 /** Prepares the data of a run, and shows the progress if that takes long. */
 async function prepareShown(
   stages: readonly TrainSettings[],
-  base: BaseModel | undefined,
+  base: StartModel | undefined,
   architectures: Registries["architectures"],
 ): Promise<Prepared> {
   using watch = shownWatch(standardProgress());
@@ -123,8 +142,12 @@ async function newRun(line: CommandLine): Promise<ReadyRun> {
     throw new UsageError("--from-step needs --resume with the folder of the run");
   }
   const file = config === undefined ? {} : await readJson(config);
-  const settings = settingsOf(line, file, config ?? "");
-  const run = await equip(settings, settings[0]?.from, line.registries);
+  const settings = await settingsOf(line, file, config ?? "");
+  const run = await equip(
+    settings,
+    (device) => readShown(settings[0], device, line.registries),
+    line.registries,
+  );
   const { stages, prepared, start } = run;
   await checkStages({
     ...{ stages, prepared },
@@ -145,17 +168,26 @@ async function oldRun(line: CommandLine, folder: string): Promise<ReadyRun> {
     );
   }
   const held = await holdRun(folder, line.own.fromStep);
-  const settings = settingsOf(line, held.config, runPaths(folder).config);
-  const from = settings[0]?.from;
-  // Once a run has a checkpoint, it no longer needs the run from which it started.
-  const isUnderWay = held.saved !== undefined;
-  const start = from !== undefined && isUnderWay ? folder : from;
-  const run = await equip(settings, start, line.registries);
+  const settings = await settingsOf(line, held.config, runPaths(folder).config);
+  const [first] = settings;
+  const isBased = first?.from !== undefined || first?.model !== undefined;
+  // Once a run has a checkpoint, it no longer needs the model from which it started, unless that
+  // stays as it is and only an adapter is in the checkpoint.
+  const isUnderWay = held.saved !== undefined && isBased;
+  const run = await equip(
+    settings,
+    (device) =>
+      isUnderWay
+        ? readBase(folder, { ...line.registries, device, ...first.model && { model: first.model } })
+        : readShown(first, device, line.registries),
+    line.registries,
+  );
   if (held.config.data.digest !== run.prepared.data.digest) {
     throw new UserError(
       `the data of ${folder} has changed since the run began: restore it, or start a new run`,
     );
   }
+  requireSameBase(run.prepared.base, held.config.base);
   const [made, stored] = [run.prepared.model.config, held.config.model].map((model) =>
     JSON.stringify(Object.entries(model).toSorted())
   );
@@ -166,6 +198,15 @@ async function oldRun(line: CommandLine, folder: string): Promise<ReadyRun> {
     );
   }
   return { folder, held, ...run };
+}
+
+/** Refuses another pretrained model than the one that an adapter is of. */
+function requireSameBase(now: BaseRecord | undefined, then: BaseRecord | undefined): void {
+  if (now === undefined || then === undefined || now.digest === then.digest) return;
+  throw new UserError(
+    `the model in ${now.name} is not the one that the run began with, ${then.name}: restore it, or ` +
+      `name the right one by --model`,
+  );
 }
 
 /** The flags that a resumed run accepts: they tell where things are, and change no results. */
@@ -185,13 +226,36 @@ function unread(flags: FlagTable): FlagTable {
 }
 
 /** The settings of each stage. Flags take precedence over a configuration file. */
-function settingsOf(
+async function settingsOf(
   { argv, registries, flags }: CommandLine,
   file: unknown,
   path: string,
-): readonly TrainSettings[] {
+): Promise<readonly TrainSettings[]> {
   const lines = splitStages(argv, stageCount(file), registries);
-  return stageSettings(lines.map((line) => parseFlags(flags, line)), file, path, registries);
+  const parsed = await Promise.all(lines.map((line) => withModel(parseFlags(flags, line))));
+  return stageSettings(parsed, file, path, registries);
+}
+
+/**
+ * Flags in which `--from` names a run: a folder with a model in the layout of Hugging Face is that of
+ * `--model`, and one with an adapter names its model.
+ */
+async function withModel(parsed: ParsedFlags<FlagTable>): Promise<ParsedFlags<FlagTable>> {
+  const { values, sources } = parsed;
+  const { from, model } = values;
+  if (typeof from !== "string" || model !== undefined) return parsed;
+  const found = await modelIn(from);
+  if (found === undefined) return parsed;
+  const { isAdapted } = found;
+  return {
+    values: { ...values, from: found.from, model: found.model, ...isAdapted && { lora: true } },
+    sources: {
+      ...sources,
+      from: found.from === undefined ? "default" : "flag",
+      model: "flag",
+      ...isAdapted && { lora: "flag" },
+    },
+  };
 }
 
 /** The text before the training: data, losses, evaluation, model and folder. */
@@ -206,19 +270,47 @@ function introduction({ folder, stages, prepared, device }: Run, done: number): 
     const label = stages.length === 1 ? "loss" : `loss of ${settings.objective.name}`;
     return `${label}: ${formulaText(formula)} (divided by ${normalizer})`;
   });
-  const parameters = countParameters(model).toLocaleString("en-US");
   return [
     `${stages.map(({ objective: { name } }) => name).join(", ")} on ${name}: ${notes[0]}`,
     ...notes.slice(1),
     ...losses,
     `evaluation: cross-entropy in nats per token; uniform guessing gives ` +
     `ln ${vocabulary} = ${Math.log(vocabulary).toFixed(4)}`,
-    `model: ${
-      architectureOf(modelType, prepared.architectures).name
-    } of ${parameters} parameters ` +
-    `(${describeSizes(model, prepared.architectures)}) on ${device.name}`,
+    `model: ${architectureOf(modelType, prepared.architectures).name} of ` +
+    `${countOf(isAdapted(model) ? model.base.model : model)} parameters ` +
+    `(${describeSizes(model, prepared.architectures)})${adapterIn(model)} on ${device.name}`,
+    ...stages.flatMap((settings) =>
+      settings.model === undefined ? [] : [pace(settings, stages.length > 1, model.config.context)]
+    ),
     `run: ${folder}${done > 0 ? `, resumed at step ${done}` : ""}`,
   ].join("\n");
+}
+
+/** The settings of a stage whose defaults follow the model. */
+function pace(
+  { objective, steps, batchSize, gradientAccumulation, learningRate, evalSteps, ...own }:
+    TrainSettings,
+  isStaged: boolean,
+  context: number,
+): string {
+  const label = isStaged ? `steps of ${objective.name}` : "steps";
+  const rows = gradientAccumulation === 1 ? batchSize : `${gradientAccumulation} x ${batchSize}`;
+  const length = Math.min(context, own.context ?? context);
+  return `${label}: ${steps} of ${rows} rows of at most ${length} tokens, learning rate ` +
+    `${learningRate}, evaluated every ${evalSteps} steps`;
+}
+
+/** The number of parameters of a model, in words. */
+function countOf(model: LanguageModel): string {
+  return countParameters(model).toLocaleString("en-US");
+}
+
+/** The adapter of a model, in words. */
+function adapterIn(model: LanguageModel): string {
+  if (!isAdapted(model)) return "";
+  const { rank, hasMagnitudes } = model.adapter;
+  const kind = hasMagnitudes ? "DoRA" : "LoRA";
+  return `, with a ${kind} adapter of rank ${rank} and ${countOf(model)} parameters,`;
 }
 
 /** The text after the training: evaluations, sample answers, and the next command. */

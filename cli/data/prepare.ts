@@ -24,6 +24,7 @@ import {
   type Watch,
 } from "@unitune/training";
 import { beginDigest } from "../files/digest.ts";
+import type { BaseRecord } from "../run/base_record.ts";
 import { datasetFormat, readDataset } from "./data_file.ts";
 import type { FormatName } from "./jsonl.ts";
 import { watchMemory } from "./memory.ts";
@@ -40,6 +41,8 @@ export interface RunData {
 export interface Prepared extends PreparedRun {
   /** The data, as the configuration records it. */
   readonly data: RunData;
+  /** The pretrained model of which an adapter is trained, as the configuration records it. */
+  readonly base?: BaseRecord;
 }
 
 /** Options of a preparation. */
@@ -73,7 +76,7 @@ export interface PrepareOptions {
  */
 export async function prepare(
   settings: TrainSettings | readonly TrainSettings[],
-  base?: BaseModel,
+  base?: BaseModel & { readonly record?: BaseRecord },
   { watch = watchMemory(), architectures }: PrepareOptions = {},
 ): Promise<Prepared> {
   const known = new Map<string, Material>();
@@ -95,7 +98,11 @@ export async function prepare(
   const last = stages.at(-1);
   if (last === undefined) throw new RangeError("prepare: a run has at least one stage");
   const { kind } = last.material.dataset;
-  return { ...prepared, data: { kind, digest: digestOf([...known.values()]) } };
+  return {
+    ...prepared,
+    data: { kind, digest: digestOf([...known.values()]) },
+    ...base?.record && { base: base.record },
+  };
 }
 
 /** The formats of each kind of data that are read first, where the rows of a file fit several. */

@@ -104,7 +104,7 @@ function about(flag: Flag): string {
   );
   // deno-lint-ignore unitune/no-spread-of-data -- a limit or none
   if (numeric) notes.push(...range(flag));
-  const byDefault = flag.kind === "boolean" ? flag.defaultHelp : flag.default ?? flag.defaultHelp;
+  const byDefault = flag.defaultHelp ?? (flag.kind === "boolean" ? undefined : flag.default);
   if (byDefault !== undefined) notes.push(`default ${byDefault}`);
   return notes.length === 0 ? flag.help : `${flag.help} (${notes.join("; ")})`;
 }

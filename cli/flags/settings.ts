@@ -143,18 +143,38 @@ function merged(name: string, uses: readonly Use<Option>[]): Option {
 
 /** A setting as a flag, which has an effect for the objectives that read it. */
 function settingFlag(name: string, setting: Setting, registry: ObjectiveRegistry): Flag {
-  const { isShared: _isShared, isPlace: _isPlace, isOption: _isOption, appliesTo, usual, ...flag } =
-    setting;
-  if (appliesTo === undefined) return flag;
+  const { isShared: _isShared, isPlace: _isPlace, isOption: _isOption, ...row } = setting;
+  const { appliesTo, usual, pretrained, ...flag } = row;
   const readers = registry.filter((entry) =>
-    appliesTo(entry) || Object.hasOwn(entry.options, name)
+    appliesTo === undefined || appliesTo(entry) || Object.hasOwn(entry.options, name)
   );
   const told = usual && defaultsOf(readers.map((entry) => ({ entry, row: usual(entry) })));
+  const otherwise = told ?? defaultOf(flag) ?? flag.defaultHelp;
+  const defaultHelp = pretrained === undefined
+    ? told
+    : `${otherwise}; with --model ${pretrainedDefaults(pretrained, byKind(registry).keys())}`;
   return {
     ...flag,
-    ...told !== undefined && { defaultHelp: told },
-    ...effect(registry, readers),
+    ...defaultHelp !== undefined && { defaultHelp },
+    ...appliesTo !== undefined && effect(registry, readers),
   };
+}
+
+/** The defaults for pretrained models in words: `2e-5 for answers, 1e-6 for pairs`. */
+function pretrainedDefaults(
+  pretrained: NonNullable<Setting["pretrained"]>,
+  kinds: Iterable<DataKind>,
+): string {
+  const all = [...kinds];
+  const [whole, adapted] = [false, true].map((isAdapted) => {
+    const groups = Map.groupBy(all, (data) => pretrained({ data, isAdapted }));
+    return groups.size === 1
+      ? [...groups.keys()].join()
+      : [...groups].map(([value, own]) =>
+        `${value} for ${listed(own.map((kind) => kindWords[kind]))}`
+      ).join(", ");
+  });
+  return whole === adapted ? `${whole}` : `${whole}; with --lora ${adapted}`;
 }
 
 /** The objectives for which a flag has an effect. */

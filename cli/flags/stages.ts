@@ -194,7 +194,13 @@ export function stageSettings(
     const isAlways = vain.every((own) => own.some((other) => other.name === name));
     if (isOfStage || isAlways) throw error;
   }
-  const stages = resolved.map(({ values }) => readSettings(values, registries.objectives));
+  // Defaults depend on other settings, so those of the flags are left out.
+  const stages = resolved.map(({ values, sources }) =>
+    readSettings(
+      Object.fromEntries(Object.entries(values).filter(([name]) => sources[name] !== "default")),
+      registries.objectives,
+    )
+  );
   requireShared(stages);
   return stages;
 }

@@ -172,22 +172,29 @@ export async function tidyCheckpoints(
 
 /** The files that every checkpoint has. */
 const necessary: readonly string[] = [
-  ...["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"],
+  ...["tokenizer.json", "tokenizer_config.json"],
   "training.safetensors",
 ];
 
-/** The files and folders of a checkpoint. */
+/** The files of which a checkpoint has one: those of a whole model, and of an adapter. */
+const configurations: readonly string[] = ["config.json", "adapter_config.json"];
+
+/** The files and folders of a checkpoint, besides files of tensors. */
 const checkpointNames: ReadonlySet<string> = new Set([
-  ...[...necessary, RECORD],
+  ...[...necessary, ...configurations, RECORD],
+  ...["generation_config.json", "chat_template.jinja", "README.md"],
   ...["reward_model", "teacher"],
 ]);
+
+/** The files of tensors: of a model, in parts or not, or of an adapter. */
+const TENSORS = /^(?:adapter_)?model(?:-\d+-of-\d+)?\.safetensors(?:\.index\.json)?$/;
 
 /** The names in a checkpoint's folder that do not belong to the checkpoint. */
 async function othersIn(path: string): Promise<readonly string[]> {
   const others: string[] = [];
   try {
     for await (const { name, isDirectory } of Deno.readDir(path)) {
-      if (!checkpointNames.has(name)) others.push(name);
+      if (!checkpointNames.has(name) && !TENSORS.test(name)) others.push(name);
       else if (isDirectory) {
         for (const other of await othersIn(`${path}/${name}`)) others.push(other);
       }
@@ -395,6 +402,7 @@ function isCheckpointRecord(value: unknown): value is CheckpointRecord {
   const { config, files } = value;
   if (!isRecord(cost) || !isRunConfig(config) || !isRecord(files)) return false;
   if (!necessary.every((name) => name in files)) return false;
+  if (!configurations.some((name) => name in files)) return false;
   const digests = [metricsDigest, samplesDigest, ...Object.values(files)];
   if (!digests.every((digest) => typeof digest === "string")) return false;
   const { examples, forwardTokens, backwardTokens } = cost;

@@ -29,16 +29,7 @@ import {
 } from "@unitune/models";
 import { UserError } from "@unitune/training";
 import { folderSource } from "../files/folder_source.ts";
-import { readTokenizerFiles } from "./pretrained_tokenizer.ts";
-
-/** The files of a model that are text: those of its tokenizer, and its settings of generation. */
-const textFiles = [
-  "tokenizer.json",
-  "tokenizer_config.json",
-  "chat_template.jinja",
-  "generation_config.json",
-  "config.json",
-] as const;
+import { readTokenizerFiles, tokenizerTexts } from "./pretrained_tokenizer.ts";
 
 /** A model with its tokenizer. */
 export interface PretrainedModel {
@@ -114,7 +105,7 @@ export async function readPretrained(
 /** The files of a source that are text. */
 async function textsIn(source: CheckpointSource): Promise<ReadonlyMap<string, string>> {
   const files = new Map<string, string>();
-  for (const name of textFiles) {
+  for (const name of tokenizerTexts) {
     const text = await textIn(source, name);
     if (text !== undefined) files.set(name, text);
   }

@@ -12,10 +12,9 @@ import {
   type Tokenizer,
   TokenizerError,
 } from "@unitune/models";
-import { UserError } from "@unitune/training";
-import { readText } from "../files/read.ts";
+import { nearest, UserError } from "@unitune/training";
 import { isThere } from "../files/folders.ts";
-import { nearest } from "@unitune/training";
+import { readText } from "../files/read.ts";
 
 /** The functions of `@unitune/models/pretrained` that are used here. */
 interface PretrainedModule {
@@ -52,6 +51,15 @@ async function pretrainedModule(): Promise<PretrainedModule> {
   if (isPretrainedModule(loaded)) return loaded;
   throw new RangeError(`${MODULE} is not the module of this version`);
 }
+
+/** The files that a tokenizer is read from. */
+export const tokenizerTexts = [
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "chat_template.jinja",
+  "generation_config.json",
+  "config.json",
+] as const;
 
 /** Options of reading a tokenizer. */
 export interface TokenizerOptions {

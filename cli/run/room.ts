@@ -4,7 +4,7 @@
  * @module
  */
 
-import { countParameters, type LanguageModel } from "@unitune/models";
+import { countParameters, isAdapted, type LanguageModel } from "@unitune/models";
 import { type TrainSettings, UserError } from "@unitune/training";
 import type { Prepared } from "../data/prepare.ts";
 
@@ -75,10 +75,15 @@ export function leastRoom(
   const { optimizer, batchSize, gradientAccumulation, gradientClip } = settings;
   const copies = 1 + moments[optimizer] + (gradientClip > 0 || gradientAccumulation > 1 ? 1 : 0);
   return {
-    state: WORD * countParameters(model) * copies,
+    state: WORD * (countParameters(model) * copies + frozenParameters(model)),
     activations: WORD * batchSize * length * (layers * width + vocabulary),
     rows: 2 * WORD * batchSize * gradientAccumulation * length,
   };
+}
+
+/** The parameters of a model that stay as they are: those below an adapter. */
+function frozenParameters(model: LanguageModel): number {
+  return isAdapted(model) ? countParameters(model.base.model) : 0;
 }
 
 /**
@@ -102,11 +107,11 @@ export function requireRoom(
     const memory = memoryOf(device);
     if (state > memory) {
       throw new UserError(
-        `a model of ${countParameters(model).toLocaleString("en-US")} parameters takes at least ` +
+        `a model of ${
+          (countParameters(model) + frozenParameters(model)).toLocaleString("en-US")
+        } parameters takes at least ` +
           `${bytes(state)} with its gradient and the state of ${settings.optimizer}, and ` +
-          `${device} has ${
-            bytes(memory)
-          }: take a smaller --width, --layers, --context or vocabulary`,
+          `${device} has ${bytes(memory)}: ${remedyFor(settings)}`,
       );
     }
     if (state + activations > memory) {
@@ -125,6 +130,12 @@ export function requireRoom(
       );
     }
   }
+}
+
+/** The way to a model that fits. */
+function remedyFor({ model, lora }: TrainSettings): string {
+  if (model === undefined) return "take a smaller --width, --layers, --context or vocabulary";
+  return lora ? "take a smaller model" : "train an adapter by --lora, or take a smaller model";
 }
 
 /** A number of bytes in the largest unit that is not larger: `4 GiB`. */

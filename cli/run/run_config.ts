@@ -12,6 +12,7 @@ import { isThere } from "../files/folders.ts";
 import { isRecord } from "../files/guards.ts";
 import { readJson } from "../files/read.ts";
 import { shellQuote } from "../terminal/shell.ts";
+import { type BaseRecord, isBaseRecord } from "./base_record.ts";
 import { RECORD, runPaths } from "./run_paths.ts";
 
 /** The content of `config.json`. */
@@ -26,6 +27,8 @@ export interface RunConfig {
   readonly model: LanguageModelConfig;
   /** The kind and the digest of the data. */
   readonly data: RunData;
+  /** The pretrained model of which an adapter is trained. */
+  readonly base?: BaseRecord;
 }
 
 /**
@@ -37,7 +40,7 @@ export interface RunConfig {
  */
 export function runConfig(
   settings: TrainSettings | readonly TrainSettings[],
-  { model, data }: Pick<Prepared, "model" | "data">,
+  { model, data, base }: Pick<Prepared, "model" | "data" | "base">,
 ): RunConfig {
   const stages = [settings].flat().map(writtenSettings);
   const [only] = stages;
@@ -45,6 +48,7 @@ export function runConfig(
     settings: only !== undefined && stages.length === 1 ? only : stages,
     model: model.config,
     data,
+    ...base && { base },
   };
 }
 
@@ -87,10 +91,10 @@ async function describeModel(folder: string): Promise<string> {
 
 export function isRunConfig(value: unknown): value is RunConfig {
   if (!isRecord(value)) return false;
-  const { settings, model, data } = value;
+  const { settings, model, data, base } = value;
   return (isRecord(settings) || (Array.isArray(settings) && settings.every(isRecord))) &&
     isRecord(model) && isRecord(data) && datasetKinds.some((kind) => kind === data.kind) &&
-    typeof data.digest === "string";
+    typeof data.digest === "string" && (base === undefined || isBaseRecord(base));
 }
 
 /** Refuses a configuration that has changed since a checkpoint was saved. */

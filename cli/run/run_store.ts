@@ -11,7 +11,6 @@ import type {
   TrainingCheckpoint,
   TrainingEvent,
 } from "@unitune/training";
-import type { Prepared } from "../data/prepare.ts";
 import { type Journal, openJournal } from "./journal.ts";
 import {
   checkpointAt,
@@ -21,7 +20,7 @@ import {
   tidyCheckpoints,
 } from "./checkpoints.ts";
 import type { HeldRun } from "./run_folder.ts";
-import { checkpointFiles, readModels, readState } from "./trained.ts";
+import { checkpointFiles, type CheckpointRun, readModels, readState } from "./trained.ts";
 
 /** The folder of a run as a store, with the journal of its events. */
 export interface RunStore extends Store, Disposable {
@@ -36,13 +35,13 @@ export interface RunStore extends Store, Disposable {
  *
  * @param held The run.
  * @param stages The names of its stages, for the lines of a run with several stages.
- * @param prepared The data of the run.
+ * @param run The models of the run.
  * @returns The store; disposing of it closes its files.
  */
 export function runStore(
   held: HeldRun,
   stages: readonly string[],
-  { model, tokenizer, architectures }: Pick<Prepared, "model" | "tokenizer" | "architectures">,
+  run: CheckpointRun,
 ): RunStore {
   const { folder } = held;
   let latest = held.saved;
@@ -55,7 +54,7 @@ export function runStore(
   const stored = (saved: SavedCheckpoint): StoredCheckpoint => ({
     step: saved.position.step,
     cost: saved.position.cost,
-    models: () => readModels(saved, model, architectures),
+    models: () => readModels(saved, run.model, { architectures: run.architectures }),
     state: (like) => readState(saved, like),
   });
   return {
@@ -69,7 +68,7 @@ export function runStore(
     at: async (step) => stored(await checkpointAt(folder, step)),
     async save({ step, cost, models, state }: TrainingCheckpoint) {
       const { journal, kept } = opened();
-      const files = await checkpointFiles(model, tokenizer, models, state, architectures);
+      const files = await checkpointFiles(run, models, state);
       latest = await saveCheckpoint(folder, held.config, await journal.mark(step, cost), files);
       await tidyCheckpoints(folder, kept);
       return stored(latest);

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { leafPaths, quoted, SafetensorsError } from "@unitune/core";
+import { type Device, leafPaths, quoted, SafetensorsError } from "@unitune/core";
 import {
   type Architecture,
   architectures,
@@ -13,12 +13,16 @@ import {
   CheckpointError,
   decodeCheckpoint,
   decodeTree,
+  encodeAdapter,
   encodeCheckpoint,
   encodeTree,
+  filesSource,
   hasSameTokens,
+  isAdapted,
   type LanguageModel,
+  mergeAdapter,
   modelSizes,
-  plainTokenizer,
+  readAdapter,
   type SavedModel,
   type ScoredParameters,
   type Tokenizer,
@@ -41,6 +45,10 @@ import {
   readCheckpointFiles,
   type SavedCheckpoint,
 } from "./checkpoints.ts";
+import type { BaseRecord } from "./base_record.ts";
+import { locateModel, modelDigest } from "./located.ts";
+import { readPretrained } from "./pretrained.ts";
+import { readTokenizerFiles, tokenizerTexts } from "./pretrained_tokenizer.ts";
 import { readRunConfig } from "./run_config.ts";
 import { taskCommand } from "../terminal/shell.ts";
 
@@ -50,6 +58,9 @@ const TEACHER = "teacher";
 
 /** The files of a model. */
 const MODEL = ["config.json", "model.safetensors"] as const;
+
+/** The files of an adapter. */
+const ADAPTER = ["adapter_config.json", "adapter_model.safetensors"] as const;
 
 const TOKENIZER = "tokenizer.json";
 const TRAINING = "training.safetensors";
@@ -61,26 +72,29 @@ const isTensorFault = (error: unknown): error is Error =>
 /** Tells whether an error is about the files of a tokenizer. */
 const isTokenizerFault = (error: unknown): error is Error => error instanceof TokenizerError;
 
+/** The parts of a run on which its checkpoints depend. */
+export type CheckpointRun = Pick<Prepared, "model" | "tokenizer" | "architectures" | "base">;
+
 /**
  * Makes the files of a checkpoint.
  *
- * @param model The language model.
- * @param tokenizer The tokenizer.
+ * @param run The language model, its tokenizer, and the pretrained model that an adapter is of.
  * @param models The current models.
  * @param state The state of the learner.
- * @param rows The architectures (default: those of `@unitune/models`).
  * @returns The contents of the files by name.
  */
 export async function checkpointFiles(
-  model: LanguageModel,
-  tokenizer: Tokenizer,
+  { model, tokenizer, architectures: rows, base }: CheckpointRun,
   { policy, rewardModel, teacher }: Models,
   state: unknown,
-  rows: readonly Architecture[] = architectures,
 ): Promise<Record<string, FileContent>> {
   const encoded = async (saved: SavedModel, folder = ""): Promise<Record<string, Uint8Array>> => {
-    const { stop: eos, pad } = tokenizer;
-    const files = await encodeCheckpoint(saved, { eos, pad }, rows);
+    const { stops, pad } = tokenizer;
+    const [only, ...others] = stops;
+    const eos = others.length === 0 ? only : stops;
+    const files = isAdapted(saved.model)
+      ? await encodeAdapter({ ...saved, model: saved.model }, adapterBase(base), rows)
+      : await encodeCheckpoint(saved, { ...eos !== undefined && { eos }, pad }, rows);
     return Object.fromEntries([...files].map(([name, bytes]) => [folder + name, bytes]));
   };
   const judge = rewardModel &&
@@ -92,6 +106,12 @@ export async function checkpointFiles(
     ...Object.fromEntries(tokenizer.files()),
     [TRAINING]: await encodeTree(state),
   };
+}
+
+/** The name by which an adapter's file names the model that it is of. */
+function adapterBase(base: BaseRecord | undefined): { readonly baseName: string } {
+  if (base === undefined) throw new RangeError("an adapter without a record of its base");
+  return { baseName: base.name, ...base.revision !== undefined && { revision: base.revision } };
 }
 
 /**
@@ -112,22 +132,38 @@ export async function readState<S>(checkpoint: SavedCheckpoint, like: S): Promis
   );
 }
 
-/** Reads a model of a checkpoint. */
+/** A model in a folder of a checkpoint. */
+type ReadModel = Omit<Checkpoint, "tokens">;
+
+/**
+ * Reads a model of a checkpoint: a whole one, or an adapter of a pretrained model.
+ *
+ * @param frozen The pretrained model.
+ */
 async function readModel(
   checkpoint: SavedCheckpoint,
-  rows: readonly Architecture[],
+  { architectures: rows = architectures }: ReadOptions,
+  frozen?: SavedModel,
   folder = "",
-): Promise<Checkpoint> {
-  const read = await readCheckpointFiles(checkpoint, MODEL.map((name) => folder + name));
+): Promise<ReadModel> {
+  const own = frozen === undefined ? MODEL : ADAPTER;
+  const read = await readCheckpointFiles(checkpoint, own.map((name) => folder + name));
   const files = new Map([...read].map(([name, bytes]) => [name.slice(folder.length), bytes]));
   const path = `${checkpoint.path}/${folder}`;
-  const model = await reading(path, () => decodeCheckpoint(files, rows), isTensorFault);
+  const model = await reading<ReadModel>(
+    path,
+    () =>
+      frozen === undefined
+        ? decodeCheckpoint(files, rows)
+        : readAdapter(filesSource(files), frozen, { architectures: rows }),
+    isTensorFault,
+  );
   await refuseNonFinite(path, model);
   return model;
 }
 
 /** Refuses a model with a weight that is not finite, since none of its predictions would be. */
-async function refuseNonFinite(path: string, { params }: Checkpoint): Promise<void> {
+async function refuseNonFinite(path: string, { params }: ReadModel): Promise<void> {
   for (const [name, leaf] of leafPaths(params)) {
     const data = await leaf.data();
     const place = data.findIndex((element) => !Number.isFinite(element));
@@ -141,22 +177,35 @@ async function refuseNonFinite(path: string, { params }: Checkpoint): Promise<vo
   }
 }
 
+/** Options of reading models. */
+export interface ReadOptions {
+  /** The architectures that can be read (default: those of `@unitune/models`). */
+  readonly architectures?: readonly Architecture[];
+  /** The device for a pretrained model that stays as it is (default: the host). */
+  readonly device?: Device;
+  /** The name or folder of that model, if it has moved (default: where it was). */
+  readonly model?: string;
+}
+
 /** Reads the model in a folder of a checkpoint; undefined if there is none. */
 async function readOther(
   checkpoint: SavedCheckpoint,
-  rows: readonly Architecture[],
   folder: string,
-): Promise<Checkpoint | undefined> {
-  if (!MODEL.some((name) => `${folder}/${name}` in checkpoint.files)) return undefined;
-  return await readModel(checkpoint, rows, `${folder}/`);
+  options: ReadOptions,
+  frozen?: SavedModel,
+): Promise<ReadModel | undefined> {
+  const own = frozen === undefined ? MODEL : ADAPTER;
+  if (!own.some((name) => `${folder}/${name}` in checkpoint.files)) return undefined;
+  return await readModel(checkpoint, options, frozen, `${folder}/`);
 }
 
 /** Reads the reward model of a checkpoint; undefined if there is none. */
 async function readRewardModel(
   checkpoint: SavedCheckpoint,
-  rows: readonly Architecture[],
+  options: ReadOptions,
+  frozen?: SavedModel,
 ): Promise<ScoredParameters<unknown> | undefined> {
-  const judge = await readOther(checkpoint, rows, REWARD_MODEL);
+  const judge = await readOther(checkpoint, REWARD_MODEL, options, frozen);
   if (judge === undefined) return undefined;
   const { params: model, score } = judge;
   if (score !== undefined) return { model, score };
@@ -170,16 +219,16 @@ async function readRewardModel(
  *
  * @param checkpoint The checkpoint.
  * @param expected A model of the required sizes (default: any sizes).
- * @param rows The architectures (default: those of `@unitune/models`).
+ * @param options The architectures, and the device.
  * @returns The models.
  * @throws {UserError} If files are missing or corrupt, or of other sizes.
  */
 export async function readModels(
   checkpoint: SavedCheckpoint,
   expected?: LanguageModel,
-  rows: readonly Architecture[] = architectures,
+  options: ReadOptions = {},
 ): Promise<Models> {
-  return (await readWithModel(checkpoint, rows, expected)).models;
+  return (await readWithModel(checkpoint, options, expected)).models;
 }
 
 /** The sizes of a model in words. */
@@ -194,13 +243,33 @@ function kindOf({ config }: LanguageModel, rows: readonly Architecture[]): strin
   return JSON.stringify([config.modelType, modelSizes(config, rows)]);
 }
 
+/** The pretrained model that a checkpoint's adapter is of; undefined if it holds whole models. */
+async function frozenOf(
+  { path, config: { base } }: SavedCheckpoint,
+  options: ReadOptions,
+  expected?: LanguageModel,
+): Promise<SavedModel | undefined> {
+  if (base === undefined) return undefined;
+  if (expected !== undefined && isAdapted(expected)) return expected.base;
+  const { folder } = await locateModel(options.model ?? base.name, base.revision);
+  if (await modelDigest(folder) !== base.digest) {
+    throw new UserError(
+      `the model in ${folder} is not the one that the adapter in ${path} was trained on: restore ` +
+        `it, or name the right one by --model`,
+    );
+  }
+  return await readPretrained(folder, options);
+}
+
 /** The models of a checkpoint, and the language model whose parameters they are. */
 async function readWithModel(
   checkpoint: SavedCheckpoint,
-  rows: readonly Architecture[],
+  options: ReadOptions,
   expected?: LanguageModel,
 ): Promise<{ readonly model: LanguageModel; readonly models: Models }> {
-  const { params: policy, model } = await readModel(checkpoint, rows);
+  const rows = options.architectures ?? architectures;
+  const frozen = await frozenOf(checkpoint, options, expected);
+  const { params: policy, model } = await readModel(checkpoint, options, frozen);
   if (expected !== undefined && kindOf(model, rows) !== kindOf(expected, rows)) {
     throw new UserError(
       `${checkpoint.path} holds a model of other sizes than the run: ${
@@ -209,8 +278,8 @@ async function readWithModel(
         `place of ${describeSizes(expected, rows)}; restore the run's config.json`,
     );
   }
-  const rewardModel = await readRewardModel(checkpoint, rows);
-  const teacher = await readOther(checkpoint, rows, TEACHER);
+  const rewardModel = await readRewardModel(checkpoint, options, frozen);
+  const teacher = await readOther(checkpoint, TEACHER, options);
   return {
     model,
     models: { policy, ...rewardModel && { rewardModel }, ...teacher && { teacher } },
@@ -234,10 +303,12 @@ function textOf(bytes: Uint8Array): string {
 /** The tokenizer of a checkpoint. */
 async function readTokenizer(checkpoint: SavedCheckpoint, vocabulary: number): Promise<Tokenizer> {
   const path = `${checkpoint.path}/${TOKENIZER}`;
-  const files = await readCheckpointFiles(checkpoint, [TOKENIZER]);
+  const names = tokenizerTexts.filter((name) => name in checkpoint.files);
+  const files = await readCheckpointFiles(checkpoint, names);
+  const texts = new Map([...files].map(([name, bytes]) => [name, textOf(bytes)]));
   const tokenizer = await reading(
     path,
-    () => plainTokenizer(new Map([...files].map(([name, bytes]) => [name, textOf(bytes)]))),
+    () => readTokenizerFiles(texts, { vocabulary }),
     isTokenizerFault,
   );
   if (tokenizer.size === vocabulary) return tokenizer;
@@ -251,26 +322,26 @@ async function readTokenizer(checkpoint: SavedCheckpoint, vocabulary: number): P
 export interface TrainedBase extends BaseModel {
   /** The models. */
   readonly models: Models;
+  /** The pretrained model that they are adapters of. */
+  readonly record?: BaseRecord;
 }
 
 /**
  * Reads the models of a run, to train them further.
  *
  * @param folder The folder of the run.
- * @param rows The architectures (default: those of `@unitune/models`).
+ * @param options The architectures, and the device for a pretrained model that stays as it is.
  * @returns The latest models, with their tokenizer.
  * @throws {UserError} If there are none, or files are corrupt.
  */
-export async function readBase(
-  folder: string,
-  rows: readonly Architecture[] = architectures,
-): Promise<TrainedBase> {
+export async function readBase(folder: string, options: ReadOptions = {}): Promise<TrainedBase> {
   await readRunConfig(folder);
   return await offeringOlder(folder, async () => {
     const checkpoint = await latestOf(folder);
-    const { model, models } = await readWithModel(checkpoint, rows);
+    const { model, models } = await readWithModel(checkpoint, options);
     const tokenizer = await readTokenizer(checkpoint, model.config.vocabulary);
-    return { tokenizer, model, models };
+    const { base } = checkpoint.config;
+    return { tokenizer, model, models, ...base && { record: base } };
   });
 }
 
@@ -288,7 +359,9 @@ export async function readJudge(
   base: BaseModel,
   rows: readonly Architecture[] = architectures,
 ): Promise<ScoredParameters<unknown>> {
-  const { tokenizer, model, models: { rewardModel } } = await readBase(folder, rows);
+  const { tokenizer, model, models: { rewardModel } } = await readBase(folder, {
+    architectures: rows,
+  });
   if (rewardModel === undefined) {
     throw new UserError(`${folder} has trained no reward model: --objective reward-model does`);
   }
@@ -332,7 +405,7 @@ export async function readTeacher(
   length: number,
   rows: readonly Architecture[] = architectures,
 ): Promise<Teacher> {
-  const teacher = await readBase(folder, rows);
+  const teacher = await readBase(folder, { architectures: rows });
   const apart = tokensApart(teacher.tokenizer, tokenizer);
   if (apart !== undefined) {
     throw new UserError(
@@ -342,7 +415,12 @@ export async function readTeacher(
   }
   const { model, models: { policy: params } } = teacher;
   const { context } = model.config;
-  if (length <= longestRow(context)) return { model, params };
+  if (length <= longestRow(context)) {
+    // A checkpoint holds its teacher, wherever the teacher's own base is.
+    return isAdapted(model)
+      ? { model: model.base.model, params: mergeAdapter(model, params) }
+      : { model, params };
+  }
   throw new UserError(
     `the teacher of ${folder} sees ${context} tokens, and rows have ${length - 1}: take a ` +
       `smaller --context, or a teacher that was trained with a larger one`,
@@ -405,7 +483,9 @@ export async function readTrainedModel(
   rows: readonly Architecture[] = architectures,
 ): Promise<TrainedModel> {
   const { data: { kind } } = await readRunConfig(folder);
-  const { model, tokenizer, models: { policy: params } } = await readBase(folder, rows);
+  const { model, tokenizer, models: { policy: params } } = await readBase(folder, {
+    architectures: rows,
+  });
   return { model, params, tokenizer, kind };
 }
 

@@ -37,6 +37,17 @@ export interface AdapterParameters {
   readonly saved: Readonly<Record<string, Tensor>>;
 }
 
+/** Whether a tree is the parameters of an adapter. */
+function isParameters(tree: unknown): tree is AdapterParameters {
+  return typeof tree === "object" && tree !== null && "changes" in tree && "saved" in tree;
+}
+
+/** A tree whose type was forgotten, as the parameters of an adapter. */
+export function adapterParameters(tree: unknown): AdapterParameters {
+  if (isParameters(tree)) return tree;
+  throw new TypeError("expected the parameters of an adapter, got another tree");
+}
+
 /** A language model with its parameters, which an adapter leaves as they are. */
 export interface AdapterBase {
   /** The model. */
@@ -215,13 +226,14 @@ function initialAdapter(
  */
 export function mergeAdapter(
   { base, adapter, targets }: AdaptedModel,
-  params: AdapterParameters,
+  params: unknown,
   rows: readonly Architecture[] = architectures,
 ): unknown {
   const row = architectureOf(base.model.config.modelType, rows);
   const leaves = leafPaths(base.params);
+  const { changes, saved } = adapterParameters(params);
   const merged = targets.projections.flatMap(({ path }, site) => {
-    const [own, weight] = [params.changes[path], leaves.get(`${path}.weight`)];
+    const [own, weight] = [changes[path], leaves.get(`${path}.weight`)];
     if (own === undefined || weight === undefined) return [];
     const matrix = mergedWeight(
       matrixOf(weight, row),
@@ -233,6 +245,6 @@ export function mergeAdapter(
   return withChanges(
     base.params,
     new Map(),
-    new Map([...Object.entries(params.saved), ...merged]),
+    new Map([...Object.entries(saved), ...merged]),
   );
 }

@@ -24,6 +24,7 @@ import {
   type AdaptedModel,
   type AdapterBase,
   type AdapterParameters,
+  adapterParameters,
 } from "./adapted_model.ts";
 import {
   ADAPTER_CONFIG,
@@ -39,7 +40,7 @@ export interface SavedAdapter {
   /** The model. */
   readonly model: AdaptedModel;
   /** The adapter's parameters. */
-  readonly params: AdapterParameters;
+  readonly params: unknown;
   /** The head of one number, in a reward model. */
   readonly score?: ScoreParameters;
 }
@@ -107,7 +108,7 @@ export async function encodeAdapter(
   rows: readonly Architecture[] = architectures,
 ): Promise<Map<string, Uint8Array<ArrayBuffer>>> {
   const row = architectureOf(model.config.modelType, rows);
-  const names = namesOf(model, params);
+  const names = namesOf(model, adapterParameters(params));
   const leaves = [...await readTree(params)].map(([path, leaf]) =>
     [nameIn(names, path), leaf] as const
   );

@@ -10,6 +10,7 @@ import {
   byteTokenizer,
   changedConfig,
   characterTokenizer,
+  isAdapted,
   type LanguageModel,
   languageModel,
   presetConfig,
@@ -138,11 +139,11 @@ export async function prepareRun(
     (first.settings.tokenizer === "bytes"
       ? byteTokenizer()
       : characterTokenizer(new Set(materials.flatMap(({ characters }) => [...characters]))));
-  const model = base === undefined ? newModel(first.settings, tokenizer.size, rows) : languageModel(
-    changedConfig(base.model.config, { dropout: first.settings.dropout }, rows),
-    rows,
-  );
-  const { context } = model.config;
+  const model = base === undefined
+    ? newModel(first.settings, tokenizer.size, rows)
+    : withDropout(base.model, first.settings.dropout, rows);
+  // A pretrained model may see more tokens than rows are to have.
+  const context = Math.min(model.config.context, first.settings.context ?? Infinity);
 
   const prepared: PreparedStage[] = [];
   const notes: UserMessage[] = [];
@@ -218,5 +219,28 @@ export function newModel(
   } catch (error) {
     if (error instanceof RangeError) throw new UserError(error.message, { cause: error });
     throw error;
+  }
+}
+
+/**
+ * A model with another dropout. An adapter's base has its own already.
+ *
+ * @param model The model.
+ * @param dropout The probability with which training zeroes an activation (default: the model's).
+ * @param rows The architectures (default: those of `@unitune/models`).
+ * @returns The model.
+ * @throws {UserError} If the model's architecture has no dropout.
+ */
+export function withDropout(
+  model: LanguageModel,
+  dropout: number | undefined,
+  rows: readonly Architecture[] = architectures,
+): LanguageModel {
+  if (dropout === undefined || isAdapted(model)) return model;
+  try {
+    return languageModel(changedConfig(model.config, { dropout }, rows), rows);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new UserError(`the model takes no dropout: ${error.message}`, { cause: error });
   }
 }

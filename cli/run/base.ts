@@ -1,0 +1,135 @@
+/**
+ * The model that a run starts from: a pretrained one, with an adapter or without, or the model of
+ * another run.
+ *
+ * @module
+ */
+
+import type { Device } from "@unitune/core";
+import {
+  adapt,
+  type AdapterBase,
+  type AdapterConfig,
+  type Architecture,
+  architectures,
+  type LanguageModel,
+  readAdapter,
+} from "@unitune/models";
+import {
+  type BaseModel,
+  type Models,
+  type TrainSettings,
+  UserError,
+  withDropout,
+} from "@unitune/training";
+import { folderSource } from "../files/folder_source.ts";
+import type { BaseRecord } from "./base_record.ts";
+import { isRunFolder, locateModel, modelDigest } from "./located.ts";
+import { inFolder, type PretrainedModel, readPretrained } from "./pretrained.ts";
+import { readTemplate } from "./pretrained_tokenizer.ts";
+import { readBase } from "./trained.ts";
+
+/** The model that a run starts from. */
+export interface StartModel extends BaseModel {
+  /** The models (default: new ones, such as an adapter that changes nothing). */
+  readonly models?: Models;
+  /** The pretrained model that stays as it is, where an adapter of it is trained. */
+  readonly record?: BaseRecord;
+}
+
+/** Options of reading the model that a run starts from. */
+export interface BaseOptions {
+  /** The architectures that can be read (default: those of `@unitune/models`). */
+  readonly architectures?: readonly Architecture[];
+  /** The device that the run computes on. */
+  readonly device: Device;
+  /** Called with the number of bytes of weights read so far, and of all. */
+  readonly tell?: (read: number, total: number) => void;
+}
+
+/**
+ * Reads the model that a run starts from.
+ *
+ * @param settings The settings of the run's first stage.
+ * @param options The architectures and the device.
+ * @returns The model; undefined if the run makes a new one.
+ * @throws {UserError} If it cannot be read.
+ */
+export async function readStart(
+  settings: TrainSettings,
+  options: BaseOptions,
+): Promise<StartModel | undefined> {
+  const { model, from, revision, lora } = settings;
+  const { architectures: rows = architectures, device } = options;
+  if (from !== undefined && await isRunFolder(from)) {
+    return await readBase(from, { architectures: rows, device, ...model && { model } });
+  }
+  if (model === undefined) return from === undefined ? undefined : await readBase(from);
+  const place = await locateModel(model, revision);
+  const isFrozen = lora || from !== undefined;
+  const template = settings.chatTemplate && await readTemplate(settings.chatTemplate);
+  const base = await readPretrained(place.folder, {
+    architectures: rows,
+    mayGrow: settings.growEmbeddings,
+    ...template && { template },
+    // A frozen model stays on the device, which all programs of the run share.
+    ...isFrozen && { device },
+    ...options.tell && { tell: options.tell },
+  });
+  const { tokenizer } = base;
+  const own = { ...base, model: withDropout(base.model, settings.dropout, rows) };
+  if (!isFrozen) return { tokenizer, model: own.model, models: { policy: own.params } };
+  const record = { ...place.record, digest: await modelDigest(place.folder) };
+  if (from !== undefined) {
+    return { tokenizer, record, ...await readOnBase(from, own, rows) };
+  }
+  return { tokenizer, record, model: newAdapter(own, settings, rows) };
+}
+
+/** The model with a new adapter. */
+function newAdapter(
+  base: AdapterBase,
+  settings: TrainSettings,
+  rows: readonly Architecture[],
+): LanguageModel {
+  try {
+    return adapt(base, adapterConfig(settings), rows);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new UserError(error.message, { cause: error });
+  }
+}
+
+/** The adapter in a folder, on a model. */
+async function readOnBase(
+  folder: string,
+  base: PretrainedModel,
+  rows: readonly Architecture[],
+): Promise<{ readonly model: LanguageModel; readonly models: Models }> {
+  return await inFolder(folder, async () => {
+    const { model, params, score } = await readAdapter(await folderSource(folder), base, {
+      architectures: rows,
+    });
+    return {
+      model,
+      models: { policy: params, ...score && { rewardModel: { model: params, score } } },
+    };
+  });
+}
+
+/** The configuration of a new adapter. */
+function adapterConfig(settings: TrainSettings): AdapterConfig {
+  const { loraRank: rank, loraAlpha: alpha, loraDropout: dropout, loraTargets, dora } = settings;
+  return {
+    ...{ rank, alpha, dropout },
+    targets: loraTargets === "all-linear" ? loraTargets : namesIn(loraTargets),
+    isRankStabilized: settings.loraRankStabilized,
+    hasMagnitudes: dora,
+    saved: namesIn(settings.modulesToSave ?? ""),
+  };
+}
+
+/** Names that are joined by `+`. */
+function namesIn(text: string): readonly string[] {
+  return text.split("+").map((name) => name.trim()).filter((name) => name !== "");
+}

@@ -1,0 +1,208 @@
+/** Training pretrained models and adapters of them, as a person does. */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { decodeSafetensors } from "@unitune/core";
+import { decodeCheckpoint } from "@unitune/models";
+import {
+  assertRefused,
+  filesIn,
+  inFolder,
+  readRows,
+  sample,
+  train,
+  trained,
+  writeRows,
+} from "../command.ts";
+import { writeTinyModel } from "../tiny_model.ts";
+
+const rows = Array.from({ length: 12 }, (_, i) => ({
+  messages: [
+    { role: "user", content: `say ${i}` },
+    { role: "assistant", content: `${i}` },
+  ],
+}));
+
+const pairs = Array.from({ length: 12 }, (_, i) => ({
+  prompt: `say ${i}`,
+  chosen: `${i}`,
+  rejected: `${i + 1}`,
+}));
+
+const brief = ["--device", "wasm", "--batch-size", "2", "--gradient-accumulation", "1"];
+
+/** A model and rows in a folder, and the flags of a run on them. */
+async function begun(folder: string, content: readonly unknown[] = rows) {
+  const model = await writeTinyModel(`${folder}/model`);
+  const data = await writeRows(`${folder}/rows.jsonl`, content);
+  return { model, data, flags: ["--model", model, "--data", data, ...brief] };
+}
+
+/** The settings that a run has recorded. */
+async function settingsOf(run: string): Promise<Record<string, unknown>> {
+  return JSON.parse(await Deno.readTextFile(`${run}/config.json`)).settings;
+}
+
+inFolder("a model is trained whole, and its checkpoint is a model again", async (folder) => {
+  const { model, data, flags } = await begun(folder);
+  const out = `${folder}/run`;
+  const { stdout } = await trained(...flags, "--steps", "2", "--out", out);
+  assertStringIncludes(stdout, "model: Llama of 62,400 parameters");
+  assertStringIncludes(stdout, "steps: 2 of 2 rows of at most 192 tokens, learning rate 0.00002");
+  const { learningRate, weightDecay, beta2, evalSteps } = await settingsOf(out);
+  assertEquals([learningRate, weightDecay, beta2, evalSteps], [2e-5, 0, 0.999, 50]);
+
+  const checkpoint = `${out}/checkpoints/step-000002`;
+  const files = await filesIn(checkpoint);
+  const saved = await decodeCheckpoint(new Map(Object.entries(files)));
+  assertEquals(saved.model.config.width, 64);
+  assertEquals(
+    files["chat_template.jinja"],
+    await Deno.readFile(`${model}/chat_template.jinja`),
+  );
+
+  // The checkpoint's folder is a model like the first one, and so is the run's.
+  for (const from of [checkpoint, out]) {
+    const next = `${folder}/${from === out ? "next" : "again"}`;
+    await trained("--from", from, "--data", data, ...brief, "--steps", "1", "--out", next);
+    assertEquals((await settingsOf(next)).learningRate, 2e-5);
+  }
+});
+
+inFolder("of an adapter only the adapter is trained and saved", async (folder) => {
+  const { model, flags } = await begun(folder);
+  const before = await filesIn(model);
+  const out = `${folder}/run`;
+  const { stdout } = await trained(
+    ...flags,
+    "--lora",
+    "--lora-rank",
+    "2",
+    "--steps",
+    "2",
+    "--out",
+    out,
+  );
+  assertStringIncludes(stdout, "with a LoRA adapter of rank 2 and");
+  assertEquals(await filesIn(model), before);
+  const files = await filesIn(`${out}/checkpoints/step-000002`);
+  assert(!("config.json" in files) && !("model.safetensors" in files));
+  const config = JSON.parse(new TextDecoder().decode(files["adapter_config.json"]));
+  assertEquals([config.r, config.base_model_name_or_path, config.peft_type], [2, model, "LORA"]);
+  const { tensors } = decodeSafetensors(files["adapter_model.safetensors"] ?? new Uint8Array());
+  assertEquals(tensors.size, 2 * 7);
+  // Parameters and both moments of AdamW, of the adapter alone.
+  const state = decodeSafetensors(files["training.safetensors"] ?? new Uint8Array()).tensors;
+  const bytes = (of: typeof tensors) =>
+    [...of.values()].reduce((sum, { data }) => sum + data.length, 0);
+  assert(bytes(state) < 3 * bytes(tensors) + 100);
+  assertEquals((await settingsOf(out)).learningRate, 1e-4);
+
+  const answered = await sample("--run", out, "--prompt", "say 3", "--max-new-tokens", "2");
+  assertEquals(answered.code, 0, answered.stderr);
+});
+
+inFolder("stages, critics and reward models stand on one adapter", async (folder) => {
+  const { flags } = await begun(folder, pairs);
+  const lora = [...flags, "--lora", "--max-new-tokens", "4"];
+  await trained(...lora, "--objective", "sft,dpo,ppo", "--steps", "2,2,1", "--out", `${folder}/a`);
+  const [first] = (await readRows(`${folder}/a/metrics.jsonl`)).filter(({ stage, step }) =>
+    stage === "dpo" && Number(step) > 2
+  );
+  assert(first === undefined || Math.abs(Number(first.loss) - Math.LN2) < 0.01);
+  await trained(
+    ...lora,
+    ...["--objective", "reward-model,grpo", "--rewards", "reward-model", "--steps", "2,1"],
+    ...["--batch-size", "2,8", "--out", `${folder}/b`],
+  );
+  const judge = await filesIn(`${folder}/b/checkpoints/step-000003/reward_model`);
+  const config = JSON.parse(new TextDecoder().decode(judge["adapter_config.json"]));
+  assertEquals([config.task_type, config.modules_to_save], ["SEQ_CLS", ["score"]]);
+});
+
+inFolder(
+  "a resumed adapter ends with the same bytes, wherever its model has gone",
+  async (folder) => {
+    const { model, flags } = await begun(folder);
+    const [whole, cut] = [`${folder}/whole`, `${folder}/cut`];
+    for (const out of [whole, cut]) {
+      await trained(...flags, "--lora", "--steps", "4", "--save-steps", "2", "--out", out);
+    }
+    await Deno.remove(`${cut}/checkpoints/step-000004`, { recursive: true });
+    await Deno.rename(model, `${folder}/moved`);
+    assertRefused(await train("--resume", cut), 1, "name the folder of the model by --model");
+    await trained("--resume", cut, "--model", `${folder}/moved`);
+    const last = "checkpoints/step-000004/adapter_model.safetensors";
+    assertEquals(await Deno.readFile(`${cut}/${last}`), await Deno.readFile(`${whole}/${last}`));
+
+    // Another model in its place is noticed.
+    await Deno.remove(`${cut}/checkpoints/step-000004`, { recursive: true });
+    await writeTinyModel(model, { seed: 7 });
+    assertRefused(await train("--resume", cut), 1, "is not the one that the adapter in");
+  },
+);
+
+inFolder("an adapter is trained further, from its folder and from its run", async (folder) => {
+  const { data, flags } = await begun(folder);
+  const out = `${folder}/run`;
+  await trained(...flags, "--lora", "--lora-rank", "3", "--steps", "1", "--out", out);
+  for (const from of [out, `${out}/checkpoints/step-000001`]) {
+    const next = `${folder}/${from === out ? "next" : "again"}`;
+    const { stdout } = await trained(
+      ...["--from", from, "--data", data, ...brief, "--steps", "1", "--out", next],
+    );
+    assertStringIncludes(stdout, "LoRA adapter of rank 3");
+    assertEquals((await settingsOf(next)).learningRate, 1e-4);
+  }
+});
+
+inFolder("a base model takes a chat template, and the tokens that it needs", async (folder) => {
+  const model = await writeTinyModel(`${folder}/model`, { isBase: true });
+  const data = await writeRows(`${folder}/rows.jsonl`, rows);
+  const flags = ["--model", model, "--data", data, ...brief, "--steps", "1"];
+  await trained(...flags, "--chat-template", "chatml", "--out", `${folder}/chatml`);
+  await trained(...flags, "--chat-template", "alpaca", "--out", `${folder}/alpaca`);
+  const llama3 = [...flags, "--chat-template", "llama3"];
+  assertRefused(await train(...llama3), 1, "needs tokens that the model in");
+  await trained(...llama3, "--grow-embeddings", "--out", `${folder}/llama3`);
+  const { model: { vocabulary } } = JSON.parse(
+    await Deno.readTextFile(`${folder}/llama3/config.json`),
+  );
+  assertEquals(vocabulary, 266);
+  assertRefused(await train(...flags, "--chat-template", "chatlm"), 1, "did you mean chatml?");
+});
+
+const refused: Readonly<
+  Record<string, readonly [flags: readonly string[], code: 1 | 2, message: string]>
+> = {
+  "an adapter without a model": [["--lora"], 2, "--lora is of a pretrained model"],
+  "a template without a model": [["--chat-template", "chatml"], 2, "is of a pretrained model"],
+  "a rank without an adapter": [["--lora-rank", "4"], 2, "has an effect only with --lora"],
+  "sizes of a model that is there": [
+    ["--model", "MODEL", "--layers", "2"],
+    2,
+    "--model keeps the sizes of its model: leave out --layers",
+  ],
+  "targets that are not there": [
+    ["--model", "MODEL", "--lora", "--lora-targets", "query"],
+    1,
+    '"query" is no module of Llama; its projections are q_proj',
+  ],
+  "a folder that is not there": [["--model", "nowhere"], 1, "there is no folder nowhere"],
+  "a folder without a model": [["--model", "EMPTY"], 1, "there is no config.json"],
+  "dropout that it does not have": [
+    ["--model", "MODEL", "--dropout", "0.1"],
+    1,
+    "the model takes no dropout",
+  ],
+};
+
+for (const [name, [flags, code, message]] of Object.entries(refused)) {
+  inFolder(`refused in one sentence: ${name}`, async (folder) => {
+    const { model, data } = await begun(folder);
+    await Deno.mkdir(`${folder}/empty`);
+    const places: Readonly<Record<string, string>> = { MODEL: model, EMPTY: `${folder}/empty` };
+    const own = flags.map((flag) => places[flag] ?? flag);
+    const result = await train(...own, "--data", data, ...brief, "--out", `${folder}/run`);
+    assertRefused(result, code, message);
+    assertEquals([...Deno.readDirSync(folder)].some(({ name }) => name === "run"), false);
+  });
+}

@@ -1,0 +1,43 @@
+/** Folders with tiny pretrained models, as those of the hub are laid out. */
+import { key } from "@unitune/core";
+import {
+  baseTemplates,
+  byteTokenizer,
+  encodeCheckpoint,
+  languageModel,
+  presetConfig,
+} from "@unitune/models";
+import { withChatTemplate } from "@unitune/models/pretrained";
+
+/** Options of a model. */
+export interface TinyModelOptions {
+  /** The preset (default `nano-llama`). */
+  readonly preset?: string;
+  /** The seed of its weights (default 0). */
+  readonly seed?: number;
+  /** Whether it is a base model, without a chat template (default false). */
+  readonly isBase?: boolean;
+}
+
+/**
+ * Writes a model of one layer, with a tokenizer of bytes whose chat template is ChatML.
+ *
+ * @returns The folder.
+ */
+export async function writeTinyModel(
+  folder: string,
+  { preset = "nano-llama", seed = 0, isBase = false }: TinyModelOptions = {},
+): Promise<string> {
+  const files = withChatTemplate(byteTokenizer().files(), baseTemplates.chatml);
+  const base = new Map([...files].filter(([name]) => name !== "chat_template.jinja"));
+  // Two tokens follow the 261 of bytes and roles, and one id is of no token.
+  const config = presetConfig(preset, { vocabulary: 264, layers: 1, context: 192 });
+  const model = languageModel(config);
+  const encoded = await encodeCheckpoint({ model, params: model.init(key(seed)) }, { eos: 262 });
+  await Deno.mkdir(folder, { recursive: true });
+  for (const [name, text] of isBase ? base : files) {
+    await Deno.writeTextFile(`${folder}/${name}`, text);
+  }
+  for (const [name, bytes] of encoded) await Deno.writeFile(`${folder}/${name}`, bytes);
+  return folder;
+}
