@@ -26,6 +26,8 @@ interface Expected {
   readonly losses: readonly number[];
   readonly prompts: readonly (readonly number[])[];
   readonly answers: readonly (readonly number[])[];
+  readonly stops: readonly number[];
+  readonly stopped: readonly (readonly number[])[];
 }
 
 /** Relative differences by name, the largest of each. */
@@ -71,7 +73,12 @@ async function compare(place: string, differences: Differences): Promise<void> {
     record(differences, `${dtype} AdamW`, relativeDifference(losses, expected.losses));
   }
   const [first = []] = expected.answers;
-  assertEquals(await answers({ model, params }, expected.prompts, first.length), expected.answers);
+  const loaded = { model, params };
+  assertEquals(await answers(loaded, expected.prompts, first.length), expected.answers);
+  assertEquals(
+    await answers(loaded, expected.prompts, first.length, expected.stops),
+    expected.stopped,
+  );
   Deno.mkdirSync(`${place}/written`, { recursive: true });
   for (const [name, bytes] of await encodeCheckpoint({ model, params })) {
     Deno.writeFileSync(`${place}/written/${name}`, bytes);

@@ -110,8 +110,8 @@ def saved_names(model, shapes):
     return named
 
 
-def greedy(model, prompts, count):
-    """Greedy answers to prompts of several lengths, padded on the left."""
+def greedy(model, prompts, count, stops=None):
+    """Greedy answers to prompts of several lengths, padded on the left, up to any of the stop tokens."""
     width = max(map(len, prompts))
     ids = torch.tensor([[0] * (width - len(prompt)) + prompt for prompt in prompts])
     mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts])
@@ -120,14 +120,21 @@ def greedy(model, prompts, count):
         attention_mask=mask,
         do_sample=False,
         max_new_tokens=count,
-        min_new_tokens=count,
-        eos_token_id=None,
+        min_new_tokens=count if stops is None else None,
+        eos_token_id=stops,
         pad_token_id=0,
         output_logits=True,
         return_dict_in_generate=True,
     )
     best = torch.stack(made.logits).topk(2).values
-    return made.sequences[:, width:].tolist(), (best[..., 0] - best[..., 1]).min().item()
+    answers = [up_to(answer, stops or []) for answer in made.sequences[:, width:].tolist()]
+    return answers, (best[..., 0] - best[..., 1]).min().item()
+
+
+def up_to(answer, stops):
+    """An answer with its first stop token and without the padding behind it."""
+    ends = [place for place, token in enumerate(answer) if token in stops]
+    return answer[: ends[0] + 1] if ends else answer
 
 
 def descend(model, ids):
@@ -161,13 +168,18 @@ def results_of(model, shapes, seed, sizes):
             for _ in range(sizes["prompts"])
         ]
         answers, margin = greedy(model, prompts, sizes["answer"])
-        if margin > 1e-3:
+        stops = [answers[0][1], answers[1][3]]
+        stopped, _ = greedy(model, prompts, sizes["answer"], stops)
+        # Both stop tokens end answers.
+        if margin > 1e-3 and {answer[-1] for answer in stopped} >= set(stops):
             break
     return tensors, {
         "ids": ids.tolist(),
         "loss": output.loss.item(),
         "prompts": prompts,
         "answers": answers,
+        "stops": stops,
+        "stopped": stopped,
         "losses": descend(model, ids),
     }
 

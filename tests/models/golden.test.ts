@@ -40,6 +40,9 @@ interface Golden {
   readonly losses: readonly number[];
   readonly prompts: readonly (readonly number[])[];
   readonly answers: readonly (readonly number[])[];
+  /** Two stop tokens, and the answers up to the first of them, the stop token included. */
+  readonly stops: readonly number[];
+  readonly stopped: readonly (readonly number[])[];
 }
 
 const folder = new URL("golden/", import.meta.url);
@@ -112,10 +115,11 @@ for (const [name, golden] of cases) {
   Deno.test(`${name}: greedy answers, with a cache and padding on the left, are those of transformers`, async () => {
     const [first] = golden.answers;
     assert(first !== undefined);
-    assertEquals(
-      await answers({ model, params }, golden.prompts, first.length),
-      golden.answers,
-    );
+    const loaded = { model, params };
+    assertEquals(await answers(loaded, golden.prompts, first.length), golden.answers);
+    const last = new Set(golden.stopped.map((ids) => ids.at(-1)));
+    assert(golden.stops.every((stop) => last.has(stop)), "both stop tokens end answers");
+    assertEquals(await answers(loaded, golden.prompts, first.length, golden.stops), golden.stopped);
   });
 
   Deno.test(`${name}: the files that are written are read as the same model`, async () => {
