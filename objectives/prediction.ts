@@ -76,10 +76,10 @@ function tempered(head: Head, temperature: number): Head {
 /** The prediction of heads that read hidden states `[B, T, D]`, the token head at a temperature. */
 export function predictionOf(
   hidden: Tensor,
-  { head, value, temperature = 1 }: {
+  { head, value, temperature }: {
     readonly head: Head;
     readonly value?: Head;
-    readonly temperature?: number;
+    readonly temperature: number;
   },
 ): Prediction {
   const tokens = tempered(head, temperature);

@@ -94,6 +94,27 @@ export const equal: readonly EqualChange[] = [
     because: "2^199 is infinite and 2^-199 is 0, as any power beyond",
   },
   {
+    file: "core/backends/wasm/program.ts",
+    inside: "scratchBytes",
+    before: "return Math.ceil(bytes.reduce((most, size) => Math.max(most, size), 0) / 64) * 64;",
+    after: "return Math.ceil(bytes.reduce((most, size) => Math.max(most, size), (-1)) / 64) * 64;",
+    because: "a kernel takes 0 bytes or more, and without kernels -1 byte is rounded up to 0",
+  },
+  {
+    file: "core/backends/wasm/kernels.ts",
+    inside: "emitKernel.code.shareOf",
+    before: "if (units < 2 || workOf(kernel) < SHARED_WORK) return undefined;",
+    after: "{}",
+    because: "a loop has the same rounds, however many threads share them",
+  },
+  {
+    file: "models/pretrained/tokenizer.ts",
+    inside: "chatOf.rows",
+    before: "rows: (messages, { learnedFrom = 0, ...options } = {}) =>",
+    after: "rows: (messages, { learnedFrom = (-1), ...options } = {}) =>",
+    because: "messages from -1 on are all of them, as those from 0 on",
+  },
+  {
     file: "core/backends/webgpu/reduce.ts",
     inside: "rounds.end",
     before:
@@ -104,6 +125,8 @@ export const equal: readonly EqualChange[] = [
   },
 ];
 
+const lastUnits =
+  "a unit is the rounding of the coefficients, within the bound that is stated for them";
 const inMemory = "what is stored, and what computed again, has the same elements";
 const ways = "it chooses between ways to multiply that give the same products";
 const waiting = "threads that wait go on when they are woken, however long they looked before";
@@ -112,6 +135,7 @@ const kept = "what is not kept for another time is made anew";
 
 /** The constants whose values decide how long results take, never what they are. */
 export const tuned: readonly Tuning[] = [
+  { file: "core/lowering/elementary/polynomials.ts", inside: "LOG2_UNITS", because: lastUnits },
   { file: "core/lowering/stored.ts", inside: "costs", because: inMemory },
   { file: "core/lowering/stored.ts", inside: "RECOMPUTE_LIMIT", because: inMemory },
   { file: "core/lowering/stored.ts", inside: "DEAR_INSTRUCTION", because: inMemory },

@@ -409,6 +409,31 @@ Deno.test("a tensor that is donated twice, or donated and kept, is copied", asyn
   await assertRejects(() => ones.data(), Error, "it was donated");
 });
 
+Deno.test("of donated tensors only those that stand among the arguments once are written over", async () => {
+  const inner = wasm({ threads: 1 });
+  const donated: (readonly number[])[] = [];
+  using device: Device = {
+    ...inner,
+    compile(graph, options) {
+      donated.push(options.donated);
+      return inner.compile(graph, options);
+    },
+  };
+  const f = compile(
+    (s: { a: Tensor; b: Tensor; c: Tensor }) => ({
+      a: add(s.a, 1),
+      b: add(s.b, 2),
+      c: add(s.c, 3),
+    }),
+    { device, donate: [0] },
+  );
+  const [x, y] = [1, 5].map((element) => tensor(new Float32Array(5000).fill(element)));
+  assert(x && y);
+  const { b } = f({ a: x, b: y, c: x });
+  assertEquals((await b.data()).slice(0, 2), new Float32Array([7, 7]));
+  assertEquals(donated, [[1]]);
+});
+
 Deno.test("a tensor that the function refers to cannot be donated to it", async () => {
   const x = large();
   const f = compile((s: Tensor) => add(s, sum(x)), { donate: [0] });

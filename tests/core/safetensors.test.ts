@@ -364,6 +364,11 @@ Deno.test("what does not fit together is not written", () => {
     "reserved",
   );
   assertThrows(
+    () => encodeSafetensors(new Map(), { text: "a".repeat(100_000_000) }),
+    SafetensorsError,
+    "the header takes 100000032 bytes, more than the format's 100000000",
+  );
+  assertThrows(
     () => toRawTensor({ dtype: "f64", shape: [1], data: new Float32Array(1) }),
     SafetensorsError,
     "Float32Array does not hold elements of type f64",

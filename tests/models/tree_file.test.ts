@@ -56,6 +56,14 @@ const others: Record<string, readonly [like: unknown, message: string]> = {
     "step is i32[], expected i32[1]",
   ],
   "another type": [{ ...tree, step: tensor(5) }, "step is i32[], expected f32[]"],
+  "three tensors less": [
+    {},
+    "unknown moments[0].weight, moments[1].weight, step: read the file",
+  ],
+  "four tensors more": [
+    { ...tree, a: tensor(1), b: tensor(2), c: tensor(3), d: tensor(4) },
+    "missing a, b, c, and 1 more: read the file",
+  ],
   "everything else": [
     { a: tensor(1) },
     "missing a; unknown moments[0].weight, moments[1].weight, step",

@@ -64,6 +64,7 @@ import {
   ppoLoss,
   type PreferenceForm,
   type PreferenceLoss,
+  propagationLoss,
   reinforceLoss,
   rewardModelLoss,
   rlooLoss,
@@ -723,6 +724,12 @@ Deno.test("infinite log-probabilities: documented values, and no NaN in a gradie
     const gradient = await grad((x: Tensor) => lossValue(loss(x)))(logProbs).data();
     assert(gradient.every((g) => !Number.isNaN(g)), `${loss}: ${gradient}`);
   }
+  // An impossible token is a token without loss to those before it.
+  const ofFirst = async (second: number) => {
+    const loss = (x: Tensor) => propagationLoss(x, mask, { form: "as-run", gamma: 0.9 }).total;
+    return (await grad(loss)(row([-1, second])).data())[0];
+  };
+  assertEquals(await ofFirst(-Infinity), await ofFirst(0));
   const masked = logSoftmax(tensor([[[0, -Infinity, 1]]], f64));
   const jsd = (x: Tensor) => generalizedJsd(x, tensor([[[-Infinity, 0, 1]]], f64));
   assert(Number.isFinite(await jsd(masked).item()));

@@ -295,6 +295,19 @@ Deno.test("metrics of a batch by hand", async () => {
   assertEquals(await values.num_tokens?.item(), 2);
 });
 
+Deno.test("rewards of the odds ratio are the mean log-probabilities of the answers", async () => {
+  const side = (logProb: number): TokenEvidence => {
+    const mask = tensor([[0, 1, 1]], { dtype: "f64" });
+    const logProbs = tensor([[-9, logProb, logProb - 1]], { dtype: "f64" });
+    return { mask, logProbs: () => logProbs };
+  };
+  const { metrics } = oddsRatio().optimize({ chosen: side(-1), rejected: side(-3) }, context);
+  const values = metricValues(metrics);
+  assertEquals(await values["rewards/chosen"]?.item(), -1.5);
+  assertEquals(await values["rewards/rejected"]?.item(), -3.5);
+  assertEquals(await values["rewards/accuracies"]?.item(), 1);
+});
+
 Deno.test("lambda follows its schedule", async () => {
   const at = async (schedule: ReturnType<typeof linearLambda>, step: number, seed?: number) => {
     const keys = seed === undefined ? {} : { keys: { step: key(seed), batch: key(seed + 1) } };
