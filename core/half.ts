@@ -29,3 +29,23 @@ export function bfloatsToFloats(halves: Uint16Array): Float32Array<ArrayBuffer> 
   for (let i = 0; i < halves.length; i++) words[i] = (halves[i] ?? 0) << 16;
   return new Float32Array(words.buffer);
 }
+
+/**
+ * The bfloat16 nearest to every f32, of two that are equally near the one whose last bit is 0; beyond
+ * the largest, infinity. NaN stays NaN, with the sign and the upper bits of its fraction.
+ *
+ * A bfloat16 is the upper half of an f32: a number goes up where its lower half is more than half of
+ * a unit of the upper one, or just that and the upper one odd. The carry of an addition does so,
+ * from the fraction into the exponent as well.
+ */
+export function floatsToBfloats(floats: Float32Array): Uint16Array<ArrayBuffer> {
+  const words = new Uint32Array(floats.buffer, floats.byteOffset, floats.length);
+  const halves = new Uint16Array(words.length);
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i] ?? 0;
+    const isNaN = (word & 0x7fffffff) > 0x7f800000;
+    // The upper half of a NaN may be that of infinity, were it not for the first bit of the fraction.
+    halves[i] = isNaN ? word >>> 16 | 0x40 : word + 0x7fff + (word >>> 16 & 1) >>> 16;
+  }
+  return halves;
+}

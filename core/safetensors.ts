@@ -9,7 +9,7 @@
  * Source: https://github.com/huggingface/safetensors#format
  */
 import { allocate, type DType, type TypedArray } from "./dtype.ts";
-import { bfloatsToFloats, halvesToFloats } from "./half.ts";
+import { bfloatsToFloats, floatsToBfloats, halvesToFloats } from "./half.ts";
 import { type Shape, showShape } from "./shape.ts";
 import { abridged, quoted } from "./text.ts";
 
@@ -89,6 +89,85 @@ const MAX_HEADER_BYTES = 100_000_000;
 const LENGTH_BYTES = 8;
 const METADATA = "__metadata__";
 
+/** A tensor's type in a file, and its shape. */
+export type RawTensorType = Pick<RawTensor, "dtype" | "shape">;
+
+/**
+ * The number of bytes that a tensor takes in a file.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { rawByteLength } from "@unitune/core";
+ *
+ * assertEquals(rawByteLength({ dtype: "BF16", shape: [3, 5] }), 30);
+ * ```
+ *
+ * @param type The element type and the shape.
+ * @returns The number of bytes.
+ * @throws {SafetensorsError} If the number is too large to be one.
+ */
+export function rawByteLength({ dtype, shape }: RawTensorType): number {
+  let size = itemSizes[dtype];
+  for (const axis of shape) {
+    size *= axis;
+    if (!isNatural(axis) || !isNatural(size)) {
+      throw new SafetensorsError(`shape ${quoted(shape)} overflows`);
+    }
+  }
+  return size;
+}
+
+/**
+ * The beginning of a safetensors file, up to the elements of the first tensor. The elements of all
+ * tensors follow, one after the other: so a file can be written tensor by tensor.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { encodeSafetensors, encodeSafetensorsHeader, toRawTensor } from "@unitune/core";
+ *
+ * const bias = toRawTensor({ dtype: "f32", shape: [2], data: new Float32Array([1, 2]) });
+ * const header = encodeSafetensorsHeader(new Map([["bias", bias]]));
+ * assertEquals([...header, ...bias.data], [...encodeSafetensors(new Map([["bias", bias]]))]);
+ * ```
+ *
+ * @param tensors The types and shapes by name, in the order in which the tensors are written.
+ * @param metadata Free text by name.
+ * @returns The bytes; their number is a multiple of 8.
+ * @throws {SafetensorsError} If a name is reserved, or the header is longer than the format's bound.
+ */
+export function encodeSafetensorsHeader(
+  tensors: ReadonlyMap<string, RawTensorType>,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array<ArrayBuffer> {
+  const entries: [string, unknown][] = Object.keys(metadata).length > 0
+    ? [[METADATA, metadata]]
+    : [];
+  let dataBytes = 0;
+  for (const [name, { dtype, shape }] of tensors) {
+    if (name === METADATA) throw new SafetensorsError(`${METADATA} is reserved: rename the tensor`);
+    const size = byteSize(name, dtype, shape);
+    entries.push([name, { dtype, shape, data_offsets: [dataBytes, dataBytes + size] }]);
+    dataBytes += size;
+  }
+  const members = entries.map(([name, entry]) =>
+    `${JSON.stringify(name)}:${JSON.stringify(entry)}`
+  );
+  const header = new TextEncoder().encode(`{${members.join(",")}}`);
+  const headerBytes = Math.ceil(header.length / LENGTH_BYTES) * LENGTH_BYTES;
+  if (headerBytes > MAX_HEADER_BYTES) {
+    throw new SafetensorsError(
+      `the header takes ${headerBytes} bytes, more than the format's ${MAX_HEADER_BYTES}: ` +
+        `write fewer tensors or less metadata`,
+    );
+  }
+  const bytes = new Uint8Array(LENGTH_BYTES + headerBytes).fill(0x20);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(headerBytes), true);
+  bytes.set(header, LENGTH_BYTES);
+  return bytes;
+}
+
 /**
  * The bytes of a safetensors file. The same tensors in the same order give the same bytes; the data
  * starts at a multiple of 8.
@@ -114,12 +193,9 @@ export function encodeSafetensors(
   tensors: ReadonlyMap<string, RawTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
-  const entries: [string, unknown][] = Object.keys(metadata).length > 0
-    ? [[METADATA, metadata]]
-    : [];
-  let dataBytes = 0;
+  const header = encodeSafetensorsHeader(tensors, metadata);
+  let length = header.length;
   for (const [name, { dtype, shape, data }] of tensors) {
-    if (name === METADATA) throw new SafetensorsError(`${METADATA} is reserved: rename the tensor`);
     const size = byteSize(name, dtype, shape);
     if (data.byteLength !== size) {
       throw new SafetensorsError(
@@ -127,27 +203,11 @@ export function encodeSafetensors(
           `but its data has ${data.byteLength}`,
       );
     }
-    entries.push([name, { dtype, shape, data_offsets: [dataBytes, dataBytes + size] }]);
-    dataBytes += size;
+    length += size;
   }
-  const members = entries.map(([name, entry]) =>
-    `${JSON.stringify(name)}:${JSON.stringify(entry)}`
-  );
-  const header = new TextEncoder().encode(`{${members.join(",")}}`);
-  const headerBytes = Math.ceil(header.length / LENGTH_BYTES) * LENGTH_BYTES;
-  if (headerBytes > MAX_HEADER_BYTES) {
-    throw new SafetensorsError(
-      `the header takes ${headerBytes} bytes, more than the format's ${MAX_HEADER_BYTES}: ` +
-        `write fewer tensors or less metadata`,
-    );
-  }
-
-  const dataStart = LENGTH_BYTES + headerBytes;
-  const bytes = new Uint8Array(dataStart + dataBytes);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(headerBytes), true);
-  bytes.set(header, LENGTH_BYTES);
-  bytes.fill(0x20, LENGTH_BYTES + header.length, dataStart);
-  let at = dataStart;
+  const bytes = new Uint8Array(length);
+  bytes.set(header);
+  let at = header.length;
   for (const { data } of tensors.values()) {
     bytes.set(data, at);
     at += data.byteLength;
@@ -308,7 +368,7 @@ export function decodeSafetensors(bytes: Uint8Array): Safetensors {
 
 /**
  * A tensor's elements as a file holds them: `f32` as `F32`, `f64` as `F64`, `i32` as `I32`, `u32`
- * as `U32`, `bool` as `BOOL`.
+ * as `U32`, `bool` as `BOOL`; or `f32` as `BF16`, rounded to the nearest, ties to even.
  *
  * @example
  * ```ts
@@ -317,21 +377,48 @@ export function decodeSafetensors(bytes: Uint8Array): Safetensors {
  *
  * const mask = toRawTensor({ dtype: "bool", shape: [3], data: new Uint32Array([1, 0, 1]) });
  * assertEquals(mask, { dtype: "BOOL", shape: [3], data: new Uint8Array([1, 0, 1]) });
+ * const weight = { dtype: "f32", shape: [1], data: new Float32Array([1.001]) } as const;
+ * assertEquals(toRawTensor(weight, "BF16").data, new Uint8Array([0x80, 0x3f]));
  * ```
  *
  * @param tensor The elements, with their type and shape.
+ * @param dtype The element type in the file (default: the one that holds the elements exactly).
  * @returns Their bytes; a copy.
- * @throws {SafetensorsError} If the array is not the one that holds the element type.
+ * @throws {SafetensorsError} If the array is not the one that holds the element type, or elements
+ * of that type are not written so.
  */
-export function toRawTensor({ dtype, shape, data }: TensorData): RawTensor {
-  if (data.constructor !== allocate(dtype, 0).constructor) {
-    throw new SafetensorsError(`${data.constructor.name} does not hold elements of type ${dtype}`);
+export function toRawTensor(
+  { dtype: own, shape, data }: TensorData,
+  dtype: RawDType = exactType(own),
+): RawTensor {
+  if (data.constructor !== allocate(own, 0).constructor) {
+    throw new SafetensorsError(`${data.constructor.name} does not hold elements of type ${own}`);
   }
-  return {
-    dtype: rawDTypes[dtype],
-    shape,
-    data: dtype === "bool" ? Uint8Array.from(data) : bytesOf(data),
-  };
+  if (dtype === "BF16" && data instanceof Float32Array) {
+    return { dtype, shape, data: new Uint8Array(floatsToBfloats(data).buffer) };
+  }
+  if (dtype !== exactType(own)) {
+    throw new SafetensorsError(`elements of type ${own} are not written as ${dtype}`);
+  }
+  return { dtype, shape, data: own === "bool" ? Uint8Array.from(data) : bytesOf(data) };
+}
+
+/**
+ * The element type of a file that holds a tensor's elements exactly.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { exactType } from "@unitune/core";
+ *
+ * assertEquals([exactType("f32"), exactType("bool")], ["F32", "BOOL"]);
+ * ```
+ *
+ * @param dtype The element type of a tensor.
+ * @returns The element type in a file.
+ */
+export function exactType(dtype: DType): RawDType {
+  return rawDTypes[dtype];
 }
 
 /**
@@ -587,14 +674,12 @@ function checkedEntry(name: string, entry: unknown, dataLength: number): TensorP
   return { dtype, shape, begin, end };
 }
 
-/** Bytes that a tensor takes. */
+/** Bytes that a tensor takes; the error names it. */
 function byteSize(name: string, dtype: RawDType, shape: Shape): number {
-  let size = itemSizes[dtype];
-  for (const axis of shape) {
-    size *= axis;
-    if (!isNatural(axis) || !isNatural(size)) {
-      throw new SafetensorsError(`${tensorNamed(name)}: shape ${quoted(shape)} overflows`);
-    }
+  try {
+    return rawByteLength({ dtype, shape });
+  } catch (cause) {
+    if (!(cause instanceof SafetensorsError)) throw cause;
+    throw new SafetensorsError(`${tensorNamed(name)}: ${cause.message}`, { cause });
   }
-  return size;
 }
