@@ -30,7 +30,7 @@ export { FileError, fileError } from "./files/file_error.ts";
 export { isThere, makeFolder } from "./files/folders.ts";
 export { readBytes, readJson, readText } from "./files/read.ts";
 export { requireReplaceable, writeSealed } from "./files/sealed.ts";
-export type { FileContent } from "./files/write.ts";
+export type { FileContent } from "@unitune/models";
 export {
   type CamelCase,
   type Flag,

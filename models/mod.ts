@@ -145,8 +145,20 @@ export {
 export type { Checkpoint, SavedModel, TextTokens } from "./checkpoints/saved_model.ts";
 export { type CheckpointSource, filesSource, textIn } from "./checkpoints/source.ts";
 export { CheckpointError } from "./checkpoints/checkpoint_error.ts";
-export { decodeTree, encodeTree } from "./checkpoints/tree_file.ts";
-export { encodeCheckpoint } from "./checkpoints/write.ts";
+export {
+  contentBytes,
+  contentPieces,
+  type FileContent,
+  type StreamedContent,
+} from "./checkpoints/file_content.ts";
+export { readTreeFile } from "./checkpoints/fill.ts";
+export { decodeTree, encodeTree, treeFile } from "./checkpoints/tree_file.ts";
+export {
+  checkpointFiles,
+  type CheckpointFilesOptions,
+  encodeCheckpoint,
+  type WeightsDType,
+} from "./checkpoints/write.ts";
 export * from "./generate.ts";
 export * from "./language_model.ts";
 export type { Gain, Linear, LowRank, WeightAndBias } from "./layers.ts";

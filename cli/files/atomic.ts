@@ -10,11 +10,12 @@
  * @module
  */
 
+import type { FileContent } from "@unitune/models";
 import { dirname, format, parse } from "node:path";
 import { fileError } from "./file_error.ts";
 import { beginDigest } from "./digest.ts";
 import { removeIfThere } from "./folders.ts";
-import { type FileContent, writeAll, writeError } from "./write.ts";
+import { writeAll, writeError } from "./write.ts";
 
 /** The ending of the name of a file or folder that is not whole. */
 const PARTIAL = ".partial";
@@ -30,7 +31,7 @@ function withEnding(path: string, ending: string): string {
  * content or the whole new one.
  *
  * @param path The path of the file; its folder exists.
- * @param content Bytes, or text, which is written as UTF-8.
+ * @param content Bytes, also in pieces that are made meanwhile, or text, which is written as UTF-8.
  * @throws {UserError} If the file can't be written. The old content stays, and nothing else is
  * left.
  */

@@ -4,32 +4,41 @@
  * @module
  */
 
+import { contentPieces, type FileContent } from "@unitune/models";
 import { dirname } from "node:path";
 import { FileError, fileError } from "./file_error.ts";
 import type { RunningDigest } from "./digest.ts";
 
-/** The content of a file; text is written as UTF-8. */
-export type FileContent = string | Uint8Array;
-
 /** The bytes of one read or write. */
 export const PIECE = 1 << 22;
 
-/** Writes a content and adds it to a digest, which is computed while the system writes. */
+/** Writes a content and adds it to a digest. */
 export async function writeAll(
   file: Deno.FsFile,
   content: FileContent,
   digest: RunningDigest,
 ): Promise<number> {
-  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-  for (let begin = 0; begin < bytes.length; begin += PIECE) {
-    const piece = bytes.subarray(begin, begin + PIECE);
-    const first = file.write(piece);
-    digest.add(piece);
-    for (let written = await first; written < piece.length;) {
-      written += await file.write(piece.subarray(written));
+  let written = 0;
+  for await (const piece of contentPieces(content)) {
+    for (let begin = 0; begin < piece.length; begin += PIECE) {
+      await writePiece(file, piece.subarray(begin, begin + PIECE), digest);
     }
+    written += piece.length;
   }
-  return bytes.length;
+  return written;
+}
+
+/** Writes bytes, of which the digest is computed while the system writes. */
+async function writePiece(
+  file: Deno.FsFile,
+  piece: Uint8Array,
+  digest: RunningDigest,
+): Promise<void> {
+  const first = file.write(piece);
+  digest.add(piece);
+  for (let written = await first; written < piece.length;) {
+    written += await file.write(piece.subarray(written));
+  }
 }
 
 /** The error of a failed write. "Not found" then means the folder: the file need not exist. */

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { CheckpointSource, FileContent } from "@unitune/models";
 import { type Cost, type KeptSteps, UserError } from "@unitune/training";
 import {
   removeDirectoryAtomically,
@@ -13,11 +14,11 @@ import {
 } from "../files/atomic.ts";
 import { beginDigest, digestOf } from "../files/digest.ts";
 import { fileError } from "../files/file_error.ts";
+import { folderSource } from "../files/folder_source.ts";
 import { makeFolder } from "../files/folders.ts";
 import { isRecord } from "../files/guards.ts";
 import { type Beginning, noBeginning, requireBeginning } from "../files/line_file.ts";
 import { readBytes, readText, requireFile } from "../files/read.ts";
-import type { FileContent } from "../files/write.ts";
 import { taskCommand } from "../terminal/shell.ts";
 import { isRunConfig, type RunConfig } from "./run_config.ts";
 import { RECORD, runPaths } from "./run_paths.ts";
@@ -403,12 +404,48 @@ function isCheckpointRecord(value: unknown): value is CheckpointRecord {
   if (!isRecord(cost) || !isRunConfig(config) || !isRecord(files)) return false;
   if (!necessary.every((name) => name in files)) return false;
   if (!configurations.some((name) => name in files)) return false;
+  if (!Object.keys(files).some((name) => TENSORS.test(name))) return false;
   const digests = [metricsDigest, samplesDigest, ...Object.values(files)];
   if (!digests.every((digest) => typeof digest === "string")) return false;
   const { examples, forwardTokens, backwardTokens } = cost;
   return [step, metricsLength, samplesLength, examples, forwardTokens, backwardTokens].every(
     (count) => typeof count === "number" && Number.isSafeInteger(count) && count >= 0,
   );
+}
+
+/**
+ * The recorded files of a checkpoint, or of a folder in it, which are read in parts. A file is first
+ * compared with its digest, in pieces.
+ *
+ * @param checkpoint The checkpoint.
+ * @param folder The folder in it, with a slash at the end (default: the checkpoint's own).
+ * @returns The source. It throws a `UserError` if a file cannot be read, or has changed.
+ */
+export function checkpointSource(
+  { path, files: digests }: SavedCheckpoint,
+  folder = "",
+): CheckpointSource {
+  const names = Object.keys(digests).filter((name) => name.startsWith(folder)).map((name) =>
+    name.slice(folder.length)
+  );
+  const checked = new Map<string, Promise<void>>();
+  const requireSame = async (name: string): Promise<void> => {
+    const file = `${path}/${folder}${name}`;
+    if (await readCheckpointFile(file, digestOfFile) !== digests[folder + name]) {
+      throw damaged(file);
+    }
+  };
+  const reading = async <T>(name: string, read: (source: CheckpointSource) => Promise<T>) => {
+    const check = checked.get(name) ?? requireSame(name);
+    checked.set(name, check);
+    await check;
+    return await read(await folderSource(`${path}/${folder}`));
+  };
+  return {
+    names: names.filter((name) => !name.includes("/")),
+    size: (name) => reading(name, (source) => source.size(name)),
+    read: (name, begin, end) => reading(name, (source) => source.read(name, begin, end)),
+  };
 }
 
 /**

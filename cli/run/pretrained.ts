@@ -113,7 +113,7 @@ async function textsIn(source: CheckpointSource): Promise<ReadonlyMap<string, st
 }
 
 /** A tensor of finite elements: with others, no prediction of the model would be finite. */
-function placed(data: TensorData, name: string, device: Device | undefined): Tensor {
+export function placed(data: TensorData, name: string, device?: Device): Tensor {
   for (let i = 0; i < data.data.length; i++) {
     if (Number.isFinite(data.data[i])) continue;
     throw new CheckpointError(

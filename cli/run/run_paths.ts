@@ -5,7 +5,9 @@
  * config.json              the settings, the sizes of the model, a digest of the data
  * metrics.jsonl            a line of metrics for each logged step and each evaluation
  * samples.jsonl            a line for each recorded answer
- * checkpoints/step-000250/ config.json, model.safetensors   as Hugging Face's GPT-2
+ * checkpoints/step-000250/ config.json, generation_config.json, model.safetensors
+ *                                                            as transformers saves a model; a large
+ *                                                            one has several files and an index
  *                          reward_model/, teacher/           the same for other models; the teacher
  *                                                            at the start of its stage only
  *                          tokenizer.json, tokenizer_config.json

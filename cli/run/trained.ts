@@ -11,22 +11,24 @@ import {
   architectures,
   type Checkpoint,
   CheckpointError,
-  decodeCheckpoint,
-  decodeTree,
+  checkpointFiles as modelFiles,
+  type CheckpointSource,
   encodeAdapter,
-  encodeCheckpoint,
-  encodeTree,
-  filesSource,
+  type FileContent,
   hasSameTokens,
   isAdapted,
   type LanguageModel,
   mergeAdapter,
   modelSizes,
   readAdapter,
+  readCheckpoint,
+  readTreeFile,
   type SavedModel,
   type ScoredParameters,
+  type TextTokens,
   type Tokenizer,
   TokenizerError,
+  treeFile,
 } from "@unitune/models";
 import {
   type BaseModel,
@@ -37,9 +39,9 @@ import {
   type TrainSettings,
   UserError,
 } from "@unitune/training";
-import type { FileContent } from "../files/write.ts";
 import type { Prepared } from "../data/prepare.ts";
 import {
+  checkpointSource,
   latestCheckpoint,
   offeringOlder,
   readCheckpointFiles,
@@ -47,7 +49,7 @@ import {
 } from "./checkpoints.ts";
 import type { BaseRecord } from "./base_record.ts";
 import { locateModel, modelDigest } from "./located.ts";
-import { readPretrained } from "./pretrained.ts";
+import { placed, readPretrained } from "./pretrained.ts";
 import { readTokenizerFiles, tokenizerTexts } from "./pretrained_tokenizer.ts";
 import { readRunConfig } from "./run_config.ts";
 import { taskCommand } from "../terminal/shell.ts";
@@ -55,12 +57,6 @@ import { taskCommand } from "../terminal/shell.ts";
 /** The folders of models other than the policy in a checkpoint. */
 const REWARD_MODEL = "reward_model";
 const TEACHER = "teacher";
-
-/** The files of a model. */
-const MODEL = ["config.json", "model.safetensors"] as const;
-
-/** The files of an adapter. */
-const ADAPTER = ["adapter_config.json", "adapter_model.safetensors"] as const;
 
 const TOKENIZER = "tokenizer.json";
 const TRAINING = "training.safetensors";
@@ -76,7 +72,8 @@ const isTokenizerFault = (error: unknown): error is Error => error instanceof To
 export type CheckpointRun = Pick<Prepared, "model" | "tokenizer" | "architectures" | "base">;
 
 /**
- * Makes the files of a checkpoint.
+ * Makes the files of a checkpoint, which transformers or PEFT loads with its tokenizer. The tensors of
+ * whole models, and the state of the training, are read while they are written, one by one.
  *
  * @param run The language model, its tokenizer, and the pretrained model that an adapter is of.
  * @param models The current models.
@@ -87,24 +84,37 @@ export async function checkpointFiles(
   { model, tokenizer, architectures: rows, base }: CheckpointRun,
   { policy, rewardModel, teacher }: Models,
   state: unknown,
-): Promise<Record<string, FileContent>> {
-  const encoded = async (saved: SavedModel, folder = ""): Promise<Record<string, Uint8Array>> => {
-    const { stops, pad } = tokenizer;
-    const [only, ...others] = stops;
-    const eos = others.length === 0 ? only : stops;
-    const files = isAdapted(saved.model)
-      ? await encodeAdapter({ ...saved, model: saved.model }, adapterBase(base), rows)
-      : await encodeCheckpoint(saved, { ...eos !== undefined && { eos }, pad }, rows);
-    return Object.fromEntries([...files].map(([name, bytes]) => [folder + name, bytes]));
+): Promise<Readonly<Record<string, FileContent>>> {
+  const files = async (
+    saved: SavedModel,
+    texts: ReadonlyMap<string, string> = new Map(),
+  ): Promise<readonly (readonly [string, FileContent])[]> => {
+    if (!isAdapted(saved.model)) {
+      const options = { tokens: textTokens(tokenizer), files: texts, architectures: rows };
+      return [...modelFiles(saved, options)];
+    }
+    return [
+      ...await encodeAdapter({ ...saved, model: saved.model }, adapterBase(base), rows),
+      ...texts,
+    ];
   };
-  const judge = rewardModel &&
-    { model, params: rewardModel.model, score: rewardModel.score };
+  const inside = async (folder: string, saved: SavedModel) =>
+    (await files(saved)).map(([name, content]) => [`${folder}/${name}`, content] as const);
+  const judge = rewardModel && { model, params: rewardModel.model, score: rewardModel.score };
+  return Object.fromEntries([
+    ...await files({ model, params: policy }, tokenizer.files()),
+    ...judge ? await inside(REWARD_MODEL, judge) : [],
+    ...teacher ? await inside(TEACHER, teacher) : [],
+    [TRAINING, treeFile(state)],
+  ]);
+}
+
+/** The tokens that begin, end and pad a text, as settings of a model have them. */
+function textTokens({ begin: [bos], stops: [first, ...others], pad }: Tokenizer): TextTokens {
   return {
-    ...await encoded({ model, params: policy }),
-    ...judge && await encoded(judge, `${REWARD_MODEL}/`),
-    ...teacher && await encoded(teacher, `${TEACHER}/`),
-    ...Object.fromEntries(tokenizer.files()),
-    [TRAINING]: await encodeTree(state),
+    ...bos !== undefined && { bos },
+    ...first !== undefined && { eos: others.length === 0 ? first : [first, ...others] },
+    pad,
   };
 }
 
@@ -123,20 +133,20 @@ function adapterBase(base: BaseRecord | undefined): { readonly baseName: string 
  * @throws {UserError} If the file is missing, corrupt, or of another model or optimizer.
  */
 export async function readState<S>(checkpoint: SavedCheckpoint, like: S): Promise<S> {
-  const files = await readCheckpointFiles(checkpoint, [TRAINING]);
   const path = `${checkpoint.path}/${TRAINING}`;
   return await reading(
     path,
-    () => decodeTree(like, files.get(TRAINING) ?? new Uint8Array()),
+    () => readTreeFile(like, checkpointSource(checkpoint), TRAINING),
     isTensorFault,
   );
 }
 
 /** A model in a folder of a checkpoint. */
-type ReadModel = Omit<Checkpoint, "tokens">;
+type ReadModel = Omit<Checkpoint, "tokens" | "settings">;
 
 /**
- * Reads a model of a checkpoint: a whole one, or an adapter of a pretrained model.
+ * Reads a model of a checkpoint, whose weights are finite: a whole one, or an adapter of a pretrained
+ * model.
  *
  * @param frozen The pretrained model.
  */
@@ -146,35 +156,29 @@ async function readModel(
   frozen?: SavedModel,
   folder = "",
 ): Promise<ReadModel> {
-  const own = frozen === undefined ? MODEL : ADAPTER;
-  const read = await readCheckpointFiles(checkpoint, own.map((name) => folder + name));
-  const files = new Map([...read].map(([name, bytes]) => [name.slice(folder.length), bytes]));
-  const path = `${checkpoint.path}/${folder}`;
-  const model = await reading<ReadModel>(
-    path,
+  const source = checkpointSource(checkpoint, folder);
+  return await reading<ReadModel>(
+    `${checkpoint.path}/${folder}`,
     () =>
       frozen === undefined
-        ? decodeCheckpoint(files, rows)
-        : readAdapter(filesSource(files), frozen, { architectures: rows }),
+        ? readCheckpoint(source, { architectures: rows, place: placed })
+        : finiteAdapter(source, frozen, rows),
     isTensorFault,
   );
-  await refuseNonFinite(path, model);
-  return model;
 }
 
-/** Refuses a model with a weight that is not finite, since none of its predictions would be. */
-async function refuseNonFinite(path: string, { params }: ReadModel): Promise<void> {
-  for (const [name, leaf] of leafPaths(params)) {
-    const data = await leaf.data();
-    const place = data.findIndex((element) => !Number.isFinite(element));
-    if (place < 0) continue;
-    throw new UserError(
-      `can't use the model in ${path}: element ${place} of ${name} is ${
-        data[place]
-      }: the file is ` +
-        `damaged, or its training has diverged; take another checkpoint`,
-    );
+/** An adapter of finite elements. */
+async function finiteAdapter(
+  source: CheckpointSource,
+  frozen: SavedModel,
+  rows: readonly Architecture[],
+): Promise<ReadModel> {
+  const adapter = await readAdapter(source, frozen, { architectures: rows });
+  for (const [path, leaf] of leafPaths(adapter.params)) {
+    const { dtype, shape } = leaf;
+    placed({ dtype, shape, data: await leaf.data() }, path);
   }
+  return adapter;
 }
 
 /** Options of reading models. */
@@ -194,8 +198,8 @@ async function readOther(
   options: ReadOptions,
   frozen?: SavedModel,
 ): Promise<ReadModel | undefined> {
-  const own = frozen === undefined ? MODEL : ADAPTER;
-  if (!own.some((name) => `${folder}/${name}` in checkpoint.files)) return undefined;
+  const isThere = Object.keys(checkpoint.files).some((name) => name.startsWith(`${folder}/`));
+  if (!isThere) return undefined;
   return await readModel(checkpoint, options, frozen, `${folder}/`);
 }
 

@@ -1,18 +1,7 @@
 /**
  * Reading checkpoints in the layout of Hugging Face: one file of weights or several, tensor by tensor.
  */
-import {
-  abridged,
-  key,
-  leafPaths,
-  mapTree,
-  printable,
-  quoted,
-  type Tensor,
-  tensor,
-  type TensorData,
-  widenedType,
-} from "@unitune/core";
+import { abridged, key, printable, quoted, type Tensor, type TensorData } from "@unitune/core";
 import type { Architecture } from "../architectures/architecture.ts";
 import { architectures } from "../architectures/registry.ts";
 import { CONFIG, type ModelSettings } from "../architectures/settings.ts";
@@ -28,8 +17,8 @@ import {
 } from "./saved_model.ts";
 import { type CheckpointSource, filesSource, missingFile, objectIn } from "./source.ts";
 import { CheckpointError } from "./checkpoint_error.ts";
-import { requireTree } from "./tree_file.ts";
-import { haveSameElements, readTensor, type StoredTensor, storedTensors } from "./weights.ts";
+import { fillFrom, hostTensor } from "./fill.ts";
+import { haveSameElements, type StoredTensor, storedTensors } from "./weights.ts";
 
 /** Options of reading a checkpoint. */
 export interface ReadCheckpointOptions<M extends LanguageModel = LanguageModel> {
@@ -97,14 +86,21 @@ export async function readCheckpoint(
   const remedy =
     `the weights are not of the sizes in ${CONFIG}: take both from one checkpoint of ` +
     `${row.name}, its floats F32, F16 or BF16`;
-  const fill = filler(source, place, totalled(stored.values(), tell), remedy);
+  const fill = { source, place, tell: totalled(stored.values(), tell), remedy };
   return {
     model,
-    params: await fill(model.init(key(0)), new Map(Object.entries(others)), bareNames(row.tensors)),
+    params: await fillFrom(model.init(key(0)), new Map(Object.entries(others)), {
+      ...fill,
+      nameOf: bareNames(row.tensors),
+    }),
     ...score !== undefined && {
-      score: await fill(emptyScore(model), new Map([[SCORE, score]]), scoreName),
+      score: await fillFrom(emptyScore(model), new Map([[SCORE, score]]), {
+        ...fill,
+        nameOf: scoreName,
+      }),
     },
     tokens: tokensIn(settings),
+    settings,
   };
 }
 
@@ -138,11 +134,6 @@ export function decodeCheckpoint(
   return readCheckpoint(filesSource(files), { architectures: rows });
 }
 
-/** Elements as a tensor on the host. */
-function hostTensor({ data, dtype, shape }: TensorData): Tensor {
-  return tensor(data, { dtype, shape });
-}
-
 /** Adds up the bytes of the tensors that are read. */
 function totalled(
   stored: Iterable<StoredTensor>,
@@ -154,44 +145,6 @@ function totalled(
     read += end - begin;
     tell(read, total);
   };
-}
-
-/** Fills trees with the tensors of a checkpoint. */
-type Fill = <T>(
-  like: T,
-  stored: ReadonlyMap<string, StoredTensor>,
-  nameOf: (path: string) => string,
-) => Promise<T>;
-
-function filler(
-  source: CheckpointSource,
-  place: (data: TensorData, name: string) => Tensor,
-  tell: (stored: StoredTensor) => void,
-  remedy: string,
-): Fill {
-  return async (like, stored, nameOf) => {
-    requireTree(
-      like,
-      new Map([...stored].map(([name, own]) => [name, widened(own)])),
-      remedy,
-      nameOf,
-    );
-    const made = new Map<string, Tensor>();
-    for (const path of leafPaths(like).keys()) {
-      const name = nameOf(path);
-      const own = stored.get(name);
-      if (own === undefined) continue;
-      const data = await readTensor(source, own);
-      made.set(path, place(data, name));
-      tell(own);
-    }
-    return mapTree(like, (leaf, path) => made.get(path) ?? leaf);
-  };
-}
-
-/** The element type that a stored tensor has once it is read. */
-function widened({ dtype, shape }: StoredTensor): Pick<TensorData, "dtype" | "shape"> {
-  return { dtype: widenedType(dtype), shape };
 }
 
 /** The tokens that settings name. */

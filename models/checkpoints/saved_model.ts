@@ -1,6 +1,7 @@
 /** What a checkpoint holds, and the names of its tensors. */
-import { type TensorData, zeros } from "@unitune/core";
+import { type Tensor, zeros } from "@unitune/core";
 import type { TensorNames } from "../architectures/architecture.ts";
+import type { ModelSettings } from "../architectures/settings.ts";
 import type { LanguageModel, ParametersOf } from "../language_model.ts";
 import type { ScoreParameters } from "../scores.ts";
 
@@ -22,12 +23,19 @@ export interface SavedModel<M extends LanguageModel = LanguageModel> {
   readonly params: ParametersOf<M>;
   /** The head of one number, in a reward model. */
   readonly score?: ScoreParameters;
+  /**
+   * The settings of the `config.json` that the model was read from. Those that mean nothing here are
+   * written again, since they mean something to others.
+   */
+  readonly settings?: ModelSettings;
 }
 
 /** The contents of a checkpoint. */
 export interface Checkpoint<M extends LanguageModel = LanguageModel> extends SavedModel<M> {
   /** The tokens that begin, end and pad a text. */
   readonly tokens: TextTokens;
+  /** The settings of its `config.json`. */
+  readonly settings: ModelSettings;
 }
 
 /** The tensor of the head of one number. */
@@ -53,10 +61,10 @@ export function withoutPrefix({ prefix }: TensorNames, name: string): string {
   return name.startsWith(prefix) ? name.slice(prefix.length) : name;
 }
 
-/** Elements by name in place of path. */
+/** Tensors by name in place of path. */
 export function named(
-  leaves: ReadonlyMap<string, TensorData>,
+  leaves: ReadonlyMap<string, Tensor>,
   nameOf: (path: string) => string,
-): Map<string, TensorData> {
+): Map<string, Tensor> {
   return new Map([...leaves].map(([path, leaf]) => [nameOf(path), leaf]));
 }

@@ -83,7 +83,11 @@ export async function objectIn(
   name: string,
 ): Promise<JsonObject | undefined> {
   const text = await textIn(source, name);
-  if (text === undefined) return undefined;
+  return text === undefined ? undefined : parseObject(text, name);
+}
+
+/** The object of JSON in the text of a file. */
+export function parseObject(text: string, name: string): JsonObject {
   let value: unknown;
   try {
     value = JSON.parse(text);

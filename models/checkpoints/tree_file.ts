@@ -2,7 +2,6 @@
 import {
   abridged,
   decodeSafetensors,
-  encodeSafetensors,
   evaluate,
   fromRawTensor,
   leafPaths,
@@ -11,9 +10,10 @@ import {
   showShape,
   tensor,
   type TensorData,
-  toRawTensor,
 } from "@unitune/core";
 import { CheckpointError } from "./checkpoint_error.ts";
+import { contentBytes, type StreamedContent } from "./file_content.ts";
+import { tensorFile } from "./tensor_file.ts";
 
 /**
  * The tensors of a tree, such as an optimizer's state, as a safetensors file: named by their paths
@@ -33,13 +33,32 @@ import { CheckpointError } from "./checkpoint_error.ts";
  * @param tree Nested records and arrays of tensors.
  * @returns The file's bytes; the same tree gives the same bytes.
  */
-export async function encodeTree(tree: unknown): Promise<Uint8Array<ArrayBuffer>> {
-  const elements = await readTree(tree);
-  return encodeSafetensors(new Map([...elements].map(([path, leaf]) => [path, toRawTensor(leaf)])));
+export function encodeTree(tree: unknown): Promise<Uint8Array<ArrayBuffer>> {
+  return contentBytes(treeFile(tree));
 }
 
 /**
- * A tree from a file of {@linkcode encodeTree}.
+ * The file of {@linkcode encodeTree}, whose bytes are made when it is written.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { contentBytes, encodeTree, treeFile } from "@unitune/models";
+ *
+ * const state = { moments: [tensor([0.5, 0.25])] };
+ * assertEquals(await contentBytes(treeFile(state)), await encodeTree(state));
+ * ```
+ *
+ * @param tree Nested records and arrays of tensors.
+ * @returns The file.
+ */
+export function treeFile(tree: unknown): StreamedContent {
+  return tensorFile(leafPaths(tree));
+}
+
+/**
+ * A tree from a file of {@linkcode encodeTree} in memory.
  *
  * @example
  * ```ts

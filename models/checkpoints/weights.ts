@@ -29,7 +29,7 @@ const LENGTH_BYTES = 8;
 const PIECE = 1 << 22;
 
 /** The header of a file of tensors; its faults name the file. */
-async function placesIn(
+export async function placesIn(
   source: CheckpointSource,
   file: string,
 ): Promise<ReadonlyMap<string, TensorPlace>> {

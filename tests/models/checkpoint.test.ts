@@ -84,6 +84,8 @@ Deno.test("config.json has the settings that other tools read", () => {
     add_cross_attention: false,
     bos_token_id: 3,
     eos_token_id: 1,
+    dtype: "float32",
+    torch_dtype: "float32",
   });
 });
 
@@ -211,7 +213,10 @@ function without(name: string): Files {
 }
 
 const refused: Record<string, readonly [files: Files, message: string]> = {
-  "no config.json": [without("config.json"), "config.json is missing; the files are: model."],
+  "no config.json": [
+    without("config.json"),
+    "config.json is missing; the files are: generation_config.json, model.",
+  ],
   "no model.safetensors": [without("model.safetensors"), "model.safetensors is missing"],
   "config.json that is no JSON": [
     new Map([...files, ["config.json", new Uint8Array([123])]]),

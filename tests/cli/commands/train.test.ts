@@ -33,6 +33,7 @@ const stepMetrics = [
 
 const checkpoint = [
   "config.json",
+  "generation_config.json",
   "model.safetensors",
   "run.json",
   "tokenizer.json",

@@ -8,6 +8,7 @@ import { digestOf } from "../../../cli/files/digest.ts";
 import { noBeginning, openLineFile } from "../../../cli/files/line_file.ts";
 import { takeLock } from "../../../cli/files/lock.ts";
 import { makeFolder, writeFileAtomically } from "@unitune/cli";
+import type { StreamedContent } from "@unitune/models";
 import { UserError } from "@unitune/training";
 import { inFolder } from "../command.ts";
 
@@ -247,4 +248,47 @@ inFolder("a folder's last files tell of the digests of its first", async (folder
     text: digestOf("zwölf"),
   });
   assertEquals((await Deno.readFile(`${folder}/a/b/large`)).length, large.length);
+});
+
+/** Content in pieces of 1, 2, 3 bytes and so on, whose making may fail at its end. */
+function streamed(count: number, failure?: Error): StreamedContent {
+  return {
+    size: count * (count + 1) / 2,
+    async *pieces() {
+      for (let size = 1; size <= count; size++) yield new Uint8Array(size).fill(size);
+      if (failure !== undefined) throw failure;
+    },
+  };
+}
+
+inFolder("content that is made while it is written has the digest of the whole", async (folder) => {
+  await writeFileAtomically(`${folder}/alone`, streamed(3));
+  assertEquals(await Deno.readFile(`${folder}/alone`), new Uint8Array([1, 2, 2, 3, 3, 3]));
+  await writeDirectoryAtomically(
+    `${folder}/a`,
+    { "b/streamed": streamed(3) },
+    (digests) => ({ digests: JSON.stringify(digests) }),
+  );
+  assertEquals(JSON.parse(await Deno.readTextFile(`${folder}/a/digests`)), {
+    "b/streamed": digestOf(new Uint8Array([1, 2, 2, 3, 3, 3])),
+  });
+});
+
+inFolder("content whose making fails leaves nothing, and what was there before", async (folder) => {
+  await Deno.writeTextFile(`${folder}/file`, "old");
+  const short: StreamedContent = { ...streamed(3), size: 7 };
+  for (const content of [streamed(3, new RangeError("no bytes, and its size is none")), short]) {
+    await assertRejects(
+      () => writeFileAtomically(`${folder}/file`, content),
+      RangeError,
+      "bytes, and its size is",
+    );
+    await assertRejects(
+      () => writeDirectoryAtomically(`${folder}/a`, { first: "1", content }),
+      RangeError,
+      "bytes, and its size is",
+    );
+    assertEquals(names(folder), ["file"]);
+    assertEquals(await Deno.readTextFile(`${folder}/file`), "old");
+  }
 });

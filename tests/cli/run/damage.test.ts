@@ -47,7 +47,7 @@ inFolder("every bit that is turned in a run is noticed, and its file named", asy
     ...Object.keys(await filesIn(last)).map((name) => `${last}/${name}`),
     ...["config.json", "metrics.jsonl", "samples.jsonl"].map((name) => `${run}/${name}`),
   ];
-  assertEquals(files.length, 6 + 2 + 3);
+  assertEquals(files.length, 7 + 2 + 3);
   const seed = 30;
   const random = randomStream(seed);
   for (const path of files) {

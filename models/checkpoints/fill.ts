@@ -1,0 +1,104 @@
+/** Trees whose tensors are read from files, one by one. */
+import {
+  leafPaths,
+  mapTree,
+  type Tensor,
+  tensor,
+  type TensorData,
+  widenedType,
+} from "@unitune/core";
+import type { CheckpointSource } from "./source.ts";
+import { requireTree } from "./tree_file.ts";
+import { placesIn, readTensor, type StoredTensor } from "./weights.ts";
+
+/** How a tree is filled. */
+export interface Filling {
+  /** The files. */
+  readonly source: CheckpointSource;
+  /** Makes a tensor of elements, which are not used afterwards, and its name. */
+  readonly place: (data: TensorData, name: string) => Tensor;
+  /** Called for each tensor that was read. */
+  readonly tell: (stored: StoredTensor) => void;
+  /** The remedy for tensors that are not the tree's. */
+  readonly remedy: string;
+  /** The name of a tensor from its path. */
+  readonly nameOf: (path: string) => string;
+}
+
+/** Elements as a tensor on the host. */
+export function hostTensor({ data, dtype, shape }: TensorData): Tensor {
+  return tensor(data, { dtype, shape });
+}
+
+/**
+ * A tree with the tensors of files in place of its own.
+ *
+ * @throws {CheckpointError} If the files' tensors are not those of the tree.
+ */
+export async function fillFrom<T>(
+  like: T,
+  stored: ReadonlyMap<string, StoredTensor>,
+  { source, place, tell, remedy, nameOf }: Filling,
+): Promise<T> {
+  requireTree(
+    like,
+    new Map([...stored].map(([name, own]) => [name, widened(own)])),
+    remedy,
+    nameOf,
+  );
+  const made = new Map<string, Tensor>();
+  for (const path of leafPaths(like).keys()) {
+    const name = nameOf(path);
+    const own = stored.get(name);
+    if (own === undefined) continue;
+    made.set(path, place(await readTensor(source, own), name));
+    tell(own);
+  }
+  return mapTree(like, (leaf, path) => made.get(path) ?? leaf);
+}
+
+/** The element type that a stored tensor has once it is read. */
+function widened({ dtype, shape }: StoredTensor): Pick<TensorData, "dtype" | "shape"> {
+  return { dtype: widenedType(dtype), shape };
+}
+
+/**
+ * A tree from a file of `treeFile`, read tensor by tensor.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { encodeTree, filesSource, readTreeFile } from "@unitune/models";
+ *
+ * const state = { moments: [tensor([0.5, 0.25])] };
+ * const source = filesSource(new Map([["state.safetensors", await encodeTree(state)]]));
+ * const { moments: [moment] } = await readTreeFile(state, source, "state.safetensors");
+ * assertEquals(await moment?.data(), new Float32Array([0.5, 0.25]));
+ * ```
+ *
+ * @param like A tree of the same structure, shapes and element types; its static leaves stay.
+ * @param source The files.
+ * @param name The name of the file.
+ * @param place Makes a tensor of elements (default: one on the host).
+ * @returns The tree with the file's tensors.
+ * @throws {CheckpointError} If the file's tensors are not the tree's.
+ * @throws {SafetensorsError} If the file is truncated or corrupt.
+ */
+export async function readTreeFile<T>(
+  like: T,
+  source: CheckpointSource,
+  name: string,
+  place: (data: TensorData, name: string) => Tensor = hostTensor,
+): Promise<T> {
+  const places = await placesIn(source, name);
+  const stored = new Map([...places].map(([path, own]) => [path, { ...own, file: name }]));
+  return await fillFrom(like, stored, {
+    ...{ source, place, remedy: OTHER_SETTINGS },
+    tell: () => {},
+    nameOf: (path) => path,
+  });
+}
+
+/** The remedy for a file of another tree. */
+const OTHER_SETTINGS = "read the file with the settings that it was written with";
