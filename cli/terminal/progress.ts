@@ -18,6 +18,54 @@ export interface Progress extends Measured {
   readonly rate?: number | undefined;
   /** The name of the work between two steps, such as an evaluation. */
   readonly phase?: string | undefined;
+  /** What is counted (default: steps). */
+  readonly unit?: ProgressUnit | undefined;
+}
+
+/** What progress counts. */
+export interface ProgressUnit {
+  /** The words in front of a plain line. */
+  readonly lead: string;
+  /** The finished part of the whole, as a text. */
+  readonly part: (step: number, steps: number) => string;
+  /** A rate as a text, from a number each second. */
+  readonly rate: (rate: number) => string;
+}
+
+/** Steps of a training. */
+const stepUnit: ProgressUnit = {
+  lead: "step",
+  part: (step, steps) => `${step}/${steps}`,
+  rate: formatRate,
+};
+
+/** Bytes of a download. */
+export const byteUnit: ProgressUnit = {
+  lead: "downloaded",
+  part: (bytes, all) => `${formatBytes(bytes)} of ${formatBytes(all)}`,
+  rate: (rate) => `${formatBytes(rate)}/s`,
+};
+
+/**
+ * Formats a number of bytes in decimal units, as the hub does.
+ *
+ * @param bytes The number.
+ * @returns `"512 B"`, `"3.4 MB"`, `"1.2 GB"`.
+ *
+ * @example
+ * ```ts
+ * import { formatBytes } from "./progress.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([512, 999_999, 269e6, 1.2e9].map(formatBytes), ["512 B", "1.0 MB", "269.0 MB", "1.2 GB"]);
+ * ```
+ */
+export function formatBytes(bytes: number): string {
+  const units = ["kB", "MB", "GB", "TB"];
+  const thousands = units.findLastIndex((_, i) => bytes >= 999.95 * 1000 ** i);
+  const unit = units[thousands];
+  if (unit === undefined) return `${Math.round(bytes)} B`;
+  return `${(bytes / 1000 ** (thousands + 1)).toFixed(1)} ${unit}`;
 }
 
 /**
@@ -86,14 +134,14 @@ export function formatMeasured(value: number): string {
 }
 
 /** The known facts about a run, the most important first. */
-function facts({ step, steps, reward, loss, rate, phase }: Progress): string[] {
-  const known = [`${step}/${steps}`];
+function facts({ step, steps, reward, loss, rate, phase, unit = stepUnit }: Progress): string[] {
+  const known = [unit.part(step, steps)];
   if (phase !== undefined) known.push(phase);
   // The loss of rewarded answers is about 0 whatever the rewards are.
   if (reward !== undefined) known.push(`reward ${formatMeasured(reward)}`);
   if (loss !== undefined) known.push(`loss ${formatMeasured(loss)}`);
   if (rate !== undefined && rate > 0) {
-    known.push(`${formatDuration((steps - step) / rate)} left`, formatRate(rate));
+    known.push(`${formatDuration((steps - step) / rate)} left`, unit.rate(rate));
   }
   return known;
 }
@@ -143,7 +191,7 @@ export function formatBar(progress: Progress, columns: number): string {
  * ```
  */
 export function formatLine(progress: Progress): string {
-  return `step ${facts(progress).join(" · ")}`;
+  return `${(progress.unit ?? stepUnit).lead} ${facts(progress).join(" · ")}`;
 }
 
 /** An output for progress. */
@@ -185,12 +233,14 @@ const redrawEvery = 100;
 /**
  * Makes a reporter of a run's progress.
  *
- * A terminal gets one line, which is redrawn; other outputs get a line every `lineEvery` steps and
- * at the last step. The rate is measured from the second update on, since the first step compiles.
+ * A terminal gets one line, which is redrawn; other outputs get a line whenever another `lineEvery`
+ * steps are finished, and at the last step. The rate is measured from the second update on, since
+ * the first step compiles.
  *
  * @param output The output.
  * @param steps The total number of steps.
  * @param lineEvery The number of steps between two plain lines.
+ * @param unit What is counted (default: steps).
  * @returns The reporter.
  *
  * @example
@@ -212,10 +262,11 @@ export function progressReporter(
   output: ProgressOutput,
   steps: number,
   lineEvery: number,
+  unit: ProgressUnit = stepUnit,
 ): ProgressReporter {
   let begun: number | undefined;
   let start: { readonly step: number; readonly time: number } | undefined;
-  let latest: Progress = { step: 0, steps };
+  let latest: Progress = { step: 0, steps, unit };
   let shown: { readonly progress: Progress; readonly time: number } | undefined;
 
   const show = (text: string) => {
@@ -227,14 +278,19 @@ export function progressReporter(
   return {
     update(step, measured = { loss: latest.loss, reward: latest.reward }) {
       const time = output.now();
+      // The steps before the first update were not made here.
+      const before = begun === undefined ? step - 1 : latest.step;
       begun ??= step;
       if (step > begun) start ??= { step, time };
       const elapsed = start === undefined ? 0 : (time - start.time) / 1000;
       const rate = start !== undefined && elapsed > 0 ? (step - start.step) / elapsed : undefined;
-      latest = { ...measured, step, steps, rate };
+      latest = { ...measured, step, steps, unit, rate };
       const columns = output.columns();
       if (columns === undefined) {
-        if (step > 0 && (step % lineEvery === 0 || step === steps)) show(`${formatLine(latest)}\n`);
+        const isDue = Math.floor(step / lineEvery) > Math.floor(before / lineEvery);
+        if (step > Math.max(before, 0) && (isDue || step === steps)) {
+          show(`${formatLine(latest)}\n`);
+        }
       } else if (shown === undefined || step === steps || time - shown.time >= redrawEvery) {
         draw(columns);
       }

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import {
+  byteUnit,
   formatBar,
   formatLine,
   formatMeasured,
@@ -233,4 +234,35 @@ inFolder("a stage of rollouts shows its rewards, and no other does", async (fold
   // Where a stage begins, nothing of it is measured, and what was shown before is not its own.
   assertEquals(lossless, [0, 2, 4]);
   for (const [, measured] of seen) assert(measured !== undefined);
+});
+
+Deno.test("bytes are shown in their units, on a line for each part", () => {
+  const { output, clock, written } = recorder(undefined);
+  {
+    using progress = progressReporter(output, 3e8, 1e8, byteUnit);
+    for (const [time, bytes] of [[0, 0], [1, 9.9e7], [2, 1.49e8], [3, 1.99e8], [5, 3e8]] as const) {
+      clock.now = time * 1000;
+      progress.update(bytes);
+    }
+  }
+  assertEquals(written, [
+    "downloaded 149.0 MB of 300.0 MB · 3s left · 50.0 MB/s\n",
+    "downloaded 300.0 MB of 300.0 MB · 0s left · 50.3 MB/s\n",
+  ]);
+});
+
+Deno.test("bytes that were there before are no progress", () => {
+  const { output, clock, text } = recorder(80);
+  {
+    using progress = progressReporter(output, 2e9, 1e8, byteUnit);
+    progress.update(1e9);
+    clock.now = 1000;
+    progress.update(1.1e9);
+    clock.now = 2000;
+    progress.update(1.2e9);
+  }
+  assertEquals(
+    screen(text()),
+    "[######################               ] 1.2 GB of 2.0 GB · 8s left · 100.0 MB/s\n",
+  );
 });
