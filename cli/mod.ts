@@ -2,8 +2,8 @@
  * The command line as a library: data files and settings, runs in folders, which can be resumed,
  * and the parts of a command: flags, help, errors, progress, tables, sealed files and HTML pages.
  *
- * The commands themselves are functions of `@unitune/cli/train`, `/sample`, `/compare`, `/report`
- * and `/objectives`.
+ * The commands themselves are functions of `@unitune/cli/train`, `/sample`, `/compare`, `/report`,
+ * `/objectives`, `/download` and `/push`.
  *
  * @example
  * ```ts
@@ -44,6 +44,9 @@ export {
 export { helpText } from "./flags/help.ts";
 export { settingFlags } from "./flags/settings.ts";
 export type { Registries } from "./flags/registries.ts";
+export type { Patience } from "./hub/blob.ts";
+export type { HubEnvironment, HubVariable } from "./hub/environment.ts";
+export { type ResolvedModel, resolveModel, type ResolveOptions } from "./hub/resolve.ts";
 export {
   escapeHtml,
   figure,
@@ -74,6 +77,7 @@ export {
   type ProgressOutput,
   type ProgressReporter,
   progressReporter,
+  type ProgressUnit,
   silentProgress,
   standardProgress,
 } from "./terminal/progress.ts";

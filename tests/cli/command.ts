@@ -13,18 +13,24 @@ export interface Ended {
 const root = new URL("../../", import.meta.url);
 
 /** The tasks that are commands of the command line. */
-export type Task = "train" | "sample" | "report" | "compare" | "objectives";
+export type Task = "train" | "sample" | "report" | "compare" | "objectives" | "download" | "push";
 
 const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", root)));
 
-/** The arguments of a task's `deno`, so that the tests run with the task's own permissions. */
-function taskArguments(task: Task): string[] {
+/**
+ * The arguments of a task's `deno`, so that the tests run with the task's own permissions, and
+ * where a local server stands in for one elsewhere, with those for it.
+ */
+function taskArguments(task: Task, more: readonly string[] = []): string[] {
   const [deno, run, ...rest]: string[] = tasks[task].command.split(" ");
   const script = rest.pop() ?? "";
   assertEquals([deno, run, script.startsWith("cli/")], ["deno", "run", true]);
   // A path of the task's is one of the repository's, wherever the tests are run.
-  const flags = rest.map((flag) => flag.replace(/^--lock=/, `--lock=${fileURLToPath(root)}`));
-  return ["run", "--no-prompt", ...flags, fileURLToPath(new URL(script, root))];
+  // A list with a wildcard is quoted, so that the task's shell leaves it alone.
+  const flags = rest.map((flag) =>
+    flag.replaceAll('"', "").replace(/^--lock=/, `--lock=${fileURLToPath(root)}`)
+  );
+  return ["run", "--no-prompt", ...flags, ...more, fileURLToPath(new URL(script, root))];
 }
 
 /** The permissions that a task is given, such as `read`. */
@@ -39,8 +45,9 @@ export function start(
   task: Task,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  more: readonly string[] = [],
 ): Deno.Command {
-  return processOf(Deno.execPath(), [...taskArguments(task), ...args], env);
+  return processOf(Deno.execPath(), [...taskArguments(task, more), ...args], env);
 }
 
 /** `train` where no file can grow beyond so many blocks of 512 bytes: as if the disk were full. */

@@ -1,0 +1,166 @@
+/**
+ * The files of a model on the hub, and which of them are downloaded.
+ *
+ * @module
+ */
+
+import { abridged, printable } from "@unitune/core";
+import { UserError } from "@unitune/training";
+import { isNatural, isRecord } from "../files/guards.ts";
+import { ADAPTER, CONFIG, INDEX, shardsIn, TOKENIZER, WEIGHTS } from "./cache.ts";
+import type { HubQuestion } from "./hub_error.ts";
+import { isCommit } from "./names.ts";
+import { askHub } from "./requests.ts";
+
+/** A file of a model on the hub. */
+export interface HubFile {
+  /** Its name, without a folder. */
+  readonly name: string;
+  /** Its size in bytes. */
+  readonly size: number;
+  /** The digest of its content, in hexadecimal. */
+  readonly digest: string;
+  /** The way of the digest: SHA-256 for large files, git's SHA-1 of a blob for others. */
+  readonly digestOf: "content" | "git blob";
+}
+
+/** The files of a commit. */
+export interface HubListing {
+  /** The commit. */
+  readonly commit: string;
+  /** Its files, without those in folders, by name. */
+  readonly files: ReadonlyMap<string, HubFile>;
+}
+
+/**
+ * Asks a hub for the commit of a revision, and its files with their digests.
+ *
+ * @param question The hub, the model and the revision.
+ * @param revision The revision.
+ * @param signal Stops the request.
+ * @returns The commit and its files.
+ * @throws {UserError} If there is no such model or revision, or it may not be read.
+ */
+export async function listFiles(
+  question: HubQuestion,
+  revision: string,
+  signal?: AbortSignal,
+): Promise<HubListing> {
+  const path = `/api/models/${question.name}/revision/${encodeURIComponent(revision)}?blobs=true`;
+  const response = await askHub({ ...question, revision }, path, signal && { signal });
+  const value: unknown = await response.json().catch(() => undefined);
+  const { sha, siblings } = isRecord(value) ? value : {};
+  if (typeof sha !== "string" || !isCommit(sha) || !Array.isArray(siblings)) {
+    throw new UserError(
+      `${question.access.endpoint} does not list the files of ${question.name} as the hub does: ` +
+        `check HF_ENDPOINT, if it is set`,
+    );
+  }
+  const files = siblings.flatMap((sibling) => fileIn(sibling) ?? []);
+  return { commit: sha, files: new Map(files.map((file) => [file.name, file])) };
+}
+
+/** A file in a listing; undefined for one in a folder, or without a digest. */
+function fileIn(sibling: unknown): HubFile | undefined {
+  if (!isRecord(sibling)) return undefined;
+  const { rfilename: name, size, blobId, lfs } = sibling;
+  // The name becomes that of a file.
+  if (typeof name !== "string" || !/^[\w-][\w.-]*$/.test(name)) return undefined;
+  if (isRecord(lfs)) {
+    const { sha256, size } = lfs;
+    return isDigest(sha256, 64) && isNatural(size)
+      ? { name, size, digest: sha256, digestOf: "content" }
+      : undefined;
+  }
+  return isDigest(blobId, 40) && isNatural(size)
+    ? { name, size, digest: blobId, digestOf: "git blob" }
+    : undefined;
+}
+
+function isDigest(value: unknown, digits: number): value is string {
+  return typeof value === "string" && value.length === digits && /^[0-9a-f]+$/.test(value);
+}
+
+/** The small files of a model or an adapter: settings, the tokenizer, and the licence. */
+export const smallFiles: readonly string[] = [
+  CONFIG,
+  "generation_config.json",
+  TOKENIZER,
+  "tokenizer_config.json",
+  "special_tokens_map.json",
+  "added_tokens.json",
+  "vocab.json",
+  "merges.txt",
+  "vocab.txt",
+  "tokenizer.model",
+  "chat_template.jinja",
+  "chat_template.json",
+  "README.md",
+  "LICENSE",
+  ADAPTER[0],
+];
+
+/** The files that are downloaded. */
+export interface WantedFiles {
+  /** The index of the weights, if they are in several files. */
+  readonly index: HubFile | undefined;
+  /**
+   * All files, the weights last.
+   *
+   * @param index The value of the index, if there is one.
+   * @throws {UserError} If the index names a file that the model does not have.
+   */
+  readonly all: (index: unknown) => readonly HubFile[];
+}
+
+/**
+ * Chooses the files that are downloaded: the settings, the tokenizer, the weights as safetensors.
+ * Where one file holds all weights, others are left out, as every reader does.
+ *
+ * @param question The hub and the model.
+ * @param listing Its files.
+ * @returns The files.
+ * @throws {UserError} If a file is missing that no model can do without.
+ */
+export function wantedFiles(question: HubQuestion, { files }: HubListing): WantedFiles {
+  const named = (names: readonly string[]) => names.flatMap((name) => files.get(name) ?? []);
+  const required = (names: readonly string[], whose: string) => {
+    for (const name of names) if (!files.has(name)) throw lacking(question, name, whose, files);
+  };
+  if (files.has(ADAPTER[0]) && !files.has(CONFIG)) {
+    required(ADAPTER, "an adapter");
+    return { index: undefined, all: () => named([...smallFiles, ADAPTER[1]]) };
+  }
+  required([CONFIG, TOKENIZER], "a model");
+  const index = files.has(WEIGHTS) ? undefined : files.get(INDEX);
+  if (index === undefined) required([WEIGHTS], "a model");
+  return {
+    index,
+    all: (value) => {
+      const weights = index === undefined ? [WEIGHTS] : shardsIn(value);
+      required(weights, INDEX);
+      return named([...smallFiles, ...weights]);
+    },
+  };
+}
+
+/** Weights that are not read. */
+const others = /\.(?:bin|gguf|onnx|h5|msgpack|pt|pth|ckpt)$/;
+
+/** The error for a model without a file that is needed. */
+function lacking(
+  { access: { endpoint }, name }: HubQuestion,
+  file: string,
+  whose: string,
+  files: ReadonlyMap<string, HubFile>,
+): UserError {
+  const other = [...files.keys()].find((known) => others.test(known));
+  const isWeights = file === WEIGHTS || file === ADAPTER[1];
+  const remedy = isWeights && other !== undefined
+    ? `${
+      printable(abridged(other, 80))
+    } is not read; take a model with safetensors, or save this ` +
+      `one so in Python by save_pretrained`
+    : `take another model from ${endpoint}/models`;
+  return new UserError(`${name} has no ${file}, which ${whose} needs: ${remedy}`);
+}
