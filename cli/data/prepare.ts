@@ -6,7 +6,7 @@
  */
 
 import { parse } from "node:path";
-import type { Architecture } from "@unitune/models";
+import type { Architecture, ModelSettings } from "@unitune/models";
 import type { DataKind } from "@unitune/objectives";
 import {
   type BaseModel,
@@ -43,6 +43,8 @@ export interface Prepared extends PreparedRun {
   readonly data: RunData;
   /** The pretrained model of which an adapter is trained, as the configuration records it. */
   readonly base?: BaseRecord;
+  /** The settings of the `config.json` that the model was read from. */
+  readonly modelSettings?: ModelSettings;
 }
 
 /** Options of a preparation. */
@@ -76,7 +78,7 @@ export interface PrepareOptions {
  */
 export async function prepare(
   settings: TrainSettings | readonly TrainSettings[],
-  base?: BaseModel & { readonly record?: BaseRecord },
+  base?: BaseModel & { readonly record?: BaseRecord; readonly settings?: ModelSettings },
   { watch = watchMemory(), architectures }: PrepareOptions = {},
 ): Promise<Prepared> {
   const known = new Map<string, Material>();
@@ -102,6 +104,7 @@ export async function prepare(
     ...prepared,
     data: { kind, digest: digestOf([...known.values()]) },
     ...base?.record && { base: base.record },
+    ...base?.settings && { modelSettings: base.settings },
   };
 }
 

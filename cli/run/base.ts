@@ -13,6 +13,7 @@ import {
   type Architecture,
   architectures,
   type LanguageModel,
+  type ModelSettings,
   readAdapter,
 } from "@unitune/models";
 import {
@@ -35,6 +36,8 @@ export interface StartModel extends BaseModel {
   readonly models?: Models;
   /** The pretrained model that stays as it is, where an adapter of it is trained. */
   readonly record?: BaseRecord;
+  /** The settings of the `config.json` that the model was read from. */
+  readonly settings?: ModelSettings;
 }
 
 /** Options of reading the model that a run starts from. */
@@ -76,9 +79,14 @@ export async function readStart(
     ...isFrozen && { device },
     ...options.tell && { tell: options.tell },
   });
-  const { tokenizer } = base;
+  const { tokenizer, settings: modelSettings } = base;
   const own = { ...base, model: withDropout(base.model, settings.dropout, rows) };
-  if (!isFrozen) return { tokenizer, model: own.model, models: { policy: own.params } };
+  if (!isFrozen) {
+    return {
+      ...{ tokenizer, model: own.model, settings: modelSettings },
+      models: { policy: own.params },
+    };
+  }
   const record = { ...place.record, digest: await modelDigest(place.folder) };
   if (from !== undefined) {
     return { tokenizer, record, ...await readOnBase(from, own, rows) };

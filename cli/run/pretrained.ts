@@ -22,6 +22,7 @@ import {
   type CheckpointSource,
   growVocabulary,
   type LanguageModel,
+  type ModelSettings,
   readCheckpoint,
   textIn,
   type Tokenizer,
@@ -39,6 +40,8 @@ export interface PretrainedModel {
   readonly params: unknown;
   /** Its tokenizer. */
   readonly tokenizer: Tokenizer;
+  /** The settings of its `config.json`. */
+  readonly settings: ModelSettings;
   /** The files that are text, by name. */
   readonly files: ReadonlyMap<string, string>;
 }
@@ -73,7 +76,7 @@ export async function readPretrained(
   if (!source.names.includes("config.json")) throw withoutModel(folder, source);
   return await inFolder(folder, async () => {
     const { architectures: rows = architectures, device, template, mayGrow = false } = options;
-    const { model, params } = await readCheckpoint(source, {
+    const { model, params, settings } = await readCheckpoint(source, {
       architectures: rows,
       place: (data, name) => placed(data, name, device),
       ...options.tell && { tell: options.tell },
@@ -84,7 +87,7 @@ export async function readPretrained(
       vocabulary,
       ...template && { template },
     });
-    if (tokenizer.size === vocabulary) return { model, params, tokenizer, files };
+    if (tokenizer.size === vocabulary) return { model, params, tokenizer, settings, files };
     if (!mayGrow) {
       const more = tokenizer.tokens.slice(vocabulary).join(", ");
       throw new UserError(
@@ -97,6 +100,7 @@ export async function readPretrained(
       model: grown.model,
       params: device === undefined ? grown.params : onDevice(grown.params, device),
       tokenizer,
+      settings,
       files,
     };
   });

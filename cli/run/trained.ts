@@ -9,7 +9,6 @@ import { type Device, leafPaths, quoted, SafetensorsError } from "@unitune/core"
 import {
   type Architecture,
   architectures,
-  type Checkpoint,
   CheckpointError,
   checkpointFiles as modelFiles,
   type CheckpointSource,
@@ -19,6 +18,7 @@ import {
   isAdapted,
   type LanguageModel,
   mergeAdapter,
+  type ModelSettings,
   modelSizes,
   readAdapter,
   readCheckpoint,
@@ -69,7 +69,10 @@ const isTensorFault = (error: unknown): error is Error =>
 const isTokenizerFault = (error: unknown): error is Error => error instanceof TokenizerError;
 
 /** The parts of a run on which its checkpoints depend. */
-export type CheckpointRun = Pick<Prepared, "model" | "tokenizer" | "architectures" | "base">;
+export type CheckpointRun = Pick<
+  Prepared,
+  "model" | "tokenizer" | "architectures" | "base" | "modelSettings"
+>;
 
 /**
  * Makes the files of a checkpoint, which transformers or PEFT loads with its tokenizer. The tensors of
@@ -81,7 +84,7 @@ export type CheckpointRun = Pick<Prepared, "model" | "tokenizer" | "architecture
  * @returns The contents of the files by name.
  */
 export async function checkpointFiles(
-  { model, tokenizer, architectures: rows, base }: CheckpointRun,
+  { model, tokenizer, architectures: rows, base, modelSettings: settings }: CheckpointRun,
   { policy, rewardModel, teacher }: Models,
   state: unknown,
 ): Promise<Readonly<Record<string, FileContent>>> {
@@ -91,7 +94,7 @@ export async function checkpointFiles(
   ): Promise<readonly (readonly [string, FileContent])[]> => {
     if (!isAdapted(saved.model)) {
       const options = { tokens: textTokens(tokenizer), files: texts, architectures: rows };
-      return [...modelFiles(saved, options)];
+      return [...modelFiles({ ...settings && { settings }, ...saved }, options)];
     }
     return [
       ...await encodeAdapter({ ...saved, model: saved.model }, adapterBase(base), rows),
@@ -141,9 +144,6 @@ export async function readState<S>(checkpoint: SavedCheckpoint, like: S): Promis
   );
 }
 
-/** A model in a folder of a checkpoint. */
-type ReadModel = Omit<Checkpoint, "tokens" | "settings">;
-
 /**
  * Reads a model of a checkpoint, whose weights are finite: a whole one, or an adapter of a pretrained
  * model.
@@ -155,9 +155,9 @@ async function readModel(
   { architectures: rows = architectures }: ReadOptions,
   frozen?: SavedModel,
   folder = "",
-): Promise<ReadModel> {
+): Promise<SavedModel> {
   const source = checkpointSource(checkpoint, folder);
-  return await reading<ReadModel>(
+  return await reading<SavedModel>(
     `${checkpoint.path}/${folder}`,
     () =>
       frozen === undefined
@@ -172,7 +172,7 @@ async function finiteAdapter(
   source: CheckpointSource,
   frozen: SavedModel,
   rows: readonly Architecture[],
-): Promise<ReadModel> {
+): Promise<SavedModel> {
   const adapter = await readAdapter(source, frozen, { architectures: rows });
   for (const [path, leaf] of leafPaths(adapter.params)) {
     const { dtype, shape } = leaf;
@@ -197,7 +197,7 @@ async function readOther(
   folder: string,
   options: ReadOptions,
   frozen?: SavedModel,
-): Promise<ReadModel | undefined> {
+): Promise<SavedModel | undefined> {
   const isThere = Object.keys(checkpoint.files).some((name) => name.startsWith(`${folder}/`));
   if (!isThere) return undefined;
   return await readModel(checkpoint, options, frozen, `${folder}/`);
@@ -270,10 +270,10 @@ async function readWithModel(
   checkpoint: SavedCheckpoint,
   options: ReadOptions,
   expected?: LanguageModel,
-): Promise<{ readonly model: LanguageModel; readonly models: Models }> {
+): Promise<Pick<TrainedBase, "model" | "models" | "settings">> {
   const rows = options.architectures ?? architectures;
   const frozen = await frozenOf(checkpoint, options, expected);
-  const { params: policy, model } = await readModel(checkpoint, options, frozen);
+  const { params: policy, model, settings } = await readModel(checkpoint, options, frozen);
   if (expected !== undefined && kindOf(model, rows) !== kindOf(expected, rows)) {
     throw new UserError(
       `${checkpoint.path} holds a model of other sizes than the run: ${
@@ -286,6 +286,7 @@ async function readWithModel(
   const teacher = await readOther(checkpoint, TEACHER, options);
   return {
     model,
+    ...settings && { settings },
     models: { policy, ...rewardModel && { rewardModel }, ...teacher && { teacher } },
   };
 }
@@ -328,6 +329,8 @@ export interface TrainedBase extends BaseModel {
   readonly models: Models;
   /** The pretrained model that they are adapters of. */
   readonly record?: BaseRecord;
+  /** The settings of the policy's `config.json`. */
+  readonly settings?: ModelSettings;
 }
 
 /**
@@ -342,10 +345,14 @@ export async function readBase(folder: string, options: ReadOptions = {}): Promi
   await readRunConfig(folder);
   return await offeringOlder(folder, async () => {
     const checkpoint = await latestOf(folder);
-    const { model, models } = await readWithModel(checkpoint, options);
+    const { model, models, settings } = await readWithModel(checkpoint, options);
     const tokenizer = await readTokenizer(checkpoint, model.config.vocabulary);
     const { base } = checkpoint.config;
-    return { tokenizer, model, models, ...base && { record: base } };
+    return {
+      ...{ tokenizer, model, models },
+      ...base && { record: base },
+      ...settings && { settings },
+    };
   });
 }
 

@@ -26,14 +26,15 @@ import { keptSettings, tokenSettings, tokenSettingsIn } from "./written_settings
 /** The settings of generation. */
 const GENERATION_CONFIG = "generation_config.json";
 
-/** The element types of weights in files, by the names that transformers and PyTorch have for them. */
-const dtypes = {
-  f32: { stored: "F32", name: "float32" },
-  bf16: { stored: "BF16", name: "bfloat16" },
-} as const satisfies Readonly<Record<string, { stored: RawDType; name: string }>>;
-
 /** An element type of weights in files. */
-export type WeightsDType = keyof typeof dtypes;
+export type WeightsDType = "f32" | "bf16";
+
+/** The element types of weights, by the names that safetensors and PyTorch have for them. */
+const dtypes: Readonly<Record<WeightsDType, { readonly stored: RawDType; readonly name: string }>> =
+  {
+    f32: { stored: "F32", name: "float32" },
+    bf16: { stored: "BF16", name: "bfloat16" },
+  };
 
 const noFiles: ReadonlyMap<string, string> = new Map();
 

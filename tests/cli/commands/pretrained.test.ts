@@ -67,6 +67,34 @@ inFolder("a model is trained whole, and its checkpoint is a model again", async 
   }
 });
 
+inFolder(
+  "settings that mean nothing here stay with a model, also past an interruption",
+  async (folder) => {
+    const { model, flags } = await begun(folder);
+    const change = async (name: string, settings: Record<string, unknown>) => {
+      const before = JSON.parse(await Deno.readTextFile(`${model}/${name}`));
+      await Deno.writeTextFile(`${model}/${name}`, JSON.stringify({ ...before, ...settings }));
+    };
+    await change("config.json", { initializer_range: 0.5, use_cache: false, bos_token_id: 7 });
+    await change("generation_config.json", { temperature: 0.6, eos_token_id: [262, 263] });
+    const [whole, cut] = [`${folder}/whole`, `${folder}/cut`];
+    for (const out of [whole, cut]) {
+      await trained(...flags, "--steps", "4", "--save-steps", "2", "--out", out);
+    }
+    await Deno.remove(`${cut}/checkpoints/step-000004`, { recursive: true });
+    await trained("--resume", cut);
+    const last = "checkpoints/step-000004";
+    assertEquals(await filesIn(`${cut}/${last}`), await filesIn(`${whole}/${last}`));
+    const read = async (name: string) =>
+      JSON.parse(await Deno.readTextFile(`${whole}/${last}/${name}`));
+    const { initializer_range, use_cache, bos_token_id, eos_token_id } = await read("config.json");
+    assertEquals([initializer_range, use_cache, bos_token_id], [0.5, false, 7]);
+    assertEquals(eos_token_id, [262, 263]);
+    const generation = await read("generation_config.json");
+    assertEquals([generation.temperature, generation.eos_token_id], [0.6, [262, 263]]);
+  },
+);
+
 inFolder("of an adapter only the adapter is trained and saved", async (folder) => {
   const { model, flags } = await begun(folder);
   const before = await filesIn(model);
