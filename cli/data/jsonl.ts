@@ -3,14 +3,16 @@
  *
  * | columns | content of a row |
  * | --- | --- |
- * | `messages` | a conversation: a list of `{role, content}` |
+ * | `messages` | a conversation: a list of messages |
  * | `prompt`, `chosen`, `rejected` | a prompt and two answers, the first preferred |
  * | `prompt`, `completion`, `label` | a prompt and an answer, desirable (`true`) or not |
  * | `prompt`, `completion` | a prompt and its answer |
  * | `text` | a piece of running text |
  * | `prompt` | a prompt; rewards read the other columns |
  *
- * Prompts and answers are texts or lists of messages. An answer whose messages repeat the prompt is
+ * Prompts and answers are texts or lists of messages, which have roles, contents and calls of tools
+ * (`cli/data/messages.ts`). Beside them, every row may have `tools` and `chat_template_kwargs`, with
+ * which its messages are rendered. An answer whose messages repeat the prompt is
  * read from behind it, and earlier messages belong to the prompt. Other columns are ignored, except
  * in the last format. The first row decides the format of the file: if it fits several, the one
  * that the objective prefers, otherwise the first of the table. A column that is null there counts
@@ -20,10 +22,12 @@
  */
 
 import { quoted } from "@unitune/core";
-import { type Message, type Role, roles } from "@unitune/models";
+import type { ChatMessage, Role } from "@unitune/models";
 import { type Dataset, type Source, trainingLength, UserError } from "@unitune/training";
 import { isRecord } from "../files/guards.ts";
 import type { Line } from "../files/lines.ts";
+import { type JsonObject, kindOf, string, truth, wrong } from "./cells.ts";
+import { messageList, rowDetails } from "./messages.ts";
 import { longestText, textDataset } from "./text.ts";
 import { decodeUtf8 } from "../files/utf8.ts";
 
@@ -34,8 +38,6 @@ export interface Columns {
   /** The column with the completion (default `completion`). */
   readonly completion?: string | undefined;
 }
-
-type JsonObject = Readonly<Record<string, unknown>>;
 
 /** Collects the rows of a file. */
 interface Gathering {
@@ -193,7 +195,7 @@ const messages: Format = rowsOf(
   ["messages"],
   (row, source) => {
     const said = messageList(row.messages, "messages", source);
-    if (said.some((message) => message.role === "assistant")) return { messages: said, source };
+    if (isAnswered(said)) return { messages: said, ...rowDetails(row, source) };
     throw wrong(source, "there is no message of the assistant: nothing to learn from");
   },
   (train, validation) => ({ kind: "conversations", train, validation }),
@@ -224,7 +226,7 @@ const text: Format = {
 };
 
 /** The messages in a column: a text is one message of the given role. */
-function side(row: JsonObject, column: string, role: Role, source: Source): Message[] {
+function side(row: JsonObject, column: string, role: Role, source: Source): ChatMessage[] {
   return Array.isArray(row[column])
     ? messageList(row[column], column, source)
     : [{ role, content: string(row[column], column, source) }];
@@ -232,26 +234,31 @@ function side(row: JsonObject, column: string, role: Role, source: Source): Mess
 
 /** A prompt and an answer to it. */
 interface Answered {
-  readonly prompt: readonly Message[];
-  readonly answer: readonly Message[];
+  readonly prompt: readonly ChatMessage[];
+  readonly answer: readonly ChatMessage[];
 }
 
 /** Separates the system messages at the start of a conversation from the rest. */
-function withoutSystem(messages: readonly Message[]) {
+function withoutSystem(messages: readonly ChatMessage[]) {
   const start = messages.findIndex(({ role }) => role !== "system");
   const end = start < 0 ? messages.length : start;
   return { system: messages.slice(0, end), rest: messages.slice(end) };
 }
 
 /** Tells whether a list contains some messages at an index. */
-function standAt(part: readonly Message[], list: readonly Message[], place: number): boolean {
-  return part.every(({ role, content }, i) => {
+function standAt(
+  part: readonly ChatMessage[],
+  list: readonly ChatMessage[],
+  place: number,
+): boolean {
+  return part.every(({ role, content, tool_calls }, i) => {
     const other = list[place + i];
-    return role === other?.role && content === other.content;
+    return role === other?.role && content === other.content &&
+      JSON.stringify(tool_calls) === JSON.stringify(other.tool_calls);
   });
 }
 
-const isAnswered = (messages: readonly Message[]) =>
+const isAnswered = (messages: readonly ChatMessage[]) =>
   messages.some(({ role }) => role === "assistant");
 
 /**
@@ -262,8 +269,8 @@ const isAnswered = (messages: readonly Message[]) =>
  * is an answer alone.
  */
 function repeated(
-  prompt: readonly Message[],
-  said: readonly Message[],
+  prompt: readonly ChatMessage[],
+  said: readonly ChatMessage[],
 ): { readonly end: number; readonly isWhole: boolean } | undefined {
   const { length } = prompt;
   if (length === 0) return undefined;
@@ -284,11 +291,23 @@ function repeated(
  */
 function answerIn(
   row: JsonObject,
-  prompt: readonly Message[],
+  prompt: readonly ChatMessage[],
   column: string,
   source: Source,
 ): Answered {
   const said = side(row, column, "assistant", source);
+  const answered = splitAnswer(prompt, said, column, source);
+  requireTurn(answered, source);
+  return answered;
+}
+
+/** Separates an answer from the messages of the prompt that stand before it. */
+function splitAnswer(
+  prompt: readonly ChatMessage[],
+  said: readonly ChatMessage[],
+  column: string,
+  source: Source,
+): Answered {
   const [asked, given] = [withoutSystem(prompt), withoutSystem(said)];
   const place = repeated(asked.rest, given.rest);
   if (place === undefined) {
@@ -311,6 +330,20 @@ function answerIn(
   };
 }
 
+/**
+ * Refuses a prompt that ends with the assistant, where the assistant goes on: TRL reads it now as the
+ * beginning of the answer, now as an answer of its own.
+ */
+function requireTurn({ prompt, answer }: Answered, source: Source): void {
+  const [last, next] = [prompt.at(-1), answer[0]];
+  if (last?.role !== "assistant" || (next !== undefined && next.role !== "assistant")) return;
+  throw wrong(
+    source,
+    "the prompt ends with a message of the assistant, which an answer cannot go on with: end it " +
+      "with a message of the user or of a tool, and begin the answer with what the assistant has said",
+  );
+}
+
 function promptAndCompletion(prompt: string, completion: string): Format {
   return rowsOf(
     "completions",
@@ -318,7 +351,8 @@ function promptAndCompletion(prompt: string, completion: string): Format {
     (row, source) => {
       const asked = side(row, prompt, "user", source);
       const answered = answerIn(row, asked, completion, source);
-      return { messages: [...answered.prompt, ...answered.answer], source };
+      const messages = [...answered.prompt, ...answered.answer];
+      return { messages, ...rowDetails(row, source) };
     },
     (train, validation) => ({ kind: "conversations", train, validation }),
   );
@@ -339,7 +373,7 @@ function pairs(prompt: string): Format {
         prompt: samePrompt(asked, chosen, rejected, source),
         chosen: chosen.answer,
         rejected: rejected.answer,
-        source,
+        ...rowDetails(row, source),
       };
     },
     (train, validation) => ({ kind: "pairs", train, validation }),
@@ -348,11 +382,11 @@ function pairs(prompt: string): Format {
 
 /** The prompt of a pair: one of its answers may have messages from before the prompt. */
 function samePrompt(
-  asked: readonly Message[],
+  asked: readonly ChatMessage[],
   chosen: Answered,
   rejected: Answered,
   source: Source,
-): readonly Message[] {
+): readonly ChatMessage[] {
   const told = [chosen.prompt, rejected.prompt].filter((own) => own.length > asked.length);
   const [first = asked, second = first] = told;
   if (JSON.stringify(first) === JSON.stringify(second)) return first;
@@ -370,7 +404,7 @@ function labels(prompt: string, completion: string): Format {
         prompt: answered.prompt,
         completion: answered.answer,
         label: truth(row.label, "label", source),
-        source,
+        ...rowDetails(row, source),
       };
     },
     (train, validation) => ({ kind: "labels", train, validation }),
@@ -383,7 +417,9 @@ function prompts(prompt: string): Format {
     [prompt],
     (row, source) => {
       const { [prompt]: _, ...columns } = row;
-      return { prompt: side(row, prompt, "user", source), columns, source };
+      const asked = side(row, prompt, "user", source);
+      requireTurn({ prompt: asked, answer: [] }, source);
+      return { prompt: asked, columns, ...rowDetails(row, source) };
     },
     (train, validation) => ({ kind: "prompts", train, validation }),
   );
@@ -467,49 +503,6 @@ function columnsOf(row: JsonObject): string {
   return names.length === 0 ? "none" : listed(names, ", ");
 }
 
-function messageList(value: unknown, column: string, source: Source): Message[] {
-  if (!Array.isArray(value)) {
-    throw wrong(source, `${quoted(column)} is a list of messages, not ${kindOf(value)}`);
-  }
-  return value.map((message: unknown, index) => {
-    const name = `${column}[${index}]`;
-    if (!isRecord(message)) {
-      throw wrong(source, `${quoted(name)} is an object, not ${kindOf(message)}`);
-    }
-    const role = roles.find((role) => role === message.role);
-    if (role === undefined) {
-      const given = message.role === undefined ? "missing" : quoted(message.role);
-      throw wrong(source, `${quoted(`${name}.role`)} is one of ${roles.join(", ")}, not ${given}`);
-    }
-    return { role, content: string(message.content, `${name}.content`, source) };
-  });
-}
-
-function string(value: unknown, column: string, source: Source): string {
-  if (typeof value !== "string") {
-    throw wrong(source, `${quoted(column)} is a text, not ${kindOf(value)}`);
-  }
-  // JSON can escape half of a surrogate pair, which is no character and has no encoding in UTF-8.
-  if (!value.isWellFormed()) {
-    throw wrong(source, `${quoted(column)} has half a surrogate pair (\\ud…)`);
-  }
-  return value;
-}
-
-/** A truth value; 1 and 0 are accepted as well. */
-function truth(value: unknown, column: string, source: Source): boolean {
-  if (value === true || value === 1) return true;
-  if (value === false || value === 0) return false;
-  throw wrong(source, `${quoted(column)} is true or false, not ${quoted(value)}`);
-}
-
-function kindOf(value: unknown): string {
-  if (value === undefined) return "missing";
-  if (value === null) return "null";
-  if (Array.isArray(value)) return "a list";
-  return typeof value === "object" ? "an object" : `a ${typeof value}`;
-}
-
 /** The most columns that a message lists. */
 const MOST_NAMED = 12;
 
@@ -518,8 +511,4 @@ function listed(names: readonly string[], separator: string): string {
   const more = names.length - MOST_NAMED;
   const shown = names.slice(0, MOST_NAMED).map((name) => quoted(name, 40)).join(separator);
   return more > 0 ? `${shown}${separator}and ${more} more` : shown;
-}
-
-function wrong({ file, line }: Source, why: string): UserError {
-  return new UserError(`${file}:${line}: ${why}`);
 }

@@ -151,12 +151,7 @@ function digestOf(materials: readonly Material[]): string {
   for (const { dataset, examples } of materials) {
     for (const part of [dataset.train, dataset.validation]) {
       if (typeof part === "string") add(part);
-      // Every kind of row but a conversation says more than its messages.
-      else {
-        for (const row of part) {
-          add(`${JSON.stringify("messages" in row ? row.messages : withoutSource(row))}\n`);
-        }
-      }
+      else for (const row of part) add(`${JSON.stringify(said(row))}\n`);
       add("\0");
     }
     // The mistakes of the built-in tasks are data as well.
@@ -169,7 +164,8 @@ function digestOf(materials: readonly Material[]): string {
   return digest.value();
 }
 
-/** A row without the place that it was read from. */
-function withoutSource({ source: _, ...row }: Rows[RowKind]): unknown {
-  return row;
+/** All that a row says: where it was read from is none of it. */
+function said({ source: _, ...row }: Rows[RowKind]): unknown {
+  // Most conversations are nothing but their messages.
+  return "messages" in row && row.rendering === undefined ? row.messages : row;
 }

@@ -31,6 +31,8 @@ export interface ChatMessage {
   readonly content?: string | null;
   /** The assistant's thoughts before the text, where the template has a place for them. */
   readonly reasoning_content?: string;
+  /** The same thoughts, under the name that the template of gpt-oss reads. */
+  readonly thinking?: string;
   /** The assistant's calls of tools: `{ type: "function", function: { name, arguments } }`. */
   readonly tool_calls?: readonly unknown[];
   /** The call that a tool answers. */

@@ -170,7 +170,7 @@ function severalRows(count: number): Finding {
 function answer(
   { stops, tokens, encode, decode }: Tokenizer,
   messages: readonly ChatMessage[],
-  { content, tool_calls, reasoning_content }: ChatMessage,
+  { content, tool_calls, reasoning_content, thinking }: ChatMessage,
   message: number,
   run: readonly number[],
 ): readonly Finding[] {
@@ -213,7 +213,9 @@ function answer(
       sentence: `The text of message ${foreign + 1} is learned with the answer in ${place}: use ` +
         `a chat template that has a header for each turn`,
     });
-  } else if (rest !== "" && tool_calls === undefined && reasoning_content === undefined) {
+  } else if (
+    rest !== "" && [tool_calls, reasoning_content, thinking].every((own) => own === undefined)
+  ) {
     findings.push({
       kind: "learned-template",
       message,

@@ -67,8 +67,10 @@ export function chatTemplate(
         add_generation_prompt: addGenerationPrompt,
       });
     } catch (error) {
+      const isWithout = messages.some(({ content }) => typeof content !== "string");
       throw new ChatError(
-        `The chat template refuses the conversation: ${quoted(messageOf(error))}`,
+        `The chat template refuses the conversation: ${quoted(messageOf(error))}` +
+          (isWithout ? `; if it needs a text in each message, write "" as content` : ""),
         { cause: error },
       );
     }

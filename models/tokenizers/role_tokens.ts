@@ -43,7 +43,7 @@ export const roleTemplate = "{% for message in messages %}" +
   "{% if add_generation_prompt %}{{ '<assistant>' }}{% endif %}";
 
 /** The role and the content of a message, if the role has a token and there is nothing else. */
-function spoken({ role, content, tool_calls }: ChatMessage) {
+function spoken({ role, content, tool_calls, reasoning_content, thinking }: ChatMessage) {
   const known = roles.find((name) => name === role);
   if (known === undefined) {
     throw new ChatError(
@@ -55,6 +55,12 @@ function spoken({ role, content, tool_calls }: ChatMessage) {
     throw new ChatError(
       "The tokenizer has no tokens for calls of tools: every content is a text; use the tokenizer " +
         "of a pretrained model",
+    );
+  }
+  if (reasoning_content !== undefined || thinking !== undefined) {
+    throw new ChatError(
+      "The tokenizer has no tokens for thoughts apart from the text: write them into the content, " +
+        "or use the tokenizer of a pretrained model",
     );
   }
   return { role: known, content };

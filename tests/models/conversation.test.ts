@@ -97,6 +97,13 @@ Deno.test("a role, a call or a tool without a token is refused by name", () => {
     ChatError,
     "calls of tools",
   );
+  for (const thoughts of [{ reasoning_content: "hm" }, { thinking: "hm" }]) {
+    assertThrows(
+      () => conversationRows(tokenizer, [asked, { role: "assistant", content: "1", ...thoughts }]),
+      ChatError,
+      "no tokens for thoughts",
+    );
+  }
   for (const encode of [encodePrompt, conversationRows]) {
     assertThrows(() => encode(tokenizer, [asked], { tools: [] }), ChatError, "no tokens for tools");
   }

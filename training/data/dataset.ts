@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Message } from "@unitune/models";
+import type { ChatMessage, ChatOptions } from "@unitune/models";
 
 /** The line of a file, for errors. */
 export interface Source {
@@ -14,46 +14,46 @@ export interface Source {
   readonly line: number;
 }
 
-/** A conversation to learn from. */
-export interface Conversation {
-  /** The messages, in order; at least one is the assistant's. */
-  readonly messages: readonly Message[];
+/** What every row has beside its messages. */
+export interface RowDetails {
+  /** The tools and the variables that its messages are rendered with (default: none). */
+  readonly rendering?: ChatOptions;
   /** The line from which it was read. */
   readonly source?: Source;
+}
+
+/** A conversation to learn from. */
+export interface Conversation extends RowDetails {
+  /** The messages, in order; at least one is the assistant's. */
+  readonly messages: readonly ChatMessage[];
 }
 
 /** A preference: two answers to a prompt. */
-export interface Pair {
+export interface Pair extends RowDetails {
   /** The messages of the prompt. */
-  readonly prompt: readonly Message[];
+  readonly prompt: readonly ChatMessage[];
   /** The preferred answer. */
-  readonly chosen: readonly Message[];
+  readonly chosen: readonly ChatMessage[];
   /** The other answer. */
-  readonly rejected: readonly Message[];
-  /** The line from which it was read. */
-  readonly source?: Source;
+  readonly rejected: readonly ChatMessage[];
 }
 
 /** An answer with a label. */
-export interface LabelledAnswer {
+export interface LabelledAnswer extends RowDetails {
   /** The messages of the prompt. */
-  readonly prompt: readonly Message[];
+  readonly prompt: readonly ChatMessage[];
   /** The answer. */
-  readonly completion: readonly Message[];
+  readonly completion: readonly ChatMessage[];
   /** Whether the answer is desirable. */
   readonly label: boolean;
-  /** The line from which it was read. */
-  readonly source?: Source;
 }
 
 /** A prompt without an answer. */
-export interface Prompt {
+export interface Prompt extends RowDetails {
   /** The messages of the prompt. */
-  readonly prompt: readonly Message[];
+  readonly prompt: readonly ChatMessage[];
   /** The other columns of the row, which rewards may read. */
   readonly columns: Readonly<Record<string, unknown>>;
-  /** The line from which it was read. */
-  readonly source?: Source;
 }
 
 /** The types of rows, by the kind of dataset. */
@@ -103,6 +103,28 @@ export const datasetKinds = [
 ] as const satisfies readonly Dataset["kind"][];
 
 /**
+ * What a row has beside its messages, for another row that is made of it.
+ *
+ * @param row A row of any kind.
+ * @returns Its tools, variables and line, as far as there are any.
+ *
+ * @example
+ * ```ts
+ * import { detailsOf } from "@unitune/training";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const row = { prompt: [], columns: {}, source: { file: "rows.jsonl", line: 3 } };
+ * assertEquals(detailsOf(row), { source: row.source });
+ * ```
+ */
+export function detailsOf({ rendering, source }: RowDetails): RowDetails {
+  return {
+    ...rendering !== undefined && { rendering },
+    ...source !== undefined && { source },
+  };
+}
+
+/**
  * All messages of a row.
  *
  * @param row A row of any kind.
@@ -118,7 +140,7 @@ export const datasetKinds = [
  * assertEquals(messagesOf(row).map(({ content }) => content), ["1", "2", "3"]);
  * ```
  */
-export function messagesOf(row: Rows[RowKind]): readonly Message[] {
+export function messagesOf(row: Rows[RowKind]): readonly ChatMessage[] {
   if ("messages" in row) return row.messages;
   if ("chosen" in row) return [...row.prompt, ...row.chosen, ...row.rejected];
   return "completion" in row ? [...row.prompt, ...row.completion] : row.prompt;
@@ -167,7 +189,7 @@ export function charactersOf(dataset: Dataset): Set<string> {
   };
   for (const part of [dataset.train, dataset.validation]) {
     if (typeof part === "string") add(part);
-    else for (const row of part) for (const { content } of messagesOf(row)) add(content);
+    else for (const row of part) for (const { content } of messagesOf(row)) add(content ?? "");
   }
   return characters;
 }

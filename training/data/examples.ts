@@ -5,14 +5,16 @@
  */
 
 import {
-  encodeConversation,
+  ChatError,
+  type ChatMessage,
+  type ChatOptions,
+  conversationRows,
   type EncodedSequence,
   encodePrompt,
-  type Message,
   type Tokenizer,
 } from "@unitune/models";
 import type { RowSource } from "./batches.ts";
-import type { RowKind, Rows, Source } from "./dataset.ts";
+import { detailsOf, type RowDetails, type RowKind, type Rows } from "./dataset.ts";
 import {
   fitOne,
   type FitOptions,
@@ -23,7 +25,6 @@ import {
   type RowFit,
 } from "./fit.ts";
 import { graphemeCount } from "../text/graphemes.ts";
-import { longest } from "../longest.ts";
 import { GOLD } from "../rewards/rewards.ts";
 
 /** Two answers to a prompt as tokens; each is learned, the prompt is not. */
@@ -129,12 +130,17 @@ export function dataOf<Kind extends StageData["kind"]>(
 
 /**
  * A prompt and an answer as tokens, of which those of the answer alone are learned, whatever the
- * assistant has said before.
+ * assistant has said before. The prompt is shown as the model sees it when it answers, and the
+ * sequence ends with the last token that is learned: what a chat template writes behind an answer,
+ * no answer that the model gives has.
  *
  * @param tokenizer The tokenizer.
  * @param prompt The conversation so far.
  * @param answer What follows.
+ * @param rendering The tools, and variables of the chat template (default: none).
  * @returns The sequence.
+ * @throws {ChatError} If the tokenizer cannot express the conversation, or the chat template shows an
+ * earlier turn of the answer in another form later on: then the answer is no one sequence.
  *
  * @example
  * ```ts
@@ -149,31 +155,94 @@ export function dataOf<Kind extends StageData["kind"]>(
  */
 export function encodeAnswer(
   tokenizer: Tokenizer,
-  prompt: readonly Message[],
-  answer: readonly Message[],
+  prompt: readonly ChatMessage[],
+  answer: readonly ChatMessage[],
+  rendering: ChatOptions = {},
 ): EncodedSequence {
-  return encodeConversation(tokenizer, [...prompt, ...answer], { learnedFrom: prompt.length });
+  const [row, ...others] = conversationRows(tokenizer, [...prompt, ...answer], {
+    ...rendering,
+    learnedFrom: prompt.length,
+  });
+  if (row === undefined || others.length > 0) {
+    throw new ChatError(
+      `The answer has ${
+        others.length + 1
+      } turns of the assistant, and the chat template shows the ` +
+        `earlier ones in another form later on, so there is no one sequence of tokens to compare: ` +
+        `move all messages but the last turn to the prompt`,
+    );
+  }
+  const { ids, mask } = row;
+  const end = mask.lastIndexOf(true) + 1;
+  return end === ids.length ? row : { ids: ids.slice(0, end), mask: mask.slice(0, end) };
 }
 
-/** The text of a prompt, as questions and rewards show it. */
-export function promptText(prompt: readonly Message[]): string {
-  return prompt.map(({ content }) => content).join("\n");
+/** The text of a prompt, as questions and rewards show it: of calls, there is none. */
+export function promptText(prompt: readonly ChatMessage[]): string {
+  return prompt.flatMap(({ content }) => content ?? []).join("\n");
+}
+
+/** An answer that is known, as a model gives it. */
+export interface KnownAnswer {
+  /** Its tokens, without the stop token. */
+  readonly ids: readonly number[];
+  /** The text of its tokens; beside the content, that of calls and thoughts. */
+  readonly text: string;
+}
+
+/**
+ * The last turn of a right answer, as a model gives it.
+ *
+ * @param tokenizer The tokenizer.
+ * @param sequence A prompt and the answer; see {@linkcode encodeAnswer}.
+ * @returns Tokens and text of the last tokens that are learned in a row.
+ */
+export function knownAnswer(
+  { stops, decode }: Tokenizer,
+  { ids, mask }: EncodedSequence,
+): KnownAnswer {
+  const end = mask.lastIndexOf(true) + 1;
+  const start = mask.slice(0, end).lastIndexOf(false) + 1;
+  const last = ids[end - 1];
+  const said = ids.slice(start, last !== undefined && stops.includes(last) ? end - 1 : end);
+  return { ids: said, text: decode(said, { special: "shown" }) };
+}
+
+/**
+ * Tells whether an answer is a known one: its content, or all of the text that is learned for it.
+ *
+ * @param tokenizer The tokenizer.
+ * @param sequence A prompt and the known answer; see {@linkcode encodeAnswer}.
+ * @param message The last message of the known answer.
+ * @returns The judge of answers.
+ */
+export function isKnownAnswer(
+  tokenizer: Tokenizer,
+  sequence: EncodedSequence,
+  { content }: ChatMessage,
+): (answer: string) => boolean {
+  // Few answers are judged: decoding each known one beforehand would take long.
+  return (answer) => answer === content || answer === knownAnswer(tokenizer, sequence).text;
 }
 
 /** A row of any kind, as what can be made of it: a question, and answers where it has any. */
-export interface Example {
+export interface Example extends RowDetails {
   /** The prompt. */
-  readonly prompt: readonly Message[];
+  readonly prompt: readonly ChatMessage[];
   /** A right or preferred answer. */
-  readonly chosen?: readonly Message[];
+  readonly chosen?: readonly ChatMessage[];
   /** Another answer. */
-  readonly rejected?: readonly Message[];
+  readonly rejected?: readonly ChatMessage[];
   /** The columns that rewards may read. */
   readonly columns: Readonly<Record<string, unknown>>;
   /** Tells whether an answer is right (default: only the chosen one is). */
   readonly isRight?: (answer: string) => boolean;
-  /** The file and line of its row. */
-  readonly source?: Source;
+}
+
+/** The columns of a row with a right answer: its text, where it has one. */
+function goldColumns(answer: readonly ChatMessage[]): Example["columns"] {
+  const content = answer.at(-1)?.content;
+  return typeof content === "string" ? { [GOLD]: content } : {};
 }
 
 /**
@@ -183,33 +252,42 @@ export interface Example {
  * @returns The example.
  */
 export function exampleOf(row: Rows[RowKind]): Example | undefined {
-  const source = row.source === undefined ? {} : { source: row.source };
+  const details = detailsOf(row);
   if ("messages" in row) {
     const last = row.messages.at(-1);
     if (last?.role !== "assistant") return undefined;
     const prompt = row.messages.slice(0, -1);
-    return { prompt, chosen: [last], columns: { [GOLD]: last.content }, ...source };
+    return { prompt, chosen: [last], columns: goldColumns([last]), ...details };
   }
   if ("chosen" in row) {
     const { prompt, chosen, rejected } = row;
-    return { prompt, chosen, rejected, columns: { [GOLD]: chosen.at(-1)?.content }, ...source };
+    return { prompt, chosen, rejected, columns: goldColumns(chosen), ...details };
   }
   if ("completion" in row) {
     const { prompt, completion, label } = row;
     return label
-      ? { prompt, chosen: completion, columns: { [GOLD]: completion.at(-1)?.content }, ...source }
-      : { prompt, rejected: completion, columns: {}, ...source };
+      ? { prompt, chosen: completion, columns: goldColumns(completion), ...details }
+      : { prompt, rejected: completion, columns: {}, ...details };
   }
-  return { prompt: row.prompt, columns: row.columns, ...source };
+  return { prompt: row.prompt, columns: row.columns, ...details };
 }
 
 /** The tokens of a prompt and an answer to it, or a refusal that names the line. */
 function wholeAnswer(
   tokenizer: Tokenizer,
-  { prompt, source }: Example,
-  answer: readonly Message[],
+  { prompt, rendering, source }: Example,
+  answer: readonly ChatMessage[],
 ): EncodedSequence {
-  return naming(source, () => encodeAnswer(tokenizer, prompt, answer));
+  return naming(source, () => encodeAnswer(tokenizer, prompt, answer, rendering));
+}
+
+/** The last turn of an example's right answer, as a model gives it; undefined without one. */
+function rightAnswer(tokenizer: Tokenizer, example: Example): KnownAnswer | undefined {
+  const { prompt, chosen = [] } = example;
+  const last = chosen.at(-1);
+  if (last?.role !== "assistant") return undefined;
+  const asked = { ...example, prompt: [...prompt, ...chosen.slice(0, -1)] };
+  return knownAnswer(tokenizer, wholeAnswer(tokenizer, asked, [last]));
 }
 
 /**
@@ -229,11 +307,14 @@ export function pairsOf(
   options: FitOptions = {},
 ): Fitted<PairCandidate> {
   return fitRows(examples, context, (example): RowFit<PairCandidate> => {
-    const { prompt, chosen = [], rejected, isRight } = example;
-    const a = fitOne(wholeAnswer(tokenizer, example, chosen), context);
-    const ids = encodePrompt(tokenizer, prompt);
-    const gold = chosen.at(-1)?.content;
-    const candidate = { prompt: ids, isRight: isRight ?? ((answer: string) => answer === gold) };
+    const { prompt, chosen = [], rejected, isRight, rendering, source } = example;
+    const sequence = wholeAnswer(tokenizer, example, chosen);
+    const a = fitOne(sequence, context);
+    const ids = naming(source, () => encodePrompt(tokenizer, prompt, rendering));
+    const candidate = {
+      prompt: ids,
+      isRight: isRight ?? isKnownAnswer(tokenizer, sequence, chosen.at(-1) ?? never()),
+    };
     if (rejected === undefined) {
       // The model's own answer is generated, so that its first token has to be read, too.
       const made: RowFit<PairCandidate>["made"] = "skipped" in a.made || ids.length >= context
@@ -280,9 +361,10 @@ export function promptsOf(
   examples: readonly Example[],
   options: FitOptions = {},
 ): Fitted<TrainingPrompt> {
-  return fitRows(examples, context, ({ prompt, columns, chosen, source }) => {
-    const ids = naming(source, () => encodePrompt(tokenizer, prompt));
-    const answer = naming(source, () => tokenizer.encode(chosen?.at(-1)?.content ?? ""));
+  return fitRows(examples, context, (example) => {
+    const { prompt, columns, rendering, source } = example;
+    const ids = naming(source, () => encodePrompt(tokenizer, prompt, rendering));
+    const answer = rightAnswer(tokenizer, example);
     return {
       made: ids.length >= context
         ? { skipped: "no room" }
@@ -290,7 +372,7 @@ export function promptsOf(
       isCut: false,
       least: ids.length + 1,
       // An answer that is known has a stop token, which is predicted and not read.
-      whole: ids.length + Math.max(1, answer.length),
+      whole: ids.length + Math.max(1, answer?.ids.length ?? 0),
     };
   }, options);
 }
@@ -335,11 +417,8 @@ export function conversationsOf(rows: readonly Rows[RowKind][]): readonly Rows["
   return rows.flatMap((row) => {
     if ("messages" in row) return [row];
     const example = exampleOf(row);
-    const source = row.source === undefined ? {} : { source: row.source };
-    if (example?.chosen !== undefined) {
-      return [{ messages: [...example.prompt, ...example.chosen], ...source }];
-    }
-    return [];
+    if (example?.chosen === undefined) return [];
+    return [{ messages: [...example.prompt, ...example.chosen], ...detailsOf(row) }];
   });
 }
 
@@ -348,9 +427,16 @@ export function longestAnswer(
   tokenizer: Tokenizer,
   examples: readonly Example[],
 ): { readonly tokens: number; readonly characters: number } {
-  const answers = examples.map(({ chosen }) => chosen?.at(-1)?.content ?? "");
-  return {
-    tokens: longest(answers, (answer) => tokenizer.encode(answer).length),
-    characters: longest(answers, graphemeCount),
-  };
+  let [tokens, characters] = [0, 0];
+  for (const example of examples) {
+    const answer = rightAnswer(tokenizer, example);
+    if (answer === undefined) continue;
+    tokens = Math.max(tokens, answer.ids.length);
+    characters = Math.max(characters, graphemeCount(answer.text));
+  }
+  return { tokens, characters };
+}
+
+function never(): never {
+  throw new RangeError("a pair has a preferred answer");
 }

@@ -12,7 +12,7 @@
 
 import {
   ChatError,
-  encodeConversation,
+  conversationRows,
   type EncodedSequence,
   type Tokenizer,
   UnknownCharacterError,
@@ -51,6 +51,8 @@ export interface Fitted<T = EncodedSequence> {
   readonly context: number;
   /** The fitted rows, in order. */
   readonly rows: readonly T[];
+  /** The number of rows of the data that they are made of, as far as these have an answer. */
+  readonly sources: number;
   /** The number of rows with an answer, before fitting. */
   readonly total: number;
   /** The number of fitted rows that lost the end of an answer. */
@@ -76,9 +78,9 @@ export interface FitOptions {
 /**
  * Fits rows into a context, one by one, and counts those that are cut or skipped.
  *
- * @param rows The rows.
+ * @param rows The rows of the data.
  * @param context The context in tokens.
- * @param fit Fits one row.
+ * @param fit Fits one of them, which may become several.
  * @param options The number of rows that were left out before, and a listener for the progress.
  * @returns The fitted rows and the counts.
  *
@@ -99,14 +101,14 @@ export interface FitOptions {
 export function fitRows<Row, T>(
   rows: readonly Row[],
   context: number,
-  fit: (row: Row) => RowFit<T>,
+  fit: (row: Row) => RowFit<T> | readonly RowFit<T>[],
   { unanswered = 0, tell = () => {} }: FitOptions = {},
 ): Fitted<T> {
   const kept: T[] = [];
   const skipped = { "no room": 0, "equal": 0 };
-  let [truncated, leastContext, wholeContext] = [0, Infinity, 0];
-  forEachTold(rows, tell, (row) => {
-    const { made, isCut, least, whole } = fit(row);
+  let [total, truncated, leastContext, wholeContext] = [0, 0, Infinity, 0];
+  const count = ({ made, isCut, least, whole }: RowFit<T>) => {
+    total += 1;
     leastContext = Math.min(leastContext, least);
     wholeContext = Math.max(wholeContext, whole);
     if ("skipped" in made) skipped[made.skipped] += 1;
@@ -114,11 +116,13 @@ export function fitRows<Row, T>(
       kept.push(made.row);
       if (isCut) truncated += 1;
     }
-  });
+  };
+  forEachTold(rows, tell, (row) => [fit(row)].flat().forEach(count));
   return {
     context,
     rows: kept,
-    total: rows.length,
+    sources: rows.length,
+    total,
     truncated,
     skipped,
     unanswered,
@@ -208,14 +212,16 @@ export function isSameSequence(a: EncodedSequence, b: EncodedSequence): boolean 
 }
 
 /**
- * Encodes conversations as training sequences that fit a context.
+ * Encodes conversations as training sequences that fit a context: one of each, unless the chat
+ * template shows earlier answers in another form; see {@linkcode conversationRows}.
  *
  * @param tokenizer The tokenizer.
  * @param conversations The conversations.
  * @param context The context in tokens.
  * @param options The number of rows that were left out before, and a listener for the progress.
  * @returns The sequences and the counts.
- * @throws {UserError} If the tokenizer lacks a character; the message has file and line.
+ * @throws {UserError} If the tokenizer lacks a character or cannot express a conversation; the
+ * message has file and line.
  *
  * @example
  * ```ts
@@ -244,8 +250,9 @@ export function fitConversations(
   return fitRows(
     conversations,
     context,
-    ({ messages, source }) =>
-      fitOne(naming(source, () => encodeConversation(tokenizer, messages)), context),
+    ({ messages, rendering, source }) =>
+      naming(source, () => conversationRows(tokenizer, messages, rendering))
+        .map((row) => fitOne(row, context)),
     options,
   );
 }
@@ -338,12 +345,13 @@ export function describeFit(fitted: Fitted<unknown>, examples: string): UserMess
 }
 
 /**
- * Encodes a text, and names its line in the error for an unknown character.
+ * Encodes a text, and names its line in the error for an unknown character, or for a conversation
+ * that the tokenizer cannot express.
  *
  * @param source The line; undefined if the text is not from a file.
  * @param encode Encodes the text of the line.
  * @returns The result of `encode`.
- * @throws {UserError} If a character is not in the vocabulary.
+ * @throws {UserError} If a character is not in the vocabulary, or there is no form for a message.
  */
 export function naming<T>(source: Source | undefined, encode: () => T): T {
   try {

@@ -7,9 +7,16 @@
 import { type EncodedSequence, encodePrompt, type Tokenizer } from "@unitune/models";
 import { windowAt } from "./batches.ts";
 import type { Conversation } from "./dataset.ts";
-import { describeFit, fitConversations, longestRow, requireFit } from "./fit.ts";
+import { describeFit, fitConversations, fitOne, longestRow, naming, requireFit } from "./fit.ts";
 import type { UserMessage } from "../text/message.ts";
-import { type Example, promptsOf, promptText } from "./examples.ts";
+import {
+  encodeAnswer,
+  type Example,
+  isKnownAnswer,
+  knownAnswer,
+  promptsOf,
+  promptText,
+} from "./examples.ts";
 
 /** A prompt whose answers are judged. */
 export interface Question {
@@ -21,7 +28,7 @@ export interface Question {
   readonly gold: string;
   /** The tokens of the prompt, ready to be completed. */
   readonly ids: readonly number[];
-  /** The prompt and the right answer as a sequence. */
+  /** The prompt and the right answer as a sequence, of which the answer alone is learned. */
   readonly sequence: EncodedSequence;
   /** Tells whether an answer is right; undefined if answers are not judged. */
   readonly isRight?: ((answer: string) => boolean) | undefined;
@@ -98,7 +105,7 @@ export function conversationSplit(
 }
 
 /**
- * Makes the last answer of a conversation into a question.
+ * Makes the last answer of a conversation into a question, as the model sees it then.
  *
  * @param exam The conversation.
  * @param tokenizer The tokenizer.
@@ -111,21 +118,20 @@ export function questionOf(
   tokenizer: Tokenizer,
   context: number,
 ): Question | undefined {
-  const { messages } = conversation;
+  const { messages, rendering, source } = conversation;
   const asked = messages.slice(0, -1);
   const last = messages.at(-1);
   if (last?.role !== "assistant") return undefined;
-  const { content: gold } = last;
-  const { rows: [sequence], truncated } = fitConversations(tokenizer, [conversation], context);
-  const ids = encodePrompt(tokenizer, asked);
-  if (sequence === undefined || truncated > 0 || ids.length >= context) return undefined;
+  const sequence = naming(source, () => encodeAnswer(tokenizer, asked, [last], rendering));
+  const ids = naming(source, () => encodePrompt(tokenizer, asked, rendering));
+  if (fitOne(sequence, context).isCut || ids.length >= context) return undefined;
   return {
     kind,
     prompt: promptText(asked),
-    gold,
+    gold: last.content ?? knownAnswer(tokenizer, sequence).text,
     ids,
     sequence,
-    isRight: isRight ?? ((answer) => answer === gold),
+    isRight: isRight ?? isKnownAnswer(tokenizer, sequence, last),
   };
 }
 

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { byteTokenizer, characterTokenizer, type Message } from "@unitune/models";
+import { byteTokenizer, characterTokenizer, type ChatMessage, type Message } from "@unitune/models";
 import {
   charactersOf,
   type Conversation,
@@ -27,7 +27,7 @@ function jsonl(rows: readonly unknown[], columns: Columns = {}): Promise<Dataset
   return parseJsonl(linesOf([utf8(lines.join("\n"))]), "data.jsonl", columns);
 }
 
-const messagesOf = (dataset: Dataset): (readonly Message[])[] =>
+const messagesOf = (dataset: Dataset): (readonly ChatMessage[])[] =>
   dataset.kind === "conversations"
     ? [...dataset.train, ...dataset.validation].map((conversation) => conversation.messages)
     : [];
@@ -236,8 +236,8 @@ const refused: [string, readonly unknown[], string][] = [
   ["a message that is no object", [{ messages: ["hi"] }], `"messages[0]" is an object, not a str`],
   [
     "an unknown role",
-    [{ messages: [{ role: "tool", content: "x" }] }],
-    `"messages[0].role" is one of system, user, assistant, not "tool"`,
+    [{ messages: [{ role: "narrator", content: "x" }] }],
+    `"messages[0].role" is one of system, user, assistant, developer, tool, not "narrator"`,
   ],
   [
     "a message without content",

@@ -1,0 +1,43 @@
+/**
+ * The values in the columns of a row, or refusals that name file, line and column.
+ *
+ * @module
+ */
+
+import { quoted } from "@unitune/core";
+import { type Source, UserError } from "@unitune/training";
+
+/** The columns of a row. */
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** The text in a column. */
+export function string(value: unknown, column: string, source: Source): string {
+  if (typeof value !== "string") {
+    throw wrong(source, `${quoted(column)} is a text, not ${kindOf(value)}`);
+  }
+  // JSON can escape half of a surrogate pair, which is no character and has no encoding in UTF-8.
+  if (!value.isWellFormed()) {
+    throw wrong(source, `${quoted(column)} has half a surrogate pair (\\ud…)`);
+  }
+  return value;
+}
+
+/** A truth value; 1 and 0 are accepted as well. */
+export function truth(value: unknown, column: string, source: Source): boolean {
+  if (value === true || value === 1) return true;
+  if (value === false || value === 0) return false;
+  throw wrong(source, `${quoted(column)} is true or false, not ${quoted(value)}`);
+}
+
+/** The kind of a value, in words. */
+export function kindOf(value: unknown): string {
+  if (value === undefined) return "missing";
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "a list";
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+}
+
+/** The refusal of a row. */
+export function wrong({ file, line }: Source, why: string): UserError {
+  return new UserError(`${file}:${line}: ${why}`);
+}
