@@ -16,6 +16,7 @@ export {
   windowRows,
 } from "./data/batches.ts";
 export { addCost, type Cost, noCost } from "./learner/cost.ts";
+export { type CheckOptions, checkRows, type RowConversation } from "./data/checks.ts";
 export {
   charactersOf,
   type Conversation,
@@ -61,6 +62,7 @@ export {
   skipReasons,
 } from "./data/fit.ts";
 export { type MatchedLabel, mismatchedAnswers } from "./data/mismatched.ts";
+export { describeExample } from "./data/shown_example.ts";
 export {
   generateTasks,
   mistakeFor,

@@ -12,6 +12,7 @@ import { runCommand, UsageError } from "../terminal/errors.ts";
 import { formulaText } from "@unitune/objectives";
 import {
   checkStages,
+  describeExample,
   describeObjective,
   type Setting,
   settingTable,
@@ -56,7 +57,7 @@ import { describeSizes, lentModels, readBase } from "../run/trained.ts";
 import { requireRoom } from "../run/room.ts";
 import { shownMessage } from "../terminal/messages.ts";
 import { taskCommand } from "../terminal/shell.ts";
-import { print, say, tell } from "../terminal/terminal.ts";
+import { print, say, tell, terminalColumns } from "../terminal/terminal.ts";
 
 const usage =
   `Trains a GPT by supervised or Intuitive Fine-Tuning, on preferences, or by reinforcement ` +
@@ -209,10 +210,11 @@ function requireSameBase(now: BaseRecord | undefined, then: BaseRecord | undefin
   );
 }
 
-/** The flags that a resumed run accepts: they tell where things are, and change no results. */
+/** The flags that a resumed run accepts: they change no results. */
 const mayChange: readonly string[] = [
   "resume",
   "fromStep",
+  "showExample",
   ...Object.entries<Setting>(settingTable).flatMap(([name, { isPlace }]) => isPlace ? [name] : []),
 ].map((name) => `--${kebabCase(name)}`);
 
@@ -313,6 +315,15 @@ function adapterIn(model: LanguageModel): string {
   return `, with a ${kind} adapter of rank ${rank} and ${countOf(model)} parameters,`;
 }
 
+/** The first training example of each stage, token by token. */
+function exampleLines({ stages, prepared }: Run): string {
+  const { tokenizer } = prepared;
+  return prepared.stages.flatMap(({ data }, i) => [
+    stages.length === 1 ? "" : `\nstage ${i + 1}, ${stages[i]?.objective.name}`,
+    ...describeExample(tokenizer, data, terminalColumns()),
+  ]).join("\n");
+}
+
 /** The text after the training: evaluations, sample answers, and the next command. */
 async function conclusion(
   { folder, stages }: Run,
@@ -382,6 +393,7 @@ export async function trainCommand(
     return 0;
   }
   say(introduction(run, done));
+  if (line.own.showExample) print(exampleLines(run));
   const result = await trainShown(run);
   if (!result.isComplete) {
     say(

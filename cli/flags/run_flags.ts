@@ -27,6 +27,11 @@ export const runFlags = {
     group: "Run",
     help: "With --resume: goes on from the checkpoint of this step, and makes later ones again.",
   },
+  showExample: {
+    kind: "boolean",
+    group: "Run",
+    help: "Shows the first training example of each stage token by token, before the first step.",
+  },
   config: {
     kind: "string",
     placeholder: "FILE",

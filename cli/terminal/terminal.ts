@@ -15,9 +15,14 @@ function shown(text: string, stream: { isTerminal(): boolean }): string {
   return stream.isTerminal() ? wrapText(lines, "  ", Math.min(WIDTH, terminalColumns())) : lines;
 }
 
-/** The width of the terminal: `consoleSize` returns 0 if it is unknown, and throws without one. */
-function terminalColumns(): number {
+/**
+ * The width of the terminal; 80 columns without one.
+ *
+ * @returns The most characters of a line.
+ */
+export function terminalColumns(): number {
   try {
+    // 0 if it is unknown, and an error without a terminal.
     return Deno.consoleSize().columns || WIDTH;
   } catch {
     return WIDTH;

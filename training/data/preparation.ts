@@ -7,6 +7,7 @@
 import {
   type Architecture,
   architectures,
+  baseTemplates,
   byteTokenizer,
   changedConfig,
   characterTokenizer,
@@ -22,7 +23,7 @@ import { UserError } from "../text/errors.ts";
 import { dataKinds } from "../kinds/kinds.ts";
 import type { PreparedStage } from "../kinds/stage.ts";
 import { encodedText, type Material } from "./material.ts";
-import { message, type UserMessage } from "../text/message.ts";
+import { message, setting, type UserMessage } from "../text/message.ts";
 import type { TrainSettings } from "../settings.ts";
 import { conversationSplit, type Exam, promptSplit, type Split, textSplit } from "./splits.ts";
 import { taskMaterial } from "./task_material.ts";
@@ -149,6 +150,7 @@ export async function prepareRun(
   const notes: UserMessage[] = [];
   for (const [i, { settings, material, source }] of stages.entries()) {
     const { judges, format } = material;
+    requireChat(tokenizer, material, source);
     const seed = stageSeed(settings.seed, i);
     const encoding = { tokenizer, context, seed, watch, source };
     const own = await dataKinds[settings.objective.data].prepare(settings, material, encoding);
@@ -173,6 +175,23 @@ export async function prepareRun(
     mistaught: mistaught.length === 0 ? [] : [asSplit("mistaught", mistaught)],
     notes: [...notes, ...splits.flatMap(({ notes }) => notes)],
   };
+}
+
+/** Refuses conversations, where the model has no form for them. */
+function requireChat(
+  { chat }: Tokenizer,
+  { dataset }: Pick<Material, "dataset">,
+  source: string,
+): void {
+  if (chat !== undefined || dataset.kind === "text") return;
+  throw new UserError(
+    message(
+      `${source} ${source === TASKS_SOURCE ? "are" : "has"} conversations, and the model has no ` +
+        `chat template, as base models have none: give it one by `,
+      setting("chatTemplate"),
+      ` (${Object.keys(baseTemplates).join(", ")}, or a file)`,
+    ),
+  );
 }
 
 /** The validation splits of a dataset. */

@@ -6,6 +6,7 @@
 
 import { shuffledRows, windowRows } from "../data/batches.ts";
 import { conversationsOf, dataOf } from "../data/examples.ts";
+import { checkRows } from "../data/checks.ts";
 import { fitConversations } from "../data/fit.ts";
 import { UserError } from "../text/errors.ts";
 import { demonstrationForm } from "../feeds/forms.ts";
@@ -34,18 +35,27 @@ export const demonstrations: KindRow = {
         ],
       };
     }
-    const tell = watch.begin({ doing: `encoding ${source}`, subject: source });
     const conversations = conversationsOf(dataset.train);
     if (conversations.length === 0) {
       throw new UserError(`${objective.name} learns from answers, and ${source} has none`);
     }
+    const checks = checkRows(tokenizer, conversations, {
+      ...{ source, watch },
+      conversations: ({ messages }) => [{ messages, learnedFrom: 0 }],
+    });
+    const tell = watch.begin({ doing: `encoding ${source}`, subject: source });
     const unanswered = dataset.train.length - conversations.length;
     const fitted = fitConversations(tokenizer, conversations, context, { unanswered, tell });
+    const { sources, total } = fitted;
+    const each = total > sources ? `, one for each answer of ${sources} conversations` : "";
     return {
-      notes: fittedNotes(fitted, {
-        ...{ what: "examples", header: "examples to train on", source },
-        ...{ validation: dataset.validation.length, objective: objective.name },
-      }),
+      notes: [
+        ...fittedNotes(fitted, {
+          ...{ what: "examples", header: `examples to train on${each}`, source },
+          ...{ validation: dataset.validation.length, objective: objective.name },
+        }),
+        ...checks,
+      ],
       data: { kind: "demonstrations", source: shuffledRows(fitted.rows, seed, context) },
     };
   },

@@ -9,9 +9,11 @@ import {
   dataOf,
   type EncodedLabel,
   type EncodedPair,
+  type Example,
   labelsOf,
   pairsOf,
 } from "../data/examples.ts";
+import { answeredConversations, checkRows } from "../data/checks.ts";
 import { matchedLabels, mismatchedAnswers } from "../data/mismatched.ts";
 import { formLength, labelForm } from "../feeds/forms.ts";
 import { fittedNotes, requireRows, trainingPairs } from "../data/material.ts";
@@ -24,21 +26,29 @@ export const labels: KindRow = {
   prepare(settings, material, { tokenizer, context, watch, source }) {
     const { dataset, examples } = material;
     requireRows(dataset, settings.objective.name, source);
-    const tell = watch.begin({ doing: `encoding ${source}`, subject: source });
+    const check = (rows: readonly Example[]) =>
+      checkRows(tokenizer, rows, { source, watch, conversations: answeredConversations });
+    const begin = () => watch.begin({ doing: `encoding ${source}`, subject: source });
     const told = {
       ...{ validation: dataset.validation.length, objective: settings.objective.name, source },
     };
     if (dataset.kind === "labels") {
-      const rows = labelsOf(tokenizer, context, examples.train, { tell });
+      const checks = check(examples.train);
+      const rows = labelsOf(tokenizer, context, examples.train, { tell: begin() });
+      const names = { what: "answers", header: "answers to train on" };
       return {
-        notes: fittedNotes(rows, { ...told, what: "answers", header: "answers to train on" }),
+        notes: [...fittedNotes(rows, { ...told, ...names }), ...checks],
         data: { kind: "labels", train: rows.rows, pairs: [] },
       };
     }
     const { train } = trainingPairs(settings, examples, source);
-    const pairs = pairsOf(tokenizer, context, train.examples, { ...train, tell });
+    const checks = check(train.examples);
+    const pairs = pairsOf(tokenizer, context, train.examples, { ...train, tell: begin() });
     return {
-      notes: fittedNotes(pairs, { ...told, what: "pairs", header: "pairs as labels" }),
+      notes: [
+        ...fittedNotes(pairs, { ...told, what: "pairs", header: "pairs as labels" }),
+        ...checks,
+      ],
       data: { kind: "labels", train: [], pairs: pairs.rows },
     };
   },

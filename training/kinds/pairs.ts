@@ -6,6 +6,7 @@
 
 import { inRandomOrder } from "../data/batches.ts";
 import { dataOf, type PairCandidate, pairsOf } from "../data/examples.ts";
+import { answeredConversations, checkRows } from "../data/checks.ts";
 import { describeFit } from "../data/fit.ts";
 import { formLength, pairForm } from "../feeds/forms.ts";
 import { fittedNotes, requireRows, trainingPairs } from "../data/material.ts";
@@ -19,8 +20,12 @@ export const pairs: KindRow = {
   prepare(settings, material, { tokenizer, context, watch, source }) {
     const { dataset, examples } = material;
     requireRows(dataset, settings.objective.name, source);
-    const tell = watch.begin({ doing: `encoding ${source}`, subject: source });
     const { train, validation } = trainingPairs(settings, examples, source);
+    const checks = checkRows(tokenizer, train.examples, {
+      ...{ source, watch },
+      conversations: answeredConversations,
+    });
+    const tell = watch.begin({ doing: `encoding ${source}`, subject: source });
     const pairs = pairsOf(tokenizer, context, train.examples, { ...train, tell });
     const aside = pairsOf(tokenizer, context, validation.examples, validation);
     const whole = aside.rows.flatMap(({ chosen, rejected }) =>
@@ -34,6 +39,7 @@ export const pairs: KindRow = {
         }),
         describeFit(aside, "validation pairs") ?? [],
         spreadNote(whole.length, MOST_SEQUENCES, "validation pairs") ?? [],
+        checks,
       ].flat(),
       data: { kind: "pairs", train: pairs.rows, validation: spread(whole, MOST_SEQUENCES) },
     };

@@ -8,6 +8,7 @@ import { abs, cast, div, maximum, notEqual, sub, sum, type Tensor, where } from 
 import { actorCritic, type LanguageModel } from "@unitune/models";
 import { type Model, type Objective, type Rollouts, scoreTokens } from "@unitune/objectives";
 import { maxNewTokensOf } from "../sampling/answer_length.ts";
+import { askedConversation, checkRows } from "../data/checks.ts";
 import { dataOf, longestAnswer, promptsOf } from "../data/examples.ts";
 import { UserError } from "../text/errors.ts";
 import {
@@ -34,6 +35,10 @@ export const rollouts: KindRow = {
   async prepare(settings, material, { tokenizer, context, watch, source }) {
     const { dataset, examples, judges, format } = material;
     requireRows(dataset, settings.objective.name, source);
+    const checks = checkRows(tokenizer, examples.train, {
+      ...{ source, watch },
+      conversations: askedConversation,
+    });
     const tell = watch.begin({ doing: `encoding ${source}`, subject: source });
     const prompts = promptsOf(tokenizer, context, examples.train, {
       unanswered: examples.unanswered.train,
@@ -51,7 +56,7 @@ export const rollouts: KindRow = {
     });
     const found = await unscorable(terms, prompts.rows);
     return {
-      notes: [...notes, ...unscorableNotes(found, terms, prompts.rows.length)],
+      notes: [...notes, ...checks, ...unscorableNotes(found, terms, prompts.rows.length)],
       data: {
         kind: "rollouts",
         train: prompts.rows,

@@ -332,3 +332,25 @@ inFolder("a configuration of two stages takes a flag's value for each", async (f
     [["sft", 3], ["ift", 2]],
   );
 });
+
+inFolder("the first example of each stage is shown before the first step", async (folder) => {
+  const rows = Array.from({ length: 12 }, () => ({ prompt: "ab", chosen: "ba", rejected: "aa" }));
+  const data = await writeRows(`${folder}/rows.jsonl`, rows);
+  const { stdout } = await trained(
+    ...["--objective", "sft,dpo", "--data", data, ...tiny, "--out", `${folder}/run`],
+    "--show-example",
+  );
+  const shown = stdout.slice(stdout.indexOf("\nstage 1, sft\n"), stdout.indexOf("step "));
+  const heads = shown.split("\n").filter((line) => line !== "" && !line.startsWith(" "));
+  assertEquals(heads.slice(0, 5), [
+    "stage 1, sft",
+    "example: 7 tokens, of which 3 are learned",
+    "stage 2, dpo",
+    "preferred answer: 7 tokens, of which 3 are learned",
+    "rejected answer: 7 tokens, of which 3 are learned",
+  ]);
+  assertStringIncludes(shown, '  6  1  learned  "<stop>"\n');
+  // The run is the same, and is resumed with and without.
+  const { stdout: again } = await trained("--resume", `${folder}/run`, "--show-example");
+  assertStringIncludes(again, "is complete");
+});

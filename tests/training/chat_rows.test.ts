@@ -1,0 +1,441 @@
+/** Rows of conversations by chat templates, from the data to the steps of every kind of objective. */
+import { wasm } from "@unitune/core";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import {
+  byteTokenizer,
+  type ChatMessage,
+  conversationRows,
+  type EncodedSequence,
+  encodePrompt,
+  gpt,
+  type Tokenizer,
+} from "@unitune/models";
+import { pretrainedTokenizer } from "@unitune/models/pretrained";
+import {
+  checkRows,
+  dataOf,
+  type Dataset,
+  datasetMaterial,
+  describeExample,
+  encodeAnswer,
+  fitConversations,
+  memoryStore,
+  messageText,
+  planOf,
+  type PreparedRun,
+  prepareRun,
+  questionOf,
+  silentWatch,
+  train,
+  trainSettings,
+  UserError,
+} from "@unitune/training";
+
+/** A byte tokenizer with a chat template. */
+function withTemplate(template: string, stops: readonly number[] = [1]): Tokenizer {
+  return pretrainedTokenizer(
+    new Map([
+      ...byteTokenizer().files(),
+      ["chat_template.jinja", template],
+      ["generation_config.json", JSON.stringify({ eos_token_id: stops })],
+    ]),
+  );
+}
+
+/**
+ * A template as that of Qwen3: thoughts are shown behind the last question only, and a prompt may be
+ * told to have none.
+ */
+const forgetful = withTemplate(
+  "{%- set ns = namespace(last=-1) %}{%- for m in messages %}" +
+    "{%- if m.role == 'user' %}{%- set ns.last = loop.index0 %}{%- endif %}{%- endfor %}" +
+    "{%- for tool in tools or [] %}{{- '<system>' + tool.name }}{%- endfor %}" +
+    "{%- for m in messages %}{%- if m.role == 'assistant' %}{{- '<assistant>' }}" +
+    "{%- if loop.index0 > ns.last %}{{- '[' + (m.reasoning_content or '') + ']' }}{%- endif %}" +
+    "{{- m.content or '' }}" +
+    "{%- for call in m.tool_calls or [] %}{{- '(' + call.name + ')' }}{%- endfor %}" +
+    "{{- '<stop>' }}" +
+    "{%- elif m.role == 'tool' %}{{- '<user>=' + m.content }}" +
+    "{%- else %}{{- '<' + m.role + '>' + m.content }}{%- endif %}{{- '\\n' }}{%- endfor %}" +
+    "{%- if add_generation_prompt %}{{- '<assistant>' }}" +
+    "{%- if thinks is defined and not thinks %}{{- '[]' }}{%- endif %}{%- endif %}",
+);
+
+/** A template that shows every turn as it was said. */
+const growing = withTemplate(
+  "{%- for m in messages %}{{- '<' + ('user' if m.role == 'tool' else m.role) + '>' + m.content }}" +
+    "{%- if m.role == 'assistant' %}{{- '<stop>' }}{%- endif %}{{- '\\n' }}{%- endfor %}" +
+    "{%- if add_generation_prompt %}{{- '<assistant>' }}{%- endif %}",
+);
+
+const user = (content: string): ChatMessage => ({ role: "user", content });
+const assistant = (content: string, reasoning_content?: string): ChatMessage => ({
+  role: "assistant",
+  content,
+  ...reasoning_content !== undefined && { reasoning_content },
+});
+
+/** The text of a row, learned tokens in braces. */
+function shown({ decode }: Tokenizer, { ids, mask }: EncodedSequence): string {
+  return ids.map((id, t) => {
+    const text = decode([id], { special: "shown" });
+    const isStart = mask[t] === true && mask[t - 1] !== true;
+    const isEnd = mask[t] === true && mask[t + 1] !== true;
+    return `${isStart ? "{" : ""}${text}${isEnd ? "}" : ""}`;
+  }).join("");
+}
+
+const thought: readonly ChatMessage[] = [
+  user("a"),
+  assistant("b", "x"),
+  user("c"),
+  assistant("d", "y"),
+];
+
+Deno.test("a conversation whose thoughts are dropped later on is a row for each answer", () => {
+  const { rows, sources, total } = fitConversations(
+    forgetful,
+    [{ messages: thought }, { messages: thought.slice(0, 2) }],
+    64,
+  );
+  assertEquals(rows.map((row) => shown(forgetful, row)), [
+    "<user>a\n<assistant>{[x]b<stop>}\n",
+    "<user>a\n<assistant>b<stop>\n<user>c\n<assistant>{[y]d<stop>}\n",
+    "<user>a\n<assistant>{[x]b<stop>}\n",
+  ]);
+  assertEquals([sources, total], [2, 3]);
+});
+
+Deno.test("rows of one conversation are cut and skipped one by one", () => {
+  const { rows, skipped, truncated, total } = fitConversations(
+    forgetful,
+    [{ messages: thought }],
+    10,
+  );
+  assertEquals(rows.map((row) => shown(forgetful, row)), ["<user>a\n<assistant>{[x]b<stop>}\n"]);
+  assertEquals([skipped["no room"], truncated, total], [1, 0, 2]);
+});
+
+Deno.test("an answer is compared as the model gives it, after its prompt as the model sees it", () => {
+  const row = encodeAnswer(forgetful, thought.slice(0, 3), [assistant("e", "z")]);
+  assertEquals(
+    shown(forgetful, row),
+    "<user>a\n<assistant>b<stop>\n<user>c\n<assistant>{[z]e<stop>}",
+  );
+  const prompt = encodePrompt(forgetful, thought.slice(0, 3));
+  assertEquals(row.ids.slice(0, prompt.length), prompt);
+  // An answer that calls a tool is one sequence: thoughts stay until the next question.
+  const loop = [
+    { role: "assistant", content: "", tool_calls: [{ name: "f" }], reasoning_content: "x" },
+    { role: "tool", content: "7" },
+    assistant("d", "y"),
+  ] as const;
+  assertEquals(
+    shown(forgetful, encodeAnswer(forgetful, [user("a")], loop, { tools: [{ name: "f" }] })),
+    "<system>f<user>a\n<assistant>{[x](f)<stop>}\n<user>=7\n<assistant>{[y]d<stop>}",
+  );
+});
+
+Deno.test("an answer of turns that are shown in two forms is refused, with what to do", () => {
+  assertThrows(
+    () => encodeAnswer(forgetful, thought.slice(0, 1), thought.slice(1)),
+    Error,
+    "The answer has 2 turns of the assistant, and the chat template shows the earlier ones in " +
+      "another form later on",
+  );
+  assertEquals(
+    shown(growing, encodeAnswer(growing, thought.slice(0, 1), thought.slice(1))),
+    "<user>a\n<assistant>{b<stop>}\n<user>c\n<assistant>{d<stop>}",
+  );
+});
+
+const content = fc.string({ unit: fc.constantFrom("a", "b", "é", "🌞", " ", "\n"), maxLength: 6 });
+const turns = fc.array(
+  fc.tuple(fc.constantFrom("system", "user", "assistant", "tool"), content)
+    .map(([role, content]) => ({ role, content })),
+  { minLength: 1, maxLength: 8 },
+);
+
+Deno.test("by a template that keeps turns, the answers are learned once, and nothing else", () => {
+  fc.assert(fc.property(turns, fc.nat(8), (messages, learnedFrom) => {
+    const rows = conversationRows(growing, messages, { learnedFrom });
+    assertEquals(rows.length, 1);
+    const learned = rows.flatMap(({ ids, mask }) => ids.filter((_, t) => mask[t]));
+    const answers = messages.filter(({ role }, i) => role === "assistant" && i >= learnedFrom);
+    assertEquals(
+      growing.decode(learned, { special: "shown" }),
+      answers.map(({ content }) => `${content}<stop>`).join(""),
+    );
+  }));
+});
+
+Deno.test("by a template that drops thoughts, each answer is learned once, with its thoughts", () => {
+  const talk = fc.array(
+    fc.tuple(content, fc.stringMatching(/^[ab]{0,3}$/), fc.stringMatching(/^[cd]{0,3}$/)),
+    { minLength: 1, maxLength: 4 },
+  );
+  fc.assert(fc.property(talk, (talk) => {
+    const messages = talk.flatMap(([asked, thoughts, said]) => [
+      user(asked),
+      assistant(said, thoughts),
+    ]);
+    const { rows } = fitConversations(forgetful, [{ messages }], 1024);
+    assertEquals(rows.length, talk.length);
+    const learned = rows.map(({ ids, mask }) =>
+      forgetful.decode(ids.filter((_, t) => mask[t]), { special: "shown" })
+    );
+    assertEquals(learned, talk.map(([, thoughts, said]) => `[${thoughts}]${said}<stop>`));
+    // What is learned follows the prompt that generation starts from.
+    rows.forEach(({ ids, mask }, i) =>
+      assertEquals(
+        ids.slice(0, mask.indexOf(true)),
+        encodePrompt(forgetful, messages.slice(0, 2 * i + 1)),
+      )
+    );
+  }));
+});
+
+Deno.test("the last answer is asked for as the model sees the conversation then", () => {
+  const question = questionOf({ conversation: { messages: thought }, kind: "all" }, forgetful, 64);
+  assert(question !== undefined);
+  assertEquals(
+    forgetful.decode(question.ids, { special: "shown" }),
+    "<user>a\n<assistant>b<stop>\n<user>c\n<assistant>",
+  );
+  assertEquals([question.prompt, question.gold], ["a\nb\nc", "d"]);
+  // All that was learned is right, and so is the content without thoughts.
+  assertEquals(["[y]d", "d", "[x]d", ""].map((text) => question.isRight?.(text)), [
+    ...[true, true, false, false],
+  ]);
+  assertEquals(question.sequence.mask.filter((learned) => learned).length, 5);
+});
+
+Deno.test("an answer that is a call is asked for by its text", () => {
+  const called = { role: "assistant", content: null, tool_calls: [{ name: "f" }] } as const;
+  const conversation = {
+    messages: [user("a"), called],
+    rendering: { variables: { thinks: false } },
+  };
+  const question = questionOf({ conversation, kind: "all" }, forgetful, 64);
+  assertEquals(question?.gold, "(f)");
+  assertEquals(
+    forgetful.decode(question?.ids ?? [], { special: "shown" }),
+    "<user>a\n<assistant>[]",
+  );
+  assertEquals(["(f)", "(g)"].map((text) => question?.isRight?.(text)), [true, false]);
+});
+
+/** Ten rows as they are read from a file; the last is kept aside. */
+function rowsOf<Row extends object>(row: (i: number) => Row) {
+  const rows = Array.from({ length: 10 }, (_, i) => ({
+    ...row(i),
+    source: { file: "rows.jsonl", line: i + 1 },
+  }));
+  return { train: rows.slice(0, 9), validation: rows.slice(9) };
+}
+
+const numbered = (i: number) => [user(`a${i}`), assistant("b", "x"), user("c")];
+
+type Objective = "sft" | "dpo" | "kto" | "grpo";
+
+/** Data of each kind for an objective, and the first row of it. */
+const kinds: Readonly<Record<Objective, Dataset>> = {
+  sft: {
+    kind: "conversations",
+    ...rowsOf((i) => ({ messages: [...numbered(i), assistant("d", "y")] })),
+  },
+  dpo: {
+    kind: "pairs",
+    ...rowsOf((i) => ({
+      prompt: numbered(i),
+      chosen: [assistant("d", "y")],
+      rejected: [assistant("e", "z")],
+    })),
+  },
+  kto: {
+    kind: "labels",
+    ...rowsOf((i) => ({
+      prompt: numbered(i),
+      completion: [assistant("d", "y")],
+      label: i % 2 === 0,
+    })),
+  },
+  grpo: {
+    kind: "prompts",
+    ...rowsOf((i) => ({ prompt: numbered(i), columns: { completion: "d" } })),
+  },
+};
+
+const context = 48;
+
+function prepared(
+  objective: Objective,
+  dataset: Dataset,
+  tokenizer: Tokenizer = forgetful,
+): Promise<PreparedRun> {
+  const model = gpt({
+    ...{ vocabulary: tokenizer.size, context, layers: 1, heads: 1, width: 8, dropout: 0 },
+  });
+  const settings = trainSettings({ objective, rewards: "edit-similarity", ...sizes });
+  const material = datasetMaterial("rows", dataset, silentWatch);
+  return prepareRun([{ settings, material, source: "rows.jsonl" }], { base: { tokenizer, model } });
+}
+
+const sizes = { steps: 2, batchSize: 8, loggingSteps: 1, evalSteps: 2 };
+
+/** Headers of notes and examples for each objective. */
+const told: Readonly<Record<Objective, readonly [note: string, example: readonly string[]]>> = {
+  sft: [
+    "18 examples to train on, one for each answer of 9 conversations, 1 for validation",
+    // By the seed, the row of a first answer comes first.
+    ["example: 11 tokens, of which 5 are learned"],
+  ],
+  dpo: [
+    "9 pairs to train on, 1 for validation",
+    [
+      "preferred answer: 17 tokens, of which 5 are learned",
+      "rejected answer: 17 tokens, of which 5 are learned",
+    ],
+  ],
+  kto: [
+    "9 answers to train on, 1 for validation",
+    ["answer that is liked: 17 tokens, of which 5 are learned"],
+  ],
+  grpo: ["9 prompts to train on, 1 for validation", ["prompt, which the model answers: 12 tokens"]],
+};
+
+for (const objective of ["sft", "dpo", "kto", "grpo"] as const) {
+  Deno.test(`${objective} trains on conversations that take several rows`, async () => {
+    const run = await prepared(objective, kinds[objective]);
+    const notes = run.notes.map((note) => messageText(note));
+    const [note, example] = told[objective];
+    assertEquals(notes[0], note);
+    const lines = describeExample(forgetful, run.stages[0]?.data ?? never());
+    const heads = lines.filter((line) => !line.startsWith(" "));
+    assertEquals(heads, example);
+    const settings = trainSettings({ objective, rewards: "edit-similarity", ...sizes });
+    const plan = { stages: [settings], prepared: run, device: wasm(), store: memoryStore() };
+    const losses: number[] = [];
+    for await (const event of train(planOf(plan))) {
+      if (event.kind === "metrics") losses.push(event.metrics.loss ?? NaN);
+    }
+    assertEquals(losses.length, 2);
+    assert(losses.every(Number.isFinite));
+  });
+}
+
+Deno.test("a stage shows its first example, of a pair both answers, of rollouts the prompt", async () => {
+  const { stages: [stage] } = await prepared("dpo", kinds.dpo);
+  const lines = describeExample(forgetful, stage?.data ?? never(), 24);
+  assertEquals(lines.slice(0, 3), [
+    "preferred answer: 17 tokens, of which 5 are learned",
+    '   0    3  given    "<u…',
+    '   1  102  given    "a"',
+  ]);
+  const pairs = dataOf(stage?.data ?? never(), "pairs");
+  const [first] = pairs.train;
+  assert(first !== undefined);
+  const { rejected: _, ...own } = first;
+  assertEquals(
+    describeExample(forgetful, { ...pairs, train: [own] }).at(-1),
+    [
+      "rejected answer: the model gives it when the stage begins",
+    ][0],
+  );
+  const { stages: [labels] } = await prepared("kto", kinds.dpo);
+  assertEquals(
+    describeExample(forgetful, labels?.data ?? never()).filter((line) => !line.startsWith(" ")),
+    told.dpo[1],
+  );
+  const ids = Array.from({ length: 100 }, () => 102);
+  const long = describeExample(forgetful, {
+    ...{ kind: "rollouts", longestAnswer: 1, longestText: 1 },
+    train: [{ ids, prompt: "", columns: {} }],
+  });
+  assertEquals([long.length, long[21]], [42, "  … 60 more tokens that are given …"]);
+});
+
+Deno.test("the findings on rows are told by kind, with their number and the first of them", async () => {
+  const { notes } = await prepared("sft", kinds.sft);
+  assertEquals(notes.slice(1, 2).map((note) => messageText(note)), [
+    "The chat template changes earlier answers, so a conversation of 2 answers is 2 rows, each as " +
+    "the model sees it when it gives the answer (in 9 of 9 rows, first at rows.jsonl:1).",
+  ]);
+  const spelled: Dataset = {
+    kind: "conversations",
+    ...rowsOf((i) => ({
+      messages: [user(i % 3 === 1 ? "<stop>" : "a"), assistant("b", "x")],
+    })),
+  };
+  assertEquals(
+    (await prepared("sft", spelled)).notes.slice(1).map((note) => messageText(note)),
+    [
+      'Message 1 spells the special token "<stop>", and is read as having that token: change the ' +
+      "text unless that is intended (in 3 of 9 rows, first at rows.jsonl:2).",
+    ],
+  );
+});
+
+Deno.test("rows that teach no end are refused before the first step, in one sentence a kind", async () => {
+  // Generation would stop at <system> only.
+  const endless = { ...forgetful, stops: [2] };
+  for (const objective of ["sft", "dpo", "kto"] as const) {
+    await assertRejects(
+      () => prepared(objective, kinds[objective], endless),
+      UserError,
+      "rows.jsonl:1: The answer in message ",
+    );
+  }
+  // What is sampled ends where the model stops.
+  await prepared("grpo", kinds.grpo, endless);
+  const double = withTemplate(
+    "<pad>{%- for m in messages %}<pad>{{- m.content }}{%- endfor %}" +
+      "{%- if add_generation_prompt %}{{- '' }}{%- endif %}",
+  );
+  await assertRejects(
+    () => prepared("sft", kinds.sft, { ...double, begin: [0] }),
+    UserError,
+    'rows.jsonl:1: Conversations begin with "<pad>" twice: remove it from the chat template or from ' +
+      "the first message (so in 9 of 9 rows). And at rows.jsonl:1: ",
+  );
+});
+
+Deno.test("of many rows, 512 are checked, evenly spread", () => {
+  const rows = Array.from({ length: 2000 }, (_, i) => ({
+    source: { file: "rows.jsonl", line: i + 1 },
+  }));
+  const options = { source: "rows.jsonl", watch: silentWatch };
+  const checked = new Set<number>();
+  const notes = checkRows(forgetful, rows, {
+    ...options,
+    conversations: ({ source }) => {
+      checked.add(source.line);
+      return [{ messages: [user("<stop>"), assistant("b", "x")], learnedFrom: 0 }];
+    },
+  });
+  assertEquals([checked.size, checked.has(1), checked.has(1997)], [512, true, true]);
+  assertEquals(notes.length, 1);
+  assert(
+    notes[0]?.endsWith(
+      "(in 512 of 512 rows that were looked at, of 2,000, first at rows.jsonl:1).",
+    ),
+  );
+});
+
+Deno.test("conversations are refused for a model without a chat template, with what to do", async () => {
+  const { chat: _, ...base } = forgetful;
+  await assertRejects(
+    () => prepared("sft", kinds.sft, base),
+    UserError,
+    "rows.jsonl has conversations, and the model has no chat template, as base models have none: " +
+      "give it one by chatTemplate (chatml, llama3, alpaca, or a file)",
+  );
+  const text = "ab".repeat(50);
+  const { splits } = await prepared("sft", { kind: "text", train: text, validation: text }, base);
+  assertEquals(splits.length, 1);
+});
+
+function never(): never {
+  throw new Error("unreachable");
+}
