@@ -118,7 +118,7 @@ export function adapt(
   checkAdapterConfig(config);
   const { model } = base;
   const row = architectureOf(model.config.modelType, rows);
-  const targets = targetsOf(base.params, row, config);
+  const targets = targetsOf(base, row, config);
   const changed = (params: AdapterParameters, key?: Tensor) =>
     withChanges(
       base.params,

@@ -1,6 +1,7 @@
 /** The modules of a model by their names, and trees of parameters with some of them changed. */
 import { isTensor, leafPaths, quoted, type Tensor, transposeLast } from "@unitune/core";
 import type { Architecture } from "../architectures/architecture.ts";
+import type { LanguageModel } from "../language_model.ts";
 import type { LowRank } from "../layers.ts";
 import type { AdapterConfig } from "./adapter_config.ts";
 
@@ -8,7 +9,7 @@ import type { AdapterConfig } from "./adapter_config.ts";
 export interface Projection {
   /** Its path in the tree of parameters, such as `layers[0].self_attn.q_proj`. */
   readonly path: string;
-  /** Its name in Hugging Face's files, such as `model.layers.0.self_attn.q_proj`. */
+  /** Its name in the files of adapters, such as `model.layers.0.self_attn.q_proj`. */
   readonly name: string;
   /** The number of its inputs. */
   readonly inputs: number;
@@ -20,8 +21,10 @@ export interface Projection {
 export interface SavedParameter {
   /** Its path in the tree of parameters. */
   readonly path: string;
-  /** Its name in Hugging Face's files. */
+  /** Its name in the files of adapters. */
   readonly name: string;
+  /** The names under which these files hold it again, since other modules are tied to its own. */
+  readonly copies: readonly string[];
 }
 
 /** What an adapter changes of a model. */
@@ -39,49 +42,128 @@ function isNamed(name: string, target: string): boolean {
   return name === target || name.endsWith(`.${target}`);
 }
 
+/** The module of a tensor's name. */
+export function moduleOf(name: string): string {
+  return name.slice(0, name.lastIndexOf("."));
+}
+
+/** The modules that a parameter is of: more than one where some are tied. */
+function modulesOf({ name, copies }: SavedParameter): readonly string[] {
+  return [name, ...copies].map(moduleOf);
+}
+
+/** A parameter of a model with its names. */
+interface NamedParameter extends SavedParameter {
+  readonly leaf: Tensor;
+}
+
+/** The parameters of a model with their names in the files of adapters. */
+function namedParameters(
+  { model, params }: ModelWithParameters,
+  { tensors, projections }: Architecture,
+): readonly NamedParameter[] {
+  const nameOf = (name: string): string => {
+    const module = projections?.renamed?.[moduleOf(name)];
+    return module === undefined ? name : module + name.slice(name.lastIndexOf("."));
+  };
+  const tied = Object.entries(tensors.tied(model.config));
+  return [...leafPaths(params)].map(([path, leaf]) => {
+    const name = tensors.nameOf(path);
+    const copies = tied.filter(([, original]) => tensors.prefix + original === name);
+    return { path, leaf, name: nameOf(name), copies: copies.map(([copy]) => nameOf(copy)) };
+  });
+}
+
 /**
- * What an adapter changes of a model.
+ * The full names of the modules that PEFT means by names in `modules_to_save`: those that end with
+ * one of them, as `input_layernorm` does with `norm`.
+ */
+export function savedModules(
+  base: ModelWithParameters,
+  row: Architecture,
+  saved: readonly string[],
+): readonly string[] {
+  const modules = new Set(
+    namedParameters(base, row).flatMap(modulesOf),
+  );
+  return saved.flatMap((own) => {
+    const found = [...modules].filter((name) => name.endsWith(own));
+    // A name of no module is left as it is, and refused by it.
+    return found.length > 0 ? found : [own];
+  });
+}
+
+/**
+ * The names in a list that are of modules, as PEFT ignores those of no module where others are of
+ * some; all of them if none is.
+ */
+export function targetsThere(
+  base: ModelWithParameters,
+  row: Architecture,
+  targets: readonly string[],
+): readonly string[] {
+  const modules = [...new Set(namedParameters(base, row).flatMap(modulesOf))];
+  const there = targets.filter((own) => modules.some((name) => isNamed(name, own)));
+  return there.length > 0 ? there : targets;
+}
+
+/** A language model with its parameters. */
+interface ModelWithParameters {
+  readonly model: LanguageModel;
+  readonly params: unknown;
+}
+
+/**
+ * What an adapter changes of a model. A module that is trained as a whole is not changed as well.
  *
  * @throws {RangeError} If a name is of no module, or of one that cannot be changed.
  */
 export function targetsOf(
-  params: unknown,
+  base: ModelWithParameters,
   row: Architecture,
   { targets, saved }: Pick<AdapterConfig, "targets" | "saved">,
 ): Targets {
-  const leaves = [...leafPaths(params)].map(([path, leaf]) => {
-    const name = row.tensors.nameOf(path);
-    return { path, name, leaf, module: name.slice(0, name.lastIndexOf(".")) };
-  });
   const { projections: known } = row;
   if (known === undefined) {
     throw new RangeError(`adapter: ${row.name} does not say which projections it has`);
   }
-  const all = leaves.flatMap(({ path, module, name, leaf: { shape } }): readonly Projection[] => {
-    if (!name.endsWith(WEIGHT) || !known.names.some((own) => isNamed(module, own))) return [];
-    const [rows = NaN, columns = NaN] = shape;
-    const [inputs, outputs] = known.layout === "in-out" ? [rows, columns] : [columns, rows];
-    return [{ path: path.slice(0, -WEIGHT.length), name: module, inputs, outputs }];
-  });
-  const modules = new Set(leaves.map(({ module }) => module));
-  const asked = targets === "all-linear" ? known.names : targets;
-  for (const target of asked) {
-    if (all.some(({ name }) => isNamed(name, target))) continue;
-    const isThere = [...modules].some((name) => isNamed(name, target));
+  const parameters = namedParameters(base, row);
+  const modules = new Set(parameters.flatMap(modulesOf));
+  for (const own of saved) {
+    if ([...modules].some((name) => isNamed(name, own))) continue;
     throw new RangeError(
-      `adapter: ${quoted(target)} is ${isThere ? "no projection" : "no module"} of ${row.name}; ` +
-        `its projections are ${known.names.join(", ")}` +
-        (isThere ? `; to train the module as a whole, name it among the modules to save` : ""),
+      `adapter: ${
+        quoted(own)
+      }, to be saved, is no module of ${row.name} with parameters of its own`,
     );
   }
-  for (const module of saved) {
-    if ([...modules].some((name) => isNamed(name, module))) continue;
-    throw new RangeError(`adapter: ${quoted(module)}, to be saved, is no module of ${row.name}`);
+  const isSaved = (own: SavedParameter) =>
+    modulesOf(own).some((name) => saved.some((asked) => isNamed(name, asked)));
+  const all = parameters.flatMap((own): readonly Projection[] => {
+    const { path, name: tensorName, leaf: { shape } } = own;
+    const name = moduleOf(tensorName);
+    const isProjection = tensorName.endsWith(WEIGHT) &&
+      known.names.some((own) => isNamed(name, own));
+    if (!isProjection || isSaved(own)) return [];
+    const [rows = NaN, columns = NaN] = shape;
+    const [inputs, outputs] = known.layout === "in-out" ? [rows, columns] : [columns, rows];
+    return [{ path: path.slice(0, -WEIGHT.length), name, inputs, outputs }];
+  });
+  const asked = targets === "all-linear" ? known.names : targets;
+  for (const target of targets === "all-linear" ? [] : targets) {
+    if (all.some(({ name }) => isNamed(name, target))) continue;
+    const found = parameters.filter((own) => modulesOf(own).some((name) => isNamed(name, target)));
+    const reason = found.length === 0
+      ? `no module of ${row.name}; its projections are ${known.names.join(", ")}`
+      : found.every(isSaved)
+      ? `to be saved as a whole, and not changed as well: name it once`
+      : `no projection of ${row.name}; its projections are ${known.names.join(", ")}; to train ` +
+        `the module as a whole, name it among the modules to save`;
+    throw new RangeError(`adapter: ${quoted(target)} is ${reason}`);
   }
   return {
     projections: all.filter(({ name }) => asked.some((target) => isNamed(name, target))),
-    saved: leaves.filter(({ module }) => saved.some((own) => isNamed(module, own)))
-      .map(({ path, name }) => ({ path, name })),
+    saved: parameters.filter(isSaved).map(({ path, name, copies }) => ({ path, name, copies })),
   };
 }
 

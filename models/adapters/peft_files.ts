@@ -2,22 +2,16 @@
  * Adapters in the files of PEFT: `adapter_config.json` and `adapter_model.safetensors`, whose tensors
  * are named as PEFT names them, without the adapter's own name.
  */
-import {
-  encodeSafetensors,
-  key,
-  leafPaths,
-  printable,
-  type TensorData,
-  toRawTensor,
-} from "@unitune/core";
+import { encodeSafetensors, key, toRawTensor } from "@unitune/core";
 import type { Architecture } from "../architectures/architecture.ts";
 import { architectureOf, architectures } from "../architectures/registry.ts";
 import { settingsText } from "../architectures/settings.ts";
 import { CheckpointError } from "../checkpoints/checkpoint_error.ts";
 import { emptyScore, SCORE, scoreName } from "../checkpoints/saved_model.ts";
 import { type CheckpointSource, missingFile, objectIn } from "../checkpoints/source.ts";
-import { fillTree, readTree } from "../checkpoints/tree_file.ts";
-import { readTensor, type StoredTensor, storedTensors } from "../checkpoints/weights.ts";
+import { fillFrom, hostTensor } from "../checkpoints/fill.ts";
+import { readTree } from "../checkpoints/tree_file.ts";
+import { haveSameElements, storedTensors } from "../checkpoints/weights.ts";
 import type { ScoreParameters } from "../scores.ts";
 import {
   adapt,
@@ -26,6 +20,7 @@ import {
   type AdapterParameters,
   adapterParameters,
 } from "./adapted_model.ts";
+import { moduleOf, savedModules, type SavedParameter, targetsThere } from "./modules.ts";
 import {
   ADAPTER_CONFIG,
   ADAPTER_WEIGHTS,
@@ -107,25 +102,33 @@ export async function encodeAdapter(
   base: BaseName,
   rows: readonly Architecture[] = architectures,
 ): Promise<Map<string, Uint8Array<ArrayBuffer>>> {
-  const row = architectureOf(model.config.modelType, rows);
+  const { projections: known } = architectureOf(model.config.modelType, rows);
   const names = namesOf(model, adapterParameters(params));
-  const leaves = [...await readTree(params)].map(([path, leaf]) =>
-    [nameIn(names, path), leaf] as const
+  const leaves = new Map(
+    [...await readTree(params)].map(([path, leaf]) => [nameIn(names, path), leaf]),
   );
   const head = score === undefined
     ? []
     : [...await readTree(score)].map(([path, leaf]) => [PREFIX + scoreName(path), leaf] as const);
-  const { projections, saved } = model.targets;
-  const settings = peftSettings(model.adapter, {
+  const { adapter, targets } = model;
+  // A model with a head of one number has no other, which could be tied.
+  const tied = score === undefined ? targets.saved.flatMap(tiedNames) : [];
+  const copies = tied.flatMap(([copy, name]) => {
+    const leaf = leaves.get(name);
+    return leaf === undefined ? [] : [[copy, leaf] as const];
+  });
+  const saved = [...targets.saved.map(({ name }) => PREFIX + name), ...tied.map(([copy]) => copy)]
+    .map((name) => moduleOf(name.slice(PREFIX.length)));
+  const settings = peftSettings(adapter, {
     ...base,
-    targets: projections.map(({ name }) => name),
-    saved: [...savedModules(saved), ...score === undefined ? [] : ["score"]],
-    isTransposed: row.projections?.layout === "in-out",
-    isTied: savesTied(model, row),
+    targets: adapter.targets === "all-linear" ? known?.names ?? [] : adapter.targets,
+    saved: [...new Set([...saved, ...score === undefined ? [] : [SCORE_MODULE]])],
+    isTransposed: known?.layout === "in-out",
+    isTied: tied.length > 0,
     isRewardModel: score !== undefined,
   });
   const tensors = new Map(
-    [...leaves, ...head].toSorted(([a], [b]) => a < b ? -1 : 1).map(([name, leaf]) =>
+    [...leaves, ...copies, ...head].toSorted(([a], [b]) => a < b ? -1 : 1).map(([name, leaf]) =>
       [name, toRawTensor(leaf)] as const
     ),
   );
@@ -135,15 +138,9 @@ export async function encodeAdapter(
   ]);
 }
 
-/** The modules of some parameters, each once. */
-function savedModules(saved: AdaptedModel["targets"]["saved"]): readonly string[] {
-  return [...new Set(saved.map(({ name }) => name.slice(0, name.lastIndexOf("."))))];
-}
-
-/** Whether a parameter that is trained as a whole is tied to the head. */
-function savesTied({ config, targets }: AdaptedModel, { tensors }: Architecture): boolean {
-  const tied = new Set(Object.values(tensors.tied(config)).map((name) => tensors.prefix + name));
-  return targets.saved.some(({ name }) => tied.has(name));
+/** The names in the file of the copies of a parameter, each with the parameter's own. */
+function tiedNames({ name, copies }: SavedParameter): (readonly [copy: string, name: string])[] {
+  return copies.map((copy) => [PREFIX + copy, PREFIX + name]);
 }
 
 /** Options of reading an adapter. */
@@ -171,34 +168,51 @@ export async function readAdapter(
   const settings = await objectIn(source, ADAPTER_CONFIG);
   if (settings === undefined) throw missingFile(source, ADAPTER_CONFIG);
   const row = architectureOf(base.model.config.modelType, rows);
-  const { isTied, saved, ...config } = readPeftSettings(settings);
-  const stored = await storedTensors(source, ADAPTER_WEIGHTS);
+  const { isRewardModel, ...config } = readPeftSettings(settings);
+  const stored = new Map(await storedTensors(source, ADAPTER_WEIGHTS));
   const model = onBase(base, rows, {
     ...config,
-    targets: changedModules(stored),
-    saved: savedNames(base, row, saved.filter((name) => name !== "score")),
+    targets: targetsOn(base, row, config.targets ?? changedModules(stored)),
+    saved: savedModules(base, row, config.saved.filter((name) => !(isRewardModel && isHead(name)))),
   });
-  if (savesTied(model, row) && !isTied) {
+  for (const [copy, name] of isRewardModel ? [] : model.targets.saved.flatMap(tiedNames)) {
+    const [tied, own] = [stored.get(copy), stored.get(name)];
+    stored.delete(copy);
+    if (own === undefined) continue;
+    if (tied !== undefined && await haveSameElements(source, tied, own)) continue;
     throw new CheckpointError(
-      `${ADAPTER_CONFIG}: an embedding is trained as a whole while the head stays tied to the ` +
-        `base's (ensure_weight_tying is false), and no such model can be read: train it with ` +
+      `${ADAPTER_WEIGHTS}: ${name} is ${tied === undefined ? "there without" : "another than"} ` +
+        `${copy}, and the base's embedding and head are one: train the adapter with ` +
         `ensure_weight_tying`,
     );
   }
-  const like = model.init(key(0));
-  const names = namesOf(model, like);
-  const { [PREFIX + SCORE]: score, ...others } = Object.fromEntries(stored);
-  const remedy = `the adapter is of another base, or of another configuration: take both files ` +
-    `from one folder, and the base that ${ADAPTER_CONFIG} names`;
-  const fill = filler(source, remedy);
-  const params = await fill(like, new Map(Object.entries(others)), (path) => nameIn(names, path));
-  if (score === undefined) return { model, params };
-  const head = emptyScore(base.model);
-  return {
-    model,
-    params,
-    score: await fill(head, new Map([[PREFIX + SCORE, score]]), (path) => PREFIX + scoreName(path)),
+  const like: SavedParameters = {
+    params: model.init(key(0)),
+    ...isRewardModel && { score: emptyScore(base.model) },
   };
+  const names = new Map(
+    [...namesOf(model, like.params)].map(([path, name]) => [`params.${path}`, name]),
+  );
+  const filled = await fillFrom(like, stored, {
+    source,
+    place: hostTensor,
+    tell: () => {},
+    remedy: `the adapter is of another base, or of another configuration: take both files from ` +
+      `one folder, and the base that ${ADAPTER_CONFIG} names`,
+    nameOf: (path) => path.startsWith("score.") ? PREFIX + path : nameIn(names, path),
+  });
+  return { model, ...filled };
+}
+
+/** The parameters of an adapted model. */
+type SavedParameters = Pick<SavedAdapter, "score"> & { readonly params: AdapterParameters };
+
+/** The module of the head of one number. */
+const SCORE_MODULE = moduleOf(SCORE);
+
+/** Whether a module is a head of one number: PEFT names these two, of which a model has one. */
+function isHead(name: string): boolean {
+  return name === SCORE_MODULE || name === "classifier";
 }
 
 /** The adapted model, with faults of the configuration as those of the file. */
@@ -215,6 +229,15 @@ function onBase(
   }
 }
 
+/** The targets of an adapter on a base. */
+function targetsOn(
+  base: AdapterBase,
+  row: Architecture,
+  targets: AdaptedModel["adapter"]["targets"],
+): AdaptedModel["adapter"]["targets"] {
+  return targets === "all-linear" ? targets : targetsThere(base, row, targets);
+}
+
 /** The full names of the modules that the file has changes of. */
 function changedModules(stored: ReadonlyMap<string, unknown>): readonly string[] {
   return [...stored.keys()].flatMap((name) =>
@@ -222,40 +245,6 @@ function changedModules(stored: ReadonlyMap<string, unknown>): readonly string[]
       ? [name.slice(PREFIX.length, -endings.down.length)]
       : []
   );
-}
-
-/** The full names of the modules whose names end with given ones, as PEFT matches them. */
-function savedNames(
-  { params }: AdapterBase,
-  { tensors }: Architecture,
-  saved: readonly string[],
-): readonly string[] {
-  const modules = new Set(
-    [...leafPaths(params).keys()].map((path) => {
-      const name = tensors.nameOf(path);
-      return name.slice(0, name.lastIndexOf("."));
-    }),
-  );
-  return saved.flatMap((own) => {
-    const found = [...modules].filter((name) => name.endsWith(own));
-    if (found.length > 0) return found;
-    throw new CheckpointError(
-      `${ADAPTER_CONFIG}: modules_to_save names ${printable(own)}, which is no module`,
-    );
-  });
-}
-
-/** Fills trees with the tensors of a file. */
-function filler(source: CheckpointSource, remedy: string) {
-  return async <T>(
-    like: T,
-    stored: ReadonlyMap<string, StoredTensor>,
-    nameOf: (path: string) => string,
-  ): Promise<T> => {
-    const read = new Map<string, TensorData>();
-    for (const [name, own] of stored) read.set(name, await readTensor(source, own));
-    return fillTree(like, read, remedy, nameOf);
-  };
 }
 
 /**

@@ -1,5 +1,5 @@
 /** `adapter_config.json`: the configuration of an adapter in the names of PEFT. */
-import { printable, quoted } from "@unitune/core";
+import { abridged, printable, quoted } from "@unitune/core";
 import { CheckpointError } from "../checkpoints/checkpoint_error.ts";
 import type { JsonObject } from "../checkpoints/source.ts";
 import type { AdapterConfig } from "./adapter_config.ts";
@@ -20,7 +20,7 @@ export interface BaseName {
 
 /** The parts of a configuration that follow from the model. */
 export interface WrittenFor extends BaseName {
-  /** The full names of the projections. */
+  /** The names of the projections. */
   readonly targets: readonly string[];
   /** The full names of the modules that are trained as a whole. */
   readonly saved: readonly string[];
@@ -34,7 +34,7 @@ export interface WrittenFor extends BaseName {
 
 /** The settings of a configuration, as PEFT 0.21 names them. */
 export function peftSettings(
-  { rank, alpha, dropout, targets, isRankStabilized, hasMagnitudes }: AdapterConfig,
+  { rank, alpha, dropout, isRankStabilized, hasMagnitudes }: AdapterConfig,
   own: WrittenFor,
 ): JsonObject {
   return {
@@ -53,69 +53,82 @@ export function peftSettings(
     r: rank,
     rank_pattern: {},
     revision: own.revision ?? null,
-    // PEFT reads a list by the ends of names, of which the whole names are the safest.
-    target_modules: targets === "all-linear" ? own.targets : targets,
+    target_modules: own.targets,
     task_type: own.isRewardModel ? "SEQ_CLS" : "CAUSAL_LM",
     use_dora: hasMagnitudes,
     use_rslora: isRankStabilized,
   };
 }
 
-/** Settings under which another adapter than ours would be read, and their values without effect. */
-const inert: Readonly<Record<string, readonly unknown[]>> = {
-  peft_type: ["LORA"],
-  bias: ["none"],
-  lora_bias: [false],
-  use_qalora: [false],
-  use_bdlora: [false],
-  alora_invocation_tokens: [],
-  arrow_config: [],
-  layer_replication: [],
-  trainable_token_indices: [],
-  monteclora_config: [],
-  velora_config: [],
-  kasa_config: [],
-  // Others change the base's weights before the adapter is trained.
-  init_lora_weights: [true, false, "gaussian", "eva", "orthogonal"],
-};
+/** Settings that can be read with some values alone. */
+const fixed: ReadonlyMap<string, readonly unknown[]> = new Map([
+  ["peft_type", ["LORA"]],
+  ["bias", ["none"]],
+  // Other ways change the base's weights before the adapter is trained.
+  ["init_lora_weights", [true, false, "gaussian", "eva", "orthogonal"]],
+]);
 
-/** Settings of lists and records, which have no effect where they are empty. */
-const empty = ["rank_pattern", "alpha_pattern", "target_parameters"] as const;
+/** Settings that are read, that only say how a training began, or what the adapter's files say. */
+const harmless: ReadonlySet<string> = new Set([
+  ...["r", "lora_alpha", "lora_dropout", "use_rslora", "use_dora", "modules_to_save", "task_type"],
+  ...["target_modules", "exclude_modules", "layers_to_transform", "layers_pattern"],
+  ...["base_model_name_or_path", "revision", "auto_mapping", "peft_version", "inference_mode"],
+  ...["corda_config", "eva_config", "loftq_config", "lora_ga_config"],
+  // The layers and the tensors say these, and the others refine settings that are refused.
+  ...["fan_in_fan_out", "ensure_weight_tying", "megatron_core", "qalora_group_size"],
+]);
+
+/** Whether the tasks of PEFT that can be read have a head of one number. */
+const tasks: ReadonlyMap<unknown, boolean> = new Map([["CAUSAL_LM", false], ["SEQ_CLS", true]]);
 
 /** The settings that are read of a configuration. */
 export interface ReadSettings extends Omit<AdapterConfig, "targets"> {
-  /** Whether a saved embedding is the head as well. */
-  readonly isTied: boolean;
+  /** The names of the projections; undefined if they are said in another way than by a list. */
+  readonly targets: AdapterConfig["targets"] | undefined;
+  /** Whether the adapter has a head of one number. */
+  readonly isRewardModel: boolean;
 }
 
 /**
- * Reads a configuration. The projections are those of which the file of parameters has changes.
+ * Reads a configuration.
  *
  * @throws {CheckpointError} If a setting is missing, or changes the result and is not supported; the
  * error names it.
  */
 export function readPeftSettings(settings: JsonObject): ReadSettings {
-  for (const [name, values] of Object.entries(inert)) {
-    const value = settings[name];
-    if (value === undefined || value === null || values.includes(value)) continue;
-    const expected = [...values, ...values.length === 0 ? [null] : []].map((own) => quoted(own));
-    throw wrong(name, value, expected.join(" or "));
+  for (const [name, value] of Object.entries(settings)) {
+    const values = fixed.get(name);
+    if (values?.includes(value) || (values === undefined && harmless.has(name))) continue;
+    if (!isEmpty(value)) throw wrong(name, value, values ?? []);
   }
-  for (const name of empty) {
-    const value = settings[name];
-    const isEmpty = typeof value !== "object" || value === null || Object.keys(value).length === 0;
-    if (!isEmpty) throw wrong(name, value, "none: all changes have one rank and one alpha");
-  }
-  const { modules_to_save: saved } = settings;
+  if (isEmpty(settings.peft_type)) throw wrong("peft_type", settings.peft_type, ["LORA"]);
+  const { task_type: task = null, modules_to_save: saved } = settings;
+  const isRewardModel = task === null ? false : tasks.get(task);
+  if (isRewardModel === undefined) throw wrong("task_type", task, [...tasks.keys()]);
   return {
     rank: numberIn(settings, "r"),
     alpha: numberIn(settings, "lora_alpha"),
-    dropout: settings.lora_dropout === undefined ? 0 : numberIn(settings, "lora_dropout"),
-    isRankStabilized: settings.use_rslora === true,
-    hasMagnitudes: settings.use_dora === true,
-    saved: saved === undefined || saved === null ? [] : namesIn("modules_to_save", saved),
-    isTied: settings.ensure_weight_tying === true,
+    dropout: isEmpty(settings.lora_dropout) ? 0 : numberIn(settings, "lora_dropout"),
+    targets: targetsIn(settings),
+    isRankStabilized: booleanIn(settings, "use_rslora"),
+    hasMagnitudes: booleanIn(settings, "use_dora"),
+    saved: isEmpty(saved) ? [] : namesIn("modules_to_save", saved),
+    isRewardModel,
   };
+}
+
+/** The setting of targets, where it is a list or its shorthand, and no other setting leaves some out. */
+function targetsIn(settings: JsonObject): AdapterConfig["targets"] | undefined {
+  const { target_modules: targets, exclude_modules, layers_to_transform } = settings;
+  if (!isEmpty(exclude_modules) || !isEmpty(layers_to_transform)) return undefined;
+  if (typeof targets !== "string") return namesIn("target_modules", targets);
+  return targets.toLowerCase() === "all-linear" ? "all-linear" : undefined;
+}
+
+/** Whether a setting has no effect, whatever it is. */
+function isEmpty(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return value === undefined || !value;
+  return Object.keys(value).length === 0;
 }
 
 /**
@@ -125,7 +138,7 @@ export function readPeftSettings(settings: JsonObject): ReadSettings {
  */
 export function baseNameIn({ base_model_name_or_path: name, revision }: JsonObject): BaseName {
   if (typeof name !== "string" || name === "") {
-    throw wrong("base_model_name_or_path", name, "the name or the folder of a model");
+    throw unlike("base_model_name_or_path", name, "the name or the folder of a model");
   }
   return { baseName: name, ...typeof revision === "string" && { revision } };
 }
@@ -133,20 +146,33 @@ export function baseNameIn({ base_model_name_or_path: name, revision }: JsonObje
 function numberIn(settings: JsonObject, name: string): number {
   const value = settings[name];
   if (typeof value === "number" && Number.isFinite(value)) return value;
-  throw wrong(name, value, "a number");
+  throw unlike(name, value, "a number");
+}
+
+function booleanIn(settings: JsonObject, name: string): boolean {
+  const { [name]: value = false } = settings;
+  if (typeof value === "boolean") return value;
+  throw unlike(name, value, "true or false");
 }
 
 function namesIn(name: string, value: unknown): readonly string[] {
   const isNames = (list: unknown): list is readonly string[] =>
     Array.isArray(list) && list.every((element) => typeof element === "string");
   if (isNames(value)) return value;
-  throw wrong(name, value, "a list of names");
+  throw unlike(name, value, "a list of names");
 }
 
-function wrong(name: string, value: unknown, expected: string): CheckpointError {
+/** The error for a setting that is not of its type. */
+function unlike(name: string, value: unknown, expected: string): CheckpointError {
   const found = value === undefined ? "missing" : quoted(value);
   return new CheckpointError(
-    `${ADAPTER_CONFIG}: ${printable(name)} is ${found}, expected ${expected}: no other adapter ` +
-      `can be read`,
+    `${ADAPTER_CONFIG}: ${printable(abridged(name, 80))} is ${found}, expected ${expected}`,
   );
+}
+
+/** The error for a setting that would change the result. */
+function wrong(name: string, value: unknown, values: readonly unknown[]): CheckpointError {
+  const expected = values.length === 0 ? "none" : values.map((own) => quoted(own)).join(" or ");
+  const { message } = unlike(name, value, expected);
+  return new CheckpointError(`${message}: no other adapter can be read`);
 }

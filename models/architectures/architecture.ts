@@ -32,6 +32,11 @@ export interface ProjectionNames {
   readonly layout: "in-out" | "out-in";
   /** The names that PEFT changes unless told otherwise. */
   readonly usual: readonly string[];
+  /**
+   * The names of modules in the files of adapters that differ from those in the files of models
+   * (default none): `transformers` names the modules anew, and keeps the tensors' names.
+   */
+  readonly renamed?: Readonly<Record<string, string>>;
 }
 
 /**

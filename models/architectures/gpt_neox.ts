@@ -107,6 +107,7 @@ export const gptNeoX: Architecture<GptNeoX> = {
     names: ["query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h"],
     layout: "out-in",
     usual: ["query_key_value"],
+    renamed: { "embed_out": "lm_head" },
   },
   sizes: (config) => sizesOf(config, gptNeoXSizeNames),
   presets: {},
