@@ -45,7 +45,7 @@ def lift_casts():
     torch.Tensor.float = lambda tensor: tensor.double()
     names = ["modeling_rope_utils"] + [
         f"models.{name}.modeling_{name}"
-        for name in ["llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "gpt_neox"]
+        for name in ["gpt2", "llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "gpt_neox"]
     ]
     for name in names:
         importlib.import_module(f"transformers.{name}").torch = Wide()
@@ -79,17 +79,22 @@ def weight(name, shape, gain):
     return torch.from_numpy((gain + elements / 2 if is_gain else elements).reshape(shape))
 
 
+def write_base(config, folder):
+    """Writes a model in f64 with the weights of the formula."""
+    gain = 0 if config.model_type.startswith("gemma") else 1
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    file = Path(folder) / "model.safetensors"
+    shapes = {name: list(tensor.shape) for name, tensor in load_file(file).items()}
+    tensors = {name: weight(name, shape, gain) for name, shape in shapes.items()}
+    save_file(tensors, file, {"format": "pt"})
+    settings = json.loads((Path(folder) / "config.json").read_text())
+    return settings, shapes, tensors
+
+
 def of_config(config):
     """A model in f64 with the weights of the formula, which transformers reads from files."""
-    gain = 0 if config.model_type.startswith("gemma") else 1
     with tempfile.TemporaryDirectory() as folder:
-        model = transformers.AutoModelForCausalLM.from_config(config)
-        model.save_pretrained(folder)
-        file = Path(folder) / "model.safetensors"
-        shapes = {name: list(tensor.shape) for name, tensor in load_file(file).items()}
-        tensors = {name: weight(name, shape, gain) for name, shape in shapes.items()}
-        save_file(tensors, file, {"format": "pt"})
-        settings = json.loads((Path(folder) / "config.json").read_text())
+        settings, shapes, tensors = write_base(config, folder)
         model, info = transformers.AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=torch.float64,
@@ -137,13 +142,13 @@ def up_to(answer, stops):
     return answer[: ends[0] + 1] if ends else answer
 
 
-def descend(model, ids):
+def descend(parameters, loss_now):
     """The losses before each of some steps of AdamW."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, **ADAMW)
+    optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE, **ADAMW)
     losses = []
     for _ in range(STEPS):
         optimizer.zero_grad()
-        loss = model(input_ids=ids, labels=ids).loss
+        loss = loss_now()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
@@ -180,7 +185,7 @@ def results_of(model, shapes, seed, sizes):
         "answers": answers,
         "stops": stops,
         "stopped": stopped,
-        "losses": descend(model, ids),
+        "losses": descend(model.parameters(), lambda: model(input_ids=ids, labels=ids).loss),
     }
 
 
@@ -188,30 +193,44 @@ def number(x):
     return float(f"{x:.13g}")
 
 
+def numbers(tensor):
+    """The elements of a tensor in nested lists."""
+    return number(tensor) if tensor.dim() == 0 else [numbers(part) for part in tensor]
+
+
+def summary(name, gradient):
+    """What golden files hold of a gradient: its norm, and its product with other numbers."""
+    along = torch.from_numpy(uniform(f"along {name}", gradient.numel()))
+    return [number(gradient.norm()), number(along @ gradient.flatten())]
+
+
+def write_golden(file, contents):
+    """Writes a golden file, with a line for each of its parts."""
+    file.parent.mkdir(exist_ok=True)
+    lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in contents.items()]
+    file.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    print(file.relative_to(ROOT), file.stat().st_size, "bytes")
+
+
 def golden(case, settings, seed):
     config = transformers.AutoConfig.for_model(**settings)
     model, settings, shapes, _ = of_config(config)
     sizes = {"rows": 2, "tokens": 9, "prompts": 5, "answer": 7}
     tensors, rest = results_of(model, shapes, seed, sizes)
-    gradients = {}
-    for name, tensor in tensors.items():
-        if name.startswith("gradient."):
-            name = name.removeprefix("gradient.")
-            along = torch.from_numpy(uniform(f"along {name}", tensor.numel()))
-            gradients[name] = [number(tensor.norm()), number(along @ tensor.flatten())]
-    file = ROOT / "tests/models/golden" / f"{case}.json"
-    file.parent.mkdir(exist_ok=True)
+    gradients = {
+        name.removeprefix("gradient."): summary(name.removeprefix("gradient."), tensor)
+        for name, tensor in tensors.items()
+        if name.startswith("gradient.")
+    }
     contents = {
         "source": f"transformers {transformers.__version__}, PyTorch {torch.__version__}, f64",
         "config": settings,
         "shapes": shapes,
-        "logits": [[[number(x) for x in t] for t in row] for row in tensors["logits"].tolist()],
+        "logits": numbers(tensors["logits"]),
         "gradients": gradients,
         **rest,
     }
-    lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in contents.items()]
-    file.write_text("{\n" + ",\n".join(lines) + "\n}\n")
-    print(file.relative_to(ROOT), file.stat().st_size, "bytes")
+    write_golden(ROOT / "tests/models/golden" / f"{case}.json", contents)
 
 
 def full(folder, case, settings, seed):
@@ -439,4 +458,5 @@ def main():
             full(arguments.full, f"{case}-{i}", variant, seed + i)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -10,19 +10,34 @@ import {
   defaultDevice,
   type Device,
   dims,
+  encodeSafetensors,
   evaluate,
   type FloatDType,
   headLogits,
+  headScores,
   logSoftmax,
   mapTree,
   mean,
   neg,
+  type RawTensor,
   slice,
+  square,
   takeAlongAxis,
   type Tensor,
   tensor,
+  toRawTensor,
 } from "@unitune/core";
-import { createGenerator, generatedIds, type LanguageModel } from "@unitune/models";
+import {
+  adapt,
+  type AdapterBase,
+  type CheckpointSource,
+  createGenerator,
+  generatedIds,
+  type LanguageModel,
+  readAdapter,
+  type SavedAdapter,
+  type ScoreParameters,
+} from "@unitune/models";
 
 /** The finalizer of MurmurHash3 on 32-bit integers. */
 function mix(x: number): number {
@@ -51,6 +66,22 @@ export function weightOf(
   return Float32Array.from(elements, (x) => isGain ? gain + x / 2 : x);
 }
 
+/** The files of a model whose weights are the formula's, as transformers writes them. */
+export function modelFiles(
+  config: { readonly model_type: string },
+  shapes: Readonly<Record<string, readonly number[]>>,
+): Map<string, Uint8Array> {
+  const gain = config.model_type.startsWith("gemma") ? 0 : 1;
+  const tensors = Object.entries(shapes).map(([name, shape]): [string, RawTensor] => [
+    name,
+    toRawTensor({ dtype: "f32", shape, data: weightOf(name, shape, gain) }),
+  ]);
+  return new Map([
+    ["config.json", new TextEncoder().encode(JSON.stringify(config))],
+    ["model.safetensors", encodeSafetensors(new Map(tensors))],
+  ]);
+}
+
 /** A model, its parameters, and the device that computes them. */
 export interface Loaded {
   /** The model. */
@@ -61,14 +92,18 @@ export interface Loaded {
   readonly device?: Device;
 }
 
-/** A model in another type of floats; the reference computes in f64. */
+/** A tree in another type of floats; the reference computes in f64. */
+function treeIn<T>(tree: T, dtype: FloatDType): T {
+  return evaluate(mapTree(tree, (leaf) => cast(leaf, dtype)), defaultDevice(dtype));
+}
+
+/** A model in another type of floats. */
 export function inType({ model, params }: Loaded, dtype: FloatDType): Loaded {
-  const device = defaultDevice(dtype);
-  return { model, params: evaluate(mapTree(params, (leaf) => cast(leaf, dtype)), device), device };
+  return { model, params: treeIn(params, dtype), device: defaultDevice(dtype) };
 }
 
 /** The options of programs on a model's device. */
-function onDevice({ device }: Loaded): CompileOptions {
+function onDevice({ device }: Pick<Loaded, "device">): CompileOptions {
   return device === undefined ? {} : { device };
 }
 
@@ -82,8 +117,14 @@ export function logitsOf(model: LanguageModel, params: unknown, ids: Tensor): Te
   return headLogits(model.head(params), model.hidden(params, model.embed(params, ids)));
 }
 
+/** A loss, and the results that it is of. */
+interface LossOf {
+  readonly value: Tensor;
+  readonly aux: Tensor;
+}
+
 /** The mean of `-log p` of each token after those before it, and the logits. */
-function lossOf(model: LanguageModel, params: unknown, ids: Tensor) {
+function tokenLoss(model: LanguageModel, params: unknown, ids: Tensor): LossOf {
   const { T } = dims(ids, "B T");
   const logits = logitsOf(model, params, ids);
   const logProbs = logSoftmax(slice(logits, 1, 0, T - 1)); // [B, T - 1, V]
@@ -93,9 +134,16 @@ function lossOf(model: LanguageModel, params: unknown, ids: Tensor) {
 
 /** Loss, logits and gradient of a model on token ids. */
 export function differentiate(loaded: Loaded, ids: Tensor) {
-  const { model, params } = loaded;
-  const loss = (params: unknown) => lossOf(model, params, ids);
-  using run = compile(valueAndGradAux(loss), onDevice(loaded));
+  return differentiateLoss(
+    loaded.params,
+    (params) => tokenLoss(loaded.model, params, ids),
+    onDevice(loaded),
+  );
+}
+
+/** A loss, what it is of, and its gradient. */
+function differentiateLoss<P>(params: P, lossOf: (params: P) => LossOf, options: CompileOptions) {
+  using run = compile(valueAndGradAux(lossOf), options);
   const { value, aux: logits, gradient } = run(params);
   return { loss: value, logits, gradient };
 }
@@ -104,22 +152,29 @@ export function differentiate(loaded: Loaded, ids: Tensor) {
 const optimizer = adamw(1e-2, { weightDecay: 0.01, mask: () => true });
 
 /** The losses before each of some steps of AdamW. */
-export async function descend(
+export function descend(
   loaded: Loaded,
   ids: Tensor,
   steps: number,
 ): Promise<readonly number[]> {
-  const { model, params } = loaded;
-  const options = onDevice(loaded);
-  using step = compile((state: State) => {
-    const { value, gradient } = valueAndGradAux((params: unknown) => lossOf(model, params, ids))(
-      state.params,
-    );
+  const lossOf = (params: unknown) => tokenLoss(loaded.model, params, ids);
+  return descendLoss(loaded.params, lossOf, steps, onDevice(loaded));
+}
+
+/** The losses before each of some steps of AdamW on a loss. */
+async function descendLoss<P>(
+  params: P,
+  lossOf: (params: P) => LossOf,
+  steps: number,
+  options: CompileOptions,
+): Promise<readonly number[]> {
+  using step = compile((state: State<P>) => {
+    const { value, gradient } = valueAndGradAux(lossOf)(state.params);
     const { updates, state: next } = optimizer.update(gradient, state.optimizer, state.params);
     return { loss: value, state: { params: applyUpdates(state.params, updates), optimizer: next } };
   }, options);
   const losses: number[] = [];
-  let state: State = { params, optimizer: evaluate(optimizer.init(params), options.device) };
+  let state: State<P> = { params, optimizer: evaluate(optimizer.init(params), options.device) };
   for (let i = 0; i < steps; i++) {
     const done = step(state);
     losses.push(await done.loss.item());
@@ -128,8 +183,8 @@ export async function descend(
   return losses;
 }
 
-interface State {
-  readonly params: unknown;
+interface State<P> {
+  readonly params: P;
   readonly optimizer: OptimizerState;
 }
 
@@ -156,4 +211,77 @@ export function relativeDifference(a: ArrayLike<number>, b: ArrayLike<number>): 
     return Math.sqrt(total);
   };
   return norm((i) => Number(a[i]) - Number(b[i])) / norm((i) => Number(b[i]));
+}
+
+/**
+ * How far a gradient is from what golden files hold of it, its norm and its product with
+ * {@linkcode uniform} of `along NAME`: relative to the norm.
+ */
+export function summaryDifference(
+  name: string,
+  gradient: ArrayLike<number>,
+  [norm, product]: readonly [norm: number, product: number],
+): number {
+  const found = Float64Array.from(gradient);
+  const along = uniform(`along ${name}`, found.length);
+  const dot = (a: Float64Array, b: Float64Array) =>
+    a.reduce((total, x, i) => total + x * (b[i] ?? NaN), 0);
+  // The product of two vectors errs by the error of one times the norm of the other.
+  const longest = norm * Math.sqrt(dot(along, along));
+  return Math.max(
+    Math.abs(Math.sqrt(dot(found, found)) / norm - 1),
+    Math.abs(dot(found, along) - product) / longest,
+  );
+}
+
+/** The elements of a tensor of an adapter, as `adapters.py` has them. */
+export function adapterWeightOf(
+  name: string,
+  shape: readonly number[],
+): Float32Array<ArrayBuffer> {
+  const elements = weightOf(name, shape, 1);
+  return name.endsWith("lora_magnitude_vector") ? elements.map((x) => 1 + x / 2) : elements;
+}
+
+/** The parameters that are trained: those of an adapter, and the head of one number if it has one. */
+interface Trained {
+  readonly params: unknown;
+  readonly score?: ScoreParameters;
+}
+
+/** The loss of a model, or the mean square of its scores of the last token; and what it is of. */
+function adapterLoss(model: LanguageModel, { params, score }: Trained, ids: Tensor): LossOf {
+  if (score === undefined) return tokenLoss(model, params, ids);
+  const { T } = dims(ids, "B T");
+  const hidden = model.hidden(params, model.embed(params, ids));
+  const scores = headScores(score, slice(hidden, 1, T - 1)); // [B, 1]
+  return { value: mean(square(scores)), aux: scores };
+}
+
+/** Results of a model with a head of tokens or of one number. */
+export function adapterResults(
+  { model, params, score }: Trained & { readonly model: LanguageModel },
+  ids: Tensor,
+  dtype: FloatDType,
+) {
+  const options = { device: defaultDevice(dtype) };
+  const trained: Trained = { params, ...score !== undefined && { score } };
+  const lossOf = (trained: Trained) => adapterLoss(model, trained, ids);
+  return {
+    /** Loss, logits and gradient. */
+    differentiate: () => differentiateLoss(trained, lossOf, options),
+    /** The losses before each of some steps of AdamW. */
+    descend: (steps: number) => descendLoss(trained, lossOf, steps, options),
+  };
+}
+
+/** An adapter on its base in another type of floats. */
+export async function readAdapterIn(
+  source: CheckpointSource,
+  base: AdapterBase,
+  dtype: FloatDType,
+): Promise<SavedAdapter> {
+  const { model, ...trained } = await readAdapter(source, base);
+  const wide = { model: base.model, params: treeIn(base.params, dtype) };
+  return { model: adapt(wide, model.adapter), ...treeIn(trained, dtype) };
 }
