@@ -27,6 +27,7 @@ import {
 } from "@unitune/objectives";
 import { answerLimit } from "./sampling/answers.ts";
 import { paddedLength, toBatch } from "./data/batches.ts";
+import { EVALUATION_ROWS } from "./limits.ts";
 import { longest } from "./longest.ts";
 import { createSampler } from "./sampling/sampler.ts";
 import type { Question, Split } from "./data/splits.ts";
@@ -64,8 +65,11 @@ export interface Evaluator extends Disposable {
   evaluate(params: unknown, split: Split): Promise<SplitReport>;
 }
 
-/** The rows of a batch. */
-const ROWS = 64;
+/** Options of an evaluator. */
+export interface EvaluatorOptions {
+  /** The sequences that are predicted at once (default 64); four times as many are answered. */
+  readonly rows?: number;
+}
 
 /** Sampling of continuations of running text: greedily, a small model soon repeats itself. */
 const TEXT_TEMPERATURE = 0.8;
@@ -84,6 +88,7 @@ const TEXT_TEMPERATURE = 0.8;
  * @param model The model.
  * @param tokenizer The tokenizer of the model.
  * @param device The device to compute on.
+ * @param options The size of batches.
  * @returns The evaluator.
  *
  * @example
@@ -108,6 +113,7 @@ export function createEvaluator(
   model: LanguageModel,
   tokenizer: Tokenizer,
   device: Device,
+  { rows: most = EVALUATION_ROWS }: EvaluatorOptions = {},
 ): Evaluator {
   const { pad } = tokenizer;
   const { context } = model.config;
@@ -121,7 +127,7 @@ export function createEvaluator(
 
   /** Batches of one size, so that one program serves all; the last is filled up with padding. */
   const batchesOf = function* (sequences: readonly EncodedSequence[]) {
-    const size = Math.min(ROWS, sequences.length);
+    const size = Math.min(most, sequences.length);
     const length = paddedLength(sequences, context);
     for (const rows of chunks(sequences, size)) yield toBatch(rows, { length, padding: pad, size });
   };
@@ -150,7 +156,7 @@ export function createEvaluator(
     const given = await sampler.sample(params, questions.map(({ ids }) => ids), {
       maxNewTokens: answerLimit(longestAnswer),
       temperature: questions.every(({ isRight }) => isRight === undefined) ? TEXT_TEMPERATURE : 0,
-      rows: 4 * ROWS,
+      rows: 4 * most,
     });
     return questions.map((question, i): Answer => {
       const { text = "", isText = true } = given[i] ?? {};

@@ -81,7 +81,13 @@ export {
 } from "./data/tasks.ts";
 export { type Part, silentWatch, type Tell, type Watch } from "./data/watch.ts";
 export { DeviceFailedError, DivergedError, type FailurePlace, UserError } from "./text/errors.ts";
-export { type Answer, createEvaluator, type Evaluator, type SplitReport } from "./evaluation.ts";
+export {
+  type Answer,
+  createEvaluator,
+  type Evaluator,
+  type EvaluatorOptions,
+  type SplitReport,
+} from "./evaluation.ts";
 export type { EventPlace, Measured, TrainingEvent } from "./run/events.ts";
 export type { Feed, RolloutSample, StepBatches } from "./feeds/feed.ts";
 export {

@@ -25,6 +25,7 @@ import {
   type OptionValues,
 } from "@unitune/objectives";
 import { quoted } from "@unitune/core";
+import { EVALUATION_ROWS, MOST_QUESTIONS, MOST_SEQUENCES } from "./limits.ts";
 import { UserError } from "./text/errors.ts";
 import { nearest } from "./text/nearest.ts";
 
@@ -517,6 +518,35 @@ export const settingTable = {
     isShared: true,
     group: "Run",
     help: "The number of steps between two evaluations on validation data.",
+  },
+  evalExamples: {
+    kind: "integer",
+    default: MOST_SEQUENCES,
+    pretrained: () => 64,
+    min: 1,
+    max: MOST_SEQUENCES,
+    isShared: true,
+    group: "Run",
+    help: "The most validation examples that an evaluation predicts; they are evenly spread.",
+  },
+  evalAnswers: {
+    kind: "integer",
+    default: MOST_QUESTIONS,
+    pretrained: () => 8,
+    min: 1,
+    max: MOST_QUESTIONS,
+    isShared: true,
+    group: "Run",
+    help: "The most validation prompts that an evaluation answers freely; they are evenly spread.",
+  },
+  evalBatchSize: {
+    kind: "integer",
+    default: EVALUATION_ROWS,
+    pretrained: () => 4,
+    min: 1,
+    isShared: true,
+    group: "Run",
+    help: "The number of sequences that an evaluation predicts at once.",
   },
   saveSteps: {
     kind: "integer",

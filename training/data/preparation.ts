@@ -25,7 +25,14 @@ import type { PreparedStage } from "../kinds/stage.ts";
 import { encodedText, type Material } from "./material.ts";
 import { message, setting, type UserMessage } from "../text/message.ts";
 import type { TrainSettings } from "../settings.ts";
-import { conversationSplit, type Exam, promptSplit, type Split, textSplit } from "./splits.ts";
+import {
+  conversationSplit,
+  type Exam,
+  limitedSplit,
+  promptSplit,
+  type Split,
+  textSplit,
+} from "./splits.ts";
 import { taskMaterial } from "./task_material.ts";
 
 /** Everything that a run trains and evaluates on. */
@@ -162,7 +169,8 @@ export async function prepareRun(
   const judged = stages.findLast(({ material }) => material.dataset.kind !== "prompts") ?? last;
   const asSplit = (name: string, own: readonly Exam[]) =>
     conversationSplit(name, own, tokenizer, context);
-  const splits = splitsOf(judged.material, tokenizer, context, first.source, watch);
+  const splits = splitsOf(judged.material, tokenizer, context, first.source, watch)
+    .map((split) => limitedSplit(split, first.settings));
   const { test, mistaught } = judged.material;
   return {
     name: [...new Set(materials.map(({ name }) => name))].join("-"),

@@ -7,6 +7,8 @@
 import { type EncodedSequence, encodePrompt, type Tokenizer } from "@unitune/models";
 import { windowAt } from "./batches.ts";
 import type { Conversation } from "./dataset.ts";
+import { MOST_QUESTIONS, MOST_SEQUENCES } from "../limits.ts";
+import type { TrainSettings } from "../settings.ts";
 import { describeFit, fitConversations, fitOne, longestRow, naming, requireFit } from "./fit.ts";
 import type { UserMessage } from "../text/message.ts";
 import {
@@ -55,12 +57,6 @@ export interface Exam {
   /** Tells whether a last answer is right (default: it equals that of the conversation). */
   readonly isRight?: (answer: string) => boolean;
 }
-
-/** The most sequences, or pairs, of a split; they are evenly spread. */
-export const MOST_SEQUENCES = 1024;
-
-/** The most questions of a split; they are evenly spread. */
-const MOST_QUESTIONS = 256;
 
 /** The number of places at which a text is continued; they are evenly spread. */
 const MOST_OPENINGS = 3;
@@ -217,6 +213,30 @@ export function spreadNote(count: number, most: number, examples: string): strin
   return count <= most
     ? undefined
     : `evaluations look at ${most} of ${count} ${examples}, evenly spread.`;
+}
+
+/**
+ * A split of fewer sequences and questions.
+ *
+ * @param split The split.
+ * @param settings The most of both.
+ * @returns The split; of more elements, some are left, evenly spread.
+ */
+export function limitedSplit(
+  split: Split,
+  { evalExamples, evalAnswers }: Pick<TrainSettings, "evalExamples" | "evalAnswers">,
+): Split {
+  const { name, sequences, questions, notes } = split;
+  return {
+    name,
+    sequences: spread(sequences, evalExamples),
+    questions: spread(questions, evalAnswers),
+    notes: [
+      ...notes,
+      spreadNote(sequences.length, evalExamples, `${name} examples`) ?? [],
+      spreadNote(questions.length, evalAnswers, `${name} prompts`) ?? [],
+    ].flat(),
+  };
 }
 
 /** At most so many of the elements, evenly spread. */

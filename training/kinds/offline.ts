@@ -112,18 +112,23 @@ function learnerOn<Row, B>(
   return learnerOf({
     ...parts,
     feed: { ...feed, setUp: cost, notes },
-    ...aside.length > 0 && { validation: validationOf(parts, batchesOf(aside).map(batchAside)) },
+    ...aside.length > 0 && {
+      validation: validationOf(
+        parts,
+        batchesOf(aside, Math.min(ASIDE_ROWS, settings.evalBatchSize)).map(batchAside),
+      ),
+    },
   });
 }
 
-/** Rows kept aside that are looked at at once. */
+/** The most rows kept aside that are looked at at once. */
 const ASIDE_ROWS = 32;
 
 /** Rows in parts. The last is smaller, not padded: some objectives compare the rows of a batch. */
-function batchesOf<Row>(rows: readonly Row[]): readonly (readonly Row[])[] {
+function batchesOf<Row>(rows: readonly Row[], size: number): readonly (readonly Row[])[] {
   return Array.from(
-    { length: Math.ceil(rows.length / ASIDE_ROWS) },
-    (_, i) => rows.slice(i * ASIDE_ROWS, (i + 1) * ASIDE_ROWS),
+    { length: Math.ceil(rows.length / size) },
+    (_, i) => rows.slice(i * size, (i + 1) * size),
   );
 }
 

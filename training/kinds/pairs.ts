@@ -11,7 +11,7 @@ import { describeFit } from "../data/fit.ts";
 import { formLength, pairForm } from "../feeds/forms.ts";
 import { fittedNotes, requireRows, trainingPairs } from "../data/material.ts";
 import { type OwnPairs, withOwnAnswers } from "../sampling/own_answers.ts";
-import { MOST_SEQUENCES, spread, spreadNote } from "../data/splits.ts";
+import { spread, spreadNote } from "../data/splits.ts";
 import { offlineLearner } from "./offline.ts";
 import { entryOn, type KindRow, type LearnerPlan, partsOf } from "./stage.ts";
 
@@ -38,10 +38,10 @@ export const pairs: KindRow = {
           ...{ validation: dataset.validation.length, objective: settings.objective.name },
         }),
         describeFit(aside, "validation pairs") ?? [],
-        spreadNote(whole.length, MOST_SEQUENCES, "validation pairs") ?? [],
+        spreadNote(whole.length, settings.evalExamples, "validation pairs") ?? [],
         checks,
       ].flat(),
-      data: { kind: "pairs", train: pairs.rows, validation: spread(whole, MOST_SEQUENCES) },
+      data: { kind: "pairs", train: pairs.rows, validation: spread(whole, settings.evalExamples) },
     };
   },
   async learner(plan) {

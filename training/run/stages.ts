@@ -65,9 +65,9 @@ export function planOf(run: RunSettings): TrainingPlan {
   const [first] = stages;
   if (first === undefined) throw new RangeError("planOf: a run has at least one stage");
   requireShared(stages);
-  const { loggingSteps, evalSteps, saveSteps } = first;
+  const { loggingSteps, evalSteps, saveSteps, evalBatchSize: evaluationRows } = first;
   return {
-    ...{ loggingSteps, evalSteps, saveSteps, device, store },
+    ...{ loggingSteps, evalSteps, saveSteps, evaluationRows, device, store },
     stages: stages.map((settings, stage) => stagePlan(run, settings, stage)),
     start: () => start ?? initialModels(first, prepared),
     model: prepared.model,

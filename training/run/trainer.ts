@@ -48,6 +48,8 @@ export interface TrainingPlan extends Intervals {
    * The splits: the first is evaluated during training, all of them before and after each stage.
    */
   readonly splits: readonly Split[];
+  /** The sequences that an evaluation predicts at once (default 64). */
+  readonly evaluationRows?: number;
   /** The device to compute on. */
   readonly device: Device;
   /** The store for the checkpoints. */
@@ -168,8 +170,10 @@ type Part<T> = AsyncGenerator<TrainingEvent, T, void>;
 
 /** Carries out the remaining stages, in order. */
 async function* runStages(run: Run, start: Position): Part<void> {
-  const { stages, timetable: { starts }, model, tokenizer, device, signal } = run;
-  const evaluator = createEvaluator(model, tokenizer, device);
+  const { stages, timetable: { starts }, model, tokenizer, device, signal, evaluationRows } = run;
+  const evaluator = createEvaluator(model, tokenizer, device, {
+    ...evaluationRows !== undefined && { rows: evaluationRows },
+  });
   // No `using`, which not every browser reads yet.
   try {
     let position = start;

@@ -1,0 +1,10 @@
+/** Bounds of evaluations. */
+
+/** The most sequences, or pairs, of a split; they are evenly spread. */
+export const MOST_SEQUENCES = 1024;
+
+/** The most questions of a split; they are evenly spread. */
+export const MOST_QUESTIONS = 256;
+
+/** The sequences that an evaluation predicts at once. */
+export const EVALUATION_ROWS = 64;
