@@ -9,6 +9,8 @@ import { helpText } from "../flags/help.ts";
 import { leadingWords } from "../flags/words.ts";
 import { hubAccess, processEnvironment } from "../hub/environment.ts";
 import { pushModel } from "../hub/push.ts";
+import { latestCheckpoint } from "../run/checkpoints.ts";
+import { isRunFolder } from "../run/located.ts";
 import { runCommand, UsageError } from "../terminal/errors.ts";
 import { interruptible } from "../terminal/interruption.ts";
 import { print, tell } from "../terminal/terminal.ts";
@@ -23,9 +25,10 @@ const flags = {
 
 const usage =
   `Uploads the folder of a model or an adapter to the Hugging Face hub, in one commit: its ` +
-  `settings, tokenizer, weights and card. It needs HF_TOKEN, with the right to write.
+  `settings, tokenizer, weights and card. Of a run, that is its latest checkpoint. It needs ` +
+  `HF_TOKEN, with the right to write.
 
-  deno task push runs/sft/adapter ann/my-adapter --private`;
+  deno task push runs/sft-rows ann/my-adapter --private`;
 
 /**
  * The command `push`.
@@ -50,7 +53,7 @@ export async function pushCommand(argv: readonly string[]): Promise<number> {
   try {
     const { address, files } = await pushModel({
       access,
-      folder,
+      folder: await modelFolder(folder),
       name,
       isPrivate: values.private,
       signal,
@@ -65,6 +68,11 @@ export async function pushCommand(argv: readonly string[]): Promise<number> {
     tell("stopped; the model on the hub is as it was");
     return interruption.exitCode;
   }
+}
+
+/** The folder of a model: of a run, that of its latest checkpoint. */
+async function modelFolder(folder: string): Promise<string> {
+  return await isRunFolder(folder) ? (await latestCheckpoint(folder))?.path ?? folder : folder;
 }
 
 if (import.meta.main) await runCommand(() => pushCommand(Deno.args));

@@ -135,7 +135,10 @@ async function pause(milliseconds: number, signal: AbortSignal | undefined): Pro
   }
 }
 
-/** Makes a link in the folder of a commit to a content; what is at its place is replaced. */
+/**
+ * Makes a link in the folder of a commit to a content; what is at its place is replaced. Where the
+ * file system has no links, the content itself goes there, as Python's `huggingface_hub` does.
+ */
 async function link(blob: string, path: string): Promise<void> {
   try {
     await removeIfThere(path);
@@ -143,13 +146,18 @@ async function link(blob: string, path: string): Promise<void> {
       // A cache may be moved as a whole.
       await Deno.symlink(relative(dirname(path), blob), path, { type: "file" });
     } catch (error) {
-      if (Deno.build.os !== "windows") throw error;
-      // Windows allows links to administrators only; there, Python moves the content as well.
+      if (!hasNoLinks(error)) throw error;
       await Deno.rename(blob, path);
     }
   } catch (error) {
     throw fileError(error, "make the link", path);
   }
+}
+
+/** Whether an error says that there are no links: on Windows, only administrators may make them. */
+function hasNoLinks(error: unknown): boolean {
+  return Deno.build.os === "windows" || error instanceof Deno.errors.PermissionDenied ||
+    error instanceof Deno.errors.NotSupported;
 }
 
 /** Downloads a content, going on from the bytes that an interrupted download has left. */

@@ -50,11 +50,18 @@ export function start(
   return processOf(Deno.execPath(), [...taskArguments(task, more), ...args], env);
 }
 
-/** `train` where no file can grow beyond so many blocks of 512 bytes: as if the disk were full. */
-export function startLimited(blocks: number, args: readonly string[]): Deno.Command {
+/** A command where no file can grow beyond so many blocks of 512 bytes: as if the disk were full. */
+export function startLimited(
+  blocks: number,
+  args: readonly string[],
+  task: Task = "train",
+  env: Readonly<Record<string, string>> = {},
+  more: readonly string[] = [],
+): Deno.Command {
   // With the signal ignored, the write itself fails.
   const script = `trap "" XFSZ; ulimit -f ${blocks}; exec "$0" "$@"`;
-  return processOf("sh", ["-c", script, Deno.execPath(), ...taskArguments("train"), ...args]);
+  const started = [...taskArguments(task, more), ...args];
+  return processOf("sh", ["-c", script, Deno.execPath(), ...started], env);
 }
 
 /** `train` where no more than so many files can be open at once. */

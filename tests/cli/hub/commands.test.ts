@@ -9,6 +9,7 @@ import {
   inFolder,
   permissionsOf,
   start,
+  startLimited,
   type Task,
 } from "../command.ts";
 import { sizeOf, until } from "../kill.ts";
@@ -24,9 +25,12 @@ const variables = (env: Readonly<Record<string, string>>) => ({
   ...env,
 });
 
+/** The permission for a hub of a test and its storage. */
+const LOCAL = "--allow-net=127.0.0.1";
+
 /** A command that may reach the hub of a test and its storage. */
 const command = (task: Task, args: readonly string[], env: Readonly<Record<string, string>>) =>
-  start(task, args, variables(env), ["--allow-net=127.0.0.1"]);
+  start(task, args, variables(env), [LOCAL]);
 
 const run = (
   task: Task,
@@ -106,6 +110,19 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
   });
 }
 
+withHub("a disk that is full stops a download, which goes on later", async (given) => {
+  const { hub, place, env } = given;
+  const limited = startLimited(200, ["org/name"], "download", variables(env), [LOCAL]);
+  const { code, stderr } = await ended(limited);
+  assertEquals(code, 1);
+  assertStringIncludes(
+    stderr,
+    `error: can't write ${place}/blobs/${digest}.incomplete: File too large`,
+  );
+  assertEquals((await run("download", ["org/name"], env)).code, 0);
+  assertEquals(hub.asked.at(-1)?.range, `bytes=${200 * 512}-`);
+});
+
 /** The names in a folder. */
 const names = (folder: string) => Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
 
@@ -153,6 +170,11 @@ withHub("push refuses what is not whole, and who may not", async ({ hub, env, fi
   assertStringIncludes(await wrong([folder, "mine"]), `"mine" is no name for a model`);
   assertStringIncludes(await wrong(["./none", "ann/mine"]), "./none does not exist");
   assertStringIncludes(await wrong([env.HF_HOME ?? "", "ann/mine"]), "config.json, tokenizer.json");
+  // A run that has no checkpoint yet.
+  const begun = `${env.HF_HOME}/begun`;
+  await Deno.mkdir(begun);
+  await Deno.writeTextFile(`${begun}/config.json`, "{}");
+  assertStringIncludes(await wrong([begun, "ann/mine"]), "tokenizer.json");
   const other = { ...env, HF_TOKEN: "hf_tokenOfSomebodyElse" };
   assertStringIncludes(await wrong([folder, "ann/mine"], other), "refuses this for ann/mine");
   assertStringIncludes(

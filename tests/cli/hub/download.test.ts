@@ -197,6 +197,22 @@ for (const name of ["model.safetensors", "config.json"]) {
   });
 }
 
+withHub("what is damaged in the cache is downloaded anew", async ({ hub, place, find }) => {
+  const { folder } = await find();
+  await Deno.truncate(`${place}/blobs/${digest}`, 1000);
+  await Deno.remove(`${folder}/config.json`);
+  await Deno.symlink("../../blobs/none", `${folder}/config.json`);
+  assertStringIncludes(await refused(find({ isOffline: true })), "config.json is missing");
+  const before = hub.contents().length;
+  await find();
+  assert(areEqual(await Deno.readFile(`${folder}/model.safetensors`), weights));
+  assertEquals(await Deno.readFile(`${folder}/config.json`), files["config.json"]);
+  assertEquals(hub.contents().length - before, 2);
+  await Deno.writeTextFile(`${place}/refs/main`, "no commit");
+  assertStringIncludes(await refused(find({ isOffline: true })), "is neither a folder nor");
+  assertEquals((await find()).folder, folder);
+});
+
 withHub("bytes that somebody else has left are found out", async ({ place, find }) => {
   await Deno.mkdir(`${place}/blobs`, { recursive: true });
   await Deno.writeFile(`${place}/blobs/${digest}.incomplete`, bytes(1000, 5));
@@ -236,6 +252,15 @@ withHub("the token goes to the hub, and not to its storage", async ({ hub, env, 
     new Set(hub.asked.filter((asked) => asked.where === where).map((asked) => asked.authorization));
   assertEquals(tokens("hub"), new Set([`Bearer ${hub.token}`]));
   assertEquals(tokens("storage"), new Set([null]));
+}, { "org/name": model(files, "private") });
+
+withHub("a model that has moved is followed, with the token", async ({ hub, env, find }) => {
+  env.HF_TOKEN = hub.token;
+  hub.moved.set("old/name", "org/name").set("old/circle", "old/circle");
+  const { folder } = await find({ name: "old/name" });
+  assertStringIncludes(folder, "models--old--name");
+  assertEquals(await names(folder), wanted);
+  assertStringIncludes(await refused(find({ name: "old/circle" })), "redirects in a circle");
 }, { "org/name": model(files, "private") });
 
 withHub("the token is that of the variable, of its file, or of the home", async (given) => {
@@ -295,6 +320,12 @@ withHub("a hub in trouble and a hub that is not there are told apart", async (gi
   );
   hub.trouble = 429;
   assertStringIncludes(await refused(find()), "was asked too often");
+  // Such as the page of a network that one has to log in to.
+  hub.trouble = 200;
+  assertStringIncludes(
+    await refused(find()),
+    "does not list the files of org/name as the hub does",
+  );
   await hub[Symbol.asyncDispose]();
   assertStringIncludes(await refused(find()), "can't be reached, or the connection was lost");
   env.HF_ENDPOINT = "ftp://hub";

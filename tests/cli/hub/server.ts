@@ -34,6 +34,8 @@ export interface Hub extends AsyncDisposable {
   readonly faults: Fault[];
   /** What the storage sends in place of a content, by digest. */
   readonly changed: Map<string, Uint8Array<ArrayBuffer>>;
+  /** The new names of models. */
+  readonly moved: Map<string, string>;
   /** Whether the storage sends whole contents when it is asked for parts. */
   ignoresRanges: boolean;
   /** The status with which the hub answers everything. */
@@ -88,18 +90,15 @@ export function startHub(models: Record<string, ServedModel>): Hub {
     const rest = content.subarray(begin);
     const status = begin > 0 ? 206 : 200;
     if (fault === undefined) return new Response(rest, { status, headers });
+    // A stream that ends before the length that was promised breaks the connection.
+    if (fault.how === "breaks") headers.set("content-length", `${rest.length}`);
     const body = new ReadableStream<Uint8Array>({
       start(controller) {
         controller.enqueue(rest.subarray(0, fault.after));
-        if (fault.how === "ends") controller.close();
-        else if (fault.how === "stalls") stalled.push(controller);
+        if (fault.how === "stalls") stalled.push(controller);
+        else controller.close();
       },
-      // What was sent before arrives, and then the connection breaks.
-      async pull(controller) {
-        await new Promise((done) => setTimeout(done, 20));
-        if (fault.how === "breaks") controller.error(new Error("the server breaks the connection"));
-      },
-    }, { highWaterMark: 0 });
+    });
     return new Response(body, { status, headers });
   };
 
@@ -223,6 +222,11 @@ export function startHub(models: Record<string, ServedModel>): Hub {
     async (request) => {
       const path = note("hub", request);
       if (hub.trouble !== undefined) return new Response(null, { status: hub.trouble });
+      for (const [from, to] of hub.moved) {
+        if (!path.includes(`/${from}/`)) continue;
+        const location = request.url.slice(hub.endpoint.length).replace(`/${from}/`, `/${to}/`);
+        return new Response(null, { status: 307, headers: { location } });
+      }
       if (request.method === "POST") {
         return await upload(path, request) ??
           failed(404, "RepoNotFound");
@@ -253,6 +257,7 @@ export function startHub(models: Record<string, ServedModel>): Hub {
     token,
     faults,
     changed,
+    moved: new Map(),
     ignoresRanges: false,
     trouble: undefined,
     contents: () =>
