@@ -864,6 +864,14 @@ function requireBase(settings: TrainSettings): void {
       message(setting(based), " keeps the sizes of its model: leave out ", given),
     );
   }
+  if (lora && growEmbeddings) {
+    throw new SettingsError(
+      message(
+        ...[setting("lora"), " keeps the tokens of its model: leave out "],
+        ...[setting("growEmbeddings"), ", and take a chat template that needs no others"],
+      ),
+    );
+  }
   if (model !== undefined) return;
   const ofModel = {
     lora,

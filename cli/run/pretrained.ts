@@ -107,7 +107,7 @@ export async function readPretrained(
 }
 
 /** The files of a source that are text. */
-async function textsIn(source: CheckpointSource): Promise<ReadonlyMap<string, string>> {
+export async function textsIn(source: CheckpointSource): Promise<ReadonlyMap<string, string>> {
   const files = new Map<string, string>();
   for (const name of tokenizerTexts) {
     const text = await textIn(source, name);

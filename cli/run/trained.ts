@@ -113,7 +113,9 @@ export async function checkpointFiles(
 }
 
 /** The tokens that begin, end and pad a text, as settings of a model have them. */
-function textTokens({ begin: [bos], stops: [first, ...others], pad }: Tokenizer): TextTokens {
+export function textTokens(
+  { begin: [bos], stops: [first, ...others], pad }: Tokenizer,
+): TextTokens {
   return {
     ...bos !== undefined && { bos },
     ...first !== undefined && { eos: others.length === 0 ? first : [first, ...others] },

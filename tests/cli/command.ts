@@ -13,7 +13,15 @@ export interface Ended {
 const root = new URL("../../", import.meta.url);
 
 /** The tasks that are commands of the command line. */
-export type Task = "train" | "sample" | "report" | "compare" | "objectives" | "download" | "push";
+export type Task =
+  | "merge"
+  | "train"
+  | "sample"
+  | "report"
+  | "compare"
+  | "objectives"
+  | "download"
+  | "push";
 
 const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", root)));
 
