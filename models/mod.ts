@@ -41,6 +41,7 @@ export {
   type LowRankParameters,
   mergeAdapter,
 } from "./adapters/adapted_model.ts";
+export { adapterCard, type CardBase } from "./adapters/card.ts";
 export type { AdapterConfig } from "./adapters/adapter_config.ts";
 export {
   adapterBaseIn,

@@ -10,6 +10,7 @@ import {
 import {
   adapt,
   adapterBaseIn,
+  adapterCard,
   type AdapterConfig,
   CheckpointError,
   encodeAdapter,
@@ -263,4 +264,32 @@ Deno.test("files that are missing are named, and so is a base that is not", asyn
       "base_model_name_or_path is",
     );
   }
+});
+
+Deno.test("a card has what the hub reads, and no folder where the hub wants a name", () => {
+  const model = adapt(tied, {
+    ...plain,
+    ...{ targets: "all-linear", hasMagnitudes: true, isRankStabilized: true },
+    saved: ["norm", "embed_tokens"],
+  });
+  const card = adapterCard({ model }, { baseName: "a/b", revision: "1", isOnHub: true });
+  const [, front = "", text = ""] = card.split("---\n");
+  assertEquals(front.split("\n"), [
+    ...['base_model: "a/b"', "library_name: peft", "pipeline_tag: text-generation", "tags:"],
+    ...['- "base_model:adapter:a/b"', "- lora", "- transformers", "- unitune", ""],
+  ]);
+  assert(
+    text.includes(
+      "A DoRA adapter of rank 2 with alpha 4 (rank-stabilized) on all projections of a/b, with " +
+        "`norm` and `embed_tokens` trained as a whole. It",
+    ),
+  );
+  assert(text.includes('AutoModelForCausalLM.from_pretrained("a/b", revision="1")\n'));
+  const { score } = withScore(tied.model, tied.params);
+  const judge = adapterCard({ model, score }, { baseName: './a"b', isOnHub: false });
+  assertEquals(judge.split("---\n")[1]?.split("\n").slice(0, 3), [
+    ...["library_name: peft", "pipeline_tag: text-classification", "tags:"],
+  ]);
+  assert(!judge.includes("base_model"));
+  assert(judge.includes('Classification.from_pretrained("./a\\"b", num_labels=1)\n'));
 });
