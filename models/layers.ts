@@ -61,12 +61,49 @@ export type Gain = {
 /** Keeps a normalization from dividing by 0; GPT-2's value. */
 export const LAYER_NORM_EPSILON = 1e-5;
 
-/** `x W + b`: `[..., in] -> [..., out]`. */
+/**
+ * A projection `x W + b`, with the change of an adapter where there is one:
+ * `[..., T, in] -> [..., T, out]`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { project } from "@unitune/models";
+ *
+ * const layer = { weight: tensor([[1, 2, 3], [4, 5, 6]]), bias: tensor([1, 1, 1]) };
+ * assertEquals(await project(tensor([[1, 0]]), layer).data(), new Float32Array([2, 3, 4]));
+ * ```
+ *
+ * @param x The inputs.
+ * @param layer Its parameters, and its change.
+ * @returns The outputs.
+ */
 export function project(x: Tensor, { weight, bias, adapter }: WeightAndBias): Tensor {
   return add(adapted(x, weight, adapter), bias);
 }
 
-/** `x W^T + b`: `[..., in] -> [..., out]`. */
+/**
+ * A linear layer `x W^T + b`, with the change of an adapter where there is one:
+ * `[..., T, in] -> [..., T, out]`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { linear } from "@unitune/models";
+ *
+ * const weight = tensor([[1, 2], [3, 4], [5, 6]]);
+ * const adapter = { down: tensor([[1, 1]]), up: tensor([[0], [0], [2]]), scale: 10 };
+ * const x = tensor([[1, 0]]);
+ * assertEquals(await linear(x, { weight }).data(), new Float32Array([1, 3, 5]));
+ * assertEquals(await linear(x, { weight, adapter }).data(), new Float32Array([1, 3, 25]));
+ * ```
+ *
+ * @param x The inputs.
+ * @param layer Its parameters, and its change.
+ * @returns The outputs.
+ */
 export function linear(x: Tensor, { weight, bias, adapter }: Linear): Tensor {
   const product = adapted(x, transposeLast(weight), adapter);
   return bias === undefined ? product : add(product, bias);

@@ -162,7 +162,14 @@ export {
 } from "./checkpoints/write.ts";
 export * from "./generate.ts";
 export * from "./language_model.ts";
-export type { Gain, Linear, LowRank, WeightAndBias } from "./layers.ts";
+export {
+  type Gain,
+  type Linear,
+  linear,
+  type LowRank,
+  project,
+  type WeightAndBias,
+} from "./layers.ts";
 export * from "./sampling.ts";
 export * from "./scores.ts";
 export { byteTokenizer } from "./tokenizers/bytes.ts";

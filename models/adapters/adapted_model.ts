@@ -123,12 +123,11 @@ export function adapt(
     withChanges(
       base.params,
       new Map(
-        targets.projections.flatMap(({ path }, site) => {
-          const own = params.changes[path];
-          return own === undefined ? [] : [[path, lowRankOf(own, config, site, key)] as const];
-        }),
+        targets.projections.map(({ path }, site) =>
+          [path, lowRankOf(partOf(params.changes, path), config, site, key)] as const
+        ),
       ),
-      new Map(Object.entries(params.saved)),
+      new Map(targets.saved.map(({ path }) => [path, partOf(params.saved, path)] as const)),
     );
   return {
     config: model.config,
@@ -144,6 +143,19 @@ export function adapt(
     emptyCache: (batch, columns) => model.emptyCache(batch, columns),
     decode: (params, ids, cache, place) => model.decode(changed(params), ids, cache, place),
   };
+}
+
+/** A part of an adapter's parameters, or of its base's. */
+function partOf<T>(parts: Readonly<Record<string, T>>, path: string): T {
+  const part = Object.hasOwn(parts, path) ? parts[path] : undefined;
+  if (part !== undefined) return part;
+  throw new RangeError(`adapter: the parameters are of another adapter: they have no ${path}`);
+}
+
+/** The leaves of a tree by their paths. */
+function leavesByPath(tree: unknown): (path: string) => Tensor {
+  const leaves = Object.fromEntries(leafPaths(tree));
+  return (path) => partOf(leaves, path);
 }
 
 /** Separates the keys of an adapter's dropout from those of its base. */
@@ -177,12 +189,7 @@ function initialAdapter(
   { rank, hasMagnitudes }: AdapterConfig,
   { projections, saved }: Targets,
 ): AdapterParameters {
-  const leaves = leafPaths(params);
-  const leafOf = (path: string): Tensor => {
-    const leaf = leaves.get(path);
-    if (leaf === undefined) throw new RangeError(`adapter: the base has no ${path}`);
-    return leaf;
-  };
+  const leafOf = leavesByPath(params);
   const change = ({ path, inputs, outputs }: Projection, site: number): LowRankParameters => {
     const unit = uniform(foldKey(key, site), [rank, inputs]);
     return {
@@ -230,21 +237,22 @@ export function mergeAdapter(
   rows: readonly Architecture[] = architectures,
 ): unknown {
   const row = architectureOf(base.model.config.modelType, rows);
-  const leaves = leafPaths(base.params);
+  const leafOf = leavesByPath(base.params);
   const { changes, saved } = adapterParameters(params);
-  const merged = targets.projections.flatMap(({ path }, site) => {
-    const [own, weight] = [changes[path], leaves.get(`${path}.weight`)];
-    if (own === undefined || weight === undefined) return [];
+  const isTransposed = row.projections?.layout === "out-in";
+  const merged = targets.projections.map(({ path }, site) => {
     const matrix = mergedWeight(
-      matrixOf(weight, row),
-      lowRankOf(own, adapter, site, undefined),
+      matrixOf(leafOf(`${path}.weight`), row),
+      lowRankOf(partOf(changes, path), adapter, site, undefined),
     );
-    const isTransposed = row.projections?.layout === "out-in";
-    return [[`${path}.weight`, isTransposed ? transposeLast(matrix) : matrix] as const];
+    return [`${path}.weight`, isTransposed ? transposeLast(matrix) : matrix] as const;
   });
   return withChanges(
     base.params,
     new Map(),
-    new Map([...Object.entries(saved), ...merged]),
+    new Map([
+      ...targets.saved.map(({ path }) => [path, partOf(saved, path)] as const),
+      ...merged,
+    ]),
   );
 }

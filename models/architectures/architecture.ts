@@ -24,7 +24,10 @@ export interface TensorNames<C extends LanguageModelConfig = LanguageModelConfig
   tied(config: C): Readonly<Record<string, string>>;
 }
 
-/** The projections of an architecture: its matrices except those of embeddings and heads. */
+/**
+ * The projections of an architecture: its matrices except those of embeddings and heads. Its models
+ * read them by `linear` (`out-in`) or `project` (`in-out`), which know the changes of adapters.
+ */
 export interface ProjectionNames {
   /** The names of the modules that are projections, without those of the modules around them. */
   readonly names: readonly string[];

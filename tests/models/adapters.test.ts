@@ -2,13 +2,16 @@
 import { assert, assertEquals, assertLess, assertNotEquals, assertThrows } from "@std/assert";
 import { checkGradients, grad } from "@unitune/autodiff";
 import {
+  broadcastTo,
   compile,
   headLogits,
   key,
   leafPaths,
   leavesOf,
   mapTree,
+  mean,
   normal,
+  slice,
   square,
   sum,
   type Tensor,
@@ -24,6 +27,8 @@ import {
   isAdapted,
   type LanguageModel,
   languageModel,
+  linear,
+  type LowRank,
   mergeAdapter,
   presetConfig,
   rewardModelOn,
@@ -122,15 +127,18 @@ for (const preset of ["nano", "nano-llama"]) {
       const loss = (params: AdapterParameters) => sum(square(logitsOf(own, params)));
       const gradients = grad(loss)(params);
       assertEquals([...leafPaths(gradients).keys()], [...leafPaths(params).keys()]);
-      if (config.hasMagnitudes) return;
       const [path] = Object.keys(params.changes).slice(-1);
       const change = params.changes[path ?? ""];
       assert(path !== undefined && change !== undefined);
-      await checkGradients(
-        (up: Tensor) =>
-          loss({ ...params, changes: { ...params.changes, [path]: { ...change, up } } }),
-        change.up,
-      );
+      // The norms of DoRA are constants to the gradients of A and B, and no difference is one of those.
+      const part = config.hasMagnitudes ? "magnitudes" : "up";
+      const leaf = change[part];
+      assert(leaf !== undefined);
+      const withPart = (leaf: Tensor): AdapterParameters => ({
+        ...params,
+        changes: { ...params.changes, [path]: { ...change, [part]: leaf } },
+      });
+      await checkGradients((leaf: Tensor) => loss(withPart(leaf)), leaf);
     });
 
     Deno.test(`${preset}, ${kind}: greedy tokens by a cache are those of the merged model`, async () => {
@@ -145,7 +153,7 @@ for (const preset of ["nano", "nano-llama"]) {
     });
   }
 
-  Deno.test(`${preset}: dropout acts with a key only, and leaves the mean`, async () => {
+  Deno.test(`${preset}: dropout acts with a key only`, async () => {
     const model = adapt(base, { ...plain, dropout: 0.5 });
     const params = trainedLike(model);
     const hidden = (at?: number) =>
@@ -192,6 +200,97 @@ for (const preset of ["nano", "nano-llama"]) {
   });
 }
 
+Deno.test("each projection has dropout of its own, apart from the base's", async () => {
+  const config = { ...plain, dropout: 0.25 };
+  const model = adapt(baseOf("nano-llama"), config);
+  const params = model.init(key(5));
+  const rates = [...leafPaths(model.changed(params)).keys()].filter((path) => /dropout/.test(path));
+  assertEquals(rates, []);
+  const keys = [...leafPaths(model.changed(params, key(1)))].filter(([path]) =>
+    path.endsWith(".adapter.dropout.key")
+  );
+  assertEquals(keys.length, Object.keys(params.changes).length);
+  const texts = await Promise.all(keys.map(async ([, leaf]) => (await leaf.data()).join()));
+  assertEquals(new Set([...texts, (await key(1).data()).join()]).size, keys.length + 1);
+  const other = leafPaths(model.changed(params, key(2)));
+  for (const [path, leaf] of keys) {
+    assertNotEquals(await leaf.data(), await other.get(path)?.data(), path);
+  }
+});
+
+Deno.test("dropout leaves the mean of a change, and the product beside it", async () => {
+  const rows = 4000;
+  const x = broadcastTo(tensor([[1, -2, 3]]), [rows, 3]);
+  const weight = tensor([[1, 2, 3], [4, 5, 6]]);
+  const adapter = {
+    down: tensor([[1, 1, 0], [0, 1, 2]]),
+    up: tensor([[1, 0], [1, 1]]),
+    scale: 0.5,
+  };
+  const dropped = { ...adapter, dropout: { rate: 0.25, key: key(4) } };
+  const means = async (adapter: LowRank) =>
+    Array.from(await mean(linear(x, { weight, adapter }), { axes: [0] }).data());
+  const still = await means(adapter);
+  const found = await means(dropped);
+  // Of 4000 rows whose changes have a standard deviation of at most 2.
+  for (const [i, expected] of still.entries()) {
+    assertLess(Math.abs((found[i] ?? NaN) - expected), 4 * 2 / Math.sqrt(rows));
+  }
+  // Inputs are 0 or 4/3 as large, so changes of one output are of 8 kinds around x W^T.
+  const first = await slice(linear(x, { weight, adapter: dropped }), 1, 0, 1).data();
+  const kinds = new Set(Array.from(first, (y) => Math.round(3 * (y - 6))));
+  assertEquals([...kinds].toSorted((a, b) => a - b), [-4, -2, 0, 2]);
+  // With magnitudes, the product beside it is scaled, and reads the same inputs.
+  const magnitudes = tensor([1, 2]);
+  const stillNorm = await means({ ...adapter, magnitudes });
+  const foundNorm = await means({ ...dropped, magnitudes });
+  for (const [i, expected] of stillNorm.entries()) {
+    assertLess(Math.abs((foundNorm[i] ?? NaN) - expected), 4 * 4 / Math.sqrt(rows));
+  }
+});
+
+Deno.test("A is uniform within 1 / sqrt(in), another in each projection, and B is 0", async () => {
+  const model = adapt(baseOf("nano-llama"), { ...plain, rank: 64 });
+  const { changes } = model.init(key(5));
+  const seen = new Set<number>();
+  for (const [path, { down, up }] of Object.entries(changes)) {
+    const [, inputs = NaN] = down.shape;
+    const scaled = Array.from(await down.data(), (x) => x * Math.sqrt(inputs));
+    const variance = scaled.reduce((total, x) => total + x ** 2, 0) / scaled.length;
+    // That of a uniform number from -1 to 1, of at least 512 of them.
+    assertLess(Math.abs(variance - 1 / 3), 4 * 0.3 / Math.sqrt(scaled.length), path);
+    assertLess(scaled.reduce((most, x) => Math.max(most, Math.abs(x)), 0), 1 + 1e-6);
+    seen.add(scaled[0] ?? NaN);
+    assertEquals(new Set(await up.data()), new Set([0]));
+  }
+  assertEquals(seen.size, Object.keys(changes).length);
+});
+
+Deno.test("parameters of another adapter are refused", () => {
+  const base = baseOf("nano-llama");
+  const model = adapt(base, { ...plain, saved: ["norm"] });
+  const message = "the parameters are of another adapter: they have no ";
+  const few = adapt(base, { ...plain, targets: ["q_proj"], saved: ["norm"] }).init(key(1));
+  const unsaved = adapt(base, plain).init(key(1));
+  for (const params of [few, unsaved]) {
+    assertThrows(() => model.embed(params, ids), RangeError, message);
+    assertThrows(() => mergeAdapter(model, params), RangeError, message);
+  }
+  assertThrows(() => mergeAdapter(model, base.params), TypeError, "expected the parameters of an");
+});
+
+Deno.test("a module to save is not changed as well", () => {
+  const model = adapt(baseOf("nano-llama"), { ...plain, saved: ["q_proj", "norm"] });
+  const { changes, saved } = model.init(key(1));
+  assertEquals(Object.keys(changes).filter((path) => path.endsWith("q_proj")), []);
+  assertEquals(Object.keys(changes).length, 2 * 6);
+  assertEquals(Object.keys(saved).toSorted(), [
+    "layers[0].self_attn.q_proj.weight",
+    "layers[1].self_attn.q_proj.weight",
+    "norm.weight",
+  ]);
+});
+
 Deno.test("what cannot be adapted is refused by its name", () => {
   const base = baseOf("nano-llama");
   const refused: readonly (readonly [Partial<AdapterConfig>, string])[] = [
@@ -199,6 +298,10 @@ Deno.test("what cannot be adapted is refused by its name", () => {
     [{ targets: ["embed_tokens"] }, '"embed_tokens" is no projection of Llama'],
     [{ targets: ["norm"] }, "to train the module as a whole, name it among the modules to save"],
     [{ targets: [] }, "no targets"],
+    [
+      { targets: ["q_proj"], saved: ["q_proj"] },
+      '"q_proj" is to be saved as a whole, and not changed as well: name it once',
+    ],
     [{ saved: ["heads"] }, '"heads", to be saved, is no module of Llama'],
     [{ rank: 0 }, "rank is 0, expected a positive integer"],
     [{ rank: 1.5 }, "rank is 1.5"],

@@ -25,6 +25,7 @@ import {
 } from "@unitune/core";
 import {
   actorCritic,
+  adapt,
   type Architecture,
   architectureOf,
   architectures,
@@ -32,11 +33,15 @@ import {
   countParameters,
   createGenerator,
   decodeCheckpoint,
+  encodeAdapter,
   encodeCheckpoint,
+  filesSource,
   type LanguageModel,
   languageModel,
+  mergeAdapter,
   presetConfig,
   presetNames,
+  readAdapter,
   rewardModelOn,
   withScore,
 } from "@unitune/models";
@@ -195,6 +200,42 @@ Deno.test("value and reward heads stand on it, and a reward model comes back wit
       return await judge.predict(judge.embed(ids)).scores().data();
     });
   assertEquals(await rewards[0], await rewards[1]);
+});
+
+Deno.test("an adapter of it trains, is merged, and comes back in the files of PEFT", async () => {
+  const adapter = {
+    ...{ rank: 2, alpha: 4, dropout: 0, targets: ["q", "layers.1.up"], saved: ["norm"] },
+    ...{ isRankStabilized: false, hasMagnitudes: true },
+  };
+  assertThrows(
+    () => adapt({ model, params }, adapter, rows.map(({ projections: _, ...row }) => row)),
+    RangeError,
+    "adapter: Toy does not say which projections it has",
+  );
+  const adapted = adapt({ model, params }, adapter, rows);
+  const optimizer = sgd(0.1);
+  using step = compile(trainingStep({ policy: adapted, objective: sft(), optimizer }));
+  let state = initTrainingState(adapted.init(key(1)), optimizer, key(3));
+  for (let i = 0; i < 3; i++) state = step(state, batch).state;
+  const files = await encodeAdapter({ model: adapted, params: state.params }, {
+    baseName: "toy",
+  }, rows);
+  const { tensors } = decodeSafetensors(files.get("adapter_model.safetensors") ?? new Uint8Array());
+  assertEquals([...tensors.keys()].filter((name) => name.includes("layers.1.up")), [
+    "base_model.model.model.layers.1.up.lora_A.weight",
+    "base_model.model.model.layers.1.up.lora_B.weight",
+    "base_model.model.model.layers.1.up.lora_magnitude_vector",
+  ]);
+  const read = await readAdapter(filesSource(files), { model, params }, { architectures: rows });
+  const ids = tokenIds([[1, 2, 3, 4]]);
+  const logits = async (model: LanguageModel, params: unknown) =>
+    await headLogits(model.head(params), model.hidden(params, model.embed(params, ids))).data();
+  const own = await logits(adapted, state.params);
+  assertEquals(await logits(read.model, read.params), own);
+  const merged = mergeAdapter(adapted, state.params, rows);
+  // Logits of size 1, f32: products in another order.
+  assertLess(largestDifference(await logits(model, merged), own), 1e-5);
+  assert(largestDifference(await logits(model, params), own) > 1e-3);
 });
 
 const batch = {

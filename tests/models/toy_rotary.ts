@@ -19,7 +19,6 @@ import {
   headLogits,
   less,
   type LinearHead,
-  matmul,
   maximum,
   mean,
   mul,
@@ -34,7 +33,6 @@ import {
   tanh,
   type Tensor,
   tensor,
-  transposeLast,
   zeros,
 } from "@unitune/core";
 import {
@@ -42,6 +40,8 @@ import {
   dottedPath,
   type LanguageModel,
   type LanguageModelConfig,
+  type Linear,
+  linear,
   numberSetting,
   requireSettings,
 } from "@unitune/models";
@@ -58,12 +58,12 @@ type Weight = { readonly weight: Tensor };
 
 type RotaryBlock = {
   readonly norm: Weight;
-  readonly q: Weight;
-  readonly k: Weight;
-  readonly v: Weight;
-  readonly o: Weight;
-  readonly up: Weight;
-  readonly down: Weight;
+  readonly q: Linear;
+  readonly k: Linear;
+  readonly v: Linear;
+  readonly o: Linear;
+  readonly up: Linear;
+  readonly down: Linear;
 };
 
 /** The parameters. */
@@ -81,11 +81,6 @@ export type RotaryCache = readonly { readonly k: Tensor; readonly v: Tensor }[];
 export interface Rotary extends LanguageModel<RotaryParameters, RotaryCache> {
   readonly config: RotaryConfig;
   head(params: RotaryParameters): LinearHead;
-}
-
-/** `x W^T`: weights are `[out, in]`. */
-function linear(x: Tensor, { weight }: Weight): Tensor {
-  return matmul(x, transposeLast(weight));
 }
 
 /** `x / sqrt(mean x^2) * gain` (Zhang and Sennrich 2019). */
@@ -237,6 +232,11 @@ export const toy: Architecture<Rotary> = {
     },
     isBuffer: (name) => name.endsWith(".inv_freq"),
     tied: () => ({}),
+  },
+  projections: {
+    names: ["q", "k", "v", "o", "up", "down"],
+    layout: "out-in",
+    usual: ["q", "v"],
   },
   sizes: ({ vocabulary, context, layers, heads, width, theta }) => ({
     ...{ vocabulary, context, layers, heads, width, theta },
