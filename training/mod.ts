@@ -40,6 +40,7 @@ export {
   type EncodedLabel,
   type EncodedPair,
   type Example,
+  type FittedPrompts,
   labelsOf,
   type PairCandidate,
   pairsOf,

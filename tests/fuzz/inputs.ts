@@ -73,6 +73,16 @@ const rows: readonly (readonly unknown[])[] = [
   Array.from({ length: 12 }, (_, i) => ({
     messages: [{ role: "user", content: `${i}` }, { role: "assistant", content: "yes" }],
   })),
+  Array.from({ length: 12 }, (_, i) => ({
+    messages: [
+      { role: "developer", content: [{ type: "text", text: `${i}` }], name: "d" },
+      { role: "assistant", content: null, tool_calls: [{ type: "function" }] },
+      { role: "tool", content: "3", tool_call_id: "c" },
+      { role: "assistant", content: "yes", reasoning_content: "hm" },
+    ],
+    tools: [{ type: "function" }],
+    chat_template_kwargs: { level: i },
+  })),
   Array.from({ length: 12 }, (_, i) => ({ text: `line ${i} of a text` })),
   Array.from({ length: 12 }, (_, i) => ({ prompt: `say ${i}`, gold: `${i}`, more: { a: [i] } })),
 ];

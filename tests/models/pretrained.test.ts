@@ -147,6 +147,12 @@ Deno.test("answers that are shown in another form later on have rows of their ow
   ]);
 });
 
+Deno.test("a template that needs a text in each message says so", () => {
+  const made = withTemplate("{%- for m in messages %}{{- m.content.strip() }}{%- endfor %}");
+  const called = { role: "assistant", content: null, tool_calls: [{ name: "f" }] } as const;
+  assertThrows(() => encodePrompt(made, [called]), ChatError, 'write "" as content');
+});
+
 Deno.test("a template that changes its prompts is refused, with the place", () => {
   const eager = withTemplate(
     baseTemplates.chatml.template.replace(

@@ -3,7 +3,14 @@
  * `scripts/golden/text_vectors.py` has written.
  */
 import { assert, assertEquals } from "@std/assert";
-import { type ChatMessage, checkConversation, encodePrompt, type Tokenizer } from "@unitune/models";
+import {
+  type ChatMessage,
+  checkConversation,
+  conversationRows,
+  describeTokens,
+  encodePrompt,
+  type Tokenizer,
+} from "@unitune/models";
 import { chatTemplate, pretrainedTokenizer } from "@unitune/models/pretrained";
 
 /** A conversation with the results of apply_chat_template. */
@@ -62,6 +69,26 @@ async function digestOf(text: string): Promise<string> {
   return new Uint8Array(digest).toHex();
 }
 
+const call = { type: "function", function: { name: "sun", arguments: { city: "Rome" } } };
+
+/** A conversation with a call and thoughts, which Qwen3 shows until the next question only. */
+const withTools: readonly ChatMessage[] = [
+  { role: "user", content: "Weather in Rome?" },
+  { role: "assistant", content: "", reasoning_content: "Look.", tool_calls: [call] },
+  { role: "tool", name: "sun", content: "sunny 🌞" },
+  { role: "assistant", content: "It is sunny.", reasoning_content: "Good." },
+  { role: "user", content: "Thanks." },
+  { role: "assistant", content: "Bye." },
+];
+
+/** What Qwen3 learns of it, answer by answer. */
+const taught = [
+  '<think>\nLook.\n</think>\n\n<tool_call>\n{"name": "sun", "arguments": {"city": "Rome"}}\n' +
+  "</tool_call><|im_end|>",
+  "<think>\nGood.\n</think>\n\nIt is sunny.<|im_end|>",
+  "<think>\n\n</think>\n\nBye.<|im_end|>",
+];
+
 /** The end of a conversation that is answered: an answer is given to a user or a tool. */
 function isAnswered({ messages }: Chat): boolean {
   return messages.at(-1)?.role === "assistant";
@@ -100,6 +127,27 @@ Deno.test("the tokenizers and chat templates of Qwen3 and Llama 3 are those of P
         assertEquals(tokenizer.encode(text), ids);
       }
     });
+    if (i === 0) {
+      await t.step(`${name}: a conversation whose thoughts are dropped is a row an answer`, () => {
+        const rows = conversationRows(tokenizer, withTools, { tools: [call] });
+        const learned = rows.map(({ ids, mask }) =>
+          tokenizer.decode(ids.filter((_, t) => mask[t]), { special: "shown" })
+        );
+        assertEquals(learned, taught);
+        rows.forEach(({ ids, mask }, n) =>
+          assertEquals(
+            ids.slice(0, mask.indexOf(true)),
+            encodePrompt(tokenizer, withTools.slice(0, 2 * n + 1), { tools: [call] }),
+          )
+        );
+        const [, second] = rows;
+        assert(second !== undefined);
+        // Each token has a line, and part of a character has no text of its own.
+        const lines = describeTokens(tokenizer, second);
+        assertEquals(lines.length, second.ids.length);
+        assert(lines.some((line) => line.endsWith('given    "ŀ"')), lines.join("\n"));
+      });
+    }
     await t.step(`${name}: all words of the answers are learned, to a stop token`, () => {
       // The configuration of this Llama 3 names another stop token than its template writes.
       const stopped = pretrainedTokenizer(

@@ -22,9 +22,11 @@ import {
   fitConversations,
   memoryStore,
   messageText,
+  pairsOf,
   planOf,
   type PreparedRun,
   prepareRun,
+  promptsOf,
   questionOf,
   silentWatch,
   train,
@@ -135,6 +137,28 @@ Deno.test("an answer is compared as the model gives it, after its prompt as the 
     shown(forgetful, encodeAnswer(forgetful, [user("a")], loop, { tools: [{ name: "f" }] })),
     "<system>f<user>a\n<assistant>{[x](f)<stop>}\n<user>=7\n<assistant>{[y]d<stop>}",
   );
+});
+
+Deno.test("a model that answers a prompt itself reads what both answers begin with", () => {
+  const [question, last] = [user("c"), assistant("d", "y")];
+  const example = { prompt: thought.slice(0, 2), chosen: [question, last], columns: {} };
+  const { rows: [pair] } = pairsOf(forgetful, 64, [example]);
+  assertEquals(pair?.prompt, encodePrompt(forgetful, [...example.prompt, question]));
+  assertEquals(["[y]d", "d", "[x]d"].map((answer) => pair?.isRight(answer)), [true, true, false]);
+});
+
+Deno.test("the longest known answer counts the tokens that the model gives", () => {
+  const examples = [
+    { prompt: [user("a")], chosen: [assistant("bb", "xyz")], columns: {} },
+    { prompt: [user("a")], rejected: [assistant("bbbbbbbbbbbb")], columns: {} },
+    // Of an answer in turns, the last one counts.
+    { prompt: [user("a")], chosen: thought.slice(1), columns: {} },
+  ];
+  const fitted = promptsOf(forgetful, 64, examples);
+  const prompt = encodePrompt(forgetful, [user("a")]);
+  assertEquals(fitted.rows.map(({ ids }) => ids), [prompt, prompt, prompt]);
+  assertEquals([fitted.longestAnswer, fitted.longestText], [7, 7]);
+  assertEquals(fitted.wholeContext, prompt.length + 7);
 });
 
 Deno.test("an answer of turns that are shown in two forms is refused, with what to do", () => {

@@ -281,13 +281,26 @@ function wholeAnswer(
   return naming(source, () => encodeAnswer(tokenizer, prompt, answer, rendering));
 }
 
-/** The last turn of an example's right answer, as a model gives it; undefined without one. */
-function rightAnswer(tokenizer: Tokenizer, example: Example): KnownAnswer | undefined {
-  const { prompt, chosen = [] } = example;
+/** A prompt, and the last turn of its right answer as a model gives it, where one is known. */
+interface Asked {
+  readonly ids: readonly number[];
+  readonly answer?: KnownAnswer;
+}
+
+/** The tokens of an example's prompt and of the last turn of its right answer. */
+function askedOf(tokenizer: Tokenizer, example: Example): Asked {
+  const { prompt, chosen = [], rendering, source } = example;
+  const encoded = () => naming(source, () => encodePrompt(tokenizer, prompt, rendering));
   const last = chosen.at(-1);
-  if (last?.role !== "assistant") return undefined;
-  const asked = { ...example, prompt: [...prompt, ...chosen.slice(0, -1)] };
-  return knownAnswer(tokenizer, wholeAnswer(tokenizer, asked, [last]));
+  if (last?.role !== "assistant") return { ids: encoded() };
+  const whole = { ...example, prompt: [...prompt, ...chosen.slice(0, -1)] };
+  const sequence = wholeAnswer(tokenizer, whole, [last]);
+  const start = sequence.mask.indexOf(true);
+  return {
+    // The learned tokens follow the prompt, so that it is encoded once.
+    ids: chosen.length === 1 && start >= 0 ? sequence.ids.slice(0, start) : encoded(),
+    answer: knownAnswer(tokenizer, sequence),
+  };
 }
 
 /**
@@ -307,10 +320,11 @@ export function pairsOf(
   options: FitOptions = {},
 ): Fitted<PairCandidate> {
   return fitRows(examples, context, (example): RowFit<PairCandidate> => {
-    const { prompt, chosen = [], rejected, isRight, rendering, source } = example;
+    const { chosen = [], rejected, isRight } = example;
     const sequence = wholeAnswer(tokenizer, example, chosen);
     const a = fitOne(sequence, context);
-    const ids = naming(source, () => encodePrompt(tokenizer, prompt, rendering));
+    // The learned tokens follow the prompt; without any, there is no pair.
+    const ids = sequence.ids.slice(0, Math.max(0, sequence.mask.indexOf(true)));
     const candidate = {
       prompt: ids,
       isRight: isRight ?? isKnownAnswer(tokenizer, sequence, chosen.at(-1) ?? never()),
@@ -345,6 +359,14 @@ function pairOf(
     : { row: { ...candidate, chosen: a.row, rejected: b.row } };
 }
 
+/** Prompts that were fitted into a context, and the size of the answers that are known. */
+export interface FittedPrompts extends Fitted<TrainingPrompt> {
+  /** The tokens of the longest known answer, without the stop token; 0 without any. */
+  readonly longestAnswer: number;
+  /** The characters of the longest known answer. */
+  readonly longestText: number;
+}
+
 /**
  * Examples as prompts.
  *
@@ -353,21 +375,26 @@ function pairOf(
  * @param examples The examples.
  * @param options Rows that were left out before, and who is told how far it is.
  * @returns The prompts and the counts: a prompt that leaves no room for an answer is skipped.
- * @throws {UserError} Where a character is unknown, with file and line.
+ * @throws {UserError} Where a character is unknown, or there is no form for a message, with file and
+ * line.
  */
 export function promptsOf(
   tokenizer: Tokenizer,
   context: number,
   examples: readonly Example[],
   options: FitOptions = {},
-): Fitted<TrainingPrompt> {
-  return fitRows(examples, context, (example) => {
-    const { prompt, columns, rendering, source } = example;
-    const ids = naming(source, () => encodePrompt(tokenizer, prompt, rendering));
-    const answer = rightAnswer(tokenizer, example);
+): FittedPrompts {
+  let [longestAnswer, longestText] = [0, 0];
+  const fitted = fitRows(examples, context, (example) => {
+    const { prompt, columns } = example;
+    const { ids, answer } = askedOf(tokenizer, example);
+    if (answer !== undefined) {
+      longestAnswer = Math.max(longestAnswer, answer.ids.length);
+      longestText = Math.max(longestText, graphemeCount(answer.text));
+    }
     return {
       made: ids.length >= context
-        ? { skipped: "no room" }
+        ? { skipped: "no room" as const }
         : { row: { ids, prompt: promptText(prompt), columns } },
       isCut: false,
       least: ids.length + 1,
@@ -375,6 +402,7 @@ export function promptsOf(
       whole: ids.length + Math.max(1, answer?.ids.length ?? 0),
     };
   }, options);
+  return { ...fitted, longestAnswer, longestText };
 }
 
 /**
@@ -420,21 +448,6 @@ export function conversationsOf(rows: readonly Rows[RowKind][]): readonly Rows["
     if (example?.chosen === undefined) return [];
     return [{ messages: [...example.prompt, ...example.chosen], ...detailsOf(row) }];
   });
-}
-
-/** The tokens and the characters of the longest preferred answer. */
-export function longestAnswer(
-  tokenizer: Tokenizer,
-  examples: readonly Example[],
-): { readonly tokens: number; readonly characters: number } {
-  let [tokens, characters] = [0, 0];
-  for (const example of examples) {
-    const answer = rightAnswer(tokenizer, example);
-    if (answer === undefined) continue;
-    tokens = Math.max(tokens, answer.ids.length);
-    characters = Math.max(characters, graphemeCount(answer.text));
-  }
-  return { tokens, characters };
 }
 
 function never(): never {

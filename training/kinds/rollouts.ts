@@ -9,7 +9,7 @@ import { actorCritic, type LanguageModel } from "@unitune/models";
 import { type Model, type Objective, type Rollouts, scoreTokens } from "@unitune/objectives";
 import { maxNewTokensOf } from "../sampling/answer_length.ts";
 import { askedConversation, checkRows } from "../data/checks.ts";
-import { dataOf, longestAnswer, promptsOf } from "../data/examples.ts";
+import { dataOf, promptsOf } from "../data/examples.ts";
 import { UserError } from "../text/errors.ts";
 import {
   type BatchScoring,
@@ -48,10 +48,10 @@ export const rollouts: KindRow = {
       ...{ what: "prompts", header: "prompts to train on", source },
       ...{ validation: dataset.validation.length, objective: settings.objective.name },
     });
-    const { tokens, characters } = longestAnswer(tokenizer, examples.train);
+    const { longestAnswer, longestText } = prompts;
     const terms = rewardTerms(settings, {
       judges,
-      longestText: characters,
+      longestText,
       ...(format !== undefined && { format }),
     });
     const found = await unscorable(terms, prompts.rows);
@@ -60,8 +60,8 @@ export const rollouts: KindRow = {
       data: {
         kind: "rollouts",
         train: prompts.rows,
-        longestAnswer: tokens,
-        longestText: characters,
+        longestAnswer,
+        longestText,
       },
     };
   },
