@@ -19,6 +19,13 @@ export interface TinyModelOptions {
   readonly isBase?: boolean;
 }
 
+/** The files of a tokenizer without its chat template, which is in one of two places. */
+function withoutTemplate(files: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  const { chat_template: _, ...config } = JSON.parse(files.get("tokenizer_config.json") ?? "{}");
+  const others = [...files].filter(([name]) => name !== "chat_template.jinja");
+  return new Map([...others, ["tokenizer_config.json", JSON.stringify(config)]]);
+}
+
 /**
  * Writes a model of one layer, with a tokenizer of bytes whose chat template is ChatML.
  *
@@ -29,7 +36,7 @@ export async function writeTinyModel(
   { preset = "nano-llama", seed = 0, isBase = false }: TinyModelOptions = {},
 ): Promise<string> {
   const files = withChatTemplate(byteTokenizer().files(), baseTemplates.chatml);
-  const base = new Map([...files].filter(([name]) => name !== "chat_template.jinja"));
+  const base = withoutTemplate(files);
   // Two tokens follow the 261 of bytes and roles, and one id is of no token.
   const config = presetConfig(preset, { vocabulary: 264, layers: 1, context: 192 });
   const model = languageModel(config);

@@ -186,6 +186,12 @@ inFolder("a base model takes a chat template, and the tokens that it needs", asy
   const model = await writeTinyModel(`${folder}/model`, { isBase: true });
   const data = await writeRows(`${folder}/rows.jsonl`, rows);
   const flags = ["--model", model, "--data", data, ...brief, "--steps", "1"];
+  assertRefused(
+    await train(...flags),
+    1,
+    "the model has no chat template, as base models have none: give it one by --chat-template " +
+      "(chatml, llama3, alpaca, or a file)",
+  );
   await trained(...flags, "--chat-template", "chatml", "--out", `${folder}/chatml`);
   await trained(...flags, "--chat-template", "alpaca", "--out", `${folder}/alpaca`);
   const llama3 = [...flags, "--chat-template", "llama3"];
@@ -234,3 +240,23 @@ for (const [name, [flags, code, message]] of Object.entries(refused)) {
     assertEquals([...Deno.readDirSync(folder)].some(({ name }) => name === "run"), false);
   });
 }
+
+inFolder(
+  "rows that the chat template has no form for are refused with the line",
+  async (folder) => {
+    const model = await writeTinyModel(`${folder}/model`);
+    const others = [
+      ...rows.slice(0, 3),
+      { ...rows[3], tools: [{ name: "add" }] },
+      ...rows.slice(4),
+    ];
+    const data = await writeRows(`${folder}/tools.jsonl`, others);
+    for (const objective of ["sft", "ift"]) {
+      assertRefused(
+        await train("--model", model, "--data", data, ...brief, "--objective", objective),
+        1,
+        /tools\.jsonl:4: The chat template refuses the conversation: "This chat template has no form/,
+      );
+    }
+  },
+);
