@@ -66,7 +66,7 @@ export { type NamedDevice, openDevice } from "./run/devices.ts";
 export { type RunPosition, type SavedCheckpoint } from "./run/checkpoints.ts";
 export { type RunConfig, runConfig } from "./run/run_config.ts";
 export { createRun, type HeldRun, startRun } from "./run/run_folder.ts";
-export { readTrainedModel, type TrainedModel } from "./run/trained.ts";
+export { type ReadOptions, readTrainedModel, type TrainedModel } from "./run/trained.ts";
 export { type Estimate, estimateOf, meanOf } from "./study/statistics.ts";
 export { type Failure, failureOf, runCommand, UsageError } from "./terminal/errors.ts";
 export { interruptible, type Interruption } from "./terminal/interruption.ts";

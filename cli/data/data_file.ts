@@ -8,6 +8,7 @@ import { fileError } from "../files/file_error.ts";
 import { type Dataset, UserError, type Watch } from "@unitune/training";
 import { readBytes, requireFile } from "../files/read.ts";
 import { type Columns, type FormatName, jsonlFormat, parseJsonl } from "./jsonl.ts";
+import { parsePrompts, type PromptRow } from "./prompt_rows.ts";
 import { type LineLimit, linesOf } from "../files/lines.ts";
 import { longestText, parseText, textDataset } from "./text.ts";
 import { watchMemory } from "./memory.ts";
@@ -131,6 +132,23 @@ export function datasetFormat(
   needs: readonly FormatName[] = [],
 ): Promise<FormatName> {
   return withReader(path, (reader) => reader.formatOf(path, columns, needs));
+}
+
+/**
+ * Reads the prompts of a `.jsonl` file, in order.
+ *
+ * @param path The path of the file.
+ * @returns The prompts.
+ * @throws {UserError} If the file can't be read, has no prompt, or a row holds none.
+ */
+export async function readPromptRows(path: string): Promise<readonly PromptRow[]> {
+  try {
+    await requireFile(path);
+    using file = await Deno.open(path);
+    return await parsePrompts(linesOf(chunksOf(file), limitFor(path)), path);
+  } catch (error) {
+    throw fileError(error, "read", path);
+  }
 }
 
 async function withReader<T>(path: string, use: (reader: Reader) => Promise<T>): Promise<T> {

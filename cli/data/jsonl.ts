@@ -144,7 +144,7 @@ export async function jsonlFormat(
 }
 
 /** The row on a line; undefined if the line is blank. */
-function rowIn(line: Line, source: Source): JsonObject | undefined {
+export function rowIn(line: Line, source: Source): JsonObject | undefined {
   const text = lineText(line, source);
   return text.trim() === "" ? undefined : parseObject(text, source);
 }
@@ -498,7 +498,7 @@ function requireColumns(
 const has = (row: JsonObject, format: Format) =>
   format.columns.every((column) => Object.hasOwn(row, column));
 
-function columnsOf(row: JsonObject): string {
+export function columnsOf(row: JsonObject): string {
   const names = Object.keys(row);
   return names.length === 0 ? "none" : listed(names, ", ");
 }

@@ -1,10 +1,18 @@
 /**
- * Prompts from the command line.
+ * Prompts as token ids.
  *
  * @module
  */
 
-import { encodePrompt, encodeText, type Tokenizer, UnknownCharacterError } from "@unitune/models";
+import {
+  ChatError,
+  type ChatMessage,
+  type ChatOptions,
+  encodePrompt,
+  encodeText,
+  type Tokenizer,
+  UnknownCharacterError,
+} from "@unitune/models";
 import { type Dataset, UserError } from "@unitune/training";
 
 /** The model that reads a prompt. */
@@ -24,6 +32,7 @@ export interface PromptReader {
  *
  * @param reader The model that reads it.
  * @param prompt The value of `--prompt`.
+ * @param system The message of the system before it (default: none).
  * @returns The ids, ready to be completed.
  * @throws {UserError} If the tokenizer lacks a character, or the context has no room for an answer.
  *
@@ -40,26 +49,64 @@ export interface PromptReader {
  * ```
  */
 export function readPrompt(
-  { tokenizer, context, kind }: PromptReader,
+  reader: PromptReader,
   prompt: string,
+  system?: string,
 ): readonly number[] {
-  const ids = known(() =>
-    kind === "text"
-      ? encodeText(tokenizer, prompt).ids
-      : encodePrompt(tokenizer, [{ role: "user", content: prompt }])
+  const asked = reader.kind === "text" ? prompt : promptMessages(prompt, system);
+  return promptIds(reader, asked, "--prompt");
+}
+
+/**
+ * The messages of a prompt.
+ *
+ * @param prompt The user's text.
+ * @param system The message of the system before it (default: none).
+ * @returns The messages.
+ */
+export function promptMessages(prompt: string, system?: string): readonly ChatMessage[] {
+  const user = { role: "user", content: prompt } as const;
+  return system === undefined ? [user] : [{ role: "system", content: system }, user];
+}
+
+/**
+ * Encodes a text to continue, or messages to answer.
+ *
+ * @param reader The model that reads them.
+ * @param prompt The text or the messages.
+ * @param name The name of the prompt, for errors: a flag, or a file and a line.
+ * @param options The tools and the variables with which messages are rendered.
+ * @returns The ids, ready to be completed.
+ * @throws {UserError} If the chat template refuses the messages, the tokenizer lacks a character, or
+ * the context has no room for an answer.
+ */
+export function promptIds(
+  { tokenizer, context }: PromptReader,
+  prompt: string | readonly ChatMessage[],
+  name: string,
+  options?: ChatOptions,
+): readonly number[] {
+  const ids = named(
+    name,
+    () =>
+      typeof prompt === "string"
+        ? encodeText(tokenizer, prompt).ids
+        : encodePrompt(tokenizer, prompt, options),
   );
+  if (ids.length === 0) throw new UserError(`${name} has no token: there is nothing to continue`);
   if (ids.length < context) return ids;
   throw new UserError(
-    `--prompt has ${ids.length} tokens, and the context holds ${context} with the answer: ` +
-      `shorten the prompt by ${ids.length - context + 1}`,
+    `${name} has ${ids.length} tokens, and the context holds ${context} with the answer: ` +
+      `shorten it by ${ids.length - context + 1}`,
   );
 }
 
-function known<T>(encode: () => T): T {
+function named<T>(name: string, encode: () => T): T {
   try {
     return encode();
   } catch (error) {
-    if (!(error instanceof UnknownCharacterError)) throw error;
-    throw new UserError(`--prompt: ${error.message}`, { cause: error });
+    const isFault = error instanceof UnknownCharacterError || error instanceof ChatError;
+    if (!isFault) throw error;
+    throw new UserError(`${name}: ${error.message}`, { cause: error });
   }
 }

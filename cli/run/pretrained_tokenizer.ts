@@ -90,6 +90,11 @@ export async function readTokenizerFiles(
   }
   const plain = template === undefined ? findPlainTokenizer(files) : undefined;
   if (plain !== undefined && plain.size === vocabulary) return plain;
+  if (plain !== undefined && plain.size > vocabulary) {
+    throw new TokenizerError(
+      `the model has ${vocabulary} tokens, but tokenizer.json ${plain.size}: take both from one model`,
+    );
+  }
   const { pretrainedTokenizer, withChatTemplate } = await pretrainedModule();
   if (template === undefined) return pretrainedTokenizer(files, { vocabulary });
   const own = withChatTemplate(files, template);

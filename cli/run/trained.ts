@@ -487,18 +487,16 @@ export interface TrainedModel {
  * Reads the latest model of a run.
  *
  * @param folder The folder of the run.
- * @param rows The architectures (default: those of `@unitune/models`).
+ * @param options The architectures, and the device for a pretrained model that stays as it is.
  * @returns The model with its tokenizer.
  * @throws {UserError} If there is none, or its files are corrupt or of different models.
  */
 export async function readTrainedModel(
   folder: string,
-  rows: readonly Architecture[] = architectures,
+  options: ReadOptions = {},
 ): Promise<TrainedModel> {
   const { data: { kind } } = await readRunConfig(folder);
-  const { model, tokenizer, models: { policy: params } } = await readBase(folder, {
-    architectures: rows,
-  });
+  const { model, tokenizer, models: { policy: params } } = await readBase(folder, options);
   return { model, params, tokenizer, kind };
 }
 

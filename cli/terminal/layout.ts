@@ -66,6 +66,59 @@ export function wrapText(text: string, indent = "", columns: number = WIDTH): st
   }).join("\n");
 }
 
+/** The mark between two texts that stand side by side. */
+const BETWEEN = " | ";
+
+/**
+ * Puts two texts side by side, each under its heading and broken into lines of half the width.
+ *
+ * @param left The heading and the text of the left side.
+ * @param right Those of the right side.
+ * @param columns The most characters of a line.
+ * @returns The lines.
+ *
+ * @example
+ * ```ts
+ * import { sideBySide } from "./layout.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(sideBySide(["base", "one two"], ["tuned", "three"], 13), [
+ *   "base  | tuned",
+ *   "----- | -----",
+ *   "one   | three",
+ *   "two   |",
+ * ]);
+ * ```
+ */
+export function sideBySide(
+  left: readonly [heading: string, text: string],
+  right: readonly [heading: string, text: string],
+  columns: number = WIDTH,
+): string[] {
+  const width = Math.floor((columns - BETWEEN.length) / 2);
+  const [own, other] = [left, right].map(([heading, text]) => [
+    heading,
+    "-".repeat(width),
+    ...text.split("\n").flatMap((line) => wrapWords(line, width)).flatMap((line) =>
+      cut(line, width)
+    ),
+  ]);
+  const lines = Math.max(own?.length ?? 0, other?.length ?? 0);
+  return Array.from(
+    { length: lines },
+    (_, i) => `${(own?.[i] ?? "").padEnd(width)}${BETWEEN}${other?.[i] ?? ""}`.trimEnd(),
+  );
+}
+
+/** A line in pieces of a width. */
+function cut(line: string, width: number): string[] {
+  const characters = Array.from(line);
+  return Array.from(
+    { length: Math.max(1, Math.ceil(characters.length / width)) },
+    (_, i) => characters.slice(i * width, (i + 1) * width).join(""),
+  );
+}
+
 /** The width of each column of a table. */
 export function columnWidths(rows: readonly (readonly string[])[]): number[] {
   const count = longest(rows, (row) => row.length);

@@ -36,7 +36,14 @@ export interface ProgressUnit {
 const stepUnit: ProgressUnit = {
   lead: "step",
   part: (step, steps) => `${step}/${steps}`,
-  rate: formatRate,
+  rate: (rate) => formatRate(rate),
+};
+
+/** Answers to prompts. */
+export const answerUnit: ProgressUnit = {
+  lead: "answer",
+  part: stepUnit.part,
+  rate: (rate) => formatRate(rate, "answer"),
 };
 
 /** Bytes of a download. */
@@ -95,6 +102,7 @@ export function formatDuration(seconds: number): string {
  * Formats a rate in the unit that needs no leading zeros.
  *
  * @param rate Steps per second.
+ * @param unit The word for a step (default "step").
  * @returns `"12.3 steps/s"`, or `"4.0 s/step"` below one.
  *
  * @example
@@ -106,8 +114,8 @@ export function formatDuration(seconds: number): string {
  * assertEquals(formatRate(0.25), "4.0 s/step");
  * ```
  */
-export function formatRate(rate: number): string {
-  return rate >= 1 ? `${rate.toFixed(1)} steps/s` : `${(1 / rate).toFixed(1)} s/step`;
+export function formatRate(rate: number, unit = "step"): string {
+  return rate >= 1 ? `${rate.toFixed(1)} ${unit}s/s` : `${(1 / rate).toFixed(1)} s/${unit}`;
 }
 
 /**

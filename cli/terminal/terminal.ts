@@ -53,6 +53,18 @@ export function tell(text: string): void {
 }
 
 /**
+ * Writes a part of a line to standard output, such as a token of an answer.
+ *
+ * @param text The text.
+ */
+export function write(text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  for (let written = 0; written < bytes.length;) {
+    written += Deno.stdout.writeSync(bytes.subarray(written));
+  }
+}
+
+/**
  * Writes lines to standard output without breaking them, such as tables and the text of a model.
  *
  * @param text The lines.

@@ -82,12 +82,13 @@ function processOf(
   program: string,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  stdin: "null" | "piped" = "null",
 ): Deno.Command {
   return new Deno.Command(program, {
     args: [...args],
     // Where it is not set, graphics drivers of Linux write errors of their own to standard error.
     env: { XDG_RUNTIME_DIR: "/tmp", ...env },
-    stdin: "null",
+    stdin,
     stdout: "piped",
     stderr: "piped",
   });
@@ -107,6 +108,20 @@ export function train(...args: readonly string[]): Promise<Ended> {
 /** Runs `sample` to its end. */
 export function sample(...args: readonly string[]): Promise<Ended> {
   return ended(start("sample", args));
+}
+
+/** Runs `sample` with lines on its standard input. */
+export async function sampleLines(
+  lines: readonly string[],
+  ...args: readonly string[]
+): Promise<Ended> {
+  const child = processOf(Deno.execPath(), [...taskArguments("sample"), ...args], {}, "piped")
+    .spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(lines.map((line) => `${line}\n`).join("")));
+  await writer.close();
+  const { code, stdout, stderr } = await child.output();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
 }
 
 /** Runs `train`, which has to succeed. */

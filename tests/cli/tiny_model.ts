@@ -1,5 +1,5 @@
 /** Folders with tiny pretrained models, as those of the hub are laid out. */
-import { key } from "@unitune/core";
+import { key, mapTree, mul } from "@unitune/core";
 import {
   baseTemplates,
   byteTokenizer,
@@ -15,6 +15,8 @@ export interface TinyModelOptions {
   readonly preset?: string;
   /** The seed of its weights (default 0). */
   readonly seed?: number;
+  /** The factor of its weights, which are nearly 0 at first (default 1). */
+  readonly scale?: number;
   /** Whether it is a base model, without a chat template (default false). */
   readonly isBase?: boolean;
 }
@@ -33,14 +35,15 @@ function withoutTemplate(files: ReadonlyMap<string, string>): ReadonlyMap<string
  */
 export async function writeTinyModel(
   folder: string,
-  { preset = "nano-llama", seed = 0, isBase = false }: TinyModelOptions = {},
+  { preset = "nano-llama", seed = 0, scale = 1, isBase = false }: TinyModelOptions = {},
 ): Promise<string> {
   const files = withChatTemplate(byteTokenizer().files(), baseTemplates.chatml);
   const base = withoutTemplate(files);
   // Two tokens follow the 261 of bytes and roles, and one id is of no token.
   const config = presetConfig(preset, { vocabulary: 264, layers: 1, context: 192 });
   const model = languageModel(config);
-  const encoded = await encodeCheckpoint({ model, params: model.init(key(seed)) }, { eos: 262 });
+  const params = mapTree(model.init(key(seed)), (leaf) => mul(leaf, scale));
+  const encoded = await encodeCheckpoint({ model, params }, { eos: 262 });
   await Deno.mkdir(folder, { recursive: true });
   for (const [name, text] of isBase ? base : files) {
     await Deno.writeTextFile(`${folder}/${name}`, text);

@@ -297,7 +297,7 @@ inFolder("the commands ask for files and nothing else, as their tasks allow", as
   const [variables, ...others] = permissionsOf("train").toReversed();
   assertEquals(others, ["write", "read"]);
   assertStringIncludes(variables ?? "", "env=HF_HUB_CACHE,HF_HOME,");
-  assertEquals(permissionsOf("sample"), ["read"]);
+  assertEquals(permissionsOf("sample"), ["read", "write"]);
   const data = await writeRows(`${folder}/rows.jsonl`);
   const run = `${folder}/run`;
   // On a terminal, any other permission would be asked for in the middle of the run.

@@ -222,7 +222,7 @@ inFolder("a study comes to the same results at once, in turns, and interrupted",
     1,
     '--prompt: The character "€" (U+20AC) at position 6 is not in the vocabulary',
   );
-  assertRefused(await report("--prompt", "pick ".repeat(9)), 1, "shorten the prompt by 16");
+  assertRefused(await report("--prompt", "pick ".repeat(9)), 1, "shorten it by 16");
 
   // What is wrong in one of several workers ends the study, in words, and no other is left behind.
   const { measures: _, ...run } = (whole ?? never()).results.at(-1) ?? never();

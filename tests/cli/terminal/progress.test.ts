@@ -53,7 +53,15 @@ Deno.test("durations have their two largest units", () => {
 });
 
 Deno.test("rates have no leading zeros", () => {
-  assertEquals([250, 1, 0.1].map(formatRate), ["250.0 steps/s", "1.0 steps/s", "10.0 s/step"]);
+  assertEquals([250, 1, 0.1].map((rate) => formatRate(rate)), [
+    "250.0 steps/s",
+    "1.0 steps/s",
+    "10.0 s/step",
+  ]);
+  assertEquals([2, 0.5].map((rate) => formatRate(rate, "answer")), [
+    "2.0 answers/s",
+    "2.0 s/answer",
+  ]);
 });
 
 Deno.test("a bar is on one line, narrower than the terminal, and says the step where it can", () => {

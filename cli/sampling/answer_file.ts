@@ -1,0 +1,135 @@
+/**
+ * Answers to the prompts of a file, as a file.
+ *
+ * @module
+ */
+
+import type { ChatMessage } from "@unitune/models";
+import type { SampledAnswer, Sampler, SamplingOptions } from "@unitune/training";
+import type { PromptRow } from "../data/prompt_rows.ts";
+import { promptIds, promptMessages, type PromptReader } from "../data/prompts.ts";
+
+/** A model that answers prompts. */
+export interface Answerer {
+  /** Its sampler. */
+  readonly sampler: Pick<Sampler<unknown>, "sample">;
+  /** Its parameters. */
+  readonly params: unknown;
+}
+
+/** Who answers the prompts, and how. */
+export interface AnswerFileOptions {
+  /** The model that reads the prompts. */
+  readonly reader: PromptReader;
+  /** The models that answer, by the columns of their answers. */
+  readonly answerers: Readonly<Record<string, Answerer>>;
+  /** The message of the system before prompts that have none. */
+  readonly system?: string | undefined;
+  /** The options of generation; `firstRow` is the number of the first answer. */
+  readonly sampling: SamplingOptions;
+  /** The number of answers to each prompt. */
+  readonly count: number;
+  /** The number of answers at once. */
+  readonly batch: number;
+  /** Called with the number of answers so far. */
+  readonly tell: (answers: number) => void;
+}
+
+/** The answers. */
+export interface Answers {
+  /** A row of JSON for each answer, in the order of the prompts. */
+  readonly text: string;
+  /** The number of answers that no stop token ended. */
+  readonly cut: number;
+}
+
+/** A prompt as it is answered. */
+interface Asked {
+  readonly prompt: PromptRow["prompt"];
+  /** The columns with which its messages are rendered. */
+  readonly details: Readonly<Record<string, unknown>>;
+  readonly ids: readonly number[];
+}
+
+/**
+ * Answers prompts in batches. A row of the result has the prompt as it was asked and the completion,
+ * in the form of the prompt: a text, or a list with the assistant's message. Tools and variables of
+ * the template stay beside them. All prompts are encoded
+ * first, so that one that does not fit is told before the first is answered.
+ *
+ * @param rows The prompts.
+ * @param options The models and the options of generation.
+ * @returns The answers.
+ * @throws {UserError} If a prompt cannot be encoded or does not fit the context; the message has its
+ * file and line.
+ */
+export async function answerRows(
+  rows: readonly PromptRow[],
+  { reader, answerers, system, sampling, count, batch, tell }: AnswerFileOptions,
+): Promise<Answers> {
+  const asked = rows.flatMap((row) => Array<Asked>(count).fill(askedOf(row, reader, system)));
+  const columns = Object.entries(answerers);
+  const lines: string[] = [];
+  let cut = 0;
+  for (let first = 0; first < asked.length; first += batch) {
+    const some = asked.slice(first, first + batch);
+    const options = { ...sampling, firstRow: (sampling.firstRow ?? 0) + first };
+    const given: (readonly [column: string, answers: readonly SampledAnswer[]])[] = [];
+    for (const [column, { sampler, params }] of columns) {
+      const answers = await sampler.sample(params, some.map(({ ids }) => ids), options);
+      given.push([column, answers]);
+    }
+    some.forEach(({ prompt, details }, i) => {
+      const own = given.map(([column, answers]) => {
+        const answer = answers[i];
+        if (answer === undefined) throw new RangeError("answerRows: a prompt without an answer");
+        if (!answer.isEnded) cut += 1;
+        return [column, completionOf(prompt, said(answer, reader))] as const;
+      });
+      lines.push(`${JSON.stringify({ prompt, ...Object.fromEntries(own), ...details })}\n`);
+    });
+    tell(lines.length);
+  }
+  return { text: lines.join(""), cut };
+}
+
+/** A prompt in the form in which it is asked. */
+function askedOf(
+  { prompt, source, rendering }: PromptRow,
+  reader: PromptReader,
+  system?: string,
+): Asked {
+  const name = `${source.file}:${source.line}: the prompt`;
+  if (reader.kind === "text" && typeof prompt === "string") {
+    return { prompt, details: {}, ids: promptIds(reader, prompt, name) };
+  }
+  const isOpened = typeof prompt !== "string" && prompt.some(({ role }) => role === "system");
+  const messages = typeof prompt === "string"
+    ? promptMessages(prompt, system)
+    : system === undefined || isOpened
+    ? prompt
+    : [{ role: "system", content: system } as const, ...prompt];
+  // A text stays one, unless a message of the system stands before it.
+  const shown = typeof prompt === "string" && system === undefined ? prompt : messages;
+  const { tools, variables } = rendering ?? {};
+  return {
+    prompt: shown,
+    details: {
+      ...tools && { tools },
+      ...variables && { chat_template_kwargs: variables },
+    },
+    ids: promptIds(reader, messages, name, rendering),
+  };
+}
+
+/** The text of an answer, without special tokens. */
+export function said(
+  { ids, isEnded }: Pick<SampledAnswer, "ids" | "isEnded">,
+  { tokenizer }: Pick<PromptReader, "tokenizer">,
+): string {
+  return tokenizer.decode(isEnded ? ids.slice(0, -1) : ids);
+}
+
+function completionOf(prompt: PromptRow["prompt"], text: string): string | readonly ChatMessage[] {
+  return typeof prompt === "string" ? text : [{ role: "assistant", content: text }];
+}
