@@ -38,7 +38,7 @@ export interface Targets {
 const WEIGHT = ".weight";
 
 /** Whether a module's name is, or ends with, a given one. */
-function isNamed(name: string, target: string): boolean {
+export function isNamed(name: string, target: string): boolean {
   return name === target || name.endsWith(`.${target}`);
 }
 
@@ -94,15 +94,16 @@ export function savedModules(
 }
 
 /**
- * The names in a list that are of modules, as PEFT ignores those of no module where others are of
- * some; all of them if none is.
+ * The names in a list of targets that are of modules which are not saved as a whole; all of them if
+ * none is. PEFT ignores the others, unless all are.
  */
 export function targetsThere(
   base: ModelWithParameters,
   row: Architecture,
-  targets: readonly string[],
+  { targets, saved }: { readonly targets: readonly string[]; readonly saved: readonly string[] },
 ): readonly string[] {
-  const modules = [...new Set(namedParameters(base, row).flatMap(modulesOf))];
+  const modules = namedParameters(base, row).flatMap(modulesOf)
+    .filter((name) => !saved.some((own) => isNamed(name, own)));
   const there = targets.filter((own) => modules.some((name) => isNamed(name, own)));
   return there.length > 0 ? there : targets;
 }

@@ -20,7 +20,7 @@ import {
   type AdapterParameters,
   adapterParameters,
 } from "./adapted_model.ts";
-import { moduleOf, savedModules, type SavedParameter, targetsThere } from "./modules.ts";
+import { isNamed, moduleOf, savedModules, type SavedParameter, targetsThere } from "./modules.ts";
 import {
   ADAPTER_CONFIG,
   ADAPTER_WEIGHTS,
@@ -119,9 +119,12 @@ export async function encodeAdapter(
   });
   const saved = [...targets.saved.map(({ name }) => PREFIX + name), ...tied.map(([copy]) => copy)]
     .map((name) => moduleOf(name.slice(PREFIX.length)));
+  const changed = (known?.names ?? []).filter((own) =>
+    targets.projections.some(({ name }) => isNamed(name, own))
+  );
   const settings = peftSettings(adapter, {
     ...base,
-    targets: adapter.targets === "all-linear" ? known?.names ?? [] : adapter.targets,
+    targets: adapter.targets === "all-linear" ? changed : adapter.targets,
     saved: [...new Set([...saved, ...score === undefined ? [] : [SCORE_MODULE]])],
     isTransposed: known?.layout === "in-out",
     isTied: tied.length > 0,
@@ -170,11 +173,16 @@ export async function readAdapter(
   const row = architectureOf(base.model.config.modelType, rows);
   const { isRewardModel, ...config } = readPeftSettings(settings);
   const stored = new Map(await storedTensors(source, ADAPTER_WEIGHTS));
-  const model = onBase(base, rows, {
-    ...config,
-    targets: targetsOn(base, row, config.targets ?? changedModules(stored)),
-    saved: savedModules(base, row, config.saved.filter((name) => !(isRewardModel && isHead(name)))),
-  });
+  const saved = savedModules(
+    base,
+    row,
+    config.saved.filter((name) => !(isRewardModel && isHead(name))),
+  );
+  const asked = config.targets ?? changedModules(stored);
+  const targets = asked === "all-linear"
+    ? asked
+    : targetsThere(base, row, { targets: asked, saved });
+  const model = onBase(base, rows, { ...config, targets, saved });
   for (const [copy, name] of isRewardModel ? [] : model.targets.saved.flatMap(tiedNames)) {
     const [tied, own] = [stored.get(copy), stored.get(name)];
     stored.delete(copy);
@@ -227,15 +235,6 @@ function onBase(
     if (!(cause instanceof RangeError)) throw cause;
     throw new CheckpointError(`${ADAPTER_CONFIG}: ${cause.message}`, { cause });
   }
-}
-
-/** The targets of an adapter on a base. */
-function targetsOn(
-  base: AdapterBase,
-  row: Architecture,
-  targets: AdaptedModel["adapter"]["targets"],
-): AdaptedModel["adapter"]["targets"] {
-  return targets === "all-linear" ? targets : targetsThere(base, row, targets);
 }
 
 /** The full names of the modules that the file has changes of. */

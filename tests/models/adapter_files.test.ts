@@ -1,10 +1,16 @@
 /** Adapters in the files of PEFT: what is written, and what is refused. */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
 import {
   decodeSafetensors,
   encodeSafetensors,
+  foldKey,
+  headLogits,
   key,
+  mapTree,
+  mul,
+  normal,
   type RawTensor,
+  tensor,
   toRawTensor,
 } from "@unitune/core";
 import {
@@ -17,10 +23,12 @@ import {
   filesSource,
   type LanguageModel,
   languageModel,
+  mergeAdapter,
   presetConfig,
   readAdapter,
   withScore,
 } from "@unitune/models";
+import fc from "fast-check";
 
 const SETTINGS = "adapter_config.json";
 const WEIGHTS = "adapter_model.safetensors";
@@ -133,6 +141,11 @@ Deno.test("targets are read as PEFT reads them", async () => {
     await projections({ target_modules: [...names, ...rest, "c_attn"] }),
     [[...names, ...rest], 7],
   );
+  // Modules to save are not changed as well.
+  const { settings, tensors } = await written(base, { targets: ["k_proj"], saved: ["q_proj"] });
+  const both = { ...settings, target_modules: ["q_proj", "k_proj"] };
+  const { model } = await readAdapter(sourceOf({ settings: both, tensors }), base);
+  assertEquals(model.adapter.targets, ["k_proj"]);
   // The file says what expressions match.
   for (const settings of [{ target_modules: ".*proj" }, { exclude_modules: ["x"] }]) {
     const [targets, count] = await projections(settings);
@@ -292,4 +305,51 @@ Deno.test("a card has what the hub reads, and no folder where the hub wants a na
   ]);
   assert(!judge.includes("base_model"));
   assert(judge.includes('Classification.from_pretrained("./a\\"b", num_labels=1)\n'));
+});
+
+/** Configurations of adapters of a Llama, most of which change and save something. */
+const configurations: fc.Arbitrary<AdapterConfig> = fc.record({
+  rank: fc.integer({ min: 1, max: 5 }),
+  alpha: fc.integer({ min: 1, max: 9 }),
+  dropout: fc.constantFrom(0, 0.5),
+  targets: fc.oneof(
+    fc.constant("all-linear" as const),
+    fc.subarray(["q_proj", "self_attn.k_proj", "model.layers.0.mlp.up_proj", "down_proj"], {
+      minLength: 1,
+    }),
+  ),
+  isRankStabilized: fc.boolean(),
+  hasMagnitudes: fc.boolean(),
+  saved: fc.subarray(["v_proj", "norm", "embed_tokens", "lm_head", "post_attention_layernorm"]),
+});
+
+/** The logits of three tokens. */
+async function logitsOf(model: LanguageModel, params: unknown): Promise<readonly number[]> {
+  const embedded = model.embed(params, tensor([[1, 7, 3]], { dtype: "i32" }));
+  const logits = headLogits(model.head(params), model.hidden(params, embedded));
+  return Array.from(await logits.data());
+}
+
+Deno.test("any adapter comes back from its files to the bit, and merged predicts as it did", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.boolean(), configurations, async (isTied, config) => {
+      const base = isTied ? tied : baseOf(false);
+      const model = adapt(base, config);
+      const params = mapTree(
+        model.init(key(1)),
+        (leaf, path) => mul(normal(foldKey(key(2), path.length), leaf.shape), 0.5),
+      );
+      const files = await encodeAdapter({ model, params }, { baseName: "base" });
+      const read = await readAdapter(filesSource(files), base);
+      assertEquals(await encodeAdapter(read, { baseName: "base" }), files);
+      const own = await logitsOf(model, params);
+      assertEquals(await logitsOf(read.model, read.params), own);
+      const merged = await logitsOf(base.model, mergeAdapter(model, params));
+      // Logits of some units in f32, by products in another order.
+      for (const [i, logit] of own.entries()) {
+        assertLess(Math.abs(logit - (merged[i] ?? NaN)), 1e-4);
+      }
+    }),
+    { numRuns: 25 },
+  );
 });
