@@ -8,10 +8,20 @@ import {
   studyRuns,
   studyTried,
 } from "../../cli/study/table.ts";
+import { key, leavesOf } from "@unitune/core";
+import {
+  adapt,
+  adapterBaseIn,
+  encodeAdapter,
+  filesSource,
+  languageModel,
+  presetConfig,
+  readAdapter,
+} from "@unitune/models";
 import { UserError } from "@unitune/training";
 import { inFolder } from "../cli/command.ts";
 import { makeGoodRun } from "./good_run.ts";
-import { kinds, randomOf } from "./inputs.ts";
+import { kinds, randomOf, safetensorsInput } from "./inputs.ts";
 import { damaged, jsonOf, mutated } from "./mutations.ts";
 import { faultOf, faultOfCommand } from "./verdict.ts";
 import { judge } from "./worker.ts";
@@ -103,6 +113,44 @@ inFolder("a study that was changed is read or refused in a sentence", async (fol
       assertEquals(rows.length, study.plan.arms.length + 1);
       studyMarkdown(study.plan, study.results);
       for (const lines of [studyRemarks, studyTried, studyRuns]) lines(study.plan, study.results);
+    } catch (error) {
+      refused++;
+      assertEquals(faultOf(error), undefined, `number ${number}`);
+    }
+  }
+  assert(refused > 50 && refused < 300, `${refused} refused`);
+});
+
+Deno.test("an adapter that was changed is read or refused in a sentence", async () => {
+  const sizes = { vocabulary: 5, width: 8, heads: 2, layers: 1, context: 4 };
+  const model = languageModel(presetConfig("nano-llama", sizes));
+  const base = { model, params: model.init(key(0)) };
+  const adapted = adapt(base, {
+    ...{ rank: 1, alpha: 2, dropout: 0, targets: ["q_proj", "o_proj"], saved: ["embed_tokens"] },
+    ...{ isRankStabilized: false, hasMagnitudes: true },
+  });
+  const files = await encodeAdapter({ model: adapted, params: adapted.init(key(1)) }, {
+    baseName: "a/b",
+  });
+  const weights = files.get("adapter_model.safetensors") ?? new Uint8Array();
+  const settings: unknown = JSON.parse(
+    new TextDecoder().decode(files.get("adapter_config.json")),
+  );
+  let refused = 0;
+  for (let number = 0; number < 300; number++) {
+    const random = randomOf("safetensors", 7, number);
+    const inWeights = number % 2 === 0;
+    const text = jsonOf(random, inWeights ? settings : mutated(random, settings));
+    const source = filesSource(
+      new Map([
+        ["adapter_config.json", new TextEncoder().encode(text)],
+        ["adapter_model.safetensors", inWeights ? safetensorsInput(random, weights) : weights],
+      ]),
+    );
+    try {
+      await adapterBaseIn(source);
+      const read = await readAdapter(source, base);
+      assertEquals(leavesOf(read.params).length, 7);
     } catch (error) {
       refused++;
       assertEquals(faultOf(error), undefined, `number ${number}`);
