@@ -25,6 +25,7 @@ const call = { type: "function", function: { name: "add", arguments: { a: 1, b: 
 const asked = { role: "user", content: "1+2?" };
 const again = { role: "user", content: "And 4?" };
 const called = { role: "assistant", content: null, tool_calls: [call] };
+const other = { ...called, tool_calls: [{ ...call, function: { name: "add", arguments: {} } }] };
 const result = { role: "tool", content: "3", name: "add", tool_call_id: "c1" };
 const said = { role: "assistant", content: "It is 3.", reasoning_content: "The tool says so." };
 const rules = { role: "developer", content: "Be brief." };
@@ -106,6 +107,10 @@ const forms: Record<string, [row: unknown, read: unknown]> = {
   "calls that answers repeat with the prompt": [
     { prompt: [asked, called, result], completion: [asked, called, result, said] },
     { messages: [asked, called, result, said] },
+  ],
+  "another call than the prompt's is no repetition": [
+    { prompt: [asked, called, result], completion: [asked, other, result, said] },
+    { messages: [asked, called, result, asked, other, result, said] },
   ],
   "a question that both answers begin with": [
     { prompt: [asked, said], chosen: [again, called], rejected: [again, said], ...columns },
