@@ -152,6 +152,7 @@ export {
   type FileContent,
   type StreamedContent,
 } from "./checkpoints/file_content.ts";
+export { type ModelCard, modelCard } from "./checkpoints/model_card.ts";
 export { readTreeFile } from "./checkpoints/fill.ts";
 export { decodeTree, encodeTree, treeFile } from "./checkpoints/tree_file.ts";
 export {
