@@ -9,7 +9,13 @@
  */
 import { assertEquals } from "@std/assert";
 import { decodeSafetensors, type FloatDType, fromRawTensor, leafPaths } from "@unitune/core";
-import { architectureOf, decodeCheckpoint, encodeCheckpoint } from "@unitune/models";
+import {
+  architectureOf,
+  checkpointFiles,
+  type CheckpointFilesOptions,
+  contentBytes,
+  decodeCheckpoint,
+} from "@unitune/models";
 import {
   answers,
   descend,
@@ -43,14 +49,27 @@ function tensorsOf(file: string) {
   return new Map([...tensors].map(([name, raw]) => [name, fromRawTensor(raw).data]));
 }
 
-/** Compares one model, and writes it again. */
+/** The tokens that are written, and that `models.py` expects. */
+const tokens = { eos: [1, 2], pad: 0 };
+
+/** The ways in which each model is written; `new` without the settings that it was read with. */
+const writings: Readonly<
+  Record<string, CheckpointFilesOptions & { readonly settings: boolean }>
+> = {
+  whole: { settings: true },
+  new: { settings: false },
+  sharded: { settings: true, maxShardBytes: 4000 },
+  bf16: { settings: true, dtype: "bf16" },
+};
+
+/** Compares one model, and writes it again in several ways. */
 async function compare(place: string, differences: Differences): Promise<void> {
   const files = new Map(
     ["config.json", "model.safetensors"].map((
       name,
     ) => [name, Deno.readFileSync(`${place}/${name}`)]),
   );
-  const { model, params } = await decodeCheckpoint(files);
+  const { model, params, settings } = await decodeCheckpoint(files);
   const expected: Expected = JSON.parse(Deno.readTextFileSync(`${place}/expected.json`));
   const tensors = tensorsOf(`${place}/expected.safetensors`);
   const ids = tokenIds(expected.ids);
@@ -79,9 +98,13 @@ async function compare(place: string, differences: Differences): Promise<void> {
     await answers(loaded, expected.prompts, first.length, expected.stops),
     expected.stopped,
   );
-  Deno.mkdirSync(`${place}/written`, { recursive: true });
-  for (const [name, bytes] of await encodeCheckpoint({ model, params })) {
-    Deno.writeFileSync(`${place}/written/${name}`, bytes);
+  for (const [kind, { settings: kept, ...options }] of Object.entries(writings)) {
+    const written = `${place}/written/${kind}`;
+    Deno.mkdirSync(written, { recursive: true });
+    const saved = { model, params, ...kept && { settings } };
+    for (const [name, content] of checkpointFiles(saved, { tokens, ...options })) {
+      Deno.writeFileSync(`${written}/${name}`, await contentBytes(content));
+    }
   }
 }
 
