@@ -94,7 +94,7 @@ export async function checkpointFiles(
   ): Promise<readonly (readonly [string, FileContent])[]> => {
     if (!isAdapted(saved.model)) {
       const options = { tokens: textTokens(tokenizer), files: texts, architectures: rows };
-      return [...modelFiles({ ...settings && { settings }, ...saved }, options)];
+      return [...modelFiles(saved, options)];
     }
     return [
       ...await encodeAdapter({ ...saved, model: saved.model }, adapterBase(base), rows),
@@ -103,9 +103,11 @@ export async function checkpointFiles(
   };
   const inside = async (folder: string, saved: SavedModel) =>
     (await files(saved)).map(([name, content]) => [`${folder}/${name}`, content] as const);
-  const judge = rewardModel && { model, params: rewardModel.model, score: rewardModel.score };
+  // The teacher is another model, whose settings are its own.
+  const own = { model, ...settings && { settings } };
+  const judge = rewardModel && { ...own, params: rewardModel.model, score: rewardModel.score };
   return Object.fromEntries([
-    ...await files({ model, params: policy }, tokenizer.files()),
+    ...await files({ ...own, params: policy }, tokenizer.files()),
     ...judge ? await inside(REWARD_MODEL, judge) : [],
     ...teacher ? await inside(TEACHER, teacher) : [],
     [TRAINING, treeFile(state)],

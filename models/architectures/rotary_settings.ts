@@ -3,7 +3,7 @@
  * files have them, or `rope_parameters` in their place since transformers 5.
  */
 import type { Rotary, RotaryScaling } from "./rotary.ts";
-import { type ModelSettings, settingError, settingReader } from "./settings.ts";
+import { isSettings, type ModelSettings, settingError, settingReader } from "./settings.ts";
 
 /** The base of Su et al., which is meant where none is given. */
 export const DEFAULT_BASE = 10_000;
@@ -117,10 +117,6 @@ function readScaling(place: Place, settings: ModelSettings): RotaryScaling | nul
     default:
       return name satisfies never;
   }
-}
-
-function isSettings(value: unknown): value is ModelSettings {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /**

@@ -165,8 +165,15 @@ export function settingReader(architecture: string, settings: ModelSettings): Se
   };
 }
 
-/** Settings that transformers reads as floats alone: it refuses 30, and reads 30.0. */
-const floatSettings: readonly string[] = ["attn_logit_softcapping", "final_logit_softcapping"];
+/**
+ * Settings that transformers reads as floats alone: it refuses 30, or warns of it, and reads 30.0. The
+ * names of those inside of others are among them.
+ */
+const floatSettings: readonly string[] = [
+  ...["attn_logit_softcapping", "final_logit_softcapping"],
+  ...["factor", "low_freq_factor", "high_freq_factor", "beta_fast", "beta_slow"],
+  ...["attention_factor", "partial_rotary_factor"],
+];
 
 /**
  * The text of a `config.json`, by two spaces as transformers writes it.
@@ -175,15 +182,28 @@ const floatSettings: readonly string[] = ["attn_logit_softcapping", "final_logit
  * @returns The text.
  */
 export function settingsText(settings: ModelSettings): string {
+  return `${objectText(settings, "")}\n`;
+}
+
+/** The text of an object that stands behind some spaces. */
+function objectText(settings: ModelSettings, indent: string): string {
   const lines = Object.entries(settings).filter(([, value]) => value !== undefined).map(
-    ([name, value]) => {
-      const isFloat = typeof value === "number" && Number.isInteger(value) &&
-        floatSettings.includes(name);
-      const text = isFloat
-        ? value.toFixed(1)
-        : JSON.stringify(value, null, 2).replaceAll("\n", "\n  ");
-      return `  ${JSON.stringify(name)}: ${text}`;
-    },
+    ([name, value]) => `${indent}  ${JSON.stringify(name)}: ${valueText(name, value, indent)}`,
   );
-  return `{\n${lines.join(",\n")}\n}\n`;
+  return lines.length === 0 ? "{}" : `{\n${lines.join(",\n")}\n${indent}}`;
+}
+
+/** The text of a setting whose line stands behind some spaces and two more. */
+function valueText(name: string, value: unknown, indent: string): string {
+  const inner = `${indent}  `;
+  if (typeof value === "number" && Number.isInteger(value) && floatSettings.includes(name)) {
+    return value.toFixed(1);
+  }
+  if (isSettings(value)) return objectText(value, inner);
+  return JSON.stringify(value, null, 2).replaceAll("\n", `\n${inner}`);
+}
+
+/** Whether a value of JSON is an object. */
+export function isSettings(value: unknown): value is ModelSettings {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -46,14 +46,14 @@ export function keptSettings(
 ): ModelSettings {
   const own = row.writeConfig(config);
   if (base === undefined) return own;
-  const before = row.readConfig(base);
+  const changesSince = (settings: ModelSettings) =>
+    changes(own, row.writeConfig(row.readConfig(settings)));
   const kept = {
     ...own,
     ...without(base, [...ofTheFile, ...ofOtherHeads]),
-    ...changes(own, row.writeConfig(before)),
+    ...changesSince(base),
   };
-  const isRead = JSON.stringify(row.readConfig(kept)) === JSON.stringify(config);
-  return isRead ? kept : own;
+  return Object.keys(changesSince(kept)).length === 0 ? kept : own;
 }
 
 /** The settings of the tokens that begin, end and pad a text. */

@@ -6,6 +6,7 @@ import { assert, assertAlmostEquals, assertEquals, assertLess } from "@std/asser
 import { type FloatDType, leafPaths } from "@unitune/core";
 import {
   architectureOf,
+  checkpointFiles,
   decodeCheckpoint,
   encodeCheckpoint,
   type LanguageModel,
@@ -95,6 +96,19 @@ for (const [name, golden] of cases) {
     const last = new Set(golden.stopped.map((ids) => ids.at(-1)));
     assert(golden.stops.every((stop) => last.has(stop)), "both stop tokens end answers");
     assertEquals(await answers(loaded, golden.prompts, first.length, golden.stops), golden.stopped);
+  });
+
+  Deno.test(`${name}: every setting of transformers stays in a config.json`, () => {
+    const { config } = golden;
+    const text = checkpointFiles({ model, params, settings: config }).get("config.json");
+    assert(typeof text === "string");
+    const written = JSON.parse(text);
+    const { dtype: _, transformers_version: _version, ...own } = config;
+    assertEquals({ ...written, ...own }, written);
+    // transformers 4 reads these settings only as floats.
+    for (const [, number = ""] of text.matchAll(/"(?:low_freq_|high_freq_)?factor": (.*?),?\n/g)) {
+      assert(number.includes("."), number);
+    }
   });
 
   Deno.test(`${name}: the files that are written are read as the same model`, async () => {
