@@ -105,16 +105,22 @@ async function hubModel(
   const cache = cacheFolder(env);
   const found = await findSnapshot(cachedModel(cache, name), revision);
   if (found?.missing.length === 0) return found;
-  const endpoint = hubEndpoint(env);
+  if (mayNot === true) throw notInCache(name, given, cache, found, "offline");
+  if (!await mayReachHub(env)) throw notInCache(name, given, cache, found, "not permitted");
   if (mayNot ?? isOffline(env)) throw notInCache(name, given, cache, found, "offline");
-  if (!await mayReach(endpoint)) throw notInCache(name, given, cache, found, "not permitted");
   return await downloadModel({ access: await hubAccess(env), cache, name, revision, ...options });
 }
 
-/** Whether the process may use the network to reach a hub. The hub's storage may be elsewhere. */
-async function mayReach(endpoint: string): Promise<boolean> {
-  const { state } = await Deno.permissions.query({ name: "net", host: new URL(endpoint).host });
-  return state === "granted";
+/**
+ * Whether the process may use the network to reach the hub, whose storage may be elsewhere. A task
+ * that may not even know which hub there is uses no network.
+ */
+async function mayReachHub(env: HubEnvironment): Promise<boolean> {
+  const isGranted = async (descriptor: Deno.PermissionDescriptor) =>
+    (await Deno.permissions.query(descriptor)).state === "granted";
+  const mayKnow = env !== processEnvironment ||
+    await isGranted({ name: "env", variable: "HF_ENDPOINT" });
+  return mayKnow && await isGranted({ name: "net", host: new URL(hubEndpoint(env)).host });
 }
 
 /** The error for a model that is not whole in the cache. */

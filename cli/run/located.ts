@@ -11,6 +11,9 @@ import { folderSource } from "../files/folder_source.ts";
 import { isThere } from "../files/folders.ts";
 import { isRecord } from "../files/guards.ts";
 import { readJson } from "../files/read.ts";
+import { isHubName } from "../hub/names.ts";
+import { resolveModel } from "../hub/resolve.ts";
+import { standardProgress } from "../terminal/progress.ts";
 import type { BaseRecord } from "./base_record.ts";
 import { latestCheckpoint } from "./checkpoints.ts";
 import { isRunConfig, type RunConfig } from "./run_config.ts";
@@ -25,7 +28,8 @@ export interface LocatedModel {
 }
 
 /**
- * Finds the folder of a model.
+ * Finds the folder of a model. One of the hub is taken from the cache, or downloaded where the task
+ * may do that.
  *
  * @param name A folder, that of a run among them, or a name on the hub.
  * @param revision The revision of a model on the hub.
@@ -37,10 +41,14 @@ export async function locateModel(name: string, revision?: string): Promise<Loca
     const latest = await isRunFolder(name) ? await latestCheckpoint(name) : undefined;
     return { folder: latest?.path ?? name, record: { name } };
   }
-  throw new UserError(
-    `there is no folder ${name}${revision === undefined ? "" : ` of revision ${revision}`}: name ` +
-      `the folder of the model by --model`,
-  );
+  if (!isHubName(name)) {
+    throw new UserError(`there is no folder ${name}: name the folder of the model by --model`);
+  }
+  const { folder, commit } = await resolveModel(name, {
+    progress: standardProgress(),
+    ...revision !== undefined && { revision },
+  });
+  return { folder, record: { name, ...commit !== undefined && { revision: commit } } };
 }
 
 /** Whether a folder is that of a run. */

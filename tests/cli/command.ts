@@ -14,9 +14,10 @@ const root = new URL("../../", import.meta.url);
 
 /** The tasks that are commands of the command line. */
 export type Task =
-  | "merge"
   | "train"
+  | "train:hub"
   | "sample"
+  | "merge"
   | "report"
   | "compare"
   | "objectives"

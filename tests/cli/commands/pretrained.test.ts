@@ -220,7 +220,11 @@ const refused: Readonly<
     1,
     '"query" is no module of Llama; its projections are q_proj',
   ],
-  "a folder that is not there": [["--model", "nowhere"], 1, "there is no folder nowhere"],
+  "a folder that is not there": [
+    ["--model", "nowhere"],
+    1,
+    "nowhere is neither a folder nor a model in the cache",
+  ],
   "a folder without a model": [["--model", "EMPTY"], 1, "there is no config.json"],
   "dropout that it does not have": [
     ["--model", "MODEL", "--dropout", "0.1"],

@@ -3,7 +3,6 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import {
   areEqual,
   copyFolder,
-  type Ended,
   ended,
   filesIn,
   inFolder,
@@ -13,30 +12,9 @@ import {
   type Task,
 } from "../command.ts";
 import { sizeOf, until } from "../kill.ts";
+import { command, LOCAL, run, variables } from "./process.ts";
 import { commits, files, model, sharded, wanted, withHub } from "./models.ts";
 import { digestOf, type Hub } from "./server.ts";
-
-/** The variables of a command, whatever those of the tests are. */
-const variables = (env: Readonly<Record<string, string>>) => ({
-  HF_HUB_CACHE: "",
-  HF_HUB_OFFLINE: "",
-  HF_TOKEN: "",
-  HF_TOKEN_PATH: "",
-  ...env,
-});
-
-/** The permission for a hub of a test and its storage. */
-const LOCAL = "--allow-net=127.0.0.1";
-
-/** A command that may reach the hub of a test and its storage. */
-const command = (task: Task, args: readonly string[], env: Readonly<Record<string, string>>) =>
-  start(task, args, variables(env), [LOCAL]);
-
-const run = (
-  task: Task,
-  args: readonly string[],
-  env: Readonly<Record<string, string>>,
-): Promise<Ended> => ended(command(task, args, env));
 
 const weights = "model.safetensors";
 const digest = digestOf(weights, files[weights] ?? new Uint8Array());
@@ -44,7 +22,8 @@ const digest = digestOf(weights, files[weights] ?? new Uint8Array());
 Deno.test("the tasks of the hub may reach the hub and its storage only", () => {
   const net = "net=huggingface.co,*.huggingface.co,*.hf.co";
   const nets = (task: Task) => permissionsOf(task).filter((name) => name.startsWith("net"));
-  assertEquals(["download", "push", "train", "sample"].map((task) => nets(task as Task)), [
+  assertEquals((["download", "train:hub", "push", "train", "sample"] as const).map(nets), [
+    [net],
     [net],
     [net],
     [],
