@@ -9,11 +9,13 @@ import {
   type BaseTemplate,
   baseTemplates,
   findPlainTokenizer,
+  plainTokenizer,
   type Tokenizer,
   TokenizerError,
 } from "@unitune/models";
 import { nearest, UserError } from "@unitune/training";
 import { isThere } from "../files/folders.ts";
+import { isRecord } from "../files/guards.ts";
 import { readText } from "../files/read.ts";
 
 /** The functions of `@unitune/models/pretrained` that are used here. */
@@ -95,11 +97,21 @@ export async function readTokenizerFiles(
       `the model has ${vocabulary} tokens, but tokenizer.json ${plain.size}: take both from one model`,
     );
   }
+  // The packages read no list of words: it is that of a character tokenizer, and damaged.
+  const isDamaged = template === undefined && plain === undefined &&
+    isOfWords(files.get("tokenizer.json"));
+  if (isDamaged) return plainTokenizer(files);
   const { pretrainedTokenizer, withChatTemplate } = await pretrainedModule();
   if (template === undefined) return pretrainedTokenizer(files, { vocabulary });
   const own = withChatTemplate(files, template);
   const { size } = pretrainedTokenizer(own);
   return pretrainedTokenizer(own, { vocabulary: Math.max(size, vocabulary) });
+}
+
+/** Whether the text of `tokenizer.json`, which is JSON, has a list of words for its model. */
+function isOfWords(text = "{}"): boolean {
+  const value: unknown = JSON.parse(text);
+  return isRecord(value) && isRecord(value.model) && value.model.type === "WordLevel";
 }
 
 const templates: ReadonlyMap<string, BaseTemplate> = new Map(Object.entries(baseTemplates));
