@@ -155,6 +155,23 @@ export interface ReadAdapterOptions {
 /**
  * The adapter in the files of PEFT, on the model that it is of.
  *
+ * @example
+ * ```ts
+ * import { assertRejects } from "@std/assert";
+ * import { key } from "@unitune/core";
+ * import { CheckpointError, filesSource, languageModel } from "@unitune/models";
+ * import { presetConfig, readAdapter } from "@unitune/models";
+ *
+ * const config = new TextEncoder().encode('{ "peft_type": "LOHA", "r": 8, "lora_alpha": 8 }');
+ * const files = new Map([["adapter_config.json", config]]);
+ * const model = languageModel(presetConfig("nano-llama", { vocabulary: 65 }));
+ * await assertRejects(
+ *   () => readAdapter(filesSource(files), { model, params: model.init(key(0)) }),
+ *   CheckpointError,
+ *   'peft_type is "LOHA", expected "LORA"',
+ * );
+ * ```
+ *
  * @param source The files.
  * @param base The model and its parameters.
  * @param options The architectures.
