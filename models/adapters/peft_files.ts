@@ -131,9 +131,7 @@ export async function encodeAdapter(
     isRewardModel: score !== undefined,
   });
   const tensors = new Map(
-    [...leaves, ...copies, ...head].toSorted(([a], [b]) => a < b ? -1 : 1).map(([name, leaf]) =>
-      [name, toRawTensor(leaf)] as const
-    ),
+    [...leaves, ...copies, ...head].map(([name, leaf]) => [name, toRawTensor(leaf)] as const),
   );
   return new Map([
     [ADAPTER_CONFIG, new TextEncoder().encode(settingsText(settings))],
