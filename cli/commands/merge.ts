@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkpointFiles, mergeAdapter, type WeightsDType } from "@unitune/models";
+import { checkpointFiles, mergeAdapter, modelCard, type WeightsDType } from "@unitune/models";
 import { UserError } from "@unitune/training";
 import { writeDirectoryAtomically } from "../files/atomic.ts";
 import { isThere } from "../files/folders.ts";
@@ -79,7 +79,7 @@ export async function mergeCommand(
     { model: model.base.model, params: mergeAdapter(model, params, architectures), settings },
     {
       tokens: textTokens(tokenizer),
-      files: tokenizer.files(),
+      files: new Map([...tokenizer.files(), ["README.md", modelCard({})]]),
       dtype: dtype ?? dtypeOf(settings),
       ...rows,
     },

@@ -79,14 +79,8 @@ async function describeModel(folder: string): Promise<string> {
     const run = basename(above) === "checkpoints" ? dirname(above) : folder;
     return `${folder} is one checkpoint of a run: name the run's own folder, ${shellQuote(run)}`;
   }
-  const isSharded = await isThere(`${folder}/model.safetensors.index.json`);
-  return `${folder} holds no run, but a model in the layout of Hugging Face${
-    isSharded ? ", sharded over several files" : ""
-  }: a run's folder, as train makes it, has settings, a tokenizer and checkpoints. ` +
-    (isSharded
-      ? "A sharded model is not read; saved in one file, it is read by"
-      : "Such a model is read by") +
-    " decodeCheckpoint of @unitune/models";
+  return `${folder} holds no run, but a model in the layout of Hugging Face: train it by ` +
+    `--model ${shellQuote(folder)}`;
 }
 
 export function isRunConfig(value: unknown): value is RunConfig {

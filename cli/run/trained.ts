@@ -7,8 +7,10 @@
 
 import { type Device, leafPaths, quoted, SafetensorsError } from "@unitune/core";
 import {
+  adapterCard,
   type Architecture,
   architectures,
+  type BaseName,
   CheckpointError,
   checkpointFiles as modelFiles,
   type CheckpointSource,
@@ -18,6 +20,7 @@ import {
   isAdapted,
   type LanguageModel,
   mergeAdapter,
+  modelCard,
   type ModelSettings,
   modelSizes,
   readAdapter,
@@ -59,6 +62,9 @@ const REWARD_MODEL = "reward_model";
 const TEACHER = "teacher";
 
 const TOKENIZER = "tokenizer.json";
+
+/** The model card. */
+const CARD = "README.md";
 const TRAINING = "training.safetensors";
 
 /** Tells whether an error is about a file of tensors that is corrupt or of another model. */
@@ -92,14 +98,20 @@ export async function checkpointFiles(
     saved: SavedModel,
     texts: ReadonlyMap<string, string> = new Map(),
   ): Promise<readonly (readonly [string, FileContent])[]> => {
+    const isRewardModel = saved.score !== undefined;
     if (!isAdapted(saved.model)) {
       const options = { tokens: textTokens(tokenizer), files: texts, architectures: rows };
-      return [...modelFiles(saved, options)];
+      return [
+        ...modelFiles(saved, options),
+        // A model that is handed back to the tools that it comes from.
+        ...saved.settings === undefined ? [] : [[CARD, modelCard({ isRewardModel })] as const],
+      ];
     }
-    return [
-      ...await encodeAdapter({ ...saved, model: saved.model }, adapterBase(base), rows),
-      ...texts,
-    ];
+    const adapter = { ...saved, model: saved.model };
+    const own = adapterBase(base);
+    // A model of the hub is recorded with its commit.
+    const card = adapterCard(adapter, { ...own, isOnHub: own.revision !== undefined });
+    return [...await encodeAdapter(adapter, own, rows), ...texts, [CARD, card]];
   };
   const inside = async (folder: string, saved: SavedModel) =>
     (await files(saved)).map(([name, content]) => [`${folder}/${name}`, content] as const);
@@ -126,7 +138,7 @@ export function textTokens(
 }
 
 /** The name by which an adapter's file names the model that it is of. */
-function adapterBase(base: BaseRecord | undefined): { readonly baseName: string } {
+function adapterBase(base: BaseRecord | undefined): BaseName {
   if (base === undefined) throw new RangeError("an adapter without a record of its base");
   return { baseName: base.name, ...base.revision !== undefined && { revision: base.revision } };
 }
