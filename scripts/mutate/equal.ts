@@ -94,6 +94,20 @@ export const equal: readonly EqualChange[] = [
     because: "2^199 is infinite and 2^-199 is 0, as any power beyond",
   },
   {
+    file: "core/backends/webgpu/seen.ts",
+    inside: "seenBy.span.positions",
+    before: "const positions = (causal ? window : 2 * window - 1) + rows - 1;",
+    after: "const positions = ((2 * window - 1)) + rows - 1;",
+    because: "positions beyond those that are seen are looked at, and hidden",
+  },
+  {
+    file: "models/architectures/gated_decoder.ts",
+    inside: "initialParameters.block.self_attn.q_proj",
+    before: "q_proj: toHeads(0, heads),",
+    after: "q_proj: toHeads((-1), heads),",
+    because: "any number that no other weight has makes a key of its own",
+  },
+  {
     file: "core/backends/wasm/program.ts",
     inside: "scratchBytes",
     before: "return Math.ceil(bytes.reduce((most, size) => Math.max(most, size), 0) / 64) * 64;",

@@ -113,6 +113,7 @@ Deno.test("bench: losses are compared with a PyTorch that is there, else a sente
     assertEquals([...Deno.readDirSync(`${folder}/nano`)].map(({ name }) => name).toSorted(), [
       "batch.safetensors",
       "config.json",
+      "generation_config.json",
       "model.safetensors",
     ]);
   } finally {

@@ -64,3 +64,61 @@ Deno.test("loads of a vector fill the lanes that they read, and clear or repeat 
     assertEquals([...floats.subarray(16, 20)], lanes, name);
   }
 });
+
+/** What the operations of two integers give, of numbers that have `bits` bits. */
+const operations: Readonly<Record<string, (a: bigint, b: bigint, bits: number) => bigint>> = {
+  add: (a, b) => a + b,
+  sub: (a, b) => a - b,
+  mul: (a, b) => a * b,
+  and: (a, b) => a & b,
+  or: (a, b) => a | b,
+  xor: (a, b) => a ^ b,
+  shl: (a, b, bits) => a << (b & BigInt(bits - 1)),
+  shrS: (a, b, bits) => a >> (b & BigInt(bits - 1)),
+  shrU: (a, b, bits) => BigInt.asUintN(bits, a) >> (b & BigInt(bits - 1)),
+  eq: (a, b) => BigInt(a === b),
+  ne: (a, b) => BigInt(a !== b),
+  ltS: (a, b) => BigInt(a < b),
+  gtS: (a, b) => BigInt(a > b),
+  leS: (a, b) => BigInt(a <= b),
+  ltU: (a, b, bits) => BigInt(BigInt.asUintN(bits, a) < BigInt.asUintN(bits, b)),
+  gtU: (a, b, bits) => BigInt(BigInt.asUintN(bits, a) > BigInt.asUintN(bits, b)),
+  leU: (a, b, bits) => BigInt(BigInt.asUintN(bits, a) <= BigInt.asUintN(bits, b)),
+  divS: (a, b) => b === 0n ? 0n : a / b,
+  divU: (a, b, bits) => b === 0n ? 0n : BigInt.asUintN(bits, a) / BigInt.asUintN(bits, b),
+  remS: (a, b) => b === 0n ? 0n : a % b,
+  remU: (a, b, bits) => b === 0n ? 0n : BigInt.asUintN(bits, a) % BigInt.asUintN(bits, b),
+};
+
+const { const: _narrow, load: _load, store: _store, eqz: _zero, clz: _zeros, ...binary32 } = i32;
+const { const: _wide, ...binary64 } = i64;
+
+Deno.test("operations of two integers are the standard's, in 32 and in 64 bits", async () => {
+  const pairs = [[12n, 10n], [-7n, 3n], [7n, -3n], [-1n, 5n], [5n, 5n], [0n, 9n], [2n ** 30n, 37n]];
+  for (
+    const [kind, bits, type, instructions] of [
+      ["i32", 32, types.i32, Object.entries(binary32)],
+      ["i64", 64, types.i64, Object.entries(binary64)],
+    ] as const
+  ) {
+    for (const [name, instruction] of instructions) {
+      const expected = operations[name];
+      if (expected === undefined) throw new TypeError(`${kind}.${name} has no expectation here`);
+      const { run } = await instanceOf({
+        parameters: [type, type],
+        results: [/^(?:eq|ne|[lg][te][SU])$/.test(name) ? types.i32 : type],
+        locals: [],
+        code: instruction(local.get(0), local.get(1)),
+      });
+      for (const [a = 0n, b = 0n] of pairs) {
+        const given = bits === 64 ? [a, b] : [Number(a), Number(b)];
+        const own = BigInt(run(...given));
+        assertEquals(
+          own,
+          BigInt.asIntN(bits, expected(a, b, bits)),
+          `${kind}.${name} of ${a} and ${b}`,
+        );
+      }
+    }
+  }
+});

@@ -147,6 +147,31 @@ Deno.test("answers that are shown in another form later on have rows of their ow
   ]);
 });
 
+Deno.test("tools have the template that is named for them, where there are two", () => {
+  const config = JSON.parse(files.get("tokenizer_config.json") ?? "{}");
+  const named = (name: string, template: string) => ({ name, template });
+  const chat_template = [named("default", "plain"), named("tool_use", "with {{ tools | length }}")];
+  const both = new Map(files).set(
+    "tokenizer_config.json",
+    JSON.stringify({ ...config, chat_template }),
+  );
+  both.delete("chat_template.jinja");
+  const { chat, decode } = pretrainedTokenizer(both);
+  const shown = (tools?: readonly unknown[]) =>
+    decode(chat?.prompt([{ role: "user", content: "Hi" }], tools && { tools }) ?? []);
+  assertEquals([shown(), shown([{}, {}])], ["plain", "with 2"]);
+});
+
+Deno.test("an answer may begin a conversation, and end with its first token", () => {
+  const { chat, tokens } = withTemplate(
+    "{% for m in messages %}{{ m.content + '<|im_end|>' + '\\n' }}{% endfor %}",
+    ["<|im_end|>"],
+  );
+  const [row] = chat?.rows([{ role: "assistant", content: "" }]) ?? [];
+  assertEquals(tokens[row?.ids[0] ?? -1], "<|im_end|>");
+  assertEquals(row?.mask.slice(0, 2), [true, false]);
+});
+
 Deno.test("a template that needs a text in each message says so", () => {
   const made = withTemplate("{%- for m in messages %}{{- m.content.strip() }}{%- endfor %}");
   const called = { role: "assistant", content: null, tool_calls: [{ name: "f" }] } as const;

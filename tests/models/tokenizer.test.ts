@@ -56,6 +56,10 @@ for (const [kind, make] of Object.entries(tokenizers)) {
       const { encode, decode } = tokenizer;
       const special = specialIds[name];
       assertEquals(decode([special, ...encode("ab"), special, ...encode("c")]), "abc");
+      assertEquals(
+        decode([special, ...encode("ab"), special, ...encode("c")], { special: "shown" }),
+        `<${name}>ab<${name}>c`,
+      );
     }
   });
 

@@ -422,6 +422,7 @@ Deno.test("reference-free losses and kto by hand", async () => {
       await close(cpoLoss(chosen, rejected, { beta, labelSmoothing: 0.1 }), smoothed);
       await close(simpoLoss(chosen, rejected, { beta, gamma: 0.7 }), -ls(beta * (a - b) - 0.7));
       await close(simpoLoss(chosen, rejected, { beta }), -ls(beta * (a - b) - beta / 2));
+      await close(simpoLoss(chosen, rejected), -ls(2 * (a - b) - 1));
       const odds = (x: number) => x - Math.log(-Math.expm1(x));
       await close(oddsRatioLoss(chosen, rejected), -ls(odds(a) - odds(b)));
       await close(orpoLoss(chosen, rejected, { beta }), -a - beta * ls(odds(a) - odds(b)));
