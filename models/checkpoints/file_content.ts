@@ -66,7 +66,9 @@ export async function* contentPieces(content: FileContent): AsyncIterable<Uint8A
  * @throws {RangeError} If the pieces of a content have another number of bytes than it says.
  */
 export async function contentBytes(content: FileContent): Promise<Uint8Array<ArrayBuffer>> {
-  const pieces = await Array.fromAsync(contentPieces(content));
+  // No Array.fromAsync, which came to Node with version 22.
+  const pieces: Uint8Array[] = [];
+  for await (const piece of contentPieces(content)) pieces.push(piece);
   const bytes = new Uint8Array(pieces.reduce((size, { length }) => size + length, 0));
   let at = 0;
   for (const piece of pieces) {
