@@ -249,11 +249,13 @@ async function withModel(parsed: ParsedFlags<FlagTable>): Promise<ParsedFlags<Fl
   const found = await modelIn(from);
   if (found === undefined) return parsed;
   const { isAdapted } = found;
+  // A new adapter is one of the model; the run's own models are whole.
+  const start = isAdapted || values.lora !== true ? found.from : undefined;
   return {
-    values: { ...values, from: found.from, model: found.model, ...isAdapted && { lora: true } },
+    values: { ...values, from: start, model: found.model, ...isAdapted && { lora: true } },
     sources: {
       ...sources,
-      from: found.from === undefined ? "default" : "flag",
+      from: start === undefined ? "default" : "flag",
       model: "flag",
       ...isAdapted && { lora: "flag" },
     },

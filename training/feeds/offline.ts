@@ -13,6 +13,7 @@ import { type Cost, noCost, tokensOf } from "../learner/cost.ts";
 import { UserError } from "../text/errors.ts";
 import { message, setting } from "../text/message.ts";
 import type { Models } from "../learner/models.ts";
+import { EVALUATION_ROWS } from "../limits.ts";
 import { createScorer, type Scores } from "../sampling/scorer.ts";
 import type { Feed } from "./feed.ts";
 import type { Padding, RowForm } from "./forms.ts";
@@ -37,6 +38,8 @@ export interface Reference {
   readonly start: Models;
   /** The device to compute on. */
   readonly device: Device;
+  /** The sequences that it scores at once (default 64). */
+  readonly rows?: number;
 }
 
 /**
@@ -48,13 +51,13 @@ export interface Reference {
  * @returns The scores by sequence.
  */
 export async function scoreAll(
-  { model, start, device }: Reference,
+  { model, start, device, rows = EVALUATION_ROWS }: Reference,
   sequences: readonly EncodedSequence[],
   padding: Padding,
 ): Promise<Scores> {
   const scorer = createScorer(model, device);
   try {
-    return await scorer.scoreAll(start.policy, sequences, padding);
+    return await scorer.scoreAll(start.policy, sequences, { ...padding, rows });
   } finally {
     scorer[Symbol.dispose]();
   }
@@ -127,10 +130,10 @@ export async function scoreRows<Row>(
   source: RowSource<Row>,
   sequences: (row: Row) => readonly EncodedSequence[],
   { batchSize, microBatches, steps, padding }: Layout,
-  { model, start, device }: Reference,
+  reference: Reference,
 ): Promise<ScoredRows> {
   const all = sequencesOf(source, sequences, steps * microBatches * batchSize);
-  const scores = await scoreAll({ model, start, device }, all, { length: source.length, padding });
+  const scores = await scoreAll(reference, all, { length: source.length, padding });
   return { scores, cost: { ...noCost, forwardTokens: tokensOf(all) } };
 }
 

@@ -125,7 +125,7 @@ export function partsOf(
       steps: settings.steps,
       padding: tokenizer.pad,
     },
-    reference: { model, start, device },
+    reference: { model, start, device, rows: settings.evalBatchSize },
     seed: stageSeed(settings.seed, stage),
     description: describeObjective(settings),
   };

@@ -11,6 +11,7 @@ import type { EncodedPair, PairCandidate } from "../data/examples.ts";
 import { isSameSequence } from "../data/fit.ts";
 import { UserError } from "../text/errors.ts";
 import type { Reference } from "../feeds/offline.ts";
+import { EVALUATION_ROWS } from "../limits.ts";
 import { longest } from "../longest.ts";
 import type { UserMessage } from "../text/message.ts";
 import { createSampler, type Sampler } from "./sampler.ts";
@@ -54,7 +55,7 @@ export async function withOwnAnswers(
   if (known.length === candidates.length) return { pairs: known, cost: noCost, notes: [] };
   const sampler = createSampler(reference.model, tokenizer, reference.device);
   try {
-    return await answered(candidates, needed, sampler, seed, reference.start.policy);
+    return await answered(candidates, needed, sampler, seed, reference);
   } finally {
     sampler[Symbol.dispose]();
   }
@@ -66,7 +67,7 @@ async function answered(
   needed: number,
   sampler: Sampler<unknown>,
   seed: number,
-  policy: unknown,
+  { start: { policy }, rows = EVALUATION_ROWS }: Reference,
 ): Promise<OwnPairs> {
   const pairs: EncodedPair[] = [];
   let forwardTokens = 0;
@@ -83,6 +84,7 @@ async function answered(
       temperature: 1,
       seed,
       firstRow: first,
+      rows: 4 * rows,
     });
     asked.forEach(({ prompt, chosen, isRight }, i) => {
       const given = answers[i];

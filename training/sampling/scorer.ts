@@ -13,19 +13,16 @@ import { toBatch } from "../data/batches.ts";
 export interface TokenScorer<P> extends Disposable {
   /** Log-probabilities of the tokens of a batch, `[B, T]`; see {@linkcode scoreTokens}. */
   score(params: P, batch: Pick<Demonstrations, "ids" | "temperature">): Tensor;
-  /** The same of sequences, one list a sequence, as long as `length`. */
+  /** The same of sequences, `rows` at once, one list a sequence, as long as `length`. */
   scoreAll(
     params: P,
     sequences: readonly EncodedSequence[],
-    layout: { readonly length: number; readonly padding: number },
+    layout: { readonly length: number; readonly padding: number; readonly rows: number },
   ): Promise<Scores>;
 }
 
 /** Log-probabilities by sequence: at t that of the t-th token, 0 at the first. */
 export type Scores = ReadonlyMap<EncodedSequence, Float32Array>;
-
-/** Sequences that are scored at once. */
-const ROWS = 64;
 
 /**
  * Prepares the scoring of tokens, compiled when first needed.
@@ -43,13 +40,13 @@ export function createScorer<P>(policy: Policy<P>, device: Device): TokenScorer<
   return {
     // A program's arguments are copied to the device: the rest of the batch is none.
     score: (params, { ids, temperature = 1 }) => score(params, { ids, temperature }),
-    async scoreAll(params, sequences, { length, padding }) {
+    async scoreAll(params, sequences, { length, padding, rows: size }) {
       const scores = new Map<EncodedSequence, Float32Array>();
       const distinct = [...new Set(sequences)];
-      for (let first = 0; first < distinct.length; first += ROWS) {
-        const rows = distinct.slice(first, first + ROWS);
+      for (let first = 0; first < distinct.length; first += size) {
+        const rows = distinct.slice(first, first + size);
         // One size, so that one program serves all.
-        const { ids } = toBatch(rows, { length, padding, size: ROWS });
+        const { ids } = toBatch(rows, { length, padding, size });
         const values = Float32Array.from(await score(params, { ids }).data());
         rows.forEach((row, i) => scores.set(row, values.slice(i * length, (i + 1) * length)));
       }

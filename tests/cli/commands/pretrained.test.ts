@@ -65,6 +65,9 @@ inFolder("a model is trained whole, and its checkpoint is a model again", async 
     await trained("--from", from, "--data", data, ...brief, "--steps", "1", "--out", next);
     assertEquals((await settingsOf(next)).learningRate, 2e-5);
   }
+  const lora = ["--from", out, "--lora", "--data", data, ...brief, "--steps", "1"];
+  const tuned = await trained(...lora, "--out", `${folder}/lora`);
+  assertStringIncludes(tuned.stdout, "with a LoRA adapter");
 });
 
 inFolder(
