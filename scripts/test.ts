@@ -31,6 +31,9 @@ const child = new Deno.Command(Deno.execPath(), {
     "--lock=deno.lock",
     "--frozen",
     "--doc",
+    // `deno task check` checks all types, those of tests and examples among them, in a tenth of the time
+    // that it takes here, example by example.
+    "--no-check",
     "--parallel",
     "--ignore=tests/slow,tests/tokenizers",
     ...testPermissions(),
@@ -50,8 +53,7 @@ const { code } = await child.status;
 
 const summary = [...stripVTControlCharacters(output).matchAll(SUMMARY)].at(-1)?.groups;
 const passed = Number(summary?.passed ?? 0);
-// An error that keeps a module from loading, such as a type error, is a failure that no summary
-// counts.
+// An error that keeps a module from loading is a failure that no summary counts.
 const failed = Math.max(Number(summary?.failed ?? 0), code === 0 ? 0 : 1);
 console.log(`${passed} passed, ${failed} failed`);
 Deno.exit(code);

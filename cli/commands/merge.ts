@@ -69,12 +69,16 @@ export async function mergeCommand(
     console.log(helpText(flags, usage));
     return 0;
   }
-  const { values: { adapter, model: base, out, dtype } } = parseFlags(flags, argv);
+  const { values: { adapter, model: named, out, dtype } } = parseFlags(flags, argv);
   if (adapter === undefined) throw new UsageError("--adapter DIR is needed");
   if (out === undefined) throw new UsageError("--out DIR is needed");
   if (await isThere(out)) throw new UserError(`${out} exists already: choose another --out`);
   const rows = architectures === undefined ? {} : { architectures };
-  const { model, params, tokenizer, settings } = await readAdapterOn(adapter, base, rows);
+  const { model, params, tokenizer, base: { settings } } = await readAdapterOn(
+    adapter,
+    named,
+    rows,
+  );
   const files = checkpointFiles(
     { model: model.base.model, params: mergeAdapter(model, params, architectures), settings },
     {

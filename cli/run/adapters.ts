@@ -4,16 +4,17 @@
  * @module
  */
 
-import {
-  type AdaptedModel,
-  type ModelSettings,
-  readAdapter,
-  type Tokenizer,
-} from "@unitune/models";
+import { type AdaptedModel, readAdapter, type Tokenizer } from "@unitune/models";
 import { UserError } from "@unitune/training";
 import { folderSource } from "../files/folder_source.ts";
 import { locateModel, modelIn } from "./located.ts";
-import { inFolder, type PretrainedOptions, readPretrained, textsIn } from "./pretrained.ts";
+import {
+  inFolder,
+  type PretrainedModel,
+  type PretrainedOptions,
+  readPretrained,
+  textsIn,
+} from "./pretrained.ts";
 import { readTokenizerFiles } from "./pretrained_tokenizer.ts";
 
 /** An adapter with its model and its tokenizer. */
@@ -24,10 +25,10 @@ export interface ReadAdapterModel {
   readonly params: unknown;
   /** The tokenizer: the adapter's, if its folder has one, or else the model's. */
   readonly tokenizer: Tokenizer;
-  /** The settings of the model's `config.json`. */
-  readonly settings: ModelSettings;
-  /** The name or the folder of the model that the adapter is of. */
-  readonly base: string;
+  /** The model that the adapter is of. */
+  readonly base: PretrainedModel;
+  /** The folder of the adapter; of a run, that of its latest checkpoint. */
+  readonly folder: string;
 }
 
 /**
@@ -52,19 +53,27 @@ export async function readAdapterOn(
         `adapter_config.json`,
     );
   }
-  const place = await locateModel(base ?? found.model);
-  const pretrained = await readPretrained(place.folder, options);
+  const pretrained = await readPretrained((await locateModel(base ?? found.model)).folder, options);
   const { folder: own } = await locateModel(folder);
   return await inFolder(own, async () => {
     const source = await folderSource(own);
     const { model, params } = await readAdapter(source, pretrained, {
       ...options.architectures && { architectures: options.architectures },
     });
-    const texts = await textsIn(source);
-    const { vocabulary } = model.config;
-    const tokenizer = texts.has("tokenizer.json")
-      ? await readTokenizerFiles(texts, { vocabulary })
+    const tokenizer = options.template === undefined
+      ? await tokenizerOf(await textsIn(source), pretrained)
       : pretrained.tokenizer;
-    return { model, params, tokenizer, settings: pretrained.settings, base: place.record.name };
+    return { model, params, tokenizer, base: pretrained, folder: own };
   });
+}
+
+/** The tokenizer in an adapter's files, which may have a chat template of its own, or the base's. */
+async function tokenizerOf(
+  own: ReadonlyMap<string, string>,
+  { tokenizer, model, files: others }: PretrainedModel,
+): Promise<Tokenizer> {
+  if (!own.has("tokenizer.json")) return tokenizer;
+  const files = new Map([...others].filter(([name]) => name !== "chat_template.jinja"));
+  for (const [name, text] of own) files.set(name, text);
+  return await readTokenizerFiles(files, { vocabulary: model.config.vocabulary });
 }

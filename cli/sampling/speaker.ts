@@ -5,22 +5,15 @@
  */
 
 import { type Device, onDevice } from "@unitune/core";
-import {
-  type Architecture,
-  architectures,
-  isAdapted,
-  type LanguageModel,
-  readAdapter,
-  type Tokenizer,
-} from "@unitune/models";
+import { type Architecture, isAdapted, type LanguageModel, type Tokenizer } from "@unitune/models";
 import { type Dataset, UserError } from "@unitune/training";
-import { folderSource } from "../files/folder_source.ts";
 import { isThere } from "../files/folders.ts";
 import { isRecord } from "../files/guards.ts";
 import { readJson } from "../files/read.ts";
+import { readAdapterOn } from "../run/adapters.ts";
 import { isRunFolder, locateModel, modelIn } from "../run/located.ts";
-import { inFolder, type PretrainedModel, readPretrained, textsIn } from "../run/pretrained.ts";
-import { readTemplate, readTokenizerFiles } from "../run/pretrained_tokenizer.ts";
+import { readPretrained } from "../run/pretrained.ts";
+import { readTemplate } from "../run/pretrained_tokenizer.ts";
 import { isRunConfig } from "../run/run_config.ts";
 import { RECORD } from "../run/run_paths.ts";
 import { readTrainedModel } from "../run/trained.ts";
@@ -122,38 +115,33 @@ async function ofRun(
 /** A pretrained model, with an adapter or without. */
 async function pretrained(
   { model: named, adapter: given, chatTemplate }: SpeakerPlace,
-  { architectures: rows = architectures, device, tell }: SpeakerOptions,
+  { architectures: rows, device, tell }: SpeakerOptions,
 ): Promise<Speaker> {
   const name = given ?? named;
   if (name === undefined) throw new RangeError("readSpeaker: no folder is named");
-  // The folder of an adapter leads to its base.
-  const found = await modelIn((await locateModel(name)).folder);
-  const adapter = given ?? (found?.isAdapted ? named : undefined);
-  const base = adapter === named ? found?.model : named ?? found?.model;
-  const { folder } = await locateModel(base ?? name);
   const template = chatTemplate === undefined ? undefined : await readTemplate(chatTemplate);
-  const read = await readPretrained(folder, {
-    ...{ architectures: rows, device },
+  const options = {
+    device,
+    ...rows && { architectures: rows },
     ...template && { template },
     ...tell && { tell },
-  });
-  if (adapter === undefined) {
+  };
+  const { folder } = await locateModel(name);
+  if (given === undefined && (await modelIn(folder))?.isAdapted !== true) {
+    const { model, params, tokenizer, files } = await readPretrained(folder, options);
     return {
-      ...{ name, model: read.model, params: read.params, tokenizer: read.tokenizer },
-      kind: await kindIn(folder, read.tokenizer, template !== undefined),
-      ...settingsIn(read.files, folder),
+      ...{ name, model, params, tokenizer },
+      kind: await kindIn(folder, tokenizer, template !== undefined),
+      ...settingsIn(files, folder),
     };
   }
-  const place = (await locateModel(adapter)).folder;
-  const adapted = await inFolder(
-    place,
-    async () => await readAdapter(await folderSource(place), read, { architectures: rows }),
-  );
-  const tokenizer = template ? read.tokenizer : await tokenizerOf(place, read);
+  const base = given === undefined ? undefined : named;
+  const adapted = await readAdapterOn(name, base, options);
+  const { tokenizer } = adapted;
   return {
-    ...{ name, tokenizer, kind: await kindIn(place, tokenizer, template !== undefined) },
+    ...{ name, tokenizer, kind: await kindIn(adapted.folder, tokenizer, template !== undefined) },
     ...voices(adapted, device),
-    ...settingsIn(read.files, folder),
+    ...settingsIn(adapted.base.files, folder),
   };
 }
 
@@ -164,16 +152,6 @@ function voices({ model, params }: Voice, device: Device): Voice & Pick<Speaker,
     params: onDevice(params, device),
     ...isAdapted(model) && { base: model.base },
   };
-}
-
-/** The tokenizer in an adapter's folder, which may have a chat template of its own, or the base's. */
-async function tokenizerOf(place: string, base: PretrainedModel): Promise<Tokenizer> {
-  const own = await textsIn(await folderSource(place));
-  if (!own.has("tokenizer.json")) return base.tokenizer;
-  const files = new Map([...base.files].filter(([name]) => name !== "chat_template.jinja"));
-  for (const [name, text] of own) files.set(name, text);
-  const { vocabulary } = base.model.config;
-  return await inFolder(place, () => readTokenizerFiles(files, { vocabulary }));
 }
 
 /**
