@@ -94,6 +94,13 @@ export const equal: readonly EqualChange[] = [
     because: "2^199 is infinite and 2^-199 is 0, as any power beyond",
   },
   {
+    file: "core/simplify.ts",
+    inside: "withoutDead",
+    before: "for (let position = graph.nodes.length - 1; position >= 0; position--) {",
+    after: "for (let position = graph.nodes.length - 1; position >= 1; position--) {",
+    because: "the first instruction has no inputs that it could keep alive",
+  },
+  {
     file: "core/lowering/elementary/polynomials.ts",
     inside: "LOG2_UNITS",
     before: "-387270540,",

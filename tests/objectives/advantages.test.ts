@@ -15,12 +15,15 @@ import {
   accumulateGradients,
   advantage,
   type AdvantageForm,
+  againstReference,
   applyAccumulated,
   batchZScore,
+  best,
   bestOfN,
   estimate,
   estimator,
   gate,
+  gold,
   groupMeanBatchStd,
   groupZScore,
   grpo,
@@ -30,7 +33,10 @@ import {
   objective,
   onlineDpo,
   packSamples,
+  paired,
   policyGradient,
+  ranked,
+  reinforce,
   reinforcePlusPlus,
   type Rollouts,
   sampled,
@@ -390,4 +396,19 @@ Deno.test("rewards whose squares no float holds have the z-scores of their ratio
       await assertClose(z, tensor(expected), 1e-6);
     }
   }
+});
+
+Deno.test("answers that are compared with none are one group in reward_std", async () => {
+  const world = worldOf({ seed: 3, distance: 0.3, rows: 4 });
+  const rewards = tensor([1, 0, 0.5, 0.5], { dtype: "f64" });
+  const training = { policy, objective: reinforce(), optimizer: adamw(1e-2) };
+  const state = initTrainingState(world.params, training.optimizer, key(1));
+  const { metrics } = trainingStep(training)(state, { ...world.rollouts, rewards });
+  assertAlmostEquals(await metrics.reward_std?.item() ?? NaN, Math.sqrt(0.5 / 3), 1e-6);
+});
+
+Deno.test("of a group that is ranked two answers are learned, of its best one", () => {
+  const side = estimate(gold, againstReference("precomputed"));
+  assertEquals(ranked(paired(side), { groupSize: 8 }).description.learnedShare, 2 / 8);
+  assertEquals(best(side, { groupSize: 8 }).description.learnedShare, 1 / 8);
 });
