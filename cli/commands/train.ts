@@ -172,6 +172,8 @@ async function oldRun(line: CommandLine, folder: string): Promise<ReadyRun> {
   const settings = await settingsOf(line, held.config, runPaths(folder).config);
   const [first] = settings;
   const isBased = first?.from !== undefined || first?.model !== undefined;
+  // Where nothing else is said, the model is where the run has recorded it.
+  const moved = givenFlags(line.parsed).includes("--model") ? first?.model : undefined;
   // Once a run has a checkpoint, it no longer needs the model from which it started, unless that
   // stays as it is and only an adapter is in the checkpoint.
   const isUnderWay = held.saved !== undefined && isBased;
@@ -179,7 +181,11 @@ async function oldRun(line: CommandLine, folder: string): Promise<ReadyRun> {
     settings,
     (device) =>
       isUnderWay
-        ? readBase(folder, { ...line.registries, device, ...first.model && { model: first.model } })
+        ? readBase(folder, {
+          ...line.registries,
+          device,
+          ...moved !== undefined && { model: moved },
+        })
         : readShown(first, device, line.registries),
     line.registries,
   );

@@ -39,7 +39,9 @@ export interface LocatedModel {
 export async function locateModel(name: string, revision?: string): Promise<LocatedModel> {
   if (await isThere(name)) {
     const latest = await isRunFolder(name) ? await latestCheckpoint(name) : undefined;
-    return { folder: latest?.path ?? name, record: { name } };
+    // PEFT looks for the model itself, and a run may go on to another checkpoint.
+    const folder = latest?.path ?? name;
+    return { folder, record: { name: folder } };
   }
   if (!isHubName(name)) {
     throw new UserError(`there is no folder ${name}: name the folder of the model by --model`);

@@ -68,6 +68,10 @@ inFolder("a model is trained whole, and its checkpoint is a model again", async 
   const lora = ["--from", out, "--lora", "--data", data, ...brief, "--steps", "1"];
   const tuned = await trained(...lora, "--out", `${folder}/lora`);
   assertStringIncludes(tuned.stdout, "with a LoRA adapter");
+  const config = await Deno.readTextFile(
+    `${folder}/lora/checkpoints/step-000001/adapter_config.json`,
+  );
+  assertEquals(JSON.parse(config).base_model_name_or_path, checkpoint);
 });
 
 inFolder(
@@ -95,6 +99,23 @@ inFolder(
     assertEquals(eos_token_id, [262, 263]);
     const generation = await read("generation_config.json");
     assertEquals([generation.temperature, generation.eos_token_id], [0.6, [262, 263]]);
+  },
+);
+
+inFolder(
+  "an adapter of a run's model goes on with that, though the run has come further",
+  async (folder) => {
+    const { data, flags } = await begun(folder);
+    const [base, run] = [`${folder}/base`, `${folder}/run`];
+    await trained(...flags, "--steps", "4", "--save-steps", "2", "--out", base);
+    await Deno.remove(`${base}/checkpoints/step-000004`, { recursive: true });
+    await trained(
+      ...["--model", base, "--lora", "--data", data, ...brief, "--steps", "2", "--save-steps", "1"],
+      ...["--out", run],
+    );
+    await Deno.remove(`${run}/checkpoints/step-000002`, { recursive: true });
+    await trained("--resume", base);
+    await trained("--resume", run);
   },
 );
 
