@@ -60,8 +60,9 @@ import { taskCommand } from "../terminal/shell.ts";
 import { print, say, tell, terminalColumns } from "../terminal/terminal.ts";
 
 const usage =
-  `Trains a GPT by supervised or Intuitive Fine-Tuning, on preferences, or by reinforcement ` +
-  `learning on its own answers. Without flags it trains on the built-in tasks for about a minute.
+  `Trains a language model by supervised or Intuitive Fine-Tuning, on preferences, or by ` +
+  `reinforcement learning on its own answers. Without flags it trains a small GPT on the built-in ` +
+  `tasks for less than a minute.
 
   deno task train
   deno task train --objective ift
@@ -69,6 +70,7 @@ const usage =
   deno task train --objective sft,grpo --steps 150,300 --batch-size 32,128 \\
     --learning-rate 3e-3,5e-4
   deno task train --objective ift --from runs/sft-tasks --learning-rate 3e-4
+  deno task train --model HuggingFaceTB/SmolLM2-135M-Instruct --data rows.jsonl --lora
   deno task train --data book.txt --preset nano-cpu
   deno task train --data rows.jsonl --prompt-column q --completion-column a
   deno task train --resume runs/sft-tasks`;

@@ -4,12 +4,13 @@
  * @module
  */
 
-import { type AdaptedModel, readAdapter, type Tokenizer } from "@unitune/models";
+import { readAdapter, type SavedAdapter, type Tokenizer } from "@unitune/models";
 import { UserError } from "@unitune/training";
 import { folderSource } from "../files/folder_source.ts";
 import { locateModel, modelIn } from "./located.ts";
 import {
   inFolder,
+  placed,
   type PretrainedModel,
   type PretrainedOptions,
   readPretrained,
@@ -17,14 +18,14 @@ import {
 } from "./pretrained.ts";
 import { readTokenizerFiles } from "./pretrained_tokenizer.ts";
 
-/** An adapter with its model and its tokenizer. */
-export interface ReadAdapterModel {
-  /** The adapted model. */
-  readonly model: AdaptedModel;
-  /** The adapter's parameters. */
-  readonly params: unknown;
+/** An adapter on its model, with its tokenizer. */
+export interface TokenizedAdapter extends SavedAdapter {
   /** The tokenizer: the adapter's, if its folder has one, or else the model's. */
   readonly tokenizer: Tokenizer;
+}
+
+/** An adapter that was read with its model. */
+export interface AdapterWithBase extends TokenizedAdapter {
   /** The model that the adapter is of. */
   readonly base: PretrainedModel;
   /** The folder of the adapter; of a run, that of its latest checkpoint. */
@@ -45,7 +46,7 @@ export async function readAdapterOn(
   folder: string,
   base: string | undefined,
   options: PretrainedOptions = {},
-): Promise<ReadAdapterModel> {
+): Promise<AdapterWithBase> {
   const found = await modelIn(folder);
   if (found === undefined || !found.isAdapted) {
     throw new UserError(
@@ -55,15 +56,33 @@ export async function readAdapterOn(
   }
   const pretrained = await readPretrained((await locateModel(base ?? found.model)).folder, options);
   const { folder: own } = await locateModel(folder);
-  return await inFolder(own, async () => {
-    const source = await folderSource(own);
-    const { model, params } = await readAdapter(source, pretrained, {
-      ...options.architectures && { architectures: options.architectures },
+  return { ...await readAdapterIn(own, pretrained, options), base: pretrained, folder: own };
+}
+
+/**
+ * Reads the adapter in a folder, on a model that has been read.
+ *
+ * @param folder The folder of the adapter.
+ * @param base The model.
+ * @param options The architectures, and the chat template with which the model was read.
+ * @returns The adapted model and its tokenizer.
+ * @throws {UserError} If a file is missing, damaged, or of an adapter of another model.
+ */
+export async function readAdapterIn(
+  folder: string,
+  base: PretrainedModel,
+  { architectures, template }: Pick<PretrainedOptions, "architectures" | "template">,
+): Promise<TokenizedAdapter> {
+  return await inFolder(folder, async () => {
+    const source = await folderSource(folder);
+    const adapter = await readAdapter(source, base, {
+      ...architectures && { architectures },
+      place: placed,
     });
-    const tokenizer = options.template === undefined
-      ? await tokenizerOf(await textsIn(source), pretrained)
-      : pretrained.tokenizer;
-    return { model, params, tokenizer, base: pretrained, folder: own };
+    const tokenizer = template === undefined
+      ? await tokenizerOf(await textsIn(source), base)
+      : base.tokenizer;
+    return { ...adapter, tokenizer };
   });
 }
 

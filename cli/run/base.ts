@@ -14,7 +14,6 @@ import {
   architectures,
   type LanguageModel,
   type ModelSettings,
-  readAdapter,
 } from "@unitune/models";
 import {
   type BaseModel,
@@ -23,10 +22,10 @@ import {
   UserError,
   withDropout,
 } from "@unitune/training";
-import { folderSource } from "../files/folder_source.ts";
+import { readAdapterIn } from "./adapters.ts";
 import type { BaseRecord } from "./base_record.ts";
 import { isRunFolder, locateModel, modelDigest } from "./located.ts";
-import { inFolder, type PretrainedModel, readPretrained } from "./pretrained.ts";
+import { readPretrained } from "./pretrained.ts";
 import { readTemplate } from "./pretrained_tokenizer.ts";
 import { readBase } from "./trained.ts";
 
@@ -89,7 +88,14 @@ export async function readStart(
   }
   const record = { ...place.record, digest: await modelDigest(place.folder) };
   if (from !== undefined) {
-    return { tokenizer, record, ...await readOnBase(from, own, rows) };
+    const { model, params, score, tokenizer } = await readAdapterIn(from, own, {
+      architectures: rows,
+      ...template && { template },
+    });
+    return {
+      ...{ tokenizer, record, model },
+      models: { policy: params, ...score && { rewardModel: { model: params, score } } },
+    };
   }
   return { tokenizer, record, model: newAdapter(own, settings, rows) };
 }
@@ -106,23 +112,6 @@ function newAdapter(
     if (!(error instanceof RangeError)) throw error;
     throw new UserError(error.message, { cause: error });
   }
-}
-
-/** The adapter in a folder, on a model. */
-async function readOnBase(
-  folder: string,
-  base: PretrainedModel,
-  rows: readonly Architecture[],
-): Promise<{ readonly model: LanguageModel; readonly models: Models }> {
-  return await inFolder(folder, async () => {
-    const { model, params, score } = await readAdapter(await folderSource(folder), base, {
-      architectures: rows,
-    });
-    return {
-      model,
-      models: { policy: params, ...score && { rewardModel: { model: params, score } } },
-    };
-  });
 }
 
 /** The configuration of a new adapter. */

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Device, leafPaths, quoted, SafetensorsError } from "@unitune/core";
+import { type Device, quoted, SafetensorsError } from "@unitune/core";
 import {
   adapterCard,
   type Architecture,
@@ -13,7 +13,6 @@ import {
   type BaseName,
   CheckpointError,
   checkpointFiles as modelFiles,
-  type CheckpointSource,
   encodeAdapter,
   type FileContent,
   hasSameTokens,
@@ -178,23 +177,9 @@ async function readModel(
     () =>
       frozen === undefined
         ? readCheckpoint(source, { architectures: rows, place: placed })
-        : finiteAdapter(source, frozen, rows),
+        : readAdapter(source, frozen, { architectures: rows, place: placed }),
     isTensorFault,
   );
-}
-
-/** An adapter of finite elements. */
-async function finiteAdapter(
-  source: CheckpointSource,
-  frozen: SavedModel,
-  rows: readonly Architecture[],
-): Promise<SavedModel> {
-  const adapter = await readAdapter(source, frozen, { architectures: rows });
-  for (const [path, leaf] of leafPaths(adapter.params)) {
-    const { dtype, shape } = leaf;
-    placed({ dtype, shape, data: await leaf.data() }, path);
-  }
-  return adapter;
 }
 
 /** Options of reading models. */

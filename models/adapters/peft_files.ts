@@ -2,7 +2,7 @@
  * Adapters in the files of PEFT: `adapter_config.json` and `adapter_model.safetensors`, whose tensors
  * are named as PEFT names them, without the adapter's own name.
  */
-import { encodeSafetensors, key, toRawTensor } from "@unitune/core";
+import { encodeSafetensors, key, type Tensor, type TensorData, toRawTensor } from "@unitune/core";
 import type { Architecture } from "../architectures/architecture.ts";
 import { architectureOf, architectures } from "../architectures/registry.ts";
 import { settingsText } from "../architectures/settings.ts";
@@ -148,6 +148,8 @@ function tiedNames({ name, copies }: SavedParameter): (readonly [copy: string, n
 export interface ReadAdapterOptions {
   /** The architectures, the base's among them (default: those of this package). */
   readonly architectures?: readonly Architecture[];
+  /** Makes a tensor of elements and its name (default: `tensor`, which keeps it on the host). */
+  readonly place?: (data: TensorData, name: string) => Tensor;
 }
 
 /**
@@ -172,7 +174,7 @@ export interface ReadAdapterOptions {
  *
  * @param source The files.
  * @param base The model and its parameters.
- * @param options The architectures.
+ * @param options The architectures, and where tensors are put.
  * @returns The adapted model and the adapter's parameters.
  * @throws {CheckpointError} If a file is missing, a setting is not one that can be read, or tensors
  * are missing, unknown or of the shapes of another base.
@@ -181,7 +183,7 @@ export interface ReadAdapterOptions {
 export async function readAdapter(
   source: CheckpointSource,
   base: AdapterBase,
-  { architectures: rows = architectures }: ReadAdapterOptions = {},
+  { architectures: rows = architectures, place = hostTensor }: ReadAdapterOptions = {},
 ): Promise<SavedAdapter> {
   const settings = await objectIn(source, ADAPTER_CONFIG);
   if (settings === undefined) throw missingFile(source, ADAPTER_CONFIG);
@@ -217,8 +219,7 @@ export async function readAdapter(
     [...namesOf(model, like.params)].map(([path, name]) => [`params.${path}`, name]),
   );
   const filled = await fillFrom(like, stored, {
-    source,
-    place: hostTensor,
+    ...{ source, place },
     tell: () => {},
     remedy: `the adapter is of another base, or of another configuration: take both files from ` +
       `one folder, and the base that ${ADAPTER_CONFIG} names`,

@@ -8,7 +8,7 @@ import {
   widenedType,
 } from "@unitune/core";
 import type { CheckpointSource } from "./source.ts";
-import { requireTree } from "./tree_file.ts";
+import { OTHER_SETTINGS, requireTree } from "./tree_file.ts";
 import { placesIn, readTensor, type StoredTensor } from "./weights.ts";
 
 /** How a tree is filled. */
@@ -99,6 +99,3 @@ export async function readTreeFile<T>(
     nameOf: (path) => path,
   });
 }
-
-/** The remedy for a file of another tree. */
-const OTHER_SETTINGS = "read the file with the settings that it was written with";

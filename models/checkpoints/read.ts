@@ -6,6 +6,8 @@ import type { Architecture } from "../architectures/architecture.ts";
 import { architectures } from "../architectures/registry.ts";
 import { CONFIG, type ModelSettings } from "../architectures/settings.ts";
 import type { LanguageModel, LanguageModelConfig } from "../language_model.ts";
+import { CheckpointError } from "./checkpoint_error.ts";
+import { fillFrom, hostTensor } from "./fill.ts";
 import {
   bareNames,
   type Checkpoint,
@@ -16,8 +18,6 @@ import {
   withoutPrefix,
 } from "./saved_model.ts";
 import { type CheckpointSource, filesSource, missingFile, objectIn } from "./source.ts";
-import { CheckpointError } from "./checkpoint_error.ts";
-import { fillFrom, hostTensor } from "./fill.ts";
 import { haveSameElements, type StoredTensor, storedTensors } from "./weights.ts";
 
 /** Options of reading a checkpoint. */
@@ -26,8 +26,8 @@ export interface ReadCheckpointOptions<M extends LanguageModel = LanguageModel> 
   readonly architectures?: readonly Architecture<M>[];
   /**
    * Makes a tensor of elements, which are not used afterwards, and the name of the tensor (default:
-   * `tensor`, which keeps them on the host). `uploaded` of `@unitune/core` puts them on a device, so that the host holds one tensor
-   * at a time.
+   * `tensor`, which keeps them on the host). `uploaded` of `@unitune/core` puts them on a device, so
+   * that the host holds one tensor at a time.
    */
   readonly place?: (data: TensorData, name: string) => Tensor;
   /** Called for each tensor with the number of bytes read so far, and of all. */

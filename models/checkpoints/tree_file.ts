@@ -82,12 +82,16 @@ export function treeFile(tree: unknown): StreamedContent {
  */
 export function decodeTree<T>(like: T, bytes: Uint8Array): T {
   const { tensors } = decodeSafetensors(bytes);
-  return fillTree(
-    like,
-    new Map([...tensors].map(([name, raw]) => [name, fromRawTensor(raw)])),
-    "read the file with the settings that it was written with",
-  );
+  const elements = new Map([...tensors].map(([name, raw]) => [name, fromRawTensor(raw)] as const));
+  requireTree(like, elements, OTHER_SETTINGS, (path) => path);
+  return mapTree(like, (leaf, path) => {
+    const { data, dtype, shape } = elements.get(path) ?? { ...leaf, data: [] };
+    return tensor(data, { dtype, shape });
+  });
 }
+
+/** The remedy for a file of another tree. */
+export const OTHER_SETTINGS = "read the file with the settings that it was written with";
 
 /** The elements of a tree's tensors by path, computed in one program where they are not yet. */
 export async function readTree(tree: unknown): Promise<Map<string, TensorData>> {
@@ -96,24 +100,6 @@ export async function readTree(tree: unknown): Promise<Map<string, TensorData>> 
     [path, { dtype: leaf.dtype, shape: leaf.shape, data: await leaf.data() }] as const
   );
   return new Map(await Promise.all(entries));
-}
-
-/**
- * A tree with elements in place of its tensors.
- *
- * @throws {CheckpointError} If elements are missing, unknown, or of another shape or type.
- */
-export function fillTree<T>(
-  like: T,
-  elements: ReadonlyMap<string, TensorData>,
-  remedy: string,
-  nameOf: (path: string) => string = (path) => path,
-): T {
-  requireTree(like, elements, remedy, nameOf);
-  return mapTree(like, (leaf, path) => {
-    const { data, dtype, shape } = elements.get(nameOf(path)) ?? { ...leaf, data: [] };
-    return tensor(data, { dtype, shape });
-  });
 }
 
 /**

@@ -58,6 +58,16 @@ inFolder("the merged model predicts as the adapter does, and has its tokenizer",
   }
 });
 
+/** A copy of an adapter's folder, in which one element is not a number. */
+async function damagedAdapter(folder: string, copy: string): Promise<string> {
+  await Deno.mkdir(copy);
+  for (const [name, bytes] of Object.entries(await filesIn(folder))) {
+    if (name === "adapter_model.safetensors") bytes.set([0, 0, 0xc0, 0x7f], bytes.length - 4);
+    await Deno.writeFile(`${copy}/${name}`, bytes);
+  }
+  return copy;
+}
+
 inFolder("what cannot be merged is refused, and nothing is written", async (folder) => {
   const { model, run } = await adapted(folder);
   const out = `${folder}/out`;
@@ -69,6 +79,10 @@ inFolder("what cannot be merged is refused, and nothing is written", async (fold
     [["--adapter", run, "--out", `${folder}/nowhere/out`], 1, "does not exist"],
   ];
   for (const [args, code, message] of cases) assertRefused(await merge(...args), code, message);
+  // An adapter that predicts nothing: its training has diverged.
+  const broken = await damagedAdapter(`${run}/checkpoints/step-000003`, `${folder}/broken`);
+  const damaged = await merge("--adapter", broken, "--model", model, "--out", out);
+  assertRefused(damaged, 1, "is NaN: the file is damaged, or its training has diverged");
   // A model of another shape is noticed before it is changed.
   await writeTinyModel(`${folder}/other`, { preset: "nano" });
   const wrong = await merge("--adapter", run, "--model", `${folder}/other`, "--out", out);

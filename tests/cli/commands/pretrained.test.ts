@@ -206,6 +206,22 @@ inFolder("an adapter is trained further, from its folder and from its run", asyn
   }
 });
 
+inFolder("an adapter's folder keeps the chat template that it was trained with", async (folder) => {
+  const model = await writeTinyModel(`${folder}/model`, { isBase: true });
+  const data = await writeRows(`${folder}/rows.jsonl`, rows);
+  const flags = ["--data", data, ...brief, "--steps", "1"];
+  const out = `${folder}/run`;
+  await trained("--model", model, "--lora", "--chat-template", "chatml", ...flags, "--out", out);
+  // An adapter alone, without the record of its run.
+  const own = `${folder}/adapter`;
+  await Deno.rename(`${out}/checkpoints/step-000001`, own);
+  await trained("--model", model, "--from", own, ...flags, "--out", `${folder}/next`);
+  assertEquals(
+    (await filesIn(`${folder}/next/checkpoints/step-000001`))["chat_template.jinja"],
+    await Deno.readFile(`${own}/chat_template.jinja`),
+  );
+});
+
 inFolder("a base model takes a chat template, and the tokens that it needs", async (folder) => {
   const model = await writeTinyModel(`${folder}/model`, { isBase: true });
   const data = await writeRows(`${folder}/rows.jsonl`, rows);
