@@ -35,7 +35,10 @@ export type Setting = Option & {
   readonly group: string;
   /** Whether all stages of a run have the same value (default: each may have its own). */
   readonly isShared?: boolean;
-  /** Whether it says where something is, which changes nothing that is computed (default: no). */
+  /**
+   * Whether it changes nothing that is computed, such as the place of something: a resumed run may
+   * have another value (default: no).
+   */
   readonly isPlace?: boolean;
   /**
    * Whether an objective may have an option of its name, whose value is then the setting's (default:
@@ -509,6 +512,13 @@ export const settingTable = {
     isShared: true,
     group: "Run",
     help: "The number of steps between two lines of metrics.jsonl.",
+  },
+  tensorboard: {
+    isPlace: true,
+    kind: "boolean",
+    isShared: true,
+    group: "Run",
+    help: "Writes the metrics as events for TensorBoard as well, into the folder of the run.",
   },
   evalSteps: {
     kind: "integer",

@@ -14,8 +14,6 @@ import {
   checkStages,
   describeExample,
   describeObjective,
-  type Setting,
-  settingTable,
   timetableOf,
   type TrainSettings,
   UserError,
@@ -25,7 +23,6 @@ import {
   flagsAmong,
   type FlagTable,
   givenFlags,
-  kebabCase,
   type ParsedFlags,
   parseFlags,
   wantsHelp,
@@ -41,7 +38,7 @@ import {
   readEvaluations,
   sampleLines,
 } from "../report/summary.ts";
-import { runConfig } from "../run/run_config.ts";
+import { changeableFlags, runConfig } from "../run/run_config.ts";
 import { type HeldRun, holdRun, startRun } from "../run/run_folder.ts";
 import { runPaths } from "../run/run_paths.ts";
 import { readJson } from "../files/read.ts";
@@ -220,11 +217,9 @@ function requireSameBase(now: BaseRecord | undefined, then: BaseRecord | undefin
 
 /** The flags that a resumed run accepts: they change no results. */
 const mayChange: readonly string[] = [
-  "resume",
-  "fromStep",
-  "showExample",
-  ...Object.entries<Setting>(settingTable).flatMap(([name, { isPlace }]) => isPlace ? [name] : []),
-].map((name) => `--${kebabCase(name)}`);
+  ...["--resume", "--from-step", "--show-example"],
+  ...changeableFlags,
+];
 
 /** Flags as texts: the stages, of which a value may be a list, are known once all flags are. */
 function unread(flags: FlagTable): FlagTable {

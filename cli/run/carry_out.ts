@@ -92,7 +92,9 @@ export async function carryOut(run: Run): Promise<RunResult> {
   const held = run.held ?? await holdRun(folder);
   // Who has given it to this training keeps it.
   using _own = run.held === undefined ? held : undefined;
-  using store = runStore(held, stages.map(({ objective: { name } }) => name), prepared);
+  using store = runStore(held, stages.map(({ objective: { name } }) => name), prepared, {
+    hasEvents: stages[0]?.tensorboard === true,
+  });
   const { total } = timetableOf(stages);
   let step = held.saved?.position.step ?? 0;
   let last: { readonly step: number; readonly reports: readonly SplitReport[] } | undefined;

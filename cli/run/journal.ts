@@ -1,13 +1,16 @@
 /**
- * The journal of a run: the lines of `metrics.jsonl` and `samples.jsonl`.
+ * The journal of a run: the lines of `metrics.jsonl` and `samples.jsonl`, and on request the events
+ * of the former for TensorBoard.
  *
  * @module
  */
 
 import { type Cost, type TrainingEvent, UserError } from "@unitune/training";
 import { fileError } from "../files/file_error.ts";
+import { type JsonLine, readJsonLines } from "../files/json_lines.ts";
 import { openLineFile } from "../files/line_file.ts";
 import { requireFile } from "../files/read.ts";
+import { openEventFile } from "../tensorboard/event_file.ts";
 import { beginningsOf, type RunPosition } from "./checkpoints.ts";
 import { runPaths } from "./run_paths.ts";
 
@@ -25,16 +28,26 @@ export interface Journal extends Disposable {
   mark(step: number, cost: Cost): Promise<RunPosition>;
 }
 
+/** Options of a journal. */
+export interface JournalOptions {
+  /** The position of the latest checkpoint. Later lines are removed, and written again. */
+  readonly position?: RunPosition | undefined;
+  /** Whether it has an event file for TensorBoard (default: no). */
+  readonly hasEvents?: boolean;
+}
+
 /**
  * Opens the journal of a run.
  *
  * @param folder The folder of the run.
- * @param position The position of the latest checkpoint. Later lines are removed, and written
- * again.
+ * @param options The checkpoint to go on from, and the files.
  * @returns The journal.
  * @throws {UserError} If a file cannot be written, or has changed since the checkpoint.
  */
-export async function openJournal(folder: string, position?: RunPosition): Promise<Journal> {
+export async function openJournal(
+  folder: string,
+  { position, hasEvents = false }: JournalOptions = {},
+): Promise<Journal> {
   const paths = runPaths(folder);
   const kept = beginningsOf(position);
   if (position === undefined) {
@@ -43,11 +56,17 @@ export async function openJournal(folder: string, position?: RunPosition): Promi
   using opened = new DisposableStack();
   const metrics = opened.use(await openLineFile(paths.metrics, kept.metrics));
   const samples = opened.use(await openLineFile(paths.samples, kept.samples));
+  const events = hasEvents
+    ? opened.use(await openEventFile(paths.events, await readJsonLines(paths.metrics)))
+    : undefined;
   const files = opened.move();
   return {
     add: async (event, stage) => {
       const lines = linesOf(event, { step: event.step, ...(stage !== undefined && { stage }) });
-      for (const line of lines.metrics) await metrics.append(JSON.stringify(line));
+      for (const line of lines.metrics) {
+        await metrics.append(JSON.stringify(line));
+        await events?.append(line);
+      }
       for (const line of lines.samples) await samples.append(JSON.stringify(line));
     },
     mark: async (step, cost) => {
@@ -68,12 +87,12 @@ export async function openJournal(folder: string, position?: RunPosition): Promi
 
 /** Lines for both files. */
 interface Lines {
-  readonly metrics: readonly object[];
-  readonly samples: readonly object[];
+  readonly metrics: readonly JsonLine[];
+  readonly samples: readonly JsonLine[];
 }
 
 /** The lines of an event, each of which begins with its place. */
-function linesOf(event: TrainingEvent, place: object): Lines {
+function linesOf(event: TrainingEvent, place: JsonLine): Lines {
   switch (event.kind) {
     case "metrics": {
       const { epoch, metrics, cost } = event;

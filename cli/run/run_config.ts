@@ -5,12 +5,21 @@
  */
 
 import type { LanguageModelConfig } from "@unitune/models";
-import { datasetKinds, type TrainSettings, UserError, writtenSettings } from "@unitune/training";
+import {
+  datasetKinds,
+  type Setting,
+  settingTable,
+  type TrainSettings,
+  UserError,
+  writtenSettings,
+} from "@unitune/training";
 import { basename, dirname } from "node:path";
 import type { Prepared, RunData } from "../data/prepare.ts";
 import { isThere } from "../files/folders.ts";
 import { isRecord } from "../files/guards.ts";
 import { readJson } from "../files/read.ts";
+import { kebabCase } from "../flags/flags.ts";
+import { listed } from "../flags/words.ts";
 import { shellQuote } from "../terminal/shell.ts";
 import { type BaseRecord, isBaseRecord } from "./base_record.ts";
 import { RECORD, runPaths } from "./run_paths.ts";
@@ -108,11 +117,17 @@ export function requireSettings(
   throw new UserError(
     `${config} was changed since step ${step} was saved: ${shown.join(", ")}${
       more > 0 ? ` and ${more} more` : ""
-    }. Put it back: a run keeps its settings. Only --device, --data, --from, --reward-model and ` +
-      `--teacher may be others, on the command line of --resume; for anything else, start a new ` +
-      `run by --config ${shellQuote(config)} or --from ${shellQuote(folder)}`,
+    }. Put it back: a run keeps its settings. Only ${listed(changeableFlags)} may be others, on ` +
+      `the command line of --resume; for anything else, start a new run by --config ${
+        shellQuote(config)
+      } or --from ${shellQuote(folder)}`,
   );
 }
+
+/** The flags of the settings that a resumed run may change. */
+export const changeableFlags: readonly string[] = Object.entries<Setting>(settingTable).flatMap(
+  ([name, { isPlace }]) => isPlace ? [`--${kebabCase(name)}`] : [],
+);
 
 /** The most changes that a message lists. */
 const SHOWN_CHANGES = 3;

@@ -22,12 +22,12 @@ import {
   stageStart,
 } from "./checkpoints.ts";
 import { readRunConfig, requireSettings, type RunConfig } from "./run_config.ts";
-import { runPaths } from "./run_paths.ts";
+import { EVENTS, runPaths } from "./run_paths.ts";
 
 /** The purpose for which a run claims its folder. */
 const runUse = {
   what: "run",
-  names: ["config.json", "metrics.jsonl", "samples.jsonl", "checkpoints"],
+  names: ["config.json", "metrics.jsonl", "samples.jsonl", EVENTS, "checkpoints"],
   others: ["study.json"],
 } as const;
 

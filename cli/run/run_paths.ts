@@ -5,6 +5,8 @@
  * config.json              the settings, the sizes of the model, a digest of the data
  * metrics.jsonl            a line of metrics for each logged step and each evaluation
  * samples.jsonl            a line for each recorded answer
+ * events.out.tfevents.unitune
+ *                          the lines of metrics.jsonl for TensorBoard, where they are asked for
  * checkpoints/step-000250/ config.json, generation_config.json, model.safetensors
  *                                                            as transformers saves a model; a large
  *                                                            one has several files and an index
@@ -22,8 +24,8 @@
  * and `samples.jsonl` up to its step, and with `run.json` itself. A folder that has any of these
  * names and is not a run is not touched.
  *
- * No content depends on the time or the place of a run: the same settings give the same bytes, with
- * and without interruptions.
+ * No content depends on the time or the place of a run, except the times in the events for
+ * TensorBoard: the same settings give the same bytes, with and without interruptions.
  *
  * @module
  */
@@ -36,6 +38,8 @@ export interface RunPaths {
   readonly metrics: string;
   /** The answers. */
   readonly samples: string;
+  /** The metrics for TensorBoard. */
+  readonly events: string;
   /** The folder of the checkpoints. */
   readonly checkpoints: string;
   /** The lock. */
@@ -53,10 +57,14 @@ export function runPaths(folder: string): RunPaths {
     config: `${folder}/config.json`,
     metrics: `${folder}/metrics.jsonl`,
     samples: `${folder}/samples.jsonl`,
+    events: `${folder}/${EVENTS}`,
     checkpoints: `${folder}/checkpoints`,
     lock: `${folder}/lock`,
   };
 }
+
+/** The name of the event file: TensorBoard reads the files with `tfevents` in their names. */
+export const EVENTS = "events.out.tfevents.unitune";
 
 /** The name of the file in a checkpoint's folder that describes the checkpoint. */
 export const RECORD = "run.json";

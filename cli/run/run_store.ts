@@ -11,7 +11,7 @@ import type {
   TrainingCheckpoint,
   TrainingEvent,
 } from "@unitune/training";
-import { type Journal, openJournal } from "./journal.ts";
+import { type Journal, type JournalOptions, openJournal } from "./journal.ts";
 import {
   checkpointAt,
   goBackTo,
@@ -36,12 +36,14 @@ export interface RunStore extends Store, Disposable {
  * @param held The run.
  * @param stages The names of its stages, for the lines of a run with several stages.
  * @param run The models of the run.
+ * @param options The files of its journal.
  * @returns The store; disposing of it closes its files.
  */
 export function runStore(
   held: HeldRun,
   stages: readonly string[],
   run: CheckpointRun,
+  options: Pick<JournalOptions, "hasEvents"> = {},
 ): RunStore {
   const { folder } = held;
   let latest = held.saved;
@@ -62,7 +64,8 @@ export function runStore(
     async open(steps) {
       if (latest !== undefined) await goBackTo(folder, latest);
       await tidyCheckpoints(folder, steps);
-      [kept, journal] = [steps, await openJournal(folder, latest?.position)];
+      kept = steps;
+      journal = await openJournal(folder, { ...options, position: latest?.position });
       return latest && stored(latest);
     },
     at: async (step) => stored(await checkpointAt(folder, step)),
