@@ -8,6 +8,7 @@ import {
   checkIdentities,
   createLearner,
   dataOf,
+  eachAnswer,
   editSimilarity,
   exactMatch,
   formatReward,
@@ -20,8 +21,10 @@ import {
   type PreparedRun,
   prepareTasks,
   randomStream,
+  readScores,
   reformatted,
-  rewardOf,
+  rewardsOf,
+  type RewardTerm,
   rolloutFeed,
   type RolloutPlan,
   type TaskExample,
@@ -36,23 +39,24 @@ import {
 } from "@unitune/training";
 import fc from "fast-check";
 
-const answered: Answered = { prompt: "sort 21", answer: "12", isEnded: true, columns: {} };
+const answered: Answered = { prompt: "sort 21", answer: "12", ids: [], isEnded: true, columns: {} };
 
 Deno.test("a reward is given the columns that it reads and no others", async () => {
   const seen: Answered[] = [];
-  const spy = (name: string, reads: readonly string[]): TextReward => ({
+  const spy = (name: string, reads: TextReward["reads"]): TextReward => ({
     name,
     reads,
-    score: (answered) => {
+    score: eachAnswer((answered) => {
       seen.push(answered);
       return 1;
-    },
+    }),
   });
-  const terms = [spy("a", []), spy("b", [GOLD]), spy("c", ["none"])]
+  const terms = [spy("a", []), spy("b", [GOLD]), spy("c", ["none"]), spy("d", "all")]
     .map((reward) => ({ reward, weight: 1 }));
   const columns = { [GOLD]: "12", secret: "the answer to everything" };
-  await rewardOf(terms, { ...answered, columns });
-  assertEquals(seen.map(({ columns }) => columns), [{}, { [GOLD]: "12" }, {}]);
+  // The score of a reward model is no column of the row.
+  await rewardsOf(terms, [{ ...answered, columns: { ...columns, "reward model": 3 } }]);
+  assertEquals(seen.map(({ columns }) => columns), [{}, { [GOLD]: "12" }, {}, columns]);
   for (const { columns: _, ...rest } of seen) {
     const { columns: __, ...asked } = answered;
     assertEquals(rest, asked);
@@ -73,26 +77,85 @@ Deno.test("rewards that come with the command: what each reads", () => {
 
 Deno.test("a sum leaves out what cannot be said, and is null where nothing can", async () => {
   const terms = parseRewards("2*exact-match+-0.5*length-penalty", [exactMatch, lengthPenalty(1)]);
-  assertEquals((await rewardOf(terms, { ...answered, columns: { [GOLD]: "12" } })).total, 2.5);
-  assertEquals((await rewardOf(terms, answered)).total, 0.5);
-  assertEquals((await rewardOf(terms.slice(0, 1), answered)).total, null);
+  const answers = [{ ...answered, columns: { [GOLD]: "12" } }, answered];
+  const totals = async (own: readonly RewardTerm[]) =>
+    (await rewardsOf(own, answers)).map(({ total }) => total);
+  // Of two characters, one is free.
+  assertEquals(await totals(terms), [2.5, 0.5]);
+  assertEquals(await totals(terms.slice(0, 1)), [2, null]);
+  const [first] = await rewardsOf(terms, answers);
+  assertEquals(first?.parts, { "exact-match": 1, "length-penalty": -1 });
 });
 
-Deno.test("similarity is 1 for the gold answer alone, and symmetric", () => {
+Deno.test("similarity is 1 for the gold answer alone, and symmetric", async () => {
   const word = fc.string({ maxLength: 8 });
-  const score = (answer: string, gold: string) =>
-    editSimilarity.score({ ...answered, answer, columns: { [GOLD]: gold } });
-  fc.assert(fc.property(word, word, (a, b) => {
-    const value = Number(score(a, b));
-    assert(value >= 0 && value <= 1);
+  const compared = (answer: string, gold: string): Answered => ({
+    ...answered,
+    ...{ answer, columns: { [GOLD]: gold } },
+  });
+  await fc.assert(fc.asyncProperty(word, word, async (a, b) => {
+    const scores = await editSimilarity.score([compared(a, b), compared(b, a)]);
+    const [value, turned] = scores.map(Number);
+    assert(value !== undefined && value >= 0 && value <= 1);
     assertEquals(value === 1, a === b);
-    assertEquals(value, score(b, a));
+    assertEquals(value, turned);
   }));
+});
+
+Deno.test("a reward that gives no score for each answer is named, with the row and what it gave", async () => {
+  const rowAt = (line: number): Answered => ({ ...answered, source: { file: "a.jsonl", line } });
+  const answers = [3, 3, 5, 8, 9, 12].map(rowAt);
+  const given = async (scores: unknown, of: readonly Answered[] = answers): Promise<string> => {
+    const reward: TextReward = {
+      ...{ name: "mine", reads: [] },
+      score: (batch) => readScores("mine", batch, scores),
+    };
+    const { message } = await assertRejects(
+      () => rewardsOf([{ weight: 1, reward }], of),
+      UserError,
+    );
+    return message;
+  };
+  const rule = ": it has to return a list with a finite number, or null, for each answer";
+  const each = (...scores: readonly unknown[]) => [...scores, 1, 1, 1, 1, 1, 1].slice(0, 6);
+  const one = "the reward mine returned ";
+  assertEquals(
+    await given([1, 2]),
+    `${one}2 scores for 6 answers to a.jsonl:3, a.jsonl:5, a.jsonl:8 and 2 more rows${rule}`,
+  );
+  assertEquals(
+    await given([1], answers.slice(0, 4)),
+    `${one}1 scores for 4 answers to a.jsonl:3, a.jsonl:5, a.jsonl:8${rule}`,
+  );
+  assertEquals(await given(each(0, NaN)), `${one}NaN for an answer to a.jsonl:3${rule}`);
+  assertEquals(
+    await given(each(0, 1, Infinity)),
+    `${one}Infinity for an answer to a.jsonl:5${rule}`,
+  );
+  // Infinite as f32.
+  assertEquals(await given(each(1e300)), `${one}1e+300 for an answer to a.jsonl:3${rule}`);
+  assertEquals(await given(each(undefined)), `${one}undefined for an answer to a.jsonl:3${rule}`);
+  assertEquals(await given(each("1")), `${one}"1" for an answer to a.jsonl:3${rule}`);
+  assertEquals(await given(each(true)), `${one}true for an answer to a.jsonl:3${rule}`);
+  assertEquals(await given(each(Math.abs)), `${one}a function for an answer to a.jsonl:3${rule}`);
+  assertEquals(await given(5), `${one}5${rule}`);
+  // Without a file, the prompt is the place.
+  assertEquals(await given([], [answered]), `${one}0 scores for an answer to "sort 21"${rule}`);
+  assertEquals(readScores("mine", answers, each(null, -3e38)), [null, -3e38, 1, 1, 1, 1]);
 });
 
 Deno.test("names of rewards that make no sense are refused", () => {
   const known = [exactMatch, lengthPenalty(3)];
-  for (const text of ["", "exact-match+", "exact", "a*exact-match", "exact-match+exact-match"]) {
+  for (
+    const text of [
+      "",
+      "exact-match+",
+      "exact",
+      "a*exact-match",
+      "*exact-match",
+      "exact-match+exact-match",
+    ]
+  ) {
     assertThrows(() => parseRewards(text, known), UserError, "rewards");
   }
 });
@@ -205,14 +268,15 @@ Deno.test("rollouts: rewards see the prompt's own row, and the reward model's wo
   const spy: TextReward = {
     name: "spy",
     reads: [GOLD],
-    score: (answered) => {
+    score: eachAnswer((answered) => {
       seen.push(answered);
       return answered.answer.length;
-    },
+    }),
   };
   const { train } = dataOf(prepared.stages[0]?.data ?? never(), "rollouts");
+  const lined = train.slice(0, 3).map((row, i) => ({ ...row, source: { file: "a", line: i + 1 } }));
   const plan: RolloutPlan = {
-    prompts: train.slice(0, 3),
+    prompts: lined,
     rewards: [{ reward: spy, weight: 1 }],
     ...{ groupSize: 2, batchSize: 4, microBatches: 1, epochs: 2, maxNewTokens: 4, temperature: 1 },
     ...{ seed: 1, forwardPasses: 1, learnedShare: 1 },
@@ -222,9 +286,11 @@ Deno.test("rollouts: rewards see the prompt's own row, and the reward model's wo
   using feed = rolloutFeed(plan, model, tokenizer, { model, start, device }, unscored);
   const first = await feed.next(start.policy, feed.empty, 0);
   assertEquals(seen.length, 4);
-  for (const { prompt, columns } of seen) {
-    const row = train.find((row) => row.prompt === prompt);
+  for (const { prompt, columns, source, answer, ids, isEnded } of seen) {
+    const row = lined.find((row) => row.prompt === prompt);
     assertEquals(columns, { [GOLD]: row?.columns[GOLD] });
+    assertEquals(source, row?.source);
+    assertEquals(tokenizer.decode(ids, { special: "shown" }), isEnded ? `${answer}<stop>` : answer);
   }
   // The second step uses the same answers, the third new ones; the same number gives the same.
   const second = await feed.next(start.policy, first.experience, 1);

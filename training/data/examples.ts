@@ -14,7 +14,7 @@ import {
   type Tokenizer,
 } from "@unitune/models";
 import type { RowSource } from "./batches.ts";
-import { detailsOf, type RowDetails, type RowKind, type Rows } from "./dataset.ts";
+import { detailsOf, type RowDetails, type RowKind, type Rows, type Source } from "./dataset.ts";
 import {
   fitOne,
   type FitOptions,
@@ -51,6 +51,8 @@ export interface TrainingPrompt {
   readonly prompt: string;
   /** The columns of its row; each reward sees those that it names. */
   readonly columns: Readonly<Record<string, unknown>>;
+  /** The line of its row. */
+  readonly source?: Source;
 }
 
 /** A pair whose rejected answer may be the model's own. */
@@ -386,16 +388,16 @@ export function promptsOf(
 ): FittedPrompts {
   let [longestAnswer, longestText] = [0, 0];
   const fitted = fitRows(examples, context, (example) => {
-    const { prompt, columns } = example;
+    const { prompt, columns, source } = example;
     const { ids, answer } = askedOf(tokenizer, example);
     if (answer !== undefined) {
       longestAnswer = Math.max(longestAnswer, answer.ids.length);
       longestText = Math.max(longestText, graphemeCount(answer.text));
     }
     return {
-      made: ids.length >= context
-        ? { skipped: "no room" as const }
-        : { row: { ids, prompt: promptText(prompt), columns } },
+      made: ids.length >= context ? { skipped: "no room" as const } : {
+        row: { ids, prompt: promptText(prompt), columns, ...source && { source } },
+      },
       isCut: false,
       least: ids.length + 1,
       // An answer that is known has a stop token, which is predicted and not read.

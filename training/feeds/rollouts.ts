@@ -30,7 +30,7 @@ import {
   type AnswerReward,
   JUDGMENT,
   rewardModelReward,
-  rewardOf,
+  rewardsOf,
   type RewardTerm,
   type TextReward,
 } from "../rewards/rewards.ts";
@@ -201,15 +201,17 @@ export function rolloutFeed<B extends RolloutBatch>(
       firstRow: number * answers,
     });
     const scores = await judgments(given);
-    const rewards = await Promise.all(given.map(({ text, isEnded, isText }, i) => {
-      const { prompt, columns } = prompts[i] ?? never();
-      return rewardOf(plan.rewards, {
-        prompt,
-        answer: text,
-        isEnded: isEnded && isText,
-        columns: isJudged ? { ...columns, [JUDGMENT]: scores[i] } : columns,
-      });
-    }));
+    const rewards = await rewardsOf(
+      plan.rewards,
+      given.map(({ text, ids, isEnded, isText }, i) => {
+        const { prompt, columns, source } = prompts[i] ?? never();
+        return {
+          ...{ prompt, answer: text, ids, isEnded: isEnded && isText },
+          columns: isJudged ? { ...columns, [JUDGMENT]: scores[i] } : columns,
+          ...source && { source },
+        };
+      }),
+    );
     const batches = Array.from({ length: microBatches }, (_, part): B => {
       const own = <T>(rows: readonly T[]) => rows.slice(part * batchSize, (part + 1) * batchSize);
       const packed = packSamples(

@@ -32,7 +32,7 @@ import { entryOn, type KindRow, type LearnerPlan, partsOf, type PreparedStage } 
 
 /** Prompts that the policy answers. */
 export const rollouts: KindRow = {
-  async prepare(settings, material, { tokenizer, context, watch, source }) {
+  prepare(settings, material, { tokenizer, context, watch, source }) {
     const { dataset, examples, judges, format } = material;
     requireRows(dataset, settings.objective.name, source);
     const checks = checkRows(tokenizer, examples.train, {
@@ -54,7 +54,7 @@ export const rollouts: KindRow = {
       longestText,
       ...(format !== undefined && { format }),
     });
-    const found = await unscorable(terms, prompts.rows);
+    const found = unscorable(terms, prompts.rows);
     return {
       notes: [...notes, ...checks, ...unscorableNotes(found, terms, prompts.rows.length)],
       data: {
@@ -83,7 +83,7 @@ async function learnerOn<B extends RolloutBatch>(
 ): Promise<Learner> {
   const { settings, stage, device, tokenizer } = plan;
   const { trainee, reference } = partsOf(plan);
-  const sampling = await samplingOf(plan);
+  const sampling = samplingOf(plan);
   const feed = rolloutFeed(sampling, actorOf(plan), tokenizer, reference, scoring);
   return await learnerOf({
     ...{ settings, stage, device, trainee, objective, feed },
@@ -100,11 +100,11 @@ function actorOf({ settings: { objective }, model }: LearnerPlan): LanguageModel
 }
 
 /** The sampling of a stage: prompts, rewards, sizes. */
-async function samplingOf(plan: LearnerPlan): Promise<RolloutPlan> {
+function samplingOf(plan: LearnerPlan): RolloutPlan {
   const { settings, prepared, start } = plan;
   const { seed, description } = partsOf(plan);
   const { train, ...longest } = dataOf(prepared.data, "rollouts");
-  const rewards = await requireRewards(settings, prepared, start.rewardModel !== undefined);
+  const rewards = requireRewards(settings, prepared, start.rewardModel !== undefined);
   return {
     prompts: train,
     rewards,
@@ -142,11 +142,11 @@ function ratioAtStart(model: Model, batch: Rollouts): Readonly<Record<string, Te
  * @throws {UserError} Where one is unknown, can judge no answer, or asks a reward model that there is
  * none of.
  */
-export async function requireRewards(
+export function requireRewards(
   settings: TrainSettings,
   { data, judges, format }: PreparedStage,
   hasJudge: boolean,
-): Promise<readonly RewardTerm[]> {
+): readonly RewardTerm[] {
   const { train, longestText } = dataOf(data, "rollouts");
   const known = { judges, longestText, ...format !== undefined && { format } };
   const terms = rewardTerms(settings, known);
@@ -161,6 +161,6 @@ export async function requireRewards(
       ),
     );
   }
-  requireScorable(objective.name, await unscorable(terms, train), train);
+  requireScorable(objective.name, unscorable(terms, train), train);
   return terms;
 }

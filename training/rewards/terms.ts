@@ -9,10 +9,11 @@ import type { TrainingPrompt } from "../data/examples.ts";
 import { UserError } from "../text/errors.ts";
 import { message, setting } from "../text/message.ts";
 import {
+  columnsFor,
   editSimilarity,
   exactMatch,
   formatReward,
-  JUDGMENT,
+  GOLD,
   lengthPenalty,
   parseRewards,
   rewardModelReward,
@@ -78,8 +79,7 @@ export interface Unscorable {
 }
 
 /**
- * The rewards that cannot judge the answers to some prompts: each is tried with an empty answer, and
- * what is not known of the prompt is not known of any answer to it.
+ * The rewards that cannot judge the answers to some prompts.
  *
  * @param terms The rewards.
  * @param prompts The prompts.
@@ -92,25 +92,22 @@ export interface Unscorable {
  *
  * const prompt = { ids: [3], prompt: "1+1" };
  * const prompts = [{ ...prompt, columns: { completion: "2" } }, { ...prompt, columns: {} }];
- * const found = await unscorable([{ weight: 1, reward: exactMatch }], prompts);
+ * const found = unscorable([{ weight: 1, reward: exactMatch }], prompts);
  * assertEquals(found, [{ reward: exactMatch, count: 1 }]);
  * ```
  */
-export async function unscorable(
+export function unscorable(
   terms: readonly RewardTerm[],
   prompts: readonly TrainingPrompt[],
-): Promise<readonly Unscorable[]> {
-  const found: Unscorable[] = [];
-  for (const { reward } of terms) {
-    let count = 0;
-    for (const { prompt, columns } of prompts) {
-      const known = { ...columns, [JUDGMENT]: 0 };
-      const worth = await reward.score({ prompt, answer: "", isEnded: true, columns: known });
-      if (worth === null) count += 1;
-    }
-    if (count > 0) found.push({ reward, count });
-  }
-  return found;
+): readonly Unscorable[] {
+  return terms.flatMap(({ reward }) => {
+    const { isScorable } = reward;
+    if (isScorable === undefined) return [];
+    const count = prompts.filter(({ prompt, columns }) =>
+      !isScorable({ prompt, columns: columnsFor(reward, columns) })
+    ).length;
+    return count === 0 ? [] : [{ reward, count }];
+  });
 }
 
 /**
@@ -128,8 +125,8 @@ export function requireScorable(
 ): void {
   const none = found.find(({ count }) => count === prompts.length);
   if (none === undefined) return;
-  const { name, reads } = none.reward;
-  if (reads.length === 0) {
+  const { name, reads, needs = "a text" } = none.reward;
+  if (reads === "all" || reads.length === 0) {
     throw new UserError(
       message(
         `${objective} cannot train on these prompts: the reward ${name} can judge no answer to ` +
@@ -147,10 +144,12 @@ export function requireScorable(
   const needed = reads.map((name) => quoted(name)).join(" and ");
   throw new UserError(
     message(
-      `${objective} cannot train on these prompts: the reward ${name} reads a text in the column ` +
-        `${needed}, which no row has (${there}). Name the column of right answers by `,
-      setting("completionColumn"),
-      ", or another reward by ",
+      `${objective} cannot train on these prompts: the reward ${name} reads ${needs} in the column ` +
+        `${needed}, which no row has (${there}). `,
+      ...reads.includes(GOLD)
+        ? ["Name the column of right answers by ", setting("completionColumn"), ", or another"]
+        : ["Name another"],
+      " reward by ",
       setting("rewards"),
     ),
   );
@@ -172,10 +171,12 @@ export function unscorableNotes(
   const effect = terms.length === 1
     ? "answers to them teach nothing"
     : "it is left out of the sum there";
-  return found.map(({ reward: { name, reads }, count }) => {
-    const why = reads.length === 0
+  return found.map(({ reward: { name, reads, needs }, count }) => {
+    const columns = reads === "all" ? [] : reads.map((column) => quoted(column));
+    const lacked = needs === undefined ? "" : `${needs} in `;
+    const why = columns.length === 0
       ? ""
-      : `, whose rows have no ${reads.map((name) => quoted(name)).join(" and ")}`;
+      : `, whose rows have no ${lacked}${columns.join(" and ")}`;
     return `the reward ${name} cannot judge answers to ${count} of ${total} prompts${why}: ${effect}.`;
   });
 }

@@ -163,6 +163,6 @@ export async function checkStages(
       models?.rewardModel !== undefined;
     if (own === undefined) continue;
     requirePrompts(own);
-    if (own.data.kind === "rollouts") await requireRewards(settings, own, hasJudge);
+    if (own.data.kind === "rollouts") requireRewards(settings, own, hasJudge);
   }
 }

@@ -295,18 +295,17 @@ inFolder("kto says why it cannot compare the answers to one prompt", async (fold
 /** Characters as people count them, each of more than one code unit or code point. */
 const wide = ["🙂", "👩‍👩‍👧", "e\u0301", "\r\n", "🇩🇪", "한"];
 
-Deno.test("characters are counted as people count them", () => {
+Deno.test("characters are counted as people count them", async () => {
   for (const character of wide) {
     assertEquals([graphemeCount(character), graphemesOf(`${character}x`)], [1, [character, "x"]]);
   }
-  const score = (answer: string, completion: string) =>
-    editSimilarity.score({ prompt: "", answer, isEnded: true, columns: { completion } });
-  assertEquals(score("🙂", "🙃"), 0);
-  assertEquals(score("a🙂", "a🙃"), 0.5);
-  assertEquals(score("👩‍👩‍👧b", "👩‍👩‍👦b"), 0.5);
-  const { score: penalty } = lengthPenalty(2);
-  const cost = (answer: string) => penalty({ prompt: "", answer, isEnded: true, columns: {} });
-  assertEquals([cost("🙂🙃"), cost("🙂🙃👩‍👩‍👧")], [0, -0.5]);
+  const answered = { prompt: "", ids: [], isEnded: true };
+  const compared = [["🙂", "🙃"], ["a🙂", "a🙃"], ["👩‍👩‍👧b", "👩‍👩‍👦b"]].map(
+    ([answer = "", completion]) => ({ ...answered, answer, columns: { completion } }),
+  );
+  assertEquals(await editSimilarity.score(compared), [0, 0.5, 0.5]);
+  const long = ["🙂🙃", "🙂🙃👩‍👩‍👧"].map((answer) => ({ ...answered, answer, columns: {} }));
+  assertEquals(await lengthPenalty(2).score(long), [0, -0.5]);
 });
 
 Deno.test("a text is cut between characters", () => {
