@@ -136,6 +136,9 @@ export {
   withDropout,
 } from "./data/preparation.ts";
 export { integerFrom, type Random, randomStream, shuffled } from "./random.ts";
+export { accuracy, finalAnswer } from "./rewards/accuracy.ts";
+export { type Fraction, isSameNumber, readNumber, type WrittenNumber } from "./rewards/numbers.ts";
+export { overlongPenalty, type OverlongSizes, repetitionPenalty } from "./rewards/penalties.ts";
 export { requireScorable, type Unscorable, unscorable } from "./rewards/terms.ts";
 export {
   type Answered,

@@ -170,8 +170,9 @@ export const settingTable = {
     placeholder: "TERMS",
     group: "Rollouts",
     appliesTo: onRollouts,
-    help: "The reward of an answer: a weighted sum, such as verifier+0.2*length-penalty, of " +
-      "verifier, exact-match, edit-similarity, format, length-penalty and reward-model.",
+    help: "The reward of an answer: a weighted sum, such as accuracy+0.2*length-penalty, of " +
+      "verifier, exact-match, accuracy (the final number), edit-similarity, format, " +
+      "length-penalty, overlong-penalty, repetition-penalty and reward-model.",
     defaultHelp: "verifier for the built-in tasks, else exact-match",
   },
   rewardModel: {
@@ -219,6 +220,24 @@ export const settingTable = {
     appliesTo: onRollouts,
     help: "The regular expression that a whole answer must match, for the reward format.",
     defaultHelp: "letters or digits for the built-in tasks",
+  },
+  overlongBuffer: {
+    kind: "integer",
+    min: 1,
+    group: "Rollouts",
+    appliesTo: onRollouts,
+    help: "The last tokens before the greatest length of an answer, over which the reward " +
+      "overlong-penalty falls from 0 to -1 (arXiv 2503.14476).",
+    defaultHelp: "a fifth of that length",
+  },
+  repetitionNgram: {
+    kind: "integer",
+    default: 3,
+    min: 1,
+    group: "Rollouts",
+    appliesTo: onRollouts,
+    help:
+      "The number of tokens in the n-grams whose repetition the reward repetition-penalty counts.",
   },
   from: {
     isPlace: true,

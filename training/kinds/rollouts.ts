@@ -50,8 +50,7 @@ export const rollouts: KindRow = {
     });
     const { longestAnswer, longestText } = prompts;
     const terms = rewardTerms(settings, {
-      judges,
-      longestText,
+      ...{ judges, longestAnswer, longestText },
       ...(format !== undefined && { format }),
     });
     const found = unscorable(terms, prompts.rows);
@@ -147,8 +146,8 @@ export function requireRewards(
   { data, judges, format }: PreparedStage,
   hasJudge: boolean,
 ): readonly RewardTerm[] {
-  const { train, longestText } = dataOf(data, "rollouts");
-  const known = { judges, longestText, ...format !== undefined && { format } };
+  const { train, longestAnswer, longestText } = dataOf(data, "rollouts");
+  const known = { judges, longestAnswer, longestText, ...format !== undefined && { format } };
   const terms = rewardTerms(settings, known);
   const { objective } = settings;
   if (!hasJudge && terms.some(({ reward }) => reward === rewardModelReward)) {

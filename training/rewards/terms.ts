@@ -21,6 +21,9 @@ import {
   type TextReward,
 } from "./rewards.ts";
 import type { TrainSettings } from "../settings.ts";
+import { maxNewTokensOf, UNKNOWN_LENGTH } from "../sampling/answer_length.ts";
+import { accuracy } from "./accuracy.ts";
+import { overlongPenalty, type OverlongSizes, repetitionPenalty } from "./penalties.ts";
 
 /** Facts about the answers to a stage's prompts. */
 export interface KnownAnswers {
@@ -28,12 +31,17 @@ export interface KnownAnswers {
   readonly judges: readonly TextReward[];
   /** The expected format of answers, if it is known. */
   readonly format?: RegExp;
+  /** The tokens of the longest answer, without the stop token; 0 where none is known. */
+  readonly longestAnswer: number;
   /** The characters of the longest answer; 0 where none is known. */
   readonly longestText: number;
 }
 
-/** Tokens or characters of an answer at most, where none is known. */
-export const UNKNOWN_LENGTH = 64;
+/** The settings that rewards depend on. */
+export type RewardSettings = Pick<
+  TrainSettings,
+  "rewards" | "format" | "maxNewTokens" | "overlongBuffer" | "repetitionNgram"
+>;
 
 /**
  * The rewards that the settings name.
@@ -41,23 +49,43 @@ export const UNKNOWN_LENGTH = 64;
  * @param settings The settings of the stage.
  * @param known What is known of its answers.
  * @returns The rewards and their weights.
- * @throws {UserError} Where a reward is unknown or the form of answers is no regular expression.
+ * @throws {UserError} Where a reward is unknown, the form of answers is no regular expression, or the
+ * penalty of long answers is longer than they are.
  */
 export function rewardTerms(
-  { rewards, format: pattern }: Pick<TrainSettings, "rewards" | "format">,
-  { judges, format, longestText }: KnownAnswers,
+  settings: RewardSettings,
+  { judges, format, longestAnswer, longestText }: KnownAnswers,
 ): readonly RewardTerm[] {
+  const { rewards, format: pattern, repetitionNgram } = settings;
   const form = pattern === undefined ? format : wholePattern(pattern);
   const known = [
     ...judges,
     exactMatch,
+    accuracy,
     editSimilarity,
     ...(form === undefined ? [] : [formatReward(form)]),
     lengthPenalty(longestText === 0 ? UNKNOWN_LENGTH : longestText),
+    overlongPenalty(overlongSizes(settings, maxNewTokensOf(settings, { longestAnswer }))),
+    repetitionPenalty(repetitionNgram),
     rewardModelReward,
   ];
   const [first = exactMatch] = judges;
   return parseRewards(rewards ?? first.name, known);
+}
+
+/** The share of an answer's greatest length over which it is penalized, as in DAPO: 4096 of 20480. */
+const OVERLONG_SHARE = 1 / 5;
+
+/** The sizes of the penalty of long answers. */
+function overlongSizes({ overlongBuffer }: RewardSettings, most: number): OverlongSizes {
+  const buffer = overlongBuffer ?? Math.max(1, Math.floor(OVERLONG_SHARE * most));
+  if (buffer <= most) return { most, buffer };
+  throw new UserError(
+    message(
+      ...[setting("overlongBuffer"), ` ${buffer} is more than the ${most} tokens of an answer`],
+      ...[": take a smaller one, or a larger ", setting("maxNewTokens")],
+    ),
+  );
 }
 
 /** A regular expression that a text matches from its beginning to its end. */
@@ -173,10 +201,10 @@ export function unscorableNotes(
     : "it is left out of the sum there";
   return found.map(({ reward: { name, reads, needs }, count }) => {
     const columns = reads === "all" ? [] : reads.map((column) => quoted(column));
-    const lacked = needs === undefined ? "" : `${needs} in `;
+    const lacked = needs === undefined ? "" : ` with ${needs}`;
     const why = columns.length === 0
       ? ""
-      : `, whose rows have no ${lacked}${columns.join(" and ")}`;
+      : `, whose rows have no ${columns.join(" and ")}${lacked}`;
     return `the reward ${name} cannot judge answers to ${count} of ${total} prompts${why}: ${effect}.`;
   });
 }

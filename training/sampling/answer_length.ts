@@ -4,10 +4,12 @@
  * @module
  */
 
-import { UNKNOWN_LENGTH } from "../rewards/terms.ts";
 import { answerLimit } from "./answers.ts";
 import type { StageData } from "../data/examples.ts";
 import type { TrainSettings } from "../settings.ts";
+
+/** Tokens or characters of an answer at most, where none is known. */
+export const UNKNOWN_LENGTH = 64;
 
 /**
  * The most tokens of an answer that a stage samples: as many as the settings say, else some more
