@@ -17,6 +17,8 @@ import { watchMemory } from "./memory.ts";
 export interface DataOptions {
   /** The preferred formats, for rows that fit several (default: none). */
   readonly needs?: readonly FormatName[];
+  /** Whether rows keep all their columns beside the prompt, for rewards (default: no). */
+  readonly keepsColumns?: boolean;
   /** Follows the progress and the memory (default: the memory only). */
   readonly watch?: Watch;
 }
@@ -74,13 +76,13 @@ const readers: Readonly<Record<string, Reader>> = {
       using file = await Deno.open(path);
       return await jsonlFormat(linesOf(chunksOf(file), limitFor(path)), path, columns, needs);
     },
-    read: async (path, columns, { needs = [], watch = watchMemory() }) => {
+    read: async (path, columns, { watch = watchMemory(), ...options }) => {
       await requireFile(path);
       using file = await Deno.open(path);
       const { size } = await file.stat();
       const tell = watch.begin({ doing: `reading ${path}`, subject: path, later: LATER });
       return await parseJsonl(linesOf(chunksOf(file), limitFor(path)), path, columns, {
-        needs,
+        ...options,
         tell: (bytes) => tell(bytes, size),
       });
     },

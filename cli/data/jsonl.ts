@@ -13,8 +13,8 @@
  * Prompts and answers are texts or lists of messages, which have roles, contents and calls of tools
  * (`cli/data/messages.ts`). Beside them, every row may have `tools` and `chat_template_kwargs`, with
  * which its messages are rendered. An answer whose messages repeat the prompt is
- * read from behind it, and earlier messages belong to the prompt. Other columns are ignored, except
- * in the last format. The first row decides the format of the file: if it fits several, the one
+ * read from behind it, and earlier messages belong to the prompt. Other columns are ignored, unless
+ * rewards may read them. The first row decides the format of the file: if it fits several, the one
  * that the objective prefers, otherwise the first of the table. A column that is null there counts
  * as missing.
  *
@@ -23,7 +23,13 @@
 
 import { quoted } from "@unitune/core";
 import type { ChatMessage, Role } from "@unitune/models";
-import { type Dataset, type Source, trainingLength, UserError } from "@unitune/training";
+import {
+  type Dataset,
+  type RowDetails,
+  type Source,
+  trainingLength,
+  UserError,
+} from "@unitune/training";
 import { isRecord } from "../files/guards.ts";
 import type { Line } from "../files/lines.ts";
 import { type JsonObject, kindOf, string, truth, wrong } from "./cells.ts";
@@ -52,7 +58,7 @@ export type FormatName = "messages" | "pairs" | "labels" | "completions" | "text
 interface Format {
   readonly name: FormatName;
   readonly columns: readonly string[];
-  readonly gather: () => Gathering;
+  readonly gather: (keepsColumns: boolean) => Gathering;
 }
 
 /**
@@ -71,7 +77,7 @@ export async function parseJsonl(
   lines: AsyncIterable<Line> | Iterable<Line>,
   file: string,
   columns: Columns = {},
-  { needs = [], tell = () => {} }: ReadOptions = {},
+  { needs = [], keepsColumns = false, tell = () => {} }: ReadOptions = {},
 ): Promise<Dataset> {
   const known = formats(columns);
   let next = STRIDE;
@@ -86,7 +92,7 @@ export async function parseJsonl(
     if (object === undefined) continue;
     if (reading === undefined) {
       const format = formatOf(object, known, { needs, columns }, source);
-      reading = { format, gathered: format.gather() };
+      reading = { format, gathered: format.gather(keepsColumns) };
     }
     requireColumns(object, reading.format, known, source);
     reading.gathered.add(object, source);
@@ -99,6 +105,8 @@ export async function parseJsonl(
 export interface ReadOptions {
   /** The preferred formats, if the first row fits several (default: none). */
   readonly needs?: readonly FormatName[];
+  /** Whether rows keep all their columns beside the prompt, for rewards (default: no). */
+  readonly keepsColumns?: boolean;
   /** Called now and then with the number of bytes read so far. */
   readonly tell?: (bytes: number) => void;
 }
@@ -150,7 +158,7 @@ export function rowIn(line: Line, source: Source): JsonObject | undefined {
 }
 
 /** A format whose rows are read one by one, and split by their number. */
-function rowsOf<T>(
+function rowsOf<T extends RowDetails>(
   name: FormatName,
   columns: readonly string[],
   read: (row: JsonObject, source: Source) => T,
@@ -159,10 +167,13 @@ function rowsOf<T>(
   return {
     name,
     columns,
-    gather: () => {
+    gather: (keepsColumns) => {
       const rows: T[] = [];
       return {
-        add: (row, source) => rows.push(read(row, source)),
+        add: (row, source) => {
+          const own = read(row, source);
+          rows.push(keepsColumns ? { ...own, columns: beside(row, columns) } : own);
+        },
         dataset: (file) => {
           if (rows.length === 1) {
             throw new UserError(`${file} has 1 row: it takes 2, one of them for validation`);
@@ -173,6 +184,12 @@ function rowsOf<T>(
       };
     },
   };
+}
+
+/** The columns of a row beside the first of its format, the prompt. */
+function beside(row: JsonObject, [prompt = ""]: readonly string[]): JsonObject {
+  const { [prompt]: _, ...columns } = row;
+  return columns;
 }
 
 /**
@@ -416,10 +433,9 @@ function prompts(prompt: string): Format {
     "prompts",
     [prompt],
     (row, source) => {
-      const { [prompt]: _, ...columns } = row;
       const asked = side(row, prompt, "user", source);
       requireTurn({ prompt: asked, answer: [] }, source);
-      return { prompt: asked, columns, ...rowDetails(row, source) };
+      return { prompt: asked, columns: beside(row, [prompt]), ...rowDetails(row, source) };
     },
     (train, validation) => ({ kind: "prompts", train, validation }),
   );

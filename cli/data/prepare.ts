@@ -83,12 +83,15 @@ export async function prepare(
 ): Promise<Prepared> {
   const known = new Map<string, Material>();
   const stages: StageMaterial[] = [];
-  for (const stage of [settings].flat()) {
+  const all = [settings].flat();
+  // Of all stages alike, so that those on the same file share its rows.
+  const keepsColumns = all.some(({ objective: { data } }) => data === "rollouts");
+  for (const stage of all) {
     const key = JSON.stringify(await materialSettings(stage));
     const material = known.get(key) ??
       (stage.data === undefined
         ? taskMaterial(stage, watch)
-        : await fileMaterial(stage.data, stage, watch));
+        : await fileMaterial(stage.data, stage, { watch, keepsColumns }));
     known.set(key, material);
     stages.push({ settings: stage, material, source: stage.data ?? TASKS_SOURCE });
   }
@@ -136,11 +139,11 @@ async function materialSettings(settings: TrainSettings) {
 async function fileMaterial(
   path: string,
   settings: TrainSettings,
-  watch: Watch,
+  options: { readonly watch: Watch; readonly keepsColumns: boolean },
 ): Promise<Material> {
   const { columns, needs } = readingOf(settings);
-  const dataset = await readDataset(path, columns, { needs, watch });
-  return datasetMaterial(parse(path).name || "data", dataset, watch, path);
+  const dataset = await readDataset(path, columns, { needs, ...options });
+  return datasetMaterial(parse(path).name || "data", dataset, options.watch, path);
 }
 
 /** A digest of what the data says, wherever it is read from. */
@@ -167,5 +170,6 @@ function digestOf(materials: readonly Material[]): string {
 /** All that a row says: where it was read from is none of it. */
 function said({ source: _, ...row }: Rows[RowKind]): unknown {
   // Most conversations are nothing but their messages.
-  return "messages" in row && row.rendering === undefined ? row.messages : row;
+  const isPlain = row.rendering === undefined && row.columns === undefined;
+  return "messages" in row && isPlain ? row.messages : row;
 }

@@ -18,6 +18,8 @@ export interface Source {
 export interface RowDetails {
   /** The tools and the variables that its messages are rendered with (default: none). */
   readonly rendering?: ChatOptions;
+  /** Its columns beside the prompt, where rewards may read them. */
+  readonly columns?: Readonly<Record<string, unknown>>;
   /** The line from which it was read. */
   readonly source?: Source;
 }
@@ -103,7 +105,7 @@ export const datasetKinds = [
 ] as const satisfies readonly Dataset["kind"][];
 
 /**
- * What a row has beside its messages, for another row that is made of it.
+ * What a row has beside its messages and columns, for another row that is made of it.
  *
  * @param row A row of any kind.
  * @returns Its tools, variables and line, as far as there are any.

@@ -241,10 +241,15 @@ export interface Example extends RowDetails {
   readonly isRight?: (answer: string) => boolean;
 }
 
-/** The columns of a row with a right answer: its text, where it has one. */
-function goldColumns(answer: readonly ChatMessage[]): Example["columns"] {
+/** The columns of a row, with the text of the right answer, where it has one, by the name for it. */
+function columnsOf(
+  { columns = {} }: RowDetails,
+  answer: readonly ChatMessage[] = [],
+): Example["columns"] {
+  // A completion that was read as messages, or that nobody liked, is not the text of a right answer.
+  const { [GOLD]: _, ...others } = columns;
   const content = answer.at(-1)?.content;
-  return typeof content === "string" ? { [GOLD]: content } : {};
+  return typeof content === "string" ? { ...others, [GOLD]: content } : others;
 }
 
 /**
@@ -259,17 +264,17 @@ export function exampleOf(row: Rows[RowKind]): Example | undefined {
     const last = row.messages.at(-1);
     if (last?.role !== "assistant") return undefined;
     const prompt = row.messages.slice(0, -1);
-    return { prompt, chosen: [last], columns: goldColumns([last]), ...details };
+    return { prompt, chosen: [last], columns: columnsOf(row, [last]), ...details };
   }
   if ("chosen" in row) {
     const { prompt, chosen, rejected } = row;
-    return { prompt, chosen, rejected, columns: goldColumns(chosen), ...details };
+    return { prompt, chosen, rejected, columns: columnsOf(row, chosen), ...details };
   }
   if ("completion" in row) {
     const { prompt, completion, label } = row;
     return label
-      ? { prompt, chosen: completion, columns: goldColumns(completion), ...details }
-      : { prompt, rejected: completion, columns: {}, ...details };
+      ? { prompt, chosen: completion, columns: columnsOf(row, completion), ...details }
+      : { prompt, rejected: completion, columns: columnsOf(row), ...details };
   }
   return { prompt: row.prompt, columns: row.columns, ...details };
 }
