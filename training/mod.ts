@@ -9,6 +9,7 @@ export { answerLimit, type GivenAnswer, givenAnswer } from "./sampling/answers.t
 export {
   inRandomOrder,
   paddedLength,
+  paddedTo,
   type RowSource,
   shuffledRows,
   stageSeed,
@@ -135,7 +136,7 @@ export {
   TASKS_SOURCE,
   withDropout,
 } from "./data/preparation.ts";
-export { integerFrom, type Random, randomStream, shuffled } from "./random.ts";
+export { integerFrom, type Random, randomStream, shuffled, shuffledNumbers } from "./random.ts";
 export { accuracy, finalAnswer } from "./rewards/accuracy.ts";
 export { type Fraction, isSameNumber, readNumber, type WrittenNumber } from "./rewards/numbers.ts";
 export { overlongPenalty, type OverlongSizes, repetitionPenalty } from "./rewards/penalties.ts";
@@ -212,6 +213,36 @@ export {
   type StoredCheckpoint,
   type TrainingCheckpoint,
 } from "./run/store.ts";
+export {
+  joinedTables,
+  mappedTable,
+  pickedRows,
+  readTable,
+  rowAt,
+  type RowReader,
+  type RowTable,
+} from "./data/table.ts";
+export {
+  type AddRow,
+  type GrowingNumbers,
+  growingNumbers,
+  listTables,
+  type MemoryRecords,
+  memoryRecords,
+  memoryTable,
+  memoryTables,
+  type StoredTable,
+  type TableForm,
+  type TableStore,
+} from "./data/table_store.ts";
+export {
+  readSequence,
+  type RecordReader,
+  recordReader,
+  type RecordWriter,
+  recordWriter,
+  writeSequence,
+} from "./data/records.ts";
 export { taskMaterial, type TaskSettings } from "./data/task_material.ts";
 export {
   type Agenda,

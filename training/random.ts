@@ -76,3 +76,34 @@ export function shuffled<T>(random: Random, elements: Iterable<T>): T[] {
     .sort((a, b) => a.key - b.key)
     .map(({ element }) => element);
 }
+
+/**
+ * The numbers from 0 to `count - 1` in the order in which {@linkcode shuffled} puts as many elements,
+ * in 4 bytes a number.
+ *
+ * @param random The source.
+ * @param count The number of elements.
+ * @returns The numbers.
+ *
+ * @example
+ * ```ts
+ * import { randomStream, shuffled, shuffledNumbers } from "@unitune/training";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([...shuffledNumbers(randomStream(7), 4)], shuffled(randomStream(7), [0, 1, 2, 3]));
+ * ```
+ */
+export function shuffledNumbers(random: Random, count: number): Uint32Array {
+  // A key of 32 bits, and behind it the number, which orders equal keys: one integer to sort by.
+  const keyed = new BigUint64Array(count);
+  const halves = new Uint32Array(keyed.buffer);
+  for (let i = 0; i < count; i++) {
+    halves[2 * i + LOW] = i;
+    halves[2 * i + 1 - LOW] = random() * 2 ** 32;
+  }
+  keyed.sort();
+  return Uint32Array.from({ length: count }, (_, i) => Number(halves[2 * i + LOW]));
+}
+
+/** The place of the low half of an integer of 64 bits: 0, or 1 on a machine of big-endian order. */
+const LOW = new Uint32Array(BigUint64Array.of(1n).buffer)[0] === 1 ? 0 : 1;

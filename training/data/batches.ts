@@ -8,13 +8,17 @@
 import { tensor } from "@unitune/core";
 import type { EncodedSequence } from "@unitune/models";
 import type { Demonstrations } from "@unitune/objectives";
+import { longest } from "../longest.ts";
 import { longestRow } from "./fit.ts";
-import { integerFrom, randomStream, shuffled } from "../random.ts";
+import { integerFrom, randomStream, shuffled, shuffledNumbers } from "../random.ts";
+import { rowAt, type RowTable } from "./table.ts";
 
 /** A source of training rows. */
 export interface RowSource<Row = EncodedSequence> {
   /** The row with a number, counted from 0 at the start of the stage. */
   row(number: number): Row;
+  /** The place of that row in the data: rows of the same place are the same. */
+  place(number: number): number;
   /** The length to which rows are padded, in tokens. */
   readonly length: number;
   /** The epoch after a number of rows: how often all data was read. */
@@ -96,29 +100,47 @@ function checkRow({ ids, mask }: EncodedSequence, row: number): void {
  * The length to which rows are padded: that of the longest, rounded up to a multiple of 8, so that
  * data of similar lengths shares a program.
  *
+ * @param longest The tokens of the longest row.
+ * @param context The context in tokens.
+ * @returns The number of tokens.
+ *
+ * @example
+ * ```ts
+ * import { paddedTo } from "@unitune/training";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([0, 9, 30].map((longest) => paddedTo(longest, 24)), [8, 16, 25]);
+ * ```
+ */
+export function paddedTo(longest: number, context: number): number {
+  return Math.min(longestRow(context), Math.ceil(Math.max(2, longest) / 8) * 8);
+}
+
+/**
+ * The length to which sequences are padded; see {@linkcode paddedTo}.
+ *
  * @param rows The sequences.
  * @param context The context in tokens.
  * @returns The number of tokens.
  */
 export function paddedLength(rows: readonly EncodedSequence[], context: number): number {
-  const longest = rows.reduce((length, { ids }) => Math.max(length, ids.length), 2);
-  return Math.min(longestRow(context), Math.ceil(longest / 8) * 8);
+  return paddedTo(longest(rows, ({ ids }) => ids.length), context);
 }
 
 /**
- * Elements by number, in epochs of `count` elements, each in an order of its own. Numbers mostly
- * come in turn, so the order of the latest epoch is kept.
+ * Places by number, in epochs of `count` places, each in an order of its own. Numbers mostly come in
+ * turn, so the order of the latest epoch is kept.
  */
-function byEpoch<T>(
-  orderOf: (epoch: number) => readonly T[],
-): (number: number, count: number) => T {
-  let current: { readonly epoch: number; readonly order: readonly T[] } | undefined;
+function byEpoch(
+  orderOf: (epoch: number) => ArrayLike<number>,
+): (number: number, count: number) => number {
+  let current: { readonly epoch: number; readonly order: ArrayLike<number> } | undefined;
   return (number, count) => {
     const epoch = Math.floor(number / count);
     if (current?.epoch !== epoch) current = { epoch, order: orderOf(epoch) };
-    const element = current.order[number % count];
-    if (element === undefined) throw new RangeError(`there is no row ${number}`);
-    return element;
+    const place = current.order[number % count];
+    if (place === undefined) throw new RangeError(`there is no row ${number}`);
+    return place;
   };
 }
 
@@ -140,13 +162,20 @@ function byEpoch<T>(
  * ```
  */
 export function inRandomOrder<Row>(
-  rows: readonly Row[],
+  rows: RowTable<Row>,
   seed: number,
   length: number,
 ): RowSource<Row> {
   const { length: count } = rows;
-  const rowOf = byEpoch((epoch) => shuffled(randomStream(seed, purposes.order, epoch), rows));
-  return { length, epoch: (seen) => seen / count, row: (number) => rowOf(number, count) };
+  const placeOf = byEpoch((epoch) =>
+    shuffledNumbers(randomStream(seed, purposes.order, epoch), count)
+  );
+  return {
+    length,
+    epoch: (seen) => seen / count,
+    row: (number) => rowAt(rows, placeOf(number, count)),
+    place: (number) => placeOf(number, count),
+  };
 }
 
 /**
@@ -214,6 +243,7 @@ export function windowRows(ids: ArrayLike<number>, seed: number, context: number
     length,
     epoch: (rows) => rows / count,
     row: (number) => windowAt(ids, startsOf(number, count), length),
+    place: (number) => startsOf(number, count),
   };
 }
 

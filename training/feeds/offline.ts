@@ -65,8 +65,8 @@ export async function scoreAll(
 
 /** The scores of rows, and what they have cost. */
 export interface ScoredRows {
-  /** The scores by sequence. */
-  readonly scores: Scores;
+  /** The scores of the sequences of a row, in their order, by the place of the row in the data. */
+  readonly scores: ReadonlyMap<number, readonly Float32Array[]>;
   /** The cost of the scores. */
   readonly cost: Cost;
 }
@@ -76,7 +76,7 @@ export interface ScoredRows {
  *
  * @param source The rows.
  * @param form How they are read.
- * @param batch Makes a batch of some rows.
+ * @param batch Makes a batch of some rows, which are at some places in the data.
  * @param description What the objective says of itself.
  * @param layout How many rows make a batch, and how many batches a step.
  * @returns The feed.
@@ -84,7 +84,7 @@ export interface ScoredRows {
 export function offlineFeed<Row, B>(
   source: RowSource<Row>,
   { sequences, learned }: Pick<RowForm<Row, unknown, unknown>, "sequences" | "learned">,
-  batch: (rows: readonly Row[]) => B,
+  batch: (rows: readonly Row[], places: readonly number[]) => B,
   { forwardPasses, sequences: perRow }: ObjectiveDescription,
   { batchSize, microBatches }: Layout,
 ): Feed<B, None> {
@@ -97,11 +97,12 @@ export function offlineFeed<Row, B>(
     next: (_params, experience, index) => {
       const parts = Array.from({ length: microBatches }, (_, part) => {
         const first = (index * microBatches + part) * batchSize;
-        return Array.from({ length: batchSize }, (_, i) => source.row(first + i));
+        const numbers = Array.from({ length: batchSize }, (_, i) => first + i);
+        return { rows: numbers.map(source.row), places: numbers.map(source.place) };
       });
-      const rows = parts.flat();
+      const rows = parts.flatMap(({ rows }) => rows);
       return Promise.resolve({
-        batches: parts.map(batch),
+        batches: parts.map(({ rows, places }) => batch(rows, places)),
         experience,
         metrics: {},
         samples: [],
@@ -130,30 +131,86 @@ export async function scoreRows<Row>(
   source: RowSource<Row>,
   sequences: (row: Row) => readonly EncodedSequence[],
   { batchSize, microBatches, steps, padding }: Layout,
-  reference: Reference,
+  { model, start, device, rows = EVALUATION_ROWS }: Reference,
 ): Promise<ScoredRows> {
-  const all = sequencesOf(source, sequences, steps * microBatches * batchSize);
-  const scores = await scoreAll(reference, all, { length: source.length, padding });
-  return { scores, cost: { ...noCost, forwardTokens: tokensOf(all) } };
+  const numbers = distinctRows(source, sequences, steps * microBatches * batchSize);
+  const scores = new Map<number, Float32Array[]>();
+  // Where the scores of each sequence that was handed out belong.
+  const wanted: Float32Array[][] = [];
+  let forwardTokens = 0;
+  const handedOut = function* () {
+    for (const number of numbers) {
+      const own: Float32Array[] = [];
+      scores.set(source.place(number), own);
+      for (const sequence of sequences(source.row(number))) {
+        wanted.push(own);
+        forwardTokens += sequence.ids.length;
+        yield sequence;
+      }
+    }
+  };
+  const scorer = createScorer(model, device);
+  try {
+    const layout = { length: source.length, padding, rows };
+    let done = 0;
+    for await (const values of scorer.scoreEach(start.policy, handedOut(), layout)) {
+      (wanted[done++] ?? never()).push(values);
+    }
+  } finally {
+    scorer[Symbol.dispose]();
+  }
+  return { scores, cost: { ...noCost, forwardTokens } };
 }
 
-/** Tokens that a reference scores beforehand at most: two lists of numbers of each are kept. */
+/**
+ * The scores of the rows of a batch, by sequence.
+ *
+ * @param rows The rows.
+ * @param places Their places in the data.
+ * @param sequences The sequences of a row that were scored.
+ * @param scores The scores of all rows.
+ * @returns The scores of the sequences that have some.
+ */
+export function scoresAt<Row>(
+  rows: readonly Row[],
+  places: readonly number[],
+  sequences: (row: Row) => readonly EncodedSequence[],
+  scores: ScoredRows["scores"],
+): Scores {
+  return new Map(rows.flatMap((row, i) => {
+    const own = scores.get(places[i] ?? NaN) ?? [];
+    return sequences(row).flatMap((sequence, side) => {
+      const values = own[side];
+      return values === undefined ? [] : [[sequence, values] as const];
+    });
+  }));
+}
+
+/** Tokens that a reference scores beforehand at most: a number of each is kept. */
 const MOST_SCORED = 2 ** 28;
 
-/** The distinct sequences of the first rows of a source, in the order in which they come. */
-function sequencesOf<Row>(
+/**
+ * The numbers of the distinct rows among the first ones of a source.
+ *
+ * @throws {UserError} Where their sequences have more tokens than memory holds scores.
+ */
+function distinctRows<Row>(
   source: RowSource<Row>,
-  of: (row: Row) => readonly EncodedSequence[],
+  sequences: (row: Row) => readonly EncodedSequence[],
   rows: number,
-): readonly EncodedSequence[] {
-  const sequences = new Set<EncodedSequence>();
+): readonly number[] {
+  const each = rows === 0 ? 0 : sequences(source.row(0)).length * source.length;
+  const known = new Set<number>();
+  const numbers: number[] = [];
   // Where the rows of a whole epoch are known, so are those of later ones.
   const epoch = Math.ceil(1 / source.epoch(1));
-  for (let row = 0, latest = 0; row < rows && row - latest <= epoch; row++) {
-    const before = sequences.size;
-    for (const sequence of of(source.row(row))) sequences.add(sequence);
-    if (sequences.size > before) latest = row;
-    if (sequences.size * source.length > MOST_SCORED) {
+  for (let number = 0, latest = 0; number < rows && number - latest <= epoch; number++) {
+    const place = source.place(number);
+    if (known.has(place)) continue;
+    known.add(place);
+    numbers.push(number);
+    latest = number;
+    if (numbers.length * each > MOST_SCORED) {
       throw new UserError(
         message(
           `the first model has to score every row beforehand, and ${rows} rows of ` +
@@ -163,5 +220,9 @@ function sequencesOf<Row>(
       );
     }
   }
-  return [...sequences];
+  return numbers;
+}
+
+function never(): never {
+  throw new RangeError("scores of a sequence that was not handed out");
 }

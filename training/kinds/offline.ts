@@ -17,7 +17,7 @@ import type { RowSource } from "../data/batches.ts";
 import { addCost, type Cost, noCost } from "../learner/cost.ts";
 import { readScalars } from "../evaluation.ts";
 import { formLength, type RowForm } from "../feeds/forms.ts";
-import { offlineFeed, scoreAll, scoreRows } from "../feeds/offline.ts";
+import { offlineFeed, scoreAll, scoreRows, scoresAt } from "../feeds/offline.ts";
 import type { Learner } from "../learner/learner.ts";
 import type { UserMessage } from "../text/message.ts";
 import { objectiveOptions } from "../settings.ts";
@@ -86,7 +86,8 @@ export async function offlineLearner<Row, B, S>(
     form,
     { ...rows, cost: addCost(rows.cost ?? noCost, cost) },
     {
-      batch: (some) => form.scored(some, own, scores),
+      batch: (some, places) =>
+        form.scored(some, own, scoresAt(some, places, form.sequences, scores)),
       batchAside: (some) => form.scored(some, others, scoresAside),
     },
   );
@@ -94,7 +95,7 @@ export async function offlineLearner<Row, B, S>(
 
 /** The batches of one objective: of training rows and of validation rows. */
 interface Batching<Row, B> {
-  readonly batch: (rows: readonly Row[]) => B;
+  readonly batch: (rows: readonly Row[], places: readonly number[]) => B;
   readonly batchAside: (rows: readonly Row[]) => B;
 }
 

@@ -13,12 +13,28 @@ import { toBatch } from "../data/batches.ts";
 export interface TokenScorer<P> extends Disposable {
   /** Log-probabilities of the tokens of a batch, `[B, T]`; see {@linkcode scoreTokens}. */
   score(params: P, batch: Pick<Demonstrations, "ids" | "temperature">): Tensor;
-  /** The same of sequences, `rows` at once, one list a sequence, as long as `length`. */
+  /** The same of sequences, `rows` at once, one list a sequence, in order, as long as `length`. */
+  scoreEach(
+    params: P,
+    sequences: Iterable<EncodedSequence>,
+    layout: ScoringLayout,
+  ): AsyncIterable<Float32Array>;
+  /** The same by sequence. */
   scoreAll(
     params: P,
     sequences: readonly EncodedSequence[],
-    layout: { readonly length: number; readonly padding: number; readonly rows: number },
+    layout: ScoringLayout,
   ): Promise<Scores>;
+}
+
+/** The batches in which sequences are scored. */
+export interface ScoringLayout {
+  /** The tokens of a row. */
+  readonly length: number;
+  /** The id that pads. */
+  readonly padding: number;
+  /** The rows of a batch. */
+  readonly rows: number;
 }
 
 /** Log-probabilities by sequence: at t that of the t-th token, 0 at the first. */
@@ -37,23 +53,43 @@ export function createScorer<P>(policy: Policy<P>, device: Device): TokenScorer<
       scoreTokens(modelOf(policy, params), batch),
     { device },
   );
+  const scoreEach: TokenScorer<P>["scoreEach"] = async function* (
+    params,
+    sequences,
+    { length, padding, rows: size },
+  ) {
+    for (const rows of groups(sequences, size)) {
+      // One size, so that one program serves all.
+      const { ids } = toBatch(rows, { length, padding, size });
+      const values = Float32Array.from(await score(params, { ids }).data());
+      for (const i of rows.keys()) yield values.slice(i * length, (i + 1) * length);
+    }
+  };
   return {
     // A program's arguments are copied to the device: the rest of the batch is none.
     score: (params, { ids, temperature = 1 }) => score(params, { ids, temperature }),
-    async scoreAll(params, sequences, { length, padding, rows: size }) {
-      const scores = new Map<EncodedSequence, Float32Array>();
-      const distinct = [...new Set(sequences)];
-      for (let first = 0; first < distinct.length; first += size) {
-        const rows = distinct.slice(first, first + size);
-        // One size, so that one program serves all.
-        const { ids } = toBatch(rows, { length, padding, size });
-        const values = Float32Array.from(await score(params, { ids }).data());
-        rows.forEach((row, i) => scores.set(row, values.slice(i * length, (i + 1) * length)));
-      }
-      return scores;
+    scoreEach,
+    async scoreAll(params, sequences, layout) {
+      const scores = await Array.fromAsync(scoreEach(params, sequences, layout));
+      return new Map(sequences.flatMap((sequence, i) => {
+        const own = scores[i];
+        return own === undefined ? [] : [[sequence, own] as const];
+      }));
     },
     [Symbol.dispose]: () => score[Symbol.dispose](),
   };
+}
+
+/** Elements in groups of a size, the last of which may be smaller. */
+function* groups<T>(elements: Iterable<T>, size: number): Generator<readonly T[]> {
+  let group: T[] = [];
+  for (const element of elements) {
+    group.push(element);
+    if (group.length < size) continue;
+    yield group;
+    group = [];
+  }
+  if (group.length > 0) yield group;
 }
 
 /**
