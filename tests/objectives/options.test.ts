@@ -1,9 +1,10 @@
 /** Options: each number is checked when an objective is made, and defaults are the same everywhere. */
-import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { mul, ones, type Tensor, tensor } from "@unitune/core";
 import {
   advantage,
   againstReference,
+  aggregate,
   batchZScore,
   bestOfN,
   both,
@@ -33,6 +34,7 @@ import {
   grpo,
   grpoKl,
   ift,
+  importanceRatio,
   importanceWeightedNll,
   intuitive,
   intuitiveDpo,
@@ -41,6 +43,7 @@ import {
   iwSft,
   kahnemanTversky,
   kl,
+  klEstimate,
   kto,
   linearLambda,
   lossToGo,
@@ -91,6 +94,20 @@ const noShare = [...negative, 1.1];
 const noBound = [NaN, -Infinity, -0.1];
 const noCount = [...never, 0, -1, 1.5];
 
+/** A group of one has nothing to be compared with, a row of one token nothing to predict. */
+const noGroup = [...noCount, 1];
+
+/** The ends of the range that refuses each of these. */
+const ends: ReadonlyMap<readonly number[], readonly number[]> = new Map([
+  [never, [-3e38, 3e38]],
+  [notPositive, [1e-30, 3e38]],
+  [negative, [0, 3e38]],
+  [noShare, [0, 1]],
+  [noBound, [0, Infinity]],
+  [noCount, [1]],
+  [noGroup, [2]],
+]);
+
 /** What takes a number, the number's name, and values that it refuses. */
 const numbers: readonly [string, string, (x: number) => unknown, readonly number[]][] = [
   ["dpo", "beta", (beta) => dpo({ beta }), notPositive],
@@ -100,8 +117,8 @@ const numbers: readonly [string, string, (x: number) => unknown, readonly number
   ["pairwise", "labelSmoothing", (e) => pairwise({ form: "exo", labelSmoothing: e }), [0, 0.6]],
   ["pairwise", "labelSmoothing", (e) => pairwise({ form: "robust", labelSmoothing: e }), [0.5]],
   ["onlineDpo", "beta", (beta) => onlineDpo({ beta }), notPositive],
-  ["onlineDpo", "groupSize", (groupSize) => onlineDpo({ groupSize }), noCount],
-  ["bestOfN", "groupSize", (groupSize) => bestOfN({ groupSize }), noCount],
+  ["onlineDpo", "groupSize", (groupSize) => onlineDpo({ groupSize }), noGroup],
+  ["bestOfN", "groupSize", (groupSize) => bestOfN({ groupSize }), noGroup],
   ["intuitiveDpo", "beta", (beta) => intuitiveDpo(nobody, { beta }), notPositive],
   ["rpo", "alpha", (alpha) => rpo({ alpha }), negative],
   ["cpo", "alpha", (alpha) => cpo({ alpha }), negative],
@@ -156,7 +173,7 @@ const numbers: readonly [string, string, (x: number) => unknown, readonly number
   ["cappedPolicyGradient", "normalizer", (n) => cappedPolicyGradient({ normalizer: n }), [0]],
   ["policyGradient", "normalizer", (n) => policyGradient({ normalizer: n }), notPositive],
   ["reinforce", "normalizer", (normalizer) => reinforce({ normalizer }), notPositive],
-  ["grpo", "groupSize", (groupSize) => grpo({ groupSize }), noCount],
+  ["grpo", "groupSize", (groupSize) => grpo({ groupSize }), noGroup],
   ["dapo", "epsilon", (epsilon) => dapo({ epsilon }), noBound],
   ["drGrpo", "maxLength", (maxLength) => drGrpo({ maxLength }), notPositive],
   ["grpoKl", "beta", (beta) => grpoKl({ beta }), negative],
@@ -174,7 +191,7 @@ const numbers: readonly [string, string, (x: number) => unknown, readonly number
   ["weight", "factor", (factor) => weight(factor, nll()), never],
   ["gate", "threshold", (x) => gate({ groupSize: 2, threshold: x }, sft(), sft()), noShare],
   ["gate", "passing", (passing) => gate({ groupSize: 2, passing }, sft(), sft()), never],
-  ["gate", "groupSize", (groupSize) => gate({ groupSize }, sft(), sft()), noCount],
+  ["gate", "groupSize", (groupSize) => gate({ groupSize }, sft(), sft()), noGroup],
   ["estimator", "groupSize", (groupSize) => estimator("raw", groupSize), noCount],
   ["groupZScore", "epsilon", (x) => groupZScore(scores, { groupSize: 2, epsilon: x }), negative],
   [
@@ -185,7 +202,7 @@ const numbers: readonly [string, string, (x: number) => unknown, readonly number
   ],
   ["batchZScore", "epsilon", (epsilon) => batchZScore(scores, { epsilon }), negative],
   ["maskedWhiten", "epsilon", (epsilon) => maskedWhiten(rows, rows, { epsilon }), negative],
-  ["packSamples", "length", (length) => packSamples([sample], [1], { length }), noCount],
+  ["packSamples", "length", (length) => packSamples([sample], [1], { length }), noGroup],
   ["packSamples", "pad", (pad) => packSamples([sample], [1], { pad }), [...negative, 0.5]],
   ["packSamples", "groupSize", (x) => packSamples([sample], [1], { groupSize: x }), noCount],
 ];
@@ -200,6 +217,41 @@ Deno.test("a number out of its range is refused when it is told, with its name, 
       assert(message.includes(`${option}: expected `), `${of}: ${message}`);
       assert(message.includes(`, got ${value}`), `${of}: ${message}`);
     }
+  }
+});
+
+Deno.test("a number at an end of its range is taken", () => {
+  for (const [, , make, values] of numbers) {
+    for (const value of ends.get(values) ?? []) make(value);
+  }
+});
+
+/** A text where a name is expected, as a caller without types may hand it over. */
+const unknownName = <T>(): T => JSON.parse('"median"');
+
+Deno.test("a name that is none of a table's is refused when it is told", () => {
+  const names: Readonly<Record<string, () => unknown>> = {
+    "kl: estimator": () => kl({ estimator: unknownName() }),
+    "kl: normalizer": () => kl({ normalizer: unknownName() }),
+    "klEstimate: estimator": () => klEstimate(rows, rows, unknownName()),
+    "penalized: estimator": () => penalized({ coefficient: 1, estimator: unknownName() }, gae()),
+    "importanceRatio: level": () => importanceRatio(rows, rows, rows, unknownName()),
+    "clipped: ratio": () => clipped({ ratio: unknownName() }),
+    "intuitive: own": () => intuitive({ own: unknownName() }),
+    "intuitive: embeddings": () => intuitive({ embeddings: unknownName() }),
+    "scheduled: own": () => scheduled({ own: unknownName() }),
+    "estimator: form": () => estimator(unknownName(), 2),
+    "gae: values": () => gae({ values: unknownName() }),
+    "grpo: scaleRewards": () => grpo({ scaleRewards: unknownName() }),
+    "pairwise: form": () => pairwise({ form: unknownName() }),
+    "pairwise: logRatios": () => pairwise({ logRatios: unknownName() }),
+    "pairwise: divergence": () => pairwise({ divergence: unknownName() }),
+    "propagated: form": () => propagated({ form: unknownName() }),
+    "aggregate: normalizer": () => aggregate(rows, rows, unknownName()),
+  };
+  for (const [name, make] of Object.entries(names)) {
+    const { message } = assertThrows(make, RangeError, `${name}: expected`, name);
+    assertMatch(message, /got "?median/, name);
   }
 });
 
