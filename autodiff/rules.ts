@@ -9,7 +9,6 @@ import {
   attentionGradientOperands,
   broadcastTo,
   cast,
-  clip,
   concat,
   cos,
   type CustomRule,
@@ -290,7 +289,7 @@ export const rules: { readonly [P in PrimitiveName]: GradientRule<P> } = {
     const [ids, updates] = [operand(inputs, 0), operand(inputs, 1)];
     const inside = and(lessEqual(0, ids), less(ids, rows));
     const rowAxes = updates.shape.slice(ids.shape.length).map(() => 1);
-    const found = gather(only(cotangents), clip(ids, 0, rows - 1));
+    const found = gather(only(cotangents), ids);
     return [null, where(reshape(inside, [...ids.shape, ...rowAxes]), found, 0)];
   },
   // g written amid zeros, none

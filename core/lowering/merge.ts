@@ -98,7 +98,7 @@ export function mergeMaps(
       const makers = (uses[user]?.reads ?? []).flatMap((buffer) => writers.get(buffer) ?? []);
       const maker = makers.toSorted((a, b) => b - a).find((position) => {
         const candidate = slots[position];
-        if (candidate?.kind !== "map" || position >= user) return false;
+        if (candidate?.kind !== "map") return false;
         if (candidate.steps.length + kernel.steps.length > BODY_LIMIT) return false;
         if (candidate.stores.length + kernel.stores.length > STORE_LIMIT) return false;
         if (!sameShape(candidate.domain, kernel.domain) || !feeds(candidate, kernel)) return false;

@@ -130,6 +130,20 @@ export const ways: Readonly<Record<string, Way>> = {
       i < count - count % 3 ? data[(Math.floor(i / 3) * width + result) * 3 + i % 3] ?? NaN : 0,
     results: each,
   },
+  "over two axes around another, the inner one long": {
+    kind: "sum",
+    operands: (data, count, width) => {
+      const shape = [3, width, Math.floor(count / 3)];
+      return [tensor(data.slice(0, sizeOf(shape)), { shape })];
+    },
+    compute: (x) => sum(first(x), { axes: [0, 2] }),
+    term: (data, count, width) => (result, i) => {
+      const long = Math.floor(count / 3);
+      const [outer, inner] = [Math.floor(i / long), i % long];
+      return outer < 3 ? data[(outer * width + result) * long + inner] ?? NaN : 0;
+    },
+    results: each,
+  },
   "by scatterAdd": {
     kind: "scatterAdd",
     operands: (data, count, width) => [

@@ -28,7 +28,7 @@ export function makePipelines(
   const layouts = new Map<string, GPUBindGroupLayout>();
 
   const layoutOf = ({ bindings }: Dispatch): GPUBindGroupLayout => {
-    const key = bindings.map(({ written }) => written ? "w" : "r").join("");
+    const key = bindings.map(({ written }) => written).join();
     const layout = layouts.get(key) ?? device.createBindGroupLayout({
       label: key,
       entries: bindings.map(({ written }, binding) => ({
