@@ -20,15 +20,11 @@ function sameAffine(a: Affine, b: Affine): boolean {
 
 /** Whether every load by `user` of a value stored by `maker` reads the element just stored. */
 function feeds(maker: MapKernel, user: MapKernel): boolean {
-  let fed = false;
-  for (const step of user.steps) {
-    if (step.kind !== "load") continue;
+  return user.steps.every((step) => {
+    if (step.kind !== "load") return true;
     const store = maker.stores.find(({ buffer }) => buffer === step.buffer);
-    if (store === undefined) continue;
-    if (!sameAffine(store.at, step.at)) return false;
-    fed = true;
-  }
-  return fed;
+    return store === undefined || sameAffine(store.at, step.at);
+  });
 }
 
 /** One body that does the work of both; values stored by `maker` are used without being loaded. */

@@ -2,6 +2,8 @@
  * The mutants that are equal to the code, and the constants of which all mutants are. A test checks
  * that each entry still matches some change: an entry whose code is gone has to go too.
  */
+// Not public: the coefficients of polynomials.
+import { LOG2_UNITS } from "../../core/lowering/elementary/polynomials.ts";
 import type { EqualChange, Tuning } from "./explained.ts";
 
 /** The mutants that no test can tell from the code. */
@@ -100,13 +102,15 @@ export const equal: readonly EqualChange[] = [
     after: "for (let position = graph.nodes.length - 1; position >= 1; position--) {",
     because: "the first instruction has no inputs that it could keep alive",
   },
-  {
-    file: "core/lowering/elementary/polynomials.ts",
-    inside: "LOG2_UNITS",
-    before: "-387270540,",
-    after: "-387270539,",
-    because: "a unit is the rounding of the coefficient, within the bound that is stated for all",
-  },
+  ...LOG2_UNITS.flatMap((units) =>
+    [units - 1, units + 1].map((changed) => ({
+      file: "core/lowering/elementary/polynomials.ts",
+      inside: "LOG2_UNITS",
+      before: `${units},`,
+      after: `${changed},`,
+      because: "a unit is the rounding of the coefficient, within the bound that is stated for all",
+    }))
+  ),
   {
     file: "core/backends/webgpu/seen.ts",
     inside: "seenBy.span.positions",
@@ -150,6 +154,34 @@ export const equal: readonly EqualChange[] = [
     after:
       "const end = splits === 0 ? `${elements}u` : `min(${elements}u, (split + 1u) * ${chunk}u)`;",
     because: "the only share of the elements ends with them",
+  },
+  {
+    file: "core/backends/wasm/attention_block.ts",
+    inside: "setBlock",
+    before: ": within(plus(get(place), i32.const(1 - window)), zero, get(keys)),",
+    after: ": within(plus(get(place), i32.const(0 - window)), zero, get(keys)),",
+    because: "a position before those that are seen is looked at, and hidden",
+  },
+  ...["0, 0, 0, 1", "0, 0, 1, 0", "0, 1, 0, 0"].map((lanes) => ({
+    file: "core/backends/wasm/reduce.ts",
+    inside: "argmax.none",
+    before: "const none = i32x4.const(0, 0, 0, 0);",
+    after: `const none = i32x4.const(${lanes});`,
+    because: "of lanes in which no element is larger than the least, the first has index 0",
+  })),
+  ...["1", "(-1)"].map((least) => ({
+    file: "core/lowering/nest.ts",
+    inside: "affinity",
+    before: "}, 0);",
+    after: `}, ${least});`,
+    because: "scores are compared with each other",
+  })),
+  {
+    file: "core/backends/wasm/doubles.ts",
+    inside: "remainder.isLong",
+    before: "const isLong = f32x4.ge(x.get, f32x4.mul(y.get, float(2 ** STEP)));",
+    after: "const isLong = f32x4.ge(x.get, f32x4.mul(y.get, float(1 ** STEP)));",
+    because: "of a quotient that is not long, the steps for long ones take nothing off",
   },
 ];
 
@@ -195,6 +227,11 @@ export const tuned: readonly Tuning[] = [
     file: "core/backends/webgpu/readback.ts",
     inside: "BATCH_BYTES",
     because: "what is read in one turn or in several has the same bytes",
+  },
+  {
+    file: "core/backends/wasm/doubles.ts",
+    inside: "STEP",
+    because: "a divisor of 24 bits by a quotient of 25 or 27 is exact as well",
   },
   { file: "core/evaluate.ts", inside: "KEPT_PROGRAMS", because: kept },
   { file: "core/backends/wasm/threads.ts", inside: "KEPT_PROGRAMS", because: kept },

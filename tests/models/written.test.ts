@@ -74,11 +74,15 @@ Deno.test("however the tensors are shared out over files, they are read to the b
         ? ["model.safetensors"]
         : shards.map((_, i) => `model-${String(i + 1).padStart(5, "0")}-of-${count}.safetensors`),
     );
+    let before = Infinity;
     for (const name of shards) {
       const { tensors } = decodeSafetensors(files.get(name) ?? new Uint8Array());
       const sizes = [...tensors.values()].map(({ data }) => data.length);
       const size = sizes.reduce((a, b) => a + b);
       assert(size <= maxShardBytes || (sizes.length === 1 && size <= largest));
+      // The file before had no room for the first tensor of this one.
+      assert(before + (sizes[0] ?? NaN) > maxShardBytes);
+      before = size;
     }
     assertEquals(await elementsOf((await readCheckpoint(filesSource(files))).params), expected);
   }));

@@ -1,0 +1,104 @@
+/** The options of the registry: which objectives have them, their ranges and their defaults. */
+import { assertEquals } from "@std/assert";
+import { describeRange } from "@unitune/core";
+import { objectiveRegistry, type Option } from "@unitune/objectives";
+
+/** What an option takes, its default, and the objectives that have it so. */
+type Row = readonly [option: string, takes: string, usual: unknown, objectives: string];
+
+const share = "a number, at least 0, at most 1";
+const positive = "a number, above 0";
+const nonNegative = "a number, at least 0";
+
+/**
+ * Defaults are those of TRL 1.13 and of the papers, as `deno task objectives NAME` names them:
+ * docs/decisions.md has the reasons where they differ.
+ */
+const rows: readonly Row[] = [
+  ["normalizer", "token | sequence", "token", "sft dft distillation"],
+  ["lambda", share, 0.2, "ift scheduled-sampling intuitive-dpo intuitive-grpo"],
+  [
+    "lambdaSchedule",
+    "fixed | linear | noisy",
+    "fixed",
+    "ift scheduled-sampling intuitive-dpo intuitive-grpo",
+  ],
+  [
+    "warmupSteps",
+    "a whole number, at least 0",
+    100,
+    "ift scheduled-sampling intuitive-dpo intuitive-grpo",
+  ],
+  ["gamma", share, 0.95, "ift"],
+  ["propagation", "as-run | as-run-detached | eq21 | eq21-decay | none", "as-run", "ift"],
+  ["embeddings", "live | synchronised", "live", "ift intuitive-dpo intuitive-grpo"],
+  ["teacherShare", share, 0.5, "distillation"],
+  ["temperature", positive, 1, "distillation"],
+  [
+    "beta",
+    positive,
+    0.1,
+    "dpo ipo hinge exponential robust exo nca bco sppo aot aot-unpaired apo-zero apo-down " +
+    "discopop rpo mpo intuitive-dpo orpo cpo kto online-dpo",
+  ],
+  ["labelSmoothing", "a number, at least 0, at most 0.5", 0, "dpo cpo"],
+  ["labelSmoothing", "a number, at least 0, below 0.5", 0.1, "robust"],
+  ["labelSmoothing", "a number, above 0, at most 0.5", 0.001, "exo"],
+  ["beta", positive, 2, "simpo"],
+  ["targetMargin", nonNegative, "half of beta", "simpo"],
+  ["targetMargin", nonNegative, 0, "reward-model"],
+  ["clipRange", positive, 0.2, "reinforce-plus-plus rloo grpo grpo-kl dapo dr-grpo max-rl ppo"],
+  [
+    "groupSize",
+    "a whole number, at least 2",
+    8,
+    "rloo grpo grpo-kl dapo dr-grpo gspo cispo max-rl intuitive-grpo best-of-n",
+  ],
+  [
+    "scaleRewards",
+    "group | batch | none",
+    "group",
+    "grpo grpo-kl dapo gspo cispo intuitive-grpo",
+  ],
+  ["klWeight", nonNegative, 0.04, "grpo-kl"],
+  ["maxNewTokens", "a whole number, at least 1", 256, "dr-grpo"],
+  ["clipRange", positive, 0.0003, "gspo"],
+  ["groupSize", "a whole number, at least 2", 2, "online-dpo"],
+  ["klWeight", nonNegative, 0.05, "ppo"],
+  ["valueWeight", nonNegative, 0.1, "ppo"],
+  ["gaeLambda", share, 0.95, "ppo"],
+  ["whiten", "true or false", true, "ppo"],
+];
+
+function takes(option: Option): string {
+  switch (option.kind) {
+    case "choice":
+      return option.choices.join(" | ");
+    case "integer":
+    case "number":
+      return describeRange({ ...option, integer: option.kind === "integer" });
+    case "boolean":
+      return "true or false";
+    case "string":
+      return "a text";
+    default:
+      return option satisfies never;
+  }
+}
+
+Deno.test("the options of objectives have the ranges and defaults that are documented", () => {
+  const found = new Map<string, string[]>();
+  for (const { name, options } of objectiveRegistry) {
+    for (const [option, row] of Object.entries(options)) {
+      const key = JSON.stringify([option, takes(row), row.default ?? row.defaultHelp]);
+      found.set(key, [...found.get(key) ?? [], name]);
+    }
+  }
+  const expected = rows.map(([option, taken, usual, objectives]) =>
+    [JSON.stringify([option, taken, usual]), objectives] as const
+  );
+  assertEquals(
+    [...found].map(([key, names]) => [key, names.join(" ")]).toSorted(),
+    expected.map((row) => [...row]).toSorted(),
+  );
+});
