@@ -14,6 +14,10 @@ Deno.test("console.log shows a tensor in one line, with the elements that are at
   assertEquals(shown(tensor(7, { dtype: "i32" })), "Tensor i32[] 7");
   assertEquals(shown(tensor([1, 0], { dtype: "bool" })), "Tensor bool[2] [true, false]");
   assertEquals(shown(tensor([NaN, 1e39])), "Tensor f32[2] [NaN, Infinity]");
+  assertEquals(
+    shown(tensor([-0, 0, 0.1 + 0.2], { dtype: "f64" })),
+    "Tensor f64[3] [-0, 0, 0.30000000000000004]",
+  );
   assertEquals(shown(tensor([[], []])), "Tensor f32[2, 0] no elements");
   assertEquals(
     shown(tensor(new Float32Array(100).fill(0.1))),

@@ -64,6 +64,8 @@ Deno.test("whatever a value is, it is quoted in few characters that do nothing",
 Deno.test("a text of just as many characters as are shown is shown whole", () => {
   assertEquals(quoted("abc", 3), '"abc"');
   assertEquals(quoted("abcd", 3), '"abc…" (4 characters)');
+  assertEquals(quoted("a".repeat(80)), `"${"a".repeat(80)}"`);
+  assertEquals(quoted("a".repeat(81)), `"${"a".repeat(80)}…" (81 characters)`);
   assertEquals(quoted([1, 2], 5), "[1,2]");
   assertEquals(quoted([1, 23], 5), "[1,23…");
 });

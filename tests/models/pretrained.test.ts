@@ -175,7 +175,12 @@ Deno.test("an answer may begin a conversation, and end with its first token", ()
 Deno.test("a template that needs a text in each message says so", () => {
   const made = withTemplate("{%- for m in messages %}{{- m.content.strip() }}{%- endfor %}");
   const called = { role: "assistant", content: null, tool_calls: [{ name: "f" }] } as const;
-  assertThrows(() => encodePrompt(made, [called]), ChatError, 'write "" as content');
+  for (const conversation of [[called], [{ role: "user", content: "a" } as const, called]]) {
+    assertThrows(() => encodePrompt(made, conversation), ChatError, 'write "" as content');
+  }
+  const hasNone = withTemplate("{{- raise_exception('no') }}");
+  const { message } = assertThrows(() => encodePrompt(hasNone, asked), ChatError, '"no"');
+  assert(!message.includes("as content"), message);
 });
 
 Deno.test("a template that changes its prompts is refused, with the place", () => {
@@ -214,6 +219,10 @@ Deno.test("checks find what would train a model wrongly", () => {
   assertEquals(kinds(check(upper, ["<|im_end|>"], [...said])), ["unlearned-words"]);
   const spelled = [{ role: "user", content: "</s>" }, said[1]] as const;
   assertEquals(kinds(check(begun, ["<|im_end|>"], [...spelled])), ["spelled-special"]);
+  // Without a header between them, two answers are one run of learned tokens.
+  const joined = "{{- bos_token }}{%- for m in messages %}" +
+    "{{- '<|im_start|>' if m.role == 'user' }}{{- m.content + '<|im_end|>' }}{%- endfor %}";
+  assertEquals(kinds(check(joined, ["<|im_end|>"], [...said, said[1]])), ["unlearned-words"]);
   const echo = begun.replace(
     "{%- generation %}",
     "{%- generation %}{{- messages[0]['content'] }}",

@@ -326,6 +326,19 @@ theorem(
     ),
 );
 
+Deno.test("a description tells by what the sum over tokens is divided", () => {
+  const shown = (["token", "sequence", 1, 0.5, 2] as const).map((normalizer) =>
+    sft({ normalizer }).description.normalizer
+  );
+  assertEquals(shown, [
+    "answer tokens of the batch",
+    "answer tokens of each sequence, then sequences",
+    "sequences",
+    "sequences x 0.5",
+    "sequences x 2",
+  ]);
+});
+
 Deno.test("ppo divides policy, value and entropy alike", () => {
   for (const normalizer of ["token", "sequence", 7] as const) {
     const { description } = ppo({ normalizer, entropyWeight: 0.1 });

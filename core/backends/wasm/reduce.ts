@@ -117,6 +117,13 @@ function turned(vector: number, order: readonly number[]): Code {
   return v128.shuffle(local.get(vector), local.get(vector), bytes);
 }
 
+/** Combines the lanes of a vector in pairs, and the pairs: afterwards each lane has the whole. */
+function combineLanes(vector: number, combine: (a: Code, b: Code) => Code): Code {
+  return [[2, 3, 0, 1], [1, 0, 3, 2]].map((order) =>
+    local.set(vector, combine(local.get(vector), turned(vector, order)))
+  );
+}
+
 /** One result at a time, in four partial results while the reduced loops run. */
 function reduceAlong(kernel: KernelOf<"reduce">, frame: Frame): Code {
   const { kept, steps, output, outputStart, value } = kernel;
@@ -149,8 +156,7 @@ function reduceAlong(kernel: KernelOf<"reduce">, frame: Frame): Code {
       return {
         before: [lanes, single].map((sum) => local.set(sum, initial)),
         after: [
-          local.set(lanes, combine(local.get(lanes), turned(lanes, [2, 3, 0, 1]))),
-          local.set(lanes, combine(local.get(lanes), turned(lanes, [1, 0, 3, 2]))),
+          combineLanes(lanes, combine),
           v128.store32Lane(address(output, to), combine(local.get(lanes), local.get(single)), 0),
         ],
       };
@@ -191,10 +197,6 @@ function argmax(kernel: KernelOf<"reduce">, frame: Frame): Code {
     ...nestOf(domain, paddedSteps(steps, domain.length)),
     share: shareLoop(frame, domain, kept.length),
   };
-  const across = (x: number, pair: (a: Code, b: Code) => Code): Code => [
-    local.set(x, pair(local.get(x), turned(x, [2, 3, 0, 1]))),
-    local.set(x, pair(local.get(x), turned(x, [1, 0, 3, 2]))),
-  ];
   /** The indices of the elements that are the largest, elsewhere more than any index. */
   const indices = ({ best, index }: Largest): Code =>
     v128.or(local.get(index), less(local.get(best), local.get(most)));
@@ -224,10 +226,10 @@ function argmax(kernel: KernelOf<"reduce">, frame: Frame): Code {
         ],
         after: [
           local.set(most, local.get(inLanes.best)),
-          across(most, combine),
+          combineLanes(most, combine),
           local.set(most, combine(local.get(most), turned(alone.best, [0, 0, 0, 0]))),
           local.set(place, indices(inLanes)),
-          across(place, i32x4.minU),
+          combineLanes(place, i32x4.minU),
           v128.store32Lane(
             address(output, to),
             i32x4.minU(local.get(place), indices(alone)),
