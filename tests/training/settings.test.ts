@@ -1,0 +1,176 @@
+/** The settings of a training: what they take, their defaults, and those for a pretrained model. */
+import { assertEquals } from "@std/assert";
+import { describeRange } from "@unitune/core";
+import { objectiveRegistry } from "@unitune/objectives";
+import {
+  type PretrainedUse,
+  type Setting,
+  type SettingTable,
+  settingTable,
+} from "@unitune/training";
+
+const count = "a whole number, at least 1";
+const countFrom0 = "a whole number, at least 0";
+const size = "that of the preset";
+const decay = "a number, at least 0, below 1";
+const nonNegative = "a number, at least 0";
+const positive = "a number, above 0";
+
+/** What a setting takes, its default, and its marks: shared by all stages, a place. */
+type Row = readonly [name: string, takes: string, usual: unknown, marks?: string];
+
+const rows: readonly Row[] = [
+  ["data", "a text", "the built-in tasks", "place"],
+  ["promptColumn", "a text", undefined],
+  ["completionColumn", "a text", undefined],
+  ["tokenizer", "characters | bytes", "characters", "shared"],
+  ["tasks", "a text", "all of them"],
+  ["examples", "a whole number, at least 2", 20_000],
+  ["noise", "a number, at least 0, at most 1", 0],
+  ["dataSeed", countFrom0, "the seed of the run"],
+  ["rejected", "mistakes | model", "mistakes"],
+  ["teacher", "a text", undefined, "place"],
+  ["rewards", "a text", "verifier for the built-in tasks, else exact-match"],
+  ["rewardModel", "a text", "the reward model of an earlier stage", "place"],
+  ["temperature", nonNegative, 1],
+  ["maxNewTokens", count, "4 more than the longest answer in the data"],
+  ["rolloutEpochs", count, undefined],
+  ["format", "a text", "letters or digits for the built-in tasks"],
+  ["from", "a text", undefined, "shared place"],
+  ["model", "a text", undefined, "shared place"],
+  ["revision", "a text", "main", "shared"],
+  ["chatTemplate", "a text", "that of the model", "shared"],
+  ["growEmbeddings", "true or false", undefined, "shared"],
+  ["lora", "true or false", undefined, "shared"],
+  ["dora", "true or false", undefined, "shared"],
+  ["loraRank", count, 16, "shared"],
+  ["loraAlpha", positive, 32, "shared"],
+  ["loraDropout", decay, 0, "shared"],
+  ["loraTargets", "a text", "all-linear", "shared"],
+  ["loraRankStabilized", "true or false", undefined, "shared"],
+  ["modulesToSave", "a text", "none", "shared"],
+  ["preset", "a text", "nano", "shared"],
+  ["layers", count, size, "shared"],
+  ["heads", count, size, "shared"],
+  ["width", count, size, "shared"],
+  ["context", count, size, "shared"],
+  ["dropout", decay, size, "shared"],
+  // Devices count steps in 32 bits with a sign.
+  ["steps", "a whole number, at least 1, at most 2147483647", 1500],
+  ["batchSize", count, 32],
+  ["gradientAccumulation", count, 1],
+  ["optimizer", "adamw | rmsprop | lion | sgd", "adamw"],
+  ["learningRate", positive, 0.003],
+  ["minLearningRate", nonNegative, "a tenth of the peak"],
+  ["warmupSteps", countFrom0, 100],
+  ["weightDecay", nonNegative, 0.1],
+  ["beta1", decay, 0.9],
+  ["beta2", decay, 0.99],
+  ["gradientClip", nonNegative, 1],
+  ["seed", countFrom0, 0, "shared"],
+  ["device", "auto | wasm | webgpu | reference", "auto", "shared place"],
+  ["precision", "f32 | f16", "f32", "shared"],
+  ["loggingSteps", count, 10, "shared"],
+  ["evalSteps", count, 250, "shared"],
+  ["evalExamples", "a whole number, at least 1, at most 1024", 1024, "shared"],
+  ["evalAnswers", "a whole number, at least 1, at most 256", 256, "shared"],
+  ["evalBatchSize", count, 64, "shared"],
+  ["saveSteps", count, 250, "shared"],
+];
+
+const all: SettingTable = settingTable;
+
+function takes(setting: Setting): string {
+  switch (setting.kind) {
+    case "choice":
+      return setting.choices.join(" | ");
+    case "integer":
+    case "number":
+      return describeRange({ ...setting, integer: setting.kind === "integer" });
+    case "boolean":
+      return "true or false";
+    case "string":
+      return "a text";
+    default:
+      return setting satisfies never;
+  }
+}
+
+Deno.test("settings take what is documented, and have the defaults that are", () => {
+  const found = Object.entries(all).map(([name, setting]) => [
+    name,
+    takes(setting),
+    setting.default ?? setting.defaultHelp,
+    [setting.isShared ? ["shared"] : [], setting.isPlace ? ["place"] : []].flat().join(" "),
+  ]);
+  assertEquals(found, rows.map(([name, taken, usual, marks = ""]) => [name, taken, usual, marks]));
+});
+
+/** Defaults for a pretrained model by use: all parameters or an adapter, by kind of data. */
+const pretrained: Readonly<Record<string, readonly number[]>> = {
+  "demonstrations": [1024, 100, 2, 4, 2e-5, 0, 0.999, 50, 64, 8, 4, 50],
+  "demonstrations, adapter": [1024, 100, 2, 4, 1e-4, 0, 0.999, 50, 64, 8, 4, 50],
+  "pairs": [1024, 100, 2, 4, 1e-6, 0, 0.999, 50, 64, 8, 4, 50],
+  "pairs, adapter": [1024, 100, 2, 4, 1e-5, 0, 0.999, 50, 64, 8, 4, 50],
+  "labels": [1024, 100, 2, 4, 1e-6, 0, 0.999, 50, 64, 8, 4, 50],
+  "labels, adapter": [1024, 100, 2, 4, 1e-5, 0, 0.999, 50, 64, 8, 4, 50],
+  "rollouts": [1024, 100, 8, 1, 1e-6, 0, 0.999, 50, 64, 8, 4, 50],
+  "rollouts, adapter": [1024, 100, 8, 1, 1e-5, 0, 0.999, 50, 64, 8, 4, 50],
+};
+
+Deno.test("a pretrained model has defaults of its own", () => {
+  const names = Object.keys(all).filter((name) => all[name]?.pretrained !== undefined);
+  assertEquals(names, [
+    "context",
+    "steps",
+    "batchSize",
+    "gradientAccumulation",
+    "learningRate",
+    "weightDecay",
+    "beta2",
+    "evalSteps",
+    "evalExamples",
+    "evalAnswers",
+    "evalBatchSize",
+    "saveSteps",
+  ]);
+  const uses = (["demonstrations", "pairs", "labels", "rollouts"] as const).flatMap((data) =>
+    [false, true].map((isAdapted): PretrainedUse => ({ data, isAdapted }))
+  );
+  const found = uses.map((use) => [
+    use.isAdapted ? `${use.data}, adapter` : use.data,
+    names.map((name) => all[name]?.pretrained?.(use)),
+  ]);
+  assertEquals(Object.fromEntries(found), pretrained);
+});
+
+Deno.test("a setting applies to the objectives that it is for", () => {
+  const namesFor = (name: string) =>
+    objectiveRegistry.filter((entry) => all[name]?.appliesTo?.(entry)).map(({ name }) => name);
+  const sampling = objectiveRegistry.filter(({ data }) => data === "rollouts")
+    .map(({ name }) => name);
+  const limited = Object.keys(all).filter((name) => all[name]?.appliesTo !== undefined);
+  assertEquals(limited, [
+    "rejected",
+    "teacher",
+    "rewards",
+    "rewardModel",
+    "temperature",
+    "maxNewTokens",
+    "rolloutEpochs",
+    "format",
+  ]);
+  for (const name of limited.slice(2)) assertEquals(namesFor(name), sampling, name);
+  assertEquals(namesFor("teacher"), ["distillation"]);
+  assertEquals(
+    namesFor("rejected"),
+    objectiveRegistry.filter(({ data }) => data === "pairs" || data === "labels")
+      .map(({ name }) => name),
+  );
+});
+
+Deno.test("PPO learns from each rollout four times, others once", () => {
+  for (const entry of objectiveRegistry) {
+    assertEquals(all["rolloutEpochs"]?.usual?.(entry), entry.name === "ppo" ? 4 : 1, entry.name);
+  }
+});
