@@ -31,6 +31,8 @@ const rows: readonly Row[] = [
   ["rejected", "mistakes | model", "mistakes"],
   ["teacher", "a text", undefined, "place"],
   ["rewards", "a text", "verifier for the built-in tasks, else exact-match"],
+  ["overlongBuffer", count, "a fifth of that length"],
+  ["repetitionNgram", count, 3],
   ["rewardModel", "a text", "the reward model of an earlier stage", "place"],
   ["temperature", nonNegative, 1],
   ["maxNewTokens", count, "4 more than the longest answer in the data"],
@@ -76,6 +78,7 @@ const rows: readonly Row[] = [
   ["evalAnswers", "a whole number, at least 1, at most 256", 256, "shared"],
   ["evalBatchSize", count, 64, "shared"],
   ["saveSteps", count, 250, "shared"],
+  ["tensorboard", "true or false", undefined, "shared place"],
 ];
 
 const all: SettingTable = settingTable;
@@ -154,6 +157,8 @@ Deno.test("a setting applies to the objectives that it is for", () => {
     "rejected",
     "teacher",
     "rewards",
+    "overlongBuffer",
+    "repetitionNgram",
     "rewardModel",
     "temperature",
     "maxNewTokens",
