@@ -31,13 +31,13 @@ const rows: readonly Row[] = [
   ["rejected", "mistakes | model", "mistakes"],
   ["teacher", "a text", undefined, "place"],
   ["rewards", "a text", "verifier for the built-in tasks, else exact-match"],
-  ["overlongBuffer", count, "a fifth of that length"],
-  ["repetitionNgram", count, 3],
   ["rewardModel", "a text", "the reward model of an earlier stage", "place"],
   ["temperature", nonNegative, 1],
   ["maxNewTokens", count, "4 more than the longest answer in the data"],
   ["rolloutEpochs", count, undefined],
   ["format", "a text", "letters or digits for the built-in tasks"],
+  ["overlongBuffer", count, "a fifth of that length"],
+  ["repetitionNgram", count, 3],
   ["from", "a text", undefined, "shared place"],
   ["model", "a text", undefined, "shared place"],
   ["revision", "a text", "main", "shared"],
@@ -73,12 +73,12 @@ const rows: readonly Row[] = [
   ["device", "auto | wasm | webgpu | reference", "auto", "shared place"],
   ["precision", "f32 | f16", "f32", "shared"],
   ["loggingSteps", count, 10, "shared"],
+  ["tensorboard", "true or false", undefined, "shared place"],
   ["evalSteps", count, 250, "shared"],
   ["evalExamples", "a whole number, at least 1, at most 1024", 1024, "shared"],
   ["evalAnswers", "a whole number, at least 1, at most 256", 256, "shared"],
   ["evalBatchSize", count, 64, "shared"],
   ["saveSteps", count, 250, "shared"],
-  ["tensorboard", "true or false", undefined, "shared place"],
 ];
 
 const all: SettingTable = settingTable;
@@ -157,13 +157,13 @@ Deno.test("a setting applies to the objectives that it is for", () => {
     "rejected",
     "teacher",
     "rewards",
-    "overlongBuffer",
-    "repetitionNgram",
     "rewardModel",
     "temperature",
     "maxNewTokens",
     "rolloutEpochs",
     "format",
+    "overlongBuffer",
+    "repetitionNgram",
   ]);
   for (const name of limited.slice(2)) assertEquals(namesFor(name), sampling, name);
   assertEquals(namesFor("teacher"), ["distillation"]);
