@@ -22,7 +22,7 @@
  * @module
  */
 export { type DataOptions, readDataset } from "./data/data_file.ts";
-export type { Columns, FormatName } from "./data/jsonl.ts";
+export type { Columns, FormName } from "./data/forms/row_forms.ts";
 export { prepare, type Prepared, type PrepareOptions, type RunData } from "./data/prepare.ts";
 export { writeFileAtomically } from "./files/atomic.ts";
 export type { Claim } from "./files/claims.ts";

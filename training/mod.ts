@@ -24,15 +24,21 @@ export {
   type Dataset,
   datasetKinds,
   detailsOf,
+  isOfTexts,
   type LabelledAnswer,
   messagesOf,
   type Pair,
+  placeText,
   type Prompt,
   type RowDataset,
   type RowDetails,
   type RowKind,
   type Rows,
+  type ScoredAnswer,
+  type ScoredAnswers,
   type Source,
+  type Steps,
+  type TextRow,
   trainingLength,
 } from "./data/dataset.ts";
 export {
@@ -41,6 +47,7 @@ export {
   type EncodedLabel,
   type EncodedPair,
   type Example,
+  exampleOf,
   type FittedPrompts,
   labelsOf,
   type PairCandidate,
@@ -63,6 +70,7 @@ export {
   type SkipReason,
   skipReasons,
 } from "./data/fit.ts";
+export { fitTexts } from "./data/texts.ts";
 export { type MatchedLabel, mismatchedAnswers } from "./data/mismatched.ts";
 export { describeExample } from "./data/shown_example.ts";
 export {

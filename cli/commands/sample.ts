@@ -7,7 +7,7 @@
 
 import { printableLines } from "@unitune/core";
 import { baseTemplates, createGenerator } from "@unitune/models";
-import { createSampler, settingTable, UserError } from "@unitune/training";
+import { createSampler, isOfTexts, settingTable, UserError } from "@unitune/training";
 import { readPromptRows } from "../data/data_file.ts";
 import { shownWatch } from "../data/preparation_progress.ts";
 import { readPrompt } from "../data/prompts.ts";
@@ -248,7 +248,7 @@ function refuseMisfit(
       `${name} has no adapter to compare with its base: leave out --compare-base`,
     );
   }
-  if (kind !== "text") return;
+  if (!isOfTexts(kind)) return;
   const conversing = mode === "chat" ? "--chat" : system === undefined ? undefined : "--system";
   if (conversing === undefined) return;
   throw new UserError(
@@ -299,7 +299,7 @@ async function answerPrompt(
   const { context } = model.config;
   const ids = readPrompt({ tokenizer, kind, context }, prompt, values.system);
   const { count, raw } = values;
-  const begin = kind === "text" ? prompt : "";
+  const begin = isOfTexts(kind) ? prompt : "";
   if (count === 1 && !values.compareBase) {
     using generator = createGenerator(model, { device });
     const show = (text: string) => write(raw ? text : printableLines(text));

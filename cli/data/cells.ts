@@ -5,7 +5,8 @@
  */
 
 import { quoted } from "@unitune/core";
-import { type Source, UserError } from "@unitune/training";
+import { placeText, type Source, UserError } from "@unitune/training";
+import type { LineLimit } from "../files/lines.ts";
 
 /** The columns of a row. */
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -20,6 +21,12 @@ export function string(value: unknown, column: string, source: Source): string {
     throw wrong(source, `${quoted(column)} has half a surrogate pair (\\ud…)`);
   }
   return value;
+}
+
+/** The elements of a list. */
+export function list(value: unknown, column: string, source: Source): readonly unknown[] {
+  if (Array.isArray(value)) return value;
+  throw wrong(source, `${quoted(column)} is a list, not ${kindOf(value)}`);
 }
 
 /** A truth value; 1 and 0 are accepted as well. */
@@ -38,6 +45,27 @@ export function kindOf(value: unknown): string {
 }
 
 /** The refusal of a row. */
-export function wrong({ file, line }: Source, why: string): UserError {
-  return new UserError(`${file}:${line}: ${why}`);
+export function wrong(source: Source, why: string): UserError {
+  return new UserError(`${placeText(source)}: ${why}`);
+}
+
+/** The most bytes of a row: parsed JSON takes up to twenty times its size in memory. */
+const LARGEST_ROW = 2 ** 25;
+
+/**
+ * The limit of the length of a row in a file.
+ *
+ * @param file The name of the file.
+ * @param remedy What to do about a longer one.
+ * @returns The limit.
+ */
+export function rowLimit(file: string, remedy: string): LineLimit {
+  return {
+    bytes: LARGEST_ROW,
+    refuse: (line) =>
+      wrong(
+        { file, line },
+        `the line has more than ${LARGEST_ROW} bytes, the most that a row can have: ${remedy}`,
+      ),
+  };
 }

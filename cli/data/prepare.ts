@@ -25,8 +25,8 @@ import {
 } from "@unitune/training";
 import { beginDigest } from "../files/digest.ts";
 import type { BaseRecord } from "../run/base_record.ts";
-import { datasetFormat, readDataset } from "./data_file.ts";
-import type { FormatName } from "./jsonl.ts";
+import { formIn, readDataset } from "./data_file.ts";
+import type { FormName } from "./forms/row_forms.ts";
 import { watchMemory } from "./memory.ts";
 
 /** The data of a run, as its configuration records it. */
@@ -111,28 +111,31 @@ export async function prepare(
   };
 }
 
-/** The formats of each kind of data that are read first, where the rows of a file fit several. */
-const neededFormats: Readonly<Record<DataKind, readonly FormatName[]>> = {
+/** The forms of each kind of data that are read first, where the rows of a file fit several. */
+const neededForms: Readonly<Record<DataKind, readonly FormName[]>> = {
   // With labels, a completion may be one that nobody liked.
-  demonstrations: ["messages", "labels", "completions"],
-  pairs: ["pairs"],
-  labels: ["labels", "pairs"],
+  demonstrations: ["messages", "conversations", "labels", "completions"],
+  pairs: ["pairs", "implicit-pairs", "scores"],
+  labels: ["labels", "pairs", "implicit-pairs", "scores"],
   // The completion is what answers are compared with.
-  rollouts: ["labels", "completions", "pairs", "messages", "prompts"],
+  rollouts: [
+    ...["labels", "completions", "pairs", "implicit-pairs", "scores"] as const,
+    ...["messages", "conversations", "prompts"] as const,
+  ],
 };
 
-/** The columns and formats by which a stage reads its file. */
+/** The columns and forms by which a stage reads its file. */
 function readingOf(settings: TrainSettings) {
   const { promptColumn: prompt, completionColumn: completion } = settings;
-  return { columns: { prompt, completion }, needs: neededFormats[settings.objective.data] };
+  return { columns: { prompt, completion }, needs: neededForms[settings.objective.data] };
 }
 
 /** All that a stage's data depends on. */
 async function materialSettings(settings: TrainSettings) {
   const { data, promptColumn, completionColumn, seed, dataSeed, tasks, examples, noise } = settings;
   const { columns, needs } = readingOf(settings);
-  const format = data === undefined ? undefined : await datasetFormat(data, columns, needs);
-  return { data, promptColumn, completionColumn, seed, dataSeed, tasks, examples, noise, format };
+  const form = data === undefined ? undefined : await formIn(data, columns, needs);
+  return { data, promptColumn, completionColumn, seed, dataSeed, tasks, examples, noise, form };
 }
 
 /** The rows of a file. */

@@ -1,5 +1,5 @@
 /**
- * Prompts in JSONL files: the column `prompt`, a text or a list of messages, or `messages` up to the
+ * Prompts in files of rows: the column `prompt`, a text or a list of messages, or `messages` up to the
  * assistant's last answer. `tools` and `chat_template_kwargs` are rendered with the messages; other
  * columns are ignored.
  *
@@ -9,50 +9,52 @@
 import { quoted } from "@unitune/core";
 import type { ChatMessage } from "@unitune/models";
 import { type RowDetails, type Source, UserError } from "@unitune/training";
-import type { Line } from "../files/lines.ts";
 import { type JsonObject, string, wrong } from "./cells.ts";
-import { columnsOf, rowIn } from "./jsonl.ts";
-import { messageList, rowDetails } from "./messages.ts";
+import { columnsIn } from "./formed_rows.ts";
+import { messageList, rowDetails } from "./forms/messages.ts";
+import { columnsOf } from "./forms/recognition.ts";
+import type { FoundRow } from "./readers/reader.ts";
 
 /** A prompt in a file. */
 export interface PromptRow extends RowDetails {
   /** A text, or the messages of a conversation up to the answer. */
   readonly prompt: string | readonly ChatMessage[];
-  /** Its line. */
+  /** Its place. */
   readonly source: Source;
 }
 
 /**
- * Reads the prompts of a JSONL file. Blank lines are skipped.
+ * Reads the prompts of a file of rows.
  *
- * @param lines The lines of the file.
+ * @param found The rows.
  * @param file The name of the file, for errors.
  * @returns The prompts, in order.
- * @throws {UserError} If a line is no such row (the message has file and line), or there is none.
+ * @throws {UserError} If a row is no such row (the message has its place), or there is none.
  *
  * @example
  * ```ts
- * import { linesOf } from "../files/lines.ts";
  * import { parsePrompts } from "./prompt_rows.ts";
+ * import { bytesInMemory } from "./readers/bytes.ts";
+ * import { readJsonLines } from "./readers/json_lines.ts";
  * import { assertEquals } from "@std/assert";
  *
  * const question = { role: "user", content: "1+1" } as const;
  * const answer = { role: "assistant", content: "2" } as const;
  * const rows = [{ prompt: "1+1" }, { messages: [question, answer] }];
  * const bytes = new TextEncoder().encode(rows.map((row) => JSON.stringify(row)).join("\n"));
- * const prompts = await parsePrompts(linesOf([bytes]), "rows.jsonl");
+ * const found = readJsonLines(bytesInMemory("rows.jsonl", bytes));
+ * const prompts = await parsePrompts(found, "rows.jsonl");
  * assertEquals(prompts.map(({ prompt }) => prompt), ["1+1", [question]]);
  * ```
  */
 export async function parsePrompts(
-  lines: AsyncIterable<Line> | Iterable<Line>,
+  found: AsyncIterable<FoundRow>,
   file: string,
 ): Promise<readonly PromptRow[]> {
   const rows: PromptRow[] = [];
-  for await (const line of lines) {
-    const source: Source = { file, line: line.number };
-    const row = rowIn(line, source);
-    if (row === undefined) continue;
+  for await (const one of found) {
+    const { source } = one;
+    const row = columnsIn(one);
     rows.push({ prompt: promptIn(row, source), ...rowDetails(row, source), source });
   }
   if (rows.length > 0) return rows;

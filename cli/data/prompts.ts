@@ -13,7 +13,7 @@ import {
   type Tokenizer,
   UnknownCharacterError,
 } from "@unitune/models";
-import { type Dataset, UserError } from "@unitune/training";
+import { type Dataset, isOfTexts, UserError } from "@unitune/training";
 
 /** The model that reads a prompt. */
 export interface PromptReader {
@@ -53,7 +53,7 @@ export function readPrompt(
   prompt: string,
   system?: string,
 ): readonly number[] {
-  const asked = reader.kind === "text" ? prompt : promptMessages(prompt, system);
+  const asked = isOfTexts(reader.kind) ? prompt : promptMessages(prompt, system);
   return promptIds(reader, asked, "--prompt");
 }
 

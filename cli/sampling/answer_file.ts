@@ -5,7 +5,13 @@
  */
 
 import type { ChatMessage } from "@unitune/models";
-import type { SampledAnswer, Sampler, SamplingOptions } from "@unitune/training";
+import {
+  isOfTexts,
+  placeText,
+  type SampledAnswer,
+  type Sampler,
+  type SamplingOptions,
+} from "@unitune/training";
 import type { PromptRow } from "../data/prompt_rows.ts";
 import { promptIds, promptMessages, type PromptReader } from "../data/prompts.ts";
 
@@ -99,8 +105,8 @@ function askedOf(
   reader: PromptReader,
   system?: string,
 ): Asked {
-  const name = `${source.file}:${source.line}: the prompt`;
-  if (reader.kind === "text" && typeof prompt === "string") {
+  const name = `${placeText(source)}: the prompt`;
+  if (isOfTexts(reader.kind) && typeof prompt === "string") {
     return { prompt, details: {}, ids: promptIds(reader, prompt, name) };
   }
   const isOpened = typeof prompt !== "string" && prompt.some(({ role }) => role === "system");

@@ -13,7 +13,7 @@ import {
   type Tokenizer,
 } from "@unitune/models";
 import { UserError } from "../text/errors.ts";
-import type { RowDetails } from "./dataset.ts";
+import { placeText, type RowDetails } from "./dataset.ts";
 import type { Example } from "./examples.ts";
 import { naming } from "./fit.ts";
 import { spread } from "./splits.ts";
@@ -132,7 +132,7 @@ function refusal(errors: readonly Found[], total: string): UserError {
 }
 
 function placeOf({ source }: RowDetails): string {
-  return source === undefined ? "" : `${source.file}:${source.line}`;
+  return source === undefined ? "" : placeText(source);
 }
 
 /**

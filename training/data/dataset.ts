@@ -6,12 +6,33 @@
 
 import type { ChatMessage, ChatOptions } from "@unitune/models";
 
-/** The line of a file, for errors. */
+/** The place of a row in a file, for errors. */
 export interface Source {
   /** The name of the file. */
   readonly file: string;
-  /** The number of the line, from 1. */
+  /** The number of the line, from 1; in a file without lines, of the row. */
   readonly line: number;
+  /** What is numbered (default: lines). */
+  readonly unit?: "row";
+}
+
+/**
+ * The place of a row, in words.
+ *
+ * @param source The place.
+ * @returns File and line, or file and row.
+ *
+ * @example
+ * ```ts
+ * import { placeText } from "@unitune/training";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(placeText({ file: "rows.jsonl", line: 3 }), "rows.jsonl:3");
+ * assertEquals(placeText({ file: "rows.parquet", line: 3, unit: "row" }), "rows.parquet, row 3");
+ * ```
+ */
+export function placeText({ file, line, unit }: Source): string {
+  return unit === undefined ? `${file}:${line}` : `${file}, ${unit} ${line}`;
 }
 
 /** What every row has beside its messages. */
@@ -22,6 +43,12 @@ export interface RowDetails {
   readonly columns?: Readonly<Record<string, unknown>>;
   /** The line from which it was read. */
   readonly source?: Source;
+}
+
+/** A text to learn from, from its first token to its end. */
+export interface TextRow extends RowDetails {
+  /** The text. */
+  readonly text: string;
 }
 
 /** A conversation to learn from. */
@@ -50,6 +77,32 @@ export interface LabelledAnswer extends RowDetails {
   readonly label: boolean;
 }
 
+/** An answer with a score. */
+export interface ScoredAnswer {
+  /** The messages of the answer. */
+  readonly answer: readonly ChatMessage[];
+  /** Its score; the higher, the better. */
+  readonly score: number;
+}
+
+/** Several answers to a prompt, each with a score. */
+export interface ScoredAnswers extends RowDetails {
+  /** The messages of the prompt. */
+  readonly prompt: readonly ChatMessage[];
+  /** The answers, at least two. */
+  readonly answers: readonly ScoredAnswer[];
+}
+
+/** An answer in steps, each of which is right or wrong: what a process reward model learns from. */
+export interface Steps extends RowDetails {
+  /** The messages of the prompt. */
+  readonly prompt: readonly ChatMessage[];
+  /** The steps of the answer, in order; at least one. */
+  readonly steps: readonly string[];
+  /** Whether each step is right. */
+  readonly labels: readonly boolean[];
+}
+
 /** A prompt without an answer. */
 export interface Prompt extends RowDetails {
   /** The messages of the prompt. */
@@ -60,12 +113,18 @@ export interface Prompt extends RowDetails {
 
 /** The types of rows, by the kind of dataset. */
 export interface Rows {
+  /** Texts to learn from. */
+  readonly texts: TextRow;
   /** Conversations to learn from. */
   readonly conversations: Conversation;
   /** Preferences between two answers. */
   readonly pairs: Pair;
   /** Single answers with a label. */
   readonly labels: LabelledAnswer;
+  /** Several answers to a prompt, with scores. */
+  readonly scores: ScoredAnswers;
+  /** Answers in steps, with a label for each. */
+  readonly steps: Steps;
   /** Prompts only. */
   readonly prompts: Prompt;
 }
@@ -98,11 +157,32 @@ export type Dataset =
 /** The kinds of datasets. */
 export const datasetKinds = [
   "text",
+  "texts",
   "conversations",
   "pairs",
   "labels",
+  "scores",
+  "steps",
   "prompts",
 ] as const satisfies readonly Dataset["kind"][];
+
+/**
+ * Tells whether data of a kind has texts, which a model continues, and no conversations.
+ *
+ * @param kind The kind.
+ * @returns True if so.
+ *
+ * @example
+ * ```ts
+ * import { isOfTexts } from "@unitune/training";
+ * import { assert } from "@std/assert";
+ *
+ * assert(isOfTexts("text") && isOfTexts("texts") && !isOfTexts("prompts"));
+ * ```
+ */
+export function isOfTexts(kind: Dataset["kind"]): boolean {
+  return kind === "text" || kind === "texts";
+}
 
 /**
  * What a row has beside its messages and columns, for another row that is made of it.
@@ -130,7 +210,7 @@ export function detailsOf({ rendering, source }: RowDetails): RowDetails {
  * All messages of a row.
  *
  * @param row A row of any kind.
- * @returns The messages.
+ * @returns The messages; texts and steps are none.
  *
  * @example
  * ```ts
@@ -143,8 +223,10 @@ export function detailsOf({ rendering, source }: RowDetails): RowDetails {
  * ```
  */
 export function messagesOf(row: Rows[RowKind]): readonly ChatMessage[] {
+  if ("text" in row) return [];
   if ("messages" in row) return row.messages;
   if ("chosen" in row) return [...row.prompt, ...row.chosen, ...row.rejected];
+  if ("answers" in row) return [...row.prompt, ...row.answers.flatMap(({ answer }) => answer)];
   return "completion" in row ? [...row.prompt, ...row.completion] : row.prompt;
 }
 
@@ -191,7 +273,13 @@ export function charactersOf(dataset: Dataset): Set<string> {
   };
   for (const part of [dataset.train, dataset.validation]) {
     if (typeof part === "string") add(part);
-    else for (const row of part) for (const { content } of messagesOf(row)) add(content ?? "");
+    else {
+      for (const row of part) {
+        if ("text" in row) add(row.text);
+        if ("steps" in row) row.steps.forEach(add);
+        for (const { content } of messagesOf(row)) add(content ?? "");
+      }
+    }
   }
   return characters;
 }

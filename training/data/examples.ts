@@ -253,13 +253,29 @@ function columnsOf(
 }
 
 /**
- * A row as an example; undefined where it has no last answer to ask for.
+ * A row as an example; undefined where it has no last answer to ask for. Of answers with scores, the
+ * first of the highest score is preferred to the first of the lowest, if that is lower
+ * (Self-Rewarding Language Models, arXiv 2401.10020, section 2.4).
  *
  * @param row A row of a dataset.
  * @returns The example.
+ *
+ * @example
+ * ```ts
+ * import { exampleOf } from "@unitune/training";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const answers = [2, 5, 1].map((score) => ({
+ *   answer: [{ role: "assistant", content: `${score}` } as const],
+ *   score,
+ * }));
+ * const { chosen, rejected } = exampleOf({ prompt: [], answers }) ?? {};
+ * assertEquals([chosen?.[0]?.content, rejected?.[0]?.content], ["5", "1"]);
+ * ```
  */
 export function exampleOf(row: Rows[RowKind]): Example | undefined {
   const details = detailsOf(row);
+  if ("text" in row || "steps" in row) return undefined;
   if ("messages" in row) {
     const last = row.messages.at(-1);
     if (last?.role !== "assistant") return undefined;
@@ -269,6 +285,18 @@ export function exampleOf(row: Rows[RowKind]): Example | undefined {
   if ("chosen" in row) {
     const { prompt, chosen, rejected } = row;
     return { prompt, chosen, rejected, columns: columnsOf(row, chosen), ...details };
+  }
+  if ("answers" in row) {
+    const { prompt, answers } = row;
+    const best = answers.reduce((best, own) => own.score > best.score ? own : best);
+    const worst = answers.reduce((worst, own) => own.score < worst.score ? own : worst);
+    return {
+      prompt,
+      chosen: best.answer,
+      ...worst.score < best.score && { rejected: worst.answer },
+      columns: columnsOf(row, best.answer),
+      ...details,
+    };
   }
   if ("completion" in row) {
     const { prompt, completion, label } = row;

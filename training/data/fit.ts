@@ -19,7 +19,7 @@ import {
 } from "@unitune/models";
 import { UserError } from "../text/errors.ts";
 import { joined, message, setting, type UserMessage } from "../text/message.ts";
-import type { Conversation, Source } from "./dataset.ts";
+import { type Conversation, placeText, type Source } from "./dataset.ts";
 import { forEachTold, type Tell } from "./watch.ts";
 
 /** Reasons for skipping rows, in words for the user. */
@@ -358,7 +358,7 @@ export function naming<T>(source: Source | undefined, encode: () => T): T {
     return encode();
   } catch (error) {
     if (!(error instanceof UnknownCharacterError || error instanceof ChatError)) throw error;
-    const where = source === undefined ? "" : `${source.file}:${source.line}: `;
+    const where = source === undefined ? "" : `${placeText(source)}: `;
     throw new UserError(`${where}${error.message}`, { cause: error });
   }
 }

@@ -5,7 +5,7 @@
  */
 
 import type { Tokenizer } from "@unitune/models";
-import { charactersOf, type Dataset, type RowKind, type Rows } from "./dataset.ts";
+import { charactersOf, type Dataset, isOfTexts, type RowKind, type Rows } from "./dataset.ts";
 import { conversationsOf, type Example, exampleOf } from "./examples.ts";
 import { describeFit, type Fitted, requireFit } from "./fit.ts";
 import { forEachTold, type Watch } from "./watch.ts";
@@ -116,19 +116,19 @@ export function datasetMaterial(
 }
 
 /**
- * Refuses running text, where an objective needs questions and answers.
+ * Refuses texts, where an objective needs questions and answers.
  *
  * @param dataset The data.
  * @param objective The objective's name.
  * @param source What the data is called in messages.
- * @throws {UserError} Where the data is running text.
+ * @throws {UserError} Where the data is texts.
  */
 export function requireRows(
   { kind }: Pick<Dataset, "kind">,
   objective: string,
   source: string,
 ): void {
-  if (kind !== "text") return;
+  if (!isOfTexts(kind)) return;
   throw new UserError(`${objective} needs questions and answers, and ${source} is running text`);
 }
 

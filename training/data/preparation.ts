@@ -32,7 +32,9 @@ import {
   promptSplit,
   type Split,
   textSplit,
+  textsSplit,
 } from "./splits.ts";
+import { isOfTexts } from "./dataset.ts";
 import { taskMaterial } from "./task_material.ts";
 
 /** Everything that a run trains and evaluates on. */
@@ -157,6 +159,7 @@ export async function prepareRun(
   const notes: UserMessage[] = [];
   for (const [i, { settings, material, source }] of stages.entries()) {
     const { judges, format } = material;
+    requireUse(material, source);
     requireChat(tokenizer, material, source);
     const seed = stageSeed(settings.seed, i);
     const encoding = { tokenizer, context, seed, watch, source };
@@ -185,13 +188,22 @@ export async function prepareRun(
   };
 }
 
+/** Refuses rows that no objective reads. */
+function requireUse({ dataset }: Pick<Material, "dataset">, source: string): void {
+  if (dataset.kind !== "steps") return;
+  throw new UserError(
+    `${source} has answers in steps, each with a label, which train a process reward model: no ` +
+      `objective here reads them`,
+  );
+}
+
 /** Refuses conversations, where the model has no form for them. */
 function requireChat(
   { chat }: Tokenizer,
   { dataset }: Pick<Material, "dataset">,
   source: string,
 ): void {
-  if (chat !== undefined || dataset.kind === "text") return;
+  if (chat !== undefined || isOfTexts(dataset.kind)) return;
   throw new UserError(
     message(
       `${source} ${source === TASKS_SOURCE ? "are" : "has"} conversations, and the model has no ` +
@@ -214,6 +226,9 @@ function splitsOf(
     const part = `the last tenth of ${source}`;
     const validation = encodedText(tokenizer, dataset.validation, part, watch);
     return [textSplit("validation", validation, tokenizer, context)];
+  }
+  if (dataset.kind === "texts") {
+    return [textsSplit("validation", dataset.validation, tokenizer, context)];
   }
   if (dataset.kind === "prompts") {
     return [promptSplit("validation", examples.validation, tokenizer, context)];

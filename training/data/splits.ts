@@ -6,10 +6,11 @@
 
 import { type EncodedSequence, encodePrompt, type Tokenizer } from "@unitune/models";
 import { windowAt } from "./batches.ts";
-import type { Conversation } from "./dataset.ts";
+import type { Conversation, TextRow } from "./dataset.ts";
 import { MOST_QUESTIONS, MOST_SEQUENCES } from "../limits.ts";
 import type { TrainSettings } from "../settings.ts";
 import { describeFit, fitConversations, fitOne, longestRow, naming, requireFit } from "./fit.ts";
+import { fitTexts } from "./texts.ts";
 import type { UserMessage } from "../text/message.ts";
 import {
   encodeAnswer,
@@ -60,6 +61,9 @@ export interface Exam {
 
 /** The number of places at which a text is continued; they are evenly spread. */
 const MOST_OPENINGS = 3;
+
+/** The fewest tokens of a text whose first half is continued. */
+const SHORTEST_OPENED = 4;
 
 /**
  * Makes a split of conversations. All answers are predicted; the last answer of each conversation
@@ -154,13 +158,46 @@ export function textSplit(
   const windows = Array.from({ length: count }, (_, i) => windowAt(ids, i * (length - 1), length));
   const rest = ids.length - count * (length - 1);
   const last = rest < 2 ? [] : [windowAt(ids, ids.length - rest, rest)];
-  const openings = length < 4 ? [] : spread(spread(windows, MOST_SEQUENCES), MOST_OPENINGS);
+  const openings = length < SHORTEST_OPENED
+    ? []
+    : spread(spread(windows, MOST_SEQUENCES), MOST_OPENINGS);
   const all = [...windows, ...last];
   return {
     name,
     sequences: spread(all, MOST_SEQUENCES),
     questions: openings.map((window) => opening(window, tokenizer)),
     notes: [spreadNote(all.length, MOST_SEQUENCES, `windows of the ${name} text`) ?? []].flat(),
+  };
+}
+
+/**
+ * Makes a split of texts: all of each is predicted, and the first half of some of them is to be
+ * continued.
+ *
+ * @param name The name of the split.
+ * @param texts The texts.
+ * @param tokenizer The tokenizer.
+ * @param context The context in tokens.
+ * @returns The split.
+ * @throws {UserError} If no text fits the context.
+ */
+export function textsSplit(
+  name: string,
+  texts: readonly TextRow[],
+  tokenizer: Tokenizer,
+  context: number,
+): Split {
+  const fitted = fitTexts(tokenizer, texts, context);
+  requireFit(fitted, `${name} texts`);
+  const long = fitted.rows.filter(({ ids }) => ids.length >= SHORTEST_OPENED);
+  return {
+    name,
+    sequences: spread(fitted.rows, MOST_SEQUENCES),
+    questions: spread(long, MOST_OPENINGS).map((row) => opening(row, tokenizer)),
+    notes: [
+      describeFit(fitted, `${name} texts`) ?? [],
+      spreadNote(fitted.rows.length, MOST_SEQUENCES, `${name} texts`) ?? [],
+    ].flat(),
   };
 }
 

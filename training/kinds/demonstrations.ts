@@ -8,6 +8,7 @@ import { shuffledRows, windowRows } from "../data/batches.ts";
 import { conversationsOf, dataOf } from "../data/examples.ts";
 import { checkRows } from "../data/checks.ts";
 import { fitConversations } from "../data/fit.ts";
+import { fitTexts } from "../data/texts.ts";
 import { UserError } from "../text/errors.ts";
 import { demonstrationForm } from "../feeds/forms.ts";
 import { encodedText, fittedNotes } from "../data/material.ts";
@@ -35,6 +36,19 @@ export const demonstrations: KindRow = {
         ],
       };
     }
+    const told = { validation: dataset.validation.length, objective: objective.name, source };
+    const begin = () => watch.begin({ doing: `encoding ${source}`, subject: source });
+    if (dataset.kind === "texts") {
+      const fitted = fitTexts(tokenizer, dataset.train, context, { tell: begin() });
+      const empty = fitted.sources - fitted.total;
+      return {
+        notes: [
+          ...fittedNotes(fitted, { ...told, what: "texts", header: "texts to train on" }),
+          ...empty > 0 ? [`${empty} of ${fitted.sources} texts are empty, and skipped.`] : [],
+        ],
+        data: { kind: "demonstrations", source: shuffledRows(fitted.rows, seed, context) },
+      };
+    }
     const conversations = conversationsOf(dataset.train);
     if (conversations.length === 0) {
       throw new UserError(`${objective.name} learns from answers, and ${source} has none`);
@@ -43,16 +57,17 @@ export const demonstrations: KindRow = {
       ...{ source, watch },
       conversations: ({ messages }) => [{ messages, learnedFrom: 0 }],
     });
-    const tell = watch.begin({ doing: `encoding ${source}`, subject: source });
     const unanswered = dataset.train.length - conversations.length;
-    const fitted = fitConversations(tokenizer, conversations, context, { unanswered, tell });
+    const fitted = fitConversations(tokenizer, conversations, context, {
+      unanswered,
+      tell: begin(),
+    });
     const { sources, total } = fitted;
     const each = total > sources ? `, one for each answer of ${sources} conversations` : "";
     return {
       notes: [
         ...fittedNotes(fitted, {
-          ...{ what: "examples", header: `examples to train on${each}`, source },
-          ...{ validation: dataset.validation.length, objective: objective.name },
+          ...{ ...told, what: "examples", header: `examples to train on${each}` },
         }),
         ...checks,
       ],

@@ -10,7 +10,7 @@
  */
 
 import { quoted } from "@unitune/core";
-import type { Source } from "../data/dataset.ts";
+import { placeText, type Source } from "../data/dataset.ts";
 import { UserError } from "../text/errors.ts";
 import { graphemeCount } from "../text/graphemes.ts";
 import { message, setting } from "../text/message.ts";
@@ -378,7 +378,7 @@ export function placeOf(answers: readonly Answered[]): string {
   const rows = [
     ...new Set(
       answers.map(({ source, prompt }) =>
-        source === undefined ? quoted(prompt, 40) : `${source.file}:${source.line}`
+        source === undefined ? quoted(prompt, 40) : placeText(source)
       ),
     ),
   ];

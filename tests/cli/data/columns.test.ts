@@ -22,6 +22,18 @@ const forms: Readonly<Record<string, readonly [Record<string, unknown>, Record<s
       { prompt: "1+1", chosen: "2", rejected: "3" },
       { chosen: "2", rejected: "3", completion: "2" },
     ],
+    conversations: [
+      { conversations: [{ from: "human", value: "1+1" }, { from: "gpt", value: "2" }] },
+      { completion: "2" },
+    ],
+    "implicit pairs": [
+      { chosen: [user, assistant], rejected: [user, { ...assistant, content: "3" }] },
+      { rejected: [user, { ...assistant, content: "3" }], completion: "2" },
+    ],
+    scores: [
+      { prompt: "1+1", answers: ["3", "2"], scores: [0, 1] },
+      { answers: ["3", "2"], scores: [0, 1], completion: "2" },
+    ],
     liked: [
       { prompt: "1+1", completion: "2", label: true },
       { label: true, completion: "2" },

@@ -12,20 +12,14 @@ import {
   trainingLength,
   UserError,
 } from "@unitune/training";
-import { parseJsonl } from "../../../cli/data/jsonl.ts";
 import { parseText, textDataset } from "../../../cli/data/text.ts";
 import { linesOf } from "../../../cli/files/lines.ts";
 import { invalidUtf8At } from "../../../cli/files/utf8.ts";
 import { shownMessage } from "../../../cli/terminal/messages.ts";
 import { type Columns, readDataset } from "@unitune/cli";
+import { jsonl, parseJsonl } from "./jsonl.ts";
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
-
-/** A JSONL file as rows; a string is a line as it stands. */
-function jsonl(rows: readonly unknown[], columns: Columns = {}): Promise<Dataset> {
-  const lines = rows.map((row) => typeof row === "string" ? row : JSON.stringify(row));
-  return parseJsonl(linesOf([utf8(lines.join("\n"))]), "data.jsonl", columns);
-}
 
 const messagesOf = (dataset: Dataset): (readonly ChatMessage[])[] =>
   dataset.kind === "conversations"
@@ -158,9 +152,14 @@ Deno.test("jsonl: messages, and lists of messages as prompt and completion", asy
   assertEquals(split, [...messages]);
 });
 
-Deno.test("jsonl: rows of text are joined by newlines", async () => {
-  const dataset = await jsonl(["one", "two", "three"].map((text) => ({ text })));
-  assertEquals(dataset, { kind: "text", train: "one\ntwo\nthr", validation: "ee" });
+Deno.test("jsonl: each row of text is one", async () => {
+  const dataset = await jsonl(["one", "", "three"].map((text) => ({ text })));
+  const row = (text: string, line: number) => ({ text, source: { file: "data.jsonl", line } });
+  assertEquals(dataset, {
+    kind: "texts",
+    train: [row("one", 1), row("", 2)],
+    validation: [row("three", 3)],
+  });
 });
 
 Deno.test("jsonl: the last 10 % of the rows, and at least one, are for validation", async () => {
@@ -179,10 +178,7 @@ Deno.test("jsonl: the last 10 % of the rows, and at least one, are for validatio
 
 Deno.test("jsonl: a byte order mark, \\r\\n and blank lines do not count", async () => {
   const row = JSON.stringify({ prompt: "a", completion: "b" });
-  const dataset = await parseJsonl(
-    linesOf([utf8(`\ufeff${row}\r\n\r\n  \n${row}\r\n\n`)]),
-    "data.jsonl",
-  );
+  const dataset = await parseJsonl(utf8(`\ufeff${row}\r\n\r\n  \n${row}\r\n\n`));
   assertEquals(messagesOf(dataset), [[user("a"), assistant("b")], [user("a"), assistant("b")]]);
   const lines = dataset.kind === "conversations"
     ? [...dataset.train, ...dataset.validation].map((conversation) => conversation.source?.line)
@@ -202,9 +198,8 @@ const refused: [string, readonly unknown[], string][] = [
   [
     "unknown columns",
     [{ question: "a", answer: "b" }],
-    `data.jsonl:1: there is no "messages", or "prompt" and "chosen" and "rejected", or "prompt" ` +
-    `and "completion" and "label", or "prompt" and "completion", or "text", or "prompt"; the columns ` +
-    `are "question", "answer"; name others with --prompt-column and --completion-column`,
+    `data.jsonl:1: there is no "messages", or "conversations", or "chosen" and "rejected", or ` +
+    `"text", or "prompt"; the columns are "question", "answer"; name others with --prompt-column and --completion-column`,
   ],
   ["no columns", [{}], "the columns are none"],
   [
@@ -265,7 +260,7 @@ Deno.test("jsonl: named columns that are missing are the only ones asked for", a
 Deno.test("jsonl: bytes that are not UTF-8 are refused with line and offset in the file", async () => {
   const bytes = new Uint8Array([...utf8(`${JSON.stringify(good)}\n`), 0x22, 0xff, 0x22]);
   await assertRejects(
-    () => parseJsonl(linesOf([bytes]), "data.jsonl"),
+    () => parseJsonl(bytes),
     UserError,
     `data.jsonl:2: not UTF-8: at byte ${bytes.length - 2} of the file, byte 0xFF`,
   );

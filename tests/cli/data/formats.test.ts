@@ -1,25 +1,19 @@
 /** Rows that say the prompt twice, or fit several formats. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { parseJsonl } from "../../../cli/data/jsonl.ts";
-import { linesOf } from "../../../cli/files/lines.ts";
-import { type FormatName, prepare } from "@unitune/cli";
-import { dataOf, type Dataset, messagesOf, trainSettings, UserError } from "@unitune/training";
+import { type FormName, prepare } from "@unitune/cli";
+import { dataOf, messagesOf, trainSettings, UserError } from "@unitune/training";
 import type { Message } from "@unitune/models";
 import fc from "fast-check";
+import { jsonl } from "./jsonl.ts";
 import { inFolder, readRows, tiny, trained, writeRows } from "../command.ts";
 
 const user = (content: string): Message => ({ role: "user", content });
 const assistant = (content: string): Message => ({ role: "assistant", content });
 const system = (content: string): Message => ({ role: "system", content });
 
-function jsonl(rows: readonly unknown[], needs: readonly FormatName[] = []): Promise<Dataset> {
-  const text = rows.map((row) => JSON.stringify(row)).join("\n");
-  return parseJsonl(linesOf([new TextEncoder().encode(text)]), "data.jsonl", {}, { needs });
-}
-
 /** The first row of a dataset of such rows. */
-async function firstOf(row: unknown, needs?: readonly FormatName[]): Promise<unknown> {
-  const { train: [first] } = await jsonl([row, row], needs);
+async function firstOf(row: unknown, needs?: readonly FormName[]): Promise<unknown> {
+  const { train: [first] } = await jsonl([row, row], {}, needs);
   assert(typeof first === "object");
   const { source: _, ...read } = first;
   return read;

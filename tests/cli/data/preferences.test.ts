@@ -1,16 +1,10 @@
 /** Rows of preferences, labels and prompts: how they are read, and what becomes of them. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { parseJsonl } from "../../../cli/data/jsonl.ts";
-import { linesOf } from "../../../cli/files/lines.ts";
-import { type Columns, prepare } from "@unitune/cli";
-import { dataOf, type Dataset, encodeAnswer, trainSettings, UserError } from "@unitune/training";
+import { prepare } from "@unitune/cli";
+import { dataOf, encodeAnswer, trainSettings, UserError } from "@unitune/training";
 import { characterTokenizer, type Message } from "@unitune/models";
+import { jsonl } from "./jsonl.ts";
 import { assertRefused, inFolder, tiny, train, trained, writeRows } from "../command.ts";
-
-function jsonl(rows: readonly unknown[], columns: Columns = {}): Promise<Dataset> {
-  const text = rows.map((row) => JSON.stringify(row)).join("\n");
-  return parseJsonl(linesOf([new TextEncoder().encode(text)]), "data.jsonl", columns);
-}
 
 const user = (content: string): Message => ({ role: "user", content });
 const assistant = (content: string): Message => ({ role: "assistant", content });

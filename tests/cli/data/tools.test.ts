@@ -1,15 +1,9 @@
 /** Rows with tools, in the forms that TRL reads, and refusals that name the field. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { parseJsonl } from "../../../cli/data/jsonl.ts";
-import { linesOf } from "../../../cli/files/lines.ts";
 import { prepare } from "@unitune/cli";
-import { type Dataset, trainSettings, UserError } from "@unitune/training";
+import { trainSettings, UserError } from "@unitune/training";
+import { jsonl } from "./jsonl.ts";
 import { inFolder, writeRows } from "../command.ts";
-
-function jsonl(rows: readonly unknown[]): Promise<Dataset> {
-  const text = rows.map((row) => JSON.stringify(row)).join("\n");
-  return parseJsonl(linesOf([new TextEncoder().encode(text)]), "data.jsonl");
-}
 
 /** The first row of a dataset of such rows. */
 async function firstOf(row: unknown): Promise<unknown> {

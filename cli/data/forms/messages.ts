@@ -7,12 +7,13 @@
 import { quoted } from "@unitune/core";
 import { type ChatMessage, type ChatOptions, type ChatRole, chatRoles } from "@unitune/models";
 import type { RowDetails, Source } from "@unitune/training";
-import { isRecord } from "../files/guards.ts";
-import { type JsonObject, kindOf, string, wrong } from "./cells.ts";
+import { isRecord } from "../../files/guards.ts";
+import { type JsonObject, kindOf, string, wrong } from "../cells.ts";
 
 /**
  * A list of messages. A message has a `role` and a `content`, which is a text or a list of parts of
- * text; an assistant's that has `tool_calls` may lack it. Thoughts (`reasoning_content` or
+ * text; an assistant's that has `tool_calls` may lack it. ShareGPT's `from` and `value`, of whom `human`
+ * is the user and `gpt` the assistant, are read as well. Thoughts (`reasoning_content` or
  * `thinking`), `tool_call_id`, `name` and further fields are handed to the chat template. Fields that
  * are null count as missing, as tables have them.
  *
@@ -39,8 +40,26 @@ export function messageList(value: unknown, column: string, source: Source): Cha
   return value.map((message: unknown, i) => messageOf(message, `${column}[${i}]`, source));
 }
 
-function messageOf(value: unknown, place: string, source: Source): ChatMessage {
-  if (!isRecord(value)) throw wrong(source, `${quoted(place)} is an object, not ${kindOf(value)}`);
+/** The roles of ShareGPT's messages, beside those that it shares with others. */
+const shareGptRoles: ReadonlyMap<unknown, ChatRole> = new Map([
+  ["human", "user"],
+  ["gpt", "assistant"],
+]);
+
+/** A message of ShareGPT, with `from` and `value`, as one with `role` and `content`. */
+function withRole(message: JsonObject): JsonObject {
+  if (message.role !== undefined || message.from === undefined) return message;
+  const { from, value, ...others } = message;
+  return {
+    ...others,
+    role: shareGptRoles.get(from) ?? from,
+    ...value !== undefined && { content: value },
+  };
+}
+
+function messageOf(given: unknown, place: string, source: Source): ChatMessage {
+  if (!isRecord(given)) throw wrong(source, `${quoted(place)} is an object, not ${kindOf(given)}`);
+  const value = withRole(given);
   const role = chatRoles.find((role) => role === value.role);
   if (role === undefined) {
     const given = value.role === undefined ? "missing" : quoted(value.role);

@@ -1,0 +1,106 @@
+/**
+ * The bytes of files: on the disk, or in memory.
+ *
+ * @module
+ */
+
+import { fileError } from "../../files/file_error.ts";
+import { requireFile } from "../../files/read.ts";
+import type { ByteSource } from "./reader.ts";
+
+/** Bytes that are read at once. */
+const CHUNK = 2 ** 16;
+
+/**
+ * The bytes of a file on the disk.
+ *
+ * @param path The path of the file.
+ * @returns The bytes; the file is open only while they are read.
+ * @throws {UserError} If there is no such file, or it is a folder, a pipe or a device.
+ */
+export async function fileBytes(path: string): Promise<ByteSource> {
+  try {
+    await requireFile(path);
+    const { size } = await Deno.stat(path);
+    return {
+      name: path,
+      size,
+      async *chunks() {
+        using file = await Deno.open(path);
+        for (;;) {
+          const chunk = new Uint8Array(CHUNK);
+          const count = await file.read(chunk);
+          if (count === null) return;
+          yield chunk.subarray(0, count);
+        }
+      },
+      async part(start, end) {
+        using file = await Deno.open(path);
+        await file.seek(start, Deno.SeekMode.Start);
+        const part = new Uint8Array(end - start);
+        let filled = 0;
+        while (filled < part.length) {
+          const count = await file.read(part.subarray(filled));
+          if (count === null) break;
+          filled += count;
+        }
+        return part.subarray(0, filled);
+      },
+    };
+  } catch (error) {
+    throw fileError(error, "read", path);
+  }
+}
+
+/**
+ * Bytes in memory as those of a file.
+ *
+ * @param name The name of the file, for errors.
+ * @param bytes The bytes.
+ * @returns The same bytes.
+ */
+export function bytesInMemory(name: string, bytes: Uint8Array): ByteSource {
+  return {
+    name,
+    size: bytes.length,
+    async *chunks() {
+      yield await Promise.resolve(bytes);
+    },
+    part: (start, end) => Promise.resolve(bytes.subarray(start, end)),
+  };
+}
+
+/**
+ * Bytes whose reader is followed.
+ *
+ * @param bytes The bytes.
+ * @param tell Called now and then with the number of bytes that were read so far.
+ * @returns The same bytes.
+ */
+export function followed(bytes: ByteSource, tell: (read: number) => void): ByteSource {
+  let [read, next] = [0, STRIDE];
+  const count = (more: number) => {
+    read += more;
+    if (read < next) return;
+    tell(read);
+    next = read + STRIDE;
+  };
+  return {
+    ...bytes,
+    async *chunks() {
+      for await (const chunk of bytes.chunks()) {
+        // The rows of the pieces before are there by now.
+        yield chunk;
+        count(chunk.length);
+      }
+    },
+    async part(start, end) {
+      const part = await bytes.part(start, end);
+      count(part.length);
+      return part;
+    },
+  };
+}
+
+/** Bytes between two reports of progress. */
+const STRIDE = 2 ** 18;
