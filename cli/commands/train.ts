@@ -41,12 +41,13 @@ import {
 import { changeableFlags, runConfig } from "../run/run_config.ts";
 import { type HeldRun, holdRun, startRun } from "../run/run_folder.ts";
 import { runPaths } from "../run/run_paths.ts";
-import { readJson } from "../files/read.ts";
+import { type ConfigFile, jsonConfig, noConfig } from "../config/config_file.ts";
+import { readConfig } from "../config/read_config.ts";
 import { interruptible } from "../terminal/interruption.ts";
 import type { Registries } from "../flags/registries.ts";
 import { runFlags } from "../flags/run_flags.ts";
 import { settingFlags } from "../flags/settings.ts";
-import { splitStages, stageCount, stageSettings, stagesName } from "../flags/stages.ts";
+import { splitStages, stageSettings, stagesName } from "../flags/stages.ts";
 import { readStart, type StartModel } from "../run/base.ts";
 import type { BaseRecord } from "../run/base_record.ts";
 import { modelIn } from "../run/located.ts";
@@ -141,8 +142,10 @@ async function newRun(line: CommandLine): Promise<ReadyRun> {
   if (fromStep !== undefined) {
     throw new UsageError("--from-step needs --resume with the folder of the run");
   }
-  const file = config === undefined ? {} : await readJson(config);
-  const settings = await settingsOf(line, file, config ?? "");
+  const settings = await settingsOf(
+    line,
+    config === undefined ? noConfig : await readConfig(config),
+  );
   const run = await equip(
     settings,
     (device) => readShown(settings[0], device, line.registries),
@@ -168,7 +171,7 @@ async function oldRun(line: CommandLine, folder: string): Promise<ReadyRun> {
     );
   }
   const held = await holdRun(folder, line.own.fromStep);
-  const settings = await settingsOf(line, held.config, runPaths(folder).config);
+  const settings = await settingsOf(line, jsonConfig(held.config, runPaths(folder).config));
   const [first] = settings;
   const isBased = first?.from !== undefined || first?.model !== undefined;
   // Where nothing else is said, the model is where the run has recorded it.
@@ -233,12 +236,11 @@ function unread(flags: FlagTable): FlagTable {
 /** The settings of each stage. Flags take precedence over a configuration file. */
 async function settingsOf(
   { argv, registries, flags }: CommandLine,
-  file: unknown,
-  path: string,
+  config: ConfigFile,
 ): Promise<readonly TrainSettings[]> {
-  const lines = splitStages(argv, stageCount(file), registries);
+  const lines = splitStages(argv, config.stages.length, registries);
   const parsed = await Promise.all(lines.map((line) => withModel(parseFlags(flags, line))));
-  return stageSettings(parsed, file, path, registries);
+  return stageSettings(parsed, config, registries);
 }
 
 /**

@@ -7,6 +7,7 @@
 
 import { parseArgs } from "@std/cli";
 import { abridged, quoted } from "@unitune/core";
+import type { ConfigStage } from "../config/config_file.ts";
 import { UsageError } from "../terminal/errors.ts";
 import {
   acceptedValue,
@@ -145,15 +146,14 @@ export function parseFlags(table: FlagTable, argv: readonly string[]): ParsedFla
  *
  * @param table The flags that the file may set.
  * @param parsed The values of the command line, which may have further flags.
- * @param config The parsed JSON of the file: an object with names of flags as keys, in kebab, camel
- * or snake case.
- * @param file The name of the file, for errors.
+ * @param stage The settings in the file.
  * @returns The values of the table's flags, and their sources.
  * @throws {UserError} If the file has a key or a value that the command line would refuse.
  *
  * @example
  * ```ts
  * import { withConfig } from "./flags.ts";
+ * import { jsonConfig } from "../config/config_file.ts";
  * import { parseFlags } from "@unitune/cli";
  * import { assertEquals } from "@std/assert";
  *
@@ -163,40 +163,37 @@ export function parseFlags(table: FlagTable, argv: readonly string[]): ParsedFla
  * } as const;
  *
  * const parsed = parseFlags(table, ["--steps", "5"]);
- * const { values } = withConfig(table, parsed, { steps: 7, seed: 42 }, "config.json");
- * assertEquals(values, { steps: 5, seed: 42 });
+ * const { stages } = jsonConfig({ steps: 7, seed: 42 }, "config.json");
+ * for (const stage of stages) {
+ *   assertEquals(withConfig(table, parsed, stage).values, { steps: 5, seed: 42 });
+ * }
  * ```
  */
 export function withConfig<const Table extends FlagTable>(
   table: Table,
   parsed: ParsedFlags<NoInfer<Table>>,
-  config: unknown,
-  file: string,
+  stage: ConfigStage,
 ): ParsedFlags<Table>;
 export function withConfig(
   table: FlagTable,
   parsed: ParsedFlags<FlagTable>,
-  config: unknown,
-  file: string,
+  { entries }: ConfigStage,
 ): ParsedFlags<FlagTable> {
-  if (typeof config !== "object" || config === null || Array.isArray(config)) {
-    throw new UserError(`${file} must hold a JSON object of flags, such as {"steps": 100}`);
-  }
   const flags = new Map(Object.entries(table).map(([name, flag]) => [camelCase(name), flag]));
   const keys = [...flags.keys()];
   const values = Object.fromEntries(keys.map((key) => [key, parsed.values[key]]));
   const sources = Object.fromEntries(keys.map((key) => [key, parsed.sources[key] ?? "default"]));
   const seen = new Set<string>();
-  for (const [written, value] of Object.entries(config)) {
-    const name = kebabCase(written);
+  for (const { name: given, written, value, place } of entries) {
+    const name = kebabCase(given);
     const key = camelCase(name);
     const flag = flags.get(key);
     if (flag === undefined) {
       const near = suggestion(name, keys.map(kebabCase), "");
-      throw new UserError(`${file}: unknown key ${quoted(written)}${near}`);
+      throw new UserError(`${place}: unknown key ${quoted(written)}${near}`);
     }
     if (seen.has(name)) {
-      throw new UserError(`${file}: ${quoted(written)} says ${name} a second time`);
+      throw new UserError(`${place}: ${quoted(written)} says ${name} a second time`);
     }
     seen.add(name);
     const right = accepted(
@@ -204,7 +201,7 @@ export function withConfig(
       value,
       () =>
         new UserError(
-          `${file}: ${quoted(written)} ${stagesText(key, flag, value) ?? wrongText(flag, value)}`,
+          `${place}: ${quoted(written)} ${stagesText(key, flag, value) ?? wrongText(flag, value)}`,
         ),
     );
     if (sources[key] === "flag") continue;

@@ -36,6 +36,6 @@ export const runFlags = {
     kind: "string",
     placeholder: "FILE",
     group: "Run",
-    help: "A JSON file of settings, such as a run's config.json. Flags override it.",
+    help: "A file of settings, JSON such as a run's config.json, or YAML. Flags override it.",
   },
 } as const satisfies FlagTable;

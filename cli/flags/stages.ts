@@ -14,6 +14,12 @@ import {
   type TrainSettings,
   UserError,
 } from "@unitune/training";
+import {
+  type ConfigEntry,
+  type ConfigFile,
+  type ConfigStage,
+  noConfig,
+} from "../config/config_file.ts";
 import { UsageError } from "../terminal/errors.ts";
 import {
   camelCase,
@@ -139,9 +145,7 @@ function objectivesIn(argv: readonly string[]): string | undefined {
  * command line wins.
  *
  * @param parsed What the command line says of each stage; see {@linkcode splitStages}.
- * @param config Settings for all stages, or a list of those of each, as JSON has them; or the
- * configuration of a run, whose settings without effect are no mistake.
- * @param file Where they come from, for errors.
+ * @param config The configuration file. Settings without effect are no mistake in that of a run.
  * @param registries The objectives and the architectures (default: those of Unitune).
  * @returns The settings of each stage.
  * @throws {UserError} Where they make no sense.
@@ -149,35 +153,34 @@ function objectivesIn(argv: readonly string[]): string | undefined {
  * @example
  * ```ts
  * import { splitStages, stageSettings } from "./stages.ts";
+ * import { jsonConfig } from "../config/config_file.ts";
  * import { parseFlags, settingFlags } from "@unitune/cli";
  * import { assertEquals } from "@std/assert";
  *
  * const lines = splitStages(["--objective", "sft,dpo", "--beta", "0.2"]);
  * const parsed = lines.map((line) => parseFlags(settingFlags(), line));
- * const stages = stageSettings(parsed, { steps: 5 }, "config.json");
+ * const stages = stageSettings(parsed, jsonConfig({ steps: 5 }, "config.json"));
  * assertEquals(stages.map(({ objective, steps }) => [objective.name, steps]), [["sft", 5], ["dpo", 5]]);
  * assertEquals(stages[1]?.options.beta, 0.2);
  * ```
  */
 export function stageSettings(
   parsed: readonly ParsedFlags<FlagTable>[],
-  config: unknown = {},
-  file = "",
+  { path, stages: configs, isOfRun }: ConfigFile = noConfig,
   registries: Registries = {},
 ): readonly TrainSettings[] {
   const table = settingFlags(registries);
-  const { stages: configs, isOfRun } = settingsIn(config);
   if (configs.length !== 1 && configs.length !== parsed.length) {
     throw new UserError(
-      `${file} holds ${configs.length} stages, and the command line names ${parsed.length}`,
+      `${path} holds ${configs.length} stages, and the command line names ${parsed.length}`,
     );
   }
   const resolved = parsed.map((own, stage) => {
-    const isCommon = configs.length === 1;
-    const place = isCommon ? file : `${file}, stage ${stage + 1}`;
-    return { place, ...withConfig(table, own, configs[isCommon ? 0 : stage], place) };
+    const config = configs[configs.length === 1 ? 0 : stage];
+    if (config === undefined) throw new RangeError(`stageSettings: there is no stage ${stage}`);
+    return { config, ...withConfig(table, own, config) };
   });
-  const vain = resolved.map(({ place, ...own }) =>
+  const vain = resolved.map(({ config, ...own }) =>
     [...flagsInVain(table, own)].flatMap(([name, reason]): readonly Vain[] => {
       if (own.sources[camelCase(name)] === "flag") {
         const no = own.values[camelCase(name)] === false ? "no-" : "";
@@ -185,7 +188,8 @@ export function stageSettings(
         return [{ name, isOfStage: false, error }];
       }
       if (isOfRun) return [];
-      const error = new UserError(`${place}: ${quoted(name)} ${reason}`);
+      const { place, written } = entryOf(config, name);
+      const error = new UserError(`${place}: ${quoted(written)} ${reason}`);
       return [{ name, isOfStage: configs.length > 1, error }];
     })
   );
@@ -215,38 +219,11 @@ interface Vain {
   readonly error: UserError;
 }
 
-/** The settings in a configuration file. */
-interface FileSettings {
-  /** The settings of each stage, or one object for all stages. */
-  readonly stages: readonly unknown[];
-  /** Whether a run wrote them: it writes all settings, also those that its objective has no use for. */
-  readonly isOfRun: boolean;
-}
-
-/** The settings in a configuration file: a user's, or that of a run, which holds more. */
-function settingsIn(config: unknown): FileSettings {
-  const isOfRun = typeof config === "object" && config !== null && "settings" in config;
-  const settings = isOfRun ? config.settings : config;
-  const isList = Array.isArray(settings) && settings.length > 0;
-  return { stages: isList ? settings : [settings], isOfRun };
-}
-
-/**
- * The number of stages in a configuration file.
- *
- * @param config The parsed JSON of the file.
- * @returns The number.
- *
- * @example
- * ```ts
- * import { stageCount } from "./stages.ts";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(stageCount({ settings: [{ steps: 9 }, { steps: 3 }] }), 2);
- * ```
- */
-export function stageCount(config: unknown): number {
-  return settingsIn(config).stages.length;
+/** The entry of a configuration that gave a setting its value. */
+function entryOf({ entries }: ConfigStage, name: string): ConfigEntry {
+  const entry = entries.find((own) => kebabCase(own.name) === kebabCase(name));
+  if (entry === undefined) throw new RangeError(`stageSettings: ${name} is not in the file`);
+  return entry;
 }
 
 /**

@@ -1,8 +1,10 @@
 /** Damaged inputs and what reads them, in this process. */
-import { splitStages, stageCount, stageSettings } from "../../cli/flags/stages.ts";
+import { noConfig } from "../../cli/config/config_file.ts";
+import { readConfig } from "../../cli/config/read_config.ts";
+import { splitStages, stageSettings } from "../../cli/flags/stages.ts";
 import { requireRoom } from "../../cli/run/room.ts";
 import { latestCheckpoint } from "../../cli/run/checkpoints.ts";
-import { parseFlags, prepare, readJson, readTrainedModel, settingFlags } from "@unitune/cli";
+import { parseFlags, prepare, readTrainedModel, settingFlags } from "@unitune/cli";
 import { trainSettings } from "@unitune/training";
 import { decodeSafetensors, fromRawTensor, SafetensorsError } from "@unitune/core";
 import { decodeCheckpoint } from "@unitune/models";
@@ -111,10 +113,10 @@ export const makers: { readonly [K in Kind]: Maker } = {
     return {
       path: folder,
       async read() {
-        const file = config === undefined ? {} : await readJson(path);
-        const lines = splitStages(argv, stageCount(file));
+        const file = config === undefined ? noConfig : await readConfig(path);
+        const lines = splitStages(argv, file.stages.length);
         const parsed = lines.map((line) => parseFlags(settingFlags(), line));
-        const stages = stageSettings(parsed, file, path);
+        const stages = stageSettings(parsed, file);
         // Examples by the million take their time, and rightly so.
         if (stages.some(({ examples }) => examples > 100_000)) return;
         requireRoom(stages, await prepare(stages), "wasm");

@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { notationOf } from "../../../cli/commands/objectives.ts";
 import { withConfig } from "../../../cli/flags/flags.ts";
+import { stageOf } from "../config/stage_of.ts";
 import { splitStages } from "../../../cli/flags/stages.ts";
 import { parseFlags, settingFlags } from "@unitune/cli";
 import { describeObjective, nearest, trainSettings, UserError } from "@unitune/training";
@@ -153,9 +154,11 @@ Deno.test("train takes a name in another spelling, as every flag of words does",
   assertEquals(stages.map((line) => parseFlags(settingFlags(), line).values.objective), [
     ...["sft", "reward-model", "max-rl"] as const,
   ]);
-  const { values } = withConfig(settingFlags(), parseFlags(settingFlags(), []), {
-    objective: "maxRlGradient",
-  }, "config.json");
+  const { values } = withConfig(
+    settingFlags(),
+    parseFlags(settingFlags(), []),
+    stageOf({ objective: "maxRlGradient" }),
+  );
   assertEquals(values.objective, "max-rl");
 });
 
@@ -189,7 +192,7 @@ Deno.test("a name that is no objective is answered by a near one and a command, 
     );
     const configured = assertThrows(
       () =>
-        withConfig(settingFlags(), parseFlags(settingFlags(), []), { objective: word }, "c.json"),
+        withConfig(settingFlags(), parseFlags(settingFlags(), []), stageOf({ objective: word })),
       UserError,
       told,
     );
@@ -205,7 +208,7 @@ Deno.test("a configuration whose stages are joined by commas is told how they ar
     ] as const
   ) {
     assertThrows(
-      () => withConfig(settingFlags(), parseFlags(settingFlags(), []), { [name]: value }, "c.json"),
+      () => withConfig(settingFlags(), parseFlags(settingFlags(), []), stageOf({ [name]: value })),
       UserError,
       `stages are a JSON array of objects, as in ${told}`,
     );

@@ -1,7 +1,14 @@
 /** What the first commands load: nothing from anywhere. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { inFolder, tiny } from "../command.ts";
 
 const root = new URL("../../../", import.meta.url);
+
+/** No registry answers there; the caller says which folder has what was fetched. */
+const nowhere = (cache: string) => ({
+  DENO_DIR: cache,
+  NPM_CONFIG_REGISTRY: "http://127.0.0.1:9/",
+});
 
 async function deno(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
@@ -32,14 +39,31 @@ for (const command of ["train", "sample", "objectives", "download"]) {
 Deno.test("the first command of a fresh clone fetches nothing", async () => {
   const cache = await Deno.makeTempDir();
   try {
-    // No registry answers there; and `deno task` fetches, before it runs a task, all packages that
-    // its configuration and lock file name.
-    const nowhere = { DENO_DIR: cache, NPM_CONFIG_REGISTRY: "http://127.0.0.1:9/" };
-    const { code, out, err } = await deno(["task", "objectives", "dpo"], nowhere);
+    // `deno task` fetches, before it runs a task, all packages that its configuration and lock file
+    // name.
+    const { code, out, err } = await deno(["task", "objectives", "dpo"], nowhere(cache));
     assertEquals(code, 0, err);
     assert(out.startsWith("dpo\n"), out);
     assert(!/Download/.test(err), err);
   } finally {
     await Deno.remove(cache, { recursive: true });
   }
+});
+
+inFolder("only a configuration in YAML fetches a package", async (folder) => {
+  await Deno.writeTextFile(`${folder}/run.json`, `{"steps": 1}`);
+  await Deno.writeTextFile(`${folder}/run.yaml`, `steps: 1`);
+  const train = async (config: string) => {
+    const line = ["task", "train", ...tiny, "--config", `${folder}/${config}`];
+    return await deno(
+      [...line, "--steps", "1", "--examples", "20", "--out", `${folder}/run-${config}`],
+      nowhere(`${folder}/cache`),
+    );
+  };
+  const json = await train("run.json");
+  assertEquals(json.code, 0, json.err);
+  assert(!/Download/.test(json.err), json.err);
+  const yaml = await train("run.yaml");
+  assertEquals(yaml.code, 1, yaml.err);
+  assertStringIncludes(yaml.err, "YAML is read by a package of npm, which cannot be loaded: ");
 });

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/a
 import fc from "fast-check";
 import { editDistance, nearest, UserError } from "@unitune/training";
 import { flagsInVain, withConfig } from "../../../cli/flags/flags.ts";
+import { stageOf } from "../config/stage_of.ts";
 import { type FlagTable, helpText, parseFlags, UsageError, wantsHelp } from "@unitune/cli";
 
 const table = {
@@ -57,7 +58,7 @@ Deno.test("a flag that another flag's value switches off is in vain where it is 
     lambda: { kind: "number", default: 0.2, when: { objective: ["ift"] }, help: "A share." },
   } as const satisfies FlagTable;
   const inVain = (config: unknown, ...argv: string[]) => [
-    ...flagsInVain(switched, withConfig(switched, parseFlags(switched, argv), config, "c.json")),
+    ...flagsInVain(switched, withConfig(switched, parseFlags(switched, argv), stageOf(config))),
   ];
   assertEquals(inVain({}), []);
   assertEquals(inVain({}, "--objective", "ift", "--lambda", "0.5"), []);
@@ -129,7 +130,7 @@ for (const [argv, message] of refused) {
 Deno.test("flags win over the configuration, which wins over the defaults", () => {
   const parsed = parseFlags(table, ["--steps", "5", "--no-progress"]);
   const config = { steps: 7, learning_rate: 0.5, objective: "ift", progress: true };
-  const { values, sources } = withConfig(table, parsed, config, "config.json");
+  const { values, sources } = withConfig(table, parsed, stageOf(config));
   assertEquals<unknown>(values, {
     ...defaults,
     steps: 5,
@@ -145,13 +146,13 @@ Deno.test("flags win over the configuration, which wins over the defaults", () =
 
 Deno.test("a configuration's keys are read in kebab, camel and snake case", () => {
   for (const key of ["learning-rate", "learningRate", "learning_rate"]) {
-    const { values } = withConfig(table, parseFlags(table, []), { [key]: 0.5 }, "config.json");
+    const { values } = withConfig(table, parseFlags(table, []), stageOf({ [key]: 0.5 }));
     assertEquals(values.learningRate, 0.5);
   }
 });
 
 const refusedConfigs: [unknown, string][] = [
-  [[1], "config.json must hold a JSON object"],
+  [[1], "config.json, stage 1 must hold a JSON object"],
   [null, "config.json must hold a JSON object"],
   [{ stesp: 5 }, `config.json: unknown key "stesp": did you mean steps?`],
   [{ toString: 5 }, `config.json: unknown key "toString"`],
@@ -167,7 +168,7 @@ const refusedConfigs: [unknown, string][] = [
 for (const [config, message] of refusedConfigs) {
   Deno.test(`refuses the configuration ${JSON.stringify(config)}`, () => {
     const error = assertThrows(
-      () => withConfig(table, parseFlags(table, ["--steps", "5"]), config, "config.json"),
+      () => withConfig(table, parseFlags(table, ["--steps", "5"]), stageOf(config)),
       UserError,
       message,
     );

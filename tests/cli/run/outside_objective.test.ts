@@ -29,6 +29,7 @@ import {
 } from "@unitune/objectives";
 import { identitiesOf, SettingsError, trainSettings, UserError } from "@unitune/training";
 import { flagsInVain } from "../../../cli/flags/flags.ts";
+import { noConfig } from "../../../cli/config/config_file.ts";
 import { splitStages, stageSettings } from "../../../cli/flags/stages.ts";
 import { inFolder, readRows } from "../command.ts";
 
@@ -70,7 +71,7 @@ const flags = settingFlags({ objectives: registry });
 /** The settings of each stage of a command line. */
 function stagesOf(line: string) {
   const lines = splitStages(line.split(" "), 1, { objectives: registry });
-  return stageSettings(lines.map((argv) => parseFlags(flags, argv)), {}, "", {
+  return stageSettings(lines.map((argv) => parseFlags(flags, argv)), noConfig, {
     objectives: registry,
   });
 }

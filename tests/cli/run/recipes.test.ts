@@ -9,6 +9,7 @@ import {
   writtenSettings,
 } from "@unitune/training";
 import { withConfig } from "../../../cli/flags/flags.ts";
+import { stageOf } from "../config/stage_of.ts";
 import { parseFlags, settingFlags } from "@unitune/cli";
 import { describeEntry, type ObjectiveEntry, objectiveRegistry } from "@unitune/objectives";
 import { inFolder, readRows, tiny, trained, writeRows } from "../command.ts";
@@ -20,7 +21,7 @@ function settingsOf({ name, teacher }: ObjectiveEntry, told: GivenSettings = {})
 
 for (const entry of objectiveRegistry) {
   Deno.test(`${entry.name}: the command's defaults are the library's`, () => {
-    const { values } = withConfig(settingFlags(), parseFlags(settingFlags(), []), {}, "");
+    const { values } = withConfig(settingFlags(), parseFlags(settingFlags(), []), stageOf({}));
     const named = { objective: entry.name, ...entry.teacher && { teacher: "runs/a" } };
     for (const settings of [settingsOf(entry), readSettings({ ...values, ...named })]) {
       assertEquals(describeObjective(settings), describeEntry(entry));

@@ -1,6 +1,7 @@
 /** Runs of several stages: preferences, reward models, rewarded answers; killed anywhere. */
 import { assert, assertAlmostEquals, assertEquals, assertGreater, assertThrows } from "@std/assert";
-import { splitStages, stageCount, stageSettings } from "../../../cli/flags/stages.ts";
+import { jsonConfig } from "../../../cli/config/config_file.ts";
+import { splitStages, stageSettings } from "../../../cli/flags/stages.ts";
 import { meaningOf } from "../../../cli/report/glossary.ts";
 import { latestCheckpoint } from "../../../cli/run/checkpoints.ts";
 import {
@@ -78,12 +79,9 @@ Deno.test("a stage without a value is named", () => {
 
 /** The settings of each stage of a configuration. */
 function stagesIn(config: unknown, ...argv: string[]): readonly TrainSettings[] {
-  const lines = splitStages(argv, stageCount(config));
-  return stageSettings(
-    lines.map((line) => parseFlags(settingFlags(), line)),
-    config,
-    "c.json",
-  );
+  const file = jsonConfig(config, "c.json");
+  const lines = splitStages(argv, file.stages.length);
+  return stageSettings(lines.map((line) => parseFlags(settingFlags(), line)), file);
 }
 
 Deno.test("a setting of another objective in a configuration is refused as on a command line", () => {
