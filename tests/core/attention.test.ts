@@ -420,6 +420,20 @@ Deno.test("queries one by one against a cache give what all together give", asyn
   }
 });
 
+Deno.test("queries from a column of each row on have the segments of their columns", async () => {
+  const [q, k, v] = evaluate([1, 2, 3].map((from) => normal(key(from), [3, 7, 2, 4])));
+  assert(q && k && v);
+  const documents = [[0, 0, 1, 1, 1, 2, 2], [0, 1, 1, 2, 2, 2, 2], [5, 5, 5, 5, 6, 6, 6]];
+  const segments = tensor(documents, { dtype: "i32" });
+  const whole = attention(q, k, v, { causal: true, segments });
+  const starts = [4, 0, 2];
+  const from = (x: Tensor) =>
+    concat(starts.map((start, row) => slice(slice(x, 0, row, row + 1), 1, start, start + 3)), 0);
+  const start = tensor(starts, { dtype: "i32" });
+  const some = attention(from(q), k, v, { causal: true, segments, start });
+  assert(await largestDifference([some], [from(whole)]) < TOLERANCE);
+});
+
 Deno.test("a query that sees no key gives 0, and gradients of 0", async () => {
   const [q, k] = [normal(key(1), [1, 3, 1, 2]), normal(key(2), [1, 3, 1, 2])];
   const padding = tensor([[1, 1, 0]], { dtype: "bool" });
