@@ -247,6 +247,13 @@ export const equal: readonly EqualChange[] = [
     after: "return coefficients.slice(0).reduce<Code>(",
     because: "one more term of a series in f64 is below what its result in f32 can show",
   },
+  {
+    file: "core/backends/webgpu/attention_plan.ts",
+    inside: "planOf.roundsOfFour",
+    before: "const roundsOfFour = 3 * (1 + pieces.length);",
+    after: "const roundsOfFour = 3 / (1 + pieces.length);",
+    because: "it decides how many positions are looked at together, and adapters take so many",
+  },
 ];
 
 const inMemory = "what is stored, and what computed again, has the same elements";

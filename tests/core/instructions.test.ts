@@ -15,6 +15,25 @@ async function instanceOf(f: WasmFunction) {
   return { run, memory };
 }
 
+Deno.test("integers have no more bytes than they need", () => {
+  // Signed LEB128 by the WebAssembly specification 3.0, section 5.2.2: seven bits a byte, the
+  // second highest bit of the last one is the sign.
+  const encodings: readonly (readonly [number, readonly number[]])[] = [
+    [0, [0x00]],
+    [63, [0x3f]],
+    [64, [0xc0, 0x00]],
+    [8191, [0xff, 0x3f]],
+    [-1, [0x7f]],
+    [-64, [0x40]],
+    [-65, [0xbf, 0x7f]],
+    [-8192, [0x80, 0x40]],
+  ];
+  for (const [value, bytes] of encodings) {
+    assertEquals([i32.const(value)].flat(9), [0x41, ...bytes]);
+    assertEquals([i64.const(BigInt(value))].flat(9), [0x42, ...bytes]);
+  }
+});
+
 Deno.test("a constant of 32 or 64 bits is itself, however many bytes encode it", async () => {
   const edges = [
     0n,

@@ -125,6 +125,14 @@ const cases: Readonly<Record<string, { of: () => unknown; tells: readonly string
     of: () => core.matmul(zeros([3]), zeros([3, 4])),
     tells: ["matmul", "[3] and [3, 4]"],
   },
+  "matmul of rows in a batch with a matrix of another depth": {
+    of: () => core.matmul(zeros([2, 3, 4]), zeros([5, 6])),
+    tells: ["matmul", "[2, 3, 4] and [5, 6]", "[..., M, K] and [..., K, N]"],
+  },
+  "matmul of batches of depths that differ": {
+    of: () => core.matmul(zeros([1, 2, 3]), zeros([7, 5, 6])),
+    tells: ["matmul", "[1, 2, 3] and [7, 5, 6]", "[..., M, K] and [..., K, N]"],
+  },
   "matmul of batches that do not broadcast": {
     of: () => core.matmul(zeros([2, 3, 4]), zeros([5, 4, 1])),
     tells: ["matmul", "[2] and [5]"],

@@ -1,6 +1,7 @@
 /** Formulas of losses: sums, multiples, and the definitions that their terms share or do not. */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import {
+  clipped,
   formulaText,
   grpoKl,
   mpo,
@@ -46,4 +47,9 @@ Deno.test("a multiple of a sum multiplies all of it", () => {
   const { formula } = weight(3, sumOf(onChosen(nll()), weight(2, onChosen(nll())))).description;
   const term = "chosen: sum_b sum_t l_bt / sum_b M_b";
   assertEquals(formulaText(formula), `3 ((${term}) + 2 (${term})), where l = -log p`);
+});
+
+Deno.test("the limits of clipped ratios are shown with six digits", () => {
+  const shown = formulaText(clipped({ epsilon: 0.1234567, epsilonHigh: 0.1 }).description.formula);
+  assertStringIncludes(shown, "clip(rho, 0.876543, 1.1)");
 });
