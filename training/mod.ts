@@ -42,6 +42,7 @@ export {
   trainingLength,
 } from "./data/dataset.ts";
 export {
+  candidateOf,
   dataOf,
   encodeAnswer,
   type EncodedLabel,
@@ -49,20 +50,30 @@ export {
   type Example,
   exampleOf,
   type FittedPrompts,
+  type KnownSizes,
+  labelFit,
   labelsOf,
   type PairCandidate,
+  pairFit,
+  type PairParts,
   pairsOf,
+  promptFit,
   promptsOf,
   type StageData,
   type TrainingPrompt,
 } from "./data/examples.ts";
 export {
   describeFit,
+  type Fit,
   fitConversations,
+  type FitCounts,
+  fitInto,
   type FitOptions,
   fitRows,
   fitSequence,
   type Fitted,
+  type FittedList,
+  isFitCounts,
   isSameSequence,
   longestRow,
   requireFit,
@@ -122,7 +133,12 @@ export { checkIdentities, identitiesOf, type Identity } from "./learner/identiti
 export type { PreparedStage } from "./kinds/stage.ts";
 export type { Learner, StepOutcome } from "./learner/learner.ts";
 export { longest } from "./longest.ts";
-export { datasetMaterial, type Material, type MaterialExamples } from "./data/material.ts";
+export {
+  datasetMaterial,
+  type KnownMaterial,
+  type Material,
+  type MaterialExamples,
+} from "./data/material.ts";
 export {
   message,
   messageText,
@@ -202,6 +218,7 @@ export {
   type Question,
   questionOf,
   type Split,
+  type SplitLimits,
   textSplit,
 } from "./data/splits.ts";
 export {
@@ -221,7 +238,10 @@ export {
   type StoredCheckpoint,
   type TrainingCheckpoint,
 } from "./run/store.ts";
+export { markOf, textMark } from "./data/marks.ts";
+export { type MatchedLabels, matchedLabels } from "./data/mismatched.ts";
 export {
+  foundRows,
   joinedTables,
   mappedTable,
   pickedRows,
@@ -229,6 +249,7 @@ export {
   rowAt,
   type RowReader,
   type RowTable,
+  spread,
 } from "./data/table.ts";
 export {
   type AddRow,
@@ -251,6 +272,13 @@ export {
   recordWriter,
   writeSequence,
 } from "./data/records.ts";
+export {
+  labelTable,
+  pairTable,
+  type PromptCounts,
+  promptTable,
+  sequenceTable,
+} from "./data/table_forms.ts";
 export { taskMaterial, type TaskSettings } from "./data/task_material.ts";
 export {
   type Agenda,

@@ -146,7 +146,7 @@ async function fileMaterial(
 ): Promise<Material> {
   const { columns, needs } = readingOf(settings);
   const dataset = await readDataset(path, columns, { needs, ...options });
-  return datasetMaterial(parse(path).name || "data", dataset, options.watch, path);
+  return datasetMaterial(parse(path).name || "data", dataset);
 }
 
 /** A digest of what the data says, wherever it is read from. */
@@ -162,8 +162,10 @@ function digestOf(materials: readonly Material[]): string {
     }
     // The mistakes of the built-in tasks are data as well.
     if (dataset.kind === "conversations") {
-      for (const { rejected } of examples.train) {
-        if (rejected !== undefined) add(`${JSON.stringify(rejected)}\n`);
+      for (const own of examples.train) {
+        for (const { rejected } of own) {
+          if (rejected !== undefined) add(`${JSON.stringify(rejected)}\n`);
+        }
       }
     }
   }

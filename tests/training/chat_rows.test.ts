@@ -302,7 +302,7 @@ function prepared(
     ...{ vocabulary: tokenizer.size, context, layers: 1, heads: 1, width: 8, dropout: 0 },
   });
   const settings = trainSettings({ objective, rewards: "edit-similarity", ...sizes });
-  const material = datasetMaterial("rows", dataset, silentWatch);
+  const material = datasetMaterial("rows", dataset);
   return prepareRun([{ settings, material, source: "rows.jsonl" }], { base: { tokenizer, model } });
 }
 
@@ -374,7 +374,7 @@ Deno.test("a stage shows its first example, of a pair both answers, of rollouts 
   );
   const ids = Array.from({ length: 100 }, () => 102);
   const long = describeExample(forgetful, {
-    ...{ kind: "rollouts", longestAnswer: 1, longestText: 1 },
+    ...{ kind: "rollouts", longestPrompt: 100, longestAnswer: 1, longestText: 1 },
     train: [{ ids, prompt: "", columns: {} }],
   });
   assertEquals([long.length, long[21]], [42, "  … 60 more tokens that are given …"]);

@@ -243,7 +243,7 @@ Deno.test("noise is as much as was asked for, and turns preferences round", asyn
   const { train } = dataOf(prepared.stages[0]?.data ?? never(), "pairs");
   const answer = ({ ids, mask }: { ids: readonly number[]; mask: readonly boolean[] }) =>
     prepared.tokenizer.decode(ids.slice(mask.indexOf(true), -1));
-  const wrong = train.filter(({ chosen, isRight }) => !isRight(answer(chosen)));
+  const wrong = [...train].filter(({ chosen, isRight }) => !isRight(answer(chosen)));
   assert(Math.abs(wrong.length / train.length - 0.3) < 0.04, `${wrong.length}`);
   for (const { rejected, isRight } of wrong) assert(rejected && isRight(answer(rejected)));
   // Those that a model is asked again are of these, and a right answer is one that is right.
@@ -274,7 +274,10 @@ Deno.test("rollouts: rewards see the prompt's own row, and the reward model's wo
     }),
   };
   const { train } = dataOf(prepared.stages[0]?.data ?? never(), "rollouts");
-  const lined = train.slice(0, 3).map((row, i) => ({ ...row, source: { file: "a", line: i + 1 } }));
+  const lined = [...train.slice(0, 3)].map((row, i) => ({
+    ...row,
+    source: { file: "a", line: i + 1 },
+  }));
   const plan: RolloutPlan = {
     prompts: lined,
     rewards: [{ reward: spy, weight: 1 }],

@@ -16,7 +16,7 @@ import { UserError } from "../text/errors.ts";
 import { placeText, type RowDetails } from "./dataset.ts";
 import type { Example } from "./examples.ts";
 import { naming } from "./fit.ts";
-import { spread } from "./splits.ts";
+import { type RowTable, spread } from "./table.ts";
 import { forEachTold, type Watch } from "./watch.ts";
 
 /** A conversation of a row. */
@@ -35,6 +35,8 @@ export interface CheckOptions<Row> {
   readonly source: string;
   /** Follows the progress. */
   readonly watch: Watch;
+  /** The number of rows among which those to check were taken (default: as many as there are). */
+  readonly among?: number;
 }
 
 /** The most rows that are checked; they are evenly spread. A check takes as long as encoding. */
@@ -85,8 +87,8 @@ interface Found {
  */
 export function checkRows<Row extends RowDetails>(
   tokenizer: Tokenizer,
-  rows: readonly Row[],
-  { conversations, source, watch }: CheckOptions<Row>,
+  rows: RowTable<Row>,
+  { conversations, source, watch, among = rows.length }: CheckOptions<Row>,
 ): readonly string[] {
   const checked = spread(rows, MOST_CHECKED);
   const byKind = new Map<FindingKind, Found>();
@@ -108,9 +110,7 @@ export function checkRows<Row extends RowDetails>(
     }
   });
   const total = `${checked.length.toLocaleString("en-US")} rows` +
-    (checked.length < rows.length
-      ? ` that were looked at, of ${rows.length.toLocaleString("en-US")}`
-      : "");
+    (checked.length < among ? ` that were looked at, of ${among.toLocaleString("en-US")}` : "");
   const kinds = [...byKind.entries()];
   const errors = kinds.filter(([kind]) => findingKinds[kind] === "error");
   if (errors.length > 0) throw refusal(errors.map(([, found]) => found), total);
@@ -157,4 +157,25 @@ export function answeredConversations(
  */
 export function askedConversation({ prompt }: Example): readonly RowConversation[] {
   return [{ messages: prompt, learnedFrom: prompt.length }];
+}
+
+/**
+ * Checks the examples of some rows, evenly spread; see {@linkcode checkRows}.
+ *
+ * @param tokenizer The tokenizer.
+ * @param rows The rows.
+ * @param find Finds the examples of a row.
+ * @param options The conversations of an example, the name of the data, and who follows the progress.
+ * @returns Notes for the user.
+ * @throws {UserError} As {@linkcode checkRows} does.
+ */
+export function checkSome<Row, Found extends RowDetails>(
+  tokenizer: Tokenizer,
+  rows: RowTable<Row>,
+  find: (row: Row) => readonly Found[],
+  options: Omit<CheckOptions<Found>, "among">,
+): readonly string[] {
+  const found = spread(rows, MOST_CHECKED).flatMap(find);
+  const isAll = rows.length <= MOST_CHECKED;
+  return checkRows(tokenizer, found, { ...options, among: isAll ? found.length : rows.length });
 }

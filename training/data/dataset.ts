@@ -5,6 +5,7 @@
  */
 
 import type { ChatMessage, ChatOptions } from "@unitune/models";
+import type { RowTable } from "./table.ts";
 
 /** The place of a row in a file, for errors. */
 export interface Source {
@@ -137,9 +138,9 @@ export interface RowDataset<Kind extends RowKind> {
   /** The kind of rows. */
   readonly kind: Kind;
   /** The rows for training. */
-  readonly train: readonly Rows[Kind][];
+  readonly train: RowTable<Rows[Kind]>;
   /** The held-out rows. */
-  readonly validation: readonly Rows[Kind][];
+  readonly validation: RowTable<Rows[Kind]>;
 }
 
 /** Text or rows, for training and for validation. */

@@ -14,12 +14,15 @@ import {
   type Tokenizer,
 } from "@unitune/models";
 import type { RowSource } from "./batches.ts";
+import { mappedTable, type RowTable } from "./table.ts";
 import { detailsOf, type RowDetails, type RowKind, type Rows, type Source } from "./dataset.ts";
 import {
+  type Fit,
   fitOne,
   type FitOptions,
   fitRows,
   type Fitted,
+  type FittedList,
   isSameSequence,
   naming,
   type RowFit,
@@ -79,7 +82,9 @@ export type StageData =
     /** Preferences. */
     readonly kind: "pairs";
     /** Training rows. */
-    readonly train: readonly PairCandidate[];
+    readonly train: RowTable<PairCandidate>;
+    /** The tokens of the longest sequence of a training row. */
+    readonly longest: number;
     /** Validation rows. */
     readonly validation: readonly EncodedPair[];
   }
@@ -87,15 +92,17 @@ export type StageData =
     /** Labels. */
     readonly kind: "labels";
     /** Answers that are in the data. */
-    readonly train: readonly EncodedLabel[];
+    readonly train: RowTable<EncodedLabel>;
     /** Preferences, each of them an answer that is liked and one that is not. */
-    readonly pairs: readonly PairCandidate[];
+    readonly pairs: RowTable<PairCandidate>;
   }
   | {
     /** Prompts, to be answered by the model. */
     readonly kind: "rollouts";
     /** The prompts. */
-    readonly train: readonly TrainingPrompt[];
+    readonly train: RowTable<TrainingPrompt>;
+    /** The tokens of the longest prompt. */
+    readonly longestPrompt: number;
     /** The tokens of the longest answer that is known, without the stop token; 0 without any. */
     readonly longestAnswer: number;
     /** The characters of the longest answer that is known. */
@@ -338,6 +345,99 @@ function askedOf(tokenizer: Tokenizer, example: Example): Asked {
   };
 }
 
+/** The parts of a pair, of which a {@linkcode PairCandidate} is made. */
+export interface PairParts {
+  /** The number of tokens of the prompt, with which the sequences begin. */
+  readonly prompt: number;
+  /** The prompt and the preferred answer. */
+  readonly chosen: EncodedSequence;
+  /** The prompt and another answer, where there is one. */
+  readonly rejected?: EncodedSequence;
+  /** The text of the preferred answer, where it has one. */
+  readonly content?: string;
+  /** Whether the preferred answer is there to its end. */
+  readonly isWhole: boolean;
+  /** The judge of answers, where there is another than the preferred answer. */
+  readonly isRight?: (answer: string) => boolean;
+}
+
+/**
+ * A pair of its parts.
+ *
+ * @param tokenizer The tokenizer of its tokens.
+ * @param parts The parts.
+ * @returns The pair. An answer is right if it is the preferred one: its content, or all of the text
+ * that is learned for it, where that was not cut.
+ */
+export function candidateOf(
+  tokenizer: Tokenizer,
+  { prompt, chosen, rejected, content, isWhole, isRight }: PairParts,
+): PairCandidate {
+  return {
+    prompt: chosen.ids.slice(0, prompt),
+    chosen,
+    ...rejected !== undefined && { rejected },
+    // Few answers are judged: decoding each known one beforehand would take long.
+    isRight: isRight ??
+      ((answer) => answer === content || isWhole && answer === knownAnswer(tokenizer, chosen).text),
+  };
+}
+
+/**
+ * Fits examples as pairs into a context.
+ *
+ * @param tokenizer The tokenizer.
+ * @param context The tokens that the model sees.
+ * @returns The function that fits an example with a preferred answer as a pair.
+ */
+export function pairFit(
+  tokenizer: Tokenizer,
+  context: number,
+): (example: Example) => RowFit<PairParts> {
+  return (example) => {
+    const { chosen = [], rejected, isRight } = example;
+    const sequence = wholeAnswer(tokenizer, example, chosen);
+    const a = fitOne(sequence, context);
+    // The learned tokens follow the prompt; without any, there is no pair.
+    const prompt = Math.max(0, sequence.mask.indexOf(true));
+    const { content } = chosen.at(-1) ?? never();
+    const parts = {
+      prompt,
+      isWhole: !a.isCut,
+      ...typeof content === "string" && { content },
+      ...isRight !== undefined && { isRight },
+    };
+    if (rejected === undefined) {
+      // The model's own answer is generated, so that its first token has to be read, too.
+      const made: RowFit<PairParts>["made"] = "skipped" in a.made || prompt >= context
+        ? { skipped: "no room" }
+        : { row: { ...parts, chosen: a.made.row } };
+      const least = prompt + 1;
+      return { ...a, made, least, whole: Math.max(a.whole, least) };
+    }
+    const b = fitOne(wholeAnswer(tokenizer, example, rejected), context);
+    return {
+      made: pairOf(parts, a.made, b.made),
+      isCut: a.isCut || b.isCut,
+      least: Math.max(a.least, b.least),
+      whole: Math.max(a.whole, b.whole),
+      length: Math.max(a.length, b.length),
+    };
+  };
+}
+
+/** A pair from both of its sides, or why there is none. */
+function pairOf(
+  parts: Omit<PairParts, "chosen" | "rejected">,
+  a: RowFit<EncodedSequence>["made"],
+  b: RowFit<EncodedSequence>["made"],
+): RowFit<PairParts>["made"] {
+  if ("skipped" in a || "skipped" in b) return { skipped: "no room" };
+  return isSameSequence(a.row, b.row)
+    ? { skipped: "equal" }
+    : { row: { ...parts, chosen: a.row, rejected: b.row } };
+}
+
 /**
  * Examples as pairs.
  *
@@ -353,53 +453,70 @@ export function pairsOf(
   context: number,
   examples: readonly Example[],
   options: FitOptions = {},
-): Fitted<PairCandidate> {
-  return fitRows(examples, context, (example): RowFit<PairCandidate> => {
-    const { chosen = [], rejected, isRight } = example;
-    const sequence = wholeAnswer(tokenizer, example, chosen);
-    const a = fitOne(sequence, context);
-    // The learned tokens follow the prompt; without any, there is no pair.
-    const ids = sequence.ids.slice(0, Math.max(0, sequence.mask.indexOf(true)));
-    const candidate = {
-      prompt: ids,
-      isRight: isRight ?? isKnownAnswer(tokenizer, sequence, chosen.at(-1) ?? never()),
-    };
-    if (rejected === undefined) {
-      // The model's own answer is generated, so that its first token has to be read, too.
-      const made: RowFit<PairCandidate>["made"] = "skipped" in a.made || ids.length >= context
-        ? { skipped: "no room" }
-        : { row: { ...candidate, chosen: a.made.row } };
-      const least = ids.length + 1;
-      return { made, isCut: a.isCut, least, whole: Math.max(a.whole, least) };
-    }
-    const b = fitOne(wholeAnswer(tokenizer, example, rejected), context);
-    return {
-      made: pairOf(candidate, a.made, b.made),
-      isCut: a.isCut || b.isCut,
-      least: Math.max(a.least, b.least),
-      whole: Math.max(a.whole, b.whole),
-    };
-  }, options);
+): FittedList<PairCandidate> {
+  const fitted = fitRows(examples, context, pairFit(tokenizer, context), options);
+  return { ...fitted, rows: fitted.rows.map((parts) => candidateOf(tokenizer, parts)) };
 }
 
-/** A pair from both of its sides, or why there is none. */
-function pairOf(
-  candidate: Pick<PairCandidate, "prompt" | "isRight">,
-  a: RowFit<EncodedSequence>["made"],
-  b: RowFit<EncodedSequence>["made"],
-): RowFit<PairCandidate>["made"] {
-  if ("skipped" in a || "skipped" in b) return { skipped: "no room" };
-  return isSameSequence(a.row, b.row)
-    ? { skipped: "equal" }
-    : { row: { ...candidate, chosen: a.row, rejected: b.row } };
+/**
+ * Pairs whose rejected answers are there.
+ *
+ * @param candidates The pairs.
+ * @returns The same pairs; undefined if the rejected answer of some is to be the model's own.
+ */
+export function knownPairs(candidates: RowTable<PairCandidate>): RowTable<EncodedPair> | undefined {
+  for (const { rejected } of candidates) if (rejected === undefined) return undefined;
+  return mappedTable(
+    candidates,
+    ({ chosen, rejected }) => ({ chosen, rejected: rejected ?? never() }),
+  );
 }
 
 /** Prompts that were fitted into a context, and the size of the answers that are known. */
-export interface FittedPrompts extends Fitted<TrainingPrompt> {
+export interface FittedPrompts extends Fitted<TrainingPrompt>, KnownSizes {}
+
+/** The sizes of the answers that are known. */
+export interface KnownSizes {
   /** The tokens of the longest known answer, without the stop token; 0 without any. */
   readonly longestAnswer: number;
   /** The characters of the longest known answer. */
   readonly longestText: number;
+}
+
+/**
+ * Fits examples as prompts into a context, and measures their right answers.
+ *
+ * @param tokenizer The tokenizer.
+ * @param context The tokens that the model sees.
+ * @returns The function that fits one, and the sizes of the answers of all that it has fitted.
+ */
+export function promptFit(
+  tokenizer: Tokenizer,
+  context: number,
+): {
+  readonly fit: (example: Example) => RowFit<TrainingPrompt>;
+  readonly sizes: () => KnownSizes;
+} {
+  let [longestAnswer, longestText] = [0, 0];
+  const fit = (example: Example): RowFit<TrainingPrompt> => {
+    const { prompt, columns, source } = example;
+    const { ids, answer } = askedOf(tokenizer, example);
+    if (answer !== undefined) {
+      longestAnswer = Math.max(longestAnswer, answer.ids.length);
+      longestText = Math.max(longestText, graphemeCount(answer.text));
+    }
+    return {
+      made: ids.length >= context ? { skipped: "no room" } : {
+        row: { ids, prompt: promptText(prompt), columns, ...source && { source } },
+      },
+      isCut: false,
+      least: ids.length + 1,
+      // An answer that is known has a stop token, which is predicted and not read.
+      whole: ids.length + Math.max(1, answer?.ids.length ?? 0),
+      length: ids.length,
+    };
+  };
+  return { fit, sizes: () => ({ longestAnswer, longestText }) };
 }
 
 /**
@@ -418,26 +535,31 @@ export function promptsOf(
   context: number,
   examples: readonly Example[],
   options: FitOptions = {},
-): FittedPrompts {
-  let [longestAnswer, longestText] = [0, 0];
-  const fitted = fitRows(examples, context, (example) => {
-    const { prompt, columns, source } = example;
-    const { ids, answer } = askedOf(tokenizer, example);
-    if (answer !== undefined) {
-      longestAnswer = Math.max(longestAnswer, answer.ids.length);
-      longestText = Math.max(longestText, graphemeCount(answer.text));
-    }
-    return {
-      made: ids.length >= context ? { skipped: "no room" as const } : {
-        row: { ids, prompt: promptText(prompt), columns, ...source && { source } },
-      },
-      isCut: false,
-      least: ids.length + 1,
-      // An answer that is known has a stop token, which is predicted and not read.
-      whole: ids.length + Math.max(1, answer?.ids.length ?? 0),
+): FittedPrompts & FittedList<TrainingPrompt> {
+  const { fit, sizes } = promptFit(tokenizer, context);
+  return { ...fitRows(examples, context, fit, options), ...sizes() };
+}
+
+/**
+ * Fits an example with labels into a context.
+ *
+ * @param tokenizer The tokenizer.
+ * @param context The tokens that the model sees.
+ * @returns The function that fits one as answers: a preferred answer is liked, another one is not.
+ */
+export function labelFit(
+  tokenizer: Tokenizer,
+  context: number,
+): (example: Example) => readonly RowFit<EncodedLabel>[] {
+  return (example) => {
+    const { chosen, rejected } = example;
+    const of = (answer: Example["chosen"], label: boolean): readonly RowFit<EncodedLabel>[] => {
+      if (answer === undefined) return [];
+      const { made, ...fit } = fitOne(wholeAnswer(tokenizer, example, answer), context);
+      return [{ ...fit, made: "skipped" in made ? made : { row: { sequence: made.row, label } } }];
     };
-  }, options);
-  return { ...fitted, longestAnswer, longestText };
+    return [...of(chosen, true), ...of(rejected, false)];
+  };
 }
 
 /**
@@ -455,34 +577,34 @@ export function labelsOf(
   context: number,
   examples: readonly Example[],
   options: FitOptions = {},
-): Fitted<EncodedLabel> {
-  const answers = examples.flatMap((example) => [
-    ...(example.chosen === undefined ? [] : [{ example, answer: example.chosen, label: true }]),
-    ...(example.rejected === undefined
-      ? []
-      : [{ example, answer: example.rejected, label: false }]),
-  ]);
-  return fitRows(answers, context, ({ example, answer, label }) => {
-    const { made, ...fit } = fitOne(wholeAnswer(tokenizer, example, answer), context);
-    return { ...fit, made: "skipped" in made ? made : { row: { sequence: made.row, label } } };
-  }, options);
+): FittedList<EncodedLabel> {
+  return fitRows(examples, context, labelFit(tokenizer, context), options);
 }
 
 /**
- * Rows as conversations that are learned from as a whole: of pairs the preferred answers, of labels
- * those that were liked.
+ * Fits the examples of a row.
  *
- * @param rows Rows of a dataset.
- * @returns The conversations.
- * @throws {UserError} Where rows have no answers.
+ * @param fit Fits one example.
+ * @returns The function that fits all of a row; a row without any has no answer.
  */
-export function conversationsOf(rows: readonly Rows[RowKind][]): readonly Rows["conversations"][] {
-  return rows.flatMap((row) => {
-    if ("messages" in row) return [row];
-    const example = exampleOf(row);
-    if (example?.chosen === undefined) return [];
-    return [{ messages: [...example.prompt, ...example.chosen], ...detailsOf(row) }];
-  });
+export function answeredFit<T>(
+  fit: (example: Example) => RowFit<T> | readonly RowFit<T>[],
+): Fit<readonly Example[], T> {
+  return (examples) => examples.length === 0 ? undefined : examples.flatMap(fit);
+}
+
+/**
+ * A row as conversations that are learned from as a whole: of a pair the preferred answer, of labels
+ * one that was liked.
+ *
+ * @param row A row of a dataset.
+ * @returns One conversation; none where the row has no right answer.
+ */
+export function conversationsIn(row: Rows[RowKind]): readonly Rows["conversations"][] {
+  if ("messages" in row) return [row];
+  const example = exampleOf(row);
+  if (example?.chosen === undefined) return [];
+  return [{ messages: [...example.prompt, ...example.chosen], ...detailsOf(row) }];
 }
 
 function never(): never {

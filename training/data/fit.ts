@@ -20,6 +20,7 @@ import {
 import { UserError } from "../text/errors.ts";
 import { joined, message, setting, type UserMessage } from "../text/message.ts";
 import { type Conversation, placeText, type Source } from "./dataset.ts";
+import type { RowTable } from "./table.ts";
 import { forEachTold, type Tell } from "./watch.ts";
 
 /** Reasons for skipping rows, in words for the user. */
@@ -43,14 +44,16 @@ export interface RowFit<T> {
   readonly least: number;
   /** The least context that has room for the whole row. */
   readonly whole: number;
+  /** The tokens of the longest sequence of the fitted row; 0 if it is skipped. */
+  readonly length: number;
 }
 
-/** Rows that were fitted into a context, and counts. */
-export interface Fitted<T = EncodedSequence> {
+/** Counts of rows that were fitted into a context. */
+export interface FitCounts {
   /** The context in tokens. */
   readonly context: number;
-  /** The fitted rows, in order. */
-  readonly rows: readonly T[];
+  /** The number of fitted rows. */
+  readonly kept: number;
   /** The number of rows of the data that they are made of, as far as these have an answer. */
   readonly sources: number;
   /** The number of rows with an answer, before fitting. */
@@ -61,11 +64,28 @@ export interface Fitted<T = EncodedSequence> {
   readonly skipped: Readonly<Record<SkipReason, number>>;
   /** The number of rows without an answer, which `total` does not include. */
   readonly unanswered: number;
-  /** The least context in which some row would have an answer token; infinite without rows. */
+  /** The least context in which some row would have an answer token; 0 without rows. */
   readonly leastContext: number;
   /** The least context that has room for every whole row. */
   readonly wholeContext: number;
+  /** The tokens of the longest sequence of the fitted rows; 0 without any. */
+  readonly longest: number;
 }
+
+/** Rows that were fitted into a context, and counts. */
+export interface Fitted<T = EncodedSequence> extends FitCounts {
+  /** The fitted rows, in order. */
+  readonly rows: RowTable<T>;
+}
+
+/** Rows that were fitted into a context, as a list, and counts. */
+export interface FittedList<T = EncodedSequence> extends Fitted<T> {
+  /** The fitted rows, in order. */
+  readonly rows: readonly T[];
+}
+
+/** Fits a row, which may become several; undefined if it has no answer. */
+export type Fit<Row, T> = (row: Row) => RowFit<T> | readonly RowFit<T>[] | undefined;
 
 /** Options of {@linkcode fitRows}. */
 export interface FitOptions {
@@ -80,7 +100,52 @@ export interface FitOptions {
  *
  * @param rows The rows of the data.
  * @param context The context in tokens.
- * @param fit Fits one of them, which may become several.
+ * @param fit Fits one of them.
+ * @param add Takes the fitted rows, in order.
+ * @param options The number of rows that were left out before, and a listener for the progress.
+ * @returns The counts.
+ */
+export function fitInto<Row, T>(
+  rows: RowTable<Row>,
+  context: number,
+  fit: Fit<Row, T>,
+  add: (row: T) => void,
+  { unanswered = 0, tell = () => {} }: FitOptions = {},
+): FitCounts {
+  const skipped = { "no room": 0, "equal": 0 };
+  let [kept, sources, total, truncated, wholeContext, longest] = [0, 0, 0, 0, 0, 0];
+  let leastContext = Infinity;
+  const count = ({ made, isCut, least, whole, length }: RowFit<T>) => {
+    total += 1;
+    leastContext = Math.min(leastContext, least);
+    wholeContext = Math.max(wholeContext, whole);
+    if ("skipped" in made) skipped[made.skipped] += 1;
+    else {
+      add(made.row);
+      kept += 1;
+      longest = Math.max(longest, length);
+      if (isCut) truncated += 1;
+    }
+  };
+  forEachTold(rows, tell, (row) => {
+    const fitted = fit(row);
+    if (fitted === undefined) return;
+    sources += 1;
+    [fitted].flat().forEach(count);
+  });
+  return {
+    ...{ context, kept, sources, total, truncated, skipped, wholeContext, longest },
+    unanswered: unanswered + rows.length - sources,
+    leastContext: total === 0 ? 0 : leastContext,
+  };
+}
+
+/**
+ * Fits rows into a context, one by one, and counts those that are cut or skipped.
+ *
+ * @param rows The rows of the data.
+ * @param context The context in tokens.
+ * @param fit Fits one of them.
  * @param options The number of rows that were left out before, and a listener for the progress.
  * @returns The fitted rows and the counts.
  *
@@ -94,41 +159,41 @@ export interface FitOptions {
  *   isCut: false,
  *   least: text.length,
  *   whole: text.length,
+ *   length: text.length,
  * }));
  * assertEquals([rows, skipped["no room"]], [["ab"], 1]);
  * ```
  */
 export function fitRows<Row, T>(
-  rows: readonly Row[],
+  rows: RowTable<Row>,
   context: number,
-  fit: (row: Row) => RowFit<T> | readonly RowFit<T>[],
-  { unanswered = 0, tell = () => {} }: FitOptions = {},
-): Fitted<T> {
+  fit: Fit<Row, T>,
+  options: FitOptions = {},
+): FittedList<T> {
   const kept: T[] = [];
-  const skipped = { "no room": 0, "equal": 0 };
-  let [total, truncated, leastContext, wholeContext] = [0, 0, Infinity, 0];
-  const count = ({ made, isCut, least, whole }: RowFit<T>) => {
-    total += 1;
-    leastContext = Math.min(leastContext, least);
-    wholeContext = Math.max(wholeContext, whole);
-    if ("skipped" in made) skipped[made.skipped] += 1;
-    else {
-      kept.push(made.row);
-      if (isCut) truncated += 1;
-    }
-  };
-  forEachTold(rows, tell, (row) => [fit(row)].flat().forEach(count));
-  return {
-    context,
-    rows: kept,
-    sources: rows.length,
-    total,
-    truncated,
-    skipped,
-    unanswered,
-    leastContext,
-    wholeContext,
-  };
+  const counts = fitInto(rows, context, fit, (row) => kept.push(row), options);
+  return { ...counts, rows: kept };
+}
+
+/** The names of counts that are numbers. */
+const counted = [
+  ...["context", "kept", "sources", "total", "truncated", "unanswered"] as const,
+  ...["leastContext", "wholeContext", "longest"] as const,
+] satisfies readonly (keyof FitCounts)[];
+
+/**
+ * Tells whether a value of JSON is counts of fitted rows.
+ *
+ * @param value The value.
+ * @returns True if it has every count.
+ */
+export function isFitCounts(value: unknown): value is FitCounts {
+  const isCount = (own: unknown) => typeof own === "number";
+  if (typeof value !== "object" || value === null || !("skipped" in value)) return false;
+  const { skipped } = value;
+  return counted.every((name) => isCount(Reflect.get(value, name))) &&
+    typeof skipped === "object" && skipped !== null &&
+    Object.keys(skipReasons).every((reason) => isCount(Reflect.get(skipped, reason)));
 }
 
 /**
@@ -181,6 +246,7 @@ export function fitSequence(
 export function fitOne(whole: EncodedSequence, context: number): RowFit<EncodedSequence> {
   const row = fitSequence(whole, longestRow(context));
   return {
+    length: row?.ids.length ?? 0,
     made: row === undefined ? { skipped: "no room" } : { row },
     isCut: row !== whole,
     // The first learned token is predicted from those before it, and is not read itself.
@@ -246,15 +312,24 @@ export function fitConversations(
   conversations: readonly Conversation[],
   context: number,
   options: FitOptions = {},
-): Fitted {
-  return fitRows(
-    conversations,
-    context,
-    ({ messages, rendering, source }) =>
-      naming(source, () => conversationRows(tokenizer, messages, rendering))
-        .map((row) => fitOne(row, context)),
-    options,
-  );
+): FittedList {
+  return fitRows(conversations, context, conversationFit(tokenizer, context), options);
+}
+
+/**
+ * Fits a conversation into a context, as {@linkcode fitConversations} does.
+ *
+ * @param tokenizer The tokenizer.
+ * @param context The context in tokens.
+ * @returns The function that fits one.
+ */
+export function conversationFit(
+  tokenizer: Tokenizer,
+  context: number,
+): (conversation: Conversation) => readonly RowFit<EncodedSequence>[] {
+  return ({ messages, rendering, source }) =>
+    naming(source, () => conversationRows(tokenizer, messages, rendering))
+      .map((row) => fitOne(row, context));
 }
 
 /**
@@ -264,9 +339,9 @@ export function fitConversations(
  * @param examples The name of the rows: `"training examples"`.
  * @throws {UserError} If there were rows and all were skipped; the message says what would help.
  */
-export function requireFit(fitted: Fitted<unknown>, examples: string): void {
-  const { context, rows, total, skipped, unanswered, leastContext, wholeContext } = fitted;
-  if (rows.length > 0 || total + unanswered === 0) return;
+export function requireFit(fitted: FitCounts, examples: string): void {
+  const { context, kept, total, skipped, unanswered, leastContext, wholeContext } = fitted;
+  if (kept > 0 || total + unanswered === 0) return;
   if (total === 0) {
     throw new UserError(
       `none of the ${unanswered} ${examples} has an answer to learn from: add rows that have`,
@@ -315,7 +390,7 @@ function contextOf(tokens: number): UserMessage {
  * );
  * ```
  */
-export function describeFit(fitted: Fitted<unknown>, examples: string): UserMessage | undefined {
+export function describeFit(fitted: FitCounts, examples: string): UserMessage | undefined {
   const { context, total, truncated, skipped, unanswered, wholeContext } = fitted;
   const left = (["no room", "equal"] as const).filter((reason) => skipped[reason] > 0);
   const exceeding = left.reduce((sum, reason) => sum + skipped[reason], truncated);

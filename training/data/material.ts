@@ -6,9 +6,10 @@
 
 import type { Tokenizer } from "@unitune/models";
 import { charactersOf, type Dataset, isOfTexts, type RowKind, type Rows } from "./dataset.ts";
-import { conversationsOf, type Example, exampleOf } from "./examples.ts";
-import { describeFit, type Fitted, requireFit } from "./fit.ts";
-import { forEachTold, type Watch } from "./watch.ts";
+import { conversationsIn, type Example, exampleOf } from "./examples.ts";
+import { describeFit, type FitCounts, requireFit } from "./fit.ts";
+import { foundRows, mappedTable, type RowTable } from "./table.ts";
+import type { Watch } from "./watch.ts";
 import { UserError } from "../text/errors.ts";
 import { message, setting, type UserMessage } from "../text/message.ts";
 import type { TextReward } from "../rewards/rewards.ts";
@@ -26,7 +27,7 @@ export interface Material {
   /** Its rows as examples, and those of what it keeps aside. */
   readonly examples: MaterialExamples;
   /** The splits of conversations, by name. */
-  readonly exams: ReadonlyMap<string, readonly Exam[]>;
+  readonly exams: ReadonlyMap<string, RowTable<Exam>>;
   /** Rows kept aside that have no right answer. */
   readonly unjudged: number;
   /** The splits that nothing is chosen by. */
@@ -37,33 +38,40 @@ export interface Material {
   readonly judges: readonly TextReward[];
   /** The expected format of answers, if it is known. */
   readonly format?: RegExp;
+  /** A text that names the rows and all that they depend on (default: they are not kept). */
+  readonly key?: string;
 }
 
-/** The rows of a dataset as examples. */
+/** The examples of each row of a dataset: one, or none where it has no answer at its end. */
 export interface MaterialExamples {
   /** Those to train on. */
-  readonly train: readonly Example[];
+  readonly train: RowTable<readonly Example[]>;
   /** Those that are kept aside. */
-  readonly validation: readonly Example[];
-  /** Rows without an answer at their end, which are no examples. */
-  readonly unanswered: { readonly train: number; readonly validation: number };
+  readonly validation: RowTable<readonly Example[]>;
 }
 
-/** Memory that encoding takes for each byte of what is sorted. */
-export const ENCODING_LATER = 4;
+/** Facts about a dataset that are known beforehand. */
+export interface KnownMaterial {
+  /** Its characters (default: those that its rows have). */
+  readonly characters?: ReadonlySet<string>;
+  /**
+   * A text that names the dataset and all that its rows depend on, by which their tokens are found
+   * again another time (default: they are not kept).
+   */
+  readonly key?: string;
+}
 
 /**
  * A dataset as material.
  *
  * @param name What it is called.
  * @param dataset The data.
- * @param watch Follows the sorting of its rows.
- * @param subject What the data is called in messages (default: its name).
+ * @param known What is known of the dataset.
  * @returns The material.
  *
  * @example
  * ```ts
- * import { datasetMaterial, silentWatch } from "@unitune/training";
+ * import { datasetMaterial } from "@unitune/training";
  * import { assertEquals } from "@std/assert";
  *
  * const rows = ["1+1", "2+2"].map((content) => ({
@@ -71,7 +79,7 @@ export const ENCODING_LATER = 4;
  * }));
  * const [train, validation] = [rows.slice(0, 1), rows.slice(1)];
  * const dataset = { kind: "conversations", train, validation } as const;
- * const { characters, exams } = datasetMaterial("sums", dataset, silentWatch);
+ * const { characters, exams } = datasetMaterial("sums", dataset);
  * assertEquals([...characters].toSorted(), ["+", "1", "2", "?"]);
  * assertEquals([...exams.keys()], ["validation"]);
  * ```
@@ -79,39 +87,26 @@ export const ENCODING_LATER = 4;
 export function datasetMaterial(
   name: string,
   dataset: Dataset,
-  watch: Watch,
-  subject: string = name,
+  { characters = charactersOf(dataset), key }: KnownMaterial = {},
 ): Material {
-  const rows = (part: string | readonly Rows[RowKind][]) => typeof part === "string" ? [] : part;
-  const tell = watch.begin({ doing: `sorting ${subject}`, subject, later: ENCODING_LATER });
-  const examplesOf = (own: readonly Rows[RowKind][]) => {
-    const found: Example[] = [];
-    forEachTold(own, tell, (row) => {
-      const example = exampleOf(row);
-      if (example !== undefined) found.push(example);
-    });
-    return found;
-  };
-  const [own, kept] = [rows(dataset.train), rows(dataset.validation)];
-  const [train, validation] = [examplesOf(own), examplesOf(kept)];
-  const right = conversationsOf(kept);
+  const rows = (part: string | RowTable<Rows[RowKind]>) => typeof part === "string" ? [] : part;
+  const examplesOf = (part: RowTable<Rows[RowKind]>) =>
+    mappedTable(part, (row) => [exampleOf(row) ?? []].flat());
+  const kept = rows(dataset.validation);
+  const right = foundRows(kept, conversationsIn);
   return {
     name,
     dataset,
-    characters: charactersOf(dataset),
-    examples: {
-      train,
-      validation,
-      unanswered: {
-        train: own.length - train.length,
-        validation: kept.length - validation.length,
-      },
-    },
-    exams: new Map([["validation", right.map((conversation) => ({ conversation, kind: "all" }))]]),
+    characters,
+    examples: { train: examplesOf(rows(dataset.train)), validation: examplesOf(kept) },
+    exams: new Map([
+      ["validation", mappedTable(right, (conversation): Exam => ({ conversation, kind: "all" }))],
+    ]),
     unjudged: kept.length - right.length,
     test: new Map(),
     mistaught: [],
     judges: [],
+    ...key !== undefined && { key },
   };
 }
 
@@ -155,72 +150,69 @@ export interface RowsTold {
  * @throws {UserError} Where there are none.
  */
 export function fittedNotes(
-  fitted: Fitted<unknown>,
+  fitted: FitCounts,
   { what, header, validation, objective, source }: RowsTold,
 ): readonly UserMessage[] {
   requireFit(fitted, `training ${what}`);
-  if (fitted.rows.length === 0) throw new UserError(`${source} has no ${what} for ${objective}`);
+  if (fitted.kept === 0) throw new UserError(`${source} has no ${what} for ${objective}`);
   const fit = describeFit(fitted, `training ${what}`) ?? [];
-  return [`${fitted.rows.length} ${header}, ${validation} for validation`, fit].flat();
-}
-
-/** Examples to make pairs of, and how many have no answers for that. */
-export interface PairMaterial {
-  /** The examples. */
-  readonly examples: readonly Example[];
-  /** The number of rows without one. */
-  readonly unanswered: number;
+  return [`${fitted.kept} ${header}, ${validation} for validation`, fit].flat();
 }
 
 /**
- * The examples that pairs are made of.
+ * The function that finds the examples that pairs are made of: as they are where their rejected
+ * answers are those of the data; without them where these are to be the model's own, and only
+ * mistakes are known.
  *
  * @param settings The settings of the stage.
- * @param examples All examples.
- * @param source What the data is called in messages.
- * @returns Those to train on, and those kept aside.
- * @throws {UserError} Where the data has one answer to a prompt, and rejected ones are to be its own.
+ * @returns A function from the examples of a row to those that give a pair.
  */
-export function trainingPairs(
-  settings: TrainSettings,
-  { train, validation, unanswered }: MaterialExamples,
-  source: string,
-): { readonly train: PairMaterial; readonly validation: PairMaterial } {
-  const of = (own: readonly Example[], without: number): PairMaterial => {
-    const examples = withRejected(settings, own, source);
-    return { examples, unanswered: without + own.length - examples.length };
+export function pairedExamples(
+  { rejected }: Pick<TrainSettings, "rejected">,
+): (examples: readonly Example[]) => readonly Example[] {
+  return (examples) => {
+    const preferred = examples.filter(({ chosen }) => chosen !== undefined);
+    return rejected === "model"
+      ? preferred.map(({ rejected: _, ...example }) => example)
+      : preferred.filter(({ rejected }) => rejected !== undefined);
   };
-  return { train: of(train, unanswered.train), validation: of(validation, unanswered.validation) };
 }
 
 /**
- * Examples as they are where their rejected answers are those of the data; without them where these
- * are to be the model's own, and only mistakes are known.
+ * Refuses rows of one answer to a prompt, where rejected ones are to be those of the data.
+ *
+ * @param settings The settings of the stage.
+ * @param examples The examples of each row.
+ * @param source What the data is called in messages.
+ * @throws {UserError} Where no row has two answers, and some have a preferred one.
  */
-function withRejected(
+export function requirePairs(
   { objective, rejected, data }: TrainSettings,
-  examples: readonly Example[],
+  examples: RowTable<readonly Example[]>,
   source: string,
-): readonly Example[] {
-  const preferred = examples.filter(({ chosen }) => chosen !== undefined);
-  const given = preferred.filter(({ rejected }) => rejected !== undefined);
-  if (data !== undefined && given.length === 0 && preferred.length > 0 && rejected !== "model") {
-    const [lack, labelled] = objective.data === "labels"
-      ? [
-        `reads liked and disliked answers, and ${source} has only liked ones`,
-        "prompt, completion and label, or ",
-      ]
-      : [`compares two answers, and ${source} has one to a prompt`, ""];
-    throw new UserError(
-      message(
-        `${objective.name} ${lack}: give rows with ${labelled}prompt, chosen and rejected, or `,
-        setting("rejected"),
-        " model for wrong answers of the model's own",
-      ),
-    );
+): void {
+  if (data === undefined || rejected === "model") return;
+  let isPreferred = false;
+  for (const own of examples) {
+    for (const { chosen, rejected } of own) {
+      if (chosen !== undefined && rejected !== undefined) return;
+      isPreferred ||= chosen !== undefined;
+    }
   }
-  if (rejected !== "model") return given;
-  return preferred.map(({ rejected: _, ...example }) => example);
+  if (!isPreferred) return;
+  const [lack, labelled] = objective.data === "labels"
+    ? [
+      `reads liked and disliked answers, and ${source} has only liked ones`,
+      "prompt, completion and label, or ",
+    ]
+    : [`compares two answers, and ${source} has one to a prompt`, ""];
+  throw new UserError(
+    message(
+      `${objective.name} ${lack}: give rows with ${labelled}prompt, chosen and rejected, or `,
+      setting("rejected"),
+      " model for wrong answers of the model's own",
+    ),
+  );
 }
 
 /** Bytes of the heap for each code unit of a text that is encoded: a list of ids, while it grows. */

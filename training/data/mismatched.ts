@@ -9,7 +9,9 @@ import type { EncodedSequence } from "@unitune/models";
 import { answeredPrompt } from "../sampling/answers.ts";
 import { UserError } from "../text/errors.ts";
 import type { EncodedLabel } from "./examples.ts";
-import { fitOne, fitRows, type Fitted } from "./fit.ts";
+import { fitSequence, longestRow } from "./fit.ts";
+import { markOf } from "./marks.ts";
+import { readTable, rowAt, type RowTable } from "./table.ts";
 
 /** An answer with a label, and the same prompt with another prompt's answer. */
 export interface MatchedLabel extends EncodedLabel {
@@ -17,9 +19,33 @@ export interface MatchedLabel extends EncodedLabel {
   readonly mismatched: EncodedSequence;
 }
 
-/** The prompt's tokens of an answer, as a text by which prompts are told apart. */
-function promptKey({ sequence: { ids, mask } }: EncodedLabel): string {
-  return ids.slice(0, mask.indexOf(true)).join();
+/** What is known of each answer without its tokens. */
+interface AnswerSizes {
+  /** The number of the prompt of each answer, in the order of their first answers. */
+  readonly prompts: readonly number[];
+  /** The tokens of each answer's prompt. */
+  readonly asked: readonly number[];
+  /** The tokens of each answer. */
+  readonly answered: readonly number[];
+  /** The number of prompts. */
+  readonly count: number;
+}
+
+/** Reads all answers once. */
+function sizesOf(answers: RowTable<EncodedLabel>): AnswerSizes {
+  const numbers = new Map<number, number>();
+  const [prompts, asked, answered]: [number[], number[], number[]] = [[], [], []];
+  for (const { sequence: { ids, mask } } of answers) {
+    const start = mask.indexOf(true);
+    // Prompts are told apart by a number of 53 bits: all of them would take as much memory as the rows.
+    const mark = markOf(ids, start);
+    const prompt = numbers.get(mark) ?? numbers.size;
+    numbers.set(mark, prompt);
+    prompts.push(prompt);
+    asked.push(start);
+    answered.push(ids.length - start);
+  }
+  return { prompts, asked, answered, count: numbers.size };
 }
 
 /**
@@ -42,32 +68,44 @@ function promptKey({ sequence: { ids, mask } }: EncodedLabel): string {
  * assertEquals(mismatchedAnswers([answer(1), answer(1), answer(2), answer(2)]), [2, 3, 0, 1]);
  * ```
  */
-export function mismatchedAnswers(answers: readonly EncodedLabel[]): readonly number[] {
-  const numbersOf = new Map<string, number[]>();
-  answers.forEach((answer, i) => {
-    const key = promptKey(answer);
-    const numbers = numbersOf.get(key);
-    if (numbers === undefined) numbersOf.set(key, [i]);
-    else numbers.push(i);
-  });
-  const byPrompt = [...numbersOf.values()];
-  if (byPrompt.length < 2) {
+export function mismatchedAnswers(answers: RowTable<EncodedLabel>): readonly number[] {
+  return othersOf(sizesOf(answers));
+}
+
+/** For each answer one to another prompt. */
+function othersOf({ prompts, count }: Pick<AnswerSizes, "prompts" | "count">): readonly number[] {
+  const total = prompts.length;
+  if (count < 2) {
     throw new UserError(
-      `kto compares answers with answers to other prompts, and all ${answers.length} answers are ` +
-        `to one prompt: add rows with other prompts`,
+      `kto compares answers with answers to other prompts, and all ${total} answers are to one ` +
+        `prompt: add rows with other prompts`,
     );
   }
-  const inTurn = byPrompt.flat();
-  const others = new Array<number>(answers.length);
-  let end = 0;
-  for (const own of byPrompt) {
-    end += own.length;
-    const foreign = answers.length - own.length;
-    own.forEach((number, i) => {
-      others[number] = inTurn[(end + i % foreign) % answers.length] ?? never();
-    });
+  // Where the answers to each prompt begin, and behind the last.
+  const starts = new Uint32Array(count + 1);
+  for (const prompt of prompts) starts[prompt + 1] = at(starts, prompt + 1) + 1;
+  for (let prompt = 0; prompt < count; prompt++) {
+    starts[prompt + 1] = at(starts, prompt + 1) + at(starts, prompt);
   }
-  return others;
+  const places = new Uint32Array(total);
+  const inTurn = new Uint32Array(total);
+  const next = starts.slice();
+  prompts.forEach((prompt, number) => {
+    const place = at(next, prompt);
+    next[prompt] = place + 1;
+    places[number] = place;
+    inTurn[place] = number;
+  });
+  return prompts.map((prompt, number) => {
+    const [start, end] = [at(starts, prompt), at(starts, prompt + 1)];
+    const foreign = total - (end - start);
+    const turn = (at(places, number) - start) % foreign;
+    return at(inTurn, (end + turn) % total);
+  });
+}
+
+function at(numbers: ArrayLike<number>, index: number): number {
+  return numbers[index] ?? never();
 }
 
 function never(): never {
@@ -83,23 +121,43 @@ function mismatch(
   return answeredPrompt(ids.slice(0, own), other.ids.slice(other.mask.indexOf(true)));
 }
 
+/** Answers with labels, each with an answer to another prompt, and counts. */
+export interface MatchedLabels {
+  /** The answers. */
+  readonly rows: RowTable<MatchedLabel>;
+  /** The number of mismatched answers that are cut. */
+  readonly truncated: number;
+  /** The tokens of the longest sequence. */
+  readonly longest: number;
+}
+
 /**
  * Answers with labels, each mismatched with an answer to another prompt, whatever the batch. A
  * mismatched answer that does not fit behind the prompt is cut at its end.
  *
- * @param answers The answers; to two prompts at least.
+ * @param answers The answers, which have room in the context; to two prompts at least.
  * @param context The tokens that the model sees.
  * @returns The answers and the counts.
  * @throws {UserError} Where all answers are to one prompt.
  */
-export function matchedLabels(
-  answers: readonly EncodedLabel[],
-  context: number,
-): Fitted<MatchedLabel> {
-  const others = mismatchedAnswers(answers);
-  const couples = answers.map((row, i) => ({ row, other: answers[others[i] ?? -1] ?? never() }));
-  return fitRows(couples, context, ({ row, other }) => {
-    const { made, ...fit } = fitOne(mismatch(row, other), context);
-    return { ...fit, made: "skipped" in made ? made : { row: { ...row, mismatched: made.row } } };
+export function matchedLabels(answers: RowTable<EncodedLabel>, context: number): MatchedLabels {
+  const sizes = sizesOf(answers);
+  const others = othersOf(sizes);
+  const most = longestRow(context);
+  let [truncated, longest] = [0, 0];
+  others.forEach((other, number) => {
+    const length = at(sizes.asked, number) + at(sizes.answered, other);
+    truncated += Number(length > most);
+    longest = Math.max(
+      ...[longest, at(sizes.asked, number) + at(sizes.answered, number), Math.min(most, length)],
+    );
   });
+  const rows = readTable(answers.length, {
+    read: (number): MatchedLabel => {
+      const row = rowAt(answers, number);
+      const whole = mismatch(row, rowAt(answers, at(others, number)));
+      return { ...row, mismatched: fitSequence(whole, most) ?? never() };
+    },
+  });
+  return { rows, truncated, longest };
 }

@@ -28,13 +28,15 @@ import type { TrainSettings } from "../settings.ts";
 import {
   conversationSplit,
   type Exam,
-  limitedSplit,
   promptSplit,
   type Split,
+  type SplitLimits,
   textSplit,
   textsSplit,
 } from "./splits.ts";
 import { isOfTexts } from "./dataset.ts";
+import { foundRows } from "./table.ts";
+import { listTables, memoryTables, type TableStore } from "./table_store.ts";
 import { taskMaterial } from "./task_material.ts";
 
 /** Everything that a run trains and evaluates on. */
@@ -88,6 +90,8 @@ export interface PreparationOptions {
   readonly base?: BaseModel;
   /** Follows the preparation (default: nobody). */
   readonly watch?: Watch;
+  /** Keeps the tokens of rows that have a key (default: in memory). */
+  readonly tables?: TableStore;
 }
 
 /** The name of the built-in tasks in messages. */
@@ -139,7 +143,12 @@ export function prepareTasks(
  */
 export async function prepareRun(
   stages: readonly StageMaterial[],
-  { base, watch = silentWatch, architectures: rows = architectures }: PreparationOptions = {},
+  {
+    base,
+    watch = silentWatch,
+    architectures: rows = architectures,
+    tables = memoryTables,
+  }: PreparationOptions = {},
 ): Promise<PreparedRun> {
   const [first] = stages;
   const last = stages.at(-1);
@@ -162,7 +171,12 @@ export async function prepareRun(
     requireUse(material, source);
     requireChat(tokenizer, material, source);
     const seed = stageSeed(settings.seed, i);
-    const encoding = { tokenizer, context, seed, watch, source };
+    const encoding = {
+      ...{ tokenizer, context, seed, watch, source },
+      // Rows of the built-in tasks have judges of their own, which no bytes express.
+      tables: material.key === undefined ? listTables : tables,
+      keyOf: (form: string) => encodingKey(material, tokenizer, [form, context]),
+    };
     const own = await dataKinds[settings.objective.data].prepare(settings, material, encoding);
     prepared.push({ data: own.data, judges, ...(format !== undefined && { format }) });
     for (const note of own.notes) {
@@ -172,8 +186,7 @@ export async function prepareRun(
   const judged = stages.findLast(({ material }) => material.dataset.kind !== "prompts") ?? last;
   const asSplit = (name: string, own: readonly Exam[]) =>
     conversationSplit(name, own, tokenizer, context);
-  const splits = splitsOf(judged.material, tokenizer, context, first.source, watch)
-    .map((split) => limitedSplit(split, first.settings));
+  const splits = splitsOf(judged.material, tokenizer, context, first, watch);
   const { test, mistaught } = judged.material;
   return {
     name: [...new Set(materials.map(({ name }) => name))].join("-"),
@@ -214,27 +227,50 @@ function requireChat(
   );
 }
 
+/** The edition of the bytes in which rows are kept, which changes with them. */
+const EDITION = 1;
+
+/**
+ * The key of encoded rows: all that their tokens depend on.
+ *
+ * @param material The data.
+ * @param tokenizer The tokenizer.
+ * @param others What else they depend on.
+ * @returns The key; undefined for rows that are not kept.
+ */
+function encodingKey(
+  { key, dataset }: Material,
+  { size, stop, stops, pad, files }: Tokenizer,
+  others: readonly (string | number)[],
+): string | undefined {
+  if (key === undefined) return undefined;
+  const own = [dataset.kind, dataset.train.length, ...others];
+  return JSON.stringify([EDITION, key, own, size, stop, stops, pad, [...files()].toSorted()]);
+}
+
 /** The validation splits of a dataset. */
 function splitsOf(
   { dataset, exams, unjudged, examples }: Material,
   tokenizer: Tokenizer,
   context: number,
-  source: string,
+  { source, settings: { evalExamples, evalAnswers } }: Pick<StageMaterial, "source" | "settings">,
   watch: Watch,
 ): Split[] {
+  const limits: SplitLimits = { evalExamples, evalAnswers };
   if (dataset.kind === "text") {
     const part = `the last tenth of ${source}`;
     const validation = encodedText(tokenizer, dataset.validation, part, watch);
-    return [textSplit("validation", validation, tokenizer, context)];
+    return [textSplit("validation", validation, tokenizer, context, limits)];
   }
   if (dataset.kind === "texts") {
-    return [textsSplit("validation", dataset.validation, tokenizer, context)];
+    return [textsSplit("validation", dataset.validation, tokenizer, context, limits)];
   }
   if (dataset.kind === "prompts") {
-    return [promptSplit("validation", examples.validation, tokenizer, context)];
+    const prompts = foundRows(examples.validation, (own) => own);
+    return [promptSplit("validation", prompts, tokenizer, context, limits)];
   }
   return [...exams].map(([name, own]) =>
-    conversationSplit(name, own, tokenizer, context, unjudged)
+    conversationSplit(name, own, tokenizer, context, { ...limits, unanswered: unjudged })
   );
 }
 

@@ -32,17 +32,17 @@ function partsOf(data: StageData): readonly Part[] {
     case "demonstrations":
       return [{ title: "example", sequence: data.source.row(0) }];
     case "pairs":
-      return data.train.slice(0, 1).flatMap(sidesOf);
+      return [...data.train.slice(0, 1)].flatMap(sidesOf);
     case "labels":
       return [
-        ...data.train.slice(0, 1).map(({ sequence, label }) => ({
+        ...[...data.train.slice(0, 1)].map(({ sequence, label }) => ({
           title: label ? "answer that is liked" : "answer that is not liked",
           sequence,
         })),
-        ...data.train.length > 0 ? [] : data.pairs.slice(0, 1).flatMap(sidesOf),
+        ...data.train.length > 0 ? [] : [...data.pairs.slice(0, 1)].flatMap(sidesOf),
       ];
     case "rollouts":
-      return data.train.slice(0, 1).map(({ ids }) => ({
+      return [...data.train.slice(0, 1)].map(({ ids }) => ({
         title: "prompt, which the model answers",
         sequence: { ids, mask: ids.map(() => false) },
       }));

@@ -8,9 +8,9 @@ import { type EncodedSequence, encodePrompt, type Tokenizer } from "@unitune/mod
 import { windowAt } from "./batches.ts";
 import type { Conversation, TextRow } from "./dataset.ts";
 import { MOST_QUESTIONS, MOST_SEQUENCES } from "../limits.ts";
-import type { TrainSettings } from "../settings.ts";
 import { describeFit, fitConversations, fitOne, longestRow, naming, requireFit } from "./fit.ts";
 import { fitTexts } from "./texts.ts";
+import { readTable, type RowTable, spread } from "./table.ts";
 import type { UserMessage } from "../text/message.ts";
 import {
   encodeAnswer,
@@ -65,41 +65,52 @@ const MOST_OPENINGS = 3;
 /** The fewest tokens of a text whose first half is continued. */
 const SHORTEST_OPENED = 4;
 
+/** The most that evaluations look at. */
+export interface SplitLimits {
+  /** The most sequences that are predicted (default 1024). */
+  readonly evalExamples?: number;
+  /** The most questions that are answered (default 256). */
+  readonly evalAnswers?: number;
+  /** The number of rows that were left out, since they have no right answer (default 0). */
+  readonly unanswered?: number;
+}
+
 /**
  * Makes a split of conversations. All answers are predicted; the last answer of each conversation
- * is also a question, if the conversation fits as a whole.
+ * is also a question, if the conversation fits as a whole. Of many conversations, some are taken,
+ * evenly spread, and no other becomes tokens.
  *
  * @param name The name of the split.
  * @param exams The conversations.
  * @param tokenizer The tokenizer.
  * @param context The context in tokens.
- * @param unanswered The number of rows that were left out, since they have no right answer (default
- * 0).
+ * @param limits The most that is taken, and the number of rows that were left out.
  * @returns The split.
- * @throws {UserError} If no conversation fits the context.
+ * @throws {UserError} If no conversation that was taken fits the context.
  */
 export function conversationSplit(
   name: string,
-  exams: readonly Exam[],
+  exams: RowTable<Exam>,
   tokenizer: Tokenizer,
   context: number,
-  unanswered = 0,
+  { evalExamples = MOST_SEQUENCES, evalAnswers = MOST_QUESTIONS, unanswered = 0 }: SplitLimits = {},
 ): Split {
-  const fitted = fitConversations(
-    tokenizer,
-    exams.map(({ conversation }) => conversation),
-    context,
-  );
+  const taken = spread(exams, evalExamples).map(({ conversation }) => conversation);
+  const fitted = fitConversations(tokenizer, taken, context);
   requireFit(fitted, `${name} examples`);
+  const questions = spread(exams, MOST_QUESTIONS).flatMap((exam) =>
+    questionOf(exam, tokenizer, context) ?? []
+  );
   return {
     name,
-    sequences: spread(fitted.rows, MOST_SEQUENCES),
-    questions: spread(exams, MOST_QUESTIONS).flatMap((exam) =>
-      questionOf(exam, tokenizer, context) ?? []
-    ),
+    sequences: spread(fitted.rows, evalExamples),
+    questions: spread(questions, evalAnswers),
     notes: [
       describeFit({ ...fitted, unanswered }, `${name} examples`) ?? [],
-      spreadNote(fitted.rows.length, MOST_SEQUENCES, `${name} examples`) ?? [],
+      exams.length <= evalExamples && questions.length <= evalAnswers
+        ? []
+        : `evaluations look at ${taken.length} of ${exams.length} ${name} examples and answer ` +
+          `${Math.min(questions.length, evalAnswers)}, evenly spread.`,
     ].flat(),
   };
 }
@@ -143,6 +154,7 @@ export function questionOf(
  * @param ids The tokens of the text; at least two.
  * @param tokenizer The tokenizer.
  * @param context The context in tokens.
+ * @param limits The most that is taken.
  * @returns The split.
  */
 export function textSplit(
@@ -150,23 +162,25 @@ export function textSplit(
   ids: ArrayLike<number>,
   tokenizer: Tokenizer,
   context: number,
+  { evalExamples = MOST_SEQUENCES, evalAnswers = MOST_QUESTIONS }: SplitLimits = {},
 ): Split {
   const length = Math.min(longestRow(context), ids.length);
   // Neighbours share a token: the first of a window is read, and is predicted as the last of
   // another.
-  const count = Math.floor((ids.length - 1) / (length - 1));
-  const windows = Array.from({ length: count }, (_, i) => windowAt(ids, i * (length - 1), length));
-  const rest = ids.length - count * (length - 1);
-  const last = rest < 2 ? [] : [windowAt(ids, ids.length - rest, rest)];
+  const stride = length - 1;
+  const count = Math.floor((ids.length - 1) / stride);
+  const rest = ids.length - count * stride;
+  const all = readTable(count + Number(rest >= 2), {
+    read: (i) => windowAt(ids, i * stride, Math.min(length, ids.length - i * stride)),
+  });
   const openings = length < SHORTEST_OPENED
     ? []
-    : spread(spread(windows, MOST_SEQUENCES), MOST_OPENINGS);
-  const all = [...windows, ...last];
+    : spread(spread(all.slice(0, count), MOST_SEQUENCES), MOST_OPENINGS);
   return {
     name,
-    sequences: spread(all, MOST_SEQUENCES),
-    questions: openings.map((window) => opening(window, tokenizer)),
-    notes: [spreadNote(all.length, MOST_SEQUENCES, `windows of the ${name} text`) ?? []].flat(),
+    sequences: spread(all, evalExamples),
+    questions: spread(openings, evalAnswers).map((window) => opening(window, tokenizer)),
+    notes: [spreadNote(all.length, evalExamples, `windows of the ${name} text`) ?? []].flat(),
   };
 }
 
@@ -178,25 +192,28 @@ export function textSplit(
  * @param texts The texts.
  * @param tokenizer The tokenizer.
  * @param context The context in tokens.
+ * @param limits The most that is taken.
  * @returns The split.
  * @throws {UserError} If no text fits the context.
  */
 export function textsSplit(
   name: string,
-  texts: readonly TextRow[],
+  texts: RowTable<TextRow>,
   tokenizer: Tokenizer,
   context: number,
+  { evalExamples = MOST_SEQUENCES, evalAnswers = MOST_QUESTIONS }: SplitLimits = {},
 ): Split {
-  const fitted = fitTexts(tokenizer, texts, context);
+  const fitted = fitTexts(tokenizer, spread(texts, evalExamples), context);
   requireFit(fitted, `${name} texts`);
   const long = fitted.rows.filter(({ ids }) => ids.length >= SHORTEST_OPENED);
+  const openings = spread(spread(long, MOST_OPENINGS), evalAnswers);
   return {
     name,
-    sequences: spread(fitted.rows, MOST_SEQUENCES),
-    questions: spread(long, MOST_OPENINGS).map((row) => opening(row, tokenizer)),
+    sequences: fitted.rows,
+    questions: openings.map((row) => opening(row, tokenizer)),
     notes: [
       describeFit(fitted, `${name} texts`) ?? [],
-      spreadNote(fitted.rows.length, MOST_SEQUENCES, `${name} texts`) ?? [],
+      spreadNote(texts.length, evalExamples, `${name} texts`) ?? [],
     ].flat(),
   };
 }
@@ -208,16 +225,18 @@ export function textsSplit(
  * @param examples The prompts.
  * @param tokenizer The tokenizer.
  * @param context The context in tokens.
+ * @param limits The most that is taken.
  * @returns The split.
  */
 export function promptSplit(
   name: string,
-  examples: readonly Example[],
+  examples: RowTable<Example>,
   tokenizer: Tokenizer,
   context: number,
+  { evalAnswers = MOST_QUESTIONS }: SplitLimits = {},
 ): Split {
-  const fitted = promptsOf(tokenizer, context, examples);
-  const questions = spread(fitted.rows, MOST_QUESTIONS).map(({ ids, prompt }): Question => {
+  const fitted = promptsOf(tokenizer, context, spread(examples, evalAnswers));
+  const questions = fitted.rows.map(({ ids, prompt }): Question => {
     const sequence = { ids, mask: ids.map(() => false) };
     return { kind: "all", prompt, gold: "", ids, sequence };
   });
@@ -227,7 +246,7 @@ export function promptSplit(
     questions,
     notes: [
       describeFit(fitted, `${name} prompts`) ?? [],
-      spreadNote(fitted.rows.length, MOST_QUESTIONS, `${name} prompts`) ?? [],
+      spreadNote(examples.length, evalAnswers, `${name} prompts`) ?? [],
     ].flat(),
   };
 }
@@ -250,35 +269,4 @@ export function spreadNote(count: number, most: number, examples: string): strin
   return count <= most
     ? undefined
     : `evaluations look at ${most} of ${count} ${examples}, evenly spread.`;
-}
-
-/**
- * A split of fewer sequences and questions.
- *
- * @param split The split.
- * @param settings The most of both.
- * @returns The split; of more elements, some are left, evenly spread.
- */
-export function limitedSplit(
-  split: Split,
-  { evalExamples, evalAnswers }: Pick<TrainSettings, "evalExamples" | "evalAnswers">,
-): Split {
-  const { name, sequences, questions, notes } = split;
-  return {
-    name,
-    sequences: spread(sequences, evalExamples),
-    questions: spread(questions, evalAnswers),
-    notes: [
-      ...notes,
-      spreadNote(sequences.length, evalExamples, `${name} examples`) ?? [],
-      spreadNote(questions.length, evalAnswers, `${name} prompts`) ?? [],
-    ].flat(),
-  };
-}
-
-/** At most so many of the elements, evenly spread. */
-export function spread<T>(elements: readonly T[], most: number): readonly T[] {
-  if (elements.length <= most) return elements;
-  const places = Array.from({ length: most }, (_, i) => Math.floor(i * elements.length / most));
-  return places.flatMap((place) => elements.slice(place, place + 1));
 }

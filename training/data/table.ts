@@ -172,3 +172,54 @@ export function pickedRows<Row>(
 ): RowTable<Row> {
   return readTable(indices.length, { read: (index) => rowAt(table, indices[index] ?? -1) });
 }
+
+/**
+ * What is found in the rows of a table, each of which has one such thing or none. All rows are read
+ * once, and again when what was found in one is asked for.
+ *
+ * @param table The table.
+ * @param find Finds it in a row.
+ * @returns What was found, in the order of the rows.
+ *
+ * @example
+ * ```ts
+ * import { foundRows } from "@unitune/training";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const evens = foundRows([1, 2, 3, 4], (number) => number % 2 === 0 ? [`${number}`] : []);
+ * assertEquals([evens.length, evens.at(1)], [2, "4"]);
+ * ```
+ */
+export function foundRows<Row, Found>(
+  table: RowTable<Row>,
+  find: (row: Row) => readonly Found[],
+): RowTable<Found> {
+  const indices: number[] = [];
+  let index = 0;
+  for (const row of table) {
+    if (find(row).length > 0) indices.push(index);
+    index += 1;
+  }
+  return mappedTable(pickedRows(table, indices), (row) => rowAt(find(row), 0));
+}
+
+/**
+ * At most so many rows of a table, evenly spread.
+ *
+ * @param table The table.
+ * @param most The most rows.
+ * @returns The rows, in order; all of them where there are no more.
+ *
+ * @example
+ * ```ts
+ * import { spread } from "@unitune/training";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(spread([1, 2, 3, 4, 5], 2), [1, 3]);
+ * ```
+ */
+export function spread<Row>(table: RowTable<Row>, most: number): readonly Row[] {
+  const { length } = table;
+  if (length <= most) return [...table];
+  return Array.from({ length: most }, (_, i) => rowAt(table, Math.floor(i * length / most)));
+}

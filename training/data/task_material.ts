@@ -21,7 +21,7 @@ import {
 } from "./tasks.ts";
 import type { Watch } from "./watch.ts";
 import { UserError } from "../text/errors.ts";
-import { ENCODING_LATER, type Material } from "./material.ts";
+import type { Material } from "./material.ts";
 import { message, setting } from "../text/message.ts";
 import { randomStream } from "../random.ts";
 import { GOLD, verifierReward } from "../rewards/rewards.ts";
@@ -63,6 +63,9 @@ export type TaskSettings = Pick<
  */
 const EXAMPLE_BYTES = 2500;
 
+/** Memory that encoding takes for each byte of the examples. */
+const ENCODING_LATER = 4;
+
 /** The share of the memory that examples may take; the rest is for the training. */
 const SHARE = 0.8;
 
@@ -100,9 +103,8 @@ export function taskMaterial(settings: TaskSettings, watch: Watch): Material {
     dataset: taskDataset({ ...splits, train }),
     characters: taskCharacters,
     examples: {
-      train: taskExamples(train, seed),
-      validation: taskExamples(splits.heldOut, seed),
-      unanswered: { train: 0, validation: 0 },
+      train: taskExamples(train, seed).map((example) => [example]),
+      validation: taskExamples(splits.heldOut, seed).map((example) => [example]),
     },
     exams: new Map([
       ["held-out", splits.heldOut.map((example) => exam(example))],

@@ -6,7 +6,8 @@
 
 import { type EncodedSequence, encodeText, type Tokenizer } from "@unitune/models";
 import type { TextRow } from "./dataset.ts";
-import { fitOne, type FitOptions, fitRows, type Fitted, naming } from "./fit.ts";
+import { fitOne, type FitOptions, fitRows, type FittedList, naming, type RowFit } from "./fit.ts";
+import type { RowTable } from "./table.ts";
 
 /**
  * A text as a training row: all of its tokens are learned but the first, which nothing precedes, and
@@ -43,17 +44,26 @@ function encodeWhole(tokenizer: Tokenizer, text: string): EncodedSequence {
  */
 export function fitTexts(
   tokenizer: Tokenizer,
-  texts: readonly TextRow[],
+  texts: RowTable<TextRow>,
   context: number,
   options: FitOptions = {},
-): Fitted {
-  return fitRows(
-    texts,
-    context,
-    ({ text, source }) => {
-      const whole = naming(source, () => encodeWhole(tokenizer, text));
-      return whole.ids.length > 1 ? fitOne(whole, context) : [];
-    },
-    options,
-  );
+): FittedList {
+  return fitRows(texts, context, textFit(tokenizer, context), options);
+}
+
+/**
+ * Fits a text into a context, as {@linkcode fitTexts} does.
+ *
+ * @param tokenizer The tokenizer.
+ * @param context The context in tokens.
+ * @returns The function that fits one.
+ */
+export function textFit(
+  tokenizer: Tokenizer,
+  context: number,
+): (row: TextRow) => readonly RowFit<EncodedSequence>[] {
+  return ({ text, source }) => {
+    const whole = naming(source, () => encodeWhole(tokenizer, text));
+    return whole.ids.length > 1 ? [fitOne(whole, context)] : [];
+  };
 }

@@ -1,6 +1,7 @@
 /** The progress of a long preparation. */
 
 import type { UserMessage } from "../text/message.ts";
+import type { RowTable } from "./table.ts";
 
 /** A part of a preparation. */
 export interface Part {
@@ -48,12 +49,14 @@ const STRIDE = 64;
  * @param visit The function to call with each element.
  */
 export function forEachTold<T>(
-  elements: readonly T[],
+  elements: RowTable<T>,
   tell: Tell,
   visit: (element: T, index: number) => void,
 ): void {
-  elements.forEach((element, i) => {
-    visit(element, i);
-    if ((i + 1) % STRIDE === 0) tell(i + 1, elements.length);
-  });
+  let done = 0;
+  for (const element of elements) {
+    visit(element, done);
+    done += 1;
+    if (done % STRIDE === 0) tell(done, elements.length);
+  }
 }

@@ -14,9 +14,10 @@ import type {
   ScoredLabelledAnswers,
   ScoredPairs,
 } from "@unitune/objectives";
-import { paddedLength, toBatch } from "../data/batches.ts";
+import { paddedTo, toBatch } from "../data/batches.ts";
 import type { EncodedPair } from "../data/examples.ts";
 import type { MatchedLabel } from "../data/mismatched.ts";
+import { longest } from "../longest.ts";
 import { type Scores, scoresOf } from "../sampling/scorer.ts";
 
 /** The padding of the sequences of a batch. */
@@ -107,9 +108,12 @@ export const labelForm: RowForm<MatchedLabel, LabelledAnswers, ScoredLabelledAns
  * @returns The number of tokens.
  */
 export function formLength<Row>(
-  rows: readonly Row[],
+  rows: Iterable<Row>,
   { sequences }: Pick<RowForm<Row, unknown, unknown>, "sequences">,
   context: number,
 ): number {
-  return paddedLength(rows.flatMap(sequences), context);
+  return paddedTo(
+    longest(rows, (row) => longest(sequences(row), ({ ids }) => ids.length)),
+    context,
+  );
 }

@@ -24,6 +24,7 @@ import {
 import { inRandomOrder, toBatch } from "../data/batches.ts";
 import { type Cost, noCost } from "../learner/cost.ts";
 import { longestRow } from "../data/fit.ts";
+import type { RowTable } from "../data/table.ts";
 import { integerFrom, randomStream } from "../random.ts";
 import { longest } from "../longest.ts";
 import {
@@ -62,7 +63,9 @@ export interface Experience<B> {
 /** The sampling of answers, and their use. */
 export interface RolloutPlan {
   /** The prompts. */
-  readonly prompts: readonly TrainingPrompt[];
+  readonly prompts: RowTable<TrainingPrompt>;
+  /** The tokens of the longest prompt (default: as the prompts have them). */
+  readonly longestPrompt?: number;
   /** The rewards of answers. */
   readonly rewards: readonly RewardTerm[];
   /** Answers to each prompt. */
@@ -162,7 +165,7 @@ export function rolloutFeed<B extends RolloutBatch>(
   const { context } = model.config;
   const answers = batchSize * microBatches;
   const asked = answers / groupSize;
-  const longestPrompt = longest(plan.prompts, ({ ids }) => ids.length);
+  const { longestPrompt = longest(plan.prompts, ({ ids }) => ids.length) } = plan;
   const length = Math.min(longestRow(context), Math.ceil((longestPrompt + maxNewTokens) / 8) * 8);
   const source = inRandomOrder(plan.prompts, plan.seed, length);
   const samplingSeed = integerFrom(randomStream(plan.seed, SAMPLING), 0, 2 ** 32 - 1);

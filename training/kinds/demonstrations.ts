@@ -4,11 +4,14 @@
  * @module
  */
 
-import { shuffledRows, windowRows } from "../data/batches.ts";
-import { conversationsOf, dataOf } from "../data/examples.ts";
-import { checkRows } from "../data/checks.ts";
-import { fitConversations } from "../data/fit.ts";
-import { fitTexts } from "../data/texts.ts";
+import { inRandomOrder, paddedTo, windowRows } from "../data/batches.ts";
+import { conversationsIn, dataOf } from "../data/examples.ts";
+import { checkSome } from "../data/checks.ts";
+import { conversationFit, fitInto } from "../data/fit.ts";
+import type { RowKind, Rows } from "../data/dataset.ts";
+import type { RowTable } from "../data/table.ts";
+import { sequenceTable } from "../data/table_forms.ts";
+import { textFit } from "../data/texts.ts";
 import { UserError } from "../text/errors.ts";
 import { demonstrationForm } from "../feeds/forms.ts";
 import { encodedText, fittedNotes } from "../data/material.ts";
@@ -17,7 +20,8 @@ import { entryOn, type KindRow } from "./stage.ts";
 
 /** Demonstrations. */
 export const demonstrations: KindRow = {
-  prepare({ objective }, { dataset }, { tokenizer, context, seed, watch, source }) {
+  async prepare({ objective }, { dataset }, encoding) {
+    const { tokenizer, context, seed, watch, source, tables, keyOf } = encoding;
     if (dataset.kind === "text") {
       const train = encodedText(tokenizer, dataset.train, `the training part of ${source}`, watch);
       const { length } = encodedText(
@@ -39,39 +43,63 @@ export const demonstrations: KindRow = {
     const told = { validation: dataset.validation.length, objective: objective.name, source };
     const begin = () => watch.begin({ doing: `encoding ${source}`, subject: source });
     if (dataset.kind === "texts") {
-      const fitted = fitTexts(tokenizer, dataset.train, context, { tell: begin() });
-      const empty = fitted.sources - fitted.total;
+      const texts = dataset.train;
+      const fit = textFit(tokenizer, context);
+      const { rows, summary } = await tables.keep(
+        keyOf("texts"),
+        sequenceTable,
+        (add) => fitInto(texts, context, fit, add, { tell: begin() }),
+      );
+      const { sources, total, longest } = summary;
+      const empty = sources - total;
       return {
         notes: [
-          ...fittedNotes(fitted, { ...told, what: "texts", header: "texts to train on" }),
-          ...empty > 0 ? [`${empty} of ${fitted.sources} texts are empty, and skipped.`] : [],
+          ...fittedNotes(summary, { ...told, what: "texts", header: "texts to train on" }),
+          ...empty > 0 ? [`${empty} of ${sources} texts are empty, and skipped.`] : [],
         ],
-        data: { kind: "demonstrations", source: shuffledRows(fitted.rows, seed, context) },
+        data: {
+          kind: "demonstrations",
+          source: inRandomOrder(rows, seed, paddedTo(longest, context)),
+        },
       };
     }
-    const conversations = conversationsOf(dataset.train);
-    if (conversations.length === 0) {
-      throw new UserError(`${objective.name} learns from answers, and ${source} has none`);
-    }
-    const checks = checkRows(tokenizer, conversations, {
+    const train: RowTable<Rows[RowKind]> = dataset.train;
+    const checks = checkSome(tokenizer, train, conversationsIn, {
       ...{ source, watch },
       conversations: ({ messages }) => [{ messages, learnedFrom: 0 }],
     });
-    const unanswered = dataset.train.length - conversations.length;
-    const fitted = fitConversations(tokenizer, conversations, context, {
-      unanswered,
-      tell: begin(),
-    });
-    const { sources, total } = fitted;
+    const fit = conversationFit(tokenizer, context);
+    const { rows, summary } = await tables.keep(
+      keyOf("demonstrations"),
+      sequenceTable,
+      (add) =>
+        fitInto(
+          train,
+          context,
+          (row) => {
+            const found = conversationsIn(row);
+            return found.length === 0 ? undefined : found.flatMap(fit);
+          },
+          add,
+          { tell: begin() },
+        ),
+    );
+    const { sources, total, longest } = summary;
+    if (sources === 0) {
+      throw new UserError(`${objective.name} learns from answers, and ${source} has none`);
+    }
     const each = total > sources ? `, one for each answer of ${sources} conversations` : "";
     return {
       notes: [
-        ...fittedNotes(fitted, {
+        ...fittedNotes(summary, {
           ...{ ...told, what: "examples", header: `examples to train on${each}` },
         }),
         ...checks,
       ],
-      data: { kind: "demonstrations", source: shuffledRows(fitted.rows, seed, context) },
+      data: {
+        kind: "demonstrations",
+        source: inRandomOrder(rows, seed, paddedTo(longest, context)),
+      },
     };
   },
   learner: (plan) => {

@@ -4,52 +4,60 @@
  * @module
  */
 
-import { inRandomOrder } from "../data/batches.ts";
+import { inRandomOrder, paddedTo } from "../data/batches.ts";
 import {
+  answeredFit,
   dataOf,
   type EncodedLabel,
   type EncodedPair,
-  type Example,
-  labelsOf,
-  pairsOf,
+  knownPairs,
+  labelFit,
 } from "../data/examples.ts";
-import { answeredConversations, checkRows } from "../data/checks.ts";
+import { answeredConversations, checkSome } from "../data/checks.ts";
+import { fitInto } from "../data/fit.ts";
 import { matchedLabels, mismatchedAnswers } from "../data/mismatched.ts";
-import { formLength, labelForm } from "../feeds/forms.ts";
-import { fittedNotes, requireRows, trainingPairs } from "../data/material.ts";
+import { labelForm } from "../feeds/forms.ts";
+import { fittedNotes, requireRows } from "../data/material.ts";
+import { joinedTables, readTable, rowAt, type RowTable } from "../data/table.ts";
+import { labelTable } from "../data/table_forms.ts";
 import { offlineLearner } from "./offline.ts";
-import { ownPairs } from "./pairs.ts";
+import { encodedPairs, ownPairs } from "./pairs.ts";
 import { entryOn, type KindRow, partsOf, type PreparedStage } from "./stage.ts";
 
 /** Labels. */
 export const labels: KindRow = {
-  prepare(settings, material, { tokenizer, context, watch, source }) {
+  async prepare(settings, material, encoding) {
+    const { tokenizer, context, watch, source, tables, keyOf } = encoding;
     const { dataset, examples } = material;
     requireRows(dataset, settings.objective.name, source);
-    const check = (rows: readonly Example[]) =>
-      checkRows(tokenizer, rows, { source, watch, conversations: answeredConversations });
-    const begin = () => watch.begin({ doing: `encoding ${source}`, subject: source });
     const told = {
       ...{ validation: dataset.validation.length, objective: settings.objective.name, source },
     };
     if (dataset.kind === "labels") {
-      const checks = check(examples.train);
-      const rows = labelsOf(tokenizer, context, examples.train, { tell: begin() });
+      const checks = checkSome(tokenizer, examples.train, (own) => own, {
+        ...{ source, watch },
+        conversations: answeredConversations,
+      });
+      const tell = watch.begin({ doing: `encoding ${source}`, subject: source });
+      const fit = answeredFit(labelFit(tokenizer, context));
+      const { rows, summary } = await tables.keep(
+        keyOf("labels"),
+        labelTable,
+        (add) => fitInto(examples.train, context, fit, add, { tell }),
+      );
       const names = { what: "answers", header: "answers to train on" };
       return {
-        notes: [...fittedNotes(rows, { ...told, ...names }), ...checks],
-        data: { kind: "labels", train: rows.rows, pairs: [] },
+        notes: [...fittedNotes(summary, { ...told, ...names }), ...checks],
+        data: { kind: "labels", train: rows, pairs: [] },
       };
     }
-    const { train } = trainingPairs(settings, examples, source);
-    const checks = check(train.examples);
-    const pairs = pairsOf(tokenizer, context, train.examples, { ...train, tell: begin() });
+    const { rows, counts, checks } = await encodedPairs(settings, material, encoding);
     return {
       notes: [
-        ...fittedNotes(pairs, { ...told, what: "pairs", header: "pairs as labels" }),
+        ...fittedNotes(counts, { ...told, what: "pairs", header: "pairs as labels" }),
         ...checks,
       ],
-      data: { kind: "labels", train: [], pairs: pairs.rows },
+      data: { kind: "labels", train: [], pairs: rows },
     };
   },
   async learner(plan) {
@@ -57,15 +65,11 @@ export const labels: KindRow = {
     const entry = entryOn(plan.settings.objective, "labels");
     const { context } = plan.model.config;
     const { pairs, cost, notes } = await ownPairs(plan, candidates);
-    const { rows, truncated, total } = matchedLabels(labelledAnswers(train, pairs), context);
-    const source = inRandomOrder(
-      rows,
-      partsOf(plan).seed,
-      formLength(rows, labelForm, context),
-    );
+    const { rows, truncated, longest } = matchedLabels(labelledAnswers(train, pairs), context);
+    const source = inRandomOrder(rows, partsOf(plan).seed, paddedTo(longest, context));
     const cut = truncated === 0 ? [] : [
-      `${truncated} of ${total} mismatched answers, those to other prompts, exceed the context of ` +
-      `${context} tokens behind their prompt: they are cut at their end.`,
+      `${truncated} of ${rows.length} mismatched answers, those to other prompts, exceed the ` +
+      `context of ${context} tokens behind their prompt: they are cut at their end.`,
     ];
     return await offlineLearner(plan, entry, labelForm, {
       source,
@@ -77,16 +81,18 @@ export const labels: KindRow = {
 
 /** Answers with labels, and pairs as two of them each: the chosen one is liked. */
 function labelledAnswers(
-  labels: readonly EncodedLabel[],
-  pairs: readonly EncodedPair[],
-): readonly EncodedLabel[] {
-  return [
-    ...labels,
-    ...pairs.flatMap(({ chosen, rejected }) => [
-      { sequence: chosen, label: true },
-      { sequence: rejected, label: false },
-    ]),
-  ];
+  labels: RowTable<EncodedLabel>,
+  pairs: RowTable<EncodedPair>,
+): RowTable<EncodedLabel> {
+  const sides = readTable(2 * pairs.length, {
+    read: (index): EncodedLabel => {
+      const { chosen, rejected } = rowAt(pairs, Math.floor(index / 2));
+      return index % 2 === 0
+        ? { sequence: chosen, label: true }
+        : { sequence: rejected, label: false };
+    },
+  });
+  return joinedTables(labels, sides);
 }
 
 /**
@@ -99,8 +105,6 @@ export function requirePrompts({ data }: Pick<PreparedStage, "data">): void {
   if (data.kind !== "labels") return;
   const { train, pairs } = data;
   // Rejected answers of the model's own are not there yet.
-  const known = pairs.flatMap(({ chosen, rejected }) =>
-    rejected === undefined ? [] : [{ chosen, rejected }]
-  );
-  if (known.length === pairs.length) mismatchedAnswers(labelledAnswers(train, known));
+  const known = knownPairs(pairs);
+  if (known !== undefined) mismatchedAnswers(labelledAnswers(train, known));
 }

@@ -4,55 +4,121 @@
  * @module
  */
 
-import { inRandomOrder } from "../data/batches.ts";
-import { dataOf, type PairCandidate, pairsOf } from "../data/examples.ts";
-import { answeredConversations, checkRows } from "../data/checks.ts";
-import { describeFit } from "../data/fit.ts";
+import { inRandomOrder, paddedTo } from "../data/batches.ts";
+import {
+  answeredFit,
+  candidateOf,
+  dataOf,
+  type PairCandidate,
+  pairFit,
+  pairsOf,
+} from "../data/examples.ts";
+import { answeredConversations, checkSome } from "../data/checks.ts";
+import { describeFit, type FitCounts, fitInto } from "../data/fit.ts";
 import { formLength, pairForm } from "../feeds/forms.ts";
-import { fittedNotes, requireRows, trainingPairs } from "../data/material.ts";
+import {
+  fittedNotes,
+  type Material,
+  pairedExamples,
+  requirePairs,
+  requireRows,
+} from "../data/material.ts";
 import { type OwnPairs, withOwnAnswers } from "../sampling/own_answers.ts";
-import { spread, spreadNote } from "../data/splits.ts";
+import { spreadNote } from "../data/splits.ts";
+import { foundRows, mappedTable, type RowTable, spread } from "../data/table.ts";
+import { pairTable } from "../data/table_forms.ts";
+import type { TrainSettings } from "../settings.ts";
 import { offlineLearner } from "./offline.ts";
-import { entryOn, type KindRow, type LearnerPlan, partsOf } from "./stage.ts";
+import { type Encoding, entryOn, type KindRow, type LearnerPlan, partsOf } from "./stage.ts";
 
 /** Preferences. */
 export const pairs: KindRow = {
-  prepare(settings, material, { tokenizer, context, watch, source }) {
+  async prepare(settings, material, encoding) {
+    const { tokenizer, context, source } = encoding;
     const { dataset, examples } = material;
     requireRows(dataset, settings.objective.name, source);
-    const { train, validation } = trainingPairs(settings, examples, source);
-    const checks = checkRows(tokenizer, train.examples, {
-      ...{ source, watch },
-      conversations: answeredConversations,
+    const { rows, counts, checks } = await encodedPairs(settings, material, encoding);
+    const found = foundRows(examples.validation, pairedExamples(settings));
+    const aside = pairsOf(tokenizer, context, spread(found, settings.evalExamples), {
+      unanswered: examples.validation.length - found.length,
     });
-    const tell = watch.begin({ doing: `encoding ${source}`, subject: source });
-    const pairs = pairsOf(tokenizer, context, train.examples, { ...train, tell });
-    const aside = pairsOf(tokenizer, context, validation.examples, validation);
-    const whole = aside.rows.flatMap(({ chosen, rejected }) =>
-      rejected === undefined ? [] : [{ chosen, rejected }]
-    );
     return {
       notes: [
-        fittedNotes(pairs, {
+        fittedNotes(counts, {
           ...{ what: "pairs", header: "pairs to train on", source },
           ...{ validation: dataset.validation.length, objective: settings.objective.name },
         }),
         describeFit(aside, "validation pairs") ?? [],
-        spreadNote(whole.length, settings.evalExamples, "validation pairs") ?? [],
+        spreadNote(found.length, settings.evalExamples, "validation pairs") ?? [],
         checks,
       ].flat(),
-      data: { kind: "pairs", train: pairs.rows, validation: spread(whole, settings.evalExamples) },
+      data: {
+        kind: "pairs",
+        train: rows,
+        longest: counts.longest,
+        validation: aside.rows.flatMap(({ chosen, rejected }) =>
+          rejected === undefined ? [] : [{ chosen, rejected }]
+        ),
+      },
     };
   },
   async learner(plan) {
-    const { train, validation } = dataOf(plan.prepared.data, "pairs");
+    const { train, longest, validation } = dataOf(plan.prepared.data, "pairs");
+    const { context } = plan.model.config;
     const entry = entryOn(plan.settings.objective, "pairs");
     const { pairs, cost, notes } = await ownPairs(plan, train);
-    const length = formLength(pairs, pairForm, plan.model.config.context);
+    const length = plan.settings.rejected === "model"
+      ? formLength(pairs, pairForm, context)
+      : paddedTo(longest, context);
     const source = inRandomOrder(pairs, partsOf(plan).seed, length);
     return await offlineLearner(plan, entry, pairForm, { source, aside: validation, cost, notes });
   },
 };
+
+/** Training pairs as tokens, and what is told of them. */
+export interface EncodedPairs {
+  /** The pairs. */
+  readonly rows: RowTable<PairCandidate>;
+  /** Their counts. */
+  readonly counts: FitCounts;
+  /** Notes on what a chat template makes of them. */
+  readonly checks: readonly string[];
+}
+
+/**
+ * The training pairs of a stage as tokens.
+ *
+ * @param settings The settings of the stage.
+ * @param material Its data.
+ * @param encoding How rows become tokens.
+ * @returns The pairs.
+ * @throws {UserError} Where the data has one answer to a prompt, and rejected ones are to be its own.
+ */
+export async function encodedPairs(
+  settings: TrainSettings,
+  { examples }: Pick<Material, "examples">,
+  { tokenizer, context, watch, source, tables, keyOf }: Encoding,
+): Promise<EncodedPairs> {
+  requirePairs(settings, examples.train, source);
+  const find = pairedExamples(settings);
+  const checks = checkSome(tokenizer, examples.train, find, {
+    ...{ source, watch },
+    conversations: answeredConversations,
+  });
+  const tell = watch.begin({ doing: `encoding ${source}`, subject: source });
+  const fit = answeredFit(pairFit(tokenizer, context));
+  const form = settings.rejected === "model" ? "pairs of the model" : "pairs";
+  const { rows, summary } = await tables.keep(
+    keyOf(form),
+    pairTable,
+    (add) => fitInto(examples.train, context, (own) => fit(find(own)), add, { tell }),
+  );
+  return {
+    rows: mappedTable(rows, (parts) => candidateOf(tokenizer, parts)),
+    counts: summary,
+    checks,
+  };
+}
 
 /**
  * Pairs, with rejected answers of the model's own where the data has none.
@@ -63,7 +129,7 @@ export const pairs: KindRow = {
  */
 export function ownPairs(
   plan: LearnerPlan,
-  candidates: readonly PairCandidate[],
+  candidates: RowTable<PairCandidate>,
 ): Promise<OwnPairs> {
   const { steps, batchSize, gradientAccumulation } = plan.settings;
   const { seed, reference } = partsOf(plan);

@@ -8,8 +8,10 @@ import { abs, cast, div, maximum, notEqual, sub, sum, type Tensor, where } from 
 import { actorCritic, type LanguageModel } from "@unitune/models";
 import { type Model, type Objective, type Rollouts, scoreTokens } from "@unitune/objectives";
 import { maxNewTokensOf } from "../sampling/answer_length.ts";
-import { askedConversation, checkRows } from "../data/checks.ts";
-import { dataOf, promptsOf } from "../data/examples.ts";
+import { askedConversation, checkSome } from "../data/checks.ts";
+import { answeredFit, dataOf, promptFit } from "../data/examples.ts";
+import { fitInto } from "../data/fit.ts";
+import { promptTable } from "../data/table_forms.ts";
 import { UserError } from "../text/errors.ts";
 import {
   type BatchScoring,
@@ -32,33 +34,36 @@ import { entryOn, type KindRow, type LearnerPlan, partsOf, type PreparedStage } 
 
 /** Prompts that the policy answers. */
 export const rollouts: KindRow = {
-  prepare(settings, material, { tokenizer, context, watch, source }) {
+  async prepare(settings, material, encoding) {
+    const { tokenizer, context, watch, source, tables, keyOf } = encoding;
     const { dataset, examples, judges, format } = material;
     requireRows(dataset, settings.objective.name, source);
-    const checks = checkRows(tokenizer, examples.train, {
+    const checks = checkSome(tokenizer, examples.train, (own) => own, {
       ...{ source, watch },
       conversations: askedConversation,
     });
     const tell = watch.begin({ doing: `encoding ${source}`, subject: source });
-    const prompts = promptsOf(tokenizer, context, examples.train, {
-      unanswered: examples.unanswered.train,
-      tell,
+    const { rows, summary } = await tables.keep(keyOf("rollouts"), promptTable, (add) => {
+      const { fit, sizes } = promptFit(tokenizer, context);
+      const counts = fitInto(examples.train, context, answeredFit(fit), add, { tell });
+      return { ...counts, ...sizes() };
     });
-    const notes = fittedNotes(prompts, {
+    const notes = fittedNotes(summary, {
       ...{ what: "prompts", header: "prompts to train on", source },
       ...{ validation: dataset.validation.length, objective: settings.objective.name },
     });
-    const { longestAnswer, longestText } = prompts;
+    const { longestAnswer, longestText } = summary;
     const terms = rewardTerms(settings, {
       ...{ judges, longestAnswer, longestText },
       ...(format !== undefined && { format }),
     });
-    const found = unscorable(terms, prompts.rows);
+    const found = unscorable(terms, rows);
     return {
-      notes: [...notes, ...checks, ...unscorableNotes(found, terms, prompts.rows.length)],
+      notes: [...notes, ...checks, ...unscorableNotes(found, terms, rows.length)],
       data: {
         kind: "rollouts",
-        train: prompts.rows,
+        train: rows,
+        longestPrompt: summary.longest,
         longestAnswer,
         longestText,
       },
@@ -102,10 +107,11 @@ function actorOf({ settings: { objective }, model }: LearnerPlan): LanguageModel
 function samplingOf(plan: LearnerPlan): RolloutPlan {
   const { settings, prepared, start } = plan;
   const { seed, description } = partsOf(plan);
-  const { train, ...longest } = dataOf(prepared.data, "rollouts");
+  const { train, longestPrompt, ...longest } = dataOf(prepared.data, "rollouts");
   const rewards = requireRewards(settings, prepared, start.rewardModel !== undefined);
   return {
     prompts: train,
+    longestPrompt,
     rewards,
     groupSize: description.groupSize,
     batchSize: settings.batchSize,

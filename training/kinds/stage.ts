@@ -23,6 +23,7 @@ import type { Models } from "../learner/models.ts";
 import type { TextReward } from "../rewards/rewards.ts";
 import { describeObjective, type TrainSettings } from "../settings.ts";
 import { type Trainee, traineeOf } from "../learner/trainee.ts";
+import type { TableStore } from "../data/table_store.ts";
 import type { Watch } from "../data/watch.ts";
 
 /** The data of a stage, and what is known of answers to it. */
@@ -47,6 +48,10 @@ export interface Encoding {
   readonly watch: Watch;
   /** The name of the data in messages. */
   readonly source: string;
+  /** Keeps the rows. */
+  readonly tables: TableStore;
+  /** The key of rows in a form; undefined for rows that are not kept. */
+  readonly keyOf: (form: string) => string | undefined;
 }
 
 /** The rows of a stage, and what the user should know of them. */

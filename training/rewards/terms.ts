@@ -6,6 +6,7 @@
 
 import { quoted } from "@unitune/core";
 import type { TrainingPrompt } from "../data/examples.ts";
+import type { RowTable } from "../data/table.ts";
 import { UserError } from "../text/errors.ts";
 import { message, setting } from "../text/message.ts";
 import {
@@ -126,14 +127,15 @@ export interface Unscorable {
  */
 export function unscorable(
   terms: readonly RewardTerm[],
-  prompts: readonly TrainingPrompt[],
+  prompts: RowTable<TrainingPrompt>,
 ): readonly Unscorable[] {
   return terms.flatMap(({ reward }) => {
     const { isScorable } = reward;
     if (isScorable === undefined) return [];
-    const count = prompts.filter(({ prompt, columns }) =>
-      !isScorable({ prompt, columns: columnsFor(reward, columns) })
-    ).length;
+    let count = 0;
+    for (const { prompt, columns } of prompts) {
+      count += Number(!isScorable({ prompt, columns: columnsFor(reward, columns) }));
+    }
     return count === 0 ? [] : [{ reward, count }];
   });
 }
@@ -149,7 +151,7 @@ export function unscorable(
 export function requireScorable(
   objective: string,
   found: readonly Unscorable[],
-  prompts: readonly TrainingPrompt[],
+  prompts: RowTable<TrainingPrompt>,
 ): void {
   const none = found.find(({ count }) => count === prompts.length);
   if (none === undefined) return;
@@ -163,7 +165,7 @@ export function requireScorable(
       ),
     );
   }
-  const columns = Object.keys(prompts[0]?.columns ?? {});
+  const columns = Object.keys(prompts.at(0)?.columns ?? {});
   const there = columns.length === 0
     ? "there are no columns but the prompt"
     : `there are ${columns.slice(0, SHOWN).map((name) => quoted(name, LONGEST_NAME)).join(", ")}${

@@ -7,7 +7,8 @@
 import type { Tokenizer } from "@unitune/models";
 import { answeredPrompt, answerLimit } from "./answers.ts";
 import { type Cost, noCost } from "../learner/cost.ts";
-import type { EncodedPair, PairCandidate } from "../data/examples.ts";
+import { type EncodedPair, knownPairs, type PairCandidate } from "../data/examples.ts";
+import type { RowTable } from "../data/table.ts";
 import { isSameSequence } from "../data/fit.ts";
 import { UserError } from "../text/errors.ts";
 import type { Reference } from "../feeds/offline.ts";
@@ -22,7 +23,7 @@ const ASKED = 256;
 /** Pairs, and what it took to have them. */
 export interface OwnPairs {
   /** The pairs. */
-  readonly pairs: readonly EncodedPair[];
+  readonly pairs: RowTable<EncodedPair>;
   /** The cost of sampling them. */
   readonly cost: Cost;
   /** Notes for the user on prompts that give no pair; none if each gives one. */
@@ -43,16 +44,14 @@ export interface OwnPairs {
  * @throws {UserError} Where none is left.
  */
 export async function withOwnAnswers(
-  candidates: readonly PairCandidate[],
+  candidates: RowTable<PairCandidate>,
   needed: number,
   tokenizer: Tokenizer,
   seed: number,
   reference: Reference,
 ): Promise<OwnPairs> {
-  const known = candidates.flatMap(({ chosen, rejected }) =>
-    rejected === undefined ? [] : [{ chosen, rejected }]
-  );
-  if (known.length === candidates.length) return { pairs: known, cost: noCost, notes: [] };
+  const known = knownPairs(candidates);
+  if (known !== undefined) return { pairs: known, cost: noCost, notes: [] };
   const sampler = createSampler(reference.model, tokenizer, reference.device);
   try {
     return await answered(candidates, needed, sampler, seed, reference);
@@ -63,7 +62,7 @@ export async function withOwnAnswers(
 
 /** Pairs whose rejected answers are those of a policy. */
 async function answered(
-  candidates: readonly PairCandidate[],
+  candidates: RowTable<PairCandidate>,
   needed: number,
   sampler: Sampler<unknown>,
   seed: number,
@@ -73,7 +72,7 @@ async function answered(
   let forwardTokens = 0;
   let [total, right, same] = [0, 0, 0];
   for (let first = 0; first < candidates.length && pairs.length < needed; first += ASKED) {
-    const asked = candidates.slice(first, first + ASKED);
+    const asked = [...candidates.slice(first, first + ASKED)];
     total += asked.length;
     const longestAnswer = longest(
       asked,

@@ -177,13 +177,13 @@ for (const [what, [row, read]] of Object.entries(several)) {
           case "demonstrations":
             return learned(data0.source.row(0));
           case "pairs":
-            return learned(data0.train[0]?.chosen ?? { ids: [], mask: [] });
+            return learned(data0.train.at(0)?.chosen ?? { ids: [], mask: [] });
           case "labels":
             return learned(
-              data0.train[0]?.sequence ?? data0.pairs[0]?.chosen ?? { ids: [], mask: [] },
+              data0.train.at(0)?.sequence ?? data0.pairs.at(0)?.chosen ?? { ids: [], mask: [] },
             );
           case "rollouts":
-            return data0.train[0]?.columns.completion;
+            return data0.train.at(0)?.columns.completion;
           default:
             return data0 satisfies never;
         }
@@ -225,7 +225,7 @@ inFolder("one file of messages and pairs serves two stages, each its own way", a
   ]);
   const pairs = dataOf(prepared.stages[1]?.data ?? never(), "pairs");
   // <user> a b <assistant>: the prompt stands there once.
-  assertEquals(pairs.train[0]?.prompt.length, 4);
+  assertEquals(pairs.train.at(0)?.prompt.length, 4);
 });
 
 function never(): never {

@@ -266,7 +266,7 @@ async function learnedBy(objective: "sft" | "dpo" | "kto", data: string): Promis
   const pairs = objective === "dpo"
     ? dataOf(stage.data, "pairs").train
     : dataOf(stage.data, "labels").pairs;
-  return pairs.slice(0, 1).flatMap((
+  return [...pairs.slice(0, 1)].flatMap((
     { chosen, rejected = fail() },
   ) => [text(chosen), text(rejected)]);
 }
@@ -360,7 +360,7 @@ inFolder("rows that no objective reads are refused by what they lack", async (fo
   // Answers of the model's own need a prompt alone; rewards may read the rest.
   const columnsOf = async (data: string) => {
     const { stages: [stage = fail()] } = await prepare(trainSettings({ objective: "grpo", data }));
-    return dataOf(stage.data, "rollouts").train[0]?.columns;
+    return dataOf(stage.data, "rollouts").train.at(0)?.columns;
   };
   assertEquals(await columnsOf(context), { privileged_context: "c" });
   assertEquals(await columnsOf(steps), { completions: ["a"], labels: [true] });

@@ -101,7 +101,7 @@ inFolder("what each kind of rows can teach, and what it cannot", async (folder) 
     trainSettings({ objective: "grpo", data: files.prompts }),
   );
   assert(stage !== undefined);
-  assertEquals(dataOf(stage.data, "rollouts").train[0]?.columns, { completion: "ba" });
+  assertEquals(dataOf(stage.data, "rollouts").train.at(0)?.columns, { completion: "ba" });
 
   const out = ["--out", `${folder}/run`, ...tiny];
   const none = await train("--objective", "sft", "--data", files.questions, ...out);

@@ -140,7 +140,7 @@ Deno.test("a rejected answer of the model's own ends by a stop token only if it 
     const { model, params } = scripted(tokenizer, context, after(...said));
     const reference = { model, start: { policy: params }, device };
     const { pairs } = await withOwnAnswers([candidate], 1, tokenizer, 0, reference);
-    return pairs.map(({ rejected: { ids, mask } }) => ids.filter((_, t) => mask[t]));
+    return [...pairs].map(({ rejected: { ids, mask } }) => ids.filter((_, t) => mask[t]));
   };
   assertEquals(await rejected(d, stop), [[d, stop]]);
   assertEquals(await rejected(c, user, d, stop), [[c, user, d, stop]]);

@@ -1,0 +1,132 @@
+/**
+ * How the rows of each kind of data are kept in tables.
+ *
+ * @module
+ */
+
+import type { EncodedSequence } from "@unitune/models";
+import type { Source } from "./dataset.ts";
+import type { EncodedLabel, KnownSizes, PairParts, TrainingPrompt } from "./examples.ts";
+import { type FitCounts, isFitCounts } from "./fit.ts";
+import { readSequence, type RecordReader, type RecordWriter, writeSequence } from "./records.ts";
+import type { TableForm } from "./table_store.ts";
+
+/** How fitted rows are kept: how one is written and read. */
+type FittedForm<Row> = Pick<TableForm<Row, FitCounts>, "write" | "read">;
+
+/** The form of a table of fitted rows. */
+function fittedForm<Row>(form: FittedForm<Row>): TableForm<Row, FitCounts> {
+  return { ...form, isSummary: isFitCounts };
+}
+
+/** Sequences. */
+export const sequenceTable: TableForm<EncodedSequence, FitCounts> = fittedForm({
+  write: (row, to) => writeSequence(to, row),
+  read: readSequence,
+});
+
+/** Pairs. */
+export const pairTable: TableForm<PairParts, FitCounts> = fittedForm({
+  write({ prompt, chosen, rejected, content, isWhole, isRight }, to) {
+    if (isRight !== undefined) throw new RangeError("a judge of answers has no bytes");
+    to.number(prompt);
+    to.number(Number(isWhole));
+    writeSequence(to, chosen);
+    writeOptional(rejected, to, writeSequence);
+    writeOptional(content, to, (to, text) => to.json(text));
+  },
+  read(from) {
+    const [prompt, isWhole] = [from.number(), from.number() === 1];
+    const chosen = readSequence(from);
+    const rejected = readOptional(from, readSequence);
+    const content = readOptional(from, readText);
+    return {
+      ...{ prompt, chosen, isWhole },
+      ...rejected !== undefined && { rejected },
+      ...content !== undefined && { content },
+    };
+  },
+});
+
+/** Answers with labels. */
+export const labelTable: TableForm<EncodedLabel, FitCounts> = fittedForm({
+  write({ sequence, label }, to) {
+    to.number(Number(label));
+    writeSequence(to, sequence);
+  },
+  read(from) {
+    const label = from.number() === 1;
+    return { sequence: readSequence(from), label };
+  },
+});
+
+/** Counts of fitted prompts, and the sizes of the answers that are known. */
+export interface PromptCounts extends FitCounts, KnownSizes {}
+
+function isPromptCounts(value: unknown): value is PromptCounts {
+  return isFitCounts(value) &&
+    ["longestAnswer", "longestText"].every((name) => typeof Reflect.get(value, name) === "number");
+}
+
+/** Prompts. */
+export const promptTable: TableForm<TrainingPrompt, PromptCounts> = {
+  write({ ids, prompt, columns, source }, to) {
+    to.number(ids.length);
+    ids.forEach(to.number);
+    to.json(prompt);
+    to.json(columns);
+    writeOptional(source, to, (to, source) => to.json(source));
+  },
+  read(from) {
+    const ids = Array.from({ length: from.number() }, from.number);
+    const prompt = readText(from);
+    const columns = readColumns(from);
+    const source = readOptional(from, readSource);
+    return { ids, prompt, columns, ...source !== undefined && { source } };
+  },
+  isSummary: isPromptCounts,
+};
+
+/** Writes whether a value is there, and the value. */
+function writeOptional<T>(
+  value: T | undefined,
+  to: RecordWriter,
+  write: (to: RecordWriter, value: T) => void,
+): void {
+  to.number(Number(value !== undefined));
+  if (value !== undefined) write(to, value);
+}
+
+function readOptional<T>(from: RecordReader, read: (from: RecordReader) => T): T | undefined {
+  return from.number() === 1 ? read(from) : undefined;
+}
+
+function readText(from: RecordReader): string {
+  const text = from.json();
+  if (typeof text === "string") return text;
+  throw damaged("a text");
+}
+
+function readColumns(from: RecordReader): TrainingPrompt["columns"] {
+  const columns = from.json();
+  if (isColumns(columns)) return columns;
+  throw damaged("columns");
+}
+
+function isColumns(value: unknown): value is TrainingPrompt["columns"] {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function readSource(from: RecordReader): Source {
+  const source = from.json();
+  if (isSource(source)) return source;
+  throw damaged("a place");
+}
+
+function isSource(value: unknown): value is Source {
+  return isColumns(value) && typeof value.file === "string" && typeof value.line === "number";
+}
+
+function damaged(what: string): RangeError {
+  return new RangeError(`a record has no ${what} where one was written`);
+}
