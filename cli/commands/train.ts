@@ -9,7 +9,7 @@ import { architectureOf, countParameters, isAdapted, type LanguageModel } from "
 import { carryOut, type Run, type RunResult } from "../run/carry_out.ts";
 import { openDevice } from "../run/devices.ts";
 import { runCommand, UsageError } from "../terminal/errors.ts";
-import { formulaText } from "@unitune/objectives";
+import { formulaText, objectiveRegistry } from "@unitune/objectives";
 import {
   checkStages,
   describeExample,
@@ -43,6 +43,7 @@ import { type HeldRun, holdRun, startRun } from "../run/run_folder.ts";
 import { runPaths } from "../run/run_paths.ts";
 import { type ConfigFile, jsonConfig, noConfig } from "../config/config_file.ts";
 import { readConfig } from "../config/read_config.ts";
+import { describeTrl, trlConfig } from "../config/trl.ts";
 import { interruptible } from "../terminal/interruption.ts";
 import type { Registries } from "../flags/registries.ts";
 import { runFlags } from "../flags/run_flags.ts";
@@ -138,9 +139,12 @@ async function prepareShown(
 
 /** Starts a new run. Its folder is made once everything else is ready. */
 async function newRun(line: CommandLine): Promise<ReadyRun> {
-  const { config, out, fromStep } = line.own;
+  const { config, configFormat, out, fromStep } = line.own;
   if (fromStep !== undefined) {
     throw new UsageError("--from-step needs --resume with the folder of the run");
+  }
+  if (config === undefined && configFormat !== "unitune") {
+    throw new UsageError("--config-format needs --config with the file");
   }
   const settings = await settingsOf(
     line,
@@ -235,12 +239,31 @@ function unread(flags: FlagTable): FlagTable {
 
 /** The settings of each stage. Flags take precedence over a configuration file. */
 async function settingsOf(
-  { argv, registries, flags }: CommandLine,
+  { argv, registries, flags, own }: CommandLine,
   config: ConfigFile,
 ): Promise<readonly TrainSettings[]> {
   const lines = splitStages(argv, config.stages.length, registries);
   const parsed = await Promise.all(lines.map((line) => withModel(parseFlags(flags, line))));
-  return stageSettings(parsed, config, registries);
+  const file = own.configFormat === "trl" ? ofTrl(config, parsed, registries) : config;
+  return stageSettings(parsed, file, registries);
+}
+
+/** A configuration of TRL as one of Unitune; tells what became of its keys. */
+function ofTrl(
+  config: ConfigFile,
+  [first, ...others]: readonly ParsedFlags<FlagTable>[],
+  { objectives: registry = objectiveRegistry }: Registries,
+): ConfigFile {
+  if (first === undefined || others.length > 0) {
+    throw new UsageError("--config-format trl is for a run of one stage");
+  }
+  const { values, sources } = first;
+  const converted = trlConfig(config, {
+    registry,
+    flag: (name) => sources[name] === "flag" ? values[name] : undefined,
+  });
+  say(describeTrl(converted));
+  return converted.config;
 }
 
 /**

@@ -38,4 +38,13 @@ export const runFlags = {
     group: "Run",
     help: "A file of settings, JSON such as a run's config.json, or YAML. Flags override it.",
   },
+  configFormat: {
+    kind: "choice",
+    choices: ["unitune", "trl"],
+    default: "unitune",
+    group: "Run",
+    help:
+      "Whose settings the file of --config has. Keys of TRL are read where they mean the same " +
+      "here, and refused by name where not.",
+  },
 } as const satisfies FlagTable;

@@ -1,0 +1,439 @@
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { tensor } from "@unitune/core";
+import {
+  cispoLoss,
+  entryNamed,
+  lossValue,
+  type ObjectiveEntry,
+  objectiveRegistry,
+} from "@unitune/objectives";
+import { randomStream, SettingsError, type TrainSettings, UserError } from "@unitune/training";
+import { parseFlags, settingFlags } from "@unitune/cli";
+import { parseYaml } from "@unitune/cli/yaml";
+import { damaged } from "../../fuzz/mutations.ts";
+import { jsonConfig, settingsIn } from "../../../cli/config/config_file.ts";
+import { describeTrl, trlConfig, trlLosses } from "../../../cli/config/trl.ts";
+import { trlKeys, type TrlReading, upperClips } from "../../../cli/config/trl_keys.ts";
+import { stageSettings } from "../../../cli/flags/stages.ts";
+import { clippedDefaults } from "../../../objectives/policy_gradient.ts";
+import { classes, objectiveOf, trlTable } from "./trl_table.ts";
+
+const flags = settingFlags();
+
+/** A configuration of TRL beside a command line, as the command reads it. */
+function converted(file: Readonly<Record<string, unknown>>, ...argv: string[]) {
+  const { values, sources } = parseFlags(flags, argv);
+  return trlConfig(jsonConfig(file, "trl.json"), {
+    registry: objectiveRegistry,
+    flag: (name) =>
+      new Map(Object.entries(sources)).get(name) === "flag"
+        ? new Map<string, unknown>(Object.entries(values)).get(name)
+        : undefined,
+  });
+}
+
+function settingsOf(
+  file: Readonly<Record<string, unknown>>,
+  ...argv: string[]
+): TrainSettings {
+  const [settings] = stageSettings([parseFlags(flags, argv)], converted(file, ...argv).config);
+  assert(settings !== undefined);
+  return settings;
+}
+
+function entryOf(name: string): ObjectiveEntry {
+  const entry = entryNamed(objectiveRegistry, name);
+  assert(entry !== undefined, name);
+  return entry;
+}
+
+/** What a key is at a value, beside others. */
+function readingOf(
+  key: string,
+  value: unknown,
+  objective = "sft",
+  others: Readonly<Record<string, unknown>> = {},
+): TrlReading {
+  const row = trlKeys[key];
+  assert(row !== undefined, key);
+  const valueOf = (other: string) => others[other] ?? undefined;
+  const context = { objective: entryOf(objective), valueOf, flag: () => undefined };
+  return value === null ? row.ofNull ?? { kind: "same" } : row.read(value, context);
+}
+
+Deno.test("every key of TRL's configurations has a row, and every row is such a key", () => {
+  const known = new Set(Object.values(classes).flatMap((fields) => Object.keys(fields)));
+  assertEquals(Object.keys(trlKeys).filter((key) => !known.has(key)), ["env"]);
+  assertEquals([...known].filter((key) => !Object.hasOwn(trlKeys, key)), []);
+});
+
+Deno.test("the settings of every row are settings", () => {
+  const names = Object.keys(flags);
+  for (const [key, { sets = [] }] of Object.entries(trlKeys)) {
+    assertEquals(sets.filter((name) => !names.includes(name)), [], key);
+  }
+  for (const name of Object.values(trlLosses)) entryOf(name);
+});
+
+/** The defaults of TRL that mean something that Unitune does not do, or is not told. */
+const refusedDefaults: Readonly<Record<string, readonly string[]>> = {
+  SFTConfig: ["num_train_epochs", "lr_scheduler_type", "assistant_only_loss"],
+  DPOConfig: ["num_train_epochs", "lr_scheduler_type"],
+  KTOConfig: ["num_train_epochs", "lr_scheduler_type", "train_sampling_strategy"],
+  GRPOConfig: ["num_train_epochs", "lr_scheduler_type"],
+  RLOOConfig: ["num_train_epochs", "lr_scheduler_type", "beta"],
+  RewardConfig: ["num_train_epochs", "lr_scheduler_type", "max_length"],
+  DistillationConfig: ["num_train_epochs", "lr_scheduler_type", "beta"],
+};
+
+for (const [name, fields] of Object.entries(classes)) {
+  Deno.test(`the defaults of ${name} are those of Unitune, set, idle or known to differ`, () => {
+    const objective = objectiveOf(name);
+    const readings = Object.entries(fields).map(([key, value]) =>
+      [key, readingOf(key, value, objective, fields)] as const
+    );
+    const different = readings.flatMap(([key, { kind }]) => kind === "refused" ? [key] : []);
+    assertEquals(different, refusedDefaults[name] ?? []);
+  });
+}
+
+Deno.test("no key takes an odd value for what Unitune does anyway", () => {
+  const same = Object.keys(trlKeys).filter((key) => readingOf(key, "odd").kind === "same");
+  assertEquals(same, []);
+  // A value that is refused is refused with a reason, by name.
+  assertThrows(
+    () => converted({ seed: 1, packing: true }),
+    UserError,
+    `trl.json: "packing" can't be true: each row is a sequence of its own`,
+  );
+});
+
+/** Files of TRL, the command line beside them, and the settings that they are. */
+const files: readonly (readonly [
+  file: Readonly<Record<string, unknown>>,
+  line: string,
+  settings: Readonly<Record<string, unknown>>,
+])[] = [
+  [{ learning_rate: "2e-5", seed: 42 }, "", { learningRate: 2e-5, seed: 42 }],
+  [{ learning_rate: 2e-5 }, "--learning-rate 1", { learningRate: 1 }],
+  [{ per_device_train_batch_size: 4, gradient_accumulation_steps: 2 }, "", {
+    ...{ batchSize: 4, gradientAccumulation: 2 },
+  }],
+  [{ weight_decay: 0.05, adam_beta1: 0.8, adam_beta2: 0.9, max_grad_norm: 0 }, "", {
+    ...{ weightDecay: 0.05, beta1: 0.8, beta2: 0.9, gradientClip: 0 },
+  }],
+  // Steps, and shares of them, which are rounded up.
+  [{ max_steps: 50, num_train_epochs: 3 }, "", { steps: 50 }],
+  [{ num_train_epochs: 3 }, "--steps 9", { steps: 9 }],
+  [{ max_steps: -1 }, "", { steps: 1500 }],
+  [{ max_steps: 50, warmup_steps: 0.05, eval_steps: 0.5, logging_steps: 0.01 }, "", {
+    ...{ warmupSteps: 3, evalSteps: 25, loggingSteps: 1 },
+  }],
+  [{ warmup_steps: 0.5, max_steps: 10 }, "--steps 30", { warmupSteps: 15 }],
+  [{ warmup_steps: 0, save_steps: 1 }, "", { warmupSteps: 0, saveSteps: 1 }],
+  [{ warmup_steps: 7, per_device_eval_batch_size: 3 }, "", { warmupSteps: 7, evalBatchSize: 3 }],
+  // Schedules.
+  [{ lr_scheduler_type: "cosine" }, "", { minLearningRate: 0 }],
+  [
+    { lr_scheduler_type: "cosine_with_min_lr", lr_scheduler_kwargs: { min_lr: 1e-6 } },
+    "",
+    { minLearningRate: 1e-6 },
+  ],
+  [
+    {
+      learning_rate: 0.5,
+      lr_scheduler_type: "cosine_with_min_lr",
+      lr_scheduler_kwargs: { min_lr_rate: 0.25 },
+    },
+    "",
+    { minLearningRate: 0.125 },
+  ],
+  [{ lr_scheduler_type: "constant", learning_rate: 0.5 }, "", {
+    ...{ learningRate: 0.5, minLearningRate: 0.5, warmupSteps: 0 },
+  }],
+  [{ lr_scheduler_type: "constant", warmup_steps: 0 }, "--learning-rate 0.25", {
+    ...{ learningRate: 0.25, minLearningRate: 0.25, warmupSteps: 0 },
+  }],
+  [
+    { lr_scheduler_type: "constant_with_warmup", learning_rate: 0.5, warmup_steps: 3 },
+    "",
+    { minLearningRate: 0.5, warmupSteps: 3 },
+  ],
+  [{ optim: "adamw_torch" }, "", { optimizer: "adamw" }],
+  // Models and adapters.
+  [{ model_name_or_path: "a/b", model_revision: "v1", max_length: 64 }, "", {
+    ...{ model: "a/b", revision: "v1", context: 64, lora: false },
+  }],
+  [
+    {
+      ...{ model_name_or_path: "a/b", use_peft: "yes", lora_r: 8, lora_alpha: 8, use_dora: true },
+      ...{ lora_dropout: 0.05, lora_target_modules: ["q_proj", "v_proj"], use_rslora: true },
+      ...{ lora_modules_to_save: ["lm_head"], lora_target_parameters: null },
+    },
+    "",
+    {
+      ...{ lora: true, loraRank: 8, loraAlpha: 8, loraDropout: 0.05, dora: true },
+      ...{ loraTargets: "q_proj+v_proj", loraRankStabilized: true, modulesToSave: "lm_head" },
+    },
+  ],
+  [{ lora_r: 8, lora_target_modules: "all-linear" }, "--model a/b --lora", {
+    ...{ lora: true, loraRank: 8, loraTargets: "all-linear" },
+  }],
+  [{ lora_r: 8, use_peft: false }, "", { lora: false, loraRank: 16 }],
+  [{ disable_dropout: true, use_cpu: true }, "", { dropout: 0, device: "wasm" }],
+  [{ disable_dropout: false, use_cpu: false }, "", { dropout: undefined, device: "auto" }],
+  [{ dataset_name: "rows.jsonl", dataset_train_split: "train" }, "", { data: "rows.jsonl" }],
+  [{ report_to: ["wandb", "tensorboard"] }, "", { tensorboard: true }],
+  [{ report_to: "tensorboard" }, "", { tensorboard: true }],
+  [{ report_to: "wandb" }, "", { tensorboard: false }],
+  // Preferences.
+  [{ loss_type: ["hinge"], beta: 0.3 }, "", { objective: "hinge", beta: 0.3 }],
+  [{ loss_type: "robust", label_smoothing: 0.2 }, "", { objective: "robust", labelSmoothing: 0.2 }],
+  [{ loss_type: "exo_pair", label_smoothing: 0.2 }, "", { objective: "exo", labelSmoothing: 0.2 }],
+  [{ loss_type: "sigmoid", label_smoothing: 0 }, "--objective dpo", { labelSmoothing: 0 }],
+  [{ beta: 0.5, loss_type: null }, "--objective ipo", { objective: "ipo", beta: 0.5 }],
+  // Rollouts.
+  [{ loss_type: "grpo", num_generations: 4, max_completion_length: 9, temperature: 0.9 }, "", {
+    ...{ objective: "grpo", groupSize: 4, maxNewTokens: 9, temperature: 0.9 },
+  }],
+  [{ num_iterations: 2, epsilon: 0.1, epsilon_high: 0.1, beta: 0 }, "--objective grpo", {
+    ...{ rolloutEpochs: 2, clipRange: 0.1 },
+  }],
+  [{ epsilon: 0.1, epsilon_high: 0.3 }, "--objective grpo --clip-range 0.3", { clipRange: 0.3 }],
+  [{ epsilon_high: 0.2 }, "--objective grpo", { clipRange: 0.2 }],
+  [{ loss_type: "dapo", epsilon_high: 0.28 }, "", { objective: "dapo", clipRange: 0.2 }],
+  [{ loss_type: "cispo", epsilon: 0.1, epsilon_high: 5 }, "", { objective: "cispo" }],
+  [{ loss_type: "dr_grpo", scale_rewards: false }, "", { objective: "dr-grpo" }],
+  [{ loss_type: "grpo", scale_rewards: "batch" }, "", { scaleRewards: "batch" }],
+  [{ loss_type: "grpo", scale_rewards: true }, "", { scaleRewards: "group" }],
+  [{ loss_type: "grpo", scale_rewards: "none" }, "", { scaleRewards: "none" }],
+  [{ loss_type: "grpo", importance_sampling_level: "sequence" }, "", { objective: "gspo" }],
+  [{ loss_type: "grpo", beta: 0.01, use_bias_correction_kl: false }, "", {
+    ...{ objective: "grpo-kl", klWeight: 0.01 },
+  }],
+  [
+    {
+      ...{ per_device_train_batch_size: 8, gradient_accumulation_steps: 2 },
+      ...{ steps_per_generation: 2, generation_batch_size: 16, top_k: 0, top_p: 1.0 },
+    },
+    "--objective grpo",
+    { batchSize: 8, gradientAccumulation: 2 },
+  ],
+  [{ steps_per_generation: 1 }, "--objective grpo", { gradientAccumulation: 1 }],
+];
+
+for (const [file, line, expected] of files) {
+  Deno.test(`TRL's ${JSON.stringify(file)} beside "${line}"`, () => {
+    const { objective, options, ...settings } = settingsOf(
+      file,
+      ...line.split(" ").filter((word) => word !== ""),
+    );
+    const all = new Map<string, unknown>(
+      Object.entries({ ...settings, ...options, objective: objective.name }),
+    );
+    assertEquals(
+      Object.fromEntries(Object.keys(expected).map((name) => [name, all.get(name)])),
+      expected,
+    );
+  });
+}
+
+/** Files of TRL that are refused, and why. */
+const refused: readonly (readonly [
+  file: unknown,
+  line: string,
+  message: string,
+])[] = [
+  [{ learning_rat: 1 }, "", `TRL 1.13 has no key "learning_rat": did you mean learning_rate?`],
+  [{ stesp: 1, toString: 2 }, "", `trl.json: TRL 1.13 has no key "stesp"`],
+  [
+    [{ seed: 1 }, { seed: 1 }],
+    "",
+    "trl.json is not TRL's: it has the settings of a run, or of stages",
+  ],
+  [
+    { settings: { seed: 1 } },
+    "",
+    "trl.json is not TRL's: it has the settings of a run, or of stages",
+  ],
+  [{ seed: "many" }, "", `trl.json: "seed" must be a whole number, at least 0, not "many"`],
+  [
+    { num_train_epochs: 3 },
+    "",
+    `"num_train_epochs" can't be 3: Unitune counts steps: add max_steps`,
+  ],
+  [
+    { warmup_steps: 0.1 },
+    "",
+    `can't be 0.1: a share of the steps needs their number: add max_steps`,
+  ],
+  [{ warmup_steps: 0.1, max_steps: -1 }, "", "a share of the steps needs their number"],
+  [
+    { lr_scheduler_type: "linear" },
+    "",
+    "Unitune's schedules are cosine, cosine_with_min_lr, constant",
+  ],
+  [{ lr_scheduler_type: "constant" }, "", `"constant" needs learning_rate beside it`],
+  [{ lr_scheduler_type: "constant_with_warmup" }, "", "needs learning_rate beside it"],
+  [
+    { lr_scheduler_type: "constant", learning_rate: 1, warmup_steps: 5 },
+    "",
+    "constant ignores warmup_steps: write constant_with_warmup",
+  ],
+  [{ lr_scheduler_type: "cosine_with_min_lr" }, "", "it needs lr_scheduler_kwargs with min_lr"],
+  [
+    { lr_scheduler_type: "cosine_with_min_lr", lr_scheduler_kwargs: { min_lr: 1, min_lr_rate: 1 } },
+    "",
+    "it needs lr_scheduler_kwargs with min_lr or min_lr_rate, and nothing else",
+  ],
+  [
+    { lr_scheduler_type: "cosine_with_min_lr", lr_scheduler_kwargs: { min_lr: 1, a: 1 } },
+    "",
+    "and nothing else",
+  ],
+  [
+    { lr_scheduler_type: "cosine_with_min_lr", lr_scheduler_kwargs: { min_lr_rate: 0.1 } },
+    "",
+    `"cosine_with_min_lr" needs learning_rate beside it`,
+  ],
+  [
+    { lr_scheduler_type: "cosine", lr_scheduler_kwargs: { num_cycles: 2 } },
+    "",
+    "has no options but",
+  ],
+  [{ optim: "lion_32bit" }, "", "others are chosen by --optimizer"],
+  [{ use_cpu: 5 }, "", `"use_cpu" can't be 5: it is true or false`],
+  [{ max_length: null }, "", `"max_length" can't be null: rows are cut where the context ends`],
+  [{ max_length: 9 }, "--objective reward-model", "TRL leaves out longer rows, Unitune cuts them"],
+  [{ max_length: 9 }, "--objective grpo", "set max_completion_length or context instead"],
+  [
+    { loss_type: "hinge" },
+    "--objective dpo",
+    `can't be "hinge": it is the objective hinge, and --objective names dpo`,
+  ],
+  [{ loss_type: ["sigmoid", "sft"] }, "", "the loss of a stage is one"],
+  [{ loss_type: "sigmoi" }, "", `"loss_type" can't be "sigmoi": did you mean sigmoid?`],
+  [{ loss_type: "vespo_of_others" }, "", "Unitune does not have it under TRL's name"],
+  [{ loss_type: 5 }, "", "Unitune does not have it under TRL's name"],
+  [{ label_smoothing: 0.1 }, "--objective dpo", "TRL has none in the loss of dpo: leave it out"],
+  [{ beta: 0.1 }, "", `"beta" can't be 0.1: Unitune's sft has no beta`],
+  [{ beta: 0.1 }, "--objective grpo", "Unitune's grpo has no KL to the reference, as with beta: 0"],
+  [{ beta: 0.05 }, "--objective rloo", "Unitune's rloo has no KL to the reference"],
+  [{ beta: 0.1, loss_type: "grpo" }, "", "add use_bias_correction_kl: false"],
+  [
+    { beta: 0.1, loss_type: "grpo", use_bias_correction_kl: true },
+    "--objective grpo-kl",
+    "add use_bias_correction_kl: false",
+  ],
+  [{ epsilon_high: 0.3 }, "--objective grpo", "it is 0.2 in Unitune's grpo"],
+  [{ epsilon_high: 0.2, loss_type: "dapo" }, "", "it is 0.28 in Unitune's dapo"],
+  [
+    { importance_sampling_level: "sequence" },
+    "--objective grpo",
+    "gspo alone has ratios of sequences",
+  ],
+  [
+    { scale_rewards: "group", loss_type: "dr_grpo" },
+    "",
+    "dr-grpo does not scale rewards: write none",
+  ],
+  [{ steps_per_generation: 4 }, "--objective grpo", "samples the answers of one step at a time"],
+  [{ generation_batch_size: 4 }, "--objective grpo", "samples the answers of one step at a time"],
+  [{ num_generations: 4 }, "", `trl.json: "num_generations" has an effect only with`],
+  [{ batch_size: 4 }, "", `TRL 1.13 has no key "batch_size"`],
+  [
+    { lora_target_modules: [["q"]], use_peft: true, model_name_or_path: "a", lora_r: 0 },
+    "",
+    `trl.json: "lora_r" must be a whole number, at least 1, not 0`,
+  ],
+];
+
+for (const [file, line, message] of refused) {
+  Deno.test(`TRL's ${JSON.stringify(file)} beside "${line}" is refused`, () => {
+    const argv = line.split(" ").filter((word) => word !== "");
+    const error = assertThrows(() => {
+      const { values, sources } = parseFlags(flags, argv);
+      const flag = (name: string) =>
+        new Map(Object.entries(sources)).get(name) === "flag"
+          ? new Map<string, unknown>(Object.entries(values)).get(name)
+          : undefined;
+      const { config } = trlConfig(jsonConfig(file, "trl.json"), {
+        registry: objectiveRegistry,
+        flag,
+      });
+      stageSettings([parseFlags(flags, argv)], config);
+    }, UserError);
+    assertStringIncludes(error.message, message);
+    assertStringIncludes(error.message, "trl.json");
+  });
+}
+
+Deno.test("the upper clips and the cap are those of the objectives", async () => {
+  assertEquals(upperClips.dapo, clippedDefaults.dapo.epsilonHigh);
+  assertEquals(upperClips.gspo, clippedDefaults.gspo.epsilonHigh);
+  // CISPO's default cap: a ratio of 100 is cut to it.
+  const [logProbs, old] = [tensor([[Math.log(100)]]), tensor([[0]])];
+  const parts = [logProbs, old, tensor([1]), tensor([[1]])] as const;
+  assertEquals(
+    await lossValue(cispoLoss(...parts)).item(),
+    await lossValue(cispoLoss(...parts, { cap: upperClips.cispo ?? NaN })).item(),
+  );
+});
+
+Deno.test("what became of the keys is told", () => {
+  assertEquals(
+    describeTrl(converted({ bf16: true, max_steps: 5, packing: false, lora_r: 4 })).split("\n"),
+    [
+      "trl.json has settings of TRL, read as those of Unitune: max_steps as --steps",
+      "keys of TRL that change nothing here: bf16 (Unitune computes in f32), lora_r (use_peft is " +
+      "not true)",
+      "settings that the file leaves out have Unitune's defaults, not TRL's: " +
+      "docs/configuration.md compares them",
+    ],
+  );
+  assertEquals(describeTrl(converted({ packing: false })).split("\n").length, 1);
+});
+
+Deno.test("damaged configurations of TRL are read, or refused in a sentence", () => {
+  const text = `# A comment in which damage does not matter${" at all".repeat(20)}.
+loss_type: [sigmoid]
+beta: 0.1
+learning_rate: "2e-5"
+lr_scheduler_type: cosine_with_min_lr
+lr_scheduler_kwargs: {min_lr_rate: 0.1}
+warmup_steps: 0.05
+max_steps: 100
+use_peft: true
+model_name_or_path: a/b
+lora_target_modules: [q_proj, v_proj]
+report_to: [tensorboard]
+bf16: yes
+`;
+  let [read, refusals] = [0, 0];
+  for (let number = 0; number < 500; number++) {
+    const bytes = damaged(randomStream(8, number), new TextEncoder().encode(text));
+    try {
+      const file = settingsIn(parseYaml(new TextDecoder().decode(bytes), "f.yaml"));
+      const { config } = trlConfig(file, { registry: objectiveRegistry, flag: () => undefined });
+      stageSettings([parseFlags(flags, [])], config);
+      read++;
+    } catch (error) {
+      assert(error instanceof UserError, `${number}: ${error}`);
+      // Settings that contradict each other are named as flags, without a place.
+      const hasPlace = error.message.startsWith("f.yaml");
+      assert(hasPlace || error instanceof SettingsError, `${number}: ${error.message}`);
+      assert(error.message.length < 1000, `${number}: ${error.message}`);
+      refusals++;
+    }
+  }
+  // Some damage does not matter, most does.
+  assert(read > 20 && refusals > 200, `${read} read, ${refusals} refused`);
+});
+
+Deno.test("the documentation has the table of keys and defaults", async () => {
+  const text = await Deno.readTextFile(new URL("../../../docs/configuration.md", import.meta.url));
+  const rows = text.split("\n").filter((line) => line.startsWith("| `"));
+  // `deno fmt` has aligned the columns.
+  const cells = (row: string) => row.split("|").map((cell) => cell.trim());
+  assertEquals(rows.map(cells), trlTable().map(cells));
+});
