@@ -555,7 +555,6 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
     operands: 2,
     infer(inputs, { rows }) {
       const [ids, updates] = [operand(inputs, 0), operand(inputs, 1)];
-      checkShape("scatterAdd", [rows]);
       const fits = ids.dtype === "i32" && isFloat(updates.dtype) &&
         ids.shape.every((size, axis) => size === updates.shape[axis]);
       if (!fits) fail("scatterAdd", inputs, "i32 ids [...] and float updates [...ids, ...row]");

@@ -254,6 +254,41 @@ export const equal: readonly EqualChange[] = [
     after: "const roundsOfFour = 3 / (1 + pieces.length);",
     because: "it decides how many positions are looked at together, and adapters take so many",
   },
+  {
+    file: "core/backends/wasm/doubles.ts",
+    inside: "STEPS",
+    before: "const STEPS = Math.ceil((128 + 149) / STEP) - 1;",
+    after: "const STEPS = Math.floor((128 + 149) / STEP) - 1;",
+    because: "a divisor so small has few bits, by which a longer quotient is exact as well",
+  },
+  {
+    file: "objectives/advantages.ts",
+    inside: "tokenRewards.isLast",
+    before: "const isLast = equal(mul(discountedSum(counts, 1), counts), 1);",
+    after: "const isLast = equal(mul(discountedSum(counts, 2), counts), 1);",
+    because: "only the last token has no other behind it, whatever those weigh",
+  },
+  {
+    file: "models/architectures/gated_decoder.ts",
+    inside: "initialParameters.block.down",
+    before: "const down = matrix(foldKey(from, 6), width, hiddenWidth, residual);",
+    after: "const down = matrix(foldKey(from, 7), width, hiddenWidth, residual);",
+    because: "any number that no other weight has makes a key of its own",
+  },
+  {
+    file: "core/backends/webgpu/seen.ts",
+    inside: "seenBy.isFull",
+    before: "high >= 0 && low <= keys - queries;",
+    after: "high >= 1 && low <= keys - queries;",
+    because: "rows that see something are then asked whether they do",
+  },
+  {
+    file: "core/backends/webgpu/streamed.ts",
+    inside: "streamedRange.isSliced",
+    before: "const isSliced = depth > SLICE_DEPTH.software;",
+    after: "const isSliced = depth >= SLICE_DEPTH.software;",
+    because: "one slice is the whole depth",
+  },
 ];
 
 const inMemory = "what is stored, and what computed again, has the same elements";
@@ -278,6 +313,11 @@ export const tuned: readonly Tuning[] = [
   { file: "core/backends/webgpu/blocked.ts", inside: "MANY_BLOCKS", because: ways },
   { file: "core/backends/webgpu/tiled.ts", inside: "BUSY_WORKGROUPS", because: ways },
   { file: "core/backends/webgpu/tiled.ts", inside: "SPLIT_DEPTH", because: ways },
+  {
+    file: "core/backends/webgpu/attention_plan.ts",
+    inside: "TILE_PIECES",
+    because: "tiles of any size have the same sums",
+  },
   ...(["hardware", "software"] as const).flatMap((kind) =>
     (["workgroups", "invocations", "elementsALane"] as const).map((size) => ({
       file: "core/backends/webgpu/dispatch.ts",

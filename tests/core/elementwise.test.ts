@@ -6,6 +6,7 @@ import {
   clip,
   compile,
   cos,
+  defaultDevice,
   type DType,
   erf,
   exp,
@@ -160,4 +161,24 @@ Deno.test("NaN differs from all numbers, itself included", async () => {
   const x = tensor([NaN, 1]);
   assertEquals(await isNumber(x).data(), new Uint32Array([0, 1]));
   assertEquals(await notEqual(x, x).data(), new Uint32Array([1, 0]));
+});
+
+Deno.test("a remainder is exact, also of the largest number by some of the smallest", async () => {
+  const largest = (2 - 2 ** -23) * 2 ** 127;
+  const pairs = [1, 3, 11, 13, 2 ** 20 + 7, 2 ** 23 - 1].flatMap((units) =>
+    [largest, -largest, 2 ** 127, 12345.678].map((x) =>
+      [Math.fround(x), units * 2 ** -149] as const
+    )
+  );
+  const [x, y] = [0, 1].map((i) => tensor(Float32Array.from(pairs, (pair) => pair[i] ?? NaN)));
+  assert(x && y);
+  const remainders = await rem(x, y).data();
+  assertEquals(remainders, Float32Array.from(pairs, ([x, y]) => x % y));
+});
+
+Deno.test("the device that none names is the same one each time", () => {
+  for (const precision of ["f32", "f64"] as const) {
+    assertStrictEquals(defaultDevice(precision), defaultDevice(precision));
+  }
+  assertEquals([defaultDevice("f32").name, defaultDevice("f64").name], ["wasm", "reference"]);
 });

@@ -47,6 +47,14 @@ for (const [dtype, tolerance] of [["f64", 1e-10], ["f32", 1e-6]] as const) {
   });
 }
 
+Deno.test("weights are of log-probs and a mask that fit", () => {
+  const weights = (shape: readonly number[], masked: readonly number[]) => () =>
+    propagationWeights(zeros(shape), zeros(masked));
+  assertThrows(weights([2, 3], [2, 2]), ShapeError, "propagationWeights: got log-probs [2, 3]");
+  assertThrows(weights([3], [3]), ShapeError, "expected both [B, T]");
+  assertThrows(weights([0, 3], [0, 3]), ShapeError, "the batch is empty");
+});
+
 Deno.test("worked numbers: gradients of row 0, negative weight on the easy last token", async () => {
   const { logProbs, mask } = worked("f64");
   const gradient = (form: PropagationForm) =>
