@@ -67,6 +67,8 @@ export { type RunPosition, type SavedCheckpoint } from "./run/checkpoints.ts";
 export { type RunConfig, runConfig } from "./run/run_config.ts";
 export { createRun, type HeldRun, startRun } from "./run/run_folder.ts";
 export { type ReadOptions, readTrainedModel, type TrainedModel } from "./run/trained.ts";
+export { type OpenRewards, openRewards, type RewardsOptions } from "./rewards/open.ts";
+export type { Allowed, PermissionName } from "./rewards/permissions.ts";
 export { type Estimate, estimateOf, meanOf } from "./study/statistics.ts";
 export { type Failure, failureOf, runCommand, UsageError } from "./terminal/errors.ts";
 export { interruptible, type Interruption } from "./terminal/interruption.ts";

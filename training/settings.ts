@@ -172,7 +172,8 @@ export const settingTable = {
     appliesTo: onRollouts,
     help: "The reward of an answer: a weighted sum, such as accuracy+0.2*length-penalty, of " +
       "verifier, exact-match, accuracy (the final number), edit-similarity, format, " +
-      "length-penalty, overlong-penalty, repetition-penalty and reward-model.",
+      "length-penalty, overlong-penalty, repetition-penalty and reward-model; and with " +
+      "`deno task train:rewards`, of code and of your own functions: ./my_rewards.ts#helpful.",
     defaultHelp: "verifier for the built-in tasks, else exact-match",
   },
   rewardModel: {

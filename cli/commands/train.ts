@@ -29,7 +29,7 @@ import {
 } from "../flags/flags.ts";
 import { helpText } from "../flags/help.ts";
 import { shownWatch } from "../data/preparation_progress.ts";
-import { prepare, type Prepared } from "../data/prepare.ts";
+import { prepare, type Prepared, type PrepareOptions } from "../data/prepare.ts";
 import { formatDuration, progressReporter, standardProgress } from "../terminal/progress.ts";
 import {
   beforeAndAfter,
@@ -39,6 +39,8 @@ import {
   sampleLines,
 } from "../report/summary.ts";
 import { changeableFlags, runConfig } from "../run/run_config.ts";
+import { openRewards } from "../rewards/open.ts";
+import { parsePermissions } from "../rewards/permissions.ts";
 import { type HeldRun, holdRun, startRun } from "../run/run_folder.ts";
 import { runPaths } from "../run/run_paths.ts";
 import { type ConfigFile, jsonConfig, noConfig } from "../config/config_file.ts";
@@ -83,6 +85,8 @@ interface CommandLine {
   readonly parsed: ParsedFlags<FlagTable>;
   /** Those that are not settings. */
   readonly own: ParsedFlags<typeof runFlags>["values"];
+  /** What is open until the command ends. */
+  readonly opened: AsyncDisposableStack;
 }
 
 /** The number of plain lines of progress, about. */
@@ -95,12 +99,22 @@ type ReadyRun = Run & { readonly held: HeldRun };
 async function equip(
   stages: readonly TrainSettings[],
   start: (device: Device) => Promise<StartModel | undefined>,
-  { architectures }: Registries,
+  { registries: { architectures }, own, opened }: CommandLine,
 ): Promise<Omit<Run, "folder" | "held">> {
   const [first] = stages;
+  const { rewardAllow, rewardTimeout, codeTimeout, rewardMemory } = own;
+  const rewards = opened.use(
+    await openRewards(stages, {
+      ...{ seconds: rewardTimeout, programSeconds: codeTimeout, mebibytes: rewardMemory },
+      ...rewardAllow !== undefined && { allowed: parsePermissions(rewardAllow) },
+    }),
+  );
   const device = await openDevice(first?.device ?? "auto", tell, first?.precision);
   const base = await start(device);
-  const prepared = await prepareShown(stages, base, architectures);
+  const prepared = await prepareShown(stages, base, {
+    rewards: (settings) => rewards.of(settings),
+    ...architectures && { architectures },
+  });
   requireRoom(stages, prepared, device.name);
   return {
     // The name of the device in place of "auto".
@@ -131,10 +145,10 @@ async function readShown(
 async function prepareShown(
   stages: readonly TrainSettings[],
   base: StartModel | undefined,
-  architectures: Registries["architectures"],
+  options: PrepareOptions,
 ): Promise<Prepared> {
   using watch = shownWatch(standardProgress());
-  return await prepare(stages, base, { watch, ...architectures && { architectures } });
+  return await prepare(stages, base, { ...options, watch });
 }
 
 /** Starts a new run. Its folder is made once everything else is ready. */
@@ -153,7 +167,7 @@ async function newRun(line: CommandLine): Promise<ReadyRun> {
   const run = await equip(
     settings,
     (device) => readShown(settings[0], device, line.registries),
-    line.registries,
+    line,
   );
   const { stages, prepared, start } = run;
   await checkStages({
@@ -193,7 +207,7 @@ async function oldRun(line: CommandLine, folder: string): Promise<ReadyRun> {
           ...moved !== undefined && { model: moved },
         })
         : readShown(first, device, line.registries),
-    line.registries,
+    line,
   );
   if (held.config.data.digest !== run.prepared.data.digest) {
     throw new UserError(
@@ -225,6 +239,7 @@ function requireSameBase(now: BaseRecord | undefined, then: BaseRecord | undefin
 /** The flags that a resumed run accepts: they change no results. */
 const mayChange: readonly string[] = [
   ...["--resume", "--from-step", "--show-example"],
+  ...["--reward-allow", "--reward-timeout", "--code-timeout", "--reward-memory"],
   ...changeableFlags,
 ];
 
@@ -405,7 +420,9 @@ export async function trainCommand(
   }
   const started = performance.now();
   const parsed = parseFlags({ ...unread(flags), ...runFlags }, argv);
-  const line = { argv, registries, flags, parsed, own: flagsAmong(runFlags, parsed).values };
+  await using opened = new AsyncDisposableStack();
+  const { values: own } = flagsAmong(runFlags, parsed);
+  const line = { argv, registries, flags, parsed, own, opened };
   const { resume } = line.own;
   const run = resume === undefined ? await newRun(line) : await oldRun(line, resume);
   const { folder } = run;

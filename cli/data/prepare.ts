@@ -20,6 +20,7 @@ import {
   type StageMaterial,
   taskMaterial,
   TASKS_SOURCE,
+  type TextReward,
   type TrainSettings,
   type Watch,
 } from "@unitune/training";
@@ -53,6 +54,8 @@ export interface PrepareOptions {
   readonly architectures?: readonly Architecture[];
   /** Follows the progress and the memory (default: the memory only). */
   readonly watch?: Watch;
+  /** The rewards of a stage that are not built in (default: none). */
+  readonly rewards?: (settings: TrainSettings) => readonly TextReward[];
 }
 
 /**
@@ -79,7 +82,7 @@ export interface PrepareOptions {
 export async function prepare(
   settings: TrainSettings | readonly TrainSettings[],
   base?: BaseModel & { readonly record?: BaseRecord; readonly settings?: ModelSettings },
-  { watch = watchMemory(), architectures }: PrepareOptions = {},
+  { watch = watchMemory(), architectures, rewards = () => [] }: PrepareOptions = {},
 ): Promise<Prepared> {
   const known = new Map<string, Material>();
   const stages: StageMaterial[] = [];
@@ -93,7 +96,9 @@ export async function prepare(
         ? taskMaterial(stage, watch)
         : await fileMaterial(stage.data, stage, { watch, keepsColumns }));
     known.set(key, material);
-    stages.push({ settings: stage, material, source: stage.data ?? TASKS_SOURCE });
+    const judges = [...material.judges, ...rewards(stage)];
+    const source = stage.data ?? TASKS_SOURCE;
+    stages.push({ settings: stage, material: { ...material, judges }, source });
   }
   const prepared = await prepareRun(stages, {
     watch,

@@ -4,7 +4,11 @@
  * @module
  */
 
+import { rewardDefaults } from "../rewards/open.ts";
 import type { FlagTable } from "./flags.ts";
+
+/** Seconds of a day. */
+const MOST_SECONDS = 86_400;
 
 /** Where a run is kept and what it goes on from. */
 export const runFlags = {
@@ -31,6 +35,37 @@ export const runFlags = {
     kind: "boolean",
     group: "Run",
     help: "Shows the first training example of each stage token by token, before the first step.",
+  },
+  rewardAllow: {
+    kind: "string",
+    placeholder: "NAMES",
+    group: "Rollouts",
+    help: "What rewards of files may do, by Deno's permissions joined by +, each perhaps with " +
+      "places: read=words.txt,names.txt+net=localhost:8000.",
+    defaultHelp: "nothing",
+  },
+  rewardTimeout: {
+    kind: "number",
+    default: rewardDefaults.seconds,
+    above: 0,
+    max: MOST_SECONDS,
+    group: "Rollouts",
+    help: "The most seconds that a reward of a file may take for a batch of answers.",
+  },
+  codeTimeout: {
+    kind: "number",
+    default: rewardDefaults.programSeconds,
+    above: 0,
+    max: MOST_SECONDS,
+    group: "Rollouts",
+    help: "The most seconds that the program of an answer may take, for the reward code.",
+  },
+  rewardMemory: {
+    kind: "integer",
+    default: rewardDefaults.mebibytes,
+    min: 16,
+    group: "Rollouts",
+    help: "The most memory, in MiB, of a reward of a file, and of the program of an answer.",
   },
   config: {
     kind: "string",

@@ -16,6 +16,7 @@ const root = new URL("../../", import.meta.url);
 export type Task =
   | "train"
   | "train:hub"
+  | "train:rewards"
   | "sample"
   | "merge"
   | "report"
@@ -26,18 +27,24 @@ export type Task =
 
 const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", root)));
 
+/** The path of Deno in a task. */
+const EXECUTABLE = "$(deno eval 'console.log(Deno.execPath())')";
+
 /**
  * The arguments of a task's `deno`, so that the tests run with the task's own permissions, and
  * where a local server stands in for one elsewhere, with those for it.
  */
 function taskArguments(task: Task, more: readonly string[] = []): string[] {
-  const [deno, run, ...rest]: string[] = tasks[task].command.split(" ");
+  // What the task's shell makes of it.
+  const command: string = tasks[task].command.replace(EXECUTABLE, "EXECUTABLE");
+  const [deno, run, ...rest] = command.split(" ");
   const script = rest.pop() ?? "";
   assertEquals([deno, run, script.startsWith("cli/")], ["deno", "run", true]);
   // A path of the task's is one of the repository's, wherever the tests are run.
   // A list with a wildcard is quoted, so that the task's shell leaves it alone.
   const flags = rest.map((flag) =>
     flag.replaceAll('"', "").replace(/^--lock=/, `--lock=${fileURLToPath(root)}`)
+      .replace("EXECUTABLE", Deno.execPath())
   );
   return ["run", "--no-prompt", ...flags, ...more, fileURLToPath(new URL(script, root))];
 }

@@ -343,7 +343,9 @@ export function readScores(
   const scores: readonly unknown[] = given;
   if (scores.length !== answers.length) {
     throw new UserError(
-      `the reward ${name} returned ${scores.length} scores for ${placeOf(answers)}: ${rule}`,
+      `the reward ${name} returned ${scores.length} score${scores.length === 1 ? "" : "s"} for ${
+        placeOf(answers)
+      }: ${rule}`,
     );
   }
   return answers.map((answered, i) => {

@@ -24,7 +24,7 @@ import { estimateOf, prepare, silentProgress } from "@unitune/cli";
 import { trainSettings, UserError } from "@unitune/training";
 import fc from "fast-check";
 import { pause } from "../kill.ts";
-import { pooled } from "../../../cli/study/workers.ts";
+import { pooled } from "../../../cli/run/pool.ts";
 import { assertRefused, ended, filesIn, inFolder, readRows, start } from "../command.ts";
 import { requestsOf } from "../requests.ts";
 
