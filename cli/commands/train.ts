@@ -112,7 +112,7 @@ async function equip(
   const device = await openDevice(first?.device ?? "auto", tell, first?.precision);
   const base = await start(device);
   const prepared = await prepareShown(stages, base, {
-    rewards: (settings) => rewards.of(settings),
+    rewards,
     ...architectures && { architectures },
   });
   requireRoom(stages, prepared, device.name);
@@ -215,6 +215,7 @@ async function oldRun(line: CommandLine, folder: string): Promise<ReadyRun> {
     );
   }
   requireSameBase(run.prepared.base, held.config.base);
+  tellChanges(run.prepared.functions, held.config.functions);
   const [made, stored] = [run.prepared.model.config, held.config.model].map((model) =>
     JSON.stringify(Object.entries(model).toSorted())
   );
@@ -225,6 +226,20 @@ async function oldRun(line: CommandLine, folder: string): Promise<ReadyRun> {
     );
   }
   return { folder, held, ...run };
+}
+
+/** Tells of rewards whose files are others than they were: mended ones may go on. */
+function tellChanges(
+  now: Prepared["functions"] = {},
+  then: Readonly<Record<string, unknown>> = {},
+): void {
+  for (const [reward, digest] of Object.entries(now)) {
+    if (then[reward] === digest) continue;
+    tell(
+      `the file of the reward ${reward} has changed since the run began: from here on, answers are ` +
+        `scored by it as it is now`,
+    );
+  }
 }
 
 /** Refuses another pretrained model than the one that an adapter is of. */

@@ -20,7 +20,6 @@ import {
   type StageMaterial,
   taskMaterial,
   TASKS_SOURCE,
-  type TextReward,
   type TrainSettings,
   type Watch,
 } from "@unitune/training";
@@ -28,6 +27,7 @@ import { beginDigest } from "../files/digest.ts";
 import type { BaseRecord } from "../run/base_record.ts";
 import { formIn, readDataset } from "./data_file.ts";
 import type { FormName } from "./forms/row_forms.ts";
+import type { OpenRewards } from "../rewards/open.ts";
 import { watchMemory } from "./memory.ts";
 
 /** The data of a run, as its configuration records it. */
@@ -44,6 +44,8 @@ export interface Prepared extends PreparedRun {
   readonly data: RunData;
   /** The pretrained model of which an adapter is trained, as the configuration records it. */
   readonly base?: BaseRecord;
+  /** Digests of the files of rewards, as the configuration records them. */
+  readonly functions?: Readonly<Record<string, string>>;
   /** The settings of the `config.json` that the model was read from. */
   readonly modelSettings?: ModelSettings;
 }
@@ -54,8 +56,8 @@ export interface PrepareOptions {
   readonly architectures?: readonly Architecture[];
   /** Follows the progress and the memory (default: the memory only). */
   readonly watch?: Watch;
-  /** The rewards of a stage that are not built in (default: none). */
-  readonly rewards?: (settings: TrainSettings) => readonly TextReward[];
+  /** The rewards that need processes (default: none). */
+  readonly rewards?: OpenRewards;
 }
 
 /**
@@ -82,7 +84,7 @@ export interface PrepareOptions {
 export async function prepare(
   settings: TrainSettings | readonly TrainSettings[],
   base?: BaseModel & { readonly record?: BaseRecord; readonly settings?: ModelSettings },
-  { watch = watchMemory(), architectures, rewards = () => [] }: PrepareOptions = {},
+  { watch = watchMemory(), architectures, rewards }: PrepareOptions = {},
 ): Promise<Prepared> {
   const known = new Map<string, Material>();
   const stages: StageMaterial[] = [];
@@ -96,7 +98,7 @@ export async function prepare(
         ? taskMaterial(stage, watch)
         : await fileMaterial(stage.data, stage, { watch, keepsColumns }));
     known.set(key, material);
-    const judges = [...material.judges, ...rewards(stage)];
+    const judges = [...material.judges, ...rewards?.of(stage) ?? []];
     const source = stage.data ?? TASKS_SOURCE;
     stages.push({ settings: stage, material: { ...material, judges }, source });
   }
@@ -112,6 +114,7 @@ export async function prepare(
     ...prepared,
     data: { kind, digest: digestOf([...known.values()]) },
     ...base?.record && { base: base.record },
+    ...rewards && Object.keys(rewards.digests).length > 0 && { functions: rewards.digests },
     ...base?.settings && { modelSettings: base.settings },
   };
 }

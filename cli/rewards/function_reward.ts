@@ -9,9 +9,9 @@ import { pathToFileURL } from "node:url";
 import { abridged, quoted } from "@unitune/core";
 import { type Answered, nearest, placeOf, readScores, UserError } from "@unitune/training";
 import type { TextReward } from "@unitune/training";
+import { digestOf } from "../files/digest.ts";
 import { isRecord } from "../files/guards.ts";
-import { requireFile } from "../files/read.ts";
-import { fileError } from "../files/file_error.ts";
+import { readBytes } from "../files/read.ts";
 import { decode } from "./frames.ts";
 import { type Answer, type ModuleProcess, type ProcessOptions, startProcess } from "./process.ts";
 
@@ -62,6 +62,8 @@ export function functionNamed(reward: string): FunctionName | undefined {
 export interface RunningReward extends AsyncDisposable {
   /** The reward. */
   readonly reward: TextReward;
+  /** A digest of its file. */
+  readonly digest: string;
 }
 
 /** The limits and permissions of a reward's process. */
@@ -90,11 +92,7 @@ export async function startFunction(
   options: RewardOptions,
 ): Promise<RunningReward> {
   const { file, name } = own;
-  try {
-    await requireFile(file);
-  } catch (error) {
-    throw fileError(error, "read", file);
-  }
+  const digest = digestOf(await readBytes(file));
   const child = await startProcess({ ...options, source: moduleOf(own) });
   try {
     await requireFunction(child, own, options);
@@ -104,6 +102,7 @@ export async function startFunction(
   }
   const title = `${file}#${name}`;
   return {
+    digest,
     reward: {
       name: title,
       reads: "all",

@@ -32,6 +32,8 @@ export const rewardDefaults = { seconds: 60, programSeconds: 5, mebibytes: 512 }
 export interface OpenRewards extends AsyncDisposable {
   /** The rewards that the settings of a stage name. */
   of(settings: Pick<TrainSettings, "rewards">): readonly TextReward[];
+  /** Digests of the files of functions, by the names of the rewards. */
+  readonly digests: Readonly<Record<string, string>>;
 }
 
 /** The name of the reward that runs programs. */
@@ -64,6 +66,7 @@ export async function openRewards(
   const names = new Set(stages.flatMap(namesOf));
   await using running = new AsyncDisposableStack();
   const rewards = new Map<string, TextReward>();
+  const digests: Record<string, string> = {};
   for (const name of names) {
     const own = functionNamed(name);
     if (own === undefined && name !== CODE) continue;
@@ -73,11 +76,14 @@ export async function openRewards(
     } else {
       const { allowed } = options;
       const limits = { seconds, mebibytes, output, ...allowed && { allowed } };
-      rewards.set(name, running.use(await startFunction(own, limits)).reward);
+      const { reward, digest } = running.use(await startFunction(own, limits));
+      rewards.set(name, reward);
+      digests[name] = digest;
     }
   }
   const kept = running.move();
   return {
+    digests,
     of: (settings) => namesOf(settings).flatMap((name) => rewards.get(name) ?? []),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };

@@ -38,6 +38,8 @@ export interface RunConfig {
   readonly data: RunData;
   /** The pretrained model of which an adapter is trained. */
   readonly base?: BaseRecord;
+  /** Digests of the files of rewards, by the names of the rewards. */
+  readonly functions?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -49,7 +51,7 @@ export interface RunConfig {
  */
 export function runConfig(
   settings: TrainSettings | readonly TrainSettings[],
-  { model, data, base }: Pick<Prepared, "model" | "data" | "base">,
+  { model, data, base, functions }: Pick<Prepared, "model" | "data" | "base" | "functions">,
 ): RunConfig {
   const stages = [settings].flat().map(writtenSettings);
   const [only] = stages;
@@ -58,6 +60,7 @@ export function runConfig(
     model: model.config,
     data,
     ...base && { base },
+    ...functions && { functions },
   };
 }
 
@@ -94,10 +97,11 @@ async function describeModel(folder: string): Promise<string> {
 
 export function isRunConfig(value: unknown): value is RunConfig {
   if (!isRecord(value)) return false;
-  const { settings, model, data, base } = value;
+  const { settings, model, data, base, functions = {} } = value;
   return (isRecord(settings) || (Array.isArray(settings) && settings.every(isRecord))) &&
     isRecord(model) && isRecord(data) && datasetKinds.some((kind) => kind === data.kind) &&
-    typeof data.digest === "string" && (base === undefined || isBaseRecord(base));
+    typeof data.digest === "string" && (base === undefined || isBaseRecord(base)) &&
+    isRecord(functions);
 }
 
 /** Refuses a configuration that has changed since a checkpoint was saved. */

@@ -90,11 +90,12 @@ inFolder("a run by rewards of a file resumes to the same bits", async (folder) =
     ...["--rewards", `${file}#letters+0.1*exact-match`],
   );
   await copyFolder(`${folder}/a`, `${folder}/b`);
-  await succeeded(
+  const { stderr } = await succeeded(
     ...["--resume", `${folder}/b`, "--from-step", "4"],
     ...["--reward-timeout", "50", "--reward-memory", "400", "--code-timeout", "4"],
     ...["--reward-allow", `read=${folder}`],
   );
+  assert(!stderr.includes("has changed"), stderr);
   await assertSameFiles(`${folder}/b`, `${folder}/a`);
 });
 
@@ -110,8 +111,13 @@ inFolder(
     const failed = await rewarded(...run, "--out", `${folder}/run`, "--save-steps", "2");
     assertRefused(failed, 1, `the reward ${file}#mine returned 1 score for 4 answers to ${data}:`);
     await Deno.writeTextFile(file, "export const mine = (all: unknown[]) => all.map(() => 1);");
-    const { stdout } = await succeeded("--resume", `${folder}/run`);
+    const { stdout, stderr } = await succeeded("--resume", `${folder}/run`);
     assertStringIncludes(stdout, "resumed at step 2");
+    assertStringIncludes(
+      stderr,
+      `the file of the reward ${file}#mine has changed since the run began: from here on, answers are ` +
+        `scored by it as it is now`,
+    );
   },
 );
 
