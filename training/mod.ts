@@ -19,11 +19,13 @@ export {
 export { addCost, type Cost, noCost } from "./learner/cost.ts";
 export { type CheckOptions, checkRows, type RowConversation } from "./data/checks.ts";
 export {
+  type CharacterGathering,
   charactersOf,
   type Conversation,
   type Dataset,
   datasetKinds,
   detailsOf,
+  gatherCharacters,
   isOfTexts,
   type LabelledAnswer,
   messagesOf,
@@ -39,6 +41,7 @@ export {
   type Source,
   type Steps,
   type TextRow,
+  textsOf,
   trainingLength,
 } from "./data/dataset.ts";
 export {

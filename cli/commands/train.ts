@@ -30,6 +30,7 @@ import {
 import { helpText } from "../flags/help.ts";
 import { shownWatch } from "../data/preparation_progress.ts";
 import { prepare, type Prepared, type PrepareOptions } from "../data/prepare.ts";
+import { tableCache, tablesFolder } from "../data/tables/table_cache.ts";
 import { formatDuration, progressReporter, standardProgress } from "../terminal/progress.ts";
 import {
   beforeAndAfter,
@@ -111,9 +112,11 @@ async function equip(
   );
   const device = await openDevice(first?.device ?? "auto", tell, first?.precision);
   const base = await start(device);
+  const tables = own.cache ? tablesFolder() : undefined;
   const prepared = await prepareShown(stages, base, {
     rewards,
     ...architectures && { architectures },
+    ...tables !== undefined && { tables: tableCache(tables) },
   });
   requireRoom(stages, prepared, device.name);
   return {
@@ -253,7 +256,7 @@ function requireSameBase(now: BaseRecord | undefined, then: BaseRecord | undefin
 
 /** The flags that a resumed run accepts: they change no results. */
 const mayChange: readonly string[] = [
-  ...["--resume", "--from-step", "--show-example"],
+  ...["--resume", "--from-step", "--show-example", "--cache"],
   ...["--reward-allow", "--reward-timeout", "--code-timeout", "--reward-memory"],
   ...changeableFlags,
 ];

@@ -4,10 +4,12 @@
  * @module
  */
 
-import { type Dataset, UserError, type Watch } from "@unitune/training";
+import { type Dataset, type TableStore, UserError, type Watch } from "@unitune/training";
+import { beginDigest } from "../files/digest.ts";
 import { fileError } from "../files/file_error.ts";
 import { readBytes } from "../files/read.ts";
-import { columnsIn, gatherRows } from "./formed_rows.ts";
+import { PIECE } from "../files/write.ts";
+import { columnsIn, type GatheredRows, gatherRows, splitRows } from "./formed_rows.ts";
 import { formOf } from "./forms/recognition.ts";
 import { type Columns, type FormName, rowForms } from "./forms/row_forms.ts";
 import { watchMemory } from "./memory.ts";
@@ -15,7 +17,7 @@ import { parsePrompts, type PromptRow } from "./prompt_rows.ts";
 import { fileBytes, followed } from "./readers/bytes.ts";
 import type { FoundRow, RowReader } from "./readers/reader.ts";
 import { rowReaders } from "./readers/row_readers.ts";
-import { longestText, parseText, textDataset } from "./text.ts";
+import { longestText, parseText, type TextDataset, textDataset } from "./text.ts";
 
 /** Options of reading a file. */
 export interface DataOptions {
@@ -25,13 +27,12 @@ export interface DataOptions {
   readonly keepsColumns?: boolean;
   /** Follows the progress and the memory (default: the memory only). */
   readonly watch?: Watch;
+  /** Keeps the rows for another time (default: they are kept in memory). */
+  readonly tables?: TableStore;
 }
 
 /** The ending of files of running text. */
 const TEXT = ".txt";
-
-/** Bytes of tokens and masks that are later made for each byte of the rows. */
-const LATER = 4;
 
 /**
  * Reads a data file: `.txt` as running text, others as rows.
@@ -49,7 +50,66 @@ export async function readDataset(
   { watch = watchMemory(), ...options }: DataOptions = {},
 ): Promise<Dataset> {
   if (hasEnding(path, TEXT)) return await readText(path, columns);
-  return await gatherRows(rowsIn(path, watch), path, { ...options, columns });
+  return splitRows(await readRows(path, columns, { watch, ...options }), path);
+}
+
+/** Tells whether a file has running text, and no rows. */
+export const isText = (path: string): boolean => hasEnding(path, TEXT);
+
+/** The edition of the rows that files are read as, which changes with the forms. */
+const EDITION = 1;
+
+/**
+ * Reads the rows of a data file, or finds them where they were kept the last time: by a digest of the
+ * file and the options that decide how its rows are read.
+ *
+ * @param path The path of the file.
+ * @param columns The names of the columns, where they differ from the usual ones.
+ * @param options The preferred forms, the watch, and where rows are kept.
+ * @returns The rows, with the key by which what is made of them can be kept.
+ * @throws {UserError} If the file can't be read, is empty, does not match its ending, or changes
+ * while it is read.
+ */
+export async function readRows(
+  path: string,
+  columns: Columns = {},
+  { watch = watchMemory(), tables, ...options }: DataOptions = {},
+): Promise<GatheredRows & { readonly key?: string }> {
+  if (tables === undefined) {
+    return await gatherRows(rowsIn(path, watch), path, { ...options, columns });
+  }
+  const { keepsColumns = false, needs = [] } = options;
+  const form = await formIn(path, columns, needs);
+  const digest = await digestOfFile(path);
+  const key = JSON.stringify(["rows", EDITION, path, digest, form, columns, keepsColumns]);
+  const found = unchanged(rowsIn(path, watch), path, digest);
+  return { ...await gatherRows(found, path, { ...options, columns, tables, key }), key };
+}
+
+/** The rows of a file that still has a digest when all of them are read. */
+async function* unchanged(
+  rows: AsyncIterable<FoundRow>,
+  path: string,
+  digest: string,
+): AsyncGenerator<FoundRow> {
+  yield* rows;
+  if (await digestOfFile(path) === digest) return;
+  throw new UserError(`${path} has changed while it was read: start again`);
+}
+
+/** The digest of the bytes of a file. */
+async function digestOfFile(path: string): Promise<string> {
+  try {
+    const digest = beginDigest();
+    using file = await Deno.open(path);
+    const piece = new Uint8Array(PIECE);
+    for (let count; (count = await file.read(piece)) !== null;) {
+      digest.add(piece.subarray(0, count));
+    }
+    return digest.value();
+  } catch (error) {
+    throw fileError(error, "read", path);
+  }
 }
 
 /**
@@ -96,7 +156,7 @@ export async function* rowsIn(path: string, watch?: Watch): AsyncGenerator<Found
   try {
     const reader = await readerOf(path);
     const bytes = await fileBytes(path);
-    const tell = watch?.begin({ doing: `reading ${path}`, subject: path, later: LATER });
+    const tell = watch?.begin({ doing: `reading ${path}`, subject: path });
     yield* reader(tell === undefined ? bytes : followed(bytes, (read) => tell(read, bytes.size)));
   } catch (error) {
     throw fileError(error, "read", path);
@@ -119,8 +179,19 @@ async function readerOf(path: string): Promise<RowReader> {
   );
 }
 
-/** The running text of a file. */
-async function readText(path: string, { prompt, completion }: Columns): Promise<Dataset> {
+/**
+ * Reads running text.
+ *
+ * @param path The path of the file.
+ * @param columns The names of columns, of which text has none.
+ * @returns The text; the last tenth is for validation.
+ * @throws {UserError} If the file can't be read, is no text, or is too small to be split, or columns
+ * are named.
+ */
+export async function readText(
+  path: string,
+  { prompt, completion }: Columns,
+): Promise<TextDataset> {
   if (prompt !== undefined || completion !== undefined) {
     throw new UserError(
       `${path} is plain text and has no columns: leave out --prompt-column and --completion-column`,

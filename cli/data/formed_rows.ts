@@ -6,18 +6,21 @@
 
 import {
   type Dataset,
-  type RowDataset,
+  memoryTables,
   type RowKind,
   type Rows,
+  type RowTable,
   type Source,
+  type TableStore,
   trainingLength,
   UserError,
 } from "@unitune/training";
 import { isRecord } from "../files/guards.ts";
 import { type JsonObject, kindOf, wrong } from "./cells.ts";
 import { formOf, type FormOptions, requireColumns } from "./forms/recognition.ts";
-import { type FormedRow, type RowForm, rowForms, type RowOf } from "./forms/row_forms.ts";
+import { type FormedRow, type RowForm, rowForms } from "./forms/row_forms.ts";
 import type { FoundRow } from "./readers/reader.ts";
+import { datasetOf, gatherSummary, type RowsSummary, rowTable } from "./row_table.ts";
 
 /**
  * The columns of a row.
@@ -65,80 +68,61 @@ export async function* formedRows(
   }
 }
 
-/** The rows of a dataset, as they come. */
-export interface Gathering {
-  /** Adds a row. */
-  add(formed: FormedRow): void;
-  /** The number of rows so far. */
-  count(): number;
-  /** The dataset of the rows so far; the last 10 % of them, and at least one, are for validation. */
-  dataset(): Dataset;
+/** Rows that were read, all of one kind. */
+export interface GatheredRows extends RowsSummary {
+  /** The rows. */
+  readonly rows: RowTable<Rows[RowKind]>;
+  /** A number for each, the same for rows that say the same. */
+  readonly marks: ArrayLike<number>;
 }
 
-/** Datasets of each kind of rows. */
-const datasets: { readonly [Kind in RowKind]: (parts: Parts<Kind>) => Dataset } = {
-  texts: (parts) => ({ kind: "texts", ...parts }),
-  conversations: (parts) => ({ kind: "conversations", ...parts }),
-  pairs: (parts) => ({ kind: "pairs", ...parts }),
-  labels: (parts) => ({ kind: "labels", ...parts }),
-  scores: (parts) => ({ kind: "scores", ...parts }),
-  steps: (parts) => ({ kind: "steps", ...parts }),
-  prompts: (parts) => ({ kind: "prompts", ...parts }),
-};
-
-type Parts<Kind extends RowKind> = Pick<RowDataset<Kind>, "train" | "validation">;
-
-function isOf<Kind extends RowKind>(
-  formed: RowOf<RowKind>,
-  kind: Kind,
-): formed is RowOf<Kind> {
-  return formed.kind === kind;
+/** Where rows are kept. */
+export interface Keeping {
+  /** Keeps them (default: in memory). */
+  readonly tables?: TableStore;
+  /** A text that names all that the rows depend on (default: they are not kept for another time). */
+  readonly key?: string;
 }
 
 /**
- * Gathers rows of a kind.
+ * Reads rows.
  *
- * @param kind The kind.
- * @returns What gathers them.
- */
-export function gatheringOf<Kind extends RowKind>(kind: Kind): Gathering {
-  const rows: Rows[Kind][] = [];
-  return {
-    add: (formed) => {
-      if (!isOf(formed, kind)) throw new RangeError(`${formed.kind} among ${kind}`);
-      rows.push(formed.row);
-    },
-    count: () => rows.length,
-    dataset: () => {
-      const cut = trainingLength(rows.length);
-      return datasets[kind]({ train: rows.slice(0, cut), validation: rows.slice(cut) });
-    },
-  };
-}
-
-/**
- * Reads rows as a dataset.
- *
- * @param found The rows.
+ * @param found The rows; they are not read if they were kept before.
  * @param name The name of the data, for errors.
- * @param options The preferred forms, and the names of columns.
- * @returns The dataset; the last 10 % of the rows, and at least one, are for validation.
- * @throws {UserError} If a row is none of a dataset (the message has its place), or there are too few
- * to be split.
+ * @param options The preferred forms, the names of columns, and where rows are kept.
+ * @returns The rows, and what is known of them.
+ * @throws {UserError} If a row is none of a dataset (the message has its place), or there is none.
  */
 export async function gatherRows(
   found: AsyncIterable<FoundRow>,
   name: string,
-  options: FormOptions = {},
-): Promise<Dataset> {
-  let gathering: Gathering | undefined;
-  for await (const { formed } of formedRows(found, options)) {
-    gathering ??= gatheringOf(formed.kind);
-    gathering.add(formed);
-  }
-  if (gathering === undefined) {
+  { tables = memoryTables, key, ...options }: FormOptions & Keeping = {},
+): Promise<GatheredRows> {
+  const { rows, marks, summary } = await tables.keep(key, rowTable, async (add) => {
+    const gathering = gatherSummary();
+    let kind: RowKind | undefined;
+    for await (const { formed } of formedRows(found, options)) {
+      kind ??= formed.kind;
+      add(formed.row, gathering.add(formed.row));
+    }
+    if (kind !== undefined) return gathering.summary(kind);
     throw new UserError(`${name} is empty: there is nothing to train on`);
+  });
+  return { ...summary, rows, marks };
+}
+
+/**
+ * Splits rows.
+ *
+ * @param gathered The rows.
+ * @param name The name of the data, for errors.
+ * @returns The dataset; the last 10 % of the rows, and at least one, are for validation.
+ * @throws {UserError} If there is one row only.
+ */
+export function splitRows({ rows, kind }: GatheredRows, name: string): Dataset {
+  if (rows.length < 2) {
+    throw new UserError(`${name} has 1 row: it takes 2, one of them for validation`);
   }
-  if (gathering.count() > 1) return gathering.dataset();
-  throw new UserError(`${name} has 1 row: it takes 2, one of them for validation`);
+  const cut = trainingLength(rows.length);
+  return datasetOf(kind, rows.slice(0, cut), rows.slice(cut));
 }

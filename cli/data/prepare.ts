@@ -15,17 +15,17 @@ import {
   type Material,
   type PreparedRun,
   prepareRun,
-  type RowKind,
-  type Rows,
   type StageMaterial,
+  type TableStore,
   taskMaterial,
   TASKS_SOURCE,
   type TrainSettings,
   type Watch,
 } from "@unitune/training";
-import { beginDigest } from "../files/digest.ts";
+import { beginDigest, digestOf } from "../files/digest.ts";
 import type { BaseRecord } from "../run/base_record.ts";
-import { formIn, readDataset } from "./data_file.ts";
+import { type DataOptions, formIn, isText, readRows, readText } from "./data_file.ts";
+import { splitRows } from "./formed_rows.ts";
 import type { FormName } from "./forms/row_forms.ts";
 import type { OpenRewards } from "../rewards/open.ts";
 import { watchMemory } from "./memory.ts";
@@ -58,6 +58,8 @@ export interface PrepareOptions {
   readonly watch?: Watch;
   /** The rewards that need processes (default: none). */
   readonly rewards?: OpenRewards;
+  /** Keeps the rows of files and their tokens for another time (default: they are in memory). */
+  readonly tables?: TableStore;
 }
 
 /**
@@ -84,26 +86,28 @@ export interface PrepareOptions {
 export async function prepare(
   settings: TrainSettings | readonly TrainSettings[],
   base?: BaseModel & { readonly record?: BaseRecord; readonly settings?: ModelSettings },
-  { watch = watchMemory(), architectures, rewards }: PrepareOptions = {},
+  { watch = watchMemory(), architectures, tables, rewards }: PrepareOptions = {},
 ): Promise<Prepared> {
-  const known = new Map<string, Material>();
+  const known = new Map<string, ReadMaterial>();
   const stages: StageMaterial[] = [];
   const all = [settings].flat();
   // Of all stages alike, so that those on the same file share its rows.
   const keepsColumns = all.some(({ objective: { data } }) => data === "rollouts");
   for (const stage of all) {
     const key = JSON.stringify(await materialSettings(stage));
-    const material = known.get(key) ??
+    const read = known.get(key) ??
       (stage.data === undefined
-        ? taskMaterial(stage, watch)
-        : await fileMaterial(stage.data, stage, { watch, keepsColumns }));
-    known.set(key, material);
+        ? tasksRead(stage, watch)
+        : await fileRead(stage.data, stage, { watch, keepsColumns, ...tables && { tables } }));
+    known.set(key, read);
+    const { material } = read;
     const judges = [...material.judges, ...rewards?.of(stage) ?? []];
     const source = stage.data ?? TASKS_SOURCE;
     stages.push({ settings: stage, material: { ...material, judges }, source });
   }
   const prepared = await prepareRun(stages, {
     watch,
+    ...tables && { tables },
     ...base && { base },
     ...architectures && { architectures },
   });
@@ -112,7 +116,7 @@ export async function prepare(
   const { kind } = last.material.dataset;
   return {
     ...prepared,
-    data: { kind, digest: digestOf([...known.values()]) },
+    data: { kind, digest: digestOf([...known.values()].map(({ digest }) => digest).join("\n")) },
     ...base?.record && { base: base.record },
     ...rewards && Object.keys(rewards.digests).length > 0 && { functions: rewards.digests },
     ...base?.settings && { modelSettings: base.settings },
@@ -146,43 +150,47 @@ async function materialSettings(settings: TrainSettings) {
   return { data, promptColumn, completionColumn, seed, dataSeed, tasks, examples, noise, form };
 }
 
-/** The rows of a file. */
-async function fileMaterial(
+/** What there is to train on, and a digest of what it says, wherever it is read from. */
+interface ReadMaterial {
+  readonly material: Material;
+  readonly digest: string;
+}
+
+/** The data in a file. */
+async function fileRead(
   path: string,
   settings: TrainSettings,
-  options: { readonly watch: Watch; readonly keepsColumns: boolean },
-): Promise<Material> {
+  options: Pick<DataOptions, "watch" | "keepsColumns" | "tables">,
+): Promise<ReadMaterial> {
+  const name = parse(path).name || "data";
   const { columns, needs } = readingOf(settings);
-  const dataset = await readDataset(path, columns, { needs, ...options });
-  return datasetMaterial(parse(path).name || "data", dataset);
-}
-
-/** A digest of what the data says, wherever it is read from. */
-function digestOf(materials: readonly Material[]): string {
-  const digest = beginDigest();
-  const encoder = new TextEncoder();
-  const add = (text: string) => digest.add(encoder.encode(text));
-  for (const { dataset, examples } of materials) {
-    for (const part of [dataset.train, dataset.validation]) {
-      if (typeof part === "string") add(part);
-      else for (const row of part) add(`${JSON.stringify(said(row))}\n`);
-      add("\0");
-    }
-    // The mistakes of the built-in tasks are data as well.
-    if (dataset.kind === "conversations") {
-      for (const own of examples.train) {
-        for (const { rejected } of own) {
-          if (rejected !== undefined) add(`${JSON.stringify(rejected)}\n`);
-        }
-      }
-    }
+  if (isText(path)) {
+    const text = await readText(path, columns);
+    const digest = digestOfText(text.train, text.validation);
+    return { material: datasetMaterial(name, text), digest };
   }
-  return digest.value();
+  const { key, ...gathered } = await readRows(path, columns, { needs, ...options });
+  const known = { characters: new Set(gathered.characters), ...key !== undefined && { key } };
+  const material = datasetMaterial(name, splitRows(gathered, path), known);
+  return { material, digest: gathered.digest };
 }
 
-/** All that a row says: where it was read from is none of it. */
-function said({ source: _, ...row }: Rows[RowKind]): unknown {
-  // Most conversations are nothing but their messages.
-  const isPlain = row.rendering === undefined && row.columns === undefined;
-  return "messages" in row && isPlain ? row.messages : row;
+/** The built-in tasks. */
+function tasksRead(settings: TrainSettings, watch: Watch): ReadMaterial {
+  const material = taskMaterial(settings, watch);
+  const digest = beginDigest();
+  const add = (value: unknown) =>
+    digest.add(new TextEncoder().encode(`${JSON.stringify(value)}\n`));
+  const { dataset: { train, validation }, examples } = material;
+  for (const part of [train, validation]) for (const row of part) add(row);
+  // The mistakes are data as well.
+  for (const own of examples.train) for (const { rejected } of own) add(rejected);
+  return { material, digest: digest.value() };
+}
+
+/** A digest of running text. */
+function digestOfText(...parts: readonly string[]): string {
+  const digest = beginDigest();
+  for (const part of parts) digest.add(new TextEncoder().encode(`${part}\0`));
+  return digest.value();
 }

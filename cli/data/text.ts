@@ -7,6 +7,9 @@
 import { type Dataset, trainingLength, UserError } from "@unitune/training";
 import { decodeUtf8 } from "../files/utf8.ts";
 
+/** Running text, for training and for validation. */
+export type TextDataset = Extract<Dataset, { readonly kind: "text" }>;
+
 /** The most characters of a JavaScript string in this engine. */
 export const longestText: number = 2 ** 29 - 24;
 
@@ -35,7 +38,7 @@ export function parseText(bytes: Uint8Array, file: string): string {
  * @returns The dataset.
  * @throws {UserError} If the text is blank or too short to be split.
  */
-export function textDataset(text: string, file: string): Dataset {
+export function textDataset(text: string, file: string): TextDataset {
   if (text.trim() === "") throw new UserError(`${file} is empty: there is nothing to train on`);
   if ([...text.slice(0, 3)].length < 2) {
     throw new UserError(`${file} has 1 character: it takes 2, one of them for validation`);

@@ -67,6 +67,13 @@ export const runFlags = {
     group: "Rollouts",
     help: "The most memory, in MiB, of a reward of a file, and of the program of an answer.",
   },
+  cache: {
+    kind: "boolean",
+    default: true,
+    group: "Data",
+    help: "Keeps the rows of large files in memory, not in the cache, where the next start finds " +
+      "them.",
+  },
   config: {
     kind: "string",
     placeholder: "FILE",

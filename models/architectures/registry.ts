@@ -180,8 +180,7 @@ export function presetConfig(
 }
 
 /**
- * A configuration with other values for some of its entries. A dropout of 0 is that of a model whose
- * configuration has none.
+ * A configuration with other values for some of its entries.
  *
  * @example
  * ```ts
@@ -205,14 +204,9 @@ export function changedConfig(
 ): LanguageModelConfig {
   const row = architectureOf(config.modelType, rows);
   const changed = Object.entries(changes).filter(([, value]) => value !== undefined);
-  const unknown = changed.find(([name, value]) =>
-    !Object.hasOwn(config, name) && !(name === "dropout" && value === 0)
-  );
+  const unknown = changed.find(([name]) => !Object.hasOwn(config, name));
   if (unknown !== undefined) {
     throw new RangeError(`${row.name}: there is no ${unknown[0]} in the configuration of a model`);
   }
-  return row.make({
-    ...config,
-    ...Object.fromEntries(changed.filter(([name]) => Object.hasOwn(config, name))),
-  }).config;
+  return row.make({ ...config, ...Object.fromEntries(changed) }).config;
 }

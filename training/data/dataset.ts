@@ -253,6 +253,69 @@ export function trainingLength(length: number): number {
 }
 
 /**
+ * All texts of a row.
+ *
+ * @param row A row of any kind.
+ * @returns The texts, and those of its messages and steps.
+ *
+ * @example
+ * ```ts
+ * import { textsOf } from "@unitune/training";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const prompt = [{ role: "user", content: "1+1" } as const];
+ * assertEquals(textsOf({ prompt, steps: ["2"], labels: [true] }), ["2", "1+1"]);
+ * ```
+ */
+export function textsOf(row: Rows[RowKind]): readonly string[] {
+  return [
+    ..."text" in row ? [row.text] : [],
+    ..."steps" in row ? row.steps : [],
+    ...messagesOf(row).map(({ content }) => content ?? ""),
+  ];
+}
+
+/** Gathers the characters of texts. */
+export interface CharacterGathering {
+  /** Adds those of a text. */
+  add(text: string): void;
+  /** The distinct characters so far. */
+  characters(): Set<string>;
+}
+
+/**
+ * Begins to gather characters: code points, and halves of surrogate pairs that are alone.
+ *
+ * @returns No character yet.
+ *
+ * @example
+ * ```ts
+ * import { gatherCharacters } from "@unitune/training";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const gathering = gatherCharacters();
+ * ["aba", "🦊a🦊"].forEach(gathering.add);
+ * assertEquals([...gathering.characters()], ["a", "b", "🦊"]);
+ * ```
+ */
+export function gatherCharacters(): CharacterGathering {
+  const found = new Set<string>();
+  // Most units of a long text are known, and a look here takes a tenth of one into the set.
+  const isKnown = new Uint8Array(2 ** 16);
+  const add = (text: string) => {
+    for (let i = 0; i < text.length; i++) {
+      const unit = text.charCodeAt(i);
+      if (isKnown[unit] === 1) continue;
+      const character = String.fromCodePoint(text.codePointAt(i) ?? unit);
+      found.add(character);
+      if (unit < 0xd800 || unit > 0xdfff) isKnown[unit] = 1;
+      i += character.length - 1;
+    }
+  };
+  return { add, characters: () => found };
+}
+
+/**
  * The characters in a dataset, validation included: the alphabet of a character tokenizer.
  *
  * @param dataset The dataset.
@@ -268,19 +331,10 @@ export function trainingLength(length: number): number {
  * ```
  */
 export function charactersOf(dataset: Dataset): Set<string> {
-  const characters = new Set<string>();
-  const add = (text: string) => {
-    for (const character of text) characters.add(character);
-  };
+  const { add, characters } = gatherCharacters();
   for (const part of [dataset.train, dataset.validation]) {
     if (typeof part === "string") add(part);
-    else {
-      for (const row of part) {
-        if ("text" in row) add(row.text);
-        if ("steps" in row) row.steps.forEach(add);
-        for (const { content } of messagesOf(row)) add(content ?? "");
-      }
-    }
+    else for (const row of part) textsOf(row).forEach(add);
   }
-  return characters;
+  return characters();
 }

@@ -40,6 +40,8 @@ export interface Material {
   readonly format?: RegExp;
   /** A text that names the rows and all that they depend on (default: they are not kept). */
   readonly key?: string;
+  /** Whether examples have functions, so that only lists hold them (default: no). */
+  readonly isListed?: boolean;
 }
 
 /** The examples of each row of a dataset: one, or none where it has no answer at its end. */
@@ -93,7 +95,10 @@ export function datasetMaterial(
   const examplesOf = (part: RowTable<Rows[RowKind]>) =>
     mappedTable(part, (row) => [exampleOf(row) ?? []].flat());
   const kept = rows(dataset.validation);
-  const right = foundRows(kept, conversationsIn);
+  // Every conversation has an answer, so that none of them need be read.
+  const right = dataset.kind === "conversations"
+    ? dataset.validation
+    : foundRows(kept, conversationsIn);
   return {
     name,
     dataset,

@@ -90,7 +90,7 @@ export interface PreparationOptions {
   readonly base?: BaseModel;
   /** Follows the preparation (default: nobody). */
   readonly watch?: Watch;
-  /** Keeps the tokens of rows that have a key (default: in memory). */
+  /** Keeps the tokens of rows (default: in memory). */
   readonly tables?: TableStore;
 }
 
@@ -173,8 +173,7 @@ export async function prepareRun(
     const seed = stageSeed(settings.seed, i);
     const encoding = {
       ...{ tokenizer, context, seed, watch, source },
-      // Rows of the built-in tasks have judges of their own, which no bytes express.
-      tables: material.key === undefined ? listTables : tables,
+      tables: material.isListed === true ? listTables : tables,
       keyOf: (form: string) => encodingKey(material, tokenizer, [form, context]),
     };
     const own = await dataKinds[settings.objective.data].prepare(settings, material, encoding);

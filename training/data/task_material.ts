@@ -121,6 +121,8 @@ export function taskMaterial(settings: TaskSettings, watch: Watch): Material {
       .map((example) => exam(example)),
     judges: [verifierReward(verifyPrompt)],
     format: TASK_FORMAT,
+    // Each example has a judge of its own.
+    isListed: true,
   };
 }
 

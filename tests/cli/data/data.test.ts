@@ -17,7 +17,7 @@ import { linesOf } from "../../../cli/files/lines.ts";
 import { invalidUtf8At } from "../../../cli/files/utf8.ts";
 import { shownMessage } from "../../../cli/terminal/messages.ts";
 import { type Columns, readDataset } from "@unitune/cli";
-import { jsonl, parseJsonl } from "./jsonl.ts";
+import { jsonl, listed, parseJsonl } from "./jsonl.ts";
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
 
@@ -126,7 +126,7 @@ Deno.test("jsonl: prompt and completion are a user's and the assistant's message
     { prompt: "1+1", completion: "2", note: "ignored" },
     { completion: "3", prompt: "1+2" },
   ]);
-  assertEquals(dataset, {
+  assertEquals(listed(dataset), {
     kind: "conversations",
     train: [{ messages: [user("1+1"), assistant("2")], source: { file: "data.jsonl", line: 1 } }],
     validation: [
@@ -155,7 +155,7 @@ Deno.test("jsonl: messages, and lists of messages as prompt and completion", asy
 Deno.test("jsonl: each row of text is one", async () => {
   const dataset = await jsonl(["one", "", "three"].map((text) => ({ text })));
   const row = (text: string, line: number) => ({ text, source: { file: "data.jsonl", line } });
-  assertEquals(dataset, {
+  assertEquals(listed(dataset), {
     kind: "texts",
     train: [row("one", 1), row("", 2)],
     validation: [row("three", 3)],

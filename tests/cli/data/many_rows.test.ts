@@ -54,21 +54,30 @@ function trainWithin(megabytes: number, ...args: readonly string[]) {
   return ended(start("train", [...tiny, ...args], env));
 }
 
-inFolder("rows that memory cannot hold are refused, with what to do", async (folder) => {
+inFolder("rows that would fill the memory as objects are trained on", async (folder) => {
   const text = "what is the answer to the question of all questions of all of them?";
   const data = await writeMany(`${folder}/rows.jsonl`, 100_000, (i) => ({
     ...{ prompt: `${i} ${text}`, completion: `${text} ${i}` },
   }));
-  const files = ["--data", data, "--context", "200", "--out", `${folder}/run`];
-  for (const objective of [["sft"], ["reinforce"], ["dpo", "--rejected", "model"]]) {
-    const refused = await trainWithin(80, "--objective", ...objective, ...files);
-    assertRefused(
-      refused,
-      1,
-      /rows\.jsonl needs about \d.* GB of memory, and JavaScript has 0\.1 GB: use less of it/,
-    );
-    assertStringIncludes(refused.stderr, "DENO_V8_FLAGS=--max-old-space-size=");
+  const files = ["--data", data, "--context", "200", "--steps", "1", "--out"];
+  const rewards = ["--rewards", "edit-similarity", "--group-size", "2"];
+  for (const objective of [["sft"], ["grpo", ...rewards], ["dpo", "--rejected", "model"]]) {
+    const run = [...files, `${folder}/${objective[0]}`];
+    const { code, stderr } = await trainWithin(80, "--objective", ...objective, ...run);
+    assertEquals([code, stderr.includes("memory")], [0, false], stderr);
   }
+});
+
+inFolder("a text that memory cannot hold is refused, with what to do", async (folder) => {
+  const data = `${folder}/text.txt`;
+  await Deno.writeTextFile(data, "what is the answer to it?\n".repeat(400_000));
+  const refused = await trainWithin(80, "--data", data, "--out", `${folder}/run`);
+  assertRefused(
+    refused,
+    1,
+    /text\.txt needs about \d.* GB of memory, and JavaScript has 0\.1 GB: use less of it/,
+  );
+  assertStringIncludes(refused.stderr, "DENO_V8_FLAGS=--max-old-space-size=");
 });
 
 inFolder("more examples than memory holds are refused before the first is made", async (folder) => {
