@@ -10,7 +10,7 @@ import { extname } from "node:path";
 import { readJson, readText } from "../files/read.ts";
 import { type ConfigFile, jsonConfig, type ParsedConfig, settingsIn } from "./config_file.ts";
 
-/** The largest file of YAML that is read, in bytes: the time to read one grows with its square. */
+/** The largest file of YAML that is read, in bytes: a package parses it, whatever it holds. */
 const LARGEST = 2 ** 16;
 
 /** The endings of the names of YAML files. */

@@ -36,7 +36,6 @@ const MOST_LEVELS = 4;
 
 /** The faults of a file by the package's codes, where its own words are those of a programmer. */
 const faults: Partial<Record<YAMLError["code"], string>> = {
-  DUPLICATE_KEY: "the key is there a second time",
   MULTIPLE_DOCS: "a second document begins, and settings are one",
   RESOURCE_EXHAUSTION: "lists and maps are nested too deeply for settings",
 };
@@ -58,7 +57,7 @@ export function parseYaml(text: string, path: string): ParsedConfig {
     return `${path}:${line}:${col}`;
   };
   const document = permitted(() =>
-    parseDocument(text, { lineCounter: lines, prettyErrors: false })
+    parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false })
   );
   const [fault] = [...document.errors, ...document.warnings];
   if (fault !== undefined) {
@@ -103,13 +102,16 @@ function valueOf(
     throw refusal(node, "lists and maps are nested too deeply for settings");
   }
   if (isSeq(node)) return node.items.map((item) => valueOf(item, refusal, level + 1));
-  const entries = node.items.map(({ key, value }) => {
-    if (isScalar(key) && typeof key.value === "string") {
-      return [key.value, valueOf(value, refusal, level + 1)] as const;
+  const entries = new Map<string, unknown>();
+  for (const { key, value } of node.items) {
+    if (!isScalar(key) || typeof key.value !== "string") {
+      const found = isScalar(key) ? `, not ${quoted(key.value)}` : "";
+      throw refusal(key, `a key must be the name of a setting${found}`);
     }
-    const found = isScalar(key) ? `, not ${quoted(key.value)}` : "";
-    throw refusal(key, `a key must be the name of a setting${found}`);
-  });
+    // The package compares each key with each; a map of thousands would take seconds.
+    if (entries.has(key.value)) throw refusal(key, "the key is there a second time");
+    entries.set(key.value, valueOf(value, refusal, level + 1));
+  }
   return Object.fromEntries(entries);
 }
 

@@ -123,6 +123,8 @@ export function dataInput(random: Random): DataInput {
 /** A configuration file and flags of `train`. */
 export interface ConfigurationInput {
   readonly config: Uint8Array | undefined;
+  /** The ending of the file's name: JSON is YAML as well. */
+  readonly ending: "json" | "yaml";
   readonly flags: readonly string[];
 }
 
@@ -195,13 +197,14 @@ export function configurationInput(random: Random): ConfigurationInput {
       return random() < 0.5 ? [`--${name}=${value}`] : [`--${name}`, value];
     }).flat()
     : [];
-  if (flags.length > 0 && random() < 0.3) return { config: undefined, flags };
+  if (flags.length > 0 && random() < 0.3) return { config: undefined, ending: "json", flags };
   const settings = random() < 0.2
     ? mutated(random, [configBase, { ...configBase, objective: "dpo" }])
     : mutated(random, configBase);
   const text = jsonOf(random, random() < 0.1 ? { settings, model: {}, data: {} } : settings);
   const bytes = new TextEncoder().encode(random() < 0.1 ? `\ufeff${text}` : text);
-  return { config: random() < 0.3 ? damaged(random, bytes) : bytes, flags };
+  const config = random() < 0.3 ? damaged(random, bytes) : bytes;
+  return { config, ending: random() < 0.4 ? "yaml" : "json", flags };
 }
 
 /** What happens to one file or folder of a run. */

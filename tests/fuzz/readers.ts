@@ -105,8 +105,10 @@ export const makers: { readonly [K in Kind]: Maker } = {
   },
 
   async configurations(seed, number, folder) {
-    const { config, flags } = configurationInput(randomOf("configurations", seed, number));
-    const path = `${folder}/config.json`;
+    const { config, ending, flags } = configurationInput(
+      randomOf("configurations", seed, number),
+    );
+    const path = `${folder}/config.${ending}`;
     const argv = [...flags];
     if (config !== undefined) await Deno.writeFile(path, config);
     await Deno.writeTextFile(`${folder}/flags.json`, JSON.stringify(argv));
@@ -176,13 +178,14 @@ export function commandFor(
   }
   if (kind === "configurations" && number % CONFIGURATIONS_PER_COMMAND === 0) {
     const flags: readonly string[] = JSON.parse(Deno.readTextFileSync(`${folder}/flags.json`));
-    const config = `${folder}/config.json`;
-    const hasConfig = [...Deno.readDirSync(folder)].some(({ name }) => name === "config.json");
+    const config = ["config.json", "config.yaml"].filter((own) =>
+      [...Deno.readDirSync(folder)].some(({ name }) => name === own)
+    ).flatMap((name) => ["--config", `${folder}/${name}`]);
     // What comes last wins: a moment's training, wherever settings make sense.
     const short = ["--steps=1", "--examples=20", "--device=wasm"];
     return {
       task: "train",
-      args: [...hasConfig ? ["--config", config] : [], ...flags, ...short, ...out],
+      args: [...config, ...flags, ...short, ...out],
     };
   }
   return undefined;

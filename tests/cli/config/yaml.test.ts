@@ -61,7 +61,7 @@ const refused: readonly (readonly [yaml: string, message: string])[] = [
   ["5", "f.yaml:1:1 must hold settings by name, such as steps: 100"],
   ["- steps: 5\n- 7\n", "f.yaml:2:3 must hold settings by name, such as steps: 100"],
   ["[]", "f.yaml:1:1 must hold settings by name, such as steps: 100"],
-  ["steps: 5\nsteps: 6\n", "f.yaml:2:1: not YAML of settings: the key is there a second time"],
+  ["steps: 5\nsteps: 6\n", "f.yaml:2:1: the key is there a second time"],
   ["steps: 5\nlr: 1\nseed: 'a", "f.yaml:3:9: not YAML of settings: Missing closing 'quote"],
   [
     "a: 1\n---\nb: 2\n",
