@@ -1,4 +1,5 @@
 /** Whether the tests notice a mutant. */
+import type { Baselines } from "./baselines.ts";
 import type { Copy } from "./copy.ts";
 import type { Mutant } from "./mutants.ts";
 import type { Outcome, TestUnit } from "./run.ts";
@@ -10,20 +11,6 @@ export type Verdict =
   /** All tests that run its file passed. */
   | { readonly kind: "survived" };
 
-/** The times of tests. */
-export interface Timings {
-  /** Seconds that a test took when it passed; undefined before. */
-  known(unit: TestUnit): number | undefined;
-  /** Records that a test passed, and its time. */
-  passed(unit: TestUnit, seconds: number): void;
-  /**
-   * Seconds that a test takes without a change; null if it fails, so that it cannot judge a mutant.
-   */
-  secondsOf(unit: TestUnit): Promise<number | null>;
-  /** The tests that failed without any change. */
-  failing(): readonly string[];
-}
-
 /** Runs tests in a copy for at most `limit` seconds. */
 export type Runner = (unit: TestUnit, copy: Copy, limit: number) => Promise<Outcome>;
 
@@ -33,94 +20,60 @@ const GRACE = 20;
 /** The longest time of a test, as a multiple of its time without the change. */
 const SLOWNESS = 5;
 
-/** Seconds for a test that has never passed so far. */
-const FIRST = 60;
-
-/** Seconds after which a test without a change counts as failed. */
-const LONGEST = 600;
-
 const limitFor = (seconds: number) => GRACE + SLOWNESS * seconds;
 
-/**
- * The times of tests, each measured at most once.
- *
- * @param run Runs tests.
- * @param copy A copy without a change.
- * @returns The times.
- */
-export function timingsOf(run: Runner, copy: Copy): Timings {
-  const known = new Map<string, number>();
-  const measured = new Map<string, Promise<number | null>>();
-  const failing: string[] = [];
-  const measure = async (unit: TestUnit) => {
-    const outcome = await run(unit, copy, LONGEST);
-    if (outcome.kind === "passed") {
-      known.set(unit.name, outcome.seconds);
-      return outcome.seconds;
-    }
-    failing.push(unit.name);
-    return null;
-  };
-  return {
-    known: ({ name }) => known.get(name),
-    passed: ({ name }, seconds) => void known.set(name, seconds),
-    failing: () => failing,
-    async secondsOf(unit) {
-      const found = known.get(unit.name) ?? measured.get(unit.name) ?? measure(unit);
-      if (typeof found !== "number") measured.set(unit.name, found);
-      return await found;
-    },
-  };
-}
-
-/** The outcome of a test on a change; undefined if the test cannot judge it. */
-async function outcomeOf(
+/** The outcome of a test on a change, if it is not that it passed. */
+async function failureOf(
   unit: TestUnit,
+  seconds: number,
   copy: Copy,
   run: Runner,
-  timings: Timings,
-): Promise<Outcome | undefined> {
-  const known = timings.known(unit);
-  const limit = known === undefined ? FIRST : limitFor(known);
-  const outcome = await run(unit, copy, limit);
-  if (outcome.kind === "passed") {
-    timings.passed(unit, outcome.seconds);
-    return outcome;
-  }
-  // A failure counts only if the test passes without the change.
-  const seconds = await timings.secondsOf(unit);
-  if (seconds === null) return undefined;
-  return outcome.kind === "timed out" && limitFor(seconds) > limit
-    ? await run(unit, copy, limitFor(seconds))
-    : outcome;
+): Promise<Verdict | undefined> {
+  const outcome = await run(unit, copy, limitFor(seconds));
+  return outcome.kind === "passed" ? undefined : { kind: "killed", by: unit.name, outcome };
 }
 
 /**
- * Runs the tests of a mutant's file, one after the other, until one notices the change.
+ * Runs the tests that run a mutant's line, one after the other, until one notices the change. Of some
+ * code no coverage is known, such as that of threads, which is made of its text: where no test has
+ * run the line, all that load the file are run.
  *
  * @param mutant The mutant.
  * @param tests The tests, in their order.
  * @param copy A copy of the tree, in which the file is changed while they run.
  * @param run Runs tests.
- * @param timings The times of the tests.
+ * @param baselines The tests without the change.
  * @returns The verdict.
  */
 export async function judge(
-  { file, text }: Pick<Mutant, "file" | "text">,
+  { file, line, text }: Pick<Mutant, "file" | "line" | "text">,
   tests: readonly TestUnit[],
   copy: Copy,
   run: Runner,
-  timings: Timings,
+  baselines: Baselines,
 ): Promise<Verdict> {
   const path = copy.root + file;
   const whole = await Deno.readTextFile(path);
   await Deno.writeTextFile(path, text);
   try {
+    let isCovered = false;
+    const loading: (readonly [TestUnit, number])[] = [];
     for (const unit of tests) {
-      const outcome = await outcomeOf(unit, copy, run, timings);
-      if (outcome !== undefined && outcome.kind !== "passed") {
-        return { kind: "killed", by: unit.name, outcome };
+      const baseline = await baselines.of(unit);
+      const lines = baseline?.lines.get(file);
+      if (baseline === null || lines === undefined) continue;
+      if (!lines.has(line)) {
+        loading.push([unit, baseline.seconds]);
+        continue;
       }
+      isCovered = true;
+      const killed = await failureOf(unit, baseline.seconds, copy, run);
+      if (killed !== undefined) return killed;
+    }
+    if (isCovered) return { kind: "survived" };
+    for (const [unit, seconds] of loading) {
+      const killed = await failureOf(unit, seconds, copy, run);
+      if (killed !== undefined) return killed;
     }
     return { kind: "survived" };
   } finally {

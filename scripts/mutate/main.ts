@@ -15,10 +15,11 @@ import {
   wantsHelp,
 } from "@unitune/cli";
 import { randomStream, shuffled } from "@unitune/training";
+import { baselinesOf, type CoveredRunner, linesRun } from "./baselines.ts";
 import { copyTree } from "./copy.ts";
 import { equal, tuned } from "./equal.ts";
 import { explains } from "./explained.ts";
-import { judge, type Runner, timingsOf } from "./judge.ts";
+import { judge, type Runner } from "./judge.ts";
 import { type Mutant, mutantsOf } from "./mutants.ts";
 import { reachOf } from "./reach.ts";
 import {
@@ -41,7 +42,7 @@ const usage = `Changes the code in one place at a time, and sees that some test 
   deno task mutate --only core/shape.ts:38:12:swap
 
 A mutant is a file with one change: another operator or constant, a negated condition, a branch or a \
-statement less. Mutants that do not type-check do not count. The tests that run the file are run, \
+statement less. Mutants that do not type-check do not count. The tests that run the line are run, \
 nearest first, in a copy of the tree. Mutants that do what the code does are explained in \
 scripts/mutate/equal.ts. Exit code 1 means that less than 95 % of the others were killed.`;
 
@@ -148,11 +149,20 @@ async function main(): Promise<number> {
   const { signal } = interruption;
   const run: Runner = async (unit, copy, limit) => {
     signal.throwIfAborted();
-    const outcome = await runTests(unit, copy, limit, signal);
+    const outcome = await runTests(unit, copy, limit, { signal });
     signal.throwIfAborted();
     return outcome;
   };
-  const timings = timingsOf(run, copyTree(root, `${place.path}unchanged/`));
+  const runCovered: CoveredRunner = async (unit, copy, limit) => {
+    signal.throwIfAborted();
+    const coverage = Deno.makeTempDirSync({ dir: place.path });
+    const outcome = await runTests(unit, copy, limit, { signal, coverage });
+    const lines = await linesRun(coverage, copy);
+    Deno.removeSync(coverage, { recursive: true });
+    signal.throwIfAborted();
+    return { outcome, lines };
+  };
+  const baselines = baselinesOf(runCovered, copyTree(root, `${place.path}unchanged/`));
   const judged: Judged[] = [];
   {
     const steps = Math.min(count, candidates.length);
@@ -164,8 +174,8 @@ async function main(): Promise<number> {
       // Each job takes the next mutant from the one queue.
       for (const { mutant, verdict: known } of queue) {
         if (signal.aborted) return;
-        const ordered = () => inOrder(tests(mutant.file), timings.known);
-        const verdict = known ?? await judge(mutant, ordered(), copy, run, timings);
+        const ordered = () => inOrder(tests(mutant.file), baselines.known);
+        const verdict = known ?? await judge(mutant, ordered(), copy, run, baselines);
         judged.push({ mutant, verdict });
         if (verdict.kind === "refused") continue;
         if (verdict.kind === "survived") progress.print(survivorLines(mutant));
@@ -177,7 +187,7 @@ async function main(): Promise<number> {
     const failed = ends.find((end) => end.status === "rejected");
     if (failed !== undefined && !signal.aborted) throw failed.reason;
   }
-  const findings: Findings = { seed, judged, failing: timings.failing() };
+  const findings: Findings = { seed, judged, failing: baselines.failing() };
   if (only !== undefined) { for (const { verdict } of judged) console.log(saidBy(verdict)); }
   console.log(json ? reportJson(findings) : reportText(findings));
   return interruption.exitCode || (isEnough(findings) ? 0 : 1);

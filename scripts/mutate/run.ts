@@ -35,20 +35,22 @@ const MEMORY = 2048;
  * @param unit The tests to run.
  * @param copy The copy of the tree.
  * @param limit Seconds after which the run is ended.
- * @param signal Ends the run.
+ * @param options Who ends the run, and the folder in which the lines that are run are noted (default:
+ * they are not).
  * @returns The outcome.
  */
 export async function runTests(
   unit: TestUnit,
   copy: Copy,
   limit: number,
-  signal?: AbortSignal,
+  { signal, coverage }: { readonly signal?: AbortSignal; readonly coverage?: string } = {},
 ): Promise<Outcome> {
   const started = performance.now();
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       ...["test", "--no-check", "--lock=deno.lock", "--frozen", "--fail-fast", "--quiet"],
       `--v8-flags=--max-old-space-size=${MEMORY}`,
+      ...(coverage === undefined ? [] : [`--coverage=${coverage}`, "--coverage-raw-data-only"]),
       ...testPermissions([copy.root]),
       ...unit.args,
     ],

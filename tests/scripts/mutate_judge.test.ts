@@ -1,7 +1,13 @@
 /** Mutants in copies of a small tree: tests notice them, come to no end, or pass. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  baselinesOf,
+  type CoveredRunner,
+  linesIn,
+  linesRun,
+} from "../../scripts/mutate/baselines.ts";
 import { copyTree } from "../../scripts/mutate/copy.ts";
-import { judge, type Runner, timingsOf } from "../../scripts/mutate/judge.ts";
+import { judge, type Runner } from "../../scripts/mutate/judge.ts";
 import { mutantsOf } from "../../scripts/mutate/mutants.ts";
 import { runTests, type TestUnit } from "../../scripts/mutate/run.ts";
 import { smallTree, withTree } from "./small_tree.ts";
@@ -14,22 +20,32 @@ const [double, quarter]: readonly TestUnit[] = [
 /** `deno.lock` names nothing, since nothing outside of the tree is imported. */
 const tree = { ...smallTree, "deno.lock": '{"version":"5"}' };
 
+/** Runs tests, and notes the lines in a folder. */
+const covered = (folder: string): CoveredRunner => async (unit, copy, limit) => {
+  const coverage = `${folder}${unit.name}`;
+  const outcome = await runTests(unit, copy, limit, { coverage });
+  return { outcome, lines: await linesRun(coverage, copy) };
+};
+
 Deno.test("a mutant is killed by the test that fails, and the tree stays as it is", () =>
   withTree(tree, async ({ root, files }, place) => {
     assert(double !== undefined && quarter !== undefined);
     const changed = copyTree(root, `${place}changed/`);
     const unchanged = copyTree(root, `${place}unchanged/`);
-    const timings = timingsOf(runTests, unchanged);
+    const baselines = baselinesOf(covered(`${place}coverage/`), unchanged);
     const file = "low/double.ts";
     const text = files.get(file) ?? "";
     const verdictOf = (text: string) =>
-      judge({ file, text }, [double, quarter], changed, runTests, timings);
+      judge({ file, line: 3, text }, [double, quarter], changed, runTests, baselines);
 
     const killed = await verdictOf(text.replace("2 * x", "3 * x"));
     assertEquals(killed.kind === "killed" && killed.by, "double");
     assertStringIncludes(killed.kind === "killed" ? killed.outcome.output : "", "2 * 2 is 4");
     assertEquals(await verdictOf(text.replace("2 * x", "x + x")), { kind: "survived" });
-    assertEquals(timings.failing(), []);
+    assertEquals(baselines.failing(), []);
+    const lines = (await baselines.of(quarter))?.lines;
+    assertEquals([...lines?.get(file) ?? []], [2, 3, 4]);
+    assertEquals(lines?.has("tests/high/quarter.test.ts"), false);
     for (const copy of [root, changed.root]) {
       assertEquals(await Deno.readTextFile(copy + file), text);
     }
@@ -57,59 +73,109 @@ Deno.test("a test that comes to no end is ended, with all that it started", () =
         // Not yet written.
       }
     }, 50);
-    const { kind } = await runTests(unit, copy, 300, stop.signal);
+    const { kind } = await runTests(unit, copy, 300, { signal: stop.signal });
     clearInterval(watcher);
     assertEquals(kind, "timed out");
     // Asked to stop before: nothing is waited for.
-    const late = await runTests(unit, copy, 300, AbortSignal.abort());
+    const late = await runTests(unit, copy, 300, { signal: AbortSignal.abort() });
     assertEquals(late.kind, "timed out");
   }));
 
-/** A runner that answers from a table and notes the limits that it was given. */
-function scripted(answers: Readonly<Record<string, "passed" | "failed" | "timed out">>) {
-  const limits: [string, number][] = [];
+/** Answers of tests from a table, by the names of test and copy; they note what was run. */
+function scripted(
+  answers: Readonly<Record<string, "passed" | "failed" | "timed out">>,
+  lines: Readonly<Record<string, readonly number[]>>,
+) {
+  const runs: [string, number][] = [];
   const run: Runner = ({ name }, { temporary: where }, limit) => {
-    limits.push([`${name} ${where}`, limit]);
-    return Promise.resolve({
-      kind: answers[`${name} ${where}`] ?? "passed",
-      seconds: 2,
-      output: "",
-    });
+    runs.push([`${name} ${where}`, limit]);
+    const kind = answers[`${name} ${where}`] ?? "passed";
+    return Promise.resolve({ kind, seconds: 2, output: "" });
   };
-  return { run, limits };
+  const runCovered: CoveredRunner = async (unit, copy, limit) => {
+    const ran = lines[unit.name];
+    return {
+      outcome: await run(unit, copy, limit),
+      lines: new Map(ran === undefined ? [] : [["low/double.ts", new Set(ran)]]),
+    };
+  };
+  const places = { root: "", temporary: "unchanged" };
+  return { run, runs, baselines: baselinesOf(runCovered, places) };
 }
 
-Deno.test("only what passes without the change can kill, in a time relative to that", () =>
-  withTree(tree, async ({ root }) => {
-    const [changed, unchanged] = ["changed", "unchanged"].map((temporary) => ({ root, temporary }));
-    assert(changed !== undefined && unchanged !== undefined);
-    const mutant = { file: "low/double.ts", text: "" };
-    const units = ["first", "second"].map((name) => ({ name, args: [] }));
-    const verdictOf = (run: Runner) =>
-      judge(mutant, units, changed, run, timingsOf(run, unchanged));
+/** The verdict of scripted tests on a change of the third line, with what was run for it. */
+async function scriptedVerdict(
+  answers: Parameters<typeof scripted>[0],
+  lines: Parameters<typeof scripted>[1],
+) {
+  const { run, runs, baselines } = scripted(answers, lines);
+  const units = ["first", "second", "third"].map((name) => ({ name, args: [] }));
+  let verdict: Awaited<ReturnType<typeof judge>> | undefined;
+  await withTree(tree, async ({ root }) => {
+    const mutant = { file: "low/double.ts", line: 3, text: "" };
+    verdict = await judge(mutant, units, { root, temporary: "changed" }, run, baselines);
+  });
+  const names = runs.map(([name]) => name).filter((name) => name.endsWith(" changed"));
+  return { verdict, changed: names, runs, failing: baselines.failing() };
+}
 
-    const late = scripted({ "second changed": "timed out" });
-    const verdict = await verdictOf(late.run);
-    assertEquals(verdict.kind === "killed" && [verdict.by, verdict.outcome.kind], [
-      "second",
-      "timed out",
-    ]);
-    assertEquals(late.limits.map(([name]) => name), [
-      "first changed",
-      "second changed",
-      "second unchanged",
-    ]);
+Deno.test("only tests that run the line are run, each in a time relative to that without the change", async () => {
+  const { verdict, changed, runs } = await scriptedVerdict(
+    { "second changed": "timed out" },
+    { first: [1, 2], second: [2, 3], third: [3] },
+  );
+  assertEquals(verdict?.kind === "killed" && [verdict.by, verdict.outcome.kind], [
+    "second",
+    "timed out",
+  ]);
+  assertEquals(changed, ["second changed"]);
+  // 10 minutes at most without the change; with it, 5 times its 2 s, and 20 s to start.
+  assertEquals(runs, [
+    ["first unchanged", 600],
+    ["second unchanged", 600],
+    ["second changed", 30],
+  ]);
+});
 
-    const broken = scripted({ "second changed": "failed", "second unchanged": "failed" });
-    assertEquals(await verdictOf(broken.run), { kind: "survived" });
+Deno.test("a test that fails without the change judges nothing", async () => {
+  const { verdict, changed, failing } = await scriptedVerdict(
+    { "second unchanged": "failed", "second changed": "failed" },
+    { first: [3], second: [3], third: [3] },
+  );
+  assertEquals(verdict, { kind: "survived" });
+  assertEquals(changed, ["first changed", "third changed"]);
+  assertEquals(failing, ["second"]);
+});
 
-    const again = scripted({});
-    const timings = timingsOf(again.run, unchanged);
-    await judge(mutant, units, changed, again.run, timings);
-    await judge(mutant, units, changed, again.run, timings);
-    // 2 s without the change: 5 times that, and 20 s to start.
-    assertEquals(again.limits.slice(2).map(([, limit]) => limit), [30, 30]);
-  }));
+Deno.test("where no test runs the line, those are run that load the file", async () => {
+  const { verdict, changed } = await scriptedVerdict(
+    { "third changed": "failed" },
+    { first: [1], third: [] },
+  );
+  assertEquals(verdict?.kind === "killed" && verdict.by, "third");
+  assertEquals(changed, ["first changed", "third changed"]);
+  const passing = await scriptedVerdict({}, { first: [1], third: [] });
+  assertEquals(passing.verdict, { kind: "survived" });
+});
+
+Deno.test("a test is run once without the change, however many mutants it judges", async () => {
+  const { baselines, runs } = scripted({}, { first: [3] });
+  const unit = { name: "first", args: [] };
+  assertEquals(baselines.known(unit), undefined);
+  const [a, b] = await Promise.all([baselines.of(unit), baselines.of(unit)]);
+  assert(a !== null && a === b);
+  assertEquals([runs.length, baselines.known(unit)], [1, 2]);
+});
+
+Deno.test("a report of coverage has the lines that were run, by file", () => {
+  const report = "TN:\nSF:/tree/low/a.ts\nFN:1,f\nDA:1,2\nDA:2,0\nDA:10,1\nLH:2\nend_of_record\n" +
+    "SF:/tree/b.ts\nDA:1,0\nend_of_record\nSF:/elsewhere/c.ts\nDA:1,1\nend_of_record\n";
+  const lines = linesIn(report, "/tree/");
+  assertEquals([...lines].map(([file, ran]) => [file, [...ran]]), [
+    ["low/a.ts", [1, 10]],
+    ["b.ts", []],
+  ]);
+});
 
 Deno.test("a mutant of the small tree that loops forever is one of those that are killed", () => {
   const ids = mutantsOf("low/half.ts", smallTree["low/half.ts"] ?? "").map(({ after }) => after);
