@@ -458,6 +458,8 @@ export const settingTable = {
     isOption: true,
     kind: "integer",
     default: objectiveDefaults.warmupSteps,
+    // A tenth of the usual steps.
+    pretrained: () => 10,
     min: 0,
     group: "Optimization",
     help: "The number of steps over which the learning rate rises to its peak.",

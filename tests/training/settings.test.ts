@@ -111,14 +111,14 @@ Deno.test("settings take what is documented, and have the defaults that are", ()
 
 /** Defaults for a pretrained model by use: all parameters or an adapter, by kind of data. */
 const pretrained: Readonly<Record<string, readonly number[]>> = {
-  "demonstrations": [1024, 100, 2, 4, 2e-5, 0, 0.999, 50, 64, 8, 4, 50],
-  "demonstrations, adapter": [1024, 100, 2, 4, 1e-4, 0, 0.999, 50, 64, 8, 4, 50],
-  "pairs": [1024, 100, 2, 4, 1e-6, 0, 0.999, 50, 64, 8, 4, 50],
-  "pairs, adapter": [1024, 100, 2, 4, 1e-5, 0, 0.999, 50, 64, 8, 4, 50],
-  "labels": [1024, 100, 2, 4, 1e-6, 0, 0.999, 50, 64, 8, 4, 50],
-  "labels, adapter": [1024, 100, 2, 4, 1e-5, 0, 0.999, 50, 64, 8, 4, 50],
-  "rollouts": [1024, 100, 8, 1, 1e-6, 0, 0.999, 50, 64, 8, 4, 50],
-  "rollouts, adapter": [1024, 100, 8, 1, 1e-5, 0, 0.999, 50, 64, 8, 4, 50],
+  "demonstrations": [1024, 100, 2, 4, 2e-5, 10, 0, 0.999, 50, 64, 8, 4, 50],
+  "demonstrations, adapter": [1024, 100, 2, 4, 1e-4, 10, 0, 0.999, 50, 64, 8, 4, 50],
+  "pairs": [1024, 100, 2, 4, 1e-6, 10, 0, 0.999, 50, 64, 8, 4, 50],
+  "pairs, adapter": [1024, 100, 2, 4, 1e-5, 10, 0, 0.999, 50, 64, 8, 4, 50],
+  "labels": [1024, 100, 2, 4, 1e-6, 10, 0, 0.999, 50, 64, 8, 4, 50],
+  "labels, adapter": [1024, 100, 2, 4, 1e-5, 10, 0, 0.999, 50, 64, 8, 4, 50],
+  "rollouts": [1024, 100, 8, 1, 1e-6, 10, 0, 0.999, 50, 64, 8, 4, 50],
+  "rollouts, adapter": [1024, 100, 8, 1, 1e-5, 10, 0, 0.999, 50, 64, 8, 4, 50],
 };
 
 Deno.test("a pretrained model has defaults of its own", () => {
@@ -129,6 +129,7 @@ Deno.test("a pretrained model has defaults of its own", () => {
     "batchSize",
     "gradientAccumulation",
     "learningRate",
+    "warmupSteps",
     "weightDecay",
     "beta2",
     "evalSteps",
