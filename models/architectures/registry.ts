@@ -180,7 +180,8 @@ export function presetConfig(
 }
 
 /**
- * A configuration with other values for some of its entries.
+ * A configuration with other values for some of its entries. A dropout of 0 is that of a model whose
+ * configuration has none.
  *
  * @example
  * ```ts
@@ -204,9 +205,14 @@ export function changedConfig(
 ): LanguageModelConfig {
   const row = architectureOf(config.modelType, rows);
   const changed = Object.entries(changes).filter(([, value]) => value !== undefined);
-  const unknown = changed.find(([name]) => !Object.hasOwn(config, name));
+  const unknown = changed.find(([name, value]) =>
+    !Object.hasOwn(config, name) && !(name === "dropout" && value === 0)
+  );
   if (unknown !== undefined) {
     throw new RangeError(`${row.name}: there is no ${unknown[0]} in the configuration of a model`);
   }
-  return row.make({ ...config, ...Object.fromEntries(changed) }).config;
+  return row.make({
+    ...config,
+    ...Object.fromEntries(changed.filter(([name]) => Object.hasOwn(config, name))),
+  }).config;
 }

@@ -39,6 +39,12 @@ Deno.test("a configuration is changed by names that it has, and checked anew", (
   for (const name of ["toString", "experts"]) {
     assertThrows(() => changedConfig(config, { [name]: 1 }), RangeError, `there is no ${name}`);
   }
+  // A model without dropout is one whose dropout is 0.
+  const llama = presetConfig("nano-llama", { vocabulary: 65 });
+  assertEquals(changedConfig(llama, { dropout: 0, context: 48 }), { ...llama, context: 48 });
+  assertEquals(presetConfig("nano-llama", { vocabulary: 65, dropout: 0 }), llama);
+  assertThrows(() => changedConfig(llama, { dropout: 0.1 }), RangeError, "there is no dropout");
+  assertThrows(() => changedConfig(llama, { kernels: 0 }), RangeError, "there is no kernels");
   assertThrows(() => changedConfig(config, { heads: 7 }), RangeError, "into 7 heads");
   assertThrows(
     () => presetConfig("nanno", { vocabulary: 65 }),

@@ -60,11 +60,15 @@ inFolder(
 
 inFolder("a file of TRL trains the same bits as flags, and tells what it is", async (folder) => {
   const data = await writeRows(`${folder}/rows.jsonl`);
-  const model = ["--layers", "1", "--heads", "1", "--width", "16", "--context", "24"];
+  const model = [
+    ...["--preset", "nano-llama", "--layers", "1", "--heads", "2"],
+    ...["--width", "16", "--context", "24"],
+  ];
   await trained(
     ...["--data", data, ...model, "--device", "wasm", "--objective", "dft", "--steps", "4"],
     ...["--batch-size", "4", "--gradient-accumulation", "2", "--learning-rate", "2e-3"],
     ...["--min-learning-rate", "0", "--warmup-steps", "1", "--logging-steps", "1", "--seed", "42"],
+    ...["--dropout", "0"],
     ...["--out", `${folder}/flags`],
   );
   const config = `${folder}/sft.yaml`;
@@ -82,6 +86,7 @@ gradient_accumulation_steps: 2
 gradient_checkpointing: true
 logging_steps: 1
 use_cpu: yes
+disable_dropout: true
 seed: 42
 `,
   );
