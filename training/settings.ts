@@ -93,8 +93,9 @@ export const settingTable = {
     kind: "string",
     placeholder: "FILE",
     group: "Data",
-    help: "A data file. Plain text (.txt), or rows (.jsonl) with the columns that the objective " +
-      "reads: text; messages; prompt and completion; prompt, chosen and rejected; prompt, " +
+    help:
+      "A data file. Plain text (.txt), or rows (.jsonl, .json, .csv, .tsv, .parquet) with the " +
+      "columns that the objective reads: text; messages; prompt and completion; prompt, chosen and rejected; prompt, " +
       "completion and label; or prompt alone.",
     defaultHelp: "the built-in tasks",
   },
@@ -102,13 +103,13 @@ export const settingTable = {
     kind: "string",
     placeholder: "NAME",
     group: "Data",
-    help: "The column of a .jsonl file that holds the prompt.",
+    help: "The column of a file of rows that holds the prompt.",
   },
   completionColumn: {
     kind: "string",
     placeholder: "NAME",
     group: "Data",
-    help: "The column of a .jsonl file that holds the completion.",
+    help: "The column of a file of rows that holds the completion.",
   },
   tokenizer: {
     kind: "choice",

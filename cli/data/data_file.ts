@@ -14,7 +14,9 @@ import { formOf } from "./forms/recognition.ts";
 import { type Columns, type FormName, rowForms } from "./forms/row_forms.ts";
 import { watchMemory } from "./memory.ts";
 import { parsePrompts, type PromptRow } from "./prompt_rows.ts";
+import { alternatives } from "../flags/words.ts";
 import { fileBytes, followed } from "./readers/bytes.ts";
+import { packedEndings, unpacked, unpackedName } from "./readers/compression.ts";
 import type { FoundRow, RowReader } from "./readers/reader.ts";
 import { rowReaders } from "./readers/row_readers.ts";
 import { longestText, parseText, type TextDataset, textDataset } from "./text.ts";
@@ -157,7 +159,8 @@ export async function* rowsIn(path: string, watch?: Watch): AsyncGenerator<Found
     const reader = await readerOf(path);
     const bytes = await fileBytes(path);
     const tell = watch?.begin({ doing: `reading ${path}`, subject: path });
-    yield* reader(tell === undefined ? bytes : followed(bytes, (read) => tell(read, bytes.size)));
+    const read = tell === undefined ? bytes : followed(bytes, (read) => tell(read, bytes.size));
+    yield* reader(unpacked(read));
   } catch (error) {
     throw fileError(error, "read", path);
   }
@@ -170,12 +173,13 @@ async function readerOf(path: string): Promise<RowReader> {
   if ((await Deno.stat(path)).isDirectory) {
     throw new UserError(`${path} is a folder: --data takes a file`);
   }
-  const ending = Object.keys(rowReaders).find((ending) => hasEnding(path, ending));
+  const { inner } = unpackedName(path);
+  const ending = Object.keys(rowReaders).find((ending) => hasEnding(inner, ending));
   const reader = ending === undefined ? undefined : rowReaders[ending];
   if (reader !== undefined) return reader;
   throw new UserError(
-    `${path}: a data file is named ${[TEXT, ...Object.keys(rowReaders)].join(" or ")}: rename or ` +
-      `convert it`,
+    `${path}: a data file is named ${alternatives([TEXT, ...Object.keys(rowReaders)])}, and rows ` +
+      `may be packed as ${alternatives(packedEndings)}: rename or convert it`,
   );
 }
 

@@ -19,34 +19,42 @@ const CHUNK = 2 ** 16;
  * @throws {UserError} If there is no such file, or it is a folder, a pipe or a device.
  */
 export async function fileBytes(path: string): Promise<ByteSource> {
-  try {
+  const size = await told(path, async () => {
     await requireFile(path);
-    const { size } = await Deno.stat(path);
-    return {
-      name: path,
-      size,
-      async *chunks() {
-        using file = await Deno.open(path);
-        for (;;) {
-          const chunk = new Uint8Array(CHUNK);
-          const count = await file.read(chunk);
-          if (count === null) return;
-          yield chunk.subarray(0, count);
-        }
-      },
-      async part(start, end) {
-        using file = await Deno.open(path);
-        await file.seek(start, Deno.SeekMode.Start);
-        const part = new Uint8Array(end - start);
-        let filled = 0;
-        while (filled < part.length) {
-          const count = await file.read(part.subarray(filled));
-          if (count === null) break;
-          filled += count;
-        }
-        return part.subarray(0, filled);
-      },
-    };
+    return (await Deno.stat(path)).size;
+  });
+  const open = () => told(path, () => Deno.open(path));
+  return {
+    name: path,
+    size,
+    async *chunks() {
+      using file = await open();
+      for (;;) {
+        const chunk = new Uint8Array(CHUNK);
+        const count = await told(path, () => file.read(chunk));
+        if (count === null) return;
+        yield chunk.subarray(0, count);
+      }
+    },
+    async part(start, end) {
+      using file = await open();
+      const part = new Uint8Array(end - start);
+      let filled = 0;
+      await told(path, () => file.seek(start, Deno.SeekMode.Start));
+      while (filled < part.length) {
+        const count = await told(path, () => file.read(part.subarray(filled)));
+        if (count === null) break;
+        filled += count;
+      }
+      return part.subarray(0, filled);
+    },
+  };
+}
+
+/** Makes errors of the file system those of a file, for the user. */
+async function told<T>(path: string, use: () => Promise<T>): Promise<T> {
+  try {
+    return await use();
   } catch (error) {
     throw fileError(error, "read", path);
   }

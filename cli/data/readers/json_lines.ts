@@ -50,7 +50,7 @@ function lineText(line: Line, source: Source): string {
  * The value of a text of JSON.
  *
  * @param text The text.
- * @param source Its place.
+ * @param source Its place, where it begins.
  * @returns The value.
  * @throws {UserError} If it is not JSON; the message has file and line.
  */
@@ -59,7 +59,9 @@ export function parsedJson(text: string, source: Source): unknown {
     return JSON.parse(text);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    // The engine counts the lines of this text, which is one line of the file.
-    throw wrong(source, `not JSON: ${why.replace(/\(line 1 column (\d+)\)$/, "(column $1)")}`);
+    // The engine counts the lines of this text, which may begin anywhere in the file.
+    const [place = "", line = "1", column = ""] = /\(line (\d+) column (\d+)\)$/.exec(why) ?? [];
+    const told = place === "" ? why : why.replace(place, `(column ${column})`);
+    throw wrong({ ...source, line: source.line + Number(line) - 1 }, `not JSON: ${told}`);
   }
 }

@@ -5,9 +5,36 @@
  */
 
 import { readJsonLines } from "./json_lines.ts";
-import type { RowReader } from "./reader.ts";
+import { readJsonList } from "./json_list.ts";
+import { loadedModule } from "./packaged.ts";
+import { parquetReader } from "./parquet.ts";
+import type { FoundRow, RowReader } from "./reader.ts";
+
+/** The readers in a module that imports packages of npm. */
+interface ReadersModule {
+  readonly readers: Readonly<Record<string, RowReader>>;
+}
+
+function isReadersModule(value: object): value is ReadersModule {
+  return "readers" in value && typeof value.readers === "object";
+}
+
+/** A reader in a module of its own, which is loaded when the first row is read. */
+function packaged(module: string, ending: string, kind: string): RowReader {
+  return async function* (bytes): AsyncGenerator<FoundRow> {
+    const purpose = `${kind} files are read by packages of npm`;
+    const { readers } = await loadedModule(module, purpose, isReadersModule);
+    const reader = readers[ending];
+    if (reader === undefined) throw new RangeError(`${module} reads no ${ending}`);
+    yield* reader(bytes);
+  };
+}
 
 /** What reads the rows of a file, by the ending of its name. */
 export const rowReaders: Readonly<Record<string, RowReader>> = {
   ".jsonl": readJsonLines,
+  ".json": readJsonList,
+  ".csv": packaged("tables.ts", ".csv", "CSV"),
+  ".tsv": packaged("tables.ts", ".tsv", "TSV"),
+  ".parquet": parquetReader(),
 };

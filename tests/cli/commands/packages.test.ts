@@ -67,3 +67,31 @@ inFolder("only a configuration in YAML fetches a package", async (folder) => {
   assertEquals(yaml.code, 1, yaml.err);
   assertStringIncludes(yaml.err, "YAML is read by a package of npm, which cannot be loaded: ");
 });
+
+inFolder("only tables and Parquet files fetch packages", async (folder) => {
+  const row = (i: number) => ({ prompt: `ab${i}`, completion: "ba" });
+  const rows = Array.from({ length: 4 }, (_, i) => row(i));
+  await Deno.writeTextFile(`${folder}/rows.json`, JSON.stringify(rows));
+  await Deno.writeTextFile(
+    `${folder}/rows.csv`,
+    ["prompt,completion", ...rows.map((own) => Object.values(own).join())].join("\n"),
+  );
+  const tables = new URL("tests/cli/data/tables/snappy.parquet", root);
+  await Deno.copyFile(tables, `${folder}/rows.parquet`);
+  const train = async (name: string) => {
+    const line = ["task", "train", ...tiny, "--data", `${folder}/${name}`, "--steps", "1"];
+    return await deno([...line, "--out", `${folder}/run-${name}`], nowhere(`${folder}/cache`));
+  };
+  const plain = await train("rows.json");
+  assertEquals(plain.code, 0, plain.err);
+  for (
+    const [name, kind] of [["rows.csv", "CSV files are read by packages of npm"], [
+      "rows.parquet",
+      "Parquet files are read by",
+    ]]
+  ) {
+    const { code, err } = await train(name ?? "");
+    assertEquals(code, 1, err);
+    assert(err.includes(kind ?? ""), err);
+  }
+});

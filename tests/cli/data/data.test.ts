@@ -281,7 +281,7 @@ Deno.test("files are read by the ending of their name, and what can't be is refu
   try {
     await Deno.writeTextFile(path("a.txt"), "0123456789");
     await Deno.writeTextFile(path("b.JSONL"), `${JSON.stringify(good)}\n`.repeat(3));
-    await Deno.writeTextFile(path("c.csv"), "a,b");
+    await Deno.writeTextFile(path("c.xlsx"), "a,b");
     await Deno.writeTextFile(path("empty.txt"), "");
     await Deno.writeTextFile(path("empty.jsonl"), "");
     await Deno.mkdir(path("folder.txt"));
@@ -292,7 +292,11 @@ Deno.test("files are read by the ending of their name, and what can't be is refu
     const wrong: [string, Columns, string][] = [
       ["missing.txt", {}, `can't read ${path("missing.txt")}: it does not exist`],
       ["folder.txt", {}, "is a folder"],
-      ["c.csv", {}, "a data file is named .txt or .jsonl"],
+      [
+        "c.xlsx",
+        {},
+        "a data file is named .txt, .jsonl, .json, .csv, .tsv or .parquet, and rows may be",
+      ],
       ["empty.txt", {}, "is empty"],
       ["empty.jsonl", {}, "is empty"],
       ["a.txt", { prompt: "question" }, "has no columns"],
