@@ -1,5 +1,8 @@
 /** Bounds of evaluations. */
 
+/** The share of a data file that is kept for validation. */
+export const VALIDATION_SHARE = 0.1;
+
 /** The most sequences, or pairs, of a split; they are evenly spread. */
 export const MOST_SEQUENCES = 1024;
 

@@ -25,7 +25,7 @@ import {
   type OptionValues,
 } from "@unitune/objectives";
 import { quoted } from "@unitune/core";
-import { EVALUATION_ROWS, MOST_QUESTIONS, MOST_SEQUENCES } from "./limits.ts";
+import { EVALUATION_ROWS, MOST_QUESTIONS, MOST_SEQUENCES, VALIDATION_SHARE } from "./limits.ts";
 import { UserError } from "./text/errors.ts";
 import { nearest } from "./text/nearest.ts";
 
@@ -110,6 +110,24 @@ export const settingTable = {
     placeholder: "NAME",
     group: "Data",
     help: "The column of a file of rows that holds the completion.",
+  },
+  validationData: {
+    isPlace: true,
+    kind: "string",
+    placeholder: "FILE",
+    isShared: true,
+    group: "Data",
+    help: "A file whose rows or text are kept for validation, of the same form as the data.",
+    defaultHelp: "a share of the data",
+  },
+  validationShare: {
+    kind: "number",
+    default: VALIDATION_SHARE,
+    min: 0,
+    below: 1,
+    isShared: true,
+    group: "Data",
+    help: "The share of a data file, from its end, that is kept for validation; 0 for none.",
   },
   tokenizer: {
     kind: "choice",
@@ -833,6 +851,27 @@ export function checkSettings(settings: TrainSettings): void {
       message(
         ...[setting("promptColumn"), " and ", setting("completionColumn"), " name columns of a "],
         ...[setting("data"), " file, and none is given"],
+      ),
+    );
+  }
+  const { validationData, validationShare } = settings;
+  const isShared = validationShare !== VALIDATION_SHARE;
+  if (data === undefined && (validationData !== undefined || isShared)) {
+    throw new SettingsError(
+      message(
+        ...[setting("validationData"), " and ", setting("validationShare"), " are for a "],
+        ...[
+          setting("data"),
+          " file, and none is given: the built-in tasks have splits of their own",
+        ],
+      ),
+    );
+  }
+  if (validationData !== undefined && isShared) {
+    throw new SettingsError(
+      message(
+        ...[setting("validationShare"), " is a share of the data, and ", setting("validationData")],
+        " names a file: leave out one of them",
       ),
     );
   }

@@ -9,7 +9,8 @@ import { beginDigest } from "../files/digest.ts";
 import { fileError } from "../files/file_error.ts";
 import { readBytes } from "../files/read.ts";
 import { PIECE } from "../files/write.ts";
-import { columnsIn, type GatheredRows, gatherRows, splitRows } from "./formed_rows.ts";
+import { columnsIn, type GatheredRows, gatherRows } from "./formed_rows.ts";
+import { splitRows } from "./row_splits.ts";
 import { formOf } from "./forms/recognition.ts";
 import { type Columns, type FormName, rowForms } from "./forms/row_forms.ts";
 import { watchMemory } from "./memory.ts";
@@ -19,7 +20,7 @@ import { fileBytes, followed } from "./readers/bytes.ts";
 import { packedEndings, unpacked, unpackedName } from "./readers/compression.ts";
 import type { FoundRow, RowReader } from "./readers/reader.ts";
 import { rowReaders } from "./readers/row_readers.ts";
-import { longestText, parseText, type TextDataset, textDataset } from "./text.ts";
+import { longestText, parseText, textDataset } from "./text.ts";
 
 /** Options of reading a file. */
 export interface DataOptions {
@@ -51,7 +52,7 @@ export async function readDataset(
   columns: Columns = {},
   { watch = watchMemory(), ...options }: DataOptions = {},
 ): Promise<Dataset> {
-  if (hasEnding(path, TEXT)) return await readText(path, columns);
+  if (isText(path)) return textDataset(await readText(path, columns), path);
   return splitRows(await readRows(path, columns, { watch, ...options }), path);
 }
 
@@ -188,14 +189,13 @@ async function readerOf(path: string): Promise<RowReader> {
  *
  * @param path The path of the file.
  * @param columns The names of columns, of which text has none.
- * @returns The text; the last tenth is for validation.
- * @throws {UserError} If the file can't be read, is no text, or is too small to be split, or columns
- * are named.
+ * @returns The text.
+ * @throws {UserError} If the file can't be read or is no text, or columns are named.
  */
 export async function readText(
   path: string,
   { prompt, completion }: Columns,
-): Promise<TextDataset> {
+): Promise<string> {
   if (prompt !== undefined || completion !== undefined) {
     throw new UserError(
       `${path} is plain text and has no columns: leave out --prompt-column and --completion-column`,
@@ -211,5 +211,5 @@ export async function readText(
   } catch (error) {
     throw fileError(error, "read", path);
   }
-  return textDataset(parseText(await readBytes(path), path), path);
+  return parseText(await readBytes(path), path);
 }

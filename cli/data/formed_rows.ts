@@ -5,14 +5,10 @@
  */
 
 import {
-  type Dataset,
   memoryTables,
   type RowKind,
-  type Rows,
-  type RowTable,
   type Source,
   type TableStore,
-  trainingLength,
   UserError,
 } from "@unitune/training";
 import { isRecord } from "../files/guards.ts";
@@ -20,7 +16,8 @@ import { type JsonObject, kindOf, wrong } from "./cells.ts";
 import { formOf, type FormOptions, requireColumns } from "./forms/recognition.ts";
 import { type FormedRow, type RowForm, rowForms } from "./forms/row_forms.ts";
 import type { FoundRow } from "./readers/reader.ts";
-import { datasetOf, gatherSummary, type RowsSummary, rowTable } from "./row_table.ts";
+import type { MarkedRows } from "./row_splits.ts";
+import { gatherSummary, type RowsSummary, rowTable } from "./row_table.ts";
 
 /**
  * The columns of a row.
@@ -68,13 +65,8 @@ export async function* formedRows(
   }
 }
 
-/** Rows that were read, all of one kind. */
-export interface GatheredRows extends RowsSummary {
-  /** The rows. */
-  readonly rows: RowTable<Rows[RowKind]>;
-  /** A number for each, the same for rows that say the same. */
-  readonly marks: ArrayLike<number>;
-}
+/** Rows that were read, all of one kind, and what is known of them. */
+export interface GatheredRows extends RowsSummary, MarkedRows {}
 
 /** Where rows are kept. */
 export interface Keeping {
@@ -109,20 +101,4 @@ export async function gatherRows(
     throw new UserError(`${name} is empty: there is nothing to train on`);
   });
   return { ...summary, rows, marks };
-}
-
-/**
- * Splits rows.
- *
- * @param gathered The rows.
- * @param name The name of the data, for errors.
- * @returns The dataset; the last 10 % of the rows, and at least one, are for validation.
- * @throws {UserError} If there is one row only.
- */
-export function splitRows({ rows, kind }: GatheredRows, name: string): Dataset {
-  if (rows.length < 2) {
-    throw new UserError(`${name} has 1 row: it takes 2, one of them for validation`);
-  }
-  const cut = trainingLength(rows.length);
-  return datasetOf(kind, rows.slice(0, cut), rows.slice(cut));
 }

@@ -20,15 +20,18 @@ import {
   taskMaterial,
   TASKS_SOURCE,
   type TrainSettings,
+  UserError,
   type Watch,
 } from "@unitune/training";
 import { beginDigest, digestOf } from "../files/digest.ts";
 import type { BaseRecord } from "../run/base_record.ts";
 import { type DataOptions, formIn, isText, readRows, readText } from "./data_file.ts";
-import { splitRows } from "./formed_rows.ts";
 import type { FormName } from "./forms/row_forms.ts";
 import type { OpenRewards } from "../rewards/open.ts";
 import { watchMemory } from "./memory.ts";
+import { distinctRows, type MarkedRows, partsOf } from "./row_splits.ts";
+import { datasetOf } from "./row_table.ts";
+import { requireText, textDataset } from "./text.ts";
 
 /** The data of a run, as its configuration records it. */
 export interface RunData {
@@ -88,23 +91,33 @@ export async function prepare(
   base?: BaseModel & { readonly record?: BaseRecord; readonly settings?: ModelSettings },
   { watch = watchMemory(), architectures, tables, rewards }: PrepareOptions = {},
 ): Promise<Prepared> {
-  const known = new Map<string, ReadMaterial>();
-  const stages: StageMaterial[] = [];
+  const known = new Map<string, ReadData>();
+  const read: { readonly stage: TrainSettings; readonly key: string }[] = [];
   const all = [settings].flat();
   // Of all stages alike, so that those on the same file share its rows.
   const keepsColumns = all.some(({ objective: { data } }) => data === "rollouts");
   for (const stage of all) {
     const key = JSON.stringify(await materialSettings(stage));
-    const read = known.get(key) ??
+    const own = known.get(key) ??
       (stage.data === undefined
         ? tasksRead(stage, watch)
         : await fileRead(stage.data, stage, { watch, keepsColumns, ...tables && { tables } }));
-    known.set(key, read);
-    const { material } = read;
-    const judges = [...material.judges, ...rewards?.of(stage) ?? []];
-    const source = stage.data ?? TASKS_SOURCE;
-    stages.push({ settings: stage, material: { ...material, judges }, source });
+    known.set(key, own);
+    read.push({ stage, key });
   }
+  const trained = [...known.values()].flatMap(({ trained }) => trained);
+  const materials = new Map(
+    [...known].map(([key, { material }]) => [key, material(trained)] as const),
+  );
+  const stages = read.map(({ stage, key }): StageMaterial => {
+    const material = materials.get(key) ?? never();
+    const judges = [...material.judges, ...rewards?.of(stage) ?? []];
+    return {
+      settings: stage,
+      material: { ...material, judges },
+      source: stage.data ?? TASKS_SOURCE,
+    };
+  });
   const prepared = await prepareRun(stages, {
     watch,
     ...tables && { tables },
@@ -145,38 +158,106 @@ function readingOf(settings: TrainSettings) {
 /** All that a stage's data depends on. */
 async function materialSettings(settings: TrainSettings) {
   const { data, promptColumn, completionColumn, seed, dataSeed, tasks, examples, noise } = settings;
+  const { validationData, validationShare } = settings;
   const { columns, needs } = readingOf(settings);
   const form = data === undefined ? undefined : await formIn(data, columns, needs);
-  return { data, promptColumn, completionColumn, seed, dataSeed, tasks, examples, noise, form };
+  return {
+    ...{ data, promptColumn, completionColumn, seed, dataSeed, tasks, examples, noise, form },
+    ...{ validationData, validationShare },
+  };
 }
 
-/** What there is to train on, and a digest of what it says, wherever it is read from. */
-interface ReadMaterial {
-  readonly material: Material;
+/** Data that was read, and a digest of what it says, wherever it is read from. */
+interface ReadData {
   readonly digest: string;
+  /** The training rows, by which validation rows are told apart; none of what has no rows. */
+  readonly trained: readonly MarkedRows[];
+  /** What there is to train on, apart from the training rows of all stages. */
+  readonly material: (trained: readonly MarkedRows[]) => Material;
 }
 
-/** The data in a file. */
+/** The options of reading files. */
+type ReadingOptions = Pick<DataOptions, "watch" | "keepsColumns" | "tables">;
+
+/** The data in a file, and in that for validation. */
 async function fileRead(
   path: string,
   settings: TrainSettings,
-  options: Pick<DataOptions, "watch" | "keepsColumns" | "tables">,
-): Promise<ReadMaterial> {
-  const name = parse(path).name || "data";
-  const { columns, needs } = readingOf(settings);
-  if (isText(path)) {
-    const text = await readText(path, columns);
-    const digest = digestOfText(text.train, text.validation);
-    return { material: datasetMaterial(name, text), digest };
+  options: ReadingOptions,
+): Promise<ReadData> {
+  const other = settings.validationData;
+  if (other !== undefined && isText(path) !== isText(other)) {
+    throw new UserError(
+      `${path} and ${other} are not of one kind: give validation data of the same form`,
+    );
   }
-  const { key, ...gathered } = await readRows(path, columns, { needs, ...options });
-  const known = { characters: new Set(gathered.characters), ...key !== undefined && { key } };
-  const material = datasetMaterial(name, splitRows(gathered, path), known);
-  return { material, digest: gathered.digest };
+  return isText(path) ? await textRead(path, settings) : await rowsRead(path, settings, options);
+}
+
+/** The name of the data in a file. */
+const nameOf = (path: string) => parse(path).name || "data";
+
+/** Running text. */
+async function textRead(path: string, settings: TrainSettings): Promise<ReadData> {
+  const { validationData: other, validationShare: share } = settings;
+  const { columns } = readingOf(settings);
+  const text = await readText(path, columns);
+  const dataset = other === undefined
+    ? textDataset(text, path, share)
+    : { kind: "text" as const, train: text, validation: await readText(other, columns) };
+  if (other !== undefined) {
+    requireText(text, path);
+    requireText(dataset.validation, other);
+  }
+  const digest = beginDigest();
+  for (const part of [dataset.train, dataset.validation]) {
+    digest.add(new TextEncoder().encode(`${part}\0`));
+  }
+  const material = datasetMaterial(nameOf(path), dataset);
+  return { digest: digest.value(), trained: [], material: () => material };
+}
+
+/** Rows. */
+async function rowsRead(
+  path: string,
+  settings: TrainSettings,
+  options: ReadingOptions,
+): Promise<ReadData> {
+  const { validationData: other, validationShare: share } = settings;
+  const { columns, needs } = readingOf(settings);
+  const gathered = await readRows(path, columns, { needs, ...options });
+  const aside = other === undefined
+    ? undefined
+    : await readRows(other, columns, { needs, ...options });
+  const { kind, key } = gathered;
+  if (aside !== undefined && aside.kind !== kind) {
+    throw new UserError(
+      `${path} has ${kind}, and ${aside.kind} are in ${other}: give validation data of the same form`,
+    );
+  }
+  const { train, validation } = aside === undefined
+    ? partsOf(gathered, path, share)
+    : { train: gathered, validation: aside };
+  const parts = [gathered, ...aside === undefined ? [] : [aside]];
+  return {
+    digest: digestOf(parts.map(({ digest }) => digest).join("\n")),
+    trained: [train],
+    material: (trained) => {
+      const { rows, notes } = distinctRows(validation, trained);
+      if (other !== undefined && rows.length === 0) {
+        throw new UserError(`every row of ${other} is a training row as well: give other rows`);
+      }
+      return datasetMaterial(nameOf(path), datasetOf(kind, train.rows, rows), {
+        characters: new Set(parts.map(({ characters }) => characters).join("")),
+        notes,
+        ...key !== undefined && { key },
+      });
+    },
+  };
 }
 
 /** The built-in tasks. */
-function tasksRead(settings: TrainSettings, watch: Watch): ReadMaterial {
+function tasksRead(settings: TrainSettings, watch: Watch): ReadData {
   const material = taskMaterial(settings, watch);
   const digest = beginDigest();
   const add = (value: unknown) =>
@@ -185,12 +266,9 @@ function tasksRead(settings: TrainSettings, watch: Watch): ReadMaterial {
   for (const part of [train, validation]) for (const row of part) add(row);
   // The mistakes are data as well.
   for (const own of examples.train) for (const { rejected } of own) add(rejected);
-  return { material, digest: digest.value() };
+  return { digest: digest.value(), trained: [], material: () => material };
 }
 
-/** A digest of running text. */
-function digestOfText(...parts: readonly string[]): string {
-  const digest = beginDigest();
-  for (const part of parts) digest.add(new TextEncoder().encode(`${part}\0`));
-  return digest.value();
+function never(): never {
+  throw new RangeError("prepare: a stage without data");
 }

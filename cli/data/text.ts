@@ -35,16 +35,22 @@ export function parseText(bytes: Uint8Array, file: string): string {
  *
  * @param text The text.
  * @param file The name of its file, for errors.
+ * @param share The share for validation (default 0.1).
  * @returns The dataset.
  * @throws {UserError} If the text is blank or too short to be split.
  */
-export function textDataset(text: string, file: string): TextDataset {
-  if (text.trim() === "") throw new UserError(`${file} is empty: there is nothing to train on`);
-  if ([...text.slice(0, 3)].length < 2) {
+export function textDataset(text: string, file: string, share?: number): TextDataset {
+  requireText(text, file);
+  if (share !== 0 && [...text.slice(0, 3)].length < 2) {
     throw new UserError(`${file} has 1 character: it takes 2, one of them for validation`);
   }
-  const cut = wholeCharacters(text, trainingLength(text.length));
+  const cut = wholeCharacters(text, trainingLength(text.length, share));
   return { kind: "text", train: text.slice(0, cut), validation: text.slice(cut) };
+}
+
+/** Refuses a text of nothing but white space. */
+export function requireText(text: string, file: string): void {
+  if (text.trim() === "") throw new UserError(`${file} is empty: there is nothing to train on`);
 }
 
 /** Moves a cut that would halve a surrogate pair in front of the pair. */

@@ -5,6 +5,7 @@
  */
 
 import type { ChatMessage, ChatOptions } from "@unitune/models";
+import { VALIDATION_SHARE } from "../limits.ts";
 import type { RowTable } from "./table.ts";
 
 /** The place of a row in a file, for errors. */
@@ -232,11 +233,12 @@ export function messagesOf(row: Rows[RowKind]): readonly ChatMessage[] {
 }
 
 /**
- * The length of the training part of a sequence: its first 90 %. The rest, and at least one
- * element, is for validation. The split is not random, so a resumed run and a later evaluation have
- * the same one.
+ * The length of the training part of a sequence: its first 90 %, or another share. The rest, and at
+ * least one element, is for validation, unless its share is 0. The split is not random, so a resumed
+ * run and a later evaluation have the same one.
  *
  * @param length The number of elements, at least 2.
+ * @param share The share for validation, at least 0 and less than 1 (default 0.1).
  * @returns The number of elements for training.
  *
  * @example
@@ -246,10 +248,12 @@ export function messagesOf(row: Rows[RowKind]): readonly ChatMessage[] {
  *
  * assertEquals(trainingLength(100), 90);
  * assertEquals(trainingLength(2), 1);
+ * assertEquals([trainingLength(10, 0.25), trainingLength(10, 0)], [7, 10]);
  * ```
  */
-export function trainingLength(length: number): number {
-  return Math.min(length - 1, Math.max(1, Math.floor((length * 9) / 10)));
+export function trainingLength(length: number, share: number = VALIDATION_SHARE): number {
+  if (share === 0) return length;
+  return Math.min(length - 1, Math.max(1, Math.floor(length * (1 - share))));
 }
 
 /**

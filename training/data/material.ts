@@ -40,6 +40,8 @@ export interface Material {
   readonly format?: RegExp;
   /** A text that names the rows and all that they depend on (default: they are not kept). */
   readonly key?: string;
+  /** Sentences for the user on what is kept aside (default: none). */
+  readonly notes?: readonly UserMessage[];
   /** Whether examples have functions, so that only lists hold them (default: no). */
   readonly isListed?: boolean;
 }
@@ -61,6 +63,8 @@ export interface KnownMaterial {
    * again another time (default: they are not kept).
    */
   readonly key?: string;
+  /** Sentences for the user on what is kept aside (default: none). */
+  readonly notes?: readonly UserMessage[];
 }
 
 /**
@@ -89,7 +93,7 @@ export interface KnownMaterial {
 export function datasetMaterial(
   name: string,
   dataset: Dataset,
-  { characters = charactersOf(dataset), key }: KnownMaterial = {},
+  { characters = charactersOf(dataset), key, notes = [] }: KnownMaterial = {},
 ): Material {
   const rows = (part: string | RowTable<Rows[RowKind]>) => typeof part === "string" ? [] : part;
   const examplesOf = (part: RowTable<Rows[RowKind]>) =>
@@ -111,6 +115,7 @@ export function datasetMaterial(
     test: new Map(),
     mistaught: [],
     judges: [],
+    notes,
     ...key !== undefined && { key },
   };
 }

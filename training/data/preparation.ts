@@ -196,7 +196,7 @@ export async function prepareRun(
     splits,
     test: [...test].map(([name, own]) => asSplit(name, own)),
     mistaught: mistaught.length === 0 ? [] : [asSplit("mistaught", mistaught)],
-    notes: [...notes, ...splits.flatMap(({ notes }) => notes)],
+    notes: [...notes, ...judged.material.notes ?? [], ...splits.flatMap(({ notes }) => notes)],
   };
 }
 
@@ -255,9 +255,10 @@ function splitsOf(
   { source, settings: { evalExamples, evalAnswers } }: Pick<StageMaterial, "source" | "settings">,
   watch: Watch,
 ): Split[] {
+  if (dataset.validation.length === 0) return [];
   const limits: SplitLimits = { evalExamples, evalAnswers };
   if (dataset.kind === "text") {
-    const part = `the last tenth of ${source}`;
+    const part = `the validation part of ${source}`;
     const validation = encodedText(tokenizer, dataset.validation, part, watch);
     return [textSplit("validation", validation, tokenizer, context, limits)];
   }

@@ -24,7 +24,7 @@ export interface StoredTable<Row, Summary> {
   /** What is known of all of them, which JSON can express. */
   readonly summary: Summary;
   /** A number for each row, by which the rows were marked. */
-  readonly marks: ArrayLike<number>;
+  readonly marks: Float64Array;
 }
 
 /** Adds a row to a table, with a number that marks it (default 0). */

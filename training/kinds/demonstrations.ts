@@ -24,12 +24,10 @@ export const demonstrations: KindRow = {
     const { tokenizer, context, seed, watch, source, tables, keyOf } = encoding;
     if (dataset.kind === "text") {
       const train = encodedText(tokenizer, dataset.train, `the training part of ${source}`, watch);
-      const { length } = encodedText(
-        tokenizer,
-        dataset.validation,
-        `the last tenth of ${source}`,
-        watch,
-      );
+      const part = `the validation part of ${source}`;
+      const length = dataset.validation === ""
+        ? 0
+        : encodedText(tokenizer, dataset.validation, part, watch).length;
       return {
         data: { kind: "demonstrations", source: windowRows(train, seed, context) },
         notes: [

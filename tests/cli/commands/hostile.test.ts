@@ -288,7 +288,7 @@ function assertHarmless({ stdout, stderr }: Ended): void {
 }
 
 inFolder("prompts, answers, columns and names control no terminal", async (folder) => {
-  const rows = Array.from({ length: 12 }, () => ({ prompt: evil, completion: evil }));
+  const rows = Array.from({ length: 12 }, (_, i) => ({ prompt: `${evil}${i}`, completion: evil }));
   const data = await writeRows(`${folder}/${evil.replaceAll("/", "")}.jsonl`, rows);
   const run = `${folder}/run`;
   const flags = ["--tokenizer", "bytes", "--context", "64", "--steps", "2", "--out", run];

@@ -32,7 +32,7 @@ const files: Record<string, { name: string; content: string | number[]; message:
   "a text with nothing left for validation": {
     name: "a.txt",
     content: "abcabcabc",
-    message: "the last tenth of FOLDER/a.txt has 1 token: it takes 2 to predict one",
+    message: "the validation part of FOLDER/a.txt has 1 token: it takes 2 to predict one",
   },
   "a text that is not UTF-8": {
     name: "a.txt",

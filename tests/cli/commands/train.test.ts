@@ -106,6 +106,14 @@ const messages = (prompt: string, answer: string) => [
   { role: "assistant", content: answer },
 ];
 
+/** Rows in lines of JSON, each of a word of its own of as many letters. */
+const lines = (count: number, letters: number, row: (word: string) => unknown) =>
+  Array.from(
+    { length: count },
+    (_, i) =>
+      [...i.toString(2).padStart(letters, "0")].map((digit) => "ab"[Number(digit)]).join(""),
+  ).map((word) => `${JSON.stringify(row(word))}\n`).join("");
+
 /** Data of every kind, and what a run on it says. */
 const kinds: Record<string, { ending: string; text: string; flags?: string[]; says: string }> = {
   "plain text": {
@@ -120,36 +128,38 @@ const kinds: Record<string, { ending: string; text: string; flags?: string[]; sa
   },
   "text rows": {
     ending: "jsonl",
-    text: `{"text": "abcabcabcabc"}\n{"text": "cbacbacbacba"}\n`.repeat(9),
-    says: "tokens to train on",
+    text: lines(18, 5, (word) => ({ text: `${word}${word}c` })),
+    says: "16 texts to train on, 2 for validation",
   },
   "prompts and completions": {
     ending: "jsonl",
-    text: `{"prompt": "ab", "completion": "ba"}\n`.repeat(10),
+    text: lines(10, 4, (word) => ({ prompt: word, completion: "ba" })),
     says: "9 examples to train on, 1 for validation",
   },
   "messages": {
     ending: "jsonl",
-    text: `${JSON.stringify({ messages: messages("ab", "ba") })}\n`.repeat(10),
+    text: lines(10, 4, (word) => ({ messages: messages(word, "ba") })),
     says: "9 examples to train on, 1 for validation",
   },
   "named columns": {
     ending: "jsonl",
-    text: `{"question": "ab", "answer": "ba"}\n`.repeat(10),
+    text: lines(10, 4, (word) => ({ question: word, answer: "ba" })),
     flags: ["--prompt-column", "question", "--completion-column", "answer"],
     says: "9 examples to train on, 1 for validation",
   },
   "bytes": {
     ending: "jsonl",
-    text: `{"prompt": "é", "completion": "🦊"}\n`.repeat(10),
+    text: lines(10, 4, (word) => ({ prompt: `é${word}`, completion: "🦊" })),
     flags: ["--tokenizer", "bytes"],
     says: "vocabulary 261",
   },
   "examples that are too long": {
     ending: "jsonl",
-    text: `{"prompt": "ab", "completion": "ba"}\n{"prompt": "ab", "completion": "${
-      "ab".repeat(20)
-    }"}\n{"prompt": "${"ab".repeat(20)}", "completion": "b"}\n`.repeat(4),
+    text: ["ab", "aa", "ba", "bb"].flatMap((word) => [
+      { prompt: word, completion: "ba" },
+      { prompt: word, completion: "ab".repeat(20) },
+      { prompt: word.repeat(20), completion: "b" },
+    ]).map((row) => `${JSON.stringify(row)}\n`).join(""),
     says: "6 of 10 training examples exceed the context of 24 tokens: 3 cut at the end of the " +
       "answer; 3 skipped, with no room for an answer. --context 44 fits all of them.",
   },
@@ -231,11 +241,12 @@ for (const ending of ["jsonl", "txt"]) {
 }
 
 inFolder("a model that learned its few rows answers them, and stops by itself", async (folder) => {
-  const rows = [["ab", "ba"], ["bc", "cb"], ["ca", "ac"]].map(([prompt, completion]) => ({
+  // The first letter decides the answer, so that the answer to a row that is not trained on is known.
+  const rows = ["ab", "ac", "bc", "ba", "bb", "ca", "cb", "cc", "aa"].map((prompt) => ({
     prompt,
-    completion,
+    completion: { a: "ba", b: "cb", c: "ac" }[prompt.slice(0, 1)],
   }));
-  const data = await writeRows(`${folder}/rows.jsonl`, [...rows, ...rows, ...rows]);
+  const data = await writeRows(`${folder}/rows.jsonl`, rows);
   const out = `${folder}/run`;
   await trained(
     ...["--data", data, ...tiny, "--steps", "150", "--learning-rate", "0.01"],

@@ -102,7 +102,10 @@ inFolder(
       );
     }
     const rows = [...times(3, pair), ...times(4, short), half, half, long];
-    const mixed = await writeRows(`${folder}/mixed.jsonl`, [...rows, pair, short]);
+    const mixed = await writeRows(`${folder}/mixed.jsonl`, [
+      ...rows,
+      ...[{ ...pair, prompt: "ba" }, { ...short, prompt: "ab" }],
+    ]);
     const { stdout } = await trained("--objective", "dpo", "--data", mixed, ...run("mixed"));
     assertStringIncludes(
       stdout,
@@ -123,8 +126,8 @@ inFolder("labels, prompts and demonstrations that are cut or skipped are told", 
   const labels = await writeRows(`${folder}/labels.jsonl`, [
     ...[label("ab", "a".repeat(30), true), label("ab".repeat(20), "b", true)],
     ...[label("ba", "b", false), label("ab", "b", true), label("ba", "ab", true)],
-    ...times(5, label("ab", "b", true)),
-    label("ab", "b", false),
+    ...times(4, label("ab", "b", true)),
+    ...[label("bb", "b", true), label("ab", "b", false)],
   ]);
   const kto = await trained("--objective", "kto", "--data", labels, ...run("kto"));
   assertStringIncludes(
@@ -145,7 +148,7 @@ inFolder("labels, prompts and demonstrations that are cut or skipped are told", 
   const prompts = await writeRows(`${folder}/prompts.jsonl`, [
     ...times(6, { prompt: "ab" }),
     ...times(3, { prompt: "ab".repeat(20) }),
-    ...[{ prompt: "ab".repeat(20) }, { prompt: "ab" }],
+    ...[{ prompt: "ba".repeat(20) }, { prompt: "ba" }],
   ]);
   const rollouts = ["--objective", "reinforce", "--rewards", "length-penalty"];
   const asked = await trained(...rollouts, "--data", prompts, ...run("reinforce"));

@@ -204,12 +204,16 @@ Deno.test("an answer that nobody liked is not learned for a pair or messages bes
 });
 
 inFolder("one file of messages and pairs serves two stages, each its own way", async (folder) => {
-  const rows = Array.from({ length: 12 }, (_, i) => ({
-    messages: [user("ab"), assistant("ba")],
-    prompt: "ab",
-    chosen: [user("ab"), assistant(i % 2 === 0 ? "ba" : "b")],
-    rejected: [user("ab"), aa],
-  }));
+  const rows = Array.from({ length: 12 }, (_, i) => {
+    // The last two are for validation.
+    const prompt = ["ba", "bb"][i - 10] ?? "ab";
+    return {
+      messages: [user(prompt), assistant("ba")],
+      prompt,
+      chosen: [user(prompt), assistant(i % 2 === 0 ? "ba" : "b")],
+      rejected: [user(prompt), aa],
+    };
+  });
   const data = await writeRows(`${folder}/rows.jsonl`, rows);
   const run = `${folder}/run`;
   const { stdout } = await trained(
@@ -218,7 +222,7 @@ inFolder("one file of messages and pairs serves two stages, each its own way", a
   assert(stdout.includes("stage 1: 10 examples to train on, 2 for validation"), stdout);
   assert(stdout.includes("stage 2: 10 pairs to train on, 2 for validation"), stdout);
   const [first] = await readRows(`${run}/samples.jsonl`);
-  assertEquals(first?.prompt, "ab");
+  assertEquals(first?.prompt, "ba");
   const prepared = await prepare([
     trainSettings({ objective: "sft", data }),
     trainSettings({ objective: "dpo", data }),

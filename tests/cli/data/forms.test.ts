@@ -287,7 +287,11 @@ inFolder("answers with scores are learned as the best, and as a pair", async (fo
 inFolder("answers whose scores are all the same make no pair, which is told", async (folder) => {
   const rows = Array.from(
     { length: 12 },
-    (_, i) => i === 3 ? { ...scored, scores: [1, 1, 1] } : scored,
+    (_, i) => ({
+      ...scored,
+      prompt: i < 10 ? "ab" : "b".repeat(i),
+      scores: i === 3 ? [1, 1, 1] : scored.scores,
+    }),
   );
   const data = await writeRows(`${folder}/rows.jsonl`, rows);
   const { stages: [stage = fail()], notes } = await prepare(
@@ -301,7 +305,9 @@ inFolder("answers whose scores are all the same make no pair, which is told", as
 });
 
 inFolder("texts are learned from their second token to the stop token", async (folder) => {
-  const rows = Array.from({ length: 12 }, (_, i) => ({ text: i === 4 ? "" : "abba" }));
+  const rows = Array.from({ length: 12 }, (_, i) => ({
+    text: ["", "abbaab", "abbabb"][[4, 10, 11].indexOf(i)] ?? "abba",
+  }));
   const data = await writeRows(`${folder}/rows.jsonl`, rows);
   assertEquals(await learnedBy("sft", data), ["bba<stop>"]);
   const prepared = await prepare(trainSettings({ objective: "sft", data }));
@@ -311,13 +317,13 @@ inFolder("texts are learned from their second token to the stop token", async (f
   ]);
   const { splits: [split = fail()] } = prepared;
   assertEquals([split.name, split.sequences.length, split.questions.length], ["validation", 2, 2]);
-  assertEquals([split.questions[0]?.prompt, split.questions[0]?.gold], ["ab", "ba"]);
+  assertEquals([split.questions[0]?.prompt, split.questions[0]?.gold], ["abb", "aab"]);
 });
 
 inFolder(
   "a model of texts continues a prompt, and preferences are not learned from",
   async (folder) => {
-    const rows = Array.from({ length: 12 }, () => ({ text: "abba" }));
+    const rows = Array.from({ length: 12 }, (_, i) => ({ text: `abba${"b".repeat(i)}` }));
     const data = await writeRows(`${folder}/rows.jsonl`, rows);
     const run = `${folder}/run`;
     const { stdout } = await trained(...["--data", data, ...tiny, "--out", run]);

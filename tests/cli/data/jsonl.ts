@@ -1,7 +1,8 @@
 /** Rows of a JSONL file as a dataset. */
 import type { Columns, FormName } from "@unitune/cli";
 import type { Dataset } from "@unitune/training";
-import { gatherRows, splitRows } from "../../../cli/data/formed_rows.ts";
+import { gatherRows } from "../../../cli/data/formed_rows.ts";
+import { splitRows } from "../../../cli/data/row_splits.ts";
 import { bytesInMemory } from "../../../cli/data/readers/bytes.ts";
 import { readJsonLines } from "../../../cli/data/readers/json_lines.ts";
 

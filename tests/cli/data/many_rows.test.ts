@@ -29,7 +29,7 @@ async function writeMany(
 
 inFolder("a hundred and fifty thousand rows are no more than the stack holds", async (folder) => {
   const data = await writeMany(`${folder}/rows.jsonl`, MANY, (i) => ({
-    ...{ prompt: String(i % 7), completion: "2", chosen: "1", rejected: "2" },
+    ...{ prompt: String(i), completion: "2", chosen: "1", rejected: "2" },
   }));
   const files = ["--data", data, ...tiny, "--steps", "1"];
   const run = ["--objective", "dpo,grpo", "--group-size", "2"];

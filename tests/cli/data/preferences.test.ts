@@ -117,11 +117,11 @@ inFolder(
   async (folder) => {
     const pairs = await writeRows(
       `${folder}/pairs.jsonl`,
-      Array.from({ length: 12 }, (_, i) => ({ ...pair, prompt: `a${"b".repeat(i % 3)}` })),
+      Array.from({ length: 12 }, (_, i) => ({ ...pair, prompt: `a${"b".repeat(i)}` })),
     );
     const questions = await writeRows(
       `${folder}/questions.jsonl`,
-      Array.from({ length: 12 }, () => ({ prompt: "ab" })),
+      Array.from({ length: 12 }, (_, i) => ({ prompt: `a${"b".repeat(i)}` })),
     );
     await trained("--objective", "ipo", "--data", pairs, ...tiny, "--out", `${folder}/ipo`);
     const { stdout } = await trained(
