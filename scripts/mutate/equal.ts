@@ -289,6 +289,15 @@ export const equal: readonly EqualChange[] = [
     after: "const isSliced = depth >= SLICE_DEPTH.software;",
     because: "one slice is the whole depth",
   },
+  ...["0", "2"].map((other) => ({
+    file: "core/backends/wasm/doubles.ts",
+    inside: "remainder.takeOff.multiple",
+    before:
+      "const multiple = scale === 1 ? divisor.get : f64x2.mul(divisor.get, f64x2.const(scale));",
+    after:
+      `const multiple = scale === ${other} ? divisor.get : f64x2.mul(divisor.get, f64x2.const(scale));`,
+    because: "no scale is such, and a divisor multiplied by 1 is itself",
+  })),
 ];
 
 const inMemory = "what is stored, and what computed again, has the same elements";

@@ -23,6 +23,8 @@ const rows: readonly Row[] = [
   ["data", "a text", "the built-in tasks", "place"],
   ["promptColumn", "a text", undefined],
   ["completionColumn", "a text", undefined],
+  ["validationData", "a text", "a share of the data", "shared place"],
+  ["validationShare", decay, 0.1, "shared"],
   ["tokenizer", "characters | bytes", "characters", "shared"],
   ["tasks", "a text", "all of them"],
   ["examples", "a whole number, at least 2", 20_000],
