@@ -9,44 +9,29 @@ import {
   UserError,
 } from "@unitune/training";
 import { rewardTerms } from "../../training/rewards/terms.ts";
+// scripts/trl/rewards.py writes it.
+import trl from "./trl_rewards.json" with { type: "json" };
 
 const answered: Answered = { prompt: "", answer: "", ids: [], isEnded: true, columns: {} };
 const ofLength = (length: number) => ({ ...answered, ids: Array<number>(length).fill(7) });
-
-// Of TRL 1.13: get_soft_overlong_punishment(L, c) and get_repetition_penalty_reward(n, -1).
-const overlong: readonly (readonly [number, number, readonly (readonly [number, number])[]])[] = [
-  [100, 20, [[0, 0], [1, 0], [80, 0], [81, -0.05], [99, -0.95], [100, -1], [101, -1]]],
-  [10, 10, [[0, 0], [1, -0.1], [9, -0.9], [10, -1], [11, -1]]],
-  [7, 3, [[4, 0], [5, -0.3333333333333333], [6, -0.6666666666666666], [7, -1], [8, -1]]],
-];
-const rows = [[], [5], [1, 2, 3, 4], [5, 5, 5, 5, 5], [1, 2, 3, 1, 2, 3, 1, 2, 3], [
-  ...[1, 1, 2, 2, 1, 1],
-]];
-const repetition: readonly (readonly [number, readonly number[]])[] = [
-  [1, [0, 0, 0, -0.8, -0.6666666666666667, -0.6666666666666667]],
-  [2, [0, 0, 0, -0.75, -0.625, -0.19999999999999996]],
-  [3, [0, 0, 0, -0.6666666666666667, -0.5714285714285714, 0]],
-];
 
 /** Rounding of f64 in another order of operations. */
 const ROUNDING = 1e-15;
 
 Deno.test("TRL 1.13: the soft overlong punishment of DAPO", async () => {
-  for (const [most, buffer, cases] of overlong) {
-    const scores = await overlongPenalty({ most, buffer }).score(
-      cases.map(([length]) => ofLength(length)),
-    );
-    cases.forEach(([, score], i) => assertAlmostEquals(scores[i] ?? NaN, score, ROUNDING));
+  assertEquals(trl.version, "1.13.0");
+  for (const { most, buffer, lengths, scores } of trl.overlong) {
+    const own = await overlongPenalty({ most, buffer }).score(lengths.map(ofLength));
+    scores.forEach((score, i) => assertAlmostEquals(own[i] ?? NaN, score, ROUNDING));
   }
 });
 
 Deno.test("TRL 1.13: the penalty of repeated n-grams", async () => {
-  for (const [size, expected] of repetition) {
-    const scores = await repetitionPenalty(size).score(rows.map((ids) => ({ ...answered, ids })));
-    expected.forEach((score, i) => assertAlmostEquals(scores[i] ?? NaN, score, ROUNDING));
+  const answers = trl.answers.map((ids) => ({ ...answered, ids }));
+  for (const { size, scores } of trl.repetition) {
+    const own = await repetitionPenalty(size).score(answers);
+    scores.forEach((score, i) => assertAlmostEquals(own[i] ?? NaN, score, ROUNDING));
   }
-  // Tokens are whole: 1, 21 is not 12, 1.
-  assertEquals(await repetitionPenalty(2).score([{ ...answered, ids: [1, 21, 12, 1, 1] }]), [0]);
 });
 
 const known = { judges: [], longestAnswer: 16, longestText: 16 };

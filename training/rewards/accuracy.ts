@@ -36,7 +36,7 @@ export function finalAnswer(text: string): string | undefined {
   const [box, mark] = [text.lastIndexOf(BOX), text.lastIndexOf(MARK)];
   if (box > mark) return inBraces(text, box + BOX.length);
   if (mark < 0) return text;
-  const [line] = text.slice(mark + MARK.length).split("\n", 1);
+  const [line] = text.slice(mark + MARK.length).split("\n");
   return line;
 }
 

@@ -72,8 +72,7 @@ export function repetitionPenalty(size: number): TextReward {
     name: "repetition-penalty",
     reads: [],
     score: eachAnswer(({ ids }) => {
-      const total = ids.length - size + 1;
-      if (total < 1) return 0;
+      const total = Math.max(0, ids.length - size + 1);
       const grams = Array.from({ length: total }, (_, i) => ids.slice(i, i + size).join(" "));
       const repeated = total - new Set(grams).size;
       return repeated === 0 ? 0 : -repeated / total;
