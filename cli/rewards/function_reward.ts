@@ -136,7 +136,7 @@ async function requireFunction(
     ? `did you mean ${quoted(meant)}?`
     : functions.length === 0
     ? "it exports no function"
-    : `it exports ${functions.map((own) => quoted(own, 40)).join(", ")}`;
+    : `it exports ${functions.map((own) => quoted(own)).join(", ")}`;
   throw new UserError(`${file} exports no function ${quoted(name)}: ${hint}`);
 }
 

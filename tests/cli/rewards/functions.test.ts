@@ -3,6 +3,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { openRewards, type RewardsOptions } from "@unitune/cli";
 import { type Answered, rewardsOf, UserError } from "@unitune/training";
 import { rewardDefaults } from "../../../cli/rewards/open.ts";
+import { digestOf } from "../../../cli/files/digest.ts";
 import { inFolder } from "../command.ts";
 
 const source = { file: "rows.jsonl", line: 7 };
@@ -79,6 +80,7 @@ withFile(
     const rewards = `${file}#counted`;
     await using open = await openRewards([{ rewards }, { rewards: "exact-match" }, { rewards }]);
     assertEquals(open.of({ rewards: "exact-match" }), []);
+    assertEquals(open.digests, { [rewards]: digestOf(await Deno.readTextFile(file)) });
     const [reward] = open.of({ rewards: `exact-match+0.5*${rewards}` });
     assert(reward !== undefined);
     assertEquals(await Promise.all([1, 2, 3].map(() => reward.score([answered]))), [[1], [2], [3]]);
@@ -247,6 +249,7 @@ Deno.test("names of files that make no sense are refused", async () => {
     '--rewards: "a.py" is no file of TypeScript or JavaScript: a reward of a file is named as in ' +
       "./my_rewards.ts#accuracy",
   );
+  assert((await told("#b")).startsWith('--rewards: "" is no file of TypeScript or JavaScript'));
   for (const ending of ["ts", "js", "mts", "mjs", "cts", "cjs"]) {
     const message = await told(`none/there.${ending}#a`);
     assert(message.startsWith(`can't read none/there.${ending}`), message);

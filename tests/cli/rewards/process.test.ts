@@ -37,6 +37,17 @@ Deno.test("what a module writes is passed on and is no answer", async () => {
   assertEquals(lines.filter((line) => line !== "two"), ["one", forged, "no end"]);
 });
 
+Deno.test("of what is on standard error the last lines are kept until the answer", async () => {
+  const { answer, lines } = await answerOf(asked(`
+    console.error(Array.from({ length: 250 }, (_, i) => "line " + i).join("\\n"));
+    // Another pipe than that of the answer.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    return "done";
+  `));
+  assertEquals(answer, message("done"));
+  assertEquals(lines, Array.from({ length: 200 }, (_, i) => `line ${i + 50}`));
+});
+
 Deno.test("a flood of output ends, and the answer comes", async () => {
   const { answer, lines } = await answerOf(asked(`
     const bytes = new Uint8Array(2 ** 20).fill(65);
@@ -152,6 +163,12 @@ Deno.test("a module may do nothing outside, unless it is allowed", async () => {
   assertEquals(await allowed({ read: true }), message("done"));
   assertNotEquals(await allowed({ read: ["deno.lock"] }), message("done"));
   assertNotEquals(await allowed({ env: true }), message("done"));
+  // Nothing is there, and it is looked for.
+  const importing = told(`await import("http://127.0.0.1:1/a.ts")`);
+  const { answer } = await answerOf(importing, { allowed: { import: ["127.0.0.1:1"] } });
+  assert(answer.kind === "message");
+  assertMatch(answer.message, /127\.0\.0\.1:1/);
+  assert(!/--no-remote|Requires import access/.test(answer.message), answer.message);
 });
 
 Deno.test("signals of the terminal do not end a process, which its parent will end", async () => {
