@@ -380,7 +380,7 @@ export function placeOf(answers: readonly Answered[]): string {
   const rows = [
     ...new Set(
       answers.map(({ source, prompt }) =>
-        source === undefined ? quoted(prompt, 40) : placeText(source)
+        source === undefined ? quoted(prompt) : placeText(source)
       ),
     ),
   ];

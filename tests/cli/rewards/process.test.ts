@@ -214,3 +214,19 @@ inFolder("a process does not outlive its parent, whatever it is at", async (fold
     }
   }
 });
+
+/** The number of files that this process has open, where the system lists them as Linux does. */
+async function openFiles(): Promise<number> {
+  const args = ["-c", "ls /proc/$PPID/fd | wc -l"];
+  const { stdout } = await new Deno.Command("sh", { args, stderr: "null" }).output();
+  return Number(new TextDecoder().decode(stdout));
+}
+
+Deno.test("a process that was disposed of leaves no file open", async () => {
+  // What the first one leaves is the engine's.
+  await answerOf(asked(""));
+  const before = await openFiles();
+  for (let i = 0; i < 4; i++) await answerOf(asked(""));
+  const after = await openFiles();
+  assert(after < before + 4, `${before}, ${after}`);
+});

@@ -1,9 +1,11 @@
 /** Rewards that cannot be given: refused before the first step where none can, else told. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import {
+  type Asked,
   exactMatch,
   lengthPenalty,
   requireScorable,
+  type TextReward,
   type TrainingPrompt,
   unscorable,
   UserError,
@@ -77,4 +79,24 @@ Deno.test("a reward is refused where it can judge nothing, and counted where it 
       assertEquals(refused, without === all.length);
     }),
   );
+});
+
+Deno.test("whether answers to a prompt can be judged is asked with the columns that are read", () => {
+  const seen: Asked[] = [];
+  const reward = (reads: TextReward["reads"]): TextReward => ({
+    ...{ name: "spy", reads, score: () => [] },
+    isScorable: (asked) => {
+      seen.push(asked);
+      return false;
+    },
+  });
+  const prompts = [{ ids: [3], prompt: "1+1", columns: { completion: "2", level: 3 } }];
+  const rewards = [reward(["level"]), reward([]), reward("all")];
+  const found = unscorable(rewards.map((reward) => ({ weight: 1, reward })), prompts);
+  assertEquals(found, rewards.map((reward) => ({ reward, count: 1 })));
+  const columns = [{ level: 3 }, {}, { completion: "2", level: 3 }];
+  assertEquals(seen, columns.map((columns) => ({ prompt: "1+1", columns })));
+  // One that does not say is asked nothing.
+  const { isScorable: _, ...silent } = reward([]);
+  assertEquals(unscorable([{ weight: 1, reward: silent }], prompts), []);
 });
