@@ -23,6 +23,13 @@
  */
 export { type DataOptions, readDataset } from "./data/data_file.ts";
 export type { Columns, FormName } from "./data/forms/row_forms.ts";
+export {
+  type DataPlace,
+  type DataSource,
+  findData,
+  type PlaceOptions,
+} from "./data/places/places.ts";
+export type { HubFolder } from "./data/places/folder.ts";
 export { prepare, type Prepared, type PrepareOptions, type RunData } from "./data/prepare.ts";
 export { writeFileAtomically } from "./files/atomic.ts";
 export type { Claim } from "./files/claims.ts";

@@ -91,13 +91,22 @@ export const settingTable = {
   data: {
     isPlace: true,
     kind: "string",
-    placeholder: "FILE",
+    placeholder: "DATA",
     group: "Data",
     help:
-      "A data file. Plain text (.txt), or rows (.jsonl, .json, .csv, .tsv, .parquet) with the " +
-      "columns that the objective reads: text; messages; prompt and completion; prompt, chosen and rejected; prompt, " +
-      "completion and label; or prompt alone.",
+      "Files of data: one, a pattern such as rows/*.parquet, a folder, or hub:OWNER/NAME; several are " +
+      "joined by +, with shares as in 3*a.jsonl+1*b.jsonl. A file is plain text (.txt), or has rows " +
+      "(.jsonl, .json, .csv, .tsv, .parquet) with the columns that the objective reads: text; " +
+      "messages; prompt and completion; prompt, chosen and rejected; prompt, completion and label; or " +
+      "prompt alone.",
     defaultHelp: "the built-in tasks",
+  },
+  split: {
+    kind: "string",
+    placeholder: "NAME",
+    group: "Data",
+    help: "The split of a folder or of a dataset of the hub.",
+    defaultHelp: "train",
   },
   promptColumn: {
     kind: "string",
@@ -114,10 +123,12 @@ export const settingTable = {
   validationData: {
     isPlace: true,
     kind: "string",
-    placeholder: "FILE",
+    placeholder: "DATA",
     isShared: true,
     group: "Data",
-    help: "A file whose rows or text are kept for validation, of the same form as the data.",
+    help:
+      "Files whose rows or text are kept for validation, of the same form as the data, and named " +
+      "in the same way; of a folder or a dataset of the hub, the split validation.",
     defaultHelp: "a share of the data",
   },
   validationShare: {

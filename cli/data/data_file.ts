@@ -14,6 +14,8 @@ import { splitRows } from "./row_splits.ts";
 import { formOf } from "./forms/recognition.ts";
 import { type Columns, type FormName, rowForms } from "./forms/row_forms.ts";
 import { watchMemory } from "./memory.ts";
+import { type DataPlace, type DataSource, findData } from "./places/places.ts";
+import { type CountedSource, spreadOrder, takenRows } from "./places/mixture.ts";
 import { parsePrompts, type PromptRow } from "./prompt_rows.ts";
 import { alternatives } from "../flags/words.ts";
 import { fileBytes, followed } from "./readers/bytes.ts";
@@ -38,66 +40,122 @@ export interface DataOptions {
 const TEXT = ".txt";
 
 /**
- * Reads a data file: `.txt` as running text, others as rows.
+ * Reads data: the text of a `.txt` file, or rows.
  *
- * @param path The path of the file.
- * @param columns The names of the columns of a file of rows, where they differ from the usual ones.
+ * @param data What `--data` names, or its text.
+ * @param columns The names of the columns of rows, where they differ from the usual ones.
  * @param options The preferred forms, and the watch.
  * @returns The dataset.
- * @throws {UserError} If the file can't be read, is empty, does not match its ending, or is too
- * large for the memory.
+ * @throws {UserError} If a file can't be read, is empty, does not match its ending, or is too large
+ * for the memory.
  */
 export async function readDataset(
-  path: string,
+  data: DataPlace | string,
   columns: Columns = {},
   { watch = watchMemory(), ...options }: DataOptions = {},
 ): Promise<Dataset> {
-  if (isText(path)) return textDataset(await readText(path, columns), path);
-  return splitRows(await readRows(path, columns, { watch, ...options }), path);
+  const place = typeof data === "string" ? await findData(data) : data;
+  const text = textFile(place);
+  if (text !== undefined) return textDataset(await readText(text, columns), text);
+  return splitRows(await readRows(place, columns, { watch, ...options }), place.name);
 }
 
-/** Tells whether a file has running text, and no rows. */
-export const isText = (path: string): boolean => hasEnding(path, TEXT);
+/** The file of running text that a place is; undefined if it has rows. */
+export function textFile({ sources }: DataPlace): string | undefined {
+  const files = sources.flatMap(({ files }) => files);
+  const text = files.find((file) => hasEnding(file, TEXT));
+  if (text === undefined || files.length === 1) return text;
+  throw new UserError(
+    `${text} is running text, which stands alone: leave out the other files, or make rows of it`,
+  );
+}
 
 /** The edition of the rows that files are read as, which changes with the forms. */
 const EDITION = 1;
 
 /**
- * Reads the rows of a data file, or finds them where they were kept the last time: by a digest of the
- * file and the options that decide how its rows are read.
+ * Reads rows, or finds them where they were kept the last time: by digests of the files and the
+ * options that decide how their rows are read.
  *
- * @param path The path of the file.
+ * @param place What `--data` names.
  * @param columns The names of the columns, where they differ from the usual ones.
  * @param options The preferred forms, the watch, and where rows are kept.
  * @returns The rows, with the key by which what is made of them can be kept.
- * @throws {UserError} If the file can't be read, is empty, does not match its ending, or changes
- * while it is read.
+ * @throws {UserError} If a file can't be read, does not match its ending, or changes while it is
+ * read, or all are empty.
  */
 export async function readRows(
-  path: string,
+  place: DataPlace,
   columns: Columns = {},
   { watch = watchMemory(), tables, ...options }: DataOptions = {},
 ): Promise<GatheredRows & { readonly key?: string }> {
   if (tables === undefined) {
-    return await gatherRows(rowsIn(path, watch), path, { ...options, columns });
+    return await gatherRows(rowsOf(place, watch), place.name, { ...options, columns });
   }
   const { keepsColumns = false, needs = [] } = options;
-  const form = await formIn(path, columns, needs);
-  const digest = await digestOfFile(path);
-  const key = JSON.stringify(["rows", EDITION, path, digest, form, columns, keepsColumns]);
-  const found = unchanged(rowsIn(path, watch), path, digest);
-  return { ...await gatherRows(found, path, { ...options, columns, tables, key }), key };
+  const form = await formIn(place, columns, needs);
+  const digest = await digestOfFiles(place);
+  const shares = place.sources.map(({ weight, files }) => [weight ?? null, files]);
+  const key = JSON.stringify(["rows", EDITION, shares, digest, form, columns, keepsColumns]);
+  const found = unchanged(rowsOf(place, watch), place, digest);
+  return { ...await gatherRows(found, place.name, { ...options, columns, tables, key }), key };
 }
 
-/** The rows of a file that still has a digest when all of them are read. */
+/** Rows of files that still have a digest when all of them are read. */
 async function* unchanged(
   rows: AsyncIterable<FoundRow>,
-  path: string,
+  place: DataPlace,
   digest: string,
 ): AsyncGenerator<FoundRow> {
   yield* rows;
-  if (await digestOfFile(path) === digest) return;
-  throw new UserError(`${path} has changed while it was read: start again`);
+  if (await digestOfFiles(place) === digest) return;
+  throw new UserError(`${place.name} has changed while it was read: start again`);
+}
+
+/** The digest of the bytes of all files. */
+async function digestOfFiles({ sources }: DataPlace): Promise<string> {
+  const digests: string[] = [];
+  for (const { files } of sources) {
+    for (const file of files) digests.push(await digestOfFile(file));
+  }
+  return digests.join();
+}
+
+/**
+ * The rows of all sources. Those of several are spread evenly, by their numbers, for which they are
+ * read once before.
+ *
+ * @param place What `--data` names.
+ * @param watch Follows the progress and the memory (default: nobody).
+ * @returns The rows, in order.
+ */
+export async function* rowsOf(place: DataPlace, watch?: Watch): AsyncGenerator<FoundRow> {
+  const { sources } = place;
+  const [first, ...more] = sources;
+  if (first !== undefined && more.length === 0) return yield* rowsInAll(first, watch);
+  const counted: CountedSource[] = [];
+  for (const { weight, ...source } of sources) {
+    let count = 0;
+    for await (const _ of rowsInAll(source)) count += 1;
+    counted.push({ count, ...weight !== undefined && { weight } });
+  }
+  const readers = sources.map((source) => rowsInAll(source, watch));
+  try {
+    for (const source of spreadOrder(takenRows(counted))) {
+      const next = await readers[source]?.next();
+      if (next === undefined || next.done === true) {
+        throw new UserError(`${place.name} has changed while it was read: start again`);
+      }
+      yield next.value;
+    }
+  } finally {
+    for (const reader of readers) await reader.return(undefined);
+  }
+}
+
+/** The rows of the files of a source. */
+async function* rowsInAll({ files }: DataSource, watch?: Watch): AsyncGenerator<FoundRow> {
+  for (const file of files) yield* rowsIn(file, watch);
 }
 
 /** The digest of the bytes of a file. */
@@ -116,24 +174,29 @@ async function digestOfFile(path: string): Promise<string> {
 }
 
 /**
- * Finds the form in which {@linkcode readDataset} reads a file, from its first row.
+ * Finds the form in which {@linkcode readDataset} reads rows, from the first of them.
  *
- * @param path The path of the file.
- * @param columns The names of the columns of a file of rows, where they differ from the usual ones.
+ * @param place What `--data` names.
+ * @param columns The names of the columns of rows, where they differ from the usual ones.
  * @param needs The preferred forms, for rows that fit several.
  * @returns The form; undefined for running text.
- * @throws {UserError} If the file can't be read, is empty, or does not match its ending.
+ * @throws {UserError} If a file can't be read or does not match its ending, or there is no row.
  */
 export async function formIn(
-  path: string,
+  place: DataPlace,
   columns: Columns = {},
   needs: readonly FormName[] = [],
 ): Promise<FormName | undefined> {
-  if (hasEnding(path, TEXT)) return undefined;
-  for await (const found of rowsIn(path)) {
+  if (textFile(place) !== undefined) return undefined;
+  for await (const found of firstRows(place)) {
     return formOf(columnsIn(found), rowForms(columns), { needs, columns }, found.source).name;
   }
-  throw new UserError(`${path} is empty: there is nothing to train on`);
+  throw new UserError(`${place.name} is empty: there is nothing to train on`);
+}
+
+/** The rows of the sources, one after the other. */
+async function* firstRows({ sources }: DataPlace): AsyncGenerator<FoundRow> {
+  for (const source of sources) yield* rowsInAll(source);
 }
 
 /**
@@ -172,7 +235,7 @@ const hasEnding = (path: string, ending: string) => path.toLowerCase().endsWith(
 async function readerOf(path: string): Promise<RowReader> {
   // Checked first, because a folder may have any name.
   if ((await Deno.stat(path)).isDirectory) {
-    throw new UserError(`${path} is a folder: --data takes a file`);
+    throw new UserError(`${path} is a folder, which has no rows itself: name a file`);
   }
   const { inner } = unpackedName(path);
   const ending = Object.keys(rowReaders).find((ending) => hasEnding(inner, ending));

@@ -5,7 +5,6 @@
  * @module
  */
 
-import { parse } from "node:path";
 import type { Architecture, ModelSettings } from "@unitune/models";
 import type { DataKind } from "@unitune/objectives";
 import {
@@ -25,7 +24,8 @@ import {
 } from "@unitune/training";
 import { beginDigest, digestOf } from "../files/digest.ts";
 import type { BaseRecord } from "../run/base_record.ts";
-import { type DataOptions, formIn, isText, readRows, readText } from "./data_file.ts";
+import { type DataOptions, formIn, readRows, readText, textFile } from "./data_file.ts";
+import { type DataPlace, findData, placeName } from "./places/places.ts";
 import type { FormName } from "./forms/row_forms.ts";
 import type { OpenRewards } from "../rewards/open.ts";
 import { watchMemory } from "./memory.ts";
@@ -97,11 +97,12 @@ export async function prepare(
   // Of all stages alike, so that those on the same file share its rows.
   const keepsColumns = all.some(({ objective: { data } }) => data === "rollouts");
   for (const stage of all) {
-    const key = JSON.stringify(await materialSettings(stage));
+    const places = await placesOf(stage);
+    const key = JSON.stringify(await materialSettings(stage, places));
     const own = known.get(key) ??
-      (stage.data === undefined
+      (places === undefined
         ? tasksRead(stage, watch)
-        : await fileRead(stage.data, stage, { watch, keepsColumns, ...tables && { tables } }));
+        : await placesRead(places, stage, { watch, keepsColumns, ...tables && { tables } }));
     known.set(key, own);
     read.push({ stage, key });
   }
@@ -155,15 +156,37 @@ function readingOf(settings: TrainSettings) {
   return { columns: { prompt, completion }, needs: neededForms[settings.objective.data] };
 }
 
+/** The places of a stage's data. */
+interface StagePlaces {
+  /** The rows or the text, of which a part may be for validation. */
+  readonly place: DataPlace;
+  /** Those for validation, where they are elsewhere. */
+  readonly other?: DataPlace;
+}
+
+/** The split for validation, in a place that has several. */
+const VALIDATION = "validation";
+
+/** The places of a stage's data; undefined for the built-in tasks. */
+async function placesOf(
+  { data, split, validationData }: TrainSettings,
+): Promise<StagePlaces | undefined> {
+  if (data === undefined) return undefined;
+  const other = validationData === undefined
+    ? undefined
+    : await findData(validationData, { split: VALIDATION });
+  return { place: await findData(data, { split }), ...other && { other } };
+}
+
 /** All that a stage's data depends on. */
-async function materialSettings(settings: TrainSettings) {
-  const { data, promptColumn, completionColumn, seed, dataSeed, tasks, examples, noise } = settings;
-  const { validationData, validationShare } = settings;
+async function materialSettings(settings: TrainSettings, places: StagePlaces | undefined) {
+  const { promptColumn, completionColumn, seed, dataSeed, tasks, examples, noise } = settings;
+  const { validationShare } = settings;
   const { columns, needs } = readingOf(settings);
-  const form = data === undefined ? undefined : await formIn(data, columns, needs);
+  const form = places === undefined ? undefined : await formIn(places.place, columns, needs);
   return {
-    ...{ data, promptColumn, completionColumn, seed, dataSeed, tasks, examples, noise, form },
-    ...{ validationData, validationShare },
+    ...{ places, promptColumn, completionColumn, seed, dataSeed, tasks, examples, noise, form },
+    validationShare,
   };
 }
 
@@ -179,27 +202,32 @@ interface ReadData {
 /** The options of reading files. */
 type ReadingOptions = Pick<DataOptions, "watch" | "keepsColumns" | "tables">;
 
-/** The data in a file, and in that for validation. */
-async function fileRead(
-  path: string,
+/** The data in a place, and in that for validation. */
+async function placesRead(
+  places: StagePlaces,
   settings: TrainSettings,
   options: ReadingOptions,
 ): Promise<ReadData> {
-  const other = settings.validationData;
-  if (other !== undefined && isText(path) !== isText(other)) {
+  const { place, other } = places;
+  const [text, otherText] = [place, other].map((own) => own && textFile(own));
+  if (other !== undefined && (text === undefined) !== (otherText === undefined)) {
     throw new UserError(
-      `${path} and ${other} are not of one kind: give validation data of the same form`,
+      `${place.name} and ${other.name} are not of one kind: give validation data of the same form`,
     );
   }
-  return isText(path) ? await textRead(path, settings) : await rowsRead(path, settings, options);
+  return text === undefined
+    ? await rowsRead(places, settings, options)
+    : await textRead(placeName(place), text, otherText, settings);
 }
 
-/** The name of the data in a file. */
-const nameOf = (path: string) => parse(path).name || "data";
-
 /** Running text. */
-async function textRead(path: string, settings: TrainSettings): Promise<ReadData> {
-  const { validationData: other, validationShare: share } = settings;
+async function textRead(
+  name: string,
+  path: string,
+  other: string | undefined,
+  settings: TrainSettings,
+): Promise<ReadData> {
+  const { validationShare: share } = settings;
   const { columns } = readingOf(settings);
   const text = await readText(path, columns);
   const dataset = other === undefined
@@ -213,30 +241,31 @@ async function textRead(path: string, settings: TrainSettings): Promise<ReadData
   for (const part of [dataset.train, dataset.validation]) {
     digest.add(new TextEncoder().encode(`${part}\0`));
   }
-  const material = datasetMaterial(nameOf(path), dataset);
+  const material = datasetMaterial(name, dataset);
   return { digest: digest.value(), trained: [], material: () => material };
 }
 
 /** Rows. */
 async function rowsRead(
-  path: string,
+  { place, other }: StagePlaces,
   settings: TrainSettings,
   options: ReadingOptions,
 ): Promise<ReadData> {
-  const { validationData: other, validationShare: share } = settings;
+  const { validationShare: share } = settings;
   const { columns, needs } = readingOf(settings);
-  const gathered = await readRows(path, columns, { needs, ...options });
+  const gathered = await readRows(place, columns, { needs, ...options });
   const aside = other === undefined
     ? undefined
-    : await readRows(other, columns, { needs, ...options });
+    : { name: other.name, ...await readRows(other, columns, { needs, ...options }) };
   const { kind, key } = gathered;
   if (aside !== undefined && aside.kind !== kind) {
     throw new UserError(
-      `${path} has ${kind}, and ${aside.kind} are in ${other}: give validation data of the same form`,
+      `${place.name} has ${kind}, and ${aside.kind} are in ${aside.name}: give validation data of ` +
+        `the same form`,
     );
   }
   const { train, validation } = aside === undefined
-    ? partsOf(gathered, path, share)
+    ? partsOf(gathered, place.name, share)
     : { train: gathered, validation: aside };
   const parts = [gathered, ...aside === undefined ? [] : [aside]];
   return {
@@ -245,9 +274,11 @@ async function rowsRead(
     material: (trained) => {
       const { rows, notes } = distinctRows(validation, trained);
       if (other !== undefined && rows.length === 0) {
-        throw new UserError(`every row of ${other} is a training row as well: give other rows`);
+        throw new UserError(
+          `every row of ${other.name} is a training row as well: give other rows`,
+        );
       }
-      return datasetMaterial(nameOf(path), datasetOf(kind, train.rows, rows), {
+      return datasetMaterial(placeName(place), datasetOf(kind, train.rows, rows), {
         characters: new Set(parts.map(({ characters }) => characters).join("")),
         notes,
         ...key !== undefined && { key },

@@ -13,7 +13,7 @@ import { isThere, makeFolder, removeIfThere } from "../files/folders.ts";
 import { takeLock } from "../files/lock.ts";
 import { PIECE, writeAll, writeError } from "../files/write.ts";
 import { blobFile, type CachedModel, snapshotFolder } from "./cache.ts";
-import { ConnectionError, type HubQuestion } from "./hub_error.ts";
+import { ConnectionError, type HubQuestion, pagePath } from "./hub_error.ts";
 import type { HubFile } from "./listing.ts";
 import { askHub, connectionError } from "./requests.ts";
 
@@ -255,7 +255,9 @@ async function receive(
   try {
     const response = await askHub(
       question,
-      `/${question.name}/resolve/${commit}/${encodeURIComponent(file.name)}`,
+      `/${pagePath(question)}/resolve/${commit}/${
+        file.name.split("/").map(encodeURIComponent).join("/")
+      }`,
       { headers: from > 0 ? { range: `bytes=${from}-` } : {}, signal: either },
     );
     // The host may send the whole content, whatever part it is asked for.

@@ -47,6 +47,26 @@ export function cachedModel(cache: string, name: string): CachedModel {
   return { folder: join(cache, folder), locks: join(cache, ".locks", folder) };
 }
 
+/**
+ * The place of a dataset in a cache.
+ *
+ * @param cache The folder of the cache.
+ * @param name The name of the dataset.
+ * @returns The folders; they need not exist.
+ *
+ * @example
+ * ```ts
+ * import { cachedDataset } from "./cache.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(cachedDataset("/hub", "org/name").folder, "/hub/datasets--org--name");
+ * ```
+ */
+export function cachedDataset(cache: string, name: string): CachedModel {
+  const folder = `datasets--${name.replace("/", "--")}`;
+  return { folder: join(cache, folder), locks: join(cache, ".locks", folder) };
+}
+
 /** The folder of a commit's files. */
 export function snapshotFolder({ folder }: CachedModel, commit: string): string {
   return join(folder, "snapshots", commit);
@@ -99,11 +119,26 @@ export async function findSnapshot(
   model: CachedModel,
   revision: string,
 ): Promise<Snapshot | undefined> {
-  const commit = isCommit(revision) ? revision : await readRef(refFile(model, revision));
+  const found = await findCommit(model, revision);
+  return found && { ...found, missing: await missingIn(found.folder) };
+}
+
+/**
+ * Looks the commit of a revision up in the cache.
+ *
+ * @param repo The place of a model or a dataset.
+ * @param revision A branch, a tag or a commit.
+ * @returns The commit and the folder of its files; undefined if there is none.
+ * @throws {UserError} If a file of the cache can't be read.
+ */
+export async function findCommit(
+  repo: CachedModel,
+  revision: string,
+): Promise<Pick<Snapshot, "commit" | "folder"> | undefined> {
+  const commit = isCommit(revision) ? revision : await readRef(refFile(repo, revision));
   if (commit === undefined) return undefined;
-  const folder = snapshotFolder(model, commit);
-  if (!await isThere(folder)) return undefined;
-  return { commit, folder, missing: await missingIn(folder) };
+  const folder = snapshotFolder(repo, commit);
+  return await isThere(folder) ? { commit, folder } : undefined;
 }
 
 /** The commit in the file of a branch or tag. */

@@ -14,36 +14,64 @@ export class ConnectionError extends UserError {
   override readonly name = "ConnectionError";
 }
 
+/** What is kept on a hub. */
+export type RepoKind = "model" | "dataset";
+
 /** What is asked of a hub. */
 export interface HubQuestion {
   /** The hub, and the token. */
   readonly access: HubAccess;
-  /** The name of the model. */
+  /** The name of the model or the dataset. */
   readonly name: string;
+  /** What has the name (default: a model). */
+  readonly kind?: RepoKind;
   /** Its revision, where one is asked for. */
   readonly revision?: string;
+}
+
+/**
+ * The path of a model's or a dataset's page on a hub, without a slash in front.
+ *
+ * @param question The name, and what has it.
+ * @returns The path.
+ *
+ * @example
+ * ```ts
+ * import { pagePath } from "./hub_error.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(pagePath({ name: "a/b" }), "a/b");
+ * assertEquals(pagePath({ name: "a/b", kind: "dataset" }), "datasets/a/b");
+ * ```
+ */
+export function pagePath({ name, kind }: Pick<HubQuestion, "name" | "kind">): string {
+  return kind === "dataset" ? `datasets/${name}` : name;
 }
 
 /** Says what is wrong and what to do. */
 type Sentence = (question: HubQuestion) => string;
 
-const gated: Sentence = ({ access: { endpoint, token }, name }) =>
+const gated: Sentence = ({ access: { endpoint, token }, name, kind }) =>
   token === undefined
-    ? `${name} is gated: accept its licence at ${endpoint}/${name}, and set HF_TOKEN to a token of ` +
+    ? `${name} is gated: accept its licence at ${endpoint}/${
+      pagePath({ name, ...kind && { kind } })
+    }, and set HF_TOKEN to a token of ` +
       `your account from ${endpoint}/settings/tokens`
     : `${name} is gated, and the account of the token has no access: accept the licence at ` +
-      `${endpoint}/${name}, or see there whether your request waits for an answer`;
+      `${endpoint}/${
+        pagePath({ name, ...kind && { kind } })
+      }, or see there whether your request waits for an answer`;
 
-const unknownModel: Sentence = ({ access: { endpoint, token }, name }) =>
+const unknownModel: Sentence = ({ access: { endpoint, token }, name, kind = "model" }) =>
   token === undefined
-    ? `${name} is not a model at ${endpoint}, or it is private: check the name, or set HF_TOKEN to ` +
+    ? `${name} is not a ${kind} at ${endpoint}, or it is private: check the name, or set HF_TOKEN to ` +
       `a token from ${endpoint}/settings/tokens that may read it`
-    : `${name} is not a model at ${endpoint} that the token may read: check the name, and the rights ` +
+    : `${name} is not a ${kind} at ${endpoint} that the token may read: check the name, and the rights ` +
       `of the token at ${endpoint}/settings/tokens`;
 
-const unknownRevision: Sentence = ({ access: { endpoint }, name, revision = "" }) =>
+const unknownRevision: Sentence = ({ access: { endpoint }, name, kind, revision = "" }) =>
   `${name} has no revision ${printable(abridged(revision, 80))}: see its branches and tags at ` +
-  `${endpoint}/${name}/tree/main`;
+  `${endpoint}/${pagePath({ name, ...kind && { kind } })}/tree/main`;
 
 const wrongToken: Sentence = ({ access: { endpoint } }) =>
   `${endpoint} does not take the token, which may be mistyped or out of date: set HF_TOKEN to one ` +

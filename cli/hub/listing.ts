@@ -8,13 +8,13 @@ import { abridged, printable } from "@unitune/core";
 import { UserError } from "@unitune/training";
 import { isNatural, isRecord } from "../files/guards.ts";
 import { ADAPTER, CONFIG, INDEX, shardsIn, TOKENIZER, WEIGHTS } from "./cache.ts";
-import type { HubQuestion } from "./hub_error.ts";
+import type { HubQuestion, RepoKind } from "./hub_error.ts";
 import { isCommit } from "./names.ts";
 import { askHub } from "./requests.ts";
 
-/** A file of a model on the hub. */
+/** A file of a model or a dataset on the hub. */
 export interface HubFile {
-  /** Its name, without a folder. */
+  /** Its name; of a dataset's, with its folders. */
   readonly name: string;
   /** Its size in bytes. */
   readonly size: number;
@@ -28,7 +28,7 @@ export interface HubFile {
 export interface HubListing {
   /** The commit. */
   readonly commit: string;
-  /** Its files, without those in folders, by name. */
+  /** Its files by name; of a model, without those in folders. */
   readonly files: ReadonlyMap<string, HubFile>;
 }
 
@@ -46,7 +46,8 @@ export async function listFiles(
   revision: string,
   signal?: AbortSignal,
 ): Promise<HubListing> {
-  const path = `/api/models/${question.name}/revision/${encodeURIComponent(revision)}?blobs=true`;
+  const { name, kind = "model" } = question;
+  const path = `/api/${kind}s/${name}/revision/${encodeURIComponent(revision)}?blobs=true`;
   const response = await askHub({ ...question, revision }, path, signal && { signal });
   const value: unknown = await response.json().catch(() => undefined);
   const { sha, siblings } = isRecord(value) ? value : {};
@@ -56,16 +57,24 @@ export async function listFiles(
         `check HF_ENDPOINT, if it is set`,
     );
   }
-  const files = siblings.flatMap((sibling) => fileIn(sibling) ?? []);
+  const files = siblings.flatMap((sibling) => fileIn(sibling, fileNames[kind]) ?? []);
   return { commit: sha, files: new Map(files.map((file) => [file.name, file])) };
 }
 
-/** A file in a listing; undefined for one in a folder, or without a digest. */
-function fileIn(sibling: unknown): HubFile | undefined {
+/**
+ * The names of files, which become those of files in the cache: of models those in no folder, of
+ * datasets others as well. No part of a name begins with a dot.
+ */
+const fileNames: Readonly<Record<RepoKind, RegExp>> = {
+  model: /^[\w-][\w.-]*$/,
+  dataset: /^[\w=@-][\w.=@, -]*(?:\/[\w=@-][\w.=@, -]*)*$/,
+};
+
+/** A file in a listing; undefined for one of another name, or without a digest. */
+function fileIn(sibling: unknown, names: RegExp): HubFile | undefined {
   if (!isRecord(sibling)) return undefined;
   const { rfilename: name, size, blobId, lfs } = sibling;
-  // The name becomes that of a file.
-  if (typeof name !== "string" || !/^[\w-][\w.-]*$/.test(name)) return undefined;
+  if (typeof name !== "string" || !names.test(name)) return undefined;
   if (isRecord(lfs)) {
     const { sha256, size } = lfs;
     return isDigest(sha256, 64) && isNatural(size)

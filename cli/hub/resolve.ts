@@ -115,7 +115,7 @@ async function hubModel(
  * Whether the process may use the network to reach the hub, whose storage may be elsewhere. A task
  * that may not even know which hub there is uses no network.
  */
-async function mayReachHub(env: HubEnvironment): Promise<boolean> {
+export async function mayReachHub(env: HubEnvironment): Promise<boolean> {
   const isGranted = async (descriptor: Deno.PermissionDescriptor) =>
     (await Deno.permissions.query(descriptor)).state === "granted";
   const mayKnow = env !== processEnvironment ||

@@ -21,6 +21,7 @@ type Row = readonly [name: string, takes: string, usual: unknown, marks?: string
 
 const rows: readonly Row[] = [
   ["data", "a text", "the built-in tasks", "place"],
+  ["split", "a text", "train"],
   ["promptColumn", "a text", undefined],
   ["completionColumn", "a text", undefined],
   ["validationData", "a text", "a share of the data", "shared place"],

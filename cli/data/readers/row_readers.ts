@@ -4,6 +4,7 @@
  * @module
  */
 
+import { unpackedName } from "./compression.ts";
 import { readJsonLines } from "./json_lines.ts";
 import { readJsonList } from "./json_list.ts";
 import { loadedModule } from "./packaged.ts";
@@ -38,3 +39,14 @@ export const rowReaders: Readonly<Record<string, RowReader>> = {
   ".tsv": packaged("tables.ts", ".tsv", "TSV"),
   ".parquet": parquetReader(),
 };
+
+/**
+ * The ending by which a file of rows is read.
+ *
+ * @param name The name of the file, which may be packed.
+ * @returns The ending; undefined if it is none of rows.
+ */
+export function rowEnding(name: string): string | undefined {
+  const { inner } = unpackedName(name);
+  return Object.keys(rowReaders).find((ending) => inner.toLowerCase().endsWith(ending));
+}

@@ -291,7 +291,7 @@ Deno.test("files are read by the ending of their name, and what can't be is refu
 
     const wrong: [string, Columns, string][] = [
       ["missing.txt", {}, `can't read ${path("missing.txt")}: it does not exist`],
-      ["folder.txt", {}, "is a folder"],
+      ["folder.txt", {}, `folder.txt has no files of the split "train": it has none of data`],
       [
         "c.xlsx",
         {},

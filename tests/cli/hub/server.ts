@@ -51,7 +51,7 @@ export const gitDigest = (content: Uint8Array): string =>
   createHash("sha1").update(`blob ${content.length}\0`).update(content).digest("hex");
 
 /** Whether the hub keeps a file apart. */
-const isLarge = (name: string) => name.endsWith(".safetensors");
+const isLarge = (name: string) => /\.(?:safetensors|parquet)$/.test(name);
 
 /** The name of a file's content in the cache. */
 export const digestOf = (name: string, content: Uint8Array): string =>
@@ -217,6 +217,7 @@ export function startHub(models: Record<string, ServedModel>): Hub {
     return Response.json({ success: true, commitOid: commit, commitUrl: "", hookOutput: "" });
   };
 
+  // A dataset's name here begins with "datasets/", as that of its page.
   const server = Deno.serve(
     { port: 0, hostname: "127.0.0.1", onListen: () => {} },
     async (request) => {
@@ -231,7 +232,8 @@ export function startHub(models: Record<string, ServedModel>): Hub {
         return await upload(path, request) ??
           failed(404, "RepoNotFound");
       }
-      const [, listed, wanted] = /^\/api\/models\/(.+)\/revision\/(.+)$/.exec(path) ?? [];
+      const [, own, wanted] = /^\/api\/((?:models|datasets)\/.+)\/revision\/(.+)$/.exec(path) ?? [];
+      const listed = own?.replace(/^models\//, "");
       if (listed !== undefined && wanted !== undefined) {
         const refused = refusalOf(listed, request, false);
         if (refused !== undefined) return refused;

@@ -1,0 +1,71 @@
+/**
+ * Rows of several sources in one order, in which all of them are spread evenly.
+ *
+ * @module
+ */
+
+/** A source whose rows are counted. */
+export interface CountedSource {
+  /** The number of rows. */
+  readonly count: number;
+  /** Its share of the rows, relative to those of the others (default: as many as it has). */
+  readonly weight?: number;
+}
+
+/**
+ * The number of rows of each source in a mixture. With weights, these are the shares of the mixture,
+ * which is as large as it can be without a row twice: of each source the first rows are taken
+ * (`fraction` of TRL's `datasets`).
+ *
+ * @param sources The sources; all of them have weights, or none.
+ * @returns The numbers.
+ *
+ * @example
+ * ```ts
+ * import { takenRows } from "./mixture.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(takenRows([{ count: 100, weight: 3 }, { count: 20, weight: 1 }]), [60, 20]);
+ * assertEquals(takenRows([{ count: 100 }, { count: 20 }]), [100, 20]);
+ * ```
+ */
+export function takenRows(sources: readonly CountedSource[]): readonly number[] {
+  const all = sources.reduce((sum, { weight }) => sum + (weight ?? NaN), 0);
+  if (Number.isNaN(all)) return sources.map(({ count }) => count);
+  const total = sources.reduce(
+    (least, { count, weight = 1 }) => Math.min(least, count * all / weight),
+    Infinity,
+  );
+  return sources.map(({ count, weight = 1 }) => Math.min(count, Math.round(total * weight / all)));
+}
+
+/**
+ * The order in which rows of several sources follow each other: the next is of the source of which the
+ * smallest part has come. So any stretch of the order, such as its last tenth, has rows of all sources
+ * in their proportion.
+ *
+ * @param counts The number of rows of each source.
+ * @returns The sources, by number.
+ *
+ * @example
+ * ```ts
+ * import { spreadOrder } from "./mixture.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([...spreadOrder([4, 2])], [0, 1, 0, 0, 1, 0]);
+ * ```
+ */
+export function* spreadOrder(counts: readonly number[]): Generator<number> {
+  const come = counts.map(() => 0);
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  for (let i = 0; i < total; i++) {
+    let next = -1;
+    let least = Infinity;
+    for (const [source, count] of counts.entries()) {
+      const part = ((come[source] ?? 0) + 0.5) / count;
+      if (part < least) [least, next] = [part, source];
+    }
+    come[next] = (come[next] ?? 0) + 1;
+    yield next;
+  }
+}

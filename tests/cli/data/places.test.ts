@@ -1,0 +1,275 @@
+/** What `--data` names: patterns, folders, several sources with shares. */
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { prepare, readDataset } from "@unitune/cli";
+import { type Dataset, trainSettings, UserError } from "@unitune/training";
+import { gzipSync } from "node:zlib";
+import fc from "fast-check";
+import { splitFiles } from "../../../cli/data/places/folder.ts";
+import { patternExpression } from "../../../cli/data/places/glob.ts";
+import { spreadOrder, takenRows } from "../../../cli/data/places/mixture.ts";
+import { findData, placeName } from "../../../cli/data/places/places.ts";
+import { configsIn } from "../../../cli/data/places/readme.ts";
+import { inFolder, tiny, trained } from "../command.ts";
+
+/** The texts of a dataset, for training and then for validation. */
+function textsOf({ train, validation }: Dataset): string[] {
+  return [train, validation].flatMap((part) =>
+    typeof part === "string" ? [part] : [...part].flatMap((row) => "text" in row ? [row.text] : [])
+  );
+}
+
+/** Writes rows of text, of which each says its file and its number. */
+async function writeTexts(folder: string, files: Record<string, number>): Promise<void> {
+  for (const [name, count] of Object.entries(files)) {
+    const path = `${folder}/${name}`;
+    await Deno.mkdir(path.replace(/\/[^/]+$/, ""), { recursive: true });
+    const rows = Array.from({ length: count }, (_, i) => ({ text: `${name} ${i}` }));
+    await Deno.writeTextFile(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+  }
+}
+
+Deno.test("a pattern matches as in a shell", () => {
+  const cases: [pattern: string, matching: string[], others: string[]][] = [
+    ["*.csv", ["a.csv", ".csv"], ["a.csvx", "b/a.csv", "a_csv"]],
+    ["a?b", ["axb"], ["ab", "a/b", "axxb"]],
+    ["**/x", ["x", "a/x", "a/b/x"], ["ax", "a/xb"]],
+    ["a/**", ["a/b", "a/b/c"], ["a", "b/a"]],
+    ["[ab]*", ["a1", "b"], ["c1", "/a"]],
+    ["[!a]", ["b"], ["a"]],
+    ["x.{csv,json}", ["x.csv", "x.json"], ["x.", "x.{csv,json}"]],
+    ["a(b)+$", ["a(b)+$"], ["abb", "ab"]],
+  ];
+  for (const [pattern, matching, others] of cases) {
+    const expression = patternExpression(pattern);
+    for (const name of matching) assert(expression.test(name), `${pattern} ${name}`);
+    for (const name of others) assert(!expression.test(name), `${pattern} ${name}`);
+  }
+});
+
+inFolder("files that match a pattern are read in the order of their names", async (folder) => {
+  await writeTexts(folder, {
+    "b/1.jsonl": 2,
+    "b/0.jsonl": 2,
+    "b/.hidden.jsonl": 2,
+    "c/0.jsonl": 2,
+  });
+  const named = (text: string) => text.replaceAll(" ", "#");
+  const all = textsOf(await readDataset(`${folder}/b/*.jsonl`));
+  assertEquals(all.map(named), ["b/0.jsonl#0", "b/0.jsonl#1", "b/1.jsonl#0", "b/1.jsonl#1"]);
+  const { sources } = await findData(`${folder}/**/0.jsonl`);
+  assertEquals(sources, [{
+    name: `${folder}/**/0.jsonl`,
+    files: [`${folder}/b/0.jsonl`, `${folder}/c/0.jsonl`],
+  }]);
+  await assertRejects(
+    () => findData(`${folder}/*.csv`),
+    UserError,
+    `no file matches "${folder}/*.csv"`,
+  );
+});
+
+inFolder("a file whose name has signs of a list or a pattern is that file", async (folder) => {
+  await writeTexts(folder, { "2*a+b[1].jsonl": 2, "a.jsonl": 2 });
+  const path = `${folder}/2*a+b[1].jsonl`;
+  assertEquals((await findData(path)).sources, [{ name: path, files: [path] }]);
+  assertEquals(textsOf(await readDataset(path)).length, 2);
+});
+
+Deno.test("rows of several sources are spread evenly, each in its own order", () => {
+  const counts = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 4 });
+  fc.assert(fc.property(counts, (counts) => {
+    const order = [...spreadOrder(counts)];
+    const total = counts.reduce((sum, count) => sum + count, 0);
+    assertEquals(order.length, total);
+    for (const [source, count] of counts.entries()) {
+      let come = 0;
+      for (const [i, own] of order.entries()) {
+        if (own === source) come += 1;
+        // Never further from its share than there are sources.
+        assert(Math.abs(come - count * (i + 1) / total) < counts.length + 1);
+      }
+      assertEquals(come, count);
+    }
+  }));
+});
+
+Deno.test("shares are those of the largest mixture without a row twice", () => {
+  const sources = fc.array(
+    fc.record({ count: fc.integer({ min: 1, max: 500 }), weight: fc.integer({ min: 1, max: 9 }) }),
+    { minLength: 1, maxLength: 4 },
+  );
+  fc.assert(fc.property(sources, (sources) => {
+    const taken = takenRows(sources);
+    const all = sources.reduce((sum, { weight }) => sum + weight, 0);
+    const total = Math.min(...sources.map(({ count, weight }) => count * all / weight));
+    for (const [i, { count, weight }] of sources.entries()) {
+      assert((taken[i] ?? 0) <= count);
+      assert(Math.abs((taken[i] ?? 0) - total * weight / all) <= 0.5 + 1e-9);
+    }
+    assert(sources.some(({ count }, i) => taken[i] === count));
+  }));
+});
+
+inFolder("several sources are one dataset, with validation rows of each", async (folder) => {
+  await writeTexts(folder, { "a.jsonl": 80, "b.jsonl": 40 });
+  const both = await readDataset(`${folder}/a.jsonl+${folder}/b.jsonl`);
+  const [train, validation] = [both.train, both.validation].map((part) =>
+    typeof part === "string" ? [] : [...part].flatMap((row) => "text" in row ? [row.text[0]] : [])
+  );
+  assertEquals(train?.length, 108);
+  assertEquals(validation?.toSorted().join(""), "aaaaaaaabbbb");
+  const shares = textsOf(await readDataset(`1*${folder}/a.jsonl+2*${folder}/b.jsonl`));
+  assertEquals(shares.filter((text) => text.startsWith("a")).length, 20);
+  assertEquals(shares.filter((text) => text.startsWith("b")).length, 40);
+  assert(shares.includes("a.jsonl 19") && !shares.includes("a.jsonl 20"));
+});
+
+inFolder("places that make no sense are refused", async (folder) => {
+  await writeTexts(folder, { "a.jsonl": 2, "b.jsonl": 2 });
+  await Deno.writeTextFile(`${folder}/c.txt`, "a text");
+  await Deno.mkdir(`${folder}/none`);
+  const [a, b] = [`${folder}/a.jsonl`, `${folder}/b.jsonl`];
+  const wrong: [data: string, message: string][] = [
+    [`2*${a}+${b}`, `give a weight to "${b}" as well, or to none`],
+    [`0*${a}`, `"0*${a}": a weight is a number above 0`],
+    [`${a}+${folder}/c.txt`, "c.txt is running text, which stands alone"],
+    [`${a}+${folder}/d.jsonl`, `can't read ${folder}/d.jsonl: it does not exist`],
+    [`${a}+`, "--data: a source has no name"],
+    ["", "--data: a source has no name"],
+    ["a\0b.jsonl", "is no name of a file"],
+    [`${folder}/none`, `has no files of the split "train": it has none of data`],
+    [`${folder}:x`, `${folder} has no configuration "x": leave it out`],
+  ];
+  for (const [data, message] of wrong) {
+    await assertRejects(() => readDataset(data), UserError, message);
+  }
+});
+
+const files = [
+  ...["README.md", "data/train-00000-of-00002.parquet", "data/train-00001-of-00002.parquet"],
+  ...["data/test-00000-of-00001.parquet", "dataset_infos.json", "train.py"],
+];
+
+Deno.test("the files of a split are found by their names, as the hub does", () => {
+  const found = (files: readonly string[], split: string) =>
+    splitFiles(files, [], { name: "rows", split });
+  assertEquals(found(files, "train"), files.slice(1, 3));
+  assertEquals(found(files, "test"), files.slice(3, 4));
+  assertEquals(found(["a/x.csv", "b.jsonl.gz"], "train"), ["a/x.csv", "b.jsonl.gz"]);
+  assertEquals(found(["dev/x.csv", "training/y.csv"], "validation"), ["dev/x.csv"]);
+  assertEquals(found(["dev/x.csv", "training/y.csv"], "train"), ["training/y.csv"]);
+  assertEquals(found(["x-en.csv", "x-fr.csv"], "fr"), ["x-fr.csv"]);
+  const refuse = (files: readonly string[], split: string, message: string) =>
+    assertThrows(() => found(files, split), UserError, message);
+  refuse(
+    files,
+    "validation",
+    `rows has no files of the split "validation": it has "train" and "test", named by --split`,
+  );
+  refuse(["trainer.csv", "test.csv"], "train", `it has "test", named by --split`);
+  refuse(
+    files.toSpliced(2, 1),
+    "train",
+    "data/train-00001-of-00002.parquet of rows is missing",
+  );
+});
+
+const readme = `---
+license: mit
+configs:
+- config_name: socratic
+  data_files:
+  - split: train
+    path: socratic/train-*
+  - split: test
+    path: [socratic/a.csv, socratic/b.csv]
+- config_name: main
+  default: true
+  data_files: main/*.csv
+- config_name: other
+  data_dir: other/
+---
+# Rows
+`;
+
+Deno.test("the files of a split are those that the README says", () => {
+  const configs = configsIn(readme);
+  assertEquals(configs.map(({ name, isDefault }) => [name, isDefault]), [
+    ["socratic", false],
+    ["main", true],
+    ["other", false],
+  ]);
+  const files = [
+    ...["main/0.csv", "main/1.csv", "socratic/train-0.csv", "socratic/a.csv", "socratic/b.csv"],
+    ...["other/test.csv", "other/train.csv"],
+  ];
+  const found = (split: string, config?: string) =>
+    splitFiles(files, configs, { name: "rows", split, config });
+  assertEquals(found("train"), ["main/0.csv", "main/1.csv"]);
+  assertEquals(found("train", "socratic"), ["socratic/train-0.csv"]);
+  assertEquals(found("test", "socratic"), ["socratic/a.csv", "socratic/b.csv"]);
+  assertEquals(found("test", "other"), ["other/test.csv"]);
+  assertThrows(
+    () => found("test", "mian"),
+    UserError,
+    `rows has no configuration "mian": it has "socratic", "main" and "other"`,
+  );
+  assertThrows(
+    () =>
+      splitFiles(files, configs.slice(0, 1).concat(configs.slice(2)), { name: "rows", split: "x" }),
+    UserError,
+    `rows has the configurations "socratic" and "other": name one, as in rows:NAME`,
+  );
+  assertEquals(configsIn("# no configurations"), []);
+  assertEquals(configsIn("---\nconfigs: 5\n---\n"), []);
+});
+
+inFolder("a folder is trained on, one of its configurations or splits", async (folder) => {
+  await writeTexts(folder, { "main/train.jsonl": 4, "main/test.jsonl": 6, "extra/x.jsonl": 8 });
+  await Deno.writeTextFile(
+    `${folder}/README.md`,
+    "---\nconfigs:\n- config_name: default\n  data_dir: main\n- config_name: extra\n" +
+      "  data_files: extra/*\n---\n",
+  );
+  const count = async (data: string, split?: string) => {
+    const { sources } = await findData(data, { split });
+    return sources.flatMap(({ files }) => files.map((file) => file.slice(folder.length + 1)));
+  };
+  assertEquals(await count(folder), ["main/train.jsonl"]);
+  assertEquals(await count(folder, "test"), ["main/test.jsonl"]);
+  assertEquals(await count(`${folder}:extra`), ["extra/x.jsonl"]);
+  const { stdout } = await trained(
+    ...["--data", folder, "--split", "test", ...tiny, "--out", `${folder}/run`],
+  );
+  assert(stdout.includes("5 texts to train on, 1 for validation"), stdout);
+  await Deno.writeTextFile(`${folder}/README.md`, "---\nconfigs: [\n---\n");
+  await assertRejects(
+    () => findData(folder),
+    UserError,
+    "has no YAML at its start that can be read",
+  );
+});
+
+Deno.test("a place is named by the names of its sources", async () => {
+  const nameOf = (...names: string[]) =>
+    placeName({ name: "", sources: names.map((name) => ({ name, files: [] })) });
+  assertEquals(nameOf("a/rows.jsonl"), "rows");
+  assertEquals(nameOf("a/rows.csv.gz", "b/rows.json", "hub:owner/sums:main@v1"), "rows-sums");
+  assertEquals(nameOf("a/*.jsonl"), "_");
+  assertEquals(nameOf(".jsonl"), ".jsonl");
+  await Promise.resolve();
+});
+
+inFolder("a packed file in a folder is read by the ending of what it holds", async (folder) => {
+  await Deno.writeFile(
+    `${folder}/train.jsonl.gz`,
+    gzipSync('{"text": "a"}\n{"text": "b"}\n'),
+  );
+  assertEquals(textsOf(await readDataset(folder)), ["a", "b"]);
+});
+
+inFolder("validation data of a folder is its split for that", async (folder) => {
+  await writeTexts(folder, { "train.jsonl": 4, "validation.jsonl": 3, "test.jsonl": 5 });
+  const { notes } = await prepare(trainSettings({ data: folder, validationData: folder }));
+  assertEquals(notes.slice(0, 1), ["4 texts to train on, 3 for validation"]);
+});
