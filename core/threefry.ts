@@ -22,7 +22,7 @@ export function threefry2x32(
   key: readonly [number, number],
   counter: readonly [number, number],
 ): [number, number] {
-  const subkeys = [key[0], key[1], (key[0] ^ key[1] ^ PARITY) >>> 0] as const;
+  const subkeys = [key[0], key[1], key[0] ^ key[1] ^ PARITY] as const;
   let x = (counter[0] + subkeys[0]) >>> 0;
   let y = (counter[1] + subkeys[1]) >>> 0;
   for (let group = 0; group < GROUPS; group++) {

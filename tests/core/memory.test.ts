@@ -56,6 +56,24 @@ Deno.test("memory: a program takes its planned arena and gives it back", () => {
   assertEquals(usedBytes(device), before);
 });
 
+Deno.test("memory: a program on threads gives its code back, also that which tells times", async () => {
+  using device = wasm({ threads: 2 });
+  const x = evaluate(normal(key(0), [256, 256]), device);
+  const before = usedBytes(device);
+  const program = compile((x: Tensor) => mean(matmul(matmul(x, x), x)), { device });
+  program(x);
+  const [statistics] = program.statistics();
+  assert(statistics !== undefined);
+  const { arenaBytes, codeBytes } = statistics;
+  const taken = usedBytes(device) - before;
+  // Workers read the code from the memory that they share.
+  assert(taken >= arenaBytes + codeBytes, `${taken} of ${arenaBytes} and ${codeBytes}`);
+  await device.profile(() => program(x));
+  assert(usedBytes(device) - before >= taken + codeBytes);
+  program[Symbol.dispose]();
+  assertEquals(usedBytes(device), before);
+});
+
 for (const threads of [1, 2]) {
   Deno.test(`memory: a training step on ${threads} threads takes what is planned, and no more later`, async () => {
     using device = wasm({ threads });

@@ -91,6 +91,10 @@ for (const name of negative.map((name) => `a size of ${name}`)) {
   });
 }
 
+Deno.test("a size of arange is refused under its name", () => {
+  assertThrows(() => arange(-1), ShapeError, "arange: ");
+});
+
 Deno.test("parts of split are at least one", () => {
   for (const n of [0, -1, -2, -4]) assertThrows(() => core.split(x, n, 0), ShapeError, `${n}`);
 });

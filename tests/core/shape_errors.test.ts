@@ -117,6 +117,14 @@ const cases: Readonly<Record<string, { of: () => unknown; tells: readonly string
     of: () => core.argsort(zeros([])),
     tells: ["argsort", "f32[]", "at least one axis"],
   },
+  "the primitive expand of an axis that is not 1": {
+    of: () => core.apply("expand", [zeros([2, 3])], { shape: [4, 3] }),
+    tells: ["expand", "[2, 3]", "a shape that stretches to [4, 3]"],
+  },
+  "the primitive expand to more axes": {
+    of: () => core.apply("expand", [zeros([3])], { shape: [2, 3] }),
+    tells: ["expand", "[3]", "a shape that stretches to [2, 3]"],
+  },
   "matmul of depths that differ": {
     of: () => core.matmul(zeros([2, 3]), zeros([4, 5])),
     tells: ["matmul", "[2, 3] and [4, 5]", "[..., M, K] and [..., K, N]"],

@@ -65,7 +65,12 @@ const cases: readonly (readonly [number, RotaryScaling | null, readonly number[]
     { ...yarn, originalContext: 1e9, highTurns: 5e7, truncate: false },
     [1, 0.7498942, 0.56234133, 0.42169651, 0.31622776, 0.22130474, 0.15380533, 0.10622666],
   ],
-  // It begins where it ends.
+  // It begins where it ends: between two frequencies, and before the first one.
+  [
+    10_000,
+    { ...yarn, lowTurns: 3, highTurns: 3, truncate: false },
+    [1, 0.31622776, 0.025, 0.0079056947, 0.0025, 0.00079056947, 0.00025, 7.9056947e-5],
+  ],
   [
     10_000,
     { ...yarn, originalContext: 64, lowTurns: 20, highTurns: 20, truncate: false },
