@@ -105,6 +105,21 @@ testOnWebGpu("products of long matrices, with an epilogue", async (...devices) =
   }
 });
 
+testOnWebGpu(
+  "a product that is computed in parts, the last of them shorter",
+  async (...devices) => {
+    // Beyond 2^18, terms are shared out over products.
+    const depth = 2 ** 18 + 40;
+    await assertLikeReference(
+      devices,
+      ([x, y]) => x === undefined || y === undefined ? [] : [matmul(x, y)],
+      () => [numbers([32, depth]), numbers([depth, 32], 2)],
+      summed(depth),
+      `[32, ${depth}] x [${depth}, 32]`,
+    );
+  },
+);
+
 testOnWebGpu("long contexts are attended to, range by range", async (...devices) => {
   await checkContext(devices, 2100);
   for (const attended of longContexts) await checkAttention(devices, attended);
