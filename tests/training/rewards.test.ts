@@ -100,6 +100,7 @@ Deno.test("similarity is 1 for the gold answer alone, and symmetric", async () =
     assertEquals(value === 1, a === b);
     assertEquals(value, turned);
   }));
+  assertEquals(await editSimilarity.score([compared("", "")]), [1]);
 });
 
 Deno.test("a reward that gives no score for each answer is named, with the row and what it gave", async () => {
