@@ -25,7 +25,7 @@ export interface ReduceOptions {
 function reduction(op: "sum" | "reduceMax", x: Tensor, options: ReduceOptions): Tensor {
   const all = x.shape.map((_, axis) => axis);
   const axes = normalizeAxes(op, x.shape, options.axes ?? all);
-  const reduced = axes.length === 0 ? x : apply(op, [x], { axes });
+  const reduced = apply(op, [x], { axes });
   return options.keepDims === true
     ? reshape(reduced, x.shape.map((size, axis) => axes.includes(axis) ? 1 : size))
     : reduced;

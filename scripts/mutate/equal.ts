@@ -282,13 +282,13 @@ export const equal: readonly EqualChange[] = [
     after: "const down = matrix(foldKey(from, 7), width, hiddenWidth, residual);",
     because: "any number that no other weight has makes a key of its own",
   },
-  {
+  ...["high >= 1 && low <= keys - queries;", "high >= 0 && low < keys - queries;"].map((after) => ({
     file: "core/backends/webgpu/seen.ts",
     inside: "seenBy.isFull",
     before: "high >= 0 && low <= keys - queries;",
-    after: "high >= 1 && low <= keys - queries;",
+    after,
     because: "rows that see something are then asked whether they do",
-  },
+  })),
   {
     file: "core/backends/webgpu/streamed.ts",
     inside: "streamedRange.isSliced",

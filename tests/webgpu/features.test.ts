@@ -1,6 +1,14 @@
 /** What adapters may lack: the same results with a feature and without. */
-import { assert, assertEquals } from "@std/assert";
-import { webgpu, type WebGpuFeature } from "@unitune/core";
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import {
+  compile,
+  matmul,
+  type Tensor,
+  tensor,
+  webgpu,
+  type WebGpuFeature,
+  type WebGpuOptions,
+} from "@unitune/core";
 import { testOnWebGpu } from "./adapter.ts";
 import { checkReductions, reduceTwice } from "./reductions.ts";
 
@@ -90,5 +98,44 @@ testOnWebGpu("an adapter whose clock stands still has no times", async () => {
     assertEquals(opened.features.includes("timestamps"), false);
   } finally {
     GPUCommandEncoder.prototype.resolveQuerySet = resolveQuerySet;
+  }
+});
+
+testOnWebGpu("kernels are made for the adapter's kind, unless another is asked for", async () => {
+  const { createShaderModule } = GPUDevice.prototype;
+  const info = Object.getOwnPropertyDescriptor(GPUAdapter.prototype, "info");
+  assert(info !== undefined);
+  const a = tensor(new Float32Array(256 * 256).fill(1), { shape: [256, 256] });
+  /** The shaders of a product. */
+  const shadersFor = async (options: WebGpuOptions) => {
+    using device = await webgpu(options);
+    const shaders: string[] = [];
+    GPUDevice.prototype.createShaderModule = function (descriptor) {
+      shaders.push(descriptor.code);
+      return createShaderModule.call(this, descriptor);
+    };
+    try {
+      using product = compile((x: Tensor) => matmul(x, x), { device });
+      await product(a).data();
+    } finally {
+      GPUDevice.prototype.createShaderModule = createShaderModule;
+    }
+    return shaders;
+  };
+  try {
+    const [hardware, software] = [
+      await shadersFor({ tuning: "hardware" }),
+      await shadersFor({ tuning: "software" }),
+    ];
+    assertNotEquals(hardware, software);
+    for (const [description, expected] of [["llvmpipe", software], ["a card", hardware]] as const) {
+      Object.defineProperty(GPUAdapter.prototype, "info", {
+        ...info,
+        get: () => ({ vendor: "", architecture: "", device: "", description }),
+      });
+      assertEquals(await shadersFor({}), expected, description);
+    }
+  } finally {
+    Object.defineProperty(GPUAdapter.prototype, "info", info);
   }
 });
