@@ -138,7 +138,7 @@ export async function prepare(
 }
 
 /** The forms of each kind of data that are read first, where the rows of a file fit several. */
-const neededForms: Readonly<Record<DataKind, readonly FormName[]>> = {
+export const neededForms: Readonly<Record<DataKind, readonly FormName[]>> = {
   // With labels, a completion may be one that nobody liked.
   demonstrations: ["messages", "conversations", "labels", "completions"],
   pairs: ["pairs", "implicit-pairs", "scores"],

@@ -18,6 +18,7 @@ export type Task =
   | "train:hub"
   | "train:rewards"
   | "sample"
+  | "data"
   | "merge"
   | "report"
   | "compare"
