@@ -190,7 +190,7 @@ function ifFinite(
     local.set(row, at),
     countFromZero(i, rows, [
       local.set(address, get(row)),
-      inSixteens === 0 ? [] : addressTo(
+      addressTo(
         address,
         plus(get(row), i32.const(4 * inSixteens)),
         64,

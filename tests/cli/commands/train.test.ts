@@ -303,24 +303,29 @@ inFolder("a reader that is gone is no reason to stop, nor to show a stack", asyn
   assertEquals((await readRows(`${out}/metrics.jsonl`)).at(-1)?.step, 6);
 });
 
-inFolder("the commands ask for files and nothing else, as their tasks allow", async (folder) => {
-  // The variables say where models of the hub are, which nothing here is.
-  const cache = "env=HF_HUB_CACHE,HF_HOME,XDG_CACHE_HOME,HOME,USERPROFILE";
-  assertEquals(permissionsOf("train"), ["read", "write", cache]);
-  assertEquals(permissionsOf("sample"), ["read", "write", cache]);
-  const data = await writeRows(`${folder}/rows.jsonl`);
-  const run = `${folder}/run`;
-  // On a terminal, any other permission would be asked for in the middle of the run.
-  const asked = async (name: "train" | "sample", ...args: string[]) => {
-    const audit = `${folder}/${name}.jsonl`;
-    const { code } = await ended(start(name, args, { DENO_AUDIT_PERMISSIONS: audit }));
-    assertEquals(code, 0);
-    return new Set((await readRows(audit)).map(({ permission }) => permission));
-  };
-  const files = new Set<unknown>(["read", "write"]);
-  assertEquals(await asked("train", "--data", data, ...tiny, "--out", run), files);
-  assertEquals((await asked("sample", "--run", run, "--prompt", "ab")).difference(files).size, 0);
-});
+inFolder(
+  "the commands ask for files and for where caches are, as their tasks allow",
+  async (folder) => {
+    // The variables say where caches are: those of models of the hub, and of the rows of large files.
+    const cache = "env=HF_HUB_CACHE,HF_HOME,XDG_CACHE_HOME,HOME,USERPROFILE";
+    // The package that reads YAML asks for two more.
+    assertEquals(permissionsOf("train"), ["read", "write", `${cache},LOG_STREAM,LOG_TOKENS`]);
+    assertEquals(permissionsOf("sample"), ["read", "write", cache]);
+    const data = await writeRows(`${folder}/rows.jsonl`);
+    const run = `${folder}/run`;
+    // On a terminal, any other permission would be asked for in the middle of the run.
+    const asked = async (name: "train" | "sample", ...args: string[]) => {
+      const audit = `${folder}/${name}.jsonl`;
+      const { code } = await ended(start(name, args, { DENO_AUDIT_PERMISSIONS: audit }));
+      assertEquals(code, 0);
+      return new Set((await readRows(audit)).map(({ permission }) => permission));
+    };
+    const files = new Set<unknown>(["read", "write"]);
+    const allowed = files.union(new Set(["env"]));
+    assertEquals(await asked("train", "--data", data, ...tiny, "--out", run), allowed);
+    assertEquals((await asked("sample", "--run", run, "--prompt", "ab")).difference(files).size, 0);
+  },
+);
 
 Deno.test("help is for people, on standard output", async () => {
   for (const command of [train, sample]) {
