@@ -333,6 +333,13 @@ export const equal: readonly EqualChange[] = [
     after: `const HIDDEN = ${hidden};`,
     because: "the weight of a score so low is 0 in any case",
   })),
+  {
+    file: "core/simplify.ts",
+    inside: "isNeverNegativeZero",
+    before: 'if (node.op === "fill") return !Object.is(node.parameters.value, -0);',
+    after: 'if (node.op === "fill") return !Object.is(node.parameters.value, -(-1));',
+    because: "a sum of two constants is a constant before this is asked",
+  },
 ];
 
 const inMemory = "what is stored, and what computed again, has the same elements";

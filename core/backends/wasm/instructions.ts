@@ -305,16 +305,20 @@ const atomic = (op: number, offset: number): number[] => [0xfe, op, 2, ...unsign
 
 /** 32-bit words shared between threads. */
 export const atomics = {
-  load: (address: Code, offset = 0): Code => [address, ...atomic(0x10, offset)],
-  store: (address: Code, value: Code, offset = 0): Code => [
+  load: (address: Code, offset: number): Code => [address, ...atomic(0x10, offset)],
+  store: (address: Code, value: Code, offset: number): Code => [
     address,
     value,
     ...atomic(0x17, offset),
   ],
   /** Adds, and gives the value from before. */
-  add: (address: Code, value: Code, offset = 0): Code => [address, value, ...atomic(0x1e, offset)],
+  add: (
+    address: Code,
+    value: Code,
+    offset: number,
+  ): Code => [address, value, ...atomic(0x1e, offset)],
   /** Sleeps while the word has a value; gives 0, 1 or 2 for woken, not equal, timed out. */
-  waitForever: (address: Code, expected: Code, offset = 0): Code => [
+  waitForever: (address: Code, expected: Code, offset: number): Code => [
     address,
     expected,
     [0x42, 0x7f],
@@ -324,7 +328,7 @@ export const atomics = {
   notify: (
     address: Code,
     count: Code,
-    offset = 0,
+    offset: number,
   ): Code => [address, count, ...atomic(0x00, offset)],
 } as const;
 
