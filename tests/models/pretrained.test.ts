@@ -333,6 +333,13 @@ Deno.test("a base model gets a template with its tokens, and keeps its ids", () 
     assertEquals(made.encode("é"), byteTokenizer().encode("é"));
     assertEquals(made.tokens[made.stop], template.stop ?? "<stop>");
     assert(made.stops.includes(1) && made.special.has(made.stop));
+    // The tokens are found inside words as well, and leave the spaces beside them as they are.
+    const { added_tokens: added = [] } = JSON.parse(files.get("tokenizer.json") ?? "{}");
+    const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false };
+    assertEquals(
+      added.slice(added.length - template.tokens.length),
+      template.tokens.map((content, i) => ({ id: 261 + i, content, ...flags, special: true })),
+    );
     const plain = asked.map(({ role, content }) => ({ role, content: content ?? "" }));
     assertEquals(checkConversation(made, plain), []);
     // A second time, nothing is left to add.

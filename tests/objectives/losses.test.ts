@@ -801,6 +801,24 @@ Deno.test("hyperparameters out of range and shapes that differ are errors", () =
     [() => clippedLoss(zeros([0, 2]), zeros([0, 2]), zeros([0]), zeros([0, 2])), ShapeError, ""],
   ];
   for (const [f, error, message] of wrong) assertThrows(f, error, message);
+  const short = tensor([[1]]);
+  const named: Readonly<Record<string, () => unknown>> = {
+    reinforceLoss: () => reinforceLoss(x, vector([1]), short),
+    importanceRatio: () => importanceRatio(x, y, mask),
+    klLoss: () => klLoss(x, x, short),
+    iwSftLoss: () => iwSftLoss(x, y, mask),
+    valueLoss: () => valueLoss(x, x, x, short),
+    cpoLoss: () => cpoLoss(a, b),
+    simpoLoss: () => simpoLoss(a, b),
+    oddsRatioLoss: () => oddsRatioLoss(a, b),
+    ktoLoss: () => ktoLoss(a, b, a, 0),
+    rewardModelLoss: () => rewardModelLoss(a, b),
+    aggregate: () => aggregate(x, short, "token"),
+    sequenceLogProbs: () => sequenceLogProbs(x, short),
+  };
+  for (const [name, f] of Object.entries(named)) {
+    assertThrows(f, ShapeError, `${name}: got `);
+  }
   // @ts-expect-error: no such estimator.
   assertThrows(() => klEstimate(a, a, "k4"), RangeError, "k1, k2, k3, k3-k2");
   // @ts-expect-error: a tensor and a number.
