@@ -81,6 +81,22 @@ export function startLimited(
   return processOf("sh", ["-c", script, Deno.execPath(), ...started], env);
 }
 
+/**
+ * `train` whose most memory at once is written to a file meanwhile, as Linux tells it: `VmHWM: N kB`.
+ */
+export function startMeasured(
+  path: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Deno.Command {
+  // A process that has ended tells nothing of its memory.
+  const script = `"$0" "$@" & p=$!
+    while grep VmHWM "/proc/$p/status" > "$PEAK.new"; do mv "$PEAK.new" "$PEAK"; sleep 0.05; done
+    wait $p`;
+  const started = [...taskArguments("train"), ...args];
+  return processOf("sh", ["-c", script, Deno.execPath(), ...started], { ...env, PEAK: path });
+}
+
 /** `train` where no more than so many files can be open at once. */
 export function startWithFiles(files: number, args: readonly string[]): Deno.Command {
   const script = `ulimit -n ${files}; exec "$0" "$@"`;

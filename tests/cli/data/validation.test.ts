@@ -150,7 +150,7 @@ inFolder("a run without validation is trained, reported and resumed", async (fol
   assert(!metrics.includes("eval_"));
   const { code, stderr } = await ended(start("report", ["--run", `${folder}/run`]));
   assertEquals(code, 0, stderr);
-  await trained("--resume", `${folder}/run`, "--from-step", "0");
+  await trained("--resume", `${folder}/run`, "--from-step", "0", "--no-cache");
   assertEquals(await Deno.readTextFile(`${folder}/run/metrics.jsonl`), metrics);
 });
 
