@@ -340,6 +340,20 @@ export const equal: readonly EqualChange[] = [
     after: 'if (node.op === "fill") return !Object.is(node.parameters.value, -(-1));',
     because: "a sum of two constants is a constant before this is asked",
   },
+  ...["3", "5"].map((bytes) => ({
+    file: "core/backends/wasm/matrix_product.ts",
+    inside: "matrixProductFunction",
+    before: "i32.eq(bColumn, i32.const(4)),",
+    after: `i32.eq(bColumn, i32.const(${bytes})),`,
+    because: "a panel that is packed has the elements that are read in place otherwise",
+  })),
+  {
+    file: "core/lowering/epilogue.ts",
+    inside: "byElement",
+    before: "return sameShape(domain, [rows, columns]) ? (of) => of : undefined;",
+    after: "return ((of) => of);",
+    because: "over other axes, no load of the product is in the order of its rows and columns",
+  },
 ];
 
 const inMemory = "what is stored, and what computed again, has the same elements";

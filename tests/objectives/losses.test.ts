@@ -815,6 +815,7 @@ Deno.test("hyperparameters out of range and shapes that differ are errors", () =
     rewardModelLoss: () => rewardModelLoss(a, b),
     aggregate: () => aggregate(x, short, "token"),
     sequenceLogProbs: () => sequenceLogProbs(x, short),
+    tokenRewards: () => tokenRewards(vector([1]), mask, short),
   };
   for (const [name, f] of Object.entries(named)) {
     assertThrows(f, ShapeError, `${name}: got `);

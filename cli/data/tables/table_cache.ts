@@ -24,7 +24,11 @@ import {
   type TableStore,
   UserError,
 } from "@unitune/training";
-import { type HubEnvironment, processEnvironment } from "../../hub/environment.ts";
+import {
+  type HubEnvironment,
+  type HubVariable,
+  processEnvironment,
+} from "../../hub/environment.ts";
 import { digestOf } from "../../files/digest.ts";
 import { FileError, fileError } from "../../files/file_error.ts";
 import { writeError } from "../../files/write.ts";
@@ -46,10 +50,16 @@ const PARTIAL_NAME = /^[0-9a-f]{64}\.table\.[0-9a-f]{8}\.partial$/;
 /** Milliseconds after which a table that nobody has used is removed. */
 const UNUSED = 30 * 24 * 60 * 60 * 1000;
 
+/** A variable of the process; undefined if it is not set, or the process may not read it. */
+function grantedVariable(variable: HubVariable): string | undefined {
+  const { state } = Deno.permissions.querySync({ name: "env", variable });
+  return state === "granted" ? processEnvironment(variable) : undefined;
+}
+
 /**
  * The folder of tables: `unitune` in `XDG_CACHE_HOME`, or in `~/.cache` where it is not set.
  *
- * @param env The variables (default: those of the process).
+ * @param env The variables (default: those of the process that it may read).
  * @returns The path; undefined if no home folder is known.
  *
  * @example
@@ -61,7 +71,7 @@ const UNUSED = 30 * 24 * 60 * 60 * 1000;
  * assertEquals(tablesFolder((name) => Reflect.get(home, name)), "/home/ann/.cache/unitune/tables");
  * ```
  */
-export function tablesFolder(env: HubEnvironment = processEnvironment): string | undefined {
+export function tablesFolder(env: HubEnvironment = grantedVariable): string | undefined {
   const caches = env("XDG_CACHE_HOME");
   if (caches !== undefined) return join(caches, "unitune", "tables");
   const home = env("HOME") ?? env("USERPROFILE");

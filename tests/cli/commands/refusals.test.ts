@@ -73,9 +73,9 @@ const files: Record<string, { name: string; content: string | number[]; message:
     message: "none of the 1 validation examples fits a context of 24 tokens",
   },
   "an unknown ending": {
-    name: "a.csv",
-    content: "a,b\n",
-    message: "a data file is named .txt or .jsonl",
+    name: "a.xml",
+    content: "<a/>\n",
+    message: "a data file is named .txt, .jsonl",
   },
 };
 
@@ -91,7 +91,12 @@ for (const [what, { name, content, message }] of Object.entries(files)) {
 }
 
 inFolder("train refuses a file that is not there, and a folder", async (folder) => {
-  for (const [data, message] of [[`${folder}/no.txt`, "it does not exist"], [folder, "a folder"]]) {
+  for (
+    const [data, message] of [
+      [`${folder}/no.txt`, "it does not exist"],
+      [folder, 'has no files of the split "train"'],
+    ]
+  ) {
     const result = await train("--data", `${data}`, ...tiny, "--out", `${folder}/run`);
     assertRefused(result, 1, `${message}`);
   }
