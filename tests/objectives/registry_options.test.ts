@@ -1,7 +1,7 @@
 /** The options of the registry: which objectives have them, their ranges and their defaults. */
 import { assertEquals } from "@std/assert";
-import { describeRange } from "@unitune/core";
-import { objectiveRegistry, type Option } from "@unitune/objectives";
+import { objectiveRegistry } from "@unitune/objectives";
+import { taken } from "./option_words.ts";
 
 /** What an option takes, its default, and the objectives that have it so. */
 type Row = readonly [option: string, takes: string, usual: unknown, objectives: string];
@@ -70,32 +70,16 @@ const rows: readonly Row[] = [
   ["whiten", "true or false", true, "ppo"],
 ];
 
-function takes(option: Option): string {
-  switch (option.kind) {
-    case "choice":
-      return option.choices.join(" | ");
-    case "integer":
-    case "number":
-      return describeRange({ ...option, integer: option.kind === "integer" });
-    case "boolean":
-      return "true or false";
-    case "string":
-      return "a text";
-    default:
-      return option satisfies never;
-  }
-}
-
 Deno.test("the options of objectives have the ranges and defaults that are documented", () => {
   const found = new Map<string, string[]>();
   for (const { name, options } of objectiveRegistry) {
     for (const [option, row] of Object.entries(options)) {
-      const key = JSON.stringify([option, takes(row), row.default ?? row.defaultHelp]);
+      const key = JSON.stringify([option, taken(row), row.default ?? row.defaultHelp]);
       found.set(key, [...found.get(key) ?? [], name]);
     }
   }
-  const expected = rows.map(([option, taken, usual, objectives]) =>
-    [JSON.stringify([option, taken, usual]), objectives] as const
+  const expected = rows.map(([option, takes, usual, objectives]) =>
+    [JSON.stringify([option, takes, usual]), objectives] as const
   );
   assertEquals(
     [...found].map(([key, names]) => [key, names.join(" ")]).toSorted(),

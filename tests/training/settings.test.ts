@@ -1,13 +1,8 @@
 /** The settings of a training: what they take, their defaults, and those for a pretrained model. */
 import { assertEquals } from "@std/assert";
-import { describeRange } from "@unitune/core";
 import { objectiveRegistry } from "@unitune/objectives";
-import {
-  type PretrainedUse,
-  type Setting,
-  type SettingTable,
-  settingTable,
-} from "@unitune/training";
+import { type PretrainedUse, type SettingTable, settingTable } from "@unitune/training";
+import { taken } from "../objectives/option_words.ts";
 
 const count = "a whole number, at least 1";
 const countFrom0 = "a whole number, at least 0";
@@ -86,30 +81,14 @@ const rows: readonly Row[] = [
 
 const all: SettingTable = settingTable;
 
-function takes(setting: Setting): string {
-  switch (setting.kind) {
-    case "choice":
-      return setting.choices.join(" | ");
-    case "integer":
-    case "number":
-      return describeRange({ ...setting, integer: setting.kind === "integer" });
-    case "boolean":
-      return "true or false";
-    case "string":
-      return "a text";
-    default:
-      return setting satisfies never;
-  }
-}
-
 Deno.test("settings take what is documented, and have the defaults that are", () => {
   const found = Object.entries(all).map(([name, setting]) => [
     name,
-    takes(setting),
+    taken(setting),
     setting.default ?? setting.defaultHelp,
     [setting.isShared ? ["shared"] : [], setting.isPlace ? ["place"] : []].flat().join(" "),
   ]);
-  assertEquals(found, rows.map(([name, taken, usual, marks = ""]) => [name, taken, usual, marks]));
+  assertEquals(found, rows.map(([name, takes, usual, marks = ""]) => [name, takes, usual, marks]));
 });
 
 /** Defaults for a pretrained model by use: all parameters or an adapter, by kind of data. */
