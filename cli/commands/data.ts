@@ -6,6 +6,7 @@
 
 import { describeExample, longestRow, trainSettings } from "@unitune/training";
 import { rowsOf, textFile } from "../data/data_file.ts";
+import { formedRows } from "../data/formed_rows.ts";
 import { type FoundRows, type Inspection, inspectRows, rowLengths } from "../data/inspection.ts";
 import { findData } from "../data/places/places.ts";
 import { neededForms, prepare } from "../data/prepare.ts";
@@ -32,7 +33,7 @@ const usage =
   deno task data pairs.parquet --objective dpo --model HuggingFaceTB/SmolLM2-135M-Instruct
   deno task data hub:openai/gsm8k:main --split test --prompt-column question --completion-column answer`;
 
-/** The rows whose lengths are measured at most. */
+/** The sequences of which the lengths are measured: no more rows are read than have so many. */
 const MOST_MEASURED = 10_000;
 
 const number = (value: number) => value.toLocaleString("en-US");
@@ -101,10 +102,10 @@ export async function dataCommand(argv: readonly string[]): Promise<number> {
   const { tokenizer, model, stages: [stage] } = prepared;
   if (!isText) {
     const lengths: number[] = [];
-    await inspectRows(rowsOf(place), options, (formed) => {
-      if (lengths.length >= MOST_MEASURED) return;
+    for await (const { formed } of formedRows(rowsOf(place), options)) {
       for (const length of rowLengths(tokenizer, formed)) lengths.push(length);
-    });
+      if (lengths.length >= MOST_MEASURED) break;
+    }
     const context = Math.min(model.config.context, settings.context ?? Infinity);
     const over = lengths.filter((length) => length > longestRow(context)).length;
     print(

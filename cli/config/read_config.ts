@@ -5,8 +5,8 @@
  * @module
  */
 
-import { UserError } from "@unitune/training";
 import { extname } from "node:path";
+import { loadedModule } from "../files/packaged.ts";
 import { readJson, readText } from "../files/read.ts";
 import { type ConfigFile, jsonConfig, type ParsedConfig, settingsIn } from "./config_file.ts";
 
@@ -16,31 +16,13 @@ const LARGEST = 2 ** 16;
 /** The endings of the names of YAML files. */
 const endings: readonly string[] = [".yaml", ".yml"];
 
-/**
- * A name that is not known before the program runs: a package that the code names is fetched before
- * the first line of any command, whether it is used or not.
- */
-const MODULE: string = ["@unitune/cli", "yaml"].join("/");
-
-/** The function of `@unitune/cli/yaml`. */
+/** The function of the module that reads YAML. */
 interface YamlModule {
   readonly parseYaml: (text: string, path: string) => ParsedConfig;
 }
 
-function isYamlModule(value: unknown): value is YamlModule {
-  return typeof value === "object" && value !== null && "parseYaml" in value;
-}
-
-async function yamlModule(): Promise<YamlModule> {
-  const loaded: unknown = await import(MODULE).catch((cause: unknown) => {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new UserError(
-      `YAML is read by a package of npm, which cannot be loaded: ${reason}; JSON needs none`,
-      { cause },
-    );
-  });
-  if (isYamlModule(loaded)) return loaded;
-  throw new RangeError(`${MODULE} is not the module of this version`);
+function isYamlModule(value: object): value is YamlModule {
+  return "parseYaml" in value && typeof value.parseYaml === "function";
 }
 
 /**
@@ -55,6 +37,11 @@ export async function readConfig(path: string): Promise<ConfigFile> {
     return jsonConfig(await readJson(path), path);
   }
   const text = await readText(path, LARGEST);
-  const { parseYaml } = await yamlModule();
+  const { parseYaml } = await loadedModule(
+    new URL("yaml.ts", import.meta.url),
+    "YAML is read by a package of npm",
+    "JSON needs none",
+    isYamlModule,
+  );
   return settingsIn(parseYaml(text, path));
 }

@@ -8,7 +8,6 @@ import { type Dataset, type TableStore, UserError, type Watch } from "@unitune/t
 import { beginDigest } from "../files/digest.ts";
 import { fileError } from "../files/file_error.ts";
 import { readBytes } from "../files/read.ts";
-import { PIECE } from "../files/write.ts";
 import { columnsIn, type GatheredRows, gatherRows } from "./formed_rows.ts";
 import { splitRows } from "./row_splits.ts";
 import { formOf } from "./forms/recognition.ts";
@@ -160,17 +159,10 @@ async function* rowsInAll({ files }: DataSource, watch?: Watch): AsyncGenerator<
 
 /** The digest of the bytes of a file. */
 async function digestOfFile(path: string): Promise<string> {
-  try {
-    const digest = beginDigest();
-    using file = await Deno.open(path);
-    const piece = new Uint8Array(PIECE);
-    for (let count; (count = await file.read(piece)) !== null;) {
-      digest.add(piece.subarray(0, count));
-    }
-    return digest.value();
-  } catch (error) {
-    throw fileError(error, "read", path);
-  }
+  const digest = beginDigest();
+  const bytes = await fileBytes(path);
+  for await (const chunk of bytes.chunks()) digest.add(chunk);
+  return digest.value();
 }
 
 /**

@@ -7,13 +7,18 @@
 import {
   ChatError,
   type ChatMessage,
-  conversationRows,
   encodePrompt,
-  encodeText,
   type Tokenizer,
   UnknownCharacterError,
 } from "@unitune/models";
-import { encodeAnswer, placeText, type Source, UserError } from "@unitune/training";
+import {
+  encodeAnswer,
+  fitConversations,
+  type FittedList,
+  fitTexts,
+  placeText,
+  UserError,
+} from "@unitune/training";
 import { digestOf } from "../files/digest.ts";
 import { columnsIn } from "./formed_rows.ts";
 import { formOf, type FormOptions, requireColumns } from "./forms/recognition.ts";
@@ -79,7 +84,6 @@ function contentOf({ row: { source: _, ...row } }: FormedRow): string {
  *
  * @param found The rows.
  * @param options The preferred forms, and the names of columns.
- * @param visit Called with each row that can be read (default: nothing is).
  * @returns What is known of them.
  * @throws {UserError} If a file cannot be read any further.
  *
@@ -103,7 +107,6 @@ function contentOf({ row: { source: _, ...row } }: FormedRow): string {
 export async function inspectRows(
   found: AsyncIterable<FoundRow>,
   options: FormOptions = {},
-  visit: (formed: FormedRow, source: Source) => void = () => {},
 ): Promise<Inspection> {
   const known = rowForms(options.columns);
   const [refused, odd, seen] = [tally(), tally(), new Set<string>()];
@@ -124,7 +127,6 @@ export async function inspectRows(
       if (learnedTexts(formed).some((text) => text.trim() === "")) {
         odd.add("empty texts to learn", place);
       }
-      visit(formed, source);
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       refused.add(error.message.replace(`${place}: `, ""), place);
@@ -132,6 +134,8 @@ export async function inspectRows(
   }
   return { form, count, refused: refused.rows(), odd: odd.rows() };
 }
+
+const lengthsIn = ({ rows }: FittedList) => rows.map(({ ids }) => ids.length);
 
 /**
  * The lengths of a row in tokens: of each sequence that may be learned, or of its prompt.
@@ -145,10 +149,8 @@ export function rowLengths(tokenizer: Tokenizer, { row }: FormedRow): readonly n
   const answered = (prompt: readonly ChatMessage[], answer: readonly ChatMessage[]) =>
     encodeAnswer(tokenizer, prompt, answer, row.rendering).ids.length;
   try {
-    if ("text" in row) return [encodeText(tokenizer, row.text).ids.length + 1];
-    if ("messages" in row) {
-      return conversationRows(tokenizer, row.messages, row.rendering).map(({ ids }) => ids.length);
-    }
+    if ("text" in row) return lengthsIn(fitTexts(tokenizer, [row], Infinity));
+    if ("messages" in row) return lengthsIn(fitConversations(tokenizer, [row], Infinity));
     if ("chosen" in row) {
       return [answered(row.prompt, row.chosen), answered(row.prompt, row.rejected)];
     }

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { concatenated } from "./concatenated.ts";
+
 /** One line of a file. */
 export interface Line {
   /** Its number, from 1. */
@@ -71,16 +73,4 @@ export async function* linesOf(
     parts.push(chunk.subarray(start));
   }
   if (parts.length > 0) yield { number, offset, bytes: concatenated(parts) };
-}
-
-function concatenated(parts: readonly Uint8Array[]): Uint8Array {
-  const [first] = parts;
-  if (first !== undefined && parts.length === 1) return first;
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

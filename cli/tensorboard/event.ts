@@ -13,21 +13,11 @@
  * @module
  */
 
+import { concatenated } from "../files/concatenated.ts";
 import { HEAD, recordOf } from "./record.ts";
 
 /** The kinds of fields in a protocol buffer, by their numbers there. */
 const wire = { varint: 0, double: 1, bytes: 2, float: 5 } as const;
-
-/** Joins the parts of a message. */
-function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((total, { length }) => total + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
 
 /** A whole number in groups of 7 bits, the lowest first, where the highest bit says that more follow. */
 function varint(value: number): Uint8Array {
@@ -39,12 +29,12 @@ function varint(value: number): Uint8Array {
 
 /** A field: its number and kind, and its content. */
 function field(number: number, kind: keyof typeof wire, content: Uint8Array): Uint8Array {
-  return joined([varint(number << 3 | wire[kind]), content]);
+  return concatenated([varint(number << 3 | wire[kind]), content]);
 }
 
 /** A field that holds a text or a message. */
 function bytesField(number: number, content: Uint8Array): Uint8Array {
-  return field(number, "bytes", joined([varint(content.length), content]));
+  return field(number, "bytes", concatenated([varint(content.length), content]));
 }
 
 function textField(number: number, text: string): Uint8Array {
@@ -91,7 +81,7 @@ export type FileEvent = "start" | ScalarEvent;
  * ```
  */
 export function eventRecord(event: FileEvent, time: number): Uint8Array<ArrayBuffer> {
-  return recordOf(joined([doubleField(1, time), ...contentOf(event)]));
+  return recordOf(concatenated([doubleField(1, time), ...contentOf(event)]));
 }
 
 /** The fields of an event after its time. */
@@ -100,11 +90,11 @@ function contentOf(event: FileEvent): readonly Uint8Array[] {
     return [textField(3, "brain.Event:2"), bytesField(10, textField(1, "unitune"))];
   }
   const values = Object.entries(event.scalars).map(([tag, value]) =>
-    bytesField(1, joined([textField(1, tag), floatField(2, value)]))
+    bytesField(1, concatenated([textField(1, tag), floatField(2, value)]))
   );
   // A protocol buffer leaves out a number that is 0.
   const step = event.step === 0 ? [] : [field(2, "varint", varint(event.step))];
-  return [...step, bytesField(5, joined(values))];
+  return [...step, bytesField(5, concatenated(values))];
 }
 
 /**

@@ -7,9 +7,9 @@
 
 import { quoted } from "@unitune/core";
 import { UserError } from "@unitune/training";
+import { loadedModule } from "../../files/packaged.ts";
 import { readText } from "../../files/read.ts";
 import { listed } from "../../flags/words.ts";
-import { loadedModule } from "../readers/packaged.ts";
 import { rowEnding } from "../readers/row_readers.ts";
 import { filesBelow, patternExpression } from "./glob.ts";
 
@@ -190,8 +190,9 @@ function isReadmeModule(
 export async function readmeConfigs(text: string, name: string): Promise<readonly DataConfig[]> {
   if (!/^---\r?\n[\s\S]*?^configs:/m.test(text)) return [];
   const { configsIn } = await loadedModule(
-    "../places/readme.ts",
+    new URL("readme.ts", import.meta.url),
     "the configurations of datasets are read by a package of npm",
+    "files and patterns of files need none",
     isReadmeModule,
   );
   try {

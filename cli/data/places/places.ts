@@ -22,6 +22,7 @@ import { UserError } from "@unitune/training";
 import { fileError } from "../../files/file_error.ts";
 import { isThere } from "../../files/folders.ts";
 import { HUB, type HubFolder, listFolder, readmeConfigs, splitFiles, TRAIN } from "./folder.ts";
+import { unpackedName } from "../readers/compression.ts";
 import { filesMatching, isPattern } from "./glob.ts";
 import { hubFolder } from "./hub.ts";
 
@@ -94,7 +95,7 @@ export async function findData(
 export function placeName({ sources }: DataPlace): string {
   const names = sources.map(({ name }) => {
     const own = name.startsWith(HUB) ? name.slice(HUB.length).replace(/[:@].*$/, "") : name;
-    return parse(own.replace(/\.(?:gz|zst)$/i, "")).name.replace(/[^\p{L}\p{N}._\\-]+/gu, "_");
+    return parse(unpackedName(own).inner).name.replace(/[^\p{L}\p{N}._\\-]+/gu, "_");
   });
   return [...new Set(names)].slice(0, 4).join("-") || "data";
 }

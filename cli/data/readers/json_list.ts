@@ -5,6 +5,7 @@
  */
 
 import { UserError } from "@unitune/training";
+import { concatenated } from "../../files/concatenated.ts";
 import { decodeUtf8 } from "../../files/utf8.ts";
 import { rowLimit, wrong } from "../cells.ts";
 import { parsedJson, readJsonLines } from "./json_lines.ts";
@@ -95,7 +96,7 @@ async function* elementsOf(
       const isAtEnd = depth === 1 && (byte === comma || byte === listEnd);
       if (own !== undefined && isAtEnd) {
         const parts = [...own.parts, chunk.subarray(start, i)];
-        yield { line: own.line, offset: own.offset, bytes: joined(parts) };
+        yield { line: own.line, offset: own.offset, bytes: concatenated(parts) };
         own = undefined;
         next = "comma";
       }
@@ -134,14 +135,4 @@ async function* elementsOf(
     offset += chunk.length;
   }
   if (!isDone) throw new UserError(`${file} ends inside its list of rows: it was cut off`);
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

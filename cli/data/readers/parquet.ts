@@ -10,7 +10,7 @@ import { Worker } from "node:worker_threads";
 import v8 from "node:v8";
 import { abridged, printable } from "@unitune/core";
 import { UserError } from "@unitune/training";
-import { loadedModule } from "./packaged.ts";
+import { loadedModule } from "../../files/packaged.ts";
 import type { Given, Said, Told } from "./parquet_messages.ts";
 import type { ByteSource, FoundRow, RowReader } from "./reader.ts";
 
@@ -41,7 +41,9 @@ export function parquetReader(patience: number = PATIENCE): RowReader {
 async function* rowsOf(bytes: ByteSource, patience: number): AsyncGenerator<FoundRow> {
   const { name: file, size } = bytes;
   // The thread could not say in a sentence that there is no package.
-  await loadedModule("parquet_package.ts", "Parquet files are read by a package of npm", isPackage);
+  const url = new URL("parquet_package.ts", import.meta.url);
+  const purpose = "Parquet files are read by a package of npm";
+  await loadedModule(url, purpose, "JSON needs none", isPackage);
   const given: Given = { size };
   const worker = new Worker(new URL("parquet_thread.ts", import.meta.url), {
     workerData: given,

@@ -4,10 +4,10 @@
  * @module
  */
 
+import { loadedModule } from "../../files/packaged.ts";
 import { unpackedName } from "./compression.ts";
 import { readJsonLines } from "./json_lines.ts";
 import { readJsonList } from "./json_list.ts";
-import { loadedModule } from "./packaged.ts";
 import { parquetReader } from "./parquet.ts";
 import type { FoundRow, RowReader } from "./reader.ts";
 
@@ -24,7 +24,8 @@ function isReadersModule(value: object): value is ReadersModule {
 function packaged(module: string, ending: string, kind: string): RowReader {
   return async function* (bytes): AsyncGenerator<FoundRow> {
     const purpose = `${kind} files are read by packages of npm`;
-    const { readers } = await loadedModule(module, purpose, isReadersModule);
+    const url = new URL(module, import.meta.url);
+    const { readers } = await loadedModule(url, purpose, "JSON needs none", isReadersModule);
     const reader = readers[ending];
     if (reader === undefined) throw new RangeError(`${module} reads no ${ending}`);
     yield* reader(bytes);
