@@ -14,24 +14,30 @@ import { message, UserError, type UserMessage, type Watch } from "@unitune/train
 
 /** Sizes of the JavaScript heap, in bytes. */
 export interface Heap {
-  /** The bytes in use, including garbage that has not been collected. */
+  /** The bytes that long-lived objects use, including garbage that has not been collected. */
   readonly used: number;
   /** The most that long-lived objects may use. */
   readonly limit: number;
 }
 
 /**
- * The heap of this process. The engine's limit includes the space of young objects, which
- * long-lived objects cannot use.
+ * The heap of this process, without the space of young objects, which the engine's limit includes
+ * and long-lived objects cannot use: on a busy machine, it may be full of garbage at any time.
  *
- * @returns The bytes in use, and the limit for long-lived objects.
+ * @returns The bytes that long-lived objects use, and the limit for them.
  */
 export function processHeap(): Heap {
-  const { used_heap_size: used, heap_size_limit: limit } = v8.getHeapStatistics();
+  const { heap_size_limit: limit } = v8.getHeapStatistics();
+  const used = v8.getHeapSpaceStatistics()
+    .filter(({ space_name: name }) => !youngSpaces.has(name))
+    .reduce((sum, { space_used_size: bytes }) => sum + bytes, 0);
   return { used, limit: limit - YOUNG };
 }
 
-/** The space of young objects: three parts of 32 MiB. All of them may be garbage. */
+/** The engine's names for the space of young objects. */
+const youngSpaces: ReadonlySet<string> = new Set(["new_space", "new_large_object_space"]);
+
+/** The space of young objects: three parts of 32 MiB. */
 const YOUNG = 96 * 2 ** 20;
 
 /**
@@ -84,7 +90,8 @@ export function watchMemory(
           return start + own * (1 + later);
         };
         const isFull = used > FULL * limit;
-        // A full heap holds little garbage; otherwise all young objects may be garbage.
+        // A full heap holds little garbage; otherwise, objects that were young at the start may be
+        // old by now, and garbage.
         const growth = Math.max(0, used - start - (isFull ? 0 : YOUNG));
         const isHopeless = growth > TELLING.growth * limit &&
           needs(growth) > TELLING.beyond * limit;

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/a
 import { longest, UserError } from "@unitune/training";
 import { processHeap, tooLarge, watchMemory } from "../../../cli/data/memory.ts";
 import { shownWatch } from "../../../cli/data/preparation_progress.ts";
+import v8 from "node:v8";
 import fc from "fast-check";
 import { assertRefused, ended, inFolder, start, tiny, train, trained } from "../command.ts";
 
@@ -112,6 +113,18 @@ Deno.test("a part is refused where the heap is full, or far too little of it is 
     else if (before + Math.max(0, growth) / share <= 2 * limit) assertEquals(message, undefined);
     if (message !== undefined) assert(message.length < 250, message);
   }));
+});
+
+Deno.test("objects that are young are no use of the heap: all of them may be garbage", () => {
+  const [start, before] = [v8.getHeapStatistics().used_heap_size, processHeap().used];
+  let last: unknown;
+  // Some megabytes at a time, between two collections.
+  for (let i = 0; i < 1e7 && v8.getHeapStatistics().used_heap_size < start + 4e6; i++) {
+    for (let j = 0; j < 100; j++) last = { j, last: [i] };
+  }
+  const grown = v8.getHeapStatistics().used_heap_size - start;
+  assert(grown >= 4e6 && last !== undefined, `${grown}`);
+  assert(processHeap().used - before < grown / 2, `${processHeap().used - before} of ${grown}`);
 });
 
 Deno.test("what is said of memory is never more than fits", () => {
