@@ -17,8 +17,8 @@ export interface SharedParts {
   readonly hasRelaxedSimd: boolean;
   /** The number of a function that kernels call, which the module has from then on. */
   readonly routine: (name: Routine) => number;
-  /** The address of the first thread's scratch memory. */
-  readonly scratch: number;
+  /** Code that gives the address of the first thread's scratch memory. */
+  readonly scratch: Code;
   /** Bytes of scratch memory for each thread. */
   readonly scratchBytes: number;
 }

@@ -6,7 +6,16 @@ import { attention, attentionGradient } from "./attention.ts";
 import { pairsOf } from "./attention_block.ts";
 import type { CodeEmitter, KernelOf, SharedParts } from "./frame.ts";
 import { gather, scatterAdd } from "./indexing.ts";
-import { type Code, f32x4, i32, i32x4, least, local, types } from "./instructions.ts";
+import {
+  type Code,
+  f32x4,
+  i32,
+  i32x4,
+  least,
+  local,
+  types,
+  type ValueType,
+} from "./instructions.ts";
 import { map } from "./map.ts";
 import type { Scope } from "./scope.ts";
 import { defineFunction, keep, type WasmFunction } from "./module.ts";
@@ -97,10 +106,10 @@ export function emitKernel<K extends Kernel["kind"]>(
   const code = defineFunction(parameters, [], (locals) => {
     const prologue: Code[] = [];
     const constants = new Map<string, Code>();
-    const constant = (name: string, value: Code): Code => {
+    const constant = (name: string, value: Code, type: ValueType = types.v128): Code => {
       const known = constants.get(name);
       if (known !== undefined) return known;
-      const kept = keep(locals, types.v128, value);
+      const kept = keep(locals, type, value);
       prologue.push(kept.set);
       constants.set(name, kept.get);
       return kept.get;
@@ -130,10 +139,6 @@ export function emitKernel<K extends Kernel["kind"]>(
       return { begin, end };
     };
     const { scratch, scratchBytes } = shared;
-    const scratchAddress = i32.add(
-      i32.const(scratch),
-      i32.mul(thread, i32.const(scratchBytes)),
-    );
     const body = emitter(kernel, {
       ...shared,
       dtypes,
@@ -141,7 +146,11 @@ export function emitKernel<K extends Kernel["kind"]>(
       scope,
       base,
       shareOf,
-      scratchAddress,
+      // Only kernels that read it have a local for it.
+      get scratchAddress() {
+        const own = i32.mul(thread, i32.const(scratchBytes));
+        return constant("scratch", i32.add(scratch, own), types.i32);
+      },
     });
     return [prologue, body];
   });

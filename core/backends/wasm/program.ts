@@ -22,8 +22,8 @@ export interface Target {
 
 /** The addresses of a program's memory. */
 export interface ProgramMemory {
-  /** The address of the first thread's scratch memory. */
-  readonly scratch: number;
+  /** Code that gives the address of the first thread's scratch memory. */
+  readonly scratch: Code;
   /** Bytes of scratch memory for each thread. */
   readonly scratchBytes: number;
   /** Code that gives a buffer's address. */

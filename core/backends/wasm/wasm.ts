@@ -14,6 +14,7 @@ import { type Code, f32x4, i32, types } from "./instructions.ts";
 import { defineFunction, encodeModule } from "./module.ts";
 import { emitProgram, isParallel, scratchBytes, type Target } from "./program.ts";
 import { canStartWorkers, CONTROL_BYTES, type Pool, processors, startPool } from "./threads.ts";
+import { makeWorkspace } from "./workspace.ts";
 
 /** Whether the engine has relaxed SIMD, whose fused multiply-add is used. */
 function probeRelaxedSimd(): boolean {
@@ -149,32 +150,32 @@ export function wasmOn(
   // The list that the next run adds its times to, if they are wanted.
   const profile: KernelTime[][] = [];
 
+  const workspace = makeWorkspace(heap);
   const emit = (lowered: Lowered, plan: MemoryPlan): Emitted<number> => {
-    // One block: the program's own memory, scratch memory, the table of addresses.
-    let bytes = plan.ownBytes;
-    const reserve = (size: number): number => {
-      const offset = bytes;
-      bytes += Math.ceil(size / 64) * 64;
-      return offset;
-    };
-    const operands = lowered.inputs.length;
+    // In the workspace: the program's own memory, then scratch memory.
     const scratchSize = scratchBytes(lowered);
-    const scratch = reserve(scratchSize * threads);
-    const table = reserve(4 * (operands + lowered.outputs.length));
-    heap.refuseBeyond(bytes + plan.allocatedBytes, "a program with its results");
-    const block = heap.allocate(bytes);
+    const bytes = plan.ownBytes + scratchSize * threads;
+    const more = Math.max(0, bytes - workspace.bytes());
+    heap.refuseBeyond(more + plan.allocatedBytes, "a program with its results");
+    // The table of addresses: operands, allocated results, the workspace.
+    const operands = lowered.inputs.length;
+    const entries = operands + lowered.outputs.length + 1;
+    const tenancy = workspace.hold(bytes);
+    const table = heap.allocate(4 * entries);
 
-    const tableEntry = (index: number): Code => i32.load(i32.const(block + table + 4 * index));
+    const tableEntry = (index: number): Code => i32.load(i32.const(table + 4 * index));
+    const ownAddress = (offset: number): Code =>
+      i32.add(tableEntry(entries - 1), i32.const(offset));
     const addressOf = (buffer: number): Code => {
       const place = plan.places[buffer];
       if (place === undefined) throw new RangeError(`buffer ${buffer} has no place`);
-      if (place.kind === "own") return i32.const(block + place.offset);
+      if (place.kind === "own") return ownAddress(place.offset);
       return tableEntry(place.kind === "operand" ? place.index : operands + place.index);
     };
     const workers = isParallel(lowered) ? poolNow() : undefined;
     const load = (tick?: () => void): Loaded => {
       const code = emitProgram(lowered, target, {
-        scratch: block + scratch,
+        scratch: ownAddress(plan.ownBytes),
         scratchBytes: scratchSize,
         addressOf,
       }, { isTimed: tick !== undefined });
@@ -229,19 +230,22 @@ export function wasmOn(
         return workers?.ready() ?? 1;
       },
       run({ operands, allocated }) {
-        copyIn(heap.memory, block + table, Int32Array.from([...operands, ...allocated]));
+        const own = tenancy.address();
+        copyIn(heap.memory, table, Int32Array.from([...operands, ...allocated]));
+        copyIn(heap.memory, table + 4 * (entries - 1), Int32Array.of(own));
         const times = profile.pop();
         if (times === undefined) program.run();
         else runTimed(times);
         // On the host, where the garbage collector sees them.
         return plan.small.map(({ dtype, size, offset }) => ({
           kind: "host",
-          data: copyOut(heap.memory, dtype, block + offset, size),
+          data: copyOut(heap.memory, dtype, own + offset, size),
         }));
       },
       dispose() {
         for (const loaded of [program, ...timed.map(({ program }) => program)]) loaded.dispose();
-        heap.free(block);
+        heap.free(table);
+        tenancy.release();
       },
     };
   };

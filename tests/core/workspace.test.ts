@@ -1,0 +1,68 @@
+/** The memory in which the programs of a wasm device compute, one after the other. */
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { compile, evaluate, key, matmul, normal, sum, type Tensor, wasm } from "@unitune/core";
+import { makeWorkspace } from "../../core/backends/wasm/workspace.ts";
+
+/** A heap of some bytes that gives one address after the other, and what of it is handed out. */
+function recordingHeap(room: number) {
+  const blocks = new Map<number, number>();
+  const total = () => blocks.values().reduce((all, bytes) => all + bytes, 0);
+  let next = 0;
+  return {
+    blocks,
+    allocate(bytes: number) {
+      if (total() + bytes > room) throw new RangeError("no room");
+      blocks.set(next += 64, bytes);
+      return next;
+    },
+    free: (address: number) => assert(blocks.delete(address)),
+  };
+}
+
+Deno.test("workspace: one block, as large as the largest program that is there", () => {
+  const heap = recordingHeap(1000);
+  const workspace = makeWorkspace(heap);
+  const held = () => [workspace.bytes(), ...heap.blocks.values()];
+  const small = workspace.hold(100);
+  const first = small.address();
+  assertEquals(held(), [100, 100]);
+  const less = workspace.hold(40);
+  assertEquals([less.address(), ...held()], [first, 100, 100]);
+  const large = workspace.hold(300);
+  assertEquals(held(), [300, 300]);
+  assertEquals([...heap.blocks.keys()], [large.address()]);
+  assertEquals(small.address(), large.address());
+  large.release();
+  large.release();
+  assertEquals(held(), [100, 100]);
+  for (const program of [small, less]) program.release();
+  assertEquals(held(), [0]);
+  workspace.hold(0).release();
+  assertEquals(held(), [0]);
+});
+
+Deno.test("workspace: a program without room is refused, and the others keep theirs", () => {
+  const heap = recordingHeap(1000);
+  const workspace = makeWorkspace(heap);
+  const one = workspace.hold(600);
+  assertThrows(() => workspace.hold(1001), RangeError, "no room");
+  assertEquals([...heap.blocks], [[one.address(), 600]]);
+  // The old block makes room for the new one.
+  workspace.hold(900);
+  assertEquals([...heap.blocks.values()], [900]);
+});
+
+Deno.test("workspace: programs of many shapes take the memory of the largest, and stay right", async () => {
+  const takenBy = async (sizes: readonly number[]): Promise<number> => {
+    using device = wasm({ threads: 1 });
+    const used = () => device.statistics().bytes - device.statistics().keptBytes;
+    using program = compile((x: Tensor) => sum(matmul(matmul(x, x), x)), { device });
+    const inputs = sizes.map((n) => evaluate(normal(key(n), [n, n]), device));
+    const before = used();
+    const first = await Array.fromAsync(inputs, (x) => program(x).item());
+    assertEquals(await Array.fromAsync(inputs, (x) => program(x).item()), first);
+    return used() - before;
+  };
+  // Of each program a table of addresses is left, in a cache line.
+  assertEquals(await takenBy([64, 128, 16]), await takenBy([128]) + 2 * 64);
+});
