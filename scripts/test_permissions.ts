@@ -12,9 +12,9 @@ export function testPermissions(folders: readonly string[] = []): string[] {
     "--allow-read",
     folders.length === 0 ? "--allow-write" : `--allow-write=${folders.join(",")}`,
     `--allow-run=${Deno.execPath()},sh,chromium,node`,
-    // Whether a missing graphics adapter is a failure; variables that TypeScript's parser reads as
-    // it loads, and that of YAML as it parses.
-    "--allow-env=CI,TSC_*,NODE_ENV,NODE_INSPECTOR_IPC,VSCODE_INSPECTOR_OPTIONS,LOG_STREAM,LOG_TOKENS",
+    // Whether a missing graphics adapter is a failure; where the commands keep downloads and tables;
+    // variables that TypeScript's parser reads as it loads, and that of YAML as it parses.
+    "--allow-env=CI,HF_HUB_CACHE,HF_HOME,XDG_CACHE_HOME,HOME,USERPROFILE,TSC_*,NODE_ENV,NODE_INSPECTOR_IPC,VSCODE_INSPECTOR_OPTIONS,LOG_STREAM,LOG_TOKENS",
     // The page that a browser is served.
     "--allow-net=127.0.0.1",
   ];

@@ -196,7 +196,7 @@ export async function sampleCommand(
   if (out !== undefined) await requireNew(out);
   const rows = values.prompts === undefined ? [] : await readPromptRows(values.prompts);
   // With auto, the reason why the device is wasm matters less than the answer.
-  const device = await openDevice(values.device, values.device === "auto" ? undefined : tell);
+  using device = await openDevice(values.device, values.device === "auto" ? undefined : tell);
   const speaker = await readShown(values, name, device, architectures);
   refuseMisfit(speaker, values, mode);
   const longest = mode === "chat" ? LONGEST.chat : LONGEST.answer;

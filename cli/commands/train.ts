@@ -110,7 +110,9 @@ async function equip(
       ...rewardAllow !== undefined && { allowed: parsePermissions(rewardAllow) },
     }),
   );
-  const device = await openDevice(first?.device ?? "auto", tell, first?.precision);
+  const device = opened.use(
+    await openDevice(first?.device ?? "auto", tell, first?.precision),
+  );
   const base = await start(device);
   const tables = own.cache ? tablesFolder() : undefined;
   const prepared = await prepareShown(stages, base, {
@@ -179,7 +181,7 @@ async function newRun(line: CommandLine): Promise<ReadyRun> {
     ...start && { start },
   });
   const name = `${stagesName(stages)}-${prepared.name}`;
-  const held = await startRun(out, name, runConfig(stages, prepared));
+  const held = line.opened.use(await startRun(out, name, runConfig(stages, prepared)));
   return { folder: held.folder, held, ...run };
 }
 
@@ -191,7 +193,7 @@ async function oldRun(line: CommandLine, folder: string): Promise<ReadyRun> {
       `--resume keeps the run's own settings: leave out ${elsewhere.join(", ")}`,
     );
   }
-  const held = await holdRun(folder, line.own.fromStep);
+  const held = line.opened.use(await holdRun(folder, line.own.fromStep));
   const settings = await settingsOf(line, jsonConfig(held.config, runPaths(folder).config));
   const [first] = settings;
   const isBased = first?.from !== undefined || first?.model !== undefined;
@@ -443,8 +445,7 @@ export async function trainCommand(
   const line = { argv, registries, flags, parsed, own, opened };
   const { resume } = line.own;
   const run = resume === undefined ? await newRun(line) : await oldRun(line, resume);
-  const { folder } = run;
-  using held = run.held;
+  const { folder, held } = run;
   const { total: steps } = timetableOf(run.stages);
   const done = held.saved?.position.step ?? 0;
   if (done === steps) {

@@ -1,7 +1,15 @@
-/** The commands as a person starts them: processes of their own, with their tasks' permissions. */
+/**
+ * The commands, in two ways: as a person starts them, in processes of their own with their tasks'
+ * permissions (`start`), and as functions of their command lines in the process of the test (`train`,
+ * `sample`), which takes a third of the time. What depends on the process, such as signals, limits,
+ * variables and permissions, is tested in the first way.
+ */
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { assert, assertEquals } from "@std/assert";
+import { failureOf } from "@unitune/cli";
+import { sampleCommand } from "../../cli/commands/sample.ts";
+import { trainCommand } from "../../cli/commands/train.ts";
 
 /** How a command ended. */
 export interface Ended {
@@ -125,14 +133,44 @@ export async function ended(command: Deno.Command): Promise<Ended> {
   return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
 }
 
-/** Runs `train` to its end. */
-export function train(...args: readonly string[]): Promise<Ended> {
-  return ended(start("train", args));
+/** Runs a command to its end in this process; what it writes to the streams is caught. */
+async function endedHere(command: () => Promise<number>): Promise<Ended> {
+  const streams = { stdout: "", stderr: "" };
+  using stubs = new DisposableStack();
+  for (const [name, method] of [["stdout", "log"], ["stderr", "error"]] as const) {
+    const write = (text: string) => streams[name] += text;
+    const log = console[method];
+    console[method] = (...values: readonly unknown[]) => write(`${values.join(" ")}\n`);
+    stubs.defer(() => console[method] = log);
+    const bytes = new TextDecoder();
+    const stream: Partial<Pick<typeof Deno.stdout, "writeSync" | "isTerminal">> = Deno[name];
+    stream.isTerminal = () => false;
+    stream.writeSync = (written) => {
+      write(bytes.decode(written, { stream: true }));
+      return written.length;
+    };
+    // The methods of the prototype are seen again.
+    stubs.defer(() => {
+      delete stream.isTerminal;
+      delete stream.writeSync;
+    });
+  }
+  try {
+    return { code: await command(), ...streams };
+  } catch (error) {
+    const { message, exitCode } = failureOf(error);
+    return { code: exitCode, stdout: streams.stdout, stderr: `${streams.stderr}${message}\n` };
+  }
 }
 
-/** Runs `sample` to its end. */
+/** Runs `train` to its end, in this process. */
+export function train(...args: readonly string[]): Promise<Ended> {
+  return endedHere(() => trainCommand(args));
+}
+
+/** Runs `sample` to its end, in this process. */
 export function sample(...args: readonly string[]): Promise<Ended> {
-  return ended(start("sample", args));
+  return endedHere(() => sampleCommand(args));
 }
 
 /** Runs `sample` with lines on its standard input. */

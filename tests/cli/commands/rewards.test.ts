@@ -10,7 +10,6 @@ import {
   readRows,
   start,
   tiny,
-  train,
   writeRows,
 } from "../command.ts";
 
@@ -178,7 +177,7 @@ inFolder("only its own task may start processes for rewards", async (folder) => 
   await Deno.writeTextFile(file, letters);
   for (const reward of [`${file}#letters`, "code"]) {
     assertRefused(
-      await train(...grpo, "--data", data, "--rewards", reward),
+      await ended(start("train", [...grpo, "--data", data, "--rewards", reward])),
       1,
       `the reward ${reward} runs in a process of its own, which this task may not start: use ` +
         "`deno task train:rewards` with the same flags",
