@@ -1,6 +1,7 @@
 /**
- * The wasm backend where addresses are above 2 GiB, and so negative as signed words: every primitive
- * and every way of sharing work gives there what it gives at the beginning of a memory.
+ * The wasm backend where addresses are above 2 GiB, and so negative as signed words, or above 4 GiB,
+ * where they have 64 bits: every primitive and every way of sharing work gives there what it gives at
+ * the beginning of a memory.
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
@@ -27,27 +28,35 @@ import {
 } from "@unitune/core";
 import { grad } from "@unitune/autodiff";
 import { type Heap, makeHeap } from "../../core/backends/wasm/heap.ts";
+import type { AddressWidth } from "../../core/backends/wasm/instructions.ts";
 import { wasmOn } from "../../core/backends/wasm/wasm.ts";
 import { cases } from "./primitives_table.ts";
 import { packedAttention } from "../packed_attention.ts";
 
 const GIB = 2 ** 30;
 
+/** Where a heap begins, in a memory with addresses of a width. */
+interface Place {
+  readonly first: number;
+  readonly width: AddressWidth;
+}
+
 /** A heap whose first bytes are taken, so that the next ones are at `first`; pages are not touched. */
-function heapFrom(first: number, shared: boolean): Heap {
-  const heap = makeHeap(shared);
+function heapFrom({ first, width }: Place, shared: boolean): Heap {
+  const heap = makeHeap(shared, width);
   const room = 64;
   heap.allocate(first - room);
   assertEquals(heap.allocate(64), first);
   return heap;
 }
 
-/** Where addresses are negative, where they become so, and where they end. */
-const places = {
-  "above 2 GiB": 2 * GIB + 64,
-  "across 2 GiB": 2 * GIB - 3 * 4096 - 64,
-  "at the end of 4 GiB": 4 * GIB - 2 ** 24,
-} as const;
+/** Where addresses are negative, where they become so, where they end, and where they have 64 bits. */
+const places: Readonly<Record<string, Place>> = {
+  "above 2 GiB": { first: 2 * GIB + 64, width: 32 },
+  "across 2 GiB": { first: 2 * GIB - 3 * 4096 - 64, width: 32 },
+  "at the end of 4 GiB": { first: 4 * GIB - 2 ** 24, width: 32 },
+  "across 4 GiB": { first: 4 * GIB - 3 * 4096 - 64, width: 64 },
+};
 
 /** The bytes of all results of a function on a device. */
 async function bytesOn(
@@ -67,10 +76,10 @@ async function bytesOn(
   return await Promise.all(results.map(async (x) => new Uint8Array((await x.data()).buffer)));
 }
 
-for (const [name, first] of Object.entries(places)) {
+for (const [name, place] of Object.entries(places)) {
   Deno.test(`addresses ${name}: every primitive gives the same bits`, async () => {
     using low = wasm({ threads: 1 });
-    using high = wasmOn(heapFrom(first, false), 1);
+    using high = wasmOn(heapFrom(place, false), 1);
     for (const [primitive, list] of Object.entries(cases)) {
       for (const { name, build, apply } of list) {
         const f = (...inputs: Tensor[]) => [apply(inputs)];
@@ -108,8 +117,8 @@ Deno.test("addresses above 2 GiB: threads find their programs and share their wo
   );
   using low = wasm({ threads: 1 });
   const expected = await bytesOn(low, work, hosted);
-  for (const first of Object.values(places)) {
-    using high = wasmOn(heapFrom(first, true), 2);
+  for (const place of Object.values(places)) {
+    using high = wasmOn(heapFrom(place, true), 2);
     assertEquals(await bytesOn(high, work, hosted, 2), expected);
   }
 });
@@ -121,7 +130,7 @@ Deno.test("addresses across 2 GiB: a row of attention may lie on both sides", as
   const expected = await bytesOn(low, f, [x]);
   // A program's first bytes are its arena, the small result and its scores: 96 rows of 416 bytes, twice.
   for (const before of [16, 32, 48, 64, 80, 96]) {
-    using high = wasmOn(heapFrom(2 * GIB - before * 1024, false), 1);
+    using high = wasmOn(heapFrom({ first: 2 * GIB - before * 1024, width: 32 }, false), 1);
     assertEquals(await bytesOn(high, f, [x]), expected, `${before} KiB before`);
   }
 });
@@ -136,13 +145,41 @@ Deno.test("memory: what does not fit is refused with what is needed and what the
     () => five(tensor([1])),
     OutOfMemoryError,
     "the wasm backend is out of memory: a program with its results needs 5.00 GiB, and 4.00 GiB " +
-      "fit beside the 0 bytes in use (a WebAssembly memory has at most 4 GiB); make the model, the " +
+      "fit beside the 0 bytes in use (addresses of 32 bits reach 4.00 GiB); make the model, the " +
       "batch or the context smaller",
   );
   // Refused before anything of it was allocated, and nothing else is kept from running.
   const { bytes, keptBytes } = device.statistics();
   assert(bytes < GIB && bytes - keptBytes < GIB, `${bytes} bytes, ${keptBytes} of them free`);
   assertEquals(evaluate(add(ones([3]), 1), device).shape, [3]);
+});
+
+Deno.test("memory: beyond 4 GiB a device has addresses of 64 bits, up to its limit", async () => {
+  using device = wasm({ threads: 1, memory: 6 * GIB });
+  assertEquals(device.statistics().mostBytes, 6 * GIB - 64);
+  using program = compile((x: Tensor) => add(x, 1), { device });
+  assertEquals(await program(tensor([1])).data(), new Float32Array([2]));
+  const six = (x: Tensor) => Array.from({ length: 6 }, (_, i) => add(broadcastTo(x, [2 ** 28]), i));
+  assertThrows(
+    () => compile(six, { device })(tensor([1])),
+    OutOfMemoryError,
+    "a program with its results needs 6.00 GiB, and 6.00 GiB fit beside the 192 bytes in use (the " +
+      "limit is 6.00 GiB)",
+  );
+  using usual = wasm({ threads: 1 });
+  assertEquals(usual.statistics().mostBytes, 4 * GIB - 65536 - 64);
+  const { validate } = WebAssembly;
+  try {
+    // An engine without such memories.
+    WebAssembly.validate = () => false;
+    using narrow = wasm({ threads: 1, memory: 6 * GIB });
+    assertEquals(narrow.statistics().mostBytes, usual.statistics().mostBytes);
+  } finally {
+    WebAssembly.validate = validate;
+  }
+  for (const memory of [2 ** 20 - 1, NaN]) {
+    assertThrows(() => wasm({ memory }), RangeError, "memory is a number of bytes from 1 MiB, not");
+  }
 });
 
 Deno.test("memory: a block is refused where there is room for it in pieces only", () => {

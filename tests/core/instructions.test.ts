@@ -1,13 +1,25 @@
 /** Instructions of WebAssembly, each run by itself: what it gives is what the standard says. */
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { f32x4, i32, i64, local, types, v128 } from "../../core/backends/wasm/instructions.ts";
+import {
+  type AddressWidth,
+  type Code,
+  f32x4,
+  i32,
+  int,
+  isSet,
+  local,
+  types,
+  v128,
+  type ValueType,
+} from "../../core/backends/wasm/instructions.ts";
+import { makeHeap } from "../../core/backends/wasm/heap.ts";
 import { encodeModule, type WasmFunction } from "../../core/backends/wasm/module.ts";
 
 /** An instance with a function `run` and a memory. */
-async function instanceOf(f: WasmFunction) {
-  const memory = new WebAssembly.Memory({ initial: 16, maximum: 65536 });
-  const { instance } = await WebAssembly.instantiate(encodeModule([f], { run: 0 }), {
+async function instanceOf(f: WasmFunction, width: AddressWidth = 32) {
+  const { memory } = makeHeap(false, width);
+  const { instance } = await WebAssembly.instantiate(encodeModule([f], { run: 0 }, { width }), {
     host: { memory },
   });
   const { run } = instance.exports;
@@ -30,35 +42,26 @@ Deno.test("integers have no more bytes than they need", () => {
   ];
   for (const [value, bytes] of encodings) {
     assertEquals([i32.const(value)].flat(9), [0x41, ...bytes]);
-    assertEquals([i64.const(BigInt(value))].flat(9), [0x42, ...bytes]);
+    const both = { 32: [0x41, ...bytes], 64: [0x42, ...bytes] };
+    assertEquals([int.const(value)].flat(9), [both]);
   }
+  const far = {
+    32: [0x41, 0x80, 0x80, 0x80, 0x80, 0x78],
+    64: [0x42, 0x80, 0x80, 0x80, 0x80, 0x08],
+  };
+  assertEquals([int.const(2 ** 31)].flat(9), [far]);
 });
 
-Deno.test("a constant of 32 or 64 bits is itself, however many bytes encode it", async () => {
-  const edges = [
-    0n,
-    1n,
-    63n,
-    64n,
-    127n,
-    128n,
-    8191n,
-    8192n,
-    2n ** 31n - 1n,
-    2n ** 62n,
-    2n ** 63n - 1n,
-  ];
-  const both = edges.flatMap((value) => [value, -value, -value - 1n]);
-  const drawn = fc.sample(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), {
-    numRuns: 50,
-    seed: 1,
-  });
+Deno.test("a constant is itself, however many bytes encode it", async () => {
+  const edges = [0, 1, 63, 64, 127, 128, 8191, 8192, 2 ** 31 - 1, 2 ** 31, 2 ** 40, 2 ** 53 - 1];
+  const both = edges.flatMap((value) => [value, -value, -value - 1]);
+  const drawn = fc.sample(fc.maxSafeInteger(), { numRuns: 50, seed: 1 });
   for (const value of [...both, ...drawn]) {
-    const wide = { parameters: [], results: [types.i64], locals: [], code: i64.const(value) };
-    assertEquals((await instanceOf(wide)).run(), value, `i64 ${value}`);
-    const narrow = Number(BigInt.asIntN(32, value));
-    const own = { parameters: [], results: [types.i32], locals: [], code: i32.const(narrow) };
-    assertEquals((await instanceOf(own)).run(), narrow, `i32 ${narrow}`);
+    const own = { parameters: [], results: [types.int], locals: [], code: int.const(value) };
+    assertEquals((await instanceOf(own, 64)).run(), BigInt(value), `int ${value}`);
+    assertEquals((await instanceOf(own)).run(), value | 0, `int ${value}`);
+    const word = { parameters: [], results: [types.i32], locals: [], code: i32.const(value) };
+    assertEquals((await instanceOf(word)).run(), value | 0, `i32 ${value}`);
   }
 });
 
@@ -109,15 +112,25 @@ const operations: Readonly<Record<string, (a: bigint, b: bigint, bits: number) =
   remU: (a, b, bits) => b === 0n ? 0n : BigInt.asUintN(bits, a) % BigInt.asUintN(bits, b),
 };
 
-const { const: _narrow, load: _load, store: _store, eqz: _zero, clz: _zeros, ...binary32 } = i32;
-const { const: _wide, ...binary64 } = i64;
+const { const: _constant, eqz: _zero, clz: _zeros, ...words } = i32;
+const {
+  const: _any,
+  load: _signed,
+  loadAddress: _address,
+  store: _low,
+  word: _word,
+  ofWord: _ofWord,
+  eqz: _none,
+  ...both
+} = int;
 
 Deno.test("operations of two integers are the standard's, in 32 and in 64 bits", async () => {
   const pairs = [[12n, 10n], [-7n, 3n], [7n, -3n], [-1n, 5n], [5n, 5n], [0n, 9n], [2n ** 30n, 37n]];
   for (
     const [kind, bits, type, instructions] of [
-      ["i32", 32, types.i32, Object.entries(binary32)],
-      ["i64", 64, types.i64, Object.entries(binary64)],
+      ["i32", 32, types.i32, Object.entries(words)],
+      ["narrow int", 32, types.int, Object.entries(both)],
+      ["wide int", 64, types.int, Object.entries(both)],
     ] as const
   ) {
     for (const [name, instruction] of instructions) {
@@ -128,7 +141,7 @@ Deno.test("operations of two integers are the standard's, in 32 and in 64 bits",
         results: [/^(?:eq|ne|[lg][te][SU])$/.test(name) ? types.i32 : type],
         locals: [],
         code: instruction(local.get(0), local.get(1)),
-      });
+      }, bits);
       for (const [a = 0n, b = 0n] of pairs) {
         const given = bits === 64 ? [a, b] : [Number(a), Number(b)];
         const own = BigInt(run(...given));
@@ -139,5 +152,30 @@ Deno.test("operations of two integers are the standard's, in 32 and in 64 bits",
         );
       }
     }
+  }
+});
+
+Deno.test("integers of the width of addresses are read and written as words, or whole", async () => {
+  for (const width of [32, 64] as const) {
+    const given = (code: Code, result: ValueType = types.int): WasmFunction => ({
+      ...{ parameters: [types.i32], results: [result], locals: [], code },
+    });
+    const of = async (code: Code, result?: ValueType) => {
+      const { run, memory } = await instanceOf(given(code, result), width);
+      new Int32Array(memory.buffer).set([7, -5, 1]);
+      return [BigInt(run(-3)), new Int32Array(memory.buffer, 0, 3)] as const;
+    };
+    const wide = width === 64;
+    assertEquals((await of(int.load(int.const(0), 4)))[0], -5n);
+    const address = wide ? BigInt.asIntN(64, (1n << 32n) + BigInt.asUintN(32, -5n)) : -5n;
+    assertEquals((await of(int.loadAddress(int.const(0), 4)))[0], address);
+    const word = local.get(0);
+    assertEquals((await of(int.ofWord(word)))[0], wide ? 2n ** 32n - 3n : -3n);
+    assertEquals((await of(int.word(int.const(-9)), types.i32))[0], -9n);
+    assertEquals((await of(int.eqz(int.const(0)), types.i32))[0], 1n);
+    assertEquals((await of(isSet(int.const(2)), types.i32))[0], 1n);
+    assertEquals((await of(isSet(int.const(0)), types.i32))[0], 0n);
+    const stored = [int.store(int.const(0), int.const(-2), 4), int.const(0)];
+    assertEquals([...(await of(stored))[1]], [7, -2, 1]);
   }
 });

@@ -101,7 +101,7 @@ for (const threads of [1, 2]) {
     // results, an address for each operand and result, and, for the workers to load, the code.
     const scratch = threads * scratchBytes(lower(graphOf(f, [state, batch])));
     const tensors = leavesOf([state, batch, first]);
-    const table = Math.ceil(4 * tensors.length / 64) * 64;
+    const table = Math.ceil(8 * tensors.length / 64) * 64;
     const operands = alignedBytes(batch);
     // The results are metrics, and the state in the storage of the one before; of that, what is
     // small was on the host.

@@ -1,7 +1,7 @@
 /** That a WebAssembly module has the functions that its kernels call, and no others. */
 import { assert, assertEquals } from "@std/assert";
 import { add, exp, graphOf, matmul, mul, type Tensor, zeros } from "@unitune/core";
-import { i32 } from "../../core/backends/wasm/instructions.ts";
+import { int } from "../../core/backends/wasm/instructions.ts";
 import { encodeModule } from "../../core/backends/wasm/module.ts";
 import { emitProgram } from "../../core/backends/wasm/program.ts";
 import { barrierFunction } from "../../core/backends/wasm/threads.ts";
@@ -25,7 +25,7 @@ function functionsOf(module: Uint8Array): number {
 
 /** The module that a function of tensors becomes. */
 function moduleOf<A extends readonly Tensor[]>(f: (...args: A) => unknown, args: A): Uint8Array {
-  const memory = { scratch: 0, scratchBytes: 0, addressOf: () => i32.const(0) };
+  const memory = { scratch: int.const(0), scratchBytes: 0, addressOf: () => int.const(0) };
   const target = { hasRelaxedSimd: true, control: undefined };
   return emitProgram(lower(graphOf(f, args)), target, memory);
 }
@@ -55,7 +55,7 @@ Deno.test("a kernel makes each number once, whatever uses it", () => {
 
 Deno.test("at the barrier all threads sleep, but for the first where it may not", () => {
   const [all, others] = [true, false].map((firstMaySleep) =>
-    encodeModule([barrierFunction(0, firstMaySleep)], { meet: 0 }, true)
+    encodeModule([barrierFunction(0, firstMaySleep)], { meet: 0 }, { isShared: true })
   );
   assert(all !== undefined && others !== undefined);
   // The condition before a wait without a limit: always, or the number of the thread.

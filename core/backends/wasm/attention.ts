@@ -14,15 +14,16 @@ import {
   type Code,
   countFromZero,
   countTo,
-  i32,
+  int,
+  isSet,
   local,
   select,
   types,
 } from "./instructions.ts";
 
 const get = local.get;
-const plus = (a: Code, ...terms: Code[]): Code => terms.reduce((sum, x) => i32.add(sum, x), a);
-const times = (a: Code, factor: number): Code => i32.mul(a, i32.const(factor));
+const plus = (a: Code, ...terms: Code[]): Code => terms.reduce((sum, x) => int.add(sum, x), a);
+const times = (a: Code, factor: number): Code => int.mul(a, int.const(factor));
 
 /** The matrices of a block: products become weights in the first, their gradients in the second. */
 const WEIGHTS = 0;
@@ -42,10 +43,10 @@ export function attentionGradientScratch(sizes: AttentionSizes): number {
 
 /** Runs `body` for this thread's units of work, with the number of each. */
 function eachUnit(frame: Frame, units: number, body: (unit: Code) => Code): Code {
-  const unit = frame.locals.add(types.i32);
+  const unit = frame.locals.add(types.int);
   const share = frame.shareOf(units, 1);
-  const begin = share === undefined ? i32.const(0) : get(share.begin);
-  const end = share === undefined ? i32.const(units) : get(share.end);
+  const begin = share === undefined ? int.const(0) : get(share.begin);
+  const end = share === undefined ? int.const(units) : get(share.end);
   return [local.set(unit, begin), countTo(unit, end, 1, body(get(unit)))];
 }
 
@@ -59,25 +60,25 @@ export const attention: CodeEmitter<"attention"> = (kernel, frame) => {
   const block = makeBlock(frame, kernel, blocking(kernel));
   const { size } = block.blocking;
   const count = Math.ceil(queries / size);
-  const number = frame.locals.add(types.i32);
+  const number = frame.locals.add(types.int);
   return eachUnit(frame, batch * heads * count, (unit) => {
-    const half = i32.shrU(get(number), i32.const(1));
-    const fromEnd = i32.sub(i32.const(count - 1), half);
+    const half = int.shrU(get(number), int.const(1));
+    const fromEnd = int.sub(int.const(count - 1), half);
     return [
-      local.set(number, i32.remU(unit, i32.const(count))),
+      local.set(number, int.remU(unit, int.const(count))),
       local.set(
         block.first,
         times(
-          select(fromEnd, half, i32.and(get(number), i32.const(1))),
+          select(fromEnd, half, isSet(int.and(get(number), int.const(1)))),
           size,
         ),
       ),
-      local.set(number, i32.divU(unit, i32.const(count))),
-      local.set(block.sequence, i32.divU(get(number), i32.const(heads))),
-      local.set(block.head, i32.remU(get(number), i32.const(heads))),
-      local.set(block.keyHead, i32.divU(get(block.head), i32.const(heads / keyHeads))),
+      local.set(number, int.divU(unit, int.const(count))),
+      local.set(block.sequence, int.divU(get(number), int.const(heads))),
+      local.set(block.head, int.remU(get(number), int.const(heads))),
+      local.set(block.keyHead, int.divU(get(block.head), int.const(heads / keyHeads))),
       setBlock(block),
-      branch(get(block.keys), [
+      branch(isSet(get(block.keys)), [
         copySegments(block),
         productsOf(block, q, k, WEIGHTS),
         toWeights(block, undefined),
@@ -102,30 +103,30 @@ export const attentionGradient: CodeEmitter<"attentionGradient"> = (kernel, fram
   const { first, rows, firstKey, head, keyHead, blocking: { size } } = block;
   const count = Math.ceil(queries / size);
   const group = heads / keyHeads;
-  const turn = frame.locals.add(types.i32);
+  const turn = frame.locals.add(types.int);
   const clearKeys = (from: Code, to: Code): Code => [
     clear(block, dk, from, to, keyHead),
     clear(block, dv, from, to, keyHead),
   ];
-  const [none, all] = [i32.const(0), i32.const(keys)];
+  const [none, all] = [int.const(0), int.const(keys)];
   return eachUnit(frame, batch * keyHeads, (unit) => [
-    local.set(block.sequence, i32.divU(unit, i32.const(keyHeads))),
-    local.set(keyHead, i32.remU(unit, i32.const(keyHeads))),
-    count * group === 0 ? clearKeys(none, all) : countFromZero(turn, i32.const(count * group), [
-      local.set(head, plus(times(get(keyHead), group), i32.divU(get(turn), i32.const(count)))),
+    local.set(block.sequence, int.divU(unit, int.const(keyHeads))),
+    local.set(keyHead, int.remU(unit, int.const(keyHeads))),
+    count * group === 0 ? clearKeys(none, all) : countFromZero(turn, int.const(count * group), [
+      local.set(head, plus(times(get(keyHead), group), int.divU(get(turn), int.const(count)))),
       local.set(
         first,
         times(
-          i32.sub(i32.const(count - 1), i32.remU(get(turn), i32.const(count))),
+          int.sub(int.const(count - 1), int.remU(get(turn), int.const(count))),
           size,
         ),
       ),
       setBlock(block),
-      branch(i32.eqz(get(turn)), [
+      branch(int.eqz(get(turn)), [
         clearKeys(none, get(firstKey)),
         clearKeys(plus(get(firstKey), get(block.keys)), all),
       ]),
-      branch(get(block.keys), [
+      branch(isSet(get(block.keys)), [
         copySegments(block),
         productsOf(block, q, k, WEIGHTS),
         toWeights(block, slopes),

@@ -5,7 +5,7 @@
 import { at } from "../../shape.ts";
 import type { AttentionSizes, HeadVectors } from "../../lowering/kernels.ts";
 import type { Frame } from "./frame.ts";
-import { type Code, i32, least, local, most, types } from "./instructions.ts";
+import { type Code, int, least, local, most, types } from "./instructions.ts";
 import { COLUMNS, DEPTH, matrixProductScratch, ROWS } from "./matrix_product.ts";
 
 /** Queries of a block: a multiple of a tile's rows, and one slice along the depth. */
@@ -21,8 +21,8 @@ const FEW = 3;
 const FAR = 2 ** 29;
 
 const get = local.get;
-const plus = (a: Code, ...terms: Code[]): Code => terms.reduce((sum, x) => i32.add(sum, x), a);
-const times = (a: Code, bytes: number): Code => i32.mul(a, i32.const(bytes));
+const plus = (a: Code, ...terms: Code[]): Code => terms.reduce((sum, x) => int.add(sum, x), a);
+const times = (a: Code, bytes: number): Code => int.mul(a, int.const(bytes));
 const within = (x: Code, low: Code, high: Code): Code => most(least(x, high), low);
 
 /** The cut of attention, or of its gradient, into blocks. */
@@ -137,7 +137,7 @@ export interface QueryBlock {
 
 /** A block whose locals are not set. */
 export function makeBlock(frame: Frame, sizes: AttentionSizes, blocking: Blocking): QueryBlock {
-  const integer = () => frame.locals.add(types.i32);
+  const integer = () => frame.locals.add(types.int);
   return {
     frame,
     sizes,
@@ -156,7 +156,7 @@ export function makeBlock(frame: Frame, sizes: AttentionSizes, blocking: Blockin
 
 /** The address of one of the block's matrices of scores. */
 export function matrixAddress({ frame, scratch }: QueryBlock, index: number): Code {
-  return plus(frame.scratchAddress, i32.const(at(scratch.matrices, index)));
+  return plus(frame.scratchAddress, int.const(at(scratch.matrices, index)));
 }
 
 /** The address of a head's vector at a position of the block's sequence. */
@@ -168,7 +168,7 @@ export function vectorAddress(
 ): Code {
   return plus(
     get(frame.base(buffer)),
-    i32.const(4 * offset),
+    int.const(4 * offset),
     times(get(sequence), 4 * step.sequence),
     times(position, 4 * step.position),
     times(get(head), 4 * step.head),
@@ -184,32 +184,32 @@ function startOf({ frame, sequence, sizes }: QueryBlock): Code {
   const window = windowOf(sizes) ?? 0;
   const [low, high] = [-(queries + window), keys + window];
   if (start.kind === "known") {
-    return i32.const(Math.min(Math.max(start.position, low), high));
+    return int.const(Math.min(Math.max(start.position, low), high));
   }
-  const given = i32.load(plus(get(frame.base(start.buffer)), times(get(sequence), 4)));
-  return within(given, i32.const(low), i32.const(high));
+  const given = int.load(plus(get(frame.base(start.buffer)), times(get(sequence), 4)));
+  return within(given, int.const(low), int.const(high));
 }
 
 /** Sets the locals that depend on sequence, heads and first query. */
 export function setBlock(block: QueryBlock): Code {
   const { sizes, blocking: { size }, first, rows, firstKey, keys, place } = block;
   const [window, reach] = [windowOf(sizes), reachOf(sizes)];
-  const zero = i32.const(0);
-  const all = i32.const(sizes.keys);
-  const behind = (distance: number) => plus(get(place), get(rows), i32.const(distance));
+  const zero = int.const(0);
+  const all = int.const(sizes.keys);
+  const behind = (distance: number) => plus(get(place), get(rows), int.const(distance));
   return [
-    local.set(rows, least(i32.sub(i32.const(sizes.queries), get(first)), i32.const(size))),
+    local.set(rows, least(int.sub(int.const(sizes.queries), get(first)), int.const(size))),
     local.set(place, plus(startOf(block), get(first))),
     local.set(keys, reach === undefined ? all : within(behind(reach), zero, all)),
     local.set(
       firstKey,
       window === undefined
         ? zero
-        : within(plus(get(place), i32.const(1 - window)), zero, get(keys)),
+        : within(plus(get(place), int.const(1 - window)), zero, get(keys)),
     ),
     window === undefined ? [] : [
-      local.set(place, i32.sub(get(place), get(firstKey))),
-      local.set(keys, i32.sub(get(keys), get(firstKey))),
+      local.set(place, int.sub(get(place), get(firstKey))),
+      local.set(keys, int.sub(get(keys), get(firstKey))),
     ],
   ];
 }
@@ -220,11 +220,11 @@ export function setBlock(block: QueryBlock): Code {
  */
 export function diagonalOf({ sizes, place }: QueryBlock): Code | undefined {
   const reach = reachOf(sizes);
-  return reach === undefined ? undefined : plus(get(place), i32.const(reach));
+  return reach === undefined ? undefined : plus(get(place), int.const(reach));
 }
 
 /** The first of the block's keys that row 0 sees; each further row begins one key later. */
 export function leftOf({ sizes, place }: QueryBlock): Code | undefined {
   const window = windowOf(sizes);
-  return window === undefined ? undefined : plus(get(place), i32.const(1 - window));
+  return window === undefined ? undefined : plus(get(place), int.const(1 - window));
 }

@@ -18,7 +18,8 @@ import {
   countTo,
   f32,
   f32x4,
-  i32,
+  int,
+  isSet,
   least,
   local,
   memory,
@@ -29,11 +30,11 @@ import {
 import { callMatrixProduct, type MatrixProductArguments, triangles } from "./matrix_product.ts";
 
 const get = local.get;
-const plus = (a: Code, ...terms: Code[]): Code => terms.reduce((sum, x) => i32.add(sum, x), a);
+const plus = (a: Code, ...terms: Code[]): Code => terms.reduce((sum, x) => int.add(sum, x), a);
 
 /** Bytes from a position to the next. */
 function stepOf({ position }: HeadVectors): Code {
-  return i32.const(4 * position);
+  return int.const(4 * position);
 }
 
 /** A product of matrices whose rows are this block's, its keys', or elements of its vectors. */
@@ -48,7 +49,7 @@ type BlockProduct =
 function multiply(block: QueryBlock, triangle: keyof typeof triangles, args: BlockProduct): Code {
   const { frame, scratch, blocking } = block;
   const { a, b, c, depth, aColumn, bRow, bColumn, columns } = args;
-  const zero = i32.const(0);
+  const zero = int.const(0);
   if (blocking.size === 1) {
     return call(
       frame.routine("vectorMatrix"),
@@ -66,12 +67,12 @@ function multiply(block: QueryBlock, triangle: keyof typeof triangles, args: Blo
   const diagonal = diagonalOf(block);
   return callMatrixProduct(frame.routine("matrixProduct"), {
     ...args,
-    scratch: plus(frame.scratchAddress, i32.const(scratch.products)),
+    scratch: plus(frame.scratchAddress, int.const(scratch.products)),
     firstRow: zero,
     endRow: args.rows,
     firstColumn: zero,
     endColumn: columns,
-    triangle: i32.const(triangles[diagonal === undefined ? "none" : triangle]),
+    triangle: int.const(triangles[diagonal === undefined ? "none" : triangle]),
     diagonal: diagonal ?? zero,
   });
 }
@@ -87,16 +88,16 @@ export function productsOf(
   return multiply(block, "result", {
     a: vectorAddress(block, a, get(first), head),
     aRow: stepOf(a),
-    aColumn: i32.const(4),
+    aColumn: int.const(4),
     b: vectorAddress(block, b, get(firstKey), keyHead),
-    bRow: i32.const(4),
+    bRow: int.const(4),
     bColumn: stepOf(b),
     c: matrixAddress(block, matrix),
-    cRow: i32.const(scratch.step),
+    cRow: int.const(scratch.step),
     rows: get(rows),
     columns: get(keys),
-    depth: i32.const(sizes.width),
-    adds: i32.const(0),
+    depth: int.const(sizes.width),
+    adds: int.const(0),
   });
 }
 
@@ -105,28 +106,28 @@ export function weighted(block: QueryBlock, matrix: number, b: HeadVectors, c: H
   const { frame, sizes, scratch, head, keyHead, first, firstKey, rows, keys } = block;
   const args: BlockProduct = {
     a: matrixAddress(block, matrix),
-    aRow: i32.const(scratch.step),
-    aColumn: i32.const(4),
+    aRow: int.const(scratch.step),
+    aColumn: int.const(4),
     b: vectorAddress(block, b, get(firstKey), keyHead),
     bRow: stepOf(b),
-    bColumn: i32.const(4),
+    bColumn: int.const(4),
     c: vectorAddress(block, c, get(first), head),
     cRow: stepOf(c),
     rows: get(rows),
-    columns: i32.const(sizes.width),
+    columns: int.const(sizes.width),
     depth: get(keys),
-    adds: i32.const(0),
+    adds: int.const(0),
   };
   const diagonal = diagonalOf(block);
   const isZeroFrom = (row: Code) =>
-    diagonal === undefined ? get(keys) : least(plus(row, diagonal, i32.const(1)), get(keys));
+    diagonal === undefined ? get(keys) : least(plus(row, diagonal, int.const(1)), get(keys));
   return [
     multiply(block, "lower", args),
     ifFinite(
       block,
       { at: args.c, step: args.cRow, rows: get(rows) },
       [],
-      withoutZeros(frame, sizes.width, args, (row) => [i32.const(0), isZeroFrom(row)]),
+      withoutZeros(frame, sizes.width, args, (row) => [int.const(0), isZeroFrom(row)]),
     ),
   ];
 }
@@ -145,21 +146,21 @@ export function spread(
   const { frame, sizes, scratch, head, keyHead, first, firstKey, rows, keys } = block;
   const args: BlockProduct = {
     a: matrixAddress(block, matrix),
-    aRow: i32.const(4),
-    aColumn: i32.const(scratch.step),
+    aRow: int.const(4),
+    aColumn: int.const(scratch.step),
     b: vectorAddress(block, b, get(first), head),
     bRow: stepOf(b),
-    bColumn: i32.const(4),
+    bColumn: int.const(4),
     c: vectorAddress(block, c, get(firstKey), keyHead),
     cRow: stepOf(c),
     rows: get(keys),
-    columns: i32.const(sizes.width),
+    columns: int.const(sizes.width),
     depth: get(rows),
     adds,
   };
   const diagonal = diagonalOf(block);
   const isZeroBefore = (row: Code) =>
-    diagonal === undefined ? i32.const(0) : most(i32.sub(row, diagonal), i32.const(0));
+    diagonal === undefined ? int.const(0) : most(int.sub(row, diagonal), int.const(0));
   return ifFinite(
     block,
     { at: args.b, step: args.bRow, rows: get(rows) },
@@ -176,7 +177,7 @@ function ifFinite(
   otherwise: Code,
 ): Code {
   const { locals, scope: { float, madd } } = frame;
-  const [i, row, address] = [locals.add(types.i32), locals.add(types.i32), locals.add(types.i32)];
+  const [i, row, address] = [locals.add(types.int), locals.add(types.int), locals.add(types.int)];
   const sum = locals.add(types.v128);
   const sums = [sum, ...Array.from({ length: 3 }, () => locals.add(types.v128))];
   // Zero times a number that is not finite is NaN, and so is the sum.
@@ -192,7 +193,7 @@ function ifFinite(
       local.set(address, get(row)),
       addressTo(
         address,
-        plus(get(row), i32.const(4 * inSixteens)),
+        plus(get(row), int.const(4 * inSixteens)),
         64,
         sums.map((sum, v) => adds(sum, v128.load(get(address), 16 * v))),
       ),
@@ -215,7 +216,7 @@ function withoutZeros(
   { a, aRow, aColumn, b, bRow, c, cRow, rows, adds }: BlockProduct,
   range: (row: Code) => readonly [from: Code, to: Code],
 ): Code {
-  const integer = () => locals.add(types.i32);
+  const integer = () => locals.add(types.int);
   const [i, k, end, row, d, factor] = [
     integer(),
     integer(),
@@ -226,22 +227,22 @@ function withoutZeros(
   ];
   const [from, to] = range(get(i));
   const element = plus(get(row), get(d));
-  const term = f32.load(plus(b, i32.mul(get(k), bRow), get(d)));
+  const term = f32.load(plus(b, int.mul(get(k), bRow), get(d)));
   return countFromZero(i, rows, [
-    local.set(row, plus(c, i32.mul(get(i), cRow))),
-    branch(adds, [], memory.fill(get(row), i32.const(0), i32.const(4 * width))),
+    local.set(row, plus(c, int.mul(get(i), cRow))),
+    branch(isSet(adds), [], memory.fill(get(row), 0, int.const(4 * width))),
     local.set(k, from),
     local.set(end, to),
     countTo(k, get(end), 1, [
       local.set(
         factor,
-        f32.load(plus(a, i32.mul(get(i), aRow), i32.mul(get(k), aColumn))),
+        f32.load(plus(a, int.mul(get(i), aRow), int.mul(get(k), aColumn))),
       ),
       branch(
         f32.ne(get(factor), f32.const(0)),
         countFromZero(
           d,
-          i32.const(4 * width),
+          int.const(4 * width),
           f32.store(element, f32.add(f32.load(element), f32.mul(get(factor), term))),
           4,
         ),
@@ -252,7 +253,7 @@ function withoutZeros(
 
 /** Sets a head's vectors at positions from one to another one (excluded) to zeros. */
 export function clear(block: QueryBlock, x: HeadVectors, from: Code, to: Code, head: number): Code {
-  const position = block.frame.locals.add(types.i32);
+  const position = block.frame.locals.add(types.int);
   return [
     local.set(position, from),
     countTo(
@@ -261,8 +262,8 @@ export function clear(block: QueryBlock, x: HeadVectors, from: Code, to: Code, h
       1,
       memory.fill(
         vectorAddress(block, x, get(position), head),
-        i32.const(0),
-        i32.const(4 * block.sizes.width),
+        0,
+        int.const(4 * block.sizes.width),
       ),
     ),
   ];

@@ -13,8 +13,8 @@ import {
   type Code,
   countFromZero,
   f32x4,
-  i32,
   i32x4,
+  int,
   least,
   local,
   memory,
@@ -28,8 +28,8 @@ import { ROWS } from "./matrix_product.ts";
 import { callFunction } from "./operations.ts";
 
 const get = local.get;
-const plus = (a: Code, ...terms: Code[]): Code => terms.reduce((sum, x) => i32.add(sum, x), a);
-const times = (a: Code, bytes: number): Code => i32.mul(a, i32.const(bytes));
+const plus = (a: Code, ...terms: Code[]): Code => terms.reduce((sum, x) => int.add(sum, x), a);
+const times = (a: Code, bytes: number): Code => int.mul(a, int.const(bytes));
 
 /** Combines the four lanes of a vector; each lane then has the result. */
 function acrossLanes(x: number, combine: (a: Code, b: Code) => Code): Code {
@@ -71,29 +71,29 @@ function maskOf(block: QueryBlock, { start, end }: Omit<Row, "sees">, i: number)
   const { locals } = frame;
   const left = leftOf(block);
   if (left === undefined && segments === undefined) return undefined;
-  const integer = () => locals.add(types.i32);
+  const integer = () => locals.add(types.int);
   const vector = () => locals.add(types.v128);
   const [from, id, idsAway, span, ids] = [integer(), integer(), integer(), vector(), vector()];
-  const column = left === undefined ? i32.const(0) : plus(left, get(i));
+  const column = left === undefined ? int.const(0) : plus(left, get(i));
   const lanes = i32x4.const(0, 4, 8, 12);
   const near = (address: Code) =>
-    i32x4.ltU(i32x4.add(i32x4.splat(i32.sub(address, get(from))), lanes), get(span));
-  const bytes = i32.sub(get(end), get(from));
+    i32x4.ltU(i32x4.add(i32x4.splat(int.word(int.sub(address, get(from)))), lanes), get(span));
+  const bytes = int.sub(get(end), get(from));
   const setSpan: Code = [
-    local.set(from, plus(get(start), times(most(column, i32.const(0)), 4))),
-    local.set(span, i32x4.splat(most(bytes, i32.const(0)))),
+    local.set(from, plus(get(start), times(most(column, int.const(0)), 4))),
+    local.set(span, i32x4.splat(int.word(most(bytes, int.const(0))))),
   ];
   if (segments === undefined) return { set: setSpan, sees: near };
   const query = plus(times(get(sequence), queries), get(first), get(i));
   return {
     set: [
       setSpan,
-      local.set(id, i32.load(plus(get(frame.base(segments.queries)), times(query, 4)))),
-      branch(i32.ltS(get(id), i32.const(0)), local.set(span, i32x4.const(0, 0, 0, 0))),
-      local.set(ids, i32x4.splat(get(id))),
+      local.set(id, int.load(plus(get(frame.base(segments.queries)), times(query, 4)))),
+      branch(int.ltS(get(id), int.const(0)), local.set(span, i32x4.const(0, 0, 0, 0))),
+      local.set(ids, i32x4.splat(int.word(get(id)))),
       local.set(
         idsAway,
-        i32.sub(plus(frame.scratchAddress, i32.const(scratch.segments)), get(start)),
+        int.sub(plus(frame.scratchAddress, int.const(scratch.segments)), get(start)),
       ),
     ],
     sees: (address) =>
@@ -110,7 +110,7 @@ export function copySegments(block: QueryBlock): Code {
   if (sizes.segments === undefined) return [];
   const firstId = plus(times(get(sequence), sizes.keys), get(firstKey));
   return memory.copy(
-    plus(frame.scratchAddress, i32.const(scratch.segments)),
+    plus(frame.scratchAddress, int.const(scratch.segments)),
     plus(get(frame.base(sizes.segments.keys)), times(firstId, 4)),
     times(get(keys), 4),
   );
@@ -119,15 +119,15 @@ export function copySegments(block: QueryBlock): Code {
 /** Runs `body` for the rows of a matrix of the block. */
 function eachRow(block: QueryBlock, matrix: number, body: (row: Row) => Code): Code {
   const { frame: { locals }, scratch, rows, keys } = block;
-  const integer = () => locals.add(types.i32);
+  const integer = () => locals.add(types.int);
   const [i, start, seen, end] = [integer(), integer(), integer(), integer()];
   const diagonal = diagonalOf(block);
   const mask = maskOf(block, { start, end }, i);
   return countFromZero(i, get(rows), [
     local.set(start, plus(matrixAddress(block, matrix), times(get(i), scratch.step))),
     diagonal === undefined ? local.set(seen, get(keys)) : [
-      local.set(seen, plus(diagonal, get(i), i32.const(1))),
-      local.set(seen, most(least(get(seen), get(keys)), i32.const(0))),
+      local.set(seen, plus(diagonal, get(i), int.const(1))),
+      local.set(seen, most(least(get(seen), get(keys)), int.const(0))),
     ],
     local.set(end, plus(get(start), times(get(seen), 4))),
     mask?.set ?? [],
@@ -137,7 +137,7 @@ function eachRow(block: QueryBlock, matrix: number, body: (row: Row) => Code): C
 
 /** Runs `body` for every four elements from an address to another one, the last beyond it. */
 function fours(frame: Frame, { start, end }: Row, body: (address: Code) => Code): Code {
-  const pointer = frame.locals.add(types.i32);
+  const pointer = frame.locals.add(types.int);
   return [local.set(pointer, get(start)), addressTo(pointer, get(end), 16, body(get(pointer)))];
 }
 
@@ -156,19 +156,19 @@ function sumOfFours(
     return [clear, fours(frame, row, (address) => term(address, total))];
   }
   const { locals } = frame;
-  const [pointer, until] = [locals.add(types.i32), locals.add(types.i32)];
+  const [pointer, until] = [locals.add(types.int), locals.add(types.int)];
   const sum = locals.add(types.v128);
-  const next = plus(get(pointer), i32.const(16 * CHAIN));
+  const next = plus(get(pointer), int.const(16 * CHAIN));
   const end = get(row.end);
   return [
     clear,
     local.set(pointer, get(row.start)),
-    whileLoop(i32.ltU(get(pointer), end), [
-      local.set(until, select(next, end, i32.ltU(next, end))),
+    whileLoop(int.ltU(get(pointer), end), [
+      local.set(until, select(next, end, int.ltU(next, end))),
       local.set(sum, f32x4.const(0)),
-      whileLoop(i32.ltU(get(pointer), get(until)), [
+      whileLoop(int.ltU(get(pointer), get(until)), [
         term(get(pointer), sum),
-        local.set(pointer, plus(get(pointer), i32.const(16))),
+        local.set(pointer, plus(get(pointer), int.const(16))),
       ]),
       local.set(total, f32x4.add(get(total), get(sum))),
     ]),
@@ -276,7 +276,7 @@ export function toWeights(block: QueryBlock, slopes: number | undefined): Code {
       f === undefined && sees === undefined ? [] : prepare,
       v128.store(get(end), masked),
       // The weights of a query that sees no key are NaN, until those of unseen keys become 0.
-      branch(i32.ltU(get(start), get(end)), softmax),
+      branch(int.ltU(get(start), get(end)), softmax),
       clearTile(row),
     ];
   });

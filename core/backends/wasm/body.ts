@@ -8,8 +8,8 @@ import { at } from "../../shape.ts";
 import {
   type Code,
   countTo,
-  i32,
   i32x4,
+  int,
   least,
   local,
   types,
@@ -90,7 +90,7 @@ export function emitNest(nest: KernelNest, hooks: Hooks): Code {
   const { domain, steps, depths, vector, scope } = nest;
   const { locals } = scope;
   const last = domain.length - 1;
-  const counters = domain.map(() => locals.add(types.i32));
+  const counters = domain.map(() => locals.add(types.int));
   if (vector?.loop !== last) throw new RangeError("the innermost loop is taken four at a time");
   const values = steps.map(() => locals.add(types.v128));
   const addresses = new Map<string, number>();
@@ -103,8 +103,8 @@ export function emitNest(nest: KernelNest, hooks: Hooks): Code {
     let sum: Code | undefined;
     of.strides.slice(0, last).forEach((stride, loop) => {
       if (stride === 0) return;
-      const term = i32.mul(counter(loop), i32.const(stride * 4));
-      sum = sum === undefined ? term : i32.add(sum, term);
+      const term = int.mul(counter(loop), int.const(stride * 4));
+      sum = sum === undefined ? term : int.add(sum, term);
     });
     return sum;
   };
@@ -117,17 +117,17 @@ export function emitNest(nest: KernelNest, hooks: Hooks): Code {
     const key = `${buffer} ${of.strides.slice(0, last)}`;
     const known = addresses.get(key);
     if (known !== undefined) return local.get(known);
-    const index = locals.add(types.i32);
+    const index = locals.add(types.int);
     addresses.set(key, index);
     const depth = depthOf({ offset: 0, strides: of.strides.slice(0, last) });
-    pending.push({ depth, code: local.set(index, i32.add(base, outer)) });
+    pending.push({ depth, code: local.set(index, int.add(base, outer)) });
     return local.get(index);
   };
 
   const elementAddress = (buffer: number, of: Affine): Code => {
     const stride = at(of.strides, last);
     const row = rowAddress(buffer, of);
-    return stride === 0 ? row : i32.add(row, i32.mul(counter(last), i32.const(stride * 4)));
+    return stride === 0 ? row : int.add(row, int.mul(counter(last), int.const(stride * 4)));
   };
 
   const load = (buffer: number, from: Affine, dtype: DType, width: Width): Code => {
@@ -160,13 +160,14 @@ export function emitNest(nest: KernelNest, hooks: Hooks): Code {
   };
 
   const position = ({ offset, strides }: Affine): Code => {
-    let sum: Code = i32.const(offset);
+    let sum: Code = int.const(offset);
     strides.forEach((stride, loop) => {
-      if (stride !== 0) sum = i32.add(sum, i32.mul(counter(loop), i32.const(stride)));
+      if (stride !== 0) sum = int.add(sum, int.mul(counter(loop), int.const(stride)));
     });
     const stride = at(strides, last);
+    const first = i32x4.splat(int.word(sum));
     const lanes = i32x4.const(0, stride, 2 * stride, 3 * stride);
-    return stride === 0 ? i32x4.splat(sum) : i32x4.add(i32x4.splat(sum), lanes);
+    return stride === 0 ? first : i32x4.add(first, lanes);
   };
 
   const operand = (index: number): VectorOperand => {
@@ -223,7 +224,7 @@ export function emitNest(nest: KernelNest, hooks: Hooks): Code {
   const address = (buffer: number, of: Affine): Code => {
     const inner = at(of.strides, last);
     if (inner !== 0) throw new Error("an address around a loop depends on the loop inside");
-    return i32.add(rowAddress(buffer, of), i32.const(of.offset * 4));
+    return int.add(rowAddress(buffer, of), int.const(of.offset * 4));
   };
   const hook = (loop: number) => hooks.around?.(loop, address) ?? { before: [], after: [] };
   const hooksOf = domain.map((_, loop) => hook(loop));
@@ -231,21 +232,21 @@ export function emitNest(nest: KernelNest, hooks: Hooks): Code {
   const { share, isUnrolled = false } = nest;
   const isShared = (loop: number) => share?.loop === loop;
   const beginOf = (loop: number): Code =>
-    share !== undefined && isShared(loop) ? local.get(share.begin) : i32.const(0);
+    share !== undefined && isShared(loop) ? local.get(share.begin) : int.const(0);
   const endOf = (loop: number, limit: number): Code =>
     share !== undefined && isShared(loop)
-      ? least(local.get(share.end), i32.const(limit))
-      : i32.const(limit);
+      ? least(local.get(share.end), int.const(limit))
+      : int.const(limit);
   /** A loop's rounds up to its end, in blocks if it is cut. */
   const roundsOf = (loop: number, limit: Code, step: number, body: Code): Code => {
     const counted = at(counters, loop);
     const upTo = (blocks: readonly LevelBlock[], stop: Code): Code => {
       const block = blocks.at(-1);
       if (block === undefined) return countTo(counted, stop, step, body);
-      const until = locals.add(types.i32);
-      const length = i32.const(step * block.rounds);
-      return whileLoop(i32.ltS(local.get(counted), stop), [
-        local.set(until, least(i32.add(local.get(counted), length), stop)),
+      const until = locals.add(types.int);
+      const length = int.const(step * block.rounds);
+      return whileLoop(int.ltS(local.get(counted), stop), [
+        local.set(until, least(int.add(local.get(counted), length), stop)),
         block.before,
         upTo(blocks.slice(0, -1), local.get(until)),
         block.after,
@@ -257,7 +258,7 @@ export function emitNest(nest: KernelNest, hooks: Hooks): Code {
   let code: Code = isUnrolled
     ? Array.from(
       { length: vector.fours },
-      (_, i) => [local.set(end, i32.const(4 * i)), innermost(4, 4 * i)],
+      (_, i) => [local.set(end, int.const(4 * i)), innermost(4, 4 * i)],
     )
     : [
       local.set(end, beginOf(last)),

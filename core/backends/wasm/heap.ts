@@ -1,11 +1,17 @@
 /** Storage within one WebAssembly memory: first fit, neighbouring free blocks joined. */
 
 import { OutOfMemoryError } from "../../memory_error.ts";
+import type { AddressWidth } from "./instructions.ts";
+import { mostPages } from "./module.ts";
 
 /** Storage that is handed out and taken back, in bytes. */
 export interface Heap {
   /** The memory. */
   readonly memory: WebAssembly.Memory;
+  /** The width of its addresses. */
+  readonly width: AddressWidth;
+  /** The most bytes that are handed out at once. */
+  readonly limit: number;
   /** The address of free storage, aligned to 64 bytes; the memory grows as needed. */
   allocate(bytes: number): number;
   /**
@@ -24,10 +30,22 @@ export interface Heap {
 
 const PAGE = 65536;
 const ALIGNMENT = 64;
-/** The most that 32-bit addresses reach: 4 GiB. */
-const MAXIMUM_PAGES = 65536;
-/** The last page is never handed out: the address after a block is a number of 32 bits, too. */
-const LIMIT = (MAXIMUM_PAGES - 1) * PAGE;
+
+/**
+ * The most bytes of a memory, by the width of its addresses. The last page is never handed out: the
+ * address after a block has the width of addresses, too.
+ */
+const mostBytes = (width: AddressWidth): number => (mostPages[width] - 1) * PAGE;
+
+/** A memory of one page or more. TypeScript's types know no addresses of 64 bits yet. */
+function makeMemory(shared: boolean, width: AddressWidth): WebAssembly.Memory {
+  const [initial, maximum] = [16, mostPages[width]];
+  if (width === 32) return new WebAssembly.Memory({ initial, maximum, shared });
+  const wide = { address: "i64", initial: BigInt(initial), maximum: BigInt(maximum), shared };
+  const memory: unknown = Reflect.construct(WebAssembly.Memory, [wide]);
+  if (memory instanceof WebAssembly.Memory) return memory;
+  throw new TypeError("the engine made something else than a memory");
+}
 
 /** Bytes for people, in units of 1024: `1.50 GiB`. */
 function showBytes(bytes: number): string {
@@ -40,9 +58,16 @@ function showBytes(bytes: number): string {
  * An empty heap. The first bytes are never handed out, so that no address is 0.
  *
  * @param shared Whether threads can share the memory.
+ * @param width The width of its addresses (default 32).
+ * @param most The most bytes to hand out (default: as many as addresses reach).
  */
-export function makeHeap(shared: boolean): Heap {
-  const memory = new WebAssembly.Memory({ initial: 16, maximum: MAXIMUM_PAGES, shared });
+export function makeHeap(shared: boolean, width: AddressWidth = 32, most = Infinity): Heap {
+  const memory = makeMemory(shared, width);
+  const end = Math.min(mostBytes(width), Math.floor(most / PAGE) * PAGE);
+  const limit = end - ALIGNMENT;
+  const reason = end < mostBytes(width)
+    ? `the limit is ${showBytes(end)}`
+    : `addresses of ${width} bits reach ${showBytes(mostPages[width] * PAGE)}`;
   const blocks = new Map<number, number>();
   const free: { start: number; end: number }[] = [{ start: ALIGNMENT, end: 16 * PAGE }];
   let used = 0;
@@ -58,22 +83,17 @@ export function makeHeap(shared: boolean): Heap {
     // Free memory at the end counts towards the block.
     const last = free.at(-1);
     const start = last !== undefined && last.end === before ? last.start : before;
-    if (start + bytes > LIMIT) {
+    if (start + bytes > end) {
       const room = free.reduce(
         (most, block) => Math.max(most, block.end - block.start),
-        LIMIT - start,
+        end - start,
       );
-      throw outOfMemory(
-        bytes,
-        "a block",
-        room,
-        "in one piece; a WebAssembly memory has at most 4 GiB",
-      );
+      throw outOfMemory(bytes, "a block", room, `in one piece; ${reason}`);
     }
     const needed = Math.ceil((start + bytes - before) / PAGE);
     // By at least a quarter, so that growing is rare.
     const wanted = Math.max(needed, Math.ceil(before / PAGE / 4));
-    const pages = Math.min(wanted, (LIMIT - before) / PAGE);
+    const pages = Math.min(wanted, (end - before) / PAGE);
     if (!grows(pages) && !grows(needed)) {
       throw outOfMemory(bytes, "a block", before - start, "the system gives no more");
     }
@@ -81,7 +101,9 @@ export function makeHeap(shared: boolean): Heap {
   };
   const grows = (pages: number): boolean => {
     try {
-      memory.grow(pages);
+      if (width === 32) memory.grow(pages);
+      // deno-lint-ignore unitune/no-spread-of-data -- one argument
+      else Reflect.apply(memory.grow, memory, [BigInt(pages)]);
       return true;
     } catch {
       return false;
@@ -103,12 +125,12 @@ export function makeHeap(shared: boolean): Heap {
 
   return {
     memory,
+    width,
+    limit,
     used: () => used,
     refuseBeyond(bytes, what) {
-      const room = LIMIT - ALIGNMENT - used;
-      if (bytes > room) {
-        throw outOfMemory(bytes, what, room, "a WebAssembly memory has at most 4 GiB");
-      }
+      const room = limit - used;
+      if (bytes > room) throw outOfMemory(bytes, what, room, reason);
     },
     allocate(bytes) {
       const size = Math.max(1, Math.ceil(bytes / ALIGNMENT)) * ALIGNMENT;

@@ -10,7 +10,7 @@ import {
   f32,
   f32x4,
   f64x2,
-  i32,
+  int,
   least,
   local,
   memory,
@@ -26,17 +26,17 @@ function eachId(
   outside: (round: Code) => Code,
   share?: Omit<Share, "loop">,
 ): Code {
-  const [round, id] = [locals.add(types.i32), locals.add(types.i32)];
-  const idAddress = i32.add(local.get(base(ids)), i32.shl(local.get(round), i32.const(2)));
+  const [round, id] = [locals.add(types.int), locals.add(types.int)];
+  const idAddress = int.add(local.get(base(ids)), int.shl(local.get(round), int.const(2)));
   const [begin, end] = share === undefined
-    ? [i32.const(0), i32.const(count)]
+    ? [int.const(0), int.const(count)]
     : [local.get(share.begin), local.get(share.end)];
   const body: Code = [
-    local.set(id, i32.load(idAddress)),
+    local.set(id, int.load(idAddress)),
     branch(
       // Unsigned, so that negative ids are outside too.
-      i32.ltU(local.get(id), i32.const(rows)),
-      inside(local.get(round), i32.mul(local.get(id), i32.const(4 * width))),
+      int.ltU(local.get(id), int.const(rows)),
+      inside(local.get(round), int.mul(local.get(id), int.const(4 * width))),
       outside(local.get(round)),
     ),
   ];
@@ -48,20 +48,20 @@ export const gather: CodeEmitter<"gather"> = (kernel, frame) => {
   const { table, output, width } = kernel;
   const { locals, base } = frame;
   const missing = dtypeOf(frame, output) === "f32" ? NaN : 0;
-  const column = locals.add(types.i32);
+  const column = locals.add(types.int);
   const rowOf = (round: Code) =>
-    i32.add(local.get(base(output)), i32.mul(round, i32.const(4 * width)));
+    int.add(local.get(base(output)), int.mul(round, int.const(4 * width)));
   return eachId(
     kernel,
     frame,
     (round, rowBytes) =>
-      memory.copy(rowOf(round), i32.add(local.get(base(table)), rowBytes), i32.const(4 * width)),
+      memory.copy(rowOf(round), int.add(local.get(base(table)), rowBytes), int.const(4 * width)),
     (round) =>
       countFromZero(
         column,
-        i32.const(width),
+        int.const(width),
         f32.store(
-          i32.add(rowOf(round), i32.shl(local.get(column), i32.const(2))),
+          int.add(rowOf(round), int.shl(local.get(column), int.const(2))),
           f32.const(missing),
         ),
       ),
@@ -97,18 +97,18 @@ export function scatterScratch(kernel: KernelOf<"scatterAdd">): number {
 const scatterFew: CodeEmitter<"scatterAdd"> = (kernel, frame) => {
   const { updates, output, rows, width } = kernel;
   const { locals, base } = frame;
-  const [to, from, column] = [locals.add(types.i32), locals.add(types.i32), locals.add(types.i32)];
+  const [to, from, column] = [locals.add(types.int), locals.add(types.int), locals.add(types.int)];
   const whole = width - width % 4;
   const addressOf = (pointer: number) =>
-    i32.add(local.get(pointer), i32.shl(local.get(column), i32.const(2)));
+    int.add(local.get(pointer), int.shl(local.get(column), int.const(2)));
   return [
-    memory.fill(local.get(base(output)), i32.const(0), i32.const(4 * rows * width)),
+    memory.fill(local.get(base(output)), 0, int.const(4 * rows * width)),
     eachId(kernel, frame, (round, rowBytes) => [
-      local.set(to, i32.add(local.get(base(output)), rowBytes)),
-      local.set(from, i32.add(local.get(base(updates)), i32.mul(round, i32.const(4 * width)))),
+      local.set(to, int.add(local.get(base(output)), rowBytes)),
+      local.set(from, int.add(local.get(base(updates)), int.mul(round, int.const(4 * width)))),
       countFromZero(
         column,
-        i32.const(whole),
+        int.const(whole),
         v128.store(addressOf(to), f32x4.add(v128.load(addressOf(to)), v128.load(addressOf(from)))),
         4,
       ),
@@ -177,41 +177,41 @@ const scatterMany: CodeEmitter<"scatterAdd"> = (kernel, frame) => {
   const { ids, updates, output, rows, count, width } = kernel;
   const { locals, base, scratchAddress } = frame;
   const { height, rowBytes } = tableOf(kernel);
-  const integer = () => locals.add(types.i32);
+  const integer = () => locals.add(types.int);
   const [strip, first, here, row] = [integer(), integer(), integer(), integer()];
   const [round, id, to, from] = [integer(), integer(), integer(), integer()];
   const strips = Math.ceil(width / STRIP);
   const share = frame.shareOf(strips, 1);
   const [begin, end] = share === undefined
-    ? [i32.const(0), i32.const(strips)]
+    ? [int.const(0), int.const(strips)]
     : [local.get(share.begin), local.get(share.end)];
-  const times = (index: number, bytes: number): Code => i32.mul(local.get(index), i32.const(bytes));
+  const times = (index: number, bytes: number): Code => int.mul(local.get(index), int.const(bytes));
   /** The address of a row of the output or the updates, at the strip. */
   const place = (buffer: number, index: Code): Code =>
-    i32.add(
-      i32.add(local.get(base(buffer)), times(strip, 4 * STRIP)),
-      i32.mul(index, i32.const(4 * width)),
+    int.add(
+      int.add(local.get(base(buffer)), times(strip, 4 * STRIP)),
+      int.mul(index, int.const(4 * width)),
     );
   const rowsOf = (columns: number): Code => [
-    memory.fill(scratchAddress, i32.const(0), times(here, rowBytes)),
-    countFromZero(round, i32.const(count), [
+    memory.fill(scratchAddress, 0, times(here, rowBytes)),
+    countFromZero(round, int.const(count), [
       local.set(
         id,
-        i32.sub(
-          i32.load(i32.add(local.get(base(ids)), i32.shl(local.get(round), i32.const(2)))),
+        int.sub(
+          int.load(int.add(local.get(base(ids)), int.shl(local.get(round), int.const(2)))),
           local.get(first),
         ),
       ),
       // Unsigned, so that ids before the first row are outside too.
-      branch(i32.ltU(local.get(id), local.get(here)), [
-        local.set(to, i32.add(scratchAddress, times(id, rowBytes))),
+      branch(int.ltU(local.get(id), local.get(here)), [
+        local.set(to, int.add(scratchAddress, times(id, rowBytes))),
         local.set(from, place(updates, local.get(round))),
         addColumns(frame, to, from, columns),
       ]),
     ]),
     countFromZero(row, local.get(here), [
-      local.set(from, i32.add(scratchAddress, times(row, rowBytes))),
-      local.set(to, place(output, i32.add(local.get(first), local.get(row)))),
+      local.set(from, int.add(scratchAddress, times(row, rowBytes))),
+      local.set(to, place(output, int.add(local.get(first), local.get(row)))),
       roundColumns(from, to, columns),
     ]),
   ];
@@ -222,10 +222,10 @@ const scatterMany: CodeEmitter<"scatterAdd"> = (kernel, frame) => {
       strip,
       end,
       1,
-      countFromZero(first, i32.const(rows), [
-        local.set(here, least(i32.sub(i32.const(rows), local.get(first)), i32.const(height))),
+      countFromZero(first, int.const(rows), [
+        local.set(here, least(int.sub(int.const(rows), local.get(first)), int.const(height))),
         branch(
-          i32.ltS(local.get(strip), i32.const(strips - Math.sign(rest))),
+          int.ltS(local.get(strip), int.const(strips - Math.sign(rest))),
           strips > Math.sign(rest) ? rowsOf(STRIP) : [],
           rest === 0 ? [] : rowsOf(rest),
         ),

@@ -4,8 +4,14 @@
  * them, so that code reads like an expression.
  */
 
+/** The width of the addresses of a memory, in bits. */
+export type AddressWidth = 32 | 64;
+
+/** Code that depends on the width of addresses. */
+export type Sized = { readonly [Width in AddressWidth]: Code };
+
 /** Bytes, nested to any depth. */
-export type Code = readonly (number | Code)[];
+export type Code = readonly (number | Code | Sized)[];
 
 /** An unsigned integer in LEB128. */
 export function unsigned(value: number): number[] {
@@ -50,11 +56,16 @@ export function floatBytes(value: number): number[] {
   return [...new Uint8Array(new Float32Array([value]).buffer)];
 }
 
-/** Types of values by their encoding. */
-export const types = { i32: 0x7f, i64: 0x7e, f32: 0x7d, v128: 0x7b } as const;
+/** Types of values by their encoding; an `int` has the width of addresses. */
+export const types = { i32: 0x7f, i64: 0x7e, f32: 0x7d, v128: 0x7b, int: "int" } as const;
 
-/** The encoding of a value's type. */
+/** A value's type. */
 export type ValueType = (typeof types)[keyof typeof types];
+
+/** The encoding of a value's type in a module with addresses of a width. */
+export function typeCode(type: ValueType, width: AddressWidth): number {
+  return type === types.int ? { 32: types.i32, 64: types.i64 }[width] : type;
+}
 
 type Unary = (x: Code) => Code;
 type Binary = (a: Code, b: Code) => Code;
@@ -72,25 +83,12 @@ const vector2 = (op: number): Binary => (a, b) => [a, b, ...vector(op)];
 /** 32-bit integers. */
 export const i32 = {
   const: (value: number): Code => [0x41, ...signed(value)],
-  load: ((address, offset = 0) => [address, 0x28, 2, ...unsigned(offset)]) as LoadInstruction,
-  store: ((
-    address,
-    value,
-    offset = 0,
-  ) => [address, value, 0x36, 2, ...unsigned(offset)]) as StoreInstruction,
   eqz: plain1(0x45),
   clz: plain1(0x67),
   eq: plain2(0x46),
-  ne: plain2(0x47),
-  ltS: plain2(0x48),
-  ltU: plain2(0x49),
   gtS: plain2(0x4a),
-  gtU: plain2(0x4b),
-  leS: plain2(0x4c),
-  leU: plain2(0x4d),
   add: plain2(0x6a),
   sub: plain2(0x6b),
-  mul: plain2(0x6c),
   divS: plain2(0x6d),
   divU: plain2(0x6e),
   remS: plain2(0x6f),
@@ -102,17 +100,63 @@ export const i32 = {
   shrU: plain2(0x76),
 } as const;
 
-/** 64-bit integers. */
-export const i64 = {
-  const: (value: bigint): Code => [0x42, ...signed64(value)],
-  add: plain2(0x7c),
-  sub: plain2(0x7d),
-  mul: plain2(0x7e),
-  or: plain2(0x84),
-  xor: plain2(0x85),
-  shl: plain2(0x86),
-  shrS: plain2(0x87),
-  shrU: plain2(0x88),
+const sized1 = (narrow: number, wide: number): Unary => (x) => [x, { 32: [narrow], 64: [wide] }];
+const sized2 = (narrow: number, wide: number): Binary => (a, b) => [
+  a,
+  b,
+  { 32: [narrow], 64: [wide] },
+];
+const sizedLoad = (narrow: readonly number[], wide: readonly number[]): LoadInstruction =>
+(
+  address,
+  offset = 0,
+) => [address, { 32: narrow, 64: wide }, ...unsigned(offset)];
+
+/**
+ * Addresses, and the counters that they are made of: integers of the width of the memory's
+ * addresses. Code that is made of them is of either width; the module that it is put in decides.
+ * Comparisons give 32-bit integers, as all conditions are.
+ */
+export const int = {
+  const: (value: number): Code => {
+    const narrow = signed(value);
+    // Numbers that 32 bits hold have one encoding.
+    const wide = value === (value | 0) ? narrow : signed64(BigInt(value));
+    return [{ 32: [0x41, ...narrow], 64: [0x42, ...wide] }];
+  },
+  /** A signed 32-bit integer in memory. */
+  load: sizedLoad([0x28, 2], [0x34, 2]),
+  /** An address in memory, which has 8 bytes there. */
+  loadAddress: sizedLoad([0x28, 2], [0x29, 3]),
+  /** Stores the low 32 bits. */
+  store: ((address, value, offset = 0) => [
+    address,
+    value,
+    { 32: [0x36, 2], 64: [0x3e, 2] },
+    ...unsigned(offset),
+  ]) as StoreInstruction,
+  /** The low 32 bits. */
+  word: ((x) => [x, { 32: [], 64: [0xa7] }]) as Unary,
+  /** An unsigned 32-bit integer. */
+  ofWord: ((x) => [x, { 32: [], 64: [0xad] }]) as Unary,
+  eqz: sized1(0x45, 0x50),
+  eq: sized2(0x46, 0x51),
+  ne: sized2(0x47, 0x52),
+  ltS: sized2(0x48, 0x53),
+  ltU: sized2(0x49, 0x54),
+  gtS: sized2(0x4a, 0x55),
+  gtU: sized2(0x4b, 0x56),
+  leS: sized2(0x4c, 0x57),
+  leU: sized2(0x4d, 0x58),
+  add: sized2(0x6a, 0x7c),
+  sub: sized2(0x6b, 0x7d),
+  mul: sized2(0x6c, 0x7e),
+  divU: sized2(0x6e, 0x80),
+  remU: sized2(0x70, 0x82),
+  and: sized2(0x71, 0x83),
+  or: sized2(0x72, 0x84),
+  shl: sized2(0x74, 0x86),
+  shrU: sized2(0x76, 0x88),
 } as const;
 
 /** 32-bit floats. */
@@ -298,7 +342,7 @@ export const local = {
 /** Copying and filling of memory, in bytes. */
 export const memory = {
   copy: (to: Code, from: Code, bytes: Code): Code => [to, from, bytes, 0xfc, 10, 0, 0],
-  fill: (to: Code, byte: Code, bytes: Code): Code => [to, byte, bytes, 0xfc, 11, 0],
+  fill: (to: Code, byte: number, bytes: Code): Code => [to, i32.const(byte), bytes, 0xfc, 11, 0],
 } as const;
 
 const atomic = (op: number, offset: number): number[] => [0xfe, op, 2, ...unsigned(offset)];
@@ -349,12 +393,17 @@ export function select(a: Code, b: Code, condition: Code): Code {
 
 /** The smaller of two integers. */
 export function least(a: Code, b: Code): Code {
-  return select(a, b, i32.ltS(a, b));
+  return select(a, b, int.ltS(a, b));
 }
 
 /** The larger of two integers. */
 export function most(a: Code, b: Code): Code {
-  return select(b, a, i32.ltS(a, b));
+  return select(b, a, int.ltS(a, b));
+}
+
+/** Whether an integer is not 0. */
+export function isSet(x: Code): Code {
+  return int.ne(x, int.const(0));
 }
 
 /** Runs `then` if the condition holds, `otherwise` if not. */
@@ -369,17 +418,17 @@ export function whileLoop(condition: Code, body: Code): Code {
 
 /** Runs the body with a local counting from its value up to `end` (excluded), both signed. */
 export function countTo(counter: number, end: Code, step: number, body: Code): Code {
-  const next = local.set(counter, i32.add(local.get(counter), i32.const(step)));
-  return whileLoop(i32.ltS(local.get(counter), end), [body, next]);
+  const next = local.set(counter, int.add(local.get(counter), int.const(step)));
+  return whileLoop(int.ltS(local.get(counter), end), [body, next]);
 }
 
 /** Runs the body with a local moving from its address up to `end` (excluded), both unsigned. */
 export function addressTo(pointer: number, end: Code, step: number, body: Code): Code {
-  const next = local.set(pointer, i32.add(local.get(pointer), i32.const(step)));
-  return whileLoop(i32.ltU(local.get(pointer), end), [body, next]);
+  const next = local.set(pointer, int.add(local.get(pointer), int.const(step)));
+  return whileLoop(int.ltU(local.get(pointer), end), [body, next]);
 }
 
 /** Runs the body with a local counting from 0 to `end` (excluded). */
 export function countFromZero(counter: number, end: Code, body: Code, step = 1): Code {
-  return [local.set(counter, i32.const(0)), countTo(counter, end, step, body)];
+  return [local.set(counter, int.const(0)), countTo(counter, end, step, body)];
 }

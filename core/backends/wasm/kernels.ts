@@ -9,8 +9,8 @@ import { gather, scatterAdd } from "./indexing.ts";
 import {
   type Code,
   f32x4,
-  i32,
   i32x4,
+  int,
   least,
   local,
   types,
@@ -101,7 +101,7 @@ export function emitKernel<K extends Kernel["kind"]>(
 ): EmittedKernel {
   const emitter: CodeEmitter<K> = emitters[kind];
   let isShared = false;
-  const parameters = new Array<typeof types.i32>(dtypes.length + 2).fill(types.i32);
+  const parameters = new Array<typeof types.int>(dtypes.length + 2).fill(types.int);
   const [thread, threads] = [local.get(dtypes.length), local.get(dtypes.length + 1)];
   const code = defineFunction(parameters, [], (locals) => {
     const prologue: Code[] = [];
@@ -129,12 +129,12 @@ export function emitKernel<K extends Kernel["kind"]>(
       const units = Math.ceil(rounds / granule);
       if (units < 2 || workOf(kernel) < SHARED_WORK) return undefined;
       isShared = true;
-      const [begin, end] = [locals.add(types.i32), locals.add(types.i32)];
-      const unitOf = (number: Code) => i32.divU(i32.mul(number, i32.const(units)), threads);
-      const roundOf = (number: Code) => i32.mul(unitOf(number), i32.const(granule));
+      const [begin, end] = [locals.add(types.int), locals.add(types.int)];
+      const unitOf = (number: Code) => int.divU(int.mul(number, int.const(units)), threads);
+      const roundOf = (number: Code) => int.mul(unitOf(number), int.const(granule));
       prologue.push(
         local.set(begin, roundOf(thread)),
-        local.set(end, least(roundOf(i32.add(thread, i32.const(1))), i32.const(rounds))),
+        local.set(end, least(roundOf(int.add(thread, int.const(1))), int.const(rounds))),
       );
       return { begin, end };
     };
@@ -148,8 +148,8 @@ export function emitKernel<K extends Kernel["kind"]>(
       shareOf,
       // Only kernels that read it have a local for it.
       get scratchAddress() {
-        const own = i32.mul(thread, i32.const(scratchBytes));
-        return constant("scratch", i32.add(scratch, own), types.i32);
+        const own = int.mul(thread, int.const(scratchBytes));
+        return constant("scratch", int.add(scratch, own), types.int);
       },
     });
     return [prologue, body];

@@ -4,25 +4,25 @@ import type { CodeEmitter } from "./frame.ts";
 import { emitBody } from "./map.ts";
 import { callMatrixProduct, COLUMNS, ROWS, triangles } from "./matrix_product.ts";
 import { BLOCK } from "./vector_matrix.ts";
-import { call, type Code, countTo, i32, local, memory, types } from "./instructions.ts";
+import { call, type Code, countTo, int, local, memory, types } from "./instructions.ts";
 
 /** Calls the routine for each product of the batch, or for this thread's part of one. */
 export const matmul: CodeEmitter<"matmul"> = (kernel, frame) => {
   const { locals, base, routine } = frame;
   const { batch, rows, columns, depth, a, b, output, outputStart, epilogue } = kernel;
-  const counters = batch.map(() => locals.add(types.i32));
+  const counters = batch.map(() => locals.add(types.int));
   const outStrides = stridesOf(batch).map((stride) => stride * rows * columns);
   const address = (buffer: number, offset: number, strides: readonly number[]): Code =>
     counters.reduce<Code>(
       (sum, counter, loop) =>
-        i32.add(sum, i32.mul(local.get(counter), i32.const(4 * at(strides, loop)))),
-      i32.add(local.get(base(buffer)), i32.const(4 * offset)),
+        int.add(sum, int.mul(local.get(counter), int.const(4 * at(strides, loop)))),
+      int.add(local.get(base(buffer)), int.const(4 * offset)),
     );
   if (rows * columns === 0) return [];
   const emptySum = memory.fill(
     local.get(base(output)),
-    i32.const(0),
-    i32.const(4 * sizeOf(batch) * rows * columns),
+    0,
+    int.const(4 * sizeOf(batch) * rows * columns),
   );
   const isRow = rows === 1;
   // Whole products where there are several; else columns or rows, whichever has more tiles.
@@ -36,7 +36,7 @@ export const matmul: CodeEmitter<"matmul"> = (kernel, frame) => {
     columns: () => frame.shareOf(columns, isRow ? BLOCK : COLUMNS),
     rows: () => frame.shareOf(rows, ROWS),
   }[shared]();
-  const whole = (size: number): [Code, Code] => [i32.const(0), i32.const(size)];
+  const whole = (size: number): [Code, Code] => [int.const(0), int.const(size)];
   const part = (of: typeof shared, size: number): [Code, Code] =>
     share === undefined || of !== shared
       ? whole(size)
@@ -54,9 +54,9 @@ export const matmul: CodeEmitter<"matmul"> = (kernel, frame) => {
       left,
       right,
       result,
-      i32.const(depth),
+      int.const(depth),
       // deno-lint-ignore unitune/no-spread-of-data -- three strides
-      ...[a.column, b.row, b.column].map((step) => i32.const(4 * step)),
+      ...[a.column, b.row, b.column].map((step) => int.const(4 * step)),
       firstColumn,
       endColumn,
     )
@@ -65,21 +65,21 @@ export const matmul: CodeEmitter<"matmul"> = (kernel, frame) => {
       b: right,
       c: result,
       scratch: frame.scratchAddress,
-      rows: i32.const(rows),
-      columns: i32.const(columns),
-      depth: i32.const(depth),
-      aRow: i32.const(4 * a.row),
-      aColumn: i32.const(4 * a.column),
-      bRow: i32.const(4 * b.row),
-      bColumn: i32.const(4 * b.column),
-      cRow: i32.const(4 * columns),
+      rows: int.const(rows),
+      columns: int.const(columns),
+      depth: int.const(depth),
+      aRow: int.const(4 * a.row),
+      aColumn: int.const(4 * a.column),
+      bRow: int.const(4 * b.row),
+      bColumn: int.const(4 * b.column),
+      cRow: int.const(4 * columns),
       firstRow,
       endRow,
       firstColumn,
       endColumn,
-      triangle: i32.const(triangles.none),
-      diagonal: i32.const(0),
-      adds: i32.const(0),
+      triangle: int.const(triangles.none),
+      diagonal: int.const(0),
+      adds: int.const(0),
     });
   const products = depth === 0 ? emptySum : counters.reduceRight<Code>((body, counter, loop) => {
     const [begin, end] = loop === 0 ? part("batch", at(batch, 0)) : whole(at(batch, loop));

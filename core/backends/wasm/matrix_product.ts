@@ -21,6 +21,8 @@ import {
   f32,
   f32x4,
   i32,
+  int,
+  isSet,
   least,
   local,
   most,
@@ -73,12 +75,12 @@ export const triangles = {
 
 const bytes = (count: number): number => 4 * count;
 const plus = (a: Code, ...terms: Code[]): Code =>
-  terms.reduce((sum, term) => i32.add(sum, term), a);
+  terms.reduce((sum, term) => int.add(sum, term), a);
 const get = local.get;
 
 /** Adds to a local. */
 function increase(index: number, by: Code): Code {
-  return local.set(index, i32.add(get(index), by));
+  return local.set(index, int.add(get(index), by));
 }
 
 /** Runs the body with a local counting from `begin` to `end` (excluded) in steps. */
@@ -142,17 +144,17 @@ interface PanelCursor {
 
 /** The address of the packed panel of B at column j. */
 function packedPanel({ scratch }: Parameters, { j, slice }: PanelCursor): Code {
-  return plus(scratch, i32.const(PANELS_B), i32.mul(get(j), i32.mul(get(slice), i32.const(4))));
+  return plus(scratch, int.const(PANELS_B), int.mul(get(j), int.mul(get(slice), int.const(4))));
 }
 
 /** The address of B at column j and the slice's first row. */
 function placeInB({ b, bRow, bColumn }: Parameters, { j, start }: PanelCursor): Code {
-  return plus(b, i32.mul(get(start), bRow), i32.mul(get(j), bColumn));
+  return plus(b, int.mul(get(start), bRow), int.mul(get(j), bColumn));
 }
 
 /** Whether all columns of the panel at column j exist. */
 function isWholePanel({ columns }: Parameters, { j }: PanelCursor): Code {
-  return i32.leS(i32.add(get(j), i32.const(COLUMNS)), columns);
+  return int.leS(int.add(get(j), int.const(COLUMNS)), columns);
 }
 
 /** Four rows of four as their transpose: two rounds of interleaving. */
@@ -185,14 +187,14 @@ function transposed4(locals: Locals, rows: readonly Code[]): { set: Code; get: C
 function packB(locals: Locals, parameters: Parameters, cursor: PanelCursor): Code {
   const { columns, bRow, bColumn } = parameters;
   const { j, k, slice } = cursor;
-  const [to, from, lane] = [locals.add(types.i32), locals.add(types.i32), locals.add(types.i32)];
+  const [to, from, lane] = [locals.add(types.int), locals.add(types.int), locals.add(types.int)];
   const next = (rounds: number): Code => [
-    increase(to, i32.const(bytes(rounds * COLUMNS))),
-    increase(from, i32.mul(bRow, i32.const(rounds))),
+    increase(to, int.const(bytes(rounds * COLUMNS))),
+    increase(from, int.mul(bRow, int.const(rounds))),
   ];
-  const columnStarts = Array.from({ length: COLUMNS }, () => locals.add(types.i32));
+  const columnStarts = Array.from({ length: COLUMNS }, () => locals.add(types.int));
   const setColumns: Code = columnStarts.map((column, c) =>
-    local.set(column, plus(get(from), i32.mul(bColumn, i32.const(c))))
+    local.set(column, plus(get(from), int.mul(bColumn, int.const(c))))
   );
 
   const rowsAreConsecutive = countFromZero(k, get(slice), [
@@ -214,8 +216,8 @@ function packB(locals: Locals, parameters: Parameters, cursor: PanelCursor): Cod
     ];
   };
   const columnsAreConsecutive: Code = [
-    local.set(k, i32.const(0)),
-    countTo(k, i32.sub(get(slice), i32.const(3)), 4, [
+    local.set(k, int.const(0)),
+    countTo(k, int.sub(get(slice), int.const(3)), 4, [
       setColumns,
       quarter(0),
       quarter(4),
@@ -228,10 +230,10 @@ function packB(locals: Locals, parameters: Parameters, cursor: PanelCursor): Cod
     v128.store(get(to), f32x4.const(0), 16),
     countFromZero(
       lane,
-      i32.sub(columns, get(j)),
+      int.sub(columns, get(j)),
       f32.store(
-        plus(get(to), i32.shl(get(lane), i32.const(2))),
-        f32.load(plus(get(from), i32.mul(get(lane), bColumn))),
+        plus(get(to), int.shl(get(lane), int.const(2))),
+        f32.load(plus(get(from), int.mul(get(lane), bColumn))),
       ),
     ),
     next(1),
@@ -242,10 +244,10 @@ function packB(locals: Locals, parameters: Parameters, cursor: PanelCursor): Cod
     branch(
       isWholePanel(parameters, cursor),
       branch(
-        i32.eq(bColumn, i32.const(4)),
+        int.eq(bColumn, int.const(4)),
         rowsAreConsecutive,
         branch(
-          i32.eq(bRow, i32.const(4)),
+          int.eq(bRow, int.const(4)),
           columnsAreConsecutive,
           countFromZero(k, get(slice), oneRow),
         ),
@@ -261,8 +263,8 @@ function rowAddress(
   { start }: PanelCursor,
   row: Code,
 ): Code {
-  const inside = least(row, i32.sub(rows, i32.const(1)));
-  return plus(a, i32.mul(get(start), aColumn), i32.mul(inside, aRow));
+  const inside = least(row, int.sub(rows, int.const(1)));
+  return plus(a, int.mul(get(start), aColumn), int.mul(inside, aRow));
 }
 
 /** A's rows i..i+5 over the tile's part of the slice as columns of 6; the rows start at `starts`. */
@@ -274,19 +276,19 @@ function packA(
   isWhole: Code,
   panel: Code,
 ): Code {
-  const [out, offset] = [locals.add(types.i32), locals.add(types.i32)];
+  const [out, offset] = [locals.add(types.int), locals.add(types.int)];
   const columns = (copy: Code): Code => [
-    local.set(out, plus(panel, i32.mul(get(from), i32.const(bytes(ROWS))))),
-    local.set(offset, i32.mul(get(from), aColumn)),
+    local.set(out, plus(panel, int.mul(get(from), int.const(bytes(ROWS))))),
+    local.set(offset, int.mul(get(from), aColumn)),
     fromTo(k, get(from), get(to), 1, [
       copy,
-      increase(out, i32.const(bytes(ROWS))),
+      increase(out, int.const(bytes(ROWS))),
       increase(offset, aColumn),
     ]),
   ];
   const source = plus(get(at(starts, 0)), get(offset));
   return branch(
-    i32.and(i32.eq(aRow, i32.const(4)), isWhole),
+    i32.and(int.eq(aRow, int.const(4)), isWhole),
     columns([
       v128.store(get(out), v128.load(source)),
       v128.store64Lane(get(out), v128.load64Zero(source, 16), 0, 16),
@@ -328,7 +330,7 @@ function accumulate(
   { begin, step }: Panel,
   { prepare, at, afterRounds }: ReadingOfA,
 ): Code {
-  const pb = locals.add(types.i32);
+  const pb = locals.add(types.int);
   const [b0, b1, splat] = [types.v128, types.v128, types.v128].map((type) => locals.add(type));
   if (b0 === undefined || b1 === undefined || splat === undefined) return [];
   const rank1 = (round: number): Code => [
@@ -348,10 +350,10 @@ function accumulate(
   ];
   return [
     prepare,
-    local.set(pb, plus(begin, i32.mul(get(from), step))),
+    local.set(pb, plus(begin, int.mul(get(from), step))),
     tile.flat().map((sum) => local.set(sum, f32x4.const(0))),
     local.set(k, get(from)),
-    countTo(k, i32.sub(get(to), i32.const(UNROLL - 1)), UNROLL, rounds(UNROLL)),
+    countTo(k, int.sub(get(to), int.const(UNROLL - 1)), UNROLL, rounds(UNROLL)),
     countTo(k, get(to), 1, rounds(1)),
   ];
 }
@@ -363,17 +365,17 @@ function writeTile(
   { i, j, start }: PanelCursor,
   tile: Tile,
 ): Code {
-  const integer = () => locals.add(types.i32);
+  const integer = () => locals.add(types.int);
   const [out, limit, height] = [integer(), integer(), integer()];
   const [row, lane, element] = [integer(), integer(), integer()];
-  const replaces = i32.eqz(i32.or(get(start), adds));
-  const rowOf = (r: number) => plus(get(out), i32.mul(cRow, i32.const(r)));
+  const replaces = int.eqz(int.or(get(start), adds));
+  const rowOf = (r: number) => plus(get(out), int.mul(cRow, int.const(r)));
   const eachRow = (write: (r: number) => Code): Code => {
     const lines = tile.map((_, r) => write(r));
     return branch(
-      i32.leS(i32.const(ROWS), get(height)),
+      int.leS(int.const(ROWS), get(height)),
       lines,
-      lines.map((line, r) => branch(i32.ltS(i32.const(r), get(height)), line)),
+      lines.map((line, r) => branch(int.ltS(int.const(r), get(height)), line)),
     );
   };
   const sumsOf = (r: number): readonly [Code, Code] => {
@@ -397,7 +399,7 @@ function writeTile(
   // Beyond the last column: by way of scratch memory, element by element.
   const source = plus(
     spill,
-    i32.shl(i32.add(i32.mul(get(row), i32.const(COLUMNS)), get(lane)), i32.const(2)),
+    int.shl(int.add(int.mul(get(row), int.const(COLUMNS)), get(lane)), int.const(2)),
   );
   const edge: Code = [
     tile.map(([left, right], r) => [
@@ -406,11 +408,11 @@ function writeTile(
     ]),
     countFromZero(
       row,
-      least(get(height), i32.const(ROWS)),
+      least(get(height), int.const(ROWS)),
       countFromZero(lane, get(limit), [
         local.set(
           element,
-          plus(get(out), i32.mul(get(row), cRow), i32.shl(get(lane), i32.const(2))),
+          plus(get(out), int.mul(get(row), cRow), int.shl(get(lane), int.const(2))),
         ),
         branch(
           replaces,
@@ -421,10 +423,10 @@ function writeTile(
     ),
   ];
   return [
-    local.set(out, plus(c, i32.mul(get(i), cRow), i32.shl(get(j), i32.const(2)))),
-    local.set(limit, least(i32.sub(columns, get(j)), i32.const(COLUMNS))),
-    local.set(height, i32.sub(rows, get(i))),
-    branch(i32.eq(get(limit), i32.const(COLUMNS)), whole, edge),
+    local.set(out, plus(c, int.mul(get(i), cRow), int.shl(get(j), int.const(2)))),
+    local.set(limit, least(int.sub(columns, get(j)), int.const(COLUMNS))),
+    local.set(height, int.sub(rows, get(i))),
+    branch(int.eq(get(limit), int.const(COLUMNS)), whole, edge),
   ];
 }
 
@@ -438,7 +440,7 @@ export function matrixProductFunction(fused: boolean): WasmFunction {
   const madd = fused
     ? f32x4.relaxedMadd
     : (a: Code, b: Code, sum: Code): Code => f32x4.add(f32x4.mul(a, b), sum);
-  const parameterTypes = names.map(() => types.i32);
+  const parameterTypes = names.map(() => types.int);
 
   return defineFunction(parameterTypes, [], (locals) => {
     const parameter = (name: (typeof names)[number]): Code => get(names.indexOf(name));
@@ -465,7 +467,7 @@ export function matrixProductFunction(fused: boolean): WasmFunction {
     };
     const { scratch, rows, depth, aColumn, bRow, bColumn, triangle, diagonal } = parameters;
     const { firstRow, endRow, firstColumn, endColumn } = parameters;
-    const integer = () => locals.add(types.i32);
+    const integer = () => locals.add(types.int);
     const cursor: PanelCursor = {
       i: integer(),
       j: integer(),
@@ -477,7 +479,7 @@ export function matrixProductFunction(fused: boolean): WasmFunction {
     };
     const { i, j, start, slice, from, to } = cursor;
     const [wanted, pa] = [integer(), integer()];
-    const [isHandy, begin, step] = [integer(), integer(), integer()];
+    const [isHandy, begin, step] = [locals.add(types.i32), integer(), integer()];
     const rowStarts = Array.from({ length: ROWS }, integer);
     const pointers = Array.from({ length: ROWS }, integer);
     const tile: Tile = Array.from(
@@ -488,20 +490,20 @@ export function matrixProductFunction(fused: boolean): WasmFunction {
     /** Along consecutive elements of six rows. */
     const alongRows: ReadingOfA = {
       prepare: pointers.map((pointer, r) =>
-        local.set(pointer, plus(get(at(rowStarts, r)), i32.shl(get(from), i32.const(2))))
+        local.set(pointer, plus(get(at(rowStarts, r)), int.shl(get(from), int.const(2))))
       ),
       at: (r, round) => [get(at(pointers, r)), bytes(round)],
       afterRounds: (rounds) =>
-        pointers.map((pointer) => increase(pointer, i32.const(bytes(rounds)))),
+        pointers.map((pointer) => increase(pointer, int.const(bytes(rounds)))),
     };
     /** Down the packed panel. */
-    const panel = plus(scratch, i32.const(PANEL_A));
+    const panel = plus(scratch, int.const(PANEL_A));
     const downPanel: ReadingOfA = {
-      prepare: local.set(pa, plus(panel, i32.mul(get(from), i32.const(bytes(ROWS))))),
+      prepare: local.set(pa, plus(panel, int.mul(get(from), int.const(bytes(ROWS))))),
       at: (r, round) => [get(pa), bytes(round * ROWS + r)],
-      afterRounds: (rounds) => increase(pa, i32.const(bytes(rounds * ROWS))),
+      afterRounds: (rounds) => increase(pa, int.const(bytes(rounds * ROWS))),
     };
-    const isWholeTile = i32.leS(i32.add(get(i), i32.const(ROWS)), rows);
+    const isWholeTile = int.leS(int.add(get(i), int.const(ROWS)), rows);
     /** Whether the panel at column j is read in place; `isHandy` says so of the slice. */
     const isInPlace = i32.and(get(isHandy), isWholePanel(parameters, cursor));
     const tiles = (reading: ReadingOfA): Code =>
@@ -511,26 +513,26 @@ export function matrixProductFunction(fused: boolean): WasmFunction {
           [local.set(begin, placeInB(parameters, cursor)), local.set(step, bRow)],
           [
             local.set(begin, packedPanel(parameters, cursor)),
-            local.set(step, i32.const(bytes(COLUMNS))),
+            local.set(step, int.const(bytes(COLUMNS))),
           ],
         ),
         accumulate(locals, madd, tile, cursor, { begin: get(begin), step: get(step) }, reading),
         writeTile(locals, parameters, cursor, tile),
       ]);
     const isTriangle = (name: keyof typeof triangles) =>
-      i32.eq(triangle, i32.const(triangles[name]));
+      int.eq(triangle, int.const(triangles[name]));
     /** The place after the tile's last row on the diagonal. */
-    const corner = plus(get(i), diagonal, i32.const(ROWS));
+    const corner = plus(get(i), diagonal, int.const(ROWS));
 
     return [
       countFromZero(start, depth, [
-        local.set(slice, least(i32.sub(depth, get(start)), i32.const(DEPTH))),
+        local.set(slice, least(int.sub(depth, get(start)), int.const(DEPTH))),
         local.set(
           isHandy,
           [
-            i32.eq(bColumn, i32.const(4)),
-            i32.leU(bRow, i32.const(NEAR)),
-            i32.leS(i32.mul(get(slice), i32.sub(endColumn, firstColumn)), i32.const(SMALL)),
+            int.eq(bColumn, int.const(4)),
+            int.leU(bRow, int.const(NEAR)),
+            int.leS(int.mul(get(slice), int.sub(endColumn, firstColumn)), int.const(SMALL)),
           ].reduce(i32.and),
         ),
         fromTo(
@@ -542,23 +544,23 @@ export function matrixProductFunction(fused: boolean): WasmFunction {
         ),
         fromTo(i, firstRow, endRow, ROWS, [
           local.set(wanted, endColumn),
-          local.set(from, i32.const(0)),
+          local.set(from, int.const(0)),
           local.set(to, get(slice)),
-          branch(triangle, [
+          branch(isSet(triangle), [
             branch(isTriangle("result"), local.set(wanted, least(endColumn, corner))),
             branch(
               isTriangle("lower"),
-              local.set(to, least(get(slice), most(i32.sub(corner, get(start)), i32.const(0)))),
+              local.set(to, least(get(slice), most(int.sub(corner, get(start)), int.const(0)))),
             ),
             branch(
               isTriangle("upper"),
-              local.set(from, most(i32.sub(get(i), diagonal), i32.const(0))),
+              local.set(from, most(int.sub(get(i), diagonal), int.const(0))),
             ),
           ]),
           rowStarts.map((row, r) =>
-            local.set(row, rowAddress(parameters, cursor, i32.add(get(i), i32.const(r))))
+            local.set(row, rowAddress(parameters, cursor, int.add(get(i), int.const(r))))
           ),
-          branch(i32.eq(aColumn, i32.const(4)), tiles(alongRows), [
+          branch(int.eq(aColumn, int.const(4)), tiles(alongRows), [
             packA(locals, parameters, cursor, rowStarts, isWholeTile, panel),
             tiles(downPanel),
           ]),

@@ -1,5 +1,12 @@
 /** WebAssembly modules: functions under construction, and their binary encoding. */
-import { type Code, local, unsigned, type ValueType } from "./instructions.ts";
+import {
+  type AddressWidth,
+  type Code,
+  local,
+  typeCode,
+  unsigned,
+  type ValueType,
+} from "./instructions.ts";
 
 /** A function of a module. */
 export interface WasmFunction {
@@ -48,16 +55,16 @@ export function keep(
   return { set: local.set(index, value), get: local.get(index) };
 }
 
-function flatten(code: Code, bytes: number[]): void {
-  for (const item of code) {
-    if (typeof item === "number") bytes.push(item);
-    else flatten(item, bytes);
-  }
-}
-
-function bytesOf(code: Code): number[] {
+/** The bytes of code in a module with addresses of a width. */
+function bytesOf(code: Code, width: AddressWidth): number[] {
   const bytes: number[] = [];
-  flatten(code, bytes);
+  const flatten = (code: Code): void => {
+    for (const item of code) {
+      if (typeof item === "number") bytes.push(item);
+      else flatten("length" in item ? item : item[width]);
+    }
+  };
+  flatten(code);
   return bytes;
 }
 
@@ -70,20 +77,20 @@ function text(value: string): Code {
   return [...unsigned(bytes.length), ...bytes];
 }
 
-function section(id: number, content: Code): Code {
-  const bytes = bytesOf(content);
+function section(id: number, content: Code, width: AddressWidth): Code {
+  const bytes = bytesOf(content, width);
   return [id, ...unsigned(bytes.length), bytes];
 }
 
-function body({ locals, code }: WasmFunction): Code {
+function body({ locals, code }: WasmFunction, width: AddressWidth): Code {
   const runs: { type: ValueType; count: number }[] = [];
   for (const type of locals) {
     const last = runs.at(-1);
     if (last?.type === type) last.count++;
     else runs.push({ type, count: 1 });
   }
-  const declared = list(runs.map(({ type, count }) => [...unsigned(count), type]));
-  const bytes = bytesOf([declared, code, 0x0b]);
+  const declared = list(runs.map(({ type, count }) => [...unsigned(count), typeCode(type, width)]));
+  const bytes = bytesOf([declared, code, 0x0b], width);
   return [...unsigned(bytes.length), bytes];
 }
 
@@ -95,21 +102,35 @@ export interface ImportedFunction {
   readonly parameters: readonly ValueType[];
 }
 
+/** The memory that a module imports. */
+export interface MemoryType {
+  /** Whether it is shared between threads (default false). */
+  readonly isShared?: boolean;
+  /** The width of its addresses (default 32). */
+  readonly width?: AddressWidth;
+}
+
+/** The pages of a memory by the width of its addresses: at most what V8 gives, 4 or 16 GiB. */
+export const mostPages: { readonly [Width in AddressWidth]: number } = { 32: 2 ** 16, 64: 2 ** 18 };
+
 /**
  * A module that imports a memory as `host.memory` and exports functions by name.
  *
  * @param functions Its own functions; calls name them by position, after the imported functions.
  * @param exported Names of the exported functions, with their positions.
- * @param isShared Whether the memory is shared between threads.
+ * @param memory The memory.
  * @param imported Functions of the host.
  * @returns The module's binary encoding.
  */
 export function encodeModule(
   functions: readonly WasmFunction[],
   exported: Readonly<Record<string, number>>,
-  isShared = false,
+  { isShared = false, width = 32 }: MemoryType = {},
   imported: readonly ImportedFunction[] = [],
 ): Uint8Array<ArrayBuffer> {
+  const coded = (types: readonly ValueType[]): Code[] =>
+    types.map((type) => [typeCode(type, width)]);
+  const limits = 1 + 2 * Number(isShared) + (width === 64 ? 4 : 0);
   const signatures = new Map<string, number>();
   const signatureCodes: Code[] = [];
   const signatureOf = ({ parameters, results }: Pick<WasmFunction, "parameters" | "results">) => {
@@ -117,7 +138,7 @@ export function encodeModule(
     const known = signatures.get(key);
     if (known !== undefined) return known;
     signatures.set(key, signatureCodes.length);
-    const encoded = [0x60, list(parameters.map((p) => [p])), list(results.map((r) => [r]))];
+    const encoded = [0x60, list(coded(parameters)), list(coded(results))];
     return signatureCodes.push(encoded) - 1;
   };
   const fromHost = imported.map(({ name, parameters }) => [
@@ -127,21 +148,20 @@ export function encodeModule(
     ...unsigned(signatureOf({ parameters, results: [] })),
   ]);
   const declared = functions.map((f) => unsigned(signatureOf(f)));
+  const exports = Object.entries(exported);
   return new Uint8Array(bytesOf([
     [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
-    section(1, list(signatureCodes)),
+    section(1, list(signatureCodes), width),
     section(
       2,
       list([
-        [text("host"), text("memory"), 0x02, isShared ? 3 : 1, 16, ...unsigned(65536)],
+        [text("host"), text("memory"), 0x02, limits, 16, ...unsigned(mostPages[width])],
         ...fromHost,
       ]),
+      width,
     ),
-    section(3, list(declared)),
-    section(
-      7,
-      list(Object.entries(exported).map(([name, at]) => [text(name), 0, ...unsigned(at)])),
-    ),
-    section(10, list(functions.map(body))),
-  ]));
+    section(3, list(declared), width),
+    section(7, list(exports.map(([name, at]) => [text(name), 0, ...unsigned(at)])), width),
+    section(10, list(functions.map((f) => body(f, width))), width),
+  ], width));
 }

@@ -2,7 +2,16 @@
 import { exactText } from "../../graph.ts";
 import { type Lowered, renumbered } from "../../lowering/kernels.ts";
 import { at } from "../../shape.ts";
-import { branch, call, type Code, i32, local, types } from "./instructions.ts";
+import {
+  type AddressWidth,
+  branch,
+  call,
+  type Code,
+  i32,
+  int,
+  local,
+  types,
+} from "./instructions.ts";
 import { attentionGradientScratch, attentionScratch } from "./attention.ts";
 import type { Routine, SharedParts } from "./frame.ts";
 import { scatterScratch } from "./indexing.ts";
@@ -18,6 +27,8 @@ export interface Target {
   readonly hasRelaxedSimd: boolean;
   /** The words that threads share; undefined where the memory is one thread's. */
   readonly control: number | undefined;
+  /** The width of the memory's addresses (default 32). */
+  readonly width?: AddressWidth;
 }
 
 /** The addresses of a program's memory. */
@@ -68,7 +79,7 @@ const tick: ImportedFunction = { name: "tick", parameters: [] };
  */
 export function emitProgram(
   { buffers, kernels }: Lowered,
-  { hasRelaxedSimd, control }: Target,
+  { hasRelaxedSimd, control, width = 32 }: Target,
   memory: ProgramMemory,
   { isTimed = false } = {},
 ): Uint8Array<ArrayBuffer> {
@@ -84,6 +95,7 @@ export function emitProgram(
   const barrier = control === undefined ? undefined : define(barrierFunction(control, maySleep()));
   const shared: SharedParts = { hasRelaxedSimd, routine, ...memory };
   const [thread, threads] = [local.get(0), local.get(1)];
+  const own = [int.ofWord(thread), int.ofWord(threads)] as const;
   const meet: Code = barrier === undefined ? [] : call(barrier, thread, threads);
 
   const known = new Map<string, { readonly index: number; readonly isShared: boolean }>();
@@ -93,17 +105,17 @@ export function emitProgram(
   for (const kernel of kernels) {
     const used = kernelBuffers(kernel);
     // By the order of its buffers instead of their names, so that like kernels are one function.
-    const own = renumbered(kernel, (buffer) => used.indexOf(buffer));
+    const alike = renumbered(kernel, (buffer) => used.indexOf(buffer));
     const dtypes = used.map((buffer) => at(buffers, buffer).dtype);
-    const key = exactText([own, dtypes]);
+    const key = exactText([alike, dtypes]);
     let entry = known.get(key);
     if (entry === undefined) {
-      const { code, isShared } = emitKernel(own.kind, own, dtypes, shared);
+      const { code, isShared } = emitKernel(alike.kind, alike, dtypes, shared);
       entry = { index: define(code), isShared };
       known.set(key, entry);
     }
     // deno-lint-ignore unitune/no-spread-of-data -- buffers of a kernel
-    const run = call(entry.index, ...used.map(memory.addressOf), thread, threads);
+    const run = call(entry.index, ...used.map(memory.addressOf), ...own);
     if (before === "all" || (before === "one" && entry.isShared)) body.push(meet);
     body.push(entry.isShared ? run : branch(i32.eqz(thread), run));
     before = entry.isShared ? "all" : "one";
@@ -118,5 +130,6 @@ export function emitProgram(
     locals: [],
     code: [body, meet],
   };
-  return encodeModule(functions, { run: define(run) }, control !== undefined, imported);
+  const isShared = control !== undefined;
+  return encodeModule(functions, { run: define(run) }, { isShared, width }, imported);
 }

@@ -14,7 +14,7 @@ import {
   shareLoop,
   withLoop,
 } from "./frame.ts";
-import { type Code, f32x4, i32, i32x4, local, types, v128 } from "./instructions.ts";
+import { type Code, f32x4, i32x4, int, local, types, v128 } from "./instructions.ts";
 import { constantVector } from "./operations.ts";
 
 /** Combining two vectors of partial results, and where the reduction starts. */
@@ -185,7 +185,7 @@ function argmax(kernel: KernelOf<"reduce">, frame: Frame): Code {
   const less = dtype === "f32" ? f32x4.lt : dtype === "u32" ? i32x4.ltU : i32x4.ltS;
   const largest = (): Largest => ({ best: locals.add(types.v128), index: locals.add(types.v128) });
   const [inLanes, alone] = [largest(), largest()];
-  const round = locals.add(types.i32);
+  const round = locals.add(types.int);
   const [place, isLarger, most] = [
     locals.add(types.v128),
     locals.add(types.v128),
@@ -207,18 +207,21 @@ function argmax(kernel: KernelOf<"reduce">, frame: Frame): Code {
       const pick = (x: Code, y: number) =>
         local.set(y, v128.bitselect(x, local.get(y), local.get(isLarger)));
       return [
-        local.set(place, i32x4.add(i32x4.splat(local.get(round)), i32x4.const(0, 1, 2, 3))),
+        local.set(
+          place,
+          i32x4.add(i32x4.splat(int.word(local.get(round))), i32x4.const(0, 1, 2, 3)),
+        ),
         local.set(isLarger, v128.or(less(local.get(best), cursor.value(value)), isFirst)),
         pick(local.get(place), index),
         pick(cursor.value(value), best),
-        local.set(round, i32.add(local.get(round), i32.const(cursor.width))),
+        local.set(round, int.add(local.get(round), int.const(cursor.width))),
       ];
     },
     around: (loop, address) => {
       if (loop !== kept.length) return { before: [], after: [] };
       return {
         before: [
-          local.set(round, i32.const(0)),
+          local.set(round, int.const(0)),
           [inLanes, alone].map(({ best, index }) => [
             local.set(best, initial),
             local.set(index, none),

@@ -10,11 +10,15 @@ import {
   countFromZero,
   drop,
   i32,
+  int,
   local,
   types,
   whileLoop,
 } from "./instructions.ts";
 import { defineFunction, type WasmFunction } from "./module.ts";
+
+/** Bytes of a cache line, of which all that is allocated has whole ones. */
+const PLACE = 64;
 
 /** Bytes of the block of words that threads share: one cache line for each word. */
 export const CONTROL_BYTES = 8 * 64;
@@ -25,9 +29,12 @@ const words = {
   run: 0,
   /** The number of threads that take part in the run. */
   threads: 64,
-  /** Number, address and length of the run's program. */
+  /**
+   * The run's program: its number, and the place and the length of its code. The place is in cache
+   * lines, so that it has 32 bits, whatever addresses have.
+   */
   program: 128,
-  address: 132,
+  place: 132,
   length: 136,
   /** The number of workers that have started. */
   started: 192,
@@ -66,8 +73,8 @@ export function maySleep(): boolean {
 export function barrierFunction(control: number, firstMaySleep: boolean): WasmFunction {
   return defineFunction([types.i32, types.i32], [], (locals) => {
     const [thread, threads] = [0, 1];
-    const [passed, spins] = [locals.add(types.i32), locals.add(types.i32)];
-    const here = i32.const(control);
+    const [passed, spins] = [locals.add(types.i32), locals.add(types.int)];
+    const here = int.const(control);
     const isWaiting = i32.eq(atomics.load(here, words.passed), local.get(passed));
     const last: Code = [
       atomics.store(here, i32.const(0), words.arrived),
@@ -75,7 +82,7 @@ export function barrierFunction(control: number, firstMaySleep: boolean): WasmFu
       drop(atomics.notify(here, i32.const(-1), words.passed)),
     ];
     const others: Code = [
-      countFromZero(spins, i32.const(SPINS), branch(i32.eqz(isWaiting), [0x0f])),
+      countFromZero(spins, int.const(SPINS), branch(i32.eqz(isWaiting), [0x0f])),
       whileLoop(
         isWaiting,
         branch(
@@ -106,8 +113,9 @@ const work = ({ memory, thread }) => {
   const word = (offset) => Atomics.load(words, offset / 4);
   const programs = new Map();
   const load = (program) => {
-    // A word is signed, an address is not.
-    const bytes = new Uint8Array(memory.buffer, word(${words.address}) >>> 0, word(${words.length}));
+    // A word is signed, a place is not.
+    const start = (word(${words.place}) >>> 0) * ${PLACE};
+    const bytes = new Uint8Array(memory.buffer, start, word(${words.length}));
     const module = new WebAssembly.Module(bytes.slice());
     const { run } = new WebAssembly.Instance(module, { host: { memory, tick() {} } }).exports;
     if (programs.size >= ${KEPT_PROGRAMS}) programs.delete(programs.keys().next().value);
@@ -245,7 +253,7 @@ export function startPool(memory: WebAssembly.Memory, control: number, threads: 
     start(program, address, length, count) {
       Atomics.store(view, at(words.threads), count);
       Atomics.store(view, at(words.program), program);
-      Atomics.store(view, at(words.address), address);
+      Atomics.store(view, at(words.place), address / PLACE);
       Atomics.store(view, at(words.length), length);
       wake();
     },

@@ -10,6 +10,7 @@ import {
   f32,
   f32x4,
   i32,
+  int,
   least,
   local,
   types,
@@ -31,7 +32,7 @@ const get = local.get;
 
 /** Adds to a local. */
 function increase(index: number, by: Code): Code {
-  return local.set(index, i32.add(get(index), by));
+  return local.set(index, int.add(get(index), by));
 }
 
 /**
@@ -48,28 +49,28 @@ export function vectorMatrixFunction(fused: boolean): WasmFunction {
     : (a: Code, b: Code, sum: Code): Code => f32x4.add(f32x4.mul(a, b), sum);
 
   return defineFunction(
-    new Array<typeof types.i32>(9).fill(types.i32),
+    new Array<typeof types.int>(9).fill(types.int),
     [],
     (locals) => {
       const [a, b, c, depth, aStep, bRow, bColumn, j, end] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
-      const [pa, pb, k] = [locals.add(types.i32), locals.add(types.i32), locals.add(types.i32)];
+      const [pa, pb, k] = [locals.add(types.int), locals.add(types.int), locals.add(types.int)];
       const splat = locals.add(types.v128);
-      const out = i32.add(get(c), i32.shl(get(j), i32.const(2)));
+      const out = int.add(get(c), int.shl(get(j), int.const(2)));
       const start: Code = [
         local.set(pa, get(a)),
-        local.set(pb, i32.add(get(b), i32.mul(get(j), get(bColumn)))),
-        local.set(k, i32.const(0)),
+        local.set(pb, int.add(get(b), int.mul(get(j), get(bColumn)))),
+        local.set(k, int.const(0)),
       ];
       const next: Code = [increase(pa, get(aStep)), increase(pb, get(bRow))];
-      const stop = locals.add(types.i32);
+      const stop = locals.add(types.int);
       /** A slice of the depth after the other; `slice` ends with its totals in `sums`. */
       const inSlices = (sums: readonly number[], slice: Code): Code => {
         const totals = sums.map(() => locals.add(types.v128));
         return [
           start,
           totals.map((total) => local.set(total, f32x4.const(0))),
-          whileLoop(i32.ltS(get(k), get(depth)), [
-            local.set(stop, least(i32.add(get(k), i32.const(SLICE)), get(depth))),
+          whileLoop(int.ltS(get(k), get(depth)), [
+            local.set(stop, least(int.add(get(k), int.const(SLICE)), get(depth))),
             sums.map((sum) => local.set(sum, f32x4.const(0))),
             slice,
             totals.map((total, i) => local.set(total, f32x4.add(get(total), get(at(sums, i))))),
@@ -94,8 +95,8 @@ export function vectorMatrixFunction(fused: boolean): WasmFunction {
         ];
       };
       const one = oneColumn(locals, madd, { pa, pb, k, stop, inSlices, next, out });
-      const isAlong = i32.eq(get(bColumn), i32.const(4));
-      const room = (columns: number) => i32.sub(get(end), i32.const(columns - 1));
+      const isAlong = int.eq(get(bColumn), int.const(4));
+      const room = (columns: number) => int.sub(get(end), int.const(columns - 1));
       return [
         branch(isAlong, [
           countTo(j, room(BLOCK), BLOCK, alongRows(BLOCK / 4)),
@@ -106,7 +107,7 @@ export function vectorMatrixFunction(fused: boolean): WasmFunction {
           get(end),
           1,
           branch(
-            i32.and(i32.eq(get(aStep), i32.const(4)), i32.eq(get(bRow), i32.const(4))),
+            i32.and(int.eq(get(aStep), int.const(4)), int.eq(get(bRow), int.const(4))),
             one.downColumn,
             one.anyhow,
           ),
@@ -140,15 +141,15 @@ function oneColumn(
     next,
   ]);
   const lane = (index: number) => f32x4.extractLane(get(first), index);
-  const inFours = countTo(k, i32.sub(get(stop), i32.const(step - 1)), step, [
+  const inFours = countTo(k, int.sub(get(stop), int.const(step - 1)), step, [
     sums.map((sum, i) =>
       local.set(
         sum,
         madd(v128.load(get(pa), 16 * i), v128.load(get(pb), 16 * i), get(sum)),
       )
     ),
-    increase(pa, i32.const(4 * step)),
-    increase(pb, i32.const(4 * step)),
+    increase(pa, int.const(4 * step)),
+    increase(pb, int.const(4 * step)),
   ]);
   return {
     downColumn: [

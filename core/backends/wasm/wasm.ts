@@ -10,7 +10,7 @@ import type { MemoryPlan } from "../../lowering/plan.ts";
 import { OutOfMemoryError } from "../../memory_error.ts";
 import { at, showShape, sizeOf } from "../../shape.ts";
 import { type Heap, makeHeap } from "./heap.ts";
-import { type Code, f32x4, i32, types } from "./instructions.ts";
+import { type Code, f32x4, int, types } from "./instructions.ts";
 import { defineFunction, encodeModule } from "./module.ts";
 import { emitProgram, isParallel, scratchBytes, type Target } from "./program.ts";
 import { canStartWorkers, CONTROL_BYTES, type Pool, processors, startPool } from "./threads.ts";
@@ -78,6 +78,26 @@ export interface WasmOptions {
    * products take about twice as long.
    */
   readonly relaxedSimd?: boolean;
+  /**
+   * The most bytes of memory (default 4 GiB, as far as addresses of 32 bits reach). Beyond that,
+   * addresses have 64 bits, up to 16 GiB, where the engine has such memories; where not, 4 GiB are
+   * the limit.
+   */
+  readonly memory?: number;
+}
+
+/** Whether the engine has memories with addresses of 64 bits. */
+function probeWideAddresses(): boolean {
+  return WebAssembly.validate(encodeModule([], {}, { width: 64 }));
+}
+
+/** The bytes that addresses of 32 bits reach. */
+const NARROW_REACH = 2 ** 32;
+
+/** An empty heap of at most some bytes. */
+function heapOf(memory: number, isShared: boolean): Heap {
+  const isWide = memory > NARROW_REACH && probeWideAddresses();
+  return makeHeap(isShared, isWide ? 64 : 32, memory);
 }
 
 /** Sizes of the backend's memory, for benchmarks and tests. */
@@ -86,6 +106,8 @@ export interface WasmStatistics {
   readonly bytes: number;
   /** Of these, bytes that are free for reuse: the rest holds tensors and programs. */
   readonly keptBytes: number;
+  /** Bytes that tensors and programs can have at most. */
+  readonly mostBytes: number;
 }
 
 /** The wasm backend as a device. */
@@ -112,17 +134,21 @@ const MOST_THREADS = 16;
  * assertEquals(await double(tensor([3])).data(), new Float32Array([6]));
  * ```
  *
- * @param options The number of threads, and the instructions to use.
+ * @param options The number of threads, the limit of memory, and the instructions to use.
  * @returns A device of its own, with a memory of its own.
- * @throws {RangeError} If the number of threads is not a positive integer.
+ * @throws {RangeError} If the number of threads is not a positive integer, or the limit is below
+ * 1 MiB.
  */
 export function wasm(options: WasmOptions = {}): WasmDevice {
-  const { threads = Math.min(processors(), MOST_THREADS) } = options;
+  const { threads = Math.min(processors(), MOST_THREADS), memory = NARROW_REACH } = options;
   if (!Number.isInteger(threads) || threads < 1) {
     throw new RangeError(`wasm: threads is an integer from 1, not ${threads}`);
   }
+  if (!(memory >= 2 ** 20)) {
+    throw new RangeError(`wasm: memory is a number of bytes from 1 MiB, not ${memory}`);
+  }
   const canShare = threads > 1 && typeof SharedArrayBuffer !== "undefined" && canStartWorkers();
-  return wasmOn(makeHeap(canShare), canShare ? threads : 1, options);
+  return wasmOn(heapOf(memory, canShare), canShare ? threads : 1, options);
 }
 
 /**
@@ -139,7 +165,11 @@ export function wasmOn(
 ): WasmDevice {
   const canShare = threads > 1;
   const control = canShare ? heap.allocate(CONTROL_BYTES) : undefined;
-  const target: Target = { hasRelaxedSimd: relaxedSimd && probeRelaxedSimd(), control };
+  const target: Target = {
+    hasRelaxedSimd: relaxedSimd && probeRelaxedSimd(),
+    control,
+    width: heap.width,
+  };
   const pool: Pool[] = [];
   const poolNow = (): Pool | undefined => {
     if (control === undefined) return undefined;
@@ -157,15 +187,15 @@ export function wasmOn(
     const bytes = plan.ownBytes + scratchSize * threads;
     const more = Math.max(0, bytes - workspace.bytes());
     heap.refuseBeyond(more + plan.allocatedBytes, "a program with its results");
-    // The table of addresses: operands, allocated results, the workspace.
+    // The table of addresses, of 8 bytes each: operands, allocated results, the workspace.
     const operands = lowered.inputs.length;
     const entries = operands + lowered.outputs.length + 1;
     const tenancy = workspace.hold(bytes);
-    const table = heap.allocate(4 * entries);
+    const table = heap.allocate(8 * entries);
 
-    const tableEntry = (index: number): Code => i32.load(i32.const(table + 4 * index));
+    const tableEntry = (index: number): Code => int.loadAddress(int.const(table + 8 * index));
     const ownAddress = (offset: number): Code =>
-      i32.add(tableEntry(entries - 1), i32.const(offset));
+      int.add(tableEntry(entries - 1), int.const(offset));
     const addressOf = (buffer: number): Code => {
       const place = plan.places[buffer];
       if (place === undefined) throw new RangeError(`buffer ${buffer} has no place`);
@@ -231,8 +261,9 @@ export function wasmOn(
       },
       run({ operands, allocated }) {
         const own = tenancy.address();
-        copyIn(heap.memory, table, Int32Array.from([...operands, ...allocated]));
-        copyIn(heap.memory, table + 4 * (entries - 1), Int32Array.of(own));
+        const addresses = new BigInt64Array(heap.memory.buffer, table, entries);
+        addresses.set([...operands, ...allocated].map(BigInt));
+        addresses[entries - 1] = BigInt(own);
         const times = profile.pop();
         if (times === undefined) program.run();
         else runTimed(times);
@@ -273,7 +304,7 @@ export function wasmOn(
     },
     statistics() {
       const bytes = heap.memory.buffer.byteLength;
-      return { bytes, keptBytes: bytes - heap.used() };
+      return { bytes, keptBytes: bytes - heap.used(), mostBytes: heap.limit };
     },
     async profile(run) {
       const times: KernelTime[] = [];

@@ -4,7 +4,7 @@ import {
   branch,
   type Code,
   countFromZero,
-  i32,
+  int,
   local,
   memory,
   select,
@@ -16,21 +16,21 @@ function clampedStart(start: number, room: number, { locals, base }: Frame): {
   readonly set: Code;
   readonly get: Code;
 } {
-  const index = locals.add(types.i32);
-  const raw = i32.load(local.get(base(start)));
+  const index = locals.add(types.int);
+  const raw = int.load(local.get(base(start)));
   return {
     set: [
       local.set(index, raw),
       local.set(
         index,
-        select(i32.const(0), local.get(index), i32.ltS(local.get(index), i32.const(0))),
+        select(int.const(0), local.get(index), int.ltS(local.get(index), int.const(0))),
       ),
       local.set(
         index,
         select(
-          i32.const(room),
+          int.const(room),
           local.get(index),
-          i32.gtS(local.get(index), i32.const(room)),
+          int.gtS(local.get(index), int.const(room)),
         ),
       ),
     ],
@@ -48,21 +48,21 @@ function windows(
   const { start, outer, size, length, inner } = kernel;
   const { locals, base } = frame;
   const first = clampedStart(start, size - length, frame);
-  const block = locals.add(types.i32);
-  const wholeAddress = i32.add(
-    i32.add(local.get(base(whole)), i32.mul(local.get(block), i32.const(4 * size * inner))),
-    i32.mul(first.get, i32.const(4 * inner)),
+  const block = locals.add(types.int);
+  const wholeAddress = int.add(
+    int.add(local.get(base(whole)), int.mul(local.get(block), int.const(4 * size * inner))),
+    int.mul(first.get, int.const(4 * inner)),
   );
-  const partAddress = i32.add(
+  const partAddress = int.add(
     local.get(base(part)),
-    i32.mul(local.get(block), i32.const(4 * length * inner)),
+    int.mul(local.get(block), int.const(4 * length * inner)),
   );
   return [
     first.set,
     countFromZero(
       block,
-      i32.const(outer),
-      copy(wholeAddress, partAddress, i32.const(4 * length * inner)),
+      int.const(outer),
+      copy(wholeAddress, partAddress, int.const(4 * length * inner)),
     ),
   ];
 }
@@ -79,7 +79,7 @@ export const dynamicUpdate: CodeEmitter<"dynamicUpdate"> = (kernel, frame) => {
   const { input, output, outer, size, inner } = kernel;
   const [from, to] = [local.get(frame.base(input)), local.get(frame.base(output))];
   return [
-    branch(i32.ne(from, to), memory.copy(to, from, i32.const(4 * outer * size * inner))),
+    branch(int.ne(from, to), memory.copy(to, from, int.const(4 * outer * size * inner))),
     windows(kernel, frame, memory.copy, [output, kernel.update]),
   ];
 };

@@ -36,7 +36,7 @@ export function makeWorkspace(heap: Pick<Heap, "allocate" | "free">): Workspace 
   const tenants = new Map<symbol, number>();
   let [address, size] = [0, 0];
   const fit = (): void => {
-    const needed = tenants.values().reduce((most, bytes) => Math.max(most, bytes), 0);
+    const needed = [...tenants.values()].reduce((most, bytes) => Math.max(most, bytes), 0);
     if (needed === size) return;
     if (size > 0) heap.free(address);
     [address, size] = [0, 0];
