@@ -1,5 +1,5 @@
 /** `compile`: a pure function of trees of tensors as one program. */
-import type { Device, Program, ProgramStatistics } from "./backend/device.ts";
+import type { Device, Program, ProgramPlan, ProgramStatistics } from "./backend/device.ts";
 import { defaultDevice } from "./devices.ts";
 import { giveUp, materialise, operandOf, store } from "./evaluate.ts";
 import type { Graph } from "./graph.ts";
@@ -7,7 +7,14 @@ import { showShape } from "./shape.ts";
 import { simplify } from "./simplify.ts";
 import { makeTensor } from "./tensor.ts";
 import { traceGraph } from "./trace.ts";
-import { describeTree, leavesOf, mapTree, replaceLeaves, unfitTree } from "./tree.ts";
+import {
+  describeTree,
+  leavesOf,
+  mapTree,
+  replaceLeaves,
+  type TreeDescription,
+  unfitTree,
+} from "./tree.ts";
 import type { Cell, Tensor } from "./value.ts";
 
 /** Options for compiling a function. */
@@ -22,20 +29,36 @@ export interface CompileOptions {
   readonly donate?: readonly number[];
 }
 
+/** The plan of a compiled function's program; its operands are the leaves of the arguments. */
+export interface FunctionPlan extends ProgramPlan {
+  /** Bytes of the tensors that the function refers to from outside its arguments. */
+  readonly capturedBytes: number;
+}
+
 /** A compiled function. */
 export interface Compiled<A extends readonly unknown[], R> {
   (...args: A): R;
+  /**
+   * The memory and the work of the program for some arguments, which is not made. Only their shapes
+   * are looked at: they may be {@linkcode outline}s, or expressions that are not computed yet.
+   */
+  plan(...args: A): FunctionPlan;
   /** Sizes and counts of each program, one for each signature that it was called with. */
   statistics(): ProgramStatistics[];
   /** Gives the programs' storage back. */
   [Symbol.dispose](): void;
 }
 
-/** A program for one signature of a compiled function. */
-interface Specialised<R> {
-  readonly program: Program;
+/** A function traced for one signature. */
+interface Traced<R> {
+  readonly graph: Graph;
   readonly captured: readonly Tensor[];
   readonly result: R;
+}
+
+/** A program for one signature of a compiled function. */
+interface Specialised<R> extends Pick<Traced<R>, "captured" | "result"> {
+  readonly program: Program;
   readonly outputs: readonly Tensor[];
 }
 
@@ -50,11 +73,7 @@ const unreachable = new FinalizationRegistry<ReadonlyMap<string, { readonly prog
 );
 
 /** Traces a function with arguments of the shapes of `args`. */
-function trace<A extends readonly unknown[], R>(f: (...args: A) => R, args: A): {
-  readonly graph: Graph;
-  readonly captured: readonly Tensor[];
-  readonly result: R;
-} {
+function trace<A extends readonly unknown[], R>(f: (...args: A) => R, args: A): Traced<R> {
   const symbols = mapTree(
     args,
     (leaf) => makeTensor(leaf, { value: { kind: "argument" } }, { traced: true }),
@@ -131,21 +150,24 @@ export function compile<A extends readonly unknown[], R>(
 ): Compiled<A, R> {
   const specialised = new Map<string, Specialised<R>>();
 
-  const specialise = (args: A, device: Device, donated: readonly number[]): Specialised<R> => {
-    const { graph, captured, result } = trace(f, args);
+  // What was traced for a plan, until it is compiled.
+  const planned = new Map<string, Traced<R>>();
+  const deviceNow = (): Device => options.device ?? defaultDevice("f32");
+
+  const specialise = (
+    traced: Traced<R>,
+    device: Device,
+    donated: readonly number[],
+  ): Specialised<R> => {
+    const { graph, captured, result } = traced;
     materialise(captured, device);
     const program = device.compile(graph, { donated });
     return { program, captured, result, outputs: leavesOf(result) };
   };
 
-  const call = (...args: A): R => {
-    const described = args.map((arg) => describeTree(arg, markOf));
+  /** The signature of a call, and the leaves that it donates. */
+  const signatureOf = (described: readonly TreeDescription[]) => {
     const leaves = described.flatMap((arg) => arg.leaves);
-    if (leaves.some(({ traced, differentiated }) => traced || differentiated)) return f(...args);
-    if (described.some(({ isUnfit }) => isUnfit)) throw unfitTree(args);
-
-    const device = options.device ?? defaultDevice("f32");
-    materialise(leaves, device);
     let end = 0;
     const donated = described.flatMap((arg, position) => {
       const start = end;
@@ -155,7 +177,23 @@ export function compile<A extends readonly unknown[], R>(
     });
     const reusable = withoutShared(leaves, donated);
     const signature = `${described.map(({ text }) => text).join(" ")} ${reusable}`;
-    const known = specialised.get(signature) ?? specialise(args, device, reusable);
+    return { signature, leaves, donated, reusable };
+  };
+
+  const call = (...args: A): R => {
+    const described = args.map((arg) => describeTree(arg, markOf));
+    const isInlined = described.some(({ leaves }) =>
+      leaves.some(({ traced, differentiated }) => traced || differentiated)
+    );
+    if (isInlined) return f(...args);
+    if (described.some(({ isUnfit }) => isUnfit)) throw unfitTree(args);
+
+    const device = deviceNow();
+    const { signature, leaves, donated, reusable } = signatureOf(described);
+    materialise(leaves, device);
+    const known = specialised.get(signature) ??
+      specialise(planned.get(signature) ?? trace(f, args), device, reusable);
+    planned.delete(signature);
     specialised.set(signature, known);
     refuseCaptured(known.captured, leaves, donated);
 
@@ -176,11 +214,28 @@ export function compile<A extends readonly unknown[], R>(
     return replaceLeaves(known.result, outputs);
   };
 
+  const plan = (...args: A): FunctionPlan => {
+    const described = args.map((arg) => describeTree(arg, markOf));
+    if (described.some(({ isUnfit }) => isUnfit)) throw unfitTree(args);
+    const { signature, leaves, reusable } = signatureOf(described);
+    const traced = planned.get(signature) ?? trace(f, args);
+    planned.set(signature, traced);
+    const own = deviceNow().plan(traced.graph, { donated: reusable });
+    const captured = own.operandBytes.slice(leaves.length);
+    return {
+      ...own,
+      operandBytes: own.operandBytes.slice(0, leaves.length),
+      capturedBytes: captured.reduce((total, bytes) => total + bytes, 0),
+    };
+  };
+
   const compiled: Compiled<A, R> = Object.assign(call, {
+    plan,
     statistics: () => [...specialised.values()].map(({ program }) => program.statistics),
     [Symbol.dispose]() {
       for (const { program } of specialised.values()) program.dispose();
       specialised.clear();
+      planned.clear();
     },
   });
   unreachable.register(compiled, specialised);

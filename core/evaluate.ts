@@ -62,6 +62,8 @@ function unreadable(tensor: Tensor): string {
   const { value } = tensor.cell;
   const why = value.kind === "gone"
     ? value.why
+    : value.kind === "outline"
+    ? "it is an outline, which has a shape and no elements"
     : "it depends on the arguments of a function that is being traced; return it instead";
   return `a tensor of shape ${showShape(tensor.shape)} cannot be read: ${why}`;
 }

@@ -47,6 +47,8 @@ function showTensor(tensor: Tensor): string {
       return `${name} (not computed yet; read it with \`await x.data()\`)`;
     case "argument":
       return `${name} (an argument of a function that is being traced)`;
+    case "outline":
+      return `${name} (an outline, which has no elements)`;
     case "gone":
       return `${name} (gone: ${value.why})`;
     default:

@@ -82,6 +82,7 @@ export {
   isTensor,
   makeTensor,
   type NestedNumbers,
+  outline,
   tensor,
   type TensorLike,
   variable,

@@ -191,6 +191,30 @@ export function applyAll<P extends PrimitiveName>(
   return [result(first, 0), ...others.map((other, i) => result(other, 1 + i))];
 }
 
+/**
+ * A tensor without elements, which stands for one of its shape and element type where only a plan is
+ * made: compiled functions plan for it, and nothing can be computed of it.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals, assertRejects } from "@std/assert";
+ * import { compile, matmul, outline, type Tensor, wasm } from "@unitune/core";
+ *
+ * const large = outline({ shape: [40_000, 40_000], dtype: "f32" });
+ * using device = wasm();
+ * const { multiplications } = compile((x: Tensor) => matmul(x, x), { device }).plan(large);
+ * assertEquals(multiplications, 40_000 ** 3);
+ * await assertRejects(() => large.data(), Error, "it is an outline");
+ * ```
+ *
+ * @param abstract The shape and element type.
+ * @returns The tensor.
+ */
+export function outline({ shape, dtype }: Abstract): Tensor {
+  checkShape("outline", shape);
+  return makeTensor({ shape: [...shape], dtype }, { value: { kind: "outline" } });
+}
+
 /** Numbers, nested to any depth. */
 export type NestedNumbers = number | readonly NestedNumbers[];
 

@@ -119,6 +119,7 @@ export function traceGraph(args: readonly Tensor[], results: readonly Tensor[]):
           break;
         }
         case "device":
+        case "outline":
           addInput(top);
           captured.push(top);
           stack.pop();

@@ -44,6 +44,8 @@ export type Value =
   | SharedResult
   /** An argument of a function that is being traced. */
   | { readonly kind: "argument" }
+  /** No elements: the tensor stands for one of its shape in a plan. */
+  | { readonly kind: "outline" }
   /** Elements that were given away or disposed of. */
   | { readonly kind: "gone"; readonly why: string };
 

@@ -38,6 +38,25 @@ export interface ProgramStatistics {
   readonly threads: number;
 }
 
+/** The memory that a program takes and the work that it does, known before it is made. */
+export interface ProgramPlan {
+  /** Bytes of each operand, in the order of the graph's inputs. */
+  readonly operandBytes: readonly number[];
+  /** Bytes of the results that take over no operand's storage. */
+  readonly resultBytes: number;
+  /** Bytes of the program's own memory: intermediates, small results, and room for kernels. */
+  readonly ownBytes: number;
+  /**
+   * Bytes of these, when most of them are taken, that hold gradients: what results are made of in
+   * the storage of donated operands.
+   */
+  readonly gradientBytes: number;
+  /** Multiplications of matrix products in a run, with as many additions. */
+  readonly multiplications: number;
+  /** Bytes that the other kernels of a run read and write. */
+  readonly movedBytes: number;
+}
+
 /** A graph compiled for a device. */
 export interface Program {
   /** Sizes and counts of the program. */
@@ -75,6 +94,10 @@ export interface Device {
   readonly name: string;
   /** Copies elements from the host. */
   upload(data: TypedArray, dtype: DType): Buffer;
+  /** Bytes that tensors and programs can take on the device; undefined where that is unknown. */
+  readonly memoryBytes?: number | undefined;
+  /** The memory and the work of a graph's program. Nothing is allocated for it. */
+  plan(graph: Graph, options: ProgramOptions): ProgramPlan;
   /** Compiles a graph. */
   compile(graph: Graph, options: ProgramOptions): Program;
   /**

@@ -8,9 +8,10 @@ import type { Graph } from "../graph.ts";
 import type { BufferPlan, Lowered } from "../lowering/kernels.ts";
 import { lower } from "../lowering/lower.ts";
 import { alignedBytes, type MemoryPlan, planMemory } from "../lowering/plan.ts";
-import { at, showShape } from "../shape.ts";
+import { movedBytes, multiplicationsOf, peakOf } from "../lowering/work.ts";
+import { at, sameShape, showShape } from "../shape.ts";
 import { type Buffers, type Elements, makeBuffers, type Readable } from "./buffers.ts";
-import type { Device, Operand, Program, ProgramOptions } from "./device.ts";
+import type { Device, Operand, Program, ProgramOptions, ProgramPlan } from "./device.ts";
 
 /** A donated operand in storage that others share: a result takes over a copy. */
 export interface Move<S> {
@@ -83,6 +84,8 @@ export interface Backend<S> extends Readable<S> {
    * (default: none is).
    */
   isPart?(storage: S): boolean;
+  /** Bytes that a program needs for its kernels beside its buffers (default: none). */
+  scratchBytes?(lowered: Lowered): number;
   /**
    * Called before each run.
    *
@@ -93,7 +96,7 @@ export interface Backend<S> extends Readable<S> {
 }
 
 /** The host half of a device. */
-export type Host = Pick<Device, "name" | "upload" | "compile">;
+export type Host = Pick<Device, "name" | "upload" | "plan" | "compile">;
 
 /** Refuses f64, which no emitted code computes. */
 function refuseDoubles(name: string, graph: Graph): void {
@@ -120,19 +123,39 @@ function checkOperand(index: number, operand: Operand, { dtype, size }: BufferPl
   }
 }
 
+/** A graph as kernels, and the places of their buffers. */
+interface Planned extends ProgramOptions {
+  readonly lowered: Lowered;
+  readonly plan: MemoryPlan;
+}
+
+/** The memory and the work of kernels. */
+function describePlan<S>({ lowered, plan }: Planned, backend: Backend<S>): ProgramPlan {
+  const { gradientBytes } = peakOf(lowered, plan);
+  return {
+    operandBytes: lowered.inputs.map((buffer) =>
+      alignedBytes(at(lowered.buffers, buffer), backend.alignment)
+    ),
+    resultBytes: plan.allocatedBytes,
+    ownBytes: plan.ownBytes + (backend.scratchBytes?.(lowered) ?? 0),
+    gradientBytes,
+    multiplications: lowered.kernels.reduce(
+      (total, kernel) => total + multiplicationsOf(kernel),
+      0,
+    ),
+    movedBytes: movedBytes(lowered),
+  };
+}
+
 /**
  * Compiles a graph: the emitted program, with code around it that passes operands in and results
  * out.
  */
 function makeProgram<S>(
-  graph: Graph,
-  { donated }: ProgramOptions,
+  { lowered, plan, donated }: Planned,
   backend: Backend<S>,
   buffers: Buffers<S>,
 ): Program {
-  refuseDoubles(backend.name, graph);
-  const lowered = lower(graph);
-  const plan = planMemory(lowered, donated, backend.alignment);
   const code = backend.emit(lowered, plan);
   const inputs = lowered.inputs.map((buffer) => at(lowered.buffers, buffer));
   const outputs = lowered.outputs.map((buffer) => {
@@ -266,14 +289,27 @@ function makeProgram<S>(
  */
 export function makeHost<S>(backend: Backend<S>): Host {
   const buffers = makeBuffers(backend);
+  // A graph that is planned is mostly compiled next.
+  const known = new WeakMap<Graph, Planned>();
+  const planned = (graph: Graph, { donated }: ProgramOptions): Planned => {
+    const before = known.get(graph);
+    if (before !== undefined && sameShape(before.donated, donated)) return before;
+    refuseDoubles(backend.name, graph);
+    const lowered = lower(graph);
+    const plan = planMemory(lowered, donated, backend.alignment);
+    const made = { lowered, plan, donated };
+    known.set(graph, made);
+    return made;
+  };
   return {
     name: backend.name,
+    plan: (graph, options) => describePlan(planned(graph, options), backend),
     upload(data, dtype) {
       const plan = { dtype, size: data.length };
       const storage = backend.allocate(alignedBytes(plan, backend.alignment), "a tensor");
       backend.write(storage, data);
       return buffers.over({ kind: "storage", storage }, dtype, data.length);
     },
-    compile: (graph, options) => makeProgram(graph, options, backend, buffers),
+    compile: (graph, options) => makeProgram(planned(graph, options), backend, buffers),
   };
 }

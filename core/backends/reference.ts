@@ -394,6 +394,13 @@ function run(graph: Graph, operands: readonly TypedArray[]): ShapedElements[] {
   return graph.outputs.map(value);
 }
 
+const bytesOf = ({ shape, dtype }: Abstract): number => sizeOf(shape) * bytesPerElement[dtype];
+
+/** Bytes of the results of all instructions. */
+function intermediateBytes({ nodes }: Graph): number {
+  return nodes.reduce((total, node) => node.op === "input" ? total : total + bytesOf(node), 0);
+}
+
 /** The reference backend as a device. */
 export interface ReferenceDevice extends Device {
   /** The backend's name. */
@@ -428,12 +435,20 @@ export function reference(): ReferenceDevice {
     [Symbol.dispose]: () => {},
     upload: (data, dtype) => over(data.slice(), dtype),
     profile: () => Promise.resolve(undefined),
-    compile(graph, { donated }) {
-      const bytes = graph.nodes.reduce(
-        (total, { op, shape, dtype }) =>
-          op === "input" ? total : total + sizeOf(shape) * bytesPerElement[dtype],
+    plan: (graph) => ({
+      operandBytes: graph.inputs.map((position) => bytesOf(at(graph.nodes, position))),
+      // Results are copies of intermediates, all of which are kept to the end.
+      resultBytes: graph.outputs.reduce(
+        (total, position) => total + bytesOf(at(graph.nodes, position)),
         0,
-      );
+      ),
+      ownBytes: intermediateBytes(graph),
+      gradientBytes: 0,
+      multiplications: 0,
+      movedBytes: intermediateBytes(graph),
+    }),
+    compile(graph, { donated }) {
+      const bytes = intermediateBytes(graph);
       return {
         statistics: {
           kernels: graph.nodes.length - graph.inputs.length,

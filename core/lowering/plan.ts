@@ -2,6 +2,7 @@
 import { bytesPerElement } from "../dtype.ts";
 import { at, sameShape } from "../shape.ts";
 import { type BufferPlan, type Kernel, type Lowered, usedBuffers } from "./kernels.ts";
+import { lifetimes, type Span } from "./lifetimes.ts";
 
 /** The place of a buffer. */
 export type Place =
@@ -61,24 +62,6 @@ export function alignedBytes(
   alignment = ALIGNMENT,
 ): number {
   return Math.max(1, Math.ceil(size * bytesPerElement[dtype] / alignment)) * alignment;
-}
-
-/** The first and the last kernel that touch a buffer. */
-interface Span {
-  readonly first: number;
-  readonly last: number;
-}
-
-/** The kernels that touch each buffer; undefined where none does. */
-function lifetimes({ buffers, kernels }: Lowered): (Span | undefined)[] {
-  const spans = buffers.map((): Span | undefined => undefined);
-  kernels.forEach((kernel, position) => {
-    const { reads, writes } = usedBuffers(kernel);
-    for (const buffer of [...reads, ...writes]) {
-      spans[buffer] = { first: spans[buffer]?.first ?? position, last: position };
-    }
-  });
-  return spans;
 }
 
 /** Whether a kernel may write `output` over `input`: it reads an element before it writes there. */

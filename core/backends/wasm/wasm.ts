@@ -291,6 +291,7 @@ export function wasmOn(
     free: heap.free,
     write: (address, data) => copyIn(heap.memory, address, data),
     read: (address, dtype, size) => Promise.resolve(copyOut(heap.memory, dtype, address, size)),
+    scratchBytes: (lowered) => scratchBytes(lowered) * threads,
     prepare: (bytes) => heap.refuseBeyond(bytes, "the results of a program"),
   };
   const host = makeHost(backend);
@@ -298,6 +299,11 @@ export function wasmOn(
   return {
     ...host,
     name: "wasm",
+    memoryBytes: heap.limit,
+    plan(graph, options) {
+      refuseUncountable(graph);
+      return host.plan(graph, options);
+    },
     compile(graph, options) {
       refuseUncountable(graph);
       return host.compile(graph, options);

@@ -242,6 +242,7 @@ export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuDevice>
       throwIfFailed();
       return host.upload(data, dtype);
     },
+    plan: host.plan,
     compile(graph, options) {
       throwIfFailed();
       return host.compile(graph, options);
