@@ -7,6 +7,7 @@
 export { maxNewTokensOf, withAnswerLength } from "./sampling/answer_length.ts";
 export { answerLimit, type GivenAnswer, givenAnswer } from "./sampling/answers.ts";
 export {
+  type Bucketing,
   inRandomOrder,
   paddedLength,
   paddedTo,
@@ -16,6 +17,8 @@ export {
   toBatch,
   windowRows,
 } from "./data/batches.ts";
+export { classOf, lengthClasses } from "./data/lengths.ts";
+export { type Cut, type MicroBatch, microBatches } from "./feeds/micro_batches.ts";
 export { addCost, type Cost, noCost } from "./learner/cost.ts";
 export { type CheckOptions, checkRows, type RowConversation } from "./data/checks.ts";
 export {

@@ -71,6 +71,9 @@ export type SettingTable = Readonly<Record<string, Setting>>;
 /** Whether an objective learns from answers of the policy's own. */
 const onRollouts = ({ data }: ObjectiveEntry): boolean => data === "rollouts";
 
+/** Whether an objective learns from rows that are there before the training. */
+const onGivenRows = (entry: ObjectiveEntry): boolean => !onRollouts(entry);
+
 /**
  * The least temperature of rollouts. Below, logits that differ by a tenth are 10 nats apart: what is
  * sampled is the most likely token, and gradients are a hundred times those at temperature 1.
@@ -459,6 +462,25 @@ export const settingTable = {
     group: "Optimization",
     help: "The number of forward passes in a step. Without dropout, 8 passes of 1 sequence " +
       "equal 1 pass of 8.",
+  },
+  batchTokens: {
+    kind: "integer",
+    min: 1,
+    group: "Optimization",
+    appliesTo: onGivenRows,
+    help: "The most tokens of a forward pass, padding counted: the batch-size x " +
+      "gradient-accumulation rows of a step are cut into passes of as many rows as fit, at least " +
+      "one. Without dropout, the gradient is the same however they are cut.",
+    defaultHelp: "passes have batch-size rows",
+  },
+  batching: {
+    kind: "choice",
+    choices: ["by-length", "random"],
+    default: "by-length",
+    group: "Optimization",
+    appliesTo: onGivenRows,
+    help: "by-length puts rows of similar length into one forward pass, within windows of 64 " +
+      "passes that the seed draws, so that less is padded; random does not.",
   },
   optimizer: {
     kind: "choice",

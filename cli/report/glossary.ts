@@ -38,6 +38,10 @@ export const glossary: readonly GlossaryGroup[] = [
       entry("mean_token_accuracy", "fraction of answer tokens that the model predicts by arg max"),
       entry("num_tokens", "number of answer tokens in the step"),
       entry(
+        "padding",
+        "fraction of the positions of the step's batches that hold no token of a row",
+      ),
+      entry(
         "teacher_agreement",
         "fraction of answer tokens at which the model and its teacher have the same arg max (distillation)",
       ),

@@ -150,7 +150,7 @@ function show(
       // What the stage before has measured is not this one's.
       return progress.update(event.step, {});
     case "step":
-      return progress.update(event.step, event.measured);
+      return progress.update(event.step, event.measured, event.cost.backwardTokens);
     case "evaluation":
       return progress.print(`step ${event.step}/${total} · ${describeReport(event.report)}`);
     case "metrics":

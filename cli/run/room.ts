@@ -73,12 +73,22 @@ export function leastRoom(
 ): Room {
   const { layers, width, vocabulary } = model.config;
   const { optimizer, batchSize, gradientAccumulation, gradientClip } = settings;
+  const rows = rowsAtOnce(settings, length);
   const copies = 1 + moments[optimizer] + (gradientClip > 0 || gradientAccumulation > 1 ? 1 : 0);
   return {
     state: WORD * (countParameters(model) * copies + frozenParameters(model)),
-    activations: WORD * batchSize * length * (layers * width + vocabulary),
+    activations: WORD * rows * length * (layers * width + vocabulary),
     rows: 2 * WORD * batchSize * gradientAccumulation * length,
   };
+}
+
+/** The rows of a forward pass, if all rows of the step have a length. */
+function rowsAtOnce(
+  { batchSize, gradientAccumulation, batchTokens }: TrainSettings,
+  length: number,
+): number {
+  if (batchTokens === undefined) return batchSize;
+  return Math.min(Math.max(1, Math.floor(batchTokens / length)), batchSize * gradientAccumulation);
 }
 
 /** The parameters of a model that stay as they are: those below an adapter. */
@@ -115,12 +125,13 @@ export function requireRoom(
       );
     }
     if (state + activations > memory) {
+      const { batchSize, batchTokens } = settings;
+      const [flag, remedy] = batchTokens === undefined
+        ? [`--batch-size ${batchSize}`, "a smaller one, with --gradient-accumulation in its place"]
+        : [`--batch-tokens ${batchTokens}`, "fewer, or a smaller --context"];
       throw new UserError(
-        `--batch-size ${settings.batchSize} takes at least ${
-          bytes(state + activations)
-        } with rows ` +
-          `of ${length} tokens, and ${device} has ${bytes(memory)}: take a smaller one, with ` +
-          `--gradient-accumulation in its place`,
+        `${flag} takes at least ${bytes(state + activations)} with rows of ${length} tokens, and ` +
+          `${device} has ${bytes(memory)}: take ${remedy}`,
       );
     }
     if (rows > MOST_ROWS) {

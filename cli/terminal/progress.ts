@@ -16,6 +16,8 @@ export interface Progress extends Measured {
   readonly steps: number;
   /** Steps per second; undefined until two steps have been timed. */
   readonly rate?: number | undefined;
+  /** Training tokens per second, without padding; undefined where none are counted. */
+  readonly tokenRate?: number | undefined;
   /** The name of the work between two steps, such as an evaluation. */
   readonly phase?: string | undefined;
   /** What is counted (default: steps). */
@@ -142,7 +144,8 @@ export function formatMeasured(value: number): string {
 }
 
 /** The known facts about a run, the most important first. */
-function facts({ step, steps, reward, loss, rate, phase, unit = stepUnit }: Progress): string[] {
+function facts(progress: Progress): string[] {
+  const { step, steps, reward, loss, padding, rate, tokenRate, phase, unit = stepUnit } = progress;
   const known = [unit.part(step, steps)];
   if (phase !== undefined) known.push(phase);
   // The loss of rewarded answers is about 0 whatever the rewards are.
@@ -151,6 +154,10 @@ function facts({ step, steps, reward, loss, rate, phase, unit = stepUnit }: Prog
   if (rate !== undefined && rate > 0) {
     known.push(`${formatDuration((steps - step) / rate)} left`, unit.rate(rate));
   }
+  if (tokenRate !== undefined) {
+    known.push(`${Math.round(tokenRate).toLocaleString("en-US")} tokens/s`);
+  }
+  if (padding !== undefined) known.push(`${Math.round(100 * padding)} % padding`);
   return known;
 }
 
@@ -214,8 +221,14 @@ export interface ProgressOutput {
 
 /** Shows the progress of a run. */
 export interface ProgressReporter extends Disposable {
-  /** Shows the number of finished steps, and metrics (default: those shown before). */
-  update(step: number, measured?: Measured): void;
+  /**
+   * Shows the number of finished steps, and metrics (default: those shown before).
+   *
+   * @param step The number of finished steps.
+   * @param measured The metrics.
+   * @param tokens The tokens of all finished steps (default: none are counted).
+   */
+  update(step: number, measured?: Measured, tokens?: number): void;
   /** Shows the name of the work before the next step. */
   phase(name: string): void;
   /** Prints lines above the bar, which stay. */
@@ -273,7 +286,9 @@ export function progressReporter(
   unit: ProgressUnit = stepUnit,
 ): ProgressReporter {
   let begun: number | undefined;
-  let start: { readonly step: number; readonly time: number } | undefined;
+  let start:
+    | { readonly step: number; readonly time: number; readonly tokens: number | undefined }
+    | undefined;
   let latest: Progress = { step: 0, steps, unit };
   let shown: { readonly progress: Progress; readonly time: number } | undefined;
 
@@ -284,15 +299,24 @@ export function progressReporter(
   const draw = (columns: number) => show(`\r${clearToEnd}${formatBar(latest, columns)}`);
 
   return {
-    update(step, measured = { loss: latest.loss, reward: latest.reward }) {
+    update(
+      step,
+      measured = { loss: latest.loss, reward: latest.reward, padding: latest.padding },
+      tokens,
+    ) {
       const time = output.now();
       // The steps before the first update were not made here.
       const before = begun === undefined ? step - 1 : latest.step;
       begun ??= step;
-      if (step > begun) start ??= { step, time };
+      if (step > begun) start ??= { step, time, tokens };
       const elapsed = start === undefined ? 0 : (time - start.time) / 1000;
-      const rate = start !== undefined && elapsed > 0 ? (step - start.step) / elapsed : undefined;
-      latest = { ...measured, step, steps, unit, rate };
+      const perSecond = (now?: number, before?: number) =>
+        now === undefined || before === undefined || elapsed === 0
+          ? undefined
+          : (now - before) / elapsed;
+      const rate = perSecond(step, start?.step);
+      const tokenRate = perSecond(tokens, start?.tokens);
+      latest = { ...measured, step, steps, unit, rate, tokenRate };
       const columns = output.columns();
       if (columns === undefined) {
         const isDue = Math.floor(step / lineEvery) > Math.floor(before / lineEvery);

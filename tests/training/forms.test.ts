@@ -57,3 +57,32 @@ Deno.test("a sequence that nobody has scored is refused", () => {
     "scoresOf: row 0 has no scores",
   );
 });
+
+Deno.test("rows that are missing consist of padding, in every part of a batch", async () => {
+  const room = { ...padding, size: 3 };
+  const { ids, mask, referenceLogProbs } = demonstrationForm.scored([a], room, scores);
+  assertEquals(await ids.data(), new Int32Array([3, 7, 0, 0, ...Array(8).fill(0)]));
+  assertEquals(await mask.data(), new Float32Array([0, 1, 0, 0, ...Array(8).fill(0)]));
+  assertEquals(
+    await referenceLogProbs.data(),
+    new Float32Array([0, -1, 0, 0, ...Array(8).fill(0)]),
+  );
+  const shapes = (batch: unknown) => [...leafPaths(batch).values()].map(({ shape }) => shape);
+  assertEquals(shapes(pairForm.batch([pair], room)), Array(4).fill([3, 4]));
+  assertEquals(shapes(pairForm.scored([pair], room, scores)), Array(6).fill([3, 4]));
+  const labelled = labelForm.batch([label], room);
+  assertEquals(shapes(labelled), [[3, 4], [3], [3, 4], [3, 4], [3, 4]]);
+  assertEquals(await labelled.labels.data(), new Float32Array([1, 0, 0]));
+  assertEquals(
+    shapes(labelForm.scored([label], room, scores)),
+    [[3, 4], [3], [3, 4], [3, 4], [3, 4], [3, 4], [3, 4]],
+  );
+});
+
+Deno.test("the length of a row is that of the longest of its sequences", () => {
+  assertEquals(demonstrationForm.lengthOf(b), 3);
+  assertEquals([pairForm.lengthOf(pair), pairForm.lengthOf({ chosen: b, rejected: a })], [3, 3]);
+  assertEquals(labelForm.lengthOf(label), 3);
+  assertEquals(labelForm.lengthOf({ ...label, sequence: b, mismatched: a }), 3);
+  assertEquals([demonstrationForm, pairForm, labelForm].map(({ sides }) => sides), [1, 2, 2]);
+});

@@ -59,6 +59,8 @@ const rows: readonly Row[] = [
   ["steps", "a whole number, at least 1, at most 2147483647", 1500],
   ["batchSize", count, 32],
   ["gradientAccumulation", count, 1],
+  ["batchTokens", count, "passes have batch-size rows"],
+  ["batching", "by-length | random", "by-length"],
   ["optimizer", "adamw | rmsprop | lion | sgd", "adamw"],
   ["learningRate", positive, 0.003],
   ["minLearningRate", nonNegative, "a tenth of the peak"],
@@ -147,8 +149,14 @@ Deno.test("a setting applies to the objectives that it is for", () => {
     "format",
     "overlongBuffer",
     "repetitionNgram",
+    "batchTokens",
+    "batching",
   ]);
-  for (const name of limited.slice(2)) assertEquals(namesFor(name), sampling, name);
+  for (const name of limited.slice(2, -2)) assertEquals(namesFor(name), sampling, name);
+  const given = objectiveRegistry.map(({ name }) => name).filter((name) =>
+    !sampling.includes(name)
+  );
+  for (const name of limited.slice(-2)) assertEquals(namesFor(name), given, name);
   assertEquals(namesFor("teacher"), ["distillation"]);
   assertEquals(
     namesFor("rejected"),

@@ -43,6 +43,8 @@ export interface ToyOptions {
   readonly before?: (index: number) => void;
   /** The loss of a step, from the step's number in the stage. */
   readonly loss?: (index: number) => number;
+  /** The padding of a step, from the step's number in the stage (default: none is told). */
+  readonly padding?: (index: number) => number;
   /** Something to know of its data. */
   readonly notes?: readonly string[];
 }
@@ -56,7 +58,7 @@ function lastLeaf(tree: unknown): Tensor {
 
 /** `moment <- moment / 2 + step`, `params <- params + moment / 1000`. */
 export function toyLearner({ policy }: Models, options: ToyOptions = {}): Learner<ToyState> {
-  const { samples = false, before = () => {}, loss, notes = [] } = options;
+  const { samples = false, before = () => {}, loss, padding, notes = [] } = options;
   return {
     setUp: { examples: 0, forwardTokens: 100, backwardTokens: 0 },
     notes,
@@ -78,6 +80,7 @@ export function toyLearner({ policy }: Models, options: ToyOptions = {}): Learne
           loss: loss === undefined ? mean(lastLeaf(state.params)) : tensor(loss(index)),
           grad_norm: next,
           ...samples && { reward: tensor(index) },
+          ...padding !== undefined && { padding: tensor(padding(index)) },
         },
         samples: samples ? [sample] : [],
         cost: { examples: 1, forwardTokens: 3, backwardTokens: 2 },

@@ -65,6 +65,14 @@ Deno.test("a step that is read tells the last loss and the mean reward since the
   assertEquals(read, [{ loss: 12, reward: 1 }]);
 });
 
+Deno.test("every step tells the cost so far, and one that is read the padding of the last", async () => {
+  const plan = toyPlan([toyStage(3, { padding: (index) => index / 4 })], { loggingSteps: 2 });
+  const steps = (await Array.fromAsync(train(plan))).flatMap((event) =>
+    event.kind === "step" ? [[event.cost.backwardTokens, event.measured?.padding]] : []
+  );
+  assertEquals(steps, [[2, undefined], [4, 0.25], [6, 0.5]]);
+});
+
 Deno.test("costs add up, those of a stage's preparation with its first step", async () => {
   const costs = (await Array.fromAsync(train(toyPlan(stages)))).flatMap((event) =>
     event.kind === "metrics" ? [[event.step, event.epoch, event.cost.forwardTokens]] : []

@@ -10,7 +10,8 @@ import type { EncodedSequence } from "@unitune/models";
 import type { Demonstrations } from "@unitune/objectives";
 import { longest } from "../longest.ts";
 import { longestRow } from "./fit.ts";
-import { integerFrom, randomStream, shuffled, shuffledNumbers } from "../random.ts";
+import { classOf, lengthClasses } from "./lengths.ts";
+import { integerFrom, type Random, randomStream, shuffled, shuffledNumbers } from "../random.ts";
 import { rowAt, type RowTable } from "./table.ts";
 
 /** A source of training rows. */
@@ -26,7 +27,7 @@ export interface RowSource<Row = EncodedSequence> {
 }
 
 /** The branches of a run's seed, one for each purpose. */
-const purposes = { order: 0, place: 1, stage: 2 } as const;
+const purposes = { order: 0, place: 1, stage: 2, batches: 3 } as const;
 
 /**
  * The seed of a stage's rows. The first stage has the seed of the run.
@@ -144,12 +145,92 @@ function byEpoch(
   };
 }
 
+/** Rows of similar length in one batch. */
+export interface Bucketing<Row> {
+  /** The number of rows of a batch. */
+  readonly batchSize: number;
+  /** The tokens of a row. */
+  readonly lengthOf: (row: Row) => number;
+}
+
+/** The batches of a window, within which rows of one class of length are put together. */
+const WINDOW = 64;
+
+/**
+ * The order of a window: places by number, from the first number of the window to the one before its
+ * end. Places of one class of length, in the order that they had, are put together in batches, and
+ * the batches are shuffled. Batches begin at multiples of their size, so the first and the last may
+ * be shorter in this window.
+ */
+function windowOrder(
+  random: Random,
+  { first, end, batchSize }: {
+    readonly first: number;
+    readonly end: number;
+    readonly batchSize: number;
+  },
+  places: readonly number[],
+  classAt: (place: number) => number,
+): readonly number[] {
+  const classes = places.map(classAt);
+  const byClass = [...places.keys()].sort((a, b) => (classes[a] ?? 0) - (classes[b] ?? 0));
+  const batches: (readonly number[])[] = [];
+  for (let start = first; start < end;) {
+    const next = Math.min(end, (Math.floor(start / batchSize) + 1) * batchSize);
+    batches.push(Array.from({ length: next - start }, (_, i) => start - first + i));
+    start = next;
+  }
+  const order = new Array<number>(places.length);
+  const sorted = byClass.values();
+  for (const slot of shuffled(random, batches).flat()) {
+    order[slot] = places[sorted.next().value ?? NaN] ?? NaN;
+  }
+  return order;
+}
+
+/**
+ * Places by number with rows of one class of length in a batch: the numbers are cut into windows of
+ * 64 batches, and at the ends of epochs, and each window has an order of its own. The order of the
+ * latest window is kept.
+ */
+function inBatches<Row>(
+  rows: RowTable<Row>,
+  seed: number,
+  classes: readonly number[],
+  { batchSize, lengthOf }: Bucketing<Row>,
+  placeOf: (number: number, count: number) => number,
+): (number: number, count: number) => number {
+  const size = WINDOW * batchSize;
+  let current: { readonly first: number; readonly order: readonly number[] } | undefined;
+  return (number, count) => {
+    const [epoch, window] = [Math.floor(number / count), Math.floor(number / size)];
+    const first = Math.max(epoch * count, window * size);
+    if (current?.first !== first) {
+      const end = Math.min((epoch + 1) * count, (window + 1) * size);
+      const places = Array.from({ length: end - first }, (_, i) => placeOf(first + i, count));
+      const random = randomStream(seed, purposes.batches, first);
+      const classAt = (place: number) => classOf(classes, lengthOf(rowAt(rows, place)));
+      const order = windowOrder(random, { first, end, batchSize }, places, classAt);
+      current = { first, order };
+    }
+    const place = current.order[number - first];
+    if (place === undefined) throw new RangeError(`there is no row ${number}`);
+    return place;
+  };
+}
+
 /**
  * Rows in a new random order each epoch. Every row is read once before any row is read again.
  *
+ * With `bucketing`, rows of one class of length ({@linkcode lengthClasses}) are put into one batch,
+ * so that less is padded: within windows of 64 batches of the random order, and the batches of a
+ * window come in a random order. Rows that are all of one class keep the order that they have without
+ * it. Either way, the place of a row is a function of the seed and its number.
+ *
  * @param rows The rows; at least one.
  * @param seed The seed of the stage.
- * @param length The length to which rows are padded, in tokens.
+ * @param length The length of the longest row with its padding, in tokens.
+ * @param bucketing The batches, and the lengths of rows (default: rows are not put together).
  * @returns The source.
  *
  * @example
@@ -159,17 +240,28 @@ function byEpoch(
  *
  * const source = inRandomOrder(["a", "b", "c"], 0, 8);
  * assertEquals([0, 1, 2].map((number) => source.row(number)).toSorted(), ["a", "b", "c"]);
+ *
+ * const lengths = [100, 5, 7, 90];
+ * const bucketing = { batchSize: 2, lengthOf: (length: number) => length };
+ * const { row } = inRandomOrder(lengths, 0, 104, bucketing);
+ * const batches = [[row(0), row(1)], [row(2), row(3)]].map((batch) => batch.toSorted());
+ * assertEquals(batches.toSorted((a, b) => Number(a[0]) - Number(b[0])), [[5, 7], [100, 90]]);
  * ```
  */
 export function inRandomOrder<Row>(
   rows: RowTable<Row>,
   seed: number,
   length: number,
+  bucketing?: Bucketing<Row>,
 ): RowSource<Row> {
   const { length: count } = rows;
-  const placeOf = byEpoch((epoch) =>
+  const random = byEpoch((epoch) =>
     shuffledNumbers(randomStream(seed, purposes.order, epoch), count)
   );
+  const classes = lengthClasses(length);
+  const placeOf = bucketing === undefined || classes.length === 1
+    ? random
+    : inBatches(rows, seed, classes, bucketing, random);
   return {
     length,
     epoch: (seen) => seen / count,

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Tensor } from "@unitune/core";
+import { type Tensor, tensor } from "@unitune/core";
 import type { Cost } from "../learner/cost.ts";
 import type { UserMessage } from "../text/message.ts";
 
@@ -52,4 +52,18 @@ export interface Feed<B, E> extends Disposable {
   readonly epoch: (steps: number) => number;
   /** The data of the `index`-th step, from 0, for the policy's parameters at that step. */
   readonly next: (params: unknown, experience: E, index: number) => Promise<StepBatches<B, E>>;
+}
+
+/**
+ * The metric `padding` of a step: the share of its positions that hold no token of a row.
+ *
+ * @param tokens The tokens of all rows.
+ * @param slots The positions of all batches, at least one.
+ * @returns The metric by its name.
+ */
+export function paddingShare(
+  tokens: number,
+  slots: number,
+): { readonly padding: Tensor } {
+  return { padding: tensor(1 - tokens / slots) };
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { tensor } from "@unitune/core";
+import { type Tensor, tensor } from "@unitune/core";
 import type { EncodedSequence } from "@unitune/models";
 import type {
   Demonstrations,
@@ -26,6 +26,8 @@ export interface Padding {
   readonly length: number;
   /** The id that pads. */
   readonly padding: number;
+  /** The number of rows, of which missing ones consist of padding (default: as many as given). */
+  readonly size?: number;
 }
 
 /**
@@ -40,6 +42,10 @@ export interface RowForm<Row, B, S> {
   readonly sequences: (row: Row) => readonly EncodedSequence[];
   /** Those that a gradient is taken through. */
   readonly learned: (row: Row) => readonly EncodedSequence[];
+  /** The rows of tokens that a batch has for each row of data. */
+  readonly sides: number;
+  /** The tokens of the longest of them, without padding. */
+  readonly lengthOf: (row: Row) => number;
   /** Rows as a batch. */
   readonly batch: (rows: readonly Row[], padding: Padding) => B;
   /** Rows as a batch, with the scores of their sequences. */
@@ -54,14 +60,20 @@ function scoredBatch(
 ): ScoredDemonstrations {
   return {
     ...toBatch(rows, padding),
-    referenceLogProbs: scoresOf(rows, scores, padding.length),
+    referenceLogProbs: scoresOf(rows, scores, padding),
   };
 }
+
+/** The tokens of the longest of some sequences. */
+const lengthOfAll = (sequences: readonly EncodedSequence[]): number =>
+  longest(sequences, ({ ids }) => ids.length);
 
 /** Right answers. */
 export const demonstrationForm: RowForm<EncodedSequence, Demonstrations, ScoredDemonstrations> = {
   sequences: (row) => [row],
   learned: (row) => [row],
+  sides: 1,
+  lengthOf: ({ ids }) => ids.length,
   batch: toBatch,
   scored: scoredBatch,
 };
@@ -73,6 +85,8 @@ const sides = ({ chosen, rejected }: EncodedPair) => [chosen, rejected];
 export const pairForm: RowForm<EncodedPair, Pairs, ScoredPairs> = {
   sequences: sides,
   learned: sides,
+  sides: 2,
+  lengthOf: (pair) => lengthOfAll(sides(pair)),
   batch: (pairs, padding) => ({
     chosen: toBatch(pairs.map(({ chosen }) => chosen), padding),
     rejected: toBatch(pairs.map(({ rejected }) => rejected), padding),
@@ -83,24 +97,31 @@ export const pairForm: RowForm<EncodedPair, Pairs, ScoredPairs> = {
   }),
 };
 
+/** The labels of some rows, `[B]`; 0 for rows of padding. */
+function labelTensor(rows: readonly MatchedLabel[], { size = rows.length }: Padding): Tensor {
+  return tensor(Float32Array.from({ length: size }, (_, i) => Number(rows[i]?.label ?? false)));
+}
+
 /** Answers with labels, and the same prompts with other answers. */
 export const labelForm: RowForm<MatchedLabel, LabelledAnswers, ScoredLabelledAnswers> = {
   sequences: ({ sequence, mismatched }) => [sequence, mismatched],
   learned: ({ sequence }) => [sequence],
+  sides: 2,
+  lengthOf: ({ sequence, mismatched }) => lengthOfAll([sequence, mismatched]),
   batch: (rows, padding) => ({
     ...toBatch(rows.map(({ sequence }) => sequence), padding),
-    labels: tensor(rows.map(({ label }) => Number(label))),
+    labels: labelTensor(rows, padding),
     mismatched: toBatch(rows.map(({ mismatched }) => mismatched), padding),
   }),
   scored: (rows, padding, scores) => ({
     ...scoredBatch(rows.map(({ sequence }) => sequence), padding, scores),
-    labels: tensor(rows.map(({ label }) => Number(label))),
+    labels: labelTensor(rows, padding),
     mismatched: scoredBatch(rows.map(({ mismatched }) => mismatched), padding, scores),
   }),
 };
 
 /**
- * The tokens that all rows of a form are padded to.
+ * The length of the longest row of a form with its padding, in tokens.
  *
  * @param rows The rows.
  * @param form How they are read.
@@ -109,11 +130,8 @@ export const labelForm: RowForm<MatchedLabel, LabelledAnswers, ScoredLabelledAns
  */
 export function formLength<Row>(
   rows: Iterable<Row>,
-  { sequences }: Pick<RowForm<Row, unknown, unknown>, "sequences">,
+  { lengthOf }: Pick<RowForm<Row, unknown, unknown>, "lengthOf">,
   context: number,
 ): number {
-  return paddedTo(
-    longest(rows, (row) => longest(sequences(row), ({ ids }) => ids.length)),
-    context,
-  );
+  return paddedTo(longest(rows, lengthOf), context);
 }

@@ -9,14 +9,16 @@ import type { Device, None } from "@unitune/core";
 import type { EncodedSequence, LanguageModel } from "@unitune/models";
 import type { ObjectiveDescription } from "@unitune/objectives";
 import type { RowSource } from "../data/batches.ts";
+import { lengthClasses } from "../data/lengths.ts";
 import { type Cost, noCost, tokensOf } from "../learner/cost.ts";
 import { UserError } from "../text/errors.ts";
 import { message, setting } from "../text/message.ts";
 import type { Models } from "../learner/models.ts";
 import { EVALUATION_ROWS } from "../limits.ts";
 import { createScorer, type Scores } from "../sampling/scorer.ts";
-import type { Feed } from "./feed.ts";
+import { type Feed, paddingShare } from "./feed.ts";
 import type { Padding, RowForm } from "./forms.ts";
+import { microBatches } from "./micro_batches.ts";
 
 /** The sizes of batches and steps. */
 export interface Layout {
@@ -24,6 +26,8 @@ export interface Layout {
   readonly batchSize: number;
   /** Micro-batches of a step. */
   readonly microBatches: number;
+  /** The most tokens of a micro-batch, by which the same rows of a step are cut (default: none). */
+  readonly batchTokens?: number;
   /** Steps of the stage. */
   readonly steps: number;
   /** The id that pads. */
@@ -72,7 +76,7 @@ export interface ScoredRows {
 }
 
 /**
- * Rows in the order of a source as micro-batches.
+ * Rows in the order of a source as micro-batches, each padded to the class of its longest row.
  *
  * @param source The rows.
  * @param form How they are read.
@@ -83,32 +87,50 @@ export interface ScoredRows {
  */
 export function offlineFeed<Row, B>(
   source: RowSource<Row>,
-  { sequences, learned }: Pick<RowForm<Row, unknown, unknown>, "sequences" | "learned">,
-  batch: (rows: readonly Row[], places: readonly number[]) => B,
+  { sequences, learned, sides, lengthOf }: Pick<
+    RowForm<Row, unknown, unknown>,
+    "sequences" | "learned" | "sides" | "lengthOf"
+  >,
+  batch: (rows: readonly Row[], places: readonly number[], padding: Padding) => B,
   { forwardPasses, sequences: perRow }: ObjectiveDescription,
-  { batchSize, microBatches }: Layout,
+  { batchSize, microBatches: parts, batchTokens, padding }: Layout,
 ): Feed<B, None> {
   const passes = forwardPasses / perRow;
+  const cut = {
+    classes: lengthClasses(source.length),
+    batchSize,
+    // A row of data may be several rows of tokens.
+    ...batchTokens !== undefined && { batchTokens: Math.floor(batchTokens / sides) },
+  };
+  const each = parts * batchSize;
   return {
     empty: {},
     setUp: noCost,
     notes: [],
-    epoch: (done) => source.epoch(done * microBatches * batchSize),
+    epoch: (done) => source.epoch(done * each),
     next: (_params, experience, index) => {
-      const parts = Array.from({ length: microBatches }, (_, part) => {
-        const first = (index * microBatches + part) * batchSize;
-        const numbers = Array.from({ length: batchSize }, (_, i) => first + i);
-        return { rows: numbers.map(source.row), places: numbers.map(source.place) };
-      });
-      const rows = parts.flatMap(({ rows }) => rows);
+      const numbers = Array.from({ length: each }, (_, i) => index * each + i);
+      const given = numbers.map((number) => ({
+        row: source.row(number),
+        place: source.place(number),
+      }));
+      const batches = microBatches(given.map(({ row }) => lengthOf(row)), cut);
+      const rows = given.map(({ row }) => row);
+      const tokens = tokensOf(rows.flatMap(sequences));
+      const slots = batches.reduce((total, { length, size }) => total + length * size * sides, 0);
       return Promise.resolve({
-        batches: parts.map(({ rows, places }) => batch(rows, places)),
+        batches: batches.map(({ rows, length, size }) => {
+          const own = rows.flatMap((i) => given[i] ?? []);
+          return batch(own.map(({ row }) => row), own.map(({ place }) => place), {
+            ...{ length, size, padding },
+          });
+        }),
         experience,
-        metrics: {},
+        metrics: paddingShare(tokens, slots),
         samples: [],
         cost: {
           examples: rows.length,
-          forwardTokens: passes * tokensOf(rows.flatMap(sequences)),
+          forwardTokens: passes * tokens,
           backwardTokens: tokensOf(rows.flatMap(learned)),
         },
       });

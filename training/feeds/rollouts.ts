@@ -40,7 +40,7 @@ import { createSampler, type SampledAnswer } from "../sampling/sampler.ts";
 import { createScorer } from "../sampling/scorer.ts";
 import type { TrainablePolicy } from "../learner/trainee.ts";
 import type { TrainingPrompt } from "../data/examples.ts";
-import type { Feed, RolloutSample } from "./feed.ts";
+import { type Feed, paddingShare, type RolloutSample } from "./feed.ts";
 import type { Reference } from "./offline.ts";
 
 /** A batch of rollouts, with values where the policy has a critic. */
@@ -287,7 +287,7 @@ export function rolloutFeed<B extends RolloutBatch>(
       return {
         batches: experience.batches,
         experience,
-        metrics: experience.report,
+        metrics: { ...experience.report, ...paddingShare(tokens, answers * length) },
         samples,
         cost: { ...step, forwardTokens: step.forwardTokens + collected.cost.forwardTokens },
       };

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { inRandomOrder, paddedTo, windowRows } from "../data/batches.ts";
+import { paddedTo, windowRows } from "../data/batches.ts";
 import { conversationsIn, dataOf } from "../data/examples.ts";
 import { checkSome } from "../data/checks.ts";
 import { conversationFit, fitInto } from "../data/fit.ts";
@@ -16,11 +16,12 @@ import { UserError } from "../text/errors.ts";
 import { demonstrationForm } from "../feeds/forms.ts";
 import { encodedText, fittedNotes } from "../data/material.ts";
 import { offlineLearner } from "./offline.ts";
-import { entryOn, type KindRow } from "./stage.ts";
+import { entryOn, type KindRow, orderedRows } from "./stage.ts";
 
 /** Demonstrations. */
 export const demonstrations: KindRow = {
-  async prepare({ objective }, { dataset }, encoding) {
+  async prepare(settings, { dataset }, encoding) {
+    const { objective } = settings;
     const { tokenizer, context, seed, watch, source, tables, keyOf } = encoding;
     if (dataset.kind === "text") {
       const train = encodedText(tokenizer, dataset.train, `the training part of ${source}`, watch);
@@ -57,7 +58,9 @@ export const demonstrations: KindRow = {
         ],
         data: {
           kind: "demonstrations",
-          source: inRandomOrder(rows, seed, paddedTo(longest, context)),
+          source: orderedRows(settings, demonstrationForm, rows, {
+            ...{ seed, length: paddedTo(longest, context) },
+          }),
         },
       };
     }
@@ -96,7 +99,9 @@ export const demonstrations: KindRow = {
       ],
       data: {
         kind: "demonstrations",
-        source: inRandomOrder(rows, seed, paddedTo(longest, context)),
+        source: orderedRows(settings, demonstrationForm, rows, {
+          ...{ seed, length: paddedTo(longest, context) },
+        }),
       },
     };
   },

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { inRandomOrder, paddedTo } from "../data/batches.ts";
+import { paddedTo } from "../data/batches.ts";
 import {
   answeredFit,
   dataOf,
@@ -22,7 +22,7 @@ import { joinedTables, readTable, rowAt, type RowTable } from "../data/table.ts"
 import { labelTable } from "../data/table_forms.ts";
 import { offlineLearner } from "./offline.ts";
 import { encodedPairs, ownPairs } from "./pairs.ts";
-import { entryOn, type KindRow, partsOf, type PreparedStage } from "./stage.ts";
+import { entryOn, type KindRow, orderedRows, partsOf, type PreparedStage } from "./stage.ts";
 
 /** Labels. */
 export const labels: KindRow = {
@@ -66,7 +66,9 @@ export const labels: KindRow = {
     const { context } = plan.model.config;
     const { pairs, cost, notes } = await ownPairs(plan, candidates);
     const { rows, truncated, longest } = matchedLabels(labelledAnswers(train, pairs), context);
-    const source = inRandomOrder(rows, partsOf(plan).seed, paddedTo(longest, context));
+    const source = orderedRows(plan.settings, labelForm, rows, {
+      ...{ seed: partsOf(plan).seed, length: paddedTo(longest, context) },
+    });
     const cut = truncated === 0 ? [] : [
       `${truncated} of ${rows.length} mismatched answers, those to other prompts, exceed the ` +
       `context of ${context} tokens behind their prompt: they are cut at their end.`,

@@ -16,7 +16,7 @@ import {
 import type { RowSource } from "../data/batches.ts";
 import { addCost, type Cost, noCost } from "../learner/cost.ts";
 import { readScalars } from "../evaluation.ts";
-import { formLength, type RowForm } from "../feeds/forms.ts";
+import { formLength, type Padding, type RowForm } from "../feeds/forms.ts";
 import { offlineFeed, scoreAll, scoreRows, scoresAt } from "../feeds/offline.ts";
 import type { Learner } from "../learner/learner.ts";
 import type { UserMessage } from "../text/message.ts";
@@ -66,14 +66,13 @@ export async function offlineLearner<Row, B, S>(
   const { layout, reference, asked } = parts;
   const { source, aside = [] } = rows;
   const options = objectiveOptions(plan.settings);
-  const own = { length: source.length, padding: layout.padding };
   const others = {
     length: formLength(aside, form, plan.model.config.context),
     padding: layout.padding,
   };
   if (entry.reference !== "log-probs") {
     return await learnerOn(plan, parts, entry.make(options, asked), form, rows, {
-      batch: (some) => form.batch(some, own),
+      batch: (some, _places, padding) => form.batch(some, padding),
       batchAside: (some) => form.batch(some, others),
     });
   }
@@ -86,8 +85,8 @@ export async function offlineLearner<Row, B, S>(
     form,
     { ...rows, cost: addCost(rows.cost ?? noCost, cost) },
     {
-      batch: (some, places) =>
-        form.scored(some, own, scoresAt(some, places, form.sequences, scores)),
+      batch: (some, places, padding) =>
+        form.scored(some, padding, scoresAt(some, places, form.sequences, scores)),
       batchAside: (some) => form.scored(some, others, scoresAside),
     },
   );
@@ -95,7 +94,7 @@ export async function offlineLearner<Row, B, S>(
 
 /** The batches of one objective: of training rows and of validation rows. */
 interface Batching<Row, B> {
-  readonly batch: (rows: readonly Row[], places: readonly number[]) => B;
+  readonly batch: (rows: readonly Row[], places: readonly number[], padding: Padding) => B;
   readonly batchAside: (rows: readonly Row[]) => B;
 }
 
@@ -104,7 +103,7 @@ function learnerOn<Row, B>(
   { settings, stage, device }: LearnerPlan,
   { trainee, layout, description }: StageParts,
   objective: Objective<B>,
-  form: Pick<RowForm<Row, unknown, unknown>, "sequences" | "learned">,
+  form: RowForm<Row, unknown, unknown>,
   { source, aside = [], cost = noCost, notes = [] }: StageRows<Row>,
   { batch, batchAside }: Batching<Row, B>,
 ): Promise<Learner> {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { inRandomOrder, paddedTo } from "../data/batches.ts";
+import { paddedTo } from "../data/batches.ts";
 import {
   answeredFit,
   candidateOf,
@@ -29,7 +29,14 @@ import { foundRows, mappedTable, type RowTable, spread } from "../data/table.ts"
 import { pairTable } from "../data/table_forms.ts";
 import type { TrainSettings } from "../settings.ts";
 import { offlineLearner } from "./offline.ts";
-import { type Encoding, entryOn, type KindRow, type LearnerPlan, partsOf } from "./stage.ts";
+import {
+  type Encoding,
+  entryOn,
+  type KindRow,
+  type LearnerPlan,
+  orderedRows,
+  partsOf,
+} from "./stage.ts";
 
 /** Preferences. */
 export const pairs: KindRow = {
@@ -70,7 +77,8 @@ export const pairs: KindRow = {
     const length = plan.settings.rejected === "model"
       ? formLength(pairs, pairForm, context)
       : paddedTo(longest, context);
-    const source = inRandomOrder(pairs, partsOf(plan).seed, length);
+    const { seed } = partsOf(plan);
+    const source = orderedRows(plan.settings, pairForm, pairs, { seed, length });
     return await offlineLearner(plan, entry, pairForm, { source, aside: validation, cost, notes });
   },
 };

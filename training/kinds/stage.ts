@@ -13,8 +13,9 @@ import {
   type ObjectiveDescription,
   type ObjectiveEntry,
 } from "@unitune/objectives";
-import { stageSeed } from "../data/batches.ts";
+import { inRandomOrder, type RowSource, stageSeed } from "../data/batches.ts";
 import type { StageData } from "../data/examples.ts";
+import type { RowForm } from "../feeds/forms.ts";
 import type { Layout, Reference } from "../feeds/offline.ts";
 import type { Learner } from "../learner/learner.ts";
 import type { Material } from "../data/material.ts";
@@ -23,6 +24,7 @@ import type { Models } from "../learner/models.ts";
 import type { TextReward } from "../rewards/rewards.ts";
 import { describeObjective, type TrainSettings } from "../settings.ts";
 import { type Trainee, traineeOf } from "../learner/trainee.ts";
+import type { RowTable } from "../data/table.ts";
 import type { TableStore } from "../data/table_store.ts";
 import type { Watch } from "../data/watch.ts";
 
@@ -129,11 +131,32 @@ export function partsOf(
       microBatches: settings.gradientAccumulation,
       steps: settings.steps,
       padding: tokenizer.pad,
+      ...settings.batchTokens !== undefined && { batchTokens: settings.batchTokens },
     },
     reference: { model, start, device, rows: settings.evalBatchSize },
     seed: stageSeed(settings.seed, stage),
     description: describeObjective(settings),
   };
+}
+
+/**
+ * Rows in the order in which a stage reads them.
+ *
+ * @param settings The settings of the stage.
+ * @param form How rows are read.
+ * @param rows The rows.
+ * @param order The stage's seed, and the length of the longest row with its padding, in tokens.
+ * @returns The source.
+ */
+export function orderedRows<Row>(
+  { batching, batchSize }: Pick<TrainSettings, "batching" | "batchSize">,
+  { lengthOf }: Pick<RowForm<Row, unknown, unknown>, "lengthOf">,
+  rows: RowTable<Row>,
+  { seed, length }: { readonly seed: number; readonly length: number },
+): RowSource<Row> {
+  return batching === "random"
+    ? inRandomOrder(rows, seed, length)
+    : inRandomOrder(rows, seed, length, { batchSize, lengthOf });
 }
 
 /** The objectives that read data of a kind. */

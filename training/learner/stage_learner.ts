@@ -73,8 +73,9 @@ interface StageState<E> {
 }
 
 /**
- * The learner of a stage. A step is one program; with gradient accumulation it is one for each
- * micro-batch and one for the update. They are compiled when first needed.
+ * The learner of a stage. A step is one program for each length of batches; with gradient
+ * accumulation it is one for each micro-batch and one for the update. They are compiled when first
+ * needed.
  *
  * @param parts Its parts.
  * @returns The learner.
@@ -84,7 +85,9 @@ export async function learnerOf<B, E>(parts: LearnerParts<B, E>): Promise<Learne
   const { policy } = trainee;
   const optimizer = optimizerOf(settings);
   const training = { policy, objective, optimizer, learningRate: scheduleOf(settings) };
-  const steps = compileSteps(training, settings.gradientAccumulation, device);
+  const { gradientAccumulation, batchTokens } = settings;
+  const accumulates = gradientAccumulation > 1 || batchTokens !== undefined;
+  const steps = compileSteps(training, accumulates, device);
   const params = await copyTree(trainee.params);
   const learner: Learner<StageState<E>> = {
     setUp: feed.setUp,
@@ -151,17 +154,20 @@ async function checkStart<B, E>(
   }
 }
 
-/** Steps of one stage: a program, or two where gradients are accumulated. */
+/**
+ * Steps of one stage: a program for each length of batches; where gradients are accumulated, two, as
+ * the first micro-batch of a step adds to no sums, and one for the update.
+ */
 interface Steps<B> extends Disposable {
   (state: TrainingState<unknown, unknown>, batches: readonly B[]): StepResult<unknown, unknown>;
 }
 
 function compileSteps<B>(
   training: StepParts<unknown, B, unknown>,
-  microBatches: number,
+  accumulates: boolean,
   device: Device,
 ): Steps<B> {
-  if (microBatches === 1) {
+  if (!accumulates) {
     const step = compile(trainingStep(training), { device, donate: [0] });
     return Object.assign(
       (state: TrainingState<unknown, unknown>, batches: readonly B[]) =>

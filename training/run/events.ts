@@ -23,6 +23,8 @@ export interface Measured {
   readonly loss?: number | undefined;
   /** The mean reward of answers; undefined for objectives without rewards. */
   readonly reward?: number | undefined;
+  /** The share of padding in the last step; undefined where it is not known. */
+  readonly padding?: number | undefined;
 }
 
 /** An event of a run. */
@@ -52,6 +54,8 @@ export type TrainingEvent =
       readonly kind: "step";
       /** The metrics since the last reading, if they were read after this step. */
       readonly measured?: Measured;
+      /** The cost of the run so far. */
+      readonly cost: Cost;
     }
     | {
       /** The metrics of a logged step, before the event of the step itself. */

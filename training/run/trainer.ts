@@ -276,9 +276,9 @@ async function* takeStep(run: StageRun, before: StagePosition): Part<StagePositi
   if (isRead) {
     const measured = yield* readSteps(run, at);
     at = { ...at, unread: [] };
-    yield { kind: "step", measured, step, stage };
+    yield { kind: "step", measured, cost, step, stage };
   } else {
-    yield { kind: "step", step, stage };
+    yield { kind: "step", cost, step, stage };
   }
   if (isEvaluated) yield* evaluate(run, at, agenda.isEnd(step) ? splits : splits.slice(0, 1));
   return isSaved ? yield* save(run, at) : at;
@@ -311,11 +311,16 @@ async function* readSteps(
   return measuredBy(steps.map(({ metrics }) => metrics));
 }
 
-/** The main metrics of some steps: the last loss, and the mean reward. */
+/** The main metrics of some steps: the last loss, the mean reward, the last share of padding. */
 function measuredBy(steps: readonly Readonly<Record<string, number>>[]): Measured {
   const rewards = steps.flatMap(({ reward = NaN }) => Number.isNaN(reward) ? [] : [reward]);
   const reward = rewards.reduce((total, one) => total + one, 0) / rewards.length;
-  return { loss: steps.at(-1)?.loss, ...(rewards.length > 0 && { reward }) };
+  const { loss, padding } = steps.at(-1) ?? {};
+  return {
+    loss,
+    ...(rewards.length > 0 && { reward }),
+    ...(padding !== undefined && { padding }),
+  };
 }
 
 /** Evaluates the policy on some splits, with the metrics of the objective on the first. */

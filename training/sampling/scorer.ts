@@ -8,12 +8,14 @@ import { compile, type Device, type Tensor, tensor } from "@unitune/core";
 import type { EncodedSequence } from "@unitune/models";
 import { type Demonstrations, modelOf, type Policy, scoreTokens } from "@unitune/objectives";
 import { toBatch } from "../data/batches.ts";
+import { classOf, lengthClasses } from "../data/lengths.ts";
+import { longest } from "../longest.ts";
 
 /** Scores tokens under a policy. */
 export interface TokenScorer<P> extends Disposable {
   /** Log-probabilities of the tokens of a batch, `[B, T]`; see {@linkcode scoreTokens}. */
   score(params: P, batch: Pick<Demonstrations, "ids" | "temperature">): Tensor;
-  /** The same of sequences, `rows` at once, one list a sequence, in order, as long as `length`. */
+  /** The same of sequences, `rows` at once: a list for each, in order, as long as the sequence. */
   scoreEach(
     params: P,
     sequences: Iterable<EncodedSequence>,
@@ -29,7 +31,7 @@ export interface TokenScorer<P> extends Disposable {
 
 /** The batches in which sequences are scored. */
 export interface ScoringLayout {
-  /** The tokens of a row. */
+  /** The length of the longest row with its padding, in tokens. */
   readonly length: number;
   /** The id that pads. */
   readonly padding: number;
@@ -56,13 +58,17 @@ export function createScorer<P>(policy: Policy<P>, device: Device): TokenScorer<
   const scoreEach: TokenScorer<P>["scoreEach"] = async function* (
     params,
     sequences,
-    { length, padding, rows: size },
+    { length: most, padding, rows: size },
   ) {
+    const classes = lengthClasses(most);
     for (const rows of groups(sequences, size)) {
-      // One size, so that one program serves all.
+      const length = classOf(classes, longest(rows, ({ ids }) => ids.length));
+      // One size, so that one program serves all of a length.
       const { ids } = toBatch(rows, { length, padding, size });
       const values = Float32Array.from(await score(params, { ids }).data());
-      for (const i of rows.keys()) yield values.slice(i * length, (i + 1) * length);
+      for (const [i, { ids }] of rows.entries()) {
+        yield values.slice(i * length, i * length + ids.length);
+      }
     }
   };
   return {
@@ -97,20 +103,20 @@ function* groups<T>(elements: Iterable<T>, size: number): Generator<readonly T[]
  *
  * @param rows The sequences.
  * @param scores Theirs.
- * @param length The tokens of a row.
- * @returns `[B, T]`.
+ * @param padding The length of the batch's rows, and their number (default: as many as given).
+ * @returns `[B, T]`; 0 on padding.
  * @throws {RangeError} If a sequence has no scores.
  */
 export function scoresOf(
   rows: readonly EncodedSequence[],
   scores: Scores,
-  length: number,
+  { length, size = rows.length }: { readonly length: number; readonly size?: number },
 ): Tensor {
-  const values = new Float32Array(rows.length * length);
+  const values = new Float32Array(size * length);
   rows.forEach((row, i) => {
     const own = scores.get(row);
     if (own === undefined) throw new RangeError(`scoresOf: row ${i} has no scores`);
     values.set(own, i * length);
   });
-  return tensor(values, { shape: [rows.length, length] });
+  return tensor(values, { shape: [size, length] });
 }

@@ -28,6 +28,7 @@ const stepMetrics = [
   "mean_token_accuracy",
   "nll",
   "num_tokens",
+  "padding",
   "step",
 ];
 

@@ -134,6 +134,23 @@ Deno.test("the rate is that of this run: a resumed one does not count the steps 
   assertEquals(text().split("\n")[2], "step 93/100 · 7s left · 1.0 steps/s");
 });
 
+Deno.test("tokens are counted from the first step that is timed, and padding is the last that was read", () => {
+  const { output, clock, text } = recorder(undefined);
+  const reporter = progressReporter(output, 9, 1);
+  reporter.update(0, {});
+  clock.now += 9000; // Compiling.
+  reporter.update(1, { loss: 0.5, padding: 0.126 }, 5000);
+  clock.now += 2000;
+  reporter.update(3, undefined, 7469);
+  reporter.update(4, { loss: 0.25 }, 7469);
+  reporter[Symbol.dispose]();
+  assertEquals(text().split("\n").slice(0, 3), [
+    "step 1/9 · loss 0.5000 · 13 % padding",
+    "step 3/9 · loss 0.5000 · 6s left · 1.0 steps/s · 1,235 tokens/s · 13 % padding",
+    "step 4/9 · loss 0.2500 · 3s left · 1.5 steps/s · 1,235 tokens/s",
+  ]);
+});
+
 Deno.test("a step without a loss keeps the loss before it", () => {
   const { output, text } = recorder(undefined);
   const reporter = progressReporter(output, 100, 1);
