@@ -31,7 +31,16 @@ export interface HiddenOptions {
    * only tokens of its own text (default: one text a row).
    */
   readonly segments?: Tensor;
+  /**
+   * Makes another function of each block, from the residual stream `[B, T, D]` before it to the one
+   * behind it: such as autodiff's `checkpoint`, by which the values inside a block are computed again
+   * for its gradient (default: blocks stay as they are).
+   */
+  readonly wrap?: BlockTransform;
 }
+
+/** Makes another function of a block. */
+export type BlockTransform = (block: (x: Tensor) => Tensor) => (x: Tensor) => Tensor;
 
 /** The place of tokens in a cache. */
 export interface CachePlace {

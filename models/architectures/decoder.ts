@@ -25,7 +25,7 @@ import {
   type Tensor,
   zeros,
 } from "@unitune/core";
-import type { LanguageModel, LanguageModelConfig } from "../language_model.ts";
+import type { BlockTransform, LanguageModel, LanguageModelConfig } from "../language_model.ts";
 
 /** The queries, keys and values of a layer. */
 export interface Heads {
@@ -54,7 +54,12 @@ export interface Pass {
   readonly positions: Tensor;
   /** Causal attention of a layer over the tokens that the pass knows, `[B, T, Hq, Dh]`. */
   attend(layer: number, heads: Heads, kind: AttentionKind): Tensor;
+  /** Makes of each block, from the stream before it to the one behind it, what is applied. */
+  readonly wrap: BlockTransform;
 }
+
+/** Leaves blocks as they are. */
+const unwrapped: BlockTransform = (block) => block;
 
 /** The functions of an architecture from which its passes are made. */
 export interface DecoderParts<P, C extends LanguageModelConfig> {
@@ -100,7 +105,7 @@ export function decoder<P, C extends LanguageModelConfig>(
     init,
     embed,
     head,
-    hidden(params, embeddings, { positions, segments } = {}) {
+    hidden(params, embeddings, { positions, segments, wrap = unwrapped } = {}) {
       const { T } = dims(embeddings, `B T ${width}`, `${name}: embeddings`);
       if (T > context) {
         throw new ShapeError(
@@ -112,6 +117,7 @@ export function decoder<P, C extends LanguageModelConfig>(
         positions: positions ?? reshape(arange(T), [1, T]),
         attend: (_, { queries, keys, values }, kind) =>
           attention(queries, keys, values, { ...mask, ...kind }),
+        wrap,
       });
       return norm(params, last); // [B, T, D]
     },
@@ -143,6 +149,7 @@ export function decoder<P, C extends LanguageModelConfig>(
           next[layer] = seen;
           return attention(queries, seen.keys, seen.values, { ...mask, ...kind });
         },
+        wrap: unwrapped,
       }); // [B, T, D]
       const states = norm(params, reshape(slice(last, 1, T - 1), [B, width])); // [B, D]
       return { logits: headLogits(head(params), states), cache: next };

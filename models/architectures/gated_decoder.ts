@@ -225,7 +225,7 @@ export function gatedDecoder<M extends string>(
       const embeddings = gather(embed_tokens.weight, ids); // [B, T, D]
       return config.scaledEmbeddings ? mul(embeddings, Math.sqrt(width)) : embeddings;
     },
-    blocks({ layers }, x, { positions, attend }) {
+    blocks({ layers }, x, { positions, attend, wrap }) {
       const passes = kinds.map(({ window, rotary }) => ({
         window,
         turn: turnAt(rotary, headWidth, positions, x.dtype),
@@ -233,7 +233,8 @@ export function gatedDecoder<M extends string>(
       return layers.reduce((stream, block, layer) => {
         const pass = passes[layer % passes.length];
         if (pass === undefined) throw new RangeError(`${name}: layer ${layer} has no kind`);
-        return throughBlock(config, block, stream, { layer, attend, norm, ...pass });
+        const own = { layer, attend, norm, ...pass };
+        return wrap((x) => throughBlock(config, block, x, own))(stream);
       }, x);
     },
     norm: (params, x) => norm(x, params.norm),

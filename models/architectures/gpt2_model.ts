@@ -193,7 +193,8 @@ export function embedTokens(params: GptParameters, ids: Tensor): Tensor {
  * @param config The sizes.
  * @param params The model's parameters.
  * @param embeddings Token embeddings, `[B, T, D]`.
- * @param options `key` turns dropout on; `positions` and `segments` are for rows of several texts.
+ * @param options `key` turns dropout on; `positions` and `segments` are for rows of several texts;
+ * `wrap` makes other functions of the blocks.
  * @returns Hidden states, `[B, T, D]`.
  * @throws {ShapeError} If the embeddings have another width or are longer than the context.
  */
@@ -201,7 +202,7 @@ export function hiddenStates(
   config: GptSizes,
   params: GptParameters,
   embeddings: Tensor,
-  { key, positions, segments }: HiddenOptions = {},
+  { key, positions, segments, wrap = (block) => block }: HiddenOptions = {},
 ): Tensor {
   const { T } = dims(embeddings, `B T ${config.width}`, "GPT: embeddings");
   if (T > config.context) {
@@ -221,9 +222,10 @@ export function hiddenStates(
   x = drop?.(x, 0) ?? x;
   params.h.forEach((block, layer) => {
     const dropHere: Drop | undefined = drop && ((x, site) => drop(x, 1 + 3 * layer + site));
-    const heads = projectHeads(config, block, x);
-    const attended = attend(heads, mask, dropHere); // [B, T, D]
-    x = completeBlock(block, x, attended, dropHere); // [B, T, D]
+    x = wrap((x) => {
+      const attended = attend(projectHeads(config, block, x), mask, dropHere); // [B, T, D]
+      return completeBlock(block, x, attended, dropHere);
+    })(x); // [B, T, D]
   });
   return layerNorm(x, params.ln_f); // [B, T, D]
 }

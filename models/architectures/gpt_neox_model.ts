@@ -142,10 +142,11 @@ export function makeGptNeoX(asked: GptNeoXConfig): GptNeoX {
     cached: { heads, width: width / heads },
     init: (key) => initialParameters(config, key),
     embed: ({ embed_in }, ids) => gather(embed_in.weight, ids), // [B, T, D]
-    blocks({ layers }, x, { positions, attend }) {
+    blocks({ layers }, x, { positions, attend, wrap }) {
       const turn = turnAt(rotary, rotatedElements(config), positions, x.dtype);
       return layers.reduce(
-        (stream, block, layer) => throughBlock(config, block, stream, { layer, turn, attend }),
+        (stream, block, layer) =>
+          wrap((x) => throughBlock(config, block, x, { layer, turn, attend }))(stream),
         x,
       );
     },
