@@ -304,8 +304,9 @@ export const settingTable = {
     placeholder: "TEMPLATE",
     isShared: true,
     group: "Model",
-    help: "The chat template of a base model that has none: chatml, llama3, alpaca, or a file in " +
-      "Jinja.",
+    help:
+      "The chat template in place of the model's: chatml, llama3, alpaca, a file in Jinja, or " +
+      "none, with which rows of texts are read as they are.",
     defaultHelp: "that of the model",
   },
   growEmbeddings: {

@@ -248,7 +248,7 @@ function refuseMisfit(
       `${name} has no adapter to compare with its base: leave out --compare-base`,
     );
   }
-  if (!isOfTexts(kind)) return;
+  if (!isOfTexts(kind) && tokenizer.chat !== undefined) return;
   const conversing = mode === "chat" ? "--chat" : system === undefined ? undefined : "--system";
   if (conversing === undefined) return;
   throw new UserError(

@@ -70,7 +70,7 @@ export function textFile({ sources }: DataPlace): string | undefined {
 }
 
 /** The edition of the rows that files are read as, which changes with the forms. */
-const EDITION = 1;
+const EDITION = 2;
 
 /**
  * Reads rows, or finds them where they were kept the last time: by digests of the files and the

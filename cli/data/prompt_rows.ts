@@ -55,7 +55,8 @@ export async function parsePrompts(
   for await (const one of found) {
     const { source } = one;
     const row = columnsIn(one);
-    rows.push({ prompt: promptIn(row, source), ...rowDetails(row, source), source });
+    const prompt = promptIn(row, source);
+    rows.push({ prompt, ...rowDetails(row, ["prompt", "messages"], source), source });
   }
   if (rows.length > 0) return rows;
   throw new UserError(`${file} is empty: there is no prompt to answer`);

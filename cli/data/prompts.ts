@@ -53,8 +53,9 @@ export function readPrompt(
   prompt: string,
   system?: string,
 ): readonly number[] {
-  const asked = isOfTexts(reader.kind) ? prompt : promptMessages(prompt, system);
-  return promptIds(reader, asked, "--prompt");
+  if (isOfTexts(reader.kind)) return promptIds(reader, prompt, "--prompt");
+  const plain = system === undefined;
+  return promptIds(reader, promptMessages(prompt, system), "--prompt", { plain });
 }
 
 /**

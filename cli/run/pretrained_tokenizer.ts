@@ -114,10 +114,14 @@ function isOfWords(text = "{}"): boolean {
   return isRecord(value) && isRecord(value.model) && value.model.type === "WordLevel";
 }
 
-const templates: ReadonlyMap<string, BaseTemplate> = new Map(Object.entries(baseTemplates));
+/** The chat templates by name; without one, a model reads texts alone. */
+const templates: ReadonlyMap<string, BaseTemplate> = new Map<string, BaseTemplate>([
+  ...Object.entries(baseTemplates),
+  ["none", { template: "", tokens: [] }],
+]);
 
 /**
- * The chat template that a setting names: one of those that are built in, or a file.
+ * The chat template that a setting names: one of those that are built in, none, or a file.
  *
  * @param name The setting.
  * @returns The template.

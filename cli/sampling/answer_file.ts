@@ -116,7 +116,8 @@ function askedOf(
     ? prompt
     : [{ role: "system", content: system } as const, ...prompt];
   // A text stays one, unless a message of the system stands before it.
-  const shown = typeof prompt === "string" && system === undefined ? prompt : messages;
+  const plain = typeof prompt === "string" && system === undefined;
+  const shown = plain ? prompt : messages;
   const { tools, variables } = rendering ?? {};
   return {
     prompt: shown,
@@ -124,7 +125,7 @@ function askedOf(
       ...tools && { tools },
       ...variables && { chat_template_kwargs: variables },
     },
-    ids: promptIds(reader, messages, name, rendering),
+    ids: promptIds(reader, messages, name, { ...rendering, plain }),
   };
 }
 

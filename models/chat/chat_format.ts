@@ -47,6 +47,11 @@ export interface ChatOptions {
   readonly tools?: readonly unknown[];
   /** More variables of the chat template, such as `enable_thinking`: `chat_template_kwargs`. */
   readonly variables?: Readonly<Record<string, unknown>>;
+  /**
+   * Whether the messages are a text and its continuation, without turns (default false). A chat
+   * format shows them as turns; a model without one reads them one after the other.
+   */
+  readonly plain?: boolean;
 }
 
 /** How a conversation becomes training rows. */

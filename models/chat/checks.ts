@@ -120,6 +120,11 @@ export function checkConversation(
   ];
 }
 
+/** A text without what it ends with. */
+function withoutEnd(text: string, end: string): string {
+  return text.endsWith(end) ? text.slice(0, text.length - end.length) : text;
+}
+
 /** The findings about the start of a row. */
 function beginning({ begin, tokens }: Tokenizer, { ids }: EncodedSequence): readonly Finding[] {
   const [first] = begin;
@@ -187,8 +192,9 @@ function answer(
         `${names}: name the token that ends answers in generation_config.json, as eos_token_id`,
     });
   }
-  const said = squeezed(decode(isStopped ? run.slice(0, -1) : run, { special: "shown" }));
-  // The tokenizer may normalize a text.
+  const said = squeezed(decode(run, { special: "shown" }));
+  const stop = isStopped ? squeezed(decode([last], { special: "shown" })) : "";
+  // The tokenizer may normalize a text, which may spell the stop token itself.
   const words = squeezed(decode(encode(content ?? ""), { special: "shown" }));
   const at = said.indexOf(words);
   if (at < 0) {
@@ -196,11 +202,11 @@ function answer(
       kind: "unlearned-words",
       message,
       sentence: `The answer in ${place} is not learned as it is written: its learned text is ` +
-        `${quoted(said)}; use a chat template that keeps contents`,
+        `${quoted(withoutEnd(said, stop))}; use a chat template that keeps contents`,
     });
     return findings;
   }
-  const rest = said.slice(0, at) + said.slice(at + words.length);
+  const rest = withoutEnd(said.slice(0, at) + said.slice(at + words.length), stop);
   const foreign = messages.findIndex((other, i) => {
     const text = squeezed(other.content ?? "");
     // A word or two may be in a template by chance.

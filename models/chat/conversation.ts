@@ -9,14 +9,11 @@ import {
   type EncodedSequence,
   type RowOptions,
 } from "./chat_format.ts";
+import { plainFormat } from "./plain_format.ts";
 
-/** The chat format of a tokenizer. */
-function chatOf({ chat }: Tokenizer): ChatFormat {
-  if (chat !== undefined) return chat;
-  throw new ChatError(
-    "The tokenizer has no chat template, so conversations cannot be encoded: add one, or train on " +
-      "running text",
-  );
+/** The chat format of a tokenizer; without one, it takes texts alone. */
+function chatOf(tokenizer: Tokenizer): ChatFormat {
+  return tokenizer.chat ?? plainFormat(tokenizer);
 }
 
 /**
@@ -32,8 +29,8 @@ function chatOf({ chat }: Tokenizer): ChatFormat {
  * @param messages The conversation, in order.
  * @param options Tools, variables of the template, and the first message that is learned.
  * @returns Ids and masks of equal length.
- * @throws {ChatError} If the tokenizer has no chat format, or the format cannot express the
- * conversation.
+ * @throws {ChatError} If the tokenizer has no chat format and the messages are no plain text, or the
+ * format cannot express them.
  * @throws {UnknownCharacterError} If a character is not in the vocabulary.
  *
  * @example
@@ -99,8 +96,8 @@ export function encodeConversation(
  * @param messages The conversation so far.
  * @param options Tools and variables of the template.
  * @returns The ids.
- * @throws {ChatError} If the tokenizer has no chat format, or the format cannot express the
- * conversation.
+ * @throws {ChatError} If the tokenizer has no chat format and the messages are no plain text, or the
+ * format cannot express them.
  * @throws {UnknownCharacterError} If a character is not in the vocabulary.
  *
  * @example

@@ -93,7 +93,7 @@ function answerAt(
 }
 
 /** The first place at which two sequences differ, or the length of the shorter one. */
-function firstDifference<T>(a: ArrayLike<T>, b: ArrayLike<T>): number {
+export function firstDifference<T>(a: ArrayLike<T>, b: ArrayLike<T>): number {
   const length = Math.min(a.length, b.length);
   let i = 0;
   while (i < length && a[i] === b[i]) i++;

@@ -6,7 +6,7 @@
 
 /** A chat template, and the tokens that it needs. */
 export interface BaseTemplate {
-  /** The template, in Jinja. */
+  /** The template, in Jinja; an empty one is none. */
   readonly template: string;
   /** The special tokens that it writes, apart from the model's own beginning and stop tokens. */
   readonly tokens: readonly string[];

@@ -4,6 +4,7 @@ import {
   byteTokenizer,
   characterTokenizer,
   ChatError,
+  type ChatMessage,
   conversationRows,
   encodeConversation,
   encodePrompt,
@@ -111,7 +112,79 @@ Deno.test("a role, a call or a tool without a token is refused by name", () => {
 
 Deno.test("a tokenizer without a chat format refuses conversations", () => {
   const { chat: _, ...base } = tokenizer;
+  const asked = { role: "user", content: "a" } as const;
   assertThrows(() => encodePrompt(base, []), ChatError, "no chat template");
+  assertThrows(() => conversationRows(base, [asked]), ChatError, "no chat template");
+  assertThrows(() => conversationRows(base, [asked], { plain: false }), ChatError, "on texts");
+});
+
+/** A base model's tokenizer of "a", "b" and "ab" (7), of which texts begin with 3 and end with 1. */
+const joining = {
+  ...characterTokenizer("ab"),
+  begin: [3],
+  stop: 1,
+  encode: (text: string) =>
+    [...text.matchAll(/ab|a|b|<stop>/g)].map(([piece]) => ({ a: 5, b: 6, ab: 7 })[piece] ?? 1),
+  decode: (ids: Iterable<number>) =>
+    [...ids].map((id) => ({ 5: "a", 6: "b", 7: "ab", 1: "<stop>" })[id] ?? "").join(""),
+};
+const { chat: _chat, ...baseTokenizer } = joining;
+const plain = { plain: true };
+const prompted = (prompt: string, completion: string): readonly ChatMessage[] => [
+  { role: "user", content: prompt },
+  { role: "assistant", content: completion },
+];
+
+/** A row of a prompt and a completion: its ids, and the number of those that are given. */
+const plainRows: Readonly<Record<string, [string, string, ids: readonly number[], given: number]>> =
+  {
+    "joined": ["b", "ab", [3, 6, 7, 1], 2],
+    "with a stop token that is spelled": ["b", "a<stop>", [3, 6, 5, 1], 2],
+    "with an empty completion": ["b<stop>", "", [3, 6, 1, 1], 3],
+    "with an empty prompt": ["", "ab", [3, 7, 1], 1],
+    "encoded apart, where a token would have characters of both": [
+      "ba",
+      "ba",
+      [3, 6, 5, 6, 5, 1],
+      3,
+    ],
+  };
+
+for (const [how, [prompt, completion, ids, given]] of Object.entries(plainRows)) {
+  Deno.test(`a base model reads a prompt and its completion as texts, ${how}`, () => {
+    const messages = prompted(prompt, completion);
+    assertEquals(conversationRows(baseTokenizer, messages, plain), [
+      { ids, mask: ids.map((_, t) => t >= given) },
+    ]);
+    assertEquals(encodePrompt(baseTokenizer, messages.slice(0, 1), plain), ids.slice(0, given));
+    // What is learned begins behind the prompt, or not at all.
+    for (const learnedFrom of [1, 2]) {
+      const [row] = conversationRows(baseTokenizer, messages, { ...plain, learnedFrom });
+      assertEquals(row?.mask.includes(true), learnedFrom === 1);
+    }
+  });
+}
+
+Deno.test("a base model is refused texts that it cannot read, with what to do", () => {
+  const messages = prompted("ba", "ba");
+  for (const options of [{ tools: [] }, { variables: {} }]) {
+    for (const encode of [encodePrompt, conversationRows]) {
+      assertThrows(
+        () => encode(baseTokenizer, messages, { ...plain, ...options }),
+        ChatError,
+        "no place for tools and variables",
+      );
+    }
+  }
+  const empty = { ...baseTokenizer, begin: [] };
+  assertThrows(() => encodePrompt(empty, prompted("", ""), plain), ChatError, "has no token");
+  // As where a space is put before each text.
+  const spacing = { ...baseTokenizer, decode: (ids: Iterable<number>) => [...ids].join() };
+  assertThrows(
+    () => conversationRows(spacing, messages, plain),
+    ChatError,
+    'joins its first characters with the end of the prompt, "baba"',
+  );
 });
 
 Deno.test("a conversation of several rows is refused where one is asked for", () => {

@@ -342,6 +342,16 @@ Deno.test("a base model gets a template with its tokens, and keeps its ids", () 
     );
     const plain = asked.map(({ role, content }) => ({ role, content: content ?? "" }));
     assertEquals(checkConversation(made, plain), []);
+    // Without it, wherever it is, the tokenizer is that of a base model.
+    const inConfig = new Map(files).set(
+      "tokenizer_config.json",
+      JSON.stringify({ eos_token: "<stop>", chat_template: "x" }),
+    );
+    for (const own of [files, inConfig]) {
+      const without = withChatTemplate(own, { template: "", tokens: [] });
+      assertEquals(pretrainedTokenizer(without).chat, undefined);
+      assertEquals(without.get("tokenizer.json"), files.get("tokenizer.json"));
+    }
     // A second time, nothing is left to add.
     assertEquals(pretrainedTokenizer(withChatTemplate(files, template)).tokens, made.tokens);
     assertEquals(

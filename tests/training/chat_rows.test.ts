@@ -460,6 +460,33 @@ Deno.test("conversations are refused for a model without a chat template, with w
   assertEquals(splits.length, 1);
 });
 
+Deno.test("an answer without a prompt is learned by a base model, and asked for by none", async () => {
+  const { chat: _, ...base } = forgetful;
+  const details = { rendering: { plain: true }, source: { file: "rows.jsonl", line: 2 } };
+  const pair = { prompt: [], chosen: [assistant("d")], rejected: [assistant("e")], ...details };
+  const rows = [pair, { ...pair, chosen: [assistant("b")] }];
+  const { splits, stages: [stage] } = await prepared(
+    "dpo",
+    { kind: "pairs", train: rows.slice(0, 1), validation: rows.slice(1) },
+    base,
+  );
+  assert(stage !== undefined);
+  const [train] = dataOf(stage.data, "pairs").train;
+  assertEquals(train?.chosen, { ids: [...base.encode("d"), 1], mask: [true, true] });
+  assertEquals(train?.prompt, []);
+  assertEquals(splits.map(({ sequences, questions }) => [sequences.length, questions.length]), [
+    [1, 0],
+  ]);
+  const { rejected: _rejected, ...own } = pair;
+  for (const fit of [pairsOf, promptsOf]) {
+    assertThrows(
+      () => fit(base, 64, [{ ...own, columns: {} }]),
+      UserError,
+      "rows.jsonl:2: The prompt has no token, so there is nothing to continue",
+    );
+  }
+});
+
 function never(): never {
   throw new Error("unreachable");
 }

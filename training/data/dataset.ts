@@ -57,6 +57,8 @@ export interface TextRow extends RowDetails {
 export interface Conversation extends RowDetails {
   /** The messages, in order; at least one is the assistant's. */
   readonly messages: readonly ChatMessage[];
+  /** The first message that is learned, if the assistant says it (default 0: all of them). */
+  readonly learnedFrom?: number;
 }
 
 /** A preference: two answers to a prompt. */

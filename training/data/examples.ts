@@ -284,10 +284,10 @@ export function exampleOf(row: Rows[RowKind]): Example | undefined {
   const details = detailsOf(row);
   if ("text" in row || "steps" in row) return undefined;
   if ("messages" in row) {
-    const last = row.messages.at(-1);
-    if (last?.role !== "assistant") return undefined;
-    const prompt = row.messages.slice(0, -1);
-    return { prompt, chosen: [last], columns: columnsOf(row, [last]), ...details };
+    const { messages, learnedFrom = messages.length - 1 } = row;
+    if (messages.at(-1)?.role !== "assistant") return undefined;
+    const [prompt, chosen] = [messages.slice(0, learnedFrom), messages.slice(learnedFrom)];
+    return { prompt, chosen, columns: columnsOf(row, chosen), ...details };
   }
   if ("chosen" in row) {
     const { prompt, chosen, rejected } = row;
@@ -340,7 +340,7 @@ function askedOf(tokenizer: Tokenizer, example: Example): Asked {
   const start = sequence.mask.indexOf(true);
   return {
     // The learned tokens follow the prompt, so that it is encoded once.
-    ids: chosen.length === 1 && start >= 0 ? sequence.ids.slice(0, start) : encoded(),
+    ids: chosen.length === 1 && start > 0 ? sequence.ids.slice(0, start) : encoded(),
     answer: knownAnswer(tokenizer, sequence),
   };
 }
@@ -395,7 +395,7 @@ export function pairFit(
   context: number,
 ): (example: Example) => RowFit<PairParts> {
   return (example) => {
-    const { chosen = [], rejected, isRight } = example;
+    const { chosen = [], rejected, rendering, source, isRight } = example;
     const sequence = wholeAnswer(tokenizer, example, chosen);
     const a = fitOne(sequence, context);
     // The learned tokens follow the prompt; without any, there is no pair.
@@ -408,6 +408,7 @@ export function pairFit(
       ...isRight !== undefined && { isRight },
     };
     if (rejected === undefined) {
+      if (prompt === 0) naming(source, () => encodePrompt(tokenizer, example.prompt, rendering));
       // The model's own answer is generated, so that its first token has to be read, too.
       const made: RowFit<PairParts>["made"] = "skipped" in a.made || prompt >= context
         ? { skipped: "no room" }
@@ -594,8 +595,8 @@ export function answeredFit<T>(
 }
 
 /**
- * A row as conversations that are learned from as a whole: of a pair the preferred answer, of labels
- * one that was liked.
+ * A row as conversations to learn from: a conversation, or the prompt and its answer, which is learned.
+ * Of a pair that is the preferred answer, of labels one that was liked.
  *
  * @param row A row of a dataset.
  * @returns One conversation; none where the row has no right answer.
@@ -604,7 +605,8 @@ export function conversationsIn(row: Rows[RowKind]): readonly Rows["conversation
   if ("messages" in row) return [row];
   const example = exampleOf(row);
   if (example?.chosen === undefined) return [];
-  return [{ messages: [...example.prompt, ...example.chosen], ...detailsOf(row) }];
+  const { prompt, chosen } = example;
+  return [{ messages: [...prompt, ...chosen], learnedFrom: prompt.length, ...detailsOf(row) }];
 }
 
 function never(): never {

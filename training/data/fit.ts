@@ -327,8 +327,8 @@ export function conversationFit(
   tokenizer: Tokenizer,
   context: number,
 ): (conversation: Conversation) => readonly RowFit<EncodedSequence>[] {
-  return ({ messages, rendering, source }) =>
-    naming(source, () => conversationRows(tokenizer, messages, rendering))
+  return ({ messages, learnedFrom = 0, rendering, source }) =>
+    naming(source, () => conversationRows(tokenizer, messages, { ...rendering, learnedFrom }))
       .map((row) => fitOne(row, context));
 }
 

@@ -34,8 +34,8 @@ import {
   textSplit,
   textsSplit,
 } from "./splits.ts";
-import { isOfTexts } from "./dataset.ts";
-import { foundRows } from "./table.ts";
+import type { RowDetails } from "./dataset.ts";
+import { foundRows, type RowTable } from "./table.ts";
 import { listTables, memoryTables, type TableStore } from "./table_store.ts";
 import { taskMaterial } from "./task_material.ts";
 
@@ -209,13 +209,16 @@ function requireUse({ dataset }: Pick<Material, "dataset">, source: string): voi
   );
 }
 
-/** Refuses conversations, where the model has no form for them. */
+/** Refuses conversations, where the model has no form for them. The first row tells for all. */
 function requireChat(
   { chat }: Tokenizer,
   { dataset }: Pick<Material, "dataset">,
   source: string,
 ): void {
-  if (chat !== undefined || isOfTexts(dataset.kind)) return;
+  if (chat !== undefined || dataset.kind === "text" || dataset.kind === "texts") return;
+  const rows: RowTable<RowDetails> = dataset.train;
+  const [first] = rows.slice(0, 1);
+  if (first?.rendering?.plain === true) return;
   throw new UserError(
     message(
       `${source} ${source === TASKS_SOURCE ? "are" : "has"} conversations, and the model has no ` +

@@ -121,8 +121,8 @@ export function conversationSplit(
  * @param exam The conversation.
  * @param tokenizer The tokenizer.
  * @param context The context in tokens.
- * @returns The question; undefined if the last message is not the assistant's, or the conversation
- * does not fit as a whole.
+ * @returns The question; undefined if the last message is not the assistant's, nothing precedes it, or
+ * the conversation does not fit as a whole.
  */
 export function questionOf(
   { conversation, kind, isRight }: Exam,
@@ -134,6 +134,8 @@ export function questionOf(
   const last = messages.at(-1);
   if (last?.role !== "assistant") return undefined;
   const sequence = naming(source, () => encodeAnswer(tokenizer, asked, [last], rendering));
+  // An answer that nothing precedes answers nothing.
+  if (sequence.mask[0] === true) return undefined;
   const ids = naming(source, () => encodePrompt(tokenizer, asked, rendering));
   if (fitOne(sequence, context).isCut || ids.length >= context) return undefined;
   return {

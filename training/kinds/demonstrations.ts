@@ -67,7 +67,7 @@ export const demonstrations: KindRow = {
     const train: RowTable<Rows[RowKind]> = dataset.train;
     const checks = checkSome(tokenizer, train, conversationsIn, {
       ...{ source, watch },
-      conversations: ({ messages }) => [{ messages, learnedFrom: 0 }],
+      conversations: ({ messages, learnedFrom = 0 }) => [{ messages, learnedFrom }],
     });
     const fit = conversationFit(tokenizer, context);
     const { rows, summary } = await tables.keep(

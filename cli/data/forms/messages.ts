@@ -146,11 +146,18 @@ const reserved = [
   "tokenize",
 ] as const;
 
+/** Whether a value holds a message, in lists of any depth. */
+function hasMessage(value: unknown): boolean {
+  return Array.isArray(value) && value.some((own: unknown) => isRecord(own) || hasMessage(own));
+}
+
 /**
  * The tools and variables in the columns `tools` and `chat_template_kwargs`, with the line. Tools are
- * a list of JSON schemas, or the JSON of such a list; an empty list is none, as in TRL.
+ * a list of JSON schemas, or the JSON of such a list; an empty list is none, as in TRL. A row whose
+ * prompts and answers are texts is plain.
  *
  * @param row The row.
+ * @param columns The columns of its prompts and answers.
  * @param source Its line.
  * @returns What the row has beside its messages.
  * @throws {UserError} If a column is of another kind, or sets a variable that training sets.
@@ -161,20 +168,30 @@ const reserved = [
  * import { assertEquals } from "@std/assert";
  *
  * const source = { file: "rows.jsonl", line: 1 };
- * assertEquals(rowDetails({ tools: "[]", chat_template_kwargs: null }, source), { source });
- * assertEquals(rowDetails({ chat_template_kwargs: { enable_thinking: false } }, source), {
- *   rendering: { variables: { enable_thinking: false } },
+ * const row = { messages: [{ role: "user", content: "Hi" }], chat_template_kwargs: { brief: true } };
+ * assertEquals(rowDetails(row, ["messages"], source), {
+ *   rendering: { variables: { brief: true } },
+ *   source,
+ * });
+ * assertEquals(rowDetails({ prompt: "Hi", tools: "[]" }, ["prompt"], source), {
+ *   rendering: { plain: true },
  *   source,
  * });
  * ```
  */
-export function rowDetails(row: JsonObject, source: Source): RowDetails {
+export function rowDetails(
+  row: JsonObject,
+  columns: readonly string[],
+  source: Source,
+): RowDetails {
   const tools = toolsOf(row.tools, source);
   const variables = variablesOf(row.chat_template_kwargs, source);
-  if (tools === undefined && variables === undefined) return { source };
+  const plain = !columns.some((column) => hasMessage(row[column]));
+  if (tools === undefined && variables === undefined && !plain) return { source };
   const rendering: ChatOptions = {
     ...tools !== undefined && { tools },
     ...variables !== undefined && { variables },
+    ...plain && { plain },
   };
   return { rendering, source };
 }

@@ -185,9 +185,11 @@ const entries: { readonly [Name in FormName]: Entry } = {
     about: "prompts with answers",
     read: (row, source, { names: { prompt, completion }, details }) => {
       const asked = side(row[prompt], prompt, "user", source);
-      const answered = answerIn(row[completion], asked, completion, source);
-      const messages = [...answered.prompt, ...answered.answer];
-      return { kind: "conversations", row: { messages, ...details } };
+      const { prompt: before, answer } = answerIn(row[completion], asked, completion, source);
+      return {
+        kind: "conversations",
+        row: { messages: [...before, ...answer], learnedFrom: before.length, ...details },
+      };
     },
   },
   scores: {
@@ -231,9 +233,10 @@ const entries: { readonly [Name in FormName]: Entry } = {
   text: {
     columns: ["text"],
     about: "texts",
-    read: (row, source, { details }) => ({
+    read: (row, source) => ({
       kind: "texts",
-      row: { text: string(row.text, "text", source), ...details },
+      // Nothing is rendered with a text, and no reward reads its columns.
+      row: { text: string(row.text, "text", source), source },
     }),
   },
   privileged: {
@@ -321,7 +324,7 @@ export function rowForms(
       about,
       read: (row, source) => {
         const details = {
-          ...rowDetails(row, source),
+          ...rowDetails(row, columns, source),
           ...keepsColumns && { columns: beside(row, first) },
         };
         return read(row, source, { names, details });

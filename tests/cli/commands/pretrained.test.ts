@@ -232,6 +232,14 @@ inFolder("a base model takes a chat template, and the tokens that it needs", asy
     "the model has no chat template, as base models have none: give it one by --chat-template " +
       "(chatml, llama3, alpaca, or a file)",
   );
+  // Rows of texts need none.
+  const texts = rows.map((_, i) => ({ prompt: `say ${i}:`, completion: ` ${i}` }));
+  const plain = ["--model", model, "--data", await writeRows(`${folder}/texts.jsonl`, texts)];
+  const out = `${folder}/plain`;
+  await trained(...plain, ...brief, "--steps", "1", "--out", out);
+  const asked = ["--run", out, "--max-new-tokens", "2", "--device", "wasm"];
+  assertEquals((await sample(...asked, "--prompt", "say 1:")).code, 0);
+  assertRefused(await sample(...asked, "--chat"), 1, "has no chat template, which --chat needs");
   await trained(...flags, "--chat-template", "chatml", "--out", `${folder}/chatml`);
   await trained(...flags, "--chat-template", "alpaca", "--out", `${folder}/alpaca`);
   const llama3 = [...flags, "--chat-template", "llama3"];

@@ -126,11 +126,14 @@ Deno.test("jsonl: prompt and completion are a user's and the assistant's message
     { prompt: "1+1", completion: "2", note: "ignored" },
     { completion: "3", prompt: "1+2" },
   ]);
+  const read = { learnedFrom: 1, rendering: { plain: true } };
   assertEquals(listed(dataset), {
     kind: "conversations",
-    train: [{ messages: [user("1+1"), assistant("2")], source: { file: "data.jsonl", line: 1 } }],
+    train: [
+      { messages: [user("1+1"), assistant("2")], source: { file: "data.jsonl", line: 1 }, ...read },
+    ],
     validation: [
-      { messages: [user("1+2"), assistant("3")], source: { file: "data.jsonl", line: 2 } },
+      { messages: [user("1+2"), assistant("3")], source: { file: "data.jsonl", line: 2 }, ...read },
     ],
   });
 });

@@ -69,7 +69,12 @@ for (const [what, [prompt, before, read]] of Object.entries(repeats)) {
       ...{ prompt: read, completion: [...expected, ba], label: true },
     });
     const demonstration = { prompt, completion: answers(ba) };
-    assertEquals(await firstOf(demonstration), { messages: [...read, ...expected, ba] });
+    // Of the prompt, nothing is learned.
+    const learnedFrom = read.length;
+    assertEquals(await firstOf(demonstration), {
+      messages: [...read, ...expected, ba],
+      learnedFrom,
+    });
   });
 }
 
@@ -199,7 +204,12 @@ Deno.test("an answer that nobody liked is not learned for a pair or messages bes
   const disliked = { ...without("messages", "chosen", "rejected", "text"), label: false };
   assertEquals(
     await firstOf(disliked, ["messages", "labels", "completions"]),
-    { prompt: [user("ab")], completion: [assistant("c")], label: false },
+    {
+      prompt: [user("ab")],
+      completion: [assistant("c")],
+      label: false,
+      rendering: { plain: true },
+    },
   );
 });
 

@@ -22,6 +22,9 @@ async function firstOf(row: unknown): Promise<[kind: string, row: unknown]> {
   return [kind, read];
 }
 
+/** The rendering of a row that has no messages. */
+const plainly = { rendering: { plain: true } };
+
 const share = (from: string, value: string) => ({ from, value });
 
 /** Rows, and what is read of them. */
@@ -79,22 +82,23 @@ const read: Record<string, [row: unknown, kind: string, read: unknown]> = {
       prompt: [user("The sky is")],
       chosen: [assistant(" blue.")],
       rejected: [assistant(" green.")],
+      ...plainly,
     },
   ],
   "a pair of texts with nothing in common": [
     { chosen: "a", rejected: "b" },
     "pairs",
-    { prompt: [], chosen: [assistant("a")], rejected: [assistant("b")] },
+    { prompt: [], chosen: [assistant("a")], rejected: [assistant("b")], ...plainly },
   ],
   "a pair of texts that differ in half a character": [
     { chosen: "é😀", rejected: "é😁" },
     "pairs",
-    { prompt: [user("é")], chosen: [assistant("😀")], rejected: [assistant("😁")] },
+    { prompt: [user("é")], chosen: [assistant("😀")], rejected: [assistant("😁")], ...plainly },
   ],
   "a pair of texts of which one goes on": [
     { chosen: "yes", rejected: "yes, no" },
     "pairs",
-    { prompt: [user("yes")], chosen: [assistant("")], rejected: [assistant(", no")] },
+    { prompt: [user("yes")], chosen: [assistant("")], rejected: [assistant(", no")], ...plainly },
   ],
   "answers with scores": [
     {
@@ -115,12 +119,12 @@ const read: Record<string, [row: unknown, kind: string, read: unknown]> = {
   "steps": [
     { prompt: "q", completions: ["a", "b"], labels: [true, 0] },
     "steps",
-    { prompt: [user("q")], steps: ["a", "b"], labels: [true, false] },
+    { prompt: [user("q")], steps: ["a", "b"], labels: [true, false], ...plainly },
   ],
   "a prompt with what a teacher knows": [
     { prompt: "q", privileged_context: "c", more: 1 },
     "prompts",
-    { prompt: [user("q")], columns: { privileged_context: "c", more: 1 } },
+    { prompt: [user("q")], columns: { privileged_context: "c", more: 1 }, ...plainly },
   ],
   "a prompt with messages that a teacher knows": [
     { prompt: [user("q")], privileged_context: [user("c")] },

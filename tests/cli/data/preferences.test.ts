@@ -12,12 +12,16 @@ const assistant = (content: string): Message => ({ role: "assistant", content })
 const pair = { prompt: "ab", chosen: "ba", rejected: "ab" };
 const label = { prompt: "ab", completion: "ba", label: true };
 
+/** The rendering of a row that has no messages. */
+const plainly = { rendering: { plain: true } };
+
 /** Rows, and what the first of them is read as. */
 const formats: Record<string, [row: Record<string, unknown>, kind: string, read: unknown]> = {
   "a preference": [pair, "pairs", {
     prompt: [user("ab")],
     chosen: [assistant("ba")],
     rejected: [assistant("ab")],
+    ...plainly,
   }],
   "a preference of messages": [
     { prompt: [user("a")], chosen: [assistant("b")], rejected: [assistant("c")] },
@@ -28,15 +32,18 @@ const formats: Record<string, [row: Record<string, unknown>, kind: string, read:
     prompt: [user("ab")],
     completion: [assistant("ba")],
     label: true,
+    ...plainly,
   }],
   "a label as a number": [{ ...label, label: 0 }, "labels", {
     prompt: [user("ab")],
     completion: [assistant("ba")],
     label: false,
+    ...plainly,
   }],
   "a prompt": [{ prompt: "ab", answer: 5, level: "easy" }, "prompts", {
     prompt: [user("ab")],
     columns: { answer: 5, level: "easy" },
+    ...plainly,
   }],
 };
 

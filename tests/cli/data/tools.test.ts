@@ -35,11 +35,15 @@ const forms: Record<string, [row: unknown, read: unknown]> = {
   ],
   "a prompt and a completion": [
     { prompt: [asked], completion: [called, result, said], ...columns },
-    { messages: [asked, called, result, said], rendering },
+    { messages: [asked, called, result, said], learnedFrom: 1, rendering },
   ],
   "a prompt and a completion as texts": [
     { prompt: "1+2?", completion: "3", ...columns },
-    { messages: [asked, { role: "assistant", content: "3" }], rendering },
+    {
+      messages: [asked, { role: "assistant", content: "3" }],
+      learnedFrom: 1,
+      rendering: { ...rendering, plain: true },
+    },
   ],
   "a preference": [
     { prompt: [asked, called, result], chosen: [said], rejected: "4", ...columns },
@@ -100,11 +104,11 @@ const forms: Record<string, [row: unknown, read: unknown]> = {
   ],
   "calls that answers repeat with the prompt": [
     { prompt: [asked, called, result], completion: [asked, called, result, said] },
-    { messages: [asked, called, result, said] },
+    { messages: [asked, called, result, said], learnedFrom: 3 },
   ],
   "another call than the prompt's is no repetition": [
     { prompt: [asked, called, result], completion: [asked, other, result, said] },
-    { messages: [asked, called, result, asked, other, result, said] },
+    { messages: [asked, called, result, asked, other, result, said], learnedFrom: 3 },
   ],
   "a question that both answers begin with": [
     { prompt: [asked, said], chosen: [again, called], rejected: [again, said], ...columns },

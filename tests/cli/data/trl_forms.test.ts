@@ -26,6 +26,7 @@ Deno.test("the prompt that two answers begin with is the one that TRL finds", as
       prompt: side(prompt, "user"),
       chosen: side(chosen, "assistant"),
       rejected: side(rejected, "assistant"),
+      ...typeof prompt === "string" && { rendering: { plain: true } },
     });
   }
 });
