@@ -2,10 +2,12 @@
  * Element types and the typed arrays that hold them.
  *
  * `bool` is stored as 32-bit words that are 0 or 1, so that every backend, a GPU's storage buffers
- * included, can address it.
+ * included, can address it. `bf16` and `f16` are types of storage: tensors of them are moved as they
+ * are, and cast to f32 where they are computed with.
  */
 
 import { OutOfMemoryError } from "./memory_error.ts";
+import { ShapeError } from "./shape.ts";
 
 /** The typed array that holds the elements of each {@linkcode DType}. */
 export interface TypedArrays {
@@ -19,10 +21,20 @@ export interface TypedArrays {
   readonly u32: Uint32Array<ArrayBuffer>;
   /** Truth values: 0 or 1 in 32-bit words. */
   readonly bool: Uint32Array<ArrayBuffer>;
+  /** bfloat16, by its bits: 8 bits of exponent and 7 of fraction, the upper half of an f32. */
+  readonly bf16: Uint16Array<ArrayBuffer>;
+  /** Half precision (IEEE 754 binary16), by its bits: 5 bits of exponent and 10 of fraction. */
+  readonly f16: Uint16Array<ArrayBuffer>;
 }
 
 /** The name of an element type. */
 export type DType = keyof TypedArrays;
+
+/** The element types that elements are only stored in: nothing but `cast` computes with them. */
+export type StorageDType = "bf16" | "f16";
+
+/** The element types that are computed with. */
+export type ComputedDType = Exclude<DType, StorageDType>;
 
 /** The elements of a tensor as they are read from it, in row-major order. */
 export type TypedArray = TypedArrays[DType];
@@ -36,6 +48,8 @@ const allocators: { readonly [D in DType]: (size: number) => TypedArrays[D] } = 
   i32: (size) => new Int32Array(size),
   u32: (size) => new Uint32Array(size),
   bool: (size) => new Uint32Array(size),
+  bf16: (size) => new Uint16Array(size),
+  f16: (size) => new Uint16Array(size),
 };
 
 /**
@@ -74,6 +88,8 @@ export const bytesPerElement: Readonly<Record<DType, number>> = {
   i32: 4,
   u32: 4,
   bool: 4,
+  bf16: 2,
+  f16: 2,
 };
 
 /** Whether a number is one of an element type; floats are rounded, and so each is one. */
@@ -83,6 +99,8 @@ export const holds: Readonly<Record<DType, (value: number) => boolean>> = {
   i32: (value) => Number.isInteger(value) && value >= -(2 ** 31) && value < 2 ** 31,
   u32: (value) => Number.isInteger(value) && value >= 0 && value < 2 ** 32,
   bool: (value) => value === 0 || value === 1,
+  bf16: (value) => typeof value === "number",
+  f16: (value) => typeof value === "number",
 };
 
 /** The numbers that an element type has, in words. */
@@ -92,6 +110,8 @@ export const numbersOf: Readonly<Record<DType, string>> = {
   i32: "integers from -2147483648 to 2147483647",
   u32: "integers from 0 to 4294967295",
   bool: "0 and 1",
+  bf16: "numbers",
+  f16: "numbers",
 };
 
 /**
@@ -113,10 +133,42 @@ export function isFloat(dtype: DType): dtype is FloatDType {
 }
 
 /**
+ * Whether an element type is one of storage, which only `cast` computes with.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { isStorage } from "@unitune/core";
+ *
+ * assert(isStorage("bf16") && !isStorage("f32"));
+ * ```
+ *
+ * @param dtype The element type.
+ * @returns True for `bf16` and `f16`.
+ */
+export function isStorage(dtype: DType): dtype is StorageDType {
+  return dtype === "bf16" || dtype === "f16";
+}
+
+/**
+ * Refuses to make elements of a type of storage out of nothing.
+ *
+ * @throws {ShapeError} If the type is one of storage; names the operation.
+ */
+export function checkComputed(operation: string, dtype: DType): asserts dtype is ComputedDType {
+  if (isStorage(dtype)) {
+    throw new ShapeError(
+      `${operation}: ${dtype} is for storage, and computed with as f32: cast tensors of it to f32 ` +
+        `first, or make f32 and cast it to ${dtype}`,
+    );
+  }
+}
+
+/**
  * The number that an element type has for a number: floats go to the nearest, integers modulo 2^32.
  * Every literal becomes it before anything is computed.
  */
-export function rounded(dtype: DType, value: number): number {
+export function rounded(dtype: ComputedDType, value: number): number {
   const [own = value] = allocate(dtype, 1).fill(value);
   return own;
 }

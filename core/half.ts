@@ -1,4 +1,5 @@
-/** Numbers of 16 bits as f32, by their bits: `Float16Array` came to Node with version 24. */
+/** Numbers of 16 bits as f32 and back, by their bits: `Float16Array` came to Node with version 24. */
+import type { StorageDType } from "./dtype.ts";
 
 /** Exponents of f32 and of half precision are biased by 127 and by 15. */
 const REBIAS = 2 ** (127 - 15);
@@ -48,4 +49,101 @@ export function floatsToBfloats(floats: Float32Array): Uint16Array<ArrayBuffer> 
     halves[i] = isNaN ? word >>> 16 | 0x40 : word + 0x7fff + (word >>> 16 & 1) >>> 16;
   }
   return halves;
+}
+
+/** Bits of an f32's fraction that half precision lacks. */
+const LACKING = 13;
+
+/** The bits of 2^-14, from which on half precision has all bits of its fraction. */
+const NORMAL = (127 - 14) << 23;
+
+/** The bits of 65,520: from there on infinity is nearer than the largest half, or as near and even. */
+const OVERFLOW = 0x477ff000;
+
+/** A whole number divided by `2^bits`, rounded to the nearest, ties to even. */
+function shiftedRight(word: number, bits: number): number {
+  return word + 2 ** (bits - 1) - 1 + (word >>> bits & 1) >>> bits;
+}
+
+/** The half nearest to a magnitude that is a number, by its bits. */
+function halfOf(magnitude: number): number {
+  if (magnitude >= OVERFLOW) return 0x7c00;
+  if (magnitude >= NORMAL) return shiftedRight(magnitude - ((127 - 15) << 23), LACKING);
+  // Whole units of 2^-24: beyond 25 bits nothing is left of the fraction.
+  const fraction = magnitude & 0x7fffff | 0x800000;
+  return shiftedRight(fraction, Math.min(126 - (magnitude >>> 23), 25));
+}
+
+/**
+ * The half nearest to every f32, of two that are equally near the one whose last bit is 0; beyond
+ * the largest, infinity. NaN stays NaN, with the sign and the upper bits of its fraction.
+ */
+export function floatsToHalves(floats: Float32Array): Uint16Array<ArrayBuffer> {
+  const words = new Uint32Array(floats.buffer, floats.byteOffset, floats.length);
+  const halves = new Uint16Array(words.length);
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i] ?? 0;
+    const magnitude = word & 0x7fffffff;
+    const isNaN = magnitude > 0x7f800000;
+    halves[i] = word >>> 16 & 0x8000 |
+      (isNaN ? 0x7e00 | magnitude >>> LACKING & 0x3ff : halfOf(magnitude));
+  }
+  return halves;
+}
+
+const widening: Readonly<Record<StorageDType, (bits: Uint16Array) => Float32Array<ArrayBuffer>>> = {
+  bf16: bfloatsToFloats,
+  f16: halvesToFloats,
+};
+
+const narrowing: Readonly<
+  Record<StorageDType, (floats: Float32Array) => Uint16Array<ArrayBuffer>>
+> = { bf16: floatsToBfloats, f16: floatsToHalves };
+
+/**
+ * The numbers that elements of 16 bits are, exactly: `cast` to f32 on the host.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { widened } from "@unitune/core";
+ *
+ * assertEquals(widened("bf16", Uint16Array.of(0x3f80)), new Float32Array([1]));
+ * assertEquals(widened("f16", Uint16Array.of(0x3c00)), new Float32Array([1]));
+ * ```
+ *
+ * @param dtype The element type.
+ * @param bits The elements by their bits.
+ * @returns The numbers.
+ */
+export function widened(dtype: StorageDType, bits: Uint16Array): Float32Array<ArrayBuffer> {
+  return widening[dtype](bits);
+}
+
+/**
+ * The elements of 16 bits that are nearest to numbers, of two that are equally near the one whose last
+ * bit is 0: `cast` from f32 on the host. Beyond the largest they are infinite; NaN stays NaN.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { narrowed } from "@unitune/core";
+ *
+ * assertEquals(narrowed("f16", new Float32Array([1, 65520])), Uint16Array.of(0x3c00, 0x7c00));
+ * ```
+ *
+ * @param dtype The element type.
+ * @param floats The numbers.
+ * @returns The elements by their bits.
+ */
+export function narrowed(dtype: StorageDType, floats: Float32Array): Uint16Array<ArrayBuffer> {
+  return narrowing[dtype](floats);
+}
+
+/** The bits of NaN, as it is written where nothing is known of its sign and its fraction. */
+export const storedNaN: Readonly<Record<StorageDType, number>> = { bf16: 0x7fc0, f16: 0x7e00 };
+
+/** The number that an element of a type of storage is, by its bits. */
+export function storedNumber(dtype: StorageDType, bits: number): number {
+  return widened(dtype, Uint16Array.of(bits))[0] ?? NaN;
 }

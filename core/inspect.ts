@@ -1,5 +1,6 @@
 /** Tensors as consoles show them: one line, for which nothing is computed. */
 import type { DType, TypedArray } from "./dtype.ts";
+import { storedNumber } from "./half.ts";
 import { type Shape, showShape } from "./shape.ts";
 import type { Tensor } from "./value.ts";
 
@@ -15,6 +16,8 @@ const showElement: Readonly<Record<DType, (element: number) => string>> = {
   i32: String,
   u32: String,
   bool: (element) => element === 0 ? "false" : "true",
+  bf16: (bits) => showElement.f32(storedNumber("bf16", bits)),
+  f16: (bits) => showElement.f32(storedNumber("f16", bits)),
 };
 
 /** Elements nested as the shape says, from a position on. */

@@ -38,9 +38,12 @@ export * from "./dims.ts";
 export {
   allocate,
   bytesPerElement,
+  type ComputedDType,
   type DType,
   type FloatDType,
   isFloat,
+  isStorage,
+  type StorageDType,
   type TypedArray,
   type TypedArrays,
 } from "./dtype.ts";
@@ -60,6 +63,7 @@ export {
   attentionOperands,
   type AttentionParameters,
 } from "./attention.ts";
+export { narrowed, widened } from "./half.ts";
 export * from "./memory_error.ts";
 export * from "./ops/activations.ts";
 export * from "./ops/attention.ts";

@@ -11,7 +11,15 @@ import {
   attentionOperands,
   type AttentionParameters,
 } from "./attention.ts";
-import { type DType, holds, isFloat, numbersOf } from "./dtype.ts";
+import {
+  checkComputed,
+  type ComputedDType,
+  type DType,
+  holds,
+  isFloat,
+  isStorage,
+  numbersOf,
+} from "./dtype.ts";
 import { nameOf } from "./names.ts";
 import { at, checkShape, sameShape, type Shape, ShapeError, showShape, sizeOf } from "./shape.ts";
 
@@ -32,9 +40,9 @@ export type Results = readonly [Abstract, ...Abstract[]];
 /** The static parameters of each primitive. */
 export interface PrimitiveParameters {
   /** `value` everywhere. */
-  readonly fill: { readonly shape: Shape; readonly dtype: DType; readonly value: number };
+  readonly fill: { readonly shape: Shape; readonly dtype: ComputedDType; readonly value: number };
   /** The index along `axis`. */
-  readonly iota: { readonly shape: Shape; readonly dtype: DType; readonly axis: number };
+  readonly iota: { readonly shape: Shape; readonly dtype: ComputedDType; readonly axis: number };
   /** `-x`. */
   readonly neg: None;
   /** `|x|`. */
@@ -70,7 +78,10 @@ export interface PrimitiveParameters {
   readonly normalTail: None;
   /** Logical negation. */
   readonly not: None;
-  /** The same numbers in another element type; floats to integers truncate toward zero. */
+  /**
+   * The same numbers in another element type; floats to integers truncate toward zero, f32 to bf16
+   * or f16 rounds to the nearest, ties to even. Types of storage are cast from and to f32 only.
+   */
   readonly cast: { readonly dtype: DType };
   /** `a + b`. */
   readonly add: None;
@@ -193,7 +204,9 @@ function show(inputs: readonly Abstract[]): string {
 }
 
 function fail(operation: string, inputs: readonly Abstract[], expected: string): never {
-  throw new ShapeError(`${operation}: got ${show(inputs)}; expected ${expected}`);
+  const stored = inputs.find(({ dtype }) => isStorage(dtype))?.dtype;
+  const hint = stored === undefined ? "" : ` (${stored} is for storage: cast it to f32 first)`;
+  throw new ShapeError(`${operation}: got ${show(inputs)}; expected ${expected}${hint}`);
 }
 
 /** The operand at `index`, whose presence `inferResults` has checked. */
@@ -205,9 +218,14 @@ function operand(inputs: readonly Abstract[], index: number): Abstract {
 
 type Kind = "any" | "number" | "float" | "bool";
 
+/** Whether elements are numbers that are computed with. */
+function isNumber(dtype: DType): boolean {
+  return dtype !== "bool" && !isStorage(dtype);
+}
+
 const admits: Readonly<Record<Kind, (dtype: DType) => boolean>> = {
-  any: () => true,
-  number: (dtype) => dtype !== "bool",
+  any: (dtype) => !isStorage(dtype),
+  number: isNumber,
   float: isFloat,
   bool: (dtype) => dtype === "bool",
 };
@@ -321,6 +339,7 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
     operands: 0,
     infer(_, { shape, dtype, value }) {
       checkShape("fill", shape);
+      checkComputed("fill", dtype);
       if (!holds[dtype](value)) {
         throw new ShapeError(
           `fill: ${nameOf(value)} is no ${dtype}, which holds ${numbersOf[dtype]} only; ` +
@@ -335,6 +354,7 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
     operands: 0,
     infer(_, { shape, dtype, axis }) {
       checkShape("iota", shape);
+      checkComputed("iota", dtype);
       checkAxes("iota", [{ shape, dtype }], [axis]);
       if (dtype === "bool") fail("iota", [{ shape, dtype }], "a number dtype");
       return { shape, dtype };
@@ -359,7 +379,17 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
   cast: {
     doc: "the same numbers in another dtype",
     operands: 1,
-    infer: (inputs, { dtype }) => ({ shape: operand(inputs, 0).shape, dtype }),
+    infer(inputs, { dtype }) {
+      const { shape, dtype: from } = operand(inputs, 0);
+      const isStored = isStorage(from) || isStorage(dtype);
+      if (isStored && from !== dtype && from !== "f32" && dtype !== "f32") {
+        throw new ShapeError(
+          `cast: ${from} to ${dtype}: types of storage are cast from and to f32 only; cast to f32 ` +
+            `first`,
+        );
+      }
+      return { shape, dtype };
+    },
   },
   add: elementwise("add", "a + b", 2, "number"),
   sub: elementwise("sub", "a - b", 2, "number"),
@@ -379,7 +409,7 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
     operands: 3,
     infer(inputs) {
       const [condition, a, b] = [operand(inputs, 0), operand(inputs, 1), operand(inputs, 2)];
-      const alike = condition.dtype === "bool" && a.dtype === b.dtype &&
+      const alike = condition.dtype === "bool" && a.dtype === b.dtype && !isStorage(a.dtype) &&
         showShape(condition.shape) === showShape(a.shape) &&
         showShape(a.shape) === showShape(b.shape);
       if (!alike) {
@@ -394,7 +424,7 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
     infer(inputs, { axes }) {
       checkAxes("sum", inputs, axes);
       const { shape, dtype } = operand(inputs, 0);
-      if (dtype === "bool") fail("sum", inputs, "a number dtype (cast the truth values first)");
+      if (!isNumber(dtype)) fail("sum", inputs, "a number dtype (cast the truth values first)");
       return { shape: withoutAxes(shape, axes), dtype };
     },
   },
@@ -404,7 +434,7 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
     infer(inputs, { axes }) {
       checkAxes("reduceMax", inputs, axes);
       const { shape, dtype } = operand(inputs, 0);
-      if (dtype === "bool" || axes.some((axis) => shape[axis] === 0)) {
+      if (!isNumber(dtype) || axes.some((axis) => shape[axis] === 0)) {
         fail("reduceMax", inputs, "numbers, at least one along each reduced axis");
       }
       return { shape: withoutAxes(shape, axes), dtype };
@@ -416,7 +446,7 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
     infer(inputs, { axis }) {
       checkAxes("argmax", inputs, [axis]);
       const { shape, dtype } = operand(inputs, 0);
-      if (dtype === "bool" || shape[axis] === 0) fail("argmax", inputs, "numbers, at least one");
+      if (!isNumber(dtype) || shape[axis] === 0) fail("argmax", inputs, "numbers, at least one");
       return { shape: withoutAxes(shape, [axis]), dtype: "i32" };
     },
   },
@@ -425,7 +455,7 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
     operands: 1,
     infer(inputs) {
       const { shape, dtype } = operand(inputs, 0);
-      if (shape.length === 0 || dtype === "bool") {
+      if (shape.length === 0 || !isNumber(dtype)) {
         fail("argsort", inputs, "numbers of at least one axis");
       }
       return { shape, dtype: "i32" };

@@ -8,8 +8,8 @@
  *
  * Source: https://github.com/huggingface/safetensors#format
  */
-import { allocate, type DType, type TypedArray } from "./dtype.ts";
-import { bfloatsToFloats, floatsToBfloats, halvesToFloats } from "./half.ts";
+import { allocate, type DType, isStorage, type TypedArray } from "./dtype.ts";
+import { bfloatsToFloats, floatsToBfloats, halvesToFloats, widened } from "./half.ts";
 import { type Shape, showShape } from "./shape.ts";
 import { abridged, quoted } from "./text.ts";
 
@@ -368,7 +368,8 @@ export function decodeSafetensors(bytes: Uint8Array): Safetensors {
 
 /**
  * A tensor's elements as a file holds them: `f32` as `F32`, `f64` as `F64`, `i32` as `I32`, `u32`
- * as `U32`, `bool` as `BOOL`; or `f32` as `BF16`, rounded to the nearest, ties to even.
+ * as `U32`, `bool` as `BOOL`, `bf16` as `BF16`, `f16` as `F16`; or `f32` as `BF16`, rounded to the
+ * nearest, ties to even, and `bf16` and `f16` as `F32`.
  *
  * @example
  * ```ts
@@ -397,6 +398,9 @@ export function toRawTensor(
   if (dtype === "BF16" && data instanceof Float32Array) {
     return { dtype, shape, data: new Uint8Array(floatsToBfloats(data).buffer) };
   }
+  if (dtype === "F32" && isStorage(own) && data instanceof Uint16Array) {
+    return { dtype, shape, data: bytesOf(widened(own, data)) };
+  }
   if (dtype !== exactType(own)) {
     throw new SafetensorsError(`elements of type ${own} are not written as ${dtype}`);
   }
@@ -421,9 +425,15 @@ export function exactType(dtype: DType): RawDType {
   return rawDTypes[dtype];
 }
 
+/** The way in which elements of a file become elements of a tensor. */
+export interface FromRawOptions {
+  /** Whether `F16` and `BF16` stay elements of 16 bits (default false: they are widened to f32). */
+  readonly keepsStorage?: boolean;
+}
+
 /**
  * A raw tensor's elements, widened without loss to a type that tensors have: `F16` and `BF16` to
- * `f32`; `I8` and `I16` to `i32`; `U8` and `U16` to `u32`.
+ * `f32`, unless they are kept; `I8` and `I16` to `i32`; `U8` and `U16` to `u32`.
  *
  * @example
  * ```ts
@@ -435,11 +445,15 @@ export function exactType(dtype: DType): RawDType {
  * ```
  *
  * @param raw The tensor as a file holds it.
+ * @param options Whether elements of 16 bits are kept.
  * @returns Its elements; a copy.
  * @throws {SafetensorsError} If no type of tensor holds the elements without loss.
  */
-export function fromRawTensor({ dtype, shape, data }: RawTensor): TensorData {
-  const { to, unpack } = unpackerOf(dtype);
+export function fromRawTensor(
+  { dtype, shape, data }: RawTensor,
+  { keepsStorage = false }: FromRawOptions = {},
+): TensorData {
+  const { to, unpack } = (keepsStorage ? kept[dtype] : undefined) ?? unpackerOf(dtype);
   return { dtype: to, shape, data: unpack(bytesOf(data).buffer) };
 }
 
@@ -468,6 +482,8 @@ const rawDTypes = {
   i32: "I32",
   u32: "U32",
   bool: "BOOL",
+  bf16: "BF16",
+  f16: "F16",
 } as const satisfies Record<DType, RawDType>;
 
 /** Elements of a file as elements of a tensor of a type. */
@@ -491,6 +507,14 @@ const unpackers: { readonly [D in RawDType]?: Unpacker } = {
   I8: { to: "i32", unpack: (bytes) => Int32Array.from(new Int8Array(bytes)) },
   U16: { to: "u32", unpack: (bytes) => Uint32Array.from(new Uint16Array(bytes)) },
   U8: { to: "u32", unpack: (bytes) => Uint32Array.from(new Uint8Array(bytes)) },
+};
+
+const halves = (bytes: ArrayBuffer): TypedArray => new Uint16Array(bytes);
+
+/** Elements of 16 bits as they are. */
+const kept: { readonly [D in RawDType]?: Unpacker } = {
+  F16: { to: "f16", unpack: halves },
+  BF16: { to: "bf16", unpack: halves },
 };
 
 function unpackerOf(dtype: RawDType): Unpacker {

@@ -5,7 +5,7 @@
  * answer with an instruction that exists already; every remaining instruction is shared with equal
  * ones.
  */
-import { type DType, isFloat, rounded } from "./dtype.ts";
+import { checkComputed, type DType, isFloat, isStorage, rounded } from "./dtype.ts";
 import {
   furtherResults,
   type Graph,
@@ -70,6 +70,7 @@ function constant(builder: Builder, position: number): number | undefined {
 }
 
 function fill(builder: Builder, shape: Shape, dtype: DType, value: number): number {
+  checkComputed("fill", dtype);
   return builder.emit("fill", [], { shape, dtype, value });
 }
 
@@ -197,12 +198,38 @@ function mergePieces(builder: Builder, node: Instruction<"add">): number | undef
   return builder.emit("concat", inputs, { axis });
 }
 
+/**
+ * A movement of f32 that is made of elements of 16 bits: they are moved as they are, and widened
+ * where they are computed with, so that no f32 copy of them is stored.
+ */
+function widenedLast<P extends PrimitiveName>(
+  builder: Builder,
+  { op, inputs, parameters }: Instruction<P>,
+): number | undefined {
+  const [moved, ...others] = inputs;
+  const operand = moved === undefined ? undefined : as(builder, moved, "cast");
+  if (operand === undefined || !isStorage(builder.node(first(operand)).dtype)) return undefined;
+  const stored = builder.emit(op, [first(operand), ...others], parameters);
+  return builder.emit("cast", [stored], { dtype: operand.dtype });
+}
+
+/** Primitives that move the elements of their first operand, and whose rows for ids outside are NaN. */
+const movements: ReadonlySet<PrimitiveName> = new Set([
+  "reshape",
+  "transpose",
+  "expand",
+  "slice",
+  "gather",
+  "dynamicSlice",
+  "barrier",
+]);
+
 const rules: { readonly [P in PrimitiveName]?: Rule<P> } = {
   stopGradient: (_, node) => first(node),
   customVjp: (_, { inputs, parameters: { values } }) => inputs.slice(0, values),
   neg: (builder, node) => as(builder, first(node), "neg")?.inputs[0],
   not: (builder, node) => as(builder, first(node), "not")?.inputs[0],
-  fill(builder, { shape, dtype, parameters: { value } }) {
+  fill(builder, { parameters: { shape, dtype, value } }) {
     const own = rounded(dtype, value);
     return Object.is(own, value) ? undefined : fill(builder, shape, dtype, own);
   },
@@ -239,7 +266,7 @@ const rules: { readonly [P in PrimitiveName]?: Rule<P> } = {
     if (operand.dtype === node.dtype) return first(node);
     const value = constant(builder, first(node));
     const exact = value !== undefined && Number.isInteger(value) && value >= 0 &&
-      value < 2 ** 24 && node.dtype !== "bool";
+      value < 2 ** 24 && node.dtype !== "bool" && !isStorage(node.dtype);
     return exact ? fill(builder, node.shape, node.dtype, value) : undefined;
   },
   sum(builder, node) {
@@ -318,7 +345,8 @@ function simplified<P extends PrimitiveName>(
   node: Instruction<P>,
 ): number | readonly number[] | undefined {
   const rule: Rule<P> | undefined = rules[node.op];
-  return foldConstants(builder, node) ?? rule?.(builder, node);
+  return foldConstants(builder, node) ?? rule?.(builder, node) ??
+    (movements.has(node.op) ? widenedLast(builder, node) : undefined);
 }
 
 /** The instructions that outputs depend on, and all inputs, in their old order. */

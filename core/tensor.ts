@@ -1,6 +1,17 @@
 /** Tensors as they are made: from numbers, and by applying primitives to tensors. */
-import { allocate, bytesPerElement, type DType, holds, isFloat, numbersOf } from "./dtype.ts";
+import {
+  allocate,
+  bytesPerElement,
+  checkComputed,
+  type DType,
+  holds,
+  isFloat,
+  isStorage,
+  numbersOf,
+  type TypedArray,
+} from "./dtype.ts";
 import { readElements } from "./evaluate.ts";
+import { narrowed, storedNumber } from "./half.ts";
 import {
   type Abstract,
   inferResults,
@@ -77,7 +88,7 @@ export function makeTensor(
       if (element === undefined) {
         throw new ShapeError(`item: expected one element, got shape ${showShape(shape)}`);
       }
-      return element;
+      return isStorage(dtype) ? storedNumber(dtype, element) : element;
     },
     [Symbol.dispose]() {
       if (cell.value.kind === "device") cell.value.buffer.dispose();
@@ -295,12 +306,25 @@ function isNumberList(values: NestedNumbers | ArrayLike<number>): values is Arra
 /** Whether a list can hold no number that the element type does not have. */
 function hasOnly(dtype: DType, elements: ArrayLike<number>): boolean {
   return dtype !== "bool" && elements.constructor === allocate(dtype, 0).constructor ||
-    isFloat(dtype) && (elements instanceof Float32Array || elements instanceof Float64Array);
+    (isFloat(dtype) || isStorage(dtype)) &&
+      (elements instanceof Float32Array || elements instanceof Float64Array);
+}
+
+/** Numbers that an element type has, or is rounded to, as its elements. */
+function elementsFrom(dtype: DType, numbers: ArrayLike<number>): TypedArray {
+  // Elements of 16 bits are given by their bits, or as numbers.
+  if (isStorage(dtype) && !(numbers instanceof Uint16Array)) {
+    return narrowed(dtype, Float32Array.from(numbers));
+  }
+  const data = allocate(dtype, numbers.length);
+  data.set(numbers);
+  return data;
 }
 
 /**
  * A tensor of given numbers. Floats are rounded to the element type; the integers and truth values of
- * other element types have to be such.
+ * other element types have to be such. Elements of `bf16` and `f16` are numbers, which are rounded to
+ * f32 and then to the nearest, or a `Uint16Array` of their bits.
  *
  * @example
  * ```ts
@@ -352,8 +376,7 @@ export function tensor(
   if (elements !== flat && !hasOnly(dtype, elements)) {
     for (let i = 0; i < elements.length; i++) checkElement(elements[i], dtype, [i]);
   }
-  const data = allocate(dtype, elements.length);
-  data.set(elements);
+  const data = elementsFrom(dtype, elements);
   return makeTensor({ shape: [...shape], dtype }, { value: { kind: "host", data } });
 }
 
@@ -372,7 +395,17 @@ export function tensor(
  * @throws {TypeError} If the value is neither.
  */
 export function asTensor(value: TensorLike, dtype: DType): Tensor {
-  if (typeof value === "number") return apply("fill", [], { shape: [], dtype, value });
+  if (typeof value === "number") return filled([], dtype, value);
   if (isTensor(value)) return value;
   throw new TypeError(`expected a tensor or a number, got ${nameOf(value)}`);
+}
+
+/**
+ * A number everywhere, of an element type that is computed with.
+ *
+ * @throws {ShapeError} If the type is one of storage, or does not have the number.
+ */
+export function filled(shape: Shape, dtype: DType, value: number): Tensor {
+  checkComputed("fill", dtype);
+  return apply("fill", [], { shape, dtype, value });
 }

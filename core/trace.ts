@@ -1,4 +1,5 @@
 /** Tracing: from the expressions that stand behind tensors to a graph. */
+import { isStorage } from "./dtype.ts";
 import { furtherResults, type Graph, type GraphNode, type Instruction } from "./graph.ts";
 import type { PrimitiveName, Results } from "./primitives.ts";
 import { showShape, sizeOf } from "./shape.ts";
@@ -100,8 +101,9 @@ export function traceGraph(args: readonly Tensor[], results: readonly Tensor[]):
         }
         case "host": {
           const [element] = value.data;
-          if (value.data.length === 1 && sizeOf(top.shape) === 1 && element !== undefined) {
-            const { shape, dtype } = top;
+          const { shape, dtype } = top;
+          const isOne = value.data.length === 1 && sizeOf(shape) === 1;
+          if (isOne && element !== undefined && !isStorage(dtype)) {
             positions.set(cell, nodes.length);
             nodes.push({
               op: "fill",

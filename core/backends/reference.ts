@@ -5,8 +5,16 @@
 import { attentionGradientOperands, attentionOperands } from "../attention.ts";
 import { makeBuffers } from "../backend/buffers.ts";
 import type { Device, Operand } from "../backend/device.ts";
-import { allocate, bytesPerElement, type DType, type TypedArray } from "../dtype.ts";
+import {
+  allocate,
+  bytesPerElement,
+  type ComputedDType,
+  type DType,
+  isStorage,
+  type TypedArray,
+} from "../dtype.ts";
 import type { Graph, Instruction } from "../graph.ts";
+import { narrowed, storedNaN, widened } from "../half.ts";
 import {
   type Abstract,
   GELU_CUBIC,
@@ -149,7 +157,7 @@ function normalTail(x: number): number {
 }
 
 /** A number cast to another element type. */
-function convert(x: number, dtype: DType): number {
+function convert(x: number, dtype: ComputedDType): number {
   if (dtype === "bool") return x === 0 ? 0 : 1;
   if (!isInteger(dtype)) return x;
   // Saturating, as WebAssembly and WGSL do; NaN becomes 0.
@@ -187,6 +195,9 @@ const kernels: { readonly [P in PrimitiveName]: Kernel<P> } = {
   not: map1((x) => 1 - x),
   cast: (inputs, { data }, { dtype }) => {
     const x = input(inputs, 0);
+    if (x.dtype === dtype) return data.set(x.data);
+    if (isStorage(x.dtype)) return data.set(widened(x.dtype, Uint16Array.from(x.data)));
+    if (isStorage(dtype)) return data.set(narrowed(dtype, Float32Array.from(x.data)));
     const between = isInteger(x.dtype) && isInteger(dtype);
     // Between the integer types the bits stay; a typed array wraps by itself.
     for (let i = 0; i < data.length; i++) data[i] = between ? get(x, i) : convert(get(x, i), dtype);
@@ -310,10 +321,11 @@ const kernels: { readonly [P in PrimitiveName]: Kernel<P> } = {
     const [table, ids] = [input(inputs, 0), input(inputs, 1)];
     const rows = at(table.shape, 0);
     const width = sizeOf(table.shape.slice(1));
+    const missing = isStorage(dtype) ? storedNaN[dtype] : isInteger(dtype) ? 0 : NaN;
     ids.data.forEach((id, i) => {
       const inside = id >= 0 && id < rows;
       if (inside) data.set(table.data.subarray(id * width, (id + 1) * width), i * width);
-      else data.fill(isInteger(dtype) ? 0 : NaN, i * width, (i + 1) * width);
+      else data.fill(missing, i * width, (i + 1) * width);
     });
   },
   scatterAdd: (inputs, { shape, data }, { rows }) => {

@@ -1,8 +1,10 @@
 /** Loop bodies: the steps that compute an element of a node from stored nodes. */
+import { type ComputedDType, type DType, isStorage, type StorageDType } from "../dtype.ts";
 import { type Graph, nodeAt } from "../graph.ts";
-import type { Shape } from "../shape.ts";
+import { at, type Shape } from "../shape.ts";
 import { combine, type IndexMap, linearize } from "./affine.ts";
 import type { Step } from "./kernels.ts";
+import type { ElementaryFunction, ScalarOperation } from "./operations.ts";
 import { type Source, sourceOf } from "./source.ts";
 import { isScalar } from "./stored.ts";
 
@@ -58,8 +60,9 @@ export function placed(
   domain: Shape,
   position: number,
   index: IndexMap,
+  widens = false,
 ): Exclude<Source, { kind: "unstored" }> {
-  const source = sourceOf(graph, (node) => bufferOf.has(node), domain, position, index);
+  const source = sourceOf(graph, (node) => bufferOf.has(node), domain, position, index, widens);
   if (source.kind === "unstored") {
     throw new Error(
       `node ${source.position} is read at an index that is not affine, and not stored`,
@@ -79,12 +82,41 @@ export function access(
   const { dtype } = nodeAt(placement.graph, position);
   if (source.kind === "stored") {
     const buffer = bufferAt(placement, source.position);
-    return addStep(body, { kind: "load", dtype, buffer, at: source.at });
+    return addStep(body, { kind: "load", dtype: inBody(dtype), buffer, at: source.at });
   }
   const key = `${source.position} ${JSON.stringify(source.index)}`;
   const step = body.known.get(key) ?? compute(placement, body, source.position, source.index);
   body.known.set(key, step);
   return step;
+}
+
+/** The element type of values in a body: elements of 16 bits are their bits. */
+function inBody(dtype: DType): ComputedDType {
+  return isStorage(dtype) ? "u32" : dtype;
+}
+
+/** Functions of the bits of elements of 16 bits. */
+const widening = {
+  bf16: "bfloatToFloat",
+  f16: "halfToFloat",
+} as const satisfies Readonly<Record<StorageDType, ElementaryFunction>>;
+
+/** Functions that give the bits of the nearest element of 16 bits. */
+const narrowing = {
+  bf16: "floatToBfloat",
+  f16: "floatToHalf",
+} as const satisfies Readonly<Record<StorageDType, ElementaryFunction>>;
+
+/** The function by which an operand of a type of storage is widened to f32. */
+export function wideningOf(dtype: StorageDType): ElementaryFunction {
+  return widening[dtype];
+}
+
+/** The operation of a cast. */
+function castOf(from: DType, to: DType): ScalarOperation {
+  if (from === to) return "cast";
+  if (isStorage(from)) return widening[from];
+  return isStorage(to) ? narrowing[to] : "cast";
 }
 
 /** The step that computes a node's element at an index. */
@@ -100,20 +132,32 @@ function compute(
   const zero = combine(rank, []);
   switch (node.op) {
     case "fill":
-      return addStep(body, { kind: "constant", dtype, value: node.parameters.value });
-    case "iota":
-      return addStep(body, { kind: "index", dtype, at: index[node.parameters.axis] ?? zero });
+      return addStep(body, {
+        kind: "constant",
+        dtype: node.parameters.dtype,
+        value: node.parameters.value,
+      });
+    case "iota": {
+      const { dtype, axis } = node.parameters;
+      return addStep(body, { kind: "index", dtype, at: index[axis] ?? zero });
+    }
     case "randomBits": {
       const operands = node.inputs.flatMap((operand) =>
         [0, 1].map((word) => access(placement, body, operand, [{ ...zero, offset: word }]))
       );
       const along = linearize(rank, shape, index);
-      return addStep(body, { kind: "random", dtype, at: along, operands });
+      return addStep(body, { kind: "random", dtype: "u32", at: along, operands });
+    }
+    case "cast": {
+      const operand = at(node.inputs, 0);
+      const op = castOf(nodeAt(placement.graph, operand).dtype, dtype);
+      const operands = [access(placement, body, operand, index)];
+      return addStep(body, { kind: "apply", dtype: inBody(dtype), op, operands });
     }
     default: {
       if (!isScalar(node.op)) throw new Error(`${node.op} is stored, never inlined`);
       const operands = node.inputs.map((operand) => access(placement, body, operand, index));
-      return addStep(body, { kind: "apply", dtype, op: node.op, operands });
+      return addStep(body, { kind: "apply", dtype: inBody(dtype), op: node.op, operands });
     }
   }
 }

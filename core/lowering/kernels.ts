@@ -1,5 +1,5 @@
 /** Kernels: the parts of a fused graph, in the form that emitters work on. */
-import type { DType } from "../dtype.ts";
+import type { ComputedDType, DType } from "../dtype.ts";
 import type { Shape } from "../shape.ts";
 import type { Affine } from "./affine.ts";
 import type { ScalarOperation } from "./operations.ts";
@@ -19,28 +19,36 @@ export interface BufferPlan {
 
 /** One value of a loop's body; operands are earlier steps of the body. */
 export type Step =
-  /** The element of a buffer at a position affine in the loops' indices. */
-  | { readonly kind: "load"; readonly dtype: DType; readonly buffer: number; readonly at: Affine }
+  /**
+   * The element of a buffer at a position affine in the loops' indices; of a buffer of 16-bit
+   * elements, their bits as u32.
+   */
+  | {
+    readonly kind: "load";
+    readonly dtype: ComputedDType;
+    readonly buffer: number;
+    readonly at: Affine;
+  }
   /** One number for all indices. */
-  | { readonly kind: "constant"; readonly dtype: DType; readonly value: number }
+  | { readonly kind: "constant"; readonly dtype: ComputedDType; readonly value: number }
   /** The position itself. */
-  | { readonly kind: "index"; readonly dtype: DType; readonly at: Affine }
+  | { readonly kind: "index"; readonly dtype: ComputedDType; readonly at: Affine }
   /** Word `at mod 2` of the Threefry block `at / 2`; operands: key (2 words), counter (2 words). */
   | {
     readonly kind: "random";
-    readonly dtype: DType;
+    readonly dtype: ComputedDType;
     readonly at: Affine;
     readonly operands: readonly number[];
   }
   /** An operation on earlier steps. */
   | {
     readonly kind: "apply";
-    readonly dtype: DType;
+    readonly dtype: ComputedDType;
     readonly op: ScalarOperation;
     readonly operands: readonly number[];
   };
 
-/** An element written at each index of a loop nest. */
+/** An element written at each index of a loop nest; to a buffer of 16-bit elements, a u32's bits. */
 export interface Store {
   /** The buffer. */
   readonly buffer: number;
@@ -148,8 +156,8 @@ export type Kernel =
     readonly outputStart: number;
   }
   /**
-   * `output[..., i, j] = sum_k a[..., i, k] b[..., k, j]` for k below `depth`; then, without a batch,
-   * the epilogue for each `[i, j]`, which finds the product in `output` and may replace it there.
+   * `output[..., i, j] = sum_k a[..., i, k] b[..., k, j]` for k below `depth`, of operands that are
+   * f32 or of a type of storage, which is widened where it is read; then, without a batch, the epilogue for each `[i, j]`, which finds the product in `output` and may replace it there.
    */
   | {
     readonly kind: "matmul";
@@ -184,11 +192,12 @@ export type Kernel =
     readonly dv: HeadVectors;
   }
   /**
-   * `output[i, :] = table[ids[i], :]`, NaN (0 for integers) where an id is outside: `count` ids,
-   * `rows` rows of `width` elements.
+   * `output[i, :] = table[ids[i], :]`, `missing` where an id is outside, which is NaN, its bits for
+   * elements of 16 bits, or 0 for integers: `count` ids, `rows` rows of `width` elements.
    */
   | {
     readonly kind: "gather";
+    readonly missing: number;
     readonly table: number;
     readonly ids: number;
     readonly output: number;

@@ -7,7 +7,9 @@
  * first kernel is made: nodes that are expensive to compute again (`stored.ts`), and nodes that
  * kernels could not read otherwise (`operands.ts`).
  */
+import { isFloat, isStorage } from "../dtype.ts";
 import { type Graph, type Instruction, nodeAt } from "../graph.ts";
+import { storedNaN } from "../half.ts";
 import type { Abstract, PrimitiveName } from "../primitives.ts";
 import { at, type Shape, sizeOf, stridesOf } from "../shape.ts";
 import {
@@ -66,10 +68,13 @@ function needed(placement: Placement, position: number | undefined): number {
   return bufferAt(placement, holder ?? position);
 }
 
-/** The buffer that a node is a view of, and the position of each element in it. */
-function viewOf(placement: Placement, position: number): Output {
+/**
+ * The buffer that a node is a view of, and the position of each element in it. Where the reader
+ * widens elements of 16 bits, f32 made of them is a view of them.
+ */
+function viewOf(placement: Placement, position: number, widens = false): Output {
   const { shape } = nodeAt(placement.graph, position);
-  const source = placed(placement, shape, position, identityMap(shape));
+  const source = placed(placement, shape, position, identityMap(shape), widens);
   if (source.kind === "computed") throw new Error(`node ${source.position} is no view`);
   return { buffer: bufferAt(placement, source.position), at: source.at };
 }
@@ -137,9 +142,9 @@ const reduce: LoweringRule<Reduction> = (placement, node, [{ buffer: output }]) 
   ];
 };
 
-/** A stored matrix, or a view of one. */
+/** A stored matrix, or a view of one, of f32 or of elements of 16 bits. */
 function matrixView(placement: Placement, position: number): MatrixView {
-  const { buffer, at: { offset, strides } } = viewOf(placement, position);
+  const { buffer, at: { offset, strides } } = viewOf(placement, position, true);
   const rank = strides.length;
   const [row, column] = [at(strides, rank - 2), at(strides, rank - 1)];
   return { buffer, offset, batch: strides.slice(0, -2), row, column };
@@ -247,9 +252,10 @@ const attentionGradient: LoweringRule<"attentionGradient"> = (
 
 const gather: LoweringRule<"gather"> = (placement, node, [{ buffer: output }]) => {
   const [table, ids] = [at(node.inputs, 0), at(node.inputs, 1)];
-  const { shape } = nodeAt(placement.graph, table);
+  const { shape, dtype } = nodeAt(placement.graph, table);
   return [{
     kind: "gather",
+    missing: isStorage(dtype) ? storedNaN[dtype] : isFloat(dtype) ? NaN : 0,
     table: needed(placement, table),
     ids: needed(placement, ids),
     output,

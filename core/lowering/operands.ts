@@ -13,7 +13,7 @@ type Reading =
   | "elements"
   /** As a buffer in row-major order. */
   | "whole"
-  /** As a view of a buffer, with a step along each axis. */
+  /** As a view of a buffer, with a step along each axis; elements of 16 bits are widened. */
   | "view"
   /** As a view whose last axis has neighbours. */
   | "vectors";
@@ -124,7 +124,8 @@ function missingStores(graph: Graph, stored: ReadonlySet<number>): Set<number> {
         return;
       case "view":
       case "vectors": {
-        const source = sourceOf(graph, isStored, shape, position, index);
+        const widens = reading === "view";
+        const source = sourceOf(graph, isStored, shape, position, index, widens);
         if (source.kind !== "stored") missing.add(source.position);
         else if (reading === "vectors" && !hasVectors(shape, source.at)) missing.add(position);
         return;

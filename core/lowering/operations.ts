@@ -58,6 +58,12 @@ export type ElementaryFunction =
   | "geluDecay"
   | "normalTail"
   | "pow"
+  /** The f32 that the 16 bits of a u32 are, as a bfloat16 or as a half. */
+  | "bfloatToFloat"
+  | "halfToFloat"
+  /** The 16 bits of the bfloat16, or of the half, that is nearest to an f32, as a u32. */
+  | "floatToBfloat"
+  | "floatToHalf"
   /** The operation `rem` of floats. */
   | "remainder"
   /** Parts of the functions above. */

@@ -2,7 +2,8 @@
  * The sources of elements. Movements (reshape, transpose, expand, slice) are followed as changes of
  * the affine index at which their operand is read, up to a node that is stored or computed.
  */
-import { type Graph, nodeAt } from "../graph.ts";
+import { isStorage } from "../dtype.ts";
+import { type Graph, type GraphNode, nodeAt } from "../graph.ts";
 import { at, type Shape } from "../shape.ts";
 import { type Affine, combine, type IndexMap, linearize, reshapeMap, shiftMap } from "./affine.ts";
 
@@ -14,6 +15,12 @@ export type Source =
   | { readonly kind: "computed"; readonly position: number; readonly index: IndexMap }
   /** From a node that has to be stored first, since the index into it would not be affine. */
   | { readonly kind: "unstored"; readonly position: number };
+
+/** Whether a node is f32 made of elements of 16 bits, which products widen where they read them. */
+export function isWidening({ nodes }: Graph, node: GraphNode): boolean {
+  return node.op === "cast" && node.dtype === "f32" &&
+    isStorage(at(nodes, at(node.inputs, 0)).dtype);
+}
 
 /** Whether the elements of a node are stored. */
 export type IsStored = (position: number) => boolean;
@@ -36,6 +43,8 @@ export function contiguous(
  *
  * @param domain The loops; `index` is made of their indices.
  * @param index The index into the node.
+ * @param widens Whether the reader widens elements of 16 bits itself, so that their cast to f32 moves
+ * them only (default false).
  */
 export function sourceOf(
   graph: Graph,
@@ -43,6 +52,7 @@ export function sourceOf(
   domain: Shape,
   position: number,
   index: IndexMap,
+  widens = false,
 ): Source {
   const node = nodeAt(graph, position);
   const rank = domain.length;
@@ -52,7 +62,9 @@ export function sourceOf(
     return { kind: "stored", position: holder, at: linearize(rank, node.shape, index) };
   }
   const zero = combine(rank, []);
-  const through = (moved: IndexMap) => sourceOf(graph, isStored, domain, at(node.inputs, 0), moved);
+  const through = (moved: IndexMap) =>
+    sourceOf(graph, isStored, domain, at(node.inputs, 0), moved, widens);
+  if (widens && isWidening(graph, node)) return through(index);
   switch (node.op) {
     case "reshape": {
       const input = at(node.inputs, 0);

@@ -3,7 +3,7 @@
  * buffer; a short reduction joins them. So threads and workgroups share out results, never the
  * terms of one, and no loop is longer than every backend can count.
  */
-import type { DType } from "../dtype.ts";
+import type { ComputedDType } from "../dtype.ts";
 import { at, type Shape, sizeOf, stridesOf } from "../shape.ts";
 import type { Affine } from "./affine.ts";
 import type { BufferPlan, Kernel, KernelOf, Step } from "./kernels.ts";
@@ -21,7 +21,7 @@ const LONG_DEPTH = 2 ** 18;
 const PART_DEPTH = 2 ** 16;
 
 /** A new temporary buffer. */
-type Allocate = (dtype: DType, size: number) => number;
+type Allocate = (dtype: ComputedDType, size: number) => number;
 
 /** The reduction of `count` parts, one after the other in a buffer, each of the shape `kept`. */
 export function joined(
@@ -30,7 +30,7 @@ export function joined(
     "reduction" | "output" | "outputStart"
   >,
   kept: Shape,
-  dtype: DType,
+  dtype: ComputedDType,
   parts: number,
   count: number,
 ): KernelOf<"reduce"> {
@@ -50,7 +50,7 @@ export function joined(
 /** A reduction in parts: the loops that count parts come before the kept loops. */
 function splitReduction(
   kernel: KernelOf<"reduce">,
-  dtype: DType,
+  dtype: ComputedDType,
   allocate: Allocate,
 ): KernelOf<"reduce">[] {
   const { kept, reduced, steps } = kernel;
@@ -139,7 +139,7 @@ export function splitLong(
     kernels: kernels.flatMap((kernel) => {
       if (kernel.kind === "matmul") return splitProduct(kernel, allocate);
       if (kernel.kind !== "reduce") return [kernel];
-      return splitReduction(kernel, buffers[kernel.output]?.dtype ?? "f32", allocate);
+      return splitReduction(kernel, at(kernel.steps, kernel.value).dtype, allocate);
     }),
     buffers: all,
   };

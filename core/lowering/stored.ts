@@ -5,6 +5,7 @@
 import { type Graph, type GraphNode, nodeAt } from "../graph.ts";
 import { at, sizeOf } from "../shape.ts";
 import type { ScalarOperation } from "./operations.ts";
+import { isWidening } from "./source.ts";
 
 /** The way in which a node that is no scalar operation can be used without being stored. */
 type Inlining = "free" | "movement" | "random" | "never";
@@ -122,10 +123,12 @@ function countKernels(
   }
 }
 
-/** The node that a chain of movements moves: the node itself if it is no movement. */
-export function movedFrom(graph: Graph, position: number): number {
+/** The node that a chain of movements moves, for products of their widening as well. */
+function movedFrom(graph: Graph, position: number, widens: boolean): number {
   const node = nodeAt(graph, position);
-  return inliningOf(node.op) === "movement" ? movedFrom(graph, at(node.inputs, 0)) : position;
+  return inliningOf(node.op) === "movement" || widens && isWidening(graph, node)
+    ? movedFrom(graph, at(node.inputs, 0), widens)
+    : position;
 }
 
 /**
@@ -137,7 +140,7 @@ export function chooseStored(graph: Graph): Set<number> {
   graph.nodes.forEach((node, position) => {
     if (inliningOf(node.op) === "never") stored.add(position);
     if (node.op === "matmul" || node.op === "attention" || node.op === "attentionGradient") {
-      for (const input of node.inputs) stored.add(movedFrom(graph, input));
+      for (const input of node.inputs) stored.add(movedFrom(graph, input, node.op === "matmul"));
     }
   });
   const always = new Set(stored);

@@ -9,7 +9,7 @@ import {
   showShape,
   sizeOf,
 } from "../shape.ts";
-import { apply, asTensor, type TensorLike } from "../tensor.ts";
+import { apply, asTensor, filled, type TensorLike } from "../tensor.ts";
 import type { Tensor } from "../value.ts";
 import { and, cast, equal, less, lessEqual, where } from "./elementwise.ts";
 import { iota, reshape, unsqueeze } from "./shape.ts";
@@ -198,7 +198,7 @@ export function reorder(x: Tensor, order: Tensor): Tensor {
 }
 
 function fillLike({ shape, dtype }: Tensor, value: number): Tensor {
-  return apply("fill", [], { shape, dtype, value });
+  return filled(shape, dtype, value);
 }
 
 /**

@@ -1,5 +1,5 @@
 /** Making tensors, and changing their shapes. */
-import type { DType } from "../dtype.ts";
+import { checkComputed, type DType } from "../dtype.ts";
 import {
   at,
   checkPosition,
@@ -11,7 +11,7 @@ import {
   showShape,
   sizeOf,
 } from "../shape.ts";
-import { apply } from "../tensor.ts";
+import { apply, filled } from "../tensor.ts";
 import type { Tensor } from "../value.ts";
 
 /**
@@ -28,7 +28,7 @@ import type { Tensor } from "../value.ts";
  * @throws {ShapeError} If a size is negative or broken.
  */
 export function full(shape: Shape, value: number, dtype: DType = "f32"): Tensor {
-  return apply("fill", [], { shape, dtype, value });
+  return filled(shape, dtype, value);
 }
 
 /**
@@ -81,6 +81,7 @@ export function ones(shape: Shape, dtype: DType = "f32"): Tensor {
  */
 export function iota(shape: Shape, axis: number, dtype: DType = "i32"): Tensor {
   checkShape("iota", shape);
+  checkComputed("iota", dtype);
   return apply("iota", [], { shape, dtype, axis: normalizeAxis("iota", shape, axis) });
 }
 

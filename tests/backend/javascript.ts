@@ -2,7 +2,16 @@
  * A backend outside core, by its exports alone. It emits JavaScript that computes in f32: each float
  * of a loop's body is rounded by `Math.fround`; sums are added up in f64, and rounded once.
  */
-import { at, type Device, type DType, type Shape, type TypedArray } from "@unitune/core";
+import {
+  at,
+  type ComputedDType,
+  type Device,
+  type DType,
+  isStorage,
+  type Shape,
+  type TypedArray,
+  widened,
+} from "@unitune/core";
 import {
   type Affine,
   type Code,
@@ -34,6 +43,8 @@ const viewOver: {
   i32: (...place) => new Int32Array(...place),
   u32: (...place) => new Uint32Array(...place),
   bool: (...place) => new Uint32Array(...place),
+  bf16: (...place) => new Uint16Array(...place),
+  f16: (...place) => new Uint16Array(...place),
 };
 
 /** One word, by the element types that see its bits. */
@@ -41,7 +52,7 @@ const word = new ArrayBuffer(4);
 const bits = { f32: new Float32Array(word), i32: new Int32Array(word), u32: new Uint32Array(word) };
 
 /** What an element type makes of a number. */
-const rounded: { readonly [D in DType]: (x: Source) => Source } = {
+const rounded: { readonly [D in ComputedDType]: (x: Source) => Source } = {
   f32: (x) => `Math.fround(${x})`,
   f64: (x) => x,
   i32: (x) => `(${x} | 0)`,
@@ -54,7 +65,7 @@ const saturated = (x: Source, low: number, high: number): Source =>
   `Math.min(Math.max(Math.trunc(${x}), ${low}), ${high})`;
 
 /** A number as another element type has it; between integers the bits stay. */
-const converted: { readonly [D in DType]: (x: Source, from: DType) => Source } = {
+const converted: { readonly [D in ComputedDType]: (x: Source, from: DType) => Source } = {
   f32: rounded.f32,
   f64: rounded.f64,
   bool: (x) => `(${x} === 0 ? 0 : 1)`,
@@ -63,7 +74,10 @@ const converted: { readonly [D in DType]: (x: Source, from: DType) => Source } =
 };
 
 /** An operation as an expression, `from` operands of a type, before the type `to` rounds it. */
-type Operation = (types: { from: DType; to: DType }, ...operands: readonly Source[]) => Source;
+type Operation = (
+  types: { from: ComputedDType; to: ComputedDType },
+  ...operands: readonly Source[]
+) => Source;
 
 const binary = (sign: Source): Operation => (_, a, b) => `${a} ${sign} ${b}`;
 const call = (name: Source): Operation => (_, ...operands) => `${name}(${operands.join(", ")})`;
@@ -153,7 +167,7 @@ const storing = (stores: readonly Store[]): Source =>
 
 /** How the next value enters the total of a reduction; `most` is the largest so far. */
 const reductions: {
-  readonly [R in Reduction]: (value: Source, dtype: DType, counter: Source) => Source;
+  readonly [R in Reduction]: (value: Source, dtype: ComputedDType, counter: Source) => Source;
 } = {
   sum: (value, dtype) => `total = ${rounded[dtype === "f32" ? "f64" : dtype](`total + ${value}`)};`,
   reduceMax: (value) => `total = most = Math.max(most, ${value});`,
@@ -240,13 +254,14 @@ const emitters: { readonly [K in Kernel["kind"]]: (kernel: KernelOf<K>) => Sourc
     const sizes = [...batch, rows, columns];
     const { steps, stores } = epilogue ?? { steps: [], stores: [] };
     const computed = stepsOf(sizes, steps);
-    return loops(
+    const factors = `const as = floats(${a.buffer}), bs = floats(${b.buffer});\n`;
+    return factors + loops(
       sizes,
       `let total = 0;
       let left = ${position({ offset: a.offset, strides: a.batch })} + ${row} * ${a.row};
       let right = ${position({ offset: b.offset, strides: b.batch })} + ${column} * ${b.column};
       for (let k = 0; k < ${depth}; k++, left += ${a.column}, right += ${b.row}) {
-        total += b${a.buffer}[left] * b${b.buffer}[right];
+        total += as[left] * bs[right];
       }
       b${output}[${inOrder(sizes, outputStart)}] = total;
       ${[0, 1, 2].map(computed).join("\n")}
@@ -301,12 +316,12 @@ const emitters: { readonly [K in Kernel["kind"]]: (kernel: KernelOf<K>) => Sourc
     );
     return loops([batch], `const dk = ${sums}, dv = ${sums};\n${ofQueries}\n${ofKeys}`);
   },
-  gather: ({ table, ids, output, rows, count, width }) =>
+  gather: ({ table, ids, output, rows, count, width, missing }) =>
     loops(
       [count, width],
       `const id = b${ids}[i0];
       const isInside = id >= 0 && id < ${rows};
-      b${output}[i0 * ${width} + i1] = isInside ? b${table}[id * ${width} + i1] : NaN;`,
+      b${output}[i0 * ${width} + i1] = isInside ? b${table}[id * ${width} + i1] : ${missing};`,
     ),
   scatterAdd({ ids, updates, output, rows, count, width }) {
     const adding = loops(
@@ -342,14 +357,17 @@ function emit<K extends Kernel["kind"]>(kind: K, kernel: KernelOf<K>): Source {
   return emitter(kernel);
 }
 
-/** A kernel as a function of all buffers. */
+/** A kernel as a function of all buffers; products ask for the elements as numbers. */
 function compiled(kernel: Kernel) {
   const { reads, writes } = usedBuffers(kernel);
   const names = [...new Set([...reads, ...writes])].map((buffer) => `b${buffer} = b[${buffer}]`);
   const source = `const ${names.join(", ")};\n${emit(kernel.kind, kernel)}`;
-  const run = new Function("b", "bits", source);
-  return { source, run: (buffers: readonly TypedArray[]) => void run(buffers, bits) };
+  const run = new Function("b", "bits", "floats", source);
+  return { source, run: (b: readonly TypedArray[], floats: Floats) => void run(b, bits, floats) };
 }
+
+/** The elements of a buffer as numbers. */
+type Floats = (buffer: number) => TypedArray;
 
 /** A program as functions that run one after the other. */
 function emitProgram(lowered: Lowered, plan: MemoryPlan): Code<ArrayBuffer> {
@@ -369,7 +387,11 @@ function emitProgram(lowered: Lowered, plan: MemoryPlan): Code<ArrayBuffer> {
           ? viewOver[dtype](own, place.offset, size)
           : viewOver[dtype](at(memoryOf[place.kind], place.index), 0, size);
       });
-      for (const { run } of functions) run(elements);
+      const floats: Floats = (buffer) => {
+        const [data, { dtype }] = [at(elements, buffer), at(buffers, buffer)];
+        return isStorage(dtype) ? widened(dtype, Uint16Array.from(data)) : data;
+      };
+      for (const { run } of functions) run(elements, floats);
       return plan.small.map(({ dtype, size, offset }) => ({
         kind: "host",
         data: viewOver[dtype](own, offset, size).slice(),

@@ -7,6 +7,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   add,
   broadcastTo,
+  cast,
   compile,
   evaluate,
   gather,
@@ -107,6 +108,7 @@ function work(x: Tensor, w: Tensor): readonly Tensor[] {
     sort(hidden),
     grad((table: Tensor) => sum(gather(table, ids)))(hidden),
     matmul(slice(x, 0, 0, 1), w),
+    ...[x, slice(x, 0, 0, 1)].map((rows) => matmul(rows, cast(cast(w, "bf16"), "f32"))),
   ];
 }
 

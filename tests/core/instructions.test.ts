@@ -112,7 +112,8 @@ const operations: Readonly<Record<string, (a: bigint, b: bigint, bits: number) =
   remU: (a, b, bits) => b === 0n ? 0n : BigInt.asUintN(bits, a) % BigInt.asUintN(bits, b),
 };
 
-const { const: _constant, eqz: _zero, clz: _zeros, ...words } = i32;
+const { const: _constant, load16U: _half, store16: _lower, eqz: _zero, clz: _zeros, ...words } =
+  i32;
 const {
   const: _any,
   load: _signed,

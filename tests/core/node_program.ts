@@ -39,7 +39,7 @@ async function primitiveBits(device: Device): Promise<number[]> {
     for (const { build, apply } of list) {
       const program = compile((...inputs: Tensor[]) => apply(inputs), { device });
       const data = await program(...build("f32")).data();
-      bits.push(...new Uint32Array(data.buffer));
+      bits.push(...new Uint8Array(data.buffer));
     }
   }
   return bits;

@@ -282,6 +282,7 @@ Deno.test("a window is written in place where its buffer is read for nothing els
   assertEquals(placeOf(kernel(1, 0, 2)), "allocated");
   const gather: Kernel = {
     kind: "gather",
+    missing: NaN,
     table: 0,
     ids: 1,
     output: 3,

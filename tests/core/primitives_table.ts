@@ -10,6 +10,7 @@ import {
   dims,
   type DType,
   type FloatDType,
+  full,
   mul,
   type PrimitiveName,
   type PrimitiveParameters,
@@ -105,6 +106,20 @@ const distinct: Sampler = (uniform, size) => {
   return elements.map((element) => ({ element, key: uniform() }))
     .toSorted((a, b) => a.key - b.key).map(({ element }) => element);
 };
+/**
+ * Beside each boundary of 16-bit types: ties to even and to odd, the largest number and infinity, the
+ * smallest normal and subnormal ones and half of it, NaN.
+ */
+const boundaries: Sampler = (uniform, size) => {
+  const chosen = [
+    ...[1 + 2 ** -8, 1 + 3 * 2 ** -8, 1 + 2 ** -11, 1 + 3 * 2 ** -11, 1 + 2 ** -11 + 2 ** -20],
+    ...[65504, 65519.99, 65520, 65536, 3.3895314e38, 3.3961776e38, Infinity],
+    ...[2 ** -14, 2 ** -14 - 2 ** -25, 2 ** -15, 3 * 2 ** -25, 2 ** -25, 2 ** -26, 2 ** -126],
+  ];
+  // The sign of -NaN is an engine's own.
+  const signed = [NaN, ...chosen.flatMap((x) => [x, -x])];
+  return Array.from({ length: size }, (_, i) => signed[i] ?? 8 * uniform() - 4);
+};
 const constantly = (...elements: number[]): Sampler => () => elements;
 
 /** An operand to be drawn; a float unless its dtype says otherwise. */
@@ -126,6 +141,10 @@ const u32 = (shape: Shape, sampler: Sampler = naturals): Operand => ({
   dtype: "u32",
 });
 const bool = (shape: Shape): Operand => ({ shape, sampler: truths, dtype: "bool" });
+/** A float of 32 bits, also where the other floats have 64. */
+const f32 = (shape: Shape, sampler = reals): Operand => ({ shape, sampler, dtype: "f32" });
+const bf16 = (shape: Shape, sampler = reals): Operand => ({ shape, sampler, dtype: "bf16" });
+const f16 = (shape: Shape, sampler = reals): Operand => ({ shape, sampler, dtype: "f16" });
 
 function makeCase(
   operands: readonly Operand[],
@@ -359,6 +378,16 @@ export const cases: { readonly [P in PrimitiveName]: readonly Case[] } = {
     makeCase([u32([11], wideNaturals)], on("cast", { dtype: "i32" }), 0, exact, "to i32"),
     makeCase([i32([11])], on("cast", { dtype: "bool" }), 0, exact, "to bool"),
     makeCase([bool([2, 0, 3])], on("cast", { dtype: "i32" }), 0, exact, "to i32"),
+    ...([bf16, f16] as const).flatMap((of) => [
+      makeCase([of([43], boundaries)], on("cast", { dtype: "f32" }), 0, exact, "to f32"),
+      makeCase([of([3, 8])], on("cast", { dtype: "f32" }), 0, exact, "to f32"),
+      makeCase([of([1])], on("cast", { dtype: "f32" }), 0, exact, "to f32"),
+    ]),
+    ...(["bf16", "f16"] as const).flatMap((dtype) => [
+      makeCase([f32([43], boundaries)], on("cast", { dtype }), 0, exact, `to ${dtype}`),
+      makeCase([f32([3, 8])], on("cast", { dtype }), 0, exact, `to ${dtype}`),
+      makeCase([f32([])], on("cast", { dtype }), 0, exact, `to ${dtype}`),
+    ]),
   ],
   add: [
     ...elementwise("add", (shape) => [float(shape), float(shape)], 2, rounded),
@@ -386,7 +415,7 @@ export const cases: { readonly [P in PrimitiveName]: readonly Case[] } = {
             "pow",
             x === undefined ? [] : [
               x,
-              apply("fill", [], { shape: x.shape, dtype: x.dtype, value: exponent }),
+              full(x.shape, exponent, x.dtype),
             ],
             {},
           ),
@@ -516,6 +545,7 @@ export const cases: { readonly [P in PrimitiveName]: readonly Case[] } = {
     makeCase([float([1])], on("reshape", { shape: [] }), 2, exact),
     makeCase([float([2, 0])], on("reshape", { shape: [0, 5] }), 2, exact),
     makeCase([i32([4, 3])], on("reshape", { shape: [12] }), 0, exact),
+    makeCase([bf16([3, 5])], on("reshape", { shape: [5, 3] }), 0, exact),
   ],
   transpose: [
     makeCase([float([3, 5])], on("transpose", { permutation: [1, 0] }), 2, exact),
@@ -524,6 +554,8 @@ export const cases: { readonly [P in PrimitiveName]: readonly Case[] } = {
     makeCase([float([2, 0])], on("transpose", { permutation: [1, 0] }), 2, exact),
     makeCase([float([])], on("transpose", { permutation: [] }), 2, exact),
     makeCase([bool([3, 5])], on("transpose", { permutation: [1, 0] }), 0, exact),
+    makeCase([bf16([3, 5])], on("transpose", { permutation: [1, 0] }), 0, exact),
+    makeCase([f16([8, 12])], on("transpose", { permutation: [1, 0] }), 0, exact),
   ],
   expand: [
     makeCase([float([1])], on("expand", { shape: [7] }), 2, exact),
@@ -531,6 +563,7 @@ export const cases: { readonly [P in PrimitiveName]: readonly Case[] } = {
     makeCase([float([1, 5, 1])], on("expand", { shape: [3, 5, 2] }), 2, exact),
     makeCase([float([1, 3])], on("expand", { shape: [0, 3] }), 2, exact),
     makeCase([i32([1, 4])], on("expand", { shape: [3, 4] }), 0, exact),
+    makeCase([bf16([3, 1])], on("expand", { shape: [3, 7] }), 0, exact),
   ],
   slice: [
     makeCase([float([9])], on("slice", { start: [2], end: [7] }), 2, exact),
@@ -538,6 +571,8 @@ export const cases: { readonly [P in PrimitiveName]: readonly Case[] } = {
     makeCase([float([3, 4, 2])], on("slice", { start: [0, 1, 1], end: [2, 3, 2] }), 2, exact),
     makeCase([float([3, 4])], on("slice", { start: [0, 2], end: [3, 2] }), 2, exact),
     makeCase([u32([4, 6])], on("slice", { start: [1, 2], end: [3, 6] }), 0, exact),
+    makeCase([bf16([21])], on("slice", { start: [3], end: [20] }), 0, exact),
+    makeCase([f16([4, 12])], on("slice", { start: [1, 4], end: [4, 12] }), 0, exact),
   ],
   concat: [
     makeCase([float([3]), float([5])], on("concat", { axis: 0 }), 2, exact),
@@ -545,6 +580,8 @@ export const cases: { readonly [P in PrimitiveName]: readonly Case[] } = {
     makeCase([float([2, 0, 3]), float([2, 2, 3])], on("concat", { axis: 1 }), 2, exact),
     makeCase([float([4])], on("concat", { axis: 0 }), 2, exact),
     makeCase([i32([2, 3]), i32([1, 3])], on("concat", { axis: 0 }), 0, exact),
+    makeCase([bf16([2, 3]), bf16([1, 3])], on("concat", { axis: 0 }), 0, exact),
+    makeCase([f16([3, 8]), f16([3, 4]), f16([3, 5])], on("concat", { axis: 1 }), 0, exact),
   ],
   gather: [
     makeCase([float([5, 3]), i32([4], constantly(4, 0, 4, 2))], on("gather", {}), 2, exact),
@@ -552,6 +589,8 @@ export const cases: { readonly [P in PrimitiveName]: readonly Case[] } = {
     makeCase([float([3, 2, 2]), i32([], constantly(1))], on("gather", {}), 2, exact),
     makeCase([float([3, 2]), i32([0])], on("gather", {}), 2, exact),
     makeCase([i32([3, 2]), i32([3], constantly(-1, 3, 1))], on("gather", {}), 0, exact, "outside"),
+    makeCase([bf16([3, 5]), i32([4], constantly(2, -1, 3, 1))], on("gather", {}), 0, exact),
+    makeCase([f16([3, 8]), i32([4], constantly(2, -1, 3, 1))], on("gather", {}), 0, exact),
   ],
   scatterAdd: [
     makeCase(
@@ -571,6 +610,12 @@ export const cases: { readonly [P in PrimitiveName]: readonly Case[] } = {
     makeCase([i32([0]), float([0, 2])], on("scatterAdd", { rows: 3 }), 2, accumulated),
   ],
   dynamicSlice: [
+    makeCase(
+      [bf16([2, 5, 3]), i32([], constantly(2))],
+      on("dynamicSlice", { axis: 1, size: 2 }),
+      0,
+      exact,
+    ),
     makeCase(
       [float([7]), i32([], constantly(2))],
       on("dynamicSlice", { axis: 0, size: 3 }),
@@ -593,6 +638,18 @@ export const cases: { readonly [P in PrimitiveName]: readonly Case[] } = {
     ),
   ],
   dynamicUpdate: [
+    makeCase(
+      [bf16([2, 5, 3]), bf16([2, 2, 3]), i32([], constantly(2))],
+      on("dynamicUpdate", { axis: 1 }),
+      0,
+      exact,
+    ),
+    makeCase(
+      [f16([5, 4]), f16([2, 4]), i32([], constantly(3))],
+      on("dynamicUpdate", { axis: 0 }),
+      0,
+      exact,
+    ),
     makeCase(
       [float([7]), float([3]), i32([], constantly(2))],
       on("dynamicUpdate", { axis: 0 }),

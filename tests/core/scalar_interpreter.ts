@@ -2,7 +2,7 @@
  * What native operations of loop bodies give, in numbers: each rounded to f32 by itself. The
  * decompositions of functions are evaluated by it, step by step.
  */
-import type { DType } from "@unitune/core";
+import type { ComputedDType } from "@unitune/core";
 import { elementary, resolve } from "../../core/lowering/elementary/elementary.ts";
 import type { ScalarFunction } from "../../core/lowering/elementary/scalar.ts";
 import type { ElementaryFunction, NativeOperation } from "../../core/lowering/operations.ts";
@@ -11,7 +11,7 @@ import type { ElementaryFunction, NativeOperation } from "../../core/lowering/op
 type Wrap = (x: number) => number;
 
 /** Numbers as an element type holds them; integers wrap. */
-const wraps: Readonly<Record<DType, Wrap>> = {
+const wraps: Readonly<Record<ComputedDType, Wrap>> = {
   f32: Math.fround,
   f64: (x) => x,
   i32: (x) => x | 0,
@@ -20,7 +20,7 @@ const wraps: Readonly<Record<DType, Wrap>> = {
 };
 
 /** Writes a number as an element type, and reads the same bits as another one. */
-function bitcast(x: number, from: DType, to: DType): number {
+function bitcast(x: number, from: ComputedDType, to: ComputedDType): number {
   const view = new DataView(new ArrayBuffer(4));
   if (from === "f32") view.setFloat32(0, x);
   else view.setInt32(0, x);
@@ -28,16 +28,16 @@ function bitcast(x: number, from: DType, to: DType): number {
 }
 
 /** Floats to integers saturate; NaN gives 0. */
-function cast(x: number, from: DType, to: DType): number {
+function cast(x: number, from: ComputedDType, to: ComputedDType): number {
   if (from !== "f32" || to === "f32" || to === "bool") return x;
   const [low, high] = to === "i32" ? [-(2 ** 31), 2 ** 31 - 1] : [0, 2 ** 32 - 1];
   return Number.isNaN(x) ? 0 : Math.min(Math.max(Math.trunc(x), low), high);
 }
 
-const isWord = (dtype: DType) => dtype === "i32" || dtype === "u32";
+const isWord = (dtype: ComputedDType) => dtype === "i32" || dtype === "u32";
 
 /** An operation on numbers, given the operands' type and the result's. */
-type Evaluate = (x: readonly number[], from: DType, to: DType) => number;
+type Evaluate = (x: readonly number[], from: ComputedDType, to: ComputedDType) => number;
 
 const of1 = (f: (x: number) => number): Evaluate => ([x = NaN]) => f(x);
 const of2 = (f: (a: number, b: number) => number): Evaluate => ([a = NaN, b = NaN]) => f(a, b);

@@ -1,21 +1,12 @@
 /** Loop bodies: steps of a kernel as vector code, in nests of loops. */
-import type { DType } from "../../dtype.ts";
+import { bytesPerElement, type DType } from "../../dtype.ts";
 import type { Affine } from "../../lowering/affine.ts";
 import type { Step } from "../../lowering/kernels.ts";
 import type { Cut } from "../../lowering/levels.ts";
 import { depthOf, type Nest } from "../../lowering/nest.ts";
 import { at } from "../../shape.ts";
-import {
-  type Code,
-  countTo,
-  i32x4,
-  int,
-  least,
-  local,
-  types,
-  v128,
-  whileLoop,
-} from "./instructions.ts";
+import { lanesOf } from "./elements.ts";
+import { type Code, countTo, i32x4, int, least, local, types, whileLoop } from "./instructions.ts";
 import {
   applied,
   callFunction,
@@ -32,6 +23,8 @@ export type Width = 4 | 1;
 
 /** A nest of at least one loop in a kernel; the innermost loop is taken four rounds at a time. */
 export interface KernelNest extends Nest {
+  /** The element types of the kernel's buffers. */
+  readonly dtypes: readonly DType[];
   /** The local that holds a buffer's address. */
   readonly base: (buffer: number) => number;
   /** The kernel that the loops belong to. */
@@ -97,13 +90,14 @@ export function emitNest(nest: KernelNest, hooks: Hooks): Code {
   const pending: { depth: number; code: Code }[] = [];
 
   const counter = (loop: number): Code => local.get(at(counters, loop));
+  const itemBytes = (buffer: number): number => bytesPerElement[at(nest.dtypes, buffer)];
 
   /** The bytes from a buffer's start that the outer loops contribute, without the offset. */
-  const outerBytes = (of: Affine): Code | undefined => {
+  const outerBytes = (buffer: number, of: Affine): Code | undefined => {
     let sum: Code | undefined;
     of.strides.slice(0, last).forEach((stride, loop) => {
       if (stride === 0) return;
-      const term = int.mul(counter(loop), int.const(stride * 4));
+      const term = int.mul(counter(loop), int.const(stride * itemBytes(buffer)));
       sum = sum === undefined ? term : int.add(sum, term);
     });
     return sum;
@@ -111,7 +105,7 @@ export function emitNest(nest: KernelNest, hooks: Hooks): Code {
 
   /** A local that holds the address at the start of the innermost loop. */
   const rowAddress = (buffer: number, of: Affine): Code => {
-    const outer = outerBytes(of);
+    const outer = outerBytes(buffer, of);
     const base = local.get(nest.base(buffer));
     if (outer === undefined) return base;
     const key = `${buffer} ${of.strides.slice(0, last)}`;
@@ -127,21 +121,24 @@ export function emitNest(nest: KernelNest, hooks: Hooks): Code {
   const elementAddress = (buffer: number, of: Affine): Code => {
     const stride = at(of.strides, last);
     const row = rowAddress(buffer, of);
-    return stride === 0 ? row : int.add(row, int.mul(counter(last), int.const(stride * 4)));
+    if (stride === 0) return row;
+    return int.add(row, int.mul(counter(last), int.const(stride * itemBytes(buffer))));
   };
 
   const load = (buffer: number, from: Affine, dtype: DType, width: Width): Code => {
     const address = elementAddress(buffer, from);
     const stride = at(from.strides, last);
-    const offset = from.offset * 4;
+    const bytes = itemBytes(buffer);
+    const lanes = lanesOf(at(nest.dtypes, buffer));
+    const offset = from.offset * bytes;
     let vector: Code;
-    if (stride === 0) vector = v128.load32Splat(address, offset);
-    else if (width === 1) vector = v128.load32Zero(address, offset);
-    else if (stride === 1) vector = v128.load(address, offset);
+    if (stride === 0) vector = lanes.splat(address, offset);
+    else if (width === 1) vector = lanes.one(address, offset);
+    else if (stride === 1) vector = lanes.four(address, offset);
     else {
-      vector = v128.load32Zero(address, offset);
+      vector = lanes.one(address, offset);
       for (let lane = 1; lane < 4; lane++) {
-        vector = v128.load32Lane(address, offset + lane * stride * 4, lane, vector);
+        vector = lanes.into(vector, lane, address, offset + lane * stride * bytes);
       }
     }
     return fromMemory(dtype, vector);
@@ -150,12 +147,14 @@ export function emitNest(nest: KernelNest, hooks: Hooks): Code {
   const store = (buffer: number, to: Affine, dtype: DType, value: Code, width: Width): Code => {
     const address = elementAddress(buffer, to);
     const stride = at(to.strides, last);
-    const offset = to.offset * 4;
+    const bytes = itemBytes(buffer);
+    const { storeFour, storeLane } = lanesOf(at(nest.dtypes, buffer));
+    const offset = to.offset * bytes;
     const words = toMemory(dtype, value);
-    if (width === 1) return v128.store32Lane(address, words, 0, offset);
-    if (stride === 1) return v128.store(address, words, offset);
+    if (width === 1) return storeLane(address, words, 0, offset);
+    if (stride === 1) return storeFour(address, words, offset);
     return [0, 1, 2, 3].map((lane) =>
-      v128.store32Lane(address, words, lane, offset + lane * stride * 4)
+      storeLane(address, words, lane, offset + lane * stride * bytes)
     );
   };
 
@@ -224,7 +223,7 @@ export function emitNest(nest: KernelNest, hooks: Hooks): Code {
   const address = (buffer: number, of: Affine): Code => {
     const inner = at(of.strides, last);
     if (inner !== 0) throw new Error("an address around a loop depends on the loop inside");
-    return int.add(rowAddress(buffer, of), int.const(of.offset * 4));
+    return int.add(rowAddress(buffer, of), int.const(of.offset * itemBytes(buffer)));
   };
   const hook = (loop: number) => hooks.around?.(loop, address) ?? { before: [], after: [] };
   const hooksOf = domain.map((_, loop) => hook(loop));

@@ -4,6 +4,7 @@ import type { DType } from "../../dtype.ts";
 import type { Kernel, KernelOf, Step } from "../../lowering/kernels.ts";
 import { at, type Shape } from "../../shape.ts";
 import type { Share } from "./body.ts";
+import type { FactorDType } from "./elements.ts";
 import type { Scope } from "./scope.ts";
 import type { Locals } from "./module.ts";
 import type { Code } from "./instructions.ts";
@@ -11,12 +12,21 @@ import type { Code } from "./instructions.ts";
 /** Multiplications: of matrices, and of one row and a matrix. */
 export type Routine = "matrixProduct" | "vectorMatrix";
 
+/** The element types of a product's operands. */
+export interface FactorTypes {
+  readonly a: FactorDType;
+  readonly b: FactorDType;
+}
+
 /** The parts of a module that its kernels share. */
 export interface SharedParts {
   /** Whether the engine has relaxed SIMD, whose fused multiply-add is used. */
   readonly hasRelaxedSimd: boolean;
-  /** The number of a function that kernels call, which the module has from then on. */
-  readonly routine: (name: Routine) => number;
+  /**
+   * The number of a function that kernels call, which the module has from then on; for operands of
+   * some types (default f32).
+   */
+  readonly routine: (name: Routine, operands?: FactorTypes) => number;
   /** Code that gives the address of the first thread's scratch memory. */
   readonly scratch: Code;
   /** Bytes of scratch memory for each thread. */

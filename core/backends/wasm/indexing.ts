@@ -1,4 +1,5 @@
 /** Rows at ids that are data. */
+import { bytesPerElement, isStorage } from "../../dtype.ts";
 import type { Share } from "./body.ts";
 import { demote, promote } from "./doubles.ts";
 import { type CodeEmitter, dtypeOf, type Frame, type KernelOf } from "./frame.ts";
@@ -10,6 +11,7 @@ import {
   f32,
   f32x4,
   f64x2,
+  i32,
   int,
   least,
   local,
@@ -24,6 +26,7 @@ function eachId(
   { locals, base }: Frame,
   inside: (round: Code, rowBytes: Code) => Code,
   outside: (round: Code) => Code,
+  itemBytes: number,
   share?: Omit<Share, "loop">,
 ): Code {
   const [round, id] = [locals.add(types.int), locals.add(types.int)];
@@ -36,7 +39,7 @@ function eachId(
     branch(
       // Unsigned, so that negative ids are outside too.
       int.ltU(local.get(id), int.const(rows)),
-      inside(local.get(round), int.mul(local.get(id), int.const(4 * width))),
+      inside(local.get(round), int.mul(local.get(id), int.const(itemBytes * width))),
       outside(local.get(round)),
     ),
   ];
@@ -47,24 +50,28 @@ function eachId(
 export const gather: CodeEmitter<"gather"> = (kernel, frame) => {
   const { table, output, width } = kernel;
   const { locals, base } = frame;
-  const missing = dtypeOf(frame, output) === "f32" ? NaN : 0;
+  const dtype = dtypeOf(frame, output);
+  const itemBytes = bytesPerElement[dtype];
   const column = locals.add(types.int);
   const rowOf = (round: Code) =>
-    int.add(local.get(base(output)), int.mul(round, int.const(4 * width)));
+    int.add(local.get(base(output)), int.mul(round, int.const(itemBytes * width)));
+  const place = (round: Code) =>
+    int.add(rowOf(round), int.mul(local.get(column), int.const(itemBytes)));
+  const missing = (round: Code): Code =>
+    isStorage(dtype)
+      ? i32.store16(place(round), i32.const(kernel.missing))
+      : f32.store(place(round), f32.const(kernel.missing));
   return eachId(
     kernel,
     frame,
     (round, rowBytes) =>
-      memory.copy(rowOf(round), int.add(local.get(base(table)), rowBytes), int.const(4 * width)),
-    (round) =>
-      countFromZero(
-        column,
-        int.const(width),
-        f32.store(
-          int.add(rowOf(round), int.shl(local.get(column), int.const(2))),
-          f32.const(missing),
-        ),
+      memory.copy(
+        rowOf(round),
+        int.add(local.get(base(table)), rowBytes),
+        int.const(itemBytes * width),
       ),
+    (round) => countFromZero(column, int.const(width), missing(round)),
+    itemBytes,
     frame.shareOf(kernel.count, 1),
   );
 };
@@ -103,25 +110,34 @@ const scatterFew: CodeEmitter<"scatterAdd"> = (kernel, frame) => {
     int.add(local.get(pointer), int.shl(local.get(column), int.const(2)));
   return [
     memory.fill(local.get(base(output)), 0, int.const(4 * rows * width)),
-    eachId(kernel, frame, (round, rowBytes) => [
-      local.set(to, int.add(local.get(base(output)), rowBytes)),
-      local.set(from, int.add(local.get(base(updates)), int.mul(round, int.const(4 * width)))),
-      countFromZero(
-        column,
-        int.const(whole),
-        v128.store(addressOf(to), f32x4.add(v128.load(addressOf(to)), v128.load(addressOf(from)))),
-        4,
-      ),
-      Array.from({ length: width - whole }, (_, rest) =>
-        f32.store(
-          local.get(to),
-          f32.add(
-            f32.load(local.get(to), 4 * (whole + rest)),
-            f32.load(local.get(from), 4 * (whole + rest)),
+    eachId(
+      kernel,
+      frame,
+      (round, rowBytes) => [
+        local.set(to, int.add(local.get(base(output)), rowBytes)),
+        local.set(from, int.add(local.get(base(updates)), int.mul(round, int.const(4 * width)))),
+        countFromZero(
+          column,
+          int.const(whole),
+          v128.store(
+            addressOf(to),
+            f32x4.add(v128.load(addressOf(to)), v128.load(addressOf(from))),
           ),
-          4 * (whole + rest),
-        )),
-    ], () => []),
+          4,
+        ),
+        Array.from({ length: width - whole }, (_, rest) =>
+          f32.store(
+            local.get(to),
+            f32.add(
+              f32.load(local.get(to), 4 * (whole + rest)),
+              f32.load(local.get(from), 4 * (whole + rest)),
+            ),
+            4 * (whole + rest),
+          )),
+      ],
+      () => [],
+      4,
+    ),
   ];
 };
 

@@ -83,6 +83,12 @@ const vector2 = (op: number): Binary => (a, b) => [a, b, ...vector(op)];
 /** 32-bit integers. */
 export const i32 = {
   const: (value: number): Code => [0x41, ...signed(value)],
+  load16U: ((address, offset = 0) => [address, 0x2f, 1, ...unsigned(offset)]) as LoadInstruction,
+  store16: ((
+    address,
+    value,
+    offset = 0,
+  ) => [address, value, 0x3b, 1, ...unsigned(offset)]) as StoreInstruction,
   eqz: plain1(0x45),
   clz: plain1(0x67),
   eq: plain2(0x46),
@@ -178,12 +184,23 @@ export const f32 = {
 export const v128 = {
   load:
     ((address, offset = 0) => [address, ...vector(0), 0, ...unsigned(offset)]) as LoadInstruction,
+  /** Four unsigned 16-bit integers, each in 32 bits. */
+  load16x4U:
+    ((address, offset = 0) => [address, ...vector(4), 0, ...unsigned(offset)]) as LoadInstruction,
   load32Splat:
     ((address, offset = 0) => [address, ...vector(9), 0, ...unsigned(offset)]) as LoadInstruction,
   load32Zero: ((
     address,
     offset = 0,
   ) => [address, ...vector(0x5c), 0, ...unsigned(offset)]) as LoadInstruction,
+  load16Lane: ((address, offset, lane, into) => [
+    address,
+    into,
+    ...vector(0x55),
+    0,
+    ...unsigned(offset),
+    lane,
+  ]) as LaneLoad,
   load32Lane: ((address, offset, lane, into) => [
     address,
     into,
@@ -207,6 +224,14 @@ export const v128 = {
     address,
     value,
     ...vector(0x5b),
+    0,
+    ...unsigned(offset),
+    lane,
+  ]) as LaneStore,
+  store16Lane: ((address, value, lane, offset = 0) => [
+    address,
+    value,
+    ...vector(0x59),
     0,
     ...unsigned(offset),
     lane,
@@ -237,6 +262,8 @@ export const i32x4 = {
     ...new Uint8Array(new Int32Array(lanes).buffer),
   ],
   splat: vector1(17),
+  /** Eight 16-bit integers: the lanes of both, as unsigned as far as 16 bits go. */
+  narrowU: vector2(0x86),
   extractLane: (x: Code, lane: number): Code => [x, ...vector(0x1b), lane],
   replaceLane: (x: Code, lane: number, value: Code): Code => [x, value, ...vector(0x1c), lane],
   eq: vector2(0x37),

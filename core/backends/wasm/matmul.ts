@@ -1,6 +1,8 @@
 /** Batches of matrix products, shared among threads. */
+import { bytesPerElement } from "../../dtype.ts";
 import { at, sizeOf, stridesOf } from "../../shape.ts";
-import type { CodeEmitter } from "./frame.ts";
+import { factorType } from "./elements.ts";
+import { type CodeEmitter, dtypeOf } from "./frame.ts";
 import { emitBody } from "./map.ts";
 import { callMatrixProduct, COLUMNS, ROWS, triangles } from "./matrix_product.ts";
 import { BLOCK } from "./vector_matrix.ts";
@@ -9,14 +11,15 @@ import { call, type Code, countTo, int, local, memory, types } from "./instructi
 /** Calls the routine for each product of the batch, or for this thread's part of one. */
 export const matmul: CodeEmitter<"matmul"> = (kernel, frame) => {
   const { locals, base, routine } = frame;
+  const bytesOf = (buffer: number): number => bytesPerElement[dtypeOf(frame, buffer)];
   const { batch, rows, columns, depth, a, b, output, outputStart, epilogue } = kernel;
   const counters = batch.map(() => locals.add(types.int));
   const outStrides = stridesOf(batch).map((stride) => stride * rows * columns);
   const address = (buffer: number, offset: number, strides: readonly number[]): Code =>
     counters.reduce<Code>(
       (sum, counter, loop) =>
-        int.add(sum, int.mul(local.get(counter), int.const(4 * at(strides, loop)))),
-      int.add(local.get(base(buffer)), int.const(4 * offset)),
+        int.add(sum, int.mul(local.get(counter), int.const(bytesOf(buffer) * at(strides, loop)))),
+      int.add(local.get(base(buffer)), int.const(bytesOf(buffer) * offset)),
     );
   if (rows * columns === 0) return [];
   const emptySum = memory.fill(
@@ -48,19 +51,25 @@ export const matmul: CodeEmitter<"matmul"> = (kernel, frame) => {
   ];
   const [firstRow, endRow] = part("rows", rows);
   const [firstColumn, endColumn] = part("columns", columns);
+  const [aBytes, bBytes] = [bytesOf(a.buffer), bytesOf(b.buffer)];
+  const factors = {
+    a: factorType(dtypeOf(frame, a.buffer)),
+    b: factorType(dtypeOf(frame, b.buffer)),
+  };
   const product = isRow
     ? call(
-      routine("vectorMatrix"),
+      routine("vectorMatrix", factors),
       left,
       right,
       result,
       int.const(depth),
-      // deno-lint-ignore unitune/no-spread-of-data -- three strides
-      ...[a.column, b.row, b.column].map((step) => int.const(4 * step)),
+      int.const(aBytes * a.column),
+      int.const(bBytes * b.row),
+      int.const(bBytes * b.column),
       firstColumn,
       endColumn,
     )
-    : callMatrixProduct(routine("matrixProduct"), {
+    : callMatrixProduct(routine("matrixProduct", factors), {
       a: left,
       b: right,
       c: result,
@@ -68,10 +77,10 @@ export const matmul: CodeEmitter<"matmul"> = (kernel, frame) => {
       rows: int.const(rows),
       columns: int.const(columns),
       depth: int.const(depth),
-      aRow: int.const(4 * a.row),
-      aColumn: int.const(4 * a.column),
-      bRow: int.const(4 * b.row),
-      bColumn: int.const(4 * b.column),
+      aRow: int.const(aBytes * a.row),
+      aColumn: int.const(aBytes * a.column),
+      bRow: int.const(bBytes * b.row),
+      bColumn: int.const(bBytes * b.column),
       cRow: int.const(4 * columns),
       firstRow,
       endRow,

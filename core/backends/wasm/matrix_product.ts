@@ -8,6 +8,7 @@
  * few, for then a packed copy costs more than it saves; packed elsewhere. A is read in place where
  * its rows are consecutive, six splats at a time, and packed in a panel of 6 rows elsewhere: down
  * columns that are far apart every element would be another cache line, again for every panel of B.
+ * Operands of 16 bits are always packed, and widened as they are.
  *
  * Triangular products, as in causal attention, leave out unwanted tiles and zero terms.
  */
@@ -29,6 +30,8 @@ import {
   types,
   v128,
 } from "./instructions.ts";
+import { type FloatReader, readerOf, routineScope } from "./elements.ts";
+import type { FactorTypes } from "./frame.ts";
 import { defineFunction, type Locals, type WasmFunction } from "./module.ts";
 
 /** Rows of a tile. */
@@ -184,7 +187,12 @@ function transposed4(locals: Locals, rows: readonly Code[]): { set: Code; get: C
 }
 
 /** B's columns j..j+7 over the slice as rows of 8; columns outside are 0. */
-function packB(locals: Locals, parameters: Parameters, cursor: PanelCursor): Code {
+function packB(
+  locals: Locals,
+  reader: FloatReader,
+  parameters: Parameters,
+  cursor: PanelCursor,
+): Code {
   const { columns, bRow, bColumn } = parameters;
   const { j, k, slice } = cursor;
   const [to, from, lane] = [locals.add(types.int), locals.add(types.int), locals.add(types.int)];
@@ -198,19 +206,26 @@ function packB(locals: Locals, parameters: Parameters, cursor: PanelCursor): Cod
   );
 
   const rowsAreConsecutive = countFromZero(k, get(slice), [
-    v128.store(get(to), v128.load(get(from))),
-    v128.store(get(to), v128.load(get(from), 16), 16),
+    v128.store(get(to), reader.four(get(from))),
+    v128.store(get(to), reader.four(get(from), 4 * reader.bytes), 16),
     next(1),
   ]);
   const oneRow: Code = [
     setColumns,
-    columnStarts.map((column, c) => f32.store(get(to), f32.load(get(column)), bytes(c))),
+    columnStarts.map((column, c) => reader.copy(get(to), get(column), bytes(c))),
     next(1),
   ];
   const quarter = (first: number): Code => {
-    const rows = columnStarts.slice(first, first + 4).map((column) => v128.load(get(column)));
-    const square = transposed4(locals, rows);
+    const rows = columnStarts.slice(first, first + 4).map((column) => reader.four(get(column)));
+    // Shuffled twice; elements that are widened, only once.
+    const kept = rows.map((row) => {
+      if (reader.isFloat) return { set: [], get: row };
+      const index = locals.add(types.v128);
+      return { set: local.set(index, row), get: get(index) };
+    });
+    const square = transposed4(locals, kept.map((row) => row.get));
     return [
+      kept.map((row) => row.set),
       square.set,
       square.get.map((row, k) => v128.store(get(to), row, bytes(k * COLUMNS + first))),
     ];
@@ -231,9 +246,9 @@ function packB(locals: Locals, parameters: Parameters, cursor: PanelCursor): Cod
     countFromZero(
       lane,
       int.sub(columns, get(j)),
-      f32.store(
+      reader.copy(
         plus(get(to), int.shl(get(lane), int.const(2))),
-        f32.load(plus(get(from), int.mul(get(lane), bColumn))),
+        plus(get(from), int.mul(get(lane), bColumn)),
       ),
     ),
     next(1),
@@ -244,10 +259,10 @@ function packB(locals: Locals, parameters: Parameters, cursor: PanelCursor): Cod
     branch(
       isWholePanel(parameters, cursor),
       branch(
-        int.eq(bColumn, int.const(4)),
+        int.eq(bColumn, int.const(reader.bytes)),
         rowsAreConsecutive,
         branch(
-          int.eq(bRow, int.const(4)),
+          int.eq(bRow, int.const(reader.bytes)),
           columnsAreConsecutive,
           countFromZero(k, get(slice), oneRow),
         ),
@@ -270,6 +285,7 @@ function rowAddress(
 /** A's rows i..i+5 over the tile's part of the slice as columns of 6; the rows start at `starts`. */
 function packA(
   locals: Locals,
+  reader: FloatReader,
   { aRow, aColumn }: Parameters,
   { k, from, to }: PanelCursor,
   starts: readonly number[],
@@ -287,15 +303,17 @@ function packA(
     ]),
   ];
   const source = plus(get(at(starts, 0)), get(offset));
+  const oneByOne = columns(
+    starts.map((row, r) => reader.copy(get(out), plus(get(row), get(offset)), bytes(r))),
+  );
+  if (!reader.isFloat) return oneByOne;
   return branch(
     i32.and(int.eq(aRow, int.const(4)), isWhole),
     columns([
       v128.store(get(out), v128.load(source)),
       v128.store64Lane(get(out), v128.load64Zero(source, 16), 0, 16),
     ]),
-    columns(
-      starts.map((row, r) => f32.store(get(out), f32.load(plus(get(row), get(offset))), bytes(r))),
-    ),
+    oneByOne,
   );
 }
 
@@ -435,14 +453,15 @@ function writeTile(
  * MatrixProductArguments}. However a product is shared among threads, each element is the same sum.
  *
  * @param fused Whether to multiply and add with one rounding.
+ * @param operands The element types of a and b.
  */
-export function matrixProductFunction(fused: boolean): WasmFunction {
-  const madd = fused
-    ? f32x4.relaxedMadd
-    : (a: Code, b: Code, sum: Code): Code => f32x4.add(f32x4.mul(a, b), sum);
+export function matrixProductFunction(fused: boolean, operands: FactorTypes): WasmFunction {
   const parameterTypes = names.map(() => types.int);
 
   return defineFunction(parameterTypes, [], (locals) => {
+    const scope = routineScope(locals, fused);
+    const { madd } = scope;
+    const [readA, readB] = [readerOf(operands.a, scope), readerOf(operands.b, scope)];
     const parameter = (name: (typeof names)[number]): Code => get(names.indexOf(name));
     const parameters: Parameters = {
       a: parameter("a"),
@@ -521,6 +540,10 @@ export function matrixProductFunction(fused: boolean): WasmFunction {
       ]);
     const isTriangle = (name: keyof typeof triangles) =>
       int.eq(triangle, int.const(triangles[name]));
+    const packed: Code = [
+      packA(locals, readA, parameters, cursor, rowStarts, isWholeTile, panel),
+      tiles(downPanel),
+    ];
     /** The place after the tile's last row on the diagonal. */
     const corner = plus(get(i), diagonal, int.const(ROWS));
 
@@ -529,7 +552,7 @@ export function matrixProductFunction(fused: boolean): WasmFunction {
         local.set(slice, least(int.sub(depth, get(start)), int.const(DEPTH))),
         local.set(
           isHandy,
-          [
+          !readB.isFloat ? i32.const(0) : [
             int.eq(bColumn, int.const(4)),
             int.leU(bRow, int.const(NEAR)),
             int.leS(int.mul(get(slice), int.sub(endColumn, firstColumn)), int.const(SMALL)),
@@ -540,7 +563,7 @@ export function matrixProductFunction(fused: boolean): WasmFunction {
           firstColumn,
           endColumn,
           COLUMNS,
-          branch(isInPlace, [], packB(locals, parameters, cursor)),
+          branch(isInPlace, [], packB(locals, readB, parameters, cursor)),
         ),
         fromTo(i, firstRow, endRow, ROWS, [
           local.set(wanted, endColumn),
@@ -560,10 +583,7 @@ export function matrixProductFunction(fused: boolean): WasmFunction {
           rowStarts.map((row, r) =>
             local.set(row, rowAddress(parameters, cursor, int.add(get(i), int.const(r))))
           ),
-          branch(int.eq(aColumn, int.const(4)), tiles(alongRows), [
-            packA(locals, parameters, cursor, rowStarts, isWholeTile, panel),
-            tiles(downPanel),
-          ]),
+          readA.isFloat ? branch(int.eq(aColumn, int.const(4)), tiles(alongRows), packed) : packed,
         ]),
       ], DEPTH),
     ];

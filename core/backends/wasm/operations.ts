@@ -2,7 +2,7 @@
  * The operations of loop bodies on four elements: instructions for native ones, steps in line for
  * elementary functions, except the functions that `math.ts` has a better way for.
  */
-import type { DType } from "../../dtype.ts";
+import type { ComputedDType, DType } from "../../dtype.ts";
 import { elementary, resolve } from "../../lowering/elementary/elementary.ts";
 import type { FunctionStep, ScalarFunction } from "../../lowering/elementary/scalar.ts";
 import type {
@@ -42,12 +42,12 @@ export function constantVector(dtype: DType, value: number): Code {
 export interface VectorOperand {
   /** A vector; code that is cheap to repeat. */
   readonly code: Code;
-  readonly dtype: DType;
+  readonly dtype: ComputedDType;
   /** The number that it is, if that is known. */
   readonly constant?: number | undefined;
 }
 
-type Emit = (x: readonly VectorOperand[], result: DType, scope: Scope) => Code;
+type Emit = (x: readonly VectorOperand[], result: ComputedDType, scope: Scope) => Code;
 
 function operand(x: readonly VectorOperand[], index: number): VectorOperand {
   const found = x[index];
@@ -70,7 +70,12 @@ function byType(
   };
 }
 
-const conversions: Readonly<Record<DType, Readonly<Record<DType, (x: Code) => Code>>>> = (() => {
+/** Conversions by the operand's type, then by the result's. */
+type Conversions = Readonly<
+  Record<ComputedDType, Readonly<Record<ComputedDType, (x: Code) => Code>>>
+>;
+
+const conversions: Conversions = (() => {
   const same = (x: Code): Code => x;
   const truth = (x: Code): Code => i32x4.ne(x, word(0));
   const one = (x: Code): Code => v128.and(x, word(1));
@@ -94,7 +99,7 @@ const conversions: Readonly<Record<DType, Readonly<Record<DType, (x: Code) => Co
 })();
 
 /** A vector of integers as another element type. */
-export function fromIntegers(x: Code, dtype: DType): Code {
+export function fromIntegers(x: Code, dtype: ComputedDType): Code {
   return conversions.i32[dtype](x);
 }
 
@@ -247,7 +252,7 @@ export function callFunction(op: ElementaryFunction, scope: Scope, x: readonly C
 
 /** An operation with the element type of its result, applied to operands. */
 export function applied(
-  { op, dtype }: { readonly op: ScalarOperation; readonly dtype: DType },
+  { op, dtype }: { readonly op: ScalarOperation; readonly dtype: ComputedDType },
   x: readonly VectorOperand[],
   scope: Scope,
 ): Code {

@@ -13,7 +13,7 @@ import {
   types,
 } from "./instructions.ts";
 import { attentionGradientScratch, attentionScratch } from "./attention.ts";
-import type { Routine, SharedParts } from "./frame.ts";
+import type { FactorTypes, Routine, SharedParts } from "./frame.ts";
 import { scatterScratch } from "./indexing.ts";
 import { emitKernel, kernelBuffers, workOf } from "./kernels.ts";
 import { matrixProductFunction, matrixProductScratch } from "./matrix_product.ts";
@@ -64,7 +64,9 @@ export function isParallel({ kernels }: Lowered): boolean {
 }
 
 /** Functions that kernels call; a module has only the functions that its kernels asked for. */
-const routines: { readonly [R in Routine]: (hasRelaxedSimd: boolean) => WasmFunction } = {
+const routines: {
+  readonly [R in Routine]: (hasRelaxedSimd: boolean, operands: FactorTypes) => WasmFunction;
+} = {
   matrixProduct: matrixProductFunction,
   vectorMatrix: vectorMatrixFunction,
 };
@@ -86,10 +88,11 @@ export function emitProgram(
   const imported = isTimed ? [tick] : [];
   const functions: WasmFunction[] = [];
   const define = (code: WasmFunction): number => imported.length + functions.push(code) - 1;
-  const defined = new Map<Routine, number>();
-  const routine = (name: Routine): number => {
-    const number = defined.get(name) ?? define(routines[name](hasRelaxedSimd));
-    defined.set(name, number);
+  const defined = new Map<string, number>();
+  const routine: SharedParts["routine"] = (name, operands = { a: "f32", b: "f32" }) => {
+    const key = `${name} ${operands.a} ${operands.b}`;
+    const number = defined.get(key) ?? define(routines[name](hasRelaxedSimd, operands));
+    defined.set(key, number);
     return number;
   };
   const barrier = control === undefined ? undefined : define(barrierFunction(control, maySleep()));

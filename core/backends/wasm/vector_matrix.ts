@@ -17,6 +17,8 @@ import {
   v128,
   whileLoop,
 } from "./instructions.ts";
+import { type FloatReader, readerOf, routineScope } from "./elements.ts";
+import type { FactorTypes } from "./frame.ts";
 import { defineFunction, type Locals, type WasmFunction } from "./module.ts";
 
 /** Columns that are summed at once where rows of the matrix are consecutive. */
@@ -42,18 +44,18 @@ function increase(index: number, by: Code): Code {
  * of the depth.
  *
  * @param fused Whether to multiply and add with one rounding.
+ * @param operands The element types of a and b.
  */
-export function vectorMatrixFunction(fused: boolean): WasmFunction {
-  const madd = fused
-    ? f32x4.relaxedMadd
-    : (a: Code, b: Code, sum: Code): Code => f32x4.add(f32x4.mul(a, b), sum);
-
+export function vectorMatrixFunction(fused: boolean, operands: FactorTypes): WasmFunction {
   return defineFunction(
     new Array<typeof types.int>(9).fill(types.int),
     [],
     (locals) => {
       const [a, b, c, depth, aStep, bRow, bColumn, j, end] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
       const [pa, pb, k] = [locals.add(types.int), locals.add(types.int), locals.add(types.int)];
+      const scope = routineScope(locals, fused);
+      const { madd } = scope;
+      const [readA, readB] = [readerOf(operands.a, scope), readerOf(operands.b, scope)];
       const splat = locals.add(types.v128);
       const out = int.add(get(c), int.shl(get(j), int.const(2)));
       const start: Code = [
@@ -83,9 +85,12 @@ export function vectorMatrixFunction(fused: boolean): WasmFunction {
       const alongRows = (vectors: number): Code => {
         const sums = Array.from({ length: vectors }, () => locals.add(types.v128));
         const slice = countTo(k, get(stop), 1, [
-          local.set(splat, v128.load32Splat(get(pa))),
+          local.set(splat, readA.splat(get(pa))),
           sums.map((sum, i) =>
-            local.set(sum, madd(get(splat), v128.load(get(pb), 16 * i), get(sum)))
+            local.set(
+              sum,
+              madd(get(splat), readB.four(get(pb), 4 * readB.bytes * i), get(sum)),
+            )
           ),
           next,
         ]);
@@ -94,8 +99,8 @@ export function vectorMatrixFunction(fused: boolean): WasmFunction {
           sums.map((sum, i) => v128.store(out, get(sum), 16 * i)),
         ];
       };
-      const one = oneColumn(locals, madd, { pa, pb, k, stop, inSlices, next, out });
-      const isAlong = int.eq(get(bColumn), int.const(4));
+      const one = oneColumn(locals, madd, readA, readB, { pa, pb, k, stop, inSlices, next, out });
+      const isAlong = int.eq(get(bColumn), int.const(readB.bytes));
       const room = (columns: number) => int.sub(get(end), int.const(columns - 1));
       return [
         branch(isAlong, [
@@ -107,7 +112,10 @@ export function vectorMatrixFunction(fused: boolean): WasmFunction {
           get(end),
           1,
           branch(
-            i32.and(int.eq(get(aStep), int.const(4)), int.eq(get(bRow), int.const(4))),
+            i32.and(
+              int.eq(get(aStep), int.const(readA.bytes)),
+              int.eq(get(bRow), int.const(readB.bytes)),
+            ),
             one.downColumn,
             one.anyhow,
           ),
@@ -121,6 +129,8 @@ export function vectorMatrixFunction(fused: boolean): WasmFunction {
 function oneColumn(
   locals: Locals,
   madd: (a: Code, b: Code, sum: Code) => Code,
+  readA: FloatReader,
+  readB: FloatReader,
   { pa, pb, k, stop, inSlices, next, out }: {
     readonly pa: number;
     readonly pb: number;
@@ -137,7 +147,7 @@ function oneColumn(
   const step = 4 * PARTS;
   // In the first lane only; the others multiply zeros.
   const rest: Code = countTo(k, get(stop), 1, [
-    local.set(single, madd(v128.load32Zero(get(pa)), v128.load32Zero(get(pb)), get(single))),
+    local.set(single, madd(readA.one(get(pa)), readB.one(get(pb)), get(single))),
     next,
   ]);
   const lane = (index: number) => f32x4.extractLane(get(first), index);
@@ -145,11 +155,15 @@ function oneColumn(
     sums.map((sum, i) =>
       local.set(
         sum,
-        madd(v128.load(get(pa), 16 * i), v128.load(get(pb), 16 * i), get(sum)),
+        madd(
+          readA.four(get(pa), 4 * readA.bytes * i),
+          readB.four(get(pb), 4 * readB.bytes * i),
+          get(sum),
+        ),
       )
     ),
-    increase(pa, int.const(4 * step)),
-    increase(pb, int.const(4 * step)),
+    increase(pa, int.const(readA.bytes * step)),
+    increase(pb, int.const(readB.bytes * step)),
   ]);
   return {
     downColumn: [

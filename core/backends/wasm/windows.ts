@@ -1,5 +1,6 @@
 /** Windows whose start is data. */
-import type { CodeEmitter, Frame, KernelOf } from "./frame.ts";
+import { bytesPerElement } from "../../dtype.ts";
+import { type CodeEmitter, dtypeOf, type Frame, type KernelOf } from "./frame.ts";
 import {
   branch,
   type Code,
@@ -47,22 +48,23 @@ function windows(
 ): Code {
   const { start, outer, size, length, inner } = kernel;
   const { locals, base } = frame;
+  const bytes = bytesPerElement[dtypeOf(frame, whole)];
   const first = clampedStart(start, size - length, frame);
   const block = locals.add(types.int);
   const wholeAddress = int.add(
-    int.add(local.get(base(whole)), int.mul(local.get(block), int.const(4 * size * inner))),
-    int.mul(first.get, int.const(4 * inner)),
+    int.add(local.get(base(whole)), int.mul(local.get(block), int.const(bytes * size * inner))),
+    int.mul(first.get, int.const(bytes * inner)),
   );
   const partAddress = int.add(
     local.get(base(part)),
-    int.mul(local.get(block), int.const(4 * length * inner)),
+    int.mul(local.get(block), int.const(bytes * length * inner)),
   );
   return [
     first.set,
     countFromZero(
       block,
       int.const(outer),
-      copy(wholeAddress, partAddress, int.const(4 * length * inner)),
+      copy(wholeAddress, partAddress, int.const(bytes * length * inner)),
     ),
   ];
 }
@@ -78,8 +80,9 @@ export const dynamicSlice: CodeEmitter<"dynamicSlice"> = (kernel, frame) =>
 export const dynamicUpdate: CodeEmitter<"dynamicUpdate"> = (kernel, frame) => {
   const { input, output, outer, size, inner } = kernel;
   const [from, to] = [local.get(frame.base(input)), local.get(frame.base(output))];
+  const bytes = bytesPerElement[dtypeOf(frame, input)] * outer * size * inner;
   return [
-    branch(int.ne(from, to), memory.copy(to, from, int.const(4 * outer * size * inner))),
+    branch(int.ne(from, to), memory.copy(to, from, int.const(bytes))),
     windows(kernel, frame, memory.copy, [output, kernel.update]),
   ];
 };

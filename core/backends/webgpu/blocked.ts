@@ -6,6 +6,7 @@
  */
 import type { KernelOf, MatrixView } from "../../lowering/kernels.ts";
 import { sizeOf, stridesOf } from "../../shape.ts";
+import { floatSteps } from "./body.ts";
 import { type Dispatch, dispatchOf, type KernelContext, overElements } from "./dispatch.ts";
 import { finishBlock } from "./epilogue.ts";
 import { inRanges, LOOP_ROUNDS, type RangeOf } from "./loops.ts";
@@ -81,11 +82,12 @@ function copy(
       offset,
       strides: [...batch, row, column],
     });
+    const steps = floatSteps(context, from.buffer, affine(from));
     return map({
       kind: "map",
       domain: [...batch, depth, extent],
-      steps: [{ kind: "load", dtype: "f32", buffer: from.buffer, at: affine(from) }],
-      stores: [{ buffer: to.buffer, at: affine(to), value: 0 }],
+      steps,
+      stores: [{ buffer: to.buffer, at: affine(to), value: steps.length - 1 }],
     }, context);
   }
   // Four by four, so that a lane reads and writes in fours.
@@ -94,7 +96,7 @@ function copy(
   shader.inFours(to.buffer);
   const [parts, quads] = [depth / 4, Math.ceil(extent / 4)];
   const read = (c: number) =>
-    shader.words(
+    shader.numbers(
       from.buffer,
       `(${startOf(batch, from)} + part * ${
         4 * from.row
@@ -194,7 +196,7 @@ function blockedRange(
     return extent % span === 0 ? quad : `min(${quad}, ${Math.ceil(extent / 4) - 1}u)`;
   };
   const read = (name: string, { view }: { readonly view: MatrixView }, q: number) =>
-    `let ${name}${q} = ${shader.words(view.buffer, `${name}Start + ${name}Place${q}`)};`;
+    `let ${name}${q} = ${shader.numbers(view.buffer, `${name}Start + ${name}Place${q}`)};`;
   const write = (r: number): string[] => {
     const stores = quads.map((q) => {
       const start = `startC + (firstRow + ${r}u) * ${columns}u + firstColumn + ${4 * q}u`;

@@ -1,8 +1,10 @@
 /** Loop bodies: steps of a kernel as WGSL statements. */
-import type { DType } from "../../dtype.ts";
+import { type DType, isStorage } from "../../dtype.ts";
 import type { Affine } from "../../lowering/affine.ts";
+import { wideningOf } from "../../lowering/body.ts";
 import type { Step } from "../../lowering/kernels.ts";
 import { at } from "../../shape.ts";
+import type { KernelContext } from "./dispatch.ts";
 import { applied, constant } from "./operations.ts";
 import { isAligned, type Loops, positionText, type Shader } from "./shader.ts";
 import { laneType, wordType } from "./types.ts";
@@ -15,6 +17,25 @@ export function fromWords(dtype: DType, words: string): string {
 /** The storage words of a value. */
 export function toWords(dtype: DType, value: string): string {
   return dtype === "bool" ? `select(U(0u), U(1u), ${value})` : value;
+}
+
+/**
+ * Steps that read an element as f32, which elements of 16 bits are widened to; the last has it.
+ *
+ * @param before The number of steps that stand before these.
+ */
+export function floatSteps(
+  { buffers }: Pick<KernelContext, "buffers">,
+  buffer: number,
+  place: Affine,
+  before = 0,
+): Step[] {
+  const { dtype } = at(buffers, buffer);
+  if (!isStorage(dtype)) return [{ kind: "load", dtype: "f32", buffer, at: place }];
+  return [
+    { kind: "load", dtype: "u32", buffer, at: place },
+    { kind: "apply", dtype: "f32", op: wideningOf(dtype), operands: [before] },
+  ];
 }
 
 /** Accesses of buffers by a body. */

@@ -13,7 +13,7 @@ import { map } from "./map.ts";
 import { matmul } from "./matmul.ts";
 import { reduce } from "./reduce.ts";
 import { makeShader, type Shader } from "./shader.ts";
-import { zeroWord } from "./types.ts";
+import { wordType, zeroWord } from "./types.ts";
 
 /** Copies elements, or fours where the rows are multiples of four. */
 function copier(context: KernelContext, inner: number, copied: readonly number[]): {
@@ -35,7 +35,9 @@ const gather: DispatchEmitter<"gather"> = (kernel, context) => {
   const { shader, unit, get, set } = copier(context, width, [table, output]);
   const units = width / unit;
   const dtype = shader.dtype(output);
-  const missing = dtype === "f32" ? `${shader.use("nan")}()` : zeroWord(dtype);
+  const missing = dtype === "f32"
+    ? `${shader.use("nan")}()`
+    : `${wordType(dtype)}(${kernel.missing})`;
   return overElements(shader, count * units, context.tuning, [
     // Unsigned, so that negative ids are outside too.
     `let id = u32(${shader.word(ids, `element / ${units}u`)});`,

@@ -6,6 +6,7 @@ import type { KernelOf, MatrixView } from "../../lowering/kernels.ts";
 import { type Shape, sizeOf } from "../../shape.ts";
 import type { Dispatch, DispatchEmitter, KernelContext } from "./dispatch.ts";
 import { blocked, transposedElements } from "./blocked.ts";
+import { floatSteps } from "./body.ts";
 import { apart, bindsAll } from "./epilogue.ts";
 import { map } from "./map.ts";
 import { sums } from "./reduce.ts";
@@ -17,8 +18,11 @@ function asReduction(
   { batch, rows, columns, depth, a, b, output, outputStart, epilogue }: KernelOf<"matmul">,
   context: KernelContext,
 ): Dispatch[] {
-  const load = ({ buffer, offset }: MatrixView, strides: number[]) =>
-    ({ kind: "load", dtype: "f32", buffer, at: { offset, strides } }) as const;
+  const load = ({ buffer, offset }: MatrixView, strides: number[], before = 0) =>
+    floatSteps(context, buffer, { offset, strides }, before);
+  const left = load(a, [...a.batch, a.row, 0, a.column]);
+  const right = load(b, [...b.batch, 0, b.column, b.row], left.length);
+  const factors = [...left, ...right];
   const kept: Shape = [...batch, rows, columns];
   const kernel = {
     kind: "reduce",
@@ -26,11 +30,15 @@ function asReduction(
     kept,
     reduced: [depth],
     steps: [
-      load(a, [...a.batch, a.row, 0, a.column]),
-      load(b, [...b.batch, 0, b.column, b.row]),
-      { kind: "apply", dtype: "f32", op: "mul", operands: [0, 1] },
+      ...factors,
+      {
+        kind: "apply",
+        dtype: "f32",
+        op: "mul",
+        operands: [left.length - 1, factors.length - 1],
+      },
     ],
-    value: 2,
+    value: factors.length,
     output,
     outputStart,
   } as const;

@@ -1,5 +1,5 @@
 /** The operations of loop bodies as WGSL expressions. */
-import type { DType } from "../../dtype.ts";
+import type { ComputedDType } from "../../dtype.ts";
 import type { NativeOperation, ScalarOperation } from "../../lowering/operations.ts";
 import { elementary, resolve } from "../../lowering/elementary/elementary.ts";
 import { literal, type MathFunction } from "./math.ts";
@@ -18,9 +18,9 @@ interface Operands {
   /** Its operands as expressions. */
   readonly x: readonly string[];
   /** Their element type. */
-  readonly dtype: DType;
+  readonly dtype: ComputedDType;
   /** The element type of the result. */
-  readonly result: DType;
+  readonly result: ComputedDType;
   readonly use: Use;
 }
 
@@ -36,7 +36,7 @@ function calling(name: MathFunction): Emit {
 }
 
 /** An operation by element type. */
-function byType(forms: { readonly [D in DType]?: Emit }): Emit {
+function byType(forms: { readonly [D in ComputedDType]?: Emit }): Emit {
   return (operands) => {
     const form = forms[operands.dtype];
     if (form === undefined) throw new TypeError(`no code for ${operands.dtype}`);
@@ -51,7 +51,7 @@ const numbers = (template: string): Emit => {
 };
 
 /** An element type's constant. */
-export function constant(dtype: DType, value: number, use: Use): string {
+export function constant(dtype: ComputedDType, value: number, use: Use): string {
   switch (dtype) {
     case "f32":
     case "f64": {
@@ -74,7 +74,7 @@ export function constant(dtype: DType, value: number, use: Use): string {
 const choose = (type: "F" | "I" | "U"): Emit => written(`select(${type}(0), ${type}(1), a)`);
 
 /** Conversions by the operand's type, then by the result's. */
-const conversions: { readonly [D in DType]?: { readonly [D in DType]?: Emit } } = {
+const conversions: { readonly [D in ComputedDType]?: { readonly [D in ComputedDType]?: Emit } } = {
   f32: {
     f32: written("a"),
     i32: calling("toI"),
@@ -151,12 +151,12 @@ const natives: { readonly [O in NativeOperation]: Emit } = {
 /** The operands of an operation. */
 export interface TextOperand {
   readonly text: string;
-  readonly dtype: DType;
+  readonly dtype: ComputedDType;
 }
 
 /** An operation with the element type of its result, applied to operands. */
 export function applied(
-  { op, dtype: result }: { readonly op: ScalarOperation; readonly dtype: DType },
+  { op, dtype: result }: { readonly op: ScalarOperation; readonly dtype: ComputedDType },
   operands: readonly TextOperand[],
   use: Use,
 ): string {

@@ -32,6 +32,8 @@ const views: { readonly [D in DType]: (bytes: ArrayBuffer) => TypedArrays[D] } =
   i32: (bytes) => new Int32Array(bytes),
   u32: (bytes) => new Uint32Array(bytes),
   bool: (bytes) => new Uint32Array(bytes),
+  bf16: (bytes) => new Uint16Array(bytes),
+  f16: (bytes) => new Uint16Array(bytes),
 };
 
 /** Bytes as elements. */

@@ -1,5 +1,5 @@
 /** Reductions: lanes share an output's elements, and workgroups too where outputs are few. */
-import type { DType } from "../../dtype.ts";
+import type { ComputedDType } from "../../dtype.ts";
 import {
   type Epilogue,
   type KernelOf,
@@ -10,7 +10,7 @@ import {
 import { type ReductionNest, reductionNest } from "../../lowering/nest.ts";
 import { joined } from "../../lowering/split.ts";
 import { at, type Shape, sizeOf, stridesOf } from "../../shape.ts";
-import { chooseFours, emitSteps, loadsOf, valueName } from "./body.ts";
+import { chooseFours, emitSteps, floatSteps, loadsOf, valueName } from "./body.ts";
 import {
   type Dispatch,
   type DispatchEmitter,
@@ -53,7 +53,7 @@ function share(tuning: Tuning, across: boolean, outputs: number, elements: numbe
 }
 
 /** The start of a reduction, and the expression that combines two partial results. */
-function combiner(reduction: Exclude<Reduction, "argmax">, dtype: DType, shader: Shader): {
+function combiner(reduction: Exclude<Reduction, "argmax">, dtype: ComputedDType, shader: Shader): {
   readonly initial: string;
   readonly combine: (a: string, b: string) => string;
 } {
@@ -230,7 +230,7 @@ function totals(
   const sharing = share(context.tuning, isAcross, count, sizeOf(reducedRounds));
   const { outputs, lanes, splits } = sharing;
   const shader = makeShader(context, vector === undefined ? 1 : 4);
-  const dtype = shader.dtype(output);
+  const { dtype } = at(steps, value);
   const { initial, combine } = combiner(reduction, dtype, shader);
   const isWhole = splits === 1;
   const target = isWhole ? output : context.scratch(dtype, splits * sizeOf(kept));
@@ -298,7 +298,7 @@ function totals(
   });
   if (isWhole) return first;
   const whole = epilogue === undefined ? [sizeOf(kept)] : kept;
-  const parts = { reduction, parts: target, splits, kept: whole, output, outputStart };
+  const parts = { reduction, dtype, parts: target, splits, kept: whole, output, outputStart };
   return [...first, ...combineParts(parts, context, epilogue)];
 }
 
@@ -309,6 +309,8 @@ interface Parts {
   readonly parts: number;
   /** The number of parts. */
   readonly splits: number;
+  /** Their element type. */
+  readonly dtype: ComputedDType;
   /** The shape of each. */
   readonly kept: Shape;
   readonly output: number;
@@ -318,11 +320,10 @@ interface Parts {
 
 /** Each element of the output from the elements of the parts, by one lane. */
 export function combineParts(
-  { reduction, parts, splits, kept, output, outputStart }: Parts,
+  { reduction, dtype, parts, splits, kept, output, outputStart }: Parts,
   context: KernelContext,
   epilogue?: Epilogue,
 ): Dispatch[] {
-  const dtype = context.buffers[output]?.dtype ?? "f32";
   const alone: Tuning = { ...context.tuning, invocations: 1 };
   return totals(
     joined({ reduction, output, outputStart }, kept, dtype, parts, splits),
@@ -450,6 +451,7 @@ export function largest(
   const axes = [...shape.keys()].filter((axis) => at(strides, axis) !== 0)
     .toSorted((a, b) => at(strides, b) - at(strides, a));
   const along = (values: readonly number[]) => axes.map((axis) => at(values, axis));
+  const elements = floatSteps(context, buffer, { offset, strides: along(strides) });
   return totals(
     {
       kind: "reduce",
@@ -457,10 +459,10 @@ export function largest(
       kept: [],
       reduced: along(shape),
       steps: [
-        { kind: "load", dtype: "f32", buffer, at: { offset, strides: along(strides) } },
-        { kind: "apply", dtype: "f32", op: "abs", operands: [0] },
+        ...elements,
+        { kind: "apply", dtype: "f32", op: "abs", operands: [elements.length - 1] },
       ],
-      value: 1,
+      value: elements.length,
       output,
       outputStart: 0,
     },

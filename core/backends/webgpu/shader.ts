@@ -3,9 +3,10 @@
  * written over the types F, I, U and B (f32, i32, u32, bool, or vectors of four), so that one text
  * serves both.
  */
-import type { DType } from "../../dtype.ts";
+import { type DType, isStorage } from "../../dtype.ts";
 import type { Affine } from "../../lowering/affine.ts";
 import type { BufferPlan } from "../../lowering/kernels.ts";
+import { wideningOf } from "../../lowering/body.ts";
 import { at } from "../../shape.ts";
 import type { Features, WebGpuFeature } from "./features.ts";
 import { mathSource } from "./functions.ts";
@@ -54,10 +55,14 @@ export interface Shader {
   inFours(buffer: number): void;
   /** Whether a buffer is read and written four elements at a time. */
   isInFours(buffer: number): boolean;
-  /** The storage word at an index. */
+  /** The storage word at an index; of elements of 16 bits, the bits of one. */
   word(buffer: number, index: string): string;
   /** The four storage words from four times an index on, of a buffer that is `inFours`. */
   words(buffer: number, quad: string): string;
+  /** The word at an index as an f32, which elements of 16 bits are widened to. */
+  number(buffer: number, index: string): string;
+  /** The four words as f32, in a module that works on four lanes. */
+  numbers(buffer: number, quad: string): string;
   /** A statement that writes a storage word. */
   setWord(buffer: number, index: string, value: string): string;
   /** A statement that writes four storage words from four times an index on. */
@@ -74,6 +79,38 @@ const aliases: Readonly<Record<Width, string>> = {
   4: "alias F = vec4<f32>;\nalias I = vec4<i32>;\nalias U = vec4<u32>;\nalias B = vec4<bool>;",
 };
 
+/** Accesses of elements of 16 bits. */
+type Packed = "Half" | "Halves" | "SetHalf" | "SetHalves";
+
+/**
+ * The functions by which a module reads and writes elements of 16 bits, two in a word. One of them is
+ * written without touching its neighbour, which another invocation may write at the same time.
+ */
+function packedSource(name: string, isAtomic: boolean): Readonly<Record<Packed, string>> {
+  const word = (index: string) => isAtomic ? `atomicLoad(&${name}[${index}])` : `${name}[${index}]`;
+  const set = (index: string, value: string) =>
+    isAtomic ? `atomicStore(&${name}[${index}], ${value});` : `${name}[${index}] = ${value};`;
+  return {
+    Half: `fn ${name}Half(i: u32) -> u32 {
+  return (${word("i >> 1u")} >> ((i & 1u) << 4u)) & 0xffffu;
+}`,
+    Halves: `fn ${name}Halves(quad: u32) -> vec4<u32> {
+  let low = ${word("2u * quad")};
+  let high = ${word("2u * quad + 1u")};
+  return vec4<u32>(low & 0xffffu, low >> 16u, high & 0xffffu, high >> 16u);
+}`,
+    SetHalf: `fn ${name}SetHalf(i: u32, half: u32) {
+  let shift = (i & 1u) << 4u;
+  atomicAnd(&${name}[i >> 1u], ~(0xffffu << shift));
+  atomicOr(&${name}[i >> 1u], half << shift);
+}`,
+    SetHalves: `fn ${name}SetHalves(quad: u32, halves: vec4<u32>) {
+  ${set("2u * quad", "halves.x | (halves.y << 16u)")}
+  ${set("2u * quad + 1u", "halves.z | (halves.w << 16u)")}
+}`,
+  };
+}
+
 /** A new module. */
 export function makeShader(settings: ProgramSettings, width: Width): Shader {
   const { buffers, storageOf, offsetOf, bindsWhole, features } = settings;
@@ -81,6 +118,10 @@ export function makeShader(settings: ProgramSettings, width: Width): Shader {
     readonly name: string;
     readonly buffer: number | undefined;
     readonly type: string;
+    /** Whether it has elements of 16 bits only. */
+    readonly isPacked: boolean;
+    /** The accesses of elements of 16 bits. */
+    readonly packed: Set<Packed>;
     fours: boolean;
     written: boolean;
   }
@@ -108,6 +149,8 @@ export function makeShader(settings: ProgramSettings, width: Width): Shader {
       name: `buffer${views.size}`,
       buffer: isPart ? undefined : buffer,
       type: isPart ? "u32" : storageType(dtype(buffer)),
+      isPacked: !isPart && isStorage(dtype(buffer)),
+      packed: new Set(),
       fours: false,
       written: false,
     };
@@ -121,33 +164,68 @@ export function makeShader(settings: ProgramSettings, width: Width): Shader {
     return fours ? `${name}[(${index}) >> 2u][(${index}) & 3u]` : `${name}[${index}]`;
   };
   const isPart = (buffer: number) => startOf(buffer) !== undefined;
+  // A binding of all memory is written word by word and half by half, if it has elements of 16 bits.
+  const hasAtomicWhole = bindsWhole && buffers.some((plan) => isStorage(plan.dtype));
+  const isAtomic = ({ buffer, packed }: View) =>
+    buffer === undefined ? hasAtomicWhole : packed.has("SetHalf");
+  /** An access of elements of 16 bits; indices count elements or fours. */
+  const packed = (buffer: number, access: Packed, index: string, value?: string): string => {
+    const view = viewOf(buffer);
+    view.packed.add(access);
+    const start = startOf(buffer) ?? 0;
+    const unit = access === "Half" || access === "SetHalf" ? start * 2 : start / 2;
+    const place = unit === 0 ? index : `${index} + ${unit}u`;
+    return `${view.name}${access}(${place}${value === undefined ? "" : `, ${value}`})`;
+  };
+  const useFunction: Use = (name) => {
+    functions.add(name);
+    return nameOf(name);
+  };
+  const word = (buffer: number, index: string): string => {
+    if (isStorage(dtype(buffer))) return packed(buffer, "Half", index);
+    const element = place(buffer, index);
+    if (!isPart(buffer)) return element;
+    const loaded = hasAtomicWhole ? `atomicLoad(&${element})` : element;
+    return `bitcast<${storageType(dtype(buffer))}>(${loaded})`;
+  };
+  const words = (buffer: number, quad: string): string =>
+    isStorage(dtype(buffer)) ? packed(buffer, "Halves", quad) : `${viewOf(buffer).name}[${quad}]`;
 
   return {
     width,
     dtype,
-    use(name) {
-      functions.add(name);
-      return nameOf(name);
-    },
+    use: useFunction,
     require: (feature) => void required.add(feature),
     declare: (text) => void declarations.push(text),
     inFours(buffer) {
       if (!isPart(buffer)) viewOf(buffer).fours = true;
     },
     isInFours: (buffer) => viewOf(buffer).fours,
-    word(buffer, index) {
-      const word = place(buffer, index);
-      return isPart(buffer) ? `bitcast<${storageType(dtype(buffer))}>(${word})` : word;
+    word,
+    words,
+    number(buffer, index) {
+      const type = dtype(buffer);
+      if (!isStorage(type)) return word(buffer, index);
+      const widened = `${useFunction(wideningOf(type))}(U(${word(buffer, index)}))`;
+      return width === 4 ? `${widened}.x` : widened;
     },
-    words: (buffer, quad) => `${viewOf(buffer).name}[${quad}]`,
+    numbers(buffer, quad) {
+      const type = dtype(buffer);
+      const four = words(buffer, quad);
+      return isStorage(type) ? `${useFunction(wideningOf(type))}(${four})` : four;
+    },
     setWord(buffer, index, value) {
       viewOf(buffer).written = true;
-      const word = isPart(buffer) ? `bitcast<u32>(${value})` : value;
-      return `${place(buffer, index)} = ${word};`;
+      if (isStorage(dtype(buffer))) return `${packed(buffer, "SetHalf", index, value)};`;
+      const element = place(buffer, index);
+      if (!isPart(buffer)) return `${element} = ${value};`;
+      const word = `bitcast<u32>(${value})`;
+      return hasAtomicWhole ? `atomicStore(&${element}, ${word});` : `${element} = ${word};`;
     },
     setWords(buffer, quad, value) {
       const view = viewOf(buffer);
       view.written = true;
+      if (isStorage(dtype(buffer))) return `${packed(buffer, "SetHalves", quad, value)};`;
       return `${view.name}[${quad}] = ${value};`;
     },
     finish(body, invocations) {
@@ -157,14 +235,25 @@ export function makeShader(settings: ProgramSettings, width: Width): Shader {
         // one buffer must not be bound in both ways and the arena is one buffer.
         written: view.written || !storage.startsWith("input"),
       }));
-      const bindings = list.map(({ name, type, fours, written }, i) =>
-        `@group(0) @binding(${i}) var<storage, ${written ? "read_write" : "read"}> ${name}: ` +
-        `array<${fours ? `vec4<${type}>` : type}>;`
+      const typeOf = (view: View) =>
+        isAtomic(view)
+          ? "atomic<u32>"
+          : view.fours && !view.isPacked
+          ? `vec4<${view.type}>`
+          : view.type;
+      const bindings = list.map((view, i) =>
+        `@group(0) @binding(${i}) var<storage, ${view.written ? "read_write" : "read"}> ` +
+        `${view.name}: array<${typeOf(view)}>;`
       );
+      const accesses = list.flatMap((view) => {
+        const texts = packedSource(view.name, isAtomic(view));
+        return [...view.packed].map((access) => texts[access]);
+      });
       const source = [
         ...[...required].map((feature) => features.headers.get(feature) ?? ""),
         aliases[width],
         ...bindings,
+        ...accesses,
         ...declarations,
         mathSource(functions),
         `@compute @workgroup_size(${invocations})`,

@@ -85,15 +85,15 @@ function streamedRange(
     const fromA = (r: number, step: number) => position("startA", a, `row${r}`, k(step));
     const fromB = (q: number, c: number, step: number) =>
       position("startB", b, k(step), `column${q}_${c}`);
-    const wordsA = (from: string) => shader.words(a.buffer, `(${from}) / 4u`);
-    const wordsB = (from: string) => shader.words(b.buffer, `(${from}) / 4u`);
+    const wordsA = (from: string) => shader.numbers(a.buffer, `(${from}) / 4u`);
+    const wordsB = (from: string) => shader.numbers(b.buffer, `(${from}) / 4u`);
     const alongA = readings.a === "row" && steps.length === 4;
     const downA = readings.a === "column" && own.length % 4 === 0;
     for (const r of own) {
       if (alongA) lines.push(`let a${r} = ${wordsA(fromA(r, 0))};`);
       else if (downA && r % 4 !== 0) continue;
       for (const step of alongA ? [] : steps) {
-        const value = downA ? wordsA(fromA(r, step)) : shader.word(a.buffer, fromA(r, step));
+        const value = downA ? wordsA(fromA(r, step)) : shader.number(a.buffer, fromA(r, step));
         lines.push(`let a${r}_${step} = ${value};`);
       }
     }
@@ -109,7 +109,7 @@ function streamedRange(
       }
       for (const step of steps) {
         const lanes = FOUR.map((c) =>
-          downB ? `t${q}_${c}[${step}]` : shader.word(b.buffer, fromB(q, c, step))
+          downB ? `t${q}_${c}[${step}]` : shader.number(b.buffer, fromB(q, c, step))
         );
         const value = readings.b === "row"
           ? wordsB(fromB(q, 0, step))

@@ -83,13 +83,13 @@ function fill(slice: Slice, shader: Shader, depth: number, lanes: number): strin
         `let k = firstDepth + item / ${quads}u;`,
         `let across = ${first} + item % ${quads}u * 4u;`,
         `if (k < endDepth && across < ${extent}u) { ${name}[item] = ${
-          keep(shader.words(buffer, `(${at("across", "k")}) / 4u`))
+          keep(shader.numbers(buffer, `(${at("across", "k")}) / 4u`))
         }; } else { ${name}[item] = ${keep("vec4f()")}; }`,
       ];
     }
     if (alongDepth) {
       // Blocks of four by four are turned, so that a lane writes whole vectors.
-      const from = (c: number) => shader.words(buffer, `(${at(`across + ${c}u`, "k")}) / 4u`);
+      const from = (c: number) => shader.numbers(buffer, `(${at(`across + ${c}u`, "k")}) / 4u`);
       return [
         `let part = item % ${depth / 4}u * 4u;`,
         `let quad = item / ${depth / 4}u;`,
@@ -112,7 +112,7 @@ function fill(slice: Slice, shader: Shader, depth: number, lanes: number): strin
       "var four = vec4f();",
       ...FOUR.map((c) =>
         `if (k < endDepth && across + ${c}u < ${extent}u) { four[${c}] = ${
-          shader.word(buffer, at(`across + ${c}u`, "k"))
+          shader.number(buffer, at(`across + ${c}u`, "k"))
         }; }`
       ),
       `${name}[item] = ${keep("four")};`,
@@ -349,6 +349,7 @@ export function tiled(kernel: KernelOf<"matmul">, context: KernelContext): Dispa
     ...dispatchOf(shader, body, { workgroups: products * splits, invocations: lanes }),
   ];
   const kept = kernel.epilogue === undefined ? [size] : [rows, columns];
-  const parts = { reduction: "sum", parts: target, splits, kept, output, outputStart } as const;
-  return splits === 1 ? first : [...first, ...combineParts(parts, context, kernel.epilogue)];
+  const parts = { parts: target, splits, kept, output, outputStart } as const;
+  const summed = { reduction: "sum", dtype: "f32", ...parts } as const;
+  return splits === 1 ? first : [...first, ...combineParts(summed, context, kernel.epilogue)];
 }

@@ -1,32 +1,39 @@
 /** Element types in WGSL: in storage, and in bodies over the types F, I, U and B. */
-import type { DType } from "../../dtype.ts";
+import type { ComputedDType, DType } from "../../dtype.ts";
 
 /** An element type on this backend. */
-type Element = Exclude<DType, "f64">;
+type Element<D extends DType = DType> = Exclude<D, "f64">;
 
-/** The types of elements in storage: truth values are words that are 0 or 1. */
+/**
+ * The types of elements in storage: truth values are words that are 0 or 1, elements of 16 bits are
+ * two in a word, and words by themselves once they are read.
+ */
 const storageTypes: Readonly<Record<Element, "f32" | "i32" | "u32">> = {
   f32: "f32",
   i32: "i32",
   u32: "u32",
   bool: "u32",
+  bf16: "u32",
+  f16: "u32",
 };
 
 /** The types of elements in a body. */
-const laneTypes: Readonly<Record<Element, "F" | "I" | "U" | "B">> = {
+const laneTypes: Readonly<Record<Element<ComputedDType>, "F" | "I" | "U" | "B">> = {
   f32: "F",
   i32: "I",
   u32: "U",
   bool: "B",
 };
 
-function element(dtype: DType): Element {
-  if (dtype === "f64") {
-    throw new TypeError(
-      "the webgpu backend computes in f32: use the reference backend for f64, or cast to f32",
-    );
-  }
-  return dtype;
+function isElement<D extends DType>(dtype: D): dtype is Element<D> {
+  return dtype !== "f64";
+}
+
+function element<D extends DType>(dtype: D): Element<D> {
+  if (isElement(dtype)) return dtype;
+  throw new TypeError(
+    "the webgpu backend computes in f32: use the reference backend for f64, or cast to f32",
+  );
 }
 
 /** The type of an element in storage. */
@@ -35,7 +42,7 @@ export function storageType(dtype: DType): "f32" | "i32" | "u32" {
 }
 
 /** The type of an element, or of four, in a body. */
-export function laneType(dtype: DType): "F" | "I" | "U" | "B" {
+export function laneType(dtype: ComputedDType): "F" | "I" | "U" | "B" {
   return laneTypes[element(dtype)];
 }
 

@@ -208,16 +208,22 @@ export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuDevice>
     },
     isPart: ({ lease, bytes }) => bytes !== lease.gpu.size,
     write({ lease }, data) {
-      // Deno's panics where there is nothing to write.
-      if (data.length > 0) device.queue.writeBuffer(lease.gpu, 0, data);
+      // Whole words are written; Deno's panics where there is nothing to write.
+      const rest = data.byteLength % 4 / data.BYTES_PER_ELEMENT;
+      const whole = data.subarray(0, data.length - rest);
+      if (whole.length > 0) device.queue.writeBuffer(lease.gpu, 0, whole);
+      if (rest === 0) return;
+      const last = Uint16Array.of(data.at(-1) ?? 0, 0);
+      device.queue.writeBuffer(lease.gpu, whole.byteLength, last);
     },
     async read(storage, dtype, size) {
       throwIfFailed();
       try {
-        const bytes = await readback.read(storage, size * bytesPerElement[dtype]);
+        const bytes = size * bytesPerElement[dtype];
+        const words = await readback.read(storage, Math.ceil(bytes / 4) * 4);
         await health.settled();
         throwIfFailed();
-        return elementsOf(bytes, dtype);
+        return elementsOf(words.slice(0, bytes), dtype);
       } catch (error) {
         await explained();
         // Only a device that failed does not map memory.

@@ -1,5 +1,5 @@
 /** Every elementary function in steps. */
-import type { DType } from "../../dtype.ts";
+import type { ComputedDType } from "../../dtype.ts";
 import type { ElementaryFunction, NativeOperation, ScalarOperation } from "../operations.ts";
 import { circulars } from "./circular.ts";
 import { exponentials } from "./exponential.ts";
@@ -8,6 +8,7 @@ import { powers } from "./power.ts";
 import { rationals } from "./rational.ts";
 import { remainders } from "./remainder.ts";
 import type { ScalarFunction } from "./scalar.ts";
+import { storages } from "./storage.ts";
 import { generators } from "./threefry.ts";
 
 /** The functions in steps, each of native operations and of other functions of the table. */
@@ -18,6 +19,7 @@ export const elementary: { readonly [F in ElementaryFunction]: ScalarFunction } 
   ...circulars,
   ...powers,
   ...remainders,
+  ...storages,
   ...generators,
 };
 
@@ -47,7 +49,7 @@ function isFunction(op: ScalarOperation): op is ElementaryFunction {
  * @param dtype The element type of its first operand.
  * @returns The operation that an emitter looks up.
  */
-export function resolve(op: ScalarOperation, dtype: DType): Resolved {
+export function resolve(op: ScalarOperation, dtype: ComputedDType): Resolved {
   if (op === "rem" && dtype === "f32") return { kind: "function", op: "remainder" };
   return isFunction(op) ? { kind: "function", op } : { kind: "native", op };
 }

@@ -5,11 +5,11 @@
  * Each operation is rounded to f32 by itself, as IEEE 754 has it. An emitter whose compiler is free to
  * rearrange sums overrides the functions whose documentation says that they rest on roundings.
  */
-import type { DType } from "../../dtype.ts";
+import type { ComputedDType } from "../../dtype.ts";
 import type { ElementaryFunction, NativeOperation, ScalarOperation } from "../operations.ts";
 
 /** An expression whose value is of an element type. */
-export interface Scalar<D extends DType = DType> {
+export interface Scalar<D extends ComputedDType = ComputedDType> {
   readonly dtype: D;
   readonly node:
     | { readonly kind: "parameter" }
@@ -23,16 +23,16 @@ export interface Scalar<D extends DType = DType> {
 }
 
 /** An operand; a number is a constant of the other operand's type. */
-export type ScalarOperand<D extends DType> = Scalar<D> | number;
+export type ScalarOperand<D extends ComputedDType> = Scalar<D> | number;
 
 /** One value of a function; operands are parameters, by their number, or steps after them. */
 export type FunctionStep =
   /** One number. */
-  | { readonly kind: "constant"; readonly dtype: DType; readonly value: number }
+  | { readonly kind: "constant"; readonly dtype: ComputedDType; readonly value: number }
   /** An operation on earlier values. */
   | {
     readonly kind: "apply";
-    readonly dtype: DType;
+    readonly dtype: ComputedDType;
     readonly op: ScalarOperation;
     readonly operands: readonly number[];
     /**
@@ -44,29 +44,29 @@ export type FunctionStep =
 /** A function of elements as steps. */
 export interface ScalarFunction {
   /** The element types of the parameters. */
-  readonly parameters: readonly DType[];
+  readonly parameters: readonly ComputedDType[];
   readonly steps: readonly FunctionStep[];
   /** The value that is the result. */
   readonly value: number;
   /** The element type of the result. */
-  readonly dtype: DType;
+  readonly dtype: ComputedDType;
 }
 
 /** A parameter. */
-export function parameter<D extends DType>(dtype: D): Scalar<D> {
+export function parameter<D extends ComputedDType>(dtype: D): Scalar<D> {
   return { dtype, node: { kind: "parameter" } };
 }
 
 /** A number; of floats, the nearest that f32 holds. */
-export function constant<D extends DType>(dtype: D, value: number): Scalar<D> {
+export function constant<D extends ComputedDType>(dtype: D, value: number): Scalar<D> {
   return { dtype, node: { kind: "constant", value: dtype === "f32" ? Math.fround(value) : value } };
 }
 
-function lift<D extends DType>(dtype: D, x: ScalarOperand<D>): Scalar<D> {
+function lift<D extends ComputedDType>(dtype: D, x: ScalarOperand<D>): Scalar<D> {
   return typeof x === "number" ? constant(dtype, x) : x;
 }
 
-function apply<D extends DType>(
+function apply<D extends ComputedDType>(
   op: NativeOperation,
   dtype: D,
   ...operands: readonly Scalar[]
@@ -74,9 +74,12 @@ function apply<D extends DType>(
   return { dtype, node: { kind: "apply", op, operands } };
 }
 
-type Unary = <D extends DType>(x: Scalar<D>) => Scalar<D>;
-type Binary = <D extends DType>(a: Scalar<D>, b: ScalarOperand<NoInfer<D>>) => Scalar<D>;
-type Comparison = <D extends DType>(a: Scalar<D>, b: ScalarOperand<NoInfer<D>>) => Scalar<"bool">;
+type Unary = <D extends ComputedDType>(x: Scalar<D>) => Scalar<D>;
+type Binary = <D extends ComputedDType>(a: Scalar<D>, b: ScalarOperand<NoInfer<D>>) => Scalar<D>;
+type Comparison = <D extends ComputedDType>(
+  a: Scalar<D>,
+  b: ScalarOperand<NoInfer<D>>,
+) => Scalar<"bool">;
 type Integer = "i32" | "u32";
 type Shift = <D extends Integer>(x: Scalar<D>, by: ScalarOperand<"u32">) => Scalar<D>;
 
@@ -122,7 +125,7 @@ export function madd(
 }
 
 /** The first value where the condition holds, else the second; one of them may be a number. */
-export function where<D extends DType>(
+export function where<D extends ComputedDType>(
   condition: Scalar<"bool">,
   then: Scalar<D>,
   otherwise: ScalarOperand<NoInfer<D>>,
@@ -131,7 +134,7 @@ export function where<D extends DType>(
 }
 
 /** The same number in another element type; floats to integers truncate toward zero. */
-export function cast<D extends DType>(x: Scalar, dtype: D): Scalar<D> {
+export function cast<D extends ComputedDType>(x: Scalar, dtype: D): Scalar<D> {
   return apply("cast", dtype, x);
 }
 
@@ -141,7 +144,7 @@ export function bitcast<D extends "f32" | Integer>(x: Scalar, dtype: D): Scalar<
 }
 
 /** Another elementary function, whose result is of a type. */
-export function call<D extends DType>(
+export function call<D extends ComputedDType>(
   op: ElementaryFunction,
   dtype: D,
   operands: readonly Scalar[],
