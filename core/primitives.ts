@@ -150,13 +150,17 @@ export interface PrimitiveParameters {
   readonly gather: None;
   /** The transpose of gather: `out[ids[i], ...] += updates[i, ...]`, `rows` rows; ids outside fall away. */
   readonly scatterAdd: { readonly rows: number };
-  /** `size` elements along `axis` from a start that is data; the start is clamped to fit. */
+  /**
+   * `size` elements along `axis` from a start that is data; the start is clamped to fit. Starts `[N]`
+   * are one for each of the N elements of the first axis, which is another one.
+   */
   readonly dynamicSlice: { readonly axis: number; readonly size: number };
-  /** The operand with `update` written along `axis` from a start that is data, clamped to fit. */
+  /** The operand with `update` written along `axis` from a start that is data, as in `dynamicSlice`. */
   readonly dynamicUpdate: { readonly axis: number };
   /**
    * Threefry-2x32-20 (Salmon et al. 2011): element i is word `i mod 2` of block
-   * `(counter[0] + floor(i / 2), counter[1])` under the key.
+   * `(counter[0] + floor(i / 2), counter[1])` under the key. Keys `[N, 2]` and counters `[N, 2]` give
+   * `[N, ...]`: each element of the first axis has a key and a counter of its own.
    */
   readonly randomBits: { readonly shape: Shape };
   /** The operand, without a gradient. */
@@ -276,9 +280,14 @@ function checkAxes(name: string, inputs: readonly Abstract[], axes: readonly num
   if (!valid) fail(name, inputs, `distinct axes of the operand, not ${showShape(axes)}`);
 }
 
-function isScalarInteger({ shape, dtype }: Abstract): boolean {
-  return shape.length === 0 && dtype === "i32";
+/** Whether starts of windows along an axis are one for all, or one for each element of the first. */
+function areStarts({ shape, dtype }: Abstract, whole: Shape, axis: number): boolean {
+  return dtype === "i32" &&
+    (shape.length === 0 || axis > 0 && shape.length === 1 && shape[0] === whole[0]);
 }
+
+/** The starts that windows may have, for messages. */
+const STARTS = "a start i32 [], or behind the first axis i32 [N], one for each of its elements,";
 
 /** Checks the operands of attention. */
 function checkAttention(
@@ -598,8 +607,8 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
       checkAxes("dynamicSlice", inputs, [axis]);
       const [{ shape, dtype }, start] = [operand(inputs, 0), operand(inputs, 1)];
       const fits = Number.isInteger(size) && size >= 0 && size <= at(shape, axis);
-      if (!fits || !isScalarInteger(start)) {
-        fail("dynamicSlice", inputs, `a scalar i32 start and room for ${size} along axis ${axis}`);
+      if (!fits || !areStarts(start, shape, axis)) {
+        fail("dynamicSlice", inputs, `${STARTS} and room for ${size} along axis ${axis}`);
       }
       return { shape: shape.map((full, i) => i === axis ? size : full), dtype };
     },
@@ -610,17 +619,13 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
     infer(inputs, { axis }) {
       checkAxes("dynamicUpdate", inputs, [axis]);
       const [whole, update, start] = [operand(inputs, 0), operand(inputs, 1), operand(inputs, 2)];
-      const fits = isScalarInteger(start) && update.dtype === whole.dtype &&
+      const fits = areStarts(start, whole.shape, axis) && update.dtype === whole.dtype &&
         update.shape.length === whole.shape.length &&
         update.shape.every((size, i) =>
           i === axis ? size <= at(whole.shape, i) : size === whole.shape[i]
         );
       if (!fits) {
-        fail(
-          "dynamicUpdate",
-          inputs,
-          `an update that fits along axis ${axis} and a scalar i32 start`,
-        );
+        fail("dynamicUpdate", inputs, `${STARTS} and an update that fits along axis ${axis}`);
       }
       return whole;
     },
@@ -630,10 +635,19 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
     operands: 2,
     infer(inputs, { shape }) {
       checkShape("randomBits", shape);
-      const fits = inputs.every((input) =>
-        input.dtype === "u32" && input.shape.length === 1 && input.shape[0] === 2
+      const [key, counter] = [operand(inputs, 0), operand(inputs, 1)];
+      const expected = key.shape.length === 1 ? [2] : [...shape.slice(0, 1), 2];
+      const fits = [key, counter].every((input) =>
+        input.dtype === "u32" && sameShape(input.shape, expected)
       );
-      if (!fits) fail("randomBits", inputs, "a key u32[2] and a counter u32[2]");
+      if (!fits) {
+        const rows = showShape(shape);
+        fail(
+          "randomBits",
+          inputs,
+          `a key and a counter u32[2], or one of each for a row of ${rows}`,
+        );
+      }
       return { shape, dtype: "u32" };
     },
   },

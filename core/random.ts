@@ -3,9 +3,10 @@
  * "Parallel random numbers: as easy as 1, 2, 3", 2011). The same key gives the same bits on every
  * backend; never use one key twice, `split` or `fold` it.
  */
+import { dims } from "./dims.ts";
 import { add, cast, cos, div, less, log, maximum, mul, neg, sqrt, sub } from "./ops/elementwise.ts";
 import { argmax } from "./ops/reduce.ts";
-import { concat, reshape, slice } from "./ops/shape.ts";
+import { broadcastTo, concat, reshape, slice } from "./ops/shape.ts";
 import { checkShape, type Shape, sizeOf } from "./shape.ts";
 import { apply, asTensor, tensor, type TensorLike } from "./tensor.ts";
 import type { Tensor } from "./value.ts";
@@ -108,6 +109,32 @@ export function foldKey(key: Tensor, data: TensorLike): Tensor {
   const word = reshape(cast(asTensor(whole, "u32"), "u32"), [1]);
   const counter = concat([word, FOLD], 0);
   return apply("randomBits", [key, counter], { shape: [2] });
+}
+
+/**
+ * A key for each of some integers: row i is `foldKey(key, data[i])`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { concat, foldKey, foldKeys, key, tensor } from "@unitune/core";
+ *
+ * const keys = foldKeys(key(1), tensor([3, 4], { dtype: "i32" }));
+ * assertEquals(keys.shape, [2, 2]);
+ * const apart = concat([foldKey(key(1), 3), foldKey(key(1), 4)], 0);
+ * assertEquals(await keys.data(), await apart.data());
+ * ```
+ *
+ * @param key The key, `u32[2]`.
+ * @param data The integers, `[N]`, each taken modulo 2^32.
+ * @returns The keys, `u32[N, 2]`.
+ * @throws {ShapeError} If the key is not `u32[2]` or the data no row of numbers.
+ */
+export function foldKeys(key: Tensor, data: Tensor): Tensor {
+  const { N } = dims(data, "N", "foldKeys: data");
+  const words = reshape(cast(data, "u32"), [N, 1]);
+  const counters = concat([words, broadcastTo(FOLD, [N, 1])], 1);
+  return apply("randomBits", [broadcastTo(key, [N, 2]), counters], { shape: [N, 2] });
 }
 
 /**

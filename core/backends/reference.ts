@@ -117,8 +117,10 @@ function slab(shape: Shape, axis: number): { outer: number; size: number; inner:
   };
 }
 
-function clampStart(start: ShapedElements, room: number): number {
-  return Math.min(Math.max(get(start, 0), 0), room);
+/** The start of the window of the `o`-th of `outer` blocks. */
+function clampStart(start: ShapedElements, room: number, o: number, outer: number): number {
+  const row = Math.floor(o * start.data.length / outer);
+  return Math.min(Math.max(get(start, row), 0), room);
 }
 
 /** Below 0 where a comes before b, above 0 where b does; NaN after everything. */
@@ -338,32 +340,34 @@ const kernels: { readonly [P in PrimitiveName]: Kernel<P> } = {
     });
     for (let i = 0; i < data.length; i++) data[i] = sums.total(i);
   },
-  dynamicSlice: (inputs, output, { axis, size }) => {
+  dynamicSlice: (inputs, { data }, { axis, size: length }) => {
     const [x, start] = [input(inputs, 0), input(inputs, 1)];
-    const strides = stridesOf(x.shape);
-    strided(x, output, strides, clampStart(start, at(x.shape, axis) - size) * at(strides, axis));
+    const { outer, size, inner } = slab(x.shape, axis);
+    for (let o = 0; o < outer; o++) {
+      const first = (o * size + clampStart(start, size - length, o, outer)) * inner;
+      data.set(x.data.subarray(first, first + length * inner), o * length * inner);
+    }
   },
   dynamicUpdate: (inputs, { shape, data }, { axis }) => {
     const [x, update, start] = [input(inputs, 0), input(inputs, 1), input(inputs, 2)];
     data.set(x.data);
     const { outer, size, inner } = slab(shape, axis);
     const length = at(update.shape, axis);
-    const first = clampStart(start, size - length);
     for (let o = 0; o < outer; o++) {
       const part = update.data.subarray(o * length * inner, (o + 1) * length * inner);
-      data.set(part, (o * size + first) * inner);
+      data.set(part, (o * size + clampStart(start, size - length, o, outer)) * inner);
     }
   },
   randomBits: (inputs, { data }) => {
     const [key, counter] = [input(inputs, 0), input(inputs, 1)];
-    for (let i = 0; i < data.length; i += 2) {
-      data.set(
-        threefry2x32([get(key, 0), get(key, 1)], [
-          (get(counter, 0) + i / 2) >>> 0,
-          get(counter, 1),
-        ]).slice(0, data.length - i),
-        i,
-      );
+    const size = 2 * data.length / key.data.length; // elements of a key
+    for (let row = 0; row < key.data.length; row += 2) {
+      const of = (words: ShapedElements) => [get(words, row), get(words, row + 1)] as const;
+      const [first, use] = of(counter);
+      for (let i = 0; i < size; i += 2) {
+        const words = threefry2x32(of(key), [(first + i / 2) >>> 0, use]);
+        data.set(words.slice(0, size - i), row / 2 * size + i);
+      }
     }
   },
   stopGradient: (inputs, { data }) => data.set(input(inputs, 0).data),

@@ -142,10 +142,13 @@ function compute(
       return addStep(body, { kind: "index", dtype, at: index[axis] ?? zero });
     }
     case "randomBits": {
+      const rows = nodeAt(placement.graph, at(node.inputs, 0)).shape.length - 1;
       const operands = node.inputs.flatMap((operand) =>
-        [0, 1].map((word) => access(placement, body, operand, [{ ...zero, offset: word }]))
+        [0, 1].map((word) =>
+          access(placement, body, operand, [...index.slice(0, rows), { ...zero, offset: word }])
+        )
       );
-      const along = linearize(rank, shape, index);
+      const along = linearize(rank, shape.slice(rows), index.slice(rows));
       return addStep(body, { kind: "random", dtype: "u32", at: along, operands });
     }
     case "cast": {

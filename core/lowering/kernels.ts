@@ -225,12 +225,14 @@ export type Kernel =
   }
   /**
    * `output[o, j, i] = input[o, start + j, i]`, start clamped: `[outer, size, inner]` gives
-   * `[outer, length, inner]`.
+   * `[outer, length, inner]`. There are `starts` starts, each of as many neighbours of the outer
+   * blocks.
    */
   | {
     readonly kind: "dynamicSlice";
     readonly input: number;
     readonly start: number;
+    readonly starts: number;
     readonly output: number;
     readonly outer: number;
     readonly size: number;
@@ -246,6 +248,7 @@ export type Kernel =
     readonly input: number;
     readonly update: number;
     readonly start: number;
+    readonly starts: number;
     readonly output: number;
     readonly outer: number;
     readonly size: number;

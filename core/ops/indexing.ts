@@ -127,10 +127,11 @@ export function takeAlongAxis(x: Tensor, ids: Tensor): Tensor {
  *
  * @param x Any shape with that axis.
  * @param axis The axis; a negative one counts from the back.
- * @param start The first position, a scalar i32.
+ * @param start The first position, i32: a scalar or, behind the first axis, one for each of its
+ * elements, `[N]`.
  * @param size The number of elements.
  * @returns The shape of x but for `size` along the axis.
- * @throws {ShapeError} If the axis does not exist or has fewer elements, or the start is no scalar i32.
+ * @throws {ShapeError} If the axis does not exist or has fewer elements, or the start is none of these.
  */
 export function dynamicSlice(x: Tensor, axis: number, start: TensorLike, size: number): Tensor {
   const position = normalizeAxis("dynamicSlice", x.shape, axis);
@@ -141,7 +142,7 @@ export function dynamicSlice(x: Tensor, axis: number, start: TensorLike, size: n
 
 /**
  * x with `update` written along an axis from a start that is data, clamped to fit. A cache is
- * updated in this way.
+ * updated in this way, each row at a start of its own.
  *
  * @example
  * ```ts
@@ -151,15 +152,20 @@ export function dynamicSlice(x: Tensor, axis: number, start: TensorLike, size: n
  * const start = tensor(1, { dtype: "i32" });
  * const cache = dynamicUpdate(zeros([3]), 0, start, tensor([7]));
  * assertEquals(await cache.data(), new Float32Array([0, 7, 0]));
+ *
+ * const starts = tensor([0, 2], { dtype: "i32" });
+ * const rows = dynamicUpdate(zeros([2, 3]), 1, starts, tensor([[7], [8]]));
+ * assertEquals(await rows.data(), new Float32Array([7, 0, 0, 0, 0, 8]));
  * ```
  *
  * @param x Any shape with that axis.
  * @param axis The axis; a negative one counts from the back.
- * @param start The first position, a scalar i32.
+ * @param start The first position, i32: a scalar or, behind the first axis, one for each of its
+ * elements, `[N]`.
  * @param update The elements to write: the shape of x, along the axis at most as long.
  * @returns The shape of x.
- * @throws {ShapeError} If the axis does not exist, the update does not fit, or the start is no scalar
- * i32.
+ * @throws {ShapeError} If the axis does not exist, the update does not fit, or the start is none of
+ * these.
  */
 export function dynamicUpdate(x: Tensor, axis: number, start: TensorLike, update: Tensor): Tensor {
   const position = normalizeAxis("dynamicUpdate", x.shape, axis);

@@ -177,14 +177,17 @@ const reductions: {
 
 /** A window of an axis: it begins where a buffer says, clamped. */
 function windowOf(
-  { start, outer, size, length, inner }: KernelOf<"dynamicSlice"> | KernelOf<"dynamicUpdate">,
+  { start, starts, outer, size, length, inner }:
+    | KernelOf<"dynamicSlice">
+    | KernelOf<"dynamicUpdate">,
 ) {
   const sizes = [outer, length, inner];
   return {
     sizes,
-    first: `const first = Math.min(Math.max(b${start}[0], 0), ${size - length});`,
+    first: `const startOf = (block) =>
+      Math.min(Math.max(b${start}[Math.floor(block * ${starts / outer})], 0), ${size - length});`,
     part: inOrder(sizes),
-    whole: `(i0 * ${size} + first + i1) * ${inner} + i2`,
+    whole: `(i0 * ${size} + startOf(i0) + i1) * ${inner} + i2`,
   };
 }
 

@@ -1,6 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import {
+  arange,
   argsort,
+  concat,
   dynamicSlice,
   dynamicUpdate,
   gather,
@@ -8,11 +10,13 @@ import {
   mul,
   oneHot,
   reorder,
+  reshape,
   scatterAdd,
   type Shape,
   ShapeError,
   slice,
   sort,
+  sub,
   sum,
   takeAlongAxis,
   type Tensor,
@@ -173,6 +177,29 @@ Deno.test("dynamicUpdate writes where dynamicSlice reads, and nothing else", asy
     });
     await assertIs(dynamicSlice(updated, axis, from, length), update);
   }));
+});
+
+Deno.test("starts for each row are windows of the rows apart", async () => {
+  const x = reshape(arange(60), [3, 2, 5, 2]);
+  const update = reshape(sub(-1, arange(24)), [3, 2, 2, 2]);
+  const start = fc.integer({ min: -1, max: 5 });
+  await fc.assert(
+    fc.asyncProperty(fc.tuple(start, start, start), async (starts) => {
+      const all = tensor(starts, { dtype: "i32" });
+      const each = (of: (row: number, start: number) => Tensor) =>
+        concat(starts.map((start, row) => of(row, start)), 0);
+      const row = (tensor: Tensor, i: number) => slice(tensor, 0, i, i + 1);
+      assertEquals(
+        await dynamicSlice(x, 2, all, 2).data(),
+        await each((i, start) => dynamicSlice(row(x, i), 2, start, 2)).data(),
+      );
+      assertEquals(
+        await dynamicUpdate(x, 2, all, update).data(),
+        await each((i, start) => dynamicUpdate(row(x, i), 2, start, row(update, i))).data(),
+      );
+    }),
+    { numRuns: 10 },
+  );
 });
 
 /** Rows of elements that tie. */

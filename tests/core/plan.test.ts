@@ -262,6 +262,7 @@ Deno.test("a window is written in place where its buffer is read for nothing els
     input,
     update,
     start,
+    starts: 1,
     output: 3,
     outer: 1,
     size: 65 * UNIT,

@@ -636,6 +636,13 @@ export const cases: { readonly [P in PrimitiveName]: readonly Case[] } = {
       exact,
       "clamped",
     ),
+    makeCase(
+      [float([3, 2, 5, 4]), i32([3], constantly(4, -1, 1))],
+      on("dynamicSlice", { axis: 2, size: 2 }),
+      2,
+      exact,
+      "a start for each row",
+    ),
   ],
   dynamicUpdate: [
     makeCase(
@@ -670,16 +677,32 @@ export const cases: { readonly [P in PrimitiveName]: readonly Case[] } = {
       exact,
       "clamped",
     ),
-  ],
-  randomBits: shapes.map((shape) =>
     makeCase(
-      [u32([2], wideNaturals), u32([2], constantly(0, 1))],
-      on("randomBits", { shape }),
+      [float([3, 2, 5, 4]), float([3, 2, 2, 4]), i32([3], constantly(4, -1, 1))],
+      on("dynamicUpdate", { axis: 2 }),
+      2,
+      exact,
+      "a start for each row",
+    ),
+  ],
+  randomBits: [
+    ...shapes.map((shape) =>
+      makeCase(
+        [u32([2], wideNaturals), u32([2], constantly(0, 1))],
+        on("randomBits", { shape }),
+        0,
+        exact,
+        `[${shape}]`,
+      )
+    ),
+    makeCase(
+      [u32([3, 2], wideNaturals), u32([3, 2], wideNaturals)],
+      on("randomBits", { shape: [3, 7] }),
       0,
       exact,
-      `[${shape}]`,
-    )
-  ),
+      "a key for each row",
+    ),
+  ],
   stopGradient: elementwise("stopGradient", (shape) => [float(shape)], 0, exact),
   customVjp: shapes.map((shape) =>
     makeCase(

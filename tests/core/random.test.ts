@@ -4,6 +4,7 @@ import {
   bernoulli,
   categorical,
   compile,
+  concat,
   type Device,
   foldKey,
   key,
@@ -89,6 +90,31 @@ Deno.test("bits are the same on every backend, whatever is made of them", async 
     }),
     { numRuns: 25 },
   );
+});
+
+Deno.test("a row with a key and a counter of its own has the bits of that key there", async () => {
+  const keys = tensor([[1, 2], [3, 4], [1, 2]], { dtype: "u32" });
+  const counters = tensor([[0, 0], [7, 1], [2 ** 32 - 1, 0]], { dtype: "u32" });
+  for (const width of [1, 4, 5]) {
+    const row = (whole: Tensor, i: number) => reshape(slice(whole, 0, i, i + 1), [2]);
+    for (const device of devices) {
+      using rows = compile(
+        () => apply("randomBits", [keys, counters], { shape: [3, width] }),
+        { device },
+      );
+      using apart = compile(
+        () =>
+          concat(
+            [0, 1, 2].map((i) =>
+              apply("randomBits", [row(keys, i), row(counters, i)], { shape: [width] })
+            ),
+            0,
+          ),
+        { device },
+      );
+      assertEquals(await rows().data(), await apart().data());
+    }
+  }
 });
 
 Deno.test("numbers begin alike, however many are drawn", async () => {

@@ -171,11 +171,28 @@ const cases: Readonly<Record<string, { of: () => unknown; tells: readonly string
   },
   "dynamicSlice from a float": {
     of: () => core.dynamicSlice(zeros([3]), 0, tensor(0), 1),
-    tells: ["dynamicSlice", "f32[3], f32[]", "scalar i32 start"],
+    tells: ["dynamicSlice", "f32[3], f32[]", "a start i32 []"],
   },
   "dynamicUpdate longer than the axis": {
     of: () => core.dynamicUpdate(zeros([2, 3]), 1, 0, zeros([2, 4])),
     tells: ["dynamicUpdate", "f32[2, 3], f32[2, 4]", "fits along axis 1"],
+  },
+  "dynamicSlice with starts along their own axis": {
+    of: () => core.dynamicSlice(zeros([2, 3]), 0, zeros([2], "i32"), 1),
+    tells: ["dynamicSlice", "i32[2]", "behind the first axis i32 [N]"],
+  },
+  "dynamicUpdate with too few starts": {
+    of: () => core.dynamicUpdate(zeros([2, 3]), 1, zeros([1], "i32"), zeros([2, 1])),
+    tells: ["dynamicUpdate", "i32[1]", "a start i32 []"],
+  },
+  "random numbers of rows from too few keys": {
+    of: () =>
+      core.apply("randomBits", [zeros([2, 2], "u32"), zeros([2, 2], "u32")], { shape: [3] }),
+    tells: ["randomBits", "u32[2, 2]", "one of each for a row of [3]"],
+  },
+  "keys folded off numbers in no row": {
+    of: () => core.foldKeys(key, zeros([2, 1], "i32")),
+    tells: ["foldKeys: data", "[2, 1]", "[N]"],
   },
   "random numbers from no key": {
     of: () => core.uniform(zeros([2]), [3]),

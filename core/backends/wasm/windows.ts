@@ -12,13 +12,13 @@ import {
   types,
 } from "./instructions.ts";
 
-/** A start that is data, kept within 0 to `room`. */
-function clampedStart(start: number, room: number, { locals, base }: Frame): {
+/** A start that is data, kept within 0 to `room`: the `row`-th of several. */
+function clampedStart(start: number, row: Code, room: number, { locals, base }: Frame): {
   readonly set: Code;
   readonly get: Code;
 } {
   const index = locals.add(types.int);
-  const raw = int.load(local.get(base(start)));
+  const raw = int.load(int.add(local.get(base(start)), int.shl(row, int.const(2))));
   return {
     set: [
       local.set(index, raw),
@@ -46,11 +46,14 @@ function windows(
   copy: (whole: Code, part: Code, bytes: Code) => Code,
   [whole, part]: readonly [number, number],
 ): Code {
-  const { start, outer, size, length, inner } = kernel;
+  const { start, starts, outer, size, length, inner } = kernel;
   const { locals, base } = frame;
   const bytes = bytesPerElement[dtypeOf(frame, whole)];
-  const first = clampedStart(start, size - length, frame);
   const block = locals.add(types.int);
+  const row = starts === 1
+    ? int.const(0)
+    : int.divU(local.get(block), int.const(outer / Math.max(starts, 1)));
+  const first = clampedStart(start, row, size - length, frame);
   const wholeAddress = int.add(
     int.add(local.get(base(whole)), int.mul(local.get(block), int.const(bytes * size * inner))),
     int.mul(first.get, int.const(bytes * inner)),
@@ -59,14 +62,10 @@ function windows(
     local.get(base(part)),
     int.mul(local.get(block), int.const(bytes * length * inner)),
   );
-  return [
+  return countFromZero(block, int.const(outer), [
     first.set,
-    countFromZero(
-      block,
-      int.const(outer),
-      copy(wholeAddress, partAddress, int.const(bytes * length * inner)),
-    ),
-  ];
+    copy(wholeAddress, partAddress, int.const(bytes * length * inner)),
+  ]);
 }
 
 /** Copies windows out of the whole. */

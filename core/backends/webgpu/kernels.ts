@@ -189,14 +189,18 @@ const argsort: DispatchEmitter<"argsort"> = ({ input, output, outer, size }, con
 
 /** The elements of a window of each outer block: where they are in the whole. */
 function windowLines(
-  { start, size, length, inner }: KernelOf<"dynamicSlice"> | KernelOf<"dynamicUpdate">,
+  { start, starts, outer, size, length, inner }:
+    | KernelOf<"dynamicSlice">
+    | KernelOf<"dynamicUpdate">,
   shader: Shader,
   unit: number,
 ): string[] {
   const [part, whole] = [length * inner / unit, size * inner / unit];
+  const row = starts === 1 ? "0u" : `block / ${outer / Math.max(starts, 1)}u`;
   return [
-    `let start = u32(clamp(i32(${shader.word(start, "0u")}), 0, ${size - length}));`,
-    `let inWhole = element / ${part}u * ${whole}u + start * ${inner / unit}u + element % ${part}u;`,
+    `let block = element / ${part}u;`,
+    `let start = u32(clamp(i32(${shader.word(start, row)}), 0, ${size - length}));`,
+    `let inWhole = block * ${whole}u + start * ${inner / unit}u + element % ${part}u;`,
   ];
 }
 
