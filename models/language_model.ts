@@ -42,23 +42,27 @@ export interface HiddenOptions {
 /** Makes another function of a block. */
 export type BlockTransform = (block: (x: Tensor) => Tensor) => (x: Tensor) => Tensor;
 
-/** The place of tokens in a cache. */
+/** The place of new tokens behind those in a cache; every row has as many of them as it likes. */
 export interface CachePlace {
-  /** The column of the first token: a scalar i32. */
-  readonly column: Tensor;
-  /** The number of columns at the start of each row that hold no token, i32 `[B]`. */
-  readonly padding: Tensor;
+  /** The number of tokens that each row has in the cache, i32 `[B]`: the column of its next one. */
+  readonly start: Tensor;
+  /** The number of new tokens of each row, at least 1, i32 `[B]`; behind them is padding (default: T). */
+  readonly count?: Tensor;
 }
 
 /** The part of a language model that generation needs: parameters P, and a cache C. */
 export interface CachedModel<P, C> {
   /** The number of tokens, and the longest sequence of them. */
   readonly config: Pick<LanguageModelConfig, "vocabulary" | "context">;
-  /** A cache of a number of rows and columns, without tokens. */
+  /**
+   * A cache of a number of rows and columns, without tokens: a tree of tensors `[B, S, ...]`, in which
+   * a token of a row has its own column.
+   */
   emptyCache(batch: number, columns: number): C;
   /**
-   * Logits `[B, V]` of the token after the last of `ids` (i32 `[B, T]`), which follow the tokens in
-   * the cache: the head's logits on the hidden states of all the tokens, without padding.
+   * Logits `[B, V]` of the token after the last of `ids` (i32 `[B, T]`) in each row, which follow the
+   * tokens in the cache: the head's logits on the hidden states of all the tokens. A row's result
+   * depends on its own tokens only.
    */
   decode(
     params: P,

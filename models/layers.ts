@@ -3,10 +3,13 @@ import {
   add,
   bernoulli,
   cast,
+  dims,
   div,
+  dynamicSlice,
   matmul,
   mean,
   mul,
+  reshape,
   rsqrt,
   slice,
   sqrt,
@@ -178,6 +181,18 @@ export function layerNorm(
   const centered = sub(x, add(origin, mean(sub(x, origin), last)));
   const scale = rsqrt(add(mean(square(centered), last), epsilon));
   return add(mul(mul(centered, scale), weight), bias);
+}
+
+/**
+ * The states of the last token of each row: `[B, T, D] -> [B, D]`.
+ *
+ * @param x The states.
+ * @param count The number of tokens of each row, i32 `[B]` (default T).
+ */
+export function lastStates(x: Tensor, count?: Tensor): Tensor {
+  const { B, T, D } = dims(x, "B T D", "states");
+  const last = count === undefined ? slice(x, 1, T - 1) : dynamicSlice(x, 1, sub(count, 1), 1);
+  return reshape(last, [B, D]);
 }
 
 /**

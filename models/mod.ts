@@ -161,7 +161,10 @@ export {
   encodeCheckpoint,
   type WeightsDType,
 } from "./checkpoints/write.ts";
-export * from "./generate.ts";
+export { NonFiniteLogitsError } from "./generation/batch.ts";
+export { type Completion, generatedIds, isEnded, type TextWatch } from "./generation/completion.ts";
+export { createGenerator, type TokenGenerator } from "./generation/generator.ts";
+export type { GenerateOptions } from "./generation/options.ts";
 export * from "./language_model.ts";
 export {
   type Gain,

@@ -5,11 +5,12 @@ import {
   apply,
   argmax,
   argsort,
+  broadcastTo,
   cast,
   concat,
   dims,
   div,
-  foldKey,
+  foldKeys,
   iota,
   less,
   log,
@@ -47,8 +48,8 @@ export type Sampling = {
   readonly topP?: Tensor;
   /** A random key. */
   readonly key: Tensor;
-  /** The number of the first row, u32: a row's draws depend on the key and its number alone. */
-  readonly firstRow: Tensor;
+  /** The numbers of the rows, u32 `[B]`: a row's draws depend on the key and its number alone. */
+  readonly rows: Tensor;
 };
 
 /** A score that no noise lifts. */
@@ -70,26 +71,28 @@ const EXCLUDED = -Infinity;
  *   temperature: tensor(1),
  *   topK: tensor(1, { dtype: "i32" }),
  *   key: key(0),
- *   firstRow: tensor(0, { dtype: "u32" }),
+ *   rows: tensor([0, 1], { dtype: "u32" }),
  * }, 0);
  * assertEquals(await tokens.data(), new Int32Array([1, 0]));
  * ```
  *
  * @param logits `[B, V]`.
  * @param sampling The rule by which tokens are drawn.
- * @param draw The number of the draw, for which the key is folded: a number or a scalar i32.
+ * @param draws The number of the draw, for which the key is folded: a number, or i32, one for all rows
+ * or `[B]`.
  * @returns Token ids, i32 `[B]`.
  */
 export function sampleTokens(
   logits: Tensor,
-  { temperature, topK, topP, key, firstRow }: Sampling,
-  draw: TensorLike,
+  { temperature, topK, topP, key, rows }: Sampling,
+  draws: TensorLike,
 ): Tensor {
   // Shifted first, so that no temperature overflows the most likely token's score.
   const largest = max(logits, { axes: [-1], keepDims: true });
   const shift = where(less(abs(largest), Infinity), largest, 0);
   const scores = div(sub(logits, shift), temperature);
-  const noise = rowNoise(foldKey(key, draw), firstRow, logits.shape);
+  const numbers = typeof draws === "number" ? tensor(draws, { dtype: "i32" }) : draws;
+  const noise = rowNoise(foldKeys(key, broadcastTo(numbers, rows.shape)), rows, logits.shape);
   if (topK === undefined && topP === undefined) return argmax(add(scores, noise));
 
   const order = argsort(neg(scores)); // [B, V], most likely first
@@ -109,20 +112,15 @@ function sumBefore(x: Tensor): Tensor {
 }
 
 /**
- * Gumbel noise `-ln(-ln u)` whose row i depends on the key and on `firstRow + i` only:
- * `[B, V]`.
+ * Gumbel noise `-ln(-ln u)` whose row i depends on `keys[i]` (u32 `[B, 2]`) and `rows[i]` (u32 `[B]`)
+ * only: `[B, V]`.
  */
-function rowNoise(key: Tensor, firstRow: Tensor, shape: Shape): Tensor {
+function rowNoise(keys: Tensor, rows: Tensor, shape: Shape): Tensor {
   const { B, V } = dims(shape, "B V", "sampleTokens");
   // A block of random bits is two words, and a row starts a block of its own.
   const blocks = Math.ceil(V / 2);
-  const counter = concat([reshape(mul(firstRow, blocks), [1]), tensor([0], { dtype: "u32" })], 0);
-  const bits = slice(
-    apply("randomBits", [key, counter], { shape: [B, 2 * blocks] }),
-    1,
-    0,
-    V,
-  );
+  const counters = concat([reshape(mul(rows, blocks), [B, 1]), zeros([B, 1], "u32")], 1);
+  const bits = apply("randomBits", [keys, counters], { shape: [B, V] });
   // u = k 2^-24, kept above 0, so that no logarithm is infinite.
   const u = maximum(mul(cast(div(bits, 256), "f32"), 2 ** -24), 2 ** -25);
   return neg(log(neg(log(u))));

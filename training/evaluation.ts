@@ -156,7 +156,7 @@ export function createEvaluator(
     const given = await sampler.sample(params, questions.map(({ ids }) => ids), {
       maxNewTokens: answerLimit(longestAnswer),
       temperature: questions.every(({ isRight }) => isRight === undefined) ? TEXT_TEMPERATURE : 0,
-      rows: 4 * most,
+      places: 4 * most,
     });
     return questions.map((question, i): Answer => {
       const { text = "", isText = true } = given[i] ?? {};

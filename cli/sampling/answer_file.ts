@@ -37,7 +37,7 @@ export interface AnswerFileOptions {
   readonly count: number;
   /** The number of answers at once. */
   readonly batch: number;
-  /** Called with the number of answers so far. */
+  /** Called with the number of answers so far, by each of the models in equal parts. */
   readonly tell: (answers: number) => void;
 }
 
@@ -58,7 +58,7 @@ interface Asked {
 }
 
 /**
- * Answers prompts in batches. A row of the result has the prompt as it was asked and the completion,
+ * Answers prompts. A row of the result has the prompt as it was asked and the completion,
  * in the form of the prompt: a text, or a list with the assistant's message. Tools and variables of
  * the template stay beside them. All prompts are encoded
  * first, so that one that does not fit is told before the first is answered.
@@ -75,27 +75,26 @@ export async function answerRows(
 ): Promise<Answers> {
   const asked = rows.flatMap((row) => Array<Asked>(count).fill(askedOf(row, reader, system)));
   const columns = Object.entries(answerers);
-  const lines: string[] = [];
-  let cut = 0;
-  for (let first = 0; first < asked.length; first += batch) {
-    const some = asked.slice(first, first + batch);
-    const options = { ...sampling, firstRow: (sampling.firstRow ?? 0) + first };
-    const given: (readonly [column: string, answers: readonly SampledAnswer[]])[] = [];
-    for (const [column, { sampler, params }] of columns) {
-      const answers = await sampler.sample(params, some.map(({ ids }) => ids), options);
-      given.push([column, answers]);
-    }
-    some.forEach(({ prompt, details }, i) => {
-      const own = given.map(([column, answers]) => {
-        const answer = answers[i];
-        if (answer === undefined) throw new RangeError("answerRows: a prompt without an answer");
-        if (!answer.isEnded) cut += 1;
-        return [column, completionOf(prompt, said(answer, reader))] as const;
-      });
-      lines.push(`${JSON.stringify({ prompt, ...Object.fromEntries(own), ...details })}\n`);
+  const given: (readonly [column: string, answers: readonly SampledAnswer[]])[] = [];
+  for (const [column, { sampler, params }] of columns) {
+    const before = given.length * asked.length;
+    const answers = await sampler.sample(params, asked.map(({ ids }) => ids), {
+      ...sampling,
+      places: batch,
+      progress: (completions) => tell(Math.floor((before + completions) / columns.length)),
     });
-    tell(lines.length);
+    given.push([column, answers]);
   }
+  let cut = 0;
+  const lines = asked.map(({ prompt, details }, i) => {
+    const own = given.map(([column, answers]) => {
+      const answer = answers[i];
+      if (answer === undefined) throw new RangeError("answerRows: a prompt without an answer");
+      if (!answer.isEnded) cut += 1;
+      return [column, completionOf(prompt, said(answer, reader))] as const;
+    });
+    return `${JSON.stringify({ prompt, ...Object.fromEntries(own), ...details })}\n`;
+  });
   return { text: lines.join(""), cut };
 }
 

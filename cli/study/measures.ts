@@ -121,7 +121,7 @@ export function createExaminer(
     prompts: readonly (readonly number[])[],
     maxNewTokens: number,
     temperature: number,
-  ) => sampler.sample(params, prompts, { maxNewTokens, temperature, seed, rows: ROWS });
+  ) => sampler.sample(params, prompts, { maxNewTokens, temperature, seed, places: ROWS });
 
   const longestOf = (questions: readonly Question[]) =>
     longest(questions, ({ ids, sequence }) => sequence.ids.length - ids.length);

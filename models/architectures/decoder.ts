@@ -15,17 +15,14 @@ import {
   dims,
   dynamicUpdate,
   headLogits,
-  less,
   type LinearHead,
-  maximum,
   reshape,
   ShapeError,
-  slice,
-  sub,
   type Tensor,
   zeros,
 } from "@unitune/core";
 import type { BlockTransform, LanguageModel, LanguageModelConfig } from "../language_model.ts";
+import { lastStates } from "../layers.ts";
 
 /** The queries, keys and values of a layer. */
 export interface Heads {
@@ -125,34 +122,30 @@ export function decoder<P, C extends LanguageModelConfig>(
       const shape = [batch, columns, cached.heads, cached.width];
       return Array.from({ length: layers }, () => ({ keys: zeros(shape), values: zeros(shape) }));
     },
-    decode(params, ids, cache, { column, padding }) {
+    decode(params, ids, cache, { start, count }) {
       const { B, T } = dims(ids, "B T", `${name}: ids`);
       const [first] = cache;
       if (first === undefined) throw new ShapeError(`${name}: the cache has no layers`);
-      const { S } = dims(first.keys, `${B} S H Dh`, `${name}: cached keys`);
-      const start = reshape(padding, [B, 1]);
-      const mask: AttentionMaskOptions = {
-        causal: true,
-        start: column,
-        padding: less(arange(S), start), // [B, S]
-      };
+      dims(first.keys, `${B} S H Dh`, `${name}: cached keys`);
+      // What stands behind a row's tokens, padding of its prompt, is behind all of its queries.
+      const mask: AttentionMaskOptions = { causal: true, start };
       const next = [...cache];
-      const last = blocks(params, embed(params, ids), {
-        positions: maximum(sub(add(arange(T), column), start), 0), // [B, T]
+      const states = blocks(params, embed(params, ids), {
+        positions: add(arange(T), reshape(start, [B, 1])), // [B, T]
         attend(layer, { queries, keys, values }, kind) {
           const past = cache[layer];
           if (past === undefined) throw new ShapeError(`${name}: the cache has no layer ${layer}`);
           const seen = {
-            keys: dynamicUpdate(past.keys, 1, column, keys), // [B, S, Hkv, Dh]
-            values: dynamicUpdate(past.values, 1, column, values), // [B, S, Hkv, Dh]
+            keys: dynamicUpdate(past.keys, 1, start, keys), // [B, S, Hkv, Dh]
+            values: dynamicUpdate(past.values, 1, start, values), // [B, S, Hkv, Dh]
           };
           next[layer] = seen;
           return attention(queries, seen.keys, seen.values, { ...mask, ...kind });
         },
         wrap: unwrapped,
       }); // [B, T, D]
-      const states = norm(params, reshape(slice(last, 1, T - 1), [B, width])); // [B, D]
-      return { logits: headLogits(head(params), states), cache: next };
+      const last = norm(params, lastStates(states, count)); // [B, D]
+      return { logits: headLogits(head(params), last), cache: next };
     },
   };
 }

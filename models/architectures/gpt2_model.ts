@@ -17,11 +17,8 @@ import {
   gather,
   gelu,
   headLogits,
-  less,
   type LinearHead,
   matmul,
-  maximum,
-  minimum,
   mul,
   normal,
   ones,
@@ -30,7 +27,6 @@ import {
   ShapeError,
   slice,
   softmax,
-  sub,
   type Tensor,
   transpose,
   transposeLast,
@@ -38,7 +34,7 @@ import {
   zeros,
 } from "@unitune/core";
 import type { CachePlace, HiddenOptions, LanguageModel } from "../language_model.ts";
-import { dropout, layerNorm, project, type WeightAndBias } from "../layers.ts";
+import { dropout, lastStates, layerNorm, project, type WeightAndBias } from "../layers.ts";
 import { checkGptConfig, type GptConfig, type GptSizes } from "./gpt2_config.ts";
 import { initialDeviations } from "./initial_weights.ts";
 
@@ -295,7 +291,7 @@ export function applyGpt(
  *
  * @param config The sizes.
  * @param batch Rows, B.
- * @param columns Columns, S: padding and tokens.
+ * @param columns Columns, S.
  * @returns Zeros.
  */
 export function emptyGptCache(config: GptSizes, batch: number, columns: number): GptCache {
@@ -308,9 +304,7 @@ export function emptyGptCache(config: GptSizes, batch: number, columns: number):
 
 /**
  * Logits of the token after the last of `ids`, which follow the tokens in a cache; the same as
- * {@linkcode applyGpt} gives for all the tokens without padding.
- *
- * A position counts from the end of a row's padding; beyond the context it stays the last one.
+ * {@linkcode applyGpt} gives for all the tokens. A position beyond the context gives NaN.
  *
  * @example
  * ```ts
@@ -321,10 +315,10 @@ export function emptyGptCache(config: GptSizes, batch: number, columns: number):
  * const config = { ...gptPresets.nano, vocabulary: 65 };
  * const params = initGpt(key(0), config);
  * const place = {
- *   column: tensor(0, { dtype: "i32" }),
- *   padding: tensor([0, 2], { dtype: "i32" }),
+ *   start: tensor([0, 0], { dtype: "i32" }),
+ *   count: tensor([3, 1], { dtype: "i32" }),
  * };
- * const ids = tensor([[7, 8, 9], [0, 0, 9]], { dtype: "i32" });
+ * const ids = tensor([[7, 8, 9], [9, 0, 0]], { dtype: "i32" });
  * const { logits } = decodeGpt(config, params, ids, emptyGptCache(config, 2, 8), place);
  * assertEquals(logits.shape, [2, 65]);
  * ```
@@ -341,20 +335,15 @@ export function decodeGpt(
   params: GptParameters,
   ids: Tensor,
   cache: GptCache,
-  { column, padding }: CachePlace,
+  { start, count }: CachePlace,
 ): { readonly logits: Tensor; readonly cache: GptCache } {
   const { B, T } = dims(ids, "B T", "GPT: ids");
   const [first] = cache;
   if (first === undefined) throw new ShapeError("GPT: the cache has no layers");
-  const { S } = dims(first.keys, `${B} S H Dh`, "GPT: cached keys");
-  const here = add(arange(T), column); // [T]
-  const offset = sub(here, reshape(padding, [B, 1])); // [B, T]
-  const positions = minimum(maximum(offset, 0), config.context - 1);
-  const mask = {
-    causal: true,
-    start: column,
-    padding: less(arange(S), reshape(padding, [B, 1])), // [B, S]
-  };
+  dims(first.keys, `${B} S H Dh`, "GPT: cached keys");
+  const positions = add(arange(T), reshape(start, [B, 1])); // [B, T]
+  // What stands behind a row's tokens, padding of its prompt, is behind all of its queries.
+  const mask = { causal: true, start };
 
   let x = add(embedTokens(params, ids), gather(params.wpe.weight, positions)); // [B, T, D]
   const next = params.h.map((block, layer) => {
@@ -362,14 +351,14 @@ export function decodeGpt(
     if (past === undefined) throw new ShapeError(`GPT: the cache has no layer ${layer}`);
     const { queries, keys, values } = projectHeads(config, block, x);
     const seen = {
-      keys: dynamicUpdate(past.keys, 1, column, keys), // [B, S, H, Dh]
-      values: dynamicUpdate(past.values, 1, column, values), // [B, S, H, Dh]
+      keys: dynamicUpdate(past.keys, 1, start, keys), // [B, S, H, Dh]
+      values: dynamicUpdate(past.values, 1, start, values), // [B, S, H, Dh]
     };
     x = completeBlock(block, x, attend({ queries, ...seen }, mask)); // [B, T, D]
     return seen;
   });
-  const last = reshape(slice(x, 1, T - 1), [B, config.width]); // [B, D]
-  return { logits: headLogits(tiedHead(params), layerNorm(last, params.ln_f)), cache: next };
+  const last = layerNorm(lastStates(x, count), params.ln_f); // [B, D]
+  return { logits: headLogits(tiedHead(params), last), cache: next };
 }
 
 /** Dropout at one of a block's sites, or nothing. */

@@ -239,15 +239,6 @@ export const equal: readonly EqualChange[] = [
     because: "a typed array ignores what is stored beyond its end",
   })),
   {
-    file: "models/sampling.ts",
-    inside: "rowNoise.counter",
-    before:
-      'const counter = concat([reshape(mul(firstRow, blocks), [1]), tensor([0], { dtype: "u32" })], 0);',
-    after:
-      'const counter = concat([reshape(mul(firstRow, blocks), [1]), tensor([0], { dtype: "u32" })], (-1));',
-    because: "the last axis of vectors is the first",
-  },
-  {
     file: "core/backends/wasm/doubles.ts",
     inside: "polynomial",
     before: "return coefficients.slice(1).reduce<Code>(",

@@ -63,7 +63,7 @@ for (const row of architectures) {
       ShapeError,
       "embeddings: got 17 tokens; expected at most 16",
     );
-    const place = { column: zeros([], "i32"), padding: zeros([1], "i32") };
+    const place = { start: zeros([1], "i32") };
     const decode = (cache: unknown) => model.decode(params, tokenIds([[1, 2]]), cache, place);
     assertEquals(decode(model.emptyCache(1, 5)).logits.shape, [1, 11]);
     assertThrows(() => decode(model.emptyCache(2, 5)), ShapeError, "cached keys: got shape [2, ");

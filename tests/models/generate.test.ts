@@ -1,14 +1,17 @@
 import { assert, assertEquals, assertLess, assertNotEquals, assertRejects } from "@std/assert";
 import {
   add,
+  concat,
   type Device,
+  dynamicSlice,
   evaluate,
+  key,
   oneHot,
   reference,
   rem,
   reshape,
   slice,
-  type Tensor,
+  sub,
   tensor,
 } from "@unitune/core";
 import {
@@ -18,10 +21,10 @@ import {
   generatedIds,
   type GenerateOptions,
   gpt,
-  type GptCache,
   NonFiniteLogitsError,
 } from "@unitune/models";
 import fc from "fast-check";
+import { powerAbove, sizeAbove } from "../../models/generation/sizes.ts";
 import { largestDifference, logitsOf, sineParameters, tinyConfig, tokenIds } from "./tiny.ts";
 
 const { vocabulary, context } = tinyConfig;
@@ -55,16 +58,17 @@ async function naiveGreedy(prompt: readonly number[], count: number): Promise<nu
   return ids.slice(prompt.length);
 }
 
-Deno.test("logits with a cache are those without, whatever the padding", async () => {
+Deno.test("logits with a cache are those without, each row at its own place", async () => {
   const sequence = [3, 1, 4, 1, 5, 2];
-  const empty = model.emptyCache(2, 12);
-  // Row 0 has 1 column of padding, row 1 has 3; then one token at a time.
-  const padding = tensor([1, 3], { dtype: "i32" });
-  const read = (ids: Tensor, cache: GptCache, column: number) =>
-    model.decode(params, ids, cache, { column: tensor(column, { dtype: "i32" }), padding });
-  let state = read(tokenIds([[6, 3, 1, 4], [6, 6, 6, 3]]), empty, 0);
+  const i32 = (numbers: readonly number[]) => tensor(numbers, { dtype: "i32" });
+  // Row 0 has 3 tokens, row 1 has 1, and both are filled up; then one token at a time.
   const lengths = [3, 1];
-  for (let column = 4;; column++) {
+  const prompts = tokenIds([[3, 1, 4, 6], [3, 6, 6, 6]]);
+  let state = model.decode(params, prompts, model.emptyCache(2, 12), {
+    start: i32([0, 0]),
+    count: i32(lengths),
+  });
+  for (;;) {
     const elements = await state.logits.data();
     for (const [row, length] of lengths.entries()) {
       const cached = elements.subarray(row * vocabulary, (row + 1) * vocabulary);
@@ -73,8 +77,8 @@ Deno.test("logits with a cache are those without, whatever the padding", async (
       assertLess(largestDifference(cached, naive), 1e-5, `row ${row}, ${length} tokens`);
     }
     if (lengths[0] === sequence.length) break;
-    const next = lengths.map((length) => [sequence[length] ?? NaN]);
-    state = read(tokenIds(next), state.cache, column);
+    const next = tokenIds(lengths.map((length) => [sequence[length] ?? NaN]));
+    state = model.decode(params, next, state.cache, { start: i32(lengths) });
     lengths.forEach((length, row) => lengths[row] = length + 1);
   }
 });
@@ -156,14 +160,19 @@ Deno.test("a seed gives the same completions again, another seed others", async 
 });
 
 /** Counts up: the token after n is n + 1, modulo the vocabulary. */
-const counting: CachedModel<Record<never, never>, Record<never, never>> = {
-  config: { vocabulary: 10, context: 40 },
-  emptyCache: () => ({}),
-  decode: (_, ids, cache) => {
-    const last = reshape(slice(ids, 1, -1), [-1]);
-    return { logits: oneHot(rem(add(last, 1), 10), 10), cache };
-  },
-};
+function countingTo(vocabulary: number): CachedModel<Record<never, never>, Record<never, never>> {
+  return {
+    config: { vocabulary, context: 40 },
+    emptyCache: () => ({}),
+    decode: (_, ids, cache, { count }) => {
+      const end = count === undefined ? slice(ids, 1, -1) : dynamicSlice(ids, 1, sub(count, 1), 1);
+      const next = rem(add(reshape(end, [-1]), 1), vocabulary);
+      return { logits: oneHot(next, vocabulary), cache };
+    },
+  };
+}
+
+const counting = countingTo(10);
 
 /** A device that counts programs, their runs, and the buffers that are read. */
 function counted(): { device: Device; counts: { programs: number; runs: number; reads: number } } {
@@ -212,27 +221,128 @@ Deno.test("generation stops soon after all rows have, and reads rarely", async (
     await generator.generate({}, [[5], [8]], options),
     [{ ids: [6, 7, 8, 9], stop: 0 }, { ids: [9], stop: 0 }],
   );
-  assertEquals(counts, { programs: 2, runs: 8, reads: 1 });
+  // Prompts are read and given places, and seven tokens follow the first.
+  assertEquals(counts, { programs: 3, runs: 9, reads: 1 });
   // One row has ended when the tokens are first read, and the other has not.
   const apart = await generator.generate({}, [[0], [8]], options);
   assertEquals(idsOf(apart), [[1, 2, 3, 4, 5, 6, 7, 8, 9], [9]]);
-  assertEquals(counts, { programs: 2, runs: 24, reads: 3 });
+  assertEquals(counts, { programs: 3, runs: 26, reads: 3 });
   const none = await generator.generate({}, [[5], [8]], { maxNewTokens: 30 });
   assertEquals(none.map(({ ids }) => ids.length), [30, 30]);
   // Reads at 8, 16, 24 and 30 tokens.
-  assertEquals(counts, { programs: 2, runs: 54, reads: 7 });
+  assertEquals(counts, { programs: 3, runs: 57, reads: 7 });
 });
 
 Deno.test("prompts of about one length share programs", async () => {
   const { device, counts } = counted();
   using generator = createGenerator(counting, { device });
-  for (const length of [1, 3, 8]) {
+  for (const length of [9, 11, 16]) {
     for (const temperature of [0.5, 1]) {
       const prompt = new Array<number>(length).fill(1);
-      await generator.generate({}, [prompt], { maxNewTokens: length, temperature, seed: length });
+      await generator.generate({}, [prompt], { maxNewTokens: 8, temperature, seed: length });
     }
   }
-  assertEquals(counts.programs, 2);
+  assertEquals(counts.programs, 3);
+});
+
+Deno.test("sizes of programs are few, and none is a half more than it needs or 8", () => {
+  const sizes = Array.from({ length: 1024 }, (_, i) => sizeAbove(i + 1));
+  assertEquals([...new Set(sizes.slice(0, 100))], [8, 16, 24, 32, 48, 64, 96, 128]);
+  assertEquals(new Set(sizes).size, 14);
+  sizes.forEach((size, i) => assert(size > i && (size <= 8 + i || size < 1.5 * (i + 1))));
+  assertEquals([1, 2, 3, 4, 5, 8, 9].map(powerAbove), [1, 2, 4, 4, 8, 8, 16]);
+});
+
+/** Prompts of which many are equal, and the number of those that are completed at once. */
+const crowds = fc.record({
+  prompts: fc.array(fc.constantFrom([1], [2, 3], [4, 5, 6], [0, 1, 2, 3, 4]), {
+    minLength: 1,
+    maxLength: 12,
+  }),
+  places: fc.integer({ min: 1, max: 5 }),
+});
+
+Deno.test("completions are the same in any number of places, whoever has the others", async () => {
+  await fc.assert(
+    fc.asyncProperty(crowds, settings, async ({ prompts, places }, options) => {
+      const expected: Completion[] = [];
+      for (const [firstRow, prompt] of prompts.entries()) {
+        expected.push(...await generator.generate(params, [prompt], { ...options, firstRow }));
+      }
+      assertEquals(await generator.generate(params, prompts, { ...options, places }), expected);
+    }),
+    { numRuns: 25 },
+  );
+});
+
+Deno.test("a place whose completion has ended is taken by the next prompt", async () => {
+  const { device, counts } = counted();
+  using generator = createGenerator(countingTo(40), { device });
+  // Completions of 1 to 40 tokens, the stop token included.
+  const prompts = Array.from({ length: 24 }, (_, i) => [(17 * i) % 40]);
+  const options = { maxNewTokens: 39, stop: 0 };
+  const told: number[] = [];
+  const completions = await generator.generate({}, prompts, {
+    ...options,
+    places: 4,
+    progress: (count) => told.push(count),
+  });
+  prompts.forEach(([first = NaN], i) => {
+    const ids = Array.from({ length: 39 - first }, (_, t) => first + 1 + t);
+    assertEquals(completions[i], first === 0 ? { ids } : { ids, stop: 0 });
+  });
+  assertEquals(told.at(-1), prompts.length);
+  assertEquals(told, [...new Set(told)].toSorted((a, b) => a - b));
+  const { runs } = counts;
+  // One batch after the other takes as many steps as the longest of each four needs.
+  for (let first = 0; first < prompts.length; first += 4) {
+    await generator.generate({}, prompts.slice(first, first + 4), options);
+  }
+  assertLess(runs, 0.8 * (counts.runs - runs));
+});
+
+Deno.test("rows have the same bits in two places as in more, and whatever their padding", async () => {
+  const config = { ...tinyConfig, vocabulary: 101, context: 40, width: 48 };
+  const wide = gpt(config);
+  const weights = evaluate(wide.init(key(0)));
+  const sequence = Array.from({ length: 9 }, (_, i) => (5 + 31 * i) % 101);
+  const i32 = (numbers: readonly number[]) => tensor(numbers, { dtype: "i32" });
+  const bits = async (rows: number, length: number) => {
+    const padded = [...sequence, ...Array<number>(length - sequence.length).fill(rows)];
+    const others = Array.from({ length: rows - 1 }, (_, row) => padded.toSpliced(row, 1, 7));
+    const place = { start: i32(Array(rows).fill(0)), count: i32(Array(rows).fill(9)) };
+    const empty = wide.emptyCache(rows, 40);
+    const read = wide.decode(weights, tokenIds([...others, padded]), empty, place);
+    const next = tokenIds(Array(rows).fill([3]));
+    const step = wide.decode(weights, next, read.cache, { start: place.count });
+    const own = [read.logits, step.logits].map((logits) => slice(logits, 0, rows - 1));
+    return await concat(own, 0).data();
+  };
+  const expected = await bits(2, 9);
+  for (const [rows, length] of [[2, 16], [3, 9], [7, 24], [17, 16]] as const) {
+    assertEquals(await bits(rows, length), expected, `${rows} rows of ${length}`);
+  }
+});
+
+Deno.test("a prompt that is asked for several times is read once", async () => {
+  const read: (readonly number[])[] = [];
+  const observed: typeof counting = {
+    ...counting,
+    decode: (params, ids, cache, place) => {
+      if (place.count !== undefined) read.push(ids.shape);
+      return counting.decode(params, ids, cache, place);
+    },
+  };
+  using generator = createGenerator(observed);
+  const groups = (prompts: readonly number[][], size: number) =>
+    prompts.flatMap((prompt) => Array<number[]>(size).fill(prompt));
+  const options = { maxNewTokens: 3 };
+  const answers = await generator.generate({}, groups([[1], [2, 3]], 8), { ...options, places: 3 });
+  assertEquals(idsOf(answers), groups([[2, 3, 4], [4, 5, 6]], 8));
+  assertEquals(read, [[2, 8]]);
+  // More prompts than places: one program reads as many as there are places.
+  await generator.generate({}, groups([[1], [2], [3], [4], [5]], 2), { ...options, places: 4 });
+  assertEquals(read, [[2, 8], [4, 8], [1, 8]]);
 });
 
 Deno.test("a stream gives the tokens of the completion one by one, with the stop token", async () => {
@@ -253,14 +363,14 @@ Deno.test("a stream computes no token before it is asked for, and ends where it 
   for await (const token of generator.stream({}, [3], { maxNewTokens: 30 })) {
     tokens.push(token);
     assertEquals(counts, {
-      programs: Math.min(2, tokens.length),
-      runs: token - 3,
+      programs: Math.min(3, tokens.length + 1),
+      runs: token - 2,
       reads: token - 3,
     });
     if (token === 6) break;
   }
   assertEquals(tokens, [4, 5, 6]);
-  assertEquals(counts.runs, 3);
+  assertEquals(counts.runs, 4);
 });
 
 Deno.test("a signal ends generation, before it begins and while timers wait", async () => {
@@ -315,6 +425,7 @@ const refused: Record<
     "stop is 7, expected a token id from 0 to 6",
   ],
   "an unknown stop token among several": [[[1]], { ...good, stop: [1, -1] }, "stop is -1"],
+  "no place": [[[1]], { ...good, places: 0 }, "places is 0, expected an integer from 1"],
   "a negative row": [[[1]], { ...good, firstRow: -1 }, "firstRow is -1"],
 };
 

@@ -7,17 +7,7 @@ import {
   assertNotEquals,
   assertThrows,
 } from "@std/assert";
-import {
-  compile,
-  concat,
-  evaluate,
-  key,
-  leafPaths,
-  ShapeError,
-  slice,
-  tensor,
-  zeros,
-} from "@unitune/core";
+import { compile, evaluate, key, leafPaths, ShapeError, tensor, zeros } from "@unitune/core";
 import {
   applyGpt,
   decodeGpt,
@@ -133,7 +123,7 @@ Deno.test("embeddings of another width or beyond the context are refused", () =>
 });
 
 Deno.test("decoding refuses a cache of other rows, and one without layers", () => {
-  const place = { column: zeros([], "i32"), padding: zeros([2], "i32") };
+  const place = { start: zeros([2], "i32") };
   const decode = (cache: GptCache) =>
     decodeGpt(tinyConfig, params, tokenIds([[1, 2], [3, 4]]), cache, place);
   assertEquals(decode(emptyGptCache(tinyConfig, 2, 5)).logits.shape, [2, vocabulary]);
@@ -143,26 +133,6 @@ Deno.test("decoding refuses a cache of other rows, and one without layers", () =
     "GPT: cached keys: got shape [3, ",
   );
   assertThrows(() => decode([]), ShapeError, "GPT: the cache has no layers");
-});
-
-Deno.test("beyond the context, a decoded token stands at the last position", async () => {
-  // A row whose context is full is decoded until all others are done as well.
-  const { weight } = params.wpe;
-  const last = slice(weight, 0, context - 1, context);
-  const longer = { ...params, wpe: { weight: concat([weight, last, last], 0) } };
-  const padding = tensor([0], { dtype: "i32" });
-  for (const column of [context, context + 1]) {
-    const place = { column: tensor(column, { dtype: "i32" }), padding };
-    const [own, expected] = [
-      decodeGpt(tinyConfig, params, tokenIds([[3]]), emptyGptCache(tinyConfig, 1, 8), place),
-      decodeGpt(
-        { ...tinyConfig, context: context + 2 },
-        ...[longer, tokenIds([[3]]), emptyGptCache(tinyConfig, 1, 8), place] as const,
-      ),
-    ];
-    assert((await expected.logits.data()).every(Number.isFinite));
-    assertEquals(await own.logits.data(), await expected.logits.data());
-  }
 });
 
 Deno.test("dropout happens with a key only, and the key decides it", async () => {

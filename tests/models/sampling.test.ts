@@ -11,13 +11,16 @@ interface Numbers {
   readonly firstRow?: number;
 }
 
-function sampling({ temperature = 1, topK, topP, seed = 0, firstRow = 0 }: Numbers): Sampling {
+function sampling(
+  { temperature = 1, topK, topP, seed = 0, firstRow = 0 }: Numbers,
+  count: number,
+): Sampling {
   return {
     temperature: tensor(temperature),
     ...(topK !== undefined && { topK: tensor(topK, { dtype: "i32" }) }),
     ...(topP !== undefined && { topP: tensor(topP) }),
     key: key(seed),
-    firstRow: tensor(firstRow, { dtype: "u32" }),
+    rows: tensor(Array.from({ length: count }, (_, i) => firstRow + i), { dtype: "u32" }),
   };
 }
 
@@ -25,7 +28,7 @@ const compiled = compile(sampleTokens);
 
 async function draw(logits: readonly (readonly number[])[], numbers: Numbers, draw = 0) {
   const round = tensor(draw, { dtype: "i32" });
-  return [...await compiled(tensor(logits), sampling(numbers), round).data()];
+  return [...await compiled(tensor(logits), sampling(numbers, logits.length), round).data()];
 }
 
 function repeat<T>(value: T, count: number): T[] {
@@ -156,6 +159,21 @@ Deno.test("seeds, draws and rows are drawn independently", async () => {
   ]);
   assertEquals(new Set(all.map(String)).size, 4);
   assertEquals(await draw(even, { seed: 1 }), all[0]);
+});
+
+Deno.test("rows with numbers and draws of their own are those rows apart", async () => {
+  const logits = repeat([0, 1, 0.5], 3);
+  const rows = tensor([7, 2, 7], { dtype: "u32" });
+  const draws = tensor([4, 0, 1], { dtype: "i32" });
+  for (let seed = 0; seed < 8; seed++) {
+    const together = compiled(tensor(logits), { ...sampling({ seed }, 3), rows }, draws);
+    const apart = [
+      await draw([[0, 1, 0.5]], { seed, firstRow: 7 }, 4),
+      await draw([[0, 1, 0.5]], { seed, firstRow: 2 }, 0),
+      await draw([[0, 1, 0.5]], { seed, firstRow: 7 }, 1),
+    ];
+    assertEquals([...await together.data()], apart.flat());
+  }
 });
 
 Deno.test("a low temperature draws the most likely token, without overflow", async () => {

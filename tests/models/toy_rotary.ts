@@ -13,13 +13,12 @@ import {
   concat,
   cos,
   dims,
+  dynamicSlice,
   dynamicUpdate,
   foldKey,
   gather,
   headLogits,
-  less,
   type LinearHead,
-  maximum,
   mean,
   mul,
   normal,
@@ -171,24 +170,23 @@ function rotary(config: RotaryConfig): Rotary {
       const empty = () => zeros([batch, columns, heads, width / heads]);
       return Array.from({ length: layers }, () => ({ k: empty(), v: empty() }));
     },
-    decode: (params, ids, cache, { column, padding }) => {
+    decode: (params, ids, cache, { start, count }) => {
       const { B, T } = dims(ids, "B T", "toy: ids");
-      const columns = reshape(padding, [B, 1]);
-      const positions = maximum(sub(add(arange(T), column), columns), 0);
+      const positions = add(arange(T), reshape(start, [B, 1]));
       let x = embed(params, ids);
       const next = params.layers.map((block, layer) => {
         const past = cache[layer];
         if (past === undefined) throw new RangeError(`toy: the cache has no layer ${layer}`);
-        const { S } = dims(past.k, "B S H Dh");
-        const mask = { causal: true, start: column, padding: less(arange(S), columns) };
+        const mask = { causal: true, start };
         const done = run(block, x, positions, mask, ({ k, v }) => ({
-          k: dynamicUpdate(past.k, 1, column, k),
-          v: dynamicUpdate(past.v, 1, column, v),
+          k: dynamicUpdate(past.k, 1, start, k),
+          v: dynamicUpdate(past.v, 1, start, v),
         }));
         x = done.x;
         return done.kv;
       });
-      const last = reshape(slice(x, 1, T - 1), [B, width]);
+      const end = count === undefined ? slice(x, 1, T - 1) : dynamicSlice(x, 1, sub(count, 1), 1);
+      const last = reshape(end, [B, width]);
       return { logits: headLogits(head(params), rmsNorm(last, params.norm)), cache: next };
     },
   };

@@ -92,13 +92,12 @@ async function sampledLogProbs(
   ids: readonly number[],
   temperature: number,
 ): Promise<readonly number[]> {
-  const padding = tensor([0], { dtype: "i32" });
   const found: number[] = [];
   let cache = model.emptyCache(1, sizes.context);
   let column = 0;
   let read = prompt;
   for (const id of ids) {
-    const place = { column: tensor(column, { dtype: "i32" }), padding };
+    const place = { start: tensor([column], { dtype: "i32" }) };
     const step = model.decode(params, tensor([read], { dtype: "i32" }), cache, place);
     const scores = await logSoftmax(div(step.logits, temperature)).data();
     found.push(scores[id] ?? NaN);
@@ -112,11 +111,23 @@ async function sampledLogProbs(
 Deno.test("an answer depends on its number, not on how many are asked at once", async () => {
   using sampler = createSampler(model, tokenizer, device);
   const all = await sampler.sample(params, prompts, options);
-  for (const rows of [1, 3]) {
-    assertEquals(await sampler.sample(params, prompts, { ...options, rows }), all);
+  for (const places of [1, 3]) {
+    assertEquals(await sampler.sample(params, prompts, { ...options, places }), all);
   }
   const rest = await sampler.sample(params, prompts.slice(1), { ...options, firstRow: 1 });
   assertEquals(rest, all.slice(1));
+});
+
+Deno.test("answers of a group, whose prompt is read once, are those of the prompt read for each", async () => {
+  using sampler = createSampler(model, tokenizer, device);
+  const group = prompts.flatMap((prompt) => Array<readonly number[]>(3).fill(prompt));
+  const together = await sampler.sample(params, group, { ...options, places: 6 });
+  const apart = [];
+  for (const [firstRow, prompt] of group.entries()) {
+    apart.push(...await sampler.sample(params, [prompt], { ...options, firstRow }));
+  }
+  assertEquals(together, apart);
+  assertEquals(await sampler.logProbs(params, together), await sampler.logProbs(params, apart));
 });
 
 Deno.test("log-probabilities are those of the policy at the temperature that sampled", async () => {
@@ -142,7 +153,7 @@ Deno.test("tokens are drawn as often as their log-probabilities say", async () =
   const [prompt = []] = prompts;
   const count = 2000;
   const answers = await sampler.sample(params, Array(count).fill(prompt), {
-    ...{ maxNewTokens: 1, temperature, seed: 5, rows: 500 },
+    ...{ maxNewTokens: 1, temperature, seed: 5, places: 500 },
   });
   const [first] = answers;
   assert(first !== undefined);

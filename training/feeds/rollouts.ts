@@ -88,6 +88,12 @@ export interface RolloutPlan {
   readonly learnedShare: number;
 }
 
+/**
+ * The answers that grow at once, where a micro-batch has no more: so the cache does not grow with the
+ * number of micro-batches.
+ */
+const PLACES = 64;
+
 /** The stream of a stage's seed that answers are sampled with. */
 const SAMPLING = 7;
 
@@ -202,6 +208,7 @@ export function rolloutFeed<B extends RolloutBatch>(
       temperature: plan.temperature,
       seed: samplingSeed,
       firstRow: number * answers,
+      places: Math.max(batchSize, PLACES),
     });
     const scores = await judgments(given);
     const rewards = await rewardsOf(

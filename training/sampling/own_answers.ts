@@ -83,7 +83,7 @@ async function answered(
       temperature: 1,
       seed,
       firstRow: first,
-      rows: 4 * rows,
+      places: 4 * rows,
     });
     asked.forEach(({ prompt, chosen, isRight }, i) => {
       const given = answers[i];

@@ -22,11 +22,8 @@ export interface SampledAnswer extends GivenAnswer {
   readonly prompt: readonly number[];
 }
 
-/** Options of sampling. */
-export interface SamplingOptions extends Omit<GenerateOptions, "stop"> {
-  /** The prompts that are answered at once (default: all of them). */
-  readonly rows?: number;
-}
+/** Options of sampling: those of generation, which stops at the tokenizer's stop tokens. */
+export type SamplingOptions = Omit<GenerateOptions, "stop">;
 
 /** A batch's tokens under a policy. */
 export interface BatchScores {
@@ -112,20 +109,12 @@ export function createSampler<P, C>(
     scores(params, { ids, temperature });
   return {
     score,
-    async sample(params, prompts, { rows = prompts.length, firstRow = 0, ...options }) {
-      const answers: SampledAnswer[] = [];
-      for (let first = 0; first < prompts.length; first += rows) {
-        const asked = prompts.slice(first, first + rows);
-        const completions = await generator.generate(params, asked, {
-          ...options,
-          stop: stops,
-          firstRow: firstRow + first,
-        });
-        for (const [i, completion] of completions.entries()) {
-          answers.push({ prompt: asked[i] ?? [], ...givenAnswer(tokenizer, completion) });
-        }
-      }
-      return answers;
+    async sample(params, prompts, options) {
+      const completions = await generator.generate(params, prompts, { ...options, stop: stops });
+      return completions.map((completion, i) => ({
+        prompt: prompts[i] ?? [],
+        ...givenAnswer(tokenizer, completion),
+      }));
     },
     async logProbs(params, answers, temperature = 1) {
       if (answers.length === 0) return [];
