@@ -70,6 +70,7 @@ export {
 } from "./data/examples.ts";
 export {
   describeFit,
+  encodedTokens,
   type Fit,
   fitConversations,
   type FitCounts,

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { describeExample, longestRow, trainSettings } from "@unitune/training";
+import { describeExample, encodedTokens, longestRow, trainSettings } from "@unitune/training";
 import { rowsOf, textFile } from "../data/data_file.ts";
 import { formedRows } from "../data/formed_rows.ts";
 import { type FoundRows, type Inspection, inspectRows, rowLengths } from "../data/inspection.ts";
@@ -101,16 +101,19 @@ export async function dataCommand(argv: readonly string[]): Promise<number> {
   const prepared = await prepare(settings, base, { watch });
   const { tokenizer, model, stages: [stage] } = prepared;
   if (!isText) {
+    const context = Math.min(model.config.context, settings.context ?? Infinity);
+    const counted = encodedTokens(context);
     const lengths: number[] = [];
     for await (const { formed } of formedRows(rowsOf(place), options)) {
-      for (const length of rowLengths(tokenizer, formed)) lengths.push(length);
+      for (const length of rowLengths(tokenizer, formed, counted)) lengths.push(length);
       if (lengths.length >= MOST_MEASURED) break;
     }
-    const context = Math.min(model.config.context, settings.context ?? Infinity);
     const over = lengths.filter((length) => length > longestRow(context)).length;
+    const isLonger = lengths.includes(counted);
     print(
       `\nlengths in tokens of ${number(lengths.length)} sequences; ` +
-        `${number(over)} do not fit the context of ${number(context)}`,
+        `${number(over)} do not fit the context of ${number(context)}` +
+        (isLonger ? `; longer ones than ${number(counted)} count as that` : ""),
     );
     print(histogramLines(lengths).map((line) => `  ${line}`).join("\n"));
   }

@@ -49,8 +49,11 @@ export function wrong(source: Source, why: string): UserError {
   return new UserError(`${placeText(source)}: ${why}`);
 }
 
-/** The most bytes of a row: parsed JSON takes up to twenty times its size in memory. */
-const LARGEST_ROW = 2 ** 25;
+/**
+ * The most bytes of a row, 64 MiB: parsed JSON takes up to twenty times its size in memory, of which
+ * the engine has 4 GB.
+ */
+const LARGEST_ROW = 2 ** 26;
 
 /**
  * The limit of the length of a row in a file.

@@ -7,18 +7,12 @@
 import {
   ChatError,
   type ChatMessage,
+  conversationRows,
   encodePrompt,
   type Tokenizer,
   UnknownCharacterError,
 } from "@unitune/models";
-import {
-  encodeAnswer,
-  fitConversations,
-  type FittedList,
-  fitTexts,
-  placeText,
-  UserError,
-} from "@unitune/training";
+import { encodeAnswer, fitTexts, placeText, UserError } from "@unitune/training";
 import { digestOf } from "../files/digest.ts";
 import { columnsIn } from "./formed_rows.ts";
 import { formOf, type FormOptions, requireColumns } from "./forms/recognition.ts";
@@ -135,28 +129,36 @@ export async function inspectRows(
   return { form, count, refused: refused.rows(), odd: odd.rows() };
 }
 
-const lengthsIn = ({ rows }: FittedList) => rows.map(({ ids }) => ids.length);
-
 /**
  * The lengths of a row in tokens: of each sequence that may be learned, or of its prompt.
  *
  * @param tokenizer The tokenizer.
  * @param formed The row.
- * @returns The numbers of tokens.
+ * @param most The most tokens that are counted.
+ * @returns The numbers of tokens, at most `most` each.
  * @throws {UserError} If the tokenizer cannot express the row.
  */
-export function rowLengths(tokenizer: Tokenizer, { row }: FormedRow): readonly number[] {
+export function rowLengths(
+  tokenizer: Tokenizer,
+  { row }: FormedRow,
+  most: number,
+): readonly number[] {
+  const options = { ...row.rendering, most };
   const answered = (prompt: readonly ChatMessage[], answer: readonly ChatMessage[]) =>
-    encodeAnswer(tokenizer, prompt, answer, row.rendering).ids.length;
+    encodeAnswer(tokenizer, prompt, answer, options).ids.length;
   try {
-    if ("text" in row) return lengthsIn(fitTexts(tokenizer, [row], Infinity));
-    if ("messages" in row) return lengthsIn(fitConversations(tokenizer, [row], Infinity));
+    if ("text" in row) {
+      return fitTexts(tokenizer, [row], most - 1).rows.map(({ ids }) => ids.length);
+    }
+    if ("messages" in row) {
+      return conversationRows(tokenizer, row.messages, options).map(({ ids }) => ids.length);
+    }
     if ("chosen" in row) {
       return [answered(row.prompt, row.chosen), answered(row.prompt, row.rejected)];
     }
     if ("answers" in row) return row.answers.map(({ answer }) => answered(row.prompt, answer));
     if ("completion" in row) return [answered(row.prompt, row.completion)];
-    return [encodePrompt(tokenizer, row.prompt, row.rendering).length];
+    return [encodePrompt(tokenizer, row.prompt, options).length];
   } catch (error) {
     if (!(error instanceof ChatError || error instanceof UnknownCharacterError)) throw error;
     throw new UserError(error.message, { cause: error });

@@ -62,9 +62,10 @@ export async function* linesOf(
     for (let end; (end = chunk.indexOf(newline, start)) >= 0; start = end + 1) {
       grow(end - start);
       const bytes = concatenated([...parts, chunk.subarray(start, end)]);
-      yield { number, offset, bytes };
+      // Before the line is used: the parts of a long one are as large as it is.
       parts = [];
       length = 0;
+      yield { number, offset, bytes };
       number += 1;
       offset += bytes.length + 1;
     }

@@ -52,6 +52,11 @@ export interface ChatOptions {
    * format shows them as turns; a model without one reads them one after the other.
    */
   readonly plain?: boolean;
+  /**
+   * The number of ids that are wanted: of a longer conversation, only the first ones are given, and
+   * little more of it than they take is encoded (default: all).
+   */
+  readonly most?: number;
 }
 
 /** How a conversation becomes training rows. */
@@ -66,6 +71,28 @@ export interface EncodedSequence {
   readonly ids: readonly number[];
   /** True where the token is a target of training, `[T]`. */
   readonly mask: readonly boolean[];
+}
+
+/**
+ * The beginning of a sequence.
+ *
+ * @param sequence The ids and the mask, `[T]`.
+ * @param length The most ids that are wanted.
+ * @returns The first ids, and their mask; the sequence itself where it has no more.
+ *
+ * @example
+ * ```ts
+ * import { firstOf } from "@unitune/models";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const sequence = { ids: [3, 7, 4], mask: [false, false, true] };
+ * assertEquals(firstOf(sequence, 2), { ids: [3, 7], mask: [false, false] });
+ * ```
+ */
+export function firstOf(sequence: EncodedSequence, length: number): EncodedSequence {
+  const { ids, mask } = sequence;
+  if (ids.length <= length) return sequence;
+  return { ids: ids.slice(0, length), mask: mask.slice(0, length) };
 }
 
 /** Encodes conversations for one model. */

@@ -7,6 +7,7 @@ import {
   type ChatMessage,
   type ChatOptions,
   type EncodedSequence,
+  firstOf,
   type RowOptions,
 } from "./chat_format.ts";
 import { plainFormat } from "./plain_format.ts";
@@ -124,6 +125,8 @@ export function encodePrompt(
  *
  * @param tokenizer The tokenizer.
  * @param text The text.
+ * @param most The number of ids that are wanted: of a longer text, only the first ones are given
+ * (default: all).
  * @returns Ids and a mask that is true on all tokens of the text.
  * @throws {UnknownCharacterError} If a character is not in the vocabulary.
  *
@@ -136,8 +139,13 @@ export function encodePrompt(
  * assertEquals(sequence, { ids: [6, 5], mask: [true, true] });
  * ```
  */
-export function encodeText(tokenizer: Tokenizer, text: string): EncodedSequence {
+export function encodeText(
+  tokenizer: Tokenizer,
+  text: string,
+  most: number = Infinity,
+): EncodedSequence {
   const { begin } = tokenizer;
-  const said = tokenizer.encode(text);
-  return { ids: [...begin, ...said], mask: [...begin.map(() => false), ...said.map(() => true)] };
+  const said = tokenizer.encode(text, most);
+  const mask = [...begin.map(() => false), ...said.map(() => true)];
+  return firstOf({ ids: [...begin, ...said], mask }, most);
 }

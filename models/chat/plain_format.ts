@@ -2,7 +2,13 @@
 
 import { quoted } from "@unitune/core";
 import type { Tokenizer } from "../tokenizers/tokenizer.ts";
-import { ChatError, type ChatFormat, type ChatMessage, type ChatOptions } from "./chat_format.ts";
+import {
+  ChatError,
+  type ChatFormat,
+  type ChatMessage,
+  type ChatOptions,
+  firstOf,
+} from "./chat_format.ts";
 import { firstDifference } from "./prefixes.ts";
 
 /** The parts of a tokenizer that texts need. */
@@ -28,6 +34,12 @@ function textOf(messages: readonly ChatMessage[]): string {
   return messages.map(({ content }) => content ?? "").join("");
 }
 
+/** Tells whether one text begins with the other one, where both may be cut inside a character. */
+function beginsAlike(a: string, b: string): boolean {
+  const whole = (text: string) => text.replace(/\ufffd+$/, "");
+  return whole(a).startsWith(whole(b)) || whole(b).startsWith(whole(a));
+}
+
 /**
  * The ids of a prompt and of the completion behind it. They are those of the joined text, if the
  * prompt's own are their beginning; otherwise the tokenizer joins characters of both to one token,
@@ -38,12 +50,13 @@ function joinedIds(
   prompt: readonly number[],
   before: string,
   completion: string,
+  most: number,
 ): readonly number[] {
-  const ids = [...begin, ...encode(before + completion)];
+  const ids = [...begin, ...encode(before + completion, most)].slice(0, most);
   if (firstDifference(prompt, ids) === prompt.length) return ids;
-  const apart = [...prompt, ...encode(completion)];
-  const shown = { special: "shown" } as const;
-  if (decode(apart, shown) === decode(ids, shown)) return apart;
+  const apart = [...prompt, ...encode(completion, most)].slice(0, most);
+  const [shown = "", wanted = ""] = [apart, ids].map((own) => decode(own, { special: "shown" }));
+  if (shown === wanted || apart.length === most && beginsAlike(shown, wanted)) return apart;
   throw new ChatError(
     `The completion begins inside a token: the tokenizer joins its first characters with the end ` +
       `of the prompt, ${quoted(before.slice(-20) + completion.slice(0, 20))}, and has no other ` +
@@ -63,24 +76,25 @@ function joinedIds(
  */
 export function plainFormat(tokenizer: TextTokenizer): ChatFormat {
   const { begin, stop, encode } = tokenizer;
-  const promptIds = (messages: readonly ChatMessage[]) => [...begin, ...encode(textOf(messages))];
+  const promptIds = (messages: readonly ChatMessage[], most: number) =>
+    [...begin, ...encode(textOf(messages), most)].slice(0, most);
   return {
-    rows(messages, { learnedFrom = 0, ...options } = {}) {
+    rows(messages, { learnedFrom = 0, most = Infinity, ...options } = {}) {
       requirePlain(options);
       const last = messages.at(-1);
       if (last?.role !== "assistant" || messages.length <= learnedFrom) {
-        const ids = promptIds(messages);
+        const ids = promptIds(messages, most);
         return [{ ids, mask: ids.map(() => false) }];
       }
       const before = messages.slice(0, -1);
-      const prompt = promptIds(before);
-      const ids = joinedIds(tokenizer, prompt, textOf(before), textOf([last]));
+      const prompt = promptIds(before, most);
+      const ids = joinedIds(tokenizer, prompt, textOf(before), textOf([last]), most);
       const ended = ids.length > prompt.length && ids.at(-1) === stop ? ids : [...ids, stop];
-      return [{ ids: ended, mask: ended.map((_, t) => t >= prompt.length) }];
+      return [firstOf({ ids: ended, mask: ended.map((_, t) => t >= prompt.length) }, most)];
     },
-    prompt(messages, options = {}) {
+    prompt(messages, { most = Infinity, ...options } = {}) {
       requirePlain(options);
-      const ids = promptIds(messages);
+      const ids = promptIds(messages, most);
       if (ids.length > 0) return ids;
       throw new ChatError("The prompt has no token, so there is nothing to continue: write one");
     },

@@ -4,7 +4,7 @@
  */
 
 import { quoted } from "@unitune/core";
-import { ChatError, type ChatMessage, type EncodedSequence } from "./chat_format.ts";
+import { ChatError, type ChatMessage, type EncodedSequence, firstOf } from "./chat_format.ts";
 
 /** The parts of a chat format that rows are made from. */
 export interface Renderer {
@@ -15,19 +15,66 @@ export interface Renderer {
    * @param isPrompt Whether the header of the assistant's next turn follows.
    */
   readonly render: (messages: readonly ChatMessage[], isPrompt: boolean) => string;
-  /** The ids of a rendered text. */
-  readonly encode: (text: string) => readonly number[];
+  /** A rendered text in parts: the ids of the text are those of its parts. */
+  readonly parts: (text: string) => Iterable<string>;
+  /** The ids of a part. */
+  readonly encode: (part: string) => readonly number[];
   /** The ids at which generation stops. */
   readonly stops: readonly number[];
 }
 
+/** The first ids of a text. */
+interface Begun {
+  /** The ids, `[T]`. */
+  readonly ids: readonly number[];
+  /** The parts of the text behind them. */
+  readonly rest: readonly string[];
+}
+
+/** Encodes the parts of a text until there are so many ids. */
+function begun(
+  { parts, encode }: Pick<Renderer, "parts" | "encode">,
+  text: string,
+  most: number,
+): Begun {
+  const encoded: (readonly number[])[] = [];
+  const rest: string[] = [];
+  let length = 0;
+  for (const part of parts(text)) {
+    if (length >= most) rest.push(part);
+    else {
+      const ids = encode(part);
+      encoded.push(ids);
+      length += ids.length;
+    }
+  }
+  const [only = [], ...more] = encoded;
+  return { ids: more.length === 0 ? only : encoded.flat(), rest };
+}
+
+/**
+ * The first ids of a text.
+ *
+ * @param renderer The tokenizer.
+ * @param text The text.
+ * @param most The number of ids that are wanted.
+ * @returns The first `most` ids; all of a shorter text.
+ */
+export function firstIds(
+  renderer: Pick<Renderer, "parts" | "encode">,
+  text: string,
+  most: number,
+): number[] {
+  return begun(renderer, text, most).ids.slice(0, most);
+}
+
 /** A conversation that ends with an answer. */
 interface Answer {
-  /** The ids of the conversation, `[T]`. */
-  readonly ids: readonly number[];
-  /** The place of the first id that the assistant produces. */
+  /** The conversation. */
+  readonly begun: Begun;
+  /** The place of the first id that the assistant produces; infinite behind the first ids. */
   readonly start: number;
-  /** The place after the last one. */
+  /** The place after the last one; infinite behind the first ids. */
   readonly end: number;
 }
 
@@ -45,51 +92,72 @@ interface Answer {
  *
  * @param renderer The chat template and the tokenizer.
  * @param messages The conversation.
- * @param learnedFrom The first message that is learned, if the assistant says it.
+ * @param options The first message that is learned, if the assistant says it, and the number of ids
+ * that are wanted of a row: no more of the texts is encoded.
  * @returns The rows.
  * @throws {ChatError} If the conversation with an answer does not begin with its prompt.
  */
 export function prefixRows(
   renderer: Renderer,
   messages: readonly ChatMessage[],
-  learnedFrom: number,
+  { learnedFrom, most }: { readonly learnedFrom: number; readonly most: number },
 ): readonly EncodedSequence[] {
   const text = renderer.render(messages, false);
-  const ids = renderer.encode(text);
+  const whole = { text, ...begun(renderer, text, most) };
   const answers = messages.flatMap(({ role }, i) =>
-    role === "assistant" && i >= learnedFrom ? [answerAt(renderer, messages, i, { text, ids })] : []
+    role === "assistant" && i >= learnedFrom
+      ? [answerAt(renderer, messages, i, { whole, most })]
+      : []
   );
-  const isWhole = ({ ids: own, end }: Answer) => firstDifference(own.slice(0, end), ids) >= end;
-  return answers.every(isWhole)
-    ? [masked(ids, answers)]
-    : answers.map((answer) => masked(answer.ids, [answer]));
+  const isKept = ({ begun, end }: Answer) => {
+    const compared = Math.min(end, knownLength(begun), knownLength(whole));
+    return firstDifference(begun.ids, whole.ids) >= compared;
+  };
+  return answers.every(isKept)
+    ? [masked(whole, answers, most)]
+    : answers.map((answer) => masked(answer.begun, [answer], most));
 }
 
-/** Ids, of which those of answers are learned. */
-function masked(ids: readonly number[], answers: readonly Answer[]): EncodedSequence {
+/** The first ids, of which those of answers are learned. */
+function masked({ ids }: Begun, answers: readonly Answer[], most: number): EncodedSequence {
   const mask = ids.map(() => false);
   for (const { start, end } of answers) mask.fill(true, start, end);
-  return { ids, mask };
+  return firstOf({ ids, mask }, most);
+}
+
+/** How many places of a text are known: infinitely many where all of it is encoded. */
+function knownLength({ ids, rest }: Begun): number {
+  return rest.length === 0 ? Infinity : ids.length;
 }
 
 /** The conversation that ends with an answer. */
 function answerAt(
-  { render, encode, stops }: Renderer,
+  renderer: Renderer,
   messages: readonly ChatMessage[],
   place: number,
-  whole: { readonly text: string; readonly ids: readonly number[] },
+  { whole, most }: { readonly whole: Begun & { readonly text: string }; readonly most: number },
 ): Answer {
+  const { render, encode, stops } = renderer;
   const before = render(messages.slice(0, place), true);
   const text = render(messages.slice(0, place + 1), false);
   const difference = firstDifference(before, text);
   if (difference < before.length) throw changedPrompt(place, before, text, difference);
-  const prompt = encode(before);
+  const prompt = begun(renderer, before, most);
   // Encoding is the most of the work, and the whole conversation is encoded already.
-  const ids = text === whole.text ? whole.ids : encode(text);
-  const start = prompt.length;
-  if (firstDifference(prompt, ids) < start) throw joinedTokens(place, before, text);
-  const last = ids.findLastIndex((id, i) => i >= start && stops.includes(id));
-  return { ids, start, end: last < 0 ? ids.length : last + 1 };
+  const own = text === whole.text ? whole : begun(renderer, text, most);
+  const { ids, rest } = own;
+  const start = prompt.rest.length === 0 ? prompt.ids.length : Infinity;
+  if (firstDifference(prompt.ids, ids) < Math.min(prompt.ids.length, knownLength(own))) {
+    throw joinedTokens(place, before, text);
+  }
+  const isStop = (id: number) => stops.includes(id);
+  // The last stop token is sought from the end, so that little of a long text is encoded for it.
+  if (rest.findLast((part) => encode(part).some(isStop)) !== undefined) {
+    return { begun: own, start, end: Infinity };
+  }
+  const last = ids.findLastIndex((id, i) => i >= start && isStop(id));
+  if (last >= 0) return { begun: own, start, end: last + 1 };
+  return { begun: own, start, end: rest.length === 0 ? ids.length : Infinity };
 }
 
 /** The first place at which two sequences differ, or the length of the shorter one. */

@@ -56,6 +56,18 @@ export interface Pieces {
   readonly ids: ReadonlyMap<string, number>;
   /** The ids that are tokens of their own in a text and stand for no text. */
   readonly special: ReadonlySet<number>;
+  /** The tokens beside the vocabulary, which texts are searched for. */
+  readonly added: readonly AddedToken[];
+}
+
+/** A token beside the vocabulary. */
+export interface AddedToken {
+  /** Its text. */
+  readonly content: string;
+  /** Whether it takes the space before it. */
+  readonly takesBefore: boolean;
+  /** Whether it takes the space behind it. */
+  readonly takesBehind: boolean;
 }
 
 function wrong(rule: string): TokenizerError {
@@ -104,7 +116,16 @@ export function piecesOf({ model, added_tokens = [] }: JsonObject): Pieces {
   }
   if (ids.size === 0) throw wrong("its vocabulary is empty");
   const special = added.filter((token) => token.special === true).map(({ id }) => Number(id));
-  return { kind, ids, special: new Set(special) };
+  return {
+    kind,
+    ids,
+    special: new Set(special),
+    added: added.map(({ content, lstrip, rstrip }) => ({
+      content: String(content),
+      takesBefore: lstrip === true,
+      takesBehind: rstrip === true,
+    })),
+  };
 }
 
 /** The settings of `tokenizer_config.json` that name a token. */

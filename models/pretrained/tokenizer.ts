@@ -3,11 +3,12 @@
 import { quoted } from "@unitune/core";
 import { Tokenizer as Implementation } from "npm:@huggingface/tokenizers@^0.2.0";
 import type { ChatFormat, ChatMessage, ChatOptions } from "../chat/chat_format.ts";
-import { prefixRows } from "../chat/prefixes.ts";
+import { firstIds, prefixRows, type Renderer } from "../chat/prefixes.ts";
 import { TokenizerError } from "../tokenizers/plain.ts";
 import { requireId, type Tokenizer } from "../tokenizers/tokenizer.ts";
 import { TOKENIZER, TOKENIZER_CONFIG } from "../tokenizers/tokenizer_json.ts";
 import { chatTemplate } from "./chat_template.ts";
+import { textParts } from "./parts.ts";
 import {
   idsIn,
   type JsonObject,
@@ -82,11 +83,23 @@ export function pretrainedTokenizer(
   const implementation = implementationOf(tokenizerJson, config);
   const tokens = tokenPieces(pieces, options);
   const { stop, stops } = stopsOf(files, idOf("eos_token"), tokens.length);
-  const encode = (text: string): number[] => encoded(implementation, text, false);
+  const parts = textParts(
+    {
+      encode: (text) => encoded(implementation, text, false),
+      textOf: (id) => implementation.decode([id], { clean_up_tokenization_spaces: false }),
+    },
+    pieces,
+  );
+  const renderer = {
+    parts: (text: string) => parts(text.toWellFormed()),
+    encode: (part: string) => encoded(implementation, part, false),
+  };
+  const encode = (text: string, most: number = Infinity): number[] =>
+    firstIds(renderer, text, most);
   const special = new Set(pieces.special);
   const isText = new Set(pieces.ids.values());
   for (const id of tokens.keys()) if (!isText.has(id)) special.add(id);
-  const chat = chatOf(files, config, named, encode, stops);
+  const chat = chatOf(files, config, named, { ...renderer, stops });
   return {
     kind: pieces.kind,
     size: tokens.length,
@@ -123,9 +136,9 @@ function implementationOf(tokenizerJson: JsonObject, config: JsonObject): Implem
   }
 }
 
-/** The ids of a text; half a surrogate pair is U+FFFD, as in UTF-8. */
+/** The ids of a well-formed text. */
 function encoded(implementation: Implementation, text: string, isFramed: boolean): number[] {
-  return implementation.encode(text.toWellFormed(), { add_special_tokens: isFramed }).ids;
+  return implementation.encode(text, { add_special_tokens: isFramed }).ids;
 }
 
 /** The ids that stand before every text. */
@@ -192,8 +205,7 @@ function chatOf(
   files: ReadonlyMap<string, string>,
   config: JsonObject,
   named: Readonly<Record<string, string>>,
-  encode: (text: string) => readonly number[],
-  stops: readonly number[],
+  renderer: Omit<Renderer, "render">,
 ): ChatFormat | undefined {
   const texts = templateTextsOf(files, config);
   if (texts === undefined) return undefined;
@@ -216,13 +228,14 @@ function chatOf(
       addGenerationPrompt,
     });
   return {
-    rows: (messages, { learnedFrom = 0, ...options } = {}) =>
+    rows: (messages, { learnedFrom = 0, most = Infinity, ...options } = {}) =>
       prefixRows(
-        { encode, stops, render: (part, isPrompt) => render(part, isPrompt, options) },
+        { ...renderer, render: (part, isPrompt) => render(part, isPrompt, options) },
         messages,
-        learnedFrom,
+        { learnedFrom, most },
       ),
-    prompt: (messages, options = {}) => encode(render(messages, true, options)),
+    prompt: (messages, { most = Infinity, ...options } = {}) =>
+      firstIds(renderer, render(messages, true, options), most),
   };
 }
 

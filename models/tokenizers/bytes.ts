@@ -28,8 +28,11 @@ export const BYTES = "bytes";
  */
 export function byteTokenizer(): Tokenizer {
   const tokens = [...specialPieces, ...Array.from({ length: 256 }, (_, byte) => showByte(byte))];
-  const encode = (text: string) =>
-    Array.from(new TextEncoder().encode(text), (byte) => byte + firstOrdinary);
+  const encode = (text: string, most = Infinity) => {
+    // A code unit has a byte at the least; one more, for both halves of a surrogate pair.
+    const bytes = new TextEncoder().encode(text.slice(0, most + 1));
+    return Array.from(bytes.subarray(0, most), (byte) => byte + firstOrdinary);
+  };
   return {
     ...withRoleTokens(encode),
     kind: BYTES,

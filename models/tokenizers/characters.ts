@@ -39,12 +39,16 @@ export function characterTokenizer(characters: Iterable<string>): Tokenizer {
   }
   const tokens = [...specialPieces, ...sorted];
   const ids = new Map(sorted.map((character, i) => [character, firstOrdinary + i]));
-  const encode = (text: string) =>
-    Array.from(text, (character, position) => {
+  const encode = (text: string, most = Infinity) => {
+    const found: number[] = [];
+    for (const character of text) {
+      if (found.length >= most) break;
       const id = ids.get(character);
-      if (id === undefined) throw new UnknownCharacterError(character, position);
-      return id;
-    });
+      if (id === undefined) throw new UnknownCharacterError(character, found.length);
+      found.push(id);
+    }
+    return found;
+  };
   return {
     ...withRoleTokens(encode),
     kind: CHARACTERS,

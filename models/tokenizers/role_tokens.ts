@@ -8,7 +8,13 @@
  *     <system> content  <user> content  <assistant> content <stop>  <user> content …
  */
 
-import { ChatError, type ChatFormat, type ChatMessage, roles } from "../chat/chat_format.ts";
+import {
+  ChatError,
+  type ChatFormat,
+  type ChatMessage,
+  firstOf,
+  roles,
+} from "../chat/chat_format.ts";
 import { type DecodeOptions, requireId, type Tokenizer } from "./tokenizer.ts";
 
 /** The names of the special tokens; a name's index is its id, in both tokenizers. */
@@ -76,12 +82,12 @@ function requireNoTools(tools: readonly unknown[] | undefined): void {
 
 /** The chat format of special tokens for roles. */
 function roleFormat(encode: Tokenizer["encode"]): ChatFormat {
-  const rowOf = (messages: readonly ChatMessage[], learnedFrom: number) => {
+  const rowOf = (messages: readonly ChatMessage[], learnedFrom: number, most: number) => {
     const ids: number[] = [];
     const mask: boolean[] = [];
     for (const [i, message] of messages.entries()) {
       const { role, content } = spoken(message);
-      const said = encode(content);
+      const said = encode(content, Math.max(0, most - ids.length));
       const isAnswer = role === "assistant";
       if (isAnswer) said.push(specialIds.stop);
       ids.push(specialIds[role]);
@@ -94,13 +100,13 @@ function roleFormat(encode: Tokenizer["encode"]): ChatFormat {
     return { ids, mask };
   };
   return {
-    rows(messages, { tools, learnedFrom = 0 } = {}) {
+    rows(messages, { tools, learnedFrom = 0, most = Infinity } = {}) {
       requireNoTools(tools);
-      return [rowOf(messages, learnedFrom)];
+      return [firstOf(rowOf(messages, learnedFrom, most), most)];
     },
-    prompt(messages, { tools } = {}) {
+    prompt(messages, { tools, most = Infinity } = {}) {
       requireNoTools(tools);
-      return [...rowOf(messages, 0).ids, specialIds.assistant];
+      return [...rowOf(messages, 0, most).ids, specialIds.assistant].slice(0, most);
     },
   };
 }

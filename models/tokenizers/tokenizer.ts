@@ -40,9 +40,12 @@ export interface Tokenizer {
   /**
    * The ids of a text, without {@linkcode Tokenizer.begin}.
    *
-   * @throws {UnknownCharacterError} If the vocabulary cannot spell a character.
+   * @param text The text.
+   * @param most The number of ids that are wanted: of a longer text, only the first ones are given,
+   * and little more of it than they take is read (default: all).
+   * @throws {UnknownCharacterError} If the vocabulary cannot spell a character that is read.
    */
-  encode(text: string): number[];
+  encode(text: string, most?: number): number[];
   /**
    * The text of ids. Special tokens are skipped unless the options say otherwise; bytes are joined
    * and read as UTF-8, in which an ill-formed sequence (a generation cut inside a character, say)

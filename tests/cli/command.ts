@@ -105,6 +105,22 @@ export function startMeasured(
   return processOf("sh", ["-c", script, Deno.execPath(), ...started], { ...env, PEAK: path });
 }
 
+/**
+ * Runs `train` on Linux, with a cache in a folder; returns its output and the most memory that it had
+ * at once, in bytes.
+ */
+export async function measured(
+  folder: string,
+  args: readonly string[],
+): Promise<{ readonly text: string; readonly peak: number }> {
+  const path = `${folder}/peak`;
+  const env = { XDG_CACHE_HOME: `${folder}/cache` };
+  const { code, stdout, stderr } = await ended(startMeasured(path, args, env));
+  assertEquals(code, 0, stderr);
+  const [, kilobytes = ""] = /^VmHWM:\s+(\d+) kB$/m.exec(await Deno.readTextFile(path)) ?? [];
+  return { text: stdout + stderr, peak: 1024 * Number(kilobytes) };
+}
+
 /** `train` where no more than so many files can be open at once. */
 export function startWithFiles(files: number, args: readonly string[]): Deno.Command {
   const script = `ulimit -n ${files}; exec "$0" "$@"`;

@@ -1,8 +1,10 @@
 /** Lines of hundreds of megabytes, where rows and measurements are expected. */
+import { assert } from "@std/assert";
 import {
   assertRefused,
   ended,
   inFolder,
+  measured,
   start,
   tiny,
   train,
@@ -26,8 +28,23 @@ inFolder("a row of 600 MB is refused with its line, and little of it is read", a
   const row = `{"prompt": "a", "completion": "b"}\n`;
   const data = await writeLongLine(`${folder}/rows.jsonl`, `${row}${row}{"prompt": "`);
   const result = await train("--data", data, ...tiny, "--out", `${folder}/run`);
-  assertRefused(result, 1, "rows.jsonl:3: the line has more than 33554432 bytes");
+  assertRefused(result, 1, "rows.jsonl:3: the line has more than 67108864 bytes");
 });
+
+if (Deno.build.os === "linux") {
+  inFolder("a row of 50 MB is cut and trained on, in some hundred megabytes", async (folder) => {
+    const text = "what is the answer to all of the questions? ";
+    const others = Array.from({ length: 10 }, (_, i) => ({ prompt: `${i}`, completion: text }));
+    const peakOf = async (name: string, count: number) => {
+      const long = { prompt: "a", completion: text.repeat(count) };
+      const data = await writeRows(`${folder}/${name}.jsonl`, [long, ...others]);
+      const args = ["--data", data, ...tiny, "--out", `${folder}/${name}`];
+      return (await measured(folder, args)).peak;
+    };
+    const [small, large] = [await peakOf("small", 100), await peakOf("large", 50e6 / text.length)];
+    assert(large - small < 700e6, `${large / 1e6} MB, ${small / 1e6} MB`);
+  });
+}
 
 inFolder("600 MB where JSON is expected are refused", async (folder) => {
   const config = await writeLongLine(`${folder}/config.json`, `{"seed": "`);

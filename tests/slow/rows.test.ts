@@ -1,6 +1,6 @@
 /** A million rows: the memory of a run does not grow with them, and the next start finds them. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { ended, inFolder, startMeasured, tiny } from "../cli/command.ts";
+import { inFolder, measured, tiny } from "../cli/command.ts";
 
 /** A file of rows, each of some 230 bytes. */
 async function writeMany(path: string, count: number): Promise<string> {
@@ -17,16 +17,6 @@ async function writeMany(path: string, count: number): Promise<string> {
   }
   await writer.close();
   return path;
-}
-
-/** Runs `train`; returns its output and the most memory that it had at once, in bytes. */
-async function measured(folder: string, args: readonly string[]) {
-  const path = `${folder}/peak`;
-  const env = { XDG_CACHE_HOME: `${folder}/cache` };
-  const { code, stdout, stderr } = await ended(startMeasured(path, args, env));
-  assertEquals(code, 0, stderr);
-  const [, kilobytes = ""] = /^VmHWM:\s+(\d+) kB$/m.exec(await Deno.readTextFile(path)) ?? [];
-  return { text: stdout + stderr, peak: 1024 * Number(kilobytes) };
 }
 
 if (Deno.build.os === "linux") {

@@ -12,6 +12,8 @@ import {
   type Tokenizer,
 } from "@unitune/models";
 import { chatTemplate, pretrainedTokenizer } from "@unitune/models/pretrained";
+import { textParts } from "../../models/pretrained/parts.ts";
+import { piecesOf } from "../../models/pretrained/token_files.ts";
 
 /** A conversation with the results of apply_chat_template. */
 interface Chat {
@@ -114,6 +116,15 @@ Deno.test("the tokenizers and chat templates of Qwen3 and Llama 3 are those of P
         const decoded = tokenizer.decode(tokenizer.encode(text), { special: "shown" });
         assertEquals(decoded.normalize("NFC"), text.normalize("NFC"));
       }
+    });
+    await t.step(`${name}: the ids of a text are those of its parts`, () => {
+      const textOf = (id: number) => tokenizer.decode([id], { special: "shown" });
+      const { encode } = tokenizer;
+      const pieces = piecesOf(JSON.parse(files.get("tokenizer.json") ?? ""));
+      const partsOf = textParts({ encode, textOf }, pieces, 20);
+      const parts = vectors.texts.map((text) => [...partsOf(text)]);
+      assert(parts.filter(({ length }) => length > 1).length > 100);
+      parts.forEach((own, n) => assertEquals(own.flatMap((part) => encode(part)), ids[n]));
     });
     await t.step(`${name}: ten conversations are rendered alike`, () => {
       assertEquals(chats.length, 10);

@@ -42,6 +42,17 @@ export interface CheckOptions<Row> {
 /** The most rows that are checked; they are evenly spread. A check takes as long as encoding. */
 export const MOST_CHECKED = 512;
 
+/** The most characters of a conversation that is checked. */
+const LONGEST_CHECKED = 2 ** 20;
+
+/** Tells whether conversations can be checked: for that, all of their texts are encoded. */
+function areShort(conversations: readonly RowConversation[]): boolean {
+  const lengths = conversations.flatMap(({ messages }) =>
+    messages.map(({ content }) => content?.length ?? 0)
+  );
+  return lengths.reduce((sum, length) => sum + length, 0) <= LONGEST_CHECKED;
+}
+
 /** The findings of one kind. */
 interface Found {
   /** The first of them. */
@@ -54,7 +65,7 @@ interface Found {
 
 /**
  * Checks how a tokenizer encodes the conversations of rows; see {@linkcode checkConversation}. Of
- * many rows, 512 are checked, evenly spread over the data.
+ * many rows, 512 are checked, evenly spread over the data, but for those of over a million characters.
  *
  * @param tokenizer The tokenizer.
  * @param rows The rows.
@@ -90,7 +101,7 @@ export function checkRows<Row extends RowDetails>(
   rows: RowTable<Row>,
   { conversations, source, watch, among = rows.length }: CheckOptions<Row>,
 ): readonly string[] {
-  const checked = spread(rows, MOST_CHECKED);
+  const checked = spread(rows, MOST_CHECKED).filter((row) => areShort(conversations(row)));
   const byKind = new Map<FindingKind, Found>();
   const tell = watch.begin({ doing: `checking ${source}`, subject: source });
   forEachTold(checked, tell, (row) => {

@@ -11,12 +11,14 @@ import {
   conversationRows,
   type EncodedSequence,
   encodePrompt,
+  firstOf,
   type Tokenizer,
 } from "@unitune/models";
 import type { RowSource } from "./batches.ts";
 import { mappedTable, type RowTable } from "./table.ts";
 import { detailsOf, type RowDetails, type RowKind, type Rows, type Source } from "./dataset.ts";
 import {
+  encodedTokens,
   type Fit,
   fitOne,
   type FitOptions,
@@ -146,7 +148,8 @@ export function dataOf<Kind extends StageData["kind"]>(
  * @param tokenizer The tokenizer.
  * @param prompt The conversation so far.
  * @param answer What follows.
- * @param rendering The tools, and variables of the chat template (default: none).
+ * @param rendering The tools, and variables of the chat template (default: none), and the number of
+ * tokens that are wanted.
  * @returns The sequence.
  * @throws {ChatError} If the tokenizer cannot express the conversation, or the chat template shows an
  * earlier turn of the answer in another form later on: then the answer is no one sequence.
@@ -183,7 +186,8 @@ export function encodeAnswer(
   }
   const { ids, mask } = row;
   const end = mask.lastIndexOf(true) + 1;
-  return end === ids.length ? row : { ids: ids.slice(0, end), mask: mask.slice(0, end) };
+  // Of a prompt that is longer than what is wanted, the answer is not there yet.
+  return end === 0 && ids.length === rendering.most ? row : firstOf(row, end);
 }
 
 /** The text of a prompt, as questions and rewards show it: of calls, there is none. */
@@ -315,12 +319,13 @@ export function exampleOf(row: Rows[RowKind]): Example | undefined {
 }
 
 /** The tokens of a prompt and an answer to it, or a refusal that names the line. */
-function wholeAnswer(
+function answerOf(
   tokenizer: Tokenizer,
   { prompt, rendering, source }: Example,
   answer: readonly ChatMessage[],
+  most: number,
 ): EncodedSequence {
-  return naming(source, () => encodeAnswer(tokenizer, prompt, answer, rendering));
+  return naming(source, () => encodeAnswer(tokenizer, prompt, answer, { ...rendering, most }));
 }
 
 /** A prompt, and the last turn of its right answer as a model gives it, where one is known. */
@@ -330,13 +335,14 @@ interface Asked {
 }
 
 /** The tokens of an example's prompt and of the last turn of its right answer. */
-function askedOf(tokenizer: Tokenizer, example: Example): Asked {
+function askedOf(tokenizer: Tokenizer, example: Example, most: number): Asked {
   const { prompt, chosen = [], rendering, source } = example;
-  const encoded = () => naming(source, () => encodePrompt(tokenizer, prompt, rendering));
+  const encoded = () =>
+    naming(source, () => encodePrompt(tokenizer, prompt, { ...rendering, most }));
   const last = chosen.at(-1);
   if (last?.role !== "assistant") return { ids: encoded() };
   const whole = { ...example, prompt: [...prompt, ...chosen.slice(0, -1)] };
-  const sequence = wholeAnswer(tokenizer, whole, [last]);
+  const sequence = answerOf(tokenizer, whole, [last], most);
   const start = sequence.mask.indexOf(true);
   return {
     // The learned tokens follow the prompt, so that it is encoded once.
@@ -394,12 +400,12 @@ export function pairFit(
   tokenizer: Tokenizer,
   context: number,
 ): (example: Example) => RowFit<PairParts> {
+  const most = encodedTokens(context);
   return (example) => {
     const { chosen = [], rejected, rendering, source, isRight } = example;
-    const sequence = wholeAnswer(tokenizer, example, chosen);
-    const a = fitOne(sequence, context);
+    const a = fitOne(answerOf(tokenizer, example, chosen, most), context);
     // The learned tokens follow the prompt; without any, there is no pair.
-    const prompt = Math.max(0, sequence.mask.indexOf(true));
+    const prompt = a.least;
     const { content } = chosen.at(-1) ?? never();
     const parts = {
       prompt,
@@ -416,7 +422,7 @@ export function pairFit(
       const least = prompt + 1;
       return { ...a, made, least, whole: Math.max(a.whole, least) };
     }
-    const b = fitOne(wholeAnswer(tokenizer, example, rejected), context);
+    const b = fitOne(answerOf(tokenizer, example, rejected, most), context);
     return {
       made: pairOf(parts, a.made, b.made),
       isCut: a.isCut || b.isCut,
@@ -499,9 +505,10 @@ export function promptFit(
   readonly sizes: () => KnownSizes;
 } {
   let [longestAnswer, longestText] = [0, 0];
+  const most = encodedTokens(context);
   const fit = (example: Example): RowFit<TrainingPrompt> => {
     const { prompt, columns, source } = example;
-    const { ids, answer } = askedOf(tokenizer, example);
+    const { ids, answer } = askedOf(tokenizer, example, most);
     if (answer !== undefined) {
       longestAnswer = Math.max(longestAnswer, answer.ids.length);
       longestText = Math.max(longestText, graphemeCount(answer.text));
@@ -552,11 +559,12 @@ export function labelFit(
   tokenizer: Tokenizer,
   context: number,
 ): (example: Example) => readonly RowFit<EncodedLabel>[] {
+  const most = encodedTokens(context);
   return (example) => {
     const { chosen, rejected } = example;
     const of = (answer: Example["chosen"], label: boolean): readonly RowFit<EncodedLabel>[] => {
       if (answer === undefined) return [];
-      const { made, ...fit } = fitOne(wholeAnswer(tokenizer, example, answer), context);
+      const { made, ...fit } = fitOne(answerOf(tokenizer, example, answer, most), context);
       return [{ ...fit, made: "skipped" in made ? made : { row: { sequence: made.row, label } } }];
     };
     return [...of(chosen, true), ...of(rejected, false)];

@@ -14,6 +14,7 @@ import {
   ChatError,
   conversationRows,
   type EncodedSequence,
+  firstOf,
   type Tokenizer,
   UnknownCharacterError,
 } from "@unitune/models";
@@ -40,9 +41,15 @@ export interface RowFit<T> {
   readonly made: { readonly row: T } | { readonly skipped: SkipReason };
   /** Whether the end of an answer was cut. */
   readonly isCut: boolean;
-  /** The least context that has room for the first answer token. */
+  /**
+   * The least context that has room for the first answer token; of a row that is not encoded to its
+   * end and has none so far, as much context as its tokens take.
+   */
   readonly least: number;
-  /** The least context that has room for the whole row. */
+  /**
+   * The least context that has room for the whole row; of a row that is not encoded to its end, as
+   * much as its tokens take: see {@linkcode encodedTokens}.
+   */
   readonly whole: number;
   /** The tokens of the longest sequence of the fitted row; 0 if it is skipped. */
   readonly length: number;
@@ -64,9 +71,12 @@ export interface FitCounts {
   readonly skipped: Readonly<Record<SkipReason, number>>;
   /** The number of rows without an answer, which `total` does not include. */
   readonly unanswered: number;
-  /** The least context in which some row would have an answer token; 0 without rows. */
+  /**
+   * The least context in which some row would have an answer token, as far as rows are encoded; 0
+   * without rows.
+   */
   readonly leastContext: number;
-  /** The least context that has room for every whole row. */
+  /** The least context that has room for every whole row, as far as rows are encoded. */
   readonly wholeContext: number;
   /** The tokens of the longest sequence of the fitted rows; 0 without any. */
   readonly longest: number;
@@ -207,6 +217,34 @@ export function longestRow(context: number): number {
   return context + 1;
 }
 
+/** The tokens up to which all rows are measured. */
+const MEASURED = 2 ** 16;
+
+/**
+ * The most tokens of a row that are encoded, whatever its length: more than the context takes, and
+ * so many that the length of nearly every row is known. So a text of 50 MB takes no longer than one
+ * of 500 kB, and no more memory.
+ *
+ * @param context The context in tokens.
+ * @returns The number of tokens.
+ *
+ * @example
+ * ```ts
+ * import { encodedTokens } from "@unitune/training";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([encodedTokens(1024), encodedTokens(100_000)], [65_538, 100_002]);
+ * ```
+ */
+export function encodedTokens(context: number): number {
+  return longestRow(Math.max(context, MEASURED)) + 1;
+}
+
+/** Tells whether a context that rows need is known: those that need more are not encoded to the end. */
+function isMeasured(needed: number, context: number): boolean {
+  return longestRow(needed) < encodedTokens(context);
+}
+
 /**
  * Cuts a sequence to a length.
  *
@@ -228,12 +266,8 @@ export function fitSequence(
   sequence: EncodedSequence,
   length: number,
 ): EncodedSequence | undefined {
-  const { ids, mask } = sequence;
-  if (!mask.slice(0, length).includes(true)) return undefined;
-  return ids.length <= length ? sequence : {
-    ids: ids.slice(0, length),
-    mask: mask.slice(0, length),
-  };
+  const first = firstOf(sequence, length);
+  return first.mask.includes(true) ? first : undefined;
 }
 
 /**
@@ -245,12 +279,13 @@ export function fitSequence(
  */
 export function fitOne(whole: EncodedSequence, context: number): RowFit<EncodedSequence> {
   const row = fitSequence(whole, longestRow(context));
+  const first = whole.mask.indexOf(true);
   return {
     length: row?.ids.length ?? 0,
     made: row === undefined ? { skipped: "no room" } : { row },
     isCut: row !== whole,
     // The first learned token is predicted from those before it, and is not read itself.
-    least: whole.mask.indexOf(true),
+    least: first < 0 ? whole.ids.length : first,
     whole: whole.ids.length - 1,
   };
 }
@@ -327,8 +362,9 @@ export function conversationFit(
   tokenizer: Tokenizer,
   context: number,
 ): (conversation: Conversation) => readonly RowFit<EncodedSequence>[] {
+  const most = encodedTokens(context);
   return ({ messages, learnedFrom = 0, rendering, source }) =>
-    naming(source, () => conversationRows(tokenizer, messages, { ...rendering, learnedFrom }))
+    naming(source, () => conversationRows(tokenizer, messages, { ...rendering, learnedFrom, most }))
       .map((row) => fitOne(row, context));
 }
 
@@ -347,21 +383,29 @@ export function requireFit(fitted: FitCounts, examples: string): void {
       `none of the ${unanswered} ${examples} has an answer to learn from: add rows that have`,
     );
   }
+  const needed = (tokens: number) =>
+    isMeasured(tokens, context) ? contextOf(tokens) : `more than ${grouped(tokens)} tokens`;
   const enough = skipped.equal > 0
     ? message(
       `${skipped.equal} have two answers that are equal after the cut: `,
-      contextOf(wholeContext),
-      " fits all of them",
+      isMeasured(wholeContext, context)
+        ? message(contextOf(wholeContext), " fits all of them")
+        : message("the longest example needs ", needed(wholeContext)),
     )
     : message(
       "the shortest prompt needs ",
-      contextOf(leastContext),
+      needed(leastContext),
       ", and the longest example ",
-      contextOf(wholeContext),
+      needed(wholeContext),
     );
   throw new UserError(
     message(`none of the ${total} ${examples} fits a context of ${context} tokens: `, enough),
   );
+}
+
+/** A number for people. */
+function grouped(value: number): string {
+  return value.toLocaleString("en-US");
 }
 
 /** The setting of a context with a value. */
@@ -404,8 +448,9 @@ export function describeFit(fitted: FitCounts, examples: string): UserMessage | 
         message(
           `${exceeding} of ${total} ${examples} exceed the context of ${context} tokens: ` +
             `${done.join("; ")}. `,
-          contextOf(wholeContext),
-          " fits all of them.",
+          ...isMeasured(wholeContext, context)
+            ? [contextOf(wholeContext), " fits all of them."]
+            : [`The longest has more than ${grouped(wholeContext)} tokens.`],
         ),
       ]
       : []),

@@ -24,9 +24,14 @@
  * ```
  */
 export function markOf(values: ArrayLike<number>, length: number): number {
+  return mixedAll((i) => values[i] ?? NaN, length);
+}
+
+/** The mark of values that are asked for by their index: a text is never copied to a list. */
+function mixedAll(at: (index: number) => number, length: number): number {
   let [low, high] = [length, ~length];
   for (let i = 0; i < length; i++) {
-    const value = values[i] ?? NaN;
+    const value = at(i);
     low = Math.imul(low ^ value, 0x9e3779b1);
     low ^= low >>> 15;
     high = Math.imul(high ^ value, 0x85ebca77);
@@ -50,7 +55,5 @@ function mixed(bits: number): number {
  * @returns An integer from 0 to 2^53 - 1.
  */
 export function textMark(text: string): number {
-  const units = new Uint16Array(text.length);
-  for (let i = 0; i < text.length; i++) units[i] = text.charCodeAt(i);
-  return markOf(units, units.length);
+  return mixedAll((i) => text.charCodeAt(i), text.length);
 }

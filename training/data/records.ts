@@ -41,7 +41,7 @@ export function recordWriter(): (write: (to: RecordWriter) => void) => Uint8Arra
   const encoder = new TextEncoder();
   const reserve = (more: number) => {
     if (end + more <= bytes.length) return;
-    const larger = new Uint8Array(2 * (end + more));
+    const larger = new Uint8Array(Math.max(2 * bytes.length, end + more));
     larger.set(bytes.subarray(0, end));
     bytes = larger;
   };

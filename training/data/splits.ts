@@ -8,7 +8,15 @@ import { type EncodedSequence, encodePrompt, type Tokenizer } from "@unitune/mod
 import { windowAt } from "./batches.ts";
 import type { Conversation, TextRow } from "./dataset.ts";
 import { MOST_QUESTIONS, MOST_SEQUENCES } from "../limits.ts";
-import { describeFit, fitConversations, fitOne, longestRow, naming, requireFit } from "./fit.ts";
+import {
+  describeFit,
+  encodedTokens,
+  fitConversations,
+  fitOne,
+  longestRow,
+  naming,
+  requireFit,
+} from "./fit.ts";
 import { fitTexts } from "./texts.ts";
 import { readTable, type RowTable, spread } from "./table.ts";
 import type { UserMessage } from "../text/message.ts";
@@ -133,10 +141,11 @@ export function questionOf(
   const asked = messages.slice(0, -1);
   const last = messages.at(-1);
   if (last?.role !== "assistant") return undefined;
-  const sequence = naming(source, () => encodeAnswer(tokenizer, asked, [last], rendering));
+  const options = { ...rendering, most: encodedTokens(context) };
+  const sequence = naming(source, () => encodeAnswer(tokenizer, asked, [last], options));
   // An answer that nothing precedes answers nothing.
   if (sequence.mask[0] === true) return undefined;
-  const ids = naming(source, () => encodePrompt(tokenizer, asked, rendering));
+  const ids = naming(source, () => encodePrompt(tokenizer, asked, options));
   if (fitOne(sequence, context).isCut || ids.length >= context) return undefined;
   return {
     kind,

@@ -6,17 +6,26 @@
 
 import { type EncodedSequence, encodeText, type Tokenizer } from "@unitune/models";
 import type { TextRow } from "./dataset.ts";
-import { fitOne, type FitOptions, fitRows, type FittedList, naming, type RowFit } from "./fit.ts";
+import {
+  encodedTokens,
+  fitOne,
+  type FitOptions,
+  fitRows,
+  type FittedList,
+  naming,
+  type RowFit,
+} from "./fit.ts";
 import type { RowTable } from "./table.ts";
 
 /**
- * A text as a training row: all of its tokens are learned but the first, which nothing precedes, and
- * so is the stop token behind them, which is added unless the text spells it (as `SFTTrainer` of TRL
- * does).
+ * A text as a training row, or the first tokens of a long one: all of its tokens are learned but the
+ * first, which nothing precedes, and so is the stop token behind them, which is added unless the text
+ * spells it (as `SFTTrainer` of TRL does).
  */
-function encodeWhole(tokenizer: Tokenizer, text: string): EncodedSequence {
-  const { ids, mask } = encodeText(tokenizer, text);
-  const end = ids.at(-1) === tokenizer.stop ? [] : [tokenizer.stop];
+function encodeWhole(tokenizer: Tokenizer, text: string, most: number): EncodedSequence {
+  const { ids, mask } = encodeText(tokenizer, text, most);
+  // A text that goes on has its end elsewhere.
+  const end = ids.length === most || ids.at(-1) === tokenizer.stop ? [] : [tokenizer.stop];
   return { ids: [...ids, ...end], mask: [...mask, ...end.map(() => true)].with(0, false) };
 }
 
@@ -62,8 +71,9 @@ export function textFit(
   tokenizer: Tokenizer,
   context: number,
 ): (row: TextRow) => readonly RowFit<EncodedSequence>[] {
+  const most = encodedTokens(context);
   return ({ text, source }) => {
-    const whole = naming(source, () => encodeWhole(tokenizer, text));
+    const whole = naming(source, () => encodeWhole(tokenizer, text, most));
     return whole.ids.length > 1 ? [fitOne(whole, context)] : [];
   };
 }

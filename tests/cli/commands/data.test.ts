@@ -35,6 +35,18 @@ inFolder("data is told with its form, oddities, lengths, fit and first example",
   ]);
 });
 
+inFolder("rows longer than any context are counted so far as they are encoded", async (folder) => {
+  const texts = ["a", "ab".repeat(40_000)].map((text) => ({ text }));
+  const path = await writeRows(`${folder}/rows.jsonl`, texts);
+  const { code, stdout, stderr } = await data(path, "--context", "12");
+  assertEquals(code, 0, stderr);
+  assertStringIncludes(
+    stdout,
+    "lengths in tokens of 2 sequences; 1 do not fit the context of 12; longer ones than 65,538 " +
+      "count as that\n      0-9999   1",
+  );
+});
+
 inFolder("rows that are refused are all told, by the reason", async (folder) => {
   const same = { prompt: "ab", chosen: "a", rejected: "a" };
   const path = await writeRows(`${folder}/rows.jsonl`, [

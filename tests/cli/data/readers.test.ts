@@ -104,10 +104,10 @@ for (const [what, [text, message]] of Object.entries(wrongJson)) {
 }
 
 Deno.test("a row of a list is refused where it is longer than rows can be", async () => {
-  const long = new Uint8Array(2 ** 25 + 8).fill(0x61);
+  const long = new Uint8Array(2 ** 26 + 8).fill(0x61);
   long.set(utf8('[1,\n"'));
   const message =
-    "a.json:2: the line has more than 33554432 bytes, the most that a row can have: " +
+    "a.json:2: the line has more than 67108864 bytes, the most that a row can have: " +
     "write shorter rows";
   await assertRejects(() => rowsOf("a.json", long, 2 ** 16), UserError, message);
 });
