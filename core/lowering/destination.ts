@@ -36,6 +36,15 @@ function startOf(graph: Graph, concat: number, piece: number): number[] {
   return node.shape.map((_, i) => i === axis ? before : 0);
 }
 
+/**
+ * Whether a node reads the elements of a result. An instruction's further results do not read its
+ * first, nor does a barrier read what it waits for.
+ */
+function uses(graph: Graph, user: number, result: number): boolean {
+  const { op, inputs } = nodeAt(graph, user);
+  return op !== "result" && (op !== "barrier" || inputs[0] === result);
+}
+
 /** The piece of a concatenation that a result is, by way of reshapes, if nothing else uses it. */
 export function destinationOf(
   graph: Graph,
@@ -47,10 +56,7 @@ export function destinationOf(
   let position = result;
   let index: IndexMap | undefined = identityMap(shape);
   while (index !== undefined && !graph.outputs.includes(position)) {
-    // An instruction's further results are no uses of its first.
-    const [user, ...others] = at(users, position).filter((user) =>
-      nodeAt(graph, user).op !== "result"
-    );
+    const [user, ...others] = at(users, position).filter((user) => uses(graph, user, position));
     if (user === undefined || others.length > 0) return undefined;
     const node = nodeAt(graph, user);
     const from: Shape = nodeAt(graph, position).shape;

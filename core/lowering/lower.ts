@@ -11,7 +11,7 @@ import { isFloat, isStorage } from "../dtype.ts";
 import { type Graph, type Instruction, nodeAt } from "../graph.ts";
 import { storedNaN } from "../half.ts";
 import type { Abstract, PrimitiveName } from "../primitives.ts";
-import { at, type Shape, sizeOf, stridesOf } from "../shape.ts";
+import { at, sameShape, type Shape, sizeOf, stridesOf } from "../shape.ts";
 import {
   attentionGradientOperands,
   type AttentionOperands,
@@ -150,7 +150,7 @@ function matrixView(placement: Placement, position: number): MatrixView {
   return { buffer, offset, batch: strides.slice(0, -2), row, column };
 }
 
-const matmul: LoweringRule<"matmul"> = (placement, node, [{ buffer: output }]) => {
+const matmul: LoweringRule<"matmul"> = (placement, node, [{ buffer: output, at: to }]) => {
   const [left, right] = [at(node.inputs, 0), at(node.inputs, 1)];
   const { shape } = nodeAt(placement.graph, left);
   return [{
@@ -162,7 +162,7 @@ const matmul: LoweringRule<"matmul"> = (placement, node, [{ buffer: output }]) =
     a: matrixView(placement, left),
     b: matrixView(placement, right),
     output,
-    outputStart: 0,
+    outputStart: to.offset,
   }];
 };
 
@@ -328,8 +328,19 @@ const dynamicUpdate: LoweringRule<"dynamicUpdate"> = (placement, node, [{ buffer
   }];
 };
 
-/** Primitives whose kernels write each vector of a result wherever it is to stand. */
-const writesVectors: ReadonlySet<PrimitiveName> = new Set(["attentionGradient"]);
+/** Whether a result's elements stand at a place as they would in a buffer of their own. */
+const isRowMajor = ({ strides }: Affine, shape: Shape): boolean =>
+  sameShape(strides, stridesOf(shape));
+
+/** Whether each vector along the last axis stands in one piece. */
+const hasVectors = ({ strides }: Affine, shape: Shape): boolean =>
+  at(strides, shape.length - 1) === 1;
+
+/** Primitives whose kernels write to a part of another result, and the places that they write to. */
+const writesParts: { readonly [P in PrimitiveName]?: (to: Affine, shape: Shape) => boolean } = {
+  attentionGradient: hasVectors,
+  matmul: isRowMajor,
+};
 
 /** Primitives with kernels of their own; all others are loops over their elements. */
 const rules: { readonly [P in PrimitiveName]?: LoweringRule<P> } = {
@@ -383,8 +394,14 @@ function furtherPositions(
   });
 }
 
+/** Kernels as they are emitted, before any is merged with another. */
+interface Emitted extends Lowered {
+  /** The buffers that barriers wait for. */
+  readonly awaited: ReadonlySet<number>;
+}
+
 /** The kernels of a graph, and the buffers of the nodes that are stored. */
-function emitAll(graph: Graph, stored: ReadonlySet<number>): Lowered {
+function emitAll(graph: Graph, stored: ReadonlySet<number>): Emitted {
   const buffers: BufferPlan[] = [];
   const kernels: Kernel[] = [];
   const bufferOf = new Map<number, number>();
@@ -413,10 +430,11 @@ function emitAll(graph: Graph, stored: ReadonlySet<number>): Lowered {
     result: Abstract,
     position: number | undefined,
   ): Output => {
-    const destination = position !== undefined && writesVectors.has(op)
-      ? destinationOf(graph, users, stored, position)
-      : undefined;
-    if (destination === undefined || at(destination.at.strides, result.shape.length - 1) !== 1) {
+    const writes = writesParts[op];
+    const destination = position === undefined || writes === undefined
+      ? undefined
+      : destinationOf(graph, users, stored, position);
+    if (destination === undefined || writes?.(destination.at, result.shape) !== true) {
       const strides = stridesOf(result.shape);
       return { buffer: addResult(result, position), at: { offset: 0, strides } };
     }
@@ -453,7 +471,14 @@ function emitAll(graph: Graph, stored: ReadonlySet<number>): Lowered {
     kernels.push(map(node.shape, output, inOrder(node.shape), copy));
   });
   const inputs = graph.inputs.map((position) => bufferAt(placement, position));
-  return { buffers, kernels, inputs, outputs };
+  const awaited = new Set(
+    graph.nodes.flatMap(({ op, inputs }) => {
+      if (op !== "barrier") return [];
+      const holder = contiguous(graph, (node) => bufferOf.has(node), at(inputs, 1));
+      return holder === undefined ? [] : [bufferAt(placement, holder)];
+    }),
+  );
+  return { buffers, kernels, inputs, outputs, awaited };
 }
 
 /**
@@ -477,8 +502,8 @@ function emitAll(graph: Graph, stored: ReadonlySet<number>): Lowered {
  */
 export function lower(graph: Graph): Lowered {
   const stored = withOperands(graph, chooseStored(graph));
-  const { kernels, buffers, inputs, outputs } = emitAll(graph, stored);
-  const whole = splitLong(mergeMaps(kernels, buffers).map(coalesce), buffers);
+  const { kernels, buffers, inputs, outputs, awaited } = emitAll(graph, stored);
+  const whole = splitLong(mergeMaps(kernels, buffers, awaited).map(coalesce), buffers);
   const fused = fuseEpilogues(whole.kernels, whole.buffers);
   return {
     buffers: whole.buffers,

@@ -62,10 +62,14 @@ function joined(maker: MapKernel, user: MapKernel, keep: (buffer: number) => boo
   return { kind: "map", domain: user.domain, steps, stores };
 }
 
-/** The kernels with every map that can be made part of a later one made so. */
+/**
+ * The kernels with every map that can be made part of a later one made so; none that writes a buffer
+ * which a barrier waits for, and so has to come before others.
+ */
 export function mergeMaps(
   kernels: readonly Kernel[],
   buffers: readonly BufferPlan[],
+  awaited: ReadonlySet<number>,
 ): Kernel[] {
   const slots: (Kernel | undefined)[] = [...kernels];
   const uses = slots.map((kernel) => kernel === undefined ? undefined : usedBuffers(kernel));
@@ -100,7 +104,7 @@ export function mergeMaps(
         if (!sameShape(candidate.domain, kernel.domain) || !feeds(candidate, kernel)) return false;
         // Moved down to the user, its stores must not be missed by a kernel in between.
         return candidate.stores.every(({ buffer }) =>
-          writeCounts.get(buffer) === 1 &&
+          writeCounts.get(buffer) === 1 && !awaited.has(buffer) &&
           [...readers.get(buffer) ?? []].every((reader) => reader >= user)
         );
       });

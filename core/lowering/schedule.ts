@@ -42,10 +42,9 @@ export function scheduleKernels(
   const isWorthwhile = (position: number) => {
     const { reads, writes } = at(uses, position);
     const taken = total(writes.filter(isTemporary));
-    const freed = total(
-      reads.filter((buffer) => isTemporary(buffer) && pendingReaders[buffer] === 1),
-    );
-    return taken <= freed || SMALL * taken <= total(reads);
+    const between = reads.filter(isTemporary);
+    const freed = total(between.filter((buffer) => pendingReaders[buffer] === 1));
+    return taken <= freed || SMALL * taken <= total(between);
   };
 
   const order: Kernel[] = [];

@@ -3,6 +3,7 @@ import { assert, assertAlmostEquals, assertEquals, assertLessOrEqual } from "@st
 import { grad } from "@unitune/autodiff";
 import {
   add,
+  apply,
   applyAll,
   attention,
   bytesPerElement,
@@ -566,4 +567,27 @@ Deno.test("pieces that are written in place, copied, and used elsewhere, are rig
       assertAlmostEquals(element, elements?.[j] ?? NaN, 1e-5);
     }
   }
+});
+
+Deno.test("a product is written where it stands in a concatenation of rows, and copied elsewhere", () => {
+  const args: [Tensor, Tensor, Tensor] = [zeros([4, 6]), zeros([6, 5]), zeros([4, 5])];
+  const products = (axis: number) => (x: Tensor, y: Tensor, z: Tensor) => {
+    const first = matmul(x, y);
+    // What waits for a product does not read it.
+    const second = matmul(apply("barrier", [x, first], {}), y);
+    return concat([first, second, z], axis);
+  };
+  assertEquals(kinds(products(0), args)(), "matmul matmul map");
+  assertEquals(kinds(products(1), args)(), "matmul map matmul map map");
+});
+
+Deno.test("a sum that a barrier waits for is computed before what follows, not with what reads it", () => {
+  const f = (waits: boolean) => (x: Tensor, y: Tensor, z: Tensor) => {
+    const before = add(matmul(x, y), matmul(y, x));
+    const after = matmul(waits ? apply("barrier", [z, before], {}) : z, z);
+    return add(before, after);
+  };
+  const args: [Tensor, Tensor, Tensor] = [zeros([4, 4]), zeros([4, 4]), zeros([4, 4])];
+  assertEquals(kinds(f(false), args)(), "matmul matmul matmul+map");
+  assertEquals(kinds(f(true), args)(), "matmul matmul+map matmul+map");
 });

@@ -133,6 +133,12 @@ const orders: readonly (readonly [name: string, named: Named, work: readonly Wor
     "0 1 2 3",
   ],
   [
+    "an operand of the program is no work just done, however large",
+    { x: [90, "input"], a: [8, "temporary"], b: [8, "temporary"], c: [9, "temporary"] },
+    [["x", "a"], ["x", "b"], ["xa", "c"]],
+    "0 1 2",
+  ],
+  [
     "a result takes no memory of the program's own",
     { x: [8, "input"], a: [8, "temporary"], b: [8, "temporary"], y: [90, "output"] },
     [["x", "a"], ["x", "b"], ["a", "y"], ["a", "y"]],
