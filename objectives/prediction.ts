@@ -8,9 +8,12 @@ import {
   headLogits,
   headScores,
   ranges,
+  reshape,
+  sizeOf,
   type Tensor,
 } from "@unitune/core";
 import { tokenEntropy, tokenLogProbs } from "./log_probs.ts";
+import { blockSize, inBlocks, type TokenPrediction } from "./vocabulary_blocks.ts";
 
 /**
  * The prediction of a model after each of T positions. All of its parts come from the same hidden
@@ -73,6 +76,26 @@ function tempered(head: Head, temperature: number): Head {
   return { ...head, temperature: own * temperature };
 }
 
+/** Log-probabilities, entropies and arg max, in blocks of a vocabulary with many logits. */
+function tokensOf(head: Head, hidden: Tensor, logits: () => Tensor): TokenPrediction {
+  const positions = hidden.shape.slice(0, -1);
+  const size = typeof head === "function" ? undefined : blockSize(head, sizeOf(positions));
+  if (typeof head === "function" || size === undefined) {
+    return {
+      logProbs: (ids) => tokenLogProbs(logits(), ids),
+      entropy: () => tokenEntropy(logits()),
+      argmax: () => argmax(logits()),
+    };
+  }
+  const { D } = dims(hidden, "... D");
+  const blocks = inBlocks(head, reshape(hidden, [sizeOf(positions), D]), size);
+  return {
+    logProbs: (ids) => reshape(blocks.logProbs(reshape(ids, [sizeOf(positions)])), positions),
+    entropy: () => reshape(blocks.entropy(), positions),
+    argmax: () => reshape(blocks.argmax(), positions),
+  };
+}
+
 /** The prediction of heads that read hidden states `[B, T, D]`, the token head at a temperature. */
 export function predictionOf(
   hidden: Tensor,
@@ -84,13 +107,14 @@ export function predictionOf(
 ): Prediction {
   const tokens = tempered(head, temperature);
   const logits = once(() => headLogits(tokens, hidden));
+  const { logProbs, entropy, argmax } = tokensOf(tokens, hidden, logits);
   return {
     hidden,
     vocabulary: () =>
       typeof head === "function" ? dims(logits(), "... V").V : dims(head.weight, "V D").V,
-    logProbs: (ids) => tokenLogProbs(logits(), ids),
-    entropy: once(() => tokenEntropy(logits())),
-    argmax: once(() => argmax(logits())),
+    logProbs,
+    entropy: once(entropy),
+    argmax: once(argmax),
     logits,
     scores: once(() => headScores(head, hidden)),
     values: once(() => {

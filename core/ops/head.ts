@@ -27,6 +27,12 @@ export interface LinearHead {
   readonly softcap?: number;
   /** The divisor of the logits, above 0 (default 1). */
   readonly temperature?: number;
+  /**
+   * The tokens of a block, where predictions are computed in blocks of the vocabulary and their logits
+   * are never held at once: an integer from 1, or `Infinity` for no blocks (default: chosen by the sizes). It
+   * changes predictions by rounding only.
+   */
+  readonly block?: number;
 }
 
 /**
@@ -60,21 +66,41 @@ export type Head = LinearHead | ((hidden: Tensor) => Tensor);
  */
 export function headLogits(head: Head, hidden: Tensor): Tensor {
   if (typeof head === "function") return head(hidden);
-  const { weight, bias, scale = 1, softcap, temperature = 1 } = head;
+  const { V, D } = dims(head.weight, "V D", "headLogits: weight");
+  dims(hidden, `... T ${D}`, "headLogits: hidden states");
+  if (head.bias !== undefined) dims(head.bias, `${V}`, "headLogits: bias");
+  return logitsOfProduct(head, matmul(hidden, transposeLast(head.weight)));
+}
+
+/**
+ * The logits of a linear head from its product of hidden states and weight:
+ * `softcap(scale (x + b)) / temperature`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { logitsOfProduct, tensor } from "@unitune/core";
+ *
+ * const logits = logitsOfProduct({ bias: tensor([0, 1]), scale: 2 }, tensor([[3, 4]]));
+ * assertEquals(await logits.data(), new Float32Array([6, 10]));
+ * ```
+ *
+ * @param head The head, without its weight.
+ * @param product `h W^T`, `[..., V]`.
+ * @returns Logits, `[..., V]`.
+ * @throws {ShapeError} If the shapes do not fit.
+ * @throws {RangeError} If scale, softcap or temperature is out of range.
+ */
+export function logitsOfProduct(
+  { bias, scale = 1, softcap, temperature = 1 }: Omit<LinearHead, "weight" | "block">,
+  product: Tensor,
+): Tensor {
   const { positive, finite } = ranges;
   checkOptions("headLogits", { scale: finite, temperature: positive }, { scale, temperature });
-  const { V, D } = dims(weight, "V D", "headLogits: weight");
-  dims(hidden, `... T ${D}`, "headLogits: hidden states");
-  const product = matmul(hidden, transposeLast(weight)); // [..., T, V]
-  const shifted = bias === undefined ? product : add(product, biasOf(bias, V));
+  const shifted = bias === undefined ? product : add(product, bias);
   const scaled = scale === 1 ? shifted : mul(shifted, scale);
   const capped = softcap === undefined ? scaled : softCapped(scaled, softcap);
   return temperature === 1 ? capped : div(capped, temperature);
-}
-
-function biasOf(bias: Tensor, outputs: number): Tensor {
-  dims(bias, `${outputs}`, "headLogits: bias");
-  return bias;
 }
 
 function softCapped(x: Tensor, softcap: number): Tensor {

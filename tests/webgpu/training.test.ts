@@ -2,7 +2,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { type Device, leavesOf, replaceLeaves, tensor, wasm } from "@unitune/core";
 import { createGenerator } from "@unitune/models";
+import { blockedOperands, blockedResults, blockedTolerance } from "../objectives/blocked.ts";
 import { testOnWebGpu } from "./adapter.ts";
+import { assertLikeReference } from "./compare.ts";
 import { model, train } from "./training.ts";
 
 testOnWebGpu("200 steps have wasm's losses", async (device) => {
@@ -48,3 +50,15 @@ testOnWebGpu("greedy generation is wasm's", async (device) => {
   assertEquals(device.statistics().submits - submits, options.maxNewTokens + 2);
   assertEquals(completions, await generate(cpu));
 });
+
+testOnWebGpu(
+  "a head in blocks predicts and learns as on the reference",
+  (device) =>
+    assertLikeReference(
+      [device],
+      blockedResults,
+      blockedOperands,
+      blockedTolerance,
+      "a head in blocks",
+    ),
+);

@@ -1,0 +1,269 @@
+/** Heads in blocks of their vocabulary: the predictions of the head, and none of its logits at once. */
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { checkGradients, grad, sgd } from "@unitune/autodiff";
+import {
+  add,
+  argmax,
+  compile,
+  graphOf,
+  headLogits,
+  key,
+  leavesOf,
+  type LinearHead,
+  mul,
+  ShapeError,
+  sum,
+  type Tensor,
+  tensor,
+  wasm,
+  zeros,
+} from "@unitune/core";
+import {
+  initTrainingState,
+  modelOf,
+  type Policy,
+  tokenEntropy,
+  tokenLogProbs,
+  trainingStep,
+} from "@unitune/objectives";
+import fc from "fast-check";
+import { lower } from "../../core/lowering/lower.ts";
+import { blockSize, inBlocks } from "../../objectives/vocabulary_blocks.ts";
+import { assertLikeReference } from "../webgpu/compare.ts";
+import { assertClose, context, lossOf, type Parameters, policy } from "./arbitrary.ts";
+import { blockedOperands, blockedResults, blockedTolerance } from "./blocked.ts";
+import { entriesOf, worldOf } from "./worlds.ts";
+
+const f64 = { dtype: "f64" } as const;
+const idsOf = (ids: readonly number[]) => tensor(ids, { dtype: "i32" });
+
+/** Log-probabilities, entropies and arg max of all logits at once. */
+function whole(head: LinearHead, hidden: Tensor) {
+  const logits = headLogits(head, hidden);
+  return {
+    logProbs: (ids: Tensor) => tokenLogProbs(logits, ids),
+    entropy: () => tokenEntropy(logits),
+    argmax: () => argmax(logits),
+  };
+}
+
+const [N, V, D] = [3, 5, 2];
+const eighths = fc.integer({ min: -24, max: 24 }).map((x) => x / 8);
+const vector = (size: number) => fc.array(eighths, { minLength: size, maxLength: size });
+const matrix = (rows: number, columns: number) =>
+  fc.array(vector(columns), { minLength: rows, maxLength: rows });
+const options = fc.record({
+  bias: vector(V),
+  scale: fc.constantFrom(-1.5, 0, 40),
+  softcap: fc.constantFrom(0.5, 30),
+  temperature: fc.constantFrom(0.25, 3),
+}, { requiredKeys: [] });
+
+Deno.test("blocks of any size predict what all logits at once predict, whatever the head", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      matrix(N, D),
+      matrix(V, D),
+      options,
+      fc.array(fc.integer({ min: -1, max: V }), { minLength: N, maxLength: N }),
+      fc.integer({ min: 1, max: V }),
+      async (states, weight, { bias, ...numbers }, tokens, size) => {
+        const head: LinearHead = {
+          weight: tensor(weight, f64),
+          ...(bias === undefined ? {} : { bias: tensor(bias, f64) }),
+          ...numbers,
+        };
+        const [hidden, ids] = [tensor(states, f64), idsOf(tokens)];
+        const [blocked, plain] = [inBlocks(head, hidden, size), whole(head, hidden)];
+        // Sums of some ten terms, of logits up to 3,000.
+        await assertClose(blocked.logProbs(ids), plain.logProbs(ids), 1e-11);
+        await assertClose(blocked.entropy(), plain.entropy(), 1e-11);
+        assertEquals(await blocked.argmax().data(), await plain.argmax().data());
+      },
+    ),
+    { numRuns: 40 },
+  );
+});
+
+const I = Infinity;
+
+Deno.test("impossible tokens have no share, blocks of them neither, and infinite logits no prediction", async () => {
+  const rows = [
+    [0, -I, 1, 2, 0],
+    [-I, -I, 1, 2, -I],
+    [-I, -I, -I, -I, -I],
+    [1, I, 0, 0, 2],
+    [0, 1, NaN, 0, 0],
+  ];
+  for (const bias of rows) {
+    const head = { weight: zeros([V, D], "f64"), bias: tensor(bias, f64) };
+    const hidden = zeros([V, D], "f64");
+    const ids = idsOf([0, 1, 2, 3, 4]);
+    const [blocked, plain] = [inBlocks(head, hidden, 2), whole(head, hidden)];
+    await assertClose(blocked.logProbs(ids), plain.logProbs(ids), 1e-14);
+    await assertClose(blocked.entropy(), plain.entropy(), 1e-14);
+  }
+});
+
+interface Operands {
+  readonly hidden: Tensor;
+  readonly weight: Tensor;
+  readonly bias: Tensor;
+}
+
+const operands: Operands = {
+  hidden: tensor([[0.5, -1], [2, 0.3], [-0.4, 0.9]], f64),
+  weight: tensor([[1, 2], [0.1, -1], [0.4, 0], [-0.7, 0.2], [1.5, -0.3]], f64),
+  bias: tensor([0.2, 0, -0.3, 0.5, 0.1], f64),
+};
+const capped = { scale: 0.7, softcap: 2, temperature: 1.5 };
+const labels = idsOf([4, 0, 2]);
+
+/** What a loss may depend on: log-probabilities, entropies, or both. */
+const losses: Readonly<Record<string, (of: ReturnType<typeof whole>) => Tensor>> = {
+  "log-probabilities": ({ logProbs }) => logProbs(labels),
+  entropies: ({ entropy }) => entropy(),
+  both: ({ logProbs, entropy }) => mul(logProbs(labels), entropy()),
+};
+
+for (const [name, loss] of Object.entries(losses)) {
+  Deno.test(`gradients of ${name} in blocks are right, to the second order`, async () => {
+    const blocked = ({ hidden, ...head }: Operands) =>
+      loss(inBlocks({ ...head, ...capped }, hidden, 2));
+    await checkGradients(blocked, operands, { order: 2 });
+    const plain = ({ hidden, ...head }: Operands) => loss(whole({ ...head, ...capped }, hidden));
+    await assertClose(
+      grad((x: Operands) => sum(blocked(x)))(operands),
+      grad((x: Operands) => sum(plain(x)))(operands),
+      1e-14,
+    );
+  });
+}
+
+Deno.test("gradients reach each operand alone, and none that is frozen", async () => {
+  const { hidden, weight, bias } = operands;
+  const loss = (x: Operands, size: number) => {
+    const head = { weight: x.weight, bias: x.bias };
+    const { logProbs, entropy } = size < V ? inBlocks(head, x.hidden, size) : whole(head, x.hidden);
+    return sum(add(logProbs(labels), entropy()));
+  };
+  for (const [name, x] of Object.entries({ hidden, weight, bias })) {
+    const at = (size: number) => (y: Tensor) => loss({ ...operands, [name]: y }, size);
+    await assertClose(grad(at(2))(x), grad(at(V))(x), 1e-14);
+  }
+  // A frozen head costs one product more on the way back, for the hidden states.
+  const products = graphOf(grad((h: Tensor) => loss({ ...operands, hidden: h }, 2)), [hidden]).nodes
+    .filter(({ op }) => op === "matmul");
+  assertEquals(products.length, 3 * Math.ceil(V / 2));
+});
+
+Deno.test("a head that does not fit its hidden states is refused, and so is a size of blocks", () => {
+  const { hidden, weight } = operands;
+  const wrong = zeros([4], "f64");
+  assertThrows(() => inBlocks({ weight, bias: wrong }, hidden, 2), ShapeError, "head: bias");
+  assertThrows(() => inBlocks({ weight: zeros([5, 3]) }, hidden, 2), ShapeError, "head: weight");
+  for (const block of [0, -1, 1.5, NaN]) {
+    assertThrows(() => blockSize({ weight, block }, 1), RangeError, "head: block");
+  }
+});
+
+Deno.test("there are blocks where logits are many and the vocabulary is wide, or where a head says so", () => {
+  const sizeOf = (positions: number, vocabulary: number, block?: number) =>
+    blockSize(
+      { weight: zeros([vocabulary, 8]), ...(block === undefined ? {} : { block }) },
+      positions,
+    );
+  // Up to 2^21 logits, or to 2,048 tokens, all are computed at once.
+  assertEquals(sizeOf(255, 8192), undefined);
+  assertEquals(sizeOf(2 ** 16, 2047), undefined);
+  assertEquals(sizeOf(256, 8192), 4096);
+  assertEquals(sizeOf(2 ** 16, 2048), 1024);
+  // 4 MiB of logits a block, in multiples of 64 tokens, and at most 16 blocks.
+  assertEquals(sizeOf(128, 50257), 7232);
+  assertEquals(sizeOf(512, 49152), 3072);
+  assertEquals(sizeOf(1024, 151936), 9536);
+  assertEquals(sizeOf(1, 8, 3), 3);
+  assertEquals(sizeOf(1, 8, 8), undefined);
+  assertEquals(sizeOf(1024, 151936, Infinity), undefined);
+});
+
+Deno.test("blocks predict and learn on wasm as on the reference", () =>
+  assertLikeReference(
+    [wasm({ threads: 1 })],
+    blockedResults,
+    blockedOperands,
+    blockedTolerance,
+    "a head in blocks",
+  ));
+
+/** A policy whose head is in blocks of so many tokens, if it is linear. */
+function inBlocksOf(by: Policy<Parameters>, block: number): Policy<Parameters> {
+  return {
+    ...by,
+    head(params) {
+      const head = by.head(params);
+      return typeof head === "function" ? head : { ...head, block };
+    },
+  };
+}
+
+const world = worldOf({ seed: 5, distance: 0.3, vocabulary: 5 });
+const random = { ...context, keys: { step: key(1), batch: key(2) } };
+
+for (const { name, use } of entriesOf(world, modelOf(inBlocksOf(policy, 2), world.reference))) {
+  Deno.test(`${name} has the same loss and gradient in blocks`, () =>
+    use(async ({ policy, objective, batch }) => {
+      const loss = (block: number) => lossOf(objective, batch, random, inBlocksOf(policy, block));
+      // Sums in another order, in f64, through losses of size 1 to 100.
+      await assertClose(loss(2)(world.params), loss(Infinity)(world.params), 1e-12);
+      await assertClose(
+        grad(loss(2))(world.params),
+        grad(loss(Infinity))(world.params),
+        1e-12,
+      );
+    }));
+}
+
+/** Objectives that read whole distributions. */
+const readsDistributions = new Set(["scheduled-sampling", "distillation"]);
+const large = worldOf({ seed: 5, distance: 0.3, vocabulary: 60, dtype: "f32" });
+/** The fewest logits of a side: of 2 rows of 6 tokens, where the best and the worst of 2 are chosen. */
+const LOGITS = 2 * 5 * 60;
+
+for (const { name, use } of entriesOf(large, modelOf(inBlocksOf(policy, 7), large.reference))) {
+  Deno.test(`a step of ${name} stores the logits of no more than a block`, () =>
+    use(({ policy, objective, batch }) => {
+      const largest = (block: number) => {
+        const by = inBlocksOf(policy, block);
+        const step = trainingStep({ policy: by, objective, optimizer: sgd(1) });
+        const state = initTrainingState(large.params, sgd(1), key(0));
+        const { buffers } = lower(graphOf(step, [state, batch]));
+        return Math.max(...buffers.map(({ size }) => size));
+      };
+      if (name === "reward-model") return;
+      assert(largest(Infinity) >= LOGITS);
+      if (!readsDistributions.has(name)) assert(largest(7) < LOGITS / 2, `${largest(7)}`);
+    }));
+}
+
+Deno.test("a block takes over the storage of the one before, on either way", () => {
+  // Wide enough that no other storage matters: 64 positions, blocks of 64 of 512 tokens.
+  const [positions, vocabulary, width] = [64, 512, 8];
+  const x = { hidden: zeros([positions, width]), weight: zeros([vocabulary, width]) };
+  const ids = zeros([positions], "i32");
+  using device = wasm({ threads: 1 });
+  const arenaOf = (size: number) => {
+    const f = grad(({ hidden, weight }: typeof x) => {
+      const { logProbs, entropy } = inBlocks({ weight }, hidden, size);
+      return sum(add(logProbs(ids), entropy()));
+    });
+    const step = compile(f, { device });
+    leavesOf(step(x));
+    const [statistics] = step.statistics();
+    step[Symbol.dispose]();
+    return statistics?.arenaBytes ?? NaN;
+  };
+  const block = 4 * positions * 64;
+  // The logits of a block, or its part of the gradient; sums for each position beside them.
+  assert(arenaOf(64) < 2 * block, `${arenaOf(64)}`);
+});
