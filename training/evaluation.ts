@@ -69,6 +69,8 @@ export interface Evaluator extends Disposable {
 export interface EvaluatorOptions {
   /** The sequences that are predicted at once (default 64); four times as many are answered. */
   readonly rows?: number;
+  /** Texts that end a free answer, beside the tokenizer's stop tokens (default none). */
+  readonly stopStrings?: readonly string[];
 }
 
 /** Sampling of continuations of running text: greedily, a small model soon repeats itself. */
@@ -113,7 +115,7 @@ export function createEvaluator(
   model: LanguageModel,
   tokenizer: Tokenizer,
   device: Device,
-  { rows: most = EVALUATION_ROWS }: EvaluatorOptions = {},
+  { rows: most = EVALUATION_ROWS, stopStrings = [] }: EvaluatorOptions = {},
 ): Evaluator {
   const { pad } = tokenizer;
   const { context } = model.config;
@@ -122,7 +124,7 @@ export function createEvaluator(
     (params: unknown, batch: Demonstrations) => allRight(model, params, batch),
     { device },
   );
-  const sampler = createSampler(model, tokenizer, device);
+  const sampler = createSampler(model, tokenizer, device, { stopStrings });
   const step = tensor(0, { dtype: "i32" });
 
   /** Batches of one size, so that one program serves all; the last is filled up with padding. */

@@ -156,6 +156,7 @@ export {
 } from "./text/message.ts";
 export { copyTree, type Models, type Teacher } from "./learner/models.ts";
 export { editDistance, nearest } from "./text/nearest.ts";
+export { stopTexts } from "./text/stop_texts.ts";
 export { type OwnPairs, withOwnAnswers } from "./sampling/own_answers.ts";
 export {
   type BaseModel,
@@ -200,6 +201,7 @@ export {
   createSampler,
   type SampledAnswer,
   type Sampler,
+  type SamplerOptions,
   type SamplingOptions,
 } from "./sampling/sampler.ts";
 export type { Scores } from "./sampling/scorer.ts";

@@ -28,6 +28,7 @@ import { quoted } from "@unitune/core";
 import { EVALUATION_ROWS, MOST_QUESTIONS, MOST_SEQUENCES, VALIDATION_SHARE } from "./limits.ts";
 import { UserError } from "./text/errors.ts";
 import { nearest } from "./text/nearest.ts";
+import { stopTexts } from "./text/stop_texts.ts";
 
 /** A setting: an option of a training, whatever its objective. */
 export type Setting = Option & {
@@ -633,6 +634,16 @@ export const settingTable = {
     group: "Run",
     help: "The number of sequences that an evaluation predicts at once.",
   },
+  stop: {
+    kind: "string",
+    placeholder: "TEXTS",
+    isShared: true,
+    group: "Run",
+    help:
+      "Texts that end a sampled answer, in rollouts and evaluations, beside the model's stop tokens. " +
+      "They are no part of its text, and their tokens are learned. Several are separated by |; \\n " +
+      "is a line end, \\t a tab, \\| and \\\\ the characters themselves.",
+  },
   saveSteps: {
     kind: "integer",
     default: 250,
@@ -917,6 +928,7 @@ export function checkSettings(settings: TrainSettings): void {
       ),
     );
   }
+  requireStopTexts(settings);
   if (minLearningRate !== undefined && minLearningRate > learningRate) {
     throw new SettingsError(
       message(
@@ -954,6 +966,18 @@ export function checkSettings(settings: TrainSettings): void {
     }
   }
   requireBase(settings);
+}
+
+/** Refuses texts that are no list of stop strings. */
+function requireStopTexts({ stop }: TrainSettings): void {
+  try {
+    stopTexts(stop);
+  } catch (error) {
+    if (error instanceof UserError) {
+      throw new SettingsError(message(setting("stop"), ` is ${error.message}`));
+    }
+    throw error;
+  }
 }
 
 /** Refuses settings of new models beside a model that is there, and others without the one they need. */

@@ -25,7 +25,11 @@ import type { Registries } from "../flags/registries.ts";
 import { type NamedDevice, openDevice } from "../run/devices.ts";
 import { answerRows, said } from "../sampling/answer_file.ts";
 import { chatCommands, converse } from "../sampling/conversation.ts";
-import { describeOptions, generationOptions } from "../sampling/generation_settings.ts";
+import {
+  describeOptions,
+  generationOptions,
+  stopStringsOf,
+} from "../sampling/generation_settings.ts";
 import { readSpeaker, type Speaker, type Voice } from "../sampling/speaker.ts";
 import { speak } from "../sampling/speech.ts";
 import { runCommand, UsageError } from "../terminal/errors.ts";
@@ -112,6 +116,14 @@ const flags = {
       "that of generation_config.json with its top-k and top-p, otherwise 0).",
   },
   ...drawing,
+  stop: {
+    kind: "string",
+    placeholder: "TEXTS",
+    help:
+      "Texts that end an answer, beside the model's stop tokens; they are no part of it. Several " +
+      "are separated by |; \\n is a line end, \\t a tab, \\| and \\\\ the characters themselves " +
+      "(default: those of generation_config.json).",
+  },
   "batch-size": { kind: "integer", default: 8, min: 1, help: "Prompts that are answered at once." },
   raw: {
     kind: "boolean",
@@ -208,7 +220,10 @@ export async function sampleCommand(
     );
   }
   tellSettings(speaker, options, given);
-  const asked: Asked = { speaker, device, values, options: { ...options, seed: values.seed } };
+  const asked: Asked = {
+    ...{ speaker, device, values, stopStrings: stopStringsOf(values, speaker.settings) },
+    options: { ...options, seed: values.seed },
+  };
   if (mode === "chat") return await chat(asked);
   if (mode === "prompts") return await answerFile(asked, rows, out ?? "");
   return await answerPrompt(asked, values.prompt ?? "");
@@ -220,6 +235,8 @@ interface Asked {
   readonly device: NamedDevice;
   readonly values: SampleFlags;
   readonly options: ReturnType<typeof generationOptions> & { readonly seed: number };
+  /** Texts that end an answer. */
+  readonly stopStrings: readonly string[];
 }
 
 /** Reads the model that answers, and shows the progress if that takes long. */
@@ -292,7 +309,7 @@ const AT_ONCE = 64;
 
 /** Answers a prompt, on standard output. */
 async function answerPrompt(
-  { speaker, device, values, options }: Asked,
+  { speaker, device, values, options, stopStrings }: Asked,
   prompt: string,
 ): Promise<number> {
   const { model, params, tokenizer, kind, base } = speaker;
@@ -304,7 +321,7 @@ async function answerPrompt(
     using generator = createGenerator(model, { device });
     const show = (text: string) => write(raw ? text : printableLines(text));
     show(begin);
-    await speak({ generator, params, tokenizer, write: show }, ids, options);
+    await speak({ generator, params, tokenizer, write: show, stopStrings }, ids, options);
     show("\n");
     return 0;
   }
@@ -312,7 +329,7 @@ async function answerPrompt(
   using stack = new DisposableStack();
   const voices = (values.compareBase && base !== undefined ? [base, speaker] : [speaker]).map(
     ({ model, params }) => ({
-      sampler: stack.use(createSampler(model, tokenizer, device)),
+      sampler: stack.use(createSampler(model, tokenizer, device, { stopStrings })),
       params,
     }),
   );
@@ -335,7 +352,7 @@ async function answerPrompt(
 
 /** Answers the prompts of a file, in a new file. */
 async function answerFile(
-  { speaker, device, values, options }: Asked,
+  { speaker, device, values, options, stopStrings }: Asked,
   rows: Awaited<ReturnType<typeof readPromptRows>>,
   out: string,
 ): Promise<number> {
@@ -343,7 +360,7 @@ async function answerFile(
   const { count, batchSize, system } = values;
   using stack = new DisposableStack();
   const sampled = ({ model, params }: Voice) => ({
-    sampler: stack.use(createSampler(model, tokenizer, device)),
+    sampler: stack.use(createSampler(model, tokenizer, device, { stopStrings })),
     params,
   });
   const base = values.compareBase ? speaker.base : undefined;
@@ -379,7 +396,9 @@ async function answerFile(
 const INTERRUPTED = 130;
 
 /** Holds a conversation on standard input and output. */
-async function chat({ speaker, device, values, options }: Asked): Promise<number> {
+async function chat(
+  { speaker, device, values, options, stopStrings }: Asked,
+): Promise<number> {
   const { model, params, tokenizer, kind, name } = speaker;
   const isTerminal = Deno.stdin.isTerminal();
   if (isTerminal) {
@@ -402,7 +421,7 @@ async function chat({ speaker, device, values, options }: Asked): Promise<number
     answer: async (prompt, turn) => {
       using interruption = interruptible();
       const { signal } = interruption;
-      const speech = { generator, params, tokenizer, write: show };
+      const speech = { generator, params, tokenizer, write: show, stopStrings };
       const spoken = await speak(speech, prompt, { ...options, firstRow: turn, signal });
       const isOver = interruption.exitCode !== 0 && interruption.exitCode !== INTERRUPTED;
       if (isOver) exitCode = interruption.exitCode;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ChatMessage } from "@unitune/models";
+import { type ChatMessage, textBefore } from "@unitune/models";
 import {
   isOfTexts,
   placeText,
@@ -128,12 +128,13 @@ function askedOf(
   };
 }
 
-/** The text of an answer, without special tokens. */
+/** The text of an answer, without special tokens and the stop string. */
 export function said(
-  { ids, isEnded }: Pick<SampledAnswer, "ids" | "isEnded">,
+  { ids, isEnded, stopString }: Pick<SampledAnswer, "ids" | "isEnded" | "stopString">,
   { tokenizer }: Pick<PromptReader, "tokenizer">,
 ): string {
-  return tokenizer.decode(isEnded ? ids.slice(0, -1) : ids);
+  const hasStopToken = isEnded && stopString === undefined;
+  return textBefore(tokenizer.decode(hasStopToken ? ids.slice(0, -1) : ids), stopString);
 }
 
 function completionOf(prompt: PromptRow["prompt"], text: string): string | readonly ChatMessage[] {

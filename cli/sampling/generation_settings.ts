@@ -6,7 +6,7 @@
 
 import { quoted } from "@unitune/core";
 import type { GenerateOptions } from "@unitune/models";
-import { UserError } from "@unitune/training";
+import { stopTexts, UserError } from "@unitune/training";
 import { isRecord } from "../files/guards.ts";
 
 /** The name of the file. */
@@ -24,6 +24,8 @@ export interface GenerationSettings {
   readonly topP?: number;
   /** The most tokens of an answer. */
   readonly maxNewTokens?: number;
+  /** Texts that end an answer. */
+  readonly stopStrings?: readonly string[];
   /** Settings that would change the answers and are not applied, such as `repetition_penalty 1.1`. */
   readonly unapplied: readonly string[];
 }
@@ -54,7 +56,6 @@ const unappliedSettings: Readonly<
   begin_suppress_tokens: {},
   forced_bos_token_id: {},
   forced_eos_token_id: {},
-  stop_strings: {},
   dola_layers: {},
   watermarking_config: {},
   min_p: { neutral: 0, isForDraws: true },
@@ -108,6 +109,7 @@ export function readGenerationSettings(text: string, file: string): GenerationSe
   const topK = number("top_k", "an integer from 0", isCount) ?? (isSampled ? TOP_K : 0);
   const topP = number("top_p", "a probability above 0", (value) => value > 0 && value <= 1);
   const maxNewTokens = number("max_new_tokens", "an integer from 1", (n) => isCount(n) && n > 0);
+  const stopStrings = stopStringsIn(settings.stop_strings, file);
   const unapplied = Object.entries(unappliedSettings).filter(([name, { neutral, isForDraws }]) =>
     !changesNothing(settings[name], neutral) && (isSampled || !isForDraws)
   ).map(([name]) => `${name} ${quoted(settings[name], 40)}`);
@@ -117,8 +119,20 @@ export function readGenerationSettings(text: string, file: string): GenerationSe
     ...topK > 0 && { topK },
     ...topP !== undefined && topP < 1 && { topP },
     ...maxNewTokens !== undefined && { maxNewTokens },
+    ...stopStrings.length > 0 && { stopStrings },
     unapplied,
   };
+}
+
+/** One text or several. */
+function stopStringsIn(value: unknown, file: string): readonly string[] {
+  const strings: readonly unknown[] = value === undefined || value === null ? [] : [value].flat();
+  return strings.map((string) => {
+    if (typeof string === "string" && string !== "") return string;
+    throw new UserError(
+      `${file}: stop_strings is ${quoted(value)}, expected a text or several, none of them empty`,
+    );
+  });
 }
 
 function objectIn(text: string, file: string): Readonly<Record<string, unknown>> {
@@ -143,6 +157,16 @@ export interface GivenOptions {
   readonly topP?: number | undefined;
   /** The most tokens of an answer. */
   readonly maxNewTokens?: number | undefined;
+  /** Texts that end an answer, as a setting lists them. */
+  readonly stop?: string | undefined;
+}
+
+/** The texts that end an answer: those that are given come first, then those of the model's folder. */
+export function stopStringsOf(
+  { stop }: Pick<GivenOptions, "stop">,
+  settings: GenerationSettings | undefined,
+): readonly string[] {
+  return stop === undefined ? settings?.stopStrings ?? [] : stopTexts(stop);
 }
 
 /**

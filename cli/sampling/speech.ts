@@ -6,18 +6,21 @@
 
 import {
   type GenerateOptions,
+  stopStrings,
+  textGate,
   textStream,
+  type TextWatch,
   type TokenGenerator,
   type Tokenizer,
 } from "@unitune/models";
 
 /** The end of an answer. */
 export interface Spoken {
-  /** The text, without special tokens. */
+  /** The text, without special tokens and the stop string. */
   readonly text: string;
   /** The number of tokens, without the stop token. */
   readonly tokens: number;
-  /** Whether a stop token ended it. */
+  /** Whether a stop token or a stop string ended it. */
   readonly isEnded: boolean;
   /** Whether the signal ended it. */
   readonly isStopped: boolean;
@@ -33,6 +36,8 @@ export interface Speech<P> {
   readonly tokenizer: Tokenizer;
   /** Takes the text, part by part. */
   readonly write: (text: string) => void;
+  /** Texts that end an answer, beside the tokenizer's stop tokens (default none). */
+  readonly stopStrings?: readonly string[];
 }
 
 /**
@@ -65,12 +70,19 @@ export interface Speech<P> {
  * ```
  */
 export async function speak<P>(
-  { generator, params, tokenizer, write }: Speech<P>,
+  { generator, params, tokenizer, write, stopStrings: strings = [] }: Speech<P>,
   prompt: readonly number[],
-  options: Omit<GenerateOptions, "stop">,
+  options: Omit<GenerateOptions, "stop" | "watch">,
 ): Promise<Spoken> {
   const { stops } = tokenizer;
   const stream = textStream(tokenizer);
+  // What may be the beginning of a stop string is not said yet.
+  const gate = textGate(strings);
+  let found: string | undefined;
+  const watch = (): TextWatch => {
+    const own = stopStrings(tokenizer, strings)();
+    return (id) => found = own(id);
+  };
   const parts: string[] = [];
   let tokens = 0;
   const say = (part: string) => {
@@ -79,14 +91,16 @@ export async function speak<P>(
     write(part);
   };
   const spoken = (end: Pick<Spoken, "isEnded" | "isStopped">): Spoken => {
-    say(stream.end());
+    say(gate.push(stream.end()));
+    say(gate.end());
     return { text: parts.join(""), tokens, ...end };
   };
   try {
-    for await (const id of generator.stream(params, prompt, { ...options, stop: stops })) {
+    const ends = { stop: stops, ...strings.length > 0 && { watch } };
+    for await (const id of generator.stream(params, prompt, { ...options, ...ends })) {
       if (stops.includes(id)) return spoken({ isEnded: true, isStopped: false });
       tokens += 1;
-      say(stream.push(id));
+      say(gate.push(stream.push(id)));
     }
   } catch (error) {
     if (options.signal?.aborted && error === options.signal.reason) {
@@ -94,5 +108,5 @@ export async function speak<P>(
     }
     throw error;
   }
-  return spoken({ isEnded: false, isStopped: false });
+  return spoken({ isEnded: found !== undefined, isStopped: false });
 }

@@ -78,6 +78,7 @@ const rows: readonly Row[] = [
   ["evalExamples", "a whole number, at least 1, at most 1024", 1024, "shared"],
   ["evalAnswers", "a whole number, at least 1, at most 256", 256, "shared"],
   ["evalBatchSize", count, 64, "shared"],
+  ["stop", "a text", undefined, "shared"],
   ["saveSteps", count, 250, "shared"],
 ];
 

@@ -44,6 +44,8 @@ export interface Reference {
   readonly device: Device;
   /** The sequences that it scores at once (default 64). */
   readonly rows?: number;
+  /** Texts that end answers that are sampled, beside the tokenizer's stop tokens (default none). */
+  readonly stopStrings?: readonly string[];
 }
 
 /**

@@ -163,7 +163,7 @@ export function rolloutFeed<B extends RolloutBatch>(
   plan: RolloutPlan,
   policy: LanguageModel & TrainablePolicy,
   tokenizer: Tokenizer,
-  { model, start, device }: Reference,
+  { model, start, device, stopStrings = [] }: Reference,
   scoring: BatchScoring<B>,
 ): Feed<B, Experience<B>> {
   const { batchSize, microBatches, groupSize, epochs, maxNewTokens } = plan;
@@ -179,7 +179,7 @@ export function rolloutFeed<B extends RolloutBatch>(
   const isJudged = judges.includes(rewardModelReward);
 
   const hasValues = policy.value !== undefined;
-  const sampler = createSampler(policy, tokenizer, device);
+  const sampler = createSampler(policy, tokenizer, device, { stopStrings });
   const rewarder = rewardModelOn(model);
   const judge = compile((params: ScoredParameters<unknown>, ids: Tensor, mask: Tensor) => {
     const context = { step: zeros([], "i32") };

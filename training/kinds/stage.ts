@@ -20,6 +20,7 @@ import type { Layout, Reference } from "../feeds/offline.ts";
 import type { Learner } from "../learner/learner.ts";
 import type { Material } from "../data/material.ts";
 import type { UserMessage } from "../text/message.ts";
+import { stopTexts } from "../text/stop_texts.ts";
 import type { Models } from "../learner/models.ts";
 import type { TextReward } from "../rewards/rewards.ts";
 import { describeObjective, type TrainSettings } from "../settings.ts";
@@ -133,7 +134,10 @@ export function partsOf(
       padding: tokenizer.pad,
       ...settings.batchTokens !== undefined && { batchTokens: settings.batchTokens },
     },
-    reference: { model, start, device, rows: settings.evalBatchSize },
+    reference: {
+      ...{ model, start, device, rows: settings.evalBatchSize },
+      stopStrings: stopTexts(settings.stop),
+    },
     seed: stageSeed(settings.seed, stage),
     description: describeObjective(settings),
   };

@@ -15,6 +15,7 @@ import type { PreparedRun } from "../data/preparation.ts";
 import { requireShared, type TrainSettings } from "../settings.ts";
 import type { Store } from "./store.ts";
 import type { StagePlan, TrainingPlan } from "./trainer.ts";
+import { stopTexts } from "../text/stop_texts.ts";
 
 /** The models that other runs lend to a stage. */
 export type LentModels = Omit<Models, "policy">;
@@ -65,9 +66,10 @@ export function planOf(run: RunSettings): TrainingPlan {
   const [first] = stages;
   if (first === undefined) throw new RangeError("planOf: a run has at least one stage");
   requireShared(stages);
-  const { loggingSteps, evalSteps, saveSteps, evalBatchSize: evaluationRows } = first;
+  const { loggingSteps, evalSteps, saveSteps, evalBatchSize: rows, stop } = first;
   return {
-    ...{ loggingSteps, evalSteps, saveSteps, evaluationRows, device, store },
+    ...{ loggingSteps, evalSteps, saveSteps, device, store },
+    evaluation: { rows, stopStrings: stopTexts(stop) },
     stages: stages.map((settings, stage) => stagePlan(run, settings, stage)),
     start: () => start ?? initialModels(first, prepared),
     model: prepared.model,

@@ -14,7 +14,12 @@ import {
 import type { LanguageModel, Tokenizer } from "@unitune/models";
 import { addCost, type Cost, noCost } from "../learner/cost.ts";
 import { DeviceFailedError, DivergedError } from "../text/errors.ts";
-import { createEvaluator, type Evaluator, readScalars } from "../evaluation.ts";
+import {
+  createEvaluator,
+  type Evaluator,
+  type EvaluatorOptions,
+  readScalars,
+} from "../evaluation.ts";
 import type { Measured, TrainingEvent } from "./events.ts";
 import type { Learner } from "../learner/learner.ts";
 import { copyModels, type Models } from "../learner/models.ts";
@@ -48,8 +53,8 @@ export interface TrainingPlan extends Intervals {
    * The splits: the first is evaluated during training, all of them before and after each stage.
    */
   readonly splits: readonly Split[];
-  /** The sequences that an evaluation predicts at once (default 64). */
-  readonly evaluationRows?: number;
+  /** The evaluations' sizes, and the texts that end their answers. */
+  readonly evaluation?: EvaluatorOptions;
   /** The device to compute on. */
   readonly device: Device;
   /** The store for the checkpoints. */
@@ -170,10 +175,8 @@ type Part<T> = AsyncGenerator<TrainingEvent, T, void>;
 
 /** Carries out the remaining stages, in order. */
 async function* runStages(run: Run, start: Position): Part<void> {
-  const { stages, timetable: { starts }, model, tokenizer, device, signal, evaluationRows } = run;
-  const evaluator = createEvaluator(model, tokenizer, device, {
-    ...evaluationRows !== undefined && { rows: evaluationRows },
-  });
+  const { stages, timetable: { starts }, model, tokenizer, device, signal, evaluation } = run;
+  const evaluator = createEvaluator(model, tokenizer, device, evaluation);
   // No `using`, which not every browser reads yet.
   try {
     let position = start;

@@ -8,17 +8,24 @@ import {
   type Completion,
   type EncodedSequence,
   generatedIds,
+  isEnded,
+  textBefore,
   type Tokenizer,
 } from "@unitune/models";
 
 /** An answer of a model. */
 export interface GivenAnswer {
-  /** The generated tokens, with the stop token that ended them if there was one. */
+  /** The generated tokens, with the stop token or the tokens of the stop string that ended them. */
   readonly ids: readonly number[];
-  /** The text without the stop token. Other special tokens are written by name: `<user>`. */
+  /**
+   * The text without the stop token or the stop string. Other special tokens are written by name:
+   * `<user>`.
+   */
   readonly text: string;
-  /** Whether the answer ends with a stop token; otherwise it was cut off. */
+  /** Whether a stop token or a stop string ended the answer; otherwise it was cut off. */
   readonly isEnded: boolean;
+  /** The stop string that ended it, if one did. */
+  readonly stopString?: string;
   /** Whether the answer is only text. An answer with special tokens inside is never right. */
   readonly isText: boolean;
 }
@@ -26,7 +33,7 @@ export interface GivenAnswer {
 /**
  * Makes an answer of a completion. Its tokens are exactly those that the model generated: of several
  * stop tokens it has the one that was generated, and an answer that was cut off has none, so that it
- * does not teach where to end.
+ * does not teach where to end. The tokens of a stop string are learned, as the stop token is.
  *
  * @param tokenizer The tokenizer of the model.
  * @param completion The completion, as a generator returns it.
@@ -50,12 +57,13 @@ export function givenAnswer(
   tokenizer: Pick<Tokenizer, "decode" | "special">,
   completion: Completion,
 ): GivenAnswer {
-  const { ids, stop } = completion;
+  const { ids, stopString } = completion;
   return {
     ids: generatedIds(completion),
-    text: tokenizer.decode(ids, { special: "shown" }),
-    isEnded: stop !== undefined,
+    text: textBefore(tokenizer.decode(ids, { special: "shown" }), stopString),
+    isEnded: isEnded(completion),
     isText: ids.every((id) => !tokenizer.special.has(id)),
+    ...stopString !== undefined && { stopString },
   };
 }
 

@@ -52,7 +52,8 @@ export async function withOwnAnswers(
 ): Promise<OwnPairs> {
   const known = knownPairs(candidates);
   if (known !== undefined) return { pairs: known, cost: noCost, notes: [] };
-  const sampler = createSampler(reference.model, tokenizer, reference.device);
+  const { model, device, stopStrings = [] } = reference;
+  const sampler = createSampler(model, tokenizer, device, { stopStrings });
   try {
     return await answered(candidates, needed, sampler, seed, reference);
   } finally {

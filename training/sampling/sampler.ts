@@ -10,6 +10,7 @@ import {
   type CachedModel,
   createGenerator,
   type GenerateOptions,
+  stopStrings,
   type Tokenizer,
 } from "@unitune/models";
 import { type Demonstrations, modelOf, type Policy, scoreTokens } from "@unitune/objectives";
@@ -22,8 +23,14 @@ export interface SampledAnswer extends GivenAnswer {
   readonly prompt: readonly number[];
 }
 
-/** Options of sampling: those of generation, which stops at the tokenizer's stop tokens. */
-export type SamplingOptions = Omit<GenerateOptions, "stop">;
+/** Options of sampling: those of generation, whose ends are the sampler's. */
+export type SamplingOptions = Omit<GenerateOptions, "stop" | "watch">;
+
+/** Options of a sampler. */
+export interface SamplerOptions {
+  /** Texts that end an answer, beside the tokenizer's stop tokens (default none). */
+  readonly stopStrings?: readonly string[];
+}
 
 /** A batch's tokens under a policy. */
 export interface BatchScores {
@@ -63,6 +70,7 @@ export interface Sampler<P> extends Disposable {
  * @param model The language model.
  * @param tokenizer Its tokenizer.
  * @param device Where to compute.
+ * @param options The texts that end an answer.
  * @returns The sampler.
  *
  * @example
@@ -89,9 +97,14 @@ export function createSampler<P, C>(
   model: CachedModel<P, C> & Policy<P>,
   tokenizer: Tokenizer,
   device: Device,
+  { stopStrings: strings = [] }: SamplerOptions = {},
 ): Sampler<P> {
   const { context } = model.config;
   const { stops, pad } = tokenizer;
+  const ends = {
+    stop: stops,
+    ...strings.length > 0 && { watch: stopStrings(tokenizer, strings) },
+  };
   const hasValues = model.value !== undefined;
   const generator = createGenerator(model, { device });
   const scores = compile(
@@ -110,7 +123,7 @@ export function createSampler<P, C>(
   return {
     score,
     async sample(params, prompts, options) {
-      const completions = await generator.generate(params, prompts, { ...options, stop: stops });
+      const completions = await generator.generate(params, prompts, { ...ends, ...options });
       return completions.map((completion, i) => ({
         prompt: prompts[i] ?? [],
         ...givenAnswer(tokenizer, completion),

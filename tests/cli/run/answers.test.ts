@@ -6,6 +6,12 @@ import {
   assertNotEquals,
   assertThrows,
 } from "@std/assert";
+import { said } from "../../../cli/sampling/answer_file.ts";
+import {
+  readGenerationSettings,
+  stopStringsOf,
+} from "../../../cli/sampling/generation_settings.ts";
+import { speak } from "../../../cli/sampling/speech.ts";
 import { createExaminer } from "../../../cli/study/measures.ts";
 import { openDevice, prepare } from "@unitune/cli";
 import {
@@ -31,7 +37,13 @@ import {
   UserError,
   withOwnAnswers,
 } from "@unitune/training";
-import { byteTokenizer, characterTokenizer, encodePrompt, specialIds } from "@unitune/models";
+import {
+  byteTokenizer,
+  characterTokenizer,
+  createGenerator,
+  encodePrompt,
+  specialIds,
+} from "@unitune/models";
 import fc from "fast-check";
 import { assertRefused, inFolder, tiny, train, trained, writeRows } from "../command.ts";
 import { scripted } from "../scripted.ts";
@@ -127,6 +139,74 @@ Deno.test("a rollout is rewarded as it was said, and taught no stop token that w
   assertEquals(turned.taught, [c, user, pad, d, stop]);
   const cut = await rollout(2, c, d, stop);
   assertEquals([cut.answer, cut.reward, cut.taught], ["cd", 0, [c, d]]);
+});
+
+Deno.test("a stop string ends answers of rollouts, evaluations and the model's own, and is learned", async () => {
+  using device = await openDevice("wasm");
+  const stopStrings = ["dc", "b"];
+  const { model, params } = scripted(tokenizer, context, after(c, d, d, c, d, stop));
+  const reference = { model, start: { policy: params }, device, stopStrings };
+  using feed = rolloutFeed(plan(8), model, tokenizer, reference, unscored);
+  const { batches: [batch], samples: [sample], metrics } = await feed.next(params, feed.empty, 0);
+  assert(batch !== undefined && sample !== undefined);
+  const [ids, mask] = [await batch.ids.data(), await batch.mask.data()];
+  assertEquals(Array.from(ids).filter((_, t) => mask[t] === 1), [c, d, d, c]);
+  assertEquals([sample.answer, sample.reward], ["cd", 2]);
+  assertEquals(await metrics["completions/clipped_ratio"]?.item(), 0);
+
+  const candidate = {
+    prompt,
+    chosen: { ids: [...prompt, c, stop], mask: [false, false, false, true, true] },
+    isRight: (answer: string) => answer === "c",
+  };
+  const { pairs } = await withOwnAnswers([candidate], 1, tokenizer, 0, reference);
+  assertEquals([...pairs].map(({ rejected }) => rejected.ids), [[...prompt, c, d, d, c]]);
+
+  const question = questionOf({ conversation, kind: "all" }, tokenizer, context);
+  assert(question !== undefined);
+  const split = { name: "v", sequences: [question.sequence], questions: [question], notes: [] };
+  using evaluator = createEvaluator(model, tokenizer, device, { stopStrings });
+  const { answers: [given] } = await evaluator.evaluate(params, split);
+  assertEquals([given?.text, given?.isRight], ["cd", true]);
+});
+
+Deno.test("an answer that is said stops before a stop string, of which nothing is shown", async () => {
+  const parts: string[] = [];
+  const spoken = async (stopStrings: readonly string[]) => {
+    const { model, params } = scripted(tokenizer, context, after(c, d, d, c, d, stop));
+    using generator = createGenerator(model);
+    const write = (text: string) => parts.push(text);
+    const speech = { generator, params, tokenizer, write, stopStrings };
+    return await speak(speech, prompt, { maxNewTokens: 8 });
+  };
+  const { text, tokens, isEnded } = await spoken(["dca", "dc"]);
+  assertEquals([text, tokens, isEnded, parts.join("")], ["cd", 4, true, "cd"]);
+  // What was held back is said where it is no stop string after all.
+  assertEquals((await spoken(["da"])).text, "cddcd");
+  const answer = { ids: [c, d, d, c], isEnded: true, stopString: "dc" };
+  assertEquals(said(answer, { tokenizer }), "cd");
+});
+
+Deno.test("stop strings of generation_config.json are read, and those that are given come before", () => {
+  const read = (text: string) => readGenerationSettings(text, "f");
+  const settings = read('{ "stop_strings": ["a", "b"] }');
+  assertEquals(settings.unapplied, []);
+  assertEquals(stopStringsOf({}, settings), ["a", "b"]);
+  assertEquals(stopStringsOf({}, read('{ "stop_strings": "a" }')), ["a"]);
+  assertEquals(stopStringsOf({ stop: "c" }, settings), ["c"]);
+  assertEquals(stopStringsOf({}, read("{}")), []);
+  assertEquals(stopStringsOf({}, undefined), []);
+  for (const wrong of ['""', "[1]", '["a", ""]']) {
+    assertThrows(() => read(`{ "stop_strings": ${wrong} }`), UserError, "f: stop_strings is ");
+  }
+});
+
+Deno.test("a setting of stop strings that is no list of texts is refused", () => {
+  assertEquals(trainSettings({ stop: "a|b" }).stop, "a|b");
+  for (const stop of ["a|", "\\x", "\\"]) {
+    const error = assertThrows(() => trainSettings({ stop }), UserError, "a stop string ");
+    assert(error.message.startsWith("stop is "), error.message);
+  }
 });
 
 Deno.test("a rejected answer of the model's own ends by a stop token only if it said one", async () => {
