@@ -3,6 +3,7 @@ import { cast, dims, ShapeError, showShape, slice, type Tensor } from "@unitune/
 import type { PriorStates } from "./estimation.ts";
 import { checkMask, checkTargets } from "./host.ts";
 import { tokenMetrics } from "./metrics.ts";
+import { checkPacking, type Packing, unpacked, unpackedMask } from "./packing.ts";
 import type { Context, Model } from "./policy.ts";
 import { once, type Prediction, type TargetPrediction } from "./prediction.ts";
 
@@ -26,15 +27,23 @@ export interface Demonstrations {
    * `softmax(logits / T)` (default 1). Sampled tokens have the temperature that sampled them.
    */
   readonly temperature?: number;
+  /**
+   * The texts of each row, where rows hold several (default: one). The mask is 0 on the first token
+   * of each text, which nothing predicts.
+   */
+  readonly packing?: Packing;
 }
 
 /** The part of a batch that prior states are made of, without the scores beside it. */
-export function tokensOf({ ids, mask, observations, temperature }: Demonstrations): Demonstrations {
+export function tokensOf(
+  { ids, mask, observations, temperature, packing }: Demonstrations,
+): Demonstrations {
   return {
     ids,
     mask,
     ...(observations === undefined ? {} : { observations }),
     ...(temperature === undefined ? {} : { temperature }),
+    ...(packing === undefined ? {} : { packing }),
   };
 }
 
@@ -44,7 +53,9 @@ export function tokensOf({ ids, mask, observations, temperature }: Demonstration
  * @throws {ShapeError} If it does not.
  * @throws {RangeError} If the mask is on the host and neither 0 nor 1 somewhere.
  */
-export function checkDemonstrations({ ids, mask, observations }: Demonstrations): void {
+export function checkDemonstrations(
+  { ids, mask, observations, packing }: Demonstrations,
+): void {
   const fits = ids.dtype === "i32" && ids.shape.length === 2 &&
     showShape(ids.shape) === showShape(mask.shape);
   if (!fits) {
@@ -70,6 +81,7 @@ export function checkDemonstrations({ ids, mask, observations }: Demonstrations)
     );
   }
   checkMask("demonstrations", mask);
+  if (packing !== undefined) checkPacking(packing, ids);
 }
 
 /** The entries at the positions that are read: all but the last, `[B, T-1]`. */
@@ -90,43 +102,49 @@ export function targetsOf(x: Tensor): Tensor {
 }
 
 /**
- * The prediction from embeddings `[B, T-1, E]`, at the temperature of the batch, with dropout where
- * the context has keys.
+ * The prediction from embeddings `[B, T-1, E]`, at the temperature of the batch, within its texts
+ * where it is packed, and with dropout where the context has keys.
  *
  * @throws {RangeError} If the temperature is not a number above 0.
  */
 export function predicted(
   model: Model,
   embeddings: Tensor,
-  { temperature = 1 }: Pick<Demonstrations, "temperature">,
+  { temperature = 1, packing }: Pick<Demonstrations, "temperature" | "packing">,
   { keys }: Pick<Context, "keys">,
 ): Prediction {
   return model.predict(embeddings, {
     temperature,
+    ...(packing === undefined ? {} : {
+      positions: inputsOf(packing.positions),
+      segments: inputsOf(packing.segments),
+    }),
     ...(keys === undefined ? {} : { key: keys.batch }),
   });
 }
 
 /**
- * A prediction of the targets of demonstrations. Its `logProbs` throws a RangeError if a learned
- * token is on the host and outside the vocabulary.
+ * A prediction of the targets of demonstrations, by text where they are packed. Its `logProbs` throws
+ * a RangeError if a learned token is on the host and outside the vocabulary.
  */
 export function onTargets(
   { hidden, vocabulary, logProbs, entropy, argmax, logits, values }: Prediction,
-  { ids, mask }: Demonstrations,
+  { ids, mask, packing }: Demonstrations,
 ): TargetPrediction {
   const targets = targetsOf(ids);
+  const byText = (x: Tensor) => packing === undefined ? x : unpacked(x, packing);
+  const learned = targetsOf(mask);
   return {
-    targets,
-    mask: cast(targetsOf(mask), hidden.dtype),
+    targets: byText(targets),
+    mask: cast(packing === undefined ? learned : unpackedMask(learned, packing), hidden.dtype),
     logProbs: once(() => {
       checkTargets("demonstrations", ids, mask, vocabulary());
-      return logProbs(targets);
+      return byText(logProbs(targets));
     }),
-    entropy,
-    argmax,
-    logits,
-    values,
+    entropy: once(() => byText(entropy())),
+    argmax: once(() => byText(argmax())),
+    logits: once(() => byText(logits())),
+    values: once(() => byText(values())),
   };
 }
 

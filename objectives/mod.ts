@@ -83,6 +83,7 @@ export * from "./nll.ts";
 export * from "./objective.ts";
 export type * from "./optimization.ts";
 export * from "./options.ts";
+export type { Packing } from "./packing.ts";
 export * from "./pairs.ts";
 export {
   type Context,

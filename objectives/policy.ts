@@ -6,6 +6,14 @@ import { mapPrediction, type Prediction, predictionOf } from "./prediction.ts";
 export interface ReadOptions {
   /** A key (u32 `[2]`) for dropout (default none: the policy is deterministic). */
   readonly key?: Tensor;
+  /** The position of each token, i32 `[B, T]` (default: 0 to T - 1 in every row). */
+  readonly positions?: Tensor;
+  /**
+   * The number of each token's text, where a row holds several, i32 `[B, T]`: a token sees only
+   * tokens of its own text (default: one text a row). A policy that reads packed batches has to heed
+   * it, and the positions.
+   */
+  readonly segments?: Tensor;
 }
 
 /**

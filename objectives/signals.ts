@@ -31,7 +31,8 @@ export const indicator: Signal<unknown, None, PolicyEvidence> = {
 /** Log-probabilities of a batch's tokens under a reference, computed beforehand. */
 export interface ReferenceScores {
   /**
-   * `[B, T]`, in nats: the entry at t belongs to `ids[b, t]`; entries off the answer are not read.
+   * `[B, T]`, in nats: the entry at t belongs to `ids[b, t]`; entries off the answer are not read. Of
+   * a packed batch, `[N, M + 1]`: the entry at t belongs to token t of a text.
    */
   readonly referenceLogProbs: Tensor;
 }

@@ -18,6 +18,8 @@ export {
   windowRows,
 } from "./data/batches.ts";
 export { classOf, lengthClasses } from "./data/lengths.ts";
+export { bestFitDecreasing, type PackedRow, packedRow, packedRows } from "./data/packing.ts";
+export { packedForm } from "./feeds/packed.ts";
 export { type Cut, type MicroBatch, microBatches } from "./feeds/micro_batches.ts";
 export { addCost, type Cost, noCost } from "./learner/cost.ts";
 export { type CheckOptions, checkRows, type RowConversation } from "./data/checks.ts";

@@ -484,6 +484,14 @@ export const settingTable = {
     help: "by-length puts rows of similar length into one forward pass, within windows of 64 " +
       "passes that the seed draws, so that less is padded; random does not.",
   },
+  packing: {
+    kind: "boolean",
+    group: "Optimization",
+    appliesTo: ({ data }: ObjectiveEntry): boolean => data === "demonstrations",
+    help: "Puts several rows behind each other in one row of the context's length, by best-fit " +
+      "decreasing within windows of 1,024 rows that the seed draws. Each row is predicted as if it " +
+      "were alone. batch-size then counts packed rows.",
+  },
   optimizer: {
     kind: "choice",
     choices: ["adamw", "rmsprop", "lion", "sgd"],

@@ -223,6 +223,14 @@ function maxLength(value: unknown, { objective }: TrlContext): TrlReading {
     : settings({ context: parsed(value) });
 }
 
+/** The order in which rows are read. */
+function samplingStrategy(value: unknown, { objective }: TrlContext): TrlReading {
+  if (objective.data === "rollouts" && isAmong(value, ["random"])) return same;
+  if (isAmong(value, ["random"])) return settings({ batching: "random" });
+  if (isAmong(value, ["group_by_length"])) return settings({ batching: "by-length" });
+  return refused("the order of rows is random, with rows of similar length together or not");
+}
+
 /** The sampled answers that a key counts have to be those of one step. */
 function sampledAtOnce(count: (context: TrlContext) => unknown): TrlKey {
   return {
@@ -305,9 +313,18 @@ export const trlKeys: Readonly<Record<string, TrlKey>> = {
   },
   truncation_mode: only(["keep_start"], "the end of a long row is cut"),
   shuffle_dataset: noEffect("the order of rows follows from the seed"),
-  packing: only([false], "each row is a sequence of its own"),
-  packing_strategy: noEffect("each row is a sequence of its own"),
-  eval_packing: only([false], "each row is a sequence of its own"),
+  packing: ifTrue({ packing: true }),
+  packing_strategy: {
+    read: (value, { valueOf, flag }) => {
+      if (!isAmong(valueOf("packing"), [true]) && flag("packing") !== true) {
+        return idle("packing is not true");
+      }
+      return isAmong(value, ["bfd"])
+        ? same
+        : refused("rows are packed by best-fit decreasing, and cut where the context ends: bfd");
+    },
+  },
+  eval_packing: noEffect("rows are evaluated one by one, to the same loss"),
   padding_free: noEffect(ofSpeed),
   pad_to_multiple_of: noEffect(ofSpeed),
   completion_only_loss: only([true], "prompts are never learned"),
@@ -317,8 +334,11 @@ export const trlKeys: Readonly<Record<string, TrlKey>> = {
   ),
   label_names: noEffect(ofPython),
   remove_unused_columns: noEffect("columns are read by name"),
-  train_sampling_strategy: only(["random"], "the order of rows is random"),
-  length_column_name: noEffect("the order of rows is random"),
+  train_sampling_strategy: {
+    sets: ["batching"],
+    read: samplingStrategy,
+  },
+  length_column_name: noEffect("lengths are counted"),
   chat_template_kwargs: only([{}], "write them in the rows, in a column chat_template_kwargs"),
 
   // Optimization.

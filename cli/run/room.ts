@@ -112,7 +112,7 @@ export function requireRoom(
   for (const [stage, settings] of stages.entries()) {
     const data = prepared[stage]?.data;
     // The length of sampled or paired rows is unknown here; they have at least two tokens.
-    const length = data?.kind === "demonstrations" ? data.source.length : 2;
+    const length = data?.kind === "demonstrations" ? (data.packed ?? data.source).length : 2;
     const { state, activations, rows } = leastRoom(model, settings, length);
     const memory = memoryOf(device);
     if (state > memory) {

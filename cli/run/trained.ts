@@ -463,7 +463,7 @@ export async function lentModels(
       teacher: await readTeacher(
         teacher,
         prepared,
-        data.source.length,
+        (data.packed ?? data.source).length,
         prepared.architectures,
       ),
     },

@@ -61,6 +61,7 @@ const rows: readonly Row[] = [
   ["gradientAccumulation", count, 1],
   ["batchTokens", count, "passes have batch-size rows"],
   ["batching", "by-length | random", "by-length"],
+  ["packing", "true or false", undefined],
   ["optimizer", "adamw | rmsprop | lion | sgd", "adamw"],
   ["learningRate", positive, 0.003],
   ["minLearningRate", nonNegative, "a tenth of the peak"],
@@ -152,12 +153,17 @@ Deno.test("a setting applies to the objectives that it is for", () => {
     "repetitionNgram",
     "batchTokens",
     "batching",
+    "packing",
   ]);
-  for (const name of limited.slice(2, -2)) assertEquals(namesFor(name), sampling, name);
+  for (const name of limited.slice(2, -3)) assertEquals(namesFor(name), sampling, name);
   const given = objectiveRegistry.map(({ name }) => name).filter((name) =>
     !sampling.includes(name)
   );
-  for (const name of limited.slice(-2)) assertEquals(namesFor(name), given, name);
+  for (const name of limited.slice(-3, -1)) assertEquals(namesFor(name), given, name);
+  assertEquals(
+    namesFor("packing"),
+    objectiveRegistry.filter(({ data }) => data === "demonstrations").map(({ name }) => name),
+  );
   assertEquals(namesFor("teacher"), ["distillation"]);
   assertEquals(
     namesFor("rejected"),

@@ -27,7 +27,7 @@ export interface RowSource<Row = EncodedSequence> {
 }
 
 /** The branches of a run's seed, one for each purpose. */
-const purposes = { order: 0, place: 1, stage: 2, batches: 3 } as const;
+export const purposes = { order: 0, place: 1, stage: 2, batches: 3, packing: 4 } as const;
 
 /**
  * The seed of a stage's rows. The first stage has the seed of the run.

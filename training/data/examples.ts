@@ -15,6 +15,7 @@ import {
   type Tokenizer,
 } from "@unitune/models";
 import type { RowSource } from "./batches.ts";
+import type { PackedRow } from "./packing.ts";
 import { mappedTable, type RowTable } from "./table.ts";
 import { detailsOf, type RowDetails, type RowKind, type Rows, type Source } from "./dataset.ts";
 import {
@@ -79,6 +80,8 @@ export type StageData =
     readonly kind: "demonstrations";
     /** The rows. */
     readonly source: RowSource<EncodedSequence>;
+    /** The same rows packed, where they are to be (default: they are not). */
+    readonly packed?: RowSource<PackedRow>;
   }
   | {
     /** Preferences. */

@@ -29,8 +29,15 @@ function sidesOf({ chosen, rejected }: PairCandidate): readonly Part[] {
 /** The sequences of the first example of a stage. */
 function partsOf(data: StageData): readonly Part[] {
   switch (data.kind) {
-    case "demonstrations":
-      return [{ title: "example", sequence: data.source.row(0) }];
+    case "demonstrations": {
+      const texts = data.packed?.row(0).texts;
+      return texts === undefined
+        ? [{ title: "example", sequence: data.source.row(0) }]
+        : texts.map((sequence, i) => ({
+          title: `example ${i + 1} of ${texts.length} in one packed row`,
+          sequence,
+        }));
+    }
     case "pairs":
       return [...data.train.slice(0, 1)].flatMap(sidesOf);
     case "labels":
@@ -74,7 +81,8 @@ function linesOf(tokenizer: Tokenizer, sequence: EncodedSequence): readonly stri
 
 /**
  * The first training example of a stage, token by token: place, id, whether the token is given or
- * learned, and its text. Of a pair, both answers are shown; of rollouts, the prompt.
+ * learned, and its text. Of a pair, both answers are shown; of a packed row, every example; of
+ * rollouts, the prompt.
  *
  * @param tokenizer The tokenizer.
  * @param data The data of the stage.

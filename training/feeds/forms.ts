@@ -42,7 +42,9 @@ export interface RowForm<Row, B, S> {
   readonly sequences: (row: Row) => readonly EncodedSequence[];
   /** Those that a gradient is taken through. */
   readonly learned: (row: Row) => readonly EncodedSequence[];
-  /** The rows of tokens that a batch has for each row of data. */
+  /** The examples in a row, as costs count them. */
+  readonly examples: (row: Row) => number;
+  /** The rows of tokens that a batch has for each row. */
   readonly sides: number;
   /** The tokens of the longest of them, without padding. */
   readonly lengthOf: (row: Row) => number;
@@ -72,6 +74,7 @@ const lengthOfAll = (sequences: readonly EncodedSequence[]): number =>
 export const demonstrationForm: RowForm<EncodedSequence, Demonstrations, ScoredDemonstrations> = {
   sequences: (row) => [row],
   learned: (row) => [row],
+  examples: () => 1,
   sides: 1,
   lengthOf: ({ ids }) => ids.length,
   batch: toBatch,
@@ -85,6 +88,7 @@ const sides = ({ chosen, rejected }: EncodedPair) => [chosen, rejected];
 export const pairForm: RowForm<EncodedPair, Pairs, ScoredPairs> = {
   sequences: sides,
   learned: sides,
+  examples: () => 1,
   sides: 2,
   lengthOf: (pair) => lengthOfAll(sides(pair)),
   batch: (pairs, padding) => ({
@@ -106,6 +110,7 @@ function labelTensor(rows: readonly MatchedLabel[], { size = rows.length }: Padd
 export const labelForm: RowForm<MatchedLabel, LabelledAnswers, ScoredLabelledAnswers> = {
   sequences: ({ sequence, mismatched }) => [sequence, mismatched],
   learned: ({ sequence }) => [sequence],
+  examples: () => 1,
   sides: 2,
   lengthOf: ({ sequence, mismatched }) => lengthOfAll([sequence, mismatched]),
   batch: (rows, padding) => ({

@@ -89,9 +89,9 @@ export interface ScoredRows {
  */
 export function offlineFeed<Row, B>(
   source: RowSource<Row>,
-  { sequences, learned, sides, lengthOf }: Pick<
+  { sequences, learned, examples, sides, lengthOf }: Omit<
     RowForm<Row, unknown, unknown>,
-    "sequences" | "learned" | "sides" | "lengthOf"
+    "batch" | "scored"
   >,
   batch: (rows: readonly Row[], places: readonly number[], padding: Padding) => B,
   { forwardPasses, sequences: perRow }: ObjectiveDescription,
@@ -101,7 +101,7 @@ export function offlineFeed<Row, B>(
   const cut = {
     classes: lengthClasses(source.length),
     batchSize,
-    // A row of data may be several rows of tokens.
+    // A row may be several rows of tokens.
     ...batchTokens !== undefined && { batchTokens: Math.floor(batchTokens / sides) },
   };
   const each = parts * batchSize;
@@ -131,7 +131,7 @@ export function offlineFeed<Row, B>(
         metrics: paddingShare(tokens, slots),
         samples: [],
         cost: {
-          examples: rows.length,
+          examples: rows.reduce((total, row) => total + examples(row), 0),
           forwardTokens: passes * tokens,
           backwardTokens: tokensOf(rows.flatMap(learned)),
         },
@@ -145,7 +145,7 @@ export function offlineFeed<Row, B>(
  * Scores all that a stage will read, under the policy that it starts from.
  *
  * @param source The rows.
- * @param sequences The sequences of a row that are scored.
+ * @param form The sequences of a row that are scored.
  * @param layout How many rows the stage reads, and the id that pads.
  * @param reference The model that scores.
  * @returns The scores, and what they have cost.
@@ -153,11 +153,11 @@ export function offlineFeed<Row, B>(
  */
 export async function scoreRows<Row>(
   source: RowSource<Row>,
-  sequences: (row: Row) => readonly EncodedSequence[],
+  { sequences, sides }: Pick<RowForm<Row, unknown, unknown>, "sequences" | "sides">,
   { batchSize, microBatches, steps, padding }: Layout,
   { model, start, device, rows = EVALUATION_ROWS }: Reference,
 ): Promise<ScoredRows> {
-  const numbers = distinctRows(source, sequences, steps * microBatches * batchSize);
+  const numbers = distinctRows(source, sides, steps * microBatches * batchSize);
   const scores = new Map<number, Float32Array[]>();
   // Where the scores of each sequence that was handed out belong.
   const wanted: Float32Array[][] = [];
@@ -220,10 +220,10 @@ const MOST_SCORED = 2 ** 28;
  */
 function distinctRows<Row>(
   source: RowSource<Row>,
-  sequences: (row: Row) => readonly EncodedSequence[],
+  sides: number,
   rows: number,
 ): readonly number[] {
-  const each = rows === 0 ? 0 : sequences(source.row(0)).length * source.length;
+  const each = sides * source.length;
   const known = new Set<number>();
   const numbers: number[] = [];
   // Where the rows of a whole epoch are known, so are those of later ones.

@@ -4,16 +4,20 @@
  * @module
  */
 
+import type { EncodedSequence } from "@unitune/models";
 import { paddedTo, windowRows } from "../data/batches.ts";
 import { conversationsIn, dataOf } from "../data/examples.ts";
 import { checkSome } from "../data/checks.ts";
 import { conversationFit, fitInto } from "../data/fit.ts";
 import type { RowKind, Rows } from "../data/dataset.ts";
 import type { RowTable } from "../data/table.ts";
+import { packedRows } from "../data/packing.ts";
 import { sequenceTable } from "../data/table_forms.ts";
 import { textFit } from "../data/texts.ts";
 import { UserError } from "../text/errors.ts";
 import { demonstrationForm } from "../feeds/forms.ts";
+import { packedForm } from "../feeds/packed.ts";
+import type { TrainSettings } from "../settings.ts";
 import { encodedText, fittedNotes } from "../data/material.ts";
 import { offlineLearner } from "./offline.ts";
 import { entryOn, type KindRow, orderedRows } from "./stage.ts";
@@ -33,6 +37,9 @@ export const demonstrations: KindRow = {
         data: { kind: "demonstrations", source: windowRows(train, seed, context) },
         notes: [
           `${train.length} tokens to train on, ${length} for validation`,
+          ...settings.packing
+            ? ["Rows of running text fill the context: there is nothing to pack."]
+            : [],
           ...(train.length <= context
             ? [`The text is shorter than the context of ${context} tokens: a row is all of it.`]
             : []),
@@ -58,9 +65,7 @@ export const demonstrations: KindRow = {
         ],
         data: {
           kind: "demonstrations",
-          source: orderedRows(settings, demonstrationForm, rows, {
-            ...{ seed, length: paddedTo(longest, context) },
-          }),
+          ...sourcesOf(settings, rows, { seed, context, longest }),
         },
       };
     }
@@ -99,15 +104,32 @@ export const demonstrations: KindRow = {
       ],
       data: {
         kind: "demonstrations",
-        source: orderedRows(settings, demonstrationForm, rows, {
-          ...{ seed, length: paddedTo(longest, context) },
-        }),
+        ...sourcesOf(settings, rows, { seed, context, longest }),
       },
     };
   },
   learner: (plan) => {
-    const { source } = dataOf(plan.prepared.data, "demonstrations");
+    const { source, packed } = dataOf(plan.prepared.data, "demonstrations");
     const entry = entryOn(plan.settings.objective, "demonstrations");
-    return offlineLearner(plan, entry, demonstrationForm, { source });
+    return packed === undefined
+      ? offlineLearner(plan, entry, demonstrationForm, { source })
+      : offlineLearner(plan, entry, packedForm(packed.length, source.length), { source: packed });
   },
 };
+
+/** Rows as a stage reads them, and packed where its settings say so. */
+function sourcesOf(
+  settings: TrainSettings,
+  rows: RowTable<EncodedSequence>,
+  { seed, context, longest }: {
+    readonly seed: number;
+    readonly context: number;
+    readonly longest: number;
+  },
+) {
+  const length = paddedTo(longest, context);
+  return {
+    source: orderedRows(settings, demonstrationForm, rows, { seed, length }),
+    ...settings.packing && { packed: packedRows(rows, seed, context) },
+  };
+}

@@ -76,7 +76,7 @@ export async function offlineLearner<Row, B, S>(
       batchAside: (some) => form.batch(some, others),
     });
   }
-  const { scores, cost } = await scoreRows(source, form.sequences, layout, reference);
+  const { scores, cost } = await scoreRows(source, form, layout, reference);
   const scoresAside = await scoreAll(reference, aside.flatMap(form.sequences), others);
   return await learnerOn(
     plan,

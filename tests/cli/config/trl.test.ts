@@ -102,9 +102,9 @@ Deno.test("no key takes an odd value for what Unitune does anyway", () => {
   assertEquals(same, []);
   // A value that is refused is refused with a reason, by name.
   assertThrows(
-    () => converted({ seed: 1, packing: true }),
+    () => converted({ seed: 1, load_in_4bit: true }),
     UserError,
-    `trl.json: "packing" can't be true: each row is a sequence of its own`,
+    `trl.json: "load_in_4bit" can't be true: Unitune does not quantize models`,
   );
 });
 
@@ -132,6 +132,12 @@ const files: readonly (readonly [
   [{ warmup_steps: 0.5, max_steps: 10 }, "--steps 30", { warmupSteps: 15 }],
   [{ warmup_steps: 0, save_steps: 1 }, "", { warmupSteps: 0, saveSteps: 1 }],
   [{ warmup_steps: 7, per_device_eval_batch_size: 3 }, "", { warmupSteps: 7, evalBatchSize: 3 }],
+  // Packing, and the order of rows.
+  [{ packing: true, packing_strategy: "bfd" }, "", { packing: true }],
+  [{ packing: false, packing_strategy: "wrapped", eval_packing: true }, "", { packing: false }],
+  [{ train_sampling_strategy: "random" }, "", { batching: "random" }],
+  [{ train_sampling_strategy: "group_by_length" }, "", { batching: "by-length" }],
+  [{}, "--batching random", { batching: "random" }],
   // Schedules.
   [{ lr_scheduler_type: "cosine" }, "", { minLearningRate: 0 }],
   [
@@ -258,6 +264,22 @@ const refused: readonly (readonly [
   ],
   [{ seed: "many" }, "", `trl.json: "seed" must be a whole number, at least 0, not "many"`],
   [
+    { packing: true, packing_strategy: "wrapped" },
+    "",
+    `"packing_strategy" can't be "wrapped": rows are packed by best-fit decreasing`,
+  ],
+  [{ packing_strategy: "bfd_split" }, "--packing", `"packing_strategy" can't be "bfd_split"`],
+  [
+    { packing: true },
+    "--objective dpo",
+    "has an effect only with objectives on answers, not with dpo",
+  ],
+  [
+    { train_sampling_strategy: "sequential" },
+    "",
+    `"train_sampling_strategy" can't be "sequential": the order of rows is random`,
+  ],
+  [
     { num_train_epochs: 3 },
     "",
     `"num_train_epochs" can't be 3: Unitune counts steps: add max_steps`,
@@ -378,6 +400,11 @@ Deno.test("the upper clips and the cap are those of the objectives", async () =>
     await lossValue(cispoLoss(...parts)).item(),
     await lossValue(cispoLoss(...parts, { cap: upperClips.cispo ?? NaN })).item(),
   );
+});
+
+Deno.test("the order of prompts is always random", () => {
+  const reading = (strategy: string) => readingOf("train_sampling_strategy", strategy, "grpo").kind;
+  assertEquals(["random", "group_by_length"].map(reading), ["same", "settings"]);
 });
 
 Deno.test("what became of the keys is told", () => {
