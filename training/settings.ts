@@ -615,23 +615,24 @@ export const settingTable = {
   },
   evalExamples: {
     kind: "integer",
-    default: MOST_SEQUENCES,
     pretrained: () => 64,
     min: 1,
     max: MOST_SEQUENCES,
     isShared: true,
     group: "Run",
     help: "The most validation examples that an evaluation predicts; they are evenly spread.",
+    defaultHelp:
+      `a fourth of the rows that are trained on between two evaluations, from 64 to ${MOST_SEQUENCES}`,
   },
   evalAnswers: {
     kind: "integer",
-    default: MOST_QUESTIONS,
     pretrained: () => 8,
     min: 1,
     max: MOST_QUESTIONS,
     isShared: true,
     group: "Run",
     help: "The most validation prompts that an evaluation answers freely; they are evenly spread.",
+    defaultHelp: `a 24th of those rows, from 8 to ${MOST_QUESTIONS}`,
   },
   evalBatchSize: {
     kind: "integer",

@@ -1,7 +1,13 @@
 /** The settings of a training: what they take, their defaults, and those for a pretrained model. */
 import { assertEquals } from "@std/assert";
 import { objectiveRegistry } from "@unitune/objectives";
-import { type PretrainedUse, type SettingTable, settingTable } from "@unitune/training";
+import {
+  evaluationSizes,
+  type PretrainedUse,
+  type SettingTable,
+  settingTable,
+  trainSettings,
+} from "@unitune/training";
 import { taken } from "../objectives/option_words.ts";
 
 const count = "a whole number, at least 1";
@@ -76,8 +82,18 @@ const rows: readonly Row[] = [
   ["loggingSteps", count, 10, "shared"],
   ["tensorboard", "true or false", undefined, "shared place"],
   ["evalSteps", count, 250, "shared"],
-  ["evalExamples", "a whole number, at least 1, at most 1024", 1024, "shared"],
-  ["evalAnswers", "a whole number, at least 1, at most 256", 256, "shared"],
+  [
+    "evalExamples",
+    "a whole number, at least 1, at most 1024",
+    "a fourth of the rows that are trained on between two evaluations, from 64 to 1024",
+    "shared",
+  ],
+  [
+    "evalAnswers",
+    "a whole number, at least 1, at most 256",
+    "a 24th of those rows, from 8 to 256",
+    "shared",
+  ],
   ["evalBatchSize", count, 64, "shared"],
   ["stop", "a text", undefined, "shared"],
   ["saveSteps", count, 250, "shared"],
@@ -176,4 +192,22 @@ Deno.test("PPO learns from each rollout four times, others once", () => {
   for (const entry of objectiveRegistry) {
     assertEquals(all["rolloutEpochs"]?.usual?.(entry), entry.name === "ppo" ? 4 : 1, entry.name);
   }
+});
+
+Deno.test("evaluations follow the rows that are trained on between two of them, unless told", () => {
+  const sizes = (...stages: readonly Parameters<typeof trainSettings>[0][]) => {
+    const { evalExamples, evalAnswers } = evaluationSizes(stages.map((one) => trainSettings(one)));
+    return [evalExamples, evalAnswers];
+  };
+  const run = { steps: 100, batchSize: 48, evalSteps: 250 };
+  // 4800 rows, evaluated before and after.
+  assertEquals(sizes(run), [600, 100]);
+  assertEquals(sizes({ ...run, evalSteps: 50 }), [400, 66]);
+  assertEquals(sizes({ ...run, evalSteps: 51 }), [400, 66]);
+  assertEquals(sizes({ ...run, gradientAccumulation: 2 }), [1024, 200]);
+  assertEquals(sizes(run, { ...run, steps: 1 }), [303, 50]);
+  assertEquals(sizes({ ...run, steps: 4 }), [64, 8]);
+  assertEquals(sizes({ ...run, steps: 10_000 }), [1024, 256]);
+  assertEquals(sizes({ ...run, evalExamples: 7, evalAnswers: 3 }), [7, 3]);
+  assertEquals(sizes({ ...run, model: "m" }), [64, 8]);
 });

@@ -17,6 +17,7 @@ import {
   presetConfig,
   type Tokenizer,
 } from "@unitune/models";
+import { type EvaluationSizes, evaluationSizes } from "../evaluation_sizes.ts";
 import { stageSeed } from "./batches.ts";
 import { silentWatch, type Watch } from "./watch.ts";
 import { UserError } from "../text/errors.ts";
@@ -30,7 +31,6 @@ import {
   type Exam,
   promptSplit,
   type Split,
-  type SplitLimits,
   textSplit,
   textsSplit,
 } from "./splits.ts";
@@ -185,7 +185,8 @@ export async function prepareRun(
   const judged = stages.findLast(({ material }) => material.dataset.kind !== "prompts") ?? last;
   const asSplit = (name: string, own: readonly Exam[]) =>
     conversationSplit(name, own, tokenizer, context);
-  const splits = splitsOf(judged.material, tokenizer, context, first, watch);
+  const limits = evaluationSizes(stages.map(({ settings }) => settings));
+  const splits = splitsOf(judged.material, tokenizer, context, first.source, limits, watch);
   const { test, mistaught } = judged.material;
   return {
     name: [...new Set(materials.map(({ name }) => name))].join("-"),
@@ -255,11 +256,11 @@ function splitsOf(
   { dataset, exams, unjudged, examples }: Material,
   tokenizer: Tokenizer,
   context: number,
-  { source, settings: { evalExamples, evalAnswers } }: Pick<StageMaterial, "source" | "settings">,
+  source: string,
+  limits: EvaluationSizes,
   watch: Watch,
 ): Split[] {
   if (dataset.validation.length === 0) return [];
-  const limits: SplitLimits = { evalExamples, evalAnswers };
   if (dataset.kind === "text") {
     const part = `the validation part of ${source}`;
     const validation = encodedText(tokenizer, dataset.validation, part, watch);

@@ -23,6 +23,7 @@ import {
   requirePairs,
   requireRows,
 } from "../data/material.ts";
+import { evaluationSizes } from "../evaluation_sizes.ts";
 import { type OwnPairs, withOwnAnswers } from "../sampling/own_answers.ts";
 import { spreadNote } from "../data/splits.ts";
 import { foundRows, mappedTable, type RowTable, spread } from "../data/table.ts";
@@ -46,7 +47,8 @@ export const pairs: KindRow = {
     requireRows(dataset, settings.objective.name, source);
     const { rows, counts, checks } = await encodedPairs(settings, material, encoding);
     const found = foundRows(examples.validation, pairedExamples(settings));
-    const aside = pairsOf(tokenizer, context, spread(found, settings.evalExamples), {
+    const { evalExamples } = evaluationSizes([settings]);
+    const aside = pairsOf(tokenizer, context, spread(found, evalExamples), {
       unanswered: examples.validation.length - found.length,
     });
     return {
@@ -56,7 +58,7 @@ export const pairs: KindRow = {
           ...{ validation: dataset.validation.length, objective: settings.objective.name },
         }),
         describeFit(aside, "validation pairs") ?? [],
-        spreadNote(found.length, settings.evalExamples, "validation pairs") ?? [],
+        spreadNote(found.length, evalExamples, "validation pairs") ?? [],
         checks,
       ].flat(),
       data: {
