@@ -56,6 +56,11 @@ const cases: Readonly<Record<string, readonly [Lowered, work: readonly number[],
       [34_000],
       4 * (6 * 8 + 6 * 512 + 512 * 24),
     ],
+    "a product of many columns: blocks of 512": [
+      lowered(matmul, [zeros([2, 7]), zeros([7, 1025])]),
+      [14_350],
+      4 * (6 * 8 + 6 * 512 + 7 * 512),
+    ],
     "a product of one row: none is packed": [
       lowered(matmul, [zeros([1, 7]), zeros([7, 5])]),
       [35],

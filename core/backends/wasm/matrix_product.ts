@@ -2,7 +2,9 @@
  * Matrix multiplication: one routine for all sizes and strides.
  *
  * A tile of 6 x 8 results is held in 12 vector registers, which with two for B and one for A stays
- * below the machine's 16. The depth is taken in slices.
+ * below the machine's 16. The depth is taken in slices, and the columns of a slice in blocks, so that
+ * the part of B that all rows of A are multiplied with stays in the second cache (Goto and van de Geijn
+ * 2008).
  *
  * B is read in panels of 8 columns: in place where its rows are consecutive, near one another and
  * few, for then a packed copy costs more than it saves; packed elsewhere. A is read in place where
@@ -43,6 +45,9 @@ export const COLUMNS = 8;
 /** The longest slice along the depth; a packed panel of B of this depth fits the first cache. */
 export const DEPTH = 512;
 
+/** The columns of a block; its part of B at this depth is 1 MiB. */
+const BLOCK = 512;
+
 /**
  * The most bytes from a row of B to the next at which it is read in place: farther apart, the rows
  * of a slice fall on too many pages and on too few sets of the second cache.
@@ -61,7 +66,8 @@ const PANELS_B = PANEL_A + 4 * ROWS * DEPTH;
 
 /** Bytes of scratch memory that a product needs: a tile, packed A, packed B. */
 export function matrixProductScratch(columns: number, depth: number): number {
-  return PANELS_B + 4 * Math.min(depth, DEPTH) * Math.ceil(columns / COLUMNS) * COLUMNS;
+  return PANELS_B +
+    4 * Math.min(depth, DEPTH) * Math.min(Math.ceil(columns / COLUMNS) * COLUMNS, BLOCK);
 }
 
 /** The operands of a product that are known to be triangular, by the number that tells the routine. */
@@ -135,6 +141,8 @@ interface PanelCursor {
   /** First row and column of the tile. */
   readonly i: number;
   readonly j: number;
+  /** First column of the block. */
+  readonly block: number;
   /** First of the slice along the depth, and its length. */
   readonly start: number;
   readonly slice: number;
@@ -146,8 +154,9 @@ interface PanelCursor {
 }
 
 /** The address of the packed panel of B at column j. */
-function packedPanel({ scratch }: Parameters, { j, slice }: PanelCursor): Code {
-  return plus(scratch, int.const(PANELS_B), int.mul(get(j), int.mul(get(slice), int.const(4))));
+function packedPanel({ scratch }: Parameters, { j, block, slice }: PanelCursor): Code {
+  const inBlock = int.sub(get(j), get(block));
+  return plus(scratch, int.const(PANELS_B), int.mul(inBlock, int.mul(get(slice), int.const(4))));
 }
 
 /** The address of B at column j and the slice's first row. */
@@ -490,14 +499,15 @@ export function matrixProductFunction(fused: boolean, operands: FactorTypes): Wa
     const cursor: PanelCursor = {
       i: integer(),
       j: integer(),
+      block: integer(),
       start: integer(),
       slice: integer(),
       from: integer(),
       to: integer(),
       k: integer(),
     };
-    const { i, j, start, slice, from, to } = cursor;
-    const [wanted, pa] = [integer(), integer()];
+    const { i, j, block, start, slice, from, to } = cursor;
+    const [endOfBlock, wanted, pa] = [integer(), integer(), integer()];
     const [isHandy, begin, step] = [locals.add(types.i32), integer(), integer()];
     const rowStarts = Array.from({ length: ROWS }, integer);
     const pointers = Array.from({ length: ROWS }, integer);
@@ -526,7 +536,7 @@ export function matrixProductFunction(fused: boolean, operands: FactorTypes): Wa
     /** Whether the panel at column j is read in place; `isHandy` says so of the slice. */
     const isInPlace = i32.and(get(isHandy), isWholePanel(parameters, cursor));
     const tiles = (reading: ReadingOfA): Code =>
-      fromTo(j, firstColumn, get(wanted), COLUMNS, [
+      fromTo(j, get(block), get(wanted), COLUMNS, [
         branch(
           isInPlace,
           [local.set(begin, placeInB(parameters, cursor)), local.set(step, bRow)],
@@ -558,32 +568,37 @@ export function matrixProductFunction(fused: boolean, operands: FactorTypes): Wa
             int.leS(int.mul(get(slice), int.sub(endColumn, firstColumn)), int.const(SMALL)),
           ].reduce(i32.and),
         ),
-        fromTo(
-          j,
-          firstColumn,
-          endColumn,
-          COLUMNS,
-          branch(isInPlace, [], packB(locals, readB, parameters, cursor)),
-        ),
-        fromTo(i, firstRow, endRow, ROWS, [
-          local.set(wanted, endColumn),
-          local.set(from, int.const(0)),
-          local.set(to, get(slice)),
-          branch(isSet(triangle), [
-            branch(isTriangle("result"), local.set(wanted, least(endColumn, corner))),
-            branch(
-              isTriangle("lower"),
-              local.set(to, least(get(slice), most(int.sub(corner, get(start)), int.const(0)))),
-            ),
-            branch(
-              isTriangle("upper"),
-              local.set(from, most(int.sub(get(i), diagonal), int.const(0))),
-            ),
-          ]),
-          rowStarts.map((row, r) =>
-            local.set(row, rowAddress(parameters, cursor, int.add(get(i), int.const(r))))
+        fromTo(block, firstColumn, endColumn, BLOCK, [
+          local.set(endOfBlock, least(plus(get(block), int.const(BLOCK)), endColumn)),
+          fromTo(
+            j,
+            get(block),
+            get(endOfBlock),
+            COLUMNS,
+            branch(isInPlace, [], packB(locals, readB, parameters, cursor)),
           ),
-          readA.isFloat ? branch(int.eq(aColumn, int.const(4)), tiles(alongRows), packed) : packed,
+          fromTo(i, firstRow, endRow, ROWS, [
+            local.set(wanted, get(endOfBlock)),
+            local.set(from, int.const(0)),
+            local.set(to, get(slice)),
+            branch(isSet(triangle), [
+              branch(isTriangle("result"), local.set(wanted, least(get(endOfBlock), corner))),
+              branch(
+                isTriangle("lower"),
+                local.set(to, least(get(slice), most(int.sub(corner, get(start)), int.const(0)))),
+              ),
+              branch(
+                isTriangle("upper"),
+                local.set(from, most(int.sub(get(i), diagonal), int.const(0))),
+              ),
+            ]),
+            rowStarts.map((row, r) =>
+              local.set(row, rowAddress(parameters, cursor, int.add(get(i), int.const(r))))
+            ),
+            readA.isFloat
+              ? branch(int.eq(aColumn, int.const(4)), tiles(alongRows), packed)
+              : packed,
+          ]),
         ]),
       ], DEPTH),
     ];
