@@ -27,6 +27,7 @@ import {
 } from "@unitune/objectives";
 import { answerLimit } from "./sampling/answers.ts";
 import { paddedLength, toBatch } from "./data/batches.ts";
+import { classOf, inClasses, lengthClasses } from "./data/lengths.ts";
 import { EVALUATION_ROWS } from "./limits.ts";
 import { longest } from "./longest.ts";
 import { createSampler } from "./sampling/sampler.ts";
@@ -127,11 +128,17 @@ export function createEvaluator(
   const sampler = createSampler(model, tokenizer, device, { stopStrings });
   const step = tensor(0, { dtype: "i32" });
 
-  /** Batches of one size, so that one program serves all; the last is filled up with padding. */
+  const classesOf = (sequences: readonly EncodedSequence[]) =>
+    lengthClasses(paddedLength(sequences, context));
+
+  /** Batches of one size and few lengths, so that few programs serve all; the last is filled up. */
   const batchesOf = function* (sequences: readonly EncodedSequence[]) {
     const size = Math.min(most, sequences.length);
-    const length = paddedLength(sequences, context);
-    for (const rows of chunks(sequences, size)) yield toBatch(rows, { length, padding: pad, size });
+    const classes = classesOf(sequences);
+    for (const rows of chunks(sequences, size)) {
+      const length = classOf(classes, longest(rows, ({ ids }) => ids.length));
+      yield toBatch(rows, { length, padding: pad, size });
+    }
   };
 
   const predict = async (
@@ -139,7 +146,8 @@ export function createEvaluator(
     sequences: readonly EncodedSequence[],
   ): Promise<Readonly<Record<string, number>>> => {
     if (sequences.length === 0) return {};
-    const parts = [...batchesOf(sequences)].map((batch) => score({ params, step }, batch));
+    const sorted = inClasses(classesOf(sequences), sequences, ({ ids }) => ids.length);
+    const parts = [...batchesOf(sorted)].map((batch) => score({ params, step }, batch));
     const whole = summarize(parts.reduce(addEvaluations));
     const { nll: _, ...metrics } = await readScalars(whole);
     return metrics;

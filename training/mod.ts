@@ -17,7 +17,7 @@ export {
   toBatch,
   windowRows,
 } from "./data/batches.ts";
-export { classOf, lengthClasses } from "./data/lengths.ts";
+export { classOf, inClasses, lengthClasses } from "./data/lengths.ts";
 export { bestFitDecreasing, type PackedRow, packedRow, packedRows } from "./data/packing.ts";
 export { packedForm } from "./feeds/packed.ts";
 export { type Cut, type MicroBatch, microBatches } from "./feeds/micro_batches.ts";

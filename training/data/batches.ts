@@ -10,7 +10,7 @@ import type { EncodedSequence } from "@unitune/models";
 import type { Demonstrations } from "@unitune/objectives";
 import { longest } from "../longest.ts";
 import { longestRow } from "./fit.ts";
-import { classOf, lengthClasses } from "./lengths.ts";
+import { inClasses, lengthClasses } from "./lengths.ts";
 import { integerFrom, type Random, randomStream, shuffled, shuffledNumbers } from "../random.ts";
 import { rowAt, type RowTable } from "./table.ts";
 
@@ -158,9 +158,9 @@ const WINDOW = 64;
 
 /**
  * The order of a window: places by number, from the first number of the window to the one before its
- * end. Places of one class of length, in the order that they had, are put together in batches, and
- * the batches are shuffled. Batches begin at multiples of their size, so the first and the last may
- * be shorter in this window.
+ * end. Places that are sorted by class of length are put together in batches as they come, and the
+ * batches are shuffled. Batches begin at multiples of their size, so the first and the last may be
+ * shorter in this window.
  */
 function windowOrder(
   random: Random,
@@ -169,22 +169,16 @@ function windowOrder(
     readonly end: number;
     readonly batchSize: number;
   },
-  places: readonly number[],
-  classAt: (place: number) => number,
+  sorted: readonly number[],
 ): readonly number[] {
-  const classes = places.map(classAt);
-  const byClass = [...places.keys()].sort((a, b) => (classes[a] ?? 0) - (classes[b] ?? 0));
   const batches: (readonly number[])[] = [];
   for (let start = first; start < end;) {
     const next = Math.min(end, (Math.floor(start / batchSize) + 1) * batchSize);
     batches.push(Array.from({ length: next - start }, (_, i) => start - first + i));
     start = next;
   }
-  const order = new Array<number>(places.length);
-  const sorted = byClass.values();
-  for (const slot of shuffled(random, batches).flat()) {
-    order[slot] = places[sorted.next().value ?? NaN] ?? NaN;
-  }
+  const order = new Array<number>(end - first);
+  shuffled(random, batches).flat().forEach((slot, i) => order[slot] = sorted[i] ?? NaN);
   return order;
 }
 
@@ -209,9 +203,8 @@ function inBatches<Row>(
       const end = Math.min((epoch + 1) * count, (window + 1) * size);
       const places = Array.from({ length: end - first }, (_, i) => placeOf(first + i, count));
       const random = randomStream(seed, purposes.batches, first);
-      const classAt = (place: number) => classOf(classes, lengthOf(rowAt(rows, place)));
-      const order = windowOrder(random, { first, end, batchSize }, places, classAt);
-      current = { first, order };
+      const sorted = inClasses(classes, places, (place) => lengthOf(rowAt(rows, place)));
+      current = { first, order: windowOrder(random, { first, end, batchSize }, sorted) };
     }
     const place = current.order[number - first];
     if (place === undefined) throw new RangeError(`there is no row ${number}`);

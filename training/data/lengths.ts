@@ -61,3 +61,28 @@ export function classOf(classes: readonly number[], length: number): number {
   }
   return found;
 }
+
+/**
+ * Rows by the class of their length, ascending; rows of one class keep their order.
+ *
+ * @param classes The classes, ascending.
+ * @param rows The rows.
+ * @param lengthOf The tokens of a row.
+ * @returns The rows in their new order.
+ *
+ * @example
+ * ```ts
+ * import { inClasses } from "@unitune/training";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(inClasses([64, 128], [70, 9, 65, 3], (length) => length), [9, 3, 70, 65]);
+ * ```
+ */
+export function inClasses<Row>(
+  classes: readonly number[],
+  rows: readonly Row[],
+  lengthOf: (row: Row) => number,
+): readonly Row[] {
+  const classed = rows.map((row) => ({ row, own: classOf(classes, lengthOf(row)) }));
+  return classed.sort((a, b) => a.own - b.own).map(({ row }) => row);
+}

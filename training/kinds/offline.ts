@@ -14,11 +14,13 @@ import {
   summarize,
 } from "@unitune/objectives";
 import type { RowSource } from "../data/batches.ts";
+import { classOf, inClasses, lengthClasses } from "../data/lengths.ts";
 import { addCost, type Cost, noCost } from "../learner/cost.ts";
 import { readScalars } from "../evaluation.ts";
 import { formLength, type Padding, type RowForm } from "../feeds/forms.ts";
 import { offlineFeed, scoreAll, scoreRows, scoresAt } from "../feeds/offline.ts";
 import type { Learner } from "../learner/learner.ts";
+import { longest } from "../longest.ts";
 import type { UserMessage } from "../text/message.ts";
 import { objectiveOptions } from "../settings.ts";
 import { learnerOf, type Validation } from "../learner/stage_learner.ts";
@@ -64,16 +66,22 @@ export async function offlineLearner<Row, B, S>(
 ): Promise<Learner> {
   const parts = partsOf(plan);
   const { layout, reference, asked } = parts;
-  const { source, aside = [] } = rows;
+  const { source, aside: given = [] } = rows;
   const options = objectiveOptions(plan.settings);
   const others = {
-    length: formLength(aside, form, plan.model.config.context),
+    length: formLength(given, form, plan.model.config.context),
     padding: layout.padding,
   };
+  const classes = lengthClasses(others.length);
+  const aside = inClasses(classes, given, form.lengthOf);
+  const paddingAside = (some: readonly Row[]): Padding => ({
+    length: classOf(classes, longest(some, form.lengthOf)),
+    padding: layout.padding,
+  });
   if (entry.reference !== "log-probs") {
-    return await learnerOn(plan, parts, entry.make(options, asked), form, rows, {
+    return await learnerOn(plan, parts, entry.make(options, asked), form, { ...rows, aside }, {
       batch: (some, _places, padding) => form.batch(some, padding),
-      batchAside: (some) => form.batch(some, others),
+      batchAside: (some) => form.batch(some, paddingAside(some)),
     });
   }
   const { scores, cost } = await scoreRows(source, form, layout, reference);
@@ -83,11 +91,11 @@ export async function offlineLearner<Row, B, S>(
     parts,
     entry.make(options, asked),
     form,
-    { ...rows, cost: addCost(rows.cost ?? noCost, cost) },
+    { ...rows, aside, cost: addCost(rows.cost ?? noCost, cost) },
     {
       batch: (some, places, padding) =>
         form.scored(some, padding, scoresAt(some, places, form.sequences, scores)),
-      batchAside: (some) => form.scored(some, others, scoresAside),
+      batchAside: (some) => form.scored(some, paddingAside(some), scoresAside),
     },
   );
 }

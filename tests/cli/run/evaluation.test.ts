@@ -1,5 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import { key, reference } from "@unitune/core";
+import { type Device, key, reference, wasm } from "@unitune/core";
 import {
   beforeAndAfter,
   describeReport,
@@ -42,6 +42,35 @@ const exams = Array.from({ length: 70 }, (_, i): Exam => ({
   },
 }));
 const split = conversationSplit("held-out", exams, tokenizer, sizes.context);
+
+Deno.test("long sequences are evaluated in batches of their length, to the same metrics", async () => {
+  const own = wasm({ threads: 1 });
+  let programs = 0;
+  const counting: Device = {
+    ...own,
+    compile: (graph, options) => {
+      programs += 1;
+      return own.compile(graph, options);
+    },
+  };
+  const long = gpt({ ...sizes, context: 200 });
+  const given = long.init(key(5));
+  const sequences = [150, 9, 70, 30, 160, 66, 12].map((length, i) => ({
+    ids: Array.from({ length }, (_, t) => (t * (i + 2)) % tokenizer.size),
+    mask: Array.from({ length }, (_, t) => t > i),
+  }));
+  using whole = createEvaluator(long, tokenizer, counting, { rows: 7 });
+  const expected = await whole.evaluate(given, { ...split, sequences, questions: [] });
+  const before = programs;
+  using parted = createEvaluator(long, tokenizer, counting, { rows: 2 });
+  const found = await parted.evaluate(given, { ...split, sequences, questions: [] });
+  // Three lengths of batches, sums of them, and their ratios.
+  assert(programs - before >= 3 && programs - before <= 6, `${programs - before}`);
+  for (const [name, value] of Object.entries(expected.metrics)) {
+    assertAlmostEquals(found.metrics[name] ?? NaN, value, 1e-5, name);
+  }
+  own[Symbol.dispose]();
+});
 
 Deno.test("a loss is the mean over all learned tokens, however they are batched", async () => {
   using evaluator = createEvaluator(model, tokenizer, device);
