@@ -140,6 +140,27 @@ export function narrowed(dtype: StorageDType, floats: Float32Array): Uint16Array
   return narrowing[dtype](floats);
 }
 
+const exponents: Readonly<Record<StorageDType, number>> = { bf16: 0x7f80, f16: 0x7c00 };
+
+/**
+ * Whether an element of 16 bits is neither infinite nor NaN.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { isFiniteStored } from "@unitune/core";
+ *
+ * assert(isFiniteStored("bf16", 0x3f80) && !isFiniteStored("bf16", 0x7f80));
+ * ```
+ *
+ * @param dtype The element type.
+ * @param bits The element by its bits.
+ * @returns Whether the bits of its exponent are not all ones.
+ */
+export function isFiniteStored(dtype: StorageDType, bits: number): boolean {
+  return (bits & exponents[dtype]) !== exponents[dtype];
+}
+
 /** The bits of NaN, as it is written where nothing is known of its sign and its fraction. */
 export const storedNaN: Readonly<Record<StorageDType, number>> = { bf16: 0x7fc0, f16: 0x7e00 };
 

@@ -63,7 +63,7 @@ export {
   attentionOperands,
   type AttentionParameters,
 } from "./attention.ts";
-export { narrowed, widened } from "./half.ts";
+export { isFiniteStored, narrowed, widened } from "./half.ts";
 export * from "./memory_error.ts";
 export * from "./ops/activations.ts";
 export * from "./ops/attention.ts";

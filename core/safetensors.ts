@@ -369,7 +369,7 @@ export function decodeSafetensors(bytes: Uint8Array): Safetensors {
 /**
  * A tensor's elements as a file holds them: `f32` as `F32`, `f64` as `F64`, `i32` as `I32`, `u32`
  * as `U32`, `bool` as `BOOL`, `bf16` as `BF16`, `f16` as `F16`; or `f32` as `BF16`, rounded to the
- * nearest, ties to even, and `bf16` and `f16` as `F32`.
+ * nearest, ties to even. `bf16` and `f16` can be written as f32 can.
  *
  * @example
  * ```ts
@@ -398,8 +398,8 @@ export function toRawTensor(
   if (dtype === "BF16" && data instanceof Float32Array) {
     return { dtype, shape, data: new Uint8Array(floatsToBfloats(data).buffer) };
   }
-  if (dtype === "F32" && isStorage(own) && data instanceof Uint16Array) {
-    return { dtype, shape, data: bytesOf(widened(own, data)) };
+  if (isStorage(own) && data instanceof Uint16Array && dtype !== exactType(own)) {
+    return toRawTensor({ dtype: "f32", shape, data: widened(own, data) }, dtype);
   }
   if (dtype !== exactType(own)) {
     throw new SafetensorsError(`elements of type ${own} are not written as ${dtype}`);

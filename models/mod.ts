@@ -184,4 +184,5 @@ export { specialIds, type SpecialToken, specialTokens } from "./tokenizers/role_
 export { type DecodeOptions, hasSameTokens, type Tokenizer } from "./tokenizers/tokenizer.ts";
 export { type TextStream, textStream } from "./tokenizers/text_stream.ts";
 export { UnknownCharacterError } from "./tokenizers/unknown_character.ts";
+export * from "./stored_weights.ts";
 export { growVocabulary } from "./vocabulary.ts";

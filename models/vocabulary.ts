@@ -1,6 +1,7 @@
 /** A larger vocabulary for a model that is there. */
 import {
   add,
+  cast,
   concat,
   key,
   leafPaths,
@@ -13,6 +14,7 @@ import {
 import type { Architecture } from "./architectures/architecture.ts";
 import { architectures, languageModel } from "./architectures/registry.ts";
 import type { LanguageModel } from "./language_model.ts";
+import { inFloats } from "./stored_weights.ts";
 
 /**
  * A model with more tokens. The embedding of a new token, and its row of the head where that is not
@@ -59,6 +61,8 @@ function lengthened(x: Tensor, shape: Shape): Tensor {
   if (own.length !== 1 || own[0] !== others[0]) {
     throw new RangeError("growVocabulary: the vocabulary is the length of matrices only");
   }
-  const row = mean(x, { axes: [0], keepDims: true }); // [1, D]
-  return concat([x, add(zeros([wanted - rows, ...own], x.dtype), row)], 0);
+  const numbers = inFloats(x);
+  const row = mean(numbers, { axes: [0], keepDims: true }); // [1, D]
+  const further = add(zeros([wanted - rows, ...own], numbers.dtype), row);
+  return concat([x, cast(further, x.dtype)], 0);
 }

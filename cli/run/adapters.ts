@@ -54,7 +54,8 @@ export async function readAdapterOn(
         `adapter_config.json`,
     );
   }
-  const pretrained = await readPretrained((await locateModel(base ?? found.model)).folder, options);
+  const { folder: place } = await locateModel(base ?? found.model);
+  const pretrained = await readPretrained(place, { ...options, keepsStorage: true });
   const { folder: own } = await locateModel(folder);
   return { ...await readAdapterIn(own, pretrained, options), base: pretrained, folder: own };
 }

@@ -74,8 +74,8 @@ export async function readStart(
     architectures: rows,
     mayGrow: settings.growEmbeddings,
     ...template && { template },
-    // A frozen model stays on the device, which all programs of the run share.
-    ...isFrozen && { device },
+    // A frozen model stays on the device, which all programs of the run share, as it is on the disk.
+    ...isFrozen && { device, keepsStorage: true },
     ...options.tell && { tell: options.tell },
   });
   const { tokenizer, settings: modelSettings } = base;

@@ -7,12 +7,15 @@
 
 import {
   type Device,
+  isFiniteStored,
+  isStorage,
   onDevice,
   SafetensorsError,
   type Tensor,
   tensor,
   type TensorData,
   uploaded,
+  widened,
 } from "@unitune/core";
 import {
   type Architecture,
@@ -52,6 +55,11 @@ export interface PretrainedOptions {
   readonly architectures?: readonly Architecture[];
   /** The device to put the parameters on (default: the host). */
   readonly device?: Device;
+  /**
+   * Whether weights of 16 bits stay so, for a model that is not trained (default false: they are
+   * widened to f32).
+   */
+  readonly keepsStorage?: boolean;
   /** A chat template in place of the model's. */
   readonly template?: BaseTemplate;
   /** Whether the model may get the tokens that the template needs (default false). */
@@ -78,6 +86,7 @@ export async function readPretrained(
     const { architectures: rows = architectures, device, template, mayGrow = false } = options;
     const { model, params, settings } = await readCheckpoint(source, {
       architectures: rows,
+      keepsStorage: options.keepsStorage ?? false,
       place: (data, name) => placed(data, name, device),
       ...options.tell && { tell: options.tell },
     });
@@ -118,10 +127,16 @@ export async function textsIn(source: CheckpointSource): Promise<ReadonlyMap<str
 
 /** A tensor of finite elements: with others, no prediction of the model would be finite. */
 export function placed(data: TensorData, name: string, device?: Device): Tensor {
-  for (let i = 0; i < data.data.length; i++) {
-    if (Number.isFinite(data.data[i])) continue;
+  const { dtype } = data;
+  const isFinite = isStorage(dtype)
+    ? (bits: number) => isFiniteStored(dtype, bits)
+    : Number.isFinite;
+  const odd = data.data.findIndex((element) => !isFinite(element));
+  if (odd >= 0) {
+    const element = data.data[odd] ?? NaN;
+    const number = isStorage(dtype) ? widened(dtype, Uint16Array.of(element))[0] : element;
     throw new CheckpointError(
-      `element ${i} of ${name} is ${data.data[i]}: the file is damaged, or its training has ` +
+      `element ${odd} of ${name} is ${number}: the file is damaged, or its training has ` +
         `diverged; take another checkpoint`,
     );
   }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { bytesPerElement, leavesOf, sizeOf } from "@unitune/core";
 import { countParameters, isAdapted, type LanguageModel } from "@unitune/models";
 import { type TrainSettings, UserError } from "@unitune/training";
 import type { Prepared } from "../data/prepare.ts";
@@ -76,7 +77,7 @@ export function leastRoom(
   const rows = rowsAtOnce(settings, length);
   const copies = 1 + moments[optimizer] + (gradientClip > 0 || gradientAccumulation > 1 ? 1 : 0);
   return {
-    state: WORD * (countParameters(model) * copies + frozenParameters(model)),
+    state: WORD * countParameters(model) * copies + frozenBytes(model),
     activations: WORD * rows * length * (layers * width + vocabulary),
     rows: 2 * WORD * batchSize * gradientAccumulation * length,
   };
@@ -94,6 +95,15 @@ function rowsAtOnce(
 /** The parameters of a model that stay as they are: those below an adapter. */
 function frozenParameters(model: LanguageModel): number {
   return isAdapted(model) ? countParameters(model.base.model) : 0;
+}
+
+/** The bytes of these parameters, which may be of 16 bits. */
+function frozenBytes(model: LanguageModel): number {
+  if (!isAdapted(model)) return 0;
+  return leavesOf(model.base.params).reduce(
+    (total, { shape, dtype }) => total + sizeOf(shape) * bytesPerElement[dtype],
+    0,
+  );
 }
 
 /**

@@ -263,7 +263,7 @@ async function frozenOf(
         `it, or name the right one by --model`,
     );
   }
-  return await readPretrained(folder, options);
+  return await readPretrained(folder, { ...options, keepsStorage: true });
 }
 
 /** The models of a checkpoint, and the language model whose parameters they are. */

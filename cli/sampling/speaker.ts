@@ -128,7 +128,10 @@ async function pretrained(
   };
   const { folder } = await locateModel(name);
   if (given === undefined && (await modelIn(folder))?.isAdapted !== true) {
-    const { model, params, tokenizer, files } = await readPretrained(folder, options);
+    const { model, params, tokenizer, files } = await readPretrained(folder, {
+      ...options,
+      keepsStorage: true,
+    });
     return {
       ...{ name, model, params, tokenizer },
       kind: await kindIn(folder, tokenizer, template !== undefined),

@@ -16,6 +16,7 @@ import type { Architecture } from "../architectures/architecture.ts";
 import { architectureOf, architectures } from "../architectures/registry.ts";
 import type { LanguageModel } from "../language_model.ts";
 import { columnNorms, type LowRank, mergedWeight } from "../layers.ts";
+import { inFloats } from "../stored_weights.ts";
 import { type AdapterConfig, checkAdapterConfig, scaleOf } from "./adapter_config.ts";
 import { matrixOf, type Projection, type Targets, targetsOf, withChanges } from "./modules.ts";
 
@@ -121,7 +122,7 @@ export function adapt(
   const targets = targetsOf(base, row, config);
   const changed = (params: AdapterParameters, key?: Tensor) =>
     withChanges(
-      base.params,
+      inFloats(base.params),
       new Map(
         targets.projections.map(({ path }, site) =>
           [path, lowRankOf(partOf(params.changes, path), config, site, key)] as const
@@ -189,7 +190,7 @@ function initialAdapter(
   { rank, hasMagnitudes }: AdapterConfig,
   { projections, saved }: Targets,
 ): AdapterParameters {
-  const leafOf = leavesByPath(params);
+  const leafOf = leavesByPath(inFloats(params));
   const change = ({ path, inputs, outputs }: Projection, site: number): LowRankParameters => {
     const unit = uniform(foldKey(key, site), [rank, inputs]);
     return {
@@ -237,7 +238,7 @@ export function mergeAdapter(
   rows: readonly Architecture[] = architectures,
 ): unknown {
   const row = architectureOf(base.model.config.modelType, rows);
-  const leafOf = leavesByPath(base.params);
+  const leafOf = leavesByPath(inFloats(base.params));
   const { changes, saved } = adapterParameters(params);
   const isTransposed = row.projections?.layout === "out-in";
   const merged = targets.projections.map(({ path }, site) => {

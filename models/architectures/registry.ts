@@ -3,6 +3,7 @@
  * add rows.
  */
 import type { LanguageModel, LanguageModelConfig } from "../language_model.ts";
+import { readingStored } from "../stored_weights.ts";
 import type { Architecture } from "./architecture.ts";
 import { gemma2, gemma3 } from "./gemma.ts";
 import { gpt2 } from "./gpt2.ts";
@@ -92,7 +93,7 @@ export function languageModel(
   config: LanguageModelConfig,
   rows: readonly Architecture[] = architectures,
 ): LanguageModel {
-  return architectureOf(config.modelType, rows).make(config);
+  return readingStored(architectureOf(config.modelType, rows).make(config));
 }
 
 /**

@@ -17,6 +17,8 @@ export interface Filling {
   readonly source: CheckpointSource;
   /** Makes a tensor of elements, which are not used afterwards, and its name. */
   readonly place: (data: TensorData, name: string) => Tensor;
+  /** Whether elements of 16 bits stay so (default false: they are widened to f32). */
+  readonly keepsStorage?: boolean;
   /** Called for each tensor that was read. */
   readonly tell: (stored: StoredTensor) => void;
   /** The remedy for tensors that are not the tree's. */
@@ -38,7 +40,7 @@ export function hostTensor({ data, dtype, shape }: TensorData): Tensor {
 export async function fillFrom<T>(
   like: T,
   stored: ReadonlyMap<string, StoredTensor>,
-  { source, place, tell, remedy, nameOf }: Filling,
+  { source, place, keepsStorage = false, tell, remedy, nameOf }: Filling,
 ): Promise<T> {
   requireTree(
     like,
@@ -51,7 +53,7 @@ export async function fillFrom<T>(
     const name = nameOf(path);
     const own = stored.get(name);
     if (own === undefined) continue;
-    made.set(path, place(await readTensor(source, own), name));
+    made.set(path, place(await readTensor(source, own, { keepsStorage }), name));
     tell(own);
   }
   return mapTree(like, (leaf, path) => made.get(path) ?? leaf);

@@ -6,6 +6,7 @@ import type { Architecture } from "../architectures/architecture.ts";
 import { architectures } from "../architectures/registry.ts";
 import { CONFIG, type ModelSettings } from "../architectures/settings.ts";
 import type { LanguageModel, LanguageModelConfig } from "../language_model.ts";
+import { readingStored } from "../stored_weights.ts";
 import { CheckpointError } from "./checkpoint_error.ts";
 import { fillFrom, hostTensor } from "./fill.ts";
 import {
@@ -30,6 +31,11 @@ export interface ReadCheckpointOptions<M extends LanguageModel = LanguageModel> 
    * that the host holds one tensor at a time.
    */
   readonly place?: (data: TensorData, name: string) => Tensor;
+  /**
+   * Whether weights that are stored as F16 or BF16 stay so, in half of the memory of f32 (default
+   * false). The model reads them as f32; only models that are not trained can have them.
+   */
+  readonly keepsStorage?: boolean;
   /** Called for each tensor with the number of bytes read so far, and of all. */
   readonly tell?: (read: number, total: number) => void;
 }
@@ -74,8 +80,12 @@ export function readCheckpoint<M extends LanguageModel>(
 ): Promise<Checkpoint<M>>;
 export async function readCheckpoint(
   source: CheckpointSource,
-  { architectures: rows = architectures, place = hostTensor, tell = () => {} }:
-    ReadCheckpointOptions = {},
+  {
+    architectures: rows = architectures,
+    place = hostTensor,
+    keepsStorage = false,
+    tell = () => {},
+  }: ReadCheckpointOptions = {},
 ): Promise<Checkpoint> {
   const settings = await objectIn(source, CONFIG);
   if (settings === undefined) throw missingFile(source, CONFIG);
@@ -86,7 +96,7 @@ export async function readCheckpoint(
   const remedy =
     `the weights are not of the sizes in ${CONFIG}: take both from one checkpoint of ` +
     `${row.name}, its floats F32, F16 or BF16`;
-  const fill = { source, place, tell: totalled(stored.values(), tell), remedy };
+  const fill = { source, place, keepsStorage, tell: totalled(stored.values(), tell), remedy };
   return {
     model,
     params: await fillFrom(model.init(key(0)), new Map(Object.entries(others)), {
@@ -175,7 +185,7 @@ function rowOf({ model_type: type }: ModelSettings, rows: readonly Architecture[
 /** The model that settings describe. */
 function modelFrom(settings: ModelSettings, row: Architecture): LanguageModel {
   try {
-    return row.make(row.readConfig(settings));
+    return readingStored(row.make(row.readConfig(settings)));
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
     throw new CheckpointError(`${CONFIG}: ${cause.message}`, { cause });

@@ -1,6 +1,7 @@
 /** The tensors in the files of weights, one file or several, without reading their elements. */
 import {
   abridged,
+  type FromRawOptions,
   fromRawTensor,
   printable,
   type RawTensor,
@@ -151,13 +152,14 @@ export async function storedTensors(
   return stored;
 }
 
-/** The elements of a tensor, widened to a type that tensors have. */
+/** The elements of a tensor, widened to a type that tensors have, or kept in 16 bits. */
 export async function readTensor(
   source: CheckpointSource,
   { file, dtype, shape, begin, end }: StoredTensor,
+  options: FromRawOptions,
 ): Promise<TensorData> {
   const data = await source.read(file, begin, end);
-  if (data.length === end - begin) return fromRawTensor({ dtype, shape, data });
+  if (data.length === end - begin) return fromRawTensor({ dtype, shape, data }, options);
   throw new CheckpointError(`${file} has become shorter while it was read: read it again`);
 }
 

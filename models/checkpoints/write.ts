@@ -9,6 +9,7 @@ import type { Architecture } from "../architectures/architecture.ts";
 import { architectureOf, architectures } from "../architectures/registry.ts";
 import { CONFIG, settingsText } from "../architectures/settings.ts";
 import type { LanguageModel } from "../language_model.ts";
+import { inFloats } from "../stored_weights.ts";
 import { contentBytes, type FileContent } from "./file_content.ts";
 import {
   bareNames,
@@ -181,7 +182,8 @@ function checkedTensors({ tensors }: Architecture, { model, params, score }: Sav
   const remedy = "save parameters with their own configuration";
   const bare = bareNames(tensors);
   const leaves = leafPaths(params);
-  requireTree(model.init(key(0)), named(leaves, bare), remedy, bare);
+  // Weights of 16 bits are written as well as f32.
+  requireTree(model.init(key(0)), named(leafPaths(inFloats(params)), bare), remedy, bare);
   const head = leafPaths(score);
   requireTree(score && emptyScore(model), named(head, scoreName), remedy, scoreName);
   return new Map([...named(leaves, tensors.nameOf), ...named(head, scoreName)]);

@@ -3,9 +3,11 @@ import { key, mapTree, mul } from "@unitune/core";
 import {
   baseTemplates,
   byteTokenizer,
-  encodeCheckpoint,
+  checkpointFiles,
+  contentBytes,
   languageModel,
   presetConfig,
+  type WeightsDType,
 } from "@unitune/models";
 import { withChatTemplate } from "@unitune/models/pretrained";
 
@@ -17,6 +19,8 @@ export interface TinyModelOptions {
   readonly seed?: number;
   /** The factor of its weights, which are nearly 0 at first (default 1). */
   readonly scale?: number;
+  /** The element type of its weights in the file (default f32). */
+  readonly dtype?: WeightsDType;
   /** Whether it is a base model, without a chat template (default false). */
   readonly isBase?: boolean;
 }
@@ -35,7 +39,8 @@ function withoutTemplate(files: ReadonlyMap<string, string>): ReadonlyMap<string
  */
 export async function writeTinyModel(
   folder: string,
-  { preset = "nano-llama", seed = 0, scale = 1, isBase = false }: TinyModelOptions = {},
+  { preset = "nano-llama", seed = 0, scale = 1, dtype = "f32", isBase = false }: TinyModelOptions =
+    {},
 ): Promise<string> {
   const files = withChatTemplate(byteTokenizer().files(), baseTemplates.chatml);
   const base = withoutTemplate(files);
@@ -43,11 +48,13 @@ export async function writeTinyModel(
   const config = presetConfig(preset, { vocabulary: 264, layers: 1, context: 192 });
   const model = languageModel(config);
   const params = mapTree(model.init(key(seed)), (leaf) => mul(leaf, scale));
-  const encoded = await encodeCheckpoint({ model, params }, { eos: 262 });
+  const encoded = checkpointFiles({ model, params }, { tokens: { eos: 262 }, dtype });
   await Deno.mkdir(folder, { recursive: true });
   for (const [name, text] of isBase ? base : files) {
     await Deno.writeTextFile(`${folder}/${name}`, text);
   }
-  for (const [name, bytes] of encoded) await Deno.writeFile(`${folder}/${name}`, bytes);
+  for (const [name, content] of encoded) {
+    await Deno.writeFile(`${folder}/${name}`, await contentBytes(content));
+  }
   return folder;
 }
