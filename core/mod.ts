@@ -29,6 +29,7 @@ export {
   webgpu,
   type WebGpuDevice,
   type WebGpuFeature,
+  type WebGpuLimits,
   type WebGpuOptions,
   type WebGpuStatistics,
 } from "./backends/webgpu/webgpu.ts";

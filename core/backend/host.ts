@@ -58,6 +58,11 @@ export interface Backend<S> extends Readable<S> {
   /** Offsets in the program's own memory are multiples of this many bytes (default 64). */
   readonly alignment?: number;
   /**
+   * Bytes of the pages that a program's own memory comes in: no buffer lies in two of them, except
+   * that one larger than a page begins with a page (default: all of it is one page).
+   */
+  readonly pageBytes?: number;
+  /**
    * Storage for some bytes.
    *
    * @param bytes A multiple of the alignment.
@@ -296,7 +301,7 @@ export function makeHost<S>(backend: Backend<S>): Host {
     if (before !== undefined && sameShape(before.donated, donated)) return before;
     refuseDoubles(backend.name, graph);
     const lowered = lower(graph);
-    const plan = planMemory(lowered, donated, backend.alignment);
+    const plan = planMemory(lowered, donated, backend.alignment, backend.pageBytes);
     const made = { lowered, plan, donated };
     known.set(graph, made);
     return made;

@@ -131,6 +131,11 @@ export interface AttentionSizes {
    * keys of its own segment, and none sees a key of a negative one.
    */
   readonly segments: { readonly queries: number; readonly keys: number } | undefined;
+  /**
+   * The number of the first sequence in `start` and `segments` (default 0): parts of a kernel that
+   * was cut have it.
+   */
+  readonly firstSequence?: number;
 }
 
 /** A piece of a program that runs without a barrier inside. */

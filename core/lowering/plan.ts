@@ -3,6 +3,7 @@ import { bytesPerElement } from "../dtype.ts";
 import { at, sameShape } from "../shape.ts";
 import { type BufferPlan, type Kernel, type Lowered, usedBuffers } from "./kernels.ts";
 import { lifetimes, type Span } from "./lifetimes.ts";
+import { placeInPages } from "./pages.ts";
 
 /** The place of a buffer. */
 export type Place =
@@ -38,7 +39,7 @@ export interface MemoryPlan {
 /** Storage is handed out in units of a cache line unless a backend needs larger ones. */
 const ALIGNMENT = 64;
 
-/** Results up to this size are copied out of the program's memory after each run. */
+/** Results up to this size, and up to a page, are copied out of the program's memory after each run. */
 const SMALL_BYTES = 4096;
 
 /**
@@ -107,9 +108,13 @@ function chooseDonors(
   return donors;
 }
 
-/** Offsets for buffers such that no two that live at the same time overlap; large ones first. */
+/**
+ * Offsets for buffers such that no two that live at the same time overlap, and none lies in more
+ * pages than it must; large ones first.
+ */
 function packArena(
   items: readonly { buffer: number; bytes: number; first: number; last: number }[],
+  pageBytes: number,
 ): { offsets: Map<number, number>; bytes: number } {
   const placed: { start: number; end: number; first: number; last: number }[] = [];
   const offsets = new Map<number, number>();
@@ -121,7 +126,7 @@ function packArena(
     let start = 0;
     for (const other of busy) {
       if (other.start - start >= item.bytes) break;
-      start = Math.max(start, other.end);
+      start = placeInPages(Math.max(start, other.end), item.bytes, pageBytes);
     }
     placed.push({ start, end: start + item.bytes, first: item.first, last: item.last });
     offsets.set(item.buffer, start);
@@ -151,12 +156,16 @@ function packArena(
  * @param lowered The kernels and their buffers.
  * @param donated Indices of the operands whose storage results may take over.
  * @param alignment Offsets are multiples of this many bytes (default 64).
+ * @param pageBytes The program's own memory comes in pages of this many bytes, a multiple of the
+ * alignment (default: it is one page): no buffer lies in two of them, except that one larger than a
+ * page begins with a page.
  * @returns A place for each buffer, and the sizes of the program's own memory.
  */
 export function planMemory(
   lowered: Lowered,
   donated: readonly number[],
   alignment: number = ALIGNMENT,
+  pageBytes: number = Infinity,
 ): MemoryPlan {
   const spans = lifetimes(lowered);
   const donors = chooseDonors(lowered, donated, spans);
@@ -166,7 +175,7 @@ export function planMemory(
       ? [{ buffer, bytes: alignedBytes(plan, alignment), ...span }]
       : [];
   });
-  const { offsets, bytes: arenaBytes } = packArena(temporaries);
+  const { offsets, bytes: arenaBytes } = packArena(temporaries, pageBytes);
   const small: SmallResult[] = [];
   let [ownBytes, allocated, allocatedBytes] = [arenaBytes, 0, 0];
   const placeResult = (buffer: number): Place => {
@@ -174,12 +183,12 @@ export function planMemory(
     if (donor !== undefined) return { kind: "operand", index: donor };
     const { dtype, size } = at(lowered.buffers, buffer);
     const bytes = alignedBytes({ dtype, size }, alignment);
-    if (size * bytesPerElement[dtype] > SMALL_BYTES) {
+    if (size * bytesPerElement[dtype] > Math.min(SMALL_BYTES, pageBytes)) {
       allocatedBytes += bytes;
       return { kind: "allocated", index: allocated++ };
     }
-    const offset = ownBytes;
-    ownBytes += bytes;
+    const offset = placeInPages(ownBytes, bytes, pageBytes);
+    ownBytes = offset + bytes;
     small.push({ dtype, size, offset });
     return { kind: "own", offset };
   };

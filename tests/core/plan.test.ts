@@ -166,8 +166,9 @@ function placesOf(
   work: readonly Work[],
   donated: readonly number[] = [],
   alignment = 64,
+  pageBytes = Infinity,
 ): string {
-  const { places } = planMemory(lowered(named, work), donated, alignment);
+  const { places } = planMemory(lowered(named, work), donated, alignment, pageBytes);
   return Object.keys(named).map((name, i) => {
     const place = places[i];
     if (place === undefined) return `${name} nowhere`;
@@ -208,6 +209,53 @@ Deno.test("temporary buffers share memory when they do not live at the same time
     around(4),
     "x operand 0, a at 0, b at 4, c at 7, d at 0, y allocated 0, u nowhere",
   );
+});
+
+Deno.test("no buffer lies in two pages, except that a larger one begins with a page", () => {
+  const all: Named = {
+    x: [1, "input"],
+    a: [3, "temporary"],
+    b: [2, "temporary"],
+    c: [2, "temporary"],
+    d: [9, "temporary"],
+    y: [1, "output"],
+    z: [4, "output"],
+  };
+  const work: readonly Work[] = [["x", "abcd"], ["abcd", "yz"]];
+  const inPages = (units: number) => placesOf(all, work, [], 64, 64 * units);
+  assertEquals(
+    placesOf(all, work),
+    "x operand 0, a at 9, b at 12, c at 14, d at 0, y at 16, z at 17",
+  );
+  // Behind the last piece of d there is room for a, but not for b beside it.
+  assertEquals(inPages(4), "x operand 0, a at 9, b at 12, c at 14, d at 0, y at 16, z at 20");
+  assertEquals(inPages(5), "x operand 0, a at 10, b at 13, c at 15, d at 0, y at 17, z at 20");
+  assertEquals(inPages(9), "x operand 0, a at 9, b at 12, c at 14, d at 0, y at 16, z at 18");
+  // A result that is larger than a page is allocated.
+  assertEquals(
+    inPages(3),
+    "x operand 0, a at 9, b at 12, c at 15, d at 0, y at 17, z allocated 0",
+  );
+  const { ownBytes, small } = planMemory(lowered(all, work), [], 64, 64 * 5);
+  assertEquals(ownBytes, 64 * 24);
+  assertEquals(small.map(({ offset }) => offset / 64), [17, 20]);
+});
+
+Deno.test("a gap in the memory is taken where it is wide enough within a page", () => {
+  // In pages of five units, one is left behind a, and d stands where b stood.
+  const named: Named = {
+    x: [1, "input"],
+    a: [4, "temporary"],
+    b: [3, "temporary"],
+    c: [3, "temporary"],
+    d: [2, "temporary"],
+    y: [80, "output"],
+  };
+  const work: readonly Work[] = [["x", "abc"], ["bc", "a"], ["ac", "d"], ["cd", "y"]];
+  const wide = placesOf(named, work, [], 64, 64 * 8);
+  const narrow = placesOf(named, work, [], 64, 64 * 5);
+  assertEquals(wide, "x operand 0, a at 0, b at 4, c at 8, d at 4, y allocated 0");
+  assertEquals(narrow, "x operand 0, a at 0, b at 5, c at 10, d at 5, y allocated 0");
 });
 
 Deno.test("results up to 4 KiB stand after the arena, larger ones are allocated", () => {

@@ -208,10 +208,12 @@ Deno.test("a shader of attention binds 8 buffers at most, each of them once", ()
       bindings: 8,
       storageOf: (buffer) => `output ${buffer}`,
       offsetOf: () => undefined,
+      pageBytes: Infinity,
       bindsWhole: false,
       scratch: (dtype, size) => all.push({ dtype, size, role: { kind: "temporary" } }) - 1,
+      freeScratch() {},
     };
-    const dispatches = kernels.flatMap((kernel) => emitKernel(kernel.kind, kernel, context));
+    const dispatches = kernels.flatMap((kernel) => emitKernel(kernel, context));
     const most = dispatches.reduce((most, { bindings }) => Math.max(most, bindings.length), 0);
     assertEquals(most, 8);
   }

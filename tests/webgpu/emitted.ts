@@ -44,8 +44,10 @@ export function emitted(
     storageOf: (buffer) => `${all[buffer]?.role.kind} ${buffer}`,
     // Scratch and what is in between lie one after the other.
     offsetOf: (buffer) => all[buffer]?.role.kind === "temporary" ? 2 ** 20 * buffer : undefined,
+    pageBytes: Infinity,
     bindsWhole: false,
     scratch: (dtype, size) => all.push({ dtype, size, role: { kind: "temporary" } }) - 1,
+    freeScratch() {},
   };
   const roleOf = (buffer: number) => {
     const role = all[buffer]?.role;
@@ -56,7 +58,7 @@ export function emitted(
   return kernels.map((kernel) => ({
     roleOf,
     name: describeKernel(kernel),
-    dispatches: emitKernel(kernel.kind, kernel, context),
+    dispatches: emitKernel(kernel, context),
   }));
 }
 

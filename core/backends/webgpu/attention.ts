@@ -61,11 +61,17 @@ function weigh(tools: Tools, sizes: AttentionSizes, row: number): string[] {
 }
 
 /** The places of the mask's integers, as the kernel is given them. */
-function givenMask({ start, segments }: AttentionSizes): MaskIntegers {
-  const all = (buffer: number) => ({ buffer, first: 0 });
+function givenMask(
+  { start, segments, queries, keys, firstSequence = 0 }: AttentionSizes,
+): MaskIntegers {
+  /** Some integers for each sequence. */
+  const from = (buffer: number, each: number) => ({ buffer, first: firstSequence * each });
   return {
-    start: start.kind === "given" ? all(start.buffer) : undefined,
-    segments: segments && { queries: all(segments.queries), keys: all(segments.keys) },
+    start: start.kind === "given" ? from(start.buffer, 1) : undefined,
+    segments: segments && {
+      queries: from(segments.queries, queries),
+      keys: from(segments.keys, keys),
+    },
   };
 }
 
@@ -118,7 +124,8 @@ function copyIntegers(
 ): Dispatch[] {
   const shader = makeShader(context, 1);
   const lines = copies.map(({ from, to, count }) => {
-    const word = `bitcast<u32>(${shader.word(from.buffer, "element")})`;
+    const place = from.first === 0 ? "element" : `${from.first}u + element`;
+    const word = `bitcast<u32>(${shader.word(from.buffer, place)})`;
     return `if (element < ${count}u) { ${
       shader.setWord(to.buffer, `${to.first}u + element`, word)
     } }`;

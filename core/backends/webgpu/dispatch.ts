@@ -7,7 +7,7 @@ import type { Bound, ProgramSettings, Shader } from "./shader.ts";
 export interface Dispatch {
   /** The WGSL text. */
   readonly source: string;
-  /** The buffers in the order of the bindings. */
+  /** The pieces of memory in the order of the bindings. */
   readonly bindings: readonly Bound[];
   /** Workgroups along the first two axes of the grid. */
   readonly grid: readonly [number, number];
@@ -62,6 +62,10 @@ export interface KernelContext extends ProgramSettings {
   readonly precision: "f32" | "f16";
   /** A buffer that holds elements between the dispatches of one kernel. */
   readonly scratch: (dtype: DType, size: number) => number;
+  /** Gives all scratch back, for the dispatches that come next. */
+  readonly freeScratch: () => void;
+  /** The kernel of which this is a part: it decides on the order of sums. */
+  readonly whole?: Kernel;
 }
 
 /** The context for a kernel that uses given buffers: one binding for many where they are too many. */

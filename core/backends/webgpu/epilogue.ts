@@ -7,7 +7,7 @@ import { accessesIn, chooseFours, emitSteps, loadsOf, valueName } from "./body.t
 import type { KernelContext } from "./dispatch.ts";
 import { LOOP_ROUNDS } from "./loops.ts";
 import { FOUR } from "./matrix.ts";
-import type { Shader } from "./shader.ts";
+import { piecesOf, type Shader } from "./shader.ts";
 
 /** A product's sizes, the place where it is stored, and its epilogue. */
 interface Product {
@@ -30,11 +30,15 @@ export function keepsProduct({ output, epilogue }: Product): boolean {
  */
 export function bindsAll(
   kernel: KernelOf<"matmul">,
-  { storageOf, bindings, precision }: KernelContext,
+  context: KernelContext,
 ): boolean {
+  const { storageOf, bindings, precision } = context;
   const { reads, writes } = usedBuffers(kernel);
   const beside = precision === "f16" ? 2 : kernel.depth > LOOP_ROUNDS ? 1 : 0;
-  return new Set([...reads, ...writes].map(storageOf)).size + beside <= bindings;
+  const pieces = new Map(
+    [...reads, ...writes].map((buffer) => [storageOf(buffer), piecesOf(context, buffer).length]),
+  );
+  return pieces.values().reduce((total, count) => total + count, beside) <= bindings;
 }
 
 /** The epilogue as a kernel of its own, after the product was stored. */
@@ -94,10 +98,10 @@ export function finishBlock(
   shader: Shader,
   context: KernelContext,
 ): string[] {
-  const { columns, output } = kernel;
+  const { columns, output, outputStart } = kernel;
   const finish = declareFinish(kernel, "four", shader, context);
   if (finish === undefined) return [];
-  const place = `row * ${columns}u + quad * 4u`;
+  const place = `${outputStart}u + row * ${columns}u + quad * 4u`;
   const product = columns % 4 === 0
     ? shader.words(output, `(${place}) / 4u`)
     : `vec4f(${FOUR.map((lane) => shader.word(output, `${place} + ${lane}u`)).join(", ")})`;

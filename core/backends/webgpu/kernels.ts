@@ -1,5 +1,9 @@
 /** Kernels as dispatches: one emitter a kind. */
-import type { Kernel, KernelOf } from "../../lowering/kernels.ts";
+import { bytesPerElement } from "../../dtype.ts";
+import { cutAtPieces, type Extent, extentsOf, halved } from "../../lowering/cut.ts";
+import { type Kernel, type KernelOf, usedBuffers } from "../../lowering/kernels.ts";
+import { groupBy } from "../../groups.ts";
+import { at } from "../../shape.ts";
 import { attention, attentionGradient } from "./attention.ts";
 import {
   type Dispatch,
@@ -252,12 +256,40 @@ const emitters: { readonly [K in Kernel["kind"]]: DispatchEmitter<K> } = {
   dynamicUpdate,
 };
 
-/** A kernel as dispatches. */
-export function emitKernel<K extends Kernel["kind"]>(
+function emit<K extends Kernel["kind"]>(
   kind: K,
   kernel: KernelOf<K>,
   context: KernelContext,
 ): Dispatch[] {
   const emitter: DispatchEmitter<K> = emitters[kind];
   return emitter(kernel, context);
+}
+
+/** The elements of a buffer's storage that a kernel touches, where they are known. */
+function touchedBy(
+  kernel: Kernel,
+  { storageOf }: KernelContext,
+): (buffer: number) => readonly Extent[] | undefined {
+  const extents = groupBy(extentsOf(kernel), ([buffer]) => storageOf(buffer));
+  return (buffer) => extents.get(storageOf(buffer))?.flatMap(([_, ofBuffer]) => ofBuffer);
+}
+
+/**
+ * A kernel as dispatches. Each binds the pieces of storage that the kernel touches; where they are
+ * too many, the kernel is cut into parts that touch fewer.
+ */
+export function emitKernel(kernel: Kernel, context: KernelContext): Dispatch[] {
+  context.freeScratch();
+  const touched = touchedBy(kernel, context);
+  const dispatches = emit(kernel.kind, kernel, { ...context, touched });
+  if (dispatches.every(({ bindings }) => bindings.length <= context.bindings)) return dispatches;
+  const { buffers, pageBytes, whole = kernel } = context;
+  const inPiece = (buffer: number) => pageBytes / bytesPerElement[at(buffers, buffer).dtype];
+  const { reads, writes } = usedBuffers(kernel);
+  const used = new Set([...reads, ...writes]);
+  const isScratchInPieces = dispatches.some(({ bindings }) =>
+    bindings.some(({ buffer, piece }) => buffer !== undefined && !used.has(buffer) && piece > 0)
+  );
+  const parts = cutAtPieces(kernel, inPiece) ?? (isScratchInPieces ? halved(kernel) : undefined);
+  return parts?.flatMap((part) => emitKernel(part, { ...context, whole })) ?? dispatches;
 }

@@ -12,19 +12,25 @@ import { map } from "./map.ts";
 import { sums } from "./reduce.ts";
 import { streamed } from "./streamed.ts";
 import { tiled } from "./tiled.ts";
+import { wholeOf } from "./whole.ts";
 
 /** The product as sums over the depth: no element is used often enough to be kept. */
-function asReduction(
-  { batch, rows, columns, depth, a, b, output, outputStart, epilogue }: KernelOf<"matmul">,
+function asReduction(kernel: KernelOf<"matmul">, context: KernelContext): Dispatch[] {
+  const whole = reductionOf(wholeOf(kernel, context), context);
+  return sums(reductionOf(kernel, context), context, kernel.epilogue, whole);
+}
+
+function reductionOf(
+  { batch, rows, columns, depth, a, b, output, outputStart }: KernelOf<"matmul">,
   context: KernelContext,
-): Dispatch[] {
+): KernelOf<"reduce"> {
   const load = ({ buffer, offset }: MatrixView, strides: number[], before = 0) =>
     floatSteps(context, buffer, { offset, strides }, before);
   const left = load(a, [...a.batch, a.row, 0, a.column]);
   const right = load(b, [...b.batch, 0, b.column, b.row], left.length);
   const factors = [...left, ...right];
   const kept: Shape = [...batch, rows, columns];
-  const kernel = {
+  return {
     kind: "reduce",
     reduction: "sum",
     kept,
@@ -41,8 +47,7 @@ function asReduction(
     value: factors.length,
     output,
     outputStart,
-  } as const;
-  return sums(kernel, context, epilogue);
+  };
 }
 
 /** Rows or columns below which a product has no tiles. */
@@ -57,12 +62,12 @@ const TRANSPOSED_REUSE = 24;
 /** Elements that no product should transpose more of: they take memory beside the arena. */
 const TRANSPOSED_LIMIT = 2 ** 24;
 
-function isWorthBlocks(kernel: KernelOf<"matmul">): boolean {
+function isWorthBlocks(kernel: KernelOf<"matmul">, { pageBytes }: KernelContext): boolean {
   const { batch, rows, columns, depth } = kernel;
   const multiplications = sizeOf(batch) * rows * columns * depth;
   const elements = transposedElements(kernel);
   return Math.min(rows, columns) >= SKINNY && multiplications >= LARGE_PRODUCT &&
-    elements <= Math.min(TRANSPOSED_LIMIT, multiplications / TRANSPOSED_REUSE);
+    elements <= Math.min(TRANSPOSED_LIMIT, multiplications / TRANSPOSED_REUSE, pageBytes / 4);
 }
 
 /** `output[..., i, j] = sum_k a[..., i, k] b[..., k, j]`, and the results of its epilogue. */
@@ -78,12 +83,12 @@ function product(kernel: KernelOf<"matmul">, context: KernelContext): Dispatch[]
   const { batch, rows, columns, depth } = kernel;
   if (sizeOf(batch) * rows * columns === 0) return [];
   if (depth === 0) return asReduction(kernel, context);
-  const isSkinny = Math.min(rows, columns) < SKINNY;
+  const isSkinny = Math.min(wholeOf(kernel, context).rows, columns) < SKINNY;
   // Operands are rounded where they pass through workgroup memory, so tiles are used on every
   // adapter.
   if (context.precision === "f16" && !isSkinny) return tiled(kernel, context);
   if (!context.tuning.tiles) {
-    return isWorthBlocks(kernel) ? blocked(kernel, context) : streamed(kernel, context);
+    return isWorthBlocks(kernel, context) ? blocked(kernel, context) : streamed(kernel, context);
   }
   return isSkinny ? asReduction(kernel, context) : tiled(kernel, context);
 }

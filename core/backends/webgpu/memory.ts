@@ -1,6 +1,6 @@
 /** Device memory: WebGPU's buffers, which no garbage collector sees, counted and reused. */
 
-import { WebGpuLimitError } from "./errors.ts";
+import type { WebGpuLimits } from "./limits.ts";
 
 /** A buffer of the device that was not destroyed yet. */
 interface Held {
@@ -9,7 +9,7 @@ interface Held {
   readonly gpu: GPUBuffer;
 }
 
-/** A part of the device's memory, given back when nobody holds it any more. */
+/** A buffer of the device, given back when nobody holds it any more. */
 export interface Lease extends Held {
   /** One more holder. */
   hold(): void;
@@ -17,8 +17,8 @@ export interface Lease extends Held {
   release(): void;
 }
 
-/** The place of elements. */
-export interface Storage {
+/** Bytes of a lease. */
+export interface Piece {
   readonly lease: Lease;
   /** In bytes. */
   readonly offset: number;
@@ -26,9 +26,12 @@ export interface Storage {
   readonly bytes: number;
 }
 
-/** All of a lease. */
-export function wholeOf(lease: Lease): Storage {
-  return { lease, offset: 0, bytes: lease.gpu.size };
+/** The place of elements: pieces one after the other, all but the last of a page each. */
+export type Storage = readonly Piece[];
+
+/** One holder less of every piece. */
+export function release(storage: Storage): void {
+  for (const { lease } of storage) lease.release();
 }
 
 /** The memory that a device holds. */
@@ -45,16 +48,24 @@ export interface MemoryStatistics {
 export interface Memory {
   /** Storage offsets are multiples of this. */
   readonly alignment: number;
+  /** The most bytes of a piece of storage: a buffer that can be bound whole. */
+  readonly pageBytes: number;
   /** Memory for storage, with one holder. */
-  allocate(bytes: number, what: string): Lease;
-  /** A part of a buffer that others share, for small and many elements; the buffer is held once. */
-  share(bytes: number): Storage;
-  /** Memory that the host can map to read, with one holder. */
+  allocate(bytes: number, what: string): Storage;
+  /**
+   * A part of a buffer that others share, for small and many elements of at most a page; the buffer
+   * is held once.
+   */
+  share(bytes: number): Piece;
+  /** Memory of at most a page that the host can map to read, with one holder. */
   staging(bytes: number): Lease;
   statistics(): MemoryStatistics;
   /** Destroys everything. */
   destroy(): void;
 }
+
+/** Buffers have multiples of this many bytes. */
+const UNIT_BYTES = 256;
 
 /** Bytes of a buffer that is shared: each buffer costs the host some kilobytes, however small. */
 const SHARED_BYTES = 2 ** 16;
@@ -71,11 +82,20 @@ const usages = {
  * The memory of a device.
  *
  * @param device The device.
+ * @param limits The most bytes of its buffers and of their bindings.
  * @param fail Told of an allocation that the device refused.
  */
-export function makeMemory(device: GPUDevice, fail: (message: string) => void): Memory {
-  const { minStorageBufferOffsetAlignment, maxBufferSize } = device.limits;
-  const alignment = Math.max(64, minStorageBufferOffsetAlignment);
+export function makeMemory(
+  device: GPUDevice,
+  { maxBufferSize, maxStorageBufferBindingSize }: Pick<
+    WebGpuLimits,
+    "maxBufferSize" | "maxStorageBufferBindingSize"
+  >,
+  fail: (message: string) => void,
+): Memory {
+  const alignment = Math.max(64, device.limits.minStorageBufferOffsetAlignment);
+  const pageBytes = UNIT_BYTES *
+    Math.floor(Math.min(maxBufferSize, maxStorageBufferBindingSize) / UNIT_BYTES);
   const free = new Map<string, Held[]>();
   const held = new Set<Held>();
   let [nextId, bytesHeld, keptBytes] = [0, 0, 0];
@@ -86,12 +106,6 @@ export function makeMemory(device: GPUDevice, fail: (message: string) => void): 
     buffer.gpu.destroy();
   };
   const create = (size: number, kind: keyof typeof usages, what: string): Held => {
-    if (size > maxBufferSize) {
-      throw new WebGpuLimitError(
-        `${what} needs ${size} bytes in one buffer, and the WebGPU adapter allows ${maxBufferSize}: ` +
-          `use smaller batches or a smaller model, or the wasm device`,
-      );
-    }
     device.pushErrorScope("out-of-memory");
     const gpu = device.createBuffer({ size, usage: usages[kind](), label: what });
     device.popErrorScope().then((error) => {
@@ -108,7 +122,7 @@ export function makeMemory(device: GPUDevice, fail: (message: string) => void): 
     return buffer;
   };
   const lease = (bytes: number, kind: keyof typeof usages, what: string): Lease => {
-    const size = Math.max(1, Math.ceil(bytes / 256)) * 256;
+    const size = Math.max(1, Math.ceil(bytes / UNIT_BYTES)) * UNIT_BYTES;
     const key = `${kind} ${size}`;
     const reused = free.get(key)?.pop();
     if (reused !== undefined) keptBytes -= size;
@@ -133,11 +147,15 @@ export function makeMemory(device: GPUDevice, fail: (message: string) => void): 
 
   // Parts are handed out one after the other; the buffer goes back with the last of them.
   let shared: { readonly lease: Lease; used: number } | undefined;
-  const share = (bytes: number): Storage => {
+  const share = (bytes: number): Piece => {
     const size = Math.max(1, Math.ceil(bytes / alignment)) * alignment;
     if (shared === undefined || shared.used + size > shared.lease.gpu.size) {
       shared?.lease.release();
-      const whole = lease(Math.max(size, SHARED_BYTES), "storage", "small results");
+      const whole = lease(
+        Math.max(size, Math.min(SHARED_BYTES, pageBytes)),
+        "storage",
+        "small results",
+      );
       shared = { lease: whole, used: 0 };
     }
     const offset = shared.used;
@@ -146,10 +164,17 @@ export function makeMemory(device: GPUDevice, fail: (message: string) => void): 
     return { lease: shared.lease, offset, bytes: size };
   };
 
+  const allocate = (bytes: number, what: string): Storage =>
+    Array.from({ length: Math.max(1, Math.ceil(bytes / pageBytes)) }, (_, page): Piece => {
+      const piece = lease(Math.min(pageBytes, bytes - page * pageBytes), "storage", what);
+      return { lease: piece, offset: 0, bytes: piece.gpu.size };
+    });
+
   return {
     alignment,
+    pageBytes,
     share,
-    allocate: (bytes, what) => lease(bytes, "storage", what),
+    allocate,
     staging: (bytes) => lease(bytes, "staging", "a readback"),
     statistics: () => ({ buffers: held.size, bytes: bytesHeld, keptBytes }),
     destroy() {

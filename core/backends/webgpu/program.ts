@@ -1,17 +1,25 @@
 /** Programs: dispatches over a planned arena, encoded in one pass and submitted once a run. */
 import type { Elements } from "../../backend/buffers.ts";
 import type { Code, RunStorage } from "../../backend/host.ts";
-import { bytesPerElement } from "../../dtype.ts";
 import { describeKernel } from "../../lowering/describe.ts";
 import type { BufferPlan, Lowered } from "../../lowering/kernels.ts";
-import { alignedBytes, type MemoryPlan, type Place } from "../../lowering/plan.ts";
+import { placeInPages } from "../../lowering/pages.ts";
+import {
+  alignedBytes,
+  type MemoryPlan,
+  type Place,
+  type SmallResult,
+} from "../../lowering/plan.ts";
+import { groupBy } from "../../groups.ts";
 import { at } from "../../shape.ts";
 import type { Dispatch, KernelContext, Tuning } from "./dispatch.ts";
 import { WebGpuLimitError } from "./errors.ts";
 import type { Features } from "./features.ts";
 import { emitKernel } from "./kernels.ts";
-import type { Memory, Storage } from "./memory.ts";
+import type { WebGpuLimits } from "./limits.ts";
+import { type Memory, type Piece, release, type Storage } from "./memory.ts";
 import type { Pipeline, Pipelines } from "./pipelines.ts";
+import type { Bound } from "./shader.ts";
 import type { Timer } from "./timer.ts";
 
 /** Bind groups kept for each dispatch, for storage that changes from run to run. */
@@ -20,6 +28,8 @@ const KEPT_GROUPS = 8;
 /** The parts of a device that a program needs. */
 export interface DeviceParts {
   readonly device: GPUDevice;
+  /** The limits that programs keep. */
+  readonly limits: WebGpuLimits;
   readonly memory: Memory;
   readonly pipelines: Pipelines;
   readonly tuning: Tuning;
@@ -35,8 +45,17 @@ export interface DeviceParts {
   readonly takeTimer: () => Timer | undefined;
 }
 
-/** The place of a program's buffer, and its bytes there. */
-type Region = Place & { readonly bytes: number };
+/** The place of a piece of memory that a shader binds. */
+type Region =
+  /** A piece of the storage of an operand, or of a result that is allocated for each run. */
+  | { readonly kind: "operand" | "allocated"; readonly index: number; readonly piece: number }
+  /** A part of a page of the program's own memory. */
+  | {
+    readonly kind: "own";
+    readonly page: number;
+    readonly offset: number;
+    readonly bytes: number;
+  };
 
 /** The dispatches of a kernel. */
 interface Named<D extends Dispatch> {
@@ -55,24 +74,21 @@ interface Prepared extends Pipeline, Dispatch {
   readonly groups: Map<string, GPUBindGroup>;
 }
 
+/** The most elements of a tensor: shaders count them, and some more, in 32 bits. */
+const MOST_ELEMENTS = 2 ** 31;
+
 /** Refuses programs beyond the device's limits, before anything is allocated. */
 function checkLimits(
   buffers: readonly BufferPlan[],
   kernels: readonly Named<Dispatch>[],
-  {
-    maxComputeWorkgroupsPerDimension,
-    maxStorageBuffersPerShaderStage,
-    maxStorageBufferBindingSize,
-  }: GPUSupportedLimits,
+  { maxComputeWorkgroupsPerDimension, maxStorageBuffersPerShaderStage }: WebGpuLimits,
 ): void {
-  for (const { dtype, size } of buffers) {
-    const bytes = size * bytesPerElement[dtype];
-    if (bytes > maxStorageBufferBindingSize) {
-      throw new WebGpuLimitError(
-        `a tensor of ${size} elements has ${bytes} bytes, and the WebGPU adapter allows ` +
-          `${maxStorageBufferBindingSize}: use smaller batches, or the wasm device`,
-      );
-    }
+  const large = buffers.find(({ size }) => size > MOST_ELEMENTS);
+  if (large !== undefined) {
+    throw new WebGpuLimitError(
+      `a tensor has ${large.size} elements, and shaders count up to ${MOST_ELEMENTS}: use smaller ` +
+        `batches, or the wasm device`,
+    );
   }
   for (const { name, dispatches } of kernels) {
     const bindings = dispatches.reduce((most, { bindings }) => Math.max(most, bindings.length), 0);
@@ -86,7 +102,7 @@ function checkLimits(
     if (bindings > maxStorageBuffersPerShaderStage) {
       throw new WebGpuLimitError(
         `kernel ${name} needs ${bindings} buffers, and the WebGPU adapter allows ` +
-          `${maxStorageBuffersPerShaderStage}: use the wasm device`,
+          `${maxStorageBuffersPerShaderStage}: use smaller batches, or the wasm device`,
       );
     }
   }
@@ -98,66 +114,81 @@ export function emitProgram(
   plan: MemoryPlan,
   host: DeviceParts,
 ): Code<Storage> {
-  const { device, memory, pipelines } = host;
-  const { alignment } = memory;
+  const { device, limits, memory, pipelines } = host;
+  const { alignment, pageBytes } = memory;
   // Buffers beyond the graph's, for data that kernels keep between their own dispatches.
   const buffers: BufferPlan[] = [...lowered.buffers];
   const bytesOf = (buffer: Pick<BufferPlan, "dtype" | "size">) => alignedBytes(buffer, alignment);
   // Scratch comes last; kernels take it from the same start, since they run one after the other.
   const scratchStart = plan.ownBytes;
   const scratchOffsets = new Map<number, number>();
-  let [ownBytes, scratchUsed] = [scratchStart, 0];
+  let [ownBytes, scratchEnd] = [scratchStart, scratchStart];
 
-  const regionOf = (buffer: number): Region => {
-    const bytes = bytesOf(at(buffers, buffer));
+  const placeOf = (buffer: number): Place => {
     const place = plan.places[buffer];
-    if (place !== undefined) return { ...place, bytes };
+    if (place !== undefined) return place;
     const offset = scratchOffsets.get(buffer);
     if (offset === undefined) throw new RangeError(`buffer ${buffer} has no place`);
-    return { kind: "own", offset: scratchStart + offset, bytes };
+    return { kind: "own", offset };
   };
-  const offsetOf = (buffer: number): number | undefined => {
-    const region = regionOf(buffer);
-    return region.kind === "own" ? region.offset : undefined;
+  const regionOf = ({ buffer, piece }: Bound): Region => {
+    if (buffer === undefined) {
+      const bytes = Math.min(pageBytes, ownBytes - piece * pageBytes);
+      return { kind: "own", page: piece, offset: 0, bytes };
+    }
+    const place = placeOf(buffer);
+    if (place.kind !== "own") return { ...place, piece };
+    const start = place.offset + piece * pageBytes;
+    const bytes = bytesOf(at(buffers, buffer)) - piece * pageBytes;
+    return {
+      kind: "own",
+      page: Math.floor(start / pageBytes),
+      offset: start % pageBytes,
+      bytes: Math.min(pageBytes, bytes),
+    };
   };
   const context: KernelContext = {
     buffers,
     tuning: host.tuning,
     features: host.features,
     precision: host.precision,
-    bindings: device.limits.maxStorageBuffersPerShaderStage,
+    bindings: limits.maxStorageBuffersPerShaderStage,
+    pageBytes,
     storageOf(buffer) {
-      const region = regionOf(buffer);
-      return `${region.kind} ${region.kind === "own" ? region.offset : region.index}`;
+      const place = placeOf(buffer);
+      return `${place.kind} ${place.kind === "own" ? place.offset : place.index}`;
     },
-    offsetOf,
+    offsetOf(buffer) {
+      const place = placeOf(buffer);
+      return place.kind === "own" ? place.offset : undefined;
+    },
     bindsWhole: false,
     scratch(dtype, size) {
       const buffer: BufferPlan = { dtype, size, role: { kind: "temporary" } };
       const position = buffers.push(buffer) - 1;
-      scratchOffsets.set(position, scratchUsed);
-      scratchUsed += bytesOf(buffer);
-      ownBytes = Math.max(ownBytes, scratchStart + scratchUsed);
+      const bytes = bytesOf(buffer);
+      const offset = placeInPages(scratchEnd, bytes, pageBytes);
+      scratchOffsets.set(position, offset);
+      scratchEnd = offset + bytes;
+      ownBytes = Math.max(ownBytes, scratchEnd);
       return position;
+    },
+    freeScratch() {
+      scratchEnd = scratchStart;
     },
   };
 
-  const kernels = lowered.kernels.map((kernel): Named<Dispatch> => {
-    scratchUsed = 0;
-    return {
-      name: describeKernel(kernel),
-      dispatches: emitKernel(kernel.kind, kernel, context),
-    };
-  });
-  checkLimits(buffers, kernels, device.limits);
+  const kernels = lowered.kernels.map((kernel): Named<Dispatch> => ({
+    name: describeKernel(kernel),
+    dispatches: emitKernel(kernel, context),
+  }));
+  checkLimits(buffers, kernels, limits);
   const own = memory.allocate(ownBytes, "the memory of a program");
   const prepare = (dispatch: Dispatch, name: string): Prepared => ({
     ...dispatch,
     ...pipelines.acquire(dispatch, name),
     kernel: name,
-    regions: dispatch.bindings.map(({ buffer }): Region =>
-      buffer === undefined ? { kind: "own", offset: 0, bytes: ownBytes } : regionOf(buffer)
-    ),
+    regions: dispatch.bindings.map(regionOf),
     groups: new Map(),
   });
   const prepared = kernels.map(({ name, dispatches }): Named<Prepared> => ({
@@ -170,19 +201,19 @@ export function emitProgram(
     { kernel, layout, regions, groups }: Prepared,
     { operands, allocated }: RunStorage<Storage>,
   ): GPUBindGroup => {
-    const storages = regions.map((region): Storage =>
-      region.kind === "own"
-        ? { lease: own, ...region }
-        : at(region.kind === "operand" ? operands : allocated, region.index)
-    );
-    const key = storages.map(({ lease, offset }) => `${lease.id}+${offset}`).join(" ");
+    const pieces = regions.map((region): Piece => {
+      if (region.kind === "own") return { ...region, lease: at(own, region.page).lease };
+      const storage = at(region.kind === "operand" ? operands : allocated, region.index);
+      return at(storage, region.piece);
+    });
+    const key = pieces.map(({ lease, offset }) => `${lease.id}+${offset}`).join(" ");
     const known = groups.get(key);
     if (known !== undefined) return known;
     device.pushErrorScope("validation");
     const group = device.createBindGroup({
       label: kernel,
       layout,
-      entries: storages.map(({ lease, offset, bytes }, binding) => ({
+      entries: pieces.map(({ lease, offset, bytes }, binding) => ({
         binding,
         resource: { buffer: lease.gpu, offset, size: bytes },
       })),
@@ -197,7 +228,7 @@ export function emitProgram(
   // Storage mostly comes back in a few patterns, whose groups are then looked up all at once.
   const patterns = new Map<string, readonly GPUBindGroup[]>();
   const groupsFor = (run: RunStorage<Storage>): readonly GPUBindGroup[] => {
-    const pattern = [...run.operands, ...run.allocated]
+    const pattern = [...run.operands, ...run.allocated].flat()
       .map(({ lease, offset }) => `${lease.id}+${offset}`).join(" ");
     const known = patterns.get(pattern);
     if (known !== undefined) return known;
@@ -208,16 +239,25 @@ export function emitProgram(
     return groups;
   };
 
-  /** Copies the small results to one buffer, so that few buffers are needed. */
-  const copySmall = (encoder: GPUCommandEncoder): Elements<Storage>[] => {
-    const bytes = plan.ownBytes - plan.arenaBytes;
-    if (bytes === 0) return [];
+  /** The small results of each page: they stand one after the other. */
+  const smallByPage = groupBy(plan.small, ({ offset }) => Math.floor(offset / pageBytes));
+
+  /** Copies the small results of a page to one buffer, so that few buffers are needed. */
+  const copySmall = (
+    encoder: GPUCommandEncoder,
+    page: number,
+    results: readonly SmallResult[],
+  ): Elements<Storage>[] => {
+    const begin = at(results, 0).offset;
+    const last = at(results, results.length - 1);
+    const bytes = last.offset + bytesOf(last) - begin;
     const { lease, offset: start } = memory.share(bytes);
-    encoder.copyBufferToBuffer(own.gpu, plan.arenaBytes, lease.gpu, start, bytes);
-    const small = plan.small.map(({ dtype, size, offset }): Elements<Storage> => {
+    const from = begin - page * pageBytes;
+    encoder.copyBufferToBuffer(at(own, page).lease.gpu, from, lease.gpu, start, bytes);
+    const small = results.map((result): Elements<Storage> => {
       lease.hold();
-      const part = { lease, offset: start + offset - plan.arenaBytes };
-      return { kind: "storage", storage: { ...part, bytes: bytesOf({ dtype, size }) } };
+      const piece = { lease, offset: start + result.offset - begin, bytes: bytesOf(result) };
+      return { kind: "storage", storage: [piece] };
     });
     lease.release();
     return small;
@@ -230,8 +270,12 @@ export function emitProgram(
       .reduce((total, { length }) => total + length, 0),
     run(run) {
       const encoder = device.createCommandEncoder({ label: "a run" });
-      for (const { from, to, bytes } of run.moves) {
-        encoder.copyBufferToBuffer(from.lease.gpu, from.offset, to.lease.gpu, to.offset, bytes);
+      for (const { from, to } of run.moves) {
+        to.forEach(({ lease, offset, bytes }, i) => {
+          const piece = at(from, i);
+          const length = Math.min(bytes, piece.bytes);
+          encoder.copyBufferToBuffer(piece.lease.gpu, piece.offset, lease.gpu, offset, length);
+        });
       }
       const groups = groupsFor(run).values();
       const encode = (pass: GPUComputePassEncoder, { gpu, grid }: Prepared) => {
@@ -253,7 +297,9 @@ export function emitProgram(
         }
         timer.resolve(encoder);
       }
-      const small = copySmall(encoder);
+      const small = [...smallByPage].flatMap(([page, results]) =>
+        copySmall(encoder, page, results)
+      );
       host.submit(encoder.finish());
       return small;
     },
@@ -263,7 +309,7 @@ export function emitProgram(
         item.groups.clear();
       }
       patterns.clear();
-      own.release();
+      release(own);
     },
   };
 }

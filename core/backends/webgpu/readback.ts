@@ -3,11 +3,11 @@
  * milliseconds however little it maps.
  */
 import type { DType, TypedArray, TypedArrays } from "../../dtype.ts";
-import type { Memory, Storage } from "./memory.ts";
+import type { Memory, Piece, Storage } from "./memory.ts";
 
 /** Elements that are to be read, and where they stand among those read together. */
 interface Waiting {
-  readonly storage: Storage;
+  readonly piece: Piece;
   readonly offset: number;
   readonly bytes: number;
   readonly resolve: (bytes: ArrayBuffer) => void;
@@ -47,6 +47,7 @@ export function makeReadback(
   memory: Memory,
   onSubmit: () => void,
 ): Readback {
+  const batchBytes = Math.min(BATCH_BYTES, memory.pageBytes);
   let waiting: Waiting[] = [];
   let total = 0;
 
@@ -54,7 +55,7 @@ export function makeReadback(
   const collect = async (requests: readonly Waiting[], size: number) => {
     const staging = memory.staging(size);
     const encoder = device.createCommandEncoder({ label: "a readback" });
-    for (const { storage: { lease, offset: from }, offset, bytes } of requests) {
+    for (const { piece: { lease, offset: from }, offset, bytes } of requests) {
       encoder.copyBufferToBuffer(lease.gpu, from, staging.gpu, offset, bytes);
     }
     onSubmit();
@@ -75,16 +76,37 @@ export function makeReadback(
     });
   };
 
+  const readPiece = (piece: Piece, bytes: number): Promise<ArrayBuffer> =>
+    new Promise((resolve, reject) => {
+      if (total + bytes > batchBytes) flush();
+      if (waiting.length === 0) queueMicrotask(flush);
+      waiting.push({ piece, offset: total, bytes, resolve, reject });
+      total += bytes;
+    });
+
   return {
     flush,
-    read(storage, bytes) {
-      if (bytes === 0) return Promise.resolve(new ArrayBuffer(0));
-      return new Promise((resolve, reject) => {
-        if (total + bytes > BATCH_BYTES) flush();
-        if (waiting.length === 0) queueMicrotask(flush);
-        waiting.push({ storage, offset: total, bytes, resolve, reject });
-        total += bytes;
+    async read(storage, bytes) {
+      let left = bytes;
+      const reading = storage.flatMap((piece) => {
+        const own = Math.min(left, piece.bytes);
+        left -= own;
+        return own === 0 ? [] : [readPiece(piece, own)];
       });
+      return joined(await Promise.all(reading));
     },
   };
+}
+
+/** Bytes one after the other. */
+function joined(parts: readonly ArrayBuffer[]): ArrayBuffer {
+  const [first, ...others] = parts;
+  if (first !== undefined && others.length === 0) return first;
+  const whole = new Uint8Array(parts.reduce((total, { byteLength }) => total + byteLength, 0));
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(new Uint8Array(part), offset);
+    offset += part.byteLength;
+  }
+  return whole.buffer;
 }

@@ -212,12 +212,16 @@ function rounds(
     ]).flat());
 }
 
-/** Sums or maxima; a sum that is a product `[rows, columns]` may have an epilogue. */
+/**
+ * Sums or maxima; a sum that is a product `[rows, columns]` may have an epilogue. Elements are shared
+ * as in the whole that the reduction is a part of, so that they are added in the same order.
+ */
 function totals(
   kernel: KernelOf<"reduce">,
   reduction: Exclude<Reduction, "argmax">,
   context: KernelContext,
   epilogue?: Epilogue,
+  whole: KernelOf<"reduce"> = kernel,
 ): Dispatch[] {
   const { kept, steps, value, output, outputStart } = kernel;
   const nest = reductionNest(kernel);
@@ -227,7 +231,8 @@ function totals(
   const vector = loops.vector;
   const count = sizeOf(keptRounds);
   if (count === 0) return [];
-  const sharing = share(context.tuning, isAcross, count, sizeOf(reducedRounds));
+  const wholeCount = sizeOf(loopsOf(reductionNest(whole), true).keptRounds);
+  const sharing = share(context.tuning, isAcross, wholeCount, sizeOf(reducedRounds));
   const { outputs, lanes, splits } = sharing;
   const shader = makeShader(context, vector === undefined ? 1 : 4);
   const { dtype } = at(steps, value);
@@ -297,8 +302,8 @@ function totals(
     invocations: outputs * lanes,
   });
   if (isWhole) return first;
-  const whole = epilogue === undefined ? [sizeOf(kept)] : kept;
-  const parts = { reduction, dtype, parts: target, splits, kept: whole, output, outputStart };
+  const shape = epilogue === undefined ? [sizeOf(kept)] : kept;
+  const parts = { reduction, dtype, parts: target, splits, kept: shape, output, outputStart };
   return [...first, ...combineParts(parts, context, epilogue)];
 }
 
@@ -430,13 +435,17 @@ function argmax(kernel: KernelOf<"reduce">, context: KernelContext): Dispatch[] 
   ];
 }
 
-/** A product as sums over its depth, `kept` being `[rows, columns]` where it has an epilogue. */
+/**
+ * A product as sums over its depth, `kept` being `[rows, columns]` where it has an epilogue, and a
+ * part of `whole`.
+ */
 export function sums(
   kernel: KernelOf<"reduce">,
   context: KernelContext,
   epilogue: Epilogue | undefined,
+  whole: KernelOf<"reduce">,
 ): Dispatch[] {
-  return totals(kernel, "sum", context, epilogue);
+  return totals(kernel, "sum", context, epilogue, whole);
 }
 
 /** The largest magnitude of a view's elements, for a buffer of one; NaN if one is NaN. */
@@ -476,5 +485,7 @@ export const reduce: DispatchEmitter<"reduce"> = (kernel, context) => {
   const { reads, writes } = usedBuffers(kernel);
   const fit = fitting(context, [...reads, ...writes]);
   const { reduction } = kernel;
-  return reduction === "argmax" ? argmax(kernel, fit) : totals(kernel, reduction, fit);
+  if (reduction === "argmax") return argmax(kernel, fit);
+  const whole = context.whole?.kind === "reduce" ? context.whole : kernel;
+  return totals(kernel, reduction, fit, undefined, whole);
 };

@@ -3,8 +3,9 @@
  * written over the types F, I, U and B (f32, i32, u32, bool, or vectors of four), so that one text
  * serves both.
  */
-import { type DType, isStorage } from "../../dtype.ts";
+import { bytesPerElement, type DType, isStorage } from "../../dtype.ts";
 import type { Affine } from "../../lowering/affine.ts";
+import type { Extent } from "../../lowering/cut.ts";
 import type { BufferPlan } from "../../lowering/kernels.ts";
 import { wideningOf } from "../../lowering/body.ts";
 import { at } from "../../shape.ts";
@@ -17,10 +18,12 @@ import { storageType } from "./types.ts";
 /** Elements that an invocation works on at a time. */
 export type Width = 1 | 4;
 
-/** A buffer of a shader, in the order of its bindings. */
+/** A piece of memory that a shader binds, in the order of its bindings. */
 export interface Bound {
-  /** One of the buffers that share the binding's storage; none for all memory of the program. */
+  /** One of the buffers whose storage it is; none for a page of the program's own memory. */
   readonly buffer: number | undefined;
+  /** The number of the piece in the storage of the buffer, or of the page. */
+  readonly piece: number;
   /** Whether the shader writes it. */
   readonly written: boolean;
 }
@@ -33,10 +36,29 @@ export interface ProgramSettings {
   readonly storageOf: (buffer: number) => string;
   /** The start of a buffer in the program's own memory, in bytes, if it is there. */
   readonly offsetOf: (buffer: number) => number | undefined;
-  /** Whether the program's own memory is bound as a whole, for want of bindings. */
+  /** Bytes of the pages of the program's own memory, and of all pieces of storage but the last. */
+  readonly pageBytes: number;
+  /** The elements of a buffer that the kernel at hand touches (default: all of them). */
+  readonly touched?: (buffer: number) => readonly Extent[] | undefined;
+  /** Whether pages of the program's own memory are bound as a whole, for want of bindings. */
   readonly bindsWhole: boolean;
   /** The features of the adapter beyond those that WebGPU promises. */
   readonly features: Features;
+}
+
+/** The pieces of a buffer's storage that the kernel at hand touches, in their order. */
+export function piecesOf(
+  { buffers, pageBytes, touched }: ProgramSettings,
+  buffer: number,
+): readonly number[] {
+  const { dtype, size } = at(buffers, buffer);
+  const inPage = pageBytes / bytesPerElement[dtype];
+  const extents = touched?.(buffer) ?? [{ first: 0, last: Math.max(0, size - 1) }];
+  const pieces = new Set<number>();
+  for (const { first, last } of extents) {
+    for (let piece = Math.floor(first / inPage); piece <= last / inPage; piece++) pieces.add(piece);
+  }
+  return [...pieces].toSorted((a, b) => a - b);
 }
 
 /** A WGSL module under construction. */
@@ -111,12 +133,30 @@ function packedSource(name: string, isAtomic: boolean): Readonly<Record<Packed, 
   };
 }
 
+/** The accesses of a buffer's elements: of one, or of four. */
+type AccessKind = "word" | "words" | "setWord" | "setWords";
+
+/** The elements of an access, and its function for elements of 16 bits. */
+const kinds: Readonly<Record<AccessKind, { readonly unit: 1 | 4; readonly packed: Packed }>> = {
+  word: { unit: 1, packed: "Half" },
+  words: { unit: 4, packed: "Halves" },
+  setWord: { unit: 1, packed: "SetHalf" },
+  setWords: { unit: 4, packed: "SetHalves" },
+};
+
+/** An index of elements, or of fours, from a number of elements on. */
+function from(begin: number, index: string, unit: 1 | 4): string {
+  if (begin === 0) return index;
+  return begin < 0 ? `${index} + ${-begin / unit}u` : `(${index}) - ${begin / unit}u`;
+}
+
 /** A new module. */
 export function makeShader(settings: ProgramSettings, width: Width): Shader {
-  const { buffers, storageOf, offsetOf, bindsWhole, features } = settings;
-  interface View {
+  const { buffers, storageOf, offsetOf, pageBytes, bindsWhole, features } = settings;
+  /** A piece of storage, or a page. */
+  interface Binding extends Omit<Bound, "written"> {
     readonly name: string;
-    readonly buffer: number | undefined;
+    readonly storage: string;
     readonly type: string;
     /** Whether it has elements of 16 bits only. */
     readonly isPacked: boolean;
@@ -125,6 +165,18 @@ export function makeShader(settings: ProgramSettings, width: Width): Shader {
     fours: boolean;
     written: boolean;
   }
+  /** The pieces of a storage that are touched, in their order. */
+  interface View {
+    /** The name of its functions, where there are several pieces. */
+    readonly name: string;
+    readonly dtype: DType;
+    readonly bindings: readonly [Binding, ...Binding[]];
+    /** The element at which each binding begins; negative where it begins before the storage. */
+    readonly begins: readonly [number, ...number[]];
+    /** The accesses for which it has functions. */
+    readonly used: Set<AccessKind>;
+  }
+  const bindings = new Map<string, Binding>();
   const views = new Map<string, View>();
   const functions = new Set<MathFunction>();
   const required = new Set<WebGpuFeature>();
@@ -135,61 +187,117 @@ export function makeShader(settings: ProgramSettings, width: Width): Shader {
     if (plan === undefined) throw new RangeError(`there is no buffer ${buffer}`);
     return plan.dtype;
   };
-  /** The start of a buffer in a binding of all memory, in words. */
-  const startOf = (buffer: number): number | undefined => {
-    const bytes = bindsWhole ? offsetOf(buffer) : undefined;
-    return bytes === undefined ? undefined : bytes / 4;
-  };
-  const viewOf = (buffer: number): View => {
-    const isPart = startOf(buffer) !== undefined;
-    const key = isPart ? "own" : storageOf(buffer);
-    const known = views.get(key);
+  /** The start of a buffer in the program's own memory, in bytes, if its pages are bound whole. */
+  const startOf = (buffer: number): number | undefined => bindsWhole ? offsetOf(buffer) : undefined;
+  const bindingOf = (buffer: number, piece: number): Binding => {
+    const start = startOf(buffer);
+    const page = start === undefined ? undefined : Math.floor(start / pageBytes) + piece;
+    const storage = page === undefined ? storageOf(buffer) : "own";
+    const key = `${storage}, ${page ?? piece}`;
+    const known = bindings.get(key);
     if (known !== undefined) return known;
-    const view: View = {
-      name: `buffer${views.size}`,
-      buffer: isPart ? undefined : buffer,
-      type: isPart ? "u32" : storageType(dtype(buffer)),
-      isPacked: !isPart && isStorage(dtype(buffer)),
+    const binding: Binding = {
+      name: `buffer${bindings.size}`,
+      storage,
+      buffer: page === undefined ? buffer : undefined,
+      piece: page ?? piece,
+      type: page === undefined ? storageType(dtype(buffer)) : "u32",
+      isPacked: page === undefined && isStorage(dtype(buffer)),
       packed: new Set(),
       fours: false,
       written: false,
     };
+    bindings.set(key, binding);
+    return binding;
+  };
+  const viewOf = (buffer: number): View => {
+    const start = startOf(buffer);
+    const key = start === undefined ? storageOf(buffer) : `own from ${start}`;
+    const known = views.get(key);
+    if (known !== undefined) return known;
+    const [first, ...others] = piecesOf(settings, buffer);
+    if (first === undefined) throw new RangeError(`nothing of buffer ${buffer} is touched`);
+    const inPage = start === undefined || pageBytes === Infinity ? start ?? 0 : start % pageBytes;
+    const binding = (piece: number) => bindingOf(buffer, piece);
+    const begin = (piece: number) =>
+      ((piece === 0 ? 0 : piece * pageBytes) - inPage) / bytesPerElement[dtype(buffer)];
+    const view: View = {
+      name: `view${views.size}`,
+      dtype: dtype(buffer),
+      bindings: [binding(first), ...others.map(binding)],
+      begins: [begin(first), ...others.map(begin)],
+      used: new Set(),
+    };
     views.set(key, view);
     return view;
   };
-  const place = (buffer: number, index: string): string => {
-    const { name, fours } = viewOf(buffer);
-    const start = startOf(buffer);
-    if (start !== undefined) return `${name}[${index} + ${start}u]`;
-    return fours ? `${name}[(${index}) >> 2u][(${index}) & 3u]` : `${name}[${index}]`;
+  // A page is written word by word and half by half, if it has elements of 16 bits.
+  const hasAtomicPages = bindsWhole && buffers.some((plan) => isStorage(plan.dtype));
+  const isAtomic = ({ buffer, packed }: Binding) =>
+    buffer === undefined ? hasAtomicPages : packed.has("SetHalf");
+  /** An access to a binding, by an index in it: an expression, or a statement that writes a value. */
+  const accessTo = (
+    binding: Binding,
+    dtype: DType,
+    kind: AccessKind,
+    index: string,
+    value?: string,
+  ): string => {
+    const { name, fours, buffer, packed } = binding;
+    const access = kinds[kind];
+    if (isStorage(dtype)) {
+      packed.add(access.packed);
+      return value === undefined
+        ? `${name}${access.packed}(${index})`
+        : `${name}${access.packed}(${index}, ${value});`;
+    }
+    const place = access.unit === 1 && fours
+      ? `${name}[(${index}) >> 2u][(${index}) & 3u]`
+      : `${name}[${index}]`;
+    if (buffer !== undefined) return value === undefined ? place : `${place} = ${value};`;
+    if (value !== undefined) {
+      const word = `bitcast<u32>(${value})`;
+      return hasAtomicPages ? `atomicStore(&${place}, ${word});` : `${place} = ${word};`;
+    }
+    return `bitcast<${storageType(dtype)}>(${hasAtomicPages ? `atomicLoad(&${place})` : place})`;
   };
-  const isPart = (buffer: number) => startOf(buffer) !== undefined;
-  // A binding of all memory is written word by word and half by half, if it has elements of 16 bits.
-  const hasAtomicWhole = bindsWhole && buffers.some((plan) => isStorage(plan.dtype));
-  const isAtomic = ({ buffer, packed }: View) =>
-    buffer === undefined ? hasAtomicWhole : packed.has("SetHalf");
-  /** An access of elements of 16 bits; indices count elements or fours. */
-  const packed = (buffer: number, access: Packed, index: string, value?: string): string => {
-    const view = viewOf(buffer);
-    view.packed.add(access);
-    const start = startOf(buffer) ?? 0;
-    const unit = access === "Half" || access === "SetHalf" ? start * 2 : start / 2;
-    const place = unit === 0 ? index : `${index} + ${unit}u`;
-    return `${view.name}${access}(${place}${value === undefined ? "" : `, ${value}`})`;
+  /** An access to a buffer; where it lies in several pieces, by a function that finds the piece. */
+  const access = (buffer: number, kind: AccessKind, index: string, value?: string): string => {
+    const { name, dtype, bindings: [only, ...others], begins: [begin], used } = viewOf(buffer);
+    if (others.length === 0) {
+      return accessTo(only, dtype, kind, from(begin, index, kinds[kind].unit), value);
+    }
+    used.add(kind);
+    return value === undefined
+      ? `${name}_${kind}(${index})`
+      : `${name}_${kind}(${index}, ${value});`;
+  };
+  /** The functions of a storage in several pieces, by an index `i` of all of it. */
+  const functionsOf = ({ name, dtype, bindings, begins, used }: View): string[] =>
+    [...used].map((kind) => {
+      const { unit } = kinds[kind];
+      const type = unit === 4 ? `vec4<${storageType(dtype)}>` : storageType(dtype);
+      const isWrite = kind === "setWord" || kind === "setWords";
+      const lines = bindings.map((binding, i) => {
+        const index = from(at(begins, i), "i", unit);
+        const inPiece = isWrite
+          ? `${accessTo(binding, dtype, kind, index, "value")} return;`
+          : `return ${accessTo(binding, dtype, kind, index)};`;
+        const end = (at(begins, i) + pageBytes / bytesPerElement[dtype]) / unit;
+        return i === bindings.length - 1 ? `  ${inPiece}` : `  if (i < ${end}u) { ${inPiece} }`;
+      });
+      const head = isWrite ? `(i: u32, value: ${type})` : `(i: u32) -> ${type}`;
+      return [`fn ${name}_${kind}${head} {`, ...lines, "}"].join("\n");
+    });
+  const write = (buffer: number) => {
+    for (const binding of viewOf(buffer).bindings) binding.written = true;
   };
   const useFunction: Use = (name) => {
     functions.add(name);
     return nameOf(name);
   };
-  const word = (buffer: number, index: string): string => {
-    if (isStorage(dtype(buffer))) return packed(buffer, "Half", index);
-    const element = place(buffer, index);
-    if (!isPart(buffer)) return element;
-    const loaded = hasAtomicWhole ? `atomicLoad(&${element})` : element;
-    return `bitcast<${storageType(dtype(buffer))}>(${loaded})`;
-  };
-  const words = (buffer: number, quad: string): string =>
-    isStorage(dtype(buffer)) ? packed(buffer, "Halves", quad) : `${viewOf(buffer).name}[${quad}]`;
+  const word = (buffer: number, index: string): string => access(buffer, "word", index);
+  const words = (buffer: number, quad: string): string => access(buffer, "words", quad);
 
   return {
     width,
@@ -198,9 +306,10 @@ export function makeShader(settings: ProgramSettings, width: Width): Shader {
     require: (feature) => void required.add(feature),
     declare: (text) => void declarations.push(text),
     inFours(buffer) {
-      if (!isPart(buffer)) viewOf(buffer).fours = true;
+      if (startOf(buffer) !== undefined) return;
+      for (const binding of viewOf(buffer).bindings) binding.fours = true;
     },
-    isInFours: (buffer) => viewOf(buffer).fours,
+    isInFours: (buffer) => viewOf(buffer).bindings[0].fours,
     word,
     words,
     number(buffer, index) {
@@ -215,45 +324,41 @@ export function makeShader(settings: ProgramSettings, width: Width): Shader {
       return isStorage(type) ? `${useFunction(wideningOf(type))}(${four})` : four;
     },
     setWord(buffer, index, value) {
-      viewOf(buffer).written = true;
-      if (isStorage(dtype(buffer))) return `${packed(buffer, "SetHalf", index, value)};`;
-      const element = place(buffer, index);
-      if (!isPart(buffer)) return `${element} = ${value};`;
-      const word = `bitcast<u32>(${value})`;
-      return hasAtomicWhole ? `atomicStore(&${element}, ${word});` : `${element} = ${word};`;
+      write(buffer);
+      return access(buffer, "setWord", index, value);
     },
     setWords(buffer, quad, value) {
-      const view = viewOf(buffer);
-      view.written = true;
-      if (isStorage(dtype(buffer))) return `${packed(buffer, "SetHalves", quad, value)};`;
-      return `${view.name}[${quad}] = ${value};`;
+      write(buffer);
+      return access(buffer, "setWords", quad, value);
     },
     finish(body, invocations) {
-      const list = [...views].map(([storage, view]) => ({
-        ...view,
+      const inPieces = [...views.values()].flatMap(functionsOf);
+      const list = [...bindings.values()].map((binding) => ({
+        ...binding,
         // Storage that the program writes at some time is bound for writing at all times, since
-        // one buffer must not be bound in both ways and the arena is one buffer.
-        written: view.written || !storage.startsWith("input"),
+        // one buffer must not be bound in both ways and a page is one buffer.
+        written: binding.written || !binding.storage.startsWith("input"),
       }));
-      const typeOf = (view: View) =>
-        isAtomic(view)
+      const typeOf = (binding: Binding) =>
+        isAtomic(binding)
           ? "atomic<u32>"
-          : view.fours && !view.isPacked
-          ? `vec4<${view.type}>`
-          : view.type;
-      const bindings = list.map((view, i) =>
-        `@group(0) @binding(${i}) var<storage, ${view.written ? "read_write" : "read"}> ` +
-        `${view.name}: array<${typeOf(view)}>;`
+          : binding.fours && !binding.isPacked
+          ? `vec4<${binding.type}>`
+          : binding.type;
+      const declared = list.map((binding, i) =>
+        `@group(0) @binding(${i}) var<storage, ${binding.written ? "read_write" : "read"}> ` +
+        `${binding.name}: array<${typeOf(binding)}>;`
       );
-      const accesses = list.flatMap((view) => {
-        const texts = packedSource(view.name, isAtomic(view));
-        return [...view.packed].map((access) => texts[access]);
+      const accesses = list.flatMap((binding) => {
+        const texts = packedSource(binding.name, isAtomic(binding));
+        return [...binding.packed].map((access) => texts[access]);
       });
       const source = [
         ...[...required].map((feature) => features.headers.get(feature) ?? ""),
         aliases[width],
-        ...bindings,
+        ...declared,
         ...accesses,
+        ...inPieces,
         ...declarations,
         mathSource(functions),
         `@compute @workgroup_size(${invocations})`,
@@ -264,7 +369,8 @@ export function makeShader(settings: ProgramSettings, width: Width): Shader {
         ...body.map((line) => `  ${line}`),
         "}",
       ].filter((line) => line !== "").join("\n");
-      return { source, bindings: list.map(({ buffer, written }) => ({ buffer, written })) };
+      const bound = list.map(({ buffer, piece, written }): Bound => ({ buffer, piece, written }));
+      return { source, bindings: bound };
     },
   };
 }

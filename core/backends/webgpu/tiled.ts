@@ -20,6 +20,7 @@ import { LOOP_ROUNDS } from "./loops.ts";
 import { declareFinish, keepsProduct } from "./epilogue.ts";
 import { combineParts, largest } from "./reduce.ts";
 import { makeShader, type Shader } from "./shader.ts";
+import { wholeOf } from "./whole.ts";
 
 /** A tile of the product: its sides, the slice of the depth, and the part of an invocation. */
 interface Tile {
@@ -194,7 +195,9 @@ function roundOperands(
 /** Tiles of the product in workgroup memory and registers. */
 export function tiled(kernel: KernelOf<"matmul">, context: KernelContext): Dispatch[] {
   const { batch, rows, columns, depth, a, b, output, outputStart } = kernel;
-  const tile = chooseTile(kernel);
+  // The parts of a product are made as the whole would be.
+  const whole = wholeOf(kernel, context);
+  const tile = chooseTile(whole);
   const [tall, wide] = tile.own;
   const lanes = (tile.rows / tall) * (tile.columns / wide);
   const [rowTiles, columnTiles] = [
@@ -202,8 +205,9 @@ export function tiled(kernel: KernelOf<"matmul">, context: KernelContext): Dispa
     Math.ceil(columns / tile.columns),
   ];
   const products = sizeOf(batch) * rowTiles * columnTiles;
+  const allProducts = sizeOf(whole.batch) * Math.ceil(whole.rows / tile.rows) * columnTiles;
   const splits = Math.max(
-    Math.min(powerBelow(BUSY_WORKGROUPS / products), powerBelow(depth / SPLIT_DEPTH), 64),
+    Math.min(powerBelow(BUSY_WORKGROUPS / allProducts), powerBelow(depth / SPLIT_DEPTH), 64),
     Math.ceil(depth * (1 + 1 / tile.depth) / LOOP_ROUNDS),
   );
   const slice = Math.ceil(depth / splits / tile.depth) * tile.depth;

@@ -5,13 +5,14 @@ import { bytesPerElement } from "../../dtype.ts";
 import { tunings } from "./dispatch.ts";
 import { probeFeatures, requestDevice, type WebGpuFeature, webGpuFeatures } from "./features.ts";
 import { WebGpuFailedError, WebGpuUnavailableError } from "./errors.ts";
-import { makeMemory, type MemoryStatistics, type Storage, wholeOf } from "./memory.ts";
+import { limitsWithin, type WebGpuLimits } from "./limits.ts";
+import { makeMemory, type MemoryStatistics, release, type Storage } from "./memory.ts";
 import { makePipelines } from "./pipelines.ts";
 import { type DeviceParts, emitProgram } from "./program.ts";
 import { elementsOf, makeReadback } from "./readback.ts";
 import { makeTimer, type Timer } from "./timer.ts";
 
-export type { MemoryStatistics, WebGpuFeature };
+export type { MemoryStatistics, WebGpuFeature, WebGpuLimits };
 
 /** Options for opening a WebGPU device. */
 export interface WebGpuOptions {
@@ -31,6 +32,11 @@ export interface WebGpuOptions {
   readonly precision?: "f32" | "f16";
   /** Features to do without although the adapter may have them: to compare, or to find a fault. */
   readonly without?: readonly WebGpuFeature[];
+  /**
+   * Limits that programs keep, where they are lower than the adapter's: to find out what runs on
+   * another adapter. Tensors larger than a binding are stored in pieces.
+   */
+  readonly limits?: Partial<WebGpuLimits>;
 }
 
 /** The description of a WebGPU device, for benchmarks and tests. */
@@ -65,6 +71,7 @@ const wantedLimits = [
   "maxStorageBuffersPerShaderStage",
   "maxComputeInvocationsPerWorkgroup",
   "maxComputeWorkgroupSizeX",
+  "maxComputeWorkgroupsPerDimension",
   "maxComputeWorkgroupStorageSize",
   "minStorageBufferOffsetAlignment",
 ] as const;
@@ -133,9 +140,11 @@ function makeHealth() {
  * @param options The kind of adapter that kernels are made for, and the preferred adapter.
  * @returns A device of its own, with memory of its own.
  * @throws {WebGpuUnavailableError} If there is no adapter, or none with the precision asked for.
+ * @throws {RangeError} If a limit is not an integer, or too low.
  */
 export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuDevice> {
   const adapter = await openAdapter(options);
+  const limits = limitsWithin(adapter.limits, options.limits);
   const requiredLimits = Object.fromEntries(
     wantedLimits.map((name) => [name, adapter.limits[name]]),
   );
@@ -176,10 +185,11 @@ export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuDevice>
         "precision f32",
     );
   }
-  const memory = makeMemory(device, health.fail);
+  const memory = makeMemory(device, limits, health.fail);
   const readback = makeReadback(device, memory, () => submits++);
   const deviceParts: DeviceParts = {
     device,
+    limits,
     memory,
     pipelines: makePipelines(device, health.watch),
     watch: health.watch,
@@ -199,22 +209,27 @@ export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuDevice>
   const backend: Backend<Storage> = {
     name: "webgpu",
     alignment: memory.alignment,
+    pageBytes: memory.pageBytes,
     emit: (lowered, plan) => emitProgram(lowered, plan, deviceParts),
-    allocate: (bytes, what) => wholeOf(memory.allocate(bytes, what)),
-    free({ lease }) {
+    allocate: memory.allocate,
+    free(storage) {
       // Elements to be read are copied first.
       readback.flush();
-      lease.release();
+      release(storage);
     },
-    isPart: ({ lease, bytes }) => bytes !== lease.gpu.size,
-    write({ lease }, data) {
-      // Whole words are written; Deno's panics where there is nothing to write.
-      const rest = data.byteLength % 4 / data.BYTES_PER_ELEMENT;
-      const whole = data.subarray(0, data.length - rest);
-      if (whole.length > 0) device.queue.writeBuffer(lease.gpu, 0, whole);
-      if (rest === 0) return;
-      const last = Uint16Array.of(data.at(-1) ?? 0, 0);
-      device.queue.writeBuffer(lease.gpu, whole.byteLength, last);
+    isPart: (storage) => storage.some(({ lease, bytes }) => bytes !== lease.gpu.size),
+    write(storage, data) {
+      const inPage = memory.pageBytes / data.BYTES_PER_ELEMENT;
+      storage.forEach(({ lease }, page) => {
+        const own = data.subarray(page * inPage, (page + 1) * inPage);
+        // Whole words are written; Deno's panics where there is nothing to write.
+        const rest = own.byteLength % 4 / own.BYTES_PER_ELEMENT;
+        const whole = own.subarray(0, own.length - rest);
+        if (whole.length > 0) device.queue.writeBuffer(lease.gpu, 0, whole);
+        if (rest === 0) return;
+        const last = Uint16Array.of(own.at(-1) ?? 0, 0);
+        device.queue.writeBuffer(lease.gpu, whole.byteLength, last);
+      });
     },
     async read(storage, dtype, size) {
       throwIfFailed();
