@@ -1,7 +1,16 @@
 /** Demonstrations, and their own prefixes as prior states. */
-import { cast, dims, ShapeError, showShape, slice, type Tensor } from "@unitune/core";
+import {
+  cast,
+  checkRange,
+  dims,
+  ranges,
+  ShapeError,
+  showShape,
+  slice,
+  type Tensor,
+} from "@unitune/core";
 import type { PriorStates } from "./estimation.ts";
-import { checkMask, checkTargets } from "./host.ts";
+import { checkMask, checkTargets, countOnes } from "./host.ts";
 import { tokenMetrics } from "./metrics.ts";
 import { checkPacking, type Packing, unpacked, unpackedMask } from "./packing.ts";
 import type { Context, Model } from "./policy.ts";
@@ -32,11 +41,16 @@ export interface Demonstrations {
    * of each text, which nothing predicts.
    */
   readonly packing?: Packing;
+  /**
+   * The most predicted tokens with a 1 in the mask, an integer from 1 (default: all tokens). The token
+   * head predicts at so many positions only; see {@linkcode learnedPositions}.
+   */
+  readonly learned?: number;
 }
 
 /** The part of a batch that prior states are made of, without the scores beside it. */
 export function tokensOf(
-  { ids, mask, observations, temperature, packing }: Demonstrations,
+  { ids, mask, observations, temperature, packing, learned }: Demonstrations,
 ): Demonstrations {
   return {
     ids,
@@ -44,6 +58,7 @@ export function tokensOf(
     ...(observations === undefined ? {} : { observations }),
     ...(temperature === undefined ? {} : { temperature }),
     ...(packing === undefined ? {} : { packing }),
+    ...(learned === undefined ? {} : { learned }),
   };
 }
 
@@ -54,7 +69,7 @@ export function tokensOf(
  * @throws {RangeError} If the mask is on the host and neither 0 nor 1 somewhere.
  */
 export function checkDemonstrations(
-  { ids, mask, observations, packing }: Demonstrations,
+  { ids, mask, observations, packing, learned }: Demonstrations,
 ): void {
   const fits = ids.dtype === "i32" && ids.shape.length === 2 &&
     showShape(ids.shape) === showShape(mask.shape);
@@ -82,6 +97,19 @@ export function checkDemonstrations(
   }
   checkMask("demonstrations", mask);
   if (packing !== undefined) checkPacking(packing, ids);
+  if (learned !== undefined) checkLearned(mask, learned);
+}
+
+/** Refuses a number of positions in which not all learned tokens fit, if the mask is on the host. */
+function checkLearned(mask: Tensor, learned: number): void {
+  checkRange("demonstrations: learned", learned, ranges.integerFrom(1));
+  const { T } = dims(mask, "B T");
+  const tokens = countOnes(mask, (i) => i % T !== 0);
+  if (tokens <= learned) return;
+  throw new RangeError(
+    `demonstrations: learned: got ${learned}; expected at least ${tokens}, the predicted tokens ` +
+      `with a 1 in the mask`,
+  );
 }
 
 /** The entries at the positions that are read: all but the last, `[B, T-1]`. */
@@ -103,14 +131,17 @@ export function targetsOf(x: Tensor): Tensor {
 
 /**
  * The prediction from embeddings `[B, T-1, E]`, at the temperature of the batch, within its texts
- * where it is packed, and with dropout where the context has keys.
+ * where it is packed, and with dropout where the context has keys; of learned tokens only where the
+ * batch says how many there are.
  *
  * @throws {RangeError} If the temperature is not a number above 0.
  */
 export function predicted(
   model: Model,
   embeddings: Tensor,
-  { temperature = 1, packing }: Pick<Demonstrations, "temperature" | "packing">,
+  { temperature = 1, packing, mask, learned }: Partial<
+    Pick<Demonstrations, "temperature" | "packing" | "mask" | "learned">
+  >,
   { keys }: Pick<Context, "keys">,
 ): Prediction {
   return model.predict(embeddings, {
@@ -119,6 +150,9 @@ export function predicted(
       positions: inputsOf(packing.positions),
       segments: inputsOf(packing.segments),
     }),
+    ...(mask === undefined || learned === undefined
+      ? {}
+      : { needed: { mask: targetsOf(mask), count: learned } }),
     ...(keys === undefined ? {} : { key: keys.batch }),
   });
 }

@@ -36,6 +36,14 @@ export function checkMask(name: string, mask: Tensor, what = "the mask"): void {
   }
 }
 
+/** The elements of a mask that are not 0, at positions to count; 0 if they are not on the host. */
+export function countOnes(mask: Tensor, counts: (position: number) => boolean): number {
+  const elements = hostElements(mask) ?? [];
+  let ones = 0;
+  for (let i = 0; i < elements.length; i++) ones += Number(elements[i] !== 0 && counts(i));
+  return ones;
+}
+
 /**
  * Refuses learned token ids outside the vocabulary, if ids and mask are on the host. Other ids,
  * such as padding, may be anything.

@@ -136,6 +136,7 @@ export {
   klLoss,
   type KlOptions,
 } from "./regularizers.ts";
+export { learnedPositions, type Positions } from "./positions.ts";
 export type { Prediction, TargetPrediction } from "./prediction.ts";
 export * from "./registry/entry.ts";
 export * from "./registry/registry.ts";

@@ -1,5 +1,6 @@
 /** Policies, and models: policies at given parameters. */
 import { type Head, stopGradient, type Tensor } from "@unitune/core";
+import type { Positions } from "./positions.ts";
 import { mapPrediction, type Prediction, predictionOf } from "./prediction.ts";
 
 /** Options of a pass through a policy. */
@@ -100,6 +101,11 @@ export interface PredictOptions extends ReadOptions {
    * do not depend on it.
    */
   readonly temperature?: number;
+  /**
+   * The positions that log-probabilities, entropies and arg max are needed at (default: all).
+   * Elsewhere they are not computed: NaN, and 0 for the arg max.
+   */
+  readonly needed?: Positions;
 }
 
 /** A policy at given parameters: all that an estimation sees of a model. */
@@ -138,10 +144,11 @@ export interface Model {
 export function modelOf<P>({ embed, hidden, head, value }: Policy<P>, params: P): Model {
   return {
     embed: (ids) => embed(params, ids),
-    predict: (embeddings, { temperature = 1, ...options } = {}) =>
+    predict: (embeddings, { temperature = 1, needed, ...options } = {}) =>
       predictionOf(hidden(params, embeddings, options), {
         head: head(params),
         temperature,
+        ...(needed === undefined ? {} : { needed }),
         ...(value === undefined ? {} : { value: value(params) }),
       }),
   };

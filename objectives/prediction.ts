@@ -13,6 +13,7 @@ import {
   type Tensor,
 } from "@unitune/core";
 import { tokenEntropy, tokenLogProbs } from "./log_probs.ts";
+import { type Positions, selectionOf } from "./positions.ts";
 import { blockSize, inBlocks, type TokenPrediction } from "./vocabulary_blocks.ts";
 
 /**
@@ -76,6 +77,18 @@ function tempered(head: Head, temperature: number): Head {
   return { ...head, temperature: own * temperature };
 }
 
+/** Predictions where they are needed; NaN elsewhere, and 0 for the arg max. */
+function tokensAt(head: Head, hidden: Tensor, needed: Positions): TokenPrediction {
+  const { select, spread } = selectionOf(needed);
+  const own = select(hidden); // [count, D]
+  const { logProbs, entropy, argmax } = tokensOf(head, own, once(() => headLogits(head, own)));
+  return {
+    logProbs: (ids) => spread(logProbs(select(ids))),
+    entropy: () => spread(entropy()),
+    argmax: () => spread(argmax()),
+  };
+}
+
 /** Log-probabilities, entropies and arg max, in blocks of a vocabulary with many logits. */
 function tokensOf(head: Head, hidden: Tensor, logits: () => Tensor): TokenPrediction {
   const positions = hidden.shape.slice(0, -1);
@@ -99,15 +112,19 @@ function tokensOf(head: Head, hidden: Tensor, logits: () => Tensor): TokenPredic
 /** The prediction of heads that read hidden states `[B, T, D]`, the token head at a temperature. */
 export function predictionOf(
   hidden: Tensor,
-  { head, value, temperature }: {
+  { head, value, temperature, needed }: {
     readonly head: Head;
     readonly value?: Head;
     readonly temperature: number;
+    readonly needed?: Positions;
   },
 ): Prediction {
   const tokens = tempered(head, temperature);
   const logits = once(() => headLogits(tokens, hidden));
-  const { logProbs, entropy, argmax } = tokensOf(tokens, hidden, logits);
+  const { logProbs, entropy, argmax } =
+    needed === undefined || needed.count >= sizeOf(needed.mask.shape)
+      ? tokensOf(tokens, hidden, logits)
+      : tokensAt(tokens, hidden, needed);
   return {
     hidden,
     vocabulary: () =>

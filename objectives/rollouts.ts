@@ -699,12 +699,13 @@ export function packSamples(
  * @param model The model.
  * @param batch Token ids `[B, T]` (i32), T at least 2, with the observations and the temperature if
  * the batch has them.
- * @returns Log-probabilities, `[B, T]`, in nats.
+ * @returns Log-probabilities, `[B, T]`, in nats; NaN off the learned tokens where the batch says how
+ * many these are.
  * @throws {RangeError} If the temperature is not a number above 0.
  */
 export function scoreTokens(
   model: Model,
-  batch: Pick<Demonstrations, "ids" | "observations" | "temperature">,
+  batch: Pick<Demonstrations, "ids" | "observations" | "temperature"> & Partial<Demonstrations>,
 ): Tensor {
   const { ids } = batch;
   const { B } = dims(ids, "B T", "scoreTokens: ids");

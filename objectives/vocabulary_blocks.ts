@@ -103,14 +103,18 @@ const MANY_LOGITS = 2 ** 21;
 /** Sizes of blocks are multiples of this, which no tile of a product has to be cut for. */
 const TILE = 64;
 
+/** Whether the logits of positions are so many that they are not computed at once. */
+export function isManyLogits(positions: number, vocabulary: number): boolean {
+  return positions * vocabulary >= MANY_LOGITS && vocabulary >= 2 * NARROWEST;
+}
+
 /**
  * The tokens of a block for so many positions and tokens; undefined where all logits are computed at
  * once.
  */
 function chosenSize(positions: number, vocabulary: number): number | undefined {
-  const logits = positions * vocabulary;
-  if (logits < MANY_LOGITS || vocabulary < 2 * NARROWEST) return undefined;
-  const blocks = Math.min(MOST_BLOCKS, Math.ceil(logits / BLOCK_LOGITS));
+  if (!isManyLogits(positions, vocabulary)) return undefined;
+  const blocks = Math.min(MOST_BLOCKS, Math.ceil(positions * vocabulary / BLOCK_LOGITS));
   return Math.max(NARROWEST, Math.ceil(vocabulary / blocks / TILE) * TILE);
 }
 

@@ -119,7 +119,7 @@ export function createEvaluator(
   { rows: most = EVALUATION_ROWS, stopStrings = [] }: EvaluatorOptions = {},
 ): Evaluator {
   const { pad } = tokenizer;
-  const { context } = model.config;
+  const { context, vocabulary } = model.config;
   const score = compile(evaluationStep({ policy: model, objective: sft() }), { device });
   const forced = compile(
     (params: unknown, batch: Demonstrations) => allRight(model, params, batch),
@@ -137,7 +137,7 @@ export function createEvaluator(
     const classes = classesOf(sequences);
     for (const rows of chunks(sequences, size)) {
       const length = classOf(classes, longest(rows, ({ ids }) => ids.length));
-      yield toBatch(rows, { length, padding: pad, size });
+      yield toBatch(rows, { length, padding: pad, size, vocabulary });
     }
   };
 

@@ -66,6 +66,8 @@ export interface WorldOptions {
   readonly observe?: (ids: Tensor) => Tensor;
   /** The temperature that rollouts were sampled at (default 1). */
   readonly temperature?: number;
+  /** Whether batches say how many tokens are learned, so that no others are predicted (default no). */
+  readonly onlyLearned?: boolean;
 }
 
 /** A generator of small integers, the same for the same seed. */
@@ -78,8 +80,17 @@ function dice(seed: number): (sides: number) => number {
 }
 
 export function worldOf(
-  { seed, distance, rows = 4, length = 6, vocabulary = 4, dtype = "f64", observe, temperature = 1 }:
-    WorldOptions,
+  {
+    seed,
+    distance,
+    rows = 4,
+    length = 6,
+    vocabulary = 4,
+    dtype = "f64",
+    observe,
+    temperature = 1,
+    onlyLearned = false,
+  }: WorldOptions,
 ): World {
   const roll = dice(seed);
   const matrix = (k: number, height: number, scale: number) =>
@@ -97,8 +108,10 @@ export function worldOf(
     const starts = Array.from({ length: rows }, () => 1 + roll(2));
     const inAnswer = (b: number, t: number) => t >= (starts[b] ?? 0) && t < (ends[b] ?? 0);
     const ids = idsOf(table(() => roll(vocabulary)));
+    const learned = ends.reduce((total, end, b) => total + end - (starts[b] ?? 0), 0);
     return {
       ids,
+      ...(onlyLearned ? { learned } : {}),
       ...(observe === undefined ? {} : { observations: observe(ids) }),
       mask: tensor(table((b, t) => inAnswer(b, t) ? 1 : 0), { dtype }),
     };

@@ -7,7 +7,7 @@
 
 import { tensor } from "@unitune/core";
 import type { EncodedSequence } from "@unitune/models";
-import type { Demonstrations } from "@unitune/objectives";
+import { type Demonstrations, learnedPositions } from "@unitune/objectives";
 import { longest } from "../longest.ts";
 import { longestRow } from "./fit.ts";
 import { inClasses, lengthClasses } from "./lengths.ts";
@@ -47,7 +47,8 @@ export function stageSeed(seed: number, stage: number): number {
  *
  * @param rows The sequences.
  * @param options The length of the batch's rows, the id of padding, and the number of rows
- * (default: as many as given), of which missing ones consist of padding.
+ * (default: as many as given), of which missing ones consist of padding. With the tokens of the
+ * vocabulary, the batch says at how few positions a wide token head has to predict.
  * @returns Ids and mask, `[B, T]`.
  * @throws {RangeError} If an id is not an integer, at least 0, or a row and its mask have different
  * lengths.
@@ -65,10 +66,11 @@ export function stageSeed(seed: number, stage: number): number {
  */
 export function toBatch(
   rows: readonly EncodedSequence[],
-  { length, padding, size = rows.length }: {
+  { length, padding, size = rows.length, vocabulary }: {
     readonly length: number;
     readonly padding: number;
     readonly size?: number;
+    readonly vocabulary?: number;
   },
 ): Demonstrations {
   const ids = new Int32Array(size * length).fill(padding);
@@ -79,7 +81,14 @@ export function toBatch(
     mask.set(row.mask.map(Number), i * length);
   });
   const shape = [size, length];
-  return { ids: tensor(ids, { shape, dtype: "i32" }), mask: tensor(mask, { shape }) };
+  const learned = vocabulary === undefined
+    ? undefined
+    : learnedPositions(mask, { rows: size, vocabulary });
+  return {
+    ids: tensor(ids, { shape, dtype: "i32" }),
+    mask: tensor(mask, { shape }),
+    ...learned !== undefined && { learned },
+  };
 }
 
 /** Refuses ids that a typed array would convert to other integers. */

@@ -28,6 +28,8 @@ export interface Padding {
   readonly padding: number;
   /** The number of rows, of which missing ones consist of padding (default: as many as given). */
   readonly size?: number;
+  /** The tokens of the vocabulary, by which a batch says at how few positions it is predicted. */
+  readonly vocabulary?: number;
 }
 
 /**

@@ -32,6 +32,8 @@ export interface Layout {
   readonly steps: number;
   /** The id that pads. */
   readonly padding: number;
+  /** The tokens of the vocabulary, where the token head is trained. */
+  readonly vocabulary?: number;
 }
 
 /** The models before a stage, by which rows are scored. */
@@ -95,7 +97,7 @@ export function offlineFeed<Row, B>(
   >,
   batch: (rows: readonly Row[], places: readonly number[], padding: Padding) => B,
   { forwardPasses, sequences: perRow }: ObjectiveDescription,
-  { batchSize, microBatches: parts, batchTokens, padding }: Layout,
+  { batchSize, microBatches: parts, batchTokens, padding, vocabulary }: Layout,
 ): Feed<B, None> {
   const passes = forwardPasses / perRow;
   const cut = {
@@ -125,6 +127,7 @@ export function offlineFeed<Row, B>(
           const own = rows.flatMap((i) => given[i] ?? []);
           return batch(own.map(({ row }) => row), own.map(({ place }) => place), {
             ...{ length, size, padding },
+            ...vocabulary !== undefined && { vocabulary },
           });
         }),
         experience,

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { compile, type Tensor, tensor, zeros } from "@unitune/core";
+import { compile, dims, type Tensor, tensor, zeros } from "@unitune/core";
 import {
   type LanguageModel,
   rewardModelOn,
@@ -14,6 +14,7 @@ import {
 } from "@unitune/models";
 import {
   klEstimate,
+  learnedPositions,
   modelOf,
   packSamples,
   type ReferenceScores,
@@ -115,6 +116,16 @@ export interface BatchScoring<B> extends Disposable {
   readonly passes: number;
 }
 
+/** A batch that says at how few positions a wide token head has to predict its answers. */
+export async function withLearned<B extends RolloutBatch>(
+  batch: B,
+  vocabulary: number,
+): Promise<B> {
+  const rows = dims(batch.mask, "B T").B;
+  const learned = learnedPositions(await batch.mask.data(), { rows, vocabulary });
+  return learned === undefined ? batch : { ...batch, learned };
+}
+
 /** Batches as they are. */
 export const unscored: BatchScoring<RolloutBatch> = {
   complete: (batch) => batch,
@@ -168,7 +179,7 @@ export function rolloutFeed<B extends RolloutBatch>(
 ): Feed<B, Experience<B>> {
   const { batchSize, microBatches, groupSize, epochs, maxNewTokens } = plan;
   const { pad } = tokenizer;
-  const { context } = model.config;
+  const { context, vocabulary } = model.config;
   const answers = batchSize * microBatches;
   const asked = answers / groupSize;
   const { longestPrompt = longest(plan.prompts, ({ ids }) => ids.length) } = plan;
@@ -292,7 +303,9 @@ export function rolloutFeed<B extends RolloutBatch>(
         backwardTokens: Math.round(plan.learnedShare * tokens),
       };
       return {
-        batches: experience.batches,
+        batches: await Promise.all(
+          experience.batches.map((batch) => withLearned(batch, vocabulary)),
+        ),
         experience,
         metrics: { ...experience.report, ...paddingShare(tokens, answers * length) },
         samples,

@@ -71,6 +71,7 @@ export async function offlineLearner<Row, B, S>(
   const others = {
     length: formLength(given, form, plan.model.config.context),
     padding: layout.padding,
+    ...layout.vocabulary !== undefined && { vocabulary: layout.vocabulary },
   };
   const classes = lengthClasses(others.length);
   const aside = inClasses(classes, given, form.lengthOf);

@@ -132,6 +132,7 @@ export function partsOf(
       microBatches: settings.gradientAccumulation,
       steps: settings.steps,
       padding: tokenizer.pad,
+      ...settings.objective.trains === "policy" && { vocabulary: model.config.vocabulary },
       ...settings.batchTokens !== undefined && { batchTokens: settings.batchTokens },
     },
     reference: {
