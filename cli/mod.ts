@@ -69,7 +69,7 @@ export {
 } from "./report/page.ts";
 export type { BaseRecord } from "./run/base_record.ts";
 export { carryOut, type Run, type RunResult } from "./run/carry_out.ts";
-export { type NamedDevice, openDevice } from "./run/devices.ts";
+export { type DeviceOptions, type NamedDevice, openDevice } from "./run/devices.ts";
 export { type RunPosition, type SavedCheckpoint } from "./run/checkpoints.ts";
 export { type RunConfig, runConfig } from "./run/run_config.ts";
 export { createRun, type HeldRun, startRun } from "./run/run_folder.ts";

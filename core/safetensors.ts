@@ -458,7 +458,7 @@ export function fromRawTensor(
 }
 
 /**
- * The type to which {@linkcode fromRawTensor} widens elements.
+ * The type of the elements that {@linkcode fromRawTensor} gives.
  *
  * @example
  * ```ts
@@ -466,14 +466,19 @@ export function fromRawTensor(
  * import { widenedType } from "@unitune/core";
  *
  * assertEquals([widenedType("BF16"), widenedType("U8")], ["f32", "u32"]);
+ * assertEquals(widenedType("BF16", { keepsStorage: true }), "bf16");
  * ```
  *
  * @param dtype The element type in a file.
+ * @param options Whether elements of 16 bits stay so.
  * @returns The element type of a tensor.
  * @throws {SafetensorsError} If no type of tensor holds the elements without loss.
  */
-export function widenedType(dtype: RawDType): DType {
-  return unpackerOf(dtype).to;
+export function widenedType(
+  dtype: RawDType,
+  { keepsStorage = false }: FromRawOptions = {},
+): DType {
+  return ((keepsStorage ? kept[dtype] : undefined) ?? unpackerOf(dtype)).to;
 }
 
 const rawDTypes = {

@@ -22,6 +22,14 @@ export { bestFitDecreasing, type PackedRow, packedRow, packedRows } from "./data
 export { packedForm } from "./feeds/packed.ts";
 export { type Cut, type MicroBatch, microBatches } from "./feeds/micro_batches.ts";
 export { addCost, type Cost, noCost } from "./learner/cost.ts";
+export {
+  memoryLimit,
+  memoryWords,
+  type StepMemory,
+  type StepPlan,
+  totalMemory,
+} from "./learner/step_plan.ts";
+export { parseBytes, showBytes } from "./text/byte_count.ts";
 export { type CheckOptions, checkRows, type RowConversation } from "./data/checks.ts";
 export {
   type CharacterGathering,

@@ -26,6 +26,7 @@ import {
 } from "@unitune/objectives";
 import { quoted } from "@unitune/core";
 import { EVALUATION_ROWS, MOST_QUESTIONS, MOST_SEQUENCES, VALIDATION_SHARE } from "./limits.ts";
+import { parseBytes } from "./text/byte_count.ts";
 import { UserError } from "./text/errors.ts";
 import { nearest } from "./text/nearest.ts";
 import { stopTexts } from "./text/stop_texts.ts";
@@ -492,6 +493,16 @@ export const settingTable = {
       "decreasing within windows of 1,024 rows that the seed draws. Each row is predicted as if it " +
       "were alone. batch-size then counts packed rows.",
   },
+  checkpointActivations: {
+    isPlace: true,
+    kind: "choice",
+    choices: ["auto", "none", "blocks"],
+    default: "auto",
+    group: "Optimization",
+    help: "With blocks, the values inside of each block of the model are computed again for its " +
+      "gradient instead of being kept: less memory, more time, the same results. auto does so " +
+      "where a step would not fit into memory.",
+  },
   optimizer: {
     kind: "choice",
     choices: ["adamw", "rmsprop", "lion", "sgd"],
@@ -652,6 +663,17 @@ export const settingTable = {
       "Texts that end a sampled answer, in rollouts and evaluations, beside the model's stop tokens. " +
       "They are no part of its text, and their tokens are learned. Several are separated by |; \\n " +
       "is a line end, \\t a tab, \\| and \\\\ the characters themselves.",
+  },
+  memory: {
+    isPlace: true,
+    isShared: true,
+    kind: "string",
+    placeholder: "SIZE",
+    group: "Run",
+    help:
+      "The most memory that the training may take on its device, such as 3GB or 6GiB. On wasm, " +
+      "more than 4 GiB takes addresses of 64 bits, which reach 16 GiB.",
+    defaultHelp: "4 GiB on wasm, elsewhere what the device gives",
   },
   saveSteps: {
     kind: "integer",
@@ -974,6 +996,7 @@ export function checkSettings(settings: TrainSettings): void {
       );
     }
   }
+  requireMemory(settings);
   requireBase(settings);
 }
 
@@ -987,6 +1010,17 @@ function requireStopTexts({ stop }: TrainSettings): void {
     }
     throw error;
   }
+}
+
+/** The least memory: what a WebAssembly memory begins with. */
+const LEAST_MEMORY = 2 ** 20;
+
+/** Refuses a limit of memory that is no size. */
+function requireMemory({ memory }: TrainSettings): void {
+  if (memory === undefined || (parseBytes(memory) ?? 0) >= LEAST_MEMORY) return;
+  throw new SettingsError(
+    message(setting("memory"), ` ${quoted(memory)} is no size from 1 MiB, such as 3GB or 6GiB`),
+  );
 }
 
 /** Refuses settings of new models beside a model that is there, and others without the one they need. */

@@ -96,7 +96,7 @@ export async function dataCommand(argv: readonly string[]): Promise<number> {
     }
   }
   using watch = shownWatch(standardProgress());
-  using device = await openDevice("reference", tell, settings.precision);
+  using device = await openDevice("reference", tell, { precision: settings.precision });
   const base = await readStart(settings, { device });
   const prepared = await prepare(settings, base, { watch });
   const { tokenizer, model, stages: [stage] } = prepared;

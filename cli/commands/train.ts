@@ -5,17 +5,29 @@
  */
 
 import type { Device } from "@unitune/core";
-import { architectureOf, countParameters, isAdapted, type LanguageModel } from "@unitune/models";
+import {
+  architectureOf,
+  countParameters,
+  isAdapted,
+  type LanguageModel,
+  withScore,
+} from "@unitune/models";
 import { carryOut, type Run, type RunResult } from "../run/carry_out.ts";
 import { openDevice } from "../run/devices.ts";
 import { runCommand, UsageError } from "../terminal/errors.ts";
 import { formulaText, objectiveRegistry } from "@unitune/objectives";
 import {
   checkStages,
+  createLearner,
   describeExample,
   describeObjective,
+  initialModels,
+  memoryLimit,
+  parseBytes,
+  type StepPlan,
   timetableOf,
   type TrainSettings,
+  trainSettings,
   UserError,
   withAnswerLength,
 } from "@unitune/training";
@@ -57,6 +69,8 @@ import type { BaseRecord } from "../run/base_record.ts";
 import { modelIn } from "../run/located.ts";
 import { describeSizes, lentModels, readBase } from "../run/trained.ts";
 import { requireRoom } from "../run/room.ts";
+import { measurePace } from "../run/pace.ts";
+import { planLines } from "../report/plan_text.ts";
 import { shownMessage } from "../terminal/messages.ts";
 import { taskCommand } from "../terminal/shell.ts";
 import { print, say, tell, terminalColumns } from "../terminal/terminal.ts";
@@ -96,12 +110,15 @@ const LINES = 20;
 /** A run whose folder this process has claimed, ready to be carried out. */
 type ReadyRun = Run & { readonly held: HeldRun };
 
+/** A run without its folder. */
+type EquippedRun = Omit<Run, "folder" | "held">;
+
 /** Everything that a run needs except its folder: data, models to start from, device. */
 async function equip(
   stages: readonly TrainSettings[],
   start: (device: Device) => Promise<StartModel | undefined>,
   { registries: { architectures }, own, opened }: CommandLine,
-): Promise<Omit<Run, "folder" | "held">> {
+): Promise<EquippedRun> {
   const [first] = stages;
   const { rewardAllow, rewardTimeout, codeTimeout, rewardMemory } = own;
   const rewards = opened.use(
@@ -111,7 +128,10 @@ async function equip(
     }),
   );
   const device = opened.use(
-    await openDevice(first?.device ?? "auto", tell, first?.precision),
+    await openDevice(first?.device ?? "auto", tell, {
+      ...first && { precision: first.precision },
+      ...first?.memory !== undefined && { memory: parseBytes(first.memory) },
+    }),
   );
   const base = await start(device);
   const tables = own.cache ? tablesFolder() : undefined;
@@ -120,7 +140,7 @@ async function equip(
     ...architectures && { architectures },
     ...tables !== undefined && { tables: tableCache(tables) },
   });
-  requireRoom(stages, prepared, device.name);
+  if (!own.plan) requireRoom(stages, prepared, device);
   return {
     // The name of the device in place of "auto".
     stages: stages.map((settings) => ({ ...settings, device: device.name })),
@@ -134,13 +154,14 @@ async function equip(
 async function readShown(
   settings: TrainSettings | undefined,
   device: Device,
-  { architectures }: Registries,
+  { registries: { architectures }, own }: CommandLine,
 ): Promise<StartModel | undefined> {
   if (settings === undefined) return undefined;
   using watch = shownWatch(standardProgress());
   const name = settings.model ?? settings.from ?? "";
   return await readStart(settings, {
     device,
+    isOutline: own.plan,
     ...architectures && { architectures },
     tell: watch.begin({ doing: `reading ${name}`, subject: name }),
   });
@@ -156,9 +177,9 @@ async function prepareShown(
   return await prepare(stages, base, { ...options, watch });
 }
 
-/** Starts a new run. Its folder is made once everything else is ready. */
-async function newRun(line: CommandLine): Promise<ReadyRun> {
-  const { config, configFormat, out, fromStep } = line.own;
+/** The parts of a new run, and its models; its folder is not made. */
+async function equipNew(line: CommandLine): Promise<EquippedRun> {
+  const { config, configFormat, fromStep } = line.own;
   if (fromStep !== undefined) {
     throw new UsageError("--from-step needs --resume with the folder of the run");
   }
@@ -169,20 +190,50 @@ async function newRun(line: CommandLine): Promise<ReadyRun> {
     line,
     config === undefined ? noConfig : await readConfig(config),
   );
-  const run = await equip(
-    settings,
-    (device) => readShown(settings[0], device, line.registries),
-    line,
-  );
+  const run = await equip(settings, (device) => readShown(settings[0], device, line), line);
   const { stages, prepared, start } = run;
   await checkStages({
     ...{ stages, prepared },
     lent: (stage, settings) => lentModels(stage, settings, prepared),
     ...start && { start },
   });
+  return run;
+}
+
+/** Starts a new run. Its folder is made once everything else is ready. */
+async function newRun(line: CommandLine): Promise<ReadyRun> {
+  const run = await equipNew(line);
+  const { stages, prepared } = run;
   const name = `${stagesName(stages)}-${prepared.name}`;
-  const held = line.opened.use(await startRun(out, name, runConfig(stages, prepared)));
+  const held = line.opened.use(await startRun(line.own.out, name, runConfig(stages, prepared)));
   return { folder: held.folder, held, ...run };
+}
+
+/** The plans of a new run, stage by stage, as text. */
+async function planText(line: CommandLine): Promise<string> {
+  const { stages, prepared, device, start } = await equipNew(line);
+  const first = start ?? initialModels(stages[0] ?? trainSettings(), prepared);
+  const pace = await measurePace(device);
+  const blocks: string[] = [];
+  for (const [stage, settings] of stages.entries()) {
+    const models = { ...first, ...await lentModels(stage, settings, prepared) };
+    // A stage before may train the reward model that this one asks.
+    const rewardModel = models.rewardModel ?? withScore(prepared.model, models.policy);
+    const planOf = async (checkpointActivations: "none" | "blocks"): Promise<StepPlan> => {
+      using learner = await createLearner({
+        ...{ settings: { ...settings, checkpointActivations }, stage, prepared, device },
+        ...{ start: { ...models, rewardModel }, isOutline: true },
+      });
+      if (learner.plan === undefined) throw new RangeError("a learner without a plan");
+      return learner.plan;
+    };
+    const plans = { settings, kept: await planOf("none"), again: await planOf("blocks") };
+    blocks.push([
+      `${settings.objective.name} on ${prepared.name}: ${sizesOf(prepared)} on ${device.name}`,
+      ...planLines(plans, { limit: memoryLimit(settings, device), device: device.name, pace }),
+    ].join("\n"));
+  }
+  return blocks.join("\n\n");
 }
 
 /** Opens a run to resume it. Its folder is claimed before anything in it is read. */
@@ -211,7 +262,7 @@ async function oldRun(line: CommandLine, folder: string): Promise<ReadyRun> {
           device,
           ...moved !== undefined && { model: moved },
         })
-        : readShown(first, device, line.registries),
+        : readShown(first, device, line),
     line,
   );
   if (held.config.data.digest !== run.prepared.data.digest) {
@@ -328,7 +379,7 @@ async function withModel(parsed: ParsedFlags<FlagTable>): Promise<ParsedFlags<Fl
 /** The text before the training: data, losses, evaluation, model and folder. */
 function introduction({ folder, stages, prepared, device }: Run, done: number): string {
   const { model, name } = prepared;
-  const { modelType, vocabulary } = model.config;
+  const { vocabulary } = model.config;
   const notes = prepared.notes.map(shownMessage);
   const losses = stages.map((settings, i) => {
     const data = prepared.stages[i]?.data;
@@ -343,9 +394,7 @@ function introduction({ folder, stages, prepared, device }: Run, done: number): 
     ...losses,
     `evaluation: cross-entropy in nats per token; uniform guessing gives ` +
     `ln ${vocabulary} = ${Math.log(vocabulary).toFixed(4)}`,
-    `model: ${architectureOf(modelType, prepared.architectures).name} of ` +
-    `${countOf(isAdapted(model) ? model.base.model : model)} parameters ` +
-    `(${describeSizes(model, prepared.architectures)})${adapterIn(model)} on ${device.name}`,
+    `model: ${sizesOf(prepared)} on ${device.name}`,
     ...stages.flatMap((settings) =>
       settings.model === undefined ? [] : [pace(settings, stages.length > 1, model.config.context)]
     ),
@@ -365,6 +414,13 @@ function pace(
   const length = Math.min(context, own.context ?? context);
   return `${label}: ${steps} of ${rows} rows of at most ${length} tokens, learning rate ` +
     `${learningRate}, evaluated every ${evalSteps} steps`;
+}
+
+/** The architecture of a model, its parameters and sizes, and its adapter, in words. */
+function sizesOf({ model, architectures: rows }: Prepared): string {
+  return `${architectureOf(model.config.modelType, rows).name} of ` +
+    `${countOf(isAdapted(model) ? model.base.model : model)} parameters ` +
+    `(${describeSizes(model, rows)})${adapterIn(model)}`;
 }
 
 /** The number of parameters of a model, in words. */
@@ -444,6 +500,16 @@ export async function trainCommand(
   const { values: own } = flagsAmong(runFlags, parsed);
   const line = { argv, registries, flags, parsed, own, opened };
   const { resume } = line.own;
+  if (line.own.plan) {
+    if (resume !== undefined) {
+      throw new UsageError(
+        "--plan is for a new run: leave out --resume, or give --config with the " +
+          "config.json of the run",
+      );
+    }
+    say(await planText(line));
+    return 0;
+  }
   const run = resume === undefined ? await newRun(line) : await oldRun(line, resume);
   const { folder, held } = run;
   const { total: steps } = timetableOf(run.stages);

@@ -31,6 +31,12 @@ export const runFlags = {
     group: "Run",
     help: "With --resume: goes on from the checkpoint of this step, and makes later ones again.",
   },
+  plan: {
+    kind: "boolean",
+    group: "Run",
+    help: "Prints the memory that each stage takes, by what it is for, and about how long a step " +
+      "takes. Nothing is trained, and no weights are read.",
+  },
   showExample: {
     kind: "boolean",
     group: "Run",

@@ -45,6 +45,8 @@ export interface BaseOptions {
   readonly architectures?: readonly Architecture[];
   /** The device that the run computes on. */
   readonly device: Device;
+  /** Whether no weights are read: parameters are then outlines (default: no). */
+  readonly isOutline?: boolean;
   /** Called with the number of bytes of weights read so far, and of all. */
   readonly tell?: (read: number, total: number) => void;
 }
@@ -62,9 +64,9 @@ export async function readStart(
   options: BaseOptions,
 ): Promise<StartModel | undefined> {
   const { model, from, revision, lora } = settings;
-  const { architectures: rows = architectures, device } = options;
+  const { architectures: rows = architectures, device, isOutline = false } = options;
   if (from !== undefined && await isRunFolder(from)) {
-    return await readBase(from, { architectures: rows, device, ...model && { model } });
+    return await readBase(from, { architectures: rows, device, isOutline, ...model && { model } });
   }
   if (model === undefined) return from === undefined ? undefined : await readBase(from);
   const place = await locateModel(model, revision);
@@ -73,6 +75,7 @@ export async function readStart(
   const base = await readPretrained(place.folder, {
     architectures: rows,
     mayGrow: settings.growEmbeddings,
+    isOutline,
     ...template && { template },
     // A frozen model stays on the device, which all programs of the run share, as it is on the disk.
     ...isFrozen && { device, keepsStorage: true },
@@ -86,7 +89,9 @@ export async function readStart(
       models: { policy: own.params },
     };
   }
-  const record = { ...place.record, digest: await modelDigest(place.folder) };
+  // A plan is kept nowhere, so that nothing has to be recorded.
+  const digest = isOutline ? "" : await modelDigest(place.folder);
+  const record = { ...place.record, digest };
   if (from !== undefined) {
     const { model, params, score, tokenizer } = await readAdapterIn(from, own, {
       architectures: rows,

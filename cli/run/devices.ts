@@ -13,16 +13,46 @@ import {
   type WebGpuDevice,
   WebGpuUnavailableError,
 } from "@unitune/core";
-import { type TrainSettings, UserError } from "@unitune/training";
+import { showBytes, type TrainSettings, UserError } from "@unitune/training";
 
 /** A device of the command line, whose name opens a device of the same kind again. */
 export type NamedDevice = ReferenceDevice | WasmDevice | WebGpuDevice;
 
+/** Options of opening a device. */
+export interface DeviceOptions {
+  /** The precision of the operands of products on a graphics processor (default f32). */
+  readonly precision?: TrainSettings["precision"];
+  /** The most bytes of memory on the processor (default: as many as 32 bits address). */
+  readonly memory?: number | undefined;
+}
+
+/** Opens the processor by WebAssembly, with a note where it cannot have the memory. */
+function openProcessor(
+  note: (sentence: string) => void,
+  { memory }: Pick<DeviceOptions, "memory">,
+): WasmDevice {
+  const device = wasm(memory === undefined ? {} : { memory });
+  const { mostBytes } = device.statistics();
+  if (memory !== undefined && memory - mostBytes > ROUNDING) {
+    note(
+      `the memory of wasm ends at ${showBytes(mostBytes)} here, below the ${
+        showBytes(memory)
+      } of ` +
+        `--memory: this engine gives no more`,
+    );
+  }
+  return device;
+}
+
+/** What is left of a memory's bytes where they are no whole pages. */
+const ROUNDING = 2 ** 20;
+
 /** Opens a graphics processor or, without one, the processor by WebAssembly. */
 async function openBest(
   note: (sentence: string) => void,
-  precision: TrainSettings["precision"],
+  options: DeviceOptions,
 ): Promise<NamedDevice> {
+  const { precision = "f32" } = options;
   try {
     const device = await webgpu({ precision });
     if (!device.isSoftware) return device;
@@ -34,13 +64,13 @@ async function openBest(
     if (!(error instanceof WebGpuUnavailableError)) throw error;
     note(`computing on wasm: ${error.message}`);
   }
-  return wasm();
+  return openProcessor(note, options);
 }
 
 /** Opens WebGPU, with a warning if its adapter is software. */
 async function openGraphics(
   note: (sentence: string) => void,
-  precision: TrainSettings["precision"],
+  { precision = "f32" }: DeviceOptions,
 ): Promise<NamedDevice> {
   const device = await webgpu({ precision });
   if (device.isSoftware) {
@@ -54,11 +84,11 @@ async function openGraphics(
 const devices: {
   readonly [Name in TrainSettings["device"]]: (
     note: (sentence: string) => void,
-    precision: TrainSettings["precision"],
+    options: DeviceOptions,
   ) => NamedDevice | Promise<NamedDevice>;
 } = {
   auto: openBest,
-  wasm: () => wasm(),
+  wasm: openProcessor,
   webgpu: openGraphics,
   reference: () => reference(),
 };
@@ -80,17 +110,18 @@ const devices: {
  * @param setting A name, or `"auto"` for a graphics processor if there is one, otherwise wasm.
  * @param note Called with a sentence if `"auto"` is not a graphics processor or `"webgpu"` is
  * software.
- * @param precision The precision of the operands of products on a graphics processor.
+ * @param options The precision of products, and the most memory.
  * @returns The device.
  * @throws {UserError} If the machine has no such device, or none with this precision.
  */
 export async function openDevice(
   setting: TrainSettings["device"],
   note: (sentence: string) => void = () => {},
-  precision: TrainSettings["precision"] = "f32",
+  options: DeviceOptions = {},
 ): Promise<NamedDevice> {
+  const { precision = "f32" } = options;
   try {
-    const device = await devices[setting](note, precision);
+    const device = await devices[setting](note, options);
     if (precision === "f32" || device.name === "webgpu") return device;
     device[Symbol.dispose]();
     throw new UserError(

@@ -64,6 +64,8 @@ export interface PretrainedOptions {
   readonly template?: BaseTemplate;
   /** Whether the model may get the tokens that the template needs (default false). */
   readonly mayGrow?: boolean;
+  /** Whether the parameters are outlines, for which no weights are read (default: no). */
+  readonly isOutline?: boolean;
   /** Called with the number of bytes of weights read so far, and of all. */
   readonly tell?: (read: number, total: number) => void;
 }
@@ -83,11 +85,18 @@ export async function readPretrained(
   const source = await folderSource(folder);
   if (!source.names.includes("config.json")) throw withoutModel(folder, source);
   return await inFolder(folder, async () => {
-    const { architectures: rows = architectures, device, template, mayGrow = false } = options;
+    const {
+      architectures: rows = architectures,
+      device,
+      template,
+      mayGrow = false,
+      isOutline = false,
+    } = options;
     const { model, params, settings } = await readCheckpoint(source, {
       architectures: rows,
       keepsStorage: options.keepsStorage ?? false,
       place: (data, name) => placed(data, name, device),
+      isOutline,
       ...options.tell && { tell: options.tell },
     });
     const files = await textsIn(source);
@@ -107,7 +116,7 @@ export async function readPretrained(
     const grown = growVocabulary({ model, params }, tokenizer.size, rows);
     return {
       model: grown.model,
-      params: device === undefined ? grown.params : onDevice(grown.params, device),
+      params: device === undefined || isOutline ? grown.params : onDevice(grown.params, device),
       tokenizer,
       settings,
       files,

@@ -6,17 +6,15 @@
 
 import { bytesPerElement, leavesOf, sizeOf } from "@unitune/core";
 import { countParameters, isAdapted, type LanguageModel } from "@unitune/models";
-import { type TrainSettings, UserError } from "@unitune/training";
+import type { Device } from "@unitune/core";
+import { memoryLimit, showBytes, type TrainSettings, UserError } from "@unitune/training";
 import type { Prepared } from "../data/prepare.ts";
 
 /** The bytes of a number in f32, of a token's id, or of its mask. */
 const WORD = 4;
 
-/**
- * The memory of a device in bytes: on wasm, the largest WebAssembly memory. The memory of other
- * devices is unknown; their limit is one that the host would not hold either.
- */
-const memoryOf = (device: string): number => device === "wasm" ? 2 ** 32 : 2 ** 36;
+/** The most memory where that of a device is unknown: more than the host would hold. */
+const MOST_MEMORY = 2 ** 36;
 
 /**
  * The most bytes of the rows of a step, which the host makes before it copies them to the device.
@@ -111,27 +109,27 @@ function frozenBytes(model: LanguageModel): number {
  *
  * @param stages The settings of its stages.
  * @param prepared The data of the run.
- * @param device The name of the device.
+ * @param device The device.
  * @throws {UserError} If it cannot fit; the message has the need and the available memory.
  */
 export function requireRoom(
   stages: readonly TrainSettings[],
   { model, stages: prepared }: Pick<Prepared, "model" | "stages">,
-  device: string,
+  device: Pick<Device, "name" | "memoryBytes">,
 ): void {
   for (const [stage, settings] of stages.entries()) {
     const data = prepared[stage]?.data;
     // The length of sampled or paired rows is unknown here; they have at least two tokens.
     const length = data?.kind === "demonstrations" ? (data.packed ?? data.source).length : 2;
     const { state, activations, rows } = leastRoom(model, settings, length);
-    const memory = memoryOf(device);
+    const memory = Math.min(MOST_MEMORY, memoryLimit(settings, device));
     if (state > memory) {
       throw new UserError(
         `a model of ${
           (countParameters(model) + frozenParameters(model)).toLocaleString("en-US")
         } parameters takes at least ` +
-          `${bytes(state)} with its gradient and the state of ${settings.optimizer}, and ` +
-          `${device} has ${bytes(memory)}: ${remedyFor(settings)}`,
+          `${showBytes(state)} with its gradient and the state of ${settings.optimizer}, and ` +
+          `${device.name} has ${showBytes(memory)}: ${remedyFor(settings)}`,
       );
     }
     if (state + activations > memory) {
@@ -140,14 +138,18 @@ export function requireRoom(
         ? [`--batch-size ${batchSize}`, "a smaller one, with --gradient-accumulation in its place"]
         : [`--batch-tokens ${batchTokens}`, "fewer, or a smaller --context"];
       throw new UserError(
-        `${flag} takes at least ${bytes(state + activations)} with rows of ${length} tokens, and ` +
-          `${device} has ${bytes(memory)}: take ${remedy}`,
+        `${flag} takes at least ${
+          showBytes(state + activations)
+        } with rows of ${length} tokens, and ` +
+          `${device.name} has ${showBytes(memory)}: take ${remedy}`,
       );
     }
     if (rows > MOST_ROWS) {
       throw new UserError(
         `a step of ${settings.batchSize} x ${settings.gradientAccumulation} rows takes ` +
-          `${bytes(rows)}, more than ${bytes(MOST_ROWS)}: take a smaller --gradient-accumulation`,
+          `${showBytes(rows)}, more than ${
+            showBytes(MOST_ROWS)
+          }: take a smaller --gradient-accumulation`,
       );
     }
   }
@@ -157,11 +159,4 @@ export function requireRoom(
 function remedyFor({ model, lora }: TrainSettings): string {
   if (model === undefined) return "take a smaller --width, --layers, --context or vocabulary";
   return lora ? "take a smaller model" : "train an adapter by --lora, or take a smaller model";
-}
-
-/** A number of bytes in the largest unit that is not larger: `4 GiB`. */
-function bytes(count: number): string {
-  const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
-  const power = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, count)) / 10));
-  return `${Number((count / 1024 ** power).toPrecision(3))} ${units[power]}`;
 }

@@ -167,7 +167,7 @@ export async function readState<S>(checkpoint: SavedCheckpoint, like: S): Promis
  */
 async function readModel(
   checkpoint: SavedCheckpoint,
-  { architectures: rows = architectures }: ReadOptions,
+  { architectures: rows = architectures, isOutline = false }: ReadOptions,
   frozen?: SavedModel,
   folder = "",
 ): Promise<SavedModel> {
@@ -176,7 +176,7 @@ async function readModel(
     `${checkpoint.path}/${folder}`,
     () =>
       frozen === undefined
-        ? readCheckpoint(source, { architectures: rows, place: placed })
+        ? readCheckpoint(source, { architectures: rows, place: placed, isOutline })
         : readAdapter(source, frozen, { architectures: rows, place: placed }),
     isTensorFault,
   );
@@ -190,6 +190,8 @@ export interface ReadOptions {
   readonly device?: Device;
   /** The name or folder of that model, if it has moved (default: where it was). */
   readonly model?: string;
+  /** Whether no weights are read: the parameters of whole models are outlines (default: no). */
+  readonly isOutline?: boolean;
 }
 
 /** Reads the model in a folder of a checkpoint; undefined if there is none. */

@@ -2,6 +2,7 @@
 import {
   leafPaths,
   mapTree,
+  outline,
   type Tensor,
   tensor,
   type TensorData,
@@ -19,6 +20,8 @@ export interface Filling {
   readonly place: (data: TensorData, name: string) => Tensor;
   /** Whether elements of 16 bits stay so (default false: they are widened to f32). */
   readonly keepsStorage?: boolean;
+  /** Whether tensors are outlines, for which no elements are read (default: no). */
+  readonly isOutline?: boolean;
   /** Called for each tensor that was read. */
   readonly tell: (stored: StoredTensor) => void;
   /** The remedy for tensors that are not the tree's. */
@@ -40,7 +43,7 @@ export function hostTensor({ data, dtype, shape }: TensorData): Tensor {
 export async function fillFrom<T>(
   like: T,
   stored: ReadonlyMap<string, StoredTensor>,
-  { source, place, keepsStorage = false, tell, remedy, nameOf }: Filling,
+  { source, place, keepsStorage = false, tell, remedy, nameOf, isOutline = false }: Filling,
 ): Promise<T> {
   requireTree(
     like,
@@ -53,7 +56,10 @@ export async function fillFrom<T>(
     const name = nameOf(path);
     const own = stored.get(name);
     if (own === undefined) continue;
-    made.set(path, place(await readTensor(source, own, { keepsStorage }), name));
+    const leaf = isOutline
+      ? outline({ shape: own.shape, dtype: widenedType(own.dtype, { keepsStorage }) })
+      : place(await readTensor(source, own, { keepsStorage }), name);
+    made.set(path, leaf);
     tell(own);
   }
   return mapTree(like, (leaf, path) => made.get(path) ?? leaf);

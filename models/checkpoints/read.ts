@@ -36,6 +36,11 @@ export interface ReadCheckpointOptions<M extends LanguageModel = LanguageModel> 
    * false). The model reads them as f32; only models that are not trained can have them.
    */
   readonly keepsStorage?: boolean;
+  /**
+   * Whether the parameters are outlines, which have shapes and no elements, so that the files of
+   * weights are read no further than their headers (default: no).
+   */
+  readonly isOutline?: boolean;
   /** Called for each tensor with the number of bytes read so far, and of all. */
   readonly tell?: (read: number, total: number) => void;
 }
@@ -84,6 +89,7 @@ export async function readCheckpoint(
     architectures: rows = architectures,
     place = hostTensor,
     keepsStorage = false,
+    isOutline = false,
     tell = () => {},
   }: ReadCheckpointOptions = {},
 ): Promise<Checkpoint> {
@@ -96,7 +102,8 @@ export async function readCheckpoint(
   const remedy =
     `the weights are not of the sizes in ${CONFIG}: take both from one checkpoint of ` +
     `${row.name}, its floats F32, F16 or BF16`;
-  const fill = { source, place, keepsStorage, tell: totalled(stored.values(), tell), remedy };
+  const reading = { source, place, keepsStorage, isOutline };
+  const fill = { ...reading, tell: totalled(stored.values(), tell), remedy };
   return {
     model,
     params: await fillFrom(model.init(key(0)), new Map(Object.entries(others)), {

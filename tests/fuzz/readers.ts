@@ -121,7 +121,7 @@ export const makers: { readonly [K in Kind]: Maker } = {
         const stages = stageSettings(parsed, file);
         // Examples by the million take their time, and rightly so.
         if (stages.some(({ examples }) => examples > 100_000)) return;
-        requireRoom(stages, await prepare(stages), "wasm");
+        requireRoom(stages, await prepare(stages), { name: "wasm", memoryBytes: 2 ** 32 });
       },
     };
   },

@@ -68,6 +68,7 @@ const rows: readonly Row[] = [
   ["batchTokens", count, "passes have batch-size rows"],
   ["batching", "by-length | random", "by-length"],
   ["packing", "true or false", undefined],
+  ["checkpointActivations", "auto | none | blocks", "auto", "place"],
   ["optimizer", "adamw | rmsprop | lion | sgd", "adamw"],
   ["learningRate", positive, 0.003],
   ["minLearningRate", nonNegative, "a tenth of the peak"],
@@ -96,6 +97,7 @@ const rows: readonly Row[] = [
   ],
   ["evalBatchSize", count, 64, "shared"],
   ["stop", "a text", undefined, "shared"],
+  ["memory", "a text", "4 GiB on wasm, elsewhere what the device gives", "shared place"],
   ["saveSteps", count, 250, "shared"],
 ];
 

@@ -50,6 +50,8 @@ export interface Feed<B, E> extends Disposable {
   readonly notes: readonly UserMessage[];
   /** The number of epochs after some steps. */
   readonly epoch: (steps: number) => number;
+  /** Batches as large as those of a step can be, whose elements are of no account. */
+  readonly outline: () => readonly B[];
   /** The data of the `index`-th step, from 0, for the policy's parameters at that step. */
   readonly next: (params: unknown, experience: E, index: number) => Promise<StepBatches<B, E>>;
 }

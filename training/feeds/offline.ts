@@ -112,6 +112,11 @@ export function offlineFeed<Row, B>(
     setUp: noCost,
     notes: [],
     epoch: (done) => source.epoch(done * each),
+    // The rows of the first step, as if they were all as long as the longest.
+    outline: () =>
+      microBatches(new Array<number>(each).fill(source.length), cut).map((
+        { rows, length, size },
+      ) => batch(rows.map(source.row), rows.map(source.place), { length, size, padding })),
     next: (_params, experience, index) => {
       const numbers = Array.from({ length: each }, (_, i) => index * each + i);
       const given = numbers.map((number) => ({

@@ -271,23 +271,26 @@ export function rolloutFeed<B extends RolloutBatch>(
     };
   };
 
+  const emptyBatches = Array.from({ length: microBatches }, () =>
+    scoring.empty({
+      ids: zeros([batchSize, length], "i32"),
+      mask: zeros([batchSize, length]),
+      rewards: zeros([batchSize]),
+      temperature: plan.temperature,
+      oldLogProbs: zeros([batchSize, length]),
+      ...(hasValues && { oldValues: zeros([batchSize, length]) }),
+    }));
+
   return {
     empty: {
-      batches: Array.from({ length: microBatches }, () =>
-        scoring.empty({
-          ids: zeros([batchSize, length], "i32"),
-          mask: zeros([batchSize, length]),
-          rewards: zeros([batchSize]),
-          temperature: plan.temperature,
-          oldLogProbs: zeros([batchSize, length]),
-          ...(hasValues && { oldValues: zeros([batchSize, length]) }),
-        })),
+      batches: emptyBatches,
       report: scalars({
         ...rewardReport(judges, [], []),
         ...Object.fromEntries(scoring.measures.map((name) => [name, 0])),
       }),
       tokens: tensor(0),
     },
+    outline: () => emptyBatches,
     setUp: noCost,
     notes: [],
     epoch: (steps) => source.epoch(Math.ceil(steps / epochs) * asked),

@@ -22,6 +22,7 @@ import { offlineFeed, scoreAll, scoreRows, scoresAt } from "../feeds/offline.ts"
 import type { Learner } from "../learner/learner.ts";
 import { longest } from "../longest.ts";
 import type { UserMessage } from "../text/message.ts";
+import type { Scores } from "../sampling/scorer.ts";
 import { objectiveOptions } from "../settings.ts";
 import { learnerOf, type Validation } from "../learner/stage_learner.ts";
 import type { LearnerPlan, StageParts } from "./stage.ts";
@@ -85,8 +86,13 @@ export async function offlineLearner<Row, B, S>(
       batchAside: (some) => form.batch(some, paddingAside(some)),
     });
   }
-  const { scores, cost } = await scoreRows(source, form, layout, reference);
-  const scoresAside = await scoreAll(reference, aside.flatMap(form.sequences), others);
+  const { isOutline = false } = plan;
+  const { scores, cost } = isOutline
+    ? { scores: new Map(), cost: noCost }
+    : await scoreRows(source, form, layout, reference);
+  const scoresAside: Scores = isOutline
+    ? new Map()
+    : await scoreAll(reference, aside.flatMap(form.sequences), others);
   return await learnerOn(
     plan,
     parts,
@@ -95,7 +101,9 @@ export async function offlineLearner<Row, B, S>(
     { ...rows, aside, cost: addCost(rows.cost ?? noCost, cost) },
     {
       batch: (some, places, padding) =>
-        form.scored(some, padding, scoresAt(some, places, form.sequences, scores)),
+        isOutline
+          ? form.scored([], { size: some.length, ...padding }, new Map())
+          : form.scored(some, padding, scoresAt(some, places, form.sequences, scores)),
       batchAside: (some) => form.scored(some, paddingAside(some), scoresAside),
     },
   );
@@ -109,7 +117,7 @@ interface Batching<Row, B> {
 
 /** A learner whose objective reads the batches. */
 function learnerOn<Row, B>(
-  { settings, stage, device }: LearnerPlan,
+  { settings, stage, device, isOutline = false }: LearnerPlan,
   { trainee, layout, description }: StageParts,
   objective: Objective<B>,
   form: RowForm<Row, unknown, unknown>,
@@ -117,11 +125,11 @@ function learnerOn<Row, B>(
   { batch, batchAside }: Batching<Row, B>,
 ): Promise<Learner> {
   const feed = offlineFeed(source, form, batch, description, layout);
-  const parts = { settings, stage, device, trainee, objective };
+  const parts = { settings, stage, device, trainee, objective, isOutline };
   return learnerOf({
     ...parts,
     feed: { ...feed, setUp: cost, notes },
-    ...aside.length > 0 && {
+    ...aside.length > 0 && !isOutline && {
       validation: validationOf(
         parts,
         batchesOf(aside, Math.min(ASIDE_ROWS, settings.evalBatchSize)).map(batchAside),

@@ -9,6 +9,7 @@ import {
   answeredFit,
   candidateOf,
   dataOf,
+  type EncodedPair,
   type PairCandidate,
   pairFit,
   pairsOf,
@@ -28,6 +29,7 @@ import { type OwnPairs, withOwnAnswers } from "../sampling/own_answers.ts";
 import { spreadNote } from "../data/splits.ts";
 import { foundRows, mappedTable, type RowTable, spread } from "../data/table.ts";
 import { pairTable } from "../data/table_forms.ts";
+import { noCost } from "../learner/cost.ts";
 import type { TrainSettings } from "../settings.ts";
 import { offlineLearner } from "./offline.ts";
 import {
@@ -141,6 +143,14 @@ export function ownPairs(
   plan: LearnerPlan,
   candidates: RowTable<PairCandidate>,
 ): Promise<OwnPairs> {
+  if (plan.isOutline === true) {
+    // An answer of the model's own stands there as one that is as long as the preferred one.
+    const pairs = mappedTable(
+      candidates,
+      ({ chosen, rejected = chosen }): EncodedPair => ({ chosen, rejected }),
+    );
+    return Promise.resolve({ pairs, cost: noCost, notes: [] });
+  }
   const { steps, batchSize, gradientAccumulation } = plan.settings;
   const { seed, reference } = partsOf(plan);
   const needed = steps * batchSize * gradientAccumulation;

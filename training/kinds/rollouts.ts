@@ -85,12 +85,18 @@ async function learnerOn<B extends RolloutBatch>(
   objective: Objective<B>,
   scoring: BatchScoring<B>,
 ): Promise<Learner> {
-  const { settings, stage, device, tokenizer } = plan;
+  const { settings, stage, device, tokenizer, isOutline = false } = plan;
   const { trainee, reference } = partsOf(plan);
   const sampling = samplingOf(plan);
   const feed = rolloutFeed(sampling, actorOf(plan), tokenizer, reference, scoring);
   return await learnerOf({
-    ...{ settings, stage, device, trainee, objective, feed },
+    ...{ settings, stage, device, trainee, objective, feed, isOutline },
+    held: [
+      ...settings.objective.reference === "log-probs" ? [reference.start.policy] : [],
+      ...sampling.rewards.some(({ reward }) => reward === rewardModelReward)
+        ? [reference.start.rewardModel]
+        : [],
+    ],
     startMetrics: ratioAtStart,
   });
 }

@@ -81,6 +81,8 @@ export interface LearnerPlan {
   readonly start: Models;
   /** The device to compute on. */
   readonly device: Device;
+  /** Whether only the plan of a step is wanted, for which no model needs weights (default: no). */
+  readonly isOutline?: boolean;
 }
 
 /** A kind of data: how its rows are prepared, and what learns from them. */

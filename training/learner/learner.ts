@@ -9,6 +9,7 @@ import type { Cost } from "./cost.ts";
 import type { RolloutSample } from "../feeds/feed.ts";
 import type { UserMessage } from "../text/message.ts";
 import type { Models } from "./models.ts";
+import type { StepPlan } from "./step_plan.ts";
 
 /** The result of a step. */
 export interface StepOutcome<S> {
@@ -30,6 +31,8 @@ export interface StepOutcome<S> {
 export interface Learner<S = unknown> extends Disposable {
   /** The cost of preparations before the first step. */
   readonly setUp: Cost;
+  /** What a step takes and does, where that is planned. */
+  readonly plan?: StepPlan;
   /** Notes for the user on preparations of the data. */
   readonly notes: readonly UserMessage[];
   /** The epoch after a number of steps: how often all data was read. */

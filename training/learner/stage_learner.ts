@@ -8,9 +8,11 @@
 import {
   compile,
   type Device,
-  evaluate,
   foldKey,
   key,
+  mapTree,
+  onDevice,
+  outline,
   splitKey,
   type Tensor,
   tensor,
@@ -29,6 +31,7 @@ import {
   type TrainingState,
   trainingStep,
 } from "@unitune/objectives";
+import type { GradientTransform } from "@unitune/autodiff";
 import { readScalars } from "../evaluation.ts";
 import type { Feed } from "../feeds/feed.ts";
 import { checkIdentities, identitiesOf } from "./identities.ts";
@@ -36,7 +39,18 @@ import type { Learner } from "./learner.ts";
 import { copyTree } from "./models.ts";
 import { optimizerOf, scheduleOf } from "./optimizer.ts";
 import type { TrainSettings } from "../settings.ts";
-import type { Trainee } from "./trainee.ts";
+import {
+  memoryLimit,
+  requireRoomFor,
+  type StepPlan,
+  stepPlan,
+  type StepPrograms,
+  totalMemory,
+  treeBytes,
+} from "./step_plan.ts";
+import { showBytes } from "../text/byte_count.ts";
+import { message, setting, type UserMessage } from "../text/message.ts";
+import { recomputing, type TrainablePolicy, type Trainee } from "./trainee.ts";
 
 /** The parts of a learner. */
 export interface LearnerParts<B, E> {
@@ -54,6 +68,10 @@ export interface LearnerParts<B, E> {
   readonly feed: Feed<B, E>;
   /** The metrics of the objective on validation rows (default: none). */
   readonly validation?: Validation;
+  /** Parameters that programs beside the step have on the device (default: none). */
+  readonly held?: unknown;
+  /** Whether only the plan of a step is wanted, for which no tensor needs elements (default: no). */
+  readonly isOutline?: boolean;
   /** More that is known before the first step, for {@linkcode identitiesOf}. */
   readonly startMetrics?: (model: Model, batch: B) => Readonly<Record<string, Tensor>>;
 }
@@ -81,26 +99,30 @@ interface StageState<E> {
  * @returns The learner.
  */
 export async function learnerOf<B, E>(parts: LearnerParts<B, E>): Promise<Learner> {
-  const { settings, stage, device, trainee, objective, feed, validation } = parts;
-  const { policy } = trainee;
+  const { settings, stage, device, trainee, feed, validation } = parts;
+  const { isOutline = false } = parts;
   const optimizer = optimizerOf(settings);
-  const training = { policy, objective, optimizer, learningRate: scheduleOf(settings) };
-  const { gradientAccumulation, batchTokens } = settings;
-  const accumulates = gradientAccumulation > 1 || batchTokens !== undefined;
-  const steps = compileSteps(training, accumulates, device);
-  const params = await copyTree(trainee.params);
+  const { steps, plan, note } = plannedSteps(parts, optimizer);
+  if (!isOutline) requireRoomFor(plan, settings, device);
+  const params = isOutline ? trainee.params : await copyTree(trainee.params);
+  let isFirst = true;
   const learner: Learner<StageState<E>> = {
     setUp: feed.setUp,
-    notes: feed.notes,
+    notes: note === undefined ? feed.notes : [...feed.notes, note],
+    plan,
     epoch: feed.epoch,
     init: () => ({
-      training: evaluate(
+      training: onDevice(
         initTrainingState(params, optimizer, trainingKey(settings.seed, stage)),
         device,
       ),
       experience: feed.empty,
     }),
     async step({ training, experience: before }, index) {
+      // Every program that reads elements on the host has a copy of them on the device. A state that
+      // was restored has all of its own there; later ones have small tensors there only.
+      if (isFirst) onDevice(training, device);
+      isFirst = false;
       const { batches, experience, metrics, samples, cost } = await feed.next(
         training.params,
         before,
@@ -154,12 +176,55 @@ async function checkStart<B, E>(
   }
 }
 
+/** Steps of one stage, which are not compiled yet, and their plan. */
+interface PlannedSteps<B> {
+  readonly steps: Steps<B>;
+  readonly plan: StepPlan;
+  /** What the user should know of the plan. */
+  readonly note?: UserMessage;
+}
+
+/** The steps of a stage; values inside of blocks are computed again where that is set, or needed. */
+function plannedSteps<B, E>(
+  { settings, device, trainee, objective, feed, held }: LearnerParts<B, E>,
+  optimizer: GradientTransform<unknown>,
+): PlannedSteps<B> {
+  const { gradientAccumulation, batchTokens, checkpointActivations } = settings;
+  const accumulates = gradientAccumulation > 1 || batchTokens !== undefined;
+  const learningRate = scheduleOf(settings);
+  const state = initTrainingState(trainee.params, optimizer, key(0));
+  const batches = feed.outline();
+  const planned = (policy: TrainablePolicy, recomputes: boolean): PlannedSteps<B> => {
+    const training = { policy, objective, optimizer, learningRate };
+    const steps = compileSteps(training, accumulates, device);
+    const operands = { ...state, held, batch: firstOf(batches) };
+    return { steps, plan: stepPlan(steps.plan(state, batches), operands, recomputes) };
+  };
+  const again = () => planned(recomputing(trainee.policy), true);
+  if (checkpointActivations === "blocks") return again();
+  const kept = planned(trainee.policy, false);
+  const [needed, limit] = [totalMemory(kept.plan.memory), memoryLimit(settings, device)];
+  if (checkpointActivations === "none" || needed <= limit) return kept;
+  kept.steps[Symbol.dispose]();
+  return {
+    ...again(),
+    note: message(
+      "values inside of blocks are computed again for their gradient: kept, a step would take " +
+        `${showBytes(needed)}, and ${device.name} has ${showBytes(limit)} (`,
+      setting("checkpointActivations"),
+      " auto)",
+    ),
+  };
+}
+
 /**
  * Steps of one stage: a program for each length of batches; where gradients are accumulated, two, as
  * the first micro-batch of a step adds to no sums, and one for the update.
  */
 interface Steps<B> extends Disposable {
   (state: TrainingState<unknown, unknown>, batches: readonly B[]): StepResult<unknown, unknown>;
+  /** The programs of a step on micro-batches of the shape of the first. */
+  plan(state: TrainingState<unknown, unknown>, batches: readonly B[]): StepPrograms;
 }
 
 function compileSteps<B>(
@@ -172,7 +237,13 @@ function compileSteps<B>(
     return Object.assign(
       (state: TrainingState<unknown, unknown>, batches: readonly B[]) =>
         step(state, firstOf(batches)),
-      { [Symbol.dispose]: () => step[Symbol.dispose]() },
+      {
+        plan(state: TrainingState<unknown, unknown>, batches: readonly B[]): StepPrograms {
+          const plan = step.plan(state, firstOf(batches));
+          return { programs: [{ plan, runs: 1 }], captured: plan.capturedBytes, sums: 0 };
+        },
+        [Symbol.dispose]: () => step[Symbol.dispose](),
+      },
     );
   }
   const accumulate = compile(accumulateGradients(training), { device, donate: [2] });
@@ -184,6 +255,19 @@ function compileSteps<B>(
       return update(state, sums);
     },
     {
+      plan(state: TrainingState<unknown, unknown>, batches: readonly B[]): StepPrograms {
+        const first = firstOf(batches);
+        const sums = mapTree(accumulateGradients(training)(state, first), outline);
+        const plan = accumulate.plan(state, first, sums);
+        return {
+          programs: [
+            { plan, runs: batches.length },
+            { plan: update.plan(state, sums), runs: 1 },
+          ],
+          captured: plan.capturedBytes,
+          sums: treeBytes(sums),
+        };
+      },
       [Symbol.dispose]() {
         accumulate[Symbol.dispose]();
         update[Symbol.dispose]();

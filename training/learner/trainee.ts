@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkpoint } from "@unitune/autodiff";
 import type { Head, Tensor } from "@unitune/core";
 import {
   actorCritic,
@@ -27,6 +28,20 @@ export interface TrainablePolicy {
   head(params: unknown): Head;
   /** The critic, where there is one. */
   value?(params: unknown): Head;
+}
+
+/**
+ * The same policy, which computes the values inside of its blocks again for their gradient.
+ *
+ * @param policy The policy.
+ * @returns The policy with the same predictions and gradients, of less memory.
+ */
+export function recomputing(policy: TrainablePolicy): TrainablePolicy {
+  return {
+    ...policy,
+    hidden: (params, embeddings, options) =>
+      policy.hidden(params, embeddings, { ...options, wrap: checkpoint }),
+  };
 }
 
 /** A model that is trained. */

@@ -107,6 +107,11 @@ export interface RunStage {
   readonly start: Models;
   /** The device to compute on. */
   readonly device: Device;
+  /**
+   * Whether only the plan of a step is wanted: then models may be outlines, no row is scored or
+   * answered, and nothing is refused for lack of memory (default: no).
+   */
+  readonly isOutline?: boolean;
 }
 
 /**

@@ -198,6 +198,9 @@ inFolder("what no memory has room for is refused before anything is made", async
   }
 });
 
+/** A device as large as addresses of 32 bits reach. */
+const wasmDevice = { name: "wasm", memoryBytes: 2 ** 32 };
+
 Deno.test("a training that fits is never refused: what it takes at the least is what it has", () => {
   const sizes = fc.record({
     vocabulary: fc.integer({ min: 1, max: 1e5 }),
@@ -211,7 +214,7 @@ Deno.test("a training that fits is never refused: what it takes at the least is 
     const { state, activations } = leastRoom(model, settings, sizes.context);
     assertEquals(state, 16 * countParameters(model));
     const stages = { model, stages: [] };
-    const isRefused = failsFor(() => requireRoom([settings], stages, "wasm"));
+    const isRefused = failsFor(() => requireRoom([settings], stages, wasmDevice));
     // No data is known of here, so that a row is taken to have two tokens.
     const least = state + 2 * activations / sizes.context;
     assertEquals(isRefused, least > 2 ** 32);
@@ -239,11 +242,11 @@ Deno.test("by tokens, a forward pass holds as many rows of a step as fit, at lea
   const stages = { model: large, stages: [] };
   const settings = trainSettings({ batchSize: 10_000, batchTokens: 100_000 });
   assertThrows(
-    () => requireRoom([settings], stages, "wasm"),
+    () => requireRoom([settings], stages, wasmDevice),
     UserError,
     "--batch-tokens 100000 takes at least",
   );
-  requireRoom([trainSettings({ batchSize: 10_000, batchTokens: 100 })], stages, "wasm");
+  requireRoom([trainSettings({ batchSize: 10_000, batchTokens: 100 })], stages, wasmDevice);
 });
 
 Deno.test("GPT-2 of 124 million parameters is not refused", () => {
@@ -255,7 +258,7 @@ Deno.test("GPT-2 of 124 million parameters is not refused", () => {
     width: 768,
     dropout: 0,
   });
-  requireRoom([trainSettings({ batchSize: 1 })], { model, stages: [] }, "wasm");
+  requireRoom([trainSettings({ batchSize: 1 })], { model, stages: [] }, wasmDevice);
 });
 
 inFolder("a model that is no number is refused, and never answers with nothing", async (folder) => {

@@ -69,12 +69,30 @@ Deno.test("devices that are named are opened without a word", async () => {
 Deno.test("a precision that the device does not compute in is refused", async () => {
   for (const name of ["wasm", "reference"] as const) {
     await assertRejects(
-      () => openDevice(name, () => {}, "f16"),
+      () => openDevice(name, () => {}, { precision: "f16" }),
       UserError,
       `--precision f16: --device ${name} computes on ${name} here, in f32 only: give --device webgpu`,
     );
   }
   await withoutAdapter(async () => {
-    await assertRejects(() => openDevice("auto", () => {}, "f16"), UserError, "on wasm here");
+    await assertRejects(
+      () => openDevice("auto", () => {}, { precision: "f16" }),
+      UserError,
+      "on wasm here",
+    );
   });
+});
+
+Deno.test("wasm has the memory that is asked for, up to what the engine gives, which is told", async () => {
+  const told: string[] = [];
+  const limitOf = async (memory?: number) => {
+    using device = await openDevice("wasm", (sentence) => told.push(sentence), { memory });
+    return device.memoryBytes;
+  };
+  assertEquals(await limitOf(5e8), Math.floor(5e8 / 65536) * 65536 - 64);
+  assertEquals([await limitOf(), told.length], [65535 * 65536 - 64, 0]);
+  assertEquals(await limitOf(2 ** 40), (2 ** 18 - 1) * 65536 - 64);
+  assertEquals(told, [
+    "the memory of wasm ends at 16 GiB here, below the 1 TiB of --memory: this engine gives no more",
+  ]);
 });

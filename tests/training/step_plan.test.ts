@@ -1,0 +1,214 @@
+/** What a step takes: planned before weights are there, and what it then takes. */
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { mapTree, outline, wasm } from "@unitune/core";
+import { withScore } from "@unitune/models";
+import {
+  createLearner,
+  type GivenSettings,
+  initialModels,
+  memoryLimit,
+  messageText,
+  parseBytes,
+  prepareTasks,
+  SettingsError,
+  showBytes,
+  totalMemory,
+  type TrainSettings,
+  trainSettings,
+  UserError,
+} from "@unitune/training";
+import { requireRoomFor, treeBytes } from "../../training/learner/step_plan.ts";
+
+const tiny = { layers: 3, heads: 1, width: 32, examples: 30, batchSize: 8, steps: 4 };
+
+/** The parts of a stage of tiny settings. */
+async function stageOf(given: GivenSettings) {
+  const settings = trainSettings({ ...tiny, ...given });
+  const prepared = await prepareTasks([settings]);
+  const { policy } = initialModels(settings, prepared);
+  return { settings, stage: 0, prepared, start: { policy } };
+}
+
+for (
+  const [name, given] of Object.entries<GivenSettings>({
+    "one program": { objective: "sft" },
+    "programs for micro-batches and update": { objective: "sft", gradientAccumulation: 3 },
+    "pairs": { objective: "orpo", batchTokens: 100 },
+    "blocks computed again": { objective: "sft", checkpointActivations: "blocks" },
+  })
+) {
+  Deno.test(`plan of a step, ${name}: it takes what is planned`, async () => {
+    using device = wasm({ threads: 1 });
+    using learner = await createLearner({ ...await stageOf(given), device });
+    const { plan } = learner;
+    assert(plan !== undefined);
+    const used = () => {
+      const { bytes, keptBytes } = device.statistics();
+      return bytes - keptBytes;
+    };
+    let state = learner.init();
+    for (let step = 0; step < 2; step++) ({ state } = await learner.step(state, step));
+    const planned = totalMemory(plan.memory);
+    // A step's own sums are gone after it; tables of addresses are not planned, and rows may be
+    // shorter than the longest.
+    const sums = plan.memory.gradients;
+    assert(used() <= 1.02 * planned + 16384, `${used()} of ${planned}`);
+    assert(used() >= 0.9 * (planned - sums), `${used()} of ${planned}, sums ${sums}`);
+    assertEquals(plan.memory.optimizer >= 2 * plan.memory.weights, true);
+  });
+}
+
+Deno.test("plan of a step: of outlines it is that of weights, and nothing is computed for it", async () => {
+  for (const objective of ["sft", "dpo", "grpo", "ppo"]) {
+    const stage = await stageOf({ objective, ...objective === "dpo" && { rejected: "model" } });
+    const { settings, prepared, start: { policy } } = stage;
+    using device = wasm({ threads: 1 });
+    const params = mapTree(policy, outline);
+    const start = { policy: params, rewardModel: withScore(prepared.model, params) };
+    using learner = await createLearner({ ...stage, start, device, isOutline: true });
+    const { bytes, keptBytes } = device.statistics();
+    assertEquals(bytes - keptBytes, 0);
+    assert(learner.plan !== undefined);
+    const { memory, recomputes, multiplications, movedBytes } = learner.plan;
+    assertEquals([recomputes, memory.frozen < 1024], [false, objective !== "ppo"], objective);
+    if (objective === "ppo") {
+      // The reference, which scores answers: the policy without its critic, and some constants.
+      const others = memory.frozen - treeBytes(policy);
+      assert(others >= 0 && others < 1024, `${others}`);
+      const judged = { ...settings, rewards: "reward-model" };
+      using learner = await createLearner({
+        ...stage,
+        settings: judged,
+        start,
+        device,
+        isOutline: true,
+      });
+      const judge = treeBytes(withScore(prepared.model, params));
+      assertEquals((learner.plan?.memory.frozen ?? 0) - memory.frozen, judge);
+    }
+    assert(multiplications > 1e6 && movedBytes > 1e6);
+    if (objective !== "sft") continue;
+    using real = await createLearner({ ...stage, device });
+    assertEquals(real.plan, learner.plan);
+    assertEquals(settings.checkpointActivations, "auto");
+  }
+});
+
+Deno.test("plan of a step: under a limit values are computed again, and told", async () => {
+  using device = wasm({ threads: 1 });
+  const planOf = async (given: GivenSettings) => {
+    const own = { ...await stageOf(given), device, isOutline: true };
+    using learner = await createLearner(own);
+    assert(learner.plan !== undefined);
+    const { memory, recomputes } = learner.plan;
+    return {
+      recomputes,
+      needed: totalMemory(memory),
+      notes: learner.notes.map((x) => messageText(x)),
+    };
+  };
+  const kept = await planOf({ checkpointActivations: "none" });
+  const again = await planOf({ checkpointActivations: "blocks" });
+  assertEquals([kept.recomputes, again.recomputes], [false, true]);
+  assert(again.needed < kept.needed);
+  const enough = await planOf({ memory: `${kept.needed}` });
+  assertEquals(enough, kept);
+  const less = await planOf({ memory: `${kept.needed - 1}` });
+  assertEquals([less.recomputes, less.needed], [true, again.needed]);
+  assertEquals(
+    less.notes.at(-1),
+    `values inside of blocks are computed again for their gradient: ` +
+      `kept, a step would take ${showBytes(kept.needed)}, and wasm has ${
+        showBytes(kept.needed - 1)
+      } ` +
+      `(checkpointActivations auto)`,
+  );
+});
+
+Deno.test("plan of a step: what does not fit is refused before anything is computed", async () => {
+  using device = wasm({ threads: 1 });
+  const stage = await stageOf({ memory: "1MiB" });
+  const error = await createLearner({ ...stage, device }).then(() => undefined, (error) => error);
+  assert(error instanceof UserError);
+  assert(error.message.startsWith("a step of sft takes "), error.message);
+  const { bytes, keptBytes } = device.statistics();
+  assertEquals(bytes - keptBytes, 0);
+});
+
+Deno.test("a step that does not fit is refused with what takes most, and what to do", () => {
+  const device = { name: "wasm", memoryBytes: 2 ** 32 };
+  const GIB = 2 ** 30;
+  const state = { weights: GIB, frozen: 0, optimizer: 2 * GIB, gradients: GIB, batch: 4096 };
+  const told = (activations: number, given: Partial<TrainSettings>, recomputes = false) =>
+    assertThrows(
+      () =>
+        requireRoomFor(
+          { memory: { ...state, activations }, recomputes },
+          { ...trainSettings(tiny), ...given },
+          device,
+        ),
+      UserError,
+    ).message;
+  assertEquals(
+    told(5 * GIB, {}),
+    "a step of sft takes 9 GiB (5 GiB for activations, 2 GiB for the state of the optimizer, 1 GiB " +
+      "for weights, 1 GiB for gradients), and wasm has 4 GiB: compute activations again by " +
+      "checkpointActivations blocks, take a smaller batchSize with more gradientAccumulation, or " +
+      "give it more by memory",
+  );
+  const remedies: readonly (readonly [string, string])[] = [
+    [told(5 * GIB, {}, true), "4 GiB: take a smaller batchSize with more"],
+    [told(5 * GIB, { batchSize: 1 }, true), "4 GiB: take a smaller context, or give"],
+    [told(5 * GIB, { batchTokens: 100 }, true), "4 GiB: take fewer batchTokens, or give"],
+    [told(4 * GIB, {}), "4 GiB: take a smaller model, or give it more by memory"],
+    [told(4 * GIB, { model: "a" }), "4 GiB: train an adapter by lora, or give it more by memory"],
+    [told(4 * GIB, { model: "a", lora: true }), "4 GiB: take a smaller model, or give"],
+  ];
+  for (const [message, end] of remedies) assert(message.includes(end), message);
+  const fits = { memory: { ...state, activations: -4096 }, recomputes: false };
+  requireRoomFor(fits, trainSettings(tiny), device);
+  assertThrows(() => requireRoomFor(fits, trainSettings({ ...tiny, memory: "4GB" }), device));
+  requireRoomFor(fits, trainSettings(tiny), { name: "webgpu" });
+});
+
+Deno.test("the limit of memory is the device's or the setting's, whichever is less", () => {
+  assertEquals(memoryLimit({ memory: undefined }, { memoryBytes: 5 }), 5);
+  assertEquals(memoryLimit({ memory: "3GB" }, { memoryBytes: undefined }), 3e9);
+  assertEquals(memoryLimit({ memory: "3GB" }, { memoryBytes: 2 ** 32 }), 3e9);
+  assertEquals(memoryLimit({ memory: "6GiB" }, { memoryBytes: 2 ** 32 }), 2 ** 32);
+  assertEquals(memoryLimit({ memory: undefined }, {}), Infinity);
+  for (const memory of ["much", "1023KiB", "3 GBs"]) {
+    assertThrows(() => trainSettings({ memory }), SettingsError, "no size from 1 MiB");
+  }
+  assertEquals(trainSettings({ memory: "1MiB" }).memory, "1MiB");
+});
+
+Deno.test("sizes are read with units of 1000 and of 1024, and shown in the largest that they reach", () => {
+  const read: Readonly<Record<string, number>> = {
+    "7": 7,
+    "7B": 7,
+    "2kB": 2000,
+    "2KiB": 2048,
+    "1.5MB": 1.5e6,
+    "3mib": 3 * 2 ** 20,
+    " 2 GB ": 2e9,
+    "2GiB": 2 ** 31,
+    "1TB": 1e12,
+    "1TiB": 2 ** 40,
+    "0.3B": 0,
+  };
+  for (const [text, bytes] of Object.entries(read)) assertEquals(parseBytes(text), bytes, text);
+  for (const text of ["", "GB", "1.GB", ".5GB", "1e3", "1 XB", "1GB!"]) {
+    assertEquals(parseBytes(text), undefined, text);
+  }
+  const shown = [0, 1, 1023, 1024, 2 ** 20 - 1, 3.456 * 2 ** 30, 2 ** 52].map(showBytes);
+  assertEquals(shown, [
+    "0 bytes",
+    "1 bytes",
+    "1020 bytes",
+    "1 KiB",
+    "1020 KiB",
+    "3.46 GiB",
+    "4100 TiB",
+  ]);
+});
