@@ -125,6 +125,27 @@ testOnWebGpu("two programs live side by side", async (device) => {
   assertEquals(await first.data(), new Float32Array([2, 5, 10]));
 });
 
+testOnWebGpu("programs of many shapes compute in the memory of the largest", async (device) => {
+  using program = compile((x: Tensor) => sum(matmul(matmul(x, x), x)), { device });
+  const inputs = [64, 256, 16, 128].map((n) =>
+    evaluate(tensor(new Float32Array(n * n).fill(1 / n), { shape: [n, n] }), device)
+  );
+  const used = () => device.statistics().bytes - device.statistics().keptBytes;
+  // Each element of the product is 1 / n.
+  const resultOf = async (x: Tensor) => Math.round(await program(x).item());
+  const taken: number[] = [];
+  const results: number[] = [];
+  for (const x of [...inputs, ...inputs]) {
+    results.push(await resultOf(x));
+    taken.push(used());
+  }
+  assertEquals(results, [64, 256, 16, 128, 64, 256, 16, 128]);
+  assert((taken[1] ?? NaN) > (taken[0] ?? NaN), `${taken}`);
+  // A buffer of small results, of 64 KiB, may be added; arenas of their own would take 160 KiB.
+  const [, largest = NaN, ...others] = taken;
+  assert(others.every((bytes) => bytes - largest < 2 ** 17), `${taken}`);
+});
+
 testOnWebGpu("what is read before its storage is written over is what it was", async (device) => {
   using step = compile((x: Tensor) => add(x, 1), { device, donate: [0] });
   const first = step(evaluate(tensor(new Float32Array(2000).fill(1)), device));

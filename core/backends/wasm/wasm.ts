@@ -1,6 +1,7 @@
 /** The wasm backend: a program is one WebAssembly module over one memory. */
 import type { Device, KernelTime } from "../../backend/device.ts";
 import { type Backend, type Code as Emitted, makeHost } from "../../backend/host.ts";
+import { makeWorkspace } from "../../backend/workspace.ts";
 import { allocate, type DType, type TypedArray } from "../../dtype.ts";
 import type { Graph } from "../../graph.ts";
 import { groupBy } from "../../groups.ts";
@@ -14,7 +15,6 @@ import { type Code, f32x4, int, types } from "./instructions.ts";
 import { defineFunction, encodeModule } from "./module.ts";
 import { emitProgram, isParallel, scratchBytes, type Target } from "./program.ts";
 import { canStartWorkers, CONTROL_BYTES, type Pool, processors, startPool } from "./threads.ts";
-import { makeWorkspace } from "./workspace.ts";
 
 /** Whether the engine has relaxed SIMD, whose fused multiply-add is used. */
 function probeRelaxedSimd(): boolean {
@@ -180,7 +180,11 @@ export function wasmOn(
   // The list that the next run adds its times to, if they are wanted.
   const profile: KernelTime[][] = [];
 
-  const workspace = makeWorkspace(heap);
+  const workspace = makeWorkspace({
+    // Address 0 is nobody's.
+    allocate: (bytes) => bytes === 0 ? 0 : heap.allocate(bytes),
+    free: heap.free,
+  });
   const emit = (lowered: Lowered, plan: MemoryPlan): Emitted<number> => {
     // In the workspace: the program's own memory, then scratch memory.
     const scratchSize = scratchBytes(lowered);
@@ -260,7 +264,7 @@ export function wasmOn(
         return workers?.ready() ?? 1;
       },
       run({ operands, allocated }) {
-        const own = tenancy.address();
+        const own = tenancy.storage();
         const addresses = new BigInt64Array(heap.memory.buffer, table, entries);
         addresses.set([...operands, ...allocated].map(BigInt));
         addresses[entries - 1] = BigInt(own);

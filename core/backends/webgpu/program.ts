@@ -1,6 +1,7 @@
 /** Programs: dispatches over a planned arena, encoded in one pass and submitted once a run. */
 import type { Elements } from "../../backend/buffers.ts";
 import type { Code, RunStorage } from "../../backend/host.ts";
+import type { Workspace } from "../../backend/workspace.ts";
 import { describeKernel } from "../../lowering/describe.ts";
 import type { BufferPlan, Lowered } from "../../lowering/kernels.ts";
 import { placeInPages } from "../../lowering/pages.ts";
@@ -17,7 +18,7 @@ import { WebGpuLimitError } from "./errors.ts";
 import type { Features } from "./features.ts";
 import { emitKernel } from "./kernels.ts";
 import type { WebGpuLimits } from "./limits.ts";
-import { type Memory, type Piece, release, type Storage } from "./memory.ts";
+import type { Memory, Piece, Storage } from "./memory.ts";
 import type { Pipeline, Pipelines } from "./pipelines.ts";
 import type { Bound } from "./shader.ts";
 import type { Timer } from "./timer.ts";
@@ -31,6 +32,8 @@ export interface DeviceParts {
   /** The limits that programs keep. */
   readonly limits: WebGpuLimits;
   readonly memory: Memory;
+  /** The memory in which programs compute. */
+  readonly workspace: Workspace<Storage>;
   readonly pipelines: Pipelines;
   readonly tuning: Tuning;
   /** The features of the adapter beyond those that WebGPU promises. */
@@ -183,7 +186,7 @@ export function emitProgram(
     dispatches: emitKernel(kernel, context),
   }));
   checkLimits(buffers, kernels, limits);
-  const own = memory.allocate(ownBytes, "the memory of a program");
+  const tenancy = host.workspace.hold(ownBytes);
   const prepare = (dispatch: Dispatch, name: string): Prepared => ({
     ...dispatch,
     ...pipelines.acquire(dispatch, name),
@@ -200,6 +203,7 @@ export function emitProgram(
   const groupFor = (
     { kernel, layout, regions, groups }: Prepared,
     { operands, allocated }: RunStorage<Storage>,
+    own: Storage,
   ): GPUBindGroup => {
     const pieces = regions.map((region): Piece => {
       if (region.kind === "own") return { ...region, lease: at(own, region.page).lease };
@@ -227,12 +231,12 @@ export function emitProgram(
 
   // Storage mostly comes back in a few patterns, whose groups are then looked up all at once.
   const patterns = new Map<string, readonly GPUBindGroup[]>();
-  const groupsFor = (run: RunStorage<Storage>): readonly GPUBindGroup[] => {
-    const pattern = [...run.operands, ...run.allocated].flat()
+  const groupsFor = (run: RunStorage<Storage>, own: Storage): readonly GPUBindGroup[] => {
+    const pattern = [own, ...run.operands, ...run.allocated].flat()
       .map(({ lease, offset }) => `${lease.id}+${offset}`).join(" ");
     const known = patterns.get(pattern);
     if (known !== undefined) return known;
-    const groups = all.map((item) => groupFor(item, run));
+    const groups = all.map((item) => groupFor(item, run, own));
     const [oldest] = patterns.keys();
     if (patterns.size >= KEPT_GROUPS && oldest !== undefined) patterns.delete(oldest);
     patterns.set(pattern, groups);
@@ -245,6 +249,7 @@ export function emitProgram(
   /** Copies the small results of a page to one buffer, so that few buffers are needed. */
   const copySmall = (
     encoder: GPUCommandEncoder,
+    own: Storage,
     page: number,
     results: readonly SmallResult[],
   ): Elements<Storage>[] => {
@@ -277,7 +282,8 @@ export function emitProgram(
           encoder.copyBufferToBuffer(piece.lease.gpu, piece.offset, lease.gpu, offset, length);
         });
       }
-      const groups = groupsFor(run).values();
+      const own = tenancy.storage();
+      const groups = groupsFor(run, own).values();
       const encode = (pass: GPUComputePassEncoder, { gpu, grid }: Prepared) => {
         pass.setPipeline(gpu);
         pass.setBindGroup(0, groups.next().value ?? null);
@@ -298,7 +304,7 @@ export function emitProgram(
         timer.resolve(encoder);
       }
       const small = [...smallByPage].flatMap(([page, results]) =>
-        copySmall(encoder, page, results)
+        copySmall(encoder, own, page, results)
       );
       host.submit(encoder.finish());
       return small;
@@ -309,7 +315,7 @@ export function emitProgram(
         item.groups.clear();
       }
       patterns.clear();
-      release(own);
+      tenancy.release();
     },
   };
 }

@@ -1,6 +1,7 @@
 /** The WebGPU backend: a program is a list of WGSL dispatches over one arena. */
 import type { Device } from "../../backend/device.ts";
 import { type Backend, makeHost } from "../../backend/host.ts";
+import { makeWorkspace } from "../../backend/workspace.ts";
 import { bytesPerElement } from "../../dtype.ts";
 import { tunings } from "./dispatch.ts";
 import { probeFeatures, requestDevice, type WebGpuFeature, webGpuFeatures } from "./features.ts";
@@ -191,6 +192,10 @@ export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuDevice>
     device,
     limits,
     memory,
+    workspace: makeWorkspace({
+      allocate: (bytes) => memory.allocate(bytes, "the memory of a program"),
+      free: release,
+    }),
     pipelines: makePipelines(device, health.watch),
     watch: health.watch,
     tuning: tunings[kind],
