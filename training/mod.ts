@@ -183,7 +183,14 @@ export { integerFrom, type Random, randomStream, shuffled, shuffledNumbers } fro
 export { accuracy, finalAnswer } from "./rewards/accuracy.ts";
 export { type Fraction, isSameNumber, readNumber, type WrittenNumber } from "./rewards/numbers.ts";
 export { overlongPenalty, type OverlongSizes, repetitionPenalty } from "./rewards/penalties.ts";
-export { requireScorable, type Unscorable, unscorable } from "./rewards/terms.ts";
+export {
+  gatherUnscorable,
+  requireScorable,
+  unscorable,
+  type UnscorableCounts,
+  type UnscorableGathering,
+} from "./rewards/terms.ts";
+export type { Unscorable } from "./data/examples.ts";
 export {
   type Answered,
   type AnswerReward,
@@ -259,7 +266,7 @@ export {
   type TrainingCheckpoint,
 } from "./run/store.ts";
 export { markOf, textMark } from "./data/marks.ts";
-export { type MatchedLabels, matchedLabels } from "./data/mismatched.ts";
+export { answerMarks, type MatchedLabels, matchedLabels } from "./data/mismatched.ts";
 export {
   foundRows,
   joinedTables,

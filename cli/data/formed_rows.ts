@@ -95,7 +95,7 @@ export async function gatherRows(
     let kind: RowKind | undefined;
     for await (const { formed } of formedRows(found, options)) {
       kind ??= formed.kind;
-      add(formed.row, gathering.add(formed.row));
+      add(formed.row, [gathering.add(formed.row)]);
     }
     if (kind !== undefined) return gathering.summary(kind);
     throw new UserError(`${name} is empty: there is nothing to train on`);

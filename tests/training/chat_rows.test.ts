@@ -374,7 +374,7 @@ Deno.test("a stage shows its first example, of a pair both answers, of rollouts 
   );
   const ids = Array.from({ length: 100 }, () => 102);
   const long = describeExample(forgetful, {
-    ...{ kind: "rollouts", longestPrompt: 100, longestAnswer: 1, longestText: 1 },
+    ...{ kind: "rollouts", longestPrompt: 100, longestAnswer: 1, longestText: 1, unscorable: [] },
     train: [{ ids, prompt: "", columns: {} }],
   });
   assertEquals([long.length, long[21]], [42, "  … 60 more tokens that are given …"]);

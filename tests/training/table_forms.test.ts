@@ -2,7 +2,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import {
+  answerMarks,
   candidateOf,
+  type EncodedLabel,
   type Example,
   fitInto,
   isFitCounts,
@@ -17,6 +19,7 @@ import {
   pairTable,
   promptFit,
   promptTable,
+  readTable,
   recordReader,
   recordWriter,
   sequenceTable,
@@ -72,7 +75,7 @@ Deno.test("fitted rows of each kind are the same from bytes as from a list", asy
     const prompts = (tables: TableStore) =>
       kept(tables, promptTable, (add) => {
         const { fit, sizes } = promptFit(tokenizer, context);
-        return { ...fitInto(examples, context, fit, add), ...sizes() };
+        return { ...fitInto(examples, context, fit, add), ...sizes(), unscorable: {} };
       });
     for (const make of [pairs, candidates, labels, prompts]) {
       assertEquals<unknown>(await make(memoryTables), await make(listTables));
@@ -152,9 +155,15 @@ Deno.test("a summary that lacks a count is none", () => {
   }
   assert(!isFitCounts({ ...counts, skipped: { equal: 0 } }));
   assert(!isFitCounts(null) && !isFitCounts("counts"));
-  assert(promptTable.isSummary({ ...counts, longestAnswer: 1, longestText: 2 }));
-  assert(!promptTable.isSummary({ ...counts, longestAnswer: 1 }));
-  assert(!promptTable.isSummary({ longestAnswer: 1, longestText: 2 }));
+  const own = { longestAnswer: 1, longestText: 2, unscorable: { "exact-match": 3 } };
+  assert(promptTable.isSummary({ ...counts, ...own }));
+  assert(!promptTable.isSummary(own));
+  for (const name of Object.keys(own)) {
+    assert(!promptTable.isSummary({ ...counts, ...own, [name]: "1" }));
+  }
+  for (const unscorable of [null, undefined, { "exact-match": "3" }]) {
+    assert(!promptTable.isSummary({ ...counts, ...own, unscorable }));
+  }
 });
 
 Deno.test("marks tell contents apart by every value, their order and their number", () => {
@@ -199,6 +208,11 @@ Deno.test("answers are mismatched in turn, cut where the context ends, and count
     }
     const others = mismatchedAnswers(rows);
     const matched = matchedLabels(rows, context);
+    // With their marks, no answer is read before it is asked for.
+    const marks = Float64Array.from(rows.flatMap(({ sequence }) => answerMarks(sequence)));
+    const unread = readTable<EncodedLabel>(rows.length, { read: () => never() });
+    const { truncated, longest } = matchedLabels(unread, context, marks);
+    assertEquals([truncated, longest], [matched.truncated, matched.longest]);
     const whole = answers.map(({ prompt }, i) => {
       const { ids, mask } = rows[others[i] ?? -1]?.sequence ?? { ids: [], mask: [] };
       return [...prompt, ...ids.slice(mask.indexOf(true))];
@@ -214,3 +228,7 @@ Deno.test("answers are mismatched in turn, cut where the context ends, and count
     assertEquals(matched.longest, Math.max(...lengths.map(({ ids }) => ids.length)));
   }));
 });
+
+function never(): never {
+  throw new Error("an answer was read");
+}

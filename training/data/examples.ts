@@ -31,7 +31,7 @@ import {
   type RowFit,
 } from "./fit.ts";
 import { graphemeCount } from "../text/graphemes.ts";
-import { GOLD } from "../rewards/rewards.ts";
+import { GOLD, type TextReward } from "../rewards/rewards.ts";
 
 /** Two answers to a prompt as tokens; each is learned, the prompt is not. */
 export interface EncodedPair {
@@ -100,6 +100,11 @@ export type StageData =
     readonly train: RowTable<EncodedLabel>;
     /** Preferences, each of them an answer that is liked and one that is not. */
     readonly pairs: RowTable<PairCandidate>;
+    /**
+     * What is known of the answers without their tokens; undefined where those that are not liked
+     * are to be the model's own.
+     */
+    readonly marks?: Float64Array;
   }
   | {
     /** Prompts, to be answered by the model. */
@@ -112,7 +117,17 @@ export type StageData =
     readonly longestAnswer: number;
     /** The characters of the longest answer that is known. */
     readonly longestText: number;
+    /** The rewards of the stage that cannot judge answers to some prompts. */
+    readonly unscorable: readonly Unscorable[];
   };
+
+/** A reward, and the prompts whose answers it cannot judge, whatever they are. */
+export interface Unscorable {
+  /** The reward. */
+  readonly reward: TextReward;
+  /** The number of prompts of that kind. */
+  readonly count: number;
+}
 
 /**
  * A stage's data of a kind.
@@ -471,11 +486,12 @@ export function pairsOf(
 /**
  * Pairs whose rejected answers are there.
  *
- * @param candidates The pairs.
- * @returns The same pairs; undefined if the rejected answer of some is to be the model's own.
+ * @param candidates The pairs: all of them have a rejected answer, or none has.
+ * @returns The same pairs; undefined if their rejected answers are to be the model's own.
  */
 export function knownPairs(candidates: RowTable<PairCandidate>): RowTable<EncodedPair> | undefined {
-  for (const { rejected } of candidates) if (rejected === undefined) return undefined;
+  const [first] = candidates.slice(0, 1);
+  if (first !== undefined && first.rejected === undefined) return undefined;
   return mappedTable(
     candidates,
     ({ chosen, rejected }) => ({ chosen, rejected: rejected ?? never() }),

@@ -12,6 +12,7 @@ import type { EncodedLabel } from "./examples.ts";
 import { fitSequence, longestRow } from "./fit.ts";
 import { markOf } from "./marks.ts";
 import { readTable, rowAt, type RowTable } from "./table.ts";
+import { growingNumbers } from "./table_store.ts";
 
 /** An answer with a label, and the same prompt with another prompt's answer. */
 export interface MatchedLabel extends EncodedLabel {
@@ -19,33 +20,55 @@ export interface MatchedLabel extends EncodedLabel {
   readonly mismatched: EncodedSequence;
 }
 
-/** What is known of each answer without its tokens. */
-interface AnswerSizes {
-  /** The number of the prompt of each answer, in the order of their first answers. */
-  readonly prompts: readonly number[];
-  /** The tokens of each answer's prompt. */
-  readonly asked: readonly number[];
-  /** The tokens of each answer. */
-  readonly answered: readonly number[];
-  /** The number of prompts. */
-  readonly count: number;
+/** The marks of an answer: that of its prompt, the tokens of the prompt, and its own tokens. */
+const MARKS = 3;
+
+/**
+ * The numbers that are known of an answer without its tokens: a mark of its prompt, the tokens of its
+ * prompt, and its own tokens.
+ *
+ * @param sequence The prompt and the answer, which is learned.
+ * @returns The three numbers.
+ */
+export function answerMarks({ ids, mask }: EncodedSequence): readonly number[] {
+  const start = mask.indexOf(true);
+  // Prompts are told apart by a number of 53 bits: all of them would take as much memory as the rows.
+  return [markOf(ids, start), start, ids.length - start];
 }
 
-/** Reads all answers once. */
-function sizesOf(answers: RowTable<EncodedLabel>): AnswerSizes {
+/** The marks of answers, one answer after the other. */
+function marksOf(answers: RowTable<EncodedLabel>): Float64Array {
+  const marks = growingNumbers();
+  for (const { sequence } of answers) answerMarks(sequence).forEach(marks.add);
+  return marks.values();
+}
+
+/** The number of the prompt of each answer, in the order of their first answers. */
+function promptNumbers(marks: Float64Array) {
   const numbers = new Map<number, number>();
-  const [prompts, asked, answered]: [number[], number[], number[]] = [[], [], []];
-  for (const { sequence: { ids, mask } } of answers) {
-    const start = mask.indexOf(true);
-    // Prompts are told apart by a number of 53 bits: all of them would take as much memory as the rows.
-    const mark = markOf(ids, start);
+  const prompts = Uint32Array.from({ length: marks.length / MARKS }, (_, answer) => {
+    const mark = at(marks, MARKS * answer);
     const prompt = numbers.get(mark) ?? numbers.size;
     numbers.set(mark, prompt);
-    prompts.push(prompt);
-    asked.push(start);
-    answered.push(ids.length - start);
+    return prompt;
+  });
+  return { prompts, count: numbers.size };
+}
+
+/**
+ * Refuses answers that are all to one prompt.
+ *
+ * @param marks The marks of the answers, one answer after the other; see {@linkcode answerMarks}.
+ * @throws {UserError} Where they are.
+ */
+export function requireSeveralPrompts(marks: Float64Array): void {
+  for (let place = 0; place < marks.length; place += MARKS) {
+    if (marks[place] !== marks[0]) return;
   }
-  return { prompts, asked, answered, count: numbers.size };
+  throw new UserError(
+    `kto compares answers with answers to other prompts, and all ${marks.length / MARKS} answers ` +
+      `are to one prompt: add rows with other prompts`,
+  );
 }
 
 /**
@@ -69,18 +92,14 @@ function sizesOf(answers: RowTable<EncodedLabel>): AnswerSizes {
  * ```
  */
 export function mismatchedAnswers(answers: RowTable<EncodedLabel>): readonly number[] {
-  return othersOf(sizesOf(answers));
+  return [...othersOf(marksOf(answers))];
 }
 
 /** For each answer one to another prompt. */
-function othersOf({ prompts, count }: Pick<AnswerSizes, "prompts" | "count">): readonly number[] {
+function othersOf(marks: Float64Array): Uint32Array {
+  requireSeveralPrompts(marks);
+  const { prompts, count } = promptNumbers(marks);
   const total = prompts.length;
-  if (count < 2) {
-    throw new UserError(
-      `kto compares answers with answers to other prompts, and all ${total} answers are to one ` +
-        `prompt: add rows with other prompts`,
-    );
-  }
   // Where the answers to each prompt begin, and behind the last.
   const starts = new Uint32Array(count + 1);
   for (const prompt of prompts) starts[prompt + 1] = at(starts, prompt + 1) + 1;
@@ -137,20 +156,25 @@ export interface MatchedLabels {
  *
  * @param answers The answers, which have room in the context; to two prompts at least.
  * @param context The tokens that the model sees.
+ * @param marks What is known of the answers without their tokens, one answer after the other; see
+ * {@linkcode answerMarks} (default: the answers are read once).
  * @returns The answers and the counts.
  * @throws {UserError} Where all answers are to one prompt.
  */
-export function matchedLabels(answers: RowTable<EncodedLabel>, context: number): MatchedLabels {
-  const sizes = sizesOf(answers);
-  const others = othersOf(sizes);
+export function matchedLabels(
+  answers: RowTable<EncodedLabel>,
+  context: number,
+  marks: Float64Array = marksOf(answers),
+): MatchedLabels {
+  const others = othersOf(marks);
   const most = longestRow(context);
+  const asked = (answer: number) => at(marks, MARKS * answer + 1);
+  const answered = (answer: number) => at(marks, MARKS * answer + 2);
   let [truncated, longest] = [0, 0];
   others.forEach((other, number) => {
-    const length = at(sizes.asked, number) + at(sizes.answered, other);
+    const length = asked(number) + answered(other);
     truncated += Number(length > most);
-    longest = Math.max(
-      ...[longest, at(sizes.asked, number) + at(sizes.answered, number), Math.min(most, length)],
-    );
+    longest = Math.max(longest, asked(number) + answered(number), Math.min(most, length));
   });
   const rows = readTable(answers.length, {
     read: (number): MatchedLabel => {

@@ -231,7 +231,7 @@ function requireChat(
 }
 
 /** The edition of the bytes in which rows are kept, which changes with them. */
-const EDITION = 1;
+const EDITION = 2;
 
 /**
  * The key of encoded rows: all that their tokens depend on.

@@ -61,11 +61,17 @@ export const labelTable: TableForm<EncodedLabel, FitCounts> = fittedForm({
 });
 
 /** Counts of fitted prompts, and the sizes of the answers that are known. */
-export interface PromptCounts extends FitCounts, KnownSizes {}
+export interface PromptCounts extends FitCounts, KnownSizes {
+  /** The numbers of prompts whose answers a reward cannot judge, by the reward's name. */
+  readonly unscorable: Readonly<Record<string, number>>;
+}
 
 function isPromptCounts(value: unknown): value is PromptCounts {
-  return isFitCounts(value) &&
-    ["longestAnswer", "longestText"].every((name) => typeof Reflect.get(value, name) === "number");
+  if (!isFitCounts(value) || !("unscorable" in value)) return false;
+  const isCount = (own: unknown) => typeof own === "number";
+  const { unscorable } = value;
+  return ["longestAnswer", "longestText"].every((name) => isCount(Reflect.get(value, name))) &&
+    isColumns(unscorable) && Object.values(unscorable).every(isCount);
 }
 
 /** Prompts. */

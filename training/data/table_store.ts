@@ -23,12 +23,15 @@ export interface StoredTable<Row, Summary> {
   readonly rows: RowTable<Row>;
   /** What is known of all of them, which JSON can express. */
   readonly summary: Summary;
-  /** A number for each row, by which the rows were marked. */
+  /**
+   * The numbers by which the rows were marked, one row after the other: what is known of each without
+   * reading it.
+   */
   readonly marks: Float64Array;
 }
 
-/** Adds a row to a table, with a number that marks it (default 0). */
-export type AddRow<Row> = (row: Row, mark?: number) => void;
+/** Adds a row to a table, with the numbers that mark it: as many as all others have (default: none). */
+export type AddRow<Row> = (row: Row, marks?: readonly number[]) => void;
 
 /** Keeps tables. */
 export interface TableStore {
@@ -82,8 +85,10 @@ const BLOCK = 2 ** 20;
 
 /** Bytes of rows in memory, in blocks, which are never copied to grow. */
 export interface MemoryRecords {
-  /** Adds the bytes of a row, and its mark. */
-  add(bytes: Uint8Array, mark: number): void;
+  /** Adds the bytes of a row, and its marks. */
+  add(bytes: Uint8Array, marks: readonly number[]): void;
+  /** The number of rows so far. */
+  rows(): number;
   /** The number of bytes so far. */
   bytes(): number;
   /** The blocks so far: the bytes of all rows, in order. */
@@ -107,7 +112,7 @@ export function memoryRecords(): MemoryRecords {
   const marks = growingNumbers();
   let end = 0;
   offsets.add(end);
-  const add = (bytes: Uint8Array, mark: number) => {
+  const add = (bytes: Uint8Array, own: readonly number[]) => {
     for (let done = 0; done < bytes.length;) {
       const place = end % BLOCK;
       if (place === 0) blocks.push(new Uint8Array(BLOCK));
@@ -117,7 +122,7 @@ export function memoryRecords(): MemoryRecords {
       end += piece.length;
     }
     offsets.add(end);
-    marks.add(mark);
+    own.forEach(marks.add);
   };
   const copy = (from: number, to: number): Uint8Array => {
     const bytes = new Uint8Array(to - from);
@@ -132,6 +137,7 @@ export function memoryRecords(): MemoryRecords {
   };
   return {
     add,
+    rows: () => offsets.values().length - 1,
     bytes: () => end,
     blocks: () => blocks.map((block, i) => block.subarray(0, end - i * BLOCK)),
     offsets: offsets.values,
@@ -171,8 +177,8 @@ export const memoryTables: TableStore = {
   keep: async (_key, form, fill) => {
     const records = memoryRecords();
     const bytesOf = recordWriter();
-    const summary = await fill((row, mark = 0) => {
-      records.add(bytesOf((to) => form.write(row, to)), mark);
+    const summary = await fill((row, marks = []) => {
+      records.add(bytesOf((to) => form.write(row, to)), marks);
     });
     return memoryTable(records, form, summary);
   },
@@ -191,11 +197,10 @@ export function memoryTable<Row, Summary>(
   { read }: Pick<TableForm<Row, Summary>, "read">,
   summary: Summary,
 ): StoredTable<Row, Summary> {
-  const marks = records.marks();
   return {
-    rows: readTable(marks.length, { read: (index) => read(recordReader(records.at(index))) }),
+    rows: readTable(records.rows(), { read: (index) => read(recordReader(records.at(index))) }),
     summary,
-    marks,
+    marks: records.marks(),
   };
 }
 
@@ -229,9 +234,9 @@ export const listTables: TableStore = {
   ) => {
     const rows: Row[] = [];
     const marks = growingNumbers();
-    const summary = await fill((row, mark = 0) => {
+    const summary = await fill((row, own = []) => {
       rows.push(row);
-      marks.add(mark);
+      own.forEach(marks.add);
     });
     return { rows, summary, marks: marks.values() };
   },

@@ -10,12 +10,11 @@ import {
   dataOf,
   type EncodedLabel,
   type EncodedPair,
-  knownPairs,
   labelFit,
 } from "../data/examples.ts";
 import { answeredConversations, checkSome } from "../data/checks.ts";
 import { fitInto } from "../data/fit.ts";
-import { matchedLabels, mismatchedAnswers } from "../data/mismatched.ts";
+import { answerMarks, matchedLabels, requireSeveralPrompts } from "../data/mismatched.ts";
 import { labelForm } from "../feeds/forms.ts";
 import { fittedNotes, requireRows } from "../data/material.ts";
 import { joinedTables, readTable, rowAt, type RowTable } from "../data/table.ts";
@@ -40,32 +39,32 @@ export const labels: KindRow = {
       });
       const tell = watch.begin({ doing: `encoding ${source}`, subject: source });
       const fit = answeredFit(labelFit(tokenizer, context));
-      const { rows, summary } = await tables.keep(
-        keyOf("labels"),
-        labelTable,
-        (add) => fitInto(examples.train, context, fit, add, { tell }),
-      );
+      const { rows, summary, marks } = await tables.keep(keyOf("labels"), labelTable, (add) => {
+        const marked = (row: EncodedLabel) => add(row, answerMarks(row.sequence));
+        return fitInto(examples.train, context, fit, marked, { tell });
+      });
       const names = { what: "answers", header: "answers to train on" };
       return {
         notes: [...fittedNotes(summary, { ...told, ...names }), ...checks],
-        data: { kind: "labels", train: rows, pairs: [] },
+        data: { kind: "labels", train: rows, pairs: [], marks },
       };
     }
-    const { rows, counts, checks } = await encodedPairs(settings, material, encoding);
+    const { rows, counts, checks, marks } = await encodedPairs(settings, material, encoding);
     return {
       notes: [
         ...fittedNotes(counts, { ...told, what: "pairs", header: "pairs as labels" }),
         ...checks,
       ],
-      data: { kind: "labels", train: [], pairs: rows },
+      data: { kind: "labels", train: [], pairs: rows, ...marks && { marks } },
     };
   },
   async learner(plan) {
-    const { train, pairs: candidates } = dataOf(plan.prepared.data, "labels");
+    const { train, pairs: candidates, marks } = dataOf(plan.prepared.data, "labels");
     const entry = entryOn(plan.settings.objective, "labels");
     const { context } = plan.model.config;
     const { pairs, cost, notes } = await ownPairs(plan, candidates);
-    const { rows, truncated, longest } = matchedLabels(labelledAnswers(train, pairs), context);
+    const answers = labelledAnswers(train, pairs);
+    const { rows, truncated, longest } = matchedLabels(answers, context, marks);
     const source = orderedRows(plan.settings, labelForm, rows, {
       ...{ seed: partsOf(plan).seed, length: paddedTo(longest, context) },
     });
@@ -104,9 +103,6 @@ function labelledAnswers(
  * @throws {UserError} Where they are.
  */
 export function requirePrompts({ data }: Pick<PreparedStage, "data">): void {
-  if (data.kind !== "labels") return;
-  const { train, pairs } = data;
   // Rejected answers of the model's own are not there yet.
-  const known = knownPairs(pairs);
-  if (known !== undefined) mismatchedAnswers(labelledAnswers(train, known));
+  if (data.kind === "labels" && data.marks !== undefined) requireSeveralPrompts(data.marks);
 }

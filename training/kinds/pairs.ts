@@ -12,6 +12,7 @@ import {
   type EncodedPair,
   type PairCandidate,
   pairFit,
+  type PairParts,
   pairsOf,
 } from "../data/examples.ts";
 import { answeredConversations, checkSome } from "../data/checks.ts";
@@ -25,6 +26,7 @@ import {
   requireRows,
 } from "../data/material.ts";
 import { evaluationSizes } from "../evaluation_sizes.ts";
+import { answerMarks } from "../data/mismatched.ts";
 import { type OwnPairs, withOwnAnswers } from "../sampling/own_answers.ts";
 import { spreadNote } from "../data/splits.ts";
 import { foundRows, mappedTable, type RowTable, spread } from "../data/table.ts";
@@ -95,6 +97,11 @@ export interface EncodedPairs {
   readonly counts: FitCounts;
   /** Notes on what a chat template makes of them. */
   readonly checks: readonly string[];
+  /**
+   * What is known of their answers without their tokens, the preferred one of each pair first;
+   * undefined where the others are to be the model's own.
+   */
+  readonly marks?: Float64Array;
 }
 
 /**
@@ -119,16 +126,18 @@ export async function encodedPairs(
   });
   const tell = watch.begin({ doing: `encoding ${source}`, subject: source });
   const fit = answeredFit(pairFit(tokenizer, context));
-  const form = settings.rejected === "model" ? "pairs of the model" : "pairs";
-  const { rows, summary } = await tables.keep(
-    keyOf(form),
-    pairTable,
-    (add) => fitInto(examples.train, context, (own) => fit(find(own)), add, { tell }),
-  );
+  const isOwn = settings.rejected === "model";
+  const form = isOwn ? "pairs of the model" : "pairs";
+  const { rows, summary, marks } = await tables.keep(keyOf(form), pairTable, (add) => {
+    const marked = (row: PairParts) =>
+      add(row, [row.chosen, row.rejected ?? []].flat().flatMap(answerMarks));
+    return fitInto(examples.train, context, (own) => fit(find(own)), marked, { tell });
+  });
   return {
     rows: mappedTable(rows, (parts) => candidateOf(tokenizer, parts)),
     counts: summary,
     checks,
+    ...!isOwn && { marks },
   };
 }
 

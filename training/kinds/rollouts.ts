@@ -9,7 +9,7 @@ import { actorCritic, type LanguageModel } from "@unitune/models";
 import { type Model, type Objective, type Rollouts, scoreTokens } from "@unitune/objectives";
 import { maxNewTokensOf } from "../sampling/answer_length.ts";
 import { askedConversation, checkSome } from "../data/checks.ts";
-import { answeredFit, dataOf, promptFit } from "../data/examples.ts";
+import { answeredFit, dataOf, promptFit, type TrainingPrompt } from "../data/examples.ts";
 import { fitInto } from "../data/fit.ts";
 import { promptTable } from "../data/table_forms.ts";
 import { UserError } from "../text/errors.ts";
@@ -25,7 +25,13 @@ import { LOG_RATIO } from "../learner/identities.ts";
 import type { Learner } from "../learner/learner.ts";
 import { fittedNotes, requireRows } from "../data/material.ts";
 import { message, setting } from "../text/message.ts";
-import { requireScorable, rewardTerms, unscorable, unscorableNotes } from "../rewards/terms.ts";
+import {
+  gatherUnscorable,
+  requireScorable,
+  rewardTerms,
+  unscorable,
+  unscorableNotes,
+} from "../rewards/terms.ts";
 import { rewardModelReward, type RewardTerm } from "../rewards/rewards.ts";
 import { objectiveOptions, type TrainSettings } from "../settings.ts";
 import { learnerOf } from "../learner/stage_learner.ts";
@@ -45,8 +51,13 @@ export const rollouts: KindRow = {
     const tell = watch.begin({ doing: `encoding ${source}`, subject: source });
     const { rows, summary } = await tables.keep(keyOf("rollouts"), promptTable, (add) => {
       const { fit, sizes } = promptFit(tokenizer, context);
-      const counts = fitInto(examples.train, context, answeredFit(fit), add, { tell });
-      return { ...counts, ...sizes() };
+      const gathering = gatherUnscorable();
+      const gathered = (prompt: TrainingPrompt) => {
+        gathering.add(prompt);
+        add(prompt);
+      };
+      const counts = fitInto(examples.train, context, answeredFit(fit), gathered, { tell });
+      return { ...counts, ...sizes(), unscorable: gathering.counts() };
     });
     const notes = fittedNotes(summary, {
       ...{ what: "prompts", header: "prompts to train on", source },
@@ -57,7 +68,7 @@ export const rollouts: KindRow = {
       ...{ judges, longestAnswer, longestText },
       ...(format !== undefined && { format }),
     });
-    const found = unscorable(terms, rows);
+    const found = unscorable(terms, rows, summary.unscorable);
     return {
       notes: [...notes, ...checks, ...unscorableNotes(found, terms, rows.length)],
       data: {
@@ -66,6 +77,7 @@ export const rollouts: KindRow = {
         longestPrompt: summary.longest,
         longestAnswer,
         longestText,
+        unscorable: found,
       },
     };
   },
@@ -113,7 +125,7 @@ function actorOf({ settings: { objective }, model }: LearnerPlan): LanguageModel
 function samplingOf(plan: LearnerPlan): RolloutPlan {
   const { settings, prepared, start } = plan;
   const { seed, description } = partsOf(plan);
-  const { train, longestPrompt, ...longest } = dataOf(prepared.data, "rollouts");
+  const { train, longestPrompt, longestAnswer } = dataOf(prepared.data, "rollouts");
   const rewards = requireRewards(settings, prepared, start.rewardModel !== undefined);
   return {
     prompts: train,
@@ -123,7 +135,7 @@ function samplingOf(plan: LearnerPlan): RolloutPlan {
     batchSize: settings.batchSize,
     microBatches: settings.gradientAccumulation,
     epochs: settings.rolloutEpochs,
-    maxNewTokens: maxNewTokensOf(settings, longest),
+    maxNewTokens: maxNewTokensOf(settings, { longestAnswer }),
     temperature: settings.temperature,
     seed,
     // Both sides of a pair are one answer each.
@@ -158,7 +170,7 @@ export function requireRewards(
   { data, judges, format }: PreparedStage,
   hasJudge: boolean,
 ): readonly RewardTerm[] {
-  const { train, longestAnswer, longestText } = dataOf(data, "rollouts");
+  const { train, longestAnswer, longestText, unscorable } = dataOf(data, "rollouts");
   const known = { judges, longestAnswer, longestText, ...format !== undefined && { format } };
   const terms = rewardTerms(settings, known);
   const { objective } = settings;
@@ -172,6 +184,6 @@ export function requireRewards(
       ),
     );
   }
-  requireScorable(objective.name, unscorable(terms, train), train);
+  requireScorable(objective.name, unscorable, train);
   return terms;
 }

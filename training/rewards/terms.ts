@@ -5,7 +5,7 @@
  */
 
 import { quoted } from "@unitune/core";
-import type { TrainingPrompt } from "../data/examples.ts";
+import type { TrainingPrompt, Unscorable } from "../data/examples.ts";
 import type { RowTable } from "../data/table.ts";
 import { UserError } from "../text/errors.ts";
 import { message, setting } from "../text/message.ts";
@@ -99,12 +99,41 @@ function wholePattern(pattern: string): RegExp {
   }
 }
 
-/** A reward, and the prompts whose answers it cannot judge, whatever they are. */
-export interface Unscorable {
-  /** The reward. */
-  readonly reward: TextReward;
-  /** The number of prompts of that kind. */
-  readonly count: number;
+/** The rewards of every run that judge answers by columns of their rows. */
+const byColumns: readonly TextReward[] = [exactMatch, accuracy, editSimilarity];
+
+/** Tells whether a reward can judge answers to a prompt. */
+function isScorable(reward: TextReward, { prompt, columns }: TrainingPrompt): boolean {
+  return reward.isScorable?.({ prompt, columns: columnsFor(reward, columns) }) ?? true;
+}
+
+/** Counts of prompts whose answers a reward cannot judge, by the reward's name. */
+export type UnscorableCounts = Readonly<Record<string, number>>;
+
+/** Counts, while prompts are read, those whose answers the rewards of every run cannot judge. */
+export interface UnscorableGathering {
+  /** Counts a prompt. */
+  add(prompt: TrainingPrompt): void;
+  /** The counts so far. */
+  counts(): UnscorableCounts;
+}
+
+/**
+ * Begins to count prompts whose answers the rewards of every run cannot judge.
+ *
+ * @returns No prompt yet.
+ */
+export function gatherUnscorable(): UnscorableGathering {
+  const counts = new Map(byColumns.map(({ name }) => [name, 0]));
+  return {
+    add(prompt) {
+      for (const reward of byColumns) {
+        const { name } = reward;
+        if (!isScorable(reward, prompt)) counts.set(name, (counts.get(name) ?? NaN) + 1);
+      }
+    },
+    counts: () => Object.fromEntries(counts),
+  };
 }
 
 /**
@@ -112,6 +141,7 @@ export interface Unscorable {
  *
  * @param terms The rewards.
  * @param prompts The prompts.
+ * @param known Counts of the rewards of every run (default: the prompts are read).
  * @returns Those rewards, with the number of prompts.
  *
  * @example
@@ -128,14 +158,17 @@ export interface Unscorable {
 export function unscorable(
   terms: readonly RewardTerm[],
   prompts: RowTable<TrainingPrompt>,
+  known: UnscorableCounts = {},
 ): readonly Unscorable[] {
-  return terms.flatMap(({ reward }) => {
-    const { isScorable } = reward;
-    if (isScorable === undefined) return [];
+  const counted = (reward: TextReward) => {
     let count = 0;
-    for (const { prompt, columns } of prompts) {
-      count += Number(!isScorable({ prompt, columns: columnsFor(reward, columns) }));
-    }
+    for (const prompt of prompts) count += Number(!isScorable(reward, prompt));
+    return count;
+  };
+  return terms.flatMap(({ reward }) => {
+    if (reward.isScorable === undefined) return [];
+    const own = byColumns.includes(reward) ? known[reward.name] : undefined;
+    const count = own ?? counted(reward);
     return count === 0 ? [] : [{ reward, count }];
   });
 }

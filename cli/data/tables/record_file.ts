@@ -5,7 +5,7 @@
  * the bytes of all rows, in order
  * checks   n numbers of 32 bits    the CRC-32 of each row
  * offsets  n + 1 numbers in f64    where the rows begin, and where the last one ends
- * marks    n numbers in f64        the marks of the rows
+ * marks    k n numbers in f64      the marks of the rows, k of each
  * summary  JSON
  * footer   64 bytes                what the file is, n, the two lengths in bytes, and the SHA-256 of all
  *                                  between the rows and the footer
@@ -37,8 +37,8 @@ const PIECE = 2 ** 20;
 
 /** The bytes of rows in a file that is being written. */
 export interface RecordFileWriter {
-  /** Adds the bytes of a row, and its mark. */
-  add(bytes: Uint8Array, mark: number): void;
+  /** Adds the bytes of a row, and its marks. */
+  add(bytes: Uint8Array, marks: readonly number[]): void;
   /** Writes what is not written yet, and what closes the file. */
   finish(summary: unknown): void;
 }
@@ -61,7 +61,7 @@ export function recordFileWriter(file: Deno.FsFile, records: MemoryRecords): Rec
     filled = 0;
   };
   return {
-    add(bytes, mark) {
+    add(bytes, own) {
       if (filled + bytes.length > PIECE) flush();
       if (bytes.length > PIECE) writeWhole(file, bytes);
       else {
@@ -71,7 +71,7 @@ export function recordFileWriter(file: Deno.FsFile, records: MemoryRecords): Rec
       end += bytes.length;
       checks.add(crc32(bytes));
       offsets.add(end);
-      marks.add(mark);
+      own.forEach(marks.add);
     },
     finish(summary) {
       flush();
@@ -85,7 +85,7 @@ export function recordFileWriter(file: Deno.FsFile, records: MemoryRecords): Rec
       for (const part of parts) writeWhole(file, part);
       const footer = new Uint8Array(FOOTER);
       footer.set(MAGIC);
-      const lengths = Float64Array.of(marks.values().length, end, text.length);
+      const lengths = Float64Array.of(checks.values().length, end, text.length);
       footer.set(bytesOf(lengths), MAGIC.length);
       footer.set(digestOf(parts), MAGIC.length + lengths.byteLength);
       writeWhole(file, footer);
@@ -97,10 +97,8 @@ export function recordFileWriter(file: Deno.FsFile, records: MemoryRecords): Rec
 function copied(records: MemoryRecords) {
   const [checks, offsets, marks] = [growingNumbers(), growingNumbers(), growingNumbers()];
   for (const offset of records.offsets()) offsets.add(offset);
-  records.marks().forEach((mark, index) => {
-    checks.add(crc32(records.at(index)));
-    marks.add(mark);
-  });
+  for (let row = 0; row < records.rows(); row++) checks.add(crc32(records.at(row)));
+  records.marks().forEach(marks.add);
   return { checks, offsets, marks } satisfies Readonly<Record<string, GrowingNumbers>>;
 }
 
@@ -124,7 +122,9 @@ function writeWhole(file: Deno.FsFile, bytes: Uint8Array): void {
 export interface RecordFile {
   /** The summary that was written with the rows. */
   readonly summary: unknown;
-  /** The marks of the rows. */
+  /** The number of rows. */
+  readonly length: number;
+  /** The marks of the rows, one row after the other. */
   readonly marks: Float64Array;
   /** Reads the bytes of the row at an index. */
   read(index: number): Uint8Array;
@@ -149,6 +149,7 @@ export function openRecordFile(path: string): RecordFile | undefined {
   };
   return {
     summary,
+    length: checks.length,
     marks,
     read: (row) =>
       using(path, (file) => {
@@ -210,6 +211,11 @@ function readPart(
   return bytes;
 }
 
+/** Tells whether so many bytes are marks of so many rows: the same number of marks for each. */
+function isMarks(bytes: number, count: number): boolean {
+  return count === 0 ? bytes === 0 : bytes % (8 * count) === 0;
+}
+
 /** The errors that say that there is no file. */
 const absent = [Deno.errors.NotFound, Deno.errors.NotADirectory];
 
@@ -228,9 +234,12 @@ function readIndex(path: string) {
   const footer = readPart(file, size - FOOTER, size);
   if (footer === undefined || !MAGIC.every((byte, i) => footer[i] === byte)) return undefined;
   const [count = 0, data = 0, text = 0] = new Float64Array(footer.buffer, MAGIC.length, 3);
-  const lengths = [4 * count, 8 * (count + 1), 8 * count, text];
-  const total = lengths.reduce((sum, length) => sum + length, 0);
-  if (!(count >= 0 && data >= 0 && text >= 0) || data + total + FOOTER !== size) return undefined;
+  const [check, offset] = [4 * count, 8 * (count + 1)];
+  const marked = size - FOOTER - data - check - offset - text;
+  const lengths = [check, offset, marked, text];
+  if (lengths.some((length) => !(length >= 0)) || !(data >= 0) || !isMarks(marked, count)) {
+    return undefined;
+  }
   let place = data;
   const parts = lengths.map((length) => readPart(file, place, place += length));
   const [checks, offsets, marks, summary] = parts;

@@ -160,8 +160,8 @@ function openTable<Row, Summary>(
   const file = openRecordFile(path);
   if (file === undefined || !isSummary(file.summary)) return undefined;
   markUsed(path, time);
-  const { marks, summary } = file;
-  const rows = readTable(marks.length, {
+  const { length, marks, summary } = file;
+  const rows = readTable(length, {
     read: (index) => read(recordReader(file.read(index))),
     *scan(start, end) {
       for (const bytes of file.scan(start, end)) yield read(recordReader(bytes));
@@ -200,11 +200,11 @@ async function newTable<Row, Summary>(
 ): Promise<StoredTable<Row, Summary>> {
   const bytesOf = recordWriter();
   let sink: Sink = { kind: "memory", records: memoryRecords() };
-  const add = (row: Row, mark = 0) => {
+  const add: AddRow<Row> = (row, marks = []) => {
     const bytes = bytesOf((to) => form.write(row, to));
-    if (sink.kind === "file") return sink.writer.add(bytes, mark);
+    if (sink.kind === "file") return sink.writer.add(bytes, marks);
     const { records } = sink;
-    records.add(bytes, mark);
+    records.add(bytes, marks);
     if (records.bytes() > place.large) sink = { kind: "file", ...partialFile(place, records) };
   };
   const current = () => sink;
@@ -245,7 +245,7 @@ function partialFile({ folder, path, now }: Place, records: MemoryRecords): Part
   try {
     const writer = named(() => recordFileWriter(file, records));
     return {
-      writer: { ...writer, add: (bytes, mark) => named(() => writer.add(bytes, mark)) },
+      writer: { ...writer, add: (bytes, marks) => named(() => writer.add(bytes, marks)) },
       finish: (summary) =>
         named(() => {
           writer.finish(summary);

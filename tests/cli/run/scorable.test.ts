@@ -1,8 +1,11 @@
 /** Rewards that cannot be given: refused before the first step where none can, else told. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import {
+  accuracy,
   type Asked,
+  editSimilarity,
   exactMatch,
+  gatherUnscorable,
   lengthPenalty,
   requireScorable,
   type TextReward,
@@ -79,6 +82,21 @@ Deno.test("a reward is refused where it can judge nothing, and counted where it 
       assertEquals(refused, without === all.length);
     }),
   );
+});
+
+Deno.test("prompts are not read again for the rewards of every run, and for others they are", () => {
+  const columns = [{ completion: "#### 3" }, { completion: "a" }, { completion: 5 }, {}];
+  const prompts = columns.map((columns): TrainingPrompt => ({ ids: [3], prompt: "", columns }));
+  const gathering = gatherUnscorable();
+  prompts.forEach(gathering.add);
+  const known = gathering.counts();
+  assertEquals(known, { "exact-match": 2, "accuracy": 3, "edit-similarity": 2 });
+  const terms = [exactMatch, accuracy, editSimilarity, lengthPenalty(3)]
+    .map((reward) => ({ weight: 1, reward }));
+  assertEquals(unscorable(terms, [], known), unscorable(terms, prompts));
+  // Another function of the same name may judge otherwise.
+  const own = { ...exactMatch, isScorable: () => true };
+  assertEquals(unscorable([{ weight: 1, reward: own }], prompts, known), []);
 });
 
 Deno.test("whether answers to a prompt can be judged is asked with the columns that are read", () => {

@@ -10,7 +10,7 @@ export function filledTable(folder: string) {
   return tableCache(folder, { large: 2 ** 12 }).keep("key", sequenceTable, (add) => {
     for (let row = 0; row < ROWS; row++) {
       const ids = Array.from({ length: 20 }, (_, i) => (row * 31 + i * i) % 500);
-      add({ ids, mask: ids.map((id) => id > 250) }, row);
+      add({ ids, mask: ids.map((id) => id > 250) }, [row]);
     }
     return {
       ...{ context: 32, kept: ROWS, sources: ROWS, total: ROWS, truncated: 0, unanswered: 0 },

@@ -3,12 +3,15 @@ import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/asser
 import { fileURLToPath } from "node:url";
 import { carryOut, createRun, openDevice, prepare, runConfig } from "@unitune/cli";
 import {
+  checkStages,
+  memoryTables,
   type StageData,
   type TableStore,
   trainSettings,
   UserError,
   type Watch,
 } from "@unitune/training";
+import { rowTable } from "../../../../cli/data/row_table.ts";
 import { tableCache } from "../../../../cli/data/tables/table_cache.ts";
 import { inFolder, writeRows } from "../../command.ts";
 import { sizeOf, until } from "../../kill.ts";
@@ -21,7 +24,11 @@ const files: Readonly<Record<string, (i: number) => Readonly<Record<string, unkn
   "sft": (i) => ({ prompt: `${i}+1`, completion: `${i + 1}${"!".repeat(i % 50)}` }),
   "dpo": (i) => ({ prompt: `${i}`, chosen: `${i}${"é".repeat(i % 40)}`, rejected: `${i + 1}` }),
   "kto": (i) => ({ prompt: `${i % 90}`, completion: `${i}`, label: i % 3 === 0 }),
-  "grpo": (i) => ({ prompt: `${i}${"?".repeat(i % 60)}`, gold: `${i}`, tags: [i, null, { i }] }),
+  "grpo": (i) => ({
+    prompt: `${i}${"?".repeat(i % 60)}`,
+    ...i % 3 === 2 && { completion: `${i}` },
+    tags: [i, null, { i }],
+  }),
 };
 
 /** All rows of a stage, as whoever trains on them sees them. */
@@ -39,13 +46,36 @@ function rowsOf(data: StageData): unknown {
   };
 }
 
+/** A store that counts the encoded rows that are read. */
+function counting(
+  tables: TableStore,
+): { readonly tables: TableStore; readonly reads: () => number } {
+  let reads = 0;
+  return {
+    tables: {
+      keep(key, form, fill) {
+        const read: typeof form.read = (from) => {
+          if (!Object.is(form, rowTable)) reads += 1;
+          return form.read(from);
+        };
+        return tables.keep(key, { ...form, read }, fill);
+      },
+    },
+    reads: () => reads,
+  };
+}
+
 /** What is prepared of a file, and how often something was told of its progress. */
-async function prepared(objective: string, data: string, tables?: TableStore) {
+async function prepared(objective: string, data: string, store: TableStore = memoryTables) {
   let told = 0;
   const watch: Watch = { begin: () => () => void (told += 1), reserve: () => {} };
-  const rewards = objective === "grpo" ? { rewards: "length-penalty" } : {};
+  const rewards = objective === "grpo" ? { rewards: "exact-match+accuracy+length-penalty" } : {};
   const settings = trainSettings({ ...tiny, objective, data, ...rewards });
-  const run = await prepare(settings, undefined, { watch, ...tables && { tables } });
+  const { tables, reads } = counting(store);
+  const run = await prepare(settings, undefined, { watch, tables });
+  await checkStages({ stages: [settings], prepared: run });
+  // All that is known of encoded rows before the first step is kept beside them.
+  assertEquals(reads(), 0);
   const splits = run.splits.map(({ questions, ...split }) => ({
     ...split,
     questions: questions.map((question) => ({ ...question, isRight: undefined })),

@@ -7,7 +7,13 @@ import {
   assertThrows,
 } from "@std/assert";
 import fc from "fast-check";
-import { listTables, type RecordReader, type RecordWriter, UserError } from "@unitune/training";
+import {
+  type AddRow,
+  listTables,
+  type RecordReader,
+  type RecordWriter,
+  UserError,
+} from "@unitune/training";
 import { LARGE, tableCache, tablesFolder } from "../../../../cli/data/tables/table_cache.ts";
 import { FileError } from "../../../../cli/files/file_error.ts";
 import { inFolder } from "../../command.ts";
@@ -32,9 +38,9 @@ const rows = fc.array(fc.record({
   value: fc.jsonValue().map((value): unknown => JSON.parse(JSON.stringify(value))),
 }));
 
-/** Fills a table. */
-const filling = (list: readonly Row[]) => (add: (row: Row, mark?: number) => void) => {
-  list.forEach((row, i) => add(row, i / 4));
+/** Fills a table, with some marks of each row. */
+const filling = (list: readonly Row[], marks = 1) => (add: AddRow<Row>) => {
+  list.forEach((row, i) => add(row, Array.from({ length: marks }, (_, k) => k + i / 4)));
   return `${list.length} rows`;
 };
 
@@ -45,11 +51,11 @@ function fillNever(): never {
 const names = (folder: string) => [...Deno.readDirSync(folder)].map(({ name }) => name).toSorted();
 
 inFolder("a table on the disk is the list of its rows, now and the next time", async (folder) => {
-  await fc.assert(fc.asyncProperty(rows, fc.nat(12), async (list, start) => {
+  await fc.assert(fc.asyncProperty(rows, fc.nat(12), fc.nat(3), async (list, start, marks) => {
     const key = crypto.randomUUID();
-    const listed = await listTables.keep(undefined, form, filling(list));
+    const listed = await listTables.keep(undefined, form, filling(list, marks));
     const store = tableCache(folder, { large: -1 });
-    const made = await store.keep(key, form, filling(list));
+    const made = await store.keep(key, form, filling(list, marks));
     const found = list.length === 0 ? made : await store.keep(key, form, fillNever);
     for (const table of [made, found]) {
       assertEquals([...table.rows], list);
@@ -57,6 +63,7 @@ inFolder("a table on the disk is the list of its rows, now and the next time", a
       assertEquals([...table.rows.slice(start)], list.slice(start));
       assertEquals(table.summary, listed.summary);
       assertEquals(Array.from(table.marks), Array.from(listed.marks));
+      assertEquals(table.marks.length, marks * list.length);
     }
   }));
 });
