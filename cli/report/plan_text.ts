@@ -11,7 +11,7 @@ import {
   totalMemory,
   type TrainSettings,
 } from "@unitune/training";
-import { alignTable } from "../terminal/layout.ts";
+import { alignTable, showCount } from "../terminal/layout.ts";
 import { formatDuration } from "../terminal/progress.ts";
 import { type Pace, secondsOf } from "../run/pace.ts";
 
@@ -46,13 +46,6 @@ export function chosenPlan({ settings, kept, again }: StagePlans, limit: number)
   const { checkpointActivations: setting } = settings;
   if (setting === "auto") return totalMemory(kept.memory) <= limit ? kept : again;
   return setting === "none" ? kept : again;
-}
-
-/** A number of something in the largest power of 1000 that it has one of: `1.2 billion`. */
-function showCount(count: number): string {
-  const words = ["", " thousand", " million", " billion", " trillion"];
-  const power = Math.min(4, Math.max(0, Math.floor(Math.log10(Math.max(1, count)) / 3)));
-  return `${Number((count / 1000 ** power).toPrecision(3))}${words[power]}`;
 }
 
 /** Memory of a kind is told if it is more than one part in so many. */

@@ -64,8 +64,13 @@ export async function measurePace(device: Device): Promise<Pace | undefined> {
   return await paceOf(own ?? device);
 }
 
-/** The pace at which a device multiplies and reads. */
-async function paceOf(device: Device): Promise<Pace> {
+/**
+ * The pace at which a device multiplies and reads.
+ *
+ * @param device The device.
+ * @returns The pace.
+ */
+export async function paceOf(device: Device): Promise<Pace> {
   const [matrix, vector] = evaluate(
     [full([SIDE, SIDE], 0.5), full([ELEMENTS], 0.5)] as const,
     device,

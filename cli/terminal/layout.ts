@@ -191,3 +191,54 @@ export function fitTable(
     return i === 0 ? lines : ["", ...lines];
   });
 }
+
+/**
+ * A number of something in the largest power of 1000 that it has one of.
+ *
+ * @param count The number.
+ * @returns The number with three digits, and a word for the power.
+ *
+ * @example
+ * ```ts
+ * import { showCount } from "./layout.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([7, 1234, 45e9].map(showCount), ["7", "1.23 thousand", "45 billion"]);
+ * ```
+ */
+export function showCount(count: number): string {
+  const words = ["", " thousand", " million", " billion", " trillion"];
+  const power = Math.min(words.length - 1, Math.floor(Math.log10(Math.max(1, count)) / 3));
+  return `${Number((count / 1000 ** power).toPrecision(3))}${words[power]}`;
+}
+
+/**
+ * Terms with lines about them: the terms in a column, the lines beside it, broken between words.
+ *
+ * @param entries The terms and their lines.
+ * @param columns The width (default 80).
+ * @returns The lines.
+ *
+ * @example
+ * ```ts
+ * import { definitionList } from "./layout.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(definitionList([["a", ["one"]], ["bc", ["two", "three four"]]], 12), [
+ *   "a   one",
+ *   "bc  two",
+ *   "    three",
+ *   "    four",
+ * ]);
+ * ```
+ */
+export function definitionList(
+  entries: readonly (readonly [term: string, lines: readonly string[]])[],
+  columns: number = WIDTH,
+): string[] {
+  const width = longest(entries, ([term]) => term.length) + GAP;
+  return entries.flatMap(([term, lines]) =>
+    lines.flatMap((line) => wrapWords(line, columns - width))
+      .map((line, i) => (i === 0 ? term : "").padEnd(width) + line)
+  );
+}

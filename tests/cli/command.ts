@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { assert, assertEquals } from "@std/assert";
 import { failureOf } from "@unitune/cli";
 import { sampleCommand } from "../../cli/commands/sample.ts";
+import { doctorCommand } from "../../cli/commands/doctor.ts";
 import { trainCommand } from "../../cli/commands/train.ts";
 
 /** How a command ended. */
@@ -32,7 +33,8 @@ export type Task =
   | "compare"
   | "objectives"
   | "download"
-  | "push";
+  | "push"
+  | "doctor";
 
 const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", root)));
 
@@ -182,6 +184,11 @@ async function endedHere(command: () => Promise<number>): Promise<Ended> {
 /** Runs `train` to its end, in this process. */
 export function train(...args: readonly string[]): Promise<Ended> {
   return endedHere(() => trainCommand(args));
+}
+
+/** Runs `doctor` to its end, in this process. */
+export function doctor(...args: readonly string[]): Promise<Ended> {
+  return endedHere(() => doctorCommand(args));
 }
 
 /** Runs `sample` to its end, in this process. */
