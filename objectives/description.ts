@@ -10,7 +10,14 @@ import type { LossFormula } from "./formula.ts";
 /**
  * The models that an objective evaluates: `"reward"` judges answers, `"value"` predicts returns.
  */
-export type ModelRole = "policy" | "reference" | "teacher" | "reward" | "value" | "reward model";
+export type ModelRole =
+  | "policy"
+  | "reference"
+  | "teacher"
+  | "reward"
+  | "value"
+  | "reward model"
+  | "process reward model";
 
 /** A part of a row of data that an objective reads. */
 export type DataField =
@@ -22,6 +29,7 @@ export type DataField =
   | "old values"
   | "reference log-probs"
   | "label"
+  | "step labels"
   | "mismatched answers";
 
 /**

@@ -47,6 +47,7 @@ export { aggregate, averageOver, type Normalizer } from "./aggregation.ts";
 export * from "./catalogue/demonstrations.ts";
 export * from "./catalogue/pairs.ts";
 export * from "./catalogue/rollouts.ts";
+export * from "./catalogue/steps.ts";
 export * from "./combinators.ts";
 export * from "./defaults.ts";
 export type * from "./description.ts";
@@ -138,9 +139,17 @@ export {
 } from "./regularizers.ts";
 export { learnedPositions, type Positions } from "./positions.ts";
 export type { Prediction, TargetPrediction } from "./prediction.ts";
+export * from "./process_reward_model.ts";
 export * from "./registry/entry.ts";
 export * from "./registry/registry.ts";
-export * from "./reward_model.ts";
+export {
+  bradleyTerry,
+  rewardBy,
+  rewardModelDefaults,
+  rewardModelLoss,
+  type RewardModelOptions,
+  scored,
+} from "./reward_model.ts";
 export * from "./rollouts.ts";
 export {
   againstReference,

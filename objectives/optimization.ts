@@ -84,6 +84,16 @@ export interface ScoreEvidence {
   readonly counted?: Tensor;
 }
 
+/** Scores of the steps of answers, and their labels. */
+export interface StepEvidence {
+  /** Scores after each token, `[B, T]`, with gradient. */
+  readonly stepScores: Tensor;
+  /** 1 where the step that ends at the token is right, 0 elsewhere, `[B, T]`. */
+  readonly labels: Tensor;
+  /** 1 on the last token of each step that counts, 0 elsewhere, `[B, T]`. */
+  readonly mask: Tensor;
+}
+
 /**
  * Evidence that every optimization may leave unread: evidence that every signal gives, and evidence
  * that accompanies an advantage, a return or a label.

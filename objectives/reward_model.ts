@@ -112,6 +112,11 @@ export function rewardModelLoss(
   });
 }
 
+/** The last 1 of each row of a mask, `[B, T]` of numbers. */
+export function lastOf(mask: Tensor): Tensor {
+  return cast(equal(mul(discountedSum(mask, 1), mask), 1), mask.dtype);
+}
+
 /**
  * Scores of whole answers as an estimation: the policy is a reward model with a head of one output.
  * Its output at an answer's last token is the score of the answer; a row without answer tokens has
@@ -152,8 +157,7 @@ export const scored: Estimation<Demonstrations, Demonstrations, ScoreEvidence> =
   evaluate(model, { ids, observations = ids, mask }, context) {
     const ofTokens = predicted(model, model.embed(observations), {}, context).scores(); // [B, T]
     const counts = cast(mask, ofTokens.dtype);
-    const isLast = equal(mul(discountedSum(counts, 1), counts), 1);
-    const scores = sum(masked(ofTokens, isLast), { axes: [-1] });
+    const scores = sum(masked(ofTokens, lastOf(counts)), { axes: [-1] });
     return { evidence: { scores, counted: max(counts, { axes: [-1] }) }, metrics: {} };
   },
 };

@@ -93,11 +93,14 @@ export {
   isFitCounts,
   isSameSequence,
   longestRow,
+  readFit,
+  readLength,
   requireFit,
   type RowFit,
   type SkipReason,
   skipReasons,
 } from "./data/fit.ts";
+export { type EncodedSteps, encodeSteps, stepsFit } from "./data/steps.ts";
 export { fitTexts } from "./data/texts.ts";
 export { type MatchedLabel, mismatchedAnswers } from "./data/mismatched.ts";
 export { describeExample } from "./data/shown_example.ts";
@@ -135,6 +138,7 @@ export {
   type Padding,
   pairForm,
   type RowForm,
+  stepForm,
 } from "./feeds/forms.ts";
 export type { Reference } from "./feeds/offline.ts";
 export {
@@ -305,6 +309,7 @@ export {
   type PromptCounts,
   promptTable,
   sequenceTable,
+  stepTable,
 } from "./data/table_forms.ts";
 export { taskMaterial, type TaskSettings } from "./data/task_material.ts";
 export {

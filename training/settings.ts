@@ -102,8 +102,8 @@ export const settingTable = {
       "Files of data: one, a pattern such as rows/*.parquet, a folder, or hub:OWNER/NAME; several are " +
       "joined by +, with shares as in 3*a.jsonl+1*b.jsonl. A file is plain text (.txt), or has rows " +
       "(.jsonl, .json, .csv, .tsv, .parquet) with the columns that the objective reads: text; " +
-      "messages; prompt and completion; prompt, chosen and rejected; prompt, completion and label; or " +
-      "prompt alone.",
+      "messages; prompt and completion; prompt, chosen and rejected; prompt, completion and label; " +
+      "prompt, completions and labels of steps; or prompt alone.",
     defaultHelp: "the built-in tasks",
   },
   split: {
@@ -124,6 +124,15 @@ export const settingTable = {
     placeholder: "NAME",
     group: "Data",
     help: "The column of a file of rows that holds the completion.",
+  },
+  stepSeparator: {
+    kind: "string",
+    default: "\n",
+    placeholder: "TEXT",
+    group: "Data",
+    appliesTo: ({ data }: ObjectiveEntry): boolean => data === "steps",
+    help: "The text behind each step of an answer, at whose last token the step is judged.",
+    defaultHelp: "a line end",
   },
   validationData: {
     isPlace: true,

@@ -80,7 +80,7 @@ export async function dataCommand(argv: readonly string[]): Promise<number> {
   const place = await findData(data, { split });
   const files = place.sources.flatMap(({ files }) => files);
   if (files.length > 1) print(`${number(files.length)} files, the first of them ${files[0]}`);
-  const { promptColumn: prompt, completionColumn: completion } = settings;
+  const { promptColumn: prompt, completionColumn: completion, stepSeparator } = settings;
   const options = {
     needs: neededForms[settings.objective.data],
     columns: { prompt, completion },
@@ -105,7 +105,8 @@ export async function dataCommand(argv: readonly string[]): Promise<number> {
     const counted = encodedTokens(context);
     const lengths: number[] = [];
     for await (const { formed } of formedRows(rowsOf(place), options)) {
-      for (const length of rowLengths(tokenizer, formed, counted)) lengths.push(length);
+      const measured = { most: counted, separator: stepSeparator };
+      for (const length of rowLengths(tokenizer, formed, measured)) lengths.push(length);
       if (lengths.length >= MOST_MEASURED) break;
     }
     const over = lengths.filter((length) => length > longestRow(context)).length;

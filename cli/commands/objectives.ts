@@ -130,7 +130,7 @@ function startOf<B>(model: Model, objective: Objective<B>, batch: B) {
 
 /** The headings of objectives: by the data that they read, and the model that they train. */
 function headingOf({ data, trains, values }: ObjectiveEntry): string {
-  if (trains === "reward model") return "Reward models";
+  if (trains !== "policy") return "Reward models";
   return values ? `On ${data}, with a value head` : `On ${data}`;
 }
 
@@ -139,6 +139,7 @@ const batches: ScoredBatches = {
   demonstrations: chosen,
   pairs: { chosen, rejected },
   labels: { ...chosen, labels, mismatched: rejected },
+  steps: { ...chosen, labels: chosen.mask },
   rollouts: answers,
 };
 
@@ -162,6 +163,10 @@ function rowOf(entry: ObjectiveEntry): Row {
       case "labels": {
         const objective: Objective<ScoredLabelledAnswers> = entry.make({}, models);
         return startOf(model, objective, batches.labels);
+      }
+      case "steps": {
+        const objective: Objective<ScoredBatches["steps"]> = entry.make({}, models);
+        return startOf(model, objective, batches.steps);
       }
       case "rollouts": {
         const objective: Objective<ScoredBatches["rollouts"]> = entry.make(pairs, models);
@@ -317,7 +322,8 @@ const notation: readonly NotationRow[] = [
     symbols: ["sigmoid"],
     meaning: "sigmoid(x) = 1/(1 + e^-x)",
     isFor: ({ entry, description }) =>
-      entry.data === "pairs" || entry.data === "labels" || defining("beta")({ entry, description }),
+      entry.data === "pairs" || entry.data === "labels" || entry.data === "steps" ||
+      defining("beta")({ entry, description }),
   },
   {
     symbols: ["relu", "odds"],
@@ -338,6 +344,11 @@ const notation: readonly NotationRow[] = [
     symbols: ["r", "rw", "rl"],
     meaning: "the score of an answer; of the chosen and of the rejected one",
     isFor: ({ entry }) => entry.trains === "reward model",
+  },
+  {
+    symbols: ["r"],
+    meaning: "the score of a step, the log-odds that it is right",
+    isFor: ({ entry }) => entry.trains === "process reward model",
   },
   {
     symbols: ["r", "A"],

@@ -215,7 +215,7 @@ function beta(value: unknown, { objective, valueOf }: TrlContext): TrlReading {
 
 /** The greatest length of a row. */
 function maxLength(value: unknown, { objective }: TrlContext): TrlReading {
-  if (objective.trains === "reward model") {
+  if (objective.trains !== "policy") {
     return refused("TRL leaves out longer rows, Unitune cuts them: set context instead");
   }
   return objective.data === "rollouts"

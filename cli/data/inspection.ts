@@ -12,7 +12,7 @@ import {
   type Tokenizer,
   UnknownCharacterError,
 } from "@unitune/models";
-import { encodeAnswer, fitTexts, placeText, UserError } from "@unitune/training";
+import { encodeAnswer, encodeSteps, fitTexts, placeText, UserError } from "@unitune/training";
 import { digestOf } from "../files/digest.ts";
 import { columnsIn } from "./formed_rows.ts";
 import { formOf, type FormOptions, requireColumns } from "./forms/recognition.ts";
@@ -134,14 +134,14 @@ export async function inspectRows(
  *
  * @param tokenizer The tokenizer.
  * @param formed The row.
- * @param most The most tokens that are counted.
+ * @param measure The most tokens that are counted, and the text behind each step of an answer in steps.
  * @returns The numbers of tokens, at most `most` each.
  * @throws {UserError} If the tokenizer cannot express the row.
  */
 export function rowLengths(
   tokenizer: Tokenizer,
   { row }: FormedRow,
-  most: number,
+  { most, separator }: { readonly most: number; readonly separator: string },
 ): readonly number[] {
   const options = { ...row.rendering, most };
   const answered = (prompt: readonly ChatMessage[], answer: readonly ChatMessage[]) =>
@@ -157,6 +157,7 @@ export function rowLengths(
       return [answered(row.prompt, row.chosen), answered(row.prompt, row.rejected)];
     }
     if ("answers" in row) return row.answers.map(({ answer }) => answered(row.prompt, answer));
+    if ("steps" in row) return [encodeSteps(tokenizer, row, separator, most).ids.length];
     if ("completion" in row) return [answered(row.prompt, row.completion)];
     return [encodePrompt(tokenizer, row.prompt, options).length];
   } catch (error) {

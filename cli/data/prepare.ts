@@ -143,6 +143,7 @@ export const neededForms: Readonly<Record<DataKind, readonly FormName[]>> = {
   demonstrations: ["messages", "conversations", "labels", "completions"],
   pairs: ["pairs", "implicit-pairs", "scores"],
   labels: ["labels", "pairs", "implicit-pairs", "scores"],
+  steps: ["steps"],
   // The completion is what answers are compared with.
   rollouts: [
     ...["labels", "completions", "pairs", "implicit-pairs", "scores"] as const,

@@ -34,6 +34,7 @@ const kindWords: Readonly<Record<DataKind, string>> = {
   demonstrations: "answers",
   pairs: "pairs",
   labels: "labels",
+  steps: "steps",
   rollouts: "rollouts",
 };
 

@@ -79,6 +79,15 @@ export const glossary: readonly GlossaryGroup[] = [
         "rewards/accuracies",
         "fraction of pairs in which the chosen answer has the higher reward",
       ),
+      entry(
+        "rewards/right_steps",
+        "mean score of right steps by a process reward model, their log-odds of being right",
+      ),
+      entry("rewards/wrong_steps", "mean score of wrong steps"),
+      entry(
+        "rewards/step_accuracies",
+        "fraction of steps whose score is above 0 if they are right, and not above 0 if they are wrong",
+      ),
       entry("logps/chosen", "mean log-probability of the chosen answers, in nats per answer"),
       entry(
         "logps/rejected",
@@ -157,6 +166,9 @@ export const glossary: readonly GlossaryGroup[] = [
       entry("eval_rewards/rejected", "rewards/rejected on held-out pairs"),
       entry("eval_rewards/margins", "rewards/margins on held-out pairs"),
       entry("eval_rewards/accuracies", "rewards/accuracies on held-out pairs"),
+      entry("eval_rewards/right_steps", "rewards/right_steps on held-out answers"),
+      entry("eval_rewards/wrong_steps", "rewards/wrong_steps on held-out answers"),
+      entry("eval_rewards/step_accuracies", "rewards/step_accuracies on held-out answers"),
       entry("eval_logps/chosen", "logps/chosen on held-out pairs"),
       entry("eval_logps/rejected", "logps/rejected on held-out pairs"),
     ],

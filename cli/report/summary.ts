@@ -74,6 +74,7 @@ export const mainMetrics: readonly MetricColumn[] = [
   { metric: "eval_loss", title: "loss", digits: 4 },
   { metric: "eval_mean_token_accuracy", title: "token accuracy", digits: 3 },
   { metric: "eval_exact_match", title: "exact match", digits: 3 },
+  { metric: "eval_rewards/step_accuracies", title: "step accuracy", digits: 3 },
   { metric: "eval_forced_exact_match", title: "forced", digits: 3, isDetail: true },
   { metric: "eval_exact_match_gap", title: "gap", digits: 3, isDetail: true },
 ];

@@ -184,7 +184,7 @@ const configurations: readonly string[] = ["config.json", "adapter_config.json"]
 const checkpointNames: ReadonlySet<string> = new Set([
   ...[...necessary, ...configurations, RECORD],
   ...["generation_config.json", "chat_template.jinja", "README.md"],
-  ...["reward_model", "teacher"],
+  ...["reward_model", "process_reward_model", "teacher"],
 ]);
 
 /** The files of tensors: of a model, in parts or not, or of an adapter. */

@@ -10,7 +10,8 @@
  * checkpoints/step-000250/ config.json, generation_config.json, model.safetensors
  *                                                            as transformers saves a model; a large
  *                                                            one has several files and an index
- *                          reward_model/, teacher/           the same for other models; the teacher
+ *                          reward_model/, process_reward_model/, teacher/
+ *                                                            the same for other models; the teacher
  *                                                            at the start of its stage only
  *                          tokenizer.json, tokenizer_config.json
  *                                                            characters and special tokens

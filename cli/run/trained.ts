@@ -56,8 +56,17 @@ import { readTokenizerFiles, tokenizerTexts } from "./pretrained_tokenizer.ts";
 import { readRunConfig } from "./run_config.ts";
 import { taskCommand } from "../terminal/shell.ts";
 
-/** The folders of models other than the policy in a checkpoint. */
-const REWARD_MODEL = "reward_model";
+/** The folders of the models that score in a checkpoint, by their names among those of a run. */
+const judgeFolders = {
+  rewardModel: "reward_model",
+  processRewardModel: "process_reward_model",
+} as const;
+
+type JudgeName = keyof typeof judgeFolders;
+
+const judgeNames = ["rewardModel", "processRewardModel"] as const satisfies readonly JudgeName[];
+
+/** The folder of the teacher in a checkpoint. */
 const TEACHER = "teacher";
 
 const TOKENIZER = "tokenizer.json";
@@ -90,7 +99,7 @@ export type CheckpointRun = Pick<
  */
 export async function checkpointFiles(
   { model, tokenizer, architectures: rows, base, modelSettings: settings }: CheckpointRun,
-  { policy, rewardModel, teacher }: Models,
+  { policy, teacher, ...judges }: Models,
   state: unknown,
 ): Promise<Readonly<Record<string, FileContent>>> {
   const files = async (
@@ -116,10 +125,14 @@ export async function checkpointFiles(
     (await files(saved)).map(([name, content]) => [`${folder}/${name}`, content] as const);
   // The teacher is another model, whose settings are its own.
   const own = { model, ...settings && { settings } };
-  const judge = rewardModel && { ...own, params: rewardModel.model, score: rewardModel.score };
+  const scoring = judgeNames.map(async (name) => {
+    const judge = judges[name];
+    if (judge === undefined) return [];
+    return await inside(judgeFolders[name], { ...own, params: judge.model, score: judge.score });
+  });
   return Object.fromEntries([
     ...await files({ ...own, params: policy }, tokenizer.files()),
-    ...judge ? await inside(REWARD_MODEL, judge) : [],
+    ...(await Promise.all(scoring)).flat(),
     ...teacher ? await inside(TEACHER, teacher) : [],
     [TRAINING, treeFile(state)],
   ]);
@@ -206,19 +219,26 @@ async function readOther(
   return await readModel(checkpoint, options, frozen, `${folder}/`);
 }
 
-/** Reads the reward model of a checkpoint; undefined if there is none. */
-async function readRewardModel(
+/** Reads the models of a checkpoint that score. */
+async function readJudges(
   checkpoint: SavedCheckpoint,
   options: ReadOptions,
   frozen?: SavedModel,
-): Promise<ScoredParameters<unknown> | undefined> {
-  const judge = await readOther(checkpoint, REWARD_MODEL, options, frozen);
-  if (judge === undefined) return undefined;
-  const { params: model, score } = judge;
-  if (score !== undefined) return { model, score };
-  throw new UserError(
-    `${checkpoint.path}/${REWARD_MODEL} is no reward model: it has no head of one number`,
-  );
+): Promise<Pick<Models, JudgeName>> {
+  const judges: { [Name in JudgeName]?: ScoredParameters<unknown> } = {};
+  for (const name of judgeNames) {
+    const folder = judgeFolders[name];
+    const judge = await readOther(checkpoint, folder, options, frozen);
+    if (judge === undefined) continue;
+    const { params: model, score } = judge;
+    if (score === undefined) {
+      throw new UserError(
+        `${checkpoint.path}/${folder} is no reward model: it has no head of one number`,
+      );
+    }
+    judges[name] = { model, score };
+  }
+  return judges;
 }
 
 /**
@@ -285,12 +305,12 @@ async function readWithModel(
         `place of ${describeSizes(expected, rows)}; restore the run's config.json`,
     );
   }
-  const rewardModel = await readRewardModel(checkpoint, options, frozen);
+  const judges = await readJudges(checkpoint, options, frozen);
   const teacher = await readOther(checkpoint, TEACHER, options);
   return {
     model,
     ...settings && { settings },
-    models: { policy, ...rewardModel && { rewardModel }, ...teacher && { teacher } },
+    models: { policy, ...judges, ...teacher && { teacher } },
   };
 }
 

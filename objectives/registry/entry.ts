@@ -20,12 +20,14 @@ import type {
   ScoredPairs,
 } from "../catalogue/pairs.ts";
 import type { ScoredRollouts } from "../catalogue/rollouts.ts";
+import type { LabelledSteps } from "../process_reward_model.ts";
 
 /**
  * The data that an objective reads: demonstrations of right answers; pairs of a chosen and a
- * rejected answer; single answers with labels; or the policy's own answers with rewards.
+ * rejected answer; single answers with labels; answers in steps, each with a label; or the policy's
+ * own answers with rewards.
  */
-export type DataKind = "demonstrations" | "pairs" | "labels" | "rollouts";
+export type DataKind = "demonstrations" | "pairs" | "labels" | "steps" | "rollouts";
 
 /**
  * The use of a reference, the policy that a training starts from: none; its log-probabilities,
@@ -41,6 +43,8 @@ export interface Batches {
   readonly pairs: Pairs;
   /** Answers with labels. */
   readonly labels: LabelledAnswers;
+  /** Answers in steps with labels. */
+  readonly steps: LabelledSteps;
   /** Sampled answers, with values where the policy has a value head. */
   readonly rollouts: Rollouts & ValueScores;
 }
@@ -53,6 +57,8 @@ export interface ScoredBatches {
   readonly pairs: ScoredPairs;
   /** Answers with labels. */
   readonly labels: ScoredLabelledAnswers;
+  /** Answers in steps with labels. */
+  readonly steps: LabelledSteps & ScoredDemonstrations;
   /** Sampled answers, with values where the policy has a value head. */
   readonly rollouts: ScoredRollouts & ValueScores;
 }
@@ -94,8 +100,11 @@ export interface EntryOf<K extends DataKind, R extends ReferenceUse> {
   readonly teacher: boolean;
   /** Whether the policy has a value head, which predicts returns. */
   readonly values: boolean;
-  /** The model that it trains: the policy, or a reward model, whose head has one output. */
-  readonly trains: "policy" | "reward model";
+  /**
+   * The model that it trains: the policy, or a model whose head has one output: the score of an answer
+   * (a reward model), or of a step of one.
+   */
+  readonly trains: "policy" | "reward model" | "process reward model";
   /** The usual number of steps on the same rollouts. */
   readonly rolloutEpochs: number;
   /** Its options, each with its default. */

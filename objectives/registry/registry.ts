@@ -4,6 +4,7 @@ import { demonstrationEntries } from "./demonstrations.ts";
 import type { ObjectiveEntry, ObjectiveRegistry } from "./entry.ts";
 import { labelEntries, pairEntries } from "./pairs.ts";
 import { rolloutEntries } from "./rollouts.ts";
+import { stepEntries } from "./steps.ts";
 
 /**
  * All objectives of this package, in the order of the data that they read. A registry with another
@@ -22,6 +23,7 @@ export const objectiveRegistry: ObjectiveRegistry = [
   ...demonstrationEntries,
   ...pairEntries,
   ...labelEntries,
+  ...stepEntries,
   ...rolloutEntries,
 ];
 

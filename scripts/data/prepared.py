@@ -208,6 +208,7 @@ CASES = [
     ("RewardTrainer", "reward-model", "pairs", lambda rows: reward(rows, chat)),
     ("RewardTrainer", "reward-model", "plain pairs", lambda rows: reward(rows, base)),
     ("RewardTrainer", "reward-model", "implicit pairs", lambda rows: reward(rows, chat)),
+    ("PRMTrainer", "process-reward-model", "steps", lambda rows: prm(rows, base)),
     ("GRPOTrainer", "grpo", "prompts", lambda rows: grpo(rows, chat)),
     ("GRPOTrainer", "grpo", "plain prompts", lambda rows: grpo(rows, base)),
 ]

@@ -114,6 +114,7 @@ const toPolicy: Readonly<Record<string, readonly Question[]>> = {
   // A divergence from a teacher is one of whole distributions.
   distillation: [...usual, "logits"],
   "reward-model": ["scores"],
+  "process-reward-model": ["scores"],
   ppo: [...usual, "values"],
 };
 

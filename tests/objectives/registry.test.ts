@@ -69,6 +69,7 @@ import {
   orpo,
   type Policy,
   ppo,
+  processRewardModel,
   reinforce,
   reinforcePlusPlus,
   rewardModel,
@@ -122,6 +123,9 @@ const clips = ["clip_ratio/low", "clip_ratio/high"];
 /** The metrics of an entry beside those of its tokens. */
 function metricsOf({ name, data, trains }: Pick<Entry, "name" | "data" | "trains">): string[] {
   if (trains === "reward model") return ofPairs.slice(2);
+  if (data === "steps") {
+    return ["right_steps", "wrong_steps", "step_accuracies"].map((metric) => `rewards/${metric}`);
+  }
   if (data === "demonstrations") {
     if (name === "distillation") return ["teacher_agreement"];
     return ["ift", "scheduled-sampling"].includes(name) ? ["lambda"] : [];
@@ -162,7 +166,7 @@ for (const { use, ...entry } of entriesOf(moved)) {
       const expected = [
         "loss",
         "grad_norm",
-        ...trains === "reward model" ? [] : ofTokens,
+        ...trains === "policy" ? ofTokens : [],
         ...metricsOf(entry),
       ];
       assertEquals(names.toSorted(), expected.toSorted());
@@ -357,9 +361,12 @@ for (const entry of objectiveRegistry) {
     assertEquals(models.includes("reference"), entry.reference !== "none");
     assertEquals(models.includes("teacher"), entry.teacher);
     assertEquals(models.includes("value"), entry.values);
-    assertEquals(models.includes("reward model"), entry.trains === "reward model");
+    for (const judge of ["reward model", "process reward model"] as const) {
+      assertEquals(models.includes(judge), entry.trains === judge);
+    }
     assertEquals(reads("chosen and rejected"), entry.data === "pairs");
     assertEquals(reads("label"), entry.data === "labels");
+    assertEquals(reads("step labels"), entry.data === "steps");
     assertEquals(models.includes("reward"), entry.data === "rollouts");
     // Defaults lie in their own ranges.
     optionValues(entry.name, entry.options);
@@ -407,6 +414,7 @@ Deno.test("a row's defaults are those of its function", () => {
     ...{ "aot-unpaired": aotUnpaired(), "apo-zero": apoZero(), "apo-down": apoDown() },
     ...{ discopop: discopop(), rpo: rpo(), mpo: mpo(), "intuitive-dpo": intuitiveDpo(nobody) },
     ...{ orpo: orpo(), simpo: simpo(), cpo: cpo(), "reward-model": rewardModel(), kto: kto() },
+    ...{ "process-reward-model": processRewardModel() },
     ...{ reinforce: reinforce(), "reinforce-plus-plus": reinforcePlusPlus(), rloo: rloo() },
     ...{ grpo: grpo(), "grpo-kl": grpoKl(), dapo: dapo(), "dr-grpo": drGrpo(), gspo: gspo() },
     ...{ cispo: cispo(), "max-rl": maxRlGradient(), "intuitive-grpo": intuitiveGrpo() },

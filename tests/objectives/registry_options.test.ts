@@ -47,6 +47,7 @@ const rows: readonly Row[] = [
   ["beta", positive, 2, "simpo"],
   ["targetMargin", nonNegative, "half of beta", "simpo"],
   ["targetMargin", nonNegative, 0, "reward-model"],
+  ["lastStepOnly", "true or false", false, "process-reward-model"],
   ["clipRange", positive, 0.2, "reinforce-plus-plus rloo grpo grpo-kl dapo dr-grpo max-rl ppo"],
   [
     "groupSize",

@@ -14,6 +14,7 @@ import {
 } from "@unitune/core";
 import {
   type Demonstrations,
+  type LabelledSteps,
   modelOf,
   type Objective,
   type ObjectiveEntry,
@@ -48,6 +49,7 @@ export interface World {
   readonly demonstrations: ScoredDemonstrations;
   readonly pairs: ScoredPairs;
   readonly labels: ScoredLabelledAnswers;
+  readonly steps: LabelledSteps & ScoredDemonstrations;
   readonly rollouts: ScoredRollouts & Required<ValueScores>;
 }
 
@@ -147,6 +149,7 @@ export function worldOf(
       oldLogProbs: scoredBy(reference, rollouts),
       oldValues: valuedBy(reference, rollouts),
     },
+    steps: { ...scored(), labels: tensor(table((b, t) => (b + t) % 2), { dtype }) },
   };
 }
 
@@ -179,7 +182,7 @@ export function entriesOf(
   const models = { reference, teacher: reference };
   return objectiveRegistry.map((entry): Entry => {
     const { name, data, trains, values } = entry;
-    const policy = trains === "reward model" ? scorer : values ? actorCritic : wordPolicy;
+    const policy = trains !== "policy" ? scorer : values ? actorCritic : wordPolicy;
     const options = Object.hasOwn(entry.options, "groupSize") ? { groupSize: GROUP } : {};
     const use: Entry["use"] = (f) => {
       switch (entry.data) {
@@ -194,6 +197,13 @@ export function entriesOf(
         case "labels": {
           const objective: Objective<ScoredLabelledAnswers> = entry.make(options, models);
           return f({ policy, objective, batch: world.labels });
+        }
+        case "steps": {
+          const objective: Objective<LabelledSteps & ScoredDemonstrations> = entry.make(
+            options,
+            models,
+          );
+          return f({ policy, objective, batch: world.steps });
         }
         case "rollouts": {
           const objective: Objective<ScoredRollouts & ValueScores> = entry.make(options, models);

@@ -186,7 +186,7 @@ function trainedOn({ stages, tokenizer }: PreparedRun): Set<string> {
         const { ids, mask } = data.source.row(i);
         add(ids.slice(0, mask.indexOf(true)));
       }
-    } else {
+    } else if (data.kind !== "steps") {
       for (const { prompt } of data.kind === "pairs" ? data.train : data.pairs) add(prompt);
     }
   }

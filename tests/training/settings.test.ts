@@ -25,6 +25,7 @@ const rows: readonly Row[] = [
   ["split", "a text", "train"],
   ["promptColumn", "a text", undefined],
   ["completionColumn", "a text", undefined],
+  ["stepSeparator", "a text", "\n"],
   ["validationData", "a text", "a share of the data", "shared place"],
   ["validationShare", decay, 0.1, "shared"],
   ["tokenizer", "characters | bytes", "characters", "shared"],
@@ -159,6 +160,7 @@ Deno.test("a setting applies to the objectives that it is for", () => {
     .map(({ name }) => name);
   const limited = Object.keys(all).filter((name) => all[name]?.appliesTo !== undefined);
   assertEquals(limited, [
+    "stepSeparator",
     "rejected",
     "teacher",
     "rewards",
@@ -173,7 +175,7 @@ Deno.test("a setting applies to the objectives that it is for", () => {
     "batching",
     "packing",
   ]);
-  for (const name of limited.slice(2, -3)) assertEquals(namesFor(name), sampling, name);
+  for (const name of limited.slice(3, -3)) assertEquals(namesFor(name), sampling, name);
   const given = objectiveRegistry.map(({ name }) => name).filter((name) =>
     !sampling.includes(name)
   );
@@ -183,6 +185,7 @@ Deno.test("a setting applies to the objectives that it is for", () => {
     objectiveRegistry.filter(({ data }) => data === "demonstrations").map(({ name }) => name),
   );
   assertEquals(namesFor("teacher"), ["distillation"]);
+  assertEquals(namesFor("stepSeparator"), ["process-reward-model"]);
   assertEquals(
     namesFor("rejected"),
     objectiveRegistry.filter(({ data }) => data === "pairs" || data === "labels")

@@ -23,6 +23,8 @@ import {
   recordReader,
   recordWriter,
   sequenceTable,
+  stepsFit,
+  stepTable,
   type TableForm,
   type TableStore,
   textMark,
@@ -77,7 +79,18 @@ Deno.test("fitted rows of each kind are the same from bytes as from a list", asy
         const { fit, sizes } = promptFit(tokenizer, context);
         return { ...fitInto(examples, context, fit, add), ...sizes(), unscorable: {} };
       });
-    for (const make of [pairs, candidates, labels, prompts]) {
+    const answers = examples.map(({ prompt, chosen = [] }) => ({
+      prompt,
+      steps: chosen.map(({ content }) => content ?? ""),
+      labels: chosen.map(({ content = "" }) => (content?.length ?? 0) % 2 === 0),
+    }));
+    const steps = (tables: TableStore) =>
+      kept(
+        tables,
+        stepTable,
+        (add) => fitInto(answers, context, stepsFit(tokenizer, ";")(context), add),
+      );
+    for (const make of [pairs, candidates, labels, prompts, steps]) {
       assertEquals<unknown>(await make(memoryTables), await make(listTables));
     }
     const { rows, summary } = await labels(listTables);

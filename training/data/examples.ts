@@ -30,6 +30,7 @@ import {
   naming,
   type RowFit,
 } from "./fit.ts";
+import type { EncodedSteps } from "./steps.ts";
 import { graphemeCount } from "../text/graphemes.ts";
 import { GOLD, type TextReward } from "../rewards/rewards.ts";
 
@@ -105,6 +106,16 @@ export type StageData =
      * are to be the model's own.
      */
     readonly marks?: Float64Array;
+  }
+  | {
+    /** Answers in steps, each with a label. */
+    readonly kind: "steps";
+    /** Training rows. */
+    readonly train: RowTable<EncodedSteps>;
+    /** The tokens of the longest training row. */
+    readonly longest: number;
+    /** Validation rows. */
+    readonly validation: readonly EncodedSteps[];
   }
   | {
     /** Prompts, to be answered by the model. */

@@ -18,6 +18,7 @@ import {
   type Tokenizer,
   UnknownCharacterError,
 } from "@unitune/models";
+import type { ObjectiveEntry } from "@unitune/objectives";
 import { UserError } from "../text/errors.ts";
 import { joined, message, setting, type UserMessage } from "../text/message.ts";
 import { type Conversation, placeText, type Source } from "./dataset.ts";
@@ -243,6 +244,50 @@ export function encodedTokens(context: number): number {
 /** Tells whether a context that rows need is known: those that need more are not encoded to the end. */
 function isMeasured(needed: number, context: number): boolean {
   return longestRow(needed) < encodedTokens(context);
+}
+
+/**
+ * The context in which the rows of an objective have their longest length; see
+ * {@linkcode longestRow}. A model that scores reads the last token of a row as well, so that its rows
+ * are one token shorter than a policy's.
+ *
+ * @param objective The model that it trains.
+ * @param context The context in tokens.
+ * @returns The number of tokens.
+ *
+ * @example
+ * ```ts
+ * import { longestRow, readLength } from "@unitune/training";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const [policy, judge] = [{ trains: "policy" }, { trains: "reward model" }] as const;
+ * assertEquals([policy, judge].map((own) => longestRow(readLength(own, 8))), [9, 8]);
+ * ```
+ */
+export function readLength({ trains }: Pick<ObjectiveEntry, "trains">, context: number): number {
+  return trains === "policy" ? context : context - 1;
+}
+
+/**
+ * Fits rows for the model that an objective trains; see {@linkcode readLength}.
+ *
+ * @param objective The model that it trains.
+ * @param context The context in tokens.
+ * @param fitIn Makes the function that fits rows of a policy into a context.
+ * @returns The function that fits a row.
+ */
+export function readFit<Row, T>(
+  objective: Pick<ObjectiveEntry, "trains">,
+  context: number,
+  fitIn: (context: number) => (row: Row) => RowFit<T>,
+): (row: Row) => RowFit<T> {
+  const length = readLength(objective, context);
+  const fit = fitIn(length);
+  const read = context - length;
+  return (row) => {
+    const { least, whole, ...fitted } = fit(row);
+    return { ...fitted, least: least + read, whole: whole + read };
+  };
 }
 
 /**

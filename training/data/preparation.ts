@@ -157,7 +157,7 @@ export async function prepareRun(
   const tokenizer = base?.tokenizer ??
     (first.settings.tokenizer === "bytes"
       ? byteTokenizer()
-      : characterTokenizer(new Set(materials.flatMap(({ characters }) => [...characters]))));
+      : characterTokenizer(new Set(stages.flatMap(charactersRead))));
   const model = base === undefined
     ? newModel(first.settings, tokenizer.size, rows)
     : withDropout(base.model, first.settings.dropout, rows);
@@ -168,7 +168,7 @@ export async function prepareRun(
   const notes: UserMessage[] = [];
   for (const [i, { settings, material, source }] of stages.entries()) {
     const { judges, format } = material;
-    requireUse(material, source);
+    requireUse(settings, material, source);
     requireChat(tokenizer, material, source);
     const seed = stageSeed(settings.seed, i);
     const encoding = {
@@ -201,12 +201,22 @@ export async function prepareRun(
   };
 }
 
-/** Refuses rows that no objective reads. */
-function requireUse({ dataset }: Pick<Material, "dataset">, source: string): void {
-  if (dataset.kind !== "steps") return;
+/** The characters of a stage's data, and of what is written between its steps. */
+function charactersRead({ material, settings }: StageMaterial): readonly string[] {
+  const { objective, stepSeparator } = settings;
+  return [...material.characters, ...objective.data === "steps" ? stepSeparator : ""];
+}
+
+/** Refuses rows of steps, which objectives on other data do not read. */
+function requireUse(
+  { objective }: Pick<TrainSettings, "objective">,
+  { dataset }: Pick<Material, "dataset">,
+  source: string,
+): void {
+  if (dataset.kind !== "steps" || objective.data === "steps") return;
   throw new UserError(
-    `${source} has answers in steps, each with a label, which train a process reward model: no ` +
-      `objective here reads them`,
+    `${source} has answers in steps, each with a label, which train a process reward model: ` +
+      `${objective.name} does not read them`,
   );
 }
 
@@ -268,6 +278,10 @@ function splitsOf(
   }
   if (dataset.kind === "texts") {
     return [textsSplit("validation", dataset.validation, tokenizer, context, limits)];
+  }
+  // A policy is asked for nothing here; the objective has metrics of its own.
+  if (dataset.kind === "steps") {
+    return [{ name: "validation", sequences: [], questions: [], notes: [] }];
   }
   if (dataset.kind === "prompts") {
     const prompts = foundRows(examples.validation, (own) => own);

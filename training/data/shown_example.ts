@@ -48,6 +48,11 @@ function partsOf(data: StageData): readonly Part[] {
         })),
         ...data.train.length > 0 ? [] : [...data.pairs.slice(0, 1)].flatMap(sidesOf),
       ];
+    case "steps":
+      return [...data.train.slice(0, 1)].map((sequence) => ({
+        title: "answer in steps, whose labels are learned at their ends",
+        sequence,
+      }));
     case "rollouts":
       return [...data.train.slice(0, 1)].map(({ ids }) => ({
         title: "prompt, which the model answers",

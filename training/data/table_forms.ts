@@ -9,6 +9,7 @@ import type { Source } from "./dataset.ts";
 import type { EncodedLabel, KnownSizes, PairParts, TrainingPrompt } from "./examples.ts";
 import { type FitCounts, isFitCounts } from "./fit.ts";
 import { readSequence, type RecordReader, type RecordWriter, writeSequence } from "./records.ts";
+import type { EncodedSteps } from "./steps.ts";
 import type { TableForm } from "./table_store.ts";
 
 /** How fitted rows are kept: how one is written and read. */
@@ -57,6 +58,20 @@ export const labelTable: TableForm<EncodedLabel, FitCounts> = fittedForm({
   read(from) {
     const label = from.number() === 1;
     return { sequence: readSequence(from), label };
+  },
+});
+
+/** Answers in steps. */
+export const stepTable: TableForm<EncodedSteps, FitCounts> = fittedForm({
+  write({ labels, ...sequence }, to) {
+    writeSequence(to, sequence);
+    for (const [t, isEnd] of sequence.mask.entries()) {
+      if (isEnd) to.number(Number(labels[t] === true));
+    }
+  },
+  read(from) {
+    const sequence = readSequence(from);
+    return { ...sequence, labels: sequence.mask.map((isEnd) => isEnd && from.number() === 1) };
   },
 });
 

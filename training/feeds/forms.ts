@@ -9,6 +9,7 @@ import type { EncodedSequence } from "@unitune/models";
 import type {
   Demonstrations,
   LabelledAnswers,
+  LabelledSteps,
   Pairs,
   ScoredDemonstrations,
   ScoredLabelledAnswers,
@@ -17,6 +18,7 @@ import type {
 import { paddedTo, toBatch } from "../data/batches.ts";
 import type { EncodedPair } from "../data/examples.ts";
 import type { MatchedLabel } from "../data/mismatched.ts";
+import type { EncodedSteps } from "../data/steps.ts";
 import { longest } from "../longest.ts";
 import { type Scores, scoresOf } from "../sampling/scorer.ts";
 
@@ -124,6 +126,30 @@ export const labelForm: RowForm<MatchedLabel, LabelledAnswers, ScoredLabelledAns
     ...scoredBatch(rows.map(({ sequence }) => sequence), padding, scores),
     labels: labelTensor(rows, padding),
     mismatched: scoredBatch(rows.map(({ mismatched }) => mismatched), padding, scores),
+  }),
+};
+
+/** Answers in steps as a batch. */
+function stepBatch(rows: readonly EncodedSteps[], padding: Padding): LabelledSteps {
+  const right = rows.map(({ ids, labels }) => ({ ids, mask: labels }));
+  return { ...toBatch(rows, padding), labels: toBatch(right, padding).mask };
+}
+
+/** Answers in steps with labels. */
+export const stepForm: RowForm<
+  EncodedSteps,
+  LabelledSteps,
+  LabelledSteps & ScoredDemonstrations
+> = {
+  sequences: (row) => [row],
+  examples: () => 1,
+  learned: (row) => [row],
+  sides: 1,
+  lengthOf: ({ ids }) => ids.length,
+  batch: stepBatch,
+  scored: (rows, padding, scores) => ({
+    ...stepBatch(rows, padding),
+    referenceLogProbs: scoresOf(rows, scores, padding),
   }),
 };
 

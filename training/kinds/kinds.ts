@@ -10,11 +10,13 @@ import { labels } from "./labels.ts";
 import { pairs } from "./pairs.ts";
 import { rollouts } from "./rollouts.ts";
 import type { KindRow } from "./stage.ts";
+import { steps } from "./steps.ts";
 
 /** The kinds of data: how rows are prepared, and what learns from them. */
 export const dataKinds: { readonly [Kind in DataKind]: KindRow } = {
   demonstrations,
   pairs,
   labels,
+  steps,
   rollouts,
 };

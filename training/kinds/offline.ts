@@ -14,6 +14,7 @@ import {
   summarize,
 } from "@unitune/objectives";
 import type { RowSource } from "../data/batches.ts";
+import { readLength } from "../data/fit.ts";
 import { classOf, inClasses, lengthClasses } from "../data/lengths.ts";
 import { addCost, type Cost, noCost } from "../learner/cost.ts";
 import { readScalars } from "../evaluation.ts";
@@ -69,8 +70,9 @@ export async function offlineLearner<Row, B, S>(
   const { layout, reference, asked } = parts;
   const { source, aside: given = [] } = rows;
   const options = objectiveOptions(plan.settings);
+  const context = readLength(plan.settings.objective, plan.model.config.context);
   const others = {
-    length: formLength(given, form, plan.model.config.context),
+    length: formLength(given, form, context),
     padding: layout.padding,
     ...layout.vocabulary !== undefined && { vocabulary: layout.vocabulary },
   };

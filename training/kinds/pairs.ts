@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { EncodedSequence } from "@unitune/models";
 import { paddedTo } from "../data/batches.ts";
 import {
   answeredFit,
@@ -13,10 +14,17 @@ import {
   type PairCandidate,
   pairFit,
   type PairParts,
-  pairsOf,
 } from "../data/examples.ts";
 import { answeredConversations, checkSome } from "../data/checks.ts";
-import { describeFit, type FitCounts, fitInto } from "../data/fit.ts";
+import {
+  describeFit,
+  type FitCounts,
+  fitInto,
+  fitRows,
+  longestRow,
+  readFit,
+  readLength,
+} from "../data/fit.ts";
 import { formLength, pairForm } from "../feeds/forms.ts";
 import {
   fittedNotes,
@@ -52,7 +60,8 @@ export const pairs: KindRow = {
     const { rows, counts, checks } = await encodedPairs(settings, material, encoding);
     const found = foundRows(examples.validation, pairedExamples(settings));
     const { evalExamples } = evaluationSizes([settings]);
-    const aside = pairsOf(tokenizer, context, spread(found, evalExamples), {
+    const fit = readFit(settings.objective, context, (length) => pairFit(tokenizer, length));
+    const aside = fitRows(spread(found, evalExamples), context, fit, {
       unanswered: examples.validation.length - found.length,
     });
     return {
@@ -77,8 +86,8 @@ export const pairs: KindRow = {
   },
   async learner(plan) {
     const { train, longest, validation } = dataOf(plan.prepared.data, "pairs");
-    const { context } = plan.model.config;
     const entry = entryOn(plan.settings.objective, "pairs");
+    const context = readLength(entry, plan.model.config.context);
     const { pairs, cost, notes } = await ownPairs(plan, train);
     const length = plan.settings.rejected === "model"
       ? formLength(pairs, pairForm, context)
@@ -125,9 +134,13 @@ export async function encodedPairs(
     conversations: answeredConversations,
   });
   const tell = watch.begin({ doing: `encoding ${source}`, subject: source });
-  const fit = answeredFit(pairFit(tokenizer, context));
-  const isOwn = settings.rejected === "model";
-  const form = isOwn ? "pairs of the model" : "pairs";
+  const { objective, rejected } = settings;
+  const fit = answeredFit(readFit(objective, context, (length) => pairFit(tokenizer, length)));
+  const isOwn = rejected === "model";
+  const form = [
+    isOwn ? "pairs of the model" : "pairs",
+    ...objective.trains === "policy" ? [] : ["read whole"],
+  ].join(", ");
   const { rows, summary, marks } = await tables.keep(keyOf(form), pairTable, (add) => {
     const marked = (row: PairParts) =>
       add(row, [row.chosen, row.rejected ?? []].flat().flatMap(answerMarks));
@@ -148,7 +161,7 @@ export async function encodedPairs(
  * @param candidates The pairs of the data.
  * @returns The pairs, their cost, and what became of them.
  */
-export function ownPairs(
+export async function ownPairs(
   plan: LearnerPlan,
   candidates: RowTable<PairCandidate>,
 ): Promise<OwnPairs> {
@@ -158,10 +171,24 @@ export function ownPairs(
       candidates,
       ({ chosen, rejected = chosen }): EncodedPair => ({ chosen, rejected }),
     );
-    return Promise.resolve({ pairs, cost: noCost, notes: [] });
+    return { pairs, cost: noCost, notes: [] };
   }
-  const { steps, batchSize, gradientAccumulation } = plan.settings;
+  const { steps, batchSize, gradientAccumulation, objective } = plan.settings;
   const { seed, reference } = partsOf(plan);
   const needed = steps * batchSize * gradientAccumulation;
-  return withOwnAnswers(candidates, needed, plan.tokenizer, seed, reference);
+  const own = await withOwnAnswers(candidates, needed, plan.tokenizer, seed, reference);
+  if (objective.trains === "policy") return own;
+  // An answer may be as long as a policy's context lets it be.
+  const length = longestRow(readLength(objective, plan.model.config.context));
+  const cut = ({ ids, mask }: EncodedSequence): EncodedSequence => ({
+    ids: ids.slice(0, length),
+    mask: mask.slice(0, length),
+  });
+  return {
+    ...own,
+    pairs: mappedTable(own.pairs, (pair) => ({
+      chosen: cut(pair.chosen),
+      rejected: cut(pair.rejected),
+    })),
+  };
 }

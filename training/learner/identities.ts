@@ -69,6 +69,11 @@ const starts: Readonly<
     otherwise: "the reference is not the policy that the stage starts from, or the two were " +
       "asked with different masks, tokens or dropout",
   },
+  "process reward model": {
+    because: "the head of a new process reward model gives 0, so that every step may be right or " +
+      "wrong",
+    otherwise: "the process reward model is not a new one, or a score is read from padding",
+  },
   "reward model": {
     because: "the head of a new reward model gives 0, so that all answers tie",
     otherwise: "the reward model is not a new one, or a score is read from padding",

@@ -13,6 +13,8 @@ export interface Models {
   readonly policy: unknown;
   /** The parameters of the reward model, which judges answers, once it has been trained. */
   readonly rewardModel?: ScoredParameters<unknown>;
+  /** The parameters of the model that judges steps of answers, once it has been trained. */
+  readonly processRewardModel?: ScoredParameters<unknown>;
   /** The model from whose predictions a stage learns. It is that stage's, and not handed on. */
   readonly teacher?: Teacher;
 }
@@ -61,10 +63,13 @@ export async function copyTree<T>(tree: T): Promise<T> {
  * @param models The models.
  * @returns The same values.
  */
-export async function copyModels({ policy, rewardModel, teacher }: Models): Promise<Models> {
+export async function copyModels(
+  { policy, rewardModel, processRewardModel, teacher }: Models,
+): Promise<Models> {
   return {
     policy: await copyTree(policy),
     ...rewardModel && { rewardModel: await copyTree(rewardModel) },
+    ...processRewardModel && { processRewardModel: await copyTree(processRewardModel) },
     ...teacher && { teacher: { ...teacher, params: await copyTree(teacher.params) } },
   };
 }

@@ -70,7 +70,7 @@ export function traineeOf(
   model: LanguageModel,
   { teacher: _teacher, ...start }: Models,
 ): Trainee {
-  if (trains === "reward model") return judgeOf(model, start);
+  if (trains !== "policy") return judgeOf(model, start, judges[trains]);
   return values ? actorOf(model, start) : {
     policy: model,
     params: start.policy,
@@ -78,11 +78,23 @@ export function traineeOf(
   };
 }
 
-function judgeOf(model: LanguageModel, start: HandedOn): Trainee {
+/** The places of the models that score, among those of a run. */
+const judges = {
+  "reward model": "rewardModel",
+  "process reward model": "processRewardModel",
+} as const satisfies Readonly<
+  Record<Exclude<ObjectiveEntry["trains"], "policy">, keyof HandedOn>
+>;
+
+function judgeOf(
+  model: LanguageModel,
+  start: HandedOn,
+  name: typeof judges[keyof typeof judges],
+): Trainee {
   return {
     policy: rewardModelOn(model),
     params: withScore(model, start.policy),
-    models: (judge: ScoredParameters<unknown>) => ({ ...start, rewardModel: judge }),
+    models: (judge: ScoredParameters<unknown>) => ({ ...start, [name]: judge }),
   };
 }
 

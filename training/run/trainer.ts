@@ -252,10 +252,10 @@ async function startOf(
 
 /** The models of the stage before, and those that other runs lend. */
 async function handOn(
-  { policy, rewardModel }: Models,
+  { teacher: _teacher, ...own }: Models,
   stage: StagePlan | undefined,
 ): Promise<Models> {
-  return { policy, ...rewardModel && { rewardModel }, ...await stage?.lent() };
+  return { ...own, ...await stage?.lent() };
 }
 
 /** Carries out a step, and the work after it. */

@@ -1,5 +1,5 @@
 /** Rows that say the prompt twice, or fit several formats. */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, fail } from "@std/assert";
 import { type FormName, prepare } from "@unitune/cli";
 import { dataOf, messagesOf, trainSettings, UserError } from "@unitune/training";
 import type { Message } from "@unitune/models";
@@ -187,6 +187,8 @@ for (const [what, [row, read]] of Object.entries(several)) {
             return learned(
               data0.train.at(0)?.sequence ?? data0.pairs.at(0)?.chosen ?? { ids: [], mask: [] },
             );
+          case "steps":
+            return fail("none of them reads steps");
           case "rollouts":
             return data0.train.at(0)?.columns.completion;
           default:

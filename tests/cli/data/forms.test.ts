@@ -360,7 +360,7 @@ inFolder("rows that no objective reads are refused by what they lack", async (fo
   const context = await write("context", { prompt: "q", privileged_context: "c" });
   const wrong: [objective: "sft" | "dpo" | "kto", data: string, message: string][] = [
     ["sft", steps, "has answers in steps, each with a label, which train a process reward model"],
-    ["kto", steps, "no objective here reads them"],
+    ["kto", steps, "train a process reward model: kto does not read them"],
     ["sft", context, "sft learns from answers, and"],
     ["dpo", context, "none of the 3 training pairs has an answer to learn from"],
   ];

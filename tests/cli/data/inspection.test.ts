@@ -6,14 +6,22 @@ import { fitTexts } from "@unitune/training";
 import { rowLengths } from "../../../cli/data/inspection.ts";
 import type { FormedRow } from "../../../cli/data/forms/row_forms.ts";
 
+/** Behind each step of an answer in steps. */
+const separator = "\n";
+
 Deno.test("a text is as long as what is trained on, also where its own tokens end with the stop", () => {
   const plain = byteTokenizer();
   const ending = { ...plain, encode: (text: string) => [...plain.encode(text), plain.stop] };
   for (const tokenizer of [plain, ending]) {
     const row = { text: "abc" };
     const { rows: [trained] } = fitTexts(tokenizer, [row], 100);
-    assertEquals(rowLengths(tokenizer, { kind: "texts", row }, 99), [trained?.ids.length ?? NaN]);
-    assertEquals(rowLengths(tokenizer, { kind: "texts", row }, 99)[0], plain.begin.length + 4);
+    assertEquals(rowLengths(tokenizer, { kind: "texts", row }, { most: 99, separator }), [
+      trained?.ids.length ?? NaN,
+    ]);
+    assertEquals(
+      rowLengths(tokenizer, { kind: "texts", row }, { most: 99, separator })[0],
+      plain.begin.length + 4,
+    );
   }
 });
 
@@ -28,7 +36,21 @@ Deno.test("no more tokens are counted than are asked for, whatever the row", () 
     { kind: "pairs", row: { prompt, chosen: answer, rejected: [] } },
     { kind: "labels", row: { prompt, completion: answer, label: true } },
     { kind: "scores", row: { prompt, answers: [{ answer, score: 1 }] } },
+    { kind: "steps", row: { prompt, steps: ["b"], labels: [true] } },
     { kind: "prompts", row: { prompt, columns: {} } },
   ];
-  for (const row of rows) assertEquals(rowLengths(tokenizer, row, 66_000)[0], 66_000, row.kind);
+  for (const row of rows) {
+    assertEquals(rowLengths(tokenizer, row, { most: 66_000, separator })[0], 66_000, row.kind);
+  }
+});
+
+Deno.test("an answer in steps is as long as its prompt, its steps and what is behind them", () => {
+  const prompt = [{ role: "user", content: "ab" }] as const;
+  const row = { prompt, steps: ["c", "de"], labels: [true, false] };
+  assertEquals(
+    rowLengths(byteTokenizer(), { kind: "steps", row }, {
+      ...{ most: 100, separator: ";;" },
+    }),
+    [4 + 3 + 4],
+  );
 });

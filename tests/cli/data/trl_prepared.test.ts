@@ -60,7 +60,8 @@ const base = pretrainedTokenizer(files);
 const chat = pretrainedTokenizer(new Map([...files, ["chat_template.jinja", golden.template]]));
 
 /** The tokenizer that a form needs: that of a base model, where rows have no messages. */
-const tokenizerOf = (form: string) => form.startsWith("plain") || form === "text" ? base : chat;
+const tokenizerOf = (form: string) =>
+  form.startsWith("plain") || form === "text" || form === "steps" ? base : chat;
 
 const context = 128;
 
@@ -102,6 +103,7 @@ function dataIn({ stages: [stage] }: PreparedRun): StageData {
 /** A training row here. */
 interface Row extends EncodedSequence {
   readonly label?: boolean;
+  readonly labels?: readonly boolean[];
 }
 
 /** The training rows in the order of their file; the sides of a pair follow each other. */
@@ -126,6 +128,8 @@ function rowsIn(data: StageData): readonly Row[] {
           .map((sequence) => ({ ...sequence, label: false })),
       ];
     }
+    case "steps":
+      return [...data.train];
     case "rollouts":
       return [...data.train].map(({ ids }) => ({ ids, mask: ids.map(() => false) }));
     default:
@@ -233,6 +237,8 @@ for (const { trainer, objective, form, made } of golden.cases) {
       const cut = isCut ? stopped(whole, tokenizer) : whole;
       assertEquals({ ids, mask }, cut, `row ${i} of ${form}`);
       assertEquals(row.label, theirs.label);
+      const labels = row.labels?.filter((_, t) => mask[t]).map(Number).join("");
+      assertEquals(labels, theirs.labels);
     }
     const plan = { stages: [settings], prepared: run, device: wasm(), store: memoryStore() };
     const losses: number[] = [];
