@@ -3,11 +3,9 @@ import { assert, assertEquals } from "@std/assert";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { readDataset } from "@unitune/cli";
 import { randomStream } from "@unitune/training";
-import { gatherRows } from "../../cli/data/formed_rows.ts";
-import { bytesInMemory } from "../../cli/data/readers/bytes.ts";
-import { parquetReader } from "../../cli/data/readers/parquet.ts";
 import { inFolder } from "../cli/command.ts";
 import { damaged } from "./mutations.ts";
+import { assertParquet } from "./parquet.ts";
 import { faultOf } from "./verdict.ts";
 
 /** The seed, and the files of each kind. */
@@ -62,29 +60,7 @@ for (const [kind, [ending, good]] of Object.entries(files).entries()) {
   });
 }
 
-/** Parquet files, which take a thread each: fewer of them. */
-const PARQUET_COUNT = 120;
-
 Deno.test("damaged files are read or refused in a sentence: .parquet", async () => {
-  // A file that is read for a second is a loop without end, or as good as one.
-  const read = parquetReader(5000);
-  const kinds = ["snappy", "zstd", "none", "groups"];
-  const good = await Promise.all(
-    kinds.map((kind) =>
-      Deno.readFile(new URL(`../cli/data/tables/${kind}.parquet`, import.meta.url))
-    ),
-  );
-  let refused = 0;
-  for (let number = 0; number < PARQUET_COUNT; number++) {
-    const whole = good[number % good.length] ?? new Uint8Array();
-    const bytes = bytesInMemory("a.parquet", damaged(randomStream(SEED, 99, number), whole));
-    try {
-      await gatherRows(read(bytes), "a.parquet");
-    } catch (error) {
-      refused++;
-      assertEquals(faultOf(error), undefined, `--seed ${SEED} .parquet: ${number}`);
-      assert(error instanceof Error && error.message.includes("a.parquet"), `${error}`);
-    }
-  }
-  assert(refused > 0.2 * PARQUET_COUNT && refused < PARQUET_COUNT, `${refused} refused`);
+  // A thread for each takes its time: tests/slow has the others.
+  await assertParquet(SEED, 40);
 });

@@ -2,6 +2,8 @@
 import { integerFrom, type Random, randomStream } from "@unitune/training";
 import { settingFlags } from "@unitune/cli";
 import { encodeSafetensors, type RawDType, type RawTensor } from "@unitune/core";
+import { gzipSync, zstdCompressSync } from "node:zlib";
+import { type FormName, rowForms } from "../../cli/data/forms/row_forms.ts";
 import { damaged, jsonOf, mutated, pick } from "./mutations.ts";
 
 /** The kinds of inputs; the position of one is the branch of its random numbers. */
@@ -63,61 +65,156 @@ export function safetensorsInput(random: Random, model: Uint8Array): Uint8Array 
   return withHeader(jsonOf(random, mutated(random, header)), data, claimed);
 }
 
-const rows: readonly (readonly unknown[])[] = [
-  Array.from({ length: 12 }, (_, i) => ({ prompt: `say ${i}`, completion: `${i}` })),
-  Array.from(
-    { length: 12 },
-    (_, i) => ({ prompt: `say ${i}`, chosen: `${i}`, rejected: `${i + 1}` }),
-  ),
-  Array.from({ length: 12 }, (_, i) => ({ prompt: `${i}`, completion: "ok", label: i % 2 === 0 })),
-  Array.from({ length: 12 }, (_, i) => ({
-    messages: [{ role: "user", content: `${i}` }, { role: "assistant", content: "yes" }],
-  })),
-  Array.from({ length: 12 }, (_, i) => ({
-    messages: [
-      { role: "developer", content: [{ type: "text", text: `${i}` }], name: "d" },
-      { role: "assistant", content: null, tool_calls: [{ type: "function" }] },
-      { role: "tool", content: "3", tool_call_id: "c" },
-      { role: "assistant", content: "yes", reasoning_content: "hm" },
-    ],
-    tools: [{ type: "function" }],
-    chat_template_kwargs: { level: i },
-  })),
-  Array.from({ length: 12 }, (_, i) => ({ text: `line ${i} of a text` })),
-  Array.from({ length: 12 }, (_, i) => ({ prompt: `say ${i}`, gold: `${i}`, more: { a: [i] } })),
-];
+const said = (role: string, content: string) => ({ role, content });
+
+/** Rows of every form, by their number. */
+const forms: Readonly<Record<FormName, readonly ((i: number) => Row)[]>> = {
+  completions: [
+    (i) => ({ prompt: `say ${i}`, completion: `${i}` }),
+    (i) => ({ prompt: [said("user", `say ${i}`)], completion: [said("assistant", `${i}`)] }),
+  ],
+  pairs: [
+    (i) => ({ prompt: `say ${i}`, chosen: `${i}`, rejected: `${i + 1}` }),
+    (i) => ({
+      prompt: [said("system", "be short"), said("user", `say ${i}`)],
+      chosen: [said("assistant", `${i}`)],
+      rejected: [said("assistant", `${i + 1}`)],
+    }),
+  ],
+  "implicit-pairs": [
+    (i) => ({ chosen: `say ${i}: ${i}`, rejected: `say ${i}: ${i + 1}` }),
+    (i) => ({
+      chosen: [said("user", `${i}`), said("assistant", `${i}`)],
+      rejected: [said("user", `${i}`), said("assistant", `${i + 1}`)],
+    }),
+  ],
+  labels: [(i) => ({ prompt: `${i}`, completion: "ok", label: i % 2 === 0 })],
+  scores: [(i) => ({ prompt: `say ${i}`, answers: [`${i}`, "no", "?"], scores: [2, 0.5, i] })],
+  steps: [(i) => ({ prompt: `${i}`, completions: ["so", `${i}`], labels: [true, i % 2 === 0] })],
+  messages: [
+    (i) => ({ messages: [said("user", `${i}`), said("assistant", "yes")] }),
+    (i) => ({
+      messages: [
+        { role: "developer", content: [{ type: "text", text: `${i}` }], name: "d" },
+        { role: "assistant", content: null, tool_calls: [{ type: "function" }] },
+        { role: "tool", content: "3", tool_call_id: "c" },
+        { role: "assistant", content: "yes", reasoning_content: "hm" },
+      ],
+      tools: [{ type: "function" }],
+      chat_template_kwargs: { level: i },
+    }),
+  ],
+  conversations: [
+    (i) => ({ conversations: [{ from: "human", value: `${i}` }, { from: "gpt", value: "yes" }] }),
+  ],
+  text: [(i) => ({ text: `line ${i} of a text` })],
+  prompts: [(i) => ({ prompt: `say ${i}`, gold: `${i}`, more: { a: [i] } })],
+  privileged: [(i) => ({ prompt: `say ${i}`, privileged_context: `${i}` })],
+};
+
+/** The objectives that learn from rows of each form. */
+const readers: Readonly<Record<FormName, readonly string[]>> = {
+  completions: ["sft", "grpo"],
+  pairs: ["dpo", "reward-model", "kto", "sft"],
+  "implicit-pairs": ["dpo", "reward-model"],
+  labels: ["kto", "sft"],
+  scores: ["dpo", "kto"],
+  steps: ["grpo"],
+  messages: ["sft", "ift", "grpo"],
+  conversations: ["sft", "ift"],
+  text: ["sft", "ift"],
+  prompts: ["grpo", "online-dpo"],
+  privileged: ["grpo"],
+};
+
+/** All of those. */
+const objectives = [...new Set(Object.values(readers).flat())];
+
+/** The columns of a row. */
+type Row = Readonly<Record<string, unknown>>;
+
+/** Parquet files, which other tools have written. */
+const parquetNames = ["snappy", "zstd", "gzip", "brotli", "none", "plain", "groups"];
+
+/**
+ * A good Parquet file.
+ *
+ * @param name Its name, one of those that lie beside the tests of readers.
+ * @returns Its bytes.
+ */
+export function parquetFile(name: string): Uint8Array {
+  return Deno.readFileSync(new URL(`../cli/data/tables/${name}.parquet`, import.meta.url));
+}
 
 /** A data file, its ending, and an objective that may be able to read it. */
 export interface DataInput {
-  readonly ending: ".txt" | ".jsonl";
+  readonly ending: string;
   readonly bytes: Uint8Array;
   readonly objective: string;
 }
 
+/** The rows of a table, whose cells are apart by a sign. */
+function tableOf(random: Random, rows: readonly unknown[], separator: string): string {
+  const columns = [
+    ...new Set(rows.flatMap((row) => row instanceof Object ? Object.keys(row) : [])),
+  ];
+  const cellsOf = (row: unknown) =>
+    columns.map((name) => row instanceof Object ? Reflect.get(row, name) : row);
+  const cell = (value: unknown) => {
+    const text = typeof value === "string" ? value : jsonOf(random, value ?? null);
+    return `"${text.replaceAll('"', '""')}"`;
+  };
+  return [columns, ...rows.map(cellsOf)].map((cells) => cells.map(cell).join(separator))
+    .join(pick(random, ["\n", "\r\n"]));
+}
+
+/** How rows are written, by the ending of a file's name. */
+const writers: Readonly<Record<string, (random: Random, rows: readonly unknown[]) => string>> = {
+  ".jsonl": (random, rows) =>
+    rows.map((row) => `${jsonOf(random, row)}${pick(random, ["\n", "\n", "\n", "\r\n"])}`).join(""),
+  ".json": (random, rows) => `[${rows.map((row) => jsonOf(random, row)).join(",\n")}]`,
+  ".csv": (random, rows) => tableOf(random, rows, ","),
+  ".tsv": (random, rows) => tableOf(random, rows, "\t"),
+};
+
+/** How files are packed, by the ending that is added to their names. */
+const packers: Readonly<Record<string, (bytes: Uint8Array) => Uint8Array>> = {
+  ".gz": (bytes) => gzipSync(bytes),
+  ".zst": (bytes) => zstdCompressSync(bytes),
+};
+
 /** A damaged data file. */
 export function dataInput(random: Random): DataInput {
-  const objective = pick(random, [
-    "sft",
-    "dpo",
-    "kto",
-    "grpo",
-    "ift",
-    "reward-model",
-    "online-dpo",
-  ]);
+  const objectiveOf = (fitting: readonly string[]) =>
+    pick(random, random() < 0.8 ? fitting : objectives);
   const encoder = new TextEncoder();
-  if (random() < 0.15) {
+  const chance = random();
+  if (chance < 0.1) {
     const bytes = damaged(random, encoder.encode("All happy families are alike.\n".repeat(20)));
-    return { ending: ".txt", bytes, objective };
+    return { ending: ".txt", bytes, objective: objectiveOf(readers.text) };
   }
-  const own = pick(random, rows);
-  const at = integerFrom(random, 0, own.length - 1);
-  const lines = random() < 0.5
-    ? own.map((row, i) => jsonOf(random, i === at ? mutated(random, row) : row))
-    : own.map((row) => JSON.stringify(row));
-  const text = lines.map((line) => `${line}${pick(random, ["\n", "\n", "\n", "\r\n"])}`).join("");
-  const bytes = encoder.encode(text);
-  return { ending: ".jsonl", bytes: random() < 0.6 ? damaged(random, bytes) : bytes, objective };
+  if (chance < 0.2) {
+    const whole = parquetFile(pick(random, parquetNames));
+    const bytes = random() < 0.8 ? damaged(random, whole) : whole;
+    return { ending: ".parquet", bytes, objective: objectiveOf(readers.messages) };
+  }
+  const { name: form } = pick(random, rowForms());
+  const objective = objectiveOf(readers[form]);
+  const row = pick(random, forms[form]);
+  const whole = Array.from({ length: 12 }, (_, i): unknown => row(i));
+  const at = integerFrom(random, 0, whole.length - 1);
+  const own = random() < 0.5 ? whole.with(at, mutated(random, whole[at])) : whole;
+  const [ending, write] = pick(random, Object.entries(writers));
+  const text = encoder.encode(write(random, own));
+  const bytes = random() < 0.5 ? damaged(random, text) : text;
+  if (random() < 0.7) return { ending, bytes, objective };
+  const [packing, pack] = pick(random, Object.entries(packers));
+  const packed = pack(bytes);
+  return {
+    ending: ending + packing,
+    bytes: random() < 0.5 ? damaged(random, packed) : packed,
+    objective,
+  };
 }
 
 /** A configuration file and flags of `train`. */
@@ -187,8 +284,9 @@ const configBase = {
 
 /** A configuration that is damaged, or flags that make no sense, or both. */
 export function configurationInput(random: Random): ConfigurationInput {
-  const names = Object.keys(settingFlags());
-  const flags = random() < 0.7
+  const names = Object.keys(settingFlags())
+    .map((name) => name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
+  const flags = random() < 0.5
     ? Array.from({ length: integerFrom(random, 1, 3) }, () => {
       const name = random() < 0.9
         ? pick(random, names)
@@ -198,13 +296,36 @@ export function configurationInput(random: Random): ConfigurationInput {
     }).flat()
     : [];
   if (flags.length > 0 && random() < 0.3) return { config: undefined, ending: "json", flags };
-  const settings = random() < 0.2
-    ? mutated(random, [configBase, { ...configBase, objective: "dpo" }])
-    : mutated(random, configBase);
-  const text = jsonOf(random, random() < 0.1 ? { settings, model: {}, data: {} } : settings);
+  const base = random() < 0.2 ? [configBase, { ...configBase, objective: "dpo" }] : configBase;
+  const settings = random() < 0.7 ? mutated(random, base) : base;
+  const whole = random() < 0.1 ? { settings, model: {}, data: {} } : settings;
+  const ending = random() < 0.5 ? "yaml" : "json";
+  // JSON is YAML as well.
+  const isBlock = ending === "yaml" && random() < 0.8;
+  const text = isBlock ? yamlOf(random, whole) : jsonOf(random, whole);
   const bytes = new TextEncoder().encode(random() < 0.1 ? `\ufeff${text}` : text);
   const config = random() < 0.3 ? damaged(random, bytes) : bytes;
-  return { config, ending: random() < 0.4 ? "yaml" : "json", flags };
+  return { config, ending, flags };
+}
+
+/** Texts of YAML that mean something else than they look like. */
+const oddYaml: readonly string[] = [
+  ...["&a 1", "*a", "!!js/undefined x", "!!binary aGk=", "| \n  text", ">-\n  text", "? a\n: b"],
+  ...["yes", "0o17", "0x1f", ".inf", ".nan", "~", "1_000", "12:30:45", "2026-11-28", "<<: *a"],
+  ...["{a: 1", "[1, 2", "'open", "\t", "- a", "# note", "---", "...", "%YAML 1.2"],
+];
+
+/** Settings as blocks of YAML, some of which are written in odd ways. */
+function yamlOf(random: Random, value: unknown): string {
+  const linesOf = (own: unknown): readonly string[] =>
+    typeof own === "object" && own !== null && !Array.isArray(own)
+      ? Object.entries(own).map(([key, part]) => {
+        const name = random() < 0.9 ? key : jsonOf(random, key);
+        return `${name}: ${random() < 0.1 ? pick(random, oddYaml) : jsonOf(random, part)}`;
+      })
+      : [jsonOf(random, own)];
+  if (!Array.isArray(value)) return linesOf(value).join("\n");
+  return value.map((own) => `- ${linesOf(own).join("\n  ")}`).join("\n");
 }
 
 /** What happens to one file or folder of a run. */

@@ -26,8 +26,8 @@ const flags = {
     kind: "number",
     default: 1,
     above: 0,
-    help: "How many inputs, as a multiple of 1,000 tensor files, 1,000 data files, 300 runs and " +
-      "300 configurations.",
+    help: "How many inputs, as a multiple of 1,000 tensor files, 2,000 data files, 300 runs and " +
+      "500 configurations.",
   },
   only: {
     kind: "string",
@@ -45,7 +45,7 @@ const usage = `Damages tensor files, data files, run folders and configurations,
 
 /** Inputs of each kind. */
 const counts: Readonly<Record<Kind, number>> = {
-  ...{ safetensors: 1000, data: 1000, runs: 300, configurations: 300 },
+  ...{ safetensors: 1000, data: 2000, runs: 300, configurations: 500 },
 };
 
 /** Seconds that a reader has, and a command, which may have a step to train as well. */
