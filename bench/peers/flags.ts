@@ -55,6 +55,17 @@ export const peersFlags = {
     min: 0,
     help: "Seconds that each is run before it is timed.",
   },
+  generation: {
+    kind: "boolean",
+    help:
+      "Measure generation at the shape of SmolLM2-135M beside transformers, with one prompt and 16.",
+  },
+  tokens: {
+    kind: "integer",
+    default: 32,
+    min: 2,
+    help: "Tokens of a prompt, and of its completion, with --generation.",
+  },
   json: { kind: "boolean", help: "Print JSON." },
 } as const satisfies FlagTable;
 

@@ -16,6 +16,7 @@ import { withProgress } from "../progress.ts";
 import { brief, quartiles } from "../report.ts";
 import { chosenWorkloads, type Workload } from "../workloads.ts";
 import { peersFlags } from "./flags.ts";
+import { compareGeneration, generationLines } from "./generation.ts";
 import { type Missing, type Peer, type PeerCommand, sizesOf, startPeer } from "./peer.ts";
 import { measureTurns, pairedRatio, together, type TurnReport } from "./turns.ts";
 
@@ -24,6 +25,7 @@ forward, backward, clipping and AdamW, on all processors, until the loss is know
 
   deno task bench --peers
   deno task bench --peers --python .venv/bin/python --preset nano-cpu
+  deno task bench --peers --generation --python .venv/bin/python
   deno task bench --peers --device webgpu --jax-js ../jaxjs --preset nano-cpu
   git worktree add ../before HEAD~1 && deno task bench --peers --checkout ../before
 
@@ -218,6 +220,26 @@ export function comparisonLines(report: ComparisonReport): string[] {
   ];
 }
 
+/** Compares generation. */
+async function generation(
+  values: FlagValues<typeof peersFlags>,
+  measuring: Measuring,
+): Promise<void> {
+  const comparisons = await withProgress(
+    "generation by each library",
+    (progress) =>
+      compareGeneration(
+        { ...values, turnMilliseconds: 1000 * values.turn },
+        { ...measuring, progress },
+      ),
+  );
+  console.log(
+    values.json
+      ? JSON.stringify(comparisons, null, 2)
+      : comparisons.flatMap((one) => [...generationLines(one), ""]).join("\n"),
+  );
+}
+
 async function main(): Promise<void> {
   if (wantsHelp(Deno.args)) {
     console.log(helpText(peersFlags, usage));
@@ -225,6 +247,7 @@ async function main(): Promise<void> {
   }
   const { values } = parseFlags(peersFlags, Deno.args);
   const measuring = measuringFor(values);
+  if (values.generation) return await generation(values, measuring);
   const reports: ComparisonReport[] = [];
   for (const [preset, workload] of chosenWorkloads(values.preset)) {
     const commands = peersOf(workload, { ...values, preset });

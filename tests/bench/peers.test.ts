@@ -1,4 +1,12 @@
-import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import { generationLines } from "../../bench/peers/generation.ts";
 import { type Missing, type Peer, type PeerCommand, startPeer } from "../../bench/peers/peer.ts";
 import { measureTurns, pairedRatio, together, type TurnReport } from "../../bench/peers/turns.ts";
 
@@ -137,4 +145,29 @@ Deno.test("sittings together: medians and quartiles of all rounds", () => {
   const { name, rounds, milliseconds } = together([turnsOf("a", [1, 2]), turnsOf("a", [9])]);
   assertEquals([name, rounds], ["a", [1, 2, 9]]);
   assertEquals(milliseconds.median, 2);
+});
+
+Deno.test("generation: a line for each library, with its ratio to ours, and those that are missing", () => {
+  const spread = { median: 500, low: 450, high: 550 };
+  const lines = generationLines({
+    ...{ batch: 16, prompt: 32, tokens: 8 },
+    turns: [{
+      ...{
+        name: "transformers f32",
+        version: "transformers 5",
+        rounds: [500],
+        milliseconds: spread,
+      },
+      ...{ tokensPerSecond: 256, paired: { mean: 0.5, low: 0.25, high: 1, count: 2 } },
+    }],
+    missing: [{ name: "other", missing: "it is not there" }],
+  });
+  assertStringIncludes(lines[0] ?? "", "16 x 32 + 8 tokens");
+  assertStringIncludes(lines[0] ?? "", "ours f32 / its");
+  for (
+    const part of ["transformers f32", " 500 ", " 256 ", "0.50 [0.25, 1.00]", "transformers 5"]
+  ) {
+    assertStringIncludes(lines.join("\n"), part);
+  }
+  assertEquals(lines.at(-1), "other: not measured: it is not there");
 });
