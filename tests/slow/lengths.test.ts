@@ -23,10 +23,10 @@ for (
   const [name, given, most] of [
     // One for each of eight lengths, and what else a run compiles.
     ["by rows", { batchSize: 2 }, 8],
-    // Two for each length, and one for the update.
-    ["by tokens", { batchSize: 4, batchTokens: 1024 }, 17],
-    // Two for each power of two of rows in a step, of which there are few, and one for the update.
-    ["packed", { batchSize: 1, gradientAccumulation: 2, packing: true }, 13],
+    // One for each length, one for the update, and two for the first sums.
+    ["by tokens", { batchSize: 4, batchTokens: 1024 }, 11],
+    // One for each power of two of rows in a step, of which there are few, and the same three.
+    ["packed", { batchSize: 1, gradientAccumulation: 2, packing: true }, 9],
   ] as const satisfies readonly (readonly [string, GivenSettings, number])[]
 ) {
   Deno.test(`${STEPS} steps ${name} compile few programs, and take no more memory`, async () => {
@@ -67,6 +67,11 @@ for (
     assert(first - before <= most, `${first - before} programs`);
     // Every length has come by then.
     assertEquals(others, [first, first, first]);
-    assertEquals(used, Array(4).fill(used[0]));
+    // Results that the collector has not found yet were up to 20 KB; 64 bytes a step would be 96 KB.
+    const [early = NaN] = used;
+    assert(
+      used.length === 4 && used.every((bytes) => Math.abs(bytes - early) < 2 ** 16),
+      `${used}`,
+    );
   });
 }

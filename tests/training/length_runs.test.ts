@@ -1,6 +1,6 @@
 /** Runs on rows of many lengths: by tokens or by rows, resumed or not. */
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import { leafPaths, wasm } from "@unitune/core";
+import { type Device, leafPaths, wasm } from "@unitune/core";
 import {
   type Dataset,
   datasetMaterial,
@@ -12,7 +12,17 @@ import {
   trainSettings,
 } from "@unitune/training";
 
-const device = wasm();
+const own = wasm();
+
+/** The programs that were compiled so far. */
+let programs = 0;
+const device: Device = {
+  ...own,
+  compile: (graph, options) => {
+    programs += 1;
+    return own.compile(graph, options);
+  },
+};
 
 const wordOf = (number: number, length: number) =>
   Array.from({ length }, (_, i) => "abcdefgh"[(number * 5 + i * (number % 7 + 1)) % 8]).join("");
@@ -53,10 +63,12 @@ async function ran(kind: string, given: GivenSettings, most = Infinity) {
   const prepared = await prepareRun([{ settings, material, source: "words" }]);
   const store = memoryStore();
   const steps = new Map<number, Readonly<Record<string, number>>>();
+  const compiled: number[] = [];
   for (let isDone = false; !isDone;) {
     let count = 0;
     isDone = true;
     for await (const event of train(planOf({ stages: [settings], prepared, device, store }))) {
+      if (event.kind === "stage" || event.kind === "step") compiled.push(programs);
       if (event.kind === "metrics") steps.set(event.step, { ...event.metrics, ...event.cost });
       if (++count < most) continue;
       isDone = false;
@@ -66,7 +78,8 @@ async function ran(kind: string, given: GivenSettings, most = Infinity) {
   const { policy } = await store.latest()?.models() ?? {};
   const numbers = new Map<string, ArrayLike<number>>();
   for (const [path, leaf] of leafPaths(policy)) numbers.set(path, await leaf.data());
-  return { steps: [...steps.values()], numbers };
+  const [before = NaN] = compiled;
+  return { steps: [...steps.values()], numbers, compiled: (compiled.at(-1) ?? NaN) - before };
 }
 
 for (const [kind, objective] of [["demonstrations", "sft"], ["pairs", "dpo"]] as const) {
@@ -106,6 +119,9 @@ Deno.test("rows in batches of their length are padded less, and every row is rea
 Deno.test("a run on rows of many lengths, resumed, is the run that was not", async () => {
   const given = { batchSize: 3, gradientAccumulation: 2, batchTokens: 320, steps: 5 };
   const whole = await ran("demonstrations", given);
+  // One for each of three lengths, the update, and the first sums of all: those of the first
+  // micro-batch, then zeros.
+  assertEquals(whole.compiled, 3 + 1 + 2);
   const cut = await ran("demonstrations", given, 17);
   assertEquals(cut.numbers, whole.numbers);
   assertEquals(cut.steps, whole.steps);

@@ -7,6 +7,7 @@
 
 import {
   compile,
+  type Compiled,
   type Device,
   foldKey,
   key,
@@ -16,8 +17,10 @@ import {
   splitKey,
   type Tensor,
   tensor,
+  zeros,
 } from "@unitune/core";
 import {
+  type Accumulated,
   accumulateGradients,
   applyAccumulated,
   evaluationStep,
@@ -218,8 +221,8 @@ function plannedSteps<B, E>(
 }
 
 /**
- * Steps of one stage: a program for each length of batches; where gradients are accumulated, two, as
- * the first micro-batch of a step adds to no sums, and one for the update.
+ * Steps of one stage: a program for each shape of batches, and where gradients are accumulated one for
+ * the update.
  */
 interface Steps<B> extends Disposable {
   (state: TrainingState<unknown, unknown>, batches: readonly B[]): StepResult<unknown, unknown>;
@@ -248,9 +251,16 @@ function compileSteps<B>(
   }
   const accumulate = compile(accumulateGradients(training), { device, donate: [2] });
   const update = compile(applyAccumulated(training), { device, donate: [0, 1] });
+  // Sums of nothing, to which the first micro-batch of a step is added by the program of all others.
+  // Only the very first one has a program without them, whose result tells their shapes.
+  let nothing: Compiled<[], Accumulated<unknown>> | undefined;
   return Object.assign(
     (state: TrainingState<unknown, unknown>, batches: readonly B[]) => {
-      let sums = accumulate(state, firstOf(batches));
+      const first = firstOf(batches);
+      let sums = nothing === undefined
+        ? accumulate(state, first)
+        : accumulate(state, first, nothing());
+      nothing ??= zerosLike(sums, device);
       for (const batch of batches.slice(1)) sums = accumulate(state, batch, sums);
       return update(state, sums);
     },
@@ -271,9 +281,16 @@ function compileSteps<B>(
       [Symbol.dispose]() {
         accumulate[Symbol.dispose]();
         update[Symbol.dispose]();
+        nothing?.[Symbol.dispose]();
       },
     },
   );
+}
+
+/** Makes zeros of the shapes of a tree. */
+function zerosLike<T>(tree: T, device: Device): Compiled<[], T> {
+  const shapes = mapTree(tree, ({ shape, dtype }) => zeros(shape, dtype));
+  return compile(() => mapTree(shapes, ({ shape, dtype }) => zeros(shape, dtype)), { device });
 }
 
 function firstOf<T>(elements: readonly T[]): T {
