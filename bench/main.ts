@@ -162,7 +162,7 @@ async function endure(
   precision: "f32" | "f16",
   steps: number,
 ) {
-  using device = await openDevice(name, console.warn, precision);
+  using device = await openDevice(name, console.warn, { precision });
   return await withProgress(
     `${preset}: memory`,
     (progress) => measureEndurance(workload, device, steps, (step) => progress(step, steps)),
@@ -195,7 +195,9 @@ async function main(): Promise<number | void> {
     memorySteps: values.memorySteps,
     precision: values.precision,
   };
-  using device: TellingDevice = await openDevice(values.device, console.warn, values.precision);
+  using device: TellingDevice = await openDevice(values.device, console.warn, {
+    precision: values.precision,
+  });
   const reports: WorkloadReport[] = [];
   for (const [preset, workload] of chosenWorkloads(values.preset)) {
     reports.push(await measure(preset, workload, device, measuring, extras));
