@@ -162,7 +162,8 @@ export function predicted(
  * a RangeError if a learned token is on the host and outside the vocabulary.
  */
 export function onTargets(
-  { hidden, vocabulary, logProbs, entropy, argmax, logits, values }: Prediction,
+  { hidden, vocabulary, logProbs, entropy, argmax, logits, distribution, divergence, values }:
+    Prediction,
   { ids, mask, packing }: Demonstrations,
 ): TargetPrediction {
   const targets = targetsOf(ids);
@@ -178,6 +179,8 @@ export function onTargets(
     entropy: once(() => byText(entropy())),
     argmax: once(() => byText(argmax())),
     logits: once(() => byText(logits())),
+    distribution,
+    divergence: (teacher, options) => byText(divergence(teacher, options)),
     values: once(() => byText(values())),
   };
 }

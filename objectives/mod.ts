@@ -137,9 +137,10 @@ export {
   klLoss,
   type KlOptions,
 } from "./regularizers.ts";
+export { generalizedJsd, jsdConstants, type JsdOptions } from "./jsd.ts";
 export { learnedPositions, type Positions } from "./positions.ts";
-export type { Prediction, TargetPrediction } from "./prediction.ts";
 export * from "./process_reward_model.ts";
+export type { Distribution, Prediction, TargetPrediction } from "./prediction.ts";
 export * from "./registry/entry.ts";
 export * from "./registry/registry.ts";
 export {

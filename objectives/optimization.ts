@@ -2,7 +2,9 @@
 import type { Tensor } from "@unitune/core";
 import type { OptimizationDescription } from "./description.ts";
 import type { Evaluation } from "./evaluation.ts";
+import type { JsdOptions } from "./jsd.ts";
 import type { Context } from "./policy.ts";
+import type { Distribution } from "./prediction.ts";
 
 /** Evidence on single tokens. A function is evidence that is computed when it is first asked for. */
 export interface TokenEvidence {
@@ -26,6 +28,8 @@ export interface DistributionEvidence {
   readonly argmax: () => Tensor;
   /** Logits of the next token, `[B, T-1, V]`, with gradient. */
   readonly logits: () => Tensor;
+  /** The divergence from a teacher's predictions, `[B, T-1]`, in nats, with gradient. */
+  readonly divergence: (teacher: Distribution, options?: JsdOptions) => Tensor;
   /** 1 on answer tokens, 0 elsewhere, `[B, T-1]`. */
   readonly mask: Tensor;
 }
@@ -44,8 +48,10 @@ export interface ReferenceEvidence extends TokenEvidence {
 
 /** Predictions of the policy and of a teacher. */
 export interface TeacherEvidence extends DistributionEvidence {
-  /** The teacher's logits, `[B, T-1, V]`. */
-  readonly teacherLogits: Tensor;
+  /** The teacher's predictions. */
+  readonly teacher: Distribution;
+  /** The teacher's most likely tokens, `[B, T-1]` (i32). */
+  readonly teacherArgmax: Tensor;
 }
 
 /** Sampled tokens, and their advantages. */

@@ -1,5 +1,15 @@
 /** The positions that a token head predicts at. */
-import { argsort, cast, equal, gather, reshape, sizeOf, slice, type Tensor } from "@unitune/core";
+import {
+  argsort,
+  cast,
+  equal,
+  gather,
+  reshape,
+  type Shape,
+  sizeOf,
+  slice,
+  type Tensor,
+} from "@unitune/core";
 import { isManyLogits } from "./vocabulary_blocks.ts";
 
 /** The positions that predictions are needed at. */
@@ -34,6 +44,14 @@ export function selectionOf({ mask, count }: Positions): Selection {
       return gather(reshape(x, [size, ...row]), first);
     },
     spread: (x) => reshape(gather(x, rank), shape),
+  };
+}
+
+/** The selection of all positions of a shape `[B, T]`. */
+export function everywhere(shape: Shape): Selection {
+  return {
+    select: (x) => reshape(x, [sizeOf(shape), ...x.shape.slice(shape.length)]),
+    spread: (x) => reshape(x, shape),
   };
 }
 

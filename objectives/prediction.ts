@@ -1,19 +1,24 @@
 /** The predictions of a model, each part computed on demand. */
 import {
   argmax,
+  cast,
   checkRange,
   dims,
   div,
   type Head,
   headLogits,
   headScores,
+  type LinearHead,
   ranges,
   reshape,
   sizeOf,
+  stopGradient,
   type Tensor,
 } from "@unitune/core";
 import { tokenEntropy, tokenLogProbs } from "./log_probs.ts";
-import { type Positions, selectionOf } from "./positions.ts";
+import { jsdInBlocks } from "./blocked_jsd.ts";
+import { generalizedJsd, jsdConstants, type JsdOptions } from "./jsd.ts";
+import { everywhere, type Positions, selectionOf } from "./positions.ts";
 import { blockSize, inBlocks, type TokenPrediction } from "./vocabulary_blocks.ts";
 
 /**
@@ -34,6 +39,16 @@ export interface Prediction {
   readonly argmax: () => Tensor;
   /** The logits of the next token, `[B, T, V]`. */
   readonly logits: () => Tensor;
+  /** The whole prediction as data, for {@linkcode Prediction.divergence}. */
+  readonly distribution: () => Distribution;
+  /**
+   * The {@linkcode generalizedJsd} of this prediction, the student's, from a teacher's, `[B, T]`, in
+   * nats. The teacher is a constant.
+   *
+   * @throws {ShapeError} If the predictions have different shapes.
+   * @throws {RangeError} If an option is out of range.
+   */
+  readonly divergence: (teacher: Distribution, options?: JsdOptions) => Tensor;
   /**
    * The scores of a reward model, `[B, T]`: the only output of its head.
    *
@@ -48,12 +63,26 @@ export interface Prediction {
   readonly values: () => Tensor;
 }
 
+/** Predictions of whole distributions as data: logits, or what they are computed from where they are many. */
+export type Distribution =
+  | { readonly kind: "logits"; readonly logits: Tensor }
+  | {
+    readonly kind: "head";
+    /** Hidden states, `[B, T, D]`. */
+    readonly hidden: Tensor;
+    /** The head that reads them. */
+    readonly head: LinearHead;
+  };
+
 /**
  * A prediction of the targets of T - 1 prior states. Each part is computed once, on demand, so a
  * loss that needs only log-probabilities computes no logits.
  */
-export interface TargetPrediction
-  extends Pick<Prediction, "entropy" | "argmax" | "logits" | "values"> {
+export interface TargetPrediction extends
+  Pick<
+    Prediction,
+    "entropy" | "argmax" | "logits" | "distribution" | "divergence" | "values"
+  > {
   /** The target tokens, `[B, T-1]` (i32). */
   readonly targets: Tensor;
   /** 1 where the target belongs to an answer, 0 elsewhere, `[B, T-1]`, of the model's dtype. */
@@ -69,6 +98,8 @@ export function once<T>(make: () => T): () => T {
 }
 
 /** A head whose logits are divided by a temperature. */
+function tempered(head: LinearHead, temperature: number): LinearHead;
+function tempered(head: Head, temperature: number): Head;
 function tempered(head: Head, temperature: number): Head {
   checkRange("temperature", temperature, ranges.positive);
   if (temperature === 1) return head;
@@ -109,6 +140,47 @@ function tokensOf(head: Head, hidden: Tensor, logits: () => Tensor): TokenPredic
   };
 }
 
+/** A prediction as data; as logits where these are few. */
+function distributionOf(head: Head, hidden: Tensor, logits: () => Tensor): Distribution {
+  const positions = sizeOf(hidden.shape.slice(0, -1));
+  return typeof head === "function" || blockSize(head, positions) === undefined
+    ? { kind: "logits", logits: logits() }
+    : { kind: "head", hidden, head };
+}
+
+/** The logits of a distribution. */
+function logitsOf(distribution: Distribution): Tensor {
+  return distribution.kind === "logits"
+    ? distribution.logits
+    : headLogits(distribution.head, distribution.hidden);
+}
+
+/** The divergence of a student from a teacher where it is needed, in blocks if both have many logits. */
+function divergenceOf(
+  student: Distribution,
+  teacher: Distribution,
+  needed: Positions | undefined,
+  options: JsdOptions = {},
+): Tensor {
+  if (student.kind === "logits" || teacher.kind === "logits") {
+    const own = logitsOf(student);
+    return generalizedJsd(own, stopGradient(cast(logitsOf(teacher), own.dtype)), options);
+  }
+  const { beta, temperature } = jsdConstants("generalizedJsd", options);
+  const shape = student.hidden.shape.slice(0, -1);
+  const { select, spread } = needed === undefined || needed.count >= sizeOf(shape)
+    ? everywhere(shape)
+    : selectionOf(needed);
+  const of = ({ head, hidden }: typeof student) => ({
+    head: tempered(head, temperature),
+    hidden: select(hidden),
+  });
+  const [own, other] = [of(student), of(teacher)];
+  const positions = sizeOf(own.hidden.shape.slice(0, -1));
+  const size = blockSize(own.head, positions) ?? dims(own.head.weight, "V D").V;
+  return spread(jsdInBlocks(own, other, size, beta));
+}
+
 /** The prediction of heads that read hidden states `[B, T, D]`, the token head at a temperature. */
 export function predictionOf(
   hidden: Tensor,
@@ -125,8 +197,11 @@ export function predictionOf(
     needed === undefined || needed.count >= sizeOf(needed.mask.shape)
       ? tokensOf(tokens, hidden, logits)
       : tokensAt(tokens, hidden, needed);
+  const distribution = once(() => distributionOf(tokens, hidden, logits));
   return {
     hidden,
+    distribution,
+    divergence: (teacher, options) => divergenceOf(distribution(), teacher, needed, options),
     vocabulary: () =>
       typeof head === "function" ? dims(logits(), "... V").V : dims(head.weight, "V D").V,
     logProbs,
@@ -145,16 +220,19 @@ export function predictionOf(
 
 /** A prediction with every tensor of its parts replaced. */
 export function mapPrediction(
-  { hidden, vocabulary, logProbs, entropy, argmax, logits, scores, values }: Prediction,
+  { hidden, vocabulary, logProbs, entropy, argmax, logits, divergence, scores, values }: Prediction,
   f: (answer: Tensor) => Tensor,
 ): Prediction {
+  const mapped = once(() => f(logits()));
   return {
+    distribution: once(() => ({ kind: "logits", logits: mapped() })),
+    divergence: (teacher, options) => f(divergence(teacher, options)),
     hidden: f(hidden),
     vocabulary,
     logProbs: (ids) => f(logProbs(ids)),
     entropy: once(() => f(entropy())),
     argmax: once(() => f(argmax())),
-    logits: once(() => f(logits())),
+    logits: mapped,
     scores: once(() => f(scores())),
     values: once(() => f(values())),
   };

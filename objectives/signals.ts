@@ -1,13 +1,15 @@
 /** Signals on any prior states: the target token, a reference, a teacher. */
-import { cast, type None, stopGradient, type Tensor } from "@unitune/core";
+import { cast, mapTree, type None, stopGradient, type Tensor } from "@unitune/core";
 import type { Signal, States } from "./estimation.ts";
 import { targetsOf } from "./gold.ts";
 import type { PolicyEvidence, ReferenceEvidence, TeacherEvidence } from "./optimization.ts";
 import type { Model } from "./policy.ts";
 
 /** The evidence that every signal gives, each part computed on demand. */
-export function seen({ logProbs, entropy, argmax, logits, mask }: States): PolicyEvidence {
-  return { logProbs, entropy, argmax, logits, mask };
+export function seen(
+  { logProbs, entropy, argmax, logits, divergence, mask }: States,
+): PolicyEvidence {
+  return { logProbs, entropy, argmax, logits, divergence, mask };
 }
 
 /**
@@ -117,7 +119,11 @@ export function againstReference(
  */
 export function teacher(
   model: Model,
-): Signal<unknown, { readonly teacherLogits: Tensor }, TeacherEvidence & PolicyEvidence> {
+): Signal<
+  unknown,
+  Pick<TeacherEvidence, "teacher" | "teacherArgmax">,
+  TeacherEvidence & PolicyEvidence
+> {
   return {
     description: {
       signal: () => "a teacher's predictions",
@@ -125,13 +131,13 @@ export function teacher(
       data: [],
       asks: 1,
     },
-    collect: (_model, _batch, ask) => ({ teacherLogits: stopGradient(ask(model).logits()) }),
-    compare(states, { teacherLogits }) {
-      const evidence = seen(states);
-      return {
-        evidence: { ...evidence, teacherLogits: cast(teacherLogits, evidence.mask.dtype) },
-        metrics: {},
-      };
+    collect(_model, _batch, ask) {
+      const { distribution, argmax } = ask(model);
+      return { teacher: mapTree(distribution(), stopGradient), teacherArgmax: argmax() };
     },
+    compare: (states, collected) => ({
+      evidence: { ...seen(states), ...collected },
+      metrics: {},
+    }),
   };
 }

@@ -47,7 +47,7 @@ import {
 } from "@unitune/core";
 
 /** The tensors that logits are computed from. */
-interface Operands {
+export interface Operands {
   /** Hidden states, `[N, D]`. */
   readonly hidden: Tensor;
   /** The weight of the head, `[V, D]`. */
@@ -57,10 +57,10 @@ interface Operands {
 }
 
 /** The names of operands that gradients reach. */
-type Learned = { readonly [K in keyof Operands]?: Tensor };
+export type Learned = { readonly [K in keyof Operands]?: Tensor };
 
 /** A range of tokens. */
-interface Block {
+export interface Block {
   readonly start: number;
   readonly end: number;
 }
@@ -132,7 +132,7 @@ export function blockSize({ weight, block }: LinearHead, positions: number): num
 }
 
 /** The ranges of `size` tokens that cover a vocabulary; the last one may be shorter. */
-function blocksOf(vocabulary: number, size: number): Block[] {
+export function blocksOf(vocabulary: number, size: number): Block[] {
   return Array.from({ length: Math.ceil(vocabulary / size) }, (_, i) => ({
     start: i * size,
     end: Math.min(vocabulary, (i + 1) * size),
@@ -142,6 +142,16 @@ function blocksOf(vocabulary: number, size: number): Block[] {
 /** The rows of a weight, or the elements of a bias, of a block. */
 function partOf(x: Tensor, { start, end }: Block): Tensor {
   return slice(x, 0, start, end);
+}
+
+/** The logits of a block, `[N, block]`. */
+export function logitsOf(
+  head: LinearHead,
+  { hidden, weight, bias }: Operands,
+  block: Block,
+): Tensor {
+  const product = matmul(hidden, transposeLast(partOf(weight, block)));
+  return ofProduct(head, product, bias && partOf(bias, block));
 }
 
 /** Logits of a block from the product of hidden states and weight, `[N, block]`. */
@@ -156,18 +166,18 @@ function isChosen(ids: Tensor, { start, end }: Block): Tensor {
 }
 
 /** x, behind a barrier that waits for tensors: what follows from it is computed after them. */
-function after(x: Tensor, tensors: readonly Tensor[]): Tensor {
+export function after(x: Tensor, tensors: readonly Tensor[]): Tensor {
   return tensors.reduce((waiting, other) => apply("barrier", [waiting, other], {}), x);
 }
 
 /** `w x` of weights `w = e^y`; 0 where w is 0, whatever x is, and NaN where w is NaN. */
-function weighed(y: Tensor, x: Tensor): Tensor {
+export function weighed(y: Tensor, x: Tensor): Tensor {
   const weights = exp(y);
   return mul(weights, where(greater(weights, 0), x, 0));
 }
 
 /** The logits of a block, `[N, block]`, and its sum of exponentials in parts, each `[N]`. */
-interface Forward {
+export interface Forward {
   readonly block: Block;
   readonly logits: Tensor;
   /** The largest logit m, 0 where it is infinite. */
@@ -180,21 +190,32 @@ interface Forward {
  * The logits of each block, one block after the other, so that the next one takes over the storage
  * of the last.
  */
-function forward(
+export function forward(
   head: LinearHead,
-  { hidden, weight, bias }: Operands,
+  operands: Operands,
   blocks: readonly Block[],
 ): Forward[] {
   let waiting: readonly Tensor[] = [];
   return blocks.map((block) => {
-    const product = matmul(after(hidden, waiting), transposeLast(partOf(weight, block)));
-    const logits = ofProduct(head, product, bias && partOf(bias, block));
+    const hidden = after(operands.hidden, waiting);
+    const logits = logitsOf(head, { ...operands, hidden }, block);
     const largest = stopGradient(max(logits, { axes: [-1] }));
     const shift = where(less(abs(largest), Infinity), largest, 0);
     const total = sum(exp(sub(logits, unsqueeze(shift, -1))), { axes: [-1] });
     waiting = [total];
     return { block, logits, shift, sum: total };
   });
+}
+
+/** The log-sum-exps of each block, `[N, blocks]`. */
+function totalsOf(parts: readonly Forward[]): Tensor {
+  return stack(parts.map(({ sum, shift }) => add(log(sum), shift)), -1);
+}
+
+/** The log-sum-exp of all tokens, `[N]`; NaN where it is infinite, since such logits are no prediction. */
+export function totalOf(parts: readonly Forward[]): Tensor {
+  const total = logSumExp(totalsOf(parts));
+  return where(less(total, Infinity), total, NaN);
 }
 
 /**
@@ -209,21 +230,20 @@ function forward(
 function statisticsOf(parts: readonly Forward[], ids: Tensor): Statistics {
   const joined = (of: (part: Forward) => Tensor) => stack(parts.map(of), -1); // [N, blocks]
   const sums = joined(({ sum }) => sum);
-  const totals = add(log(sums), joined(({ shift }) => shift));
   const moments = joined(({ logits, shift, sum: total }) => {
     // Another shift to the compiler, so that it stores no exponentials for both sums.
     const shifted = sub(logits, unsqueeze(after(shift, [total]), -1));
     return sum(weighed(shifted, shifted), { axes: [-1] });
   });
-  const total = logSumExp(totals);
-  const logShares = sub(totals, unsqueeze(total, -1));
+  const total = totalOf(parts);
+  const logShares = sub(totalsOf(parts), unsqueeze(total, -1));
   const within = sub(log(sums), div(moments, sums));
   const chosen = parts.map(({ block, logits }) =>
     sum(where(isChosen(ids, block), logits, 0), { axes: [-1] })
   );
   return {
     chosen: chosen.reduce(add),
-    logSumExp: where(less(total, Infinity), total, NaN),
+    logSumExp: total,
     // A block of impossible tokens has no entropy of its own.
     entropy: sum(weighed(logShares, sub(within, logShares)), { axes: [-1] }),
   };
@@ -266,17 +286,19 @@ function logitsCotangent(
   return parts.reduce(add);
 }
 
-/** The cotangents of the operands that learn, block by block. */
-function cotangentsOf(
+/**
+ * The cotangents of the operands that learn, block by block, from the cotangent of a block's logits, which
+ * is given what the block waits for.
+ */
+export function cotangentsOf(
   head: LinearHead,
   { hidden, weight, bias }: Operands,
   learned: Learned,
-  ids: Tensor,
   blocks: readonly Block[],
-  values: Statistics,
-  cotangents: Statistics,
+  cotangents: readonly Tensor[],
+  cotangentOf: (logits: Tensor, block: Block, waiting: readonly Tensor[]) => Tensor,
 ): Learned {
-  let waiting: readonly Tensor[] = Object.values(cotangents);
+  let waiting = cotangents;
   let total: Tensor | undefined;
   const parts = blocks.map((block) => {
     const rows = partOf(weight, block);
@@ -290,7 +312,7 @@ function cotangentsOf(
         ...(bias === undefined ? {} : { bias: partOf(bias, block) }),
       },
     );
-    const pulled = pullback(logitsCotangent(value, ids, block, values, cotangents));
+    const pulled = pullback(cotangentOf(value, block, waiting));
     const own = matmul(pulled.product, rows);
     total = total === undefined ? own : add(total, own);
     const part = {
@@ -309,6 +331,13 @@ function cotangentsOf(
   };
 }
 
+/** The operands through which a derivative is being taken. */
+export function learnedOf(operands: Operands): Learned {
+  return Object.fromEntries(
+    Object.entries(operands).filter(([, { differentiated }]) => differentiated),
+  );
+}
+
 /** The statistics with a gradient that holds one block. */
 function differentiable(
   head: LinearHead,
@@ -316,9 +345,7 @@ function differentiable(
   ids: Tensor,
   blocks: readonly Block[],
 ): Statistics {
-  const learned: Learned = Object.fromEntries(
-    Object.entries(operands).filter(([, { differentiated }]) => differentiated),
-  );
+  const learned = learnedOf(operands);
   const statistics = (x: Learned) =>
     statisticsOf(forward(head, { ...operands, ...x }, blocks), ids);
   // No gradient of a frozen weight is computed: it is none of the arguments.
@@ -326,8 +353,28 @@ function differentiable(
   return customVjp(
     statistics,
     ({ x, value }, cotangents) =>
-      cotangentsOf(head, { ...operands, ...x }, learned, ids, blocks, value, cotangents),
+      cotangentsOf(
+        head,
+        { ...operands, ...x },
+        learned,
+        blocks,
+        Object.values(cotangents),
+        (logits, block) => logitsCotangent(logits, ids, block, value, cotangents),
+      ),
   )(learned);
+}
+
+/**
+ * The tensors that a head's logits at hidden states `[N, D]` are computed from.
+ *
+ * @throws {ShapeError} If the shapes do not fit.
+ */
+export function operandsOf({ weight, bias }: LinearHead, hidden: Tensor): Operands {
+  const { D } = dims(hidden, "N D", "head: hidden states");
+  const { V } = dims(weight, `V ${D}`, "head: weight");
+  if (bias === undefined) return { hidden, weight };
+  dims(bias, `${V}`, "head: bias");
+  return { hidden, weight, bias };
 }
 
 /**
@@ -339,12 +386,9 @@ function differentiable(
  * @throws {ShapeError} If the shapes do not fit.
  */
 export function inBlocks(head: LinearHead, hidden: Tensor, size: number): TokenPrediction {
-  const { N, D } = dims(hidden, "N D", "head: hidden states");
-  const { weight, bias } = head;
-  const { V } = dims(weight, `V ${D}`, "head: weight");
-  if (bias !== undefined) dims(bias, `${V}`, "head: bias");
+  const operands = operandsOf(head, hidden);
+  const { V } = dims(head.weight, "V D");
   const blocks = blocksOf(V, size);
-  const operands: Operands = { hidden, weight, ...(bias === undefined ? {} : { bias }) };
   const of = (ids: Tensor) => differentiable(head, operands, ids, blocks);
   // Log-probabilities and entropies of one call share a gradient.
   let shared: Statistics | undefined;
@@ -356,7 +400,7 @@ export function inBlocks(head: LinearHead, hidden: Tensor, size: number): TokenP
       return where(isToken, sub(own.chosen, own.logSumExp), NaN);
     },
     entropy() {
-      shared ??= of(zeros([N], "i32"));
+      shared ??= of(zeros(hidden.shape.slice(0, -1), "i32"));
       return shared.entropy;
     },
     argmax: () => mostLikely(forward(head, operands, blocks)),

@@ -8,7 +8,7 @@ import {
   sft,
 } from "../catalogue/demonstrations.ts";
 import { objectiveDefaults } from "../defaults.ts";
-import { jsdConstants } from "../distillation.ts";
+import { jsdConstants } from "../jsd.ts";
 import { defineObjective, type ObjectiveEntry } from "./entry.ts";
 import { embeddings, lambdaOf, lambdaOptions, normalizer } from "./shared.ts";
 

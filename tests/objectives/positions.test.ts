@@ -4,6 +4,7 @@ import { grad } from "@unitune/autodiff";
 import { graphOf, key, nodeAt, type Tensor, tensor } from "@unitune/core";
 import { type Demonstrations, gold, learnedPositions, modelOf } from "@unitune/objectives";
 import { assertClose, context, idsOf, lossOf, policy } from "./arbitrary.ts";
+import { inBlocksOf } from "./blocked.ts";
 import { entriesOf, worldOf } from "./worlds.ts";
 
 const options = { seed: 9, distance: 0.3, temperature: 1.5 };
@@ -22,6 +23,20 @@ entriesOf(learnedOnly).forEach(({ name, use }, i) => {
         await assertClose(grad(loss)(params), grad(expected)(params), 1e-12);
       });
     }));
+});
+
+Deno.test("distillation in blocks has the same loss and gradient where only learned tokens are", async () => {
+  const lossIn = (world: typeof all, block: number) => {
+    const teacher = modelOf(inBlocksOf(policy, block), world.reference);
+    const entry = entriesOf(world, teacher).find(({ name }) => name === "distillation");
+    if (entry === undefined) throw new RangeError("distillation is gone");
+    return entry.use(({ policy, objective, batch }) =>
+      lossOf(objective, batch, random, inBlocksOf(policy, block))
+    );
+  };
+  const [loss, expected] = [lossIn(learnedOnly, 3), lossIn(all, Infinity)];
+  await assertClose(loss(all.params), expected(all.params), 1e-12);
+  await assertClose(grad(loss)(all.params), grad(expected)(all.params), 1e-12);
 });
 
 const batch: Demonstrations = {

@@ -6,6 +6,7 @@ import {
   div,
   headLogits,
   key,
+  leavesOf,
   mapTree,
   ones,
   reshape,
@@ -54,9 +55,9 @@ const noNotes = (): Notes => ({ passes: [], asked: new Set() });
 
 /** A model whose questions are noted. */
 function noted(model: Model, notes: Notes): Model {
-  const noting = <A extends readonly unknown[]>(
+  const noting = <A extends readonly unknown[], R>(
     question: Question,
-    answer: (...args: A) => Tensor,
+    answer: (...args: A) => R,
   ) =>
   (...args: A) => {
     notes.asked.add(question);
@@ -73,6 +74,8 @@ function noted(model: Model, notes: Notes): Model {
         entropy: noting("entropy", prediction.entropy),
         argmax: noting("argmax", prediction.argmax),
         logits: noting("logits", prediction.logits),
+        distribution: noting("distribution", prediction.distribution),
+        divergence: noting("divergence", prediction.divergence),
         scores: noting("scores", prediction.scores),
         values: noting("values", prediction.values),
       };
@@ -112,7 +115,7 @@ const toPolicy: Readonly<Record<string, readonly Question[]>> = {
   // An own token is drawn from the whole distribution.
   "scheduled-sampling": [...usual, "logits"],
   // A divergence from a teacher is one of whole distributions.
-  distillation: [...usual, "logits"],
+  distillation: ["argmax", "divergence", "entropy", "logProbs"],
   "reward-model": ["scores"],
   "process-reward-model": ["scores"],
   ppo: [...usual, "values"],
@@ -120,7 +123,7 @@ const toPolicy: Readonly<Record<string, readonly Question[]>> = {
 
 /** The questions to another model; none, where the batch holds its log-probabilities. */
 const toOthers: Readonly<Record<string, readonly Question[]>> = {
-  distillation: ["logits"],
+  distillation: ["argmax", "distribution"],
   // The reference reads own tokens of its own, after a first pass that has metrics.
   "intuitive-dpo": usual,
 };
@@ -168,6 +171,15 @@ const readings: Readonly<
   logProbs: [policy, ({ embed, predict }, ids) => predict(embed(ids)).logProbs(ids)],
   entropy: [policy, ({ embed, predict }, ids) => predict(embed(ids)).entropy()],
   logits: [policy, ({ embed, predict }, ids) => predict(embed(ids)).logits()],
+  distribution: [policy, ({ embed, predict }, ids) => {
+    const [leaf] = leavesOf(predict(embed(ids)).distribution());
+    if (leaf === undefined) throw new RangeError("a distribution has tensors");
+    return leaf;
+  }],
+  divergence: [policy, ({ embed, predict }, ids) => {
+    const teacher = modelOf(policy, world.reference);
+    return predict(embed(ids)).divergence(teacher.predict(teacher.embed(ids)).distribution());
+  }],
   scores: [scorer, ({ embed, predict }, ids) => predict(embed(ids)).scores()],
   values: [actorCritic, ({ embed, predict }, ids) => predict(embed(ids)).values()],
 };

@@ -1,0 +1,92 @@
+/** The generalised Jensen-Shannon divergence between a teacher's predictions and a student's. */
+import {
+  add,
+  checkOptions,
+  div,
+  exp,
+  greater,
+  logSoftmax,
+  logSumExp,
+  mul,
+  ranges,
+  ShapeError,
+  showShape,
+  stack,
+  sub,
+  sum,
+  type Tensor,
+  where,
+} from "@unitune/core";
+import { bounded } from "./log_probs.ts";
+
+/** The options of {@linkcode generalizedJsd}. */
+export interface JsdOptions {
+  /** The teacher's share in the mixture, from 0 to 1 (default 0.5). */
+  readonly beta?: number;
+  /** The temperature that logits are divided by, above 0 (default 1). */
+  readonly temperature?: number;
+}
+
+/** The options of the divergence, checked, its defaults filled in. */
+export function jsdConstants(
+  name: string,
+  { beta = 0.5, temperature = 1 }: JsdOptions,
+): Required<JsdOptions> {
+  checkOptions(name, { beta: ranges.share, temperature: ranges.positive }, { beta, temperature });
+  return { beta, temperature };
+}
+
+/** `KL(p, q) = sum_a p log (p / q)` of log-probabilities `[..., V]`; impossible tokens add 0. */
+export function divergence(logP: Tensor, logQ: Tensor): Tensor {
+  const p = exp(logP);
+  return sum(where(greater(p, 0), mul(p, sub(logP, logQ)), 0), { axes: [-1] });
+}
+
+/**
+ * The generalised Jensen-Shannon divergence of GKD (arXiv 2306.13649) between teacher P and student
+ * Q: `b KL(P, M) + (1-b) KL(Q, M)`, `M = b P + (1-b) Q`. Its ends are defined as `KL(P, Q)`, the
+ * forward KL, at b = 0, and `KL(Q, P)`, the reverse KL, at b = 1; these are not its limits.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { generalizedJsd } from "@unitune/objectives";
+ *
+ * const student = tensor([[0, 0]], { dtype: "f64" });
+ * const teacher = tensor([[0, -Infinity]], { dtype: "f64" });
+ * assertAlmostEquals(await generalizedJsd(student, teacher, { beta: 0 }).item(), Math.LN2);
+ * ```
+ *
+ * @param studentLogits Logits `[..., V]`, with gradient.
+ * @param teacherLogits Logits `[..., V]`.
+ * @param options The mixture and the temperature.
+ * @returns The divergence at each position, `[...]`, in nats.
+ * @throws {ShapeError} If the shapes differ.
+ * @throws {RangeError} If an option is out of range.
+ */
+export function generalizedJsd(
+  studentLogits: Tensor,
+  teacherLogits: Tensor,
+  options: JsdOptions = {},
+): Tensor {
+  const { beta, temperature } = jsdConstants("generalizedJsd", options);
+  if (showShape(studentLogits.shape) !== showShape(teacherLogits.shape)) {
+    throw new ShapeError(
+      `generalizedJsd: got student ${showShape(studentLogits.shape)} and ` +
+        `teacher ${showShape(teacherLogits.shape)}; expected one shape [..., V]`,
+    );
+  }
+  const predict = (logits: Tensor) => bounded(logSoftmax(div(logits, temperature)));
+  const [student, teacher] = [predict(studentLogits), predict(teacherLogits)];
+  if (beta === 0) return divergence(teacher, student);
+  if (beta === 1) return divergence(student, teacher);
+  const mixture = logSumExp(
+    stack([add(teacher, Math.log(beta)), add(student, Math.log1p(-beta))]),
+    0,
+  );
+  return add(
+    mul(divergence(teacher, mixture), beta),
+    mul(divergence(student, mixture), 1 - beta),
+  );
+}
