@@ -41,6 +41,30 @@ export {
   type AdamWOptions,
   scaleByAdam,
 } from "./optimizers/adam.ts";
+export {
+  type Adam8bitState,
+  adamw8bit,
+  type QuantizedByPath,
+  scaleByAdam8bit,
+} from "./optimizers/adam8bit.ts";
+export {
+  adafactor,
+  type AdafactorOptions,
+  clipByBlockRms,
+  type FactoredRmsOptions,
+  type FactoredRmsState,
+  relativeSteps,
+  scaleByFactoredRms,
+  scaleByParameterRms,
+} from "./optimizers/adafactor.ts";
+export {
+  dequantized,
+  inBlocks,
+  type MapKind,
+  outOfBlocks,
+  type Quantized,
+  quantized,
+} from "./optimizers/blockwise.ts";
 export { clipByGlobalNorm, globalNorm } from "./optimizers/clip.ts";
 export {
   lion,
@@ -49,6 +73,15 @@ export {
   type LionState,
   scaleByLion,
 } from "./optimizers/lion.ts";
+export {
+  muon,
+  type MuonMomentumOptions,
+  type MuonOptions,
+  type MuonState,
+  orthogonalized,
+  scaleByMuon,
+} from "./optimizers/muon.ts";
+export { partition, type PartitionState } from "./optimizers/partition.ts";
 export {
   type RmsOptions,
   rmsprop,
