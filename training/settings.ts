@@ -514,10 +514,13 @@ export const settingTable = {
   },
   optimizer: {
     kind: "choice",
-    choices: ["adamw", "rmsprop", "lion", "sgd"],
+    choices: ["adamw", "adamw8bit", "adafactor", "muon", "rmsprop", "lion", "sgd"],
     default: "adamw",
     group: "Optimization",
-    help: "The optimizer.",
+    help:
+      "The optimizer. adamw8bit is AdamW with moments of 8 bits; adafactor keeps a number for " +
+      "each row and column of a matrix; muon orthogonalizes the steps of matrices, except for " +
+      "embeddings and heads, which AdamW trains.",
   },
   learningRate: {
     kind: "number",
@@ -552,7 +555,7 @@ export const settingTable = {
     pretrained: () => 0,
     min: 0,
     group: "Optimization",
-    when: { optimizer: ["adamw", "lion"] },
+    when: { optimizer: ["adamw", "adamw8bit", "adafactor", "muon", "lion"] },
     help: "Decoupled weight decay of the weight matrices; each step multiplies it by the " +
       "learning rate.",
   },
@@ -562,8 +565,9 @@ export const settingTable = {
     min: 0,
     below: 1,
     group: "Optimization",
-    when: { optimizer: ["adamw", "lion", "sgd"] },
-    help: "The decay of the mean of the gradients; for sgd, the momentum.",
+    when: { optimizer: ["adamw", "adamw8bit", "muon", "lion", "sgd"] },
+    help: "The decay of the mean of the gradients; for sgd, the momentum; for muon, that of what " +
+      "AdamW trains.",
   },
   beta2: {
     kind: "number",
@@ -572,8 +576,8 @@ export const settingTable = {
     min: 0,
     below: 1,
     group: "Optimization",
-    when: { optimizer: ["adamw", "rmsprop", "lion"] },
-    help: "The decay of the mean of the squared gradients.",
+    when: { optimizer: ["adamw", "adamw8bit", "muon", "rmsprop", "lion"] },
+    help: "The decay of the mean of the squared gradients; for muon, that of what AdamW trains.",
   },
   gradientClip: {
     kind: "number",
@@ -607,7 +611,7 @@ export const settingTable = {
     isShared: true,
     group: "Run",
     help: "The format that operands of matrix products are rounded to, on a graphics processor " +
-      "that has f16. Sums, parameters and the optimizer's state are always f32.",
+      "that has f16. Sums and parameters are always f32.",
   },
   loggingSteps: {
     kind: "integer",

@@ -149,6 +149,13 @@ function joinedNames(value: unknown): unknown {
 /** The optimizers whose steps are those of AdamW in f32. */
 const adamw = ["adamw_torch", "adamw_torch_fused", "adamw_apex_fused", "paged_adamw_32bit"];
 
+/** The optimizers of TRL by ours. */
+const optimizers: Readonly<Record<string, readonly string[]>> = {
+  adamw,
+  adamw8bit: ["adamw_8bit", "adamw_bnb_8bit", "paged_adamw_8bit"],
+  adafactor: ["adafactor"],
+};
+
 /** The upper clip bound of objectives with one of their own, and the cap of CISPO's ratios. */
 export const upperClips: Readonly<Record<string, number>> = { dapo: 0.28, gspo: 4e-4, cispo: 5 };
 
@@ -369,10 +376,14 @@ export const trlKeys: Readonly<Record<string, TrlKey>> = {
   warmup_steps: setsSteps("warmupSteps"),
   optim: {
     sets: ["optimizer"],
-    read: (value) =>
-      isAmong(value, adamw)
-        ? settings({ optimizer: "adamw" })
-        : refused(`it is adamw_torch or one of its kin; others are chosen by --optimizer`),
+    read(value) {
+      const own = Object.entries(optimizers).find(([, names]) => isAmong(value, names));
+      return own === undefined
+        ? refused(
+          "it is adamw_torch, adamw_8bit, adafactor or their kin; others are chosen by --optimizer",
+        )
+        : settings({ optimizer: own[0] });
+    },
   },
   optim_args: only([""], "the optimizer has no further options"),
   optim_target_modules: only([[]], "the optimizer is one for all parameters"),

@@ -21,9 +21,12 @@ const MOST_MEMORY = 2 ** 36;
  */
 const MOST_ROWS = 2 ** 31;
 
-/** The numbers that each optimizer keeps for a parameter. */
+/** The numbers of f32 that each optimizer keeps for a parameter, at the least. */
 const moments: { readonly [Name in TrainSettings["optimizer"]]: number } = {
   adamw: 2,
+  adamw8bit: 1 / 2,
+  adafactor: 0,
+  muon: 1,
   rmsprop: 1,
   lion: 1,
   sgd: 1,

@@ -82,7 +82,7 @@ Deno.test("muon: steps of matrices are those of PyTorch", async () => {
   assertNear(await run(plain, matrices), golden.muonPlain, EXACT);
 });
 
-Deno.test("muon: all but the matrices of the mask are AdamW's", async () => {
+Deno.test("muon: all but the matrices of the mask are AdamW's", () => {
   const optimizer = muon(0.05, { mask: (path) => path === "wide" });
   const params = { wide: formula(SHAPES.wide, 0), long: formula(SHAPES.long, 1) };
   const state = optimizer.init({ ...params, vector: formula(SHAPES.vector, 2) });

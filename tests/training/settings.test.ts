@@ -70,7 +70,7 @@ const rows: readonly Row[] = [
   ["batching", "by-length | random", "by-length"],
   ["packing", "true or false", undefined],
   ["checkpointActivations", "auto | none | blocks", "auto", "place"],
-  ["optimizer", "adamw | rmsprop | lion | sgd", "adamw"],
+  ["optimizer", "adamw | adamw8bit | adafactor | muon | rmsprop | lion | sgd", "adamw"],
   ["learningRate", positive, 0.003],
   ["minLearningRate", nonNegative, "a tenth of the peak"],
   ["warmupSteps", countFrom0, 100],

@@ -5,11 +5,14 @@
  */
 
 import {
+  adafactor,
   adamw,
+  adamw8bit,
   chain,
   clipByGlobalNorm,
   type GradientTransform,
   lion,
+  muon,
   rmsprop,
   type Schedule,
   sgd,
@@ -33,9 +36,20 @@ const rules: {
   readonly [Name in TrainSettings["optimizer"]]: (
     settings: TrainSettings,
     rate: Schedule,
+    vocabulary: number,
   ) => GradientTransform<unknown>;
 } = {
   adamw: ({ beta1, beta2, weightDecay }, rate) => adamw(rate, { beta1, beta2, weightDecay }),
+  adamw8bit: ({ beta1, beta2, weightDecay }, rate) =>
+    adamw8bit(rate, { beta1, beta2, weightDecay }),
+  // As transformers' Trainer has it: the learning rate is that of the settings.
+  adafactor: ({ weightDecay }, rate) => adafactor(rate, { scaleParameter: false, weightDecay }),
+  muon: ({ beta1, beta2, weightDecay }, rate, vocabulary) =>
+    muon(rate, {
+      mask: (_, { shape }) => shape[0] !== vocabulary,
+      adam: { beta1, beta2 },
+      weightDecay,
+    }),
   rmsprop: ({ beta2 }, rate) => rmsprop(rate, { decay: beta2 }),
   lion: ({ beta1, beta2, weightDecay }, rate) => lion(rate, { beta1, beta2, weightDecay }),
   sgd: ({ beta1 }, rate) => sgd(rate, { momentum: beta1 }),
@@ -45,10 +59,14 @@ const rules: {
  * The optimizer that the settings name, behind a limit on the gradient's norm.
  *
  * @param settings The settings of a stage.
+ * @param vocabulary The number of tokens: embeddings and heads have a row for each.
  * @returns The optimizer.
  */
-export function optimizerOf(settings: TrainSettings): GradientTransform<unknown> {
-  const rule = rules[settings.optimizer](settings, scheduleOf(settings));
+export function optimizerOf(
+  settings: TrainSettings,
+  vocabulary: number,
+): GradientTransform<unknown> {
+  const rule = rules[settings.optimizer](settings, scheduleOf(settings), vocabulary);
   return settings.gradientClip === 0
     ? rule
     : chain<unknown[]>(clipByGlobalNorm(settings.gradientClip), rule);

@@ -104,7 +104,7 @@ interface StageState<E> {
 export async function learnerOf<B, E>(parts: LearnerParts<B, E>): Promise<Learner> {
   const { settings, stage, device, trainee, feed, validation } = parts;
   const { isOutline = false } = parts;
-  const optimizer = optimizerOf(settings);
+  const optimizer = optimizerOf(settings, trainee.vocabulary);
   const { steps, plan, note } = plannedSteps(parts, optimizer);
   if (!isOutline) requireRoomFor(plan, settings, device);
   const params = isOutline ? trainee.params : await copyTree(trainee.params);

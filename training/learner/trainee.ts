@@ -48,6 +48,8 @@ export function recomputing(policy: TrainablePolicy): TrainablePolicy {
 export interface Trainee {
   /** Its functions. */
   readonly policy: TrainablePolicy;
+  /** The number of tokens: embeddings and heads have a row for each. */
+  readonly vocabulary: number;
   /** Its parameters before the first step. */
   readonly params: unknown;
   /** The models of the run with its parameters as they are then. */
@@ -70,8 +72,11 @@ export function traineeOf(
   model: LanguageModel,
   { teacher: _teacher, ...start }: Models,
 ): Trainee {
-  if (trains !== "policy") return judgeOf(model, start, judges[trains]);
-  return values ? actorOf(model, start) : {
+  const { vocabulary } = model.config;
+  if (trains !== "policy") return { vocabulary, ...judgeOf(model, start, judges[trains]) };
+  if (values) return { vocabulary, ...actorOf(model, start) };
+  return {
+    vocabulary,
     policy: model,
     params: start.policy,
     models: (policy) => ({ ...start, policy }),
@@ -90,7 +95,7 @@ function judgeOf(
   model: LanguageModel,
   start: HandedOn,
   name: typeof judges[keyof typeof judges],
-): Trainee {
+): Omit<Trainee, "vocabulary"> {
   return {
     policy: rewardModelOn(model),
     params: withScore(model, start.policy),
@@ -98,7 +103,7 @@ function judgeOf(
   };
 }
 
-function actorOf(model: LanguageModel, start: HandedOn): Trainee {
+function actorOf(model: LanguageModel, start: HandedOn): Omit<Trainee, "vocabulary"> {
   return {
     policy: actorCritic(model),
     params: withScore(model, start.policy),

@@ -175,7 +175,7 @@ Deno.test("a mistyped name is answered by the nearest, in whatever spelling it i
   assertThrows(
     () => parseFlags(settingFlags(), ["--optimizer", "adam"]),
     UserError,
-    `--optimizer must be one of adamw, rmsprop, lion, sgd, not "adam": did you mean adamw?`,
+    `--optimizer must be one of adamw, adamw8bit, adafactor, muon, rmsprop, lion, sgd, not "adam": did you mean adamw?`,
   );
 });
 

@@ -120,7 +120,7 @@ const lines: [flags: string, code: 1 | 2, message: string][] = [
   [
     "--optimizer sgd --beta2 0.9",
     2,
-    "--beta2 has an effect only with --optimizer adamw, rmsprop or lion",
+    "--beta2 has an effect only with --optimizer adamw, adamw8bit, muon, rmsprop or lion",
   ],
   ["--beta 0.5", 2, "--beta has an effect only with objectives on pairs (not reward-model) or "],
   ["--objective sft,dpo --lambda 0.5", 2, "--lambda has an effect only with --objective ift, "],

@@ -166,6 +166,8 @@ const files: readonly (readonly [
     { minLearningRate: 0.5, warmupSteps: 3 },
   ],
   [{ optim: "adamw_torch" }, "", { optimizer: "adamw" }],
+  [{ optim: "paged_adamw_8bit" }, "", { optimizer: "adamw8bit" }],
+  [{ optim: "adafactor" }, "", { optimizer: "adafactor" }],
   // Models and adapters.
   [{ model_name_or_path: "a/b", model_revision: "v1", max_length: 64 }, "", {
     ...{ model: "a/b", revision: "v1", context: 64, lora: false },
