@@ -44,7 +44,7 @@ const flags = {
   preset: presetFlag,
   device: {
     kind: "choice",
-    choices: ["wasm", "auto", "webgpu", "reference"],
+    choices: ["wasm", "native", "auto", "webgpu", "reference"],
     default: "wasm",
     help: "Where to compute; auto is a graphics processor where there is one, else wasm.",
   },

@@ -597,12 +597,13 @@ export const settingTable = {
   device: {
     isPlace: true,
     kind: "choice",
-    choices: ["auto", "wasm", "webgpu", "reference"],
+    choices: ["auto", "wasm", "native", "webgpu", "reference"],
     default: "auto",
     isShared: true,
     group: "Run",
-    help: "Where to compute: wasm is the processor, webgpu a graphics processor, reference " +
-      "plain TypeScript (slow); auto is a graphics processor where there is one, else wasm.",
+    help: "Where to compute: wasm is the processor; native is the processor too, by C that is " +
+      "compiled on the machine, for tasks whose name ends in :native; webgpu is a graphics " +
+      "processor, reference plain TypeScript (slow); auto is a graphics processor where there is one, else wasm.",
   },
   precision: {
     kind: "choice",

@@ -7,7 +7,7 @@ export const peersFlags = {
   preset: presetFlag,
   device: {
     kind: "choice",
-    choices: ["wasm", "webgpu"],
+    choices: ["wasm", "native", "webgpu"],
     default: "wasm",
     help: "Where ours and jax-js compute; PyTorch is on the processor.",
   },

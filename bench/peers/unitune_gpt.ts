@@ -19,7 +19,7 @@ const { startTraining }: typeof import("../training.ts") = await moduleOf("bench
 const { workloads }: typeof import("../workloads.ts") = await moduleOf("bench/workloads.ts");
 
 const workload = workloads[preset];
-if (workload === undefined || device !== "wasm" && device !== "webgpu") {
+if (workload === undefined || device !== "wasm" && device !== "native" && device !== "webgpu") {
   console.log(JSON.stringify({ missing: `it has no workload ${preset} on ${device}` }));
   Deno.exit(0);
 }

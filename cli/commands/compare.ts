@@ -78,7 +78,7 @@ const flags = {
   },
   device: {
     kind: "choice",
-    choices: ["auto", "wasm", "webgpu"],
+    choices: ["auto", "wasm", "native", "webgpu"],
     default: "auto",
     help: "Where to compute.",
   },

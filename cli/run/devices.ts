@@ -13,10 +13,11 @@ import {
   type WebGpuDevice,
   WebGpuUnavailableError,
 } from "@unitune/core";
+import type { NativeDevice } from "@unitune/core/native";
 import { showBytes, type TrainSettings, UserError } from "@unitune/training";
 
 /** A device of the command line, whose name opens a device of the same kind again. */
-export type NamedDevice = ReferenceDevice | WasmDevice | WebGpuDevice;
+export type NamedDevice = NativeDevice | ReferenceDevice | WasmDevice | WebGpuDevice;
 
 /** Options of opening a device. */
 export interface DeviceOptions {
@@ -81,6 +82,23 @@ async function openGraphics(
   return device;
 }
 
+/** Opens the device that compiles C, if the task may call what that makes. */
+async function openNative(): Promise<NamedDevice> {
+  const { native, NativeUnavailableError } = await import("@unitune/core/native");
+  if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") {
+    throw new UserError(
+      "--device native compiles C and calls it, which this task may not do: use the task whose name " +
+        "ends in :native, such as `deno task train:native`, with the same flags",
+    );
+  }
+  try {
+    return native();
+  } catch (error) {
+    if (!(error instanceof NativeUnavailableError)) throw error;
+    throw new UserError(`--device native: ${error.message}`, { cause: error });
+  }
+}
+
 const devices: {
   readonly [Name in TrainSettings["device"]]: (
     note: (sentence: string) => void,
@@ -89,6 +107,7 @@ const devices: {
 } = {
   auto: openBest,
   wasm: openProcessor,
+  native: openNative,
   webgpu: openGraphics,
   reference: () => reference(),
 };

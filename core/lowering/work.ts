@@ -1,16 +1,10 @@
 /** The work of kernels, and the memory of a program when it needs most: what plans tell. */
 import { bytesPerElement } from "../dtype.ts";
 import { at, sizeOf } from "../shape.ts";
-import { type AttentionSizes, type Kernel, type Lowered, usedBuffers } from "./kernels.ts";
+import { type Kernel, type Lowered, usedBuffers } from "./kernels.ts";
 import { lifetimes } from "./lifetimes.ts";
 import { alignedBytes, type MemoryPlan } from "./plan.ts";
-
-/** Pairs of a query and a key that it may see, for one head of a sequence. */
-function pairsOf({ queries, keys, causal, start, window }: AttentionSizes): number {
-  const before = start.kind === "known" ? start.position + queries / 2 : keys;
-  const seen = causal ? Math.min(keys, Math.max(0, before)) : keys;
-  return queries * Math.min(seen, (causal ? 1 : 2) * (window ?? Infinity));
-}
+import { pairsOf } from "./visible.ts";
 
 /**
  * Multiplications of matrix products in a kernel: those of attention are counted for the keys that
@@ -36,6 +30,34 @@ export function multiplicationsOf(kernel: Kernel): number {
     case "dynamicSlice":
     case "dynamicUpdate":
       return 0;
+    default:
+      return kernel satisfies never;
+  }
+}
+
+/** A rough number of operations in a kernel, by which emitters share the work among threads. */
+export function workOf(kernel: Kernel): number {
+  switch (kernel.kind) {
+    case "map":
+      return sizeOf(kernel.domain) * kernel.steps.length;
+    case "reduce":
+      return sizeOf(kernel.kept) * sizeOf(kernel.reduced) * kernel.steps.length;
+    case "matmul":
+      return sizeOf(kernel.batch) * kernel.rows * kernel.columns *
+        (kernel.depth + (kernel.epilogue?.steps.length ?? 0));
+    case "attention":
+    case "attentionGradient": {
+      const products = kernel.kind === "attention" ? 2 : 5;
+      return kernel.batch * kernel.heads * pairsOf(kernel) * kernel.width * products;
+    }
+    case "gather":
+    case "scatterAdd":
+      return kernel.count * kernel.width;
+    case "argsort":
+      return kernel.outer * kernel.size * Math.ceil(Math.log2(kernel.size + 1));
+    case "dynamicSlice":
+    case "dynamicUpdate":
+      return kernel.outer * kernel.size * kernel.inner;
     default:
       return kernel satisfies never;
   }

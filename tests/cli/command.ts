@@ -26,6 +26,7 @@ export type Task =
   | "train"
   | "train:hub"
   | "train:rewards"
+  | "train:native"
   | "sample"
   | "data"
   | "merge"
@@ -41,13 +42,17 @@ const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", root)));
 /** The path of Deno in a task. */
 const EXECUTABLE = "$(deno eval 'console.log(Deno.execPath())')";
 
+/** The compiler of C in a task, and the shell that starts several. */
+const COMPILER = "$(deno eval 'console.log((Deno.env.get(`CC`) || `cc`) + `,sh`)')";
+
 /**
  * The arguments of a task's `deno`, so that the tests run with the task's own permissions, and
  * where a local server stands in for one elsewhere, with those for it.
  */
 function taskArguments(task: Task, more: readonly string[] = []): string[] {
   // What the task's shell makes of it.
-  const command: string = tasks[task].command.replace(EXECUTABLE, "EXECUTABLE");
+  const command: string = tasks[task].command.replace(EXECUTABLE, "EXECUTABLE")
+    .replace(COMPILER, "cc,sh");
   const [deno, run, ...rest] = command.split(" ");
   const script = rest.pop() ?? "";
   assertEquals([deno, run, script.startsWith("cli/")], ["deno", "run", true]);

@@ -18,7 +18,7 @@ import {
 } from "@unitune/core";
 // Not public: by what the work is shared out.
 import { shareLoop } from "../../core/backends/wasm/frame.ts";
-import { workOf } from "../../core/backends/wasm/kernels.ts";
+import { workOf } from "../../core/lowering/work.ts";
 import { isParallel, scratchBytes } from "../../core/backends/wasm/program.ts";
 import type { Lowered } from "../../core/lowering/kernels.ts";
 import { lower } from "../../core/lowering/lower.ts";

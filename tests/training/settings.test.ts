@@ -79,7 +79,7 @@ const rows: readonly Row[] = [
   ["beta2", decay, 0.99],
   ["gradientClip", nonNegative, 1],
   ["seed", countFrom0, 0, "shared"],
-  ["device", "auto | wasm | webgpu | reference", "auto", "shared place"],
+  ["device", "auto | wasm | native | webgpu | reference", "auto", "shared place"],
   ["precision", "f32 | f16", "f32", "shared"],
   ["loggingSteps", count, 10, "shared"],
   ["tensorboard", "true or false", undefined, "shared place"],

@@ -32,6 +32,48 @@ function kindOf(tensor: Tensor | undefined, data: TypedArray | undefined): strin
   return `${data?.constructor.name}[${data?.length}], shape [${tensor?.shape}]`;
 }
 
+/** A function, its operands, and by how much its results may be off. */
+export interface Compared {
+  readonly name: string;
+  readonly f: (inputs: readonly Tensor[]) => readonly Tensor[];
+  readonly build: () => readonly Tensor[];
+  readonly tolerance: Tolerance;
+}
+
+/** Asserts that a device gives the reference's results of several functions, in one program. */
+export async function assertAllLikeReference(
+  device: Device,
+  functions: readonly Compared[],
+): Promise<void> {
+  const run = async (device: Device) => {
+    const operands = functions.map(({ build }) => build());
+    using program = compile(
+      (operands: readonly (readonly Tensor[])[]) =>
+        functions.map(({ f }, i) => [...f(operands[i] ?? [])]),
+      { device },
+    );
+    const results = program(operands);
+    return await Promise.all(
+      results.map((tensors) => Promise.all(tensors.map(async (t) => [t, await t.data()] as const))),
+    );
+  };
+  const [actual, expected] = [await run(device), await run(oracle)];
+  functions.forEach(({ name, tolerance: { value, reason } }, i) => {
+    (expected[i] ?? []).forEach(([wantedTensor, wanted], result) => {
+      const [tensor, got] = actual[i]?.[result] ?? [];
+      const [kind, wantedKind] = [kindOf(tensor, got), kindOf(wantedTensor, wanted)];
+      if (got === undefined || kind !== wantedKind) {
+        throw new Error(`${name}, result ${result}: is ${kind}, expected ${wantedKind}`);
+      }
+      const worst = difference(got, wanted);
+      if (worst <= value) return;
+      throw new Error(
+        `${name}, result ${result}: differs by ${worst}, more than ${value} (${reason})`,
+      );
+    });
+  });
+}
+
 /** Asserts that devices give the reference's results. */
 export async function assertLikeReference(
   devices: readonly Device[],

@@ -4,6 +4,7 @@
  */
 import { at } from "../../shape.ts";
 import type { AttentionSizes, HeadVectors } from "../../lowering/kernels.ts";
+import { mostKeys, reachOf, windowOf } from "../../lowering/visible.ts";
 import type { Frame } from "./frame.ts";
 import { type Code, int, least, local, most, types } from "./instructions.ts";
 import { COLUMNS, DEPTH, matrixProductScratch, ROWS } from "./matrix_product.ts";
@@ -16,9 +17,6 @@ export const BLOCK = 16 * ROWS;
  * missing rows would cost more.
  */
 const FEW = 3;
-
-/** Windows from here on hide nothing: positions and windows are added in words of 32 bits. */
-const FAR = 2 ** 29;
 
 const get = local.get;
 const plus = (a: Code, ...terms: Code[]): Code => terms.reduce((sum, x) => int.add(sum, x), a);
@@ -41,37 +39,6 @@ export function blocking({ queries }: AttentionSizes): Blocking {
 /** The blocks of its gradient; slopes of bounded scores are a matrix of their own. */
 export function gradientBlocking({ softcap }: AttentionSizes): Blocking {
   return { size: BLOCK, matrices: softcap === null ? 2 : 3 };
-}
-
-/**
- * The number of keys that a query sees to its left, its own position included; undefined for all.
- */
-function windowOf({ window }: AttentionSizes): number | undefined {
-  return window === null || window >= FAR ? undefined : window;
-}
-
-/** The number of keys that a query sees to the right of its own position; undefined for all. */
-function reachOf(sizes: AttentionSizes): number | undefined {
-  const window = windowOf(sizes);
-  if (sizes.causal) return 0;
-  return window === undefined ? undefined : window - 1;
-}
-
-/** The most keys that a number of neighbouring queries see. */
-function mostKeys(sizes: AttentionSizes, queries: number): number {
-  const [window, reach] = [windowOf(sizes), reachOf(sizes)];
-  return window === undefined || reach === undefined
-    ? sizes.keys
-    : Math.min(sizes.keys, queries + window - 1 + reach);
-}
-
-/** The rough number of pairs of a query and a key that it sees, for one head of a sequence. */
-export function pairsOf(sizes: AttentionSizes): number {
-  const { queries, keys, causal, start } = sizes;
-  const seen = causal && start.kind === "known"
-    ? Math.min(keys, Math.max(0, start.position + queries / 2))
-    : keys;
-  return queries * Math.min(seen, mostKeys(sizes, 1));
 }
 
 /** The places of the parts of a thread's scratch memory, in bytes from its beginning. */

@@ -1,9 +1,8 @@
 /** Kernels as functions of the module: parameters are the addresses of their buffers. */
 import type { DType } from "../../dtype.ts";
 import { type Kernel, usedBuffers } from "../../lowering/kernels.ts";
-import { sizeOf } from "../../shape.ts";
+import { workOf } from "../../lowering/work.ts";
 import { attention, attentionGradient } from "./attention.ts";
-import { pairsOf } from "./attention_block.ts";
 import type { CodeEmitter, KernelOf, SharedParts } from "./frame.ts";
 import { gather, scatterAdd } from "./indexing.ts";
 import {
@@ -41,34 +40,6 @@ const emitters: { readonly [K in Kernel["kind"]]: CodeEmitter<K> } = {
 export function kernelBuffers(kernel: Kernel): number[] {
   const { reads, writes } = usedBuffers(kernel);
   return [...new Set([...reads, ...writes])];
-}
-
-/** Rough number of operations in a kernel. */
-export function workOf(kernel: Kernel): number {
-  switch (kernel.kind) {
-    case "map":
-      return sizeOf(kernel.domain) * kernel.steps.length;
-    case "reduce":
-      return sizeOf(kernel.kept) * sizeOf(kernel.reduced) * kernel.steps.length;
-    case "matmul":
-      return sizeOf(kernel.batch) * kernel.rows * kernel.columns *
-        (kernel.depth + (kernel.epilogue?.steps.length ?? 0));
-    case "attention":
-    case "attentionGradient": {
-      const products = kernel.kind === "attention" ? 2 : 5;
-      return kernel.batch * kernel.heads * pairsOf(kernel) * kernel.width * products;
-    }
-    case "gather":
-    case "scatterAdd":
-      return kernel.count * kernel.width;
-    case "argsort":
-      return kernel.outer * kernel.size * Math.ceil(Math.log2(kernel.size + 1));
-    case "dynamicSlice":
-    case "dynamicUpdate":
-      return kernel.outer * kernel.size * kernel.inner;
-    default:
-      return kernel satisfies never;
-  }
 }
 
 /** Operations below which a kernel is done by one thread: meeting costs more than sharing saves. */

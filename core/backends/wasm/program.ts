@@ -1,6 +1,7 @@
 /** A program as one module: kernels, and the function that runs them in order on every thread. */
 import { exactText } from "../../graph.ts";
 import { type Lowered, renumbered } from "../../lowering/kernels.ts";
+import { workOf } from "../../lowering/work.ts";
 import { at } from "../../shape.ts";
 import {
   type AddressWidth,
@@ -15,7 +16,7 @@ import {
 import { attentionGradientScratch, attentionScratch } from "./attention.ts";
 import type { FactorTypes, Routine, SharedParts } from "./frame.ts";
 import { scatterScratch } from "./indexing.ts";
-import { emitKernel, kernelBuffers, workOf } from "./kernels.ts";
+import { emitKernel, kernelBuffers } from "./kernels.ts";
 import { matrixProductFunction, matrixProductScratch } from "./matrix_product.ts";
 import { encodeModule, type ImportedFunction, type WasmFunction } from "./module.ts";
 import { barrierFunction, maySleep } from "./threads.ts";

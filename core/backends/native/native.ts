@@ -1,0 +1,258 @@
+/**
+ * The native backend: kernels as C, compiled by the machine's compiler and called through Deno's
+ * foreign function interface. A program is a list of calls, which threads of its own work off.
+ */
+import type { Device, KernelTime } from "../../backend/device.ts";
+import { type Backend, type Code, makeHost } from "../../backend/host.ts";
+import { makeWorkspace } from "../../backend/workspace.ts";
+import { allocate, type DType, type TypedArray } from "../../dtype.ts";
+import { groupBy } from "../../groups.ts";
+import { describeKernel } from "../../lowering/describe.ts";
+import { expand } from "../../lowering/elementary/expand.ts";
+import type { Lowered } from "../../lowering/kernels.ts";
+import type { MemoryPlan } from "../../lowering/plan.ts";
+import { workOf } from "../../lowering/work.ts";
+import { OutOfMemoryError } from "../../memory_error.ts";
+import { at } from "../../shape.ts";
+import { makeBodies } from "./bodies.ts";
+import { type Call, type Callee, callOf, type Parameter, scratchOf } from "./calls.ts";
+import { findCompiler } from "./compiler.ts";
+import { loadRuntime } from "./library.ts";
+
+/** Options of the backend. */
+export interface NativeOptions {
+  /**
+   * Threads, the main one included (default: as many as the machine has). Results do not depend on
+   * it.
+   */
+  readonly threads?: number;
+  /** The folder for compiled code (default: `unitune/native` in the user's cache). */
+  readonly cache?: string;
+}
+
+/** The native backend as a device. */
+export interface NativeDevice extends Device {
+  /** The backend's name. */
+  readonly name: "native";
+  /** The command of the compiler. */
+  readonly compiler: string;
+}
+
+/** Storage: an address, and the number of bytes there. */
+interface Storage {
+  readonly address: bigint;
+  readonly bytes: number;
+}
+
+/** Operations below which waking other threads costs more than they save. */
+const PARALLEL_WORK = 1 << 17;
+
+/** The most threads that the runtime counts. */
+const MOST_THREADS = 1023;
+
+/** Flags of a call, as the runtime reads them. */
+const [SHARED, MEET] = [1, 2];
+
+/** Threads meet before a kernel that could see what others have written. */
+function flagsOf(calls: readonly Call[]): number[] {
+  let before: "nothing" | "one" | "all" = "nothing";
+  return calls.map(({ isShared }) => {
+    const meets = before === "all" || (before === "one" && isShared);
+    before = isShared ? "all" : "one";
+    return (isShared ? SHARED : 0) | (meets ? MEET : 0);
+  });
+}
+
+/**
+ * The native backend as a device.
+ *
+ * It needs the permissions to run the compiler and `sh`, to load what that made (`--allow-ffi`), and
+ * to read and write its cache.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { compile, mul, type Tensor, tensor } from "@unitune/core";
+ * import { native, NativeUnavailableError } from "@unitune/core/native";
+ *
+ * try {
+ *   using device = native();
+ *   using double = compile((x: Tensor) => mul(x, 2), { device });
+ *   assertEquals(await double(tensor([3])).data(), new Float32Array([6]));
+ * } catch (error) {
+ *   if (!(error instanceof NativeUnavailableError)) throw error; // No compiler here.
+ * }
+ * ```
+ *
+ * @param options The number of threads, and the folder for compiled code.
+ * @returns A device of its own.
+ * @throws {RangeError} If the number of threads is not a positive integer.
+ * @throws {NativeUnavailableError} If there is no compiler of C.
+ */
+export function native(options: NativeOptions = {}): NativeDevice {
+  const { threads = navigator.hardwareConcurrency, cache } = options;
+  if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS) {
+    throw new RangeError(`native: threads is an integer from 1 to ${MOST_THREADS}, not ${threads}`);
+  }
+  const compiler = findCompiler(cache);
+  const runtime = loadRuntime(compiler);
+  const bodies = makeBodies(compiler, runtime);
+  const pool = runtime.native_pool(BigInt(threads));
+  if (pool === 0n) throw new OutOfMemoryError("the native backend has no memory for its threads");
+  const started = Number(runtime.native_threads(pool));
+  // The list that the next run adds its times to, if they are wanted.
+  const profile: KernelTime[][] = [];
+
+  const take = (bytes: number, what: string): Storage => {
+    const address = runtime.native_allocate(BigInt(bytes));
+    if (address !== 0n) return { address, bytes };
+    throw new OutOfMemoryError(
+      `the native backend is out of memory: ${what} needs ${bytes} bytes; make the model, the ` +
+        `batch or the context smaller`,
+    );
+  };
+  const read = (address: bigint, dtype: DType, size: number): TypedArray => {
+    const data = allocate(dtype, size);
+    runtime.native_copy_out(data, address, BigInt(data.byteLength));
+    return data;
+  };
+
+  /** Threads that work on a program. */
+  const membersFor = ({ kernels }: Lowered): number =>
+    kernels.reduce((total, kernel) => total + workOf(kernel), 0) >= PARALLEL_WORK ? started : 1;
+  /** Bytes of scratch memory of a thread, in whole lines of the cache. */
+  const scratchBytes = ({ kernels }: Lowered): number =>
+    64 * Math.ceil(kernels.reduce((most, kernel) => Math.max(most, scratchOf(kernel)), 0) / 64);
+
+  const workspace = makeWorkspace<Storage>({
+    allocate: (bytes) => take(Math.max(1, bytes), "a program"),
+    free: ({ address }) => runtime.native_free(address),
+  });
+  const emit = (given: Lowered, plan: MemoryPlan): Code<Storage> => {
+    const { buffers, kernels, inputs } = expand(given);
+    const dtypeOf = (buffer: number) => at(buffers, buffer).dtype;
+    const calls = kernels.map((kernel) => callOf(kernel, dtypeOf));
+    const callees = calls.flatMap(({ callee, parameters }) =>
+      [callee, ...parameters].filter((part): part is Callee => typeof part === "object")
+    );
+    const made = callees.flatMap((callee) => callee.kind === "body" ? [callee] : []);
+    const addresses = bodies.addressesOf(made);
+    const addressOf = (callee: Callee): bigint => {
+      const address = callee.kind === "runtime"
+        ? runtime.addressOf(callee.name)
+        : addresses.get(callee);
+      if (!address) throw new Error("a kernel was not compiled");
+      return address;
+    };
+    const word = (part: Parameter): bigint =>
+      typeof part === "object" ? addressOf(part) : BigInt(part);
+
+    // The table of storage: operands, allocated results, the program's own memory.
+    const results = given.outputs.filter((buffer) => plan.places[buffer]?.kind === "allocated");
+    const own = inputs.length + results.length;
+    const slotOf = (buffer: number): readonly [bigint, bigint] => {
+      const place = plan.places[buffer];
+      if (place === undefined) return [BigInt(own), 0n];
+      if (place.kind === "own") return [BigInt(own), BigInt(place.offset)];
+      return [BigInt(place.kind === "operand" ? place.index : inputs.length + place.index), 0n];
+    };
+    const flags = flagsOf(calls);
+    let [bufferStart, parameterStart] = [0, 0];
+    const list = calls.flatMap(({ callee, buffers, parameters }, i) => {
+      const call = [addressOf(callee), bufferStart, parameterStart, at(flags, i)].map(BigInt);
+      bufferStart += buffers.length;
+      parameterStart += parameters.length;
+      return call;
+    });
+    const words = {
+      calls: BigUint64Array.from(list),
+      parameters: BigInt64Array.from(calls.flatMap(({ parameters }) => parameters.map(word))),
+      slots: BigInt64Array.from(calls.flatMap(({ buffers }) => buffers.flatMap(slotOf))),
+      addresses: new BigUint64Array(bufferStart),
+    };
+    const members = membersFor(given);
+    const scratch = scratchBytes(given);
+    const tenancy = workspace.hold(plan.ownBytes + members * scratch);
+    const run = (
+      table: BigUint64Array<ArrayBuffer>,
+      scratchAt: bigint,
+      times: Float64Array<ArrayBuffer> | null,
+    ) =>
+      runtime.native_run(
+        pool,
+        words.calls,
+        BigInt(calls.length),
+        words.parameters,
+        words.slots,
+        BigInt(bufferStart),
+        table,
+        words.addresses,
+        scratchAt,
+        BigInt(scratch),
+        BigInt(members),
+        times,
+      );
+    return {
+      kernels: kernels.length,
+      codeBytes: 8 * (words.calls.length + words.parameters.length + words.slots.length),
+      threads: members,
+      run({ operands, allocated, moves }) {
+        for (const { from, to, bytes } of moves) {
+          runtime.native_move(to.address, from.address, BigInt(bytes));
+        }
+        const { address } = tenancy.storage();
+        const table = BigUint64Array.from([
+          ...operands.map(({ address }) => address),
+          ...allocated.map(({ address }) => address),
+          address,
+        ]);
+        const scratchAt = address + BigInt(plan.ownBytes);
+        const wanted = profile.pop();
+        if (wanted === undefined) run(table, scratchAt, null);
+        else {
+          const ends = new Float64Array(calls.length + 1);
+          run(table, scratchAt, ends);
+          const labels = given.kernels.map(describeKernel);
+          for (const [kernel, positions] of groupBy(labels.keys(), (i) => labels[i] ?? "")) {
+            const milliseconds = positions.reduce(
+              (total, i) => total + (ends[i + 1] ?? 0) - (ends[i] ?? 0),
+              0,
+            );
+            wanted.push({ kernel, count: positions.length, milliseconds });
+          }
+        }
+        return plan.small.map(({ dtype, size, offset }) => ({
+          kind: "host",
+          data: read(address + BigInt(offset), dtype, size),
+        }));
+      },
+      dispose() {
+        tenancy.release();
+      },
+    };
+  };
+  const backend: Backend<Storage> = {
+    name: "native",
+    emit,
+    scratchBytes: (lowered) => membersFor(lowered) * scratchBytes(lowered),
+    allocate: take,
+    free: ({ address }) => runtime.native_free(address),
+    write: ({ address }, data) => runtime.native_copy_in(address, data, BigInt(data.byteLength)),
+    read: ({ address }, dtype, size) => Promise.resolve(read(address, dtype, size)),
+  };
+  return {
+    ...makeHost(backend),
+    name: "native",
+    compiler: compiler.command,
+    async profile(run) {
+      const times: KernelTime[] = [];
+      profile.push(times);
+      run();
+      if (profile.pop() === times) throw new Error("profile: no program ran");
+      return await Promise.resolve(times.toSorted((a, b) => b.milliseconds - a.milliseconds));
+    },
+    [Symbol.dispose]() {
+      runtime.native_end(pool);
+    },
+  };
+}

@@ -1,0 +1,311 @@
+/**
+ * Products of matrices in C. Blocks of the right matrix are packed into panels as wide as two
+ * vectors, blocks of the left one into panels of some rows; a tile of their product stays in
+ * registers while a slice of the depth is added up. Few rows are multiplied without packing, since
+ * then reading the right matrix is what takes the time.
+ */
+
+/** The parameters of a product, in their order. */
+export const productParameters = [
+  ...["batches", "rows", "columns", "depth"],
+  ...["aOffset", "aRow", "aColumn", "bOffset", "bRow", "bColumn"],
+  ...["aType", "bType", "outputStart", "epilogue", "epilogueParameters", "batchRank"],
+] as const;
+
+/** Terms that are added up in registers before they enter the sum in memory. */
+export const SLICE = 256;
+
+/** Columns of a packed block of the right matrix. */
+export const BLOCK_COLUMNS = 512;
+
+/** Rows of a packed block of the left matrix: a multiple of the rows of every tile. */
+export const BLOCK_ROWS = 96;
+
+/** Bytes of the packed blocks of a thread. */
+export const PRODUCT_SCRATCH: number = 4 * SLICE * (BLOCK_COLUMNS + BLOCK_ROWS);
+
+export const productSource: string = String.raw`
+#if defined(__AVX512F__)
+#define LANES 16
+#define TILE_ROWS 12
+#elif defined(__AVX__)
+#define LANES 8
+#define TILE_ROWS 6
+#else
+#define LANES 4
+#define TILE_ROWS 6
+#endif
+#define TILE_COLUMNS (2 * LANES)
+#define SLICE ${SLICE}
+#define BLOCK_COLUMNS ${BLOCK_COLUMNS}
+#define BLOCK_ROWS ${BLOCK_ROWS}
+/* Rows up to which the right matrix is not packed. */
+#define FEW 4
+
+typedef float vector __attribute__((vector_size(4 * LANES)));
+/* Of any address. */
+typedef float loose __attribute__((vector_size(4 * LANES), aligned(4)));
+
+/* The types of factors in memory: those of 16 bits are widened where they are read. */
+enum { FLOATS, BFLOATS, HALVES };
+typedef struct { const char *at; int64_t row, column, type; } matrix;
+
+#define inlined static inline __attribute__((always_inline))
+
+inlined float float_of_word(uint32_t word) {
+  float value;
+  memcpy(&value, &word, 4);
+  return value;
+}
+
+/* A half moved to the place of a float, times 2^112; infinities and NaN have an exponent of ones. */
+inlined float float_of_half(uint16_t half) {
+  uint32_t sign = (uint32_t)(half & 0x8000) << 16, size = (uint32_t)(half & 0x7fff) << 13;
+  float finite = float_of_word(size) * 0x1p112f;
+  uint32_t word;
+  memcpy(&word, &finite, 4);
+  return float_of_word(sign | (size >= 0x0f800000u ? size | 0x7f800000u : word));
+}
+
+inlined float element(const char *at, int64_t index, int type) {
+  if (type == FLOATS) return ((const float *)at)[index];
+  uint16_t word = ((const uint16_t *)at)[index];
+  return type == BFLOATS ? float_of_word((uint32_t)word << 16) : float_of_half(word);
+}
+
+typedef uint16_t halfwords __attribute__((vector_size(2 * LANES), aligned(2)));
+typedef uint32_t words __attribute__((vector_size(4 * LANES)));
+
+inlined vector elements(const char *at, int64_t index, int type) {
+  if (type == FLOATS) return *(const loose *)((const float *)at + index);
+  halfwords narrow = *(const halfwords *)((const uint16_t *)at + index);
+  return (vector)(__builtin_convertvector(narrow, words) << 16);
+}
+
+inlined int64_t bytes_of(int64_t type) { return type == FLOATS ? 4 : 2; }
+
+static matrix moved(matrix m, int64_t rows, int64_t columns) {
+  m.at += (rows * m.row + columns * m.column) * bytes_of(m.type);
+  return m;
+}
+
+/* A function for each type of factors. */
+#define BY_TYPE(type, call) \
+  if (type == FLOATS) { enum { T = FLOATS }; call; } \
+  else if (type == BFLOATS) { enum { T = BFLOATS }; call; } \
+  else { enum { T = HALVES }; call; }
+
+static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* Panels of TILE_ROWS rows, column by column; rows beyond the last are zeros. */
+inlined void pack_rows_of(matrix a, int type, int64_t rows, int64_t depth, float *to) {
+  for (int64_t first = 0; first < rows; first += TILE_ROWS, to += TILE_ROWS * depth) {
+    int64_t count = least(TILE_ROWS, rows - first);
+    for (int64_t i = 0; i < TILE_ROWS; i++) {
+      int64_t from = (first + i) * a.row;
+      if (i >= count) for (int64_t k = 0; k < depth; k++) to[k * TILE_ROWS + i] = 0;
+      else if (a.column == 1) {
+        for (int64_t k = 0; k < depth; k++) to[k * TILE_ROWS + i] = element(a.at, from + k, type);
+      } else {
+        for (int64_t k = 0; k < depth; k++) {
+          to[k * TILE_ROWS + i] = element(a.at, from + k * a.column, type);
+        }
+      }
+    }
+  }
+}
+static void pack_rows(matrix a, int64_t rows, int64_t depth, float *to) {
+  BY_TYPE(a.type, pack_rows_of(a, T, rows, depth, to))
+}
+
+/* Panels of TILE_COLUMNS columns, row by row; columns beyond the last are zeros. */
+inlined void pack_columns_of(matrix b, int type, int64_t depth, int64_t columns, float *to) {
+  int64_t whole = b.column == 1 ? columns / TILE_COLUMNS * TILE_COLUMNS : 0;
+  /* A row at a time, since its neighbours are elsewhere in memory. */
+  for (int64_t k = 0; k < depth; k++) {
+    for (int64_t first = 0; first < whole; first += TILE_COLUMNS) {
+      float *row = to + first * depth + k * TILE_COLUMNS;
+      for (int64_t j = 0; j < TILE_COLUMNS; j++) row[j] = element(b.at, k * b.row + first + j, type);
+    }
+  }
+  for (int64_t first = whole; first < columns; first += TILE_COLUMNS) {
+    float *panel = to + first * depth;
+    for (int64_t j = 0; j < TILE_COLUMNS; j++) {
+      int64_t from = (first + j) * b.column;
+      if (first + j >= columns) for (int64_t k = 0; k < depth; k++) panel[k * TILE_COLUMNS + j] = 0;
+      else if (b.row == 1) {
+        for (int64_t k = 0; k < depth; k++) panel[k * TILE_COLUMNS + j] = element(b.at, from + k, type);
+      } else {
+        for (int64_t k = 0; k < depth; k++) {
+          panel[k * TILE_COLUMNS + j] = element(b.at, from + k * b.row, type);
+        }
+      }
+    }
+  }
+}
+static void pack_columns(matrix b, int64_t depth, int64_t columns, float *to) {
+  BY_TYPE(b.type, pack_columns_of(b, T, depth, columns, to))
+}
+
+/* A tile: its sum over a slice of the depth, which is the first one or is added to those before. */
+static inline void tile(int64_t depth, const float *a, const float *b, float *c, int64_t stride,
+                        int64_t rows, int64_t columns, int isFirst) {
+  vector sums[TILE_ROWS][2] = { 0 };
+  for (int64_t k = 0; k < depth; k++, a += TILE_ROWS, b += TILE_COLUMNS) {
+    vector left = *(const loose *)b, right = *(const loose *)(b + LANES);
+#pragma GCC unroll 16
+    for (int i = 0; i < TILE_ROWS; i++) {
+      sums[i][0] += a[i] * left;
+      sums[i][1] += a[i] * right;
+    }
+  }
+  if (rows == TILE_ROWS && columns == TILE_COLUMNS) {
+#pragma GCC unroll 16
+    for (int i = 0; i < TILE_ROWS; i++) {
+      loose *to = (loose *)(c + i * stride), *next = (loose *)(c + i * stride + LANES);
+      *to = isFirst ? sums[i][0] : *to + sums[i][0];
+      *next = isFirst ? sums[i][1] : *next + sums[i][1];
+    }
+  } else {
+    float whole[TILE_ROWS][TILE_COLUMNS];
+    memcpy(whole, sums, sizeof whole);
+    for (int64_t i = 0; i < rows; i++) {
+      for (int64_t j = 0; j < columns; j++) {
+        float *to = c + i * stride + j;
+        *to = isFirst ? whole[i][j] : *to + whole[i][j];
+      }
+    }
+  }
+}
+
+/* A body over a part of the product: rows and columns from ... to below ... */
+typedef void part(char *const *b, const int64_t *p, int64_t, int64_t, int64_t, int64_t);
+typedef struct { part *run; char *const *b; const int64_t *p; } ending;
+
+static void packed_product(matrix a, matrix b, float *c, int64_t stride, int64_t row, int64_t rows,
+                           int64_t column, int64_t columns, int64_t depth, float *scratch, ending e) {
+  float *right = scratch, *left = scratch + SLICE * BLOCK_COLUMNS;
+  int64_t slices = (depth + SLICE - 1) / SLICE, even = slices > 1 ? (depth + slices - 1) / slices : SLICE;
+  for (int64_t j = column; j < column + columns; j += BLOCK_COLUMNS) {
+    int64_t width = least(BLOCK_COLUMNS, column + columns - j);
+    for (int64_t k = 0, slice; k == 0 || k < depth; k += slice > 0 ? slice : 1) {
+      slice = least(even, depth - k);
+      pack_columns(moved(b, k, j), slice, width, right);
+      for (int64_t i = row; i < row + rows; i += BLOCK_ROWS) {
+        int64_t height = least(BLOCK_ROWS, row + rows - i);
+        pack_rows(moved(a, i, k), height, slice, left);
+        for (int64_t jj = 0; jj < width; jj += TILE_COLUMNS) {
+          for (int64_t ii = 0; ii < height; ii += TILE_ROWS) {
+            tile(slice, left + ii * slice, right + jj * slice, c + (i + ii) * stride + j + jj, stride,
+                 least(TILE_ROWS, height - ii), least(TILE_COLUMNS, width - jj), k == 0);
+          }
+        }
+        if (e.run && k + slice >= depth) e.run(e.b, e.p, i, i + height, j, j + width);
+      }
+    }
+  }
+}
+
+/* Few rows by a matrix whose columns are neighbours. */
+inlined void rows_by_columns(matrix a, matrix b, int type, float *c, int64_t stride, int64_t rows,
+                             int64_t column, int64_t columns, int64_t depth) {
+  int64_t j = column, end = column + columns;
+  for (; j + 4 * LANES <= end; j += 4 * LANES) {
+    for (int64_t first = 0; first == 0 || first < depth; first += SLICE) {
+      int64_t last = least(depth, first + SLICE);
+      for (int64_t i = 0; i < rows; i++) {
+        vector sums[4] = { 0 };
+        for (int64_t k = first; k < last; k++) {
+          float x = ((const float *)a.at)[i * a.row + k * a.column];
+          for (int v = 0; v < 4; v++) sums[v] += x * elements(b.at, k * b.row + j + v * LANES, type);
+        }
+        loose *to = (loose *)(c + i * stride + j);
+        for (int v = 0; v < 4; v++) to[v] = first == 0 ? sums[v] : to[v] + sums[v];
+      }
+    }
+  }
+  for (; j < end; j++) {
+    for (int64_t i = 0; i < rows; i++) {
+      double sum = 0;
+      for (int64_t k = 0; k < depth; k++) {
+        sum += ((const float *)a.at)[i * a.row + k * a.column] * element(b.at, k * b.row + j, type);
+      }
+      c[i * stride + j] = sum;
+    }
+  }
+}
+
+static inline float total(vector x) {
+  float sum = 0;
+  for (int i = 0; i < LANES; i++) sum += x[i];
+  return sum;
+}
+
+/* Few rows by a matrix whose rows are neighbours: a dot product for each element. */
+inlined void rows_by_rows(matrix a, matrix b, int type, float *c, int64_t stride, int64_t rows,
+                          int64_t column, int64_t columns, int64_t depth) {
+  const int64_t block = 64 * LANES;
+  for (int64_t j = column; j < column + columns; j++) {
+    int64_t y = j * b.column;
+    for (int64_t i = 0; i < rows; i++) {
+      const float *x = (const float *)a.at + i * a.row;
+      double sum = 0;
+      int64_t k = 0;
+      while (k + LANES <= depth) {
+        vector sums[4] = { 0 };
+        int64_t last = least(depth, k + 4 * block);
+        for (; k + 4 * LANES <= last; k += 4 * LANES) {
+          const loose *l = (const loose *)(x + k);
+          for (int v = 0; v < 4; v++) sums[v] += l[v] * elements(b.at, y + k + v * LANES, type);
+        }
+        for (; k + LANES <= last; k += LANES) {
+          sums[0] += *(const loose *)(x + k) * elements(b.at, y + k, type);
+        }
+        sum += total((sums[0] + sums[1]) + (sums[2] + sums[3]));
+      }
+      for (; k < depth; k++) sum += x[k] * element(b.at, y + k, type);
+      c[i * stride + j] = sum;
+    }
+  }
+}
+
+/* p: the parameters, then for each axis of the batch its size and the steps of a and b. */
+void native_matmul(const context *c, char *const *b, const int64_t *p) {
+  enum { ${productParameters.join(", ")} };
+  const int64_t m = p[rows], n = p[columns], d = p[depth];
+  float *output = (float *)b[2] + p[outputStart];
+  ending e = { (part *)p[epilogue], b, p + p[epilogueParameters] };
+  int64_t firstBatch = 0, lastBatch = p[batches], row = 0, rowEnd = m, column = 0, columnEnd = n;
+  if (p[batches] >= c->threads && p[batches] > 1) share(c, p[batches], 1, &firstBatch, &lastBatch);
+  else if (m <= FEW || n >= m) share(c, n, 4 * LANES, &column, &columnEnd);
+  else share(c, m, TILE_ROWS, &row, &rowEnd);
+  const int64_t *axes = p + batchRank + 1;
+  for (int64_t i = firstBatch; i < lastBatch; i++) {
+    int64_t rest = i, left = p[aOffset], right = p[bOffset];
+    for (int64_t axis = p[batchRank] - 1; axis >= 0; axis--) {
+      const int64_t *of = axes + 3 * axis;
+      left += rest % of[0] * of[1];
+      right += rest % of[0] * of[2];
+      rest /= of[0];
+    }
+    matrix x = { b[0] + left * bytes_of(p[aType]), p[aRow], p[aColumn], p[aType] };
+    matrix y = { b[1] + right * bytes_of(p[bType]), p[bRow], p[bColumn], p[bType] };
+    float *z = output + i * m * n;
+    int isFew = m <= FEW && p[aType] == FLOATS && p[bType] != HALVES &&
+      (p[bColumn] == 1 || (p[bRow] == 1 && p[aColumn] == 1));
+    if (row >= rowEnd || column >= columnEnd) continue;
+    int64_t width = columnEnd - column;
+    if (isFew && p[bColumn] == 1) {
+      if (y.type == FLOATS) rows_by_columns(x, y, FLOATS, z, n, m, column, width, d);
+      else rows_by_columns(x, y, BFLOATS, z, n, m, column, width, d);
+    } else if (isFew) {
+      if (y.type == FLOATS) rows_by_rows(x, y, FLOATS, z, n, m, column, width, d);
+      else rows_by_rows(x, y, BFLOATS, z, n, m, column, width, d);
+    } else {
+      packed_product(x, y, z, n, row, rowEnd - row, column, width, d,
+                     (float *)c->scratch, e);
+    }
+    if (isFew && e.run) e.run(e.b, e.p, 0, m, column, columnEnd);
+  }
+}
+`;

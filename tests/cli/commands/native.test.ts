@@ -1,0 +1,52 @@
+/** Training by compiled C as a person starts it: by a task of its own. */
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  assertRefused,
+  assertSameFiles,
+  ended,
+  inFolder,
+  start,
+  tiny,
+  train,
+  trained,
+  writeRows,
+} from "../command.ts";
+
+inFolder("the native device trains by its task, goes on, and answers", async (folder) => {
+  const data = await writeRows(`${folder}/rows.jsonl`);
+  const [whole, cut] = [`${folder}/whole`, `${folder}/cut`];
+  const env = { XDG_CACHE_HOME: `${folder}/cache` };
+  const native = (...args: readonly string[]) => ended(start("train:native", args, env));
+  const [, , ...sizes] = tiny;
+  const args = ["--data", data, ...sizes, "--device", "native", "--save-steps", "3"];
+  const { code, stdout, stderr } = await native(...args, "--out", whole);
+  assertEquals(code, 0, stderr);
+  assertStringIncludes(stdout, " on native\n");
+  await native(...args, "--out", cut);
+  await Deno.remove(`${cut}/checkpoints/step-000006`, { recursive: true });
+  assertEquals((await native("--resume", cut)).code, 0);
+  await assertSameFiles(cut, whole);
+
+  const wasm = `${folder}/wasm`;
+  await trained("--data", data, ...tiny, "--save-steps", "3", "--out", wasm);
+  const losses = async (run: string) =>
+    (await Deno.readTextFile(`${run}/metrics.jsonl`)).trimEnd().split("\n")
+      .flatMap((line): number[] => JSON.parse(line).loss ?? []);
+  const [ours, theirs] = [await losses(whole), await losses(wasm)];
+  assertEquals(ours.length, theirs.length);
+  // Six steps of f32 roundings, in sums of another order.
+  assertEquals(ours.filter((loss, i) => Math.abs(loss - (theirs[i] ?? NaN)) > 1e-5), []);
+});
+
+inFolder("a task that may not call what is compiled says which one may", async (folder) => {
+  const data = await writeRows(`${folder}/rows.jsonl`);
+  const [, , ...sizes] = tiny;
+  const args = ["--data", data, ...sizes, "--device", "native", "--out", `${folder}/run`];
+  assertRefused(
+    await ended(start("train", args)),
+    1,
+    "--device native compiles C and calls it, which this task may not do: use the task whose name " +
+      "ends in :native, such as `deno task train:native`, with the same flags",
+  );
+  assertRefused(await train(...args, "--precision", "f16"), 1, "computes on native here, in f32");
+});
