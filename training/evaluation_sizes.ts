@@ -27,7 +27,7 @@ const LEAST = { examples: 64, answers: 8 } as const;
 const TRAINED = { example: 4, answer: 24 } as const;
 
 /** The settings on which the sizes depend. */
-type SizedSettings = Pick<
+export type SizedSettings = Pick<
   TrainSettings,
   | "steps"
   | "batchSize"

@@ -129,7 +129,7 @@ export {
   type EvaluatorOptions,
   type SplitReport,
 } from "./evaluation.ts";
-export { type EvaluationSizes, evaluationSizes } from "./evaluation_sizes.ts";
+export { type EvaluationSizes, evaluationSizes, type SizedSettings } from "./evaluation_sizes.ts";
 export type { EventPlace, Measured, TrainingEvent } from "./run/events.ts";
 export type { Feed, RolloutSample, StepBatches } from "./feeds/feed.ts";
 export {
