@@ -4,13 +4,17 @@ import { type Device, leafPaths, wasm } from "@unitune/core";
 import {
   type Dataset,
   datasetMaterial,
+  describeObjective,
   type GivenSettings,
+  inRandomOrder,
   memoryStore,
+  pairForm,
   planOf,
   prepareRun,
   train,
   trainSettings,
 } from "@unitune/training";
+import { offlineFeed } from "../../training/feeds/offline.ts";
 
 const own = wasm();
 
@@ -99,6 +103,47 @@ for (const [kind, objective] of [["demonstrations", "sft"], ["pairs", "dpo"]] as
     }
   });
 }
+
+Deno.test("a micro-batch of pairs holds both sides of each within its tokens", async () => {
+  const pair = (chosen: number, rejected: number) => {
+    const [a, b] = [chosen, rejected].map((length) => ({
+      ids: Array<number>(length).fill(3),
+      mask: Array.from({ length }, (_, t) => t > 0),
+    }));
+    return { chosen: a ?? never(), rejected: b ?? never() };
+  };
+  const source = inRandomOrder([pair(9, 60), pair(70, 5), pair(3, 4), pair(8, 8)], 0, 72);
+  const feed = offlineFeed(source, pairForm, (_rows, places, padding) => ({ places, padding }), {
+    ...describeObjective(trainSettings({ objective: "dpo" })),
+  }, { batchSize: 2, microBatches: 2, steps: 1, padding: 0, vocabulary: 9, batchTokens: 300 });
+  const { batches, metrics, cost } = await feed.next({}, feed.empty, 0);
+  // 2 x 72 tokens a row of 72, 2 x 64 one of 64.
+  assertEquals(batches.map(({ padding: { length, size } }) => [length, size]), [[72, 2], [64, 2]]);
+  assertEquals(batches.flatMap(({ places }) => places).toSorted(), [0, 1, 2, 3]);
+  const slots = 2 * 2 * (72 + 64);
+  assertAlmostEquals(await metrics.padding?.item() ?? NaN, 1 - 167 / slots, 1e-6);
+  assertEquals(cost, { examples: 4, forwardTokens: 167, backwardTokens: 167 });
+});
+
+function never(): never {
+  throw new Error("there are two");
+}
+
+Deno.test("running text has nothing to pack, and says so", async () => {
+  const notesOf = async (packing: boolean) => {
+    const settings = trainSettings({ layers: 1, heads: 1, width: 8, context: 16, packing });
+    const dataset = { kind: "text", train: "abcdefgh".repeat(20), validation: "" } as const;
+    const material = datasetMaterial("letters", dataset);
+    const { notes, stages } = await prepareRun([{ settings, material, source: "letters" }]);
+    assert(stages[0]?.data.kind === "demonstrations" && stages[0].data.packed === undefined);
+    return notes;
+  };
+  const [packed, plain] = [await notesOf(true), await notesOf(false)];
+  assertEquals(
+    packed.filter((note) => !plain.includes(note)),
+    ["Rows of running text fill the context: there is nothing to pack."],
+  );
+});
 
 Deno.test("rows in batches of their length are padded less, and every row is read once", async () => {
   const meanOf = async (batching: "by-length" | "random") => {
