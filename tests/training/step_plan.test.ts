@@ -1,6 +1,6 @@
 /** What a step takes: planned before weights are there, and what it then takes. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { mapTree, outline, wasm } from "@unitune/core";
+import { leavesOf, mapTree, mul, outline, tensor, wasm } from "@unitune/core";
 import { withScore } from "@unitune/models";
 import {
   createLearner,
@@ -17,6 +17,7 @@ import {
   trainSettings,
   UserError,
 } from "@unitune/training";
+import { hostTree, uploadTree } from "../../training/learner/models.ts";
 import { requireRoomFor, treeBytes } from "../../training/learner/step_plan.ts";
 
 const tiny = { layers: 3, heads: 1, width: 32, examples: 30, batchSize: 8, steps: 4 };
@@ -211,4 +212,32 @@ Deno.test("sizes are read with units of 1000 and of 1024, and shown in the large
     "3.46 GiB",
     "4100 TiB",
   ]);
+});
+
+Deno.test("weights are on the host once, and on the device when a step needs them", async () => {
+  const given = { kept: tensor([1, 2]), made: mul(tensor([3]), 2) };
+  const held = await hostTree(given);
+  assertEquals(held.kept.cell === given.kept.cell, true);
+  assertEquals(await held.made.data(), new Float32Array([6]));
+  assertEquals(held.made.cell.value.kind, "host");
+  using device = wasm({ threads: 1 });
+  const placed = uploadTree(held, device);
+  assertEquals(leavesOf(placed).map(({ cell }) => cell.value.kind), ["device", "device"]);
+  assertEquals(await placed.kept.data(), new Float32Array([1, 2]));
+  assertThrows(() => uploadTree(placed, device), RangeError, "device, and not on the host");
+
+  const used = () => {
+    const { bytes, keptBytes } = device.statistics();
+    return bytes - keptBytes;
+  };
+  const before = used();
+  using learner = await createLearner({ ...await stageOf({}), device });
+  const like = learner.like?.();
+  assertEquals(used(), before);
+  const kinds = leavesOf(like).map(({ cell }) => cell.value.kind);
+  assertEquals([...new Set(kinds)], ["outline"]);
+  const state = learner.init();
+  assert(used() - before >= 3 * (learner.plan?.memory.weights ?? NaN));
+  const shapes = (tree: unknown) => leavesOf(tree).map(({ shape, dtype }) => [dtype, ...shape]);
+  assertEquals(shapes(like), shapes(state));
 });

@@ -39,6 +39,11 @@ export interface Learner<S = unknown> extends Disposable {
   epoch(steps: number): number;
   /** The state before the first step. It exists once, since the first step consumes it. */
   init(): S;
+  /**
+   * A state of outlines, after whose likeness a saved one is read (default: that of `init`, which
+   * takes memory).
+   */
+  like?(): S;
   /** Carries out the step `index` of the stage, from 0. It consumes the state. */
   // Methods, so that a learner of any S is a learner of unknown.
   step(state: S, index: number): Promise<StepOutcome<S>>;

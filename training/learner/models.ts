@@ -4,7 +4,16 @@
  * @module
  */
 
-import { evaluate, leafPaths, mapTree, tensor, type TensorData } from "@unitune/core";
+import {
+  type Device,
+  evaluate,
+  leafPaths,
+  mapTree,
+  type Tensor,
+  tensor,
+  type TensorData,
+  uploaded,
+} from "@unitune/core";
 import type { LanguageModel, ScoredParameters } from "@unitune/models";
 
 /** The models of a run, as parameters of its language model. Only that model looks into them. */
@@ -46,15 +55,68 @@ export interface Teacher {
  * ```
  */
 export async function copyTree<T>(tree: T): Promise<T> {
-  evaluate(tree);
-  const elements = new Map<string, TensorData>();
-  for (const [path, leaf] of leafPaths(tree)) {
-    elements.set(path, { dtype: leaf.dtype, shape: leaf.shape, data: await leaf.data() });
-  }
-  return mapTree(tree, (leaf, path) => {
-    const { data, dtype, shape } = elements.get(path) ?? { ...leaf, data: [] };
-    return tensor(data, { dtype, shape });
+  return await mapElements(tree, ({ data, dtype, shape }) => tensor(data, { dtype, shape }));
+}
+
+/**
+ * The same tree with its elements on the host. Tensors that have theirs there stay as they are, and
+ * share them: who gives one of them away takes it from both trees.
+ *
+ * @param tree Nested records and arrays of tensors.
+ * @returns The same values.
+ */
+export async function hostTree<T>(tree: T): Promise<T> {
+  return await mapElements(
+    tree,
+    ({ data, dtype, shape }) => tensor(data, { dtype, shape }),
+    ({ cell }) => cell.value.kind === "host",
+  );
+}
+
+/**
+ * A tree with tensors of its own on a device.
+ *
+ * @param tree A tree with its elements on the host, as {@linkcode hostTree} gives it.
+ * @param device The device.
+ * @returns The same values.
+ *
+ * @example
+ * ```ts
+ * import { hostTree, uploadTree } from "./models.ts";
+ * import { mul, tensor, wasm } from "@unitune/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const one = await hostTree({ weight: mul(tensor([1, 2]), 3) });
+ * const other = uploadTree(one, wasm());
+ * one.weight[Symbol.dispose]();
+ * assertEquals(other.weight.cell.value.kind, "device");
+ * assertEquals(await other.weight.data(), new Float32Array([3, 6]));
+ * ```
+ */
+export function uploadTree<T>(tree: T, device: Device): T {
+  return mapTree(tree, ({ dtype, shape, cell: { value } }) => {
+    if (value.kind === "host") return uploaded({ dtype, shape, data: value.data }, device);
+    throw new RangeError(`uploadTree: got a tensor that is ${value.kind}, and not on the host`);
   });
+}
+
+/**
+ * A tree with tensors made of the elements of others, one by one, so that few elements are there
+ * twice.
+ */
+async function mapElements<T>(
+  tree: T,
+  make: (elements: TensorData) => Tensor,
+  isKept: (leaf: Tensor) => boolean = () => false,
+): Promise<T> {
+  evaluate(tree);
+  const made = new Map<string, Tensor>();
+  for (const [path, leaf] of leafPaths(tree)) {
+    if (isKept(leaf)) continue;
+    // Made before the next is read.
+    made.set(path, make({ dtype: leaf.dtype, shape: leaf.shape, data: await leaf.data() }));
+  }
+  return mapTree(tree, (leaf, path) => made.get(path) ?? leaf);
 }
 
 /**
@@ -71,5 +133,19 @@ export async function copyModels(
     ...rewardModel && { rewardModel: await copyTree(rewardModel) },
     ...processRewardModel && { processRewardModel: await copyTree(processRewardModel) },
     ...teacher && { teacher: { ...teacher, params: await copyTree(teacher.params) } },
+  };
+}
+
+/**
+ * Models with their elements on the host, where tensors stay that are there.
+ *
+ * @param models The models, which nobody gives away.
+ * @returns The same values.
+ */
+export async function hostModels({ policy, rewardModel, teacher }: Models): Promise<Models> {
+  return {
+    policy: await hostTree(policy),
+    ...rewardModel && { rewardModel: await hostTree(rewardModel) },
+    ...teacher && { teacher: { ...teacher, params: await hostTree(teacher.params) } },
   };
 }

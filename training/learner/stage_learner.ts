@@ -39,7 +39,7 @@ import { readScalars } from "../evaluation.ts";
 import type { Feed } from "../feeds/feed.ts";
 import { checkIdentities, identitiesOf } from "./identities.ts";
 import type { Learner } from "./learner.ts";
-import { copyTree } from "./models.ts";
+import { hostTree, uploadTree } from "./models.ts";
 import { optimizerOf, scheduleOf } from "./optimizer.ts";
 import type { TrainSettings } from "../settings.ts";
 import {
@@ -107,20 +107,22 @@ export async function learnerOf<B, E>(parts: LearnerParts<B, E>): Promise<Learne
   const optimizer = optimizerOf(settings, trainee.vocabulary);
   const { steps, plan, note } = plannedSteps(parts, optimizer);
   if (!isOutline) requireRoomFor(plan, settings, device);
-  const params = isOutline ? trainee.params : await copyTree(trainee.params);
+  const params = isOutline ? trainee.params : await hostTree(trainee.params);
+  const first = (params: unknown) => ({
+    training: initTrainingState(params, optimizer, trainingKey(settings.seed, stage)),
+    experience: feed.empty,
+  });
   let isFirst = true;
   const learner: Learner<StageState<E>> = {
     setUp: feed.setUp,
     notes: note === undefined ? feed.notes : [...feed.notes, note],
     plan,
     epoch: feed.epoch,
-    init: () => ({
-      training: onDevice(
-        initTrainingState(params, optimizer, trainingKey(settings.seed, stage)),
-        device,
-      ),
-      experience: feed.empty,
-    }),
+    init() {
+      const { training, experience } = first(uploadTree(params, device));
+      return { training: onDevice(training, device), experience };
+    },
+    like: () => mapTree(first(params), outline),
     async step({ training, experience: before }, index) {
       // Every program that reads elements on the host has a copy of them on the device. A state that
       // was restored has all of its own there; later ones have small tensors there only.

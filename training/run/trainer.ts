@@ -22,7 +22,7 @@ import {
 } from "../evaluation.ts";
 import type { Measured, TrainingEvent } from "./events.ts";
 import type { Learner } from "../learner/learner.ts";
-import { copyModels, type Models } from "../learner/models.ts";
+import { hostModels, type Models } from "../learner/models.ts";
 import type { Split } from "../data/splits.ts";
 import type { KeptSteps, Store, StoredCheckpoint } from "./store.ts";
 import { type Agenda, agendaOf, type Intervals, type Timetable, timetableOf } from "./timetable.ts";
@@ -43,7 +43,7 @@ export interface StagePlan {
 export interface TrainingPlan extends Intervals {
   /** The stages in order, at least one. */
   readonly stages: readonly StagePlan[];
-  /** The models of its start. */
+  /** The models of its start, which stay as they are. */
   start(): Models;
   /** The policy. */
   readonly model: LanguageModel;
@@ -216,8 +216,9 @@ async function* runStage(
 async function* runLearner(run: StageRun, { step, cost, saved }: Position): Part<Position> {
   const { learner, stage, begin, end, splits, signal } = run;
   for (const text of learner.notes) yield { kind: "note", text, step, stage };
-  const fresh = learner.init();
-  const state = saved !== undefined && step > begin ? await saved.state(fresh) : fresh;
+  const state = saved !== undefined && step > begin
+    ? await saved.state(learner.like?.() ?? learner.init())
+    : learner.init();
 
   let at: StagePosition = { step, cost, saved, state, unread: [] };
   if (saved === undefined) {
@@ -245,7 +246,7 @@ async function startOf(
   { stages, stage, begin, store, kept, start }: Omit<StageRun, "learner" | "from">,
   { step, saved }: Pick<Position, "step" | "saved">,
 ): Promise<Models> {
-  if (saved === undefined) return await handOn(await copyModels(start()), stages[stage]);
+  if (saved === undefined) return await handOn(await hostModels(start()), stages[stage]);
   const isForgotten = step > begin && !kept.isStart(begin);
   return await (isForgotten ? saved : await store.at(begin)).models();
 }
