@@ -94,6 +94,16 @@ async function prepared(
   return { settings, run: await prepareRun(stages, { base: { tokenizer, model } }) };
 }
 
+/** The losses of the steps of a run. */
+async function lossesOf(settings: TrainSettings, run: PreparedRun): Promise<readonly number[]> {
+  const plan = { stages: [settings], prepared: run, device: wasm(), store: memoryStore() };
+  const losses: number[] = [];
+  for await (const event of train(planOf(plan))) {
+    if (event.kind === "metrics") losses.push(event.metrics.loss ?? NaN);
+  }
+  return losses;
+}
+
 /** The data of the only stage. */
 function dataIn({ stages: [stage] }: PreparedRun): StageData {
   assert(stage !== undefined);
@@ -240,11 +250,31 @@ for (const { trainer, objective, form, made } of golden.cases) {
       const labels = row.labels?.filter((_, t) => mask[t]).map(Number).join("");
       assertEquals(labels, theirs.labels);
     }
-    const plan = { stages: [settings], prepared: run, device: wasm(), store: memoryStore() };
-    const losses: number[] = [];
-    for await (const event of train(planOf(plan))) {
-      if (event.kind === "metrics") losses.push(event.metrics.loss ?? NaN);
-    }
-    assertEquals(losses.map(Number.isFinite), [true, true]);
+    assertEquals((await lossesOf(settings, run)).map(Number.isFinite), [true, true]);
+  });
+}
+
+/** Rows in the forms that no trainer of TRL reads, of which an objective learns here. */
+const others: readonly (readonly [objective: string, form: string, rows: readonly unknown[]])[] = [
+  ...["dpo", "kto", "sft"].map((objective) =>
+    [
+      objective,
+      "scores",
+      golden.rows["plain pairs"]?.map((_, i) => ({
+        prompt: `say ${i}`,
+        answers: ["a", "b", `c${i}`],
+        scores: [i, 1, -1],
+      })) ?? [],
+    ] as const
+  ),
+  ["grpo", "privileged", golden.rows.prompts ?? []],
+  ["grpo", "steps", golden.rows.steps ?? []],
+];
+
+for (const [objective, form, rows] of others) {
+  Deno.test(`${objective} trains on ten rows of ${form}`, async () => {
+    const { settings, run } = await prepared(objective, rows, form === "privileged" ? chat : base);
+    assertEquals(rowsIn(dataIn(run)).length, objective === "dpo" || objective === "kto" ? 20 : 10);
+    assertEquals((await lossesOf(settings, run)).map(Number.isFinite), [true, true]);
   });
 }
