@@ -49,7 +49,8 @@ export function nextPrompts(
     taken.set(key, ids);
     length = grown;
   }
-  const rows = Math.min(powerAbove(taken.size), places);
+  const room = Math.max(1, Math.floor(TOKENS_AT_ONCE / length));
+  const rows = Math.min(powerAbove(taken.size), places, room);
   const padded = new Int32Array(rows * length);
   const count = new Int32Array(rows).fill(1);
   [...taken.values()].forEach((ids, i) => {

@@ -271,7 +271,7 @@ Deno.test("completions are the same in any number of places, whoever has the oth
       }
       assertEquals(await generator.generate(params, prompts, { ...options, places }), expected);
     }),
-    { numRuns: 25 },
+    { numRuns: 15 },
   );
 });
 
@@ -326,8 +326,13 @@ Deno.test("rows have the same bits in two places as in more, and whatever their 
 
 Deno.test("a prompt that is asked for several times is read once", async () => {
   const read: (readonly number[])[] = [];
+  const caches: (readonly number[])[] = [];
   const observed: typeof counting = {
     ...counting,
+    emptyCache: (...sizes) => {
+      caches.push(sizes);
+      return {};
+    },
     decode: (params, ids, cache, place) => {
       if (place.count !== undefined) read.push(ids.shape);
       return counting.decode(params, ids, cache, place);
@@ -340,9 +345,19 @@ Deno.test("a prompt that is asked for several times is read once", async () => {
   const answers = await generator.generate({}, groups([[1], [2, 3]], 8), { ...options, places: 3 });
   assertEquals(idsOf(answers), groups([[2, 3, 4], [4, 5, 6]], 8));
   assertEquals(read, [[2, 8]]);
+  // A cache for the two prompts, and one of 3 places of 8 columns.
+  assertEquals(caches, [[2, 8], [3, 8]]);
   // More prompts than places: one program reads as many as there are places.
   await generator.generate({}, groups([[1], [2], [3], [4], [5]], 2), { ...options, places: 4 });
   assertEquals(read, [[2, 8], [4, 8], [1, 8]]);
+  // No more tokens than are read at once, and no more columns than the context.
+  read.length = caches.length = 0;
+  const long = Array.from({ length: 50 }, (_, i) => {
+    return [i % 10, ...Array<number>(16 + i % 8).fill(Math.floor(i / 10))];
+  });
+  await generator.generate({}, long, { maxNewTokens: 40 });
+  assertEquals(read, [[42, 24], [8, 24]]);
+  assertEquals(caches.filter(([, columns]) => columns !== 24), [[50, 40]]);
 });
 
 Deno.test("a stream gives the tokens of the completion one by one, with the stop token", async () => {

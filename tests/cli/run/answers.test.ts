@@ -141,6 +141,30 @@ Deno.test("a rollout is rewarded as it was said, and taught no stop token that w
   assertEquals([cut.answer, cut.reward, cut.taught], ["cd", 0, [c, d]]);
 });
 
+Deno.test("the answers that grow at once are those of a micro-batch, or 64", async () => {
+  using device = await openDevice("wasm");
+  const { model, params } = scripted(tokenizer, context, after(c, d, stop));
+  const placesOf = async (batchSize: number, microBatches: number) => {
+    const sizes: number[] = [];
+    const observed: typeof model = {
+      ...model,
+      emptyCache(batch, columns) {
+        sizes.push(batch);
+        return model.emptyCache(batch, columns);
+      },
+    };
+    const reference = { model: observed, start: { policy: params }, device };
+    const sizedPlan = { ...plan(3), batchSize, microBatches };
+    using feed = rolloutFeed(sizedPlan, observed, tokenizer, reference, unscored);
+    const { samples } = await feed.next(params, feed.empty, 0);
+    assertEquals(samples.map(({ answer }) => answer), Array(batchSize * microBatches).fill("cd"));
+    return Math.max(...sizes);
+  };
+  assertEquals(await placesOf(3, 2), 6);
+  assertEquals(await placesOf(33, 2), 64);
+  assertEquals(await placesOf(66, 1), 66);
+});
+
 Deno.test("a stop string ends answers of rollouts, evaluations and the model's own, and is learned", async () => {
   using device = await openDevice("wasm");
   const stopStrings = ["dc", "b"];
