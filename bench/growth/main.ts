@@ -1,4 +1,4 @@
-/** `deno task bench --growth`: cost by width, depth, context and batch, as a table and a plot. */
+/** `deno task bench --growth`: cost by each size of a model and its batches, as a table and a plot. */
 import { wasm } from "@unitune/core";
 import {
   fileError,
@@ -17,8 +17,8 @@ import { growthDocument, growthLines, growthPlot, type GrowthReport } from "./re
 import { base, measureGrowth, sweeps } from "./sweeps.ts";
 
 const usage =
-  `Measures how the cost of a training step grows with width, layers, context and batch, \
-prints it, and writes growth.md and its plot growth.svg.
+  `Measures how the time and the memory of a training step grow with width, layers, context, \
+vocabulary and batch, prints them, and writes growth.md and its plot growth.svg.
 
   deno task bench --growth`;
 

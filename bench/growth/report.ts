@@ -22,9 +22,12 @@ export interface GrowthReport {
   readonly growth: readonly Growth[];
 }
 
-const titles = ["size", "value", "GFLOP", "ms", "quartiles", "GFLOP/s"] as const;
+const titles = ["size", "value", "GFLOP", "ms", "quartiles", "GFLOP/s", "MB"] as const;
 
-function pointCells(size: string, { value, operations, milliseconds }: GrowthPoint): string[] {
+function pointCells(
+  size: string,
+  { value, operations, milliseconds, bytes }: GrowthPoint,
+): string[] {
   return [
     size,
     `${value}`,
@@ -32,6 +35,7 @@ function pointCells(size: string, { value, operations, milliseconds }: GrowthPoi
     brief(milliseconds.median),
     quartiles(milliseconds),
     brief(gigaflops(operations, milliseconds.median)),
+    brief(bytes / 1e6),
   ];
 }
 
@@ -66,9 +70,10 @@ export function growthDocument(report: GrowthReport, plotFile: string): string {
   const { deno, device, processors, command, base, growth } = report;
   const { config: { vocabulary, context, layers, heads, width }, batch } = base;
   return [
-    "# Growth of training time with model size",
+    "# Growth of training time and memory with model size",
     "",
-    "This page shows how the time of a training step grows with one size of the model or its batches.",
+    "This page shows how the time and the memory of a training step grow with one size of the model or",
+    "its batches.",
     `The other sizes stay at ${layers} layers, width ${width} (${heads} heads of ${
       width / heads
     }; a wider model`,
@@ -86,7 +91,13 @@ export function growthDocument(report: GrowthReport, plotFile: string): string {
     "A power of operations is the same slope for the number of operations.",
     "It is below 2 for the width, because the head and attention are a larger part of narrow models.",
     "It is below 1 for the layers, because there is only one head,",
+    "and for the vocabulary, because there are layers as well,",
     "and above 1 for the context, because of attention.",
+    "",
+    "Memory is what a step takes between its operands and its results: activations and gradients.",
+    "It grows with the vocabulary by the gradient of the embedding alone,",
+    "because wide vocabularies are computed in blocks, and with the context as its activations do,",
+    "because attention stores no weights.",
     "",
     "The time of a step also has costs that are not counted as operations:",
     "costs that do not depend on the batch (AdamW, clipping, barriers between threads),",

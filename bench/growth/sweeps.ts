@@ -44,6 +44,11 @@ export const sweeps: readonly Sweep[] = [
     values: [32, 64, 128, 256, 512],
     with: (context) => ({ ...base, config: { ...base.config, context } }),
   },
+  {
+    size: "vocabulary",
+    values: [65, 1024, 4096, 16_384, 65_536],
+    with: (vocabulary) => ({ ...base, config: { ...base.config, vocabulary } }),
+  },
   { size: "batch", values: [4, 8, 16, 32], with: (batch) => ({ ...base, batch }) },
 ];
 
@@ -55,6 +60,8 @@ export interface GrowthPoint {
   readonly operations: number;
   /** Milliseconds of a step. */
   readonly milliseconds: Spread;
+  /** Bytes that a step takes between its operands and its results: activations and gradients. */
+  readonly bytes: number;
 }
 
 /** The growth of cost with a size. */
@@ -99,7 +106,7 @@ export async function measureGrowth(
     sweep.values.map((value) => {
       const workload = sweep.with(value);
       const training = stack.use(startTraining("sft", workload, device));
-      return { sweep, value, workload, run: training.run };
+      return { sweep, value, workload, training, run: training.run };
     })
   );
   const measured = await interleaved(subjects, measuring);
@@ -110,6 +117,7 @@ export async function measureGrowth(
         value: subject.value,
         operations: stepOperations(subject.workload, "sft"),
         milliseconds: time,
+        bytes: subject.training.statistics().arenaBytes,
       })),
     )
   );

@@ -30,6 +30,7 @@ Deno.test("growth: the powers of time and of operations", () => {
     value,
     operations: 5 * value ** 2,
     milliseconds: at(3 * value ** 1.5),
+    bytes: 1,
   }));
   const { exponent, expected } = growthOf("width", points);
   assertAlmostEquals(exponent, 1.5, 1e-12);
@@ -50,10 +51,12 @@ Deno.test("growth: a step of every workload is measured", async () => {
   assertEquals(growth.map(({ size }) => size), ["batch"]);
   const points = growth[0]?.points ?? [];
   assertEquals(points.map(({ value }) => value), [1, 2]);
-  for (const { value, operations, milliseconds } of points) {
+  for (const { value, operations, milliseconds, bytes } of points) {
     assertEquals(operations, stepOperations(tiny(value), "sft"));
-    assert(milliseconds.median > 0);
+    assert(milliseconds.median > 0 && bytes > 0);
   }
+  const [one, two] = points;
+  assert(one !== undefined && two !== undefined && one.bytes < two.bytes);
 });
 
 const report: GrowthReport = {
@@ -64,17 +67,17 @@ const report: GrowthReport = {
   base,
   growth: [
     growthOf("batch", [
-      { value: 4, operations: 1e9, milliseconds: at(12) },
-      { value: 8, operations: 2e9, milliseconds: at(20) },
+      { value: 4, operations: 1e9, milliseconds: at(12), bytes: 3e6 },
+      { value: 8, operations: 2e9, milliseconds: at(20), bytes: 4.5e6 },
     ]),
   ],
 };
 
 Deno.test("growth: lines for a terminal", () => {
   assertEquals(growthLines(report), [
-    "size   value  GFLOP  ms  quartiles  GFLOP/s",
-    "batch      4      1  12      12-12     83.3",
-    "batch      8      2  20      20-20      100",
+    "size   value  GFLOP  ms  quartiles  GFLOP/s   MB",
+    "batch      4      1  12      12-12     83.3    3",
+    "batch      8      2  20      20-20      100  4.5",
     "",
     "size   power of time  power of operations",
     "batch           0.74                 1.00",
@@ -88,7 +91,7 @@ Deno.test("growth: a document that names its command and shows its plot", () => 
       "deno task bench --growth",
       "](./growth.svg)",
       "| batch | 0.74 | 1.00 |",
-      "| batch | 8 | 2 | 20 | 20-20 | 100 |",
+      "| batch | 8 | 2 | 20 | 20-20 | 100 | 4.5 |",
     ]
   ) assertStringIncludes(text, part);
 });

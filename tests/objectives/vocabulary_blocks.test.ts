@@ -21,6 +21,8 @@ import {
   generalizedJsd,
   initTrainingState,
   modelOf,
+  type Policy,
+  sft,
   tokenEntropy,
   tokenLogProbs,
   trainingStep,
@@ -31,7 +33,7 @@ import { planMemory } from "../../core/lowering/plan.ts";
 import { jsdInBlocks } from "../../objectives/blocked_jsd.ts";
 import { blockSize, inBlocks } from "../../objectives/vocabulary_blocks.ts";
 import { assertLikeReference } from "../webgpu/compare.ts";
-import { assertClose, assertNear, context, lossOf, policy } from "./arbitrary.ts";
+import { assertClose, assertNear, context, lossOf, type Parameters, policy } from "./arbitrary.ts";
 import { blockedOperands, blockedResults, blockedTolerance, inBlocksOf } from "./blocked.ts";
 import { entriesOf, worldOf } from "./worlds.ts";
 
@@ -285,6 +287,24 @@ for (
       if (!readsDistributions.has(name)) assert(largest(7) < LOGITS / 2, `${largest(7)}`);
     }));
 }
+
+Deno.test("the vocabulary of Qwen3 takes no memory beyond its blocks and the gradient of its weight", () => {
+  const [positions, vocabulary, width] = [512, 151_936, 4];
+  const params = { table: zeros([vocabulary, width]), mixing: zeros([width, width]) };
+  const ids = zeros([1, positions + 1], "i32");
+  const batch = { ids, mask: zeros(ids.shape) };
+  const arenaOf = (by: Policy<Parameters>) => {
+    const step = trainingStep({ policy: by, objective: sft(), optimizer: sgd(1) });
+    const state = initTrainingState(params, sgd(1), key(0));
+    return planMemory(lower(graphOf(step, [state, batch])), [0, 1, 2, 3]).arenaBytes;
+  };
+  const [logits, block] = [vocabulary, 9536].map((tokens) => 4 * positions * tokens);
+  assert(logits !== undefined && block !== undefined);
+  assert(arenaOf(inBlocksOf(policy, Infinity)) > 2 * logits);
+  // A block, and the gradient of the tied weight in both of its uses.
+  const gradients = 2 * 4 * vocabulary * width;
+  assert(arenaOf(policy) < 1.2 * block + gradients, `${arenaOf(policy)}`);
+});
 
 Deno.test("a block takes over the storage of the one before, on either way", () => {
   // Wide enough that no other storage matters: 64 positions, blocks of 64 of 512 tokens.
