@@ -1,6 +1,6 @@
 /** Counts of the floating-point operations of the arithmetic: multiplications and additions. */
-import { countParameters, gpt } from "@unitune/models";
-import type { Workload } from "./workloads.ts";
+import { countParameters } from "@unitune/models";
+import { type AnyWorkload, modelOf } from "./workloads.ts";
 
 /**
  * The cost of a step in forward passes, by objective: a backward pass counts as two, and IFT has
@@ -19,10 +19,12 @@ export type ObjectiveName = keyof typeof passes;
  * layers and T positions, half of which a causal mask hides. With three passes this is the usual
  * `6 N + 12 L H Q T` (Chowdhery et al., arXiv 2204.02311, appendix B), its second term halved.
  */
-export function stepOperations(workload: Workload, objective: ObjectiveName): number {
+export function stepOperations(workload: AnyWorkload, objective: ObjectiveName): number {
   const { config, batch } = workload;
   const { context, layers, width } = config;
-  const multiplied = countParameters(gpt(config)) - context * width;
+  // Other architectures than GPT-2 turn queries and keys by their positions, without parameters.
+  const positions = "modelType" in config ? 0 : context * width;
+  const multiplied = countParameters(modelOf(workload)) - positions;
   const perToken = 2 * multiplied + 2 * layers * width * context;
   return passes[objective] * batch * context * perToken;
 }

@@ -1,7 +1,7 @@
 /** The memory of a running training, which should not grow. */
 import type { Device } from "@unitune/core";
 import { startTraining } from "./training.ts";
-import type { Workload } from "./workloads.ts";
+import type { AnyWorkload } from "./workloads.ts";
 
 /** A device that may report its memory. */
 export interface MeasurableDevice extends Device {
@@ -43,7 +43,7 @@ const SAMPLES = 11;
  * @returns Samples, the first after one step, which has allocated everything that a step needs.
  */
 export async function measureEndurance(
-  workload: Workload,
+  workload: AnyWorkload,
   device: MeasurableDevice,
   steps: number,
   progress: (step: number) => void = () => {},

@@ -1,8 +1,8 @@
 /** The speed of generation: greedy, with a cache of keys and values. */
 import { type Device, evaluate, key } from "@unitune/core";
-import { createGenerator, gpt } from "@unitune/models";
+import { createGenerator } from "@unitune/models";
 import { interleaved, type Measuring, type Spread } from "./measure.ts";
-import { randomTokens, type Workload } from "./workloads.ts";
+import { type AnyWorkload, modelOf, randomTokens } from "./workloads.ts";
 
 /** The measurements of generation for some prompts at once. */
 export interface GenerationReport {
@@ -34,11 +34,11 @@ const PROMPT_TOKENS = 8;
  * @returns A report for each number of prompts.
  */
 export async function measureGeneration(
-  workload: Workload,
+  workload: AnyWorkload,
   device: Device,
   measuring: Measuring,
 ): Promise<GenerationReport[]> {
-  const model = gpt(workload.config);
+  const model = modelOf(workload);
   const params = evaluate(model.init(key(0)), device);
   const newTokens = workload.config.context - PROMPT_TOKENS;
   using generator = createGenerator(model, { device });

@@ -1,7 +1,7 @@
 /** `deno task bench`: measures training steps, generation and memory. */
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { countParameters, gpt } from "@unitune/models";
+import { countParameters } from "@unitune/models";
 import {
   type FlagTable,
   helpText,
@@ -16,12 +16,19 @@ import { measureGeneration } from "./generation.ts";
 import { permissionsOfGrowth } from "./growth/flags.ts";
 import { permissionsOfLosses } from "./losses/flags.ts";
 import { type Measuring, measuringFor } from "./measure.ts";
+import { permissionsOfGpu } from "./gpu/flags.ts";
 import { permissionsOfPeers } from "./peers/flags.ts";
 import { measureProduct } from "./products.ts";
 import { withProgress } from "./progress.ts";
 import { type Report, reportLines, type WorkloadReport } from "./report.ts";
 import { measureTraining } from "./training.ts";
-import { chosenWorkloads, presetFlag, type Workload } from "./workloads.ts";
+import {
+  allWorkloads,
+  type AnyWorkload,
+  chosenWorkloads,
+  modelOf,
+  presetFlag,
+} from "./workloads.ts";
 
 const usage = `Measures training steps by SFT and by IFT in turns, generation, a product of \
 matrices, and memory.
@@ -32,6 +39,8 @@ matrices, and memory.
   deno task bench --peers --python .venv/bin/python --jax-js ../jaxjs
   deno task bench --losses --python .venv/bin/python
   deno task bench --growth
+  deno task bench --only product --product 4096 --device webgpu
+  deno task bench --gpu
 
 A step is timed from its call until its loss is known: forward, backward, clipping and AdamW. \
 Generation is greedy, from 8 tokens to a full context. GFLOP/s count what the arithmetic needs; \
@@ -60,12 +69,28 @@ const flags = {
     min: 1,
     help: "Timed steps of each objective; generation is timed a quarter as often.",
   },
+  "in-a-row": {
+    kind: "integer",
+    default: 1,
+    min: 1,
+    help: "Steps that are taken before a loss is waited for: a wait for WebGPU takes 10 ms.",
+  },
   "warm-up": {
     kind: "number",
     default: 2,
     min: 0,
     help: "Seconds that each thing is run before it is timed: the engine compiles what runs for " +
       "long a second time, and better.",
+  },
+  only: {
+    kind: "choice",
+    choices: ["training", "generation", "product"],
+    help: "What is measured (default: everything).",
+  },
+  product: {
+    kind: "integer",
+    min: 1,
+    help: "Rows and columns of the matrices that are multiplied (default 1024, on wasm only).",
   },
   profile: { kind: "boolean", help: "Print the share of each kernel in a step." },
   "memory-steps": {
@@ -82,6 +107,11 @@ const flags = {
     kind: "boolean",
     help: "Compare the losses of a few steps with PyTorch's; --losses --help lists its flags.",
   },
+  gpu: {
+    kind: "boolean",
+    help: "Measure what a graphics processor does, in ten minutes, and write a table in Markdown " +
+      "and JSON; --gpu --help lists its flags.",
+  },
   growth: {
     kind: "boolean",
     help: "Measure how cost grows with width, depth, context and batch, and write docs/growth.md " +
@@ -97,6 +127,7 @@ const programs: readonly {
 }[] = [
   { flag: "--peers", file: "peers/main.ts", permissions: permissionsOfPeers },
   { flag: "--losses", file: "losses/main.ts", permissions: permissionsOfLosses },
+  { flag: "--gpu", file: "gpu/main.ts", permissions: permissionsOfGpu },
   { flag: "--growth", file: "growth/main.ts", permissions: permissionsOfGrowth },
 ];
 
@@ -118,23 +149,30 @@ async function runProgram(file: string, permissions: string[], args: string[]): 
 /** Measurements requested beside the usual ones. */
 interface Extras {
   readonly withProfile: boolean;
+  readonly inARow: number;
   readonly memorySteps: number | undefined;
   readonly precision: "f32" | "f16";
+  /** The only thing to measure. */
+  readonly only: "training" | "generation" | "product" | undefined;
 }
 
 async function measure(
   preset: string,
-  workload: Workload,
+  workload: AnyWorkload,
   device: NamedDevice,
   measuring: Measuring,
-  { withProfile, memorySteps, precision }: Extras,
+  { withProfile, inARow, memorySteps, precision, only }: Extras,
 ): Promise<WorkloadReport> {
-  const training = await withProgress(
+  const training = only === "generation" ? [] : await withProgress(
     `${preset}: training`,
-    (progress) => measureTraining(workload, device, { ...measuring, progress }, { withProfile }),
+    (progress) =>
+      measureTraining(workload, device, { ...measuring, progress }, {
+        withProfile,
+        inARow,
+      }),
   );
   const rounds = Math.ceil(measuring.rounds / 4);
-  const generation = await withProgress(
+  const generation = only === "training" ? [] : await withProgress(
     `${preset}: generation`,
     (progress) => measureGeneration(workload, device, { ...measuring, rounds, progress }),
   );
@@ -146,7 +184,7 @@ async function measure(
   return {
     preset,
     ...workload,
-    parameters: countParameters(gpt(workload.config)),
+    parameters: countParameters(modelOf(workload)),
     training,
     generation,
     peakMemoryBytes,
@@ -157,7 +195,7 @@ async function measure(
 /** Trains on a device of its own, which holds nothing else. */
 async function endure(
   preset: string,
-  workload: Workload,
+  workload: AnyWorkload,
   name: NamedDevice["name"],
   precision: "f32" | "f16",
   steps: number,
@@ -178,6 +216,15 @@ type TellingDevice = NamedDevice & {
 /** Rows and columns of the matrices that are multiplied. */
 const PRODUCT_SIZE = 1024;
 
+/** Rows and columns of a product, if one is to be measured. */
+function productSize(
+  device: NamedDevice,
+  { only, product }: { readonly only: Extras["only"]; readonly product: number | undefined },
+): number | undefined {
+  const isWanted = only === "product" || only === undefined && device.name === "wasm";
+  return product ?? (isWanted ? PRODUCT_SIZE : undefined);
+}
+
 async function main(): Promise<number | void> {
   for (const { flag, file, permissions } of programs) {
     if (!Deno.args.includes(flag)) continue;
@@ -192,14 +239,17 @@ async function main(): Promise<number | void> {
   const measuring = measuringFor({ warmUp: values.warmUp, rounds: values.steps });
   const extras: Extras = {
     withProfile: values.profile,
+    inARow: values.inARow,
     memorySteps: values.memorySteps,
     precision: values.precision,
+    only: values.only,
   };
   using device: TellingDevice = await openDevice(values.device, console.warn, {
     precision: values.precision,
   });
   const reports: WorkloadReport[] = [];
-  for (const [preset, workload] of chosenWorkloads(values.preset)) {
+  const chosen = values.only === "product" ? [] : chosenWorkloads(values.preset, allWorkloads);
+  for (const [preset, workload] of chosen) {
     reports.push(await measure(preset, workload, device, measuring, extras));
   }
   const isUntold = values.profile &&
@@ -207,6 +257,8 @@ async function main(): Promise<number | void> {
   if (isUntold) {
     console.error(`--profile: the ${device.name} device cannot tell kernels apart (no timestamps)`);
   }
+  const size = productSize(device, values);
+  const product = size === undefined ? undefined : await measureProduct(device, size, measuring);
   const report: Report = {
     deno: Deno.version.deno,
     device: device.name,
@@ -214,9 +266,7 @@ async function main(): Promise<number | void> {
     ...(device.features !== undefined && { features: device.features }),
     processors: navigator.hardwareConcurrency,
     workloads: reports,
-    // A graphics device returns before it has multiplied; profiles tell its rates.
-    ...(device.name === "wasm" &&
-      { product: await measureProduct(device, PRODUCT_SIZE, measuring) }),
+    ...(product && { product }),
   };
   console.log(values.json ? JSON.stringify(report, null, 2) : reportLines(report).join("\n"));
 }

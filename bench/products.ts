@@ -1,7 +1,7 @@
 /** The rate of the product of two square matrices. */
 import { type Device, graphOf, matmul, tensor } from "@unitune/core";
 import { gigaflops } from "./arithmetic.ts";
-import { interleaved, type Measuring, type Spread } from "./measure.ts";
+import { interleaved, type Measuring, type Spread, spreadOf } from "./measure.ts";
 
 /** The measurements of a product. */
 export interface ProductReport {
@@ -13,8 +13,12 @@ export interface ProductReport {
   readonly gigaflops: number;
 }
 
+/** Products in a row on a device that returns before it has multiplied. */
+const IN_A_ROW = 20;
+
 /**
- * Measures `[size, size] x [size, size]` on a device that runs a program before it returns.
+ * Measures `[size, size] x [size, size]`: several products until they are done, less the time of
+ * waiting for none.
  *
  * The program is run by itself, not as a compiled function, so that its result is given back at once
  * and not when the garbage collector finds it.
@@ -31,17 +35,24 @@ export async function measureProduct(
   const program = device.compile(graphOf(matmul, [shaped(a), shaped(b)]), { donated: [] });
   const buffers = [device.upload(a, "f32"), device.upload(b, "f32")];
   const operands = buffers.map((buffer) => ({ kind: "buffer", buffer }) as const);
-  const run = () => {
-    for (const result of program.run(operands)) result.dispose();
-    return Promise.resolve();
-  };
+  const one = device.upload(new Float32Array(1), "f32");
+  const runsOf = (count: number) => ({
+    async run() {
+      for (let i = 0; i < count; i++) {
+        for (const result of program.run(operands)) result.dispose();
+      }
+      // Everything before is done when this is read.
+      await one.read();
+    },
+  });
+  const count = device.name === "webgpu" ? IN_A_ROW : 1;
   try {
-    const [measured] = await interleaved([{ run }], measuring);
-    if (measured === undefined) throw new Error("nothing was measured");
-    const { time } = measured;
+    const [products, waiting] = await interleaved([runsOf(count), runsOf(0)], measuring);
+    if (products === undefined || waiting === undefined) throw new Error("nothing was measured");
+    const time = spreadOf(products.times.map((time) => (time - waiting.time.median) / count));
     return { size, milliseconds: time, gigaflops: gigaflops(2 * size ** 3, time.median) };
   } finally {
-    for (const buffer of buffers) buffer.dispose();
+    for (const buffer of [...buffers, one]) buffer.dispose();
     program.dispose();
   }
 }

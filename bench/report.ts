@@ -1,5 +1,4 @@
 /** The measurements of a benchmark, and their tables. */
-import type { GptSizes } from "@unitune/models";
 import { alignTable } from "@unitune/cli";
 import type { MemorySample } from "./endurance.ts";
 import type { GenerationReport } from "./generation.ts";
@@ -7,13 +6,14 @@ import type { Spread } from "./measure.ts";
 import type { ProductReport } from "./products.ts";
 import type { KernelShare } from "./profile.ts";
 import type { TrainingReport } from "./training.ts";
+import type { WorkloadConfig } from "./workloads.ts";
 
 /** The measurements of a workload. */
 export interface WorkloadReport {
   /** Its preset. */
   readonly preset: string;
   /** Sizes of the model. */
-  readonly config: GptSizes;
+  readonly config: WorkloadConfig;
   /** Parameters of the model. */
   readonly parameters: number;
   /** Sequences in a training batch. */
@@ -42,7 +42,7 @@ export interface Report {
   readonly processors: number;
   /** The workloads, in the order in which they were measured. */
   readonly workloads: readonly WorkloadReport[];
-  /** A product of matrices by itself, on a processor. */
+  /** A product of matrices by itself, if it was measured. */
   readonly product?: ProductReport;
 }
 
@@ -177,12 +177,13 @@ export function reportLines(report: Report): string[] {
   return [
     `${device} on Deno ${deno}, ${processors} processors; medians`,
     ...(adapter === undefined ? [] : [`${adapter}; features: ${features?.join(", ") || "none"}`]),
-    "",
-    ...workloadTable(workloads),
-    "",
-    ...trainingTable(workloads),
-    "",
-    ...generationTable(workloads),
+    ...(workloads.length === 0 ? [] : ["", ...workloadTable(workloads)]),
+    ...(workloads.some(({ training }) => training.length > 0)
+      ? ["", ...trainingTable(workloads)]
+      : []),
+    ...(workloads.some(({ generation }) => generation.length > 0)
+      ? ["", ...generationTable(workloads)]
+      : []),
     ...(product === undefined ? [] : ["", ...productTable(product)]),
     ...workloads.flatMap(profileTables),
     ...workloads.flatMap(enduranceTable),

@@ -1,18 +1,39 @@
 /** The time of a training step: forward, backward and AdamW as one program. */
-import { compile, type Device, evaluate, key, type ProgramStatistics } from "@unitune/core";
+import {
+  compile,
+  type Device,
+  evaluate,
+  key,
+  type ProgramStatistics,
+  type Tensor,
+} from "@unitune/core";
 import { adamw, chain, clipByGlobalNorm } from "@unitune/autodiff";
-import { gpt } from "@unitune/models";
 import { ift, initTrainingState, sft, trainingStep } from "@unitune/objectives";
 import { gigaflops, type ObjectiveName, stepOperations } from "./arithmetic.ts";
-import { interleaved, type Measuring, type Spread, type Timed, timeOf } from "./measure.ts";
+import {
+  interleaved,
+  type Measuring,
+  type Spread,
+  spreadOf,
+  type Timed,
+  timeOf,
+} from "./measure.ts";
 import { measureProfile, type Profile } from "./profile.ts";
-import { trainingBatches, type Workload } from "./workloads.ts";
+import { type AnyWorkload, modelOf, trainingBatches } from "./workloads.ts";
+
+/** The options of a measurement of training. */
+export interface TrainingOptions {
+  /** Whether to profile the kernels, after the steps are timed (default false). */
+  readonly withProfile?: boolean;
+  /** The steps that are taken before a loss is waited for (default 1). */
+  readonly inARow?: number;
+}
 
 /** The measurements of an objective. */
 export interface TrainingReport {
   /** The objective. */
   readonly objective: ObjectiveName;
-  /** Milliseconds of a step, from the call until its loss is known. */
+  /** Milliseconds of a step, from the call until its loss, or the last one's, is known. */
   readonly milliseconds: Spread;
   /** The median divided by SFT's, which was measured in turns with it. */
   readonly timesSft: number;
@@ -39,10 +60,12 @@ const objectiveNames = ["sft", "ift"] as const satisfies readonly ObjectiveName[
 /** Batches that the steps take in turns. */
 const BATCHES = 8;
 
-/** A training under way; each run is a step. */
+/** A training under way; each run is a number of steps, one of them if nothing else is asked for. */
 export interface TimedTraining extends Timed, Disposable {
   /** The objective that it trains by. */
   readonly objective: ObjectiveName;
+  /** Takes some steps, and waits until the loss of the last is known. */
+  take(steps: number): Promise<void>;
   /** The statistics of the step's only program. */
   statistics(): ProgramStatistics;
 }
@@ -50,10 +73,10 @@ export interface TimedTraining extends Timed, Disposable {
 /** A training from a new model; its first step compiles. */
 export function startTraining(
   objective: ObjectiveName,
-  workload: Workload,
+  workload: AnyWorkload,
   device: Device,
 ): TimedTraining {
-  const policy = gpt(workload.config);
+  const policy = modelOf(workload);
   const rule = adamw(1e-3, { beta1: 0.9, beta2: 0.99, weightDecay: 0.1 });
   const optimizer = chain<unknown[]>(clipByGlobalNorm(1), rule);
   const step = compile(
@@ -63,16 +86,23 @@ export function startTraining(
   const batches = trainingBatches(workload, BATCHES);
   let state = evaluate(initTrainingState(policy.init(key(0)), optimizer, key(1)), device);
   let done = 0;
+  const advance = (): Tensor | undefined => {
+    const batch = batches[done % batches.length];
+    if (batch === undefined) throw new Error("there is no batch to train on");
+    const result = step(state, batch);
+    state = result.state;
+    done++;
+    return result.metrics.loss;
+  };
+  const take = async (steps: number): Promise<void> => {
+    let loss: Tensor | undefined;
+    for (let i = 0; i < steps; i++) loss = advance();
+    await loss?.item();
+  };
   return {
     objective,
-    async run() {
-      const batch = batches[done % batches.length];
-      if (batch === undefined) throw new Error("there is no batch to train on");
-      const result = step(state, batch);
-      state = result.state;
-      done++;
-      await result.metrics.loss?.item();
-    },
+    take,
+    run: () => take(1),
     statistics() {
       const [program, ...others] = step.statistics();
       if (program === undefined || others.length > 0) {
@@ -90,28 +120,33 @@ export function startTraining(
  * @param workload The model and its batches.
  * @param device The device to compute on.
  * @param measuring The number of steps of each, and the clock.
- * @param options Whether to profile the kernels, after the steps are timed.
+ * @param options Whether to profile the kernels, and after how many steps a loss is waited for.
  * @returns A report for each objective, SFT first.
  */
 export async function measureTraining(
-  workload: Workload,
+  workload: AnyWorkload,
   device: Device,
   measuring: Measuring,
-  { withProfile = false } = {},
+  { withProfile = false, inARow = 1 }: TrainingOptions = {},
 ): Promise<TrainingReport[]> {
   using stack = new DisposableStack();
   const trainings: (TimedTraining & { readonly first: number })[] = [];
   for (const objective of objectiveNames) {
     const training = stack.use(startTraining(objective, workload, device));
-    trainings.push({ ...training, first: await timeOf(training, measuring.now) });
+    const first = await timeOf(training, measuring.now);
+    trainings.push({ ...training, first, run: () => training.take(inARow) });
   }
-  const measured = await interleaved(trainings, measuring);
+  const measured = (await interleaved(trainings, measuring)).map(({ subject, times }) => ({
+    subject,
+    time: spreadOf(times.map((time) => time / inARow)),
+  }));
   const [baseline] = measured;
   const tokens = workload.batch * workload.config.context;
   const reports: TrainingReport[] = [];
   for (const { subject: training, time } of measured) {
     const { objective, first } = training;
-    const profile = withProfile ? await measureProfile(training, device, measuring) : undefined;
+    const step = { run: () => training.take(1) };
+    const profile = withProfile ? await measureProfile(step, device, measuring) : undefined;
     reports.push({
       objective,
       milliseconds: time,

@@ -1,21 +1,27 @@
 /** The flags of `deno task bench --peers`. */
 import { type FlagTable, parseFlags, wantsHelp } from "@unitune/cli";
-import { presetFlag } from "../workloads.ts";
+import { gptPresetFlag } from "../workloads.ts";
 
 /** The flags. */
 export const peersFlags = {
-  preset: presetFlag,
+  preset: gptPresetFlag,
   device: {
     kind: "choice",
     choices: ["wasm", "native", "webgpu"],
     default: "wasm",
-    help: "Where ours and jax-js compute; PyTorch is on the processor.",
+    help: "Where ours and jax-js compute.",
   },
   python: {
     kind: "string",
     default: "python3",
     placeholder: "PATH",
     help: "The Python that has PyTorch.",
+  },
+  "torch-device": {
+    kind: "choice",
+    choices: ["cpu", "cuda"],
+    default: "cpu",
+    help: "Where PyTorch computes.",
   },
   "torch-compile": {
     kind: "boolean",

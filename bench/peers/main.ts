@@ -14,7 +14,7 @@ import { gigaflops, stepOperations } from "../arithmetic.ts";
 import { type Measuring, measuringFor } from "../measure.ts";
 import { withProgress } from "../progress.ts";
 import { brief, quartiles } from "../report.ts";
-import { chosenWorkloads, type Workload } from "../workloads.ts";
+import { chosenWorkloads, type Workload, workloads } from "../workloads.ts";
 import { peersFlags } from "./flags.ts";
 import { compareGeneration, generationLines } from "./generation.ts";
 import { type Missing, type Peer, type PeerCommand, sizesOf, startPeer } from "./peer.ts";
@@ -60,9 +60,10 @@ const isPeer = (peer: Peer | Missing): peer is Peer => "run" in peer;
 
 function peersOf(
   workload: Workload,
-  { device, python, jaxJs, torchCompile, checkout, preset }: {
+  { device, python, torchDevice, jaxJs, torchCompile, checkout, preset }: {
     readonly device: DeviceName;
     readonly python: string;
+    readonly torchDevice: FlagValues<typeof peersFlags>["torchDevice"];
     readonly jaxJs: string | undefined;
     readonly torchCompile: boolean;
     readonly checkout: string | undefined;
@@ -88,7 +89,7 @@ function peersOf(
   const torch = (label: string, compile: boolean): PeerCommand => ({
     name: label,
     program: python,
-    args: [path("torch_gpt.py"), JSON.stringify({ ...sizes, compile })],
+    args: [path("torch_gpt.py"), JSON.stringify({ ...sizes, compile, device: torchDevice })],
   });
   const jax = jaxJs === undefined
     ? { name: "jax-js", missing: "name the folder in which npm installed it: --jax-js FOLDER" }
@@ -249,7 +250,7 @@ async function main(): Promise<void> {
   const measuring = measuringFor(values);
   if (values.generation) return await generation(values, measuring);
   const reports: ComparisonReport[] = [];
-  for (const [preset, workload] of chosenWorkloads(values.preset)) {
+  for (const [preset, workload] of chosenWorkloads(values.preset, workloads)) {
     const commands = peersOf(workload, { ...values, preset });
     const times = { sittings: values.sittings, turnMilliseconds: 1000 * values.turn };
     const report = await withProgress(

@@ -1,7 +1,7 @@
 """GPT-2's training step in PyTorch, as bench/training.ts has it: a peer to measure beside it.
 
     python torch_gpt.py '{"layers": 4, "heads": 4, "width": 128, "context": 64, "vocabulary": 65,
-                          "batch": 12, "compile": false}'
+                          "batch": 12, "compile": false, "device": "cpu"}'
 
 Prints a line of JSON once it is ready; then, for each line with a number on standard input, does so
 many steps and prints the loss of the last.
@@ -60,26 +60,30 @@ class Gpt(nn.Module):
 
 def main() -> None:
     sizes = json.loads(sys.argv[1])
+    device = sizes["device"]
+    if device == "cuda" and not torch.cuda.is_available():
+        print(json.dumps({"missing": f"PyTorch {torch.__version__} sees no CUDA device"}))
+        return
     torch.manual_seed(0)
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    model = Gpt(sizes)
+    model = Gpt(sizes).to(device)
     parameters = list(model.parameters())
     optimizer = torch.optim.AdamW(
         parameters, lr=1e-3, betas=(0.9, 0.99), weight_decay=0.1, fused=True
     )
     loss_of = torch.compile(model) if sizes["compile"] else model
-    ids = torch.randint(0, sizes["vocabulary"], (sizes["batch"], sizes["context"] + 1))
+    ids = torch.randint(0, sizes["vocabulary"], (sizes["batch"], sizes["context"] + 1)).to(device)
     inputs, targets = ids[:, :-1].contiguous(), ids[:, 1:].contiguous()
 
-    def step() -> float:
+    def step() -> torch.Tensor:
         loss = loss_of(inputs, targets)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
-        return loss.item()
+        return loss.detach()
 
-    first = step()
+    first = step().item()
     about = {
         "version": f"PyTorch {torch.__version__}",
         "parameters": sum(parameter.numel() for parameter in parameters),
@@ -90,7 +94,7 @@ def main() -> None:
     for line in sys.stdin:
         for _ in range(int(line)):
             loss = step()
-        print(loss, flush=True)
+        print(loss.item(), flush=True)
 
 
 main()

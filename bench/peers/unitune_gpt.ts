@@ -31,8 +31,8 @@ console.log(JSON.stringify({
   parameters: leaves.reduce((total, { shape }) => total + sizeOf(shape), 0),
 }));
 for await (const line of linesOf(Deno.stdin.readable)) {
-  for (let step = 0; step < Number(line); step++) await training.run();
-  // A line says that the steps are done; the loss was awaited in each of them.
+  // A line says that the steps are done.
+  await training.take(Number(line));
   console.log(NaN);
 }
 Deno.exit(0);

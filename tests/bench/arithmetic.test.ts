@@ -4,7 +4,7 @@ import { adamw } from "@unitune/autodiff";
 import { gpt } from "@unitune/models";
 import { ift, initTrainingState, sft, trainingStep } from "@unitune/objectives";
 import { gigaflops, kindOf, productOperations, stepOperations } from "../../bench/arithmetic.ts";
-import { trainingBatches, type Workload } from "../../bench/workloads.ts";
+import { allWorkloads, trainingBatches, type Workload } from "../../bench/workloads.ts";
 import { describeKernel } from "../../core/lowering/describe.ts";
 import { lower } from "../../core/lowering/lower.ts";
 
@@ -33,6 +33,13 @@ const small: Workload = {
   config: { vocabulary: 65, context: 32, layers: 2, heads: 2, width: 64, dropout: 0 },
   batch: 4,
 };
+
+Deno.test("operations: every parameter of a Llama is multiplied, as it has none of positions", () => {
+  const { config } = allWorkloads["smollm2-135m"] ?? small;
+  const step = stepOperations({ config, batch: 1 }, "sft");
+  const attention = 3 * 2 * config.layers * config.width * config.context;
+  assertEquals(step, config.context * (6 * 134_515_008 + attention));
+});
 
 for (const [name, objective] of [["sft", sft()], ["ift", ift()]] as const) {
   Deno.test(`operations: those of a step by ${name} are those of its kernels`, () => {

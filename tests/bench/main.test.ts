@@ -76,10 +76,23 @@ Deno.test("bench: JSON with everything that was measured", async () => {
   assert(typeof first === "number" && typeof last === "number" && last <= first);
 });
 
+Deno.test("bench: one thing alone", async () => {
+  const { code, out, err } = await bench(
+    ...["--only", "product", "--product", "64", "--steps", "2", "--warm-up", "0", "--json"],
+  );
+  assertEquals(code, 0, err);
+  const report: unknown = JSON.parse(out);
+  assertEquals([at(report, "workloads"), at(report, "product", "size")], [[], 64]);
+  const rate = at(report, "product", "gigaflops");
+  assert(typeof rate === "number" && rate > 0);
+});
+
 Deno.test("bench: help", async () => {
   const { code, out } = await bench("--help");
   assertEquals(code, 0);
-  for (const flag of ["--preset", "--device", "--steps", "--json", "--peers", "--growth"]) {
+  for (
+    const flag of ["--preset", "--device", "--steps", "--json", "--peers", "--growth", "--gpu"]
+  ) {
     assertStringIncludes(out, flag);
   }
 });

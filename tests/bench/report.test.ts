@@ -61,6 +61,26 @@ Deno.test("report: tables whose columns line up", () => {
   assertEquals(reportLines(report).join("\n"), tables.join("\n"));
 });
 
+Deno.test("report: a table for each thing that was measured", () => {
+  const [workload] = report.workloads;
+  const titlesOf = (changes: Partial<typeof workload>) =>
+    reportLines({
+      ...report,
+      workloads: workload === undefined ? [] : [{ ...workload, ...changes }],
+    })
+      .filter((_, line, lines) => lines[line - 1] === "")
+      .map((line) => line.split("  ")[0]);
+  assertEquals(titlesOf({}), ["workload", "training step", "generation"]);
+  assertEquals(titlesOf({ training: [] }), ["workload", "generation"]);
+  assertEquals(titlesOf({ generation: [] }), ["workload", "training step"]);
+  const product = { size: 8, milliseconds: { median: 1, low: 1, high: 1 }, gigaflops: 2 };
+  assertEquals(reportLines({ ...report, workloads: [], product }).slice(1), [
+    "",
+    "product    ms  quartiles  GFLOP/s",
+    "8 x 8 x 8   1        1-1        2",
+  ]);
+});
+
 Deno.test("report: what was asked for comes after", () => {
   const product = {
     size: 1024,
