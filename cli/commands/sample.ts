@@ -93,7 +93,8 @@ const flags = {
     kind: "string",
     placeholder: "FILE",
     help:
-      "A .jsonl file of prompts to answer, in the column prompt (a text or messages) or messages.",
+      "Rows of prompts to answer, in the column prompt (a text or messages) or messages: files, " +
+      "patterns or folders, as --data of train names them.",
   },
   out: { kind: "string", placeholder: "FILE", help: "The new file for the answers to --prompts." },
   system: { kind: "string", placeholder: "TEXT", help: "The message of the system at the start." },

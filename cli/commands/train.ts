@@ -173,8 +173,9 @@ async function prepareShown(
   base: StartModel | undefined,
   options: PrepareOptions,
 ): Promise<Prepared> {
-  using watch = shownWatch(standardProgress());
-  return await prepare(stages, base, { ...options, watch });
+  const progress = standardProgress();
+  using watch = shownWatch(progress);
+  return await prepare(stages, base, { ...options, watch, progress });
 }
 
 /** The parts of a new run, and its models; its folder is not made. */

@@ -192,14 +192,14 @@ async function* firstRows({ sources }: DataPlace): AsyncGenerator<FoundRow> {
 }
 
 /**
- * Reads the prompts of a file of rows, in order.
+ * Reads the prompts of rows, in order.
  *
- * @param path The path of the file.
+ * @param data The names of the files, as `--data` has them.
  * @returns The prompts.
- * @throws {UserError} If the file can't be read, has no prompt, or a row holds none.
+ * @throws {UserError} If a file can't be read, there is no prompt, or a row holds none.
  */
-export async function readPromptRows(path: string): Promise<readonly PromptRow[]> {
-  return await parsePrompts(rowsIn(path), path);
+export async function readPromptRows(data: string): Promise<readonly PromptRow[]> {
+  return await parsePrompts(rowsOf(await findData(data)), data);
 }
 
 /**

@@ -41,6 +41,39 @@ export interface ReadRow {
   readonly source: Source;
 }
 
+/** Reads rows one by one, in the form of the first that has one. */
+export interface RowFormer {
+  /**
+   * Reads a row.
+   *
+   * @throws {UserError} If it is none of the form; the message has its place.
+   */
+  read(found: FoundRow): ReadRow;
+  /** The form; undefined before the first row that has one. */
+  form(): RowForm | undefined;
+}
+
+/**
+ * What reads rows in the form of the first.
+ *
+ * @param options The preferred forms, and the names of columns.
+ * @returns No row was read yet.
+ */
+export function rowFormer(options: FormOptions = {}): RowFormer {
+  const known = rowForms(options.columns, options.keepsColumns);
+  let form: RowForm | undefined;
+  return {
+    read(found) {
+      const { source } = found;
+      const row = columnsIn(found);
+      form ??= formOf(row, known, options, source);
+      requireColumns(row, form, known, source);
+      return { form, formed: form.read(row, source), source };
+    },
+    form: () => form,
+  };
+}
+
 /**
  * Reads rows in the form of the first.
  *
@@ -54,15 +87,8 @@ export async function* formedRows(
   found: AsyncIterable<FoundRow>,
   options: FormOptions = {},
 ): AsyncGenerator<ReadRow> {
-  const known = rowForms(options.columns, options.keepsColumns);
-  let form: RowForm | undefined;
-  for await (const one of found) {
-    const { source } = one;
-    const row = columnsIn(one);
-    form ??= formOf(row, known, options, source);
-    requireColumns(row, form, known, source);
-    yield { form, formed: form.read(row, source), source };
-  }
+  const { read } = rowFormer(options);
+  for await (const one of found) yield read(one);
 }
 
 /** Rows that were read, all of one kind, and what is known of them. */

@@ -14,9 +14,9 @@ import {
 } from "@unitune/models";
 import { encodeAnswer, encodeSteps, fitTexts, placeText, UserError } from "@unitune/training";
 import { digestOf } from "../files/digest.ts";
-import { columnsIn } from "./formed_rows.ts";
-import { formOf, type FormOptions, requireColumns } from "./forms/recognition.ts";
-import { type FormedRow, type RowForm, rowForms } from "./forms/row_forms.ts";
+import { rowFormer } from "./formed_rows.ts";
+import type { FormOptions } from "./forms/recognition.ts";
+import type { FormedRow, RowForm } from "./forms/row_forms.ts";
 import type { FoundRow } from "./readers/reader.ts";
 
 /** Rows that have something in common. */
@@ -102,19 +102,14 @@ export async function inspectRows(
   found: AsyncIterable<FoundRow>,
   options: FormOptions = {},
 ): Promise<Inspection> {
-  const known = rowForms(options.columns);
+  const { read, form } = rowFormer(options);
   const [refused, odd, seen] = [tally(), tally(), new Set<string>()];
-  let form: RowForm | undefined;
   let count = 0;
   for await (const one of found) {
-    const { source } = one;
-    const place = placeText(source);
+    const place = placeText(one.source);
     count += 1;
     try {
-      const row = columnsIn(one);
-      form ??= formOf(row, known, options, source);
-      requireColumns(row, form, known, source);
-      const formed = form.read(row, source);
+      const { formed } = read(one);
       const content = contentOf(formed);
       if (seen.has(content)) odd.add("duplicates", place);
       seen.add(content);
@@ -126,7 +121,7 @@ export async function inspectRows(
       refused.add(error.message.replace(`${place}: `, ""), place);
     }
   }
-  return { form, count, refused: refused.rows(), odd: odd.rows() };
+  return { form: form(), count, refused: refused.rows(), odd: odd.rows() };
 }
 
 /**

@@ -28,6 +28,7 @@ import { type DataOptions, formIn, readRows, readText, textFile } from "./data_f
 import { type DataPlace, findData, placeName } from "./places/places.ts";
 import type { FormName } from "./forms/row_forms.ts";
 import type { OpenRewards } from "../rewards/open.ts";
+import type { ProgressOutput } from "../terminal/progress.ts";
 import { watchMemory } from "./memory.ts";
 import { distinctRows, type MarkedRows, partsOf } from "./row_splits.ts";
 import { datasetOf } from "./row_table.ts";
@@ -59,6 +60,8 @@ export interface PrepareOptions {
   readonly architectures?: readonly Architecture[];
   /** Follows the progress and the memory (default: the memory only). */
   readonly watch?: Watch;
+  /** Where the progress of downloads is shown (default: nowhere). */
+  readonly progress?: ProgressOutput;
   /** The rewards that need processes (default: none). */
   readonly rewards?: OpenRewards;
   /** Keeps the rows of files and their tokens for another time (default: they are in memory). */
@@ -89,7 +92,7 @@ export interface PrepareOptions {
 export async function prepare(
   settings: TrainSettings | readonly TrainSettings[],
   base?: BaseModel & { readonly record?: BaseRecord; readonly settings?: ModelSettings },
-  { watch = watchMemory(), architectures, tables, rewards }: PrepareOptions = {},
+  { watch = watchMemory(), progress, architectures, tables, rewards }: PrepareOptions = {},
 ): Promise<Prepared> {
   const known = new Map<string, ReadData>();
   const read: { readonly stage: TrainSettings; readonly key: string }[] = [];
@@ -97,7 +100,7 @@ export async function prepare(
   // Of all stages alike, so that those on the same file share its rows.
   const keepsColumns = all.some(({ objective: { data } }) => data === "rollouts");
   for (const stage of all) {
-    const places = await placesOf(stage);
+    const places = await placesOf(stage, progress);
     const key = JSON.stringify(await materialSettings(stage, places));
     const own = known.get(key) ??
       (places === undefined
@@ -171,12 +174,13 @@ const VALIDATION = "validation";
 /** The places of a stage's data; undefined for the built-in tasks. */
 async function placesOf(
   { data, split, validationData }: TrainSettings,
+  progress: ProgressOutput | undefined,
 ): Promise<StagePlaces | undefined> {
   if (data === undefined) return undefined;
   const other = validationData === undefined
     ? undefined
-    : await findData(validationData, { split: VALIDATION });
-  return { place: await findData(data, { split }), ...other && { other } };
+    : await findData(validationData, { split: VALIDATION, progress });
+  return { place: await findData(data, { split, progress }), ...other && { other } };
 }
 
 /** All that a stage's data depends on. */

@@ -17,6 +17,7 @@ import {
   initialModels,
   lengthPenalty,
   mistakeFor,
+  namedTerms,
   parseRewards,
   type PreparedRun,
   prepareTasks,
@@ -73,6 +74,20 @@ Deno.test("rewards that come with the command: what each reads", () => {
     ["length-penalty", []],
   ]);
   assertEquals(verifierReward(verifyPrompt).reads, []);
+});
+
+Deno.test("a name in double quotes has any sign, and keeps its weight", () => {
+  const terms = namedTerms('"a+b*c.ts#f" + -2*"+"+.5* plain +"x"');
+  assertEquals(terms, [
+    { weight: 1, name: "a+b*c.ts#f" },
+    { weight: -2, name: "+" },
+    { weight: 0.5, name: "plain" },
+    { weight: 1, name: "x" },
+  ]);
+  // Quotes that are not closed, or inside of a name, are signs of it.
+  assertEquals(namedTerms('a"b+c'), [{ weight: 1, name: 'a"b' }, { weight: 1, name: "c" }]);
+  assertEquals(namedTerms('a"b"'), [{ weight: 1, name: 'a"b"' }]);
+  assertThrows(() => namedTerms('x*"a"'), UserError, "a weight is a number");
 });
 
 Deno.test("a sum leaves out what cannot be said, and is null where nothing can", async () => {

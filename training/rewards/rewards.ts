@@ -397,8 +397,17 @@ export interface NamedTerm {
   readonly name: string;
 }
 
+/** A term of a sum of rewards: a weight and `*`, and a name, which may be in double quotes. */
+const TERM = /^\s*(?:([^*"]*)\*)?(?:"([^"]*)"|([^*"]*))\s*$/;
+
+/** The terms of a sum: a `+` in double quotes joins none. */
+function termsOf(text: string): readonly string[] {
+  return text.split(/\+(?=(?:[^"]*"[^"]*")*[^"]*$)/);
+}
+
 /**
- * Reads the names and weights of a sum of rewards: `verifier`, `exact-match+0.2*edit-similarity`.
+ * Reads the names and weights of a sum of rewards: `verifier`, `exact-match+0.2*edit-similarity`. A
+ * name with `+` or `*` is written in double quotes: `0.5*"a+b.ts#score"`.
  *
  * @param text The terms, joined by `+`.
  * @returns The names and weights.
@@ -413,11 +422,13 @@ export interface NamedTerm {
  *   { weight: 1, name: "exact-match" },
  *   { weight: 0.2, name: "edit-similarity" },
  * ]);
+ * assertEquals(namedTerms('2*"a+b.ts#f"'), [{ weight: 2, name: "a+b.ts#f" }]);
  * ```
  */
 export function namedTerms(text: string): readonly NamedTerm[] {
-  return text.split("+").map((term) => {
-    const [, factor = "1", name = ""] = /^(?:([^*]*)\*)?([^*]*)$/.exec(term.trim()) ?? [];
+  return termsOf(text).map((term) => {
+    const [, factor = "1", whole, plain = ""] = TERM.exec(term) ?? [];
+    const name = whole ?? plain.trim();
     const weight = factor.trim() === "" ? NaN : Number(factor);
     if (Number.isFinite(weight)) return { weight, name: name || term };
     throw new UserError(

@@ -28,6 +28,7 @@ import type { RowDetails, RowKind, Rows, Source } from "@unitune/training";
 import { isNumber } from "../../files/guards.ts";
 import { type JsonObject, kindOf, list, string, truth, wrong } from "../cells.ts";
 import { answerIn, isAnswered, requireAnswer, requireTurn, samePrompt, side } from "./answers.ts";
+import type { ColumnName } from "./columns.ts";
 import { commonPrompt } from "./common_prompt.ts";
 import { messageList, rowDetails } from "./messages.ts";
 
@@ -86,7 +87,7 @@ interface Given {
 
 /** An entry of the table, in which columns have their usual names. */
 interface Entry {
-  readonly columns: readonly string[];
+  readonly columns: readonly ColumnName[];
   readonly about: string;
   readonly read: (row: JsonObject, source: Source, given: Given) => FormedRow;
 }

@@ -25,6 +25,7 @@ import { HUB, type HubFolder, listFolder, readmeConfigs, splitFiles, TRAIN } fro
 import { unpackedName } from "../readers/compression.ts";
 import { filesMatching, isPattern } from "./glob.ts";
 import { hubFolder } from "./hub.ts";
+import type { ProgressOutput } from "../../terminal/progress.ts";
 
 /** A source of rows. */
 export interface DataSource {
@@ -48,6 +49,8 @@ export interface DataPlace {
 export interface PlaceOptions {
   /** The split, where a place has several (default `train`). */
   readonly split?: string | undefined;
+  /** Where the progress of downloads is shown (default: nowhere). */
+  readonly progress?: ProgressOutput | undefined;
   /** Finds the folder of a dataset of the hub (default: that of the cache, or downloads it). */
   readonly hub?: (name: string, split: string) => Promise<HubFolder>;
 }
@@ -118,7 +121,9 @@ async function sourceOf(piece: string, options: PlaceOptions): Promise<DataSourc
 }
 
 async function filesOf(name: string, options: PlaceOptions): Promise<readonly string[]> {
-  const { split = TRAIN, hub = hubFolder } = options;
+  const { split = TRAIN, progress } = options;
+  const { hub = (name, split) => hubFolder(name, split, { ...progress && { progress } }) } =
+    options;
   if (name.startsWith(HUB)) {
     const { folder, config } = await hub(name.slice(HUB.length), split);
     return await folderFiles(folder, { name, split, config });

@@ -15,19 +15,9 @@ import { quoted } from "@unitune/core";
 import { type Source, UserError } from "@unitune/training";
 import { isRecord } from "../../files/guards.ts";
 import { rowLimit, wrong } from "../cells.ts";
+import { contentOf } from "../forms/columns.ts";
 import type { ByteSource, FoundRow, RowReader } from "./reader.ts";
 import { checkedUtf8 } from "./utf8.ts";
-
-/** The columns of all forms that hold no text. */
-const valueColumns: ReadonlySet<string> = new Set([
-  ...["messages", "conversations", "label", "labels", "answers", "scores", "completions"],
-  ...["tools", "chat_template_kwargs"],
-]);
-
-/** The columns that hold a text or a list of messages. */
-const sideColumns: ReadonlySet<string> = new Set([
-  ...["prompt", "completion", "chosen", "rejected", "privileged_context"],
-]);
 
 /** A record as the package gives it. */
 interface Parsed {
@@ -137,8 +127,9 @@ function columnsIn(record: readonly (string | null)[], source: Source): readonly
 /** The value of a cell. */
 function valueOf(cell: string | null, column: string, source: Source): unknown {
   if (cell === null) return null;
-  if (sideColumns.has(column)) return /^\s*\[\s*\{/.test(cell) ? jsonIn(cell) ?? cell : cell;
-  if (!valueColumns.has(column)) return cell;
+  const content = contentOf(column);
+  if (content === "text") return cell;
+  if (content === "side") return /^\s*\[\s*\{/.test(cell) ? jsonIn(cell) ?? cell : cell;
   const value = jsonIn(cell.replace(/^\s*(True|False)\s*$/, (word) => word.toLowerCase()));
   if (value !== undefined) return value;
   throw wrong(source, `${quoted(column)} is no JSON: ${quoted(cell, 80)}`);

@@ -9,7 +9,8 @@ import { patternExpression } from "../../../cli/data/places/glob.ts";
 import { spreadOrder, takenRows } from "../../../cli/data/places/mixture.ts";
 import { findData, placeName } from "../../../cli/data/places/places.ts";
 import { configsIn } from "../../../cli/data/places/readme.ts";
-import { inFolder, tiny, trained } from "../command.ts";
+import { readPromptRows } from "../../../cli/data/data_file.ts";
+import { inFolder, tiny, trained, writeRows } from "../command.ts";
 
 /** The texts of a dataset, for training and then for validation. */
 function textsOf({ train, validation }: Dataset): string[] {
@@ -73,6 +74,15 @@ inFolder("a file whose name has signs of a list or a pattern is that file", asyn
   const path = `${folder}/2*a+b[1].jsonl`;
   assertEquals((await findData(path)).sources, [{ name: path, files: [path] }]);
   assertEquals(textsOf(await readDataset(path)).length, 2);
+});
+
+inFolder("prompts to answer are read from all files that are named", async (folder) => {
+  const row = (prompt: string) => [{ prompt }];
+  for (const name of ["a", "b"]) await writeRows(`${folder}/${name}.jsonl`, row(name));
+  await Deno.writeTextFile(`${folder}/c.csv`, "prompt\nc\n");
+  const prompts = await readPromptRows(`${folder}/*.jsonl+${folder}/c.csv`);
+  assertEquals(prompts.map(({ prompt }) => prompt).toSorted(), ["a", "b", "c"]);
+  await assertRejects(() => readPromptRows(`${folder}/*.json`), UserError, "no file matches");
 });
 
 Deno.test("rows of several sources are spread evenly, each in its own order", () => {

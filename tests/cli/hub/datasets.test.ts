@@ -137,6 +137,10 @@ withDataset(
     assert(stdout.includes("sft on rows: 10 texts to train on, 2 for validation"), stdout);
     const test = [...data, "--split", "test", "--out", `${folder}/test`];
     assertRefused(await run("train", test, env), 1, "deno task download hub:org/rows --split test");
+    // What may use the network downloads it, and shows how far it is; the rows call tools.
+    const fetched = await run("train:hub", test, env);
+    assert(/downloaded \d.* of 4\.1 kB/.test(fetched.stderr), fetched.stderr);
+    assertRefused(fetched, 1, "row 6: The tokenizer has no tokens for calls of tools");
     assertRefused(
       await run("download", ["hub:org/rows", "--revision", "v1"], env),
       2,
