@@ -6,7 +6,7 @@
 
 import { abridged, printable, printableLines } from "@unitune/core";
 import type { Measured } from "@unitune/training";
-import { wrapText } from "./layout.ts";
+import { WIDTH, wrapText } from "./layout.ts";
 
 /** The progress of a run. */
 export interface Progress extends Measured {
@@ -161,6 +161,13 @@ function facts(progress: Progress): string[] {
   return known;
 }
 
+/** The facts that a width has room for, the most important one at any width. */
+function factsWithin(progress: Progress, width: number): string {
+  const known = facts(progress);
+  while (known.length > 1 && known.join(" · ").length > width) known.pop();
+  return known.join(" · ");
+}
+
 /**
  * Formats progress as a line with a bar, for a terminal. On a narrow terminal the bar is omitted
  * first, then the least important facts.
@@ -181,10 +188,8 @@ function facts(progress: Progress): string[] {
  * ```
  */
 export function formatBar(progress: Progress, columns: number): string {
-  const known = facts(progress);
   const width = columns - 1;
-  while (known.length > 1 && known.join(" · ").length > width) known.pop();
-  const text = known.join(" · ").slice(0, Math.max(0, width));
+  const text = factsWithin(progress, width).slice(0, Math.max(0, width));
   const inner = Math.min(40, width - text.length - "[] ".length);
   if (inner < 8) return text;
   const done = progress.steps > 0 ? Math.min(1, progress.step / progress.steps) : 1;
@@ -192,7 +197,8 @@ export function formatBar(progress: Progress, columns: number): string {
 }
 
 /**
- * Formats progress as a plain line, for a file or a pipe.
+ * Formats progress as a plain line, for a file or a pipe, without the least important facts where it
+ * would be longer than other lines.
  *
  * @param progress The progress.
  * @returns The line, without its newline.
@@ -206,7 +212,8 @@ export function formatBar(progress: Progress, columns: number): string {
  * ```
  */
 export function formatLine(progress: Progress): string {
-  return `${(progress.unit ?? stepUnit).lead} ${facts(progress).join(" · ")}`;
+  const { lead } = progress.unit ?? stepUnit;
+  return `${lead} ${factsWithin(progress, WIDTH - lead.length - 1)}`;
 }
 
 /** An output for progress. */

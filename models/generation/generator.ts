@@ -123,14 +123,19 @@ export function createGenerator<P, C>(
       places: Math.min(drawing.places, prompts.length),
       columns: Math.min(sizeAbove(longest), context),
     };
-    using batch = generationBatch({ programs, params, asked, drawing, sizes });
-    while (batch.refill()) {
-      const grown = await batch.grow(most);
-      if (signal !== undefined) {
-        await turnOfEventLoop();
-        signal.throwIfAborted();
+    const batch = generationBatch({ programs, params, asked, drawing, sizes });
+    // Node 20 has no `using`.
+    try {
+      while (batch.refill()) {
+        const grown = await batch.grow(most);
+        if (signal !== undefined) {
+          await turnOfEventLoop();
+          signal.throwIfAborted();
+        }
+        yield grown;
       }
-      yield grown;
+    } finally {
+      batch[Symbol.dispose]();
     }
   }
 

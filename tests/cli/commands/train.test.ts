@@ -284,6 +284,8 @@ inFolder("without arguments the built-in tasks, before and after", async (folder
   const out = `${folder}/run`;
   const { stdout } = await trained(
     ...["--layers", "1", "--heads", "1", "--width", "8", "--steps", "2", "--out", out],
+    // So few steps have few evaluations of their own.
+    ...["--eval-answers", "250"],
   );
   for (const split of ["held-out", "longer", "reformatted"]) {
     assertStringIncludes(stdout, `\n${split}, before `);

@@ -32,7 +32,7 @@ inFolder("a hundred and fifty thousand rows are no more than the stack holds", a
   const data = await writeMany(`${folder}/rows.jsonl`, MANY, (i) => ({
     ...{ prompt: String(i), completion: "2", chosen: "1", rejected: "2" },
   }));
-  const files = ["--data", data, ...tiny, "--steps", "1"];
+  const files = ["--data", data, ...tiny, "--steps", "1", "--eval-examples", "1024"];
   const run = ["--objective", "dpo,grpo", "--group-size", "2"];
   const { stdout } = await trained(...run, ...files, "--out", `${folder}/run`);
   assertStringIncludes(stdout, "stage 2: 135000 prompts to train on, 15000 for validation");

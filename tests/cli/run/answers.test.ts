@@ -446,7 +446,7 @@ inFolder("every pair that is kept aside is looked at, once, wherever it stands",
     const data = await writeRows(`${folder}/${name}.jsonl`, rows);
     const settings = trainSettings({
       ...{ objective: "dpo", data, layers: 1, heads: 1, width: 16, context: 24 },
-      ...{ batchSize: 4, steps: 2 },
+      ...{ batchSize: 4, steps: 2, evalExamples: 1024 },
     });
     const prepared = await prepare(settings);
     const start = initialModels(settings, prepared);
