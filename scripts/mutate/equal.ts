@@ -18,8 +18,8 @@ export const equal: readonly EqualChange[] = [
   {
     file: "core/backends/wasm/attention_scores.ts",
     inside: "sumOfFours.next",
-    before: "const next = plus(get(pointer), i32.const(16 * CHAIN));",
-    after: "const next = plus(get(pointer), i32.const(15 * CHAIN));",
+    before: "const next = plus(get(pointer), int.const(16 * CHAIN));",
+    after: "const next = plus(get(pointer), int.const(15 * CHAIN));",
     because: "runs that are a little shorter add up the same terms, with no larger error",
   },
   {
@@ -50,7 +50,7 @@ export const equal: readonly EqualChange[] = [
     after: `Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 1, ${timeout});`,
     because: "the word is not the one to wait at, so that no time is waited",
   })),
-  ...([["run", 0], ["threads", 64], ["program", 128], ["address", 132], ["length", 136], [
+  ...([["run", 0], ["threads", 64], ["program", 128], ["place", 132], ["length", 136], [
     "started",
     192,
   ]] as const).map(([name, offset]) => ({
@@ -149,8 +149,8 @@ export const equal: readonly EqualChange[] = [
   {
     file: "models/pretrained/tokenizer.ts",
     inside: "chatOf.rows",
-    before: "rows: (messages, { learnedFrom = 0, ...options } = {}) =>",
-    after: "rows: (messages, { learnedFrom = (-1), ...options } = {}) =>",
+    before: "rows: (messages, { learnedFrom = 0, most = Infinity, ...options } = {}) =>",
+    after: "rows: (messages, { learnedFrom = (-1), most = Infinity, ...options } = {}) =>",
     because: "messages from -1 on are all of them, as those from 0 on",
   },
   {
@@ -165,8 +165,8 @@ export const equal: readonly EqualChange[] = [
   {
     file: "core/backends/wasm/attention_block.ts",
     inside: "setBlock",
-    before: ": within(plus(get(place), i32.const(1 - window)), zero, get(keys)),",
-    after: ": within(plus(get(place), i32.const(0 - window)), zero, get(keys)),",
+    before: ": within(plus(get(place), int.const(1 - window)), zero, get(keys)),",
+    after: ": within(plus(get(place), int.const(0 - window)), zero, get(keys)),",
     because: "a position before those that are seen is looked at, and hidden",
   },
   ...["0, 0, 0, 1", "0, 0, 1, 0", "0, 1, 0, 0"].map((lanes) => ({
@@ -334,8 +334,8 @@ export const equal: readonly EqualChange[] = [
   ...["3", "5"].map((bytes) => ({
     file: "core/backends/wasm/matrix_product.ts",
     inside: "matrixProductFunction",
-    before: "i32.eq(bColumn, i32.const(4)),",
-    after: `i32.eq(bColumn, i32.const(${bytes})),`,
+    before: "int.eq(bColumn, int.const(4)),",
+    after: `int.eq(bColumn, int.const(${bytes})),`,
     because: "a panel that is packed has the elements that are read in place otherwise",
   })),
   {

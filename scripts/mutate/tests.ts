@@ -4,10 +4,18 @@ import type { Repository } from "./repository.ts";
 import type { TestUnit } from "./run.ts";
 
 /** Folders of tests that run all of a package, if they have another name. */
-const packageOf: Readonly<Record<string, string>> = { webgpu: "core" };
+const packageOf: Readonly<Record<string, string>> = { native: "core", webgpu: "core" };
 
 /** Folders of tests that call functions; others start programs, which takes long. */
-const quick: readonly string[] = ["core", "webgpu", "autodiff", "models", "objectives", "training"];
+const quick: readonly string[] = [
+  "core",
+  "native",
+  "webgpu",
+  "autodiff",
+  "models",
+  "objectives",
+  "training",
+];
 
 /** A test, and its distance to the file. */
 export interface BelongingTest extends TestUnit {

@@ -46,8 +46,9 @@ testOnWebGpu("greedy generation is wasm's", async (device) => {
   };
   const { submits } = device.statistics();
   const completions = await generate(device);
-  // A submit a token, and two that read: after the eighth, to see who has ended, and the last.
-  assertEquals(device.statistics().submits - submits, options.maxNewTokens + 2);
+  // One for the prompts, one a token, and two that read: after the eighth, to see who has ended, and
+  // the last.
+  assertEquals(device.statistics().submits - submits, 1 + options.maxNewTokens + 2);
   assertEquals(completions, await generate(cpu));
 });
 
