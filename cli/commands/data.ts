@@ -97,7 +97,8 @@ export async function dataCommand(argv: readonly string[]): Promise<number> {
   }
   using watch = shownWatch(standardProgress());
   using device = await openDevice("reference", tell, { precision: settings.precision });
-  const base = await readStart(settings, { device });
+  // Of the model, its tokenizer and its sizes are needed, and no weights.
+  const base = await readStart(settings, { device, isOutline: true });
   const prepared = await prepare(settings, base, { watch });
   const { tokenizer, model, stages: [stage] } = prepared;
   if (!isText) {

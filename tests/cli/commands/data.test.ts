@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { histogramLines } from "../../../cli/report/histogram.ts";
 import { assertRefused, type Ended, ended, inFolder, start, writeRows } from "../command.ts";
+import { writeTinyModel } from "../tiny_model.ts";
 import fc from "fast-check";
 
 const data = (...args: readonly string[]): Promise<Ended> => ended(start("data", args));
@@ -85,6 +86,21 @@ inFolder("each form of rows is told, with the lengths of all its answers", async
     assertStringIncludes(stdout, `4 rows of the form ${form}: `);
     assertStringIncludes(stdout, `lengths in tokens of ${sequences} sequences; 0 do not fit`);
   }
+});
+
+inFolder("of a pretrained model, no weights are read", async (folder) => {
+  const path = await writeRows(`${folder}/rows.jsonl`, [
+    { prompt: "ab", completion: "ba" },
+    { prompt: "a", completion: "b" },
+  ]);
+  const model = await writeTinyModel(`${folder}/model`);
+  // Whatever reads it refuses a weight that is no number.
+  const weights = await Deno.readFile(`${model}/model.safetensors`);
+  weights.set([0, 0, 0xc0, 0x7f], weights.length - 4);
+  await Deno.writeFile(`${model}/model.safetensors`, weights);
+  const { code, stdout, stderr } = await data(path, "--model", model, "--lora");
+  assertEquals(code, 0, stderr);
+  assertStringIncludes(stdout, "<|im_start|>");
 });
 
 inFolder("data that nothing can be said of is refused", async (folder) => {
