@@ -80,6 +80,7 @@ withFile(
     const rewards = `${file}#counted`;
     await using open = await openRewards([{ rewards }, { rewards: "exact-match" }, { rewards }]);
     assertEquals(open.of({ rewards: "exact-match" }), []);
+    // Of the file alone: it imports another one.
     assertEquals(open.digests, { [rewards]: digestOf(await Deno.readTextFile(file)) });
     const [reward] = open.of({ rewards: `exact-match+0.5*${rewards}` });
     assert(reward !== undefined);
