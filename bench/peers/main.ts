@@ -35,8 +35,17 @@ started anew, in the other order, since which comes first counts, too. Ratios ar
 medians; the interval is Student's, of 95 %, of the ratios of sittings, each the mean of those within \
 its rounds.`;
 
-/** The device that Unitune and jax-js compute on. */
+/** The device that Unitune computes on, and jax-js where it has it. */
 type DeviceName = FlagValues<typeof peersFlags>["device"];
+
+/** The permissions of Unitune's process: compiled C is in the user's cache, and called. */
+function permissionsFor(device: DeviceName, folder: string): string[] {
+  if (device !== "native") return [`--allow-read=${folder}`];
+  return [
+    ...["--allow-read", "--allow-write", "--allow-ffi", "--allow-run=cc,sh"],
+    "--allow-env=CC,XDG_CACHE_HOME,HOME",
+  ];
+}
 
 /** Unitune's name in reports. */
 const OURS = "unitune";
@@ -78,7 +87,7 @@ function peersOf(
     args: [
       "run",
       "--no-prompt",
-      `--allow-read=${folder}`,
+      ...permissionsFor(device, folder),
       `--config=${folder}/deno.json`,
       path("unitune_gpt.ts"),
       folder,
@@ -94,7 +103,7 @@ function peersOf(
   const jax = jaxJs === undefined
     ? { name: "jax-js", missing: "name the folder in which npm installed it: --jax-js FOLDER" }
     : {
-      name: `jax-js ${device}`,
+      name: `jax-js ${device === "native" ? "wasm" : device}`,
       program: Deno.execPath(),
       args: [
         "run",
@@ -104,7 +113,7 @@ function peersOf(
         path("jaxjs_gpt.ts"),
         jaxJs,
         JSON.stringify(sizes),
-        device,
+        device === "native" ? "wasm" : device,
       ],
     };
   return [
