@@ -143,6 +143,21 @@ for (const [name, loss] of Object.entries(losses)) {
   });
 }
 
+Deno.test("what a loss does not depend on is not differentiated", () => {
+  /** The choices between elements of the two blocks of two tokens, in a gradient. */
+  const choices = (loss: (of: ReturnType<typeof whole>) => Tensor) =>
+    graphOf(
+      grad(({ hidden, weight }: Operands) => sum(loss(inBlocks({ weight }, hidden, 2)))),
+      [operands],
+    ).nodes.filter(({ op, shape }) => op === "where" && shape[1] === 2).length;
+  // The given token, on the way back.
+  assertEquals(choices(({ logProbs }) => logProbs(labels)), 2);
+  // The tokens that are possible, on either way: the entropy is part of its own gradient.
+  assertEquals(choices(({ entropy }) => entropy()), 4);
+  // Each is part of the other's gradient.
+  assertEquals(choices(({ logProbs, entropy }) => mul(logProbs(labels), entropy())), 8);
+});
+
 /** A teacher of another width, at hidden states of its own. */
 const taught = {
   head: {
