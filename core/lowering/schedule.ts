@@ -11,6 +11,9 @@ import { type BufferPlan, type Kernel, usedBuffers } from "./kernels.ts";
 /** A kernel whose result is this many times smaller than its operands needs hardly any memory. */
 const SMALL = 8;
 
+/** Bytes of a few numbers, which are no reason to wait. */
+const TINY_BYTES = 32;
+
 /** The kernels in an order in which each comes after those whose results it reads. */
 export function scheduleKernels(
   kernels: readonly Kernel[],
@@ -39,6 +42,18 @@ export function scheduleKernels(
 
   const isReady = (position: number) =>
     at(uses, position).reads.every((buffer) => pendingWriters[buffer] === 0);
+  const isTiny = (position: number) => total(at(uses, position).writes) <= TINY_BYTES;
+  /** Whether no other kernel still reads an operand whose storage a result may take over. */
+  const isLastReader = (position: number) => {
+    const { reads, writes } = at(uses, position);
+    const sizes = new Set(
+      writes.filter((buffer) => at(buffers, buffer).role.kind === "output").map(bytesOf),
+    );
+    return reads.every((buffer) =>
+      at(buffers, buffer).role.kind !== "input" || !sizes.has(bytesOf(buffer)) ||
+      pendingReaders[buffer] === 1
+    );
+  };
   const isWorthwhile = (position: number) => {
     const { reads, writes } = at(uses, position);
     const taken = total(writes.filter(isTemporary));
@@ -57,15 +72,23 @@ export function scheduleKernels(
     for (const buffer of writes) pendingWriters[buffer] = at(pendingWriters, buffer) - 1;
     return [...reads, ...writes].flatMap((buffer) => at(readers, buffer));
   };
-  for (const position of kernels.keys()) {
-    if (isDone[position]) continue;
+  const runWith = (position: number, isWanted: (candidate: number) => boolean): void => {
     const candidates = new Set(run(position));
     // Iterating over a set includes elements that are added on the way.
     for (const candidate of candidates) {
       candidates.delete(candidate);
-      if (isDone[candidate] || !isReady(candidate) || !isWorthwhile(candidate)) continue;
+      if (isDone[candidate] || !isReady(candidate) || !isWanted(candidate)) continue;
       for (const next of run(candidate)) candidates.add(next);
     }
+  };
+  // What is tiny and waits for nothing comes first, so that nothing large waits for it: the factors
+  // of an optimizer's step, for which every gradient would be kept.
+  for (const position of kernels.keys()) {
+    if (!isDone[position] && isReady(position) && isTiny(position)) runWith(position, isTiny);
+  }
+  for (const position of kernels.keys()) {
+    if (isDone[position]) continue;
+    runWith(position, (candidate) => isWorthwhile(candidate) && isLastReader(candidate));
   }
   return order;
 }

@@ -2,7 +2,17 @@
 import { assert, assertEquals } from "@std/assert";
 import { adamw } from "@unitune/autodiff";
 import { checkpoint } from "@unitune/autodiff";
-import { compile, key, leavesOf, type Tensor, tensor, wasm } from "@unitune/core";
+import {
+  compile,
+  key,
+  leavesOf,
+  ones,
+  outline,
+  sizeOf,
+  type Tensor,
+  tensor,
+  wasm,
+} from "@unitune/core";
 import { adapt, gpt, type LanguageModel, languageModel, presetConfig } from "@unitune/models";
 import { initTrainingState, sft, trainingStep } from "@unitune/objectives";
 
@@ -49,3 +59,20 @@ for (const [name, model] of Object.entries(models)) {
     assert(again.ownBytes < 0.9 * kept.ownBytes, `${again.ownBytes} of ${kept.ownBytes}`);
   });
 }
+
+Deno.test("without clipping, weights are updated as soon as their gradient is there", () => {
+  using device = wasm({ threads: 1 });
+  const policy = gpt({ vocabulary: 8, context: 8, layers: 6, heads: 1, width: 64, dropout: 0 });
+  const optimizer = adamw(1e-2);
+  using step = compile(trainingStep({ policy, objective: sft(), optimizer }), {
+    device,
+    donate: [0],
+  });
+  const state = initTrainingState(policy.init(key(1)), optimizer, key(2));
+  const batch = { ids: outline({ shape: [1, 8], dtype: "i32" }), mask: ones([1, 8]) };
+  const weights = leavesOf(state.params).reduce((total, { shape }) => total + 4 * sizeOf(shape), 0);
+  const { ownBytes, resultBytes } = step.plan(state, batch);
+  // Gradients of a block are a sixth of all, and their squares are as large.
+  assert(ownBytes < 0.6 * weights, `${ownBytes} of ${weights}`);
+  assert(resultBytes === 0, "every update takes the place of what it updates");
+});
