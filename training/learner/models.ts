@@ -125,15 +125,8 @@ async function mapElements<T>(
  * @param models The models.
  * @returns The same values.
  */
-export async function copyModels(
-  { policy, rewardModel, processRewardModel, teacher }: Models,
-): Promise<Models> {
-  return {
-    policy: await copyTree(policy),
-    ...rewardModel && { rewardModel: await copyTree(rewardModel) },
-    ...processRewardModel && { processRewardModel: await copyTree(processRewardModel) },
-    ...teacher && { teacher: { ...teacher, params: await copyTree(teacher.params) } },
-  };
+export async function copyModels(models: Models): Promise<Models> {
+  return await mapModels(models, copyTree);
 }
 
 /**
@@ -142,10 +135,19 @@ export async function copyModels(
  * @param models The models, which nobody gives away.
  * @returns The same values.
  */
-export async function hostModels({ policy, rewardModel, teacher }: Models): Promise<Models> {
+export async function hostModels(models: Models): Promise<Models> {
+  return await mapModels(models, hostTree);
+}
+
+/** Models with other tensors, whose values a function gives tree by tree. */
+async function mapModels(
+  { policy, rewardModel, processRewardModel, teacher }: Models,
+  make: <T>(tree: T) => Promise<T>,
+): Promise<Models> {
   return {
-    policy: await hostTree(policy),
-    ...rewardModel && { rewardModel: await hostTree(rewardModel) },
-    ...teacher && { teacher: { ...teacher, params: await hostTree(teacher.params) } },
+    policy: await make(policy),
+    ...rewardModel && { rewardModel: await make(rewardModel) },
+    ...processRewardModel && { processRewardModel: await make(processRewardModel) },
+    ...teacher && { teacher: { ...teacher, params: await make(teacher.params) } },
   };
 }
