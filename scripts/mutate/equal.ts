@@ -400,6 +400,11 @@ export const tuned: readonly Tuning[] = [
     inside: "STEP",
     because: "a divisor of 24 bits by a quotient of 25 or 27 is exact as well",
   },
+  {
+    file: "models/pretrained/parts.ts",
+    inside: "PART",
+    because: "the ids of a text are those of its parts, whatever their length",
+  },
   { file: "core/evaluate.ts", inside: "KEPT_PROGRAMS", because: kept },
   { file: "core/backends/wasm/threads.ts", inside: "KEPT_PROGRAMS", because: kept },
   { file: "core/backends/webgpu/program.ts", inside: "KEPT_GROUPS", because: kept },
