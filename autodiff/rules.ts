@@ -179,6 +179,7 @@ export const rules: { readonly [P in PrimitiveName]: GradientRule<P> } = {
     neg(mul(g, mul(mul(sign(x), gaussian(x)), 1 / Math.sqrt(2 * Math.PI))))
   ),
   not: none,
+  bitcast: none,
   // g in the operand's dtype; none through integers
   cast: ({ cotangents, inputs }) => {
     const cotangent = only(cotangents);

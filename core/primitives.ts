@@ -83,6 +83,8 @@ export interface PrimitiveParameters {
    * or f16 rounds to the nearest, ties to even. Types of storage are cast from and to f32 only.
    */
   readonly cast: { readonly dtype: DType };
+  /** The same 32 bits as another element type: f32, i32 or u32. */
+  readonly bitcast: { readonly dtype: "f32" | "i32" | "u32" };
   /** `a + b`. */
   readonly add: None;
   /** `a - b`. */
@@ -396,6 +398,17 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
           `cast: ${from} to ${dtype}: types of storage are cast from and to f32 only; cast to f32 ` +
             `first`,
         );
+      }
+      return { shape, dtype };
+    },
+  },
+  bitcast: {
+    doc: "the same 32 bits as another dtype",
+    operands: 1,
+    infer(inputs, { dtype }) {
+      const { shape, dtype: from } = operand(inputs, 0);
+      if (from !== "f32" && from !== "i32" && from !== "u32") {
+        fail("bitcast", inputs, "f32, i32 or u32");
       }
       return { shape, dtype };
     },

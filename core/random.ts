@@ -4,7 +4,22 @@
  * backend; never use one key twice, `split` or `fold` it.
  */
 import { dims } from "./dims.ts";
-import { add, cast, cos, div, less, log, maximum, mul, neg, sqrt, sub } from "./ops/elementwise.ts";
+import {
+  abs,
+  add,
+  bitcast,
+  cast,
+  cos,
+  div,
+  less,
+  log,
+  maximum,
+  mul,
+  neg,
+  sqrt,
+  sub,
+  where,
+} from "./ops/elementwise.ts";
 import { argmax } from "./ops/reduce.ts";
 import { broadcastTo, concat, reshape, slice } from "./ops/shape.ts";
 import { checkShape, type Shape, sizeOf } from "./shape.ts";
@@ -265,4 +280,35 @@ export function categorical(key: Tensor, logits: Tensor): Tensor {
   const u = maximum(uniform(key, logits.shape), 2 ** -25);
   const noise = neg(log(neg(log(u))));
   return argmax(add(logits, noise));
+}
+
+/**
+ * f32 as bfloat16 by stochastic rounding: up or down, with the probabilities by which the mean is the
+ * number itself. So small steps of weights in bf16 are kept on average, where rounding to the nearest
+ * would lose all of them (Gupta et al., "Deep learning with limited numerical precision", 2015).
+ *
+ * A bfloat16 is the upper half of an f32: 16 random bits are added to the lower half, which is cut off.
+ *
+ * @example
+ * ```ts
+ * import { assert, assertEquals } from "@std/assert";
+ * import { cast, full, key, mean, roundStochastically, tensor } from "@unitune/core";
+ *
+ * // 1 and the next number, 1 + 2^-7; a quarter of the way between them.
+ * const x = full([10_000], 1 + 2 ** -9);
+ * const rounded = cast(roundStochastically(key(0), x), "f32");
+ * assert(Math.abs(await mean(rounded).item() - (1 + 2 ** -9)) < 2 ** -13);
+ * assertEquals(await roundStochastically(key(0), tensor([1])).item(), 1);
+ * ```
+ *
+ * @param key The key.
+ * @param x The numbers, f32; infinities and NaN stay such.
+ * @returns The numbers as bf16.
+ * @throws {ShapeError} If x does not hold f32.
+ */
+export function roundStochastically(key: Tensor, x: Tensor): Tensor {
+  const half = 2 ** 16;
+  const noise = div(randomBits(key, x.shape), half);
+  const upper = mul(div(add(bitcast(x, "u32"), noise), half), half);
+  return cast(where(less(abs(x), Infinity), bitcast(upper, "f32"), x), "bf16");
 }

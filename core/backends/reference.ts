@@ -204,6 +204,10 @@ const kernels: { readonly [P in PrimitiveName]: Kernel<P> } = {
     // Between the integer types the bits stay; a typed array wraps by itself.
     for (let i = 0; i < data.length; i++) data[i] = between ? get(x, i) : convert(get(x, i), dtype);
   },
+  bitcast: (inputs, { data }) => {
+    const { buffer, byteOffset, byteLength } = input(inputs, 0).data;
+    new Uint8Array(data.buffer).set(new Uint8Array(buffer, byteOffset, byteLength));
+  },
   add: map2((a, b) => a + b),
   sub: map2((a, b) => a - b),
   mul: map2(multiply),

@@ -519,6 +519,24 @@ export function cast(x: Tensor, dtype: DType): Tensor {
 }
 
 /**
+ * The same 32 bits as another element type: of an f32 its sign, exponent and fraction as an integer,
+ * and back. No gradient flows through them.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { bitcast, tensor } from "@unitune/core";
+ *
+ * assertEquals(await bitcast(tensor([1]), "u32").data(), new Uint32Array([0x3f800000]));
+ * ```
+ *
+ * @throws {ShapeError} If x does not hold f32, i32 or u32.
+ */
+export function bitcast(x: Tensor, dtype: "f32" | "i32" | "u32"): Tensor {
+  return x.dtype === dtype ? x : apply("bitcast", [x], { dtype });
+}
+
+/**
  * The operand as a constant: its value is x's, and no gradient flows through it.
  *
  * @example

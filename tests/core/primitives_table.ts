@@ -389,6 +389,19 @@ export const cases: { readonly [P in PrimitiveName]: readonly Case[] } = {
       makeCase([f32([])], on("cast", { dtype }), 0, exact, `to ${dtype}`),
     ]),
   ],
+  bitcast: [
+    makeCase([f32([11])], on("bitcast", { dtype: "u32" }), 0, exact, "to u32"),
+    makeCase([f32([2, 3])], on("bitcast", { dtype: "i32" }), 0, exact, "to i32"),
+    // Exponents that are neither 0 nor all ones.
+    makeCase(
+      [u32([9], each((u) => 2 ** 30 + Math.floor(u * 2 ** 24)))],
+      on("bitcast", { dtype: "f32" }),
+      0,
+      exact,
+      "to f32",
+    ),
+    makeCase([i32([5], wideIntegers)], on("bitcast", { dtype: "u32" }), 0, exact, "to u32"),
+  ],
   add: [
     ...elementwise("add", (shape) => [float(shape), float(shape)], 2, rounded),
     ...onIntegers("add", 2),

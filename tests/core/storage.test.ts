@@ -1,5 +1,5 @@
 /** Elements of 16 bits at rest: what reads them, what does not, and that no copy of them is made. */
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import * as fc from "fast-check";
 import {
   add,
@@ -10,12 +10,14 @@ import {
   gather,
   graphOf,
   iota,
+  key,
   matmul,
   mul,
   narrowed,
   onDevice,
   reference,
   reshape,
+  roundStochastically,
   type Shape,
   ShapeError,
   sizeOf,
@@ -248,4 +250,33 @@ Deno.test("16-bit elements go to a file and come back to the bit", () => {
     assertEquals(wide, { dtype: "f32", shape: [5], data: widened(dtype, bits) });
     assertEquals(toRawTensor(elements, "F32"), toRawTensor(wide));
   }
+});
+
+Deno.test("rounded stochastically, numbers keep their mean and become a neighbour", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.double({ min: -120, max: 120, noNaN: true }),
+      fc.integer({ min: 0, max: 2 ** 31 - 1 }),
+      async (exponent, seed) => {
+        const [x = NaN] = Float32Array.of((seed % 2 === 0 ? 1 : -1) * 2 ** exponent);
+        const count = 4096;
+        const rounded = roundStochastically(key(seed), full([count], x));
+        assertEquals(rounded.dtype, "bf16");
+        const found = Float64Array.from(await cast(rounded, "f32").data());
+        // A bfloat16 has 8 bits: its neighbours are less than 2^-7 of it apart.
+        const step = 2 ** (Math.floor(Math.log2(Math.abs(x))) - 7);
+        assert(found.every((y) => Math.abs(y - x) < step));
+        const mean = found.reduce((a, b) => a + b) / count;
+        // Five standard errors: a deviation is at most half a step.
+        assert(Math.abs(mean - x) <= 5 * step / 2 / Math.sqrt(count), `${x}: ${mean}`);
+      },
+    ),
+    { numRuns: 40 },
+  );
+});
+
+Deno.test("rounded stochastically, what bf16 holds stays, and so do infinity and NaN", async () => {
+  const x = tensor([1, -0, 2 ** -126, 1.5, Infinity, -Infinity, NaN, -3]);
+  const rounded = await cast(roundStochastically(key(1), x), "f32").data();
+  assertEquals(rounded, await x.data());
 });
