@@ -10,6 +10,7 @@ import {
   matmul,
   mul,
   relu,
+  slice,
   sqrt,
   sum,
   type Tensor,
@@ -105,6 +106,11 @@ const cut: Named = {
   "products of some matrices": [
     [numbers([10, 12, 33]), numbers([10, 33, 5], 2)],
     (inputs) => [matmul(the(inputs, 0), the(inputs, 1))],
+  ],
+  // Nineteen pieces, of which the slice is in four.
+  "a product with a slice of a larger matrix": [
+    [numbers([4, 16]), numbers([300, 16], 2)],
+    (inputs) => [matmul(the(inputs, 0), transposeLast(slice(the(inputs, 1), 0, 100, 160)))],
   ],
   "a skinny product": [
     [numbers([160, 12]), numbers([12, 7], 2)],
