@@ -146,9 +146,10 @@ const reserved = [
   "tokenize",
 ] as const;
 
-/** Whether a value holds a message, in lists of any depth. */
+/** Whether a column holds a message: in a list, or for several answers in a list of lists. */
 function hasMessage(value: unknown): boolean {
-  return Array.isArray(value) && value.some((own: unknown) => isRecord(own) || hasMessage(own));
+  const isMessages = (own: unknown) => Array.isArray(own) && own.some(isRecord);
+  return isMessages(value) || Array.isArray(value) && value.some(isMessages);
 }
 
 /**

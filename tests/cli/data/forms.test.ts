@@ -222,6 +222,15 @@ for (const [what, [row, message]] of Object.entries(refused)) {
   });
 }
 
+Deno.test("lists in lists, however deep, are refused where a text belongs", async () => {
+  const row = `{"text":${"[".repeat(100_000)}${"]".repeat(100_000)}}`;
+  await assertRejects(
+    () => jsonl([row, row]),
+    UserError,
+    `data.jsonl:1: "text" is a text, not a list`,
+  );
+});
+
 Deno.test("a score beyond all numbers is refused", async () => {
   const row = `{"prompt":"q","answers":["a","b"],"scores":[1,1e999]}`;
   await assertRejects(
