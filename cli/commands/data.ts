@@ -90,7 +90,7 @@ export async function dataCommand(argv: readonly string[]): Promise<number> {
   else {
     const inspection = await inspectRows(rowsOf(place), options);
     print(inspectionLines(inspection).join("\n"));
-    if (inspection.count === 0 || inspection.refused.length > 0) {
+    if (inspection.refused.length > 0) {
       tell(`${settings.objective.name} does not train on data with rows that are refused`);
       return 1;
     }

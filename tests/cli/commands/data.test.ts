@@ -107,8 +107,9 @@ inFolder("data that nothing can be said of is refused", async (folder) => {
   assertRefused(await data(), 2, "name the data first: deno task data rows.jsonl");
   assertRefused(await data(`${folder}/none.jsonl`), 1, "it does not exist");
   const empty = await writeRows(`${folder}/empty.jsonl`, []);
-  const { code, stdout } = await data(empty);
+  const { code, stdout, stderr } = await data(empty);
   assertEquals([code, stdout], [1, "0 rows, none of which can be read\n"]);
+  assertEquals(stderr, `error: ${empty} is empty: there is nothing to train on\n`);
   await Deno.writeTextFile(`${folder}/text.txt`, "a text that runs\n".repeat(20));
   const text = await data(`${folder}/text.txt`);
   assertEquals(text.code, 0, text.stderr);
