@@ -43,7 +43,9 @@ export interface RowParts {
  */
 export function partsOf({ rows, marks }: MarkedRows, name: string, share?: number): RowParts {
   if (rows.length < 2 && share !== 0) {
-    throw new UserError(`${name} has 1 row: it takes 2, one of them for validation`);
+    throw new UserError(
+      `${name} has 1 row: it takes 2, one of them for validation, or --validation-share 0`,
+    );
   }
   const cut = trainingLength(rows.length, share);
   return {

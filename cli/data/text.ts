@@ -42,7 +42,9 @@ export function parseText(bytes: Uint8Array, file: string): string {
 export function textDataset(text: string, file: string, share?: number): TextDataset {
   requireText(text, file);
   if (share !== 0 && [...text.slice(0, 3)].length < 2) {
-    throw new UserError(`${file} has 1 character: it takes 2, one of them for validation`);
+    throw new UserError(
+      `${file} has 1 character: it takes 2, one of them for validation, or --validation-share 0`,
+    );
   }
   const cut = wholeCharacters(text, trainingLength(text.length, share));
   return { kind: "text", train: text.slice(0, cut), validation: text.slice(cut) };

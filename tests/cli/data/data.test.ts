@@ -64,8 +64,10 @@ Deno.test("text: a byte order mark is left out, and lines end in \\n", () => {
 Deno.test("text: what is blank or too short is refused", () => {
   assertThrows(() => textDataset("", "a.txt"), UserError, "a.txt is empty");
   assertThrows(() => textDataset(" \n ", "a.txt"), UserError, "a.txt is empty");
-  assertThrows(() => textDataset("a", "a.txt"), UserError, "a.txt has 1 character");
-  assertThrows(() => textDataset("🦊", "a.txt"), UserError, "a.txt has 1 character");
+  const short =
+    "a.txt has 1 character: it takes 2, one of them for validation, or --validation-share 0";
+  assertThrows(() => textDataset("a", "a.txt"), UserError, short);
+  assertThrows(() => textDataset("🦊", "a.txt"), UserError, short);
 });
 
 Deno.test("text: bytes that are not UTF-8 are refused with their offset", () => {

@@ -210,7 +210,7 @@ inFolder(
       { data, validationData: `${folder}/none.jsonl` },
       "none.jsonl: it does not exist",
     );
-    await refused({ data }, "a.jsonl has 1 row: it takes 2");
+    await refused({ data }, "it takes 2, one of them for validation, or --validation-share 0");
     await refused({ data, validationData: data }, "every row of");
     assertEquals((await prepare(trainSettings({ ...sizes, data, validationShare: 0 }))).splits, []);
     for (
