@@ -1082,6 +1082,7 @@ function requireBase(settings: TrainSettings): void {
 export function requireShared(stages: readonly TrainSettings[]): void {
   const shared = Object.keys(table).filter((name) => table[name]?.isShared === true);
   const valuesOf = (stage: TrainSettings) => new Map<string, unknown>(Object.entries(stage));
+  const shown = (value: unknown) => value === undefined ? "left out" : `${value}`;
   const [first, ...others] = stages.map(valuesOf);
   for (const name of shared) {
     const value = first?.get(name);
@@ -1091,7 +1092,7 @@ export function requireShared(stages: readonly TrainSettings[]): void {
       message(
         "all stages of a run share ",
         setting(name),
-        `: it is ${value} in one and ${other.get(name)} in another`,
+        `: it is ${shown(value)} in one and ${shown(other.get(name))} in another`,
       ),
     );
   }

@@ -122,11 +122,16 @@ Deno.test("what a stage cannot have is refused before anything is trained", asyn
 });
 
 Deno.test("stages that differ in what all stages share make no run", async () => {
-  const stages = [stage({ objective: "sft" }), stage({ objective: "sft", seed: 5, steps: 9 })];
-  const prepared = await prepareTasks(stages.slice(0, 1));
-  assertThrows(
-    () => planOf({ stages, prepared, device: wasm(), store: memoryStore() }),
-    UserError,
-    "all stages of a run share seed: it is 0 in one and 5 in another",
-  );
+  const first = stage({ objective: "sft" });
+  const prepared = await prepareTasks([first]);
+  const refuse = (stages: readonly TrainSettings[], message: string) =>
+    assertThrows(
+      () => planOf({ stages, prepared, device: wasm(), store: memoryStore() }),
+      UserError,
+      `all stages of a run share ${message}`,
+    );
+  const reseeded = stage({ objective: "sft", seed: 5, steps: 9 });
+  refuse([first, reseeded], "seed: it is 0 in one and 5 in another");
+  const pretrained = { ...first, model: "m" };
+  refuse([pretrained, first], "model: it is m in one and left out in another");
 });
