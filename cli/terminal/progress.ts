@@ -145,11 +145,15 @@ export function formatMeasured(value: number): string {
 
 /** The known facts about a run, the most important first. */
 function facts(progress: Progress): string[] {
-  const { step, steps, reward, loss, padding, rate, tokenRate, phase, unit = stepUnit } = progress;
+  const { step, steps, rate, tokenRate, phase, unit = stepUnit } = progress;
+  const { reward, unscorable, loss, padding } = progress;
   const known = [unit.part(step, steps)];
   if (phase !== undefined) known.push(phase);
   // The loss of rewarded answers is about 0 whatever the rewards are.
   if (reward !== undefined) known.push(`reward ${formatMeasured(reward)}`);
+  if (unscorable !== undefined) {
+    known.push(`${Math.max(1, Math.round(100 * unscorable))} % unscorable`);
+  }
   if (loss !== undefined) known.push(`loss ${formatMeasured(loss)}`);
   if (rate !== undefined && rate > 0) {
     known.push(`${formatDuration((steps - step) / rate)} left`, unit.rate(rate));
@@ -308,7 +312,10 @@ export function progressReporter(
   return {
     update(
       step,
-      measured = { loss: latest.loss, reward: latest.reward, padding: latest.padding },
+      measured = {
+        ...{ loss: latest.loss, padding: latest.padding },
+        ...{ reward: latest.reward, unscorable: latest.unscorable },
+      },
       tokens,
     ) {
       const time = output.now();

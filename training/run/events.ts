@@ -23,6 +23,8 @@ export interface Measured {
   readonly loss?: number | undefined;
   /** The mean reward of answers; undefined for objectives without rewards. */
   readonly reward?: number | undefined;
+  /** The share of answers that no reward could judge, above 0; undefined where there are none. */
+  readonly unscorable?: number | undefined;
   /** The share of padding in the last step; undefined where it is not known. */
   readonly padding?: number | undefined;
 }

@@ -315,14 +315,21 @@ async function* readSteps(
   return measuredBy(steps.map(({ metrics }) => metrics));
 }
 
-/** The main metrics of some steps: the last loss, the mean reward, the last share of padding. */
+/**
+ * The main metrics of some steps: the last loss, the mean reward and the mean share of answers
+ * without one, the last share of padding.
+ */
 function measuredBy(steps: readonly Readonly<Record<string, number>>[]): Measured {
-  const rewards = steps.flatMap(({ reward = NaN }) => Number.isNaN(reward) ? [] : [reward]);
-  const reward = rewards.reduce((total, one) => total + one, 0) / rewards.length;
+  const meanOf = (name: "reward" | "unscorable") => {
+    const values = steps.flatMap(({ [name]: value = NaN }) => Number.isNaN(value) ? [] : [value]);
+    return values.reduce((total, one) => total + one, 0) / values.length;
+  };
+  const [reward, unscorable] = [meanOf("reward"), meanOf("unscorable")];
   const { loss, padding } = steps.at(-1) ?? {};
   return {
     loss,
-    ...(rewards.length > 0 && { reward }),
+    ...(!Number.isNaN(reward) && { reward }),
+    ...(unscorable > 0 && { unscorable }),
     ...(padding !== undefined && { padding }),
   };
 }

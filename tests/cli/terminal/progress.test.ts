@@ -18,7 +18,7 @@ import {
   runConfig,
   silentProgress,
 } from "@unitune/cli";
-import { type Measured, trainSettings } from "@unitune/training";
+import { type Measured, type TrainSettings, trainSettings } from "@unitune/training";
 import { inFolder } from "../command.ts";
 
 /** An output that keeps what is written, on a clock that the test moves. */
@@ -210,15 +210,15 @@ Deno.test("a measured number never reads as 0 unless it is, nor as more than it 
 Deno.test("rewards are shown before the loss, and by no step that has none", () => {
   const { output, text } = recorder(undefined);
   const reporter = progressReporter(output, 9, 1);
-  reporter.update(1, { loss: -0.00002, reward: 0.75 });
+  reporter.update(1, { loss: -0.00002, reward: 0.75, unscorable: 0.001 });
   reporter.update(2);
-  reporter.update(3, { loss: 0.5 });
+  reporter.update(3, { loss: 0.5, unscorable: 0.126 });
   reporter.update(4, {});
   reporter[Symbol.dispose]();
   assertEquals(text().split("\n").slice(0, 4), [
-    "step 1/9 · reward 0.7500 · loss -2.0e-5",
-    "step 2/9 · reward 0.7500 · loss -2.0e-5",
-    "step 3/9 · loss 0.5000",
+    "step 1/9 · reward 0.7500 · 1 % unscorable · loss -2.0e-5",
+    "step 2/9 · reward 0.7500 · 1 % unscorable · loss -2.0e-5",
+    "step 3/9 · 13 % unscorable · loss 0.5000",
     "step 4/9",
   ]);
 });
@@ -234,16 +234,14 @@ Deno.test("on a terminal: what is printed is broken between words", () => {
   ]);
 });
 
-inFolder("a stage of rollouts shows its rewards, and no other does", async (folder) => {
-  const tiny = {
-    ...{ layers: 1, heads: 1, width: 8, examples: 20, tasks: "pick", loggingSteps: 1 },
-    ...{ steps: 2, batchSize: 4, warmupSteps: 0 },
-  };
-  const stages = [
-    trainSettings(tiny),
-    trainSettings({ ...tiny, objective: "grpo", groupSize: 2 }),
-    trainSettings(tiny),
-  ];
+/** A small training. */
+const tiny = {
+  ...{ layers: 1, heads: 1, width: 8, loggingSteps: 1 },
+  ...{ steps: 2, batchSize: 4, warmupSteps: 0 },
+};
+
+/** What a run shows of each step. */
+async function shownBy(folder: string, stages: readonly [TrainSettings, ...TrainSettings[]]) {
   const prepared = await prepare(stages);
   using device = await openDevice("wasm");
   const seen: [step: number, measured: Measured | undefined][] = [];
@@ -253,8 +251,20 @@ inFolder("a stage of rollouts shows its rewards, and no other does", async (fold
   };
   const run = await createRun(`${folder}/run`, "", runConfig(stages, prepared));
   await carryOut({ folder: run, stages, prepared, device, progress });
+  return seen;
+}
+
+inFolder("a stage of rollouts shows its rewards, and no other does", async (folder) => {
+  const onTasks = { ...tiny, examples: 20, tasks: "pick" };
+  const seen = await shownBy(folder, [
+    trainSettings(onTasks),
+    trainSettings({ ...onTasks, objective: "grpo", groupSize: 2 }),
+    trainSettings(onTasks),
+  ]);
   const rewarded = seen.flatMap(([step, measured]) => measured?.reward === undefined ? [] : [step]);
   assertEquals(rewarded, [3, 4]);
+  // The built-in tasks judge every answer.
+  for (const [, measured] of seen) assertEquals(measured?.unscorable, undefined);
   const lossless = seen.flatMap(([step, measured]) => measured?.loss === undefined ? [step] : []);
   // Where a stage begins, nothing of it is measured, and what was shown before is not its own.
   assertEquals(lossless, [0, 2, 4]);
@@ -290,4 +300,14 @@ Deno.test("bytes that were there before are no progress", () => {
     screen(text()),
     "[######################               ] 1.2 GB of 2.0 GB · 8s left · 100.0 MB/s\n",
   );
+});
+
+inFolder("the share of answers that no reward can judge is shown", async (folder) => {
+  const data = `${folder}/rows.jsonl`;
+  // Both prompts that are trained on are asked in each step, and one has no right answer.
+  const rows = [{ prompt: "a" }, { prompt: "b", completion: "c" }, { prompt: "d" }];
+  await Deno.writeTextFile(data, rows.map((row) => JSON.stringify(row)).join("\n"));
+  const settings = trainSettings({ ...tiny, data, objective: "grpo", groupSize: 2 });
+  const seen = await shownBy(folder, [settings]);
+  assertEquals(seen.map(([, measured]) => measured?.unscorable), [undefined, 0.5, 0.5]);
 });
