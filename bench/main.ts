@@ -90,7 +90,8 @@ const flags = {
   product: {
     kind: "integer",
     min: 1,
-    help: "Rows and columns of the matrices that are multiplied (default 1024, on wasm only).",
+    help: "Rows and columns of the matrices that are multiplied (default 1024; on other " +
+      "devices than wasm, where it is asked for).",
   },
   profile: { kind: "boolean", help: "Print the share of each kernel in a step." },
   "memory-steps": {
@@ -114,7 +115,8 @@ const flags = {
   },
   growth: {
     kind: "boolean",
-    help: "Measure how cost grows with width, depth, context and batch, and write docs/growth.md " +
+    help:
+      "Measure how cost grows with width, depth, context, vocabulary and batch, and write docs/growth.md " +
       "and docs/growth.svg; --growth --help lists its flags.",
   },
 } as const satisfies FlagTable;
@@ -221,8 +223,9 @@ function productSize(
   device: NamedDevice,
   { only, product }: { readonly only: Extras["only"]; readonly product: number | undefined },
 ): number | undefined {
-  const isWanted = only === "product" || only === undefined && device.name === "wasm";
-  return product ?? (isWanted ? PRODUCT_SIZE : undefined);
+  const isWanted = only === "product" ||
+    only === undefined && (product !== undefined || device.name === "wasm");
+  return isWanted ? product ?? PRODUCT_SIZE : undefined;
 }
 
 async function main(): Promise<number | void> {

@@ -191,10 +191,12 @@ export function compile<A extends readonly unknown[], R>(
     const device = deviceNow();
     const { signature, leaves, donated, reusable } = signatureOf(described);
     materialise(leaves, device);
-    const known = specialised.get(signature) ??
-      specialise(planned.get(signature) ?? trace(f, args), device, reusable);
+    let known = specialised.get(signature);
+    if (known === undefined) {
+      known = specialise(planned.get(signature) ?? trace(f, args), device, reusable);
+      specialised.set(signature, known);
+    }
     planned.delete(signature);
-    specialised.set(signature, known);
     refuseCaptured(known.captured, leaves, donated);
 
     const buffers = known.program.run(

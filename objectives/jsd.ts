@@ -37,7 +37,7 @@ export function jsdConstants(
 }
 
 /** `KL(p, q) = sum_a p log (p / q)` of log-probabilities `[..., V]`; impossible tokens add 0. */
-export function divergence(logP: Tensor, logQ: Tensor): Tensor {
+function divergence(logP: Tensor, logQ: Tensor): Tensor {
   const p = exp(logP);
   return sum(where(greater(p, 0), mul(p, sub(logP, logQ)), 0), { axes: [-1] });
 }

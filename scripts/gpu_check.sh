@@ -5,7 +5,7 @@
 #   scripts/gpu_check.sh pack           where there is network: packs Deno and the loader of Vulkan
 #   scripts/gpu_check.sh run [FLAGS]    measures; FLAGS are those of `deno task bench --gpu`
 #
-# What is packed lies in the folder .gpu, which git ignores, and takes some 25 MB: carry it along with
+# What is packed lies in the folder .gpu, which git ignores, and takes some 30 MB: carry it along with
 # the checkout. Both machines are Linux on the same kind of processor.
 set -eu
 

@@ -23,6 +23,7 @@ export { packedForm } from "./feeds/packed.ts";
 export { type Cut, type MicroBatch, microBatches } from "./feeds/micro_batches.ts";
 export { addCost, type Cost, noCost } from "./learner/cost.ts";
 export {
+  keepsActivations,
   memoryLimit,
   memoryWords,
   type StepMemory,

@@ -4,6 +4,7 @@ import { alignTable, type Estimate } from "@unitune/cli";
 import type { Measuring } from "../measure.ts";
 import { brief, quartiles } from "../report.ts";
 import { type Missing, type Peer, type PeerCommand, startPeer } from "./peer.ts";
+import { type DeviceName, permissionsFor } from "./permissions.ts";
 import { measureTurns, pairedRatio, together, type TurnReport } from "./turns.ts";
 
 /** The sizes of a model and of what it generates, as they are passed to a peer. */
@@ -62,7 +63,7 @@ export interface GenerationComparison {
 /** What is compared. */
 export interface ComparisonOptions {
   /** Where ours computes. */
-  readonly device: string;
+  readonly device: DeviceName;
   /** The Python that has transformers. */
   readonly python: string;
   /** Another checkout of this repository. */
@@ -84,7 +85,8 @@ function commandsOf(
     name,
     program: Deno.execPath(),
     args: [
-      ...["run", "--no-prompt", `--allow-read=${folder}`, `--config=${folder}/deno.json`],
+      ...["run", "--no-prompt", ...permissionsFor(device, folder)],
+      `--config=${folder}/deno.json`,
       ...[path("unitune_generation.ts"), folder, device, JSON.stringify({ ...sizes, dtype })],
     ],
   });

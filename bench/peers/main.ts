@@ -18,6 +18,7 @@ import { chosenWorkloads, type Workload, workloads } from "../workloads.ts";
 import { peersFlags } from "./flags.ts";
 import { compareGeneration, generationLines } from "./generation.ts";
 import { type Missing, type Peer, type PeerCommand, sizesOf, startPeer } from "./peer.ts";
+import { type DeviceName, permissionsFor } from "./permissions.ts";
 import { measureTurns, pairedRatio, together, type TurnReport } from "./turns.ts";
 
 const usage = `Measures a training step by SFT of PyTorch and of jax-js beside ours: the same GPT, \
@@ -34,18 +35,6 @@ as long; in every round each has a turn, forward and backward. In every sitting 
 started anew, in the other order, since which comes first counts, too. Ratios are those of the \
 medians; the interval is Student's, of 95 %, of the ratios of sittings, each the mean of those within \
 its rounds.`;
-
-/** The device that Unitune computes on, and jax-js where it has it. */
-type DeviceName = FlagValues<typeof peersFlags>["device"];
-
-/** The permissions of Unitune's process: compiled C is in the user's cache, and called. */
-function permissionsFor(device: DeviceName, folder: string): string[] {
-  if (device !== "native") return [`--allow-read=${folder}`];
-  return [
-    ...["--allow-read", "--allow-write", "--allow-ffi", "--allow-run=cc,sh"],
-    "--allow-env=CC,XDG_CACHE_HOME,HOME",
-  ];
-}
 
 /** Unitune's name in reports. */
 const OURS = "unitune";

@@ -2,7 +2,7 @@
  * Generation by a checkout of this repository, with random weights: a peer to measure beside others;
  * see `startPeer` for the lines that it prints and reads.
  *
- *     deno run --allow-read=FOLDER --config=FOLDER/deno.json unitune_generation.ts FOLDER DEVICE SIZES
+ *     deno run PERMISSIONS --config=FOLDER/deno.json unitune_generation.ts FOLDER DEVICE SIZES
  */
 import { pathToFileURL } from "node:url";
 import type { GenerationSizes } from "./generation.ts";
@@ -21,7 +21,7 @@ const { architectures, countParameters, createGenerator, languageModel, presetCo
   typeof import("@unitune/models") = await moduleOf("models/mod.ts");
 
 const sizes: GenerationSizes = JSON.parse(text);
-if (device !== "wasm" && device !== "webgpu") {
+if (device !== "wasm" && device !== "native" && device !== "webgpu") {
   console.log(JSON.stringify({ missing: `there is no device ${device}` }));
   Deno.exit(0);
 }

@@ -64,7 +64,7 @@ export function diagnosis(
     ]],
     ["webgpu", graphicsWords(graphics)],
     ["device", [`--device auto trains on ${usualDevice(machine)}`]],
-    ["C compiler", [compiler ?? "none in PATH; nothing needs one"]],
+    ["C compiler", [compiler ?? "none in PATH; --device native alone needs one"]],
     ["hub cache", [cacheWords(hubCache)]],
     ["data cache", [cacheWords(tableCache)]],
   ];

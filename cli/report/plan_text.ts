@@ -5,6 +5,7 @@
  */
 
 import {
+  keepsActivations,
   memoryWords,
   showBytes,
   type StepPlan,
@@ -43,9 +44,7 @@ export interface PlanFor {
  * @returns The plan.
  */
 export function chosenPlan({ settings, kept, again }: StagePlans, limit: number): StepPlan {
-  const { checkpointActivations: setting } = settings;
-  if (setting === "auto") return totalMemory(kept.memory) <= limit ? kept : again;
-  return setting === "none" ? kept : again;
+  return keepsActivations(settings.checkpointActivations, kept, limit) ? kept : again;
 }
 
 /** Memory of a kind is told if it is more than one part in so many. */

@@ -42,15 +42,14 @@ export interface WorkspaceStorage<S> {
 export function makeWorkspace<S>({ allocate, free }: WorkspaceStorage<S>): Workspace<S> {
   const tenants = new Map<symbol, number>();
   let block: { readonly storage: S; readonly bytes: number } | undefined;
-  const needed = () => [...tenants.values()].reduce((most, own) => Math.max(most, own), 0);
+  let needed = 0;
   const giveBack = (): void => {
     if (block !== undefined) free(block.storage);
     block = undefined;
   };
   const storage = (): S => {
-    const bytes = needed();
-    if (block !== undefined && block.bytes < bytes) giveBack();
-    block ??= { storage: allocate(bytes), bytes };
+    if (block !== undefined && block.bytes < needed) giveBack();
+    block ??= { storage: allocate(needed), bytes: needed };
     return block.storage;
   };
   return {
@@ -59,10 +58,12 @@ export function makeWorkspace<S>({ allocate, free }: WorkspaceStorage<S>): Works
       const tenant = Symbol();
       const release = () => {
         tenants.delete(tenant);
+        needed = [...tenants.values()].reduce((most, own) => Math.max(most, own), 0);
         // The next run takes what is still needed.
-        if (tenants.size === 0 || block !== undefined && block.bytes > needed()) giveBack();
+        if (tenants.size === 0 || block !== undefined && block.bytes > needed) giveBack();
       };
       tenants.set(tenant, bytes);
+      needed = Math.max(needed, bytes);
       try {
         storage();
       } catch (error) {

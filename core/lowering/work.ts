@@ -46,10 +46,8 @@ export function workOf(kernel: Kernel): number {
       return sizeOf(kernel.batch) * kernel.rows * kernel.columns *
         (kernel.depth + (kernel.epilogue?.steps.length ?? 0));
     case "attention":
-    case "attentionGradient": {
-      const products = kernel.kind === "attention" ? 2 : 5;
-      return kernel.batch * kernel.heads * pairsOf(kernel) * kernel.width * products;
-    }
+    case "attentionGradient":
+      return multiplicationsOf(kernel);
     case "gather":
     case "scatterAdd":
       return kernel.count * kernel.width;

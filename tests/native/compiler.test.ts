@@ -89,7 +89,7 @@ Deno.test("without a compiler there is a sentence that says what to do", () => {
 });
 
 testOnNative(
-  "operands of another size or type are refused before any code runs",
+  "f64 is refused, with what to use",
   async (device) => {
     using double = compile((x: Tensor) => mul(x, 2), { device });
     assertEquals(await double(tensor([3])).data(), new Float32Array([6]));

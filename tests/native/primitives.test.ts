@@ -1,6 +1,6 @@
 /** Every primitive with its gradients, random programs and a training, as compiled C. */
-import { assert, assertEquals } from "@std/assert";
-import { leavesOf, reference, type Tensor } from "@unitune/core";
+import { assertEquals } from "@std/assert";
+import type { Tensor } from "@unitune/core";
 import fc from "fast-check";
 import { gradientOf, sloped } from "../core/gradient_cases.ts";
 import { wrongAttention, wrongLogits } from "../core/infinite_logits.ts";
@@ -8,7 +8,7 @@ import { cases } from "../core/primitives_table.ts";
 import { arbitraryProgram, inputsOf, runProgram } from "../core/programs.ts";
 import { specials, wrongRows } from "../core/special_values.ts";
 import { assertAllLikeReference, assertLikeReference, type Compared } from "../webgpu/compare.ts";
-import { train } from "../webgpu/training.ts";
+import { assertTrainsLikeReference } from "../backend/training.ts";
 import { testOnNative } from "./machine.ts";
 
 for (const [primitive, list] of Object.entries(cases)) {
@@ -57,22 +57,5 @@ testOnNative("random programs are the same as C as on the reference", async (dev
 });
 
 testOnNative("a GPT trains to the reference's losses and parameters", async (device) => {
-  const [actual, expected] = [await train(device, 3), await train(reference(), 3)];
-  // Each step rounds what it computes to f32, 1e-7 of losses of about 3.
-  actual.losses.forEach((loss, i) => {
-    const wanted = expected.losses[i] ?? NaN;
-    assert(Math.abs(loss - wanted) < 1e-5, `step ${i}: ${loss} against ${wanted}`);
-  });
-  assert((actual.losses[2] ?? NaN) < (actual.losses[0] ?? NaN), "nothing was learned");
-  const elementsOf = (params: object) => Promise.all(leavesOf(params).map((leaf) => leaf.data()));
-  const [params, wanted] = [await elementsOf(actual.params), await elementsOf(expected.params)];
-  assertEquals(params.length, wanted.length);
-  // AdamW divides a gradient by its size: where that is next to nothing, so are its exact digits. An
-  // update is 1e-3 at most; a tenth of it is the limit.
-  params.forEach((leaf, i) =>
-    leaf.forEach((x, j) => {
-      const off = Math.abs(x - (wanted[i]?.[j] ?? NaN));
-      assert(off < 1e-4, `element ${j} of leaf ${i} is off by ${off}`);
-    })
-  );
+  await assertTrainsLikeReference(device);
 });

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { EncodedSequence } from "@unitune/models";
+import { firstOf } from "@unitune/models";
 import { paddedTo } from "../data/batches.ts";
 import {
   answeredFit,
@@ -180,15 +180,11 @@ export async function ownPairs(
   if (objective.trains === "policy") return own;
   // An answer may be as long as a policy's context lets it be.
   const length = longestRow(readLength(objective, plan.model.config.context));
-  const cut = ({ ids, mask }: EncodedSequence): EncodedSequence => ({
-    ids: ids.slice(0, length),
-    mask: mask.slice(0, length),
-  });
   return {
     ...own,
-    pairs: mappedTable(own.pairs, (pair) => ({
-      chosen: cut(pair.chosen),
-      rejected: cut(pair.rejected),
+    pairs: mappedTable(own.pairs, ({ chosen, rejected }) => ({
+      chosen: firstOf(chosen, length),
+      rejected: firstOf(rejected, length),
     })),
   };
 }

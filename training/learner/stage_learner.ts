@@ -43,6 +43,7 @@ import { hostTree, uploadTree } from "./models.ts";
 import { optimizerOf, scheduleOf } from "./optimizer.ts";
 import type { TrainSettings } from "../settings.ts";
 import {
+  keepsActivations,
   memoryLimit,
   requireRoomFor,
   type StepPlan,
@@ -209,7 +210,7 @@ function plannedSteps<B, E>(
   if (checkpointActivations === "blocks") return again();
   const kept = planned(trainee.policy, false);
   const [needed, limit] = [totalMemory(kept.plan.memory), memoryLimit(settings, device)];
-  if (checkpointActivations === "none" || needed <= limit) return kept;
+  if (keepsActivations(checkpointActivations, kept.plan, limit)) return kept;
   kept.steps[Symbol.dispose]();
   return {
     ...again(),

@@ -82,6 +82,33 @@ export function totalMemory(memory: StepMemory): number {
   return total(Object.values(memory));
 }
 
+/**
+ * Whether a step keeps the values inside of blocks for their gradients, or computes them again: by the
+ * setting, of which `auto` keeps them where they fit.
+ *
+ * @param setting The setting `checkpointActivations`.
+ * @param kept The plan of a step that keeps them.
+ * @param limit The bytes that it may take.
+ * @returns True if it keeps them.
+ *
+ * @example
+ * ```ts
+ * import { keepsActivations } from "@unitune/training";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const state = { weights: 4, frozen: 0, optimizer: 8, gradients: 4, activations: 10, batch: 1 };
+ * const kept = (limit: number) => keepsActivations("auto", { memory: state }, limit);
+ * assertEquals([kept(26), kept(27)], [false, true]);
+ * ```
+ */
+export function keepsActivations(
+  setting: TrainSettings["checkpointActivations"],
+  { memory }: Pick<StepPlan, "memory">,
+  limit: number,
+): boolean {
+  return setting === "none" || setting === "auto" && totalMemory(memory) <= limit;
+}
+
 /** The plan of a step from those of its programs, of which each uses the memory of the others. */
 export function stepPlan(
   { programs, captured, sums }: StepPrograms,

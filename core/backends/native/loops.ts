@@ -37,14 +37,13 @@ function withHead(
   lines: readonly Source[],
   { parameters }: Writer,
   dtypes: readonly DType[],
-  source = "p",
 ): CFunction {
   const head = [
     ...dtypes.map((dtype, buffer) => {
       const type = cTypes[dtype];
       return `${type} *const b${buffer} = (${type} *)b[${buffer}];`;
     }),
-    ...parameters.map((_, i) => `const int64_t n${i} = ${source}[${i}];`),
+    ...parameters.map((_, i) => `const int64_t n${i} = p[${i}];`),
   ];
   return { body: [...head, ...lines].join("\n"), parameters };
 }

@@ -38,12 +38,6 @@ export interface NativeDevice extends Device {
   readonly compiler: string;
 }
 
-/** Storage: an address, and the number of bytes there. */
-interface Storage {
-  readonly address: bigint;
-  readonly bytes: number;
-}
-
 /** Operations below which waking other threads costs more than they save. */
 const PARALLEL_WORK = 1 << 17;
 
@@ -103,9 +97,10 @@ export function native(options: NativeOptions = {}): NativeDevice {
   // The list that the next run adds its times to, if they are wanted.
   const profile: KernelTime[][] = [];
 
-  const take = (bytes: number, what: string): Storage => {
+  // Storage is an address.
+  const take = (bytes: number, what: string): bigint => {
     const address = runtime.native_allocate(BigInt(bytes));
-    if (address !== 0n) return { address, bytes };
+    if (address !== 0n) return address;
     throw new OutOfMemoryError(
       `the native backend is out of memory: ${what} needs ${bytes} bytes; make the model, the ` +
         `batch or the context smaller`,
@@ -124,11 +119,11 @@ export function native(options: NativeOptions = {}): NativeDevice {
   const scratchBytes = ({ kernels }: Lowered): number =>
     64 * Math.ceil(kernels.reduce((most, kernel) => Math.max(most, scratchOf(kernel)), 0) / 64);
 
-  const workspace = makeWorkspace<Storage>({
+  const workspace = makeWorkspace<bigint>({
     allocate: (bytes) => take(Math.max(1, bytes), "a program"),
-    free: ({ address }) => runtime.native_free(address),
+    free: runtime.native_free,
   });
-  const emit = (given: Lowered, plan: MemoryPlan): Code<Storage> => {
+  const emit = (given: Lowered, plan: MemoryPlan): Code<bigint> => {
     const { buffers, kernels, inputs } = expand(given);
     const dtypeOf = (buffer: number) => at(buffers, buffer).dtype;
     const calls = kernels.map((kernel) => callOf(kernel, dtypeOf));
@@ -198,14 +193,10 @@ export function native(options: NativeOptions = {}): NativeDevice {
       threads: members,
       run({ operands, allocated, moves }) {
         for (const { from, to, bytes } of moves) {
-          runtime.native_move(to.address, from.address, BigInt(bytes));
+          runtime.native_move(to, from, BigInt(bytes));
         }
-        const { address } = tenancy.storage();
-        const table = BigUint64Array.from([
-          ...operands.map(({ address }) => address),
-          ...allocated.map(({ address }) => address),
-          address,
-        ]);
+        const address = tenancy.storage();
+        const table = BigUint64Array.from([...operands, ...allocated, address]);
         const scratchAt = address + BigInt(plan.ownBytes);
         const wanted = profile.pop();
         if (wanted === undefined) run(table, scratchAt, null);
@@ -231,14 +222,14 @@ export function native(options: NativeOptions = {}): NativeDevice {
       },
     };
   };
-  const backend: Backend<Storage> = {
+  const backend: Backend<bigint> = {
     name: "native",
     emit,
     scratchBytes: (lowered) => membersFor(lowered) * scratchBytes(lowered),
     allocate: take,
-    free: ({ address }) => runtime.native_free(address),
-    write: ({ address }, data) => runtime.native_copy_in(address, data, BigInt(data.byteLength)),
-    read: ({ address }, dtype, size) => Promise.resolve(read(address, dtype, size)),
+    free: runtime.native_free,
+    write: (address, data) => runtime.native_copy_in(address, data, BigInt(data.byteLength)),
+    read: (address, dtype, size) => Promise.resolve(read(address, dtype, size)),
   };
   return {
     ...makeHost(backend),

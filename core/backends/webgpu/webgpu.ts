@@ -243,7 +243,7 @@ export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuDevice>
         const words = await readback.read(storage, Math.ceil(bytes / 4) * 4);
         await health.settled();
         throwIfFailed();
-        return elementsOf(words.slice(0, bytes), dtype);
+        return elementsOf(words.byteLength === bytes ? words : words.slice(0, bytes), dtype);
       } catch (error) {
         await explained();
         // Only a device that failed does not map memory.

@@ -60,7 +60,7 @@ Deno.test("what a machine lacks is told as well", () => {
   assertEquals(poor.wasm?.[0], "1 threads, 4 GiB of memory, and no more");
   assertEquals(poor.webgpu, ["no WebGPU adapter was found"]);
   assertEquals(poor.device, ["--device auto trains on wasm"]);
-  assertEquals(poor["C compiler"], ["none in PATH; nothing needs one"]);
+  assertEquals(poor["C compiler"], ["none in PATH; --device native alone needs one"]);
   assertEquals(poor["hub cache"], [
     "its place is unknown: neither HOME nor a folder for it is set",
   ]);
