@@ -1,7 +1,21 @@
 /** The memory in which the programs of a wasm device compute, one after the other. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { compile, evaluate, key, matmul, normal, sum, type Tensor, wasm } from "@unitune/core";
+import {
+  compile,
+  evaluate,
+  graphOf,
+  key,
+  matmul,
+  normal,
+  sum,
+  type Tensor,
+  wasm,
+  zeros,
+} from "@unitune/core";
 import { makeWorkspace } from "../../core/backend/workspace.ts";
+// Not public: a device over a heap of one's own, which fails when the test wants it to.
+import { makeHeap } from "../../core/backends/wasm/heap.ts";
+import { wasmOn } from "../../core/backends/wasm/wasm.ts";
 
 /** A heap of some bytes that gives one address after the other, and what of it is handed out. */
 function recordingHeap(room: number) {
@@ -73,4 +87,27 @@ Deno.test("workspace: programs of many shapes take the memory of the largest, an
   };
   // Of each program a table of addresses is left, in a cache line.
   assertEquals(await takenBy([64, 128, 16]), await takenBy([128]) + 2 * 64);
+});
+
+Deno.test("workspace: a wasm program that fails to be made gives its memory back", () => {
+  const graph = graphOf((x: Tensor) => sum(matmul(matmul(x, x), x)), [zeros([64, 64])]);
+  const whole = makeHeap(false);
+  let room = 1;
+  // There is room for the program's own memory, and none for its table of addresses.
+  const narrow = wasmOn({
+    ...whole,
+    allocate(bytes) {
+      if (room-- === 0) throw new RangeError("no room");
+      return whole.allocate(bytes);
+    },
+  }, 1);
+  assertThrows(() => narrow.compile(graph, { donated: [] }), RangeError, "no room");
+  assertEquals(whole.used(), 0);
+  // The module does not fit the memory, which has addresses of 32 bits.
+  const other = makeHeap(false);
+  assertThrows(
+    () => wasmOn({ ...other, width: 64 }, 1).compile(graph, { donated: [] }),
+    WebAssembly.LinkError,
+  );
+  assertEquals(other.used(), 0);
 });

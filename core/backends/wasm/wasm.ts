@@ -50,8 +50,30 @@ interface Loaded {
   readonly bytes: number;
   /** Runs it on every thread. */
   run(): void;
-  /** Gives the storage of its code back. */
-  dispose(): void;
+}
+
+/** The memory that a program holds, given back all at once. */
+interface Holdings {
+  /** Adds memory, by the function that gives it back. */
+  add(release: () => void): void;
+  /** Gives everything back. */
+  release(): void;
+}
+
+function makeHoldings(): Holdings {
+  const releases: (() => void)[] = [];
+  return {
+    add: (release) => void releases.push(release),
+    release() {
+      for (const release of releases.splice(0)) release();
+    },
+  };
+}
+
+/** Writes an address of up to 53 bits to an entry of 64 bits, as two words. */
+function setAddress(words: Uint32Array, entry: number, address: number): void {
+  words[2 * entry] = address;
+  words[2 * entry + 1] = address / 2 ** 32;
 }
 
 /** Refuses tensors whose elements a signed counter cannot number, though none of them be stored. */
@@ -186,6 +208,20 @@ export function wasmOn(
     free: heap.free,
   });
   const emit = (lowered: Lowered, plan: MemoryPlan): Emitted<number> => {
+    const holdings = makeHoldings();
+    try {
+      return emitInto(holdings, lowered, plan);
+    } catch (error) {
+      holdings.release();
+      throw error;
+    }
+  };
+  const emitInto = (holdings: Holdings, lowered: Lowered, plan: MemoryPlan): Emitted<number> => {
+    const allocate = (bytes: number): number => {
+      const address = heap.allocate(bytes);
+      holdings.add(() => heap.free(address));
+      return address;
+    };
     // In the workspace: the program's own memory, then scratch memory.
     const scratchSize = scratchBytes(lowered);
     const bytes = plan.ownBytes + scratchSize * threads;
@@ -195,7 +231,8 @@ export function wasmOn(
     const operands = lowered.inputs.length;
     const entries = operands + lowered.outputs.length + 1;
     const tenancy = workspace.hold(bytes);
-    const table = heap.allocate(8 * entries);
+    holdings.add(tenancy.release);
+    const table = allocate(8 * entries);
 
     const tableEntry = (index: number): Code => int.loadAddress(int.const(table + 8 * index));
     const ownAddress = (offset: number): Code =>
@@ -214,7 +251,7 @@ export function wasmOn(
         addressOf,
       }, { isTimed: tick !== undefined });
       // Workers read the code from the memory that they share.
-      const shared = workers && { workers, address: heap.allocate(code.length) };
+      const shared = workers && { workers, address: allocate(code.length) };
       if (shared !== undefined) {
         new Uint8Array(heap.memory.buffer, shared.address, code.length).set(code);
       }
@@ -230,9 +267,6 @@ export function wasmOn(
           const count = shared?.workers.ready() ?? 1;
           if (count > 1) shared?.workers.start(number, shared.address, code.length, count);
           run(0, count);
-        },
-        dispose() {
-          if (shared !== undefined) heap.free(shared.address);
         },
       };
     };
@@ -265,9 +299,10 @@ export function wasmOn(
       },
       run({ operands, allocated }) {
         const own = tenancy.storage();
-        const addresses = new BigInt64Array(heap.memory.buffer, table, entries);
-        addresses.set([...operands, ...allocated].map(BigInt));
-        addresses[entries - 1] = BigInt(own);
+        const words = new Uint32Array(heap.memory.buffer, table, 2 * entries);
+        operands.forEach((address, i) => setAddress(words, i, address));
+        allocated.forEach((address, i) => setAddress(words, operands.length + i, address));
+        setAddress(words, entries - 1, own);
         const times = profile.pop();
         if (times === undefined) program.run();
         else runTimed(times);
@@ -277,11 +312,7 @@ export function wasmOn(
           data: copyOut(heap.memory, dtype, own + offset, size),
         }));
       },
-      dispose() {
-        for (const loaded of [program, ...timed.map(({ program }) => program)]) loaded.dispose();
-        heap.free(table);
-        tenancy.release();
-      },
+      dispose: holdings.release,
     };
   };
   // Storage is an address.
