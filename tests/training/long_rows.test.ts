@@ -158,3 +158,9 @@ Deno.test("long conversations are not checked, and told so", () => {
   const [both = ""] = check(["a", "b".repeat(2 ** 20)]).notes;
   assert(both.includes("(in 2 of 2 rows, first at rows.jsonl:3)"), both);
 });
+
+Deno.test("an empty text is left out, and not for want of room", () => {
+  const { rows, skipped } = fitTexts(byteTokenizer(), [{ text: "" }, { text: "a" }], 8);
+  assertEquals(rows.map(({ ids }) => ids.length), [2]);
+  assertEquals(skipped["no room"], 0);
+});
