@@ -130,6 +130,7 @@ const files: readonly (readonly [
     ...{ warmupSteps: 3, evalSteps: 25, loggingSteps: 1 },
   }],
   [{ warmup_steps: 0.5, max_steps: 10 }, "--steps 30", { warmupSteps: 15 }],
+  [{ warmup_steps: 0.5, max_steps: 1 }, "", { warmupSteps: 1 }],
   [{ warmup_steps: 0, save_steps: 1 }, "", { warmupSteps: 0, saveSteps: 1 }],
   [{ warmup_steps: 7, per_device_eval_batch_size: 3 }, "", { warmupSteps: 7, evalBatchSize: 3 }],
   // Packing, and the order of rows.
