@@ -10,7 +10,8 @@ const symbols = {
   native_move: { parameters: ["usize", "usize", "usize"], result: "void" },
   native_open: { parameters: ["buffer"], result: "usize" },
   native_find: { parameters: ["usize", "buffer"], result: "usize" },
-  native_pool: { parameters: ["i64"], result: "usize" },
+  native_unit: { parameters: [], result: "i64" },
+  native_pool: { parameters: ["i64", "i64"], result: "usize" },
   native_threads: { parameters: ["usize"], result: "i64" },
   native_end: { parameters: ["usize"], result: "void" },
   native_run: {

@@ -16,7 +16,7 @@ import { OutOfMemoryError } from "../../memory_error.ts";
 import { at } from "../../shape.ts";
 import { makeBodies } from "./bodies.ts";
 import { type Call, type Callee, callOf, type Parameter, scratchOf } from "./calls.ts";
-import { findCompiler } from "./compiler.ts";
+import { findCompiler, NativeUnavailableError } from "./compiler.ts";
 import { loadRuntime } from "./library.ts";
 
 /** Options of the backend. */
@@ -26,6 +26,14 @@ export interface NativeOptions {
    * it.
    */
   readonly threads?: number;
+  /**
+   * How products of matrices use the processor's matrix unit (AMX), which multiplies bfloats and
+   * adds up floats: `exact` takes floats as sums of three bfloats each, so that results are as
+   * accurate as by vectors; `bf16` rounds factors to one bfloat, with a relative error of at most
+   * 2^-8; `off` computes by vectors, as on a processor without the unit (default `exact`). Results
+   * differ in their roundings.
+   */
+  readonly matrixUnit?: "exact" | "bf16" | "off";
   /** The folder for compiled code (default: `unitune/native` in the user's cache). */
   readonly cache?: string;
 }
@@ -43,6 +51,9 @@ const PARALLEL_WORK = 1 << 17;
 
 /** The most threads that the runtime counts. */
 const MOST_THREADS = 1023;
+
+/** The parts of a float in products by the matrix unit. */
+const partsOf = { exact: 3, bf16: 1, off: 0 } as const;
 
 /** Flags of a call, as the runtime reads them. */
 const [SHARED, MEET] = [1, 2];
@@ -81,17 +92,23 @@ function flagsOf(calls: readonly Call[]): number[] {
  * @param options The number of threads, and the folder for compiled code.
  * @returns A device of its own.
  * @throws {RangeError} If the number of threads is not a positive integer.
- * @throws {NativeUnavailableError} If there is no compiler of C.
+ * @throws {NativeUnavailableError} If there is no compiler of C, or no matrix unit for `bf16`.
  */
 export function native(options: NativeOptions = {}): NativeDevice {
-  const { threads = navigator.hardwareConcurrency, cache } = options;
+  const { threads = navigator.hardwareConcurrency, matrixUnit = "exact", cache } = options;
   if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS) {
     throw new RangeError(`native: threads is an integer from 1 to ${MOST_THREADS}, not ${threads}`);
   }
   const compiler = findCompiler(cache);
   const runtime = loadRuntime(compiler);
   const bodies = makeBodies(compiler, runtime);
-  const pool = runtime.native_pool(BigInt(threads));
+  const hasUnit = runtime.native_unit() !== 0n;
+  if (matrixUnit === "bf16" && !hasUnit) {
+    throw new NativeUnavailableError(
+      "native: products of bfloats need a processor with a matrix unit (AMX): leave matrixUnit out",
+    );
+  }
+  const pool = runtime.native_pool(BigInt(threads), BigInt(hasUnit ? partsOf[matrixUnit] : 0));
   if (pool === 0n) throw new OutOfMemoryError("the native backend has no memory for its threads");
   const started = Number(runtime.native_threads(pool));
   // The list that the next run adds its times to, if they are wanted.

@@ -9,8 +9,11 @@ typedef __UINT16_TYPE__ uint16_t;
 typedef __INT64_TYPE__ int64_t;
 typedef __UINT64_TYPE__ uint64_t;
 
-/* A thread, those that share a kernel, and the thread's scratch memory. */
-typedef struct { int64_t thread, threads; char *scratch; } context;
+/*
+ * A thread, those that share a kernel, the thread's scratch memory, and the parts of a float in
+ * products by the matrix unit, 0 without it.
+ */
+typedef struct { int64_t thread, threads; char *scratch; int64_t parts; } context;
 /* A kernel is given the addresses of its buffers, and its sizes, strides and positions. */
 typedef void kernel(const context *c, char *const *b, const int64_t *p);
 

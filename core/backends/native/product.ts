@@ -4,6 +4,7 @@
  * registers while a slice of the depth is added up. Few rows are multiplied without packing, since
  * then reading the right matrix is what takes the time.
  */
+import { UNIT_SCRATCH, unitSource } from "./matrix_unit.ts";
 
 /** The parameters of a product, in their order. */
 export const productParameters = [
@@ -22,9 +23,12 @@ export const BLOCK_COLUMNS = 512;
 export const BLOCK_ROWS = 96;
 
 /** Bytes of the packed blocks of a thread. */
-export const PRODUCT_SCRATCH: number = 4 * SLICE * (BLOCK_COLUMNS + BLOCK_ROWS);
+export const PRODUCT_SCRATCH: number = Math.max(
+  4 * SLICE * (BLOCK_COLUMNS + BLOCK_ROWS),
+  UNIT_SCRATCH,
+);
 
-export const productSource: string = String.raw`
+const kernelSource: string = String.raw`
 #if defined(__AVX512F__)
 #define LANES 16
 #define TILE_ROWS 12
@@ -268,7 +272,9 @@ inlined void rows_by_rows(matrix a, matrix b, int type, float *c, int64_t stride
     }
   }
 }
+`;
 
+const callSource: string = String.raw`
 /* p: the parameters, then for each axis of the batch its size and the steps of a and b. */
 void native_matmul(const context *c, char *const *b, const int64_t *p) {
   enum { ${productParameters.join(", ")} };
@@ -277,6 +283,12 @@ void native_matmul(const context *c, char *const *b, const int64_t *p) {
   ending e = { (part *)p[epilogue], b, p + p[epilogueParameters] };
   int64_t firstBatch = 0, lastBatch = p[batches], row = 0, rowEnd = m, column = 0, columnEnd = n;
   if (p[batches] >= c->threads && p[batches] > 1) share(c, p[batches], 1, &firstBatch, &lastBatch);
+#ifdef HAS_UNIT
+  else if (m > FEW && c->parts > 0) {
+    if (n >= m) share(c, n, LINES, &column, &columnEnd);
+    else share(c, m, LINES, &row, &rowEnd);
+  }
+#endif
   else if (m <= FEW || n >= m) share(c, n, 4 * LANES, &column, &columnEnd);
   else share(c, m, TILE_ROWS, &row, &rowEnd);
   const int64_t *axes = p + batchRank + 1;
@@ -301,6 +313,10 @@ void native_matmul(const context *c, char *const *b, const int64_t *p) {
     } else if (isFew) {
       if (y.type == FLOATS) rows_by_rows(x, y, FLOATS, z, n, m, column, width, d);
       else rows_by_rows(x, y, BFLOATS, z, n, m, column, width, d);
+#ifdef HAS_UNIT
+    } else if (m > FEW && c->parts > 0) {
+      unit_product(x, y, c->parts, z, n, row, rowEnd - row, column, width, d, c->scratch, e);
+#endif
     } else {
       packed_product(x, y, z, n, row, rowEnd - row, column, width, d,
                      (float *)c->scratch, e);
@@ -309,3 +325,5 @@ void native_matmul(const context *c, char *const *b, const int64_t *p) {
   }
 }
 `;
+
+export const productSource: string = [kernelSource, unitSource, callSource].join("\n");

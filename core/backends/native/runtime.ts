@@ -20,10 +20,11 @@ const machine = String.raw`
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+/* Bytes of a line of the cache. */
+#define LINE 64
 `;
 
 const threads = String.raw`
-#define LINE 64
 #define MOST_THREADS 1024
 #define HUGE_PAGE (2 << 20)
 
@@ -136,7 +137,7 @@ static void carry_out(worker *w) {
   pool *q = w->pool;
   const run *r = &q->run;
   int isFirst = w->own.thread == 0;
-  const context alone = { 0, 1, w->own.scratch };
+  const context alone = { 0, 1, w->own.scratch, w->own.parts };
   if (r->times) {
     meet(q);
     if (isFirst) r->times[0] = now();
@@ -180,8 +181,17 @@ void native_end(uint64_t handle) {
   free(q);
 }
 
+/* Whether there is a matrix unit. */
+int64_t native_unit(void) {
+#ifdef HAS_UNIT
+  return has_unit();
+#else
+  return 0;
+#endif
+}
+
 /* Threads that wait for runs, as many of those asked for as the system gives. */
-uint64_t native_pool(int64_t threads) {
+uint64_t native_pool(int64_t threads, int64_t parts) {
   pool *q = (pool *)native_allocate(sizeof(pool));
   if (!q) return 0;
   memset(q, 0, sizeof *q);
@@ -193,6 +203,7 @@ uint64_t native_pool(int64_t threads) {
     worker *w = q->workers + q->threads;
     w->pool = q;
     w->own.thread = q->threads;
+    w->own.parts = parts;
     if (q->threads > 0 && pthread_create(&w->id, 0, work, w) != 0) break;
   }
   return (uint64_t)q;
@@ -227,8 +238,8 @@ void native_run(uint64_t handle, const call *calls, int64_t count, const int64_t
 export const runtimeSource: string = [
   machine,
   prelude,
-  threads,
   productSource,
+  threads,
   attentionSource,
   rowsSource,
 ].join("\n");
