@@ -5,8 +5,8 @@
  * @module
  */
 
-import { quoted } from "@unitune/core";
 import { arms } from "../study/arms.ts";
+import { studyPlan } from "../study/plan.ts";
 import { studyPage } from "../study/study_page.ts";
 import {
   carryOutStudy,
@@ -27,9 +27,7 @@ import {
 } from "../study/table.ts";
 import { openDevice } from "../run/devices.ts";
 import { runCommand } from "../terminal/errors.ts";
-import { sameName } from "@unitune/objectives";
-import { nearest, UserError } from "@unitune/training";
-import { type FlagTable, type FlagValues, parseFlags, wantsHelp } from "../flags/flags.ts";
+import { type FlagTable, parseFlags, wantsHelp } from "../flags/flags.ts";
 import { helpText } from "../flags/help.ts";
 import { formatDuration, progressReporter, standardProgress } from "../terminal/progress.ts";
 import { requireReplaceable, writeSealed } from "../files/sealed.ts";
@@ -101,44 +99,6 @@ const usage =
 
 The same command continues a study that was interrupted.`;
 
-/** The arms of the quick form. */
-const QUICK = ["sft", "sft-early", "dft", "ift", "dpo", "orpo", "ppo", "grpo"];
-
-/** The plan of the study that the flags describe. */
-function planOf(
-  { quick, firstSeed, seeds, arms: names, noise }: FlagValues<typeof flags>,
-): StudyPlan {
-  const known = arms.map(({ name }) => name);
-  const wanted = (names?.split(",") ?? (quick ? QUICK : known)).map((word) => {
-    const name = sameName(word, known);
-    if (name !== undefined) return name;
-    const meant = nearest(word, known);
-    throw new UserError(
-      `--arms: there is no arm ${quoted(word)}${
-        meant === undefined ? `; there are ${known.join(", ")}` : `: did you mean ${meant}?`
-      }`,
-    );
-  });
-  const own = arms.filter(({ name }) => name === "sft" || wanted.includes(name));
-  // Few examples of a task with many right answers, so that memorizing them is not enough.
-  const data = quick ? { tasks: "pick", examples: 100, noise } : { examples: 2000, noise };
-  const common = quick
-    ? { ...data, evalSteps: 60, warmupSteps: 10 }
-    : { ...data, evalSteps: 100, warmupSteps: 20 };
-  return {
-    // Omitted if it is 0: plans are compared as JSON, and one without it is the same study.
-    ...(firstSeed > 0 && { firstSeed }),
-    seeds,
-    selectionSeeds: quick ? 1 : 2,
-    arms: own,
-    rates: quick ? [1e-3, 3e-3] : [1e-4, 3e-4, 1e-3, 3e-3],
-    isWholeGrid: !quick,
-    base: quick ? { ...common, steps: 50, learningRate: 1e-3 } : { ...common, steps: 150 },
-    shared: { ...common, steps: quick ? 200 : 400 },
-    samples: quick ? 4 : 8,
-  };
-}
-
 /** `0 to 4`; a single number by itself. */
 const range = (numbers: readonly number[]) =>
   [...new Set([numbers.at(0), numbers.at(-1)])].join(" to ");
@@ -191,7 +151,7 @@ export async function compareCommand(argv: readonly string[]): Promise<number> {
   // Read first: the commit may change during the study.
   const commit = await commitOf(".");
   const { values } = parseFlags(flags, argv);
-  const plan = planOf(values);
+  const plan = studyPlan(values);
   const folder = values.out ?? (values.quick ? "runs/study-quick" : "runs/study");
   const command = ["deno task compare", ...argv.map(shellQuote)].join(" ");
   const [document, report] = [`${folder}/study.md`, `${folder}/report.html`];

@@ -28,6 +28,7 @@ import {
   type RewardTerm,
   rolloutFeed,
   type RolloutPlan,
+  scoredByReference,
   type TaskExample,
   tasks,
   type TextReward,
@@ -375,7 +376,7 @@ Deno.test("a policy that is not its reference is not trained by DPO", async () =
   await learner.step(state, 0);
 });
 
-Deno.test("answers cost their sampling and one pass of scores, with values or without", async () => {
+Deno.test("answers cost their sampling and a pass of scores, with values or without, and of a reference", async () => {
   const settings = trainSettings({ objective: "ppo", layers: 1, heads: 1, width: 8 });
   const prepared = await prepareTasks([settings]);
   const { model, tokenizer } = prepared;
@@ -392,12 +393,12 @@ Deno.test("answers cost their sampling and one pass of scores, with values or wi
   const critic = actorCritic(model);
   using alone = rolloutFeed(plan, model, tokenizer, reference, unscored);
   using valued = rolloutFeed(plan, critic, tokenizer, reference, unscored);
+  using referred = rolloutFeed(plan, model, tokenizer, reference, scoredByReference(reference));
   const fed = [
     await alone.next(policy, alone.empty, 0),
     await valued.next(withScore(model, policy), valued.empty, 0),
+    await referred.next(policy, referred.empty, 0),
   ];
-  for (const { cost: { forwardTokens, backwardTokens } } of fed) {
-    // The third reading is that of the step.
-    assertEquals(forwardTokens, 3 * backwardTokens);
-  }
+  // The third reading is that of the step.
+  assertEquals(fed.map(({ cost }) => cost.forwardTokens / cost.backwardTokens), [3, 3, 4]);
 });

@@ -247,6 +247,11 @@ Deno.test("the nearest name is suggested only where it is near", () => {
   assertEquals(nearest("gradient-acumulation-steps", names), "gradient-accumulation");
   assertEquals(nearest("gradient", names), undefined);
   assertEquals(nearest("xyz", names), undefined);
+  // A third of the letters may be wrong, rounded down, and two of a short name.
+  assertEquals(nearest("vwxyefghijkl", ["abcdefghijkl"]), "abcdefghijkl");
+  assertEquals(nearest("uvwxyfghijkl", ["abcdefghijkl"]), undefined);
+  assertEquals(nearest("xyc", ["abc"]), "abc");
+  assertEquals(nearest("xyz", ["abc"]), undefined);
 });
 
 Deno.test("numbers that 32 bits make 0 or Infinity, or that reach a limit, are refused", () => {

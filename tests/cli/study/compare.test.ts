@@ -12,6 +12,7 @@ import {
 import { glossary, glossaryMarkdown, meaningOf } from "../../../cli/report/glossary.ts";
 import { arms, gridOf } from "../../../cli/study/arms.ts";
 import { pairedDifference } from "../../../cli/study/statistics.ts";
+import { studyPlan } from "../../../cli/study/plan.ts";
 import { carryOutStudy, countTrials, type StudyPlan } from "../../../cli/study/study.ts";
 import {
   studyMarkdown,
@@ -268,6 +269,28 @@ inFolder("Ctrl+C stops all trainings of a study and says how to go on", async (f
     );
     assertGreater(Math.max(...steps.map(Number)), 0);
   }
+});
+
+Deno.test("the quick study tries less, on less data, and knows its arms by any spelling", () => {
+  const choice = { firstSeed: 0, seeds: 3, arms: "DPO,sft", noise: 0.1 };
+  const [whole, quick] = [false, true].map((quick) => studyPlan({ ...choice, quick }));
+  assert(whole !== undefined && quick !== undefined);
+  for (const { arms } of [whole, quick]) {
+    assertEquals(arms.map(({ name }) => name), ["sft", "dpo"]);
+  }
+  // Three checkpoints, three reward models; four or two rates, and two or one of DPO's betas, on the
+  // seeds that choose; one trial of an arm on each other seed.
+  assertEquals(countTrials(whole), 6 + 2 * (4 + 4 * 2) + 2 * 1);
+  assertEquals(countTrials(quick), 6 + 1 * (2 + 2 * 1) + 2 * 2);
+  assertEquals([whole.base, quick.base].map(({ steps, noise }) => [steps, noise]), [
+    [150, 0.1],
+    [50, 0.1],
+  ]);
+  assertEquals([whole.shared.steps, quick.shared.steps], [400, 200]);
+  assertEquals([whole.samples, quick.samples], [8, 4]);
+  assertEquals("firstSeed" in quick, false);
+  assertEquals(studyPlan({ ...choice, quick: true, firstSeed: 1 }).firstSeed, 1);
+  assertThrows(() => studyPlan({ ...choice, quick: true, arms: "dpp" }), UserError, "mean dpo?");
 });
 
 Deno.test("tasks are begun in their order, as many at once as there are hands", async () => {
