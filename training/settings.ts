@@ -685,9 +685,10 @@ export const settingTable = {
     placeholder: "SIZE",
     group: "Run",
     help:
-      "The most memory that the training may take on its device, such as 3GB or 6GiB. On wasm, " +
-      "more than 4 GiB takes addresses of 64 bits, which reach 16 GiB.",
-    defaultHelp: "4 GiB on wasm, elsewhere what the device gives",
+      "The most memory that the training may take on its device, such as 3GB or 6GiB. On wasm, a " +
+      "training that needs more than 4 GiB has addresses of 64 bits, which reach 16 GiB, and takes " +
+      "somewhat longer.",
+    defaultHelp: "that of the machine up to 16 GiB on wasm, elsewhere what the device gives",
   },
   saveSteps: {
     kind: "integer",

@@ -57,8 +57,8 @@ export function diagnosis(
         : `${showBytes(memory.total)}, of which ${showBytes(memory.available)} are free`,
     ]],
     ["wasm", [
-      `${wasm.threads} threads, ${showBytes(NARROW)} of memory` +
-      (isWide ? `; with --memory, up to ${showBytes(wasm.mostBytes)}` : ", and no more"),
+      `${wasm.threads} threads, memory up to ${showBytes(wasm.mostBytes)}` +
+      (isWide ? `, beyond ${showBytes(NARROW)} by addresses of 64 bits` : ""),
       `${showCount(pace.multiplications)} multiplications of products a second, ` +
       `${showBytes(pace.bytes)} read a second`,
     ]],

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { wasm, webgpu, WebGpuUnavailableError } from "@unitune/core";
 import { tablesFolder } from "../data/tables/table_cache.ts";
 import { cacheFolder, type HubEnvironment } from "../hub/environment.ts";
+import { type MachineMemory, machineMemory } from "../run/machine_memory.ts";
 
 /** A cache on the disk. */
 export interface CacheFacts {
@@ -36,7 +37,7 @@ export interface MachineFacts {
   /** Threads of the processor. */
   readonly processors: number;
   /** The bytes of memory, and those that are free; undefined where they may not be read. */
-  readonly memory: { readonly total: number; readonly available: number } | undefined;
+  readonly memory: MachineMemory | undefined;
   /** What the engine has of WebAssembly. */
   readonly wasm: {
     /** The threads of a device. */
@@ -124,16 +125,6 @@ async function cacheIn(place: () => string | undefined): Promise<CacheFacts | un
   return folder === undefined ? undefined : { folder, bytes: await folderBytes(folder) };
 }
 
-/** The memory of the machine. */
-function memoryFacts(): MachineFacts["memory"] {
-  try {
-    const { total, available } = Deno.systemMemoryInfo();
-    return { total, available };
-  } catch {
-    return undefined;
-  }
-}
-
 /** The graphics processor, as WebGPU has it. */
 async function graphicsFacts(): Promise<MachineFacts["graphics"]> {
   try {
@@ -161,13 +152,13 @@ export type MachineEnvironment = (variable: Parameters<HubEnvironment>[0] | "PAT
  * @returns The facts.
  */
 export async function examineMachine(env: MachineEnvironment): Promise<MachineFacts> {
-  using device = wasm({ threads: 1, memory: Number.MAX_SAFE_INTEGER });
+  using device = wasm({ threads: 1 });
   const processors = navigator.hardwareConcurrency;
   const { os, target } = Deno.build;
   return {
     deno: { version: Deno.version.deno, target },
     processors,
-    memory: memoryFacts(),
+    memory: machineMemory(),
     wasm: {
       threads: Math.min(processors, MOST_THREADS),
       mostBytes: device.statistics().mostBytes,

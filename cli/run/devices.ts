@@ -15,6 +15,7 @@ import {
 } from "@unitune/core";
 import type { NativeDevice } from "@unitune/core/native";
 import { showBytes, type TrainSettings, UserError } from "@unitune/training";
+import { machineMemory } from "./machine_memory.ts";
 
 /** A device of the command line, whose name opens a device of the same kind again. */
 export type NamedDevice = NativeDevice | ReferenceDevice | WasmDevice | WebGpuDevice;
@@ -23,7 +24,10 @@ export type NamedDevice = NativeDevice | ReferenceDevice | WasmDevice | WebGpuDe
 export interface DeviceOptions {
   /** The precision of the operands of products on a graphics processor (default f32). */
   readonly precision?: TrainSettings["precision"];
-  /** The most bytes of memory on the processor (default: as many as 32 bits address). */
+  /**
+   * The most bytes of memory on the processor by WebAssembly (default: those of the machine, where
+   * they may be known, as far as addresses reach).
+   */
   readonly memory?: number | undefined;
 }
 
@@ -32,7 +36,8 @@ function openProcessor(
   note: (sentence: string) => void,
   { memory }: Pick<DeviceOptions, "memory">,
 ): WasmDevice {
-  const device = wasm(memory === undefined ? {} : { memory });
+  const most = memory ?? machineMemory()?.total;
+  const device = wasm(most === undefined ? {} : { memory: most });
   const { mostBytes } = device.statistics();
   if (memory !== undefined && memory - mostBytes > ROUNDING) {
     note(

@@ -96,6 +96,13 @@ export interface Device {
   upload(data: TypedArray, dtype: DType): Buffer;
   /** Bytes that tensors and programs can take on the device; undefined where that is unknown. */
   readonly memoryBytes?: number | undefined;
+  /**
+   * Prepares for tensors and programs of so many bytes in all, those that there are among them, so
+   * that the device need not rearrange its memory later, when there is more of it.
+   *
+   * @param bytes The bytes, at most {@linkcode Device.memoryBytes}.
+   */
+  reserve?(bytes: number): void;
   /** The memory and the work of a graph's program. Nothing is allocated for it. */
   plan(graph: Graph, options: ProgramOptions): ProgramPlan;
   /** Compiles a graph. */

@@ -44,7 +44,7 @@ interface Place {
 
 /** A heap whose first bytes are taken, so that the next ones are at `first`; pages are not touched. */
 function heapFrom({ first, width }: Place, shared: boolean): Heap {
-  const heap = makeHeap(shared, width);
+  const heap = makeHeap(shared, { width });
   const room = 64;
   heap.allocate(first - room);
   assertEquals(heap.allocate(64), first);
@@ -140,48 +140,93 @@ Deno.test("addresses across 2 GiB: a row of attention may lie on both sides", as
 Deno.test("memory: what does not fit is refused with what is needed and what there is", () => {
   using device = wasm({ threads: 1 });
   const oneGiB = (x: Tensor) => add(broadcastTo(x, [2 ** 28]), 1);
-  const five = compile((x: Tensor) => Array.from({ length: 5 }, (_, i) => add(oneGiB(x), i)), {
+  const many = compile((x: Tensor) => Array.from({ length: 17 }, (_, i) => add(oneGiB(x), i)), {
     device,
   });
   assertThrows(
-    () => five(tensor([1])),
+    () => many(tensor([1])),
     OutOfMemoryError,
-    "the wasm backend is out of memory: a program with its results needs 5.00 GiB, and 4.00 GiB " +
-      "fit beside the 0 bytes in use (addresses of 32 bits reach 4.00 GiB); make the model, the " +
+    "the wasm backend is out of memory: a program with its results needs 17.00 GiB, and 16.00 GiB " +
+      "fit beside the 0 bytes in use (addresses of 64 bits reach 16.00 GiB); make the model, the " +
       "batch or the context smaller",
   );
   // Refused before anything of it was allocated, and nothing else is kept from running.
-  const { bytes, keptBytes } = device.statistics();
+  const { bytes, keptBytes, addressBits } = device.statistics();
   assert(bytes < GIB && bytes - keptBytes < GIB, `${bytes} bytes, ${keptBytes} of them free`);
+  assertEquals(addressBits, 32);
   assertEquals(evaluate(add(ones([3]), 1), device).shape, [3]);
 });
 
-Deno.test("memory: beyond 4 GiB a device has addresses of 64 bits, up to its limit", async () => {
+Deno.test("memory: addresses have the width that what is planned needs, up to the limit", async () => {
   using device = wasm({ threads: 1, memory: 6 * GIB });
   assertEquals(device.statistics().mostBytes, 6 * GIB - 64);
   using program = compile((x: Tensor) => add(x, 1), { device });
-  assertEquals(await program(tensor([1])).data(), new Float32Array([2]));
-  const six = (x: Tensor) => Array.from({ length: 6 }, (_, i) => add(broadcastTo(x, [2 ** 28]), i));
+  const x = evaluate(tensor([1]), device);
+  assertEquals(await program(x).data(), new Float32Array([2]));
+  const of = (count: number) => (x: Tensor) =>
+    Array.from({ length: count }, (_, i) => add(broadcastTo(x, [2 ** 28]), i));
+  const planned = (count: number) => compile(of(count), { device }).plan(tensor([1])).resultBytes;
+  for (const [count, bits] of [[3, 32], [5, 64], [3, 64]] as const) {
+    device.reserve?.(planned(count));
+    assertEquals(device.statistics().addressBits, bits, `${count} GiB`);
+  }
+  assert(device.statistics().bytes < GIB);
+  assertEquals(await program(x).data(), new Float32Array([2]));
   assertThrows(
-    () => compile(six, { device })(tensor([1])),
+    () => compile(of(6), { device })(tensor([1])),
     OutOfMemoryError,
-    "a program with its results needs 6.00 GiB, and 6.00 GiB fit beside the 192 bytes in use (the " +
-      "limit is 6.00 GiB)",
+    "a program with its results needs 6.00 GiB, and 6.00 GiB fit beside the ",
   );
+  assertThrows(() => device.reserve?.(6 * GIB), OutOfMemoryError, "the training needs 6.00 GiB");
   using usual = wasm({ threads: 1 });
-  assertEquals(usual.statistics().mostBytes, 4 * GIB - 65536 - 64);
+  assertEquals(usual.statistics().mostBytes, 16 * GIB - 65536 - 64);
   const { validate } = WebAssembly;
   try {
     // An engine without such memories.
     WebAssembly.validate = () => false;
-    using narrow = wasm({ threads: 1, memory: 6 * GIB });
-    assertEquals(narrow.statistics().mostBytes, usual.statistics().mostBytes);
+    for (const memory of [6 * GIB, undefined]) {
+      using narrow = wasm({ threads: 1, ...memory !== undefined && { memory } });
+      assertEquals(narrow.statistics().mostBytes, 4 * GIB - 65536 - 64);
+    }
   } finally {
     WebAssembly.validate = validate;
   }
   for (const memory of [2 ** 20 - 1, NaN]) {
     assertThrows(() => wasm({ memory }), RangeError, "memory is a number of bytes from 1 MiB, not");
   }
+});
+
+Deno.test("memory: programs and tensors go on when addresses have become wider", async () => {
+  const inputs = evaluate([normal(key(1), [240, 130]), normal(key(2), [130, 67])]);
+  const hosted = await Promise.all(
+    inputs.map(async (x) => tensor(await x.data(), { shape: x.shape })),
+  );
+  using low = wasm({ threads: 1 });
+  const expected = await bytesOn(low, work, hosted);
+  using device = wasmOn(makeHeap(true, { widest: 64, most: 2 ** 26, narrow: 2 ** 24 }), 2);
+  const [x, w] = hosted.map((input) => evaluate(input, device));
+  assert(x !== undefined && w !== undefined);
+  using program = compile(work, { device });
+  using next = compile((x: Tensor) => add(x, 1), { device, donate: [0] });
+  const bytes = async () =>
+    await Promise.all(
+      program(x, w).map(async (x) => new Uint8Array((await x.data()).buffer)),
+    );
+  const counter = next(evaluate(ones([5000]), device));
+  assertEquals(await bytes(), expected);
+  assertEquals(device.statistics().addressBits, 32);
+  const large = evaluate(ones([2 ** 22 + 1]), device);
+  assertEquals(device.statistics().addressBits, 64);
+  const times = await device.profile(() => program(x, w));
+  assert((times ?? []).length > 5);
+  for (let attempt = 0; program.statistics()[0]?.threads !== 2; attempt++) {
+    assert(attempt < 1000, "no worker has the new memory");
+    program(x, w);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  assertEquals(await bytes(), expected);
+  assertEquals((await next(counter).data()).subarray(0, 2), new Float32Array([3, 3]));
+  assertEquals((await slice(large, 0, 2 ** 22, 2 ** 22 + 1).data())[0], 1);
 });
 
 Deno.test("memory: a block is refused where there is room for it in pieces only", () => {

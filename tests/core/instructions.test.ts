@@ -18,7 +18,7 @@ import { encodeModule, type WasmFunction } from "../../core/backends/wasm/module
 
 /** An instance with a function `run` and a memory. */
 async function instanceOf(f: WasmFunction, width: AddressWidth = 32) {
-  const { memory } = makeHeap(false, width);
+  const { memory } = makeHeap(false, { width });
   const { instance } = await WebAssembly.instantiate(encodeModule([f], { run: 0 }, { width }), {
     host: { memory },
   });

@@ -98,7 +98,12 @@ const rows: readonly Row[] = [
   ],
   ["evalBatchSize", count, 64, "shared"],
   ["stop", "a text", undefined, "shared"],
-  ["memory", "a text", "4 GiB on wasm, elsewhere what the device gives", "shared place"],
+  [
+    "memory",
+    "a text",
+    "that of the machine up to 16 GiB on wasm, elsewhere what the device gives",
+    "shared place",
+  ],
   ["saveSteps", count, 250, "shared"],
 ];
 

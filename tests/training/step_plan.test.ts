@@ -136,6 +136,18 @@ Deno.test("plan of a step: what does not fit is refused before anything is compu
   assertEquals(bytes - keptBytes, 0);
 });
 
+Deno.test("plan of a step: a device is told what is going to be taken, once it is", async () => {
+  using device = wasm({ threads: 1 });
+  const reserved: number[] = [];
+  const telling = { ...device, reserve: (bytes: number) => void reserved.push(bytes) };
+  const stage = await stageOf({});
+  using planned = await createLearner({ ...stage, device: telling, isOutline: true });
+  assertEquals(reserved, []);
+  using learner = await createLearner({ ...stage, device: telling });
+  assert(learner.plan !== undefined && planned.plan !== undefined);
+  assertEquals(reserved, [totalMemory(learner.plan.memory)]);
+});
+
 Deno.test("a step that does not fit is refused with what takes most, and what to do", () => {
   const device = { name: "wasm", memoryBytes: 2 ** 32 };
   const GIB = 2 ** 30;

@@ -107,7 +107,10 @@ export async function learnerOf<B, E>(parts: LearnerParts<B, E>): Promise<Learne
   const { isOutline = false } = parts;
   const optimizer = optimizerOf(settings, trainee.vocabulary);
   const { steps, plan, note } = plannedSteps(parts, optimizer);
-  if (!isOutline) requireRoomFor(plan, settings, device);
+  if (!isOutline) {
+    requireRoomFor(plan, settings, device);
+    device.reserve?.(totalMemory(plan.memory));
+  }
   const params = isOutline ? trainee.params : await hostTree(trainee.params);
   const first = (params: unknown) => ({
     training: initTrainingState(params, optimizer, trainingKey(settings.seed, stage)),

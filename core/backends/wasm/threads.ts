@@ -237,7 +237,8 @@ function startWorker(source: string, data: unknown): Started {
  * @param threads Threads in all, the main one included.
  */
 export function startPool(memory: WebAssembly.Memory, control: number, threads: number): Pool {
-  const view = new Int32Array(memory.buffer, control, CONTROL_BYTES / 4);
+  // A memory that was copied has the words of the workers before.
+  const view = new Int32Array(memory.buffer, control, CONTROL_BYTES / 4).fill(0);
   const at = (offset: number) => offset / 4;
   const workers = Array.from(
     { length: threads - 1 },

@@ -44,10 +44,26 @@ function copyIn({ buffer }: WebAssembly.Memory, address: number, data: TypedArra
   new Uint8Array(buffer, address, data.byteLength).set(bytes);
 }
 
-/** A module of a program, ready to run. */
+/** A program's code for one memory. */
+interface Module {
+  /** The memory, whose addresses have the width that the code is for. */
+  readonly memory: WebAssembly.Memory;
+  /** The number by which workers know the code. */
+  readonly number: number;
+  /** The size of the code. */
+  readonly bytes: number;
+  /** The workers that share the program, and the address of their code. */
+  readonly shared: { readonly workers: Pool; readonly address: number } | undefined;
+  /** Does the work of a thread. */
+  readonly run: CallableFunction;
+}
+
+/** A program that runs on any memory of its device. */
 interface Loaded {
   /** The size of its code. */
   readonly bytes: number;
+  /** Threads that a run takes now. */
+  readonly threads: number;
   /** Runs it on every thread. */
   run(): void;
 }
@@ -101,9 +117,9 @@ export interface WasmOptions {
    */
   readonly relaxedSimd?: boolean;
   /**
-   * The most bytes of memory (default 4 GiB, as far as addresses of 32 bits reach). Beyond that,
-   * addresses have 64 bits, up to 16 GiB, where the engine has such memories; where not, 4 GiB are
-   * the limit.
+   * The most bytes of memory (default: as far as addresses reach). Addresses have 32 bits, which
+   * reach 4 GiB, until tensors and programs need more; from then on they have 64 bits, which reach
+   * 16 GiB, where the engine has such memories.
    */
   readonly memory?: number;
 }
@@ -113,13 +129,10 @@ function probeWideAddresses(): boolean {
   return WebAssembly.validate(encodeModule([], {}, { width: 64 }));
 }
 
-/** The bytes that addresses of 32 bits reach. */
-const NARROW_REACH = 2 ** 32;
-
 /** An empty heap of at most some bytes. */
-function heapOf(memory: number, isShared: boolean): Heap {
-  const isWide = memory > NARROW_REACH && probeWideAddresses();
-  return makeHeap(isShared, isWide ? 64 : 32, memory);
+function heapOf(memory: number | undefined, isShared: boolean): Heap {
+  const widest = probeWideAddresses() ? 64 : 32;
+  return makeHeap(isShared, { widest, ...memory !== undefined && { most: memory } });
 }
 
 /** Sizes of the backend's memory, for benchmarks and tests. */
@@ -130,6 +143,8 @@ export interface WasmStatistics {
   readonly keptBytes: number;
   /** Bytes that tensors and programs can have at most. */
   readonly mostBytes: number;
+  /** The width of addresses, in bits: 64 once more than 4 GiB were needed. */
+  readonly addressBits: 32 | 64;
 }
 
 /** The wasm backend as a device. */
@@ -162,11 +177,11 @@ const MOST_THREADS = 16;
  * 1 MiB.
  */
 export function wasm(options: WasmOptions = {}): WasmDevice {
-  const { threads = Math.min(processors(), MOST_THREADS), memory = NARROW_REACH } = options;
+  const { threads = Math.min(processors(), MOST_THREADS), memory } = options;
   if (!Number.isInteger(threads) || threads < 1) {
     throw new RangeError(`wasm: threads is an integer from 1, not ${threads}`);
   }
-  if (!(memory >= 2 ** 20)) {
+  if (memory !== undefined && !(memory >= 2 ** 20)) {
     throw new RangeError(`wasm: memory is a number of bytes from 1 MiB, not ${memory}`);
   }
   const canShare = threads > 1 && typeof SharedArrayBuffer !== "undefined" && canStartWorkers();
@@ -187,18 +202,27 @@ export function wasmOn(
 ): WasmDevice {
   const canShare = threads > 1;
   const control = canShare ? heap.allocate(CONTROL_BYTES) : undefined;
-  const target: Target = {
-    hasRelaxedSimd: relaxedSimd && probeRelaxedSimd(),
-    control,
-    width: heap.width,
-  };
+  const target: Target = { hasRelaxedSimd: relaxedSimd && probeRelaxedSimd(), control };
   const pool: Pool[] = [];
   const poolNow = (): Pool | undefined => {
     if (control === undefined) return undefined;
     if (pool.length === 0) pool.push(startPool(heap.memory, control, threads));
     return pool[0];
   };
+  const endPool = (): void => {
+    for (const workers of pool.splice(0)) workers.dispose();
+  };
   let programs = 0;
+  const modules = new Map<symbol, Module>();
+  const giveBack = (module: Module | undefined): void => {
+    if (module?.shared !== undefined) heap.free(module.shared.address);
+  };
+  // Workers and modules have one memory for good, and keep it.
+  heap.onMove(() => {
+    endPool();
+    for (const module of modules.values()) giveBack(module);
+    modules.clear();
+  });
   // The list that the next run adds its times to, if they are wanted.
   const profile: KernelTime[][] = [];
 
@@ -217,22 +241,18 @@ export function wasmOn(
     }
   };
   const emitInto = (holdings: Holdings, lowered: Lowered, plan: MemoryPlan): Emitted<number> => {
-    const allocate = (bytes: number): number => {
-      const address = heap.allocate(bytes);
-      holdings.add(() => heap.free(address));
-      return address;
-    };
     // In the workspace: the program's own memory, then scratch memory.
     const scratchSize = scratchBytes(lowered);
     const bytes = plan.ownBytes + scratchSize * threads;
     const more = Math.max(0, bytes - workspace.bytes());
-    heap.refuseBeyond(more + plan.allocatedBytes, "a program with its results");
+    heap.prepare(more + plan.allocatedBytes, "a program with its results");
     // The table of addresses, of 8 bytes each: operands, allocated results, the workspace.
     const operands = lowered.inputs.length;
     const entries = operands + lowered.outputs.length + 1;
     const tenancy = workspace.hold(bytes);
     holdings.add(tenancy.release);
-    const table = allocate(8 * entries);
+    const table = heap.allocate(8 * entries);
+    holdings.add(() => heap.free(table));
 
     const tableEntry = (index: number): Code => int.loadAddress(int.const(table + 8 * index));
     const ownAddress = (offset: number): Code =>
@@ -243,29 +263,52 @@ export function wasmOn(
       if (place.kind === "own") return ownAddress(place.offset);
       return tableEntry(place.kind === "operand" ? place.index : operands + place.index);
     };
-    const workers = isParallel(lowered) ? poolNow() : undefined;
-    const load = (tick?: () => void): Loaded => {
-      const code = emitProgram(lowered, target, {
+    const instantiate = (tick?: () => void): Module => {
+      const { memory, width } = heap;
+      const workers = isParallel(lowered) ? poolNow() : undefined;
+      const code = emitProgram(lowered, { ...target, width }, {
         scratch: ownAddress(plan.ownBytes),
         scratchBytes: scratchSize,
         addressOf,
       }, { isTimed: tick !== undefined });
-      // Workers read the code from the memory that they share.
-      const shared = workers && { workers, address: allocate(code.length) };
-      if (shared !== undefined) {
-        new Uint8Array(heap.memory.buffer, shared.address, code.length).set(code);
-      }
       const { exports } = new WebAssembly.Instance(new WebAssembly.Module(code), {
-        host: { memory: heap.memory, ...(tick && { tick }) },
+        host: { memory, ...(tick && { tick }) },
       });
       const { run } = exports;
       if (typeof run !== "function") throw new Error("the module exports no run");
-      const number = ++programs;
+      // Workers read the code from the memory that they share.
+      const shared = workers && { workers, address: heap.allocate(code.length) };
+      if (shared !== undefined) {
+        new Uint8Array(heap.memory.buffer, shared.address, code.length).set(code);
+      }
+      return { memory, shared, run, bytes: code.length, number: ++programs };
+    };
+    const load = (tick?: () => void): Loaded => {
+      const name = Symbol();
+      holdings.add(() => {
+        giveBack(modules.get(name));
+        modules.delete(name);
+      });
+      const moduleNow = (): Module => {
+        let module = modules.get(name);
+        // The room for its code may be in another memory, too.
+        while (module?.memory !== heap.memory) {
+          giveBack(module);
+          module = instantiate(tick);
+        }
+        modules.set(name, module);
+        return module;
+      };
+      const { bytes } = moduleNow();
       return {
-        bytes: code.length,
+        bytes,
+        get threads() {
+          return modules.get(name)?.shared?.workers.ready() ?? 1;
+        },
         run() {
+          const { run, shared, number, bytes } = moduleNow();
           const count = shared?.workers.ready() ?? 1;
-          if (count > 1) shared?.workers.start(number, shared.address, code.length, count);
+          if (count > 1) shared?.workers.start(number, shared.address, bytes, count);
           run(0, count);
         },
       };
@@ -295,7 +338,7 @@ export function wasmOn(
       kernels: lowered.kernels.length,
       codeBytes: program.bytes,
       get threads() {
-        return workers?.ready() ?? 1;
+        return program.threads;
       },
       run({ operands, allocated }) {
         const own = tenancy.storage();
@@ -320,14 +363,14 @@ export function wasmOn(
     name: "wasm",
     emit,
     allocate(bytes, what) {
-      heap.refuseBeyond(bytes, what);
+      heap.prepare(bytes, what);
       return heap.allocate(bytes);
     },
     free: heap.free,
     write: (address, data) => copyIn(heap.memory, address, data),
     read: (address, dtype, size) => Promise.resolve(copyOut(heap.memory, dtype, address, size)),
     scratchBytes: (lowered) => scratchBytes(lowered) * threads,
-    prepare: (bytes) => heap.refuseBeyond(bytes, "the results of a program"),
+    prepare: (bytes) => heap.prepare(bytes, "the results of a program"),
   };
   const host = makeHost(backend);
 
@@ -335,6 +378,7 @@ export function wasmOn(
     ...host,
     name: "wasm",
     memoryBytes: heap.limit,
+    reserve: (bytes) => heap.prepare(bytes - heap.used(), "the training"),
     plan(graph, options) {
       refuseUncountable(graph);
       return host.plan(graph, options);
@@ -345,7 +389,10 @@ export function wasmOn(
     },
     statistics() {
       const bytes = heap.memory.buffer.byteLength;
-      return { bytes, keptBytes: bytes - heap.used(), mostBytes: heap.limit };
+      return {
+        ...{ bytes, keptBytes: bytes - heap.used() },
+        ...{ mostBytes: heap.limit, addressBits: heap.width },
+      };
     },
     async profile(run) {
       const times: KernelTime[] = [];
@@ -356,8 +403,6 @@ export function wasmOn(
         times.toSorted((a, b) => b.milliseconds - a.milliseconds),
       );
     },
-    [Symbol.dispose]() {
-      for (const workers of pool.splice(0)) workers.dispose();
-    },
+    [Symbol.dispose]: endPool,
   };
 }

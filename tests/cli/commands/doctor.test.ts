@@ -33,7 +33,7 @@ Deno.test("the facts of a machine are told in words", () => {
     "processor": ["24 threads"],
     "memory": ["64 GiB, of which 32 GiB are free"],
     "wasm": [
-      "16 threads, 4 GiB of memory; with --memory, up to 16 GiB",
+      "16 threads, memory up to 16 GiB, beyond 4 GiB by addresses of 64 bits",
       "45 billion multiplications of products a second, 10 GiB read a second",
     ],
     "webgpu": [
@@ -57,7 +57,7 @@ Deno.test("what a machine lacks is told as well", () => {
     hubCache: undefined,
   });
   assertEquals(poor.memory, ["unknown: --allow-sys=systemMemoryInfo lets Deno tell"]);
-  assertEquals(poor.wasm?.[0], "1 threads, 4 GiB of memory, and no more");
+  assertEquals(poor.wasm?.[0], "1 threads, memory up to 4 GiB");
   assertEquals(poor.webgpu, ["no WebGPU adapter was found"]);
   assertEquals(poor.device, ["--device auto trains on wasm"]);
   assertEquals(poor["C compiler"], ["none in PATH; --device native alone needs one"]);

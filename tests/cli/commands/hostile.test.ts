@@ -180,11 +180,11 @@ const immense: [flags: string, message: RegExp][] = [
   ["--layers 100000", /layers is 100000, expected at most 512/],
   [
     "--width 20000",
-    /^error: a model of [\d,]+ parameters takes at least [\d.]+ GiB .* wasm has 4 GiB/,
+    /^error: a model of [\d,]+ parameters takes at least [\d.]+ GiB .* wasm has 16 GiB/,
   ],
-  ["--context 1000000000", /parameters takes at least .* wasm has 4 GiB/],
-  ["--context 9007199254740991", /parameters takes at least .* wasm has 4 GiB/],
-  ["--batch-size 100000000", /--batch-size 100000000 takes at least .* wasm has 4 GiB/],
+  ["--context 1000000000", /parameters takes at least .* wasm has 16 GiB/],
+  ["--context 9007199254740991", /parameters takes at least .* wasm has 16 GiB/],
+  ["--batch-size 100000000", /--batch-size 100000000 takes at least .* wasm has 16 GiB/],
   ["--gradient-accumulation 1000000000", /a step of 4 x 1000000000 rows takes/],
 ];
 

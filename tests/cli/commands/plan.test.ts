@@ -20,7 +20,7 @@ inFolder("a plan reads no weights, makes no folder, and counts what is frozen", 
   const whole = await train(...flags, "--out", `${folder}/run`);
   assertEquals([whole.code, whole.stderr], [0, ""]);
   assertStringIncludes(whole.stdout, "sft on rows: Llama of 62,400 parameters");
-  assertStringIncludes(whole.stdout, "it fits into the 4 GiB of wasm");
+  assertStringIncludes(whole.stdout, "it fits into the 16 GiB of wasm");
   assert(!whole.stdout.includes("frozen weights"));
   assert(/\n {2}gradients +\d/.test(whole.stdout), whole.stdout);
   assert(/a step takes about [\d.]+ m?s, 100 steps about/.test(whole.stdout), whole.stdout);

@@ -226,7 +226,7 @@ inFolder("a loss that is no number stops a run, and its last good model stays", 
 
 inFolder("a run that the machine has no room for leaves nothing", async (folder) => {
   const data = await writeRows(`${folder}/rows.jsonl`);
-  const large = [...tiny, "--width", "128", "--batch-size", "200000"];
+  const large = [...tiny, "--width", "128", "--batch-size", "200000", "--memory", "4GiB"];
   const result = await train("--data", data, ...large, "--out", `${folder}/new/run`);
   assertRefused(result, 1, /a step of sft takes [\d.]+ GiB .*, and wasm has 4 GiB: take a smaller/);
   assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name), ["rows.jsonl"]);
