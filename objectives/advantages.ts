@@ -5,10 +5,12 @@ import {
   cast,
   checkOptions,
   checkRange,
+  clip,
   concat,
   dims,
   div,
   equal,
+  greaterEqual,
   maximum,
   mul,
   notEqual,
@@ -16,6 +18,7 @@ import {
   reshape,
   rsqrt,
   slice,
+  sqrt,
   sub,
   type Tensor,
   where,
@@ -287,6 +290,50 @@ export function batchZScore(
   return ungrouped(safeRatio(centredGroups(batch), scale), batch.counted);
 }
 
+/** The options of {@linkcode passRate}. */
+export interface PassRateOptions extends GroupOptions {
+  /** The least and, from 1 downwards, the largest pass rate, from 0 to 1/2 (default 0.02). */
+  readonly margin?: number;
+  /** `"group"` divides by the population's standard deviation, `sqrt(q (1 - q))` (default `"none"`). */
+  readonly scale?: "none" | "group";
+}
+
+/**
+ * NFT's advantages of right and wrong answers (arXiv 2505.18116): `1[r >= 1] - q`, q the share of
+ * the group's answers that are right, cut to 0.02..0.98. So they are 0 in no group.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { passRate } from "@unitune/objectives";
+ *
+ * const rewards = tensor([1, 0, 0, 0], { dtype: "f64" });
+ * assertEquals([...await passRate(rewards, { groupSize: 4 }).data()], [0.75, -0.25, -0.25, -0.25]);
+ * ```
+ *
+ * @param rewards `[B]`, groups in consecutive rows; an answer is right from 1.
+ * @param options The size of a group, at least 2, the limits of q, the scale, and which rewards
+ * count.
+ * @returns Advantages, `[B]`.
+ * @throws {ShapeError} If the rows are not whole groups.
+ * @throws {RangeError} If a group has a single member, or the margin is out of range.
+ */
+export function passRate(
+  rewards: Tensor,
+  { groupSize, counted, margin = 0.02, scale = "none" }: PassRateOptions,
+): Tensor {
+  checkOptions("passRate", { margin: { min: 0, max: 0.5 } }, { margin });
+  const groups = grouped("passRate", rewards, counted, groupSize);
+  const right = cast(greaterEqual(groups.rewards, 1), rewards.dtype);
+  const rate = clip(maskedMean(right, groups.counted, overGroup), margin, 1 - margin);
+  const advantages = sub(right, rate);
+  return ungrouped(
+    scale === "none" ? advantages : safeRatio(advantages, sqrt(mul(rate, sub(1, rate)))),
+    groups.counted,
+  );
+}
+
 /** The options of generalised advantage estimation. */
 export interface GaeOptions {
   /** The discount g of later rewards, from 0 to 1 (default 1). */
@@ -463,7 +510,9 @@ export type AdvantageForm =
   | "group-mean-batch-std"
   | "leave-one-out"
   | "batch-z-score"
-  | "max-rl";
+  | "max-rl"
+  | "pass-rate"
+  | "pass-rate-z-score";
 
 interface AdvantageRule {
   readonly description: string;
@@ -507,12 +556,22 @@ const forms: Readonly<Record<AdvantageForm, AdvantageRule>> = {
     inGroups: true,
     estimate: maxRl,
   },
+  "pass-rate": {
+    description: "A = 1[r >= 1] - q, pass rate q",
+    inGroups: true,
+    estimate: passRate,
+  },
+  "pass-rate-z-score": {
+    description: "A = (1[r >= 1] - q)/sqrt(q (1 - q)), pass rate q",
+    inGroups: true,
+    estimate: (rewards, options) => passRate(rewards, { ...options, scale: "group" }),
+  },
 };
 
 /**
  * An advantage estimator by its name, with its usual constants: `raw` (the reward itself),
  * {@linkcode groupZScore}, {@linkcode groupMeanBaseline}, {@linkcode groupMeanBatchStd},
- * {@linkcode leaveOneOut}, {@linkcode batchZScore} or {@linkcode maxRl}.
+ * {@linkcode leaveOneOut}, {@linkcode batchZScore}, {@linkcode maxRl} or {@linkcode passRate}.
  *
  * @example
  * ```ts

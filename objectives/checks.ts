@@ -1,5 +1,13 @@
 /** Checks of shapes, names and groups, so that a wrong value is an error and never a silent NaN. */
-import { checkRange, ranges, ShapeError, showShape, sizeOf, type Tensor } from "@unitune/core";
+import {
+  checkRange,
+  ranges,
+  ShapeError,
+  showShape,
+  sizeOf,
+  type Tensor,
+  unsqueeze,
+} from "@unitune/core";
 import { checkMask } from "./host.ts";
 
 /** Throws unless a hyperparameter is one of a table's names. */
@@ -77,4 +85,13 @@ export function checkGroups(name: string, rows: number, groupSize: number): void
         `each group in consecutive rows`,
     );
   }
+}
+
+/** Advantages `[B]` as `[B, 1]`; advantages of tokens as they are. */
+export function perToken(name: string, advantages: Tensor, logProbs: Tensor): Tensor {
+  if (advantages.shape.length === 1 && advantages.shape[0] === logProbs.shape[0]) {
+    return unsqueeze(advantages, -1);
+  }
+  checkShapes(name, ["B", "T"], { logProbs, advantages });
+  return advantages;
 }

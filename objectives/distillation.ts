@@ -1,16 +1,12 @@
 /** Learning from a teacher's predictions: the generalised Jensen-Shannon divergence. */
 import { cast, equal } from "@unitune/core";
-import {
-  aggregate,
-  aggregateFormula,
-  checkNormalizer,
-  describeNormalizer,
-  type Normalizer,
-} from "./aggregation.ts";
+import { checkNormalizer, type Normalizer } from "./aggregation.ts";
+import { letter } from "./arithmetic.ts";
 import { objectiveDefaults } from "./defaults.ts";
 import { jsdConstants, type JsdOptions } from "./jsd.ts";
 import { maskedCount, maskedSum } from "./log_probs.ts";
-import type { Optimization, TeacherEvidence } from "./optimization.ts";
+import type { TeacherEvidence } from "./optimization.ts";
+import { type TokenOptimization, tokenwise } from "./tokenwise.ts";
 
 /** The options of a distillation. */
 export interface DistillationOptions extends JsdOptions {
@@ -35,7 +31,7 @@ export interface DistillationOptions extends JsdOptions {
  * @returns The optimization.
  * @throws {RangeError} If an option is out of range.
  */
-export function distilled(options: DistillationOptions = {}): Optimization<TeacherEvidence> {
+export function distilled(options: DistillationOptions = {}): TokenOptimization<TeacherEvidence> {
   const { beta } = jsdConstants("distilled", options);
   const { normalizer = objectiveDefaults.normalizer } = options;
   checkNormalizer("distilled: normalizer", normalizer);
@@ -44,24 +40,19 @@ export function distilled(options: DistillationOptions = {}): Optimization<Teach
     : beta === 1
     ? "KL(student, teacher)"
     : `JSD_${beta}(teacher, student)`;
-  return {
-    description: {
-      transition: "T(s*_n, s_{n-1}) -> T_teacher",
-      normalizer: describeNormalizer(normalizer),
-      formula: aggregateFormula(normalizer, name),
-    },
-    optimize({ divergence, argmax, teacher, teacherArgmax, mask }) {
-      const { dtype } = mask;
-      const agrees = cast(equal(argmax(), teacherArgmax), dtype);
+  return tokenwise("T(s*_n, s_{n-1}) -> T_teacher", {
+    losses: ({ divergence, teacher }) => divergence(teacher, options),
+    normalizer,
+    formula: letter(name),
+    where: {},
+    metrics({ argmax, teacherArgmax, mask }) {
+      const agrees = cast(equal(argmax(), teacherArgmax), mask.dtype);
       return {
-        terms: [aggregate(divergence(teacher, options), mask, normalizer)],
-        metrics: {
-          teacher_agreement: {
-            total: maskedSum(agrees, mask),
-            weight: maskedCount(mask, dtype),
-          },
+        teacher_agreement: {
+          total: maskedSum(agrees, mask),
+          weight: maskedCount(mask, mask.dtype),
         },
       };
     },
-  };
+  });
 }

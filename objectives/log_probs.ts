@@ -1,5 +1,6 @@
 /** Log-probabilities and entropies of single tokens from logits, and sums of them under a mask. */
 import {
+  asTensor,
   cast,
   clip,
   type DType,
@@ -76,6 +77,11 @@ export function tokenEntropy(logits: Tensor): Tensor {
 /** x where the mask is 1, and 0 where it is 0, even if x is infinite there. */
 export function masked(x: Tensor, mask: Tensor): Tensor {
   return where(notEqual(mask, 0), x, 0);
+}
+
+/** One of two numbers for each element of a condition, in a floating-point dtype. */
+export function choose(condition: Tensor, yes: number, no: number, dtype: DType): Tensor {
+  return where(condition, asTensor(yes, dtype), no);
 }
 
 /** The number of positions with a mask of 1, in a floating-point dtype. */

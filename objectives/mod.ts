@@ -39,6 +39,8 @@ export {
   leaveOneOut,
   maskedWhiten,
   maxRl,
+  passRate,
+  type PassRateOptions,
   tokenRewards,
   type WhitenOptions,
   type ZScoreOptions,
@@ -51,6 +53,7 @@ export * from "./catalogue/steps.ts";
 export * from "./combinators.ts";
 export * from "./defaults.ts";
 export type * from "./description.ts";
+export type { Formula } from "./arithmetic.ts";
 export { formulaOf, formulaText, type LossFormula, type LossTerm } from "./formula.ts";
 export * from "./distillation.ts";
 export { type DivergenceOptions, divergenceScore, type FDivergence } from "./divergences.ts";
@@ -159,5 +162,8 @@ export {
   type ReferenceScores,
   teacher,
 } from "./signals.ts";
+export * from "./ratio_shapes.ts";
+export * from "./tokenwise.ts";
 export * from "./training_step.ts";
 export * from "./value_loss.ts";
+export * from "./weights.ts";

@@ -10,19 +10,16 @@ import {
   type Tensor,
   unsqueeze,
 } from "@unitune/core";
-import {
-  aggregate,
-  aggregateFormula,
-  checkNormalizer,
-  describeNormalizer,
-  type Normalizer,
-} from "./aggregation.ts";
+import { aggregate, checkNormalizer, type Normalizer } from "./aggregation.ts";
+import { letter } from "./arithmetic.ts";
 import { checkShapes } from "./checks.ts";
 import { objectiveDefaults } from "./defaults.ts";
 import { bounded, boundedExp, logRatio, sequenceLogProbs } from "./log_probs.ts";
 import type { Loss } from "./loss.ts";
-import type { Optimization, ReferenceEvidence, TokenEvidence } from "./optimization.ts";
-import type { LossFormula } from "./formula.ts";
+import type { ReferenceEvidence, TokenEvidence } from "./optimization.ts";
+import { type TokenOptimization, type TokenWeight, tokenwise, weighed } from "./tokenwise.ts";
+import { SUPERVISED_TRANSITION } from "./transitions.ts";
+import { probability } from "./weights.ts";
 
 /** The options of a negative log-likelihood. */
 export interface NllOptions {
@@ -81,33 +78,14 @@ export function nllLoss(
  */
 export function nll(
   { normalizer = objectiveDefaults.normalizer }: NllOptions = {},
-): Optimization<TokenEvidence> {
-  return supervised(
-    "nll",
+): TokenOptimization<TokenEvidence> {
+  checkNormalizer("nll: normalizer", normalizer);
+  return tokenwise(SUPERVISED_TRANSITION, {
+    losses: ({ logProbs }) => neg(logProbs()),
     normalizer,
-    "l_bt",
-    {},
-    ({ logProbs, mask }) => nllLoss(logProbs(), mask, { normalizer }),
-  );
-}
-
-/** An optimization that raises the likelihood of target tokens. */
-function supervised<E extends TokenEvidence>(
-  name: string,
-  normalizer: Normalizer,
-  token: string,
-  where: LossFormula["where"],
-  loss: (evidence: E) => Loss,
-): Optimization<E> {
-  checkNormalizer(`${name}: normalizer`, normalizer);
-  return {
-    description: {
-      transition: "T(s*_n, s_{n-1}) -> T*",
-      normalizer: describeNormalizer(normalizer),
-      formula: aggregateFormula(normalizer, token, { ...where, l: "-log p" }),
-    },
-    optimize: (evidence) => ({ terms: [loss(evidence)], metrics: {} }),
-  };
+    formula: letter("l_bt"),
+    where: { l: "-log p" },
+  });
 }
 
 /**
@@ -155,12 +133,8 @@ export function dftLoss(
  * @param options The normalizer.
  * @returns The optimization.
  */
-export function probabilityWeightedNll(
-  { normalizer = objectiveDefaults.normalizer }: NllOptions = {},
-): Optimization<TokenEvidence> {
-  return supervised("probabilityWeightedNll", normalizer, "sg(p_bt) l_bt", {}, (
-    { logProbs, mask },
-  ) => dftLoss(logProbs(), mask, { normalizer }));
+export function probabilityWeightedNll(options: NllOptions = {}): TokenOptimization<TokenEvidence> {
+  return weighed(probability(), nll(options));
 }
 
 /** The options of importance-weighted SFT. */
@@ -210,11 +184,21 @@ export function iwSftLoss(
   mask: Tensor,
   options: IwSftOptions = {},
 ): Loss {
+  const { normalizer, ...known } = iwSftConstants("iwSftLoss", options);
+  const weights = stopGradient(iwSftWeights(logProbs, referenceLogProbs, mask, known));
+  return aggregate(mul(weights, neg(bounded(logProbs))), mask, normalizer);
+}
+
+/** The weights of sequences, `[B, 1]`. */
+function iwSftWeights(
+  logProbs: Tensor,
+  referenceLogProbs: Tensor,
+  mask: Tensor,
+  { power, cap }: Pick<Required<IwSftOptions>, "power" | "cap">,
+): Tensor {
   checkShapes("iwSftLoss", ["B", "T"], { logProbs, referenceLogProbs, mask });
-  const { normalizer, power, cap } = iwSftConstants("iwSftLoss", options);
   const ratios = sequenceLogProbs(logRatio(logProbs, referenceLogProbs), mask, "mean");
-  const weights = stopGradient(minimum(boundedExp(mul(ratios, power)), cap));
-  return aggregate(mul(unsqueeze(weights, -1), neg(bounded(logProbs))), mask, normalizer);
+  return unsqueeze(minimum(boundedExp(mul(ratios, power)), cap), -1);
 }
 
 /**
@@ -234,14 +218,17 @@ export function iwSftLoss(
  */
 export function importanceWeightedNll(
   options: IwSftOptions = {},
-): Optimization<ReferenceEvidence> {
-  const { normalizer, power, cap } = iwSftConstants("importanceWeightedNll", options);
-  const weight = {
-    w: "sg min(e^(power mean_t log p/p_ref), cap)",
-    power: `${power}`,
-    cap: `${cap}`,
+): TokenOptimization<ReferenceEvidence> {
+  const { normalizer, ...known } = iwSftConstants("importanceWeightedNll", options);
+  const weight: TokenWeight<ReferenceEvidence> = {
+    of: ({ logProbs, referenceLogProbs, mask }) =>
+      iwSftWeights(logProbs(), referenceLogProbs, mask, known),
+    formula: letter("w_b"),
+    where: {
+      w: "min(e^(power mean_t log p/p_ref), cap)",
+      power: `${known.power}`,
+      cap: `${known.cap}`,
+    },
   };
-  return supervised("importanceWeightedNll", normalizer, "w_b l_bt", weight, (
-    { logProbs, referenceLogProbs, mask },
-  ) => iwSftLoss(logProbs(), referenceLogProbs, mask, options));
+  return weighed(weight, nll({ normalizer }));
 }

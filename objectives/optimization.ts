@@ -6,6 +6,18 @@ import type { JsdOptions } from "./jsd.ts";
 import type { Context } from "./policy.ts";
 import type { Distribution } from "./prediction.ts";
 
+/** The evidence of which tokens count. */
+export interface MaskEvidence {
+  /** 1 on answer tokens, 0 elsewhere, `[B, T-1]`. */
+  readonly mask: Tensor;
+}
+
+/** Evidence of who wrote a token. */
+export interface GivenEvidence {
+  /** 1 on tokens that were given to the policy, 0 on its own, `[B, T-1]`. */
+  readonly given: Tensor;
+}
+
 /** Evidence on single tokens. A function is evidence that is computed when it is first asked for. */
 export interface TokenEvidence {
   /** Log-probabilities of the target tokens, `[B, T-1]`, in nats, with gradient. */

@@ -18,14 +18,8 @@ import {
   unsqueeze,
   where,
 } from "@unitune/core";
-import {
-  aggregate,
-  aggregateFormula,
-  checkNormalizer,
-  describeNormalizer,
-  type Normalizer,
-} from "./aggregation.ts";
-import { checkName, checkShapes } from "./checks.ts";
+import { aggregate, checkNormalizer, type Normalizer } from "./aggregation.ts";
+import { checkName, checkShapes, perToken } from "./checks.ts";
 import { objectiveDefaults } from "./defaults.ts";
 import {
   bounded,
@@ -37,8 +31,9 @@ import {
 } from "./log_probs.ts";
 import type { Loss } from "./loss.ts";
 import type { Metric, Metrics } from "./metrics.ts";
-import type { Optimization, RolloutEvidence } from "./optimization.ts";
-import type { LossFormula } from "./formula.ts";
+import type { RolloutEvidence } from "./optimization.ts";
+import { type TokenOptimization, tokenwise } from "./tokenwise.ts";
+import { SAMPLED_TRANSITION } from "./transitions.ts";
 
 /**
  * The level of importance ratios, of the policy to the one that sampled: `"token"`, a ratio for
@@ -87,15 +82,6 @@ export function importanceRatio(
   return boundedExp(levels[level](logRatio(logProbs, oldLogProbs), mask));
 }
 
-/** Advantages `[B]` as `[B, 1]`; advantages of tokens as they are. */
-function perToken(name: string, advantages: Tensor, logProbs: Tensor): Tensor {
-  if (advantages.shape.length === 1 && advantages.shape[0] === logProbs.shape[0]) {
-    return unsqueeze(advantages, -1);
-  }
-  checkShapes(name, ["B", "T"], { logProbs, advantages });
-  return advantages;
-}
-
 /** The options of the plain policy gradient. */
 export interface PolicyGradientOptions {
   /** The normalizer of the sum over tokens (default `"token"`). */
@@ -129,8 +115,12 @@ export function reinforceLoss(
   { normalizer = objectiveDefaults.normalizer }: PolicyGradientOptions = {},
 ): Loss {
   checkShapes("reinforceLoss", ["B", "T"], { logProbs, mask });
-  const a = stopGradient(perToken("reinforceLoss", advantages, logProbs));
-  return aggregate(neg(mul(a, bounded(logProbs))), mask, normalizer);
+  return aggregate(reinforced("reinforceLoss", logProbs, advantages), mask, normalizer);
+}
+
+/** `-A log p` of each token. */
+function reinforced(name: string, logProbs: Tensor, advantages: Tensor): Tensor {
+  return neg(mul(stopGradient(perToken(name, advantages, logProbs)), bounded(logProbs)));
 }
 
 /** The options of a clipped loss. */
@@ -211,14 +201,26 @@ export function clippedLoss(
   mask: Tensor,
   options: ClippedOptions = {},
 ): Loss {
-  const { low, high, dualClip, ...known } = clippedConstants("clippedLoss", options);
+  const known = clippedConstants("clippedLoss", options);
+  const losses = clippedTokens(logProbs, oldLogProbs, advantages, mask, known);
+  return aggregate(losses, mask, known.normalizer);
+}
+
+/** The clipped surrogate of each token, negated. */
+function clippedTokens(
+  logProbs: Tensor,
+  oldLogProbs: Tensor,
+  advantages: Tensor,
+  mask: Tensor,
+  { low, high, dualClip, ratio: level }: ClippedConstants,
+): Tensor {
   const a = stopGradient(perToken("clippedLoss", advantages, logProbs));
-  const ratio = importanceRatio(logProbs, oldLogProbs, mask, known.ratio);
+  const ratio = importanceRatio(logProbs, oldLogProbs, mask, level);
   const clipped = maximum(neg(mul(ratio, a)), neg(mul(clip(ratio, low, high), a)));
   const losses = dualClip === undefined
     ? clipped
     : where(less(a, 0), minimum(clipped, mul(a, -dualClip)), clipped);
-  return aggregate(broadcastTo(losses, mask.shape), mask, known.normalizer);
+  return broadcastTo(losses, mask.shape);
 }
 
 /** A clipped loss; see {@linkcode clippedLoss} for its parameters. */
@@ -425,22 +427,21 @@ export function cispoLoss(
   options: CispoOptions = {},
 ): Loss {
   const { cap, normalizer } = cispoConstants("cispoLoss", options);
-  const a = perToken("cispoLoss", advantages, logProbs);
-  const ratio = minimum(importanceRatio(logProbs, oldLogProbs, mask), cap);
-  return aggregate(neg(mul(stopGradient(mul(ratio, a)), bounded(logProbs))), mask, normalizer);
+  const losses = cispoTokens(logProbs, oldLogProbs, advantages, mask, cap);
+  return aggregate(losses, mask, normalizer);
 }
 
-/** The description of an optimization on rollouts. */
-function describe(
-  normalizer: Normalizer,
-  token: string,
-  where: LossFormula["where"] = {},
-): Optimization<RolloutEvidence>["description"] {
-  return {
-    transition: "T(s_n, s_{n-1}) -> A-weighted T*",
-    normalizer: describeNormalizer(normalizer),
-    formula: aggregateFormula(normalizer, token, where),
-  };
+/** `-sg(min(rho, cap)) A log p` of each token. */
+function cispoTokens(
+  logProbs: Tensor,
+  oldLogProbs: Tensor,
+  advantages: Tensor,
+  mask: Tensor,
+  cap: number,
+): Tensor {
+  const a = perToken("cispoLoss", advantages, logProbs);
+  const ratio = minimum(importanceRatio(logProbs, oldLogProbs, mask), cap);
+  return neg(mul(stopGradient(mul(ratio, a)), bounded(logProbs)));
 }
 
 /**
@@ -459,15 +460,17 @@ function describe(
  */
 export function policyGradient(
   { normalizer = objectiveDefaults.normalizer }: PolicyGradientOptions = {},
-): Optimization<Omit<RolloutEvidence, "oldLogProbs">> {
+): TokenOptimization<Omit<RolloutEvidence, "oldLogProbs">> {
   checkNormalizer("policyGradient: normalizer", normalizer);
-  return {
-    description: describe(normalizer, "-A log p"),
-    optimize: ({ logProbs, advantages, mask }) => ({
-      terms: [reinforceLoss(logProbs(), advantages, mask, { normalizer })],
-      metrics: {},
-    }),
-  };
+  return tokenwise(SAMPLED_TRANSITION, {
+    losses({ logProbs, advantages, mask }) {
+      checkShapes("policyGradient", ["B", "T"], { logProbs: logProbs(), mask });
+      return reinforced("policyGradient", logProbs(), advantages);
+    },
+    normalizer,
+    formula: { text: "-A log p", binding: "sum" },
+    where: {},
+  });
 }
 
 /** The fraction of answer tokens for which a condition holds. */
@@ -515,23 +518,21 @@ const ratioNames: Readonly<Record<RatioLevel, string>> = {
  * @returns The optimization.
  * @throws {RangeError} If a hyperparameter is out of range.
  */
-export function clipped(options: ClippedOptions = {}): Optimization<RolloutEvidence> {
-  const { low, high, dualClip, ratio, normalizer } = clippedConstants("clipped", options);
+export function clipped(options: ClippedOptions = {}): TokenOptimization<RolloutEvidence> {
+  const known = clippedConstants("clipped", options);
+  const { low, high, dualClip, ratio, normalizer } = known;
   const [from, to] = [low, high].map((bound) => Number(bound.toPrecision(6)));
   const surrogate = `-min(rho A, clip(rho, ${from}, ${to}) A)`;
-  const token = dualClip === undefined
-    ? surrogate
-    : `(A < 0 ? min(${surrogate}, ${dualClip} |A|) : ${surrogate})`;
-  return {
-    description: describe(normalizer, token, { rho: ratioNames[ratio] }),
-    optimize: (evidence) => {
-      const { logProbs, oldLogProbs, advantages, mask } = evidence;
-      return {
-        terms: [clippedLoss(logProbs(), oldLogProbs, advantages, mask, options)],
-        metrics: clipMetrics(evidence, options),
-      };
-    },
-  };
+  return tokenwise(SAMPLED_TRANSITION, {
+    losses: ({ logProbs, oldLogProbs, advantages, mask }) =>
+      clippedTokens(logProbs(), oldLogProbs, advantages, mask, known),
+    normalizer,
+    formula: dualClip === undefined
+      ? { text: surrogate, binding: "sum" }
+      : { text: `(A < 0 ? min(${surrogate}, ${dualClip} |A|) : ${surrogate})`, binding: "call" },
+    where: { rho: ratioNames[ratio] },
+    metrics: (evidence) => clipMetrics(evidence, options),
+  });
 }
 
 /**
@@ -549,16 +550,19 @@ export function clipped(options: ClippedOptions = {}): Optimization<RolloutEvide
  * @returns The optimization.
  * @throws {RangeError} If the cap is not above 0.
  */
-export function cappedPolicyGradient(options: CispoOptions = {}): Optimization<RolloutEvidence> {
+export function cappedPolicyGradient(
+  options: CispoOptions = {},
+): TokenOptimization<RolloutEvidence> {
   const { cap, normalizer } = cispoConstants("cappedPolicyGradient", options);
-  return {
-    description: describe(normalizer, `-sg(min(rho, ${cap})) A log p`, { rho: ratioNames.token }),
-    optimize({ logProbs, oldLogProbs, advantages, mask }) {
+  return tokenwise(SAMPLED_TRANSITION, {
+    losses: ({ logProbs, oldLogProbs, advantages, mask }) =>
+      cispoTokens(logProbs(), oldLogProbs, advantages, mask, cap),
+    normalizer,
+    formula: { text: `-sg(min(rho, ${cap})) A log p`, binding: "sum" },
+    where: { rho: ratioNames.token },
+    metrics({ logProbs, oldLogProbs, mask }) {
       const ratio = importanceRatio(logProbs(), oldLogProbs, mask);
-      return {
-        terms: [cispoLoss(logProbs(), oldLogProbs, advantages, mask, options)],
-        metrics: { "clip_ratio/high": share(greater(ratio, cap), mask) },
-      };
+      return { "clip_ratio/high": share(greater(ratio, cap), mask) };
     },
-  };
+  });
 }

@@ -1,15 +1,10 @@
 /** Regularizers: a KL keeps a policy near its reference, the entropy bonus keeps it uncertain. */
 import { add, isTensor, neg, stopGradient, sub, type Tensor } from "@unitune/core";
-import {
-  aggregate,
-  aggregateFormula,
-  checkNormalizer,
-  describeNormalizer,
-  type Normalizer,
-} from "./aggregation.ts";
+import { aggregate, checkNormalizer, type Normalizer } from "./aggregation.ts";
 import {
   type Arithmetic,
   factor,
+  type Formula,
   half,
   letter,
   onFormulas,
@@ -20,7 +15,8 @@ import { checkName, checkShapes } from "./checks.ts";
 import { objectiveDefaults } from "./defaults.ts";
 import { logRatio, maskedCount, maskedSum } from "./log_probs.ts";
 import type { Loss } from "./loss.ts";
-import type { EntropyEvidence, Optimization, ReferenceEvidence } from "./optimization.ts";
+import type { EntropyEvidence, ReferenceEvidence } from "./optimization.ts";
+import { type TokenOptimization, tokenwise } from "./tokenwise.ts";
 
 /**
  * Estimators of `KL(pi, ref)` from a sampled token (Schulman, "Approximating KL divergence", 2020),
@@ -61,13 +57,14 @@ function onLogRatio(estimator: KlEstimator, x: Tensor): Tensor {
 }
 
 /** The estimate of a token as a formula in x. */
-function tokenFormula(estimator: KlEstimator): string {
+function tokenFormula(estimator: KlEstimator): Formula {
   const { value, gradient } = estimators[estimator];
   const x = letter("x");
-  const estimate = factor(value(onFormulas, x));
-  return gradient === undefined
-    ? estimate
-    : `${estimate} with the gradient of ${gradient(onFormulas, x).text}`;
+  const estimate = letter(factor(value(onFormulas, x)));
+  return gradient === undefined ? estimate : {
+    text: `${estimate.text} with the gradient of ${gradient(onFormulas, x).text}`,
+    binding: "sum",
+  };
 }
 
 /** Throws unless an estimator exists. */
@@ -182,28 +179,24 @@ export function klLoss(
 export function kl(
   { estimator = objectiveDefaults.klEstimator, normalizer = objectiveDefaults.normalizer }:
     KlOptions = {},
-): Optimization<ReferenceEvidence> {
+): TokenOptimization<ReferenceEvidence> {
   checkKlEstimator("kl", estimator);
   checkNormalizer("kl: normalizer", normalizer);
-  return {
-    description: {
-      transition: "T -> T_ref",
-      normalizer: describeNormalizer(normalizer),
-      formula: aggregateFormula(normalizer, tokenFormula(estimator), { x: "log p/p_ref" }),
+  return tokenwise("T -> T_ref", {
+    losses({ logProbs, referenceLogProbs, mask }) {
+      checkShapes("kl", ["B", "T"], { logProbs: logProbs(), referenceLogProbs, mask });
+      return klEstimate(logProbs(), referenceLogProbs, estimator);
     },
-    optimize({ logProbs, referenceLogProbs, mask }) {
-      const own = logProbs();
-      return {
-        terms: [klLoss(own, referenceLogProbs, mask, { estimator, normalizer })],
-        metrics: {
-          kl: {
-            total: maskedSum(klEstimate(own, referenceLogProbs), mask),
-            weight: maskedCount(mask, own.dtype),
-          },
-        },
-      };
-    },
-  };
+    normalizer,
+    formula: tokenFormula(estimator),
+    where: { x: "log p/p_ref" },
+    metrics: ({ logProbs, referenceLogProbs, mask }) => ({
+      kl: {
+        total: maskedSum(klEstimate(logProbs(), referenceLogProbs), mask),
+        weight: maskedCount(mask, logProbs().dtype),
+      },
+    }),
+  });
 }
 
 /**
@@ -250,17 +243,12 @@ export function entropyLoss(
  */
 export function entropyBonus(
   { normalizer = objectiveDefaults.normalizer }: { readonly normalizer?: Normalizer } = {},
-): Optimization<EntropyEvidence> {
+): TokenOptimization<EntropyEvidence> {
   checkNormalizer("entropyBonus: normalizer", normalizer);
-  return {
-    description: {
-      transition: "T -> uniform",
-      normalizer: describeNormalizer(normalizer),
-      formula: aggregateFormula(normalizer, "-H_bt"),
-    },
-    optimize: ({ entropy, mask }) => ({
-      terms: [entropyLoss(entropy(), mask, { normalizer })],
-      metrics: {},
-    }),
-  };
+  return tokenwise("T -> uniform", {
+    losses: ({ entropy }) => neg(entropy()),
+    normalizer,
+    formula: { text: "-H_bt", binding: "sum" },
+    where: {},
+  });
 }

@@ -1,0 +1,447 @@
+/** The parts of methods that unite SFT and RL: values and gradients of the methods' code, and laws. */
+import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import { checkGradients, grad } from "@unitune/autodiff";
+import {
+  concat,
+  exp,
+  gather,
+  log,
+  mapTree,
+  mul,
+  ones,
+  slice,
+  sub,
+  type Tensor,
+  tensor,
+  zeros,
+} from "@unitune/core";
+import {
+  addEvaluations,
+  byEntropy,
+  bySign,
+  cappedRatio,
+  clipped,
+  drift,
+  entropyBonus,
+  type EntropyEvidence,
+  estimator,
+  evaluationLoss,
+  gammaWeighted,
+  geometricMean,
+  type GivenEvidence,
+  negativeAware,
+  nll,
+  onGiven,
+  onOwn,
+  type Optimization,
+  passRate,
+  plain,
+  policyGradient,
+  probability,
+  rarity,
+  type RolloutEvidence,
+  saturating,
+  shaped,
+  softGate,
+  split,
+  sumOf,
+  type TokenOptimization,
+  type TokenWeight,
+  trusted,
+  uncertainty,
+  weighed,
+  weight,
+} from "@unitune/objectives";
+import fc from "fast-check";
+import { assertClose, assertNear, context } from "./arbitrary.ts";
+import vectors from "./method_vectors.json" with { type: "json" };
+import { theorem } from "./theorem.ts";
+
+/** The evidence of all cases, whose log-probabilities are what is differentiated. */
+type Evidence = RolloutEvidence & EntropyEvidence & GivenEvidence;
+
+/** Evidence as tensors. */
+interface Tokens {
+  readonly logProbs: Tensor;
+  readonly entropies: Tensor;
+  readonly oldLogProbs: Tensor;
+  readonly advantages: Tensor;
+  readonly given: Tensor;
+  readonly mask: Tensor;
+}
+
+function evidenceOf({ logProbs, entropies, ...others }: Tokens): Evidence {
+  return { ...others, logProbs: () => logProbs, entropy: () => entropies };
+}
+
+const f64 = { dtype: "f64" } as const;
+const GROUP = 4;
+const rewards = tensor(vectors.rewards, f64);
+const signs = sub(mul(rewards, 2), 1);
+
+/** The tokens of the vectors, with advantages by a form. */
+function tokensOf(advantages: Tensor): Tokens {
+  return {
+    logProbs: tensor(vectors.logProbs, f64),
+    entropies: tensor(vectors.entropies, f64),
+    oldLogProbs: tensor(vectors.oldLogProbs, f64),
+    given: tensor(vectors.given, f64),
+    mask: tensor(vectors.mask, f64),
+    advantages,
+  };
+}
+
+function lossOn(
+  optimization: Optimization<Evidence>,
+  tokens: Tokens,
+): (logProbs: Tensor) => Tensor {
+  return (logProbs) =>
+    evaluationLoss(optimization.optimize(evidenceOf({ ...tokens, logProbs }), context));
+}
+
+const bySequence = { normalizer: "sequence" } as const;
+const bySum = { normalizer: 64 } as const;
+const unclipped = shaped(plain, bySum);
+
+/** Optimizations by the names of the vectors' cases, with the advantages that they read. */
+const cases: Readonly<Record<string, readonly [Optimization<Evidence>, Tensor]>> = (() => {
+  const form = (name: Parameters<typeof estimator>[0]) => estimator(name, GROUP).estimate(rewards);
+  const centred = form("group-mean");
+  return {
+    sapo: [shaped(softGate(), bySequence), centred],
+    vespo: [shaped(gammaWeighted()), centred],
+    gmpo: [shaped(geometricMean(), bySequence), centred],
+    nft: [shaped(negativeAware(), { normalizer: 125 }), form("pass-rate")],
+    nft_scaled: [
+      shaped(negativeAware({ scale: "group" }), { normalizer: 125 }),
+      form("pass-rate-z-score"),
+    ],
+    luffy: [split(shaped(saturating(), { denominator: "one", ...bySum }), unclipped), centred],
+    rl_plus: [
+      split(weighed(rarity(), shaped(plain, { denominator: "mixture", ...bySum })), unclipped),
+      centred,
+    ],
+    uft: [split(weighed(0.001, nll()), clipped()), centred],
+    chord_phi: [weighed(uncertainty, nll()), signs],
+    weighted_reinforce: [weighed(bySign({ positive: 0.1 }), policyGradient()), signs],
+    dppo: [
+      sumOf(weighed(trusted(), shaped(plain)), weight(1e-3, shaped(drift))),
+      centred,
+    ],
+    srft: [
+      sumOf(
+        onGiven(weighed(byEntropy({ scale: 0.5 }), nll())),
+        onOwn(
+          weighed(bySign({ positive: byEntropy({ factor: 1, scale: 0.1 }) }), policyGradient()),
+        ),
+      ),
+      signs,
+    ],
+  };
+})();
+
+for (const [name, [optimization, advantages]] of Object.entries(cases)) {
+  const expected = Object.entries(vectors.cases).find(([other]) => other === name)?.[1];
+  Deno.test(`${name}: value and gradient are those of the method's code`, async () => {
+    assert(expected !== undefined);
+    const tokens = tokensOf(advantages);
+    const loss = lossOn(optimization, tokens);
+    // Constants of the options pass through f32 in no place: the digits of the vectors' doubles.
+    assertAlmostEquals(await loss(tokens.logProbs).item(), expected.loss, 1e-9);
+    await assertClose(grad(loss)(tokens.logProbs), tensor(expected.gradient, f64), 1e-9);
+  });
+}
+
+const number = (min: number, max: number) =>
+  fc.float({ min: Math.fround(min), max: Math.fround(max), noNaN: true });
+
+/** Random tokens in groups of two rows, of advantages that a pass rate may give. */
+const drawn = fc.record({
+  rows: fc.constantFrom(2, 4),
+  length: fc.integer({ min: 2, max: 4 }),
+}).chain(({ rows, length }) => {
+  const table = (cell: fc.Arbitrary<number>) =>
+    fc.array(fc.array(cell, { minLength: length, maxLength: length }), {
+      minLength: rows,
+      maxLength: rows,
+    });
+  return fc.record({
+    logProbs: table(number(-3, -0.1)),
+    oldLogProbs: table(number(-3, -0.1)),
+    entropies: table(number(0.1, 2)),
+    given: table(fc.constantFrom(0, 1)),
+    mask: table(fc.constantFrom(0, 1, 1)).map((mask) => mask.map((row) => [1, ...row.slice(1)])),
+    right: fc.array(fc.constantFrom(0, 1), { minLength: rows, maxLength: rows }),
+  });
+}).map(({ right, ...tables }) => (dtype: "f64" | "f32"): Tokens => ({
+  ...mapTokens(tables, dtype),
+  advantages: passRate(tensor(right, { dtype }), { groupSize: 2 }),
+}));
+
+function mapTokens(
+  tables: Readonly<Record<Exclude<keyof Tokens, "advantages">, readonly (readonly number[])[]>>,
+  dtype: "f64" | "f32",
+): Omit<Tokens, "advantages"> {
+  const { logProbs, oldLogProbs, entropies, given, mask } = tables;
+  const of = (rows: readonly (readonly number[])[]) => tensor(rows, { dtype });
+  return {
+    logProbs: of(logProbs),
+    oldLogProbs: of(oldLogProbs),
+    entropies: of(entropies),
+    given: of(given),
+    mask: of(mask),
+  };
+}
+
+/** Few: on wasm each shape of a batch is a program to compile. */
+const few = { f64: 4, f32: 1 };
+
+/** Asserts that two optimizations have the same loss and gradient on tokens. */
+async function assertSame(
+  a: Optimization<Evidence>,
+  b: Optimization<Evidence>,
+  tokens: Tokens,
+  tolerance: number,
+): Promise<void> {
+  const [x, y] = [lossOn(a, tokens), lossOn(b, tokens)];
+  await assertNear(x(tokens.logProbs), y(tokens.logProbs), tolerance);
+  await assertNear(grad(x)(tokens.logProbs), grad(y)(tokens.logProbs), tolerance);
+}
+
+theorem(
+  "weighed by 1 nothing changes; weighed by a number it is the loss times that number",
+  ({ dtype, tolerance }) =>
+    fc.asyncProperty(drawn, number(-2, 2), async (draw, factor) => {
+      const tokens = draw(dtype);
+      const one: TokenWeight<unknown> = {
+        of: () => ones([], dtype),
+        formula: { text: "1", binding: "letter" },
+        where: {},
+      };
+      for (const part of [nll(), clipped(), nll({ normalizer: "sequence" })]) {
+        const plainly: TokenOptimization<Evidence> = part;
+        await assertSame(weighed(1, plainly), plainly, tokens, tolerance);
+        await assertSame(weighed(one, plainly), plainly, tokens, tolerance);
+        await assertSame(weighed(factor, plainly), weight(factor, plainly), tokens, tolerance);
+      }
+    }),
+  few,
+);
+
+theorem(
+  "split gives every token to its side: all to one side is that side, and its parts add up",
+  ({ dtype, tolerance }) =>
+    fc.asyncProperty(drawn, async (draw) => {
+      const tokens = draw(dtype);
+      const [theirs, own] = [nll(), clipped()];
+      const both = split(theirs, own);
+      const all = (x: Tensor) => ({ ...tokens, given: x });
+      await assertSame(both, theirs, all(ones(tokens.given.shape, dtype)), tolerance);
+      await assertSame(both, own, all(zeros(tokens.given.shape, dtype)), tolerance);
+      // Under a constant normalizer, the parts are those of two losses.
+      const sides = [nll({ normalizer: 3 }), clipped({ normalizer: 3 })] as const;
+      await assertSame(
+        split(...sides),
+        sumOf(onGiven(sides[0]), onOwn(sides[1])),
+        tokens,
+        tolerance,
+      );
+      await assertSame(split(theirs, theirs), theirs, tokens, tolerance);
+    }),
+  few,
+);
+
+theorem(
+  "the q-family is (1 - p^q)/q in gradient: SFT's as q goes to 0, dynamic fine-tuning's at 1",
+  ({ dtype, tolerance }) =>
+    fc.asyncProperty(drawn, number(0.2, 3), async (draw, q) => {
+      const { logProbs, mask } = draw(dtype);
+      const gradient = (power: number) =>
+        grad((x: Tensor) =>
+          evaluationLoss(
+            weighed(probability({ power }), nll()).optimize({ logProbs: () => x, mask }, context),
+          )
+        )(logProbs);
+      const family = (x: Tensor) =>
+        evaluationLoss(
+          policyGradient().optimize({
+            logProbs: () => mul(exp(mul(x, q)), 1 / q),
+            advantages: ones([mask.shape[0] ?? 0], dtype),
+            mask,
+          }, context),
+        );
+      await assertNear(gradient(q), grad(family)(logProbs), tolerance);
+      const supervised = grad((x: Tensor) =>
+        evaluationLoss(nll().optimize({ logProbs: () => x, mask }, context))
+      )(logProbs);
+      // A millionth of a log-probability of 3 is left of the weight.
+      await assertNear(gradient(1e-6), supervised, tolerance + 4e-6);
+    }),
+  few,
+);
+
+theorem(
+  "at ratio 1 all shapes have the policy gradient: NFT, supervised on right and wrong answers, as well",
+  ({ dtype, tolerance }) =>
+    fc.asyncProperty(drawn, async (draw) => {
+      const { oldLogProbs: _moved, advantages, ...others } = draw(dtype);
+      const atOne = { ...others, oldLogProbs: others.logProbs };
+      const gradient = (optimization: Optimization<Evidence>, tokens: Tokens) =>
+        grad(lossOn(optimization, tokens))(tokens.logProbs);
+      const same = { ...atOne, advantages };
+      for (const shape of [plain, softGate(), gammaWeighted(), negativeAware()]) {
+        await assertNear(
+          gradient(shaped(shape), same),
+          gradient(policyGradient(), same),
+          tolerance,
+        );
+      }
+      await assertNear(
+        gradient(shaped(geometricMean(), bySequence), same),
+        gradient(policyGradient(bySequence), same),
+        tolerance,
+      );
+      // GRPO's advantages, with the deviation of the population, and no epsilon.
+      const right = tensor(
+        Array.from(await advantages.data(), (a) => a > 0 ? 1 : 0),
+        { dtype },
+      );
+      const scaled = passRate(right, { groupSize: 2, scale: "group" });
+      await assertNear(
+        gradient(shaped(negativeAware({ scale: "group" })), { ...same, advantages: scaled }),
+        gradient(policyGradient(), { ...same, advantages: scaled }),
+        tolerance,
+      );
+    }),
+  few,
+);
+
+Deno.test("pass-rate advantages are GRPO's with the population's deviation where the rate is not cut", async () => {
+  const mixed = tensor([1, 0, 0, 1, 0, 1, 0.5, 2], f64);
+  const scores = await passRate(mixed, { groupSize: 4, scale: "group" }).data();
+  const by = (rate: number, right: boolean) =>
+    (Number(right) - rate) / Math.sqrt(rate * (1 - rate));
+  assertEquals([...scores].map((a) => a.toFixed(12)), [
+    ...[true, false, false, true].map((right) => by(0.5, right).toFixed(12)),
+    ...[false, true, false, true].map((right) => by(0.5, right).toFixed(12)),
+  ]);
+  // A group whose answers are all right, or all wrong, still teaches a little.
+  const agreed = await passRate(tensor([1, 1, 0, 0], f64), { groupSize: 2 }).data();
+  assertEquals(
+    [...agreed].map((a) => a.toFixed(12)),
+    ["0.02", "0.02", "-0.02", "-0.02"].map(
+      (a) => Number(a).toFixed(12),
+    ),
+  );
+  const uncounted = passRate(tensor([1, 0], f64), { groupSize: 2, counted: tensor([1, 0]) });
+  assertEquals([...await uncounted.data()].map((a) => a.toFixed(12)), [
+    "0.020000000000",
+    "0.000000000000",
+  ]);
+  assertThrows(() => passRate(mixed, { groupSize: 4, margin: 0.6 }), RangeError, "margin");
+});
+
+/** Everything that is made of the parts, by a name of its own. */
+const parts: Readonly<Record<string, Optimization<Evidence>>> = {
+  ...Object.fromEntries(
+    Object.entries(cases).map(([name, [optimization]]) => [name, optimization]),
+  ),
+  capped: weighed(cappedRatio(), policyGradient()),
+  entropy: split(entropyBonus(), policyGradient()),
+};
+
+/** What holds a batch together, by the names of the parts. */
+const ofTheBatch: Readonly<Record<string, string>> = { srft: "its weights are means of a batch" };
+
+Deno.test("padding and the order of rows change no part; a cut between rows does where a weight is the batch's", async () => {
+  await fc.assert(
+    fc.asyncProperty(drawn, async (draw) => {
+      const tokens = draw("f64");
+      const [rows = 0] = tokens.mask.shape;
+      const padded = mapTree(
+        tokens,
+        (x) => x.shape.length === 1 ? x : concat([x, zeros([rows, 2], x.dtype)], 1),
+      );
+      const order = tensor(Array.from({ length: rows }, (_, b) => rows - 1 - b), { dtype: "i32" });
+      const reversed = mapTree(tokens, (x) => gather(x, order));
+      const cut = (from: number, to: number) => mapTree(tokens, (x) => slice(x, 0, from, to));
+      for (const [name, part] of Object.entries(parts)) {
+        const evaluation = (on: Tokens) => part.optimize(evidenceOf(on), context);
+        const whole = evaluationLoss(evaluation(tokens));
+        await assertClose(evaluationLoss(evaluation(padded)), whole);
+        await assertClose(evaluationLoss(evaluation(reversed)), whole);
+        const added = addEvaluations(evaluation(cut(0, 1)), evaluation(cut(1, rows)));
+        if (ofTheBatch[name] === undefined) await assertClose(evaluationLoss(added), whole);
+      }
+    }),
+    { numRuns: 3 },
+  );
+});
+
+Deno.test("weights by a batch's entropy are others in micro-batches (counterexample)", async () => {
+  const tokens = tokensOf(signs);
+  const loss = (on: Tokens) => weighed(byEntropy(), nll()).optimize(evidenceOf(on), context);
+  const part = (from: number, to: number) => mapTree(tokens, (x) => slice(x, 0, from, to));
+  const [whole, cut] = [loss(tokens), addEvaluations(loss(part(0, 2)), loss(part(2, 8)))];
+  const [a, b] = [await evaluationLoss(whole).item(), await evaluationLoss(cut).item()];
+  assert(Math.abs(a - b) > 1e-3, `${a} and ${b}`);
+});
+
+Deno.test("gradients of shapes are those of central differences, where nothing is held constant", async () => {
+  for (const name of ["sapo", "gmpo", "luffy", "uft"]) {
+    const [optimization, advantages] = cases[name] ?? [];
+    assert(optimization !== undefined && advantages !== undefined);
+    const tokens = tokensOf(advantages);
+    await checkGradients(lossOn(optimization, tokens), tokens.logProbs, { tolerance: 1e-6 });
+  }
+});
+
+Deno.test("impossible tokens have losses and gradients that are numbers", async () => {
+  const impossible = log(zeros([8, 6], "f64"));
+  for (const name of ["sapo", "vespo", "gmpo", "nft", "nft_scaled", "luffy", "rl_plus", "dppo"]) {
+    const [part, advantages] = cases[name] ?? [];
+    assert(part !== undefined && advantages !== undefined);
+    const tokens = { ...tokensOf(advantages), logProbs: impossible };
+    const loss = lossOn(part, tokens);
+    assert(Number.isFinite(await loss(tokens.logProbs).item()), name);
+    assert((await grad(loss)(tokens.logProbs).data()).every(Number.isFinite), name);
+  }
+  // The weight 0 of an impossible token outweighs its infinite loss.
+  const loss = lossOn(weighed(uncertainty, nll()), tokensOf(signs));
+  assertEquals(await loss(impossible).item(), 0);
+});
+
+Deno.test("a demonstration is learned by the one rule, an own answer by the other; metrics are of each side", async () => {
+  const tokens = tokensOf(signs);
+  const { metrics } = split(nll(), clipped({ epsilon: 0.01 })).optimize(
+    evidenceOf(tokens),
+    context,
+  );
+  const own = { ...tokens, mask: mul(tokens.mask, sub(1, tokens.given)) };
+  const alone = clipped({ epsilon: 0.01 }).optimize(evidenceOf(own), context);
+  assertEquals(Object.keys(metrics), ["clip_ratio/low", "clip_ratio/high"]);
+  await assertClose(metrics, alone.metrics);
+});
+
+Deno.test("options of parts out of range are errors that name them", () => {
+  const faults: readonly (readonly [() => unknown, string])[] = [
+    [() => weighed(Infinity, nll()), "weighed: by"],
+    [() => probability({ power: 0 }), "probability: power"],
+    [() => rarity({ power: 0 }), "rarity: power"],
+    [() => bySign({ positive: NaN }), "bySign: positive"],
+    [() => bySign({ negative: NaN }), "bySign: negative"],
+    [() => byEntropy({ factor: Infinity }), "byEntropy: factor"],
+    [() => byEntropy({ scale: Infinity }), "byEntropy: scale"],
+    [() => trusted({ distance: -1 }), "trusted: distance"],
+    [() => cappedRatio({ cap: 0 }), "cappedRatio: cap"],
+    [() => saturating({ constant: 0 }), "saturating: constant"],
+    [() => softGate({ positive: 0 }), "softGate: positive"],
+    [() => softGate({ negative: 0 }), "softGate: negative"],
+    [() => gammaWeighted({ positive: { power: -1, decay: 1 } }), "gammaWeighted: positive: power"],
+    [() => gammaWeighted({ negative: { power: 1, decay: 0 } }), "gammaWeighted: negative: decay"],
+    [() => geometricMean({ epsilon: -1 }), "geometricMean: epsilon"],
+    [() => geometricMean({ epsilonHigh: -1 }), "geometricMean: epsilonHigh"],
+    [() => split(nll(), clipped({ normalizer: 2 })), "split: got the normalizers token and 2"],
+  ];
+  for (const [make, says] of faults) assertThrows(make, RangeError, says);
+});
