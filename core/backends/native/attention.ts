@@ -1,8 +1,9 @@
 /**
- * Attention and its gradient in C. Queries of a head are taken in blocks, keys in blocks as wide as
- * some vectors, which are transposed first. The forward pass keeps the largest score and the sum of
- * the weights so far (Milakov and Gimelshein 2018); the gradient holds the scores of a block of
- * queries with all keys that they see.
+ * Attention and its gradient in C, as products of small matrices in register tiles. The forward pass
+ * takes a block of queries with one block of keys after the other, and keeps the largest score and
+ * the sum of the weights so far (Milakov and Gimelshein 2018). The gradient holds the scores of a
+ * block of queries with all keys that they see. Keys that no query of a group of rows sees are left
+ * out.
  */
 import type { AttentionSizes } from "../../lowering/kernels.ts";
 
@@ -18,23 +19,28 @@ export const attentionParameters = [
   ...["startBuffer", "querySegments", "keySegments", "scale", "softcap"],
 ] as const;
 
-/** Queries of a block. */
-export const BLOCK_QUERIES = 16;
+/** Queries of a block in the forward pass and in the gradient, and keys of a block. */
+const [QUERIES, GRADIENT_QUERIES, KEYS] = [64, 32, 64];
 
-/** Keys of a block. */
-export const BLOCK_KEYS = 64;
+/** The most lanes of a vector: rows are filled up to whole vectors. */
+const MOST_LANES = 16;
 
-/** Bytes of scratch memory of a thread. */
+/** Bytes of scratch memory of a thread: see `native_attention` and `native_attentionGradient`. */
 export function attentionScratch({ keys, width }: AttentionSizes, isGradient: boolean): number {
-  const padded = Math.ceil(keys / BLOCK_KEYS) * BLOCK_KEYS;
-  const transposed = (isGradient ? 2 : 1) * width * BLOCK_KEYS;
-  const scores = isGradient ? 3 * BLOCK_QUERIES * padded : 2 * BLOCK_QUERIES * BLOCK_KEYS;
-  return 4 * (transposed + scores + BLOCK_QUERIES * width);
+  const filled = (size: number) => Math.ceil(size / MOST_LANES) * MOST_LANES;
+  const [row, all] = [filled(width), filled(keys)];
+  return 4 *
+    (isGradient
+      ? 5 * row * all + 3 * GRADIENT_QUERIES * (row + all)
+      : row * (3 * KEYS + 2 * QUERIES) + MOST_LANES * KEYS);
 }
 
 export const attentionSource: string = String.raw`
-#define QUERIES ${BLOCK_QUERIES}
-#define KEYS ${BLOCK_KEYS}
+#define QUERIES ${QUERIES}
+#define GRADIENT_QUERIES ${GRADIENT_QUERIES}
+#define KEYS ${KEYS}
+/* Queries, or keys, that share the decision on what they see. */
+#define GROUP LANES
 
 enum { ${attentionParameters.map((name) => `at_${name}`).join(", ")}, at_vectors };
 
@@ -74,22 +80,29 @@ static float *vector_at(heads h, int64_t sequence, int64_t position, int64_t hea
   return h.at + sequence * h.sequence + position * h.position + head * h.head;
 }
 
+typedef int32_t whole_numbers __attribute__((vector_size(4 * LANES)));
+
+inlined vector chosen(whole_numbers isFirst, vector a, vector b) {
+  return (vector)(((whole_numbers)a & isFirst) | ((whole_numbers)b & ~isFirst));
+}
+
+/* NaN, if one of them is. */
+inlined vector larger_of(vector a, vector b) { return chosen((a >= b) | (a != a), a, b); }
+
 /* e^x with an error of about a unit in the last place; 0 below -87, where results are subnormal. */
-static inline float exponential(float x) {
-  float n = (x * 1.44269504f + 12582912.0f) - 12582912.0f;
-  float r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
-  float y = 1.9875691500e-4f;
-  y = y * r + 1.3981999507e-3f;
+inlined vector exponentials(vector x) {
+  vector n = (x * 1.44269504f + 12582912.0f) - 12582912.0f;
+  vector r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
+  vector y = 1.9875691500e-4f * r + 1.3981999507e-3f;
   y = y * r + 8.3334519073e-3f;
   y = y * r + 4.1665795894e-2f;
   y = y * r + 1.6666665459e-1f;
   y = y * r + 5.0000001201e-1f;
   y = (y * r) * r + r + 1.0f;
-  int32_t bits = ((int32_t)(n < -126.0f ? -126.0f : n) + 127) << 23;
-  float power;
-  memcpy(&power, &bits, 4);
-  float whole = y * power;
-  return x < -87.0f ? 0.0f : x != x ? x : whole;
+  /* Results of smaller numbers are replaced; those of larger ones do not occur. */
+  whole_numbers isSmall = x < -87.0f, power = __builtin_convertvector(n, whole_numbers);
+  y *= (vector)((power + 127) << 23);
+  return chosen(isSmall, (vector){ 0 }, y);
 }
 
 /* The keys that queries from one on may see: from *low to below *high. */
@@ -103,35 +116,112 @@ static void visible(sizes s, int64_t first, int64_t count, int64_t *low, int64_t
   if (*high < *low) *high = *low;
 }
 
-/* Vectors of keys as columns, zeros beyond the last. */
-static void transpose(heads h, int64_t sequence, int64_t head, int64_t first, int64_t count,
-                      int64_t width, float *to) {
-  for (int64_t j = 0; j < KEYS; j++) {
-    const float *from = j < count ? vector_at(h, sequence, first + j, head) : 0;
-    for (int64_t d = 0; d < width; d++) to[d * KEYS + j] = from ? from[d] : 0;
+inlined int64_t filled(int64_t size) { return (size + LANES - 1) / LANES * LANES; }
+
+/* Vectors of a head one after the other, zeros beyond their width; where they are, if that is so there. */
+static const float *rows_of(heads h, int64_t sequence, int64_t head, int64_t first, int64_t count,
+                            int64_t width, float *to, int64_t *step) {
+  *step = h.position;
+  if (width % LANES == 0) return vector_at(h, sequence, first, head);
+  *step = filled(width);
+  for (int64_t i = 0; i < count; i++) {
+    memcpy(to + i * *step, vector_at(h, sequence, first + i, head), 4 * width);
+    memset(to + i * *step + width, 0, 4 * (*step - width));
+  }
+  return to;
+}
+
+/* LANES x LANES elements: to[i][j] = from[j][i]. */
+inlined void transpose_square(const float *from, int64_t fromStep, float *to, int64_t toStep) {
+#ifdef __clang__
+  for (int i = 0; i < LANES; i++) for (int j = 0; j < LANES; j++) to[i * toStep + j] = from[j * fromStep + i];
+#else
+  vector x[LANES];
+  for (int i = 0; i < LANES; i++) x[i] = *(const loose *)(from + i * fromStep);
+  /* Squares of a side are exchanged across the diagonal. */
+#pragma GCC unroll 4
+  for (int side = LANES / 2; side > 0; side /= 2) {
+    whole_numbers upper, lower;
+#pragma GCC unroll 16
+    for (int l = 0; l < LANES; l++) {
+      upper[l] = l & side ? l - side + LANES : l;
+      lower[l] = l & side ? l + LANES : l + side;
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < LANES; i++) {
+      if (i & side) continue;
+      vector a = x[i], b = x[i + side];
+      x[i] = __builtin_shuffle(a, b, upper);
+      x[i + side] = __builtin_shuffle(a, b, lower);
+    }
+  }
+  for (int i = 0; i < LANES; i++) *(loose *)(to + i * toStep) = x[i];
+#endif
+}
+
+/* Rows as columns: to[d][j] = from[j][d], zeros beyond the last row up to a whole vector. */
+static void transpose(const float *from, int64_t fromStep, int64_t count, int64_t width, float *to, int64_t toStep) {
+  float rest[LANES][LANES];
+  for (int64_t j = 0; j < count; j += LANES) {
+    for (int64_t d = 0; d < width; d += LANES) {
+      const float *square = from + j * fromStep + d;
+      int64_t step = fromStep;
+      if (count - j < LANES) {
+        memset(rest, 0, sizeof rest);
+        for (int64_t i = 0; i < count - j; i++) memcpy(rest[i], square + i * fromStep, sizeof rest[i]);
+        square = rest[0], step = LANES;
+      }
+      transpose_square(square, step, to + d * toStep + j, toStep);
+    }
   }
 }
 
-/* Dot products of some queries with a block of keys. */
-static void products(heads q, int64_t sequence, int64_t head, int64_t first, int64_t count,
-                     int64_t width, const float *columns, float *to, int64_t stride) {
-  enum { VECTORS = KEYS / LANES, AT_ONCE = LANES == 16 ? 4 : 2 };
-  for (int64_t i = 0; i < count; i += AT_ONCE) {
-    const float *x[AT_ONCE];
-    for (int r = 0; r < AT_ONCE; r++) {
-      x[r] = vector_at(q, sequence, first + least(i + r, count - 1), head);
+/* ROWS x (VECTORS vectors) of a product: see "multiply". */
+inlined void multiply_tile(int ROWS, int VECTORS, const float *a, int64_t aRow, int64_t aStep, const float *b,
+                           int64_t bStep, float *c, int64_t cRow, int64_t rows, int64_t depth, const float *scales) {
+  vector sums[8][4];
+  const float *x[8];
+#pragma GCC unroll 8
+  for (int r = 0; r < ROWS; r++) {
+    int64_t row = least(r, rows - 1);
+    x[r] = a + row * aRow;
+#pragma GCC unroll 4
+    for (int v = 0; v < VECTORS; v++) {
+      sums[r][v] = scales ? ((const loose *)(c + row * cRow))[v] * scales[row] : (vector){ 0 };
     }
-    vector sums[AT_ONCE][VECTORS] = { 0 };
-    for (int64_t d = 0; d < width; d++) {
-      const loose *k = (const loose *)(columns + d * KEYS);
-      for (int r = 0; r < AT_ONCE; r++) {
-        for (int v = 0; v < VECTORS; v++) sums[r][v] += x[r][d] * k[v];
-      }
+  }
+  for (int64_t k = 0; k < depth; k++) {
+    const loose *y = (const loose *)(b + k * bStep);
+#pragma GCC unroll 8
+    for (int r = 0; r < ROWS; r++) {
+#pragma GCC unroll 4
+      for (int v = 0; v < VECTORS; v++) sums[r][v] += x[r][k * aStep] * y[v];
     }
-    for (int r = 0; r < AT_ONCE && i + r < count; r++) {
-      loose *row = (loose *)(to + (i + r) * stride);
-      for (int v = 0; v < VECTORS; v++) row[v] = sums[r][v];
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < ROWS; r++) {
+    if (r >= rows) break;
+#pragma GCC unroll 4
+    for (int v = 0; v < VECTORS; v++) ((loose *)(c + r * cRow))[v] = sums[r][v];
+  }
+}
+
+/* c[i][j] = scales[i] c[i][j] + sum_k a[i][k] b[k][j], or the sum alone; columns are whole vectors. */
+static void multiply(const float *a, int64_t aRow, int64_t aStep, const float *b, int64_t bStep, float *c,
+                     int64_t cRow, int64_t rows, int64_t columns, int64_t depth, const float *scales) {
+  /* As many sums as there are registers for, beside a row of b. */
+  enum { OF_FOUR = LANES == 16 ? 4 : 2, OF_TWO = 2 * OF_FOUR };
+  for (int64_t j = 0; j < columns;) {
+    int64_t left = (columns - j) / LANES, vectors = left >= 4 ? 4 : left >= 2 ? 2 : 1;
+    int64_t most = vectors == 4 ? OF_FOUR : vectors == 2 ? OF_TWO : 8;
+    for (int64_t i = 0; i < rows; i += most) {
+      const float *x = a + i * aRow, *y = b + j, *own = scales ? scales + i : 0;
+      float *to = c + i * cRow + j;
+      if (vectors == 4) multiply_tile(OF_FOUR, 4, x, aRow, aStep, y, bStep, to, cRow, rows - i, depth, own);
+      else if (vectors == 2) multiply_tile(OF_TWO, 2, x, aRow, aStep, y, bStep, to, cRow, rows - i, depth, own);
+      else multiply_tile(8, 1, x, aRow, aStep, y, bStep, to, cRow, rows - i, depth, own);
     }
+    j += vectors * LANES;
   }
 }
 
@@ -147,165 +237,164 @@ static int sees(sizes s, int64_t sequence, int64_t query, int64_t position, int6
   return 0;
 }
 
-/* Scores of products: scaled and bounded; minus infinity for keys that the query does not see. */
+/* Minus infinity in place of the elements of whole vectors from low to below high. */
+static void hide(float *row, int64_t low, int64_t high) {
+  whole_numbers lanes;
+  for (int l = 0; l < LANES; l++) lanes[l] = l;
+  for (int64_t j = low / LANES * LANES; j < high; j += LANES) {
+    loose *at = (loose *)(row + j);
+    whole_numbers isHidden = (lanes >= (int32_t)(low - j)) & (lanes < (int32_t)least(LANES, high - j));
+    *at = chosen(isHidden, (vector){ 0 } - INFINITY, *at);
+  }
+}
+
+/*
+ * Scores of products of a query with keys: scaled and bounded; minus infinity for keys that it does
+ * not see, and up to a whole vector.
+ */
 static void score(sizes s, int64_t sequence, int64_t query, int64_t position, int64_t first,
                   int64_t count, float *row, float *slopes) {
-  if (s.softcap == 0) {
-    for (int64_t j = 0; j < count; j++) row[j] *= s.scale;
-  } else {
-    for (int64_t j = 0; j < count; j++) {
-      float capped = tanhf(s.scale / s.softcap * row[j]);
-      row[j] = s.softcap * capped;
-      if (slopes) slopes[j] = 1 - capped * capped;
-    }
+  const int64_t whole = filled(count);
+  for (int64_t j = 0; j < whole; j += LANES) *(loose *)(row + j) *= s.scale;
+  for (int64_t j = 0; j < count && s.softcap != 0; j++) {
+    float capped = tanhf(row[j] / s.softcap);
+    row[j] = s.softcap * capped;
+    if (slopes) slopes[j] = 1 - capped * capped;
   }
-  const int32_t *keySegments = s.keySegments ? s.keySegments + sequence * s.keys + first : 0;
-  const int32_t own = s.querySegments ? s.querySegments[sequence * s.queries + query] : 0;
-  if (keySegments) {
-    for (int64_t j = 0; j < count; j++) {
-      if (keySegments[j] < 0 || keySegments[j] != own) row[j] = -INFINITY;
-    }
+  if (s.keySegments) {
+    const int32_t *of = s.keySegments + sequence * s.keys + first;
+    const int32_t own = s.querySegments[sequence * s.queries + query];
+    for (int64_t j = 0; j < count; j++) if (of[j] < 0 || of[j] != own) row[j] = -INFINITY;
   }
-  if (s.causal) for (int64_t j = position - first + 1 > 0 ? position - first + 1 : 0; j < count; j++) row[j] = -INFINITY;
-  if (s.window >= 0) {
-    for (int64_t j = 0; j < count; j++) {
-      int64_t distance = position - first - j;
-      if (distance >= s.window || -distance >= s.window) row[j] = -INFINITY;
-    }
-  }
+  int64_t last = s.causal ? position : s.window >= 0 ? position + s.window - 1 : first + count;
+  int64_t end = least(count, last - first + 1);
+  hide(row, end < 0 ? 0 : end, whole);
+  if (s.window >= 0 && position - s.window >= first) hide(row, 0, least(whole, position - s.window + 1 - first));
 }
 
-static float largest(const float *row, int64_t count, float most) {
-  float lanes[LANES];
-  for (int l = 0; l < LANES; l++) lanes[l] = most;
-  int64_t j = 0;
-  for (; j + LANES <= count; j += LANES) {
-    for (int l = 0; l < LANES; l++) lanes[l] = lanes[l] < row[j + l] ? row[j + l] : lanes[l];
-  }
-  for (; j < count; j++) lanes[0] = lanes[0] < row[j] ? row[j] : lanes[0];
-  for (int l = 1; l < LANES; l++) lanes[0] = lanes[0] < lanes[l] ? lanes[l] : lanes[0];
-  /* A comparison passes over NaN: a score that is none makes the weights none. */
-  for (j = 0; j < count; j++) if (row[j] != row[j]) return row[j];
-  return lanes[0];
+/* The largest lane, and the sum of lanes, of each of LANES vectors. */
+inlined vector largest_of(float x[LANES][LANES]) {
+  transpose_square(x[0], LANES, x[0], LANES);
+  vector most = *(loose *)x[0];
+  for (int i = 1; i < LANES; i++) most = larger_of(most, *(loose *)x[i]);
+  return most;
 }
-
-/* Scores to weights e^(score - most) in place, and their sum. */
-static float weigh(float *row, int64_t count, float most) {
-  float lanes[LANES] = { 0 };
-  if (most == -INFINITY) {
-    for (int64_t j = 0; j < count; j++) row[j] = 0;
-    return 0;
-  }
-  for (int64_t j = 0; j < count; j++) row[j] = exponential(row[j] - most);
-  int64_t j = 0;
-  for (; j + LANES <= count; j += LANES) for (int l = 0; l < LANES; l++) lanes[l] += row[j + l];
-  for (; j < count; j++) lanes[0] += row[j];
-  float sum = 0;
-  for (int l = 0; l < LANES; l++) sum += lanes[l];
+inlined vector totals_of(float x[LANES][LANES]) {
+  transpose_square(x[0], LANES, x[0], LANES);
+  vector sum = *(loose *)x[0];
+  for (int i = 1; i < LANES; i++) sum += *(loose *)x[i];
   return sum;
 }
 
-/* to[i] = scales[i] to[i] + sum_j weights[i][j] v_j for some queries: vectors of the head's width. */
-static void add_weighed(const float *weights, int64_t stride, int64_t rows, heads v, int64_t sequence,
-                        int64_t head, int64_t first, int64_t count, int64_t width, const float *scales,
-                        float *to, int64_t toStride) {
-  enum { VECTORS = 64 / LANES, AT_ONCE = LANES == 16 ? 4 : 2 };
-  for (int64_t i = 0; i < rows; i += AT_ONCE) {
-    int64_t block = least(AT_ONCE, rows - i), d = 0;
-    for (; d + 64 <= width; d += 64) {
-      vector sums[AT_ONCE][VECTORS];
-      for (int r = 0; r < AT_ONCE; r++) {
-        int64_t row = i + least(r, block - 1);
-        for (int u = 0; u < VECTORS; u++) {
-          sums[r][u] = ((const loose *)(to + row * toStride + d))[u] * scales[row];
-        }
-      }
-      for (int64_t j = 0; j < count; j++) {
-        const loose *from = (const loose *)(vector_at(v, sequence, first + j, head) + d);
-        for (int r = 0; r < AT_ONCE; r++) {
-          float w = weights[(i + least(r, block - 1)) * stride + j];
-          for (int u = 0; u < VECTORS; u++) sums[r][u] += w * from[u];
-        }
-      }
-      for (int r = 0; r < block; r++) {
-        for (int u = 0; u < VECTORS; u++) ((loose *)(to + (i + r) * toStride + d))[u] = sums[r][u];
-      }
-    }
-    if (d == width) continue;
-    for (int64_t r = i; r < i + block; r++) {
-      float *row = to + r * toStride;
-      for (int64_t e = d; e < width; e++) row[e] *= scales[r];
-      for (int64_t j = 0; j < count; j++) {
-        const float *from = vector_at(v, sequence, first + j, head);
-        float w = weights[r * stride + j];
-        for (int64_t e = d; e < width; e++) row[e] += w * from[e];
-      }
-    }
+/* The largest of the scores of each row, and of one more; a row is whole vectors. */
+static vector largest(const float *scores, int64_t stride, int64_t rows, int64_t count, vector most) {
+  float lanes[LANES][LANES];
+  for (int64_t r = 0; r < LANES; r++) {
+    vector x = (vector){ 0 } - INFINITY;
+    for (int64_t j = 0; j < count && r < rows; j += LANES) x = larger_of(x, *(const loose *)(scores + r * stride + j));
+    *(loose *)lanes[r] = x;
   }
+  return larger_of(most, largest_of(lanes));
+}
+
+/* Scores to weights e^(score - most) in place, and their sums; 0 where all are minus infinity. */
+static vector weigh(float *scores, int64_t stride, int64_t rows, int64_t count, vector most) {
+  float lanes[LANES][LANES];
+  for (int64_t r = 0; r < LANES; r++) {
+    vector sum = { 0 };
+    for (int64_t j = 0; j < count && r < rows; j += LANES) {
+      loose *at = (loose *)(scores + r * stride + j);
+      *at = most[r] == -INFINITY ? (vector){ 0 } : exponentials(*at - most[r]);
+      sum += *at;
+    }
+    *(loose *)lanes[r] = sum;
+  }
+  return totals_of(lanes);
+}
+
+/*
+ * What weights are multiplied by so that their sum is 1. Of scores that are all minus infinity the
+ * softmax is none; a query without a key gives 0.
+ */
+static float factor_of(sizes s, float most, float sum, int64_t sequence, int64_t query, int64_t position,
+                       int64_t first, int64_t count) {
+  if (most == -INFINITY && sees(s, sequence, query, position, first, count)) return NAN;
+  return sum == 0 ? 0 : 1 / sum;
+}
+
+/* Keys from a first one on that some of a group of queries see by their positions. */
+static int64_t seen_by(sizes s, int64_t position, int64_t queries, int64_t first, int64_t count) {
+  int64_t seen = position + queries - first;
+  return !s.causal || seen > count ? count : seen < 0 ? 0 : seen;
 }
 
 void native_attention(const context *c, char *const *b, const int64_t *p) {
   sizes s = sizes_of(b, p);
   heads q = heads_of(b, p, 0), k = heads_of(b, p, 1), v = heads_of(b, p, 2), y = heads_of(b, p, 3);
-  float *columns = (float *)c->scratch, *scores = columns + s.width * KEYS;
-  float *out = scores + 2 * QUERIES * KEYS;
+  const int64_t width = filled(s.width);
+  float *columns = (float *)c->scratch, *ofKeys = columns + width * KEYS, *ofValues = ofKeys + width * KEYS;
+  float *ofQueries = ofValues + width * KEYS, *out = ofQueries + width * QUERIES, *scores = out + width * QUERIES;
   int64_t blocks = (s.queries + QUERIES - 1) / QUERIES, begin, end;
   share(c, s.batch * s.heads * blocks, 1, &begin, &end);
   for (int64_t unit = begin; unit < end; unit++) {
     int64_t first = unit % blocks * QUERIES, head = unit / blocks % s.heads;
     int64_t sequence = unit / blocks / s.heads, keyHead = head * s.keyHeads / s.heads;
     int64_t count = least(QUERIES, s.queries - first);
-    int64_t position = (s.starts ? s.starts[sequence] : s.start) + first, low, high;
+    int64_t position = (s.starts ? s.starts[sequence] : s.start) + first, low, high, queryStep, keyStep, valueStep;
     visible(s, position, count, &low, &high);
-    float most[QUERIES], sums[QUERIES], scales[QUERIES];
-    for (int64_t i = 0; i < count; i++) most[i] = -INFINITY, sums[i] = 0;
-    memset(out, 0, 4 * QUERIES * s.width);
+    vector most[QUERIES / GROUP], sums[QUERIES / GROUP];
+    for (int64_t i = 0; i < QUERIES / GROUP; i++) most[i] = (vector){ 0 } - INFINITY, sums[i] = (vector){ 0 };
+    memset(out, 0, 4 * count * width);
+    const float *queries = rows_of(q, sequence, head, first, count, s.width, ofQueries, &queryStep);
     for (int64_t key = low; key < high; key += KEYS) {
-      int64_t width = least(KEYS, high - key);
-      transpose(k, sequence, keyHead, key, width, s.width, columns);
-      products(q, sequence, head, first, count, s.width, columns, scores, KEYS);
-      for (int64_t i = 0; i < count; i++) {
-        float *row = scores + i * KEYS;
-        score(s, sequence, first + i, position + i, key, width, row, 0);
-        float next = largest(row, width, most[i]);
-        scales[i] = most[i] == -INFINITY ? 0 : exponential(most[i] - next);
-        sums[i] = sums[i] * scales[i] + weigh(row, width, next);
-        most[i] = next;
+      int64_t keys = least(KEYS, high - key);
+      const float *from = rows_of(k, sequence, keyHead, key, keys, s.width, ofKeys, &keyStep);
+      const float *values = rows_of(v, sequence, keyHead, key, keys, s.width, ofValues, &valueStep);
+      transpose(from, keyStep, keys, width, columns, KEYS);
+      for (int64_t group = 0; group < count; group += GROUP) {
+        int64_t rows = least(GROUP, count - group), seen = seen_by(s, position + group, rows, key, keys);
+        if (seen == 0) continue;
+        multiply(queries + group * queryStep, queryStep, 1, columns, KEYS, scores, KEYS, rows, filled(seen),
+                 s.width, 0);
+        for (int64_t i = 0; i < rows; i++) {
+          score(s, sequence, first + group + i, position + group + i, key, seen, scores + i * KEYS, 0);
+        }
+        vector *mostBefore = most + group / GROUP, *sum = sums + group / GROUP, scales;
+        vector next = largest(scores, KEYS, rows, filled(seen), *mostBefore);
+        scales = chosen(*mostBefore == -INFINITY, (vector){ 0 }, exponentials(*mostBefore - next));
+        *sum = *sum * scales + weigh(scores, KEYS, rows, filled(seen), next);
+        *mostBefore = next;
+        multiply(scores, KEYS, 1, values, valueStep, out + group * width, width, rows, width, seen, (float *)&scales);
       }
-      add_weighed(scores, KEYS, count, v, sequence, keyHead, key, width, s.width, scales, out, s.width);
     }
     for (int64_t i = 0; i < count; i++) {
+      float factor = factor_of(s, most[i / GROUP][i % GROUP], sums[i / GROUP][i % GROUP], sequence, first + i,
+                               position + i, low, high - low);
       float *to = vector_at(y, sequence, first + i, head);
-      /* Of scores that are all minus infinity, the softmax is none; a query without a key gives 0. */
-      int isNone = most[i] == -INFINITY && sees(s, sequence, first + i, position + i, low, high - low);
-      float factor = isNone ? NAN : sums[i] == 0 ? 0 : 1 / sums[i];
-      for (int64_t d = 0; d < s.width; d++) to[d] = out[i * s.width + d] * factor;
+      for (int64_t d = 0; d < s.width; d++) to[d] = out[i * width + d] * factor;
     }
   }
 }
 
-/* to_j += sum_i weights[i][j] x_i over some queries. */
-static void add_to_keys(const float *weights, int64_t stride, int64_t rows, heads x, int64_t sequence,
-                        int64_t head, int64_t first, int64_t width, heads to, int64_t keyHead,
-                        int64_t key, int64_t count) {
-  enum { VECTORS = 64 / LANES };
-  const float *from[QUERIES];
-  for (int64_t i = 0; i < rows; i++) from[i] = vector_at(x, sequence, first + i, head);
-  for (int64_t j = 0; j < count; j++) {
-    float *row = vector_at(to, sequence, key + j, keyHead);
-    int64_t d = 0;
-    for (; d + 64 <= width; d += 64) {
-      vector sums[VECTORS];
-      for (int u = 0; u < VECTORS; u++) sums[u] = ((const loose *)(row + d))[u];
-      for (int64_t i = 0; i < rows; i++) {
-        float w = weights[i * stride + j];
-        for (int u = 0; u < VECTORS; u++) sums[u] += w * ((const loose *)(from[i] + d))[u];
-      }
-      for (int u = 0; u < VECTORS; u++) ((loose *)(row + d))[u] = sums[u];
+/* Gradients of scores in place of those of weights, for rows of whole vectors. */
+static void differentiate(sizes s, float *weights, float *gains, const float *slopes, int64_t stride,
+                          int64_t rows, int64_t count, const float *factors) {
+  float lanes[LANES][LANES];
+  for (int64_t r = 0; r < LANES; r++) {
+    vector sum = { 0 };
+    for (int64_t j = 0; j < count && r < rows; j += LANES) {
+      loose *weight = (loose *)(weights + r * stride + j);
+      *weight *= factors[r];
+      sum += *weight * *(const loose *)(gains + r * stride + j);
     }
-    for (int64_t i = 0; i < rows && d < width; i++) {
-      float w = weights[i * stride + j];
-      for (int64_t e = d; e < width; e++) row[e] += w * from[i][e];
+    *(loose *)lanes[r] = sum;
+  }
+  vector means = totals_of(lanes);
+  for (int64_t r = 0; r < rows; r++) {
+    for (int64_t j = 0; j < count; j += LANES) {
+      int64_t at = r * stride + j;
+      vector gain = *(const loose *)(weights + at) * (*(const loose *)(gains + at) - means[r]) * s.scale;
+      *(loose *)(gains + at) = s.softcap == 0 ? gain : gain * *(const loose *)(slopes + at);
     }
   }
 }
@@ -314,59 +403,69 @@ void native_attentionGradient(const context *c, char *const *b, const int64_t *p
   sizes s = sizes_of(b, p);
   heads q = heads_of(b, p, 0), k = heads_of(b, p, 1), v = heads_of(b, p, 2), g = heads_of(b, p, 3);
   heads dq = heads_of(b, p, 4), dk = heads_of(b, p, 5), dv = heads_of(b, p, 6);
-  int64_t padded = (s.keys + KEYS - 1) / KEYS * KEYS;
-  float *columns = (float *)c->scratch, *weights = columns + 2 * s.width * KEYS;
-  float *gains = weights + QUERIES * padded, *slopes = gains + QUERIES * padded;
-  float *out = slopes + QUERIES * padded, *values = columns + s.width * KEYS;
-  float ones[QUERIES];
-  for (int i = 0; i < QUERIES; i++) ones[i] = 1;
-  int64_t begin, end;
+  const int64_t width = filled(s.width), all = filled(s.keys), group = s.heads / s.keyHeads;
+  float *ofKeys = (float *)c->scratch, *keyColumns = ofKeys + width * all, *valueColumns = keyColumns + width * all;
+  float *keySums = valueColumns + width * all, *valueSums = keySums + width * all;
+  float *weights = valueSums + width * all, *gains = weights + GRADIENT_QUERIES * all;
+  float *slopes = gains + GRADIENT_QUERIES * all, *ofQueries = slopes + GRADIENT_QUERIES * all;
+  float *ofResults = ofQueries + GRADIENT_QUERIES * width, *out = ofResults + GRADIENT_QUERIES * width;
+  float ones[GROUP];
+  for (int i = 0; i < GROUP; i++) ones[i] = 1;
+  int64_t begin, end, keyStep, valueStep, queryStep, resultStep;
   share(c, s.batch * s.keyHeads, 1, &begin, &end);
   for (int64_t unit = begin; unit < end; unit++) {
     int64_t sequence = unit / s.keyHeads, keyHead = unit % s.keyHeads;
-    for (int64_t j = 0; j < s.keys; j++) {
-      memset(vector_at(dk, sequence, j, keyHead), 0, 4 * s.width);
-      memset(vector_at(dv, sequence, j, keyHead), 0, 4 * s.width);
-    }
-    int64_t group = s.heads / s.keyHeads;
+    memset(keySums, 0, 4 * width * all);
+    memset(valueSums, 0, 4 * width * all);
+    const float *values = rows_of(v, sequence, keyHead, 0, s.keys, s.width, ofKeys, &valueStep);
+    transpose(values, valueStep, s.keys, width, valueColumns, all);
+    const float *keys = rows_of(k, sequence, keyHead, 0, s.keys, s.width, ofKeys, &keyStep);
+    transpose(keys, keyStep, s.keys, width, keyColumns, all);
     for (int64_t head = keyHead * group; head < (keyHead + 1) * group; head++) {
-      for (int64_t first = 0; first < s.queries; first += QUERIES) {
-        int64_t count = least(QUERIES, s.queries - first), low, high;
+      for (int64_t first = 0; first < s.queries; first += GRADIENT_QUERIES) {
+        int64_t count = least(GRADIENT_QUERIES, s.queries - first), low, high;
         int64_t position = (s.starts ? s.starts[sequence] : s.start) + first;
         visible(s, position, count, &low, &high);
-        for (int64_t key = low; key < high; key += KEYS) {
-          int64_t width = least(KEYS, high - key), at = key - low;
-          transpose(k, sequence, keyHead, key, width, s.width, columns);
-          products(q, sequence, head, first, count, s.width, columns, weights + at, padded);
-          transpose(v, sequence, keyHead, key, width, s.width, values);
-          products(g, sequence, head, first, count, s.width, values, gains + at, padded);
-        }
-        int64_t seen = high - low;
-        for (int64_t i = 0; i < count; i++) {
-          float *weight = weights + i * padded, *gain = gains + i * padded;
-          float *slope = slopes + i * padded;
-          score(s, sequence, first + i, position + i, low, seen, weight, slope);
-          float most = largest(weight, seen, -INFINITY), sum = weigh(weight, seen, most);
-          int isNone = most == -INFINITY && sees(s, sequence, first + i, position + i, low, seen);
-          float factor = isNone ? NAN : sum == 0 ? 0 : 1 / sum, lanes[LANES] = { 0 }, mean = 0;
-          for (int64_t j = 0; j < seen; j++) weight[j] *= factor;
-          int64_t j = 0;
-          for (; j + LANES <= seen; j += LANES) {
-            for (int l = 0; l < LANES; l++) lanes[l] += weight[j + l] * gain[j + l];
+        low = low / GROUP * GROUP;
+        const float *queries = rows_of(q, sequence, head, first, count, s.width, ofQueries, &queryStep);
+        const float *results = rows_of(g, sequence, head, first, count, s.width, ofResults, &resultStep);
+        for (int64_t i = 0; i < count; i += GROUP) {
+          int64_t rows = least(GROUP, count - i), seen = seen_by(s, position + i, rows, low, high - low);
+          float *weight = weights + i * all, *gain = gains + i * all, *slope = slopes + i * all;
+          multiply(queries + i * queryStep, queryStep, 1, keyColumns + low, all, weight, all, rows, filled(seen),
+                   s.width, 0);
+          multiply(results + i * resultStep, resultStep, 1, valueColumns + low, all, gain, all, rows, filled(seen),
+                   s.width, 0);
+          for (int64_t r = 0; r < rows; r++) {
+            score(s, sequence, first + i + r, position + i + r, low, seen, weight + r * all, slope + r * all);
           }
-          for (; j < seen; j++) lanes[0] += weight[j] * gain[j];
-          for (int l = 0; l < LANES; l++) mean += lanes[l];
-          for (j = 0; j < seen; j++) gain[j] = weight[j] * (gain[j] - mean) * s.scale;
-          if (s.softcap != 0) for (j = 0; j < seen; j++) gain[j] *= slope[j];
+          vector most = largest(weight, all, rows, filled(seen), (vector){ 0 } - INFINITY);
+          vector sums = weigh(weight, all, rows, filled(seen), most);
+          float factors[GROUP];
+          for (int64_t r = 0; r < rows; r++) {
+            factors[r] = factor_of(s, most[r], sums[r], sequence, first + i + r, position + i + r, low, seen);
+          }
+          differentiate(s, weight, gain, slope, all, rows, filled(seen), factors);
+          multiply(gains + i * all, all, 1, keys + low * keyStep, keyStep, out + i * width, width, rows, width, seen, 0);
         }
-        memset(out, 0, 4 * QUERIES * s.width);
-        add_weighed(gains, padded, count, k, sequence, keyHead, low, seen, s.width, ones, out, s.width);
         for (int64_t i = 0; i < count; i++) {
-          memcpy(vector_at(dq, sequence, first + i, head), out + i * s.width, 4 * s.width);
+          memcpy(vector_at(dq, sequence, first + i, head), out + i * width, 4 * s.width);
         }
-        add_to_keys(gains, padded, count, q, sequence, head, first, s.width, dk, keyHead, low, seen);
-        add_to_keys(weights, padded, count, g, sequence, head, first, s.width, dv, keyHead, low, seen);
+        /* Each group of keys takes the queries that see one of them. */
+        for (int64_t j = 0; low + j < high; j += GROUP) {
+          int64_t from = s.causal && low + j > position ? low + j - position : 0;
+          if (from >= count) break;
+          int64_t rows = least(GROUP, high - low - j), depth = count - from, to = (low + j) * width;
+          multiply(gains + from * all + j, 1, all, queries + from * queryStep, queryStep, keySums + to, width, rows,
+                   width, depth, ones);
+          multiply(weights + from * all + j, 1, all, results + from * resultStep, resultStep, valueSums + to, width,
+                   rows, width, depth, ones);
+        }
       }
+    }
+    for (int64_t j = 0; j < s.keys; j++) {
+      memcpy(vector_at(dk, sequence, j, keyHead), keySums + j * width, 4 * s.width);
+      memcpy(vector_at(dv, sequence, j, keyHead), valueSums + j * width, 4 * s.width);
     }
   }
 }
