@@ -36,6 +36,46 @@ static inline float minimum(float a, float b) {
   float smaller = a < b || a != a ? a : b;
   return a == b ? float_of(bits_of(a) | bits_of(b)) : smaller;
 }
+typedef float lanes __attribute__((vector_size(64)));
+typedef uint32_t words __attribute__((vector_size(64)));
+/* Neighbours in memory, of any address. */
+typedef float neighbours __attribute__((vector_size(64), aligned(4)));
+static inline lanes first_of(const float *x, int64_t n, lanes others) {
+  float all[16];
+  __builtin_memcpy(all, &others, 64);
+  for (int64_t i = 0; i < n; i++) all[i] = x[i];
+  return *(neighbours *)all;
+}
+static inline double sum_of(const float *x, int64_t n) {
+  lanes part[4] = { 0 };
+  int64_t i = 0;
+  for (; i + 64 <= n; i += 64) for (int k = 0; k < 4; k++) part[k] += *(const neighbours *)(x + i + 16 * k);
+  for (; i + 16 <= n; i += 16) part[0] += *(const neighbours *)(x + i);
+  if (i < n) part[1] += first_of(x + i, n - i, (lanes){ 0 });
+  lanes all = (part[0] + part[1]) + (part[2] + part[3]);
+  typedef double wide __attribute__((vector_size(128)));
+  typedef double half __attribute__((vector_size(64)));
+  typedef double quarter __attribute__((vector_size(32)));
+  union { wide all; half of[2]; } x16 = { __builtin_convertvector(all, wide) };
+  union { half all; quarter of[2]; } x8 = { x16.of[0] + x16.of[1] };
+  quarter x4 = x8.of[0] + x8.of[1];
+  return (x4[0] + x4[1]) + (x4[2] + x4[3]);
+}
+static inline lanes largest_lanes(lanes a, lanes b) {
+  words isFirst = (words)((a > b) | (a != a)), areEqual = (words)(a == b);
+  words larger = ((words)a & isFirst) | ((words)b & ~isFirst);
+  return (lanes)((((words)a & (words)b) & areEqual) | (larger & ~areEqual));
+}
+/* Of at least one. */
+static inline float largest_of(const float *x, int64_t n) {
+  lanes most = first_of(x, n < 16 ? n : 16, (lanes){ 0 } + x[0]);
+  for (int64_t i = 16; i < n; i += 16) {
+    most = largest_lanes(most, n - i < 16 ? first_of(x + i, n - i, most) : *(const neighbours *)(x + i));
+  }
+  float total = most[0];
+  for (int l = 1; l < 16; l++) total = maximum(total, most[l]);
+  return total;
+}
 static inline float multiply_add(float a, float b, float c) {
 #if defined(__FMA__) || defined(__aarch64__)
   return __builtin_fmaf(a, b, c);

@@ -16,14 +16,11 @@ export interface CFunction {
 /** Neighbouring results that a reduction across rows holds at a time. */
 const STRIP = 64;
 
-/** Terms that are added up in lanes of floats before they enter a sum of 64 bits. */
+/** Terms that are added up in 16 lanes of floats before they enter a sum of 64 bits. */
 const CHAIN = 1024;
 
 /** Rows that a strip adds up before they enter a sum of 64 bits. */
 const ROWS = 64;
-
-/** Lanes of sums and maxima. */
-const LANES = 16;
 
 /** The loop that threads share: the outermost with more than a few rounds, else the longest. */
 function sharedLoop(sizes: Shape): number {
@@ -179,30 +176,21 @@ function along(
   const computed = (depth: number) => definitions(steps, (i) => depths[i] === depth, writer);
   const { shared, headers } = keptHeaders(kept, sizes.slice(0, kept.length));
   const last = domain.length - 1;
-  const enter = (into: Source, from: Source) =>
-    `${into} = ${entered(reduction, dtype, into, from)};`;
-  const innermost = reduced.length === 0
-    ? [...computed(domain.length + 1), enter("total", `v${value}`)]
-    : [
-      `for (int64_t first = 0; first < ${sizes[last]}; first += ${CHAIN}) {`,
-      `const int64_t stop = first + ${CHAIN} < ${sizes[last]} ? first + ${CHAIN} : ${sizes[last]};`,
-      `${type} lanes[${LANES}];`,
-      `for (int l = 0; l < ${LANES}; l++) lanes[l] = ${start};`,
-      "int64_t j = first;",
-      `for (; j + ${LANES} <= stop; j += ${LANES}) {`,
-      `for (int l = 0; l < ${LANES}; l++) {`,
-      `const int64_t i${last} = j + l;`,
-      ...computed(domain.length),
-      enter("lanes[l]", `v${value}`),
-      "}}",
-      "for (; j < stop; j++) {",
-      `const int64_t i${last} = j;`,
-      ...computed(domain.length),
-      enter("lanes[0]", `v${value}`),
-      "}",
-      `for (int l = 0; l < ${LANES}; l++) ${enter("total", "lanes[l]")}`,
-      "}",
-    ];
+  const enter = (from: Source) => `total = ${entered(reduction, dtype, "total", from)};`;
+  // Terms are computed as a map's results are, and then added up: C as plain as that is vectorised.
+  const innermost = reduced.length === 0 ? [...computed(domain.length + 1), enter(`v${value}`)] : [
+    `for (int64_t first = 0; first < ${sizes[last]}; first += ${CHAIN}) {`,
+    `const int64_t stop = first + ${CHAIN} < ${sizes[last]} ? first + ${CHAIN} : ${sizes[last]};`,
+    `${type} terms[${CHAIN}];`,
+    `${independent}${header(`i${last}`, "stop", "first")} {`,
+    ...computed(domain.length),
+    `terms[i${last} - first] = v${value};`,
+    "}",
+    dtype === "f32"
+      ? enter(`${reduction === "sum" ? "sum_of" : "largest_of"}(terms, stop - first)`)
+      : `for (int64_t j = 0; j < stop - first; j++) ${enter("terms[j]")}`,
+    "}",
+  ];
   const outer = reduced.slice(0, -1).map((_, i) =>
     header(`i${kept.length + i}`, at(sizes, kept.length + i))
   );

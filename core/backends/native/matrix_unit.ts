@@ -140,41 +140,55 @@ inlined void gather_tile(const char *at, int type, int64_t lines, int64_t terms,
   }
 }
 
-/* A panel of LINES lines: for each TILE_TERMS terms, the parts of both of its tiles. Whether all are finite. */
-inlined int pack_panel(const char *at, int type, int parts, int64_t lines, int64_t depth,
-                       int64_t lineStep, int64_t termStep, int isTurned, char *to) {
+/* Packs a tile whose other step is given. */
+typedef __m512i packer(const char *at, int64_t step, char *to, __m512i most);
+#define PACKERS(name, type, parts) \
+  static __m512i name##_lines(const char *at, int64_t step, char *to, __m512i most) { \
+    return pack_tile(at, type, parts, step, 1, 0, to, most); \
+  } \
+  static __m512i name##_lines_turned(const char *at, int64_t step, char *to, __m512i most) { \
+    return pack_tile(at, type, parts, step, 1, 1, to, most); \
+  } \
+  static __m512i name##_terms(const char *at, int64_t step, char *to, __m512i most) { \
+    return pack_tile(at, type, parts, 1, step, 0, to, most); \
+  } \
+  static __m512i name##_terms_turned(const char *at, int64_t step, char *to, __m512i most) { \
+    return pack_tile(at, type, parts, 1, step, 1, to, most); \
+  } \
+  static packer *const name[2][2] = { \
+    { name##_lines, name##_lines_turned }, { name##_terms, name##_terms_turned } \
+  };
+PACKERS(pack_bfloats, BFLOATS, 1)
+PACKERS(pack_rounded, FLOATS, 1)
+PACKERS(pack_exact, FLOATS, PARTS)
+
+/*
+ * A panel of LINES lines: for each TILE_TERMS terms, the parts of both of its tiles. A line is a row,
+ * or if it is turned a column. Whether all elements are finite.
+ */
+static int pack_panel(matrix m, int64_t parts, int isTurned, int64_t lines, int64_t depth, char *to) {
+  const int64_t lineStep = isTurned ? m.column : m.row, termStep = isTurned ? m.row : m.column;
+  packer *const (*of)[2] = parts == 1 ? pack_rounded : pack_exact;
+  packer *const (*whole)[2] = m.type == BFLOATS ? pack_bfloats : of;
   __m512i most = _mm512_setzero_si512();
   for (int64_t k = 0; k < depth; k += TILE_TERMS, to += parts * 2 * TILE_BYTES) {
     int64_t terms = least(TILE_TERMS, depth - k);
     for (int64_t i = 0; i < 2; i++) {
       int64_t count = least(TILE_LINES, lines - i * TILE_LINES);
-      const char *from = at + (i * TILE_LINES * lineStep + k * termStep) * bytes_of(type);
+      const char *from = m.at + (i * TILE_LINES * lineStep + k * termStep) * bytes_of(m.type);
       char *part = to + i * TILE_BYTES;
-      int isWhole = count == TILE_LINES && terms == TILE_TERMS && type != HALVES;
-      if (isWhole && termStep == 1) {
-        most = pack_tile(from, type, parts, lineStep, 1, isTurned, part, most);
-      } else if (isWhole && lineStep == 1) {
-        most = pack_tile(from, type, parts, 1, termStep, isTurned, part, most);
-      } else {
+      int isWhole = count == TILE_LINES && terms == TILE_TERMS && m.type != HALVES;
+      if (isWhole && termStep == 1) most = whole[0][isTurned](from, lineStep, part, most);
+      else if (isWhole && lineStep == 1) most = whole[1][isTurned](from, termStep, part, most);
+      else {
         float tile[TILE_LINES][TILE_TERMS] __attribute__((aligned(LINE)));
-        gather_tile(from, type, count < 0 ? 0 : count, terms, lineStep, termStep, tile);
-        most = pack_tile((char *)tile, FLOATS, parts, TILE_TERMS, 1, isTurned, part, most);
+        BY_TYPE(m.type, gather_tile(from, T, count < 0 ? 0 : count, terms, lineStep, termStep, tile))
+        most = of[0][isTurned]((char *)tile, TILE_TERMS, part, most);
       }
     }
   }
   /* From there on, the nearest bfloat is infinite. */
   return _mm512_reduce_max_epu32(most) < 0x7f7f8000u;
-}
-#define PACKED(...) \
-  if (m.type == BFLOATS) return pack_panel(m.at, BFLOATS, 1, __VA_ARGS__); \
-  if (m.type == HALVES) return pack_panel(m.at, HALVES, parts, __VA_ARGS__); \
-  if (parts == 1) return pack_panel(m.at, FLOATS, 1, __VA_ARGS__); \
-  return pack_panel(m.at, FLOATS, PARTS, __VA_ARGS__);
-static int pack_lines(matrix m, int64_t parts, int64_t lines, int64_t depth, char *to) {
-  PACKED(lines, depth, m.row, m.column, 0, to)
-}
-static int pack_turned(matrix m, int64_t parts, int64_t depth, int64_t lines, char *to) {
-  PACKED(lines, depth, m.column, m.row, 1, to)
 }
 
 /* LINES x LINES elements of a product: their sum over a slice, the first one or added to those before. */
@@ -262,11 +276,11 @@ static void unit_block(matrix a, matrix b, int64_t parts, float *c, int64_t stri
   uint8_t isFinite[UNIT_COLUMNS / LINES];
   for (int64_t j = 0; j < columns; j += LINES) {
     isFinite[j / LINES] =
-      pack_turned(moved(b, 0, j), parts, depth, least(LINES, columns - j), scratch + j / LINES * panel);
+      pack_panel(moved(b, 0, j), parts_of(b, parts), 1, least(LINES, columns - j), depth, scratch + j / LINES * panel);
   }
   for (int64_t i = 0; i < rows; i += LINES) {
     int64_t m = least(LINES, rows - i);
-    int areFinite = pack_lines(moved(a, i, 0), parts, m, depth, left);
+    int areFinite = pack_panel(moved(a, i, 0), parts_of(a, parts), 0, m, depth, left);
     for (int64_t j = 0; j < columns; j += LINES) {
       int64_t n = least(LINES, columns - j);
       float *to = c + i * stride + j;
