@@ -1,10 +1,10 @@
 /** Models in bf16: those that stay as they are keep their 16 bits, those that are trained do not. */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { decodeSafetensors, encodeSafetensors, leavesOf, wasm } from "@unitune/core";
 import { countParameters, isAdapted } from "@unitune/models";
 import { trainSettings, UserError } from "@unitune/training";
 import { readStart } from "../../../cli/run/base.ts";
-import { leastRoom } from "../../../cli/run/room.ts";
+import { leastRoom, requireRoom } from "../../../cli/run/room.ts";
 import { inFolder } from "../command.ts";
 import { writeTinyModel } from "../tiny_model.ts";
 
@@ -28,7 +28,18 @@ inFolder(
     assertEquals(dtypesOf(base.params), ["bf16"]);
     // The adapter with its gradient and two moments in f32; two bytes for each number of the base.
     const { state } = leastRoom(start.model, settings, 10);
-    assertEquals(state, 16 * countParameters(start.model) + 2 * countParameters(base.model));
+    const [own, below] = [countParameters(start.model), countParameters(base.model)];
+    assertEquals(state, 16 * own + 2 * below);
+    // A device without memory: the message counts what is trained and what is not.
+    assertThrows(
+      () =>
+        requireRoom([settings], { model: start.model, stages: [] }, {
+          name: "wasm",
+          memoryBytes: 1,
+        }),
+      UserError,
+      `a model of ${(own + below).toLocaleString("en-US")} parameters takes at least`,
+    );
   },
 );
 
