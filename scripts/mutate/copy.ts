@@ -6,8 +6,15 @@ import { pathsBelow } from "./repository.ts";
 export interface Copy {
   /** The folder, as a path that ends with a slash. */
   readonly root: string;
-  /** A folder of the copy for temporary files of the tests. */
-  readonly temporary: string;
+  /** The variables of the tests: what they leave behind, and what they cache, is in the copy. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** The folder in which Deno keeps packages and compiled modules, which the copies share. */
+function cacheOfDeno(): string {
+  const { stdout } = new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).outputSync();
+  const { denoDir } = JSON.parse(new TextDecoder().decode(stdout));
+  return denoDir;
 }
 
 /**
@@ -24,5 +31,13 @@ export function copyTree(root: string, to: string): Copy {
   }
   const temporary = `${to}.temporary`;
   Deno.mkdirSync(temporary, { recursive: true });
-  return { root: to, temporary };
+  return {
+    root: to,
+    environment: {
+      NO_COLOR: "1",
+      TMPDIR: temporary,
+      XDG_CACHE_HOME: `${temporary}/cache`,
+      DENO_DIR: cacheOfDeno(),
+    },
+  };
 }

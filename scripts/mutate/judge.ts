@@ -36,13 +36,15 @@ async function failureOf(
 /**
  * Runs the tests that run a mutant's line, one after the other, until one notices the change. Of some
  * code no coverage is known, such as that of threads, which is made of its text: where no test has
- * run the line, all that load the file are run.
+ * run the line, all that load the file are run. Where a time is given, the nearest tests have it, and
+ * what they do not notice counts as survived, so that a rate of a run is at least what it says.
  *
  * @param mutant The mutant.
  * @param tests The tests, in their order.
  * @param copy A copy of the tree, in which the file is changed while they run.
  * @param run Runs tests.
  * @param baselines The tests without the change.
+ * @param within The seconds after which no further test is begun (default Infinity).
  * @returns The verdict.
  */
 export async function judge(
@@ -51,12 +53,14 @@ export async function judge(
   copy: Copy,
   run: Runner,
   baselines: Baselines,
+  within = Infinity,
 ): Promise<Verdict> {
   const path = copy.root + file;
   const whole = await Deno.readTextFile(path);
   await Deno.writeTextFile(path, text);
   try {
     let isCovered = false;
+    let spent = 0;
     const loading: (readonly [TestUnit, number])[] = [];
     for (const unit of tests) {
       const baseline = await baselines.of(unit);
@@ -69,11 +73,15 @@ export async function judge(
       isCovered = true;
       const killed = await failureOf(unit, baseline.seconds, copy, run);
       if (killed !== undefined) return killed;
+      spent += baseline.seconds;
+      if (spent >= within) return { kind: "survived" };
     }
     if (isCovered) return { kind: "survived" };
     for (const [unit, seconds] of loading) {
       const killed = await failureOf(unit, seconds, copy, run);
       if (killed !== undefined) return killed;
+      spent += seconds;
+      if (spent >= within) break;
     }
     return { kind: "survived" };
   } finally {

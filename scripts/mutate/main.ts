@@ -61,6 +61,12 @@ const flags = {
     help: "One mutant only, as a survivor is named; prints what the test that kills it says.",
   },
   jobs: { kind: "integer", default: 2, min: 1, help: "How many mutants are tested at a time." },
+  within: {
+    kind: "integer",
+    min: 1,
+    help: "The time of the tests of a mutant, nearest first; what they miss counts as survived.",
+    defaultHelp: "all tests that run its line",
+  },
   json: { kind: "boolean", help: "Print JSON." },
 } as const satisfies FlagTable;
 
@@ -138,7 +144,7 @@ async function main(): Promise<number> {
     console.log(helpText(flags, usage));
     return 0;
   }
-  const { values: { seed, count, files, only, jobs, json } } = parseFlags(flags, Deno.args);
+  const { values: { seed, count, files, only, jobs, within, json } } = parseFlags(flags, Deno.args);
   const repository = readRepository(root);
   const candidates = candidatesOf(repository, seed, files, only);
   const queue = drawn(candidates, count, typeChecker(repository, await denoTypes()));
@@ -175,7 +181,7 @@ async function main(): Promise<number> {
       for (const { mutant, verdict: known } of queue) {
         if (signal.aborted) return;
         const ordered = () => inOrder(tests(mutant.file), baselines.known);
-        const verdict = known ?? await judge(mutant, ordered(), copy, run, baselines);
+        const verdict = known ?? await judge(mutant, ordered(), copy, run, baselines, within);
         judged.push({ mutant, verdict });
         if (verdict.kind === "refused") continue;
         if (verdict.kind === "survived") progress.print(survivorLines(mutant));

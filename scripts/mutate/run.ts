@@ -55,7 +55,7 @@ export async function runTests(
       ...unit.args,
     ],
     cwd: copy.root,
-    env: { NO_COLOR: "1", TMPDIR: copy.temporary },
+    env: copy.environment,
     detached: true,
     stdin: "null",
     stdout: "piped",

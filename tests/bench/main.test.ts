@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fileURLToPath } from "node:url";
+import { symbolicLink } from "../symbolic_link.ts";
 
 const checkout = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -149,7 +150,7 @@ Deno.test("bench: programs of their own have their own help and their own errors
 Deno.test("bench: a checkout may lie in a folder whose name has a space", async () => {
   const folder = await Deno.makeTempDir({ prefix: "a space " });
   try {
-    await Deno.symlink(checkout, `${folder}/checkout`);
+    await symbolicLink(checkout, `${folder}/checkout`);
     const { code, out, err } = await benchOf(`${folder}/checkout`, ["--growth", "--help"]);
     assertEquals(code, 0, err);
     assertStringIncludes(out, "--out FOLDER");

@@ -19,6 +19,7 @@ import {
   runDamage,
   safetensorsInput,
 } from "./inputs.ts";
+import { symbolicLink } from "../symbolic_link.ts";
 
 /** A good run: its folder and its files. */
 export interface GoodRun {
@@ -134,7 +135,7 @@ async function damageRun(folder: string, { path, becomes }: RunDamage): Promise<
   await Deno.remove(place, { recursive: true }).catch(() => {});
   if (becomes instanceof Uint8Array) await Deno.writeFile(place, becomes);
   if (becomes === "folder") await Deno.mkdir(place);
-  if (becomes === "loop") await Deno.symlink(place, place);
+  if (becomes === "loop") await symbolicLink(place, place);
   if (becomes === "pipe") await makePipe(place);
 }
 

@@ -87,7 +87,7 @@ function scripted(
   lines: Readonly<Record<string, readonly number[]>>,
 ) {
   const runs: [string, number][] = [];
-  const run: Runner = ({ name }, { temporary: where }, limit) => {
+  const run: Runner = ({ name }, { environment: { TMPDIR: where } }, limit) => {
     runs.push([`${name} ${where}`, limit]);
     const kind = answers[`${name} ${where}`] ?? "passed";
     return Promise.resolve({ kind, seconds: 2, output: "" });
@@ -99,7 +99,7 @@ function scripted(
       lines: new Map(ran === undefined ? [] : [["low/double.ts", new Set(ran)]]),
     };
   };
-  const places = { root: "", temporary: "unchanged" };
+  const places = { root: "", environment: { TMPDIR: "unchanged" } };
   return { run, runs, baselines: baselinesOf(runCovered, places) };
 }
 
@@ -107,13 +107,21 @@ function scripted(
 async function scriptedVerdict(
   answers: Parameters<typeof scripted>[0],
   lines: Parameters<typeof scripted>[1],
+  within?: number,
 ) {
   const { run, runs, baselines } = scripted(answers, lines);
   const units = ["first", "second", "third"].map((name) => ({ name, args: [] }));
   let verdict: Awaited<ReturnType<typeof judge>> | undefined;
   await withTree(tree, async ({ root }) => {
     const mutant = { file: "low/double.ts", line: 3, text: "" };
-    verdict = await judge(mutant, units, { root, temporary: "changed" }, run, baselines);
+    verdict = await judge(
+      mutant,
+      units,
+      { root, environment: { TMPDIR: "changed" } },
+      run,
+      baselines,
+      within,
+    );
   });
   const names = runs.map(([name]) => name).filter((name) => name.endsWith(" changed"));
   return { verdict, changed: names, runs, failing: baselines.failing() };
@@ -156,6 +164,18 @@ Deno.test("where no test runs the line, those are run that load the file", async
   assertEquals(changed, ["first changed", "third changed"]);
   const passing = await scriptedVerdict({}, { first: [1], third: [] });
   assertEquals(passing.verdict, { kind: "survived" });
+});
+
+Deno.test("tests that run the line are begun within the time, as long as they take without the change", async () => {
+  for (const covered of [[3], []]) {
+    const lines = { first: covered, second: covered, third: covered };
+    const answers = { "third changed": "failed" } as const;
+    const short = await scriptedVerdict(answers, lines, 4);
+    assertEquals(short.verdict, { kind: "survived" });
+    assertEquals(short.changed, ["first changed", "second changed"]);
+    const long = await scriptedVerdict(answers, lines, 5);
+    assertEquals(long.verdict?.kind, "killed");
+  }
 });
 
 Deno.test("a test is run once without the change, however many mutants it judges", async () => {

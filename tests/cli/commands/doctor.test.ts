@@ -3,6 +3,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { diagnosis } from "../../../cli/doctor/diagnosis.ts";
 import { folderBytes, type MachineFacts, programIn } from "../../../cli/doctor/machine.ts";
 import { assertRefused, doctor, inFolder, permissionsOf } from "../command.ts";
+import { symbolicLink } from "../../symbolic_link.ts";
 
 const GIB = 2 ** 30;
 const pace = { multiplications: 45e9, bytes: 10 * GIB };
@@ -92,7 +93,7 @@ inFolder("the size of a folder is that of its files, links left out", async (fol
   await Deno.mkdir(`${folder}/own/inner`, { recursive: true });
   await Deno.writeTextFile(`${folder}/own/a`, "12345");
   await Deno.writeTextFile(`${folder}/own/inner/b`, "123");
-  await Deno.symlink(`${folder}/own/a`, `${folder}/own/link`);
+  await symbolicLink(`${folder}/own/a`, `${folder}/own/link`);
   assertEquals(await folderBytes(`${folder}/own`), 8);
   assertEquals(await folderBytes(`${folder}/none`), undefined);
 });

@@ -37,6 +37,7 @@ import {
   trained,
   writeRows,
 } from "../command.ts";
+import { symbolicLink } from "../../symbolic_link.ts";
 
 /** What reaches no terminal. */
 // deno-lint-ignore no-control-regex
@@ -100,8 +101,8 @@ inFolder(
   async (folder) => {
     await new Deno.Command("sh", { args: ["-c", `mkfifo "$0"`, `${folder}/pipe.jsonl`] }).output();
     await Deno.mkdir(`${folder}/folder.jsonl`);
-    await Deno.symlink("/dev/zero", `${folder}/zero.jsonl`);
-    await Deno.symlink(`${folder}/loop.jsonl`, `${folder}/loop.jsonl`);
+    await symbolicLink("/dev/zero", `${folder}/zero.jsonl`);
+    await symbolicLink(`${folder}/loop.jsonl`, `${folder}/loop.jsonl`);
     for (const name of ["pipe.jsonl", "folder.jsonl", "zero.jsonl", "loop.jsonl"]) {
       for (const read of [readJson, readJsonLines, (path: string) => readDataset(path)]) {
         const error = await read(`${folder}/${name}`).then(

@@ -18,6 +18,7 @@ import {
   writeRows,
 } from "../command.ts";
 import { raceOnce } from "../race.ts";
+import { symbolicLink } from "../../symbolic_link.ts";
 
 /** What a user may have in a folder, by a path in it. */
 const belongings: readonly string[] = [
@@ -94,7 +95,7 @@ inFolder(
     const linked = `${folder}/linked`;
     await Deno.mkdir(linked);
     for (const target of [data, `${folder}/nowhere`]) {
-      await Deno.symlink(target, `${linked}/metrics.jsonl`);
+      await symbolicLink(target, `${linked}/metrics.jsonl`);
       assertRefused(
         await train("--data", data, ...tiny, "--out", linked),
         1,

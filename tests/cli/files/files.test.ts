@@ -11,6 +11,7 @@ import { makeFolder, writeFileAtomically } from "@unitune/cli";
 import type { StreamedContent } from "@unitune/models";
 import { UserError } from "@unitune/training";
 import { inFolder } from "../command.ts";
+import { symbolicLink } from "../../symbolic_link.ts";
 
 const names = (path: string) => [...Deno.readDirSync(path)].map((entry) => entry.name).sort();
 
@@ -144,7 +145,7 @@ inFolder("only what is partial is tidied away", async (folder) => {
   // What somebody else may have called so: a download, a folder of notes, a link.
   await Deno.writeTextFile(`${folder}/c.partial`, "mine");
   await writeDirectoryAtomically(`${folder}/c.89abcdef.partial`, { a: "mine" });
-  await Deno.symlink(`${folder}/whole`, `${folder}/d.partial`);
+  await symbolicLink(`${folder}/whole`, `${folder}/d.partial`);
   await removePartial(folder, {
     isFile: (name) => name === "c",
     isFolder: (name) => ["b", "d"].includes(name),
@@ -183,7 +184,7 @@ inFolder("a lock is an empty file: what else has its name is left alone", async 
   await assertRejects(() => takeLock(path), UserError, "is not the empty file that a lock is");
   assertEquals(await Deno.readTextFile(path), "mine");
   await Deno.remove(path);
-  await Deno.symlink(`${folder}/nowhere`, path);
+  await symbolicLink(`${folder}/nowhere`, path);
   await assertRejects(() => takeLock(path), UserError, "is not the empty file that a lock is");
   assertEquals(names(folder), ["lock"]);
 });

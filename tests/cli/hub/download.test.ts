@@ -6,6 +6,7 @@ import { areEqual, filesIn, inFolder } from "../command.ts";
 import { sizeOf, until } from "../kill.ts";
 import { bytes, commits, files, model, sharded, wanted, withHub } from "./models.ts";
 import { digestOf } from "./server.ts";
+import { symbolicLink } from "../../symbolic_link.ts";
 
 const weights = files["model.safetensors"] ?? bytes(0);
 const digest = digestOf("model.safetensors", weights);
@@ -201,7 +202,7 @@ withHub("what is damaged in the cache is downloaded anew", async ({ hub, place, 
   const { folder } = await find();
   await Deno.truncate(`${place}/blobs/${digest}`, 1000);
   await Deno.remove(`${folder}/config.json`);
-  await Deno.symlink("../../blobs/none", `${folder}/config.json`);
+  await symbolicLink("../../blobs/none", `${folder}/config.json`);
   assertStringIncludes(await refused(find({ isOffline: true })), "config.json is missing");
   const before = hub.contents().length;
   await find();
