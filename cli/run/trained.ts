@@ -409,8 +409,14 @@ export async function readJudge(
   );
 }
 
-/** The difference between the tokens of two models, in words; undefined if they are equal. */
-function tokensApart(its: Tokenizer, others: Tokenizer): string | undefined {
+/**
+ * The difference between the tokens of a teacher and those of its policy.
+ *
+ * @param its The teacher's.
+ * @param others The policy's.
+ * @returns The difference in words; undefined if they are equal.
+ */
+export function tokensApart(its: Tokenizer, others: Tokenizer): string | undefined {
   if (hasSameTokens(its, others)) return undefined;
   if (its.kind !== others.kind) return `reads ${its.kind}, and the policy ${others.kind}`;
   const [mine, theirs] = [new Set(its.tokens), new Set(others.tokens)];

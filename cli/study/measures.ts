@@ -57,8 +57,13 @@ export interface Examiner extends Disposable {
 /** The rows of a batch. */
 const ROWS = 128;
 
-/** Another character of the same kind: the next letter or digit. */
-function otherThan(character: string): string {
+/**
+ * Another character of the same kind: the next letter of those from a to j, or the next digit.
+ *
+ * @param character The character.
+ * @returns The other one.
+ */
+export function otherThan(character: string): string {
   if (/\d/.test(character)) return String((Number(character) + 1) % 10);
   return character === "j" ? "a" : String.fromCharCode(character.charCodeAt(0) + 1);
 }

@@ -47,8 +47,15 @@ export type Reply =
     readonly stack: string | undefined;
   };
 
-/** The error of a failed trial. */
-function errorOf({ isUserError, message, stack }: Reply & { readonly kind: "failed" }): Error {
+/**
+ * The error of a failed trial, which is the user's if it was in the worker.
+ *
+ * @param reply The worker's reply.
+ * @returns The error.
+ */
+export function errorOf(
+  { isUserError, message, stack }: Reply & { readonly kind: "failed" },
+): Error {
   const error = isUserError ? new UserError(message) : new Error(message);
   if (stack !== undefined) error.stack = stack;
   return error;

@@ -3,8 +3,13 @@ import type { Reach } from "./reach.ts";
 import type { Repository } from "./repository.ts";
 import type { TestUnit } from "./run.ts";
 
-/** Folders of tests that run all of a package, if they have another name. */
-const packageOf: Readonly<Record<string, string>> = { native: "core", webgpu: "core" };
+/** The packages that the tests of a folder run, if it is not the one of its name. */
+const packagesOf: Readonly<Record<string, readonly string[]>> = {
+  native: ["core"],
+  webgpu: ["core"],
+  // The commands call training, which has no files.
+  cli: ["cli", "training"],
+};
 
 /** Folders of tests that call functions; others start programs, which takes long. */
 const quick: readonly string[] = [
@@ -30,7 +35,7 @@ const TEST = /^tests\/(?<folder>\w+)\/.*\.test\.ts$/;
 
 /** Whether tests of a folder test the package of a file. */
 function areOf(folder: string, file: string): boolean {
-  return file.startsWith(`${packageOf[folder] ?? folder}/`);
+  return (packagesOf[folder] ?? [folder]).some((name) => file.startsWith(`${name}/`));
 }
 
 /**

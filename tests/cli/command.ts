@@ -191,6 +191,13 @@ export function train(...args: readonly string[]): Promise<Ended> {
   return endedHere(() => trainCommand(args));
 }
 
+/** The help of a command. */
+export async function helpOf(
+  command: (argv: readonly string[]) => Promise<number>,
+): Promise<string> {
+  return (await endedHere(() => command(["--help"]))).stdout;
+}
+
 /** Runs `doctor` to its end, in this process. */
 export function doctor(...args: readonly string[]): Promise<Ended> {
   return endedHere(() => doctorCommand(args));

@@ -123,6 +123,18 @@ Deno.test("lines are those of the whole file, however it is cut into chunks", as
   }));
 });
 
+Deno.test("a line that exceeds a limit is refused by its number, wherever it is cut", async () => {
+  const bytes = utf8("ab\nabcd\nabc");
+  for (let cut = 0; cut <= bytes.length; cut++) {
+    const chunks = [bytes.subarray(0, cut), bytes.subarray(cut)];
+    const refuse = (line: number) => new RangeError(`line ${line}`);
+    const linesWithin = (bytes: number) => Array.fromAsync(linesOf(chunks, { bytes, refuse }));
+    await assertRejects(() => linesWithin(1), RangeError, "line 1");
+    await assertRejects(() => linesWithin(3), RangeError, "line 2");
+    assertEquals((await linesWithin(4)).length, 3);
+  }
+});
+
 Deno.test("jsonl: prompt and completion are a user's and the assistant's message", async () => {
   const dataset = await jsonl([
     { prompt: "1+1", completion: "2", note: "ignored" },

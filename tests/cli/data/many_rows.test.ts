@@ -115,6 +115,15 @@ Deno.test("a part is refused where the heap is full, or far too little of it is 
   }));
 });
 
+Deno.test("a heap is full above nine tenths of its limit", () => {
+  const heap = (used: number) => ({ used, limit: 4e9 });
+  for (const [used, isFull] of [[3.6e9, false], [3.600001e9, true]] as const) {
+    const tell = watchMemory(() => {}, () => heap(used)).begin({ doing: "", subject: "rows" });
+    if (isFull) assertThrows(() => tell(1, 2), UserError, "rows needs about");
+    else tell(1, 2);
+  }
+});
+
 Deno.test("objects that are young are no use of the heap: all of them may be garbage", () => {
   const youngBytes = () =>
     v8.getHeapSpaceStatistics().find(({ space_name: name }) => name === "new_space")

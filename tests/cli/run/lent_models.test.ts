@@ -1,5 +1,7 @@
 /** Stages that learn from the models of other runs: a teacher's predictions, a judge's scores. */
 import { assertAlmostEquals, assertEquals, assertGreater, assertLess } from "@std/assert";
+import { characterTokenizer, type Tokenizer } from "@unitune/models";
+import { tokensApart } from "../../../cli/run/trained.ts";
 import {
   assertRefused,
   assertSameFiles,
@@ -110,6 +112,21 @@ for (const [what, { lender, borrower }] of Object.entries(borrowing)) {
     }
   });
 }
+
+Deno.test("the tokens of two models are told apart by what one knows, or by their order", () => {
+  const known = characterTokenizer("ab");
+  const apart = (own: Partial<Tokenizer>) => tokensApart({ ...known, ...own }, known);
+  assertEquals(apart({}), undefined);
+  assertEquals(apart({ kind: "bytes" }), "reads bytes, and the policy characters");
+  assertEquals(
+    apart({ tokens: known.tokens.with(-1, "c") }),
+    `does not know "b" and knows "c", which the policy does not`,
+  );
+  assertEquals(
+    apart({ tokens: known.tokens.toReversed() }),
+    "has the same tokens in another order",
+  );
+});
 
 inFolder("a teacher of other tokens is refused, and what differs is told", async (folder) => {
   const data = await writeRows(`${folder}/rows.jsonl`);

@@ -1,5 +1,5 @@
 /** Rewards that cannot be given: refused before the first step where none can, else told. */
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import {
   accuracy,
   type Asked,
@@ -82,6 +82,21 @@ Deno.test("a reward is refused where it can judge nothing, and counted where it 
       assertEquals(refused, without === all.length);
     }),
   );
+});
+
+Deno.test("the columns that are there are told, as many as are read at a glance", () => {
+  const told = (count: number) => {
+    const columns = Object.fromEntries(Array.from({ length: count }, (_, i) => [`c${i}`, "a"]));
+    const prompts = [{ ids: [3], prompt: "", columns }];
+    const found = unscorable([{ weight: 1, reward: exactMatch }], prompts);
+    const { message } = assertThrows(() => requireScorable("grpo", found, prompts), UserError);
+    return /\((there .*?)\)/.exec(message)?.[1];
+  };
+  assertEquals(told(0), "there are no columns but the prompt");
+  assertEquals(told(2), 'there are "c0", "c1"');
+  const six = 'there are "c0", "c1", "c2", "c3", "c4", "c5"';
+  assertEquals(told(6), six);
+  assertEquals(told(7), `${six} and others`);
 });
 
 Deno.test("prompts are not read again for the rewards of every run, and for others they are", () => {

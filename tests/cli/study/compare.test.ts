@@ -11,6 +11,7 @@ import {
 } from "@std/assert";
 import { glossary, glossaryMarkdown, meaningOf } from "../../../cli/report/glossary.ts";
 import { arms, gridOf } from "../../../cli/study/arms.ts";
+import { otherThan } from "../../../cli/study/measures.ts";
 import { pairedDifference } from "../../../cli/study/statistics.ts";
 import { studyPlan } from "../../../cli/study/plan.ts";
 import { carryOutStudy, countTrials, type StudyPlan } from "../../../cli/study/study.ts";
@@ -23,6 +24,7 @@ import {
 } from "../../../cli/study/table.ts";
 import { estimateOf, prepare, silentProgress } from "@unitune/cli";
 import { trainSettings, UserError } from "@unitune/training";
+import { errorOf } from "../../../cli/study/workers.ts";
 import fc from "fast-check";
 import { pause } from "../kill.ts";
 import { pooled } from "../../../cli/run/pool.ts";
@@ -291,6 +293,24 @@ Deno.test("the quick study tries less, on less data, and knows its arms by any s
   assertEquals("firstSeed" in quick, false);
   assertEquals(studyPlan({ ...choice, quick: true, firstSeed: 1 }).firstSeed, 1);
   assertThrows(() => studyPlan({ ...choice, quick: true, arms: "dpp" }), UserError, "mean dpo?");
+});
+
+Deno.test("the error of a trial is the user's where it was in its worker", () => {
+  for (const isUserError of [true, false]) {
+    const error = errorOf({ kind: "failed", isUserError, message: "no rows", stack: "there" });
+    assertEquals([error.message, error.stack], ["no rows", "there"]);
+    assertEquals(error instanceof UserError, isUserError);
+  }
+  const bare = errorOf({ kind: "failed", isUserError: false, message: "", stack: undefined });
+  assert(bare.stack !== undefined);
+});
+
+Deno.test("a wrong character is another one of the same kind", () => {
+  for (const kind of ["0123456789", "abcdefghij"]) {
+    const others = [...kind].map(otherThan);
+    assertEquals(others.toSorted(), [...kind]);
+    assert(others.every((other, i) => other !== kind[i]));
+  }
 });
 
 Deno.test("tasks are begun in their order, as many at once as there are hands", async () => {

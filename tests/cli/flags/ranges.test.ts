@@ -1,0 +1,53 @@
+/** The ranges and defaults of the flags of commands, as their help tells them. */
+import { assertEquals } from "@std/assert";
+import { compareCommand } from "../../../cli/commands/compare.ts";
+import { downloadCommand } from "../../../cli/commands/download.ts";
+import { mergeCommand } from "../../../cli/commands/merge.ts";
+import { reportCommand } from "../../../cli/commands/report.ts";
+import { sampleCommand } from "../../../cli/commands/sample.ts";
+import { helpOf } from "../command.ts";
+
+/** What stands in parentheses at the end of each flag's help, for those that have it. */
+async function rangesOf(command: (argv: readonly string[]) => Promise<number>) {
+  const ranges: Record<string, string> = {};
+  for (const entry of (await helpOf(command)).split(/\n(?= {2}--)/).slice(1)) {
+    const [, name = ""] = /^ {2}--([a-z-]+)/.exec(entry) ?? [];
+    const [, range] = /\(([^()]*)\)$/.exec(entry.split("\n\n")[0]?.trimEnd() ?? "") ?? [];
+    if (range !== undefined) ranges[name] = range.replaceAll(/\s+/g, " ");
+  }
+  return ranges;
+}
+
+Deno.test("flags have their ranges and defaults", async () => {
+  assertEquals(await rangesOf(compareCommand), {
+    "out": "default runs/study-quick or runs/study",
+    "seeds": "2 to 10000; default 5",
+    "first-seed": "0 to 2147483647; default 0",
+    "arms": "default all of them; with --quick, some",
+    "noise": "0 to 1; default 0",
+    "device": "default auto",
+    "jobs": "at least 1; default the number of processors; 1 on webgpu",
+  });
+  assertEquals(await rangesOf(downloadCommand), {
+    "revision": "default main",
+    "split": "default train",
+  });
+  assertEquals(await rangesOf(mergeCommand), {
+    "model": "default the one that the adapter names",
+    "dtype": "default that of the model",
+  });
+  assertEquals(await rangesOf(reportCommand), {
+    "out": "default report.html in the folder",
+    "prompt": "default a question of the test",
+  });
+  assertEquals(await rangesOf(sampleCommand), {
+    "max-new-tokens": "at least 1",
+    "temperature": "at least 0",
+    "top-k": "at least 1",
+    "top-p": "above 0 to 1",
+    "count": "at least 1; default 1",
+    "seed": "at least 0; default 0",
+    "batch-size": "at least 1; default 8",
+    "device": "default auto",
+  });
+});
