@@ -20,8 +20,7 @@ export interface TokenGenerator<P> {
    * A completion ends at the first stop token, with the token that completes a stop string, after
    * `maxNewTokens`, or when prompt and completion fill the context. It depends on its own prompt and
    * number, not on the other prompts or the number of places: apart from rounding, it is the same in
-   * any batch. On wasm, two places or more give the same bits; a single place sums the products of
-   * its one row in another order, and WebGPU chooses kernels by the sizes.
+   * any batch. On wasm it has the same bits; WebGPU chooses kernels by the sizes.
    *
    * @param params The model's parameters.
    * @param prompts Token ids, at least one a prompt.

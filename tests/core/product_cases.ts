@@ -19,6 +19,8 @@ export const sizes = [
   [25, 40, 700],
   [70, 520, 12],
   [2, 3, 5],
+  // Tiles of all heights, and several slices and blocks of which the last are short.
+  [13, 1541, 71],
   // So deep that it is made in parts, the last of which is short.
   [2, 2 ** 18 + 6, 3],
 ] as const;

@@ -4,6 +4,7 @@ import {
   add,
   argmax,
   argsort,
+  cast,
   dynamicSlice,
   dynamicUpdate,
   exp,
@@ -14,6 +15,7 @@ import {
   scatterAdd,
   sum,
   type Tensor,
+  transposeLast,
   zeros,
 } from "@unitune/core";
 // Not public: by what the work is shared out.
@@ -64,6 +66,35 @@ const cases: Readonly<Record<string, readonly [Lowered, work: readonly number[],
     "a product of one row: none is packed": [
       lowered(matmul, [zeros([1, 7]), zeros([7, 5])]),
       [35],
+      0,
+    ],
+    "a product of a matrix stored transposed: none is packed": [
+      lowered((x, w) => matmul(x, transposeLast(w)), [zeros([7, 9]), zeros([5, 9])]),
+      [315],
+      0,
+    ],
+    "of 16 bits: a slice of 768 of a block of 64 columns is widened for more than a tile's rows": [
+      lowered((x, w) => matmul(x, cast(transposeLast(w), "f32")), [
+        zeros([7, 1000]),
+        cast(zeros([70, 1000]), "bf16"),
+      ]),
+      [490_000],
+      4 * 768 * 64,
+    ],
+    "of 16 bits and less than a slice and a block": [
+      lowered((x, w) => matmul(x, cast(transposeLast(w), "f32")), [
+        zeros([7, 10]),
+        cast(zeros([5, 10]), "bf16"),
+      ]),
+      [350],
+      4 * 10 * 5,
+    ],
+    "of 16 bits by the rows of a tile": [
+      lowered((x, w) => matmul(x, cast(transposeLast(w), "f32")), [
+        zeros([6, 10]),
+        cast(zeros([5, 10]), "bf16"),
+      ]),
+      [300],
       0,
     ],
     "products of a batch": [

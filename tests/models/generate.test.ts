@@ -301,7 +301,7 @@ Deno.test("a place whose completion has ended is taken by the next prompt", asyn
   assertLess(runs, 0.8 * (counts.runs - runs));
 });
 
-Deno.test("rows have the same bits in two places as in more, and whatever their padding", async () => {
+Deno.test("rows have the same bits in any number of places, and whatever their padding", async () => {
   const config = { ...tinyConfig, vocabulary: 101, context: 40, width: 48 };
   const wide = gpt(config);
   const weights = evaluate(wide.init(key(0)));
@@ -318,8 +318,8 @@ Deno.test("rows have the same bits in two places as in more, and whatever their 
     const own = [read.logits, step.logits].map((logits) => slice(logits, 0, rows - 1));
     return await concat(own, 0).data();
   };
-  const expected = await bits(2, 9);
-  for (const [rows, length] of [[2, 16], [3, 9], [7, 24], [17, 16]] as const) {
+  const expected = await bits(1, 9);
+  for (const [rows, length] of [[1, 16], [2, 9], [3, 9], [7, 24], [17, 16]] as const) {
     assertEquals(await bits(rows, length), expected, `${rows} rows of ${length}`);
   }
 });

@@ -1,6 +1,6 @@
 /**
  * The products of attention, for a block of queries: with the routine for matrices, which skips
- * elements above the diagonal, or the routine for a row.
+ * elements above the diagonal, or with those for a row.
  *
  * Keys and values that a query does not see have no part in its results, not even if they are NaN
  * or infinite, although zero times such a number is NaN. So results that are not finite are
@@ -28,6 +28,7 @@ import {
   v128,
 } from "./instructions.ts";
 import { callMatrixProduct, type MatrixProductArguments, triangles } from "./matrix_product.ts";
+import { callRowProducts } from "./row_products.ts";
 
 const get = local.get;
 const plus = (a: Code, ...terms: Code[]): Code => terms.reduce((sum, x) => int.add(sum, x), a);
@@ -47,23 +48,8 @@ type BlockProduct =
  * diagonal.
  */
 function multiply(block: QueryBlock, triangle: keyof typeof triangles, args: BlockProduct): Code {
-  const { frame, scratch, blocking } = block;
-  const { a, b, c, depth, aColumn, bRow, bColumn, columns } = args;
+  const { frame, scratch } = block;
   const zero = int.const(0);
-  if (blocking.size === 1) {
-    return call(
-      frame.routine("vectorMatrix"),
-      a,
-      b,
-      c,
-      depth,
-      aColumn,
-      bRow,
-      bColumn,
-      zero,
-      columns,
-    );
-  }
   const diagonal = diagonalOf(block);
   return callMatrixProduct(frame.routine("matrixProduct"), {
     ...args,
@@ -71,7 +57,7 @@ function multiply(block: QueryBlock, triangle: keyof typeof triangles, args: Blo
     firstRow: zero,
     endRow: args.rows,
     firstColumn: zero,
-    endColumn: columns,
+    endColumn: args.columns,
     triangle: int.const(triangles[diagonal === undefined ? "none" : triangle]),
     diagonal: diagonal ?? zero,
   });
@@ -84,19 +70,29 @@ export function productsOf(
   b: HeadVectors,
   matrix: number,
 ): Code {
-  const { sizes, scratch, head, keyHead, first, firstKey, rows, keys } = block;
-  return multiply(block, "result", {
+  const { frame, sizes, scratch, head, keyHead, first, firstKey, rows, keys } = block;
+  const common = {
     a: vectorAddress(block, a, get(first), head),
     aRow: stepOf(a),
-    aColumn: int.const(4),
     b: vectorAddress(block, b, get(firstKey), keyHead),
-    bRow: int.const(4),
     bColumn: stepOf(b),
     c: matrixAddress(block, matrix),
     cRow: int.const(scratch.step),
+    depth: int.const(sizes.width),
+  };
+  if (block.blocking.size === 1) {
+    const [zero, one] = [int.const(0), int.const(1)];
+    return callRowProducts(frame.routine("rowProducts"), {
+      ...common,
+      ...{ scratch: zero, firstRow: zero, endRow: one, firstColumn: zero, endColumn: get(keys) },
+    });
+  }
+  return multiply(block, "result", {
+    ...common,
+    aColumn: int.const(4),
+    bRow: int.const(4),
     rows: get(rows),
     columns: get(keys),
-    depth: int.const(sizes.width),
     adds: int.const(0),
   });
 }
@@ -118,11 +114,23 @@ export function weighted(block: QueryBlock, matrix: number, b: HeadVectors, c: H
     depth: get(keys),
     adds: int.const(0),
   };
+  const product = block.blocking.size > 1 ? multiply(block, "lower", args) : call(
+    frame.routine("vectorMatrix"),
+    args.a,
+    args.b,
+    args.c,
+    args.depth,
+    args.aColumn,
+    args.bRow,
+    args.bColumn,
+    int.const(0),
+    args.columns,
+  );
   const diagonal = diagonalOf(block);
   const isZeroFrom = (row: Code) =>
     diagonal === undefined ? get(keys) : least(plus(row, diagonal, int.const(1)), get(keys));
   return [
-    multiply(block, "lower", args),
+    product,
     ifFinite(
       block,
       { at: args.c, step: args.cRow, rows: get(rows) },

@@ -33,11 +33,9 @@ const times = (a: Code, bytes: number): Code => int.mul(a, int.const(bytes));
 
 /** Combines the four lanes of a vector; each lane then has the result. */
 function acrossLanes(x: number, combine: (a: Code, b: Code) => Code): Code {
-  const moved = (...lanes: number[]) =>
-    v128.shuffle(get(x), get(x), lanes.flatMap((lane) => [0, 1, 2, 3].map((b) => 4 * lane + b)));
   return [
-    local.set(x, combine(get(x), moved(2, 3, 0, 1))),
-    local.set(x, combine(get(x), moved(1, 0, 3, 2))),
+    local.set(x, combine(get(x), v128.shuffle(get(x), get(x), [2, 3, 0, 1]))),
+    local.set(x, combine(get(x), v128.shuffle(get(x), get(x), [1, 0, 3, 2]))),
   ];
 }
 

@@ -15,14 +15,12 @@ const HALVES: readonly Half[] = [0, 1];
 
 /** A pair of four floats as 64-bit floats. */
 export function promote(x: Code, half: Half): Code {
-  const bytes = Array.from({ length: 16 }, (_, i) => i % 8 + 8);
-  return f64x2.promoteLow(half === 0 ? x : v128.shuffle(x, x, bytes));
+  return f64x2.promoteLow(half === 0 ? x : v128.shuffle(x, x, [2, 3, 2, 3]));
 }
 
 /** Two pairs of 64-bit floats as four floats. */
 export function demote(low: Code, high: Code): Code {
-  const bytes = Array.from({ length: 16 }, (_, i) => i < 8 ? i : i + 8);
-  return v128.shuffle(f64x2.demoteZero(low), f64x2.demoteZero(high), bytes);
+  return v128.shuffle(f64x2.demoteZero(low), f64x2.demoteZero(high), [0, 1, 4, 5]);
 }
 
 /** `c[0] x^n + ... + c[n]` of a pair, by Horner's rule. */

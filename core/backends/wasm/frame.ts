@@ -9,8 +9,8 @@ import type { Scope } from "./scope.ts";
 import type { Locals } from "./module.ts";
 import type { Code } from "./instructions.ts";
 
-/** Multiplications: of matrices, and of one row and a matrix. */
-export type Routine = "matrixProduct" | "vectorMatrix";
+/** Multiplications: of matrices, of one row and a matrix, and of rows with rows. */
+export type Routine = "matrixProduct" | "vectorMatrix" | "rowProducts";
 
 /** The element types of a product's operands. */
 export interface FactorTypes {

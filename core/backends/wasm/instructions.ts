@@ -220,6 +220,14 @@ export const v128 = {
     address,
     offset = 0,
   ) => [address, ...vector(0x5d), 0, ...unsigned(offset)]) as LoadInstruction,
+  load64Lane: ((address, offset, lane, into) => [
+    address,
+    into,
+    ...vector(0x57),
+    0,
+    ...unsigned(offset),
+    lane,
+  ]) as LaneLoad,
   store64Lane: ((address, value, lane, offset = 0) => [
     address,
     value,
@@ -244,7 +252,13 @@ export const v128 = {
     ...unsigned(offset),
     lane,
   ]) as LaneStore,
-  shuffle: (a: Code, b: Code, bytes: readonly number[]): Code => [a, b, ...vector(13), ...bytes],
+  /** Four lanes of 32 bits among the eight of two vectors. */
+  shuffle: (a: Code, b: Code, lanes: readonly [number, number, number, number]): Code => [
+    a,
+    b,
+    ...vector(13),
+    ...lanes.flatMap((lane) => [0, 1, 2, 3].map((byte) => 4 * lane + byte)),
+  ],
   not: vector1(0x4d),
   /** Whether any bit is 1, as a 32-bit integer. */
   anyTrue: vector1(0x53),

@@ -1,12 +1,37 @@
 /** Batches of matrix products, shared among threads. */
-import { bytesPerElement } from "../../dtype.ts";
+import { bytesPerElement, type DType, isStorage } from "../../dtype.ts";
 import { at, sizeOf, stridesOf } from "../../shape.ts";
 import { factorType } from "./elements.ts";
-import { type CodeEmitter, dtypeOf } from "./frame.ts";
+import { type CodeEmitter, dtypeOf, type KernelOf } from "./frame.ts";
 import { emitBody } from "./map.ts";
-import { callMatrixProduct, COLUMNS, ROWS, triangles } from "./matrix_product.ts";
+import {
+  callMatrixProduct,
+  COLUMNS,
+  matrixProductScratch,
+  ROWS,
+  triangles,
+} from "./matrix_product.ts";
+import { callRowProducts, MOST_ROWS, rowProductsScratch } from "./row_products.ts";
 import { BLOCK } from "./vector_matrix.ts";
 import { call, type Code, countTo, int, local, memory, types } from "./instructions.ts";
+
+/**
+ * Whether both operands have consecutive elements along the depth, as where a matrix is stored
+ * transposed. Which routine multiplies does not depend on the number of rows then: each row has the
+ * same bits among any others.
+ */
+function isAlongDepth({ a, b }: KernelOf<"matmul">): boolean {
+  return a.column === 1 && b.row === 1;
+}
+
+/** Bytes of scratch memory that a product needs for each thread, with the element type of b. */
+export function matmulScratch(kernel: KernelOf<"matmul">, dtype: DType): number {
+  const { rows, columns, depth } = kernel;
+  if (isAlongDepth(kernel)) {
+    return isStorage(dtype) && rows > MOST_ROWS ? rowProductsScratch(columns, depth) : 0;
+  }
+  return rows === 1 ? 0 : matrixProductScratch(columns, depth);
+}
 
 /** Calls the routine for each product of the batch, or for this thread's part of one. */
 export const matmul: CodeEmitter<"matmul"> = (kernel, frame) => {
@@ -56,7 +81,22 @@ export const matmul: CodeEmitter<"matmul"> = (kernel, frame) => {
     a: factorType(dtypeOf(frame, a.buffer)),
     b: factorType(dtypeOf(frame, b.buffer)),
   };
-  const product = isRow
+  const product = isAlongDepth(kernel)
+    ? callRowProducts(routine("rowProducts", factors), {
+      a: left,
+      b: right,
+      c: result,
+      scratch: frame.scratchAddress,
+      depth: int.const(depth),
+      aRow: int.const(aBytes * a.row),
+      bColumn: int.const(bBytes * b.column),
+      cRow: int.const(4 * columns),
+      firstRow,
+      endRow,
+      firstColumn,
+      endColumn,
+    })
+    : isRow
     ? call(
       routine("vectorMatrix", factors),
       left,

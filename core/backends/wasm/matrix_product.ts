@@ -171,14 +171,12 @@ function isWholePanel({ columns }: Parameters, { j }: PanelCursor): Code {
 
 /** Four rows of four as their transpose: two rounds of interleaving. */
 function transposed4(locals: Locals, rows: readonly Code[]): { set: Code; get: Code[] } {
-  const lane = (index: number) => [0, 1, 2, 3].map((byte) => 4 * index + byte);
-  const lanes = (...order: number[]) => order.flatMap(lane);
   const [r0 = [], r1 = [], r2 = [], r3 = []] = rows;
   const pairs = [
-    v128.shuffle(r0, r1, lanes(0, 4, 1, 5)),
-    v128.shuffle(r0, r1, lanes(2, 6, 3, 7)),
-    v128.shuffle(r2, r3, lanes(0, 4, 1, 5)),
-    v128.shuffle(r2, r3, lanes(2, 6, 3, 7)),
+    v128.shuffle(r0, r1, [0, 4, 1, 5]),
+    v128.shuffle(r0, r1, [2, 6, 3, 7]),
+    v128.shuffle(r2, r3, [0, 4, 1, 5]),
+    v128.shuffle(r2, r3, [2, 6, 3, 7]),
   ].map((value) => {
     const index = locals.add(types.v128);
     return { set: local.set(index, value), get: get(index) };
@@ -187,10 +185,10 @@ function transposed4(locals: Locals, rows: readonly Code[]): { set: Code; get: C
   return {
     set: pairs.map((pair) => pair.set),
     get: [
-      v128.shuffle(p0, p2, lanes(0, 1, 4, 5)),
-      v128.shuffle(p0, p2, lanes(2, 3, 6, 7)),
-      v128.shuffle(p1, p3, lanes(0, 1, 4, 5)),
-      v128.shuffle(p1, p3, lanes(2, 3, 6, 7)),
+      v128.shuffle(p0, p2, [0, 1, 4, 5]),
+      v128.shuffle(p0, p2, [2, 3, 6, 7]),
+      v128.shuffle(p1, p3, [0, 1, 4, 5]),
+      v128.shuffle(p1, p3, [2, 3, 6, 7]),
     ],
   };
 }

@@ -17,9 +17,11 @@ import { attentionGradientScratch, attentionScratch } from "./attention.ts";
 import type { FactorTypes, Routine, SharedParts } from "./frame.ts";
 import { scatterScratch } from "./indexing.ts";
 import { emitKernel, kernelBuffers } from "./kernels.ts";
-import { matrixProductFunction, matrixProductScratch } from "./matrix_product.ts";
+import { matmulScratch } from "./matmul.ts";
+import { matrixProductFunction } from "./matrix_product.ts";
 import { encodeModule, type ImportedFunction, type WasmFunction } from "./module.ts";
 import { barrierFunction, maySleep } from "./threads.ts";
+import { rowProductsFunction } from "./row_products.ts";
 import { vectorMatrixFunction } from "./vector_matrix.ts";
 
 /** The machine that a module is emitted for. */
@@ -43,10 +45,10 @@ export interface ProgramMemory {
 }
 
 /** Scratch memory that a program needs for each thread, in bytes. */
-export function scratchBytes({ kernels }: Lowered): number {
+export function scratchBytes({ buffers, kernels }: Lowered): number {
   const bytes = kernels.map((kernel) => {
-    if (kernel.kind === "matmul" && kernel.rows > 1) {
-      return matrixProductScratch(kernel.columns, kernel.depth);
+    if (kernel.kind === "matmul") {
+      return matmulScratch(kernel, at(buffers, kernel.b.buffer).dtype);
     }
     if (kernel.kind === "attention") return attentionScratch(kernel);
     if (kernel.kind === "attentionGradient") return attentionGradientScratch(kernel);
@@ -70,6 +72,7 @@ const routines: {
 } = {
   matrixProduct: matrixProductFunction,
   vectorMatrix: vectorMatrixFunction,
+  rowProducts: rowProductsFunction,
 };
 
 /** Called by the first thread when all have started, and when all have done a kernel. */

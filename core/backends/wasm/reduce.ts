@@ -112,14 +112,13 @@ function reduceStrips(kernel: KernelOf<"reduce">, frame: Frame, strips: Strips):
 }
 
 /** The lanes of a vector in another order. */
-function turned(vector: number, order: readonly number[]): Code {
-  const bytes = order.flatMap((lane) => [0, 1, 2, 3].map((byte) => 4 * lane + byte));
-  return v128.shuffle(local.get(vector), local.get(vector), bytes);
+function turned(vector: number, order: Parameters<typeof v128.shuffle>[2]): Code {
+  return v128.shuffle(local.get(vector), local.get(vector), order);
 }
 
 /** Combines the lanes of a vector in pairs, and the pairs: afterwards each lane has the whole. */
 function combineLanes(vector: number, combine: (a: Code, b: Code) => Code): Code {
-  return [[2, 3, 0, 1], [1, 0, 3, 2]].map((order) =>
+  return ([[2, 3, 0, 1], [1, 0, 3, 2]] as const).map((order) =>
     local.set(vector, combine(local.get(vector), turned(vector, order)))
   );
 }

@@ -1,15 +1,13 @@
 /**
- * The product of one row and a matrix, as in a step of generation: no panel is packed, since every
- * element of the matrix is used once.
+ * The product of one row and a matrix that is not read along the depth, as in a step of generation:
+ * no panel is packed, since every element of the matrix is used once.
  */
 import { at } from "../../shape.ts";
 import {
   branch,
   type Code,
   countTo,
-  f32,
   f32x4,
-  i32,
   int,
   least,
   local,
@@ -17,17 +15,14 @@ import {
   v128,
   whileLoop,
 } from "./instructions.ts";
-import { type FloatReader, readerOf, routineScope } from "./elements.ts";
+import { readerOf, routineScope } from "./elements.ts";
 import type { FactorTypes } from "./frame.ts";
-import { defineFunction, type Locals, type WasmFunction } from "./module.ts";
+import { defineFunction, type WasmFunction } from "./module.ts";
 
-/** Columns that are summed at once where rows of the matrix are consecutive. */
+/** Columns that are summed at once where they are consecutive. */
 export const BLOCK = 32;
 
-/** Vectors that are summed at once where columns of the matrix are consecutive. */
-const PARTS = 4;
-
-/** Terms of a slice of the depth, whose sum is added to those before: a multiple of all steps. */
+/** Terms of a slice of the depth, whose sum is added to those before. */
 const SLICE = 512;
 
 const get = local.get;
@@ -99,7 +94,12 @@ export function vectorMatrixFunction(fused: boolean, operands: FactorTypes): Was
           sums.map((sum, i) => v128.store(out, get(sum), 16 * i)),
         ];
       };
-      const one = oneColumn(locals, madd, readA, readB, { pa, pb, k, stop, inSlices, next, out });
+      /** One column, term by term, in the first lane; the others multiply zeros. */
+      const single = locals.add(types.v128);
+      const down = countTo(k, get(stop), 1, [
+        local.set(single, madd(readA.one(get(pa)), readB.one(get(pb)), get(single))),
+        next,
+      ]);
       const isAlong = int.eq(get(bColumn), int.const(readB.bytes));
       const room = (columns: number) => int.sub(get(end), int.const(columns - 1));
       return [
@@ -107,76 +107,11 @@ export function vectorMatrixFunction(fused: boolean, operands: FactorTypes): Was
           countTo(j, room(BLOCK), BLOCK, alongRows(BLOCK / 4)),
           countTo(j, room(4), 4, alongRows(1)),
         ]),
-        countTo(
-          j,
-          get(end),
-          1,
-          branch(
-            i32.and(
-              int.eq(get(aStep), int.const(readA.bytes)),
-              int.eq(get(bRow), int.const(readB.bytes)),
-            ),
-            one.downColumn,
-            one.anyhow,
-          ),
-        ),
+        countTo(j, get(end), 1, [
+          inSlices([single], down),
+          v128.store32Lane(out, get(single), 0),
+        ]),
       ];
     },
   );
-}
-
-/** One column's sum: four at a time where it is consecutive, one by one elsewhere. */
-function oneColumn(
-  locals: Locals,
-  madd: (a: Code, b: Code, sum: Code) => Code,
-  readA: FloatReader,
-  readB: FloatReader,
-  { pa, pb, k, stop, inSlices, next, out }: {
-    readonly pa: number;
-    readonly pb: number;
-    readonly k: number;
-    readonly stop: number;
-    readonly inSlices: (sums: readonly number[], slice: Code) => Code;
-    readonly next: Code;
-    readonly out: Code;
-  },
-): { readonly downColumn: Code; readonly anyhow: Code } {
-  const first = locals.add(types.v128);
-  const sums = [first, ...Array.from({ length: PARTS - 1 }, () => locals.add(types.v128))];
-  const single = locals.add(types.v128);
-  const step = 4 * PARTS;
-  // In the first lane only; the others multiply zeros.
-  const rest: Code = countTo(k, get(stop), 1, [
-    local.set(single, madd(readA.one(get(pa)), readB.one(get(pb)), get(single))),
-    next,
-  ]);
-  const lane = (index: number) => f32x4.extractLane(get(first), index);
-  const inFours = countTo(k, int.sub(get(stop), int.const(step - 1)), step, [
-    sums.map((sum, i) =>
-      local.set(
-        sum,
-        madd(
-          readA.four(get(pa), 4 * readA.bytes * i),
-          readB.four(get(pb), 4 * readB.bytes * i),
-          get(sum),
-        ),
-      )
-    ),
-    increase(pa, int.const(readA.bytes * step)),
-    increase(pb, int.const(readB.bytes * step)),
-  ]);
-  return {
-    downColumn: [
-      inSlices([...sums, single], [inFours, rest]),
-      sums.slice(1).map((sum) => local.set(first, f32x4.add(get(first), get(sum)))),
-      f32.store(
-        out,
-        f32.add(
-          f32.add(f32.add(lane(0), lane(1)), f32.add(lane(2), lane(3))),
-          f32x4.extractLane(get(single), 0),
-        ),
-      ),
-    ],
-    anyhow: [inSlices([single], rest), f32.store(out, f32x4.extractLane(get(single), 0))],
-  };
 }
