@@ -1,10 +1,10 @@
 /** That a WebAssembly module has the functions that its kernels call, and no others. */
 import { assert, assertEquals } from "@std/assert";
 import { add, exp, graphOf, matmul, mul, type Tensor, zeros } from "@unitune/core";
-import { int } from "../../core/backends/wasm/instructions.ts";
-import { encodeModule } from "../../core/backends/wasm/module.ts";
+import { int, local, types } from "../../core/backends/wasm/instructions.ts";
+import { defineFunction, encodeModule } from "../../core/backends/wasm/module.ts";
 import { emitProgram } from "../../core/backends/wasm/program.ts";
-import { barrierFunction } from "../../core/backends/wasm/threads.ts";
+import { barrierFunction, CONTROL_BYTES, patienceAt } from "../../core/backends/wasm/threads.ts";
 import { lower } from "../../core/lowering/lower.ts";
 
 /** The number of functions of a module: the first number of its section 3. */
@@ -65,6 +65,46 @@ Deno.test("at the barrier all threads sleep, but for the first where it may not"
     return [...module.subarray(at - 2, at)];
   };
   assertEquals([all, others].map(condition), [[0x41, 0x01], [0x20, 0x00]]);
+});
+
+Deno.test("looks at a barrier in vain halve the next ones, until a trial sees the others come", () => {
+  const control = 64;
+  const { looks, lost, won } = patienceAt(control, local.get(0));
+  const functions = ([[types.int, looks], [undefined, lost], [undefined, won]] as const).map(
+    ([result, code]) =>
+      defineFunction([types.i32], result === undefined ? [] : [result], () => code),
+  );
+  const memory = new WebAssembly.Memory({ initial: 16, maximum: 2 ** 16, shared: true });
+  const module = new WebAssembly.Module(
+    encodeModule(functions, { looks: 0, lost: 1, won: 2 }, { isShared: true }),
+  );
+  const { exports } = new WebAssembly.Instance(module, { host: { memory } });
+  /** Calls a function for the barrier of a number. */
+  const call = (name: string, barrier: number): unknown => {
+    const f = exports[name];
+    assert(typeof f === "function");
+    return f(barrier);
+  };
+  const [trial, plain] = [62, 63];
+  const most = Number(call("looks", plain));
+  assert(most > 0);
+  for (let doubt = 1; doubt <= 20; doubt++) {
+    call("lost", plain);
+    assertEquals(call("looks", plain), most >> Math.min(doubt, 9));
+    assertEquals(call("looks", trial), most);
+  }
+  // Only one barrier of 31 is a trial.
+  for (let barrier = 1; barrier < 31; barrier++) {
+    call("won", barrier);
+    assertEquals(call("looks", barrier), most >> 9);
+  }
+  call("won", trial);
+  assertEquals(call("looks", plain), most);
+  // No other word of the threads was written, and none behind theirs.
+  assert(new Int32Array(memory.buffer).every((word) => word === 0));
+  call("lost", plain);
+  const written = new Int32Array(memory.buffer).findIndex((word) => word !== 0) * 4;
+  assert(written >= control && written < control + CONTROL_BYTES, `${written}`);
 });
 
 Deno.test("a module has the routines that its kernels call", () => {

@@ -12,6 +12,7 @@ import {
   i32,
   int,
   local,
+  select,
   types,
   whileLoop,
 } from "./instructions.ts";
@@ -42,11 +43,13 @@ const words = {
   arrived: 256,
   /** Counts barriers that all have passed. */
   passed: 320,
+  /** How often in a row looking at a barrier was in vain, at most `MOST_DOUBT`. */
+  doubt: 384,
 } as const;
 
 /**
- * Looks at the barrier before a thread goes to sleep: about a hundred microseconds, since waking it
- * costs half of that, hundreds of times a step.
+ * Looks at the barrier before a thread goes to sleep, where that pays: about a hundred microseconds,
+ * since waking it costs half of that, hundreds of times a step.
  */
 const SPINS = 100_000;
 
@@ -55,6 +58,15 @@ const SPINS = 100_000;
  * than the time between two steps of training or two tokens of generation.
  */
 const LOOKS = 300_000;
+
+/** The most doubt: so often are the looks halved, to about a fifth of a microsecond. */
+const MOST_DOUBT = 9;
+
+/**
+ * One of so many barriers is looked at for as long as without doubt: a prime, so that the trials of a
+ * program that is run again and again come to all of its barriers.
+ */
+const TRIALS = 31;
 
 /** Whether this thread may sleep on a word of memory: a page's main thread may not. */
 export function maySleep(): boolean {
@@ -67,14 +79,53 @@ export function maySleep(): boolean {
 }
 
 /**
+ * How long a thread looks at a barrier before it sleeps. Looking pays where the others run on
+ * processors of their own. Where other programs keep these busy, a thread that looks may be the one
+ * that those it waits for have to wait for; so looks that were in vain halve the next ones. Whether
+ * the processors are free again is tried at every `TRIALS`th barrier.
+ */
+export interface Patience {
+  /** The number of looks at a barrier, an `int`. */
+  readonly looks: Code;
+  /** What follows from looks in vain. */
+  readonly lost: Code;
+  /** What follows from looks that saw the others come. */
+  readonly won: Code;
+}
+
+/** The patience of threads by their control words, at the barrier of a number. */
+export function patienceAt(control: number, barrier: Code): Patience {
+  const here = int.const(control);
+  const doubt = atomics.load(here, words.doubt);
+  const isTrial = i32.eqz(i32.remU(barrier, i32.const(TRIALS)));
+  return {
+    looks: select(
+      int.const(SPINS),
+      int.shrU(int.const(SPINS), int.ofWord(doubt)),
+      isTrial,
+    ),
+    lost: branch(
+      i32.gtS(i32.const(MOST_DOUBT), doubt),
+      atomics.store(here, i32.add(doubt, i32.const(1)), words.doubt),
+    ),
+    won: branch(isTrial, atomics.store(here, i32.const(0), words.doubt)),
+  };
+}
+
+/**
  * The barrier as a function of the thread's number and the number of threads. Threads look for a
  * while and then sleep; the first one keeps looking if it may not sleep.
  */
 export function barrierFunction(control: number, firstMaySleep: boolean): WasmFunction {
   return defineFunction([types.i32, types.i32], [], (locals) => {
     const [thread, threads] = [0, 1];
-    const [passed, spins] = [locals.add(types.i32), locals.add(types.int)];
+    const [passed, spins, looks] = [
+      locals.add(types.i32),
+      locals.add(types.int),
+      locals.add(types.int),
+    ];
     const here = int.const(control);
+    const patience = patienceAt(control, local.get(passed));
     const isWaiting = i32.eq(atomics.load(here, words.passed), local.get(passed));
     const last: Code = [
       atomics.store(here, i32.const(0), words.arrived),
@@ -82,7 +133,13 @@ export function barrierFunction(control: number, firstMaySleep: boolean): WasmFu
       drop(atomics.notify(here, i32.const(-1), words.passed)),
     ];
     const others: Code = [
-      countFromZero(spins, int.const(SPINS), branch(i32.eqz(isWaiting), [0x0f])),
+      local.set(looks, patience.looks),
+      countFromZero(
+        spins,
+        local.get(looks),
+        branch(i32.eqz(isWaiting), [patience.won, [0x0f]]),
+      ),
+      patience.lost,
       whileLoop(
         isWaiting,
         branch(
@@ -125,7 +182,8 @@ const work = ({ memory, thread }) => {
   let seen = word(${words.run});
   Atomics.add(words, ${words.started / 4}, 1);
   for (;;) {
-    for (let looks = 0; looks < ${LOOKS} && word(${words.run}) === seen; looks++);
+    const most = ${LOOKS} >> word(${words.doubt});
+    for (let looks = 0; looks < most && word(${words.run}) === seen; looks++);
     Atomics.wait(words, ${words.run / 4}, seen);
     const now = word(${words.run});
     if (now === seen) continue;
