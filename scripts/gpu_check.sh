@@ -5,8 +5,8 @@
 #   scripts/gpu_check.sh pack           where there is network: packs Deno and the loader of Vulkan
 #   scripts/gpu_check.sh run [FLAGS]    measures; FLAGS are those of `deno task bench --gpu`
 #
-# What is packed lies in the folder .gpu, which git ignores, and takes some 30 MB: carry it along with
-# the checkout. Both machines are Linux on the same kind of processor.
+# What is packed lies in the folder .gpu, which git ignores, and takes less than 60 MB: carry it along
+# with the checkout. Both machines are Linux on the same kind of processor.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -15,10 +15,28 @@ packed=$root/.gpu
 # Says in one line what is missing, and goes on.
 missing() { echo "gpu_check: $*" >&2; }
 
+# The version of Deno that the repository is developed with, as in .ci/run.
+version=2.9.6
+
+# The most that is packed, in megabytes.
+limit=60
+
+# Deno on the path if it has the version, or by npm.
+any_deno() {
+  case $(deno --version 2>/dev/null) in
+    "deno $version "*) deno "$@" ;;
+    *) npx -y "deno@$version" "$@" ;;
+  esac
+}
+
 pack() {
   mkdir -p "$packed"
-  deno=$(deno eval 'console.log(Deno.execPath())')
+  deno=$(any_deno eval 'console.log(Deno.execPath())') || {
+    missing "there is neither Deno $version nor npx to fetch it: install one of them"
+    exit 1
+  }
   xz -6 --threads=2 --stdout "$deno" >"$packed/deno.xz"
+  rm -rf "$packed/bin"
   # The loader finds the driver; the driver comes with the processor.
   work=$(mktemp -d)
   if (cd "$work" && apt-get download libvulkan1 >/dev/null 2>&1); then
@@ -29,24 +47,38 @@ pack() {
     missing "the package libvulkan1 cannot be downloaded: a machine without it finds no adapter"
   fi
   rm -r "$work"
-  du -sh "$packed"
+  rm -rf "$packed/cache"
+  size=$(du -sm "$packed" | cut -f 1)
+  echo "$packed: $size MB; carry it along with the checkout, then run scripts/gpu_check.sh run there"
+  if [ "$size" -gt "$limit" ]; then
+    missing "that is more than the $limit MB that it should be"
+    exit 1
+  fi
 }
 
-# Puts Deno on the path: the packed one where there is none.
+# Puts the packed Deno on the path, whose version is known to work; without one, any other stays.
 find_deno() {
-  if command -v deno >/dev/null; then return; fi
   if [ ! -e "$packed/deno.xz" ]; then
+    if command -v deno >/dev/null; then return; fi
     missing "there is no Deno, on the path or in .gpu: run scripts/gpu_check.sh pack elsewhere first"
     exit 1
   fi
   mkdir -p "$packed/bin"
-  if command -v xz >/dev/null; then xz --decompress --stdout "$packed/deno.xz" >"$packed/bin/deno"
-  else
-    python3 -c 'import lzma, shutil, sys
+  if [ ! -x "$packed/bin/deno" ]; then
+    if command -v xz >/dev/null; then
+      xz --decompress --stdout "$packed/deno.xz" >"$packed/bin/deno.new"
+    else
+      python3 -c 'import lzma, shutil, sys
 shutil.copyfileobj(lzma.open(sys.argv[1]), open(sys.argv[2], "wb"))' \
-      "$packed/deno.xz" "$packed/bin/deno"
+        "$packed/deno.xz" "$packed/bin/deno.new"
+    fi
+    chmod +x "$packed/bin/deno.new"
+    mv "$packed/bin/deno.new" "$packed/bin/deno"
   fi
-  chmod +x "$packed/bin/deno"
+  if ! "$packed/bin/deno" --version >/dev/null; then
+    missing "the packed Deno does not run here: pack on a machine with the same kind of processor"
+    exit 1
+  fi
   PATH=$packed/bin:$PATH
   export PATH
 }

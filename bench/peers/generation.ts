@@ -3,9 +3,10 @@ import { fileURLToPath } from "node:url";
 import { alignTable, type Estimate } from "@unitune/cli";
 import type { Measuring } from "../measure.ts";
 import { brief, quartiles } from "../report.ts";
-import { type Missing, type Peer, type PeerCommand, startPeer } from "./peer.ts";
+import type { Missing, PeerCommand } from "./peer.ts";
 import { type DeviceName, permissionsFor } from "./permissions.ts";
-import { measureTurns, pairedRatio, together, type TurnReport } from "./turns.ts";
+import { measureSittings, turnsOf } from "./sittings.ts";
+import { pairedRatio, together } from "./turns.ts";
 
 /** The sizes of a model and of what it generates, as they are passed to a peer. */
 export interface GenerationSizes {
@@ -79,7 +80,7 @@ export interface ComparisonOptions {
 function commandsOf(
   sizes: Omit<GenerationSizes, "dtype">,
   { device, python, checkout }: ComparisonOptions,
-): PeerCommand[] {
+): readonly [ours: PeerCommand, ...others: PeerCommand[]] {
   const path = (file: string) => fileURLToPath(new URL(file, import.meta.url));
   const ours = (name: string, folder: string, dtype: GenerationSizes["dtype"]): PeerCommand => ({
     name,
@@ -105,27 +106,6 @@ function commandsOf(
   ];
 }
 
-/** Starts the libraries, and measures them in turns. */
-async function sit(
-  commands: readonly PeerCommand[],
-  measuring: Measuring,
-  turnMilliseconds: number,
-): Promise<{
-  readonly turns: readonly TurnReport[];
-  readonly peers: readonly Peer[];
-  readonly missing: readonly Missing[];
-}> {
-  await using stack = new AsyncDisposableStack();
-  const peers: Peer[] = [];
-  const missing: Missing[] = [];
-  for (const command of commands) {
-    const peer = await startPeer(command);
-    if ("run" in peer) peers.push(stack.use(peer));
-    else missing.push(peer);
-  }
-  return { turns: await measureTurns(peers, measuring, turnMilliseconds), peers, missing };
-}
-
 /**
  * Measures the time of completing prompts by each library, for one prompt and for several at once.
  *
@@ -137,28 +117,23 @@ export async function compareGeneration(
   options: ComparisonOptions,
   measuring: Measuring,
 ): Promise<readonly GenerationComparison[]> {
-  const { tokens, sittings: count, turnMilliseconds } = options;
+  const { tokens } = options;
   const comparisons: GenerationComparison[] = [];
   for (const [i, batch] of BATCHES.entries()) {
     const commands = commandsOf({ ...SMOLLM2, batch, prompt: tokens, tokens }, options);
-    const sittings: Awaited<ReturnType<typeof sit>>[] = [];
-    for (let number = 0; number < count; number++) {
-      const progress = (done: number, all: number) =>
-        measuring.progress?.((i * count + number) * all + done, BATCHES.length * count * all);
-      const ordered = number % 2 === 0 ? commands : commands.toReversed();
-      sittings.push(await sit(ordered, { ...measuring, progress }, turnMilliseconds));
-    }
-    const of = (name: string) =>
-      sittings.flatMap(({ turns }) => turns.filter((turn) => turn.name === name));
     const [ours] = commands;
-    const [first] = sittings;
-    if (first === undefined || ours === undefined) throw new RangeError("there is a sitting");
+    const sittings = await measureSittings(commands, options, {
+      ...measuring,
+      progress: (done, all) => measuring.progress?.(i * all + done, BATCHES.length * all),
+    });
+    const [{ peers, missing }] = sittings;
     comparisons.push({
-      ...{ batch, prompt: tokens, tokens, missing: first.missing },
-      turns: first.peers.map(({ name, version }) => {
-        const turn = together(of(name));
+      ...{ batch, prompt: tokens, tokens, missing },
+      turns: peers.map(({ name, version }) => {
+        const turn = together(turnsOf(sittings, name));
         const tokensPerSecond = 1000 * batch * tokens / turn.milliseconds.median;
-        return { ...turn, version, tokensPerSecond, paired: pairedRatio(of(ours.name), of(name)) };
+        const paired = pairedRatio(turnsOf(sittings, ours.name), turnsOf(sittings, name));
+        return { ...turn, version, tokensPerSecond, paired };
       }),
     });
   }

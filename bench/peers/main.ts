@@ -17,9 +17,10 @@ import { brief, quartiles } from "../report.ts";
 import { chosenWorkloads, type Workload, workloads } from "../workloads.ts";
 import { peersFlags } from "./flags.ts";
 import { compareGeneration, generationLines } from "./generation.ts";
-import { type Missing, type Peer, type PeerCommand, sizesOf, startPeer } from "./peer.ts";
+import { type Missing, type Peer, type PeerCommand, sizesOf } from "./peer.ts";
 import { type DeviceName, permissionsFor } from "./permissions.ts";
-import { measureTurns, pairedRatio, together, type TurnReport } from "./turns.ts";
+import { measureSittings, type SittingOptions, turnsOf } from "./sittings.ts";
+import { pairedRatio, together } from "./turns.ts";
 
 const usage = `Measures a training step by SFT of PyTorch and of jax-js beside ours: the same GPT, \
 forward, backward, clipping and AdamW, on all processors, until the loss is known.
@@ -53,8 +54,6 @@ interface ComparisonReport {
   })[];
   readonly missing: readonly Missing[];
 }
-
-const isPeer = (peer: Peer | Missing): peer is Peer => "run" in peer;
 
 function peersOf(
   workload: Workload,
@@ -114,74 +113,39 @@ function peersOf(
   ];
 }
 
-/** The measurements of a sitting. */
-interface Sitting {
-  readonly turns: readonly TurnReport[];
-  readonly missing: readonly Missing[];
-  readonly versions: ReadonlyMap<string, string>;
-}
-
-/** Starts the libraries, and measures them in turns. */
-async function sit(
-  workload: Workload,
-  commands: readonly (PeerCommand | Missing)[],
-  measuring: Measuring,
-  turnMilliseconds: number,
-): Promise<Sitting> {
-  await using stack = new AsyncDisposableStack();
-  const peers: Peer[] = [];
-  const missing: Missing[] = [];
-  for (const command of commands) {
-    const peer = "missing" in command ? command : await startPeer(command);
-    if (isPeer(peer)) peers.push(stack.use(peer));
-    else missing.push(peer);
-  }
-  const parameters = countParameters(gpt(workload.config));
-  const other = peers.find((peer) => peer.parameters !== parameters);
-  if (other !== undefined) {
-    throw new Error(`${other.name} has ${other.parameters} parameters, ours ${parameters}`);
-  }
-  const turns = await measureTurns(peers, measuring, turnMilliseconds);
-  return { turns, missing, versions: new Map(peers.map(({ name, version }) => [name, version])) };
-}
-
 async function compare(
   preset: string,
   workload: Workload,
   commands: readonly (PeerCommand | Missing)[],
   measuring: Measuring,
-  { sittings: count, turnMilliseconds }: {
-    readonly sittings: number;
-    readonly turnMilliseconds: number;
-  },
+  times: Pick<SittingOptions, "sittings" | "turnMilliseconds">,
 ): Promise<ComparisonReport> {
-  const sittings: Sitting[] = [];
-  for (let number = 0; number < count; number++) {
-    const progress = (done: number, all: number) =>
-      measuring.progress?.(number * all + done, count * all);
-    const ordered = number % 2 === 0 ? commands : commands.toReversed();
-    sittings.push(await sit(workload, ordered, { ...measuring, progress }, turnMilliseconds));
+  const parameters = countParameters(gpt(workload.config));
+  const check = (peers: readonly Peer[]) => {
+    const other = peers.find((peer) => peer.parameters !== parameters);
+    if (other === undefined) return;
+    throw new Error(`${other.name} has ${other.parameters} parameters, ours ${parameters}`);
+  };
+  const sittings = await measureSittings(commands, { ...times, check }, measuring);
+  const [{ peers, missing }] = sittings;
+  const ours = turnsOf(sittings, OURS);
+  if (ours.length < times.sittings) {
+    const why = missing.find(({ name }) => name === OURS)?.missing;
+    throw new Error(`${OURS} did not start: ${why}`);
   }
-  const of = (name: string) =>
-    sittings.flatMap(({ turns }) => turns.filter((turn) => turn.name === name));
-  const [first] = sittings;
-  const ours = of(OURS);
   const own = together(ours).milliseconds.median;
-  if (first === undefined || ours.length < count) {
-    throw new Error(`${OURS} did not start: ${first?.missing[0]?.missing}`);
-  }
   return {
     preset,
-    parameters: countParameters(gpt(workload.config)),
-    missing: first.missing,
-    turns: first.turns.map(({ name }) => {
-      const turn = together(of(name));
+    parameters,
+    missing,
+    turns: peers.map(({ name, version }) => {
+      const turn = together(turnsOf(sittings, name));
       return {
         ...turn,
-        version: first.versions.get(name) ?? "",
+        version,
         gigaflops: gigaflops(stepOperations(workload, "sft"), turn.milliseconds.median),
         timesOurs: turn.milliseconds.median / own,
-        paired: pairedRatio(ours, of(name)),
+        paired: pairedRatio(ours, turnsOf(sittings, name)),
       };
     }),
   };

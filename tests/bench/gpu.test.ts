@@ -78,6 +78,12 @@ Deno.test("gpu: what a program prints, and why there is nothing", async () => {
     const outcome = await resultOf(measuring("run", write), file);
     assert("result" in outcome && Array.isArray(outcome.result));
     assertEquals(outcome.result.map(({ line }) => line), [{ step: 1 }, { step: 2 }]);
+    // A run that is late has the lines that it wrote in time, if there are any.
+    const late = await resultOf(measuring("run", "setInterval(() => {}, 1000)", 0.2), file);
+    assert("result" in late && Array.isArray(late.result));
+    assertEquals(late.result.map(({ line }) => line), [{ step: 1 }, { step: 2 }]);
+    const none = await resultOf(measuring("run", "setInterval(() => {}, 1000)", 0.2), `${file}.no`);
+    assertEquals(none, { missing: "it took more than 0.2 seconds" });
   } finally {
     await Deno.remove(file);
   }
