@@ -20,9 +20,9 @@ const LEAST = { examples: 64, answers: 8 } as const;
 
 /**
  * Rows trained on for each that is predicted, and for each that is answered, in all evaluations
- * together. A gradient costs three times a prediction, so predictions take a twelfth of the training.
- * The tokens of an answer are chosen one after the other, which takes some five times as long as their
- * gradient.
+ * together. A gradient costs three times a prediction, one pass forward and two back, so predictions
+ * take a twelfth of the training. The tokens of an answer are chosen one after the other, which takes
+ * several times as long as their gradient (`deno task bench` prints both), so answers are fewer.
  */
 const TRAINED = { example: 4, answer: 24 } as const;
 
