@@ -15,6 +15,7 @@ import { packedRows } from "../data/packing.ts";
 import { sequenceTable } from "../data/table_forms.ts";
 import { textFit } from "../data/texts.ts";
 import { UserError } from "../text/errors.ts";
+import { message, setting } from "../text/message.ts";
 import { demonstrationForm } from "../feeds/forms.ts";
 import { packedForm } from "../feeds/packed.ts";
 import type { TrainSettings } from "../settings.ts";
@@ -92,7 +93,14 @@ export const demonstrations: KindRow = {
     );
     const { sources, total, longest } = summary;
     if (sources === 0) {
-      throw new UserError(`${objective.name} learns from answers, and ${source} has none`);
+      throw new UserError(
+        message(
+          `${objective.name} learns from answers, and ${source} has none: give rows with answers, ` +
+            `or an objective that learns from prompts, such as `,
+          setting("objective"),
+          " grpo",
+        ),
+      );
     }
     const each = total > sources ? `, one for each answer of ${sources} conversations` : "";
     return {

@@ -124,11 +124,23 @@ function columnsIn(record: readonly (string | null)[], source: Source): readonly
   throw wrong(source, `the first line names the column ${quoted(twice)} twice`);
 }
 
+/** A list of messages as Python prints it, which pandas writes where a column holds lists. */
+const PYTHON_MESSAGES = /^\s*\[\s*\{\s*'(?:role|content|from|value)'\s*:[^]*\}\s*\]\s*$/;
+
 /** The value of a cell. */
 function valueOf(cell: string | null, column: string, source: Source): unknown {
   if (cell === null) return null;
   const content = contentOf(column);
   if (content === "text") return cell;
+  if (PYTHON_MESSAGES.test(cell)) {
+    throw wrong(
+      source,
+      `${
+        quoted(column)
+      } has messages as Python prints them, which is no JSON: write the column by ` +
+        `json.dumps`,
+    );
+  }
   if (content === "side") return /^\s*\[\s*\{/.test(cell) ? jsonIn(cell) ?? cell : cell;
   const value = jsonIn(cell.replace(/^\s*(True|False)\s*$/, (word) => word.toLowerCase()));
   if (value !== undefined) return value;

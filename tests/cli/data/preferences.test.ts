@@ -113,6 +113,7 @@ inFolder("what each kind of rows can teach, and what it cannot", async (folder) 
   const out = ["--out", `${folder}/run`, ...tiny];
   const none = await train("--objective", "sft", "--data", files.questions, ...out);
   assertRefused(none, 1, `sft learns from answers, and ${files.questions} has none`);
+  assertRefused(none, 1, "an objective that learns from prompts, such as --objective grpo");
   const one = await train("--objective", "dpo", "--data", files.prompts, ...out);
   assertRefused(one, 1, "or --rejected model for wrong answers of the model's own");
   const bare = await train("--objective", "kto", "--data", files.prompts, ...out);

@@ -126,6 +126,9 @@ Deno.test("a table is a row for each line, in columns that the first line names"
   assertEquals(await rowsOf("a.csv", ""), []);
 });
 
+/** A list of messages as pandas writes it. */
+const PYTHON = "[{'role': 'user', 'content': 'a'}, {'role': 'assistant', 'content': 'b'}]";
+
 Deno.test("cells of columns that hold no text are JSON, and so are lists of messages", async () => {
   const cell = (value: unknown) => `"${JSON.stringify(value).replaceAll('"', '""')}"`;
   const said = [{ role: "user", content: "a" }];
@@ -136,8 +139,11 @@ Deno.test("cells of columns that hold no text are JSON, and so are lists of mess
     ...{ messages: said, scores: [1, 2], label: 1, prompt: said, chosen: "[1]" },
     ...{ text: JSON.stringify(said), tools: null },
   });
-  const [other] = await rowsOf("a.csv", `prompt,label\n"[{'role': 'user'}]",True\n`);
-  assertEquals(other?.row, { prompt: "[{'role': 'user'}]", label: true });
+  // A text that begins like a list of Python's, and one that is a list of something else.
+  for (const prompt of ["[{'role': 'user'}] is a list", "[{'a': 1}]"]) {
+    const [other] = await rowsOf("a.csv", `prompt,label,text\n"${prompt}",True,"${PYTHON}"\n`);
+    assertEquals(other?.row, { prompt, label: true, text: PYTHON });
+  }
 });
 
 Deno.test("every table is read as it was written, however it is cut into pieces", async () => {
@@ -167,8 +173,12 @@ const wrongTables: Record<string, [text: string | Uint8Array, message: string]> 
   "a column that is there twice": ["a,b,a\n", `a.csv:1: the first line names the column "a" twice`],
   "a label that is no JSON": ["a,label\n1,yes\n", `a.csv:2: "label" is no JSON: "yes"`],
   "messages as Python writes them": [
-    `messages\n"[{'role': 'user'}]"\n`,
-    `a.csv:2: "messages" is no JSON: "[{'role': 'user'}]"`,
+    `messages\n"${PYTHON}"\n`,
+    `a.csv:2: "messages" has messages as Python prints them, which is no JSON: write the column by`,
+  ],
+  "a prompt as Python writes its messages": [
+    `prompt,completion\n"\n${PYTHON} ",b\n`,
+    `a.csv:2: "prompt" has messages as Python prints them, which is no JSON: write the column by`,
   ],
   "bytes that are not UTF-8": [
     new Uint8Array([...utf8("a,b\n1,é"), 0xe9, ...utf8("\n")]),
