@@ -6,9 +6,10 @@
 
 import { wasm } from "@unitune/core";
 import { diagnosis } from "../doctor/diagnosis.ts";
-import { examineMachine, type MachineEnvironment } from "../doctor/machine.ts";
+import { examineMachine } from "../doctor/machine.ts";
 import { parseFlags, wantsHelp } from "../flags/flags.ts";
 import { helpText } from "../flags/help.ts";
+import { grantedEnvironment } from "../hub/environment.ts";
 import { paceOf } from "../run/pace.ts";
 import { runCommand } from "../terminal/errors.ts";
 import { definitionList } from "../terminal/layout.ts";
@@ -19,16 +20,6 @@ const usage =
   `and the caches with their sizes. It writes nothing, and runs no other program.
 
   deno task doctor`;
-
-/** A variable of the process; undefined if it is not set, empty, or may not be read. */
-const processVariable: MachineEnvironment = (variable) => {
-  try {
-    return Deno.env.get(variable) || undefined;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) return undefined;
-    throw error;
-  }
-};
 
 /**
  * The command `doctor`.
@@ -43,7 +34,7 @@ export async function doctorCommand(argv: readonly string[]): Promise<number> {
     return 0;
   }
   parseFlags({}, argv);
-  const machine = await examineMachine(processVariable);
+  const machine = await examineMachine(grantedEnvironment);
   using device = wasm();
   const pace = await paceOf(device);
   print(definitionList(diagnosis(machine, pace), terminalColumns()).join("\n"));

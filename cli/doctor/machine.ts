@@ -58,9 +58,6 @@ export interface MachineFacts {
 /** The names of C compilers, best known first. */
 const COMPILERS = ["cc", "gcc", "clang"];
 
-/** The threads of a wasm device at most. */
-const MOST_THREADS = 16;
-
 /**
  * The first of some programs in the folders of a `PATH`. Nothing is run.
  *
@@ -129,10 +126,8 @@ async function cacheIn(place: () => string | undefined): Promise<CacheFacts | un
 async function graphicsFacts(): Promise<MachineFacts["graphics"]> {
   try {
     using device = await webgpu();
-    const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
-    const { maxBufferSize: buffer = NaN, maxStorageBufferBindingSize: binding = NaN } =
-      adapter?.limits ?? {};
-    const { description, isSoftware, features } = device;
+    const { description, isSoftware, features, limits } = device;
+    const { maxBufferSize: buffer, maxStorageBufferBindingSize: binding } = limits;
     return { description, isSoftware, features, limits: { buffer, binding } };
   } catch (error) {
     if (error instanceof WebGpuUnavailableError) return { missing: error.message };
@@ -152,15 +147,14 @@ export type MachineEnvironment = (variable: Parameters<HubEnvironment>[0] | "PAT
  * @returns The facts.
  */
 export async function examineMachine(env: MachineEnvironment): Promise<MachineFacts> {
-  using device = wasm({ threads: 1 });
-  const processors = navigator.hardwareConcurrency;
+  using device = wasm();
   const { os, target } = Deno.build;
   return {
     deno: { version: Deno.version.deno, target },
-    processors,
+    processors: navigator.hardwareConcurrency,
     memory: machineMemory(),
     wasm: {
-      threads: Math.min(processors, MOST_THREADS),
+      threads: device.threads,
       mostBytes: device.statistics().mostBytes,
     },
     graphics: await graphicsFacts(),

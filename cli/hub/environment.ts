@@ -48,6 +48,17 @@ export function processEnvironment(variable: HubVariable): string | undefined {
   }
 }
 
+/**
+ * A variable of the process that something is better with, and done without.
+ *
+ * @param variable The name of one.
+ * @returns Its value; undefined if it is not set or empty, or if the process may not read it.
+ */
+export function grantedEnvironment(variable: HubVariable | "PATH"): string | undefined {
+  const { state } = Deno.permissions.querySync({ name: "env", variable });
+  return state === "granted" ? Deno.env.get(variable) || undefined : undefined;
+}
+
 /** A path whose leading `~` is the home folder. */
 function expanded(path: string, env: HubEnvironment): string {
   return path === "~" || /^~[/\\]/.test(path) ? join(homeOf(env), path.slice(1)) : path;

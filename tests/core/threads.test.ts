@@ -42,6 +42,7 @@ Deno.test("one, two and three threads give the same bits", async () => {
   const all: Uint8Array[][] = [];
   for (const threads of [1, 2, 3]) {
     using device = wasm({ threads });
+    assertEquals(device.threads, threads);
     all.push(await results(device, threads));
   }
   assertEquals(all[1], all[0]);

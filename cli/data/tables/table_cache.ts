@@ -24,11 +24,7 @@ import {
   type TableStore,
   UserError,
 } from "@unitune/training";
-import {
-  type HubEnvironment,
-  type HubVariable,
-  processEnvironment,
-} from "../../hub/environment.ts";
+import { grantedEnvironment, type HubEnvironment } from "../../hub/environment.ts";
 import { digestOf } from "../../files/digest.ts";
 import { FileError, fileError } from "../../files/file_error.ts";
 import { writeError } from "../../files/write.ts";
@@ -50,12 +46,6 @@ const PARTIAL_NAME = /^[0-9a-f]{64}\.table\.[0-9a-f]{8}\.partial$/;
 /** Milliseconds after which a table that nobody has used is removed. */
 const UNUSED = 30 * 24 * 60 * 60 * 1000;
 
-/** A variable of the process; undefined if it is not set, or the process may not read it. */
-function grantedVariable(variable: HubVariable): string | undefined {
-  const { state } = Deno.permissions.querySync({ name: "env", variable });
-  return state === "granted" ? processEnvironment(variable) : undefined;
-}
-
 /**
  * The folder of tables: `unitune` in `XDG_CACHE_HOME`, or in `~/.cache` where it is not set.
  *
@@ -71,7 +61,7 @@ function grantedVariable(variable: HubVariable): string | undefined {
  * assertEquals(tablesFolder((name) => Reflect.get(home, name)), "/home/ann/.cache/unitune/tables");
  * ```
  */
-export function tablesFolder(env: HubEnvironment = grantedVariable): string | undefined {
+export function tablesFolder(env: HubEnvironment = grantedEnvironment): string | undefined {
   const caches = env("XDG_CACHE_HOME");
   if (caches !== undefined) return join(caches, "unitune", "tables");
   const home = env("HOME") ?? env("USERPROFILE");

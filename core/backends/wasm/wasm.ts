@@ -151,6 +151,8 @@ export interface WasmStatistics {
 export interface WasmDevice extends Device {
   /** The backend's name. */
   readonly name: "wasm";
+  /** Threads that may run a program together, the main one included. */
+  readonly threads: number;
   /** Sizes of the device's memory. */
   statistics(): WasmStatistics;
 }
@@ -377,6 +379,7 @@ export function wasmOn(
   return {
     ...host,
     name: "wasm",
+    threads,
     memoryBytes: heap.limit,
     reserve: (bytes) => heap.prepare(bytes - heap.used(), "the training"),
     plan(graph, options) {

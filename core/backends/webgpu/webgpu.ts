@@ -56,6 +56,8 @@ export interface WebGpuDevice extends Device {
   readonly isSoftware: boolean;
   /** The features beyond those that WebGPU promises, found by trying. */
   readonly features: readonly WebGpuFeature[];
+  /** The limits that programs keep. */
+  readonly limits: WebGpuLimits;
   /** The description of the device. */
   statistics(): WebGpuStatistics;
   /** Destroys the device and its memory; it is not used again. */
@@ -263,6 +265,7 @@ export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuDevice>
     name: "webgpu",
     isSoftware: software,
     features: webGpuFeatures.filter((feature) => features.found.has(feature)),
+    limits,
     description: info.description || info.device || info.vendor || "unknown adapter",
     upload(data, dtype) {
       throwIfFailed();
