@@ -78,6 +78,7 @@ export * from "./random.ts";
 export * from "./ranges.ts";
 
 export * from "./safetensors.ts";
+export * from "./stored_weights.ts";
 export * from "./upload.ts";
 export { at, type Shape, ShapeError, showShape, sizeOf } from "./shape.ts";
 export {

@@ -4,6 +4,7 @@
  * backend; never use one key twice, `split` or `fold` it.
  */
 import { dims } from "./dims.ts";
+import type { StorageDType } from "./dtype.ts";
 import {
   abs,
   add,
@@ -11,6 +12,7 @@ import {
   cast,
   cos,
   div,
+  floor,
   less,
   log,
   maximum,
@@ -283,11 +285,13 @@ export function categorical(key: Tensor, logits: Tensor): Tensor {
 }
 
 /**
- * f32 as bfloat16 by stochastic rounding: up or down, with the probabilities by which the mean is the
- * number itself. So small steps of weights in bf16 are kept on average, where rounding to the nearest
- * would lose all of them (Gupta et al., "Deep learning with limited numerical precision", 2015).
+ * f32 in 16 bits by stochastic rounding: up or down, with the probabilities by which the mean is the
+ * number itself. So small steps of weights in 16 bits are kept on average, where rounding to the
+ * nearest would lose all of them (Gupta et al., "Deep learning with limited numerical precision",
+ * 2015).
  *
- * A bfloat16 is the upper half of an f32: 16 random bits are added to the lower half, which is cut off.
+ * The stored number has the first bits of the f32: random bits are added to the others, which are cut
+ * off. Of an f16 below 2^-14, numbers are multiples of 2^-24.
  *
  * @example
  * ```ts
@@ -298,17 +302,37 @@ export function categorical(key: Tensor, logits: Tensor): Tensor {
  * const x = full([10_000], 1 + 2 ** -9);
  * const rounded = cast(roundStochastically(key(0), x), "f32");
  * assert(Math.abs(await mean(rounded).item() - (1 + 2 ** -9)) < 2 ** -13);
- * assertEquals(await roundStochastically(key(0), tensor([1])).item(), 1);
+ * assertEquals(await roundStochastically(key(0), tensor([1]), "f16").item(), 1);
  * ```
  *
  * @param key The key.
  * @param x The numbers, f32; infinities and NaN stay such.
- * @returns The numbers as bf16.
+ * @param dtype The type of the result (default bf16).
+ * @returns The numbers in 16 bits.
  * @throws {ShapeError} If x does not hold f32.
  */
-export function roundStochastically(key: Tensor, x: Tensor): Tensor {
-  const half = 2 ** 16;
-  const noise = div(randomBits(key, x.shape), half);
-  const upper = mul(div(add(bitcast(x, "u32"), noise), half), half);
-  return cast(where(less(abs(x), Infinity), bitcast(upper, "f32"), x), "bf16");
+export function roundStochastically(
+  key: Tensor,
+  x: Tensor,
+  dtype: StorageDType = "bf16",
+): Tensor {
+  const noise = randomBits(key, x.shape);
+  const cut = 2 ** CUT_BITS[dtype];
+  const bits = add(bitcast(x, "u32"), div(noise, 2 ** 32 / cut));
+  const normal = bitcast(mul(div(bits, cut), cut), "f32");
+  const rounded = dtype === "bf16"
+    ? normal
+    : where(less(abs(x), 2 ** -14), small(noise, x), normal);
+  return cast(where(less(abs(x), Infinity), rounded, x), dtype);
+}
+
+/** Bits of an f32 that the types of 16 bits lack. */
+const CUT_BITS: Readonly<Record<StorageDType, number>> = { bf16: 16, f16: 13 };
+
+/** Numbers below 2^-14 as multiples of 2^-24, up or down by random bits. */
+function small(noise: Tensor, x: Tensor): Tensor {
+  // 24 bits, which f32 holds exactly.
+  const chance = mul(cast(div(noise, 2 ** 8), "f32"), 2 ** -24);
+  const units = floor(add(mul(abs(x), 2 ** 24), chance));
+  return mul(where(less(x, 0), neg(units), units), 2 ** -24);
 }

@@ -1,29 +1,6 @@
 /** Weights of 16 bits: stored as they are in a checkpoint, and read as f32. */
-import { cast, isStorage, leavesOf, mapTree } from "@unitune/core";
+import { inFloats } from "@unitune/core";
 import type { LanguageModel } from "./language_model.ts";
-
-/**
- * A tree whose tensors of 16 bits are cast to f32. In a compiled function nothing is copied: the
- * readers of the casts read the tensors of 16 bits.
- *
- * @example
- * ```ts
- * import { assertEquals } from "@std/assert";
- * import { tensor } from "@unitune/core";
- * import { inFloats } from "@unitune/models";
- *
- * const { weight } = inFloats({ weight: tensor([1, 2], { dtype: "bf16" }) });
- * assertEquals(weight.dtype, "f32");
- * assertEquals(await weight.data(), new Float32Array([1, 2]));
- * ```
- *
- * @param tree Nested records and arrays of tensors.
- * @returns The tree; the same one, if no tensor has 16 bits.
- */
-export function inFloats<T>(tree: T): T {
-  if (!leavesOf(tree).some(({ dtype }) => isStorage(dtype))) return tree;
-  return mapTree(tree, (leaf) => isStorage(leaf.dtype) ? cast(leaf, "f32") : leaf);
-}
 
 /**
  * The same model, whose parameters may be of 16 bits. The models of {@linkcode languageModel} and

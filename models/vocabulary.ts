@@ -3,6 +3,7 @@ import {
   add,
   cast,
   concat,
+  inFloats,
   key,
   leafPaths,
   mapTree,
@@ -14,7 +15,6 @@ import {
 import type { Architecture } from "./architectures/architecture.ts";
 import { architectures, languageModel } from "./architectures/registry.ts";
 import type { LanguageModel } from "./language_model.ts";
-import { inFloats } from "./stored_weights.ts";
 
 /**
  * A model with more tokens. The embedding of a new token, and its row of the head where that is not

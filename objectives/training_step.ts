@@ -15,6 +15,9 @@ import {
   add,
   asTensor,
   foldKey,
+  inFloats,
+  isStorage,
+  roundStochastically,
   type Tensor,
   type TensorLike,
   zeros,
@@ -30,7 +33,10 @@ import { type Context, modelOf, type Policy } from "./policy.ts";
  * The whole state of a training: saved and restored, the training continues with the same numbers.
  */
 export interface TrainingState<P, S> {
-  /** The policy's parameters. */
+  /**
+   * The policy's parameters. Those of 16 bits are computed with as f32, and rounded stochastically
+   * after each step.
+   */
   readonly params: P;
   /** The optimizer's state. */
   readonly optimizer: S;
@@ -91,7 +97,7 @@ export function initTrainingState<P, S>(
   optimizer: GradientTransform<S>,
   key: Tensor,
 ): TrainingState<P, S> {
-  return { params, optimizer: optimizer.init(params), step: zeros([], "i32"), key };
+  return { params, optimizer: optimizer.init(inFloats(params)), step: zeros([], "i32"), key };
 }
 
 /**
@@ -112,6 +118,24 @@ function contextOf(
       batch: foldKey(stepKey, add(asTensor(microBatch, "i32"), 1)),
     },
   };
+}
+
+/** The key of the random bits by which the weights of a step are rounded; micro-batches have others. */
+function roundingKey({ step, key }: TrainingState<unknown, unknown>): Tensor {
+  return foldKey(foldKey(key, step), -1);
+}
+
+/**
+ * The weights after a step in the types of those before: in 16 bits by stochastic rounding, with a
+ * key for each tensor.
+ */
+function storedLike<P>(stored: P, weights: P, key: Tensor): P {
+  let tensors = 0;
+  return zipTrees(stored, weights, (before, after) => {
+    const own = tensors++;
+    if (!isStorage(before.dtype)) return after;
+    return roundStochastically(foldKey(key, own), after, before.dtype);
+  });
 }
 
 /** The gradient of one scalar of an evaluation, with the evaluation itself. */
@@ -138,13 +162,16 @@ function termAt(terms: readonly Loss[], k: number): Loss {
 /** The step from a gradient: update, count and log. */
 function update<P, B, S>(
   { optimizer, learningRate }: StepParts<P, B, S>,
-  { params, optimizer: optimizerState, step, key }: TrainingState<P, S>,
+  before: TrainingState<P, S>,
   gradient: P,
   evaluation: Evaluation,
 ): StepResult<P, S> {
-  const { updates, state } = optimizer.update(gradient, optimizerState, params);
+  const { params, optimizer: optimizerState, step, key } = before;
+  const weights = inFloats(params);
+  const { updates, state } = optimizer.update(gradient, optimizerState, weights);
+  const after = storedLike(params, applyUpdates(weights, updates), roundingKey(before));
   return {
-    state: { params: applyUpdates(params, updates), optimizer: state, step: add(step, 1), key },
+    state: { params: after, optimizer: state, step: add(step, 1), key },
     metrics: {
       ...summarize(evaluation),
       grad_norm: globalNorm(gradient),
@@ -188,10 +215,11 @@ export function trainingStep<P, B, S>(
   const { policy, objective } = parts;
   return (state, batch) => {
     const context = contextOf(state, 0);
-    const collected = objective.collect(modelOf(policy, state.params), batch, context);
+    const params = inFloats(state.params);
+    const collected = objective.collect(modelOf(policy, params), batch, context);
     const { evaluation, gradient } = gradientOf(
       parts,
-      state.params,
+      params,
       collected,
       context,
       evaluationLoss,
@@ -257,9 +285,10 @@ export function accumulateGradients<P, B>(
   const { policy, objective } = parts;
   return (state, batch, accumulated) => {
     const context = contextOf(state, accumulated?.microBatches ?? 0);
-    const collected = objective.collect(modelOf(policy, state.params), batch, context);
+    const params = inFloats(state.params);
+    const collected = objective.collect(modelOf(policy, params), batch, context);
     const term = (k: number) =>
-      gradientOf(parts, state.params, collected, context, ({ terms }) => termAt(terms, k).total);
+      gradientOf(parts, params, collected, context, ({ terms }) => termAt(terms, k).total);
     const { evaluation: { terms, metrics }, gradient } = term(0);
     const gradients = [gradient, ...terms.slice(1).map((_, k) => term(k + 1).gradient)];
     const sums: Accumulated<P> = {
@@ -340,7 +369,7 @@ export function evaluationStep<P, B>(
   { policy, objective }: PolicyAndObjective<P, B>,
 ): (state: { readonly params: P; readonly step: Tensor }, batch: B) => Evaluation {
   return ({ params, step }, batch) => {
-    const model = modelOf(policy, params);
+    const model = modelOf(policy, inFloats(params));
     return objective.evaluate(model, objective.collect(model, batch, { step }), { step });
   };
 }

@@ -605,6 +605,18 @@ export const settingTable = {
       "compiled on the machine, for tasks whose name ends in :native; webgpu is a graphics " +
       "processor, reference plain TypeScript (slow); auto is a graphics processor where there is one, else wasm.",
   },
+  weights: {
+    kind: "choice",
+    choices: ["auto", "f32", "bf16", "f16"],
+    default: "auto",
+    isShared: true,
+    group: "Optimization",
+    help:
+      "The type that the model's weights are stored in. Of bf16 and f16, a step's weights are " +
+      "rounded up or down at random, so that small changes stay on average; gradients and the " +
+      "optimizer's state are f32. For an adapter, the type of the model below it. auto is f32, and " +
+      "below an adapter the type of the model's files.",
+  },
   precision: {
     kind: "choice",
     choices: ["f32", "f16"],
@@ -612,7 +624,7 @@ export const settingTable = {
     isShared: true,
     group: "Run",
     help: "The format that operands of matrix products are rounded to, on a graphics processor " +
-      "that has f16. Sums and parameters are always f32.",
+      "that has f16. Sums are always f32.",
   },
   loggingSteps: {
     kind: "integer",

@@ -64,7 +64,7 @@ import type { Registries } from "../flags/registries.ts";
 import { runFlags } from "../flags/run_flags.ts";
 import { settingFlags } from "../flags/settings.ts";
 import { splitStages, stageSettings, stagesName } from "../flags/stages.ts";
-import { readStart, type StartModel } from "../run/base.ts";
+import { readStart, type StartModel, storedType } from "../run/base.ts";
 import type { BaseRecord } from "../run/base_record.ts";
 import { modelIn } from "../run/located.ts";
 import { describeSizes, lentModels, readBase } from "../run/trained.ts";
@@ -249,6 +249,7 @@ async function oldRun(line: CommandLine, folder: string): Promise<ReadyRun> {
   const settings = await settingsOf(line, jsonConfig(held.config, runPaths(folder).config));
   const [first] = settings;
   const isBased = first?.from !== undefined || first?.model !== undefined;
+  const weights = first && storedType(first);
   // Where nothing else is said, the model is where the run has recorded it.
   const moved = givenFlags(line.parsed).includes("--model") ? first?.model : undefined;
   // Once a run has a checkpoint, it no longer needs the model from which it started, unless that
@@ -262,6 +263,7 @@ async function oldRun(line: CommandLine, folder: string): Promise<ReadyRun> {
           ...line.registries,
           device,
           ...moved !== undefined && { model: moved },
+          ...weights && { weights },
         })
         : readShown(first, device, line),
     line,

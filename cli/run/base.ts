@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Device } from "@unitune/core";
+import type { Device, StorageDType } from "@unitune/core";
 import {
   adapt,
   type AdapterBase,
@@ -64,9 +64,14 @@ export async function readStart(
   options: BaseOptions,
 ): Promise<StartModel | undefined> {
   const { model, from, revision, lora } = settings;
+  const weights = storedType(settings);
   const { architectures: rows = architectures, device, isOutline = false } = options;
   if (from !== undefined && await isRunFolder(from)) {
-    return await readBase(from, { architectures: rows, device, isOutline, ...model && { model } });
+    return await readBase(from, {
+      ...{ architectures: rows, device, isOutline },
+      ...model && { model },
+      ...weights && { weights },
+    });
   }
   if (model === undefined) return from === undefined ? undefined : await readBase(from);
   const place = await locateModel(model, revision);
@@ -79,6 +84,7 @@ export async function readStart(
     ...template && { template },
     // A frozen model stays on the device, which all programs of the run share, as it is on the disk.
     ...isFrozen && { device, keepsStorage: true },
+    ...weights && { weights },
     ...options.tell && { tell: options.tell },
   });
   const { tokenizer, settings: modelSettings } = base;
@@ -103,6 +109,13 @@ export async function readStart(
     };
   }
   return { tokenizer, record, model: newAdapter(own, settings, rows) };
+}
+
+/** The type of weights that the settings want; undefined if it is that of the model's files. */
+export function storedType(
+  { weights }: Pick<TrainSettings, "weights">,
+): "f32" | StorageDType | undefined {
+  return weights === "auto" ? undefined : weights;
 }
 
 /** The model with a new adapter. */

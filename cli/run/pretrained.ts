@@ -9,8 +9,12 @@ import {
   type Device,
   isFiniteStored,
   isStorage,
+  mapTree,
   onDevice,
+  outline,
   SafetensorsError,
+  type StorageDType,
+  storedAs,
   type Tensor,
   tensor,
   type TensorData,
@@ -60,6 +64,11 @@ export interface PretrainedOptions {
    * widened to f32).
    */
   readonly keepsStorage?: boolean;
+  /**
+   * The type of the weights, to which they are widened or rounded as they are read (default: as
+   * `keepsStorage` says).
+   */
+  readonly weights?: "f32" | StorageDType;
   /** A chat template in place of the model's. */
   readonly template?: BaseTemplate;
   /** Whether the model may get the tokens that the template needs (default false). */
@@ -91,14 +100,19 @@ export async function readPretrained(
       template,
       mayGrow = false,
       isOutline = false,
+      weights,
     } = options;
-    const { model, params, settings } = await readCheckpoint(source, {
+    const { model, params: read, settings } = await readCheckpoint(source, {
       architectures: rows,
-      keepsStorage: options.keepsStorage ?? false,
-      place: (data, name) => placed(data, name, device),
+      keepsStorage: options.keepsStorage ?? weights !== undefined,
+      place: (data, name) =>
+        placed(weights === undefined ? data : storedAs(data, weights), name, device),
       isOutline,
       ...options.tell && { tell: options.tell },
     });
+    const params = isOutline && weights !== undefined
+      ? mapTree(read, ({ shape }) => outline({ shape, dtype: weights }))
+      : read;
     const files = await textsIn(source);
     const { vocabulary } = model.config;
     const tokenizer = await readTokenizerFiles(files, {

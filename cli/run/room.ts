@@ -47,8 +47,8 @@ export interface Room {
 /**
  * Computes a lower bound of the memory of a training.
  *
- * With P parameters, m numbers of the optimizer for each, B rows of T tokens, L layers of width D
- * and V tokens: `4 P (1 + m + 1)` bytes of state and `4 B T (L D + V)` of activations.
+ * With P parameters of b bytes, m numbers of the optimizer for each, B rows of T tokens, L layers of
+ * width D and V tokens: `P (b + 4 (m + 1))` bytes of state and `4 B T (L D + V)` of activations.
  *
  * @param model The language model.
  * @param settings The settings of a stage.
@@ -77,11 +77,17 @@ export function leastRoom(
   const { optimizer, batchSize, gradientAccumulation, gradientClip } = settings;
   const rows = rowsAtOnce(settings, length);
   const copies = 1 + moments[optimizer] + (gradientClip > 0 || gradientAccumulation > 1 ? 1 : 0);
+  const narrow = isAdapted(model) || !isStored(settings) ? 0 : WORD / 2;
   return {
-    state: WORD * countParameters(model) * copies + frozenBytes(model),
+    state: countParameters(model) * (WORD * copies - narrow) + frozenBytes(model),
     activations: WORD * rows * length * (layers * width + vocabulary),
     rows: 2 * WORD * batchSize * gradientAccumulation * length,
   };
+}
+
+/** Whether weights are of 16 bits. */
+function isStored({ weights }: TrainSettings): boolean {
+  return weights === "bf16" || weights === "f16";
 }
 
 /** The rows of a forward pass, if all rows of the step have a length. */

@@ -5,7 +5,14 @@
  * @module
  */
 
-import { type Device, quoted, SafetensorsError } from "@unitune/core";
+import {
+  type Device,
+  isStorage,
+  leavesOf,
+  quoted,
+  SafetensorsError,
+  type StorageDType,
+} from "@unitune/core";
 import {
   adapterCard,
   type Architecture,
@@ -31,6 +38,7 @@ import {
   type Tokenizer,
   TokenizerError,
   treeFile,
+  type WeightsDType,
 } from "@unitune/models";
 import {
   type BaseModel,
@@ -108,7 +116,10 @@ export async function checkpointFiles(
   ): Promise<readonly (readonly [string, FileContent])[]> => {
     const isRewardModel = saved.score !== undefined;
     if (!isAdapted(saved.model)) {
-      const options = { tokens: textTokens(tokenizer), files: texts, architectures: rows };
+      const options = {
+        ...{ tokens: textTokens(tokenizer), files: texts, architectures: rows },
+        dtype: typeOf(saved.params),
+      };
       return [
         ...modelFiles(saved, options),
         // A model that is handed back to the tools that it comes from.
@@ -136,6 +147,12 @@ export async function checkpointFiles(
     ...teacher ? await inside(TEACHER, teacher) : [],
     [TRAINING, treeFile(state)],
   ]);
+}
+
+/** The type in which parameters are stored; f32 if they have several. */
+function typeOf(params: unknown): WeightsDType {
+  const [type, ...others] = new Set(leavesOf(params).map(({ dtype }) => dtype));
+  return type !== undefined && isStorage(type) && others.length === 0 ? type : "f32";
 }
 
 /** The tokens that begin, end and pad a text, as settings of a model have them. */
@@ -205,6 +222,8 @@ export interface ReadOptions {
   readonly model?: string;
   /** Whether no weights are read: the parameters of whole models are outlines (default: no). */
   readonly isOutline?: boolean;
+  /** The type of that model's weights (default: that of its files). */
+  readonly weights?: "f32" | StorageDType;
 }
 
 /** Reads the model in a folder of a checkpoint; undefined if there is none. */

@@ -5,6 +5,7 @@
 import {
   add,
   foldKey,
+  inFloats,
   leafPaths,
   mul,
   type Tensor,
@@ -16,7 +17,6 @@ import type { Architecture } from "../architectures/architecture.ts";
 import { architectureOf, architectures } from "../architectures/registry.ts";
 import type { LanguageModel } from "../language_model.ts";
 import { columnNorms, type LowRank, mergedWeight } from "../layers.ts";
-import { inFloats } from "../stored_weights.ts";
 import { type AdapterConfig, checkAdapterConfig, scaleOf } from "./adapter_config.ts";
 import { matrixOf, type Projection, type Targets, targetsOf, withChanges } from "./modules.ts";
 

@@ -20,6 +20,8 @@ export interface Filling {
   readonly place: (data: TensorData, name: string) => Tensor;
   /** Whether elements of 16 bits stay so (default false: they are widened to f32). */
   readonly keepsStorage?: boolean;
+  /** Whether the elements that stay so have to in the tree as well (default: f32 stands for them). */
+  readonly isExact?: boolean;
   /** Whether tensors are outlines, for which no elements are read (default: no). */
   readonly isOutline?: boolean;
   /** Called for each tensor that was read. */
@@ -43,11 +45,19 @@ export function hostTensor({ data, dtype, shape }: TensorData): Tensor {
 export async function fillFrom<T>(
   like: T,
   stored: ReadonlyMap<string, StoredTensor>,
-  { source, place, keepsStorage = false, tell, remedy, nameOf, isOutline = false }: Filling,
+  { source, place, keepsStorage = false, isExact = false, tell, remedy, nameOf, ...others }:
+    Filling,
 ): Promise<T> {
+  const { isOutline = false } = others;
+  const compared = { keepsStorage: keepsStorage && isExact };
   requireTree(
     like,
-    new Map([...stored].map(([name, own]) => [name, widened(own)])),
+    new Map(
+      [...stored].map(([name, { dtype, shape }]) => [
+        name,
+        { dtype: widenedType(dtype, compared), shape },
+      ]),
+    ),
     remedy,
     nameOf,
   );
@@ -63,11 +73,6 @@ export async function fillFrom<T>(
     tell(own);
   }
   return mapTree(like, (leaf, path) => made.get(path) ?? leaf);
-}
-
-/** The element type that a stored tensor has once it is read. */
-function widened({ dtype, shape }: StoredTensor): Pick<TensorData, "dtype" | "shape"> {
-  return { dtype: widenedType(dtype), shape };
 }
 
 /**
@@ -102,7 +107,7 @@ export async function readTreeFile<T>(
   const places = await placesIn(source, name);
   const stored = new Map([...places].map(([path, own]) => [path, { ...own, file: name }]));
   return await fillFrom(like, stored, {
-    ...{ source, place, remedy: OTHER_SETTINGS },
+    ...{ source, place, remedy: OTHER_SETTINGS, keepsStorage: true, isExact: true },
     tell: () => {},
     nameOf: (path) => path,
   });

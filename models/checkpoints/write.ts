@@ -4,12 +4,11 @@
  * and tensors. A model with a head of one number is written as a `...ForSequenceClassification` of one
  * label.
  */
-import { key, leafPaths, type RawDType } from "@unitune/core";
+import { inFloats, key, leafPaths, type RawDType } from "@unitune/core";
 import type { Architecture } from "../architectures/architecture.ts";
 import { architectureOf, architectures } from "../architectures/registry.ts";
 import { CONFIG, settingsText } from "../architectures/settings.ts";
 import type { LanguageModel } from "../language_model.ts";
-import { inFloats } from "../stored_weights.ts";
 import { contentBytes, type FileContent } from "./file_content.ts";
 import {
   bareNames,
@@ -28,13 +27,14 @@ import { keptSettings, tokenSettings, tokenSettingsIn } from "./written_settings
 const GENERATION_CONFIG = "generation_config.json";
 
 /** An element type of weights in files. */
-export type WeightsDType = "f32" | "bf16";
+export type WeightsDType = "f32" | "bf16" | "f16";
 
 /** The element types of weights, by the names that safetensors and PyTorch have for them. */
 const dtypes: Readonly<Record<WeightsDType, { readonly stored: RawDType; readonly name: string }>> =
   {
     f32: { stored: "F32", name: "float32" },
     bf16: { stored: "BF16", name: "bfloat16" },
+    f16: { stored: "F16", name: "float16" },
   };
 
 const noFiles: ReadonlyMap<string, string> = new Map();
@@ -48,7 +48,7 @@ export interface CheckpointFilesOptions {
    * `generation_config.json` among them stay, except for the tokens (default: none).
    */
   readonly files?: ReadonlyMap<string, string>;
-  /** The element type of the weights; `bf16` rounds to the nearest, ties to even (default `f32`). */
+  /** The element type of the weights; 16 bits are rounded to the nearest, ties to even (default `f32`). */
   readonly dtype?: WeightsDType;
   /** The most bytes of tensors in a file (default 50e9, as in transformers 5). */
   readonly maxShardBytes?: number;

@@ -5,6 +5,7 @@
 FOLDER/small  a Llama of about a million parameters, with random weights, and a byte-level BPE
               tokenizer of 2,048 tokens that was trained on the text
 FOLDER/smol   random weights in the shape of SmolLM2-135M, bf16 in two files, with the same tokenizer
+FOLDER/qwen   random weights in the shape of Qwen3-0.6B, bf16 in one file, with the same tokenizer
 
 Requirements: scripts/golden/requirements.txt.
 """
@@ -14,7 +15,7 @@ import pathlib
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast, Qwen3Config
 
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 CHATML = (
@@ -57,9 +58,9 @@ def config_of(**sizes) -> LlamaConfig:
     )
 
 
-def save(folder: pathlib.Path, config: LlamaConfig, tokenizer, dtype, shard: str) -> None:
+def save(folder: pathlib.Path, config, tokenizer, dtype, shard: str) -> None:
     torch.manual_seed(0)
-    model = LlamaForCausalLM(config).to(dtype)
+    model = AutoModelForCausalLM.from_config(config).to(dtype)
     model.save_pretrained(folder, max_shard_size=shard)
     tokenizer.save_pretrained(folder)
     count = sum(p.numel() for p in model.parameters())
@@ -93,6 +94,22 @@ def main() -> None:
         initializer_range=0.041666666666666664,
     )
     save(args.out / "smol", smol, tokenizer, torch.bfloat16, "200MB")
+    qwen = Qwen3Config(
+        vocab_size=151_936,
+        hidden_size=1024,
+        intermediate_size=3072,
+        num_hidden_layers=28,
+        num_attention_heads=16,
+        num_key_value_heads=8,
+        head_dim=128,
+        max_position_embeddings=40_960,
+        rope_theta=1_000_000.0,
+        tie_word_embeddings=True,
+        bos_token_id=0,
+        eos_token_id=2,
+        pad_token_id=0,
+    )
+    save(args.out / "qwen", qwen, tokenizer, torch.bfloat16, "2GB")
 
 
 if __name__ == "__main__":

@@ -255,16 +255,21 @@ Deno.test("16-bit elements go to a file and come back to the bit", () => {
 Deno.test("rounded stochastically, numbers keep their mean and become a neighbour", async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.double({ min: -120, max: 120, noNaN: true }),
+      fc.double({ min: -1, max: 1, noNaN: true }),
       fc.integer({ min: 0, max: 2 ** 31 - 1 }),
-      async (exponent, seed) => {
+      fc.constantFrom("bf16", "f16"),
+      async (share, seed, dtype) => {
+        // Exponents of the type, also those of the smallest numbers of f16.
+        const exponent = dtype === "bf16" ? 120 * share : share < 0 ? 25 * share : 15 * share;
         const [x = NaN] = Float32Array.of((seed % 2 === 0 ? 1 : -1) * 2 ** exponent);
         const count = 4096;
-        const rounded = roundStochastically(key(seed), full([count], x));
-        assertEquals(rounded.dtype, "bf16");
+        const rounded = roundStochastically(key(seed), full([count], x), dtype);
+        assertEquals(rounded.dtype, dtype);
         const found = Float64Array.from(await cast(rounded, "f32").data());
-        // A bfloat16 has 8 bits: its neighbours are less than 2^-7 of it apart.
-        const step = 2 ** (Math.floor(Math.log2(Math.abs(x))) - 7);
+        // A bfloat16 has 8 bits and an f16 has 11, or whole units of 2^-24.
+        const bits = Math.floor(Math.log2(Math.abs(x))) - (dtype === "bf16" ? 7 : 10);
+        const step = 2 ** (dtype === "bf16" ? bits : Math.max(-24, bits));
+        assert([...new Set(found)].every((y) => Number.isInteger(y / step)));
         assert(found.every((y) => Math.abs(y - x) < step));
         const mean = found.reduce((a, b) => a + b) / count;
         // Five standard errors: a deviation is at most half a step.
@@ -275,8 +280,10 @@ Deno.test("rounded stochastically, numbers keep their mean and become a neighbou
   );
 });
 
-Deno.test("rounded stochastically, what bf16 holds stays, and so do infinity and NaN", async () => {
-  const x = tensor([1, -0, 2 ** -126, 1.5, Infinity, -Infinity, NaN, -3]);
-  const rounded = await cast(roundStochastically(key(1), x), "f32").data();
-  assertEquals(rounded, await x.data());
+Deno.test("rounded stochastically, what 16 bits hold stays, and so do infinity and NaN", async () => {
+  for (const [dtype, least] of [["bf16", 2 ** -126], ["f16", -(2 ** -24)]] as const) {
+    const x = tensor([1, 0, least, 2 ** -14, 1.5, Infinity, -Infinity, NaN, -3]);
+    const rounded = await cast(roundStochastically(key(1), x, dtype), "f32").data();
+    assertEquals(rounded, await x.data());
+  }
 });

@@ -4,6 +4,7 @@ import { grad } from "@unitune/autodiff";
 import {
   compile,
   headLogits,
+  inFloats,
   key,
   leafPaths,
   leavesOf,
@@ -25,7 +26,6 @@ import {
   contentBytes,
   filesSource,
   growVocabulary,
-  inFloats,
   type LanguageModel,
   languageModel,
   mergeAdapter,

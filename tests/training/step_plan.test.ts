@@ -36,6 +36,7 @@ for (
     "programs for micro-batches and update": { objective: "sft", gradientAccumulation: 3 },
     "pairs": { objective: "orpo", batchTokens: 100 },
     "blocks computed again": { objective: "sft", checkpointActivations: "blocks" },
+    "weights of 16 bits": { objective: "dpo", rejected: "model", weights: "bf16" },
   })
 ) {
   Deno.test(`plan of a step, ${name}: it takes what is planned`, async () => {

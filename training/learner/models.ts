@@ -8,13 +8,18 @@ import {
   type Device,
   evaluate,
   leafPaths,
+  leavesOf,
   mapTree,
+  outline,
+  type StorageDType,
+  storedAs,
   type Tensor,
   tensor,
   type TensorData,
   uploaded,
 } from "@unitune/core";
-import type { LanguageModel, ScoredParameters } from "@unitune/models";
+import { isAdapted, type LanguageModel, type ScoredParameters } from "@unitune/models";
+import type { TrainSettings } from "../settings.ts";
 
 /** The models of a run, as parameters of its language model. Only that model looks into them. */
 export interface Models {
@@ -98,6 +103,42 @@ export function uploadTree<T>(tree: T, device: Device): T {
     if (value.kind === "host") return uploaded({ dtype, shape, data: value.data }, device);
     throw new RangeError(`uploadTree: got a tensor that is ${value.kind}, and not on the host`);
   });
+}
+
+/**
+ * The models that a stage starts from, with the policy's weights in the type that the settings want.
+ * The models that it is compared with have the same weights.
+ *
+ * @param models The models, which nobody gives away.
+ * @param model The language model; an adapter's own parameters stay as they are.
+ * @param settings The type.
+ * @returns The models.
+ */
+export async function storedModels(
+  models: Models,
+  model: LanguageModel,
+  { weights }: Pick<TrainSettings, "weights">,
+): Promise<Models> {
+  if (weights === "auto" || isAdapted(model)) return models;
+  return { ...models, policy: await storedTree(models.policy, weights) };
+}
+
+/** A tree whose tensors have a type; outlines stay such. */
+async function storedTree<T>(tree: T, dtype: "f32" | StorageDType): Promise<T> {
+  const isOther = (leaf: Tensor) => leaf.dtype !== dtype;
+  const outlined = mapTree(
+    tree,
+    (leaf) => leaf.cell.value.kind === "outline" ? outline({ shape: leaf.shape, dtype }) : leaf,
+  );
+  if (!leavesOf(outlined).some(isOther)) return outlined;
+  return await mapElements(
+    outlined,
+    (elements) => {
+      const { data, shape } = storedAs(elements, dtype);
+      return tensor(data, { dtype, shape });
+    },
+    (leaf) => !isOther(leaf),
+  );
 }
 
 /**

@@ -10,7 +10,7 @@ import { dataKinds } from "../kinds/kinds.ts";
 import { requirePrompts } from "../kinds/labels.ts";
 import { requireRewards } from "../kinds/rollouts.ts";
 import type { Learner } from "../learner/learner.ts";
-import type { Models } from "../learner/models.ts";
+import { type Models, storedModels } from "../learner/models.ts";
 import type { PreparedRun } from "../data/preparation.ts";
 import { requireShared, type TrainSettings } from "../settings.ts";
 import type { Store } from "./store.ts";
@@ -129,6 +129,7 @@ export async function createLearner({ prepared, ...own }: RunStage): Promise<Lea
   const settings = withAnswerLength(own.settings, data.data);
   return await dataKinds[settings.objective.data].learner({
     ...own,
+    start: await storedModels(own.start, model, settings),
     settings,
     prepared: data,
     model,

@@ -4,8 +4,9 @@ import { decodeSafetensors, encodeSafetensors, leavesOf, wasm } from "@unitune/c
 import { countParameters, isAdapted } from "@unitune/models";
 import { trainSettings, UserError } from "@unitune/training";
 import { readStart } from "../../../cli/run/base.ts";
+import { readPretrained } from "../../../cli/run/pretrained.ts";
 import { leastRoom, requireRoom } from "../../../cli/run/room.ts";
-import { inFolder } from "../command.ts";
+import { assertSameFiles, copyFolder, inFolder, trained, writeRows } from "../command.ts";
 import { writeTinyModel } from "../tiny_model.ts";
 
 /** The element types of a tree's tensors, each once. */
@@ -40,6 +41,51 @@ inFolder(
       UserError,
       `a model of ${(own + below).toLocaleString("en-US")} parameters takes at least`,
     );
+  },
+);
+
+inFolder(
+  "weights are held in the type that is asked for, whatever that of the files is",
+  async (folder) => {
+    using device = wasm({ threads: 1 });
+    for (const dtype of ["f32", "bf16"] as const) {
+      const model = await writeTinyModel(`${folder}/${dtype}`, { dtype });
+      for (const weights of ["f32", "bf16", "f16"] as const) {
+        for (const isOutline of [false, true]) {
+          const whole = await readStart(trainSettings({ model, weights }), { device, isOutline });
+          assertEquals(dtypesOf(whole?.models?.policy), [weights]);
+          const settings = trainSettings({ model, weights, lora: true });
+          const start = await readStart(settings, { device, isOutline });
+          assert(start !== undefined && isAdapted(start.model));
+          assertEquals(dtypesOf(start.model.base.params), [weights]);
+        }
+      }
+    }
+    const { model } = await readPretrained(`${folder}/f32`);
+    const of = (weights: "f32" | "bf16" | "f16") =>
+      leastRoom(model, trainSettings({ weights }), 10).state / countParameters(model);
+    assertEquals([of("f32"), of("bf16"), of("f16")], [16, 14, 14]);
+  },
+);
+
+inFolder(
+  "a run with weights of 16 bits hands on such a model, and is resumed to the bit",
+  async (folder) => {
+    const model = await writeTinyModel(`${folder}/model`);
+    const data = await writeRows(`${folder}/rows.jsonl`);
+    const flags = ["--model", model, "--data", data, "--weights", "bf16", "--device", "wasm"];
+    const whole = `${folder}/whole`;
+    const steps = ["--steps", "4", "--save-steps", "2", "--eval-steps", "4", "--batch-size", "2"];
+    await trained(...flags, ...steps, "--out", whole);
+    const part = `${folder}/part`;
+    await copyFolder(whole, part);
+    await trained("--resume", part, "--from-step", "2");
+    await assertSameFiles(part, whole);
+    const latest = `${whole}/checkpoints/step-000004`;
+    const { tensors } = decodeSafetensors(await Deno.readFile(`${latest}/model.safetensors`));
+    assertEquals(new Set([...tensors.values()].map(({ dtype }) => dtype)), new Set(["BF16"]));
+    const config = JSON.parse(await Deno.readTextFile(`${latest}/config.json`));
+    assertEquals(config.dtype, "bfloat16");
   },
 );
 
