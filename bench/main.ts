@@ -11,6 +11,7 @@ import {
   runCommand,
   wantsHelp,
 } from "@unitune/cli";
+import { besideFlag, startBeside } from "./beside.ts";
 import { measureEndurance } from "./endurance.ts";
 import { measureGeneration } from "./generation.ts";
 import { permissionsOfGrowth } from "./growth/flags.ts";
@@ -93,6 +94,7 @@ const flags = {
     help: "Rows and columns of the matrices that are multiplied (default 1024; on other " +
       "devices than wasm, where it is asked for).",
   },
+  beside: besideFlag,
   profile: { kind: "boolean", help: "Print the share of each kernel in a step." },
   "memory-steps": {
     kind: "integer",
@@ -250,6 +252,7 @@ async function main(): Promise<number | void> {
   using device: TellingDevice = await openDevice(values.device, console.warn, {
     precision: values.precision,
   });
+  await using _busy = startBeside(values.beside);
   const reports: WorkloadReport[] = [];
   const chosen = values.only === "product" ? [] : chosenWorkloads(values.preset, allWorkloads);
   for (const [preset, workload] of chosen) {
@@ -268,6 +271,7 @@ async function main(): Promise<number | void> {
     ...(device.description !== undefined && { adapter: device.description }),
     ...(device.features !== undefined && { features: device.features }),
     processors: navigator.hardwareConcurrency,
+    beside: values.beside,
     workloads: reports,
     ...(product && { product }),
   };

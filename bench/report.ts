@@ -1,5 +1,6 @@
 /** The measurements of a benchmark, and their tables. */
 import { alignTable } from "@unitune/cli";
+import { besideLines } from "./beside.ts";
 import type { MemorySample } from "./endurance.ts";
 import type { GenerationReport } from "./generation.ts";
 import type { Spread } from "./measure.ts";
@@ -40,6 +41,8 @@ export interface Report {
   readonly features?: readonly string[];
   /** Logical processors of the machine. */
   readonly processors: number;
+  /** Processes that were kept busy beside. */
+  readonly beside: number;
   /** The workloads, in the order in which they were measured. */
   readonly workloads: readonly WorkloadReport[];
   /** A product of matrices by itself, if it was measured. */
@@ -173,9 +176,10 @@ function enduranceTable({ preset, endurance }: WorkloadReport): string[] {
 
 /** A report as text: tables under a line on the machine. */
 export function reportLines(report: Report): string[] {
-  const { deno, device, adapter, features, processors, workloads, product } = report;
+  const { deno, device, adapter, features, processors, beside, workloads, product } = report;
   return [
     `${device} on Deno ${deno}, ${processors} processors; medians`,
+    ...besideLines(beside),
     ...(adapter === undefined ? [] : [`${adapter}; features: ${features?.join(", ") || "none"}`]),
     ...(workloads.length === 0 ? [] : ["", ...workloadTable(workloads)]),
     ...(workloads.some(({ training }) => training.length > 0)

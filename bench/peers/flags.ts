@@ -1,5 +1,6 @@
 /** The flags of `deno task bench --peers`. */
 import { type FlagTable, parseFlags, wantsHelp } from "@unitune/cli";
+import { besideFlag } from "../beside.ts";
 import { gptPresetFlag } from "../workloads.ts";
 
 /** The flags. */
@@ -72,6 +73,7 @@ export const peersFlags = {
     min: 2,
     help: "Tokens of a prompt, and of its completion, with --generation.",
   },
+  beside: besideFlag,
   json: { kind: "boolean", help: "Print JSON." },
 } as const satisfies FlagTable;
 

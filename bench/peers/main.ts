@@ -11,6 +11,7 @@ import {
   wantsHelp,
 } from "@unitune/cli";
 import { gigaflops, stepOperations } from "../arithmetic.ts";
+import { besideLines, startBeside } from "../beside.ts";
 import { type Measuring, measuringFor } from "../measure.ts";
 import { withProgress } from "../progress.ts";
 import { brief, quartiles } from "../report.ts";
@@ -210,6 +211,8 @@ async function main(): Promise<void> {
   }
   const { values } = parseFlags(peersFlags, Deno.args);
   const measuring = measuringFor(values);
+  await using _busy = startBeside(values.beside);
+  if (!values.json) { for (const line of besideLines(values.beside)) console.log(line); }
   if (values.generation) return await generation(values, measuring);
   const reports: ComparisonReport[] = [];
   for (const [preset, workload] of chosenWorkloads(values.preset, workloads)) {

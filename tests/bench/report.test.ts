@@ -21,6 +21,7 @@ const report: Report = {
   deno: "2.9.6",
   device: "wasm",
   processors: 2,
+  beside: 0,
   workloads: [{
     preset: "nano",
     config: { vocabulary: 32, context: 32, layers: 2, heads: 2, width: 64, dropout: 0 },
@@ -74,7 +75,8 @@ Deno.test("report: a table for each thing that was measured", () => {
   assertEquals(titlesOf({ training: [] }), ["workload", "generation"]);
   assertEquals(titlesOf({ generation: [] }), ["workload", "training step"]);
   const product = { size: 8, milliseconds: { median: 1, low: 1, high: 1 }, gigaflops: 2 };
-  assertEquals(reportLines({ ...report, workloads: [], product }).slice(1), [
+  assertEquals(reportLines({ ...report, beside: 1, workloads: [], product }).slice(1), [
+    "beside 1 process that is kept busy",
     "",
     "product    ms  quartiles  GFLOP/s",
     "8 x 8 x 8   1        1-1        2",
