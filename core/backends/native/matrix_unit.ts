@@ -33,13 +33,14 @@ export const UNIT_SCRATCH: number = UNIT_SLICE *
   (2 * PARTS * (UNIT_COLUMNS + LINES) + 4 * (2 * LINES + 16));
 
 export const unitSource: string = String.raw`
+/* Lines of a panel. */
+#define LINES ${LINES}
 #if defined(__AMX_BF16__) && defined(__AVX512BF16__) && defined(__AVX512BW__) && defined(__linux__)
 #define HAS_UNIT
 #include <immintrin.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define LINES ${LINES}
 #define PARTS ${PARTS}
 #define UNIT_SLICE ${UNIT_SLICE}
 #define UNIT_COLUMNS ${UNIT_COLUMNS}

@@ -58,7 +58,7 @@ const partsOf = { exact: 3, bf16: 1, off: 0 } as const;
 /** Flags of a call, as the runtime reads them. */
 const [SHARED, MEET] = [1, 2];
 
-/** Threads meet before a kernel that could see what others have written. */
+/** A stage begins with each kernel that could see what other threads have written. */
 function flagsOf(calls: readonly Call[]): number[] {
   let before: "nothing" | "one" | "all" = "nothing";
   return calls.map(({ isShared }) => {

@@ -43,8 +43,11 @@ const kernelSource: string = String.raw`
 #define SLICE ${SLICE}
 #define BLOCK_COLUMNS ${BLOCK_COLUMNS}
 #define BLOCK_ROWS ${BLOCK_ROWS}
-/* Rows up to which the right matrix is not packed. */
-#define FEW 4
+/* Rows up to which the right matrix is not packed, if its columns are neighbours, and if its rows are. */
+#define FEW_BY_COLUMNS 16
+#define FEW_BY_ROWS 4
+/* Rows of which sums over four vectors stay in registers. */
+#define ROWS_AT_ONCE (LANES == 16 ? 4 : 2)
 
 typedef float vector __attribute__((vector_size(4 * LANES)));
 /* Of any address. */
@@ -210,6 +213,27 @@ static void packed_product(matrix a, matrix b, float *c, int64_t stride, int64_t
   }
 }
 
+/* Some rows by four vectors of columns, over a slice of the depth: the first one, or added to those before. */
+inlined void few_rows(int count, matrix a, matrix b, int type, float *c, int64_t stride, int64_t rows,
+                      int64_t first, int64_t last) {
+  vector sums[4][4] = { 0 };
+  const float *x[4];
+  for (int r = 0; r < count; r++) x[r] = (const float *)a.at + least(r, rows - 1) * a.row;
+  for (int64_t k = first; k < last; k++) {
+    for (int v = 0; v < 4; v++) {
+      vector y = elements(b.at, k * b.row + v * LANES, type);
+#pragma GCC unroll 4
+      for (int r = 0; r < count; r++) sums[r][v] += x[r][k * a.column] * y;
+    }
+  }
+#pragma GCC unroll 4
+  for (int r = 0; r < count; r++) {
+    if (r >= rows) break;
+    loose *to = (loose *)(c + r * stride);
+    for (int v = 0; v < 4; v++) to[v] = first == 0 ? sums[r][v] : to[v] + sums[r][v];
+  }
+}
+
 /* Few rows by a matrix whose columns are neighbours. */
 inlined void rows_by_columns(matrix a, matrix b, int type, float *c, int64_t stride, int64_t rows,
                              int64_t column, int64_t columns, int64_t depth) {
@@ -217,14 +241,10 @@ inlined void rows_by_columns(matrix a, matrix b, int type, float *c, int64_t str
   for (; j + 4 * LANES <= end; j += 4 * LANES) {
     for (int64_t first = 0; first == 0 || first < depth; first += SLICE) {
       int64_t last = least(depth, first + SLICE);
-      for (int64_t i = 0; i < rows; i++) {
-        vector sums[4] = { 0 };
-        for (int64_t k = first; k < last; k++) {
-          float x = ((const float *)a.at)[i * a.row + k * a.column];
-          for (int v = 0; v < 4; v++) sums[v] += x * elements(b.at, k * b.row + j + v * LANES, type);
-        }
-        loose *to = (loose *)(c + i * stride + j);
-        for (int v = 0; v < 4; v++) to[v] = first == 0 ? sums[v] : to[v] + sums[v];
+      if (rows == 1) few_rows(1, a, moved(b, 0, j), type, c + j, stride, 1, first, last);
+      else for (int64_t i = 0; i < rows; i += ROWS_AT_ONCE) {
+        few_rows(ROWS_AT_ONCE, moved(a, i, 0), moved(b, 0, j), type, c + i * stride + j, stride, rows - i,
+                 first, last);
       }
     }
   }
@@ -282,15 +302,12 @@ void native_matmul(const context *c, char *const *b, const int64_t *p) {
   float *output = (float *)b[2] + p[outputStart];
   ending e = { (part *)p[epilogue], b, p + p[epilogueParameters] };
   int64_t firstBatch = 0, lastBatch = p[batches], row = 0, rowEnd = m, column = 0, columnEnd = n;
+  const int hasFew = p[aType] == FLOATS && p[bType] != HALVES &&
+    (p[bColumn] == 1 ? m <= FEW_BY_COLUMNS : p[bRow] == 1 && p[aColumn] == 1 && m <= FEW_BY_ROWS);
+  const int usesUnit = c->parts > 0 && !hasFew;
   if (p[batches] >= c->threads && p[batches] > 1) share(c, p[batches], 1, &firstBatch, &lastBatch);
-#ifdef HAS_UNIT
-  else if (m > FEW && c->parts > 0) {
-    if (n >= m) share(c, n, LINES, &column, &columnEnd);
-    else share(c, m, LINES, &row, &rowEnd);
-  }
-#endif
-  else if (m <= FEW || n >= m) share(c, n, 4 * LANES, &column, &columnEnd);
-  else share(c, m, TILE_ROWS, &row, &rowEnd);
+  else if (hasFew || n >= m) share(c, n, usesUnit ? LINES : 4 * LANES, &column, &columnEnd);
+  else share(c, m, usesUnit ? LINES : TILE_ROWS, &row, &rowEnd);
   const int64_t *axes = p + batchRank + 1;
   for (int64_t i = firstBatch; i < lastBatch; i++) {
     int64_t rest = i, left = p[aOffset], right = p[bOffset];
@@ -303,25 +320,23 @@ void native_matmul(const context *c, char *const *b, const int64_t *p) {
     matrix x = { b[0] + left * bytes_of(p[aType]), p[aRow], p[aColumn], p[aType] };
     matrix y = { b[1] + right * bytes_of(p[bType]), p[bRow], p[bColumn], p[bType] };
     float *z = output + i * m * n;
-    int isFew = m <= FEW && p[aType] == FLOATS && p[bType] != HALVES &&
-      (p[bColumn] == 1 || (p[bRow] == 1 && p[aColumn] == 1));
     if (row >= rowEnd || column >= columnEnd) continue;
     int64_t width = columnEnd - column;
-    if (isFew && p[bColumn] == 1) {
+    if (hasFew && p[bColumn] == 1) {
       if (y.type == FLOATS) rows_by_columns(x, y, FLOATS, z, n, m, column, width, d);
       else rows_by_columns(x, y, BFLOATS, z, n, m, column, width, d);
-    } else if (isFew) {
+    } else if (hasFew) {
       if (y.type == FLOATS) rows_by_rows(x, y, FLOATS, z, n, m, column, width, d);
       else rows_by_rows(x, y, BFLOATS, z, n, m, column, width, d);
 #ifdef HAS_UNIT
-    } else if (m > FEW && c->parts > 0) {
+    } else if (usesUnit) {
       unit_product(x, y, c->parts, z, n, row, rowEnd - row, column, width, d, c->scratch, e);
 #endif
     } else {
       packed_product(x, y, z, n, row, rowEnd - row, column, width, d,
                      (float *)c->scratch, e);
     }
-    if (isFew && e.run) e.run(e.b, e.p, 0, m, column, columnEnd);
+    if (hasFew && e.run) e.run(e.b, e.p, 0, m, column, columnEnd);
   }
 }
 `;

@@ -63,29 +63,39 @@ typedef struct {
   double *times;
 } run;
 
-typedef struct pool pool;
-typedef struct { context own; pool *pool; pthread_t id; } worker;
+/*
+ * A program is worked off in stages: a shared kernel, whose parts are as many as the run has members,
+ * or some kernels that one thread computes, which are one part. A thread takes the part that has its
+ * number, so that it finds in its cache what it wrote there. After a moment it takes any part that
+ * nobody has begun: a thread that the system has taken away keeps nobody waiting, unless it was taken
+ * away amidst a part.
+ */
+typedef struct {
+  pthread_t id;
+  struct pool *pool;
+  /* The stage of which the part with this thread's number was taken last. */
+  _Alignas(LINE) atomic_ullong taken;
+} worker;
 
-/* Words that threads wait for, each on a line of its own. */
-typedef struct { _Alignas(LINE) atomic_uint word; } flag;
-
-struct pool {
-  /* The number of the run and of its members in one word: a thread that is none of them may come late. */
-  flag begun;
-  flag met;
-  _Alignas(LINE) atomic_uint arrived;
+typedef struct pool {
+  /* The number of the stage, times MOST_THREADS, and its parts: none between runs. */
+  _Alignas(LINE) atomic_ullong stage;
+  /* Parts of the stage that are done. */
+  _Alignas(LINE) atomic_int done;
   _Alignas(LINE) atomic_int sleepers;
   pthread_mutex_t lock;
   pthread_cond_t wake;
-  int64_t threads;
-  int64_t members;
-  int isEnded;
-  run run;
+  int64_t threads, partsOfFloats;
   worker *workers;
-};
+  int isEnded;
+  /* The run, and the first kernel of its stage: read by who has taken a part, which the stage awaits. */
+  run run;
+  int64_t position, members, scratchBytes;
+  char *scratch;
+} pool;
 
-/* A wait begins with a look at the word, for about the time that a waking thread takes. */
-#define LOOKS 4000
+/* Looks at a stage before a part of another thread is taken, and before a thread sleeps. */
+enum { PATIENCE = 64, LOOKS = 4000 };
 
 static inline void rest(void) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -95,36 +105,36 @@ static inline void rest(void) {
 #endif
 }
 
-/* Waits until a word is another one, and gives it. */
-static unsigned await_change(pool *q, flag *f, unsigned old) {
-  for (int looks = 0; looks < LOOKS; looks++) {
-    unsigned word = atomic_load_explicit(&f->word, memory_order_acquire);
-    if (word != old) return word;
+static int has_changed(pool *q, uint64_t stage, int looks) {
+  while (looks-- > 0) {
+    if (atomic_load_explicit(&q->stage, memory_order_acquire) != stage) return 1;
     rest();
   }
-  pthread_mutex_lock(&q->lock);
-  atomic_fetch_add(&q->sleepers, 1);
-  while (atomic_load(&f->word) == old) pthread_cond_wait(&q->wake, &q->lock);
-  atomic_fetch_sub(&q->sleepers, 1);
-  pthread_mutex_unlock(&q->lock);
-  return atomic_load(&f->word);
+  return 0;
 }
 
-static void change(pool *q, flag *f, unsigned word) {
-  atomic_store(&f->word, word);
+static void await_change(pool *q, uint64_t stage) {
+  if (has_changed(q, stage, LOOKS)) return;
+  pthread_mutex_lock(&q->lock);
+  atomic_fetch_add(&q->sleepers, 1);
+  while (atomic_load(&q->stage) == stage) pthread_cond_wait(&q->wake, &q->lock);
+  atomic_fetch_sub(&q->sleepers, 1);
+  pthread_mutex_unlock(&q->lock);
+}
+
+static void begin_stage(pool *q, uint64_t parts) {
+  atomic_store(&q->done, 0);
+  atomic_store(&q->stage, (atomic_load(&q->stage) / MOST_THREADS + 1) * MOST_THREADS + parts);
   if (atomic_load(&q->sleepers) == 0) return;
   pthread_mutex_lock(&q->lock);
   pthread_cond_broadcast(&q->wake);
   pthread_mutex_unlock(&q->lock);
 }
 
-static void meet(pool *q) {
-  if (q->members == 1) return;
-  unsigned old = atomic_load(&q->met.word);
-  if (atomic_fetch_add(&q->arrived, 1) + 1 == (unsigned)q->members) {
-    atomic_store(&q->arrived, 0);
-    change(q, &q->met, old + 1);
-  } else await_change(q, &q->met, old);
+/* The parts of the stage that begins with a kernel. */
+static uint64_t parts_at(const pool *q, int64_t position) {
+  if (position == q->run.count) return 0;
+  return q->run.calls[position].flags & SHARED ? q->members : 1;
 }
 
 static double now(void) {
@@ -133,49 +143,65 @@ static double now(void) {
   return 1e3 * t.tv_sec + 1e-6 * t.tv_nsec;
 }
 
-static void carry_out(worker *w) {
-  pool *q = w->pool;
+/* A part of the stage that begins with a kernel; gives the first kernel of the next stage. */
+static int64_t compute(pool *q, int64_t first, int64_t part, int64_t parts) {
   const run *r = &q->run;
-  int isFirst = w->own.thread == 0;
-  const context alone = { 0, 1, w->own.scratch, w->own.parts };
-  if (r->times) {
-    meet(q);
-    if (isFirst) r->times[0] = now();
-  }
-  for (int64_t i = 0; i < r->count; i++) {
-    const call *k = r->calls + i;
-    if (k->flags & MEET) meet(q);
-    if (isFirst || k->flags & SHARED) {
-      const context *c = k->flags & SHARED ? &w->own : &alone;
-      ((kernel *)k->kernel)(c, r->addresses + k->buffers, r->parameters + k->parameters);
+  const context c = { part, parts, q->scratch + part * q->scratchBytes, q->partsOfFloats };
+  int64_t i = first;
+  do {
+    const call *k = r->calls + i++;
+    ((kernel *)k->kernel)(&c, r->addresses + k->buffers, r->parameters + k->parameters);
+    if (r->times && parts == 1) r->times[i] = now();
+  } while (i < r->count && !(r->calls[i].flags & MEET));
+  return i;
+}
+
+/* A part of the stage; who does the last one begins the next stage. */
+static void carry_out(pool *q, int64_t part, int64_t parts) {
+  int64_t next = compute(q, q->position, part, parts);
+  if (atomic_fetch_add(&q->done, 1) + 1 < parts) return;
+  if (q->run.times) q->run.times[next] = now();
+  q->position = next;
+  begin_stage(q, parts_at(q, next));
+}
+
+/* Whether a part of a stage is taken by this call. A stage of which one was not taken is not over. */
+static int takes(pool *q, int64_t part, uint64_t stage) {
+  atomic_ullong *taken = &q->workers[part].taken;
+  unsigned long long before = atomic_load(taken);
+  return before < stage && atomic_compare_exchange_strong(taken, &before, stage);
+}
+
+/* Works on a run until it is over, and gives the number of the pause after it. */
+static uint64_t work_off(pool *q, int64_t own) {
+  for (;;) {
+    const uint64_t stage = atomic_load(&q->stage);
+    const int64_t parts = stage % MOST_THREADS;
+    if (parts == 0) return stage;
+    if (own < parts && takes(q, own, stage)) carry_out(q, own, parts);
+    else if (!has_changed(q, stage, PATIENCE)) {
+      int64_t part = 0;
+      while (part < parts && !takes(q, part, stage)) part++;
+      if (part < parts) carry_out(q, part, parts);
+      else await_change(q, stage);
     }
-    if (r->times) {
-      meet(q);
-      if (isFirst) r->times[i + 1] = now();
-    }
   }
-  meet(q);
 }
 
 static void *work(void *given) {
   worker *w = given;
   pool *q = w->pool;
-  for (unsigned seen = 0;;) {
-    seen = await_change(q, &q->begun, seen);
+  for (;;) {
+    uint64_t pause = work_off(q, w - q->workers);
     if (q->isEnded) return 0;
-    if (w->own.thread < seen % MOST_THREADS) carry_out(w);
+    await_change(q, pause);
   }
-}
-
-static void begin(pool *q, unsigned members) {
-  unsigned run = atomic_load(&q->begun.word) / MOST_THREADS + 1;
-  change(q, &q->begun, run * MOST_THREADS + members);
 }
 
 void native_end(uint64_t handle) {
   pool *q = (pool *)handle;
   q->isEnded = 1;
-  begin(q, 0);
+  begin_stage(q, 0);
   for (int64_t i = 1; i < q->threads; i++) pthread_join(q->workers[i].id, 0);
   free(q->workers);
   free(q);
@@ -191,19 +217,19 @@ int64_t native_unit(void) {
 }
 
 /* Threads that wait for runs, as many of those asked for as the system gives. */
-uint64_t native_pool(int64_t threads, int64_t parts) {
+uint64_t native_pool(int64_t threads, int64_t partsOfFloats) {
   pool *q = (pool *)native_allocate(sizeof(pool));
   if (!q) return 0;
   memset(q, 0, sizeof *q);
-  q->workers = calloc(threads, sizeof(worker));
+  q->workers = (worker *)native_allocate(threads * sizeof(worker));
   if (!q->workers) return free(q), 0;
+  memset(q->workers, 0, threads * sizeof(worker));
+  q->partsOfFloats = partsOfFloats;
   pthread_mutex_init(&q->lock, 0);
   pthread_cond_init(&q->wake, 0);
   for (q->threads = 0; q->threads < threads; q->threads++) {
     worker *w = q->workers + q->threads;
     w->pool = q;
-    w->own.thread = q->threads;
-    w->own.parts = parts;
     if (q->threads > 0 && pthread_create(&w->id, 0, work, w) != 0) break;
   }
   return (uint64_t)q;
@@ -224,13 +250,16 @@ void native_run(uint64_t handle, const call *calls, int64_t count, const int64_t
   }
   q->run = (run){ calls, count, parameters, addresses, times };
   q->members = members < q->threads ? members : q->threads;
-  for (int64_t i = 0; i < q->members; i++) {
-    context *c = &q->workers[i].own;
-    c->threads = q->members;
-    c->scratch = (char *)scratch + i * scratchBytes;
+  q->scratch = (char *)scratch;
+  q->scratchBytes = scratchBytes;
+  q->position = 0;
+  if (times) times[0] = now();
+  if (q->members == 1) {
+    for (int64_t i = 0; i < count;) i = compute(q, i, 0, 1);
+  } else {
+    begin_stage(q, parts_at(q, 0));
+    work_off(q, 0);
   }
-  if (q->members > 1) begin(q, q->members);
-  carry_out(q->workers);
 }
 `;
 
