@@ -21,6 +21,20 @@ export { classOf, inClasses, lengthClasses } from "./data/lengths.ts";
 export { bestFitDecreasing, type PackedRow, packedRow, packedRows } from "./data/packing.ts";
 export { packedForm } from "./feeds/packed.ts";
 export { type Cut, type MicroBatch, microBatches } from "./feeds/micro_batches.ts";
+export {
+  alone,
+  type Collective,
+  collectiveOf,
+  type CollectiveOptions,
+} from "./collective/collective.ts";
+export { gatherArrays } from "./collective/arrays.ts";
+export { collectivesInMemory } from "./collective/in_memory.ts";
+export { gatherValues } from "./collective/plain.ts";
+export { isAsked } from "./collective/requests.ts";
+export { shareOf, type Sharing, type StepShare } from "./collective/shares.ts";
+export type { Transport } from "./collective/transport.ts";
+export { allReduceTree } from "./collective/trees.ts";
+export { type ElementRange, type Floats, rangeOf } from "./collective/vector.ts";
 export { addCost, type Cost, noCost } from "./learner/cost.ts";
 export {
   keepsActivations,

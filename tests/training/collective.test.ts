@@ -1,0 +1,225 @@
+/** Processes that train together: their sums, what they tell each other, and their shares of a step. */
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { cast, reference, tensor } from "@unitune/core";
+import {
+  allReduceTree,
+  alone,
+  type Collective,
+  collectiveOf,
+  collectivesInMemory,
+  type Floats,
+  type MicroBatch,
+  rangeOf,
+  shareOf,
+} from "@unitune/training";
+
+/** What a function gives in each of some processes. */
+async function inAll<T>(
+  collectives: readonly Collective[],
+  run: (collective: Collective) => Promise<T>,
+): Promise<readonly T[]> {
+  return await Promise.all(collectives.map(run));
+}
+
+/** Arrays of each process, of the same types and lengths. */
+const givenArrays = fc.record({
+  size: fc.integer({ min: 1, max: 5 }),
+  bucketBytes: fc.constantFrom(8, 12, 64, 2 ** 24),
+  shapes: fc.array(fc.tuple(fc.constantFrom("f32", "f64"), fc.nat(9)), { maxLength: 6 }),
+}).chain(({ size, bucketBytes, shapes }) => {
+  const numbers = fc.float({ noNaN: true, noDefaultInfinity: true, min: -8, max: 8 });
+  const arrays = fc.tuple(
+    ...shapes.map(([dtype, length]) =>
+      fc.array(numbers, { minLength: length, maxLength: length }).map((values): Floats =>
+        dtype === "f32" ? new Float32Array(values) : new Float64Array(values)
+      )
+    ),
+  );
+  const processes = fc.array(arrays, { minLength: size, maxLength: size });
+  return processes.map((given): { given: Floats[][]; bucketBytes: number } => ({
+    given,
+    bucketBytes,
+  }));
+});
+
+Deno.test("sums are those in f64 in the order of ranks, rounded once, in every process", async () => {
+  await fc.assert(fc.asyncProperty(givenArrays, async ({ given, bucketBytes }) => {
+    const wanted = (given[0] ?? []).map((array, index) => {
+      const sums = new Float64Array(array.length);
+      for (const own of given) {
+        own[index]?.forEach((value, i) => sums[i] = (sums[i] ?? NaN) + value);
+      }
+      return array instanceof Float32Array ? new Float32Array(sums) : sums;
+    });
+    const got = await inAll(
+      collectivesInMemory(given.length, { bucketBytes }),
+      async ({ rank, allReduce }) => {
+        const own = (given[rank] ?? []).map((array) => array.slice());
+        await allReduce(own);
+        return own;
+      },
+    );
+    for (const own of got) assertEquals(own, wanted);
+  }));
+});
+
+Deno.test("a sum is added up in more digits than it has", async () => {
+  const parts = [2 ** 24, 1, 1];
+  const got = await inAll(collectivesInMemory(3), async ({ rank, allReduce }) => {
+    const own = new Float32Array(parts.slice(rank, rank + 1));
+    await allReduce([own]);
+    return own[0];
+  });
+  assertEquals(got, new Array(3).fill(2 ** 24 + 2));
+});
+
+Deno.test("every process hears what one says, and what all say", async () => {
+  for (const size of [1, 2, 3]) {
+    const heard = await inAll(collectivesInMemory(size), async (collective) => {
+      const own = new Uint8Array(collective.rank + 1).fill(collective.rank);
+      const [all, first, last] = [
+        await collective.allGather(own),
+        await collective.broadcast(own),
+        await collective.broadcast(own, size - 1),
+      ];
+      await collective.barrier();
+      return { all, first, last };
+    });
+    const words = Array.from({ length: size }, (_, rank) => new Uint8Array(rank + 1).fill(rank));
+    for (const { all, first, last } of heard) {
+      assertEquals(all, words);
+      assertEquals([first, last], [words[0], words[size - 1]]);
+    }
+  }
+});
+
+Deno.test("nobody leaves a barrier before the last has come", async () => {
+  const came: number[] = [];
+  await inAll(collectivesInMemory(3), async ({ rank, barrier }) => {
+    for (let turn = 0; turn < rank; turn++) await Promise.resolve();
+    came.push(rank);
+    await barrier();
+    assertEquals(came.length, 3);
+  });
+});
+
+Deno.test("processes that make different calls are told so", async () => {
+  const [a, b] = collectivesInMemory(2);
+  assert(a !== undefined && b !== undefined);
+  const calls = [a.allReduce([new Float32Array(4)]), b.allReduce([new Float32Array(8)])];
+  const [first] = calls;
+  assert(first !== undefined);
+  await assertRejects(() => first, RangeError, "process 1 gave 16 bytes to process 0");
+  await Promise.allSettled(calls);
+});
+
+Deno.test("a number of processes and a size of buckets are checked", () => {
+  for (const size of [0, 1.5, NaN]) {
+    assertThrows(() => collectivesInMemory(size), RangeError, "size is an integer from 1");
+  }
+  const transport = {
+    rank: 0,
+    size: 1,
+    exchange: (parts: readonly Uint8Array[]) => Promise.resolve(parts),
+  };
+  assertThrows(() => collectiveOf(transport, { bucketBytes: 7 }), RangeError, "at least 8, not 7");
+  assertEquals(collectivesInMemory(1), [alone]);
+});
+
+Deno.test("a tree's numbers are summed, and what counts stays as it is", async () => {
+  const device = reference();
+  const sums = await inAll(collectivesInMemory(2), async (collective) => {
+    const own = collective.rank + 1;
+    const { loss, terms: [term], count } = await allReduceTree(collective, {
+      loss: tensor(own, { dtype: "f64" }),
+      terms: [tensor([[own], [10 * own]])],
+      count: tensor(own, { dtype: "i32" }),
+    }, device);
+    return [
+      await loss.item(),
+      Array.from(await term?.data() ?? []),
+      await count.item(),
+      term?.shape,
+    ];
+  });
+  assertEquals(sums, [[3, [3, 30], 1, [2, 1]], [3, [3, 30], 2, [2, 1]]]);
+});
+
+Deno.test("numbers that are only stored are not summed", async () => {
+  for (const dtype of ["bf16", "f16"] as const) {
+    const tree = { weight: cast(tensor([1, 2]), dtype) };
+    await assertRejects(() => allReduceTree(alone, tree, reference()), RangeError, dtype);
+  }
+});
+
+/** Micro-batches of a step, whose rows are numbered in their order. */
+const steps = fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 5 }).map(
+  (sizes) => {
+    let first = 0;
+    return sizes.map((size): MicroBatch => {
+      const rows = Array.from({ length: size }, (_, i) => first + i);
+      first += size;
+      return { rows, length: 8 * size, size };
+    });
+  },
+);
+
+const sharing = fc.record({
+  batches: steps,
+  size: fc.integer({ min: 1, max: 6 }),
+  isWhole: fc.boolean(),
+});
+
+/** The shares of all processes. */
+const sharesOf = ({ batches, size, isWhole }: {
+  readonly batches: readonly MicroBatch[];
+  readonly size: number;
+  readonly isWhole: boolean;
+}) => Array.from({ length: size }, (_, rank) => shareOf(batches, { rank, size, isWhole }));
+
+Deno.test("the shares of all processes are the step, in its order", () => {
+  fc.assert(fc.property(sharing, ({ batches, size, isWhole }) => {
+    const shares = sharesOf({ batches, size, isWhole });
+    const rowsIn = (some: readonly MicroBatch[]) => some.flatMap(({ rows }) => rows);
+    assertEquals(shares.flatMap(({ batches }) => rowsIn(batches)), rowsIn(batches));
+    if (isWhole) assertEquals(shares.flatMap(({ batches }) => batches), batches);
+    const counts = shares.map(({ batches: own }) => isWhole ? own.length : rowsIn(own).length);
+    assert(Math.max(...counts) - Math.min(...counts) <= 1);
+    for (const part of shares.flatMap(({ batches }) => batches)) {
+      const whole = batches.find(({ rows }) => rows.includes(part.rows[0] ?? NaN));
+      assertEquals(part.length, whole?.length);
+      assertEquals(part.size, part.rows.length);
+    }
+  }));
+});
+
+Deno.test("no two parts of a step have one number, and whole micro-batches have their own", () => {
+  fc.assert(fc.property(sharing, ({ batches, size, isWhole }) => {
+    const numbered = sharesOf({ batches, size, isWhole }).flatMap(({ batches: own, first }) =>
+      own.map((part, i) => ({ part, number: first + i }))
+    );
+    assertEquals(new Set(numbered.map(({ number }) => number)).size, numbered.length);
+    if (numbered.some(({ part }) => !batches.includes(part))) return;
+    assertEquals(numbered.map(({ number }) => number), [...batches.keys()]);
+  }));
+});
+
+Deno.test("a micro-batch that was filled up stays so where it is whole", () => {
+  const filled = [{ rows: [0, 1], length: 8, size: 4 }];
+  assertEquals(shareOf(filled, { rank: 0, size: 1 }), { batches: filled, first: 0 });
+  assertEquals(shareOf(filled, { rank: 1, size: 2 }), {
+    batches: [{ rows: [1], length: 8, size: 1 }],
+    first: 2,
+  });
+});
+
+Deno.test("ranges of processes follow each other, and differ by one element at most", () => {
+  fc.assert(fc.property(fc.nat(40), fc.integer({ min: 1, max: 9 }), (length, size) => {
+    const ranges = Array.from({ length: size }, (_, rank) => rangeOf(length, rank, size));
+    assertEquals([ranges[0]?.from, ranges.at(-1)?.to], [0, length]);
+    ranges.slice(1).forEach(({ from }, i) => assertEquals(from, ranges[i]?.to));
+    const lengths = ranges.map(({ from, to }) => to - from);
+    assert(Math.max(...lengths) - Math.min(...lengths) <= 1);
+  }));
+});
