@@ -277,9 +277,11 @@ export {
   type RunStage,
 } from "./run/stages.ts";
 export {
+  type CheckpointReader,
   type KeptSteps,
   type MemoryStore,
   memoryStore,
+  sharedStore,
   type Store,
   type StoredCheckpoint,
   type TrainingCheckpoint,

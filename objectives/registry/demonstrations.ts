@@ -61,6 +61,7 @@ export const demonstrationEntries: readonly ObjectiveEntry[] = [
   defineObjective({
     ...onDemonstrations,
     name: "scheduled-sampling",
+    needsWholeBatch: true,
     options: lambdaOptions,
     make: (lambda) => scheduledSampling({ lambda: lambdaOf(lambda) }),
   }),

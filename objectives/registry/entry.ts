@@ -105,6 +105,11 @@ export interface EntryOf<K extends DataKind, R extends ReferenceUse> {
    * (a reward model), or of a step of one.
    */
   readonly trains: "policy" | "reward model" | "process reward model";
+  /**
+   * Whether a batch that is cut has another loss: its rows are compared with each other, or what is
+   * drawn for a row depends on its place.
+   */
+  readonly needsWholeBatch: boolean;
   /** The usual number of steps on the same rollouts. */
   readonly rolloutEpochs: number;
   /** Its options, each with its default. */
@@ -134,7 +139,7 @@ export interface ObjectiveDefinition<
   Table extends OptionTable,
 > extends
   Pick<EntryOf<K, R>, "name" | "data" | "reference" | "values" | "trains">,
-  Partial<Pick<EntryOf<K, R>, "aliases" | "rolloutEpochs">> {
+  Partial<Pick<EntryOf<K, R>, "aliases" | "needsWholeBatch" | "rolloutEpochs">> {
   /** Whether it learns from the predictions of a teacher. */
   readonly teacher: T;
   /** Its options, each with its default. */
@@ -194,6 +199,7 @@ export function defineObjective<
   const { name, reference, teacher, options, make } = definition;
   return {
     aliases: [],
+    needsWholeBatch: false,
     rolloutEpochs: 1,
     ...definition,
     make(given = {}, models = {}) {

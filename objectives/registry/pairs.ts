@@ -77,10 +77,16 @@ export const pairEntries: readonly ObjectiveEntry[] = [
   defineObjective({ ...toReference, name: "nca", make: (options) => nca(options) }),
   defineObjective({ ...toReference, name: "bco", make: (options) => bco(options) }),
   defineObjective({ ...toReference, name: "sppo", make: (options) => sppo(options) }),
-  defineObjective({ ...toReference, name: "aot", make: (options) => aot(options) }),
+  defineObjective({
+    ...toReference,
+    name: "aot",
+    needsWholeBatch: true,
+    make: (options) => aot(options),
+  }),
   defineObjective({
     ...toReference,
     name: "aot-unpaired",
+    needsWholeBatch: true,
     make: (options) => aotUnpaired(options),
   }),
   defineObjective({ ...toReference, name: "apo-zero", make: (options) => apoZero(options) }),
@@ -131,6 +137,7 @@ export const labelEntries: readonly ObjectiveEntry[] = [
     ...toReference,
     name: "kto",
     data: "labels",
+    needsWholeBatch: true,
     make: (options) => kto(options),
   }),
 ];

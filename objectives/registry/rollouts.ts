@@ -57,6 +57,7 @@ export const rolloutEntries: readonly ObjectiveEntry[] = [
   defineObjective({
     ...onRollouts,
     name: "reinforce-plus-plus",
+    needsWholeBatch: true,
     aliases: ["reinforce++"],
     options: { clipRange },
     make: ({ clipRange }) => reinforcePlusPlus({ epsilon: clipRange }),
@@ -150,6 +151,7 @@ export const rolloutEntries: readonly ObjectiveEntry[] = [
   defineObjective({
     ...onRollouts,
     name: "ppo",
+    needsWholeBatch: true,
     reference: "log-probs",
     values: true,
     rolloutEpochs: 4,

@@ -260,6 +260,11 @@ const whole: Readonly<Record<string, string>> = {
   ppo: "its advantages are whitened over the batch",
 };
 
+Deno.test("an entry says whether a batch may be cut", () => {
+  const found = objectiveRegistry.filter(({ needsWholeBatch }) => needsWholeBatch);
+  assertEquals(new Set(found.map(({ name }) => name)), new Set(Object.keys(whole)));
+});
+
 for (const [index, name] of names.entries()) {
   const runs = { f64: 3, f32: 1 };
   const entryOf = (world: World) => {

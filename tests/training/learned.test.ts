@@ -4,6 +4,7 @@ import { tensor, wasm } from "@unitune/core";
 import type { EncodedSequence } from "@unitune/models";
 import { sft } from "@unitune/objectives";
 import {
+  alone,
   initialModels,
   inRandomOrder,
   prepareTasks,
@@ -68,6 +69,7 @@ Deno.test("positions are counted for the token head of a policy, and for no rewa
     const start = initialModels(settings, prepared);
     const { layout } = partsOf({
       ...{ settings, stage: 0, prepared: data, model, tokenizer, start, device },
+      collective: alone,
     });
     assertEquals(layout.vocabulary, isTokenHead ? model.config.vocabulary : undefined);
   }

@@ -22,8 +22,10 @@ export interface RolloutSample {
 
 /** The data of one step. */
 export interface StepBatches<B, E> {
-  /** The micro-batches. */
+  /** The micro-batches that this process computes. */
   readonly batches: readonly B[];
+  /** The number of the first of them, by which dropout is drawn. */
+  readonly first: number;
   /** The experience to hand to the next step. */
   readonly experience: E;
   /** Scalars to log beside the step's own. */

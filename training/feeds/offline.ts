@@ -8,6 +8,10 @@
 import type { Device, None } from "@unitune/core";
 import type { EncodedSequence, LanguageModel } from "@unitune/models";
 import type { ObjectiveDescription } from "@unitune/objectives";
+import { gatherArrays } from "../collective/arrays.ts";
+import { alone, type Collective } from "../collective/collective.ts";
+import { shareOf, type Sharing } from "../collective/shares.ts";
+import { rangeOf } from "../collective/vector.ts";
 import type { RowSource } from "../data/batches.ts";
 import { lengthClasses } from "../data/lengths.ts";
 import { type Cost, noCost, tokensOf } from "../learner/cost.ts";
@@ -34,6 +38,8 @@ export interface Layout {
   readonly padding: number;
   /** The tokens of the vocabulary, where the token head is trained. */
   readonly vocabulary?: number;
+  /** How steps are shared out among processes (default: one process computes them). */
+  readonly sharing?: Sharing;
 }
 
 /** The models before a stage, by which rows are scored. */
@@ -48,6 +54,8 @@ export interface Reference {
   readonly rows?: number;
   /** Texts that end answers that are sampled, beside the tokenizer's stop tokens (default none). */
   readonly stopStrings?: readonly string[];
+  /** The processes that train together (default: this one alone). */
+  readonly collective?: Collective;
 }
 
 /**
@@ -97,7 +105,7 @@ export function offlineFeed<Row, B>(
   >,
   batch: (rows: readonly Row[], places: readonly number[], padding: Padding) => B,
   { forwardPasses, sequences: perRow }: ObjectiveDescription,
-  { batchSize, microBatches: parts, batchTokens, padding, vocabulary }: Layout,
+  { batchSize, microBatches: parts, batchTokens, padding, vocabulary, sharing = alone }: Layout,
 ): Feed<B, None> {
   const passes = forwardPasses / perRow;
   const cut = {
@@ -113,10 +121,14 @@ export function offlineFeed<Row, B>(
     notes: [],
     epoch: (done) => source.epoch(done * each),
     // The rows of the first step, as if they were all as long as the longest.
-    outline: () =>
-      microBatches(new Array<number>(each).fill(source.length), cut).map((
-        { rows, length, size },
-      ) => batch(rows.map(source.row), rows.map(source.place), { length, size, padding })),
+    outline: () => {
+      const whole = microBatches(new Array<number>(each).fill(source.length), cut);
+      const { batches } = shareOf(whole, sharing);
+      // A step of few tokens may have no micro-batch for this process, and the next one has.
+      return (batches.length > 0 ? batches : whole.slice(0, 1)).map(({ rows, length, size }) =>
+        batch(rows.map(source.row), rows.map(source.place), { length, size, padding })
+      );
+    },
     next: (_params, experience, index) => {
       const numbers = Array.from({ length: each }, (_, i) => index * each + i);
       const given = numbers.map((number) => ({
@@ -124,11 +136,13 @@ export function offlineFeed<Row, B>(
         place: source.place(number),
       }));
       const batches = microBatches(given.map(({ row }) => lengthOf(row)), cut);
+      const share = shareOf(batches, sharing);
       const rows = given.map(({ row }) => row);
       const tokens = tokensOf(rows.flatMap(sequences));
       const slots = batches.reduce((total, { length, size }) => total + length * size * sides, 0);
       return Promise.resolve({
-        batches: batches.map(({ rows, length, size }) => {
+        first: share.first,
+        batches: share.batches.map(({ rows, length, size }) => {
           const own = rows.flatMap((i) => given[i] ?? []);
           return batch(own.map(({ row }) => row), own.map(({ place }) => place), {
             ...{ length, size, padding },
@@ -150,7 +164,8 @@ export function offlineFeed<Row, B>(
 }
 
 /**
- * Scores all that a stage will read, under the policy that it starts from.
+ * Scores all that a stage will read, under the policy that it starts from. Each process scores a part,
+ * and tells the others.
  *
  * @param source The rows.
  * @param form The sequences of a row that are scored.
@@ -163,33 +178,30 @@ export async function scoreRows<Row>(
   source: RowSource<Row>,
   { sequences, sides }: Pick<RowForm<Row, unknown, unknown>, "sequences" | "sides">,
   { batchSize, microBatches, steps, padding }: Layout,
-  { model, start, device, rows = EVALUATION_ROWS }: Reference,
+  { model, start, device, rows = EVALUATION_ROWS, collective = alone }: Reference,
 ): Promise<ScoredRows> {
   const numbers = distinctRows(source, sides, steps * microBatches * batchSize);
-  const scores = new Map<number, Float32Array[]>();
-  // Where the scores of each sequence that was handed out belong.
-  const wanted: Float32Array[][] = [];
-  let forwardTokens = 0;
+  const { from, to } = rangeOf(numbers.length, collective.rank, collective.size);
   const handedOut = function* () {
-    for (const number of numbers) {
-      const own: Float32Array[] = [];
-      scores.set(source.place(number), own);
-      for (const sequence of sequences(source.row(number))) {
-        wanted.push(own);
-        forwardTokens += sequence.ids.length;
-        yield sequence;
-      }
-    }
+    for (const number of numbers.slice(from, to)) yield* sequences(source.row(number));
   };
+  const scored: Float32Array[] = [];
   const scorer = createScorer(model, device);
   try {
     const layout = { length: source.length, padding, rows };
-    let done = 0;
     for await (const values of scorer.scoreEach(start.policy, handedOut(), layout)) {
-      (wanted[done++] ?? never()).push(values);
+      scored.push(values);
     }
   } finally {
     scorer[Symbol.dispose]();
+  }
+  const all = (await gatherArrays(collective, scored)).values();
+  const scores = new Map<number, Float32Array[]>();
+  let forwardTokens = 0;
+  for (const number of numbers) {
+    const own = sequences(source.row(number));
+    scores.set(source.place(number), own.map(() => all.next().value ?? never()));
+    forwardTokens += tokensOf(own);
   }
   return { scores, cost: { ...noCost, forwardTokens } };
 }
@@ -256,5 +268,5 @@ function distinctRows<Row>(
 }
 
 function never(): never {
-  throw new RangeError("scores of a sequence that was not handed out");
+  throw new RangeError("a sequence that was handed out has no scores");
 }

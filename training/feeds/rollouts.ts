@@ -7,6 +7,8 @@
 
 import { compile, dims, type Tensor, tensor, zeros } from "@unitune/core";
 import {
+  decodeTree,
+  encodeTree,
   type LanguageModel,
   rewardModelOn,
   type ScoredParameters,
@@ -22,6 +24,9 @@ import {
   scored,
   type ValueScores,
 } from "@unitune/objectives";
+import { alone } from "../collective/collective.ts";
+import { gatherValues } from "../collective/plain.ts";
+import { rangeOf } from "../collective/vector.ts";
 import { inRandomOrder, toBatch } from "../data/batches.ts";
 import { type Cost, noCost } from "../learner/cost.ts";
 import { longestRow } from "../data/fit.ts";
@@ -161,7 +166,8 @@ export function scoredByReference(
 
 /**
  * Answers to prompts, sampled anew every few steps by the policy as it is then. What is sampled
- * depends on the stage's seed, the number of the answer and the policy alone.
+ * depends on the stage's seed, the number of the answer and the policy alone. Each process samples,
+ * judges and scores the answers of its own micro-batches, and all of them know all answers.
  *
  * @param plan How answers are sampled and used.
  * @param policy The policy; its values are read where it has a critic.
@@ -174,7 +180,7 @@ export function rolloutFeed<B extends RolloutBatch>(
   plan: RolloutPlan,
   policy: LanguageModel & TrainablePolicy,
   tokenizer: Tokenizer,
-  { model, start, device, stopStrings = [] }: Reference,
+  { model, start, device, collective = alone, stopStrings = [] }: Reference,
   scoring: BatchScoring<B>,
 ): Feed<B, Experience<B>> {
   const { batchSize, microBatches, groupSize, epochs, maxNewTokens } = plan;
@@ -188,6 +194,11 @@ export function rolloutFeed<B extends RolloutBatch>(
   const samplingSeed = integerFrom(randomStream(plan.seed, SAMPLING), 0, 2 ** 32 - 1);
   const judges = plan.rewards.map(({ reward }) => reward);
   const isJudged = judges.includes(rewardModelReward);
+
+  /** The micro-batches of a process. */
+  const partOf = (rank: number) => rangeOf(microBatches, rank, collective.size);
+  const part = partOf(collective.rank);
+  const [firstAnswer, endAnswer] = [part.from * batchSize, part.to * batchSize];
 
   const hasValues = policy.value !== undefined;
   const sampler = createSampler(policy, tokenizer, device, { stopStrings });
@@ -212,19 +223,30 @@ export function rolloutFeed<B extends RolloutBatch>(
     return Array.from(await judge(start.rewardModel, ids, mask).data());
   };
 
+  /** The micro-batches of all processes. */
+  const gatherBatches = async (own: readonly B[]): Promise<readonly B[]> => {
+    if (collective.size === 1) return own;
+    const all = await collective.allGather(await encodeTree(own));
+    return all.flatMap((bytes, rank) => {
+      const { from, to } = partOf(rank);
+      return decodeTree(emptyBatches.slice(from, to), bytes);
+    });
+  };
+
   const collect = async (params: unknown, number: number) => {
-    const prompts = promptsOf(number);
-    const given = await sampler.sample(params, prompts.map(({ ids }) => ids), {
+    const allPrompts = promptsOf(number);
+    const prompts = allPrompts.slice(firstAnswer, endAnswer);
+    const own = await sampler.sample(params, prompts.map(({ ids }) => ids), {
       maxNewTokens,
       temperature: plan.temperature,
       seed: samplingSeed,
-      firstRow: number * answers,
+      firstRow: number * answers + firstAnswer,
       places: Math.max(batchSize, PLACES),
     });
-    const scores = await judgments(given);
-    const rewards = await rewardsOf(
+    const scores = await judgments(own);
+    const ownRewards = await rewardsOf(
       plan.rewards,
-      given.map(({ text, ids, isEnded, isText }, i) => {
+      own.map(({ text, ids, isEnded, isText }, i) => {
         const { prompt, columns, source } = prompts[i] ?? never();
         return {
           ...{ prompt, answer: text, ids, isEnded: isEnded && isText },
@@ -233,11 +255,12 @@ export function rolloutFeed<B extends RolloutBatch>(
         };
       }),
     );
-    const batches = Array.from({ length: microBatches }, (_, part): B => {
-      const own = <T>(rows: readonly T[]) => rows.slice(part * batchSize, (part + 1) * batchSize);
+    const ownBatches = Array.from({ length: part.to - part.from }, (_, index): B => {
+      const rowsOf = <T>(rows: readonly T[]) =>
+        rows.slice(index * batchSize, (index + 1) * batchSize);
       const packed = packSamples(
-        own(given).map(({ prompt, ids: completion }) => ({ prompt, completion })),
-        own(rewards).map(({ total }) => total),
+        rowsOf(own).map(({ prompt, ids: completion }) => ({ prompt, completion })),
+        rowsOf(ownRewards).map(({ total }) => total),
         { length, pad, groupSize },
       );
       const tokens = { ...packed, temperature: plan.temperature };
@@ -248,6 +271,10 @@ export function rolloutFeed<B extends RolloutBatch>(
         ...(values !== undefined && { oldValues: values }),
       });
     });
+    const told = await gatherValues(collective, { given: own, rewards: ownRewards });
+    const given = told.flatMap(({ given }) => given);
+    const rewards = told.flatMap(({ rewards }) => rewards);
+    const batches = await gatherBatches(ownBatches);
     const report = {
       ...rewardReport(judges, given, rewards),
       ...await scoring.report(batches),
@@ -257,7 +284,7 @@ export function rolloutFeed<B extends RolloutBatch>(
       0,
     );
     const samples = given.map(({ text }, i): RolloutSample => ({
-      prompt: (prompts[i] ?? never()).prompt,
+      prompt: (allPrompts[i] ?? never()).prompt,
       answer: text,
       reward: rewards[i]?.total ?? null,
       rewards: rewards[i]?.parts ?? {},
@@ -290,7 +317,7 @@ export function rolloutFeed<B extends RolloutBatch>(
       }),
       tokens: tensor(0),
     },
-    outline: () => emptyBatches,
+    outline: () => emptyBatches.slice(part.from, part.to),
     setUp: noCost,
     notes: [],
     epoch: (steps) => source.epoch(Math.ceil(steps / epochs) * asked),
@@ -307,8 +334,11 @@ export function rolloutFeed<B extends RolloutBatch>(
       };
       return {
         batches: await Promise.all(
-          experience.batches.map((batch) => withLearned(batch, vocabulary)),
+          experience.batches.slice(part.from, part.to).map((batch) =>
+            withLearned(batch, vocabulary)
+          ),
         ),
+        first: part.from,
         experience,
         metrics: { ...experience.report, ...paddingShare(tokens, answers * length) },
         samples,

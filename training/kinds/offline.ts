@@ -68,7 +68,9 @@ export async function offlineLearner<Row, B, S>(
 ): Promise<Learner> {
   const parts = partsOf(plan);
   const { layout, reference, asked } = parts;
-  const { source, aside: given = [] } = rows;
+  const { source } = rows;
+  // Only the first process evaluates.
+  const given = plan.collective.rank === 0 ? rows.aside ?? [] : [];
   const options = objectiveOptions(plan.settings);
   const context = readLength(plan.settings.objective, plan.model.config.context);
   const others = {
@@ -119,7 +121,7 @@ interface Batching<Row, B> {
 
 /** A learner whose objective reads the batches. */
 function learnerOn<Row, B>(
-  { settings, stage, device, isOutline = false }: LearnerPlan,
+  { settings, stage, device, collective, isOutline = false }: LearnerPlan,
   { trainee, layout, description }: StageParts,
   objective: Objective<B>,
   form: RowForm<Row, unknown, unknown>,
@@ -127,7 +129,7 @@ function learnerOn<Row, B>(
   { batch, batchAside }: Batching<Row, B>,
 ): Promise<Learner> {
   const feed = offlineFeed(source, form, batch, description, layout);
-  const parts = { settings, stage, device, trainee, objective, isOutline };
+  const parts = { settings, stage, device, collective, trainee, objective, isOutline };
   return learnerOf({
     ...parts,
     feed: { ...feed, setUp: cost, notes },

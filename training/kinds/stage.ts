@@ -13,13 +13,15 @@ import {
   type ObjectiveDescription,
   type ObjectiveEntry,
 } from "@unitune/objectives";
+import type { Collective } from "../collective/collective.ts";
 import { inRandomOrder, type RowSource, stageSeed } from "../data/batches.ts";
 import type { StageData } from "../data/examples.ts";
 import type { RowForm } from "../feeds/forms.ts";
 import type { Layout, Reference } from "../feeds/offline.ts";
 import type { Learner } from "../learner/learner.ts";
 import type { Material } from "../data/material.ts";
-import type { UserMessage } from "../text/message.ts";
+import { UserError } from "../text/errors.ts";
+import { message, setting, type UserMessage } from "../text/message.ts";
 import { stopTexts } from "../text/stop_texts.ts";
 import type { Models } from "../learner/models.ts";
 import type { TextReward } from "../rewards/rewards.ts";
@@ -81,6 +83,8 @@ export interface LearnerPlan {
   readonly start: Models;
   /** The device to compute on. */
   readonly device: Device;
+  /** The processes that train together. */
+  readonly collective: Collective;
   /** Whether only the plan of a step is wanted, for which no model needs weights (default: no). */
   readonly isOutline?: boolean;
 }
@@ -120,9 +124,10 @@ export interface StageParts {
  * @returns The parts.
  */
 export function partsOf(
-  { settings, stage, model, tokenizer, start, device }: LearnerPlan,
+  { settings, stage, model, tokenizer, start, device, collective }: LearnerPlan,
 ): StageParts {
   const { teacher } = start;
+  const { rank, size } = collective;
   return {
     trainee: traineeOf(settings.objective, model, start),
     asked: {
@@ -136,14 +141,54 @@ export function partsOf(
       padding: tokenizer.pad,
       ...settings.objective.trains === "policy" && { vocabulary: model.config.vocabulary },
       ...settings.batchTokens !== undefined && { batchTokens: settings.batchTokens },
+      sharing: { rank, size, isWhole: sharesWhole(settings) },
     },
     reference: {
-      ...{ model, start, device, rows: settings.evalBatchSize },
+      ...{ model, start, device, rows: settings.evalBatchSize, collective },
       stopStrings: stopTexts(settings.stop),
     },
     seed: stageSeed(settings.seed, stage),
     description: describeObjective(settings),
   };
+}
+
+/**
+ * Whether the micro-batches of a stage stay whole where its steps are shared out: those of answers
+ * have metrics of their own, and those of a number of tokens one size for each length.
+ */
+function sharesWhole({ objective, batchTokens }: TrainSettings): boolean {
+  return objective.needsWholeBatch || objective.data === "rollouts" || batchTokens !== undefined;
+}
+
+/**
+ * Refuses a stage whose steps have nothing for some of the processes.
+ *
+ * @param settings The settings of the stage.
+ * @param size The number of processes.
+ * @throws {UserError} If a step has fewer parts than there are processes: with what to do.
+ */
+export function requireShares(settings: TrainSettings, size: number): void {
+  const { objective, batchSize, gradientAccumulation, batchTokens } = settings;
+  // By tokens, steps have as many micro-batches as it takes.
+  if (size === 1 || batchTokens !== undefined) return;
+  const isWhole = sharesWhole(settings);
+  const parts = isWhole ? gradientAccumulation : batchSize * gradientAccumulation;
+  if (parts >= size) return;
+  throw new UserError(
+    isWhole
+      ? message(
+        `the micro-batches of ${objective.name} are not cut, and a step has ${parts} for ${size} ` +
+          `processes: give `,
+        setting("gradientAccumulation"),
+        ` ${size} or more, with a smaller `,
+        setting("batchSize"),
+      )
+      : message(
+        `a step of ${objective.name} has ${parts} rows for ${size} processes: start fewer, or give a ` +
+          `larger `,
+        setting("batchSize"),
+      ),
+  );
 }
 
 /**

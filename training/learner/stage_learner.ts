@@ -7,7 +7,6 @@
 
 import {
   compile,
-  type Compiled,
   type Device,
   foldKey,
   key,
@@ -17,25 +16,19 @@ import {
   splitKey,
   type Tensor,
   tensor,
-  zeros,
 } from "@unitune/core";
 import {
-  type Accumulated,
-  accumulateGradients,
-  applyAccumulated,
   evaluationStep,
   initTrainingState,
   type Model,
   modelOf,
   type Objective,
-  type StepParts,
-  type StepResult,
   summarize,
   type TrainingState,
-  trainingStep,
 } from "@unitune/objectives";
 import type { GradientTransform } from "@unitune/autodiff";
 import { readScalars } from "../evaluation.ts";
+import type { Collective } from "../collective/collective.ts";
 import type { Feed } from "../feeds/feed.ts";
 import { checkIdentities, identitiesOf } from "./identities.ts";
 import type { Learner } from "./learner.ts";
@@ -48,10 +41,9 @@ import {
   requireRoomFor,
   type StepPlan,
   stepPlan,
-  type StepPrograms,
   totalMemory,
-  treeBytes,
 } from "./step_plan.ts";
+import { compileSteps, firstOf, sharedSteps, type Steps } from "./steps.ts";
 import { showBytes } from "../text/byte_count.ts";
 import { message, setting, type UserMessage } from "../text/message.ts";
 import { recomputing, type TrainablePolicy, type Trainee } from "./trainee.ts";
@@ -64,6 +56,8 @@ export interface LearnerParts<B, E> {
   readonly stage: number;
   /** The device to compute on. */
   readonly device: Device;
+  /** The processes that train together. */
+  readonly collective: Collective;
   /** The model in training. */
   readonly trainee: Trainee;
   /** The objective. */
@@ -132,13 +126,13 @@ export async function learnerOf<B, E>(parts: LearnerParts<B, E>): Promise<Learne
       // was restored has all of its own there; later ones have small tensors there only.
       if (isFirst) onDevice(training, device);
       isFirst = false;
-      const { batches, experience, metrics, samples, cost } = await feed.next(
+      const { batches, first, experience, metrics, samples, cost } = await feed.next(
         training.params,
         before,
         index,
       );
-      if (index === 0) await checkStart(parts, training.params, firstOf(batches));
-      const result = steps(training, batches);
+      if (index === 0) await checkStart(parts, training.params, batches);
+      const result = await steps(training, batches, first);
       return {
         state: { training: result.state, experience },
         metrics: { ...metrics, ...result.metrics },
@@ -167,10 +161,10 @@ function trainingKey(seed: number, stage: number): Tensor {
 async function checkStart<B, E>(
   { settings, device, trainee: { policy }, objective, startMetrics }: LearnerParts<B, E>,
   params: unknown,
-  batch: B,
+  [batch]: readonly B[],
 ): Promise<void> {
   const identities = identitiesOf(settings);
-  if (identities.length === 0) return;
+  if (identities.length === 0 || batch === undefined) return;
   const evaluated = evaluationStep({ policy, objective });
   // One program, so that the policy is asked once for all of it.
   const score = compile((params: unknown, step: Tensor, batch: B) => ({
@@ -195,7 +189,7 @@ interface PlannedSteps<B> {
 
 /** The steps of a stage; values inside of blocks are computed again where that is set, or needed. */
 function plannedSteps<B, E>(
-  { settings, device, trainee, objective, feed, held }: LearnerParts<B, E>,
+  { settings, device, collective, trainee, objective, feed, held }: LearnerParts<B, E>,
   optimizer: GradientTransform<unknown>,
 ): PlannedSteps<B> {
   const { gradientAccumulation, batchTokens, checkpointActivations } = settings;
@@ -205,7 +199,9 @@ function plannedSteps<B, E>(
   const batches = feed.outline();
   const planned = (policy: TrainablePolicy, recomputes: boolean): PlannedSteps<B> => {
     const training = { policy, objective, optimizer, learningRate };
-    const steps = compileSteps(training, accumulates, device);
+    const steps = collective.size > 1
+      ? sharedSteps(training, state, firstOf(batches), { device, collective })
+      : compileSteps(training, accumulates, device);
     const operands = { ...state, held, batch: firstOf(batches) };
     return { steps, plan: stepPlan(steps.plan(state, batches), operands, recomputes) };
   };
@@ -224,83 +220,4 @@ function plannedSteps<B, E>(
       " auto)",
     ),
   };
-}
-
-/**
- * Steps of one stage: a program for each shape of batches, and where gradients are accumulated one for
- * the update.
- */
-interface Steps<B> extends Disposable {
-  (state: TrainingState<unknown, unknown>, batches: readonly B[]): StepResult<unknown, unknown>;
-  /** The programs of a step on micro-batches of the shape of the first. */
-  plan(state: TrainingState<unknown, unknown>, batches: readonly B[]): StepPrograms;
-}
-
-function compileSteps<B>(
-  training: StepParts<unknown, B, unknown>,
-  accumulates: boolean,
-  device: Device,
-): Steps<B> {
-  if (!accumulates) {
-    const step = compile(trainingStep(training), { device, donate: [0] });
-    return Object.assign(
-      (state: TrainingState<unknown, unknown>, batches: readonly B[]) =>
-        step(state, firstOf(batches)),
-      {
-        plan(state: TrainingState<unknown, unknown>, batches: readonly B[]): StepPrograms {
-          const plan = step.plan(state, firstOf(batches));
-          return { programs: [{ plan, runs: 1 }], captured: plan.capturedBytes, sums: 0 };
-        },
-        [Symbol.dispose]: () => step[Symbol.dispose](),
-      },
-    );
-  }
-  const accumulate = compile(accumulateGradients(training), { device, donate: [2] });
-  const update = compile(applyAccumulated(training), { device, donate: [0, 1] });
-  // Sums of nothing, to which the first micro-batch of a step is added by the program of all others.
-  // Only the very first one has a program without them, whose result tells their shapes.
-  let nothing: Compiled<[], Accumulated<unknown>> | undefined;
-  return Object.assign(
-    (state: TrainingState<unknown, unknown>, batches: readonly B[]) => {
-      const first = firstOf(batches);
-      let sums = nothing === undefined
-        ? accumulate(state, first)
-        : accumulate(state, first, nothing());
-      nothing ??= zerosLike(sums, device);
-      for (const batch of batches.slice(1)) sums = accumulate(state, batch, sums);
-      return update(state, sums);
-    },
-    {
-      plan(state: TrainingState<unknown, unknown>, batches: readonly B[]): StepPrograms {
-        const first = firstOf(batches);
-        const sums = mapTree(accumulateGradients(training)(state, first), outline);
-        const plan = accumulate.plan(state, first, sums);
-        return {
-          programs: [
-            { plan, runs: batches.length },
-            { plan: update.plan(state, sums), runs: 1 },
-          ],
-          captured: plan.capturedBytes,
-          sums: treeBytes(sums),
-        };
-      },
-      [Symbol.dispose]() {
-        accumulate[Symbol.dispose]();
-        update[Symbol.dispose]();
-        nothing?.[Symbol.dispose]();
-      },
-    },
-  );
-}
-
-/** Makes zeros of the shapes of a tree. */
-function zerosLike<T>(tree: T, device: Device): Compiled<[], T> {
-  const shapes = mapTree(tree, ({ shape, dtype }) => zeros(shape, dtype));
-  return compile(() => mapTree(shapes, ({ shape, dtype }) => zeros(shape, dtype)), { device });
-}
-
-function firstOf<T>(elements: readonly T[]): T {
-  const [first] = elements;
-  if (first === undefined) throw new RangeError("a step without a batch");
-  return first;
 }

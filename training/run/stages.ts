@@ -5,10 +5,12 @@
  */
 
 import { type Device, key, splitKey } from "@unitune/core";
+import { alone, type Collective } from "../collective/collective.ts";
 import { withAnswerLength } from "../sampling/answer_length.ts";
 import { dataKinds } from "../kinds/kinds.ts";
 import { requirePrompts } from "../kinds/labels.ts";
 import { requireRewards } from "../kinds/rollouts.ts";
+import { requireShares } from "../kinds/stage.ts";
 import type { Learner } from "../learner/learner.ts";
 import { type Models, storedModels } from "../learner/models.ts";
 import type { PreparedRun } from "../data/preparation.ts";
@@ -36,6 +38,8 @@ export interface RunSettings {
   readonly store: Store;
   /** Stops the run after the step that it is at, with a checkpoint. */
   readonly signal?: AbortSignal;
+  /** The processes that train together (default: this one alone). */
+  readonly collective?: Collective;
 }
 
 /**
@@ -45,6 +49,7 @@ export interface RunSettings {
  * @returns The plan.
  * @throws {RangeError} If there is no stage.
  * @throws {SettingsError} If stages differ in a setting that all stages of a run share.
+ * @throws {UserError} If a step of a stage has nothing for some of the processes.
  *
  * @example
  * ```ts
@@ -62,26 +67,28 @@ export interface RunSettings {
  * ```
  */
 export function planOf(run: RunSettings): TrainingPlan {
-  const { stages, prepared, start, device, store, signal } = run;
+  const { stages, prepared, start, device, store, signal, collective = alone } = run;
   const [first] = stages;
   if (first === undefined) throw new RangeError("planOf: a run has at least one stage");
   requireShared(stages);
+  for (const settings of stages) requireShares(settings, collective.size);
   const { loggingSteps, evalSteps, saveSteps, evalBatchSize: rows, stop } = first;
   return {
-    ...{ loggingSteps, evalSteps, saveSteps, device, store },
+    ...{ loggingSteps, evalSteps, saveSteps, device, store, collective },
     evaluation: { rows, stopStrings: stopTexts(stop) },
     stages: stages.map((settings, stage) => stagePlan(run, settings, stage)),
     start: () => start ?? initialModels(first, prepared),
     model: prepared.model,
     tokenizer: prepared.tokenizer,
-    splits: prepared.splits,
+    // Only the first process evaluates; the others wait for its next step.
+    splits: collective.rank === 0 ? prepared.splits : [],
     ...signal && { signal },
   };
 }
 
 /** A stage of a run, for the trainer. */
 function stagePlan(
-  { prepared, lent, device }: RunSettings,
+  { prepared, lent, device, collective = alone }: RunSettings,
   settings: TrainSettings,
   stage: number,
 ): StagePlan {
@@ -90,7 +97,7 @@ function stagePlan(
     steps: settings.steps,
     // Answers of the model's own are those of the model that the stage starts from.
     looksBack: data !== "demonstrations" || teacher || reference !== "none",
-    learner: (start) => createLearner({ settings, stage, prepared, start, device }),
+    learner: (start) => createLearner({ settings, stage, prepared, start, device, collective }),
     lent: () => lent?.(stage, settings) ?? Promise.resolve({}),
   };
 }
@@ -107,6 +114,8 @@ export interface RunStage {
   readonly start: Models;
   /** The device to compute on. */
   readonly device: Device;
+  /** The processes that train together (default: this one alone). */
+  readonly collective?: Collective;
   /**
    * Whether only the plan of a step is wanted: then models may be outlines, no row is scored or
    * answered, and nothing is refused for lack of memory (default: no).
@@ -122,7 +131,9 @@ export interface RunStage {
  * @throws {UserError} Where the data does not suffice, or a reward cannot be given.
  * @throws {RangeError} If the run has no data for the stage.
  */
-export async function createLearner({ prepared, ...own }: RunStage): Promise<Learner> {
+export async function createLearner(
+  { prepared, collective = alone, ...own }: RunStage,
+): Promise<Learner> {
   const { model, tokenizer, stages } = prepared;
   const data = stages[own.stage];
   if (data === undefined) throw new RangeError(`createLearner: stage ${own.stage} has no data`);
@@ -131,6 +142,7 @@ export async function createLearner({ prepared, ...own }: RunStage): Promise<Lea
     ...own,
     start: await storedModels(own.start, model, settings),
     settings,
+    collective,
     prepared: data,
     model,
     tokenizer,

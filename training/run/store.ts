@@ -5,6 +5,8 @@
  */
 
 import { decodeTree, encodeTree } from "@unitune/models";
+import type { Collective } from "../collective/collective.ts";
+import { gatherValues } from "../collective/plain.ts";
 import type { Cost } from "../learner/cost.ts";
 import { copyModels, type Models } from "../learner/models.ts";
 
@@ -54,6 +56,55 @@ export interface Store {
   at(step: number): Promise<StoredCheckpoint>;
   /** Saves a checkpoint. Once it is safe, checkpoints that are not to be kept are removed. */
   save(checkpoint: TrainingCheckpoint): Promise<StoredCheckpoint>;
+}
+
+/** Reads the checkpoints that another process saves. */
+export interface CheckpointReader {
+  /** The checkpoint of a step, which is there. */
+  at(step: number): Promise<StoredCheckpoint>;
+}
+
+/**
+ * A store that several processes have in common: the first one opens it and saves, and the others
+ * read what it has saved.
+ *
+ * @param collective The processes.
+ * @param store The store, of the first; what reads its checkpoints, of another.
+ * @returns The store of this process.
+ * @throws {RangeError} If the first process only reads.
+ */
+export function sharedStore(collective: Collective, store: Store | CheckpointReader): Store {
+  const { rank, barrier } = collective;
+  /** The step that the first process names; undefined where it names none. */
+  const hear = async (step?: number): Promise<number | undefined> =>
+    (await gatherValues(collective, step ?? null))[0] ?? undefined;
+  if (rank > 0) {
+    return {
+      open: async () => {
+        const step = await hear();
+        return step === undefined ? undefined : await store.at(step);
+      },
+      at: (step) => store.at(step),
+      save: async ({ step }) => {
+        await barrier();
+        return await store.at(step);
+      },
+    };
+  }
+  if (!("save" in store)) throw new RangeError("sharedStore: the first process saves");
+  return {
+    open: async (kept) => {
+      const saved = await store.open(kept);
+      await hear(saved?.step);
+      return saved;
+    },
+    at: (step) => store.at(step),
+    save: async (checkpoint) => {
+      const saved = await store.save(checkpoint);
+      await barrier();
+      return saved;
+    },
+  };
 }
 
 /** A store in memory. */

@@ -12,6 +12,8 @@ import {
   WebGpuLimitError,
 } from "@unitune/core";
 import type { LanguageModel, Tokenizer } from "@unitune/models";
+import { alone, type Collective } from "../collective/collective.ts";
+import { isAsked } from "../collective/requests.ts";
 import { addCost, type Cost, noCost } from "../learner/cost.ts";
 import { DeviceFailedError, DivergedError } from "../text/errors.ts";
 import {
@@ -61,6 +63,8 @@ export interface TrainingPlan extends Intervals {
   readonly store: Store;
   /** Stops the run after its current step, with a checkpoint (default: nothing does). */
   readonly signal?: AbortSignal;
+  /** The processes that train together (default: this one alone). */
+  readonly collective?: Collective;
 }
 
 /**
@@ -175,7 +179,7 @@ type Part<T> = AsyncGenerator<TrainingEvent, T, void>;
 
 /** Carries out the remaining stages, in order. */
 async function* runStages(run: Run, start: Position): Part<void> {
-  const { stages, timetable: { starts }, model, tokenizer, device, signal, evaluation } = run;
+  const { stages, timetable: { starts }, model, tokenizer, device, evaluation } = run;
   const evaluator = createEvaluator(model, tokenizer, device, evaluation);
   // No `using`, which not every browser reads yet.
   try {
@@ -184,8 +188,8 @@ async function* runStages(run: Run, start: Position): Part<void> {
       const begin = starts[stage] ?? 0;
       const end = begin + steps;
       // Saved even if the run is stopped at once.
-      const isStopped = signal?.aborted === true && position.saved !== undefined;
-      if (position.step >= end || isStopped) continue;
+      if (position.step >= end) continue;
+      if (position.saved !== undefined && await isStopped(run)) break;
       position = yield* runStage({ ...run, stage, begin, end, evaluator }, position);
     }
   } finally {
@@ -214,7 +218,7 @@ async function* runStage(
 
 /** Carries out the steps of a stage's learner. */
 async function* runLearner(run: StageRun, { step, cost, saved }: Position): Part<Position> {
-  const { learner, stage, begin, end, splits, signal } = run;
+  const { learner, stage, begin, end, splits } = run;
   for (const text of learner.notes) yield { kind: "note", text, step, stage };
   const state = saved !== undefined && step > begin
     ? await saved.state(learner.like?.() ?? learner.init())
@@ -227,7 +231,7 @@ async function* runLearner(run: StageRun, { step, cost, saved }: Position): Part
   }
   yield { kind: "stage", step, stage };
   let turn = performance.now();
-  while (at.step < end && !signal?.aborted) {
+  while (at.step < end && !await isStopped(run)) {
     at = yield* takeStep(run, at);
     if (performance.now() - turn > TURN_MS) {
       await new Promise((resolve) => setTimeout(resolve, 0));
@@ -239,6 +243,13 @@ async function* runLearner(run: StageRun, { step, cost, saved }: Position): Part
     at = yield* save(run, at);
   }
   return at;
+}
+
+/** Whether the run is to stop, in this process or another: all of them stop after the same step. */
+async function isStopped(
+  { signal, collective = alone }: Pick<Run, "signal" | "collective">,
+): Promise<boolean> {
+  return await isAsked(collective, signal?.aborted === true);
 }
 
 /** The models from which a stage starts: those of the checkpoint, if there is one. */
@@ -298,9 +309,11 @@ function isShown(sampled: number, step: number, loggingSteps: number): boolean {
 
 /** Reads the metrics of the steps since the last reading. */
 async function* readSteps(
-  { learner, agenda, stage, begin }: StageRun,
+  { learner, agenda, stage, begin, collective = alone }: StageRun,
   { unread, saved }: StagePosition,
 ): Part<Measured> {
+  // All processes have the same metrics, and one of them reads, checks and tells.
+  if (collective.rank > 0) return {};
   const steps = await Promise.all(unread.map(async ({ step, cost, metrics }) => ({
     step,
     cost,

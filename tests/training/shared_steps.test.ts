@@ -1,0 +1,97 @@
+/** Steps that several processes share are those of one, whatever they learn from. */
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { wasm } from "@unitune/core";
+import {
+  collectivesInMemory,
+  memoryStore,
+  planOf,
+  prepareTasks,
+  sharedStore,
+  train,
+  trainSettings,
+  UserError,
+} from "@unitune/training";
+import {
+  assertSame,
+  paramsOf,
+  preparedOf,
+  sharedCases,
+  sharedRun,
+  stagesOf,
+} from "./shared_runs.ts";
+
+for (const [name, given] of Object.entries(sharedCases)) {
+  Deno.test(`${name}: two processes have the numbers of one`, async () => {
+    const stages = stagesOf({ ...given, steps: 4 });
+    const prepared = await preparedOf(name, stages);
+    const shared = await sharedRun(stages, prepared, 2);
+    assertSame(shared, await sharedRun(stages, prepared, 1), name);
+    if (name === "answers") assertEquals(await sharedRun(stages, prepared, 2), shared);
+  });
+}
+
+Deno.test("micro-batches that stay whole draw the dropout of one process", async () => {
+  const stages = stagesOf({ dropout: 0.3, gradientAccumulation: 2, batchSize: 3, steps: 3 });
+  const prepared = await preparedOf("dropout", stages);
+  assertSame(await sharedRun(stages, prepared, 2), await sharedRun(stages, prepared, 1), "dropout");
+});
+
+Deno.test("a run goes on among other numbers of processes", async () => {
+  const stages = stagesOf({ ...sharedCases.rollouts, steps: 4, saveSteps: 1 });
+  const prepared = await preparedOf("rollouts", stages);
+  const store = memoryStore();
+  const untilStep = async (size: number, last: number) => {
+    await Promise.all(
+      collectivesInMemory(size).map(async (collective) => {
+        const controller = new AbortController();
+        const own = sharedStore(collective, store);
+        const plan = planOf({
+          ...{ stages, prepared, device: wasm({ threads: 1 }), store: own, collective },
+          signal: controller.signal,
+        });
+        for await (const { kind, step } of train(plan)) {
+          // One process is asked to stop, and all do.
+          if (kind === "step" && step === last && collective.rank === size - 1) controller.abort();
+        }
+      }),
+    );
+    assertEquals(store.latest()?.step, last);
+  };
+  await untilStep(2, 1);
+  await untilStep(1, 2);
+  await untilStep(2, 4);
+  const { params } = await sharedRun(stages, prepared, 1);
+  const { policy } = await store.latest()?.models() ?? {};
+  const got = await paramsOf(policy);
+  for (const [path, numbers] of params) {
+    Array.from(numbers, (value, i) => {
+      const own = got.get(path)?.[i] ?? NaN;
+      assert(Math.abs(own - value) <= 1e-5, `${path}[${i}] is ${own}, not ${value}`);
+    });
+  }
+});
+
+Deno.test("a step that has nothing for a process is refused with what to do", async () => {
+  const device = wasm({ threads: 1 });
+  const refusal = async (given: Parameters<typeof stagesOf>[0], size: number) => {
+    const stages = stagesOf(given);
+    const prepared = await prepareTasks(stages);
+    const [collective] = collectivesInMemory(size);
+    assert(collective !== undefined);
+    return () => planOf({ stages, prepared, device, store: memoryStore(), collective });
+  };
+  assertThrows(await refusal({ batchSize: 2 }, 3), UserError, "2 rows for 3 processes");
+  const whole = await refusal({ objective: "kto", gradientAccumulation: 2 }, 3);
+  assertThrows(whole, UserError, "a step has 2 for 3 processes");
+  (await refusal({ batchSize: 3 }, 3))();
+  (await refusal({ objective: "kto", gradientAccumulation: 3 }, 3))();
+  (await refusal({ batchTokens: 64, batchSize: 2 }, 3))();
+  assertEquals(trainSettings({ objective: "kto" }).objective.needsWholeBatch, true);
+});
+
+Deno.test("the first process of a shared store saves", () => {
+  const [first] = collectivesInMemory(2);
+  assert(first !== undefined);
+  const reader = { at: () => Promise.reject(new RangeError("nothing is there")) };
+  assertThrows(() => sharedStore(first, reader), RangeError, "the first process saves");
+});
