@@ -1,5 +1,5 @@
 /** Numbers of 16 bits as f32 and back, by their bits: `Float16Array` came to Node with version 24. */
-import type { StorageDType } from "./dtype.ts";
+import { type DType, isFloat, isStorage, type StorageDType } from "./dtype.ts";
 
 /** Exponents of f32 and of half precision are biased by 127 and by 15. */
 const REBIAS = 2 ** (127 - 15);
@@ -162,7 +162,16 @@ export function isFiniteStored(dtype: StorageDType, bits: number): boolean {
 }
 
 /** The bits of NaN, as it is written where nothing is known of its sign and its fraction. */
-export const storedNaN: Readonly<Record<StorageDType, number>> = { bf16: 0x7fc0, f16: 0x7e00 };
+const storedNaN: Readonly<Record<StorageDType, number>> = { bf16: 0x7fc0, f16: 0x7e00 };
+
+/**
+ * The element that stands for none: NaN, its bits for elements of 16 bits, and 0 for integers and
+ * truth values.
+ */
+export function missingElement(dtype: DType): number {
+  if (isStorage(dtype)) return storedNaN[dtype];
+  return isFloat(dtype) ? NaN : 0;
+}
 
 /** The number that an element of a type of storage is, by its bits. */
 export function storedNumber(dtype: StorageDType, bits: number): number {

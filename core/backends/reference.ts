@@ -14,7 +14,7 @@ import {
   type TypedArray,
 } from "../dtype.ts";
 import type { Graph, Instruction } from "../graph.ts";
-import { narrowed, storedNaN, widened } from "../half.ts";
+import { missingElement, narrowed, widened } from "../half.ts";
 import {
   type Abstract,
   GELU_CUBIC,
@@ -327,7 +327,7 @@ const kernels: { readonly [P in PrimitiveName]: Kernel<P> } = {
     const [table, ids] = [input(inputs, 0), input(inputs, 1)];
     const rows = at(table.shape, 0);
     const width = sizeOf(table.shape.slice(1));
-    const missing = isStorage(dtype) ? storedNaN[dtype] : isInteger(dtype) ? 0 : NaN;
+    const missing = missingElement(dtype);
     ids.data.forEach((id, i) => {
       const inside = id >= 0 && id < rows;
       if (inside) data.set(table.data.subarray(id * width, (id + 1) * width), i * width);

@@ -7,9 +7,8 @@
  * first kernel is made: nodes that are expensive to compute again (`stored.ts`), and nodes that
  * kernels could not read otherwise (`operands.ts`).
  */
-import { isFloat, isStorage } from "../dtype.ts";
 import { type Graph, type Instruction, nodeAt } from "../graph.ts";
-import { storedNaN } from "../half.ts";
+import { missingElement } from "../half.ts";
 import type { Abstract, PrimitiveName } from "../primitives.ts";
 import { at, sameShape, type Shape, sizeOf, stridesOf } from "../shape.ts";
 import {
@@ -255,7 +254,7 @@ const gather: LoweringRule<"gather"> = (placement, node, [{ buffer: output }]) =
   const { shape, dtype } = nodeAt(placement.graph, table);
   return [{
     kind: "gather",
-    missing: isStorage(dtype) ? storedNaN[dtype] : isFloat(dtype) ? NaN : 0,
+    missing: missingElement(dtype),
     table: needed(placement, table),
     ids: needed(placement, ids),
     output,
