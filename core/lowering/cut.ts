@@ -124,7 +124,8 @@ function attentionOf(
   };
 }
 
-function extentOf({ offset, strides }: Affine, loops: Shape): Extent {
+/** The elements at an affine position in loops, from the first to the last. */
+export function extentOf({ offset, strides }: Affine, loops: Shape): Extent {
   let [first, last] = [offset, offset];
   strides.forEach((stride, loop) => {
     const far = stride * (at(loops, loop) - 1);

@@ -5,7 +5,8 @@ import { createGenerator } from "@unitune/models";
 import { gradientOf } from "../core/gradient_cases.ts";
 import { cases } from "../core/primitives_table.ts";
 import { testOnWebGpu } from "../webgpu/adapter.ts";
-import { bitsOn, piecesOf, watched } from "../webgpu/pieces.ts";
+import { bitsOn } from "../webgpu/compare.ts";
+import { piecesOf, watched } from "../webgpu/pieces.ts";
 import { model, train } from "../webgpu/training.ts";
 
 testOnWebGpu("every primitive and its gradient has the same bits in pieces", async (...ample) => {

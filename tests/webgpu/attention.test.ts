@@ -207,11 +207,12 @@ Deno.test("a shader of attention binds 8 buffers at most, each of them once", ()
       precision: "f32",
       bindings: 8,
       storageOf: (buffer) => `output ${buffer}`,
-      offsetOf: () => undefined,
+      placeOf: (buffer) => ({ kind: "allocated", index: buffer }),
       pageBytes: Infinity,
       bindsWhole: false,
       scratch: (dtype, size) => all.push({ dtype, size, role: { kind: "temporary" } }) - 1,
-      freeScratch() {},
+      holdScratch: () => () => {},
+      isApart: false,
     };
     const dispatches = kernels.flatMap((kernel) => emitKernel(kernel, context));
     const most = dispatches.reduce((most, { bindings }) => Math.max(most, bindings.length), 0);

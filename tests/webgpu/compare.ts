@@ -4,15 +4,33 @@ import type { Tolerance } from "../core/primitives_table.ts";
 
 const oracle = reference();
 
+/** A result and its elements. */
+type Result = readonly [tensor: Tensor, data: TypedArray];
+
+/** Results with their elements, once they are computed. */
+async function read(tensors: readonly Tensor[]): Promise<Result[]> {
+  return await Promise.all(
+    tensors.map(async (tensor): Promise<Result> => [tensor, await tensor.data()]),
+  );
+}
+
 /** Results of a function whose operands are arguments, so that nothing is known in advance. */
 async function resultsOn(
   device: Device,
   f: (inputs: readonly Tensor[]) => readonly Tensor[],
   inputs: readonly Tensor[],
-): Promise<{ readonly tensors: readonly Tensor[]; readonly data: readonly TypedArray[] }> {
+): Promise<Result[]> {
   using program = compile((inputs: readonly Tensor[]) => [...f(inputs)], { device });
-  const tensors = program(inputs);
-  return { tensors, data: await Promise.all(tensors.map((tensor) => tensor.data())) };
+  return await read(program(inputs));
+}
+
+/** The elements of the results of a function whose operands are arguments. */
+export async function bitsOn(
+  device: Device,
+  f: (inputs: readonly Tensor[]) => readonly Tensor[],
+  inputs: readonly Tensor[],
+): Promise<TypedArray[]> {
+  return (await resultsOn(device, f, inputs)).map(([_, data]) => data);
 }
 
 /** The largest `|a - b| / max(1, |b|)`; NaN if only one is NaN; equal infinities differ by 0. */
@@ -28,8 +46,33 @@ export function difference(a: TypedArray, b: TypedArray): number {
 }
 
 /** What a result is, its values aside. */
-function kindOf(tensor: Tensor | undefined, data: TypedArray | undefined): string {
-  return `${data?.constructor.name}[${data?.length}], shape [${tensor?.shape}]`;
+function kindOf([tensor, data]: Result): string {
+  return `${data.constructor.name}[${data.length}], shape [${tensor.shape}]`;
+}
+
+/** Asserts that results are as many and of the kinds that are expected, and as close as they must be. */
+function assertAlike(
+  actual: readonly Result[],
+  expected: readonly Result[],
+  { value, reason }: Tolerance,
+  name: string,
+): void {
+  if (actual.length !== expected.length) {
+    throw new Error(`${name}: has ${actual.length} results, expected ${expected.length}`);
+  }
+  actual.forEach((result, i) => {
+    const wanted = expected[i] ?? result;
+    const where = `${name}, result ${i}`;
+    if (kindOf(result) !== kindOf(wanted)) {
+      throw new Error(`${where}: is ${kindOf(result)}, expected ${kindOf(wanted)}`);
+    }
+    const worst = difference(result[1], wanted[1]);
+    if (worst <= value) return;
+    throw new Error(
+      `${where}: differs by ${worst}, more than ${value} (${reason}): ` +
+        `[${result[1].slice(0, 50)}] against [${wanted[1].slice(0, 50)}]`,
+    );
+  });
 }
 
 /** A function, its operands, and by how much its results may be off. */
@@ -45,33 +88,19 @@ export async function assertAllLikeReference(
   device: Device,
   functions: readonly Compared[],
 ): Promise<void> {
-  const run = async (device: Device) => {
+  const run = async (device: Device): Promise<Result[][]> => {
     const operands = functions.map(({ build }) => build());
     using program = compile(
       (operands: readonly (readonly Tensor[])[]) =>
         functions.map(({ f }, i) => [...f(operands[i] ?? [])]),
       { device },
     );
-    const results = program(operands);
-    return await Promise.all(
-      results.map((tensors) => Promise.all(tensors.map(async (t) => [t, await t.data()] as const))),
-    );
+    return await Promise.all(program(operands).map(read));
   };
   const [actual, expected] = [await run(device), await run(oracle)];
-  functions.forEach(({ name, tolerance: { value, reason } }, i) => {
-    (expected[i] ?? []).forEach(([wantedTensor, wanted], result) => {
-      const [tensor, got] = actual[i]?.[result] ?? [];
-      const [kind, wantedKind] = [kindOf(tensor, got), kindOf(wantedTensor, wanted)];
-      if (got === undefined || kind !== wantedKind) {
-        throw new Error(`${name}, result ${result}: is ${kind}, expected ${wantedKind}`);
-      }
-      const worst = difference(got, wanted);
-      if (worst <= value) return;
-      throw new Error(
-        `${name}, result ${result}: differs by ${worst}, more than ${value} (${reason})`,
-      );
-    });
-  });
+  functions.forEach(({ name, tolerance }, i) =>
+    assertAlike(actual[i] ?? [], expected[i] ?? [], tolerance, name)
+  );
 }
 
 /** Asserts that devices give the reference's results. */
@@ -79,26 +108,12 @@ export async function assertLikeReference(
   devices: readonly Device[],
   f: (inputs: readonly Tensor[]) => readonly Tensor[],
   build: () => readonly Tensor[],
-  { value, reason }: Tolerance,
+  tolerance: Tolerance,
   name: string,
 ): Promise<void> {
   const expected = await resultsOn(oracle, f, build());
   for (const [number, device] of devices.entries()) {
     const actual = await resultsOn(device, f, build());
-    actual.tensors.forEach((tensor, i) => {
-      const [got, wanted] = [actual.data[i], expected.data[i]];
-      const where = `${name}, result ${i}, device ${number}`;
-      const kind = kindOf(tensor, got);
-      const wantedKind = kindOf(expected.tensors[i], wanted);
-      if (got === undefined || wanted === undefined || kind !== wantedKind) {
-        throw new Error(`${where}: is ${kind}, expected ${wantedKind}`);
-      }
-      const worst = difference(got, wanted);
-      if (worst <= value) return;
-      throw new Error(
-        `${where}: differs by ${worst}, more than ${value} (${reason}): ` +
-          `[${got.slice(0, 50)}] against [${wanted.slice(0, 50)}]`,
-      );
-    });
+    assertAlike(actual, expected, tolerance, `${name}, device ${number}`);
   }
 }

@@ -10,6 +10,25 @@ Deno.test("kernels do no more to get their results than efforts.txt says", async
   assertEquals(`${efforts()}\n`.split("\n"), known.split("\n"));
 });
 
+Deno.test("operands are bound for reading only, and what a program makes for writing", () => {
+  const [kernel] = emitted(([x, y]) => x && y && [add(x, y)], [zeros([4]), zeros([4])], {
+    kind: "software",
+  });
+  const bound = kernel?.dispatches.flatMap(({ bindings }) =>
+    bindings.map(({ buffer, written }) => [
+      buffer === undefined ? "all memory" : kernel.roleOf(buffer),
+      written,
+    ])
+  );
+  assertEquals(bound, [["input 0", false], ["input 1", false], ["output 0", true]]);
+  const accesses = kernel?.dispatches[0]?.source.match(/var<storage, \w+>/g);
+  assertEquals(accesses, [
+    "var<storage, read>",
+    "var<storage, read>",
+    "var<storage, read_write>",
+  ]);
+});
+
 /** The most buffers that a shader binds unless an adapter allows more. */
 const BINDINGS = 8;
 

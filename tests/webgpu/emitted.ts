@@ -4,7 +4,9 @@ import { type Dispatch, type KernelContext, tunings } from "../../core/backends/
 import type { WebGpuFeature } from "../../core/backends/webgpu/features.ts";
 import { emitKernel } from "../../core/backends/webgpu/kernels.ts";
 import { describeKernel } from "../../core/lowering/describe.ts";
+import type { BufferPlan } from "../../core/lowering/kernels.ts";
 import { lower } from "../../core/lowering/lower.ts";
+import type { Place } from "../../core/lowering/plan.ts";
 
 /** What kernels are emitted for. */
 export interface Adapter {
@@ -27,6 +29,13 @@ export interface Emitted {
   readonly roleOf: (buffer: number) => string;
 }
 
+/** The place of a buffer by its role; scratch and what is in between lie one after the other. */
+function placeOf(buffer: number, plan: BufferPlan | undefined): Place {
+  if (plan?.role.kind === "input") return { kind: "operand", index: buffer };
+  if (plan?.role.kind === "output") return { kind: "allocated", index: buffer };
+  return { kind: "own", offset: 2 ** 20 * buffer };
+}
+
 /** The kernels of a function, each buffer with a storage of its own. */
 export function emitted(
   f: (inputs: Tensor[]) => unknown,
@@ -42,12 +51,12 @@ export function emitted(
     precision,
     bindings,
     storageOf: (buffer) => `${all[buffer]?.role.kind} ${buffer}`,
-    // Scratch and what is in between lie one after the other.
-    offsetOf: (buffer) => all[buffer]?.role.kind === "temporary" ? 2 ** 20 * buffer : undefined,
+    placeOf: (buffer) => placeOf(buffer, all[buffer]),
     pageBytes: Infinity,
     bindsWhole: false,
     scratch: (dtype, size) => all.push({ dtype, size, role: { kind: "temporary" } }) - 1,
-    freeScratch() {},
+    holdScratch: () => () => {},
+    isApart: false,
   };
   const roleOf = (buffer: number) => {
     const role = all[buffer]?.role;

@@ -1,21 +1,5 @@
 /** Devices on which tensors come in pieces, and what their shaders bind. */
-import {
-  compile,
-  type Device,
-  type Tensor,
-  type TypedArray,
-  type WebGpuLimits,
-} from "@unitune/core";
-
-/** Results of a function whose operands are arguments, some of them donated. */
-export async function bitsOn(
-  device: Device,
-  f: (inputs: readonly Tensor[]) => readonly Tensor[],
-  inputs: readonly Tensor[],
-): Promise<TypedArray[]> {
-  using program = compile((inputs: readonly Tensor[]) => [...f(inputs)], { device });
-  return await Promise.all(program(inputs).map((result) => result.data()));
-}
+import type { WebGpuLimits } from "@unitune/core";
 
 /** Limits for pieces of so many elements, and the fewest bindings that WebGPU grants. */
 export function piecesOf(elements: number): Partial<WebGpuLimits> {

@@ -62,8 +62,13 @@ export interface KernelContext extends ProgramSettings {
   readonly precision: "f32" | "f16";
   /** A buffer that holds elements between the dispatches of one kernel. */
   readonly scratch: (dtype: DType, size: number) => number;
-  /** Gives all scratch back, for the dispatches that come next. */
-  readonly freeScratch: () => void;
+  /** A function that gives back the scratch taken since, for the dispatches that come next. */
+  readonly holdScratch: () => () => void;
+  /**
+   * Whether kernels are taken apart, whose buffers are in too many pieces for a shader whichever way
+   * they are cut.
+   */
+  readonly isApart: boolean;
   /** The kernel of which this is a part: it decides on the order of sums. */
   readonly whole?: Kernel;
 }

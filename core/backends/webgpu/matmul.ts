@@ -83,7 +83,8 @@ function product(kernel: KernelOf<"matmul">, context: KernelContext): Dispatch[]
   const { batch, rows, columns, depth } = kernel;
   if (sizeOf(batch) * rows * columns === 0) return [];
   if (depth === 0) return asReduction(kernel, context);
-  const isSkinny = Math.min(wholeOf(kernel, context).rows, columns) < SKINNY;
+  const whole = wholeOf(kernel, context);
+  const isSkinny = Math.min(whole.rows, whole.columns) < SKINNY;
   // Operands are rounded where they pass through workgroup memory, so tiles are used on every
   // adapter.
   if (context.precision === "f16" && !isSkinny) return tiled(kernel, context);

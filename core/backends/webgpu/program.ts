@@ -161,10 +161,7 @@ export function emitProgram(
       const place = placeOf(buffer);
       return `${place.kind} ${place.kind === "own" ? place.offset : place.index}`;
     },
-    offsetOf(buffer) {
-      const place = placeOf(buffer);
-      return place.kind === "own" ? place.offset : undefined;
-    },
+    placeOf,
     bindsWhole: false,
     scratch(dtype, size) {
       const buffer: BufferPlan = { dtype, size, role: { kind: "temporary" } };
@@ -176,9 +173,13 @@ export function emitProgram(
       ownBytes = Math.max(ownBytes, scratchEnd);
       return position;
     },
-    freeScratch() {
-      scratchEnd = scratchStart;
+    holdScratch() {
+      const start = scratchEnd;
+      return () => {
+        scratchEnd = start;
+      };
     },
+    isApart: false,
   };
 
   const kernels = lowered.kernels.map((kernel): Named<Dispatch> => ({

@@ -7,6 +7,7 @@ import { bytesPerElement, type DType, isStorage } from "../../dtype.ts";
 import type { Affine } from "../../lowering/affine.ts";
 import type { Extent } from "../../lowering/cut.ts";
 import type { BufferPlan } from "../../lowering/kernels.ts";
+import type { Place } from "../../lowering/plan.ts";
 import { wideningOf } from "../../lowering/body.ts";
 import { at } from "../../shape.ts";
 import type { Features, WebGpuFeature } from "./features.ts";
@@ -34,8 +35,8 @@ export interface ProgramSettings {
   readonly buffers: readonly BufferPlan[];
   /** Texts that are equal where two buffers are the same storage. */
   readonly storageOf: (buffer: number) => string;
-  /** The start of a buffer in the program's own memory, in bytes, if it is there. */
-  readonly offsetOf: (buffer: number) => number | undefined;
+  /** The place of a buffer. */
+  readonly placeOf: (buffer: number) => Place;
   /** Bytes of the pages of the program's own memory, and of all pieces of storage but the last. */
   readonly pageBytes: number;
   /** The elements of a buffer that the kernel at hand touches (default: all of them). */
@@ -152,11 +153,11 @@ function from(begin: number, index: string, unit: 1 | 4): string {
 
 /** A new module. */
 export function makeShader(settings: ProgramSettings, width: Width): Shader {
-  const { buffers, storageOf, offsetOf, pageBytes, bindsWhole, features } = settings;
+  const { buffers, storageOf, placeOf, pageBytes, bindsWhole, features } = settings;
   /** A piece of storage, or a page. */
   interface Binding extends Omit<Bound, "written"> {
     readonly name: string;
-    readonly storage: string;
+    readonly kind: Place["kind"];
     readonly type: string;
     /** Whether it has elements of 16 bits only. */
     readonly isPacked: boolean;
@@ -188,17 +189,19 @@ export function makeShader(settings: ProgramSettings, width: Width): Shader {
     return plan.dtype;
   };
   /** The start of a buffer in the program's own memory, in bytes, if its pages are bound whole. */
-  const startOf = (buffer: number): number | undefined => bindsWhole ? offsetOf(buffer) : undefined;
+  const startOf = (buffer: number): number | undefined => {
+    const place = placeOf(buffer);
+    return bindsWhole && place.kind === "own" ? place.offset : undefined;
+  };
   const bindingOf = (buffer: number, piece: number): Binding => {
     const start = startOf(buffer);
     const page = start === undefined ? undefined : Math.floor(start / pageBytes) + piece;
-    const storage = page === undefined ? storageOf(buffer) : "own";
-    const key = `${storage}, ${page ?? piece}`;
+    const key = page === undefined ? `${storageOf(buffer)}, ${piece}` : `page ${page}`;
     const known = bindings.get(key);
     if (known !== undefined) return known;
     const binding: Binding = {
       name: `buffer${bindings.size}`,
-      storage,
+      kind: placeOf(buffer).kind,
       buffer: page === undefined ? buffer : undefined,
       piece: page ?? piece,
       type: page === undefined ? storageType(dtype(buffer)) : "u32",
@@ -335,9 +338,9 @@ export function makeShader(settings: ProgramSettings, width: Width): Shader {
       const inPieces = [...views.values()].flatMap(functionsOf);
       const list = [...bindings.values()].map((binding) => ({
         ...binding,
-        // Storage that the program writes at some time is bound for writing at all times, since
-        // one buffer must not be bound in both ways and a page is one buffer.
-        written: binding.written || !binding.storage.startsWith("input"),
+        // A shader must not bind one buffer in both ways, and what a program makes shares buffers:
+        // pages of its own memory, and small results. A donated operand has a buffer of its own.
+        written: binding.written || binding.kind !== "operand",
       }));
       const typeOf = (binding: Binding) =>
         isAtomic(binding)

@@ -205,7 +205,8 @@ export function tiled(kernel: KernelOf<"matmul">, context: KernelContext): Dispa
     Math.ceil(columns / tile.columns),
   ];
   const products = sizeOf(batch) * rowTiles * columnTiles;
-  const allProducts = sizeOf(whole.batch) * Math.ceil(whole.rows / tile.rows) * columnTiles;
+  const allProducts = sizeOf(whole.batch) * Math.ceil(whole.rows / tile.rows) *
+    Math.ceil(whole.columns / tile.columns);
   const splits = Math.max(
     Math.min(powerBelow(BUSY_WORKGROUPS / allProducts), powerBelow(depth / SPLIT_DEPTH), 64),
     Math.ceil(depth * (1 + 1 / tile.depth) / LOOP_ROUNDS),
