@@ -31,6 +31,7 @@ export { gatherArrays } from "./collective/arrays.ts";
 export { collectivesInMemory } from "./collective/in_memory.ts";
 export { gatherValues } from "./collective/plain.ts";
 export { isAsked } from "./collective/requests.ts";
+export { requireShares } from "./kinds/stage.ts";
 export { shareOf, type Sharing, type StepShare } from "./collective/shares.ts";
 export type { Transport } from "./collective/transport.ts";
 export { allReduceTree } from "./collective/trees.ts";

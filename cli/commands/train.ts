@@ -14,6 +14,8 @@ import {
 } from "@unitune/models";
 import { carryOut, type Run, type RunResult } from "../run/carry_out.ts";
 import { openDevice } from "../run/devices.ts";
+import { holdFor, startFor } from "../run/shared_folder.ts";
+import { oneProcess, type Team, together } from "../run/team.ts";
 import { runCommand, UsageError } from "../terminal/errors.ts";
 import { formulaText, objectiveRegistry } from "@unitune/objectives";
 import {
@@ -24,6 +26,7 @@ import {
   initialModels,
   memoryLimit,
   parseBytes,
+  requireShares,
   type StepPlan,
   timetableOf,
   type TrainSettings,
@@ -43,7 +46,7 @@ import { helpText } from "../flags/help.ts";
 import { shownWatch } from "../data/preparation_progress.ts";
 import { prepare, type Prepared, type PrepareOptions } from "../data/prepare.ts";
 import { tableCache, tablesFolder } from "../data/tables/table_cache.ts";
-import { formatDuration, progressReporter, standardProgress } from "../terminal/progress.ts";
+import { formatDuration, progressReporter } from "../terminal/progress.ts";
 import {
   beforeAndAfter,
   matchByKind,
@@ -54,7 +57,7 @@ import {
 import { changeableFlags, runConfig } from "../run/run_config.ts";
 import { openRewards } from "../rewards/open.ts";
 import { parsePermissions } from "../rewards/permissions.ts";
-import { type HeldRun, holdRun, startRun } from "../run/run_folder.ts";
+import type { HeldRun } from "../run/run_folder.ts";
 import { runPaths } from "../run/run_paths.ts";
 import { type ConfigFile, jsonConfig, noConfig } from "../config/config_file.ts";
 import { readConfig } from "../config/read_config.ts";
@@ -73,7 +76,8 @@ import { measurePace } from "../run/pace.ts";
 import { planLines } from "../report/plan_text.ts";
 import { shownMessage } from "../terminal/messages.ts";
 import { taskCommand } from "../terminal/shell.ts";
-import { print, say, tell, terminalColumns } from "../terminal/terminal.ts";
+import { terminalColumns } from "../terminal/terminal.ts";
+import { aloud, silent, type Voice } from "../terminal/voice.ts";
 
 const usage =
   `Trains a language model by supervised or Intuitive Fine-Tuning, on preferences, or by ` +
@@ -102,6 +106,10 @@ interface CommandLine {
   readonly own: ParsedFlags<typeof runFlags>["values"];
   /** What is open until the command ends. */
   readonly opened: AsyncDisposableStack;
+  /** The processes that carry it out. */
+  readonly team: Team;
+  /** What this process shows. */
+  readonly voice: Voice;
 }
 
 /** The number of plain lines of progress, about. */
@@ -117,9 +125,10 @@ type EquippedRun = Omit<Run, "folder" | "held">;
 async function equip(
   stages: readonly TrainSettings[],
   start: (device: Device) => Promise<StartModel | undefined>,
-  { registries: { architectures }, own, opened }: CommandLine,
+  { registries: { architectures }, own, opened, team: { collective, threads }, voice }: CommandLine,
 ): Promise<EquippedRun> {
   const [first] = stages;
+  for (const settings of stages) requireShares(settings, collective.size);
   const { rewardAllow, rewardTimeout, codeTimeout, rewardMemory } = own;
   const rewards = opened.use(
     await openRewards(stages, {
@@ -128,14 +137,16 @@ async function equip(
     }),
   );
   const device = opened.use(
-    await openDevice(first?.device ?? "auto", tell, {
+    await openDevice(first?.device ?? "auto", voice.tell, {
+      ...threads !== undefined && { threads },
       ...first && { precision: first.precision },
       ...first?.memory !== undefined && { memory: parseBytes(first.memory) },
     }),
   );
   const base = await start(device);
-  const tables = own.cache ? tablesFolder() : undefined;
-  const prepared = await prepareShown(stages, base, {
+  // Of several processes each keeps its tables in memory: they would write the same files at once.
+  const tables = own.cache && collective.size === 1 ? tablesFolder() : undefined;
+  const prepared = await prepareShown(stages, base, voice, {
     rewards,
     ...architectures && { architectures },
     ...tables !== undefined && { tables: tableCache(tables) },
@@ -146,6 +157,7 @@ async function equip(
     stages: stages.map((settings) => ({ ...settings, device: device.name })),
     prepared,
     device,
+    collective,
     ...base?.models && { start: base.models },
   };
 }
@@ -154,10 +166,10 @@ async function equip(
 async function readShown(
   settings: TrainSettings | undefined,
   device: Device,
-  { registries: { architectures }, own }: CommandLine,
+  { registries: { architectures }, own, voice }: CommandLine,
 ): Promise<StartModel | undefined> {
   if (settings === undefined) return undefined;
-  using watch = shownWatch(standardProgress());
+  using watch = shownWatch(voice.progress());
   const name = settings.model ?? settings.from ?? "";
   return await readStart(settings, {
     device,
@@ -171,9 +183,10 @@ async function readShown(
 async function prepareShown(
   stages: readonly TrainSettings[],
   base: StartModel | undefined,
+  voice: Voice,
   options: PrepareOptions,
 ): Promise<Prepared> {
-  const progress = standardProgress();
+  const progress = voice.progress();
   using watch = shownWatch(progress);
   return await prepare(stages, base, { ...options, watch, progress });
 }
@@ -203,10 +216,13 @@ async function equipNew(line: CommandLine): Promise<EquippedRun> {
 
 /** Starts a new run. Its folder is made once everything else is ready. */
 async function newRun(line: CommandLine): Promise<ReadyRun> {
-  const run = await equipNew(line);
+  const { collective } = line.team;
+  const run = await together(collective, () => equipNew(line));
   const { stages, prepared } = run;
   const name = `${stagesName(stages)}-${prepared.name}`;
-  const held = line.opened.use(await startRun(line.own.out, name, runConfig(stages, prepared)));
+  const held = line.opened.use(
+    await startFor(collective, line.own.out, name, runConfig(stages, prepared)),
+  );
   return { folder: held.folder, held, ...run };
 }
 
@@ -245,7 +261,13 @@ async function oldRun(line: CommandLine, folder: string): Promise<ReadyRun> {
       `--resume keeps the run's own settings: leave out ${elsewhere.join(", ")}`,
     );
   }
-  const held = line.opened.use(await holdRun(folder, line.own.fromStep));
+  const { collective } = line.team;
+  const held = line.opened.use(await holdFor(collective, folder, line.own.fromStep));
+  return await together(collective, () => equipOld(line, folder, held));
+}
+
+/** Everything that a run needs to be resumed, beside its folder. */
+async function equipOld(line: CommandLine, folder: string, held: HeldRun): Promise<ReadyRun> {
   const settings = await settingsOf(line, jsonConfig(held.config, runPaths(folder).config));
   const [first] = settings;
   const isBased = first?.from !== undefined || first?.model !== undefined;
@@ -274,7 +296,7 @@ async function oldRun(line: CommandLine, folder: string): Promise<ReadyRun> {
     );
   }
   requireSameBase(run.prepared.base, held.config.base);
-  tellChanges(run.prepared.functions, held.config.functions);
+  tellChanges(line.voice, run.prepared.functions, held.config.functions);
   const [made, stored] = [run.prepared.model.config, held.config.model].map((model) =>
     JSON.stringify(Object.entries(model).toSorted())
   );
@@ -289,6 +311,7 @@ async function oldRun(line: CommandLine, folder: string): Promise<ReadyRun> {
 
 /** Tells of rewards whose files are others than they were: mended ones may go on. */
 function tellChanges(
+  { tell }: Voice,
   now: Prepared["functions"] = {},
   then: Readonly<Record<string, unknown>> = {},
 ): void {
@@ -328,12 +351,12 @@ function unread(flags: FlagTable): FlagTable {
 
 /** The settings of each stage. Flags take precedence over a configuration file. */
 async function settingsOf(
-  { argv, registries, flags, own }: CommandLine,
+  { argv, registries, flags, own, voice }: CommandLine,
   config: ConfigFile,
 ): Promise<readonly TrainSettings[]> {
   const lines = splitStages(argv, config.stages.length, registries);
   const parsed = await Promise.all(lines.map((line) => withModel(parseFlags(flags, line))));
-  const file = own.configFormat === "trl" ? ofTrl(config, parsed, registries) : config;
+  const file = own.configFormat === "trl" ? ofTrl(config, parsed, registries, voice) : config;
   return stageSettings(parsed, file, registries);
 }
 
@@ -342,6 +365,7 @@ function ofTrl(
   config: ConfigFile,
   [first, ...others]: readonly ParsedFlags<FlagTable>[],
   { objectives: registry = objectiveRegistry }: Registries,
+  { say }: Voice,
 ): ConfigFile {
   if (first === undefined || others.length > 0) {
     throw new UsageError("--config-format trl is for a run of one stage");
@@ -468,11 +492,14 @@ async function conclusion(
 }
 
 /** Trains until the run is finished or a signal interrupts it, and shows the progress. */
-async function trainShown(run: Run): Promise<RunResult & { readonly exitCode: number }> {
+async function trainShown(
+  run: Run,
+  voice: Voice,
+): Promise<RunResult & { readonly exitCode: number }> {
   const { total: steps } = timetableOf(run.stages);
   const loggingSteps = run.stages[0]?.loggingSteps ?? 1;
   const lineEvery = Math.max(loggingSteps, Math.ceil(steps / LINES));
-  using progress = progressReporter(standardProgress(), steps, lineEvery);
+  using progress = progressReporter(voice.progress(), steps, lineEvery);
   using interruption = interruptible(() =>
     progress.print("stopping after this step, with a checkpoint (once more: at once)")
   );
@@ -485,23 +512,28 @@ async function trainShown(run: Run): Promise<RunResult & { readonly exitCode: nu
  *
  * @param argv The command line.
  * @param registries The objectives and the architectures (default: those of Unitune).
+ * @param team The processes that carry it out (default: this one). Only the first of them shows and
+ * writes anything.
  * @returns The exit code.
  * @throws {UserError} If the command line is wrong, the data cannot be read, or the training fails.
  */
 export async function trainCommand(
   argv: readonly string[],
   registries: Registries = {},
+  team: Team = oneProcess,
 ): Promise<number> {
+  const voice = team.collective.rank === 0 ? aloud : silent;
+  const { say, print } = voice;
   const flags: FlagTable = { ...settingFlags(registries), ...runFlags };
   if (wantsHelp(argv)) {
-    console.log(helpText(flags, usage));
+    print(helpText(flags, usage));
     return 0;
   }
   const started = performance.now();
   const parsed = parseFlags({ ...unread(flags), ...runFlags }, argv);
   await using opened = new AsyncDisposableStack();
   const { values: own } = flagsAmong(runFlags, parsed);
-  const line = { argv, registries, flags, parsed, own, opened };
+  const line = { argv, registries, flags, parsed, own, opened, team, voice };
   const { resume } = line.own;
   if (line.own.plan) {
     if (resume !== undefined) {
@@ -529,7 +561,7 @@ export async function trainCommand(
   }
   say(introduction(run, done));
   if (line.own.showExample) print(exampleLines(run));
-  const result = await trainShown(run);
+  const result = await trainShown(run, voice);
   if (!result.isComplete) {
     say(
       `interrupted after step ${result.checkpoint.position.step}; go on with\n  ` +

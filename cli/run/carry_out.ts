@@ -6,15 +6,20 @@
 
 import { type Device, WebGpuFailedError, WebGpuLimitError } from "@unitune/core";
 import {
+  alone,
+  type Collective,
   DeviceFailedError,
   DivergedError,
   type FailurePlace,
   type Models,
   planOf,
+  sharedStore,
   type SplitReport,
+  type Store,
   timetableOf,
   train,
   type TrainingEvent,
+  type TrainingPlan,
   type TrainSettings,
   UserError,
 } from "@unitune/training";
@@ -23,9 +28,9 @@ import type { Prepared } from "../data/prepare.ts";
 import { shownMessage } from "../terminal/messages.ts";
 import { type ProgressReporter, silentProgress } from "../terminal/progress.ts";
 import { describeReport } from "../report/summary.ts";
-import { checkpointPath, type SavedCheckpoint } from "./checkpoints.ts";
+import { checkpointAt, checkpointPath, type SavedCheckpoint } from "./checkpoints.ts";
 import { type HeldRun, holdRun } from "./run_folder.ts";
-import { runStore } from "./run_store.ts";
+import { runReader, runStore } from "./run_store.ts";
 import { taskCommand } from "../terminal/shell.ts";
 import { lentModels } from "./trained.ts";
 
@@ -47,6 +52,11 @@ export interface Run {
   readonly progress?: ProgressReporter;
   /** Stops the run after the step that it is at, with a checkpoint. */
   readonly signal?: AbortSignal;
+  /**
+   * The processes that carry it out (default: this one alone). The first of them writes the folder,
+   * and the others read it.
+   */
+  readonly collective?: Collective;
 }
 
 /** How a run ended. */
@@ -88,7 +98,8 @@ export interface RunResult {
  * ```
  */
 export async function carryOut(run: Run): Promise<RunResult> {
-  const { folder, stages, prepared, start, device, signal, progress = silentProgress } = run;
+  const { folder, stages, prepared, progress = silentProgress, collective = alone } = run;
+  if (collective.rank > 0) return await follow(run, collective);
   const held = run.held ?? await holdRun(folder);
   // Who has given it to this training keeps it.
   using _own = run.held === undefined ? held : undefined;
@@ -99,13 +110,7 @@ export async function carryOut(run: Run): Promise<RunResult> {
   let step = held.saved?.position.step ?? 0;
   let last: { readonly step: number; readonly reports: readonly SplitReport[] } | undefined;
   try {
-    const events = train(planOf({
-      ...{ stages, prepared, device, store },
-      ...start && { start },
-      lent: (stage, settings) => lentModels(stage, settings, prepared),
-      ...signal && { signal },
-    }));
-    for await (const event of events) {
+    for await (const event of train(planIn(run, sharedStore(collective, store)))) {
       await store.write(event);
       show(event, { progress, total, isStaged: stages.length > 1 });
       if (event.kind === "step") ({ step } = event);
@@ -125,6 +130,34 @@ export async function carryOut(run: Run): Promise<RunResult> {
     isComplete,
     checkpoint,
     reports: isComplete && last?.step === total ? last.reports : [],
+  };
+}
+
+/** The plan of a run, for the trainer. */
+function planIn(
+  { stages, prepared, start, device, signal, collective = alone }: Run,
+  store: Store,
+): TrainingPlan {
+  return planOf({
+    ...{ stages, prepared, device, store, collective },
+    ...start && { start },
+    lent: (stage, settings) => lentModels(stage, settings, prepared),
+    ...signal && { signal },
+  });
+}
+
+/** Carries out a run in a process after the first, which writes nothing. */
+async function follow(run: Run, collective: Collective): Promise<RunResult> {
+  const { folder, stages, prepared, held } = run;
+  let step = held?.saved?.position.step ?? 0;
+  const store = sharedStore(collective, runReader(folder, prepared));
+  for await (const event of train(planIn(run, store))) {
+    if (event.kind === "saved") ({ step } = event);
+  }
+  return {
+    isComplete: step === timetableOf(stages).total,
+    checkpoint: await checkpointAt(folder, step),
+    reports: [],
   };
 }
 

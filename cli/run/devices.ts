@@ -29,15 +29,20 @@ export interface DeviceOptions {
    * they may be known, as far as addresses reach).
    */
   readonly memory?: number | undefined;
+  /** The threads on the processor (default: as many as the machine has processors). */
+  readonly threads?: number;
 }
 
 /** Opens the processor by WebAssembly, with a note where it cannot have the memory. */
 function openProcessor(
   note: (sentence: string) => void,
-  { memory }: Pick<DeviceOptions, "memory">,
+  { memory, threads }: Pick<DeviceOptions, "memory" | "threads">,
 ): WasmDevice {
   const most = memory ?? machineMemory()?.total;
-  const device = wasm(most === undefined ? {} : { memory: most });
+  const device = wasm({
+    ...most !== undefined && { memory: most },
+    ...threads !== undefined && { threads },
+  });
   const { mostBytes } = device.statistics();
   if (memory !== undefined && memory - mostBytes > ROUNDING) {
     note(
@@ -88,7 +93,10 @@ async function openGraphics(
 }
 
 /** Opens the device that compiles C, if the task may call what that makes. */
-async function openNative(): Promise<NamedDevice> {
+async function openNative(
+  _note: (sentence: string) => void,
+  { threads }: Pick<DeviceOptions, "threads">,
+): Promise<NamedDevice> {
   const { native, NativeUnavailableError } = await import("@unitune/core/native");
   if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") {
     throw new UserError(
@@ -97,7 +105,7 @@ async function openNative(): Promise<NamedDevice> {
     );
   }
   try {
-    return native();
+    return native(threads === undefined ? {} : { threads });
   } catch (error) {
     if (!(error instanceof NativeUnavailableError)) throw error;
     throw new UserError(`--device native: ${error.message}`, { cause: error });

@@ -5,6 +5,7 @@
  */
 
 import type {
+  CheckpointReader,
   KeptSteps,
   Store,
   StoredCheckpoint,
@@ -53,12 +54,7 @@ export function runStore(
     if (journal === undefined || kept === undefined) throw new RangeError("runStore: not open");
     return { journal, kept };
   };
-  const stored = (saved: SavedCheckpoint): StoredCheckpoint => ({
-    step: saved.position.step,
-    cost: saved.position.cost,
-    models: () => readModels(saved, run.model, { architectures: run.architectures }),
-    state: (like) => readState(saved, like),
-  });
+  const stored = (saved: SavedCheckpoint) => storedIn(run, saved);
   return {
     latest: () => latest,
     async open(steps) {
@@ -82,4 +78,25 @@ export function runStore(
     },
     [Symbol.dispose]: () => journal?.[Symbol.dispose](),
   };
+}
+
+/** A checkpoint of a run, as its training reads it. */
+function storedIn(run: CheckpointRun, saved: SavedCheckpoint): StoredCheckpoint {
+  return {
+    step: saved.position.step,
+    cost: saved.position.cost,
+    models: () => readModels(saved, run.model, { architectures: run.architectures }),
+    state: (like) => readState(saved, like),
+  };
+}
+
+/**
+ * The checkpoints of a run whose folder another process writes.
+ *
+ * @param folder The folder.
+ * @param run The models of the run.
+ * @returns What reads them.
+ */
+export function runReader(folder: string, run: CheckpointRun): CheckpointReader {
+  return { at: async (step) => storedIn(run, await checkpointAt(folder, step)) };
 }

@@ -27,6 +27,7 @@ export type Task =
   | "train:hub"
   | "train:rewards"
   | "train:native"
+  | "train:mpi"
   | "sample"
   | "data"
   | "merge"
@@ -71,6 +72,14 @@ export function permissionsOf(task: Task): string[] {
 }
 
 const decoder = new TextDecoder();
+
+/** A task as a program with its arguments, for what starts it in another way. */
+export function taskCommand(
+  task: Task,
+  args: readonly string[],
+): { readonly program: string; readonly args: readonly string[] } {
+  return { program: Deno.execPath(), args: [...taskArguments(task), ...args] };
+}
 
 /** A command that is ready to be started. */
 export function start(
