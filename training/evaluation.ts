@@ -16,7 +16,13 @@ import {
   tensor,
   where,
 } from "@unitune/core";
-import type { EncodedSequence, LanguageModel, Tokenizer } from "@unitune/models";
+import {
+  type EncodedSequence,
+  generationBytes,
+  type GenerationSizes,
+  type LanguageModel,
+  type Tokenizer,
+} from "@unitune/models";
 import {
   addEvaluations,
   type Demonstrations,
@@ -76,6 +82,39 @@ export interface EvaluatorOptions {
 
 /** Sampling of continuations of running text: greedily, a small model soon repeats itself. */
 const TEXT_TEMPERATURE = 0.8;
+
+/**
+ * The sizes of the free answers to a split's questions.
+ *
+ * @param questions The questions.
+ * @param rows The sequences that are predicted at once.
+ */
+function answerSizes(questions: readonly Question[], rows: number): GenerationSizes {
+  return {
+    prompts: questions.length,
+    longestPrompt: longest(questions, ({ ids }) => ids.length),
+    maxNewTokens: answerLimit(
+      longest(questions, ({ ids, sequence }) => sequence.ids.length - ids.length),
+    ),
+    places: 4 * rows,
+  };
+}
+
+/**
+ * The bytes that evaluations keep on the device while they answer questions.
+ *
+ * @param model The model.
+ * @param splits The splits.
+ * @param rows The sequences that are predicted at once.
+ * @returns The most that a split takes.
+ */
+export function evaluationBytes(
+  model: LanguageModel,
+  splits: readonly Pick<Split, "questions">[],
+  rows: number,
+): number {
+  return longest(splits, ({ questions }) => generationBytes(model, answerSizes(questions, rows)));
+}
 
 /**
  * Makes an evaluator of a model. Its programs are compiled at their first use.
@@ -159,14 +198,11 @@ export function createEvaluator(
     for (const batch of batchesOf(sequences)) {
       for (const flag of await forced(params, batch).data()) flags.push(flag);
     }
-    const longestAnswer = longest(
-      questions,
-      ({ ids, sequence }) => sequence.ids.length - ids.length,
-    );
+    const { maxNewTokens, places } = answerSizes(questions, most);
     const given = await sampler.sample(params, questions.map(({ ids }) => ids), {
-      maxNewTokens: answerLimit(longestAnswer),
+      maxNewTokens,
       temperature: questions.every(({ isRight }) => isRight === undefined) ? TEXT_TEMPERATURE : 0,
-      places: 4 * most,
+      places,
     });
     return questions.map((question, i): Answer => {
       const { text = "", isText = true } = given[i] ?? {};

@@ -37,7 +37,8 @@ export interface Room {
   /** Parameters, the state of the optimizer, and the gradient if its norm is clipped. */
   readonly state: number;
   /**
-   * The values of a forward pass that its gradient needs: the input of each block, and the logits.
+   * The values of a forward pass that its gradient needs: the input of each block. Logits are not
+   * among them, since many of them are computed in parts.
    */
   readonly activations: number;
   /** The rows of a step: ids and masks. */
@@ -48,7 +49,7 @@ export interface Room {
  * Computes a lower bound of the memory of a training.
  *
  * With P parameters of b bytes, m numbers of the optimizer for each, B rows of T tokens, L layers of
- * width D and V tokens: `P (b + 4 (m + 1))` bytes of state and `4 B T (L D + V)` of activations.
+ * width D: `P (b + 4 (m + 1))` bytes of state and `4 B T L D` of activations.
  *
  * @param model The language model.
  * @param settings The settings of a stage.
@@ -65,7 +66,7 @@ export interface Room {
  * const model = gpt({ vocabulary: 8, context: 4, layers: 1, heads: 1, width: 2, dropout: 0 });
  * const { state, activations } = leastRoom(model, trainSettings({ batchSize: 2 }), 4);
  * assertEquals(state, 4 * 102 * 4); // 102 parameters
- * assertEquals(activations, 4 * 2 * 4 * (2 + 8));
+ * assertEquals(activations, 4 * 2 * 4 * 2);
  * ```
  */
 export function leastRoom(
@@ -73,14 +74,14 @@ export function leastRoom(
   settings: TrainSettings,
   length: number,
 ): Room {
-  const { layers, width, vocabulary } = model.config;
+  const { layers, width } = model.config;
   const { optimizer, batchSize, gradientAccumulation, gradientClip } = settings;
   const rows = rowsAtOnce(settings, length);
   const copies = 1 + moments[optimizer] + (gradientClip > 0 || gradientAccumulation > 1 ? 1 : 0);
   const narrow = isAdapted(model) || !isStored(settings) ? 0 : WORD / 2;
   return {
     state: countParameters(model) * (WORD * copies - narrow) + frozenBytes(model),
-    activations: WORD * rows * length * (layers * width + vocabulary),
+    activations: WORD * rows * length * layers * width,
     rows: 2 * WORD * batchSize * gradientAccumulation * length,
   };
 }

@@ -28,6 +28,20 @@ export interface Waiting {
 }
 
 /**
+ * The rows in which some prompts are read, padded to a length: as many as are read at once at most.
+ *
+ * @param prompts The number of prompts.
+ * @param sizes The length of a row, and the places, of which each gets a prompt at most.
+ */
+export function mostPrompts(
+  prompts: number,
+  { length, places }: { readonly length: number; readonly places: number },
+): number {
+  const room = Math.max(1, Math.floor(TOKENS_AT_ONCE / length));
+  return Math.min(powerAbove(prompts), places, room);
+}
+
+/**
  * The first of the prompts that wait, each once, as many as are read at once and at most one a place.
  *
  * @param prompts The prompts, in order.
@@ -49,8 +63,7 @@ export function nextPrompts(
     taken.set(key, ids);
     length = grown;
   }
-  const room = Math.max(1, Math.floor(TOKENS_AT_ONCE / length));
-  const rows = Math.min(powerAbove(taken.size), places, room);
+  const rows = mostPrompts(taken.size, { length, places });
   const padded = new Int32Array(rows * length);
   const count = new Int32Array(rows).fill(1);
   [...taken.values()].forEach((ids, i) => {

@@ -6,6 +6,7 @@ import {
   dynamicSlice,
   evaluate,
   key,
+  onDevice,
   oneHot,
   reference,
   rem,
@@ -13,6 +14,7 @@ import {
   slice,
   sub,
   tensor,
+  wasm,
 } from "@unitune/core";
 import {
   type CachedModel,
@@ -20,6 +22,7 @@ import {
   createGenerator,
   generatedIds,
   type GenerateOptions,
+  generationBytes,
   gpt,
   NonFiniteLogitsError,
 } from "@unitune/models";
@@ -469,3 +472,34 @@ for (
     });
   }
 }
+
+Deno.test("generation keeps the bytes that are told of it, for places and for prompts that wait", async () => {
+  using device = wasm({ threads: 1 });
+  const sizes = { vocabulary: 300, context: 64, layers: 2, heads: 2, width: 32, dropout: 0 };
+  const model = gpt(sizes);
+  const params = onDevice(model.init(key(0)), device);
+  using generator = createGenerator(model, { device });
+  const used = () => {
+    const { bytes, keptBytes } = device.statistics();
+    return bytes - keptBytes;
+  };
+  // Completions of 3 tokens end together, and their places go to the prompts that wait.
+  const prompts = Array.from({ length: 6 }, (_, i) => Array.from({ length: 9 }, (_, t) => i + t));
+  const generate = async () => {
+    const peaks: number[] = [];
+    await generator.generate(params, prompts, {
+      ...{ maxNewTokens: 3, places: 4, progress: () => peaks.push(used()) },
+    });
+    return peaks[0] ?? NaN;
+  };
+  await generate();
+  const before = used();
+  const kept = await generate() - before;
+  const told = generationBytes(model, { prompts: 6, longestPrompt: 9, maxNewTokens: 3, places: 4 });
+  // Beside them a few numbers for each place.
+  assert(kept >= told && kept <= told + 1024, `${kept} of ${told}`);
+  assertEquals(
+    generationBytes(model, { prompts: 0, longestPrompt: 0, maxNewTokens: 3, places: 4 }),
+    0,
+  );
+});

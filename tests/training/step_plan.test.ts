@@ -18,6 +18,7 @@ import {
   UserError,
 } from "@unitune/training";
 import { hostTree, uploadTree } from "../../training/learner/models.ts";
+import { evaluationBytes } from "../../training/evaluation.ts";
 import { requireRoomFor, treeBytes } from "../../training/learner/step_plan.ts";
 
 const tiny = { layers: 3, heads: 1, width: 32, examples: 30, batchSize: 8, steps: 4 };
@@ -53,9 +54,10 @@ for (
     const planned = totalMemory(plan.memory);
     // A step's own sums are gone after it; tables of addresses are not planned, and rows may be
     // shorter than the longest.
-    const sums = plan.memory.gradients;
-    assert(used() <= 1.02 * planned + 16384, `${used()} of ${planned}`);
-    assert(used() >= 0.9 * (planned - sums), `${used()} of ${planned}, sums ${sums}`);
+    const { gradients: sums, caches } = plan.memory;
+    const step = planned - caches;
+    assert(used() <= 1.02 * step + 16384, `${used()} of ${step}`);
+    assert(used() >= 0.9 * (step - sums), `${used()} of ${step}, sums ${sums}`);
     assertEquals(plan.memory.optimizer >= 2 * plan.memory.weights, true);
   });
 }
@@ -94,6 +96,23 @@ Deno.test("plan of a step: of outlines it is that of weights, and nothing is com
     assertEquals(real.plan, learner.plan);
     assertEquals(settings.checkpointActivations, "auto");
   }
+});
+
+Deno.test("plan of a step: keys and values are those of rollouts or evaluations, whichever are more", async () => {
+  using device = wasm({ threads: 1 });
+  const cachesOf = async (given: GivenSettings) => {
+    const stage = await stageOf(given);
+    using learner = await createLearner({ ...stage, device, isOutline: true });
+    const { prepared: { model, splits }, settings: { evalBatchSize } } = stage;
+    const own = evaluationBytes(model, splits, evalBatchSize);
+    return { own, caches: learner.plan?.memory.caches };
+  };
+  const offline = await cachesOf({ objective: "sft" });
+  assertEquals(offline.caches, offline.own);
+  const fewer = await cachesOf({ objective: "sft", evalBatchSize: 1 });
+  assert(fewer.own < offline.own && fewer.caches === fewer.own);
+  const online = await cachesOf({ objective: "grpo", evalBatchSize: 1, groupSize: 4 });
+  assert((online.caches ?? 0) > online.own, `${online.caches} and ${online.own}`);
 });
 
 Deno.test("plan of a step: under a limit values are computed again, and told", async () => {
@@ -152,7 +171,8 @@ Deno.test("plan of a step: a device is told what is going to be taken, once it i
 Deno.test("a step that does not fit is refused with what takes most, and what to do", () => {
   const device = { name: "wasm", memoryBytes: 2 ** 32 };
   const GIB = 2 ** 30;
-  const state = { weights: GIB, frozen: 0, optimizer: 2 * GIB, gradients: GIB, batch: 4096 };
+  const own = { weights: GIB, frozen: 0, optimizer: 2 * GIB, gradients: GIB, batch: 4096 };
+  const state = { ...own, caches: 0 };
   const told = (activations: number, given: Partial<TrainSettings>, recomputes = false) =>
     assertThrows(
       () =>
@@ -178,6 +198,19 @@ Deno.test("a step that does not fit is refused with what takes most, and what to
     [told(4 * GIB, { model: "a" }), "4 GiB: train an adapter by lora, or give it more by memory"],
     [told(4 * GIB, { model: "a", lora: true }), "4 GiB: take a smaller model, or give"],
   ];
+  const caches = 6 * GIB;
+  assertThrows(
+    () =>
+      requireRoomFor(
+        { memory: { ...state, activations: GIB, caches }, recomputes: false },
+        trainSettings(tiny),
+        device,
+      ),
+    UserError,
+    "(6 GiB for keys and values of answers, 2 GiB for the state of the optimizer, 1 GiB for weights, " +
+      "1 GiB for gradients, 1 GiB for activations), and wasm has 4 GiB: generate fewer answers at " +
+      "once by a smaller evalBatchSize or batchSize, or give it more by memory",
+  );
   for (const [message, end] of remedies) assert(message.includes(end), message);
   const fits = { memory: { ...state, activations: -4096 }, recomputes: false };
   requireRoomFor(fits, trainSettings(tiny), device);

@@ -54,6 +54,8 @@ export interface Feed<B, E> extends Disposable {
   readonly epoch: (steps: number) => number;
   /** Batches as large as those of a step can be, whose elements are of no account. */
   readonly outline: () => readonly B[];
+  /** Bytes on the device while answers are generated for a step (default: none are). */
+  readonly generationBytes?: number;
   /** The data of the `index`-th step, from 0, for the policy's parameters at that step. */
   readonly next: (params: unknown, experience: E, index: number) => Promise<StepBatches<B, E>>;
 }

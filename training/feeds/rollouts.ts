@@ -9,6 +9,7 @@ import { compile, dims, type Tensor, tensor, zeros } from "@unitune/core";
 import {
   decodeTree,
   encodeTree,
+  generationBytes,
   type LanguageModel,
   rewardModelOn,
   type ScoredParameters,
@@ -200,6 +201,7 @@ export function rolloutFeed<B extends RolloutBatch>(
   const part = partOf(collective.rank);
   const [firstAnswer, endAnswer] = [part.from * batchSize, part.to * batchSize];
 
+  const places = Math.max(batchSize, PLACES);
   const hasValues = policy.value !== undefined;
   const sampler = createSampler(policy, tokenizer, device, { stopStrings });
   const rewarder = rewardModelOn(model);
@@ -241,7 +243,7 @@ export function rolloutFeed<B extends RolloutBatch>(
       temperature: plan.temperature,
       seed: samplingSeed,
       firstRow: number * answers + firstAnswer,
-      places: Math.max(batchSize, PLACES),
+      places,
     });
     const scores = await judgments(own);
     const ownRewards = await rewardsOf(
@@ -318,6 +320,11 @@ export function rolloutFeed<B extends RolloutBatch>(
       tokens: tensor(0),
     },
     outline: () => emptyBatches.slice(part.from, part.to),
+    generationBytes: generationBytes(policy, {
+      prompts: Math.ceil((endAnswer - firstAnswer) / groupSize),
+      completions: endAnswer - firstAnswer,
+      ...{ longestPrompt, maxNewTokens, places },
+    }),
     setUp: noCost,
     notes: [],
     epoch: (steps) => source.epoch(Math.ceil(steps / epochs) * asked),

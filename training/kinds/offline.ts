@@ -121,7 +121,7 @@ interface Batching<Row, B> {
 
 /** A learner whose objective reads the batches. */
 function learnerOn<Row, B>(
-  { settings, stage, device, collective, isOutline = false }: LearnerPlan,
+  { settings, stage, device, collective, evaluationBytes, isOutline = false }: LearnerPlan,
   { trainee, layout, description }: StageParts,
   objective: Objective<B>,
   form: RowForm<Row, unknown, unknown>,
@@ -129,7 +129,8 @@ function learnerOn<Row, B>(
   { batch, batchAside }: Batching<Row, B>,
 ): Promise<Learner> {
   const feed = offlineFeed(source, form, batch, description, layout);
-  const parts = { settings, stage, device, collective, trainee, objective, isOutline };
+  const own = { settings, stage, device, collective, isOutline, evaluationBytes };
+  const parts = { ...own, trainee, objective };
   return learnerOf({
     ...parts,
     feed: { ...feed, setUp: cost, notes },

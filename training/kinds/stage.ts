@@ -87,6 +87,8 @@ export interface LearnerPlan {
   readonly collective: Collective;
   /** Whether only the plan of a step is wanted, for which no model needs weights (default: no). */
   readonly isOutline?: boolean;
+  /** Bytes that evaluations of the run keep while they generate answers. */
+  readonly evaluationBytes: number;
 }
 
 /** A kind of data: how its rows are prepared, and what learns from them. */

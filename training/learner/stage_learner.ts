@@ -66,6 +66,8 @@ export interface LearnerParts<B, E> {
   readonly feed: Feed<B, E>;
   /** The metrics of the objective on validation rows (default: none). */
   readonly validation?: Validation;
+  /** Bytes that evaluations keep while they generate answers. */
+  readonly evaluationBytes: number;
   /** Parameters that programs beside the step have on the device (default: none). */
   readonly held?: unknown;
   /** Whether only the plan of a step is wanted, for which no tensor needs elements (default: no). */
@@ -189,9 +191,10 @@ interface PlannedSteps<B> {
 
 /** The steps of a stage; values inside of blocks are computed again where that is set, or needed. */
 function plannedSteps<B, E>(
-  { settings, device, collective, trainee, objective, feed, held }: LearnerParts<B, E>,
+  parts: LearnerParts<B, E>,
   optimizer: GradientTransform<unknown>,
 ): PlannedSteps<B> {
+  const { settings, device, collective, trainee, objective, feed, held, evaluationBytes } = parts;
   const { gradientAccumulation, batchTokens, checkpointActivations } = settings;
   const accumulates = gradientAccumulation > 1 || batchTokens !== undefined;
   const learningRate = scheduleOf(settings);
@@ -202,7 +205,8 @@ function plannedSteps<B, E>(
     const steps = collective.size > 1
       ? sharedSteps(training, state, firstOf(batches), { device, collective })
       : compileSteps(training, accumulates, device);
-    const operands = { ...state, held, batch: firstOf(batches) };
+    const caches = Math.max(evaluationBytes, feed.generationBytes ?? 0);
+    const operands = { ...state, held, batch: firstOf(batches), caches };
     return { steps, plan: stepPlan(steps.plan(state, batches), operands, recomputes) };
   };
   const again = () => planned(recomputing(trainee.policy), true);

@@ -24,6 +24,8 @@ export interface StepMemory {
   readonly activations: number;
   /** The rows of a forward pass. */
   readonly batch: number;
+  /** Keys and values while answers are generated, by rollouts or evaluations. */
+  readonly caches: number;
 }
 
 /** What a step takes and does. */
@@ -58,6 +60,8 @@ export interface StepOperands {
   readonly batch: unknown;
   /** Parameters that other programs have on the device, if there are any. */
   readonly held: unknown;
+  /** Bytes of keys and values while answers are generated. */
+  readonly caches: number;
 }
 
 /** The sum of some numbers. */
@@ -75,7 +79,7 @@ const total = (numbers: readonly number[]): number => numbers.reduce((sum, x) =>
  * import { assertEquals } from "@std/assert";
  *
  * const state = { weights: 4, frozen: 0, optimizer: 8, gradients: 4 };
- * assertEquals(totalMemory({ ...state, activations: 10, batch: 1 }), 27);
+ * assertEquals(totalMemory({ ...state, activations: 10, batch: 1, caches: 3 }), 30);
  * ```
  */
 export function totalMemory(memory: StepMemory): number {
@@ -96,7 +100,8 @@ export function totalMemory(memory: StepMemory): number {
  * import { keepsActivations } from "@unitune/training";
  * import { assertEquals } from "@std/assert";
  *
- * const state = { weights: 4, frozen: 0, optimizer: 8, gradients: 4, activations: 10, batch: 1 };
+ * const step = { weights: 4, frozen: 0, optimizer: 8, gradients: 4, activations: 10 };
+ * const state = { ...step, batch: 1, caches: 0 };
  * const kept = (limit: number) => keepsActivations("auto", { memory: state }, limit);
  * assertEquals([kept(26), kept(27)], [false, true]);
  * ```
@@ -112,7 +117,7 @@ export function keepsActivations(
 /** The plan of a step from those of its programs, of which each uses the memory of the others. */
 export function stepPlan(
   { programs, captured, sums }: StepPrograms,
-  { params, optimizer, batch, held = [] }: StepOperands,
+  { params, optimizer, batch, caches, held = [] }: StepOperands,
   recomputes: boolean,
 ): StepPlan {
   const own = ({ ownBytes, resultBytes }: ProgramPlan) => ownBytes + resultBytes;
@@ -129,6 +134,7 @@ export function stepPlan(
       gradients: gradientBytes + sums,
       activations: (largest === undefined ? 0 : own(largest)) - gradientBytes,
       batch: treeBytes(batch),
+      caches,
     },
     multiplications: work(({ multiplications }) => multiplications),
     movedBytes: work(({ movedBytes }) => movedBytes),
@@ -167,6 +173,7 @@ export const memoryWords: { readonly [Kind in keyof StepMemory]: string } = {
   gradients: "gradients",
   activations: "activations",
   batch: "rows",
+  caches: "keys and values of answers",
 };
 
 /**
@@ -201,11 +208,21 @@ export function requireRoomFor(
 
 /** What to do about a step that is too large, by what takes most. */
 function remedyFor(
-  { weights, optimizer, gradients, activations }: StepMemory,
+  { weights, optimizer, gradients, activations, caches }: StepMemory,
   recomputes: boolean,
   { batchSize, batchTokens, lora, model }: TrainSettings,
 ): UserMessage {
   const more = message("or give it more by ", setting("memory"));
+  if (caches > activations + weights + optimizer + gradients) {
+    return message(
+      "generate fewer answers at once by a smaller ",
+      setting("evalBatchSize"),
+      " or ",
+      setting("batchSize"),
+      ", ",
+      more,
+    );
+  }
   if (activations > weights + optimizer + gradients) {
     const again = recomputes
       ? ""

@@ -7,6 +7,7 @@
 import { type Device, key, splitKey } from "@unitune/core";
 import { alone, type Collective } from "../collective/collective.ts";
 import { withAnswerLength } from "../sampling/answer_length.ts";
+import { evaluationBytes } from "../evaluation.ts";
 import { dataKinds } from "../kinds/kinds.ts";
 import { requirePrompts } from "../kinds/labels.ts";
 import { requireRewards } from "../kinds/rollouts.ts";
@@ -134,13 +135,14 @@ export interface RunStage {
 export async function createLearner(
   { prepared, collective = alone, ...own }: RunStage,
 ): Promise<Learner> {
-  const { model, tokenizer, stages } = prepared;
+  const { model, tokenizer, stages, splits } = prepared;
   const data = stages[own.stage];
   if (data === undefined) throw new RangeError(`createLearner: stage ${own.stage} has no data`);
   const settings = withAnswerLength(own.settings, data.data);
   return await dataKinds[settings.objective.data].learner({
     ...own,
     start: await storedModels(own.start, model, settings),
+    evaluationBytes: evaluationBytes(model, splits, settings.evalBatchSize),
     settings,
     collective,
     prepared: data,

@@ -24,6 +24,8 @@ inFolder("a plan reads no weights, makes no folder, and counts what is frozen", 
   assert(!whole.stdout.includes("frozen weights"));
   assert(/\n {2}gradients +\d/.test(whole.stdout), whole.stdout);
   assert(/a step takes about [\d.]+ m?s, 100 steps about/.test(whole.stdout), whole.stdout);
+  // One layer, two heads of 16 numbers: keys and values of the answers to 8 questions, and of prompts.
+  assert(/\n {2}keys and values of answers +[\d.]+ KiB\n/.test(whole.stdout), whole.stdout);
   const adapted = await train(...flags, "--lora", "--objective", "sft,dpo", "--rejected", "model");
   assertEquals([adapted.code, adapted.stderr], [0, ""]);
   // 62,400 parameters of 4 bytes, each tensor in whole cache lines, and some constants.
@@ -48,7 +50,8 @@ Deno.test("a plan that does not fit is told, and is no error; it is of a new run
 /** The plan of a step that takes some GiB of activations beside one GiB for each other kind. */
 function planOf(activations: number, recomputes: boolean): StepPlan {
   const GIB = 2 ** 30;
-  const memory = { weights: GIB, frozen: 0, optimizer: GIB, gradients: GIB, batch: 64 };
+  const state = { weights: GIB, frozen: 0, optimizer: GIB, gradients: GIB };
+  const memory = { ...state, batch: 64, caches: 0 };
   return {
     memory: { ...memory, activations: activations * GIB },
     multiplications: recomputes ? 4e9 : 3e9,
