@@ -85,6 +85,9 @@ export function learnedPositions(
   const positions = rows * (length - 1);
   if (!isManyLogits(positions, vocabulary)) return undefined;
   // The first token of a row is predicted by none.
-  const learned = Array.from(mask).filter((x, i) => x !== 0 && i % length !== 0).length;
+  let learned = 0;
+  for (let i = 0; i < mask.length; i++) {
+    if (mask[i] !== 0 && i % length !== 0) learned++;
+  }
   return SHARES.map((share) => Math.ceil(share * positions)).find((count) => learned <= count);
 }

@@ -46,7 +46,7 @@ export interface AdamState extends StepState {
 }
 
 /** `1 - beta^t`, by `expm1(t ln beta)`, which is exact in f32 where beta is near 1. */
-function biasCorrection(beta: number, step: Tensor, like: Tensor): Tensor {
+export function biasCorrection(beta: number, step: Tensor, like: Tensor): Tensor {
   return neg(expm1(mul(cast(step, like.dtype), Math.log(beta))));
 }
 

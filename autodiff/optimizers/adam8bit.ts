@@ -1,14 +1,11 @@
 /** AdamW with moments of 8 bits. */
 import {
   add,
-  cast,
   checkOptions,
   div,
-  expm1,
   leafPaths,
   mapTree,
   mul,
-  neg,
   ranges,
   sizeOf,
   sqrt,
@@ -16,7 +13,13 @@ import {
   type Tensor,
   zeros,
 } from "@unitune/core";
-import { type AdamOptions, type AdamState, type AdamWOptions, scaleByAdam } from "./adam.ts";
+import {
+  type AdamOptions,
+  type AdamState,
+  type AdamWOptions,
+  biasCorrection,
+  scaleByAdam,
+} from "./adam.ts";
 import {
   BLOCK,
   dequantized,
@@ -115,9 +118,8 @@ export function scaleByAdam8bit(
         const v = moment("positive", entryOf(state.second, path), square(g), beta2);
         first[path] = quantized("signed", m);
         second[path] = quantized("positive", v);
-        const correction = (beta: number) => neg(expm1(mul(cast(step, g.dtype), Math.log(beta))));
-        const root = add(sqrt(div(v, correction(beta2))), epsilon);
-        return outOfBlocks(div(div(m, correction(beta1)), root), gradient.shape);
+        const root = add(sqrt(div(v, biasCorrection(beta2, step, g))), epsilon);
+        return outOfBlocks(div(div(m, biasCorrection(beta1, step, g)), root), gradient.shape);
       });
       return { updates: scaled, state: { step, first, second } };
     },
