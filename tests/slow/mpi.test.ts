@@ -25,6 +25,12 @@ for (const [name, given] of Object.entries(sharedCases)) {
   });
 }
 
+Deno.test("micro-batches that stay whole draw the dropout of one process", async () => {
+  const stages = stagesOf({ dropout: 0.3, gradientAccumulation: 2, batchSize: 3, steps: 3 });
+  const prepared = await preparedOf("dropout", stages);
+  assertSame(await sharedRun(stages, prepared, 2), await sharedRun(stages, prepared, 1), "dropout");
+});
+
 const KILLS = 20;
 
 /** The step of the latest checkpoint; -1 before the first. */
