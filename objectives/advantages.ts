@@ -505,6 +505,7 @@ export interface AdvantageEstimator {
 /** The form in which an answer's reward is compared; see {@linkcode estimator}. */
 export type AdvantageForm =
   | "raw"
+  | "sign"
   | "group-z-score"
   | "group-mean"
   | "group-mean-batch-std"
@@ -525,6 +526,15 @@ const forms: Readonly<Record<AdvantageForm, AdvantageRule>> = {
     description: "A = r",
     inGroups: false,
     estimate: (rewards, { counted }) => masked(rewards, countedOf("raw", rewards, counted)),
+  },
+  "sign": {
+    description: "A = r >= 1 ? 1 : -1",
+    inGroups: false,
+    estimate: (rewards, { counted }) =>
+      masked(
+        sub(mul(cast(greaterEqual(rewards, 1), rewards.dtype), 2), 1),
+        countedOf("sign", rewards, counted),
+      ),
   },
   "group-z-score": {
     description: "A = (r - mean)/(std + 1e-4) of the group",
@@ -570,6 +580,7 @@ const forms: Readonly<Record<AdvantageForm, AdvantageRule>> = {
 
 /**
  * An advantage estimator by its name, with its usual constants: `raw` (the reward itself),
+ * `sign` (1 for a reward of at least 1, else -1),
  * {@linkcode groupZScore}, {@linkcode groupMeanBaseline}, {@linkcode groupMeanBatchStd},
  * {@linkcode leaveOneOut}, {@linkcode batchZScore}, {@linkcode maxRl} or {@linkcode passRate}.
  *

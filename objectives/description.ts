@@ -30,7 +30,9 @@ export type DataField =
   | "reference log-probs"
   | "label"
   | "step labels"
-  | "mismatched answers";
+  | "mismatched answers"
+  | "given tokens"
+  | "privileged prompt";
 
 /**
  * A state as a formula in the symbol of the demonstrated state: `s*`, and `s-` for the rejected side

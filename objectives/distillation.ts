@@ -32,7 +32,7 @@ export interface DistillationOptions extends JsdOptions {
  * @throws {RangeError} If an option is out of range.
  */
 export function distilled(options: DistillationOptions = {}): TokenOptimization<TeacherEvidence> {
-  const { beta } = jsdConstants("distilled", options);
+  const { beta, topK, tail } = jsdConstants("distilled", options);
   const { normalizer = objectiveDefaults.normalizer } = options;
   checkNormalizer("distilled: normalizer", normalizer);
   const name = beta === 0
@@ -43,7 +43,9 @@ export function distilled(options: DistillationOptions = {}): TokenOptimization<
   return tokenwise("T(s*_n, s_{n-1}) -> T_teacher", {
     losses: ({ divergence, teacher }) => divergence(teacher, options),
     normalizer,
-    formula: letter(name),
+    formula: letter(
+      topK === undefined ? name : `${name} of the top ${topK}${tail ? " and their tail" : ""}`,
+    ),
     where: {},
     metrics({ argmax, teacherArgmax, mask }) {
       const agrees = cast(equal(argmax(), teacherArgmax), mask.dtype);

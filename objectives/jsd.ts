@@ -2,19 +2,26 @@
 import {
   add,
   checkOptions,
+  concat,
+  dims,
   div,
   exp,
   greater,
+  greaterEqual,
   logSoftmax,
   logSumExp,
   mul,
   ranges,
   ShapeError,
   showShape,
+  slice,
+  sort,
   stack,
+  stopGradient,
   sub,
   sum,
   type Tensor,
+  unsqueeze,
   where,
 } from "@unitune/core";
 import { bounded } from "./log_probs.ts";
@@ -25,15 +32,36 @@ export interface JsdOptions {
   readonly beta?: number;
   /** The temperature that logits are divided by, above 0 (default 1). */
   readonly temperature?: number;
+  /**
+   * How many of the student's most likely tokens are compared, an integer from 1 (default: all);
+   * tokens as likely as the last of them are compared as well. With it all logits are in memory.
+   */
+  readonly topK?: number;
+  /**
+   * Whether the other tokens are compared as one (default true); otherwise both predictions are
+   * normalized over the student's `topK`.
+   */
+  readonly tail?: boolean;
+}
+
+/** The options of the divergence, checked, the defaults filled in that there are. */
+export interface JsdConstants extends Required<Omit<JsdOptions, "topK">> {
+  /** How many of the student's most likely tokens are compared; undefined for all. */
+  readonly topK: number | undefined;
 }
 
 /** The options of the divergence, checked, its defaults filled in. */
 export function jsdConstants(
   name: string,
-  { beta = 0.5, temperature = 1 }: JsdOptions,
-): Required<JsdOptions> {
-  checkOptions(name, { beta: ranges.share, temperature: ranges.positive }, { beta, temperature });
-  return { beta, temperature };
+  { beta = 0.5, temperature = 1, topK, tail = true }: JsdOptions,
+): JsdConstants {
+  const limits = {
+    beta: ranges.share,
+    temperature: ranges.positive,
+    topK: ranges.integerFrom(1),
+  };
+  checkOptions(name, limits, { beta, temperature, topK });
+  return { beta, temperature, topK, tail };
 }
 
 /** `KL(p, q) = sum_a p log (p / q)` of log-probabilities `[..., V]`; impossible tokens add 0. */
@@ -70,14 +98,17 @@ export function generalizedJsd(
   teacherLogits: Tensor,
   options: JsdOptions = {},
 ): Tensor {
-  const { beta, temperature } = jsdConstants("generalizedJsd", options);
+  const { beta, temperature, topK, tail } = jsdConstants("generalizedJsd", options);
   if (showShape(studentLogits.shape) !== showShape(teacherLogits.shape)) {
     throw new ShapeError(
       `generalizedJsd: got student ${showShape(studentLogits.shape)} and ` +
         `teacher ${showShape(teacherLogits.shape)}; expected one shape [..., V]`,
     );
   }
-  const predict = (logits: Tensor) => bounded(logSoftmax(div(logits, temperature)));
+  const compared = topK === undefined
+    ? (logits: Tensor) => logits
+    : likeliest(stopGradient(studentLogits), topK, tail);
+  const predict = (logits: Tensor) => bounded(logSoftmax(compared(div(logits, temperature))));
   const [student, teacher] = [predict(studentLogits), predict(teacherLogits)];
   if (beta === 0) return divergence(teacher, student);
   if (beta === 1) return divergence(student, teacher);
@@ -89,4 +120,20 @@ export function generalizedJsd(
     mul(divergence(teacher, mixture), beta),
     mul(divergence(student, mixture), 1 - beta),
   );
+}
+
+/**
+ * Logits of the most likely tokens of a prediction, and one for all others where they count as one:
+ * the log-sum-exp of theirs.
+ */
+function likeliest(logits: Tensor, topK: number, tail: boolean): (logits: Tensor) => Tensor {
+  const { V } = dims(logits, "... V", "generalizedJsd: student");
+  const last = slice(sort(logits), -1, Math.max(0, V - topK), Math.max(0, V - topK) + 1);
+  const isCompared = greaterEqual(logits, last);
+  return (other) => {
+    const kept = where(isCompared, other, -Infinity);
+    if (!tail) return kept;
+    const rest = logSumExp(where(isCompared, -Infinity, other), -1);
+    return concat([kept, unsqueeze(rest, -1)], -1);
+  };
 }

@@ -50,6 +50,7 @@ export * from "./catalogue/demonstrations.ts";
 export * from "./catalogue/pairs.ts";
 export * from "./catalogue/rollouts.ts";
 export * from "./catalogue/steps.ts";
+export * from "./catalogue/united.ts";
 export * from "./combinators.ts";
 export * from "./defaults.ts";
 export type * from "./description.ts";
@@ -60,6 +61,8 @@ export { type DivergenceOptions, divergenceScore, type FDivergence } from "./div
 export * from "./estimation.ts";
 export type * from "./evaluation.ts";
 export { type Demonstrations, gold } from "./gold.ts";
+export * from "./guidance.ts";
+export * from "./hints.ts";
 export * from "./intuitive.ts";
 export {
   kahnemanTversky,
@@ -140,7 +143,8 @@ export {
   klLoss,
   type KlOptions,
 } from "./regularizers.ts";
-export { generalizedJsd, jsdConstants, type JsdOptions } from "./jsd.ts";
+export { generalizedJsd, type JsdConstants, jsdConstants, type JsdOptions } from "./jsd.ts";
+export type { Guided, TeacherReading } from "./privileged.ts";
 export { learnedPositions, type Positions } from "./positions.ts";
 export * from "./process_reward_model.ts";
 export type { Distribution, Prediction, TargetPrediction } from "./prediction.ts";
@@ -160,7 +164,9 @@ export {
   indicator,
   type Referenced,
   type ReferenceScores,
+  type Taught,
   teacher,
+  type TeacherOptions,
 } from "./signals.ts";
 export * from "./ratio_shapes.ts";
 export * from "./tokenwise.ts";

@@ -162,7 +162,7 @@ function divergenceOf(
   needed: Positions | undefined,
   options: JsdOptions = {},
 ): Tensor {
-  if (student.kind === "logits" || teacher.kind === "logits") {
+  if (student.kind === "logits" || teacher.kind === "logits" || options.topK !== undefined) {
     const own = logitsOf(student);
     return generalizedJsd(own, stopGradient(cast(logitsOf(teacher), own.dtype)), options);
   }

@@ -11,17 +11,13 @@ import {
   gather,
   greater,
   iota,
-  isNumber,
   mapTree,
-  max,
   mul,
-  neg,
   type Range,
   ranges,
   reshape,
   stopGradient,
   sub,
-  sum,
   type Tensor,
   tensor,
   where,
@@ -46,13 +42,12 @@ import {
   readOf,
   targetsOf,
 } from "./gold.ts";
-import { masked, maskedCount, maskedSum } from "./log_probs.ts";
-import type { Metric, Metrics } from "./metrics.ts";
-import { centred, standardDeviation } from "./moments.ts";
+import { masked, maskedSum } from "./log_probs.ts";
 import type { PolicyEvidence, RolloutEvidence, Sides, ValueEvidence } from "./optimization.ts";
 import type { Model } from "./policy.ts";
 import { mapPrediction } from "./prediction.ts";
 import { checkKlEstimator, klEstimate, type KlEstimator } from "./regularizers.ts";
+import { answered, checkRollouts, rolloutMetrics } from "./rollout_metrics.ts";
 import { type ReferenceScores, seen } from "./signals.ts";
 
 /**
@@ -131,46 +126,6 @@ export const sampled: PriorStates<SampledTokens, SampledTokens> = {
   evaluate: gold.evaluate,
 };
 
-/** 1 for each row that has an answer, 0 for the others: `[B]` of a mask `[B, T]`. */
-function answered(mask: Tensor): Tensor {
-  return max(mask, { axes: [-1] });
-}
-
-/** The mean of one number for each row or group, over those that count. */
-function meanOf(values: Tensor, counted: Tensor): Metric {
-  return { total: maskedSum(values, counted), weight: maskedCount(counted, values.dtype) };
-}
-
-/**
- * `reward` and `reward_std`, the mean deviation within groups; `completions/{mean,min,max}_length`,
- * the extremes being means over micro-batches, weighted by their answers. All of them cover the
- * answers that count, and rewards only the scored answers.
- */
-function rolloutMetrics(rewards: Tensor, mask: Tensor, groupSize: number): Metrics {
-  const { B } = dims(rewards, "B", "sampled: rewards");
-  const counted = answered(mask);
-  const scored = where(isNumber(rewards), counted, 0);
-  const lengths = maskedCount(mask, mask.dtype, { axes: [-1] });
-  const groups = (x: Tensor) => reshape(x, [-1, groupSize === 1 ? B : groupSize]);
-  const over = { axes: [-1], keepDims: true };
-  const deviations = centred(groups(rewards), groups(scored), over);
-  const weight = sum(counted);
-  const extreme = (value: Tensor): Metric => ({ total: mul(value, weight), weight });
-  // A row without an answer gets the longest length, so that it is never the shortest.
-  const longest = max(lengths);
-  const shortest = neg(max(neg(where(greater(lengths, 0), lengths, longest))));
-  return {
-    "reward": meanOf(rewards, scored),
-    "reward_std": meanOf(
-      standardDeviation(deviations, groups(scored), over),
-      max(groups(scored), over),
-    ),
-    "completions/mean_length": meanOf(lengths, counted),
-    "completions/min_length": extreme(shortest),
-    "completions/max_length": extreme(longest),
-  };
-}
-
 /** The tensors that {@linkcode advantage} collects. */
 export interface Advantaged {
   /** The rewards, `[B]`. */
@@ -179,21 +134,6 @@ export interface Advantaged {
   readonly advantages: Tensor;
   /** Log-probabilities of the tokens under the policy that sampled them, `[B, T-1]`. */
   readonly oldLogProbs: Tensor;
-}
-
-function checkRollouts(
-  name: string,
-  { mask, rewards, oldLogProbs, penalties }: RolloutScores,
-): void {
-  checkShapes(`${name}: rollouts`, ["B", "T"], {
-    mask,
-    oldLogProbs,
-    ...(penalties === undefined ? {} : { penalties }),
-  });
-  checkShapes(`${name}: rollouts`, ["B"], {
-    rewards,
-    "the rows of the mask": max(cast(mask, "f32"), { axes: [-1] }),
-  });
 }
 
 /**

@@ -1,9 +1,10 @@
 /** Signals on any prior states: the target token, a reference, a teacher. */
 import { cast, mapTree, type None, stopGradient, type Tensor } from "@unitune/core";
 import type { Signal, States } from "./estimation.ts";
-import { targetsOf } from "./gold.ts";
+import { type Demonstrations, targetsOf } from "./gold.ts";
 import type { PolicyEvidence, ReferenceEvidence, TeacherEvidence } from "./optimization.ts";
 import type { Model } from "./policy.ts";
+import { type Guided, guidedPart, predictedBehind, type TeacherReading } from "./privileged.ts";
 
 /** The evidence that every signal gives, each part computed on demand. */
 export function seen(
@@ -94,8 +95,22 @@ export function againstReference(
   };
 }
 
+/** The options of {@linkcode teacher}. */
+export interface TeacherOptions {
+  /** What it reads (default `"same"`). */
+  readonly reading?: TeacherReading;
+  /** The model's name in descriptions: a teacher, or the reference (default `"teacher"`). */
+  readonly role?: "teacher" | "reference";
+}
+
+/** The tensors that {@linkcode teacher} collects. */
+export type Taught = Pick<TeacherEvidence, "teacher" | "teacherArgmax">;
+
 /**
- * A teacher's predictions, asked on its own prior states of the same kind, without dropout.
+ * A teacher's predictions, asked without dropout. It reads what the policy reads, on its own prior
+ * states of the same kind; or the same answers behind prompts that say more, such as the right
+ * answer. Then the teacher may be the policy itself, as it is in this step (`"self"`), or as it was
+ * (self-distillation: arXiv 2601.19897, 2601.18734, 2601.20802).
  *
  * @example
  * ```ts
@@ -106,33 +121,53 @@ export function againstReference(
  *   gold,
  *   modelOfLogits,
  *   objective,
+ *   sampled,
  *   teacher,
  * } from "@unitune/objectives";
  *
  * const model = modelOfLogits({ embed: (ids) => ids, logits: (embeddings) => embeddings });
  * const distillation = objective(estimate(gold, teacher(model)), distilled());
  * assertEquals(distillation.description.models, ["policy", "teacher"]);
+ * const self = estimate(sampled, teacher("self", { reading: "privileged" })).description;
+ * assertEquals([self.models, self.data], [["policy"], ["rollout", "privileged prompt"]]);
  * ```
  *
- * @param model The teacher at its parameters, over the policy's vocabulary.
+ * @param source The teacher at its parameters, over the policy's vocabulary; or the policy itself.
+ * @param options What it reads, and its name.
  * @returns The signal.
  */
 export function teacher(
-  model: Model,
-): Signal<
-  unknown,
-  Pick<TeacherEvidence, "teacher" | "teacherArgmax">,
-  TeacherEvidence & PolicyEvidence
-> {
+  source: Model | "self",
+  options: TeacherOptions & { readonly reading: "privileged" },
+): Signal<Guided & Pick<Demonstrations, "mask">, Taught, TeacherEvidence & PolicyEvidence>;
+/** The same of a teacher that reads what the policy reads. */
+export function teacher(
+  source: Model | "self",
+  options?: TeacherOptions & { readonly reading?: "same" },
+): Signal<unknown, Taught, TeacherEvidence & PolicyEvidence>;
+export function teacher(
+  source: Model | "self",
+  { reading = "same", role = "teacher" }: TeacherOptions = {},
+): Signal<Guided & Pick<Demonstrations, "mask">, Taught, TeacherEvidence & PolicyEvidence> {
+  const isSelf = source === "self";
+  const isPrivileged = reading === "privileged";
+  const who = isSelf ? "the policy's own predictions" : `a ${role}'s predictions`;
   return {
     description: {
-      signal: () => "a teacher's predictions",
-      models: ["teacher"],
-      data: [],
+      signal: () => isPrivileged ? `${who} behind a privileged prompt` : who,
+      models: isSelf ? [] : [role],
+      data: isPrivileged ? ["privileged prompt"] : [],
       asks: 1,
     },
-    collect(_model, _batch, ask) {
-      const { distribution, argmax } = ask(model);
+    collect(model, batch, ask) {
+      const asked = isSelf ? model : source;
+      const { distribution, argmax } = isPrivileged
+        ? predictedBehind(
+          asked,
+          guidedPart("teacher", batch, "privileged"),
+          targetsOf(batch.mask),
+        )
+        : ask(asked);
       return { teacher: mapTree(distribution(), stopGradient), teacherArgmax: argmax() };
     },
     compare: (states, collected) => ({

@@ -97,9 +97,13 @@ export interface TokenWeight<E> {
   readonly where: LossFormula["where"];
 }
 
-/** `weight x loss`, 0 where the weight is 0, even if the loss is infinite. */
-function product(weight: Tensor, loss: Tensor): Tensor {
-  return select(equal(weight, 0), 0, mul(weight, loss));
+/**
+ * `weight x loss`, 0 where the weight is 0, even if the loss is infinite. Off the mask weights are 0, as
+ * there they may be no numbers, which a gradient of 0 would not undo.
+ */
+function product(weight: Tensor, loss: Tensor, mask: Tensor): Tensor {
+  const own = select(equal(mask, 0), 0, weight);
+  return select(equal(own, 0), 0, mul(own, loss));
 }
 
 /**
@@ -140,7 +144,7 @@ export function weighed<E extends MaskEvidence, F = unknown>(
   }
   return tokenwise<E & F>(part.description.transition, {
     ...others,
-    losses: (evidence) => product(stopGradient(by.of(evidence)), losses(evidence)),
+    losses: (evidence) => product(stopGradient(by.of(evidence)), losses(evidence), evidence.mask),
     formula: times(`sg(${by.formula.text})`),
     where: { ...by.where, ...where },
   });

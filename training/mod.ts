@@ -74,6 +74,7 @@ export {
   trainingLength,
 } from "./data/dataset.ts";
 export {
+  type AnswerUse,
   candidateOf,
   dataOf,
   encodeAnswer,
@@ -322,6 +323,7 @@ export {
   writeSequence,
 } from "./data/records.ts";
 export {
+  guidedTable,
   labelTable,
   pairTable,
   type PromptCounts,

@@ -112,6 +112,9 @@ const answers = {
   rewards: labels,
   temperature: 1,
   oldValues: evaluate(valuesOf(chosen)),
+  // The last of two answers was given; a judge reads no more than the policy.
+  given: tensor([0, 1, 0, 1].map((isGiven) => [0, 1, 1, 1].map((t) => t * isGiven))),
+  privileged: { ids: chosen.ids, mask: chosen.mask, temperature: 1 },
 };
 
 /** An objective and what it gives before the first step. */
@@ -284,7 +287,7 @@ const notation: readonly NotationRow[] = [
   {
     symbols: ["w", "power", "cap"],
     meaning: "the weight of an answer, the power of its mean ratio, the largest weight",
-    isFor: defining("w"),
+    isFor: defining("power"),
   },
   {
     symbols: ["c", "gamma"],
@@ -296,7 +299,9 @@ const notation: readonly NotationRow[] = [
     symbols: ["JSD_x", "KL"],
     meaning: "generalised Jensen-Shannon divergence, x being the teacher's share; " +
       "Kullback-Leibler divergence",
-    isFor: ({ entry }) => entry.teacher,
+    isFor: ({ entry }) =>
+      entry.teacher || entry.reference === "model" && entry.trains === "policy" &&
+        entry.data !== "pairs",
   },
   {
     symbols: ["D", "d", "ref"],
@@ -359,6 +364,32 @@ const notation: readonly NotationRow[] = [
     symbols: ["rho", "clip"],
     meaning: "ratio of the policy to the one that sampled; clip(x, from, to)",
     isFor: defining("rho"),
+  },
+  {
+    symbols: ["given", "own"],
+    meaning: "of tokens that were given to the policy, and of its own",
+    isFor: ({ description }) => description.data.includes("given tokens"),
+  },
+  {
+    symbols: ["H"],
+    meaning: "the entropy of a prediction; H without indices is its mean over the batch",
+    isFor: ({ entry: { options }, description: { formula } }) =>
+      Object.hasOwn(options, "entropyWeight") || Object.hasOwn(formula.where, "H"),
+  },
+  {
+    symbols: ["q", "w"],
+    meaning: "the pass rate of a group; the weight of its answers",
+    isFor: defining("q"),
+  },
+  {
+    symbols: ["keep", "sign"],
+    meaning: "1 where a token has not moved too far from p_old, else 0; the sign of a number",
+    isFor: ({ entry }) => Object.hasOwn(entry.options, "trust"),
+  },
+  {
+    symbols: ["top"],
+    meaning: "1 for the most uncertain tokens, else 0",
+    isFor: defining("top"),
   },
   {
     symbols: ["x", "KL"],

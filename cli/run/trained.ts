@@ -45,6 +45,7 @@ import {
   type Dataset,
   longestRow,
   type Models,
+  type StageData,
   type Teacher,
   type TrainSettings,
   UserError,
@@ -506,15 +507,20 @@ export async function lentModels(
     ...rewardModel !== undefined && data?.kind === "rollouts" && {
       rewardModel: await readJudge(rewardModel, prepared, prepared.architectures),
     },
-    ...teacher !== undefined && settings.objective.teacher && data?.kind === "demonstrations" && {
+    ...teacher !== undefined && settings.objective.teacher && data !== undefined && {
       teacher: await readTeacher(
         teacher,
         prepared,
-        (data.packed ?? data.source).length,
+        readTokens(data, prepared.model.config.context),
         prepared.architectures,
       ),
     },
   };
+}
+
+/** The tokens of the longest row that a teacher reads. */
+function readTokens(data: StageData, context: number): number {
+  return data.kind === "demonstrations" ? (data.packed ?? data.source).length : longestRow(context);
 }
 
 /** The model of a run, ready for use. */

@@ -10,7 +10,7 @@ import {
 import { objectiveDefaults } from "../defaults.ts";
 import { jsdConstants } from "../jsd.ts";
 import { defineObjective, type ObjectiveEntry } from "./entry.ts";
-import { embeddings, lambdaOf, lambdaOptions, normalizer } from "./shared.ts";
+import { embeddings, lambdaOf, lambdaOptions, normalizer, teacherShare } from "./shared.ts";
 
 const onDemonstrations = {
   data: "demonstrations",
@@ -70,14 +70,7 @@ export const demonstrationEntries: readonly ObjectiveEntry[] = [
     name: "distillation",
     teacher: true,
     options: {
-      teacherShare: {
-        kind: "number",
-        default: jsd.beta,
-        min: 0,
-        max: 1,
-        help: "The teacher's weight in the mixture that both models are compared with: 0 gives " +
-          "KL(teacher, student), 1 gives KL(student, teacher).",
-      },
+      teacherShare,
       temperature: {
         kind: "number",
         default: jsd.temperature,

@@ -2,6 +2,7 @@
  * An objective as a row: everything that callers need to know of it, before and during training.
  */
 import type { Demonstrations } from "../gold.ts";
+import type { Guidance } from "../hints.ts";
 import type { Objective } from "../objective.ts";
 import {
   type GivenOptions,
@@ -11,6 +12,7 @@ import {
 } from "../options.ts";
 import { type Model, modelOfLogits } from "../policy.ts";
 import type { ObjectiveDescription } from "../description.ts";
+import type { Guided } from "../privileged.ts";
 import type { Rollouts, ValueScores } from "../rollouts.ts";
 import type { ScoredDemonstrations } from "../catalogue/demonstrations.ts";
 import type {
@@ -45,8 +47,8 @@ export interface Batches {
   readonly labels: LabelledAnswers;
   /** Answers in steps with labels. */
   readonly steps: LabelledSteps;
-  /** Sampled answers, with values where the policy has a value head. */
-  readonly rollouts: Rollouts & ValueScores;
+  /** Sampled answers, with values where the policy has a value head, and what guides them. */
+  readonly rollouts: Rollouts & ValueScores & Guided;
 }
 
 /** Batches of each kind of data, whose tokens a reference has scored. */
@@ -59,8 +61,8 @@ export interface ScoredBatches {
   readonly labels: ScoredLabelledAnswers;
   /** Answers in steps with labels. */
   readonly steps: LabelledSteps & ScoredDemonstrations;
-  /** Sampled answers, with values where the policy has a value head. */
-  readonly rollouts: ScoredRollouts & ValueScores;
+  /** Sampled answers, with values where the policy has a value head, and what guides them. */
+  readonly rollouts: ScoredRollouts & ValueScores & Guided;
 }
 
 /** A batch of a kind of data, with the log-probabilities of a reference where they are read. */
@@ -121,6 +123,13 @@ export interface EntryOf<K extends DataKind, R extends ReferenceUse> {
    * evaluates is missing.
    */
   readonly make: (given?: GivenOptions, models?: AskedModels) => Objective<BatchOf<K, R>>;
+  /**
+   * The right answers that its rollouts hold, with the given options and defaults for the others
+   * (default: none).
+   *
+   * @throws {RangeError} If an option is unknown or out of its range.
+   */
+  readonly guidance?: (given?: GivenOptions) => Guidance;
 }
 
 /** An objective of any data. `data` and `reference` determine the batches that it reads. */
@@ -144,6 +153,8 @@ export interface ObjectiveDefinition<
   readonly teacher: T;
   /** Its options, each with its default. */
   readonly options: Table;
+  /** The right answers that its rollouts hold, from all options (default: none). */
+  readonly guidance?: (options: OptionValues<Table>) => Guidance;
   /** The objective from all options and from the models that it evaluates. */
   readonly make: (
     options: OptionValues<Table>,
@@ -196,12 +207,16 @@ export function defineObjective<
   const T extends boolean,
   const Table extends OptionTable,
 >(definition: ObjectiveDefinition<K, R, T, Table>): EntryOf<K, R> {
-  const { name, reference, teacher, options, make } = definition;
+  const { name, reference, teacher, options, make, guidance, ...others } = definition;
   return {
     aliases: [],
     needsWholeBatch: false,
     rolloutEpochs: 1,
-    ...definition,
+    ...others,
+    ...{ name, reference, teacher, options },
+    ...guidance && {
+      guidance: (given = {}) => guidance(optionValues(name, options, given)),
+    },
     make(given = {}, models = {}) {
       if (!areAsked(models, reference, teacher)) {
         throw new RangeError(

@@ -5,6 +5,7 @@ import type { ObjectiveEntry, ObjectiveRegistry } from "./entry.ts";
 import { labelEntries, pairEntries } from "./pairs.ts";
 import { rolloutEntries } from "./rollouts.ts";
 import { stepEntries } from "./steps.ts";
+import { unitedDemonstrationEntries, unitedRolloutEntries } from "./united.ts";
 
 /**
  * All objectives of this package, in the order of the data that they read. A registry with another
@@ -21,10 +22,12 @@ import { stepEntries } from "./steps.ts";
  */
 export const objectiveRegistry: ObjectiveRegistry = [
   ...demonstrationEntries,
+  ...unitedDemonstrationEntries,
   ...pairEntries,
   ...labelEntries,
   ...stepEntries,
   ...rolloutEntries,
+  ...unitedRolloutEntries,
 ];
 
 /**

@@ -4,7 +4,6 @@ import {
   cispo,
   dapo,
   drGrpo,
-  drGrpoDefaults,
   grpo,
   grpoKl,
   grpoKlDefaults,
@@ -24,6 +23,7 @@ import { defineObjective, type ObjectiveEntry } from "./entry.ts";
 import {
   beta,
   clipRange,
+  constantLength,
   embeddings,
   groupSize,
   klWeight,
@@ -99,12 +99,7 @@ export const rolloutEntries: readonly ObjectiveEntry[] = [
     options: {
       groupSize,
       clipRange: clipOf("drGrpo"),
-      maxNewTokens: {
-        kind: "integer",
-        default: drGrpoDefaults.maxLength,
-        min: 1,
-        help: "The most tokens of an answer, by which the loss is divided.",
-      },
+      maxNewTokens: constantLength,
     },
     make: ({ groupSize, clipRange, maxNewTokens }) =>
       drGrpo({ groupSize, epsilon: clipRange, maxLength: maxNewTokens }),

@@ -2,7 +2,9 @@
  * Options that several objectives share, each defined once. An objective with another default
  * spreads the row and sets its own.
  */
+import { drGrpoDefaults } from "../catalogue/rollouts.ts";
 import { objectiveDefaults } from "../defaults.ts";
+import { jsdConstants } from "../jsd.ts";
 import { fixedLambda, type LambdaSchedule, linearLambda, noisyLambda } from "../lambda.ts";
 import type { Option, OptionTable, OptionValues } from "../options.ts";
 import type { LabelSmoothing } from "../preference_losses.ts";
@@ -123,4 +125,22 @@ export const klWeight = {
   kind: "number",
   min: 0,
   help: "The weight of the divergence from the policy that the stage started with.",
+} as const satisfies Option;
+
+/** The longest answer, by which a loss is divided. */
+export const constantLength = {
+  kind: "integer",
+  default: drGrpoDefaults.maxLength,
+  min: 1,
+  help: "The most tokens of an answer, by which the loss is divided.",
+} as const satisfies Option;
+
+/** The teacher's share in a mixture. */
+export const teacherShare = {
+  kind: "number",
+  default: jsdConstants("distillation", {}).beta,
+  min: 0,
+  max: 1,
+  help: "The teacher's weight in the mixture that both models are compared with: 0 gives " +
+    "KL(teacher, student), 1 gives KL(student, teacher).",
 } as const satisfies Option;

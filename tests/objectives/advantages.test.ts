@@ -227,7 +227,11 @@ async function assertUntouched<B>(
 }
 
 /** Entries that learn from answers whatever the others are worth. */
-const notCompared = ["reinforce", "grpo-kl", "best-of-n"];
+const notCompared = [
+  ...["reinforce", "grpo-kl", "best-of-n"],
+  ...["nft", "weighted-reinforce", "dppo", "on-policy-distillation", "luffy", "rl-plus", "hpt"],
+  ...["srft", "chord", "uft", "prefix-rft", "sdft", "opsd", "sdpo"],
+];
 
 const world = agreed("f32");
 for (const { name, data, values, use } of entriesOf(world)) {

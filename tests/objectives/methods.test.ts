@@ -5,11 +5,14 @@ import {
   concat,
   exp,
   gather,
+  leavesOf,
   log,
   mapTree,
   mul,
   ones,
+  reshape,
   slice,
+  softmax,
   sub,
   type Tensor,
   tensor,
@@ -17,22 +20,36 @@ import {
 } from "@unitune/core";
 import {
   addEvaluations,
+  advantage,
+  authorAdvantage,
+  binomialHints,
   byEntropy,
   bySign,
   cappedRatio,
+  chord,
   clipped,
+  distilled,
+  drGrpo,
   drift,
   entropyBonus,
   type EntropyEvidence,
+  estimate,
   estimator,
   evaluationLoss,
   gammaWeighted,
+  generalizedJsd,
   geometricMean,
   type GivenEvidence,
+  hpt,
+  luffy,
+  modelOf,
   negativeAware,
   nll,
+  type Objective,
+  objective,
   onGiven,
   onOwn,
+  opsd,
   type Optimization,
   passRate,
   plain,
@@ -40,22 +57,37 @@ import {
   probability,
   rarity,
   type RolloutEvidence,
+  sampled,
   saturating,
+  scoreTokens,
+  sft,
   shaped,
   softGate,
   split,
   sumOf,
+  teacher,
   type TokenOptimization,
+  tokenReturns,
   type TokenWeight,
   trusted,
   uncertainty,
+  uniformHints,
   weighed,
   weight,
 } from "@unitune/objectives";
 import fc from "fast-check";
-import { assertClose, assertNear, context } from "./arbitrary.ts";
+import {
+  assertClose,
+  assertNear,
+  context,
+  idsOf,
+  lossOf as objectiveLoss,
+  policy,
+  rowsOf,
+} from "./arbitrary.ts";
 import vectors from "./method_vectors.json" with { type: "json" };
 import { theorem } from "./theorem.ts";
+import { worldOf } from "./worlds.ts";
 
 /** The evidence of all cases, whose log-probabilities are what is differentiated. */
 type Evidence = RolloutEvidence & EntropyEvidence & GivenEvidence;
@@ -444,4 +476,221 @@ Deno.test("options of parts out of range are errors that name them", () => {
     [() => split(nll(), clipped({ normalizer: 2 })), "split: got the normalizers token and 2"],
   ];
   for (const [make, says] of faults) assertThrows(make, RangeError, says);
+});
+
+const world = worldOf({ seed: 6, distance: 0.4 });
+
+Deno.test("a live teacher that reads no more than the policy teaches nothing: its gradient is 0", async () => {
+  const own = objective(
+    estimate(sampled, teacher("self", { reading: "privileged" })),
+    distilled({ beta: 1 }),
+  );
+  for (const gradient of leavesOf(grad(objectiveLoss(own, world.rollouts))(world.params))) {
+    assert((await gradient.data()).every((g) => Math.abs(g) < 1e-12));
+  }
+});
+
+Deno.test("a privileged teacher predicts an answer's tokens behind its own prompt, wherever they stand", async () => {
+  const { rollouts, params, reference } = world;
+  const [rows = 0] = rollouts.ids.shape;
+  const behind = (x: Tensor) => concat([zeros([rows, 2], x.dtype), x], 1);
+  const { ids, mask } = rollouts;
+  const longer = { ids: behind(ids), mask: behind(mask), temperature: 1 };
+  const model = modelOf(policy, reference);
+  const signal = tokenReturns({ by: model, reading: "privileged" });
+  const guided = { ...rollouts, privileged: longer };
+  const { advantages, gaps } = estimate(sampled, signal)
+    .collect(modelOf(policy, params), guided, context).signal;
+  // The tokens of the longer rows, moved back by the two tokens that stand before them.
+  const there = slice(scoreTokens(model, longer), 1, 3);
+  const expected = mul(sub(there, slice(rollouts.oldLogProbs, 1, 1)), slice(mask, 1, 1));
+  await assertClose(advantages, expected, 1e-9);
+  await assertClose(gaps, mul(expected, -1), 1e-9);
+  const taught = estimate(sampled, teacher(model, { reading: "privileged" }))
+    .collect(modelOf(policy, params), guided, context).signal.teacher;
+  assert(taught.kind === "logits");
+  const whole = model.predict(model.embed(slice(longer.ids, 1, 0, -1))).logits();
+  const onAnswer = reshape(slice(mask, 1, 1), [rows, -1, 1]);
+  await assertClose(mul(taught.logits, onAnswer), mul(slice(whole, 1, 2), onAnswer), 1e-9);
+});
+
+Deno.test("returns of tokens: at discount 0 each token's own, at 1 all that follow, and an answer's advantage at each", async () => {
+  const { rollouts, params } = world;
+  const at = (discount: number, coefficient = 1, answer = false) =>
+    estimate(
+      sampled,
+      tokenReturns({
+        ...{ by: "reference", discount, coefficient },
+        ...answer && { answer: estimator("group-mean", 2) },
+      }),
+    ).collect(modelOf(policy, params), rollouts, context).signal.advantages;
+  const mask = await rowsOf(slice(rollouts.mask, 1, 1));
+  const ratios = await rowsOf(
+    mul(
+      sub(slice(rollouts.referenceLogProbs, 1, 1), slice(rollouts.oldLogProbs, 1, 1)),
+      slice(rollouts.mask, 1, 1),
+    ),
+  );
+  const sums = (discount: number) =>
+    ratios.map((row, b) =>
+      row.map((_, t) =>
+        (mask[b]?.[t] ?? 0) *
+        row.slice(t).reduce((total, ratio, i) => total + discount ** i * ratio, 0)
+      )
+    );
+  for (const discount of [0, 0.5, 1]) {
+    await assertClose(at(discount), tensor(sums(discount), f64), 1e-9);
+  }
+  await assertClose(at(0.5, 3), mul(at(0.5), 3), 1e-9);
+  const [first = NaN] = await sub(at(0, 1, true), at(0)).data();
+  const [a = NaN, b = NaN] = await rollouts.rewards.data();
+  assertAlmostEquals(first, (a - b) / 2, 1e-9);
+});
+
+Deno.test("on-policy distillation: value and gradient are those of the method's code, with a discount as well", async () => {
+  const behind = (x: readonly (readonly number[])[]) => tensor(x.map((row) => [0, ...row]), f64);
+  const batch = {
+    mask: behind(vectors.mask),
+    oldLogProbs: behind(vectors.oldLogProbs),
+    referenceLogProbs: behind(vectors.teacherLogProbs),
+    rewards,
+  };
+  const named = { on_policy_distillation: 0, discounted_distillation: 0.9 } as const;
+  for (const name of ["on_policy_distillation", "discounted_distillation"] as const) {
+    const signal = tokenReturns({ by: "reference", discount: named[name] });
+    const { advantages } = signal.collect(modelOf(policy, world.params), batch, () => {
+      throw new Error("no model is asked");
+    });
+    const tokens = tokensOf(advantages);
+    const loss = lossOn(shaped(plain, { normalizer: 1 }), tokens);
+    const { loss: value, gradient } = vectors.cases[name];
+    assertAlmostEquals(await loss(tokens.logProbs).item(), value, 1e-9);
+    await assertClose(grad(loss)(tokens.logProbs), tensor(gradient, f64), 1e-9);
+  }
+});
+
+Deno.test("the top of a vocabulary and its tail: all tokens are the divergence, one is a coin", async () => {
+  const student = tensor([[2, 1, 0, -1]], f64);
+  const judge = tensor([[0, 3, 1, 0]], f64);
+  for (const beta of [0, 0.5, 1]) {
+    const whole = generalizedJsd(student, judge, { beta });
+    await assertClose(generalizedJsd(student, judge, { beta, topK: 9 }), whole, 1e-12);
+    await assertClose(generalizedJsd(student, judge, { beta, topK: 4, tail: false }), whole, 1e-12);
+  }
+  const [p = NaN] = await softmax(student).data();
+  const [q = NaN] = await softmax(judge).data();
+  const coin = p * Math.log(p / q) + (1 - p) * Math.log((1 - p) / (1 - q));
+  const top = await generalizedJsd(student, judge, { beta: 1, topK: 1 }).item();
+  assertAlmostEquals(top, coin, 1e-12);
+  // Without the others, the only token is certain for both.
+  const alone = await generalizedJsd(student, judge, { beta: 1, topK: 1, tail: false }).item();
+  assertAlmostEquals(alone, 0, 1e-12);
+});
+
+Deno.test("advantages by author: own answers among each other, given tokens among all, a continuation by its own rule", async () => {
+  const { params } = world;
+  const rollouts = {
+    ...world.rollouts,
+    mask: tensor([[0, 1, 1, 1], [0, 1, 1, 1], [0, 1, 1, 1]], f64),
+    given: tensor([[0, 0, 0, 0], [0, 0, 0, 0], [0, 1, 0, 0]], f64),
+    oldLogProbs: zeros([3, 4], "f64"),
+    rewards: tensor([1, 0, 1], f64),
+  };
+  const signal = authorAdvantage({
+    own: estimator("group-mean", 3),
+    theirs: estimator("leave-one-out", 3),
+    continued: estimator("raw"),
+  });
+  const collected = signal.collect(modelOf(policy, params), rollouts, () => {
+    throw new Error("no model is asked");
+  });
+  await assertClose(
+    collected.advantages,
+    tensor([[0.5], [-0.5], [0.5]].map(([a = 0], b) => b < 2 ? [a, a, a] : [a, 1, 1]), f64),
+  );
+});
+
+Deno.test("the gate of HPT: without a success the demonstration teaches alone, with one the policy's answers", async () => {
+  const ids = idsOf([[0, 1, 2, 1], [0, 2, 1, 1], [0, 1, 1, 2]]);
+  const batch = {
+    ids,
+    mask: tensor([[0, 1, 1, 1], [0, 1, 1, 1], [0, 1, 1, 1]], f64),
+    given: tensor([[0, 0, 0, 0], [0, 0, 0, 0], [0, 1, 1, 1]], f64),
+    oldLogProbs: zeros([3, 4], "f64"),
+    temperature: 1,
+  };
+  const options = { groupSize: 3, maxLength: 3, entropyWeight: 0 };
+  const loss = (rewards: readonly number[]) =>
+    objectiveLoss(hpt(options), { ...batch, rewards: tensor(rewards, f64) });
+  const gold = { ids: slice(ids, 0, 2), mask: slice(batch.mask, 0, 2) };
+  const supervised = objectiveLoss(sft(), gold);
+  const { params } = world;
+  await assertClose(loss([0, 0, 1])(params), supervised(params), 1e-9);
+  await assertClose(grad(loss([0, 0, 1]))(params), grad(supervised)(params), 1e-9);
+  const own = mapTree(
+    { ids, mask: batch.mask, oldLogProbs: batch.oldLogProbs, rewards: tensor([1, 0, 1], f64) },
+    (x) => slice(x, 0, 0, 2),
+  );
+  // Without clipping, at the constant that counts all three rows.
+  const reinforced = objectiveLoss(
+    objective(
+      estimate(sampled, advantage(estimator("group-mean", 2))),
+      policyGradient({ normalizer: 3 }),
+    ),
+    { ...own, temperature: 1 },
+  );
+  await assertClose(loss([1, 0, 1])(params), mul(reinforced(params), 2 / 3), 1e-9);
+  // A pass rate of a half is not above a half.
+  const strict = objectiveLoss(hpt({ ...options, gate: 0.5 }), {
+    ...batch,
+    rewards: tensor([1, 0, 1], f64),
+  });
+  await assertClose(strict(params), supervised(params), 1e-9);
+});
+
+Deno.test("CHORD at 0 is GRPO on own answers, at 1 the weighed likelihood of demonstrations", async () => {
+  const { rollouts, params } = world;
+  const at = (mixture: number) => objectiveLoss(chord({ groupSize: 2, mixture }), rollouts)(params);
+  const by = { own: estimator("group-z-score", 2), theirs: estimator("raw") };
+  const estimation = estimate(sampled, authorAdvantage(by));
+  const part = (side: typeof onOwn | typeof onGiven, of: TokenOptimization<Evidence>) =>
+    objectiveLoss(objective(estimation, side(of)), rollouts)(params);
+  await assertClose(at(0), part(onOwn, clipped()), 1e-12);
+  await assertClose(at(1), part(onGiven, weighed(uncertainty, nll())), 1e-12);
+  assertThrows(() => chord({ mixture: 2 }), RangeError, "chord: mixture");
+});
+
+Deno.test("LUFFY without demonstrations is Dr. GRPO without clipping", async () => {
+  const { rollouts, params } = world;
+  const own = { ...rollouts, given: mul(rollouts.given, 0) };
+  const a = objectiveLoss(luffy({ groupSize: 2, maxLength: 7, entropyWeight: 0 }), own);
+  const b = objectiveLoss(drGrpo({ groupSize: 2, maxLength: 7, epsilon: Infinity }), own);
+  await assertClose(a(params), b(params));
+  await assertClose(grad(a)(params), grad(b)(params));
+});
+
+Deno.test("rollouts without what guides them are an error that says so", () => {
+  const { given: _given, privileged: _privileged, ...plainly } = world.rollouts;
+  const model = modelOf(policy, world.params);
+  const collect = (of: Objective<typeof plainly>) => () => of.collect(model, plainly, context);
+  assertThrows(collect(luffy({ groupSize: 2 })), TypeError, "authored: got rollouts without given");
+  assertThrows(collect(hpt({ groupSize: 2 })), TypeError, "without given");
+  assertThrows(collect(chord({ groupSize: 2 })), TypeError, "without given");
+  assertThrows(collect(opsd(model)), TypeError, "teacher: got rollouts without privileged");
+});
+
+Deno.test("hints are shares of an answer that fall over the steps, and stay", () => {
+  const { at } = binomialHints({ from: 1, to: 0, steps: 10, chunks: 4 });
+  const draws = [0.1, 0.6, 0.4, 0.9];
+  let next = 0;
+  assertEquals(at(5, () => draws[next++ % 4] ?? NaN), 0.5);
+  assertEquals([at(0, () => 0.999), at(10, () => 0), at(11, () => 0)], [1, 0, 0]);
+  const uniform = uniformHints({ from: 0.8, to: 0.2, steps: 4, most: 0.9 });
+  assertAlmostEquals(uniform.at(0, () => 0), 0.8, 1e-12);
+  assertAlmostEquals(uniform.at(2, () => 0), 0.5, 1e-12);
+  assertAlmostEquals(uniform.at(9, () => 0.5), 0.55, 1e-12);
+  assertAlmostEquals(uniformHints().at(0, () => 0.5), 0.95, 1e-12);
+  assertThrows(() => binomialHints({ chunks: 0 }), RangeError, "binomialHints: chunks");
+  assertThrows(() => uniformHints({ most: 2 }), RangeError, "uniformHints: most");
+  assertThrows(() => uniformHints({ from: 2 }), RangeError, "uniformHints: from");
 });

@@ -115,7 +115,12 @@ const toPolicy: Readonly<Record<string, readonly Question[]>> = {
   // An own token is drawn from the whole distribution.
   "scheduled-sampling": [...usual, "logits"],
   // A divergence from a teacher is one of whole distributions.
-  distillation: ["argmax", "divergence", "entropy", "logProbs"],
+  ...Object.fromEntries(
+    ["distillation", "asft", "sdft", "opsd", "sdpo"].map((name) => [
+      name,
+      ["argmax", "divergence", "entropy", "logProbs"],
+    ]),
+  ),
   "reward-model": ["scores"],
   "process-reward-model": ["scores"],
   ppo: [...usual, "values"],
@@ -123,7 +128,13 @@ const toPolicy: Readonly<Record<string, readonly Question[]>> = {
 
 /** The questions to another model; none, where the batch holds its log-probabilities. */
 const toOthers: Readonly<Record<string, readonly Question[]>> = {
-  distillation: ["argmax", "distribution"],
+  ...Object.fromEntries(
+    ["distillation", "asft", "sdft", "opsd", "sdpo"].map((name) => [
+      name,
+      ["argmax", "distribution"],
+    ]),
+  ),
+  "on-policy-distillation": ["logProbs"],
   // The reference reads own tokens of its own, after a first pass that has metrics.
   "intuitive-dpo": usual,
 };

@@ -29,8 +29,10 @@ import {
   apoDown,
   apoZero,
   applyAccumulated,
+  asft,
   bco,
   bestOfN,
+  chord,
   cispo,
   cpo,
   dapo,
@@ -41,6 +43,7 @@ import {
   discopop,
   distillation,
   dpo,
+  dppo,
   drGrpo,
   entryNamed,
   evaluationLoss,
@@ -50,6 +53,7 @@ import {
   grpoKl,
   gspo,
   hinge,
+  hpt,
   ift,
   initTrainingState,
   intuitiveDpo,
@@ -57,31 +61,43 @@ import {
   ipo,
   iwSft,
   kto,
+  luffy,
   maxRlGradient,
   modelOf,
   modelOfLogits,
   mpo,
   nca,
+  nft,
   type Objective,
   objectiveRegistry,
   onlineDpo,
+  onPolicyDistillation,
+  opsd,
   optionValues,
   orpo,
   type Policy,
+  powerSft,
   ppo,
+  prefixRft,
   processRewardModel,
   reinforce,
   reinforcePlusPlus,
   rewardModel,
   rloo,
+  rlPlus,
   robust,
   rpo,
   scheduledSampling,
+  sdft,
+  sdpo,
   sft,
   simpo,
   sppo,
   squeezed,
+  srft,
   trainingStep,
+  uft,
+  weightedReinforce,
 } from "@unitune/objectives";
 import fc from "fast-check";
 import { assertClose, assertNear, context, type Parameters, policy } from "./arbitrary.ts";
@@ -120,6 +136,18 @@ const ofRollouts = [
 ];
 const clips = ["clip_ratio/low", "clip_ratio/high"];
 
+/** Entries on rollouts whose losses clip no ratio. */
+const withoutClip = [
+  "reinforce",
+  "nft",
+  "weighted-reinforce",
+  "dppo",
+  "luffy",
+  "rl-plus",
+  "hpt",
+  "srft",
+];
+
 /** The metrics of an entry beside those of its tokens. */
 function metricsOf({ name, data, trains }: Pick<Entry, "name" | "data" | "trains">): string[] {
   if (trains === "reward model") return ofPairs.slice(2);
@@ -127,7 +155,7 @@ function metricsOf({ name, data, trains }: Pick<Entry, "name" | "data" | "trains
     return ["right_steps", "wrong_steps", "step_accuracies"].map((metric) => `rewards/${metric}`);
   }
   if (data === "demonstrations") {
-    if (name === "distillation") return ["teacher_agreement"];
+    if (["distillation", "asft"].includes(name)) return ["teacher_agreement"];
     return ["ift", "scheduled-sampling"].includes(name) ? ["lambda"] : [];
   }
   if (data === "pairs") return [...ofPairs, ...name === "intuitive-dpo" ? ["lambda"] : []];
@@ -135,13 +163,21 @@ function metricsOf({ name, data, trains }: Pick<Entry, "name" | "data" | "trains
   const own: Record<string, string[]> = {
     "online-dpo": ofPairs,
     "best-of-n": [],
-    reinforce: ofRollouts,
+    ...Object.fromEntries(withoutClip.map((name) => [name, ofRollouts])),
+    ...Object.fromEntries(
+      ["sdft", "opsd", "sdpo"].map((name) => [name, [...ofRollouts, "teacher_agreement"]]),
+    ),
+    "on-policy-distillation": [...ofRollouts, "teacher_kl"],
+    uft: [...ofRollouts, ...clips, "kl"],
     cispo: [...ofRollouts, "clip_ratio/high"],
     "grpo-kl": [...ofRollouts, ...clips, "kl"],
     "intuitive-grpo": [...ofRollouts, "lambda"],
   };
   return own[name] ?? [...ofRollouts, ...clips];
 }
+
+/** Entries whose losses need not fall, since their weights have no gradient, or are drawn. */
+const erratic = ["scheduled-sampling", "iw-sft", "cispo", "power-sft", "chord"];
 
 for (const { use, ...entry } of entriesOf(moved)) {
   const { name, trains } = entry;
@@ -172,9 +208,7 @@ for (const { use, ...entry } of entriesOf(moved)) {
       assertEquals(names.toSorted(), expected.toSorted());
       assertNotEquals(await state.params.mixing.data(), await moved.params.mixing.data());
       const [first = NaN, last = NaN] = [losses[0], losses.at(-1)];
-      // Draws of own tokens make a loss rise and fall, and so do weights without gradient.
-      const isErratic = ["scheduled-sampling", "iw-sft", "cispo"].includes(name);
-      if (!isErratic) assert(last < first, `from ${first} to ${last}`);
+      if (!erratic.includes(name)) assert(last < first, `from ${first} to ${last}`);
     }));
 }
 
@@ -258,6 +292,8 @@ const whole: Readonly<Record<string, string>> = {
   "scheduled-sampling": "draws for each micro-batch anew",
   "reinforce-plus-plus": "its advantages are z-scored over the batch",
   ppo: "its advantages are whitened over the batch",
+  srft: "its weights are means over the batch",
+  "prefix-rft": "the most uncertain tokens are those of the batch",
 };
 
 Deno.test("an entry says whether a batch may be cut", () => {
@@ -332,6 +368,9 @@ for (const [index, name] of names.entries()) {
   }
 }
 
+/** Entries whose losses are divided by a constant. */
+const constants = ["dr-grpo", "nft", "on-policy-distillation", "luffy", "rl-plus"];
+
 Deno.test("rows without an answer change no loss; a batch of them has loss 0 and gradient 0", async () => {
   const world = worldOf({ seed: 11, distance: 0.3 });
   const silent = <B>(batch: B, kept: number): B =>
@@ -350,13 +389,16 @@ Deno.test("rows without an answer change no loss; a batch of them has loss 0 and
       if (whole[name] !== undefined) return;
       const half = lossOf({ ...parts, batch: silent(parts.batch, GROUP) });
       const alone = lossOf({ ...parts, batch: rowsOf(parts.batch, 0, GROUP) });
-      // Dr. GRPO's constant counts every row.
+      // A constant counts every row.
       const [rows = 0] = world.rollouts.ids.shape;
-      const share = name === "dr-grpo" ? GROUP / rows : 1;
+      const share = constants.includes(name) ? GROUP / rows : 1;
       await assertClose(half(world.params), mul(alone(world.params), share), 1e-9);
     });
   }
 });
+
+/** Entries on rollouts that learn from other predictions than rewards. */
+const unrewarded = ["on-policy-distillation", "sdft", "opsd", "sdpo"];
 
 for (const entry of objectiveRegistry) {
   Deno.test(`${entry.name}: its row says of models and data what its objective says`, () => {
@@ -372,7 +414,14 @@ for (const entry of objectiveRegistry) {
     assertEquals(reads("chosen and rejected"), entry.data === "pairs");
     assertEquals(reads("label"), entry.data === "labels");
     assertEquals(reads("step labels"), entry.data === "steps");
-    assertEquals(models.includes("reward"), entry.data === "rollouts");
+    assertEquals(
+      models.includes("reward"),
+      entry.data === "rollouts" && !unrewarded.includes(entry.name),
+    );
+    assertEquals(
+      reads("given tokens") || reads("privileged prompt"),
+      entry.guidance !== undefined,
+    );
     // Defaults lie in their own ranges.
     optionValues(entry.name, entry.options);
   });
@@ -398,6 +447,14 @@ Deno.test("defaults that a paper or TRL states are the stated ones", () => {
     gspo: { clipRange: 3e-4 },
     // TRL's PPOConfig.
     ppo: { clipRange: 0.2, klWeight: 0.05, valueWeight: 0.1, gaeLambda: 0.95 },
+    // The README of arXiv 2509.23753's code.
+    asft: { anchor: 0.05 },
+    // arXiv 2508.11408, CHORD-phi; arXiv 2505.16984; arXiv 2504.14945; all as their code has them.
+    chord: { mixture: 0.1 },
+    uft: { hintWeight: 0.001, klWeight: 0.001, hintSteps: 300 },
+    luffy: { entropyWeight: 0.001, groupSize: 8 },
+    // arXiv 2509.04419, and its code.
+    hpt: { gate: 0, demonstrationWeight: 1, entropyWeight: 0.001 },
   };
   for (const [name, values] of Object.entries(stated)) {
     const { options } = entryNamed(objectiveRegistry, name) ?? {};
@@ -414,6 +471,7 @@ Deno.test("a row's defaults are those of its function", () => {
   const functions: Readonly<Record<string, Pick<Objective<never>, "description">>> = {
     ...{ sft: sft(), dft: dft(), "iw-sft": iwSft(), ift: ift() },
     ...{ "scheduled-sampling": scheduledSampling(), distillation: distillation(nobody) },
+    ...{ asft: asft(nobody), "power-sft": powerSft() },
     ...{ dpo: dpo(), ipo: ipo(), hinge: hinge(), exponential: exponential(), robust: robust() },
     ...{ exo: exo(), nca: nca(), bco: bco(), sppo: sppo(), aot: aot() },
     ...{ "aot-unpaired": aotUnpaired(), "apo-zero": apoZero(), "apo-down": apoDown() },
@@ -424,6 +482,10 @@ Deno.test("a row's defaults are those of its function", () => {
     ...{ grpo: grpo(), "grpo-kl": grpoKl(), dapo: dapo(), "dr-grpo": drGrpo(), gspo: gspo() },
     ...{ cispo: cispo(), "max-rl": maxRlGradient(), "intuitive-grpo": intuitiveGrpo() },
     ...{ "online-dpo": onlineDpo(), "best-of-n": bestOfN(), ppo: ppo({ values: "precomputed" }) },
+    ...{ nft: nft(), "weighted-reinforce": weightedReinforce(), dppo: dppo() },
+    ...{ "on-policy-distillation": onPolicyDistillation(nobody), luffy: luffy() },
+    ...{ "rl-plus": rlPlus(), hpt: hpt(), srft: srft(), chord: chord(), uft: uft() },
+    ...{ "prefix-rft": prefixRft(), sdft: sdft(nobody), opsd: opsd(nobody), sdpo: sdpo(nobody) },
   };
   assertEquals(Object.keys(functions), objectiveRegistry.map(({ name }) => name));
   for (const entry of objectiveRegistry) {

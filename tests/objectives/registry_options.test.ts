@@ -15,7 +15,7 @@ const nonNegative = "a number, at least 0";
  * docs/decisions.md has the reasons where they differ.
  */
 const rows: readonly Row[] = [
-  ["normalizer", "token | sequence", "token", "sft dft distillation"],
+  ["normalizer", "token | sequence", "token", "sft dft distillation asft power-sft"],
   ["lambda", share, 0.2, "ift scheduled-sampling intuitive-dpo intuitive-grpo"],
   [
     "lambdaSchedule",
@@ -32,7 +32,7 @@ const rows: readonly Row[] = [
   ["gamma", share, 0.95, "ift"],
   ["propagation", "as-run | as-run-detached | eq21 | eq21-decay | none", "as-run", "ift"],
   ["embeddings", "live | synchronised", "live", "ift intuitive-dpo intuitive-grpo"],
-  ["teacherShare", share, 0.5, "distillation"],
+  ["teacherShare", share, 0.5, "distillation sdft opsd sdpo"],
   ["temperature", positive, 1, "distillation"],
   [
     "beta",
@@ -53,7 +53,8 @@ const rows: readonly Row[] = [
     "groupSize",
     "a whole number, at least 2",
     8,
-    "rloo grpo grpo-kl dapo dr-grpo gspo cispo max-rl intuitive-grpo best-of-n",
+    "rloo grpo grpo-kl dapo dr-grpo gspo cispo max-rl intuitive-grpo best-of-n nft dppo luffy " +
+    "rl-plus hpt srft chord uft prefix-rft sdpo",
   ],
   [
     "scaleRewards",
@@ -62,13 +63,36 @@ const rows: readonly Row[] = [
     "grpo grpo-kl dapo gspo cispo intuitive-grpo",
   ],
   ["klWeight", nonNegative, 0.04, "grpo-kl"],
-  ["maxNewTokens", "a whole number, at least 1", 256, "dr-grpo"],
+  [
+    "maxNewTokens",
+    "a whole number, at least 1",
+    256,
+    "dr-grpo nft on-policy-distillation luffy rl-plus hpt prefix-rft",
+  ],
   ["clipRange", positive, 0.0003, "gspo"],
   ["groupSize", "a whole number, at least 2", 2, "online-dpo"],
   ["klWeight", nonNegative, 0.05, "ppo"],
   ["valueWeight", nonNegative, 0.1, "ppo"],
   ["gaeLambda", share, 0.95, "ppo"],
   ["whiten", "true or false", true, "ppo"],
+  ["anchor", nonNegative, 0.05, "asft"],
+  ["power", positive, 0.5, "power-sft"],
+  ["passScale", "none | group", "none", "nft"],
+  ["positiveWeight", nonNegative, 0.1, "weighted-reinforce"],
+  ["trust", nonNegative, 0.2, "dppo"],
+  ["driftWeight", nonNegative, 0.001, "dppo"],
+  ["discount", share, 0, "on-policy-distillation"],
+  ["entropyWeight", nonNegative, 0.001, "luffy rl-plus hpt prefix-rft"],
+  ["gate", share, 0, "hpt"],
+  ["demonstrationWeight", nonNegative, 1, "hpt"],
+  ["mixture", share, 0.1, "chord"],
+  ["hintWeight", nonNegative, 0.001, "uft"],
+  ["klWeight", nonNegative, 0.001, "uft"],
+  ["hintSteps", "a whole number, at least 1", 300, "uft prefix-rft"],
+  ["hintShare", "a number, above 0, at most 1", 0.2, "prefix-rft"],
+  ["self", "frozen | live", "frozen", "sdft sdpo"],
+  ["topK", "a whole number, at least 1", 100, "sdft sdpo"],
+  ["divergenceTemperature", positive, 1.1, "opsd"],
 ];
 
 Deno.test("the options of objectives have the ranges and defaults that are documented", () => {

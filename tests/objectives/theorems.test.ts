@@ -541,7 +541,21 @@ theorem(
 );
 
 /** Entries whose gradients are not those of their values, by what they hold constant. */
-const stopped: readonly string[] = ["dft", "iw-sft", "cispo"];
+const stopped: readonly string[] = [
+  ...[
+    "dft",
+    "iw-sft",
+    "cispo",
+    "asft",
+    "power-sft",
+    "nft",
+    "rl-plus",
+    "srft",
+    "chord",
+    "sdft",
+    "sdpo",
+  ],
+];
 
 /** A tree whose tensors are on no device, so that any may take them. */
 async function hosted<T>(tree: T): Promise<T> {

@@ -279,7 +279,7 @@ for (const { name, use } of entriesOf(world, modelOf(inBlocksOf(policy, 2), worl
 }
 
 /** Objectives that read whole distributions. */
-const readsDistributions = new Set(["scheduled-sampling"]);
+const readsDistributions = new Set(["scheduled-sampling", "sdft", "sdpo"]);
 const large = worldOf({ seed: 5, distance: 0.3, vocabulary: 60, dtype: "f32" });
 /** The fewest logits of a side: of 2 rows of 6 tokens, where the best and the worst of 2 are chosen. */
 const LOGITS = 2 * 5 * 60;

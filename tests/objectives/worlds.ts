@@ -14,6 +14,7 @@ import {
 } from "@unitune/core";
 import {
   type Demonstrations,
+  type Guided,
   type LabelledSteps,
   modelOf,
   type Objective,
@@ -50,7 +51,7 @@ export interface World {
   readonly pairs: ScoredPairs;
   readonly labels: ScoredLabelledAnswers;
   readonly steps: LabelledSteps & ScoredDemonstrations;
-  readonly rollouts: ScoredRollouts & Required<ValueScores>;
+  readonly rollouts: ScoredRollouts & Required<ValueScores> & Required<Guided>;
 }
 
 export const GROUP = 2;
@@ -58,7 +59,7 @@ export const GROUP = 2;
 /** What a world is made of. */
 export interface WorldOptions {
   readonly seed: number;
-  /** How far the reference and the old policy are from the policy; 0 for step 0. */
+  /** How far the reference and the policy that sampled are from the policy; 0 for step 0. */
   readonly distance: number;
   readonly rows?: number;
   readonly length?: number;
@@ -102,6 +103,10 @@ export function worldOf(
     table: add(params.table, matrix(2, vocabulary, distance)),
     mixing: params.mixing,
   });
+  const sampler = evaluate({
+    table: add(params.table, matrix(3, vocabulary, distance)),
+    mixing: params.mixing,
+  });
   const table = <T>(cell: (b: number, t: number) => T) =>
     Array.from({ length: rows }, (_, b) => Array.from({ length }, (_, t) => cell(b, t)));
   const answers = (): Demonstrations => {
@@ -130,6 +135,8 @@ export function worldOf(
     return { ...own, referenceLogProbs: scoredBy(reference, own) };
   };
   const rollouts = scored({ temperature });
+  // The last answer of each group was given, of every second one its first half.
+  const given = table((b, t) => b % GROUP === GROUP - 1 && (b < GROUP || t < length / 2) ? 1 : 0);
   const labelled = scored();
   return {
     dtype,
@@ -146,8 +153,10 @@ export function worldOf(
       ...rollouts,
       rewards: tensor(Array.from({ length: rows }, (_, b) => b % 2 + roll(3) / 4), { dtype }),
       temperature,
-      oldLogProbs: scoredBy(reference, rollouts),
+      oldLogProbs: scoredBy(sampler, rollouts),
       oldValues: valuedBy(reference, rollouts),
+      given: tensor(given, { dtype }),
+      privileged: { ids: rollouts.ids, mask: rollouts.mask, temperature },
     },
     steps: { ...scored(), labels: tensor(table((b, t) => (b + t) % 2), { dtype }) },
   };
@@ -206,7 +215,10 @@ export function entriesOf(
           return f({ policy, objective, batch: world.steps });
         }
         case "rollouts": {
-          const objective: Objective<ScoredRollouts & ValueScores> = entry.make(options, models);
+          const objective: Objective<ScoredRollouts & ValueScores & Guided> = entry.make(
+            options,
+            models,
+          );
           return f({ policy, objective, batch: world.rollouts });
         }
         default:

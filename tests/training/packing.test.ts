@@ -148,7 +148,8 @@ async function measured<B>(
 /** What an objective makes of the rows, packed and alone. */
 async function bothOf(model: LanguageModel, entry: ObjectiveEntry, given: GivenOptions = {}) {
   assert(entry.data === "demonstrations");
-  const asked = { teacher: modelOf(model, model.init(key(5))) };
+  const other = modelOf(model, model.init(key(5)));
+  const asked = { teacher: other, reference: other };
   if (entry.reference === "log-probs") {
     const objective = entry.make(given, asked);
     return [

@@ -190,7 +190,7 @@ Deno.test("a setting applies to the objectives that it is for", () => {
     namesFor("packing"),
     objectiveRegistry.filter(({ data }) => data === "demonstrations").map(({ name }) => name),
   );
-  assertEquals(namesFor("teacher"), ["distillation"]);
+  assertEquals(namesFor("teacher"), ["distillation", "on-policy-distillation"]);
   assertEquals(namesFor("stepSeparator"), ["process-reward-model"]);
   assertEquals(
     namesFor("rejected"),

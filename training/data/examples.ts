@@ -60,6 +60,11 @@ export interface TrainingPrompt {
   readonly columns: Readonly<Record<string, unknown>>;
   /** The line of its row. */
   readonly source?: Source;
+  /**
+   * The tokens of the right answer, with the stop token that ends it, where the stage reads right
+   * answers.
+   */
+  readonly answer?: readonly number[];
 }
 
 /** A pair whose rejected answer may be the model's own. */
@@ -360,7 +365,12 @@ function answerOf(
 /** A prompt, and the last turn of its right answer as a model gives it, where one is known. */
 interface Asked {
   readonly ids: readonly number[];
-  readonly answer?: KnownAnswer;
+  readonly answer?: AskedAnswer;
+}
+
+/** A right answer, and all of its tokens that are learned. */
+interface AskedAnswer extends KnownAnswer {
+  readonly learned: readonly number[];
 }
 
 /** The tokens of an example's prompt and of the last turn of its right answer. */
@@ -376,7 +386,10 @@ function askedOf(tokenizer: Tokenizer, example: Example, most: number): Asked {
   return {
     // The learned tokens follow the prompt, so that it is encoded once.
     ids: chosen.length === 1 && start > 0 ? sequence.ids.slice(0, start) : encoded(),
-    answer: knownAnswer(tokenizer, sequence),
+    answer: {
+      ...knownAnswer(tokenizer, sequence),
+      learned: start < 0 ? [] : sequence.ids.slice(start),
+    },
   };
 }
 
@@ -520,16 +533,35 @@ export interface KnownSizes {
   readonly longestText: number;
 }
 
+/** Refuses a prompt of which the right answer is not known. */
+function unanswered(): never {
+  throw new ChatError(
+    "The prompt has no right answer, and the objective learns from right answers: give it a " +
+      "completion",
+  );
+}
+
+/** What a stage does with the right answers to its prompts. */
+export interface AnswerUse {
+  /**
+   * The tokens beside a prompt that its rows need room for, of an answer of some tokens: a prompt
+   * without an answer, or without room, is left out.
+   */
+  readonly room: (prompt: number, answer: number) => number;
+}
+
 /**
  * Fits examples as prompts into a context, and measures their right answers.
  *
  * @param tokenizer The tokenizer.
  * @param context The tokens that the model sees.
+ * @param use What is done with right answers (default: they are measured, and not kept).
  * @returns The function that fits one, and the sizes of the answers of all that it has fitted.
  */
 export function promptFit(
   tokenizer: Tokenizer,
   context: number,
+  use?: AnswerUse,
 ): {
   readonly fit: (example: Example) => RowFit<TrainingPrompt>;
   readonly sizes: () => KnownSizes;
@@ -539,18 +571,26 @@ export function promptFit(
   const fit = (example: Example): RowFit<TrainingPrompt> => {
     const { prompt, columns, source } = example;
     const { ids, answer } = askedOf(tokenizer, example, most);
+    const known = answer?.learned ?? [];
+    if (use !== undefined && known.length === 0) naming(source, unanswered);
+    const room = use === undefined ? 1 : use.room(ids.length, known.length);
+    const fits = ids.length + room <= context;
     if (answer !== undefined) {
       longestAnswer = Math.max(longestAnswer, answer.ids.length);
       longestText = Math.max(longestText, graphemeCount(answer.text));
     }
     return {
-      made: ids.length >= context ? { skipped: "no room" } : {
-        row: { ids, prompt: promptText(prompt), columns, ...source && { source } },
+      made: !fits ? { skipped: "no room" } : {
+        row: {
+          ...{ ids, prompt: promptText(prompt), columns },
+          ...source && { source },
+          ...use && { answer: known },
+        },
       },
       isCut: false,
-      least: ids.length + 1,
+      least: ids.length + room,
       // An answer that is known has a stop token, which is predicted and not read.
-      whole: ids.length + Math.max(1, answer?.ids.length ?? 0),
+      whole: ids.length + Math.max(room, answer?.ids.length ?? 0),
       length: ids.length,
     };
   };

@@ -108,6 +108,21 @@ export const promptTable: TableForm<TrainingPrompt, PromptCounts> = {
   isSummary: isPromptCounts,
 };
 
+/** Prompts with their right answers. */
+export const guidedTable: TableForm<TrainingPrompt, PromptCounts> = {
+  ...promptTable,
+  write(prompt, to) {
+    promptTable.write(prompt, to);
+    const { answer = [] } = prompt;
+    to.number(answer.length);
+    answer.forEach(to.number);
+  },
+  read(from) {
+    const prompt = promptTable.read(from);
+    return { ...prompt, answer: Array.from({ length: from.number() }, from.number) };
+  },
+};
+
 /** Writes whether a value is there, and the value. */
 function writeOptional<T>(
   value: T | undefined,

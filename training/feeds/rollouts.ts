@@ -16,6 +16,8 @@ import {
   type Tokenizer,
 } from "@unitune/models";
 import {
+  type Guidance,
+  type Guided,
   klEstimate,
   learnedPositions,
   modelOf,
@@ -48,10 +50,18 @@ import { createScorer } from "../sampling/scorer.ts";
 import type { TrainablePolicy } from "../learner/trainee.ts";
 import type { TrainingPrompt } from "../data/examples.ts";
 import { type Feed, paddingShare, type RolloutSample } from "./feed.ts";
+import {
+  beginningsOf,
+  demonstratedAnswer,
+  emptyPrivileged,
+  givenTokens,
+  privilegedRows,
+  resumedAnswer,
+} from "./guidance.ts";
 import type { Reference } from "./offline.ts";
 
-/** A batch of rollouts, with values where the policy has a critic. */
-export type RolloutBatch = Rollouts & ValueScores;
+/** A batch of rollouts, with values where the policy has a critic, and what guides the answers. */
+export type RolloutBatch = Rollouts & ValueScores & Guided;
 
 /**
  * Answers that are used for some steps.
@@ -93,6 +103,10 @@ export interface RolloutPlan {
   readonly forwardPasses: number;
   /** The share of answers that a gradient is taken of. */
   readonly learnedShare: number;
+  /** The right answers that batches hold (default: none). */
+  readonly guidance?: Guidance;
+  /** The tokens of the longest right answer, without the stop token (default 0). */
+  readonly longestAnswer?: number;
 }
 
 /**
@@ -101,8 +115,8 @@ export interface RolloutPlan {
  */
 const PLACES = 64;
 
-/** The stream of a stage's seed that answers are sampled with. */
-const SAMPLING = 7;
+/** The streams of a stage's seed that answers are sampled with, and the lengths of hints drawn. */
+const [SAMPLING, HINTS] = [7, 11] as const;
 
 /**
  * What a batch has beyond what the policy says of it.
@@ -190,9 +204,22 @@ export function rolloutFeed<B extends RolloutBatch>(
   const answers = batchSize * microBatches;
   const asked = answers / groupSize;
   const { longestPrompt = longest(plan.prompts, ({ ids }) => ids.length) } = plan;
-  const length = Math.min(longestRow(context), Math.ceil((longestPrompt + maxNewTokens) / 8) * 8);
+  const { guidance, longestAnswer = 0 } = plan;
+  const rowLength = (tokens: number) => Math.min(longestRow(context), Math.ceil(tokens / 8) * 8);
+  // A right answer has its stop token as well.
+  const known = guidance === undefined ? 0 : longestAnswer + 1;
+  // The most tokens that an answer is sampled behind: of a prompt, and of a hint where there are any.
+  const longestStart = longestPrompt + (guidance?.kind === "hint" ? known : 0);
+  const length = rowLength(longestStart + Math.max(maxNewTokens, known));
+  const privilegedLayout = {
+    length: rowLength(2 * longestPrompt + Math.max(known, maxNewTokens) + maxNewTokens),
+    padding: pad,
+    temperature: plan.temperature,
+  };
   const source = inRandomOrder(plan.prompts, plan.seed, length);
-  const samplingSeed = integerFrom(randomStream(plan.seed, SAMPLING), 0, 2 ** 32 - 1);
+  const seedOf = (stream: number) => integerFrom(randomStream(plan.seed, stream), 0, 2 ** 32 - 1);
+  const [samplingSeed, hintSeed] = [seedOf(SAMPLING), seedOf(HINTS)];
+  const readsGiven = guidance?.kind === "answer" || guidance?.kind === "hint";
   const judges = plan.rewards.map(({ reward }) => reward);
   const isJudged = judges.includes(rewardModelReward);
 
@@ -237,13 +264,35 @@ export function rolloutFeed<B extends RolloutBatch>(
 
   const collect = async (params: unknown, number: number) => {
     const allPrompts = promptsOf(number);
+    const allBeginnings = beginningsOf(guidance, {
+      ...{ prompts: allPrompts, groupSize, step: number * epochs, seed: hintSeed },
+    });
+    // A demonstration is whole; a hint is not.
+    const isSampled = allBeginnings.map(({ length }) =>
+      guidance?.kind !== "answer" || length === 0
+    );
     const prompts = allPrompts.slice(firstAnswer, endAnswer);
-    const own = await sampler.sample(params, prompts.map(({ ids }) => ids), {
+    const beginnings = allBeginnings.slice(firstAnswer, endAnswer);
+    const resumed = prompts.flatMap(({ ids }, row) => {
+      const beginning = beginnings[row] ?? [];
+      if (!isSampled[firstAnswer + row]) return [];
+      return [{ row, ids: beginning.length === 0 ? ids : [...ids, ...beginning] }];
+    });
+    const sampled = await sampler.sample(params, resumed.map(({ ids }) => ids), {
       maxNewTokens,
       temperature: plan.temperature,
       seed: samplingSeed,
-      firstRow: number * answers + firstAnswer,
+      // Answers that are not sampled have no number, in whichever process they are.
+      firstRow: number * answers + isSampled.slice(0, firstAnswer).filter((own) => own).length,
       places,
+    });
+    const said = new Map(resumed.map(({ row }, i) => [row, sampled[i] ?? never()]));
+    const own = prompts.map(({ ids }, row): SampledAnswer => {
+      const rest = said.get(row);
+      const beginning = beginnings[row] ?? [];
+      return rest === undefined
+        ? demonstratedAnswer(tokenizer, ids, beginning)
+        : resumedAnswer(tokenizer, ids, beginning, rest);
     });
     const scores = await judgments(own);
     const ownRewards = await rewardsOf(
@@ -271,26 +320,36 @@ export function rolloutFeed<B extends RolloutBatch>(
         ...tokens,
         oldLogProbs: logProbs,
         ...(values !== undefined && { oldValues: values }),
+        ...(readsGiven && { given: givenTokens(rowsOf(own), rowsOf(beginnings), length) }),
+        ...(guidance?.kind === "context" && {
+          privileged: privilegedRows(guidance.from, {
+            answers: rowsOf(own),
+            prompts: rowsOf(prompts),
+            rewards: rowsOf(ownRewards).map(({ total }) => total),
+            groupSize,
+          }, privilegedLayout),
+        }),
       });
     });
     const told = await gatherValues(collective, { given: own, rewards: ownRewards });
     const given = told.flatMap(({ given }) => given);
     const rewards = told.flatMap(({ rewards }) => rewards);
     const batches = await gatherBatches(ownBatches);
+    const ofPolicy = <T>(all: readonly T[]) => all.filter((_, row) => isSampled[row]);
     const report = {
-      ...rewardReport(judges, given, rewards),
+      ...rewardReport(judges, ofPolicy(given), ofPolicy(rewards)),
       ...await scoring.report(batches),
     };
     const tokens = given.reduce(
       (total, { prompt, ids }) => total + prompt.length + ids.length,
       0,
     );
-    const samples = given.map(({ text }, i): RolloutSample => ({
+    const samples = ofPolicy(given.map(({ text }, i): RolloutSample => ({
       prompt: (allPrompts[i] ?? never()).prompt,
       answer: text,
       reward: rewards[i]?.total ?? null,
       rewards: rewards[i]?.parts ?? {},
-    }));
+    })));
     // Sampling, and one pass for log-probabilities and values.
     const reads = 2 + scoring.passes + Number(isJudged);
     return {
@@ -308,6 +367,10 @@ export function rolloutFeed<B extends RolloutBatch>(
       temperature: plan.temperature,
       oldLogProbs: zeros([batchSize, length]),
       ...(hasValues && { oldValues: zeros([batchSize, length]) }),
+      ...(readsGiven && { given: zeros([batchSize, length]) }),
+      ...(guidance?.kind === "context" && {
+        privileged: emptyPrivileged(batchSize, privilegedLayout),
+      }),
     }));
 
   return {
@@ -323,7 +386,7 @@ export function rolloutFeed<B extends RolloutBatch>(
     generationBytes: generationBytes(policy, {
       prompts: Math.ceil((endAnswer - firstAnswer) / groupSize),
       completions: endAnswer - firstAnswer,
-      ...{ longestPrompt, maxNewTokens, places },
+      ...{ longestPrompt: longestStart, maxNewTokens, places },
     }),
     setUp: noCost,
     notes: [],

@@ -6,12 +6,18 @@
 
 import { abs, cast, div, maximum, notEqual, sub, sum, type Tensor, where } from "@unitune/core";
 import { actorCritic, type LanguageModel } from "@unitune/models";
-import { type Model, type Objective, type Rollouts, scoreTokens } from "@unitune/objectives";
+import {
+  type Guidance,
+  type Model,
+  type Objective,
+  type Rollouts,
+  scoreTokens,
+} from "@unitune/objectives";
 import { maxNewTokensOf } from "../sampling/answer_length.ts";
 import { askedConversation, checkSome } from "../data/checks.ts";
 import { answeredFit, dataOf, promptFit, type TrainingPrompt } from "../data/examples.ts";
 import { fitInto } from "../data/fit.ts";
-import { promptTable } from "../data/table_forms.ts";
+import { guidedTable, promptTable } from "../data/table_forms.ts";
 import { UserError } from "../text/errors.ts";
 import {
   type BatchScoring,
@@ -21,6 +27,7 @@ import {
   scoredByReference,
   unscored,
 } from "../feeds/rollouts.ts";
+import { answerUse } from "../feeds/guidance.ts";
 import { LOG_RATIO } from "../learner/identities.ts";
 import type { Learner } from "../learner/learner.ts";
 import { fittedNotes, requireRows } from "../data/material.ts";
@@ -49,8 +56,10 @@ export const rollouts: KindRow = {
       conversations: askedConversation,
     });
     const tell = watch.begin({ doing: `encoding ${source}`, subject: source });
-    const { rows, summary } = await tables.keep(keyOf("rollouts"), promptTable, (add) => {
-      const { fit, sizes } = promptFit(tokenizer, context);
+    const use = answerUse(guidanceOf(settings));
+    const [key, table] = use === undefined ? ["rollouts", promptTable] : ["guided", guidedTable];
+    const { rows, summary } = await tables.keep(keyOf(key), table, (add) => {
+      const { fit, sizes } = promptFit(tokenizer, context, use);
       const gathering = gatherUnscorable();
       const gathered = (prompt: TrainingPrompt) => {
         gathering.add(prompt);
@@ -91,6 +100,11 @@ export const rollouts: KindRow = {
   },
 };
 
+/** The right answers that a stage's rollouts hold, if any. */
+function guidanceOf(settings: TrainSettings): Guidance | undefined {
+  return settings.objective.guidance?.(objectiveOptions(settings));
+}
+
 /** A learner whose objective reads the batches of a scoring. */
 async function learnerOn<B extends RolloutBatch>(
   plan: LearnerPlan,
@@ -129,6 +143,7 @@ function samplingOf(plan: LearnerPlan): RolloutPlan {
   const { seed, description } = partsOf(plan);
   const { train, longestPrompt, longestAnswer } = dataOf(prepared.data, "rollouts");
   const rewards = requireRewards(settings, prepared, start.rewardModel !== undefined);
+  const guidance = guidanceOf(settings);
   return {
     prompts: train,
     longestPrompt,
@@ -143,6 +158,8 @@ function samplingOf(plan: LearnerPlan): RolloutPlan {
     // Both sides of a pair are one answer each.
     forwardPasses: description.forwardPasses / description.sequences,
     learnedShare: description.learnedShare,
+    longestAnswer,
+    ...guidance && { guidance },
   };
 }
 

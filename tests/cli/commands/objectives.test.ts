@@ -78,7 +78,23 @@ Deno.test("objectives describes what train minimizes where it is told no more th
 });
 
 /** Words of formulas that are no symbols. */
-const words = ["sum", "prod", "mean", "min", "max", "chosen", "desirable", "teacher", "student"];
+const words = [
+  ...["sum", "prod", "mean", "min", "max", "chosen", "desirable", "teacher", "student"],
+  ...[
+    "of",
+    "the",
+    "and",
+    "their",
+    "tail",
+    "top",
+    "among",
+    "highest",
+    "batch",
+    "pass",
+    "rate",
+    "entropy",
+  ],
+];
 
 /** Names in a formula, without the indices of rows and positions. */
 function namesIn(text: string): string[] {
