@@ -311,8 +311,10 @@ inFolder(
   async (folder) => {
     // The variables say where caches are: those of models of the hub, and of the rows of large files.
     const cache = "env=HF_HUB_CACHE,HF_HOME,XDG_CACHE_HOME,HOME,USERPROFILE";
-    // The package that reads YAML asks for two more.
-    assertEquals(permissionsOf("train"), ["read", "write", `${cache},LOG_STREAM,LOG_TOKENS`]);
+    // The package that reads YAML asks for two more; the machine's memory limits that of wasm.
+    assertEquals(permissionsOf("train"), [
+      ...["read", "write", `${cache},LOG_STREAM,LOG_TOKENS`, "sys=systemMemoryInfo"],
+    ]);
     assertEquals(permissionsOf("sample"), ["read", "write", cache]);
     const data = await writeRows(`${folder}/rows.jsonl`);
     const run = `${folder}/run`;
@@ -324,7 +326,7 @@ inFolder(
       return new Set((await readRows(audit)).map(({ permission }) => permission));
     };
     const files = new Set<unknown>(["read", "write"]);
-    const allowed = files.union(new Set(["env"]));
+    const allowed = files.union(new Set(["env", "sys"]));
     assertEquals(await asked("train", "--data", data, ...tiny, "--out", run), allowed);
     assertEquals((await asked("sample", "--run", run, "--prompt", "ab")).difference(files).size, 0);
   },
