@@ -22,6 +22,7 @@ import type { OptimizationDescription } from "./description.ts";
 import type { Demonstrations } from "./gold.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { eitherFormula, sumFormula, within } from "./formula.ts";
+import { bothMemories, remembering } from "./memory.ts";
 import type { Objective } from "./objective.ts";
 import type { Optimization } from "./optimization.ts";
 import type { Context } from "./policy.ts";
@@ -52,7 +53,7 @@ function describeSum(
 
 /**
  * The sum of two optimizations, on the evidence of both; or of two objectives, on one batch. Each
- * loss keeps its own normalizer. Three are summed as `sumOf(sumOf(a, b), c)`.
+ * loss keeps its own normalizer, and its memory. Three are summed as `sumOf(sumOf(a, b), c)`.
  *
  * @example
  * ```ts
@@ -66,6 +67,7 @@ function describeSum(
  * @param a One part.
  * @param b The other.
  * @returns Their sum, of the same kind.
+ * @throws {RangeError} If both remember a scalar of the same name.
  */
 export function sumOf<E, F>(a: Optimization<E>, b: Optimization<F>): Optimization<E & F>;
 /** The sum of two objectives. */
@@ -80,6 +82,7 @@ export function sumOf<E, F, B, C, D, G>(
   if ("optimize" in a && "optimize" in b) {
     return {
       description: describeSum(a.description, b.description),
+      ...remembering(bothMemories(a.memory, b.memory)),
       optimize: (evidence, context) =>
         joined(a.optimize(evidence, context), b.optimize(evidence, context)),
     };
@@ -108,6 +111,7 @@ function sumOfObjectives<B, C, D, G>(
       groupSize: Math.max(x.groupSize, y.groupSize),
       learnedShare: Math.max(x.learnedShare, y.learnedShare),
     },
+    ...remembering(bothMemories(a.memory, b.memory)),
     collect: (model, batch, context) => [
       a.collect(model, batch, context),
       b.collect(model, batch, context),
@@ -154,12 +158,14 @@ function multiplied<E, B, C>(
   if ("optimize" in part) {
     return {
       description,
+      ...remembering(part.memory),
       optimize: (evidence, context) => scaled(part.optimize(evidence, context), at(context)),
     };
   }
   const { stepZero: _unweighed, ...known } = part.description;
   return {
     description: { ...known, ...description },
+    ...remembering(part.memory),
     collect: part.collect,
     evaluate: (model, collected, context) =>
       scaled(part.evaluate(model, collected, context), at(context)),

@@ -162,10 +162,11 @@ export function predicted(
  * a RangeError if a learned token is on the host and outside the vocabulary.
  */
 export function onTargets(
-  { hidden, vocabulary, logProbs, entropy, argmax, logits, distribution, divergence, values }:
-    Prediction,
+  prediction: Prediction,
   { ids, mask, packing }: Demonstrations,
 ): TargetPrediction {
+  const { hidden, vocabulary, logProbs, entropy, collision, argmax, logits } = prediction;
+  const { distribution, divergence, values } = prediction;
   const targets = targetsOf(ids);
   const byText = (x: Tensor) => packing === undefined ? x : unpacked(x, packing);
   const learned = targetsOf(mask);
@@ -177,6 +178,7 @@ export function onTargets(
       return byText(logProbs(targets));
     }),
     entropy: once(() => byText(entropy())),
+    collision: once(() => byText(collision())),
     argmax: once(() => byText(argmax())),
     logits: once(() => byText(logits())),
     distribution,

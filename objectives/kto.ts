@@ -6,17 +6,16 @@ import {
   equal,
   max,
   mul,
-  notEqual,
   ones,
   ranges,
   relu,
   stopGradient,
-  sum,
   type Tensor,
   type TensorLike,
   where,
 } from "@unitune/core";
 import { averageOver } from "./aggregation.ts";
+import { byLabels, labelMetrics } from "./answer_labels.ts";
 import {
   type Arithmetic,
   letter,
@@ -283,7 +282,7 @@ export function kahnemanTversky(options: KtoOptions = {}): Optimization<LabelEvi
   const constants = ktoConstants("kahnemanTversky", options);
   return {
     description: {
-      transition: "T(s+_n, rho0) up, T(s-_n, rho0) down",
+      transition: byLabels,
       normalizer: "answers",
       ...describeKto(constants),
     },
@@ -294,16 +293,11 @@ export function kahnemanTversky(options: KtoOptions = {}): Optimization<LabelEvi
       ];
       const counted = max(mask, { axes: [-1] });
       const rewards = mul(logRatio(policy, reference), constants.beta);
-      const of = (label: Tensor) => {
-        const counts = mul(counted, cast(label, counted.dtype));
-        return { total: sum(mul(rewards, counts)), weight: sum(counts) };
-      };
       return {
         terms: [averageOver(ktoLoss(policy, reference, labels, kl, options), counted)],
         metrics: {
           "kl": { total: kl, weight: ones([], kl.dtype) },
-          "rewards/chosen": of(notEqual(labels, 0)),
-          "rewards/rejected": of(equal(labels, 0)),
+          ...labelMetrics(rewards, labels, counted),
         },
       };
     },

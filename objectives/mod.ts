@@ -45,10 +45,21 @@ export {
   type WhitenOptions,
   type ZScoreOptions,
 } from "./advantages.ts";
+export * from "./advantage_regression.ts";
 export { aggregate, averageOver, type Normalizer } from "./aggregation.ts";
+export {
+  anchoredLabels,
+  type AnchoredOptions,
+  type AnswerLabels,
+  binaryClassifier,
+  liked,
+  type LikedEvidence,
+} from "./answer_labels.ts";
 export * from "./catalogue/demonstrations.ts";
 export * from "./catalogue/pairs.ts";
+export * from "./catalogue/compared_rollouts.ts";
 export * from "./catalogue/rollouts.ts";
+export * from "./catalogue/shaped_rollouts.ts";
 export * from "./catalogue/steps.ts";
 export * from "./catalogue/united.ts";
 export * from "./combinators.ts";
@@ -63,6 +74,7 @@ export type * from "./evaluation.ts";
 export { type Demonstrations, gold } from "./gold.ts";
 export * from "./guidance.ts";
 export * from "./hints.ts";
+export * from "./group_values.ts";
 export * from "./intuitive.ts";
 export {
   kahnemanTversky,
@@ -84,6 +96,7 @@ export {
   tokenLogProbs,
 } from "./log_probs.ts";
 export { type Loss, lossValue } from "./loss.ts";
+export { firstMemory, type Memory, type Remembered } from "./memory.ts";
 export * from "./metrics.ts";
 export * from "./names.ts";
 export * from "./nll.ts";
@@ -126,6 +139,8 @@ export {
 } from "./preference_losses.ts";
 export * from "./propagation.ts";
 export {
+  alphaPoLoss,
+  type AlphaPoOptions,
   cpoLoss,
   type CpoOptions,
   oddsRatioLoss,
@@ -158,6 +173,8 @@ export {
   type RewardModelOptions,
   scored,
 } from "./reward_model.ts";
+export * from "./reward_parts.ts";
+export * from "./rollout_regularizers.ts";
 export * from "./rollouts.ts";
 export {
   againstReference,
@@ -169,6 +186,7 @@ export {
   type TeacherOptions,
 } from "./signals.ts";
 export * from "./ratio_shapes.ts";
+export * from "./token_masks.ts";
 export * from "./tokenwise.ts";
 export * from "./training_step.ts";
 export * from "./value_loss.ts";

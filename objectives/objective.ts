@@ -4,6 +4,7 @@ import type { ObjectiveDescription } from "./description.ts";
 import type { Estimation } from "./estimation.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { lossValue } from "./loss.ts";
+import { type Memory, remembering } from "./memory.ts";
 import { metricValues } from "./metrics.ts";
 import type { Reading } from "./optimization.ts";
 import { type Context, type Model, withoutGradient } from "./policy.ts";
@@ -23,6 +24,8 @@ export interface Objective<B, C = unknown> {
   /** The loss, with gradient, and the metrics of tensors that the same objective collected. */
   // A method, so that C may be forgotten: parameters of methods are not compared contravariantly.
   evaluate(model: Model, collected: C, context: Context): Evaluation;
+  /** What it carries from step to step, as a part of the training's state (default: nothing). */
+  readonly memory?: Memory;
 }
 
 /** The symbol of a demonstrated state. */
@@ -60,6 +63,7 @@ export function objective<B, C, G extends N, N>(
       modelStates: modelStates(DEMONSTRATED),
       ...optimization.description,
     },
+    ...remembering(optimization.memory),
     collect: (model, batch, context) => estimation.collect(withoutGradient(model), batch, context),
     evaluate(model, collected, context) {
       const { evidence, metrics } = estimation.evaluate(model, collected, context);

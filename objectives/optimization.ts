@@ -3,6 +3,7 @@ import type { Tensor } from "@unitune/core";
 import type { OptimizationDescription } from "./description.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { JsdOptions } from "./jsd.ts";
+import type { Memory } from "./memory.ts";
 import type { Context } from "./policy.ts";
 import type { Distribution } from "./prediction.ts";
 
@@ -34,6 +35,17 @@ export interface EntropyEvidence {
   readonly mask: Tensor;
 }
 
+/** Evidence on how concentrated predictions are. */
+export interface CollisionEvidence {
+  /**
+   * `log sum_a p(a)^2` of the predictions, `[B, T-1]`, in nats, with gradient: the log-probability
+   * that two draws agree, which is also the mean probability of a draw.
+   */
+  readonly collision: () => Tensor;
+  /** 1 on answer tokens, 0 elsewhere, `[B, T-1]`. */
+  readonly mask: Tensor;
+}
+
 /** Evidence on whole predictions. */
 export interface DistributionEvidence {
   /** The most likely tokens, `[B, T-1]` (i32). */
@@ -48,9 +60,10 @@ export interface DistributionEvidence {
 
 /**
  * The evidence that every signal gives: log-probabilities of the target tokens, and the predictions'
- * entropies, most likely tokens and logits.
+ * entropies, collisions, most likely tokens and logits.
  */
-export interface PolicyEvidence extends TokenEvidence, EntropyEvidence, DistributionEvidence {}
+export interface PolicyEvidence
+  extends TokenEvidence, EntropyEvidence, CollisionEvidence, DistributionEvidence {}
 
 /** Log-probabilities under the policy and under a fixed reference. */
 export interface ReferenceEvidence extends TokenEvidence {
@@ -168,4 +181,6 @@ export interface Optimization<E> {
   readonly description: OptimizationDescription;
   /** The loss, and metrics to log beside it. */
   readonly optimize: (evidence: E, context: Context) => Evaluation;
+  /** What it carries from step to step (default: nothing). */
+  readonly memory?: Memory;
 }

@@ -1,12 +1,41 @@
 /** Preference pairs: estimations on two sides, and the optimizations that take them. */
-import { cast, greater, max, mul, sub, type Tensor } from "@unitune/core";
+import {
+  cast,
+  checkOptions,
+  greater,
+  less,
+  max,
+  minimum,
+  mul,
+  ranges,
+  stopGradient,
+  sub,
+  type Tensor,
+  zeros,
+} from "@unitune/core";
 import { averageOver } from "./aggregation.ts";
 import { type Formula, letter, onFormulas } from "./arithmetic.ts";
 import { checkName } from "./checks.ts";
+import { discountedSum } from "./discount.ts";
 import type { Estimation } from "./estimation.ts";
-import { logRatio, maskedCount, maskedSum, sequenceLogProbs } from "./log_probs.ts";
+import {
+  bounded,
+  boundedExp,
+  choose,
+  logRatio,
+  maskedCount,
+  maskedSum,
+  sequenceLogProbs,
+} from "./log_probs.ts";
+import { remembering } from "./memory.ts";
 import type { Metric, Metrics } from "./metrics.ts";
-import type { Optimization, ReferenceEvidence, Sides, TokenEvidence } from "./optimization.ts";
+import type {
+  CollisionEvidence,
+  Optimization,
+  ReferenceEvidence,
+  Sides,
+  TokenEvidence,
+} from "./optimization.ts";
 import {
   describePreference,
   preferenceConstants,
@@ -16,6 +45,10 @@ import {
   usualLogRatios,
 } from "./preference_losses.ts";
 import {
+  alphaPo,
+  alphaPoConstants,
+  alphaPoLoss,
+  type AlphaPoOptions,
   cpo,
   cpoConstants,
   cpoLoss,
@@ -116,6 +149,12 @@ function onSides<T, R>({ chosen, rejected }: Sides<T>, of: (side: T) => R): Side
 
 const pairMean = "pairs";
 
+/** An optimization that is the mean of a loss of pairs. */
+export interface PairOptimization<E extends TokenEvidence> extends Optimization<Sides<E>> {
+  /** The loss of each pair, `[B]`, with gradient. */
+  readonly losses: (evidence: Sides<E>) => Tensor;
+}
+
 /** The options of {@linkcode pairwise}. */
 export interface PairwiseOptions extends PreferenceOptions {
   /** The form of the loss (default `"dpo"`). */
@@ -125,6 +164,61 @@ export interface PairwiseOptions extends PreferenceOptions {
    * `"sum"` for the others).
    */
   readonly logRatios?: "sum" | "mean";
+  /**
+   * The weight, from 0 to 1, of the tokens by which an answer is longer than the other of its pair:
+   * the alpha of LD-DPO (arXiv 2409.06411) (default 1).
+   */
+  readonly tailWeight?: number;
+}
+
+/** The number of answer tokens of each row, `[B, 1]`. */
+function lengthsOf(mask: Tensor): Tensor {
+  return maskedCount(mask, mask.dtype, { axes: [-1], keepDims: true });
+}
+
+/**
+ * The weights of LD-DPO (arXiv 2409.06411): 1 for as many tokens of an answer as the shorter one of
+ * its pair has, and another weight for those after them, `[B, T-1]` on each side.
+ */
+function tailWeights(
+  { chosen, rejected }: Sides<TokenEvidence>,
+  weight: number,
+): Sides<Tensor> {
+  const shorter = minimum(lengthsOf(chosen.mask), lengthsOf(rejected.mask));
+  const of = ({ mask }: TokenEvidence) => {
+    // Tokens are counted from the end, since that is the sum that there is.
+    const before = sub(lengthsOf(mask), discountedSum(mask, 1));
+    return choose(less(before, shorter), 1, weight, mask.dtype);
+  };
+  return onSides({ chosen, rejected }, of);
+}
+
+/** The summed log-probabilities of both sides, `[B]`, and the token counts that average them. */
+interface PairLogProbs {
+  readonly policy: Sides<Tensor>;
+  readonly reference: Sides<Tensor>;
+  readonly lengths: Sides<Tensor>;
+}
+
+function pairLogProbs(evidence: Sides<ReferenceEvidence>, tailWeight: number): PairLogProbs {
+  const weights = tailWeight === 1 ? undefined : tailWeights(evidence, tailWeight);
+  const summed = (side: keyof Sides<unknown>, logProbs: Tensor) => {
+    const { mask } = evidence[side];
+    const own = weights === undefined ? logProbs : mul(bounded(logProbs), weights[side]);
+    return sequenceLogProbs(own, mask);
+  };
+  const { chosen, rejected } = evidence;
+  return {
+    policy: {
+      chosen: summed("chosen", chosen.logProbs()),
+      rejected: summed("rejected", rejected.logProbs()),
+    },
+    reference: {
+      chosen: summed("chosen", chosen.referenceLogProbs),
+      rejected: summed("rejected", rejected.referenceLogProbs),
+    },
+    lengths: onSides(evidence, ({ mask }) => maskedCount(mask, mask.dtype, { axes: [-1] })),
+  };
 }
 
 /**
@@ -145,50 +239,149 @@ export interface PairwiseOptions extends PreferenceOptions {
  * @returns The optimization.
  * @throws {RangeError} If the form is unknown or a hyperparameter out of range.
  */
-export function pairwise(options: PairwiseOptions = {}): Optimization<Sides<ReferenceEvidence>> {
-  const { form = "dpo" } = options;
+export function pairwise(options: PairwiseOptions = {}): PairOptimization<ReferenceEvidence> {
+  const { form = "dpo", tailWeight = 1 } = options;
   const { beta } = preferenceConstants("pairwise", form, options);
   const { logRatios = usualLogRatios(form) } = options;
   checkName("pairwise: logRatios", logRatios, { sum: true, mean: true });
+  checkOptions("pairwise", { tailWeight: ranges.share }, { tailWeight });
   const { formula, stepZero } = describePreference(form, options);
+  const normalizer = logRatios === "sum"
+    ? pairMean
+    : `answer tokens in log-ratios, then ${pairMean}`;
+  const losses = (evidence: Sides<ReferenceEvidence>) => {
+    const { policy, reference, lengths } = pairLogProbs(evidence, tailWeight);
+    return preferenceLoss(
+      form,
+      policy.chosen,
+      policy.rejected,
+      reference.chosen,
+      reference.rejected,
+      {
+        ...options,
+        ...(logRatios === "mean"
+          ? { chosenLengths: lengths.chosen, rejectedLengths: lengths.rejected }
+          : {}),
+      },
+    );
+  };
   return {
     description: {
       transition: "T(s+_n, rho0) over T(s-_n, rho0)",
-      normalizer: logRatios === "sum" ? pairMean : `answer tokens in log-ratios, then ${pairMean}`,
-      formula: within(formula, (expression) => ({ expression: `mean ${expression}` })),
+      normalizer,
+      formula: within(
+        tailWeight === 1 ? formula : {
+          ...formula,
+          where: {
+            ...formula.where,
+            D: `log pi/ref, tokens beyond the shorter length x ${tailWeight}`,
+          },
+        },
+        (expression) => ({ expression: `mean ${expression}` }),
+      ),
       stepZero,
     },
+    losses,
     optimize(evidence) {
-      const policy = onSides(evidence, ({ logProbs, mask }) => sequenceLogProbs(logProbs(), mask));
-      const reference = onSides(
-        evidence,
-        ({ referenceLogProbs, mask }) => sequenceLogProbs(referenceLogProbs, mask),
-      );
-      const lengths = onSides(
-        evidence,
-        ({ mask }) => maskedCount(mask, mask.dtype, { axes: [-1] }),
-      );
-      const losses = preferenceLoss(
-        form,
-        policy.chosen,
-        policy.rejected,
-        reference.chosen,
-        reference.rejected,
-        {
-          ...options,
-          ...(logRatios === "mean"
-            ? { chosenLengths: lengths.chosen, rejectedLengths: lengths.rejected }
-            : {}),
-        },
-      );
+      const { policy, reference } = pairLogProbs(evidence, tailWeight);
       return {
-        terms: [averageOver(losses, countedPairs(evidence))],
+        terms: [averageOver(losses(evidence), countedPairs(evidence))],
         metrics: pairMetrics(evidence, {
           chosen: mul(logRatio(policy.chosen, reference.chosen), beta),
           rejected: mul(logRatio(policy.rejected, reference.rejected), beta),
         }),
       };
     },
+  };
+}
+
+/** The weight of an answer in WPO, `[B]`: `sg e^(mean_t (log p_t - log sum_a p_t(a)^2))`. */
+function onPolicyWeight({ logProbs, collision, mask }: TokenEvidence & CollisionEvidence): Tensor {
+  const relative = sub(bounded(logProbs()), collision());
+  return stopGradient(boundedExp(sequenceLogProbs(relative, mask, "mean")));
+}
+
+/**
+ * Weighted preference optimization (WPO, arXiv 2406.11827): the loss of each pair is multiplied by
+ * the weights of both answers, `w = e^(mean_t (log p_t - log sum_a p_t(a)^2))`, held constant. An
+ * answer that the policy would sample has a weight near 1, an unlikely one a small weight. So pairs
+ * that others wrote count as if the policy had sampled them. The mean is still divided by pairs.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { formulaText, onPolicyWeighed, pairwise } from "@unitune/objectives";
+ *
+ * const { formula } = onPolicyWeighed(pairwise()).description;
+ * assertStringIncludes(formulaText(formula), "ww wl (mean -log sigmoid(beta d))");
+ * ```
+ *
+ * @param part The optimization on pairs.
+ * @returns The weighed optimization.
+ */
+export function onPolicyWeighed<E extends TokenEvidence>(
+  part: PairOptimization<E>,
+): PairOptimization<E & CollisionEvidence> {
+  const { stepZero: _unweighed, ...description } = part.description;
+  const losses = (evidence: Sides<E & CollisionEvidence>) => {
+    const { chosen, rejected } = onSides(evidence, onPolicyWeight);
+    return mul(part.losses(evidence), mul(chosen, rejected));
+  };
+  return {
+    description: {
+      ...description,
+      formula: {
+        ...within(description.formula, (expression) => ({ expression, factor: "ww wl" })),
+        where: {
+          ...description.formula.where,
+          w: "sg e^(mean_t (log p - log sum_a p(a)^2))",
+        },
+      },
+    },
+    losses,
+    optimize: (evidence, context) => ({
+      terms: [averageOver(losses(evidence), countedPairs(evidence))],
+      metrics: part.optimize(evidence, context).metrics,
+    }),
+  };
+}
+
+/**
+ * A loss of pairs without its reference, whose log-probabilities count as 0: so log-ratios are
+ * log-probabilities. CPO (arXiv 2401.08417) and TPO (arXiv 2405.16681) take DPO's, SLiC's and IPO's
+ * loss so.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { formulaText, pairwise, withoutReference } from "@unitune/objectives";
+ *
+ * const { formula } = withoutReference(pairwise({ form: "hinge" })).description;
+ * assertStringIncludes(formulaText(formula), "D = log pi");
+ * ```
+ *
+ * @param part The loss against a reference.
+ * @returns The loss without one.
+ */
+export function withoutReference(
+  part: PairOptimization<ReferenceEvidence>,
+): PairOptimization<TokenEvidence> {
+  const { stepZero: _ofReference, ...description } = part.description;
+  const alone = (evidence: Sides<TokenEvidence>): Sides<ReferenceEvidence> =>
+    onSides(evidence, (side) => ({
+      ...side,
+      referenceLogProbs: zeros(side.mask.shape, side.mask.dtype),
+    }));
+  return {
+    description: {
+      ...description,
+      formula: {
+        ...description.formula,
+        where: { ...description.formula.where, D: "log pi" },
+      },
+    },
+    losses: (evidence) => part.losses(alone(evidence)),
+    optimize: (evidence, context) => part.optimize(alone(evidence), context),
   };
 }
 
@@ -275,6 +468,33 @@ export function simplePreference(options: SimpoOptions = {}): Optimization<Sides
 }
 
 /**
+ * {@linkcode alphaPoLoss} as a transition optimization. Its implicit rewards are beta times averages,
+ * not shaped.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { formulaText, shapedPreference } from "@unitune/objectives";
+ *
+ * const { formula } = shapedPreference({ alpha: 1 }).description;
+ * assertStringIncludes(formulaText(formula), "(e^(-1 aw) - 1)");
+ * ```
+ *
+ * @param options Hyperparameters.
+ * @returns The optimization.
+ * @throws {RangeError} If a hyperparameter is out of range.
+ */
+export function shapedPreference(options: AlphaPoOptions = {}): Optimization<Sides<TokenEvidence>> {
+  const constants = alphaPoConstants("shapedPreference", options);
+  return referenceFree(
+    alphaPo(onFormulas, letter("aw"), letter("al"), constants),
+    constants.beta,
+    "mean",
+    (chosen, rejected) => alphaPoLoss(chosen, rejected, options),
+  );
+}
+
+/**
  * {@linkcode oddsRatioLoss} as a transition optimization, to be weighed and added to the chosen
  * answer's nll.
  *
@@ -317,6 +537,7 @@ export function onChosen<E>(
       formula: within(formula, (expression) => ({ expression: `chosen: ${expression}` })),
       normalizer: `chosen: ${normalizer}`,
     },
+    ...remembering(optimization.memory),
     optimize: ({ chosen }, context) => optimization.optimize(chosen, context),
   };
 }

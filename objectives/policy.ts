@@ -200,8 +200,8 @@ export function withoutDropout({ embed, predict }: Model): Model {
 }
 
 /**
- * The step and the random keys of an evaluation. All of it is data: a compiled step is the same
- * program at every step.
+ * The step, the random keys and the memory of an evaluation. All of it is data: a compiled step is
+ * the same program at every step.
  */
 export interface Context {
   /** The number of optimizer steps done, an i32 scalar. */
@@ -213,4 +213,8 @@ export interface Context {
     /** The micro-batch's own. */
     readonly batch: Tensor;
   };
+  /**
+   * The scalars that the objective remembers, by name (default: as they are before the first step).
+   */
+  readonly memory?: Readonly<Record<string, Tensor>>;
 }

@@ -15,38 +15,20 @@ import {
   ranges,
   stopGradient,
   type Tensor,
-  unsqueeze,
   where,
 } from "@unitune/core";
 import { aggregate, checkNormalizer, type Normalizer } from "./aggregation.ts";
 import { checkName, checkShapes, perToken } from "./checks.ts";
 import { objectiveDefaults } from "./defaults.ts";
-import {
-  bounded,
-  boundedExp,
-  logRatio,
-  maskedCount,
-  maskedSum,
-  sequenceLogProbs,
-} from "./log_probs.ts";
+import { bounded, boundedExp, logRatio, maskedCount, maskedSum } from "./log_probs.ts";
 import type { Loss } from "./loss.ts";
 import type { Metric, Metrics } from "./metrics.ts";
 import type { RolloutEvidence } from "./optimization.ts";
 import { type TokenOptimization, tokenwise } from "./tokenwise.ts";
+import { type RatioLevel, ratioLevels } from "./ratio_levels.ts";
 import { SAMPLED_TRANSITION } from "./transitions.ts";
 
-/**
- * The level of importance ratios, of the policy to the one that sampled: `"token"`, a ratio for
- * each token (PPO); `"sequence-mean"`, the geometric mean over a sequence, `exp(mean_t log rho_t)`
- * (GSPO); `"sequence-sum"`, the product over a sequence (RLOO).
- */
-export type RatioLevel = "token" | "sequence-mean" | "sequence-sum";
-
-const levels: Readonly<Record<RatioLevel, (logRatios: Tensor, mask: Tensor) => Tensor>> = {
-  "token": (logRatios) => logRatios,
-  "sequence-mean": (logRatios, mask) => unsqueeze(sequenceLogProbs(logRatios, mask, "mean"), -1),
-  "sequence-sum": (logRatios, mask) => unsqueeze(sequenceLogProbs(logRatios, mask), -1),
-};
+export type { RatioLevel };
 
 /**
  * Importance ratios `rho = pi / pi_old` of sampled tokens, or of their sequences. Log-ratios are
@@ -78,8 +60,8 @@ export function importanceRatio(
   level: RatioLevel = "token",
 ): Tensor {
   checkShapes("importanceRatio", ["B", "T"], { logProbs, oldLogProbs, mask });
-  checkName("importanceRatio: level", level, levels);
-  return boundedExp(levels[level](logRatio(logProbs, oldLogProbs), mask));
+  checkName("importanceRatio: level", level, ratioLevels);
+  return boundedExp(ratioLevels[level].logRatios(logRatio(logProbs, oldLogProbs), mask));
 }
 
 /** The options of the plain policy gradient. */
@@ -164,7 +146,7 @@ function clippedConstants(
   }: ClippedOptions,
 ): ClippedConstants {
   checkOptions(name, clippedRanges, { epsilon, epsilonHigh, dualClip });
-  checkName(`${name}: ratio`, ratio, levels);
+  checkName(`${name}: ratio`, ratio, ratioLevels);
   checkNormalizer(`${name}: normalizer`, normalizer);
   return { low: 1 - epsilon, high: 1 + epsilonHigh, dualClip, ratio, normalizer };
 }
@@ -255,6 +237,10 @@ export const clippedDefaults: {
   readonly drGrpo: ClippedForm;
   /** Geometric means of sequences, with a far narrower clip (arXiv 2507.18071). */
   readonly gspo: ClippedForm;
+  /** As GSPO, each token with the gradient of its own probability. */
+  readonly gspoToken: ClippedForm;
+  /** As GSPO, its sequences weighed by their lengths, with a wider clip (arXiv 2602.05261). */
+  readonly luspo: ClippedForm;
   /** Ratios of whole sequences (arXiv 2402.14740). */
   readonly rloo: ClippedForm;
 } = {
@@ -263,6 +249,13 @@ export const clippedDefaults: {
   dapo: { epsilon, epsilonHigh: 0.28, normalizer: "token" },
   drGrpo: { epsilon, normalizer: 1 },
   gspo: { epsilon: 3e-4, epsilonHigh: 4e-4, ratio: "sequence-mean", normalizer: "sequence" },
+  gspoToken: {
+    epsilon: 3e-4,
+    epsilonHigh: 4e-4,
+    ratio: "sequence-token",
+    normalizer: "sequence",
+  },
+  luspo: { epsilon: 2e-3, epsilonHigh: 2.5e-3, ratio: "sequence-mean", normalizer: 1 },
   rloo: { epsilon, ratio: "sequence-sum", normalizer: "sequence" },
 };
 
@@ -496,12 +489,6 @@ function clipMetrics(
   };
 }
 
-const ratioNames: Readonly<Record<RatioLevel, string>> = {
-  "token": "p/p_old",
-  "sequence-mean": "e^(mean_t log p/p_old)",
-  "sequence-sum": "prod_t p/p_old",
-};
-
 /**
  * {@linkcode clippedLoss} as a transition optimization. It logs `clip_ratio/low` and
  * `clip_ratio/high`: the fractions of tokens that clipping left without gradient.
@@ -530,7 +517,7 @@ export function clipped(options: ClippedOptions = {}): TokenOptimization<Rollout
     formula: dualClip === undefined
       ? { text: surrogate, binding: "sum" }
       : { text: `(A < 0 ? min(${surrogate}, ${dualClip} |A|) : ${surrogate})`, binding: "call" },
-    where: { rho: ratioNames[ratio] },
+    where: { rho: ratioLevels[ratio].formula },
     metrics: (evidence) => clipMetrics(evidence, options),
   });
 }
@@ -559,7 +546,7 @@ export function cappedPolicyGradient(
       cispoTokens(logProbs(), oldLogProbs, advantages, mask, cap),
     normalizer,
     formula: { text: `-sg(min(rho, ${cap})) A log p`, binding: "sum" },
-    where: { rho: ratioNames.token },
+    where: { rho: ratioLevels.token.formula },
     metrics({ logProbs, oldLogProbs, mask }) {
       const ratio = importanceRatio(logProbs(), oldLogProbs, mask);
       return { "clip_ratio/high": share(greater(ratio, cap), mask) };

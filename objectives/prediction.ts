@@ -9,10 +9,12 @@ import {
   headLogits,
   headScores,
   type LinearHead,
+  mul,
   ranges,
   reshape,
   sizeOf,
   stopGradient,
+  sub,
   type Tensor,
 } from "@unitune/core";
 import { tokenEntropy, tokenLogProbs } from "./log_probs.ts";
@@ -35,6 +37,8 @@ export interface Prediction {
   readonly logProbs: (ids: Tensor) => Tensor;
   /** The entropy of the next token, `[B, T]`, in nats. */
   readonly entropy: () => Tensor;
+  /** `log sum_a p(a)^2` of the next token, `[B, T]`, in nats. */
+  readonly collision: () => Tensor;
   /** The most likely token, `[B, T]` (i32). */
   readonly argmax: () => Tensor;
   /** The logits of the next token, `[B, T, V]`. */
@@ -81,7 +85,7 @@ export type Distribution =
 export interface TargetPrediction extends
   Pick<
     Prediction,
-    "entropy" | "argmax" | "logits" | "distribution" | "divergence" | "values"
+    "entropy" | "collision" | "argmax" | "logits" | "distribution" | "divergence" | "values"
   > {
   /** The target tokens, `[B, T-1]` (i32). */
   readonly targets: Tensor;
@@ -193,10 +197,19 @@ export function predictionOf(
 ): Prediction {
   const tokens = tempered(head, temperature);
   const logits = once(() => headLogits(tokens, hidden));
-  const { logProbs, entropy, argmax } =
+  const predictionsOf = (tokens: Head, logits: () => Tensor) =>
     needed === undefined || needed.count >= sizeOf(needed.mask.shape)
       ? tokensOf(tokens, hidden, logits)
       : tokensAt(tokens, hidden, needed);
+  const { logProbs, entropy, argmax } = predictionsOf(tokens, logits);
+  const likeliest = once(argmax);
+  // The logits z, doubled, predict p^2 / sum_a p(a)^2: so the sum is found from one token's
+  // log-probabilities, in blocks of the vocabulary where there are any.
+  const collision = once(() => {
+    const ids = likeliest();
+    const doubled = predictionsOf(tempered(tokens, 1 / 2), () => mul(logits(), 2));
+    return sub(mul(logProbs(ids), 2), doubled.logProbs(ids));
+  });
   const distribution = once(() => distributionOf(tokens, hidden, logits));
   return {
     hidden,
@@ -206,7 +219,8 @@ export function predictionOf(
       typeof head === "function" ? dims(logits(), "... V").V : dims(head.weight, "V D").V,
     logProbs,
     entropy: once(entropy),
-    argmax: once(argmax),
+    collision,
+    argmax: likeliest,
     logits,
     scores: once(() => headScores(head, hidden)),
     values: once(() => {
@@ -220,9 +234,11 @@ export function predictionOf(
 
 /** A prediction with every tensor of its parts replaced. */
 export function mapPrediction(
-  { hidden, vocabulary, logProbs, entropy, argmax, logits, divergence, scores, values }: Prediction,
+  prediction: Prediction,
   f: (answer: Tensor) => Tensor,
 ): Prediction {
+  const { hidden, vocabulary, logProbs, entropy, collision, argmax, logits } = prediction;
+  const { divergence, scores, values } = prediction;
   const mapped = once(() => f(logits()));
   return {
     distribution: once(() => ({ kind: "logits", logits: mapped() })),
@@ -231,6 +247,7 @@ export function mapPrediction(
     vocabulary,
     logProbs: (ids) => f(logProbs(ids)),
     entropy: once(() => f(entropy())),
+    collision: once(() => f(collision())),
     argmax: once(() => f(argmax())),
     logits: mapped,
     scores: once(() => f(scores())),

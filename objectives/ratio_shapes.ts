@@ -251,11 +251,11 @@ export function softGate({ positive = 1, negative = 1.05 }: SoftGateOptions = {}
   };
 }
 
-/** A weight `e^l w^k e^(-l w)` of a ratio w, which is 1 at 1. */
+/** A weight `e^d w^k e^(-d w)` of a ratio w, which is 1 at 1. */
 export interface GammaWeight {
   /** The exponent k of the ratio, at least 0. */
   readonly power: number;
-  /** The decay l, above 0. */
+  /** The decay d, above 0. */
   readonly decay: number;
 }
 
@@ -272,7 +272,7 @@ const GAMMA_BOUNDS = { largest: 20, least: Math.log(1e-8) } as const;
 
 /**
  * The surrogate of VESPO (arXiv 2602.10693): `sg(phi(w)) A log p`, w the ratio of the whole sequence
- * and `phi(w) = e^l w^k e^(-l w)`, 1 at w = 1, which falls to 0 on both sides.
+ * and `phi(w) = e^d w^k e^(-d w)`, 1 at w = 1, which falls to 0 on both sides.
  *
  * @example
  * ```ts
@@ -310,10 +310,10 @@ export function gammaWeighted(
       const phi = exp(add(mul(power, logW), mul(decay, sub(1, exp(logW)))));
       return mul(mul(stopGradient(phi), advantages), logProbs);
     },
-    formula: { text: "sg(w^k e^(l (1 - w))) A log p", binding: "product" },
+    formula: { text: "sg(w^k e^(d (1 - w))) A log p", binding: "product" },
     where: {
       w: "prod_t rho",
-      "k, l":
+      "k, d":
         `A >= 0 ? ${positive.power}, ${positive.decay} : ${negative.power}, ${negative.decay}`,
     },
   };

@@ -128,6 +128,86 @@ export function simpoLoss(
   return simpo(onTensors, bounded(averageChosen), bounded(averageRejected), constants);
 }
 
+/** The options of {@linkcode alphaPoLoss}. */
+export interface AlphaPoOptions {
+  /** The shape a of the reward, any finite number (default 0.25). At 0 the loss is SimPO's. */
+  readonly alpha?: number;
+  /** The strength b, above 0 (default 2.5). */
+  readonly beta?: number;
+  /** The margin to be reached, at least 0 (default 0.1). */
+  readonly gamma?: number;
+}
+
+/** The options of AlphaPO, checked; defaults are those of arXiv 2501.03884, table 3. */
+export function alphaPoConstants(
+  name: string,
+  { alpha = 0.25, beta = 2.5, gamma = 0.1 }: AlphaPoOptions,
+): Required<AlphaPoOptions> {
+  const constants = { alpha, beta, gamma };
+  checkOptions(
+    name,
+    { alpha: ranges.finite, beta: ranges.positive, gamma: ranges.nonNegative },
+    constants,
+  );
+  return constants;
+}
+
+/** AlphaPO's reward of an average log-probability, `(1 - e^(-alpha a)) / alpha`; a at alpha 0. */
+function shapedReward<X>(on: Arithmetic<X>, average: X, alpha: number): X {
+  if (alpha === 0) return average;
+  return on.div(on.expm1(on.mul(numeric(-alpha), average)), numeric(-alpha));
+}
+
+/** The loss of AlphaPO over any arithmetic: SimPO's of shaped rewards. */
+export function alphaPo<X>(
+  on: Arithmetic<X>,
+  averageChosen: X,
+  averageRejected: X,
+  { alpha, ...constants }: Required<AlphaPoOptions>,
+): X {
+  return simpo(
+    on,
+    shapedReward(on, averageChosen, alpha),
+    shapedReward(on, averageRejected, alpha),
+    constants,
+  );
+}
+
+/**
+ * AlphaPO (arXiv 2501.03884): `-log sigmoid(beta (rw - rl) - gamma)`, with the reward
+ * `r = (1 - e^(-alpha a)) / alpha` of an average log-probability a. As alpha goes to 0, r goes to a,
+ * and the loss is {@linkcode simpoLoss}; above 0, unlikely answers weigh more. The exponent is cut to
+ * -80..80.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { alphaPoLoss } from "@unitune/objectives";
+ *
+ * const [chosen, rejected] = [tensor([0], { dtype: "f64" }), tensor([-Math.LN2], { dtype: "f64" })];
+ * // Rewards of 0 and 1 - 2 = -1.
+ * const loss = alphaPoLoss(chosen, rejected, { alpha: 1, beta: 1, gamma: 1 });
+ * assertAlmostEquals(await loss.item(), Math.LN2);
+ * ```
+ *
+ * @param averageChosen Average log-probabilities of the chosen answers' tokens, `[B]`, in nats.
+ * @param averageRejected Average log-probabilities of the rejected answers' tokens, `[B]`.
+ * @param options Hyperparameters; note that gamma is the margin itself, not its ratio to beta.
+ * @returns The loss of each pair, `[B]`.
+ * @throws {ShapeError} If the shapes differ or the batch is empty.
+ * @throws {RangeError} If a hyperparameter is out of range.
+ */
+export function alphaPoLoss(
+  averageChosen: Tensor,
+  averageRejected: Tensor,
+  options: AlphaPoOptions = {},
+): Tensor {
+  checkShapes("alphaPoLoss", ["B"], { averageChosen, averageRejected });
+  const constants = alphaPoConstants("alphaPoLoss", options);
+  return alphaPo(onTensors, bounded(averageChosen), bounded(averageRejected), constants);
+}
+
 /** The odds ratio term over any arithmetic. */
 export function oddsRatioTerm<X>(on: Arithmetic<X>, averageChosen: X, averageRejected: X): X {
   return on.neg(on.logSigmoid(on.sub(on.logOdds(averageChosen), on.logOdds(averageRejected))));

@@ -8,9 +8,9 @@ import { type Guided, guidedPart, predictedBehind, type TeacherReading } from ".
 
 /** The evidence that every signal gives, each part computed on demand. */
 export function seen(
-  { logProbs, entropy, argmax, logits, divergence, mask }: States,
+  { logProbs, entropy, collision, argmax, logits, divergence, mask }: States,
 ): PolicyEvidence {
-  return { logProbs, entropy, argmax, logits, divergence, mask };
+  return { logProbs, entropy, collision, argmax, logits, divergence, mask };
 }
 
 /**

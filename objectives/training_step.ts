@@ -25,6 +25,7 @@ import {
 } from "@unitune/core";
 import type { Evaluation } from "./evaluation.ts";
 import type { Loss } from "./loss.ts";
+import { firstMemory, type Memory, nextMemory, type Remembered } from "./memory.ts";
 import type { Metrics } from "./metrics.ts";
 import { evaluationLoss, type Objective, summarize } from "./objective.ts";
 import { type Context, modelOf, type Policy } from "./policy.ts";
@@ -44,6 +45,8 @@ export interface TrainingState<P, S> {
   readonly step: Tensor;
   /** The key of the whole training, u32 `[2]`. */
   readonly key: Tensor;
+  /** The scalars that the objective remembers, by name. */
+  readonly memory: Remembered;
 }
 
 /** A policy and the objective that it is compared by. */
@@ -90,29 +93,38 @@ export interface StepResult<P, S> {
  * @param params The policy's parameters.
  * @param optimizer The optimizer.
  * @param key The key of the whole training, u32 `[2]`.
+ * @param memory What the objective remembers (default: nothing).
  * @returns The state.
  */
 export function initTrainingState<P, S>(
   params: P,
   optimizer: GradientTransform<S>,
   key: Tensor,
+  memory?: Memory,
 ): TrainingState<P, S> {
-  return { params, optimizer: optimizer.init(inFloats(params)), step: zeros([], "i32"), key };
+  return {
+    params,
+    optimizer: optimizer.init(inFloats(params)),
+    step: zeros([], "i32"),
+    key,
+    memory: firstMemory(memory),
+  };
 }
 
 /**
- * Step and keys for one micro-batch. Keys come from the training's key, the step and the
+ * Step, memory and keys for one micro-batch. Keys come from the training's key, the step and the
  * micro-batch's index alone: so a resumed training draws the same numbers as an uninterrupted one.
  * Noise drawn once a step is the same however a batch is cut; dropout is drawn for each
  * micro-batch, so with dropout 1 x 8 and 8 x 1 differ in their masks.
  */
 function contextOf(
-  { step, key }: TrainingState<unknown, unknown>,
+  { step, key, memory }: TrainingState<unknown, unknown>,
   microBatch: TensorLike,
 ): Context {
   const stepKey = foldKey(key, step);
   return {
     step,
+    memory,
     keys: {
       step: foldKey(stepKey, 0),
       batch: foldKey(stepKey, add(asTensor(microBatch, "i32"), 1)),
@@ -161,17 +173,23 @@ function termAt(terms: readonly Loss[], k: number): Loss {
 
 /** The step from a gradient: update, count and log. */
 function update<P, B, S>(
-  { optimizer, learningRate }: StepParts<P, B, S>,
+  { objective, optimizer, learningRate }: StepParts<P, B, S>,
   before: TrainingState<P, S>,
   gradient: P,
   evaluation: Evaluation,
 ): StepResult<P, S> {
-  const { params, optimizer: optimizerState, step, key } = before;
+  const { params, optimizer: optimizerState, step, key, memory } = before;
   const weights = inFloats(params);
   const { updates, state } = optimizer.update(gradient, optimizerState, weights);
   const after = storedLike(params, applyUpdates(weights, updates), roundingKey(before));
   return {
-    state: { params: after, optimizer: state, step: add(step, 1), key },
+    state: {
+      params: after,
+      optimizer: state,
+      step: add(step, 1),
+      key,
+      memory: nextMemory(objective.memory, memory, evaluation),
+    },
     metrics: {
       ...summarize(evaluation),
       grad_norm: globalNorm(gradient),

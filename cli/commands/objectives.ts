@@ -254,7 +254,8 @@ const notation: readonly NotationRow[] = [
     symbols: ["rho0"],
     meaning: "the state that answers begin from: the prompt",
     isFor: ({ entry, description }) =>
-      entry.data === "pairs" || entry.data === "labels" || defining("beta")({ entry, description }),
+      entry.data === "pairs" || entry.data === "labels" ||
+      defining("beta")({ entry, description }) || defining("D")({ entry, description }),
   },
   {
     symbols: ["a", "pi", "pi*"],
@@ -290,6 +291,42 @@ const notation: readonly NotationRow[] = [
     isFor: defining("power"),
   },
   {
+    symbols: ["w", "ww", "wl"],
+    meaning: "the weight of an answer, of the chosen and of the rejected one",
+    isFor: (row) => row.entry.data === "pairs" && defining("w")(row),
+  },
+  {
+    symbols: ["w", "k", "d"],
+    meaning: "ratio of the whole answer; power and decay of its weight",
+    isFor: defining("k, d"),
+  },
+  {
+    symbols: ["w", "H"],
+    meaning: "the weight of the entropy bonus, which every step moves; the mean entropy of the " +
+      "step before",
+    isFor: ({ entry }) => Object.hasOwn(entry.options, "entropyTarget"),
+  },
+  {
+    symbols: ["high", "H", "quantile"],
+    meaning: "1 for a token of high entropy H, else 0; the quantile is of the batch",
+    isFor: defining("high"),
+  },
+  {
+    symbols: ["keep"],
+    meaning: "1 where the answer teaches, else 0",
+    isFor: defining("keep"),
+  },
+  {
+    symbols: ["c"],
+    meaning: "the clipped log-ratio of a token",
+    isFor: defining("c"),
+  },
+  {
+    symbols: ["shift"],
+    meaning: "the mean implicit reward of all answers so far",
+    isFor: defining("shift"),
+  },
+  {
     symbols: ["c", "gamma"],
     meaning: "the loss of a token and of those after it, by which they are propagated; its decay " +
       "for each position",
@@ -308,7 +345,8 @@ const notation: readonly NotationRow[] = [
     meaning: "D = log pi/ref of an answer, ref being the reference's pi; Dw of the chosen, Dl of " +
       "the rejected one, d = Dw - Dl",
     isFor: ({ entry, description }) =>
-      entry.data === "labels" || defining("beta")({ entry, description }),
+      entry.data === "labels" || defining("D")({ entry, description }) ||
+      defining("beta")({ entry, description }),
   },
   {
     symbols: ["lw", "ll"],
@@ -322,13 +360,22 @@ const notation: readonly NotationRow[] = [
   },
   { symbols: ["beta"], meaning: "the strength of the reference", isFor: defining("beta") },
   { symbols: ["eps"], meaning: "the label smoothing", isFor: defining("eps") },
-  { symbols: ["tau"], meaning: "the temperature of the mixture", isFor: defining("tau") },
+  {
+    symbols: ["tau"],
+    meaning: "the temperature of the mixture",
+    isFor: (row) => row.entry.data === "pairs" && defining("tau")(row),
+  },
+  {
+    symbols: ["tau"],
+    meaning: "the steepness of the gate",
+    isFor: (row) => row.entry.data === "rollouts" && defining("tau")(row),
+  },
   {
     symbols: ["sigmoid"],
     meaning: "sigmoid(x) = 1/(1 + e^-x)",
     isFor: ({ entry, description }) =>
       entry.data === "pairs" || entry.data === "labels" || entry.data === "steps" ||
-      defining("beta")({ entry, description }),
+      defining("beta")({ entry, description }) || defining("tau")({ entry, description }),
   },
   {
     symbols: ["relu", "odds"],
@@ -343,7 +390,7 @@ const notation: readonly NotationRow[] = [
   {
     symbols: ["kl"],
     meaning: "the divergence from the reference, estimated on mismatched answers",
-    isFor: ({ entry }) => entry.data === "labels",
+    isFor: ({ description }) => description.data.includes("mismatched answers"),
   },
   {
     symbols: ["r", "rw", "rl"],

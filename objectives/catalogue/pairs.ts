@@ -1,8 +1,10 @@
 /** Objectives on human preferences by the field's names, each one expression of the parts. */
 import { checkOptions, ranges } from "@unitune/core";
-import { sumOf, weight } from "../combinators.ts";
+import { checkName } from "../checks.ts";
+import { on, sumOf, weight } from "../combinators.ts";
+import { anchoredLabels, type AnchoredOptions, binaryClassifier, liked } from "../answer_labels.ts";
 import type { ScoredDemonstrations } from "./demonstrations.ts";
-import { estimate } from "../estimation.ts";
+import { both, estimate } from "../estimation.ts";
 import { type Demonstrations, gold } from "../gold.ts";
 import { intuitive, type IntuitiveOptions } from "../intuitive.ts";
 import {
@@ -15,18 +17,22 @@ import {
 import type { Normalizer } from "../aggregation.ts";
 import { nll } from "../nll.ts";
 import { type Objective, objective } from "../objective.ts";
-import type { Sides } from "../optimization.ts";
+import type { Optimization, Sides, TokenEvidence } from "../optimization.ts";
 import {
   contrastivePreference,
   oddsRatio,
   onChosen,
+  onPolicyWeighed,
   paired,
   pairwise,
   type PairwiseOptions,
+  shapedPreference,
   simplePreference,
+  withoutReference,
 } from "../pairs.ts";
 import type { Model } from "../policy.ts";
 import {
+  type AlphaPoOptions,
   type CpoOptions,
   orpoConstants,
   type OrpoOptions,
@@ -315,6 +321,70 @@ export function mpo(options: PreferenceObjectiveOptions = {}): Objective<ScoredP
 }
 
 /**
+ * DPO on log-ratios averaged over tokens (Tulu 3, arXiv 2411.15124; TRL's `sigmoid_norm`).
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { dpoNorm } from "@unitune/objectives";
+ *
+ * assertStringIncludes(dpoNorm().description.normalizer, "answer tokens in log-ratios");
+ * ```
+ *
+ * @param options The options of {@linkcode dpo}.
+ * @returns The objective.
+ */
+export function dpoNorm(options: PreferenceObjectiveOptions = {}): Objective<ScoredPairs> {
+  return dpo({ ...options, logRatios: "mean" });
+}
+
+/** The defaults of {@linkcode ldDpo} beside those of {@linkcode dpo}. */
+export const ldDpoDefaults = { tailWeight: 0.5 } as const;
+
+/**
+ * Length-desensitized DPO (LD-DPO, arXiv 2409.06411): the tokens by which an answer is longer than
+ * the other of its pair have a smaller weight in its log-ratio.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { formulaText, ldDpo } from "@unitune/objectives";
+ *
+ * assertStringIncludes(formulaText(ldDpo().description.formula), "beyond the shorter length x 0.5");
+ * ```
+ *
+ * @param options The options of {@linkcode dpo}, and the weight of the tail, from 0 to 1 (default
+ * 0.5; at 1 it is DPO).
+ * @returns The objective.
+ * @throws {RangeError} If an option is out of range.
+ */
+export function ldDpo(options: PreferenceObjectiveOptions = {}): Objective<ScoredPairs> {
+  return dpo({ ...ldDpoDefaults, ...options });
+}
+
+/**
+ * Weighted preference optimization (WPO, arXiv 2406.11827): DPO in which a pair weighs as much as the
+ * policy would sample its answers.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { formulaText, wpo } from "@unitune/objectives";
+ *
+ * assertStringIncludes(formulaText(wpo().description.formula), "ww wl (mean");
+ * ```
+ *
+ * @param options The options of {@linkcode dpo}.
+ * @returns The objective.
+ */
+export function wpo(options: PreferenceObjectiveOptions = {}): Objective<ScoredPairs> {
+  return objective(
+    paired(estimate(gold, againstReference("precomputed"))),
+    onPolicyWeighed(pairwise({ ...options, form: "dpo" })),
+  );
+}
+
+/**
  * "Intuitive DPO", a name of ours: DPO with policy and reference each evaluated between gold
  * prefixes and their own tokens. It combines both sides of Table 1: intuitive states, pairwise
  * signal.
@@ -398,6 +468,90 @@ export function simpo(options: SimpoOptions = {}): Objective<Pairs> {
 }
 
 /**
+ * AlphaPO (arXiv 2501.03884): {@linkcode simpo} with a reward of another shape. No reference.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { alphaPreference, formulaText } from "@unitune/objectives";
+ *
+ * assertStringIncludes(formulaText(alphaPreference().description.formula), "e^(-0.25 aw)");
+ * ```
+ *
+ * @param options Hyperparameters.
+ * @returns The objective.
+ */
+export function alphaPreference(options: AlphaPoOptions = {}): Objective<Pairs> {
+  return objective(paired(estimate(gold, indicator)), shapedPreference(options));
+}
+
+/** Chosen, rejected and gold answers to the same prompts. */
+export interface Triples extends Pairs {
+  /** The gold answers, better than the chosen ones. */
+  readonly gold: Demonstrations;
+}
+
+/** The losses of pairs that {@linkcode tpo} takes. */
+export type TripleForm = "sigmoid" | "hinge" | "ipo" | "length-mean";
+
+/** The options of {@linkcode tpo}. */
+export interface TpoOptions {
+  /** The loss of the pair (default `"sigmoid"`); `"length-mean"` is TPO-L, SimPO's loss. */
+  readonly form?: TripleForm;
+  /** The strength b, above 0 (default 0.01). */
+  readonly beta?: number;
+  /** The margin of `"length-mean"`, at least 0 (default 0.5). */
+  readonly gamma?: number;
+  /** The weight alpha of the gold answer's likelihood, at least 0 (default 1). */
+  readonly alpha?: number;
+}
+
+/** The defaults of {@linkcode tpo}. */
+export const tpoDefaults: Required<TpoOptions> = {
+  form: "sigmoid",
+  beta: 0.01,
+  gamma: 0.5,
+  alpha: 1,
+};
+
+const tripleForms: {
+  readonly [Form in TripleForm]: (
+    options: Required<TpoOptions>,
+  ) => Optimization<Sides<TokenEvidence>>;
+} = {
+  sigmoid: ({ beta }) => withoutReference(pairwise({ form: "dpo", beta })),
+  hinge: ({ beta }) => withoutReference(pairwise({ form: "hinge", beta })),
+  ipo: ({ beta }) => withoutReference(pairwise({ form: "ipo", beta })),
+  "length-mean": ({ beta, gamma }) => simplePreference({ beta, gamma }),
+};
+
+/**
+ * Triple preference optimization (TPO, arXiv 2405.16681): a loss of the chosen and the rejected answer
+ * without a reference, and the likelihood of a third, gold answer.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { formulaText, tpo } from "@unitune/objectives";
+ *
+ * assertStringIncludes(formulaText(tpo({ alpha: 0.5 }).description.formula), "0.5 (sum_b sum_t l_bt");
+ * ```
+ *
+ * @param options The loss of the pair, and the weight of the likelihood.
+ * @returns The objective, on pairs with a gold answer.
+ * @throws {RangeError} If an option is out of range.
+ */
+export function tpo(options: TpoOptions = {}): Objective<Triples> {
+  const known = { ...tpoDefaults, ...options };
+  checkName("tpo: form", known.form, tripleForms);
+  checkOptions("tpo", { alpha: ranges.nonNegative }, known);
+  return sumOf(
+    objective(paired(estimate(gold, indicator)), tripleForms[known.form](known)),
+    weight(known.alpha, on("gold", objective(estimate(gold, indicator), nll()))),
+  );
+}
+
+/**
  * CPO (arXiv 2401.08417): DPO without a reference, plus the chosen answer's likelihood.
  *
  * @example
@@ -448,6 +602,49 @@ export function kto(
   return reference === undefined
     ? objective(estimate(gold, labelled("precomputed")), loss)
     : objective(estimate(gold, labelled(reference)), loss);
+}
+
+/** The estimation of labels against log-probabilities in the batch. */
+const likedAgainstReference = estimate(gold, both(againstReference("precomputed"), liked));
+
+/**
+ * APO-zero (arXiv 2408.06266) of unpaired answers: {@linkcode kto} with a reference point of 0, so
+ * that no mismatched answers are scored.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { apoZeroUnpaired } from "@unitune/objectives";
+ *
+ * assertEquals(apoZeroUnpaired().description.forwardPasses, 1);
+ * ```
+ *
+ * @param options Hyperparameters.
+ * @returns The objective.
+ */
+export function apoZeroUnpaired(options: AnchoredOptions = {}): Objective<ScoredLabelledAnswers> {
+  return objective(likedAgainstReference, anchoredLabels(options));
+}
+
+/**
+ * BCO (arXiv 2404.04656) of unpaired answers: a classifier of desirable answers by their implicit
+ * rewards, shifted by the running mean of these.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { bcoUnpaired } from "@unitune/objectives";
+ *
+ * assertEquals(Object.keys(bcoUnpaired().memory?.start ?? {}), ["reward_shift", "reward_count"]);
+ * ```
+ *
+ * @param options The strength of the reference.
+ * @returns The objective.
+ */
+export function bcoUnpaired(
+  options: { readonly beta?: number } = {},
+): Objective<ScoredLabelledAnswers> {
+  return objective(likedAgainstReference, binaryClassifier(options));
 }
 
 /**

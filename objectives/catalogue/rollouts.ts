@@ -1,12 +1,6 @@
 /** Objectives on sampled answers by the field's names, each one expression of the parts. */
 import { checkOptions, ranges } from "@unitune/core";
-import {
-  type AdvantageEstimator,
-  type AdvantageForm,
-  estimator,
-  gaeConstants,
-} from "../advantages.ts";
-import { checkName } from "../checks.ts";
+import { estimator, gaeConstants } from "../advantages.ts";
 import { sumOf, weight } from "../combinators.ts";
 import { objectiveDefaults } from "../defaults.ts";
 import { both, estimate } from "../estimation.ts";
@@ -25,6 +19,12 @@ import {
   type PolicyGradientOptions,
 } from "../policy_gradient.ts";
 import { entropyBonus, kl } from "../regularizers.ts";
+import {
+  type GroupObjectiveOptions,
+  type RewardScale,
+  scaledAdvantages,
+  type ScaledGroupOptions,
+} from "../reward_scale.ts";
 import {
   type ActorCriticOptions,
   advantage,
@@ -45,41 +45,7 @@ import { valueRegression } from "../value_loss.ts";
 /** Rollouts whose tokens a reference has scored. */
 export interface ScoredRollouts extends Rollouts, ReferenceScores {}
 
-/** The options of objectives on groups of rollouts. */
-export interface GroupObjectiveOptions {
-  /** Answers to each prompt, at least 2, in consecutive rows (default 8). */
-  readonly groupSize?: number;
-}
-
-/**
- * The number that a reward less the mean of its group is divided by: `"group"`, the group's
- * standard deviation + 1e-4 (GRPO); `"batch"`, the batch's standard deviation + 1e-4 (arXiv
- * 2508.08221), so that cutting a batch into micro-batches changes its loss; `"none"`, 1 (Dr. GRPO).
- * As TRL's `scale_rewards`.
- */
-export type RewardScale = "group" | "batch" | "none";
-
-const scaledBy: Readonly<Record<RewardScale, AdvantageForm>> = {
-  group: "group-z-score",
-  batch: "group-mean-batch-std",
-  none: "group-mean",
-};
-
-/** The options of the advantages of GRPO and its kin. */
-export interface ScaledGroupOptions extends GroupObjectiveOptions {
-  /** The scale that advantages are divided by (default `"group"`). */
-  readonly scaleRewards?: RewardScale;
-}
-
-/** GRPO's advantages with a scale. */
-function scaledAdvantages(
-  name: string,
-  { groupSize = objectiveDefaults.groupSize, scaleRewards = objectiveDefaults.scaleRewards }:
-    ScaledGroupOptions,
-): AdvantageEstimator {
-  checkName(`${name}: scaleRewards`, scaleRewards, scaledBy);
-  return estimator(scaledBy[scaleRewards], groupSize);
-}
+export type { GroupObjectiveOptions, RewardScale, ScaledGroupOptions };
 
 /**
  * REINFORCE (Williams 1992): the policy gradient with raw rewards.

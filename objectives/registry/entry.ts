@@ -13,6 +13,7 @@ import {
 import { type Model, modelOfLogits } from "../policy.ts";
 import type { ObjectiveDescription } from "../description.ts";
 import type { Guided } from "../privileged.ts";
+import type { RewardParts } from "../reward_parts.ts";
 import type { Rollouts, ValueScores } from "../rollouts.ts";
 import type { ScoredDemonstrations } from "../catalogue/demonstrations.ts";
 import type {
@@ -47,8 +48,11 @@ export interface Batches {
   readonly labels: LabelledAnswers;
   /** Answers in steps with labels. */
   readonly steps: LabelledSteps;
-  /** Sampled answers, with values where the policy has a value head, and what guides them. */
-  readonly rollouts: Rollouts & ValueScores & Guided;
+  /**
+   * Sampled answers, with values where the policy has a value head, what guides them, and each reward by itself where
+   * the objective reads it so.
+   */
+  readonly rollouts: Rollouts & ValueScores & RewardParts & Guided;
 }
 
 /** Batches of each kind of data, whose tokens a reference has scored. */
@@ -61,8 +65,11 @@ export interface ScoredBatches {
   readonly labels: ScoredLabelledAnswers;
   /** Answers in steps with labels. */
   readonly steps: LabelledSteps & ScoredDemonstrations;
-  /** Sampled answers, with values where the policy has a value head, and what guides them. */
-  readonly rollouts: ScoredRollouts & ValueScores & Guided;
+  /**
+   * Sampled answers, with values where the policy has a value head, what guides them, and each reward by itself where
+   * the objective reads it so.
+   */
+  readonly rollouts: ScoredRollouts & ValueScores & RewardParts & Guided;
 }
 
 /** A batch of a kind of data, with the log-probabilities of a reference where they are read. */

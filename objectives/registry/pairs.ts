@@ -1,19 +1,25 @@
 /** The rows of objectives on pairs, and on labels of single answers. */
 import {
+  alphaPreference,
   aot,
   aotUnpaired,
   apoDown,
   apoZero,
+  apoZeroUnpaired,
   bco,
+  bcoUnpaired,
   cpo,
   discopop,
   dpo,
+  dpoNorm,
   exo,
   exponential,
   hinge,
   intuitiveDpo,
   ipo,
   kto,
+  ldDpo,
+  ldDpoDefaults,
   mpo,
   nca,
   orpo,
@@ -22,9 +28,10 @@ import {
   rpo,
   simpo,
   sppo,
+  wpo,
 } from "../catalogue/pairs.ts";
 import { smoothingOf } from "../preference_losses.ts";
-import { cpoSmoothing, simpoConstants } from "../reference_free.ts";
+import { alphaPoConstants, cpoSmoothing, simpoConstants } from "../reference_free.ts";
 import { rewardModelDefaults } from "../reward_model.ts";
 import { defineObjective, type ObjectiveEntry } from "./entry.ts";
 import {
@@ -50,6 +57,8 @@ const smoothed = (form: "dpo" | "robust" | "exo") => ({
   beta,
   labelSmoothing: smoothingOption(smoothingOf(form)),
 });
+
+const shaped = alphaPoConstants("alpha-po", {});
 
 /** The objectives on pairs. */
 export const pairEntries: readonly ObjectiveEntry[] = [
@@ -92,6 +101,29 @@ export const pairEntries: readonly ObjectiveEntry[] = [
   defineObjective({ ...toReference, name: "apo-zero", make: (options) => apoZero(options) }),
   defineObjective({ ...toReference, name: "apo-down", make: (options) => apoDown(options) }),
   defineObjective({ ...toReference, name: "discopop", make: (options) => discopop(options) }),
+  defineObjective({
+    ...toReference,
+    name: "dpo-norm",
+    aliases: ["sigmoid-norm"],
+    options: smoothed("dpo"),
+    make: dpoNorm,
+  }),
+  defineObjective({
+    ...toReference,
+    name: "ld-dpo",
+    options: {
+      ...smoothed("dpo"),
+      tailWeight: {
+        kind: "number",
+        default: ldDpoDefaults.tailWeight,
+        min: 0,
+        max: 1,
+        help: "The weight of the tokens by which an answer is longer than the other of its pair.",
+      },
+    },
+    make: ldDpo,
+  }),
+  defineObjective({ ...toReference, name: "wpo", options: smoothed("dpo"), make: wpo }),
   defineObjective({ ...toReference, name: "rpo", make: rpo }),
   defineObjective({ ...toReference, name: "mpo", make: mpo }),
   defineObjective({
@@ -112,6 +144,21 @@ export const pairEntries: readonly ObjectiveEntry[] = [
     },
     make: ({ beta, targetMargin }) =>
       simpo({ beta, ...(targetMargin !== undefined && { gamma: targetMargin }) }),
+  }),
+  defineObjective({
+    ...onPairs,
+    name: "alpha-po",
+    options: {
+      alpha: {
+        kind: "number",
+        default: shaped.alpha,
+        help:
+          "The shape of the reward: the larger, the more an unlikely answer weighs; 0 is simpo.",
+      },
+      beta: { ...beta, default: shaped.beta },
+      targetMargin: { ...targetMargin, default: shaped.gamma },
+    },
+    make: ({ targetMargin, ...options }) => alphaPreference({ ...options, gamma: targetMargin }),
   }),
   defineObjective({
     ...onPairs,
@@ -140,4 +187,11 @@ export const labelEntries: readonly ObjectiveEntry[] = [
     needsWholeBatch: true,
     make: (options) => kto(options),
   }),
+  defineObjective({
+    ...toReference,
+    name: "apo-zero-unpaired",
+    data: "labels",
+    make: apoZeroUnpaired,
+  }),
+  defineObjective({ ...toReference, name: "bco-unpaired", data: "labels", make: bcoUnpaired }),
 ];

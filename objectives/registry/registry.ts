@@ -1,9 +1,11 @@
 /** The registry of this package's objectives. */
 import { choiceNamed } from "../options.ts";
+import { comparedRolloutEntries } from "./compared_rollouts.ts";
 import { demonstrationEntries } from "./demonstrations.ts";
 import type { ObjectiveEntry, ObjectiveRegistry } from "./entry.ts";
 import { labelEntries, pairEntries } from "./pairs.ts";
 import { rolloutEntries } from "./rollouts.ts";
+import { shapedRolloutEntries } from "./shaped_rollouts.ts";
 import { stepEntries } from "./steps.ts";
 import { unitedDemonstrationEntries, unitedRolloutEntries } from "./united.ts";
 
@@ -28,6 +30,8 @@ export const objectiveRegistry: ObjectiveRegistry = [
   ...stepEntries,
   ...rolloutEntries,
   ...unitedRolloutEntries,
+  ...shapedRolloutEntries,
+  ...comparedRolloutEntries,
 ];
 
 /**

@@ -18,10 +18,10 @@ import {
   rloo,
 } from "../catalogue/rollouts.ts";
 import { objectiveDefaults } from "../defaults.ts";
-import { clippedDefaults } from "../policy_gradient.ts";
 import { defineObjective, type ObjectiveEntry } from "./entry.ts";
 import {
   beta,
+  clipOf,
   clipRange,
   constantLength,
   embeddings,
@@ -29,22 +29,9 @@ import {
   klWeight,
   lambdaOf,
   lambdaOptions,
+  onRollouts,
   scaleRewards,
 } from "./shared.ts";
-
-const onRollouts = {
-  data: "rollouts",
-  reference: "none",
-  teacher: false,
-  values: false,
-  trains: "policy",
-} as const;
-
-/** The clip range of a form. */
-const clipOf = (form: keyof typeof clippedDefaults) => ({
-  ...clipRange,
-  default: clippedDefaults[form].epsilon,
-});
 
 /** The objectives on rollouts. */
 export const rolloutEntries: readonly ObjectiveEntry[] = [

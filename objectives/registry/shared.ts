@@ -7,6 +7,7 @@ import { objectiveDefaults } from "../defaults.ts";
 import { jsdConstants } from "../jsd.ts";
 import { fixedLambda, type LambdaSchedule, linearLambda, noisyLambda } from "../lambda.ts";
 import type { Option, OptionTable, OptionValues } from "../options.ts";
+import { clippedDefaults } from "../policy_gradient.ts";
 import type { LabelSmoothing } from "../preference_losses.ts";
 
 /** The normalizer of a sum over tokens. */
@@ -144,3 +145,17 @@ export const teacherShare = {
   help: "The teacher's weight in the mixture that both models are compared with: 0 gives " +
     "KL(teacher, student), 1 gives KL(student, teacher).",
 } as const satisfies Option;
+/** The clip range of a form. */
+export const clipOf = (form: keyof typeof clippedDefaults) => ({
+  ...clipRange,
+  default: clippedDefaults[form].epsilon,
+});
+
+/** The data and models of most objectives on rollouts. */
+export const onRollouts = {
+  data: "rollouts",
+  reference: "none",
+  teacher: false,
+  values: false,
+  trains: "policy",
+} as const;

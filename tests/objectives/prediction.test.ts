@@ -72,6 +72,7 @@ function noted(model: Model, notes: Notes): Model {
         ...prediction,
         logProbs: noting("logProbs", prediction.logProbs),
         entropy: noting("entropy", prediction.entropy),
+        collision: noting("collision", prediction.collision),
         argmax: noting("argmax", prediction.argmax),
         logits: noting("logits", prediction.logits),
         distribution: noting("distribution", prediction.distribution),
@@ -114,6 +115,7 @@ const usual: readonly Question[] = ["argmax", "entropy", "logProbs"];
 const toPolicy: Readonly<Record<string, readonly Question[]>> = {
   // An own token is drawn from the whole distribution.
   "scheduled-sampling": [...usual, "logits"],
+  wpo: ["argmax", "collision", "entropy", "logProbs"],
   // A divergence from a teacher is one of whole distributions.
   ...Object.fromEntries(
     ["distillation", "asft", "sdft", "opsd", "sdpo"].map((name) => [
@@ -181,6 +183,7 @@ const readings: Readonly<
   hidden: [policy, ({ embed, predict }, ids) => predict(embed(ids)).hidden],
   logProbs: [policy, ({ embed, predict }, ids) => predict(embed(ids)).logProbs(ids)],
   entropy: [policy, ({ embed, predict }, ids) => predict(embed(ids)).entropy()],
+  collision: [policy, ({ embed, predict }, ids) => predict(embed(ids)).collision()],
   logits: [policy, ({ embed, predict }, ids) => predict(embed(ids)).logits()],
   distribution: [policy, ({ embed, predict }, ids) => {
     const [leaf] = leavesOf(predict(embed(ids)).distribution());

@@ -24,13 +24,18 @@ import {
 import {
   type Accumulated,
   accumulateGradients,
+  adaptiveEntropyGrpo,
+  alphaPreference,
   aot,
   aotUnpaired,
   apoDown,
   apoZero,
+  apoZeroUnpaired,
   applyAccumulated,
   asft,
+  aStarPo,
   bco,
+  bcoUnpaired,
   bestOfN,
   chord,
   cispo,
@@ -43,15 +48,20 @@ import {
   discopop,
   distillation,
   dpo,
+  dpoNorm,
   dppo,
   drGrpo,
   entryNamed,
   evaluationLoss,
   exo,
   exponential,
+  gdpo,
+  gmpo,
   grpo,
   grpoKl,
   gspo,
+  gspoToken,
+  highEntropyDapo,
   hinge,
   hpt,
   ift,
@@ -61,7 +71,10 @@ import {
   ipo,
   iwSft,
   kto,
+  ldDpo,
   luffy,
+  luspo,
+  maskedGrpo,
   maxRlGradient,
   modelOf,
   modelOfLogits,
@@ -87,6 +100,7 @@ import {
   rlPlus,
   robust,
   rpo,
+  sapo,
   scheduledSampling,
   sdft,
   sdpo,
@@ -97,7 +111,10 @@ import {
   srft,
   trainingStep,
   uft,
+  vespo,
   weightedReinforce,
+  wpo,
+  xpo,
 } from "@unitune/objectives";
 import fc from "fast-check";
 import { assertClose, assertNear, context, type Parameters, policy } from "./arbitrary.ts";
@@ -159,7 +176,11 @@ function metricsOf({ name, data, trains }: Pick<Entry, "name" | "data" | "trains
     return ["ift", "scheduled-sampling"].includes(name) ? ["lambda"] : [];
   }
   if (data === "pairs") return [...ofPairs, ...name === "intuitive-dpo" ? ["lambda"] : []];
-  if (data === "labels") return ["kl", "rewards/chosen", "rewards/rejected"];
+  if (data === "labels") {
+    const kinds = ["rewards/chosen", "rewards/rejected"];
+    if (name === "bco-unpaired") return [...kinds, "rewards/mean", "reward_shift"];
+    return name === "kto" ? [...kinds, "kl"] : kinds;
+  }
   const own: Record<string, string[]> = {
     "online-dpo": ofPairs,
     "best-of-n": [],
@@ -172,12 +193,16 @@ function metricsOf({ name, data, trains }: Pick<Entry, "name" | "data" | "trains
     cispo: [...ofRollouts, "clip_ratio/high"],
     "grpo-kl": [...ofRollouts, ...clips, "kl"],
     "intuitive-grpo": [...ofRollouts, "lambda"],
+    ...{ sapo: ofRollouts, vespo: ofRollouts, gmpo: ofRollouts, xpo: ofPairs },
+    "adaptive-entropy-grpo": [...ofRollouts, ...clips, "entropy_weight"],
+    "masked-grpo": [...ofRollouts, ...clips, "kl"],
+    "a-star-po": [...ofRollouts, "rewards/implicit"],
   };
   return own[name] ?? [...ofRollouts, ...clips];
 }
 
 /** Entries whose losses need not fall, since their weights have no gradient, or are drawn. */
-const erratic = ["scheduled-sampling", "iw-sft", "cispo", "power-sft", "chord"];
+const erratic = ["scheduled-sampling", "iw-sft", "cispo", "wpo", "power-sft", "chord", "vespo"];
 
 for (const { use, ...entry } of entriesOf(moved)) {
   const { name, trains } = entry;
@@ -186,7 +211,7 @@ for (const { use, ...entry } of entriesOf(moved)) {
       const optimizer = adamw(0.02);
       const step = compile(trainingStep({ policy, objective, optimizer }), { donate: [0] });
       const params = mapTree(moved.params, (x) => slice(x, 0, 0));
-      let state = initTrainingState(params, optimizer, key(1));
+      let state = initTrainingState(params, optimizer, key(1), objective.memory);
       const losses: number[] = [];
       let names: string[] = [];
       for (let i = 0; i < 6; i++) {
@@ -289,7 +314,10 @@ const whole: Readonly<Record<string, string>> = {
   aot: "sorts over the batch",
   "aot-unpaired": "sorts over the batch",
   kto: "its reference point is a mean over the batch",
+  "bco-unpaired": "shifts rewards by a mean over the batch",
   "scheduled-sampling": "draws for each micro-batch anew",
+  gdpo: "its advantages are z-scored over the batch",
+  "high-entropy-dapo": "its tokens are those of a quantile of the batch",
   "reinforce-plus-plus": "its advantages are z-scored over the batch",
   ppo: "its advantages are whitened over the batch",
   srft: "its weights are means over the batch",
@@ -326,7 +354,7 @@ for (const [index, name] of names.entries()) {
   const steps = (world: World) =>
     entryOf(world).use(({ policy, objective, batch }) => {
       const training = { policy, objective, optimizer: sgd(0.1) };
-      const state = initTrainingState(world.params, training.optimizer, key(1));
+      const state = initTrainingState(world.params, training.optimizer, key(1), objective.memory);
       const [rows = 0] = world.rollouts.ids.shape;
       let sums: Accumulated<Parameters> | undefined;
       for (let from = 0; from < rows; from += GROUP) {
@@ -369,7 +397,7 @@ for (const [index, name] of names.entries()) {
 }
 
 /** Entries whose losses are divided by a constant. */
-const constants = ["dr-grpo", "nft", "on-policy-distillation", "luffy", "rl-plus"];
+const constants = ["dr-grpo", "nft", "on-policy-distillation", "luffy", "rl-plus", "luspo"];
 
 Deno.test("rows without an answer change no loss; a batch of them has loss 0 and gradient 0", async () => {
   const world = worldOf({ seed: 11, distance: 0.3 });
@@ -389,6 +417,8 @@ Deno.test("rows without an answer change no loss; a batch of them has loss 0 and
       if (whole[name] !== undefined) return;
       const half = lossOf({ ...parts, batch: silent(parts.batch, GROUP) });
       const alone = lossOf({ ...parts, batch: rowsOf(parts.batch, 0, GROUP) });
+      // XPO has a term that counts rows with answers, and one that counts every row.
+      if (name === "xpo") return;
       // A constant counts every row.
       const [rows = 0] = world.rollouts.ids.shape;
       const share = constants.includes(name) ? GROUP / rows : 1;
@@ -475,9 +505,11 @@ Deno.test("a row's defaults are those of its function", () => {
     ...{ dpo: dpo(), ipo: ipo(), hinge: hinge(), exponential: exponential(), robust: robust() },
     ...{ exo: exo(), nca: nca(), bco: bco(), sppo: sppo(), aot: aot() },
     ...{ "aot-unpaired": aotUnpaired(), "apo-zero": apoZero(), "apo-down": apoDown() },
-    ...{ discopop: discopop(), rpo: rpo(), mpo: mpo(), "intuitive-dpo": intuitiveDpo(nobody) },
-    ...{ orpo: orpo(), simpo: simpo(), cpo: cpo(), "reward-model": rewardModel(), kto: kto() },
-    ...{ "process-reward-model": processRewardModel() },
+    ...{ discopop: discopop(), "dpo-norm": dpoNorm(), "ld-dpo": ldDpo(), wpo: wpo() },
+    ...{ rpo: rpo(), mpo: mpo(), "intuitive-dpo": intuitiveDpo(nobody), orpo: orpo() },
+    ...{ simpo: simpo(), "alpha-po": alphaPreference(), cpo: cpo() },
+    ...{ "reward-model": rewardModel(), kto: kto(), "apo-zero-unpaired": apoZeroUnpaired() },
+    ...{ "bco-unpaired": bcoUnpaired(), "process-reward-model": processRewardModel() },
     ...{ reinforce: reinforce(), "reinforce-plus-plus": reinforcePlusPlus(), rloo: rloo() },
     ...{ grpo: grpo(), "grpo-kl": grpoKl(), dapo: dapo(), "dr-grpo": drGrpo(), gspo: gspo() },
     ...{ cispo: cispo(), "max-rl": maxRlGradient(), "intuitive-grpo": intuitiveGrpo() },
@@ -486,6 +518,10 @@ Deno.test("a row's defaults are those of its function", () => {
     ...{ "on-policy-distillation": onPolicyDistillation(nobody), luffy: luffy() },
     ...{ "rl-plus": rlPlus(), hpt: hpt(), srft: srft(), chord: chord(), uft: uft() },
     ...{ "prefix-rft": prefixRft(), sdft: sdft(nobody), opsd: opsd(nobody), sdpo: sdpo(nobody) },
+    ...{ luspo: luspo(), "gspo-token": gspoToken(), sapo: sapo(), vespo: vespo(), gmpo: gmpo() },
+    ...{ gdpo: gdpo(), "high-entropy-dapo": highEntropyDapo() },
+    ...{ "adaptive-entropy-grpo": adaptiveEntropyGrpo(), "masked-grpo": maskedGrpo() },
+    ...{ "a-star-po": aStarPo(), xpo: xpo() },
   };
   assertEquals(Object.keys(functions), objectiveRegistry.map(({ name }) => name));
   for (const entry of objectiveRegistry) {

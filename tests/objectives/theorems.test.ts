@@ -554,6 +554,8 @@ const stopped: readonly string[] = [
     "chord",
     "sdft",
     "sdpo",
+    "wpo",
+    "vespo",
   ],
 ];
 

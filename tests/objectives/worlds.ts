@@ -21,6 +21,7 @@ import {
   type ObjectiveEntry,
   objectiveRegistry,
   type Policy,
+  type RewardParts,
   type ScoredDemonstrations,
   type ScoredLabelledAnswers,
   type ScoredPairs,
@@ -51,7 +52,17 @@ export interface World {
   readonly pairs: ScoredPairs;
   readonly labels: ScoredLabelledAnswers;
   readonly steps: LabelledSteps & ScoredDemonstrations;
-  readonly rollouts: ScoredRollouts & Required<ValueScores> & Required<Guided>;
+  readonly rollouts: ScoredRollouts & Required<ValueScores> & Required<Guided> & RewardParts;
+}
+
+/** Two rewards of each row, with their weights. */
+function rewardsOneByOne(rows: number, dtype: FloatDType): Required<RewardParts> {
+  const table = (of: (row: number) => number[]) =>
+    tensor(Array.from({ length: rows }, (_, row) => of(row)), { dtype });
+  return {
+    rewardParts: table((row) => [row % 2, (row * row) % 3]),
+    rewardWeights: table(() => [1, 0.5]),
+  };
 }
 
 export const GROUP = 2;
@@ -152,6 +163,7 @@ export function worldOf(
     rollouts: {
       ...rollouts,
       rewards: tensor(Array.from({ length: rows }, (_, b) => b % 2 + roll(3) / 4), { dtype }),
+      ...rewardsOneByOne(rows, dtype),
       temperature,
       oldLogProbs: scoredBy(sampler, rollouts),
       oldValues: valuedBy(reference, rollouts),
@@ -215,10 +227,7 @@ export function entriesOf(
           return f({ policy, objective, batch: world.steps });
         }
         case "rollouts": {
-          const objective: Objective<ScoredRollouts & ValueScores & Guided> = entry.make(
-            options,
-            models,
-          );
+          const objective: Objective<World["rollouts"]> = entry.make(options, models);
           return f({ policy, objective, batch: world.rollouts });
         }
         default:

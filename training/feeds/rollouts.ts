@@ -23,6 +23,7 @@ import {
   modelOf,
   packSamples,
   type ReferenceScores,
+  type RewardParts,
   type Rollouts,
   scored,
   type ValueScores,
@@ -60,8 +61,11 @@ import {
 } from "./guidance.ts";
 import type { Reference } from "./offline.ts";
 
-/** A batch of rollouts, with values where the policy has a critic, and what guides the answers. */
-export type RolloutBatch = Rollouts & ValueScores & Guided;
+/**
+ * A batch of rollouts, with values where the policy has a critic, what guides the answers, and each
+ * reward by itself where the objective reads it so.
+ */
+export type RolloutBatch = Rollouts & ValueScores & Guided & RewardParts;
 
 /**
  * Answers that are used for some steps.
@@ -107,6 +111,13 @@ export interface RolloutPlan {
   readonly guidance?: Guidance;
   /** The tokens of the longest right answer, without the stop token (default 0). */
   readonly longestAnswer?: number;
+  /**
+   * The author of the answers of each group after the first: the policy, or the one before the stage
+   * (default: the policy).
+   */
+  readonly others?: "policy" | "reference";
+  /** Whether batches have each reward by itself (default no). */
+  readonly hasParts?: boolean;
 }
 
 /**
@@ -262,6 +273,31 @@ export function rolloutFeed<B extends RolloutBatch>(
     });
   };
 
+  /** This process's answers of the `number`-th collection; their draws are those of one process. */
+  const answersTo = async (
+    params: unknown,
+    prompts: readonly (readonly number[])[],
+    number: number,
+    firstRow: number,
+  ): Promise<readonly SampledAnswer[]> => {
+    const options = { maxNewTokens, temperature: plan.temperature, seed: samplingSeed, places };
+    if (plan.others !== "reference") {
+      return await sampler.sample(params, prompts, { ...options, firstRow });
+    }
+    const [firstGroup, size] = [firstAnswer / groupSize, groupSize - 1];
+    const isOwn = (row: number) => row % groupSize === 0;
+    const ours = await sampler.sample(params, prompts.filter((_, row) => isOwn(row)), {
+      ...options,
+      firstRow: number * answers + firstGroup,
+    });
+    const theirs = await sampler.sample(
+      start.policy,
+      prompts.filter((_, row) => !isOwn(row)),
+      { ...options, firstRow: number * answers + asked + firstGroup * size },
+    );
+    return ours.flatMap((answer, i) => [answer, ...theirs.slice(i * size, (i + 1) * size)]);
+  };
+
   const collect = async (params: unknown, number: number) => {
     const allPrompts = promptsOf(number);
     const allBeginnings = beginningsOf(guidance, {
@@ -278,14 +314,14 @@ export function rolloutFeed<B extends RolloutBatch>(
       if (!isSampled[firstAnswer + row]) return [];
       return [{ row, ids: beginning.length === 0 ? ids : [...ids, ...beginning] }];
     });
-    const sampled = await sampler.sample(params, resumed.map(({ ids }) => ids), {
-      maxNewTokens,
-      temperature: plan.temperature,
-      seed: samplingSeed,
-      // Answers that are not sampled have no number, in whichever process they are.
-      firstRow: number * answers + isSampled.slice(0, firstAnswer).filter((own) => own).length,
-      places,
-    });
+    // Answers that are not sampled have no number, in whichever process they are.
+    const before = isSampled.slice(0, firstAnswer).filter((own) => own).length;
+    const sampled = await answersTo(
+      params,
+      resumed.map(({ ids }) => ids),
+      number,
+      number * answers + before,
+    );
     const said = new Map(resumed.map(({ row }, i) => [row, sampled[i] ?? never()]));
     const own = prompts.map(({ ids }, row): SampledAnswer => {
       const rest = said.get(row);
@@ -314,7 +350,11 @@ export function rolloutFeed<B extends RolloutBatch>(
         rowsOf(ownRewards).map(({ total }) => total),
         { length, pad, groupSize },
       );
-      const tokens = { ...packed, temperature: plan.temperature };
+      const tokens = {
+        ...packed,
+        ...(plan.hasParts === true && rewardPartsOf(plan.rewards, rowsOf(ownRewards))),
+        temperature: plan.temperature,
+      };
       const { logProbs, values } = sampler.score(params, tokens);
       return scoring.complete({
         ...tokens,
@@ -364,6 +404,10 @@ export function rolloutFeed<B extends RolloutBatch>(
       ids: zeros([batchSize, length], "i32"),
       mask: zeros([batchSize, length]),
       rewards: zeros([batchSize]),
+      ...(plan.hasParts === true && {
+        rewardParts: zeros([batchSize, judges.length]),
+        rewardWeights: zeros([batchSize, judges.length]),
+      }),
       temperature: plan.temperature,
       oldLogProbs: zeros([batchSize, length]),
       ...(hasValues && { oldValues: zeros([batchSize, length]) }),
@@ -423,6 +467,19 @@ export function rolloutFeed<B extends RolloutBatch>(
 
 function never(): never {
   throw new RangeError("there is an answer to each prompt");
+}
+
+/** The rewards of answers one by one, and their weights; NaN where one cannot judge an answer. */
+function rewardPartsOf(
+  terms: readonly RewardTerm[],
+  rewards: readonly AnswerReward[],
+): Required<RewardParts> {
+  const rows = <T>(of: (term: RewardTerm, reward: AnswerReward) => T) =>
+    rewards.map((reward) => terms.map((term) => of(term, reward)));
+  return {
+    rewardParts: tensor(rows(({ reward: { name } }, { parts }) => parts[name] ?? NaN)),
+    rewardWeights: tensor(rows(({ weight }) => weight)),
+  };
 }
 
 /** Scalars in the order of their names, in which a file of tensors has them, too. */

@@ -160,6 +160,8 @@ function samplingOf(plan: LearnerPlan): RolloutPlan {
     learnedShare: description.learnedShare,
     longestAnswer,
     ...guidance && { guidance },
+    others: description.data.includes("reference rollouts") ? "reference" : "policy",
+    hasParts: description.data.includes("reward parts"),
   };
 }
 

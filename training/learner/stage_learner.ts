@@ -99,7 +99,7 @@ interface StageState<E> {
  * @returns The learner.
  */
 export async function learnerOf<B, E>(parts: LearnerParts<B, E>): Promise<Learner> {
-  const { settings, stage, device, trainee, feed, validation } = parts;
+  const { settings, stage, device, trainee, objective, feed, validation } = parts;
   const { isOutline = false } = parts;
   const optimizer = optimizerOf(settings, trainee.vocabulary);
   const { steps, plan, note } = plannedSteps(parts, optimizer);
@@ -109,7 +109,12 @@ export async function learnerOf<B, E>(parts: LearnerParts<B, E>): Promise<Learne
   }
   const params = isOutline ? trainee.params : await hostTree(trainee.params);
   const first = (params: unknown) => ({
-    training: initTrainingState(params, optimizer, trainingKey(settings.seed, stage)),
+    training: initTrainingState(
+      params,
+      optimizer,
+      trainingKey(settings.seed, stage),
+      objective.memory,
+    ),
     experience: feed.empty,
   });
   let isFirst = true;
@@ -198,7 +203,7 @@ function plannedSteps<B, E>(
   const { gradientAccumulation, batchTokens, checkpointActivations } = settings;
   const accumulates = gradientAccumulation > 1 || batchTokens !== undefined;
   const learningRate = scheduleOf(settings);
-  const state = initTrainingState(trainee.params, optimizer, key(0));
+  const state = initTrainingState(trainee.params, optimizer, key(0), objective.memory);
   const batches = feed.outline();
   const planned = (policy: TrainablePolicy, recomputes: boolean): PlannedSteps<B> => {
     const training = { policy, objective, optimizer, learningRate };
