@@ -42,6 +42,7 @@ import {
   summarize,
 } from "@unitune/objectives";
 import { runCommand, UsageError } from "../terminal/errors.ts";
+import { conditionOf } from "./objective_filter.ts";
 import { type FlagTable, kebabCase, parseFlags, wantsHelp } from "../flags/flags.ts";
 import { flagLines, helpText } from "../flags/help.ts";
 import { checkObjectives } from "../flags/check_objectives.ts";
@@ -52,6 +53,15 @@ import { longest, nearest, type SettingTable, settingTable } from "@unitune/trai
 
 const flags = {
   json: { kind: "boolean", help: "Prints one JSON object instead of text." },
+  markdown: { kind: "boolean", help: "Prints docs/table.md: the whole table as a page." },
+  where: {
+    kind: "string",
+    placeholder: "CONDITION",
+    help: "Prints only the objectives that meet a condition: COLUMN=WORDS for what a column is, " +
+      "COLUMN~WORDS for what is in it; several words are separated by commas, several columns by " +
+      "spaces. Columns are name, kind, trains, models, data, signal, transition, loss, divided, " +
+      "states, passes, group and options.",
+  },
 } as const satisfies FlagTable;
 
 const usage =
@@ -59,8 +69,9 @@ const usage =
   `which the preferences of human and model are estimated, the signal, and how the model's ` +
   `transitions are optimized there.
 
-  deno task objectives        all objectives
-  deno task objectives dpo    one of them, with its value before the first step`;
+  deno task objectives                          all objectives
+  deno task objectives dpo                      one, with its value before the first step
+  deno task objectives --where models=policy    those that ask no other model`;
 
 /** A bigram table: the logits of the next token are a row of it. */
 const table = tensor([[0.2, -0.4, 1, 0], [0.5, 0.1, -0.3, 0.6], [-1, 0.7, 0, 0.2], [
@@ -512,8 +523,7 @@ function field(label: string, value: string): string {
 }
 
 /** The whole table: a block of lines for each objective, so that it fits a terminal. */
-function wholeTable(registry: ObjectiveRegistry): string[] {
-  const rows = registry.map(rowOf);
+function wholeTable(rows: readonly Row[]): string[] {
   const summary = rows.map(({ entry: { name }, description }) => [
     name,
     showCell("forwardPasses", description),
@@ -541,6 +551,76 @@ function wholeTable(registry: ObjectiveRegistry): string[] {
     ...blocks,
     ...notationLines(notation),
   ];
+}
+
+/** How to read the table, and how to write a line of it. */
+const PREAMBLE = `# The table of objectives
+
+\`deno task objectives --markdown > docs/table.md\` writes this page from the values that run. Every
+objective is a line: **preference estimation x transition optimization**, as in Table 1 of Intuitive
+Fine-Tuning (arXiv 2405.11870), extended.
+
+**How to read a line.** _States_ are those at which the preferences of human and model are estimated:
+\`s*_n\` is the gold prefix of n tokens, \`s_n\` the model's own, \`s+\` and \`s-\` those of the chosen and
+the rejected answer. The _signal_ is what the model is compared with there. The _transition_ says how
+its predictions are moved, the _loss_ by what formula, and _divided by_ what its sum is divided by. The
+_models_ are those that are evaluated, the _passes_ how often over a batch in a step. _At step 0_ is the
+loss before the first step, where it is known. \`deno task objectives NAME\` explains the symbols of a
+line and its options; \`deno task objectives --where models=policy\` prints the lines that meet a
+condition.
+
+**How to write a line.** Choose states (\`gold\`, \`intuitive\`, \`sampled\`), a signal (\`indicator\`,
+\`againstReference\`, \`advantage\`, \`teacher\`) and an optimization (\`nll\`, \`pairwise\`, \`clipped\`,
+\`distilled\`), and join them: \`objective(estimate(states, signal), optimization)\`. Types refuse an
+optimization that needs what the signal does not give, or that ignores what it gives. \`sumOf\`,
+\`weight\` and \`weighed\` combine losses. A row in \`objectives/registry/\` gives the expression a name,
+its data and its options; then \`train --objective NAME\` runs it, and it is a line here.
+`;
+
+/** A cell of a Markdown table. */
+function cell(text: string): string {
+  return text === "" ? "" : `\`${text.replaceAll("|", "\\|")}\``;
+}
+
+/** The whole table as a page. */
+function tablePage(rows: readonly Row[]): string {
+  const heads = [
+    ...["objective", "states", "signal", "transition", "loss", "divided by", "models", "passes"],
+    "at step 0",
+  ];
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  const groups = Map.groupBy(rows, ({ entry }) => headingOf(entry));
+  const tables = [...groups].flatMap(([heading, own]) => [
+    "",
+    `## ${heading}`,
+    "",
+    line(heads),
+    line(heads.map(() => "---")),
+    ...own.map(({ entry, description }) =>
+      line([
+        entry.name,
+        cell(statesOf(description)),
+        cell(description.signal),
+        cell(description.transition),
+        cell(formulaText(description.formula)),
+        description.normalizer,
+        description.models.join(", "),
+        showCell("forwardPasses", description),
+        showCell("stepZero", description),
+      ])
+    ),
+  ]);
+  return [PREAMBLE.trimEnd(), ...tables].join("\n");
+}
+
+/**
+ * The page of all objectives, docs/table.md.
+ *
+ * @param registry The objectives.
+ * @returns Its Markdown.
+ */
+export function tableDocument(registry: ObjectiveRegistry): string {
+  return tablePage(registry.map(rowOf));
 }
 
 /** The human's states and the model's, once where they are the same. */
@@ -631,18 +711,25 @@ export async function objectivesCommand(
     return 0;
   }
   checkObjectives(registry);
-  const [word, another] = argv.filter((argument) => !argument.startsWith("-"));
+  // A condition is the word after its flag.
+  const [word, another] = argv.filter((argument, i) =>
+    !argument.startsWith("-") && argv[i - 1] !== "--where"
+  );
   if (another !== undefined) {
     throw new UsageError(`objectives takes one objective, not ${quoted(another)} beside it`);
   }
   const { values } = parseFlags(flags, argv.filter((argument) => argument !== word));
   if (word === undefined) {
-    const described = () =>
-      registry.map(rowOf).map(({ entry, description }) => [entry.name, description]);
+    const isMet = values.where === undefined ? () => true : conditionOf(values.where);
+    const rows = registry.map(rowOf).filter(isMet);
+    if (rows.length === 0) throw new UsageError(`no objective meets ${quoted(values.where)}`);
+    const described = () => rows.map(({ entry, description }) => [entry.name, description]);
     console.log(
       values.json
         ? JSON.stringify(Object.fromEntries(described()), null, 2)
-        : wholeTable(registry).join("\n"),
+        : values.markdown
+        ? tablePage(rows)
+        : wholeTable(rows).join("\n"),
     );
     return 0;
   }

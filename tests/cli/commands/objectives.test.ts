@@ -1,6 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { notationOf } from "../../../cli/commands/objectives.ts";
+import { notationOf, tableDocument } from "../../../cli/commands/objectives.ts";
+import { conditionOf } from "../../../cli/commands/objective_filter.ts";
+import { UsageError } from "../../../cli/terminal/errors.ts";
 import { withConfig } from "../../../cli/flags/flags.ts";
 import { stageOf } from "../config/stage_of.ts";
 import { splitStages } from "../../../cli/flags/stages.ts";
@@ -40,6 +42,37 @@ Deno.test("objectives prints Table 1 of all objectives, in 80 columns", async ()
     assert(lines.includes(name), name);
   }
   assertStringIncludes(out, "model (1 - lambda) s*_n + lambda argmax");
+});
+
+Deno.test("docs/table.md is the table of the objectives as they are", async () => {
+  const page = await Deno.readTextFile(new URL("../../../docs/table.md", import.meta.url));
+  assertEquals(page, `${tableDocument(objectiveRegistry)}\n`, "deno task objectives --markdown");
+});
+
+Deno.test("objectives --where prints the objectives that meet a condition", async () => {
+  const isMet = (text: string) => {
+    const condition = conditionOf(text);
+    return objectiveRegistry
+      .filter((entry) => condition({ entry, description: describeEntry(entry) }))
+      .map(({ name }) => name);
+  };
+  // Order and spelling of words do not count.
+  assertEquals(isMet("models=reference,policy kind=labels"), isMet("kind=labels"));
+  assertEquals(isMet("data~reference-rollouts"), ["a-star-po", "xpo"]);
+  assertEquals(isMet("trains~reward"), ["reward-model", "process-reward-model"]);
+  // What a column is, is all of it.
+  assertEquals(isMet("models=reference"), []);
+  for (
+    const [text, message] of [
+      ["", "--where needs a condition"],
+      ["models", '"models" is no condition'],
+      ["modles=policy", 'there is no column "modles": did you mean models?'],
+    ] as const
+  ) {
+    assertThrows(() => conditionOf(text), UsageError, message);
+  }
+  const { out } = await run("--where", "name=dpo", "--json");
+  assertEquals(Object.keys(JSON.parse(out)), ["dpo"]);
 });
 
 Deno.test("objectives --json holds every description", async () => {
