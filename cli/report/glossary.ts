@@ -88,6 +88,14 @@ export const glossary: readonly GlossaryGroup[] = [
         "rewards/step_accuracies",
         "fraction of steps whose score is above 0 if they are right, and not above 0 if they are wrong",
       ),
+      entry(
+        "rewards/mean",
+        "mean implicit reward of all answers of a step, whatever their label",
+      ),
+      entry(
+        "reward_shift",
+        "mean implicit reward of all answers since the start of the stage, which BCO subtracts",
+      ),
       entry("logps/chosen", "mean log-probability of the chosen answers, in nats per answer"),
       entry(
         "logps/rejected",
@@ -125,6 +133,14 @@ export const glossary: readonly GlossaryGroup[] = [
       entry(
         "clip_ratio/high",
         "fraction of tokens without gradient because their importance ratio is above the upper clip bound",
+      ),
+      entry(
+        "rewards/implicit",
+        "mean implicit reward beta log(pi/ref) of the answers, which A*-PO fits to their advantages",
+      ),
+      entry(
+        "entropy_weight",
+        "weight of the entropy bonus in the step; 0 where the bonus did not count",
       ),
       entry("completions/mean_length", "mean length of the answers, in tokens"),
       entry("completions/min_length", "length of the shortest answer, in tokens"),
