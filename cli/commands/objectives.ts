@@ -325,7 +325,7 @@ const notation: readonly NotationRow[] = [
   {
     symbols: ["keep"],
     meaning: "1 where the answer teaches, else 0",
-    isFor: defining("keep"),
+    isFor: ({ entry }) => Object.hasOwn(entry.options, "offPolicyThreshold"),
   },
   {
     symbols: ["c"],

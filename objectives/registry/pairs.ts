@@ -193,5 +193,11 @@ export const labelEntries: readonly ObjectiveEntry[] = [
     data: "labels",
     make: apoZeroUnpaired,
   }),
-  defineObjective({ ...toReference, name: "bco-unpaired", data: "labels", make: bcoUnpaired }),
+  defineObjective({
+    ...toReference,
+    name: "bco-unpaired",
+    needsWholeBatch: true,
+    data: "labels",
+    make: bcoUnpaired,
+  }),
 ];

@@ -66,12 +66,14 @@ export const shapedRolloutEntries: readonly ObjectiveEntry[] = [
   defineObjective({
     ...onRollouts,
     name: "gdpo",
+    needsWholeBatch: true,
     options: { groupSize, clipRange: clipOf("ppo") },
     make: ({ groupSize, clipRange }) => gdpo({ groupSize, epsilon: clipRange }),
   }),
   defineObjective({
     ...onRollouts,
     name: "high-entropy-dapo",
+    needsWholeBatch: true,
     options: {
       ...group,
       clipRange: clipOf("dapo"),

@@ -223,6 +223,7 @@ export const unitedRolloutEntries: readonly ObjectiveEntry[] = [
   defineObjective({
     ...onRollouts,
     name: "srft",
+    needsWholeBatch: true,
     options: { groupSize: mixedGroup },
     guidance: answerLast,
     make: srft,
@@ -268,6 +269,7 @@ export const unitedRolloutEntries: readonly ObjectiveEntry[] = [
   defineObjective({
     ...onRollouts,
     name: "prefix-rft",
+    needsWholeBatch: true,
     options: {
       groupSize,
       maxNewTokens,
