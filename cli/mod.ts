@@ -63,6 +63,7 @@ export {
   page,
   type PageContent,
   type PageSection,
+  pageStyle,
   table,
   type TableContent,
   verbatim,

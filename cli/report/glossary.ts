@@ -233,7 +233,7 @@ export const glossary: readonly GlossaryGroup[] = [
  *
  * @example
  * ```ts
- * import { meaningOf } from "./glossary.ts";
+ * import { meaningOf } from "@unitune/cli/glossary";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(meaningOf("eval_exact_match/pick")?.name, "eval_exact_match/NAME");
@@ -256,7 +256,7 @@ export function meaningOf(name: string): GlossaryEntry | undefined {
  *
  * @example
  * ```ts
- * import { glossaryMarkdown } from "./glossary.ts";
+ * import { glossaryMarkdown } from "@unitune/cli/glossary";
  * import { assertStringIncludes } from "@std/assert";
  *
  * assertStringIncludes(glossaryMarkdown(), "- `pass@k`: fraction of prompts");

@@ -270,7 +270,7 @@ export function page({ title, lead, sections, style = "", script = "" }: PageCon
         <meta http-equiv="Content-Security-Policy" content="${POLICY}">
         <meta name="color-scheme" content="light dark">
         <title>${title}</title>
-        <style>${{ html: PAGE_STYLE + style }}</style>
+        <style>${{ html: pageStyle + style }}</style>
       </head>
       <body>
     <header>
@@ -311,7 +311,19 @@ const LIGHT = `--text:#1c2024;--quiet:#59626c;--line:#d5dae0;--back:#fff;--panel
 const DARK = `--text:#e4e8ec;--quiet:#a2acb6;--line:#3a424b;--back:#14181c;--panel:#1e242a;` +
   `--accent:#6cb2f0;${seriesColors(1)}`;
 
-const PAGE_STYLE = `
+/**
+ * The style of every page: colours for light and dark screens, type, tables, and rules for phones
+ * and paper. Pages elsewhere that are to look alike begin with it.
+ *
+ * @example
+ * ```ts
+ * import { pageStyle } from "@unitune/cli";
+ * import { assertStringIncludes } from "@std/assert";
+ *
+ * assertStringIncludes(pageStyle, "--accent:");
+ * ```
+ */
+export const pageStyle: string = `
 :root{${LIGHT}color-scheme:light dark}
 @media screen and (prefers-color-scheme:dark){:root{${DARK}}}
 *{box-sizing:border-box}

@@ -99,7 +99,7 @@ export function estimateOf(values: readonly number[]): Estimate {
  *
  * @example
  * ```ts
- * import { pairedDifference } from "./statistics.ts";
+ * import { pairedDifference } from "@unitune/cli/statistics";
  * import { assertEquals } from "@std/assert";
  *
  * const values = (of: number[]) => new Map(of.map((value, seed) => [seed, value]));

@@ -1,5 +1,5 @@
 /** Every method on one game under one setting, over seeds, measured exactly. */
-import { meanOf } from "@unitune/cli";
+import { meanOf } from "@unitune/cli/statistics";
 import type { Game } from "./dynamics.ts";
 import { evaluatePolicy, type PolicyMatrix } from "./evaluation.ts";
 import { actions, decisionCells, isTerminal, neighbour } from "./lake.ts";
