@@ -189,11 +189,11 @@ function scaleOf({ label, scale = "linear", domain, base = 10 }: Axis): Plot.Sca
 /** Draws marks by Plot, as an `svg` element. */
 function draw(options: Plot.PlotOptions): string {
   const document = new DOMParser().parseFromString("<html></html>", "text/html");
-  const figure: { readonly outerHTML: string } = Plot.plot({
-    document,
-    style: { fontSize: `${FONT_SIZE}px`, background: "none" },
-    ...options,
-  });
+  const style = { fontSize: `${FONT_SIZE}px`, background: "none" };
+  // An intersection, as linkedom's document lacks parts of the DOM's type where that type is known.
+  const figure: { readonly outerHTML: string } = Plot.plot(
+    Object.assign({ style }, options, { document }),
+  );
   return figure.outerHTML;
 }
 

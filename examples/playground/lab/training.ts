@@ -1,0 +1,205 @@
+/** An experiment: a common checkpoint, and trainings of several objectives from it in turns. */
+import type { Device } from "@unitune/core";
+import { objectiveRegistry } from "@unitune/objectives";
+import {
+  type GivenSettings,
+  type MemoryStore,
+  memoryStore,
+  type Models,
+  planOf,
+  type PreparedRun,
+  prepareTasks,
+  train,
+  type TrainingEvent,
+  trainSettings,
+  UserError,
+} from "@unitune/training";
+import type { Experiment, ExperimentValues } from "../experiment.ts";
+import { type Lane, laneOf } from "../lanes.ts";
+import type { Point, Tiding } from "../protocol.ts";
+import type { Turns } from "./turns.ts";
+
+/** The steps between two evaluations, each of which leaves a checkpoint. */
+export const EVALUATED_EVERY = 10;
+
+/** The number of answers that an evaluation asks for, and of examples that it predicts. */
+const ASKED = 64;
+
+/** The training examples; drawing more takes longer than a visitor waits. */
+const EXAMPLES = 4000;
+
+/** The settings of a training, whatever its objective. */
+function sharedSettings(
+  { task, noise, batchSize, learningRate, width, layers }: ExperimentValues,
+  seed: number,
+  dataSeed: number,
+): GivenSettings {
+  return {
+    ...{ tasks: task, noise, batchSize, learningRate, width, layers, seed, dataSeed },
+    heads: width % 16 === 0 ? 2 : 1,
+    examples: EXAMPLES,
+    evalExamples: ASKED,
+    evalAnswers: ASKED,
+    evalSteps: EVALUATED_EVERY,
+    saveSteps: EVALUATED_EVERY,
+    loggingSteps: 1,
+    warmupSteps: 10,
+  };
+}
+
+/** A training of one objective from one seed. */
+export interface Training {
+  /** The index of the objective. */
+  readonly lane: number;
+  /** The index of the seed. */
+  readonly seed: number;
+  readonly store: MemoryStore;
+  readonly events: AsyncGenerator<TrainingEvent, void, void>;
+}
+
+/** The common checkpoint, and the data of all trainings. */
+export interface Bench {
+  readonly prepared: PreparedRun;
+  readonly base: MemoryStore;
+  readonly lanes: readonly Lane[];
+  readonly trainings: readonly Training[];
+}
+
+/** Validation alone: the other splits are not shown. */
+const withValidation = (prepared: PreparedRun): PreparedRun => ({
+  ...prepared,
+  splits: prepared.splits.slice(0, 1),
+});
+
+/** The models of a store's latest checkpoint. */
+export async function modelsOf(store: MemoryStore): Promise<Models> {
+  const latest = store.latest();
+  if (latest === undefined) throw new RangeError("playground: the checkpoint is not there yet");
+  return await latest.models();
+}
+
+/**
+ * Trains the common checkpoint of an experiment, and prepares the trainings from it.
+ *
+ * @param experiment The experiment.
+ * @param device The device to compute on.
+ * @param tell Hears of the progress.
+ * @param isWanted Whether the experiment is still wanted.
+ * @returns The trainings; undefined if they are not wanted any more.
+ * @throws {UserError} If a setting is wrong.
+ */
+export async function prepareBench(
+  { values, lanes: words }: Experiment,
+  device: Device,
+  tell: (tiding: Tiding) => void,
+  isWanted: () => boolean,
+): Promise<Bench | undefined> {
+  const lanes = words.map(laneOf);
+  const { seed, seeds, baseSteps, steps } = values;
+  const shared = sharedSettings(values, seed, seed);
+  const stages = [trainSettings({ ...shared, objective: "sft", steps: baseSteps })];
+  const registry = [...objectiveRegistry, ...lanes.map(({ entry }) => entry)];
+  const settingsOf = ({ entry, options }: Lane, i: number) =>
+    trainSettings({
+      ...sharedSettings(values, seed + i, seed),
+      ...options,
+      ...{ objective: entry.name, steps },
+    }, registry);
+  // Wrong settings are refused before anything is trained.
+  lanes.forEach((lane) => settingsOf(lane, 0));
+  const prepared = withValidation(await prepareTasks(stages));
+  const base = memoryStore();
+  let exactMatch = NaN;
+  for await (const event of train(planOf({ stages, prepared, device, store: base }))) {
+    if (!isWanted()) return undefined;
+    if (event.kind === "step") {
+      tell({ kind: "base", step: event.step, steps: baseSteps });
+      // The event loop gets a turn, so that messages are heard.
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    if (event.kind === "evaluation") exactMatch = event.report.metrics.eval_exact_match ?? NaN;
+  }
+  const start = await modelsOf(base);
+  const trainings: Training[] = [];
+  for (let i = 0; i < seeds; i++) {
+    for (const [number, lane] of lanes.entries()) {
+      const own = [settingsOf(lane, i)];
+      const store = memoryStore();
+      const data = withValidation(await prepareTasks(own, { base: prepared }));
+      const plan = planOf({ stages: own, prepared: data, device, store, start });
+      trainings.push({ lane: number, seed: i, store, events: train(plan) });
+    }
+  }
+  const questions = prepared.splits.flatMap(({ questions }) =>
+    questions.map(({ prompt, gold }) => ({ prompt, gold }))
+  );
+  tell({ kind: "ready", device: device.name, exactMatch, questions });
+  return { prepared, base, lanes, trainings };
+}
+
+/** Takes one step of a training; the points that it measured. */
+async function takeStep({ lane, seed, events }: Training, now: () => number): Promise<{
+  readonly points: readonly Point[];
+  readonly isDone: boolean;
+}> {
+  const points: Point[] = [];
+  let began = now();
+  while (true) {
+    const { value: event, done } = await events.next();
+    if (done === true) return { points, isDone: true };
+    if (event.kind === "evaluation") {
+      points.push({ lane, seed, step: event.step, values: event.report.metrics });
+    }
+    // Evaluations and checkpoints are no part of a step's time.
+    if (event.kind === "evaluation" || event.kind === "saved" || event.kind === "stage") {
+      began = now();
+    }
+    if (event.kind === "metrics") {
+      points.push({ lane, seed, step: event.step, values: event.metrics });
+    }
+    if (event.kind === "step") {
+      const seconds = (now() - began) / 1000;
+      const tokens_per_second = event.cost.forwardTokens / event.step / seconds;
+      points.push({ lane, seed, step: event.step, values: { tokens_per_second } });
+      return { points, isDone: false };
+    }
+  }
+}
+
+/**
+ * Trains in turns: a step of each training, then the next.
+ *
+ * @param bench The trainings.
+ * @param turns Says when to take a step.
+ * @param tell Hears of the points, and of the end.
+ */
+export async function carryOut(
+  { trainings }: Bench,
+  turns: Turns,
+  tell: (tiding: Tiding) => void,
+  now: () => number = () => performance.now(),
+): Promise<void> {
+  let live = trainings;
+  try {
+    while (live.length > 0 && await turns.next()) {
+      const going: Training[] = [];
+      for (const training of live) {
+        const { points, isDone } = await takeStep(training, now);
+        if (points.length > 0) tell({ kind: "points", points });
+        if (!isDone) going.push(training);
+      }
+      live = going;
+    }
+    if (live.length === 0) tell({ kind: "done" });
+    // Questions are answered until the next experiment is opened.
+    do turns.pause(); while (await turns.next());
+  } finally {
+    for (const { events } of trainings) await events.return();
+  }
+}
+
+/** A sentence on an error: that of a user error, or what the program said. */
+export function sentenceOf(error: unknown): string {
+  if (error instanceof UserError) return error.message;
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}

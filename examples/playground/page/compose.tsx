@@ -1,0 +1,239 @@
+/** Compose: prior states x signal x optimization. */
+import {
+  describeEntry,
+  formulaText,
+  type GivenOptions,
+  type ObjectiveDescription,
+  objectiveRegistry,
+} from "@unitune/objectives";
+import { useMemo, useState } from "npm:preact@11/hooks";
+import {
+  codeOf,
+  composedEntry,
+  type Composition,
+  misfit,
+  moduleOf,
+  nameOf,
+  presets,
+  readComposition,
+} from "../compose/composition.ts";
+import { optimizationParts, signalParts, statesParts } from "../compose/parts.ts";
+import { untrainable, wordOf } from "../lanes.ts";
+import { Fields } from "./fields.tsx";
+
+/** The columns of Table 1, by the names that `deno task objectives` has for them. */
+const columns: readonly (readonly [string, (row: ObjectiveDescription) => string])[] = [
+  ["states, human", ({ humanStates }) => humanStates],
+  ["states, model", ({ modelStates }) => modelStates],
+  ["signal", ({ signal }) => signal],
+  ["transition", ({ transition }) => transition],
+  ["divided by", ({ normalizer }) => normalizer],
+  ["models", ({ models }) => models.join(", ")],
+  ["data", ({ data }) => data.join(", ")],
+  ["forward passes", ({ forwardPasses }) => String(forwardPasses)],
+];
+
+interface Choice {
+  readonly name: string;
+  readonly title: string;
+  /** Why it does not fit to the other two. */
+  readonly reason: string | undefined;
+}
+
+interface ColumnProps {
+  readonly legend: string;
+  readonly choices: readonly Choice[];
+  readonly chosen: string;
+  readonly choose: (name: string) => void;
+}
+
+function Column({ legend, choices, chosen, choose }: ColumnProps) {
+  const id = legend.replaceAll(" ", "-");
+  return (
+    <fieldset class="column">
+      <legend>{legend}</legend>
+      {choices.map(({ name, title, reason }) => (
+        <div key={name} class={reason === undefined ? "part" : "part misfit"}>
+          <label>
+            <input
+              type="radio"
+              name={id}
+              value={name}
+              checked={name === chosen}
+              aria-describedby={reason === undefined ? undefined : `${id}-${name}`}
+              onChange={() =>
+                choose(name)}
+            />
+            <span>{title}</span>
+          </label>
+          {reason !== undefined && <small id={`${id}-${name}`}>{reason}</small>}
+        </div>
+      ))}
+    </fieldset>
+  );
+}
+
+interface ComposeProps {
+  readonly name: string;
+  readonly choose: (name: string) => void;
+  /** Trains by a composition. */
+  readonly train: (word: string) => void;
+}
+
+/** The view. */
+export function Compose({ name, choose, train }: ComposeProps) {
+  const composition = readComposition(name);
+  const { states, signal, optimization } = composition;
+  const known = useMemo(presets, []);
+  const [options, setOptions] = useState<GivenOptions>({});
+  const take = (own: Composition) => {
+    setOptions({});
+    choose(nameOf(own));
+  };
+  const reason = misfit(composition);
+  const preset = known.find(({ composition }) => nameOf(composition) === name)?.entry.name;
+  return (
+    <div class="compose">
+      <p class="lead">
+        An objective is a <em>preference estimation</em>, prior states and a signal on them, and a
+        {" "}
+        <em>transition optimization</em>. Parts that exist combine without new code.
+      </p>
+      <label class="inline">
+        preset
+        <select
+          value={preset ?? ""}
+          onChange={({ currentTarget: { value } }) => {
+            const found = known.find(({ entry }) => entry.name === value);
+            if (found !== undefined) take(found.composition);
+          }}
+        >
+          <option value="" disabled>none: your own</option>
+          {objectiveRegistry.map((entry) => {
+            const isKnown = known.some((own) => own.entry === entry);
+            return (
+              <option key={entry.name} value={entry.name} disabled={!isKnown}>
+                {entry.name}
+                {isKnown ? "" : " (has parts beyond these columns)"}
+              </option>
+            );
+          })}
+        </select>
+      </label>
+      <div class="columns">
+        <Column
+          legend="prior states"
+          chosen={states.name}
+          choices={statesParts.map((own) => ({
+            ...own,
+            reason: misfit({ ...composition, states: own }),
+          }))}
+          choose={(own) =>
+            take({ ...composition, states: statesParts.find((one) => one.name === own) ?? states })}
+        />
+        <Column
+          legend="signal"
+          chosen={signal.name}
+          choices={signalParts.map((own) => ({
+            ...own,
+            reason: misfit({ ...composition, signal: own }),
+          }))}
+          choose={(own) =>
+            take({ ...composition, signal: signalParts.find((one) => one.name === own) ?? signal })}
+        />
+        <Column
+          legend="optimization"
+          chosen={optimization.name}
+          choices={optimizationParts.map((own) => ({
+            ...own,
+            reason: misfit({ ...composition, optimization: own }),
+          }))}
+          choose={(own) =>
+            take({
+              ...composition,
+              optimization: optimizationParts.find((one) => one.name === own) ?? optimization,
+            })}
+        />
+      </div>
+      {reason === undefined
+        ? (
+          <Result
+            key={name}
+            composition={composition}
+            preset={preset}
+            options={options}
+            setOptions={setOptions}
+            train={train}
+          />
+        )
+        : (
+          <section class="result" aria-live="polite">
+            <h2>These parts do not fit together</h2>
+            <p id="reason" class="fault">
+              {reason[0]?.toUpperCase()}
+              {reason.slice(1)}.
+            </p>
+          </section>
+        )}
+    </div>
+  );
+}
+
+interface ResultProps {
+  readonly composition: Composition;
+  readonly preset: string | undefined;
+  readonly options: GivenOptions;
+  readonly setOptions: (options: GivenOptions) => void;
+  readonly train: (word: string) => void;
+}
+
+function Result({ composition, preset, options, setOptions, train }: ResultProps) {
+  const entry = composedEntry(nameOf(composition));
+  const row = describeEntry(entry, options);
+  const code = moduleOf(codeOf(composition, options));
+  const [isCopied, setCopied] = useState(false);
+  const why = untrainable(entry);
+  return (
+    <section class="result" aria-live="polite">
+      <h2>{preset === undefined ? "An objective of your own" : `This is ${preset}`}</h2>
+      <p class="formula">
+        <code>{formulaText(row.formula)}</code>
+      </p>
+      {Object.keys(entry.options).length > 0 && (
+        <Fields
+          table={entry.options}
+          values={options}
+          change={(name, value) => setOptions({ ...options, [name]: value })}
+        />
+      )}
+      <dl class="row">
+        {columns.map(([head, cell]) => (
+          <div key={head}>
+            <dt>{head}</dt>
+            <dd>{cell(row)}</dd>
+          </div>
+        ))}
+      </dl>
+      <div class="code">
+        <pre tabIndex={0} aria-label="TypeScript"><code id="code">{code}</code></pre>
+        <div class="buttons">
+          <button
+            type="button"
+            onClick={() => navigator.clipboard.writeText(code).then(() => setCopied(true))}
+          >
+            {isCopied ? "Copied" : "Copy"}
+          </button>
+          <button
+            type="button"
+            class="primary"
+            disabled={why !== undefined}
+            onClick={() => train(wordOf(entry, options))}
+          >
+            Train by it
+          </button>
+        </div>
+        {why !== undefined && <p class="quiet">It cannot be trained here: {why}.</p>}
+      </div>
+    </section>
+  );
+}

@@ -1,0 +1,141 @@
+/** An experiment under way, as the views show it. */
+import { useEffect, useMemo, useRef, useState } from "npm:preact@11/hooks";
+import type { Experiment } from "../experiment.ts";
+import type { Belief, KnownQuestion, Tiding, Wondering } from "../protocol.ts";
+import { type History, makeHistory } from "./history.ts";
+import { type Link, openLink } from "./links.ts";
+
+/** The stage that an experiment is in. */
+export type Stage = "base" | "ready" | "done" | "failed";
+
+/** What is known of an experiment. */
+export interface Session {
+  readonly stage: Stage;
+  /** Whether steps are taken. */
+  readonly isPlaying: boolean;
+  /** The steps of the common checkpoint that are done. */
+  readonly baseStep: number;
+  /** The exact match of the common checkpoint; NaN before. */
+  readonly startMatch: number;
+  readonly device: string;
+  readonly history: History;
+  /** Grows with the history. */
+  readonly version: number;
+  readonly questions: readonly KnownQuestion[];
+  readonly beliefs: readonly Belief[];
+  /** A sentence on what ended the experiment. */
+  readonly fault: string | undefined;
+  /** A sentence on a question that could not be answered. */
+  readonly doubt: string | undefined;
+}
+
+/** The controls of an experiment. */
+export interface Controls {
+  play(): void;
+  pause(): void;
+  step(): void;
+  pace(stepsPerSecond: number): void;
+  reset(): void;
+  wonder(wondering: Wondering): void;
+}
+
+const opened = (seeds: number): Session => ({
+  stage: "base",
+  isPlaying: true,
+  baseStep: 0,
+  startMatch: NaN,
+  device: "",
+  history: makeHistory(seeds),
+  version: 0,
+  questions: [],
+  beliefs: [],
+  fault: undefined,
+  doubt: undefined,
+});
+
+/** A session after a tiding. */
+function after(session: Session, tiding: Tiding): Session {
+  switch (tiding.kind) {
+    case "base":
+      return { ...session, baseStep: tiding.step };
+    case "ready": {
+      const { device, exactMatch: startMatch, questions } = tiding;
+      return { ...session, stage: "ready", device, startMatch, questions };
+    }
+    case "points":
+      session.history.add(tiding.points);
+      return { ...session, version: session.version + 1 };
+    case "done":
+      return { ...session, stage: "done", isPlaying: false };
+    case "beliefs":
+      return { ...session, beliefs: tiding.beliefs, doubt: undefined };
+    case "failed":
+      return tiding.during === "wonder"
+        ? { ...session, doubt: tiding.message }
+        : { ...session, fault: tiding.message, stage: "failed", isPlaying: false };
+    case "scene":
+    case "moment":
+      return session;
+    default:
+      return tiding satisfies never;
+  }
+}
+
+/** Runs an experiment in a worker; another experiment takes its place. */
+export function useSession(experiment: Experiment): readonly [Session, Controls] {
+  const [session, setSession] = useState(() => opened(experiment.values.seeds));
+  const link = useRef<Link>(null);
+  const number = useRef(0);
+  const key = JSON.stringify(experiment);
+
+  useEffect(() => {
+    // Tidings are taken together: a worker sends more of them than a screen shows.
+    let waiting: Tiding[] = [];
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const take = () => {
+      timer = undefined;
+      const now = waiting;
+      waiting = [];
+      setSession((before) => now.reduce(after, before));
+    };
+    link.current = openLink((tiding) => {
+      if (tiding.kind === "beliefs" && tiding.number !== number.current) return;
+      waiting.push(tiding);
+      timer ??= setTimeout(take, 50);
+    });
+    return () => {
+      clearTimeout(timer);
+      link.current?.close();
+      link.current = null;
+    };
+  }, []);
+
+  const controls = useMemo((): Controls => ({
+    play() {
+      setSession((before) => ({ ...before, isPlaying: true }));
+      link.current?.ask({ kind: "play" });
+    },
+    pause() {
+      setSession((before) => ({ ...before, isPlaying: false }));
+      link.current?.ask({ kind: "pause" });
+    },
+    step() {
+      setSession((before) => ({ ...before, isPlaying: false }));
+      link.current?.ask({ kind: "step" });
+    },
+    pace: (stepsPerSecond) => link.current?.ask({ kind: "pace", stepsPerSecond }),
+    reset() {
+      setSession(opened(experiment.values.seeds));
+      link.current?.ask({ kind: "open", experiment });
+      link.current?.ask({ kind: "play" });
+    },
+    wonder(wondering) {
+      number.current++;
+      link.current?.ask({ kind: "wonder", number: number.current, wondering });
+    },
+  }), [key]);
+
+  // Another experiment begins anew.
+  useEffect(() => controls.reset(), [controls]);
+  return [session, controls];
+}

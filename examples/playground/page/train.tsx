@@ -1,0 +1,234 @@
+/** Train: objectives side by side from one checkpoint. */
+import { defaultOf, type GivenOptions, objectiveRegistry } from "@unitune/objectives";
+import { UserError } from "@unitune/training";
+import { useState } from "npm:preact@11/hooks";
+import { checkLanes } from "../address.ts";
+import { type Experiment, experimentTable, MOST_LANES } from "../experiment.ts";
+import { laneOf, untrainable, wordOf } from "../lanes.ts";
+import { Chart, shownNumber } from "./chart.tsx";
+import { Fields } from "./fields.tsx";
+import type { Controls, Session, Stage } from "./session.ts";
+import { Term } from "./term.tsx";
+
+/** A curve that is shown if some training measures it. */
+interface Shown {
+  readonly metric: string;
+  readonly range?: readonly [number, number];
+}
+
+const curves: readonly Shown[] = [
+  { metric: "eval_exact_match", range: [0, 1] },
+  { metric: "loss" },
+  { metric: "eval_loss" },
+  { metric: "nll" },
+  { metric: "entropy" },
+  { metric: "reward", range: [0, 1] },
+  { metric: "rewards/margins" },
+  { metric: "kl" },
+  { metric: "lambda", range: [0, 1] },
+  { metric: "grad_norm" },
+  { metric: "tokens_per_second" },
+];
+
+/** The steps a second between which a visitor chooses; 0 is as fast as it goes. */
+const paces = [1, 5, 20, 0] as const;
+
+/** A sentence on the stage, for the live region. */
+function told({ stage, isPlaying, baseStep }: Session, baseSteps: number): string {
+  const sentences: Readonly<Record<Stage, string>> = {
+    base: baseStep === 0
+      ? "Preparing data and compiling the training step."
+      : `Training the common checkpoint: step ${baseStep} of ${baseSteps}.`,
+    ready: isPlaying ? "Training." : "Paused.",
+    done: "Finished.",
+    failed: "Stopped.",
+  };
+  return sentences[stage];
+}
+
+interface TrainProps {
+  readonly experiment: Experiment;
+  readonly change: (experiment: Experiment) => void;
+  readonly session: Session;
+  readonly controls: Controls;
+}
+
+/** The view. */
+export function Train({ experiment, change, session, controls }: TrainProps) {
+  const { values, lanes } = experiment;
+  const [pace, setPace] = useState(0);
+  const { stage, isPlaying, history, startMatch } = session;
+  const step = history.lastStep();
+  const isOver = stage === "done" || stage === "failed";
+  const choosePace = (own: number) => {
+    setPace(own);
+    controls.pace(own);
+  };
+  return (
+    <div class="train">
+      <section class="controls" aria-label="Training">
+        <div class="buttons">
+          <button
+            type="button"
+            class="primary"
+            disabled={isOver}
+            onClick={isPlaying ? controls.pause : controls.play}
+          >
+            {isPlaying ? "Pause" : "Play"}
+          </button>
+          <button type="button" disabled={isOver} onClick={controls.step}>Step</button>
+          <button type="button" onClick={() => (controls.reset(), controls.pace(pace))}>
+            Reset
+          </button>
+        </div>
+        <label class="inline">
+          speed
+          <select
+            value={String(pace)}
+            onChange={({ currentTarget }) => choosePace(Number(currentTarget.value))}
+          >
+            {paces.map((own) => (
+              <option key={own} value={String(own)}>
+                {own === 0 ? "as fast as it goes" : `${own} steps a second`}
+              </option>
+            ))}
+          </select>
+        </label>
+        <p class="count">
+          <output id="step" aria-label="step">{step}</output>
+          <span>of {values.steps} steps</span>
+        </p>
+        <progress
+          aria-label="progress"
+          max={stage === "base" ? values.baseSteps : values.steps}
+          value={stage === "base" ? session.baseStep : step}
+        />
+        <p class="status" role="status" data-stage={stage}>{told(session, values.baseSteps)}</p>
+      </section>
+
+      <Lanes experiment={experiment} change={change} session={session} />
+
+      <p class="quiet">
+        All start from one checkpoint, trained by SFT for {values.baseSteps} steps
+        {Number.isFinite(startMatch) && (
+          <>
+            : <Term name="eval_exact_match" shown="exact match" /> {shownNumber(startMatch)}
+          </>
+        )}. Lines are means over {values.seeds} {values.seeds === 1 ? "seed" : "seeds"}
+        {values.seeds > 1 && ", bands their range"}.
+      </p>
+      <div class="charts">
+        {curves.filter(({ metric }) => history.has(metric)).map(({ metric, range }) => (
+          <Chart
+            key={metric}
+            metric={metric}
+            names={lanes}
+            steps={values.steps}
+            bands={history.bands(metric, lanes.length)}
+            {...range && { range }}
+          />
+        ))}
+        {step === 0 && (
+          <div class="empty">
+            <p>Curves appear with the first step.</p>
+          </div>
+        )}
+      </div>
+
+      <details class="settings">
+        <summary>Settings of the experiment</summary>
+        <p class="quiet">A change begins the experiment anew. The address holds every setting.</p>
+        <Fields
+          table={experimentTable}
+          values={values}
+          change={(name, value) => change({ lanes, values: { ...values, [name]: value } })}
+        />
+      </details>
+    </div>
+  );
+}
+
+/** The objectives of an experiment. */
+function Lanes({ experiment, change, session }: Omit<TrainProps, "controls">) {
+  const { lanes } = experiment;
+  const [fault, setFault] = useState<string>();
+  const choose = (own: readonly string[]) => {
+    try {
+      checkLanes(own);
+      setFault(undefined);
+      change({ ...experiment, lanes: own });
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      setFault(error.message);
+    }
+  };
+  const trainable = objectiveRegistry.filter((entry) => untrainable(entry) === undefined);
+  const unused = trainable.find(({ name }) => !lanes.includes(name));
+  const matches = session.history.bands("eval_exact_match", lanes.length);
+  return (
+    <section aria-label="Objectives">
+      <ul class="lanes">
+        {lanes.map((word, i) => {
+          const { entry, options } = laneOf(word);
+          const replace = (own: string) => choose(lanes.map((one, k) => k === i ? own : one));
+          const set = (given: GivenOptions) => replace(wordOf(entry, { ...options, ...given }));
+          return (
+            <li key={i} class={`lane series-${i}`}>
+              <div class="head">
+                <span class="swatch" aria-hidden="true" />
+                <label>
+                  <span class="hidden">objective {i + 1}</span>
+                  <select
+                    value={entry.name}
+                    onChange={({ currentTarget }) => replace(currentTarget.value)}
+                  >
+                    {!trainable.includes(entry) && <option value={entry.name}>{entry.name}</option>}
+                    {trainable.map(({ name }) => <option key={name} value={name}>{name}</option>)}
+                  </select>
+                </label>
+                <span class="match">
+                  <Term name="eval_exact_match" shown="exact match" />{" "}
+                  <output>
+                    {shownNumber(matches.lanes[i]?.mean.findLast((value) => value !== null))}
+                  </output>
+                </span>
+                {lanes.length > 1 && (
+                  <button
+                    type="button"
+                    class="remove"
+                    aria-label={`remove ${word}`}
+                    onClick={() => choose(lanes.filter((_, k) => k !== i))}
+                  >
+                    ×
+                  </button>
+                )}
+              </div>
+              {Object.keys(entry.options).length > 0 && (
+                <details>
+                  <summary>
+                    {Object.entries(entry.options).slice(0, 2).map(([name, option]) =>
+                      `${name} ${options[name] ?? defaultOf(option) ?? "\u2013"}`
+                    ).join(", ")}
+                  </summary>
+                  <Fields
+                    table={entry.options}
+                    values={options}
+                    change={(name, value) => set({ [name]: value })}
+                  />
+                </details>
+              )}
+            </li>
+          );
+        })}
+        {lanes.length < MOST_LANES && unused !== undefined && (
+          <li class="lane add">
+            <button type="button" onClick={() => choose([...lanes, unused.name])}>
+              Add an objective
+            </button>
+          </li>
+        )}
+      </ul>
+      {fault !== undefined && <p class="fault" role="alert">{fault}</p>}
+    </section>
+  );
+}

@@ -1,0 +1,72 @@
+/** The worker: an experiment or a frozen lake, by messages. */
+import { wasm } from "@unitune/core";
+import { type Believer, makeBeliever } from "./lab/beliefs.ts";
+import { followLake } from "./lab/lake.ts";
+import { carryOut, prepareBench, sentenceOf } from "./lab/training.ts";
+import { makeTurns, type Turns } from "./lab/turns.ts";
+import type { Request, Tiding, Wondering } from "./protocol.ts";
+
+/** The work of a worker, which hears requests and tells of its progress. */
+export function makeWorker(tell: (tiding: Tiding) => void): (request: Request) => void {
+  const device = wasm();
+  let turns: Turns = makeTurns();
+  let wonder: ((number: number, wondering: Wondering) => void) | undefined;
+  /** The end of what was begun before, so that two experiments never share the device. */
+  let before: Promise<void> = Promise.resolve();
+
+  /** Ends what goes on, and begins something else with turns of its own. */
+  const begin = (kind: Request["kind"], work: (own: Turns) => Promise<void>) => {
+    turns.close();
+    wonder = undefined;
+    const own = makeTurns();
+    turns = own;
+    before = before.then(async () => {
+      if (turns !== own) return;
+      try {
+        await work(own);
+      } catch (error) {
+        if (turns === own) tell({ kind: "failed", during: kind, message: sentenceOf(error) });
+      }
+    });
+  };
+
+  return (request) => {
+    switch (request.kind) {
+      case "open":
+        return begin("open", async (own) => {
+          const isWanted = () => turns === own;
+          const bench = await prepareBench(request.experiment, device, tell, isWanted);
+          if (bench === undefined) return;
+          const believer = makeBeliever(bench, device);
+          wonder = (number, wondering) => own.between(() => answer(believer, number, wondering));
+          try {
+            await carryOut(bench, own, tell);
+          } finally {
+            believer[Symbol.dispose]();
+          }
+        });
+      case "lake":
+        return begin("lake", (own) => followLake(request.wish, own, tell));
+      case "play":
+        return turns.play();
+      case "pause":
+        return turns.pause();
+      case "step":
+        return turns.step();
+      case "pace":
+        return turns.pace(request.stepsPerSecond);
+      case "wonder":
+        return wonder?.(request.number, request.wondering);
+      default:
+        return request satisfies never;
+    }
+  };
+
+  async function answer(believer: Believer, number: number, wondering: Wondering): Promise<void> {
+    try {
+      tell({ kind: "beliefs", number, beliefs: await believer.believe(wondering) });
+    } catch (error) {
+      tell({ kind: "failed", during: "wonder", message: sentenceOf(error) });
+    }
+  }
+}

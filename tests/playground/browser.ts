@@ -1,0 +1,184 @@
+/**
+ * Uses the playground in headless Chromium and prints what it saw, as JSON. The test starts it as a
+ * program of its own: playwright reads all variables and a file under /proc as it loads, for which
+ * the tests themselves have no permission.
+ */
+import axe from "npm:axe-core@4.14.1";
+import { chromium, type Page } from "npm:playwright-core@1.65.1";
+import { quietly } from "../browser.ts";
+
+/** What was seen. */
+export interface Seen {
+  /** Lines of the console and errors of the page that no one caught. */
+  readonly complaints: readonly string[];
+  /** Requests to other hosts than the page's. */
+  readonly elsewhere: readonly string[];
+  /** Compressed bytes of script of the first load. */
+  readonly isIsolated: boolean;
+  /** Exact match of each objective at the end. */
+  readonly matches: readonly number[];
+  /** The steps of a training that was paused, and a moment later. */
+  readonly paused: readonly [number, number];
+  /** The step after one more. */
+  readonly stepped: number;
+  /** What curves say at the end of two visits to the same address. */
+  readonly curves: readonly [string, string];
+  /** What an address with a wrong setting says. */
+  readonly wrongAddress: string;
+  /** The heading of a composition that fits, and its code. */
+  readonly fitting: readonly [string, string];
+  /** The reason beside a part that does not fit. */
+  readonly misfit: string;
+  /** The models that say what they believe, and the error of a prompt that they cannot read. */
+  readonly believers: number;
+  readonly unreadable: string;
+  /** The step of the lake, and the complaint on a lake without a way. */
+  readonly lakeStep: number;
+  readonly noWay: string;
+  /** The rules of accessibility that each view violates. */
+  readonly violations: readonly string[];
+  /** The 95th percentile of frame times while training, in milliseconds. */
+  readonly frame: number;
+}
+
+const [url = "", command = ""] = Deno.args;
+const place =
+  `${url}#task=pick&width=16&layers=1&baseSteps=20&steps=20&seeds=1&learningRate=0.01&lanes=sft;ift`;
+
+/** How long anything may take, in milliseconds: it is only waited for where something is wrong. */
+const PATIENCE = 120_000;
+
+const complaints: string[] = [];
+const elsewhere: string[] = [];
+const violations: string[] = [];
+
+/** The path of a command, which playwright wants. */
+async function pathOf(name: string): Promise<string> {
+  for (const folder of Deno.env.get("PATH")?.split(":") ?? []) {
+    try {
+      return await Deno.realPath(`${folder}/${name}`);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+  throw new Error(`there is no ${name} in PATH`);
+}
+
+const browser = await chromium.launch({
+  executablePath: await pathOf(command),
+  args: [...quietly],
+  timeout: 120_000,
+});
+const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+page.setDefaultTimeout(PATIENCE);
+page.on("console", (line) => {
+  if (line.type() === "error" || line.type() === "warning") complaints.push(line.text());
+});
+page.on("pageerror", ({ message }) => complaints.push(message));
+page.on("request", (request) => {
+  if (!request.url().startsWith(url) && /^https?:/.test(request.url())) {
+    elsewhere.push(request.url());
+  }
+});
+
+const text = (selector: string) => page.innerText(selector);
+const step = async () => Number(await text("#step"));
+
+/** Waits until a condition holds. The page's own policy keeps it from evaluating one. */
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  for (const end = performance.now() + PATIENCE; !await holds();) {
+    if (performance.now() > end) throw new Error(`in vain: ${holds}`);
+    await page.waitForTimeout(30);
+  }
+}
+
+const stage = (name: string) => page.waitForSelector(`.status[data-stage=${name}]`);
+
+/** The rules of axe-core that the page violates; run by the page's own script, not by eval. */
+async function audit(view: string, on: Page = page): Promise<void> {
+  await on.evaluate(axe.source);
+  const found: readonly {
+    readonly id: string;
+    readonly nodes: readonly { readonly html: string }[];
+  }[] = await on.evaluate(`axe.run().then(({ violations }) => violations.map(({ id, nodes }) => ({
+      id, nodes: nodes.map(({ html }) => ({ html })) })))`);
+  for (const { id, nodes } of found) violations.push(`${view}: ${id}: ${nodes[0]?.html ?? ""}`);
+}
+
+/** What the curves say. */
+const curves = async () =>
+  (await page.locator(".plot").evaluateAll((plots) =>
+    plots.map((plot) => plot.getAttribute("aria-label") ?? "")
+  )).filter((label) => !label.startsWith("tokens_per_second")).join("\n");
+
+// Pause while the common checkpoint is trained, take one step, and go on to the end.
+await page.goto(place);
+await page.evaluate(`
+  globalThis.frames = [];
+  let last = performance.now();
+  const count = (now) => { frames.push(now - last); last = now; requestAnimationFrame(count); };
+  requestAnimationFrame(count);
+`);
+await page.click("button:text-is('Pause')");
+await until(async () => await text(".status") === "Paused.");
+await page.waitForTimeout(400);
+const pausedAt = await step();
+await page.waitForTimeout(400);
+const paused = [pausedAt, await step()] as const;
+await page.click("button:text-is('Step')");
+await until(async () => await step() > pausedAt);
+const stepped = await step();
+await page.click("button:text-is('Play')");
+await stage("done");
+const frame: number = await page.evaluate(`
+  frames.slice(5).sort((a, b) => a - b)[Math.floor(0.95 * (frames.length - 5))]
+`);
+const first = await curves();
+const matches = (await page.locator(".match output").allInnerTexts()).map(Number);
+await audit("train");
+
+// Believe.
+await page.click("nav >> text=Believe");
+await page.waitForSelector(".model");
+const believers = await page.locator(".model").count();
+await page.locator(".beliefs >> nth=1").locator("button.token").nth(1).click();
+await page.waitForSelector(".forcing");
+await audit("believe");
+await page.fill("label:has-text('prompt') >> input", "pick \u00e9");
+await page.keyboard.press("Tab");
+const unreadable = await text("[role=alert]");
+
+// Compose.
+await page.click("nav >> text=Compose");
+const fitting = [await text(".result h2"), await text("#code")] as const;
+await page.check("input[value=group-mean]");
+const misfit = await text("#reason");
+await audit("compose");
+
+// Frozen Lake.
+await page.click("nav >> text=Frozen Lake");
+await until(async () => Number(await text("#lake-step")) >= 2);
+const lakeStep = Number(await text("#lake-step"));
+await audit("lake");
+for (const name of ["row 1, column 2: ice", "row 2, column 1: ice"]) {
+  await page.click(`button[aria-label="${name}"]`);
+}
+const noWay = await text("[role=alert]");
+
+// The same address again, and a wrong one.
+await page.goto("about:blank");
+await page.goto(place);
+const isIsolated: boolean = await page.evaluate("crossOriginIsolated");
+await stage("done");
+const again = await curves();
+await page.goto("about:blank");
+await page.goto(`${url}#seeds=9&view=compose`);
+const wrongAddress = await text("[role=alert]");
+await browser.close();
+
+const seen: Seen = {
+  ...{ complaints, elsewhere, isIsolated, matches, paused, stepped, wrongAddress, fitting, misfit },
+  ...{ believers, unreadable, lakeStep, noWay, violations, frame },
+  curves: [first, again],
+};
+console.log(JSON.stringify(seen));
