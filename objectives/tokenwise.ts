@@ -164,9 +164,9 @@ function within<E extends MaskEvidence>(evidence: E, part: Tensor): E {
  * @example
  * ```ts
  * import { assertStringIncludes } from "@std/assert";
- * import { clipped, formulaText, nll, split, weighed } from "@unitune/objectives";
+ * import { clipped, formulaText, nll, byOrigin, weighed } from "@unitune/objectives";
  *
- * const { formula } = split(weighed(0.001, nll()), clipped()).description;
+ * const { formula } = byOrigin(weighed(0.001, nll()), clipped()).description;
  * assertStringIncludes(formulaText(formula), "(given ? 0.001 l_bt : -min(");
  * ```
  *
@@ -175,14 +175,14 @@ function within<E extends MaskEvidence>(evidence: E, part: Tensor): E {
  * @returns The optimization of both.
  * @throws {RangeError} If the normalizers differ.
  */
-export function split<E extends MaskEvidence, F extends MaskEvidence>(
+export function byOrigin<E extends MaskEvidence, F extends MaskEvidence>(
   theirs: TokenOptimization<E>,
   own: TokenOptimization<F>,
 ): TokenOptimization<E & F & GivenEvidence> {
   const [a, b] = [theirs.tokens, own.tokens];
   if (a.normalizer !== b.normalizer) {
     throw new RangeError(
-      `split: got the normalizers ${a.normalizer} and ${b.normalizer}; expected one for both parts`,
+      `byOrigin: got the normalizers ${a.normalizer} and ${b.normalizer}; expected one for both parts`,
     );
   }
   const parts = (evidence: E & F & GivenEvidence) => {

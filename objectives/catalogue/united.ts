@@ -22,7 +22,7 @@ import { drift, negativeAware, plain, saturating, shaped } from "../ratio_shapes
 import { entropyBonus, kl } from "../regularizers.ts";
 import { advantage, type Rollouts, sampled } from "../rollouts.ts";
 import { againstReference, indicator, teacher } from "../signals.ts";
-import { onGiven, onOwn, split, weighed } from "../tokenwise.ts";
+import { byOrigin, onGiven, onOwn, weighed } from "../tokenwise.ts";
 import {
   byEntropy,
   bySign,
@@ -274,7 +274,7 @@ export function luffy(
   return objective(
     estimate(sampled, both(advantage(estimator("group-mean", groupSize)), authored)),
     sumOf(
-      split(
+      byOrigin(
         shaped(saturating(), { denominator: "one", normalizer }),
         shaped(plain, { normalizer }),
       ),
@@ -308,7 +308,7 @@ export function rlPlus(
   return objective(
     estimate(sampled, both(advantage(estimator("group-mean", groupSize)), authored)),
     sumOf(
-      split(
+      byOrigin(
         weighed(rarity(), shaped(plain, { denominator: "mixture", normalizer })),
         shaped(plain, { normalizer }),
       ),
@@ -452,7 +452,7 @@ export function uft(
   const rewarded = both(advantage(estimator("group-z-score", groupSize)), authored);
   return objective(
     estimate(sampled, both(rewarded, againstReference("precomputed"))),
-    sumOf(split(weighed(hintWeight, nll()), clipped()), weight(klWeight, onOwn(kl()))),
+    sumOf(byOrigin(weighed(hintWeight, nll()), clipped()), weight(klWeight, onOwn(kl()))),
   );
 }
 
@@ -490,7 +490,7 @@ export function prefixRft(
   return objective(
     estimate(sampled, authorAdvantage(advantages)),
     sumOf(
-      split(weighed(topEntropy({ share: hintShare }), surrogate), surrogate),
+      byOrigin(weighed(topEntropy({ share: hintShare }), surrogate), surrogate),
       weight(entropyWeight, entropyBonus({ normalizer: maxLength })),
     ),
   );

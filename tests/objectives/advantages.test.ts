@@ -114,8 +114,16 @@ const exactly: Readonly<Record<AdvantageForm, (r: readonly number[]) => number[]
     const std = Math.sqrt(c.reduce((total, x) => total + x * x, 0) / (r.length - 1));
     return c.map((x) => x / (std + epsilon));
   };
+  const passed = (r: readonly number[]) => r.map((x) => Number(x >= 1));
+  const passRate = (r: readonly number[]) => passed(r).map((x) => x - mean(passed(r)));
   return {
     "raw": (r) => [...r],
+    "sign": (r) => r.map((x) => x >= 1 ? 1 : -1),
+    "pass-rate": passRate,
+    "pass-rate-z-score": (r) => {
+      const rate = mean(passed(r));
+      return passRate(r).map((x) => x === 0 ? 0 : x / Math.sqrt(rate * (1 - rate)));
+    },
     "group-mean": centred,
     "group-z-score": z(1e-4),
     "group-mean-batch-std": z(1e-4),

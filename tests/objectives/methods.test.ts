@@ -24,6 +24,7 @@ import {
   authorAdvantage,
   binomialHints,
   byEntropy,
+  byOrigin,
   bySign,
   cappedRatio,
   chord,
@@ -63,7 +64,6 @@ import {
   sft,
   shaped,
   softGate,
-  split,
   sumOf,
   teacher,
   type TokenOptimization,
@@ -148,12 +148,12 @@ const cases: Readonly<Record<string, readonly [Optimization<Evidence>, Tensor]>>
       shaped(negativeAware({ scale: "group" }), { normalizer: 125 }),
       form("pass-rate-z-score"),
     ],
-    luffy: [split(shaped(saturating(), { denominator: "one", ...bySum }), unclipped), centred],
+    luffy: [byOrigin(shaped(saturating(), { denominator: "one", ...bySum }), unclipped), centred],
     rl_plus: [
-      split(weighed(rarity(), shaped(plain, { denominator: "mixture", ...bySum })), unclipped),
+      byOrigin(weighed(rarity(), shaped(plain, { denominator: "mixture", ...bySum })), unclipped),
       centred,
     ],
-    uft: [split(weighed(0.001, nll()), clipped()), centred],
+    uft: [byOrigin(weighed(0.001, nll()), clipped()), centred],
     chord_phi: [weighed(uncertainty, nll()), signs],
     weighted_reinforce: [weighed(bySign({ positive: 0.1 }), policyGradient()), signs],
     dppo: [
@@ -261,24 +261,24 @@ theorem(
 );
 
 theorem(
-  "split gives every token to its side: all to one side is that side, and its parts add up",
+  "byOrigin gives every token to its side: all to one side is that side, and its parts add up",
   ({ dtype, tolerance }) =>
     fc.asyncProperty(drawn, async (draw) => {
       const tokens = draw(dtype);
       const [theirs, own] = [nll(), clipped()];
-      const both = split(theirs, own);
+      const both = byOrigin(theirs, own);
       const all = (x: Tensor) => ({ ...tokens, given: x });
       await assertSame(both, theirs, all(ones(tokens.given.shape, dtype)), tolerance);
       await assertSame(both, own, all(zeros(tokens.given.shape, dtype)), tolerance);
       // Under a constant normalizer, the parts are those of two losses.
       const sides = [nll({ normalizer: 3 }), clipped({ normalizer: 3 })] as const;
       await assertSame(
-        split(...sides),
+        byOrigin(...sides),
         sumOf(onGiven(sides[0]), onOwn(sides[1])),
         tokens,
         tolerance,
       );
-      await assertSame(split(theirs, theirs), theirs, tokens, tolerance);
+      await assertSame(byOrigin(theirs, theirs), theirs, tokens, tolerance);
     }),
   few,
 );
@@ -379,7 +379,7 @@ const parts: Readonly<Record<string, Optimization<Evidence>>> = {
     Object.entries(cases).map(([name, [optimization]]) => [name, optimization]),
   ),
   capped: weighed(cappedRatio(), policyGradient()),
-  entropy: split(entropyBonus(), policyGradient()),
+  entropy: byOrigin(entropyBonus(), policyGradient()),
 };
 
 /** What holds a batch together, by the names of the parts. */
@@ -445,7 +445,7 @@ Deno.test("impossible tokens have losses and gradients that are numbers", async 
 
 Deno.test("a demonstration is learned by the one rule, an own answer by the other; metrics are of each side", async () => {
   const tokens = tokensOf(signs);
-  const { metrics } = split(nll(), clipped({ epsilon: 0.01 })).optimize(
+  const { metrics } = byOrigin(nll(), clipped({ epsilon: 0.01 })).optimize(
     evidenceOf(tokens),
     context,
   );
@@ -473,7 +473,10 @@ Deno.test("options of parts out of range are errors that name them", () => {
     [() => gammaWeighted({ negative: { power: 1, decay: 0 } }), "gammaWeighted: negative: decay"],
     [() => geometricMean({ epsilon: -1 }), "geometricMean: epsilon"],
     [() => geometricMean({ epsilonHigh: -1 }), "geometricMean: epsilonHigh"],
-    [() => split(nll(), clipped({ normalizer: 2 })), "split: got the normalizers token and 2"],
+    [
+      () => byOrigin(nll(), clipped({ normalizer: 2 })),
+      "byOrigin: got the normalizers token and 2",
+    ],
   ];
   for (const [make, says] of faults) assertThrows(make, RangeError, says);
 });
