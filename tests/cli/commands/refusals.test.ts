@@ -116,7 +116,12 @@ const lines: [flags: string, code: 1 | 2, message: string][] = [
   ["--device wasm --precision f16", 1, "--precision f16: --device wasm computes on wasm here"],
   ["book.txt", 2, `unexpected argument "book.txt"`],
   ["--lambda 0.5", 2, "--lambda has an effect only with --objective ift, scheduled-sampling, "],
-  ["--objective ift --normalizer token", 2, "--normalizer has an effect only with --objective sft"],
+  [
+    "--objective ift --normalizer token",
+    2,
+    "--normalizer has an effect only with objectives on answers (not iw-sft, ift and " +
+    "scheduled-sampling), not with ift",
+  ],
   [
     "--optimizer sgd --beta2 0.9",
     2,

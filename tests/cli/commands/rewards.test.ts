@@ -185,5 +185,8 @@ inFolder("only its own task may start processes for rewards", async (folder) => 
   }
   const own = permissionsOf("train");
   assert(!own.some((permission) => permission.startsWith("run")), own.join());
-  assertEquals(permissionsOf("train:rewards"), [...own, `run=${Deno.execPath()}`]);
+  assertEquals(
+    permissionsOf("train:rewards").toSorted(),
+    [...own, `run=${Deno.execPath()}`].toSorted(),
+  );
 });
