@@ -35,7 +35,7 @@ import { weighed } from "../tokenwise.ts";
 import type { ScoredRollouts } from "./rollouts.ts";
 
 /** The normalizer of a sum over tokens, for objectives whose form says the usual one. */
-interface Normalized {
+export interface Normalized {
   /** The normalizer of the sum over tokens. */
   readonly normalizer?: Normalizer;
 }
