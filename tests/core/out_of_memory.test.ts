@@ -13,8 +13,8 @@ Deno.test("more elements than there is memory for are refused by a sentence of t
 });
 
 Deno.test("a wasm memory that is full says so as an error of memory", () => {
-  using device = wasm({ threads: 1 });
-  using big = compile((x: Tensor) => [x, zeros([2 ** 29]), zeros([2 ** 29]), zeros([2 ** 29])], {
+  using device = wasm({ threads: 1, memory: 2 ** 25 });
+  using big = compile((x: Tensor) => [x, zeros([2 ** 22]), zeros([2 ** 22]), zeros([2 ** 22])], {
     device,
   });
   assertThrows(() => big(zeros([1])), OutOfMemoryError, "out of memory");
