@@ -6,6 +6,7 @@ import {
   applyAll,
   type Cell,
   type Expression,
+  isFloat,
   leavesOf,
   type PrimitiveName,
   replaceLeaves,
@@ -128,12 +129,13 @@ export function recordCall<T, R>(f: (x: T) => R, x: T): RecordedCall<R> {
 
 /**
  * The tensors that a recording uses beside its variables and through which a derivative is being
- * taken: those that the function closes over.
+ * taken: the floats that the function closes over, since ids and masks have no derivative.
  */
 export function closedOver({ steps, results }: Recording): Tensor[] {
   const sources = [...steps.flatMap((step) => step.sources), ...results];
   const free = sources.flatMap((source) => {
-    return typeof source !== "number" && source.differentiated ? [source] : [];
+    const isFree = typeof source !== "number" && source.differentiated && isFloat(source.dtype);
+    return isFree ? [source] : [];
   });
   return [...new Set(free)];
 }

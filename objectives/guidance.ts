@@ -337,7 +337,7 @@ export function tokenReturns(
         if (by === "reference") return targetsOf(batch.referenceLogProbs);
         const judge = by === "self" ? model : by;
         if (!isPrivileged) return ask(judge).logProbs();
-        return predictedBehind(judge, guidedPart("tokenReturns", batch, "privileged"), mask)
+        return predictedBehind(judge, guidedPart("tokenReturns", batch, "privileged"), batch)
           .logProbs();
       };
       const ratios = masked(stopGradient(logRatio(judged(), cast(old, old.dtype))), mask);

@@ -15,7 +15,7 @@ import {
   sub,
   type Tensor,
 } from "@unitune/core";
-import { type Demonstrations, onTargets, predicted, readOf } from "./gold.ts";
+import { type Demonstrations, onTargets, predicted, readOf, targetsOf } from "./gold.ts";
 import { type Model, withoutDropout } from "./policy.ts";
 import type { Distribution, TargetPrediction } from "./prediction.ts";
 
@@ -65,17 +65,19 @@ function firstOf(mask: Tensor): Tensor {
  *
  * @param model The model.
  * @param privileged The answers behind the other prompts.
- * @param mask 1 on the policy's answer tokens, `[B, T-1]`.
+ * @param batch The answers of the policy, at whose temperature the model is read as well.
  * @returns The predictions at the policy's positions; off the answer, of some other token.
  */
 export function predictedBehind(
   model: Model,
   privileged: Demonstrations,
-  mask: Tensor,
+  batch: Pick<Demonstrations, "mask" | "temperature">,
 ): AskedPrediction {
+  const mask = targetsOf(batch.mask);
   const fixed = withoutDropout(model);
   const read = fixed.embed(readOf(privileged));
-  const there = onTargets(predicted(fixed, read, privileged, {}), privileged);
+  const { temperature = 1 } = batch;
+  const there = onTargets(predicted(fixed, read, { ...privileged, temperature }, {}), privileged);
   const { B, S } = dims(there.mask, "B S", "privileged: mask");
   // An answer is shifted as a whole, so that one distance aligns a row.
   const shift = sub(firstOf(there.mask), firstOf(mask));

@@ -139,7 +139,11 @@ export type Taught = Pick<TeacherEvidence, "teacher" | "teacherArgmax">;
 export function teacher(
   source: Model | "self",
   options: TeacherOptions & { readonly reading: "privileged" },
-): Signal<Guided & Pick<Demonstrations, "mask">, Taught, TeacherEvidence & PolicyEvidence>;
+): Signal<
+  Guided & Pick<Demonstrations, "mask" | "temperature">,
+  Taught,
+  TeacherEvidence & PolicyEvidence
+>;
 /** The same of a teacher that reads what the policy reads. */
 export function teacher(
   source: Model | "self",
@@ -148,7 +152,11 @@ export function teacher(
 export function teacher(
   source: Model | "self",
   { reading = "same", role = "teacher" }: TeacherOptions = {},
-): Signal<Guided & Pick<Demonstrations, "mask">, Taught, TeacherEvidence & PolicyEvidence> {
+): Signal<
+  Guided & Pick<Demonstrations, "mask" | "temperature">,
+  Taught,
+  TeacherEvidence & PolicyEvidence
+> {
   const isSelf = source === "self";
   const isPrivileged = reading === "privileged";
   const who = isSelf ? "the policy's own predictions" : `a ${role}'s predictions`;
@@ -162,11 +170,7 @@ export function teacher(
     collect(model, batch, ask) {
       const asked = isSelf ? model : source;
       const { distribution, argmax } = isPrivileged
-        ? predictedBehind(
-          asked,
-          guidedPart("teacher", batch, "privileged"),
-          targetsOf(batch.mask),
-        )
+        ? predictedBehind(asked, guidedPart("teacher", batch, "privileged"), batch)
         : ask(asked);
       return { teacher: mapTree(distribution(), stopGradient), teacherArgmax: argmax() };
     },

@@ -375,7 +375,7 @@ export const tuned: readonly Tuning[] = [
     }))
   ),
   {
-    file: "core/backends/webgpu/kernels.ts",
+    file: "core/backends/webgpu/rows.ts",
     inside: "SEARCH_TOGETHER",
     because: "rows find the same ids, by one lane or by many",
   },

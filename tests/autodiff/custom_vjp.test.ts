@@ -2,15 +2,20 @@
 import { checkGradients, customVjp, grad, valueAndGrad, vjp } from "@unitune/autodiff";
 import {
   add,
+  argmax,
+  equal,
   exp,
   floor,
   gather,
+  iota,
+  less,
   log1p,
   mul,
   ShapeError,
   sum,
   type Tensor,
   tensor,
+  where,
 } from "@unitune/core";
 import { assertEquals, assertThrows } from "@std/assert";
 
@@ -53,6 +58,18 @@ Deno.test("customVjp: trees of several results, integers among the arguments", a
   };
   // Twice 1 by the doubled table, and 10 for each row found, which goes to all.
   assertEquals(await numbers(grad(f)(f64([1, 2, 3]))), [22, 22, 22]);
+});
+
+Deno.test("customVjp: may close over ids and masks that were found of what is differentiated", async () => {
+  const f = (w: Tensor) => {
+    const [id, isLarge] = [argmax(w), less(1, w)];
+    const chosen = customVjp(
+      (x: Tensor) => where(isLarge, mul(x, 10), where(equal(id, iota(x.shape, 0)), x, 0)),
+      (_, cotangent) => mul(cotangent, 3),
+    );
+    return sum(chosen(w));
+  };
+  assertEquals(await numbers(grad(f)(f64([2, 0.5]))), [3, 3]);
 });
 
 Deno.test("customVjp: refuses what it could not differentiate", () => {

@@ -330,7 +330,7 @@ Deno.test("an entry says whether a batch may be cut", () => {
 });
 
 for (const [index, name] of names.entries()) {
-  const runs = { f64: 3, f32: 1 };
+  const runs = { f64: 2, f32: 1 };
   const entryOf = (world: World) => {
     const entry = entriesOf(world)[index];
     assert(entry !== undefined);
@@ -343,8 +343,11 @@ for (const [index, name] of names.entries()) {
       fc.asyncProperty(worlds, (options) => {
         const world = worldOf({ ...options, dtype });
         return entryOf(world).use(async (parts) => {
-          await assertUnchanged(parts, world, padded, tolerance);
-          await assertUnchanged(parts, world, reversed, tolerance);
+          // Together in f32, where each change is a program to compile.
+          const changes = dtype === "f64"
+            ? [padded, reversed]
+            : [<B>(batch: B) => padded(reversed(batch))];
+          for (const change of changes) await assertUnchanged(parts, world, change, tolerance);
         });
       }),
     runs,

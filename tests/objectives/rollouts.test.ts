@@ -70,7 +70,9 @@ theorem(
       const world = worldOf({ ...options, dtype, temperature });
       const plain = { ...world, rollouts: { ...world.rollouts, temperature: 1 } };
       const onRollouts = ({ data }: { readonly data: string }) => data === "rollouts";
-      const others = entriesOf(plain).filter(onRollouts);
+      // A teacher says what it expects at the temperature at which was sampled, too.
+      const teacher = modelOf(divided(policy, temperature), world.reference);
+      const others = entriesOf(plain, teacher).filter(onRollouts);
       for (const [i, entry] of entriesOf(world).filter(onRollouts).entries()) {
         const said = entry.use(({ policy, objective, batch }) =>
           saidOf(policy, objective, batch, world.params)

@@ -292,7 +292,7 @@ for (
       const largest = (block: number) => {
         const by = inBlocksOf(policy, block);
         const step = trainingStep({ policy: by, objective, optimizer: sgd(1) });
-        const state = initTrainingState(large.params, sgd(1), key(0));
+        const state = initTrainingState(large.params, sgd(1), key(0), objective.memory);
         const { buffers } = lower(graphOf(step, [state, batch]));
         return Math.max(...buffers.map(({ size }) => size));
       };
