@@ -25,8 +25,9 @@ const child = new Deno.Command(Deno.execPath(), {
     "--ignore=tests/slow,tests/tokenizers",
     ...testPermissions(),
     ...options,
-    // The examples of all files are among the tests; those of files that are named are run by Deno.
-    ...(paths.length > 0 ? ["--doc", ...paths] : ["tests"]),
+    // The examples of all files are among the tests; those of files that are named are run by Deno. Of
+    // the folder by its name, Deno would run only what is a member of the workspace in it.
+    ...(paths.length > 0 ? ["--doc", ...paths] : ["tests/**/*.test.ts"]),
   ],
   stdout: "piped",
 }).spawn();
