@@ -8,25 +8,16 @@ import {
   type DType,
   exp,
   expm1,
-  floor,
-  gather,
   greater,
-  greaterEqual,
   less,
-  maximum,
   minimum,
   mul,
   neg,
   not,
-  notEqual,
   or,
   pow,
   ranges,
-  reshape,
-  sizeOf,
-  sort,
   sub,
-  sum,
   type Tensor,
   where,
 } from "@unitune/core";
@@ -306,48 +297,5 @@ export function cappedRatio(
       minimum(importanceRatio(logProbs(), oldLogProbs, mask), cap),
     formula: { text: `min(rho, ${cap})`, binding: "call" },
     where: { rho: "p/p_old" },
-  };
-}
-
-/** The options of {@linkcode topEntropy}. */
-export interface TopEntropyOptions {
-  /** The share of answer tokens that count, above 0 and at most 1 (default 0.2). */
-  readonly share?: number;
-}
-
-/**
- * 1 on the answer tokens of a batch whose predictions are the most uncertain, 0 on the others; as
- * many as a share of all, and those as uncertain as the last of them. Cut into micro-batches, a batch
- * has other tokens.
- *
- * @example
- * ```ts
- * import { assertEquals } from "@std/assert";
- * import { tensor } from "@unitune/core";
- * import { topEntropy } from "@unitune/objectives";
- *
- * const mask = tensor([[1, 1, 1, 1, 0]]);
- * const evidence = { entropy: () => tensor([[0.1, 0.9, 0.5, 0.2, 3]]), mask };
- * assertEquals([...await topEntropy({ share: 0.5 }).of(evidence).data()], [0, 1, 1, 0, 1]);
- * ```
- *
- * @param options The share.
- * @returns The weight; off the answer it is of no account.
- * @throws {RangeError} If the share is out of range.
- */
-export function topEntropy({ share = 0.2 }: TopEntropyOptions = {}): TokenWeight<EntropyEvidence> {
-  checkOptions("topEntropy", { share: { above: 0, max: 1 } }, { share });
-  return {
-    of({ entropy, mask }) {
-      const own = entropy();
-      const places = sizeOf(mask.shape);
-      const ordered = sort(reshape(where(notEqual(mask, 0), own, -Infinity), [places]));
-      const count = neg(floor(neg(mul(sum(cast(mask, own.dtype)), share))));
-      // Where no token counts, any place will do.
-      const place = cast(sub(places, maximum(count, 1)), "i32");
-      return cast(greaterEqual(own, gather(ordered, place)), own.dtype);
-    },
-    formula: { text: "top", binding: "letter" },
-    where: { top: `H_bt among the highest ${share} of the batch` },
   };
 }

@@ -318,8 +318,8 @@ const notation: readonly NotationRow[] = [
     isFor: ({ entry }) => Object.hasOwn(entry.options, "entropyTarget"),
   },
   {
-    symbols: ["high", "H", "quantile"],
-    meaning: "1 for a token of high entropy H, else 0; the quantile is of the batch",
+    symbols: ["high", "quantile"],
+    meaning: "1 for a token of high entropy, else 0; the quantile is of the batch",
     isFor: defining("high"),
   },
   {
@@ -432,7 +432,8 @@ const notation: readonly NotationRow[] = [
     symbols: ["H"],
     meaning: "the entropy of a prediction; H without indices is its mean over the batch",
     isFor: ({ entry: { options }, description: { formula } }) =>
-      Object.hasOwn(options, "entropyWeight") || Object.hasOwn(formula.where, "H"),
+      Object.hasOwn(options, "entropyWeight") ||
+      ["H", "high"].some((name) => Object.hasOwn(formula.where, name)),
   },
   {
     symbols: ["q", "w"],
@@ -443,11 +444,6 @@ const notation: readonly NotationRow[] = [
     symbols: ["keep", "sign"],
     meaning: "1 where a token has not moved too far from p_old, else 0; the sign of a number",
     isFor: ({ entry }) => Object.hasOwn(entry.options, "trust"),
-  },
-  {
-    symbols: ["top"],
-    meaning: "1 for the most uncertain tokens, else 0",
-    isFor: defining("top"),
   },
   {
     symbols: ["x", "KL"],

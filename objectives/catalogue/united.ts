@@ -15,6 +15,7 @@ import {
 } from "../guidance.ts";
 import { nll, type NllOptions, probabilityWeightedNll } from "../nll.ts";
 import { type Objective, objective } from "../objective.ts";
+import type { RolloutEvidence } from "../optimization.ts";
 import type { Model } from "../policy.ts";
 import { clipped, policyGradient } from "../policy_gradient.ts";
 import type { Guided } from "../privileged.ts";
@@ -22,14 +23,14 @@ import { drift, negativeAware, plain, saturating, shaped } from "../ratio_shapes
 import { entropyBonus, kl } from "../regularizers.ts";
 import { advantage, type Rollouts, sampled } from "../rollouts.ts";
 import { againstReference, indicator, teacher } from "../signals.ts";
-import { byOrigin, onGiven, onOwn, weighed } from "../tokenwise.ts";
+import { highEntropy } from "../token_masks.ts";
+import { byOrigin, onGiven, onOwn, type TokenOptimization, weighed } from "../tokenwise.ts";
 import {
   byEntropy,
   bySign,
   cappedRatio,
   probability,
   rarity,
-  topEntropy,
   trusted,
   uncertainty,
 } from "../weights.ts";
@@ -249,6 +250,31 @@ export function onPolicyDistillation(
   );
 }
 
+/** The options of objectives whose groups hold a demonstration. */
+export interface AmongOwnOptions extends UnitedOptions {
+  /** The weight of the entropy bonus, finite (default 0.001). */
+  readonly entropyWeight?: number;
+}
+
+/**
+ * A demonstration among the answers of a group, with a loss of its own; own tokens have their ratio,
+ * without a clip.
+ */
+function amongOwn(
+  ofDemonstrations: (normalizer: number) => TokenOptimization<RolloutEvidence>,
+  { groupSize = usualGroup, maxLength = usualLength, entropyWeight = own.entropyWeight }:
+    AmongOwnOptions,
+): Objective<GuidedRollouts> {
+  const normalizer = maxLength;
+  return objective(
+    estimate(sampled, both(advantage(estimator("group-mean", groupSize)), authored)),
+    sumOf(
+      byOrigin(ofDemonstrations(normalizer), shaped(plain, { normalizer })),
+      weight(entropyWeight, entropyBonus({ normalizer })),
+    ),
+  );
+}
+
 /**
  * LUFFY (arXiv 2504.14945): a group has a demonstration among its answers, whose reward counts in the
  * mean. Its tokens are learned by `p / (p + 0.1)`, own tokens by their ratio, without a clip.
@@ -265,21 +291,10 @@ export function onPolicyDistillation(
  * the entropy bonus (default 0.001).
  * @returns The objective.
  */
-export function luffy(
-  { groupSize = usualGroup, maxLength = usualLength, entropyWeight = own.entropyWeight }:
-    & UnitedOptions
-    & { readonly entropyWeight?: number } = {},
-): Objective<GuidedRollouts> {
-  const normalizer = maxLength;
-  return objective(
-    estimate(sampled, both(advantage(estimator("group-mean", groupSize)), authored)),
-    sumOf(
-      byOrigin(
-        shaped(saturating(), { denominator: "one", normalizer }),
-        shaped(plain, { normalizer }),
-      ),
-      weight(entropyWeight, entropyBonus({ normalizer })),
-    ),
+export function luffy(options: AmongOwnOptions = {}): Objective<GuidedRollouts> {
+  return amongOwn(
+    (normalizer) => shaped(saturating(), { denominator: "one", normalizer }),
+    options,
   );
 }
 
@@ -299,21 +314,10 @@ export function luffy(
  * the entropy bonus (default 0.001).
  * @returns The objective.
  */
-export function rlPlus(
-  { groupSize = usualGroup, maxLength = usualLength, entropyWeight = own.entropyWeight }:
-    & UnitedOptions
-    & { readonly entropyWeight?: number } = {},
-): Objective<GuidedRollouts> {
-  const normalizer = maxLength;
-  return objective(
-    estimate(sampled, both(advantage(estimator("group-mean", groupSize)), authored)),
-    sumOf(
-      byOrigin(
-        weighed(rarity(), shaped(plain, { denominator: "mixture", normalizer })),
-        shaped(plain, { normalizer }),
-      ),
-      weight(entropyWeight, entropyBonus({ normalizer })),
-    ),
+export function rlPlus(options: AmongOwnOptions = {}): Objective<GuidedRollouts> {
+  return amongOwn(
+    (normalizer) => weighed(rarity(), shaped(plain, { denominator: "mixture", normalizer })),
+    options,
   );
 }
 
@@ -466,7 +470,7 @@ export function uft(
  * import { assertStringIncludes } from "@std/assert";
  * import { formulaText, prefixRft } from "@unitune/objectives";
  *
- * assertStringIncludes(formulaText(prefixRft().description.formula), "given ? sg(top)");
+ * assertStringIncludes(formulaText(prefixRft().description.formula), "given ? sg(high)");
  * ```
  *
  * @param options The size of a group, the longest answer, the share of a hint that is learned
@@ -490,7 +494,7 @@ export function prefixRft(
   return objective(
     estimate(sampled, authorAdvantage(advantages)),
     sumOf(
-      byOrigin(weighed(topEntropy({ share: hintShare }), surrogate), surrogate),
+      byOrigin(weighed(highEntropy({ share: hintShare }), surrogate), surrogate),
       weight(entropyWeight, entropyBonus({ normalizer: maxLength })),
     ),
   );
