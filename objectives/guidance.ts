@@ -7,10 +7,12 @@ import {
   cast,
   checkOptions,
   dims,
+  div,
   greater,
   greaterEqual,
   mapTree,
   max,
+  maximum,
   mul,
   neg,
   ranges,
@@ -268,6 +270,8 @@ export interface TokenReturnOptions {
   readonly coefficient?: number;
   /** The discount g of later tokens, from 0 to 1 (default 0: each token for itself). */
   readonly discount?: number;
+  /** Whether a return is divided by the sum of its discounts, `sum_{i >= t} g^(i-t)` (default no). */
+  readonly lengthNormalized?: boolean;
   /** The estimator of the answer's advantage, which is added at each token (default: none). */
   readonly answer?: AdvantageEstimator;
 }
@@ -282,7 +286,8 @@ export interface Returned extends Advantaged {
  * Returns of tokens by a judge of them, without a value head: `A_t = sum_{i >= t} g^(i-t) c (log
  * p_judge(y_i) - log p_old(y_i))`. With a teacher and g = 0 the policy gradient on it is on-policy
  * distillation, the reverse KL of sampled tokens; with the reference and g = 1 it is a KL in the
- * reward; between them it is MiniLLM's (arXiv 2306.08543). It logs `teacher_kl`, the mean gap.
+ * reward; between them, and divided by the sum of the discounts, it is MiniLLM's (arXiv 2306.08543). It
+ * logs `teacher_kl`, the mean gap.
  *
  * @example
  * ```ts
@@ -305,7 +310,8 @@ export function tokenReturns(
   options: TokenReturnOptions & { readonly by: Model | "self" },
 ): Signal<RolloutScores & Guided, Returned, RolloutEvidence & PolicyEvidence>;
 export function tokenReturns(
-  { by, reading = "same", coefficient = 1, discount = 0, answer }: TokenReturnOptions,
+  { by, reading = "same", coefficient = 1, discount = 0, lengthNormalized = false, answer }:
+    TokenReturnOptions,
 ): Signal<RolloutScores & ReferenceScores & Guided, Returned, RolloutEvidence & PolicyEvidence> {
   const limits = { coefficient: ranges.finite, discount: ranges.share };
   checkOptions("tokenReturns", limits, { coefficient, discount });
@@ -313,7 +319,10 @@ export function tokenReturns(
   const who = by === "self" || by === "reference" ? by : "teacher";
   const models: readonly ModelRole[] = who === "self" ? [] : [who];
   const isPrivileged = reading === "privileged" && by !== "reference";
-  const returns = `A_t = sum_{i >= t} ${discount}^(i-t) ${coefficient} log(p_${who}/p_old)`;
+  const gap = `${coefficient === 1 ? "" : `${coefficient} `}log(p_${who}/p_old)`;
+  const summed = `sum_{i >= t} ${discount}^(i-t)`;
+  const later = `${summed} ${gap}${lengthNormalized ? ` / ${summed}` : ""}`;
+  const returns = `A_t = ${discount === 0 ? gap : later}`;
   return {
     description: {
       signal: (reward) =>
@@ -341,7 +350,11 @@ export function tokenReturns(
           .logProbs();
       };
       const ratios = masked(stopGradient(logRatio(judged(), cast(old, old.dtype))), mask);
-      const ofTokens = masked(discountedSum(mul(ratios, coefficient), discount), mask);
+      const returned = (x: Tensor) => masked(discountedSum(x, discount), mask);
+      const sums = returned(mul(ratios, coefficient));
+      // At least 1 on an answer; off it both are 0.
+      const lengths = () => maximum(returned(cast(mask, sums.dtype)), 1);
+      const ofTokens = lengthNormalized ? div(sums, lengths()) : sums;
       return {
         rewards: batch.rewards,
         advantages: answer === undefined ? ofTokens : sumWithAnswer(ofTokens, batch, answer),

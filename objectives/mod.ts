@@ -61,6 +61,7 @@ export * from "./catalogue/compared_rollouts.ts";
 export * from "./catalogue/rollouts.ts";
 export * from "./catalogue/shaped_rollouts.ts";
 export * from "./catalogue/steps.ts";
+export * from "./catalogue/taught_rollouts.ts";
 export * from "./catalogue/united.ts";
 export * from "./combinators.ts";
 export * from "./defaults.ts";

@@ -456,6 +456,11 @@ const notation: readonly NotationRow[] = [
     isFor: defining("L"),
   },
   {
+    symbols: ["parted"],
+    meaning: "the share of a teacher's disagreement that the tokens before have",
+    isFor: defining("parted"),
+  },
+  {
     symbols: ["V", "R"],
     meaning: "predicted and actual return; V_old when the answer was sampled",
     isFor: ({ entry }) => entry.values,

@@ -139,6 +139,10 @@ export const glossary: readonly GlossaryGroup[] = [
         "mean implicit reward beta log(pi/ref) of the answers, which A*-PO fits to their advantages",
       ),
       entry(
+        "teacher_kl",
+        "mean of log(p_old/p_teacher) over the tokens of sampled answers, an estimate of KL(policy || teacher), in nats per token",
+      ),
+      entry(
         "entropy_weight",
         "weight of the entropy bonus in the step; 0 where the bonus did not count",
       ),

@@ -7,6 +7,7 @@ import { labelEntries, pairEntries } from "./pairs.ts";
 import { rolloutEntries } from "./rollouts.ts";
 import { shapedRolloutEntries } from "./shaped_rollouts.ts";
 import { stepEntries } from "./steps.ts";
+import { taughtRolloutEntries } from "./taught_rollouts.ts";
 import { unitedDemonstrationEntries, unitedRolloutEntries } from "./united.ts";
 
 /**
@@ -32,6 +33,7 @@ export const objectiveRegistry: ObjectiveRegistry = [
   ...unitedRolloutEntries,
   ...shapedRolloutEntries,
   ...comparedRolloutEntries,
+  ...taughtRolloutEntries,
 ];
 
 /**

@@ -22,6 +22,8 @@ from trl.experimental.cpo.cpo_trainer import CPOTrainer
 from trl.experimental.gmpo.gmpo_trainer import GMPOTrainer
 from trl.experimental.gold.gold_trainer import GOLDTrainer
 from trl.experimental.gspo_token.grpo_trainer import GRPOTrainer as GSPOTokenTrainer
+from trl.experimental.iw_opd.iw_opd_trainer import IWOPDTrainer
+from trl.experimental.minillm.minillm_trainer import MiniLLMTrainer
 from trl.experimental.orpo.orpo_trainer import ORPOTrainer
 from trl.experimental.tpo.tpo_trainer import TPOTrainer
 from trl.experimental.xpo.xpo_trainer import XPOTrainer
@@ -380,12 +382,46 @@ def a2po(beta1=0.5, beta2=1e-3):
 # Distillation
 
 
-def jsd(beta, temperature):
-    tokens = torch.where(rollouts.mask == 1, rollouts.ids, -100)[:, 1:]
-    inputs = rollouts.ids[:, :-1]
+INPUTS = rollouts.ids[:, :-1]
+LABELS = torch.where(rollouts.mask == 1, rollouts.ids, -100)[:, 1:]
+
+
+def jsd(of, beta, temperature):
     return found(
-        lambda table: GOLDTrainer.generalized_jsd_loss(
-            table[inputs], teacher[inputs], labels=tokens, beta=beta, temperature=temperature
+        lambda table: of.generalized_jsd_loss(
+            table[INPUTS], teacher[INPUTS], labels=LABELS, beta=beta, temperature=temperature
+        )
+    )
+
+
+def minillm(gamma):
+    """The advantages are of the policy that sampled, so constant, and padding is masked."""
+    own = trainer(MiniLLMTrainer, gamma=gamma, length_normalization=True)
+    advantages = torch.zeros(B, LONGEST)
+    for row in range(B):
+        ours, theirs = (
+            token_log_probs(table, rollouts)[row][rollouts.mask[row, 1:] == 1] for table in (old, teacher)
+        )
+        advantages[row, : len(ours)] = own._compute_advantage(ours[None], theirs[None])[0]
+    surrogate = grpo(of=MiniLLMTrainer, loss_type="dapo", advantages=advantages)
+    single = found(
+        lambda table: own._single_step_decomposition_loss(
+            *(torch.log_softmax(of[INPUTS], -1) for of in (table, teacher)), mask=rollouts.mask[:, 1:] == 1
+        )
+    )
+    gradient = [a + b for a, b in zip(surrogate["gradient"], single["gradient"])]
+    return {"loss": surrogate["loss"] + single["loss"], "gradient": gradient}
+
+
+def iw_opd():
+    own = trainer(IWOPDTrainer, temperature=1.0, iw_opd_gamma=0.5, iw_opd_epsilon=1e-8)
+    return found(
+        lambda table: own._compute_iw_opd_loss(
+            table[INPUTS],
+            rollouts.ids[:, 1:],
+            LABELS,
+            token_log_probs(teacher, rollouts),
+            rollout_logprobs=token_log_probs(old, rollouts),
         )
     )
 
@@ -445,7 +481,10 @@ CASES = {
     "rloo": rloo,
     "xpo": lambda: xpo(alpha=0.01),
     "a-star-po": lambda: a2po(beta2=0.1),
-    "gold": lambda: jsd(0.5, 0.9),
+    "gold": lambda: jsd(GOLDTrainer, 0.5, 0.9),
+    "minillm": lambda: minillm(0.0),
+    "minillm, discounted": lambda: minillm(0.9),
+    "iw-opd": iw_opd,
 }
 
 

@@ -118,7 +118,7 @@ const toPolicy: Readonly<Record<string, readonly Question[]>> = {
   wpo: ["argmax", "collision", "entropy", "logProbs"],
   // A divergence from a teacher is one of whole distributions.
   ...Object.fromEntries(
-    ["distillation", "asft", "sdft", "opsd", "sdpo"].map((name) => [
+    ["distillation", "asft", "sdft", "opsd", "sdpo", "minillm"].map((name) => [
       name,
       ["argmax", "divergence", "entropy", "logProbs"],
     ]),
@@ -136,7 +136,9 @@ const toOthers: Readonly<Record<string, readonly Question[]>> = {
       ["argmax", "distribution"],
     ]),
   ),
+  minillm: ["argmax", "distribution", "logProbs"],
   "on-policy-distillation": ["logProbs"],
+  "iw-opd": ["logProbs"],
   // The reference reads own tokens of its own, after a first pass that has metrics.
   "intuitive-dpo": usual,
 };

@@ -69,6 +69,7 @@ import {
   intuitiveDpo,
   intuitiveGrpo,
   ipo,
+  iwOpd,
   iwSft,
   kto,
   ldDpo,
@@ -76,6 +77,7 @@ import {
   luspo,
   maskedGrpo,
   maxRlGradient,
+  minillm,
   modelOf,
   modelOfLogits,
   mpo,
@@ -188,7 +190,10 @@ function metricsOf({ name, data, trains }: Pick<Entry, "name" | "data" | "trains
     ...Object.fromEntries(
       ["sdft", "opsd", "sdpo"].map((name) => [name, [...ofRollouts, "teacher_agreement"]]),
     ),
-    "on-policy-distillation": [...ofRollouts, "teacher_kl"],
+    ...Object.fromEntries(
+      ["on-policy-distillation", "iw-opd"].map((name) => [name, [...ofRollouts, "teacher_kl"]]),
+    ),
+    minillm: [...ofRollouts, ...clips, "teacher_kl", "teacher_agreement"],
     uft: [...ofRollouts, ...clips, "kl"],
     cispo: [...ofRollouts, "clip_ratio/high"],
     "grpo-kl": [...ofRollouts, ...clips, "kl"],
@@ -431,7 +436,14 @@ Deno.test("rows without an answer change no loss; a batch of them has loss 0 and
 });
 
 /** Entries on rollouts that learn from other predictions than rewards. */
-const unrewarded = ["on-policy-distillation", "sdft", "opsd", "sdpo"];
+const unrewarded = [
+  "on-policy-distillation",
+  "sdft",
+  "opsd",
+  "sdpo",
+  "minillm",
+  "iw-opd",
+];
 
 for (const entry of objectiveRegistry) {
   Deno.test(`${entry.name}: its row says of models and data what its objective says`, () => {
@@ -524,7 +536,7 @@ Deno.test("a row's defaults are those of its function", () => {
     ...{ luspo: luspo(), "gspo-token": gspoToken(), sapo: sapo(), vespo: vespo(), gmpo: gmpo() },
     ...{ gdpo: gdpo(), "high-entropy-dapo": highEntropyDapo() },
     ...{ "adaptive-entropy-grpo": adaptiveEntropyGrpo(), "masked-grpo": maskedGrpo() },
-    ...{ "a-star-po": aStarPo(), xpo: xpo() },
+    ...{ "a-star-po": aStarPo(), xpo: xpo(), minillm: minillm(nobody), "iw-opd": iwOpd(nobody) },
   };
   assertEquals(Object.keys(functions), objectiveRegistry.map(({ name }) => name));
   for (const entry of objectiveRegistry) {

@@ -58,7 +58,7 @@ const rows: readonly Row[] = [
     positive,
     0.2,
     "reinforce-plus-plus rloo grpo grpo-kl dapo dr-grpo max-rl ppo gdpo high-entropy-dapo " +
-    "adaptive-entropy-grpo masked-grpo",
+    "adaptive-entropy-grpo masked-grpo minillm",
   ],
   [
     "groupSize",
@@ -106,7 +106,8 @@ const rows: readonly Row[] = [
   ["positiveWeight", nonNegative, 0.1, "weighted-reinforce"],
   ["trust", nonNegative, 0.2, "dppo"],
   ["driftWeight", nonNegative, 0.001, "dppo"],
-  ["discount", share, 0, "on-policy-distillation"],
+  ["discount", share, 0, "on-policy-distillation minillm"],
+  ["earlyGain", nonNegative, 0.5, "iw-opd"],
   ["entropyWeight", nonNegative, 0.001, "luffy rl-plus hpt prefix-rft"],
   ["gate", share, 0, "hpt"],
   ["demonstrationWeight", nonNegative, 1, "hpt"],

@@ -39,10 +39,12 @@ import {
   highEntropyDapo,
   hinge,
   ipo,
+  iwOpd,
   kto,
   ldDpo,
   luspo,
   maskedGrpo,
+  minillm,
   modelOf,
   nca,
   type Objective,
@@ -181,6 +183,8 @@ const longest = 5;
 const scalar = (value: number) => gather(double([value]), tensor(0, { dtype: "i32" }));
 const entropy = (target: number) => ({ target, start: 0.01 });
 
+const asked = modelOf(bigrams, models.teacher);
+
 /** The cases whose objectives are there. */
 const cases: Readonly<Record<string, () => Case>> = {
   dpo: () => on(dpo(), pairs),
@@ -223,11 +227,14 @@ const cases: Readonly<Record<string, () => Case>> = {
   gold: () =>
     on(
       objective(
-        estimate(sampled, teacher(modelOf(bigrams, models.teacher))),
+        estimate(sampled, teacher(asked)),
         distilled({ temperature: 0.9 }),
       ),
       answers,
     ),
+  minillm: () => on(minillm(asked), answers),
+  "minillm, discounted": () => on(minillm(asked, { discount: 0.9 }), answers),
+  "iw-opd": () => on(iwOpd(asked), answers),
   grpo: () => on(grpo({ groupSize }), answers),
   "grpo-kl": () => on(grpoKl({ groupSize }), answers),
   "grpo-kl, bias corrected": () =>

@@ -190,7 +190,8 @@ Deno.test("a setting applies to the objectives that it is for", () => {
     namesFor("packing"),
     objectiveRegistry.filter(({ data }) => data === "demonstrations").map(({ name }) => name),
   );
-  assertEquals(namesFor("teacher"), ["distillation", "on-policy-distillation"]);
+  const taught = ["distillation", "on-policy-distillation", "minillm", "iw-opd"];
+  assertEquals(namesFor("teacher"), taught);
   assertEquals(namesFor("stepSeparator"), ["process-reward-model"]);
   assertEquals(
     namesFor("rejected"),

@@ -1,0 +1,40 @@
+/** The rows of objectives on answers that a teacher judges. */
+import { iwOpd, minillm, taughtDefaults } from "../catalogue/taught_rollouts.ts";
+import { defineObjective, type ObjectiveEntry } from "./entry.ts";
+import { clipRange, onRollouts } from "./shared.ts";
+
+const taught = { ...onRollouts, teacher: true } as const;
+
+/** The objectives. */
+export const taughtRolloutEntries: readonly ObjectiveEntry[] = [
+  defineObjective({
+    ...taught,
+    name: "minillm",
+    options: {
+      discount: {
+        kind: "number",
+        min: 0,
+        max: 1,
+        default: taughtDefaults.discount,
+        help: "The discount of what the teacher says of later tokens.",
+      },
+      clipRange: { ...clipRange, default: taughtDefaults.clipRange },
+    },
+    make: ({ discount, clipRange }, { teacher }) =>
+      minillm(teacher, { discount, epsilon: clipRange }),
+  }),
+  defineObjective({
+    ...taught,
+    name: "iw-opd",
+    options: {
+      earlyGain: {
+        kind: "number",
+        min: 0,
+        default: taughtDefaults.gain,
+        help: "How much more the first token weighs than a token after which the policy and its " +
+          "teacher no longer part.",
+      },
+    },
+    make: ({ earlyGain }, { teacher }) => iwOpd(teacher, { gain: earlyGain }),
+  }),
+];
