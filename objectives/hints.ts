@@ -1,5 +1,6 @@
 /** What a feed of rollouts does with right answers. It is data: only feeds carry it out. */
 import { checkOptions, ranges } from "@unitune/core";
+import type { Turns } from "./turns.ts";
 
 /** The share of a right answer that is given as a hint, and how it changes over the steps. */
 export interface HintShare {
@@ -16,12 +17,14 @@ export interface HintShare {
 
 /**
  * The right answers in a batch of rollouts: `"answer"`, the last answer of each group is the right
- * one; `"hint"`, all answers of a group, or the last, begin with a share of it; `"context"`, each
- * answer stands a second time behind a prompt that says the right answer first, which is the given
- * one or another answer of the group that passes.
+ * one; `"turns"`, in some steps all answers are right ones, in the others none; `"hint"`, all answers
+ * of a group, or the last, begin with a share of it; `"context"`, each answer stands a second time
+ * behind a prompt that says the right answer first, which is the given one or another answer of the
+ * group that passes.
  */
 export type Guidance =
   | { readonly kind: "answer" }
+  | { readonly kind: "turns"; readonly turns: Turns }
   | { readonly kind: "hint"; readonly rows: "all" | "last"; readonly share: HintShare }
   | { readonly kind: "context"; readonly from: "data" | "group" };
 

@@ -190,5 +190,6 @@ export * from "./ratio_shapes.ts";
 export * from "./token_masks.ts";
 export * from "./tokenwise.ts";
 export * from "./training_step.ts";
+export * from "./turns.ts";
 export * from "./value_loss.ts";
 export * from "./weights.ts";

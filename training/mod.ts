@@ -157,6 +157,7 @@ export {
   type RowForm,
   stepForm,
 } from "./feeds/forms.ts";
+export type { ModelAuthor } from "./feeds/guidance.ts";
 export type { Reference } from "./feeds/offline.ts";
 export {
   type BatchScoring,

@@ -123,6 +123,10 @@ export const glossary: readonly GlossaryGroup[] = [
         "fraction of answers that no reward function can score. They teach nothing",
       ),
       entry(
+        "given_answers",
+        "1 in a step that learns right answers of the data, 0 in one that learns from the policy's own. In the former, reward functions are shown as of the latest own answers",
+      ),
+      entry(
         "kl",
         "estimate of KL(policy || reference) at the sampling temperature: the mean of k3 over answer tokens, in nats per token. The reference is the policy before the stage. For KTO: its reference point",
       ),

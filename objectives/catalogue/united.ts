@@ -25,6 +25,7 @@ import { advantage, type Rollouts, sampled } from "../rollouts.ts";
 import { againstReference, indicator, teacher } from "../signals.ts";
 import { highEntropy } from "../token_masks.ts";
 import { byOrigin, onGiven, onOwn, type TokenOptimization, weighed } from "../tokenwise.ts";
+import { alternating, inTurns, type Turns, unsolvedTurns } from "../turns.ts";
 import {
   byEntropy,
   bySign,
@@ -51,12 +52,14 @@ export const unitedDefaults = {
   trust: 0.2,
   /** The weight of DPPO's squared log-ratio. */
   drift: 1e-3,
-  /** The weight of an entropy bonus: LUFFY, RL-PLUS, HPT, Prefix-RFT. */
+  /** The weight of an entropy bonus: LUFFY, RL-PLUS, HPT, Prefix-RFT, ReLIFT. */
   entropyWeight: 1e-3,
   /** The weight of the likelihood in HPT, where the gate is closed. */
   demonstrationWeight: 1,
   /** The pass rate above which HPT's gate is open. */
   gate: 0,
+  /** The turns of which the last has demonstrations. */
+  turns: 2,
   /** The weight of demonstrations in CHORD's phi. */
   mixture: 0.1,
   /** The weight of the likelihood of hints in UFT. */
@@ -498,6 +501,73 @@ export function prefixRft(
       weight(entropyWeight, entropyBonus({ normalizer: maxLength })),
     ),
   );
+}
+
+/** The options of objectives whose steps learn from own answers or from demonstrations. */
+export interface TurnOptions extends UnitedOptions {
+  /** The weight of the entropy bonus, finite (default 0.001). */
+  readonly entropyWeight?: number;
+}
+
+/**
+ * The policy gradient in turns of own answers, without a clip, and the likelihood in turns of
+ * demonstrations.
+ */
+function reinforcedInTurns(
+  turns: Turns,
+  { groupSize = usualGroup, maxLength = usualLength, entropyWeight = own.entropyWeight }:
+    TurnOptions,
+): Objective<GuidedRollouts> {
+  const advantages = { own: estimator("group-mean", groupSize), theirs: estimator("raw") };
+  return objective(
+    inTurns(turns, estimate(sampled, authorAdvantage(advantages))),
+    sumOf(
+      sumOf(onOwn(shaped(plain, { normalizer: maxLength })), onGiven(nll())),
+      weight(entropyWeight, entropyBonus()),
+    ),
+  );
+}
+
+/**
+ * ReLIFT (arXiv 2506.07527): reinforcement learning, and a step of SFT as soon as enough prompts wait
+ * that the policy has failed. Both are steps of one optimizer, where the paper has one for each.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { relift } from "@unitune/objectives";
+ *
+ * assertStringIncludes(relift().description.signal, "right answers in turns of failed prompts");
+ * ```
+ *
+ * @param options The size of a group, the longest answer, and the weight of the entropy bonus (default
+ * 0.001).
+ * @returns The objective.
+ */
+export function relift(options: TurnOptions = {}): Objective<GuidedRollouts> {
+  return reinforcedInTurns(unsolvedTurns(), options);
+}
+
+/**
+ * Reinforcement learning and SFT by turns: after some steps on own answers, one on demonstrations.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { interleaved } from "@unitune/objectives";
+ *
+ * assertStringIncludes(interleaved({ every: 3 }).description.signal, "in every turn 3 of 3");
+ * ```
+ *
+ * @param options The turns of which the last has demonstrations (default 2), the size of a group, the
+ * longest answer, and the weight of the entropy bonus (default 0.001).
+ * @returns The objective.
+ * @throws {RangeError} If the number of turns is no integer from 1.
+ */
+export function interleaved(
+  { every = own.turns, ...options }: TurnOptions & { readonly every?: number } = {},
+): Objective<GuidedRollouts> {
+  return reinforcedInTurns(alternating({ every }), options);
 }
 
 /** Who is the teacher of self-distillation: the policy as it was, or as it is in each step. */

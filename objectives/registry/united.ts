@@ -4,12 +4,14 @@ import {
   chord,
   dppo,
   hpt,
+  interleaved,
   luffy,
   nft,
   onPolicyDistillation,
   opsd,
   powerSft,
   prefixRft,
+  relift,
   rlPlus,
   sdft,
   sdpo,
@@ -20,6 +22,7 @@ import {
 } from "../catalogue/united.ts";
 import { binomialHints, uniformHints } from "../hints.ts";
 import type { Option } from "../options.ts";
+import { alternating, unsolvedTurns } from "../turns.ts";
 import { defineObjective, type ObjectiveEntry } from "./entry.ts";
 import { constantLength, groupSize, klWeight, normalizer, teacherShare } from "./shared.ts";
 
@@ -70,6 +73,15 @@ const topK = {
   default: unitedDefaults.topK,
   help: "How many of the policy's most likely tokens are compared with the teacher's; all others " +
     "count as one.",
+} as const satisfies Option;
+
+const demonstrationTurns = {
+  kind: "integer",
+  min: 1,
+  default: unitedDefaults.turns,
+  help:
+    "The number of turns of which the last learns from demonstrations, the others from answers " +
+    "of the policy.",
 } as const satisfies Option;
 
 const answerLast = () => ({ kind: "answer" }) as const;
@@ -243,6 +255,24 @@ export const unitedRolloutEntries: readonly ObjectiveEntry[] = [
     },
     guidance: answerLast,
     make: chord,
+  }),
+  defineObjective({
+    ...onRollouts,
+    name: "relift",
+    options: { groupSize, maxNewTokens, entropyWeight },
+    guidance: () => ({ kind: "turns", turns: unsolvedTurns() }),
+    make: ({ maxNewTokens, ...options }) => relift({ ...options, maxLength: maxNewTokens }),
+  }),
+  defineObjective({
+    ...onRollouts,
+    name: "interleaved",
+    options: { groupSize, maxNewTokens, entropyWeight, demonstrationTurns },
+    guidance: ({ demonstrationTurns }) => ({
+      kind: "turns",
+      turns: alternating({ every: demonstrationTurns }),
+    }),
+    make: ({ maxNewTokens, demonstrationTurns, ...options }) =>
+      interleaved({ ...options, every: demonstrationTurns, maxLength: maxNewTokens }),
   }),
   defineObjective({
     ...onRollouts,

@@ -146,6 +146,14 @@ def uft(lp):
 
 
 @case
+def relift(lp):
+    """ReLIFT: own answers unclipped, demonstrations by token mean, and an entropy bonus."""
+    theirs, own = given * mask, (1 - given) * mask
+    reinforced = -(own * centred[:, None] * torch.exp(lp - old)).sum() / (ROWS * 64)
+    return reinforced - (lp * theirs).sum() / theirs.sum() - 0.001 * token_mean(entropies)
+
+
+@case
 def chord_phi(lp):
     """Trinity-RFT, CHORD: demonstration tokens weighed by p (1 - p)."""
     p = torch.exp(lp).detach()

@@ -243,7 +243,8 @@ const notCompared = [
   ...["reinforce", "grpo-kl", "best-of-n", "masked-grpo", "adaptive-entropy-grpo"],
   ...["a-star-po", "xpo"],
   ...["nft", "weighted-reinforce", "dppo", "on-policy-distillation", "luffy", "rl-plus", "hpt"],
-  ...["srft", "chord", "uft", "prefix-rft", "sdft", "opsd", "sdpo", "minillm", "iw-opd"],
+  ...["srft", "chord", "relift", "interleaved", "uft", "prefix-rft", "sdft", "opsd", "sdpo"],
+  ...["minillm", "iw-opd"],
 ];
 
 const world = agreed("f32");

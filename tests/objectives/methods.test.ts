@@ -57,6 +57,7 @@ import {
   policyGradient,
   probability,
   rarity,
+  relift,
   type RolloutEvidence,
   sampled,
   saturating,
@@ -154,6 +155,13 @@ const cases: Readonly<Record<string, readonly [Optimization<Evidence>, Tensor]>>
       centred,
     ],
     uft: [byOrigin(weighed(0.001, nll()), clipped()), centred],
+    relift: [
+      sumOf(
+        sumOf(onOwn(unclipped), onGiven(nll())),
+        weight(0.001, entropyBonus()),
+      ),
+      centred,
+    ],
     chord_phi: [weighed(uncertainty, nll()), signs],
     weighted_reinforce: [weighed(bySign({ positive: 0.1 }), policyGradient()), signs],
     dppo: [
@@ -661,6 +669,23 @@ Deno.test("CHORD at 0 is GRPO on own answers, at 1 the weighed likelihood of dem
   await assertClose(at(0), part(onOwn, clipped()), 1e-12);
   await assertClose(at(1), part(onGiven, weighed(uncertainty, nll())), 1e-12);
   assertThrows(() => chord({ mixture: 2 }), RangeError, "chord: mixture");
+});
+
+Deno.test("ReLIFT in turns of the policy is Dr. GRPO without clipping, in turns of demonstrations SFT", async () => {
+  const { rollouts, params } = world;
+  const turn = (given: Tensor) =>
+    objectiveLoss(relift({ groupSize: 2, maxLength: 8, entropyWeight: 0 }), { ...rollouts, given });
+  const own = turn(zeros(rollouts.mask.shape, "f64"));
+  const unclipped = objective(
+    estimate(sampled, advantage(estimator("group-mean", 2))),
+    shaped(plain, { normalizer: 8 }),
+  );
+  const expected = objectiveLoss(unclipped, rollouts);
+  await assertClose(own(params), expected(params), 1e-12);
+  await assertClose(grad(own)(params), grad(expected)(params), 1e-12);
+  const theirs = turn(rollouts.mask);
+  await assertClose(theirs(params), objectiveLoss(sft(), rollouts)(params), 1e-12);
+  await assertClose(grad(theirs)(params), grad(objectiveLoss(sft(), rollouts))(params), 1e-12);
 });
 
 Deno.test("LUFFY without demonstrations is Dr. GRPO without clipping", async () => {

@@ -66,6 +66,7 @@ import {
   hpt,
   ift,
   initTrainingState,
+  interleaved,
   intuitiveDpo,
   intuitiveGrpo,
   ipo,
@@ -97,6 +98,7 @@ import {
   processRewardModel,
   reinforce,
   reinforcePlusPlus,
+  relift,
   rewardModel,
   rloo,
   rlPlus,
@@ -165,6 +167,8 @@ const withoutClip = [
   "rl-plus",
   "hpt",
   "srft",
+  "relift",
+  "interleaved",
 ];
 
 /** The metrics of an entry beside those of its tokens. */
@@ -425,8 +429,8 @@ Deno.test("rows without an answer change no loss; a batch of them has loss 0 and
       if (whole[name] !== undefined) return;
       const half = lossOf({ ...parts, batch: silent(parts.batch, GROUP) });
       const alone = lossOf({ ...parts, batch: rowsOf(parts.batch, 0, GROUP) });
-      // XPO has a term that counts rows with answers, and one that counts every row.
-      if (name === "xpo") return;
+      // They have a term that counts rows or tokens with answers, and one that counts every row.
+      if (["xpo", "relift", "interleaved"].includes(name)) return;
       // A constant counts every row.
       const [rows = 0] = world.rollouts.ids.shape;
       const share = constants.includes(name) ? GROUP / rows : 1;
@@ -531,7 +535,8 @@ Deno.test("a row's defaults are those of its function", () => {
     ...{ "online-dpo": onlineDpo(), "best-of-n": bestOfN(), ppo: ppo({ values: "precomputed" }) },
     ...{ nft: nft(), "weighted-reinforce": weightedReinforce(), dppo: dppo() },
     ...{ "on-policy-distillation": onPolicyDistillation(nobody), luffy: luffy() },
-    ...{ "rl-plus": rlPlus(), hpt: hpt(), srft: srft(), chord: chord(), uft: uft() },
+    ...{ "rl-plus": rlPlus(), hpt: hpt(), srft: srft(), chord: chord(), relift: relift() },
+    ...{ interleaved: interleaved(), uft: uft() },
     ...{ "prefix-rft": prefixRft(), sdft: sdft(nobody), opsd: opsd(nobody), sdpo: sdpo(nobody) },
     ...{ luspo: luspo(), "gspo-token": gspoToken(), sapo: sapo(), vespo: vespo(), gmpo: gmpo() },
     ...{ gdpo: gdpo(), "high-entropy-dapo": highEntropyDapo() },

@@ -65,7 +65,7 @@ const rows: readonly Row[] = [
     "a whole number, at least 2",
     8,
     "rloo grpo grpo-kl dapo dr-grpo gspo cispo max-rl intuitive-grpo best-of-n nft dppo luffy " +
-    "rl-plus hpt srft chord uft prefix-rft sdpo luspo " +
+    "rl-plus hpt srft chord relift interleaved uft prefix-rft sdpo luspo " +
     "gspo-token sapo vespo gmpo gdpo high-entropy-dapo adaptive-entropy-grpo masked-grpo a-star-po",
   ],
   [
@@ -79,7 +79,7 @@ const rows: readonly Row[] = [
     "maxNewTokens",
     "a whole number, at least 1",
     256,
-    "dr-grpo nft on-policy-distillation luffy rl-plus hpt prefix-rft",
+    "dr-grpo nft on-policy-distillation luffy rl-plus hpt relift interleaved prefix-rft",
   ],
   ["scaleRewards", "group | batch | none", "none", "masked-grpo"],
   ["offPolicyThreshold", nonNegative, 0.5, "masked-grpo"],
@@ -108,7 +108,8 @@ const rows: readonly Row[] = [
   ["driftWeight", nonNegative, 0.001, "dppo"],
   ["discount", share, 0, "on-policy-distillation minillm"],
   ["earlyGain", nonNegative, 0.5, "iw-opd"],
-  ["entropyWeight", nonNegative, 0.001, "luffy rl-plus hpt prefix-rft"],
+  ["entropyWeight", nonNegative, 0.001, "luffy rl-plus hpt relift interleaved prefix-rft"],
+  ["demonstrationTurns", "a whole number, at least 1", 2, "interleaved"],
   ["gate", share, 0, "hpt"],
   ["demonstrationWeight", nonNegative, 1, "hpt"],
   ["mixture", share, 0.1, "chord"],

@@ -1,16 +1,25 @@
 /** Right answers among rollouts: what answers begin with, and what a teacher reads. */
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { characterTokenizer, type ChatMessage } from "@unitune/models";
-import type { Guidance, HintShare } from "@unitune/objectives";
+import {
+  alternating,
+  drawnTurns,
+  type Guidance,
+  type HintShare,
+  unsolvedTurns,
+} from "@unitune/objectives";
 import { promptFit, type TrainingPrompt, UserError } from "@unitune/training";
 import {
   answerUse,
-  beginningsOf,
   demonstratedAnswer,
   emptyPrivileged,
   givenTokens,
+  type ModelAuthor,
+  plannedAnswers,
   privilegedRows,
   resumedAnswer,
+  startAfter,
+  turnOf,
 } from "../../training/feeds/guidance.ts";
 
 const tokenizer = characterTokenizer("abcd");
@@ -22,24 +31,105 @@ const promptOf = (ids: readonly number[], answer: readonly number[]): TrainingPr
 const prompts = [promptOf([a], [b, c, stop]), promptOf([a, d], [c, stop])]
   .flatMap((prompt) => [prompt, prompt]);
 const of = (share: number): HintShare => ({ description: "", at: () => share });
-const begin = (guidance: Guidance | undefined) =>
-  beginningsOf(guidance, { prompts, groupSize: 2, step: 3, seed: 1 });
 
-Deno.test("a demonstration is the last answer of its group, a hint a share of all or of the last", () => {
-  assertEquals(begin(undefined), [[], [], [], []]);
-  assertEquals(begin({ kind: "context", from: "data" }), [[], [], [], []]);
-  assertEquals(begin({ kind: "answer" }), [[], [b, c, stop], [], [c, stop]]);
-  assertEquals(begin({ kind: "hint", rows: "all", share: of(0.5) }), [[b], [b], [], []]);
+/** Who writes each answer of two groups of two, and behind which tokens. */
+const planned = (
+  guidance: Guidance | undefined,
+  { isGiven = false, others = "policy" }: {
+    readonly isGiven?: boolean;
+    readonly others?: ModelAuthor;
+  } = {},
+) =>
+  plannedAnswers(guidance, { prompts, groupSize: 2, others, isGiven, step: 3, seed: 1 })
+    .map(({ author, beginning }): readonly (string | number)[] => [author, ...beginning]);
+
+Deno.test("each answer has its author: a model behind the tokens that are given, or the data", () => {
+  const own = [["policy"], ["policy"], ["policy"], ["policy"]];
+  const turns: Guidance = { kind: "turns", turns: alternating() };
+  for (const guidance of [undefined, { kind: "context", from: "data" } as const, turns]) {
+    assertEquals(planned(guidance), own);
+  }
+  const theirs = [["data", b, c, stop], ["data", c, stop]];
+  const [first = [], second = []] = theirs;
+  assertEquals(planned({ kind: "answer" }), [["policy"], first, ["policy"], second]);
+  assertEquals(planned(turns, { isGiven: true }), [first, first, second, second]);
+  assertEquals(planned(undefined, { others: "reference" }), [
+    ["policy"],
+    ["reference"],
+    ["policy"],
+    ["reference"],
+  ]);
+  assertEquals(planned({ kind: "hint", rows: "all", share: of(0.5) }), [
+    ["policy", b],
+    ["policy", b],
+    ["policy"],
+    ["policy"],
+  ]);
   // The last token of an answer is never given.
-  assertEquals(begin({ kind: "hint", rows: "last", share: of(1) }), [[], [b, c], [], [c]]);
+  assertEquals(planned({ kind: "hint", rows: "last", share: of(1) }), [
+    ["policy"],
+    ["policy", b, c],
+    ["policy"],
+    ["policy", c],
+  ]);
+});
+
+Deno.test("turns follow from their number and a draw, or from prompts that were failed", () => {
+  const layout = { answers: 4, groupSize: 2, seed: 1 };
+  const turn = (guidance: Guidance | undefined, number: number, waiting: readonly number[] = []) =>
+    turnOf(guidance, { ...layout, number }, { next: 4, waiting });
+  const own = { prompts: [4, 4, 5, 5], isGiven: false, after: { next: 6, waiting: [] } };
+  assertEquals(turn(undefined, 2), own);
+  assertEquals(turn({ kind: "answer" }, 2), own);
+  const alternate: Guidance = { kind: "turns", turns: alternating({ every: 3 }) };
+  assertEquals(turn(alternate, 1), own);
+  assertEquals(turn(alternate, 2), {
+    prompts: [4, 5, 6, 7],
+    isGiven: true,
+    after: { next: 8, waiting: [] },
+  });
+  const drawn: Guidance = { kind: "turns", turns: drawnTurns({ share: 0.25 }) };
+  const draws = (seed: number) =>
+    Array.from(
+      { length: 64 },
+      (_, number) => turnOf(drawn, { ...layout, number, seed }, { next: 0, waiting: [] }).isGiven,
+    );
+  assertEquals(draws(1), draws(1));
+  assertNotEquals(draws(1), draws(2));
+  const given = draws(1).filter((isGiven) => isGiven).length;
+  assert(8 <= given && given <= 24, `${given} of 64`);
+
+  const unsolved: Guidance = { kind: "turns", turns: unsolvedTurns() };
+  const short = turn(unsolved, 2, [0, 1, 2]);
+  assertEquals(short, { ...own, after: { next: 6, waiting: [0, 1, 2] } });
+  assertEquals(turn(unsolved, 3, [0, 1, 2, 3, 1]), {
+    prompts: [0, 1, 2, 3],
+    isGiven: true,
+    after: { next: 4, waiting: [1] },
+  });
+  const after = (rewards: readonly (number | null)[], guidance = unsolved, before = short) => {
+    const { next, waiting } = startAfter(guidance, before, rewards, 2);
+    assertEquals([next, ...waiting.slice(0, 3)], [6, 0, 1, 2]);
+    return waiting.slice(3);
+  };
+  assertEquals(after([0, 0.9, 1, 0]), [4]);
+  assertEquals(after([0, 1, null, 0]), [5]);
+  assertEquals(after([null, null, 0, 0]), [5]);
+  assertEquals(after([0, 0, 0, 0]), [4, 5]);
+  const lenient: Guidance = { kind: "turns", turns: unsolvedTurns({ passing: 0.5 }) };
+  assertEquals(after([0, 0.5, 0.4, 0], lenient), [5]);
+  assertEquals(after([0, 0, 0, 0], alternate), []);
+  assertEquals(after([0, 0, 0, 0], unsolved, { ...short, isGiven: true }), []);
 });
 
 Deno.test("the draw of a hint is one for a group, and another at another step and seed", () => {
   const share: HintShare = { description: "", at: (step, random) => (random() + step) % 1 };
   const long = Array.from({ length: 4 }, () => promptOf([a], new Array<number>(1001).fill(b)));
   const lengths = (step: number, seed: number) =>
-    beginningsOf({ kind: "hint", rows: "all", share }, { prompts: long, groupSize: 2, step, seed })
-      .map(({ length }) => length);
+    plannedAnswers(
+      { kind: "hint", rows: "all", share },
+      { prompts: long, groupSize: 2, step, seed },
+    ).map(({ beginning }) => beginning.length);
   const [first, second, third, fourth] = lengths(0, 1);
   assertEquals([first, third], [second, fourth]);
   assertEquals(new Set([first, third, lengths(1, 1)[0], lengths(0, 2)[0]]).size, 4);
@@ -106,7 +196,8 @@ Deno.test("prompts whose right answers are read keep them, need room for them, a
   const whole = fitted({ kind: "answer" }, 99);
   const prompt = "row" in whole ? whole.row.ids.length : NaN;
   const hint: Guidance = { kind: "hint", rows: "all", share: of(1) };
-  for (const guidance of [{ kind: "answer" } as const, hint]) {
+  const turns: Guidance = { kind: "turns", turns: alternating() };
+  for (const guidance of [{ kind: "answer" } as const, turns, hint]) {
     assertEquals(row(guidance, prompt + 3), [b, c, stop]);
     assertEquals(row(guidance, prompt + 2), "no room");
   }

@@ -25,6 +25,7 @@ export function answerUse(guidance: Guidance | undefined): AnswerUse | undefined
   if (guidance === undefined) return undefined;
   switch (guidance.kind) {
     case "answer":
+    case "turns":
     case "hint":
       return { room: (_prompt, answer) => answer };
     case "context":
@@ -37,43 +38,153 @@ export function answerUse(guidance: Guidance | undefined): AnswerUse | undefined
   }
 }
 
+/** The place in the data where a turn begins. */
+export interface TurnStart {
+  /** The number of the next prompt, in the order of the data. */
+  readonly next: number;
+  /** The numbers of failed prompts whose right answers wait for a turn. */
+  readonly waiting: readonly number[];
+}
+
+/** A turn: whose answers the steps until the next one learn from. */
+export interface Turn {
+  /** The numbers of the prompts, one an answer. */
+  readonly prompts: readonly number[];
+  /** Whether all answers are the right ones of the data. */
+  readonly isGiven: boolean;
+  /** The start of the next turn, but for the prompts that this one fails. */
+  readonly after: TurnStart;
+}
+
+/** The sizes of turns. */
+export interface TurnLayout {
+  /** The number of turns before this one. */
+  readonly number: number;
+  /** Answers of a turn. */
+  readonly answers: number;
+  /** Answers to each prompt, in consecutive rows. */
+  readonly groupSize: number;
+  /** The seed of the turns that are drawn. */
+  readonly seed: number;
+}
+
+/**
+ * The prompts of a turn: groups of the next ones for answers of the policy; for right answers as many
+ * prompts as answers, the next ones or those that wait.
+ *
+ * @param guidance The right answers that the batches hold.
+ * @param layout The sizes, and the turns before this one.
+ * @param start The place in the data.
+ * @returns The turn.
+ */
+export function turnOf(
+  guidance: Guidance | undefined,
+  { number, answers, groupSize, seed }: TurnLayout,
+  { next, waiting }: TurnStart,
+): Turn {
+  const turns = guidance?.kind === "turns" ? guidance.turns : undefined;
+  if (turns?.prompts === "unsolved" && waiting.length >= answers) {
+    return {
+      prompts: waiting.slice(0, answers),
+      isGiven: true,
+      after: { next, waiting: waiting.slice(answers) },
+    };
+  }
+  const isGiven = turns?.prompts === "next" && turns.isGiven(number, randomStream(seed, number));
+  const each = isGiven ? 1 : groupSize;
+  return {
+    prompts: Array.from({ length: answers }, (_, i) => next + Math.floor(i / each)),
+    isGiven,
+    after: { next: next + answers / each, waiting },
+  };
+}
+
+/**
+ * The start of the turn behind another: the prompts that wait are those before it, and those that it
+ * failed. A prompt is failed if some of its answers could be judged, and none has passed.
+ *
+ * @param guidance The right answers that the batches hold.
+ * @param turn The turn.
+ * @param rewards The rewards of its answers.
+ * @param groupSize Answers to each prompt, in consecutive rows.
+ * @returns The start.
+ */
+export function startAfter(
+  guidance: Guidance | undefined,
+  { prompts, isGiven, after }: Turn,
+  rewards: readonly (number | null)[],
+  groupSize: number,
+): TurnStart {
+  if (isGiven || guidance?.kind !== "turns" || guidance.turns.prompts !== "unsolved") {
+    return after;
+  }
+  const { passing } = guidance.turns;
+  const failed = prompts.filter((_, row) => {
+    if (row % groupSize > 0) return false;
+    const judged = rewards.slice(row, row + groupSize).filter((reward) => reward !== null);
+    return judged.length > 0 && judged.every((reward) => reward < passing);
+  });
+  return { ...after, waiting: [...after.waiting, ...failed] };
+}
+
 /** The groups of a collection of answers. */
 export interface Collection {
   /** A prompt for each answer. */
   readonly prompts: readonly TrainingPrompt[];
   /** Answers to each prompt, in consecutive rows. */
   readonly groupSize: number;
+  /** The author of the answers of each group after the first (default: the policy). */
+  readonly others?: ModelAuthor;
+  /** Whether all answers are right ones in this turn (default no). */
+  readonly isGiven?: boolean;
   /** The number of optimizer steps done. */
   readonly step: number;
   /** The seed of the hints' lengths. */
   readonly seed: number;
 }
 
+/** A model that answers: the policy, or the one before the stage. */
+export type ModelAuthor = "policy" | "reference";
+
+/** How an answer comes about. */
+export interface PlannedAnswer {
+  /** Who goes on behind the beginning: a model; nobody where the beginning is a whole answer. */
+  readonly author: ModelAuthor | "data";
+  /** The tokens that are given; all of a right answer, the stop token included. */
+  readonly beginning: readonly number[];
+}
+
 /**
- * The tokens that each answer begins with, none for an answer of the policy's own.
+ * Who writes each answer of a collection, and behind what.
  *
  * @param guidance The right answers that the batch holds.
  * @param collection The prompts.
- * @returns The tokens of each answer; all of a demonstration, the stop token included.
+ * @returns The answers.
  */
-export function beginningsOf(
+export function plannedAnswers(
   guidance: Guidance | undefined,
-  { prompts, groupSize, step, seed }: Collection,
-): readonly (readonly number[])[] {
+  { prompts, groupSize, others = "policy", isGiven = false, step, seed }: Collection,
+): readonly PlannedAnswer[] {
   const isLast = (row: number) => row % groupSize === groupSize - 1;
-  return prompts.map(({ answer = [] }, row) => {
+  return prompts.map(({ answer = [] }, row): PlannedAnswer => {
+    const author = row % groupSize === 0 ? "policy" : others;
+    const sampled = { author, beginning: [] };
+    const right = { author: "data", beginning: answer } as const;
     switch (guidance?.kind) {
       case "answer":
-        return isLast(row) ? answer : [];
+        return isLast(row) ? right : sampled;
+      case "turns":
+        return isGiven ? right : sampled;
       case "hint": {
-        if (guidance.rows === "last" && !isLast(row)) return [];
+        if (guidance.rows === "last" && !isLast(row)) return sampled;
         // The hints of a group are one draw; the last token of an answer is always the policy's.
         const random = randomStream(seed, step, Math.floor(row / groupSize));
-        return answer.slice(0, Math.floor(guidance.share.at(step, random) * (answer.length - 1)));
+        const given = Math.floor(guidance.share.at(step, random) * (answer.length - 1));
+        return { author, beginning: answer.slice(0, given) };
       }
       case "context":
       case undefined:
-        return [];
+        return sampled;
       default:
         return guidance satisfies never;
     }

@@ -52,12 +52,17 @@ import type { TrainablePolicy } from "../learner/trainee.ts";
 import type { TrainingPrompt } from "../data/examples.ts";
 import { type Feed, paddingShare, type RolloutSample } from "./feed.ts";
 import {
-  beginningsOf,
   demonstratedAnswer,
   emptyPrivileged,
   givenTokens,
+  type ModelAuthor,
+  type PlannedAnswer,
+  plannedAnswers,
   privilegedRows,
   resumedAnswer,
+  startAfter,
+  turnOf,
+  type TurnStart,
 } from "./guidance.ts";
 import type { Reference } from "./offline.ts";
 
@@ -79,6 +84,12 @@ export interface Experience<B> {
   readonly report: Readonly<Record<string, Tensor>>;
   /** The tokens of prompts and answers, a scalar. */
   readonly tokens: Tensor;
+  /**
+   * The place in the data behind them, where right answers take turns with answers of the policy: the
+   * number of the next prompt, the numbers of failed prompts that wait, and -1 behind them, i32
+   * `[1 + W]`.
+   */
+  readonly turns?: Tensor;
 }
 
 /** The sampling of answers, and their use. */
@@ -115,7 +126,7 @@ export interface RolloutPlan {
    * The author of the answers of each group after the first: the policy, or the one before the stage
    * (default: the policy).
    */
-  readonly others?: "policy" | "reference";
+  readonly others?: ModelAuthor;
   /** Whether batches have each reward by itself (default no). */
   readonly hasParts?: boolean;
 }
@@ -126,8 +137,14 @@ export interface RolloutPlan {
  */
 const PLACES = 64;
 
-/** The streams of a stage's seed that answers are sampled with, and the lengths of hints drawn. */
-const [SAMPLING, HINTS] = [7, 11] as const;
+/** The streams of a stage's seed: of sampled answers, of the lengths of hints, and of turns. */
+const [SAMPLING, HINTS, TURNS] = [7, 11, 13] as const;
+
+/** Stands in the place of a prompt that waits where there is none. */
+const NO_PROMPT = -1;
+
+/** The metric of a step: 1 if its answers are right ones of the data, 0 if the policy gave them. */
+const GIVEN = "given_answers";
 
 /**
  * What a batch has beyond what the policy says of it.
@@ -215,7 +232,7 @@ export function rolloutFeed<B extends RolloutBatch>(
   const answers = batchSize * microBatches;
   const asked = answers / groupSize;
   const { longestPrompt = longest(plan.prompts, ({ ids }) => ids.length) } = plan;
-  const { guidance, longestAnswer = 0 } = plan;
+  const { guidance, longestAnswer = 0, others = "policy" } = plan;
   const rowLength = (tokens: number) => Math.min(longestRow(context), Math.ceil(tokens / 8) * 8);
   // A right answer has its stop token as well.
   const known = guidance === undefined ? 0 : longestAnswer + 1;
@@ -229,8 +246,11 @@ export function rolloutFeed<B extends RolloutBatch>(
   };
   const source = inRandomOrder(plan.prompts, plan.seed, length);
   const seedOf = (stream: number) => integerFrom(randomStream(plan.seed, stream), 0, 2 ** 32 - 1);
-  const [samplingSeed, hintSeed] = [seedOf(SAMPLING), seedOf(HINTS)];
-  const readsGiven = guidance?.kind === "answer" || guidance?.kind === "hint";
+  const [samplingSeed, hintSeed, turnSeed] = [seedOf(SAMPLING), seedOf(HINTS), seedOf(TURNS)];
+  const readsGiven = guidance !== undefined && guidance.kind !== "context";
+  const hasTurns = guidance?.kind === "turns";
+  // Before a turn less than the answers of a step wait, and it may fail all of its prompts.
+  const mostWaiting = answers + asked;
   const judges = plan.rewards.map(({ reward }) => reward);
   const isJudged = judges.includes(rewardModelReward);
 
@@ -247,13 +267,6 @@ export function rolloutFeed<B extends RolloutBatch>(
     const context = { step: zeros([], "i32") };
     return scored.evaluate(modelOf(rewarder, params), { ids, mask }, context).evidence.scores;
   }, { device });
-
-  /** The prompts of the `number`-th collection, each as often as it is answered. */
-  const promptsOf = (number: number): readonly TrainingPrompt[] =>
-    Array.from(
-      { length: answers },
-      (_, i) => source.row(number * asked + Math.floor(i / groupSize)),
-    );
 
   /** The reward model's scores, where one of the rewards is its. */
   const judgments = async (given: readonly SampledAnswer[]): Promise<readonly number[]> => {
@@ -273,59 +286,70 @@ export function rolloutFeed<B extends RolloutBatch>(
     });
   };
 
-  /** This process's answers of the `number`-th collection; their draws are those of one process. */
-  const answersTo = async (
+  /** The parameters of the models that answer. */
+  const authors = (params: unknown): readonly (readonly [ModelAuthor, unknown])[] => [
+    ["policy", params],
+    ["reference", start.policy],
+  ];
+
+  /**
+   * What models say behind the beginnings of this process's answers, by the number of the answer. A
+   * draw is that of one process: the answers of a model are numbered among all of a collection.
+   */
+  const sampledBehind = async (
     params: unknown,
-    prompts: readonly (readonly number[])[],
+    prompts: readonly TrainingPrompt[],
+    planned: readonly PlannedAnswer[],
     number: number,
-    firstRow: number,
-  ): Promise<readonly SampledAnswer[]> => {
+  ): Promise<ReadonlyMap<number, SampledAnswer>> => {
     const options = { maxNewTokens, temperature: plan.temperature, seed: samplingSeed, places };
-    if (plan.others !== "reference") {
-      return await sampler.sample(params, prompts, { ...options, firstRow });
+    const said = new Map<number, SampledAnswer>();
+    let firstRow = number * answers;
+    for (const [author, own] of authors(params)) {
+      const all = planned.flatMap((answer, row) => answer.author === author ? [row] : []);
+      const rows = all.filter((row) => row >= firstAnswer && row < endAnswer);
+      const before = all.filter((row) => row < firstAnswer).length;
+      const starts = rows.map((row) => [
+        ...(prompts[row] ?? never()).ids,
+        ...(planned[row] ?? never()).beginning,
+      ]);
+      const sampled = starts.length === 0 ? [] : await sampler.sample(own, starts, {
+        ...options,
+        firstRow: firstRow + before,
+      });
+      rows.forEach((row, i) => said.set(row, sampled[i] ?? never()));
+      firstRow += all.length;
     }
-    const [firstGroup, size] = [firstAnswer / groupSize, groupSize - 1];
-    const isOwn = (row: number) => row % groupSize === 0;
-    const ours = await sampler.sample(params, prompts.filter((_, row) => isOwn(row)), {
-      ...options,
-      firstRow: number * answers + firstGroup,
-    });
-    const theirs = await sampler.sample(
-      start.policy,
-      prompts.filter((_, row) => !isOwn(row)),
-      { ...options, firstRow: number * answers + asked + firstGroup * size },
-    );
-    return ours.flatMap((answer, i) => [answer, ...theirs.slice(i * size, (i + 1) * size)]);
+    return said;
   };
 
-  const collect = async (params: unknown, number: number) => {
-    const allPrompts = promptsOf(number);
-    const allBeginnings = beginningsOf(guidance, {
-      ...{ prompts: allPrompts, groupSize, step: number * epochs, seed: hintSeed },
+  /** The place in the data where the `number`-th collection begins. */
+  const startOf = async ({ turns }: Experience<B>, number: number): Promise<TurnStart> => {
+    if (turns === undefined) return { next: number * asked, waiting: [] };
+    const [next = NO_PROMPT, ...waiting] = await turns.data();
+    return { next, waiting: waiting.filter((prompt) => prompt !== NO_PROMPT) };
+  };
+
+  /** The same as a tensor. */
+  const startTensor = ({ next, waiting }: TurnStart): Tensor => {
+    const places = Array.from({ length: mostWaiting }, (_, i) => waiting[i] ?? NO_PROMPT);
+    return tensor([next, ...places], { dtype: "i32" });
+  };
+
+  const collect = async (params: unknown, earlier: Experience<B>, number: number) => {
+    const layout = { number, answers, groupSize, seed: turnSeed };
+    const turn = turnOf(guidance, layout, await startOf(earlier, number));
+    const allPrompts = turn.prompts.map(source.row);
+    const planned = plannedAnswers(guidance, {
+      ...{ prompts: allPrompts, groupSize, others, isGiven: turn.isGiven },
+      ...{ step: number * epochs, seed: hintSeed },
     });
-    // A demonstration is whole; a hint is not.
-    const isSampled = allBeginnings.map(({ length }) =>
-      guidance?.kind !== "answer" || length === 0
-    );
     const prompts = allPrompts.slice(firstAnswer, endAnswer);
-    const beginnings = allBeginnings.slice(firstAnswer, endAnswer);
-    const resumed = prompts.flatMap(({ ids }, row) => {
-      const beginning = beginnings[row] ?? [];
-      if (!isSampled[firstAnswer + row]) return [];
-      return [{ row, ids: beginning.length === 0 ? ids : [...ids, ...beginning] }];
-    });
-    // Answers that are not sampled have no number, in whichever process they are.
-    const before = isSampled.slice(0, firstAnswer).filter((own) => own).length;
-    const sampled = await answersTo(
-      params,
-      resumed.map(({ ids }) => ids),
-      number,
-      number * answers + before,
-    );
-    const said = new Map(resumed.map(({ row }, i) => [row, sampled[i] ?? never()]));
+    const beginnings = planned.slice(firstAnswer, endAnswer).map(({ beginning }) => beginning);
+    const said = await sampledBehind(params, allPrompts, planned, number);
     const own = prompts.map(({ ids }, row): SampledAnswer => {
-      const rest = said.get(row);
-      const beginning = beginnings[row] ?? [];
+      const rest = said.get(firstAnswer + row);
+      const beginning = beginnings[row] ?? never();
       return rest === undefined
         ? demonstratedAnswer(tokenizer, ids, beginning)
         : resumedAnswer(tokenizer, ids, beginning, rest);
@@ -375,25 +399,33 @@ export function rolloutFeed<B extends RolloutBatch>(
     const given = told.flatMap(({ given }) => given);
     const rewards = told.flatMap(({ rewards }) => rewards);
     const batches = await gatherBatches(ownBatches);
-    const ofPolicy = <T>(all: readonly T[]) => all.filter((_, row) => isSampled[row]);
-    const report = {
-      ...rewardReport(judges, ofPolicy(given), ofPolicy(rewards)),
+    const ofModels = <T>(all: readonly T[]) =>
+      all.filter((_, row) => planned[row]?.author !== "data");
+    // A turn of right answers says nothing new of those of the policy.
+    const report = turn.isGiven ? { ...earlier.report, [GIVEN]: tensor(1) } : scalars({
+      ...rewardReport(judges, ofModels(given), ofModels(rewards)),
       ...await scoring.report(batches),
-    };
+      ...hasTurns && { [GIVEN]: 0 },
+    });
     const tokens = given.reduce(
       (total, { prompt, ids }) => total + prompt.length + ids.length,
       0,
     );
-    const samples = ofPolicy(given.map(({ text }, i): RolloutSample => ({
+    const samples = ofModels(given.map(({ text }, i): RolloutSample => ({
       prompt: (allPrompts[i] ?? never()).prompt,
       answer: text,
       reward: rewards[i]?.total ?? null,
       rewards: rewards[i]?.parts ?? {},
     })));
-    // Sampling, and one pass for log-probabilities and values.
-    const reads = 2 + scoring.passes + Number(isJudged);
+    // Sampling, where there is some, and one pass for log-probabilities and values.
+    const reads = Number(!turn.isGiven) + 1 + scoring.passes + Number(isJudged);
+    const totals = rewards.map(({ total }) => total);
+    const experience: Experience<B> = {
+      ...{ batches, report, tokens: tensor(tokens) },
+      ...hasTurns && { turns: startTensor(startAfter(guidance, turn, totals, groupSize)) },
+    };
     return {
-      experience: { batches, report: scalars(report), tokens: tensor(tokens) },
+      experience,
       samples,
       cost: { ...noCost, forwardTokens: reads * tokens },
     };
@@ -423,8 +455,10 @@ export function rolloutFeed<B extends RolloutBatch>(
       report: scalars({
         ...rewardReport(judges, [], []),
         ...Object.fromEntries(scoring.measures.map((name) => [name, 0])),
+        ...hasTurns && { [GIVEN]: 0 },
       }),
       tokens: tensor(0),
+      ...hasTurns && { turns: startTensor({ next: 0, waiting: [] }) },
     },
     outline: () => emptyBatches.slice(part.from, part.to),
     generationBytes: generationBytes(policy, {
@@ -437,7 +471,7 @@ export function rolloutFeed<B extends RolloutBatch>(
     epoch: (steps) => source.epoch(Math.ceil(steps / epochs) * asked),
     next: async (params, before, index) => {
       const collected = index % epochs === 0
-        ? await collect(params, index / epochs)
+        ? await collect(params, before, index / epochs)
         : { experience: before, samples: [], cost: noCost };
       const { experience, samples } = collected;
       const tokens = await experience.tokens.item();
