@@ -81,6 +81,7 @@ export {
   orthogonalized,
   scaleByMuon,
 } from "./optimizers/muon.ts";
+export { masked } from "./optimizers/masked.ts";
 export { partition, type PartitionState } from "./optimizers/partition.ts";
 export {
   type RmsOptions,

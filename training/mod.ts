@@ -30,11 +30,12 @@ export {
 export { gatherArrays } from "./collective/arrays.ts";
 export { collectivesInMemory } from "./collective/in_memory.ts";
 export { gatherValues } from "./collective/plain.ts";
+export { type Owners, ownersOf } from "./collective/owners.ts";
 export { isAsked } from "./collective/requests.ts";
 export { requireShares } from "./kinds/stage.ts";
 export { shareOf, type Sharing, type StepShare } from "./collective/shares.ts";
 export type { Transport } from "./collective/transport.ts";
-export { allReduceTree } from "./collective/trees.ts";
+export { allGatherTree, allReduceTree, gatherTree } from "./collective/trees.ts";
 export { type ElementRange, type Floats, rangeOf } from "./collective/vector.ts";
 export { addCost, type Cost, noCost } from "./learner/cost.ts";
 export {
@@ -171,7 +172,7 @@ export {
 export { graphemeCount, graphemesOf, shortened } from "./text/graphemes.ts";
 export { checkIdentities, identitiesOf, type Identity } from "./learner/identities.ts";
 export type { PreparedStage } from "./kinds/stage.ts";
-export type { Learner, StepOutcome } from "./learner/learner.ts";
+export type { Learner, SharedState, StepOutcome } from "./learner/learner.ts";
 export { longest } from "./longest.ts";
 export {
   datasetMaterial,

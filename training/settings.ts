@@ -522,6 +522,14 @@ export const settingTable = {
       "each row and column of a matrix; muon orthogonalizes the steps of matrices, except for " +
       "embeddings and heads, which AdamW trains.",
   },
+  shardOptimizer: {
+    isPlace: true,
+    kind: "boolean",
+    group: "Optimization",
+    help: "Shares out the optimizer's state among the processes that train together, tensor by " +
+      "tensor: each keeps and updates its part, and gives the new weights to the others. The " +
+      "results are the same. In one process it has no effect.",
+  },
   learningRate: {
     kind: "number",
     default: 3e-3,

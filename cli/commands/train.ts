@@ -151,7 +151,7 @@ async function equip(
     ...architectures && { architectures },
     ...tables !== undefined && { tables: tableCache(tables) },
   });
-  if (!own.plan) requireRoom(stages, prepared, device);
+  if (!own.plan) requireRoom(stages, prepared, device, collective.size);
   return {
     // The name of the device in place of "auto".
     stages: stages.map((settings) => ({ ...settings, device: device.name })),
@@ -228,7 +228,7 @@ async function newRun(line: CommandLine): Promise<ReadyRun> {
 
 /** The plans of a new run, stage by stage, as text. */
 async function planText(line: CommandLine): Promise<string> {
-  const { stages, prepared, device, start } = await equipNew(line);
+  const { stages, prepared, device, start, collective } = await equipNew(line);
   const first = start ?? initialModels(stages[0] ?? trainSettings(), prepared);
   const pace = await measurePace(device);
   const blocks: string[] = [];
@@ -240,6 +240,7 @@ async function planText(line: CommandLine): Promise<string> {
       using learner = await createLearner({
         ...{ settings: { ...settings, checkpointActivations }, stage, prepared, device },
         ...{ start: { ...models, rewardModel }, isOutline: true },
+        ...collective && { collective },
       });
       if (learner.plan === undefined) throw new RangeError("a learner without a plan");
       return learner.plan;

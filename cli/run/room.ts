@@ -48,12 +48,14 @@ export interface Room {
 /**
  * Computes a lower bound of the memory of a training.
  *
- * With P parameters of b bytes, m numbers of the optimizer for each, B rows of T tokens, L layers of
- * width D: `P (b + 4 (m + 1))` bytes of state and `4 B T L D` of activations.
+ * With P parameters of b bytes, m numbers of the optimizer for each, which N processes may share out,
+ * B rows of T tokens, L layers of width D: `P (b + 4 (m / N + 1))` bytes of state and `4 B T L D` of
+ * activations.
  *
  * @param model The language model.
  * @param settings The settings of a stage.
  * @param length The length of a row in tokens.
+ * @param processes The number of processes that train together (default 1).
  * @returns The bounds in bytes.
  *
  * @example
@@ -73,11 +75,13 @@ export function leastRoom(
   model: LanguageModel,
   settings: TrainSettings,
   length: number,
+  processes = 1,
 ): Room {
   const { layers, width } = model.config;
-  const { optimizer, batchSize, gradientAccumulation, gradientClip } = settings;
+  const { optimizer, shardOptimizer, batchSize, gradientAccumulation, gradientClip } = settings;
   const rows = rowsAtOnce(settings, length);
-  const copies = 1 + moments[optimizer] + (gradientClip > 0 || gradientAccumulation > 1 ? 1 : 0);
+  const own = moments[optimizer] / (shardOptimizer ? processes : 1);
+  const copies = 1 + own + (gradientClip > 0 || gradientAccumulation > 1 ? 1 : 0);
   const narrow = isAdapted(model) || !isStored(settings) ? 0 : WORD / 2;
   return {
     state: countParameters(model) * (WORD * copies - narrow) + frozenBytes(model),
@@ -120,18 +124,20 @@ function frozenBytes(model: LanguageModel): number {
  * @param stages The settings of its stages.
  * @param prepared The data of the run.
  * @param device The device.
+ * @param processes The number of processes that train together (default 1).
  * @throws {UserError} If it cannot fit; the message has the need and the available memory.
  */
 export function requireRoom(
   stages: readonly TrainSettings[],
   { model, stages: prepared }: Pick<Prepared, "model" | "stages">,
   device: Pick<Device, "name" | "memoryBytes">,
+  processes = 1,
 ): void {
   for (const [stage, settings] of stages.entries()) {
     const data = prepared[stage]?.data;
     // The length of sampled or paired rows is unknown here; they have at least two tokens.
     const length = data?.kind === "demonstrations" ? (data.packed ?? data.source).length : 2;
-    const { state, activations, rows } = leastRoom(model, settings, length);
+    const { state, activations, rows } = leastRoom(model, settings, length, processes);
     const memory = Math.min(MOST_MEMORY, memoryLimit(settings, device));
     if (state > memory) {
       throw new UserError(

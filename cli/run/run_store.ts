@@ -86,7 +86,7 @@ function storedIn(run: CheckpointRun, saved: SavedCheckpoint): StoredCheckpoint 
     step: saved.position.step,
     cost: saved.position.cost,
     models: () => readModels(saved, run.model, { architectures: run.architectures }),
-    state: (like) => readState(saved, like),
+    state: (like, isWanted) => readState(saved, like, isWanted),
   };
 }
 

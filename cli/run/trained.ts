@@ -9,9 +9,12 @@ import {
   type Device,
   isStorage,
   leavesOf,
+  outline,
   quoted,
   SafetensorsError,
   type StorageDType,
+  tensor,
+  type TensorData,
 } from "@unitune/core";
 import {
   adapterCard,
@@ -178,14 +181,23 @@ function adapterBase(base: BaseRecord | undefined): BaseName {
  *
  * @param checkpoint The checkpoint.
  * @param like A state of the same learner.
+ * @param isWanted Whether a tensor is kept, by its path; an outline stands for each other one
+ * (default: all are).
  * @returns The state.
  * @throws {UserError} If the file is missing, corrupt, or of another model or optimizer.
  */
-export async function readState<S>(checkpoint: SavedCheckpoint, like: S): Promise<S> {
+export async function readState<S>(
+  checkpoint: SavedCheckpoint,
+  like: S,
+  isWanted: (path: string) => boolean = () => true,
+): Promise<S> {
   const path = `${checkpoint.path}/${TRAINING}`;
+  // Read tensor by tensor, so what is not wanted takes no memory.
+  const place = (data: TensorData, name: string) =>
+    isWanted(name) ? tensor(data.data, data) : outline(data);
   return await reading(
     path,
-    () => readTreeFile(like, checkpointSource(checkpoint), TRAINING),
+    () => readTreeFile(like, checkpointSource(checkpoint), TRAINING, place),
     isTensorFault,
   );
 }

@@ -1,15 +1,18 @@
 /** Processes that train together: their sums, what they tell each other, and their shares of a step. */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { cast, reference, tensor } from "@unitune/core";
+import { cast, leafPaths, outline, reference, tensor, zeros } from "@unitune/core";
 import {
+  allGatherTree,
   allReduceTree,
   alone,
   type Collective,
   collectiveOf,
   collectivesInMemory,
   type Floats,
+  gatherTree,
   type MicroBatch,
+  ownersOf,
   rangeOf,
   shareOf,
 } from "@unitune/training";
@@ -83,15 +86,41 @@ Deno.test("every process hears what one says, and what all say", async () => {
         await collective.broadcast(own),
         await collective.broadcast(own, size - 1),
       ];
+      const gathered = await collective.gather(own);
       await collective.barrier();
-      return { all, first, last };
+      return { all, first, last, gathered };
     });
     const words = Array.from({ length: size }, (_, rank) => new Uint8Array(rank + 1).fill(rank));
-    for (const { all, first, last } of heard) {
+    for (const [rank, { all, first, last, gathered }] of heard.entries()) {
       assertEquals(all, words);
       assertEquals([first, last], [words[0], words[size - 1]]);
+      assertEquals(gathered, rank === 0 ? words : words.map(() => new Uint8Array()));
     }
   }
+});
+
+Deno.test("what is longer than a bucket is told in pieces, of which no process is given more", async () => {
+  const lengths = [0, 7, 23];
+  const given: number[] = [];
+  const heard = await inAll(collectivesInMemory(3, { bucketBytes: 12 }), async (collective) => {
+    const { rank, allGather, gather } = collective;
+    const own = Uint8Array.from({ length: lengths[rank] ?? 0 }, (_, i) => 10 * rank + i);
+    return [await allGather(own), await gather(own)];
+  });
+  const words = lengths.map((length, rank) => Uint8Array.from({ length }, (_, i) => 10 * rank + i));
+  for (const [all] of heard) assertEquals(all, words);
+  assertEquals(heard[0]?.[1], words);
+  const { allGather } = collectiveOf({
+    rank: 0,
+    size: 1,
+    exchange: (parts) => {
+      given.push(parts[0]?.length ?? NaN);
+      return Promise.resolve(parts);
+    },
+  }, { bucketBytes: 8 });
+  await allGather(new Uint8Array(20));
+  // Their number, and then they.
+  assertEquals(given, [8, 8, 8, 4]);
 });
 
 Deno.test("nobody leaves a barrier before the last has come", async () => {
@@ -144,6 +173,59 @@ Deno.test("a tree's numbers are summed, and what counts stays as it is", async (
     ];
   });
   assertEquals(sums, [[3, [3, 30], 1, [2, 1]], [3, [3, 30], 2, [2, 1]]]);
+});
+
+Deno.test("each process has the tensors of their owners, bit by bit", async () => {
+  const device = reference();
+  const owners = new Map([["narrow", 1], ["wide.x", 0]]);
+  const trees = await inAll(collectivesInMemory(3), async (collective) => {
+    const own = collective.rank;
+    const narrow = cast(tensor([own, -0]), "bf16");
+    const wide = { x: tensor([[own + 0.5]], { dtype: "f64" }) };
+    const tree = await allGatherTree(collective, { narrow, wide }, owners, device);
+    assertEquals(narrow.cell.value.kind, own === 1 ? "device" : "gone");
+    return [await tree.narrow.data(), tree.narrow.dtype, await tree.wide.x.data()];
+  });
+  const narrow = await cast(tensor([1, -0]), "bf16").data();
+  for (const tree of trees) assertEquals(tree, [narrow, "bf16", new Float64Array([0.5])]);
+});
+
+Deno.test("a tree that nobody has the whole of is whole in the first process", async () => {
+  const like = { moments: [outline(tensor([0, 0])), outline(tensor(0, { dtype: "u32" }))] };
+  const parts = [{}, { moments: [tensor([1, 2])] }];
+  const last = { moments: [tensor([1, 2]), tensor(7, { dtype: "u32" })] };
+  const whole = await inAll(
+    collectivesInMemory(3),
+    (collective) => gatherTree(collective, parts[collective.rank] ?? last, like),
+  );
+  const [first, ...others] = whole;
+  const read = await Promise.all(first?.moments.map((leaf) => leaf.data()) ?? []);
+  assertEquals(read, [new Float32Array([1, 2]), new Uint32Array([7])]);
+  for (const other of others) assertEquals(other === like, true);
+  const [missing] = collectivesInMemory(1);
+  assert(missing !== undefined);
+  await assertRejects(() => gatherTree(missing, {}, like), RangeError, "has the tensor moments[0]");
+});
+
+Deno.test("tensors are shared out whole, and about evenly", () => {
+  const trees = fc.array(fc.integer({ min: 0, max: 50 }), { minLength: 1, maxLength: 12 });
+  fc.assert(fc.property(trees, fc.integer({ min: 1, max: 5 }), (lengths, size) => {
+    const tree = lengths.map((length) => zeros([length]));
+    const owners = ownersOf(tree, size);
+    assertEquals([...owners.keys()].toSorted(), [...leafPaths(tree).keys()].toSorted());
+    const kept = new Array<number>(size).fill(0);
+    lengths.forEach((length, i) => {
+      const owner = owners.get(`[${i}]`) ?? NaN;
+      kept[owner] = (kept[owner] ?? NaN) + length;
+    });
+    const total = lengths.reduce((sum, length) => sum + length, 0);
+    assertEquals(kept.reduce((sum, own) => sum + own, 0), total);
+    // Whoever got a tensor last had the fewest elements by then, so no more than the mean.
+    assert(Math.max(...kept) <= total / size + Math.max(...lengths));
+    assert(Math.max(...kept) - Math.min(...kept) <= Math.max(...lengths));
+  }));
+  const tree = { a: zeros([2]), b: zeros([2]), c: zeros([2]) };
+  assertEquals([...ownersOf(tree, 2)], [["a", 0], ["b", 1], ["c", 0]]);
 });
 
 Deno.test("numbers that are only stored are not summed", async () => {

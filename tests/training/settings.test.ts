@@ -71,6 +71,7 @@ const rows: readonly Row[] = [
   ["packing", "true or false", undefined],
   ["checkpointActivations", "auto | none | blocks", "auto", "place"],
   ["optimizer", "adamw | adamw8bit | adafactor | muon | rmsprop | lion | sgd", "adamw"],
+  ["shardOptimizer", "true or false", undefined, "place"],
   ["learningRate", positive, 0.003],
   ["minLearningRate", nonNegative, "a tenth of the peak"],
   ["warmupSteps", countFrom0, 100],

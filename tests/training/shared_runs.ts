@@ -34,6 +34,7 @@ export const sharedCases = {
     ...{ objective: "grpo", groupSize: 2, gradientAccumulation: 4, batchSize: 4 },
     rolloutEpochs: 2,
   },
+  "an optimizer that is shared out": { optimizer: "muon", shardOptimizer: true },
   "a critic": { objective: "ppo", gradientAccumulation: 4, batchSize: 2 },
 } as const satisfies Readonly<Record<string, GivenSettings>>;
 

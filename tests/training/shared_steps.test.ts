@@ -25,21 +25,27 @@ for (const name of ["answers", "pairs", "rollouts"] as const) {
   Deno.test(`${name}: two processes have the numbers of one`, async () => {
     const stages = stagesOf({ ...sharedCases[name], steps: 4 });
     const prepared = await preparedOf(name, stages);
-    assertSame(await sharedRun(stages, prepared, 2), await sharedRun(stages, prepared, 1), name);
+    const two = await sharedRun(stages, prepared, 2);
+    assertSame(two, await sharedRun(stages, prepared, 1), name);
+    if (name !== "answers") return;
+    const sharded = stagesOf({ ...sharedCases[name], steps: 4, shardOptimizer: true });
+    assertEquals(await sharedRun(sharded, prepared, 2), two);
   });
 }
 
-Deno.test("a run goes on among other numbers of processes", async () => {
-  const stages = stagesOf({ ...sharedCases.answers, steps: 3, saveSteps: 1 });
+Deno.test("a run goes on among other numbers of processes, which share out the optimizer", async () => {
+  const settings = { ...sharedCases.answers, steps: 3, saveSteps: 1 };
+  const stages = stagesOf(settings);
   const prepared = await preparedOf("answers", stages);
   const store = memoryStore();
+  const sharded = stagesOf({ ...settings, shardOptimizer: true });
   const untilStep = async (size: number, last: number) => {
     await Promise.all(
       collectivesInMemory(size).map(async (collective) => {
         const controller = new AbortController();
         const own = sharedStore(collective, store);
         const plan = planOf({
-          ...{ stages, prepared, device: wasm({ threads: 1 }), store: own, collective },
+          ...{ stages: sharded, prepared, device: wasm({ threads: 1 }), store: own, collective },
           signal: controller.signal,
         });
         for await (const { kind, step } of train(plan)) {
@@ -52,7 +58,7 @@ Deno.test("a run goes on among other numbers of processes", async () => {
   };
   await untilStep(2, 1);
   await untilStep(1, 2);
-  await untilStep(2, 3);
+  await untilStep(3, 3);
   const { params } = await sharedRun(stages, prepared, 1);
   const { policy } = await store.latest()?.models() ?? {};
   const got = await paramsOf(policy);

@@ -3,6 +3,9 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { leavesOf, mapTree, mul, outline, tensor, wasm } from "@unitune/core";
 import { withScore } from "@unitune/models";
 import {
+  alone,
+  type Collective,
+  collectivesInMemory,
   createLearner,
   type GivenSettings,
   initialModels,
@@ -96,6 +99,30 @@ Deno.test("plan of a step: of outlines it is that of weights, and nothing is com
     assertEquals(real.plan, learner.plan);
     assertEquals(settings.checkpointActivations, "auto");
   }
+});
+
+Deno.test("plan of a step: processes share out the state of the optimizer, and nothing else", async () => {
+  using device = wasm({ threads: 1 });
+  const stage = await stageOf({ objective: "sft", layers: 1 });
+  const memoryOf = async (shardOptimizer: boolean, collective: Collective) => {
+    const settings = { ...stage.settings, shardOptimizer };
+    using learner = await createLearner({
+      ...{ ...stage, settings, device, collective, isOutline: true },
+    });
+    assert(learner.plan !== undefined);
+    return learner.plan.memory;
+  };
+  const processes = collectivesInMemory(3);
+  const whole = await memoryOf(false, processes[0] ?? alone);
+  assertEquals((await memoryOf(true, alone)).optimizer, whole.optimizer);
+  const shared = await Promise.all(processes.map((process) => memoryOf(true, process)));
+  for (const { optimizer, weights } of shared) {
+    assertEquals(weights, whole.weights);
+    assert(Math.abs(optimizer - whole.optimizer / 3) < 0.1 * whole.optimizer);
+  }
+  // Each counts the steps by itself, in two lines of 64 bytes.
+  const sum = shared.reduce((total, { optimizer }) => total + optimizer, 0);
+  assertEquals(sum, whole.optimizer + 2 * 2 * 64);
 });
 
 Deno.test("plan of a step: keys and values are those of rollouts or evaluations, whichever are more", async () => {

@@ -26,6 +26,8 @@ export interface Collective {
   broadcast(bytes: Uint8Array, root?: number): Promise<Uint8Array>;
   /** The bytes of every process, in the order of ranks. */
   allGather(bytes: Uint8Array): Promise<readonly Uint8Array[]>;
+  /** The same for the first process alone; to the others nobody gives any bytes. */
+  gather(bytes: Uint8Array): Promise<readonly Uint8Array[]>;
   /** Ends once every process has called it. */
   barrier(): Promise<void>;
 }
@@ -49,12 +51,16 @@ export const alone: Collective = {
   allReduce: () => Promise.resolve(),
   broadcast: (bytes) => Promise.resolve(bytes),
   allGather: (bytes) => Promise.resolve([bytes]),
+  gather: (bytes) => Promise.resolve([bytes]),
   barrier: () => Promise.resolve(),
 };
 
 /** Options of a collective. */
 export interface CollectiveOptions {
-  /** The most bytes that are summed at once, at least 8 (default 16 MiB). */
+  /**
+   * The most bytes that are summed at once, or that a process is given at once, at least 8 (default
+   * 16 MiB).
+   */
   readonly bucketBytes?: number;
 }
 
@@ -96,23 +102,40 @@ export function collectiveOf(
   }
 
   /** What each process gives to all, where each knows how much. */
-  const gather = (own: Uint8Array, sizes: readonly number[]) =>
+  const giveAll = (own: Uint8Array, sizes: readonly number[]) =>
     exchangeBytes(transport, new Array<Uint8Array>(size).fill(own), sizes);
 
   /** The number that each process gives. */
   const gatherNumbers = async (own: number): Promise<readonly number[]> => {
     const bytes = new Uint8Array(new Float64Array([own]).buffer);
-    const all = await gather(bytes, new Array<number>(size).fill(bytes.length));
+    const all = await giveAll(bytes, new Array<number>(size).fill(bytes.length));
     return all.map((each) => floatsOf(each, "f64")[0] ?? NaN);
   };
 
-  const allGather = async (bytes: Uint8Array) =>
-    await gather(bytes, await gatherNumbers(bytes.length));
+  /** What each process gives to some, of any length: in pieces that are a bucket together. */
+  const give = async (
+    own: Uint8Array,
+    isTaker: (rank: number) => boolean,
+  ): Promise<readonly Uint8Array[]> => {
+    const lengths = await gatherNumbers(own.length);
+    const most = Math.max(1, Math.floor(bucketBytes / size));
+    const end = lengths.reduce((longest, length) => Math.max(longest, length), 0);
+    const taken = lengths.map((length) => new Uint8Array(isTaker(rank) ? length : 0));
+    for (let from = 0; from < end; from += most) {
+      const piece = own.subarray(from, from + most);
+      const parts = lengths.map((_, to) => isTaker(to) ? piece : NOTHING);
+      const places = taken.map((bytes) => bytes.subarray(from, from + most));
+      const got = await exchangeBytes(transport, parts, places.map(({ length }) => length));
+      for (const [i, place] of places.entries()) place.set(got[i] ?? NOTHING);
+    }
+    return taken;
+  };
 
   return {
     rank,
     size,
-    allGather,
+    allGather: (bytes) => give(bytes, () => true),
+    gather: (bytes) => give(bytes, (rank) => rank === 0),
     async allReduce(arrays) {
       const vector = vectorOf(arrays, bucketBytes);
       /** Own range of a bucket from every process. */
@@ -137,21 +160,22 @@ export function collectiveOf(
           const { from, to } = rangeOf(length, r, size);
           return (to - from) * sums.BYTES_PER_ELEMENT;
         });
-        const all = await gather(bytesOf(sums), sizes);
+        const all = await giveAll(bytesOf(sums), sizes);
         vector.write(index, all.map((part) => floatsOf(part, dtype)));
       }
     },
     async broadcast(bytes, root = 0) {
-      const own = rank === root ? bytes : new Uint8Array();
-      const sizes = await gatherNumbers(own.length);
-      const parts = await gather(own, sizes);
-      return parts[root] ?? new Uint8Array();
+      const parts = await give(rank === root ? bytes : NOTHING, () => true);
+      return parts[root] ?? NOTHING;
     },
     barrier: async () => {
-      await gather(new Uint8Array(), new Array<number>(size).fill(0));
+      await giveAll(NOTHING, new Array<number>(size).fill(0));
     },
   };
 }
+
+/** No bytes. */
+const NOTHING = new Uint8Array();
 
 /** The bytes of numbers, in place. */
 function bytesOf({ buffer, byteOffset, byteLength }: Floats): Uint8Array {

@@ -24,6 +24,23 @@ export interface StepOutcome<S> {
 }
 
 /**
+ * A state of which each process has a part, and a checkpoint the whole.
+ *
+ * @typeParam S The state, a tree of tensors.
+ */
+export interface SharedState<S> {
+  /** Whether this process has the tensor at a path of the whole state. */
+  isOwn(path: string): boolean;
+  /** The part of this process, of a whole state in which the tensors of others may be outlines. */
+  own(whole: S): S;
+  /**
+   * The whole state in the first process; in the others, outlines stand for what they have not. All
+   * processes call it together.
+   */
+  whole(own: S): Promise<S>;
+}
+
+/**
  * The learner of a stage. A caller that only runs it need not know the type of its state.
  *
  * @typeParam S The state, a tree of tensors.
@@ -44,6 +61,8 @@ export interface Learner<S = unknown> extends Disposable {
    * takes memory).
    */
   like?(): S;
+  /** How processes share out the state (default: each has all of it). */
+  readonly shared?: SharedState<S>;
   /** Carries out the step `index` of the stage, from 0. It consumes the state. */
   // Methods, so that a learner of any S is a learner of unknown.
   step(state: S, index: number): Promise<StepOutcome<S>>;

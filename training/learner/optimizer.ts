@@ -12,7 +12,9 @@ import {
   clipByGlobalNorm,
   type GradientTransform,
   lion,
+  masked,
   muon,
+  type ParameterMask,
   rmsprop,
   type Schedule,
   sgd,
@@ -60,13 +62,17 @@ const rules: {
  *
  * @param settings The settings of a stage.
  * @param vocabulary The number of tokens: embeddings and heads have a row for each.
+ * @param mask The parameters that it changes, and has a state for (default: all). The norm is that of
+ * the whole gradient.
  * @returns The optimizer.
  */
 export function optimizerOf(
   settings: TrainSettings,
   vocabulary: number,
+  mask?: ParameterMask,
 ): GradientTransform<unknown> {
-  const rule = rules[settings.optimizer](settings, scheduleOf(settings), vocabulary);
+  const whole = rules[settings.optimizer](settings, scheduleOf(settings), vocabulary);
+  const rule = mask === undefined ? whole : masked(mask, whole);
   return settings.gradientClip === 0
     ? rule
     : chain<unknown[]>(clipByGlobalNorm(settings.gradientClip), rule);

@@ -10,6 +10,7 @@ import {
   type Device,
   foldKey,
   key,
+  leafPaths,
   mapTree,
   onDevice,
   outline,
@@ -29,9 +30,11 @@ import {
 import type { GradientTransform } from "@unitune/autodiff";
 import { readScalars } from "../evaluation.ts";
 import type { Collective } from "../collective/collective.ts";
+import { type Owners, ownersOf } from "../collective/owners.ts";
+import { gatherTree } from "../collective/trees.ts";
 import type { Feed } from "../feeds/feed.ts";
 import { checkIdentities, identitiesOf } from "./identities.ts";
-import type { Learner } from "./learner.ts";
+import type { Learner, SharedState } from "./learner.ts";
 import { hostTree, uploadTree } from "./models.ts";
 import { optimizerOf, scheduleOf } from "./optimizer.ts";
 import type { TrainSettings } from "../settings.ts";
@@ -99,16 +102,22 @@ interface StageState<E> {
  * @returns The learner.
  */
 export async function learnerOf<B, E>(parts: LearnerParts<B, E>): Promise<Learner> {
-  const { settings, stage, device, trainee, objective, feed, validation } = parts;
+  const { settings, stage, device, collective, trainee, objective, feed, validation } = parts;
   const { isOutline = false } = parts;
-  const optimizer = optimizerOf(settings, trainee.vocabulary);
-  const { steps, plan, note } = plannedSteps(parts, optimizer);
+  const whole = optimizerOf(settings, trainee.vocabulary);
+  const owners = settings.shardOptimizer && collective.size > 1
+    ? ownersOf(trainee.params, collective.size)
+    : undefined;
+  const optimizer = owners === undefined
+    ? whole
+    : optimizerOf(settings, trainee.vocabulary, (path) => owners.get(path) === collective.rank);
+  const { steps, plan, note } = plannedSteps(parts, optimizer, owners);
   if (!isOutline) {
     requireRoomFor(plan, settings, device);
     device.reserve?.(totalMemory(plan.memory));
   }
   const params = isOutline ? trainee.params : await hostTree(trainee.params);
-  const first = (params: unknown) => ({
+  const first = (params: unknown, optimizer: GradientTransform<unknown>): StageState<E> => ({
     training: initTrainingState(
       params,
       optimizer,
@@ -117,6 +126,9 @@ export async function learnerOf<B, E>(parts: LearnerParts<B, E>): Promise<Learne
     ),
     experience: feed.empty,
   });
+  const outlined = (optimizer: GradientTransform<unknown>): StageState<E> =>
+    mapTree(first(params, optimizer), outline);
+  const like = () => outlined(whole);
   let isFirst = true;
   const learner: Learner<StageState<E>> = {
     setUp: feed.setUp,
@@ -124,10 +136,11 @@ export async function learnerOf<B, E>(parts: LearnerParts<B, E>): Promise<Learne
     plan,
     epoch: feed.epoch,
     init() {
-      const { training, experience } = first(uploadTree(params, device));
+      const { training, experience } = first(uploadTree(params, device), optimizer);
       return { training: onDevice(training, device), experience };
     },
-    like: () => mapTree(first(params), outline),
+    like,
+    ...owners && { shared: sharedState(collective, like(), outlined(optimizer)) },
     async step({ training, experience: before }, index) {
       // Every program that reads elements on the host has a copy of them on the device. A state that
       // was restored has all of its own there; later ones have small tensors there only.
@@ -156,6 +169,33 @@ export async function learnerOf<B, E>(parts: LearnerParts<B, E>): Promise<Learne
     },
   };
   return learner;
+}
+
+/**
+ * A state whose optimizer processes share out.
+ *
+ * @param collective The processes.
+ * @param whole The whole state, in outlines.
+ * @param own The part of this process, in outlines.
+ */
+function sharedState<E>(
+  collective: Collective,
+  whole: StageState<E>,
+  own: StageState<E>,
+): SharedState<StageState<E>> {
+  const ownPaths = leafPaths(own);
+  return {
+    isOwn: (path) => ownPaths.has(path),
+    own: (read) => {
+      const leaves = leafPaths(read);
+      return mapTree(own, (leaf, path) => leaves.get(path) ?? leaf);
+    },
+    whole: async ({ training, experience }) => {
+      const { optimizer } = whole.training;
+      const gathered = await gatherTree(collective, training.optimizer, optimizer);
+      return { training: { ...training, optimizer: gathered }, experience };
+    },
+  };
 }
 
 /** The key of a stage's training. */
@@ -198,6 +238,7 @@ interface PlannedSteps<B> {
 function plannedSteps<B, E>(
   parts: LearnerParts<B, E>,
   optimizer: GradientTransform<unknown>,
+  owners?: Owners,
 ): PlannedSteps<B> {
   const { settings, device, collective, trainee, objective, feed, held, evaluationBytes } = parts;
   const { gradientAccumulation, batchTokens, checkpointActivations } = settings;
@@ -208,7 +249,7 @@ function plannedSteps<B, E>(
   const planned = (policy: TrainablePolicy, recomputes: boolean): PlannedSteps<B> => {
     const training = { policy, objective, optimizer, learningRate };
     const steps = collective.size > 1
-      ? sharedSteps(training, state, firstOf(batches), { device, collective })
+      ? sharedSteps(training, state, firstOf(batches), { device, collective, owners })
       : compileSteps(training, accumulates, device);
     const caches = Math.max(evaluationBytes, feed.generationBytes ?? 0);
     const operands = { ...state, held, batch: firstOf(batches), caches };

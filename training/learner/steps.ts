@@ -24,7 +24,8 @@ import {
   trainingStep,
 } from "@unitune/objectives";
 import type { Collective } from "../collective/collective.ts";
-import { allReduceTree } from "../collective/trees.ts";
+import type { Owners } from "../collective/owners.ts";
+import { allGatherTree, allReduceTree } from "../collective/trees.ts";
 import { type StepPrograms, treeBytes } from "./step_plan.ts";
 
 /**
@@ -128,12 +129,14 @@ export interface SharedBy {
   readonly device: Device;
   /** The processes. */
   readonly collective: Collective;
+  /** The process that updates each parameter (default: every process updates all). */
+  readonly owners?: Owners | undefined;
 }
 
 /**
  * Steps that several processes share: each adds up what its own micro-batches give, all of them add
- * up their sums, and each makes the same update. Only then is anything divided, so that the step is
- * that of one process with all micro-batches, whatever is masked where.
+ * up their sums, and each makes the same update, or its part of it. Only then is anything divided, so
+ * that the step is that of one process with all micro-batches, whatever is masked where.
  *
  * @param training The parts of a step.
  * @param state A state of its shapes.
@@ -145,7 +148,7 @@ export function sharedSteps<B>(
   training: StepParts<unknown, B, unknown>,
   state: TrainingState<unknown, unknown>,
   batch: B,
-  { device, collective }: SharedBy,
+  { device, collective, owners }: SharedBy,
 ): Steps<B> {
   const accumulate = compile(accumulateGradients(training), { device, donate: [2] });
   const update = compile(applyAccumulated(training), { device, donate: [0, 1] });
@@ -158,7 +161,10 @@ export function sharedSteps<B>(
         microBatches: onDevice(tensor(first, { dtype: "i32" }), device),
       };
       for (const batch of batches) sums = accumulate(state, batch, sums);
-      return update(state, await allReduceTree(collective, sums, device));
+      const updated = update(state, await allReduceTree(collective, sums, device));
+      if (owners === undefined) return updated;
+      const params = await allGatherTree(collective, updated.state.params, owners, device);
+      return { ...updated, state: { ...updated.state, params } };
     },
     {
       plan: accumulatedPlan(training, accumulate, update),

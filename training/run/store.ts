@@ -4,6 +4,7 @@
  * @module
  */
 
+import { mapTree, outline } from "@unitune/core";
 import { decodeTree, encodeTree } from "@unitune/models";
 import type { Collective } from "../collective/collective.ts";
 import { gatherValues } from "../collective/plain.ts";
@@ -30,8 +31,11 @@ export interface StoredCheckpoint {
   readonly cost: Cost;
   /** Reads the models. */
   models(): Promise<Models>;
-  /** Reads the state of the learner, which has the structure of `like`. */
-  state<S>(like: S): Promise<S>;
+  /**
+   * Reads the state of the learner, which has the structure of `like`; of tensors that are not wanted
+   * (default: all are) only outlines.
+   */
+  state<S>(like: S, isWanted?: (path: string) => boolean): Promise<S>;
 }
 
 /** The checkpoints to keep. The latest is always kept. */
@@ -164,6 +168,9 @@ async function inMemory(
     step,
     cost,
     models: () => copyModels(own),
-    state: (like) => Promise.resolve(decodeTree(like, bytes)),
+    state: (like, isWanted = () => true) =>
+      Promise.resolve(
+        mapTree(decodeTree(like, bytes), (leaf, path) => isWanted(path) ? leaf : outline(leaf)),
+      ),
   };
 }

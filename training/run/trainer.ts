@@ -221,7 +221,7 @@ async function* runLearner(run: StageRun, { step, cost, saved }: Position): Part
   const { learner, stage, begin, end, splits } = run;
   for (const text of learner.notes) yield { kind: "note", text, step, stage };
   const state = saved !== undefined && step > begin
-    ? await saved.state(learner.like?.() ?? learner.init())
+    ? await readState(learner, saved)
     : learner.init();
 
   let at: StagePosition = { step, cost, saved, state, unread: [] };
@@ -243,6 +243,18 @@ async function* runLearner(run: StageRun, { step, cost, saved }: Position): Part
     at = yield* save(run, at);
   }
   return at;
+}
+
+/** The state of a learner from a checkpoint: of a shared one, the part of this process. */
+async function readState(
+  learner: Learner,
+  saved: Pick<StoredCheckpoint, "state">,
+): Promise<unknown> {
+  const like = learner.like?.() ?? learner.init();
+  const { shared } = learner;
+  return shared === undefined
+    ? await saved.state(like)
+    : shared.own(await saved.state(like, shared.isOwn));
 }
 
 /** Whether the run is to stop, in this process or another: all of them stop after the same step. */
@@ -380,7 +392,8 @@ async function* save(run: StageRun, at: StagePosition): Part<StagePosition> {
     const loss = await evaluator.loss(models.policy, probes);
     requireFinite({ "validation loss": loss }, { step, saved });
   }
-  const stored = await store.save({ step, cost, models, state });
+  const whole = learner.shared === undefined ? state : await learner.shared.whole(state);
+  const stored = await store.save({ step, cost, models, state: whole });
   yield { kind: "saved", step, stage };
   return { ...at, saved: stored };
 }

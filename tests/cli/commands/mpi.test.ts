@@ -43,7 +43,8 @@ testOnMpi("two processes train as one does, and go on to the same bytes", async 
 
   await copyFolder(two, cut);
   await Deno.remove(`${cut}/checkpoints/step-000020`, { recursive: true });
-  await trainedAmong(2, folder, "--resume", cut);
+  // Whether they share out the optimizer's state changes nothing of what is written.
+  await trainedAmong(2, folder, "--resume", cut, "--shard-optimizer");
   await assertSameFiles(cut, two);
 });
 

@@ -31,6 +31,10 @@ inFolder(
     const { state } = leastRoom(start.model, settings, 10);
     const [own, below] = [countParameters(start.model), countParameters(base.model)];
     assertEquals(state, 16 * own + 2 * below);
+    const shared = { ...settings, shardOptimizer: true };
+    assertEquals(leastRoom(start.model, shared, 10, 2).state, 12 * own + 2 * below);
+    assertEquals(leastRoom(start.model, shared, 10).state, state);
+    assertEquals(leastRoom(start.model, settings, 10, 2).state, state);
     // A device without memory: the message counts what is trained and what is not.
     assertThrows(
       () =>
