@@ -12,7 +12,8 @@ import {
 import { averageOver } from "./aggregation.ts";
 import { checkShapes } from "./checks.ts";
 import { formulaOf } from "./formula.ts";
-import { logRatio, maskedCount, maskedSum, sequenceLogProbs } from "./log_probs.ts";
+import { logRatio, sequenceLogProbs } from "./log_probs.ts";
+import { meanOver } from "./metrics.ts";
 import type { Optimization, ReferenceEvidence, RolloutEvidence } from "./optimization.ts";
 
 /** The options of {@linkcode advantageRegression}. */
@@ -59,10 +60,7 @@ export function advantageRegression(
       return {
         terms: [averageOver(square(sub(implicit, stopGradient(advantages))), counted)],
         metrics: {
-          "rewards/implicit": {
-            total: maskedSum(implicit, counted),
-            weight: maskedCount(counted, implicit.dtype),
-          },
+          "rewards/implicit": meanOver(implicit, counted),
         },
       };
     },

@@ -33,9 +33,9 @@ import { checkShapes } from "./checks.ts";
 import { objectiveDefaults } from "./defaults.ts";
 import type { Signal } from "./estimation.ts";
 import { formulaOf } from "./formula.ts";
-import { logRatio, maskedCount, maskedSum, sequenceLogProbs } from "./log_probs.ts";
+import { logRatio, sequenceLogProbs } from "./log_probs.ts";
 import { type Memory, recall } from "./memory.ts";
-import type { Metrics } from "./metrics.ts";
+import { meanOver, type Metrics } from "./metrics.ts";
 import type {
   LabelEvidence,
   Optimization,
@@ -271,7 +271,7 @@ export function binaryClassifier(
       const { ratios, counted } = answersOf(evidence);
       const { dtype } = ratios;
       const rewards = stopGradient(mul(ratios, beta));
-      const seen = { total: maskedSum(rewards, counted), weight: maskedCount(counted, dtype) };
+      const seen = meanOver(rewards, counted);
       const before = {
         mean: recall(runningReward, "reward_shift", context, dtype),
         count: recall(runningReward, "reward_count", context, dtype),

@@ -4,7 +4,7 @@ import { checkNormalizer, type Normalizer } from "./aggregation.ts";
 import { letter } from "./arithmetic.ts";
 import { objectiveDefaults } from "./defaults.ts";
 import { jsdConstants, type JsdOptions } from "./jsd.ts";
-import { maskedCount, maskedSum } from "./log_probs.ts";
+import { meanOver } from "./metrics.ts";
 import type { TeacherEvidence } from "./optimization.ts";
 import { type TokenOptimization, tokenwise } from "./tokenwise.ts";
 
@@ -50,10 +50,7 @@ export function distilled(options: DistillationOptions = {}): TokenOptimization<
     metrics({ argmax, teacherArgmax, mask }) {
       const agrees = cast(equal(argmax(), teacherArgmax), mask.dtype);
       return {
-        teacher_agreement: {
-          total: maskedSum(agrees, mask),
-          weight: maskedCount(mask, mask.dtype),
-        },
+        teacher_agreement: meanOver(agrees, mask),
       };
     },
   });

@@ -30,7 +30,8 @@ import type { ModelRole } from "./description.ts";
 import { discountedSum } from "./discount.ts";
 import type { Estimation, Signal } from "./estimation.ts";
 import { targetsOf } from "./gold.ts";
-import { logRatio, masked, maskedCount, maskedSum } from "./log_probs.ts";
+import { logRatio, masked } from "./log_probs.ts";
+import { meanOver } from "./metrics.ts";
 import type { GivenEvidence, PolicyEvidence, RolloutEvidence } from "./optimization.ts";
 import type { Model } from "./policy.ts";
 import { type Guided, guidedPart, predictedBehind, type TeacherReading } from "./privileged.ts";
@@ -370,10 +371,7 @@ export function tokenReturns(
         evidence: { ...evidence, ...mapTree(collected, (x) => cast(x, dtype)) },
         metrics: {
           ...rolloutMetrics(cast(rewards, dtype), mask, groupSize),
-          teacher_kl: {
-            total: maskedSum(cast(gaps, dtype), mask),
-            weight: maskedCount(mask, dtype),
-          },
+          teacher_kl: meanOver(cast(gaps, dtype), mask),
         },
       };
     },

@@ -19,6 +19,28 @@ export interface Metric {
 export type Metrics = Readonly<Record<string, Metric>>;
 
 /**
+ * The mean of some values as a metric.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { meanOver } from "@unitune/objectives";
+ *
+ * const { total, weight } = meanOver(tensor([1, 5, 9]), tensor([1, 1, 0]));
+ * assertEquals([await total.item(), await weight.item()], [6, 2]);
+ * ```
+ *
+ * @param values The values.
+ * @param counted 1 or 0 for each value, in the same shape: the mean is over those with a 1.
+ * @returns The metric.
+ * @throws {RangeError} If the mask is on the host and neither 0 nor 1 somewhere.
+ */
+export function meanOver(values: Tensor, counted: Tensor): Metric {
+  return { total: maskedSum(values, counted), weight: maskedCount(counted, values.dtype) };
+}
+
+/**
  * The values of metrics.
  *
  * @example
@@ -77,15 +99,10 @@ export function tokenMetrics(
 ): Metrics {
   const nll = neg(logProbs());
   const { dtype } = nll;
-  const count = maskedCount(mask, dtype);
-  const perToken = {
-    nll,
-    entropy: entropy(),
-    mean_token_accuracy: cast(equal(argmax(), targets), dtype),
+  return {
+    nll: meanOver(nll, mask),
+    entropy: meanOver(entropy(), mask),
+    mean_token_accuracy: meanOver(cast(equal(argmax(), targets), dtype), mask),
+    num_tokens: { total: maskedCount(mask, dtype), weight: zeros([], dtype) },
   };
-  const means = Object.entries(perToken).map(([name, values]): [string, Metric] => [
-    name,
-    { total: maskedSum(values, mask), weight: count },
-  ]);
-  return { ...Object.fromEntries(means), num_tokens: { total: count, weight: zeros([], dtype) } };
 }

@@ -24,11 +24,10 @@ import {
   choose,
   logRatio,
   maskedCount,
-  maskedSum,
   sequenceLogProbs,
 } from "./log_probs.ts";
 import { remembering } from "./memory.ts";
-import type { Metric, Metrics } from "./metrics.ts";
+import { meanOver, type Metrics } from "./metrics.ts";
 import type {
   CollisionEvidence,
   Optimization,
@@ -113,14 +112,6 @@ function countedPairs({ chosen, rejected }: Sides<{ readonly mask: Tensor }>): T
   return mul(has(chosen), has(rejected));
 }
 
-/** The mean of a value of pairs, over the pairs that count. */
-function pairMetric(values: Tensor, counted: Tensor): Metric {
-  return {
-    total: maskedSum(values, counted),
-    weight: maskedCount(counted, values.dtype),
-  };
-}
-
 /** Log-probabilities of both sides, `logps/chosen` and `logps/rejected`, with implicit rewards. */
 function pairMetrics(
   evidence: Sides<TokenEvidence>,
@@ -138,7 +129,7 @@ function pairMetrics(
     "rewards/accuracies": wins,
   };
   return Object.fromEntries(
-    Object.entries(values).map(([name, value]) => [name, pairMetric(value, counted)]),
+    Object.entries(values).map(([name, value]) => [name, meanOver(value, counted)]),
   );
 }
 

@@ -20,9 +20,9 @@ import {
 import { aggregate, checkNormalizer, type Normalizer } from "./aggregation.ts";
 import { checkName, checkShapes, perToken } from "./checks.ts";
 import { objectiveDefaults } from "./defaults.ts";
-import { bounded, boundedExp, logRatio, maskedCount, maskedSum } from "./log_probs.ts";
+import { bounded, boundedExp, logRatio } from "./log_probs.ts";
 import type { Loss } from "./loss.ts";
-import type { Metric, Metrics } from "./metrics.ts";
+import { meanOver, type Metric, type Metrics } from "./metrics.ts";
 import type { RolloutEvidence } from "./optimization.ts";
 import { type TokenOptimization, tokenwise } from "./tokenwise.ts";
 import { type RatioLevel, ratioLevels } from "./ratio_levels.ts";
@@ -468,11 +468,7 @@ export function policyGradient(
 
 /** The fraction of answer tokens for which a condition holds. */
 function share(holds: Tensor, mask: Tensor): Metric {
-  const { dtype } = mask;
-  return {
-    total: maskedSum(broadcastTo(cast(holds, dtype), mask.shape), mask),
-    weight: maskedCount(mask, dtype),
-  };
+  return meanOver(broadcastTo(cast(holds, mask.dtype), mask.shape), mask);
 }
 
 /** The fractions of tokens whose gradient clipping removed, below and above. */

@@ -18,8 +18,7 @@ import { formulaOf } from "./formula.ts";
 import { checkDemonstrations, type Demonstrations, predicted } from "./gold.ts";
 import { checkMask } from "./host.ts";
 import type { Loss } from "./loss.ts";
-import { maskedCount, maskedSum } from "./log_probs.ts";
-import type { Metric } from "./metrics.ts";
+import { meanOver } from "./metrics.ts";
 import type { Optimization, StepEvidence } from "./optimization.ts";
 import { lastOf } from "./reward_model.ts";
 
@@ -171,17 +170,13 @@ export function stepCrossEntropy(): Optimization<StepEvidence> {
     },
     optimize({ stepScores: scores, labels, mask }) {
       const isRight = cast(notEqual(labels, 0), scores.dtype);
-      const metric = (values: Tensor, counted: Tensor): Metric => ({
-        total: maskedSum(values, counted),
-        weight: maskedCount(counted, scores.dtype),
-      });
       const isJudgedRight = cast(greater(scores, 0), scores.dtype);
       return {
         terms: [stepLoss(scores, labels, mask)],
         metrics: {
-          "rewards/right_steps": metric(scores, mul(mask, isRight)),
-          "rewards/wrong_steps": metric(scores, mul(mask, cast(equal(labels, 0), scores.dtype))),
-          "rewards/step_accuracies": metric(
+          "rewards/right_steps": meanOver(scores, mul(mask, isRight)),
+          "rewards/wrong_steps": meanOver(scores, mul(mask, cast(equal(labels, 0), scores.dtype))),
+          "rewards/step_accuracies": meanOver(
             cast(equal(isJudgedRight, isRight), scores.dtype),
             mask,
           ),

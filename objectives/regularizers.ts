@@ -13,7 +13,8 @@ import {
 } from "./arithmetic.ts";
 import { checkName, checkShapes } from "./checks.ts";
 import { objectiveDefaults } from "./defaults.ts";
-import { logRatio, maskedCount, maskedSum } from "./log_probs.ts";
+import { logRatio } from "./log_probs.ts";
+import { meanOver } from "./metrics.ts";
 import type { Loss } from "./loss.ts";
 import type { EntropyEvidence, ReferenceEvidence } from "./optimization.ts";
 import { type TokenOptimization, tokenwise } from "./tokenwise.ts";
@@ -191,10 +192,7 @@ export function kl(
     formula: tokenFormula(estimator),
     where: { x: "log p/p_ref" },
     metrics: ({ logProbs, referenceLogProbs, mask }) => ({
-      kl: {
-        total: maskedSum(klEstimate(logProbs(), referenceLogProbs), mask),
-        weight: maskedCount(mask, logProbs().dtype),
-      },
+      kl: meanOver(klEstimate(logProbs(), referenceLogProbs), mask),
     }),
   });
 }

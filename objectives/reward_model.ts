@@ -30,8 +30,8 @@ import { checkShapes } from "./checks.ts";
 import { discountedSum } from "./discount.ts";
 import type { Estimation } from "./estimation.ts";
 import { checkDemonstrations, type Demonstrations, predicted } from "./gold.ts";
-import { masked, maskedCount, maskedSum } from "./log_probs.ts";
-import type { Metric } from "./metrics.ts";
+import { masked } from "./log_probs.ts";
+import { meanOver } from "./metrics.ts";
 import type { Optimization, ScoreEvidence, Sides } from "./optimization.ts";
 import type { Model } from "./policy.ts";
 import type { Reward } from "./rollouts.ts";
@@ -199,10 +199,7 @@ export function bradleyTerry(
       const counts = ({ scores, counted = ones(scores.shape, scores.dtype) }: ScoreEvidence) =>
         counted;
       const counted = mul(counts(evidence.chosen), counts(evidence.rejected));
-      const metric = (values: Tensor): Metric => ({
-        total: maskedSum(values, counted),
-        weight: maskedCount(counted, values.dtype),
-      });
+      const metric = (values: Tensor) => meanOver(values, counted);
       return {
         terms: [averageOver(rewardModelLoss(chosen, rejected, { margin, centering }), counted)],
         metrics: {

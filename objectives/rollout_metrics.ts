@@ -13,18 +13,13 @@ import {
   where,
 } from "@unitune/core";
 import { checkShapes } from "./checks.ts";
-import { maskedCount, maskedSum } from "./log_probs.ts";
-import type { Metric, Metrics } from "./metrics.ts";
+import { maskedCount } from "./log_probs.ts";
+import { meanOver, type Metric, type Metrics } from "./metrics.ts";
 import { centred, standardDeviation } from "./moments.ts";
 
 /** 1 for each row that has an answer, 0 for the others: `[B]` of a mask `[B, T]`. */
 export function answered(mask: Tensor): Tensor {
   return max(mask, { axes: [-1] });
-}
-
-/** The mean of one number for each row or group, over those that count. */
-function meanOf(values: Tensor, counted: Tensor): Metric {
-  return { total: maskedSum(values, counted), weight: maskedCount(counted, values.dtype) };
 }
 
 /**
@@ -46,12 +41,12 @@ export function rolloutMetrics(rewards: Tensor, mask: Tensor, groupSize: number)
   const longest = max(lengths);
   const shortest = neg(max(neg(where(greater(lengths, 0), lengths, longest))));
   return {
-    "reward": meanOf(rewards, scored),
-    "reward_std": meanOf(
+    "reward": meanOver(rewards, scored),
+    "reward_std": meanOver(
       standardDeviation(deviations, groups(scored), over),
       max(groups(scored), over),
     ),
-    "completions/mean_length": meanOf(lengths, counted),
+    "completions/mean_length": meanOver(lengths, counted),
     "completions/min_length": extreme(shortest),
     "completions/max_length": extreme(longest),
   };

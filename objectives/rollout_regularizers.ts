@@ -17,7 +17,7 @@ import { aggregate, aggregateFormula, describeNormalizer } from "./aggregation.t
 import { factor } from "./arithmetic.ts";
 import { objectiveDefaults } from "./defaults.ts";
 import { within } from "./formula.ts";
-import { maskedCount, maskedSum } from "./log_probs.ts";
+import { meanOver } from "./metrics.ts";
 import { safeRatio } from "./loss.ts";
 import { type Memory, recall } from "./memory.ts";
 import type {
@@ -181,7 +181,7 @@ export function adaptiveEntropyBonus(
       return {
         terms: [{ total: mul(total, weight), normalizer: count }],
         metrics: {
-          entropy: { total: maskedSum(own, mask), weight: maskedCount(mask, dtype) },
+          entropy: meanOver(own, mask),
           entropy_weight: metric(weight),
         },
       };
