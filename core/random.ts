@@ -23,7 +23,7 @@ import {
   where,
 } from "./ops/elementwise.ts";
 import { argmax } from "./ops/reduce.ts";
-import { broadcastTo, concat, reshape, slice } from "./ops/shape.ts";
+import { broadcastTo, concat, reshape, slice, zeros } from "./ops/shape.ts";
 import { checkShape, type Shape, sizeOf } from "./shape.ts";
 import { apply, asTensor, tensor, type TensorLike } from "./tensor.ts";
 import type { Tensor } from "./value.ts";
@@ -154,6 +154,17 @@ export function foldKeys(key: Tensor, data: Tensor): Tensor {
   return apply("randomBits", [broadcastTo(key, [N, 2]), counters], { shape: [N, 2] });
 }
 
+/** Multiples of 2^-24 from 0 to below 1, of random words. */
+function unitOf(bits: Tensor): Tensor {
+  return mul(cast(div(bits, 256), "f32"), 2 ** -24);
+}
+
+/** Gumbel noise `-ln(-ln u)` of numbers uniform on [0, 1). */
+function gumbelOf(unit: Tensor): Tensor {
+  // u stays above 0, so that no logarithm is infinite; it is below 1 already.
+  return neg(log(neg(log(maximum(unit, 2 ** -25)))));
+}
+
 /**
  * Numbers uniform on [low, high): `low + (high - low) u`, where u is a multiple of 2^-24 below 1. Where
  * u is so near 1 that the sum rounds to `high`, the result is `high`; on [0, 1) it never is.
@@ -182,7 +193,7 @@ export function uniform(
   if (!(low <= high && Number.isFinite(low) && Number.isFinite(high))) {
     throw new RangeError(`uniform: expected finite numbers low <= high, got ${low} and ${high}`);
   }
-  const unit = mul(cast(div(randomBits(key, shape), 256), "f32"), 2 ** -24);
+  const unit = unitOf(randomBits(key, shape));
   return low === 0 && high === 1 ? unit : add(mul(unit, high - low), low);
 }
 
@@ -278,10 +289,36 @@ export function bernoulli(key: Tensor, probability: number, shape: Shape): Tenso
  * elements.
  */
 export function categorical(key: Tensor, logits: Tensor): Tensor {
-  // u stays above 0, so that no logarithm is infinite; it is below 1 already.
-  const u = maximum(uniform(key, logits.shape), 2 ** -25);
-  const noise = neg(log(neg(log(u))));
-  return argmax(add(logits, noise));
+  return argmax(add(logits, gumbelOf(uniform(key, logits.shape))));
+}
+
+/**
+ * Gumbel noise `-ln(-ln u)`, whose row i depends on `keys[i]` and `rows[i]` alone: so what is drawn for
+ * a row is the same, whichever rows it is among. The largest of a row's logits plus its noise is drawn
+ * with the probabilities `softmax(logits)`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { broadcastTo, gumbelRows, key, slice, tensor } from "@unitune/core";
+ *
+ * const rowsOf = (...rows: number[]) =>
+ *   gumbelRows(broadcastTo(key(1), [rows.length, 2]), tensor(rows, { dtype: "u32" }), 5);
+ * assertEquals(await rowsOf(7).data(), await slice(rowsOf(3, 7), 0, 1).data());
+ * ```
+ *
+ * @param keys Keys, u32 `[N, 2]`, used for nothing else.
+ * @param rows The numbers of the rows, u32 `[N]`; those with one key differ.
+ * @param size The numbers of a row, V.
+ * @returns f32 numbers, `[N, V]`.
+ * @throws {ShapeError} If the shapes do not fit.
+ */
+export function gumbelRows(keys: Tensor, rows: Tensor, size: number): Tensor {
+  const { N } = dims(rows, "N", "gumbelRows: rows");
+  // A block of random bits is two words, and a row starts a block of its own.
+  const blocks = Math.ceil(size / 2);
+  const counters = concat([reshape(mul(rows, blocks), [N, 1]), zeros([N, 1], "u32")], 1);
+  return gumbelOf(unitOf(apply("randomBits", [keys, counters], { shape: [N, size] })));
 }
 
 /**

@@ -2,25 +2,19 @@
 import {
   abs,
   add,
-  apply,
   argmax,
   argsort,
   broadcastTo,
-  cast,
   concat,
   dims,
   div,
   foldKeys,
+  gumbelRows,
   iota,
   less,
-  log,
   max,
-  maximum,
-  mul,
   neg,
   reorder,
-  reshape,
-  type Shape,
   slice,
   softmax,
   sub,
@@ -92,7 +86,8 @@ export function sampleTokens(
   const shift = where(less(abs(largest), Infinity), largest, 0);
   const scores = div(sub(logits, shift), temperature);
   const numbers = typeof draws === "number" ? tensor(draws, { dtype: "i32" }) : draws;
-  const noise = rowNoise(foldKeys(key, broadcastTo(numbers, rows.shape)), rows, logits.shape);
+  const { V } = dims(logits, "B V", "sampleTokens");
+  const noise = gumbelRows(foldKeys(key, broadcastTo(numbers, rows.shape)), rows, V);
   if (topK === undefined && topP === undefined) return argmax(add(scores, noise));
 
   const order = argsort(neg(scores)); // [B, V], most likely first
@@ -109,19 +104,4 @@ function sumBefore(x: Tensor): Tensor {
   let total = shifted(x, 1);
   for (let reach = 1; reach < V; reach *= 2) total = add(total, shifted(total, reach));
   return total;
-}
-
-/**
- * Gumbel noise `-ln(-ln u)` whose row i depends on `keys[i]` (u32 `[B, 2]`) and `rows[i]` (u32 `[B]`)
- * only: `[B, V]`.
- */
-function rowNoise(keys: Tensor, rows: Tensor, shape: Shape): Tensor {
-  const { B, V } = dims(shape, "B V", "sampleTokens");
-  // A block of random bits is two words, and a row starts a block of its own.
-  const blocks = Math.ceil(V / 2);
-  const counters = concat([reshape(mul(rows, blocks), [B, 1]), zeros([B, 1], "u32")], 1);
-  const bits = apply("randomBits", [keys, counters], { shape: [B, V] });
-  // u = k 2^-24, kept above 0, so that no logarithm is infinite.
-  const u = maximum(mul(cast(div(bits, 256), "f32"), 2 ** -24), 2 ** -25);
-  return neg(log(neg(log(u))));
 }

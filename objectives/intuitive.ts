@@ -5,7 +5,6 @@ import {
   arange,
   asTensor,
   cast,
-  categorical,
   checkOptions,
   concat,
   dims,
@@ -148,10 +147,8 @@ const ownTokens: Readonly<Record<OwnToken, OwnTokenRule>> = {
   sampled: {
     ...argmaxRule,
     formula: (s) => `a ~ pi(${s}_{n-1})`,
-    choose: ({ argmax, logits }, keys) =>
-      keys === undefined
-        ? argmax()
-        : categorical(foldKey(keys.batch, OWN_TOKENS), cast(logits(), "f32")),
+    choose: ({ argmax, draw }, keys) =>
+      keys === undefined ? argmax() : draw(foldKey(keys.batch, OWN_TOKENS)),
   },
   expected: {
     formula: (s) => `E pi(${s}_{n-1})`,

@@ -5,8 +5,6 @@ import {
   concat,
   dims,
   div,
-  exp,
-  greater,
   greaterEqual,
   logSoftmax,
   logSumExp,
@@ -16,7 +14,6 @@ import {
   showShape,
   slice,
   sort,
-  stack,
   stopGradient,
   sub,
   sum,
@@ -24,7 +21,7 @@ import {
   unsqueeze,
   where,
 } from "@unitune/core";
-import { bounded } from "./log_probs.ts";
+import { bounded, logAddExp, weighedByExp } from "./log_probs.ts";
 
 /** The options of {@linkcode generalizedJsd}. */
 export interface JsdOptions {
@@ -34,7 +31,7 @@ export interface JsdOptions {
   readonly temperature?: number;
   /**
    * How many of the student's most likely tokens are compared, an integer from 1 (default: all);
-   * tokens as likely as the last of them are compared as well. With it all logits are in memory.
+   * tokens as likely as the last of them are compared as well.
    */
   readonly topK?: number;
   /**
@@ -64,10 +61,37 @@ export function jsdConstants(
   return { beta, temperature, topK, tail };
 }
 
-/** `KL(p, q) = sum_a p log (p / q)` of log-probabilities `[..., V]`; impossible tokens add 0. */
-function divergence(logP: Tensor, logQ: Tensor): Tensor {
-  const p = exp(logP);
-  return sum(where(greater(p, 0), mul(p, sub(logP, logQ)), 0), { axes: [-1] });
+/** Log-probabilities of a student Q and its teacher P, `[..., V]`, all of them finite. */
+export interface ComparedLogProbs {
+  readonly student: Tensor;
+  readonly teacher: Tensor;
+}
+
+/** The mixture `M = b P + (1-b) Q`: at the ends the other one's target. */
+export function mixtureOf({ student, teacher }: ComparedLogProbs, beta: number): Tensor {
+  if (beta === 0) return student;
+  if (beta === 1) return teacher;
+  return logAddExp(add(teacher, Math.log(beta)), add(student, Math.log1p(-beta)));
+}
+
+/** Divergences from the mixture, `[...]`: `KL(P, M)` of the teacher and `KL(Q, M)` of the student. */
+export interface FromMixture {
+  readonly ofTeacher: Tensor;
+  readonly ofStudent: Tensor;
+}
+
+/** `sum_a p log (p / m)` of either side over the last axis; impossible tokens add 0. */
+export function fromMixture(logProbs: ComparedLogProbs, beta: number): FromMixture {
+  const mixture = mixtureOf(logProbs, beta);
+  const of = (p: Tensor) => sum(weighedByExp(p, sub(p, mixture)), { axes: [-1] });
+  return { ofTeacher: of(logProbs.teacher), ofStudent: of(logProbs.student) };
+}
+
+/** `b KL(P, M) + (1-b) KL(Q, M)`; at the ends, where one of them is 0, the other one. */
+export function divergenceOf({ ofTeacher, ofStudent }: FromMixture, beta: number): Tensor {
+  if (beta === 0) return ofTeacher;
+  if (beta === 1) return ofStudent;
+  return add(mul(ofTeacher, beta), mul(ofStudent, 1 - beta));
 }
 
 /**
@@ -109,17 +133,8 @@ export function generalizedJsd(
     ? (logits: Tensor) => logits
     : likeliest(stopGradient(studentLogits), topK, tail);
   const predict = (logits: Tensor) => bounded(logSoftmax(compared(div(logits, temperature))));
-  const [student, teacher] = [predict(studentLogits), predict(teacherLogits)];
-  if (beta === 0) return divergence(teacher, student);
-  if (beta === 1) return divergence(student, teacher);
-  const mixture = logSumExp(
-    stack([add(teacher, Math.log(beta)), add(student, Math.log1p(-beta))]),
-    0,
-  );
-  return add(
-    mul(divergence(teacher, mixture), beta),
-    mul(divergence(student, mixture), 1 - beta),
-  );
+  const logProbs = { student: predict(studentLogits), teacher: predict(teacherLogits) };
+  return divergenceOf(fromMixture(logProbs, beta), beta);
 }
 
 /**

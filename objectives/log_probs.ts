@@ -1,5 +1,6 @@
 /** Log-probabilities and entropies of single tokens from logits, and sums of them under a mask. */
 import {
+  add,
   asTensor,
   cast,
   clip,
@@ -12,11 +13,13 @@ import {
   log1p,
   logSoftmax,
   max,
+  maximum,
   minimum,
   mul,
   neg,
   notEqual,
   type ReduceOptions,
+  stopGradient,
   sub,
   sum,
   takeAlongAxis,
@@ -149,6 +152,18 @@ const LARGEST_LOG_PROB = 1e15;
 /** Log-probabilities with `-Infinity` as -1e15, so that no difference of them is NaN. */
 export function bounded(logProbs: Tensor): Tensor {
   return clip(logProbs, -LARGEST_LOG_PROB, LARGEST_LOG_PROB);
+}
+
+/** `ln(e^a + e^b)` of finite numbers. */
+export function logAddExp(a: Tensor, b: Tensor): Tensor {
+  const shift = stopGradient(maximum(a, b));
+  return add(log(add(exp(sub(a, shift)), exp(sub(b, shift)))), shift);
+}
+
+/** `w x` of weights `w = e^y`; 0 where w is 0, whatever x is, and NaN where w is NaN. */
+export function weighedByExp(y: Tensor, x: Tensor): Tensor {
+  const weights = exp(y);
+  return mul(weights, where(greater(weights, 0), x, 0));
 }
 
 /** Beyond this an exponent is cut: e^80 and its products stay finite in f32. */

@@ -47,7 +47,12 @@ export function selectionOf({ mask, count }: Positions): Selection {
   };
 }
 
-/** The selection of all positions of a shape `[B, T]`. */
+/** The positions, if they are fewer than all. */
+export function fewerThanAll(needed: Positions | undefined): Positions | undefined {
+  return needed !== undefined && needed.count < sizeOf(needed.mask.shape) ? needed : undefined;
+}
+
+/** The selection of all positions of a shape, `[B, T]` or another one. */
 export function everywhere(shape: Shape): Selection {
   return {
     select: (x) => reshape(x, [sizeOf(shape), ...x.shape.slice(shape.length)]),

@@ -1,5 +1,7 @@
 /** The predictions of a model, each part computed on demand. */
 import {
+  add,
+  arange,
   argmax,
   cast,
   checkRange,
@@ -20,8 +22,8 @@ import {
 import { tokenEntropy, tokenLogProbs } from "./log_probs.ts";
 import { jsdInBlocks } from "./blocked_jsd.ts";
 import { generalizedJsd, jsdConstants, type JsdOptions } from "./jsd.ts";
-import { everywhere, type Positions, selectionOf } from "./positions.ts";
-import { blockSize, inBlocks, type TokenPrediction } from "./vocabulary_blocks.ts";
+import { everywhere, fewerThanAll, type Positions, selectionOf } from "./positions.ts";
+import { blockSize, inBlocks, noiseOf, type TokenPrediction } from "./vocabulary_blocks.ts";
 
 /**
  * The prediction of a model after each of T positions. All of its parts come from the same hidden
@@ -41,6 +43,11 @@ export interface Prediction {
   readonly collision: () => Tensor;
   /** The most likely token, `[B, T]` (i32). */
   readonly argmax: () => Tensor;
+  /**
+   * A token that is drawn from the prediction, `[B, T]` (i32), by a key (u32 `[2]`) that is used for
+   * nothing else. What is drawn at a position depends on the key and the position alone.
+   */
+  readonly draw: (key: Tensor) => Tensor;
   /** The logits of the next token, `[B, T, V]`. */
   readonly logits: () => Tensor;
   /** The whole prediction as data, for {@linkcode Prediction.divergence}. */
@@ -116,31 +123,42 @@ function tempered(head: Head, temperature: number): Head {
 function tokensAt(head: Head, hidden: Tensor, needed: Positions): TokenPrediction {
   const { select, spread } = selectionOf(needed);
   const own = select(hidden); // [count, D]
-  const { logProbs, entropy, argmax } = tokensOf(head, own, once(() => headLogits(head, own)));
+  const tokens = tokensOf(head, own, once(() => headLogits(head, own)));
   return {
-    logProbs: (ids) => spread(logProbs(select(ids))),
-    entropy: () => spread(entropy()),
-    argmax: () => spread(argmax()),
+    logProbs: (ids) => spread(tokens.logProbs(select(ids))),
+    entropy: () => spread(tokens.entropy()),
+    argmax: () => spread(tokens.argmax()),
+    draw: (key, numbers) => spread(tokens.draw(key, select(numbers))),
   };
 }
 
-/** Log-probabilities, entropies and arg max, in blocks of a vocabulary with many logits. */
+/** Predictions from all logits at once. */
+function ofLogits(logits: () => Tensor): TokenPrediction {
+  return {
+    logProbs: (ids) => tokenLogProbs(logits(), ids),
+    entropy: () => tokenEntropy(logits()),
+    argmax: () => argmax(logits()),
+    draw(key, numbers) {
+      const scores = cast(logits(), "f32");
+      const { V } = dims(scores, "... V");
+      const noise = noiseOf(key, reshape(numbers, [sizeOf(numbers.shape)]), V);
+      return argmax(add(scores, reshape(noise, scores.shape)));
+    },
+  };
+}
+
+/** Predictions at positions of any shape, in blocks of a vocabulary with many logits. */
 function tokensOf(head: Head, hidden: Tensor, logits: () => Tensor): TokenPrediction {
   const positions = hidden.shape.slice(0, -1);
   const size = typeof head === "function" ? undefined : blockSize(head, sizeOf(positions));
-  if (typeof head === "function" || size === undefined) {
-    return {
-      logProbs: (ids) => tokenLogProbs(logits(), ids),
-      entropy: () => tokenEntropy(logits()),
-      argmax: () => argmax(logits()),
-    };
-  }
-  const { D } = dims(hidden, "... D");
-  const blocks = inBlocks(head, reshape(hidden, [sizeOf(positions), D]), size);
+  if (typeof head === "function" || size === undefined) return ofLogits(logits);
+  const { select, spread } = everywhere(positions);
+  const blocks = inBlocks(head, select(hidden), size);
   return {
-    logProbs: (ids) => reshape(blocks.logProbs(reshape(ids, [sizeOf(positions)])), positions),
-    entropy: () => reshape(blocks.entropy(), positions),
-    argmax: () => reshape(blocks.argmax(), positions),
+    logProbs: (ids) => spread(blocks.logProbs(select(ids))),
+    entropy: () => spread(blocks.entropy()),
+    argmax: () => spread(blocks.argmax()),
+    draw: (key, numbers) => spread(blocks.draw(key, select(numbers))),
   };
 }
 
@@ -166,15 +184,13 @@ function divergenceOf(
   needed: Positions | undefined,
   options: JsdOptions = {},
 ): Tensor {
-  if (student.kind === "logits" || teacher.kind === "logits" || options.topK !== undefined) {
+  if (student.kind === "logits" || teacher.kind === "logits") {
     const own = logitsOf(student);
     return generalizedJsd(own, stopGradient(cast(logitsOf(teacher), own.dtype)), options);
   }
-  const { beta, temperature } = jsdConstants("generalizedJsd", options);
+  const { temperature, ...compared } = jsdConstants("generalizedJsd", options);
   const shape = student.hidden.shape.slice(0, -1);
-  const { select, spread } = needed === undefined || needed.count >= sizeOf(shape)
-    ? everywhere(shape)
-    : selectionOf(needed);
+  const { select, spread } = needed === undefined ? everywhere(shape) : selectionOf(needed);
   const of = ({ head, hidden }: typeof student) => ({
     head: tempered(head, temperature),
     hidden: select(hidden),
@@ -182,7 +198,7 @@ function divergenceOf(
   const [own, other] = [of(student), of(teacher)];
   const positions = sizeOf(own.hidden.shape.slice(0, -1));
   const size = blockSize(own.head, positions) ?? dims(own.head.weight, "V D").V;
-  return spread(jsdInBlocks(own, other, size, beta));
+  return spread(jsdInBlocks(own, other, size, compared));
 }
 
 /** The prediction of heads that read hidden states `[B, T, D]`, the token head at a temperature. */
@@ -197,11 +213,10 @@ export function predictionOf(
 ): Prediction {
   const tokens = tempered(head, temperature);
   const logits = once(() => headLogits(tokens, hidden));
+  const some = fewerThanAll(needed);
   const predictionsOf = (tokens: Head, logits: () => Tensor) =>
-    needed === undefined || needed.count >= sizeOf(needed.mask.shape)
-      ? tokensOf(tokens, hidden, logits)
-      : tokensAt(tokens, hidden, needed);
-  const { logProbs, entropy, argmax } = predictionsOf(tokens, logits);
+    some === undefined ? tokensOf(tokens, hidden, logits) : tokensAt(tokens, hidden, some);
+  const { logProbs, entropy, argmax, draw } = predictionsOf(tokens, logits);
   const likeliest = once(argmax);
   // The logits z, doubled, predict p^2 / sum_a p(a)^2: so the sum is found from one token's
   // log-probabilities, in blocks of the vocabulary where there are any.
@@ -214,13 +229,17 @@ export function predictionOf(
   return {
     hidden,
     distribution,
-    divergence: (teacher, options) => divergenceOf(distribution(), teacher, needed, options),
+    divergence: (teacher, options) => divergenceOf(distribution(), teacher, some, options),
     vocabulary: () =>
       typeof head === "function" ? dims(logits(), "... V").V : dims(head.weight, "V D").V,
     logProbs,
     entropy: once(entropy),
     collision,
     argmax: likeliest,
+    draw(key) {
+      const positions = hidden.shape.slice(0, -1);
+      return draw(key, reshape(arange(sizeOf(positions), "u32"), positions));
+    },
     logits,
     scores: once(() => headScores(head, hidden)),
     values: once(() => {
@@ -238,7 +257,7 @@ export function mapPrediction(
   f: (answer: Tensor) => Tensor,
 ): Prediction {
   const { hidden, vocabulary, logProbs, entropy, collision, argmax, logits } = prediction;
-  const { divergence, scores, values } = prediction;
+  const { draw, divergence, scores, values } = prediction;
   const mapped = once(() => f(logits()));
   return {
     distribution: once(() => ({ kind: "logits", logits: mapped() })),
@@ -249,6 +268,7 @@ export function mapPrediction(
     entropy: once(() => f(entropy())),
     collision: once(() => f(collision())),
     argmax: once(() => f(argmax())),
+    draw: (key) => f(draw(key)),
     logits: mapped,
     scores: once(() => f(scores())),
     values: once(() => f(values())),

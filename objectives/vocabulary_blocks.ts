@@ -15,13 +15,15 @@ import {
   apply,
   arange,
   argmax,
+  broadcastTo,
+  cast,
   checkRange,
   concat,
   dims,
   div,
   equal,
   exp,
-  greater,
+  gumbelRows,
   less,
   lessEqual,
   type LinearHead,
@@ -33,6 +35,7 @@ import {
   mul,
   neg,
   ranges,
+  sizeOf,
   slice,
   stack,
   stopGradient,
@@ -45,6 +48,7 @@ import {
   where,
   zeros,
 } from "@unitune/core";
+import { weighedByExp } from "./log_probs.ts";
 
 /** The tensors that logits are computed from. */
 export interface Operands {
@@ -83,6 +87,16 @@ export interface TokenPrediction {
   readonly entropy: () => Tensor;
   /** The most likely tokens, the first of equal ones (i32). */
   readonly argmax: () => Tensor;
+  /**
+   * Tokens that are drawn (i32): at each position by the key (u32 `[2]`), used for nothing else, and the
+   * position's number `[...]` (u32).
+   */
+  readonly draw: (key: Tensor, numbers: Tensor) => Tensor;
+}
+
+/** The noise of a draw at N positions, `[N, V]`: the largest of logits and noise is drawn. */
+export function noiseOf(key: Tensor, numbers: Tensor, vocabulary: number): Tensor {
+  return gumbelRows(broadcastTo(key, [sizeOf(numbers.shape), 2]), numbers, vocabulary);
 }
 
 /** The fewest tokens of a block that is chosen by sizes: narrower products take longer. */
@@ -171,12 +185,6 @@ export function after(x: Tensor, tensors: readonly Tensor[]): Tensor {
   return tensors.reduce((waiting, other) => apply("barrier", [waiting, other], {}), x);
 }
 
-/** `w x` of weights `w = e^y`; 0 where w is 0, whatever x is, and NaN where w is NaN. */
-export function weighed(y: Tensor, x: Tensor): Tensor {
-  const weights = exp(y);
-  return mul(weights, where(greater(weights, 0), x, 0));
-}
-
 /** The logits of a block, `[N, block]`, and its sum of exponentials in parts, each `[N]`. */
 export interface Forward {
   readonly block: Block;
@@ -234,7 +242,7 @@ function statisticsOf(parts: readonly Forward[], ids: Tensor): Statistics {
   const moments = joined(({ logits, shift, sum: total }) => {
     // Another shift to the compiler, so that it stores no exponentials for both sums.
     const shifted = sub(logits, unsqueeze(after(shift, [total]), -1));
-    return sum(weighed(shifted, shifted), { axes: [-1] });
+    return sum(weighedByExp(shifted, shifted), { axes: [-1] });
   });
   const total = totalOf(parts);
   const logShares = sub(totalsOf(parts), unsqueeze(total, -1));
@@ -246,15 +254,27 @@ function statisticsOf(parts: readonly Forward[], ids: Tensor): Statistics {
     chosen: chosen.reduce(add),
     logSumExp: total,
     // A block of impossible tokens has no entropy of its own.
-    entropy: sum(weighed(logShares, sub(within, logShares)), { axes: [-1] }),
+    entropy: sum(weighedByExp(logShares, sub(within, logShares)), { axes: [-1] }),
   };
 }
 
-/** The most likely tokens, the first of equal ones. */
-function mostLikely(parts: readonly Forward[]): Tensor {
-  const largest = argmax(stack(parts.map(({ logits }) => max(logits, { axes: [-1] })), -1)); // [N]
-  const tokens = parts.map(({ block, logits }) => add(argmax(logits), block.start));
+/** The tokens of the largest scores, the first of equal ones. */
+function mostLikely(parts: readonly { readonly block: Block; readonly scores: Tensor }[]): Tensor {
+  const largest = argmax(stack(parts.map(({ scores }) => max(scores, { axes: [-1] })), -1)); // [N]
+  const tokens = parts.map(({ block, scores }) => add(argmax(scores), block.start));
   return takeAlongAxis(stack(tokens, -1), largest);
+}
+
+/** The logits of a block with their noise, of which only the block's is computed. */
+function noised(
+  { block, logits, sum }: Forward,
+  key: Tensor,
+  numbers: Tensor,
+  vocabulary: number,
+): Tensor {
+  // Behind the barrier, the noise is the block's own: it is not stored for others.
+  const noise = noiseOf(after(key, [sum]), numbers, vocabulary);
+  return add(cast(logits, "f32"), slice(noise, -1, block.start, block.end));
 }
 
 /** Whether a cotangent is that of a value on which the loss does not depend. */
@@ -282,7 +302,7 @@ function logitsCotangent(
     ...(isNone(logSumExp) ? [] : [mul(probs, column(logSumExp))]),
     ...(isNone(entropy)
       ? []
-      : [mul(weighed(logProbs, add(logProbs, column(values.entropy))), column(neg(entropy)))]),
+      : [mul(weighedByExp(logProbs, add(logProbs, column(values.entropy))), column(neg(entropy)))]),
   ];
   return parts.reduce(add);
 }
@@ -404,6 +424,16 @@ export function inBlocks(head: LinearHead, hidden: Tensor, size: number): TokenP
       shared ??= of(zeros(hidden.shape.slice(0, -1), "i32"));
       return shared.entropy;
     },
-    argmax: () => mostLikely(forward(head, operands, blocks)),
+    argmax: () =>
+      mostLikely(
+        forward(head, operands, blocks).map(({ block, logits }) => ({ block, scores: logits })),
+      ),
+    draw: (key, numbers) =>
+      mostLikely(
+        forward(head, operands, blocks).map((part) => ({
+          block: part.block,
+          scores: noised(part, key, numbers, V),
+        })),
+      ),
   };
 }

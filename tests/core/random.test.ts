@@ -1,12 +1,17 @@
 import { assert, assertEquals, assertLess, assertNotEquals, assertThrows } from "@std/assert";
 import {
+  add,
   apply,
+  arange,
+  argmax,
   bernoulli,
+  broadcastTo,
   categorical,
   compile,
   concat,
   type Device,
   foldKey,
+  gumbelRows,
   key,
   mul,
   normal,
@@ -14,6 +19,7 @@ import {
   reference,
   reshape,
   type Shape,
+  sin,
   slice,
   splitKey,
   type Tensor,
@@ -266,6 +272,20 @@ Deno.test("categorical draws independently in each row, by its own logits", asyn
   assertEquals(new Set(indices).size, 4);
   const sure = tensor([[0, 90, 0], [90, 0, 0]]);
   assertEquals(await categorical(key(7), sure).data(), new Int32Array([1, 0]));
+});
+
+Deno.test("rows of noise draw what categorical draws, whichever rows they are among", async () => {
+  const logits = reshape(sin(arange(60, "f32")), [6, 10]);
+  const noise = (...rows: number[]) =>
+    gumbelRows(broadcastTo(key(7), [rows.length, 2]), tensor(rows, { dtype: "u32" }), 10);
+  const all = await categorical(key(7), logits).data();
+  assertEquals(await argmax(add(logits, noise(0, 1, 2, 3, 4, 5))).data(), all);
+  assertEquals(await argmax(add(slice(logits, 0, 4, 5), noise(4))).data(), all.slice(4, 5));
+  // Rows of an odd number of words begin with a word of their own as well.
+  const odd = (...rows: number[]) =>
+    gumbelRows(broadcastTo(key(7), [rows.length, 2]), tensor(rows, { dtype: "u32" }), 3);
+  assertEquals(await odd(1).data(), await slice(odd(0, 1), 0, 1).data());
+  assertEquals(new Set(await odd(0, 1, 2).data()).size, 9);
 });
 
 Deno.test("the same key gives the same numbers, another key others", async () => {

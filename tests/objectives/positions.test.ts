@@ -1,8 +1,14 @@
 /** Token heads that predict at learned positions only: the same losses, and nothing elsewhere. */
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { grad } from "@unitune/autodiff";
 import { graphOf, key, nodeAt, type Tensor, tensor } from "@unitune/core";
-import { type Demonstrations, gold, learnedPositions, modelOf } from "@unitune/objectives";
+import {
+  type Demonstrations,
+  gold,
+  learnedPositions,
+  modelOf,
+  type Positions,
+} from "@unitune/objectives";
 import { assertClose, context, idsOf, lossOf, policy } from "./arbitrary.ts";
 import { inBlocksOf } from "./blocked.ts";
 import { entriesOf, worldOf } from "./worlds.ts";
@@ -62,6 +68,26 @@ Deno.test("predictions are computed where they are learned, and are none elsewhe
   assertEquals([...await statesOf(2).logProbs().data()].map(Number.isNaN), [
     ...[true, false, false, true, true, true],
   ]);
+});
+
+Deno.test("a position draws the same token, whichever positions are predicted", async () => {
+  const ids = idsOf([[0, 1, 2, 3, 0, 1], [3, 2, 1, 0, 3, 2]]);
+  const mask = tensor([[0, 1, 0, 1, 1, 0], [1, 0, 0, 1, 0, 0]]);
+  const drawn = async (block: number, needed?: Positions) => {
+    const own = modelOf(inBlocksOf(policy, block), all.params);
+    const options = needed === undefined ? {} : { needed };
+    return [...await own.predict(own.embed(ids), options).draw(key(3)).data()];
+  };
+  const expected = await drawn(Infinity);
+  assert(new Set(expected).size > 1);
+  assertEquals(await drawn(3), expected);
+  const flags = [...await mask.data()];
+  for (const block of [3, Infinity]) {
+    assertEquals(
+      await drawn(block, { mask, count: 5 }),
+      expected.map((token, i) => flags[i] === 1 ? token : 0),
+    );
+  }
 });
 
 Deno.test("the head's product has a row for each position that is predicted at", () => {

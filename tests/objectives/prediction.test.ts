@@ -74,6 +74,7 @@ function noted(model: Model, notes: Notes): Model {
         entropy: noting("entropy", prediction.entropy),
         collision: noting("collision", prediction.collision),
         argmax: noting("argmax", prediction.argmax),
+        draw: noting("draw", prediction.draw),
         logits: noting("logits", prediction.logits),
         distribution: noting("distribution", prediction.distribution),
         divergence: noting("divergence", prediction.divergence),
@@ -113,8 +114,8 @@ const usual: readonly Question[] = ["argmax", "entropy", "logProbs"];
 
 /** The questions to the policy that learns, where they are not the usual ones. */
 const toPolicy: Readonly<Record<string, readonly Question[]>> = {
-  // An own token is drawn from the whole distribution.
-  "scheduled-sampling": [...usual, "logits"],
+  // An own token is drawn.
+  "scheduled-sampling": ["argmax", "draw", "entropy", "logProbs"],
   wpo: ["argmax", "collision", "entropy", "logProbs"],
   // A divergence from a teacher is one of whole distributions.
   ...Object.fromEntries(
@@ -174,10 +175,10 @@ Deno.test("a reference is asked for log-probabilities only, an entropy bonus for
   assertEquals(questionsOf(evaluating), [...usual, "values"]);
 });
 
-/** Whatever a first pass can read of a model, with the policy that has it; an arg max has no gradient. */
+/** Whatever a first pass can read of a model, with the policy that has it; tokens have no gradient. */
 const readings: Readonly<
   Record<
-    Exclude<Question, "argmax"> | "hidden" | "embed",
+    Exclude<Question, "argmax" | "draw"> | "hidden" | "embed",
     [Policy<Parameters>, (model: Model, ids: Tensor) => Tensor]
   >
 > = {

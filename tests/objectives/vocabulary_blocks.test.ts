@@ -4,6 +4,7 @@ import { checkGradients, grad, sgd } from "@unitune/autodiff";
 import {
   add,
   argmax,
+  cast,
   graphOf,
   headLogits,
   key,
@@ -18,10 +19,12 @@ import {
   zeros,
 } from "@unitune/core";
 import {
+  evaluationStep,
   generalizedJsd,
   initTrainingState,
   modelOf,
   type Policy,
+  scoreTokens,
   sft,
   tokenEntropy,
   tokenLogProbs,
@@ -31,7 +34,7 @@ import fc from "fast-check";
 import { lower } from "../../core/lowering/lower.ts";
 import { planMemory } from "../../core/lowering/plan.ts";
 import { jsdInBlocks } from "../../objectives/blocked_jsd.ts";
-import { blockSize, inBlocks } from "../../objectives/vocabulary_blocks.ts";
+import { blockSize, inBlocks, noiseOf } from "../../objectives/vocabulary_blocks.ts";
 import { assertLikeReference } from "../webgpu/compare.ts";
 import { assertClose, assertNear, context, lossOf, type Parameters, policy } from "./arbitrary.ts";
 import { blockedOperands, blockedResults, blockedTolerance, inBlocksOf } from "./blocked.ts";
@@ -40,13 +43,15 @@ import { entriesOf, worldOf } from "./worlds.ts";
 const f64 = { dtype: "f64" } as const;
 const idsOf = (ids: readonly number[]) => tensor(ids, { dtype: "i32" });
 
-/** Log-probabilities, entropies and arg max of all logits at once. */
+/** Log-probabilities, entropies, arg max and draws of all logits at once. */
 function whole(head: LinearHead, hidden: Tensor) {
   const logits = headLogits(head, hidden);
   return {
     logProbs: (ids: Tensor) => tokenLogProbs(logits, ids),
     entropy: () => tokenEntropy(logits),
     argmax: () => argmax(logits),
+    draw: (key: Tensor, numbers: Tensor) =>
+      argmax(add(cast(logits, "f32"), noiseOf(key, numbers, V))),
   };
 }
 
@@ -82,6 +87,9 @@ Deno.test("blocks of any size predict what all logits at once predict, whatever 
         await assertClose(blocked.logProbs(ids), plain.logProbs(ids), 1e-11);
         await assertClose(blocked.entropy(), plain.entropy(), 1e-11);
         assertEquals(await blocked.argmax().data(), await plain.argmax().data());
+        const rows = tensor([2, 0, 7], { dtype: "u32" });
+        const [own, expected] = [blocked, plain].map(({ draw }) => draw(key(size), rows));
+        assertEquals(await own?.data(), await expected?.data());
       },
     ),
     { numRuns: 40 },
@@ -158,6 +166,9 @@ Deno.test("what a loss does not depend on is not differentiated", () => {
   assertEquals(choices(({ logProbs, entropy }) => mul(logProbs(labels), entropy())), 8);
 });
 
+/** The options of a divergence over all tokens. */
+const allAt = (beta: number) => ({ beta, topK: undefined, tail: true });
+
 /** A teacher of another width, at hidden states of its own. */
 const taught = {
   head: {
@@ -167,15 +178,24 @@ const taught = {
   hidden: tensor([[1, -1, 0.2], [0.1, 0.5, -2], [0.7, 0, 1]], f64),
 };
 
-for (const beta of [0, 0.3, 1]) {
-  Deno.test(`divergences from a teacher are right in blocks, beta ${beta}, to the second order`, async () => {
+/** All tokens, or more of the likeliest than a block has. */
+const compared = [
+  ...[0, 0.3, 1].map(allAt),
+  { beta: 0, topK: 3, tail: true },
+  { beta: 0.3, topK: 3, tail: true },
+  { beta: 1, topK: 3, tail: false },
+];
+
+for (const { beta, topK, tail } of compared) {
+  const of = topK === undefined ? "" : ` of the top ${topK}${tail ? " and their tail" : ""}`;
+  Deno.test(`divergences from a teacher are right in blocks, beta ${beta}${of}, to the second order`, async () => {
     const blocked = ({ hidden, ...head }: Operands) =>
-      jsdInBlocks({ head: { ...head, ...capped }, hidden }, taught, 2, beta);
+      jsdInBlocks({ head: { ...head, ...capped }, hidden }, taught, 2, { beta, topK, tail });
     const plain = ({ hidden, ...head }: Operands) =>
       generalizedJsd(
         headLogits({ ...head, ...capped }, hidden),
         headLogits(taught.head, taught.hidden),
-        { beta },
+        { beta, ...topK !== undefined && { topK }, tail },
       );
     await assertClose(blocked(operands), plain(operands), 1e-14);
     await assertClose(
@@ -191,7 +211,7 @@ Deno.test("a teacher of another vocabulary is refused, and impossible tokens add
   const { hidden, weight, bias } = operands;
   const short = { ...taught, head: { weight: slice(taught.head.weight, 0, 1) } };
   assertThrows(
-    () => jsdInBlocks({ head: { weight }, hidden }, short, 2, 0.5),
+    () => jsdInBlocks({ head: { weight }, hidden }, short, 2, allAt(0.5)),
     ShapeError,
     "a student of 5 and a teacher of 4 tokens",
   );
@@ -199,9 +219,12 @@ Deno.test("a teacher of another vocabulary is refused, and impossible tokens add
   const head = { weight, bias: add(bias, tensor([0, -I, -I, 0, 0], f64)) };
   const other = { ...taught, head: { ...taught.head, bias: tensor([0, -I, 0, 0, 0], f64) } };
   for (const beta of [0, 0.3, 1]) {
-    const actual = jsdInBlocks({ head, hidden }, other, 2, beta);
     const [own, teacher] = [headLogits(head, hidden), headLogits(other.head, other.hidden)];
-    await assertNear(actual, generalizedJsd(own, teacher, { beta }), 1e-14);
+    for (const topK of [undefined, 1, 2, V]) {
+      const actual = jsdInBlocks({ head, hidden }, other, 2, { ...allAt(beta), topK });
+      const options = { beta, ...topK !== undefined && { topK } };
+      await assertNear(actual, generalizedJsd(own, teacher, options), 1e-14);
+    }
   }
 });
 
@@ -278,11 +301,14 @@ for (const { name, use } of entriesOf(world, modelOf(inBlocksOf(policy, 2), worl
     }));
 }
 
-/** Objectives that read whole distributions. */
-const readsDistributions = new Set(["scheduled-sampling", "sdft", "sdpo"]);
 const large = worldOf({ seed: 5, distance: 0.3, vocabulary: 60, dtype: "f32" });
 /** The fewest logits of a side: of 2 rows of 6 tokens, where the best and the worst of 2 are chosen. */
 const LOGITS = 2 * 5 * 60;
+
+/** The elements of the largest array that a function stores. */
+function largestOf<A extends readonly unknown[]>(f: (...args: A) => unknown, args: A): number {
+  return Math.max(...lower(graphOf(f, args)).buffers.map(({ size }) => size));
+}
 
 for (
   const { name, trains, use } of entriesOf(large, modelOf(inBlocksOf(policy, 7), large.reference))
@@ -293,15 +319,28 @@ for (
         const by = inBlocksOf(policy, block);
         const step = trainingStep({ policy: by, objective, optimizer: sgd(1) });
         const state = initTrainingState(large.params, sgd(1), key(0), objective.memory);
-        const { buffers } = lower(graphOf(step, [state, batch]));
-        return Math.max(...buffers.map(({ size }) => size));
+        return largestOf(step, [state, batch]);
       };
       // The head of a reward model has no vocabulary.
       if (trains !== "policy") return;
       assert(largest(Infinity) >= LOGITS);
-      if (!readsDistributions.has(name)) assert(largest(7) < LOGITS / 2, `${largest(7)}`);
+      assert(largest(7) < LOGITS / 2, `${largest(7)}`);
     }));
 }
+
+Deno.test("evaluations and scores store the logits of no more than a block", () => {
+  const { params, demonstrations } = large;
+  const step = zeros([], "i32");
+  for (const block of [7, Infinity]) {
+    const by = inBlocksOf(policy, block);
+    const evaluated = evaluationStep({ policy: by, objective: sft() });
+    const programs = [
+      largestOf((own: Parameters) => evaluated({ params: own, step }, demonstrations), [params]),
+      largestOf((own: Parameters) => scoreTokens(modelOf(by, own), demonstrations), [params]),
+    ];
+    for (const largest of programs) assertEquals(largest < LOGITS / 2, block === 7, `${largest}`);
+  }
+});
 
 Deno.test("the vocabulary of Qwen3 takes no memory beyond its blocks and the gradient of its weight", () => {
   const [positions, vocabulary, width] = [512, 151_936, 4];
@@ -341,15 +380,18 @@ Deno.test("a block takes over the storage of the one before, on either way", () 
   // The logits of a block, or its part of the gradient; sums for each position beside them.
   assert(predicted < 2, `${predicted}`);
   // Log-probabilities of both, and what each adds; of 8 blocks, 16 would be held without an order.
-  for (const beta of [0, 0.5, 1]) {
-    const distilled = blocksOf(({ hidden, weight }, from) =>
-      jsdInBlocks(
-        { head: { weight }, hidden },
-        { head: { weight: from.weight }, hidden: from.hidden },
-        size,
-        beta,
-      )
-    );
-    assert(distilled < 6, `${distilled} at ${beta}`);
+  for (const options of [0, 0.5, 1].map(allAt)) {
+    const distilled = (topK?: number) =>
+      blocksOf(({ hidden, weight }, from) =>
+        jsdInBlocks(
+          { head: { weight }, hidden },
+          { head: { weight: from.weight }, hidden: from.hidden },
+          size,
+          { ...options, topK },
+        )
+      );
+    assert(distilled() < 6, `${distilled()} at ${options.beta}`);
+    // The likeliest 4 of each block, and a block in their order.
+    if (options.beta === 0.5) assert(distilled(4) < 7, `${distilled(4)}`);
   }
 });
