@@ -8,6 +8,9 @@
 /** A source of random numbers, uniform on [0, 1). */
 export type Random = () => number;
 
+/** The branches of a run's seed, one for each purpose of its rows. */
+export const purposes = { order: 0, place: 1, stage: 2, batches: 3, packing: 4 } as const;
+
 /**
  * The stream of random numbers of a seed: splitmix32, a counter whose every value is mixed by
  * Murmur3's finalizer. (Steele, Lea and Flood, "Fast splittable pseudorandom number generators",

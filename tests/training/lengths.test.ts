@@ -98,6 +98,15 @@ Deno.test("micro-batches have every row of a step once, in batches that hold the
   ));
 });
 
+Deno.test("in batches of one length, no row is read twice for its length", () => {
+  const read: number[] = [];
+  const lengthOf = (length: number) => (read.push(length), length);
+  const rows = Array.from({ length: 30 }, (_, i) => 10 * i + 1);
+  const source = inRandomOrder(rows, 3, 304, { batchSize: 4, lengthOf });
+  for (let number = 0; number < 90; number++) source.place(number);
+  assertEquals(read.toSorted((a, b) => a - b), rows);
+});
+
 const bucketed = (rows: readonly number[], seed: number, batchSize: number) =>
   inRandomOrder(rows, seed, 304, { batchSize, lengthOf: (length) => length });
 

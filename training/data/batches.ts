@@ -11,7 +11,8 @@ import { type Demonstrations, learnedPositions } from "@unitune/objectives";
 import { longest } from "../longest.ts";
 import { longestRow } from "./fit.ts";
 import { inClasses, lengthClasses } from "./lengths.ts";
-import { integerFrom, type Random, randomStream, shuffled, shuffledNumbers } from "../random.ts";
+import { epochOrders, keepingLatest, keptLengths } from "./order.ts";
+import { integerFrom, purposes, type Random, randomStream, shuffled } from "../random.ts";
 import { rowAt, type RowTable } from "./table.ts";
 
 /** A source of training rows. */
@@ -25,9 +26,6 @@ export interface RowSource<Row = EncodedSequence> {
   /** The epoch after a number of rows: how often all data was read. */
   epoch(rows: number): number;
 }
-
-/** The branches of a run's seed, one for each purpose. */
-export const purposes = { order: 0, place: 1, stage: 2, batches: 3, packing: 4 } as const;
 
 /**
  * The seed of a stage's rows. The first stage has the seed of the run.
@@ -137,18 +135,13 @@ export function paddedLength(rows: readonly EncodedSequence[], context: number):
   return paddedTo(longest(rows, ({ ids }) => ids.length), context);
 }
 
-/**
- * Places by number, in epochs of `count` places, each in an order of its own. Numbers mostly come in
- * turn, so the order of the latest epoch is kept.
- */
+/** Places by number, in epochs of `count` places, each in an order of its own. */
 function byEpoch(
+  count: number,
   orderOf: (epoch: number) => ArrayLike<number>,
-): (number: number, count: number) => number {
-  let current: { readonly epoch: number; readonly order: ArrayLike<number> } | undefined;
-  return (number, count) => {
-    const epoch = Math.floor(number / count);
-    if (current?.epoch !== epoch) current = { epoch, order: orderOf(epoch) };
-    const place = current.order[number % count];
+): (number: number) => number {
+  return (number) => {
+    const place = orderOf(Math.floor(number / count))[number % count];
     if (place === undefined) throw new RangeError(`there is no row ${number}`);
     return place;
   };
@@ -193,29 +186,31 @@ function windowOrder(
 
 /**
  * Places by number with rows of one class of length in a batch: the numbers are cut into windows of
- * 64 batches, and at the ends of epochs, and each window has an order of its own. The order of the
- * latest window is kept.
+ * 64 batches, and at the ends of epochs, and each window has an order of its own.
  */
 function inBatches<Row>(
   rows: RowTable<Row>,
   seed: number,
   classes: readonly number[],
   { batchSize, lengthOf }: Bucketing<Row>,
-  placeOf: (number: number, count: number) => number,
-): (number: number, count: number) => number {
+  placeOf: (number: number) => number,
+): (number: number) => number {
+  const { length: count } = rows;
   const size = WINDOW * batchSize;
-  let current: { readonly first: number; readonly order: readonly number[] } | undefined;
-  return (number, count) => {
-    const [epoch, window] = [Math.floor(number / count), Math.floor(number / size)];
-    const first = Math.max(epoch * count, window * size);
-    if (current?.first !== first) {
-      const end = Math.min((epoch + 1) * count, (window + 1) * size);
-      const places = Array.from({ length: end - first }, (_, i) => placeOf(first + i, count));
-      const random = randomStream(seed, purposes.batches, first);
-      const sorted = inClasses(classes, places, (place) => lengthOf(rowAt(rows, place)));
-      current = { first, order: windowOrder(random, { first, end, batchSize }, sorted) };
-    }
-    const place = current.order[number - first];
+  // The numbers from which an epoch and a window of batches begin.
+  const epochOf = (number: number) => count * Math.floor(number / count);
+  const windowOf = (number: number) => size * Math.floor(number / size);
+  const lengthAt = keptLengths(count, (place) => lengthOf(rowAt(rows, place)));
+  const orderFrom = keepingLatest((first) => {
+    const end = Math.min(epochOf(first) + count, windowOf(first) + size);
+    const places = Array.from({ length: end - first }, (_, i) => placeOf(first + i));
+    const random = randomStream(seed, purposes.batches, first);
+    const sorted = inClasses(classes, places, lengthAt);
+    return windowOrder(random, { first, end, batchSize }, sorted);
+  });
+  return (number) => {
+    const first = Math.max(epochOf(number), windowOf(number));
+    const place = orderFrom(first)[number - first];
     if (place === undefined) throw new RangeError(`there is no row ${number}`);
     return place;
   };
@@ -257,9 +252,7 @@ export function inRandomOrder<Row>(
   bucketing?: Bucketing<Row>,
 ): RowSource<Row> {
   const { length: count } = rows;
-  const random = byEpoch((epoch) =>
-    shuffledNumbers(randomStream(seed, purposes.order, epoch), count)
-  );
+  const random = byEpoch(count, epochOrders(seed, count));
   const classes = lengthClasses(length);
   const placeOf = bucketing === undefined || classes.length === 1
     ? random
@@ -267,8 +260,8 @@ export function inRandomOrder<Row>(
   return {
     length,
     epoch: (seen) => seen / count,
-    row: (number) => rowAt(rows, placeOf(number, count)),
-    place: (number) => placeOf(number, count),
+    row: (number) => rowAt(rows, placeOf(number)),
+    place: placeOf,
   };
 }
 
@@ -328,16 +321,19 @@ export function windowRows(ids: ArrayLike<number>, seed: number, context: number
   const stride = length - 1;
   const count = Math.max(1, Math.floor((ids.length - 1) / stride) - 1);
   const room = ids.length - 1 - count * stride;
-  const startsOf = byEpoch((epoch) => {
-    const place = integerFrom(randomStream(seed, purposes.place, epoch), 0, room);
-    const starts = Array.from({ length: count }, (_, window) => place + window * stride);
-    return shuffled(randomStream(seed, purposes.order, epoch), starts);
-  });
+  const startsOf = byEpoch(
+    count,
+    keepingLatest((epoch) => {
+      const place = integerFrom(randomStream(seed, purposes.place, epoch), 0, room);
+      const starts = Array.from({ length: count }, (_, window) => place + window * stride);
+      return shuffled(randomStream(seed, purposes.order, epoch), starts);
+    }),
+  );
   return {
     length,
     epoch: (rows) => rows / count,
-    row: (number) => windowAt(ids, startsOf(number, count), length),
-    place: (number) => startsOf(number, count),
+    row: (number) => windowAt(ids, startsOf(number), length),
+    place: startsOf,
   };
 }
 

@@ -5,9 +5,10 @@
  */
 
 import type { EncodedSequence } from "@unitune/models";
-import { randomStream, shuffled, shuffledNumbers } from "../random.ts";
-import { purposes, type RowSource } from "./batches.ts";
+import { purposes, randomStream, shuffled } from "../random.ts";
+import type { RowSource } from "./batches.ts";
 import { longestRow } from "./fit.ts";
+import { epochOrders, keepingLatest, keptLengths } from "./order.ts";
 import { rowAt, type RowTable } from "./table.ts";
 
 /** Rows of data in one row of tokens. */
@@ -131,21 +132,8 @@ export function packedRows(
   const { length: count } = rows;
   const capacity = longestRow(context);
   const perEpoch = Math.ceil(count / WINDOW);
-  // 0 where a length is not known yet.
-  const lengths = new Uint32Array(count);
-  const lengthAt = (place: number): number => {
-    const known = lengths[place] ?? 0;
-    if (known > 0) return known;
-    return lengths[place] = rowAt(rows, place).ids.length;
-  };
-  let latest: { readonly epoch: number; readonly order: Uint32Array } | undefined;
-  const orderOf = (epoch: number): Uint32Array => {
-    if (latest?.epoch !== epoch) {
-      const order = shuffledNumbers(randomStream(seed, purposes.order, epoch), count);
-      latest = { epoch, order };
-    }
-    return latest.order;
-  };
+  const lengthAt = keptLengths(count, (place) => rowAt(rows, place).ids.length);
+  const orderOf = epochOrders(seed, count);
   const pack = (window: number, first: number): PackedWindow => {
     const epoch = Math.floor(window / perEpoch);
     const start = (window % perEpoch) * WINDOW;
@@ -157,16 +145,12 @@ export function packedRows(
   };
   // The number of the first packed row of each window so far, and of the one behind.
   const firsts = [0];
-  let current: { readonly window: number; readonly own: PackedWindow } | undefined;
-  const windowAt = (window: number): PackedWindow => {
-    if (current?.window !== window) current = { window, own: pack(window, firsts[window] ?? NaN) };
-    const { own } = current;
+  const windowAt = keepingLatest((window): PackedWindow => {
+    const own = pack(window, firsts[window] ?? NaN);
     if (firsts.length === window + 1) firsts.push(own.first + own.packs.length);
     return own;
-  };
+  });
   const windowOf = (number: number): PackedWindow => {
-    const here = current?.own;
-    if (here?.packs[number - here.first] !== undefined) return here;
     for (let known = firsts.length - 1; (firsts[known] ?? NaN) <= number; known++) windowAt(known);
     return windowAt(firsts.findLastIndex((first) => first <= number));
   };
