@@ -34,7 +34,7 @@ import {
 import { answerLimit } from "./sampling/answers.ts";
 import { paddedLength, toBatch } from "./data/batches.ts";
 import { classOf, inClasses, lengthClasses } from "./data/lengths.ts";
-import { EVALUATION_ROWS } from "./limits.ts";
+import { answersAtOnce, EVALUATION_ROWS } from "./limits.ts";
 import { longest } from "./longest.ts";
 import { createSampler } from "./sampling/sampler.ts";
 import type { Question, Split } from "./data/splits.ts";
@@ -96,7 +96,7 @@ function answerSizes(questions: readonly Question[], rows: number): GenerationSi
     maxNewTokens: answerLimit(
       longest(questions, ({ ids, sequence }) => sequence.ids.length - ids.length),
     ),
-    places: 4 * rows,
+    places: answersAtOnce(rows),
   };
 }
 
@@ -249,9 +249,12 @@ export async function readScalars(
 /**
  * 1 for rows each of whose learned tokens is the model's most likely one, otherwise 0: f32 `[B]`.
  */
-function allRight(model: LanguageModel, params: unknown, { ids, mask }: Demonstrations): Tensor {
+function allRight(model: LanguageModel, params: unknown, batch: Demonstrations): Tensor {
+  const { ids, mask, learned } = batch;
   const policy = modelOf(model, params);
-  const { argmax } = policy.predict(policy.embed(slice(ids, 1, 0, -1)));
+  const { argmax } = policy.predict(policy.embed(slice(ids, 1, 0, -1)), {
+    ...learned !== undefined && { needed: { mask: slice(mask, 1, 1), count: learned } },
+  });
   const right = cast(equal(argmax(), slice(ids, 1, 1)), "f32"); // [B, T-1]
   const missed = where(equal(slice(mask, 1, 1), 0), 0, sub(1, right));
   return sub(1, max(missed, { axes: [1] }));

@@ -11,3 +11,8 @@ export const MOST_QUESTIONS = 256;
 
 /** The sequences that an evaluation predicts at once. */
 export const EVALUATION_ROWS = 64;
+
+/** The answers that grow at once where so many rows are predicted at once: each has one token a step. */
+export function answersAtOnce(rows: number): number {
+  return 4 * rows;
+}

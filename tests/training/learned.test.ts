@@ -1,7 +1,7 @@
 /** Batches that say at how few positions a wide token head has to predict. */
-import { assertEquals, assertStrictEquals } from "@std/assert";
-import { tensor, wasm } from "@unitune/core";
-import type { EncodedSequence } from "@unitune/models";
+import { assert, assertAlmostEquals, assertEquals, assertStrictEquals } from "@std/assert";
+import { key, tensor, wasm } from "@unitune/core";
+import { type EncodedSequence, gpt } from "@unitune/models";
 import { sft } from "@unitune/objectives";
 import {
   alone,
@@ -14,6 +14,7 @@ import {
 import { demonstrationForm } from "../../training/feeds/forms.ts";
 import { offlineFeed } from "../../training/feeds/offline.ts";
 import { type RolloutBatch, withLearned } from "../../training/feeds/rollouts.ts";
+import { createScorer } from "../../training/sampling/scorer.ts";
 import { partsOf } from "../../training/kinds/stage.ts";
 
 /** Rows of 65 tokens, of which the last 10 are learned: two have 128 positions, of which 20 count. */
@@ -47,6 +48,25 @@ Deno.test("batches of a feed are as many positions as their vocabulary says", as
   };
   assertEquals(await learnedOf({ vocabulary: WIDE }), 32);
   assertEquals(await learnedOf({}), undefined);
+});
+
+Deno.test("a scorer scores the learned tokens of a wide vocabulary, and no others", async () => {
+  const config = { vocabulary: WIDE, context: 64, layers: 1, heads: 1, width: 4, dropout: 0 };
+  const model = gpt(config);
+  const params = model.init(key(1));
+  using device = wasm({ threads: 1 });
+  const scorer = createScorer(model, device);
+  const scoresIn = async (layout: { readonly vocabulary?: number }) =>
+    [...(await scorer.scoreAll(params, [row], { length, padding, rows: 2, ...layout })).values()]
+      .flatMap((own) => [...own]);
+  const all = await scoresIn({});
+  const learned = await scoresIn({ vocabulary: WIDE });
+  assert(all.slice(1).every((own) => own < 0));
+  // What no position precedes is 0. Of 16 positions, 6 are others than the learned ones.
+  assertEquals([all[0], learned[0]], [0, 0]);
+  assertEquals(learned.slice(7, 55), Array.from({ length: 48 }, () => NaN));
+  learned.slice(55).forEach((own, i) => assertAlmostEquals(own, all[55 + i] ?? NaN, 1e-5));
+  scorer[Symbol.dispose]();
 });
 
 Deno.test("so do rollouts, whenever they were sampled", async () => {

@@ -125,6 +125,18 @@ Deno.test("plan of a step: processes share out the state of the optimizer, and n
   assertEquals(sum, whole.optimizer + 2 * 2 * 64);
 });
 
+Deno.test("plan of a step: a packed row has scores for each of its texts", async () => {
+  using device = wasm({ threads: 1 });
+  const rowsOf = async (objective: string) => {
+    const given = { objective, packing: true, context: 64 };
+    using learner = await createLearner({ ...await stageOf(given), device, isOutline: true });
+    return learner.plan?.memory.batch ?? NaN;
+  };
+  // A log-probability of the reference for each token of a text, of which a batch has 40 and more.
+  const [scored, plain] = [await rowsOf("iw-sft"), await rowsOf("sft")];
+  assert(scored - plain >= 4 * 40 * 16, `${scored} and ${plain}`);
+});
+
 Deno.test("plan of a step: keys and values are those of rollouts or evaluations, whichever are more", async () => {
   using device = wasm({ threads: 1 });
   const cachesOf = async (given: GivenSettings) => {

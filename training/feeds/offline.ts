@@ -177,7 +177,7 @@ export function offlineFeed<Row, B>(
 export async function scoreRows<Row>(
   source: RowSource<Row>,
   { sequences, sides }: Pick<RowForm<Row, unknown, unknown>, "sequences" | "sides">,
-  { batchSize, microBatches, steps, padding }: Layout,
+  { batchSize, microBatches, steps, padding, vocabulary }: Layout,
   { model, start, device, rows = EVALUATION_ROWS, collective = alone }: Reference,
 ): Promise<ScoredRows> {
   const numbers = distinctRows(source, sides, steps * microBatches * batchSize);
@@ -188,7 +188,10 @@ export async function scoreRows<Row>(
   const scored: Float32Array[] = [];
   const scorer = createScorer(model, device);
   try {
-    const layout = { length: source.length, padding, rows };
+    const layout = {
+      ...{ length: source.length, padding, rows },
+      ...vocabulary !== undefined && { vocabulary },
+    };
     for await (const values of scorer.scoreEach(start.policy, handedOut(), layout)) {
       scored.push(values);
     }

@@ -5,6 +5,7 @@
  */
 
 import { compile, tensor } from "@unitune/core";
+import type { EncodedSequence } from "@unitune/models";
 import {
   addEvaluations,
   type AskedModels,
@@ -105,12 +106,21 @@ export async function offlineLearner<Row, B, S>(
     { ...rows, aside, cost: addCost(rows.cost ?? noCost, cost) },
     {
       batch: (some, places, padding) =>
-        isOutline
-          ? form.scored([], { size: some.length, ...padding }, new Map())
-          : form.scored(some, padding, scoresAt(some, places, form.sequences, scores)),
+        form.scored(
+          some,
+          padding,
+          isOutline
+            ? noScores(some.flatMap(form.sequences))
+            : scoresAt(some, places, form.sequences, scores),
+        ),
       batchAside: (some) => form.scored(some, paddingAside(some), scoresAside),
     },
   );
+}
+
+/** Scores in the place of those of sequences that are only planned for. */
+function noScores(sequences: readonly EncodedSequence[]): Scores {
+  return new Map(sequences.map((own) => [own, new Float32Array(own.ids.length)]));
 }
 
 /** The batches of one objective: of training rows and of validation rows. */

@@ -60,7 +60,7 @@ export interface Teacher {
  * ```
  */
 export async function copyTree<T>(tree: T): Promise<T> {
-  return await mapElements(tree, ({ data, dtype, shape }) => tensor(data, { dtype, shape }));
+  return await withElements(tree, () => true);
 }
 
 /**
@@ -71,11 +71,7 @@ export async function copyTree<T>(tree: T): Promise<T> {
  * @returns The same values.
  */
 export async function hostTree<T>(tree: T): Promise<T> {
-  return await mapElements(
-    tree,
-    ({ data, dtype, shape }) => tensor(data, { dtype, shape }),
-    ({ cell }) => cell.value.kind === "host",
-  );
+  return await withElements(tree, ({ cell }) => cell.value.kind !== "host");
 }
 
 /**
@@ -131,31 +127,26 @@ async function storedTree<T>(tree: T, dtype: "f32" | StorageDType): Promise<T> {
     (leaf) => leaf.cell.value.kind === "outline" ? outline({ shape: leaf.shape, dtype }) : leaf,
   );
   if (!leavesOf(outlined).some(isOther)) return outlined;
-  return await mapElements(
-    outlined,
-    (elements) => {
-      const { data, shape } = storedAs(elements, dtype);
-      return tensor(data, { dtype, shape });
-    },
-    (leaf) => !isOther(leaf),
-  );
+  return await withElements(outlined, isOther, (elements) => storedAs(elements, dtype));
 }
 
 /**
- * A tree with tensors made of the elements of others, one by one, so that few elements are there
- * twice.
+ * A tree in which some tensors are others of their elements (default: of the same), one by one, so
+ * that few elements are there twice.
  */
-async function mapElements<T>(
+async function withElements<T>(
   tree: T,
-  make: (elements: TensorData) => Tensor,
-  isKept: (leaf: Tensor) => boolean = () => false,
+  isOther: (leaf: Tensor) => boolean,
+  elementsOf: (elements: TensorData) => TensorData = (same) => same,
 ): Promise<T> {
   evaluate(tree);
   const made = new Map<string, Tensor>();
   for (const [path, leaf] of leafPaths(tree)) {
-    if (isKept(leaf)) continue;
+    if (!isOther(leaf)) continue;
     // Made before the next is read.
-    made.set(path, make({ dtype: leaf.dtype, shape: leaf.shape, data: await leaf.data() }));
+    const own = { dtype: leaf.dtype, shape: leaf.shape, data: await leaf.data() };
+    const { data, dtype, shape } = elementsOf(own);
+    made.set(path, tensor(data, { dtype, shape }));
   }
   return mapTree(tree, (leaf, path) => made.get(path) ?? leaf);
 }

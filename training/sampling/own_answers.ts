@@ -12,7 +12,7 @@ import type { RowTable } from "../data/table.ts";
 import { isSameSequence } from "../data/fit.ts";
 import { UserError } from "../text/errors.ts";
 import type { Reference } from "../feeds/offline.ts";
-import { EVALUATION_ROWS } from "../limits.ts";
+import { answersAtOnce, EVALUATION_ROWS } from "../limits.ts";
 import { longest } from "../longest.ts";
 import type { UserMessage } from "../text/message.ts";
 import { createSampler, type Sampler } from "./sampler.ts";
@@ -84,7 +84,7 @@ async function answered(
       temperature: 1,
       seed,
       firstRow: first,
-      places: 4 * rows,
+      places: answersAtOnce(rows),
     });
     asked.forEach(({ prompt, chosen, isRight }, i) => {
       const given = answers[i];

@@ -13,9 +13,10 @@ import {
   stopStrings,
   type Tokenizer,
 } from "@unitune/models";
-import { type Demonstrations, modelOf, type Policy, scoreTokens } from "@unitune/objectives";
+import { modelOf, type Policy, scoreTokens } from "@unitune/objectives";
 import { answeredPrompt, type GivenAnswer, givenAnswer } from "./answers.ts";
 import { paddedLength, toBatch } from "../data/batches.ts";
+import { type ScoredBatch, scoredPart } from "./scorer.ts";
 
 /** An answer to a prompt. */
 export interface SampledAnswer extends GivenAnswer {
@@ -51,8 +52,8 @@ export interface Sampler<P> extends Disposable {
     prompts: readonly (readonly number[])[],
     options: SamplingOptions,
   ): Promise<readonly SampledAnswer[]>;
-  /** Scores a batch's tokens, in one pass. */
-  score(params: P, batch: Pick<Demonstrations, "ids" | "temperature">): BatchScores;
+  /** Scores a batch's tokens, in one pass; the learned ones where it says how many there are. */
+  score(params: P, batch: ScoredBatch): BatchScores;
   /**
    * The log-probabilities of the tokens of answers at a temperature (default 1), one list an
    * answer: those of the policy that samples at this temperature.
@@ -99,7 +100,7 @@ export function createSampler<P, C>(
   device: Device,
   { stopStrings: strings = [] }: SamplerOptions = {},
 ): Sampler<P> {
-  const { context } = model.config;
+  const { context, vocabulary } = model.config;
   const { stops, pad } = tokenizer;
   const ends = {
     stop: stops,
@@ -108,7 +109,7 @@ export function createSampler<P, C>(
   const hasValues = model.value !== undefined;
   const generator = createGenerator(model, { device });
   const scores = compile(
-    (params: P, batch: Pick<Demonstrations, "ids" | "temperature">): BatchScores => {
+    (params: P, batch: ScoredBatch): BatchScores => {
       const policy = modelOf(model, params);
       const logProbs = scoreTokens(policy, batch);
       if (!hasValues) return { logProbs };
@@ -117,9 +118,7 @@ export function createSampler<P, C>(
     },
     { device },
   );
-  // A program's arguments are copied to the device: the rest of the batch is none.
-  const score: Sampler<P>["score"] = (params, { ids, temperature = 1 }) =>
-    scores(params, { ids, temperature });
+  const score: Sampler<P>["score"] = (params, batch) => scores(params, scoredPart(batch));
   return {
     score,
     async sample(params, prompts, options) {
@@ -133,8 +132,8 @@ export function createSampler<P, C>(
       if (answers.length === 0) return [];
       const sequences = answers.map(({ prompt, ids }) => answeredPrompt(prompt, ids));
       const length = paddedLength(sequences, context);
-      const { ids } = toBatch(sequences, { length, padding: pad });
-      const values = await score(params, { ids, temperature }).logProbs.data();
+      const batch = toBatch(sequences, { length, padding: pad, vocabulary });
+      const values = await score(params, { ...batch, temperature }).logProbs.data();
       return answers.map(({ prompt, ids }, row) => {
         const start = row * length + prompt.length;
         return Array.from(values.slice(start, start + ids.length));

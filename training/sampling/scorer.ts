@@ -13,9 +13,15 @@ import { longest } from "../longest.ts";
 
 /** Scores tokens under a policy. */
 export interface TokenScorer<P> extends Disposable {
-  /** Log-probabilities of the tokens of a batch, `[B, T]`; see {@linkcode scoreTokens}. */
-  score(params: P, batch: Pick<Demonstrations, "ids" | "temperature">): Tensor;
-  /** The same of sequences, `rows` at once: a list for each, in order, as long as the sequence. */
+  /**
+   * Log-probabilities of the tokens of a batch, `[B, T]`; of the learned ones where it says how many
+   * there are. See {@linkcode scoreTokens}.
+   */
+  score(params: P, batch: ScoredBatch): Tensor;
+  /**
+   * The same of sequences, `rows` at once: a list for each, in order, as long as the sequence; NaN for
+   * tokens that are not learned where the layout says how wide the vocabulary is.
+   */
   scoreEach(
     params: P,
     sequences: Iterable<EncodedSequence>,
@@ -37,6 +43,18 @@ export interface ScoringLayout {
   readonly padding: number;
   /** The rows of a batch. */
   readonly rows: number;
+  /** The tokens of a vocabulary, where only learned tokens need scores (default: all do). */
+  readonly vocabulary?: number;
+}
+
+/** The parts of a batch that its scores depend on. */
+export type ScoredBatch =
+  & Pick<Demonstrations, "ids" | "temperature">
+  & Partial<Pick<Demonstrations, "mask" | "learned">>;
+
+/** Only these parts: a program's arguments are copied to the device. */
+export function scoredPart({ ids, temperature = 1, mask, learned }: ScoredBatch): ScoredBatch {
+  return { ids, temperature, ...mask && learned !== undefined && { mask, learned } };
 }
 
 /** Log-probabilities by sequence: at t that of the t-th token, 0 at the first. */
@@ -51,29 +69,30 @@ export type Scores = ReadonlyMap<EncodedSequence, Float32Array>;
  */
 export function createScorer<P>(policy: Policy<P>, device: Device): TokenScorer<P> {
   const score = compile(
-    (params: P, batch: Parameters<TokenScorer<P>["score"]>[1]) =>
-      scoreTokens(modelOf(policy, params), batch),
+    (params: P, batch: ScoredBatch) => scoreTokens(modelOf(policy, params), batch),
     { device },
   );
   const scoreEach: TokenScorer<P>["scoreEach"] = async function* (
     params,
     sequences,
-    { length: most, padding, rows: size },
+    { length: most, padding, rows: size, vocabulary },
   ) {
     const classes = lengthClasses(most);
     for (const rows of groups(sequences, size)) {
       const length = classOf(classes, longest(rows, ({ ids }) => ids.length));
       // One size, so that one program serves all of a length.
-      const { ids } = toBatch(rows, { length, padding, size });
-      const values = Float32Array.from(await score(params, { ids }).data());
+      const batch = toBatch(rows, {
+        ...{ length, padding, size },
+        ...vocabulary !== undefined && { vocabulary },
+      });
+      const values = Float32Array.from(await score(params, scoredPart(batch)).data());
       for (const [i, { ids }] of rows.entries()) {
         yield values.slice(i * length, i * length + ids.length);
       }
     }
   };
   return {
-    // A program's arguments are copied to the device: the rest of the batch is none.
-    score: (params, { ids, temperature = 1 }) => score(params, { ids, temperature }),
+    score: (params, batch) => score(params, scoredPart(batch)),
     scoreEach,
     async scoreAll(params, sequences, layout) {
       const scores = await Array.fromAsync(scoreEach(params, sequences, layout));

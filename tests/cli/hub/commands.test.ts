@@ -116,6 +116,10 @@ withHub("push uploads a model, and download brings it back", async ({ hub, env, 
   const own = `${env.HF_HOME}/own`;
   await copyFolder(folder, own);
   await Deno.writeTextFile(`${own}/optimizer.safetensors`, "of no use to others");
+  // Where all weights are in one file, an index of shards is left over.
+  const index = JSON.stringify({ weight_map: { a: "model-00001-of-00002.safetensors" } });
+  await Deno.writeTextFile(`${own}/model.safetensors.index.json`, index);
+  await Deno.writeTextFile(`${own}/model-00001-of-00002.safetensors`, "of another model");
   const asked = hub.asked.length;
   const refused = await run("push", [own, "ann/mine"], env);
   assertEquals(refused.code, 1);
