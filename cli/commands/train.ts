@@ -20,6 +20,7 @@ import { runCommand, UsageError } from "../terminal/errors.ts";
 import { formulaText, objectiveRegistry } from "@unitune/objectives";
 import {
   checkStages,
+  type Collective,
   createLearner,
   describeExample,
   describeObjective,
@@ -62,7 +63,7 @@ import { runPaths } from "../run/run_paths.ts";
 import { type ConfigFile, jsonConfig, noConfig } from "../config/config_file.ts";
 import { readConfig } from "../config/read_config.ts";
 import { describeTrl, trlConfig } from "../config/trl.ts";
-import { interruptible } from "../terminal/interruption.ts";
+import { interruptible, type Interruption } from "../terminal/interruption.ts";
 import type { Registries } from "../flags/registries.ts";
 import { runFlags } from "../flags/run_flags.ts";
 import { settingFlags } from "../flags/settings.ts";
@@ -110,6 +111,8 @@ interface CommandLine {
   readonly team: Team;
   /** What this process shows. */
   readonly voice: Voice;
+  /** Stops the preparation. */
+  readonly signal: AbortSignal;
 }
 
 /** The number of plain lines of progress, about. */
@@ -125,8 +128,9 @@ type EquippedRun = Omit<Run, "folder" | "held">;
 async function equip(
   stages: readonly TrainSettings[],
   start: (device: Device) => Promise<StartModel | undefined>,
-  { registries: { architectures }, own, opened, team: { collective, threads }, voice }: CommandLine,
+  line: CommandLine,
 ): Promise<EquippedRun> {
+  const { registries: { architectures }, own, opened, team: { collective, threads }, voice } = line;
   const [first] = stages;
   for (const settings of stages) requireShares(settings, collective.size);
   const { rewardAllow, rewardTimeout, codeTimeout, rewardMemory } = own;
@@ -146,11 +150,13 @@ async function equip(
   const base = await start(device);
   // Of several processes each keeps its tables in memory: they would write the same files at once.
   const tables = own.cache && collective.size === 1 ? tablesFolder() : undefined;
-  const prepared = await prepareShown(stages, base, voice, {
+  line.signal.throwIfAborted();
+  const prepared = await prepareShown(stages, base, line, {
     rewards,
     ...architectures && { architectures },
     ...tables !== undefined && { tables: tableCache(tables) },
   });
+  line.signal.throwIfAborted();
   if (!own.plan) requireRoom(stages, prepared, device, collective.size);
   return {
     // The name of the device in place of "auto".
@@ -166,10 +172,10 @@ async function equip(
 async function readShown(
   settings: TrainSettings | undefined,
   device: Device,
-  { registries: { architectures }, own, voice }: CommandLine,
+  { registries: { architectures }, own, voice, signal }: CommandLine,
 ): Promise<StartModel | undefined> {
   if (settings === undefined) return undefined;
-  using watch = shownWatch(voice.progress());
+  using watch = shownWatch(voice.progress(), signal);
   const name = settings.model ?? settings.from ?? "";
   return await readStart(settings, {
     device,
@@ -183,11 +189,11 @@ async function readShown(
 async function prepareShown(
   stages: readonly TrainSettings[],
   base: StartModel | undefined,
-  voice: Voice,
+  { voice, signal }: CommandLine,
   options: PrepareOptions,
 ): Promise<Prepared> {
   const progress = voice.progress();
-  using watch = shownWatch(progress);
+  using watch = shownWatch(progress, signal);
   return await prepare(stages, base, { ...options, watch, progress });
 }
 
@@ -492,6 +498,27 @@ async function conclusion(
   ].join("\n");
 }
 
+/**
+ * Prepares something, unless a signal stops that.
+ *
+ * @returns What was made, or the exit code of the signal.
+ */
+async function untilStopped<T>(
+  { size }: Pick<Collective, "size">,
+  prepare: (signal: AbortSignal) => Promise<T>,
+): Promise<{ readonly made: T } | Pick<Interruption, "exitCode">> {
+  // A process that stops alone would leave the others waiting for it.
+  if (size > 1) return { made: await prepare(new AbortController().signal) };
+  using interruption = interruptible();
+  const { signal } = interruption;
+  try {
+    return { made: await prepare(signal) };
+  } catch (error) {
+    if (!signal.aborted || error !== signal.reason) throw error;
+    return { exitCode: interruption.exitCode };
+  }
+}
+
 /** Trains until the run is finished or a signal interrupts it, and shows the progress. */
 async function trainShown(
   run: Run,
@@ -534,19 +561,27 @@ export async function trainCommand(
   const parsed = parseFlags({ ...unread(flags), ...runFlags }, argv);
   await using opened = new AsyncDisposableStack();
   const { values: own } = flagsAmong(runFlags, parsed);
-  const line = { argv, registries, flags, parsed, own, opened, team, voice };
-  const { resume } = line.own;
-  if (line.own.plan) {
-    if (resume !== undefined) {
-      throw new UsageError(
-        "--plan is for a new run: leave out --resume, or give --config with the " +
-          "config.json of the run",
-      );
-    }
-    say(await planText(line));
+  const { resume } = own;
+  if (own.plan && resume !== undefined) {
+    throw new UsageError(
+      "--plan is for a new run: leave out --resume, or give --config with the " +
+        "config.json of the run",
+    );
+  }
+  const ready = await untilStopped(team.collective, async (signal) => {
+    const line = { argv, registries, flags, parsed, own, opened, team, voice, signal };
+    if (own.plan) return await planText(line);
+    return resume === undefined ? await newRun(line) : await oldRun(line, resume);
+  });
+  if ("exitCode" in ready) {
+    voice.tell("stopped before the first step: nothing was changed");
+    return ready.exitCode;
+  }
+  const { made: run } = ready;
+  if (typeof run === "string") {
+    say(run);
     return 0;
   }
-  const run = resume === undefined ? await newRun(line) : await oldRun(line, resume);
   const { folder, held } = run;
   const { total: steps } = timetableOf(run.stages);
   const done = held.saved?.position.step ?? 0;
@@ -561,7 +596,7 @@ export async function trainCommand(
     return 0;
   }
   say(introduction(run, done));
-  if (line.own.showExample) print(exampleLines(run));
+  if (own.showExample) print(exampleLines(run));
   const result = await trainShown(run, voice);
   if (!result.isComplete) {
     say(

@@ -25,6 +25,8 @@ export interface ShownWatch extends Watch, Disposable {}
  * large for the memory.
  *
  * @param output The output for the progress.
+ * @param signal Stops the preparation: its next report throws the signal's reason (default: nothing
+ * does).
  * @returns The watch.
  *
  * @example
@@ -43,7 +45,7 @@ export interface ShownWatch extends Watch, Disposable {}
  * assertEquals(written, ["reading rows.jsonl: 40 %\n"]);
  * ```
  */
-export function shownWatch(output: ProgressOutput): ShownWatch {
+export function shownWatch(output: ProgressOutput, signal?: AbortSignal): ShownWatch {
   const start = output.now();
   let shownAt = start;
   let isDrawn = false;
@@ -63,5 +65,15 @@ export function shownWatch(output: ProgressOutput): ShownWatch {
       isDrawn = true;
     }
   });
-  return { ...watch, [Symbol.dispose]: clear };
+  return {
+    reserve: watch.reserve,
+    begin(part) {
+      const tell = watch.begin(part);
+      return (done, total) => {
+        signal?.throwIfAborted();
+        tell(done, total);
+      };
+    },
+    [Symbol.dispose]: clear,
+  };
 }

@@ -153,6 +153,13 @@ function describePlan<S>({ lowered, plan }: Planned, backend: Backend<S>): Progr
 }
 
 /**
+ * The bytes up to which a program keeps the storage of an operand from the host for its next run. That
+ * of a larger one is given back after each: otherwise every program that reads weights from the host
+ * would hold all of them once more.
+ */
+const KEPT_OPERAND = 2 ** 20;
+
+/**
  * Compiles a graph: the emitted program, with code around it that passes operands in and results
  * out.
  */
@@ -175,14 +182,25 @@ function makeProgram<S>(
     backend.allocate(alignedBytes(of, backend.alignment), what);
   // Storage for operands from the host, made when first needed.
   const slots = new Map<number, S>();
-  const slotOf = (index: number, input: BufferPlan): S => {
+  const slotOf = (index: number, input: BufferPlan, passing: S[]): S => {
     const slot = slots.get(index) ?? allocate(`operand ${index}`, input);
-    slots.set(index, slot);
+    if (alignedBytes(input, backend.alignment) > KEPT_OPERAND) passing.push(slot);
+    else slots.set(index, slot);
     return slot;
   };
 
-  /** The storage of operands; donors' storage can be written over. */
-  const placeOperands = (operands: readonly Operand[], moves: Move<S>[], fresh: S[]): S[] =>
+  /**
+   * The storage of operands, of which some is only there for this run; donors' storage can be written
+   * over.
+   */
+  const placeOperands = (
+    operands: readonly Operand[],
+    { moves, fresh, passing }: {
+      readonly moves: Move<S>[];
+      readonly fresh: S[];
+      readonly passing: S[];
+    },
+  ): S[] =>
     inputs.map((input, index) => {
       const operand = operands[index];
       if (operand === undefined) throw new RangeError(`operand ${index} is missing`);
@@ -193,7 +211,7 @@ function makeProgram<S>(
         const { storage } = elements;
         if (!isDonor || backend.isPart?.(storage) !== true) return storage;
       }
-      const storage = isDonor ? allocate(`operand ${index}`, input) : slotOf(index, input);
+      const storage = isDonor ? allocate(`operand ${index}`, input) : slotOf(index, input, passing);
       if (isDonor) fresh.push(storage);
       if (elements.kind === "host") backend.write(storage, elements.data);
       else {
@@ -226,8 +244,9 @@ function makeProgram<S>(
       backend.prepare?.(plan.allocatedBytes);
       const moves: Move<S>[] = [];
       const fresh: S[] = [];
+      const passing: S[] = [];
       try {
-        const placed = placeOperands(operands, moves, fresh);
+        const placed = placeOperands(operands, { moves, fresh, passing });
         const allocated = outputs.flatMap((output, index) => {
           if (output.place.kind !== "allocated") return [];
           const storage = allocate(`result ${index}`, output);
@@ -248,6 +267,8 @@ function makeProgram<S>(
       } catch (error) {
         for (const storage of fresh) backend.free?.(storage);
         throw error;
+      } finally {
+        for (const storage of passing) backend.free?.(storage);
       }
     },
     dispose() {

@@ -7,6 +7,7 @@ import {
   evaluate,
   type Graph,
   graphOf,
+  neg,
   type Operand,
   reference,
   type Tensor,
@@ -83,6 +84,18 @@ Deno.test("host: operands from the host are copied to one slot each, and the pro
   assertEquals([...held.values()], ["result 0", "result 0"]);
   for (const result of [first, second, second]) result?.dispose();
   assertEquals([...held.values()], []);
+});
+
+Deno.test("host: the storage of a large operand from the host is given back after the run", () => {
+  const held = (size: number) => {
+    const { host: device, held } = noting();
+    const program = device.compile(graphOf(neg, [zeros([size])]), { donated: [] });
+    program.run([{ kind: "host", data: new Float32Array(size) }]);
+    return [...held.values()];
+  };
+  const kept = 2 ** 18;
+  assertEquals(held(kept), ["operand 0", "result 0"]);
+  assertEquals(held(kept + 1), ["result 0"]);
 });
 
 Deno.test("host: a result takes the storage of a donated operand", async () => {

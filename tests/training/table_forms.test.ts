@@ -1,5 +1,5 @@
 /** Encoded rows in tables: bytes say of a row all that there is to say. */
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import {
   answerMarks,
@@ -50,7 +50,7 @@ const contexts = fc.integer({ min: 1, max: 24 });
 async function kept<Row, Summary>(
   tables: TableStore,
   form: TableForm<Row, Summary>,
-  fill: (add: (row: Row) => void) => Summary,
+  fill: (add: (row: Row) => void) => Summary | Promise<Summary>,
 ) {
   const { rows, summary } = await tables.keep(undefined, form, fill);
   assert(form.isSummary(JSON.parse(JSON.stringify(summary))));
@@ -75,9 +75,9 @@ Deno.test("fitted rows of each kind are the same from bytes as from a list", asy
         (add) => fitInto(examples, context, labelFit(tokenizer, context), add),
       );
     const prompts = (tables: TableStore) =>
-      kept(tables, promptTable, (add) => {
+      kept(tables, promptTable, async (add) => {
         const { fit, sizes } = promptFit(tokenizer, context);
-        return { ...fitInto(examples, context, fit, add), ...sizes(), unscorable: {} };
+        return { ...await fitInto(examples, context, fit, add), ...sizes(), unscorable: {} };
       });
     const answers = examples.map(({ prompt, chosen = [] }) => ({
       prompt,
@@ -159,8 +159,28 @@ Deno.test("the judge of a pair is that of its preferred answer, where that is th
   );
 });
 
-Deno.test("a summary that lacks a count is none", () => {
-  const counts = fitInto([""], 8, () => undefined, () => {});
+Deno.test("rows are fitted in turns with the event loop, in which the work may be stopped", async () => {
+  const controller = new AbortController();
+  const { signal } = controller;
+  setTimeout(() => controller.abort(), 0);
+  // Each part of 64 rows lasts as long as a turn is waited for.
+  const slow = () => {
+    for (const start = performance.now(); performance.now() - start < 1;);
+    return undefined;
+  };
+  let told = 0;
+  const tell = (done: number) => {
+    signal.throwIfAborted();
+    told = done;
+  };
+  const rows = Array.from({ length: 64 * 20 }, () => "");
+  const fitted = fitInto(rows, 8, slow, () => {}, { tell });
+  assertStrictEquals(await fitted.catch((error) => error), signal.reason);
+  assert(told < rows.length);
+});
+
+Deno.test("a summary that lacks a count is none", async () => {
+  const counts = await fitInto([""], 8, () => undefined, () => {});
   assert(isFitCounts(counts));
   assertEquals(counts.unanswered, 1);
   for (const name of Object.keys(counts)) {

@@ -17,7 +17,8 @@ import { placeText, type RowDetails } from "./dataset.ts";
 import type { Example } from "./examples.ts";
 import { naming } from "./fit.ts";
 import { type RowTable, spread } from "./table.ts";
-import { forEachTold, type Watch } from "./watch.ts";
+import { atOnce } from "../turns.ts";
+import { eachTold, type Watch } from "./watch.ts";
 
 /** A conversation of a row. */
 export interface RowConversation {
@@ -104,7 +105,7 @@ export function checkRows<Row extends RowDetails>(
   const checked = spread(rows, MOST_CHECKED).filter((row) => areShort(conversations(row)));
   const byKind = new Map<FindingKind, Found>();
   const tell = watch.begin({ doing: `checking ${source}`, subject: source });
-  forEachTold(checked, tell, (row) => {
+  const check = (row: Row) => {
     const findings = conversations(row).flatMap(({ messages, learnedFrom }) =>
       naming(
         row.source,
@@ -119,7 +120,8 @@ export function checkRows<Row extends RowDetails>(
       if (found === undefined) byKind.set(finding.kind, { finding, row, count: 1 });
       else found.count += 1;
     }
-  });
+  };
+  atOnce(eachTold(checked, tell, check));
   const total = `${checked.length.toLocaleString("en-US")} rows` +
     (checked.length < among ? ` that were looked at, of ${among.toLocaleString("en-US")}` : "");
   const kinds = [...byKind.entries()];

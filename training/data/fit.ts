@@ -23,7 +23,8 @@ import { UserError } from "../text/errors.ts";
 import { joined, message, setting, type UserMessage } from "../text/message.ts";
 import { type Conversation, placeText, type Source } from "./dataset.ts";
 import type { RowTable } from "./table.ts";
-import { forEachTold, type Tell } from "./watch.ts";
+import { atOnce, inTurns } from "../turns.ts";
+import { eachTold, type Tell } from "./watch.ts";
 
 /** Reasons for skipping rows, in words for the user. */
 export const skipReasons = {
@@ -107,7 +108,8 @@ export interface FitOptions {
 }
 
 /**
- * Fits rows into a context, one by one, and counts those that are cut or skipped.
+ * Fits rows into a context, one by one, and counts those that are cut or skipped. The event loop has
+ * its turns meanwhile.
  *
  * @param rows The rows of the data.
  * @param context The context in tokens.
@@ -121,8 +123,19 @@ export function fitInto<Row, T>(
   context: number,
   fit: Fit<Row, T>,
   add: (row: T) => void,
-  { unanswered = 0, tell = () => {} }: FitOptions = {},
-): FitCounts {
+  options: FitOptions = {},
+): Promise<FitCounts> {
+  return inTurns(fitting(rows, context, fit, add, options));
+}
+
+/** The work of {@linkcode fitInto}. */
+function* fitting<Row, T>(
+  rows: RowTable<Row>,
+  context: number,
+  fit: Fit<Row, T>,
+  add: (row: T) => void,
+  { unanswered = 0, tell = () => {} }: FitOptions,
+): Generator<void, FitCounts> {
   const skipped = { "no room": 0, "equal": 0 };
   let [kept, sources, total, truncated, wholeContext, longest] = [0, 0, 0, 0, 0, 0];
   let leastContext = Infinity;
@@ -138,7 +151,7 @@ export function fitInto<Row, T>(
       if (isCut) truncated += 1;
     }
   };
-  forEachTold(rows, tell, (row) => {
+  yield* eachTold(rows, tell, (row) => {
     const fitted = fit(row);
     if (fitted === undefined) return;
     sources += 1;
@@ -182,7 +195,7 @@ export function fitRows<Row, T>(
   options: FitOptions = {},
 ): FittedList<T> {
   const kept: T[] = [];
-  const counts = fitInto(rows, context, fit, (row) => kept.push(row), options);
+  const counts = atOnce(fitting(rows, context, fit, (row) => kept.push(row), options));
   return { ...counts, rows: kept };
 }
 

@@ -21,7 +21,8 @@ export interface Watch {
   /**
    * Begins a part.
    *
-   * @throws {UserError} The returned function throws if the part is too large for the memory.
+   * @throws {UserError} The returned function throws if the part is too large for the memory, or the
+   * preparation is to stop.
    */
   readonly begin: (part: Part) => Tell;
   /**
@@ -42,21 +43,23 @@ export const silentWatch: Watch = { begin: () => () => {}, reserve: () => {} };
 const STRIDE = 64;
 
 /**
- * Visits elements, and reports the progress.
+ * Visits elements, and reports the progress; the visits between two reports are a part of the work.
  *
  * @param elements The elements.
  * @param tell Called now and then with the number of visited elements.
  * @param visit The function to call with each element.
  */
-export function forEachTold<T>(
+export function* eachTold<T>(
   elements: RowTable<T>,
   tell: Tell,
   visit: (element: T, index: number) => void,
-): void {
+): Generator<void, void> {
   let done = 0;
   for (const element of elements) {
     visit(element, done);
     done += 1;
-    if (done % STRIDE === 0) tell(done, elements.length);
+    if (done % STRIDE !== 0) continue;
+    tell(done, elements.length);
+    yield;
   }
 }

@@ -58,14 +58,14 @@ export const rollouts: KindRow = {
     const tell = watch.begin({ doing: `encoding ${source}`, subject: source });
     const use = answerUse(guidanceOf(settings));
     const [key, table] = use === undefined ? ["rollouts", promptTable] : ["guided", guidedTable];
-    const { rows, summary } = await tables.keep(keyOf(key), table, (add) => {
+    const { rows, summary } = await tables.keep(keyOf(key), table, async (add) => {
       const { fit, sizes } = promptFit(tokenizer, context, use);
       const gathering = gatherUnscorable();
       const gathered = (prompt: TrainingPrompt) => {
         gathering.add(prompt);
         add(prompt);
       };
-      const counts = fitInto(examples.train, context, answeredFit(fit), gathered, { tell });
+      const counts = await fitInto(examples.train, context, answeredFit(fit), gathered, { tell });
       return { ...counts, ...sizes(), unscorable: gathering.counts() };
     });
     const notes = fittedNotes(summary, {

@@ -27,6 +27,7 @@ import type { Learner } from "../learner/learner.ts";
 import { hostModels, type Models } from "../learner/models.ts";
 import type { Split } from "../data/splits.ts";
 import type { KeptSteps, Store, StoredCheckpoint } from "./store.ts";
+import { eventTurns } from "../turns.ts";
 import { type Agenda, agendaOf, type Intervals, type Timetable, timetableOf } from "./timetable.ts";
 
 /** One stage of a run. */
@@ -66,11 +67,6 @@ export interface TrainingPlan extends Intervals {
   /** The processes that train together (default: this one alone). */
   readonly collective?: Collective;
 }
-
-/**
- * The interval at which the event loop gets a turn, so that signals are noticed, in milliseconds.
- */
-const TURN_MS = 50;
 
 /** The validation sequences that a model must predict before it is saved. */
 const PROBES = 64;
@@ -158,6 +154,8 @@ interface StagePosition extends Position {
   /** The state of the learner. */
   readonly state: unknown;
   readonly unread: readonly UnreadStep[];
+  /** The latest step whose model was seen to make finite predictions on the first split. */
+  readonly predicted?: number;
 }
 
 /** A stage that is carried out. */
@@ -226,17 +224,14 @@ async function* runLearner(run: StageRun, { step, cost, saved }: Position): Part
 
   let at: StagePosition = { step, cost, saved, state, unread: [] };
   if (saved === undefined) {
-    yield* evaluate(run, at, splits);
+    at = yield* evaluate(run, at, splits);
     at = yield* save(run, at);
   }
   yield { kind: "stage", step, stage };
-  let turn = performance.now();
+  const turn = eventTurns();
   while (at.step < end && !await isStopped(run)) {
     at = yield* takeStep(run, at);
-    if (performance.now() - turn > TURN_MS) {
-      await new Promise((resolve) => setTimeout(resolve, 0));
-      turn = performance.now();
-    }
+    await turn();
   }
   if (at.saved === undefined || at.saved.step < at.step) {
     yield* readSteps(run, at);
@@ -307,7 +302,9 @@ async function* takeStep(run: StageRun, before: StagePosition): Part<StagePositi
   } else {
     yield { kind: "step", cost, step, stage };
   }
-  if (isEvaluated) yield* evaluate(run, at, agenda.isEnd(step) ? splits : splits.slice(0, 1));
+  if (isEvaluated) {
+    at = yield* evaluate(run, at, agenda.isEnd(step) ? splits : splits.slice(0, 1));
+  }
   return isSaved ? yield* save(run, at) : at;
 }
 
@@ -362,19 +359,23 @@ function measuredBy(steps: readonly Readonly<Record<string, number>>[]): Measure
 /** Evaluates the policy on some splits, with the metrics of the objective on the first. */
 async function* evaluate(
   { learner, evaluator, stage }: StageRun,
-  { step, state, saved }: StagePosition,
+  at: StagePosition,
   splits: readonly Split[],
-): Part<void> {
+): Part<StagePosition> {
+  const { step, state, saved } = at;
   const { policy } = learner.models(state);
+  let isPredicted = false;
   for (const [i, split] of splits.entries()) {
     yield { kind: "phase", phase: "evaluating", split: split.name, step, stage };
     const report = await evaluator.evaluate(policy, split);
     const { eval_loss: loss } = report.metrics;
     if (loss !== undefined) requireFinite({ [`loss on ${split.name}`]: loss }, { step, saved });
+    if (i === 0) isPredicted = loss !== undefined;
     const more = i === 0 ? await learner.validate(state) : {};
     const metrics = { ...report.metrics, ...more };
     yield { kind: "evaluation", report: { ...report, metrics }, step, stage };
   }
+  return isPredicted ? { ...at, predicted: step } : at;
 }
 
 /** Saves a checkpoint, if the model still makes finite predictions. */
@@ -386,10 +387,12 @@ async function* save(run: StageRun, at: StagePosition): Part<StagePosition> {
   const models = step === begin
     ? from
     : await handOn(learner.models(state), step === end ? stages[stage + 1] : undefined);
-  // The loss of a step is that of the weights before it; those after it may not be finite.
+  // The loss of a step is that of the weights before it; those after it may not be finite. An
+  // evaluation of them has seen whether they are.
   const probes = splits[0]?.sequences.slice(0, PROBES) ?? [];
-  if (probes.length > 0) {
-    const loss = await evaluator.loss(models.policy, probes);
+  if (probes.length > 0 && at.predicted !== step) {
+    // At the start of a stage, the weights that it trains are on the device already.
+    const loss = await evaluator.loss(learner.models(state).policy, probes);
     requireFinite({ "validation loss": loss }, { step, saved });
   }
   const whole = learner.shared === undefined ? state : await learner.shared.whole(state);

@@ -27,6 +27,31 @@ for (const [signal, exitCode] of signals) {
   });
 }
 
+/** Waits until a process handles SIGINT itself, as Linux tells it: bit 1 of the caught signals. */
+async function untilHandled(pid: number): Promise<void> {
+  const script = `until grep -q "SigCgt:.*[2367abef]$" "/proc/$0/status"; do sleep 0.01; done`;
+  await new Deno.Command("sh", { args: ["-c", script, `${pid}`] }).output();
+}
+
+inFolder("SIGINT while data is prepared ends with a word, and nothing is left", async (folder) => {
+  if (Deno.build.os !== "linux") return;
+  const data = `${folder}/rows.jsonl`;
+  await Deno.writeTextFile(data, '{"prompt":"1 + 1?","completion":"2"}\n'.repeat(200_000));
+  const run = `${folder}/run`;
+  const process = start("train", ["--data", data, ...tiny, "--out", run, "--no-cache"]).spawn();
+  await untilHandled(process.pid);
+  process.kill("SIGINT");
+  const { code, stdout, stderr } = await process.output();
+  assertEquals(
+    new TextDecoder().decode(stderr),
+    "stopped before the first step: nothing was changed\n",
+  );
+  assertEquals([code, stdout.length], [130, 0]);
+  assertEquals((await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name), [
+    "rows.jsonl",
+  ]);
+});
+
 inFolder("a second signal ends a run at once, whichever it is", async (folder) => {
   // While it looks at three splits before its first step, and goes on with that when it is stopped.
   const args = ["--device", "wasm", "--preset", "nano-cpu", "--out", `${folder}/run`];
