@@ -3,7 +3,6 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { countParameters } from "@unitune/models";
 import {
-  type DeviceOptions,
   type FlagTable,
   helpText,
   type NamedDevice,
@@ -61,11 +60,9 @@ const flags = {
   },
   precision: {
     kind: "choice",
-    choices: ["f32", "f16", "bf16"],
+    choices: ["f32", "f16"],
     default: "f32",
-    help:
-      "What operands of products are rounded to: f16 on a graphics processor that has it, bf16 " +
-      "by --device native on a processor with a matrix unit.",
+    help: "What operands of products are rounded to, on a graphics processor that has f16.",
   },
   steps: {
     kind: "integer",
@@ -158,7 +155,7 @@ interface Extras {
   readonly withProfile: boolean;
   readonly inARow: number;
   readonly memorySteps: number | undefined;
-  readonly precision: NonNullable<DeviceOptions["precision"]>;
+  readonly precision: "f32" | "f16";
   /** The only thing to measure. */
   readonly only: "training" | "generation" | "product" | undefined;
 }
@@ -204,7 +201,7 @@ async function endure(
   preset: string,
   workload: AnyWorkload,
   name: NamedDevice["name"],
-  precision: NonNullable<DeviceOptions["precision"]>,
+  precision: "f32" | "f16",
   steps: number,
 ) {
   using device = await openDevice(name, console.warn, { precision });

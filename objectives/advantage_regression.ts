@@ -15,6 +15,10 @@ import { formulaOf } from "./formula.ts";
 import { logRatio, sequenceLogProbs } from "./log_probs.ts";
 import { meanOver } from "./metrics.ts";
 import type { Optimization, ReferenceEvidence, RolloutEvidence } from "./optimization.ts";
+import { named } from "./unified/expression.ts";
+import { ofAnswers, slots, type UnifiedTerm } from "./unified/gradient.ts";
+import { A, answerLogRatio } from "./unified/ratios.ts";
+import { literal, write } from "./unified/write.ts";
 
 /** The options of {@linkcode advantageRegression}. */
 export interface RegressionOptions {
@@ -52,6 +56,7 @@ export function advantageRegression(
       transition: "T(s_n, rho0) -> A-weighted T*",
       normalizer: "sequences",
       formula: formulaOf(`mean_b (${beta} D - A)^2`, { D: "log pi/ref" }),
+      gradient: [regressed(beta)],
     },
     optimize({ logProbs, referenceLogProbs, advantages, mask }) {
       const implicit = impliedRewards(logProbs(), referenceLogProbs, mask, beta);
@@ -65,6 +70,14 @@ export function advantageRegression(
       };
     },
   };
+}
+
+/** The gradient of the squared error: `2 b (A - b D)` is how much each token is to be raised. */
+function regressed(beta: number): UnifiedTerm {
+  const b = literal(beta);
+  const error = write.sub(A, write.mul(b, named("D", answerLogRatio.sum)));
+  const advantage = write.mul(write.mul(literal(2), b), error);
+  return ofAnswers(slots({ advantage, advantages: "answers" }), "single");
 }
 
 /** `b log pi/ref` of each answer, `[B]`. */

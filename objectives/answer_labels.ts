@@ -43,6 +43,11 @@ import type {
   ReferenceEvidence,
 } from "./optimization.ts";
 import { seen } from "./signals.ts";
+import { type Expression, named, quantity } from "./unified/expression.ts";
+import { ofAnswers, slots, type UnifiedTerm } from "./unified/gradient.ts";
+import { answerLogRatio } from "./unified/ratios.ts";
+import { fixed, onDuals, variable } from "./unified/slope.ts";
+import { write } from "./unified/write.ts";
 
 /** The label of each answer in a batch. */
 export interface AnswerLabels {
@@ -111,18 +116,34 @@ export function labelMetrics(rewards: Tensor, labels: Tensor, counted: Tensor): 
 export const byLabels = "T(s+_n, rho0) up, T(s-_n, rho0) down";
 
 /** A loss of desirable and one of undesirable answers. */
-interface Labels<X> {
+export interface LabelLosses<X> {
   readonly desirable: X;
   readonly undesirable: X;
 }
 
 /** The losses as one formula. */
-function labelFormula({ desirable, undesirable }: Labels<{ readonly text: string }>): string {
+function labelFormula({ desirable, undesirable }: LabelLosses<{ readonly text: string }>): string {
   return `mean (desirable ? ${desirable.text} : ${undesirable.text})`;
 }
 
+/** The log-ratio of an answer as an expression. */
+const D = named("D", answerLogRatio.sum);
+
+/** The term of a loss by label: an answer is raised by minus the slope of its loss. */
+export function labelTerm(
+  loss: <X>(on: Arithmetic<X>, ratio: X, lift: (x: Expression) => X) => LabelLosses<X>,
+): UnifiedTerm {
+  const { desirable, undesirable } = loss(onDuals, variable(D), fixed);
+  const advantage = write.either(
+    quantity("desirable"),
+    write.neg(desirable.slope),
+    write.neg(undesirable.slope),
+  );
+  return ofAnswers(slots({ advantage }), "single");
+}
+
 /** The loss of each answer. */
-function byLabel(labels: Tensor, { desirable, undesirable }: Labels<Tensor>): Tensor {
+function byLabel(labels: Tensor, { desirable, undesirable }: LabelLosses<Tensor>): Tensor {
   return where(equal(labels, 0), undesirable, desirable);
 }
 
@@ -141,7 +162,7 @@ function anchored<X>(
   on: Arithmetic<X>,
   ratio: X,
   { beta, desirableWeight, undesirableWeight }: Required<AnchoredOptions>,
-): Labels<X> {
+): LabelLosses<X> {
   const reward = on.mul(numeric(beta), ratio);
   return {
     desirable: on.mul(numeric(desirableWeight), on.sigmoid(on.neg(reward))),
@@ -184,6 +205,7 @@ export function anchoredLabels(
       transition: byLabels,
       normalizer: "answers",
       formula: formulaOf(labelFormula(anchored(onFormulas, letter("D"), constants))),
+      gradient: [labelTerm((on, ratio) => anchored(on, ratio, constants))],
       ...(first.desirable === first.undesirable ? { stepZero: first.desirable } : {}),
     },
     optimize(evidence) {
@@ -201,7 +223,7 @@ export function anchoredLabels(
  * `-log sigmoid(beta D - shift)` of a desirable answer, and `-log sigmoid(-(beta D - shift))` of an
  * undesirable one.
  */
-function classified<X>(on: Arithmetic<X>, ratio: X, shift: X, beta: number): Labels<X> {
+function classified<X>(on: Arithmetic<X>, ratio: X, shift: X, beta: number): LabelLosses<X> {
   const reward = on.sub(on.mul(numeric(beta), ratio), shift);
   return {
     desirable: on.neg(on.logSigmoid(reward)),
@@ -263,6 +285,9 @@ export function binaryClassifier(
       transition: byLabels,
       normalizer: "answers",
       formula: formulaOf(labelFormula(formulas), { shift: `mean ${beta} D so far` }),
+      gradient: [
+        labelTerm((on, ratio, lift) => classified(on, ratio, lift(quantity("shift")), beta)),
+      ],
       stepZero: classified(onNumbers, 0, 0, beta).desirable,
     },
     memory: runningReward,

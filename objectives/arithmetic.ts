@@ -24,6 +24,10 @@ export interface Constant {
   readonly constant: number;
   /** Its name, a letter or an expression; or the number itself. */
   readonly name: string;
+  /** The constant whose opposite it is (default: it has a name of its own). */
+  readonly minus?: Constant;
+  /** Whether its name is the number itself (default no). */
+  readonly isNumber?: true;
 }
 
 /** One half. */
@@ -58,7 +62,7 @@ export interface Arithmetic<X> {
 
 /** A constant that formulas show by its value. */
 export function numeric(value: number): Constant {
-  return { constant: value, name: `${value}` };
+  return { constant: value, name: `${value}`, isNumber: true };
 }
 
 /** `-(1-e) log sigmoid(x) - e log sigmoid(-x)`, of a label smoothing e. */

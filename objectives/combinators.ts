@@ -26,6 +26,9 @@ import { bothMemories, remembering } from "./memory.ts";
 import type { Objective } from "./objective.ts";
 import type { Optimization } from "./optimization.ts";
 import type { Context } from "./policy.ts";
+import { quantity } from "./unified/expression.ts";
+import { gateOf, type GradientTerm, multiplied } from "./unified/gradient.ts";
+import { literal } from "./unified/write.ts";
 
 /** The terms of both, and the metrics of both, the first's where names agree. */
 function joined(a: Evaluation, b: Evaluation): Evaluation {
@@ -37,14 +40,15 @@ function between(a: string, separator: string, b: string): string {
   return a === b ? a : `${a}${separator}${b}`;
 }
 
-function describeSum(
-  a: OptimizationDescription,
-  b: OptimizationDescription,
-): OptimizationDescription {
+function describeSum<T extends GradientTerm>(
+  a: OptimizationDescription<T>,
+  b: OptimizationDescription<T>,
+): OptimizationDescription<T> {
   return {
     transition: between(a.transition, "; ", b.transition),
     normalizer: between(a.normalizer, "; ", b.normalizer),
     formula: sumFormula(a.formula, b.formula),
+    gradient: [...a.gradient, ...b.gradient],
     ...(a.stepZero !== undefined && b.stepZero !== undefined
       ? { stepZero: a.stepZero + b.stepZero }
       : {}),
@@ -133,38 +137,39 @@ function scaled({ terms, metrics }: Evaluation, factor: TensorLike): Evaluation 
 }
 
 /** The description of a loss multiplied by a number, or by a factor that changes. */
-function reweighed(
-  { transition, normalizer, formula, stepZero }: OptimizationDescription,
+function reweighed<T extends GradientTerm>(
+  { transition, normalizer, formula, gradient, stepZero }: OptimizationDescription<T>,
   name: string,
   factor: number | undefined,
-): OptimizationDescription {
+): OptimizationDescription<T> {
+  const by = factor === undefined ? quantity("w(step)") : literal(factor);
   const known = stepZero !== undefined && factor !== undefined;
   return {
     transition,
     normalizer,
     formula: within(formula, (expression) => ({ expression, factor: name })),
+    gradient: multiplied(gradient, { slot: "advantage", by }),
     ...(known ? { stepZero: factor * stepZero } : {}),
   };
 }
 
 /** A part whose loss is multiplied at each step. */
-function multiplied<E, B, C>(
+function weighted<E, B, C>(
   part: Optimization<E> | Objective<B, C>,
   name: string,
   factor: number | undefined,
   at: (context: Context) => TensorLike,
 ): Optimization<E> | Objective<B, C> {
-  const description = reweighed(part.description, name, factor);
   if ("optimize" in part) {
     return {
-      description,
+      description: reweighed(part.description, name, factor),
       ...remembering(part.memory),
       optimize: (evidence, context) => scaled(part.optimize(evidence, context), at(context)),
     };
   }
   const { stepZero: _unweighed, ...known } = part.description;
   return {
-    description: { ...known, ...description },
+    description: { ...known, ...reweighed(part.description, name, factor) },
     ...remembering(part.memory),
     collect: part.collect,
     evaluate: (model, collected, context) =>
@@ -200,10 +205,10 @@ export function weight<E, B, C>(
   part: Optimization<E> | Objective<B, C>,
 ): Optimization<E> | Objective<B, C> {
   if (typeof factor === "function") {
-    return multiplied(part, "w(step)", undefined, ({ step }) => factor(step));
+    return weighted(part, "w(step)", undefined, ({ step }) => factor(step));
   }
   checkRange("weight: factor", factor, ranges.finite);
-  return multiplied(part, `${factor}`, factor, () => factor);
+  return weighted(part, `${factor}`, factor, () => factor);
 }
 
 /**
@@ -284,6 +289,7 @@ export function gate<
   checkGroups("gate", groupSize, groupSize);
   const whole = sumOfObjectives(on("rollouts", reinforced), on("demonstrations", supervised));
   const { stepZero: _ungated, ...known } = whole.description;
+  const gated = gateOf(threshold);
   return {
     ...whole,
     description: {
@@ -293,6 +299,10 @@ export function gate<
         reinforced.description.formula,
         supervised.description.formula,
       ),
+      gradient: [
+        ...multiplied(reinforced.description.gradient, { slot: "mask", by: gated.open }),
+        ...multiplied(supervised.description.gradient, { slot: "mask", by: gated.shut }),
+      ],
     },
     collect(model, { rollouts, demonstrations }, context) {
       const { B, T } = dims(rollouts.ids, "B T", "gate: rollouts");

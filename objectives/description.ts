@@ -6,6 +6,8 @@
  * is a function of the symbol that differs there; no text is searched or edited.
  */
 import type { LossFormula } from "./formula.ts";
+import type { GradientTerm, ObjectiveTerm, TokenOwner } from "./unified/gradient.ts";
+import type { Expression } from "./unified/expression.ts";
 
 /**
  * The models that an objective evaluates: `"reward"` judges answers, `"value"` predicts returns.
@@ -77,6 +79,11 @@ export interface SignalDescription {
    * The number of answers to a prompt that are compared with each other (default 1: no comparison).
    */
   readonly groupSize?: number;
+  /**
+   * Whether the advantages that it gives are of answers or of single tokens (default: it gives none,
+   * or those of answers).
+   */
+  readonly advantages?: "answers" | "tokens";
 }
 
 /** The description of an estimation: of the prior states, and of the signal on them. */
@@ -91,16 +98,28 @@ export interface EstimationDescription extends PriorStatesDescription {
   readonly groupSize: number;
   /** The fraction of the batch's rows in the loss: 1/8 for the best of 8 answers. */
   readonly learnedShare: number;
+  /** The states at which probabilities are raised, those of one side of a pair. */
+  readonly learnedStates: StateFormula;
+  /** Whether the advantages are of answers or of single tokens. */
+  readonly advantages: "answers" | "tokens";
+  /** The condition on which tokens are learned from, by whose they are (default: none). */
+  readonly gate?: Readonly<Record<TokenOwner, Expression>>;
 }
 
-/** The description of a transition optimization. */
-export interface OptimizationDescription {
+/**
+ * The description of a transition optimization.
+ *
+ * @typeParam T The terms of its gradient.
+ */
+export interface OptimizationDescription<T extends GradientTerm = GradientTerm> {
   /** The move of the transition matrix T toward the target's, T*. */
   readonly transition: string;
   /** The number that the loss is divided by. */
   readonly normalizer: string;
   /** The loss; `formulaText` writes it out. */
   readonly formula: LossFormula;
+  /** The terms of its gradient, in the form of UPGE where they have it. */
+  readonly gradient: readonly T[];
   /**
    * The loss before the first step, where it is known: with a policy that is its reference, or a
    * reward model that scores all answers 0.
@@ -112,8 +131,12 @@ export interface OptimizationDescription {
  * An objective as a row of the paper's Table 1 (arXiv 2405.11870), extended: the columns of its
  * estimation and of its optimization. It is data, made by the parts that compute the loss.
  */
-export interface ObjectiveDescription
-  extends Omit<EstimationDescription, "humanStates" | "modelStates">, OptimizationDescription {
+export interface ObjectiveDescription extends
+  Omit<
+    EstimationDescription,
+    "humanStates" | "modelStates" | "learnedStates" | "advantages" | "gate"
+  >,
+  OptimizationDescription<ObjectiveTerm> {
   /** The states s*_n in the surrogate of the human's preference. */
   readonly humanStates: string;
   /** The states s_n in the surrogate of the model's preference. */

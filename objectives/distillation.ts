@@ -47,6 +47,7 @@ export function distilled(options: DistillationOptions = {}): TokenOptimization<
       topK === undefined ? name : `${name} of the top ${topK}${tail ? " and their tail" : ""}`,
     ),
     where: {},
+    gradient: [{ kind: "vocabulary" }],
     metrics({ argmax, teacherArgmax, mask }) {
       const agrees = cast(equal(argmax(), teacherArgmax), mask.dtype);
       return {

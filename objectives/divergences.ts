@@ -1,17 +1,7 @@
 /** Scores of log-ratios for other divergences than the reverse KL (f-DPO, arXiv 2309.16240). */
-import {
-  add,
-  checkOptions,
-  div,
-  expm1,
-  logSigmoid,
-  mul,
-  neg,
-  ranges,
-  type Tensor,
-} from "@unitune/core";
+import { checkOptions, ranges, type Tensor } from "@unitune/core";
+import { type Arithmetic, numeric, onTensors } from "./arithmetic.ts";
 import { checkName } from "./checks.ts";
-import { boundedExponent } from "./log_probs.ts";
 
 /**
  * The divergence that regularises a preference objective. Its score `f'(u)`, `u = pi / ref = e^D`,
@@ -38,19 +28,28 @@ import { boundedExponent } from "./log_probs.ts";
  */
 export type FDivergence = "reverse-kl" | "forward-kl" | "jensen-shannon" | "alpha";
 
-type Score = (logRatio: Tensor, alpha: number) => Tensor;
+type Score = <X>(on: Arithmetic<X>, logRatio: X, alpha: number) => X;
 
 /** `(e^(k D) - 1) / k`, and its limit D at k = 0. */
-function powerScore(logRatio: Tensor, k: number): Tensor {
-  return k === 0 ? logRatio : div(expm1(boundedExponent(mul(logRatio, k))), k);
-}
+const powerScore: Score = (on, logRatio, k) =>
+  k === 0 ? logRatio : on.div(on.expm1(on.mul(numeric(k), logRatio)), numeric(k));
 
 const scores: Readonly<Record<FDivergence, Score>> = {
-  "reverse-kl": (logRatio) => logRatio,
-  "forward-kl": (logRatio) => neg(expm1(boundedExponent(neg(logRatio)))),
-  "jensen-shannon": (logRatio) => add(logSigmoid(logRatio), Math.LN2),
-  "alpha": (logRatio, alpha) => powerScore(logRatio, alpha - 1),
+  "reverse-kl": (_on, logRatio) => logRatio,
+  "forward-kl": (on, logRatio) => on.neg(on.expm1(on.neg(logRatio))),
+  "jensen-shannon": (on, logRatio) =>
+    on.add(on.logSigmoid(logRatio), { constant: Math.LN2, name: "log 2" }),
+  "alpha": (on, logRatio, alpha) => powerScore(on, logRatio, alpha - 1),
 };
+
+/** The score of a divergence over any arithmetic. */
+export function scoreOn<X>(
+  on: Arithmetic<X>,
+  logRatio: X,
+  { divergence, alpha }: Required<DivergenceOptions>,
+): X {
+  return scores[divergence](on, logRatio, alpha);
+}
 
 /** The options of a divergence. */
 export interface DivergenceOptions {
@@ -93,6 +92,5 @@ export function divergenceConstants(
  * @throws {RangeError} If the divergence is unknown or alpha not finite.
  */
 export function divergenceScore(logRatio: Tensor, options: DivergenceOptions = {}): Tensor {
-  const { divergence, alpha } = divergenceConstants("divergenceScore", options);
-  return scores[divergence](logRatio, alpha);
+  return scoreOn(onTensors, logRatio, divergenceConstants("divergenceScore", options));
 }

@@ -86,8 +86,8 @@ export interface Collected<C, X> {
   readonly signal: X;
 }
 
-/** The sequences of a row, and the answers that are compared, where a signal has one of each. */
-const single = { sequences: 1, groupSize: 1 };
+/** What a signal has where it does not say: one sequence of a row, one answer, its advantage. */
+const single = { sequences: 1, groupSize: 1, advantages: "answers" } as const;
 
 /** The names of both lists, each once. */
 function union<Name>(a: readonly Name[], b: readonly Name[]): readonly Name[] {
@@ -125,6 +125,8 @@ export function estimate<B, C, D, X, E>(
       sequences: own.sequences,
       groupSize: own.groupSize,
       learnedShare: 1,
+      learnedStates: states.modelStates,
+      advantages: own.advantages,
     },
     collect(model, batch, context) {
       const ask = (asked: Model) => {
@@ -173,6 +175,7 @@ export function both<B, X, E, C, Y, F>(
       asks: a.asks + b.asks,
       sequences: Math.max(a.sequences, b.sequences),
       groupSize: Math.max(a.groupSize, b.groupSize),
+      advantages: a.advantages === "tokens" ? "tokens" : b.advantages,
     },
     collect: (model, batch, ask) => ({
       first: first.collect(model, batch, ask),

@@ -38,6 +38,7 @@ import { type Guided, guidedPart, predictedBehind, type TeacherReading } from ".
 import { answered, checkRollouts, rolloutMetrics } from "./rollout_metrics.ts";
 import type { Advantaged, Rollouts, RolloutScores } from "./rollouts.ts";
 import { type ReferenceScores, seen } from "./signals.ts";
+import { answerGate } from "./unified/gradient.ts";
 
 /** The tokens that {@linkcode authored} collects. */
 export interface Authored {
@@ -118,6 +119,7 @@ export function authorAdvantage(
       data: ["reward", "old log-probs", "given tokens"],
       asks: 0,
       groupSize,
+      advantages: "tokens",
     },
     collect(_model, batch) {
       checkRollouts("authorAdvantage", batch);
@@ -197,6 +199,7 @@ export function gatedByPassRate<B extends Rollouts & Guided, C, E>(
         `${description.signal}; own answers where pass rate > ${threshold}, else given tokens`,
       data: [...new Set([...description.data, "given tokens"] as const)],
       groupSize: Math.max(description.groupSize, groupSize),
+      gate: answerGate(threshold),
     },
     collect(model, batch, context) {
       const { mask, rewards } = batch;
@@ -338,6 +341,7 @@ export function tokenReturns(
       ],
       asks: by === "reference" ? 0 : 1,
       groupSize,
+      advantages: "tokens",
     },
     collect(model, batch, ask) {
       checkRollouts("tokenReturns", batch);

@@ -15,7 +15,7 @@ import {
   where,
 } from "@unitune/core";
 import { averageOver } from "./aggregation.ts";
-import { byLabels, labelMetrics } from "./answer_labels.ts";
+import { byLabels, type LabelLosses, labelMetrics, labelTerm } from "./answer_labels.ts";
 import {
   type Arithmetic,
   letter,
@@ -40,6 +40,7 @@ import type { Model } from "./policy.ts";
 import { scoreTokens } from "./rollouts.ts";
 import { againstReference, type Referenced, type ReferenceScores } from "./signals.ts";
 import { formulaOf } from "./formula.ts";
+import { quantity } from "./unified/expression.ts";
 
 /** The options of {@linkcode ktoLoss}. */
 export interface KtoOptions {
@@ -75,7 +76,7 @@ function kto<X>(
   logRatio: X,
   kl: X,
   { beta, desirableWeight, undesirableWeight }: Required<KtoOptions>,
-): { readonly desirable: X; readonly undesirable: X } {
+): LabelLosses<X> {
   const gain = on.mul(numeric(beta), on.sub(logRatio, kl));
   return {
     desirable: on.mul(numeric(desirableWeight), on.sigmoid(on.neg(gain))),
@@ -83,16 +84,19 @@ function kto<X>(
   };
 }
 
-/** The formula of KTO, and its value before the first step, where that does not depend on labels. */
+/** The formula of KTO, its gradient, and its value before the first step, where that does not depend on labels. */
 function describeKto(
   constants: Required<KtoOptions>,
-): Pick<OptimizationDescription, "formula" | "stepZero"> {
+): Pick<OptimizationDescription, "formula" | "gradient" | "stepZero"> {
   const formulas = kto(onFormulas, letter("D"), letter("kl"), constants);
   const atReference = kto(onNumbers, 0, 0, constants);
   return {
     formula: formulaOf(
       `mean (desirable ? ${formulas.desirable.text} : ${formulas.undesirable.text})`,
     ),
+    gradient: [
+      labelTerm((on, ratio, lift) => kto(on, ratio, lift(quantity("kl")), constants)),
+    ],
     ...(atReference.desirable === atReference.undesirable
       ? { stepZero: atReference.desirable }
       : {}),

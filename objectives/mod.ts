@@ -66,7 +66,7 @@ export * from "./catalogue/united.ts";
 export * from "./combinators.ts";
 export * from "./defaults.ts";
 export type * from "./description.ts";
-export type { Formula } from "./arithmetic.ts";
+export type { Constant, Formula } from "./arithmetic.ts";
 export { formulaOf, formulaText, type LossFormula, type LossTerm } from "./formula.ts";
 export * from "./distillation.ts";
 export { type DivergenceOptions, divergenceScore, type FDivergence } from "./divergences.ts";
@@ -191,5 +191,32 @@ export * from "./token_masks.ts";
 export * from "./tokenwise.ts";
 export * from "./training_step.ts";
 export * from "./turns.ts";
+export {
+  type Expression,
+  named,
+  type NamedExpression,
+  type Pointwise,
+  type Quantity,
+  quantity,
+  type Reduction,
+} from "./unified/expression.ts";
+export {
+  type AnswerSide,
+  type GradientTerm,
+  gradientText,
+  type LearnedTerm,
+  namesInGradient,
+  type ObjectiveTerm,
+  type OtherTerm,
+  type SlotFactor,
+  slots,
+  type SlotTexts,
+  slotTexts,
+  type TokenOwner,
+  type UnifiedSlots,
+  type UnifiedTerm,
+} from "./unified/gradient.ts";
+export { definitionsOf, expressionText } from "./unified/text.ts";
+export { type ExpressionWriter, literal, write } from "./unified/write.ts";
 export * from "./value_loss.ts";
 export * from "./weights.ts";

@@ -19,6 +19,10 @@ import type { Loss } from "./loss.ts";
 import type { ReferenceEvidence, TokenEvidence } from "./optimization.ts";
 import { type TokenOptimization, type TokenWeight, tokenwise, weighed } from "./tokenwise.ts";
 import { SUPERVISED_TRANSITION } from "./transitions.ts";
+import { named } from "./unified/expression.ts";
+import { slots } from "./unified/gradient.ts";
+import { logReferenceRatio } from "./unified/ratios.ts";
+import { literal, write } from "./unified/write.ts";
 import { probability } from "./weights.ts";
 
 /** The options of a negative log-likelihood. */
@@ -85,6 +89,7 @@ export function nll(
     normalizer,
     formula: letter("l_bt"),
     where: { l: "-log p" },
+    gradient: [slots()],
   });
 }
 
@@ -229,6 +234,14 @@ export function importanceWeightedNll(
       power: `${known.power}`,
       cap: `${known.cap}`,
     },
+    slot: "advantage",
+    by: named(
+      "w",
+      write.min(
+        write.exp(write.mul(literal(known.power), write.meanOfAnswer(logReferenceRatio))),
+        literal(known.cap),
+      ),
+    ),
   };
   return weighed(weight, nll({ normalizer }));
 }

@@ -1,6 +1,6 @@
 /** `objective = estimation x transition optimization`. */
 import { add, type Tensor, zipTrees } from "@unitune/core";
-import type { ObjectiveDescription } from "./description.ts";
+import type { EstimationDescription, ObjectiveDescription } from "./description.ts";
 import type { Estimation } from "./estimation.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { lossValue } from "./loss.ts";
@@ -8,6 +8,8 @@ import { type Memory, remembering } from "./memory.ts";
 import { metricValues } from "./metrics.ts";
 import type { Reading } from "./optimization.ts";
 import { type Context, type Model, withoutGradient } from "./policy.ts";
+import type { GradientTerm, ObjectiveTerm } from "./unified/gradient.ts";
+import { write } from "./unified/write.ts";
 
 /**
  * An objective: a preference estimation and a transition optimization. Code that only runs an
@@ -28,8 +30,29 @@ export interface Objective<B, C = unknown> {
   readonly memory?: Memory;
 }
 
-/** The symbol of a demonstrated state. */
+/** The symbol of a demonstrated state, and that of a rejected answer's. */
 const DEMONSTRATED = "s*";
+const REJECTED = "s-";
+
+/** The terms of an optimization's gradient on an estimation, which says at which states they are. */
+function learnedTerms(
+  terms: readonly GradientTerm[],
+  { learnedStates, advantages, gate }: Pick<
+    EstimationDescription,
+    "learnedStates" | "advantages" | "gate"
+  >,
+): readonly ObjectiveTerm[] {
+  return terms.map((term) => {
+    if (term.kind !== "unified") return term;
+    if (advantages === "tokens" && term.advantages === "answers") return { kind: "unstated" };
+    const { tokens, mask } = term;
+    return {
+      ...term,
+      mask: gate === undefined ? mask : write.and(gate[tokens], mask),
+      likelihood: learnedStates(term.side === "rejected" ? REJECTED : DEMONSTRATED),
+    };
+  });
+}
 
 /**
  * An objective from its two halves. The optimization must need no more evidence than the estimation
@@ -55,13 +78,19 @@ export function objective<B, C, G extends N, N>(
   estimation: Estimation<B, C, G>,
   optimization: Reading<G, N>,
 ): Objective<B, C> {
-  const { humanStates, modelStates, ...estimated } = estimation.description;
+  const { humanStates, modelStates, learnedStates, advantages, gate, ...estimated } =
+    estimation.description;
   return {
     description: {
       ...estimated,
       humanStates: humanStates(DEMONSTRATED),
       modelStates: modelStates(DEMONSTRATED),
       ...optimization.description,
+      gradient: learnedTerms(optimization.description.gradient, {
+        learnedStates,
+        advantages,
+        ...gate && { gate },
+      }),
     },
     ...remembering(optimization.memory),
     collect: (model, batch, context) => estimation.collect(withoutGradient(model), batch, context),

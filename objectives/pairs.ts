@@ -14,7 +14,7 @@ import {
   zeros,
 } from "@unitune/core";
 import { averageOver } from "./aggregation.ts";
-import { type Formula, letter, onFormulas } from "./arithmetic.ts";
+import { type Arithmetic, letter, one, onFormulas } from "./arithmetic.ts";
 import { checkName } from "./checks.ts";
 import { discountedSum } from "./discount.ts";
 import type { Estimation } from "./estimation.ts";
@@ -37,6 +37,7 @@ import type {
 } from "./optimization.ts";
 import {
   describePreference,
+  preferenceAdvantages,
   preferenceConstants,
   type PreferenceForm,
   preferenceLoss,
@@ -60,6 +61,18 @@ import {
   type SimpoOptions,
 } from "./reference_free.ts";
 import { formulaOf, within } from "./formula.ts";
+import { type Expression, named, quantity } from "./unified/expression.ts";
+import {
+  type GradientTerm,
+  mapUnified,
+  multiplied,
+  ofAnswers,
+  slots,
+  type UnifiedTerm,
+} from "./unified/gradient.ts";
+import { answerLogProb, logReferenceRatio, p } from "./unified/ratios.ts";
+import { fixed, onDuals, variable } from "./unified/slope.ts";
+import { literal, ONE, replaced, write } from "./unified/write.ts";
 
 /** The symbol of the states of the rejected side. */
 const REJECTED = "s-";
@@ -270,6 +283,7 @@ export function pairwise(options: PairwiseOptions = {}): PairOptimization<Refere
         },
         (expression) => ({ expression: `mean ${expression}` }),
       ),
+      gradient: pairTerms(form, options, { logRatios, tailWeight }),
       stepZero,
     },
     losses,
@@ -286,11 +300,52 @@ export function pairwise(options: PairwiseOptions = {}): PairOptimization<Refere
   };
 }
 
+/** The terms of both sides of a pair; those of an average divide an answer's advantage by its length. */
+function sideTerms(
+  advantages: Sides<Expression>,
+  reduction: "sum" | "mean",
+  ofToken: Expression = ONE,
+): readonly UnifiedTerm[] {
+  return (["chosen", "rejected"] as const).map((side) => {
+    const advantage = write.mul(ofToken, advantages[side]);
+    const own = reduction === "sum" ? advantage : write.div(advantage, quantity("M_b"));
+    return ofAnswers(slots({ advantage: own }), side);
+  });
+}
+
+/** The weight of a token in LD-DPO: 1 for as many tokens as the shorter answer has. */
+function tailExpression(tailWeight: number): Expression {
+  const length = quantity("M_b");
+  const shorter = write.min(write.chosen(length), write.rejected(length));
+  const place = named("n", write.before(ONE, one));
+  const isInBoth = write.atMost(place, shorter);
+  return tailWeight === 1 ? ONE : named("tail", write.either(isInBoth, ONE, literal(tailWeight)));
+}
+
+/** The terms of a loss of pairs against a reference. */
+function pairTerms(
+  form: PreferenceForm,
+  options: PreferenceOptions,
+  { logRatios, tailWeight }: Required<Pick<PairwiseOptions, "logRatios" | "tailWeight">>,
+): readonly GradientTerm[] {
+  const tail = tailExpression(tailWeight);
+  const sum = write.sumOfAnswer(write.mul(tail, logReferenceRatio));
+  const length = logRatios === "mean" ? quantity("M_b") : ONE;
+  const advantages = preferenceAdvantages(form, options, sum, length);
+  return advantages === undefined ? [{ kind: "ranks" }] : sideTerms(advantages, logRatios, tail);
+}
+
 /** The weight of an answer in WPO, `[B]`: `sg e^(mean_t (log p_t - log sum_a p_t(a)^2))`. */
 function onPolicyWeight({ logProbs, collision, mask }: TokenEvidence & CollisionEvidence): Tensor {
   const relative = sub(bounded(logProbs()), collision());
   return stopGradient(boundedExp(sequenceLogProbs(relative, mask, "mean")));
 }
+
+/** The weights of both answers, as an expression. */
+const bothWeights = (() => {
+  const w = write.exp(write.meanOfAnswer(write.log(write.div(p, quantity("collision")))));
+  return write.mul(named("ww", write.chosen(w)), named("wl", write.rejected(w)));
+})();
 
 /**
  * Weighted preference optimization (WPO, arXiv 2406.11827): the loss of each pair is multiplied by
@@ -328,6 +383,7 @@ export function onPolicyWeighed<E extends TokenEvidence>(
           w: "sg e^(mean_t (log p - log sum_a p(a)^2))",
         },
       },
+      gradient: multiplied(description.gradient, { slot: "advantage", by: bothWeights }),
     },
     losses,
     optimize: (evidence, context) => ({
@@ -370,24 +426,43 @@ export function withoutReference(
         ...description.formula,
         where: { ...description.formula.where, D: "log pi" },
       },
+      gradient: mapUnified(description.gradient, (own) => ({
+        ...own,
+        advantage: replaced(own.advantage, "p_ref", ONE),
+      })),
     },
     losses: (evidence) => part.losses(alone(evidence)),
     optimize: (evidence, context) => part.optimize(alone(evidence), context),
   };
 }
 
+/** A loss of two log-probabilities over any arithmetic. */
+type LossOfSides = <X>(on: Arithmetic<X>, chosen: X, rejected: X) => X;
+
+/** The names of both sides' log-probabilities. */
+const sideNames = { sum: ["lw", "ll"], mean: ["aw", "al"] } as const;
+
 /** An optimization on pairs without a reference, from a loss of two log-probabilities. */
 function referenceFree(
-  { text }: Formula,
+  form: LossOfSides,
   scale: number,
   reduction: "sum" | "mean",
   loss: (chosen: Tensor, rejected: Tensor) => Tensor,
 ): Optimization<Sides<TokenEvidence>> {
+  const [w, l] = sideNames[reduction];
+  const { text } = form(onFormulas, letter(w), letter(l));
+  const own = answerLogProb[reduction];
+  const [chosen, rejected] = [named(w, write.chosen(own)), named(l, write.rejected(own))];
+  const advantages = {
+    chosen: write.neg(form(onDuals, variable(chosen), fixed(rejected)).slope),
+    rejected: write.neg(form(onDuals, fixed(chosen), variable(rejected)).slope),
+  };
   return {
     description: {
       transition: "T(s+_n, rho0) over T(s-_n, rho0)",
       normalizer: reduction === "sum" ? pairMean : `answer tokens in averages, then ${pairMean}`,
       formula: formulaOf(`mean ${text}`),
+      gradient: sideTerms(advantages, reduction),
     },
     optimize(evidence) {
       const { chosen, rejected } = onSides(
@@ -425,7 +500,7 @@ export function contrastivePreference(
 ): Optimization<Sides<TokenEvidence>> {
   const constants = cpoConstants("contrastivePreference", options);
   return referenceFree(
-    cpo(onFormulas, letter("lw"), letter("ll"), constants),
+    (on, chosen, rejected) => cpo(on, chosen, rejected, constants),
     constants.beta,
     "sum",
     (chosen, rejected) => cpoLoss(chosen, rejected, options),
@@ -451,7 +526,7 @@ export function contrastivePreference(
 export function simplePreference(options: SimpoOptions = {}): Optimization<Sides<TokenEvidence>> {
   const constants = simpoConstants("simplePreference", options);
   return referenceFree(
-    simpo(onFormulas, letter("aw"), letter("al"), constants),
+    (on, chosen, rejected) => simpo(on, chosen, rejected, constants),
     constants.beta,
     "mean",
     (chosen, rejected) => simpoLoss(chosen, rejected, options),
@@ -478,7 +553,7 @@ export function simplePreference(options: SimpoOptions = {}): Optimization<Sides
 export function shapedPreference(options: AlphaPoOptions = {}): Optimization<Sides<TokenEvidence>> {
   const constants = alphaPoConstants("shapedPreference", options);
   return referenceFree(
-    alphaPo(onFormulas, letter("aw"), letter("al"), constants),
+    (on, chosen, rejected) => alphaPo(on, chosen, rejected, constants),
     constants.beta,
     "mean",
     (chosen, rejected) => alphaPoLoss(chosen, rejected, options),
@@ -500,8 +575,7 @@ export function shapedPreference(options: AlphaPoOptions = {}): Optimization<Sid
  * @returns The optimization.
  */
 export function oddsRatio(): Optimization<Sides<TokenEvidence>> {
-  const formula = oddsRatioTerm(onFormulas, letter("aw"), letter("al"));
-  return referenceFree(formula, 1, "mean", oddsRatioLoss);
+  return referenceFree(oddsRatioTerm, 1, "mean", oddsRatioLoss);
 }
 
 /**
@@ -521,12 +595,13 @@ export function oddsRatio(): Optimization<Sides<TokenEvidence>> {
 export function onChosen<E>(
   optimization: Optimization<E>,
 ): Optimization<Pick<Sides<E>, "chosen">> {
-  const { formula, normalizer, transition } = optimization.description;
+  const { formula, normalizer, transition, gradient } = optimization.description;
   return {
     description: {
       transition,
       formula: within(formula, (expression) => ({ expression: `chosen: ${expression}` })),
       normalizer: `chosen: ${normalizer}`,
+      gradient: mapUnified(gradient, (own) => ({ ...own, side: "chosen" as const })),
     },
     ...remembering(optimization.memory),
     optimize: ({ chosen }, context) => optimization.optimize(chosen, context),

@@ -27,6 +27,10 @@ import type { RolloutEvidence } from "./optimization.ts";
 import { type TokenOptimization, tokenwise } from "./tokenwise.ts";
 import { type RatioLevel, ratioLevels } from "./ratio_levels.ts";
 import { SAMPLED_TRANSITION } from "./transitions.ts";
+import type { Expression } from "./unified/expression.ts";
+import { slots } from "./unified/gradient.ts";
+import { A, p, pOld } from "./unified/ratios.ts";
+import { literal, write, ZERO } from "./unified/write.ts";
 
 export type { RatioLevel };
 
@@ -463,6 +467,28 @@ export function policyGradient(
     normalizer,
     formula: { text: "-A log p", binding: "sum" },
     where: {},
+    gradient: [slots({ advantage: A })],
+  });
+}
+
+/** A bound of ratios, with six digits. */
+function shownBound(bound: number): Expression {
+  return write.constant({ constant: bound, name: `${Number(bound.toPrecision(6))}` });
+}
+
+/** The slots of a clipped loss: where clipping removes the gradient, the mask is 0. */
+function clippedSlots({ low, high, dualClip = Infinity, ratio: level }: ClippedConstants) {
+  const { ratio: rho, denominator, times, advantages } = ratioLevels[level];
+  const raised = write.atMost(rho, shownBound(high));
+  const lowered = write.and(
+    write.atMost(shownBound(low), rho),
+    write.atMost(rho, literal(dualClip)),
+  );
+  return slots({
+    mask: write.either(write.above(A, ZERO), raised, lowered),
+    denominator,
+    advantage: write.mul(times, A),
+    advantages,
   });
 }
 
@@ -514,6 +540,7 @@ export function clipped(options: ClippedOptions = {}): TokenOptimization<Rollout
       ? { text: surrogate, binding: "sum" }
       : { text: `(A < 0 ? min(${surrogate}, ${dualClip} |A|) : ${surrogate})`, binding: "call" },
     where: { rho: ratioLevels[ratio].formula },
+    gradient: [clippedSlots(known)],
     metrics: (evidence) => clipMetrics(evidence, options),
   });
 }
@@ -543,6 +570,9 @@ export function cappedPolicyGradient(
     normalizer,
     formula: { text: `-sg(min(rho, ${cap})) A log p`, binding: "sum" },
     where: { rho: ratioLevels.token.formula },
+    gradient: [
+      slots({ denominator: write.max(pOld, write.div(p, literal(cap))), advantage: A }),
+    ],
     metrics({ logProbs, oldLogProbs, mask }) {
       const ratio = importanceRatio(logProbs(), oldLogProbs, mask);
       return { "clip_ratio/high": share(greater(ratio, cap), mask) };

@@ -26,9 +26,17 @@ import {
 } from "./arithmetic.ts";
 import { checkName, checkShapes } from "./checks.ts";
 import { objectiveDefaults } from "./defaults.ts";
-import { divergenceConstants, type DivergenceOptions, divergenceScore } from "./divergences.ts";
+import {
+  divergenceConstants,
+  type DivergenceOptions,
+  divergenceScore,
+  scoreOn,
+} from "./divergences.ts";
 import { bounded, logRatio } from "./log_probs.ts";
 import { formulaOf, type LossFormula } from "./formula.ts";
+import { type Expression, named } from "./unified/expression.ts";
+import { type Dual, fixed, onDuals, variable } from "./unified/slope.ts";
+import { write } from "./unified/write.ts";
 
 /**
  * The losses of a pair, with the log-ratios `Dw = log pi(w) - log ref(w)` of the chosen answer and
@@ -136,6 +144,8 @@ interface PreferenceRule {
   readonly smoothing?: LabelSmoothing;
   /** Whether the form reads the temperature. */
   readonly mixes?: true;
+  /** Whether it compares the ranks of a batch, not the two sides of a pair. */
+  readonly ranks?: true;
   /** Whether log-ratios are averaged over an answer's tokens by default (default: summed). */
   readonly usualLogRatios?: "mean";
 }
@@ -201,11 +211,13 @@ const rules: Readonly<Record<PreferenceForm, PreferenceRule>> = {
   },
   aot: {
     smoothing: anySmoothing,
+    ranks: true,
     loss: (on, { policyMargin, referenceMargin }, k) =>
       logistic(on, on.mul(k.b, on.sub(on.sort(policyMargin), on.sort(referenceMargin))), k),
   },
   "aot-unpaired": {
     smoothing: anySmoothing,
+    ranks: true,
     loss: (on, { chosen, rejected }, k) =>
       logistic(on, on.mul(k.b, on.sub(on.sort(chosen), on.sort(rejected))), k),
   },
@@ -281,7 +293,7 @@ function constantsOf(
 ): PreferenceConstants {
   return {
     b: { constant: beta, name: "beta" },
-    minusB: { constant: -beta, name: "-beta" },
+    minusB: { constant: -beta, name: "-beta", minus: { constant: beta, name: "beta" } },
     target: { constant: 1 / (2 * beta), name: "1/(2 beta)" },
     e: { constant: e, name: "eps" },
     right: { constant: 1 - e, name: "(1-eps)" },
@@ -290,6 +302,49 @@ function constantsOf(
     unbiased: { constant: 1 - 2 * e, name: "(1 - 2 eps)" },
     t: { constant: temperature, name: "tau" },
   };
+}
+
+/** The sides of a pair, with the names of their scores and the way to read them. */
+const sides = {
+  chosen: { name: "Dw", of: write.chosen },
+  rejected: { name: "Dl", of: write.rejected },
+} as const;
+
+/**
+ * How much the answers of a pair are to be raised: minus the slopes of the loss in their log-ratios.
+ *
+ * @param form The form of the loss.
+ * @param options Its hyperparameters.
+ * @param logRatio The log-ratio of an answer, summed over its tokens.
+ * @param length The number that its score is divided by.
+ * @returns The advantage of each side; undefined for a loss of ranks.
+ */
+export function preferenceAdvantages(
+  form: PreferenceForm,
+  options: PreferenceOptions,
+  logRatio: Expression,
+  length: Expression,
+): Readonly<Record<keyof typeof sides, Expression>> | undefined {
+  const { loss, ranks } = rules[form];
+  if (ranks) return undefined;
+  const known = preferenceConstants("pairwise", form, options);
+  const scored = (side: keyof typeof sides, raised: keyof typeof sides): Dual => {
+    const { value, slope } = scoreOn(
+      onDuals,
+      side === raised ? variable(logRatio) : fixed(logRatio),
+      known,
+    );
+    const { name, of } = sides[side];
+    return { value: named(name, of(write.div(value, length))), slope: of(slope) };
+  };
+  const advantage = (raised: keyof typeof sides) => {
+    const [chosen, rejected] = [scored("chosen", raised), scored("rejected", raised)];
+    const { value, slope } = onDuals.sub(chosen, rejected);
+    const margin = { value: named("d", value), slope };
+    const margins = { chosen, rejected, margin, policyMargin: margin, referenceMargin: margin };
+    return write.neg(loss(onDuals, margins, constantsOf(known)).slope);
+  };
+  return { chosen: advantage("chosen"), rejected: advantage("rejected") };
 }
 
 /** Whether a form's log-ratios are summed over an answer's tokens or averaged by default. */

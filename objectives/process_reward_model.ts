@@ -118,6 +118,8 @@ export function scoredSteps(
       sequences: 1,
       groupSize: 1,
       learnedShare: 1,
+      learnedStates: (s) => `${s}_n`,
+      advantages: "answers",
     },
     collect(_model, batch) {
       checkDemonstrations(batch);
@@ -166,6 +168,7 @@ export function stepCrossEntropy(): Optimization<StepEvidence> {
       transition: "r(s) to the label of the step",
       normalizer: "steps",
       formula: formulaOf(`mean (right ? ${right.text} : ${wrong.text})`),
+      gradient: [{ kind: "scores" }],
       stepZero: stepLosses(onNumbers, 0).right,
     },
     optimize({ stepScores: scores, labels, mask }) {

@@ -19,6 +19,7 @@ import {
   type Tensor,
   where,
 } from "@unitune/core";
+import { type Constant, one } from "./arithmetic.ts";
 import { objectiveDefaults } from "./defaults.ts";
 import { decays, discountedSum } from "./discount.ts";
 import { checkName, checkTokens } from "./checks.ts";
@@ -26,6 +27,10 @@ import { countRows, masked, maskedMean } from "./log_probs.ts";
 import type { Loss } from "./loss.ts";
 import type { Optimization, TokenEvidence } from "./optimization.ts";
 import { formulaOf, type LossFormula } from "./formula.ts";
+import { type Expression, named } from "./unified/expression.ts";
+import { ofAnswers, slots, type UnifiedTerm } from "./unified/gradient.ts";
+import { p } from "./unified/ratios.ts";
+import { ONE, write } from "./unified/write.ts";
 
 /**
  * The forms of propagation, with `c_t = sum_{i >= t} g^(i-t) l_i` the discounted loss to go:
@@ -82,6 +87,22 @@ interface PropagationRule {
   readonly normalizer: string;
   readonly formula: (gamma: number) => LossFormula;
   readonly weights: (losses: Tensor, mask: Tensor, gamma: number) => Tensor;
+  /** The term of the gradient. */
+  readonly gradient: (gamma: Constant) => UnifiedTerm;
+}
+
+const own = named("l", write.neg(write.log(p)));
+
+/** The propagated gradient of a token, divided by sequences. */
+const propagatedBy = (advantage: Expression) => ofAnswers(slots({ advantage }), "single");
+
+/** The decayed number of answer tokens up to a token. */
+const reachOf = (gamma: Constant) => named("b_bt", write.before(ONE, gamma));
+
+/** The discounted loss to go, and its sum. */
+function toGoOf(gamma: Constant) {
+  const c = named("c_bt", write.after(own, gamma));
+  return { c, total: write.sumOfAnswer(c) };
 }
 
 /** M of each row, `[B, 1]`. */
@@ -116,30 +137,44 @@ const rules: Readonly<Record<PropagationForm, PropagationRule>> = {
     normalizer: "answer tokens of each sequence, then sequences",
     formula: () => formulaOf("mean_b (1/M_b) sum_t l_bt", { l: "-log p" }),
     weights: (_, mask) => mask,
+    gradient: () => ({ ...propagatedBy(ONE), normalizer: "sequence" }),
   },
   eq21: {
     transition: whole,
     normalizer: "sequences",
     formula: () => formulaOf("mean_b sum_t c_bt", { c_bt: "sum_{i>=t} l_bi", l: "-log p" }),
     weights: (_, mask) => reach(mask, 1),
+    gradient: () => propagatedBy(reachOf(one)),
   },
   "eq21-decay": {
     transition: whole,
     normalizer: "sequences",
     formula: (gamma) => formulaOf("mean_b sum_t c_bt", decayed(gamma)),
     weights: (_, mask, gamma) => reach(mask, gamma),
+    gradient: (gamma) => propagatedBy(reachOf(gamma)),
   },
   "as-run": {
     transition: whole,
     normalizer: "sum_t c_bt of each sequence, then sequences",
     formula: (gamma) => formulaOf("mean_b sum_t l_bt c_bt / sum_t c_bt", decayed(gamma)),
     weights: relative,
+    gradient(gamma) {
+      const { c, total } = toGoOf(gamma);
+      const a = named("a_bt", write.before(own, gamma));
+      const loss = named("L_b", write.div(write.sumOfAnswer(write.mul(own, c)), total));
+      const weight = write.sub(write.add(c, a), write.mul(loss, reachOf(gamma)));
+      return propagatedBy(write.div(weight, total));
+    },
   },
   "as-run-detached": {
     transition: whole,
     normalizer: "sum_t c_bt of each sequence, then sequences",
     formula: (gamma) => formulaOf("mean_b sum_t l_bt sg(c_bt / sum_t c_bt)", decayed(gamma)),
     weights: (losses, mask, gamma) => stopGradient(relative(losses, mask, gamma)),
+    gradient(gamma) {
+      const { c, total } = toGoOf(gamma);
+      return propagatedBy(write.div(c, total));
+    },
   },
 };
 
@@ -254,9 +289,14 @@ export function propagated(
   { form = objectiveDefaults.propagation, gamma = objectiveDefaults.gamma }: PropagationOptions =
     {},
 ): Optimization<TokenEvidence> {
-  const { transition, normalizer, formula } = ruleOf("propagated", form, gamma);
+  const { transition, normalizer, formula, gradient } = ruleOf("propagated", form, gamma);
   return {
-    description: { transition, normalizer, formula: formula(gamma) },
+    description: {
+      transition,
+      normalizer,
+      formula: formula(gamma),
+      gradient: [gradient({ constant: gamma, name: "gamma" })],
+    },
     optimize: ({ logProbs, mask }) => ({
       terms: [propagationLoss(logProbs(), mask, { form, gamma })],
       metrics: {},

@@ -34,6 +34,10 @@ import { bounded, boundedExp, choose, sequenceLogProbs } from "./log_probs.ts";
 import type { RolloutEvidence } from "./optimization.ts";
 import { type TokenOptimization, tokenwise } from "./tokenwise.ts";
 import { SAMPLED_TRANSITION } from "./transitions.ts";
+import { type Expression, named } from "./unified/expression.ts";
+import { slots, type UnifiedSlots } from "./unified/gradient.ts";
+import { A, p, pOld } from "./unified/ratios.ts";
+import { literal, ONE, write, ZERO } from "./unified/write.ts";
 
 /**
  * The denominator q of a ratio `p / q`: `"old"`, the policy that sampled; `"one"`, 1, for tokens
@@ -47,18 +51,30 @@ const MIXED = 0.25;
 
 interface DenominatorRule {
   readonly formula: string;
+  /** The denominator. */
+  readonly policy: Expression;
   /** The logarithm of a ratio. */
   readonly logRatio: (logProbs: Tensor, oldLogProbs: Tensor) => Tensor;
 }
 
 const denominators: Readonly<Record<Denominator, DenominatorRule>> = {
-  old: { formula: "p/p_old", logRatio: (logProbs, old) => sub(logProbs, bounded(old)) },
-  one: { formula: "p", logRatio: (logProbs) => logProbs },
+  old: {
+    formula: "p/p_old",
+    policy: pOld,
+    logRatio: (logProbs, old) => sub(logProbs, bounded(old)),
+  },
+  one: { formula: "p", policy: ONE, logRatio: (logProbs) => logProbs },
   mixture: {
     formula: "p/(0.75 p_old + 0.25)",
+    policy: write.add(write.mul(literal(1 - MIXED), pOld), literal(MIXED)),
     logRatio: (logProbs, old) => sub(logProbs, log(add(mul(exp(bounded(old)), 1 - MIXED), MIXED))),
   },
 };
+
+/** One of two expressions, by the sign of the advantage. */
+function bySignOf(positive: Expression, others: Expression): Expression {
+  return write.either(write.above(A, ZERO), positive, others);
+}
 
 /** The tokens of a surrogate. */
 export interface ShapedTokens {
@@ -80,6 +96,8 @@ export interface RatioShape {
   readonly formula: Formula;
   /** The definitions of the symbols in it, beside rho. */
   readonly where: LossFormula["where"];
+  /** The slots of its gradient, from the ratio `p/q` and its denominator q. */
+  readonly slots: (rho: Expression, q: Expression) => UnifiedSlots;
 }
 
 /** The options of {@linkcode shaped}. */
@@ -111,11 +129,11 @@ export interface ShapedOptions {
  * @throws {RangeError} If the denominator or the normalizer is unknown.
  */
 export function shaped(
-  { surrogate, formula, where }: RatioShape,
+  { surrogate, formula, where, slots: slotsOf }: RatioShape,
   { denominator = "old", normalizer = objectiveDefaults.normalizer }: ShapedOptions = {},
 ): TokenOptimization<RolloutEvidence> {
   checkName("shaped: denominator", denominator, denominators);
-  const { logRatio, formula: rho } = denominators[denominator];
+  const { logRatio, formula: rho, policy } = denominators[denominator];
   return tokenwise<RolloutEvidence>(SAMPLED_TRANSITION, {
     losses({ logProbs: given, oldLogProbs, advantages, mask }) {
       const logProbs = bounded(given());
@@ -131,6 +149,7 @@ export function shaped(
     normalizer,
     formula: { text: `-${factor(formula)}`, binding: "sum" },
     where: { ...where, rho },
+    gradient: [slotsOf(named("rho", write.div(p, policy)), policy)],
   });
 }
 
@@ -149,6 +168,7 @@ export const plain: RatioShape = {
   surrogate: ({ logRatios, advantages }) => mul(boundedExp(logRatios), advantages),
   formula: { text: "A rho", binding: "product" },
   where: {},
+  slots: (_rho, denominator) => slots({ denominator, advantage: A }),
 };
 
 /**
@@ -171,6 +191,7 @@ export const drift: RatioShape = {
   surrogate: ({ logRatios }) => neg(square(logRatios)),
   formula: { text: "-(log rho)^2", binding: "sum" },
   where: {},
+  slots: (rho) => slots({ advantage: write.mul(literal(-2), write.log(rho)) }),
 };
 
 /** The options of {@linkcode saturating}. */
@@ -210,6 +231,11 @@ export function saturating({ constant = 0.1 }: SaturatingOptions = {}): RatioSha
     },
     formula: { text: `A rho/(rho + ${constant})`, binding: "product" },
     where: {},
+    slots(rho, denominator) {
+      const [c, sum] = [literal(constant), write.add(rho, literal(constant))];
+      const falling = write.div(c, write.pow(sum, 2));
+      return slots({ denominator, advantage: write.mul(falling, A) });
+    },
   };
 }
 
@@ -248,6 +274,12 @@ export function softGate({ positive = 1, negative = 1.05 }: SoftGateOptions = {}
     },
     formula: { text: "4/tau sigmoid(tau (rho - 1)) A", binding: "product" },
     where: { tau: `A > 0 ? ${positive} : ${negative}` },
+    slots(rho, denominator) {
+      const tau = named("tau", bySignOf(literal(positive), literal(negative)));
+      const x = write.mul(tau, write.sub(rho, ONE));
+      const bell = write.mul(write.sigmoid(x), write.sigmoid(write.neg(x)));
+      return slots({ mask: write.mul(literal(4), bell), denominator, advantage: A });
+    },
   };
 }
 
@@ -316,6 +348,15 @@ export function gammaWeighted(
       "k, d":
         `A >= 0 ? ${positive.power}, ${positive.decay} : ${negative.power}, ${negative.decay}`,
     },
+    slots(rho) {
+      const w = named("w", write.exp(write.sumOfAnswer(write.log(rho))));
+      const of = ({ power, decay }: GammaWeight) => {
+        const falling = write.exp(write.mul(literal(decay), write.sub(ONE, w)));
+        return write.mul(write.pow(w, power), falling);
+      };
+      const weight = write.either(write.above(ZERO, A), of(negative), of(positive));
+      return slots({ advantage: write.mul(weight, A) });
+    },
   };
 }
 
@@ -367,6 +408,16 @@ export function geometricMean(
     },
     formula: { text: "e^(mean_t c) A", binding: "product" },
     where: { c: `A > 0 ? min(log rho, ${epsilonHigh}) : max(log rho, -${epsilon})` },
+    slots(rho) {
+      const [x, low, high] = [write.log(rho), literal(-epsilon), literal(epsilonHigh)];
+      const c = named("c", bySignOf(write.min(x, high), write.max(x, low)));
+      return slots({
+        mask: bySignOf(write.atMost(x, high), write.atMost(low, x)),
+        denominator: write.div(p, write.exp(write.meanOfAnswer(c))),
+        advantage: A,
+        advantages: "answers",
+      });
+    },
   };
 }
 
@@ -433,5 +484,16 @@ export function negativeAware({ scale = "none" }: NegativeAwareOptions = {}): Ra
     },
     formula: { text: "(A > 0 ? A log rho : w log max(1, (1 - q rho)/(1 - q)))", binding: "call" },
     where: { q: "pass rate", w: scale === "none" ? "1 - q" : "sqrt((1 - q)/q)" },
+    slots(rho, old) {
+      // Advantages of wrong answers are -q, or -sqrt(q/(1 - q)).
+      const square = write.pow(A, 2);
+      const is = scale === "none" ? write.neg(A) : write.div(square, write.add(ONE, square));
+      const q = named("q", is);
+      const left = write.div(write.sub(ONE, write.mul(q, rho)), write.sub(ONE, q));
+      return slots({
+        denominator: bySignOf(p, write.mul(old, write.max(ONE, left))),
+        advantage: A,
+      });
+    },
   };
 }

@@ -18,6 +18,11 @@ import { meanOver } from "./metrics.ts";
 import type { Loss } from "./loss.ts";
 import type { EntropyEvidence, ReferenceEvidence } from "./optimization.ts";
 import { type TokenOptimization, tokenwise } from "./tokenwise.ts";
+import { type Expression, named } from "./unified/expression.ts";
+import { slots } from "./unified/gradient.ts";
+import { logReferenceRatio } from "./unified/ratios.ts";
+import { fixed, onDuals, variable } from "./unified/slope.ts";
+import { write } from "./unified/write.ts";
 
 /**
  * Estimators of `KL(pi, ref)` from a sampled token (Schulman, "Approximating KL divergence", 2020),
@@ -39,13 +44,19 @@ const k1: Estimate = (_on, x) => x;
 const k2: Estimate = (on, x) => on.mul(half, on.square(x));
 const k3: Estimate = (on, x) => on.add(on.expm1(on.neg(x)), x);
 
-/** The value of each estimator, and the estimator whose gradient it has, if it is another one. */
-const estimators: Readonly<
-  Record<KlEstimator, { readonly value: Estimate; readonly gradient?: Estimate }>
-> = {
+interface EstimatorRule {
+  readonly value: Estimate;
+  /** The estimator whose gradient it has (default: its own). */
+  readonly gradient?: Estimate;
+  /** The sum of its value and its slope, where that is shorter than the two. */
+  readonly withSlope?: Estimate;
+}
+
+const estimators: Readonly<Record<KlEstimator, EstimatorRule>> = {
   k1: { value: k1 },
   k2: { value: k2 },
-  k3: { value: k3 },
+  // `e^-x + x - 1` and `1 - e^-x`.
+  k3: { value: k3, withSlope: k1 },
   "k3-k2": { value: k3, gradient: k2 },
 };
 
@@ -66,6 +77,22 @@ function tokenFormula(estimator: KlEstimator): Formula {
     text: `${estimate.text} with the gradient of ${gradient(onFormulas, x).text}`,
     binding: "sum",
   };
+}
+
+/** The log-ratio x as an expression. */
+const logRatioX = named("x", logReferenceRatio);
+
+/** The slope in x that an estimate is trained by, as an expression. */
+function tokenSlope(estimator: KlEstimator): Expression {
+  const { value, gradient = value } = estimators[estimator];
+  return gradient(onDuals, variable(logRatioX)).slope;
+}
+
+/** The slope in log p of an estimate that is multiplied by `p/p_old`, divided by that ratio. */
+export function correctedSlope(estimator: KlEstimator): Expression {
+  const { value, withSlope } = estimators[estimator];
+  const of = (estimate: Estimate) => estimate(onDuals, fixed(logRatioX)).value;
+  return withSlope === undefined ? write.add(of(value), tokenSlope(estimator)) : of(withSlope);
 }
 
 /** Throws unless an estimator exists. */
@@ -191,6 +218,7 @@ export function kl(
     normalizer,
     formula: tokenFormula(estimator),
     where: { x: "log p/p_ref" },
+    gradient: [slots({ advantage: write.neg(tokenSlope(estimator)) })],
     metrics: ({ logProbs, referenceLogProbs, mask }) => ({
       kl: meanOver(klEstimate(logProbs(), referenceLogProbs), mask),
     }),
@@ -248,5 +276,6 @@ export function entropyBonus(
     normalizer,
     formula: { text: "-H_bt", binding: "sum" },
     where: {},
+    gradient: [{ kind: "vocabulary" }],
   });
 }

@@ -149,6 +149,8 @@ export const scored: Estimation<Demonstrations, Demonstrations, ScoreEvidence> =
     sequences: 1,
     groupSize: 1,
     learnedShare: 1,
+    learnedStates: (s) => `${s}_end`,
+    advantages: "answers",
   },
   collect(_model, batch) {
     checkDemonstrations(batch);
@@ -192,6 +194,7 @@ export function bradleyTerry(
       transition: "r(s+) over r(s-)",
       normalizer: "pairs",
       formula: formulaOf(`mean ${text}`),
+      gradient: [{ kind: "scores" }],
       stepZero: rewardModel(onNumbers, 0, 0, constants),
     },
     optimize(evidence) {

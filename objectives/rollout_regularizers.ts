@@ -28,8 +28,11 @@ import type {
 } from "./optimization.ts";
 import { importanceRatio } from "./policy_gradient.ts";
 import { type RatioLevel, ratioLevels } from "./ratio_levels.ts";
-import { kl, type KlOptions } from "./regularizers.ts";
+import { correctedSlope, kl, type KlEstimator, type KlOptions } from "./regularizers.ts";
 import { type TokenOptimization, tokenwise } from "./tokenwise.ts";
+import { type OtherTerm, slots, type UnifiedSlots } from "./unified/gradient.ts";
+import { pOld } from "./unified/ratios.ts";
+import { write } from "./unified/write.ts";
 
 /** The options of {@linkcode correctedKl}. */
 export interface CorrectedKlOptions extends KlOptions {
@@ -59,7 +62,7 @@ export function correctedKl(
   { ratio = "token", ...options }: CorrectedKlOptions = {},
 ): TokenOptimization<ReferenceEvidence & Pick<RolloutEvidence, "oldLogProbs">> {
   const part = kl(options);
-  const { losses, formula, where: symbols, ...others } = part.tokens;
+  const { losses, formula, where: symbols, gradient: _plain, ...others } = part.tokens;
   return tokenwise<ReferenceEvidence & Pick<RolloutEvidence, "oldLogProbs">>(
     part.description.transition,
     {
@@ -71,8 +74,19 @@ export function correctedKl(
         ),
       formula: { text: `rho ${factor(formula)}`, binding: "product" },
       where: { ...symbols, rho: ratioLevels[ratio].formula },
+      gradient: [correctedSlots(options.estimator, ratio)],
     },
   );
+}
+
+/** The slots of a KL whose ratio has a gradient as well: `rho (k + k')`. */
+function correctedSlots(
+  estimator: KlEstimator = objectiveDefaults.klEstimator,
+  level: RatioLevel,
+): UnifiedSlots | OtherTerm {
+  // Of a whole answer's ratio, a token would have the estimates of all others.
+  if (level !== "token") return { kind: "unstated" };
+  return slots({ denominator: pOld, advantage: write.neg(correctedSlope(estimator)) });
 }
 
 /** The options of {@linkcode adaptiveEntropyBonus}. */
@@ -167,6 +181,7 @@ export function adaptiveEntropyBonus(
           w: `H <= ${known.target} ? w(step) : 0`,
         },
       },
+      gradient: [{ kind: "vocabulary" }],
     },
     memory,
     optimize({ entropy, mask }, context) {

@@ -258,6 +258,7 @@ export function gae(
       models: ["reward", "value"],
       data: ["reward", "old log-probs", ...given ? ["old values"] as const : []],
       asks: given ? 0 : 1,
+      advantages: "tokens",
     },
     collect(model, batch, ask) {
       checkRollouts("gae", batch);

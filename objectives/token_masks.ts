@@ -33,11 +33,15 @@ import {
   unsqueeze,
   where,
 } from "@unitune/core";
+import { one } from "./arithmetic.ts";
 import { perToken } from "./checks.ts";
 import { discountedSum } from "./discount.ts";
 import { logRatio, masked, maskedCount, sequenceLogProbs } from "./log_probs.ts";
 import type { EntropyEvidence, RolloutEvidence } from "./optimization.ts";
 import type { TokenWeight } from "./tokenwise.ts";
+import { named, quantity } from "./unified/expression.ts";
+import { A, p, pOld } from "./unified/ratios.ts";
+import { literal, ONE, write, ZERO } from "./unified/write.ts";
 
 /**
  * The quantile of the values that count, between the two nearest of them in proportion; 0 where none
@@ -56,6 +60,9 @@ function quantile(values: Tensor, mask: Tensor, level: number): Tensor {
   const [low, high] = [at(below), at(minimum(add(below, 1), last))];
   return add(low, mul(sub(position, below), sub(high, low)));
 }
+
+/** The entropy of a prediction, as an expression. */
+const entropyOf = quantity("H_bt");
 
 /** The options of {@linkcode highEntropy}. */
 export interface HighEntropyOptions {
@@ -87,6 +94,7 @@ export function highEntropy(
   { share = 0.2 }: HighEntropyOptions = {},
 ): TokenWeight<EntropyEvidence> {
   checkOptions("highEntropy", { share: ranges.share }, { share });
+  const level = { constant: 1 - share, name: `${Number((1 - share).toPrecision(6))}` };
   return {
     of({ entropy, mask }) {
       const own = entropy();
@@ -94,7 +102,12 @@ export function highEntropy(
       return cast(and(high, notEqual(mask, 0)), own.dtype);
     },
     formula: { text: "high", binding: "letter" },
-    where: { high: `H_bt >= quantile ${Number((1 - share).toPrecision(6))}` },
+    where: { high: `H_bt >= quantile ${level.name}` },
+    slot: "mask",
+    by: write.atMost(
+      write.quantile(entropyOf, level),
+      entropyOf,
+    ),
   };
 }
 
@@ -138,17 +151,33 @@ export function onPolicy({ threshold = 0.5 }: OnPolicyOptions = {}): TokenWeight
     },
     formula: { text: "keep_b", binding: "letter" },
     where: { keep: `A >= 0 or mean_t log p_old/p <= ${threshold}` },
+    slot: "mask",
+    by: write.either(
+      write.above(ZERO, A),
+      write.atMost(write.meanOfAnswer(write.log(write.div(pOld, p))), literal(threshold)),
+      ONE,
+    ),
   };
 }
+
+/** Below this, the advantages of a sequence sum to nothing. */
+const LEAST_TOTAL = 1e-8;
+
+/** The size of an advantage, and the share of an answer's sizes before a token. */
+const size = write.max(A, write.neg(A));
+const parted = named(
+  "parted",
+  write.div(
+    write.sub(write.before(size, one), size),
+    write.max(write.sumOfAnswer(size), literal(LEAST_TOTAL)),
+  ),
+);
 
 /** The options of {@linkcode early}. */
 export interface EarlyOptions {
   /** The gain g of the first token, at least 0 (default 0.5). */
   readonly gain?: number;
 }
-
-/** Below this, the advantages of a sequence sum to nothing. */
-const LEAST_TOTAL = 1e-8;
 
 /**
  * The weight of importance-weighted on-policy distillation (IW-OPD, arXiv 2606.22600):
@@ -184,5 +213,7 @@ export function early(
     },
     formula: { text: `1 + ${gain} (1 - parted)`, binding: "sum" },
     where: { parted: "sum_{i<t} |A_i| / sum_i |A_i|" },
+    slot: "advantage",
+    by: write.add(ONE, write.mul(literal(gain), write.sub(ONE, parted))),
   };
 }

@@ -23,6 +23,16 @@ import { factor, type Formula } from "./arithmetic.ts";
 import { type LossFormula, within as inside } from "./formula.ts";
 import type { Metrics } from "./metrics.ts";
 import type { GivenEvidence, MaskEvidence, Optimization } from "./optimization.ts";
+import type { Expression } from "./unified/expression.ts";
+import {
+  mapUnified,
+  multiplied,
+  ofOwner,
+  type OtherTerm,
+  type SlotFactor,
+  type UnifiedSlots,
+} from "./unified/gradient.ts";
+import { literal } from "./unified/write.ts";
 
 /** The losses of single tokens, and the normalizer of their sum. */
 export interface TokenLoss<E> {
@@ -34,6 +44,8 @@ export interface TokenLoss<E> {
   readonly formula: Formula;
   /** The definitions of the symbols in it. */
   readonly where: LossFormula["where"];
+  /** The terms of a token's gradient, in the form of UPGE where they have it. */
+  readonly gradient: readonly (UnifiedSlots | OtherTerm)[];
   /** Metrics to log beside the loss (default: none). */
   readonly metrics?: (evidence: E) => Metrics;
 }
@@ -50,14 +62,17 @@ export interface TokenOptimization<E> extends Optimization<E> {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { formulaText, type TokenEvidence, tokenwise } from "@unitune/objectives";
+ * import { formulaText, quantity, slots, type TokenEvidence, tokenwise, write } from "@unitune/objectives";
  * import { square } from "@unitune/core";
  *
+ * // -2 log p (1/p) grad p
+ * const advantage = write.neg(write.mul(write.constant(2), write.log(quantity("p"))));
  * const squares = tokenwise<TokenEvidence>("T -> T*", {
  *   losses: ({ logProbs }) => square(logProbs()),
  *   normalizer: "token",
  *   formula: { text: "(log p)^2", binding: "call" },
  *   where: {},
+ *   gradient: [slots({ advantage })],
  * });
  * assertEquals(formulaText(squares.description.formula), "sum_b sum_t (log p)^2 / sum_b M_b");
  * ```
@@ -71,13 +86,19 @@ export function tokenwise<E extends MaskEvidence>(
   transition: string,
   tokens: TokenLoss<E>,
 ): TokenOptimization<E> {
-  const { losses, normalizer, formula, where, metrics } = tokens;
+  const { losses, normalizer, formula, where, gradient, metrics } = tokens;
   checkNormalizer("tokenwise: normalizer", normalizer);
   return {
     description: {
       transition,
       normalizer: describeNormalizer(normalizer),
       formula: aggregateFormula(normalizer, formula.text, where),
+      gradient: mapUnified(gradient, (own) => ({
+        ...own,
+        side: "single" as const,
+        normalizer,
+        counts: "all" as const,
+      })),
     },
     tokens,
     optimize: (evidence) => ({
@@ -95,6 +116,10 @@ export interface TokenWeight<E> {
   readonly formula: Formula;
   /** The definitions of the symbols in it. */
   readonly where: LossFormula["where"];
+  /** The slot of UPGE that it is a factor of. */
+  readonly slot: SlotFactor["slot"];
+  /** The factor as an expression. */
+  readonly by: Expression;
 }
 
 /**
@@ -128,7 +153,7 @@ export function weighed<E extends MaskEvidence, F = unknown>(
   by: number | TokenWeight<F>,
   part: TokenOptimization<E>,
 ): TokenOptimization<E & F> {
-  const { losses, formula, where, ...others } = part.tokens;
+  const { losses, formula, where, gradient, ...others } = part.tokens;
   const times = (name: string): Formula => ({
     text: `${name} ${factor(formula)}`,
     binding: "product",
@@ -140,6 +165,7 @@ export function weighed<E extends MaskEvidence, F = unknown>(
       losses: (evidence) => mul(losses(evidence), by),
       formula: times(`${by}`),
       where,
+      gradient: multiplied(gradient, { slot: "advantage", by: literal(by) }),
     });
   }
   return tokenwise<E & F>(part.description.transition, {
@@ -147,6 +173,7 @@ export function weighed<E extends MaskEvidence, F = unknown>(
     losses: (evidence) => product(stopGradient(by.of(evidence)), losses(evidence), evidence.mask),
     formula: times(`sg(${by.formula.text})`),
     where: { ...by.where, ...where },
+    gradient: multiplied(gradient, by),
   });
 }
 
@@ -198,6 +225,7 @@ export function byOrigin<E extends MaskEvidence, F extends MaskEvidence>(
     normalizer: a.normalizer,
     formula: { text: `(given ? ${a.formula.text} : ${b.formula.text})`, binding: "call" },
     where: { ...a.where, ...b.where },
+    gradient: [...ofOwner(a.gradient, "given"), ...ofOwner(b.gradient, "own")],
     metrics(evidence) {
       const [first, second] = parts(evidence);
       return { ...a.metrics?.(first), ...b.metrics?.(second) };
@@ -207,14 +235,15 @@ export function byOrigin<E extends MaskEvidence, F extends MaskEvidence>(
 
 /** An optimization of a part of the tokens, which is also all that its normalizer counts. */
 function onPart<E extends MaskEvidence>(
-  name: string,
+  name: "given" | "own",
   part: Optimization<E>,
   select: (given: Tensor) => Tensor,
 ): Optimization<E & GivenEvidence> {
-  const { formula } = part.description;
+  const { formula, gradient } = part.description;
   return {
     description: {
       ...part.description,
+      gradient: mapUnified(ofOwner(gradient, name), (own) => ({ ...own, counts: name })),
       formula: inside(formula, (expression) => ({ expression: `${name}: ${expression}` })),
     },
     optimize: (evidence, context) =>

@@ -108,6 +108,7 @@ export function valueRegression(options: ValueOptions = {}): Optimization<ValueE
         normalizer,
         `max((V - R)^2, (clip(V, V_old +- ${epsilon}) - R)^2)/2`,
       ),
+      gradient: [{ kind: "values" }],
     },
     optimize: ({ values, oldValues, returns, mask }) => ({
       terms: [valueLoss(values(), oldValues, returns, mask, options)],

@@ -26,6 +26,9 @@ import { bounded, maskedMean } from "./log_probs.ts";
 import type { EntropyEvidence, RolloutEvidence, TokenEvidence } from "./optimization.ts";
 import { importanceRatio } from "./policy_gradient.ts";
 import type { TokenWeight } from "./tokenwise.ts";
+import { named, quantity } from "./unified/expression.ts";
+import { A, p, pOld, ratio } from "./unified/ratios.ts";
+import { literal, ONE, write, ZERO } from "./unified/write.ts";
 
 /** The probability of each token under the policy. */
 const probabilityOf = ({ logProbs }: Pick<TokenEvidence, "logProbs">): Tensor =>
@@ -64,6 +67,8 @@ export function probability(
     of: ({ logProbs }) => exp(mul(bounded(logProbs()), power)),
     formula: { text: power === 1 ? "p_bt" : `p_bt^${power}`, binding: "letter" },
     where: {},
+    slot: "denominator",
+    by: write.pow(p, power),
   };
 }
 
@@ -89,6 +94,8 @@ export const uncertainty: TokenWeight<Pick<TokenEvidence, "logProbs">> = {
   },
   formula: { text: "p_bt (1 - p_bt)", binding: "product" },
   where: {},
+  slot: "advantage",
+  by: write.mul(p, write.sub(ONE, p)),
 };
 
 /** The options of {@linkcode rarity}. */
@@ -123,6 +130,8 @@ export function rarity(
     of: ({ logProbs }) => pow(neg(expm1(minimum(bounded(logProbs()), 0))), power),
     formula: { text: `(1 - p_bt)^${power}`, binding: "call" },
     where: {},
+    slot: "advantage",
+    by: write.pow(write.sub(ONE, p), power),
   };
 }
 
@@ -144,6 +153,8 @@ function weightOf<F>(name: string, weight: number | TokenWeight<F>): Omit<TokenW
     of: (_evidence, dtype) => asTensor(weight, dtype),
     formula: { text: `${weight}`, binding: "letter" },
     where: {},
+    slot: "advantage",
+    by: literal(weight),
   };
 }
 
@@ -178,6 +189,8 @@ export function bySign<F = unknown>(
     },
     formula: { text: `A > 0 ? ${yes.formula.text} : ${no.formula.text}`, binding: "sum" },
     where: { ...yes.where, ...no.where },
+    slot: "advantage",
+    by: write.either(write.above(A, ZERO), yes.by, no.by),
   };
 }
 
@@ -216,6 +229,11 @@ export function byEntropy(
     of: ({ entropy, mask }) => mul(exp(mul(maskedMean(entropy(), mask), factor)), scale),
     formula: { text: scale === 1 ? text : `${scale} ${text}`, binding: "product" },
     where: { H: "mean entropy of the batch" },
+    slot: "advantage",
+    by: write.mul(
+      literal(scale),
+      write.exp(write.mul(literal(factor), named("H", write.meanOfBatch(quantity("H_bt"))))),
+    ),
   };
 }
 
@@ -263,6 +281,12 @@ export function trusted({ distance = 0.2 }: TrustOptions = {}): TokenWeight<Roll
     },
     formula: { text: "keep", binding: "letter" },
     where: { keep: `sign(A) (p - p_old) <= ${distance}` },
+    slot: "mask",
+    by: write.either(
+      write.above(A, ZERO),
+      write.atMost(write.sub(p, pOld), literal(distance)),
+      write.atMost(write.sub(pOld, p), literal(distance)),
+    ),
   };
 }
 
@@ -297,5 +321,7 @@ export function cappedRatio(
       minimum(importanceRatio(logProbs(), oldLogProbs, mask), cap),
     formula: { text: `min(rho, ${cap})`, binding: "call" },
     where: { rho: "p/p_old" },
+    slot: "advantage",
+    by: write.min(ratio, literal(cap)),
   };
 }

@@ -9,6 +9,8 @@ import {
   formulaText,
   type ObjectiveDescription,
   type ObjectiveEntry,
+  type SlotTexts,
+  slotTexts,
   squeezed,
 } from "@unitune/objectives";
 import { nearest } from "@unitune/training";
@@ -25,22 +27,47 @@ interface Described {
 /** What a condition may ask for: one word, or several of which the order does not count. */
 type Words = string | readonly string[];
 
-/** The columns that conditions are on. */
-const columns: Readonly<Record<string, (row: Described) => Words>> = {
+/** A slot of the terms of a gradient that have the form of UPGE. */
+const slot = (name: keyof SlotTexts) => ({ description }: Described): Words =>
+  description.gradient.flatMap((term) => slotTexts(term)?.[name] ?? []);
+
+/** Columns of names, whose spelling does not count. */
+const names: Readonly<Record<string, (row: Described) => Words>> = {
   name: ({ entry }) => entry.name,
   kind: ({ entry }) => entry.data,
   trains: ({ entry }) => entry.trains,
   models: ({ description }) => description.models,
   data: ({ description }) => description.data,
   signal: ({ description }) => description.signal,
-  transition: ({ description }) => description.transition,
-  loss: ({ description }) => formulaText(description.formula),
   divided: ({ description }) => description.normalizer,
-  states: ({ description }) => [description.humanStates, description.modelStates],
   passes: ({ description }) => `${description.forwardPasses}`,
   group: ({ description }) => `${description.groupSize}`,
   options: ({ entry }) => Object.keys(entry.options),
+  gradient: ({ description }) => [...new Set(description.gradient.map(({ kind }) => kind))],
 };
+
+/** Columns of formulas, of which only the spaces do not count: `s-` is not `s`, nor `P` p. */
+const formulas: Readonly<Record<string, (row: Described) => Words>> = {
+  transition: ({ description }) => description.transition,
+  loss: ({ description }) => formulaText(description.formula),
+  states: ({ description }) => [description.humanStates, description.modelStates],
+  mask: slot("mask"),
+  denominator: slot("denominator"),
+  advantage: slot("advantage"),
+  likelihood: slot("likelihood"),
+};
+
+const withoutSpaces = (text: string) => text.replace(/\s/g, "");
+
+/** The columns that conditions are on, and what of their spelling counts. */
+const columns = new Map(
+  ([[names, squeezed], [formulas, withoutSpaces]] as const).flatMap(([table, spelled]) =>
+    Object.entries(table).map(([name, of]) => [name, { of, spelled }] as const)
+  ),
+);
+
+/** The names of the columns that conditions are on. */
+export const conditionColumns: readonly string[] = [...columns.keys()];
 
 /** Whether an objective meets a condition. */
 export type Condition = (row: Described) => boolean;
@@ -55,7 +82,8 @@ const comparisons: Readonly<
 
 /**
  * A condition from its text: columns with what they are (`=`), or with what is in them (`~`),
- * separated by spaces. Several words are separated by commas, in any order and spelling.
+ * separated by spaces. Several words are separated by commas, in any order; names may be in any
+ * spelling, and of formulas the spaces are left out.
  *
  * @param text Such as `models=policy data~reward`.
  * @returns The condition, which holds where all parts do.
@@ -89,15 +117,16 @@ function partOf(text: string): Condition {
         "models=policy,reference",
     );
   }
-  const of = Object.hasOwn(columns, name) ? columns[name] : undefined;
-  if (of === undefined) {
-    const near = nearest(name, Object.keys(columns));
+  const column = columns.get(name);
+  if (column === undefined) {
+    const near = nearest(name, conditionColumns);
     throw new UsageError(
       `--where: there is no column ${quoted(name)}${
         near === undefined ? "" : `: did you mean ${near}?`
-      } Columns are ${Object.keys(columns).join(", ")}`,
+      } Columns are ${conditionColumns.join(", ")}`,
     );
   }
-  const asked = words.split(",").map(squeezed);
-  return (row) => comparisons[sign]([of(row)].flat().map(squeezed), asked);
+  const { of, spelled } = column;
+  const asked = words.split(",").map(spelled);
+  return (row) => comparisons[sign]([of(row)].flat().map(spelled), asked);
 }

@@ -25,8 +25,10 @@ import {
   describeEntry,
   entryNamed,
   formulaText,
+  gradientText,
   type Model,
   modelOf,
+  namesInGradient,
   namesOf,
   type Objective,
   type ObjectiveDescription,
@@ -39,10 +41,12 @@ import {
   type ScoredLabelledAnswers,
   type ScoredPairs,
   scoreTokens,
+  type SlotTexts,
+  slotTexts,
   summarize,
 } from "@unitune/objectives";
 import { runCommand, UsageError } from "../terminal/errors.ts";
-import { conditionOf } from "./objective_filter.ts";
+import { conditionColumns, conditionOf } from "./objective_filter.ts";
 import { type FlagTable, kebabCase, parseFlags, wantsHelp } from "../flags/flags.ts";
 import { flagLines, helpText } from "../flags/help.ts";
 import { checkObjectives } from "../flags/check_objectives.ts";
@@ -59,8 +63,7 @@ const flags = {
     placeholder: "CONDITION",
     help: "Prints only the objectives that meet a condition: COLUMN=WORDS for what a column is, " +
       "COLUMN~WORDS for what is in it; several words are separated by commas, several columns by " +
-      "spaces. Columns are name, kind, trains, models, data, signal, transition, loss, divided, " +
-      "states, passes, group and options.",
+      `spaces, and formulas are written without any. Columns are ${conditionColumns.join(", ")}.`,
   },
 } as const satisfies FlagTable;
 
@@ -71,7 +74,8 @@ const usage =
 
   deno task objectives                          all objectives
   deno task objectives dpo                      one, with its value before the first step
-  deno task objectives --where models=policy    those that ask no other model`;
+  deno task objectives --where models=policy    those that ask no other model
+  deno task objectives --where denominator=1    those whose gradient divides by no policy`;
 
 /** A bigram table: the logits of the next token are a row of it. */
 const table = tensor([[0.2, -0.4, 1, 0], [0.5, 0.1, -0.3, 0.6], [-1, 0.7, 0, 0.2], [
@@ -207,11 +211,13 @@ const labelsOf: Readonly<Record<keyof ObjectiveDescription, string>> = {
   learnedShare: "learned share",
   normalizer: "divided by",
   formula: "loss",
+  gradient: "gradient",
   stepZero: "at step 0",
 };
 
 function showCell(column: keyof ObjectiveDescription, description: ObjectiveDescription): string {
   if (column === "formula") return formulaText(description.formula);
+  if (column === "gradient") return description.gradient.map(gradientText).join(" + ");
   const value = description[column];
   if (value === undefined) return "";
   if (column === "forwardPasses" && value === Infinity) return "one a position";
@@ -286,6 +292,21 @@ const notation: readonly NotationRow[] = [
     isFor: ({ entry }) => entry.trains === "policy",
   },
   { symbols: ["e", "log"], meaning: "Euler's number; the natural logarithm" },
+  {
+    symbols: ["grad", "p(s)"],
+    meaning: "the gradient in the policy's parameters; the probability of the token at a state s",
+    isFor: ({ entry }) => entry.trains === "policy",
+  },
+  {
+    symbols: ["collision"],
+    meaning: "sum_a p(a)^2, the probability that two draws agree",
+    isFor: ({ entry }) => entry.name === "wpo",
+  },
+  {
+    symbols: ["helped", "pass rate"],
+    meaning: "1 for an answer with given tokens; the share of a group's own answers that pass",
+    isFor: ({ entry }) => Object.hasOwn(entry.options, "gate"),
+  },
   {
     symbols: ["sg", "1[...]"],
     meaning: "stop-gradient; 1 where the condition holds, else 0",
@@ -500,6 +521,8 @@ function notationLines(rows: readonly NotationRow[]): string[] {
 /** The meanings of the summary's columns. */
 const heads: Readonly<Record<string, string>> = {
   passes: "forward passes over the batch in a step, with and without gradient",
+  gradient: "minus the gradient of the loss, of one token, in the form of UPGE: 1[mask] " +
+    "1/denominator advantage grad likelihood",
   "at step 0": "the loss before the first step, where it is known: with a policy that is its " +
     "reference, or a reward model that scores all answers 0",
 };
@@ -523,6 +546,52 @@ function field(label: string, value: string): string {
   return `  ${label.padEnd(indent - 2)}${lines.join(`\n${" ".repeat(indent)}`)}`;
 }
 
+/** The columns of an objective's block in the whole table. */
+const blockColumns = [
+  ...["signal", "transition", "formula", "normalizer", "gradient", "data"] as const,
+];
+
+/** The names in a gradient that its loss does not define. */
+function definitionsText({ formula, gradient }: ObjectiveDescription): string {
+  return Object.entries(namesInGradient(gradient))
+    .filter(([name]) => !Object.hasOwn(formula.where, name))
+    .map(([name, meaning]) => `${name} = ${meaning}`)
+    .join(", ");
+}
+
+/** A line of the names in a gradient, where there are any. */
+function definitionField(description: ObjectiveDescription): string[] {
+  const text = definitionsText(description);
+  return text === "" ? [] : [field("where", text)];
+}
+
+/** The slots of UPGE, by their heads. */
+const slotHeads: readonly (readonly [string, keyof SlotTexts])[] = [
+  ["stability mask", "mask"],
+  ["denominator", "denominator"],
+  ["advantage", "advantage"],
+  ["likelihood", "likelihood"],
+];
+
+/** The terms of an objective's gradient, slot by slot. */
+function gradientLines(description: ObjectiveDescription): string[] {
+  return [
+    "",
+    wrapText(
+      "In the form of UPGE, minus the gradient of the loss is a sum over tokens of mask x " +
+        "1/denominator x advantage x gradient of the likelihood:",
+    ),
+    ...description.gradient.flatMap((term, i) => {
+      const texts = slotTexts(term);
+      const own = texts === undefined
+        ? [field("no such form", gradientText(term))]
+        : slotHeads.map(([head, slot]) => field(head, texts[slot]));
+      return i === 0 ? own : ["", ...own];
+    }),
+    ...definitionField(description),
+  ];
+}
+
 /** The whole table: a block of lines for each objective, so that it fits a terminal. */
 function wholeTable(rows: readonly Row[]): string[] {
   const summary = rows.map(({ entry: { name }, description }) => [
@@ -539,9 +608,8 @@ function wholeTable(rows: readonly Row[]): string[] {
       "",
       entry.name,
       field("states", statesOf(description)),
-      ...(["signal", "transition", "formula", "normalizer", "data"] as const).map((column) =>
-        field(labelsOf[column], showCell(column, description))
-      ),
+      ...blockColumns.map((column) => field(labelsOf[column], showCell(column, description))),
+      ...definitionField(description),
       ...fromData(entry).map((told) => field("by default", told)),
     ]),
   ]);
@@ -568,14 +636,40 @@ its predictions are moved, the _loss_ by what formula, and _divided by_ what its
 _models_ are those that are evaluated, the _passes_ how often over a batch in a step. _At step 0_ is the
 loss before the first step, where it is known. \`deno task objectives NAME\` explains the symbols of a
 line and its options; \`deno task objectives --where models=policy\` prints the lines that meet a
-condition.
+condition, such as \`kind=pairs data~reference\` or \`denominator=p_old mask=1\`.
 
 **How to write a line.** Choose states (\`gold\`, \`intuitive\`, \`sampled\`), a signal (\`indicator\`,
 \`againstReference\`, \`advantage\`, \`teacher\`) and an optimization (\`nll\`, \`pairwise\`, \`clipped\`,
 \`distilled\`), and join them: \`objective(estimate(states, signal), optimization)\`. Types refuse an
 optimization that needs what the signal does not give, or that ignores what it gives. \`sumOf\`,
 \`weight\` and \`weighed\` combine losses. A row in \`objectives/registry/\` gives the expression a name,
-its data and its options; then \`train --objective NAME\` runs it, and it is a line here.
+its data and its options; then \`train --objective NAME\` runs it, and it is a line here. A part that
+is new says its columns: states and signals what they are, an optimization its move, its formula, what
+it is divided by, and the slots of its gradient.
+`;
+
+/** How to read the table of gradients. */
+const GRADIENTS = `## As gradients
+
+The sequel of that paper, UPGE (arXiv 2509.04419), gives the gradients of SFT and RL one form. Here
+all objectives have it, as far as they can:
+
+\`-grad loss = sum over tokens of mask x (1 / denominator) x advantage x grad likelihood\`,
+
+where the sum is divided as in the tables above. The _stability mask_ is 1 for the tokens that are
+learned: all of them, those \`given\` to the policy, its \`own\`, or those for which a condition holds.
+The _denominator_ divides the probability p of the token: p itself gives the gradient of log p, the
+policy that sampled (\`p_old\`) an importance ratio, 1 the gradient of p. The _advantage_ says how much
+the token is to be raised: 1 for a target, A where the signal gives an advantage. For pairs and labels
+it is minus the slope of the loss in the log-ratio of the answer. The _likelihood_ is the state at which
+p is raised. An objective has a line for each term of its loss; pairs have one for each side. The
+gradient of a term over the whole vocabulary, of values or of scores has no such form, and its line says
+so.
+
+These lines come from the parts as well: the states give the likelihood, the signal gives A, and the
+optimization gives the mask, the denominator and the use of A. For every objective, a test evaluates the
+slots in plain numbers and compares the sum with the gradient of the loss. So a new optimization names
+its slots (\`slots\`), written as expressions (\`write\`), and a false one fails the test.
 `;
 
 /** A cell of a Markdown table. */
@@ -611,7 +705,24 @@ function tablePage(rows: readonly Row[]): string {
       ])
     ),
   ]);
-  return [PREAMBLE.trimEnd(), ...tables].join("\n");
+  const gradients = [...groups].flatMap(([heading, own]) => [
+    "",
+    `### ${heading}, as gradients`,
+    "",
+    line(["objective", ...slotHeads.map(([head]) => head), "where"]),
+    line(["---", ...slotHeads.map(() => "---"), "---"]),
+    ...own.flatMap(({ entry, description }) =>
+      description.gradient.map((term, i) => {
+        const texts = slotTexts(term);
+        const cells = texts === undefined
+          ? [gradientText(term), "", "", ""]
+          : slotHeads.map(([, slot]) => cell(texts[slot]));
+        const where = i === 0 ? cell(definitionsText(description)) : "";
+        return line([entry.name, ...cells, where]);
+      })
+    ),
+  ]);
+  return [PREAMBLE.trimEnd(), ...tables, "", GRADIENTS.trimEnd(), ...gradients].join("\n");
 }
 
 /**
@@ -680,6 +791,7 @@ async function oneInDepth(row: Row, registry: ObjectiveRegistry): Promise<string
       field(labelsOf[column], showCell(column, description))
     ),
     ...fromData(entry).map((told) => field("by default", told)),
+    ...gradientLines(description),
     ...notationLines(notationOf(entry)),
     ...optionLines(entry, registry),
     "",

@@ -42,6 +42,7 @@ import {
   geometricMean,
   type GivenEvidence,
   hpt,
+  literal,
   luffy,
   modelOf,
   negativeAware,
@@ -257,6 +258,8 @@ theorem(
         of: () => ones([], dtype),
         formula: { text: "1", binding: "letter" },
         where: {},
+        slot: "advantage",
+        by: literal(1),
       };
       for (const part of [nll(), clipped(), nll({ normalizer: "sequence" })]) {
         const plainly: TokenOptimization<Evidence> = part;

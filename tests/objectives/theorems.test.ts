@@ -3,7 +3,6 @@ import { assert, assertAlmostEquals, assertNotEquals, assertRejects } from "@std
 import { checkGradients, grad } from "@unitune/autodiff";
 import {
   add,
-  div,
   exp,
   type FloatDType,
   gather,
@@ -24,13 +23,11 @@ import {
 import {
   advantage,
   againstReference,
-  aggregate,
   both,
   cispoLoss,
   clipped,
   clippedLoss,
   dapoLoss,
-  dftLoss,
   dpo,
   dpoLoss,
   estimate,
@@ -56,7 +53,6 @@ import {
   modelOf,
   modelOfLogits,
   nll,
-  nllLoss,
   type Objective,
   objective,
   onlineDpo,
@@ -276,42 +272,6 @@ theorem(
       await assertNear(
         gradient((x) => lossValue(cispoLoss(x, old, advantages, mask, { cap: 1e9 }))),
         gradient((x) => lossValue(ppoLoss(x, old, advantages, mask, { epsilon: Infinity }))),
-        tolerance,
-      );
-    }),
-);
-
-theorem(
-  "one form for all (UPGE): the gradient is -(1 / pi_ref) A grad pi, with pi_ref = pi and A = 1 for SFT",
-  ({ dtype, tolerance }) =>
-    fc.asyncProperty(rollouts, async ({ logProbs: p, old: q, advantages: a }) => {
-      const [logProbs, old, advantages] = [
-        tensor(p, { dtype }),
-        tensor(q, { dtype }),
-        tensor(a, { dtype }),
-      ];
-      const mask = ones(logProbs.shape, dtype);
-      const gradient = (loss: (x: Tensor) => Tensor) => grad(loss)(logProbs);
-      const unified = (reference: Tensor, advantage: Tensor) =>
-        gradient((x) => {
-          const terms = mul(div(exp(x), exp(reference)), reshape(advantage, [-1, 1]));
-          return lossValue(aggregate(neg(terms), mask, "token"));
-        });
-      const one = mul(advantages, 0);
-      await assertNear(
-        unified(logProbs, add(one, 1)),
-        gradient((x) => lossValue(nllLoss(x, mask))),
-        tolerance,
-      );
-      await assertNear(
-        unified(old, advantages),
-        gradient((x) => lossValue(ppoLoss(x, old, advantages, mask, { epsilon: Infinity }))),
-        tolerance,
-      );
-      // DFT weighs each token by its probability: pi_ref = 1.
-      await assertNear(
-        unified(mul(logProbs, 0), add(one, 1)),
-        gradient((x) => lossValue(dftLoss(x, mask))),
         tolerance,
       );
     }),

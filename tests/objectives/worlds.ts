@@ -14,6 +14,7 @@ import {
 } from "@unitune/core";
 import {
   type Demonstrations,
+  type GivenOptions,
   type Guided,
   type LabelledSteps,
   modelOf,
@@ -195,16 +196,23 @@ export interface Parts<B> {
   readonly batch: B;
 }
 
-/** All entries of the registry in a world, and the model that some of them ask. */
+/**
+ * All entries of the registry in a world, the model that some of them ask, and values of options, for
+ * the entries that have them.
+ */
 export function entriesOf(
   world: World,
   reference = modelOf(wordPolicy, world.reference),
+  chosen: GivenOptions = {},
 ): Entry[] {
   const models = { reference, teacher: reference };
   return objectiveRegistry.map((entry): Entry => {
     const { name, data, trains, values } = entry;
     const policy = trains !== "policy" ? scorer : values ? actorCritic : wordPolicy;
-    const options = Object.hasOwn(entry.options, "groupSize") ? { groupSize: GROUP } : {};
+    const options = Object.fromEntries(
+      Object.entries({ ...chosen, groupSize: GROUP })
+        .filter(([name]) => Object.hasOwn(entry.options, name)),
+    );
     const use: Entry["use"] = (f) => {
       switch (entry.data) {
         case "demonstrations": {

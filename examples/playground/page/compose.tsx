@@ -3,6 +3,7 @@ import {
   describeEntry,
   formulaText,
   type GivenOptions,
+  gradientText,
   type ObjectiveDescription,
   objectiveRegistry,
 } from "@unitune/objectives";
@@ -21,13 +22,14 @@ import { optimizationParts, signalParts, statesParts } from "../compose/parts.ts
 import { untrainable, wordOf } from "../lanes.ts";
 import { Fields } from "./fields.tsx";
 
-/** The columns of Table 1, by the names that `deno task objectives` has for them. */
+/** The columns of Table 1 and of UPGE, by the names that `deno task objectives` has for them. */
 const columns: readonly (readonly [string, (row: ObjectiveDescription) => string])[] = [
   ["states, human", ({ humanStates }) => humanStates],
   ["states, model", ({ modelStates }) => modelStates],
   ["signal", ({ signal }) => signal],
   ["transition", ({ transition }) => transition],
   ["divided by", ({ normalizer }) => normalizer],
+  ["gradient", ({ gradient }) => gradient.map(gradientText).join(" + ")],
   ["models", ({ models }) => models.join(", ")],
   ["data", ({ data }) => data.join(", ")],
   ["forward passes", ({ forwardPasses }) => String(forwardPasses)],

@@ -13,9 +13,11 @@ import {
   entryNamed,
   formulaText,
   type LossFormula,
+  namesInGradient,
   namesOf,
   objectiveRegistry,
   sameName,
+  slotTexts,
 } from "@unitune/objectives";
 
 const cli = new URL("../../../cli/commands/objectives.ts", import.meta.url);
@@ -60,6 +62,18 @@ Deno.test("objectives --where prints the objectives that meet a condition", asyn
   assertEquals(isMet("models=reference,policy kind=labels"), isMet("kind=labels"));
   assertEquals(isMet("data~reference-rollouts"), ["a-star-po", "xpo"]);
   assertEquals(isMet("trains~reward"), ["reward-model", "process-reward-model"]);
+  // Each slot of UPGE is a column, and so is whether there are any.
+  assertEquals(isMet("denominator=1 kind=demonstrations"), ["dft", "asft"]);
+  assertEquals(isMet("mask=1 denominator=p advantage=A kind=rollouts"), [
+    ...["reinforce", "intuitive-grpo"],
+  ]);
+  assertEquals(isMet("gradient=ranks"), ["aot", "aot-unpaired"]);
+  assertEquals(isMet("advantage~parted"), ["iw-opd"]);
+  // Of a formula only the spaces do not count.
+  assertEquals(isMet("advantage=-betasigmoid(betaDl),betasigmoid(-betaDw)"), ["bco"]);
+  assertEquals(isMet("likelihood~s-_n kind=rollouts"), []);
+  assertEquals(isMet("denominator=P"), []);
+  assertEquals(isMet("data~reward-parts data~reward"), ["gdpo"]);
   // What a column is, is all of it.
   assertEquals(isMet("models=reference"), []);
   for (
@@ -141,9 +155,17 @@ Deno.test("the notation of an objective explains every symbol of its loss", () =
   for (const entry of objectiveRegistry) {
     const explained = notationOf(entry).flatMap(({ symbols, meaning }) => [...symbols, meaning]);
     const known = new Set([...words, ...explained.flatMap(namesIn)]);
-    const { formula, transition } = describeEntry(entry);
-    for (const name of namesIn(formulaText(formula)).filter((name) => name !== "where")) {
-      assert(known.has(name), `${entry.name}: ${name}`);
+    const { formula, transition, gradient } = describeEntry(entry);
+    const defined = Object.entries(namesInGradient(gradient)).flat();
+    const slots = gradient.flatMap((term) => {
+      const { mask = "", denominator = "", advantage = "" } = slotTexts(term) ?? {};
+      return [mask, denominator, advantage];
+    });
+    for (const text of [formulaText(formula), ...slots, ...defined]) {
+      const own = new Set([...known, ...Object.keys(namesInGradient(gradient)).flatMap(namesIn)]);
+      for (const name of namesIn(text).filter((name) => name !== "where")) {
+        assert(own.has(name), `${entry.name}: ${name}`);
+      }
     }
     const symbols = notationOf(entry).flatMap((row) => row.symbols);
     assertEquals(symbols.length, new Set(symbols).size, `${entry.name}: one meaning each`);
