@@ -3,6 +3,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { countParameters } from "@unitune/models";
 import {
+  type DeviceOptions,
   type FlagTable,
   helpText,
   type NamedDevice,
@@ -60,9 +61,11 @@ const flags = {
   },
   precision: {
     kind: "choice",
-    choices: ["f32", "f16"],
+    choices: ["f32", "f16", "bf16"],
     default: "f32",
-    help: "What operands of products are rounded to, on a graphics processor that has f16.",
+    help:
+      "What operands of products are rounded to: f16 on a graphics processor that has it, bf16 " +
+      "by --device native on a processor with a matrix unit.",
   },
   steps: {
     kind: "integer",
@@ -155,7 +158,7 @@ interface Extras {
   readonly withProfile: boolean;
   readonly inARow: number;
   readonly memorySteps: number | undefined;
-  readonly precision: "f32" | "f16";
+  readonly precision: NonNullable<DeviceOptions["precision"]>;
   /** The only thing to measure. */
   readonly only: "training" | "generation" | "product" | undefined;
 }
@@ -201,7 +204,7 @@ async function endure(
   preset: string,
   workload: AnyWorkload,
   name: NamedDevice["name"],
-  precision: "f32" | "f16",
+  precision: NonNullable<DeviceOptions["precision"]>,
   steps: number,
 ) {
   using device = await openDevice(name, console.warn, { precision });

@@ -1,9 +1,17 @@
 /** `compile`: a pure function of trees of tensors as one program. */
-import type { Device, Program, ProgramPlan, ProgramStatistics } from "./backend/device.ts";
+import type {
+  Buffer,
+  Device,
+  Operand,
+  Program,
+  ProgramPlan,
+  ProgramStatistics,
+} from "./backend/device.ts";
 import { defaultDevice } from "./devices.ts";
 import { giveUp, materialise, operandOf, store } from "./evaluate.ts";
 import type { Graph } from "./graph.ts";
-import { showShape } from "./shape.ts";
+import { fits, type Pattern, patternOf } from "./pattern.ts";
+import { at, showShape } from "./shape.ts";
 import { simplify } from "./simplify.ts";
 import { makeTensor } from "./tensor.ts";
 import { traceGraph } from "./trace.ts";
@@ -39,6 +47,18 @@ export interface FunctionPlan extends ProgramPlan {
 export interface Compiled<A extends readonly unknown[], R> {
   (...args: A): R;
   /**
+   * Calls the function again and again, each time with its result in the place of the argument that
+   * it donates, a state: `s_i = f(s_(i - 1), ...)`. States between the first and the last are no
+   * tensors, so that small steps follow each other sooner than in a loop of calls.
+   *
+   * @param count The number of calls, from 1.
+   * @param args The arguments of the first call.
+   * @returns The result of the last call.
+   * @throws {RangeError} If the count is not a positive integer.
+   * @throws {TypeError} If not exactly one argument is donated, or the result is not a tree like it.
+   */
+  iterate(count: number, ...args: A): R;
+  /**
    * The memory and the work of the program for some arguments, which is not made. Only their shapes
    * are looked at: they may be {@linkcode outline}s, or expressions that are not computed yet.
    */
@@ -60,6 +80,8 @@ interface Traced<R> {
 interface Specialised<R> extends Pick<Traced<R>, "captured" | "result"> {
   readonly program: Program;
   readonly outputs: readonly Tensor[];
+  /** Whether the result can be donated to the next call. */
+  readonly isState: boolean;
 }
 
 /**
@@ -89,14 +111,20 @@ function markOf({ dtype, shape }: Tensor): string {
   return dtype + showShape(shape);
 }
 
+/** Whether no other leaf has the elements of a donated one. */
+function areAlone(leaves: readonly Tensor[], donated: readonly number[]): boolean {
+  if (donated.length === 0) return true;
+  const cells = new Set(donated.map((position) => leaves[position]?.cell));
+  const uses = leaves.reduce((count, { cell }) => count + Number(cells.has(cell)), 0);
+  return cells.size === donated.length && uses === donated.length;
+}
+
 /** The donated leaves whose elements no other leaf has: only theirs can be written over. */
 function withoutShared(
   leaves: readonly Tensor[],
   donated: readonly number[],
 ): readonly number[] {
-  if (donated.length === 0 || new Set(leaves.map(({ cell }) => cell)).size === leaves.length) {
-    return donated;
-  }
+  if (areAlone(leaves, donated)) return donated;
   const uses = new Map<Cell, number>();
   for (const { cell } of leaves) uses.set(cell, (uses.get(cell) ?? 0) + 1);
   return donated.filter((position) => {
@@ -119,6 +147,36 @@ function refuseCaptured(
       `a tensor of shape ${showShape(both.shape)} is donated to a compiled function that also ` +
         `refers to it from outside its arguments: pass it as an argument only`,
     );
+  }
+}
+
+/** Arguments with another state, which is a tree like the one that it replaces. */
+function withState<A extends readonly unknown[]>(args: A, position: number, state: unknown): A;
+function withState(args: readonly unknown[], position: number, state: unknown): unknown {
+  return args.with(position, state);
+}
+
+/** The error for a result that cannot be donated to the next call. */
+function unlikeState(): TypeError {
+  return new TypeError(
+    "iterate: the result is not a tree of the donated argument's structure, shapes and types, so " +
+      "that it cannot replace it",
+  );
+}
+
+/** Runs a program on its results in the place of what it was given; they are given away. */
+function runAgain(
+  program: Program,
+  operands: readonly Operand[],
+  donated: readonly number[],
+  results: readonly Buffer[],
+): readonly Buffer[] {
+  const next = [...operands];
+  donated.forEach((position, i) => next[position] = { kind: "buffer", buffer: at(results, i) });
+  try {
+    return program.run(next);
+  } finally {
+    for (const buffer of results) buffer.dispose();
   }
 }
 
@@ -154,15 +212,22 @@ export function compile<A extends readonly unknown[], R>(
   const planned = new Map<string, Traced<R>>();
   const deviceNow = (): Device => options.device ?? defaultDevice("f32");
 
+  /** The position of the state. */
+  const [state, ...otherStates] = options.donate ?? [];
+  const isLikeState = (described: readonly TreeDescription[], result: unknown): boolean =>
+    state !== undefined && describeTree(result, markOf).text === described[state]?.text;
+
   const specialise = (
     traced: Traced<R>,
     device: Device,
     donated: readonly number[],
+    described: readonly TreeDescription[],
   ): Specialised<R> => {
     const { graph, captured, result } = traced;
     materialise(captured, device);
     const program = device.compile(graph, { donated });
-    return { program, captured, result, outputs: leavesOf(result) };
+    const isState = isLikeState(described, result);
+    return { program, captured, result, outputs: leavesOf(result), isState };
   };
 
   /** The signature of a call, and the leaves that it donates. */
@@ -180,12 +245,37 @@ export function compile<A extends readonly unknown[], R>(
     return { signature, leaves, donated, reusable };
   };
 
-  const call = (...args: A): R => {
+  // The call before, which the next one is mostly like. All that it donated was written over.
+  let before: {
+    readonly pattern: Pattern;
+    readonly donated: readonly number[];
+    readonly known: Specialised<R>;
+  } | undefined;
+
+  const callTimes = (count: number, args: A): R => {
+    if (before !== undefined) {
+      const { pattern, donated, known } = before;
+      const leaves: Tensor[] = [];
+      if (fits(pattern, args, leaves) && areAlone(leaves, donated)) {
+        const device = deviceNow();
+        materialise(leaves, device);
+        return run(count, known, leaves, donated, device);
+      }
+    }
     const described = args.map((arg) => describeTree(arg, markOf));
     const isInlined = described.some(({ leaves }) =>
       leaves.some(({ traced, differentiated }) => traced || differentiated)
     );
-    if (isInlined) return f(...args);
+    if (isInlined) {
+      // deno-lint-ignore unitune/no-spread-of-data -- what a caller has written
+      let result = f(...args);
+      for (let i = 1; i < count; i++) {
+        if (state === undefined || !isLikeState(described, result)) throw unlikeState();
+        // deno-lint-ignore unitune/no-spread-of-data -- what a caller has written
+        result = f(...withState(args, state, result));
+      }
+      return result;
+    }
     if (described.some(({ isUnfit }) => isUnfit)) throw unfitTree(args);
 
     const device = deviceNow();
@@ -193,19 +283,33 @@ export function compile<A extends readonly unknown[], R>(
     materialise(leaves, device);
     let known = specialised.get(signature);
     if (known === undefined) {
-      known = specialise(planned.get(signature) ?? trace(f, args), device, reusable);
+      const traced = planned.get(signature) ?? trace(f, args);
+      known = specialise(traced, device, reusable, described);
       specialised.set(signature, known);
     }
     planned.delete(signature);
-    refuseCaptured(known.captured, leaves, donated);
+    before = reusable.length === donated.length
+      ? { pattern: patternOf(args), donated, known }
+      : undefined;
+    return run(count, known, leaves, donated, device);
+  };
 
-    const buffers = known.program.run(
-      [...leaves, ...known.captured].map((leaf) => operandOf(leaf, device)),
-    );
+  const run = (
+    count: number,
+    known: Specialised<R>,
+    leaves: readonly Tensor[],
+    donated: readonly number[],
+    device: Device,
+  ): R => {
+    refuseCaptured(known.captured, leaves, donated);
+    if (count > 1 && !known.isState) throw unlikeState();
+    const operands = [...leaves, ...known.captured].map((leaf) => operandOf(leaf, device));
+    let buffers: readonly Buffer[] = known.program.run(operands);
     for (const position of donated) {
       const leaf = leaves[position];
       if (leaf !== undefined) giveUp(leaf, "it was donated to a compiled function");
     }
+    for (let i = 1; i < count; i++) buffers = runAgain(known.program, operands, donated, buffers);
     const outputs = known.outputs.map((output, i) => {
       const buffer = buffers[i];
       if (buffer === undefined) throw new Error(`the program gave no result ${i}`);
@@ -231,13 +335,30 @@ export function compile<A extends readonly unknown[], R>(
     };
   };
 
+  const call = (...args: A): R => callTimes(1, args);
+
+  const iterate = (count: number, ...args: A): R => {
+    if (!Number.isInteger(count) || count < 1) {
+      throw new RangeError(`iterate: the number of calls is an integer from 1, not ${count}`);
+    }
+    if (state === undefined || otherStates.length > 0) {
+      throw new TypeError(
+        "iterate: one argument is the state that results replace: compile the function with " +
+          "`donate` of its position alone",
+      );
+    }
+    return callTimes(count, args);
+  };
+
   const compiled: Compiled<A, R> = Object.assign(call, {
+    iterate,
     plan,
     statistics: () => [...specialised.values()].map(({ program }) => program.statistics),
     [Symbol.dispose]() {
       for (const { program } of specialised.values()) program.dispose();
       specialised.clear();
       planned.clear();
+      before = undefined;
     },
   });
   unreachable.register(compiled, specialised);

@@ -10,7 +10,8 @@ import type { Tensor } from "./value.ts";
 /** A nested record or array of tensors, such as a model's parameters. */
 export type TensorTree = Tensor | readonly TensorTree[] | { readonly [key: string]: TensorTree };
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+/** Whether a value is a record, whose entries are a part of the tree. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
   const prototype = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;
@@ -28,6 +29,16 @@ function mapAny(tree: unknown, path: string, f: (leaf: unknown, path: string) =>
     );
   }
   return f(tree, path);
+}
+
+/** The same tree with other leaves, static ones among them. */
+function withLeaves(tree: unknown, f: (leaf: unknown) => unknown): unknown {
+  if (isTensor(tree)) return f(tree);
+  if (Array.isArray(tree)) return tree.map((child) => withLeaves(child, f));
+  if (!isRecord(tree)) return f(tree);
+  return Object.fromEntries(
+    Object.keys(tree).sort().map((key) => [key, withLeaves(tree[key], f)]),
+  );
 }
 
 /**
@@ -143,9 +154,10 @@ export function leafPaths(tree: unknown): Map<string, Tensor> {
  * @returns A tree of the same structure.
  * @throws {RangeError} If the numbers of tensors differ.
  */
-export function replaceLeaves<T>(tree: T, leaves: readonly Tensor[]): T {
+export function replaceLeaves<T>(tree: T, leaves: readonly Tensor[]): T;
+export function replaceLeaves(tree: unknown, leaves: readonly Tensor[]): unknown {
   let next = 0;
-  const replaced = mapTree(tree, (leaf) => leaves[next++] ?? leaf);
+  const replaced = withLeaves(tree, (leaf) => isTensor(leaf) ? leaves[next++] ?? leaf : leaf);
   if (next !== leaves.length) {
     throw new RangeError(`replaceLeaves: the tree has ${next} tensors, the list ${leaves.length}`);
   }

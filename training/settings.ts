@@ -627,12 +627,14 @@ export const settingTable = {
   },
   precision: {
     kind: "choice",
-    choices: ["f32", "f16"],
+    choices: ["f32", "f16", "bf16"],
     default: "f32",
     isShared: true,
     group: "Run",
-    help: "The format that operands of matrix products are rounded to, on a graphics processor " +
-      "that has f16. Sums are always f32.",
+    help:
+      "The format that operands of matrix products are rounded to: f16 on a graphics processor " +
+      "that has it, bf16 by --device native on a processor with a matrix unit (AMX). Sums are " +
+      "always f32.",
   },
   loggingSteps: {
     kind: "integer",

@@ -20,9 +20,19 @@ import { machineMemory } from "./machine_memory.ts";
 /** A device of the command line, whose name opens a device of the same kind again. */
 export type NamedDevice = NativeDevice | ReferenceDevice | WasmDevice | WebGpuDevice;
 
+/** The precisions of operands of products that each device has. */
+const precisions: {
+  readonly [Name in NamedDevice["name"]]: readonly TrainSettings["precision"][];
+} = {
+  wasm: ["f32"],
+  native: ["f32", "bf16"],
+  webgpu: ["f32", "f16"],
+  reference: ["f32"],
+};
+
 /** Options of opening a device. */
 export interface DeviceOptions {
-  /** The precision of the operands of products on a graphics processor (default f32). */
+  /** The precision of the operands of products (default f32). */
   readonly precision?: TrainSettings["precision"];
   /**
    * The most bytes of memory on the processor by WebAssembly (default: those of the machine, where
@@ -58,14 +68,18 @@ function openProcessor(
 /** What is left of a memory's bytes where they are no whole pages. */
 const ROUNDING = 2 ** 20;
 
+/** Opens WebGPU, in f32 where it does not have the precision. */
+function openAdapter({ precision }: DeviceOptions): Promise<WebGpuDevice> {
+  return webgpu({ precision: precision === "f16" ? precision : "f32" });
+}
+
 /** Opens a graphics processor or, without one, the processor by WebAssembly. */
 async function openBest(
   note: (sentence: string) => void,
   options: DeviceOptions,
 ): Promise<NamedDevice> {
-  const { precision = "f32" } = options;
   try {
-    const device = await webgpu({ precision });
+    const device = await openAdapter(options);
     if (!device.isSoftware) return device;
     note(
       `computing on wasm: the only WebGPU adapter, ${device.description}, is software and slower`,
@@ -81,9 +95,9 @@ async function openBest(
 /** Opens WebGPU, with a warning if its adapter is software. */
 async function openGraphics(
   note: (sentence: string) => void,
-  { precision = "f32" }: DeviceOptions,
+  options: DeviceOptions,
 ): Promise<NamedDevice> {
-  const device = await webgpu({ precision });
+  const device = await openAdapter(options);
   if (device.isSoftware) {
     note(
       `computing on webgpu by ${device.description}, a software adapter: --device wasm is faster`,
@@ -95,7 +109,7 @@ async function openGraphics(
 /** Opens the device that compiles C, if the task may call what that makes. */
 async function openNative(
   _note: (sentence: string) => void,
-  { threads }: Pick<DeviceOptions, "threads">,
+  { threads, precision }: Pick<DeviceOptions, "threads" | "precision">,
 ): Promise<NamedDevice> {
   const { native, NativeUnavailableError } = await import("@unitune/core/native");
   if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") {
@@ -105,7 +119,10 @@ async function openNative(
     );
   }
   try {
-    return native(threads === undefined ? {} : { threads });
+    return native({
+      ...threads !== undefined && { threads },
+      ...precision === "bf16" && { matrixUnit: precision },
+    });
   } catch (error) {
     if (!(error instanceof NativeUnavailableError)) throw error;
     throw new UserError(`--device native: ${error.message}`, { cause: error });
@@ -154,11 +171,13 @@ export async function openDevice(
   const { precision = "f32" } = options;
   try {
     const device = await devices[setting](note, options);
-    if (precision === "f32" || device.name === "webgpu") return device;
+    const own = precisions[device.name];
+    if (own.includes(precision)) return device;
     device[Symbol.dispose]();
     throw new UserError(
-      `--precision ${precision}: --device ${setting} computes on ${device.name} here, in f32 only: ` +
-        `give --device webgpu, or leave --precision out`,
+      `--precision ${precision}: --device ${setting} computes on ${device.name} here, in ${
+        own.join(" or ")
+      } only: give --device ${precision === "f16" ? "webgpu" : "native"}, or leave --precision out`,
     );
   } catch (error) {
     if (!(error instanceof WebGpuUnavailableError)) throw error;

@@ -133,9 +133,7 @@ export function generationBatch<P, C>(
       // As many as the longest completion still takes; a token that is unread is one of the kept.
       const wanted = present.reduce((most, one) => Math.max(most, missingTokens(one)), 0);
       const steps = Math.min(wanted, most - Number(present.some(({ unread }) => unread > 0)));
-      for (let step = 0; step < steps; step++) {
-        places = programs.step(params, occupation, places, sizes);
-      }
+      if (steps > 0) places = programs.step(steps, params, occupation, places, sizes);
       const tokens = await places.tokens.data();
       const grown = occupants.map((occupant, place) => {
         const row = tokens.subarray(place * KEPT_TOKENS, (place + 1) * KEPT_TOKENS);

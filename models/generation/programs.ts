@@ -90,8 +90,12 @@ export interface GenerationPrograms<P, C> extends Disposable {
     from: Tensor,
     sizes: PlaceSizes,
   ) => Places<C>;
-  /** Reads the last token of each place, and chooses one more. The places are donated. */
+  /**
+   * Reads the last token of each place, and chooses one more, as often as `steps` says. The places are
+   * donated.
+   */
   readonly step: (
+    steps: number,
     params: P,
     occupation: Occupation,
     places: Places<C>,
@@ -161,12 +165,12 @@ export function generationPrograms<P, C>(
     };
   };
 
-  const step: GenerationPrograms<P, C>["step"] = (
-    params,
-    { lengths, sampling },
-    { cache, tokens, slot, columns },
-    { columns: S },
-  ) => {
+  const step = (
+    params: P,
+    { lengths, sampling }: Occupation,
+    { cache, tokens, slot, columns }: Places<C>,
+    { columns: S }: PlaceSizes,
+  ): Places<C> => {
     const ids = dynamicSlice(tokens, 1, slot, 1); // [B, 1]
     const decoded = model.decode(params, ids, cache, { start: columns });
     // A place whose completion has ended goes on until its tokens are read.
@@ -186,7 +190,7 @@ export function generationPrograms<P, C>(
   return {
     read,
     occupy: occupying,
-    step: stepping,
+    step: stepping.iterate,
     [Symbol.dispose]() {
       for (const program of [read, occupying, stepping]) program[Symbol.dispose]();
     },

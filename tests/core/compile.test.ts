@@ -434,6 +434,134 @@ Deno.test("of donated tensors only those that stand among the arguments once are
   assertEquals(donated, [[1]]);
 });
 
+Deno.test("a call that differs in little from the one before is not taken for it", async () => {
+  using inner = wasm({ threads: 1 });
+  const { device, counts } = counting(inner);
+  using step = compile(
+    (s: { a: Tensor; b: Tensor }, y: Tensor, factor: number) => ({
+      a: add(s.a, mul(y, factor)),
+      b: add(s.b, mul(y, 2)),
+    }),
+    { device, donate: [0] },
+  );
+  const fresh = () => evaluate(full([5000], 1), device);
+  const check = async ({ a, b }: { a: Tensor; b: Tensor }, first: number, second: number) => {
+    assertEquals((await a.data()).slice(0, 1), new Float32Array([first]));
+    assertEquals((await b.data()).slice(0, 1), new Float32Array([second]));
+  };
+  const y = fresh();
+  for (let i = 0; i < 3; i++) await check(step({ a: fresh(), b: fresh() }, y, 3), 4, 3);
+  assertEquals(counts.programs, 2); // One makes what is fresh.
+  await check(step({ b: fresh(), a: fresh() }, y, 3), 4, 3);
+  assertEquals(counts.programs, 2);
+  await check(step({ a: fresh(), b: fresh() }, y, 4), 5, 3);
+  assertEquals(counts.programs, 3);
+  // Elements that another argument has are not written over.
+  const twice = fresh();
+  await check(step({ a: twice, b: twice }, y, 4), 5, 3);
+  await check(step({ a: fresh(), b: fresh() }, y, 4), 5, 3);
+  const kept = fresh();
+  await check(step({ a: kept, b: fresh() }, kept, 4), 5, 3);
+  // What is traced is inlined.
+  using outer = compile(
+    (a: Tensor, b: Tensor, y: Tensor) => step(step({ a, b }, y, 4), y, 4),
+    { device },
+  );
+  await check(outer(fresh(), fresh(), y), 9, 5);
+  assertEquals(step.statistics().length, 4);
+});
+
+Deno.test("iterate is a loop of calls, also of a state that has one tensor twice, or is traced", async () => {
+  using inner = wasm({ threads: 1 });
+  const { device, counts } = counting(inner);
+  type State = { readonly a: Tensor; readonly b: Tensor; readonly n: Tensor };
+  const f = (s: State, y: Tensor): State => ({
+    a: add(s.b, y),
+    b: add(s.a, s.n),
+    n: add(s.n, 1),
+  });
+  using step = compile(f, { device, donate: [0] });
+  const fresh = (value: number) => evaluate(full([5000], value), device);
+  const state = (): State => ({ a: fresh(2), b: fresh(3), n: tensor(0) });
+  const elements = async ({ a, b, n }: State) => [
+    (await a.data()).slice(4998),
+    (await b.data()).slice(4998),
+    await n.item(),
+  ];
+  const y = fresh(0.5);
+  for (const count of [1, 2, 5]) {
+    let expected = state();
+    for (let i = 0; i < count; i++) expected = step(expected, y);
+    const [first, runs] = [state(), counts.runs];
+    const last = step.iterate(count, first, y);
+    assertEquals(counts.runs, runs + count);
+    assertEquals(await elements(last), await elements(expected), `${count}`);
+    await assertRejects(() => first.a.data(), Error, "it was donated");
+    await assertRejects(() => first.n.data(), Error, "it was donated");
+
+    const twice = () => {
+      const one = fresh(2);
+      return { a: one, b: one, n: tensor(0) };
+    };
+    expected = twice();
+    for (let i = 0; i < count; i++) expected = step(expected, y);
+    assertEquals(await elements(step.iterate(count, twice(), y)), await elements(expected));
+    using outer = compile((s: State, y: Tensor) => step.iterate(count, s, y), { device });
+    assertEquals(await elements(outer(twice(), y)), await elements(expected));
+  }
+});
+
+Deno.test("iterate needs one donated argument, which its result is like, and a number of calls", () => {
+  const x = () => tensor([1, 2]);
+  const step = (x: Tensor, y: Tensor) => add(x, y);
+  const one = compile(step, { donate: [0] });
+  for (const count of [0, 1.5, NaN]) {
+    assertThrows(() => one.iterate(count, x(), x()), RangeError, `integer from 1, not ${count}`);
+  }
+  for (const donate of [[], [0, 1]]) {
+    assertThrows(
+      () => compile(step, { donate }).iterate(2, x(), x()),
+      TypeError,
+      "iterate: one argument is the state that results replace",
+    );
+  }
+  const message = "is not a tree of the donated argument's structure, shapes and types";
+  const other = compile((x: Tensor) => sum(x), { donate: [0] });
+  const kept = x();
+  assertThrows(() => other.iterate(2, kept), TypeError, message);
+  assertEquals(other.iterate(1, kept).shape, []);
+  assertThrows(
+    () => compile((x: Tensor) => other.iterate(2, x))(x()),
+    TypeError,
+    message,
+  );
+});
+
+Deno.test("a run that fails amidst an iteration leaves nothing on the device", () => {
+  using inner = wasm({ threads: 1 });
+  let runs = 0;
+  const device: Device = {
+    ...inner,
+    compile(graph, options) {
+      const program = inner.compile(graph, options);
+      return {
+        ...program,
+        run(operands) {
+          runs += 1;
+          if (runs === 3) throw new Error("the third run fails");
+          return program.run(operands);
+        },
+      };
+    },
+  };
+  using step = compile((x: Tensor) => add(x, 1), { device, donate: [0] });
+  const used = () => inner.statistics().bytes - inner.statistics().keptBytes;
+  step(tensor(new Float32Array(5000)))[Symbol.dispose]();
+  const [before, first] = [used(), tensor(new Float32Array(5000))];
+  assertThrows(() => step.iterate(2, first), Error, "the third run fails");
+  assertEquals(used(), before);
+});
+
 Deno.test("a tensor that the function refers to cannot be donated to it", async () => {
   const x = large();
   const f = compile((s: Tensor) => add(s, sum(x)), { donate: [0] });

@@ -1,7 +1,8 @@
 /** Accuracy as C: elementary functions, sums of many terms, products and attention of any sizes. */
 import { assert, assertEquals } from "@std/assert";
-import { cast, compile, reference, type Tensor, tensor } from "@unitune/core";
+import { cast, compile, type DType, reference, type Tensor, tensor } from "@unitune/core";
 import fc from "fast-check";
+import { arePartsWorthwhile, PRODUCT_SCRATCH } from "../../core/backends/native/product.ts";
 import {
   accurate,
   angles,
@@ -43,28 +44,41 @@ testOnNative("sums in any order stay within their bounds as C", async (device) =
   }
 });
 
+/** Types of factors that are multiplied in ways of their own. */
+const factors = [["f32", "f32"], ["f32", "bf16"], ["f32", "f16"], ["bf16", "bf16"]] as const;
+
 for (const [name, { operands, product }] of Object.entries(products)) {
   testOnNative(
     `${name} as C is exactly the reference's, of factors of any type`,
     async (device) => {
       for (const size of sizes) {
-        for (const dtype of ["f32", "bf16", "f16"] as const) {
-          const f = (a: Tensor, b: Tensor) => product(a, cast(b, "f32"), size);
+        for (const [left, right] of factors) {
+          const f = (a: Tensor, b: Tensor) => product(cast(a, "f32"), cast(b, "f32"), size);
           using run = compile(f, { device });
           using exact = compile(f, { device: reference() });
           const [a, b] = operands(size);
           // Whole numbers below 8 are exact in all of them.
-          const stored = tensor(await b.data(), { shape: b.shape, dtype });
+          const stored = async (x: Tensor, dtype: DType) =>
+            tensor(await x.data(), { shape: x.shape, dtype });
           assertEquals(
-            await run(a, stored).data(),
+            await run(await stored(a, left), await stored(b, right)).data(),
             await exact(a, b).data(),
-            `M, K, N = ${size}, ${dtype}`,
+            `M, K, N = ${size}, ${left} x ${right}`,
           );
         }
       }
     },
   );
 }
+
+Deno.test("a product of few rows is made in parts where sums of parts are few beside the weights", () => {
+  const most = PRODUCT_SCRATCH / 32;
+  const chosen = [
+    ...[[1, 64, 32], [1, 64, 31], [16, 64, 512], [16, 64, 511], [17, 64, 600]],
+    ...[[1, most, 32], [1, most + 1, 32]],
+  ].filter(([rows = 0, columns = 0, depth = 0]) => arePartsWorthwhile(rows, columns, depth));
+  assertEquals(chosen, [[1, 64, 32], [16, 64, 512], [1, most, 32]]);
+});
 
 /** Heads in groups, wide and narrow, windows, bounds, segments, starts, few queries. */
 const attended: readonly Attended[] = [
@@ -73,6 +87,14 @@ const attended: readonly Attended[] = [
   { q: [1, 70, 2, 130], k: [1, 70, 1, 130], parameters: { causal: false, window: 9 } },
   { q: [2, 3, 4, 16], k: [2, 90, 2, 16], parameters: { start: "operand" }, starts: [80, 20] },
   { q: [1, 100, 2, 8], k: [1, 100, 2, 8], parameters: { segments: true } },
+  // One query.
+  { q: [2, 1, 4, 20], k: [2, 150, 2, 20], parameters: { start: "operand" }, starts: [140, 17] },
+  {
+    q: [1, 1, 2, 32],
+    k: [1, 70, 2, 32],
+    parameters: { start: "operand", softcap: 2 },
+    starts: [69],
+  },
   ...longContexts,
 ];
 

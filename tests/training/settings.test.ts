@@ -82,7 +82,7 @@ const rows: readonly Row[] = [
   ["seed", countFrom0, 0, "shared"],
   ["device", "auto | wasm | native | webgpu | reference", "auto", "shared place"],
   ["weights", "auto | f32 | bf16 | f16", "auto", "shared"],
-  ["precision", "f32 | f16", "f32", "shared"],
+  ["precision", "f32 | f16 | bf16", "f32", "shared"],
   ["loggingSteps", count, 10, "shared"],
   ["tensorboard", "true or false", undefined, "shared place"],
   ["evalSteps", count, 250, "shared"],

@@ -217,7 +217,11 @@ static void multiply(const float *a, int64_t aRow, int64_t aStep, const float *b
     for (int64_t i = 0; i < rows; i += most) {
       const float *x = a + i * aRow, *y = b + j, *own = scales ? scales + i : 0;
       float *to = c + i * cRow + j;
-      if (vectors == 4) multiply_tile(OF_FOUR, 4, x, aRow, aStep, y, bStep, to, cRow, rows - i, depth, own);
+      if (rows == 1) {
+        if (vectors == 4) multiply_tile(1, 4, x, aRow, aStep, y, bStep, to, cRow, 1, depth, own);
+        else if (vectors == 2) multiply_tile(1, 2, x, aRow, aStep, y, bStep, to, cRow, 1, depth, own);
+        else multiply_tile(1, 1, x, aRow, aStep, y, bStep, to, cRow, 1, depth, own);
+      } else if (vectors == 4) multiply_tile(OF_FOUR, 4, x, aRow, aStep, y, bStep, to, cRow, rows - i, depth, own);
       else if (vectors == 2) multiply_tile(OF_TWO, 2, x, aRow, aStep, y, bStep, to, cRow, rows - i, depth, own);
       else multiply_tile(8, 1, x, aRow, aStep, y, bStep, to, cRow, rows - i, depth, own);
     }
@@ -272,44 +276,75 @@ static void score(sizes s, int64_t sequence, int64_t query, int64_t position, in
   if (s.window >= 0 && position - s.window >= first) hide(row, 0, least(whole, position - s.window + 1 - first));
 }
 
-/* The largest lane, and the sum of lanes, of each of LANES vectors. */
-inlined vector largest_of(float x[LANES][LANES]) {
-  transpose_square(x[0], LANES, x[0], LANES);
-  vector most = *(loose *)x[0];
-  for (int i = 1; i < LANES; i++) most = larger_of(most, *(loose *)x[i]);
-  return most;
+/* The largest lane, or the sum of lanes, of each of LANES vectors. */
+inlined vector joined(vector x[LANES], int isLargest) {
+#ifdef __clang__
+  vector of;
+  for (int i = 0; i < LANES; i++) {
+    of[i] = x[i][0];
+    for (int l = 1; l < LANES; l++) {
+      float next = x[i][l];
+      if (!isLargest) of[i] += next;
+      else if (next >= of[i] || next != next) of[i] = next;
+    }
+  }
+  return of;
+#else
+  /* Halves of two vectors become one, until each lane is of another vector. */
+#pragma GCC unroll 4
+  for (int side = LANES / 2; side > 0; side /= 2) {
+    whole_numbers own, other;
+#pragma GCC unroll 16
+    for (int l = 0; l < LANES; l++) {
+      own[l] = l & side ? l + LANES : l;
+      other[l] = l & side ? l - side + LANES : l + side;
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < side; i++) {
+      vector a = __builtin_shuffle(x[i], x[i + side], own), b = __builtin_shuffle(x[i], x[i + side], other);
+      x[i] = isLargest ? larger_of(a, b) : a + b;
+    }
+  }
+  return x[0];
+#endif
 }
-inlined vector totals_of(float x[LANES][LANES]) {
-  transpose_square(x[0], LANES, x[0], LANES);
-  vector sum = *(loose *)x[0];
-  for (int i = 1; i < LANES; i++) sum += *(loose *)x[i];
-  return sum;
+
+/* Products of one query with keys; those beyond the last one, up to a whole vector, are any. */
+static void multiply_query(const float *query, const float *keys, int64_t step, int64_t count, int64_t width,
+                           float *to) {
+  for (int64_t j = 0; j < count; j += LANES) {
+    vector x[LANES];
+    for (int i = 0; i < LANES; i++) {
+      const float *key = keys + least(j + i, count - 1) * step;
+      x[i] = (vector){ 0 };
+      for (int64_t d = 0; d < width; d += LANES) x[i] += *(const loose *)(query + d) * *(const loose *)(key + d);
+    }
+    *(loose *)(to + j) = joined(x, 0);
+  }
 }
 
 /* The largest of the scores of each row, and of one more; a row is whole vectors. */
 static vector largest(const float *scores, int64_t stride, int64_t rows, int64_t count, vector most) {
-  float lanes[LANES][LANES];
+  vector x[LANES];
   for (int64_t r = 0; r < LANES; r++) {
-    vector x = (vector){ 0 } - INFINITY;
-    for (int64_t j = 0; j < count && r < rows; j += LANES) x = larger_of(x, *(const loose *)(scores + r * stride + j));
-    *(loose *)lanes[r] = x;
+    x[r] = (vector){ 0 } - INFINITY;
+    for (int64_t j = 0; j < count && r < rows; j += LANES) x[r] = larger_of(x[r], *(const loose *)(scores + r * stride + j));
   }
-  return larger_of(most, largest_of(lanes));
+  return larger_of(most, joined(x, 1));
 }
 
 /* Scores to weights e^(score - most) in place, and their sums; 0 where all are minus infinity. */
 static vector weigh(float *scores, int64_t stride, int64_t rows, int64_t count, vector most) {
-  float lanes[LANES][LANES];
+  vector sums[LANES];
   for (int64_t r = 0; r < LANES; r++) {
-    vector sum = { 0 };
+    sums[r] = (vector){ 0 };
     for (int64_t j = 0; j < count && r < rows; j += LANES) {
       loose *at = (loose *)(scores + r * stride + j);
       *at = most[r] == -INFINITY ? (vector){ 0 } : exponentials(*at - most[r]);
-      sum += *at;
+      sums[r] += *at;
     }
-    *(loose *)lanes[r] = sum;
   }
-  return totals_of(lanes);
+  return joined(sums, 0);
 }
 
 /*
@@ -350,12 +385,15 @@ void native_attention(const context *c, char *const *b, const int64_t *p) {
       int64_t keys = least(KEYS, high - key);
       const float *from = rows_of(k, sequence, keyHead, key, keys, s.width, ofKeys, &keyStep);
       const float *values = rows_of(v, sequence, keyHead, key, keys, s.width, ofValues, &valueStep);
-      transpose(from, keyStep, keys, width, columns, KEYS);
+      if (count > 1) transpose(from, keyStep, keys, width, columns, KEYS);
       for (int64_t group = 0; group < count; group += GROUP) {
         int64_t rows = least(GROUP, count - group), seen = seen_by(s, position + group, rows, key, keys);
         if (seen == 0) continue;
-        multiply(queries + group * queryStep, queryStep, 1, columns, KEYS, scores, KEYS, rows, filled(seen),
-                 s.width, 0);
+        if (count == 1) multiply_query(queries, from, keyStep, seen, width, scores);
+        else {
+          multiply(queries + group * queryStep, queryStep, 1, columns, KEYS, scores, KEYS, rows, filled(seen),
+                   s.width, 0);
+        }
         for (int64_t i = 0; i < rows; i++) {
           score(s, sequence, first + group + i, position + group + i, key, seen, scores + i * KEYS, 0);
         }
@@ -379,17 +417,16 @@ void native_attention(const context *c, char *const *b, const int64_t *p) {
 /* Gradients of scores in place of those of weights, for rows of whole vectors. */
 static void differentiate(sizes s, float *weights, float *gains, const float *slopes, int64_t stride,
                           int64_t rows, int64_t count, const float *factors) {
-  float lanes[LANES][LANES];
+  vector sums[LANES];
   for (int64_t r = 0; r < LANES; r++) {
-    vector sum = { 0 };
+    sums[r] = (vector){ 0 };
     for (int64_t j = 0; j < count && r < rows; j += LANES) {
       loose *weight = (loose *)(weights + r * stride + j);
       *weight *= factors[r];
-      sum += *weight * *(const loose *)(gains + r * stride + j);
+      sums[r] += *weight * *(const loose *)(gains + r * stride + j);
     }
-    *(loose *)lanes[r] = sum;
   }
-  vector means = totals_of(lanes);
+  vector means = joined(sums, 0);
   for (int64_t r = 0; r < rows; r++) {
     for (int64_t j = 0; j < count; j += LANES) {
       int64_t at = r * stride + j;

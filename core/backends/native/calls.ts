@@ -6,7 +6,7 @@ import { at, sizeOf } from "../../shape.ts";
 import { workOf } from "../../lowering/work.ts";
 import { attentionParameters, attentionScratch, headVectors } from "./attention.ts";
 import { epilogue, map, reduce } from "./loops.ts";
-import { PRODUCT_SCRATCH, productParameters } from "./product.ts";
+import { arePartsWorthwhile, DEPTH_PARTS, PRODUCT_SCRATCH, productParameters } from "./product.ts";
 import { scatterScratch, sortScratch } from "./rows.ts";
 
 /** A function that a call needs: of the runtime, or made of a body. */
@@ -31,7 +31,8 @@ export interface Call {
 /** Operations below which a kernel is done by one thread: meeting costs more than sharing saves. */
 const SHARED_WORK = 1 << 14;
 
-type Made = Omit<Call, "isShared">;
+/** A call with its operations, if they are not those of its kernel. */
+type Made = Omit<Call, "isShared"> & { readonly work?: number };
 
 /** A float among parameters, which are integers: the bits of its double. */
 function bitsOf(value: number): bigint {
@@ -65,7 +66,19 @@ const factorTypes: { readonly [D in DType]: number } = {
   ...{ f64: NaN, i32: NaN, u32: NaN, bool: NaN },
 };
 
-function ofProduct(kernel: KernelOf<"matmul">, dtypeOf: (buffer: number) => DType): Made {
+/** The functions of a product, one after the other, with their operations. */
+function productFunctions(
+  { a, b, batch, rows, columns, depth, epilogue }: KernelOf<"matmul">,
+  dtypeOf: (buffer: number) => DType,
+): readonly { readonly name: string; readonly work?: number }[] {
+  const isInParts = sizeOf(batch) === 1 && b.column === 1 && dtypeOf(a.buffer) === "f32" &&
+    dtypeOf(b.buffer) !== "f16" && arePartsWorthwhile(rows, columns, depth);
+  if (!isInParts) return [{ name: "matmul" }];
+  const work = rows * columns * (DEPTH_PARTS + (epilogue?.steps.length ?? 0));
+  return [{ name: "matmulParts" }, { name: "matmulSum", work }];
+}
+
+function ofProduct(kernel: KernelOf<"matmul">, dtypeOf: (buffer: number) => DType): Made[] {
   const { a, b, batch, rows, columns, depth, output, outputStart } = kernel;
   const used = kernel.epilogue === undefined ? [] : [
     ...kernel.epilogue.steps.flatMap((step) => step.kind === "load" ? [step.buffer] : []),
@@ -96,15 +109,17 @@ function ofProduct(kernel: KernelOf<"matmul">, dtypeOf: (buffer: number) => DTyp
     epilogueParameters: productParameters.length + axes.length,
     batchRank: batch.length,
   };
-  return {
-    callee: runtime("matmul"),
+  const parameters = [
+    ...productParameters.map((name) => own[name]),
+    ...axes,
+    ...ending?.parameters ?? [],
+  ];
+  return productFunctions(kernel, dtypeOf).map(({ name, ...rest }) => ({
+    callee: runtime(name),
     buffers,
-    parameters: [
-      ...productParameters.map((name) => own[name]),
-      ...axes,
-      ...ending?.parameters ?? [],
-    ],
-  };
+    parameters,
+    ...rest,
+  }));
 }
 
 function ofAttention(kernel: KernelOf<"attention"> | KernelOf<"attentionGradient">): Made {
@@ -150,57 +165,57 @@ const sortTypes: { readonly [D in DType]: number } = {
   ...{ f64: NaN, bf16: NaN, f16: NaN },
 };
 
-function made(kernel: Kernel, dtypeOf: (buffer: number) => DType): Made {
+function made(kernel: Kernel, dtypeOf: (buffer: number) => DType): readonly Made[] {
   switch (kernel.kind) {
     case "map":
     case "reduce":
-      return ofBody(kernel, dtypeOf);
+      return [ofBody(kernel, dtypeOf)];
     case "matmul":
       return ofProduct(kernel, dtypeOf);
     case "attention":
     case "attentionGradient":
-      return ofAttention(kernel);
+      return [ofAttention(kernel)];
     case "gather": {
       const { table, ids, output, rows, count, width, missing } = kernel;
       const dtype = dtypeOf(output);
       const bytes = bytesPerElement[dtype];
-      return {
+      return [{
         callee: runtime("gather"),
         buffers: [table, ids, output],
         parameters: [rows, count, width * bytes, bytes, wordOf(dtype, missing)],
-      };
+      }];
     }
     case "scatterAdd": {
       const { ids, updates, output, rows, count, width } = kernel;
-      return {
+      return [{
         callee: runtime("scatterAdd"),
         buffers: [ids, updates, output],
         parameters: [rows, count, width, dtypeOf(output) === "f32" ? 1 : 0],
-      };
+      }];
     }
     case "argsort": {
       const { input, output, outer, size } = kernel;
-      return {
+      return [{
         callee: runtime("argsort"),
         buffers: [input, output],
         parameters: [outer, size, sortTypes[dtypeOf(input)]],
-      };
+      }];
     }
     case "dynamicSlice": {
       const { input, start, starts, output, outer, size, length, inner } = kernel;
-      return {
+      return [{
         callee: runtime("dynamicSlice"),
         buffers: [input, start, output],
         parameters: [outer, size, length, inner * bytesPerElement[dtypeOf(output)], starts],
-      };
+      }];
     }
     case "dynamicUpdate": {
       const { input, update, start, starts, output, outer, size, length, inner } = kernel;
-      return {
+      return [{
         callee: runtime("dynamicUpdate"),
         buffers: [input, update, start, output],
         parameters: [outer, size, length, inner * bytesPerElement[dtypeOf(output)], starts],
-      };
+      }];
     }
     default:
       return kernel satisfies never;
@@ -231,7 +246,10 @@ export function scratchOf(kernel: Kernel): number {
   }
 }
 
-/** A kernel as a call. */
-export function callOf(kernel: Kernel, dtypeOf: (buffer: number) => DType): Call {
-  return { ...made(kernel, dtypeOf), isShared: workOf(kernel) >= SHARED_WORK };
+/** A kernel as calls, one after the other. */
+export function callsOf(kernel: Kernel, dtypeOf: (buffer: number) => DType): readonly Call[] {
+  return made(kernel, dtypeOf).map(({ work = workOf(kernel), ...call }) => ({
+    ...call,
+    isShared: work >= SHARED_WORK,
+  }));
 }

@@ -14,13 +14,7 @@ const symbols = {
   native_pool: { parameters: ["i64", "i64"], result: "usize" },
   native_threads: { parameters: ["usize"], result: "i64" },
   native_end: { parameters: ["usize"], result: "void" },
-  native_run: {
-    parameters: [
-      ...["usize", "buffer", "i64", "buffer", "buffer", "i64", "buffer", "buffer"] as const,
-      ...["usize", "i64", "i64", "buffer"] as const,
-    ],
-    result: "void",
-  },
+  native_run: { parameters: ["buffer", "buffer", "buffer"], result: "void" },
 } as const;
 
 /** The functions of the runtime. */

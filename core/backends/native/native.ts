@@ -15,7 +15,7 @@ import { workOf } from "../../lowering/work.ts";
 import { OutOfMemoryError } from "../../memory_error.ts";
 import { at } from "../../shape.ts";
 import { makeBodies } from "./bodies.ts";
-import { type Call, type Callee, callOf, type Parameter, scratchOf } from "./calls.ts";
+import { type Call, type Callee, callsOf, type Parameter, scratchOf } from "./calls.ts";
 import { findCompiler, NativeUnavailableError } from "./compiler.ts";
 import { loadRuntime } from "./library.ts";
 
@@ -105,7 +105,7 @@ export function native(options: NativeOptions = {}): NativeDevice {
   const hasUnit = runtime.native_unit() !== 0n;
   if (matrixUnit === "bf16" && !hasUnit) {
     throw new NativeUnavailableError(
-      "native: products of bfloats need a processor with a matrix unit (AMX): leave matrixUnit out",
+      "native: products of bfloats need a processor with a matrix unit (AMX): compute in f32",
     );
   }
   const pool = runtime.native_pool(BigInt(threads), BigInt(hasUnit ? partsOf[matrixUnit] : 0));
@@ -143,7 +143,8 @@ export function native(options: NativeOptions = {}): NativeDevice {
   const emit = (given: Lowered, plan: MemoryPlan): Code<bigint> => {
     const { buffers, kernels, inputs } = expand(given);
     const dtypeOf = (buffer: number) => at(buffers, buffer).dtype;
-    const calls = kernels.map((kernel) => callOf(kernel, dtypeOf));
+    const callsOfKernels = kernels.map((kernel) => callsOf(kernel, dtypeOf));
+    const calls = callsOfKernels.flat();
     const callees = calls.flatMap(({ callee, parameters }) =>
       [callee, ...parameters].filter((part): part is Callee => typeof part === "object")
     );
@@ -176,58 +177,54 @@ export function native(options: NativeOptions = {}): NativeDevice {
       parameterStart += parameters.length;
       return call;
     });
-    const words = {
-      calls: BigUint64Array.from(list),
-      parameters: BigInt64Array.from(calls.flatMap(({ parameters }) => parameters.map(word))),
-      slots: BigInt64Array.from(calls.flatMap(({ buffers }) => buffers.flatMap(slotOf))),
-      addresses: new BigUint64Array(bufferStart),
-    };
     const members = membersFor(given);
     const scratch = scratchBytes(given);
+    const parameters = calls.flatMap(({ parameters }) => parameters.map(word));
+    const slots = calls.flatMap(({ buffers }) => buffers.flatMap(slotOf));
+    const words = BigInt64Array.from([
+      pool,
+      ...[calls.length, parameters.length, bufferStart, members].map(BigInt),
+      ...[own, plan.ownBytes, scratch].map(BigInt),
+      ...list,
+      ...parameters,
+      ...slots,
+      ...Array<bigint>(bufferStart).fill(0n),
+    ]);
     const tenancy = workspace.hold(plan.ownBytes + members * scratch);
-    const run = (
-      table: BigUint64Array<ArrayBuffer>,
-      scratchAt: bigint,
-      times: Float64Array<ArrayBuffer> | null,
-    ) =>
-      runtime.native_run(
-        pool,
-        words.calls,
-        BigInt(calls.length),
-        words.parameters,
-        words.slots,
-        BigInt(bufferStart),
-        table,
-        words.addresses,
-        scratchAt,
-        BigInt(scratch),
-        BigInt(members),
-        times,
-      );
+    /** The times of kernels, from the start and the ends of calls in milliseconds. */
+    const timesBy = (ends: readonly number[]): KernelTime[] => {
+      let call = 0;
+      const each = given.kernels.map((kernel, i) => {
+        const start = at(ends, call);
+        call += at(callsOfKernels, i).length;
+        return { kernel: describeKernel(kernel), milliseconds: at(ends, call) - start };
+      });
+      return [...groupBy(each, ({ kernel }) => kernel)].map(([kernel, alike]) => ({
+        kernel,
+        count: alike.length,
+        milliseconds: alike.reduce((total, { milliseconds }) => total + milliseconds, 0),
+      }));
+    };
+    // Operands, allocated results and the program's own memory, as the last run had them.
+    const table = new BigUint64Array(own + 1);
     return {
       kernels: kernels.length,
-      codeBytes: 8 * (words.calls.length + words.parameters.length + words.slots.length),
+      codeBytes: words.byteLength,
       threads: members,
       run({ operands, allocated, moves }) {
         for (const { from, to, bytes } of moves) {
           runtime.native_move(to, from, BigInt(bytes));
         }
         const address = tenancy.storage();
-        const table = BigUint64Array.from([...operands, ...allocated, address]);
-        const scratchAt = address + BigInt(plan.ownBytes);
+        operands.forEach((storage, i) => table[i] = storage);
+        allocated.forEach((storage, i) => table[inputs.length + i] = storage);
+        table[own] = address;
         const wanted = profile.pop();
-        if (wanted === undefined) run(table, scratchAt, null);
+        if (wanted === undefined) runtime.native_run(words, table, null);
         else {
           const ends = new Float64Array(calls.length + 1);
-          run(table, scratchAt, ends);
-          const labels = given.kernels.map(describeKernel);
-          for (const [kernel, positions] of groupBy(labels.keys(), (i) => labels[i] ?? "")) {
-            const milliseconds = positions.reduce(
-              (total, i) => total + (ends[i + 1] ?? 0) - (ends[i] ?? 0),
-              0,
-            );
-            wanted.push({ kernel, count: positions.length, milliseconds });
-          }
+          runtime.native_run(words, table, ends);
+          for (const time of timesBy(Array.from(ends))) wanted.push(time);
         }
         return plan.small.map(({ dtype, size, offset }) => ({
           kind: "host",

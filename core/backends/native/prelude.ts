@@ -10,10 +10,10 @@ typedef __INT64_TYPE__ int64_t;
 typedef __UINT64_TYPE__ uint64_t;
 
 /*
- * A thread, those that share a kernel, the thread's scratch memory, and the parts of a float in
- * products by the matrix unit, 0 without it.
+ * A thread, those that share a kernel, the thread's scratch memory, that of the first one, which a
+ * kernel may leave to the next, and the parts of a float in products by the matrix unit, 0 without it.
  */
-typedef struct { int64_t thread, threads; char *scratch; int64_t parts; } context;
+typedef struct { int64_t thread, threads; char *scratch, *common; int64_t parts; } context;
 /* A kernel is given the addresses of its buffers, and its sizes, strides and positions. */
 typedef void kernel(const context *c, char *const *b, const int64_t *p);
 

@@ -28,6 +28,22 @@ export const PRODUCT_SCRATCH: number = Math.max(
   UNIT_SCRATCH,
 );
 
+/** Rows up to which a right matrix whose columns are neighbours is read where it is. */
+const FEW_BY_COLUMNS = 16;
+
+/** Parts of the depth of a product of few rows, which threads share. */
+export const DEPTH_PARTS = 8;
+
+/**
+ * Whether a product of few rows by a matrix whose columns are neighbours is better computed in parts
+ * of its depth: where their sums are few beside the elements of the matrix, and have room in scratch
+ * memory.
+ */
+export function arePartsWorthwhile(rows: number, columns: number, depth: number): boolean {
+  return rows <= FEW_BY_COLUMNS && 4 * DEPTH_PARTS * rows <= depth &&
+    4 * DEPTH_PARTS * rows * columns <= PRODUCT_SCRATCH;
+}
+
 const kernelSource: string = String.raw`
 #if defined(__AVX512F__)
 #define LANES 16
@@ -44,7 +60,7 @@ const kernelSource: string = String.raw`
 #define BLOCK_COLUMNS ${BLOCK_COLUMNS}
 #define BLOCK_ROWS ${BLOCK_ROWS}
 /* Rows up to which the right matrix is not packed, if its columns are neighbours, and if its rows are. */
-#define FEW_BY_COLUMNS 16
+#define FEW_BY_COLUMNS ${FEW_BY_COLUMNS}
 #define FEW_BY_ROWS 4
 /* Rows of which sums over four vectors stay in registers. */
 #define ROWS_AT_ONCE (LANES == 16 ? 4 : 2)
@@ -295,9 +311,50 @@ inlined void rows_by_rows(matrix a, matrix b, int type, float *c, int64_t stride
 `;
 
 const callSource: string = String.raw`
+#define DEPTH_PARTS ${DEPTH_PARTS}
+
+enum { ${productParameters.join(", ")} };
+
+/*
+ * Few rows by a matrix whose columns are neighbours, in parts of its depth. A part of the matrix is one
+ * piece of memory, which is spread over all of a cache, so that a small matrix stays in it from run to
+ * run. Halves of all rows would share the sets of a cache unevenly, and threads would be brought each
+ * other's halves.
+ */
+void native_matmulParts(const context *c, char *const *b, const int64_t *p) {
+  const int64_t m = p[rows], n = p[columns], d = p[depth];
+  matrix x = { b[0] + 4 * p[aOffset], p[aRow], p[aColumn], FLOATS };
+  matrix y = { b[1] + bytes_of(p[bType]) * p[bOffset], p[bRow], 1, p[bType] };
+  int64_t part, end;
+  for (share(c, DEPTH_PARTS, 1, &part, &end); part < end; part++) {
+    int64_t from = d * part / DEPTH_PARTS, terms = d * (part + 1) / DEPTH_PARTS - from;
+    float *to = (float *)c->common + part * m * n;
+    if (y.type == FLOATS) rows_by_columns(moved(x, 0, from), moved(y, from, 0), FLOATS, to, n, m, 0, n, terms);
+    else rows_by_columns(moved(x, 0, from), moved(y, from, 0), BFLOATS, to, n, m, 0, n, terms);
+  }
+}
+
+/* The sums of parts. */
+void native_matmulSum(const context *c, char *const *b, const int64_t *p) {
+  const int64_t m = p[rows], n = p[columns];
+  const float *parts = (const float *)c->common;
+  float *output = (float *)b[2] + p[outputStart];
+  ending e = { (part *)p[epilogue], b, p + p[epilogueParameters] };
+  int64_t column, end;
+  share(c, n, LINE / 4, &column, &end);
+  for (int64_t i = 0; i < m; i++) {
+#pragma GCC ivdep
+    for (int64_t j = i * n + column; j < i * n + end; j++) {
+      float sum = parts[j];
+      for (int64_t k = 1; k < DEPTH_PARTS; k++) sum += parts[k * m * n + j];
+      output[j] = sum;
+    }
+  }
+  if (e.run) e.run(e.b, e.p, 0, m, column, end);
+}
+
 /* p: the parameters, then for each axis of the batch its size and the steps of a and b. */
 void native_matmul(const context *c, char *const *b, const int64_t *p) {
-  enum { ${productParameters.join(", ")} };
   const int64_t m = p[rows], n = p[columns], d = p[depth];
   float *output = (float *)b[2] + p[outputStart];
   ending e = { (part *)p[epilogue], b, p + p[epilogueParameters] };

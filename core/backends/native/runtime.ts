@@ -68,7 +68,7 @@ typedef struct {
  * or some kernels that one thread computes, which are one part. A thread takes the part that has its
  * number, so that it finds in its cache what it wrote there. After a moment it takes any part that
  * nobody has begun: a thread that the system has taken away keeps nobody waiting, unless it was taken
- * away amidst a part.
+ * away amidst a part. Who does the last part goes on with the kernels for one thread.
  */
 typedef struct {
   pthread_t id;
@@ -146,7 +146,7 @@ static double now(void) {
 /* A part of the stage that begins with a kernel; gives the first kernel of the next stage. */
 static int64_t compute(pool *q, int64_t first, int64_t part, int64_t parts) {
   const run *r = &q->run;
-  const context c = { part, parts, q->scratch + part * q->scratchBytes, q->partsOfFloats };
+  const context c = { part, parts, q->scratch + part * q->scratchBytes, q->scratch, q->partsOfFloats };
   int64_t i = first;
   do {
     const call *k = r->calls + i++;
@@ -156,13 +156,19 @@ static int64_t compute(pool *q, int64_t first, int64_t part, int64_t parts) {
   return i;
 }
 
-/* A part of the stage; who does the last one begins the next stage. */
+/* Computes kernels for one thread up to one that is shared, or to the end. */
+static int64_t compute_alone(pool *q, int64_t next) {
+  while (parts_at(q, next) == 1) next = compute(q, next, 0, 1);
+  return next;
+}
+
+/* A part of the stage. */
 static void carry_out(pool *q, int64_t part, int64_t parts) {
   int64_t next = compute(q, q->position, part, parts);
   if (atomic_fetch_add(&q->done, 1) + 1 < parts) return;
   if (q->run.times) q->run.times[next] = now();
-  q->position = next;
-  begin_stage(q, parts_at(q, next));
+  q->position = compute_alone(q, next);
+  begin_stage(q, parts_at(q, q->position));
 }
 
 /* Whether a part of a stage is taken by this call. A stage of which one was not taken is not over. */
@@ -238,28 +244,34 @@ uint64_t native_pool(int64_t threads, int64_t partsOfFloats) {
 int64_t native_threads(uint64_t handle) { return ((pool *)handle)->threads; }
 
 /*
- * Runs a program: slots are pairs of an entry of the table of storage and an offset in it, in bytes;
- * each thread has scratch memory of its own.
+ * A program, as one piece of memory: this head, the calls, the parameters, the slots, and room for the
+ * addresses. A slot is an entry of the table of storage, and an offset in it, in bytes.
  */
-void native_run(uint64_t handle, const call *calls, int64_t count, const int64_t *parameters,
-                const int64_t *slots, int64_t slotCount, const uint64_t *table, char **addresses,
-                uint64_t scratch, int64_t scratchBytes, int64_t members, double *times) {
-  pool *q = (pool *)handle;
-  for (int64_t i = 0; i < slotCount; i++) {
+typedef struct {
+  uint64_t pool;
+  int64_t count, parameters, slots, members;
+  /* The entry of the program's own memory, after so many bytes of which each thread has its scratch memory. */
+  int64_t own, ownBytes, scratchBytes;
+} program;
+
+/* Runs a program on a table of storage; notes when each kernel ended, if times are wanted. */
+void native_run(const program *of, const uint64_t *table, double *times) {
+  pool *q = (pool *)of->pool;
+  const call *calls = (const call *)(of + 1);
+  const int64_t *parameters = (const int64_t *)(calls + of->count), *slots = parameters + of->parameters;
+  char **addresses = (char **)(slots + 2 * of->slots);
+  for (int64_t i = 0; i < of->slots; i++) {
     addresses[i] = (char *)(table[slots[2 * i]] + slots[2 * i + 1]);
   }
-  q->run = (run){ calls, count, parameters, addresses, times };
-  q->members = members < q->threads ? members : q->threads;
-  q->scratch = (char *)scratch;
-  q->scratchBytes = scratchBytes;
-  q->position = 0;
+  q->run = (run){ calls, of->count, parameters, addresses, times };
+  q->members = of->members < q->threads ? of->members : q->threads;
+  q->scratch = (char *)table[of->own] + of->ownBytes;
+  q->scratchBytes = of->scratchBytes;
   if (times) times[0] = now();
-  if (q->members == 1) {
-    for (int64_t i = 0; i < count;) i = compute(q, i, 0, 1);
-  } else {
-    begin_stage(q, parts_at(q, 0));
-    work_off(q, 0);
-  }
+  q->position = compute_alone(q, 0);
+  if (q->position == of->count) return;
+  begin_stage(q, parts_at(q, q->position));
+  work_off(q, 0);
 }
 `;
 

@@ -1,5 +1,8 @@
 /** Training by compiled C as a person starts it: by a task of its own. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { compile, evaluate, full, matmul, type Tensor } from "@unitune/core";
+import { openDevice } from "@unitune/cli";
+import { UserError } from "@unitune/training";
 import {
   assertRefused,
   assertSameFiles,
@@ -48,5 +51,25 @@ inFolder("a task that may not call what is compiled says which one may", async (
     "--device native compiles C and calls it, which this task may not do: use the task whose name " +
       "ends in :native, such as `deno task train:native`, with the same flags",
   );
-  assertRefused(await train(...args, "--precision", "f16"), 1, "computes on native here, in f32");
+  assertRefused(
+    await train(...args, "--precision", "f16"),
+    1,
+    "on native here, in f32 or bf16 only",
+  );
+});
+
+Deno.test("native products of bfloats round factors, where the processor has a matrix unit", async () => {
+  try {
+    using device = await openDevice("native", () => {}, { precision: "bf16" });
+    // Of 64 terms; bfloats next to 1 are 2^-8 and 2^-7 away.
+    const x = evaluate(full([64, 64], 1 + 2 ** -10), device);
+    using product = compile((x: Tensor) => matmul(x, x), { device });
+    assertEquals(await product(x).data(), new Float32Array(64 * 64).fill(64));
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    assertStringIncludes(
+      error.message,
+      "need a processor with a matrix unit (AMX): compute in f32",
+    );
+  }
 });

@@ -73,6 +73,11 @@ Deno.test("a precision that the device does not compute in is refused", async ()
       UserError,
       `--precision f16: --device ${name} computes on ${name} here, in f32 only: give --device webgpu`,
     );
+    await assertRejects(
+      () => openDevice(name, () => {}, { precision: "bf16" }),
+      UserError,
+      `${name} here, in f32 only: give --device native, or leave --precision out`,
+    );
   }
   await withoutAdapter(async () => {
     await assertRejects(
