@@ -35,8 +35,8 @@ const MEMORY = 2048;
  * @param unit The tests to run.
  * @param copy The copy of the tree.
  * @param limit Seconds after which the run is ended.
- * @param options Who ends the run, and the folder in which the lines that are run are noted (default:
- * they are not).
+ * @param options Who ends the run, and the folder in which the lines that are run are noted, those
+ * of programs that a test starts among them (default: they are not).
  * @returns The outcome.
  */
 export async function runTests(
@@ -55,7 +55,8 @@ export async function runTests(
       ...unit.args,
     ],
     cwd: copy.root,
-    env: copy.environment,
+    // The variable is for the programs that a test starts.
+    env: { ...copy.environment, ...coverage !== undefined && { DENO_COVERAGE_DIR: coverage } },
     detached: true,
     stdin: "null",
     stdout: "piped",
