@@ -68,18 +68,16 @@ interface Hand extends Disposable {
 }
 
 function hand(signal: AbortSignal): Hand {
-  const started: Worker[] = [];
-  const tell = (order: Order) => started[0]?.postMessage(order);
+  let started: Worker | undefined;
+  const tell = (order: Order) => started?.postMessage(order);
   const stop = () => tell({ kind: "stop" });
   signal.addEventListener("abort", stop);
   return {
     work: (order) =>
       new Promise((resolve, reject) => {
-        const worker = started[0] ??
-          new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
-        started[0] = worker;
-        worker.onmessage = ({ data }: MessageEvent<Reply>) => resolve(data);
-        worker.onerror = (event) => {
+        started ??= new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+        started.onmessage = ({ data }: MessageEvent<Reply>) => resolve(data);
+        started.onerror = (event) => {
           event.preventDefault();
           reject(new Error(`a worker failed: ${event.message}`));
         };
@@ -87,7 +85,7 @@ function hand(signal: AbortSignal): Hand {
       }),
     [Symbol.dispose]() {
       signal.removeEventListener("abort", stop);
-      started[0]?.terminate();
+      started?.terminate();
     },
   };
 }

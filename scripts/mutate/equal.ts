@@ -338,6 +338,13 @@ export const equal: readonly EqualChange[] = [
     after: "return ((of) => of);",
     because: "over other axes, no load of the product is in the order of its rows and columns",
   },
+  ...["1.5", "(-0.5)"].map((value) => ({
+    file: "cli/run/pace.ts",
+    inside: "paceOf",
+    before: "[full([SIDE, SIDE], 0.5), full([ELEMENTS], 0.5)] as const,",
+    after: `[full([SIDE, SIDE], 0.5), full([ELEMENTS], ${value})] as const,`,
+    because: "the time of a sum is measured, whatever its terms",
+  })),
 ];
 
 const inMemory = "what is stored, and what computed again, has the same elements";
@@ -410,5 +417,10 @@ export const tuned: readonly Tuning[] = [
     file: "core/backends/webgpu/webgpu.ts",
     inside: "LOSS_MILLISECONDS",
     because: "it is a time that is waited for news of a device that may never come",
+  },
+  {
+    file: "cli/data/readers/bytes.ts",
+    inside: "STRIDE",
+    because: "it decides how often progress is told, and nothing else",
   },
 ];

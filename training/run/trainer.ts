@@ -118,10 +118,9 @@ function keptSteps(
   { starts }: Timetable,
   { isSaved }: Agenda,
 ): KeptSteps {
-  const isFirstNeeded = stages[0]?.looksBack ?? false;
   return {
     isRegular: isSaved,
-    isStart: (step) => step === 0 ? isFirstNeeded : starts.includes(step),
+    isStart: (step) => step === 0 ? stages[0]?.looksBack === true : starts.includes(step),
   };
 }
 
@@ -262,11 +261,10 @@ async function isStopped(
 /** The models from which a stage starts: those of the checkpoint, if there is one. */
 async function startOf(
   { stages, stage, begin, store, kept, start }: Omit<StageRun, "learner" | "from">,
-  { step, saved }: Pick<Position, "step" | "saved">,
+  { saved }: Pick<Position, "saved">,
 ): Promise<Models> {
   if (saved === undefined) return await handOn(await hostModels(start()), stages[stage]);
-  const isForgotten = step > begin && !kept.isStart(begin);
-  return await (isForgotten ? saved : await store.at(begin)).models();
+  return await (kept.isStart(begin) ? await store.at(begin) : saved).models();
 }
 
 /** The models of the stage before, and those that other runs lend. */

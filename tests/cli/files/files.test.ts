@@ -5,6 +5,7 @@ import {
   writeDirectoryAtomically,
 } from "../../../cli/files/atomic.ts";
 import { digestOf } from "../../../cli/files/digest.ts";
+import { readJsonLines } from "../../../cli/files/json_lines.ts";
 import { noBeginning, openLineFile } from "../../../cli/files/line_file.ts";
 import { takeLock } from "../../../cli/files/lock.ts";
 import { makeFolder, writeFileAtomically } from "@unitune/cli";
@@ -292,4 +293,27 @@ inFolder("content whose making fails leaves nothing, and what was there before",
     assertEquals(names(folder), ["file"]);
     assertEquals(await Deno.readTextFile(`${folder}/file`), "old");
   }
+});
+
+inFolder("a file of lines is read up to its limits, and refused beyond them", async (folder) => {
+  const path = `${folder}/metrics.jsonl`;
+  const size = (bytes: number) => {
+    using file = Deno.openSync(path, { write: true, create: true, truncate: true });
+    // A file with a hole, which takes no room.
+    file.truncateSync(bytes);
+  };
+  size(2 ** 28 + 1);
+  await assertRejects(
+    () => readJsonLines(path),
+    UserError,
+    `${path} has 268435457 bytes, more than the 268435456 that`,
+  );
+  size(2 ** 24 + 1);
+  await assertRejects(
+    () => readJsonLines(path),
+    UserError,
+    `${path}:1: 16777217 bytes, more than the 16777216 that are read of a line`,
+  );
+  await Deno.writeTextFile(path, "\n".repeat(1_000_000) + "{}\n");
+  await assertRejects(() => readJsonLines(path), UserError, `${path}:1000001: more than 1000000`);
 });

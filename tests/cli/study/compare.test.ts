@@ -14,7 +14,7 @@ import { arms, gridOf } from "../../../cli/study/arms.ts";
 import { otherThan } from "../../../cli/study/measures.ts";
 import { pairedDifference } from "../../../cli/study/statistics.ts";
 import { studyPlan } from "../../../cli/study/plan.ts";
-import { carryOutStudy, countTrials, type StudyPlan } from "../../../cli/study/study.ts";
+import { carryOutStudy, countTrials, readStudy, type StudyPlan } from "../../../cli/study/study.ts";
 import {
   studyMarkdown,
   studyRemarks,
@@ -145,6 +145,26 @@ Deno.test("a document has differences seed by seed, what was tried, and the runs
     "| sft |  |  |  |",
     "| dpo | +0.250 [+0.250, +0.250] | +2.000 [+2.000, +2.000] |  |",
   ]);
+});
+
+inFolder("a plan that was changed is refused, whatever is wrong in it", async (folder) => {
+  const own = { arms: [{ name: "sft", settings: {} }], rates: [0.1], base: {}, shared: {} };
+  const whole = { ...own, seeds: 10_000, selectionSeeds: 1, firstSeed: 2 ** 31 - 1, samples: 1 };
+  const told = async (changed: object) => {
+    await Deno.writeTextFile(`${folder}/study.json`, JSON.stringify({ ...whole, ...changed }));
+    return (await assertRejects(() => readStudy(folder), UserError)).message;
+  };
+  const unfinished = `the study in ${folder} is not finished: resume it by`;
+  assertEquals(await told({}), `${unfinished} deno task compare`);
+  assertEquals(await told({ command: "mine" }), `${unfinished} mine`);
+  for (
+    const changed of [
+      ...[{ arms: 1 }, { arms: [1] }, { arms: [{ settings: {} }] }, { arms: [{ name: "sft" }] }],
+      ...[{ rates: 1 }, { rates: ["1"] }, { base: 1 }, { shared: 1 }, { command: 1 }],
+      ...[{ seeds: 10_001 }, { seeds: 0.5 }, { selectionSeeds: -1 }, { samples: "1" }],
+      ...[{ firstSeed: 2 ** 31 }, { firstSeed: -1 }],
+    ]
+  ) assertEquals(await told(changed), `${folder}/study.json is not a study's plan: it was changed`);
 });
 
 /** Carries the study out, several trainings at a time. */
