@@ -525,8 +525,8 @@ async function trainShown(
   voice: Voice,
 ): Promise<RunResult & { readonly exitCode: number }> {
   const { total: steps } = timetableOf(run.stages);
-  const loggingSteps = run.stages[0]?.loggingSteps ?? 1;
-  const lineEvery = Math.max(loggingSteps, Math.ceil(steps / LINES));
+  const logged = run.stages.map(({ loggingSteps }) => loggingSteps);
+  const lineEvery = Math.max(...logged, Math.ceil(steps / LINES));
   using progress = progressReporter(voice.progress(), steps, lineEvery);
   using interruption = interruptible(() =>
     progress.print("stopping after this step, with a checkpoint (once more: at once)")

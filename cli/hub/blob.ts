@@ -154,10 +154,14 @@ async function link(blob: string, path: string): Promise<void> {
   }
 }
 
-/** Whether an error says that there are no links: on Windows, only administrators may make them. */
+/**
+ * Whether an error says that there are no links: on Windows, only administrators may make them, and
+ * Deno makes none for a program that may write in some folders only.
+ */
 function hasNoLinks(error: unknown): boolean {
-  return Deno.build.os === "windows" || error instanceof Deno.errors.PermissionDenied ||
-    error instanceof Deno.errors.NotSupported;
+  const { NotCapable, NotSupported, PermissionDenied } = Deno.errors;
+  return Deno.build.os === "windows" || error instanceof PermissionDenied ||
+    error instanceof NotSupported || error instanceof NotCapable;
 }
 
 /** Downloads a content, going on from the bytes that an interrupted download has left. */

@@ -80,10 +80,26 @@ export async function paceOf(device: Device): Promise<Pace> {
   const productSeconds = await fastest(() => product(matrix));
   const sumSeconds = await fastest(() => total(vector));
   for (const x of [matrix, vector]) x[Symbol.dispose]();
-  return {
-    multiplications: SIDE ** 3 / productSeconds,
-    bytes: 4 * ELEMENTS / sumSeconds,
-  };
+  return paceIn(productSeconds, sumSeconds);
+}
+
+/**
+ * The pace of a device that takes so many seconds.
+ *
+ * @param product Seconds of a product of two 768 x 768 matrices.
+ * @param total Seconds of a sum of 2^23 elements of 4 bytes.
+ * @returns The pace.
+ *
+ * @example
+ * ```ts
+ * import { paceIn } from "./pace.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(paceIn(0.5, 2), { multiplications: 2 * 768 ** 3, bytes: 2 ** 24 });
+ * ```
+ */
+export function paceIn(product: number, total: number): Pace {
+  return { multiplications: SIDE ** 3 / product, bytes: 4 * ELEMENTS / total };
 }
 
 /** The work of a step. */

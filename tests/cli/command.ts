@@ -8,8 +8,13 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { assert, assertEquals } from "@std/assert";
 import { failureOf } from "@unitune/cli";
-import { sampleCommand } from "../../cli/commands/sample.ts";
+import { compareCommand } from "../../cli/commands/compare.ts";
+import { dataCommand } from "../../cli/commands/data.ts";
 import { doctorCommand } from "../../cli/commands/doctor.ts";
+import { mergeCommand } from "../../cli/commands/merge.ts";
+import { objectivesCommand } from "../../cli/commands/objectives.ts";
+import { reportCommand } from "../../cli/commands/report.ts";
+import { sampleCommand } from "../../cli/commands/sample.ts";
 import { trainCommand } from "../../cli/commands/train.ts";
 
 /** How a command ended. */
@@ -195,10 +200,14 @@ async function endedHere(command: () => Promise<number>): Promise<Ended> {
   }
 }
 
+/** A command that is run to its end, in this process. */
+export type Here = (...args: readonly string[]) => Promise<Ended>;
+
+const here = (command: (argv: readonly string[]) => Promise<number>): Here => (...args) =>
+  endedHere(() => command(args));
+
 /** Runs `train` to its end, in this process. */
-export function train(...args: readonly string[]): Promise<Ended> {
-  return endedHere(() => trainCommand(args));
-}
+export const train: Here = here((argv) => trainCommand(argv));
 
 /** The help of a command. */
 export async function helpOf(
@@ -207,15 +216,26 @@ export async function helpOf(
   return (await endedHere(() => command(["--help"]))).stdout;
 }
 
-/** Runs `doctor` to its end, in this process. */
-export function doctor(...args: readonly string[]): Promise<Ended> {
-  return endedHere(() => doctorCommand(args));
-}
-
 /** Runs `sample` to its end, in this process. */
-export function sample(...args: readonly string[]): Promise<Ended> {
-  return endedHere(() => sampleCommand(args));
-}
+export const sample: Here = here((argv) => sampleCommand(argv));
+
+/** Runs `report` to its end, in this process. */
+export const report: Here = here(reportCommand);
+
+/** Runs `compare` to its end, in this process. */
+export const compare: Here = here(compareCommand);
+
+/** Runs `data` to its end, in this process. */
+export const data: Here = here(dataCommand);
+
+/** Runs `merge` to its end, in this process. */
+export const merge: Here = here(mergeCommand);
+
+/** Runs `objectives` to its end, in this process. */
+export const objectives: Here = here(objectivesCommand);
+
+/** Runs `doctor` to its end, in this process. */
+export const doctor: Here = here(doctorCommand);
 
 /** Runs `sample` with lines on its standard input. */
 export async function sampleLines(

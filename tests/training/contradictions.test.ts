@@ -27,6 +27,8 @@ const refused: readonly (readonly [settings: GivenSettings, message: string])[] 
   [{ lora: true }, "lora is of a pretrained model: name one by model"],
   [{ chatTemplate: "chatml" }, "chatTemplate is of a pretrained model"],
   [{ growEmbeddings: true }, "growEmbeddings is of a pretrained model"],
+  [{ memory: "1048575B" }, 'memory "1048575B" is no size from 1 MiB, such as 3GB or 6GiB'],
+  [{ memory: "much" }, 'memory "much" is no size from 1 MiB'],
   [{ revision: "main" }, "revision is of a pretrained model"],
 ];
 
@@ -42,6 +44,7 @@ const accepted: readonly GivenSettings[] = [
   { objective: "sft", batchSize: 12, temperature: 0 },
   { layers: 1, heads: 1, width: 8, context: 8 },
   { from: "run" },
+  { memory: "1MiB" },
   { model: "m", context: 8, revision: "main", chatTemplate: "chatml", lora: true },
   { model: "m", growEmbeddings: true },
 ];

@@ -1,5 +1,5 @@
 /** Every optimizer that settings name: it trains, and its state is the same after an interruption. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { leafPaths, leavesOf, onDevice, tensor, wasm, zeros } from "@unitune/core";
 import {
   memoryStore,
@@ -9,7 +9,7 @@ import {
   type TrainSettings,
   trainSettings,
 } from "@unitune/training";
-import { optimizerOf } from "../../training/learner/optimizer.ts";
+import { optimizerOf, scheduleOf } from "../../training/learner/optimizer.ts";
 
 const device = wasm({ threads: 1 });
 
@@ -87,4 +87,12 @@ Deno.test("moments of 8 bits and of rows and columns take less room than AdamW's
   assertEquals(adamw, 2 * size + 8);
   assertEquals(eight, size / 2 + 2 * 4 * 128 + 12);
   assertEquals(factored, 4 * (128 + 256) + 8);
+});
+
+Deno.test("the rate goes down to a tenth of its peak, unless it is told", async () => {
+  const given = { learningRate: 1, warmupSteps: 2, steps: 10 };
+  for (const [own, end] of [[{}, 0.1], [{ minLearningRate: 0.5 }, 0.5]] as const) {
+    const schedule = scheduleOf(trainSettings({ ...given, ...own }));
+    assertAlmostEquals(await schedule(tensor(10, { dtype: "i32" })).item(), end, 1e-7);
+  }
 });

@@ -231,6 +231,7 @@ Deno.test("a step that does not fit is refused with what takes most, and what to
   );
   const remedies: readonly (readonly [string, string])[] = [
     [told(5 * GIB, {}, true), "4 GiB: take a smaller batchSize with more"],
+    [told(5 * GIB, { batchSize: 2 }, true), "4 GiB: take a smaller batchSize with more"],
     [told(5 * GIB, { batchSize: 1 }, true), "4 GiB: take a smaller context, or give"],
     [told(5 * GIB, { batchTokens: 100 }, true), "4 GiB: take fewer batchTokens, or give"],
     [told(4 * GIB, {}), "4 GiB: take a smaller model, or give it more by memory"],

@@ -206,6 +206,8 @@ Deno.test("marks tell contents apart by every value, their order and their numbe
     assertEquals(markOf(a, a.length) === markOf(b, b.length), isSame);
     assert(Number.isSafeInteger(markOf(a, a.length)));
   }));
+  // Files on the disk hold marks.
+  assertEquals([markOf([3, 5], 2), markOf([], 0)], [2_248_358_974_325_066, 4_571_964_801_904_441]);
   // Contents that differ little, all of them at once.
   const near = Array.from(
     { length: 2 ** 16 },

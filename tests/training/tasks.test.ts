@@ -10,6 +10,7 @@ import {
   taskDataset,
   type TaskExample,
   tasks,
+  textMark,
   verifyAnswer,
 } from "@unitune/training";
 
@@ -133,6 +134,12 @@ Deno.test("the same seed gives the same examples, another one others", () => {
     generateTasks(options).train[0]?.prompt !==
       generateTasks({ ...options, seed: 8 }).train[0]?.prompt,
   );
+});
+
+Deno.test("the examples of a seed are the same in every version", () => {
+  // Published figures are of these: a mark that changes is a breaking change.
+  const splits = generateTasks({ seed: 7, size: 100, heldOut: 10, test: 10, longer: 10 });
+  assertEquals(textMark(JSON.stringify(splits)), 4_023_146_503_937_846);
 });
 
 Deno.test("what is held out does not depend on how much is trained on", () => {

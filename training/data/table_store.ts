@@ -59,13 +59,16 @@ export interface GrowingNumbers {
   values(): Float64Array<ArrayBuffer>;
 }
 
+/** The numbers for which a list has room at first. */
+const ROOM = 2 ** 10;
+
 /**
  * A list of numbers that grows, 8 bytes a number.
  *
  * @returns The list, which is empty.
  */
 export function growingNumbers(): GrowingNumbers {
-  let numbers = new Float64Array(2 ** 10);
+  let numbers = new Float64Array(ROOM);
   let length = 0;
   return {
     add(value) {

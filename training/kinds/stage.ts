@@ -172,7 +172,7 @@ function sharesWhole({ objective, batchTokens }: TrainSettings): boolean {
 export function requireShares(settings: TrainSettings, size: number): void {
   const { objective, batchSize, gradientAccumulation, batchTokens } = settings;
   // By tokens, steps have as many micro-batches as it takes.
-  if (size === 1 || batchTokens !== undefined) return;
+  if (batchTokens !== undefined) return;
   const isWhole = sharesWhole(settings);
   const parts = isWhole ? gradientAccumulation : batchSize * gradientAccumulation;
   if (parts >= size) return;

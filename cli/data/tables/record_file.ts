@@ -211,9 +211,12 @@ function readPart(
   return bytes;
 }
 
-/** Tells whether so many bytes are marks of so many rows: the same number of marks for each. */
+/**
+ * Tells whether so many bytes are marks of so many rows: the same number of marks for each. No file
+ * is without rows.
+ */
 function isMarks(bytes: number, count: number): boolean {
-  return count === 0 ? bytes === 0 : bytes % (8 * count) === 0;
+  return bytes % (8 * count) === 0;
 }
 
 /** The errors that say that there is no file. */

@@ -1,11 +1,9 @@
 /** `deno task data`: what is said of rows of every kind. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { histogramLines } from "../../../cli/report/histogram.ts";
-import { assertRefused, type Ended, ended, inFolder, start, writeRows } from "../command.ts";
+import { assertRefused, data, ended, inFolder, start, writeRows } from "../command.ts";
 import { writeTinyModel } from "../tiny_model.ts";
 import fc from "fast-check";
-
-const data = (...args: readonly string[]): Promise<Ended> => ended(start("data", args));
 
 inFolder("data is told with its form, oddities, lengths, fit and first example", async (folder) => {
   const path = await writeRows(`${folder}/rows.jsonl`, [
@@ -14,7 +12,8 @@ inFolder("data is told with its form, oddities, lengths, fit and first example",
     { prompt: "ab", completion: " " },
     { prompt: "ab", completion: "ab".repeat(10) },
   ]);
-  const { code, stdout, stderr } = await data(path, "--context", "12");
+  // With the permissions of the task.
+  const { code, stdout, stderr } = await ended(start("data", [path, "--context", "12"]));
   assertEquals(code, 0, stderr);
   assertEquals(stdout.trimEnd().split("\n"), [
     "4 rows of the form completions: prompts with answers (prompt, completion)",

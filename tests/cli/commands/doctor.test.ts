@@ -2,7 +2,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { diagnosis } from "../../../cli/doctor/diagnosis.ts";
 import { folderBytes, type MachineFacts, programIn } from "../../../cli/doctor/machine.ts";
-import { assertRefused, doctor, inFolder, permissionsOf } from "../command.ts";
+import { assertRefused, doctor, ended, inFolder, permissionsOf, start } from "../command.ts";
 import { symbolicLink } from "../../symbolic_link.ts";
 
 const GIB = 2 ** 30;
@@ -99,11 +99,12 @@ inFolder("the size of a folder is that of its files, links left out", async (fol
 });
 
 Deno.test("doctor prints a table, asks for little, and takes no flags", async () => {
-  const { code, stdout } = await doctor();
+  const { code, stdout } = await ended(start("doctor", []));
   assertEquals(code, 0);
   const terms = stdout.trimEnd().split("\n").map((line) => line.slice(0, 12).trim());
   assertEquals(terms.filter((term) => term !== ""), Object.keys(rowsOf({})));
   assertMatch(stdout, /^Deno {8}\d+\.\d+\.\d+ on /);
+  assertMatch(stdout, /^memory {6}[\d.]+ [GM]iB/m);
   assertRefused(await doctor("--fast"), 2, "--fast");
   assertEquals(permissionsOf("doctor").filter((name) => /^(?:run|write|net|ffi)/.test(name)), []);
 });

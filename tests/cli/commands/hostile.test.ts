@@ -27,11 +27,10 @@ import {
   assertSameFiles,
   copyFolder,
   type Ended,
-  ended,
   filesIn,
   inFolder,
+  report,
   sample,
-  start,
   tiny,
   train,
   trained,
@@ -43,8 +42,6 @@ import { symbolicLink } from "../../symbolic_link.ts";
 // deno-lint-ignore no-control-regex
 const CONTROL = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/;
 const evil = "a\x1b]0;title\x07\u202eb\x9b31m\x7f";
-
-const report = (...args: readonly string[]) => ended(start("report", args));
 
 /** A path beneath a checkpoint of a run. */
 async function latest(run: string): Promise<string> {

@@ -8,12 +8,19 @@ import {
   readAdapter,
   readCheckpoint,
 } from "@unitune/models";
-import { assertRefused, ended, filesIn, inFolder, start, trained, writeRows } from "../command.ts";
+import {
+  assertRefused,
+  ended,
+  filesIn,
+  inFolder,
+  merge,
+  start,
+  trained,
+  writeRows,
+} from "../command.ts";
 import { writeTinyModel } from "../tiny_model.ts";
 
 const rows = Array.from({ length: 8 }, (_, i) => ({ prompt: `say ${i}`, completion: `${i}` }));
-
-const merge = (...args: readonly string[]) => ended(start("merge", args));
 
 async function sourceOf(folder: string) {
   return filesSource(new Map(Object.entries(await filesIn(folder))));
@@ -41,7 +48,9 @@ inFolder("the merged model predicts as the adapter does, and has its tokenizer",
   const { model, run, checkpoint } = await adapted(folder);
   for (const [adapter, dtype, bound] of [[run, "f32", 1e-4], [checkpoint, "bf16", 0.1]] as const) {
     const out = `${folder}/merged-${dtype}`;
-    const result = await merge("--adapter", adapter, "--dtype", dtype, "--out", out);
+    const args = ["--adapter", adapter, "--dtype", dtype, "--out", out];
+    // Once with the task's own permissions.
+    const result = dtype === "f32" ? await ended(start("merge", args)) : await merge(...args);
     assertEquals(result.code, 0, result.stderr);
     const files = await filesIn(out);
     assertEquals(files["tokenizer.json"], await Deno.readFile(`${model}/tokenizer.json`));

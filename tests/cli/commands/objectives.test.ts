@@ -1,8 +1,8 @@
-import { fileURLToPath } from "node:url";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { notationOf, tableDocument } from "../../../cli/commands/objectives.ts";
 import { conditionOf } from "../../../cli/commands/objective_filter.ts";
 import { UsageError } from "../../../cli/terminal/errors.ts";
+import { ended, objectives, permissionsOf, start } from "../command.ts";
 import { withConfig } from "../../../cli/flags/flags.ts";
 import { stageOf } from "../config/stage_of.ts";
 import { splitStages } from "../../../cli/flags/stages.ts";
@@ -20,22 +20,15 @@ import {
   slotTexts,
 } from "@unitune/objectives";
 
-const cli = new URL("../../../cli/commands/objectives.ts", import.meta.url);
-const decoder = new TextDecoder();
-
-async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  // No permission at all.
-  const command = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", "--quiet", fileURLToPath(cli), ...args],
-    env: { NO_COLOR: "1" },
-  });
-  const { code, stdout, stderr } = await command.output();
-  return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };
-}
+const run = async (...args: string[]) => {
+  const { code, stdout: out, stderr: err } = await objectives(...args);
+  return { code, out, err };
+};
 
 Deno.test("objectives prints Table 1 of all objectives, in 80 columns", async () => {
-  const { code, out } = await run();
-  assertEquals(code, 0);
+  // By the task, which has no permission at all.
+  const { code, stdout: out } = await ended(start("objectives", []));
+  assertEquals([code, permissionsOf("objectives")], [0, []]);
   const lines = out.split("\n");
   for (const line of lines) assert(line.length <= 80, line);
   for (const name of ["sft", "ift", "dpo", "kto", "orpo", "grpo", "ppo", "reward-model"]) {

@@ -21,7 +21,7 @@ import { distinctRows, partsOf } from "../../../cli/data/row_splits.ts";
 import { saidText } from "../../../cli/data/row_table.ts";
 import { textDataset } from "../../../cli/data/text.ts";
 import { textMark } from "@unitune/training";
-import { ended, inFolder, start, tiny, trained, writeRows } from "../command.ts";
+import { inFolder, report, tiny, trained, writeRows } from "../command.ts";
 
 const sizes = { layers: 1, heads: 1, width: 8, context: 32 };
 
@@ -148,7 +148,7 @@ inFolder("a run without validation is trained, reported and resumed", async (fol
   assertStringIncludes(stdout, "9 examples to train on, 0 for validation");
   const metrics = await Deno.readTextFile(`${folder}/run/metrics.jsonl`);
   assert(!metrics.includes("eval_"));
-  const { code, stderr } = await ended(start("report", ["--run", `${folder}/run`]));
+  const { code, stderr } = await report("--run", `${folder}/run`);
   assertEquals(code, 0, stderr);
   await trained("--resume", `${folder}/run`, "--from-step", "0", "--no-cache");
   assertEquals(await Deno.readTextFile(`${folder}/run/metrics.jsonl`), metrics);

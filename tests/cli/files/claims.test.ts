@@ -7,11 +7,11 @@ import fc from "fast-check";
 import {
   assertRefused,
   assertSameFiles,
+  compare,
   copyFolder,
-  ended,
   filesIn,
   inFolder,
-  start,
+  report,
   tiny,
   train,
   trained,
@@ -139,22 +139,22 @@ inFolder("a page takes the place of nothing but an unchanged page", async (folde
   const data = await writeRows(`${folder}/rows.jsonl`);
   const run = `${folder}/run`;
   await trained("--data", data, ...tiny, "--out", run);
-  const report = (...args: string[]) => ended(start("report", ["--run", run, ...args]));
+  const reported = (...args: string[]) => report("--run", run, ...args);
   const path = `${run}/report.html`;
 
   await Deno.writeTextFile(path, "<p>My own page.</p>\n");
-  assertRefused(await report(), 1, `${path} already exists`);
+  assertRefused(await reported(), 1, `${path} already exists`);
   assertEquals(await Deno.readTextFile(path), "<p>My own page.</p>\n");
   await Deno.remove(path);
-  for (let time = 0; time < 2; time++) assertEquals((await report()).code, 0);
+  for (let time = 0; time < 2; time++) assertEquals((await reported()).code, 0);
   const page = await Deno.readTextFile(path);
   assert(isSealed(page));
   await Deno.writeTextFile(path, page.replace("</h1>", ", with a remark of mine</h1>"));
-  assertRefused(await report(), 1, "or was changed since");
+  assertRefused(await reported(), 1, "or was changed since");
   assertStringIncludes(await Deno.readTextFile(path), "with a remark of mine");
 
   for (const out of [data, `${run}/config.json`, `${run}/metrics.jsonl`, `${run}/checkpoints`]) {
-    assertRefused(await report("--out", out), 1, `${out} already exists`);
+    assertRefused(await reported("--out", out), 1, `${out} already exists`);
   }
   await trained("--resume", run);
 });
@@ -166,7 +166,7 @@ inFolder("compare leaves a folder alone that holds a study's names and is none",
     await put(`${out}/${name}`, "mine");
     await copyFolder(out, before);
     const args = ["--quick", "--device", "wasm", "--out", out];
-    assertRefused(await ended(start("compare", args)), 1, out);
+    assertRefused(await compare(...args), 1, out);
     await assertSameFiles(out, before);
   }
 });

@@ -208,6 +208,8 @@ Deno.test("an evaluation on one line leaves details to the table", () => {
   const metrics = { eval_loss: 1, eval_exact_match: 0.5, eval_exact_match_gap: 0.1 };
   const report = { split: "held-out", metrics, answers: [] };
   assertEquals(describeReport(report), "held-out: loss 1.0000, exact match 0.500");
+  const steps = { ...report, metrics: { "eval_rewards/step_accuracies": 0.25 } };
+  assertEquals(describeReport(steps), "held-out: step accuracy 0.250");
   // Prompts alone have nothing that an answer is compared with.
   const bare = { ...report, metrics: { eval_entropy: 1 } };
   assertEquals(describeReport(bare), "held-out: no right answers to compare with");

@@ -28,7 +28,7 @@ import { errorOf } from "../../../cli/study/workers.ts";
 import fc from "fast-check";
 import { pause } from "../kill.ts";
 import { pooled } from "../../../cli/run/pool.ts";
-import { assertRefused, ended, filesIn, inFolder, readRows, start } from "../command.ts";
+import { assertRefused, compare, filesIn, inFolder, readRows, report, start } from "../command.ts";
 import { requestsOf } from "../requests.ts";
 
 Deno.test("an interval is Student's, of published data", () => {
@@ -42,6 +42,7 @@ Deno.test("an interval is Student's, of published data", () => {
   assertAlmostEquals(mean, 1.58, 1e-9);
   assertAlmostEquals(low, 0.7001, 1e-4);
   assertAlmostEquals(high, 2.4599, 1e-4);
+  assertEquals(pairedDifference(new Map([[0, 1]]), new Map([[1, 1]])), undefined);
 });
 
 Deno.test("an interval has the quantile of its degrees of freedom, however many", () => {
@@ -104,7 +105,7 @@ const plan: StudyPlan = {
 };
 
 Deno.test("a document has differences seed by seed, what was tried, and the runs of what was chosen", () => {
-  const cost = { examples: 0, forwardTokens: 0, backwardTokens: 0 };
+  const cost = { examples: 6000, forwardTokens: 12_000, backwardTokens: 3000 };
   const result = (
     arm: string,
     point: string,
@@ -113,7 +114,12 @@ Deno.test("a document has differences seed by seed, what was tried, and the runs
     length: number,
   ) => ({
     ...{ arm, point, seed, run: `runs/${arm}/${point}/seed-${seed}`, cost },
-    measures: { "exact_match": validation / 2, "validation/exact_match": validation, length },
+    measures: {
+      "exact_match": validation / 2,
+      "validation/exact_match": validation,
+      "exact_match/pick": validation,
+      length,
+    },
   });
   const results = {
     chosen: { sft: "learningRate-0.001", dpo: "learningRate-0.0001,beta-0.1" },
@@ -139,11 +145,17 @@ Deno.test("a document has differences seed by seed, what was tried, and the runs
   ]);
   const [, side = ""] = studyMarkdown(plan, results).split("\n\n");
   assertEquals(side.split("\n"), [
-    "|  | validation - sft | length - sft | nll |",
-    "| --- | --: | --: | --: |",
-    "| base | -0.375 [-1.963, +1.213] | -0.500 [-6.853, +5.853] |  |",
-    "| sft |  |  |  |",
-    "| dpo | +0.250 [+0.250, +0.250] | +2.000 [+2.000, +2.000] |  |",
+    "|  | validation - sft | length - sft | nll | pick |",
+    "| --- | --: | --: | --: | --: |",
+    "| base | -0.375 [-1.963, +1.213] | -0.500 [-6.853, +5.853] |  | 0.500 |",
+    "| sft |  |  |  | 0.625 |",
+    "| dpo | +0.250 [+0.250, +0.250] | +2.000 [+2.000, +2.000] |  | 0.875 |",
+  ]);
+  // In thousands, the mean of two seeds.
+  assertEquals(studyRows(plan, results).map(({ cost }) => cost), [
+    [6, 12, 3],
+    [6, 12, 3],
+    [6, 12, 3],
   ]);
 });
 
@@ -190,7 +202,7 @@ inFolder("a study comes to the same results at once, in turns, and interrupted",
   assertLess(done, countTrials(plan));
   assert(!("results.json" in await filesIn(`${folder}/cut`)));
   assertRefused(
-    await ended(start("report", ["--run", `${folder}/cut`])),
+    await report("--run", `${folder}/cut`),
     1,
     `the study in ${folder}/cut is not finished: resume it by deno task compare --tiny`,
   );
@@ -231,9 +243,8 @@ inFolder("a study comes to the same results at once, in turns, and interrupted",
   assert((whole ?? never()).results.every(({ measures }) => "mistaught/exact_match" in measures));
 
   // The page, with a prompt that somebody chose.
-  const report = (...args: readonly string[]) =>
-    ended(start("report", ["--run", `${folder}/whole`, ...args]));
-  const { code, stdout, stderr } = await report("--prompt", "pick even 23-58");
+  const reported = (...args: readonly string[]) => report("--run", `${folder}/whole`, ...args);
+  const { code, stdout, stderr } = await reported("--prompt", "pick even 23-58");
   assertEquals({ code, stderr }, { code: 0, stderr: "" });
   assertEquals(stdout, `${folder}/whole/report.html shows the comparison\n`);
   const page = await Deno.readTextFile(`${folder}/whole/report.html`);
@@ -241,11 +252,11 @@ inFolder("a study comes to the same results at once, in turns, and interrupted",
   assertStringIncludes(page, "<code>deno task compare --tiny</code>");
   assertStringIncludes(page, "The prompt is <code>pick even 23-58</code>");
   assertRefused(
-    await report("--prompt", "pick 2€"),
+    await reported("--prompt", "pick 2€"),
     1,
     '--prompt: The character "€" (U+20AC) at position 6 is not in the vocabulary',
   );
-  assertRefused(await report("--prompt", "pick ".repeat(9)), 1, "shorten it by 16");
+  assertRefused(await reported("--prompt", "pick ".repeat(9)), 1, "shorten it by 16");
 
   // What is wrong in one of several workers ends the study, in words, and no other is left behind.
   const { measures: _, ...run } = (whole ?? never()).results.at(-1) ?? never();
@@ -258,9 +269,9 @@ inFolder("a study comes to the same results at once, in turns, and interrupted",
 inFolder("a study of seeds without end is refused, and leaves nothing", async (folder) => {
   const out = ["--out", `${folder}/study`];
   for (const count of ["10001", "1e15"]) {
-    assertRefused(await ended(start("compare", ["--seeds", count, ...out])), 2, "at most 10000");
+    assertRefused(await compare("--seeds", count, ...out), 2, "at most 10000");
   }
-  const first = await ended(start("compare", ["--first-seed", "9007199254740991", ...out]));
+  const first = await compare("--first-seed", "9007199254740991", ...out);
   assertRefused(first, 2, "--first-seed must be a whole number, at least 0, at most 2147483647");
   assertEquals([...Deno.readDirSync(folder)], []);
 });
@@ -309,6 +320,12 @@ Deno.test("the quick study tries less, on less data, and knows its arms by any s
     [50, 0.1],
   ]);
   assertEquals([whole.shared.steps, quick.shared.steps], [400, 200]);
+  assertEquals(
+    [whole.base, whole.shared, quick.base, quick.shared].map(({ examples, evalSteps, warmupSteps }) =>
+      [examples, evalSteps, warmupSteps]
+    ),
+    [[2000, 100, 20], [2000, 100, 20], [100, 60, 10], [100, 60, 10]],
+  );
   assertEquals([whole.samples, quick.samples], [8, 4]);
   assertEquals("firstSeed" in quick, false);
   assertEquals(studyPlan({ ...choice, quick: true, firstSeed: 1 }).firstSeed, 1);
