@@ -29,7 +29,8 @@ export function copyTree(root: string, to: string): Copy {
     Deno.mkdirSync(dirname(to + path), { recursive: true });
     Deno.copyFileSync(root + path, to + path);
   }
-  const temporary = `${to}.temporary`;
+  // Short: sockets and messages have room for paths of some length.
+  const temporary = `${to}.t`;
   Deno.mkdirSync(temporary, { recursive: true });
   return {
     root: to,

@@ -339,6 +339,20 @@ export const equal: readonly EqualChange[] = [
     because: "over other axes, no load of the product is in the order of its rows and columns",
   },
   {
+    file: "training/data/packing.ts",
+    inside: "packedRows.lengthAt",
+    before: "if (known > 0) return known;",
+    after: "{}",
+    because: "a row that is read again has the same length",
+  },
+  {
+    file: "training/settings.ts",
+    inside: "areSettings",
+    before: "? defaultOf(row) === undefined && row.usual === undefined",
+    after: "? defaultOf(row) === undefined || row.usual === undefined",
+    because: "what has a usual value is given one before",
+  },
+  {
     file: "training/text/nearest.ts",
     inside: "nearest",
     before: "if (Math.abs(written.length - squeezed(name).length) > allowed) continue;",
@@ -441,5 +455,10 @@ export const tuned: readonly Tuning[] = [
     file: "training/data/table_store.ts",
     inside: "ROOM",
     because: "a list without room grows",
+  },
+  {
+    file: "training/data/watch.ts",
+    inside: "STRIDE",
+    because: "it decides how often progress is told",
   },
 ];

@@ -57,8 +57,9 @@ const flags = {
   },
   only: {
     kind: "string",
-    placeholder: "MUTANT",
-    help: "One mutant only, as a survivor is named; prints what the test that kills it says.",
+    placeholder: "MUTANTS",
+    help: "Some mutants only, as survivors are named, with commas between; of one, what the test " +
+      "that kills it says is printed.",
   },
   jobs: { kind: "integer", default: 2, min: 1, help: "How many mutants are tested at a time." },
   within: {
@@ -90,21 +91,24 @@ function candidatesOf(
   paths: string,
   only?: string,
 ): Mutant[] {
-  const [named] = only?.split(":") ?? [];
-  const files = named === undefined ? filesNamed(repository, paths) : [named];
+  const ids = only?.split(",");
+  const named = ids?.map((id) => id.replace(/:.*/, ""));
+  const files = named === undefined ? filesNamed(repository, paths) : [...new Set(named)];
   const all = files.flatMap((file) => {
     const text = repository.files.get(file);
     return text === undefined ? [] : mutantsOf(file, text);
   });
-  if (only === undefined) return shuffled(randomStream(seed), all);
-  const found = all.filter(({ id }) => id === only);
-  if (found.length > 0) return found;
-  throw new UsageError(`--only: there is no mutant ${only} in the files as they are`);
+  if (ids === undefined) return shuffled(randomStream(seed), all);
+  return ids.map((only) => {
+    const found = all.find(({ id }) => id === only);
+    if (found !== undefined) return found;
+    throw new UsageError(`--only: there is no mutant ${only} in the files as they are`);
+  });
 }
 
 /** A folder for copies, removed afterwards. */
 function temporaryPlace(): Disposable & { readonly path: string } {
-  const path = `${Deno.makeTempDirSync({ prefix: "unitune-mutate-" })}/`;
+  const path = `${Deno.makeTempDirSync({ prefix: "unitune-" })}/`;
   return { path, [Symbol.dispose]: () => Deno.removeSync(path, { recursive: true }) };
 }
 
@@ -168,7 +172,7 @@ async function main(): Promise<number> {
     signal.throwIfAborted();
     return { outcome, lines };
   };
-  const baselines = baselinesOf(runCovered, copyTree(root, `${place.path}unchanged/`));
+  const baselines = baselinesOf(runCovered, copyTree(root, `${place.path}u/`));
   const judged: Judged[] = [];
   {
     const steps = Math.min(count, candidates.length);
@@ -194,7 +198,7 @@ async function main(): Promise<number> {
     if (failed !== undefined && !signal.aborted) throw failed.reason;
   }
   const findings: Findings = { seed, judged, failing: baselines.failing() };
-  if (only !== undefined) { for (const { verdict } of judged) console.log(saidBy(verdict)); }
+  if (candidates.length === 1) { for (const { verdict } of judged) console.log(saidBy(verdict)); }
   console.log(json ? reportJson(findings) : reportText(findings));
   return interruption.exitCode || (isEnough(findings) ? 0 : 1);
 }

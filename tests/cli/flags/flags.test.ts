@@ -92,6 +92,7 @@ for (const [argv, changed] of accepted) {
 }
 
 const refused: [string[], string][] = [
+  [[`--${"x".repeat(79)}`], " characters left out) …xxxx"],
   [["--stesp", "5"], "unknown flag --stesp: did you mean --steps?"],
   [["--lerning-rate=1"], "unknown flag --lerning-rate: did you mean --learning-rate?"],
   [["--no-resum"], "unknown flag --no-resum: did you mean --resume?"],

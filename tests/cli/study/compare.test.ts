@@ -147,7 +147,7 @@ Deno.test("a document has differences seed by seed, what was tried, and the runs
   assertEquals(side.split("\n"), [
     "|  | validation - sft | length - sft | nll | pick |",
     "| --- | --: | --: | --: | --: |",
-    "| base | -0.375 [-1.963, +1.213] | -0.500 [-6.853, +5.853] |  | 0.500 |",
+    "| base | -0.375 [-1.963, +1.213] | -0.500 [-6.853, +5.853] |  | 0.250 |",
     "| sft |  |  |  | 0.625 |",
     "| dpo | +0.250 [+0.250, +0.250] | +2.000 [+2.000, +2.000] |  | 0.875 |",
   ]);
@@ -177,6 +177,40 @@ inFolder("a plan that was changed is refused, whatever is wrong in it", async (f
       ...[{ firstSeed: 2 ** 31 }, { firstSeed: -1 }],
     ]
   ) assertEquals(await told(changed), `${folder}/study.json is not a study's plan: it was changed`);
+});
+
+Deno.test("remarks are of rewards, preferences and what is known, and of nothing else", () => {
+  const cost = { examples: 0, forwardTokens: 0, backwardTokens: 0 };
+  const result = (arm: string, seed: number, measures: Readonly<Record<string, number>>) => ({
+    ...{ arm, point: "", seed, run: `runs/${arm}`, cost, measures },
+  });
+  const remarked: StudyPlan = {
+    ...plan,
+    arms: arms.filter(({ name }) => ["sft", "ppo", "grpo", "dpo"].includes(name)),
+    shared: { ...plan.shared, noise: 0 },
+  };
+  const results = [
+    ...[0.25, 0.5].map((match, seed) => result("base", seed, { "validation/exact_match": match })),
+    ...[0.5, 0.75].map((match, seed) => result("sft", seed, { exact_match: match })),
+  ];
+  const start = "exact match of the starting checkpoints on validation data: 0.250, 0.500";
+  assertEquals(studyRemarks(remarked, { chosen: {}, results }), [start]);
+  const more = [
+    ...[0.25, 0.25].map((match, seed) => result("base", seed, { exact_match: match })),
+    ...[0.5, 1].map((match, seed) => result("grpo", seed, { exact_match: match })),
+    ...[0, 0.5].map((match, seed) => result("sft-early", seed, { exact_match: match })),
+    result("dpo", 0, { "pairs/margin": 2, "pairs/margin_before": 0, "pairs/accuracy": 0.875 }),
+    result("reward-model", 0, { "pairs/accuracy": 0.625 }),
+  ];
+  const told = studyRemarks(remarked, { chosen: {}, results: [...results, ...more] });
+  assertEquals(told, [
+    start,
+    "grpo on the test: +0.125 [-1.463, +1.713] over sft, higher on 1 of 2 seeds (base: 0.250; grpo: " +
+    "0.500, 1.000; sft: 0.500, 0.750); +0.500 [+0.500, +0.500] over sft-early",
+    "dpo: the margins of held-out pairs rise from 0.000 to 2.000; the chosen answer has the higher " +
+    "implicit reward in 0.875",
+    "the reward model ranks held-out pairs correctly in 0.625",
+  ]);
 });
 
 /** Carries the study out, several trainings at a time. */
@@ -225,6 +259,10 @@ inFolder("a study comes to the same results at once, in turns, and interrupted",
     const last = lines.findLast(({ split }) => split === "held-out");
     assertEquals(measures["validation/exact_match"], last?.eval_exact_match);
     if (arm === "dpo") assertEquals(measures["pairs/margin_before"], 0);
+    // Three steps go a little way from the start.
+    const { kl_to_start: kl = NaN } = measures;
+    if (arm === "base") assertEquals(kl, 0);
+    else if (arm === "dpo" || arm === "sft") assert(kl > 0 && kl < 1, `${run}: ${kl}`);
   }
   // What was chosen is the best on validation data of the first seed, and the first of equals.
   for (const [arm, point] of Object.entries(whole?.chosen ?? {})) {
