@@ -525,8 +525,10 @@ async function trainShown(
   voice: Voice,
 ): Promise<RunResult & { readonly exitCode: number }> {
   const { total: steps } = timetableOf(run.stages);
-  const logged = run.stages.map(({ loggingSteps }) => loggingSteps);
-  const lineEvery = Math.max(...logged, Math.ceil(steps / LINES));
+  const lineEvery = run.stages.reduce(
+    (most, { loggingSteps }) => Math.max(most, loggingSteps),
+    Math.ceil(steps / LINES),
+  );
   using progress = progressReporter(voice.progress(), steps, lineEvery);
   using interruption = interruptible(() =>
     progress.print("stopping after this step, with a checkpoint (once more: at once)")

@@ -4,7 +4,7 @@ import { UserError } from "@unitune/training";
 import { resolveModel } from "../../../cli/hub/resolve.ts";
 import { areEqual, filesIn, inFolder } from "../command.ts";
 import { sizeOf, until } from "../kill.ts";
-import { bytes, commits, files, model, sharded, wanted, withHub } from "./models.ts";
+import { bytes, commits, files, model, sharded, wanted, withHub, withLinks } from "./models.ts";
 import { digestOf } from "./server.ts";
 import { symbolicLink } from "../../symbolic_link.ts";
 
@@ -28,7 +28,7 @@ async function names(folder: string): Promise<string[]> {
   }
 }
 
-withHub("a model is downloaded into the layout of the cache, and found there", async (given) => {
+withLinks("a model is downloaded into the layout of the cache, and found there", async (given) => {
   const { hub, place, cache, find } = given;
   const found = await find();
   const folder = `${place}/snapshots/${commits[0]}`;
@@ -99,7 +99,7 @@ withHub("an adapter is its two files, and what else there is of a model", async 
   }),
 });
 
-withHub("only what changed is downloaded for another commit", async ({ hub, place, find }) => {
+withLinks("only what changed is downloaded for another commit", async ({ hub, place, find }) => {
   await find();
   const config = new TextEncoder().encode(`{"model_type":"qwen2"}`);
   const served = hub.models["org/name"];
@@ -198,7 +198,7 @@ for (const name of ["model.safetensors", "config.json"]) {
   });
 }
 
-withHub("what is damaged in the cache is downloaded anew", async ({ hub, place, find }) => {
+withLinks("what is damaged in the cache is downloaded anew", async ({ hub, place, find }) => {
   const { folder } = await find();
   await Deno.truncate(`${place}/blobs/${digest}`, 1000);
   await Deno.remove(`${folder}/config.json`);
@@ -230,7 +230,7 @@ withHub("a content of another length is refused", async ({ hub, place, find }) =
   assertEquals((await Deno.stat(`${place}/blobs/${digest}.incomplete`)).size, 0);
 });
 
-withHub("two downloads at once fetch each content once", async ({ hub, find }) => {
+withLinks("two downloads at once fetch each content once", async ({ hub, find }) => {
   hub.faults.push({ after: 100_000, how: "stalls" });
   const written: string[] = [];
   const progress = {
