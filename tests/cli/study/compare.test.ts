@@ -359,9 +359,9 @@ Deno.test("the quick study tries less, on less data, and knows its arms by any s
   ]);
   assertEquals([whole.shared.steps, quick.shared.steps], [400, 200]);
   assertEquals(
-    [whole.base, whole.shared, quick.base, quick.shared].map(({ examples, evalSteps, warmupSteps }) =>
-      [examples, evalSteps, warmupSteps]
-    ),
+    [whole.base, whole.shared, quick.base, quick.shared].map((
+      { examples, evalSteps, warmupSteps },
+    ) => [examples, evalSteps, warmupSteps]),
     [[2000, 100, 20], [2000, 100, 20], [100, 60, 10], [100, 60, 10]],
   );
   assertEquals([whole.samples, quick.samples], [8, 4]);
