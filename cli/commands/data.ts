@@ -6,10 +6,11 @@
 
 import { describeExample, encodedTokens, longestRow, trainSettings } from "@unitune/training";
 import { rowsOf, textFile } from "../data/data_file.ts";
-import { formedRows } from "../data/formed_rows.ts";
+import { neededForms } from "../data/forms/needed_forms.ts";
 import { type FoundRows, type Inspection, inspectRows, rowLengths } from "../data/inspection.ts";
 import { findData } from "../data/places/places.ts";
-import { neededForms, prepare } from "../data/prepare.ts";
+import { prepare } from "../data/prepare.ts";
+import { formedRows } from "../data/row_former.ts";
 import { shownWatch } from "../data/preparation_progress.ts";
 import { parseFlags, wantsHelp } from "../flags/flags.ts";
 import { helpText } from "../flags/help.ts";

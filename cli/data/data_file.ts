@@ -8,7 +8,8 @@ import { type Dataset, type TableStore, UserError, type Watch } from "@unitune/t
 import { beginDigest } from "../files/digest.ts";
 import { fileError } from "../files/file_error.ts";
 import { readBytes } from "../files/read.ts";
-import { columnsIn, type GatheredRows, gatherRows } from "./formed_rows.ts";
+import { type GatheredRows, gatherRows } from "./formed_rows.ts";
+import { columnsIn } from "./row_former.ts";
 import { splitRows } from "./row_splits.ts";
 import { formOf } from "./forms/recognition.ts";
 import { type Columns, type FormName, rowForms } from "./forms/row_forms.ts";

@@ -14,7 +14,7 @@ import {
 } from "@unitune/models";
 import { encodeAnswer, encodeSteps, fitTexts, placeText, UserError } from "@unitune/training";
 import { digestOf } from "../files/digest.ts";
-import { rowFormer } from "./formed_rows.ts";
+import { rowFormer } from "./row_former.ts";
 import type { FormOptions } from "./forms/recognition.ts";
 import type { FormedRow, RowForm } from "./forms/row_forms.ts";
 import type { FoundRow } from "./readers/reader.ts";
@@ -84,7 +84,7 @@ function contentOf({ row: { source: _, ...row } }: FormedRow): string {
  * @example
  * ```ts
  * import { inspectRows } from "./inspection.ts";
- * import { bytesInMemory } from "./readers/bytes.ts";
+ * import { bytesInMemory } from "./readers/bytes_in_memory.ts";
  * import { readJsonLines } from "./readers/json_lines.ts";
  * import { assertEquals } from "@std/assert";
  *

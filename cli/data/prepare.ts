@@ -6,7 +6,6 @@
  */
 
 import type { Architecture, ModelSettings } from "@unitune/models";
-import type { DataKind } from "@unitune/objectives";
 import {
   type BaseModel,
   type Dataset,
@@ -26,7 +25,7 @@ import { beginDigest, digestOf } from "../files/digest.ts";
 import type { BaseRecord } from "../run/base_record.ts";
 import { type DataOptions, formIn, readRows, readText, textFile } from "./data_file.ts";
 import { type DataPlace, findData, placeName } from "./places/places.ts";
-import type { FormName } from "./forms/row_forms.ts";
+import { neededForms } from "./forms/needed_forms.ts";
 import type { OpenRewards } from "../rewards/open.ts";
 import type { ProgressOutput } from "../terminal/progress.ts";
 import { watchMemory } from "./memory.ts";
@@ -139,20 +138,6 @@ export async function prepare(
     ...base?.settings && { modelSettings: base.settings },
   };
 }
-
-/** The forms of each kind of data that are read first, where the rows of a file fit several. */
-export const neededForms: Readonly<Record<DataKind, readonly FormName[]>> = {
-  // With labels, a completion may be one that nobody liked.
-  demonstrations: ["messages", "conversations", "labels", "completions"],
-  pairs: ["pairs", "implicit-pairs", "scores"],
-  labels: ["labels", "pairs", "implicit-pairs", "scores"],
-  steps: ["steps"],
-  // The completion is what answers are compared with.
-  rollouts: [
-    ...["labels", "completions", "pairs", "implicit-pairs", "scores"] as const,
-    ...["messages", "conversations", "prompts"] as const,
-  ],
-};
 
 /** The columns and forms by which a stage reads its file. */
 function readingOf(settings: TrainSettings) {

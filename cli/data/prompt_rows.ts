@@ -10,7 +10,7 @@ import { quoted } from "@unitune/core";
 import type { ChatMessage } from "@unitune/models";
 import { type RowDetails, type Source, UserError } from "@unitune/training";
 import { type JsonObject, string, wrong } from "./cells.ts";
-import { columnsIn } from "./formed_rows.ts";
+import { columnsIn } from "./row_former.ts";
 import { messageList, rowDetails } from "./forms/messages.ts";
 import { columnsOf } from "./forms/recognition.ts";
 import type { FoundRow } from "./readers/reader.ts";
@@ -34,7 +34,7 @@ export interface PromptRow extends RowDetails {
  * @example
  * ```ts
  * import { parsePrompts } from "./prompt_rows.ts";
- * import { bytesInMemory } from "./readers/bytes.ts";
+ * import { bytesInMemory } from "./readers/bytes_in_memory.ts";
  * import { readJsonLines } from "./readers/json_lines.ts";
  * import { assertEquals } from "@std/assert";
  *

@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { randomStream } from "@unitune/training";
 import { gatherRows } from "../../cli/data/formed_rows.ts";
-import { bytesInMemory } from "../../cli/data/readers/bytes.ts";
+import { bytesInMemory } from "../../cli/data/readers/bytes_in_memory.ts";
 import { parquetReader } from "../../cli/data/readers/parquet.ts";
 import { parquetFile } from "./inputs.ts";
 import { damaged } from "./mutations.ts";

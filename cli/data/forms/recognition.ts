@@ -17,7 +17,12 @@ export interface FormOptions {
   readonly keepsColumns?: boolean;
   /** The names of columns that were given (default: none). */
   readonly columns?: Columns;
+  /** What to do about columns of other names, behind a semicolon (default: to name them by flags). */
+  readonly remedy?: string;
 }
+
+/** The remedy of commands. */
+const FLAGS = "name others with --prompt-column and --completion-column";
 
 /**
  * The form of a row: the first preferred one that it fits, otherwise the first that it fits. A column
@@ -33,7 +38,7 @@ export interface FormOptions {
 export function formOf(
   row: JsonObject,
   known: readonly RowForm[],
-  { needs = [], columns = {} }: FormOptions,
+  { needs = [], columns = {}, remedy = FLAGS }: FormOptions,
   source: Source,
 ): RowForm {
   const isWhole = ({ columns }: RowForm) => columns.every((column) => row[column] !== null);
@@ -57,7 +62,7 @@ export function formOf(
     )
   );
   const expected = least.map((form) => listed(form.columns, " and ")).join(", or ");
-  const hint = known.length > 1 ? "; name others with --prompt-column and --completion-column" : "";
+  const hint = known.length > 1 ? `; ${remedy}` : "";
   throw wrong(source, `there is no ${expected}; the columns are ${columnsOf(row)}${hint}`);
 }
 

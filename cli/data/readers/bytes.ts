@@ -1,5 +1,5 @@
 /**
- * The bytes of files: on the disk, or in memory.
+ * The bytes of files on the disk.
  *
  * @module
  */
@@ -58,24 +58,6 @@ async function told<T>(path: string, use: () => Promise<T>): Promise<T> {
   } catch (error) {
     throw fileError(error, "read", path);
   }
-}
-
-/**
- * Bytes in memory as those of a file.
- *
- * @param name The name of the file, for errors.
- * @param bytes The bytes.
- * @returns The same bytes.
- */
-export function bytesInMemory(name: string, bytes: Uint8Array): ByteSource {
-  return {
-    name,
-    size: bytes.length,
-    async *chunks() {
-      yield await Promise.resolve(bytes);
-    },
-    part: (start, end) => Promise.resolve(bytes.subarray(start, end)),
-  };
 }
 
 /**

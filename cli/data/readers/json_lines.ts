@@ -20,7 +20,7 @@ import type { FoundRow, RowReader } from "./reader.ts";
  * @example
  * ```ts
  * import { readJsonLines } from "./json_lines.ts";
- * import { bytesInMemory } from "./bytes.ts";
+ * import { bytesInMemory } from "./bytes_in_memory.ts";
  * import { assertEquals } from "@std/assert";
  *
  * const bytes = bytesInMemory("rows.jsonl", new TextEncoder().encode('{"a":1}\n\n2\n'));

@@ -35,7 +35,7 @@ interface Element {
  *
  * @example
  * ```ts
- * import { bytesInMemory } from "./bytes.ts";
+ * import { bytesInMemory } from "./bytes_in_memory.ts";
  * import { readJsonList } from "./json_list.ts";
  * import { assertEquals } from "@std/assert";
  *

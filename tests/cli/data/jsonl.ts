@@ -3,7 +3,7 @@ import type { Columns, FormName } from "@unitune/cli";
 import type { Dataset } from "@unitune/training";
 import { gatherRows } from "../../../cli/data/formed_rows.ts";
 import { splitRows } from "../../../cli/data/row_splits.ts";
-import { bytesInMemory } from "../../../cli/data/readers/bytes.ts";
+import { bytesInMemory } from "../../../cli/data/readers/bytes_in_memory.ts";
 import { readJsonLines } from "../../../cli/data/readers/json_lines.ts";
 
 /** The dataset in the bytes of `data.jsonl`. */

@@ -6,7 +6,7 @@ import { Buffer } from "node:buffer";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
 import { rowsIn } from "../../../cli/data/data_file.ts";
-import { bytesInMemory } from "../../../cli/data/readers/bytes.ts";
+import { bytesInMemory } from "../../../cli/data/readers/bytes_in_memory.ts";
 import { unpacked } from "../../../cli/data/readers/compression.ts";
 import type { ByteSource, FoundRow } from "../../../cli/data/readers/reader.ts";
 import { rowReaders } from "../../../cli/data/readers/row_readers.ts";

@@ -1,7 +1,8 @@
 /** Rows of files as records: each kind as it was read, and what is known of all of them. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { recordReader, recordWriter, type RowKind, type Rows, textMark } from "@unitune/training";
-import { datasetOf, gatherSummary, rowTable, saidText } from "../../../cli/data/row_table.ts";
+import { gatherSummary } from "../../../cli/data/row_summary.ts";
+import { datasetOf, rowTable, saidText } from "../../../cli/data/row_table.ts";
 import { digestOf } from "../../../cli/files/digest.ts";
 
 const source = { file: "rows.jsonl", line: 7 };

@@ -29,8 +29,8 @@ import {
   UserError,
 } from "@unitune/training";
 import { gatherRows } from "../../../cli/data/formed_rows.ts";
-import { neededForms } from "../../../cli/data/prepare.ts";
-import { bytesInMemory } from "../../../cli/data/readers/bytes.ts";
+import { neededForms } from "../../../cli/data/forms/needed_forms.ts";
+import { bytesInMemory } from "../../../cli/data/readers/bytes_in_memory.ts";
 import { readJsonLines } from "../../../cli/data/readers/json_lines.ts";
 import { datasetOf } from "../../../cli/data/row_table.ts";
 
