@@ -2,11 +2,13 @@
 import { quoted } from "@unitune/core";
 import { defaultOf, type OptionTable, optionValues } from "@unitune/objectives";
 import { UserError } from "@unitune/training";
+import { misfit, readComposition } from "./compose/composition.ts";
 import { type Experiment, experimentTable, firstExperiment, MOST_LANES } from "./experiment.ts";
-import { laneOf, optionOf, untrainable } from "./lanes.ts";
+import { firstLake, lakeTable, type LakeValues } from "./lake_settings.ts";
+import { laneOf, nameIn, optionOf, untrainable } from "./lanes.ts";
 
 /** The views of the page. */
-export const views = ["train", "compose", "believe", "lake"] as const;
+export const views = ["train", "compose", "believe", "lake", "own"] as const;
 
 /** A view of the page. */
 export type View = typeof views[number];
@@ -15,10 +17,18 @@ export type View = typeof views[number];
 export interface Place {
   readonly view: View;
   readonly experiment: Experiment;
+  /** The parts of Compose as the word of a lane; they need not fit together. */
+  readonly parts: string;
+  readonly lake: LakeValues;
 }
 
 /** The place that a visitor finds. */
-export const firstPlace: Place = { view: "train", experiment: firstExperiment };
+export const firstPlace: Place = {
+  view: "train",
+  experiment: firstExperiment,
+  parts: "intuitive*indicator*propagated",
+  lake: firstLake,
+};
 
 /** What was read of an address, and what could not be. */
 export interface ReadPlace {
@@ -52,6 +62,25 @@ export function checkLanes(words: readonly string[]): void {
 }
 
 /**
+ * Refuses parts that there are not, or options of those that fit together which they do not take.
+ *
+ * @throws {UserError} If a part or an option is wrong.
+ */
+function checkParts(word: string): void {
+  if (misfit(readComposition(nameIn(word))) === undefined) laneOf(word);
+}
+
+/** Both tables, whose names differ. */
+const tables: OptionTable = { ...experimentTable, ...lakeTable };
+
+/** The entries of values that are of a table. */
+function ofTable<V>(table: OptionTable, values: Readonly<Record<string, V>>): Record<string, V> {
+  return Object.fromEntries(
+    Object.entries(values).filter(([name]) => Object.hasOwn(table, name)),
+  );
+}
+
+/**
  * Reads the part of an address behind `#`.
  *
  * @param hash The part, with or without `#`.
@@ -69,15 +98,14 @@ export function readAddress(hash: string): ReadPlace {
       return usual;
     }
   };
-  const table: OptionTable = experimentTable;
   const values: Record<string, string | number | boolean> = {};
   for (const [name, text] of given) {
-    const option = Object.hasOwn(table, name) ? table[name] : undefined;
+    const option = Object.hasOwn(tables, name) ? tables[name] : undefined;
     if (option !== undefined) {
       const usual = defaultOf(option);
       const value = orFault(() => optionOf(name, option, text), usual);
       if (value !== undefined) values[name] = value;
-    } else if (name !== "view" && name !== "lanes") {
+    } else if (name !== "view" && name !== "lanes" && name !== "parts") {
       faults.push(`the address has a setting ${quoted(name)} that the playground does not know`);
     }
   }
@@ -89,10 +117,15 @@ export function readAddress(hash: string): ReadPlace {
     checkLanes(own);
     return own;
   }, firstExperiment.lanes);
+  const composed = given.get("parts") ?? firstPlace.parts;
+  const parts = orFault(() => (checkParts(composed), composed), firstPlace.parts);
+  const ofExperiment = optionValues("address", experimentTable, ofTable(experimentTable, values));
   return {
     place: {
       view: isView(view) ? view : firstPlace.view,
-      experiment: { values: optionValues("address", experimentTable, values), lanes },
+      experiment: { values: ofExperiment, lanes },
+      parts,
+      lake: optionValues("address", lakeTable, ofTable(lakeTable, values)),
     },
     faults,
   };
@@ -104,12 +137,15 @@ export function readAddress(hash: string): ReadPlace {
  * @param place The place.
  * @returns The part of an address behind `#`.
  */
-export function addressOf({ view, experiment: { values, lanes } }: Place): string {
+export function addressOf({ view, experiment: { values, lanes }, parts, lake }: Place): string {
   const said = new URLSearchParams();
   if (view !== firstPlace.view) said.set("view", view);
   if (lanes.join(";") !== firstExperiment.lanes.join(";")) said.set("lanes", lanes.join(";"));
-  const usual = new Map<string, unknown>(Object.entries(firstExperiment.values));
-  for (const [name, value] of Object.entries(values)) {
+  if (parts !== firstPlace.parts) said.set("parts", parts);
+  const usual = new Map<string, unknown>(
+    Object.entries({ ...firstExperiment.values, ...firstLake }),
+  );
+  for (const [name, value] of Object.entries({ ...values, ...lake })) {
     if (value !== usual.get(name)) said.set(name, String(value));
   }
   return said.toString();

@@ -9,7 +9,7 @@ const here = new URL("./", import.meta.url);
 
 /** The bundles: the page and the worker share what both import. */
 async function bundle(folder: string): Promise<void> {
-  const entries = ["page_entry.tsx", "worker_entry.ts"].map((name) =>
+  const entries = ["page_entry.tsx", "worker_entry.ts", "own_worker_entry.ts"].map((name) =>
     fileURLToPath(new URL(name, here))
   );
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {

@@ -13,6 +13,18 @@ export const experimentTable = {
     help: "The built-in task whose prompts the models learn to answer.",
   },
   noise,
+  rows: {
+    kind: "string",
+    default: "",
+    help: "Rows to learn in place of the task: JSON lines, or a table.",
+  },
+  context: {
+    kind: "integer",
+    default: 32,
+    min: 8,
+    max: 512,
+    help: "The most tokens of a row, which are its characters. Longer rows are left out.",
+  },
   baseSteps: {
     kind: "integer",
     default: 15,

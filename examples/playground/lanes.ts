@@ -81,6 +81,12 @@ function entryOf(name: string): ObjectiveEntry {
   );
 }
 
+/** The name in a word, without options. */
+export function nameIn(word: string): string {
+  const open = word.indexOf("(");
+  return (open < 0 ? word : word.slice(0, open)).trim();
+}
+
 /**
  * Reads the word of a lane.
  *
@@ -90,10 +96,8 @@ function entryOf(name: string): ObjectiveEntry {
  */
 export function laneOf(word: string): Lane {
   const open = word.indexOf("(");
-  const [name, options] = open < 0
-    ? [word, ""]
-    : [word.slice(0, open), word.slice(open + 1).replace(/\)$/, "")];
-  const entry = entryOf(name.trim());
+  const options = open < 0 ? "" : word.slice(open + 1).replace(/\)$/, "");
+  const entry = entryOf(nameIn(word));
   return { word, entry, options: readOptions(entry.name, entry.options, options) };
 }
 

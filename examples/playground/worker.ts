@@ -1,5 +1,5 @@
 /** The worker: an experiment or a frozen lake, by messages. */
-import { wasm } from "@unitune/core";
+import { type Device, wasm } from "@unitune/core";
 import { type Believer, makeBeliever } from "./lab/beliefs.ts";
 import { followLake } from "./lab/lake.ts";
 import { carryOut, prepareBench, sentenceOf } from "./lab/training.ts";
@@ -7,8 +7,10 @@ import { makeTurns, type Turns } from "./lab/turns.ts";
 import type { Request, Tiding, Wondering } from "./protocol.ts";
 
 /** The work of a worker, which hears requests and tells of its progress. */
-export function makeWorker(tell: (tiding: Tiding) => void): (request: Request) => void {
-  const device = wasm();
+export function makeWorker(
+  tell: (tiding: Tiding) => void,
+  device: Device = wasm(),
+): (request: Request) => void {
   let turns: Turns = makeTurns();
   let wonder: ((number: number, wondering: Wondering) => void) | undefined;
   /** The end of what was begun before, so that two experiments never share the device. */

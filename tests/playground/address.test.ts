@@ -19,6 +19,14 @@ Deno.test("an address holds what differs from the first place, and is read back"
       values: { ...experiment.values, seed: 7, task: "pick", learningRate: 0.01 },
       lanes: ["dpo(beta=0.5)", "intuitive*group-mean*clipped-grpo(lambda=0.3)"],
     },
+    parts: "gold*reference*pairs-dpo(beta=0.2)",
+    lake: {
+      ...firstPlace.lake,
+      map: "SF/FG",
+      slippery: true,
+      methods: "SFT,IFT l=0.2",
+      lakeSeed: 3,
+    },
   } as const;
   assertEquals(readAddress(`#${addressOf(place)}`), { place, faults: [] });
 });
@@ -36,7 +44,9 @@ Deno.test("a wrong part of an address is named, and its default stands", () => {
   assertEquals(faultsOf("#colour=red"), [
     'the address has a setting "colour" that the playground does not know',
   ]);
-  assertEquals(faultsOf("#view=past"), ['there is no view "past": train, compose, believe, lake']);
+  assertEquals(faultsOf("#view=past"), [
+    'there is no view "past": train, compose, believe, lake, own',
+  ]);
   assertEquals(faultsOf("#lanes=sft;dpoo"), ['there is no objective "dpoo": did you mean dpo?']);
   assertEquals(faultsOf("#lanes=ift(lambda=2)"), [
     'ift: lambda must be a number, at least 0, at most 1, not "2"',
@@ -45,6 +55,13 @@ Deno.test("a wrong part of an address is named, and its default stands", () => {
     'sft has no option "lambda": its options are normalizer',
   ]);
   assertEquals(readAddress("#lanes=reward-model").place, firstPlace);
+  assertEquals(faultsOf("#lakeSteps=0"), [
+    'lakeSteps must be a whole number, at least 1, at most 10000, not "0"',
+  ]);
+  assertEquals(readAddress("#parts=gold*indicator").place, firstPlace);
+  assertEquals(faultsOf("#parts=gold*indicator*nll(lambda=1)").length, 1);
+  // Parts that do not fit together are shown with the reason.
+  assertEquals(readAddress("#parts=gold*group-mean*nll").place.parts, "gold*group-mean*nll");
 });
 
 Deno.test("one to three objectives, each once, that can be trained by", () => {

@@ -1,11 +1,7 @@
-/**
- * Uses the playground in headless Chromium and prints what it saw, as JSON. The test starts it as a
- * program of its own: playwright reads all variables and a file under /proc as it loads, for which
- * the tests themselves have no permission.
- */
+/** Uses the playground in headless Chromium and prints what it saw, as JSON. */
 import axe from "npm:axe-core@4.14.1";
-import { chromium, type Page } from "npm:playwright-core@1.65.1";
-import { quietly } from "../browser.ts";
+import type { Page } from "npm:playwright-core@1.65.1";
+import { launch } from "./launch.ts";
 
 /** What was seen. */
 export interface Seen {
@@ -13,8 +9,9 @@ export interface Seen {
   readonly complaints: readonly string[];
   /** Requests to other hosts than the page's. */
   readonly elsewhere: readonly string[];
-  /** Compressed bytes of script of the first load. */
   readonly isIsolated: boolean;
+  /** The names of the scripts of the first load. */
+  readonly firstScripts: readonly string[];
   /** Exact match of each objective at the end. */
   readonly matches: readonly number[];
   /** The steps of a training that was paused, and a moment later. */
@@ -35,13 +32,20 @@ export interface Seen {
   /** The step of the lake, and the complaint on a lake without a way. */
   readonly lakeStep: number;
   readonly noWay: string;
+  /** What the page says on a file that is no model, on the model, and on rows that are none. */
+  readonly noModel: string;
+  readonly model: string;
+  readonly noRows: string;
+  /** The model's answer ends; the name and the base of the adapter that was downloaded. */
+  readonly turns: number;
+  readonly adapter: readonly [string, string];
   /** The rules of accessibility that each view violates. */
   readonly violations: readonly string[];
   /** The 95th percentile of frame times while training, in milliseconds. */
   readonly frame: number;
 }
 
-const [url = "", command = ""] = Deno.args;
+const [url = "", command = "", modelFolder = ""] = Deno.args;
 const place =
   `${url}#task=pick&width=16&layers=1&baseSteps=20&steps=20&seeds=1&learningRate=0.01&lanes=sft;ift`;
 
@@ -52,30 +56,17 @@ const complaints: string[] = [];
 const elsewhere: string[] = [];
 const violations: string[] = [];
 
-/** The path of a command, which playwright wants. */
-async function pathOf(name: string): Promise<string> {
-  for (const folder of Deno.env.get("PATH")?.split(":") ?? []) {
-    try {
-      return await Deno.realPath(`${folder}/${name}`);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
-  }
-  throw new Error(`there is no ${name} in PATH`);
-}
-
-const browser = await chromium.launch({
-  executablePath: await pathOf(command),
-  args: [...quietly],
-  timeout: 120_000,
-});
+const browser = await launch(command);
 const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
 page.setDefaultTimeout(PATIENCE);
 page.on("console", (line) => {
   if (line.type() === "error" || line.type() === "warning") complaints.push(line.text());
 });
 page.on("pageerror", ({ message }) => complaints.push(message));
+const scripts = new Set<string>();
 page.on("request", (request) => {
+  const name = request.url().slice(url.length);
+  if (name.endsWith(".js")) scripts.add(name);
   if (!request.url().startsWith(url) && /^https?:/.test(request.url())) {
     elsewhere.push(request.url());
   }
@@ -165,6 +156,37 @@ for (const name of ["row 1, column 2: ice", "row 2, column 1: ice"]) {
 }
 const noWay = await text("[role=alert]");
 
+// A model of one's own: a file that is none, then a folder; it answers, and learns pasted rows.
+const firstScripts = [...scripts];
+await page.click("nav >> text=Your model");
+const dropped = await page.evaluateHandle(`(() => {
+  const data = new DataTransfer();
+  data.items.add(new File(["no model"], "notes.txt"));
+  return data;
+})()`);
+await page.dispatchEvent(".drop", "drop", { dataTransfer: dropped });
+const noModel = await text("[role=alert]");
+await page.setInputFiles("input[type=file]", modelFolder);
+await page.waitForSelector(".chat");
+const model = await text(".drop [role=status]");
+await page.fill(".chat form input", "Hi");
+await page.keyboard.press("Enter");
+const idle = () => page.waitForSelector("[data-doing=nothing]");
+await idle();
+const turns = await page.locator(".turn").count();
+await page.fill(".tune textarea", "prompt,completion\n1,2,3");
+await page.click("text=Train an adapter");
+const noRows = await text(".tune [role=alert]");
+await page.fill(".tune textarea", "prompt,completion\n1,2\n2,3\n3,4\n");
+await page.fill(".tune .field:has-text('steps') >> input", "3");
+await page.click("text=Train an adapter");
+const link = page.locator(".downloads a").first();
+await link.waitFor();
+const [download] = await Promise.all([page.waitForEvent("download"), link.click()]);
+const config = JSON.parse(await Deno.readTextFile(await download.path()));
+const adapter = [download.suggestedFilename(), config.base_model_name_or_path] as const;
+await audit("own");
+
 // The same address again, and a wrong one.
 await page.goto("about:blank");
 await page.goto(place);
@@ -178,7 +200,8 @@ await browser.close();
 
 const seen: Seen = {
   ...{ complaints, elsewhere, isIsolated, matches, paused, stepped, wrongAddress, fitting, misfit },
-  ...{ believers, unreadable, lakeStep, noWay, violations, frame },
+  ...{ believers, unreadable, lakeStep, noWay, violations, frame, firstScripts },
+  ...{ noModel, model, noRows, turns, adapter },
   curves: [first, again],
 };
 console.log(JSON.stringify(seen));

@@ -1,6 +1,6 @@
 /** Curves and their bands. */
 import { assertEquals } from "@std/assert";
-import { makeHistory } from "../../examples/playground/page/history.ts";
+import { makeHistory, thinned } from "../../examples/playground/page/history.ts";
 
 Deno.test("a line is the mean over seeds, its band their range, where all of them have a value", () => {
   const history = makeHistory(2);
@@ -18,7 +18,23 @@ Deno.test("a line is the mean over seeds, its band their range, where all of the
       { mean: [null, null], low: [null, null], high: [null, null] },
     ],
   });
+  assertEquals([0, 1].map((lane) => history.latest("loss", lane)), [3, undefined]);
+  assertEquals(history.latest("kl", 0), undefined);
   assertEquals(history.lastStep(), 2);
   assertEquals([history.has("loss"), history.has("kl")], [true, false]);
   assertEquals(history.bands("kl", 1), { steps: [], lanes: [{ mean: [], low: [], high: [] }] });
+});
+
+Deno.test("of many steps some become one: the mean of a line, the range of its band", () => {
+  const [mean, low, high] = [[1, 2, 4, null, 7], [0, 1, 4, null, 7], [2, 2, 5, null, 8]];
+  const bands = { steps: [1, 2, 3, 5, 8], lanes: [{ mean, low, high }] };
+  assertEquals(thinned(bands, 5), bands);
+  assertEquals(thinned(bands, 3), {
+    steps: [2, 5, 8],
+    lanes: [{ mean: [1.5, 4, 7], low: [0, 4, 7], high: [2, 5, 8] }],
+  });
+  assertEquals(thinned({ steps: [1, 2], lanes: [{ mean: [null, null], low: [], high: [] }] }, 1), {
+    steps: [2],
+    lanes: [{ mean: [null], low: [null], high: [null] }],
+  });
 });

@@ -5,6 +5,7 @@ import { build } from "../../examples/playground/build.ts";
 import { serve } from "../../examples/playground/serve.ts";
 import { findBrowser } from "../browser.ts";
 import type { Seen } from "./browser.ts";
+import { tinyFolder } from "./tiny_folder.ts";
 
 const browser = await findBrowser();
 if (browser === undefined) {
@@ -18,12 +19,12 @@ async function compressedSize(file: string): Promise<number> {
 }
 
 /** Uses the page at an address. */
-async function use(url: string, command: string): Promise<Seen> {
+async function use(url: string, command: string, model: string): Promise<Seen> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "--quiet", "--no-prompt", "--no-check", "--lock=deno.lock", "--frozen"],
       ...["--allow-read", "--allow-write", "--allow-env", "--allow-sys", "--allow-net=127.0.0.1"],
-      ...[`--allow-run=${command}`, "tests/playground/browser.ts", url, command],
+      ...[`--allow-run=${command}`, "tests/playground/browser.ts", url, command, model],
     ],
     cwd: fileURLToPath(new URL("../../", import.meta.url)),
     // As playwright loads, it looks for Windows below Linux in a file that takes all permissions to
@@ -42,14 +43,21 @@ Deno.test({
     const folder = await Deno.makeTempDir();
     try {
       const files = await build(`${folder}/site`);
-      const scripts = files.filter((name) => name.endsWith(".js"));
-      const sizes = await Promise.all(
-        scripts.map((name) => compressedSize(`${folder}/site/${name}`)),
-      );
-      assertLess(sizes.reduce((sum, size) => sum + size, 0), 300_000);
-
+      await Deno.mkdir(`${folder}/model`);
+      for (const [name, bytes] of await tinyFolder()) {
+        await Deno.writeFile(`${folder}/model/${name}`, bytes);
+      }
       await using server = serve(`${folder}/site`, files, 0);
-      const seen = await use(`http://127.0.0.1:${server.addr.port}/`, browser ?? "");
+      const seen = await use(
+        `http://127.0.0.1:${server.addr.port}/`,
+        browser ?? "",
+        `${folder}/model`,
+      );
+      const sizes = await Promise.all(
+        seen.firstScripts.map((name) => compressedSize(`${folder}/site/${name}`)),
+      );
+      assert(seen.firstScripts.includes("worker_entry.js"), seen.firstScripts.join());
+      assertLess(sizes.reduce((sum, size) => sum + size, 0), 300_000);
       assertEquals(seen.complaints, []);
       assertEquals(seen.elsewhere, []);
       assertEquals(seen.violations, []);
@@ -72,6 +80,11 @@ Deno.test({
       assertStringIncludes(seen.unreadable, "\u00e9");
       assert(seen.lakeStep >= 2);
       assertStringIncludes(seen.noWay, "the goal cannot be reached from the start");
+      assertStringIncludes(seen.noModel, "there is no config.json among the files");
+      assertStringIncludes(seen.model, "model: llama, ");
+      assertEquals(seen.turns, 2);
+      assertStringIncludes(seen.noRows, "the pasted text:2: the row has 3 cells");
+      assertEquals(seen.adapter, ["adapter_config.json", "model"]);
     } finally {
       await Deno.remove(folder, { recursive: true });
     }

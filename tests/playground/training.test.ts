@@ -127,3 +127,33 @@ Deno.test("a lake: a scene, moments in turns, and a map that is none", async () 
   assertEquals(scene?.methods.map(({ name }) => name), ["SFT", "IFT"]);
   assertEquals(scene?.successFrom[0], 1);
 });
+
+Deno.test("pasted rows are learned in place of the task, by objectives on any of their forms", async () => {
+  const { heard, ask, until, pointsOf } = listen();
+  const pairs = Array.from(
+    { length: 12 },
+    (_, i) => JSON.stringify({ prompt: `p${i}`, chosen: "yes", rejected: `n\u00f6${i}` }),
+  ).join("\n");
+  const values = { rows: pairs, batchSize: 4, context: 24 };
+  ask({ kind: "open", experiment: experimentOf(["dpo", "grpo(groupSize=2)"], values) });
+  ask({ kind: "play" });
+  await until("ready");
+  await until("done");
+  for (const lane of [0, 1]) {
+    assertEquals(lossesOf(pointsOf(lane)).map(([step]) => step), [1, 2, 3]);
+  }
+  const [ready] = heard.flatMap((one) => one.kind === "ready" ? [one] : []);
+  assertEquals(ready?.questions, [10, 11].map((i) => ({ prompt: `p${i}`, gold: "yes" })));
+
+  const refused = async (rows: string, lanes: readonly string[], sentence: string) => {
+    const count = heard.filter(({ kind }) => kind === "failed").length;
+    ask({ kind: "open", experiment: experimentOf(lanes, { ...values, rows }) });
+    await until("failed", count + 1);
+    const last = heard.at(-1);
+    assertStringIncludes(last?.kind === "failed" ? last.message : "", sentence);
+  };
+  await refused("[]", ["sft"], "the pasted text has no rows");
+  await refused('{"prompt":"a"}\n{"completion":', ["sft"], "the pasted text:2: not JSON");
+  const answers = '{"prompt":"a","completion":"b"}\n{"prompt":"c","completion":"d"}';
+  await refused(answers, ["dpo"], "dpo");
+});

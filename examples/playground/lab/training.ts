@@ -1,22 +1,27 @@
 /** An experiment: a common checkpoint, and trainings of several objectives from it in turns. */
-import type { Device } from "@unitune/core";
+import { type Device, OutOfMemoryError } from "@unitune/core";
 import { objectiveRegistry } from "@unitune/objectives";
 import {
   type GivenSettings,
+  type Material,
   type MemoryStore,
   memoryStore,
   type Models,
   planOf,
+  type PreparationOptions,
   type PreparedRun,
+  prepareRun,
   prepareTasks,
   train,
   type TrainingEvent,
+  type TrainSettings,
   trainSettings,
   UserError,
 } from "@unitune/training";
 import type { Experiment, ExperimentValues } from "../experiment.ts";
 import { type Lane, laneOf } from "../lanes.ts";
 import type { Point, Tiding } from "../protocol.ts";
+import { rowsMaterial } from "./rows.ts";
 import type { Turns } from "./turns.ts";
 
 /** The steps between two evaluations, each of which leaves a checkpoint. */
@@ -28,16 +33,21 @@ const ASKED = 64;
 /** The training examples; drawing more takes longer than a visitor waits. */
 const EXAMPLES = 4000;
 
+/** Whether there are pasted rows, in place of the built-in task. */
+const hasRows = (rows: string) => rows.trim() !== "";
+
 /** The settings of a training, whatever its objective. */
 function sharedSettings(
-  { task, noise, batchSize, learningRate, width, layers }: ExperimentValues,
+  { task, noise, rows, context, batchSize, learningRate, width, layers }: ExperimentValues,
   seed: number,
   dataSeed: number,
 ): GivenSettings {
   return {
-    ...{ tasks: task, noise, batchSize, learningRate, width, layers, seed, dataSeed },
+    ...hasRows(rows)
+      ? { data: "the pasted text" }
+      : { tasks: task, noise, examples: EXAMPLES, dataSeed },
+    ...{ context, batchSize, learningRate, width, layers, seed },
     heads: width % 16 === 0 ? 2 : 1,
-    examples: EXAMPLES,
     evalExamples: ASKED,
     evalAnswers: ASKED,
     evalSteps: EVALUATED_EVERY,
@@ -63,6 +73,37 @@ export interface Bench {
   readonly base: MemoryStore;
   readonly lanes: readonly Lane[];
   readonly trainings: readonly Training[];
+}
+
+/** The rows of an experiment, for its checkpoint and for each of its objectives. */
+interface ExperimentRows {
+  readonly base: Material;
+  readonly lanes: readonly Material[];
+}
+
+/** The pasted rows; undefined for those of the built-in task. */
+async function rowsOf(
+  { rows }: ExperimentValues,
+  lanes: readonly Lane[],
+): Promise<ExperimentRows | undefined> {
+  if (!hasRows(rows)) return undefined;
+  const base = await rowsMaterial(rows, "demonstrations");
+  const own: Material[] = [];
+  for (const { entry } of lanes) own.push(await rowsMaterial(rows, entry.data));
+  // The tokens are those of all objectives, some of which read columns that others leave out.
+  const characters = new Set([base, ...own].flatMap((material) => [...material.characters]));
+  return { base: { ...base, characters }, lanes: own };
+}
+
+/** Prepares a training on rows, or on the built-in task. */
+function prepareOn(
+  material: Material | undefined,
+  settings: TrainSettings,
+  options: PreparationOptions = {},
+): Promise<PreparedRun> {
+  return material === undefined
+    ? prepareTasks([settings], options)
+    : prepareRun([{ settings, material, source: material.name }], options);
 }
 
 /** Validation alone: the other splits are not shown. */
@@ -97,7 +138,8 @@ export async function prepareBench(
   const lanes = words.map(laneOf);
   const { seed, seeds, baseSteps, steps } = values;
   const shared = sharedSettings(values, seed, seed);
-  const stages = [trainSettings({ ...shared, objective: "sft", steps: baseSteps })];
+  const first = trainSettings({ ...shared, objective: "sft", steps: baseSteps });
+  const stages = [first];
   const registry = [...objectiveRegistry, ...lanes.map(({ entry }) => entry)];
   const settingsOf = ({ entry, options }: Lane, i: number) =>
     trainSettings({
@@ -107,7 +149,8 @@ export async function prepareBench(
     }, registry);
   // Wrong settings are refused before anything is trained.
   lanes.forEach((lane) => settingsOf(lane, 0));
-  const prepared = withValidation(await prepareTasks(stages));
+  const rows = await rowsOf(values, lanes);
+  const prepared = withValidation(await prepareOn(rows?.base, first));
   const base = memoryStore();
   let exactMatch = NaN;
   for await (const event of train(planOf({ stages, prepared, device, store: base }))) {
@@ -123,10 +166,11 @@ export async function prepareBench(
   const trainings: Training[] = [];
   for (let i = 0; i < seeds; i++) {
     for (const [number, lane] of lanes.entries()) {
-      const own = [settingsOf(lane, i)];
+      const own = settingsOf(lane, i);
       const store = memoryStore();
-      const data = withValidation(await prepareTasks(own, { base: prepared }));
-      const plan = planOf({ stages: own, prepared: data, device, store, start });
+      const options = { base: prepared };
+      const data = withValidation(await prepareOn(rows?.lanes[number], own, options));
+      const plan = planOf({ stages: [own], prepared: data, device, store, start });
       trainings.push({ lane: number, seed: i, store, events: train(plan) });
     }
   }
@@ -201,5 +245,8 @@ export async function carryOut(
 /** A sentence on an error: that of a user error, or what the program said. */
 export function sentenceOf(error: unknown): string {
   if (error instanceof UserError) return error.message;
+  if (error instanceof OutOfMemoryError) {
+    return `there is not enough memory: ${error.message}`;
+  }
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }

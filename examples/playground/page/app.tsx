@@ -1,10 +1,14 @@
 /** The playground: four views of one experiment, all of it in the address. */
-import { useEffect, useState } from "npm:preact@11/hooks";
+import { useEffect, useMemo, useState } from "npm:preact@11/hooks";
 import { addressOf, type Place, readAddress, type View, views } from "../address.ts";
 import { MOST_LANES } from "../experiment.ts";
 import { Believe } from "./believe.tsx";
 import { Compose } from "./compose.tsx";
+import { DrawingsOfPage } from "./chart.tsx";
+import { screen, spreadDrawings } from "./frames.ts";
 import { Lake } from "./lake.tsx";
+import { OwnModel } from "./own_model.tsx";
+import { useOwnModel } from "./own_session.ts";
 import { useSession } from "./session.ts";
 import { Train } from "./train.tsx";
 
@@ -14,14 +18,16 @@ const titles: Readonly<Record<View, string>> = {
   compose: "Compose",
   believe: "Believe",
   lake: "Frozen Lake",
+  own: "Your model",
 };
 
 /** The page. */
 export function App() {
   const [{ place, faults }, setRead] = useState(() => readAddress(location.hash));
   const { view, experiment } = place;
-  const [composed, setComposed] = useState("intuitive*indicator*propagated");
   const [session, controls] = useSession(experiment);
+  const [own, ownControls] = useOwnModel();
+  const drawings = useMemo(() => spreadDrawings(screen), []);
   const go = (next: Place) => {
     history.replaceState(null, "", `#${addressOf(next)}`);
     setRead({ place: next, faults: [] });
@@ -36,7 +42,7 @@ export function App() {
   }, [view]);
   const problems = [...faults, ...session.fault === undefined ? [] : [session.fault]];
   return (
-    <>
+    <DrawingsOfPage.Provider value={drawings}>
       <header>
         <h1>Unitune playground</h1>
         <nav aria-label="Views">
@@ -60,26 +66,39 @@ export function App() {
         {view === "train" && (
           <Train
             experiment={experiment}
-            change={(own) => go({ view, experiment: own })}
+            change={(own) => go({ ...place, experiment: own })}
             session={session}
             controls={controls}
           />
         )}
         {view === "compose" && (
           <Compose
-            name={composed}
-            choose={setComposed}
+            word={place.parts}
+            choose={(parts) => go({ ...place, parts })}
             train={(word) => {
               const others = experiment.lanes.filter((own) => own !== word);
               const lanes = [word, ...others].slice(0, MOST_LANES);
-              go({ view: "train", experiment: { ...experiment, lanes } });
+              go({ ...place, view: "train", experiment: { ...experiment, lanes } });
             }}
           />
         )}
         {view === "believe" && (
           <Believe lanes={experiment.lanes} session={session} controls={controls} />
         )}
-        {view === "lake" && <Lake />}
+        {view === "lake" && <Lake lake={place.lake} change={(lake) => go({ ...place, lake })} />}
+        {view === "own" && (
+          <OwnModel
+            session={own}
+            controls={{
+              ...ownControls,
+              read(name, files) {
+                // A model of one's own has the machine to itself.
+                controls.pause();
+                ownControls.read(name, files);
+              },
+            }}
+          />
+        )}
       </main>
       <footer>
         <p>
@@ -88,6 +107,6 @@ export function App() {
             `Device: ${session.device}, ${crossOriginIsolated ? "with threads" : "one thread"}.`}
         </p>
       </footer>
-    </>
+    </DrawingsOfPage.Provider>
   );
 }

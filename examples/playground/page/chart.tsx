@@ -1,8 +1,16 @@
-/** Curves with bands, drawn by uPlot, which redraws thousands of points in a millisecond. */
-import { useEffect, useRef } from "npm:preact@11/hooks";
+/** Curves with bands, drawn by uPlot on a canvas, when a frame has time for them. */
+import { createContext } from "npm:preact@11";
+import { useContext, useEffect, useRef } from "npm:preact@11/hooks";
 import uPlot from "npm:uplot@1.6.32";
-import type { Bands } from "./history.ts";
+import type { Drawings } from "./frames.ts";
+import { type Bands, type History, thinned } from "./history.ts";
 import { Term } from "./term.tsx";
+
+/** The drawings of the page, which share its frames; outside of it, each is drawn at once. */
+export const DrawingsOfPage = createContext<Drawings>({
+  draw: (_, work) => work(),
+  remove: () => {},
+});
 
 /** The dashes of the objectives, so that no one has to tell them by colour alone. */
 export const dashes: readonly (readonly number[])[] = [[], [7, 4], [2, 3]];
@@ -17,7 +25,9 @@ interface ChartProps {
   readonly metric: string;
   /** The names of the objectives. */
   readonly names: readonly string[];
-  readonly bands: Bands;
+  readonly history: History;
+  /** Grows with the history. */
+  readonly version: number;
   /** The range of values, where it is known. */
   readonly range?: readonly [number, number];
   /** The number of steps of the whole training. */
@@ -33,12 +43,10 @@ export function shownNumber(value: number | null | undefined): string {
   return size >= 100 ? value.toFixed(0) : size >= 10 ? value.toFixed(1) : value.toFixed(3);
 }
 
-/** The last value of each objective. */
-function lastOf({ lanes }: Bands): readonly (number | null)[] {
-  return lanes.map(({ mean }) => mean.findLast((value) => value !== null) ?? null);
-}
-
 const HEIGHT = 168;
+
+/** The steps between two ticks: 1, 2, 5, 10, 20, 50, and so on. */
+const increments = [1, 10, 100, 1000].flatMap((power) => [1, 2, 5].map((own) => own * power));
 
 /** The columns that uPlot reads: steps, and for each objective its most, its least, its mean. */
 function dataOf({ steps, lanes }: Bands): uPlot.AlignedData {
@@ -71,7 +79,8 @@ function optionsOf(
       y: range === undefined ? {} : { range: [range[0], range[1]] },
     },
     axes: [
-      { ...axis, size: 26, values: (_, ticks) => ticks.map(String) },
+      // Steps are whole.
+      { ...axis, size: 26, incrs: increments, values: (_, t) => t.map(String) },
       {
         ...axis,
         size: 48,
@@ -100,47 +109,59 @@ function optionsOf(
 }
 
 /** One metric of all objectives. */
-export function Chart({ metric, names, bands, range, steps }: ChartProps) {
+export function Chart({ metric, names, history, version, range, steps }: ChartProps) {
+  const drawings = useContext(DrawingsOfPage);
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(null);
-  const latest = useRef(bands);
-  latest.current = bands;
+  const isSeen = useRef(false);
+  const latest = useRef(history);
+  latest.current = history;
+  const data = () => dataOf(thinned(latest.current.bands(metric, names.length)));
   const shape = `${names.join()} ${range?.join() ?? ""} ${steps}`;
   useEffect(() => {
     const own = place.current;
     if (own === null) return;
-    const draw = () => {
+    const make = () => {
       plot.current?.destroy();
-      plot.current = new uPlot(
-        optionsOf({ names, steps, ...range && { range } }, own.clientWidth),
-        dataOf(latest.current),
-        own,
-      );
+      const options = optionsOf({ names, steps, ...range && { range } }, own.clientWidth);
+      plot.current = new uPlot(options, data(), own);
     };
-    draw();
+    const draw = () => plot.current === null ? make() : plot.current.setData(data());
     const sized = new ResizeObserver(() =>
       plot.current?.setSize({ width: own.clientWidth, height: HEIGHT })
     );
-    sized.observe(own);
+    // What is not on the screen is drawn once it comes there, or on paper.
+    const seen = new IntersectionObserver((entries) => {
+      isSeen.current = entries.at(-1)?.isIntersecting ?? false;
+      if (isSeen.current) drawings.draw(place, draw);
+    }, { rootMargin: "100px" });
+    addEventListener("beforeprint", draw);
+    const redraw = () => plot.current !== null && drawings.draw(place, make);
     const theme = matchMedia("(prefers-color-scheme: dark)");
-    theme.addEventListener("change", draw);
+    theme.addEventListener("change", redraw);
+    sized.observe(own);
+    seen.observe(own);
     return () => {
       sized.disconnect();
-      theme.removeEventListener("change", draw);
+      seen.disconnect();
+      theme.removeEventListener("change", redraw);
+      removeEventListener("beforeprint", draw);
+      drawings.remove(place);
       plot.current?.destroy();
       plot.current = null;
     };
   }, [shape]);
-  useEffect(() => plot.current?.setData(dataOf(bands)), [bands]);
-  const said = names.map((name, i) => `${name} ${shownNumber(lastOf(bands)[i])}`).join(", ");
+  useEffect(() => {
+    if (isSeen.current) drawings.draw(place, () => plot.current?.setData(data()));
+  }, [version, history]);
+  const values = names.map((_, lane) => shownNumber(history.latest(metric, lane)));
+  const said = names.map((name, i) => `${name} ${values[i]}`).join(", ");
   return (
     <figure class="chart">
       <figcaption>
         <Term name={metric} />
         <span class="values">
-          {names.map((name, i) => (
-            <span key={name} class={`value series-${i}`}>{shownNumber(lastOf(bands)[i])}</span>
-          ))}
+          {names.map((name, i) => <span key={name} class={`value series-${i}`}>{values[i]}</span>)}
         </span>
       </figcaption>
       <div ref={place} class="plot" role="img" aria-label={`${metric}: ${said}`} />

@@ -19,7 +19,7 @@ import {
   readComposition,
 } from "../compose/composition.ts";
 import { optimizationParts, signalParts, statesParts } from "../compose/parts.ts";
-import { untrainable, wordOf } from "../lanes.ts";
+import { laneOf, nameIn, untrainable, wordOf } from "../lanes.ts";
 import { Fields } from "./fields.tsx";
 
 /** The columns of Table 1 and of UPGE, by the names that `deno task objectives` has for them. */
@@ -76,22 +76,20 @@ function Column({ legend, choices, chosen, choose }: ColumnProps) {
 }
 
 interface ComposeProps {
-  readonly name: string;
-  readonly choose: (name: string) => void;
+  /** The parts with their options. */
+  readonly word: string;
+  readonly choose: (word: string) => void;
   /** Trains by a composition. */
   readonly train: (word: string) => void;
 }
 
 /** The view. */
-export function Compose({ name, choose, train }: ComposeProps) {
+export function Compose({ word, choose, train }: ComposeProps) {
+  const name = nameIn(word);
   const composition = readComposition(name);
   const { states, signal, optimization } = composition;
   const known = useMemo(presets, []);
-  const [options, setOptions] = useState<GivenOptions>({});
-  const take = (own: Composition) => {
-    setOptions({});
-    choose(nameOf(own));
-  };
+  const take = (own: Composition) => choose(nameOf(own));
   const reason = misfit(composition);
   const preset = known.find(({ composition }) => nameOf(composition) === name)?.entry.name;
   return (
@@ -163,8 +161,8 @@ export function Compose({ name, choose, train }: ComposeProps) {
             key={name}
             composition={composition}
             preset={preset}
-            options={options}
-            setOptions={setOptions}
+            options={laneOf(word).options}
+            setOptions={(options) => choose(wordOf(composedEntry(name), options))}
             train={train}
           />
         )

@@ -13,6 +13,8 @@ export interface History {
   lastStep(): number;
   /** A metric's values for some objectives, as {@linkcode bandsOf} makes them. */
   bands(metric: string, lanes: number): Bands;
+  /** The mean over seeds at the last step that all of them have measured; undefined before. */
+  latest(metric: string, lane: number): number | undefined;
 }
 
 /** A metric of several objectives over steps: of each, the mean over seeds, the least, the most. */
@@ -53,6 +55,43 @@ export function bandsOf(curves: readonly (readonly Curve[])[]): Bands {
   };
 }
 
+/** The most points of a line: a chart is hardly wider. */
+const MOST_POINTS = 240;
+
+/**
+ * Bands of fewer steps. Some steps become one, the last of them: a line's mean over them, the least
+ * and the most of its band.
+ *
+ * @param bands The bands.
+ * @param most The most steps (default 240).
+ * @returns The same bands if they have no more.
+ */
+export function thinned(bands: Bands, most: number = MOST_POINTS): Bands {
+  const { steps, lanes } = bands;
+  const width = Math.ceil(steps.length / most);
+  if (width <= 1) return bands;
+  const parts = Array.from(
+    { length: Math.ceil(steps.length / width) },
+    (_, i) => [i * width, (i + 1) * width] as const,
+  );
+  const joined = (
+    values: readonly (number | null)[],
+    join: (own: readonly number[]) => number,
+  ) =>
+    parts.map(([from, to]) => {
+      const own = values.slice(from, to).filter((value) => value !== null);
+      return own.length === 0 ? null : join(own);
+    });
+  return {
+    steps: parts.flatMap(([from, to]) => steps.slice(from, to).slice(-1)),
+    lanes: lanes.map(({ mean, low, high }) => ({
+      mean: joined(mean, (own) => own.reduce((sum, value) => sum + value, 0) / own.length),
+      low: joined(low, (own) => own.reduce((least, value) => Math.min(least, value))),
+      high: joined(high, (own) => own.reduce((most, value) => Math.max(most, value))),
+    })),
+  };
+}
+
 /** An empty history of trainings with some seeds each. */
 export function makeHistory(seeds: number): History {
   const metrics = new Map<string, Map<number, Curve[]>>();
@@ -72,6 +111,16 @@ export function makeHistory(seeds: number): History {
     },
     has: (metric) => metrics.has(metric),
     lastStep: () => last,
+    latest(metric, lane) {
+      const curves = metrics.get(metric)?.get(lane);
+      if (curves === undefined) return undefined;
+      for (let step = last; step >= 0; step--) {
+        const values = curves.map((curve) => curve.get(step) ?? NaN);
+        const mean = values.reduce((sum, own) => sum + own, 0) / values.length;
+        if (Number.isFinite(mean)) return mean;
+      }
+      return undefined;
+    },
     bands: (metric, lanes) =>
       bandsOf(Array.from({ length: lanes }, (_, lane) => metrics.get(metric)?.get(lane) ?? [])),
   };

@@ -2,8 +2,9 @@
 import { useEffect, useRef, useState } from "npm:preact@11/hooks";
 import { maps } from "../../frozen_lake/lake.ts";
 import { methods } from "../../frozen_lake/methods.ts";
-import type { LakeMoment, LakeScene, Tiding } from "../protocol.ts";
+import type { LakeMoment, LakeScene, Request, Tiding } from "../protocol.ts";
 import { shownNumber } from "./chart.tsx";
+import { type LakeValues, mapOf, methodsIn, rowsOfMap } from "../lake_settings.ts";
 import { type Link, openLink } from "./links.ts";
 import { Term } from "./term.tsx";
 
@@ -20,12 +21,6 @@ const ARROW = "M5-2H12V-6L21 0L12 6V2H5Z";
 const turns: readonly number[] = [180, 90, 0, 270];
 
 const moves = ["left", "down", "right", "up"] as const;
-
-/** The rows of a map without spaces around them. */
-const rowsOf = (map: string) =>
-  map.split("\n").map((row) => row.trim()).filter((row) => row !== "");
-
-const firstMap = rowsOf(maps.paper).join("\n");
 
 interface GridProps {
   readonly scene: LakeScene;
@@ -83,11 +78,13 @@ const kinds = { S: "start", F: "ice", H: "hole", G: "goal" } as const;
 function Drawing(
   { map, change }: { readonly map: string; readonly change: (map: string) => void },
 ) {
-  const rows = rowsOf(map);
+  const rows = rowsOfMap(map);
   const turned = (y: number, x: number) =>
-    rows.map((row, i) =>
-      i === y ? row.slice(0, x) + (row[x] === "H" ? "F" : "H") + row.slice(x + 1) : row
-    ).join("\n");
+    mapOf(
+      rows.map((row, i) =>
+        i === y ? row.slice(0, x) + (row[x] === "H" ? "F" : "H") + row.slice(x + 1) : row
+      ),
+    );
   return (
     <div class="drawing" role="group" aria-label="the map, cell by cell">
       {rows.map((row, y) => (
@@ -112,19 +109,22 @@ function Drawing(
   );
 }
 
+interface LakeProps {
+  readonly lake: LakeValues;
+  readonly change: (lake: LakeValues) => void;
+}
+
 /** The view. */
-export function Lake() {
-  const [map, setMap] = useState(firstMap);
-  const [slippery, setSlippery] = useState(false);
-  const [chosen, setChosen] = useState<readonly string[]>(["SFT", "DPO", "IFT"]);
-  const [steps] = useState(400);
+export function Lake({ lake, change }: LakeProps) {
+  const { map, slippery, methods: named, lakeSeed: seed, lakeSteps: steps } = lake;
+  const chosen = methodsIn(named);
   const [isPlaying, setPlaying] = useState(true);
   const [scene, setScene] = useState<LakeScene>();
   const [moments, setMoments] = useState<readonly LakeMoment[]>([]);
   const [asked, setAsked] = useState<number>();
   const [fault, setFault] = useState<string>();
   const [round, setRound] = useState(0);
-  const link = useRef<Link>(null);
+  const link = useRef<Link<Request>>(null);
 
   useEffect(() => {
     let latest: (LakeMoment | undefined)[] = [];
@@ -147,7 +147,11 @@ export function Lake() {
         setPlaying(false);
       }
     };
-    link.current = openLink(hear);
+    link.current = openLink<Request, Tiding>(
+      "./worker_entry.js",
+      hear,
+      (message) => hear({ kind: "failed", during: "lake", message }),
+    );
     return () => {
       clearTimeout(timer);
       link.current?.close();
@@ -158,14 +162,18 @@ export function Lake() {
     setMoments([]);
     setAsked(undefined);
     setPlaying(true);
-    link.current?.ask({ kind: "lake", wish: { map, slippery, methods: chosen, seed: 0, steps } });
+    const rows = rowsOfMap(map).join("\n");
+    link.current?.ask({
+      kind: "lake",
+      wish: { map: rows, slippery, methods: chosen, seed, steps },
+    });
     link.current?.ask({ kind: "play" });
-  }, [map, slippery, chosen.join(), steps, round]);
+  }, [map, slippery, named, seed, steps, round]);
 
-  const toggle = (name: string) =>
-    setChosen(
-      chosen.includes(name) ? chosen.filter((own) => own !== name) : [...chosen, name],
-    );
+  const toggle = (name: string) => {
+    const own = chosen.includes(name) ? chosen.filter((one) => one !== name) : [...chosen, name];
+    change({ ...lake, methods: own.join() });
+  };
   const place = asked === undefined || scene === undefined ? undefined : {
     row: Math.floor(asked / scene.columns) + 1,
     column: asked % scene.columns + 1,
@@ -209,7 +217,7 @@ export function Lake() {
           <input
             type="checkbox"
             checked={slippery}
-            onChange={({ currentTarget }) => setSlippery(currentTarget.checked)}
+            onChange={({ currentTarget }) => change({ ...lake, slippery: currentTarget.checked })}
           />{" "}
           slippery
         </label>
@@ -327,14 +335,14 @@ export function Lake() {
               value=""
               onChange={({ currentTarget: { value } }) => {
                 const found = Object.entries(maps).find(([name]) => name === value);
-                if (found !== undefined) setMap(rowsOf(found[1]).join("\n"));
+                if (found !== undefined) change({ ...lake, map: mapOf(rowsOfMap(found[1])) });
               }}
             >
               <option value="" disabled>a known map</option>
               {Object.keys(maps).map((name) => <option key={name} value={name}>{name}</option>)}
             </select>
           </label>
-          <Drawing map={map} change={setMap} />
+          <Drawing map={map} change={(own) => change({ ...lake, map: own })} />
           <p class="quiet">Click ice to make a hole, and a hole to freeze it.</p>
         </fieldset>
       </div>

@@ -1,7 +1,8 @@
 /** An experiment under way, as the views show it. */
 import { useEffect, useMemo, useRef, useState } from "npm:preact@11/hooks";
 import type { Experiment } from "../experiment.ts";
-import type { Belief, KnownQuestion, Tiding, Wondering } from "../protocol.ts";
+import type { Belief, KnownQuestion, Request, Tiding, Wondering } from "../protocol.ts";
+import { gather, screen } from "./frames.ts";
 import { type History, makeHistory } from "./history.ts";
 import { type Link, openLink } from "./links.ts";
 
@@ -84,27 +85,21 @@ function after(session: Session, tiding: Tiding): Session {
 /** Runs an experiment in a worker; another experiment takes its place. */
 export function useSession(experiment: Experiment): readonly [Session, Controls] {
   const [session, setSession] = useState(() => opened(experiment.values.seeds));
-  const link = useRef<Link>(null);
+  const link = useRef<Link<Request>>(null);
   const number = useRef(0);
   const key = JSON.stringify(experiment);
 
   useEffect(() => {
-    // Tidings are taken together: a worker sends more of them than a screen shows.
-    let waiting: Tiding[] = [];
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const take = () => {
-      timer = undefined;
-      const now = waiting;
-      waiting = [];
-      setSession((before) => now.reduce(after, before));
-    };
-    link.current = openLink((tiding) => {
+    const tidings = gather<Tiding>(
+      (taken) => setSession((before) => taken.reduce(after, before)),
+      screen,
+    );
+    link.current = openLink<Request, Tiding>("./worker_entry.js", (tiding) => {
       if (tiding.kind === "beliefs" && tiding.number !== number.current) return;
-      waiting.push(tiding);
-      timer ??= setTimeout(take, 50);
-    });
+      tidings.add(tiding);
+    }, (message) => tidings.add({ kind: "failed", during: "open", message }));
     return () => {
-      clearTimeout(timer);
+      tidings.close();
       link.current?.close();
       link.current = null;
     };

@@ -124,7 +124,8 @@ export function Train({ experiment, change, session, controls }: TrainProps) {
             metric={metric}
             names={lanes}
             steps={values.steps}
-            bands={history.bands(metric, lanes.length)}
+            history={history}
+            version={session.version}
             {...range && { range }}
           />
         ))}
@@ -139,11 +140,67 @@ export function Train({ experiment, change, session, controls }: TrainProps) {
         <summary>Settings of the experiment</summary>
         <p class="quiet">A change begins the experiment anew. The address holds every setting.</p>
         <Fields
-          table={experimentTable}
+          table={fields}
           values={values}
           change={(name, value) => change({ lanes, values: { ...values, [name]: value } })}
         />
+        <Rows
+          key={values.rows}
+          rows={values.rows}
+          change={(rows) => change({ lanes, values: { ...values, rows } })}
+        />
       </details>
+    </div>
+  );
+}
+
+/** The settings with a field of the usual kind. */
+const { rows: _, ...fields } = experimentTable;
+
+/** The longest rows, in characters: the address holds them. */
+const LONGEST_ROWS = 20_000;
+
+/** Rows to begin with. */
+const sampleRows = `prompt,completion
+${
+  Array.from({ length: 40 }, (_, i) => [...String(17 * i + 10)])
+    .map((digits) => `reverse ${digits.join("")},${digits.toReversed().join("")}`).join("\n")
+}`;
+
+interface RowsProps {
+  readonly rows: string;
+  readonly change: (rows: string) => void;
+}
+
+/** Rows of the visitor's own in place of the built-in task. */
+function Rows({ rows, change }: RowsProps) {
+  const [text, setText] = useState(rows);
+  return (
+    <div class="rows">
+      <label>
+        rows of your own in place of the task, as JSON lines or as a table whose first line names
+        the columns: <code>prompt</code> and <code>completion</code>, or with <code>chosen</code>
+        {" "}
+        and <code>rejected</code> in place of a completion; the last tenth of them is for validation
+        <textarea
+          rows={6}
+          spellcheck={false}
+          maxLength={LONGEST_ROWS}
+          value={text}
+          onInput={({ currentTarget }) => setText(currentTarget.value)}
+        />
+      </label>
+      <div class="buttons">
+        <button type="button" disabled={text === rows} onClick={() => change(text)}>
+          Learn these rows
+        </button>
+        <button type="button" disabled={text !== ""} onClick={() => setText(sampleRows)}>
+          Show an example
+        </button>
+        <button type="button" disabled={rows === ""} onClick={() => change("")}>
+          Back to the task
+        </button>
+      </div>
     </div>
   );
 }
@@ -164,7 +221,6 @@ function Lanes({ experiment, change, session }: Omit<TrainProps, "controls">) {
   };
   const trainable = objectiveRegistry.filter((entry) => untrainable(entry) === undefined);
   const unused = trainable.find(({ name }) => !lanes.includes(name));
-  const matches = session.history.bands("eval_exact_match", lanes.length);
   return (
     <section aria-label="Objectives">
       <ul class="lanes">
@@ -189,7 +245,7 @@ function Lanes({ experiment, change, session }: Omit<TrainProps, "controls">) {
                 <span class="match">
                   <Term name="eval_exact_match" shown="exact match" />{" "}
                   <output>
-                    {shownNumber(matches.lanes[i]?.mean.findLast((value) => value !== null))}
+                    {shownNumber(session.history.latest("eval_exact_match", i))}
                   </output>
                 </span>
                 {lanes.length > 1 && (
