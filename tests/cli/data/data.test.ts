@@ -99,8 +99,10 @@ Deno.test("ill-formed UTF-8 is found exactly where a strict decoder refuses", ()
       const bytes = Uint8Array.from(array);
       const at = invalidUtf8At(bytes);
       assertEquals(at === undefined, strict(bytes));
-      // Everything before it is well-formed.
-      if (at !== undefined) assert(strict(bytes.subarray(0, at)));
+      // Everything before it is well-formed, and nothing with it is.
+      const from = at ?? bytes.length;
+      assert(strict(bytes.subarray(0, from)));
+      for (let end = from + 1; end <= bytes.length; end++) assert(!strict(bytes.subarray(0, end)));
     }),
     { numRuns: 5000 },
   );
