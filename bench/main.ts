@@ -65,7 +65,7 @@ const flags = {
     default: "f32",
     help:
       "What operands of products are rounded to: f16 on a graphics processor that has it, bf16 " +
-      "by --device native on a processor with a matrix unit.",
+      "by --device native on a processor with AMX or AVX-512 BF16.",
   },
   steps: {
     kind: "integer",

@@ -633,7 +633,7 @@ export const settingTable = {
     group: "Run",
     help:
       "The format that operands of matrix products are rounded to: f16 on a graphics processor " +
-      "that has it, bf16 by --device native on a processor with a matrix unit (AMX). Sums are " +
+      "that has it, bf16 by --device native on a processor with AMX or AVX-512 BF16. Sums are " +
       "always f32.",
   },
   loggingSteps: {

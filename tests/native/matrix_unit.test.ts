@@ -15,7 +15,7 @@ import { native, type NativeOptions, NativeUnavailableError } from "@unitune/cor
 import { products, sizes } from "../core/product_cases.ts";
 import { testOnNative } from "./machine.ts";
 
-/** The native backend; undefined where the processor has no matrix unit, and one is needed. */
+/** The native backend; undefined where it is asked for products of bfloats and has none. */
 function opened(options: NativeOptions) {
   try {
     return native(options);

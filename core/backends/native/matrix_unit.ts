@@ -1,6 +1,7 @@
 /**
  * Products by the processor's matrix unit (AMX), which multiplies tiles of bfloats and adds up
- * floats. A float is the sum of three bfloats, `x = h + m + l`, without error. Of the nine products
+ * floats; where there is none, dot products of vectors (AVX-512 BF16) stand in for it with factors
+ * that are rounded to bfloats. A float is the sum of three bfloats, `x = h + m + l`, without error. Of the nine products
  * of the parts of two floats six are computed, `hh + hm + mh + hl + lh + mm`. The others are
  * together at most 2^-23 of `hh`, and of either sign, so that sums of them are lost in the roundings
  * of a sum of floats (Henry, Tang and Heinecke 2019, arXiv 1904.06376). A factor that is a bfloat, or
@@ -35,11 +36,14 @@ export const UNIT_SCRATCH: number = UNIT_SLICE *
 export const unitSource: string = String.raw`
 /* Lines of a panel. */
 #define LINES ${LINES}
-#if defined(__AMX_BF16__) && defined(__AVX512BF16__) && defined(__AVX512BW__) && defined(__linux__)
+#if defined(__AVX512BF16__) && defined(__AVX512BW__)
 #define HAS_UNIT
 #include <immintrin.h>
+#if defined(__AMX_BF16__) && defined(__linux__)
+#define HAS_TILES
 #include <sys/syscall.h>
 #include <unistd.h>
+#endif
 
 #define PARTS ${PARTS}
 #define UNIT_SLICE ${UNIT_SLICE}
@@ -48,10 +52,11 @@ export const unitSource: string = String.raw`
 /* A tile holds 16 lines of 32 terms; two neighbouring terms are a word. */
 enum { TILE_LINES = 16, TILE_TERMS = 32, TILE_BYTES = 1024 };
 
-/* The system keeps the unit's registers only for processes that ask for it. */
-static int has_unit(void) {
+#ifdef HAS_TILES
+/* The parts that a float may have, 0 without a unit. The system keeps its registers for who asks for it. */
+static int most_parts(void) {
   enum { ASK_FOR_STATE = 0x1023, TILE_DATA = 18 };
-  return syscall(SYS_arch_prctl, ASK_FOR_STATE, TILE_DATA) == 0;
+  return syscall(SYS_arch_prctl, ASK_FOR_STATE, TILE_DATA) == 0 ? PARTS : 0;
 }
 
 /* All tiles are whole. */
@@ -60,6 +65,13 @@ static void begin_unit(void) {
   for (int i = 0; i < 8; i++) shape.bytes[i] = 64, shape.rows[i] = 16;
   _tile_loadconfig(&shape);
 }
+static void end_unit(void) { _tile_release(); }
+#else
+/* Six dot products of bfloats take longer than one of floats. */
+static int most_parts(void) { return 1; }
+static void begin_unit(void) {}
+static void end_unit(void) {}
+#endif
 
 /* The parts of a factor, of those that a float may have. */
 inlined int64_t parts_of(matrix m, int64_t parts) { return m.type == BFLOATS ? 1 : parts; }
@@ -192,6 +204,7 @@ static int pack_panel(matrix m, int64_t parts, int isTurned, int64_t lines, int6
   return _mm512_reduce_max_epu32(most) < 0x7f7f8000u;
 }
 
+#ifdef HAS_TILES
 /* LINES x LINES elements of a product: their sum over a slice, the first one or added to those before. */
 inlined void unit_tiles(int aParts, int bParts, int64_t depth, const char *a, const char *b, float *c,
                         int64_t stride, int isFirst) {
@@ -225,6 +238,28 @@ inlined void unit_tiles(int aParts, int bParts, int64_t depth, const char *a, co
   _tile_stored(0, c, 4 * stride); _tile_stored(1, c + 16, 4 * stride);
   _tile_stored(2, below, 4 * stride); _tile_stored(3, below + 16, 4 * stride);
 }
+#else
+/* The same of factors of one part, tile by tile: a word of the left factor by one of each of 16 columns. */
+inlined void unit_tiles(int64_t depth, const char *a, const char *b, float *c, int64_t stride, int isFirst) {
+  for (int tile = 0; tile < 4; tile++) {
+    const int32_t *left = (const int32_t *)(a + tile / 2 * TILE_BYTES);
+    const __m512bh *right = (const __m512bh *)(b + tile % 2 * TILE_BYTES);
+    float *to = c + tile / 2 * TILE_LINES * stride + tile % 2 * TILE_LINES;
+    __m512 sums[TILE_LINES];
+    for (int i = 0; i < TILE_LINES; i++) sums[i] = isFirst ? _mm512_setzero_ps() : _mm512_loadu_ps(to + i * stride);
+    for (int64_t k = 0; k < depth; k += TILE_TERMS, left += TILE_BYTES / 2, right += 2 * TILE_LINES) {
+      for (int word = 0; word < TILE_LINES; word++) {
+#pragma GCC unroll 16
+        for (int i = 0; i < TILE_LINES; i++) {
+          __m512bh own = (__m512bh)_mm512_set1_epi32(left[i * TILE_LINES + word]);
+          sums[i] = _mm512_dpbf16_ps(sums[i], own, right[word]);
+        }
+      }
+    }
+    for (int i = 0; i < TILE_LINES; i++) _mm512_storeu_ps(to + i * stride, sums[i]);
+  }
+}
+#endif
 
 static void unit_part(int64_t aParts, int64_t bParts, int64_t depth, const char *a, const char *b,
                       float *c, int64_t stride, int64_t rows, int64_t columns, int isFirst) {
@@ -240,10 +275,14 @@ static void unit_part(int64_t aParts, int64_t bParts, int64_t depth, const char 
   }
   /* The compiler does not know that tiles read and write memory. */
   atomic_signal_fence(memory_order_seq_cst);
+#ifdef HAS_TILES
   if (aParts == 1 && bParts == 1) unit_tiles(1, 1, depth, a, b, to, step, begins);
   else if (aParts == 1) unit_tiles(1, PARTS, depth, a, b, to, step, begins);
   else if (bParts == 1) unit_tiles(PARTS, 1, depth, a, b, to, step, begins);
   else unit_tiles(PARTS, PARTS, depth, a, b, to, step, begins);
+#else
+  unit_tiles(depth, a, b, to, step, begins);
+#endif
   atomic_signal_fence(memory_order_seq_cst);
   if (isWhole) return;
   for (int64_t i = 0; i < rows; i++) {
@@ -317,7 +356,7 @@ static void unit_product(matrix a, matrix b, int64_t parts, float *c, int64_t st
       if (e.run) e.run(e.b, e.p, i, i + m, j, j + n);
     }
   }
-  _tile_release();
+  end_unit();
 }
 #endif
 `;

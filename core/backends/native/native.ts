@@ -30,8 +30,9 @@ export interface NativeOptions {
    * How products of matrices use the processor's matrix unit (AMX), which multiplies bfloats and
    * adds up floats: `exact` takes floats as sums of three bfloats each, so that results are as
    * accurate as by vectors; `bf16` rounds factors to one bfloat, with a relative error of at most
-   * 2^-8; `off` computes by vectors, as on a processor without the unit (default `exact`). Results
-   * differ in their roundings.
+   * 2^-8, for which dot products of vectors (AVX-512 BF16) will do; `off` computes by vectors of
+   * floats, as `exact` does on a processor without the unit (default `exact`). Results differ in
+   * their roundings.
    */
   readonly matrixUnit?: "exact" | "bf16" | "off";
   /** The folder for compiled code (default: `unitune/native` in the user's cache). */
@@ -92,7 +93,8 @@ function flagsOf(calls: readonly Call[]): number[] {
  * @param options The number of threads, and the folder for compiled code.
  * @returns A device of its own.
  * @throws {RangeError} If the number of threads is not a positive integer.
- * @throws {NativeUnavailableError} If there is no compiler of C, or no matrix unit for `bf16`.
+ * @throws {NativeUnavailableError} If there is no compiler of C, or no way to multiply bfloats for
+ * `bf16`.
  */
 export function native(options: NativeOptions = {}): NativeDevice {
   const { threads = navigator.hardwareConcurrency, matrixUnit = "exact", cache } = options;
@@ -102,13 +104,14 @@ export function native(options: NativeOptions = {}): NativeDevice {
   const compiler = findCompiler(cache);
   const runtime = loadRuntime(compiler);
   const bodies = makeBodies(compiler, runtime);
-  const hasUnit = runtime.native_unit() !== 0n;
-  if (matrixUnit === "bf16" && !hasUnit) {
+  const mostParts = runtime.native_unit();
+  if (matrixUnit === "bf16" && mostParts === 0n) {
     throw new NativeUnavailableError(
-      "native: products of bfloats need a processor with a matrix unit (AMX): compute in f32",
+      "native: products of bfloats need a processor with AMX or AVX-512 BF16: compute in f32",
     );
   }
-  const pool = runtime.native_pool(BigInt(threads), BigInt(hasUnit ? partsOf[matrixUnit] : 0));
+  const parts = BigInt(partsOf[matrixUnit]);
+  const pool = runtime.native_pool(BigInt(threads), parts <= mostParts ? parts : 0n);
   if (pool === 0n) throw new OutOfMemoryError("the native backend has no memory for its threads");
   const started = Number(runtime.native_threads(pool));
   // The list that the next run adds its times to, if they are wanted.
