@@ -180,16 +180,22 @@ static int takes(pool *q, int64_t part, uint64_t stage) {
 
 /* Works on a run until it is over, and gives the number of the pause after it. */
 static uint64_t work_off(pool *q, int64_t own) {
+  /* Who was away at one stage is probably away at the next. */
+  int patience = PATIENCE;
   for (;;) {
     const uint64_t stage = atomic_load(&q->stage);
     const int64_t parts = stage % MOST_THREADS;
     if (parts == 0) return stage;
     if (own < parts && takes(q, own, stage)) carry_out(q, own, parts);
-    else if (!has_changed(q, stage, PATIENCE)) {
+    else if (has_changed(q, stage, patience)) patience = PATIENCE;
+    else {
       int64_t part = 0;
       while (part < parts && !takes(q, part, stage)) part++;
-      if (part < parts) carry_out(q, part, parts);
-      else await_change(q, stage);
+      if (part == parts) await_change(q, stage);
+      else {
+        patience = (patience + 1) / 2;
+        carry_out(q, part, parts);
+      }
     }
   }
 }
