@@ -164,6 +164,7 @@ export {
 export { NonFiniteLogitsError } from "./generation/batch.ts";
 export { type Completion, generatedIds, isEnded, type TextWatch } from "./generation/completion.ts";
 export { createGenerator, type TokenGenerator } from "./generation/generator.ts";
+export { geometricMixture, type Mixed } from "./generation/mixture.ts";
 export type { GenerateOptions } from "./generation/options.ts";
 export { generationBytes, type GenerationSizes } from "./generation/room.ts";
 export { stopStrings, textBefore, type TextGate, textGate } from "./generation/stop_strings.ts";

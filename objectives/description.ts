@@ -27,6 +27,7 @@ export type DataField =
   | "chosen and rejected"
   | "rollout"
   | "reference rollouts"
+  | "mixture rollouts"
   | "reward"
   | "reward parts"
   | "old log-probs"

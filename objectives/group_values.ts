@@ -34,6 +34,7 @@ import {
 import type { AdvantageEstimator } from "./advantages.ts";
 import { checkGroups, checkName } from "./checks.ts";
 import { objectiveDefaults } from "./defaults.ts";
+import type { DataField } from "./description.ts";
 import type { Estimation } from "./estimation.ts";
 import { masked, maskedCount } from "./log_probs.ts";
 import type { Rewarded } from "./rollouts.ts";
@@ -150,9 +151,17 @@ export interface OneOfOptions {
    * (default false).
    */
   readonly solved?: boolean;
-  /** The author of the other answers of each group (default `"policy"`). */
-  readonly others?: "policy" | "reference";
+  /**
+   * The author of the other answers of each group: the policy, the reference, or a mixture of both
+   * (default `"policy"`).
+   */
+  readonly others?: "policy" | "reference" | "mixture";
 }
+
+/** The data of groups whose other answers have an author of their own. */
+const otherAuthors: Readonly<
+  Record<NonNullable<OneOfOptions["others"]>, readonly DataField[]>
+> = { policy: [], reference: ["reference rollouts"], mixture: ["mixture rollouts"] };
 
 /** 1 for each group whose rewards at other places do not sum to 0, `[N, 1]`. */
 function solvedGroups(rewards: Tensor, groupSize: number, place: number): Tensor {
@@ -188,7 +197,7 @@ export function oneOf<B, C, E>(
   }: OneOfOptions = {},
 ): Estimation<B & Rewarded, C, E> {
   checkGroups("oneOf", groupSize, groupSize);
-  checkName("oneOf: others", others, { policy: true, reference: true });
+  checkName("oneOf: others", others, otherAuthors);
   checkOptions("oneOf", { place: { integer: true, min: 0, below: groupSize } }, { place });
   const { description } = estimation;
   return {
@@ -200,7 +209,7 @@ export function oneOf<B, C, E>(
       models: [...new Set([...description.models, "reward" as const])],
       data: [
         ...new Set([...description.data, "reward" as const]),
-        ...others === "reference" ? ["reference rollouts" as const] : [],
+        ...otherAuthors[others],
       ],
       groupSize,
       learnedShare: 1 / groupSize,

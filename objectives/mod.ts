@@ -99,6 +99,7 @@ export {
 export { type Loss, lossValue } from "./loss.ts";
 export { firstMemory, type Memory, type Remembered } from "./memory.ts";
 export * from "./metrics.ts";
+export * from "./mixture_schedule.ts";
 export * from "./names.ts";
 export * from "./nll.ts";
 export * from "./objective.ts";
@@ -106,6 +107,7 @@ export type * from "./optimization.ts";
 export * from "./options.ts";
 export type { Packing } from "./packing.ts";
 export * from "./pairs.ts";
+export { type Proximal, proximal } from "./proximal.ts";
 export {
   type Context,
   type LogitsPolicy,

@@ -22,12 +22,17 @@ import {
   where,
 } from "@unitune/core";
 import { perToken } from "./checks.ts";
-import { bounded, maskedMean } from "./log_probs.ts";
-import type { EntropyEvidence, RolloutEvidence, TokenEvidence } from "./optimization.ts";
+import { bounded, logRatio, maskedMean } from "./log_probs.ts";
+import type {
+  EntropyEvidence,
+  ReferenceEvidence,
+  RolloutEvidence,
+  TokenEvidence,
+} from "./optimization.ts";
 import { importanceRatio } from "./policy_gradient.ts";
 import type { TokenWeight } from "./tokenwise.ts";
 import { named, quantity } from "./unified/expression.ts";
-import { A, p, pOld, ratio } from "./unified/ratios.ts";
+import { A, logReferenceRatio, p, pOld, ratio } from "./unified/ratios.ts";
 import { literal, ONE, write, ZERO } from "./unified/write.ts";
 
 /** The probability of each token under the policy. */
@@ -96,6 +101,28 @@ export const uncertainty: TokenWeight<Pick<TokenEvidence, "logProbs">> = {
   where: {},
   slot: "advantage",
   by: write.mul(p, write.sub(ONE, p)),
+};
+
+/**
+ * The log-ratio of a token to the reference, `log p - log p_ref`. As a weight of the nll it gives the
+ * policy gradient of the KL on the policy's own answers, negated.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { tensor } from "@unitune/core";
+ * import { referenceLogRatio } from "@unitune/objectives";
+ *
+ * const [logProbs, referenceLogProbs] = [tensor([[-1]]), tensor([[-3]])];
+ * assertEquals(await referenceLogRatio.of({ logProbs: () => logProbs, referenceLogProbs }).item(), 2);
+ * ```
+ */
+export const referenceLogRatio: TokenWeight<Pick<TokenEvidence, "logProbs"> & ReferenceEvidence> = {
+  of: ({ logProbs, referenceLogProbs }) => logRatio(logProbs(), referenceLogProbs),
+  formula: { text: "log(p/p_ref)", binding: "call" },
+  where: {},
+  slot: "advantage",
+  by: logReferenceRatio,
 };
 
 /** The options of {@linkcode rarity}. */

@@ -158,11 +158,11 @@ export {
   type RowForm,
   stepForm,
 } from "./feeds/forms.ts";
-export type { ModelAuthor } from "./feeds/guidance.ts";
 export type { Reference } from "./feeds/offline.ts";
 export {
   type BatchScoring,
   type Experience,
+  type OtherAnswers,
   type RolloutBatch,
   rolloutFeed,
   type RolloutPlan,
@@ -238,6 +238,7 @@ export {
   verifierReward,
 } from "./rewards/rewards.ts";
 export {
+  type AnswerSampler,
   type BatchScores,
   createSampler,
   type SampledAnswer,
@@ -245,6 +246,7 @@ export {
   type SamplerOptions,
   type SamplingOptions,
 } from "./sampling/sampler.ts";
+export type { ScoredBatch } from "./sampling/scorer.ts";
 export type { Scores } from "./sampling/scorer.ts";
 export {
   describeObjective,

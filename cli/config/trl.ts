@@ -24,9 +24,9 @@ export const trlLosses: Readonly<Record<string, string>> = {
   ...{ sigmoid: "dpo", hinge: "hinge", ipo: "ipo", exo_pair: "exo", nca_pair: "nca" },
   ...{ robust: "robust", bco_pair: "bco", sppo_hard: "sppo", aot: "aot" },
   ...{ aot_unpaired: "aot-unpaired", apo_zero: "apo-zero", apo_down: "apo-down" },
-  discopop: "discopop",
+  ...{ discopop: "discopop", sigmoid_norm: "dpo-norm" },
   // KTOConfig
-  kto: "kto",
+  ...{ kto: "kto", apo_zero_unpaired: "apo-zero-unpaired" },
   // GRPOConfig
   ...{ grpo: "grpo", dapo: "dapo", dr_grpo: "dr-grpo", cispo: "cispo" },
 };

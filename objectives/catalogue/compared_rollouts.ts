@@ -2,13 +2,17 @@
 import { checkOptions, ranges } from "@unitune/core";
 import { advantageRegression, regressionDefaults } from "../advantage_regression.ts";
 import { sumOf, weight } from "../combinators.ts";
+import { objectiveDefaults } from "../defaults.ts";
 import { both, estimate } from "../estimation.ts";
-import { oneOf, optimalValue, optimalValueDefaults } from "../group_values.ts";
+import { oneOf, optimalValue, optimalValueDefaults, preferred } from "../group_values.ts";
 import { nll } from "../nll.ts";
 import { type Objective, objective } from "../objective.ts";
 import { paired, pairwise } from "../pairs.ts";
+import { policyGradient } from "../policy_gradient.ts";
 import { advantage, ranked, type Rewarded, sampled, type SampledTokens } from "../rollouts.ts";
 import { againstReference, indicator, type ReferenceScores } from "../signals.ts";
+import { weighed } from "../tokenwise.ts";
+import { referenceLogRatio } from "../weights.ts";
 import type { PreferenceObjectiveOptions } from "./pairs.ts";
 import type { ScoredRollouts } from "./rollouts.ts";
 
@@ -95,4 +99,43 @@ export function xpo(
     nll({ normalizer: 1 }),
   );
   return sumOf(compared, weight(-alpha, theirs));
+}
+
+/** The options of {@linkcode nashMd}. */
+export interface NashMdOptions {
+  /** The strength b of the reference, above 0 (default 0.1). */
+  readonly beta?: number;
+}
+
+/** The defaults of {@linkcode nashMd}, and the reference's share in the mixture that samples. */
+export const nashMdDefaults = { beta: objectiveDefaults.beta, referenceShare: 0.5 } as const;
+
+/**
+ * Nash-MD (arXiv 2312.00886): the policy gradient of the probability that an answer of the policy is
+ * preferred to one of a mixture of policy and reference, with a KL to the reference by its policy
+ * gradient. In each pair of rows the first answer is the policy's. The mixture is geometric: its
+ * logits are those of both, at their shares.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { nashMd } from "@unitune/objectives";
+ *
+ * assertEquals(nashMd().description.data.includes("mixture rollouts"), true);
+ * ```
+ *
+ * @param options The strength of the reference.
+ * @returns The objective.
+ * @throws {RangeError} If it is out of range.
+ */
+export function nashMd({ beta = nashMdDefaults.beta }: NashMdOptions = {}): Objective<
+  ScoredRollouts
+> {
+  checkOptions("nashMd", { beta: ranges.positive }, { beta });
+  const signal = both(advantage(preferred), againstReference("precomputed"));
+  const towardsReference = weighed(referenceLogRatio, nll({ normalizer: 1 }));
+  return objective(
+    oneOf(estimate(sampled, signal), { others: "mixture" }),
+    sumOf(policyGradient({ normalizer: 1 }), weight(-beta, towardsReference)),
+  );
 }

@@ -1,4 +1,5 @@
 /** Objectives on demonstrations by the field's names, each one expression of the parts. */
+import { checkOptions, ranges } from "@unitune/core";
 import { objectiveDefaults } from "../defaults.ts";
 import { type DistillationOptions, distilled } from "../distillation.ts";
 import { estimate } from "../estimation.ts";
@@ -18,7 +19,9 @@ import {
 } from "../nll.ts";
 import { type Objective, objective } from "../objective.ts";
 import type { Model } from "../policy.ts";
+import { clipped } from "../policy_gradient.ts";
 import { propagated, type PropagationForm } from "../propagation.ts";
+import { proximal } from "../proximal.ts";
 import { againstReference, indicator, type ReferenceScores, teacher } from "../signals.ts";
 
 /** Demonstrations whose tokens a reference has scored. */
@@ -79,6 +82,39 @@ export function dft(options: NllOptions = {}): Objective<Demonstrations> {
  */
 export function iwSft(options: IwSftOptions = {}): Objective<ScoredDemonstrations> {
   return objective(estimate(gold, againstReference("precomputed")), importanceWeightedNll(options));
+}
+
+/** The options of {@linkcode psft}. */
+export interface PsftOptions extends NllOptions {
+  /** How far above 1 a ratio counts, above 0 (default 0.28). */
+  readonly clipRange?: number;
+}
+
+/** The defaults of {@linkcode psft}, and the steps after which its reference is renewed. */
+export const psftDefaults = { clipRange: 0.28, referenceSteps: 8 } as const;
+
+/**
+ * Proximal supervised fine-tuning (PSFT, arXiv 2508.17784): PPO's clipped ratio of each token of a
+ * demonstration, whose advantage is 1, to the policy of some steps ago. Right after it was renewed,
+ * the gradient is that of {@linkcode sft}.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { formulaText, psft } from "@unitune/objectives";
+ *
+ * assertStringIncludes(formulaText(psft().description.formula), "1.28");
+ * ```
+ *
+ * @param options The clip, and the normalizer (default `"token"`).
+ * @returns The objective.
+ * @throws {RangeError} If the clip is not above 0.
+ */
+export function psft(
+  { clipRange = psftDefaults.clipRange, ...options }: PsftOptions = {},
+): Objective<ScoredDemonstrations> {
+  checkOptions("psft", { clipRange: ranges.positive }, { clipRange });
+  return objective(estimate(gold, proximal), clipped({ epsilon: clipRange, ...options }));
 }
 
 /** The options of {@linkcode ift}. */

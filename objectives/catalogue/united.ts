@@ -1,5 +1,6 @@
 /** Objectives that unite SFT and RL by the field's names, each one expression of the parts. */
-import { checkOptions, ranges } from "@unitune/core";
+import type { Schedule } from "@unitune/autodiff";
+import { checkOptions, ranges, sub } from "@unitune/core";
 import { estimator } from "../advantages.ts";
 import { sumOf, weight } from "../combinators.ts";
 import { objectiveDefaults } from "../defaults.ts";
@@ -13,9 +14,10 @@ import {
   monitored,
   tokenReturns,
 } from "../guidance.ts";
+import { riseAndFall, type RiseAndFallOptions } from "../mixture_schedule.ts";
 import { nll, type NllOptions, probabilityWeightedNll } from "../nll.ts";
 import { type Objective, objective } from "../objective.ts";
-import type { RolloutEvidence } from "../optimization.ts";
+import type { PolicyEvidence, RolloutEvidence } from "../optimization.ts";
 import type { Model } from "../policy.ts";
 import { clipped, policyGradient } from "../policy_gradient.ts";
 import type { Guided } from "../privileged.ts";
@@ -425,14 +427,51 @@ export function chord(
     & { readonly mixture?: number } = {},
 ): Objective<GuidedRollouts> {
   checkOptions("chord", { mixture: ranges.share }, { mixture });
+  return mixedByAuthor(
+    { own: 1 - mixture, theirs: mixture },
+    weighed(uncertainty, nll()),
+    groupSize,
+  );
+}
+
+/** GRPO on own answers and a loss of demonstrations, each at its weight. */
+function mixedByAuthor(
+  { own, theirs }: {
+    readonly own: number | Schedule;
+    readonly theirs: number | Schedule;
+  },
+  ofDemonstrations: TokenOptimization<PolicyEvidence>,
+  groupSize: number,
+): Objective<GuidedRollouts> {
   const advantages = { own: estimator("group-z-score", groupSize), theirs: estimator("raw") };
   return objective(
     estimate(sampled, authorAdvantage(advantages)),
-    sumOf(
-      weight(1 - mixture, onOwn(clipped())),
-      weight(mixture, onGiven(weighed(uncertainty, nll()))),
-    ),
+    sumOf(weight(own, onOwn(clipped())), weight(theirs, onGiven(ofDemonstrations))),
   );
+}
+
+/**
+ * CHORD with mu (arXiv 2508.11408): GRPO on own answers at a weight `1 - mu` and the likelihood of
+ * demonstrations at a weight mu, which rises at first and then falls: from SFT to RL in one run.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { chordMu, formulaText } from "@unitune/objectives";
+ *
+ * assertStringIncludes(formulaText(chordMu().description.formula), "w(step) (given: sum_b sum_t l_bt");
+ * ```
+ *
+ * @param options The size of a group with its demonstration, and the course of mu (defaults of
+ * {@linkcode riseAndFall}).
+ * @returns The objective.
+ * @throws {RangeError} If an option is out of range.
+ */
+export function chordMu(
+  { groupSize = usualGroup, ...course }: GroupObjectiveOptions & RiseAndFallOptions = {},
+): Objective<GuidedRollouts> {
+  const mu = riseAndFall(course);
+  return mixedByAuthor({ own: (step) => sub(1, mu(step)), theirs: mu }, nll(), groupSize);
 }
 
 /**

@@ -1,5 +1,12 @@
 /** The rows of objectives on the policy's answers beside those of another model. */
-import { aStarPo, aStarPoDefaults, xpo, xpoDefaults } from "../catalogue/compared_rollouts.ts";
+import {
+  aStarPo,
+  aStarPoDefaults,
+  nashMd,
+  nashMdDefaults,
+  xpo,
+  xpoDefaults,
+} from "../catalogue/compared_rollouts.ts";
 import { defineObjective, type ObjectiveEntry } from "./entry.ts";
 import { beta, groupSize, onRollouts } from "./shared.ts";
 
@@ -41,5 +48,22 @@ export const comparedRolloutEntries: readonly ObjectiveEntry[] = [
       },
     },
     make: ({ beta, exploration }) => xpo({ beta, alpha: exploration }),
+  }),
+  defineObjective({
+    ...scoredRollouts,
+    name: "nash-md",
+    options: {
+      beta,
+      referenceShare: {
+        kind: "number",
+        min: 0,
+        max: 1,
+        default: nashMdDefaults.referenceShare,
+        help: "The share of the reference's logits in those that sample the second answer; the " +
+          "policy's have the rest of 1.",
+      },
+    },
+    mixture: ({ referenceShare }) => referenceShare,
+    make: ({ beta }) => nashMd({ beta }),
   }),
 ];

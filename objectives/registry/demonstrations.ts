@@ -4,13 +4,22 @@ import {
   distillation,
   ift,
   iwSft,
+  psft,
+  psftDefaults,
   scheduledSampling,
   sft,
 } from "../catalogue/demonstrations.ts";
 import { objectiveDefaults } from "../defaults.ts";
 import { jsdConstants } from "../jsd.ts";
 import { defineObjective, type ObjectiveEntry } from "./entry.ts";
-import { embeddings, lambdaOf, lambdaOptions, normalizer, teacherShare } from "./shared.ts";
+import {
+  clipRange,
+  embeddings,
+  lambdaOf,
+  lambdaOptions,
+  normalizer,
+  teacherShare,
+} from "./shared.ts";
 
 const onDemonstrations = {
   data: "demonstrations",
@@ -32,6 +41,23 @@ export const demonstrationEntries: readonly ObjectiveEntry[] = [
     reference: "log-probs",
     options: {},
     make: iwSft,
+  }),
+  defineObjective({
+    ...onDemonstrations,
+    name: "psft",
+    reference: "log-probs",
+    options: {
+      normalizer,
+      clipRange: { ...clipRange, default: psftDefaults.clipRange },
+      referenceSteps: {
+        kind: "integer",
+        min: 1,
+        default: psftDefaults.referenceSteps,
+        help: "The number of steps after which the policy, as it is then, is the reference.",
+      },
+    },
+    referenceSteps: ({ referenceSteps }) => referenceSteps,
+    make: ({ normalizer, clipRange }) => psft({ normalizer, clipRange }),
   }),
   defineObjective({
     ...onDemonstrations,

@@ -137,6 +137,20 @@ export interface EntryOf<K extends DataKind, R extends ReferenceUse> {
    * @throws {RangeError} If an option is unknown or out of its range.
    */
   readonly guidance?: (given?: GivenOptions) => Guidance;
+  /**
+   * The number of steps after which the reference whose log-probabilities it reads is the policy, as
+   * it is then (default: the reference stays the policy that the training starts from).
+   *
+   * @throws {RangeError} If an option is unknown or out of its range.
+   */
+  readonly referenceSteps?: (given?: GivenOptions) => number;
+  /**
+   * The reference's share in the logits of the mixture that samples the other answers of a group
+   * (default: no mixture does).
+   *
+   * @throws {RangeError} If an option is unknown or out of its range.
+   */
+  readonly mixture?: (given?: GivenOptions) => number;
 }
 
 /** An objective of any data. `data` and `reference` determine the batches that it reads. */
@@ -162,6 +176,10 @@ export interface ObjectiveDefinition<
   readonly options: Table;
   /** The right answers that its rollouts hold, from all options (default: none). */
   readonly guidance?: (options: OptionValues<Table>) => Guidance;
+  /** The steps after which the reference is renewed, from all options (default: it is not). */
+  readonly referenceSteps?: (options: OptionValues<Table>) => number;
+  /** The reference's share in a mixture that samples, from all options (default: none does). */
+  readonly mixture?: (options: OptionValues<Table>) => number;
   /** The objective from all options and from the models that it evaluates. */
   readonly make: (
     options: OptionValues<Table>,
@@ -214,16 +232,18 @@ export function defineObjective<
   const T extends boolean,
   const Table extends OptionTable,
 >(definition: ObjectiveDefinition<K, R, T, Table>): EntryOf<K, R> {
-  const { name, reference, teacher, options, make, guidance, ...others } = definition;
+  const { name, reference, teacher, options, make, guidance, referenceSteps, mixture, ...others } =
+    definition;
+  const values = (given: GivenOptions) => optionValues(name, options, given);
   return {
     aliases: [],
     needsWholeBatch: false,
     rolloutEpochs: 1,
     ...others,
     ...{ name, reference, teacher, options },
-    ...guidance && {
-      guidance: (given = {}) => guidance(optionValues(name, options, given)),
-    },
+    ...guidance && { guidance: (given = {}) => guidance(values(given)) },
+    ...referenceSteps && { referenceSteps: (given = {}) => referenceSteps(values(given)) },
+    ...mixture && { mixture: (given = {}) => mixture(values(given)) },
     make(given = {}, models = {}) {
       if (!areAsked(models, reference, teacher)) {
         throw new RangeError(
@@ -233,7 +253,7 @@ export function defineObjective<
           ].join(" and "),
         );
       }
-      return make(optionValues(name, options, given), models);
+      return make(values(given), models);
     },
   };
 }

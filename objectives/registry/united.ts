@@ -2,6 +2,7 @@
 import {
   asft,
   chord,
+  chordMu,
   dppo,
   hpt,
   interleaved,
@@ -21,6 +22,7 @@ import {
   weightedReinforce,
 } from "../catalogue/united.ts";
 import { binomialHints, uniformHints } from "../hints.ts";
+import { riseAndFallDefaults } from "../mixture_schedule.ts";
 import type { Option } from "../options.ts";
 import { alternating, unsolvedTurns } from "../turns.ts";
 import { defineObjective, type ObjectiveEntry } from "./entry.ts";
@@ -255,6 +257,46 @@ export const unitedRolloutEntries: readonly ObjectiveEntry[] = [
     },
     guidance: answerLast,
     make: chord,
+  }),
+  defineObjective({
+    ...onRollouts,
+    name: "chord-mu",
+    options: {
+      groupSize: mixedGroup,
+      mixturePeak: {
+        kind: "number",
+        min: 0,
+        max: 1,
+        default: riseAndFallDefaults.peak,
+        help: "The largest weight of demonstrations; own answers have the rest of 1.",
+      },
+      mixtureValley: {
+        kind: "number",
+        min: 0,
+        max: 1,
+        default: riseAndFallDefaults.valley,
+        help: "The weight of demonstrations at the end.",
+      },
+      mixtureWarmup: {
+        kind: "integer",
+        min: 0,
+        default: riseAndFallDefaults.warmup,
+        help: "The number of steps over which the weight of demonstrations rises from 0.",
+      },
+      mixtureDecay: {
+        kind: "integer",
+        min: 0,
+        default: riseAndFallDefaults.decay,
+        help: "The number of steps over which the weight of demonstrations falls.",
+      },
+    },
+    guidance: answerLast,
+    make: ({ groupSize, mixturePeak, mixtureValley, mixtureWarmup, mixtureDecay }) =>
+      chordMu({
+        groupSize,
+        ...{ peak: mixturePeak, valley: mixtureValley },
+        ...{ warmup: mixtureWarmup, decay: mixtureDecay },
+      }),
   }),
   defineObjective({
     ...onRollouts,

@@ -154,6 +154,34 @@ def relift(lp):
 
 
 @case
+def psft(lp):
+    """PSFT: PPO's clipped ratio with an advantage of 1; the lower bound never acts."""
+    ratio = torch.exp(lp - old)
+    return token_mean(-torch.minimum(ratio, torch.clamp(ratio, 0.8, 1.28)))
+
+
+def mu(step, warmup, decay, peak, valley):
+    """Trinity-RFT, mu_schedule_function of CHORD."""
+    if step < warmup:
+        return step / warmup * peak
+    if step >= warmup + decay:
+        return valley
+    return valley + (peak - valley) * (1 + math.cos(math.pi * (step - warmup) / decay)) / 2
+
+
+@case
+def chord_mu(lp):
+    """Trinity-RFT, CHORD: GRPO and the likelihood of demonstrations, at weights of step 90."""
+    weight = mu(90, 60, 120, 0.9, 0.05)
+    theirs, own = given * mask, (1 - given) * mask
+    advantages = centred[:, None]
+    ratio = torch.exp(lp - old)
+    clipped = -torch.minimum(ratio * advantages, torch.clamp(ratio, 0.8, 1.2) * advantages)
+    reinforced = (clipped * own).sum() / own.sum()
+    return (1 - weight) * reinforced - weight * (lp * theirs).sum() / theirs.sum()
+
+
+@case
 def chord_phi(lp):
     """Trinity-RFT, CHORD: demonstration tokens weighed by p (1 - p)."""
     p = torch.exp(lp).detach()

@@ -24,6 +24,7 @@ from trl.experimental.gold.gold_trainer import GOLDTrainer
 from trl.experimental.gspo_token.grpo_trainer import GRPOTrainer as GSPOTokenTrainer
 from trl.experimental.iw_opd.iw_opd_trainer import IWOPDTrainer
 from trl.experimental.minillm.minillm_trainer import MiniLLMTrainer
+from trl.experimental.nash_md.nash_md_trainer import NashMDTrainer
 from trl.experimental.orpo.orpo_trainer import ORPOTrainer
 from trl.experimental.tpo.tpo_trainer import TPOTrainer
 from trl.experimental.xpo.xpo_trainer import XPOTrainer
@@ -366,6 +367,16 @@ def xpo(beta=0.1, alpha=1e-5):
     )
 
 
+def nash_md(beta=0.1):
+    own = trainer(NashMDTrainer, _beta=[beta], state=SimpleNamespace(epoch=0))
+    own.args = SimpleNamespace(beta=beta)
+    ours, _ = seconds()
+    probability = torch.sigmoid(total[0::2] - total[1::2])
+    return found(
+        lambda table: own._compute_losses(masked(table, ours), masked(reference, ours), probability)[0]
+    )
+
+
 def a2po(beta1=0.5, beta2=1e-3):
     """One answer of the policy to a prompt, whose value is estimated from the other of its group."""
     own = trainer(A2POTrainer, args=SimpleNamespace(beta2=beta2), model_kwarg_keys=[])
@@ -481,6 +492,7 @@ CASES = {
     "rloo": rloo,
     "xpo": lambda: xpo(alpha=0.01),
     "a-star-po": lambda: a2po(beta2=0.1),
+    "nash-md": nash_md,
     "gold": lambda: jsd(GOLDTrainer, 0.5, 0.9),
     "minillm": lambda: minillm(0.0),
     "minillm, discounted": lambda: minillm(0.9),

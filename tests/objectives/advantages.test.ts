@@ -243,8 +243,9 @@ const notCompared = [
   ...["reinforce", "grpo-kl", "best-of-n", "masked-grpo", "adaptive-entropy-grpo"],
   ...["a-star-po", "xpo"],
   ...["nft", "weighted-reinforce", "dppo", "on-policy-distillation", "luffy", "rl-plus", "hpt"],
-  ...["srft", "chord", "relift", "interleaved", "uft", "prefix-rft", "sdft", "opsd", "sdpo"],
-  ...["minillm", "iw-opd"],
+  ...["srft", "chord", "chord-mu", "relift", "interleaved", "uft", "prefix-rft"],
+  ...["sdft", "opsd", "sdpo"],
+  ...["minillm", "iw-opd", "nash-md"],
 ];
 
 const world = agreed("f32");

@@ -28,6 +28,7 @@ import {
   bySign,
   cappedRatio,
   chord,
+  chordMu,
   clipped,
   distilled,
   drGrpo,
@@ -41,7 +42,9 @@ import {
   generalizedJsd,
   geometricMean,
   type GivenEvidence,
+  gold,
   hpt,
+  indicator,
   literal,
   luffy,
   modelOf,
@@ -57,8 +60,10 @@ import {
   plain,
   policyGradient,
   probability,
+  psft,
   rarity,
   relift,
+  riseAndFall,
   type RolloutEvidence,
   sampled,
   saturating,
@@ -163,6 +168,7 @@ const cases: Readonly<Record<string, readonly [Optimization<Evidence>, Tensor]>>
       ),
       centred,
     ],
+    psft: [clipped({ epsilon: 0.28 }), ones([8], "f64")],
     chord_phi: [weighed(uncertainty, nll()), signs],
     weighted_reinforce: [weighed(bySign({ positive: 0.1 }), policyGradient()), signs],
     dppo: [
@@ -672,6 +678,74 @@ Deno.test("CHORD at 0 is GRPO on own answers, at 1 the weighed likelihood of dem
   await assertClose(at(0), part(onOwn, clipped()), 1e-12);
   await assertClose(at(1), part(onGiven, weighed(uncertainty, nll())), 1e-12);
   assertThrows(() => chord({ mixture: 2 }), RangeError, "chord: mixture");
+});
+
+Deno.test("CHORD's mu: value and gradient are those of the method's code at a step of its course", async () => {
+  const mu = riseAndFall({ peak: 0.9, valley: 0.05, warmup: 60, decay: 120 });
+  const at = { ...context, step: tensor(90, { dtype: "i32" }) };
+  const mixed = sumOf(
+    weight((step) => sub(1, mu(step)), onOwn(clipped())),
+    weight(mu, onGiven(nll())),
+  );
+  const tokens = tokensOf(estimator("group-mean", GROUP).estimate(rewards));
+  const loss = (logProbs: Tensor) =>
+    evaluationLoss(mixed.optimize(evidenceOf({ ...tokens, logProbs }), at));
+  const { loss: value, gradient } = vectors.cases.chord_mu;
+  // A schedule is f32.
+  assertAlmostEquals(await loss(tokens.logProbs).item(), value, 1e-6);
+  await assertClose(grad(loss)(tokens.logProbs), tensor(gradient, f64), 1e-6);
+  const course = [0, 30, 60, 120, 180, 500].map((step) => mu(tensor(step, { dtype: "i32" })).item());
+  const expected = [0, 0.45, 0.9, 0.475, 0.05, 0.05];
+  for (const [i, own] of (await Promise.all(course)).entries()) {
+    assertAlmostEquals(own, expected[i] ?? NaN, 1e-6);
+  }
+  for (const option of ["peak", "valley"]) {
+    assertThrows(() => riseAndFall({ [option]: 1.1 }), RangeError, `riseAndFall: ${option}`);
+  }
+  for (const option of ["warmup", "decay"]) {
+    assertThrows(() => riseAndFall({ [option]: -1 }), RangeError, `riseAndFall: ${option}`);
+  }
+});
+
+Deno.test("CHORD at mu 0 is GRPO on own answers, at mu 1 SFT on demonstrations, whose tokens may be weighed", async () => {
+  const { rollouts, params } = world;
+  const theirs = { ...rollouts, mask: mul(rollouts.mask, rollouts.given) };
+  const reinforced = objective(
+    estimate(
+      sampled,
+      authorAdvantage({ own: estimator("group-z-score", 2), theirs: estimator("raw") }),
+    ),
+    onOwn(clipped()),
+  );
+  const grpoOnOwn = objectiveLoss(reinforced, rollouts);
+  const weighedSft = objective(estimate(gold, indicator), weighed(uncertainty, nll()));
+  const pairs = [
+    [chord({ groupSize: 2, mixture: 0 }), grpoOnOwn],
+    [chordMu({ groupSize: 2, peak: 0, valley: 0 }), grpoOnOwn],
+    [chord({ groupSize: 2, mixture: 1 }), objectiveLoss(weighedSft, theirs)],
+    [chordMu({ groupSize: 2, peak: 1, valley: 1 }), objectiveLoss(sft(), theirs)],
+  ] as const;
+  for (const [mixed, alone] of pairs) {
+    const loss = objectiveLoss(mixed, rollouts);
+    await assertClose(loss(params), alone(params), 1e-9);
+    await assertClose(grad(loss)(params), grad(alone)(params), 1e-9);
+  }
+});
+
+Deno.test("PSFT right after its reference was renewed has SFT's gradient, and none beyond its clip", async () => {
+  const { demonstrations, params } = world;
+  const model = modelOf(policy, params);
+  const renewed = { ...demonstrations, referenceLogProbs: scoreTokens(model, demonstrations) };
+  const loss = objectiveLoss(psft(), renewed);
+  assertAlmostEquals(await loss(params).item(), -1, 1e-12);
+  await assertClose(grad(loss)(params), grad(objectiveLoss(sft(), demonstrations))(params), 1e-12);
+  const far = sub(renewed.referenceLogProbs, Math.log(1.3));
+  const clippedOff = objectiveLoss(psft(), { ...renewed, referenceLogProbs: far });
+  for (const leaf of leavesOf(grad(clippedOff)(params))) {
+    assert((await leaf.data()).every((g) => g === 0));
+  }
+  assertAlmostEquals(await clippedOff(params).item(), -1.28, 1e-6);
+  assertThrows(() => psft({ clipRange: 0 }), RangeError, "psft: clipRange");
 });
 
 Deno.test("ReLIFT in turns of the policy is Dr. GRPO without clipping, in turns of demonstrations SFT", async () => {

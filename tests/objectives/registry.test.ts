@@ -38,6 +38,7 @@ import {
   bcoUnpaired,
   bestOfN,
   chord,
+  chordMu,
   cispo,
   cpo,
   dapo,
@@ -73,6 +74,8 @@ import {
   iwOpd,
   iwSft,
   kto,
+  nashMd,
+  psft,
   ldDpo,
   luffy,
   luspo,
@@ -179,6 +182,7 @@ function metricsOf({ name, data, trains }: Pick<Entry, "name" | "data" | "trains
   }
   if (data === "demonstrations") {
     if (["distillation", "asft"].includes(name)) return ["teacher_agreement"];
+    if (name === "psft") return clips;
     return ["ift", "scheduled-sampling"].includes(name) ? ["lambda"] : [];
   }
   if (data === "pairs") return [...ofPairs, ...name === "intuitive-dpo" ? ["lambda"] : []];
@@ -206,12 +210,13 @@ function metricsOf({ name, data, trains }: Pick<Entry, "name" | "data" | "trains
     "adaptive-entropy-grpo": [...ofRollouts, ...clips, "entropy_weight"],
     "masked-grpo": [...ofRollouts, ...clips, "kl"],
     "a-star-po": [...ofRollouts, "rewards/implicit"],
+    "nash-md": ofRollouts,
   };
   return own[name] ?? [...ofRollouts, ...clips];
 }
 
 /** Entries whose losses need not fall, since their weights have no gradient, or are drawn. */
-const erratic = ["scheduled-sampling", "iw-sft", "cispo", "wpo", "power-sft", "chord", "vespo"];
+const erratic = ["scheduled-sampling", "iw-sft", "cispo", "wpo", "power-sft", "chord", "vespo", "nash-md"];
 
 for (const { use, ...entry } of entriesOf(moved)) {
   const { name, trains } = entry;
@@ -409,7 +414,7 @@ for (const [index, name] of names.entries()) {
 }
 
 /** Entries whose losses are divided by a constant. */
-const constants = ["dr-grpo", "nft", "on-policy-distillation", "luffy", "rl-plus", "luspo"];
+const constants = ["dr-grpo", "nft", "on-policy-distillation", "luffy", "rl-plus", "luspo", "nash-md"];
 
 Deno.test("rows without an answer change no loss; a batch of them has loss 0 and gradient 0", async () => {
   const world = worldOf({ seed: 11, distance: 0.3 });
@@ -471,6 +476,9 @@ for (const entry of objectiveRegistry) {
       reads("given tokens") || reads("privileged prompt"),
       entry.guidance !== undefined,
     );
+    assertEquals(reads("mixture rollouts"), entry.mixture !== undefined);
+    assertEquals(entry.mixture?.(), entry.mixture && 0.5);
+    assertEquals(entry.referenceSteps?.(), entry.name === "psft" ? 8 : undefined);
     // Defaults lie in their own ranges.
     optionValues(entry.name, entry.options);
   });
@@ -500,6 +508,10 @@ Deno.test("defaults that a paper or TRL states are the stated ones", () => {
     asft: { anchor: 0.05 },
     // arXiv 2508.11408, CHORD-phi; arXiv 2505.16984; arXiv 2504.14945; all as their code has them.
     chord: { mixture: 0.1 },
+    "chord-mu": { mixturePeak: 0.9, mixtureValley: 0.05, mixtureWarmup: 0, mixtureDecay: 200 },
+    // arXiv 2508.17784, and TRL's NashMDConfig.
+    psft: { clipRange: 0.28, referenceSteps: 8 },
+    "nash-md": { beta: 0.1, referenceShare: 0.5 },
     uft: { hintWeight: 0.001, klWeight: 0.001, hintSteps: 300 },
     luffy: { entropyWeight: 0.001, groupSize: 8 },
     // arXiv 2509.04419, and its code.
@@ -518,7 +530,7 @@ Deno.test("defaults that a paper or TRL states are the stated ones", () => {
 Deno.test("a row's defaults are those of its function", () => {
   // Where a row's objective is another one, it says why.
   const functions: Readonly<Record<string, Pick<Objective<never>, "description">>> = {
-    ...{ sft: sft(), dft: dft(), "iw-sft": iwSft(), ift: ift() },
+    ...{ sft: sft(), dft: dft(), "iw-sft": iwSft(), psft: psft(), ift: ift() },
     ...{ "scheduled-sampling": scheduledSampling(), distillation: distillation(nobody) },
     ...{ asft: asft(nobody), "power-sft": powerSft() },
     ...{ dpo: dpo(), ipo: ipo(), hinge: hinge(), exponential: exponential(), robust: robust() },
@@ -535,13 +547,13 @@ Deno.test("a row's defaults are those of its function", () => {
     ...{ "online-dpo": onlineDpo(), "best-of-n": bestOfN(), ppo: ppo({ values: "precomputed" }) },
     ...{ nft: nft(), "weighted-reinforce": weightedReinforce(), dppo: dppo() },
     ...{ "on-policy-distillation": onPolicyDistillation(nobody), luffy: luffy() },
-    ...{ "rl-plus": rlPlus(), hpt: hpt(), srft: srft(), chord: chord(), relift: relift() },
-    ...{ interleaved: interleaved(), uft: uft() },
+    ...{ "rl-plus": rlPlus(), hpt: hpt(), srft: srft(), chord: chord() },
+    ...{ "chord-mu": chordMu(), relift: relift(), interleaved: interleaved(), uft: uft() },
     ...{ "prefix-rft": prefixRft(), sdft: sdft(nobody), opsd: opsd(nobody), sdpo: sdpo(nobody) },
     ...{ luspo: luspo(), "gspo-token": gspoToken(), sapo: sapo(), vespo: vespo(), gmpo: gmpo() },
     ...{ gdpo: gdpo(), "high-entropy-dapo": highEntropyDapo() },
     ...{ "adaptive-entropy-grpo": adaptiveEntropyGrpo(), "masked-grpo": maskedGrpo() },
-    ...{ "a-star-po": aStarPo(), xpo: xpo(), minillm: minillm(nobody), "iw-opd": iwOpd(nobody) },
+    ...{ "a-star-po": aStarPo(), xpo: xpo(), "nash-md": nashMd(), minillm: minillm(nobody), "iw-opd": iwOpd(nobody) },
   };
   assertEquals(Object.keys(functions), objectiveRegistry.map(({ name }) => name));
   for (const entry of objectiveRegistry) {

@@ -15,7 +15,7 @@ const nonNegative = "a number, at least 0";
  * docs/decisions.md has the reasons where they differ.
  */
 const rows: readonly Row[] = [
-  ["normalizer", "token | sequence", "token", "sft dft distillation asft power-sft"],
+  ["normalizer", "token | sequence", "token", "sft dft psft distillation asft power-sft"],
   ["lambda", share, 0.2, "ift scheduled-sampling intuitive-dpo intuitive-grpo"],
   [
     "lambdaSchedule",
@@ -40,7 +40,7 @@ const rows: readonly Row[] = [
     0.1,
     "dpo ipo hinge exponential robust exo nca bco sppo aot aot-unpaired apo-zero apo-down " +
     "discopop dpo-norm ld-dpo wpo rpo mpo intuitive-dpo orpo cpo kto apo-zero-unpaired " +
-    "bco-unpaired online-dpo xpo",
+    "bco-unpaired online-dpo xpo nash-md",
   ],
   ["labelSmoothing", "a number, at least 0, at most 0.5", 0, "dpo dpo-norm ld-dpo wpo cpo"],
   ["tailWeight", share, 0.5, "ld-dpo"],
@@ -65,7 +65,7 @@ const rows: readonly Row[] = [
     "a whole number, at least 2",
     8,
     "rloo grpo grpo-kl dapo dr-grpo gspo cispo max-rl intuitive-grpo best-of-n nft dppo luffy " +
-    "rl-plus hpt srft chord relift interleaved uft prefix-rft sdpo luspo " +
+    "rl-plus hpt srft chord chord-mu relift interleaved uft prefix-rft sdpo luspo " +
     "gspo-token sapo vespo gmpo gdpo high-entropy-dapo adaptive-entropy-grpo masked-grpo a-star-po",
   ],
   [
@@ -113,6 +113,13 @@ const rows: readonly Row[] = [
   ["gate", share, 0, "hpt"],
   ["demonstrationWeight", nonNegative, 1, "hpt"],
   ["mixture", share, 0.1, "chord"],
+  ["mixturePeak", share, 0.9, "chord-mu"],
+  ["mixtureValley", share, 0.05, "chord-mu"],
+  ["mixtureWarmup", "a whole number, at least 0", 0, "chord-mu"],
+  ["mixtureDecay", "a whole number, at least 0", 200, "chord-mu"],
+  ["clipRange", positive, 0.28, "psft"],
+  ["referenceSteps", "a whole number, at least 1", 8, "psft"],
+  ["referenceShare", share, 0.5, "nash-md"],
   ["hintWeight", nonNegative, 0.001, "uft"],
   ["klWeight", nonNegative, 0.001, "uft"],
   ["hintSteps", "a whole number, at least 1", 300, "uft prefix-rft"],

@@ -516,6 +516,7 @@ const stopped: readonly string[] = [
     "sdpo",
     "wpo",
     "vespo",
+    "nash-md",
   ],
 ];
 

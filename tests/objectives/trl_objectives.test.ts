@@ -68,6 +68,7 @@ import {
   vespo,
   weighed,
   wpo,
+  nashMd,
   xpo,
 } from "@unitune/objectives";
 
@@ -280,6 +281,7 @@ const cases: Readonly<Record<string, () => Case>> = {
   rloo: () => on(rloo({ groupSize }), answers),
   xpo: () => on(xpo({ alpha: 0.01 }), answers),
   "a-star-po": () => on(aStarPo({ groupSize, beta: 0.1 }), answers),
+  "nash-md": () => on(nashMd(), answers),
 };
 
 // One test, since each table of 25 numbers takes little, and starting a test as much.

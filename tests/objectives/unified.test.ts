@@ -79,7 +79,11 @@ import { entriesOf, type Parts, worldOf } from "./worlds.ts";
 const world = worldOf({ seed: 9, distance: 0.5, length: 5, vocabulary: 3 });
 
 /** Weights of 0 take away the terms that have no unified form, where others have it. */
-const alone = { entropyWeight: 0, anchor: 0, valueWeight: 0 };
+const alone = {
+  ...{ entropyWeight: 0, anchor: 0, valueWeight: 0 },
+  // A course of one value, that of the other schedules.
+  ...{ mixturePeak: SCHEDULED, mixtureValley: SCHEDULED },
+};
 
 /**
  * The largest distance of a claimed gradient, relative to the largest entry. Sums of tens of terms in
@@ -148,6 +152,9 @@ const idle: Readonly<Record<string, readonly string[]>> = {
   ],
   // Nor has it in these, so that no mask shows.
   chord: ["mask of 1[own, A > 0 ? rho <= 1.2 : 0.8 <= rho] 1/p_old 0.9 A grad p(s_n)"],
+  "chord-mu": ["mask of 1[own, A > 0 ? rho <= 1.2 : 0.8 <= rho] 1/p_old w(step) A grad p(s_n)"],
+  // Its advantage is 1.
+  psft: ["advantage of 1[A > 0 ? rho <= 1.28 : 0.72 <= rho] 1/p_old A grad p(s*_n)"],
   "prefix-rft": [
     "mask of 1[own, A > 0 ? rho <= 1.2 : 0.8 <= rho and rho <= 3] 1/p_old A grad p(s_n)",
   ],

@@ -59,6 +59,7 @@ Deno.test("each answer has its author: a model behind the tokens that are given,
     ["policy"],
     ["reference"],
   ]);
+  assertEquals(planned(undefined, { others: "mixture" })[1], ["mixture"]);
   assertEquals(planned({ kind: "hint", rows: "all", share: of(0.5) }), [
     ["policy", b],
     ["policy", b],

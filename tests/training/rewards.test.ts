@@ -1,8 +1,8 @@
 /** Rewards and what they may see; identities at the start; splits that do not leak. */
-import { objectiveRegistry, unsolvedTurns } from "@unitune/objectives";
+import { objectiveRegistry } from "@unitune/objectives";
 import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
 import { wasm } from "@unitune/core";
-import { actorCritic, decodeTree, encodeTree, withScore } from "@unitune/models";
+import { actorCritic, withScore } from "@unitune/models";
 import {
   type Answered,
   checkIdentities,
@@ -320,64 +320,6 @@ Deno.test("rollouts: rewards see the prompt's own row, and the reward model's wo
   const again = await feed.next(start.policy, feed.empty, 2);
   assertEquals(again.samples, third.samples);
   assertNotEquals(first.samples, third.samples);
-});
-
-Deno.test("turns: right answers to prompts that were failed are learned as soon as they fill a step", async () => {
-  const settings = trainSettings({
-    ...{ objective: "relift", examples: 64, layers: 1, heads: 1, width: 8 },
-  });
-  const prepared = await prepareTasks([settings]);
-  const { model, tokenizer } = prepared;
-  const { train, longestAnswer } = dataOf(prepared.stages[0]?.data ?? never(), "rollouts");
-  const prompts = [...train.slice(0, 32)];
-  const failing: TextReward = { name: "never", reads: [], score: eachAnswer(() => 0) };
-  const plan: RolloutPlan = {
-    prompts,
-    rewards: [{ reward: failing, weight: 1 }],
-    ...{ groupSize: 2, batchSize: 4, microBatches: 1, epochs: 2, maxNewTokens: 4, temperature: 1 },
-    ...{ seed: 1, forwardPasses: 1, learnedShare: 1, longestAnswer },
-    guidance: { kind: "turns", turns: unsolvedTurns() },
-  };
-  using device = wasm();
-  const start = initialModels(settings, prepared);
-  using feed = rolloutFeed(plan, model, tokenizer, { model, start, device }, unscored);
-  const turns: Awaited<ReturnType<typeof feed.next>>[] = [];
-  let experience = feed.empty;
-  for (const index of [0, 2, 4, 6]) {
-    // What is carried is a tree of tensors, which goes through a file and comes back.
-    const saved = decodeTree(feed.empty, await encodeTree(experience));
-    const turn = await feed.next(start.policy, saved, index);
-    turns.push(turn);
-    experience = (await feed.next(start.policy, turn.experience, index + 1)).experience;
-    assertEquals(experience, turn.experience);
-  }
-  const given = await Promise.all(turns.map(({ metrics }) => metrics["given_answers"]?.item()));
-  assertEquals(given, [0, 0, 1, 0]);
-  assertEquals(turns.map(({ samples }) => samples.length), [4, 4, 0, 4]);
-  const [, , taught = never(), last = never()] = turns;
-  // The metrics of rewards are those of the latest answers of the policy.
-  assertEquals(Object.keys(taught.metrics), Object.keys(last.metrics));
-  const [batch = never()] = taught.batches;
-  assertEquals(await batch.given?.data(), await batch.mask.data());
-  assertEquals(
-    await last.batches[0]?.given?.data(),
-    new Float32Array((await batch.mask.data()).length),
-  );
-  // All four rows are right answers to the four prompts of the first two turns.
-  const failed = new Set(
-    turns.slice(0, 2).flatMap(({ samples }) => samples.map(({ prompt }) => prompt)),
-  );
-  const [ids, length] = [await batch.ids.data(), batch.ids.shape[1] ?? never()];
-  const rows = [0, 1, 2, 3].map((row) => ids.slice(row * length, (row + 1) * length));
-  const learned = rows.map((row) =>
-    prompts.find(({ ids, answer = [] }) => [...ids, ...answer].every((id, t) => row[t] === id))
-      ?.prompt
-  );
-  assertEquals(new Set(learned), failed);
-  assertEquals([await experience.turns?.data()].map((place) => place?.[0]), [6]);
-  // Nothing was sampled: one pass for log-probabilities, and that of the step.
-  assertEquals(taught.cost.forwardTokens, 2 * taught.cost.backwardTokens);
-  assertEquals(last.cost.forwardTokens, 3 * last.cost.backwardTokens);
 });
 
 Deno.test("every objective starts where its formula says, or is stopped with an explanation", () => {

@@ -143,8 +143,8 @@ export interface Collection {
   readonly seed: number;
 }
 
-/** A model that answers: the policy, or the one before the stage. */
-export type ModelAuthor = "policy" | "reference";
+/** A model that answers: the policy, the one before the stage, or a mixture of both. */
+export type ModelAuthor = "policy" | "reference" | "mixture";
 
 /** How an answer comes about. */
 export interface PlannedAnswer {

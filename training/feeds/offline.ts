@@ -19,7 +19,7 @@ import { UserError } from "../text/errors.ts";
 import { message, setting } from "../text/message.ts";
 import type { Models } from "../learner/models.ts";
 import { EVALUATION_ROWS } from "../limits.ts";
-import { createScorer, type Scores } from "../sampling/scorer.ts";
+import { createScorer, type Scores, type TokenScorer } from "../sampling/scorer.ts";
 import { type Feed, paddingShare } from "./feed.ts";
 import type { Padding, RowForm } from "./forms.ts";
 import { microBatches } from "./micro_batches.ts";
@@ -176,9 +176,44 @@ export function offlineFeed<Row, B>(
  */
 export async function scoreRows<Row>(
   source: RowSource<Row>,
-  { sequences, sides }: Pick<RowForm<Row, unknown, unknown>, "sequences" | "sides">,
-  { batchSize, microBatches, steps, padding, vocabulary }: Layout,
-  { model, start, device, rows = EVALUATION_ROWS, collective = alone }: Reference,
+  form: ScoredForm<Row>,
+  layout: ScoredLayout,
+  reference: Reference,
+): Promise<ScoredRows> {
+  const scorer = createScorer(reference.model, reference.device);
+  try {
+    return await scoreRowsBy(scorer, source, form, layout, reference);
+  } finally {
+    scorer[Symbol.dispose]();
+  }
+}
+
+/** The sequences of a row that are scored. */
+export type ScoredForm<Row> = Pick<RowForm<Row, unknown, unknown>, "sequences" | "sides">;
+
+/** The rows that are scored, and how they are padded. */
+export type ScoredLayout = Pick<
+  Layout,
+  "batchSize" | "microBatches" | "steps" | "padding" | "vocabulary"
+>;
+
+/**
+ * The same by a scorer that is there.
+ *
+ * @param scorer Scores tokens under the policy's model.
+ * @param source The rows.
+ * @param form The sequences of a row that are scored.
+ * @param layout How many rows are read, and the id that pads.
+ * @param reference The policy that scores.
+ * @returns The scores, and what they have cost.
+ * @throws {UserError} Where there are more tokens than memory.
+ */
+export async function scoreRowsBy<Row>(
+  scorer: TokenScorer<unknown>,
+  source: RowSource<Row>,
+  { sequences, sides }: ScoredForm<Row>,
+  { batchSize, microBatches, steps, padding, vocabulary }: ScoredLayout,
+  { start, rows = EVALUATION_ROWS, collective = alone }: Omit<Reference, "model" | "device">,
 ): Promise<ScoredRows> {
   const numbers = distinctRows(source, sides, steps * microBatches * batchSize);
   const { from, to } = rangeOf(numbers.length, collective.rank, collective.size);
@@ -186,17 +221,12 @@ export async function scoreRows<Row>(
     for (const number of numbers.slice(from, to)) yield* sequences(source.row(number));
   };
   const scored: Float32Array[] = [];
-  const scorer = createScorer(model, device);
-  try {
-    const layout = {
-      ...{ length: source.length, padding, rows },
-      ...vocabulary !== undefined && { vocabulary },
-    };
-    for await (const values of scorer.scoreEach(start.policy, handedOut(), layout)) {
-      scored.push(values);
-    }
-  } finally {
-    scorer[Symbol.dispose]();
+  const layout = {
+    ...{ length: source.length, padding, rows },
+    ...vocabulary !== undefined && { vocabulary },
+  };
+  for await (const values of scorer.scoreEach(start.policy, handedOut(), layout)) {
+    scored.push(values);
   }
   const all = (await gatherArrays(collective, scored)).values();
   const scores = new Map<number, Float32Array[]>();
@@ -231,6 +261,16 @@ export function scoresAt<Row>(
       return values === undefined ? [] : [[sequence, values] as const];
     });
   }));
+}
+
+/**
+ * Scores in the place of those of sequences that are only planned for.
+ *
+ * @param sequences The sequences.
+ * @returns Their scores, 0 each.
+ */
+export function noScores(sequences: readonly EncodedSequence[]): Scores {
+  return new Map(sequences.map((own) => [own, new Float32Array(own.ids.length)]));
 }
 
 /** Tokens that a reference scores beforehand at most: a number of each is kept. */

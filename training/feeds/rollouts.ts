@@ -10,6 +10,7 @@ import {
   decodeTree,
   encodeTree,
   generationBytes,
+  geometricMixture,
   type LanguageModel,
   rewardModelOn,
   type ScoredParameters,
@@ -46,7 +47,12 @@ import {
   type TextReward,
 } from "../rewards/rewards.ts";
 import { answeredPrompt } from "../sampling/answers.ts";
-import { createSampler, type SampledAnswer } from "../sampling/sampler.ts";
+import {
+  createAnswerSampler,
+  createSampler,
+  type SampledAnswer,
+  type SamplingOptions,
+} from "../sampling/sampler.ts";
 import { createScorer } from "../sampling/scorer.ts";
 import type { TrainablePolicy } from "../learner/trainee.ts";
 import type { TrainingPrompt } from "../data/examples.ts";
@@ -123,13 +129,16 @@ export interface RolloutPlan {
   /** The tokens of the longest right answer, without the stop token (default 0). */
   readonly longestAnswer?: number;
   /**
-   * The author of the answers of each group after the first: the policy, or the one before the stage
-   * (default: the policy).
+   * The author of the answers of each group after the first: the policy, the one before the stage, or
+   * a mixture of both, in whose logits the latter has a share (default: the policy).
    */
-  readonly others?: ModelAuthor;
+  readonly others?: OtherAnswers;
   /** Whether batches have each reward by itself (default no). */
   readonly hasParts?: boolean;
 }
+
+/** The author of the answers of a group after the first, with all that it needs. */
+export type OtherAnswers = "policy" | "reference" | { readonly referenceShare: number };
 
 /**
  * The answers that grow at once, where a micro-batch has no more: so the cache does not grow with the
@@ -262,6 +271,12 @@ export function rolloutFeed<B extends RolloutBatch>(
   const places = Math.max(batchSize, PLACES);
   const hasValues = policy.value !== undefined;
   const sampler = createSampler(policy, tokenizer, device, { stopStrings });
+  const mixture = typeof others === "string" ? undefined : createAnswerSampler(
+    geometricMixture(policy, { share: others.referenceShare }),
+    tokenizer,
+    device,
+    { stopStrings },
+  );
   const rewarder = rewardModelOn(model);
   const judge = compile((params: ScoredParameters<unknown>, ids: Tensor, mask: Tensor) => {
     const context = { step: zeros([], "i32") };
@@ -286,10 +301,17 @@ export function rolloutFeed<B extends RolloutBatch>(
     });
   };
 
-  /** The parameters of the models that answer. */
-  const authors = (params: unknown): readonly (readonly [ModelAuthor, unknown])[] => [
-    ["policy", params],
-    ["reference", start.policy],
+  /** The models that answer, in the order in which their answers are numbered. */
+  const authors = (
+    params: unknown,
+  ): readonly { readonly author: ModelAuthor; readonly sample: Answering }[] => [
+    { author: "policy", sample: (...asked) => sampler.sample(params, ...asked) },
+    { author: "reference", sample: (...asked) => sampler.sample(start.policy, ...asked) },
+    ...mixture === undefined ? [] : [{
+      author: "mixture" as const,
+      sample: (...asked: Parameters<Answering>) =>
+        mixture.sample({ own: params, other: start.policy }, ...asked),
+    }],
   ];
 
   /**
@@ -305,7 +327,7 @@ export function rolloutFeed<B extends RolloutBatch>(
     const options = { maxNewTokens, temperature: plan.temperature, seed: samplingSeed, places };
     const said = new Map<number, SampledAnswer>();
     let firstRow = number * answers;
-    for (const [author, own] of authors(params)) {
+    for (const { author, sample } of authors(params)) {
       const all = planned.flatMap((answer, row) => answer.author === author ? [row] : []);
       const rows = all.filter((row) => row >= firstAnswer && row < endAnswer);
       const before = all.filter((row) => row < firstAnswer).length;
@@ -313,7 +335,7 @@ export function rolloutFeed<B extends RolloutBatch>(
         ...(prompts[row] ?? never()).ids,
         ...(planned[row] ?? never()).beginning,
       ]);
-      const sampled = starts.length === 0 ? [] : await sampler.sample(own, starts, {
+      const sampled = starts.length === 0 ? [] : await sample(starts, {
         ...options,
         firstRow: firstRow + before,
       });
@@ -341,8 +363,9 @@ export function rolloutFeed<B extends RolloutBatch>(
     const turn = turnOf(guidance, layout, await startOf(earlier, number));
     const allPrompts = turn.prompts.map(source.row);
     const planned = plannedAnswers(guidance, {
-      ...{ prompts: allPrompts, groupSize, others, isGiven: turn.isGiven },
+      ...{ prompts: allPrompts, groupSize, isGiven: turn.isGiven },
       ...{ step: number * epochs, seed: hintSeed },
+      others: typeof others === "string" ? others : "mixture",
     });
     const prompts = allPrompts.slice(firstAnswer, endAnswer);
     const beginnings = planned.slice(firstAnswer, endAnswer).map(({ beginning }) => beginning);
@@ -461,7 +484,8 @@ export function rolloutFeed<B extends RolloutBatch>(
       ...hasTurns && { turns: startTensor({ next: 0, waiting: [] }) },
     },
     outline: () => emptyBatches.slice(part.from, part.to),
-    generationBytes: generationBytes(policy, {
+    // A mixture has a cache of each of its models.
+    generationBytes: (mixture === undefined ? 1 : 2) * generationBytes(policy, {
       prompts: Math.ceil((endAnswer - firstAnswer) / groupSize),
       completions: endAnswer - firstAnswer,
       ...{ longestPrompt: longestStart, maxNewTokens, places },
@@ -494,10 +518,16 @@ export function rolloutFeed<B extends RolloutBatch>(
       };
     },
     [Symbol.dispose]() {
-      for (const part of [sampler, scoring, judge]) part[Symbol.dispose]();
+      for (const part of [sampler, mixture, scoring, judge]) part?.[Symbol.dispose]();
     },
   };
 }
+
+/** Asks a model for answers to prompts. */
+type Answering = (
+  prompts: readonly (readonly number[])[],
+  options: SamplingOptions,
+) => Promise<readonly SampledAnswer[]>;
 
 function never(): never {
   throw new RangeError("there is an answer to each prompt");

@@ -5,7 +5,6 @@
  */
 
 import { compile, tensor } from "@unitune/core";
-import type { EncodedSequence } from "@unitune/models";
 import {
   addEvaluations,
   type AskedModels,
@@ -20,7 +19,9 @@ import { classOf, inClasses, lengthClasses } from "../data/lengths.ts";
 import { addCost, type Cost, noCost } from "../learner/cost.ts";
 import { readScalars } from "../evaluation.ts";
 import { formLength, type Padding, type RowForm } from "../feeds/forms.ts";
-import { offlineFeed, scoreAll, scoreRows, scoresAt } from "../feeds/offline.ts";
+import type { Feed } from "../feeds/feed.ts";
+import { noScores, offlineFeed, scoreAll, scoreRows, scoresAt } from "../feeds/offline.ts";
+import { renewedFeed } from "../feeds/renewed.ts";
 import type { Learner } from "../learner/learner.ts";
 import { longest } from "../longest.ts";
 import type { UserMessage } from "../text/message.ts";
@@ -34,7 +35,11 @@ import { partsOf } from "./stage.ts";
  * An objective whose batches have the log-probabilities of a reference (S), or have not (B).
  */
 export type OfflineObjective<B, S> =
-  | { readonly reference: "log-probs"; readonly make: Make<S> }
+  | {
+    readonly reference: "log-probs";
+    readonly make: Make<S>;
+    readonly referenceSteps?: (given?: GivenOptions) => number;
+  }
   | { readonly reference: "none" | "model"; readonly make: Make<B> };
 
 type Make<B> = (given?: GivenOptions, models?: AskedModels) => Objective<B>;
@@ -53,7 +58,8 @@ export interface StageRows<Row> {
 
 /**
  * The learner of a stage whose rows are there before. Where the objective reads the reference's
- * log-probabilities, and only there, all rows are scored first.
+ * log-probabilities, and only there, all rows are scored first, or those of some steps at the first of
+ * them.
  *
  * @param plan The stage.
  * @param entry The objective.
@@ -85,10 +91,23 @@ export async function offlineLearner<Row, B, S>(
     length: classOf(classes, longest(some, form.lengthOf)),
     padding: layout.padding,
   });
+  const { description } = parts;
   if (entry.reference !== "log-probs") {
-    return await learnerOn(plan, parts, entry.make(options, asked), form, { ...rows, aside }, {
-      batch: (some, _places, padding) => form.batch(some, padding),
+    return await learnerOn(plan, parts, entry.make(options, asked), { ...rows, aside }, {
+      feed: offlineFeed(
+        source,
+        form,
+        (some, _places, padding) => form.batch(some, padding),
+        description,
+        layout,
+      ),
       batchAside: (some) => form.batch(some, paddingAside(some)),
+    });
+  }
+  const steps = entry.referenceSteps?.(options);
+  if (steps !== undefined) {
+    return await learnerOn(plan, parts, entry.make(options, asked), rows, {
+      feed: renewedFeed(source, form, description, layout, { steps, reference }),
     });
   }
   const { isOutline = false } = plan;
@@ -102,49 +121,47 @@ export async function offlineLearner<Row, B, S>(
     plan,
     parts,
     entry.make(options, asked),
-    form,
     { ...rows, aside, cost: addCost(rows.cost ?? noCost, cost) },
     {
-      batch: (some, places, padding) =>
-        form.scored(
-          some,
-          padding,
-          isOutline
-            ? noScores(some.flatMap(form.sequences))
-            : scoresAt(some, places, form.sequences, scores),
-        ),
+      feed: offlineFeed(
+        source,
+        form,
+        (some, places, padding) =>
+          form.scored(
+            some,
+            padding,
+            isOutline
+              ? noScores(some.flatMap(form.sequences))
+              : scoresAt(some, places, form.sequences, scores),
+          ),
+        description,
+        layout,
+      ),
       batchAside: (some) => form.scored(some, paddingAside(some), scoresAside),
     },
   );
 }
 
-/** Scores in the place of those of sequences that are only planned for. */
-function noScores(sequences: readonly EncodedSequence[]): Scores {
-  return new Map(sequences.map((own) => [own, new Float32Array(own.ids.length)]));
-}
-
-/** The batches of one objective: of training rows and of validation rows. */
-interface Batching<Row, B> {
-  readonly batch: (rows: readonly Row[], places: readonly number[], padding: Padding) => B;
-  readonly batchAside: (rows: readonly Row[]) => B;
+/** The batches of one objective: of training rows, and of validation rows where it is asked of any. */
+interface Batching<Row, B, E> {
+  readonly feed: Feed<B, E>;
+  readonly batchAside?: (rows: readonly Row[]) => B;
 }
 
 /** A learner whose objective reads the batches. */
-function learnerOn<Row, B>(
+function learnerOn<Row, B, E>(
   { settings, stage, device, collective, evaluationBytes, isOutline = false }: LearnerPlan,
-  { trainee, layout, description }: StageParts,
+  { trainee }: StageParts,
   objective: Objective<B>,
-  form: RowForm<Row, unknown, unknown>,
-  { source, aside = [], cost = noCost, notes = [] }: StageRows<Row>,
-  { batch, batchAside }: Batching<Row, B>,
+  { aside = [], cost = noCost, notes = [] }: StageRows<Row>,
+  { feed, batchAside }: Batching<Row, B, E>,
 ): Promise<Learner> {
-  const feed = offlineFeed(source, form, batch, description, layout);
   const own = { settings, stage, device, collective, isOutline, evaluationBytes };
   const parts = { ...own, trainee, objective };
   return learnerOf({
     ...parts,
     feed: { ...feed, setUp: cost, notes },
-    ...aside.length > 0 && !isOutline && {
+    ...aside.length > 0 && batchAside !== undefined && !isOutline && {
       validation: validationOf(
         parts,
         batchesOf(aside, Math.min(ASIDE_ROWS, settings.evalBatchSize)).map(batchAside),

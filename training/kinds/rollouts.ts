@@ -10,6 +10,7 @@ import {
   type Guidance,
   type Model,
   type Objective,
+  type ObjectiveDescription,
   type Rollouts,
   scoreTokens,
 } from "@unitune/objectives";
@@ -21,6 +22,7 @@ import { guidedTable, promptTable } from "../data/table_forms.ts";
 import { UserError } from "../text/errors.ts";
 import {
   type BatchScoring,
+  type OtherAnswers,
   type RolloutBatch,
   rolloutFeed,
   type RolloutPlan,
@@ -160,9 +162,16 @@ function samplingOf(plan: LearnerPlan): RolloutPlan {
     learnedShare: description.learnedShare,
     longestAnswer,
     ...guidance && { guidance },
-    others: description.data.includes("reference rollouts") ? "reference" : "policy",
+    others: othersOf(settings, description),
     hasParts: description.data.includes("reward parts"),
   };
+}
+
+/** The author of the answers of each group after the first. */
+function othersOf(settings: TrainSettings, { data }: ObjectiveDescription): OtherAnswers {
+  const referenceShare = settings.objective.mixture?.(objectiveOptions(settings));
+  if (referenceShare !== undefined) return { referenceShare };
+  return data.includes("reference rollouts") ? "reference" : "policy";
 }
 
 /**

@@ -41,8 +41,8 @@ export interface BatchScores {
   readonly values?: Tensor;
 }
 
-/** Samples answers of one language model, and scores them. */
-export interface Sampler<P> extends Disposable {
+/** Samples answers. */
+export interface AnswerSampler<P> extends Disposable {
   /**
    * An answer to each prompt. The draws for a prompt depend on the seed and its number alone,
    * however many are answered at once.
@@ -52,6 +52,10 @@ export interface Sampler<P> extends Disposable {
     prompts: readonly (readonly number[])[],
     options: SamplingOptions,
   ): Promise<readonly SampledAnswer[]>;
+}
+
+/** Samples answers of one language model, and scores them. */
+export interface Sampler<P> extends AnswerSampler<P> {
   /** Scores a batch's tokens, in one pass; the learned ones where it says how many there are. */
   score(params: P, batch: ScoredBatch): BatchScores;
   /**
@@ -63,6 +67,38 @@ export interface Sampler<P> extends Disposable {
     answers: readonly Pick<SampledAnswer, "prompt" | "ids">[],
     temperature?: number,
   ): Promise<readonly (readonly number[])[]>;
+}
+
+/**
+ * Prepares sampling from a model that gives logits of the next token alone, such as a mixture of two.
+ *
+ * @param model The model.
+ * @param tokenizer Its tokenizer.
+ * @param device Where to compute.
+ * @param options The texts that end an answer.
+ * @returns The sampler.
+ */
+export function createAnswerSampler<P, C>(
+  model: CachedModel<P, C>,
+  tokenizer: Tokenizer,
+  device: Device,
+  { stopStrings: strings = [] }: SamplerOptions = {},
+): AnswerSampler<P> {
+  const ends = {
+    stop: tokenizer.stops,
+    ...strings.length > 0 && { watch: stopStrings(tokenizer, strings) },
+  };
+  const generator = createGenerator(model, { device });
+  return {
+    async sample(params, prompts, options) {
+      const completions = await generator.generate(params, prompts, { ...ends, ...options });
+      return completions.map((completion, i) => ({
+        prompt: prompts[i] ?? [],
+        ...givenAnswer(tokenizer, completion),
+      }));
+    },
+    [Symbol.dispose]: () => generator[Symbol.dispose](),
+  };
 }
 
 /**
@@ -98,16 +134,12 @@ export function createSampler<P, C>(
   model: CachedModel<P, C> & Policy<P>,
   tokenizer: Tokenizer,
   device: Device,
-  { stopStrings: strings = [] }: SamplerOptions = {},
+  options: SamplerOptions = {},
 ): Sampler<P> {
   const { context, vocabulary } = model.config;
-  const { stops, pad } = tokenizer;
-  const ends = {
-    stop: stops,
-    ...strings.length > 0 && { watch: stopStrings(tokenizer, strings) },
-  };
+  const { pad } = tokenizer;
   const hasValues = model.value !== undefined;
-  const generator = createGenerator(model, { device });
+  const sampler = createAnswerSampler(model, tokenizer, device, options);
   const scores = compile(
     (params: P, batch: ScoredBatch): BatchScores => {
       const policy = modelOf(model, params);
@@ -121,13 +153,7 @@ export function createSampler<P, C>(
   const score: Sampler<P>["score"] = (params, batch) => scores(params, scoredPart(batch));
   return {
     score,
-    async sample(params, prompts, options) {
-      const completions = await generator.generate(params, prompts, { ...ends, ...options });
-      return completions.map((completion, i) => ({
-        prompt: prompts[i] ?? [],
-        ...givenAnswer(tokenizer, completion),
-      }));
-    },
+    sample: sampler.sample,
     async logProbs(params, answers, temperature = 1) {
       if (answers.length === 0) return [];
       const sequences = answers.map(({ prompt, ids }) => answeredPrompt(prompt, ids));
@@ -140,7 +166,7 @@ export function createSampler<P, C>(
       });
     },
     [Symbol.dispose]() {
-      generator[Symbol.dispose]();
+      sampler[Symbol.dispose]();
       scores[Symbol.dispose]();
     },
   };

@@ -1,0 +1,153 @@
+/** Feeds: who samples which answer, what a turn learns, and what is carried from step to step. */
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { key, type Tensor, wasm } from "@unitune/core";
+import { decodeTree, encodeTree } from "@unitune/models";
+import { sft, unsolvedTurns } from "@unitune/objectives";
+import {
+  dataOf,
+  demonstrationForm,
+  eachAnswer,
+  initialModels,
+  prepareTasks,
+  rolloutFeed,
+  type RolloutPlan,
+  type TextReward,
+  trainSettings,
+  unscored,
+} from "@unitune/training";
+import { inRandomOrder } from "../../training/data/batches.ts";
+import { renewedFeed } from "../../training/feeds/renewed.ts";
+import { answeredPrompt } from "../../training/sampling/answers.ts";
+import { createScorer } from "../../training/sampling/scorer.ts";
+
+const settings = trainSettings({
+  ...{ objective: "relift", examples: 64, layers: 1, heads: 1, width: 8 },
+});
+const prepared = await prepareTasks([settings]);
+const { model, tokenizer } = prepared;
+const { train, longestAnswer } = dataOf(prepared.stages[0]?.data ?? never(), "rollouts");
+const prompts = [...train.slice(0, 32)];
+const start = initialModels(settings, prepared);
+const device = wasm();
+const reference = { model, start, device };
+const sizes = {
+  ...{ groupSize: 2, batchSize: 4, microBatches: 1, maxNewTokens: 4, temperature: 1 },
+  ...{ seed: 1, forwardPasses: 1, learnedShare: 1 },
+};
+/** Other parameters than those that a stage starts from. */
+const moved = model.init(key(7));
+
+function never(): never {
+  throw new Error("unreachable");
+}
+
+Deno.test("turns: right answers to prompts that were failed are learned as soon as they fill a step", async () => {
+  const failing: TextReward = { name: "never", reads: [], score: eachAnswer(() => 0) };
+  const plan: RolloutPlan = {
+    prompts,
+    rewards: [{ reward: failing, weight: 1 }],
+    ...{ ...sizes, epochs: 2, longestAnswer },
+    guidance: { kind: "turns", turns: unsolvedTurns() },
+  };
+  using feed = rolloutFeed(plan, model, tokenizer, reference, unscored);
+  const turns: Awaited<ReturnType<typeof feed.next>>[] = [];
+  let experience = feed.empty;
+  for (const index of [0, 2, 4, 6]) {
+    // What is carried is a tree of tensors, which goes through a file and comes back.
+    const saved = decodeTree(feed.empty, await encodeTree(experience));
+    const turn = await feed.next(start.policy, saved, index);
+    turns.push(turn);
+    experience = (await feed.next(start.policy, turn.experience, index + 1)).experience;
+    assertEquals(experience, turn.experience);
+  }
+  const given = await Promise.all(turns.map(({ metrics }) => metrics["given_answers"]?.item()));
+  assertEquals(given, [0, 0, 1, 0]);
+  assertEquals(turns.map(({ samples }) => samples.length), [4, 4, 0, 4]);
+  const [, , taught = never(), last = never()] = turns;
+  // The metrics of rewards are those of the latest answers of the policy.
+  assertEquals(Object.keys(taught.metrics), Object.keys(last.metrics));
+  const [batch = never()] = taught.batches;
+  assertEquals(await batch.given?.data(), await batch.mask.data());
+  assertEquals(
+    await last.batches[0]?.given?.data(),
+    new Float32Array((await batch.mask.data()).length),
+  );
+  // All four rows are right answers to the four prompts of the first two turns.
+  const failed = new Set(
+    turns.slice(0, 2).flatMap(({ samples }) => samples.map(({ prompt }) => prompt)),
+  );
+  const [ids, length] = [await batch.ids.data(), batch.ids.shape[1] ?? never()];
+  const rows = [0, 1, 2, 3].map((row) => ids.slice(row * length, (row + 1) * length));
+  const learned = rows.map((row) =>
+    prompts.find(({ ids, answer = [] }) => [...ids, ...answer].every((id, t) => row[t] === id))
+      ?.prompt
+  );
+  assertEquals(new Set(learned), failed);
+  assertEquals([await experience.turns?.data()].map((place) => place?.[0]), [6]);
+  // Nothing was sampled: one pass for log-probabilities, and that of the step.
+  assertEquals(taught.cost.forwardTokens, 2 * taught.cost.backwardTokens);
+  assertEquals(last.cost.forwardTokens, 3 * last.cost.backwardTokens);
+});
+
+Deno.test("the others of a group are sampled by the policy before the stage, or by a mixture of both", async () => {
+  const silent: TextReward = { name: "silent", reads: [], score: eachAnswer(() => 0) };
+  const answersBy = async (
+    others: NonNullable<RolloutPlan["others"]> = "policy",
+    before: unknown = start.policy,
+  ) => {
+    using feed = rolloutFeed(
+      { ...sizes, prompts, epochs: 1, rewards: [{ reward: silent, weight: 1 }], others },
+      model,
+      tokenizer,
+      { ...reference, start: { ...start, policy: before } },
+      unscored,
+    );
+    const { samples } = await feed.next(moved, feed.empty, 0);
+    return samples.map(({ prompt, answer }) => `${prompt}: ${answer}`);
+  };
+  const ofReference = await answersBy("reference");
+  const ofPolicy = await answersBy("reference", moved);
+  // The first of each group is the policy's, whoever gives the other.
+  assertEquals([ofReference[0], ofReference[2]], [ofPolicy[0], ofPolicy[2]]);
+  assertNotEquals([ofReference[1], ofReference[3]], [ofPolicy[1], ofPolicy[3]]);
+  assertEquals((await answersBy())[0], ofPolicy[0]);
+  // A mixture at the ends of its share is one of its models, between them neither.
+  assertEquals(await answersBy({ referenceShare: 1 }), ofReference);
+  assertEquals(await answersBy({ referenceShare: 0 }), ofPolicy);
+  const between = await answersBy({ referenceShare: 0.5 });
+  assertNotEquals(between, ofReference);
+  assertNotEquals(between, ofPolicy);
+});
+
+Deno.test("a renewed reference is the policy of the first of some steps, also behind a saved state", async () => {
+  const rows = prompts.slice(0, 6).map(({ ids, answer = [] }) => answeredPrompt(ids, answer));
+  const source = inRandomOrder(rows, 1, 24);
+  const layout = { batchSize: 2, microBatches: 1, steps: 6, padding: tokenizer.pad };
+  using feed = renewedFeed(source, demonstrationForm, sft().description, layout, {
+    ...{ steps: 2, reference },
+  });
+  using scorer = createScorer(model, device);
+  const policies = [start.policy, moved, moved, start.policy];
+  let experience = feed.empty;
+  const costs: number[] = [];
+  for (const [index, by] of [start.policy, start.policy, moved, moved].entries()) {
+    const saved = decodeTree(feed.empty, await encodeTree(experience));
+    const { batches, cost, ...step } = await feed.next(policies[index], saved, index);
+    const [batch = never()] = batches;
+    const onRows = async (values: Tensor) => {
+      const mask = await batch.mask.data();
+      return Array.from(await values.data(), (value, i) => (mask[i] ?? 0) * value);
+    };
+    const expected = await onRows(scorer.score(by, batch));
+    (await onRows(batch.referenceLogProbs)).forEach((value, i) => {
+      assert(Math.abs(value - (expected[i] ?? NaN)) < 1e-5, `step ${index}`);
+    });
+    experience = step.experience;
+    costs.push(cost.forwardTokens - cost.backwardTokens);
+  }
+  // The rows of two steps are scored at the first of them.
+  assert(costs[0] !== undefined && costs[0] > 0 && costs[2] !== undefined && costs[2] > 0);
+  assertEquals([costs[1], costs[3]], [0, 0]);
+  const [outline = never()] = feed.outline();
+  assertEquals(outline.referenceLogProbs.shape, [2, 24]);
+});
