@@ -10,6 +10,7 @@ import { bytesInMemory } from "../../../cli/data/readers/bytes_in_memory.ts";
 import { unpacked } from "../../../cli/data/readers/compression.ts";
 import type { ByteSource, FoundRow } from "../../../cli/data/readers/reader.ts";
 import { rowReaders } from "../../../cli/data/readers/row_readers.ts";
+import { frameAt } from "../../../cli/data/readers/zstd.ts";
 import { inFolder } from "../command.ts";
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
@@ -300,6 +301,27 @@ for (const [ending, pack] of Object.entries(packers)) {
     await assertRejects(() => readDataset(path), UserError, `${path}:2: not JSON: `);
   });
 }
+
+Deno.test("a frame of zstd ends where its header says, whatever the header holds", () => {
+  const contents = [1, 2, 3];
+  // A last block of bytes as they are: RFC 8878, section 3.1.1.2.
+  const block = [contents.length << 3 | 1, 0, 0, ...contents];
+  for (const [sizeFlag, sizeBytes] of [1, 2, 4, 8].entries()) {
+    for (const [dictionaryFlag, dictionaryBytes] of [0, 1, 2, 4].entries()) {
+      for (const checksum of [0, 1]) {
+        // One segment: no window is described.
+        const descriptor = sizeFlag << 6 | 0x20 | checksum << 2 | dictionaryFlag;
+        const frame = Uint8Array.from([
+          ...[0x28, 0xb5, 0x2f, 0xfd, descriptor],
+          ...Array(dictionaryBytes + sizeBytes).fill(0),
+          ...block,
+          ...Array(4 * checksum).fill(0),
+        ]);
+        assertEquals(frameAt(frame, 0), { end: frame.length, isSkipped: false }, `${descriptor}`);
+      }
+    }
+  }
+});
 
 inFolder("a Parquet file that was packed once more is refused", async (folder) => {
   const path = `${folder}/rows.parquet.gz`;
