@@ -339,13 +339,6 @@ export const equal: readonly EqualChange[] = [
     because: "over other axes, no load of the product is in the order of its rows and columns",
   },
   {
-    file: "training/data/packing.ts",
-    inside: "packedRows.lengthAt",
-    before: "if (known > 0) return known;",
-    after: "{}",
-    because: "a row that is read again has the same length",
-  },
-  {
     file: "training/settings.ts",
     inside: "areSettings",
     before: "? defaultOf(row) === undefined && row.usual === undefined",
@@ -460,5 +453,10 @@ export const tuned: readonly Tuning[] = [
     file: "training/data/watch.ts",
     inside: "STRIDE",
     because: "it decides how often progress is told",
+  },
+  {
+    file: "cli/data/memory.ts",
+    inside: "TELLING",
+    because: "data that does not fit is refused, sooner or later",
   },
 ];
