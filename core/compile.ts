@@ -113,7 +113,6 @@ function markOf({ dtype, shape }: Tensor): string {
 
 /** Whether no other leaf has the elements of a donated one. */
 function areAlone(leaves: readonly Tensor[], donated: readonly number[]): boolean {
-  if (donated.length === 0) return true;
   const cells = new Set(donated.map((position) => leaves[position]?.cell));
   const uses = leaves.reduce((count, { cell }) => count + Number(cells.has(cell)), 0);
   return cells.size === donated.length && uses === donated.length;

@@ -50,4 +50,7 @@ Deno.test("a tensor of the same shape fits, unless a derivative is taken of it",
   assert(fits(patternOf(x), ones([2, 3]), []));
   assert(fits(patternOf(x), outline(x), []));
   assert(!fits(patternOf(x), variable(x), []));
+  // A record of its properties is no tensor.
+  assert(!fits(patternOf({ ...x }), x, []));
+  assert(!fits(patternOf(x), { ...x }, []));
 });
