@@ -10,6 +10,7 @@ import {
   type Device,
   equal,
   max,
+  outline,
   slice,
   sub,
   type Tensor,
@@ -48,8 +49,9 @@ export interface Answer {
   /** Whether the answer is right; undefined if answers are not judged. */
   readonly isRight?: boolean | undefined;
   /**
-   * Whether every token of the right answer is the most likely one, given the tokens before it. If
-   * only one answer is right and the context has room for its end, this equals `isRight`.
+   * Whether every token of the right answer is the most likely one, given the tokens before it; false
+   * if answers are not judged. If only one answer is right and the context has room for its end, this
+   * equals `isRight`.
    */
   readonly isRightForced: boolean;
 }
@@ -114,6 +116,70 @@ export function evaluationBytes(
   rows: number,
 ): number {
   return longest(splits, ({ questions }) => generationBytes(model, answerSizes(questions, rows)));
+}
+
+/** The memory of evaluations beside the model, in bytes. */
+export interface EvaluationMemory {
+  /** Keys and values while questions are answered. */
+  readonly caches: number;
+  /** What the largest program computes in; 0 where it is not planned. */
+  readonly predictions: number;
+}
+
+/** The circumstances of evaluations. */
+export interface EvaluationPlace {
+  /** The sequences that are predicted at once. */
+  readonly rows: number;
+  /** The device to compute on. */
+  readonly device: Device;
+  /** Whether all is planned, and nothing else is done (default: programs are not planned). */
+  readonly isOutline?: boolean;
+}
+
+/**
+ * The memory of evaluations.
+ *
+ * @param model The model.
+ * @param params Its parameters, of which only shapes are looked at.
+ * @param splits The splits.
+ * @param place The sequences that are predicted at once, and the device.
+ * @returns The most that a split takes.
+ */
+export function evaluationMemory(
+  model: LanguageModel,
+  params: unknown,
+  splits: readonly Split[],
+  { rows, device, isOutline = false }: EvaluationPlace,
+): EvaluationMemory {
+  return {
+    caches: evaluationBytes(model, splits, rows),
+    // A plan takes as long as that of a forward pass, which a training finds in time by itself.
+    predictions: isOutline ? predictionBytes(model, params, splits, { rows, device }) : 0,
+  };
+}
+
+/**
+ * The bytes that the largest program of an evaluation computes in: that which predicts as many rows at
+ * once as there are at most, all as long as the longest.
+ */
+function predictionBytes(
+  model: LanguageModel,
+  params: unknown,
+  splits: readonly Pick<Split, "sequences">[],
+  { rows, device }: EvaluationPlace,
+): number {
+  const score = compile(evaluationStep({ policy: model, objective: sft() }), { device });
+  const step = outline({ shape: [], dtype: "i32" });
+  const own = longest(splits, ({ sequences }) => {
+    if (sequences.length === 0) return 0;
+    const length = paddedLength(sequences, model.config.context);
+    const shape = [Math.min(rows, sequences.length), length];
+    const batch = { ids: outline({ shape, dtype: "i32" }), mask: outline({ shape, dtype: "f32" }) };
+    const { ownBytes, resultBytes } = score.plan({ params, step }, batch);
+    return ownBytes + resultBytes;
+  });
+  score[Symbol.dispose]();
+  return own;
 }
 
 /**
@@ -193,15 +259,16 @@ export function createEvaluator(
   };
 
   const answer = async (params: unknown, questions: readonly Question[]) => {
+    const isJudged = questions.some(({ isRight }) => isRight !== undefined);
     const sequences = questions.map(({ sequence }) => sequence);
     const flags: number[] = [];
-    for (const batch of batchesOf(sequences)) {
+    for (const batch of isJudged ? batchesOf(sequences) : []) {
       for (const flag of await forced(params, batch).data()) flags.push(flag);
     }
     const { maxNewTokens, places } = answerSizes(questions, most);
     const given = await sampler.sample(params, questions.map(({ ids }) => ids), {
       maxNewTokens,
-      temperature: questions.every(({ isRight }) => isRight === undefined) ? TEXT_TEMPERATURE : 0,
+      temperature: isJudged ? 0 : TEXT_TEMPERATURE,
       places,
     });
     return questions.map((question, i): Answer => {

@@ -13,6 +13,8 @@ export interface EvaluationSizes {
   readonly evalExamples: number;
   /** Prompts that are answered freely. */
   readonly evalAnswers: number;
+  /** Rows that are trained on between two evaluations, by which texts are continued. */
+  readonly trainedRows: number;
 }
 
 /** The least examples and answers that a run's length asks for: fewer say little. */
@@ -52,9 +54,9 @@ export type SizedSettings = Pick<
  *
  * const sizes = (steps: number) => evaluationSizes([trainSettings({ steps, batchSize: 32 })]);
  * // Evaluations before and after 60 steps, of 960 rows each.
- * assertEquals(sizes(60), { evalExamples: 240, evalAnswers: 40 });
- * assertEquals(sizes(1500), { evalExamples: 1024, evalAnswers: 256 });
- * assertEquals(sizes(1), { evalExamples: 64, evalAnswers: 8 });
+ * assertEquals(sizes(60), { evalExamples: 240, evalAnswers: 40, trainedRows: 960 });
+ * assertEquals(sizes(1500), { evalExamples: 1024, evalAnswers: 256, trainedRows: 6857 });
+ * assertEquals(sizes(1), { evalExamples: 64, evalAnswers: 8, trainedRows: 16 });
  * ```
  */
 export function evaluationSizes(stages: readonly SizedSettings[]): EvaluationSizes {
@@ -67,11 +69,13 @@ export function evaluationSizes(stages: readonly SizedSettings[]): EvaluationSiz
     (total, { steps, evalSteps }) => total + 1 + Math.ceil(steps / evalSteps),
     0,
   );
+  const trainedRows = Math.floor(rows / evaluations);
   const within = (trained: number, least: number, most: number) =>
-    Math.min(most, Math.max(least, Math.floor(rows / evaluations / trained)));
+    Math.min(most, Math.max(least, Math.floor(trainedRows / trained)));
   const [first] = stages;
   return {
     evalExamples: first?.evalExamples ?? within(TRAINED.example, LEAST.examples, MOST_SEQUENCES),
     evalAnswers: first?.evalAnswers ?? within(TRAINED.answer, LEAST.answers, MOST_QUESTIONS),
+    trainedRows,
   };
 }

@@ -678,7 +678,9 @@ export const settingTable = {
     max: MOST_QUESTIONS,
     isShared: true,
     group: "Run",
-    help: "The most validation prompts that an evaluation answers freely; they are evenly spread.",
+    help:
+      "The most validation prompts that an evaluation answers freely; they are evenly spread. " +
+      "Of texts, up to three are continued, by fewer tokens in short runs.",
     defaultHelp: `a 24th of those rows, from 8 to ${MOST_QUESTIONS}`,
   },
   evalBatchSize: {

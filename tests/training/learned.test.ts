@@ -88,7 +88,7 @@ Deno.test("positions are counted for the token head of a policy, and for no rewa
     if (data === undefined) throw new RangeError("there is no stage");
     const start = initialModels(settings, prepared);
     const { layout } = partsOf({
-      evaluationBytes: 0,
+      evaluation: { caches: 0, predictions: 0 },
       ...{ settings, stage: 0, prepared: data, model, tokenizer, start, device },
       collective: alone,
     });

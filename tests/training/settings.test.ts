@@ -223,4 +223,5 @@ Deno.test("evaluations follow the rows that are trained on between two of them, 
   assertEquals(sizes({ ...run, steps: 10_000 }), [1024, 256]);
   assertEquals(sizes({ ...run, evalExamples: 7, evalAnswers: 3 }), [7, 3]);
   assertEquals(sizes({ ...run, model: "m" }), [64, 8]);
+  assertEquals(evaluationSizes([trainSettings(run)]).trainedRows, 2400);
 });

@@ -67,7 +67,9 @@ for (
 
 Deno.test("plan of a step: of outlines it is that of weights, and nothing is computed for it", async () => {
   for (const objective of ["sft", "dpo", "grpo", "ppo"]) {
-    const stage = await stageOf({ objective, ...objective === "dpo" && { rejected: "model" } });
+    // Evaluations of a row take less than a step; only plans by outlines look at them.
+    const given = { objective, evalBatchSize: 1 };
+    const stage = await stageOf({ ...given, ...objective === "dpo" && { rejected: "model" } });
     const { settings, prepared, start: { policy } } = stage;
     using device = wasm({ threads: 1 });
     const params = mapTree(policy, outline);
@@ -152,6 +154,22 @@ Deno.test("plan of a step: keys and values are those of rollouts or evaluations,
   assert(fewer.own < offline.own && fewer.caches === fewer.own);
   const online = await cachesOf({ objective: "grpo", evalBatchSize: 1, groupSize: 4 });
   assert((online.caches ?? 0) > online.own, `${online.caches} and ${online.own}`);
+});
+
+Deno.test("plan of a step: evaluations of more rows take more than the step, and are planned", async () => {
+  using device = wasm({ threads: 1 });
+  const activationsOf = async (evalBatchSize: number, isOutline = true) => {
+    const stage = await stageOf({ objective: "sft", batchSize: 1, evalBatchSize, layers: 1 });
+    using learner = await createLearner({ ...stage, device, isOutline });
+    return learner.plan?.memory.activations ?? NaN;
+  };
+  const [few, many, step] = [
+    await activationsOf(1),
+    await activationsOf(64),
+    await activationsOf(64, false),
+  ];
+  assertEquals(few, step);
+  assert(many > 2 * few, `${many} and ${few}`);
 });
 
 Deno.test("plan of a step: under a limit values are computed again, and told", async () => {

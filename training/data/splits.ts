@@ -73,6 +73,15 @@ const MOST_OPENINGS = 3;
 /** The fewest tokens of a text whose first half is continued. */
 const SHORTEST_OPENED = 4;
 
+/**
+ * Tokens trained on between two evaluations for each by which a text is continued. A token that is
+ * chosen reads all weights, which takes as long as the gradient of several tokens.
+ */
+const TRAINED_TOKENS = 64;
+
+/** The tokens of a continuation in any run, if the text has them: fewer show little. */
+const LEAST_CONTINUED = 32;
+
 /** The most that evaluations look at. */
 export interface SplitLimits {
   /** The most sequences that are predicted (default 1024). */
@@ -81,6 +90,11 @@ export interface SplitLimits {
   readonly evalAnswers?: number;
   /** The number of rows that were left out, since they have no right answer (default 0). */
   readonly unanswered?: number;
+  /**
+   * The rows that are trained on between two evaluations (default: more than any). The fewer, the
+   * shorter are the openings of texts and their continuations.
+   */
+  readonly trainedRows?: number;
 }
 
 /**
@@ -159,7 +173,7 @@ export function questionOf(
 
 /**
  * Makes a split of a text. Adjacent windows are predicted, of which the last may be shorter, and
- * some of them are questions: the first half is to be continued.
+ * some of them are questions: the first half, or less of it in a short run, is to be continued.
  *
  * @param name The name of the split.
  * @param ids The tokens of the text; at least two.
@@ -173,7 +187,7 @@ export function textSplit(
   ids: ArrayLike<number>,
   tokenizer: Tokenizer,
   context: number,
-  { evalExamples = MOST_SEQUENCES, evalAnswers = MOST_QUESTIONS }: SplitLimits = {},
+  { evalExamples = MOST_SEQUENCES, evalAnswers = MOST_QUESTIONS, trainedRows }: SplitLimits = {},
 ): Split {
   const length = Math.min(longestRow(context), ids.length);
   // Neighbours share a token: the first of a window is read, and is predicted as the last of
@@ -190,14 +204,14 @@ export function textSplit(
   return {
     name,
     sequences: spread(all, evalExamples),
-    questions: spread(openings, evalAnswers).map((window) => opening(window, tokenizer)),
+    questions: spread(openings, evalAnswers).map((row) => opening(row, tokenizer, trainedRows)),
     notes: [spreadNote(all.length, evalExamples, `windows of the ${name} text`) ?? []].flat(),
   };
 }
 
 /**
- * Makes a split of texts: all of each is predicted, and the first half of some of them is to be
- * continued.
+ * Makes a split of texts: all of each is predicted, and the first half of some of them, or less of it
+ * in a short run, is to be continued.
  *
  * @param name The name of the split.
  * @param texts The texts.
@@ -212,7 +226,7 @@ export function textsSplit(
   texts: RowTable<TextRow>,
   tokenizer: Tokenizer,
   context: number,
-  { evalExamples = MOST_SEQUENCES, evalAnswers = MOST_QUESTIONS }: SplitLimits = {},
+  { evalExamples = MOST_SEQUENCES, evalAnswers = MOST_QUESTIONS, trainedRows }: SplitLimits = {},
 ): Split {
   const fitted = fitTexts(tokenizer, spread(texts, evalExamples), context);
   requireFit(fitted, `${name} texts`);
@@ -221,7 +235,7 @@ export function textsSplit(
   return {
     name,
     sequences: fitted.rows,
-    questions: openings.map((row) => opening(row, tokenizer)),
+    questions: openings.map((row) => opening(row, tokenizer, trainedRows)),
     notes: [
       describeFit(fitted, `${name} texts`) ?? [],
       spreadNote(texts.length, evalExamples, `${name} texts`) ?? [],
@@ -262,16 +276,25 @@ export function promptSplit(
   };
 }
 
-/** The question to continue the first half of a window. */
-function opening(sequence: EncodedSequence, tokenizer: Tokenizer): Question {
-  const half = Math.floor(sequence.ids.length / 2);
-  const ids = sequence.ids.slice(0, half);
+/**
+ * The question to continue the first half of a window, or as many of its first tokens as follow from
+ * the rows that are trained on between two evaluations, by as many tokens.
+ */
+function opening(
+  { ids: all, mask }: EncodedSequence,
+  tokenizer: Tokenizer,
+  trainedRows = Infinity,
+): Question {
+  const most = Math.max(LEAST_CONTINUED, Math.floor(trainedRows * all.length / TRAINED_TOKENS));
+  const start = Math.min(most, Math.floor(all.length / 2));
+  const ids = all.slice(0, start);
+  const end = start + most;
   return {
     kind: "text",
     prompt: tokenizer.decode(ids),
-    gold: tokenizer.decode(sequence.ids.slice(half)),
+    gold: tokenizer.decode(all.slice(start, end)),
     ids,
-    sequence,
+    sequence: { ids: all.slice(0, end), mask: mask.slice(0, end) },
   };
 }
 

@@ -150,13 +150,13 @@ interface Batching<Row, B, E> {
 
 /** A learner whose objective reads the batches. */
 function learnerOn<Row, B, E>(
-  { settings, stage, device, collective, evaluationBytes, isOutline = false }: LearnerPlan,
+  { settings, stage, device, collective, evaluation, isOutline = false }: LearnerPlan,
   { trainee }: StageParts,
   objective: Objective<B>,
   { aside = [], cost = noCost, notes = [] }: StageRows<Row>,
   { feed, batchAside }: Batching<Row, B, E>,
 ): Promise<Learner> {
-  const own = { settings, stage, device, collective, isOutline, evaluationBytes };
+  const own = { settings, stage, device, collective, isOutline, evaluation };
   const parts = { ...own, trainee, objective };
   return learnerOf({
     ...parts,

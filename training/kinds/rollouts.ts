@@ -113,14 +113,14 @@ async function learnerOn<B extends RolloutBatch>(
   objective: Objective<B>,
   scoring: BatchScoring<B>,
 ): Promise<Learner> {
-  const { settings, stage, device, collective, tokenizer, evaluationBytes } = plan;
+  const { settings, stage, device, collective, tokenizer, evaluation } = plan;
   const { isOutline = false } = plan;
   const { trainee, reference } = partsOf(plan);
   const sampling = samplingOf(plan);
   const feed = rolloutFeed(sampling, actorOf(plan), tokenizer, reference, scoring);
   return await learnerOf({
     ...{ settings, stage, device, collective, trainee, objective, feed },
-    ...{ isOutline, evaluationBytes },
+    ...{ isOutline, evaluation },
     held: [
       ...settings.objective.reference === "log-probs" ? [reference.start.policy] : [],
       ...sampling.rewards.some(({ reward }) => reward === rewardModelReward)

@@ -16,6 +16,7 @@ import {
 import type { Collective } from "../collective/collective.ts";
 import { inRandomOrder, type RowSource, stageSeed } from "../data/batches.ts";
 import type { StageData } from "../data/examples.ts";
+import type { EvaluationMemory } from "../evaluation.ts";
 import type { RowForm } from "../feeds/forms.ts";
 import type { Layout, Reference } from "../feeds/offline.ts";
 import type { Learner } from "../learner/learner.ts";
@@ -87,8 +88,8 @@ export interface LearnerPlan {
   readonly collective: Collective;
   /** Whether only the plan of a step is wanted, for which no model needs weights (default: no). */
   readonly isOutline?: boolean;
-  /** Bytes that evaluations of the run keep while they generate answers. */
-  readonly evaluationBytes: number;
+  /** The memory of the run's evaluations. */
+  readonly evaluation: EvaluationMemory;
 }
 
 /** A kind of data: how its rows are prepared, and what learns from them. */

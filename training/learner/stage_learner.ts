@@ -28,7 +28,7 @@ import {
   type TrainingState,
 } from "@unitune/objectives";
 import type { GradientTransform } from "@unitune/autodiff";
-import { readScalars } from "../evaluation.ts";
+import { type EvaluationMemory, readScalars } from "../evaluation.ts";
 import type { Collective } from "../collective/collective.ts";
 import { type Owners, ownersOf } from "../collective/owners.ts";
 import { gatherTree } from "../collective/trees.ts";
@@ -69,8 +69,8 @@ export interface LearnerParts<B, E> {
   readonly feed: Feed<B, E>;
   /** The metrics of the objective on validation rows (default: none). */
   readonly validation?: Validation;
-  /** Bytes that evaluations keep while they generate answers. */
-  readonly evaluationBytes: number;
+  /** The memory of the run's evaluations. */
+  readonly evaluation: EvaluationMemory;
   /** Parameters that programs beside the step have on the device (default: none). */
   readonly held?: unknown;
   /** Whether only the plan of a step is wanted, for which no tensor needs elements (default: no). */
@@ -240,7 +240,7 @@ function plannedSteps<B, E>(
   optimizer: GradientTransform<unknown>,
   owners?: Owners,
 ): PlannedSteps<B> {
-  const { settings, device, collective, trainee, objective, feed, held, evaluationBytes } = parts;
+  const { settings, device, collective, trainee, objective, feed, held, evaluation } = parts;
   const { gradientAccumulation, batchTokens, checkpointActivations } = settings;
   const accumulates = gradientAccumulation > 1 || batchTokens !== undefined;
   const learningRate = scheduleOf(settings);
@@ -251,8 +251,11 @@ function plannedSteps<B, E>(
     const steps = collective.size > 1
       ? sharedSteps(training, state, firstOf(batches), { device, collective, owners })
       : compileSteps(training, accumulates, device);
-    const caches = Math.max(evaluationBytes, feed.generationBytes ?? 0);
-    const operands = { ...state, held, batch: firstOf(batches), caches };
+    const caches = Math.max(evaluation.caches, feed.generationBytes ?? 0);
+    const operands = {
+      ...{ ...state, held, batch: firstOf(batches), caches },
+      predictions: evaluation.predictions,
+    };
     return { steps, plan: stepPlan(steps.plan(state, batches), operands, recomputes) };
   };
   const again = () => planned(recomputing(trainee.policy), true);

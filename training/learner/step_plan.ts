@@ -20,7 +20,7 @@ export interface StepMemory {
   readonly optimizer: number;
   /** Gradients, when most memory is taken. */
   readonly gradients: number;
-  /** All other values that a step computes, then. */
+  /** All other values that a step computes, then, or an evaluation, if those are more. */
   readonly activations: number;
   /** The rows of a forward pass. */
   readonly batch: number;
@@ -62,6 +62,8 @@ export interface StepOperands {
   readonly held: unknown;
   /** Bytes of keys and values while answers are generated. */
   readonly caches: number;
+  /** Bytes that evaluations compute predictions in, where that is planned (default 0). */
+  readonly predictions?: number;
 }
 
 /** The sum of some numbers. */
@@ -117,7 +119,7 @@ export function keepsActivations(
 /** The plan of a step from those of its programs, of which each uses the memory of the others. */
 export function stepPlan(
   { programs, captured, sums }: StepPrograms,
-  { params, optimizer, batch, caches, held = [] }: StepOperands,
+  { params, optimizer, batch, caches, predictions = 0, held = [] }: StepOperands,
   recomputes: boolean,
 ): StepPlan {
   const own = ({ ownBytes, resultBytes }: ProgramPlan) => ownBytes + resultBytes;
@@ -132,7 +134,8 @@ export function stepPlan(
       frozen: captured + treeBytes(held),
       optimizer: treeBytes(optimizer),
       gradients: gradientBytes + sums,
-      activations: (largest === undefined ? 0 : own(largest)) - gradientBytes,
+      // Programs compute in the same memory, one after the other.
+      activations: Math.max(predictions, largest === undefined ? 0 : own(largest)) - gradientBytes,
       batch: treeBytes(batch),
       caches,
     },

@@ -7,7 +7,7 @@
 import { type Device, key, splitKey } from "@unitune/core";
 import { alone, type Collective } from "../collective/collective.ts";
 import { withAnswerLength } from "../sampling/answer_length.ts";
-import { evaluationBytes } from "../evaluation.ts";
+import { evaluationMemory } from "../evaluation.ts";
 import { dataKinds } from "../kinds/kinds.ts";
 import { requirePrompts } from "../kinds/labels.ts";
 import { requireRewards } from "../kinds/rollouts.ts";
@@ -139,10 +139,14 @@ export async function createLearner(
   const data = stages[own.stage];
   if (data === undefined) throw new RangeError(`createLearner: stage ${own.stage} has no data`);
   const settings = withAnswerLength(own.settings, data.data);
+  const start = await storedModels(own.start, model, settings);
   return await dataKinds[settings.objective.data].learner({
     ...own,
-    start: await storedModels(own.start, model, settings),
-    evaluationBytes: evaluationBytes(model, splits, settings.evalBatchSize),
+    start,
+    evaluation: evaluationMemory(model, start.policy, splits, {
+      ...{ rows: settings.evalBatchSize, device: own.device },
+      ...own.isOutline !== undefined && { isOutline: own.isOutline },
+    }),
     settings,
     collective,
     prepared: data,

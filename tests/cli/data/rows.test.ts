@@ -136,6 +136,23 @@ Deno.test("validation windows learn each token once, but for a rest", () => {
   }));
 });
 
+Deno.test("the fewer rows are trained on, the fewer tokens of a text are continued, by as few", () => {
+  const tokenizer = byteTokenizer();
+  const sizesOf = (trainedRows?: number) => {
+    const limits = trainedRows === undefined ? {} : { trainedRows };
+    const { questions } = textSplit("v", places(1000).map((i) => i % 200), tokenizer, 199, limits);
+    const [{ ids, gold, sequence } = fail()] = questions;
+    assertEquals(gold, tokenizer.decode(sequence.ids.slice(ids.length)));
+    assertEquals(sequence.mask.length, sequence.ids.length);
+    return [ids.length, sequence.ids.length];
+  };
+  assertEquals(sizesOf(), [100, 200]);
+  assertEquals(sizesOf(20), [62, 124]);
+  assertEquals(sizesOf(30), [93, 186]);
+  assertEquals(sizesOf(40), [100, 200]);
+  assertEquals(sizesOf(1), [32, 64]);
+});
+
 inFolder("answers and their stop are learned, prompts and padding are not", async (folder) => {
   const data = await writeRows(`${folder}/rows.jsonl`);
   const { stages: [stage = fail()], tokenizer } = await prepare(trainSettings({ data }));

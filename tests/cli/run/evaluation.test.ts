@@ -118,7 +118,12 @@ Deno.test("exact match is the share of answers that are judged right, in all and
 });
 
 Deno.test("a text is gone on with, and not judged", async () => {
-  using evaluator = createEvaluator(model, tokenizer, device);
+  let passes = 0;
+  const counting = {
+    ...model,
+    hidden: (...args: Parameters<typeof model.hidden>) => (passes++, model.hidden(...args)),
+  };
+  using evaluator = createEvaluator(counting, tokenizer, device);
   const ids = tokenizer.encode("abcabcabcabcabcabcabcabcabcabc");
   const report = await evaluator.evaluate(params, textSplit("v", ids, tokenizer, 12));
   assertEquals(Object.keys(report.metrics).sort(), [
@@ -129,6 +134,8 @@ Deno.test("a text is gone on with, and not judged", async () => {
   ]);
   assertEquals(report.answers.map(({ isRight }) => isRight), [undefined, undefined]);
   assert(sampleLines(report.answers)[0]?.startsWith("abcabc>>"));
+  // Of all tokens, once; nobody asks whether the likeliest ones are right.
+  assertEquals(passes, 1);
 });
 
 const lines = [
