@@ -55,7 +55,9 @@ export type { Patience } from "./hub/blob.ts";
 export type { HubEnvironment, HubVariable } from "./hub/environment.ts";
 export { type ResolvedModel, resolveModel, type ResolveOptions } from "./hub/resolve.ts";
 export {
+  details,
   escapeHtml,
+  facts,
   figure,
   type Html,
   html,
@@ -63,11 +65,16 @@ export {
   page,
   type PageContent,
   type PageSection,
-  pageStyle,
+  type Panel,
+  panels,
   table,
   type TableContent,
+  terms,
+  textTable,
+  type TextTableContent,
   verbatim,
 } from "./report/page.ts";
+export { pageStyle } from "./report/page_style.ts";
 export type { BaseRecord } from "./run/base_record.ts";
 export { carryOut, type Run, type RunResult } from "./run/carry_out.ts";
 export { type DeviceOptions, type NamedDevice, openDevice } from "./run/devices.ts";

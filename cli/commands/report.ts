@@ -11,6 +11,7 @@ import { runCommand, UsageError } from "../terminal/errors.ts";
 import { type FlagTable, parseFlags, wantsHelp } from "../flags/flags.ts";
 import { helpText } from "../flags/help.ts";
 import { readRunConfig } from "../run/run_config.ts";
+import { serveLive } from "../report/live.ts";
 import { runPage } from "../report/run_page.ts";
 import { requireReplaceable, writeSealed } from "../files/sealed.ts";
 import { taskCommand } from "../terminal/shell.ts";
@@ -35,13 +36,26 @@ const flags = {
       "For a comparison: the prompt for which the page shows every model's predictions token by token.",
     defaultHelp: "a question of the test",
   },
+  watch: {
+    kind: "boolean",
+    help: "Serves the page of a run to browsers on this machine, and shows the run as it trains.",
+  },
+  port: {
+    kind: "integer",
+    default: 8001,
+    min: 0,
+    max: 65_535,
+    when: { watch: ["true"] },
+    help: "The port to serve on; 0 for a free one.",
+  },
 } as const satisfies FlagTable;
 
 const usage =
-  `Writes an HTML page of a run (curves, results before and after, answers, what the metrics mean) ` +
+  `Writes an HTML page of a run (settings, results before and after, curves, answers, metrics) ` +
   `or of a comparison. The page is one file and loads nothing.
 
   deno task report --run runs/sft-tasks
+  deno task report --run runs/sft-tasks --watch
   deno task report --run runs/study-quick --prompt "pick even 23-58"`;
 
 /** The page of a comparison. */
@@ -51,14 +65,27 @@ async function comparisonPage(folder: string, prompt: string | undefined): Promi
   return await studyPage({ folder, device, ...study, ...(prompt !== undefined && { prompt }) });
 }
 
-/** The page of a run, which shows no predictions for a prompt. */
-async function ownPage(run: string, prompt: string | undefined): Promise<string> {
+/** Refuses the prompt that only the page of a comparison has a place for. */
+async function requireNoPrompt(run: string, prompt: string | undefined): Promise<void> {
   await readRunConfig(run);
-  if (prompt === undefined) return await runPage(run);
+  if (prompt === undefined) return;
   throw new UsageError(
     `--prompt is for the folder of a comparison, and ${run} is a run: ask it by`,
     { command: taskCommand("sample", { run, prompt }) },
   );
+}
+
+/** The page of a run. */
+async function ownPage(run: string, prompt: string | undefined): Promise<string> {
+  await requireNoPrompt(run, prompt);
+  return await runPage(run);
+}
+
+/** Serves the page of a run until the process is ended. */
+async function watch(run: string, port: number): Promise<void> {
+  const server = serveLive(run, port);
+  print(`open http://127.0.0.1:${server.addr.port}/ in a browser; Ctrl+C ends`);
+  await server.finished;
 }
 
 /**
@@ -73,9 +100,16 @@ export async function reportCommand(argv: readonly string[]): Promise<number> {
     console.log(helpText(flags, usage));
     return 0;
   }
-  const { values: { run: folder, out, prompt } } = parseFlags(flags, argv);
+  const { values: { run: folder, out, prompt, watch: isWatched, port } } = parseFlags(flags, argv);
   if (folder === undefined) throw new UsageError("--run DIR is needed");
   const isStudy = await holdsStudy(folder);
+  if (isWatched) {
+    if (isStudy) throw new UsageError("--watch is for a run, and not for a comparison: omit it");
+    if (out !== undefined) throw new UsageError("--watch writes no file: omit --out");
+    await requireNoPrompt(folder, prompt);
+    await watch(folder, port);
+    return 0;
+  }
   const path = out ?? `${folder}/report.html`;
   const instead = "write the page elsewhere by --out FILE";
   await requireReplaceable(path, instead);

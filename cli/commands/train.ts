@@ -47,10 +47,11 @@ import { helpText } from "../flags/help.ts";
 import { shownWatch } from "../data/preparation_progress.ts";
 import { prepare, type Prepared, type PrepareOptions } from "../data/prepare.ts";
 import { tableCache, tablesFolder } from "../data/tables/table_cache.ts";
+import { fitTable } from "../terminal/layout.ts";
 import { formatDuration, progressReporter } from "../terminal/progress.ts";
 import {
-  beforeAndAfter,
-  matchByKind,
+  kindCells,
+  mainCells,
   momentsOf,
   readEvaluations,
   sampleLines,
@@ -487,8 +488,8 @@ async function conclusion(
   const evaluations = await readEvaluations(runPaths(folder).metrics);
   const moments = momentsOf(stages);
   const blocks = [
-    beforeAndAfter(evaluations, moments),
-    matchByKind(evaluations, moments),
+    fitTable(mainCells(evaluations, moments)),
+    fitTable(kindCells(evaluations, moments)),
     sampleLines(reports[0]?.answers ?? []),
   ];
   return [

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { html, type PageSection } from "./page.ts";
+import { html, type PageSection, terms } from "./page.ts";
 
 /** A metric. */
 export interface GlossaryEntry {
@@ -296,8 +296,10 @@ export function metricsSection(names?: readonly string[]): PageSection {
   const wanted = names === undefined
     ? undefined
     : new Set(names.flatMap((name) => meaningOf(name) ?? []));
-  const terms = glossary.flatMap(({ entries }) => entries)
-    .filter((entry) => wanted?.has(entry) ?? true)
-    .map(({ name, meaning }) => html`<dt><code>${name}</code></dt><dd>${meaning}.</dd>\n`);
-  return { title: "Metrics", body: html`<dl class="terms">\n${terms}</dl>\n` };
+  const shown = glossary.flatMap(({ entries }) => entries)
+    .filter((entry) => wanted?.has(entry) ?? true);
+  return {
+    title: "Metrics",
+    body: terms(shown.map(({ name, meaning }) => [html`<code>${name}</code>`, `${meaning}.`])),
+  };
 }

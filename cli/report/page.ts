@@ -21,6 +21,7 @@
  */
 
 import { printableLines } from "@unitune/core";
+import { pageStyle } from "./page_style.ts";
 
 /** Markup that is inserted into a page without escaping. */
 export interface Html {
@@ -121,7 +122,8 @@ export interface TableContent {
 }
 
 /**
- * Makes a table, which scrolls if it is wider than the page.
+ * Makes a table. If it is wider than the page, it scrolls: shadows at its sides say so, and its
+ * first column stays.
  *
  * @param content The cells.
  * @returns The markup.
@@ -149,7 +151,7 @@ export function table({ header, rows, caption }: TableContent): Html {
   });
   const above = caption === undefined ? [] : html`<caption>${caption}</caption>`;
   return html`
-    <div class="table">
+    <div class="table" tabindex="0">
       <table>${above}<thead><tr>${head}</tr></thead>
     <tbody>${body}</tbody></table>
     </div>
@@ -161,6 +163,141 @@ function isWords(cell: HtmlContent): boolean {
   return typeof cell === "string"
     ? /\p{L}{2}/u.test(cell) && cell !== "NaN"
     : typeof cell === "object";
+}
+
+/** The cells of a table of texts. */
+export interface TextTableContent {
+  /** The headings of the columns. */
+  readonly header: readonly string[];
+  /** The rows. */
+  readonly rows: readonly (readonly HtmlContent[])[];
+  /** The caption (default: none). */
+  readonly caption?: HtmlContent;
+}
+
+/**
+ * Makes a table of texts such as prompts and answers. Long texts are broken into lines and never
+ * cut; on phones, each cell is a line of its own below its heading.
+ *
+ * @param content The cells.
+ * @returns The markup.
+ *
+ * @example
+ * ```ts
+ * import { textTable, verbatim } from "@unitune/cli";
+ * import { assertStringIncludes } from "@std/assert";
+ *
+ * const { html } = textTable({ header: ["prompt", "answer"], rows: [["1+1", verbatim("2")]] });
+ * assertStringIncludes(html, `<td data-label="answer"><code>2</code></td>`);
+ * ```
+ */
+export function textTable({ header, rows, caption }: TextTableContent): Html {
+  const head = header.map((name) => html`<th scope="col">${name}</th>`);
+  const body = rows.map((cells) => {
+    const row = cells.map((cell, i) => html`<td data-label="${header[i] ?? ""}">${cell}</td>`);
+    return html`<tr>${row}</tr>`;
+  });
+  const above = caption === undefined ? [] : html`<caption>${caption}</caption>`;
+  return html`
+    <table class="texts">${above}<thead><tr>${head}</tr></thead>
+    <tbody>${body}</tbody></table>
+  `;
+}
+
+/**
+ * Makes a list of terms with their explanations.
+ *
+ * @param entries The terms, each with its explanation.
+ * @returns The markup.
+ *
+ * @example
+ * ```ts
+ * import { terms } from "@unitune/cli";
+ * import { assertStringIncludes } from "@std/assert";
+ *
+ * assertStringIncludes(terms([["loss", "what is minimized"]]).html, "<dt>loss</dt>");
+ * ```
+ */
+export function terms(entries: readonly (readonly [HtmlContent, HtmlContent])[]): Html {
+  const items = entries.map(([term, meaning]) => html`<dt>${term}</dt><dd>${meaning}</dd>\n`);
+  return html`<dl class="terms">\n${items}</dl>\n`;
+}
+
+/**
+ * Makes facts, each with its name above it, side by side.
+ *
+ * @param entries The names, each with its fact.
+ * @returns The markup.
+ *
+ * @example
+ * ```ts
+ * import { facts } from "@unitune/cli";
+ * import { assertStringIncludes } from "@std/assert";
+ *
+ * assertStringIncludes(facts([["steps", "400"]]).html, "<dd>400</dd>");
+ * ```
+ */
+export function facts(entries: readonly (readonly [HtmlContent, HtmlContent])[]): Html {
+  const items = entries.map(([name, fact]) => {
+    const pair = html`
+      <dt>${name}</dt>
+      <dd>${fact}</dd>
+    `;
+    return html`<div>${pair}</div>`;
+  });
+  return html`<dl class="facts">${items}</dl>`;
+}
+
+/**
+ * Makes a part that is unfolded by a click.
+ *
+ * @param summary The line that is always shown.
+ * @param body The rest.
+ * @returns The markup.
+ *
+ * @example
+ * ```ts
+ * import { details, html } from "@unitune/cli";
+ * import { assertStringIncludes } from "@std/assert";
+ *
+ * assertStringIncludes(details("More", html`<p>1</p>`).html, "<summary>More</summary>");
+ * ```
+ */
+export function details(summary: HtmlContent, body: Html): Html {
+  return html`<details class="more">\n<summary>${summary}</summary>\n${body}</details>\n`;
+}
+
+/** A small plot with its heading. */
+export interface Panel {
+  /** The heading. */
+  readonly title: string;
+  /** Draws the plot in a width, as an `svg` element. */
+  readonly draw: (width: number) => string;
+  /** The caption (default: none). */
+  readonly caption?: HtmlContent;
+}
+
+/**
+ * Makes small plots side by side, as many in a row as there is room for.
+ *
+ * @param content The plots.
+ * @returns The markup.
+ *
+ * @example
+ * ```ts
+ * import { panels } from "@unitune/cli";
+ * import { assertStringIncludes } from "@std/assert";
+ *
+ * const draw = (width: number) => `<svg width="${width}"></svg>`;
+ * assertStringIncludes(panels([{ title: "Loss", draw }]).html, "<h3>Loss</h3>");
+ * ```
+ */
+export function panels(content: readonly Panel[]): Html {
+  const drawn = content.map(({ title, draw, caption }) => {
+    const below = caption === undefined ? [] : html`<figcaption>${caption}</figcaption>\n`;
+    return html`<figure>\n<h3>${title}</h3>\n${{ html: draw(PANEL) }}\n${below}</figure>\n`;
+  });
+  return html`<div class="panels">\n${drawn}</div>\n`;
 }
 
 /**
@@ -191,8 +328,8 @@ export function figure(draw: (width: number) => string, caption: HtmlContent): H
   `;
 }
 
-/** The widths of figures, in pixels. */
-const [WIDE, NARROW] = [720, 360] as const;
+/** The widths of figures, and of one of several side by side, in pixels. */
+const [WIDE, NARROW, PANEL] = [820, 370, 398] as const;
 
 /** A section of a page. */
 export interface PageSection {
@@ -289,85 +426,3 @@ export function page({ title, lead, sections, style = "", script = "" }: PageCon
 /** The policy: no requests; styles and scripts only from the page itself. */
 const POLICY =
   "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
-
-/** The colours of series, each with a contrast of at least 4.5 on its background. */
-const series: readonly (readonly [light: string, dark: string])[] = [
-  ["#0b62a8", "#6cb2f0"],
-  ["#b34700", "#f29552"],
-  ["#00735a", "#45c9a3"],
-  ["#8a3a9c", "#d58fe6"],
-  ["#7a6000", "#dfc04a"],
-  ["#b3264a", "#ff8aa0"],
-  ["#007184", "#56cadb"],
-  ["#5c646e", "#a9b2bd"],
-];
-
-const seriesColors = (shade: 0 | 1): string =>
-  series.map((shades, i) => `--series-${i}:${shades[shade]};`).join("");
-
-const LIGHT = `--text:#1c2024;--quiet:#59626c;--line:#d5dae0;--back:#fff;--panel:#f4f6f8;` +
-  `--accent:#0b62a8;${seriesColors(0)}`;
-
-const DARK = `--text:#e4e8ec;--quiet:#a2acb6;--line:#3a424b;--back:#14181c;--panel:#1e242a;` +
-  `--accent:#6cb2f0;${seriesColors(1)}`;
-
-/**
- * The style of every page: colours for light and dark screens, type, tables, and rules for phones
- * and paper. Pages elsewhere that are to look alike begin with it.
- *
- * @example
- * ```ts
- * import { pageStyle } from "@unitune/cli";
- * import { assertStringIncludes } from "@std/assert";
- *
- * assertStringIncludes(pageStyle, "--accent:");
- * ```
- */
-export const pageStyle: string = `
-:root{${LIGHT}color-scheme:light dark}
-@media screen and (prefers-color-scheme:dark){:root{${DARK}}}
-*{box-sizing:border-box}
-body{margin:0 auto;max-width:860px;padding:24px 20px 64px;background:var(--back);color:var(--text);
-font:16px/1.55 system-ui,sans-serif;overflow-wrap:break-word}
-h1{font-size:1.7rem;line-height:1.2;margin:0 0 12px}
-h2{font-size:1.25rem;line-height:1.3;margin:44px 0 12px;padding-top:12px;
-border-top:1px solid var(--line)}
-h3{font-size:1rem;margin:24px 0 8px}
-p,ul,ol,dl{margin:0 0 14px;max-width:68ch}
-a{color:var(--accent)}
-code{font-family:ui-monospace,monospace;font-size:.9em;background:var(--panel);padding:1px 4px;
-border-radius:3px}
-td code,th code{white-space:pre}
-nav ul{display:flex;flex-wrap:wrap;gap:4px 18px;list-style:none;margin:16px 0 0;padding:0;
-max-width:none}
-.table{overflow-x:auto;margin:0 0 16px}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}
-caption{text-align:left;color:var(--quiet);padding:0 0 6px;max-width:calc(100vw - 40px)}
-th,td{padding:5px 12px 5px 0;text-align:right;border-bottom:1px solid var(--line);
-white-space:nowrap}
-th[scope=row],thead th:first-child,.text{text-align:left}
-th[scope=row]{font-weight:500}
-.terms{display:grid;grid-template-columns:max-content 1fr;gap:6px 20px;max-width:none;font-size:.9rem}
-.terms dd{margin:0;max-width:68ch}
-thead th{color:var(--quiet);font-weight:500;vertical-align:bottom}
-figure{margin:0 0 20px}
-figcaption{margin-top:6px;color:var(--quiet);font-size:.9rem;max-width:68ch}
-figure svg{display:block;max-width:100%;height:auto}
-.narrow{display:none}
-@media screen and (max-width:560px){
-body{padding:16px 14px 48px}
-th[scope=row]{position:sticky;left:0;background:var(--back)}
-.terms{display:block}
-.terms dd{margin:2px 0 10px}
-.wide{display:none}
-.narrow{display:block}
-}
-@media print{
-body{max-width:none;padding:0;font-size:10pt}
-nav{display:none}
-figure,tr{break-inside:avoid}
-h2,h3{break-after:avoid}
-.table{overflow:visible}
-a{color:inherit}
-}
-`;

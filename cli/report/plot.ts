@@ -23,7 +23,11 @@
 
 import * as Plot from "npm:@observablehq/plot@^0.6";
 import { DOMParser } from "npm:linkedom@^0.18";
+import { printableLines } from "@unitune/core";
+import { shortened } from "@unitune/training";
+import { hoverColumns } from "./hover.ts";
 import { escapeHtml } from "./page.ts";
+import { CHARACTER, FONT_SIZE, LINE, readValue, tickLabel, widthOf } from "./plot_text.ts";
 
 /** A point of a curve. Where a value is not finite, the curve has a gap. */
 export interface CurvePoint {
@@ -51,6 +55,10 @@ export interface Curve extends Coloured {
   readonly points: readonly CurvePoint[];
   /** Whether the curve is dashed (default: from the ninth on, whose colours repeat). */
   readonly dashed?: boolean;
+  /** Whether each point is marked by a dot, as of measurements that are far apart (default false). */
+  readonly dotted?: boolean;
+  /** The points before smoothing, drawn faintly behind the curve (default: none). */
+  readonly raw?: readonly CurvePoint[];
 }
 
 /** A value with an interval. */
@@ -111,6 +119,13 @@ export interface CurvesOptions extends PlotOptions {
   readonly height?: number;
   /** Marked positions on the horizontal axis, such as the starts of stages (default: none). */
   readonly beginnings?: readonly Reference[];
+  /** Whether several series have a legend (default true). */
+  readonly legend?: boolean;
+  /**
+   * Whether the values at a place are shown while the pointer is there, by the style of `page`
+   * (default false).
+   */
+  readonly hover?: boolean;
 }
 
 /** Options of {@linkcode intervals}. */
@@ -123,11 +138,6 @@ export interface IntervalsOptions extends PlotOptions {
 
 /** The number of colours. */
 const COLORS = 8;
-
-const FONT_SIZE = 12;
-
-/** An upper bound of the mean width of a character in the sans-serif font, in pixels. */
-const CHARACTER = 0.6 * FONT_SIZE;
 
 function colorOf({ color }: Coloured, index: number): string {
   return `var(--series-${(color ?? index) % COLORS})`;
@@ -157,26 +167,9 @@ function placed(points: readonly CurvePoint[], x: Axis, y: Axis): Required<Curve
   }));
 }
 
-/** The range in which the label of a tick has no exponent. */
-const PLAIN = { from: 1e-3, to: 1e6 } as const;
-
-/** The most significant digits of a tick's label: further digits are rounding errors. */
-const DIGITS = 12;
-
-/** The shortest label of a tick: `1,500`, `0.25`, `2e-6`. */
-function tickLabel(value: number): string {
-  const rounded = Number(value.toPrecision(DIGITS));
-  const size = Math.abs(rounded);
-  const isPlain = size === 0 || size >= PLAIN.from && size < PLAIN.to;
-  const text = isPlain
-    ? rounded.toLocaleString("en-US", { maximumFractionDigits: DIGITS })
-    : rounded.toExponential().replace("e+", "e");
-  return text.replaceAll("-", "\u2212");
-}
-
 function scaleOf({ label, scale = "linear", domain, base = 10 }: Axis): Plot.ScaleOptions {
   return {
-    label,
+    label: printableLines(label),
     type: scale,
     labelArrow: "none",
     // Plot's default writes 0.05 as 50m on a logarithmic axis, and 2e-6 as 0.0000020 on a linear
@@ -186,38 +179,56 @@ function scaleOf({ label, scale = "linear", domain, base = 10 }: Axis): Plot.Sca
   };
 }
 
-/** Draws marks by Plot, as an `svg` element. */
-function draw(options: Plot.PlotOptions): string {
+/** A drawing by Plot. */
+interface Drawing {
+  /** Its `svg` element. */
+  readonly svg: string;
+  /** The pixel of a value on an axis. */
+  at(axis: "x" | "y", value: number): number;
+}
+
+/** The margins between the edges of a drawing and its axes, in pixels. */
+interface Margins {
+  readonly marginTop: number;
+  readonly marginRight: number;
+  readonly marginBottom: number;
+  readonly marginLeft: number;
+}
+
+/** Draws marks by Plot. */
+function draw(options: Plot.PlotOptions): Drawing {
   const document = new DOMParser().parseFromString("<html></html>", "text/html");
   const style = { fontSize: `${FONT_SIZE}px`, background: "none" };
   // An intersection, as linkedom's document lacks parts of the DOM's type where that type is known.
-  const figure: { readonly outerHTML: string } = Plot.plot(
+  const figure: { readonly outerHTML: string; scale: Plot.Plot["scale"] } = Plot.plot(
     Object.assign({ style }, options, { document }),
   );
-  return figure.outerHTML;
+  return {
+    svg: figure.outerHTML,
+    at: (axis, value) => Number(figure.scale(axis)?.apply(value)),
+  };
 }
 
 /** An upper bound of the width of the longest tick label on an axis, in pixels. */
 function longestTick(drawing: string, axis: "x" | "y"): number {
   const group = new RegExp(`aria-label="${axis}-axis tick label"[^>]*>(.*?)</g>`, "s");
   const labels = [...(group.exec(drawing)?.[1] ?? "").matchAll(/<text[^>]*>([^<]*)</g)];
-  return labels.reduce((most, [, text = ""]) => Math.max(most, text.length), 0) * CHARACTER;
+  return labels.reduce((most, [, text = ""]) => Math.max(most, widthOf(text)), 0);
 }
 
 /** Pixels between a tick's label and the axis, plus those between the label and the edge. */
 const TICK = 14;
 
 /** Draws marks by Plot, with margins in which all tick labels fit. */
-function drawWithTicks(options: Plot.PlotOptions & { readonly marginLeft: number }): string {
-  const margins = (drawing: string) => ({
-    marginLeft: Math.max(options.marginLeft, longestTick(drawing, "y") + TICK),
-    // A label is centred on its tick, which may be at the end of the axis.
-    marginRight: Math.max(options.marginRight ?? 20, longestTick(drawing, "x") / 2),
-  });
+function drawWithTicks(options: Plot.PlotOptions & Margins): Drawing & Margins {
   const first = draw(options);
-  const { marginLeft, marginRight } = margins(first);
-  const fits = marginLeft === options.marginLeft && marginRight === (options.marginRight ?? 20);
-  return fits ? first : draw({ ...options, marginLeft, marginRight });
+  const { marginTop, marginBottom } = options;
+  const marginLeft = Math.max(options.marginLeft, longestTick(first.svg, "y") + TICK);
+  // A label is centred on its tick, which may be at the end of the axis.
+  const marginRight = Math.max(options.marginRight, longestTick(first.svg, "x") / 2);
+  const fits = marginLeft === options.marginLeft && marginRight === options.marginRight;
+  const drawing = fits ? first : draw({ ...options, marginLeft, marginRight });
+  return { ...drawing, marginTop, marginRight, marginBottom, marginLeft };
 }
 
 /** An entry of a legend. */
@@ -227,39 +238,65 @@ interface Key {
   readonly dashed: boolean;
 }
 
-const KEY = 24;
-const LINE = 20;
+/** The width of a line in a legend with the space behind it, and the height of a row of it. */
+const [KEY, KEY_ROW] = [24, 20] as const;
 
-/** Draws the legend in as many lines as it needs, and returns its height. */
-function legend(keys: readonly Key[], width: number): { svg: string; height: number } {
+const DASHES = "5 3";
+
+/** Draws the legend in as many lines as it needs, and returns its height. A single series has none. */
+function legendOf(keys: readonly Key[], width: number): { svg: string; height: number } {
+  if (keys.length < 2) return { svg: "", height: 0 };
   let [left, top] = [0, 0];
   const drawn = keys.map(({ name, color, dashed }) => {
-    const size = KEY + name.length * CHARACTER + FONT_SIZE;
-    if (left > 0 && left + size > width) [left, top] = [0, top + LINE];
-    const dash = dashed ? ` stroke-dasharray="5 3"` : "";
+    const size = KEY + widthOf(name) + FONT_SIZE;
+    if (left > 0 && left + size > width) [left, top] = [0, top + KEY_ROW];
+    const dash = dashed ? ` stroke-dasharray="${DASHES}"` : "";
     const key = `<g transform="translate(${left.toFixed(1)},${top})">` +
       `<path d="M1 10H18" stroke="${color}" stroke-width="3"${dash}/>` +
       `<text x="${KEY}" y="14">${escapeHtml(name)}</text></g>`;
     left += size;
     return key;
   });
-  return { svg: drawn.join(""), height: keys.length === 0 ? 0 : top + LINE + 4 };
+  return { svg: drawn.join(""), height: top + KEY_ROW + 4 };
 }
 
-/** Puts a drawing under its legend. */
+/** Puts a drawing under its legend. Its title is a label: a `title` element would be a tooltip. */
 function framed(title: string, keys: readonly Key[], width: number, height: number, inner: string) {
-  const above = legend(keys, width);
+  const above = legendOf(keys, width);
   const total = above.height + height;
   return `<svg xmlns="http://www.w3.org/2000/svg" class="plot" viewBox="0 0 ${width} ${total}" ` +
-    `width="${width}" height="${total}" role="img" fill="currentColor" ` +
-    `font-family="system-ui, sans-serif" font-size="${FONT_SIZE}">` +
-    `<title>${escapeHtml(title)}</title>${above.svg}` +
-    `<g transform="translate(0,${above.height})">${inner}</g></svg>`;
+    `width="${width}" height="${total}" role="img" aria-label="${
+      escapeHtml(printableLines(title))
+    }" ` +
+    `fill="currentColor" font-family="system-ui, sans-serif" font-size="${FONT_SIZE}">` +
+    `${above.svg}<g transform="translate(0,${above.height})">${inner}</g></svg>`;
 }
 
 /** The drawing of an empty plot. */
 function empty(width: number, height: number): string {
   return `<text x="${width / 2}" y="${height / 2}" text-anchor="middle">no data</text>`;
+}
+
+/** Keeps a text legible where a curve crosses it. */
+const HALO = `stroke="var(--back,Canvas)" stroke-width="3" paint-order="stroke"`;
+
+/** The labels of marked positions, in as many rows as they need, none of them cut. */
+function beginningLabels(
+  beginnings: readonly Reference[],
+  { at, marginTop }: Drawing & Margins,
+  width: number,
+): string {
+  const ends: number[] = [];
+  return beginnings.map(({ value, label: words }) => {
+    const label = printableLines(words);
+    const span = widthOf(label);
+    const left = Math.max(0, Math.min(at("x", value) + 4, width - span));
+    const free = ends.findIndex((end) => end <= left);
+    const row = free < 0 ? ends.length : free;
+    ends[row] = left + span;
+    return `<text x="${left.toFixed(1)}" y="${marginTop + FONT_SIZE + row * LINE}" ` +
+      `fill-opacity="0.7" ${HALO}>${escapeHtml(label)}</text>`;
+  }).join("");
 }
 
 /**
@@ -276,25 +313,38 @@ function empty(width: number, height: number): string {
  *
  * const axes = { x: { label: "tokens", scale: "log" }, y: { label: "ms" } } as const;
  * const points = [{ x: 256, y: 1 }, { x: 512, y: NaN }, { x: 1024, y: 5 }];
- * const svg = curves([{ name: "a < b", points }], { title: "Growth", ...axes });
- * assertStringIncludes(svg, "a &lt; b");
+ * const both = [{ name: "a < b", points }, { name: "b", points: [{ x: 256, y: 2 }] }];
+ * assertStringIncludes(curves(both, { title: "Growth", ...axes }), "a &lt; b");
  * assertStringIncludes(curves([], { title: "Growth", ...axes }), "no data");
  * ```
  */
 export function curves(series: readonly Curve[], options: CurvesOptions): string {
   const { title, x, y, width = 720, height = 320, reference, beginnings = [] } = options;
+  const { legend = true, hover = false } = options;
   const drawn = series.map((curve, i) => ({
-    name: curve.name,
+    name: printableLines(curve.name),
     color: colorOf(curve, i),
     dashed: curve.dashed ?? i >= COLORS,
+    dotted: curve.dotted ?? false,
     points: placed(curve.points, x, y),
+    raw: placed(curve.raw ?? [], x, y),
   }));
   const isEmpty = drawn.every(({ points }) => points.every((p) => Number.isNaN(p.x + p.y)));
-  const inner = isEmpty ? empty(width, height) : drawWithTicks({
+  if (isEmpty) return framed(title, drawn, width, height, empty(width, height));
+  const line = (points: readonly CurvePoint[], dashed: boolean, looks: Plot.LineYOptions) =>
+    Plot.lineY(points, {
+      x: "x",
+      y: "y",
+      ...looks,
+      ...(dashed ? { strokeDasharray: DASHES } : {}),
+    });
+  const drawing = drawWithTicks({
     width,
     height,
-    marginLeft: 60,
+    marginTop: 24,
+    marginRight: 20,
     marginBottom: 40,
+    marginLeft: 60,
     x: scaleOf(x),
     y: { ...scaleOf(y), grid: true },
     marks: [
@@ -304,33 +354,36 @@ export function curves(series: readonly Curve[], options: CurvesOptions): string
         .map(({ points, color }) =>
           Plot.areaY(points, { x: "x", y1: "low", y2: "high", fill: color, fillOpacity: 0.15 })
         ),
-      ...drawn.map(({ points, color, dashed }) =>
-        Plot.lineY(points, {
-          x: "x",
-          y: "y",
-          stroke: color,
-          strokeWidth: 2,
-          ...(dashed ? { strokeDasharray: "5 3" } : {}),
-        })
+      ...drawn.filter(({ raw }) => raw.length > 0).map(({ raw, color }) =>
+        line(raw, false, { stroke: color, strokeWidth: 1, strokeOpacity: 0.35 })
       ),
-      Plot.text(beginnings, {
-        x: "value",
-        text: "label",
-        frameAnchor: "top",
-        textAnchor: "start",
-        dx: 4,
-        dy: 2,
-        fillOpacity: 0.7,
-      }),
+      ...drawn.map(({ points, color, dashed }) =>
+        line(points, dashed, { stroke: color, strokeWidth: 2 })
+      ),
+      ...drawn.filter(({ dotted }) => dotted).map(({ points, color }) =>
+        Plot.dot(points, { x: "x", y: "y", fill: color, r: 3 })
+      ),
     ],
   });
-  return framed(title, drawn, width, height, inner);
+  const { svg, at, marginTop, marginRight, marginBottom, marginLeft } = drawing;
+  const columns = !hover ? "" : hoverColumns(drawn, {
+    left: marginLeft,
+    right: width - marginRight,
+    top: marginTop,
+    bottom: height - marginBottom,
+    label: printableLines(x.label),
+    x: (value) => at("x", value),
+    y: (value) => at("y", value),
+  });
+  const inner = svg + beginningLabels(beginnings, drawing, width) + columns;
+  return framed(title, legend ? drawn : [], width, height, inner);
 }
 
 /** Marks of a reference: a line and its label. */
 function referenceMarks(reference: Reference | undefined, axis: "x" | "y"): Plot.Markish[] {
   if (reference === undefined) return [];
-  const { value, label } = reference;
+  const { value } = reference;
+  const label = printableLines(reference.label);
   const style = { stroke: "currentColor", strokeDasharray: "2 3", strokeOpacity: 0.7 };
   return axis === "y"
     ? [
@@ -344,6 +397,14 @@ function referenceMarks(reference: Reference | undefined, axis: "x" | "y"): Plot
 }
 
 const ROW = 22;
+
+/** The values of a row, which a browser shows where the pointer rests. */
+function rowTitle(series: string, { name, value, low, high }: IntervalRow): string {
+  const band = low === undefined || high === undefined
+    ? ""
+    : ` [${readValue(low)}, ${readValue(high)}]`;
+  return printableLines(`${name}, ${series}: ${readValue(value)}${band}`);
+}
 
 /**
  * Draws values with their intervals, in a row for each name.
@@ -366,15 +427,16 @@ const ROW = 22;
 export function intervals(series: readonly IntervalSeries[], options: IntervalsOptions): string {
   const { title, x, width = 720, bars = false, reference } = options;
   const drawn = series.map((one, i) => ({
-    name: one.name,
+    name: printableLines(one.name),
     color: colorOf(one, i),
     dashed: false,
     shift: (i - (series.length - 1) / 2) * (ROW / 2),
     rows: one.rows.map((row) => ({
-      name: row.name,
+      name: printableLines(row.name),
       value: onAxis(row.value, x),
       low: within(onAxis(row.low ?? NaN, x), x),
       high: within(onAxis(row.high ?? NaN, x), x),
+      title: rowTitle(one.name, row),
     })),
   }));
   const names = [...new Set(drawn.flatMap(({ rows }) => rows.map(({ name }) => name)))];
@@ -382,16 +444,20 @@ export function intervals(series: readonly IntervalSeries[], options: IntervalsO
   const step = ROW * (1 + (series.length - 1) / 2);
   const [marginTop, marginBottom] = [reference === undefined ? 4 : 20, 44];
   const height = isEmpty ? 80 : marginTop + marginBottom + step * names.length;
-  const longest = names.reduce((most, name) => Math.max(most, name.length), 0);
-  const inner = isEmpty ? empty(width, height) : drawWithTicks({
+  if (isEmpty) return framed(title, drawn, width, height, empty(width, height));
+  // Names take at most half of the drawing; a shortened one is whole where the pointer rests.
+  const most = Math.floor((width / 2 - TICK) / CHARACTER);
+  const shown = (name: string) => shortened(name, most);
+  const longest = names.reduce((most, name) => Math.max(most, widthOf(shown(name))), 0);
+  const { svg } = drawWithTicks({
     width,
     height,
     marginTop,
     marginBottom,
-    marginLeft: Math.min(20 + longest * CHARACTER, width / 2),
+    marginLeft: longest + TICK,
     marginRight: 24,
     x: { ...scaleOf(x), grid: true, nice: true },
-    y: { domain: names, label: null, tickSize: 0 },
+    y: { domain: names, label: null, tickSize: 0, tickFormat: shown },
     marks: [
       ...referenceMarks(reference, "x"),
       ...drawn.flatMap(({ rows, color, shift }) => [
@@ -404,8 +470,9 @@ export function intervals(series: readonly IntervalSeries[], options: IntervalsO
             strokeWidth: ROW / 2 - 2,
             strokeOpacity: 0.8,
             dy: shift,
+            title: "title",
           })
-          : Plot.dot(rows, { y: "name", x: "value", fill: color, r: 4, dy: shift }),
+          : Plot.dot(rows, { y: "name", x: "value", fill: color, r: 4, dy: shift, title: "title" }),
         Plot.ruleY(rows.filter(({ low, high }) => !Number.isNaN(low + high)), {
           y: "name",
           x1: "low",
@@ -417,7 +484,7 @@ export function intervals(series: readonly IntervalSeries[], options: IntervalsO
       ]),
     ],
   });
-  return framed(title, series.length > 1 ? drawn : [], width, height, inner);
+  return framed(title, drawn, width, height, svg);
 }
 
 /** Colours with a contrast of at least 3 on both white and black. */

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { type Answer, shortened, type SplitReport, type TrainSettings } from "@unitune/training";
+import { type Answer, shortened, type SplitReport } from "@unitune/training";
 import { type JsonLine, readJsonLines } from "../files/json_lines.ts";
-import { columnWidths, fitTable, WIDTH, wrapWords } from "../terminal/layout.ts";
+import { columnWidths, WIDTH, wrapWords } from "../terminal/layout.ts";
 
 /** An evaluation, as a line of `metrics.jsonl` records it. */
 export interface EvaluationLine {
@@ -49,12 +49,43 @@ export async function readEvaluations(path: string): Promise<EvaluationLine[]> {
 export function evaluationsIn(lines: readonly JsonLine[]): EvaluationLine[] {
   return lines.flatMap(({ split, ...line }) => {
     if (typeof split !== "string") return [];
-    const numbers = Object.entries(line).filter((entry): entry is [string, number] =>
-      typeof entry[1] === "number" && Number.isFinite(entry[1])
-    );
-    const { step = 0, ...metrics } = Object.fromEntries(numbers);
+    const { step = 0, ...metrics } = numbersIn(line);
     return [{ step, split, metrics }];
   });
+}
+
+/** A logged training step, as a line of `metrics.jsonl` records it. */
+export type StepLine = Omit<EvaluationLine, "split">;
+
+/**
+ * The logged training steps among the lines of a `metrics.jsonl`.
+ *
+ * @param lines The lines.
+ * @returns The steps, in order.
+ *
+ * @example
+ * ```ts
+ * import { stepsIn } from "./summary.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const lines = [{ step: 1, loss: 2 }, { step: 1, split: "validation", eval_loss: 3 }];
+ * assertEquals(stepsIn(lines), [{ step: 1, metrics: { loss: 2 } }]);
+ * ```
+ */
+export function stepsIn(lines: readonly JsonLine[]): StepLine[] {
+  return lines.flatMap((line) => {
+    const { step, ...metrics } = numbersIn(line);
+    return "split" in line || step === undefined ? [] : [{ step, metrics }];
+  });
+}
+
+/** The entries of a line that are finite numbers. */
+function numbersIn(line: JsonLine): Readonly<Record<string, number>> {
+  return Object.fromEntries(
+    Object.entries(line).filter((entry): entry is [string, number] =>
+      typeof entry[1] === "number" && Number.isFinite(entry[1])
+    ),
+  );
 }
 
 /** A metric in a table. */
@@ -110,6 +141,53 @@ export interface Moment {
   readonly name: string;
 }
 
+/** What the name and the place of a stage follow from. */
+export interface StageSettings {
+  /** The objective. */
+  readonly objective: { readonly name: string };
+  /** The number of optimizer steps. */
+  readonly steps: number;
+}
+
+/** A stage, which has the steps after `begin` up to `end`. */
+export interface StageSpan {
+  /** The name: its objective, and its number where several stages have the same objective. */
+  readonly name: string;
+  /** The number of optimizer steps before it. */
+  readonly begin: number;
+  /** The number of optimizer steps at its end. */
+  readonly end: number;
+}
+
+/**
+ * The stages of a run, with their names and steps.
+ *
+ * @param stages The settings of each stage.
+ * @returns The stages.
+ *
+ * @example
+ * ```ts
+ * import { spansOf } from "./summary.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const [sft, dpo] = [{ objective: { name: "sft" }, steps: 9 }, { objective: { name: "dpo" }, steps: 3 }];
+ * assertEquals(spansOf([sft, dpo]), [
+ *   { name: "sft", begin: 0, end: 9 },
+ *   { name: "dpo", begin: 9, end: 12 },
+ * ]);
+ * assertEquals(spansOf([sft, sft]).map(({ name }) => name), ["stage 1, sft", "stage 2, sft"]);
+ * ```
+ */
+export function spansOf(stages: readonly StageSettings[]): readonly StageSpan[] {
+  let end = 0;
+  return stages.map(({ objective: { name: objective }, steps }, i) => {
+    const begin = end;
+    end += steps;
+    const isShared = stages.some((other, j) => j !== i && other.objective.name === objective);
+    return { name: isShared ? `stage ${i + 1}, ${objective}` : objective, begin, end };
+  });
+}
+
 /**
  * The start of a run and the end of each of its stages.
  *
@@ -131,29 +209,27 @@ export interface Moment {
  * ]);
  * ```
  */
-export function momentsOf(
-  stages: readonly Pick<TrainSettings, "objective" | "steps">[],
-): readonly Moment[] {
-  let step = 0;
-  const ends = stages.map(({ objective: { name: objective }, steps }, i) => {
-    step += steps;
-    const isShared = stages.some((other, j) => j !== i && other.objective.name === objective);
-    const stage = isShared ? `stage ${i + 1}, ${objective}` : objective;
-    return { step, name: stages.length === 1 ? "after" : `after ${stage}` };
-  });
+export function momentsOf(stages: readonly StageSettings[]): readonly Moment[] {
+  const ends = spansOf(stages).map(({ name, end }) => ({
+    step: end,
+    name: stages.length === 1 ? "after" : `after ${name}`,
+  }));
   return [{ step: 0, name: "before" }, ...ends];
 }
 
+/** The cells of a table, row by row, the headings first; none if there is nothing to show. */
+export type TableCells = readonly (readonly string[])[];
+
 /**
- * The table of the main metrics of each split, before training and after each stage.
+ * The table of the main metrics of each split at some moments.
  *
  * @param evaluations The evaluations of the run.
- * @param moments The start of the run and the ends of its stages.
- * @returns The lines.
+ * @param moments The moments, such as the start of the run and the ends of its stages.
+ * @returns The cells, one row for each split and moment.
  *
  * @example
  * ```ts
- * import { beforeAndAfter } from "./summary.ts";
+ * import { mainCells } from "./summary.ts";
  * import { assertEquals } from "@std/assert";
  *
  * const at = (step: number, loss: number) => ({
@@ -162,17 +238,17 @@ export function momentsOf(
  *   metrics: { eval_loss: loss },
  * });
  * const moments = [{ step: 0, name: "before" }, { step: 8, name: "after" }];
- * assertEquals(beforeAndAfter([at(0, 3), at(4, 2), at(8, 1)], moments), [
- *   "                    loss",
- *   "held-out, before  3.0000",
- *   "held-out, after   1.0000",
+ * assertEquals(mainCells([at(0, 3), at(4, 2), at(8, 1)], moments), [
+ *   ["", "loss"],
+ *   ["held-out, before", "3.0000"],
+ *   ["held-out, after", "1.0000"],
  * ]);
  * ```
  */
-export function beforeAndAfter(
+export function mainCells(
   evaluations: readonly EvaluationLine[],
   moments: readonly Moment[],
-): string[] {
+): TableCells {
   const shown = mainMetrics.filter(({ metric }) =>
     evaluations.some(({ metrics }) => metrics[metric] !== undefined)
   );
@@ -183,30 +259,42 @@ export function beforeAndAfter(
 const KIND = "eval_exact_match/";
 
 /**
- * The table of exact match for each kind of question, before training and after each stage.
+ * The kinds of questions whose exact match was measured.
  *
  * @param evaluations The evaluations of the run.
- * @param moments The start of the run and the ends of its stages.
- * @returns The lines; none if the questions have no kinds.
+ * @returns The kinds.
  */
-export function matchByKind(
+export function kindsOf(evaluations: readonly EvaluationLine[]): readonly string[] {
+  const names = new Set(evaluations.flatMap(({ metrics }) => Object.keys(metrics)));
+  return [...names].flatMap((name) => name.startsWith(KIND) ? [name.slice(KIND.length)] : []);
+}
+
+/**
+ * The table of exact match for each kind of question at some moments.
+ *
+ * @param evaluations The evaluations of the run.
+ * @param moments The moments, such as the start of the run and the ends of its stages.
+ * @returns The cells, one row for each split and moment; none if the questions have no kinds.
+ */
+export function kindCells(
   evaluations: readonly EvaluationLine[],
   moments: readonly Moment[],
-): string[] {
-  const names = evaluations.flatMap(({ metrics }) => Object.keys(metrics));
-  const kinds = [...new Set(names)].filter((name) => name.startsWith(KIND));
-  if (kinds.length === 0) return [];
-  const shown = kinds.map((metric) => ({ metric, title: metric.slice(KIND.length), digits: 2 }));
+): TableCells {
+  const shown = kindsOf(evaluations).map((kind) => ({
+    metric: `${KIND}${kind}`,
+    title: kind,
+    digits: 2,
+  }));
   return comparison("exact match", shown, evaluations, moments);
 }
 
-/** The lines of a table with a row for each split and moment, and a column for each metric. */
+/** The cells of a table with a row for each split and moment, and a column for each metric. */
 function comparison(
   title: string,
   shown: readonly MetricColumn[],
   evaluations: readonly EvaluationLine[],
   moments: readonly Moment[],
-): string[] {
+): TableCells {
   if (shown.length === 0) return [];
   const splits = [...new Set(evaluations.map(({ split }) => split))]
     .toSorted((a, b) => a.localeCompare(b));
@@ -219,7 +307,7 @@ function comparison(
       ]];
     })
   );
-  return fitTable([[title, ...shown.map((column) => column.title)], ...rows]);
+  return [[title, ...shown.map((column) => column.title)], ...rows];
 }
 
 /** The most answers that are shown: of each of several kinds, and of a single kind. */

@@ -1,38 +1,32 @@
 /**
- * The page of a study: differences between arms with their intervals, curves, tables, answers, and
- * the models' predictions token by token.
+ * The page of a study: its outcome in words, differences between arms with their intervals, curves,
+ * tables, the models' predictions token by token, and answers.
  *
  * @module
  */
 
-import { compile, type Device, logSoftmax, slice, type Tensor } from "@unitune/core";
-import { createGenerator, type EncodedSequence } from "@unitune/models";
-import { modelOf } from "@unitune/objectives";
+import type { Device } from "@unitune/core";
+import { readJsonLines } from "../files/json_lines.ts";
+import { metricsSection } from "../report/glossary.ts";
 import {
   figure,
   type Html,
   html,
   page,
   type PageSection,
+  type Panel,
+  panels,
   table,
+  terms,
+  textTable,
   verbatim,
 } from "../report/page.ts";
 import { type Curve, curves, intervals } from "../report/plot.ts";
-import {
-  type BaseModel,
-  givenAnswer,
-  toBatch,
-  trainSettings,
-  verifyPrompt,
-} from "@unitune/training";
-import { readJsonLines } from "../files/json_lines.ts";
-import { prepare } from "../data/prepare.ts";
-import { readPrompt } from "../data/prompts.ts";
+import { judged } from "../report/run_answers.ts";
 import { readEvaluations } from "../report/summary.ts";
 import { runPaths } from "../run/run_paths.ts";
-import { readBase } from "../run/trained.ts";
-import { metricsSection } from "../report/glossary.ts";
 import { BASE, BASELINE } from "./arms.ts";
+import { type Belief, type Beliefs, readBeliefs } from "./beliefs.ts";
 import { estimateOf, pairedDifference } from "./statistics.ts";
 import {
   chosenResults,
@@ -41,9 +35,10 @@ import {
   type StudyPlan,
   type StudyResults,
 } from "./study.ts";
-import { studyCells, studyRemarks, studyRows } from "./table.ts";
+import { cellsOf, type ColumnGroup, studyColumns, studyRemarks, studyRows } from "./table.ts";
+import { verdictOf } from "./verdict.ts";
 
-/** The content of a study's page. */
+/** The study whose page is written. */
 export interface StudyPageContent {
   /** The study's folder. */
   readonly folder: string;
@@ -57,6 +52,30 @@ export interface StudyPageContent {
   readonly device: Device;
   /** The prompt for the predictions (default: a question of the test). */
   readonly prompt?: string;
+}
+
+/** An answer of an arm. */
+export interface ArmAnswer {
+  /** The arm. */
+  readonly arm: string;
+  /** The prompt. */
+  readonly prompt: string;
+  /** The right answer. */
+  readonly gold: string;
+  /** The answer. */
+  readonly answer: string;
+  /** Whether the answer is right. */
+  readonly isRight: boolean;
+}
+
+/** What the page of a study shows. */
+export interface StudyRecord extends Pick<StudyPageContent, "command" | "plan" | "results"> {
+  /** Validation exact match of each arm over steps, the mean over seeds with its interval. */
+  readonly progress: readonly Curve[];
+  /** What the models predict; undefined if there is no question. */
+  readonly beliefs: Beliefs | undefined;
+  /** Greedy answers to validation prompts. */
+  readonly answers: readonly ArmAnswer[];
 }
 
 /** The curve of validation exact match: the mean over seeds with its interval. */
@@ -80,16 +99,26 @@ async function progressOf(folder: string, results: StudyResults, arm: string): P
   };
 }
 
-/** The most curves with bands: more bands hide each other. */
-const MOST_BANDS = 8;
-
-/** A curve without its band. */
-function withoutBand({ name, points }: Curve): Curve {
-  return { name, points: points.map(({ x, y }) => ({ x, y })) };
+/** The greedy answers of an arm's first seed to validation prompts. */
+async function answersOf(
+  folder: string,
+  results: StudyResults,
+  arm: string,
+): Promise<readonly ArmAnswer[]> {
+  const [run] = chosenResults(results, arm);
+  if (run === undefined) return [];
+  const lines = await readJsonLines(runPaths(`${folder}/${run.run}`).samples);
+  const last = lines.at(-1)?.step;
+  return lines.flatMap(({ step, split, prompt, gold, answer, right }) =>
+    step === last && split === "held-out" && typeof prompt === "string" &&
+      typeof gold === "string" && typeof answer === "string"
+      ? [{ arm, prompt, gold, answer, isRight: right === true }]
+      : []
+  );
 }
 
 /** The difference of each arm from further supervised training, with its interval. */
-function differences(plan: StudyPlan, results: StudyResults, measure: string) {
+function differences({ plan, results }: StudyRecord, measure: string) {
   const baseline = measuresBySeed(results, BASELINE, measure);
   return plan.arms.flatMap(({ name }) => {
     const difference = name === BASELINE
@@ -101,171 +130,188 @@ function differences(plan: StudyPlan, results: StudyResults, measure: string) {
   });
 }
 
-/** The arms whose predictions are shown, the checkpoint first. */
-const BELIEVERS = [BASE, BASELINE, "dpo", "ift"];
-
-/** A prediction of one token. */
-interface Belief {
-  readonly gold: string;
-  readonly chance: number;
-  readonly own: string;
-  readonly ownChance: number;
-}
-
-/** A model whose predictions are shown. */
-interface Believer {
-  readonly arm: string;
-  readonly params: unknown;
-}
-
-/** A prompt and an answer whose tokens are predicted. */
-interface Asked {
-  readonly prompt: string;
-  readonly answer: string;
-  /** Whether the answer is right; undefined if that is unknown. */
-  readonly isRight: boolean | undefined;
-  readonly sequence: EncodedSequence;
-}
-
-/** A question of the test, with a gold answer of more than two characters if there is one. */
-async function testQuestion(
-  { plan }: StudyPageContent,
-  seed: number,
-  base: BaseModel,
-): Promise<Asked | undefined> {
-  const settings = trainSettings({ ...plan.base, dataSeed: seed });
-  const { test: [test] } = await prepare(settings, base);
-  const question = test?.questions.find(({ gold }) => gold.length > 2) ?? test?.questions[0];
-  if (question === undefined) return undefined;
-  const { prompt, gold: answer, sequence } = question;
-  return { prompt, answer, isRight: true, sequence };
-}
-
-/**
- * The user's prompt with the first right answer among those of the models, or with the first answer
- * if none is known to be right.
- */
-async function ownQuestion(
-  prompt: string,
-  models: readonly Believer[],
-  { tokenizer, model }: BaseModel,
-  device: Device,
-): Promise<Asked | undefined> {
-  const { context } = model.config;
-  const ids = readPrompt({ tokenizer, context, kind: "conversations" }, prompt);
-  const { stops: stop } = tokenizer;
-  using generator = createGenerator(model, { device });
-  const given: Asked[] = [];
-  for (const { params } of models) {
-    const [own = { ids: [] }] = await generator.generate(params, [ids], {
-      maxNewTokens: context,
-      stop,
-    });
-    const said = givenAnswer(tokenizer, own);
-    const all = [...ids, ...said.ids];
-    const sequence = { ids: all, mask: all.map((_, t) => t >= ids.length) };
-    const verdict = verifyPrompt(prompt, said.text);
-    given.push({ prompt, answer: said.text, isRight: verdict && said.isText, sequence });
-  }
-  return given.find(({ isRight }) => isRight === true) ?? given[0];
-}
-
-/**
- * The section with each model's probability of each token of an answer, and its likeliest token.
- */
-async function beliefs(content: StudyPageContent): Promise<PageSection | undefined> {
-  const { folder, results, device, prompt } = content;
-  const [first] = chosenResults(results, BASE);
-  if (first === undefined) return undefined;
-  const base = await readBase(`${folder}/${first.run}`);
-  const { tokenizer, model } = base;
-  const models: Believer[] = [];
-  for (const arm of BELIEVERS) {
-    const run = chosenResults(results, arm).find(({ seed }) => seed === first.seed);
-    if (run === undefined) continue;
-    const { models: { policy } } = await readBase(`${folder}/${run.run}`);
-    models.push({ arm, params: policy });
-  }
-  const asked = prompt === undefined
-    ? await testQuestion(content, first.seed, base)
-    : await ownQuestion(prompt, models, base, device);
-  if (asked === undefined) return undefined;
-
-  using read = compile((params: unknown, ids: Tensor) => {
-    const policy = modelOf(model, params);
-    return logSoftmax(policy.predict(policy.embed(slice(ids, 1, 0, -1))).logits());
-  }, { device });
-  const { vocabulary } = model.config;
-  const { ids, mask } = asked.sequence;
-  const { ids: batch } = toBatch([asked.sequence], {
-    length: ids.length,
-    padding: tokenizer.pad,
-  });
-  const show = (id: number) => tokenizer.tokens[id] ?? String(id);
-  const rows: (readonly string[])[] = [];
-  for (const { arm, params } of models) {
-    const logProbs = await read(params, batch).data();
-    const said = ids.flatMap((id, t): Belief[] => {
-      if (mask[t] !== true) return [];
-      const at = Array.from(logProbs.slice((t - 1) * vocabulary, t * vocabulary));
-      const own = at.indexOf(at.reduce((most, value) => Math.max(most, value), -Infinity));
-      return [{
-        gold: show(id),
-        chance: Math.exp(at[id] ?? NaN),
-        own: show(own),
-        ownChance: Math.exp(at[own] ?? NaN),
-      }];
-    });
-    rows.push([
-      arm,
-      ...said.map(({ gold, chance, own, ownChance }) =>
-        `${chance.toFixed(2)}${gold === own ? "" : ` (${own} ${ownChance.toFixed(2)})`}`
-      ),
-    ]);
-  }
-  const header = ["", ...ids.flatMap((id, t) => mask[t] === true ? [show(id)] : [])];
-  const kind = asked.isRight === true ? "a right answer" : `an answer of ${models[0]?.arm}`;
+/** The section with the differences of all arms from further supervised training. */
+function differenceSection(record: StudyRecord): PageSection {
+  const series = [
+    { measure: "exact_match", name: "greedy" },
+    { measure: "mean@k", name: "sampled (mean@k)" },
+  ].map(({ measure, name }) => ({ name, rows: differences(record, measure) }));
   return {
-    title: "What the models believe",
-    body: html`<p>The prompt is <code>${asked.prompt}</code>, ${kind} <code>${asked.answer}</code>.
-      Each column is a token of it: how likely the model holds it after the tokens before it, and in
-      brackets the token that it would say in its place. That token is what the temporal residual of
-      IFT mixes into the next state; SFT goes on as if it had said the right one.</p>${
-      table({ header, rows })
-    }`,
+    title: "Differences from more SFT",
+    body: figure(
+      (width) =>
+        intervals(series, {
+          title: "Exact match less that of further SFT",
+          x: { label: "exact match less that of further SFT" },
+          reference: { value: 0, label: "SFT" },
+          width,
+        }),
+      "Test exact match less that of further SFT, the mean over seeds and its 95 % interval.",
+    ),
   };
+}
+
+/** The colours of an arm and of further supervised training beside it. */
+const [OWN, QUIET] = [0, 7] as const;
+
+/** The range of the values and bands of curves; undefined if there are none. */
+function rangeOf(curves: readonly Curve[]): readonly [number, number] | undefined {
+  const values = curves.flatMap(({ points }) => points)
+    .flatMap(({ y, low = y, high = y }) => [y, low, high]).filter(Number.isFinite);
+  if (values.length === 0) return undefined;
+  return values.reduce<readonly [number, number]>(
+    ([low, high], value) => [Math.min(low, value), Math.max(high, value)],
+    [Infinity, -Infinity],
+  );
+}
+
+/** The section with a small chart for each arm, beside further supervised training. */
+function progressSection({ progress }: StudyRecord): readonly PageSection[] {
+  const domain = rangeOf(progress);
+  if (domain === undefined) return [];
+  const baseline = progress.filter(({ name }) => name === BASELINE)
+    .map((curve) => ({ ...curve, color: QUIET, dashed: true }));
+  const drawn = progress.filter(({ name }) => name !== BASELINE).map((curve): Panel => ({
+    title: curve.name,
+    draw: (width) =>
+      curves([{ ...curve, color: OWN }, ...baseline], {
+        title: `Validation exact match of ${curve.name} by step`,
+        x: { label: "step" },
+        y: { label: "validation exact match", domain },
+        width,
+        height: 220,
+        hover: true,
+      }),
+  }));
+  return [{
+    title: "On the way",
+    body: html`<p>Exact match on validation data while each arm trains, the mean over seeds with its
+      95 % interval; ${BASELINE} is dashed in each chart.</p>
+      ${panels(drawn)}`,
+  }];
+}
+
+/** The tables of a study, in order. */
+const groups: Readonly<Record<ColumnGroup, string>> = {
+  results: "On the test",
+  elsewhere: "On other data, and of the answers",
+  cost: "What it took",
+};
+
+/** The section with the tables of a study, each with its columns explained. */
+function tableSection({ plan, results }: StudyRecord): PageSection {
+  const rows = studyRows(plan, results);
+  const columns = studyColumns(rows);
+  const tables = Object.entries(groups).map(([group, title]) => {
+    const own = columns.filter((column) => column.group === group);
+    const [header = [], ...cells] = cellsOf(rows, own);
+    if (own.length === 0) return html``;
+    return html`<h3>${title}</h3>
+      ${table({ header, rows: cells })}
+      ${terms(own.map(({ title, meaning }) => [title, `${meaning}.`]))}`;
+  });
+  return { title: "The table", body: html`${tables}` };
+}
+
+/** A probability with a bar of its length, and the token that the model would say in its place. */
+function chanceCell({ chance, own, ownChance }: Belief, token: string): Html {
+  const said = token === own ? "" : html`
+    <small>(${verbatim(own)} ${ownChance.toFixed(2)})</small>
+  `;
+  const shown = chance.toFixed(2);
+  return html`<span class="chance" style="--p:${shown}">${shown}</span>${said}`;
+}
+
+/** The section with each model's probability of each token of an answer, and its likeliest token. */
+function beliefSection(beliefs: Beliefs | undefined): readonly PageSection[] {
+  if (beliefs === undefined) return [];
+  const { prompt, answer, answeredBy, tokens, rows } = beliefs;
+  const kind = answeredBy === undefined ? "a right answer" : `an answer of ${answeredBy}`;
+  return [{
+    title: "What the models believe",
+    body: html`<p>The prompt is <code>${prompt}</code>, ${kind} <code>${answer}</code>. Each column
+      is a token of it: how likely the model holds it after the tokens before it, and in brackets
+      the token that it would say in its place. That token is what the temporal residual of IFT
+      mixes into the next state; SFT goes on as if it had said the right one. The arms are the
+      checkpoint, more SFT, and those that won.</p>
+      ${
+      table({
+        header: ["", ...tokens.map(verbatim)],
+        rows: rows.map(({ arm, beliefs }) => [
+          arm,
+          ...beliefs.map((belief, i) => chanceCell(belief, tokens[i] ?? "")),
+        ]),
+      })
+    }`,
+  }];
+}
+
+/** The different answers to a prompt, each with the arms that gave it. */
+function answerCell(answers: readonly ArmAnswer[]): readonly Html[] {
+  return [...Map.groupBy(answers, ({ answer }) => answer)].map(([answer, own], i) => {
+    const arms = own.map(({ arm }) => arm).join(", ");
+    const isRight = own.some(({ isRight }) => isRight);
+    return html`${i === 0 ? "" : html`<br>`}${judged(answer, isRight)} <small>${arms}</small>`;
+  });
 }
 
 /** The section with answers of all arms to the same questions. */
-async function samples({ folder, results, plan }: StudyPageContent): Promise<PageSection> {
-  const answers = new Map<string, Map<string, Html>>();
-  const names = [BASE, ...plan.arms.map(({ name }) => name)];
-  for (const arm of names) {
-    const [run] = chosenResults(results, arm);
-    if (run === undefined) continue;
-    const lines = await readJsonLines(runPaths(`${folder}/${run.run}`).samples);
-    const last = lines.at(-1)?.step;
-    for (const { step, split, prompt, answer, right } of lines) {
-      if (step !== last || split !== "held-out") continue;
-      if (typeof prompt !== "string" || typeof answer !== "string") continue;
-      const own = answers.get(prompt) ?? new Map<string, Html>();
-      own.set(arm, html`${verbatim(answer)}${right === true ? " ✓" : " ✗"}`);
-      answers.set(prompt, own);
-    }
-  }
-  return {
+function answerSection({ answers, plan }: StudyRecord): readonly PageSection[] {
+  if (answers.length === 0) return [];
+  const rows = [...Map.groupBy(answers, ({ prompt }) => prompt)].map(([prompt, own]) => [
+    verbatim(prompt),
+    verbatim(own[0]?.gold ?? ""),
+    answerCell(own.filter(({ isRight }) => isRight)),
+    answerCell(own.filter(({ isRight }) => !isRight)),
+  ]);
+  return [{
     title: "Answers side by side",
-    body: table({
-      header: ["prompt", ...names],
-      rows: [...answers].map(([prompt, own]) => [
-        verbatim(prompt),
-        ...names.map((name) => own.get(name) ?? ""),
-      ]),
-      caption: `Greedy answers of seed ${
-        seedsOf(plan)[0]
-      } to validation prompts, ✓ right and ✗ wrong`,
+    body: textTable({
+      header: ["prompt", "gold", "right", "wrong"],
+      rows,
+      caption: `Greedy answers of seed ${seedsOf(plan)[0]} to validation prompts.`,
     }),
-  };
+  }];
+}
+
+/** The names of the measures of a study. */
+function measuresOf({ results }: StudyResults): readonly string[] {
+  return [...new Set(results.flatMap(({ measures }) => Object.keys(measures)))];
+}
+
+/**
+ * The page of a study.
+ *
+ * @param record What it shows.
+ * @returns The text of the HTML file.
+ */
+export function studyRecordPage(record: StudyRecord): string {
+  const { command, plan, results, beliefs } = record;
+  const [first = "", ...others] = verdictOf(studyRows(plan, results));
+  const baseline = estimateOf([...measuresBySeed(results, BASELINE, "exact_match").values()]);
+  const remarks = studyRemarks(plan, results);
+  return page({
+    title: "SFT, RLHF and IFT on the same data",
+    lead: html`<p class="verdict">${first}</p>
+      ${others.map((sentence) => html`<p>${sentence}</p>\n`)}
+      <p class="quiet">Further SFT ends at an exact match of ${
+      baseline.mean.toFixed(3)
+    }. Differences
+      from it are taken seed by seed; intervals are Student's, 95 %. ${plan.arms.length} ways to go
+      on from one undertrained model, ${plan.seeds} seeds; made by <code>${command}</code>.</p>`,
+    sections: [
+      differenceSection(record),
+      ...progressSection(record),
+      tableSection(record),
+      {
+        title: "What it says",
+        body: html`<ul>${remarks.map((remark) => html`<li>${remark}</li>\n`)}</ul>`,
+      },
+      ...beliefSection(beliefs),
+      ...answerSection(record),
+      metricsSection(measuresOf(results)),
+    ],
+  });
 }
 
 /**
@@ -273,72 +319,15 @@ async function samples({ folder, results, plan }: StudyPageContent): Promise<Pag
  *
  * @param content The study.
  * @returns The text of the HTML file.
+ * @throws {UserError} If a file of the study cannot be read, or the prompt cannot be encoded.
  */
 export async function studyPage(content: StudyPageContent): Promise<string> {
   const { folder, command, plan, results } = content;
-  const [head = [], ...rows] = studyCells(studyRows(plan, results));
-  const lines = await Promise.all(
-    plan.arms.map(({ name }) => progressOf(folder, results, name)),
+  const trained = plan.arms.map(({ name }) => name);
+  const progress = await Promise.all(trained.map((arm) => progressOf(folder, results, arm)));
+  const answers = await Promise.all(
+    [BASE, ...trained].map((arm) => answersOf(folder, results, arm)),
   );
-  const hasBands = lines.length <= MOST_BANDS;
-  const measured = [
-    { measure: "exact_match", name: "greedy" },
-    { measure: "mean@k", name: "sampled (mean@k)" },
-  ];
-  const belief = await beliefs(content);
-  const baseline = estimateOf([...measuresBySeed(results, BASELINE, "exact_match").values()]);
-  return page({
-    title: "SFT, RLHF and IFT on the same data",
-    lead:
-      html`<p>Made by <code>${command}</code>: ${plan.arms.length} ways to go on from one undertrained
-      model, ${plan.seeds} seeds. Further supervised training ends at an exact match of
-      ${baseline.mean.toFixed(3)}. Differences from it are taken seed by seed; intervals are
-      Student's, 95 %.</p>`,
-    sections: [
-      {
-        title: "Differences from more SFT",
-        body: figure(
-          (width) =>
-            intervals(
-              measured.map(({ measure, name }) => ({
-                name,
-                rows: differences(plan, results, measure),
-              })),
-              {
-                title: "Exact match less that of further SFT",
-                x: { label: "exact match less that of further SFT" },
-                reference: { value: 0, label: "SFT" },
-                width,
-              },
-            ),
-          "Test exact match less that of further SFT, the mean over seeds and its 95 % interval",
-        ),
-      },
-      {
-        title: "On the way",
-        body: figure(
-          (width) =>
-            curves(hasBands ? lines : lines.map(withoutBand), {
-              title: "Validation exact match by step",
-              x: { label: "step" },
-              y: { label: "validation exact match" },
-              width,
-            }),
-          `Exact match on validation data, the mean over seeds${
-            hasBands ? " with its 95 % interval" : ""
-          }`,
-        ),
-      },
-      { title: "The table", body: table({ header: head, rows }) },
-      {
-        title: "What it says",
-        body: html`<ul>${
-          studyRemarks(plan, results).map((remark) => html`<li>${remark}</li>`)
-        }</ul>`,
-      },
-      ...(belief === undefined ? [] : [belief]),
-      await samples(content),
-      metricsSection(),
-    ],
-  });
+  const beliefs = await readBeliefs(content);
+  return studyRecordPage({ command, plan, results, progress, beliefs, answers: answers.flat() });
 }

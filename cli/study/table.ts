@@ -5,6 +5,7 @@
  * @module
  */
 
+import { meaningOf } from "../report/glossary.ts";
 import { fitTable } from "../terminal/layout.ts";
 import { BASE, BASELINE, rewardModelArm } from "./arms.ts";
 import { type Estimate, estimateOf, pairedDifference } from "./statistics.ts";
@@ -16,7 +17,10 @@ import {
   type StudyResults,
 } from "./study.ts";
 
-/** A column of the table. */
+/** What a column tells of an arm. */
+export type ColumnGroup = "results" | "elsewhere" | "cost";
+
+/** A measure in the table. */
 export interface Shown {
   /** The measure. */
   readonly measure: string;
@@ -24,21 +28,23 @@ export interface Shown {
   readonly title: string;
   /** The number of decimals. */
   readonly digits: number;
+  /** What it tells of an arm. */
+  readonly group: ColumnGroup;
 }
 
 /** The measures in the table. */
 export const shownMeasures: readonly Shown[] = [
-  { measure: "exact_match", title: "exact", digits: 3 },
-  { measure: "mean@k", title: "mean@k", digits: 3 },
-  { measure: "pass@k", title: "pass@k", digits: 3 },
-  { measure: "gap", title: "gap", digits: 3 },
-  { measure: "recovery", title: "recovery", digits: 3 },
-  { measure: "longer/exact_match", title: "longer", digits: 3 },
-  { measure: "reformatted/exact_match", title: "reformatted", digits: 3 },
-  { measure: "mistaught/exact_match", title: "mistaught", digits: 3 },
-  { measure: "kl_to_start", title: "KL", digits: 3 },
-  { measure: "sampled_entropy", title: "entropy", digits: 2 },
-  { measure: "length", title: "length", digits: 2 },
+  { measure: "exact_match", title: "exact", digits: 3, group: "results" },
+  { measure: "mean@k", title: "mean@k", digits: 3, group: "results" },
+  { measure: "pass@k", title: "pass@k", digits: 3, group: "results" },
+  { measure: "gap", title: "gap", digits: 3, group: "results" },
+  { measure: "recovery", title: "recovery", digits: 3, group: "results" },
+  { measure: "longer/exact_match", title: "longer", digits: 3, group: "elsewhere" },
+  { measure: "reformatted/exact_match", title: "reformatted", digits: 3, group: "elsewhere" },
+  { measure: "mistaught/exact_match", title: "mistaught", digits: 3, group: "elsewhere" },
+  { measure: "kl_to_start", title: "KL", digits: 3, group: "elsewhere" },
+  { measure: "sampled_entropy", title: "entropy", digits: 2, group: "elsewhere" },
+  { measure: "length", title: "length", digits: 2, group: "elsewhere" },
 ];
 
 /** A row of the table: an arm. */
@@ -104,7 +110,10 @@ export function studyRows(
 /** `+0.120 [+0.050, +0.190]`. */
 export function showDifference(estimate: Estimate | undefined, digits = 3): string {
   if (estimate === undefined) return "";
-  const signed = (value: number) => `${value < 0 ? "-" : "+"}${Math.abs(value).toFixed(digits)}`;
+  const signed = (value: number) => {
+    const size = Math.abs(value).toFixed(digits);
+    return `${value < 0 && Number(size) > 0 ? "-" : "+"}${size}`;
+  };
   const { mean, low, high } = estimate;
   return Number.isNaN(low) ? signed(mean) : `${signed(mean)} [${signed(low)}, ${signed(high)}]`;
 }
@@ -114,37 +123,90 @@ function showPoint(point: string): string {
   return point.replaceAll("learningRate-", "lr ").replaceAll("-", " ").replaceAll(",", ", ");
 }
 
+/** A column of the table. */
+export interface StudyColumn {
+  /** The heading. */
+  readonly title: string;
+  /** Its definition. */
+  readonly meaning: string;
+  /** What it tells of an arm. */
+  readonly group: ColumnGroup;
+  /** Its cell in the row of an arm. */
+  cell(row: StudyRow): string;
+}
+
+/** The column with the means of a measure. */
+function measureColumn({ measure, title, digits, group }: Shown): StudyColumn {
+  return {
+    ...{ title, group },
+    meaning: meaningOf(measure)?.meaning ?? "",
+    cell: ({ means }) => means.get(measure)?.mean.toFixed(digits) ?? "",
+  };
+}
+
+/** The columns that compare exact match with that of further supervised training. */
+const comparisonColumns: readonly StudyColumn[] = [
+  {
+    title: `exact - ${BASELINE}`,
+    meaning: `mean over seeds of exact less that of ${BASELINE} with the same seed, and its 95 % ` +
+      `interval`,
+    group: "results",
+    cell: ({ difference }) => showDifference(difference),
+  },
+  {
+    title: "wins",
+    meaning: `number of seeds on which exact is higher than, equal to and lower than that of ` +
+      BASELINE,
+    group: "results",
+    cell: ({ arm, wins }) => arm === BASELINE || arm === BASE ? "" : wins.join("/"),
+  },
+];
+
+/** The columns with the cost and the settings of an arm. */
+const costColumns: readonly StudyColumn[] = [
+  ...[
+    { title: "k examples", meaning: "rows with a backward pass, in thousands" },
+    { title: "k fwd", meaning: "tokens that any model has read or written, in thousands" },
+    { title: "k bwd", meaning: "tokens with a backward pass, in thousands" },
+  ].map((column, i): StudyColumn => ({
+    ...column,
+    group: "cost",
+    cell: ({ cost }) => (cost[i] ?? NaN).toFixed(0),
+  })),
+  {
+    title: "settings",
+    meaning: "of those that were tried, the best on validation data",
+    group: "cost",
+    cell: ({ point }) => showPoint(point),
+  },
+];
+
+/** The columns of a study's table. Some measures exist only for some tasks. */
+export function studyColumns(rows: readonly StudyRow[]): readonly StudyColumn[] {
+  const [first, ...others] = shownMeasures
+    .filter(({ measure }) => rows.some(({ means }) => means.has(measure)));
+  return [
+    ...first === undefined ? [] : [measureColumn(first)],
+    ...comparisonColumns,
+    ...others.map(measureColumn),
+    ...costColumns,
+  ];
+}
+
+/** The cells of some columns of a study's table, the headings first. */
+export function cellsOf(
+  rows: readonly StudyRow[],
+  columns: readonly StudyColumn[],
+): readonly (readonly string[])[] {
+  return [
+    ["", ...columns.map(({ title }) => title)],
+    ...rows.map((row) => [row.arm, ...columns.map((column) => column.cell(row))]),
+  ];
+}
+
 /** The cells of a study's table, the headings first. */
 export function studyCells(rows: readonly StudyRow[]): readonly (readonly string[])[] {
-  // Some measures exist only for some tasks.
-  const shownHere = shownMeasures.filter(({ measure }) =>
-    rows.some(({ means }) => means.has(measure))
-  );
-  const head = [
-    "",
-    ...shownHere.slice(0, 1).map(({ title }) => title),
-    `exact - ${BASELINE}`,
-    "wins",
-    ...shownHere.slice(1).map(({ title }) => title),
-    "k examples",
-    "k fwd",
-    "k bwd",
-    "settings",
-  ];
-  const cell = ({ means }: StudyRow, { measure, digits }: Shown) =>
-    means.get(measure)?.mean.toFixed(digits) ?? "";
-  return [
-    head,
-    ...rows.map((row) => [
-      row.arm,
-      ...shownHere.slice(0, 1).map((shown) => cell(row, shown)),
-      showDifference(row.difference),
-      row.arm === BASELINE || row.arm === BASE ? "" : row.wins.join("/"),
-      ...shownHere.slice(1).map((shown) => cell(row, shown)),
-      ...row.cost.map((count) => count.toFixed(0)),
-      showPoint(row.point),
-    ]),
-  ];
+  return cellsOf(rows, studyColumns(rows));
 }
 
 /** The table for a terminal. */

@@ -101,6 +101,98 @@ Deno.test("intervals stand in the rows of their names", () => {
   }
 });
 
+Deno.test("no control character of any text gets into a plot", () => {
+  const evil = "\u001b[2J\u202e";
+  const points = [{ x: 1, y: 1 }, { x: 2, y: 2 }];
+  const labels = [{ value: 1, label: evil }];
+  const shown = {
+    ...{ title: evil, x: { label: evil }, y: { label: evil } },
+    reference: { value: 1, label: evil },
+  };
+  const curve = { name: evil, points };
+  for (
+    const svg of [
+      curves([curve, curve], { ...shown, beginnings: labels, hover: true }),
+      intervals([{ name: evil, rows: [{ name: evil, value: 1 }] }], shown),
+    ]
+  ) {
+    assertEquals(
+      [...evil].filter((character) => /\p{C}/u.test(character) && svg.includes(character)),
+      [],
+    );
+  }
+});
+
+Deno.test("only several series have a legend, and only where it is wanted", () => {
+  const points = [{ x: 1, y: 1 }, { x: 2, y: 2 }];
+  const [one, two] = [[{ name: "alpha", points }], [{ name: "alpha", points }, {
+    name: "b",
+    points,
+  }]];
+  const hasLegend = (svg: string) => svg.includes(">alpha<");
+  assertEquals(
+    [curves(one, axes), curves(two, axes), curves(two, { ...axes, legend: false })].map(hasLegend),
+    [false, true, false],
+  );
+});
+
+Deno.test("names of rows take half of the drawing, and are whole where the pointer rests", () => {
+  const name = "a".repeat(40);
+  const svg = intervals([{ name: "greedy", rows: [{ name, value: 0.5, low: 0.25, high: 1 }] }], {
+    ...axes,
+    width: 370,
+  });
+  // 171 pixels of 7.2 each.
+  assertStringIncludes(svg, `>${"a".repeat(22)}…<`);
+  assertStringIncludes(svg, `<title>${name}, greedy: 0.5 [0.25, 1]</title>`);
+  for (const { text, x } of ticksOf(svg, "y")) assert(x - 7.2 * text.length >= 0);
+});
+
+Deno.test("labels of stages neither overlap nor are cut", () => {
+  const points = [{ x: 0, y: 1 }, { x: 100, y: 2 }];
+  const beginnings = [0, 4, 40, 98].map((value) => ({ value, label: `stage at ${value}` }));
+  const svg = curves([{ name: "a", points }], { ...axes, width: 370, beginnings });
+  const labels = [...svg.matchAll(/<text x="([\d.]+)" y="(\d+)"[^>]*>(stage[^<]*)</g)]
+    .map(([, x, y, text = ""]) => ({
+      left: Number(x),
+      row: Number(y),
+      right: Number(x) + 7.2 * text.length,
+    }));
+  assertEquals(labels.length, 4);
+  for (const [i, a] of labels.entries()) {
+    assert(a.left >= 0 && a.right <= 370.1, `${a.right}`);
+    for (const b of labels.slice(i + 1)) assert(a.row !== b.row || a.right <= b.left + 0.1);
+  }
+  assertEquals(labels.map(({ row }) => (row - (labels[0]?.row ?? NaN)) / 16), [0, 1, 0, 0]);
+});
+
+Deno.test("the values under the pointer are those of a place that most curves have", () => {
+  const logged = Array.from({ length: 100 }, (_, x) => ({ x, y: x }));
+  const evaluated = [0, 50, 99].map((x) => ({ x, y: 2 * x, low: x, high: 3 * x }));
+  const svg = curves([{ name: "a", points: logged }, { name: "b", points: evaluated }], {
+    ...axes,
+    hover: true,
+  });
+  const columns = [...svg.matchAll(/<g class="at">(.*?)<\/g><\/g>/g)].map(([, inner = ""]) =>
+    [...inner.matchAll(/<text[^>]*>([^<]*)</g)].map(([, text]) => text)
+  );
+  // 640 pixels between the axes in columns of 12, the last of which is narrower.
+  assertEquals(columns.length, 54);
+  assertEquals(columns[0], ["step 0", "a 0", "b 0 [0, 0]"]);
+  assertEquals(columns.filter(([, , b]) => b !== undefined).map(([step]) => step), [
+    ...["step 0", "step 50", "step 99"],
+  ]);
+  const rects = [...svg.matchAll(/<g class="at"><rect x="([\d.]+)" y="24" width="([\d.]+)"/g)]
+    .map(([, x, width]) => [Number(x), Number(width)] as const);
+  // Together they are the whole width between the axes.
+  assertEquals(rects[0]?.[0], 60);
+  for (const [i, [x, width]] of rects.entries()) {
+    const next = rects[i + 1]?.[0] ?? 700;
+    assert(Math.abs(x + width - next) < 0.11, `${x} ${width} ${next}`);
+  }
+  assert(!curves([{ name: "a", points: logged }], axes).includes('class="at"'));
+});
+
 /** The relative luminance of a colour, as WCAG 2 has it. */
 function luminance(color: string): number {
   const channels = [1, 3, 5].map((i) => parseInt(color.slice(i, i + 2), 16) / 255);

@@ -1,73 +1,174 @@
 /** Pages of runs and of studies: what they show, and that they stand by themselves. */
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { runPage, type RunRecord, runRecordPage } from "../../../cli/report/run_page.ts";
+import { settingsSection } from "../../../cli/report/run_settings.ts";
+import { studyRecordPage } from "../../../cli/study/study_page.ts";
+import { studyRows } from "../../../cli/study/table.ts";
+import { verdictOf } from "../../../cli/study/verdict.ts";
+import { believers } from "../../../cli/study/beliefs.ts";
+import { runPaths } from "../../../cli/run/run_paths.ts";
 import { ended, inFolder, start, tiny, trained, writeRows } from "../command.ts";
-import { runPage } from "../../../cli/report/run_page.ts";
 import { requestsOf } from "../requests.ts";
+import { goldenFile, pages, run, study } from "./records.ts";
 
-inFolder("a run's page stands by itself and shows every stage", async (folder) => {
-  const run = `${folder}/run`;
-  await trained(
-    ...["--layers", "1", "--heads", "1", "--width", "8", "--tasks", "pick", "--examples", "40"],
-    ...["--objective", "sft,dpo,grpo", "--steps", "4,2,2", "--batch-size", "8"],
-    ...["--logging-steps", "1", "--warmup-steps", "0", "--out", run],
-  );
-  const page = await runPage(run);
-  assertEquals(requestsOf(page), []);
+for (const [name, page] of Object.entries(pages)) {
+  Deno.test(`the page of a ${name} is the golden one, and asks for nothing`, async () => {
+    const [lines, golden] = [page(), await Deno.readTextFile(goldenFile(name))]
+      .map((text) => text.split("\n"));
+    // One line: a difference of whole pages takes minutes to print.
+    const differing = (lines ?? []).findIndex((line, i) => line !== golden?.[i]);
+    assertEquals(lines?.[differing], golden?.[differing]);
+    assertEquals(lines?.length, golden?.length);
+    assertEquals(requestsOf((golden ?? []).join("\n")), []);
+  });
+}
+
+/** The record of a run with one stage of 40 supervised steps, of which some were logged. */
+function supervised(logged: number, folder = "runs/one"): RunRecord {
+  const { config } = run;
+  return {
+    folder,
+    config: { ...config, settings: { objective: "sft", steps: 40, data: "rows.jsonl" } },
+    metrics: Array.from({ length: logged }, (_, i) => ({ step: i + 1, loss: 2, nll: 2 })),
+    samples: [],
+  };
+}
+
+Deno.test("a page has no figures of what its run did not do", () => {
+  const page = runRecordPage(supervised(40));
   for (
-    const shown of [
-      "A run of 8 steps, in the stages sft, then dpo, then grpo, in ",
-      "held-out, step 0<",
-      "held-out, step 4, after sft",
-      "held-out, step 6, after dpo",
-      "held-out, step 8, after grpo",
-      "rewards/margins",
-      "Rewarded answers",
-      "<dt><code>clip_ratio/low</code></dt>",
-    ]
-  ) assertStringIncludes(page, shown);
-  // What only some stages measure is drawn with their names; no line leads from one to the next.
-  const figureOf = (title: string) =>
-    new RegExp(`<h2>${title}</h2>.*?</figure>`, "s").exec(page)?.[0] ?? "";
-  const namesIn = (title: string) =>
-    ["sft", "dpo", "grpo"].filter((name) => figureOf(title).includes(`>${name}</text>`));
-  assertEquals(namesIn("Loss"), ["sft", "dpo", "grpo"]);
-  assertEquals(namesIn("Implicit rewards"), ["dpo"]);
-  const [, line = ""] = /aria-label="line"[^>]*><path d="([^"]*)"/.exec(figureOf("Loss")) ?? [];
-  assertEquals(line.match(/M/g)?.length, 3);
+    const absent of ["Before and after", "Exact match", "Answers", "Rewarded answers", "reward"]
+  ) {
+    assert(!page.includes(`<h2>${absent}`) && !page.includes(`<h3>${absent}`), absent);
+  }
+  assertStringIncludes(page, "A run of sft: 40 steps, in");
+  assertStringIncludes(page, "conversations (digest");
+  // The loss of supervised training is its cross-entropy: one curve shows both.
+  assert(!page.includes("<h3>Loss</h3>") && page.includes("<h3>Cross-entropy</h3>"));
+  assertStringIncludes(page, "The loss of every step is its cross-entropy.");
+  assert(!runRecordPage(supervised(1)).includes("<h2>Curves"));
 });
 
-inFolder("a run of supervised training has no figures of what it does not do", async (folder) => {
-  const data = await writeRows(`${folder}/rows.jsonl`);
-  await trained("--data", data, ...tiny, "--out", `${folder}/run`);
-  const page = await runPage(`${folder}/run`);
-  for (const absent of ["Implicit rewards", "Rewarded answers", "clip_ratio"]) {
+Deno.test("curves are smoothed from 30 logged steps on", () => {
+  const isSmoothed = (logged: number) =>
+    runRecordPage(supervised(logged)).includes('stroke-opacity="0.35"');
+  assertEquals([29, 30].map(isSmoothed), [false, true]);
+});
+
+Deno.test("a page is named by its folder, also where a shell has completed the name", () => {
+  for (const [folder, title] of [["runs/a", "a"], ["runs/a/", "a"], ["/", "/"]] as const) {
+    assertStringIncludes(runRecordPage(supervised(0, folder)), `<h1>${title}</h1>`);
+  }
+});
+
+Deno.test("settings that differ between stages stand in a table, others once", () => {
+  const settings = [
+    { objective: "sft", steps: 3, seed: 1 },
+    { objective: "dpo", steps: 3, seed: 1, data: "pairs.jsonl" },
+  ];
+  const { body: { html } } = settingsSection("r", { ...run.config, settings }, ["sft", "dpo"]);
+  assertMatch(html, /<dt>seed<\/dt>\s*<dd>1<\/dd>/);
+  assertStringIncludes(html, `<th scope="row">data</th><td class="text"></td>`);
+  assert(!html.includes(`<th scope="row">steps</th>`));
+  // Only where no stage has data of the user's.
+  assert(!html.includes("built-in tasks, conversations"));
+});
+
+/** The record of the study with other exact matches. */
+function studyOf(change: (arm: string, match: number, seed: number) => number) {
+  const { results: { results, chosen } } = study;
+  return {
+    ...study,
+    results: {
+      chosen,
+      results: results.map((result) => ({
+        ...result,
+        measures: {
+          exact_match: change(result.arm, result.measures.exact_match ?? NaN, result.seed),
+        },
+      })),
+    },
+  };
+}
+
+Deno.test("a verdict says so where no arm is better, where there is one seed, and one arm", () => {
+  const verdict = ({ plan, results }: Pick<typeof study, "plan" | "results">) =>
+    verdictOf(studyRows(plan, results));
+  const same = verdict(studyOf((arm, match) => arm === "ift" ? match - 0.4 : match));
+  assertEquals(same.map((sentence) => sentence.split(":")[0]), [
+    "No arm is better than further SFT in exact match.",
+    "Worse than further SFT",
+    "Not to be told apart from further SFT",
+    "Each interval holds by itself, in 19 of 20 studies",
+  ]);
+  const { plan, results } = study;
+  const first = results.results.filter(({ seed }) => seed === 0);
+  assertEquals(verdict({ plan, results: { ...results, results: first } }), [
+    "With one seed there are no intervals, so these differences may be chance: ift +0.200, " +
+    "dpo +0.010 and ppo -0.200.",
+  ]);
+  const alone = { plan: { ...plan, arms: plan.arms.slice(0, 1) }, results };
+  assertEquals(verdict(alone), [
+    "Further SFT is the only arm, so there is nothing that it could be compared with.",
+  ]);
+  const two = { plan: { ...plan, arms: plan.arms.slice(0, 2) }, results };
+  assertEquals(verdict(two), [
+    "Better than further SFT in exact match: ift +0.200 [+0.175, +0.225].",
+  ]);
+});
+
+Deno.test("beliefs are those of the arms that won, the best first, and at most three", () => {
+  const { plan, results } = study;
+  assertEquals(believers(plan, results), ["base", "sft", "ift", "dpo", "ppo"]);
+  const { results: reversed } = studyOf((arm, match) => arm === "ppo" ? 1 : match);
+  const more = [...plan.arms, ...plan.arms.slice(-1).map((arm) => ({ ...arm, name: "kto" }))];
+  const worst = results.results.filter(({ arm }) => arm === "base")
+    .map((result) => ({ ...result, arm: "kto" }));
+  assertEquals(
+    believers({ ...plan, arms: more }, { ...reversed, results: [...reversed.results, ...worst] }),
+    ["base", "sft", "ppo", "ift", "dpo"],
+  );
+});
+
+Deno.test("a study without questions or answers has no sections of them", () => {
+  const page = studyRecordPage({ ...study, beliefs: undefined, answers: [], progress: [] });
+  for (const absent of ["What the models believe", "Answers side by side", "On the way"]) {
     assert(!page.includes(absent), absent);
   }
-  // Named by its folder, also where a shell has completed the name with a slash.
-  for (const path of [`${folder}/run`, `${folder}/run/`]) {
-    assertStringIncludes(await runPage(path), "<h1>run</h1>");
-  }
-  if (Deno.build.os === "windows") return;
-  await Deno.rename(`${folder}/run`, `${folder}/my\\run`);
-  assertStringIncludes(await runPage(`${folder}/my\\run`), "<h1>my\\run</h1>");
+});
+
+/** Writes the record of a run to its folder. */
+async function writeRun(folder: string, { config, metrics, samples }: RunRecord): Promise<void> {
+  const paths = runPaths(folder);
+  await Deno.mkdir(folder, { recursive: true });
+  await Deno.writeTextFile(paths.config, JSON.stringify(config));
+  await writeRows(paths.metrics, metrics);
+  await writeRows(paths.samples, samples);
+}
+
+inFolder("a page of files is that of their record", async (folder) => {
+  const record = { ...run, folder: `${folder}/run` };
+  await writeRun(record.folder, record);
+  assertEquals(await runPage(record.folder), runRecordPage(record));
 });
 
 /** Runs a task's command to its end. */
-const run = (task: "report" | "compare", ...args: readonly string[]) => ended(start(task, args));
+const command = (task: "report" | "compare", ...args: readonly string[]) =>
+  ended(start(task, args));
 
 inFolder("the commands: a page of a run, and what makes no sense", async (folder) => {
   const data = await writeRows(`${folder}/rows.jsonl`);
   await trained("--data", data, ...tiny, "--out", `${folder}/run`);
-  const { code, stdout, stderr } = await run("report", "--run", `${folder}/run`);
+  const { code, stdout, stderr } = await command("report", "--run", `${folder}/run`);
   assertEquals({ code, stderr }, { code: 0, stderr: "" });
   assertStringIncludes(stdout, `${folder}/run/report.html`);
   assertEquals(requestsOf(await Deno.readTextFile(`${folder}/run/report.html`)), []);
 
-  assertEquals((await run("report", "--run", `${folder}/none`)).code, 1);
-  const unknown = await run("compare", "--arms", "sft,dop", "--out", `${folder}/study`);
+  assertEquals((await command("report", "--run", `${folder}/none`)).code, 1);
+  const unknown = await command("compare", "--arms", "sft,dop", "--out", `${folder}/study`);
   assertEquals(unknown.code, 1);
   assertStringIncludes(unknown.stderr, `--arms: there is no arm "dop"`);
-  const help = await run("compare", "--help");
+  const help = await command("compare", "--help");
   assertStringIncludes(help.stdout, "--quick");
   assert(help.stdout.split("\n").every((line) => line.length <= 100));
 });

@@ -1,13 +1,13 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { type Device, key, reference, wasm } from "@unitune/core";
 import {
-  beforeAndAfter,
   describeReport,
-  matchByKind,
+  kindCells,
+  mainCells,
   momentsOf,
   sampleLines,
 } from "../../../cli/report/summary.ts";
-import { alignTable } from "@unitune/cli";
+import { alignTable, fitTable } from "@unitune/cli";
 import {
   conversationSplit,
   createEvaluator,
@@ -148,21 +148,21 @@ const lines = [
 
 Deno.test("the tables have the first and the last evaluation of each split", () => {
   const moments = momentsOf([trainSettings({ steps: 9 })]);
-  assertEquals(beforeAndAfter(lines, moments), [
+  assertEquals(fitTable(mainCells(lines, moments)), [
     "             loss",
     "a, before  3.0000",
     "a, after   1.0000",
     "b, before  2.0000",
     "b, after   1.5000",
   ]);
-  assertEquals(matchByKind(lines, moments), [
+  assertEquals(fitTable(kindCells(lines, moments)), [
     "exact match  sort",
     "a, before    0.25",
     "a, after     1.00",
     "b, before    0.00",
     "b, after     0.75",
   ]);
-  assertEquals(matchByKind([{ step: 0, split: "a", metrics: { eval_loss: 1 } }], moments), []);
+  assertEquals(kindCells([{ step: 0, split: "a", metrics: { eval_loss: 1 } }], moments), []);
   assertEquals(alignTable([]), []);
 });
 
@@ -172,7 +172,7 @@ Deno.test("the tables of a run in stages have the end of each stage", () => {
     trainSettings({ objective: "dpo", steps: 3 }),
     trainSettings({ steps: 1 }),
   ];
-  assertEquals(beforeAndAfter(lines, momentsOf(stages)), [
+  assertEquals(fitTable(mainCells(lines, momentsOf(stages))), [
     "                         loss",
     "a, before              3.0000",
     "a, after stage 1, sft  2.5000",
@@ -221,5 +221,5 @@ Deno.test("an evaluation on one line leaves details to the table", () => {
   const bare = { ...report, metrics: { eval_entropy: 1 } };
   assertEquals(describeReport(bare), "held-out: no right answers to compare with");
   const evaluation = { step: 0, split: "held-out", metrics: bare.metrics };
-  assertEquals(beforeAndAfter([evaluation], [{ step: 0, name: "before" }]), []);
+  assertEquals(mainCells([evaluation], [{ step: 0, name: "before" }]), []);
 });

@@ -1,0 +1,74 @@
+/**
+ * The outcome of a study in words: the arms that are better and worse than further supervised
+ * training, and those that it cannot tell apart from it.
+ *
+ * @module
+ */
+
+import { listed } from "../flags/words.ts";
+import { BASE, BASELINE } from "./arms.ts";
+import { showDifference, type StudyRow } from "./table.ts";
+
+/** The place of an arm's interval: above 0, below 0, around 0, or none because of a single seed. */
+type Standing = "better" | "worse" | "unclear" | "single";
+
+/** The beginnings of the sentences, in order. */
+const openings: Readonly<Record<Standing, string>> = {
+  better: "Better than further SFT in exact match",
+  worse: "Worse than further SFT",
+  unclear: "Not to be told apart from further SFT",
+  single: "With one seed there are no intervals, so these differences may be chance",
+};
+
+function standingOf({ low, high }: NonNullable<StudyRow["difference"]>): Standing {
+  if (Number.isNaN(low + high)) return "single";
+  return low > 0 ? "better" : high < 0 ? "worse" : "unclear";
+}
+
+/** The sentence that warns of many comparisons. The expected number holds for dependent arms, too. */
+function warning(count: number): readonly string[] {
+  return count < 2 ? [] : [
+    `Each interval holds by itself, in 19 of 20 studies: of ${count} arms without any effect, ${
+      count / 20
+    } would seem to differ, on average.`,
+  ];
+}
+
+/**
+ * The outcome of a study in words.
+ *
+ * @param rows The rows of its table.
+ * @returns The sentences.
+ *
+ * @example
+ * ```ts
+ * import { verdictOf } from "./verdict.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const row = { point: "", wins: [0, 0, 0], cost: [0, 0, 0], means: new Map() } as const;
+ * const difference = { mean: 0.12, low: 0.05, high: 0.19, count: 3 };
+ * assertEquals(verdictOf([{ ...row, arm: "sft" }, { ...row, arm: "ift", difference }]), [
+ *   "Better than further SFT in exact match: ift +0.120 [+0.050, +0.190].",
+ * ]);
+ * ```
+ */
+export function verdictOf(rows: readonly StudyRow[]): readonly string[] {
+  const compared = rows.flatMap(({ arm, difference }) =>
+    arm === BASE || arm === BASELINE || difference === undefined ? [] : [{ arm, difference }]
+  ).toSorted((a, b) => b.difference.mean - a.difference.mean);
+  if (compared.length === 0) {
+    return ["Further SFT is the only arm, so there is nothing that it could be compared with."];
+  }
+  const standings = Map.groupBy(compared, ({ difference }) => standingOf(difference));
+  const order: readonly Standing[] = ["better", "worse", "unclear", "single"];
+  const sentences = order.flatMap((standing) => {
+    const own = standings.get(standing) ?? [];
+    const parts = own.map(({ arm, difference }) => `${arm} ${showDifference(difference)}`);
+    return parts.length === 0 ? [] : [`${openings[standing]}: ${listed(parts)}.`];
+  });
+  const isJudged = !standings.has("single");
+  const nobody = isJudged && !standings.has("better")
+    ? ["No arm is better than further SFT in exact match."]
+    : [];
+  return [...nobody, ...sentences, ...isJudged ? warning(compared.length) : []];
+}
