@@ -5,6 +5,9 @@
  */
 
 import type { Tokenizer } from "@unitune/models";
+import { alone } from "../collective/collective.ts";
+import { gatherValues } from "../collective/plain.ts";
+import { rangeOf } from "../collective/vector.ts";
 import { answeredPrompt, answerLimit } from "./answers.ts";
 import { type Cost, noCost } from "../learner/cost.ts";
 import { type EncodedPair, knownPairs, type PairCandidate } from "../data/examples.ts";
@@ -33,7 +36,8 @@ export interface OwnPairs {
 /**
  * Pairs whose rejected answers are there: those of the data, and where it has none, wrong answers of
  * the model's own. A prompt that the model answers rightly gives no pair. An answer that was cut off
- * has no stop token: the model has not said one.
+ * has no stop token: the model has not said one. Of several processes each samples the answers to some
+ * of the prompts, and tells them to the others.
  *
  * @param candidates The pairs, rejected answers missing.
  * @param needed How many are needed at most; of more candidates only so many are asked.
@@ -67,7 +71,7 @@ async function answered(
   needed: number,
   sampler: Sampler<unknown>,
   seed: number,
-  { start: { policy }, rows = EVALUATION_ROWS }: Reference,
+  { start: { policy }, rows = EVALUATION_ROWS, collective = alone }: Reference,
 ): Promise<OwnPairs> {
   const pairs: EncodedPair[] = [];
   let forwardTokens = 0;
@@ -79,13 +83,15 @@ async function answered(
       asked,
       ({ prompt, chosen }) => chosen.ids.length - prompt.length,
     );
-    const answers = await sampler.sample(policy, asked.map(({ prompt }) => prompt), {
+    const { from, to } = rangeOf(asked.length, collective.rank, collective.size);
+    const own = await sampler.sample(policy, asked.slice(from, to).map(({ prompt }) => prompt), {
       maxNewTokens: answerLimit(longestAnswer),
       temperature: 1,
       seed,
-      firstRow: first,
+      firstRow: first + from,
       places: answersAtOnce(rows),
     });
+    const answers = (await gatherValues(collective, own)).flat();
     asked.forEach(({ prompt, chosen, isRight }, i) => {
       const given = answers[i];
       if (given === undefined) throw new RangeError("withOwnAnswers: a prompt without an answer");

@@ -14,7 +14,11 @@ import {
 import { speak } from "../../../cli/sampling/speech.ts";
 import { createExaminer } from "../../../cli/study/measures.ts";
 import { openDevice, prepare } from "@unitune/cli";
+import { key } from "@unitune/core";
 import {
+  alone,
+  type Collective,
+  collectivesInMemory,
   createEvaluator,
   createLearner,
   editSimilarity,
@@ -42,6 +46,7 @@ import {
   characterTokenizer,
   createGenerator,
   encodePrompt,
+  gpt,
   specialIds,
 } from "@unitune/models";
 import fc from "fast-check";
@@ -263,6 +268,46 @@ Deno.test("a rejected answer of the model's own ends by a stop token only if it 
       if (error instanceof UserError) ({ message } = error);
     }
     assert(message.includes("gives no wrong answer"), message);
+  }
+});
+
+Deno.test("rejected answers of the model's own are sampled once, by one process or another", async () => {
+  using device = await openDevice("wasm");
+  const sizes = { vocabulary: tokenizer.size, context, layers: 1, heads: 1, width: 4, dropout: 0 };
+  const model = gpt(sizes);
+  const params = model.init(key(3));
+  const candidates = [c, d, c, d, d].map((first) => ({
+    prompt,
+    chosen: { ids: [...prompt, first, stop], mask: [false, false, false, true, true] },
+    isRight: () => false,
+  }));
+  const asked: number[] = [];
+  const observed = {
+    ...model,
+    emptyCache(batch: number, columns: number) {
+      asked.push(batch);
+      return model.emptyCache(batch, columns);
+    },
+  };
+  const sampledBy = async (collective: Collective) => {
+    const reference = { model: observed, start: { policy: params }, device, collective };
+    const { pairs, cost } = await withOwnAnswers(candidates, 5, tokenizer, 0, reference);
+    return { rejected: [...pairs].map(({ rejected }) => rejected), cost };
+  };
+  const one = await sampledBy(alone);
+  assert(new Set(one.rejected.map(({ ids }) => ids.join())).size > 1);
+  // The prompt is read once, and answered in each place.
+  assertEquals(asked.splice(0), [1, 5]);
+  // Of six processes one has nothing to ask.
+  for (
+    const { size, shares } of [{ size: 2, shares: [1, 1, 2, 3] }, {
+      size: 6,
+      shares: new Array<number>(10).fill(1),
+    }]
+  ) {
+    const all = await Promise.all(collectivesInMemory(size).map(sampledBy));
+    for (const own of all) assertEquals(own, one);
+    assertEquals(asked.splice(0).toSorted(), shares);
   }
 });
 
