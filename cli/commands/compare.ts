@@ -25,7 +25,10 @@ import {
   studyRuns,
   studyTried,
 } from "../study/table.ts";
-import { openDevice } from "../run/devices.ts";
+import { type NamedDevice, openDevice } from "../run/devices.ts";
+import { oneProcess, type Team, together } from "../run/team.ts";
+import { borrowHands, lendHands } from "../study/turns.ts";
+import { type HandMaker, ownHands } from "../study/workers.ts";
 import { runCommand } from "../terminal/errors.ts";
 import { type FlagTable, parseFlags, wantsHelp } from "../flags/flags.ts";
 import { helpText } from "../flags/help.ts";
@@ -35,6 +38,7 @@ import { shellQuote } from "../terminal/shell.ts";
 import { interruptible } from "../terminal/interruption.ts";
 import { print, say, tell } from "../terminal/terminal.ts";
 import { commitOf } from "../study/commit.ts";
+import { gatherValues } from "@unitune/training";
 
 const flags = {
   quick: {
@@ -83,7 +87,9 @@ const flags = {
   jobs: {
     kind: "integer",
     min: 1,
-    help: "The number of trials at a time, which share the processors. It does not change results.",
+    help:
+      "The number of trials at a time, of each process where there are several. They share the " +
+      "processors. It does not change results.",
     defaultHelp: "the number of processors; 1 on webgpu",
   },
 } as const satisfies FlagTable;
@@ -134,45 +140,75 @@ function documentOf(
   ].join("\n");
 }
 
-/**
- * The command `compare`.
- *
- * @param argv The command line.
- * @returns The exit code.
- * @throws {UserError} If the command line is wrong, the folder holds something else, or a run
- * fails.
- */
-export async function compareCommand(argv: readonly string[]): Promise<number> {
-  if (wantsHelp(argv)) {
-    console.log(helpText(flags, usage));
-    return 0;
-  }
-  const started = performance.now();
+/** A study that may begin: nothing is in its way. */
+interface ReadyStudy {
+  readonly plan: StudyPlan;
+  readonly folder: string;
+  /** The command line that goes on with it. */
+  readonly command: string;
+  readonly commit: string | undefined;
+  /** The files that are written at its end. */
+  readonly files: { readonly document: string; readonly report: string };
+  /** The number of workers of each process (default: it follows the device). */
+  readonly jobs: number | undefined;
+  /** The device, of the first process. */
+  readonly device: NamedDevice | undefined;
+}
+
+/** The advice where a file is in the way. */
+const INSTEAD = "choose another --out";
+
+/** Reads the command line; the first process sees whether the study may begin. */
+async function readyStudy(
+  argv: readonly string[],
+  { collective, threads }: Team,
+  opened: DisposableStack,
+): Promise<ReadyStudy> {
   // Read first: the commit may change during the study.
   const commit = await commitOf(".");
   const { values } = parseFlags(flags, argv);
   const plan = studyPlan(values);
   const folder = values.out ?? (values.quick ? "runs/study-quick" : "runs/study");
   const command = ["deno task compare", ...argv.map(shellQuote)].join(" ");
-  const [document, report] = [`${folder}/study.md`, `${folder}/report.html`];
-  const instead = "choose another --out";
+  const files = { document: `${folder}/study.md`, report: `${folder}/report.html` };
+  const study = { plan, folder, command, commit, files, jobs: values.jobs };
+  if (collective.rank > 0) return { ...study, device: undefined };
   // Checked before the study rather than after it.
-  for (const path of [document, report]) await requireReplaceable(path, instead);
-  using device = await openDevice(values.device, tell);
-  const { jobs = device.name === "wasm" ? navigator.hardwareConcurrency : 1 } = values;
+  for (const path of Object.values(files)) await requireReplaceable(path, INSTEAD);
+  const options = { ...threads !== undefined && { threads } };
+  return { ...study, device: opened.use(await openDevice(values.device, tell, options)) };
+}
+
+/** The workers of a study: those of this process, and of others. */
+interface StudyHands {
+  readonly own: readonly HandMaker[];
+  /** The number of workers of each process. */
+  readonly counts: readonly number[];
+}
+
+/** Carries out a study in the first process, and writes its reports. */
+async function conduct(
+  { plan, folder, command, commit, files, device }: ReadyStudy,
+  { collective }: Team,
+  { own, counts }: StudyHands,
+): Promise<number> {
+  if (device === undefined) throw new RangeError("compare: the first process has a device");
+  const started = performance.now();
   const total = countTrials(plan);
+  const jobs = counts.reduce((sum, count) => sum + count, 0);
   say(
     `${plan.arms.length} arms, ${plan.seeds} seeds, at most ${total} trials, ${jobs} at a ` +
       `time, in ${folder}`,
   );
   using interruption = interruptible();
-  const { signal } = interruption;
   let results: StudyResults | undefined;
   {
+    await using borrowed = borrowHands(collective, counts);
     using progress = progressReporter(standardProgress(), total, 1);
     results = await carryOutStudy({
-      ...{ folder, plan, command, jobs, progress, signal },
-      device: device.name,
+      ...{ folder, plan, command, progress, device: device.name },
+      hands: [...own, ...borrowed.makers],
+      signal: AbortSignal.any([interruption.signal, borrowed.signal]),
     });
   }
   if (results === undefined) {
@@ -183,12 +219,52 @@ export async function compareCommand(argv: readonly string[]): Promise<number> {
   const rows = studyRows(plan, results);
   print(`\n${studyLines(rows).join("\n")}\n`);
   for (const remark of studyRemarks(plan, results)) say(remark);
-  await writeSealed(document, documentOf(command, commit, plan, results), instead);
+  await writeSealed(files.document, documentOf(command, commit, plan, results), INSTEAD);
   const page = await studyPage({ folder, command, plan, results, device });
-  await writeSealed(report, page, instead);
-  print(`\nreports: ${report}\n         ${document}`);
+  await writeSealed(files.report, page, INSTEAD);
+  print(`\nreports: ${files.report}\n         ${files.document}`);
   print(`${formatDuration((performance.now() - started) / 1000)} in all`);
   return 0;
+}
+
+/** Carries out trials for the first process. */
+async function help({ collective }: Team, { own }: StudyHands): Promise<number> {
+  using interruption = interruptible();
+  await lendHands(collective, own, interruption.signal);
+  return interruption.exitCode;
+}
+
+/**
+ * The command `compare`.
+ *
+ * @param argv The command line.
+ * @param team The processes that carry it out (default: this one). The first of them plans, shows and
+ * reports; trials are carried out by all.
+ * @returns The exit code.
+ * @throws {UserError} If the command line is wrong, the folder holds something else, or a run
+ * fails.
+ */
+export async function compareCommand(
+  argv: readonly string[],
+  team: Team = oneProcess,
+): Promise<number> {
+  const { collective, threads = navigator.hardwareConcurrency } = team;
+  if (wantsHelp(argv)) {
+    if (collective.rank === 0) console.log(helpText(flags, usage));
+    return 0;
+  }
+  using opened = new DisposableStack();
+  const study = await together(collective, () => readyStudy(argv, team, opened));
+  const [device] = await gatherValues(collective, study.device?.name ?? "");
+  const { jobs = device === "wasm" ? threads : 1 } = study;
+  const counts = await gatherValues(collective, jobs);
+  const hands = { own: ownHands(jobs, threads), counts };
+  const exitCode = await together(
+    collective,
+    () => collective.rank === 0 ? conduct(study, team, hands) : help(team, hands),
+  );
+  const exitCodes = await gatherValues(collective, exitCode);
+  return exitCodes.reduce((most, own) => Math.max(most, own), 0);
 }
 
 if (import.meta.main) await runCommand(() => compareCommand(Deno.args));

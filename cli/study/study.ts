@@ -29,7 +29,7 @@ import type { ProgressReporter } from "../terminal/progress.ts";
 import { readJson } from "../files/read.ts";
 import { type Arm, BASE, gridOf, type GridPoint, rewardModelArm } from "./arms.ts";
 import { isTrialResult, readTrialResult, type Trial, type TrialResult } from "./trial.ts";
-import { startWorkers } from "./workers.ts";
+import { type HandMaker, ownHands, startWorkers } from "./workers.ts";
 
 /** The plan of a study. */
 export interface StudyPlan {
@@ -73,8 +73,8 @@ export interface StudyRun {
   readonly command?: string;
   /** The name of the device. */
   readonly device: TrainSettings["device"];
-  /** The number of trials at a time, which share the processors (default 1). */
-  readonly jobs?: number;
+  /** What carries out trials, each one at a time (default: one worker). */
+  readonly hands?: readonly HandMaker[];
   /** Shows the progress. */
   readonly progress: ProgressReporter;
   /** Stops the trials after their current steps. */
@@ -142,19 +142,17 @@ interface ArmResults {
  * @throws {UserError} If the folder holds another study, or a run fails.
  */
 export async function carryOutStudy(study: StudyRun): Promise<StudyResults | undefined> {
-  const { folder, plan, command, device, jobs = 1, progress, signal } = study;
+  const { folder, plan, command, device, hands = ownHands(1), progress, signal } = study;
   using _claim = await keepPlan(folder, plan, command);
   await using workers = startWorkers({
-    ...{ jobs, device, folder, samples: plan.samples, signal },
+    ...{ hands, device, folder, samples: plan.samples, signal },
     onChange: (running) => progress.phase(describe(running)),
   });
   let done = 0;
 
   const settle = async (trial: Trial): Promise<TrialResult> => {
     const known = await readTrialResult(folder, trial);
-    if (known === undefined) await workers.carryOut(trial);
-    const result = known ?? await readTrialResult(folder, trial);
-    if (result === undefined) throw new Error(`${trial.arm} was not measured`);
+    const result = known ?? await workers.carryOut(trial);
     done++;
     // Results from before say nothing about the duration of the rest.
     if (known === undefined) progress.update(done);

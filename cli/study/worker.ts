@@ -7,10 +7,11 @@
 
 import { type Device, wasm } from "@unitune/core";
 import { openDevice } from "../run/devices.ts";
-import { shownError } from "../terminal/messages.ts";
-import { userErrorOf } from "../terminal/errors.ts";
-import { carryOutTrial } from "./trial.ts";
-import type { Order, Reply, TrialOrder } from "./workers.ts";
+import { carryOutTrial, readTrialResult } from "./trial.ts";
+import { failedReply, type Order, type Reply } from "./workers.ts";
+
+/** An order to carry out a trial. */
+type TrainOrder = Order & { readonly kind: "train" };
 
 /** The part of a worker's global scope that other modules do not have. */
 interface WorkerScope {
@@ -27,23 +28,24 @@ function serve(scope: WorkerScope): void {
   const stopping = new AbortController();
   const devices: Device[] = [];
 
-  const deviceFor = async ({ device: name, threads }: TrialOrder): Promise<Device> => {
-    const device = devices[0] ?? (name === "wasm" ? wasm({ threads }) : await openDevice(name));
+  const deviceFor = async ({ device: name, threads }: TrainOrder): Promise<Device> => {
+    const device = devices[0] ??
+      (name === "wasm" ? wasm({ threads }) : await openDevice(name, undefined, { threads }));
     devices[0] = device;
     return device;
   };
 
-  const obey = async (order: TrialOrder): Promise<Reply> => {
+  const obey = async (order: TrainOrder): Promise<Reply> => {
     try {
       const device = await deviceFor(order);
       const isComplete = await carryOutTrial({ ...order, device, signal: stopping.signal });
-      return { kind: isComplete ? "done" : "stopped" };
+      if (!isComplete) return { kind: "stopped" };
+      // Read where it was written: another machine may not see the file yet.
+      const result = await readTrialResult(order.folder, order.trial);
+      if (result === undefined) throw new Error(`${order.trial.arm} was not measured`);
+      return { kind: "done", result };
     } catch (error) {
-      const told = userErrorOf(error);
-      const { message, stack } = error instanceof Error ? error : new Error(String(error));
-      return told === undefined
-        ? { kind: "failed", isUserError: false, message, stack }
-        : { kind: "failed", isUserError: true, message: shownError(told), stack: told.stack };
+      return failedReply(error);
     }
   };
 

@@ -6,7 +6,9 @@
 
 import { type TrainSettings, UserError } from "@unitune/training";
 import { pooled } from "../run/pool.ts";
-import type { Trial } from "./trial.ts";
+import { shownError } from "../terminal/messages.ts";
+import { userErrorOf } from "../terminal/errors.ts";
+import type { Trial, TrialResult } from "./trial.ts";
 
 /** The order to carry out a trial. */
 export interface TrialOrder {
@@ -20,21 +22,30 @@ export interface TrialOrder {
   readonly samples: number;
   /** The name of the device. */
   readonly device: TrainSettings["device"];
-  /** The number of threads of a wasm device. */
-  readonly threads: number;
 }
 
 /** An order to a worker. */
-export type Order = TrialOrder | {
-  /** The order to stop after the current step. */
-  readonly kind: "stop";
-};
+export type Order =
+  | TrialOrder & {
+    /** The number of threads to compute with. */
+    readonly threads: number;
+  }
+  | {
+    /** The order to stop after the current step. */
+    readonly kind: "stop";
+  };
 
 /** A worker's reply at the end of a trial. */
 export type Reply =
   | {
-    /** The trial is finished, or was stopped before. */
-    readonly kind: "done" | "stopped";
+    /** The trial is finished. */
+    readonly kind: "done";
+    /** Its result, as it is written down. */
+    readonly result: TrialResult;
+  }
+  | {
+    /** The trial was stopped before. */
+    readonly kind: "stopped";
   }
   | {
     /** The trial failed. */
@@ -61,13 +72,45 @@ export function errorOf(
   return error;
 }
 
-/** A worker, which starts with its first order. */
-interface Hand extends Disposable {
+/**
+ * The reply of a trial that has failed.
+ *
+ * @param error The error.
+ * @returns The reply.
+ */
+export function failedReply(error: unknown): Reply {
+  const told = userErrorOf(error);
+  const { message, stack } = error instanceof Error ? error : new Error(String(error));
+  return told === undefined
+    ? { kind: "failed", isUserError: false, message, stack }
+    : { kind: "failed", isUserError: true, message: shownError(told), stack: told.stack };
+}
+
+/** What carries out trials one at a time: a worker, here or in another process. */
+export interface Hand extends Disposable {
   /** Carries out a trial. */
   work(order: TrialOrder): Promise<Reply>;
 }
 
-function hand(signal: AbortSignal): Hand {
+/** Makes a hand, whose trials a signal stops after their current steps. */
+export type HandMaker = (signal: AbortSignal) => Hand;
+
+/**
+ * Workers of this process, each of which starts with its first order.
+ *
+ * @param jobs Their number.
+ * @param processors The number of processors that they share as threads.
+ * @returns What makes them.
+ */
+export function ownHands(
+  jobs: number,
+  processors: number = navigator.hardwareConcurrency,
+): readonly HandMaker[] {
+  const threads = Math.max(1, Math.floor(processors / jobs));
+  return Array.from({ length: jobs }, () => (signal) => ownHand(signal, threads));
+}
+
+function ownHand(signal: AbortSignal, threads: number): Hand {
   let started: Worker | undefined;
   const tell = (order: Order) => started?.postMessage(order);
   const stop = () => tell({ kind: "stop" });
@@ -81,7 +124,7 @@ function hand(signal: AbortSignal): Hand {
           event.preventDefault();
           reject(new Error(`a worker failed: ${event.message}`));
         };
-        tell(order);
+        tell({ ...order, threads });
       }),
     [Symbol.dispose]() {
       signal.removeEventListener("abort", stop);
@@ -95,19 +138,20 @@ export interface Workers extends AsyncDisposable {
   /**
    * Carries out a trial, as soon as a worker is free.
    *
+   * @returns Its result.
    * @throws The reason of the signal, if it stopped the trial; a {@linkcode UserError} if the run
    * fails.
    */
-  carryOut(trial: Trial): Promise<void>;
+  carryOut(trial: Trial): Promise<TrialResult>;
   /** Stops the workers after their current steps, waits for them, and terminates them. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** Options of a study's workers. */
 export interface WorkersOptions {
-  /** The number of trials at a time. */
-  readonly jobs: number;
-  /** The name of each worker's device; on wasm, the workers share the processors as threads. */
+  /** What makes the workers, each of which carries out a trial at a time. */
+  readonly hands: readonly HandMaker[];
+  /** The name of each worker's device. */
   readonly device: TrainSettings["device"];
   /** The folder of the study. */
   readonly folder: string;
@@ -122,26 +166,27 @@ export interface WorkersOptions {
 /**
  * Makes the workers of one study. The first failure stops all of them.
  *
- * @param options Their number, and the study.
- * @returns The workers, each of which starts with its first order.
+ * @param options What makes them, and the study.
+ * @returns The workers.
  */
 export function startWorkers(options: WorkersOptions): Workers {
-  const { jobs, device, folder, samples, onChange = () => {} } = options;
+  const { device, folder, samples, onChange = () => {} } = options;
   const failure = new AbortController();
   const signal = AbortSignal.any([options.signal, failure.signal]);
-  const threads = Math.max(1, Math.floor(navigator.hardwareConcurrency / jobs));
   const running = new Map<Trial, Promise<Reply>>();
 
   const perform = async ({ work }: Hand, trial: Trial) => {
     // A failure of another trial ends this one with the same error.
     signal.throwIfAborted();
-    const replied = work({ kind: "train", trial, folder, samples, device, threads });
+    const replied = work({ kind: "train", trial, folder, samples, device });
     running.set(trial, replied);
     onChange([...running.keys()]);
     try {
       const reply = await replied;
       if (reply.kind === "failed") throw errorOf(reply);
-      if (reply.kind === "stopped") signal.throwIfAborted();
+      if (reply.kind === "done") return reply.result;
+      signal.throwIfAborted();
+      throw new Error(`${trial.arm} was stopped, and nobody has asked for that`);
     } catch (error) {
       failure.abort(error);
       throw error;
@@ -150,7 +195,7 @@ export function startWorkers(options: WorkersOptions): Workers {
       onChange([...running.keys()]);
     }
   };
-  const hands = Array.from({ length: jobs }, () => hand(signal));
+  const hands = options.hands.map((make) => make(signal));
   return {
     carryOut: pooled(hands.map((hand) => (trial: Trial) => perform(hand, trial))),
     async [Symbol.asyncDispose]() {

@@ -33,6 +33,7 @@ export type Task =
   | "train:rewards"
   | "train:native"
   | "train:mpi"
+  | "compare:mpi"
   | "sample"
   | "data"
   | "merge"

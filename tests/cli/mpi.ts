@@ -32,10 +32,15 @@ export function testOnMpi(name: string, test: (folder: string) => Promise<void>)
 }
 
 /**
- * Training among so many processes. Each writes its number of the system's into `folder/pid-RANK`.
+ * A command among so many processes. Each writes its number of the system's into `folder/pid-RANK`.
  */
-export function startAmong(size: number, folder: string, args: readonly string[]): Deno.Command {
-  const { program, args: own } = taskCommand("train:mpi", args);
+export function startAmong(
+  size: number,
+  folder: string,
+  args: readonly string[],
+  task: "train:mpi" | "compare:mpi" = "train:mpi",
+): Deno.Command {
+  const { program, args: own } = taskCommand(task, args);
   const script = `echo $$ > "$0/pid-$OMPI_COMM_WORLD_RANK$PMI_RANK"; exec "$@"`;
   return new Deno.Command("mpirun", {
     args: [...options ?? [], "-n", `${size}`, "sh", "-c", script, folder, program, ...own],

@@ -1,7 +1,7 @@
 /** Training in several processes: every kind of data among 1 to 4, and processes that are killed. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { integerFrom, randomStream } from "@unitune/training";
-import { assertSameFiles, ended, tiny, writeRows } from "../cli/command.ts";
+import { assertSameFiles, ended, start, tiny, writeRows } from "../cli/command.ts";
 import { pause, sizeOf } from "../cli/kill.ts";
 import { startAmong, testOnMpi, trainedAmong } from "../cli/mpi.ts";
 import {
@@ -103,3 +103,22 @@ testOnMpi("a process that dies ends the others, which say so", async (folder) =>
   assertEquals(code === 0, false);
   assertMatch(new TextDecoder().decode(stderr), /process 1 of 2 was told to end/);
 });
+
+testOnMpi(
+  "a study among processes has the results of one, and one process writes its page",
+  async (folder) => {
+    const args = ["--quick", "--arms", "sft", "--seeds", "2", "--jobs", "1", "--device", "wasm"];
+    const resultsOf = async (command: Deno.Command, out: string) => {
+      const { code, stdout, stderr } = await ended(command);
+      assertEquals(code, 0, stderr);
+      assertEquals(stdout.split("reports: ").length, 2);
+      assertMatch(await Deno.readTextFile(`${out}/report.html`), /<title>/);
+      return await Deno.readTextFile(`${out}/results.json`);
+    };
+    const [one, two] = [`${folder}/one`, `${folder}/two`];
+    assertEquals(
+      await resultsOf(startAmong(2, folder, [...args, "--out", two], "compare:mpi"), two),
+      await resultsOf(start("compare", [...args, "--out", one]), one),
+    );
+  },
+);

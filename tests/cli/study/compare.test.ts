@@ -14,7 +14,13 @@ import { arms, gridOf } from "../../../cli/study/arms.ts";
 import { otherThan } from "../../../cli/study/measures.ts";
 import { pairedDifference } from "../../../cli/study/statistics.ts";
 import { studyPlan } from "../../../cli/study/plan.ts";
-import { carryOutStudy, countTrials, readStudy, type StudyPlan } from "../../../cli/study/study.ts";
+import {
+  carryOutStudy,
+  countTrials,
+  readStudy,
+  type StudyPlan,
+  type StudyResults,
+} from "../../../cli/study/study.ts";
 import {
   studyMarkdown,
   studyRemarks,
@@ -23,8 +29,9 @@ import {
   studyTried,
 } from "../../../cli/study/table.ts";
 import { estimateOf, prepare, silentProgress } from "@unitune/cli";
-import { trainSettings, UserError } from "@unitune/training";
-import { errorOf } from "../../../cli/study/workers.ts";
+import { collectivesInMemory, trainSettings, UserError } from "@unitune/training";
+import { borrowHands, lendHands } from "../../../cli/study/turns.ts";
+import { errorOf, type HandMaker, ownHands } from "../../../cli/study/workers.ts";
 import fc from "fast-check";
 import { pause } from "../kill.ts";
 import { pooled } from "../../../cli/run/pool.ts";
@@ -213,17 +220,75 @@ Deno.test("remarks are of rewards, preferences and what is known, and of nothing
   ]);
 });
 
-/** Carries the study out, several trainings at a time. */
-function study(
+/**
+ * Carries the study out among some processes of one worker each; a signal stops it in the last.
+ */
+async function study(
   folder: string,
-  jobs: number,
+  size: number,
   signal: AbortSignal = new AbortController().signal,
   update: (step: number) => void = () => {},
-) {
+): Promise<StudyResults | undefined> {
   const progress = { ...silentProgress, update };
   const command = "deno task compare --tiny";
-  return carryOutStudy({ folder, plan, command, device: "wasm", jobs, progress, signal });
+  const carriedOut = { folder, plan, command, device: "wasm", progress } as const;
+  if (size === 1) return await carryOutStudy({ ...carriedOut, signal });
+  const hands = ownHands(1, 2);
+  const [results] = await Promise.all(
+    collectivesInMemory(size).map(async (collective, rank) => {
+      if (rank > 0) {
+        const own = rank === size - 1 ? signal : new AbortController().signal;
+        return await lendHands(collective, hands, own);
+      }
+      await using borrowed = borrowHands(collective, new Array<number>(size).fill(1));
+      assertEquals(borrowed.makers.length, size - 1);
+      return await carryOutStudy({
+        ...carriedOut,
+        hands: [...hands, ...borrowed.makers],
+        signal: borrowed.signal,
+      });
+    }),
+  );
+  return results ?? undefined;
 }
+
+Deno.test("a hand of another process replies by itself, and hears when to stop", async () => {
+  const trial = { arm: "sft", point: "", seed: 0, settings: {} };
+  const order = { kind: "train", trial, folder: "f", samples: 1, device: "wasm" } as const;
+  const stopping = new AbortController();
+  const heard: string[] = [];
+  /** A hand that fails at once, or works until it is stopped. */
+  const maker = (name: string): HandMaker => (signal) => ({
+    work: ({ folder }) => {
+      heard.push(`${name} works in ${folder}`);
+      if (name === "1:0") return Promise.reject(new UserError("no rows"));
+      return new Promise((resolve) =>
+        signal.addEventListener("abort", () => resolve({ kind: "stopped" }))
+      );
+    },
+    [Symbol.dispose]: () => heard.push(`${name} is free`),
+  });
+  await Promise.all(
+    collectivesInMemory(3).map(async (collective, rank) => {
+      if (rank > 0) {
+        const makers = Array.from({ length: rank }, (_, hand) => maker(`${rank}:${hand}`));
+        return await lendHands(collective, makers, new AbortController().signal);
+      }
+      await using borrowed = borrowHands(collective, [4, 1, 2]);
+      const [first, , last, ...others] = borrowed.makers.map((make) => make(stopping.signal));
+      assert(first !== undefined && last !== undefined);
+      assertEquals(others, []);
+      const working = last.work({ ...order, folder: "g" });
+      const failed = await first.work(order);
+      assert(failed.kind === "failed" && failed.isUserError && failed.message === "no rows");
+      stopping.abort();
+      assertEquals(await working, { kind: "stopped" });
+      assertEquals(borrowed.signal.aborted, false);
+    }),
+  );
+  assertEquals(heard.splice(0, 2).toSorted(), ["1:0 works in f", "2:1 works in g"]);
+  assertEquals(heard.toSorted(), ["1:0 is free", "2:0 is free", "2:1 is free"]);
+});
 
 inFolder("a study comes to the same results at once, in turns, and interrupted", async (folder) => {
   let done = 0;
@@ -296,7 +361,7 @@ inFolder("a study comes to the same results at once, in turns, and interrupted",
   );
   assertRefused(await reported("--prompt", "pick ".repeat(9)), 1, "shorten it by 16");
 
-  // What is wrong in one of several workers ends the study, in words, and no other is left behind.
+  // What is wrong in one of several processes ends the study, in words, and no other is left behind.
   const { measures: _, ...run } = (whole ?? never()).results.at(-1) ?? never();
   await Deno.remove(`${folder}/whole/measures/${run.arm}`, { recursive: true });
   const config = `${folder}/whole/runs/base/seed-4/config.json`;
