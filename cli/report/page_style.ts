@@ -111,12 +111,14 @@ body{padding:16px 14px 48px}
 .narrow{display:block}
 }
 @media print{
-body{max-width:none;padding:0;font-size:10pt}
+:root{font-size:9.5pt}
+body{max-width:none;padding:0;font-size:1rem}
+.panels{grid-template-columns:1fr 1fr}
 nav{display:none}
 figure,tr{break-inside:avoid}
 h2,h3{break-after:avoid}
 .table{overflow:visible;background:none}
-table{font-size:8pt}
+table{font-size:.85rem}
 th,td{padding:3px 8px 3px 0}
 .at{display:none}
 a{color:inherit}

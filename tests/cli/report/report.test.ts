@@ -55,6 +55,41 @@ Deno.test("curves are smoothed from 30 logged steps on", () => {
   assertEquals([29, 30].map(isSmoothed), [false, true]);
 });
 
+Deno.test("held-out pairs stand beside those of training, in the same colours", () => {
+  const metrics = { "rewards/chosen": 1, "rewards/rejected": -1, "rewards/margins": 2 };
+  const held = Object.fromEntries(
+    Object.entries(metrics).map(([name, value]) => [`eval_${name}`, value / 2]),
+  );
+  const page = runRecordPage({
+    ...supervised(0),
+    metrics: [
+      { step: 1, ...metrics },
+      { step: 2, ...metrics },
+      { step: 2, split: "held-out", ...held },
+      // Further splits would hide the curves.
+      { step: 2, split: "longer", ...held },
+    ],
+  });
+  const [, legend = ""] = /<h3>Implicit rewards<\/h3>(.*?)<svg style/s.exec(page) ?? [];
+  const keys = [...legend.matchAll(/stroke="(.*?)" stroke-width="3"(.*?)\/>.*?>(.*?)<\/text>/g)];
+  assertEquals(keys.map(([, color, dashes = "", name]) => [name, color, dashes !== ""]), [
+    ["rewards/chosen", "var(--series-0)", false],
+    ["rewards/rejected", "var(--series-1)", false],
+    ["rewards/margins", "var(--series-2)", false],
+    ["rewards/chosen, held-out", "var(--series-0)", true],
+    ["rewards/rejected, held-out", "var(--series-1)", true],
+    ["rewards/margins, held-out", "var(--series-2)", true],
+  ]);
+});
+
+Deno.test("a long run is drawn with no more points than there is room for", () => {
+  const page = runRecordPage(supervised(2000));
+  const lines = [...page.matchAll(/aria-label="line"[^>]*><path[^>]* d="([^"]*)"/g)];
+  // The curve, and the logged values behind it.
+  assertEquals(lines.length, 2);
+  for (const [, path = ""] of lines) assert(path.split(/[ML]/).length <= 601);
+});
+
 Deno.test("a page is named by its folder, also where a shell has completed the name", () => {
   for (const [folder, title] of [["runs/a", "a"], ["runs/a/", "a"], ["/", "/"]] as const) {
     assertStringIncludes(runRecordPage(supervised(0, folder)), `<h1>${title}</h1>`);
