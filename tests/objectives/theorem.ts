@@ -19,6 +19,12 @@ const ROUNDINGS = 1000;
 /** Half a unit in the last place, by dtype. */
 const roundoff: Readonly<Record<FloatDType, number>> = { f32: 2 ** -24, f64: 2 ** -53 };
 
+/** Every arithmetic that the library computes in: on the reference in f64, on wasm in f32. */
+export const arithmetics: readonly Arithmetic[] = (["f64", "f32"] as const).map((dtype) => ({
+  dtype,
+  tolerance: ROUNDINGS * roundoff[dtype],
+}));
+
 /** The number of worlds that are drawn by default; on wasm each new shape is a program to compile. */
 const draws: Readonly<Record<FloatDType, number>> = { f32: 4, f64: 12 };
 
@@ -34,10 +40,9 @@ export function theorem<T>(
   property: (arithmetic: Arithmetic) => fc.IAsyncProperty<T>,
   runs: Readonly<Record<FloatDType, number>> = draws,
 ): void {
-  for (const dtype of ["f64", "f32"] as const) {
+  for (const arithmetic of arithmetics) {
+    const { dtype } = arithmetic;
     Deno.test(`${name} (${defaultDevice(dtype).name}, ${dtype})`, () =>
-      fc.assert(property({ dtype, tolerance: ROUNDINGS * roundoff[dtype] }), {
-        numRuns: runs[dtype],
-      }));
+      fc.assert(property(arithmetic), { numRuns: runs[dtype] }));
   }
 }
