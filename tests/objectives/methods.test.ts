@@ -694,7 +694,9 @@ Deno.test("CHORD's mu: value and gradient are those of the method's code at a st
   // A schedule is f32.
   assertAlmostEquals(await loss(tokens.logProbs).item(), value, 1e-6);
   await assertClose(grad(loss)(tokens.logProbs), tensor(gradient, f64), 1e-6);
-  const course = [0, 30, 60, 120, 180, 500].map((step) => mu(tensor(step, { dtype: "i32" })).item());
+  const course = [0, 30, 60, 120, 180, 500].map((step) =>
+    mu(tensor(step, { dtype: "i32" })).item()
+  );
   const expected = [0, 0.45, 0.9, 0.475, 0.05, 0.05];
   for (const [i, own] of (await Promise.all(course)).entries()) {
     assertAlmostEquals(own, expected[i] ?? NaN, 1e-6);

@@ -46,6 +46,7 @@ import {
   maskedGrpo,
   minillm,
   modelOf,
+  nashMd,
   nca,
   type Objective,
   objective,
@@ -68,7 +69,6 @@ import {
   vespo,
   weighed,
   wpo,
-  nashMd,
   xpo,
 } from "@unitune/objectives";
 
