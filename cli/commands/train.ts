@@ -534,7 +534,9 @@ async function trainShown(
   using interruption = interruptible(() =>
     progress.print("stopping after this step, with a checkpoint (once more: at once)")
   );
-  const result = await carryOut({ ...run, progress, signal: interruption.signal });
+  const { signal } = interruption;
+  // Nobody else reads the models that the command has read.
+  const result = await carryOut({ ...run, ownsStart: true, progress, signal });
   return { ...result, exitCode: interruption.exitCode };
 }
 

@@ -46,6 +46,10 @@ export interface Run {
   readonly prepared: Prepared;
   /** The models that it starts from (default: new ones). */
   readonly start?: Models;
+  /**
+   * Whether their policy may be given up once the run no longer needs it (default: it stays as it is).
+   */
+  readonly ownsStart?: boolean;
   /** The device to compute on. */
   readonly device: Device;
   /** Where its progress is shown (default: nowhere). */
@@ -135,12 +139,13 @@ export async function carryOut(run: Run): Promise<RunResult> {
 
 /** The plan of a run, for the trainer. */
 function planIn(
-  { stages, prepared, start, device, signal, collective = alone }: Run,
+  { stages, prepared, start, ownsStart, device, signal, collective = alone }: Run,
   store: Store,
 ): TrainingPlan {
   return planOf({
     ...{ stages, prepared, device, store, collective },
     ...start && { start },
+    ...ownsStart !== undefined && { ownsStart },
     lent: (stage, settings) => lentModels(stage, settings, prepared),
     ...signal && { signal },
   });

@@ -1,7 +1,8 @@
 /** The trainer over a store in memory: its events, interruptions at every one of them, failures. */
 import { assert, assertEquals, assertInstanceOf, assertLess, assertRejects } from "@std/assert";
-import { leafPaths, OutOfMemoryError } from "@unitune/core";
+import { leafPaths, leavesOf, OutOfMemoryError } from "@unitune/core";
 import {
+  copyTree,
   DeviceFailedError,
   DivergedError,
   type MemoryStore,
@@ -71,6 +72,23 @@ Deno.test("every step tells the cost so far, and one that is read the padding of
     event.kind === "step" ? [[event.cost.backwardTokens, event.measured?.padding]] : []
   );
   assertEquals(steps, [[2, undefined], [4, 0.25], [6, 0.5]]);
+});
+
+Deno.test("a run gives up the policy of its start if it may, and no stage looks back at it", async () => {
+  const isThere = async (looksBack: boolean, more: Partial<TrainingPlan>) => {
+    const { policy } = toyPlan([]).start();
+    const start = await copyTree(policy);
+    const plan = toyPlan([toyStage(1, { looksBack })], {
+      start: () => ({ policy: start }),
+      ...more,
+    });
+    await Array.fromAsync(train(plan));
+    const [leaf] = leavesOf(start);
+    return await leaf?.data().then(() => true, () => false);
+  };
+  assertEquals(await isThere(false, {}), true);
+  assertEquals(await isThere(true, { ownsStart: true }), true);
+  assertEquals(await isThere(false, { ownsStart: true }), false);
 });
 
 Deno.test("costs add up, those of a stage's preparation with its first step", async () => {

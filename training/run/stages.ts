@@ -31,6 +31,10 @@ export interface RunSettings {
   readonly prepared: PreparedRun;
   /** The models that it starts from (default: new ones). */
   readonly start?: Models;
+  /**
+   * Whether their policy may be given up once the run no longer needs it (default: it stays as it is).
+   */
+  readonly ownsStart?: boolean;
   /** Reads the models that other runs lend to a stage (default: none are lent). */
   readonly lent?: (stage: number, settings: TrainSettings) => Promise<LentModels>;
   /** The device to compute on. */
@@ -69,6 +73,7 @@ export interface RunSettings {
  */
 export function planOf(run: RunSettings): TrainingPlan {
   const { stages, prepared, start, device, store, signal, collective = alone } = run;
+  const { ownsStart = start === undefined } = run;
   const [first] = stages;
   if (first === undefined) throw new RangeError("planOf: a run has at least one stage");
   requireShared(stages);
@@ -78,6 +83,7 @@ export function planOf(run: RunSettings): TrainingPlan {
     ...{ loggingSteps, evalSteps, saveSteps, device, store, collective },
     evaluation: { rows, stopStrings: stopTexts(stop) },
     stages: stages.map((settings, stage) => stagePlan(run, settings, stage)),
+    ownsStart,
     start: () => start ?? initialModels(first, prepared),
     model: prepared.model,
     tokenizer: prepared.tokenizer,

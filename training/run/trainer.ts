@@ -6,6 +6,7 @@
 
 import {
   type Device,
+  leavesOf,
   OutOfMemoryError,
   type Tensor,
   WebGpuFailedError,
@@ -46,8 +47,13 @@ export interface StagePlan {
 export interface TrainingPlan extends Intervals {
   /** The stages in order, at least one. */
   readonly stages: readonly StagePlan[];
-  /** The models of its start, which stay as they are. */
+  /** The models of its start. */
   start(): Models;
+  /**
+   * Whether the policy of the start may be given up once the run no longer needs it, which is then not
+   * in memory beside the one that learns (default: it stays as it is).
+   */
+  readonly ownsStart?: boolean;
   /** The policy. */
   readonly model: LanguageModel;
   /** The tokenizer of the policy. */
@@ -226,6 +232,7 @@ async function* runLearner(run: StageRun, { step, cost, saved }: Position): Part
     at = yield* evaluate(run, at, splits);
     at = yield* save(run, at);
   }
+  giveUpStart(run, saved);
   yield { kind: "stage", step, stage };
   const turn = eventTurns();
   while (at.step < end && !await isStopped(run)) {
@@ -249,6 +256,18 @@ async function readState(
   return shared === undefined
     ? await saved.state(like)
     : shared.own(await saved.state(like, shared.isOwn));
+}
+
+/**
+ * Gives up the policy of a stage's start, of which the learner has a copy: that of the first stage if
+ * it is the run's own, and those that were read from a checkpoint.
+ */
+function giveUpStart(
+  { from, stages, stage, ownsStart = false }: StageRun,
+  saved: StoredCheckpoint | undefined,
+): void {
+  if (stages[stage]?.looksBack !== false || (saved === undefined && !ownsStart)) return;
+  for (const leaf of leavesOf(from.policy)) leaf[Symbol.dispose]();
 }
 
 /** Whether the run is to stop, in this process or another: all of them stop after the same step. */
