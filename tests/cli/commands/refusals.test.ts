@@ -217,6 +217,10 @@ inFolder("a loss that is no number stops a run, and its last good model stays", 
     ...["--data", data, ...tiny, "--learning-rate", "1e30", "--save-steps", "1", "--out", run],
   );
   assertRefused(result, 1, /training stopped at step \d+, where the .* is (NaN|Infinity)/);
+  assertStringIncludes(
+    result.stderr,
+    `A lower rate usually helps:\n  deno task train --config ${run}`,
+  );
   const [, good = ""] = /the last good checkpoint is (\S+)\./.exec(result.stderr) ?? [];
   assert((await Deno.stat(good)).isDirectory);
   assertEquals((await sample("--run", run, "--prompt", "ab")).code, 0);
