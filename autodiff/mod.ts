@@ -25,6 +25,15 @@ export {
   type Vjp,
   vjp,
 } from "./vjp.ts";
+export {
+  type AveragedParameters,
+  type AverageInterval,
+  bema,
+  type BemaOptions,
+  movingAverage,
+  type MovingAverageOptions,
+  type ParameterAverage,
+} from "./averages.ts";
 export { checkGradients, type CheckOptions } from "./check_gradients.ts";
 export { checkpoint } from "./checkpoint.ts";
 export { customVjp, type Residuals } from "./custom_vjp.ts";

@@ -6,8 +6,10 @@ import {
   type Accumulation,
   applyUpdates,
   averaged,
+  type AveragedParameters,
   globalNorm,
   type GradientTransform,
+  type ParameterAverage,
   type Schedule,
   valueAndGradAux,
 } from "@unitune/autodiff";
@@ -28,7 +30,7 @@ import type { Loss } from "./loss.ts";
 import { firstMemory, type Memory, nextMemory, type Remembered } from "./memory.ts";
 import type { Metrics } from "./metrics.ts";
 import { evaluationLoss, type Objective, summarize } from "./objective.ts";
-import { type Context, modelOf, type Policy } from "./policy.ts";
+import { type Context, type Model, modelOf, type Policy } from "./policy.ts";
 
 /**
  * The whole state of a training: saved and restored, the training continues with the same numbers.
@@ -47,6 +49,8 @@ export interface TrainingState<P, S> {
   readonly key: Tensor;
   /** The scalars that the objective remembers, by name. */
   readonly memory: Remembered;
+  /** The average of the parameters, in f32 where they have 16 bits (default: none is kept). */
+  readonly average?: AveragedParameters<P>;
 }
 
 /** A policy and the objective that it is compared by. */
@@ -55,6 +59,11 @@ export interface PolicyAndObjective<P, B> {
   readonly policy: Policy<P>;
   /** The objective. */
   readonly objective: Objective<B>;
+  /**
+   * The objective in a step, where it asks the policy at the averaged parameters, such as a reference
+   * that follows (default: `objective`, in every step).
+   */
+  readonly objectiveOf?: (average: Model) => Objective<B>;
 }
 
 /** The parts of a training step: a policy, its objective, and the optimizer that changes it. */
@@ -63,6 +72,8 @@ export interface StepParts<P, B, S> extends PolicyAndObjective<P, B> {
   readonly optimizer: GradientTransform<S>;
   /** The schedule of the optimizer's learning rate, to be logged as `learning_rate`. */
   readonly learningRate?: Schedule;
+  /** The average of the parameters that the training keeps (default: none). */
+  readonly average?: ParameterAverage;
 }
 
 /** The result of an optimizer step. */
@@ -94,6 +105,7 @@ export interface StepResult<P, S> {
  * @param optimizer The optimizer.
  * @param key The key of the whole training, u32 `[2]`.
  * @param memory What the objective remembers (default: nothing).
+ * @param average The average that the training keeps (default: none).
  * @returns The state.
  */
 export function initTrainingState<P, S>(
@@ -101,14 +113,37 @@ export function initTrainingState<P, S>(
   optimizer: GradientTransform<S>,
   key: Tensor,
   memory?: Memory,
+  average?: ParameterAverage,
 ): TrainingState<P, S> {
+  const floats = inFloats(params);
   return {
     params,
-    optimizer: optimizer.init(inFloats(params)),
+    optimizer: optimizer.init(floats),
     step: zeros([], "i32"),
     key,
     memory: firstMemory(memory),
+    ...(average === undefined ? {} : { average: average.init(floats) }),
   };
+}
+
+/** The state before the step of an objective that asks the averaged policy. */
+type Averaged<P> = Pick<TrainingState<P, unknown>, "average">;
+
+/** The average of a state; a RangeError where it has none. */
+function averageIn<P>({ average }: Averaged<P>): AveragedParameters<P> {
+  if (average !== undefined) return average;
+  throw new RangeError(
+    "the training's state has no average, which a step reads: give initTrainingState the average",
+  );
+}
+
+/** The policy, and its objective in a step. */
+function partsAt<P, B>(
+  { policy, objective, objectiveOf }: PolicyAndObjective<P, B>,
+  state: Averaged<P>,
+): Omit<PolicyAndObjective<P, B>, "objectiveOf"> {
+  if (objectiveOf === undefined) return { policy, objective };
+  return { policy, objective: objectiveOf(modelOf(policy, averageIn(state).params)) };
 }
 
 /**
@@ -173,7 +208,7 @@ function termAt(terms: readonly Loss[], k: number): Loss {
 
 /** The step from a gradient: update, count and log. */
 function update<P, B, S>(
-  { objective, optimizer, learningRate }: StepParts<P, B, S>,
+  { objective, optimizer, learningRate, average }: StepParts<P, B, S>,
   before: TrainingState<P, S>,
   gradient: P,
   evaluation: Evaluation,
@@ -182,13 +217,17 @@ function update<P, B, S>(
   const weights = inFloats(params);
   const { updates, state } = optimizer.update(gradient, optimizerState, weights);
   const after = storedLike(params, applyUpdates(weights, updates), roundingKey(before));
+  const done = add(step, 1);
   return {
     state: {
       params: after,
       optimizer: state,
-      step: add(step, 1),
+      step: done,
       key,
       memory: nextMemory(objective.memory, memory, evaluation),
+      ...(average === undefined
+        ? {}
+        : { average: average.update(averageIn(before), inFloats(after), done) }),
     },
     metrics: {
       ...summarize(evaluation),
@@ -230,18 +269,12 @@ function update<P, B, S>(
 export function trainingStep<P, B, S>(
   parts: StepParts<P, B, S>,
 ): (state: TrainingState<P, S>, batch: B) => StepResult<P, S> {
-  const { policy, objective } = parts;
   return (state, batch) => {
     const context = contextOf(state, 0);
     const params = inFloats(state.params);
-    const collected = objective.collect(modelOf(policy, params), batch, context);
-    const { evaluation, gradient } = gradientOf(
-      parts,
-      params,
-      collected,
-      context,
-      evaluationLoss,
-    );
+    const own = partsAt(parts, state);
+    const collected = own.objective.collect(modelOf(own.policy, params), batch, context);
+    const { evaluation, gradient } = gradientOf(own, params, collected, context, evaluationLoss);
     return update(parts, state, gradient, evaluation);
   };
 }
@@ -300,13 +333,13 @@ export function accumulateGradients<P, B>(
   batch: B,
   accumulated?: Accumulated<P>,
 ) => Accumulated<P> {
-  const { policy, objective } = parts;
   return (state, batch, accumulated) => {
     const context = contextOf(state, accumulated?.microBatches ?? 0);
     const params = inFloats(state.params);
-    const collected = objective.collect(modelOf(policy, params), batch, context);
+    const own = partsAt(parts, state);
+    const collected = own.objective.collect(modelOf(own.policy, params), batch, context);
     const term = (k: number) =>
-      gradientOf(parts, params, collected, context, ({ terms }) => termAt(terms, k).total);
+      gradientOf(own, params, collected, context, ({ terms }) => termAt(terms, k).total);
     const { evaluation: { terms, metrics }, gradient } = term(0);
     const gradients = [gradient, ...terms.slice(1).map((_, k) => term(k + 1).gradient)];
     const sums: Accumulated<P> = {
@@ -381,13 +414,19 @@ export function applyAccumulated<P, B, S>(
  * ```
  *
  * @param parts Policy and objective.
- * @returns The function: parameters, step and batch to the evaluation.
+ * @returns The function: parameters, step, the average that the objective asks, and batch to the
+ * evaluation.
  */
 export function evaluationStep<P, B>(
-  { policy, objective }: PolicyAndObjective<P, B>,
-): (state: { readonly params: P; readonly step: Tensor }, batch: B) => Evaluation {
-  return ({ params, step }, batch) => {
-    const model = modelOf(policy, inFloats(params));
-    return objective.evaluate(model, objective.collect(model, batch, { step }), { step });
+  parts: PolicyAndObjective<P, B>,
+): (
+  state: Pick<TrainingState<P, unknown>, "params" | "step" | "average">,
+  batch: B,
+) => Evaluation {
+  return (state, batch) => {
+    const { policy, objective } = partsAt(parts, state);
+    const context = { step: state.step };
+    const model = modelOf(policy, inFloats(state.params));
+    return objective.evaluate(model, objective.collect(model, batch, context), context);
   };
 }

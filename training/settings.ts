@@ -88,6 +88,9 @@ const onDemonstrations = ({ data }: PretrainedUse): boolean => data === "demonst
 /** Settings of adapters have an effect where one is trained. */
 const ofAdapter = { when: { lora: ["true"] }, scope: "--lora" } as const;
 
+/** Settings of an average have an effect where one is kept. */
+const ofAverage = { when: { average: ["ema", "bema"] }, scope: "--average" } as const;
+
 /** Steps of a stage at most: devices count them in i32. */
 const MOST_STEPS = 2 ** 31 - 1;
 
@@ -594,6 +597,44 @@ export const settingTable = {
     group: "Optimization",
     help: "The largest allowed norm of the gradient; 0 disables clipping.",
   },
+  average: {
+    kind: "choice",
+    choices: ["none", "ema", "bema"],
+    default: "none",
+    group: "Optimization",
+    help: "The average of the weights that the training keeps: ema is the exponential moving " +
+      "average, bema the one that is corrected for its lag (arXiv 2508.00180).",
+  },
+  averageUse: {
+    kind: "choice",
+    choices: ["result", "reference"],
+    default: "result",
+    group: "Optimization",
+    ...ofAverage,
+    help:
+      "The use of the average. As the result, it is evaluated, saved and handed on in place of " +
+      "the last weights. As the reference, it is what the objective compares the policy with: a " +
+      "reference that follows (TR-DPO, arXiv 2404.09656), or the averaged self as a teacher (sdft, " +
+      "sdpo).",
+  },
+  averageRate: {
+    kind: "number",
+    default: 0.05,
+    above: 0,
+    max: 1,
+    group: "Optimization",
+    when: { average: ["ema"] },
+    scope: "--average ema",
+    help: "The weight of the present weights in each update of the average.",
+  },
+  averageSteps: {
+    kind: "integer",
+    default: 1,
+    min: 1,
+    group: "Optimization",
+    ...ofAverage,
+    help: "The number of steps between two updates of the average.",
+  },
   seed: {
     kind: "integer",
     default: 0,
@@ -1035,8 +1076,36 @@ export function checkSettings(settings: TrainSettings): void {
       );
     }
   }
+  requireAverage(settings);
   requireMemory(settings);
   requireBase(settings);
+}
+
+/** Refuses an average that nothing uses, or that stays as it was. */
+function requireAverage(
+  { average, averageUse, averageSteps, steps, objective }: TrainSettings,
+): void {
+  if (average === "none") return;
+  const isFixed = objective.reference === "none" || objective.referenceSteps !== undefined;
+  if (averageUse === "reference" && isFixed) {
+    throw new SettingsError(
+      message(
+        ...[
+          setting("averageUse"),
+          ` reference: ${objective.name} has no reference that an average `,
+        ],
+        ...["could be; give result, or another objective, such as ", setting("objective"), " dpo"],
+      ),
+    );
+  }
+  if (averageSteps > steps) {
+    throw new SettingsError(
+      message(
+        ...[setting("averageSteps"), ` ${averageSteps} is above `, setting("steps"), ` ${steps}: `],
+        "the average would stay what the weights are at the start",
+      ),
+    );
+  }
 }
 
 /** Refuses texts that are no list of stop strings. */

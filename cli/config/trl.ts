@@ -29,6 +29,7 @@ export const trlLosses: Readonly<Record<string, string>> = {
   ...{ kto: "kto", apo_zero_unpaired: "apo-zero-unpaired" },
   // GRPOConfig
   ...{ grpo: "grpo", dapo: "dapo", dr_grpo: "dr-grpo", cispo: "cispo" },
+  ...{ sapo: "sapo", vespo: "vespo" },
 };
 
 /** The command line beside a configuration of TRL. */

@@ -261,7 +261,32 @@ const ofDisplay = "it is about what is shown";
 const ofTrackers = "it is for a tracker that Unitune does not write";
 const ofHub = "`deno task push` uploads a model";
 const ofVllm = "the policy that is trained samples by itself";
-const ofOtherLosses = "it is for a loss that Unitune does not have";
+const ofOtherLosses = "it is for another loss";
+
+/** A key of a moving reference, read beside `sync_ref_model`. */
+const ofMovingReference: TrlKey = {
+  read: (_, { valueOf }) =>
+    isAmong(valueOf("sync_ref_model"), [true]) ? same : idle("sync_ref_model is not true"),
+};
+
+/** A key of SAPO's gate. */
+function ofSapo(setting: string): TrlKey {
+  return {
+    sets: [setting],
+    read: (value, { objective: { name } }) =>
+      name === "sapo" ? settings({ [setting]: parsed(value) }) : idle(ofOtherLosses),
+  };
+}
+
+/** A key of VESPO's weight, which is that of the paper. */
+function ofVespo(usual: number): TrlKey {
+  return {
+    read: (value, { objective: { name } }) => {
+      if (name !== "vespo") return idle(ofOtherLosses);
+      return isAmong(value, [usual]) ? same : refused(`it is ${usual}`);
+    },
+  };
+}
 
 /** The keys by name. */
 export const trlKeys: Readonly<Record<string, TrlKey>> = {
@@ -442,9 +467,22 @@ export const trlKeys: Readonly<Record<string, TrlKey>> = {
   desirable_weight: only([1], "liked and disliked answers count alike"),
   undesirable_weight: only([1], "liked and disliked answers count alike"),
   center_rewards_coefficient: only([], "rewards are not drawn to a mean of 0"),
-  sync_ref_model: only([false], "the reference stays as it was at the stage's start"),
-  ref_model_mixup_alpha: noEffect("the reference stays as it was at the stage's start"),
-  ref_model_sync_steps: noEffect("the reference stays as it was at the stage's start"),
+  sync_ref_model: {
+    sets: ["average", "averageUse", "averageRate", "averageSteps"],
+    read: (value, { valueOf }) => {
+      const isOn = parsed(value);
+      if (isOn === false) return same;
+      if (isOn !== true) return refused("it is true or false");
+      return settings({
+        ...{ average: "ema", averageUse: "reference" },
+        // The defaults are TRL's: this key alone says that its reference moves.
+        averageRate: parsed(valueOf("ref_model_mixup_alpha") ?? 0.6),
+        averageSteps: parsed(valueOf("ref_model_sync_steps") ?? 512),
+      });
+    },
+  },
+  ref_model_mixup_alpha: ofMovingReference,
+  ref_model_sync_steps: ofMovingReference,
   precompute_ref_log_probs: noEffect("they are always computed once"),
   precompute_ref_batch_size: noEffect(ofSpeed),
 
@@ -525,12 +563,12 @@ export const trlKeys: Readonly<Record<string, TrlKey>> = {
   entropy_target: noEffect("there is no bonus for entropy"),
   off_policy_mask_threshold: only([], "all answers are learned"),
   max_tool_calling_iterations: only([0], "answers call no tools"),
-  sapo_temperature_neg: noEffect(ofOtherLosses),
-  sapo_temperature_pos: noEffect(ofOtherLosses),
-  vespo_k_pos: noEffect(ofOtherLosses),
-  vespo_lambda_pos: noEffect(ofOtherLosses),
-  vespo_k_neg: noEffect(ofOtherLosses),
-  vespo_lambda_neg: noEffect(ofOtherLosses),
+  sapo_temperature_neg: ofSapo("gateNegative"),
+  sapo_temperature_pos: ofSapo("gatePositive"),
+  vespo_k_pos: ofVespo(2),
+  vespo_lambda_pos: ofVespo(3),
+  vespo_k_neg: ofVespo(3),
+  vespo_lambda_neg: ofVespo(2),
   ds3_gather_for_generation: noEffect(ofDevices),
   use_vllm: noEffect(ofVllm),
   vllm_mode: noEffect(ofVllm),

@@ -65,8 +65,8 @@ const self = {
   kind: "choice",
   choices: ["frozen", "live"],
   default: "frozen",
-  help: "The teacher that has read the right answer: frozen, the policy that the stage starts " +
-    "from; live, the policy as it is in each step.",
+  help: "The teacher that has read the right answer: frozen, the reference (the policy that the " +
+    "stage starts from, or its average); live, the policy as it is in each step.",
 } as const satisfies Option;
 
 const topK = {

@@ -1,5 +1,19 @@
-import { assert, assertAlmostEquals, assertEquals, assertNotEquals } from "@std/assert";
-import { adamw, chain, clipByGlobalNorm, globalNorm, linearWarmup, sgd } from "@unitune/autodiff";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertNotEquals,
+  assertThrows,
+} from "@std/assert";
+import {
+  adamw,
+  chain,
+  clipByGlobalNorm,
+  globalNorm,
+  linearWarmup,
+  movingAverage,
+  sgd,
+} from "@unitune/autodiff";
 import {
   add,
   cast,
@@ -11,6 +25,7 @@ import {
   mapTree,
   matmul,
   mean,
+  mul,
   ones,
   slice,
   sub,
@@ -26,11 +41,14 @@ import {
   accumulateGradients,
   addEvaluations,
   applyAccumulated,
+  asft,
   type Demonstrations,
   evaluationStep,
   ift,
   initTrainingState,
   linearLambda,
+  type Model,
+  modelOf,
   noisyLambda,
   type Objective,
   type Policy,
@@ -325,3 +343,60 @@ Deno.test("steps of less than a unit move weights of 16 bits on average, others 
     assertEquals(await state.params.mixing.data(), new Float32Array([1 - step * 2 ** -12]));
   }
 });
+
+Deno.test("a step asks the averaged policy, and then averages what the policy has become", async () => {
+  const optimizer = sgd(0.5);
+  const average = movingAverage({ rate: 0.25 });
+  const objectiveOf = (reference: Model) => asft(reference, { anchor: 2 });
+  await fc.assert(
+    fc.asyncProperty(cases, async ({ params, batch }) => {
+      const objective = objectiveOf(modelOf(policy, params));
+      const training = { policy, objective, objectiveOf, optimizer, average };
+      let state = initTrainingState(params, optimizer, key(1), undefined, average);
+      let reference = params;
+      for (let step = 0; step < 3; step++) {
+        const byHand = trainingStep({
+          ...{ policy, optimizer, objective: objectiveOf(modelOf(policy, reference)) },
+        })(initTrainingState(state.params, optimizer, key(1)), batch);
+        const whole = trainingStep(training)(state, batch);
+        const cut = applyAccumulated(training)(state, accumulateGradients(training)(state, batch));
+        await assertClose(whole.metrics, byHand.metrics);
+        await assertClose(
+          summarize(evaluationStep(training)(state, batch)).loss,
+          byHand.metrics.loss,
+        );
+        reference = zipTrees(
+          reference,
+          byHand.state.params,
+          (a, b) => add(mul(a, 0.75), mul(b, 0.25)),
+        );
+        for (const { state: next } of [whole, cut]) {
+          await assertClose(next.params, byHand.state.params);
+          await assertClose(next.average, { params: reference });
+        }
+        state = whole.state;
+      }
+    }),
+    { numRuns: 3 },
+  );
+});
+
+Deno.test("an average of 16-bit weights is in f32, and a state without one is refused", async () => {
+  const [{ params, batch } = never()] = fc.sample(cases, 1);
+  const [optimizer, average] = [sgd(0.5), movingAverage()];
+  const stored = mapTree(params, (x) => cast(cast(x, "f32"), "bf16"));
+  const { average: own } = initTrainingState(stored, optimizer, key(1), undefined, average);
+  await assertClose(own, { params: inFloats(stored) });
+  for (const more of [{ average }, { objectiveOf: () => sft() }]) {
+    const step = trainingStep({ policy, objective: sft(), optimizer, ...more });
+    assertThrows(
+      () => step(initTrainingState(params, optimizer, key(1)), batch),
+      RangeError,
+      "the training's state has no average",
+    );
+  }
+});
+
+function never(): never {
+  throw new RangeError("an example is drawn");
+}

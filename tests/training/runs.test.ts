@@ -78,9 +78,9 @@ async function trained(stages: readonly TrainSettings[], prepared: PreparedRun, 
 
 Deno.test("stages on every kind of data train, and go on from memory to the same bits", async () => {
   const stages = [
-    stage({ objective: "sft" }),
+    stage({ objective: "sft", average: "bema" }),
     stage({ objective: "iw-sft" }),
-    stage({ objective: "dpo", rejected: "model" }),
+    stage({ objective: "dpo", rejected: "model", average: "ema", averageUse: "reference" }),
     stage({ objective: "orpo" }),
     stage({ objective: "reward-model" }),
     stage({ objective: "kto" }),

@@ -27,8 +27,8 @@ const tiny = {
 export const sharedCases = {
   "answers": { gradientAccumulation: 2, batchSize: 3, objective: "ift" },
   "answers by tokens": { batchTokens: 128 },
-  "an adapter": { learningRate: 1e-2 },
-  "pairs": { objective: "dpo" },
+  "an adapter": { learningRate: 1e-2, average: "ema" },
+  "pairs": { objective: "dpo", average: "ema", averageUse: "reference", averageRate: 0.5 },
   "labels": { objective: "kto", gradientAccumulation: 4, batchSize: 2 },
   "rollouts": {
     ...{ objective: "grpo", groupSize: 2, gradientAccumulation: 4, batchSize: 4 },

@@ -36,11 +36,14 @@ async function stageOf(given: GivenSettings) {
 
 for (
   const [name, given] of Object.entries<GivenSettings>({
-    "one program": { objective: "sft" },
+    "one program": { objective: "sft", average: "bema" },
     "programs for micro-batches and update": { objective: "sft", gradientAccumulation: 3 },
     "pairs": { objective: "orpo", batchTokens: 100 },
     "blocks computed again": { objective: "sft", checkpointActivations: "blocks" },
-    "weights of 16 bits": { objective: "dpo", rejected: "model", weights: "bf16" },
+    "weights of 16 bits": {
+      ...{ objective: "dpo", rejected: "model", weights: "bf16" },
+      ...{ average: "ema", averageUse: "reference" },
+    },
   })
 ) {
   Deno.test(`plan of a step, ${name}: it takes what is planned`, async () => {

@@ -56,8 +56,16 @@ export interface Feed<B, E> extends Disposable {
   readonly outline: () => readonly B[];
   /** Bytes on the device while answers are generated for a step (default: none are). */
   readonly generationBytes?: number;
-  /** The data of the `index`-th step, from 0, for the policy's parameters at that step. */
-  readonly next: (params: unknown, experience: E, index: number) => Promise<StepBatches<B, E>>;
+  /**
+   * The data of the `index`-th step, from 0, for the policy's parameters at that step, and for those of
+   * the reference where it follows the policy (default: as they were before the stage).
+   */
+  readonly next: (
+    params: unknown,
+    experience: E,
+    index: number,
+    reference?: unknown,
+  ) => Promise<StepBatches<B, E>>;
 }
 
 /**

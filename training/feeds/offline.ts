@@ -95,6 +95,9 @@ export interface ScoredRows {
  * @param batch Makes a batch of some rows, which are at some places in the data.
  * @param description What the objective says of itself.
  * @param layout How many rows make a batch, and how many batches a step.
+ * @param followed Makes a batch by the parameters of a reference that follows the policy, in place of
+ * `batch`, with one more pass over its rows (default: the batches of all steps are as `batch` makes
+ * them).
  * @returns The feed.
  */
 export function offlineFeed<Row, B>(
@@ -106,8 +109,9 @@ export function offlineFeed<Row, B>(
   batch: (rows: readonly Row[], places: readonly number[], padding: Padding) => B,
   { forwardPasses, sequences: perRow }: ObjectiveDescription,
   { batchSize, microBatches: parts, batchTokens, padding, vocabulary, sharing = alone }: Layout,
+  followed?: (rows: readonly Row[], padding: Padding, reference: unknown) => Promise<B>,
 ): Feed<B, None> {
-  const passes = forwardPasses / perRow;
+  const passes = forwardPasses / perRow + Number(followed !== undefined);
   const cut = {
     classes: lengthClasses(source.length),
     batchSize,
@@ -129,7 +133,7 @@ export function offlineFeed<Row, B>(
         batch(rows.map(source.row), rows.map(source.place), { length, size, padding })
       );
     },
-    next: (_params, experience, index) => {
+    next: async (_params, experience, index, reference) => {
       const numbers = Array.from({ length: each }, (_, i) => index * each + i);
       const given = numbers.map((number) => ({
         row: source.row(number),
@@ -140,15 +144,20 @@ export function offlineFeed<Row, B>(
       const rows = given.map(({ row }) => row);
       const tokens = tokensOf(rows.flatMap(sequences));
       const slots = batches.reduce((total, { length, size }) => total + length * size * sides, 0);
-      return Promise.resolve({
+      const made = share.batches.map(({ rows, length, size }) => {
+        const own = rows.flatMap((i) => given[i] ?? []);
+        const ownRows = own.map(({ row }) => row);
+        const layout = {
+          ...{ length, size, padding },
+          ...vocabulary !== undefined && { vocabulary },
+        };
+        return followed === undefined
+          ? batch(ownRows, own.map(({ place }) => place), layout)
+          : followed(ownRows, layout, reference);
+      });
+      return {
         first: share.first,
-        batches: share.batches.map(({ rows, length, size }) => {
-          const own = rows.flatMap((i) => given[i] ?? []);
-          return batch(own.map(({ row }) => row), own.map(({ place }) => place), {
-            ...{ length, size, padding },
-            ...vocabulary !== undefined && { vocabulary },
-          });
-        }),
+        batches: await Promise.all(made),
         experience,
         metrics: paddingShare(tokens, slots),
         samples: [],
@@ -157,7 +166,7 @@ export function offlineFeed<Row, B>(
           forwardTokens: passes * tokens,
           backwardTokens: tokensOf(rows.flatMap(learned)),
         },
-      });
+      };
     },
     [Symbol.dispose]: () => {},
   };

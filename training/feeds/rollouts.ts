@@ -155,14 +155,22 @@ const NO_PROMPT = -1;
 /** The metric of a step: 1 if its answers are right ones of the data, 0 if the policy gave them. */
 const GIVEN = "given_answers";
 
+/** The parameters of the models that answer and score in a step. */
+interface StepModels {
+  /** The policy's, as they are then. */
+  readonly policy: unknown;
+  /** The reference's. */
+  readonly reference: unknown;
+}
+
 /**
  * What a batch has beyond what the policy says of it.
  *
  * @typeParam B The batch with it.
  */
 export interface BatchScoring<B> extends Disposable {
-  /** The batch with it. */
-  complete(batch: RolloutBatch): B;
+  /** The batch with it, by the parameters of the reference in this step. */
+  complete(batch: RolloutBatch, reference: unknown): B;
   /** A batch of zeros with zeros for it. */
   empty(batch: RolloutBatch): B;
   /** Its measures. */
@@ -194,19 +202,19 @@ export const unscored: BatchScoring<RolloutBatch> = {
 };
 
 /**
- * Batches with the log-probabilities of the policy before the stage, and the divergence from it.
+ * Batches with the log-probabilities of the reference, and the divergence from it.
  *
- * @param reference The policy before the stage.
+ * @param reference The model, and where to compute.
  * @returns The scoring.
  */
 export function scoredByReference(
-  { model, start, device }: Reference,
+  { model, device }: Pick<Reference, "model" | "device">,
 ): BatchScoring<RolloutBatch & ReferenceScores> {
   const scorer = createScorer(model, device);
   return {
-    complete: (batch) => ({
+    complete: (batch, reference) => ({
       ...batch,
-      referenceLogProbs: scorer.score(start.policy, batch),
+      referenceLogProbs: scorer.score(reference, batch),
     }),
     empty: (batch) => ({ ...batch, referenceLogProbs: zeros(batch.ids.shape) }),
     report: async (batches) => ({ kl: await meanKl(batches) }),
@@ -303,14 +311,14 @@ export function rolloutFeed<B extends RolloutBatch>(
 
   /** The models that answer, in the order in which their answers are numbered. */
   const authors = (
-    params: unknown,
+    { policy: params, reference }: StepModels,
   ): readonly { readonly author: ModelAuthor; readonly sample: Answering }[] => [
     { author: "policy", sample: (...asked) => sampler.sample(params, ...asked) },
-    { author: "reference", sample: (...asked) => sampler.sample(start.policy, ...asked) },
+    { author: "reference", sample: (...asked) => sampler.sample(reference, ...asked) },
     ...mixture === undefined ? [] : [{
       author: "mixture" as const,
       sample: (...asked: Parameters<Answering>) =>
-        mixture.sample({ own: params, other: start.policy }, ...asked),
+        mixture.sample({ own: params, other: reference }, ...asked),
     }],
   ];
 
@@ -319,7 +327,7 @@ export function rolloutFeed<B extends RolloutBatch>(
    * draw is that of one process: the answers of a model are numbered among all of a collection.
    */
   const sampledBehind = async (
-    params: unknown,
+    models: StepModels,
     prompts: readonly TrainingPrompt[],
     planned: readonly PlannedAnswer[],
     number: number,
@@ -327,7 +335,7 @@ export function rolloutFeed<B extends RolloutBatch>(
     const options = { maxNewTokens, temperature: plan.temperature, seed: samplingSeed, places };
     const said = new Map<number, SampledAnswer>();
     let firstRow = number * answers;
-    for (const { author, sample } of authors(params)) {
+    for (const { author, sample } of authors(models)) {
       const all = planned.flatMap((answer, row) => answer.author === author ? [row] : []);
       const rows = all.filter((row) => row >= firstAnswer && row < endAnswer);
       const before = all.filter((row) => row < firstAnswer).length;
@@ -358,7 +366,7 @@ export function rolloutFeed<B extends RolloutBatch>(
     return tensor([next, ...places], { dtype: "i32" });
   };
 
-  const collect = async (params: unknown, earlier: Experience<B>, number: number) => {
+  const collect = async (models: StepModels, earlier: Experience<B>, number: number) => {
     const layout = { number, answers, groupSize, seed: turnSeed };
     const turn = turnOf(guidance, layout, await startOf(earlier, number));
     const allPrompts = turn.prompts.map(source.row);
@@ -369,7 +377,7 @@ export function rolloutFeed<B extends RolloutBatch>(
     });
     const prompts = allPrompts.slice(firstAnswer, endAnswer);
     const beginnings = planned.slice(firstAnswer, endAnswer).map(({ beginning }) => beginning);
-    const said = await sampledBehind(params, allPrompts, planned, number);
+    const said = await sampledBehind(models, allPrompts, planned, number);
     const own = prompts.map(({ ids }, row): SampledAnswer => {
       const rest = said.get(firstAnswer + row);
       const beginning = beginnings[row] ?? never();
@@ -402,7 +410,7 @@ export function rolloutFeed<B extends RolloutBatch>(
         ...(plan.hasParts === true && rewardPartsOf(plan.rewards, rowsOf(ownRewards))),
         temperature: plan.temperature,
       };
-      const { logProbs, values } = sampler.score(params, tokens);
+      const { logProbs, values } = sampler.score(models.policy, tokens);
       return scoring.complete({
         ...tokens,
         oldLogProbs: logProbs,
@@ -416,7 +424,7 @@ export function rolloutFeed<B extends RolloutBatch>(
             groupSize,
           }, privilegedLayout),
         }),
-      });
+      }, models.reference);
     });
     const told = await gatherValues(collective, { given: own, rewards: ownRewards });
     const given = told.flatMap(({ given }) => given);
@@ -493,9 +501,9 @@ export function rolloutFeed<B extends RolloutBatch>(
     setUp: noCost,
     notes: [],
     epoch: (steps) => source.epoch(Math.ceil(steps / epochs) * asked),
-    next: async (params, before, index) => {
+    next: async (params, before, index, reference = start.policy) => {
       const collected = index % epochs === 0
-        ? await collect(params, before, index / epochs)
+        ? await collect({ policy: params, reference }, before, index / epochs)
         : { experience: before, samples: [], cost: noCost };
       const { experience, samples } = collected;
       const tokens = await experience.tokens.item();

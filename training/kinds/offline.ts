@@ -25,9 +25,10 @@ import { renewedFeed } from "../feeds/renewed.ts";
 import type { Learner } from "../learner/learner.ts";
 import { longest } from "../longest.ts";
 import type { UserMessage } from "../text/message.ts";
-import type { Scores } from "../sampling/scorer.ts";
+import { createScorer, type Scores } from "../sampling/scorer.ts";
 import { objectiveOptions } from "../settings.ts";
-import { learnerOf, type Validation } from "../learner/stage_learner.ts";
+import { askingObjective, followsPolicy, type StageObjective } from "../learner/average.ts";
+import { learnerOf, type LearnerParts, type Validation } from "../learner/stage_learner.ts";
 import type { LearnerPlan, StageParts } from "./stage.ts";
 import { partsOf } from "./stage.ts";
 
@@ -59,7 +60,7 @@ export interface StageRows<Row> {
 /**
  * The learner of a stage whose rows are there before. Where the objective reads the reference's
  * log-probabilities, and only there, all rows are scored first, or those of some steps at the first of
- * them.
+ * them; where the reference follows the policy, those of each step.
  *
  * @param plan The stage.
  * @param entry The objective.
@@ -93,7 +94,8 @@ export async function offlineLearner<Row, B, S>(
   });
   const { description } = parts;
   if (entry.reference !== "log-probs") {
-    return await learnerOn(plan, parts, entry.make(options, asked), { ...rows, aside }, {
+    const asking = askingObjective(entry.make, plan.settings, asked);
+    return await learnerOn(plan, parts, asking, { ...rows, aside }, {
       feed: offlineFeed(
         source,
         form,
@@ -101,13 +103,40 @@ export async function offlineLearner<Row, B, S>(
         description,
         layout,
       ),
-      batchAside: (some) => form.batch(some, paddingAside(some)),
+      batchesAside: madeOnce((some) => form.batch(some, paddingAside(some))),
     });
   }
+  const asking = askingObjective(entry.make, plan.settings, asked);
   const steps = entry.referenceSteps?.(options);
   if (steps !== undefined) {
-    return await learnerOn(plan, parts, entry.make(options, asked), rows, {
+    return await learnerOn(plan, parts, asking, rows, {
       feed: renewedFeed(source, form, description, layout, { steps, reference }),
+    });
+  }
+  /** A batch of which only the shapes are of account. */
+  const outlined = (some: readonly Row[], padding: Padding) =>
+    form.scored(some, padding, noScores(some.flatMap(form.sequences)));
+  if (followsPolicy(plan.settings)) {
+    const scorer = createScorer(plan.model, plan.device);
+    const scored = async (some: readonly Row[], padding: Padding, params: unknown) => {
+      const count = form.sides * (padding.size ?? some.length);
+      const sequences = some.flatMap(form.sequences);
+      const scores = await scorer.scoreAll(params, sequences, { ...padding, rows: count });
+      return form.scored(some, padding, scores);
+    };
+    return await learnerOn(plan, parts, asking, { ...rows, aside }, {
+      feed: {
+        ...offlineFeed(
+          source,
+          form,
+          (some, _places, padding) => outlined(some, padding),
+          description,
+          layout,
+          scored,
+        ),
+        [Symbol.dispose]: () => scorer[Symbol.dispose](),
+      },
+      batchesAside: madeAnew((some, params) => scored(some, paddingAside(some), params)),
     });
   }
   const { isOutline = false } = plan;
@@ -120,51 +149,67 @@ export async function offlineLearner<Row, B, S>(
   return await learnerOn(
     plan,
     parts,
-    entry.make(options, asked),
+    asking,
     { ...rows, aside, cost: addCost(rows.cost ?? noCost, cost) },
     {
       feed: offlineFeed(
         source,
         form,
         (some, places, padding) =>
-          form.scored(
-            some,
-            padding,
-            isOutline
-              ? noScores(some.flatMap(form.sequences))
-              : scoresAt(some, places, form.sequences, scores),
-          ),
+          isOutline
+            ? outlined(some, padding)
+            : form.scored(some, padding, scoresAt(some, places, form.sequences, scores)),
         description,
         layout,
       ),
-      batchAside: (some) => form.scored(some, paddingAside(some), scoresAside),
+      batchesAside: madeOnce((some) => form.scored(some, paddingAside(some), scoresAside)),
     },
   );
+}
+
+/** Validation rows, in parts, as batches by the reference of a step. */
+type BatchesAside<Row, B> = (
+  parts: readonly (readonly Row[])[],
+) => (reference: unknown) => Promise<readonly B[]>;
+
+/** Batches that are the same by any reference. */
+function madeOnce<Row, B>(batch: (rows: readonly Row[]) => B): BatchesAside<Row, B> {
+  return (parts) => {
+    const made = parts.map(batch);
+    return () => Promise.resolve(made);
+  };
+}
+
+/** Batches that a reference scores as it is then. */
+function madeAnew<Row, B>(
+  batch: (rows: readonly Row[], reference: unknown) => Promise<B>,
+): BatchesAside<Row, B> {
+  return (parts) => (reference) => Promise.all(parts.map((rows) => batch(rows, reference)));
 }
 
 /** The batches of one objective: of training rows, and of validation rows where it is asked of any. */
 interface Batching<Row, B, E> {
   readonly feed: Feed<B, E>;
-  readonly batchAside?: (rows: readonly Row[]) => B;
+  readonly batchesAside?: BatchesAside<Row, B>;
 }
 
 /** A learner whose objective reads the batches. */
 function learnerOn<Row, B, E>(
   { settings, stage, device, collective, evaluation, isOutline = false }: LearnerPlan,
   { trainee }: StageParts,
-  objective: Objective<B>,
+  asking: StageObjective<B>,
   { aside = [], cost = noCost, notes = [] }: StageRows<Row>,
-  { feed, batchAside }: Batching<Row, B, E>,
+  { feed, batchesAside }: Batching<Row, B, E>,
 ): Promise<Learner> {
   const own = { settings, stage, device, collective, isOutline, evaluation };
-  const parts = { ...own, trainee, objective };
+  const parts = { ...own, trainee, asking };
   return learnerOf({
     ...parts,
     feed: { ...feed, setUp: cost, notes },
-    ...aside.length > 0 && batchAside !== undefined && !isOutline && {
+    ...aside.length > 0 && batchesAside !== undefined && !isOutline && {
       validation: validationOf(
         parts,
-        batchesOf(aside, Math.min(ASIDE_ROWS, settings.evalBatchSize)).map(batchAside),
+        batchesAside(batchesOf(aside, Math.min(ASIDE_ROWS, settings.evalBatchSize))),
       ),
     },
   });
@@ -184,19 +229,21 @@ function batchesOf<Row>(rows: readonly Row[], size: number): readonly (readonly 
 /** The metrics that say which of two answers is preferred, and by how much. */
 const PREFERENCES = /^(?:rewards|logps)\//;
 
-/** The metrics of an objective on validation batches. */
+/** The metrics of an objective on validation batches, which are those by a reference. */
 function validationOf<B>(
-  { trainee: { policy }, objective, device }:
-    & { readonly objective: Objective<B> }
-    & Pick<StageParts, "trainee">
-    & Pick<LearnerPlan, "device">,
-  batches: readonly B[],
+  { trainee: { policy }, asking, device }: Pick<
+    LearnerParts<B, unknown>,
+    "trainee" | "asking" | "device"
+  >,
+  batchesBy: (reference: unknown) => Promise<readonly B[]>,
 ): Validation {
-  const score = compile(evaluationStep({ policy, objective }), { device });
+  const score = compile(evaluationStep({ policy, ...asking }), { device });
   const step = tensor(0, { dtype: "i32" });
   return {
-    metrics: async (params) => {
-      const whole = batches.map((batch) => score({ params, step }, batch)).reduce(addEvaluations);
+    metrics: async ({ params, average }, reference) => {
+      const state = { params, step, ...average && { average } };
+      const batches = await batchesBy(reference);
+      const whole = batches.map((batch) => score(state, batch)).reduce(addEvaluations);
       const metrics = Object.entries(await readScalars(summarize(whole)));
       return Object.fromEntries(
         metrics.filter(([name]) => PREFERENCES.test(name))

@@ -9,7 +9,6 @@ import { actorCritic, type LanguageModel } from "@unitune/models";
 import {
   type Guidance,
   type Model,
-  type Objective,
   type ObjectiveDescription,
   type Rollouts,
   scoreTokens,
@@ -30,6 +29,7 @@ import {
   unscored,
 } from "../feeds/rollouts.ts";
 import { answerUse } from "../feeds/guidance.ts";
+import { askingObjective, followsPolicy, type StageObjective } from "../learner/average.ts";
 import { LOG_RATIO } from "../learner/identities.ts";
 import type { Learner } from "../learner/learner.ts";
 import { fittedNotes, requireRows } from "../data/material.ts";
@@ -94,11 +94,15 @@ export const rollouts: KindRow = {
   },
   async learner(plan) {
     const entry = entryOn(plan.settings.objective, "rollouts");
+    const { settings } = plan;
     const { asked, reference } = partsOf(plan);
-    const options = objectiveOptions(plan.settings);
     return entry.reference === "log-probs"
-      ? await learnerOn(plan, entry.make(options, asked), scoredByReference(reference))
-      : await learnerOn(plan, entry.make(options, asked), unscored);
+      ? await learnerOn(
+        plan,
+        askingObjective(entry.make, settings, asked),
+        scoredByReference(reference),
+      )
+      : await learnerOn(plan, askingObjective(entry.make, settings, asked), unscored);
   },
 };
 
@@ -110,7 +114,7 @@ function guidanceOf(settings: TrainSettings): Guidance | undefined {
 /** A learner whose objective reads the batches of a scoring. */
 async function learnerOn<B extends RolloutBatch>(
   plan: LearnerPlan,
-  objective: Objective<B>,
+  asking: StageObjective<B>,
   scoring: BatchScoring<B>,
 ): Promise<Learner> {
   const { settings, stage, device, collective, tokenizer, evaluation } = plan;
@@ -119,10 +123,12 @@ async function learnerOn<B extends RolloutBatch>(
   const sampling = samplingOf(plan);
   const feed = rolloutFeed(sampling, actorOf(plan), tokenizer, reference, scoring);
   return await learnerOf({
-    ...{ settings, stage, device, collective, trainee, objective, feed },
+    ...{ settings, stage, device, collective, trainee, asking, feed },
     ...{ isOutline, evaluation },
     held: [
-      ...settings.objective.reference === "log-probs" ? [reference.start.policy] : [],
+      ...settings.objective.reference === "log-probs" && !followsPolicy(settings)
+        ? [reference.start.policy]
+        : [],
       ...sampling.rewards.some(({ reward }) => reward === rewardModelReward)
         ? [reference.start.rewardModel]
         : [],

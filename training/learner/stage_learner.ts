@@ -9,6 +9,7 @@ import {
   compile,
   type Device,
   foldKey,
+  inFloats,
   key,
   leafPaths,
   mapTree,
@@ -23,7 +24,6 @@ import {
   initTrainingState,
   type Model,
   modelOf,
-  type Objective,
   summarize,
   type TrainingState,
 } from "@unitune/objectives";
@@ -33,6 +33,13 @@ import type { Collective } from "../collective/collective.ts";
 import { type Owners, ownersOf } from "../collective/owners.ts";
 import { gatherTree } from "../collective/trees.ts";
 import type { Feed } from "../feeds/feed.ts";
+import {
+  type AveragedState,
+  averageOf,
+  followsPolicy,
+  resultOf,
+  type StageObjective,
+} from "./average.ts";
 import { checkIdentities, identitiesOf } from "./identities.ts";
 import type { Learner, SharedState } from "./learner.ts";
 import { hostTree, uploadTree } from "./models.ts";
@@ -64,7 +71,7 @@ export interface LearnerParts<B, E> {
   /** The model in training. */
   readonly trainee: Trainee;
   /** The objective. */
-  readonly objective: Objective<B>;
+  readonly asking: StageObjective<B>;
   /** The batches. */
   readonly feed: Feed<B, E>;
   /** The metrics of the objective on validation rows (default: none). */
@@ -81,8 +88,8 @@ export interface LearnerParts<B, E> {
 
 /** The metrics of an objective on validation rows. */
 export interface Validation extends Disposable {
-  /** Metrics by name. */
-  metrics(params: unknown): Promise<Readonly<Record<string, number>>>;
+  /** Metrics by name, for a reference where it follows the policy. */
+  metrics(state: AveragedState, reference?: unknown): Promise<Readonly<Record<string, number>>>;
 }
 
 /** All that a stage carries from step to step: saved and restored, it goes on the same. */
@@ -102,7 +109,8 @@ interface StageState<E> {
  * @returns The learner.
  */
 export async function learnerOf<B, E>(parts: LearnerParts<B, E>): Promise<Learner> {
-  const { settings, stage, device, collective, trainee, objective, feed, validation } = parts;
+  const { settings, stage, device, collective, trainee, feed, validation } = parts;
+  const { objective } = parts.asking;
   const { isOutline = false } = parts;
   const whole = optimizerOf(settings, trainee.vocabulary);
   const owners = settings.shardOptimizer && collective.size > 1
@@ -117,18 +125,26 @@ export async function learnerOf<B, E>(parts: LearnerParts<B, E>): Promise<Learne
     device.reserve?.(totalMemory(plan.memory));
   }
   const params = isOutline ? trainee.params : await hostTree(trainee.params);
+  const average = averageOf(settings);
+  const averaged = isOutline ? undefined : average?.init(await hostTree(inFloats(params)));
   const first = (params: unknown, optimizer: GradientTransform<unknown>): StageState<E> => ({
     training: initTrainingState(
       params,
       optimizer,
       trainingKey(settings.seed, stage),
       objective.memory,
+      average,
     ),
     experience: feed.empty,
   });
   const outlined = (optimizer: GradientTransform<unknown>): StageState<E> =>
     mapTree(first(params, optimizer), outline);
   const like = () => outlined(whole);
+  /** The reference at a state, where it follows. */
+  const referenceOf = ({ average }: AveragedState) =>
+    average === undefined || !followsPolicy(settings)
+      ? undefined
+      : trainee.models(average.params).policy;
   let isFirst = true;
   const learner: Learner<StageState<E>> = {
     setUp: feed.setUp,
@@ -137,7 +153,9 @@ export async function learnerOf<B, E>(parts: LearnerParts<B, E>): Promise<Learne
     epoch: feed.epoch,
     init() {
       const { training, experience } = first(uploadTree(params, device), optimizer);
-      return { training: onDevice(training, device), experience };
+      // Each tensor has storage of its own, which the steps take over.
+      const own = averaged === undefined ? {} : { average: uploadTree(averaged, device) };
+      return { training: onDevice({ ...training, ...own }, device), experience };
     },
     like,
     ...owners && { shared: sharedState(collective, like(), outlined(optimizer)) },
@@ -150,8 +168,9 @@ export async function learnerOf<B, E>(parts: LearnerParts<B, E>): Promise<Learne
         training.params,
         before,
         index,
+        referenceOf(training),
       );
-      if (index === 0) await checkStart(parts, training.params, batches);
+      if (index === 0) await checkStart(parts, training, batches);
       const result = await steps(training, batches, first);
       return {
         state: { training: result.state, experience },
@@ -160,8 +179,12 @@ export async function learnerOf<B, E>(parts: LearnerParts<B, E>): Promise<Learne
         cost,
       };
     },
-    models: ({ training: { params } }) => trainee.models(params),
-    validate: ({ training: { params } }) => validation?.metrics(params) ?? Promise.resolve({}),
+    models: ({ training }) => trainee.models(resultOf(settings, training)),
+    validate: ({ training }) =>
+      validation?.metrics(
+        { ...training, params: resultOf(settings, training) },
+        referenceOf(training),
+      ) ?? Promise.resolve({}),
     [Symbol.dispose]() {
       validation?.[Symbol.dispose]();
       steps[Symbol.dispose]();
@@ -206,20 +229,21 @@ function trainingKey(seed: number, stage: number): Tensor {
 
 /** Refuses to begin where what is known of the metrics before the first step does not hold. */
 async function checkStart<B, E>(
-  { settings, device, trainee: { policy }, objective, startMetrics }: LearnerParts<B, E>,
-  params: unknown,
+  { settings, device, trainee: { policy }, asking, startMetrics }: LearnerParts<B, E>,
+  { params, average }: AveragedState,
   [batch]: readonly B[],
 ): Promise<void> {
   const identities = identitiesOf(settings);
   if (identities.length === 0 || batch === undefined) return;
-  const evaluated = evaluationStep({ policy, objective });
+  const evaluated = evaluationStep({ policy, ...asking });
   // One program, so that the policy is asked once for all of it.
-  const score = compile((params: unknown, step: Tensor, batch: B) => ({
-    ...summarize(evaluated({ params, step }, batch)),
-    ...startMetrics?.(modelOf(policy, params), batch),
+  const score = compile((state: AveragedState & { readonly step: Tensor }, batch: B) => ({
+    ...summarize(evaluated(state, batch)),
+    ...startMetrics?.(modelOf(policy, state.params), batch),
   }), { device });
   try {
-    const metrics = await readScalars(score(params, tensor(0, { dtype: "i32" }), batch));
+    const state = { params, ...average && { average }, step: tensor(0, { dtype: "i32" }) };
+    const metrics = await readScalars(score(state, batch));
     checkIdentities(settings.objective.name, identities, metrics);
   } finally {
     score[Symbol.dispose]();
@@ -240,14 +264,22 @@ function plannedSteps<B, E>(
   optimizer: GradientTransform<unknown>,
   owners?: Owners,
 ): PlannedSteps<B> {
-  const { settings, device, collective, trainee, objective, feed, held, evaluation } = parts;
+  const { settings, device, collective, trainee, asking, feed, held, evaluation } = parts;
   const { gradientAccumulation, batchTokens, checkpointActivations } = settings;
   const accumulates = gradientAccumulation > 1 || batchTokens !== undefined;
-  const learningRate = scheduleOf(settings);
-  const state = initTrainingState(trainee.params, optimizer, key(0), objective.memory);
+  const [learningRate, average] = [scheduleOf(settings), averageOf(settings)];
+  // Outlines, none of which stands there twice: an average begins as the parameters themselves.
+  const state = mapTree(
+    initTrainingState(trainee.params, optimizer, key(0), asking.objective.memory, average),
+    outline,
+  );
   const batches = feed.outline();
   const planned = (policy: TrainablePolicy, recomputes: boolean): PlannedSteps<B> => {
-    const training = { policy, objective, optimizer, learningRate };
+    const training = {
+      ...{ policy, optimizer, learningRate },
+      ...asking,
+      ...average && { average },
+    };
     const steps = collective.size > 1
       ? sharedSteps(training, state, firstOf(batches), { device, collective, owners })
       : compileSteps(training, accumulates, device);

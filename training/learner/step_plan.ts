@@ -14,7 +14,7 @@ import { message, setting, type UserMessage } from "../text/message.ts";
 export interface StepMemory {
   /** Parameters that are trained. */
   readonly weights: number;
-  /** Parameters that stay as they are: below an adapter, of a reference, a teacher, a judge. */
+  /** Parameters that no gradient changes: below an adapter, of a reference, a teacher, a judge; averages. */
   readonly frozen: number;
   /** The state of the optimizer. */
   readonly optimizer: number;
@@ -54,6 +54,8 @@ export interface StepPrograms {
 export interface StepOperands {
   /** The parameters. */
   readonly params: unknown;
+  /** Their average, and what it is computed from (default: none is kept). */
+  readonly average?: unknown;
   /** The state of the optimizer. */
   readonly optimizer: unknown;
   /** The rows. */
@@ -119,7 +121,7 @@ export function keepsActivations(
 /** The plan of a step from those of its programs, of which each uses the memory of the others. */
 export function stepPlan(
   { programs, captured, sums }: StepPrograms,
-  { params, optimizer, batch, caches, predictions = 0, held = [] }: StepOperands,
+  { params, average = [], optimizer, batch, caches, predictions = 0, held = [] }: StepOperands,
   recomputes: boolean,
 ): StepPlan {
   const own = ({ ownBytes, resultBytes }: ProgramPlan) => ownBytes + resultBytes;
@@ -131,7 +133,7 @@ export function stepPlan(
   return {
     memory: {
       weights: treeBytes(params),
-      frozen: captured + treeBytes(held),
+      frozen: captured + treeBytes([held, average]),
       optimizer: treeBytes(optimizer),
       gradients: gradientBytes + sums,
       // Programs compute in the same memory, one after the other.

@@ -14,6 +14,7 @@ import {
   tensor,
   zeros,
 } from "@unitune/core";
+import type { AveragedParameters } from "@unitune/autodiff";
 import {
   type Accumulated,
   accumulateGradients,
@@ -163,8 +164,16 @@ export function sharedSteps<B>(
       for (const batch of batches) sums = accumulate(state, batch, sums);
       const updated = update(state, await allReduceTree(collective, sums, device));
       if (owners === undefined) return updated;
-      const params = await allGatherTree(collective, updated.state.params, owners, device);
-      return { ...updated, state: { ...updated.state, params } };
+      const whole = <T>(tree: T) => allGatherTree(collective, tree, owners, device);
+      const { params, average } = updated.state;
+      return {
+        ...updated,
+        state: {
+          ...updated.state,
+          params: await whole(params),
+          ...average && { average: await wholeAverage(average, whole) },
+        },
+      };
     },
     {
       plan: accumulatedPlan(training, accumulate, update),
@@ -173,6 +182,18 @@ export function sharedSteps<B>(
       },
     },
   );
+}
+
+/** An average of parameters of which each process has updated its own, from all of them. */
+async function wholeAverage<P>(
+  { params, uncorrected, ...others }: AveragedParameters<P>,
+  whole: (tree: P) => Promise<P>,
+): Promise<AveragedParameters<P>> {
+  return {
+    ...others,
+    params: await whole(params),
+    ...uncorrected !== undefined && { uncorrected: await whole(uncorrected) },
+  };
 }
 
 /** Makes zeros of the shapes of a tree. */

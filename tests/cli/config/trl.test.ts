@@ -201,7 +201,28 @@ const files: readonly (readonly [
   [{ loss_type: "exo_pair", label_smoothing: 0.2 }, "", { objective: "exo", labelSmoothing: 0.2 }],
   [{ loss_type: "sigmoid", label_smoothing: 0 }, "--objective dpo", { labelSmoothing: 0 }],
   [{ beta: 0.5, loss_type: null }, "--objective ipo", { objective: "ipo", beta: 0.5 }],
+  [{ loss_type: "sigmoid_norm", beta: 0.2 }, "", { objective: "dpo-norm", beta: 0.2 }],
+  [{ loss_type: "apo_zero_unpaired" }, "", { objective: "apo-zero-unpaired" }],
+  // A reference that moves, as TRL's does where the file says no more.
+  [{ loss_type: "sigmoid", sync_ref_model: true }, "", {
+    ...{ average: "ema", averageUse: "reference", averageRate: 0.6, averageSteps: 512 },
+  }],
+  [
+    { sync_ref_model: true, ref_model_mixup_alpha: 0.2, ref_model_sync_steps: 64 },
+    "--objective kto",
+    { averageRate: 0.2, averageSteps: 64 },
+  ],
+  [{ sync_ref_model: false, ref_model_mixup_alpha: 0.2, ref_model_sync_steps: 64 }, "", {
+    ...{ average: "none", averageRate: 0.05, averageSteps: 1 },
+  }],
   // Rollouts.
+  [{ loss_type: "sapo", sapo_temperature_pos: 2, sapo_temperature_neg: 3 }, "", {
+    ...{ objective: "sapo", gatePositive: 2, gateNegative: 3 },
+  }],
+  [{ loss_type: "grpo", sapo_temperature_pos: 2, vespo_k_pos: 5 }, "", { objective: "grpo" }],
+  [{ loss_type: "vespo", vespo_k_pos: 2, vespo_lambda_pos: 3, vespo_k_neg: 3 }, "", {
+    objective: "vespo",
+  }],
   [{ loss_type: "grpo", num_generations: 4, max_completion_length: 9, temperature: 0.9 }, "", {
     ...{ objective: "grpo", groupSize: 4, maxNewTokens: 9, temperature: 0.9 },
   }],
@@ -327,6 +348,11 @@ const refused: readonly (readonly [
     "has no options but",
   ],
   [{ optim: "lion_32bit" }, "", "others are chosen by --optimizer"],
+  [{ sync_ref_model: 5 }, "--objective dpo", `"sync_ref_model" can't be 5: it is true or false`],
+  [{ loss_type: "vespo", vespo_lambda_neg: 3 }, "", `"vespo_lambda_neg" can't be 3: it is 2`],
+  [{ loss_type: "vespo", vespo_lambda_pos: 2 }, "", `"vespo_lambda_pos" can't be 2: it is 3`],
+  [{ loss_type: "vespo", vespo_k_neg: 2 }, "", `"vespo_k_neg" can't be 2: it is 3`],
+  [{ loss_type: "vespo", vespo_k_pos: 3 }, "", `"vespo_k_pos" can't be 3: it is 2`],
   [{ use_cpu: 5 }, "", `"use_cpu" can't be 5: it is true or false`],
   [{ max_length: null }, "", `"max_length" can't be null: rows are cut where the context ends`],
   [{ max_length: 9 }, "--objective reward-model", "TRL leaves out longer rows, Unitune cuts them"],
