@@ -111,7 +111,8 @@ export function hoverColumns(curves: readonly HoverCurve[], area: HoverArea): st
     const width = texts.reduce((most, { text }) => Math.max(most, widthOf(text)), 0) + 2 * PADDING;
     // Beside the pointer, on the side with more room, and inside the drawing if it fits there.
     const isLeft = at > (area.left + area.right) / 2;
-    const left = Math.max(0, isLeft ? at - PADDING - width : at + PADDING);
+    const beside = isLeft ? at - PADDING - width : at + PADDING;
+    const left = Math.max(0, Math.min(beside, area.right - width));
     const written = texts.map(({ text, color }, row) =>
       `<text x="${pixel(left + PADDING)}" y="${pixel(area.top + FONT_SIZE + row * LINE)}" ` +
       `fill="${color}">${escapeHtml(text)}</text>`

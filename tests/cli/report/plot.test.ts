@@ -193,6 +193,18 @@ Deno.test("the values under the pointer are those of a place that most curves ha
   assert(!curves([{ name: "a", points: logged }], axes).includes('class="at"'));
 });
 
+Deno.test("the text under the pointer stays inside the drawing where it has room", () => {
+  const points = [0, 1, 2, 3, 4].map((x) => ({ x, y: x }));
+  const boxes = (name: string) => {
+    const svg = curves([{ name, points }], { ...axes, width: 370, hover: true });
+    return [...svg.matchAll(/<rect x="([-\d.]+)" y="20" width="([\d.]+)"/g)]
+      .map(([, x, width]) => [Number(x), Number(x) + Number(width)] as const);
+  };
+  // 22 characters of 7.2 pixels and a value of 2 more, between the axes at 60 and 350.
+  for (const [left, right] of boxes("a".repeat(22))) assert(left >= 0 && right <= 350.1);
+  assertEquals(boxes("a".repeat(60)).map(([left]) => left), [0, 0, 0, 0, 0]);
+});
+
 /** The relative luminance of a colour, as WCAG 2 has it. */
 function luminance(color: string): number {
   const channels = [1, 3, 5].map((i) => parseInt(color.slice(i, i + 2), 16) / 255);

@@ -55,7 +55,7 @@ export const run: RunRecord = {
     evaluation(0, "longer", 0.4),
     ...Array.from({ length: SFT }, (_, i) => {
       const loss = short(3 * Math.exp(-i / 10) + noise(i));
-      return { step: i + 1, stage: "sft", loss, nll: loss };
+      return { step: i + 1, stage: "sft", loss, nll: loss, grad_norm: short(1 + noise(2 * i)) };
     }),
     evaluation(16, "held-out", 0.8),
     evaluation(16, "longer", 0.4),
