@@ -32,6 +32,15 @@ export const experimentTable = {
     max: 1000,
     help: "The steps of supervised fine-tuning that make the checkpoint from which all start.",
   },
+  teacherSteps: {
+    kind: "integer",
+    default: 100,
+    min: 1,
+    max: 2000,
+    help:
+      "The further steps of supervised fine-tuning that make a teacher of the checkpoint, for " +
+      "objectives that learn from one.",
+  },
   steps: { ...steps, default: 200, max: 2000 },
   batchSize: { ...batchSize, default: 32, max: 256 },
   learningRate: { ...learningRate, default: 2e-3 },

@@ -112,8 +112,6 @@ export function wordOf({ name, options: table }: ObjectiveEntry, options: GivenO
 }
 
 /** Why an objective cannot be trained by in the page; undefined if it can. */
-export function untrainable({ teacher, trains }: ObjectiveEntry): string | undefined {
-  if (teacher) return "it learns from a teacher, and the page has none";
-  if (trains !== "policy") return `it trains a ${trains}, which answers nothing`;
-  return undefined;
+export function untrainable({ trains }: ObjectiveEntry): string | undefined {
+  return trains === "policy" ? undefined : `it trains a ${trains}, which answers nothing`;
 }

@@ -72,8 +72,8 @@ Deno.test("one to three objectives, each once, that can be trained by", () => {
   refusal([], "choose 1 to 3 objectives, not 0");
   refusal(["sft", "dpo", "ift", "grpo"], "choose 1 to 3 objectives, not 4");
   refusal(["sft", "sft"], "stands there twice");
-  refusal(["distillation"], "distillation cannot be trained here: it learns from a teacher");
-  refusal(["reward-model"], "it trains a reward model");
+  checkLanes(["distillation", "opd"]);
+  refusal(["reward-model"], "reward-model cannot be trained here: it trains a reward model");
   assertEquals(untrainable(laneOf("gold*indicator*nll").entry), undefined);
 });
 

@@ -1,7 +1,7 @@
 /**
  * Measures the frames of the playground while it trains, in headless Chromium, and prints them: in
- * each view, the median, the 95th percentile and the longest, in milliseconds, and the share of the
- * time in which the page's own script was busy for more than 50 ms at a stretch.
+ * each view, the median, the 95th percentile and the longest, in milliseconds; and the processor time
+ * that the page's own thread takes for a frame, which other programs on the machine do not lengthen.
  *
  * `deno task bench:playground`
  *
@@ -28,19 +28,24 @@ interface Frames {
   readonly median: number;
   readonly percentile95: number;
   readonly longest: number;
-  readonly busy: number;
+  /** Processor time for a frame, in milliseconds, by what it is for. */
+  readonly work: Readonly<Record<string, number>>;
 }
 
-/** Begins to count frames and long tasks; the page's policy forbids eval, and not this. */
+/** What the page's thread does, by the browser's names. */
+const works = {
+  all: "TaskDuration",
+  script: "ScriptDuration",
+  style: "RecalcStyleDuration",
+  layout: "LayoutDuration",
+} as const;
+
+/** Begins to count frames. */
 const counting = `
   globalThis.frames = [];
-  globalThis.long = 0;
   let last = performance.now();
   const count = (now) => { frames.push(now - last); last = now; requestAnimationFrame(count); };
   requestAnimationFrame(count);
-  new PerformanceObserver((list) => {
-    for (const { duration } of list.getEntries()) long += duration;
-  }).observe({ type: "longtask" });
 `;
 
 async function measure(page: Page, view: string, url: string): Promise<Frames> {
@@ -51,16 +56,26 @@ async function measure(page: Page, view: string, url: string): Promise<Frames> {
     await page.waitForTimeout(200);
     text = await page.locator(step).last().innerText().catch(() => "0");
   }
+  const session = await page.context().newCDPSession(page);
+  await session.send("Performance.enable", { timeDomain: "threadTicks" });
+  const spent = async () => {
+    const { metrics } = await session.send("Performance.getMetrics");
+    return new Map(metrics.map(({ name, value }) => [name, value]));
+  };
   await page.evaluate(counting);
+  const before = await spent();
   await page.waitForTimeout(1000 * Number(seconds));
-  const { frames, long }: { readonly frames: readonly number[]; readonly long: number } = await page
-    .evaluate("({ frames: frames.slice(1), long })");
+  const after = await spent();
+  const frames: readonly number[] = await page.evaluate("frames.slice(1)");
   const sorted = frames.toSorted((a, b) => a - b);
   const at = (share: number) => sorted[Math.floor(share * (sorted.length - 1))] ?? NaN;
-  const total = frames.reduce((sum, frame) => sum + frame, 0);
+  const work = Object.entries(works).map(([word, name]): [string, number] => {
+    const seconds = (after.get(name) ?? NaN) - (before.get(name) ?? NaN);
+    return [word, 1000 * seconds / frames.length];
+  });
   return {
     ...{ view, frames: frames.length, median: at(0.5), percentile95: at(0.95), longest: at(1) },
-    busy: long / total,
+    work: Object.fromEntries(work),
   };
 }
 
@@ -72,11 +87,13 @@ try {
   const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
   for (const [view, address] of Object.entries(views)) {
     const url = `http://127.0.0.1:${server.addr.port}/#${address}`;
-    const { frames, median, percentile95, longest, busy } = await measure(page, view, url);
+    const { frames, median, percentile95, longest, work } = await measure(page, view, url);
     const shown = [median, percentile95, longest].map((frame) => frame.toFixed(1)).join(", ");
     console.log(
       `${view}: ${frames} frames, median, 95th percentile, longest ${shown} ms, ` +
-        `busy ${(100 * busy).toFixed(1)} %`,
+        `processor time of a frame ${
+          Object.entries(work).map(([word, own]) => `${word} ${own.toFixed(2)}`).join(", ")
+        } ms`,
     );
   }
   await browser.close();

@@ -23,7 +23,10 @@ function listen() {
     arrived();
   });
   const until = async (kind: Tiding["kind"], count = 1) => {
+    const from = heard.length;
     while (heard.filter((tiding) => tiding.kind === kind).length < count) {
+      const failed = heard.slice(from).find((tiding) => tiding.kind === "failed");
+      if (failed?.kind === "failed" && kind !== "failed") throw new Error(failed.message);
       await new Promise<void>((resolve) => arrived = resolve);
     }
   };
@@ -99,6 +102,23 @@ Deno.test("an experiment: the same losses as a training in Deno, steps, beliefs,
   };
   const { store } = await losses(2);
   assertEquals(lossesOf(pointsOf(0)), (await losses(3, store)).own);
+});
+
+Deno.test("a teacher is the checkpoint after further steps", async () => {
+  const { heard, ask, until, pointsOf } = listen();
+  const values = { teacherSteps: 3, steps: 1, learningRate: 0.01 };
+  ask({
+    kind: "open",
+    experiment: experimentOf(["distillation(teacherShare=0.5)", "sft"], values),
+  });
+  ask({ kind: "play" });
+  await until("ready");
+  await until("done");
+  const progress = heard.flatMap((one) => one.kind === "base" ? [[one.step, one.steps]] : []);
+  assertEquals(progress, [1, 2, 3, 4, 5].map((step) => [step, 5]));
+  // The divergence from the checkpoint itself would be 0.
+  const [[step, loss] = []] = lossesOf(pointsOf(0));
+  assert(step === 1 && loss !== undefined && loss > 1e-6, `loss ${loss}`);
 });
 
 Deno.test("a lake: a scene, moments in turns, and a map that is none", async () => {

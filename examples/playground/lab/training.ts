@@ -3,6 +3,7 @@ import { type Device, OutOfMemoryError } from "@unitune/core";
 import { objectiveRegistry } from "@unitune/objectives";
 import {
   type GivenSettings,
+  type LentModels,
   type Material,
   type MemoryStore,
   memoryStore,
@@ -14,6 +15,7 @@ import {
   prepareTasks,
   train,
   type TrainingEvent,
+  type TrainingPlan,
   type TrainSettings,
   trainSettings,
   UserError,
@@ -112,6 +114,21 @@ const withValidation = (prepared: PreparedRun): PreparedRun => ({
   splits: prepared.splits.slice(0, 1),
 });
 
+/** Carries a training out while it is wanted; returns whether it is to the end. */
+async function carryOutWhile(
+  isWanted: () => boolean,
+  plan: TrainingPlan,
+  hear: (event: TrainingEvent) => void,
+): Promise<boolean> {
+  for await (const event of train(plan)) {
+    if (!isWanted()) return false;
+    hear(event);
+    // The event loop gets a turn, so that messages are heard.
+    if (event.kind === "step") await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+  return true;
+}
+
 /** The models of a store's latest checkpoint. */
 export async function modelsOf(store: MemoryStore): Promise<Models> {
   const latest = store.latest();
@@ -120,7 +137,8 @@ export async function modelsOf(store: MemoryStore): Promise<Models> {
 }
 
 /**
- * Trains the common checkpoint of an experiment, and prepares the trainings from it.
+ * Trains the common checkpoint of an experiment, and a teacher of it if an objective wants one, and
+ * prepares the trainings.
  *
  * @param experiment The experiment.
  * @param device The device to compute on.
@@ -146,23 +164,40 @@ export async function prepareBench(
       ...sharedSettings(values, seed + i, seed),
       ...options,
       ...{ objective: entry.name, steps },
+      ...entry.teacher && { teacher: "the teacher of the page" },
     }, registry);
   // Wrong settings are refused before anything is trained.
   lanes.forEach((lane) => settingsOf(lane, 0));
   const rows = await rowsOf(values, lanes);
   const prepared = withValidation(await prepareOn(rows?.base, first));
+  const teacherSteps = lanes.some(({ entry }) => entry.teacher) ? values.teacherSteps : 0;
+  const progress = (step: number) => tell({ kind: "base", step, steps: baseSteps + teacherSteps });
   const base = memoryStore();
   let exactMatch = NaN;
-  for await (const event of train(planOf({ stages, prepared, device, store: base }))) {
-    if (!isWanted()) return undefined;
-    if (event.kind === "step") {
-      tell({ kind: "base", step: event.step, steps: baseSteps });
-      // The event loop gets a turn, so that messages are heard.
-      await new Promise((resolve) => setTimeout(resolve, 0));
-    }
+  const plan = planOf({ stages, prepared, device, store: base });
+  const isBased = await carryOutWhile(isWanted, plan, (event) => {
+    if (event.kind === "step") progress(event.step);
     if (event.kind === "evaluation") exactMatch = event.report.metrics.eval_exact_match ?? NaN;
-  }
+  });
+  if (!isBased) return undefined;
   const start = await modelsOf(base);
+  const teacher = memoryStore();
+  if (teacherSteps > 0) {
+    const further = trainSettings({ ...shared, objective: "sft", steps: teacherSteps });
+    const data = await prepareOn(rows?.base, further, { base: prepared });
+    const plan = planOf({
+      ...{ stages: [further], device, store: teacher, start },
+      prepared: { ...data, splits: [] },
+    });
+    const isTaught = await carryOutWhile(isWanted, plan, (event) => {
+      if (event.kind === "step") progress(baseSteps + event.step);
+    });
+    if (!isTaught) return undefined;
+  }
+  const lent = async (_: number, { objective }: TrainSettings): Promise<LentModels> =>
+    objective.teacher
+      ? { teacher: { model: prepared.model, params: (await modelsOf(teacher)).policy } }
+      : {};
   const trainings: Training[] = [];
   for (let i = 0; i < seeds; i++) {
     for (const [number, lane] of lanes.entries()) {
@@ -170,7 +205,7 @@ export async function prepareBench(
       const store = memoryStore();
       const options = { base: prepared };
       const data = withValidation(await prepareOn(rows?.lanes[number], own, options));
-      const plan = planOf({ stages: [own], prepared: data, device, store, start });
+      const plan = planOf({ stages: [own], prepared: data, device, store, start, lent });
       trainings.push({ lane: number, seed: i, store, events: train(plan) });
     }
   }

@@ -14,7 +14,8 @@ const { steps, batchSize, learningRate } = settingTable;
 export const tuningTable = {
   objective: {
     kind: "choice",
-    choices: objectiveRegistry.filter((entry) => untrainable(entry) === undefined)
+    choices: objectiveRegistry
+      .filter((entry) => untrainable(entry) === undefined && !entry.teacher)
       .map(({ name }) => name),
     default: "sft",
     help: "The objective that the adapter learns by.",

@@ -34,10 +34,14 @@ interface ChartProps {
   readonly steps: number;
 }
 
+/** Large numbers in three digits. */
+const compact = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
+
 /** A number for people. */
 export function shownNumber(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return "\u2013";
   const size = Math.abs(value);
+  if (size >= 10_000) return compact.format(value);
   if (size >= 1000) return Math.round(value).toLocaleString("en");
   if (size < 0.0005) return "0.000";
   return size >= 100 ? value.toFixed(0) : size >= 10 ? value.toFixed(1) : value.toFixed(3);
@@ -73,7 +77,7 @@ function optionsOf(
     height: HEIGHT,
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false } },
-    padding: [8, 10, 0, 0],
+    padding: [8, 16, 0, 0],
     scales: {
       x: { time: false, range: [0, Math.max(steps, 1)] },
       y: range === undefined ? {} : { range: [range[0], range[1]] },
@@ -84,7 +88,8 @@ function optionsOf(
       {
         ...axis,
         size: 48,
-        values: (_, ticks) => ticks.map((tick) => String(+tick.toPrecision(4))),
+        values: (_, ticks) =>
+          ticks.map((tick) => tick >= 10_000 ? compact.format(tick) : String(+tick.toPrecision(4))),
       },
     ],
     series: [

@@ -5,6 +5,7 @@ import { methods } from "../../frozen_lake/methods.ts";
 import type { LakeMoment, LakeScene, Request, Tiding } from "../protocol.ts";
 import { shownNumber } from "./chart.tsx";
 import { type LakeValues, mapOf, methodsIn, rowsOfMap } from "../lake_settings.ts";
+import { gather, screen } from "./frames.ts";
 import { type Link, openLink } from "./links.ts";
 import { Term } from "./term.tsx";
 
@@ -128,18 +129,17 @@ export function Lake({ lake, change }: LakeProps) {
 
   useEffect(() => {
     let latest: (LakeMoment | undefined)[] = [];
-    let timer: ReturnType<typeof setTimeout> | undefined;
+    const moments = gather<LakeMoment>((taken) => {
+      for (const moment of taken) latest[moment.method] = moment;
+      setMoments(latest.flatMap((moment) => moment === undefined ? [] : [moment]));
+    }, screen);
     const hear = (tiding: Tiding) => {
       if (tiding.kind === "scene") {
         latest = [];
         setScene(tiding.scene);
         setFault(undefined);
       } else if (tiding.kind === "moment") {
-        latest[tiding.moment.method] = tiding.moment;
-        timer ??= setTimeout(() => {
-          timer = undefined;
-          setMoments(latest.flatMap((moment) => moment === undefined ? [] : [moment]));
-        }, 60);
+        moments.add(tiding.moment);
       } else if (tiding.kind === "done") {
         setPlaying(false);
       } else if (tiding.kind === "failed") {
@@ -153,7 +153,7 @@ export function Lake({ lake, change }: LakeProps) {
       (message) => hear({ kind: "failed", during: "lake", message }),
     );
     return () => {
-      clearTimeout(timer);
+      moments.close();
       link.current?.close();
     };
   }, []);

@@ -71,8 +71,7 @@ export function OwnModel({ session, controls }: OwnModelProps) {
       <p class="lead">
         A model of your own: a folder as <code>transformers</code> saves it, with{" "}
         <code>config.json</code>, <code>model.safetensors</code> and{" "}
-        <code>tokenizer.json</code>. It is read by this page and goes nowhere else. Models of up to
-        a few hundred million parameters answer at a readable pace.
+        <code>tokenizer.json</code>. It is read by this page and goes nowhere else.
       </p>
       <div
         class={isOver ? "drop over" : "drop"}

@@ -16,6 +16,8 @@ export interface Session {
   readonly isPlaying: boolean;
   /** The steps of the common checkpoint that are done. */
   readonly baseStep: number;
+  /** The steps that it takes, with those of a teacher if there is one. */
+  readonly baseSteps: number;
   /** The exact match of the common checkpoint; NaN before. */
   readonly startMatch: number;
   readonly device: string;
@@ -44,6 +46,7 @@ const opened = (seeds: number): Session => ({
   stage: "base",
   isPlaying: true,
   baseStep: 0,
+  baseSteps: 1,
   startMatch: NaN,
   device: "",
   history: makeHistory(seeds),
@@ -58,7 +61,7 @@ const opened = (seeds: number): Session => ({
 function after(session: Session, tiding: Tiding): Session {
   switch (tiding.kind) {
     case "base":
-      return { ...session, baseStep: tiding.step };
+      return { ...session, baseStep: tiding.step, baseSteps: tiding.steps };
     case "ready": {
       const { device, exactMatch: startMatch, questions } = tiding;
       return { ...session, stage: "ready", device, startMatch, questions };

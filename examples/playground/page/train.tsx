@@ -34,11 +34,12 @@ const curves: readonly Shown[] = [
 const paces = [1, 5, 20, 0] as const;
 
 /** A sentence on the stage, for the live region. */
-function told({ stage, isPlaying, baseStep }: Session, baseSteps: number): string {
+function told({ stage, isPlaying, baseStep, baseSteps }: Session): string {
   const sentences: Readonly<Record<Stage, string>> = {
     base: baseStep === 0
       ? "Preparing data and compiling the training step."
-      : `Training the common checkpoint: step ${baseStep} of ${baseSteps}.`,
+      : `Training the common checkpoint, and a teacher if there is one: step ${baseStep} of ` +
+        `${baseSteps}.`,
     ready: isPlaying ? "Training." : "Paused.",
     done: "Finished.",
     failed: "Stopped.",
@@ -59,6 +60,7 @@ export function Train({ experiment, change, session, controls }: TrainProps) {
   const [pace, setPace] = useState(0);
   const { stage, isPlaying, history, startMatch } = session;
   const step = history.lastStep();
+  const hasTeacher = lanes.some((word) => laneOf(word).entry.teacher);
   const isOver = stage === "done" || stage === "failed";
   const choosePace = (own: number) => {
     setPace(own);
@@ -100,15 +102,16 @@ export function Train({ experiment, change, session, controls }: TrainProps) {
         </p>
         <progress
           aria-label="progress"
-          max={stage === "base" ? values.baseSteps : values.steps}
+          max={stage === "base" ? session.baseSteps : values.steps}
           value={stage === "base" ? session.baseStep : step}
         />
-        <p class="status" role="status" data-stage={stage}>{told(session, values.baseSteps)}</p>
+        <p class="status" role="status" data-stage={stage}>{told(session)}</p>
       </section>
 
       <Lanes experiment={experiment} change={change} session={session} />
 
       <p class="quiet">
+        {hasTeacher && `The teacher has ${values.teacherSteps} more steps of SFT. `}
         All start from one checkpoint, trained by SFT for {values.baseSteps} steps
         {Number.isFinite(startMatch) && (
           <>
