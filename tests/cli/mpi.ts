@@ -13,6 +13,8 @@ function launcherOptions(): readonly string[] | undefined {
     if (!isOpen) return [];
     return [
       ...["--allow-run-as-root", "--oversubscribe", "--bind-to", "none"],
+      // Who waits lets other tests have its processor.
+      ...["--mca", "mpi_yield_when_idle", "1"],
       // The seconds for which those that are left may say so, on a machine that is busy.
       ...["--mca", "odls_base_sigkill_timeout", "5"],
     ];

@@ -29,6 +29,8 @@ export const sharedCases = {
   "answers by tokens": { batchTokens: 128 },
   "an adapter": { learningRate: 1e-2, average: "ema" },
   "pairs": { objective: "dpo", average: "ema", averageUse: "reference", averageRate: 0.5 },
+  "pairs of the model's own": { objective: "dpo", rejected: "model" },
+  "a reward model": { objective: "reward-model" },
   "labels": { objective: "kto", gradientAccumulation: 4, batchSize: 2 },
   "rollouts": {
     ...{ objective: "grpo", groupSize: 2, gradientAccumulation: 4, batchSize: 4 },
