@@ -127,6 +127,10 @@ export const glossary: readonly GlossaryGroup[] = [
         "1 in a step that learns right answers of the data, 0 in one that learns from the policy's own. In the former, reward functions are shown as of the latest own answers",
       ),
       entry(
+        "replayed_groups",
+        "fraction of the step's groups that are earlier ones, in the places of groups of equal rewards",
+      ),
+      entry(
         "kl",
         "estimate of KL(policy || reference) at the sampling temperature: the mean of k3 over answer tokens, in nats per token. The reference is the policy before the stage. For KTO: its reference point",
       ),

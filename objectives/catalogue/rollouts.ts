@@ -200,6 +200,33 @@ export function grpo(options: ScaledGroupOptions & ClippedOptions = {}): Objecti
   );
 }
 
+/** The number of groups that a training by {@linkcode replayGrpo} keeps, as TRL does. */
+export const replayGrpoDefaults = { keptGroups: 64 } as const;
+
+/**
+ * {@linkcode grpo} on batches in which groups of equal rewards, which teach nothing, are replaced by
+ * earlier groups (TRL's GRPOWithReplayBufferTrainer). The ratios of these are to the policy that
+ * sampled them.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { replayGrpo } from "@unitune/objectives";
+ *
+ * assertStringIncludes(replayGrpo().description.signal, "replaced by earlier ones");
+ * ```
+ *
+ * @param options The options of {@linkcode grpo}.
+ * @returns The objective; feeds replace the groups.
+ */
+export function replayGrpo(
+  options: ScaledGroupOptions & ClippedOptions = {},
+): Objective<Rollouts> {
+  const { description, ...learned } = grpo(options);
+  const signal = `${description.signal}; groups of equal rewards replaced by earlier ones`;
+  return { ...learned, description: { ...description, signal } };
+}
+
 /** The defaults of {@linkcode grpoKl} beside those of {@linkcode grpo}. */
 export const grpoKlDefaults = { beta: 0.04 } as const;
 

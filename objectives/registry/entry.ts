@@ -151,6 +151,13 @@ export interface EntryOf<K extends DataKind, R extends ReferenceUse> {
    * @throws {RangeError} If an option is unknown or out of its range.
    */
   readonly mixture?: (given?: GivenOptions) => number;
+  /**
+   * The number of earlier groups that are kept, to take the places of groups of equal rewards (default:
+   * none are).
+   *
+   * @throws {RangeError} If an option is unknown or out of its range.
+   */
+  readonly keptGroups?: (given?: GivenOptions) => number;
 }
 
 /** An objective of any data. `data` and `reference` determine the batches that it reads. */
@@ -180,6 +187,8 @@ export interface ObjectiveDefinition<
   readonly referenceSteps?: (options: OptionValues<Table>) => number;
   /** The reference's share in a mixture that samples, from all options (default: none does). */
   readonly mixture?: (options: OptionValues<Table>) => number;
+  /** The number of earlier groups that are kept, from all options (default: none are). */
+  readonly keptGroups?: (options: OptionValues<Table>) => number;
   /** The objective from all options and from the models that it evaluates. */
   readonly make: (
     options: OptionValues<Table>,
@@ -232,8 +241,8 @@ export function defineObjective<
   const T extends boolean,
   const Table extends OptionTable,
 >(definition: ObjectiveDefinition<K, R, T, Table>): EntryOf<K, R> {
-  const { name, reference, teacher, options, make, guidance, referenceSteps, mixture, ...others } =
-    definition;
+  const { name, reference, teacher, options, make, ...declared } = definition;
+  const { guidance, referenceSteps, mixture, keptGroups, ...others } = declared;
   const values = (given: GivenOptions) => optionValues(name, options, given);
   return {
     aliases: [],
@@ -244,6 +253,7 @@ export function defineObjective<
     ...guidance && { guidance: (given = {}) => guidance(values(given)) },
     ...referenceSteps && { referenceSteps: (given = {}) => referenceSteps(values(given)) },
     ...mixture && { mixture: (given = {}) => mixture(values(given)) },
+    ...keptGroups && { keptGroups: (given = {}) => keptGroups(values(given)) },
     make(given = {}, models = {}) {
       if (!areAsked(models, reference, teacher)) {
         throw new RangeError(

@@ -15,6 +15,8 @@ import {
   ppoDefaults,
   reinforce,
   reinforcePlusPlus,
+  replayGrpo,
+  replayGrpoDefaults,
   rloo,
 } from "../catalogue/rollouts.ts";
 import { objectiveDefaults } from "../defaults.ts";
@@ -60,6 +62,25 @@ export const rolloutEntries: readonly ObjectiveEntry[] = [
     name: "grpo",
     options: { groupSize, scaleRewards, clipRange: clipOf("grpo") },
     make: ({ clipRange, ...group }) => grpo({ ...group, epsilon: clipRange }),
+  }),
+  defineObjective({
+    ...onRollouts,
+    name: "replay-grpo",
+    aliases: ["grpo-with-replay-buffer"],
+    options: {
+      groupSize,
+      scaleRewards,
+      clipRange: clipOf("grpo"),
+      keptGroups: {
+        kind: "integer",
+        min: 1,
+        default: replayGrpoDefaults.keptGroups,
+        help: "The number of groups that are kept to replace those of equal rewards.",
+      },
+    },
+    keptGroups: ({ keptGroups }) => keptGroups,
+    make: ({ groupSize, scaleRewards, clipRange }) =>
+      replayGrpo({ groupSize, scaleRewards, epsilon: clipRange }),
   }),
   defineObjective({
     ...onRollouts,

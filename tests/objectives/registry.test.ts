@@ -104,6 +104,7 @@ import {
   reinforce,
   reinforcePlusPlus,
   relift,
+  replayGrpo,
   rewardModel,
   rloo,
   rlPlus,
@@ -512,6 +513,7 @@ for (const entry of objectiveRegistry) {
     );
     assertEquals(reads("mixture rollouts"), entry.mixture !== undefined);
     assertEquals(entry.mixture?.(), entry.mixture && 0.5);
+    assertEquals(entry.keptGroups?.(), entry.name === "replay-grpo" ? 64 : undefined);
     assertEquals(entry.referenceSteps?.(), entry.name === "psft" ? 8 : undefined);
     // Defaults lie in their own ranges.
     optionValues(entry.name, entry.options);
@@ -576,7 +578,14 @@ Deno.test("a row's defaults are those of its function", () => {
     ...{ "reward-model": rewardModel(), kto: kto(), "apo-zero-unpaired": apoZeroUnpaired() },
     ...{ "bco-unpaired": bcoUnpaired(), "process-reward-model": processRewardModel() },
     ...{ reinforce: reinforce(), "reinforce-plus-plus": reinforcePlusPlus(), rloo: rloo() },
-    ...{ grpo: grpo(), "grpo-kl": grpoKl(), dapo: dapo(), "dr-grpo": drGrpo(), gspo: gspo() },
+    ...{
+      grpo: grpo(),
+      "replay-grpo": replayGrpo(),
+      "grpo-kl": grpoKl(),
+      dapo: dapo(),
+      "dr-grpo": drGrpo(),
+      gspo: gspo(),
+    },
     ...{ cispo: cispo(), "max-rl": maxRlGradient(), "intuitive-grpo": intuitiveGrpo() },
     ...{ "online-dpo": onlineDpo(), "best-of-n": bestOfN(), ppo: ppo({ values: "precomputed" }) },
     ...{ nft: nft(), "weighted-reinforce": weightedReinforce(), dppo: dppo() },

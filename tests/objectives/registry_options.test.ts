@@ -57,14 +57,14 @@ const rows: readonly Row[] = [
     "clipRange",
     positive,
     0.2,
-    "reinforce-plus-plus rloo grpo grpo-kl dapo dr-grpo max-rl ppo gdpo high-entropy-dapo " +
+    "reinforce-plus-plus rloo grpo replay-grpo grpo-kl dapo dr-grpo max-rl ppo gdpo high-entropy-dapo " +
     "adaptive-entropy-grpo masked-grpo minillm",
   ],
   [
     "groupSize",
     "a whole number, at least 2",
     8,
-    "rloo grpo grpo-kl dapo dr-grpo gspo cispo max-rl intuitive-grpo best-of-n nft dppo luffy " +
+    "rloo grpo replay-grpo grpo-kl dapo dr-grpo gspo cispo max-rl intuitive-grpo best-of-n nft dppo luffy " +
     "rl-plus hpt srft chord chord-mu relift interleaved uft prefix-rft sdpo luspo " +
     "gspo-token sapo vespo gmpo gdpo high-entropy-dapo adaptive-entropy-grpo masked-grpo a-star-po",
   ],
@@ -72,7 +72,7 @@ const rows: readonly Row[] = [
     "scaleRewards",
     "group | batch | none",
     "group",
-    "grpo grpo-kl dapo gspo cispo intuitive-grpo luspo gspo-token sapo vespo gmpo " +
+    "grpo replay-grpo grpo-kl dapo gspo cispo intuitive-grpo luspo gspo-token sapo vespo gmpo " +
     "high-entropy-dapo adaptive-entropy-grpo",
   ],
   [
@@ -118,6 +118,7 @@ const rows: readonly Row[] = [
   ["mixtureWarmup", "a whole number, at least 0", 0, "chord-mu"],
   ["mixtureDecay", "a whole number, at least 0", 200, "chord-mu"],
   ["clipRange", positive, 0.28, "psft"],
+  ["keptGroups", "a whole number, at least 1", 64, "replay-grpo"],
   ["referenceSteps", "a whole number, at least 1", 8, "psft"],
   ["referenceShare", share, 0.5, "nash-md"],
   ["hintWeight", nonNegative, 0.001, "uft"],

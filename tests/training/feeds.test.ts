@@ -17,6 +17,7 @@ import {
 } from "@unitune/training";
 import { inRandomOrder } from "../../training/data/batches.ts";
 import { renewedFeed } from "../../training/feeds/renewed.ts";
+import { groupScore, replayOf } from "../../training/feeds/replay.ts";
 import { answeredPrompt } from "../../training/sampling/answers.ts";
 import { createScorer } from "../../training/sampling/scorer.ts";
 
@@ -117,6 +118,69 @@ Deno.test("the others of a group are sampled by the policy before the stage, or 
   const between = await answersBy({ referenceShare: 0.5 });
   assertNotEquals(between, ofReference);
   assertNotEquals(between, ofPolicy);
+});
+
+Deno.test("groups of equal rewards are replaced by the best of earlier ones, in proportion to their scores", () => {
+  assertEquals([groupScore([1, 1, null]), groupScore([null, null]), groupScore([2])], [0, 0, 0]);
+  // |A| = 0.5 / (s + 1e-4), s = sqrt(1/2), for both.
+  const half = Math.SQRT1_2;
+  assertEquals(groupScore([0, null, 1]), 1 / (half + 1e-4) * half);
+  const value = (score: number) => ({ score, tokens: 0 });
+  const [fresh, kept] = [[0, 3, 0].map(value), [2, 5, 0].map(value)];
+  // Kept are 5, 3 and 2, by the numbers 4, 1 and 3; of 10 the draws 0.45 and then 0.5 of 5.
+  const draws = (numbers: readonly number[]) => {
+    const left = [...numbers];
+    return () => left.shift() ?? never();
+  };
+  assertEquals(replayOf(fresh, kept, draws([0.45, 0.61])), { batch: [4, 1, 3], kept: [4, 1, 3] });
+  assertEquals(replayOf(fresh, kept, draws([0.51, 0.7])).batch, [1, 1, 4]);
+  assertEquals(replayOf(fresh, kept, draws([0.81, 0])).batch, [3, 1, 4]);
+  // A newer group has to be better; where there are too few, groups are drawn again.
+  assertEquals(replayOf([value(5)], [value(5)], draws([])), { batch: [0], kept: [1] });
+  assertEquals(replayOf([value(0), value(0)], [value(5)], draws([0.9, 0.9])).batch, [2, 2]);
+  assertEquals(replayOf([value(0)], [value(0)], draws([])), { batch: [0], kept: [1] });
+});
+
+Deno.test("replay: the rows of earlier groups come again, behind a saved state", async () => {
+  // Only the first collection has groups whose answers differ.
+  let judged = 0;
+  const once: TextReward = {
+    name: "once",
+    reads: [],
+    score: eachAnswer(() => judged++ < 4 ? judged % 2 : 0),
+  };
+  using feed = rolloutFeed(
+    { ...sizes, prompts, epochs: 1, rewards: [{ reward: once, weight: 1 }], kept: 3 },
+    model,
+    tokenizer,
+    reference,
+    unscored,
+  );
+  // A checkpoint before the first step reads what is carried.
+  await encodeTree(feed.empty);
+  const first = await feed.next(start.policy, feed.empty, 0);
+  const saved = decodeTree(feed.empty, await encodeTree(first.experience));
+  const second = await feed.next(moved, saved, 1);
+  const rowsOf = async ({ batches }: typeof first) => {
+    const [{ ids, oldLogProbs, rewards } = never()] = batches;
+    const [tokens, old, own] = await Promise.all([ids, oldLogProbs, rewards].map((x) => x.data()));
+    const length = ids.shape[1] ?? never();
+    const groups = [0, 1].map((group) => {
+      const part = (x: ArrayLike<number>, row: number) =>
+        Array.from(x).slice(group * 2 * row, (group + 1) * 2 * row);
+      return JSON.stringify([
+        part(tokens ?? [], length),
+        part(old ?? [], length),
+        part(own ?? [], 1),
+      ]);
+    });
+    return groups.toSorted();
+  };
+  assertEquals(await rowsOf(second), await rowsOf(first));
+  const told = ({ metrics }: typeof first) => metrics["replayed_groups"]?.item();
+  assertEquals([await told(first), await told(second)], [0, 1]);
+  assertEquals(await second.experience.tokens.item(), await first.experience.tokens.item());
+  assertEquals(Object.keys(second.metrics), Object.keys(first.metrics));
 });
 
 Deno.test("a renewed reference is the policy of the first of some steps, also behind a saved state", async () => {

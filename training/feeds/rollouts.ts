@@ -5,7 +5,7 @@
  * @module
  */
 
-import { compile, dims, type Tensor, tensor, zeros } from "@unitune/core";
+import { compile, dims, mapTree, sizeOf, type Tensor, tensor, zeros } from "@unitune/core";
 import {
   decodeTree,
   encodeTree,
@@ -71,6 +71,7 @@ import {
   type TurnStart,
 } from "./guidance.ts";
 import type { Reference } from "./offline.ts";
+import { groupScore, type GroupValue, movedGroups, noGroup, replayOf } from "./replay.ts";
 
 /**
  * A batch of rollouts, with values where the policy has a critic, what guides the answers, and each
@@ -96,6 +97,11 @@ export interface Experience<B> {
    * `[1 + W]`.
    */
   readonly turns?: Tensor;
+  /**
+   * Groups that may come again: their rows as one batch, and the score and the tokens of each, `[K, 2]`
+   * (default: none do).
+   */
+  readonly kept?: { readonly groups: B; readonly values: Tensor };
 }
 
 /** The sampling of answers, and their use. */
@@ -135,6 +141,11 @@ export interface RolloutPlan {
   readonly others?: OtherAnswers;
   /** Whether batches have each reward by itself (default no). */
   readonly hasParts?: boolean;
+  /**
+   * The number of groups that are kept, to take the places of groups that teach nothing (default: none
+   * are).
+   */
+  readonly kept?: number;
 }
 
 /** The author of the answers of a group after the first, with all that it needs. */
@@ -146,14 +157,19 @@ export type OtherAnswers = "policy" | "reference" | { readonly referenceShare: n
  */
 const PLACES = 64;
 
-/** The streams of a stage's seed: of sampled answers, of the lengths of hints, and of turns. */
-const [SAMPLING, HINTS, TURNS] = [7, 11, 13] as const;
+/** The streams of a stage's seed: sampled answers, the lengths of hints, turns, groups that come again. */
+const [SAMPLING, HINTS, TURNS, REPLAY] = [7, 11, 13, 17] as const;
 
 /** Stands in the place of a prompt that waits where there is none. */
 const NO_PROMPT = -1;
 
 /** The metric of a step: 1 if its answers are right ones of the data, 0 if the policy gave them. */
 const GIVEN = "given_answers";
+
+/** The metric of a step: the fraction of its groups that have come again. */
+const REPLACED = "replayed_groups";
+
+const sumOf = (values: readonly number[]): number => values.reduce((total, x) => total + x, 0);
 
 /** The parameters of the models that answer and score in a step. */
 interface StepModels {
@@ -264,6 +280,7 @@ export function rolloutFeed<B extends RolloutBatch>(
   const source = inRandomOrder(plan.prompts, plan.seed, length);
   const seedOf = (stream: number) => integerFrom(randomStream(plan.seed, stream), 0, 2 ** 32 - 1);
   const [samplingSeed, hintSeed, turnSeed] = [seedOf(SAMPLING), seedOf(HINTS), seedOf(TURNS)];
+  const replaySeed = seedOf(REPLAY);
   const readsGiven = guidance !== undefined && guidance.kind !== "context";
   const hasTurns = guidance?.kind === "turns";
   // Before a turn less than the answers of a step wait, and it may fail all of its prompts.
@@ -366,6 +383,41 @@ export function rolloutFeed<B extends RolloutBatch>(
     return tensor([next, ...places], { dtype: "i32" });
   };
 
+  /** Batches whose groups of equal rewards are replaced by earlier ones, where some are kept. */
+  const replayed = async (
+    batches: readonly B[],
+    { kept }: Experience<B>,
+    rewards: readonly (number | null)[],
+    lengths: readonly number[],
+    number: number,
+  ) => {
+    const before = { batches, tokens: sumOf(lengths), replaced: 0 };
+    if (kept === undefined) return { ...before, kept };
+    const ofGroup = <T>(group: number, values: readonly T[]) =>
+      values.slice(group * groupSize, (group + 1) * groupSize);
+    const fresh = Array.from({ length: asked }, (_, group): GroupValue => ({
+      score: groupScore(ofGroup(group, rewards)),
+      tokens: sumOf(ofGroup(group, lengths)),
+    }));
+    const values = await kept.values.data();
+    const earlier = Array.from({ length: values.length / 2 }, (_, i): GroupValue => ({
+      score: values[2 * i] ?? 0,
+      tokens: values[2 * i + 1] ?? 0,
+    }));
+    const replay = replayOf(fresh, earlier, randomStream(replaySeed, number));
+    const valueOf = (group: number) => fresh[group] ?? earlier[group - asked] ?? noGroup;
+    const moved = movedGroups(batches, kept.groups, replay, { groupSize, device });
+    return {
+      batches: moved.batches,
+      tokens: sumOf(replay.batch.map((group) => valueOf(group).tokens)),
+      replaced: replay.batch.filter((group, i) => group !== i).length / asked,
+      kept: {
+        groups: moved.kept,
+        values: tensor(replay.kept.map(valueOf).map(({ score, tokens }) => [score, tokens])),
+      },
+    };
+  };
+
   const collect = async (models: StepModels, earlier: Experience<B>, number: number) => {
     const layout = { number, answers, groupSize, seed: turnSeed };
     const turn = turnOf(guidance, layout, await startOf(earlier, number));
@@ -429,19 +481,25 @@ export function rolloutFeed<B extends RolloutBatch>(
     const told = await gatherValues(collective, { given: own, rewards: ownRewards });
     const given = told.flatMap(({ given }) => given);
     const rewards = told.flatMap(({ rewards }) => rewards);
-    const batches = await gatherBatches(ownBatches);
+    const lengths = given.map(({ prompt, ids }) => prompt.length + ids.length);
+    const sampled = await gatherBatches(ownBatches);
+    const { batches, kept, replaced, tokens } = await replayed(
+      sampled,
+      earlier,
+      rewards.map(({ total }) => total),
+      lengths,
+      number,
+    );
     const ofModels = <T>(all: readonly T[]) =>
       all.filter((_, row) => planned[row]?.author !== "data");
     // A turn of right answers says nothing new of those of the policy.
     const report = turn.isGiven ? { ...earlier.report, [GIVEN]: tensor(1) } : scalars({
       ...rewardReport(judges, ofModels(given), ofModels(rewards)),
-      ...await scoring.report(batches),
+      ...await scoring.report(sampled),
       ...hasTurns && { [GIVEN]: 0 },
+      ...kept && { [REPLACED]: replaced },
     });
-    const tokens = given.reduce(
-      (total, { prompt, ids }) => total + prompt.length + ids.length,
-      0,
-    );
+    const sampledTokens = sumOf(lengths);
     const samples = ofModels(given.map(({ text }, i): RolloutSample => ({
       prompt: (allPrompts[i] ?? never()).prompt,
       answer: text,
@@ -454,11 +512,12 @@ export function rolloutFeed<B extends RolloutBatch>(
     const experience: Experience<B> = {
       ...{ batches, report, tokens: tensor(tokens) },
       ...hasTurns && { turns: startTensor(startAfter(guidance, turn, totals, groupSize)) },
+      ...kept && { kept },
     };
     return {
       experience,
       samples,
-      cost: { ...noCost, forwardTokens: reads * tokens },
+      cost: { ...noCost, forwardTokens: reads * sampledTokens },
     };
   };
 
@@ -480,6 +539,17 @@ export function rolloutFeed<B extends RolloutBatch>(
       }),
     }));
 
+  const [emptyBatch = never()] = emptyBatches;
+  // On the host: what is read before the first step would otherwise be on another device.
+  const { kept: keptGroups } = plan;
+  const noneKept = keptGroups === undefined ? undefined : {
+    groups: mapTree(emptyBatch, ({ shape: [, ...row], dtype }) => {
+      const shape = [keptGroups * groupSize, ...row];
+      return tensor(new Float32Array(sizeOf(shape)), { shape, dtype });
+    }),
+    values: tensor(new Float32Array(2 * keptGroups), { shape: [keptGroups, 2] }),
+  };
+
   return {
     empty: {
       batches: emptyBatches,
@@ -487,8 +557,10 @@ export function rolloutFeed<B extends RolloutBatch>(
         ...rewardReport(judges, [], []),
         ...Object.fromEntries(scoring.measures.map((name) => [name, 0])),
         ...hasTurns && { [GIVEN]: 0 },
+        ...plan.kept !== undefined && { [REPLACED]: 0 },
       }),
       tokens: tensor(0),
+      ...noneKept && { kept: noneKept },
       ...hasTurns && { turns: startTensor({ next: 0, waiting: [] }) },
     },
     outline: () => emptyBatches.slice(part.from, part.to),

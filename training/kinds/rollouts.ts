@@ -152,6 +152,7 @@ function samplingOf(plan: LearnerPlan): RolloutPlan {
   const { train, longestPrompt, longestAnswer } = dataOf(prepared.data, "rollouts");
   const rewards = requireRewards(settings, prepared, start.rewardModel !== undefined);
   const guidance = guidanceOf(settings);
+  const kept = settings.objective.keptGroups?.(objectiveOptions(settings));
   return {
     prompts: train,
     longestPrompt,
@@ -168,6 +169,7 @@ function samplingOf(plan: LearnerPlan): RolloutPlan {
     learnedShare: description.learnedShare,
     longestAnswer,
     ...guidance && { guidance },
+    ...kept !== undefined && { kept },
     others: othersOf(settings, description),
     hasParts: description.data.includes("reward parts"),
   };
