@@ -25,7 +25,7 @@ const tiny = {
 
 /** A run on every kind of data, and what changes the way of a step. */
 export const sharedCases = {
-  "answers": { gradientAccumulation: 2, batchSize: 3, objective: "ift" },
+  "answers": { gradientAccumulation: 2, batchSize: 3, objective: "ift", average: "bema" },
   "answers by tokens": { batchTokens: 128 },
   "an adapter": { learningRate: 1e-2, average: "ema" },
   "pairs": { objective: "dpo", average: "ema", averageUse: "reference", averageRate: 0.5 },
