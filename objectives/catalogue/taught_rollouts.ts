@@ -2,7 +2,7 @@
 import { sumOf } from "../combinators.ts";
 import { distilled } from "../distillation.ts";
 import { both, estimate } from "../estimation.ts";
-import { tokenReturns } from "../guidance.ts";
+import { monitored, tokenReturns } from "../guidance.ts";
 import { type Objective, objective } from "../objective.ts";
 import type { Model } from "../policy.ts";
 import { clipped, policyGradient } from "../policy_gradient.ts";
@@ -10,6 +10,7 @@ import { sampled } from "../rollouts.ts";
 import { teacher } from "../signals.ts";
 import { early } from "../token_masks.ts";
 import { weighed } from "../tokenwise.ts";
+import { drawnTurns, inTurns } from "../turns.ts";
 import type { GuidedRollouts } from "./united.ts";
 
 /** The defaults of these objectives, as their papers and TRL have them. */
@@ -20,6 +21,10 @@ export const taughtDefaults = {
   clipRange: 0.2,
   /** The gain of early tokens in IW-OPD. */
   gain: 0.5,
+  /** The probability with which a turn of GKD has right answers. */
+  givenShare: 0.5,
+  /** The teacher's share in GKD's mixture. */
+  teacherShare: 0.5,
 } as const;
 
 const usual = taughtDefaults;
@@ -85,5 +90,39 @@ export function iwOpd(
   return objective(
     estimate(sampled, tokenReturns({ by: model })),
     weighed(early({ gain }), policyGradient()),
+  );
+}
+
+/**
+ * Generalized knowledge distillation (GKD, arXiv 2306.13649): the divergence from a teacher over the
+ * vocabulary, on answers of the policy's own in some turns, and on right answers in the others. GOLD of
+ * TRL is the same where both models have one tokenizer.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { gkd, modelOfLogits } from "@unitune/objectives";
+ *
+ * const model = modelOfLogits({ embed: (ids) => ids, logits: (embeddings) => embeddings });
+ * const { signal } = gkd(model, { givenShare: 0.2 }).description;
+ * assertStringIncludes(signal, "right answers in turns drawn with probability 0.2");
+ * ```
+ *
+ * @param model The teacher at its parameters.
+ * @param options The probability of a turn with right answers, by which the feed draws (default 0.5),
+ * and the teacher's share in the mixture (default 0.5).
+ * @returns The objective.
+ */
+export function gkd(
+  model: Model,
+  { givenShare = usual.givenShare, teacherShare = usual.teacherShare }: {
+    readonly givenShare?: number;
+    readonly teacherShare?: number;
+  } = {},
+): Objective<GuidedRollouts> {
+  const answers = estimate(sampled, both(monitored, teacher(model)));
+  return objective(
+    inTurns(drawnTurns({ share: givenShare }), answers),
+    distilled({ beta: teacherShare }),
   );
 }

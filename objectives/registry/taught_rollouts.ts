@@ -1,7 +1,8 @@
 /** The rows of objectives on answers that a teacher judges. */
-import { iwOpd, minillm, taughtDefaults } from "../catalogue/taught_rollouts.ts";
+import { gkd, iwOpd, minillm, taughtDefaults } from "../catalogue/taught_rollouts.ts";
+import { drawnTurns } from "../turns.ts";
 import { defineObjective, type ObjectiveEntry } from "./entry.ts";
-import { clipRange, onRollouts } from "./shared.ts";
+import { clipRange, onRollouts, teacherShare } from "./shared.ts";
 
 const taught = { ...onRollouts, teacher: true } as const;
 
@@ -36,5 +37,22 @@ export const taughtRolloutEntries: readonly ObjectiveEntry[] = [
       },
     },
     make: ({ earlyGain }, { teacher }) => iwOpd(teacher, { gain: earlyGain }),
+  }),
+  defineObjective({
+    ...taught,
+    name: "gkd",
+    options: {
+      givenShare: {
+        kind: "number",
+        min: 0,
+        max: 1,
+        default: taughtDefaults.givenShare,
+        help: "The probability that a turn learns from right answers of the data, and not from " +
+          "answers of the policy.",
+      },
+      teacherShare,
+    },
+    guidance: ({ givenShare }) => ({ kind: "turns", turns: drawnTurns({ share: givenShare }) }),
+    make: (options, { teacher }) => gkd(teacher, options),
   }),
 ];

@@ -19,6 +19,7 @@ import trl
 from trl.experimental.a2po.a2po_trainer import A2POTrainer
 from trl.experimental.bco.bco_trainer import BCOTrainer, RunningMoments
 from trl.experimental.cpo.cpo_trainer import CPOTrainer
+from trl.experimental.gkd.gkd_trainer import GKDTrainer
 from trl.experimental.gmpo.gmpo_trainer import GMPOTrainer
 from trl.experimental.gold.gold_trainer import GOLDTrainer
 from trl.experimental.gspo_token.grpo_trainer import GRPOTrainer as GSPOTokenTrainer
@@ -494,6 +495,7 @@ CASES = {
     "a-star-po": lambda: a2po(beta2=0.1),
     "nash-md": nash_md,
     "gold": lambda: jsd(GOLDTrainer, 0.5, 0.9),
+    "gkd": lambda: jsd(GKDTrainer, 0.5, 0.9),
     "minillm": lambda: minillm(0.0),
     "minillm, discounted": lambda: minillm(0.9),
     "iw-opd": iw_opd,

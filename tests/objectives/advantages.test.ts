@@ -245,7 +245,7 @@ const notCompared = [
   ...["nft", "weighted-reinforce", "dppo", "on-policy-distillation", "luffy", "rl-plus", "hpt"],
   ...["srft", "chord", "chord-mu", "relift", "interleaved", "uft", "prefix-rft"],
   ...["sdft", "opsd", "sdpo"],
-  ...["minillm", "iw-opd", "nash-md"],
+  ...["minillm", "iw-opd", "gkd", "nash-md"],
 ];
 
 const world = agreed("f32");

@@ -53,7 +53,7 @@ function outcomeOf<P, B>(policy: Policy<P>, objective: Objective<B>, params: P, 
 /** Those that ask for own tokens, of which a world must answer, or whose reference reads text. */
 const readText = [
   ...["ift", "scheduled-sampling", "intuitive-dpo", "intuitive-grpo", "distillation"],
-  ...["asft", "on-policy-distillation", "sdft", "opsd", "sdpo", "minillm", "iw-opd"],
+  ...["asft", "on-policy-distillation", "sdft", "opsd", "sdpo", "minillm", "iw-opd", "gkd"],
 ];
 
 Deno.test("in a world that answers every token in other words, every objective is the same", async () => {

@@ -119,7 +119,7 @@ const toPolicy: Readonly<Record<string, readonly Question[]>> = {
   wpo: ["argmax", "collision", "entropy", "logProbs"],
   // A divergence from a teacher is one of whole distributions.
   ...Object.fromEntries(
-    ["distillation", "asft", "sdft", "opsd", "sdpo", "minillm"].map((name) => [
+    ["distillation", "asft", "sdft", "opsd", "sdpo", "minillm", "gkd"].map((name) => [
       name,
       ["argmax", "divergence", "entropy", "logProbs"],
     ]),
@@ -132,7 +132,7 @@ const toPolicy: Readonly<Record<string, readonly Question[]>> = {
 /** The questions to another model; none, where the batch holds its log-probabilities. */
 const toOthers: Readonly<Record<string, readonly Question[]>> = {
   ...Object.fromEntries(
-    ["distillation", "asft", "sdft", "opsd", "sdpo"].map((name) => [
+    ["distillation", "asft", "sdft", "opsd", "sdpo", "gkd"].map((name) => [
       name,
       ["argmax", "distribution"],
     ]),

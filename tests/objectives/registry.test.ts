@@ -59,6 +59,7 @@ import {
   exo,
   exponential,
   gdpo,
+  gkd,
   gmpo,
   grpo,
   grpoKl,
@@ -199,7 +200,7 @@ function metricsOf({ name, data, trains }: Pick<Entry, "name" | "data" | "trains
     "best-of-n": [],
     ...Object.fromEntries(withoutClip.map((name) => [name, ofRollouts])),
     ...Object.fromEntries(
-      ["sdft", "opsd", "sdpo"].map((name) => [name, [...ofRollouts, "teacher_agreement"]]),
+      ["sdft", "opsd", "sdpo", "gkd"].map((name) => [name, [...ofRollouts, "teacher_agreement"]]),
     ),
     ...Object.fromEntries(
       ["on-policy-distillation", "iw-opd"].map((name) => [name, [...ofRollouts, "teacher_kl"]]),
@@ -487,6 +488,7 @@ const unrewarded = [
   "sdpo",
   "minillm",
   "iw-opd",
+  "gkd",
 ];
 
 for (const entry of objectiveRegistry) {
@@ -602,6 +604,7 @@ Deno.test("a row's defaults are those of its function", () => {
       "nash-md": nashMd(),
       minillm: minillm(nobody),
       "iw-opd": iwOpd(nobody),
+      gkd: gkd(nobody),
     },
   };
   assertEquals(Object.keys(functions), objectiveRegistry.map(({ name }) => name));

@@ -32,7 +32,7 @@ const rows: readonly Row[] = [
   ["gamma", share, 0.95, "ift"],
   ["propagation", "as-run | as-run-detached | eq21 | eq21-decay | none", "as-run", "ift"],
   ["embeddings", "live | synchronised", "live", "ift intuitive-dpo intuitive-grpo"],
-  ["teacherShare", share, 0.5, "distillation sdft opsd sdpo"],
+  ["teacherShare", share, 0.5, "distillation sdft opsd sdpo gkd"],
   ["temperature", positive, 1, "distillation"],
   [
     "beta",
@@ -107,6 +107,7 @@ const rows: readonly Row[] = [
   ["trust", nonNegative, 0.2, "dppo"],
   ["driftWeight", nonNegative, 0.001, "dppo"],
   ["discount", share, 0, "on-policy-distillation minillm"],
+  ["givenShare", share, 0.5, "gkd"],
   ["earlyGain", nonNegative, 0.5, "iw-opd"],
   ["entropyWeight", nonNegative, 0.001, "luffy rl-plus hpt relift interleaved prefix-rft"],
   ["demonstrationTurns", "a whole number, at least 1", 2, "interleaved"],

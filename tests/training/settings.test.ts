@@ -195,7 +195,7 @@ Deno.test("a setting applies to the objectives that it is for", () => {
     namesFor("packing"),
     objectiveRegistry.filter(({ data }) => data === "demonstrations").map(({ name }) => name),
   );
-  const taught = ["distillation", "on-policy-distillation", "minillm", "iw-opd"];
+  const taught = ["distillation", "on-policy-distillation", "minillm", "iw-opd", "gkd"];
   assertEquals(namesFor("teacher"), taught);
   assertEquals(namesFor("stepSeparator"), ["process-reward-model"]);
   assertEquals(
