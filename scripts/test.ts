@@ -1,7 +1,8 @@
 /**
  * Runs every test and every documented example, and ends with `N passed, N failed`. Only
  * `deno task test:slow` runs the tests of `tests/slow`, which take minutes or gigabytes, and only
- * `deno task test:tokenizers` those of `tests/tokenizers`, which fetch 20 MB. Arguments go to
+ * `deno task test:tokenizers` those of `tests/tokenizers`, which fetch 20 MB, and only
+ * `deno task test:packages` that of `tests/packages`. Arguments go to
  * `deno test`: paths replace the default ones, options (`--filter=NAME`) are added.
  */
 import { stripVTControlCharacters } from "node:util";
@@ -22,7 +23,7 @@ const child = new Deno.Command(Deno.execPath(), {
     // that it takes here, example by example.
     "--no-check",
     "--parallel",
-    "--ignore=tests/slow,tests/tokenizers",
+    "--ignore=tests/slow,tests/tokenizers,tests/packages",
     ...testPermissions(),
     ...options,
     // The examples of all files are among the tests; those of files that are named are run by Deno. Of
