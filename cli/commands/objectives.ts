@@ -333,6 +333,11 @@ const notation: readonly NotationRow[] = [
     isFor: defining("k, d"),
   },
   {
+    symbols: ["w"],
+    meaning: "the weight of a part after some steps",
+    isFor: ({ entry }) => Object.hasOwn(entry.options, "mixturePeak"),
+  },
+  {
     symbols: ["w", "H"],
     meaning: "the weight of the entropy bonus, which every step moves; the mean entropy of the " +
       "step before",
@@ -437,7 +442,7 @@ const notation: readonly NotationRow[] = [
   {
     symbols: ["r", "A"],
     meaning: "reward of an answer; advantage",
-    isFor: ({ description }) => description.data.includes("old log-probs"),
+    isFor: (row) => row.description.data.includes("old log-probs") || defining("rho")(row),
   },
   {
     symbols: ["rho", "clip"],
