@@ -25,20 +25,22 @@ export const headers: Readonly<Record<string, string>> = {
  * @param folder The folder.
  * @param files The names of its files: nothing else is served.
  * @param port The port; 0 for a free one.
+ * @param sent What every response says (default: what isolates the page).
  * @returns The server.
  */
 export function serve(
   folder: string,
   files: readonly string[],
   port: number,
+  sent: Readonly<Record<string, string>> = headers,
 ): Deno.HttpServer<Deno.NetAddr> {
   return Deno.serve({ hostname: "127.0.0.1", port, onListen() {} }, async (request) => {
     const name = new URL(request.url).pathname.slice(1) || "index.html";
     const type = types[name.slice(name.lastIndexOf(".") + 1)];
     if (!files.includes(name) || type === undefined) {
-      return new Response("There is no such file.\n", { status: 404, headers });
+      return new Response("There is no such file.\n", { status: 404, headers: sent });
     }
     const body = await Deno.readFile(`${folder}/${name}`);
-    return new Response(body, { headers: { ...headers, "content-type": type } });
+    return new Response(body, { headers: { ...sent, "content-type": type } });
   });
 }

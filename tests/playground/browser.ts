@@ -39,13 +39,15 @@ export interface Seen {
   /** The model's answer ends; the name and the base of the adapter that was downloaded. */
   readonly turns: number;
   readonly adapter: readonly [string, string];
+  /** The heading of the page from a host that sends no headers, without a network. */
+  readonly offline: string;
   /** The rules of accessibility that each view violates. */
   readonly violations: readonly string[];
   /** The 95th percentile of frame times while training, in milliseconds. */
   readonly frame: number;
 }
 
-const [url = "", command = "", modelFolder = ""] = Deno.args;
+const [url = "", command = "", modelFolder = "", plainUrl = ""] = Deno.args;
 const place =
   `${url}#task=pick&width=16&layers=1&baseSteps=20&steps=20&seeds=1&learningRate=0.01&lanes=sft;ift`;
 
@@ -67,7 +69,8 @@ const scripts = new Set<string>();
 page.on("request", (request) => {
   const name = request.url().slice(url.length);
   if (name.endsWith(".js")) scripts.add(name);
-  if (!request.url().startsWith(url) && /^https?:/.test(request.url())) {
+  const isOurs = [url, plainUrl].some((own) => request.url().startsWith(own));
+  if (!isOurs && /^https?:/.test(request.url())) {
     elsewhere.push(request.url());
   }
 });
@@ -196,12 +199,23 @@ const again = await curves();
 await page.goto("about:blank");
 await page.goto(`${url}#seeds=9&view=compose`);
 const wrongAddress = await text("[role=alert]");
+
+// A host that sends no headers: the service worker does, and keeps the page without a network.
+await page.goto(`${plainUrl}#view=compose`);
+await until(() =>
+  page.evaluate<boolean>("crossOriginIsolated && document.readyState === 'complete'")
+    .catch(() => false)
+);
+await page.waitForSelector("#code");
+await page.context().setOffline(true);
+await page.reload();
+const offline = await text("h1");
 await browser.close();
 
 const seen: Seen = {
   ...{ complaints, elsewhere, isIsolated, matches, paused, stepped, wrongAddress, fitting, misfit },
   ...{ believers, unreadable, lakeStep, noWay, violations, frame, firstScripts },
-  ...{ noModel, model, noRows, turns, adapter },
+  ...{ noModel, model, noRows, turns, adapter, offline },
   curves: [first, again],
 };
 console.log(JSON.stringify(seen));

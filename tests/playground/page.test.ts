@@ -19,12 +19,17 @@ async function compressedSize(file: string): Promise<number> {
 }
 
 /** Uses the page at an address. */
-async function use(url: string, command: string, model: string): Promise<Seen> {
+async function use(
+  url: string,
+  command: string,
+  model: string,
+  plainUrl: string,
+): Promise<Seen> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "--quiet", "--no-prompt", "--no-check", "--lock=deno.lock", "--frozen"],
       ...["--allow-read", "--allow-write", "--allow-env", "--allow-sys", "--allow-net=127.0.0.1"],
-      ...[`--allow-run=${command}`, "tests/playground/browser.ts", url, command, model],
+      ...[`--allow-run=${command}`, "tests/playground/browser.ts", url, command, model, plainUrl],
     ],
     cwd: fileURLToPath(new URL("../../", import.meta.url)),
     // As playwright loads, it looks for Windows below Linux in a file that takes all permissions to
@@ -48,11 +53,12 @@ Deno.test({
         await Deno.writeFile(`${folder}/model/${name}`, bytes);
       }
       await using server = serve(`${folder}/site`, files, 0);
-      const seen = await use(
-        `http://127.0.0.1:${server.addr.port}/`,
-        browser ?? "",
-        `${folder}/model`,
+      await using plain = serve(`${folder}/site`, files, 0, {});
+      const [url = "", plainUrl = ""] = [server, plain].map(({ addr }) =>
+        `http://127.0.0.1:${addr.port}/`
       );
+      const seen = await use(url, browser ?? "", `${folder}/model`, plainUrl);
+      assertEquals(seen.offline, "Unitune playground");
       const sizes = await Promise.all(
         seen.firstScripts.map((name) => compressedSize(`${folder}/site/${name}`)),
       );
