@@ -66,7 +66,8 @@ export interface TokenOptimization<E> extends Optimization<E> {
  * import { square } from "@unitune/core";
  *
  * // -2 log p (1/p) grad p
- * const advantage = write.neg(write.mul(write.constant(2), write.log(quantity("p"))));
+ * const two = write.constant({ constant: 2, name: "2" });
+ * const advantage = write.neg(write.mul(two, write.log(quantity("p"))));
  * const squares = tokenwise<TokenEvidence>("T -> T*", {
  *   losses: ({ logProbs }) => square(logProbs()),
  *   normalizer: "token",

@@ -117,7 +117,9 @@ export const uncertainty: TokenWeight<Pick<TokenEvidence, "logProbs">> = {
  * assertEquals(await referenceLogRatio.of({ logProbs: () => logProbs, referenceLogProbs }).item(), 2);
  * ```
  */
-export const referenceLogRatio: TokenWeight<Pick<TokenEvidence, "logProbs"> & ReferenceEvidence> = {
+export const referenceLogRatio: TokenWeight<
+  Pick<TokenEvidence, "logProbs"> & Pick<ReferenceEvidence, "referenceLogProbs">
+> = {
   of: ({ logProbs, referenceLogProbs }) => logRatio(logProbs(), referenceLogProbs),
   formula: { text: "log(p/p_ref)", binding: "call" },
   where: {},
