@@ -46,6 +46,7 @@ const flags = {
     min: 0,
     max: 65_535,
     when: { watch: ["true"] },
+    scope: "--watch",
     help: "The port to serve on; 0 for a free one.",
   },
 } as const satisfies FlagTable;

@@ -320,13 +320,11 @@ export function flagsInVain(
   return new Map(
     given.flatMap(([name, { when = {}, scope }]) =>
       Object.entries(when).flatMap(([other, needed]): [string, string][] => {
-        const value = String(values[camelCase(other)]);
-        return needed.includes(value) ? [] : [[
-          name,
-          `has an effect only with ${
-            scope ?? `--${kebabCase(other)} ${alternatives(needed)}`
-          }, not with ${value}`,
-        ]];
+        const value = values[camelCase(other)];
+        if (needed.includes(String(value))) return [];
+        const where = scope ?? `--${kebabCase(other)} ${alternatives(needed)}`;
+        const instead = typeof value === "boolean" ? "" : `, not with ${value}`;
+        return [[name, `has an effect only with ${where}${instead}`]];
       })
     ),
   );

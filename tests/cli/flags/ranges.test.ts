@@ -38,6 +38,7 @@ Deno.test("flags have their ranges and defaults", async () => {
   });
   assertEquals(await rangesOf(reportCommand), {
     "out": "default report.html in the folder",
+    "port": "with --watch; 0 to 65535; default 8001",
     "prompt": "default a question of the test",
   });
   assertEquals(await rangesOf(sampleCommand), {
