@@ -27,7 +27,7 @@ import {
 } from "../study/table.ts";
 import { type NamedDevice, openDevice } from "../run/devices.ts";
 import { oneProcess, type Team, together } from "../run/team.ts";
-import { borrowHands, lendHands } from "../study/turns.ts";
+import { borrowHands, lendHands } from "../study/borrowed_hands.ts";
 import { type HandMaker, ownHands } from "../study/workers.ts";
 import { runCommand } from "../terminal/errors.ts";
 import { type FlagTable, parseFlags, wantsHelp } from "../flags/flags.ts";

@@ -1,6 +1,6 @@
 /** Feeds: who samples which answer, what a turn learns, and what is carried from step to step. */
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { key, type Tensor, wasm } from "@unitune/core";
+import { assert, assertAlmostEquals, assertEquals, assertNotEquals } from "@std/assert";
+import { key, type Tensor, tensor, wasm } from "@unitune/core";
 import { decodeTree, encodeTree } from "@unitune/models";
 import { sft, unsolvedTurns } from "@unitune/objectives";
 import {
@@ -11,6 +11,7 @@ import {
   prepareTasks,
   rolloutFeed,
   type RolloutPlan,
+  scoredByReference,
   type TextReward,
   trainSettings,
   unscored,
@@ -214,4 +215,24 @@ Deno.test("a renewed reference is the policy of the first of some steps, also be
   assertEquals([costs[1], costs[3]], [0, 0]);
   const [outline = never()] = feed.outline();
   assertEquals(outline.referenceLogProbs.shape, [2, 24]);
+});
+
+Deno.test("the divergence from the reference is the mean of k3 over the tokens of answers", async () => {
+  using scoring = scoredByReference(reference);
+  const zeros = tensor([[0, 0, 0]]);
+  const batch = {
+    ...{
+      ids: tensor([[1, 2, 3]], { dtype: "i32" }),
+      mask: tensor([[0, 1, 1]]),
+      rewards: tensor([0]),
+    },
+    ...{ temperature: 1, oldLogProbs: tensor([[-9, -1, -2]]), referenceLogProbs: zeros },
+  };
+  const { kl = NaN } = await scoring.report([
+    { ...batch, referenceLogProbs: tensor([[0, -1.5, -2]]) },
+    { ...batch, mask: zeros },
+  ]);
+  // exp(-1/2) + 1/2 - 1 of one token, 0 of the other.
+  assertAlmostEquals(kl, (Math.exp(-0.5) - 0.5) / 2, 1e-7);
+  assertEquals(await scoring.report([{ ...batch, mask: zeros }]), { kl: 0 });
 });

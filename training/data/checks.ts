@@ -17,7 +17,7 @@ import { placeText, type RowDetails } from "./dataset.ts";
 import type { Example } from "./examples.ts";
 import { naming } from "./fit.ts";
 import { type RowTable, spread } from "./table.ts";
-import { atOnce } from "../turns.ts";
+import { atOnce } from "../event_loop.ts";
 import { eachTold, type Watch } from "./watch.ts";
 
 /** A conversation of a row. */

@@ -23,7 +23,7 @@ import { UserError } from "../text/errors.ts";
 import { joined, message, setting, type UserMessage } from "../text/message.ts";
 import { type Conversation, placeText, type Source } from "./dataset.ts";
 import type { RowTable } from "./table.ts";
-import { atOnce, inTurns } from "../turns.ts";
+import { atOnce, inParts } from "../event_loop.ts";
 import { eachTold, type Tell } from "./watch.ts";
 
 /** Reasons for skipping rows, in words for the user. */
@@ -125,7 +125,7 @@ export function fitInto<Row, T>(
   add: (row: T) => void,
   options: FitOptions = {},
 ): Promise<FitCounts> {
-  return inTurns(fitting(rows, context, fit, add, options));
+  return inParts(fitting(rows, context, fit, add, options));
 }
 
 /** The work of {@linkcode fitInto}. */

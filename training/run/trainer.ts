@@ -28,7 +28,7 @@ import type { Learner } from "../learner/learner.ts";
 import { hostModels, type Models } from "../learner/models.ts";
 import type { Split } from "../data/splits.ts";
 import type { KeptSteps, Store, StoredCheckpoint } from "./store.ts";
-import { eventTurns } from "../turns.ts";
+import { eventTurns } from "../event_loop.ts";
 import { type Agenda, agendaOf, type Intervals, type Timetable, timetableOf } from "./timetable.ts";
 
 /** One stage of a run. */

@@ -117,6 +117,25 @@ Deno.test("exact match is the share of answers that are judged right, in all and
   assertEquals(metrics.eval_exact_match_gap, forced - 14 / 70);
 });
 
+Deno.test("an answer that the model says is right by itself and under forced prefixes", async () => {
+  const [exam] = exams.slice(6);
+  const split = conversationSplit(
+    "one",
+    exam === undefined ? [] : [{ ...exam, isRight: (text) => text === "cbacba" }],
+    tokenizer,
+    sizes.context,
+  );
+  const ids = split.questions[0]?.sequence.ids ?? [];
+  const { model, params } = scripted(tokenizer, sizes.context, ids.slice(1));
+  using evaluator = createEvaluator(model, tokenizer, device);
+  const { metrics, answers } = await evaluator.evaluate(params, split);
+  assertEquals(answers.map(({ isRight, isRightForced }) => [isRight, isRightForced]), [[
+    true,
+    true,
+  ]]);
+  assertEquals([metrics.eval_exact_match, metrics.eval_forced_exact_match], [1, 1]);
+});
+
 Deno.test("a text is gone on with, and not judged", async () => {
   let passes = 0;
   const counting = {

@@ -30,7 +30,7 @@ import {
 } from "../../../cli/study/table.ts";
 import { estimateOf, prepare, silentProgress } from "@unitune/cli";
 import { collectivesInMemory, trainSettings, UserError } from "@unitune/training";
-import { borrowHands, lendHands } from "../../../cli/study/turns.ts";
+import { borrowHands, lendHands } from "../../../cli/study/borrowed_hands.ts";
 import { errorOf, type HandMaker, ownHands } from "../../../cli/study/workers.ts";
 import fc from "fast-check";
 import { pause } from "../kill.ts";

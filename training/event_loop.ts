@@ -27,7 +27,7 @@ export function eventTurns(): () => Promise<void> {
  * @param work The work, which yields after each part.
  * @returns Its result.
  */
-export async function inTurns<T>(work: Generator<void, T>): Promise<T> {
+export async function inParts<T>(work: Generator<void, T>): Promise<T> {
   const turn = eventTurns();
   for (;;) {
     const { done, value } = work.next();
