@@ -61,7 +61,7 @@ const kernelSource: string = String.raw`
 #define BLOCK_ROWS ${BLOCK_ROWS}
 /* Rows up to which the right matrix is not packed, if its columns are neighbours, and if its rows are. */
 #define FEW_BY_COLUMNS ${FEW_BY_COLUMNS}
-#define FEW_BY_ROWS 4
+#define FEW_BY_ROWS (LANES == 16 ? 16 : 4)
 /* Rows of which sums over four vectors stay in registers. */
 #define ROWS_AT_ONCE (LANES == 16 ? 4 : 2)
 
@@ -281,11 +281,69 @@ static inline float total(vector x) {
   return sum;
 }
 
+/* The sum of the lanes, by halves. */
+static inline float total_of_halves(vector x) {
+  float lanes[LANES];
+  *(loose *)lanes = x;
+#pragma GCC unroll 4
+  for (int half = LANES / 2; half > 0; half /= 2) {
+#pragma GCC unroll 16
+    for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
+  }
+  return lanes[0];
+}
+
+/*
+ * Four rows by four columns of a matrix whose rows are neighbours: what is loaded serves four sums, which
+ * is worth it for as many rows as there are registers for: with 32 of them.
+ */
+inlined void four_by_four(matrix a, matrix b, int type, float *c, int64_t stride, int64_t rows, int64_t depth) {
+  const float *x[4];
+  double whole[4][4] = { 0 };
+  int64_t k = 0;
+  for (int r = 0; r < 4; r++) x[r] = (const float *)a.at + least(r, rows - 1) * a.row;
+  while (k + LANES <= depth) {
+    vector sums[4][4] = { 0 };
+    int64_t last = least(depth, k + 64 * LANES);
+    for (; k + LANES <= last; k += LANES) {
+      vector l[4];
+#pragma GCC unroll 4
+      for (int r = 0; r < 4; r++) l[r] = *(const loose *)(x[r] + k);
+#pragma GCC unroll 4
+      for (int v = 0; v < 4; v++) {
+        vector y = elements(b.at, v * b.column + k, type);
+#pragma GCC unroll 4
+        for (int r = 0; r < 4; r++) sums[r][v] += l[r] * y;
+      }
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < 4; r++) {
+#pragma GCC unroll 4
+      for (int v = 0; v < 4; v++) whole[r][v] += total_of_halves(sums[r][v]);
+    }
+  }
+  for (; k < depth; k++) {
+    for (int r = 0; r < 4; r++) {
+      for (int v = 0; v < 4; v++) whole[r][v] += x[r][k] * element(b.at, v * b.column + k, type);
+    }
+  }
+  for (int r = 0; r < least(rows, 4); r++) {
+    for (int v = 0; v < 4; v++) c[r * stride + v] = whole[r][v];
+  }
+}
+
 /* Few rows by a matrix whose rows are neighbours: a dot product for each element. */
 inlined void rows_by_rows(matrix a, matrix b, int type, float *c, int64_t stride, int64_t rows,
                           int64_t column, int64_t columns, int64_t depth) {
-  const int64_t block = 64 * LANES;
-  for (int64_t j = column; j < column + columns; j++) {
+  const int64_t block = 64 * LANES, end = column + columns;
+  if (rows > 1) {
+    for (; column + 4 <= end; column += 4) {
+      for (int64_t i = 0; i < rows; i += 4) {
+        four_by_four(moved(a, i, 0), moved(b, 0, column), type, c + i * stride + column, stride, rows - i, depth);
+      }
+    }
+  }
+  for (int64_t j = column; j < end; j++) {
     int64_t y = j * b.column;
     for (int64_t i = 0; i < rows; i++) {
       const float *x = (const float *)a.at + i * a.row;
