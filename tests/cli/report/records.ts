@@ -3,8 +3,10 @@
  *
  *     deno run --lock=deno.lock --frozen --allow-read --allow-write tests/cli/report/records.ts
  *
- * writes `golden/*.html` again. Look at them in a browser before they are committed.
+ * writes `golden/*.html` again, which leave the style of all pages out, and the whole pages to
+ * `runs/golden`. Look at these in a browser before the others are committed.
  */
+import { pageStyle } from "../../../cli/report/page_style.ts";
 import { type RunRecord, runRecordPage } from "../../../cli/report/run_page.ts";
 import { arms } from "../../../cli/study/arms.ts";
 import { type StudyRecord, studyRecordPage } from "../../../cli/study/study_page.ts";
@@ -158,8 +160,14 @@ export const pages: Readonly<Record<string, () => string>> = {
 /** The file of a page. */
 export const goldenFile = (name: string): URL => new URL(`golden/${name}.html`, import.meta.url);
 
+/** A page with a sign in place of the style of all pages; one without that style is as it was. */
+export const withoutStyle = (page: string): string => page.replace(pageStyle, "{pageStyle}");
+
 if (import.meta.main) {
+  await Deno.mkdir("runs/golden", { recursive: true });
   for (const [name, page] of Object.entries(pages)) {
-    await Deno.writeTextFile(goldenFile(name), page());
+    const whole = page();
+    await Deno.writeTextFile(`runs/golden/${name}.html`, whole);
+    await Deno.writeTextFile(goldenFile(name), withoutStyle(whole));
   }
 }
