@@ -113,8 +113,13 @@ function grouping(states: StatesPart, { on }: OptimizationPart): OptionTable {
   return states.sampling !== "none" && on === "pairs" ? { groupSize: rankedGroupSize } : {};
 }
 
+/** The number of answers to a prompt, where there is such an option. */
+interface GroupSize {
+  readonly groupSize?: number;
+}
+
 /** The number of answers to a prompt, among the values of options. */
-function groupSizeOf({ groupSize }: GivenOptions): { readonly groupSize?: number } {
+function groupSizeOf({ groupSize }: GivenOptions): GroupSize {
   return typeof groupSize === "number" ? { groupSize } : {};
 }
 
@@ -156,57 +161,45 @@ export function composedEntry(name: string): ObjectiveEntry {
     needsWholeBatch: true,
     options,
   } as const;
-  const valuesOf = (given: GivenOptions = {}) => optionValues(name, options, given);
+  /** The entry's function `make`: it joins the estimation and the loss of the optimization. */
+  const makerOf = <Loss, Made>(
+    part: { readonly make: (values: GivenOptions) => Loss },
+    join: <C>(
+      estimation: Estimation<Demonstrations, C, Evidence>,
+      loss: Loss,
+      size: GroupSize,
+    ) => Made,
+  ) =>
+  (given: GivenOptions = {}, models: AskedModels = {}): Made => {
+    const values = optionValues(name, options, given);
+    const [loss, size] = [part.make(values), groupSizeOf(values)];
+    return estimated(composition, values, models, (on) => join(on, loss, size));
+  };
   if (optimization.on === "pairs") {
     return states.sampling === "none"
       ? {
         ...common,
         data: "pairs",
-        make(given, models = {}) {
-          const values = valuesOf(given);
-          const loss = optimization.make(values);
-          return estimated(composition, values, models, (on) => objective(paired(on), loss));
-        },
+        make: makerOf(optimization, (on, loss) => objective(paired(on), loss)),
       }
       : {
         ...common,
         data: "rollouts",
-        make(given, models = {}) {
-          const values = valuesOf(given);
-          const [loss, size] = [optimization.make(values), groupSizeOf(values)];
-          return estimated(
-            composition,
-            values,
-            models,
-            (on) => objective(ranked(paired(on), size), loss),
-          );
-        },
+        make: makerOf(optimization, (on, loss, size) => objective(ranked(paired(on), size), loss)),
       };
   }
   if (states.sampling === "best") {
     return {
       ...common,
       data: "rollouts",
-      make(given, models = {}) {
-        const values = valuesOf(given);
-        const [loss, size] = [optimization.make(values), groupSizeOf(values)];
-        return estimated(composition, values, models, (on) => objective(best(on, size), loss));
-      },
+      make: makerOf(optimization, (on, loss, size) => objective(best(on, size), loss)),
     };
   }
   const data = states.sampling === "all" ? "rollouts" : signal.data;
   if (data === "pairs" || data === "steps") {
     throw new RangeError(`compose: no signal reads ${data} by itself`);
   }
-  return {
-    ...common,
-    data,
-    make(given, models = {}) {
-      const values = valuesOf(given);
-      const loss = optimization.make(values);
-      return estimated(composition, values, models, (on) => objective(on, loss));
-    },
-  };
+  return { ...common, data, make: makerOf(optimization, (on, loss) => objective(on, loss)) };
 }
 
 /**
