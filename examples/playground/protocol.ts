@@ -1,6 +1,7 @@
 /** The messages between the page and its workers, closed unions on both sides. */
 import type { PolicyMatrix } from "../frozen_lake/evaluation.ts";
-import type { CellKind } from "../frozen_lake/lake.ts";
+import type { Snapshot } from "../frozen_lake/experiment.ts";
+import type { Lake } from "../frozen_lake/lake.ts";
 import type { Experiment } from "./experiment.ts";
 
 /** A question to the models: what each expects along an answer. */
@@ -63,11 +64,7 @@ export interface LakeWish {
 }
 
 /** The lake, before the first step. */
-export interface LakeScene {
-  readonly rows: number;
-  readonly columns: number;
-  readonly cells: readonly CellKind[];
-  readonly start: number;
+export interface LakeScene extends Lake {
   /** The optimal policy. */
   readonly optimal: PolicyMatrix;
   /** The cells of the demonstrated trajectory. */
@@ -79,17 +76,10 @@ export interface LakeScene {
 }
 
 /** A policy at a step. */
-export interface LakeMoment {
+export interface LakeMoment
+  extends Pick<Snapshot, "step" | "matrix" | "reach" | "successFrom" | "teacherForced"> {
   /** The index of the method. */
   readonly method: number;
-  readonly step: number;
-  readonly matrix: PolicyMatrix;
-  /** The probability of ever being in each cell. */
-  readonly reach: readonly number[];
-  /** The probability of reaching the goal, from each cell. */
-  readonly successFrom: readonly number[];
-  /** The success that teacher forcing measures. */
-  readonly teacherForced: number;
   /** The mean squared distance to the optimal policy. */
   readonly distance: number;
 }

@@ -1,5 +1,5 @@
 /** What a model expects at every position of an answer, under three kinds of prefixes. */
-import { compile, type Device, softmax, type Tensor, tensor } from "@unitune/core";
+import { compile, type Device, quoted, softmax, type Tensor, tensor } from "@unitune/core";
 import {
   encodeConversation,
   type EncodedSequence,
@@ -16,7 +16,6 @@ import {
   modelOf,
 } from "@unitune/objectives";
 import { answerLimit, UserError } from "@unitune/training";
-import { quoted } from "@unitune/core";
 import type { Belief, Position, Wondering } from "../protocol.ts";
 import { type Bench, modelsOf } from "./training.ts";
 

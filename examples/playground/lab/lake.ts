@@ -48,7 +48,8 @@ export async function followLake(
   tell({
     kind: "scene",
     scene: {
-      ...{ rows: lake.rows, columns: lake.columns, cells: lake.cells, start: lake.start, optimal },
+      ...lake,
+      optimal,
       demonstrated: trajectories.optimal.cells,
       successFrom: snapshotOf(problem, 0, optimal).successFrom,
       methods: chosen.map(({ name, note }) => ({ name, note })),
