@@ -123,8 +123,6 @@ async function carryOutWhile(
   for await (const event of train(plan)) {
     if (!isWanted()) return false;
     hear(event);
-    // The event loop gets a turn, so that messages are heard.
-    if (event.kind === "step") await new Promise((resolve) => setTimeout(resolve, 0));
   }
   return true;
 }

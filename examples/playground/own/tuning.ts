@@ -78,8 +78,6 @@ export async function tuneAdapter(
       points([{ lane: 0, seed: 0, step: event.step, values: event.report.metrics }]);
     }
     steps = event.step;
-    // The event loop gets a turn, so that messages are heard.
-    if (event.kind === "step") await new Promise((resolve) => setTimeout(resolve, 0));
   }
   if (steps === 0) throw new UserError("the training was ended before its first step");
   const { policy: params } = await modelsOf(store);
