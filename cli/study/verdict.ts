@@ -9,16 +9,17 @@ import { listed } from "../flags/words.ts";
 import { BASE, BASELINE } from "./arms.ts";
 import { showDifference, type StudyRow } from "./table.ts";
 
-/** The place of an arm's interval: above 0, below 0, around 0, or none because of a single seed. */
-type Standing = "better" | "worse" | "unclear" | "single";
+/** The places of an arm's interval, and how the sentences on them begin, in order. */
+const openings = [
+  // Above 0, below 0, around 0, and none because of a single seed.
+  ["better", "Better than further SFT in exact match"],
+  ["worse", "Worse than further SFT"],
+  ["unclear", "Not to be told apart from further SFT"],
+  ["single", "With one seed there are no intervals, so these differences may be chance"],
+] as const;
 
-/** The beginnings of the sentences, in order. */
-const openings: Readonly<Record<Standing, string>> = {
-  better: "Better than further SFT in exact match",
-  worse: "Worse than further SFT",
-  unclear: "Not to be told apart from further SFT",
-  single: "With one seed there are no intervals, so these differences may be chance",
-};
+/** The place of an arm's interval. */
+type Standing = typeof openings[number][0];
 
 function standingOf({ low, high }: NonNullable<StudyRow["difference"]>): Standing {
   if (Number.isNaN(low + high)) return "single";
@@ -60,11 +61,10 @@ export function verdictOf(rows: readonly StudyRow[]): readonly string[] {
     return ["Further SFT is the only arm, so there is nothing that it could be compared with."];
   }
   const standings = Map.groupBy(compared, ({ difference }) => standingOf(difference));
-  const order: readonly Standing[] = ["better", "worse", "unclear", "single"];
-  const sentences = order.flatMap((standing) => {
+  const sentences = openings.flatMap(([standing, opening]) => {
     const own = standings.get(standing) ?? [];
     const parts = own.map(({ arm, difference }) => `${arm} ${showDifference(difference)}`);
-    return parts.length === 0 ? [] : [`${openings[standing]}: ${listed(parts)}.`];
+    return parts.length === 0 ? [] : [`${opening}: ${listed(parts)}.`];
   });
   const isJudged = !standings.has("single");
   const nobody = isJudged && !standings.has("better")

@@ -26,13 +26,11 @@ function isWorkerScope(scope: object): scope is WorkerScope {
 /** Obeys orders until the worker is terminated. */
 function serve(scope: WorkerScope): void {
   const stopping = new AbortController();
-  const devices: Device[] = [];
+  let opened: Device | undefined;
 
   const deviceFor = async ({ device: name, threads }: TrainOrder): Promise<Device> => {
-    const device = devices[0] ??
-      (name === "wasm" ? wasm({ threads }) : await openDevice(name, undefined, { threads }));
-    devices[0] = device;
-    return device;
+    opened ??= name === "wasm" ? wasm({ threads }) : await openDevice(name, undefined, { threads });
+    return opened;
   };
 
   const obey = async (order: TrainOrder): Promise<Reply> => {

@@ -27,6 +27,12 @@ export interface Bands {
   }[];
 }
 
+const meanOf = (values: readonly number[]) =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
+const leastOf = (values: readonly number[]) =>
+  values.reduce((least, value) => Math.min(least, value));
+const mostOf = (values: readonly number[]) => values.reduce((most, value) => Math.max(most, value));
+
 /** The bands of curves, `[lane][seed]`. A step that some seed lacks is left out of the lane. */
 export function bandsOf(curves: readonly (readonly Curve[])[]): Bands {
   const steps = [...new Set(curves.flat().flatMap((curve) => [...curve.keys()]))]
@@ -41,9 +47,9 @@ export function bandsOf(curves: readonly (readonly Curve[])[]): Bands {
         });
         if (values.length === 0 || values.length < seeds.length) return undefined;
         return {
-          mean: values.reduce((sum, value) => sum + value, 0) / values.length,
-          low: values.reduce((least, value) => Math.min(least, value)),
-          high: values.reduce((most, value) => Math.max(most, value)),
+          mean: meanOf(values),
+          low: leastOf(values),
+          high: mostOf(values),
         };
       });
       return {
@@ -85,9 +91,9 @@ export function thinned(bands: Bands, most: number = MOST_POINTS): Bands {
   return {
     steps: parts.flatMap(([from, to]) => steps.slice(from, to).slice(-1)),
     lanes: lanes.map(({ mean, low, high }) => ({
-      mean: joined(mean, (own) => own.reduce((sum, value) => sum + value, 0) / own.length),
-      low: joined(low, (own) => own.reduce((least, value) => Math.min(least, value))),
-      high: joined(high, (own) => own.reduce((most, value) => Math.max(most, value))),
+      mean: joined(mean, meanOf),
+      low: joined(low, leastOf),
+      high: joined(high, mostOf),
     })),
   };
 }
@@ -115,8 +121,7 @@ export function makeHistory(seeds: number): History {
       const curves = metrics.get(metric)?.get(lane);
       if (curves === undefined) return undefined;
       for (let step = last; step >= 0; step--) {
-        const values = curves.map((curve) => curve.get(step) ?? NaN);
-        const mean = values.reduce((sum, own) => sum + own, 0) / values.length;
+        const mean = meanOf(curves.map((curve) => curve.get(step) ?? NaN));
         if (Number.isFinite(mean)) return mean;
       }
       return undefined;
