@@ -35,42 +35,43 @@ const columns: readonly (readonly [string, (row: ObjectiveDescription) => string
   ["forward passes", ({ forwardPasses }) => String(forwardPasses)],
 ];
 
-interface Choice {
-  readonly name: string;
-  readonly title: string;
-  /** Why it does not fit to the other two. */
-  readonly reason: string | undefined;
-}
-
-interface ColumnProps {
+interface ColumnProps<Part> {
   readonly legend: string;
-  readonly choices: readonly Choice[];
-  readonly chosen: string;
-  readonly choose: (name: string) => void;
+  readonly parts: readonly Part[];
+  readonly chosen: Part;
+  /** The composition with a part in place of the chosen one. */
+  readonly having: (part: Part) => Composition;
+  readonly take: (composition: Composition) => void;
 }
 
-function Column({ legend, choices, chosen, choose }: ColumnProps) {
+function Column<Part extends { readonly name: string; readonly title: string }>(
+  { legend, parts, chosen, having, take }: ColumnProps<Part>,
+) {
   const id = legend.replaceAll(" ", "-");
   return (
     <fieldset class="column">
       <legend>{legend}</legend>
-      {choices.map(({ name, title, reason }) => (
-        <div key={name} class={reason === undefined ? "part" : "part misfit"}>
-          <label>
-            <input
-              type="radio"
-              name={id}
-              value={name}
-              checked={name === chosen}
-              aria-describedby={reason === undefined ? undefined : `${id}-${name}`}
-              onChange={() =>
-                choose(name)}
-            />
-            <span>{title}</span>
-          </label>
-          {reason !== undefined && <small id={`${id}-${name}`}>{reason}</small>}
-        </div>
-      ))}
+      {parts.map((part) => {
+        const { name, title } = part;
+        // Why it does not fit to the other two.
+        const reason = misfit(having(part));
+        return (
+          <div key={name} class={reason === undefined ? "part" : "part misfit"}>
+            <label>
+              <input
+                type="radio"
+                name={id}
+                value={name}
+                checked={name === chosen.name}
+                aria-describedby={reason === undefined ? undefined : `${id}-${name}`}
+                onChange={() => take(having(part))}
+              />
+              <span>{title}</span>
+            </label>
+            {reason !== undefined && <small id={`${id}-${name}`}>{reason}</small>}
+          </div>
+        );
+      })}
     </fieldset>
   );
 }
@@ -123,36 +124,24 @@ export function Compose({ word, choose, train }: ComposeProps) {
       <div class="columns">
         <Column
           legend="prior states"
-          chosen={states.name}
-          choices={statesParts.map((own) => ({
-            ...own,
-            reason: misfit({ ...composition, states: own }),
-          }))}
-          choose={(own) =>
-            take({ ...composition, states: statesParts.find((one) => one.name === own) ?? states })}
+          parts={statesParts}
+          chosen={states}
+          having={(own) => ({ ...composition, states: own })}
+          take={take}
         />
         <Column
           legend="signal"
-          chosen={signal.name}
-          choices={signalParts.map((own) => ({
-            ...own,
-            reason: misfit({ ...composition, signal: own }),
-          }))}
-          choose={(own) =>
-            take({ ...composition, signal: signalParts.find((one) => one.name === own) ?? signal })}
+          parts={signalParts}
+          chosen={signal}
+          having={(own) => ({ ...composition, signal: own })}
+          take={take}
         />
         <Column
           legend="optimization"
-          chosen={optimization.name}
-          choices={optimizationParts.map((own) => ({
-            ...own,
-            reason: misfit({ ...composition, optimization: own }),
-          }))}
-          choose={(own) =>
-            take({
-              ...composition,
-              optimization: optimizationParts.find((one) => one.name === own) ?? optimization,
-            })}
+          parts={optimizationParts}
+          chosen={optimization}
+          having={(own) => ({ ...composition, optimization: own })}
+          take={take}
         />
       </div>
       {reason === undefined
