@@ -83,6 +83,9 @@ export interface Experiment {
 /** The most objectives that are trained side by side. */
 export const MOST_LANES = 3;
 
+/** The steps between two evaluations, each of which leaves a checkpoint. */
+export const EVALUATED_EVERY = 10;
+
 /** The experiment that a visitor finds. */
 export const firstExperiment: Experiment = {
   values: optionValues("experiment", experimentTable),

@@ -20,14 +20,11 @@ import {
   trainSettings,
   UserError,
 } from "@unitune/training";
-import type { Experiment, ExperimentValues } from "../experiment.ts";
+import { EVALUATED_EVERY, type Experiment, type ExperimentValues } from "../experiment.ts";
 import { type Lane, laneOf } from "../lanes.ts";
 import type { Point, Tiding } from "../protocol.ts";
 import { rowsMaterial } from "./rows.ts";
 import type { Turns } from "./turns.ts";
-
-/** The steps between two evaluations, each of which leaves a checkpoint. */
-export const EVALUATED_EVERY = 10;
 
 /** The number of answers that an evaluation asks for, and of examples that it predicts. */
 const ASKED = 64;

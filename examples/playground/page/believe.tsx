@@ -1,5 +1,6 @@
 /** Believe: what each model expects at every position of an answer. */
 import { useEffect, useState } from "npm:preact@11/hooks";
+import { EVALUATED_EVERY } from "../experiment.ts";
 import type { Belief, ForcedToken, Position } from "../protocol.ts";
 import type { Controls, Session } from "./session.ts";
 import { Term } from "./term.tsx";
@@ -88,7 +89,7 @@ export function Believe({ lanes, session, controls }: BelieveProps) {
   const isReady = stage !== "base" && stage !== "failed" && questions.length > 0;
   // Checkpoints come with evaluations, so a new version may have new beliefs; the worker has time
   // for them between two steps.
-  const epoch = Math.floor(session.history.lastStep() / 10);
+  const epoch = Math.floor(session.history.lastStep() / EVALUATED_EVERY);
   useEffect(() => {
     if (!isReady) return;
     controls.wonder({ prompt, answer, lambda, ...forced !== undefined && { forced } });

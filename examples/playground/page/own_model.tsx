@@ -1,5 +1,5 @@
 /** Your model: a checkpoint of one's own is read, conversed with, and adapted to pasted rows. */
-import type { OptionTable } from "@unitune/objectives";
+import { type OptionTable, optionValues } from "@unitune/objectives";
 import { showBytes } from "@unitune/training";
 import { useState } from "npm:preact@11/hooks";
 import type { AnswerEnd, Voice } from "../own/protocol.ts";
@@ -31,6 +31,8 @@ const speechTable = {
     help: "The most tokens of an answer.",
   },
 } as const satisfies OptionTable;
+
+const firstSpeech = optionValues("speech", speechTable);
 
 const curves = ["loss", "rewards/margins", "reward", "mean_token_accuracy"] as const;
 
@@ -130,7 +132,7 @@ function Chat({ session, controls }: OwnModelProps) {
   const { conversation, doing, end, steps, faults } = session;
   const [text, setText] = useState("");
   const [voice, setVoice] = useState<Voice>("adapter");
-  const [how, setHow] = useState({ temperature: 0.7, maxNewTokens: 128 });
+  const [how, setHow] = useState(firstSpeech);
   const speaker = steps === undefined ? "base" : voice;
   const say = () => {
     if (text.trim() === "" || doing !== "nothing") return;
