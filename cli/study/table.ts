@@ -205,7 +205,7 @@ export function cellsOf(
 }
 
 /** The cells of a study's table, the headings first. */
-export function studyCells(rows: readonly StudyRow[]): readonly (readonly string[])[] {
+function studyCells(rows: readonly StudyRow[]): readonly (readonly string[])[] {
   return cellsOf(rows, studyColumns(rows));
 }
 

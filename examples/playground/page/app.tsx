@@ -1,4 +1,4 @@
-/** The playground: four views of one experiment, all of it in the address. */
+/** The playground: its views, and the address that holds what they show. */
 import { useEffect, useMemo, useState } from "npm:preact@11/hooks";
 import { addressOf, type Place, readAddress, type View, views } from "../address.ts";
 import { MOST_LANES } from "../experiment.ts";

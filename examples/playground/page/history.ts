@@ -34,7 +34,7 @@ const leastOf = (values: readonly number[]) =>
 const mostOf = (values: readonly number[]) => values.reduce((most, value) => Math.max(most, value));
 
 /** The bands of curves, `[lane][seed]`. A step that some seed lacks is left out of the lane. */
-export function bandsOf(curves: readonly (readonly Curve[])[]): Bands {
+function bandsOf(curves: readonly (readonly Curve[])[]): Bands {
   const steps = [...new Set(curves.flat().flatMap((curve) => [...curve.keys()]))]
     .sort((a, b) => a - b);
   return {
