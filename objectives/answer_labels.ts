@@ -76,7 +76,7 @@ export const liked: Signal<
   AnswerLabels,
   Pick<LabelEvidence, "labels"> & PolicyEvidence
 > = {
-  description: { signal: () => "desirable or not", models: [], data: ["label"], asks: 0 },
+  description: { signal: () => "desirable or not", models: [], data: ["label"], asks: [] },
   collect(_model, { labels }) {
     checkShapes("liked", ["B"], { labels });
     return { labels };

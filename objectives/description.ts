@@ -21,6 +21,9 @@ export type ModelRole =
   | "reward model"
   | "process reward model";
 
+/** A pass of a model that a signal asks: on the prior states, or behind a privileged prompt. */
+export type AskedPass = ModelRole | `privileged ${ModelRole}`;
+
 /** A part of a row of data that an objective reads. */
 export type DataField =
   | "demonstration"
@@ -72,8 +75,8 @@ export interface SignalDescription {
   readonly models: readonly ModelRole[];
   /** The data that it reads from a row, beside the data of the prior states. */
   readonly data: readonly DataField[];
-  /** The number of further evaluations of models on the prior states. */
-  readonly asks: number;
+  /** The passes that it asks for, beside the policy's own; signals that ask for one pass share it. */
+  readonly asks: readonly AskedPass[];
   /** The number of sequences of a row that models evaluate (default 1). */
   readonly sequences?: number;
   /**

@@ -71,7 +71,7 @@ export interface Signal<B, X, E> {
   readonly description: SignalDescription;
   /**
    * Reads and scores, outside the gradient; `ask` gives the predictions of any model on the prior
-   * states.
+   * states, each of them once however many signals ask it.
    */
   readonly collect: (model: Model, batch: B, ask: (model: Model) => States) => X;
   /** The evidence, with gradient, from the model's predictions. */
@@ -121,7 +121,7 @@ export function estimate<B, C, D, X, E>(
       signal: own.signal("reward"),
       models: union(models, own.models),
       data: union(data, own.data),
-      forwardPasses: forwardPasses * own.sequences * (1 + asks),
+      forwardPasses: forwardPasses * own.sequences * (1 + asks.length),
       sequences: own.sequences,
       groupSize: own.groupSize,
       learnedShare: 1,
@@ -129,9 +129,13 @@ export function estimate<B, C, D, X, E>(
       advantages: own.advantages,
     },
     collect(model, batch, context) {
-      const ask = (asked: Model) => {
+      const known = new Map<Model, States>();
+      const ask = (asked: Model): States => {
         const fixed = withoutDropout(asked);
-        return priorStates.evaluate(fixed, priorStates.collect(fixed, batch, context), context);
+        const said = known.get(asked) ??
+          priorStates.evaluate(fixed, priorStates.collect(fixed, batch, context), context);
+        known.set(asked, said);
+        return said;
       };
       return {
         states: priorStates.collect(model, batch, context),
@@ -172,7 +176,7 @@ export function both<B, X, E, C, Y, F>(
       signal: (reward) => `${a.signal(reward)}; ${b.signal(reward)}`,
       models: union(a.models, b.models),
       data: union(a.data, b.data),
-      asks: a.asks + b.asks,
+      asks: union(a.asks, b.asks),
       sequences: Math.max(a.sequences, b.sequences),
       groupSize: Math.max(a.groupSize, b.groupSize),
       advantages: a.advantages === "tokens" ? "tokens" : b.advantages,

@@ -63,7 +63,7 @@ export const authored: Signal<Guided, Authored, GivenEvidence & PolicyEvidence> 
     signal: () => "author of each token",
     models: [],
     data: ["given tokens"],
-    asks: 0,
+    asks: [],
   },
   collect: (_model, batch) => ({
     given: targetsOf(guidedPart("authored", batch, "given")),
@@ -117,7 +117,7 @@ export function authorAdvantage(
         `${reward}, ${own.description}, own answers; given tokens: ${theirs.description}${behind}`,
       models: ["reward"],
       data: ["reward", "old log-probs", "given tokens"],
-      asks: 0,
+      asks: [],
       groupSize,
       advantages: "tokens",
     },
@@ -245,7 +245,7 @@ export const monitored: Signal<
     signal: () => "own answers",
     models: [],
     data: ["old log-probs"],
-    asks: 0,
+    asks: [],
   },
   collect(_model, batch) {
     checkRollouts("monitored", batch);
@@ -322,6 +322,7 @@ export function tokenReturns(
   const { groupSize } = answer ?? { groupSize: 1 };
   const who = by === "self" || by === "reference" ? by : "teacher";
   const models: readonly ModelRole[] = who === "self" ? [] : [who];
+  const asking = who === "self" ? "policy" : who;
   const isPrivileged = reading === "privileged" && by !== "reference";
   const gap = `${coefficient === 1 ? "" : `${coefficient} `}log(p_${who}/p_old)`;
   const summed = `sum_{i >= t} ${discount}^(i-t)`;
@@ -339,7 +340,7 @@ export function tokenReturns(
         ...by === "reference" ? ["reference log-probs"] as const : [],
         ...isPrivileged ? ["privileged prompt"] as const : [],
       ],
-      asks: by === "reference" ? 0 : 1,
+      asks: by === "reference" ? [] : [isPrivileged ? `privileged ${asking}` : asking],
       groupSize,
       advantages: "tokens",
     },

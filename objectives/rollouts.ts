@@ -161,7 +161,7 @@ export function advantage(
       signal: (reward) => `${reward}, ${description}`,
       models: ["reward"],
       data: ["reward", "old log-probs"],
-      asks: 0,
+      asks: [],
       groupSize,
     },
     collect(_model, batch) {
@@ -257,7 +257,7 @@ export function gae(
       signal: (reward) => `${reward}, GAE(${gamma}, ${lambda})${whiten ? ", whitened" : ""}`,
       models: ["reward", "value"],
       data: ["reward", "old log-probs", ...given ? ["old values"] as const : []],
-      asks: given ? 0 : 1,
+      asks: given ? [] : ["policy"],
       advantages: "tokens",
     },
     collect(model, batch, ask) {

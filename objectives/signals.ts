@@ -26,7 +26,7 @@ export function seen(
  * ```
  */
 export const indicator: Signal<unknown, None, PolicyEvidence> = {
-  description: { signal: () => "target token, 1[a = pi*(s_n)]", models: [], data: [], asks: 0 },
+  description: { signal: () => "target token, 1[a = pi*(s_n)]", models: [], data: [], asks: [] },
   collect: () => ({}),
   compare: (states) => ({ evidence: seen(states), metrics: {} }),
 };
@@ -81,7 +81,7 @@ export function againstReference(
       signal: () => "target token, pi against a reference",
       models: ["reference"],
       data: given ? ["reference log-probs"] : [],
-      asks: given ? 0 : 1,
+      asks: given ? [] : ["reference"],
     },
     collect(_model, batch, ask) {
       if (given) return { referenceLogProbs: targetsOf(batch.referenceLogProbs) };
@@ -159,13 +159,14 @@ export function teacher(
 > {
   const isSelf = source === "self";
   const isPrivileged = reading === "privileged";
+  const asking = isSelf ? "policy" : role;
   const who = isSelf ? "the policy's own predictions" : `a ${role}'s predictions`;
   return {
     description: {
       signal: () => isPrivileged ? `${who} behind a privileged prompt` : who,
       models: isSelf ? [] : [role],
       data: isPrivileged ? ["privileged prompt"] : [],
-      asks: 1,
+      asks: [isPrivileged ? `privileged ${asking}` : asking],
     },
     collect(model, batch, ask) {
       const asked = isSelf ? model : source;

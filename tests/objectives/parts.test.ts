@@ -48,6 +48,7 @@ import {
   summarize,
   sumOf,
   teacher,
+  tokenReturns,
   weight,
 } from "@unitune/objectives";
 import { assertClose, context, idsOf, lossOf, type Parameters, policy } from "./arbitrary.ts";
@@ -336,17 +337,41 @@ Deno.test("both signals ask the policy once, each other model once", () => {
   let asked = 0;
   const counting: Model = { ...model, predict: (x) => (asked++, model.predict(x)) };
   let others = 0;
-  const other: Model = {
+  const other = (temperature: number): Model => ({
     ...model,
-    predict: (x) => (others++, model.predict(x, { temperature: 2 })),
-  };
+    predict: (x) => (others++, model.predict(x, { temperature })),
+  });
   const whole = objective(
-    estimate(gold, both(teacher(other), againstReference(other))),
+    estimate(gold, both(teacher(other(2)), againstReference(other(3)))),
     sumOf(distilled(), kl()),
   );
   evaluated(whole, world.demonstrations, context, counting);
   assertEquals([asked, others], [1, 2]);
   assertEquals(whole.description.forwardPasses, 3);
+  // Two signals that ask one model read the same pass.
+  const one = teacher(other(2));
+  const twice = objective(estimate(gold, both(one, one)), distilled());
+  evaluated(twice, world.demonstrations, context, counting);
+  assertEquals([asked, others], [2, 3]);
+  assertEquals(twice.description.forwardPasses, 2);
+});
+
+Deno.test("signals that ask for one pass count it once, and one behind another prompt by itself", () => {
+  const [plain, behind] = [teacher("self"), teacher("self", { reading: "privileged" })];
+  const judged = tokenReturns({ by: "self" });
+  const judgedBehind = tokenReturns({ by: "self", reading: "privileged" });
+  const estimations = [
+    estimate(sampled, both(plain, judged)),
+    estimate(sampled, both(behind, judgedBehind)),
+    estimate(sampled, both(plain, gae())),
+    estimate(sampled, both(plain, behind)),
+    estimate(sampled, both(judged, judgedBehind)),
+    estimate(sampled, both(teacher(model), plain)),
+  ];
+  assertEquals(
+    estimations.map(({ description }) => description.forwardPasses),
+    [2, 2, 2, 3, 3, 3],
+  );
 });
 
 Deno.test("KTO of a reference that is asked is KTO of its log-probabilities in the batch", async () => {
