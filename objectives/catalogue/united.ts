@@ -93,6 +93,12 @@ export interface ConstantOptions {
 /** The options of groups whose losses are divided by a constant. */
 export interface UnitedOptions extends GroupObjectiveOptions, ConstantOptions {}
 
+/** The same, with a bonus for entropy. */
+export interface EntropicOptions extends UnitedOptions {
+  /** The weight of the entropy bonus, finite (default 0.001). */
+  readonly entropyWeight?: number;
+}
+
 const { groupSize: usualGroup } = objectiveDefaults;
 const { maxLength: usualLength } = drGrpoDefaults;
 
@@ -255,12 +261,6 @@ export function onPolicyDistillation(
   );
 }
 
-/** The options of objectives whose groups hold a demonstration. */
-export interface AmongOwnOptions extends UnitedOptions {
-  /** The weight of the entropy bonus, finite (default 0.001). */
-  readonly entropyWeight?: number;
-}
-
 /**
  * A demonstration among the answers of a group, with a loss of its own; own tokens have their ratio,
  * without a clip.
@@ -268,7 +268,7 @@ export interface AmongOwnOptions extends UnitedOptions {
 function amongOwn(
   ofDemonstrations: (normalizer: number) => TokenOptimization<RolloutEvidence>,
   { groupSize = usualGroup, maxLength = usualLength, entropyWeight = own.entropyWeight }:
-    AmongOwnOptions,
+    EntropicOptions,
 ): Objective<GuidedRollouts> {
   const normalizer = maxLength;
   return objective(
@@ -296,7 +296,7 @@ function amongOwn(
  * the entropy bonus (default 0.001).
  * @returns The objective.
  */
-export function luffy(options: AmongOwnOptions = {}): Objective<GuidedRollouts> {
+export function luffy(options: EntropicOptions = {}): Objective<GuidedRollouts> {
   return amongOwn(
     (normalizer) => shaped(saturating(), { denominator: "one", normalizer }),
     options,
@@ -319,7 +319,7 @@ export function luffy(options: AmongOwnOptions = {}): Objective<GuidedRollouts> 
  * the entropy bonus (default 0.001).
  * @returns The objective.
  */
-export function rlPlus(options: AmongOwnOptions = {}): Objective<GuidedRollouts> {
+export function rlPlus(options: EntropicOptions = {}): Objective<GuidedRollouts> {
   return amongOwn(
     (normalizer) => weighed(rarity(), shaped(plain, { denominator: "mixture", normalizer })),
     options,
@@ -350,10 +350,9 @@ export function hpt(
     gate = own.gate,
     demonstrationWeight = own.demonstrationWeight,
     entropyWeight = own.entropyWeight,
-  }: UnitedOptions & {
+  }: EntropicOptions & {
     readonly gate?: number;
     readonly demonstrationWeight?: number;
-    readonly entropyWeight?: number;
   } = {},
 ): Objective<GuidedRollouts> {
   const normalizer = maxLength;
@@ -525,7 +524,7 @@ export function prefixRft(
     maxLength = usualLength,
     hintShare = own.hintShare,
     entropyWeight = own.entropyWeight,
-  }: UnitedOptions & { readonly hintShare?: number; readonly entropyWeight?: number } = {},
+  }: EntropicOptions & { readonly hintShare?: number } = {},
 ): Objective<GuidedRollouts> {
   const surrogate = clipped({ dualClip: own.dualClip, normalizer: maxLength });
   const advantages = {
@@ -542,12 +541,6 @@ export function prefixRft(
   );
 }
 
-/** The options of objectives whose steps learn from own answers or from demonstrations. */
-export interface TurnOptions extends UnitedOptions {
-  /** The weight of the entropy bonus, finite (default 0.001). */
-  readonly entropyWeight?: number;
-}
-
 /**
  * The policy gradient in turns of own answers, without a clip, and the likelihood in turns of
  * demonstrations.
@@ -555,7 +548,7 @@ export interface TurnOptions extends UnitedOptions {
 function reinforcedInTurns(
   turns: Turns,
   { groupSize = usualGroup, maxLength = usualLength, entropyWeight = own.entropyWeight }:
-    TurnOptions,
+    EntropicOptions,
 ): Objective<GuidedRollouts> {
   const advantages = { own: estimator("group-mean", groupSize), theirs: estimator("raw") };
   return objective(
@@ -583,7 +576,7 @@ function reinforcedInTurns(
  * 0.001).
  * @returns The objective.
  */
-export function relift(options: TurnOptions = {}): Objective<GuidedRollouts> {
+export function relift(options: EntropicOptions = {}): Objective<GuidedRollouts> {
   return reinforcedInTurns(unsolvedTurns(), options);
 }
 
@@ -604,7 +597,7 @@ export function relift(options: TurnOptions = {}): Objective<GuidedRollouts> {
  * @throws {RangeError} If the number of turns is no integer from 1.
  */
 export function interleaved(
-  { every = own.turns, ...options }: TurnOptions & { readonly every?: number } = {},
+  { every = own.turns, ...options }: EntropicOptions & { readonly every?: number } = {},
 ): Objective<GuidedRollouts> {
   return reinforcedInTurns(alternating({ every }), options);
 }
