@@ -122,7 +122,9 @@ export interface LabelLosses<X> {
 }
 
 /** The losses as one formula. */
-function labelFormula({ desirable, undesirable }: LabelLosses<{ readonly text: string }>): string {
+export function labelFormula(
+  { desirable, undesirable }: LabelLosses<{ readonly text: string }>,
+): string {
   return `mean (desirable ? ${desirable.text} : ${undesirable.text})`;
 }
 

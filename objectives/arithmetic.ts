@@ -137,9 +137,10 @@ export function letter(text: string): Formula {
   return { text, binding: "letter" };
 }
 
-const call = (text: string): Formula => ({ text, binding: "call" });
-const product = (text: string): Formula => ({ text, binding: "product" });
-const sum = (text: string): Formula => ({ text, binding: "sum" });
+/** Texts that bind as closely as a call, a product, a sum. */
+export const call = (text: string): Formula => ({ text, binding: "call" });
+export const product = (text: string): Formula => ({ text, binding: "product" });
+export const sum = (text: string): Formula => ({ text, binding: "sum" });
 const formula = lifting<Formula, Formula>(({ name }) => letter(name));
 
 const ZERO = "0";

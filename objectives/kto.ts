@@ -15,7 +15,13 @@ import {
   where,
 } from "@unitune/core";
 import { averageOver } from "./aggregation.ts";
-import { byLabels, type LabelLosses, labelMetrics, labelTerm } from "./answer_labels.ts";
+import {
+  byLabels,
+  labelFormula,
+  type LabelLosses,
+  labelMetrics,
+  labelTerm,
+} from "./answer_labels.ts";
 import {
   type Arithmetic,
   letter,
@@ -84,16 +90,16 @@ function kto<X>(
   };
 }
 
-/** The formula of KTO, its gradient, and its value before the first step, where that does not depend on labels. */
+/**
+ * The formula of KTO, its gradient, and its value before the first step, where that does not depend on
+ * labels.
+ */
 function describeKto(
   constants: Required<KtoOptions>,
 ): Pick<OptimizationDescription, "formula" | "gradient" | "stepZero"> {
-  const formulas = kto(onFormulas, letter("D"), letter("kl"), constants);
   const atReference = kto(onNumbers, 0, 0, constants);
   return {
-    formula: formulaOf(
-      `mean (desirable ? ${formulas.desirable.text} : ${formulas.undesirable.text})`,
-    ),
+    formula: formulaOf(labelFormula(kto(onFormulas, letter("D"), letter("kl"), constants))),
     gradient: [
       labelTerm((on, ratio, lift) => kto(on, ratio, lift(quantity("kl")), constants)),
     ],

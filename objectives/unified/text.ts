@@ -1,12 +1,21 @@
 /** Expressions as text. */
-import { type Constant, factor, type Formula, letter, onFormulas } from "../arithmetic.ts";
+import {
+  call,
+  type Constant,
+  factor,
+  type Formula,
+  letter,
+  onFormulas,
+  product,
+  sum,
+} from "../arithmetic.ts";
 import type { Expression, Pointwise, Reduction } from "./expression.ts";
 import { isOne } from "./write.ts";
 
 const { neg: minus, add: plus, sub: less, mul: times } = onFormulas;
 
-const call = (text: string): Formula => ({ text, binding: "call" });
-const sentence = (text: string): Formula => ({ text, binding: "sum" });
+/** A text that binds as loosely as a sum. */
+const sentence = sum;
 
 /** In parentheses, unless it binds more closely than a product. */
 function tight(x: Formula): string {
@@ -26,7 +35,7 @@ const formulas: {
   add: plus,
   sub: less,
   mul: times,
-  div: (a, b) => ({ text: `${factor(a)}/${tight(b)}`, binding: "product" }),
+  div: (a, b) => product(`${factor(a)}/${tight(b)}`),
   min: (a, b) => call(`min(${a.text}, ${b.text})`),
   max: (a, b) => call(`max(${a.text}, ${b.text})`),
   pow: (a, b) => call(`${tight(a)}^${b.text}`),
