@@ -246,8 +246,7 @@ export {
   type SamplerOptions,
   type SamplingOptions,
 } from "./sampling/sampler.ts";
-export type { ScoredBatch } from "./sampling/scorer.ts";
-export type { Scores } from "./sampling/scorer.ts";
+export type { ScoredBatch, Scores } from "./sampling/scorer.ts";
 export {
   describeObjective,
   type GivenSettings,

@@ -87,6 +87,13 @@ export interface ScoredRows {
   readonly cost: Cost;
 }
 
+/** Makes a batch of some rows, which are at some places in the data. */
+export type BatchMaker<Row, B> = (
+  rows: readonly Row[],
+  places: readonly number[],
+  padding: Padding,
+) => B;
+
 /**
  * Rows in the order of a source as micro-batches, each padded to the class of its longest row.
  *
@@ -106,7 +113,7 @@ export function offlineFeed<Row, B>(
     RowForm<Row, unknown, unknown>,
     "batch" | "scored"
   >,
-  batch: (rows: readonly Row[], places: readonly number[], padding: Padding) => B,
+  batch: BatchMaker<Row, B>,
   { forwardPasses, sequences: perRow }: ObjectiveDescription,
   { batchSize, microBatches: parts, batchTokens, padding, vocabulary, sharing = alone }: Layout,
   followed?: (rows: readonly Row[], padding: Padding, reference: unknown) => Promise<B>,
@@ -273,13 +280,18 @@ export function scoresAt<Row>(
 }
 
 /**
- * Scores in the place of those of sequences that are only planned for.
+ * Makes batches of which only the shapes are of account.
  *
- * @param sequences The sequences.
- * @returns Their scores, 0 each.
+ * @param form How rows are read.
+ * @returns The function that makes them, with a score of 0 for each token.
  */
-export function noScores(sequences: readonly EncodedSequence[]): Scores {
-  return new Map(sequences.map((own) => [own, new Float32Array(own.ids.length)]));
+export function outlinedBy<Row, S>(
+  { scored, sequences }: Pick<RowForm<Row, unknown, S>, "scored" | "sequences">,
+): BatchMaker<Row, S> {
+  return (rows, _places, padding) => {
+    const own = rows.flatMap(sequences);
+    return scored(rows, padding, new Map(own.map((x) => [x, new Float32Array(x.ids.length)])));
+  };
 }
 
 /** Tokens that a reference scores beforehand at most: a number of each is kept. */

@@ -13,9 +13,10 @@ import { createScorer } from "../sampling/scorer.ts";
 import type { Feed } from "./feed.ts";
 import type { RowForm } from "./forms.ts";
 import {
+  type BatchMaker,
   type Layout,
-  noScores,
   offlineFeed,
+  outlinedBy,
   type Reference,
   scoreRowsBy,
   scoresAt,
@@ -49,15 +50,8 @@ export function renewedFeed<Row, S>(
   const { length } = source;
   const each = batchSize * microBatches;
   const scorer = createScorer(reference.model, reference.device);
-  const feedWith = (scores: ReadonlyMap<number, readonly Float32Array[]>) =>
-    offlineFeed(
-      source,
-      form,
-      (rows, places, padding) =>
-        form.scored(rows, padding, scoresAt(rows, places, sequences, scores)),
-      description,
-      layout,
-    );
+  const feedOf = (batch: BatchMaker<Row, S>) =>
+    offlineFeed(source, form, batch, description, layout);
   const numbersFrom = (first: number, count: number) =>
     Array.from({ length: count }, (_, i) => first + i);
   const row = sides * length;
@@ -101,25 +95,18 @@ export function renewedFeed<Row, S>(
     );
   };
 
-  const unscored = feedWith(new Map());
   return {
-    ...unscored,
+    ...feedOf(outlinedBy(form)),
     empty: { scores: zeros([steps * each, sides, length]) },
-    // Rows as if they were as long as the longest, whose scores are of no account.
-    outline: () =>
-      offlineFeed(
-        source,
-        form,
-        (rows, _places, padding) => form.scored(rows, padding, noScores(rows.flatMap(sequences))),
-        description,
-        layout,
-      ).outline(),
     next: async (params, earlier, index) => {
       const { experience, cost } = index % steps === 0
         ? await scored(params, index)
         : { experience: earlier, cost: noCost };
       const scores = await ofStep(experience, index);
-      const step = await feedWith(scores).next(params, {}, index);
+      const feed = feedOf((rows, places, padding) =>
+        form.scored(rows, padding, scoresAt(rows, places, sequences, scores))
+      );
+      const step = await feed.next(params, {}, index);
       return { ...step, experience, cost: addCost(step.cost, cost) };
     },
     [Symbol.dispose]: () => scorer[Symbol.dispose](),

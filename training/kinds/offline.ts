@@ -20,7 +20,7 @@ import { addCost, type Cost, noCost } from "../learner/cost.ts";
 import { readScalars } from "../evaluation.ts";
 import { formLength, type Padding, type RowForm } from "../feeds/forms.ts";
 import type { Feed } from "../feeds/feed.ts";
-import { noScores, offlineFeed, scoreAll, scoreRows, scoresAt } from "../feeds/offline.ts";
+import { offlineFeed, outlinedBy, scoreAll, scoreRows, scoresAt } from "../feeds/offline.ts";
 import { renewedFeed } from "../feeds/renewed.ts";
 import type { Learner } from "../learner/learner.ts";
 import { longest } from "../longest.ts";
@@ -113,9 +113,7 @@ export async function offlineLearner<Row, B, S>(
       feed: renewedFeed(source, form, description, layout, { steps, reference }),
     });
   }
-  /** A batch of which only the shapes are of account. */
-  const outlined = (some: readonly Row[], padding: Padding) =>
-    form.scored(some, padding, noScores(some.flatMap(form.sequences)));
+  const outlined = outlinedBy(form);
   if (followsPolicy(plan.settings)) {
     const scorer = createScorer(plan.model, plan.device);
     const scored = async (some: readonly Row[], padding: Padding, params: unknown) => {
@@ -129,7 +127,7 @@ export async function offlineLearner<Row, B, S>(
         ...offlineFeed(
           source,
           form,
-          (some, _places, padding) => outlined(some, padding),
+          outlined,
           description,
           layout,
           scored,
@@ -155,10 +153,10 @@ export async function offlineLearner<Row, B, S>(
       feed: offlineFeed(
         source,
         form,
-        (some, places, padding) =>
-          isOutline
-            ? outlined(some, padding)
-            : form.scored(some, padding, scoresAt(some, places, form.sequences, scores)),
+        isOutline
+          ? outlined
+          : (some, places, padding) =>
+            form.scored(some, padding, scoresAt(some, places, form.sequences, scores)),
         description,
         layout,
       ),
