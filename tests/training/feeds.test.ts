@@ -1,5 +1,11 @@
 /** Feeds: who samples which answer, what a turn learns, and what is carried from step to step. */
-import { assert, assertAlmostEquals, assertEquals, assertNotEquals } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertNotEquals,
+  assertThrows,
+} from "@std/assert";
 import { key, type Tensor, tensor, wasm } from "@unitune/core";
 import { decodeTree, encodeTree } from "@unitune/models";
 import { sft, unsolvedTurns } from "@unitune/objectives";
@@ -18,7 +24,7 @@ import {
 } from "@unitune/training";
 import { inRandomOrder } from "../../training/data/batches.ts";
 import { renewedFeed } from "../../training/feeds/renewed.ts";
-import { groupScore, replayOf } from "../../training/feeds/replay.ts";
+import { groupAt, groupScore, replayOf } from "../../training/feeds/replay.ts";
 import { answeredPrompt } from "../../training/sampling/answers.ts";
 import { createScorer } from "../../training/sampling/scorer.ts";
 
@@ -140,6 +146,7 @@ Deno.test("groups of equal rewards are replaced by the best of earlier ones, in 
   assertEquals(replayOf([value(5)], [value(5)], draws([])), { batch: [0], kept: [1] });
   assertEquals(replayOf([value(0), value(0)], [value(5)], draws([0.9, 0.9])).batch, [2, 2]);
   assertEquals(replayOf([value(0)], [value(0)], draws([])), { batch: [0], kept: [1] });
+  assertThrows(() => groupAt(fresh, kept, 6), RangeError, "there is no group 6");
 });
 
 Deno.test("replay: the rows of earlier groups come again, behind a saved state", async () => {

@@ -70,9 +70,10 @@ export function renewedFeed<Row, S>(
     });
     const values = new Float32Array(steps * each * row);
     for (const number of numbersFrom(0, steps * each)) {
-      scores.get(own.place(number))?.forEach((side, k) => {
-        values.set(side, number * row + k * length);
-      });
+      const place = own.place(number);
+      const ofRow = scores.get(place);
+      if (ofRow === undefined) throw new RangeError(`row ${place} has no scores`);
+      ofRow.forEach((side, k) => values.set(side, number * row + k * length));
     }
     return {
       experience: { scores: tensor(values, { shape: [steps * each, sides, length] }) },

@@ -24,8 +24,24 @@ export interface GroupValue {
   readonly tokens: number;
 }
 
-/** No group. */
-export const noGroup: GroupValue = { score: 0, tokens: 0 };
+/**
+ * A group by its number.
+ *
+ * @param fresh The groups of the batch, whose numbers come first.
+ * @param kept The groups that were kept.
+ * @param group The number.
+ * @returns What is told of it.
+ * @throws {RangeError} If there is no such group.
+ */
+export function groupAt(
+  fresh: readonly GroupValue[],
+  kept: readonly GroupValue[],
+  group: number,
+): GroupValue {
+  const found = fresh[group] ?? kept[group - fresh.length];
+  if (found === undefined) throw new RangeError(`there is no group ${group}`);
+  return found;
+}
 
 /** The groups of a batch, and those that are kept, by their numbers: new ones first, then kept ones. */
 export interface Replay {
@@ -71,7 +87,7 @@ export function replayOf(
   kept: readonly GroupValue[],
   random: Random,
 ): Replay {
-  const scoreOf = (group: number) => (fresh[group] ?? kept[group - fresh.length] ?? noGroup).score;
+  const scoreOf = (group: number) => groupAt(fresh, kept, group).score;
   // Earlier groups stand before newer ones, so that a newer one has to be better.
   const earlier = kept.map((_, i) => fresh.length + i);
   const best = [...earlier, ...fresh.keys()]

@@ -71,7 +71,7 @@ import {
   type TurnStart,
 } from "./guidance.ts";
 import type { Reference } from "./offline.ts";
-import { groupScore, type GroupValue, movedGroups, noGroup, replayOf } from "./replay.ts";
+import { groupAt, groupScore, type GroupValue, movedGroups, replayOf } from "./replay.ts";
 
 /**
  * A batch of rollouts, with values where the policy has a critic, what guides the answers, and each
@@ -401,11 +401,11 @@ export function rolloutFeed<B extends RolloutBatch>(
     }));
     const values = await kept.values.data();
     const earlier = Array.from({ length: values.length / 2 }, (_, i): GroupValue => ({
-      score: values[2 * i] ?? 0,
-      tokens: values[2 * i + 1] ?? 0,
+      score: values[2 * i] ?? NaN,
+      tokens: values[2 * i + 1] ?? NaN,
     }));
     const replay = replayOf(fresh, earlier, randomStream(replaySeed, number));
-    const valueOf = (group: number) => fresh[group] ?? earlier[group - asked] ?? noGroup;
+    const valueOf = (group: number) => groupAt(fresh, earlier, group);
     const moved = movedGroups(batches, kept.groups, replay, { groupSize, device });
     return {
       batches: moved.batches,
