@@ -19,6 +19,7 @@ export const sizes = [
   [25, 40, 700],
   [70, 520, 12],
   [2, 3, 5],
+  [3, 43, 7],
   // Tiles of all heights, and several slices and blocks of which the last are short.
   [13, 1541, 71],
   // So deep that it is made in parts, the last of which is short.

@@ -80,15 +80,6 @@ static float *vector_at(heads h, int64_t sequence, int64_t position, int64_t hea
   return h.at + sequence * h.sequence + position * h.position + head * h.head;
 }
 
-typedef int32_t whole_numbers __attribute__((vector_size(4 * LANES)));
-
-inlined vector chosen(whole_numbers isFirst, vector a, vector b) {
-  return (vector)(((whole_numbers)a & isFirst) | ((whole_numbers)b & ~isFirst));
-}
-
-/* NaN, if one of them is. */
-inlined vector larger_of(vector a, vector b) { return chosen((a >= b) | (a != a), a, b); }
-
 /* e^x with an error of about a unit in the last place; 0 below -87, where results are subnormal. */
 inlined vector exponentials(vector x) {
   vector n = (x * 1.44269504f + 12582912.0f) - 12582912.0f;
@@ -274,39 +265,6 @@ static void score(sizes s, int64_t sequence, int64_t query, int64_t position, in
   int64_t end = least(count, last - first + 1);
   hide(row, end < 0 ? 0 : end, whole);
   if (s.window >= 0 && position - s.window >= first) hide(row, 0, least(whole, position - s.window + 1 - first));
-}
-
-/* The largest lane, or the sum of lanes, of each of LANES vectors. */
-inlined vector joined(vector x[LANES], int isLargest) {
-#ifdef __clang__
-  vector of;
-  for (int i = 0; i < LANES; i++) {
-    of[i] = x[i][0];
-    for (int l = 1; l < LANES; l++) {
-      float next = x[i][l];
-      if (!isLargest) of[i] += next;
-      else if (next >= of[i] || next != next) of[i] = next;
-    }
-  }
-  return of;
-#else
-  /* Halves of two vectors become one, until each lane is of another vector. */
-#pragma GCC unroll 4
-  for (int side = LANES / 2; side > 0; side /= 2) {
-    whole_numbers own, other;
-#pragma GCC unroll 16
-    for (int l = 0; l < LANES; l++) {
-      own[l] = l & side ? l + LANES : l;
-      other[l] = l & side ? l - side + LANES : l + side;
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < side; i++) {
-      vector a = __builtin_shuffle(x[i], x[i + side], own), b = __builtin_shuffle(x[i], x[i + side], other);
-      x[i] = isLargest ? larger_of(a, b) : a + b;
-    }
-  }
-  return x[0];
-#endif
 }
 
 /* Products of one query with keys; those beyond the last one, up to a whole vector, are any. */

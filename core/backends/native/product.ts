@@ -45,35 +45,23 @@ export function arePartsWorthwhile(rows: number, columns: number, depth: number)
 }
 
 const kernelSource: string = String.raw`
-#if defined(__AVX512F__)
-#define LANES 16
-#define TILE_ROWS 12
-#elif defined(__AVX__)
-#define LANES 8
-#define TILE_ROWS 6
-#else
-#define LANES 4
-#define TILE_ROWS 6
-#endif
+#define TILE_ROWS (LANES == 16 ? 12 : 6)
 #define TILE_COLUMNS (2 * LANES)
 #define SLICE ${SLICE}
 #define BLOCK_COLUMNS ${BLOCK_COLUMNS}
 #define BLOCK_ROWS ${BLOCK_ROWS}
-/* Rows up to which the right matrix is not packed, if its columns are neighbours, and if its rows are. */
+/*
+ * Rows up to which the right matrix is not packed, if its columns are neighbours, and if its rows are:
+ * of those more where 32 registers hold the sums of four rows by four columns.
+ */
 #define FEW_BY_COLUMNS ${FEW_BY_COLUMNS}
 #define FEW_BY_ROWS (LANES == 16 ? 16 : 4)
 /* Rows of which sums over four vectors stay in registers. */
 #define ROWS_AT_ONCE (LANES == 16 ? 4 : 2)
 
-typedef float vector __attribute__((vector_size(4 * LANES)));
-/* Of any address. */
-typedef float loose __attribute__((vector_size(4 * LANES), aligned(4)));
-
 /* The types of factors in memory: those of 16 bits are widened where they are read. */
 enum { FLOATS, BFLOATS, HALVES };
 typedef struct { const char *at; int64_t row, column, type; } matrix;
-
-#define inlined static inline __attribute__((always_inline))
 
 inlined float float_of_word(uint32_t word) {
   float value;
@@ -281,29 +269,17 @@ static inline float total(vector x) {
   return sum;
 }
 
-/* The sum of the lanes, by halves. */
-static inline float total_of_halves(vector x) {
-  float lanes[LANES];
-  *(loose *)lanes = x;
-#pragma GCC unroll 4
-  for (int half = LANES / 2; half > 0; half /= 2) {
-#pragma GCC unroll 16
-    for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
-  }
-  return lanes[0];
-}
-
 /*
- * Four rows by four columns of a matrix whose rows are neighbours: what is loaded serves four sums, which
- * is worth it for as many rows as there are registers for: with 32 of them.
+ * Up to four rows by four columns of a matrix whose rows are neighbours: each vector that is loaded is
+ * multiplied four times, and the lanes of all sums are added up together.
  */
 inlined void four_by_four(matrix a, matrix b, int type, float *c, int64_t stride, int64_t rows, int64_t depth) {
   const float *x[4];
-  double whole[4][4] = { 0 };
+  double whole[16] = { 0 };
   int64_t k = 0;
   for (int r = 0; r < 4; r++) x[r] = (const float *)a.at + least(r, rows - 1) * a.row;
   while (k + LANES <= depth) {
-    vector sums[4][4] = { 0 };
+    vector sums[16] = { 0 };
     int64_t last = least(depth, k + 64 * LANES);
     for (; k + LANES <= last; k += LANES) {
       vector l[4];
@@ -313,30 +289,36 @@ inlined void four_by_four(matrix a, matrix b, int type, float *c, int64_t stride
       for (int v = 0; v < 4; v++) {
         vector y = elements(b.at, v * b.column + k, type);
 #pragma GCC unroll 4
-        for (int r = 0; r < 4; r++) sums[r][v] += l[r] * y;
+        for (int r = 0; r < 4; r++) sums[4 * r + v] += l[r] * y;
       }
     }
-#pragma GCC unroll 4
-    for (int r = 0; r < 4; r++) {
-#pragma GCC unroll 4
-      for (int v = 0; v < 4; v++) whole[r][v] += total_of_halves(sums[r][v]);
+    /* A copy, so that the sums themselves have no address and stay in registers. */
+    vector lanes[16];
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; i++) lanes[i] = sums[i];
+    for (int i = 0; i < 16; i += LANES) {
+      vector totals = joined(lanes + i, 0);
+      for (int l = 0; l < LANES; l++) whole[i + l] += totals[l];
     }
   }
   for (; k < depth; k++) {
     for (int r = 0; r < 4; r++) {
-      for (int v = 0; v < 4; v++) whole[r][v] += x[r][k] * element(b.at, v * b.column + k, type);
+      for (int v = 0; v < 4; v++) whole[4 * r + v] += x[r][k] * element(b.at, v * b.column + k, type);
     }
   }
   for (int r = 0; r < least(rows, 4); r++) {
-    for (int v = 0; v < 4; v++) c[r * stride + v] = whole[r][v];
+    for (int v = 0; v < 4; v++) c[r * stride + v] = whole[4 * r + v];
   }
 }
 
-/* Few rows by a matrix whose rows are neighbours: a dot product for each element. */
+/*
+ * Few rows by a matrix whose rows are neighbours: four by four, or a dot product for each element where
+ * half of four rows or more would be missing.
+ */
 inlined void rows_by_rows(matrix a, matrix b, int type, float *c, int64_t stride, int64_t rows,
                           int64_t column, int64_t columns, int64_t depth) {
   const int64_t block = 64 * LANES, end = column + columns;
-  if (rows > 1) {
+  if (rows > 2) {
     for (; column + 4 <= end; column += 4) {
       for (int64_t i = 0; i < rows; i += 4) {
         four_by_four(moved(a, i, 0), moved(b, 0, column), type, c + i * stride + column, stride, rows - i, depth);

@@ -7,6 +7,7 @@ import { attentionSource } from "./attention.ts";
 import { prelude } from "./prelude.ts";
 import { productSource } from "./product.ts";
 import { rowsSource } from "./rows.ts";
+import { vectorSource } from "./vectors.ts";
 
 /** Memory and threads. */
 const machine = String.raw`
@@ -285,6 +286,7 @@ void native_run(const program *of, const uint64_t *table, double *times) {
 export const runtimeSource: string = [
   machine,
   prelude,
+  vectorSource,
   productSource,
   threads,
   attentionSource,
