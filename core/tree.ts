@@ -31,7 +31,10 @@ function mapAny(tree: unknown, path: string, f: (leaf: unknown, path: string) =>
   return f(tree, path);
 }
 
-/** The same tree with other leaves, static ones among them. */
+/**
+ * The same tree with other leaves, static ones among them; without their paths, since a compiled
+ * function makes its result so at every call.
+ */
 function withLeaves(tree: unknown, f: (leaf: unknown) => unknown): unknown {
   if (isTensor(tree)) return f(tree);
   if (Array.isArray(tree)) return tree.map((child) => withLeaves(child, f));

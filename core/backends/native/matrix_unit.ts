@@ -1,11 +1,13 @@
 /**
  * Products by the processor's matrix unit (AMX), which multiplies tiles of bfloats and adds up
  * floats; where there is none, dot products of vectors (AVX-512 BF16) stand in for it with factors
- * that are rounded to bfloats. A float is the sum of three bfloats, `x = h + m + l`, without error. Of the nine products
- * of the parts of two floats six are computed, `hh + hm + mh + hl + lh + mm`. The others are
- * together at most 2^-23 of `hh`, and of either sign, so that sums of them are lost in the roundings
- * of a sum of floats (Henry, Tang and Heinecke 2019, arXiv 1904.06376). A factor that is a bfloat, or
- * is rounded to one, has one part.
+ * that are rounded to bfloats.
+ *
+ * A float is the sum of three bfloats, `x = h + m + l`, without error. Of the nine products of the
+ * parts of two floats six are computed, `hh + hm + mh + hl + lh + mm`. The others are together at
+ * most 2^-23 of `hh`, and of either sign, so that sums of them are lost in the roundings of a sum of
+ * floats (Henry, Tang and Heinecke 2019, arXiv 1904.06376). A factor that is a bfloat, or is rounded
+ * to one, has one part.
  *
  * The unit takes numbers below 2^-126 for 0. Infinity is no sum of parts: where a panel holds one,
  * or NaN, its tiles are computed by vectors.
