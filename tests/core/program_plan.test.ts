@@ -107,7 +107,7 @@ Deno.test("plan: kernels without products move what they read and write", () => 
 });
 
 Deno.test("plan: gradients are what the places of donated operands are written from", () => {
-  const x = f32(64, 64);
+  const x = f32(10, 10);
   /** Two weights from the norm of both gradients, which waits for the second. */
   const step = ({ a, b }: { readonly a: Tensor; readonly b: Tensor }) => {
     const { a: da, b: db } = grad((w: { readonly a: Tensor; readonly b: Tensor }) =>
@@ -117,11 +117,9 @@ Deno.test("plan: gradients are what the places of donated operands are written f
     return { a: sub(a, mul(da, norm)), b: sub(b, mul(db, norm)) };
   };
   const lowered = lower(graphOf(step, [{ a: x, b: x }]));
-  const weight = 4 * 64 * 64;
   const peak = peakOf(lowered, planMemory(lowered, [0, 1]));
-  assertEquals(peak.gradientBytes, weight);
-  assertEquals((peak.gradientBytes + peak.activationBytes) % 64, 0);
-  assert(peak.activationBytes >= weight, `${peak.activationBytes}`);
+  // 400 bytes take 448. While the first gradient is made: both results of exp, and a slope of one.
+  assertEquals(peak, { gradientBytes: 448, activationBytes: 3 * 448 });
   // Results in storage of their own are no updates.
   assertEquals(peakOf(lowered, planMemory(lowered, [])).gradientBytes, 0);
 });
