@@ -8,7 +8,7 @@ says otherwise, on all processors. A step's time is the difference of two traini
 over the difference of their steps, so that neither the start nor the end counts; `whole` is the longer
 training from start to end, evaluations included. Peak memory is the most of the command's process.
 
-Requirements: scripts/golden/requirements.txt.
+Requirements: scripts/trl/requirements.txt.
 """
 
 import argparse
