@@ -133,11 +133,28 @@ export {
   type TaskExample,
   type TaskOptions,
   tasks,
+  tasksNamed,
   type TaskSplits,
   verifyAnswer,
   verifyPrompt,
   withNoise,
 } from "./data/tasks.ts";
+export {
+  defineWorld,
+  END,
+  type Mistaken,
+  mistaken,
+  type ReadAnswer,
+  readAnswer,
+  type ReadStep,
+  rightAnswer,
+  type Rules,
+  type Situation,
+  solves,
+  type World,
+} from "./worlds/world.ts";
+export { digit, digits, type Form, readForm, type Slot, whole } from "./worlds/forms.ts";
+export { worlds } from "./worlds/worlds.ts";
 export { type Part, silentWatch, type Tell, type Watch } from "./data/watch.ts";
 export { DeviceFailedError, DivergedError, type FailurePlace, UserError } from "./text/errors.ts";
 export {

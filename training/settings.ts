@@ -170,8 +170,10 @@ export const settingTable = {
     kind: "string",
     placeholder: "NAMES",
     group: "Data",
-    help: "Some of the built-in tasks, joined by +: reverse, sort, add, given, pick.",
-    defaultHelp: "all of them",
+    help:
+      "Some of the built-in tasks, joined by +: reverse, sort, add, given and pick, with short " +
+      "answers; carry, order, maze, trace and word, with answers of many steps.",
+    defaultHelp: "those with short answers",
   },
   examples: {
     kind: "integer",
@@ -267,7 +269,7 @@ export const settingTable = {
     group: "Rollouts",
     appliesTo: onRollouts,
     help: "The regular expression that a whole answer must match, for the reward format.",
-    defaultHelp: "letters or digits for the built-in tasks",
+    defaultHelp: "that of the answers of the built-in tasks",
   },
   overlongBuffer: {
     kind: "integer",

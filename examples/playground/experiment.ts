@@ -1,6 +1,6 @@
 /** The settings of an experiment: some objectives, trained side by side from one checkpoint. */
 import { type OptionTable, type OptionValues, optionValues } from "@unitune/objectives";
-import { settingTable, tasks } from "@unitune/training";
+import { settingTable, tasksNamed } from "@unitune/training";
 
 const { noise, seed, steps, batchSize, learningRate } = settingTable;
 
@@ -8,7 +8,7 @@ const { noise, seed, steps, batchSize, learningRate } = settingTable;
 export const experimentTable = {
   task: {
     kind: "choice",
-    choices: tasks.map(({ name }) => name),
+    choices: tasksNamed().map(({ name }) => name),
     default: "pick",
     help: "The built-in task whose prompts the models learn to answer.",
   },

@@ -10,11 +10,11 @@ import {
   generateTasks,
   mistakeFor,
   reformatted,
-  taskCharacters,
   taskConversation,
   taskDataset,
   type TaskExample,
   tasks,
+  tasksNamed,
   verifyAnswer,
   verifyPrompt,
   withNoise,
@@ -48,9 +48,6 @@ function taskExamples(examples: readonly TaskExample[], seed: number): Example[]
 const NOISE = 1;
 const REJECTED = 2;
 
-/** The format of answers to the built-in tasks. */
-const TASK_FORMAT = /^(?:[a-j]+|\d+)$/;
-
 /** The settings that the built-in tasks read. */
 export type TaskSettings = Pick<
   TrainSettings,
@@ -82,6 +79,8 @@ export function taskMaterial(settings: TaskSettings, watch: Watch): Material {
   watch.reserve(subject, settings.examples * EXAMPLE_BYTES, SHARE);
   const seed = settings.dataSeed ?? settings.seed;
   const names = settings.tasks === undefined ? undefined : taskNames(settings.tasks);
+  const own = tasksNamed(names);
+  const formats = new Set(own.map(({ format: { source } }) => source));
   const splits = generateTasks({
     seed,
     size: settings.examples,
@@ -101,7 +100,7 @@ export function taskMaterial(settings: TaskSettings, watch: Watch): Material {
   return {
     name: "tasks",
     dataset: taskDataset({ ...splits, train }),
-    characters: taskCharacters,
+    characters: new Set(own.flatMap(({ characters }) => [...characters])),
     examples: {
       train: taskExamples(train, seed).map((example) => [example]),
       validation: taskExamples(splits.heldOut, seed).map((example) => [example]),
@@ -120,7 +119,7 @@ export function taskMaterial(settings: TaskSettings, watch: Watch): Material {
     mistaught: train.filter(({ intended }) => intended !== undefined)
       .map((example) => exam(example)),
     judges: [verifierReward(verifyPrompt)],
-    format: TASK_FORMAT,
+    format: new RegExp([...formats].join("|")),
     // Each example has a judge of its own.
     isListed: true,
   };

@@ -9,15 +9,28 @@
  * | given | `given a3 c7: c` | `7` |
  * | pick | `pick even 23-58` | any even number from 23 to 58 |
  *
- * The tasks are small on purpose. A model of a hundred thousand parameters learns to reverse, sort
+ * These tasks are small on purpose. A model of a hundred thousand parameters learns to reverse, sort
  * and pick in 1,500 steps of 32 examples; add and given take longer. A prompt, its completion and
  * three special tokens are at most 32 tokens of a character tokenizer, in every split.
+ *
+ * Five more have answers of many steps, each right or wrong in the state that the steps before it
+ * have led to (see `training/worlds/`). They are used where they are named.
+ *
+ * | task | prompt | completion |
+ * | --- | --- | --- |
+ * | carry | `carry 17+25` | `7+5+0=12,1+2+1=4;42` |
+ * | order | `order 3142` | `1342 1324 1234` |
+ * | maze | `maze a1 c1 c3` | `RRDD` |
+ * | trace | `trace 351:a+b,b-a` | `a+b=851,b-a=871` |
+ * | word | `word Ann has 3 bags of 4 nuts. Ann finds 5. How many?` | `<<3*4=12>>12 <<12+5=17>>17 #### 17` |
  *
  * @module
  */
 
 import type { Conversation, RowDataset } from "./dataset.ts";
 import { integerFrom, type Random, randomStream, shuffled } from "../random.ts";
+import { mistaken, rightAnswer, solves, type World } from "../worlds/world.ts";
+import { worlds } from "../worlds/worlds.ts";
 import type { Tell } from "./watch.ts";
 
 /** The lengths of prompts: those in the training data, or longer ones. */
@@ -40,6 +53,12 @@ export interface Task {
   readonly hasOneAnswer: boolean;
   /** Likely mistakes, from a prompt and a right answer. */
   slips(random: Random, prompt: string, right: string): readonly string[];
+  /** The characters of the task and of those that are learned with it. */
+  readonly characters: ReadonlySet<string>;
+  /** The format of answers. */
+  readonly format: RegExp;
+  /** What its steps do, if its answers have steps. Such a task is used where it is named. */
+  readonly world?: World;
 }
 
 /** A prompt with a right answer. */
@@ -57,10 +76,11 @@ export interface TaskExample {
 const letters = "abcdefghij";
 const digits = "0123456789";
 
-/** The characters of all tasks, so that one model can read all of them. */
-export const taskCharacters: ReadonlySet<string> = new Set(
-  `reverse sort add given pick even odd +-:${letters}${digits}`,
-);
+/** What tasks with short answers share: their characters, so that one model can read all of them. */
+const short: Pick<Task, "characters" | "format"> = {
+  characters: new Set(`reverse sort add given pick even odd +-:${letters}${digits}`),
+  format: /^(?:[a-j]+|\d+)$/,
+};
 
 /**
  * The letters of a word, or the digits of a number to sort. Training data has one length only: with
@@ -71,7 +91,7 @@ const lengths: Readonly<Record<Reach, readonly [number, number]>> = {
   longer: [5, 6],
 };
 
-/** The tasks. */
+/** The tasks with short answers, then those with steps. */
 export const tasks: readonly Task[] = [
   oneAnswer(
     "reverse",
@@ -115,6 +135,7 @@ export const tasks: readonly Task[] = [
     ],
   ),
   {
+    ...short,
     name: "pick",
     hasOneAnswer: false,
     generate: (random, reach) => {
@@ -143,7 +164,18 @@ export const tasks: readonly Task[] = [
       return [number + 1, number - 1, ...shuffled(random, beyond)].map(String);
     },
   },
+  ...Object.values(worlds).map(worldTask),
 ];
+
+/**
+ * The names of the tasks in a setting.
+ *
+ * @param names The names (default: the tasks with short answers).
+ * @returns The tasks.
+ */
+export function tasksNamed(names?: readonly string[]): readonly Task[] {
+  return tasks.filter(({ name, world }) => names?.includes(name) ?? world === undefined);
+}
 
 /** A task with one right answer, which is a function of the text after the task's name. */
 function oneAnswer(
@@ -155,6 +187,7 @@ function oneAnswer(
   const argumentOf = (prompt: string) => prompt.slice(name.length + 1);
   const answer = (prompt: string) => solve(argumentOf(prompt));
   return {
+    ...short,
     name,
     hasOneAnswer: true,
     generate: (random, reach) => {
@@ -165,6 +198,38 @@ function oneAnswer(
     slips: (random, prompt, right) => slips(random, argumentOf(prompt), right),
   };
 }
+
+/**
+ * The task of a world. An answer that solves its prompt is right, though a wrong step was mended; a
+ * likely mistake is a wrong step, after which all goes on as the world says, or as if the step had
+ * been right.
+ */
+function worldTask(world: World): Task {
+  return {
+    name: world.name,
+    hasOneAnswer: false,
+    generate: (random, reach) => {
+      const [least, greatest] = world.difficulty[reach];
+      const prompt = world.draw(random, integerFrom(random, least, greatest));
+      return { prompt, completion: rightAnswer(world.begin(prompt)) };
+    },
+    verify: (prompt, answer) => solves(world, prompt, answer),
+    // Several, as some mistakes are mended.
+    slips: (random, prompt, right) =>
+      Array.from({ length: SLIPS }, () => mistaken(world, prompt, random)).flatMap((made) => {
+        if (made === undefined) return [];
+        const { before, step, rest, right: instead } = made;
+        return [before + step + rest, before + step + right.slice(before.length + instead.length)];
+      }),
+    // Steps are of the same characters in all worlds, so that one model can read all of them.
+    characters: new Set(Object.values(worlds).flatMap(({ characters }) => [...characters])),
+    format: world.format,
+    world,
+  };
+}
+
+/** The wrong steps that are tried before an answer with one of them is wrong as a whole. */
+const SLIPS = 4;
 
 /** A text with two neighbouring letters swapped. */
 function swapped(random: Random, text: string): string {
@@ -318,7 +383,7 @@ export interface TaskOptions {
   readonly test?: number;
   /** The number of longer examples (default 250). */
   readonly longer?: number;
-  /** The names of the tasks (default: all). */
+  /** The names of the tasks (default: those with short answers). */
   readonly tasks?: readonly string[];
   /** Called now and then with the number of training examples made so far (default: nothing is). */
   readonly tell?: Tell;
@@ -358,7 +423,7 @@ export interface TaskSplits {
 export function generateTasks(options: TaskOptions): TaskSplits {
   const { seed, size = 20_000, heldOut: heldOutSize = 250 } = options;
   const { test: testSize = 250, longer: longerSize = 250 } = options;
-  const own = tasks.filter(({ name }) => options.tasks?.includes(name) ?? true);
+  const own = tasksNamed(options.tasks);
   if (own.length === 0) throw new RangeError("There is no task to generate examples of");
   // One stream a split, so that no split's size moves another.
   const seeds = randomStream(seed);
